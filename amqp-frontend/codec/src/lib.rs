@@ -1,0 +1,4 @@
+//! AMQP 1.0 on the wire: types, frames, performatives and message sections.
+#![forbid(unsafe_code)]
+
+pub mod condition;
