@@ -1,0 +1,4 @@
+//! Listeners, connections and transports of one shard, between AMQP and the engine.
+#![forbid(unsafe_code)]
+
+pub mod arena;

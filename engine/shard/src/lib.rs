@@ -1,0 +1,4 @@
+//! The machines of one shard, composed.
+#![forbid(unsafe_code)]
+
+pub mod placement;

@@ -1,0 +1,96 @@
+//! Which shard owns an address.
+//!
+//! Guarantees: the same name and the same number of shards give the same owner on every shard, in every process and on
+//! every machine, because owners are written down on disk. It does not know overrides (the catalogue's business).
+
+/// Owner of addresses by a stable hash of their names.
+#[derive(Clone, Copy, Debug)]
+pub struct Placement {
+    shards: u16,
+}
+
+impl Placement {
+    /// Placement over `shards` shards, at least one.
+    pub fn new(shards: u16) -> Self {
+        assert!(shards > 0, "a node has at least one shard");
+        Self { shards }
+    }
+
+    /// The number of shards.
+    pub fn shards(self) -> u16 {
+        self.shards
+    }
+
+    /// The shard that owns `address`. A fully qualified `address::queue` is owned where its address is, so that all
+    /// queues of an address, and with them every copy of a message, live on one shard.
+    pub fn owner(self, address: &str) -> u16 {
+        if self.shards == 1 {
+            return 0;
+        }
+        let address = address.split_once("::").map_or(address, |(address, _queue)| address);
+        // The multiplication spreads the hash over the range without the bias and the cost of a remainder.
+        let spread = (u128::from(fnv1a(address.as_bytes())) * u128::from(self.shards)) >> 64;
+        u16::try_from(spread).expect("a fraction of the number of shards")
+    }
+
+    /// The first of the names `make(0)`, `make(1)`, … that `shard` owns: a name made here can be served here.
+    ///
+    /// # Errors
+    /// `None` when none of the first 64 names per shard falls on `shard`, which for names that differ has a
+    /// probability below 1e-27.
+    pub fn name_owned_by(self, shard: u16, make: impl FnMut(u32) -> String) -> Option<String> {
+        (0..u32::from(self.shards) * 64).map(make).find(|name| self.owner(name) == shard)
+    }
+}
+
+/// FNV-1a with a final mix: stable, and names are short. The mix matters because the owner is taken from the high bits.
+fn fnv1a(bytes: &[u8]) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for &byte in bytes {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    }
+    hash ^= hash >> 32;
+    hash = hash.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    hash ^ (hash >> 29)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn owners_never_change() {
+        let owners: Vec<u16> =
+            ["orders", "a", "", "queue-17", "temp/0"].iter().map(|name| Placement::new(4).owner(name)).collect();
+        // On disk in every data directory: a change of these needs a migration.
+        assert_eq!(owners, [2, 2, 2, 3, 1]);
+    }
+
+    #[test]
+    fn a_qualified_name_lives_with_its_address() {
+        let placement = Placement::new(7);
+        for index in 0..100 {
+            let address = format!("address-{index}");
+            assert_eq!(placement.owner(&address), placement.owner(&format!("{address}::queue-{}", index * 3)));
+        }
+    }
+
+    #[test]
+    fn names_spread_evenly() {
+        let placement = Placement::new(4);
+        let mut counts = [0_u32; 4];
+        for index in 0..4_000 {
+            counts[usize::from(placement.owner(&format!("q{index}")))] += 1;
+        }
+        assert!(counts.iter().all(|&count| (850..1_150).contains(&count)), "{counts:?}");
+    }
+
+    #[test]
+    fn a_name_is_found_for_every_shard() {
+        let placement = Placement::new(16);
+        for shard in 0..16 {
+            let name = placement.name_owned_by(shard, |attempt| format!("temporary-{attempt}")).expect("a name");
+            assert_eq!(placement.owner(&name), shard);
+        }
+    }
+}
