@@ -1,0 +1,253 @@
+//! The sections of a message (part 3.2), located without being decoded.
+//!
+//! Guarantees: `scan` looks at one constructor and size a section; its cost does not depend on the message's size. The
+//! bare message (properties, application properties, body) is never rewritten by anything here.
+
+use std::ops::Range;
+
+use crate::encode::{self, Compound};
+use crate::error::{DecodeError, ErrorKind};
+use crate::performative::Fields;
+use crate::reader::Reader;
+use crate::value::descriptor_code;
+
+const HEADER: u64 = 0x70;
+const DELIVERY_ANNOTATIONS: u64 = 0x71;
+const MESSAGE_ANNOTATIONS: u64 = 0x72;
+const PROPERTIES: u64 = 0x73;
+const APPLICATION_PROPERTIES: u64 = 0x74;
+const DATA: u64 = 0x75;
+const SEQUENCE: u64 = 0x76;
+const VALUE: u64 = 0x77;
+const FOOTER: u64 = 0x78;
+
+const NAMES: [(u64, &str); 9] = [
+    (HEADER, "amqp:header:list"),
+    (DELIVERY_ANNOTATIONS, "amqp:delivery-annotations:map"),
+    (MESSAGE_ANNOTATIONS, "amqp:message-annotations:map"),
+    (PROPERTIES, "amqp:properties:list"),
+    (APPLICATION_PROPERTIES, "amqp:application-properties:map"),
+    (DATA, "amqp:data:binary"),
+    (SEQUENCE, "amqp:amqp-sequence:list"),
+    (VALUE, "amqp:amqp-value:*"),
+    (FOOTER, "amqp:footer:map"),
+];
+
+/// Where the sections of a message are, octets from its start; an empty range for one that is not there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sections {
+    /// Part 3.2.1
+    pub header: Range<usize>,
+    /// Part 3.2.2
+    pub delivery_annotations: Range<usize>,
+    /// Part 3.2.3
+    pub message_annotations: Range<usize>,
+    /// Part 3.2.4
+    pub properties: Range<usize>,
+    /// Part 3.2.5
+    pub application_properties: Range<usize>,
+    /// Parts 3.2.6 to 3.2.8, all sections of the body
+    pub body: Range<usize>,
+    /// Part 3.2.9
+    pub footer: Range<usize>,
+}
+
+impl Sections {
+    /// Where what travels unchanged from end to end starts: everything behind header and delivery annotations.
+    pub fn kept(&self) -> usize {
+        self.header.end.max(self.delivery_annotations.end)
+    }
+}
+
+/// Locates the sections of a message.
+///
+/// # Errors
+/// When a section is truncated, unknown, repeated (other than data and sequence) or out of order. A message without
+/// any section is none of these: some clients send nothing for an empty body.
+#[inline]
+pub fn scan(message: &[u8]) -> Result<Sections, DecodeError> {
+    let mut reader = Reader::new(message);
+    let mut sections = Sections::default();
+    let mut last = 0;
+    while !reader.is_empty() {
+        let start = reader.position();
+        let descriptor = reader.descriptor()?;
+        let code = descriptor_code(descriptor, &NAMES);
+        reader.skip()?;
+        let range = start..reader.position();
+        let error = |kind| DecodeError { kind, offset: start };
+        let code = code.ok_or_else(|| error(ErrorKind::UnknownDescriptor(None)))?;
+        let repeated = code == last && matches!(code, DATA | SEQUENCE);
+        let second_body = matches!(code, DATA..=VALUE) && matches!(last, DATA..=VALUE) && !repeated;
+        if (code <= last && !repeated) || second_body {
+            return Err(error(ErrorKind::SectionOrder));
+        }
+        match code {
+            HEADER => sections.header = range,
+            DELIVERY_ANNOTATIONS => sections.delivery_annotations = range,
+            MESSAGE_ANNOTATIONS => sections.message_annotations = range,
+            PROPERTIES => sections.properties = range,
+            APPLICATION_PROPERTIES => sections.application_properties = range,
+            DATA | SEQUENCE if repeated => sections.body.end = range.end,
+            DATA | SEQUENCE | VALUE => sections.body = range,
+            FOOTER => sections.footer = range,
+            other => return Err(error(ErrorKind::UnknownDescriptor(Some(other)))),
+        }
+        last = code;
+    }
+    Ok(sections)
+}
+
+/// The fields of the header section; a message without one has the defaults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Whether the message must survive a restart.
+    pub durable: bool,
+    /// 0 to 255; 4 is normal.
+    pub priority: u8,
+    /// Time to live, milliseconds.
+    pub ttl_ms: Option<u32>,
+    /// Whether nobody acquired the message before.
+    pub first_acquirer: bool,
+    /// Failed deliveries so far.
+    pub delivery_count: u32,
+}
+
+impl Default for Header {
+    fn default() -> Self {
+        Self { durable: false, priority: 4, ttl_ms: None, first_acquirer: false, delivery_count: 0 }
+    }
+}
+
+impl Header {
+    /// Decodes a header section; an empty one gives the defaults.
+    ///
+    /// # Errors
+    /// When a field is not well-formed.
+    #[inline]
+    pub fn decode(section: &[u8]) -> Result<Self, DecodeError> {
+        if section.is_empty() {
+            return Ok(Self::default());
+        }
+        let mut reader = Reader::new(section);
+        reader.descriptor()?;
+        let mut fields = Fields::new(reader.list()?);
+        Ok(Self {
+            durable: fields.flag()?,
+            priority: fields.next(Reader::ubyte)?.unwrap_or(4),
+            ttl_ms: fields.next(Reader::uint)?,
+            first_acquirer: fields.flag()?,
+            delivery_count: fields.next(Reader::uint)?.unwrap_or(0),
+        })
+    }
+
+    /// Appends the section, or nothing when every field has its default.
+    #[inline]
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        if *self == Self::default() {
+            return;
+        }
+        let mut list = Compound::described(out, HEADER.to_be_bytes()[7]);
+        list.put_flag(self.durable)
+            .put_some(Some(self.priority).filter(|&priority| priority != 4), encode::ubyte)
+            .put_some(self.ttl_ms, encode::uint)
+            .put_flag(self.first_acquirer)
+            .put_some(Some(self.delivery_count).filter(|&count| count > 0), encode::uint);
+        list.finish();
+    }
+}
+
+/// The field `to` of a properties section.
+///
+/// # Errors
+/// When the section is not well-formed. An address that is no string counts as absent.
+pub fn property_to(section: &[u8]) -> Result<Option<&str>, DecodeError> {
+    if section.is_empty() {
+        return Ok(None);
+    }
+    let mut reader = Reader::new(section);
+    reader.descriptor()?;
+    let mut fields = Fields::new(reader.list()?);
+    // message-id, user-id
+    fields.next(Reader::raw)?;
+    fields.next(Reader::raw)?;
+    Ok(fields.next(|reader| Ok(Reader::new(reader.raw()?).string().ok()))?.flatten())
+}
+
+/// The value of a key of an annotations or application-properties section, encoded.
+///
+/// # Errors
+/// When the section is not well-formed.
+pub fn map_entry<'a>(section: &'a [u8], key: &str) -> Result<Option<&'a [u8]>, DecodeError> {
+    if section.is_empty() {
+        return Ok(None);
+    }
+    let mut reader = Reader::new(section);
+    reader.descriptor()?;
+    let map = reader.map()?;
+    let mut entries = map.reader;
+    for _ in 0..map.count / 2 {
+        let name = entries.raw()?;
+        let value = entries.raw()?;
+        let matches = Reader::new(name).string().or_else(|_| Reader::new(name).symbol()).is_ok_and(|name| name == key);
+        if matches {
+            return Ok(Some(value));
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message() -> Vec<u8> {
+        let mut out = Vec::new();
+        Header { durable: true, ttl_ms: Some(1000), ..Header::default() }.encode(&mut out);
+        out.extend_from_slice(&[0x00, 0x53, 0x71, 0xc1, 1, 0]);
+        out.extend_from_slice(&[0x00, 0x53, 0x73, 0xc0, 9, 3, 0x40, 0x40, 0xa1, 4, b'a', b'd', b'd', b'r']);
+        out.extend_from_slice(&[0x00, 0x53, 0x74, 0xc1, 6, 2, 0xa1, 1, b'k', 0x52, 7]);
+        out.extend_from_slice(&[0x00, 0x53, 0x75, 0xa0, 1, b'x', 0x00, 0x53, 0x75, 0xa0, 0]);
+        out
+    }
+
+    #[test]
+    fn sections_are_found() {
+        let message = message();
+        let sections = scan(&message).unwrap();
+        let header = Header::decode(&message[sections.header.clone()]).unwrap();
+        assert_eq!(header, Header { durable: true, ttl_ms: Some(1000), ..Header::default() });
+        assert_eq!(sections.kept(), sections.properties.start);
+        assert_eq!(sections.body, message.len() - 11..message.len());
+        assert_eq!(property_to(&message[sections.properties]), Ok(Some("addr")));
+        let properties = &message[sections.application_properties];
+        assert_eq!(map_entry(properties, "k"), Ok(Some(&[0x52, 7][..])));
+        assert_eq!(map_entry(properties, "l"), Ok(None));
+    }
+
+    #[test]
+    fn order_is_kept() {
+        let data = [0x00, 0x53, 0x75, 0xa0, 0];
+        let value = [0x00, 0x53, 0x77, 0x40];
+        let header = [0x00, 0x53, 0x70, 0x45];
+        let join = |parts: &[&[u8]]| scan(&parts.concat()).map_err(|error| error.kind);
+        assert!(join(&[&header, &data, &data]).is_ok());
+        assert!(join(&[]).is_ok());
+        assert_eq!(join(&[&header, &header]), Err(ErrorKind::SectionOrder));
+        assert_eq!(join(&[&data, &header]), Err(ErrorKind::SectionOrder));
+        assert_eq!(join(&[&data, &value]), Err(ErrorKind::SectionOrder));
+        assert_eq!(join(&[&value, &value]), Err(ErrorKind::SectionOrder));
+        assert_eq!(join(&[&[0x00, 0x53, 0x79, 0x40]]), Err(ErrorKind::UnknownDescriptor(Some(0x79))));
+        assert_eq!(join(&[&[0x00, 0x53, 0x75, 0xa0, 9, 1]]), Err(ErrorKind::Truncated));
+    }
+
+    #[test]
+    fn a_header_of_defaults_is_not_written() {
+        let mut out = Vec::new();
+        Header::default().encode(&mut out);
+        assert!(out.is_empty());
+        let header = Header { delivery_count: 3, first_acquirer: true, priority: 9, ..Header::default() };
+        header.encode(&mut out);
+        assert_eq!(Header::decode(&out), Ok(header));
+    }
+}
