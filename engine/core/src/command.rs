@@ -1,0 +1,262 @@
+//! What the home of a link asks of the owner of its address. Flat and small; rare payloads are boxed.
+
+use bytes::Bytes;
+
+use crate::event::Refusal;
+use crate::key::{EndKey, LinkKey};
+use crate::message::Message;
+
+/// Whether a delivery arrived settled, that is, whether its sender waits for no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// Nobody waits for an outcome.
+    Yes,
+    /// The sender waits for `Event::Settled`.
+    No,
+}
+
+/// The terminal states of a delivery (part 3.4).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done with it.
+    #[default]
+    Accepted,
+    /// Invalid or impossible to process; never offered again.
+    Rejected(Option<Box<Refusal>>),
+    /// Not processed, and not counted as an attempt.
+    Released,
+    /// Not processed, with changes.
+    Modified(Box<Modified>),
+}
+
+/// The fields of the modified outcome (part 3.4.5).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Modified {
+    /// Count the delivery as a failed attempt.
+    pub delivery_failed: bool,
+    /// Do not offer the message to this consumer again.
+    pub undeliverable_here: bool,
+    /// A raw AMQP map to be merged into the message's annotations. Carried, not yet merged.
+    pub annotations: Option<Bytes>,
+}
+
+/// How an address hands out messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoutingType {
+    /// Each message goes to one queue.
+    Anycast,
+    /// Each message goes to every queue.
+    Multicast,
+}
+
+/// Whether a missing node may be created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Create {
+    /// Create what is missing.
+    Auto,
+    /// Refuse with `amqp:not-found`.
+    Never,
+}
+
+/// Lifetime policies of dynamic nodes (part 3.5.10). The link whose attach created the node is its creator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lifetime {
+    /// Deleted when its creator closes or is lost.
+    OnClose,
+    /// Deleted when its creator is gone and no link remains.
+    NoLinks,
+    /// Deleted when its creator is gone and no message remains.
+    NoMessages,
+    /// Deleted when its creator is gone and neither links nor messages remain.
+    NoLinksOrMessages,
+}
+
+/// What a sending peer wants to attach to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProducerSpec {
+    /// The target's address, prefix stripped; `address::queue` names one queue. Empty with `lifetime` set: the owner
+    /// makes a name up and tells it in `AttachedInfo`.
+    pub address: String,
+    /// What capabilities or a prefix ask for.
+    pub routing: Option<RoutingType>,
+    /// Whether a missing address may be created.
+    pub create: Create,
+    /// Set for a dynamic node.
+    pub lifetime: Option<Lifetime>,
+}
+
+/// What a receiving peer does with the messages it is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Takes them (distribution mode move).
+    Consume,
+    /// Looks at them (distribution mode copy on a queue).
+    Browse,
+}
+
+/// Who settles what is sent to a consumer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settle {
+    /// The owner, when it sends: at most once.
+    OnSend,
+    /// The peer, with `Command::Settle`.
+    ByPeer,
+}
+
+/// How long a subscription lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// As long as its links.
+    Volatile,
+    /// Until a link of it is closed and no other is attached.
+    Durable,
+}
+
+/// Who may attach to a subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// One link.
+    Exclusive,
+    /// Links of one container.
+    Shared,
+    /// Links of any container.
+    Global,
+}
+
+/// The subscription that a consumer of a multicast address asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    /// The peer's container-id; may be empty.
+    pub container: String,
+    /// The link's name, as the peer sent it.
+    pub name: String,
+    /// How long it lives.
+    pub durability: Durability,
+    /// Who may attach.
+    pub sharing: Sharing,
+}
+
+/// What happens to a consumer's unsettled deliveries when its link ends without settling them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DefaultOutcome {
+    /// Put back, not counted as an attempt.
+    Released,
+    /// Put back, counted as a failed attempt.
+    ModifiedFailed,
+}
+
+/// What a receiving peer wants to attach to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsumerSpec {
+    /// The source's address, prefix stripped; `address::queue` names one queue. Empty with `lifetime` set: the owner
+    /// makes a name up and tells it in `AttachedInfo`.
+    pub address: String,
+    /// What capabilities or a prefix ask for.
+    pub routing: Option<RoutingType>,
+    /// Whether a missing address or queue may be created.
+    pub create: Create,
+    /// Take or look.
+    pub mode: Mode,
+    /// Who settles.
+    pub settle: Settle,
+    /// Used where the address turns out to be multicast. Without it the subscription is volatile and nameless.
+    pub subscription: Option<Subscription>,
+    /// Set for a dynamic node.
+    pub lifetime: Option<Lifetime>,
+    /// For deliveries left unsettled.
+    pub default_outcome: DefaultOutcome,
+}
+
+/// One message for an address that no link of its sender is attached to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publish {
+    /// The message's `to`, prefix stripped.
+    pub address: String,
+    /// What annotations or a prefix ask for.
+    pub routing: Option<RoutingType>,
+    /// The message.
+    pub message: Message,
+}
+
+/// How a link ended at its home.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DetachMode {
+    /// The peer closed it: `detach` with closed=true.
+    Close,
+    /// The peer detached it and may come back: closed=false.
+    Suspend,
+    /// Its session or connection ended without a detach.
+    Lost,
+}
+
+/// One order from a home to an owner. Orders that carry a stale `EndKey` are ignored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Answered by `Event::Attached` or `Event::Refused`.
+    AttachProducer {
+        /// Where answers go.
+        link: LinkKey,
+        /// What is asked for.
+        spec: Box<ProducerSpec>,
+    },
+    /// Answered by `Event::Attached` or `Event::Refused`.
+    AttachConsumer {
+        /// Where answers go.
+        link: LinkKey,
+        /// What is asked for.
+        spec: Box<ConsumerSpec>,
+    },
+    /// A message on a producer's link. Uses up one credit.
+    Deliver {
+        /// The producer.
+        end: EndKey,
+        /// The home's number for the delivery; named again in `Event::Settled`.
+        delivery: u32,
+        /// Whether an answer is wanted.
+        settled: Settled,
+        /// The message.
+        message: Message,
+    },
+    /// A message from an anonymous relay. Answered by `Event::Settled` to `link`, which needs no end here.
+    Publish {
+        /// Where the answer goes.
+        link: LinkKey,
+        /// The home's number for the delivery.
+        delivery: u32,
+        /// Whether an answer is wanted.
+        settled: Settled,
+        /// Address and message.
+        publish: Box<Publish>,
+    },
+    /// A consumer's outcome for one delivery.
+    Settle {
+        /// The consumer.
+        end: EndKey,
+        /// The delivery's key, from `Event::Deliver`.
+        key: u64,
+        /// The outcome.
+        outcome: Outcome,
+    },
+    /// A consumer may be sent that many more messages.
+    Grant {
+        /// The consumer.
+        end: EndKey,
+        /// Additional credit.
+        credit: u32,
+    },
+    /// Send what is there, give back the rest of the credit, answer `Event::Drained`.
+    Drain {
+        /// The consumer.
+        end: EndKey,
+    },
+    /// The link is gone. Never answered.
+    Detach {
+        /// The link's end.
+        end: EndKey,
+        /// How it ended.
+        mode: DetachMode,
+    },
+}
+
+const _: () = assert!(size_of::<Command>() <= 96);
+const _: () = assert!(size_of::<Outcome>() <= 16);

@@ -1,0 +1,86 @@
+//! What the owner of an address tells the home of a link. Flat and small; rare payloads are boxed.
+
+use crate::command::{Outcome, RoutingType};
+use crate::key::EndKey;
+use crate::message::Message;
+
+/// Why something was refused or ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// One of `condition`'s constants.
+    pub condition: &'static str,
+    /// For people.
+    pub description: String,
+}
+
+impl Refusal {
+    /// A refusal, boxed as events carry it.
+    #[must_use]
+    pub fn new(condition: &'static str, description: impl Into<String>) -> Box<Self> {
+        Box::new(Self { condition, description: description.into() })
+    }
+}
+
+/// What a link got attached to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttachedInfo {
+    /// The address; for a dynamic node its generated name.
+    pub address: String,
+    /// The queue that a consumer reads, or that a producer named with `address::queue`.
+    pub queue: Option<String>,
+    /// How the address, or the named queue, is routed.
+    pub routing: RoutingType,
+}
+
+/// One notice from an owner to the home of the link that it is addressed to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The link stands. Credit follows separately.
+    Attached {
+        /// Names the owner's end in later commands.
+        end: EndKey,
+        /// What it is attached to.
+        info: Box<AttachedInfo>,
+    },
+    /// The attach is refused; there is no end.
+    Refused {
+        /// Why.
+        refusal: Box<Refusal>,
+    },
+    /// A message for a consumer. Uses up one credit.
+    Deliver {
+        /// For `Command::Settle`; `KEY_NONE` if the consumer has nothing to settle.
+        key: u64,
+        /// The message; its header tells of earlier deliveries.
+        message: Message,
+    },
+    /// A producer's deliveries `first..=last` (serial numbers) have this outcome.
+    Settled {
+        /// The first delivery.
+        first: u32,
+        /// The last one; may equal `first`.
+        last: u32,
+        /// For all of them.
+        outcome: Outcome,
+    },
+    /// A producer may send that many more messages.
+    Credit {
+        /// Additional credit.
+        credit: u32,
+    },
+    /// All that was ready has been sent and the rest of the credit is gone.
+    Drained {
+        /// Credit taken back.
+        unused: u32,
+    },
+    /// The owner ended the link; its end is gone.
+    Detached {
+        /// Why.
+        refusal: Box<Refusal>,
+    },
+}
+
+/// The key of a delivery that nobody settles: presettled or browsed.
+pub const KEY_NONE: u64 = u64::MAX;
+
+const _: () = assert!(size_of::<Event>() <= 96);

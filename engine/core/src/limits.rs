@@ -1,0 +1,75 @@
+//! Every bound of this crate: its value, its reason, and what happens when it is reached.
+//!
+//! Constants are structural; `CoreConfig` carries those that an operator may set.
+
+/// What one queued message costs beside its body, in bytes: its entry and its share of the ring's slack.
+pub const MESSAGE_OVERHEAD: u64 = 128;
+
+/// Longest address or queue name, in bytes. Longer ones are refused with `amqp:invalid-field`.
+pub const NAME_BYTES_MAX: usize = 2048;
+
+/// Steps of dispatch that one `poll_event` may take before it answers. An event found earlier ends the call; when the
+/// bound is met without one the call goes on with the next dirty queue, so that `None` always means "nothing ready".
+pub const DISPATCH_BURST: u32 = 32;
+
+/// Entries that one expiry sweep looks at. What is left waits for the next sweep.
+pub const EXPIRY_SCAN_MAX: u32 = 1024;
+
+/// Pause between two expiry sweeps, in nanoseconds, while any held message has an expiry time.
+pub const EXPIRY_PERIOD_NS: u64 = 100_000_000;
+
+/// How many consumers' exclusions (`undeliverable-here`) one message remembers. Beyond it the oldest is forgotten: the
+/// message may then reach that consumer again, which the specification permits.
+pub const EXCLUSIONS_MAX: usize = 16;
+
+/// A message is rejected instead of queued once a queue stands at this multiple of its hard limit: credit was withheld
+/// long before, so only a sender that ignores credit or a great many senders at once get here.
+pub const REJECT_FACTOR: u64 = 2;
+
+/// The limits that an operator may set, with their defaults. All are per shard or per queue, never global.
+#[derive(Clone, Debug)]
+pub struct CoreConfig {
+    /// This shard's index; it goes into generated names, which must be unique on the node.
+    pub shard: u16,
+    /// Credit that a producer holds at most. It is topped up when half is used.
+    pub producer_window: u32,
+    /// Ready messages of one queue from which credit is withheld while consumers keep up: deep queues cost latency.
+    pub soft_messages: u64,
+    /// Ready bytes of one queue, likewise.
+    pub soft_bytes: u64,
+    /// For how long after a consumer last gave credit the soft limit holds, in nanoseconds.
+    pub soft_recent_ns: u64,
+    /// Messages (ready and acquired) of one queue from which credit is withheld.
+    pub hard_messages: u64,
+    /// Bytes (ready and acquired) of one queue from which credit is withheld.
+    pub hard_bytes: u64,
+    /// Bytes of all queues of the shard from which credit is withheld.
+    pub memory_bytes: u64,
+    /// Link ends of the shard. Further attaches are refused with `amqp:resource-limit-exceeded`.
+    pub ends_max: usize,
+    /// Addresses of the shard, and likewise queues. Further ones are refused with `amqp:resource-limit-exceeded`.
+    pub nodes_max: usize,
+    /// How an address is routed that is created for a link which says nothing about it.
+    pub default_routing: crate::command::RoutingType,
+    /// Whether addresses and queues come into being when a link names them.
+    pub auto_create: crate::command::Create,
+}
+
+impl Default for CoreConfig {
+    fn default() -> Self {
+        Self {
+            shard: 0,
+            producer_window: 2000,
+            soft_messages: 4000,
+            soft_bytes: 512 << 10,
+            soft_recent_ns: 10_000_000,
+            hard_messages: 10_000_000,
+            hard_bytes: 1 << 30,
+            memory_bytes: 2 << 30,
+            ends_max: 1 << 20,
+            nodes_max: 1 << 20,
+            default_routing: crate::command::RoutingType::Anycast,
+            auto_create: crate::command::Create::Auto,
+        }
+    }
+}
