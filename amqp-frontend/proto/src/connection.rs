@@ -1,0 +1,506 @@
+//! One connection of a server: protocol headers, SASL, open and close, time; sessions are in `dispatch`.
+//!
+//! The host feeds `handle_input` until it gives `None`, answers events by methods, and calls `poll_output` when it has
+//! done so for everything that came.
+//!
+//! Guarantees:
+//! 1. Bytes of a peer lead to events and to AMQP errors of the scope that the specification names (link, session,
+//!    connection), never to a panic, and never to memory beyond the limits of `limits`.
+//! 2. Nothing but the handshake is understood before the handshake is done; after `Closed` nothing is.
+//! 3. In the steady state neither direction allocates for a message of one frame.
+
+use amqp_codec::frame::{self, FrameKind, ProtocolHeader, Split};
+use amqp_codec::performative::{Close, Open, Performative, encode_frame};
+use amqp_codec::sasl::{OutcomeCode, SaslFrame};
+use amqp_codec::value::{Map, Value};
+use amqp_codec::{AmqpError, condition};
+
+use crate::dispatch::Cursor;
+use crate::event::Event;
+use crate::input::Input;
+use crate::limits::{
+    CLOSE_TIMEOUT_NS, Config, FRAME_BYTES_BEFORE_OPEN, IDLE_TIMEOUT_MIN_MS, OUT_SOFT_MAX, SASL_FRAMES_MAX, Sasl, Tls,
+};
+use crate::out::Out;
+use crate::sasl::{self, Step};
+use crate::session::Session;
+
+/// Where a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// A protocol header comes first.
+    Start,
+    /// TLS was put in: SASL or AMQP follows.
+    Secured,
+    /// Mechanisms were offered.
+    Sasl,
+    /// The host verifies credentials.
+    Verifying,
+    /// Authenticated: the AMQP header follows.
+    Authenticated,
+    /// Headers are exchanged; `open` follows.
+    Header,
+    /// The host decides on the peer's `open`.
+    Opening,
+    /// Both opened.
+    Open,
+    /// We closed and discard what comes until the peer does.
+    Closing,
+    /// Nothing more in either direction.
+    Closed,
+}
+
+/// An error and how far it reaches.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// The link of this local handle ends.
+    Link(u32, AmqpError),
+    /// The session ends.
+    Session(AmqpError),
+    /// The connection ends.
+    Connection(AmqpError),
+}
+
+impl From<amqp_codec::DecodeError> for Fault {
+    fn from(error: amqp_codec::DecodeError) -> Self {
+        let condition = match error.kind {
+            amqp_codec::ErrorKind::InvalidField(_) | amqp_codec::ErrorKind::MissingField(_) => condition::INVALID_FIELD,
+            _ => condition::DECODE_ERROR,
+        };
+        Self::Connection(AmqpError::new(condition, error.to_string()))
+    }
+}
+
+/// A connection that a peer made to us.
+#[derive(Debug)]
+pub struct Connection {
+    pub(crate) config: std::sync::Arc<Config>,
+    pub(crate) phase: Phase,
+    sasl_frames: u8,
+    pub(crate) sessions: Vec<Option<Box<Session>>>,
+    /// Session's local channel plus one, by remote channel.
+    pub(crate) by_remote: Vec<u16>,
+    pub(crate) generation: u16,
+    pub(crate) cursor: Option<Cursor>,
+    /// Largest frame that the peer takes, octets.
+    pub(crate) remote_max_frame: u32,
+    pub(crate) remote_channel_max: u16,
+    remote_idle_ns: Option<u64>,
+    last_input_ns: u64,
+    last_output_ns: u64,
+    close_by_ns: Option<u64>,
+    open_by_ns: u64,
+}
+
+impl Connection {
+    /// A connection that was just accepted.
+    pub fn server(config: std::sync::Arc<Config>, now_ns: u64) -> Self {
+        let open_by_ns = now_ns + u64::from(config.handshake_timeout_ms) * 1_000_000;
+        Self {
+            open_by_ns,
+            config,
+            phase: Phase::Start,
+            sasl_frames: 0,
+            sessions: Vec::new(),
+            by_remote: Vec::new(),
+            generation: 0,
+            cursor: None,
+            remote_max_frame: 512,
+            remote_channel_max: 0,
+            remote_idle_ns: None,
+            last_input_ns: now_ns,
+            last_output_ns: now_ns,
+            close_by_ns: None,
+        }
+    }
+
+    /// Whether nothing more will come of it: the host writes what there is and closes the socket.
+    pub fn is_closed(&self) -> bool {
+        self.phase == Phase::Closed
+    }
+
+    /// Whether input has to wait for the host's answer.
+    pub fn is_waiting(&self) -> bool {
+        matches!(self.phase, Phase::Verifying | Phase::Opening)
+    }
+
+    /// Takes input up to the next event; `None` when there is no more to take.
+    #[inline]
+    pub fn handle_input<'a>(&mut self, now_ns: u64, input: &mut Input<'a>, out: &mut Out) -> Option<Event<'a>> {
+        loop {
+            if self.cursor.is_some()
+                && let Some(event) = self.next_outcome()
+            {
+                return Some(event);
+            }
+            if self.phase != Phase::Open {
+                match self.handle_handshake(now_ns, input, out) {
+                    Handshake::Again => continue,
+                    Handshake::Event(event) => return Some(event),
+                    Handshake::Stop => return None,
+                }
+            }
+            let (frame, bytes) = match frame::split(input.rest(), self.config.max_frame_size) {
+                Ok(Split::Frame { frame, bytes }) => (frame, bytes),
+                Ok(Split::Partial { bytes }) => {
+                    input.need(bytes);
+                    return None;
+                }
+                Err(error) => return self.framing_error(&error, now_ns, out),
+            };
+            input.consume(bytes);
+            self.last_input_ns = now_ns;
+            if frame.kind != FrameKind::Amqp {
+                let error = AmqpError::new(condition::FRAMING_ERROR, "a SASL frame came after authentication");
+                return Some(self.fail(error, now_ns, out));
+            }
+            if frame.body.is_empty() {
+                continue;
+            }
+            match self.handle_frame(frame.channel, frame.body, out) {
+                Ok(Some(event)) => return Some(event),
+                Ok(None) => {}
+                Err((session, fault)) => {
+                    if let Some(event) = self.handle_fault(session, fault, now_ns, out) {
+                        return Some(event);
+                    }
+                }
+            }
+        }
+    }
+
+    fn framing_error<'a>(&mut self, error: &frame::FrameError, now_ns: u64, out: &mut Out) -> Option<Event<'a>> {
+        Some(self.fail(AmqpError::new(condition::FRAMING_ERROR, error.to_string()), now_ns, out))
+    }
+
+    /// Closes the connection with an error.
+    pub(crate) fn fail<'a>(&mut self, error: AmqpError, now_ns: u64, out: &mut Out) -> Event<'a> {
+        if matches!(self.phase, Phase::Header | Phase::Opening) {
+            // A close has to follow an open (part 2.4.1).
+            self.write_open(Map::default(), out);
+        }
+        self.sessions.clear();
+        self.cursor = None;
+        if matches!(self.phase, Phase::Header | Phase::Opening | Phase::Open) {
+            let close = Performative::Close(Close { error: Some(error.clone()) });
+            encode_frame(out.buffer(), 0, &close);
+            self.phase = Phase::Closing;
+            self.close_by_ns = Some(now_ns + CLOSE_TIMEOUT_NS);
+        } else {
+            self.phase = Phase::Closed;
+        }
+        Event::Closed(Some(error))
+    }
+
+    fn handle_handshake<'a>(&mut self, now_ns: u64, input: &mut Input<'a>, out: &mut Out) -> Handshake<'a> {
+        match self.phase {
+            Phase::Start | Phase::Secured | Phase::Authenticated => {
+                let Some(octets) = input.rest().first_chunk::<8>() else {
+                    return self.partial_header(input, out);
+                };
+                let header = ProtocolHeader::parse(*octets);
+                input.consume(8);
+                self.handle_header(header, input, out)
+            }
+            Phase::Verifying | Phase::Opening | Phase::Open => Handshake::Stop,
+            Phase::Closed => {
+                input.discard();
+                Handshake::Stop
+            }
+            Phase::Sasl | Phase::Header | Phase::Closing => {
+                // Larger frames than the specification lets a peer assume are taken, within reason.
+                let max = match self.phase {
+                    Phase::Closing => self.config.max_frame_size,
+                    _ => FRAME_BYTES_BEFORE_OPEN,
+                };
+                let (frame, bytes) = match frame::split(input.rest(), max) {
+                    Ok(Split::Frame { frame, bytes }) => (frame, bytes),
+                    Ok(Split::Partial { bytes }) => {
+                        input.need(bytes);
+                        return Handshake::Stop;
+                    }
+                    Err(error) => {
+                        if self.phase == Phase::Closing {
+                            self.phase = Phase::Closed;
+                            return Handshake::Again;
+                        }
+                        let error = AmqpError::new(condition::FRAMING_ERROR, error.to_string());
+                        return Handshake::Event(self.fail(error, now_ns, out));
+                    }
+                };
+                input.consume(bytes);
+                self.handle_early_frame(&frame, now_ns, out)
+            }
+        }
+    }
+
+    /// Less than a protocol header came: it is answered as soon as it cannot become one.
+    fn partial_header<'a>(&mut self, input: &mut Input<'a>, out: &mut Out) -> Handshake<'a> {
+        input.need(8);
+        if b"AMQP".starts_with(input.rest().get(..input.rest().len().min(4)).unwrap_or_default()) {
+            return Handshake::Stop;
+        }
+        self.handle_header(None, input, out)
+    }
+
+    fn handle_header<'a>(
+        &mut self,
+        header: Option<ProtocolHeader>,
+        input: &mut Input<'a>,
+        out: &mut Out,
+    ) -> Handshake<'a> {
+        let first = self.phase != Phase::Authenticated;
+        match header {
+            Some(ProtocolHeader::Tls) if self.phase == Phase::Start && self.config.tls == Tls::Optional => {
+                out.buffer().extend_from_slice(&ProtocolHeader::Tls.bytes());
+                self.phase = Phase::Secured;
+                Handshake::Event(Event::Tls)
+            }
+            Some(ProtocolHeader::Sasl) if first && self.config.sasl != Sasl::Off => {
+                out.buffer().extend_from_slice(&ProtocolHeader::Sasl.bytes());
+                SaslFrame::Mechanisms(sasl::offered(&self.config.mechanisms)).encode(out.buffer());
+                self.phase = Phase::Sasl;
+                Handshake::Again
+            }
+            Some(ProtocolHeader::Amqp) if !first || self.config.sasl != Sasl::Required => {
+                out.buffer().extend_from_slice(&ProtocolHeader::Amqp.bytes());
+                self.phase = Phase::Header;
+                Handshake::Again
+            }
+            _ => {
+                // Part 2.2: answer with a header that would do, then close.
+                let wanted = if first && self.config.sasl == Sasl::Required {
+                    ProtocolHeader::Sasl
+                } else {
+                    ProtocolHeader::Amqp
+                };
+                out.buffer().extend_from_slice(&wanted.bytes());
+                input.discard();
+                self.phase = Phase::Closed;
+                let text = "the peer sent a protocol header that this listener does not accept";
+                Handshake::Event(Event::Closed(Some(AmqpError::new(condition::FRAMING_ERROR, text))))
+            }
+        }
+    }
+
+    fn handle_early_frame<'a>(&mut self, frame: &frame::Frame<'a>, now_ns: u64, out: &mut Out) -> Handshake<'a> {
+        self.last_input_ns = now_ns;
+        match self.phase {
+            Phase::Closing => {
+                let closed = amqp_codec::performative::decode(frame.body);
+                if matches!(closed, Ok((Performative::Close(_), _))) {
+                    self.phase = Phase::Closed;
+                }
+                Handshake::Again
+            }
+            Phase::Sasl => self.handle_sasl(frame, out),
+            _ => {
+                if frame.body.is_empty() && frame.kind == FrameKind::Amqp {
+                    return Handshake::Again;
+                }
+                let decoded = amqp_codec::performative::decode(frame.body);
+                let error = match (frame.kind, frame.channel, decoded) {
+                    (FrameKind::Amqp, 0, Ok((Performative::Open(open), _))) => {
+                        return self.handle_open(open, now_ns, out);
+                    }
+                    (FrameKind::Amqp, _, Err(error)) => match Fault::from(error) {
+                        Fault::Link(_, error) | Fault::Session(error) | Fault::Connection(error) => error,
+                    },
+                    _ => AmqpError::new(condition::NOT_ALLOWED, "the first frame must be an open on channel 0"),
+                };
+                Handshake::Event(self.fail(error, now_ns, out))
+            }
+        }
+    }
+
+    fn handle_sasl<'a>(&mut self, frame: &frame::Frame<'a>, out: &mut Out) -> Handshake<'a> {
+        self.sasl_frames += 1;
+        let step = match (frame.kind, SaslFrame::decode(frame.body)) {
+            (FrameKind::Sasl, _) if self.sasl_frames > SASL_FRAMES_MAX => Step::Fail,
+            (FrameKind::Sasl, Ok(SaslFrame::Init { mechanism, initial_response, .. })) => {
+                sasl::begin(&self.config.mechanisms, mechanism, initial_response)
+            }
+            (FrameKind::Sasl, Ok(SaslFrame::Response(response))) if self.sasl_frames > 1 => sasl::plain(response),
+            _ => Step::Fail,
+        };
+        match step {
+            Step::Verify(credentials) => {
+                self.phase = Phase::Verifying;
+                Handshake::Event(Event::Authenticate(credentials))
+            }
+            Step::Challenge => {
+                SaslFrame::Challenge(b"").encode(out.buffer());
+                Handshake::Again
+            }
+            Step::Fail => {
+                self.authenticated(Authenticated::No, out);
+                let error = AmqpError::new(condition::UNAUTHORIZED_ACCESS, "the SASL exchange failed");
+                Handshake::Event(Event::Closed(Some(error)))
+            }
+        }
+    }
+
+    /// Answers `Event::Authenticate`. After a failure the connection is closed.
+    pub fn authenticated(&mut self, authenticated: Authenticated, out: &mut Out) {
+        let (code, phase) = match authenticated {
+            Authenticated::Yes => (OutcomeCode::Ok, Phase::Authenticated),
+            Authenticated::No => (OutcomeCode::Auth, Phase::Closed),
+            Authenticated::Unknown => (OutcomeCode::SysTemp, Phase::Closed),
+        };
+        SaslFrame::Outcome { code, additional_data: None }.encode(out.buffer());
+        self.phase = phase;
+    }
+
+    fn handle_open<'a>(&mut self, open: Box<Open>, now_ns: u64, out: &mut Out) -> Handshake<'a> {
+        if open.idle_timeout_ms.is_some_and(|timeout| timeout < IDLE_TIMEOUT_MIN_MS) {
+            let text = format!("an idle-time-out below {IDLE_TIMEOUT_MIN_MS} ms is not honoured");
+            return Handshake::Event(self.fail(AmqpError::new(condition::INVALID_FIELD, text), now_ns, out));
+        }
+        self.remote_max_frame = open.max_frame_size.min(self.config.max_frame_size.max(512));
+        self.remote_channel_max = open.channel_max;
+        self.remote_idle_ns = open.idle_timeout_ms.map(|ms| u64::from(ms) * 1_000_000);
+        self.phase = Phase::Opening;
+        Handshake::Event(Event::Opened(open))
+    }
+
+    fn write_open(&self, properties: Map, out: &mut Out) {
+        let open = Open {
+            container_id: self.config.container_id.clone(),
+            max_frame_size: self.config.max_frame_size,
+            channel_max: self.config.channel_max,
+            idle_timeout_ms: Some(self.config.idle_timeout_ms / 2).filter(|&ms| ms > 0),
+            offered_capabilities: vec!["ANONYMOUS-RELAY".into(), "SHARED-SUBS".into()],
+            properties,
+            ..Open::default()
+        };
+        encode_frame(out.buffer(), 0, &Performative::Open(Box::new(open)));
+    }
+
+    /// Answers `Event::Opened`: the connection is open.
+    pub fn accept_open(&mut self, out: &mut Out) {
+        assert_eq!(self.phase, Phase::Opening, "there is an open to answer");
+        let mut properties = Map::default();
+        properties.insert("product", Value::String("heddle".to_owned()));
+        properties.insert("version", Value::String(env!("CARGO_PKG_VERSION").to_owned()));
+        self.write_open(properties, out);
+        self.phase = Phase::Open;
+    }
+
+    /// Answers `Event::Opened`: the connection is refused.
+    pub fn refuse_open(&mut self, error: AmqpError, now_ns: u64, out: &mut Out) {
+        assert_eq!(self.phase, Phase::Opening, "there is an open to answer");
+        let mut properties = Map::default();
+        // Qpid JMS looks for this before it believes the open.
+        properties.insert("amqp:connection-establishment-failed", Value::Boolean(true));
+        self.write_open(properties, out);
+        self.phase = Phase::Open;
+        self.fail(error, now_ns, out);
+    }
+
+    /// Closes the connection from our side.
+    pub fn close(&mut self, error: Option<AmqpError>, now_ns: u64, out: &mut Out) {
+        self.sessions.clear();
+        self.cursor = None;
+        if self.phase != Phase::Open {
+            self.phase = Phase::Closed;
+            return;
+        }
+        encode_frame(out.buffer(), 0, &Performative::Close(Close { error }));
+        self.phase = Phase::Closing;
+        self.close_by_ns = Some(now_ns + CLOSE_TIMEOUT_NS);
+    }
+
+    /// Answers the peer's close.
+    pub(crate) fn closed_by_peer<'a>(&mut self, close: Close, out: &mut Out) -> Event<'a> {
+        self.sessions.clear();
+        self.phase = Phase::Closed;
+        encode_frame(out.buffer(), 0, &Performative::Close(Close::default()));
+        Event::Closed(close.error)
+    }
+
+    /// Writes what is due; stops when the output is full. Call again when it has left.
+    pub fn poll_output(&mut self, now_ns: u64, out: &mut Out) {
+        let max_frame = self.remote_max_frame;
+        for session in self.sessions.iter_mut().flatten() {
+            if out.len() >= OUT_SOFT_MAX {
+                break;
+            }
+            session.poll_output(max_frame, out);
+        }
+        if !out.is_empty() {
+            self.last_output_ns = now_ns;
+        }
+    }
+
+    /// Whether a `poll_output` into an empty output would write more.
+    pub fn wants_room(&self) -> bool {
+        self.sessions.iter().flatten().any(|session| session.wants_room())
+    }
+
+    /// When `handle_deadline` is to be called, nanoseconds.
+    pub fn deadline(&self) -> Option<u64> {
+        let idle = u64::from(self.config.idle_timeout_ms) * 1_000_000;
+        match self.phase {
+            Phase::Closed => None,
+            Phase::Closing => self.close_by_ns,
+            Phase::Open => {
+                let silent = (idle > 0).then(|| self.last_input_ns + idle);
+                let beat = self.remote_idle_ns.map(|idle| self.last_output_ns + idle / 2);
+                [silent, beat].into_iter().flatten().min()
+            }
+            // From the first moment on, however busy the peer keeps us.
+            _ => Some(self.open_by_ns),
+        }
+    }
+
+    /// Does what time asks for: a heart beat, or giving up on the peer.
+    pub fn handle_deadline<'a>(&mut self, now_ns: u64, out: &mut Out) -> Option<Event<'a>> {
+        if self.deadline().is_none_or(|deadline| deadline > now_ns) {
+            return None;
+        }
+        match self.phase {
+            Phase::Open => {
+                let idle = u64::from(self.config.idle_timeout_ms) * 1_000_000;
+                if idle > 0 && self.last_input_ns + idle <= now_ns {
+                    let text = "nothing came from the peer within the idle timeout";
+                    return Some(self.fail(AmqpError::new(condition::RESOURCE_LIMIT_EXCEEDED, text), now_ns, out));
+                }
+                frame::amqp(out.buffer(), 0, |_| {});
+                self.last_output_ns = now_ns;
+                None
+            }
+            Phase::Closing => {
+                self.phase = Phase::Closed;
+                None
+            }
+            _ => {
+                let text = "the handshake took too long";
+                Some(self.fail(AmqpError::new(condition::RESOURCE_LIMIT_EXCEEDED, text), now_ns, out))
+            }
+        }
+    }
+
+    /// Asserts what must hold between any two inputs.
+    pub fn check(&self) {
+        for session in self.sessions.iter().flatten() {
+            session.check();
+        }
+    }
+}
+
+/// What came of credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Authenticated {
+    /// They are right.
+    Yes,
+    /// They are wrong.
+    No,
+    /// They could not be verified now.
+    Unknown,
+}
+
+enum Handshake<'a> {
+    Again,
+    Event(Event<'a>),
+    Stop,
+}

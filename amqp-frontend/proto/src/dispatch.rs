@@ -1,0 +1,519 @@
+//! Frames of an open connection: what each performative does to sessions and links, and what the host does to them.
+
+use amqp_codec::performative::{
+    self, Attach, Begin, DeliveryState, Detach, Disposition, End, Flow, Performative, ReceiverSettleMode, Role, Source,
+    Target, Transfer, encode_frame,
+};
+use amqp_codec::{AmqpError, condition};
+use bytes::{Bytes, BytesMut};
+
+use crate::connection::{Connection, Fault, Phase};
+use crate::event::{Event, LinkId, Modified, Outcome, Payload, SessionId};
+use crate::link::{Link, Partial, Send, State};
+use crate::out::Out;
+use crate::session::{self, Session};
+
+/// Deliveries that a disposition named and whose outcomes are still to be told, one by one.
+#[derive(Debug)]
+pub(crate) struct Cursor {
+    session: u16,
+    next: u32,
+    last: u32,
+    settled: bool,
+    outcome: Option<Outcome>,
+}
+
+/// What the host answers to an attach.
+#[derive(Debug, Default)]
+pub struct AttachReply {
+    /// The source as it is; for a sender of ours with the filters that are applied.
+    pub source: Option<Source>,
+    /// The target as it is.
+    pub target: Option<Target>,
+}
+
+type Handled<'a> = Result<Option<Event<'a>>, (Option<u16>, Fault)>;
+
+impl Connection {
+    #[inline]
+    pub(crate) fn handle_frame<'a>(&mut self, channel: u16, body: &'a [u8], out: &mut Out) -> Handled<'a> {
+        let (performative, payload) = performative::decode(body).map_err(|error| (None, error.into()))?;
+        match performative {
+            Performative::Open(_) => Err((None, not_allowed("a second open"))),
+            Performative::Close(close) => Ok(Some(self.closed_by_peer(close, out))),
+            Performative::Begin(begin) => self.handle_begin(channel, &begin, out).map_err(|fault| (None, fault)),
+            other => {
+                let Some(local) = self.by_remote.get(usize::from(channel)).and_then(|local| local.checked_sub(1))
+                else {
+                    return Err((None, not_allowed("a frame came on a channel without a session")));
+                };
+                let ending = self.session(local).is_some_and(|session| session.phase == session::Phase::Ending);
+                if let Performative::End(end) = other {
+                    return Ok(self.handle_end(local, channel, end, out));
+                }
+                if ending {
+                    return Ok(None);
+                }
+                let handled = match other {
+                    Performative::Transfer(transfer) => self.handle_transfer(local, &transfer, payload),
+                    Performative::Disposition(disposition) => self.handle_disposition(local, &disposition),
+                    Performative::Flow(flow) => self.handle_flow(local, &flow),
+                    Performative::Attach(attach) => self.handle_attach(local, attach),
+                    Performative::Detach(detach) => self.handle_detach(local, detach, out),
+                    _ => Ok(None),
+                };
+                handled.map_err(|fault| (Some(local), fault))
+            }
+        }
+    }
+
+    /// Ends what a fault reaches, and tells the host.
+    pub(crate) fn handle_fault<'a>(
+        &mut self,
+        session: Option<u16>,
+        fault: Fault,
+        now_ns: u64,
+        out: &mut Out,
+    ) -> Option<Event<'a>> {
+        match (session, fault) {
+            (Some(session), Fault::Link(handle, error)) => {
+                let link = self.session(session)?.link(handle)?;
+                let link = LinkId { session, generation: link.generation, handle };
+                self.detach(link, Closing::Closed, Some(error.clone()), out);
+                Some(Event::Detached { link, closed: true, error: Some(error) })
+            }
+            (Some(id), Fault::Session(error)) => {
+                let session = self.session(id)?;
+                session.phase = session::Phase::Ending;
+                session.links.clear();
+                let end = Performative::End(End { error: Some(error.clone()) });
+                encode_frame(out.buffer(), id, &end);
+                Some(Event::Ended(SessionId(id), Some(error)))
+            }
+            (_, Fault::Connection(error) | Fault::Session(error) | Fault::Link(_, error)) => {
+                Some(self.fail(error, now_ns, out))
+            }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn session(&mut self, local: u16) -> Option<&mut Session> {
+        self.sessions.get_mut(usize::from(local))?.as_deref_mut()
+    }
+
+    fn handle_begin<'a>(&mut self, channel: u16, begin: &Begin, out: &mut Out) -> Result<Option<Event<'a>>, Fault> {
+        if channel > self.config.channel_max {
+            let text = format!("channel {channel} exceeds the channel-max of {}", self.config.channel_max);
+            return Err(not_allowed(text));
+        }
+        if self.by_remote.get(usize::from(channel)).is_some_and(|&local| local > 0) {
+            return Err(not_allowed(format!("channel {channel} has a session already")));
+        }
+        if begin.remote_channel.is_some() {
+            return Err(not_allowed("a begin answers one that was not sent"));
+        }
+        let place = self.sessions.iter().position(Option::is_none).unwrap_or(self.sessions.len());
+        let local = u16::try_from(place).ok().filter(|&local| local <= self.remote_channel_max);
+        let Some(local) = local else {
+            return Err(not_allowed("the peer's channel-max leaves no channel to answer on"));
+        };
+        let mut session = Session::new(SessionId(local), session::Phase::Mapped, self.config.incoming_window);
+        session.remote_channel = Some(channel);
+        session.next_incoming_id = begin.next_outgoing_id;
+        session.outgoing_left = begin.incoming_window;
+        session.remote_handle_max = begin.handle_max;
+        let answer = Begin {
+            remote_channel: Some(channel),
+            next_outgoing_id: session.next_outgoing_id,
+            incoming_window: session.incoming_window,
+            outgoing_window: u32::MAX >> 1,
+            handle_max: self.config.handle_max,
+            ..Begin::default()
+        };
+        encode_frame(out.buffer(), local, &Performative::Begin(Box::new(answer)));
+        if place == self.sessions.len() {
+            self.sessions.push(None);
+        }
+        if let Some(slot) = self.sessions.get_mut(place) {
+            *slot = Some(Box::new(session));
+        }
+        if self.by_remote.len() <= usize::from(channel) {
+            self.by_remote.resize(usize::from(channel) + 1, 0);
+        }
+        if let Some(slot) = self.by_remote.get_mut(usize::from(channel)) {
+            *slot = local + 1;
+        }
+        Ok(Some(Event::Begun(SessionId(local))))
+    }
+
+    fn handle_end<'a>(&mut self, local: u16, channel: u16, end: End, out: &mut Out) -> Option<Event<'a>> {
+        let session = self.sessions.get_mut(usize::from(local)).and_then(Option::take)?;
+        if let Some(slot) = self.by_remote.get_mut(usize::from(channel)) {
+            *slot = 0;
+        }
+        if session.phase == session::Phase::Ending {
+            return None;
+        }
+        encode_frame(out.buffer(), local, &Performative::End(End::default()));
+        Some(Event::Ended(SessionId(local), end.error))
+    }
+
+    fn handle_attach<'a>(&mut self, local: u16, attach: Box<Attach>) -> Result<Option<Event<'a>>, Fault> {
+        let handle_max = self.config.handle_max;
+        let max_message_size = self.config.max_message_size;
+        self.generation = self.generation.wrapping_add(1);
+        let generation = self.generation;
+        let Some(session) = self.session(local) else { return Ok(None) };
+        if attach.handle > handle_max {
+            let text = format!("handle {} exceeds the handle-max of {handle_max}", attach.handle);
+            return Err(Fault::Connection(AmqpError::new(condition::FRAMING_ERROR, text)));
+        }
+        if session.local(attach.handle).is_some() {
+            let text = format!("handle {} is attached already", attach.handle);
+            return Err(Fault::Session(AmqpError::new(condition::HANDLE_IN_USE, text)));
+        }
+        let role = match attach.role {
+            Role::Sender => Role::Receiver,
+            Role::Receiver => Role::Sender,
+        };
+        if session.find(&attach.name, role).is_some() {
+            let text = format!("a link named {:?} is attached in this session already", attach.name);
+            return Err(Fault::Session(AmqpError::new(condition::NOT_ALLOWED, text)));
+        }
+        let mut link = Link::new(&attach.name, role, State::Asked, generation);
+        link.snd_settle_mode = attach.snd_settle_mode;
+        link.rcv_settle_mode = attach.rcv_settle_mode;
+        match role {
+            Role::Receiver => {
+                link.delivery_count = attach.initial_delivery_count.unwrap_or(0);
+                link.max_message_size = max_message_size;
+            }
+            Role::Sender => link.max_message_size = attach.max_message_size.unwrap_or(u64::MAX),
+        }
+        let handle = session.add(link);
+        session.bind(handle, attach.handle);
+        if handle > session.remote_handle_max {
+            let text = "the peer's handle-max leaves no handle to answer with";
+            return Err(Fault::Session(AmqpError::new(condition::NOT_ALLOWED, text)));
+        }
+        Ok(Some(Event::Attached(LinkId { session: local, generation, handle }, attach)))
+    }
+
+    /// Answers `Event::Attached`: the link is attached. Ignored when the link is gone meanwhile.
+    pub fn accept_attach(&mut self, id: LinkId, reply: AttachReply, out: &mut Out) {
+        self.answer_attach(id, reply, out);
+        if let Some(link) = self.session(id.session).and_then(|session| session.link_by_id(id))
+            && link.state == State::Asked
+        {
+            link.state = State::Attached;
+        }
+    }
+
+    /// Answers `Event::Attached`: the link is refused, by an attach without terminus and a detach (part 2.6.3).
+    pub fn refuse_attach(&mut self, id: LinkId, error: AmqpError, out: &mut Out) {
+        self.answer_attach(id, AttachReply::default(), out);
+        self.detach(id, Closing::Closed, Some(error), out);
+    }
+
+    fn answer_attach(&mut self, id: LinkId, reply: AttachReply, out: &mut Out) {
+        let Some(link) = self.session(id.session).and_then(|session| session.link_by_id(id)) else { return };
+        if link.state != State::Asked {
+            return;
+        }
+        let sender = link.role == Role::Sender;
+        let answer = Attach {
+            snd_settle_mode: link.snd_settle_mode,
+            rcv_settle_mode: link.rcv_settle_mode,
+            source: reply.source,
+            target: reply.target,
+            initial_delivery_count: sender.then_some(link.delivery_count),
+            max_message_size: (!sender).then_some(link.max_message_size),
+            ..Attach::new(&*link.name, id.handle, link.role)
+        };
+        encode_frame(out.buffer(), id.session, &Performative::Attach(Box::new(answer)));
+    }
+
+    fn handle_detach<'a>(&mut self, local: u16, detach: Detach, out: &mut Out) -> Result<Option<Event<'a>>, Fault> {
+        let Some(session) = self.session(local) else { return Ok(None) };
+        let handle = session.local(detach.handle).ok_or_else(|| unattached(detach.handle))?;
+        let Some(link) = session.link(handle) else { return Ok(None) };
+        let id = LinkId { session: local, generation: link.generation, handle };
+        let answered = link.state == State::Detaching;
+        session.remove(handle);
+        if answered {
+            return Ok(None);
+        }
+        let answer = Detach { handle, closed: detach.closed, error: None };
+        encode_frame(out.buffer(), local, &Performative::Detach(answer));
+        Ok(Some(Event::Detached { link: id, closed: detach.closed, error: detach.error }))
+    }
+
+    fn handle_flow<'a>(&mut self, local: u16, flow: &Flow<'_>) -> Result<Option<Event<'a>>, Fault> {
+        let Some(session) = self.session(local) else { return Ok(None) };
+        session.take_window(flow);
+        let Some(remote) = flow.handle else {
+            session.flow_due |= flow.echo;
+            return Ok(None);
+        };
+        let handle = session.local(remote).ok_or_else(|| unattached(remote))?;
+        if flow.echo {
+            session.flow(handle);
+        }
+        let Some(link) = session.link(handle) else { return Ok(None) };
+        if link.state == State::Detaching || link.role == Role::Receiver {
+            return Ok(None);
+        }
+        let Some(credit) = flow.link_credit else { return Ok(None) };
+        link.take_credit(flow.delivery_count, credit);
+        link.drain = flow.drain;
+        let id = LinkId { session: local, generation: link.generation, handle };
+        Ok(Some(Event::Credit { link: id, credit: link.credit_free(), drain: flow.drain }))
+    }
+
+    #[inline]
+    fn handle_transfer<'a>(
+        &mut self,
+        local: u16,
+        transfer: &Transfer<'_>,
+        payload: &'a [u8],
+    ) -> Result<Option<Event<'a>>, Fault> {
+        let Some(session) = self.session(local) else { return Ok(None) };
+        session.count_incoming().map_err(Fault::Session)?;
+        let handle = session.local(transfer.handle).ok_or_else(|| unattached(transfer.handle))?;
+        let Some(link) = session.link(handle) else { return Ok(None) };
+        match (link.state, link.role) {
+            (State::Detaching, _) => return Ok(None),
+            (_, Role::Sender) => {
+                let text = "a transfer came on a link whose sender we are";
+                return Err(Fault::Session(AmqpError::new(condition::ERRANT_LINK, text)));
+            }
+            _ => {}
+        }
+        receive(link, transfer, payload)
+            .map(|received| {
+                let (delivery, settled, format, payload) = received?;
+                let link = LinkId { session: local, generation: link.generation, handle };
+                Some(Event::Delivery { link, delivery, settled, format, payload })
+            })
+            .map_err(|error| Fault::Link(handle, error))
+    }
+
+    fn handle_disposition<'a>(
+        &mut self,
+        local: u16,
+        disposition: &Disposition<'_>,
+    ) -> Result<Option<Event<'a>>, Fault> {
+        if disposition.role == Role::Sender {
+            // The sender settles what we have decided on already, or gives it up; we hold nothing to forget.
+            return Ok(None);
+        }
+        let outcome = read_outcome(disposition.state.as_ref());
+        if outcome.is_none() && !disposition.settled {
+            return Ok(None);
+        }
+        let Some(session) = self.session(local) else { return Ok(None) };
+        let last = disposition.last.unwrap_or(disposition.first);
+        if let Some((next, last)) = session.unsettled.clip(disposition.first, last) {
+            self.cursor = Some(Cursor { session: local, next, last, settled: disposition.settled, outcome });
+        }
+        Ok(None)
+    }
+
+    /// The next outcome of the disposition that was read last.
+    #[inline]
+    pub(crate) fn next_outcome<'a>(&mut self) -> Option<Event<'a>> {
+        let cursor = self.cursor.as_mut()?;
+        let Some(session) = self.sessions.get_mut(usize::from(cursor.session)).and_then(Option::as_deref_mut) else {
+            self.cursor = None;
+            return None;
+        };
+        loop {
+            let id = cursor.next;
+            let done = id == cursor.last;
+            cursor.next = id.wrapping_add(1);
+            let found = session.unsettled.get(id);
+            if let Some((handle, key)) = found {
+                session.unsettled.settle(id);
+                let outcome = if done { cursor.outcome.take() } else { cursor.outcome.clone() };
+                if !cursor.settled {
+                    // Mode second: the receiver waits for us to settle (part 2.6.12).
+                    session.settle(Role::Sender, id, true, outcome.clone().unwrap_or_default());
+                }
+                let generation = session.link(handle).map_or(0, |link| link.generation);
+                let link = LinkId { session: cursor.session, generation, handle };
+                if done {
+                    self.cursor = None;
+                }
+                return Some(Event::Outcome { link, key, outcome });
+            }
+            if done {
+                self.cursor = None;
+                return None;
+            }
+        }
+    }
+
+    /// Sends a message on a link of ours, in turn. Within the credit of `Event::Credit`.
+    #[inline]
+    pub fn send(&mut self, id: LinkId, mut send: Send, out: &mut Out) {
+        let max_frame = self.remote_max_frame;
+        let Some(session) = self.session(id.session) else { return };
+        let Some(link) = session.link_by_id(id).filter(|link| link.state == State::Attached) else { return };
+        send.settled = session::settled_by(link.snd_settle_mode, send.settled);
+        session.send(id.handle, send, max_frame, out);
+    }
+
+    /// Decides on a delivery that came; leaves with `poll_output`.
+    #[inline]
+    pub fn settle(&mut self, id: LinkId, delivery: u32, outcome: Outcome) {
+        let Some(session) = self.session(id.session) else { return };
+        let Some(link) = session.link_by_id(id) else { return };
+        let settled = link.rcv_settle_mode == ReceiverSettleMode::First;
+        session.settle(Role::Receiver, delivery, settled, outcome);
+    }
+
+    /// Gives `credit` more deliveries to a link's sender; leaves with `poll_output`.
+    #[inline]
+    pub fn grant(&mut self, id: LinkId, credit: u32) {
+        let Some(session) = self.session(id.session) else { return };
+        let Some(link) = session.link_by_id(id) else { return };
+        link.credit = link.credit.saturating_add(credit);
+        session.flow(id.handle);
+    }
+
+    /// Answers a drain: there is nothing more to send, the credit that is left is used up.
+    pub fn drained(&mut self, id: LinkId) {
+        let Some(session) = self.session(id.session) else { return };
+        let Some(link) = session.link_by_id(id) else { return };
+        let free = link.credit_free();
+        link.delivery_count = link.delivery_count.wrapping_add(free);
+        link.credit -= free;
+        session.flow(id.handle);
+    }
+
+    /// Detaches a link from our side.
+    pub fn detach(&mut self, id: LinkId, closing: Closing, error: Option<AmqpError>, out: &mut Out) {
+        let Some(session) = self.session(id.session) else { return };
+        let Some(link) = session.link_by_id(id).filter(|link| link.state != State::Detaching) else { return };
+        link.state = State::Detaching;
+        link.partial = None;
+        session.quiet(id.handle);
+        let detach = Detach { handle: id.handle, closed: closing == Closing::Closed, error };
+        encode_frame(out.buffer(), id.session, &Performative::Detach(detach));
+    }
+
+    /// Whether the connection is open and its peer may send.
+    pub fn is_open(&self) -> bool {
+        self.phase == Phase::Open
+    }
+}
+
+/// Whether a detached link is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closing {
+    /// It is.
+    Closed,
+    /// It may be attached again.
+    Suspended,
+}
+
+fn not_allowed(text: impl Into<String>) -> Fault {
+    Fault::Connection(AmqpError::new(condition::NOT_ALLOWED, text))
+}
+
+fn unattached(handle: u32) -> Fault {
+    Fault::Session(AmqpError::new(condition::UNATTACHED_HANDLE, format!("handle {handle} is not attached")))
+}
+
+type Received<'a> = (u32, bool, u32, Payload<'a>);
+
+/// Takes one transfer of a link; gives the message when it is whole.
+#[inline]
+fn receive<'a>(link: &mut Link, transfer: &Transfer<'_>, payload: &'a [u8]) -> Result<Option<Received<'a>>, AmqpError> {
+    if link.partial.is_some() {
+        return continue_delivery(link, transfer, payload);
+    }
+    let Some(delivery) = transfer.delivery_id else {
+        return Err(AmqpError::new(condition::INVALID_FIELD, "the first transfer of a delivery has no delivery-id"));
+    };
+    if transfer.delivery_tag.is_none() {
+        return Err(AmqpError::new(condition::INVALID_FIELD, "the first transfer of a delivery has no delivery-tag"));
+    }
+    if link.credit == 0 {
+        let text = "a transfer came without link credit";
+        return Err(AmqpError::new(condition::TRANSFER_LIMIT_EXCEEDED, text));
+    }
+    if transfer.rcv_settle_mode == Some(ReceiverSettleMode::Second) && link.rcv_settle_mode == ReceiverSettleMode::First
+    {
+        let text = "a transfer asks for receiver settle mode second on a link of mode first";
+        return Err(AmqpError::new(condition::INVALID_FIELD, text));
+    }
+    link.credit -= 1;
+    link.delivery_count = link.delivery_count.wrapping_add(1);
+    if payload.len() as u64 > link.max_message_size {
+        return Err(too_large(link.max_message_size));
+    }
+    let settled = transfer.settled.unwrap_or(false);
+    let format = transfer.message_format.unwrap_or(0);
+    // A resumed delivery is one that we do not know, since nothing survives a detach here: it is ignored (2.6.13).
+    if transfer.aborted || (transfer.resume && !transfer.more) {
+        return Ok(None);
+    }
+    if transfer.more {
+        let bytes = BytesMut::from(payload);
+        link.partial = Some(Box::new(Partial { delivery, format, settled, bytes }));
+        return Ok(None);
+    }
+    Ok(Some((delivery, settled, format, Payload::Borrowed(payload))))
+}
+
+#[cold]
+fn continue_delivery<'a>(
+    link: &mut Link,
+    transfer: &Transfer<'_>,
+    payload: &[u8],
+) -> Result<Option<Received<'a>>, AmqpError> {
+    let Some(partial) = &mut link.partial else { return Ok(None) };
+    if transfer.delivery_id.is_some_and(|id| id != partial.delivery) {
+        let text = "a delivery began before the one under way on this link ended";
+        return Err(AmqpError::new(condition::INVALID_FIELD, text));
+    }
+    if transfer.message_format.is_some_and(|format| format != partial.format) {
+        return Err(AmqpError::new(condition::INVALID_FIELD, "the message-format changed within a delivery"));
+    }
+    if transfer.aborted {
+        link.partial = None;
+        return Ok(None);
+    }
+    if (partial.bytes.len() + payload.len()) as u64 > link.max_message_size {
+        return Err(too_large(link.max_message_size));
+    }
+    partial.bytes.extend_from_slice(payload);
+    partial.settled |= transfer.settled.unwrap_or(false);
+    if transfer.more {
+        return Ok(None);
+    }
+    let whole = link.partial.take();
+    Ok(whole.map(|partial| (partial.delivery, partial.settled, partial.format, Payload::Owned(partial.bytes.freeze()))))
+}
+
+fn too_large(max: u64) -> AmqpError {
+    AmqpError::new(condition::MESSAGE_SIZE_EXCEEDED, format!("a message is larger than {max} bytes"))
+}
+
+/// The outcome that a state is, `None` for one that decides nothing.
+fn read_outcome(state: Option<&DeliveryState<'_>>) -> Option<Outcome> {
+    match state? {
+        DeliveryState::Accepted => Some(Outcome::Accepted),
+        DeliveryState::Released => Some(Outcome::Released),
+        DeliveryState::Rejected { .. } => Some(Outcome::Rejected(None)),
+        DeliveryState::Modified { delivery_failed, undeliverable_here, annotations } => {
+            Some(Outcome::Modified(Box::new(Modified {
+                delivery_failed: *delivery_failed,
+                undeliverable_here: *undeliverable_here,
+                annotations: annotations.map(Bytes::copy_from_slice),
+            })))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,21 @@
+//! AMQP 1.0 connections, sessions and links as machines: bytes and time in, bytes and events out.
+#![forbid(unsafe_code)]
+
+mod connection;
+mod dispatch;
+mod event;
+mod input;
+mod limits;
+mod link;
+mod out;
+mod sasl;
+mod session;
+mod unsettled;
+
+pub use connection::{Authenticated, Connection};
+pub use dispatch::{AttachReply, Closing};
+pub use event::{Credentials, Event, LinkId, Modified, Outcome, Payload, SessionId};
+pub use input::Input;
+pub use limits::{Config, Mechanism, OUT_SOFT_MAX, Sasl, Tls};
+pub use link::{Prefix, Send, Settled};
+pub use out::Out;

@@ -1,0 +1,90 @@
+//! Every bound of this crate: its value, its reason, and what happens when it is reached.
+
+/// Output beyond which nothing more is encoded, octets: transfers wait on their links, where they cost less.
+pub const OUT_SOFT_MAX: usize = 256 * 1024;
+/// Frames before `open` was exchanged (part 2.3.1 allows no more to be assumed); larger: framing error.
+/// Clients send larger opens and are heard, up to this.
+pub const FRAME_BYTES_BEFORE_OPEN: u32 = 4096;
+/// Deliveries of one session that may be unsettled by the peer: 16 octets each. Sending waits.
+pub const UNSETTLED_OUT_MAX: usize = 1 << 18;
+/// SASL exchanges of one connection; more: the connection ends.
+pub const SASL_FRAMES_MAX: u8 = 8;
+/// How long a closed connection waits for the peer's close, nanoseconds.
+pub const CLOSE_TIMEOUT_NS: u64 = 2_000_000_000;
+/// Shortest idle timeout of a peer that is honoured, milliseconds; below it the connection is refused, since heart
+/// beats would cost more than they tell.
+pub const IDLE_TIMEOUT_MIN_MS: u32 = 100;
+
+/// What an operator may set.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Our name.
+    pub container_id: String,
+    /// Largest frame that we take, octets, at least 512.
+    pub max_frame_size: u32,
+    /// Highest channel; sessions beyond it: the connection is closed with not-allowed.
+    pub channel_max: u16,
+    /// Highest handle; links beyond it: the session is ended.
+    pub handle_max: u32,
+    /// Transfers that may be under way to a session, frames; announced anew when half of it is used.
+    pub incoming_window: u32,
+    /// Give up on a peer that is silent for so long, milliseconds; 0: never. Half of it is announced.
+    pub idle_timeout_ms: u32,
+    /// Give up on a peer that has not opened for so long, milliseconds.
+    pub handshake_timeout_ms: u32,
+    /// Largest message, octets; larger: the link is detached with message-size-exceeded.
+    pub max_message_size: u64,
+    /// Whether peers may, must or cannot authenticate.
+    pub sasl: Sasl,
+    /// The mechanisms that are offered.
+    pub mechanisms: Vec<Mechanism>,
+    /// Whether the peer may ask for TLS by its protocol header.
+    pub tls: Tls,
+}
+
+/// Whether there is a SASL layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sasl {
+    /// A connection without it is not accepted.
+    Required,
+    /// As the peer likes.
+    Optional,
+    /// A connection with it is not accepted.
+    Off,
+}
+
+/// Whether there is TLS inside the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tls {
+    /// As the peer likes.
+    Optional,
+    /// No.
+    Off,
+}
+
+/// A SASL mechanism.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mechanism {
+    /// RFC 4505
+    Anonymous,
+    /// RFC 4616
+    Plain,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            container_id: "heddle".to_owned(),
+            max_frame_size: 128 * 1024,
+            channel_max: 255,
+            handle_max: 1023,
+            incoming_window: 8192,
+            idle_timeout_ms: 60_000,
+            handshake_timeout_ms: 10_000,
+            max_message_size: 128 * 1024 * 1024,
+            sasl: Sasl::Optional,
+            mechanisms: vec![Mechanism::Anonymous],
+            tls: Tls::Off,
+        }
+    }
+}

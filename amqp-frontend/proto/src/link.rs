@@ -1,0 +1,148 @@
+//! One link of a session, at either end.
+
+use std::collections::VecDeque;
+
+use amqp_codec::performative::{ReceiverSettleMode, Role, SenderSettleMode};
+use bytes::{Bytes, BytesMut};
+
+/// Where a link is between attach and detach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// The peer attached; the host has not answered.
+    Asked,
+    /// Both attached.
+    Attached,
+    /// We detached and discard what comes until the peer does.
+    Detaching,
+}
+
+/// A message to send.
+#[derive(Clone, Debug)]
+pub struct Send {
+    /// The host's name for the delivery, given back with its outcome.
+    pub key: u64,
+    /// Whether to send it settled.
+    pub settled: Settled,
+    /// Version and format of the message.
+    pub format: u32,
+    /// Sections to put before the body: the header, as it is for this delivery.
+    pub prefix: Prefix,
+    /// Everything else.
+    pub body: Bytes,
+}
+
+/// Whether a delivery is settled by being sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// It is.
+    Yes,
+    /// The receiver says what becomes of it.
+    No,
+}
+
+/// A few octets by value: an encoded header section has at most 25.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Prefix {
+    len: u8,
+    bytes: [u8; 30],
+}
+
+impl Prefix {
+    /// Keeps a copy of `bytes`, at most 30.
+    #[inline]
+    pub fn new(bytes: &[u8]) -> Self {
+        let mut prefix = Self { len: 0, bytes: [0; 30] };
+        prefix.len = u8::try_from(bytes.len()).expect("a header section is short");
+        prefix.bytes.get_mut(..bytes.len()).expect("a header section is short").copy_from_slice(bytes);
+        prefix
+    }
+
+    /// The octets.
+    #[inline]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+}
+
+/// A delivery that is being sent in several frames.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Under {
+    pub delivery: u32,
+    /// How much of prefix and body is sent, octets.
+    pub sent: usize,
+}
+
+/// A delivery that is being received in several frames.
+#[derive(Debug)]
+pub(crate) struct Partial {
+    pub delivery: u32,
+    pub format: u32,
+    pub settled: bool,
+    pub bytes: BytesMut,
+}
+
+/// One link.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub generation: u16,
+    pub state: State,
+    /// Ours.
+    pub role: Role,
+    pub remote_handle: Option<u32>,
+    pub snd_settle_mode: SenderSettleMode,
+    pub rcv_settle_mode: ReceiverSettleMode,
+    /// Deliveries started, a serial number.
+    pub delivery_count: u32,
+    /// How many more may start.
+    pub credit: u32,
+    pub drain: bool,
+    /// Whether a flow with this link's state is to be sent.
+    pub flow_due: bool,
+    /// Whether the link stands in its session's queue of those with something to send.
+    pub queued: bool,
+    pub next_tag: u32,
+    pub backlog: VecDeque<Send>,
+    pub under: Option<Under>,
+    pub partial: Option<Box<Partial>>,
+    /// Largest message that the receiving end takes, octets.
+    pub max_message_size: u64,
+    pub name: Box<str>,
+}
+
+impl Link {
+    pub fn new(name: &str, role: Role, state: State, generation: u16) -> Self {
+        Self {
+            generation,
+            state,
+            role,
+            remote_handle: None,
+            snd_settle_mode: SenderSettleMode::Mixed,
+            rcv_settle_mode: ReceiverSettleMode::First,
+            delivery_count: 0,
+            credit: 0,
+            drain: false,
+            flow_due: false,
+            queued: false,
+            next_tag: 0,
+            backlog: VecDeque::new(),
+            under: None,
+            partial: None,
+            max_message_size: u64::MAX,
+            name: name.into(),
+        }
+    }
+
+    /// Takes the credit of a flow from the receiver (part 2.6.7): what it gave, less what is under way to it.
+    pub fn take_credit(&mut self, delivery_count: Option<u32>, link_credit: u32) {
+        let limit = delivery_count.unwrap_or(self.delivery_count).wrapping_add(link_credit);
+        let credit = limit.wrapping_sub(self.delivery_count);
+        // A receiver that took credit back may be behind what was sent meanwhile: then there is none.
+        self.credit = if credit.cast_signed() < 0 { 0 } else { credit };
+    }
+
+    /// Credit that the host has not used yet.
+    pub fn credit_free(&self) -> u32 {
+        let waiting = self.backlog.len() - usize::from(self.under.is_some());
+        self.credit.saturating_sub(u32::try_from(waiting).unwrap_or(u32::MAX))
+    }
+}

@@ -1,0 +1,147 @@
+//! What is on its way to a socket: small bytes in one buffer, large bodies by reference between them.
+//!
+//! Guarantees: bytes leave in the order in which they were put; a body above `INLINE_MAX` is never copied.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use bytes::{Buf, Bytes};
+
+/// Bodies up to this size are copied behind their headers, octets: below it a copy costs less than one more segment.
+const INLINE_MAX: usize = 2048;
+
+/// Output in the order of the wire.
+#[derive(Debug, Default)]
+pub struct Out {
+    bytes: Vec<u8>,
+    /// How much of `bytes` left already.
+    start: usize,
+    /// Bodies, each with the place in `bytes` that it precedes.
+    bodies: VecDeque<(usize, Bytes)>,
+    body_bytes: usize,
+}
+
+impl Out {
+    /// The buffer that encoders append to.
+    #[inline]
+    pub fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// Appends a body.
+    #[inline]
+    pub fn put_body(&mut self, body: &Bytes) {
+        if body.len() <= INLINE_MAX {
+            self.bytes.extend_from_slice(body);
+        } else {
+            self.body_bytes += body.len();
+            self.bodies.push_back((self.bytes.len(), body.clone()));
+        }
+    }
+
+    /// Octets that have not left yet.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.bytes.len() - self.start + self.body_bytes
+    }
+
+    /// Whether everything left.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Fills `slices` with the next segments and gives their number.
+    pub fn segments<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let mut count = 0;
+        let mut from = self.start;
+        let mut put = |segment: &'a [u8]| {
+            if !segment.is_empty()
+                && let Some(slot) = slices.get_mut(count)
+            {
+                *slot = IoSlice::new(segment);
+                count += 1;
+            }
+        };
+        for (at, body) in &self.bodies {
+            put(self.bytes.get(from..*at).unwrap_or_default());
+            put(body);
+            from = *at;
+        }
+        put(self.bytes.get(from..).unwrap_or_default());
+        count
+    }
+
+    /// The first `count` octets left.
+    pub fn advance(&mut self, mut count: usize) {
+        assert!(count <= self.len(), "no more leaves than there is");
+        while count > 0 {
+            let Some((at, body)) = self.bodies.front_mut() else {
+                self.start += count;
+                break;
+            };
+            let small = (*at - self.start).min(count);
+            self.start += small;
+            count -= small;
+            let large = body.len().min(count);
+            body.advance(large);
+            self.body_bytes -= large;
+            count -= large;
+            if *at == self.start && body.is_empty() {
+                self.bodies.pop_front();
+            }
+        }
+        if self.start == self.bytes.len() && self.bodies.is_empty() {
+            self.bytes.clear();
+            self.start = 0;
+        }
+    }
+
+    /// Moves everything that has not left to the end of `flat`.
+    pub fn drain_into(&mut self, flat: &mut Vec<u8>) {
+        let mut from = self.start;
+        for (at, body) in self.bodies.drain(..) {
+            flat.extend_from_slice(self.bytes.get(from..at).unwrap_or_default());
+            flat.extend_from_slice(&body);
+            from = at;
+        }
+        flat.extend_from_slice(self.bytes.get(from..).unwrap_or_default());
+        self.bytes.clear();
+        self.start = 0;
+        self.body_bytes = 0;
+    }
+
+    /// Octets that the buffer itself holds.
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn bytes_leave_in_order(puts in proptest::collection::vec((0..6000_usize, any::<bool>()), 0..20), step in 1..5000_usize) {
+            let mut out = Out::default();
+            let mut expected = Vec::new();
+            for (number, (len, body)) in puts.into_iter().enumerate() {
+                let bytes = vec![number as u8; len];
+                expected.extend_from_slice(&bytes);
+                if body { out.put_body(&Bytes::from(bytes)); } else { out.buffer().extend_from_slice(&bytes); }
+            }
+            let mut left = Vec::new();
+            while !out.is_empty() {
+                let mut slices = [IoSlice::new(&[]); 3];
+                let count = out.segments(&mut slices);
+                let flat: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.to_vec()).collect();
+                let taken = step.min(flat.len());
+                left.extend_from_slice(&flat[..taken]);
+                out.advance(taken);
+            }
+            prop_assert_eq!(left, expected);
+        }
+    }
+}

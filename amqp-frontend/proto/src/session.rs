@@ -1,0 +1,422 @@
+//! One session: its windows, its links, what it has to say.
+//!
+//! Guarantees: windows count transfer frames, in serial numbers (part 2.5.6); links with something to send take turns;
+//! settlements of neighbouring deliveries with one outcome leave as one disposition.
+
+use std::collections::VecDeque;
+
+use amqp_codec::AmqpError;
+use amqp_codec::performative::{
+    DeliveryState, Disposition, Flow, Role, SenderSettleMode, Transfer, encode_disposition, encode_flow,
+    encode_transfer,
+};
+
+use crate::event::{LinkId, Outcome, SessionId};
+use crate::limits::{OUT_SOFT_MAX, UNSETTLED_OUT_MAX};
+use crate::link::{Link, Send, Settled, State, Under};
+use crate::out::Out;
+use crate::unsettled::Unsettled;
+
+/// Frame header and the longest transfer that is written here, octets.
+const TRANSFER_BYTES_MAX: usize = 48;
+
+/// Where a session is between begin and end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Both began.
+    Mapped,
+    /// We ended and discard what comes until the peer does.
+    Ending,
+}
+
+/// Deliveries to settle with one disposition.
+#[derive(Debug)]
+struct Settlement {
+    role: Role,
+    first: u32,
+    last: u32,
+    settled: bool,
+    outcome: Outcome,
+}
+
+/// One session.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub id: SessionId,
+    pub phase: Phase,
+    pub remote_channel: Option<u16>,
+    pub next_incoming_id: u32,
+    /// Transfers that the peer may still send, frames.
+    pub incoming_left: u32,
+    pub incoming_window: u32,
+    pub next_outgoing_id: u32,
+    /// Transfers that the peer still takes, frames.
+    pub outgoing_left: u32,
+    pub remote_handle_max: u32,
+    pub next_delivery_id: u32,
+    pub unsettled: Unsettled,
+    pub links: Vec<Option<Box<Link>>>,
+    /// Local handle plus one, by remote handle.
+    by_remote: Vec<u32>,
+    pub flow_due: bool,
+    flows: Vec<u32>,
+    sending: VecDeque<u32>,
+    settlements: Vec<Settlement>,
+}
+
+impl Session {
+    pub fn new(id: SessionId, phase: Phase, incoming_window: u32) -> Self {
+        Self {
+            id,
+            phase,
+            remote_channel: None,
+            next_incoming_id: 0,
+            incoming_left: incoming_window,
+            incoming_window,
+            next_outgoing_id: 0,
+            outgoing_left: 0,
+            remote_handle_max: u32::MAX,
+            next_delivery_id: 0,
+            unsettled: Unsettled::default(),
+            links: Vec::new(),
+            by_remote: Vec::new(),
+            flow_due: false,
+            flows: Vec::new(),
+            sending: VecDeque::new(),
+            settlements: Vec::new(),
+        }
+    }
+
+    #[inline]
+    pub fn link(&mut self, handle: u32) -> Option<&mut Link> {
+        self.links.get_mut(handle as usize)?.as_deref_mut()
+    }
+
+    /// The link of a key that is not stale.
+    #[inline]
+    pub fn link_by_id(&mut self, id: LinkId) -> Option<&mut Link> {
+        self.link(id.handle).filter(|link| link.generation == id.generation)
+    }
+
+    /// The local handle of a remote one.
+    #[inline]
+    pub fn local(&self, remote: u32) -> Option<u32> {
+        self.by_remote.get(remote as usize).and_then(|local| local.checked_sub(1))
+    }
+
+    /// Finds a link by its name; the two directions have names of their own.
+    pub fn find(&self, name: &str, role: Role) -> Option<u32> {
+        let found = self.links.iter().position(|link| {
+            link.as_ref().is_some_and(|link| link.role == role && *link.name == *name && link.state != State::Detaching)
+        })?;
+        u32::try_from(found).ok()
+    }
+
+    /// Adds a link at the lowest free handle.
+    pub fn add(&mut self, link: Link) -> u32 {
+        let place = self.links.iter().position(Option::is_none).unwrap_or(self.links.len());
+        if place == self.links.len() {
+            self.links.push(None);
+        }
+        if let Some(slot) = self.links.get_mut(place) {
+            *slot = Some(Box::new(link));
+        }
+        u32::try_from(place).expect("handles are bounded by the peer's")
+    }
+
+    /// Notes the peer's handle of a link.
+    pub fn bind(&mut self, handle: u32, remote: u32) {
+        if self.by_remote.len() <= remote as usize {
+            self.by_remote.resize(remote as usize + 1, 0);
+        }
+        if let Some(place) = self.by_remote.get_mut(remote as usize) {
+            *place = handle + 1;
+        }
+        if let Some(link) = self.link(handle) {
+            link.remote_handle = Some(remote);
+        }
+    }
+
+    /// Forgets a link and what of it is unsettled.
+    pub fn remove(&mut self, handle: u32) {
+        let Some(link) = self.links.get_mut(handle as usize).and_then(Option::take) else { return };
+        if let Some(place) = link.remote_handle.and_then(|remote| self.by_remote.get_mut(remote as usize)) {
+            *place = 0;
+        }
+        self.unsettled.forget(handle);
+        self.sending.retain(|&waiting| waiting != handle);
+        self.flows.retain(|&waiting| waiting != handle);
+    }
+
+    /// Drops what a detached link still had to say; its handle stays until the peer detaches too.
+    pub fn quiet(&mut self, handle: u32) {
+        self.unsettled.forget(handle);
+        self.sending.retain(|&waiting| waiting != handle);
+        if let Some(link) = self.link(handle) {
+            link.backlog = VecDeque::new();
+            link.under = None;
+            link.queued = false;
+        }
+    }
+
+    /// Counts a transfer that came.
+    ///
+    /// # Errors
+    /// When there was no window for it.
+    #[inline]
+    pub fn count_incoming(&mut self) -> Result<(), AmqpError> {
+        if self.incoming_left == 0 {
+            let text = "a transfer came although the session's incoming window is used up";
+            return Err(AmqpError::new(amqp_codec::condition::WINDOW_VIOLATION, text));
+        }
+        self.incoming_left -= 1;
+        self.next_incoming_id = self.next_incoming_id.wrapping_add(1);
+        if self.incoming_left <= self.incoming_window / 2 {
+            self.flow_due = true;
+        }
+        Ok(())
+    }
+
+    /// Takes the window of a flow from the peer (part 2.5.6).
+    pub fn take_window(&mut self, flow: &Flow<'_>) {
+        // Without next-incoming-id the peer has not seen our begin, so that it counts from our first transfer, 0.
+        let limit = flow.next_incoming_id.unwrap_or(0).wrapping_add(flow.incoming_window);
+        let left = limit.wrapping_sub(self.next_outgoing_id);
+        // A large window may lie more than half the number space ahead: only a limit just behind us means none.
+        let behind = self.next_outgoing_id.wrapping_sub(limit);
+        self.outgoing_left = if behind != 0 && behind <= self.incoming_window.max(1 << 16) { 0 } else { left };
+    }
+
+    /// Notes that a flow for a link is due.
+    #[inline]
+    pub fn flow(&mut self, handle: u32) {
+        if let Some(link) = self.link(handle)
+            && !std::mem::replace(&mut link.flow_due, true)
+        {
+            self.flows.push(handle);
+        }
+    }
+
+    /// Notes that a delivery gets an outcome, at the end where we are `role`.
+    #[inline]
+    pub fn settle(&mut self, role: Role, delivery: u32, settled: bool, outcome: Outcome) {
+        if let Some(last) = self.settlements.last_mut()
+            && last.last.wrapping_add(1) == delivery
+            && last.role == role
+            && last.settled == settled
+            && last.outcome == outcome
+        {
+            last.last = delivery;
+            return;
+        }
+        self.settlements.push(Settlement { role, first: delivery, last: delivery, settled, outcome });
+    }
+
+    /// Sends a message now if nothing is in its way, else when there is room.
+    #[inline]
+    pub fn send(&mut self, handle: u32, send: Send, max_frame: u32, out: &mut Out) {
+        let Some(link) = self.links.get_mut(handle as usize).and_then(Option::as_mut) else { return };
+        link.backlog.push_back(send);
+        if link.queued {
+            return;
+        }
+        if out.len() < OUT_SOFT_MAX && self.transmit(handle, max_frame, out) {
+            return;
+        }
+        if let Some(link) = self.link(handle) {
+            link.queued = true;
+            self.sending.push_back(handle);
+        }
+    }
+
+    /// Sends from the front of a link's backlog until a frame finds no room; gives whether the backlog is empty.
+    fn transmit(&mut self, handle: u32, max_frame: u32, out: &mut Out) -> bool {
+        let channel = self.id.0;
+        let Some(link) = self.links.get_mut(handle as usize).and_then(Option::as_mut) else { return true };
+        while let Some(send) = link.backlog.front() {
+            if self.outgoing_left == 0 || out.len() >= OUT_SOFT_MAX {
+                return false;
+            }
+            let under = match link.under {
+                Some(under) => under,
+                None => {
+                    if link.credit == 0 || self.unsettled.len() >= UNSETTLED_OUT_MAX {
+                        return false;
+                    }
+                    let delivery = self.next_delivery_id;
+                    self.next_delivery_id = delivery.wrapping_add(1);
+                    match send.settled {
+                        Settled::Yes => self.unsettled.skip(delivery),
+                        Settled::No => self.unsettled.push(delivery, handle, send.key),
+                    }
+                    link.credit -= 1;
+                    link.delivery_count = link.delivery_count.wrapping_add(1);
+                    link.next_tag = link.next_tag.wrapping_add(1);
+                    Under { delivery, sent: 0 }
+                }
+            };
+            let sent = transmit_frame(channel, handle, link.next_tag, send, under, max_frame, out);
+            self.outgoing_left -= 1;
+            self.next_outgoing_id = self.next_outgoing_id.wrapping_add(1);
+            if sent < send.prefix.as_bytes().len() + send.body.len() {
+                link.under = Some(Under { sent, ..under });
+            } else {
+                link.under = None;
+                link.backlog.pop_front();
+            }
+        }
+        true
+    }
+
+    /// Writes what is due: dispositions, transfers that waited, flows.
+    pub fn poll_output(&mut self, max_frame: u32, out: &mut Out) {
+        if self.phase != Phase::Mapped {
+            return;
+        }
+        for settlement in self.settlements.drain(..) {
+            write_settlement(self.id.0, &settlement, out);
+        }
+        // One turn for each link: one that is stopped by its own credit does not stop the others.
+        for _ in 0..self.sending.len() {
+            let Some(handle) = self.sending.pop_front() else { break };
+            if self.transmit(handle, max_frame, out) {
+                if let Some(link) = self.link(handle) {
+                    link.queued = false;
+                }
+            } else {
+                self.sending.push_back(handle);
+            }
+        }
+        while let Some(handle) = self.flows.pop() {
+            self.write_flow(Some(handle), out);
+        }
+        if self.flow_due {
+            self.write_flow(None, out);
+        }
+    }
+
+    /// Whether `poll_output` stopped because the output is full, rather than for want of credit or window.
+    pub fn wants_room(&self) -> bool {
+        !self.sending.is_empty() && self.outgoing_left > 0
+    }
+
+    fn write_flow(&mut self, handle: Option<u32>, out: &mut Out) {
+        self.flow_due = false;
+        self.incoming_left = self.incoming_window;
+        let mut flow = Flow {
+            next_incoming_id: self.remote_channel.map(|_| self.next_incoming_id),
+            incoming_window: self.incoming_window,
+            next_outgoing_id: self.next_outgoing_id,
+            outgoing_window: u32::MAX >> 1,
+            ..Flow::default()
+        };
+        if let Some(handle) = handle {
+            let Some(link) = self.link(handle) else { return };
+            link.flow_due = false;
+            if link.state == State::Detaching {
+                return;
+            }
+            flow.handle = Some(handle);
+            flow.delivery_count = Some(link.delivery_count);
+            flow.link_credit = Some(link.credit);
+            flow.available = (link.role == Role::Sender).then(|| u32::try_from(link.backlog.len()).unwrap_or(u32::MAX));
+            flow.drain = link.drain;
+            if link.role == Role::Sender {
+                link.drain = link.drain && link.credit > 0;
+            }
+        }
+        encode_flow(out.buffer(), self.id.0, &flow);
+    }
+
+    /// Asserts what must hold between any two inputs.
+    pub fn check(&self) {
+        assert!(self.incoming_left <= self.incoming_window);
+        for (handle, link) in self.links.iter().enumerate() {
+            let Some(link) = link else { continue };
+            if let Some(remote) = link.remote_handle {
+                assert_eq!(self.local(remote).map(|local| local as usize), Some(handle), "handles name each other");
+            }
+            assert_eq!(link.queued, self.sending.iter().any(|&waiting| waiting as usize == handle));
+            assert!(link.backlog.is_empty() || link.queued, "what waits is in the queue");
+            assert!(link.under.is_none() || !link.backlog.is_empty());
+        }
+    }
+}
+
+/// Writes one frame of a delivery; gives how much of the message is then sent, octets.
+#[inline]
+fn transmit_frame(
+    channel: u16,
+    handle: u32,
+    tag: u32,
+    send: &Send,
+    under: Under,
+    max_frame: u32,
+    out: &mut Out,
+) -> usize {
+    let prefix = send.prefix.as_bytes();
+    let total = prefix.len() + send.body.len();
+    let room = max_frame as usize - TRANSFER_BYTES_MAX;
+    let end = total.min(under.sent + room);
+    let first = under.sent == 0;
+    let tag = tag.to_be_bytes();
+    let transfer = Transfer {
+        handle,
+        delivery_id: first.then_some(under.delivery),
+        delivery_tag: first.then_some(&tag),
+        message_format: first.then_some(send.format),
+        settled: Some(send.settled == Settled::Yes),
+        more: end < total,
+        ..Transfer::default()
+    };
+    encode_transfer(out.buffer(), channel, &transfer, end - under.sent);
+    if let Some(rest) = prefix.get(under.sent..) {
+        // The room of a frame is larger than any prefix: it goes out whole with the first one.
+        out.buffer().extend_from_slice(rest);
+    }
+    let body = under.sent.saturating_sub(prefix.len())..end - prefix.len();
+    if body.start == 0 && body.end == send.body.len() {
+        out.put_body(&send.body);
+    } else {
+        out.put_body(&send.body.slice(body));
+    }
+    end
+}
+
+fn write_settlement(channel: u16, settlement: &Settlement, out: &mut Out) {
+    let mut error_bytes = Vec::new();
+    let state = match &settlement.outcome {
+        Outcome::Accepted => DeliveryState::Accepted,
+        Outcome::Released => DeliveryState::Released,
+        Outcome::Rejected(reason) => {
+            let error = reason.as_ref().map(|reason| {
+                AmqpError::new(reason.0, reason.1.clone()).encode(&mut error_bytes);
+                error_bytes.as_slice()
+            });
+            DeliveryState::Rejected { error }
+        }
+        Outcome::Modified(modified) => DeliveryState::Modified {
+            delivery_failed: modified.delivery_failed,
+            undeliverable_here: modified.undeliverable_here,
+            annotations: modified.annotations.as_deref(),
+        },
+    };
+    let disposition = Disposition {
+        role: settlement.role,
+        first: settlement.first,
+        last: (settlement.last != settlement.first).then_some(settlement.last),
+        settled: settlement.settled,
+        state: Some(state),
+        batchable: false,
+    };
+    encode_disposition(out.buffer(), channel, &disposition);
+}
+
+/// Whether a delivery is settled by being sent on a link of this mode.
+pub(crate) fn settled_by(mode: SenderSettleMode, host: Settled) -> Settled {
+    match mode {
+        SenderSettleMode::Settled => Settled::Yes,
+        SenderSettleMode::Unsettled => Settled::No,
+        SenderSettleMode::Mixed => host,
+    }
+}

@@ -1,0 +1,110 @@
+//! Deliveries that were sent and that the peer has not settled, by delivery-id.
+//!
+//! Delivery-ids of one session follow each other, so that the map is a ring: its place is the difference to the oldest.
+//!
+//! Guarantees: finding one costs no search; a disposition over any range costs what the ring holds, not what the range
+//! claims; a settled delivery in the middle keeps its place until those before it are settled.
+
+use std::collections::VecDeque;
+
+/// A place whose delivery is settled.
+const HOLE: u32 = u32::MAX;
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    key: u64,
+    handle: u32,
+}
+
+/// The unsettled deliveries of one session.
+#[derive(Debug, Default)]
+pub struct Unsettled {
+    oldest: u32,
+    ring: VecDeque<Entry>,
+}
+
+impl Unsettled {
+    /// How many places are taken.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.ring.len()
+    }
+
+    /// Notes that delivery `id`, the one after the last noted, was sent unsettled.
+    #[inline]
+    pub fn push(&mut self, id: u32, handle: u32, key: u64) {
+        if self.ring.is_empty() {
+            self.oldest = id;
+        }
+        debug_assert_eq!(self.oldest.wrapping_add(self.ring.len() as u32), id);
+        self.ring.push_back(Entry { key, handle });
+    }
+
+    /// Notes that delivery `id` was sent settled.
+    #[inline]
+    pub fn skip(&mut self, id: u32) {
+        if !self.ring.is_empty() {
+            self.push(id, HOLE, 0);
+        }
+    }
+
+    /// The part of `first..=last` (serial numbers, RFC 1982) that the ring holds.
+    pub fn clip(&self, first: u32, last: u32) -> Option<(u32, u32)> {
+        let len = i32::try_from(self.ring.len()).unwrap_or(i32::MAX);
+        let distance = |id: u32| id.wrapping_sub(self.oldest).cast_signed();
+        let (from, to) = (distance(first).max(0), distance(last).min(len - 1));
+        let id = |place: i32| self.oldest.wrapping_add(place.cast_unsigned());
+        (from <= to && distance(first) <= distance(last)).then(|| (id(from), id(to)))
+    }
+
+    /// Handle and key of an unsettled delivery.
+    #[inline]
+    pub fn get(&self, id: u32) -> Option<(u32, u64)> {
+        let entry = self.ring.get(id.wrapping_sub(self.oldest) as usize)?;
+        (entry.handle != HOLE).then_some((entry.handle, entry.key))
+    }
+
+    /// Forgets a delivery.
+    #[inline]
+    pub fn settle(&mut self, id: u32) {
+        if let Some(entry) = self.ring.get_mut(id.wrapping_sub(self.oldest) as usize) {
+            entry.handle = HOLE;
+        }
+        while self.ring.front().is_some_and(|entry| entry.handle == HOLE) {
+            self.ring.pop_front();
+            self.oldest = self.oldest.wrapping_add(1);
+        }
+    }
+
+    /// Forgets the deliveries of a link that is gone.
+    pub fn forget(&mut self, handle: u32) {
+        self.ring.iter_mut().filter(|entry| entry.handle == handle).for_each(|entry| entry.handle = HOLE);
+        self.settle(self.oldest.wrapping_sub(1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_clipped_across_the_wrap() {
+        let mut unsettled = Unsettled::default();
+        for n in 0..6_u32 {
+            unsettled.push(n.wrapping_sub(3), 7, u64::from(n));
+        }
+        assert_eq!(unsettled.clip(u32::MAX - 100, 100), Some((u32::MAX - 2, 2)));
+        assert_eq!(unsettled.clip(0, 1), Some((0, 1)));
+        assert_eq!(unsettled.clip(3, 9), None);
+        assert_eq!(unsettled.clip(1, 0), None);
+        assert_eq!(unsettled.get(u32::MAX), Some((7, 2)));
+        unsettled.settle(u32::MAX);
+        assert_eq!((unsettled.get(u32::MAX), unsettled.len()), (None, 6));
+        unsettled.settle(u32::MAX - 2);
+        unsettled.settle(u32::MAX - 1);
+        assert_eq!(unsettled.len(), 3, "the hole went with those before it");
+        unsettled.skip(3);
+        unsettled.forget(7);
+        assert_eq!(unsettled.len(), 0);
+    }
+}
