@@ -1,9 +1,20 @@
 //! The owner's side of addresses and queues: one instance on every shard.
 #![forbid(unsafe_code)]
 
+mod attach;
 pub mod command;
 pub mod condition;
+mod core;
 pub mod event;
 pub mod key;
 pub mod limits;
 pub mod message;
+mod queue;
+mod slab;
+#[cfg(test)]
+mod tests;
+mod view;
+
+pub use crate::core::Core;
+pub use crate::queue::Totals;
+pub use view::QueueView;

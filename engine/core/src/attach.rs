@@ -1,0 +1,291 @@
+//! Links come and go, and with them addresses and queues.
+
+use crate::command::{
+    ConsumerSpec, Create, DetachMode, Durability, Lifetime, Mode, ProducerSpec, RoutingType, Sharing, Subscription,
+};
+use crate::condition;
+use crate::core::{Address, Consumer, Core, End, EndRole, Producer, default_outcome};
+use crate::event::{AttachedInfo, Event, Refusal};
+use crate::key::{EndKey, LinkKey};
+use crate::limits::NAME_BYTES_MAX;
+use crate::queue::{Kind, Queue};
+use crate::slab::Key;
+
+impl Core {
+    pub(crate) fn attach_producer(&mut self, link: LinkKey, spec: &ProducerSpec) {
+        let attached = self.room().and_then(|()| self.address(&spec.address, spec.routing, spec.create));
+        let address = match attached {
+            Ok(address) => address,
+            Err(refusal) => return self.events.push_back((link, Event::Refused { refusal })),
+        };
+        let producer = Producer { address, routing: spec.routing, credit: 0, withheld: false, accepted: None };
+        let end = self.ends.insert(End { link, role: EndRole::Producer(producer) });
+        let mut routing = RoutingType::Anycast;
+        let mut queues = Vec::new();
+        if let Some(address) = self.addresses.get_mut(address) {
+            address.producers.push(end);
+            routing = spec.routing.unwrap_or(address.routing);
+            queues.clone_from(&address.queues);
+        }
+        if let Some(lifetime) = spec.lifetime {
+            queues.iter().for_each(|&queue| self.make_dynamic(queue, lifetime, end));
+        }
+        let info = Box::new(AttachedInfo { address: spec.address.clone(), queue: None, routing });
+        self.events.push_back((link, Event::Attached { end: end_key(end), info }));
+        self.credit(end);
+    }
+
+    pub(crate) fn attach_consumer(&mut self, link: LinkKey, spec: ConsumerSpec) {
+        let key = match self.room().and_then(|()| self.queue_of(&spec)) {
+            Ok(queue) => queue,
+            Err(refusal) => return self.events.push_back((link, Event::Refused { refusal })),
+        };
+        let consumer = Consumer {
+            queue: key,
+            settle: spec.settle,
+            default_outcome: spec.default_outcome,
+            credit: 0,
+            draining: false,
+            next_sequence: 0,
+        };
+        let end = self.ends.insert(End { link, role: EndRole::Consumer(consumer) });
+        let Some(queue) = self.queues.get_mut(key) else { return };
+        match spec.mode {
+            Mode::Consume => queue.consumers.push_back(end),
+            Mode::Browse => queue.browsers.push(end),
+        }
+        let (queue_name, routing) = (queue.name.to_string(), queue.routing);
+        if let Some(lifetime) = spec.lifetime {
+            self.make_dynamic(key, lifetime, end);
+        }
+        let info = Box::new(AttachedInfo { address: spec.address, queue: Some(queue_name), routing });
+        self.events.push_back((link, Event::Attached { end: end_key(end), info }));
+    }
+
+    fn room(&self) -> Result<(), Box<Refusal>> {
+        if self.ends.len() >= self.config.ends_max {
+            let text = format!("this shard has {} links, which is its limit", self.config.ends_max);
+            return Err(Refusal::new(condition::RESOURCE_LIMIT_EXCEEDED, text));
+        }
+        Ok(())
+    }
+
+    fn make_dynamic(&mut self, queue: Key, lifetime: Lifetime, end: Key) {
+        if let Some(queue) = self.queues.get_mut(queue) {
+            queue.kind = Kind::Dynamic(lifetime, end);
+        }
+    }
+
+    /// The address of a name; made, with its queue if it is anycast, when that is allowed.
+    pub(crate) fn address(
+        &mut self,
+        name: &str,
+        routing: Option<RoutingType>,
+        create: Create,
+    ) -> Result<Key, Box<Refusal>> {
+        let (name, queue) = name.split_once("::").unwrap_or((name, name));
+        let key = match self.names.get(name) {
+            Some(&key) => key,
+            None if create == Create::Never || self.config.auto_create == Create::Never => {
+                return Err(Refusal::new(condition::NOT_FOUND, format!("there is no address {name}")));
+            }
+            None => self.make_address(name, routing.unwrap_or(self.config.default_routing))?,
+        };
+        let wanted = routing.or_else(|| self.addresses.get(key).map(|address| address.routing));
+        if wanted == Some(RoutingType::Anycast) && create == Create::Auto && self.find(key, queue).is_none() {
+            self.make_queue(key, queue, RoutingType::Anycast, Kind::Auto)?;
+        }
+        Ok(key)
+    }
+
+    fn make_address(&mut self, name: &str, routing: RoutingType) -> Result<Key, Box<Refusal>> {
+        if name.is_empty() || name.len() > NAME_BYTES_MAX {
+            let text = format!("an address has 1 to {NAME_BYTES_MAX} bytes");
+            return Err(Refusal::new(condition::INVALID_FIELD, text));
+        }
+        if self.addresses.len() >= self.config.nodes_max {
+            let text = format!("this shard has {} addresses, which is its limit", self.config.nodes_max);
+            return Err(Refusal::new(condition::RESOURCE_LIMIT_EXCEEDED, text));
+        }
+        let address = Address { name: name.into(), routing, queues: Vec::new(), producers: Vec::new() };
+        let key = self.addresses.insert(address);
+        self.names.insert(name.into(), key);
+        Ok(key)
+    }
+
+    fn make_queue(&mut self, address: Key, name: &str, routing: RoutingType, kind: Kind) -> Result<Key, Box<Refusal>> {
+        if self.queues.len() >= self.config.nodes_max || name.len() > NAME_BYTES_MAX {
+            let text = format!("this shard has {} queues, or a name is too long", self.queues.len());
+            return Err(Refusal::new(condition::RESOURCE_LIMIT_EXCEEDED, text));
+        }
+        let key = self.queues.insert(Queue::new(name, address, routing, kind));
+        if let Some(address) = self.addresses.get_mut(address) {
+            address.queues.push(key);
+        }
+        Ok(key)
+    }
+
+    /// The queue of an address with this name.
+    fn find(&self, address: Key, name: &str) -> Option<Key> {
+        let queues = &self.addresses.get(address)?.queues;
+        queues.iter().copied().find(|&queue| self.queues.get(queue).is_some_and(|queue| *queue.name == *name))
+    }
+
+    /// The queue that a consumer gets.
+    fn queue_of(&mut self, spec: &ConsumerSpec) -> Result<Key, Box<Refusal>> {
+        let (name, qualified) = match spec.address.split_once("::") {
+            Some((address, queue)) => (address, Some(queue)),
+            None => (spec.address.as_str(), None),
+        };
+        let known = self.names.get(name).copied();
+        let routing = spec
+            .routing
+            .or_else(|| spec.subscription.as_ref().map(|_| RoutingType::Multicast))
+            .or_else(|| Some(self.addresses.get(known?)?.routing))
+            .unwrap_or(self.config.default_routing);
+        let address = match (known, spec.create) {
+            (Some(address), _) => address,
+            (None, Create::Auto) if self.config.auto_create == Create::Auto => self.make_address(name, routing)?,
+            (None, _) => return Err(Refusal::new(condition::NOT_FOUND, format!("there is no address {name}"))),
+        };
+        let missing = |queue: &str| Refusal::new(condition::NOT_FOUND, format!("there is no queue {queue}"));
+        if let (None, RoutingType::Multicast) = (qualified, routing) {
+            return self.subscribe(address, name, spec.subscription.as_ref());
+        }
+        let queue = qualified.unwrap_or(name);
+        match self.find(address, queue) {
+            Some(found) => Ok(found),
+            None if spec.create == Create::Auto => self.make_queue(address, queue, routing, Kind::Auto),
+            None => Err(missing(queue)),
+        }
+    }
+
+    /// The queue of a subscription to a multicast address (artemis.md, 2.7).
+    fn subscribe(
+        &mut self,
+        address: Key,
+        name: &str,
+        subscription: Option<&Subscription>,
+    ) -> Result<Key, Box<Refusal>> {
+        let Some(subscription) = subscription else {
+            self.subscriptions += 1;
+            let queue = format!("{name}.{}.{}", self.config.shard, self.subscriptions);
+            return self.make_queue(address, &queue, RoutingType::Multicast, Kind::Volatile);
+        };
+        let queue = match (subscription.sharing, subscription.durability) {
+            (Sharing::Global, Durability::Durable) => format!("{}:global", subscription.name),
+            (Sharing::Global, Durability::Volatile) => format!("{}:shared-volatile:global", subscription.name),
+            (Sharing::Shared, Durability::Volatile) => {
+                format!("{}.{}:shared-volatile", subscription.container, subscription.name)
+            }
+            _ => format!("{}.{}", subscription.container, subscription.name),
+        };
+        let kind = match subscription.durability {
+            Durability::Durable => Kind::Durable,
+            Durability::Volatile => Kind::Volatile,
+        };
+        let Some(found) = self.find(address, &queue) else {
+            return self.make_queue(address, &queue, RoutingType::Multicast, kind);
+        };
+        let taken = self.queues.get(found).is_some_and(|queue| !queue.consumers.is_empty());
+        if taken && subscription.sharing == Sharing::Exclusive {
+            let text = format!("the subscription {queue} has a consumer already");
+            return Err(Refusal::new(condition::RESOURCE_LOCKED, text));
+        }
+        Ok(found)
+    }
+
+    pub(crate) fn detach(&mut self, end: Key, mode: DetachMode) {
+        let Some(End { role, .. }) = self.ends.remove(end) else { return };
+        match role {
+            EndRole::Producer(producer) => {
+                self.forget_withheld(&producer);
+                let Some(address) = self.addresses.get_mut(producer.address) else { return };
+                address.producers.retain(|&other| other != end);
+                let queues = address.queues.clone();
+                for &queue in &queues {
+                    if let Some(queue) = self.queues.get_mut(queue) {
+                        queue.withheld.retain(|&other| other != end);
+                    }
+                    self.collect_after(queue, end);
+                }
+                self.collect_address(producer.address);
+            }
+            EndRole::Consumer(consumer) => {
+                let Some(queue) = self.queues.get_mut(consumer.queue) else { return };
+                queue.consumers.retain(|&other| other != end);
+                queue.browsers.retain(|&other| other != end);
+                queue.abandon(end, &default_outcome(consumer.default_outcome));
+                let last = queue.consumers.is_empty() && queue.browsers.is_empty();
+                let over = match queue.kind {
+                    Kind::Volatile => last,
+                    Kind::Durable => last && mode == DetachMode::Close,
+                    Kind::Auto | Kind::Dynamic(..) => false,
+                };
+                if over {
+                    self.delete(consumer.queue);
+                } else {
+                    self.collect_after(consumer.queue, end);
+                    self.touch(consumer.queue);
+                }
+            }
+        }
+    }
+
+    /// Deletes a dynamic node whose creator went, or whatever else has no reason to stay.
+    fn collect_after(&mut self, queue: Key, gone: Key) {
+        let created = self.queues.get(queue).is_some_and(|q| q.kind == Kind::Dynamic(Lifetime::OnClose, gone));
+        if created { self.delete(queue) } else { self.collect(queue) }
+    }
+
+    /// Deletes a queue that has no reason to stay.
+    pub(crate) fn collect(&mut self, key: Key) {
+        let Some(queue) = self.queues.get(key) else { return };
+        let lifetime = match queue.kind {
+            Kind::Volatile | Kind::Durable | Kind::Dynamic(Lifetime::OnClose, _) => return,
+            Kind::Auto => Lifetime::NoLinksOrMessages,
+            Kind::Dynamic(lifetime, _) => lifetime,
+        };
+        let producers = self.addresses.get(queue.address).is_some_and(|address| !address.producers.is_empty());
+        let linked = producers || !queue.consumers.is_empty() || !queue.browsers.is_empty();
+        let empty = queue.messages() == 0;
+        let over = match lifetime {
+            Lifetime::NoLinks => !linked,
+            // A node that was never used yet stays.
+            Lifetime::NoMessages => empty && queue.totals.enqueued > 0,
+            _ => empty && !linked,
+        };
+        if over {
+            self.delete(key);
+        }
+    }
+
+    fn delete(&mut self, key: Key) {
+        let Some(queue) = self.queues.remove(key) else { return };
+        self.memory_bytes -= queue.bytes;
+        let deleted = || Refusal::new(condition::RESOURCE_DELETED, format!("the queue {} was deleted", queue.name));
+        for end in queue.consumers.iter().chain(&queue.browsers) {
+            if let Some(End { link, .. }) = self.ends.remove(*end) {
+                self.events.push_back((link, Event::Detached { refusal: deleted() }));
+            }
+        }
+        for &end in &queue.withheld {
+            self.credit(end);
+        }
+        if let Some(address) = self.addresses.get_mut(queue.address) {
+            address.queues.retain(|&other| other != key);
+        }
+        self.collect_address(queue.address);
+    }
+
+    fn collect_address(&mut self, key: Key) {
+        let unused = self.addresses.get(key).is_some_and(|a| a.queues.is_empty() && a.producers.is_empty());
+        if unused && let Some(address) = self.addresses.remove(key) {
+            self.names.remove(&address.name);
+        }
+    }
+}
+
+fn end_key(key: Key) -> EndKey {
+    EndKey { slot: key.slot, generation: key.generation }
+}

@@ -1,0 +1,473 @@
+//! The owner of addresses and queues: commands in, events out.
+//!
+//! The road of a message: `deliver` finds the queues of its address, `Queue::push` orders it, `durable` acknowledges it
+//! (the one place that a journal will stand in front of), `dispatch` gives it to a consumer with credit.
+//!
+//! Guarantees:
+//! 1. Dispatch is deferred to `poll_event` and bounded: one event a call.
+//! 2. A producer's credit follows the depth of the queues of its address and the shard's memory (`credit`).
+//! 3. Settlements of a producer's neighbouring deliveries leave as one range.
+//! 4. Keys of links that are gone are recognised and ignored.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::command::{Command, DefaultOutcome, Mode, Modified, Outcome, Publish, RoutingType, Settle, Settled};
+use crate::condition;
+use crate::event::{Event, KEY_NONE, Refusal};
+use crate::key::{EndKey, LinkKey};
+use crate::limits::{CoreConfig, EXPIRY_PERIOD_NS, EXPIRY_SCAN_MAX, REJECT_FACTOR};
+use crate::message::Message;
+use crate::queue::Queue;
+use crate::slab::{Key, Slab};
+
+/// An address: where producers send to.
+#[derive(Debug)]
+pub(crate) struct Address {
+    pub name: Box<str>,
+    /// What a link that does not say gets here.
+    pub routing: RoutingType,
+    pub queues: Vec<Key>,
+    pub producers: Vec<Key>,
+}
+
+/// The owner's half of a link.
+#[derive(Debug)]
+pub(crate) struct End {
+    pub link: LinkKey,
+    pub role: EndRole,
+}
+
+#[derive(Debug)]
+pub(crate) enum EndRole {
+    Producer(Producer),
+    Consumer(Consumer),
+}
+
+#[derive(Debug)]
+pub(crate) struct Producer {
+    pub address: Key,
+    pub routing: Option<RoutingType>,
+    /// Messages that may still come.
+    pub credit: u32,
+    pub withheld: bool,
+    /// Deliveries that are accepted and not told yet.
+    pub accepted: Option<(u32, u32)>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Consumer {
+    pub queue: Key,
+    pub settle: Settle,
+    pub default_outcome: DefaultOutcome,
+    pub credit: u32,
+    pub draining: bool,
+    /// For a browser the sequence number to go on from.
+    pub next_sequence: u64,
+}
+
+/// Addresses and queues of one shard.
+#[derive(Debug)]
+pub struct Core {
+    pub(crate) config: CoreConfig,
+    pub(crate) names: HashMap<Box<str>, Key>,
+    pub(crate) addresses: Slab<Address>,
+    pub(crate) queues: Slab<Queue>,
+    pub(crate) ends: Slab<End>,
+    pub(crate) events: VecDeque<(LinkKey, Event)>,
+    /// Queues that may have something to give.
+    dirty: VecDeque<Key>,
+    /// Producers with `accepted` ranges to tell.
+    telling: VecDeque<Key>,
+    pub(crate) memory_bytes: u64,
+    pub(crate) subscriptions: u64,
+    now_ns: u64,
+    wall_ms: u64,
+    withheld: u32,
+    next_sweep_ns: u64,
+}
+
+impl Core {
+    /// An owner of nothing.
+    #[must_use]
+    pub fn new(config: CoreConfig) -> Self {
+        Self {
+            config,
+            names: HashMap::new(),
+            addresses: Slab::default(),
+            queues: Slab::default(),
+            ends: Slab::default(),
+            events: VecDeque::new(),
+            dirty: VecDeque::new(),
+            telling: VecDeque::new(),
+            memory_bytes: 0,
+            subscriptions: 0,
+            now_ns: 0,
+            wall_ms: 0,
+            withheld: 0,
+            next_sweep_ns: 0,
+        }
+    }
+
+    /// Does what the home of a link asks.
+    #[inline]
+    pub fn handle_command(&mut self, now_ns: u64, wall_ms: u64, command: Command) {
+        self.now_ns = now_ns;
+        self.wall_ms = wall_ms;
+        match command {
+            Command::Deliver { end, delivery, settled, message } => self.deliver(key(end), delivery, settled, message),
+            Command::Settle { end, key: held, outcome } => self.settle(key(end), held, outcome),
+            Command::Grant { end, credit } => self.grant(key(end), credit),
+            Command::Drain { end } => self.drain(key(end)),
+            Command::Publish { link, delivery, settled, publish } => self.publish(link, delivery, settled, *publish),
+            Command::AttachProducer { link, spec } => self.attach_producer(link, &spec),
+            Command::AttachConsumer { link, spec } => self.attach_consumer(link, *spec),
+            Command::Detach { end, mode } => self.detach(key(end), mode),
+        }
+    }
+
+    /// The next event, and the link that it is for.
+    #[inline]
+    pub fn poll_event(&mut self) -> Option<(LinkKey, Event)> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Some(event);
+            }
+            if let Some(end) = self.telling.pop_front() {
+                if let Some(End { link, role: EndRole::Producer(producer) }) = self.ends.get_mut(end)
+                    && let Some((first, last)) = producer.accepted.take()
+                {
+                    return Some((*link, Event::Settled { first, last, outcome: Outcome::Accepted }));
+                }
+                continue;
+            }
+            let &queue = self.dirty.front()?;
+            if let Some(event) = self.dispatch(queue) {
+                return Some(event);
+            }
+            self.dirty.pop_front();
+            if let Some(queue) = self.queues.get_mut(queue) {
+                queue.dirty = false;
+            }
+            self.release_credit(queue);
+            self.collect(queue);
+        }
+    }
+
+    #[inline]
+    fn deliver(&mut self, end: Key, delivery: u32, settled: Settled, message: Message) {
+        let Some(End { link, role: EndRole::Producer(producer) }) = self.ends.get_mut(end) else { return };
+        let link = *link;
+        let (address, routing) = (producer.address, producer.routing);
+        producer.credit = producer.credit.saturating_sub(1);
+        let due = producer.credit <= self.config.producer_window / 2 && !producer.withheld;
+        match self.route(address, routing, message) {
+            Ok(()) if settled == Settled::No => self.durable(end, link, delivery),
+            Err(refusal) if settled == Settled::No => self.refuse(link, delivery, refusal),
+            Ok(()) | Err(_) => {}
+        }
+        if due {
+            self.credit(end);
+        }
+    }
+
+    /// A message is where it has to be before it is acknowledged: its delivery is accepted.
+    #[inline]
+    fn durable(&mut self, end: Key, link: LinkKey, delivery: u32) {
+        let Some(End { role: EndRole::Producer(producer), .. }) = self.ends.get_mut(end) else { return };
+        match &mut producer.accepted {
+            Some((_, last)) if last.wrapping_add(1) == delivery => *last = delivery,
+            Some((first, last)) => {
+                let told = Event::Settled { first: *first, last: *last, outcome: Outcome::Accepted };
+                producer.accepted = Some((delivery, delivery));
+                self.events.push_back((link, told));
+            }
+            None => {
+                producer.accepted = Some((delivery, delivery));
+                self.telling.push_back(end);
+            }
+        }
+    }
+
+    fn refuse(&mut self, link: LinkKey, delivery: u32, refusal: Box<Refusal>) {
+        let outcome = Outcome::Rejected(Some(refusal));
+        self.events.push_back((link, Event::Settled { first: delivery, last: delivery, outcome }));
+    }
+
+    /// Puts a message into every queue of its address, or into none of them.
+    #[inline]
+    fn route(&mut self, address: Key, routing: Option<RoutingType>, message: Message) -> Result<(), Box<Refusal>> {
+        let Some(Address { queues, .. }) = self.addresses.get(address) else {
+            return Err(Refusal::new(condition::RESOURCE_DELETED, "the address is gone"));
+        };
+        if let [only] = queues[..]
+            && routing.is_none()
+        {
+            self.admit(only, &message)?;
+            self.push(only, message);
+            return Ok(());
+        }
+        let mut targets = queues.clone();
+        if let Some(routing) = routing {
+            targets.retain(|&queue| self.queues.get(queue).is_some_and(|queue| queue.routing == routing));
+        }
+        targets.iter().try_for_each(|&queue| self.admit(queue, &message))?;
+        for queue in targets {
+            self.push(queue, message.clone());
+        }
+        Ok(())
+    }
+
+    /// Whether a queue takes a message: beyond its bounds producers have no credit, and those who send all the same are
+    /// refused.
+    #[inline]
+    fn admit(&self, queue: Key, message: &Message) -> Result<(), Box<Refusal>> {
+        let Some(queue) = self.queues.get(queue) else { return Ok(()) };
+        let CoreConfig { hard_messages, hard_bytes, memory_bytes, .. } = self.config;
+        let full = queue.messages() >= hard_messages * REJECT_FACTOR
+            || queue.bytes + message.size() > hard_bytes * REJECT_FACTOR
+            || self.memory_bytes + message.size() > memory_bytes + memory_bytes / 4;
+        if full {
+            let text = format!("the queue {} is full", queue.name);
+            return Err(Refusal::new(condition::RESOURCE_LIMIT_EXCEEDED, text));
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn push(&mut self, key: Key, message: Message) {
+        let Some(queue) = self.queues.get_mut(key) else { return };
+        self.memory_bytes += message.size();
+        queue.push(message);
+        if !queue.dirty {
+            queue.dirty = true;
+            self.dirty.push_back(key);
+        }
+    }
+
+    pub(crate) fn touch(&mut self, key: Key) {
+        if let Some(queue) = self.queues.get_mut(key)
+            && !std::mem::replace(&mut queue.dirty, true)
+        {
+            self.dirty.push_back(key);
+        }
+    }
+
+    fn publish(&mut self, link: LinkKey, delivery: u32, settled: Settled, publish: Publish) {
+        let routed = self
+            .address(&publish.address, publish.routing, self.config.auto_create)
+            .and_then(|address| self.route(address, publish.routing, publish.message));
+        if settled == Settled::Yes {
+            return;
+        }
+        match routed {
+            Ok(()) => {
+                let settled = Event::Settled { first: delivery, last: delivery, outcome: Outcome::Accepted };
+                self.events.push_back((link, settled));
+            }
+            Err(refusal) => self.refuse(link, delivery, refusal),
+        }
+    }
+
+    #[inline]
+    fn settle(&mut self, end: Key, held: u64, outcome: Outcome) {
+        let Some(End { role: EndRole::Consumer(consumer), .. }) = self.ends.get(end) else { return };
+        let key = consumer.queue;
+        let Some(queue) = self.queues.get_mut(key) else { return };
+        let back = !matches!(outcome, Outcome::Accepted | Outcome::Rejected(_));
+        self.memory_bytes -= queue.settle(end, held, outcome);
+        if back || !queue.withheld.is_empty() || (queue.bytes == 0 && queue.consumers.is_empty()) {
+            self.touch(key);
+        }
+    }
+
+    #[inline]
+    fn grant(&mut self, end: Key, credit: u32) {
+        let Some(End { role: EndRole::Consumer(consumer), .. }) = self.ends.get_mut(end) else { return };
+        consumer.credit = consumer.credit.saturating_add(credit);
+        let queue = consumer.queue;
+        if let Some(queue) = self.queues.get_mut(queue) {
+            queue.last_credit_ns = self.now_ns;
+        }
+        self.touch(queue);
+    }
+
+    fn drain(&mut self, end: Key) {
+        let Some(End { role: EndRole::Consumer(consumer), .. }) = self.ends.get_mut(end) else { return };
+        consumer.draining = true;
+        let queue = consumer.queue;
+        self.touch(queue);
+    }
+
+    /// Gives one message of a queue to a consumer, or tells a draining one that there is none.
+    #[inline]
+    fn dispatch(&mut self, key: Key) -> Option<(LinkKey, Event)> {
+        let queue = self.queues.get_mut(key)?;
+        for _ in 0..queue.consumers.len() {
+            let end = *queue.consumers.front()?;
+            queue.consumers.rotate_left(1);
+            let Some(End { link, role: EndRole::Consumer(consumer) }) = self.ends.get_mut(end) else { continue };
+            if consumer.credit == 0 {
+                consumer.draining = false;
+                continue;
+            }
+            if queue.expires {
+                self.memory_bytes -= queue.expire(self.wall_ms, EXPIRY_SCAN_MAX);
+            }
+            let Some(entry) = queue.pop(end) else {
+                if std::mem::take(&mut consumer.draining) {
+                    return Some((*link, Event::Drained { unused: std::mem::take(&mut consumer.credit) }));
+                }
+                continue;
+            };
+            consumer.credit -= 1;
+            let (held, message) = match consumer.settle {
+                Settle::ByPeer => {
+                    let message = entry.message.clone();
+                    (queue.hold(entry, end), message)
+                }
+                Settle::OnSend => {
+                    queue.totals.acknowledged += 1;
+                    self.memory_bytes -= queue.free(&entry);
+                    (KEY_NONE, entry.message)
+                }
+            };
+            return Some((*link, Event::Deliver { key: held, message }));
+        }
+        self.browse(key)
+    }
+
+    fn browse(&mut self, key: Key) -> Option<(LinkKey, Event)> {
+        let queue = self.queues.get(key)?;
+        for &end in &queue.browsers {
+            let Some(End { link, role: EndRole::Consumer(consumer) }) = self.ends.get_mut(end) else { continue };
+            if consumer.credit == 0 {
+                consumer.draining = false;
+                continue;
+            }
+            match queue.browse(consumer.next_sequence) {
+                Some(entry) => {
+                    consumer.credit -= 1;
+                    consumer.next_sequence = entry.sequence + 1;
+                    return Some((*link, Event::Deliver { key: KEY_NONE, message: entry.message.clone() }));
+                }
+                None if std::mem::take(&mut consumer.draining) => {
+                    return Some((*link, Event::Drained { unused: std::mem::take(&mut consumer.credit) }));
+                }
+                None => {}
+            }
+        }
+        None
+    }
+
+    /// Gives a producer credit up to its window, or withholds it while a queue of its address is deep.
+    pub(crate) fn credit(&mut self, end: Key) {
+        let Some(End { link, role: EndRole::Producer(producer) }) = self.ends.get_mut(end) else { return };
+        let queues = self.addresses.get(producer.address).map_or(&[][..], |address| &address.queues);
+        let deep = queues.iter().copied().find(|&queue| {
+            self.queues.get(queue).is_some_and(|queue| is_deep(queue, &self.config, self.memory_bytes, self.now_ns))
+        });
+        let was = std::mem::replace(&mut producer.withheld, deep.is_some());
+        self.withheld = self.withheld + u32::from(deep.is_some()) - u32::from(was);
+        match deep.and_then(|queue| self.queues.get_mut(queue)) {
+            Some(queue) => queue.withheld.push(end),
+            None => {
+                let credit = self.config.producer_window - producer.credit;
+                producer.credit += credit;
+                self.events.push_back((*link, Event::Credit { credit }));
+            }
+        }
+    }
+
+    /// Looks again at producers whose credit a queue withholds.
+    fn release_credit(&mut self, key: Key) {
+        let Some(queue) = self.queues.get_mut(key) else { return };
+        if queue.withheld.is_empty() || is_deep(queue, &self.config, self.memory_bytes, self.now_ns) {
+            return;
+        }
+        for end in std::mem::take(&mut queue.withheld) {
+            self.credit(end);
+        }
+    }
+
+    /// Counts a producer that goes while its credit is withheld.
+    pub(crate) fn forget_withheld(&mut self, producer: &Producer) {
+        self.withheld -= u32::from(producer.withheld);
+    }
+
+    /// When `handle_deadline` is to be called, nanoseconds.
+    #[must_use]
+    pub fn deadline(&self) -> Option<u64> {
+        let withheld = (self.withheld > 0).then(|| self.now_ns + self.config.soft_recent_ns);
+        let sweep =
+            self.queues.iter().any(|(_, queue)| queue.expires && queue.depth() > 0).then_some(self.next_sweep_ns);
+        [withheld, sweep].into_iter().flatten().min()
+    }
+
+    /// Drops expired messages and gives credit that was withheld for consumers that no longer take.
+    pub fn handle_deadline(&mut self, now_ns: u64, wall_ms: u64) {
+        self.now_ns = now_ns;
+        self.wall_ms = wall_ms;
+        let queues: Vec<Key> = self.queues.iter().map(|(key, _)| key).collect();
+        let sweep = now_ns >= self.next_sweep_ns;
+        if sweep {
+            self.next_sweep_ns = now_ns + EXPIRY_PERIOD_NS;
+        }
+        for key in queues {
+            if self.withheld > 0 {
+                self.release_credit(key);
+            }
+            if sweep
+                && let Some(queue) = self.queues.get_mut(key)
+                && queue.expires
+            {
+                self.memory_bytes -= queue.expire(wall_ms, EXPIRY_SCAN_MAX);
+                self.collect(key);
+            }
+        }
+    }
+
+    /// Asserts what must hold between any two commands.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn check(&self) {
+        let bytes: u64 = self.queues.iter().map(|(_, queue)| queue.bytes).sum();
+        assert_eq!(bytes, self.memory_bytes, "every message is counted once for each queue");
+        for (key, queue) in self.queues.iter() {
+            assert!(self.addresses.get(queue.address).is_some_and(|address| address.queues.contains(&key)));
+            let last = queue.returned.last_key_value().map(|(&sequence, _)| sequence);
+            if let (Some(last), Some(front)) = (last, queue.ready.front()) {
+                assert!(last < front.sequence, "what came back is older than what was never sent");
+            }
+            for end in queue.consumers.iter().chain(&queue.browsers) {
+                assert!(self.ends.get(*end).is_some(), "a queue knows living consumers only");
+            }
+        }
+        let withheld = self.ends.iter().filter(|(_, end)| matches!(&end.role, EndRole::Producer(p) if p.withheld));
+        assert_eq!(withheld.count(), self.withheld as usize);
+    }
+}
+
+/// Whether producers of a queue have to wait: beyond its hard bounds always; beyond the soft ones while consumers take
+/// (then a deeper queue only costs latency and cache misses).
+fn is_deep(queue: &Queue, config: &CoreConfig, memory_bytes: u64, now_ns: u64) -> bool {
+    let soft = queue.depth() > config.soft_messages || queue.ready_bytes > config.soft_bytes;
+    let taken = !queue.consumers.is_empty() && now_ns.saturating_sub(queue.last_credit_ns) < config.soft_recent_ns;
+    let hard = queue.messages() > config.hard_messages || queue.bytes > config.hard_bytes;
+    hard || memory_bytes > config.memory_bytes || (soft && taken)
+}
+
+/// What becomes of deliveries whose consumer went without deciding.
+pub(crate) fn default_outcome(outcome: DefaultOutcome) -> Outcome {
+    match outcome {
+        DefaultOutcome::Released => Outcome::Released,
+        DefaultOutcome::ModifiedFailed => {
+            Outcome::Modified(Box::new(Modified { delivery_failed: true, ..Modified::default() }))
+        }
+    }
+}
+
+#[inline]
+fn key(end: EndKey) -> Key {
+    Key { slot: end.slot, generation: end.generation }
+}

@@ -1,0 +1,237 @@
+//! One queue: messages in order, those that consumers hold, and whose turn it is.
+//!
+//! Guarantees: messages leave in the order of their sequence numbers, returned ones before all that were never sent;
+//! each is with one consumer at a time; consumers with credit take turns.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::command::{Lifetime, Modified, Outcome, RoutingType};
+use crate::event::KEY_NONE;
+use crate::limits::EXCLUSIONS_MAX;
+use crate::message::Message;
+use crate::slab::{Key, Slab};
+
+/// A message at its place in the order.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub sequence: u64,
+    pub message: Message,
+    /// Ends that said `undeliverable-here`.
+    pub excluded: Vec<Key>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Acquired {
+    pub entry: Entry,
+    pub end: Key,
+}
+
+/// Why a queue exists, and with that when it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Made on demand: goes with its last message and link.
+    Auto,
+    /// The subscription of one link: goes with it.
+    Volatile,
+    /// A subscription that outlives its links: goes when one is closed.
+    Durable,
+    /// A dynamic node, made by a link.
+    Dynamic(Lifetime, Key),
+}
+
+/// Totals since the queue was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Messages put in.
+    pub enqueued: u64,
+    /// Messages accepted by consumers, or sent settled.
+    pub acknowledged: u64,
+    /// Messages whose time to live ran out.
+    pub expired: u64,
+    /// Messages rejected by consumers.
+    pub rejected: u64,
+}
+
+/// One queue.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    pub name: Box<str>,
+    pub address: Key,
+    pub routing: RoutingType,
+    pub kind: Kind,
+    pub ready: VecDeque<Entry>,
+    pub returned: BTreeMap<u64, Entry>,
+    pub acquired: Slab<Acquired>,
+    /// Consumers, the next one to be served first.
+    pub consumers: VecDeque<Key>,
+    pub browsers: Vec<Key>,
+    pub dirty: bool,
+    pub next_sequence: u64,
+    /// Size of all messages, held ones too, octets.
+    pub bytes: u64,
+    pub ready_bytes: u64,
+    pub last_credit_ns: u64,
+    /// Producers whose credit is withheld for this queue's depth.
+    pub withheld: Vec<Key>,
+    pub totals: Totals,
+    /// Whether a message with a time to live ever came.
+    pub expires: bool,
+}
+
+impl Queue {
+    pub fn new(name: &str, address: Key, routing: RoutingType, kind: Kind) -> Self {
+        Self {
+            name: name.into(),
+            address,
+            routing,
+            kind,
+            ready: VecDeque::new(),
+            returned: BTreeMap::new(),
+            acquired: Slab::default(),
+            consumers: VecDeque::new(),
+            browsers: Vec::new(),
+            dirty: false,
+            next_sequence: 0,
+            bytes: 0,
+            ready_bytes: 0,
+            last_credit_ns: 0,
+            withheld: Vec::new(),
+            totals: Totals::default(),
+            expires: false,
+        }
+    }
+
+    /// Messages that wait for a consumer.
+    #[inline]
+    pub fn depth(&self) -> u64 {
+        (self.ready.len() + self.returned.len()) as u64
+    }
+
+    /// All messages, held ones too.
+    pub fn messages(&self) -> u64 {
+        self.depth() + self.acquired.len() as u64
+    }
+
+    /// Puts a message behind all others.
+    #[inline]
+    pub fn push(&mut self, mut message: Message) {
+        message.header.first_acquirer = true;
+        let size = message.size();
+        self.bytes += size;
+        self.ready_bytes += size;
+        self.expires |= message.expires_wall_ms.is_some();
+        self.totals.enqueued += 1;
+        let sequence = self.next_sequence;
+        self.next_sequence += 1;
+        self.ready.push_back(Entry { sequence, message, excluded: Vec::new() });
+    }
+
+    /// Takes the next message out that `end` may have.
+    #[inline]
+    pub fn pop(&mut self, end: Key) -> Option<Entry> {
+        let entry = if self.returned.is_empty() { self.ready.pop_front()? } else { self.pop_returned(end)? };
+        self.ready_bytes -= entry.message.size();
+        Some(entry)
+    }
+
+    #[cold]
+    fn pop_returned(&mut self, end: Key) -> Option<Entry> {
+        let allowed = |entry: &Entry| !entry.excluded.contains(&end);
+        let found = self.returned.iter().take(EXCLUSIONS_MAX).find(|(_, entry)| allowed(entry));
+        match found.map(|(&sequence, _)| sequence) {
+            Some(sequence) => self.returned.remove(&sequence),
+            None => self.ready.pop_front(),
+        }
+    }
+
+    /// Notes that `end` holds an entry; gives the key to settle it by.
+    #[inline]
+    pub fn hold(&mut self, entry: Entry, end: Key) -> u64 {
+        let key = self.acquired.insert(Acquired { entry, end });
+        let key = (u64::from(key.generation) << 32) | u64::from(key.slot);
+        debug_assert_ne!(key, KEY_NONE);
+        key
+    }
+
+    /// Ends what `end` holds under `key`; gives the octets that are free by it.
+    pub fn settle(&mut self, end: Key, key: u64, outcome: Outcome) -> u64 {
+        let [generation, slot] = [key >> 32, key & u64::from(u32::MAX)].map(|half| half as u32);
+        let key = Key { slot, generation };
+        if self.acquired.get(key).is_none_or(|held| held.end != end) {
+            return 0;
+        }
+        let Some(Acquired { mut entry, .. }) = self.acquired.remove(key) else { return 0 };
+        match outcome {
+            Outcome::Accepted => {
+                self.totals.acknowledged += 1;
+                self.free(&entry)
+            }
+            Outcome::Rejected(_) => {
+                self.totals.rejected += 1;
+                self.free(&entry)
+            }
+            Outcome::Released => self.give_back(entry),
+            Outcome::Modified(modified) => {
+                let Modified { delivery_failed, undeliverable_here, .. } = *modified;
+                entry.message.header.delivery_count += u32::from(delivery_failed);
+                if undeliverable_here {
+                    entry.excluded.truncate(EXCLUSIONS_MAX - 1);
+                    entry.excluded.push(end);
+                }
+                self.give_back(entry)
+            }
+        }
+    }
+
+    fn give_back(&mut self, mut entry: Entry) -> u64 {
+        entry.message.header.first_acquirer = false;
+        self.ready_bytes += entry.message.size();
+        self.returned.insert(entry.sequence, entry);
+        0
+    }
+
+    /// Counts an entry out of the queue.
+    #[inline]
+    pub fn free(&mut self, entry: &Entry) -> u64 {
+        let size = entry.message.size();
+        self.bytes -= size;
+        size
+    }
+
+    /// Everything that `end` holds comes back.
+    pub fn abandon(&mut self, end: Key, outcome: &Outcome) {
+        let held: Vec<Key> = self.acquired.iter().filter(|(_, held)| held.end == end).map(|(key, _)| key).collect();
+        for key in held {
+            self.settle(end, (u64::from(key.generation) << 32) | u64::from(key.slot), outcome.clone());
+        }
+    }
+
+    /// The first waiting message from `sequence` on, for a browser.
+    pub fn browse(&self, sequence: u64) -> Option<&Entry> {
+        if let Some((_, entry)) = self.returned.range(sequence..).next() {
+            return Some(entry);
+        }
+        let place = self.ready.partition_point(|entry| entry.sequence < sequence);
+        self.ready.get(place)
+    }
+
+    /// Drops expired messages from the front, at most `max`; gives the octets that are free by it.
+    pub fn expire(&mut self, wall_ms: u64, max: u32) -> u64 {
+        let expired = |entry: &Entry| entry.message.expires_wall_ms.is_some_and(|at| at <= wall_ms);
+        let mut freed = 0;
+        for _ in 0..max {
+            let entry = if self.returned.first_key_value().is_some_and(|(_, entry)| expired(entry)) {
+                self.returned.pop_first().map(|(_, entry)| entry)
+            } else if self.ready.front().is_some_and(expired) {
+                self.ready.pop_front()
+            } else {
+                None
+            };
+            let Some(entry) = entry else { break };
+            self.totals.expired += 1;
+            self.ready_bytes -= entry.message.size();
+            freed += self.free(&entry);
+        }
+        freed
+    }
+}

@@ -1,0 +1,71 @@
+//! A table whose places are used again, with keys that go stale.
+
+/// Names an entry; stale once the entry is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Key {
+    pub slot: u32,
+    pub generation: u32,
+}
+
+#[derive(Debug)]
+struct Place<T> {
+    generation: u32,
+    entry: Option<T>,
+}
+
+/// Entries by key.
+#[derive(Debug)]
+pub(crate) struct Slab<T> {
+    places: Vec<Place<T>>,
+    free: Vec<u32>,
+}
+
+impl<T> Default for Slab<T> {
+    fn default() -> Self {
+        Self { places: Vec::new(), free: Vec::new() }
+    }
+}
+
+impl<T> Slab<T> {
+    #[inline]
+    pub fn insert(&mut self, entry: T) -> Key {
+        if let Some(slot) = self.free.pop() {
+            let place = &mut self.places[slot as usize];
+            place.entry = Some(entry);
+            return Key { slot, generation: place.generation };
+        }
+        let slot = u32::try_from(self.places.len()).expect("tables are bounded far below 2^32");
+        self.places.push(Place { generation: 0, entry: Some(entry) });
+        Key { slot, generation: 0 }
+    }
+
+    #[inline]
+    pub fn get(&self, key: Key) -> Option<&T> {
+        self.places.get(key.slot as usize).filter(|place| place.generation == key.generation)?.entry.as_ref()
+    }
+
+    #[inline]
+    pub fn get_mut(&mut self, key: Key) -> Option<&mut T> {
+        self.places.get_mut(key.slot as usize).filter(|place| place.generation == key.generation)?.entry.as_mut()
+    }
+
+    #[inline]
+    pub fn remove(&mut self, key: Key) -> Option<T> {
+        let place = self.places.get_mut(key.slot as usize).filter(|place| place.generation == key.generation)?;
+        let entry = place.entry.take()?;
+        place.generation = place.generation.wrapping_add(1);
+        self.free.push(key.slot);
+        Some(entry)
+    }
+
+    pub fn len(&self) -> usize {
+        self.places.len() - self.free.len()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
+        self.places.iter().enumerate().filter_map(|(slot, place)| {
+            let slot = u32::try_from(slot).ok()?;
+            Some((Key { slot, generation: place.generation }, place.entry.as_ref()?))
+        })
+    }
+}

@@ -1,0 +1,230 @@
+//! The owner against what users expect of queues, and against a model.
+
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use crate::Core;
+use crate::command::{
+    Command, ConsumerSpec, Create, DefaultOutcome, DetachMode, Mode, Modified, Outcome, ProducerSpec, RoutingType,
+    Settle, Settled,
+};
+use crate::event::Event;
+use crate::key::{EndKey, LinkKey};
+use crate::limits::CoreConfig;
+use crate::message::Message;
+
+struct Owner {
+    core: Core,
+    next_link: u32,
+}
+
+impl Owner {
+    fn new() -> Self {
+        Self { core: Core::new(CoreConfig::default()), next_link: 0 }
+    }
+
+    fn events(&mut self) -> Vec<Event> {
+        self.core.check();
+        let events = std::iter::from_fn(|| self.core.poll_event()).map(|(_, event)| event).collect();
+        self.core.check();
+        events
+    }
+
+    fn command(&mut self, command: Command) -> Vec<Event> {
+        self.core.handle_command(1, 1, command);
+        self.events()
+    }
+
+    fn attached(&mut self, make: impl FnOnce(LinkKey) -> Command) -> EndKey {
+        self.next_link += 1;
+        let link = LinkKey { shard: 0, generation: 0, slot: self.next_link };
+        let events = self.command(make(link));
+        match events.first() {
+            Some(Event::Attached { end, .. }) => *end,
+            other => panic!("not attached: {other:?}"),
+        }
+    }
+
+    fn producer(&mut self, address: &str, routing: Option<RoutingType>) -> EndKey {
+        let spec = ProducerSpec { address: address.into(), routing, create: Create::Auto, lifetime: None };
+        self.attached(|link| Command::AttachProducer { link, spec: Box::new(spec) })
+    }
+
+    fn consumer(&mut self, address: &str, routing: Option<RoutingType>, mode: Mode) -> EndKey {
+        let spec = ConsumerSpec {
+            address: address.into(),
+            routing,
+            create: Create::Auto,
+            mode,
+            settle: Settle::ByPeer,
+            subscription: None,
+            lifetime: None,
+            default_outcome: DefaultOutcome::Released,
+        };
+        self.attached(|link| Command::AttachConsumer { link, spec: Box::new(spec) })
+    }
+
+    fn send(&mut self, end: EndKey, delivery: u32) -> Vec<Event> {
+        let message = Message::new(Bytes::copy_from_slice(&delivery.to_be_bytes()));
+        self.command(Command::Deliver { end, delivery, settled: Settled::No, message })
+    }
+
+    fn grant(&mut self, end: EndKey, credit: u32) -> Vec<(u64, u32, u32)> {
+        deliveries(self.command(Command::Grant { end, credit }))
+    }
+
+    fn settle(&mut self, end: EndKey, key: u64, outcome: Outcome) -> Vec<(u64, u32, u32)> {
+        deliveries(self.command(Command::Settle { end, key, outcome }))
+    }
+}
+
+fn deliveries(events: Vec<Event>) -> Vec<(u64, u32, u32)> {
+    let delivery = |event| match event {
+        Event::Deliver { key, message } => {
+            let number = u32::from_be_bytes(message.body[..].try_into().expect("four bytes"));
+            Some((key, number, message.header.delivery_count))
+        }
+        _ => None,
+    };
+    events.into_iter().filter_map(delivery).collect()
+}
+
+#[test]
+fn what_is_sent_is_received_in_order_and_accepted_as_a_range() {
+    let mut owner = Owner::new();
+    let producer = owner.producer("q", None);
+    for delivery in 0..5 {
+        let message = Message::new(Bytes::copy_from_slice(&u32::to_be_bytes(delivery)));
+        owner.core.handle_command(1, 1, Command::Deliver { end: producer, delivery, settled: Settled::No, message });
+    }
+    assert_eq!(owner.events(), [Event::Settled { first: 0, last: 4, outcome: Outcome::Accepted }]);
+    let consumer = owner.consumer("q", None, Mode::Consume);
+    let got = owner.grant(consumer, 10);
+    assert_eq!(got.iter().map(|delivery| delivery.1).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
+    assert_eq!(owner.command(Command::Drain { end: consumer }), [Event::Drained { unused: 5 }]);
+}
+
+#[test]
+fn outcomes_put_messages_where_they_belong() {
+    let mut owner = Owner::new();
+    let producer = owner.producer("q", None);
+    let consumer = owner.consumer("q", None, Mode::Consume);
+    (0..3).for_each(|delivery| drop(owner.send(producer, delivery)));
+    let got = owner.grant(consumer, 3);
+    owner.settle(consumer, got[0].0, Outcome::Rejected(None));
+    owner.settle(consumer, got[2].0, Outcome::Released);
+    let failed = Modified { delivery_failed: true, ..Modified::default() };
+    owner.settle(consumer, got[1].0, Outcome::Modified(Box::new(failed)));
+    let again = owner.grant(consumer, 3);
+    assert_eq!(again.iter().map(|d| (d.1, d.2)).collect::<Vec<_>>(), [(1, 1), (2, 0)]);
+    owner.settle(consumer, got[0].0, Outcome::Released);
+    assert_eq!(owner.grant(consumer, 1), [], "a stale key returns nothing");
+    owner.command(Command::Detach { end: consumer, mode: DetachMode::Lost });
+    let next = owner.consumer("q", None, Mode::Consume);
+    assert_eq!(owner.grant(next, 9).len(), 2, "what the lost link held came back");
+}
+
+#[test]
+fn a_topic_copies_and_a_browser_leaves() {
+    let mut owner = Owner::new();
+    let topic = Some(RoutingType::Multicast);
+    let first = owner.consumer("t", topic, Mode::Consume);
+    let second = owner.consumer("t", topic, Mode::Consume);
+    let producer = owner.producer("t", None);
+    owner.send(producer, 7);
+    assert_eq!(owner.grant(first, 1).len(), 1);
+    assert_eq!(owner.grant(second, 1).len(), 1);
+
+    let producer = owner.producer("q", None);
+    owner.send(producer, 1);
+    let browser = owner.consumer("q", None, Mode::Browse);
+    assert_eq!(owner.grant(browser, 5).len(), 1);
+    assert_eq!(owner.command(Command::Drain { end: browser }), [Event::Drained { unused: 4 }]);
+    let consumer = owner.consumer("q", None, Mode::Consume);
+    assert_eq!(owner.grant(consumer, 5).len(), 1);
+}
+
+#[test]
+fn what_nobody_needs_goes() {
+    let mut owner = Owner::new();
+    let producer = owner.producer("q", None);
+    owner.send(producer, 1);
+    owner.command(Command::Detach { end: producer, mode: DetachMode::Close });
+    assert_eq!(owner.core.counts(), (0, 1), "messages keep their queue");
+    let consumer = owner.consumer("q", None, Mode::Consume);
+    let got = owner.grant(consumer, 1);
+    owner.settle(consumer, got[0].0, Outcome::Accepted);
+    owner.command(Command::Detach { end: consumer, mode: DetachMode::Close });
+    assert_eq!(owner.core.counts(), (0, 0));
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Send,
+    Grant(usize, u32),
+    Settle(usize, u8),
+    Reattach(usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => Just(Step::Send),
+        3 => (0..3_usize, 1..4_u32).prop_map(|(consumer, credit)| Step::Grant(consumer, credit)),
+        4 => (0..64_usize, 0..4_u8).prop_map(|(held, outcome)| Step::Settle(held, outcome)),
+        1 => (0..3_usize).prop_map(Step::Reattach),
+    ]
+}
+
+proptest! {
+    /// Nothing is lost, nothing is with two consumers, and what was never sent before leaves in order.
+    #[test]
+    fn a_queue_keeps_its_promises(steps in proptest::collection::vec(step(), 1..200)) {
+        let mut owner = Owner::new();
+        let producer = owner.producer("q", None);
+        let mut consumers: Vec<EndKey> = (0..3).map(|_| owner.consumer("q", None, Mode::Consume)).collect();
+        let mut sent = 0_u32;
+        let mut newest = None;
+        let mut done = std::collections::BTreeSet::new();
+        let mut held: Vec<(usize, u64, u32)> = Vec::new();
+        for step in steps {
+            let events = match step {
+                Step::Send => { sent += 1; owner.send(producer, sent - 1) }
+                Step::Grant(consumer, credit) => owner.command(Command::Grant { end: consumers[consumer], credit }),
+                Step::Settle(index, outcome) if !held.is_empty() => {
+                    let (consumer, key, number) = held.remove(index % held.len());
+                    let outcome = match outcome {
+                        0 => Outcome::Released,
+                        1 => Outcome::Modified(Box::default()),
+                        2 => { done.insert(number); Outcome::Rejected(None) }
+                        _ => { done.insert(number); Outcome::Accepted }
+                    };
+                    owner.command(Command::Settle { end: consumers[consumer], key, outcome })
+                }
+                Step::Settle(..) => Vec::new(),
+                Step::Reattach(consumer) => {
+                    held.retain(|held| held.0 != consumer);
+                    owner.core.handle_command(1, 1, Command::Detach { end: consumers[consumer], mode: DetachMode::Lost });
+                    let events = owner.events();
+                    consumers[consumer] = owner.consumer("q", None, Mode::Consume);
+                    events
+                }
+            };
+            // Who got it is told by the key; with three consumers each key is unique while it is held.
+            for event in events {
+                if let Event::Deliver { key, message } = event {
+                    let number = u32::from_be_bytes(message.body[..].try_into().expect("four bytes"));
+                    prop_assert!(!done.contains(&number), "{} came again after it was done", number);
+                    prop_assert!(held.iter().all(|held| held.2 != number), "{} is with two consumers", number);
+                    if message.header.first_acquirer {
+                        prop_assert!(newest.is_none_or(|newest| newest < number), "out of order");
+                        newest = Some(number);
+                    }
+                    let consumer = (0..3).find(|&c| owner.core.holds(consumers[c], key)).expect("somebody holds it");
+                    held.push((consumer, key, number));
+                }
+            }
+        }
+        let waiting: u64 = owner.core.queue_views().map(|queue| queue.messages).sum();
+        prop_assert_eq!(waiting + done.len() as u64, u64::from(sent));
+    }
+}
