@@ -11,7 +11,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::command::{Command, DefaultOutcome, Mode, Modified, Outcome, Publish, RoutingType, Settle, Settled};
+use crate::command::{Command, DefaultOutcome, Modified, Outcome, Publish, RoutingType, Settle, Settled};
 use crate::condition;
 use crate::event::{Event, KEY_NONE, Refusal};
 use crate::key::{EndKey, LinkKey};

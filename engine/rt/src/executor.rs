@@ -1,0 +1,52 @@
+//! One glommio executor for each shard, on a thread of its own that stays on one core.
+
+use std::io;
+
+use glommio::{LocalExecutorBuilder, Placement};
+
+use crate::preflight::IO_MEMORY;
+
+/// The cores that this process may run on.
+pub fn allowed_cores() -> Vec<usize> {
+    // SAFETY: an all-zero set is valid, and lives for the calls.
+    unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        if libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &raw mut set) != 0 {
+            return vec![0];
+        }
+        (0..libc::CPU_SETSIZE as usize).filter(|&core| libc::CPU_ISSET(core, &set)).collect()
+    }
+}
+
+/// A running shard.
+pub struct ShardThread {
+    handle: glommio::ExecutorJoinHandle<()>,
+}
+
+impl ShardThread {
+    /// Waits for the shard's end.
+    ///
+    /// # Errors
+    /// When the executor could not run.
+    pub fn join(self) -> io::Result<()> {
+        self.handle.join().map_err(|error| io::Error::other(error.to_string()))
+    }
+}
+
+/// Starts shard `index` on `core`; several may share one.
+///
+/// # Errors
+/// When the thread or its rings cannot be made.
+pub fn spawn_shard<F, R>(index: usize, core: usize, run: F) -> io::Result<ShardThread>
+where
+    F: FnOnce() -> R + Send + 'static,
+    R: Future<Output = ()> + 'static,
+{
+    let handle = LocalExecutorBuilder::new(Placement::Fixed(core))
+        .name(&format!("shard-{index}"))
+        .io_memory(IO_MEMORY)
+        .ring_depth(128)
+        .spawn(run)
+        .map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(ShardThread { handle })
+}

@@ -1,0 +1,21 @@
+//! What a shard runs on. The only crate that names glommio, and the only one with `unsafe`.
+
+mod clock;
+mod executor;
+mod inbox;
+mod lane;
+mod preflight;
+mod readiness;
+mod signals;
+mod socket;
+mod waker;
+
+pub use clock::{Clock, wall_ms};
+pub use executor::{ShardThread, allowed_cores, spawn_shard};
+pub use inbox::{Inbox, InboxSender, inbox};
+pub use lane::{LaneReceiver, LaneSender, lane};
+pub use preflight::{PreflightError, preflight};
+pub use readiness::{Interest, Readiness, Ready, WAKER_TOKEN};
+pub use signals::on_termination;
+pub use socket::{Listener, Socket};
+pub use waker::Waker;

@@ -1,0 +1,144 @@
+//! Sockets of a shard: raw descriptors that never block, read and written by plain calls when the readiness source says so.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, RawFd};
+
+use socket2::{Domain, Protocol, SockAddr, Type};
+
+/// Connections that the kernel keeps for a listener until they are accepted.
+const BACKLOG: i32 = 1024;
+
+/// A listening socket; every shard has one for each address, and the kernel spreads connections over them.
+#[derive(Debug)]
+pub struct Listener {
+    socket: socket2::Socket,
+}
+
+impl Listener {
+    /// Binds `address` and listens, together with others that do so in this process.
+    ///
+    /// # Errors
+    /// When the address is taken by another process, or not ours.
+    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+        let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        socket.set_reuse_port(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&SockAddr::from(address))?;
+        socket.listen(BACKLOG)?;
+        Ok(Self { socket })
+    }
+
+    /// Whether another process has this address: `SO_REUSEPORT` alone would share it with a second broker of ours.
+    ///
+    /// # Errors
+    /// The error of binding it alone.
+    pub fn probe(address: SocketAddr) -> io::Result<()> {
+        let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        socket.bind(&SockAddr::from(address))?;
+        socket.listen(1)
+    }
+
+    /// The address that it is bound to.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()?.as_socket().ok_or_else(|| io::ErrorKind::Unsupported.into())
+    }
+
+    /// The next connection, `None` when there is none.
+    ///
+    /// # Errors
+    /// When the process has no descriptors left, or the system refuses.
+    pub fn accept(&self) -> io::Result<Option<Socket>> {
+        match self.socket.accept() {
+            Ok((socket, _)) => {
+                socket.set_nonblocking(true)?;
+                socket.set_tcp_nodelay(true)?;
+                Ok(Some(Socket { socket }))
+            }
+            Err(error) if is_passing(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl AsRawFd for Listener {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+}
+
+fn is_passing(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, Interrupted, WouldBlock};
+    matches!(error.kind(), WouldBlock | Interrupted | ConnectionAborted)
+}
+
+/// A connected socket.
+#[derive(Debug)]
+pub struct Socket {
+    socket: socket2::Socket,
+}
+
+impl Socket {
+    /// Reads into `buffers` one after the other: `None` when there is nothing yet, 0 at the end.
+    ///
+    /// # Errors
+    /// When the connection is broken.
+    #[inline]
+    pub fn read(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<Option<usize>> {
+        // SAFETY: an IoSliceMut has the layout of an iovec (std guarantees it), and the buffers live for the call.
+        let count = unsafe {
+            libc::readv(
+                self.socket.as_raw_fd(),
+                buffers.as_mut_ptr().cast(),
+                i32::try_from(buffers.len()).unwrap_or(i32::MAX),
+            )
+        };
+        outcome(count)
+    }
+
+    /// Writes `slices` one after the other: `None` when the socket takes nothing now.
+    ///
+    /// # Errors
+    /// When the connection is broken.
+    #[inline]
+    pub fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<Option<usize>> {
+        // SAFETY: an all-zero msghdr is valid; an IoSlice has the layout of an iovec, and the slices live for the call.
+        let count = unsafe {
+            let mut message: libc::msghdr = std::mem::zeroed();
+            message.msg_iov = slices.as_ptr().cast_mut().cast();
+            message.msg_iovlen = slices.len();
+            libc::sendmsg(self.socket.as_raw_fd(), &raw const message, libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT)
+        };
+        outcome(count)
+    }
+
+    /// Says that nothing more will be written.
+    pub fn shutdown_write(&self) {
+        // A socket that is broken already needs no goodbye.
+        let _ = self.socket.shutdown(std::net::Shutdown::Write);
+    }
+
+    /// The peer's address.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.socket.peer_addr().ok()?.as_socket()
+    }
+}
+
+impl AsRawFd for Socket {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+}
+
+fn outcome(count: isize) -> io::Result<Option<usize>> {
+    if let Ok(count) = usize::try_from(count) {
+        return Ok(Some(count));
+    }
+    let error = io::Error::last_os_error();
+    if is_passing(&error) { Ok(None) } else { Err(error) }
+}
