@@ -337,7 +337,7 @@ impl Connection {
                 let outcome = if done { cursor.outcome.take() } else { cursor.outcome.clone() };
                 if !cursor.settled {
                     // Mode second: the receiver waits for us to settle (part 2.6.12).
-                    session.settle(Role::Sender, id, true, outcome.clone().unwrap_or_default());
+                    session.settle(Role::Sender, (id, id), true, outcome.clone().unwrap_or_default());
                 }
                 let generation = session.link(handle).map_or(0, |link| link.generation);
                 let link = LinkId { session: cursor.session, generation, handle };
@@ -363,13 +363,13 @@ impl Connection {
         session.send(id.handle, send, max_frame, out);
     }
 
-    /// Decides on a delivery that came; leaves with `poll_output`.
+    /// Decides on the deliveries `first..=last` of a link that came; leaves with `poll_output`.
     #[inline]
-    pub fn settle(&mut self, id: LinkId, delivery: u32, outcome: Outcome) {
+    pub fn settle(&mut self, id: LinkId, first: u32, last: u32, outcome: Outcome) {
         let Some(session) = self.session(id.session) else { return };
         let Some(link) = session.link_by_id(id) else { return };
         let settled = link.rcv_settle_mode == ReceiverSettleMode::First;
-        session.settle(Role::Receiver, delivery, settled, outcome);
+        session.settle(Role::Receiver, (first, last), settled, outcome);
     }
 
     /// Gives `credit` more deliveries to a link's sender; leaves with `poll_output`.

@@ -197,19 +197,19 @@ impl Session {
         }
     }
 
-    /// Notes that a delivery gets an outcome, at the end where we are `role`.
+    /// Notes that deliveries get an outcome, at the end where we are `role`.
     #[inline]
-    pub fn settle(&mut self, role: Role, delivery: u32, settled: bool, outcome: Outcome) {
-        if let Some(last) = self.settlements.last_mut()
-            && last.last.wrapping_add(1) == delivery
-            && last.role == role
-            && last.settled == settled
-            && last.outcome == outcome
+    pub fn settle(&mut self, role: Role, (first, last): (u32, u32), settled: bool, outcome: Outcome) {
+        if let Some(open) = self.settlements.last_mut()
+            && open.last.wrapping_add(1) == first
+            && open.role == role
+            && open.settled == settled
+            && open.outcome == outcome
         {
-            last.last = delivery;
+            open.last = last;
             return;
         }
-        self.settlements.push(Settlement { role, first: delivery, last: delivery, settled, outcome });
+        self.settlements.push(Settlement { role, first, last, settled, outcome });
     }
 
     /// Sends a message now if nothing is in its way, else when there is room.

@@ -1,0 +1,138 @@
+//! The engine as the connections of one shard see it: commands go to whoever owns the address, events come back.
+//!
+//! Guarantees: a command for this shard's own queues crosses no lane; events of one link arrive in their order.
+
+use engine_core::Core;
+use engine_core::command::Command;
+use engine_core::event::Event;
+use engine_core::key::LinkKey;
+
+use crate::mesh::{Mesh, Parcel};
+use crate::placement::Placement;
+
+/// One shard's queues and its lanes.
+pub struct Engine {
+    core: Core,
+    mesh: Mesh,
+    placement: Placement,
+    now_ns: u64,
+    wall_ms: u64,
+    busy: bool,
+}
+
+impl Engine {
+    /// Joins a shard's parts.
+    pub fn new(core: Core, mesh: Mesh, placement: Placement) -> Self {
+        Self { core, mesh, placement, now_ns: 0, wall_ms: 0, busy: false }
+    }
+
+    /// This shard.
+    pub fn shard(&self) -> u16 {
+        self.mesh.shard()
+    }
+
+    /// Who owns what.
+    pub fn placement(&self) -> Placement {
+        self.placement
+    }
+
+    /// The queues of this shard.
+    pub fn core(&self) -> &Core {
+        &self.core
+    }
+
+    /// The lanes of this shard.
+    pub fn mesh(&self) -> &Mesh {
+        &self.mesh
+    }
+
+    /// Starts a turn: its time, and its budget for each lane.
+    pub fn begin_turn(&mut self, now_ns: u64, wall_ms: u64) {
+        self.now_ns = now_ns;
+        self.wall_ms = wall_ms;
+        self.busy = false;
+        self.mesh.begin_turn();
+        if self.core.deadline().is_some_and(|deadline| deadline <= now_ns) {
+            self.core.handle_deadline(now_ns, wall_ms);
+        }
+    }
+
+    /// Hands a command to the owner of its address.
+    #[inline]
+    pub fn submit(&mut self, owner: u16, command: Command) {
+        if owner == self.mesh.shard() {
+            self.core.handle_command(self.now_ns, self.wall_ms, command);
+        } else {
+            self.mesh.send(owner, Parcel::Command(command));
+        }
+    }
+
+    /// The next event for a link of this shard.
+    #[inline]
+    pub fn poll_event(&mut self) -> Option<(LinkKey, Event)> {
+        loop {
+            match self.mesh.receive() {
+                Some(Parcel::Event(link, event)) => {
+                    self.busy = true;
+                    return Some((link, event));
+                }
+                Some(Parcel::Command(command)) => {
+                    self.busy = true;
+                    self.core.handle_command(self.now_ns, self.wall_ms, command);
+                    continue;
+                }
+                None => {}
+            }
+            let (link, event) = self.core.poll_event()?;
+            self.busy = true;
+            if link.shard == self.mesh.shard() {
+                return Some((link, event));
+            }
+            self.mesh.send(link.shard, Parcel::Event(link, event));
+        }
+    }
+
+    /// Ends a turn: peers are woken. Gives whether this shard had work, or still waits for room in a lane.
+    pub fn flush(&mut self) -> bool {
+        let waits = self.mesh.flush();
+        waits || self.busy
+    }
+
+    /// When the next turn is due even if nothing happens, nanoseconds.
+    pub fn deadline(&self) -> Option<u64> {
+        self.core.deadline()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine_core::command::{Create, ProducerSpec};
+    use engine_core::limits::CoreConfig;
+    use engine_rt::Waker;
+
+    #[test]
+    fn a_link_reaches_an_owner_on_another_shard() {
+        let wakers: Vec<Waker> = (0..2).map(|_| Waker::new().expect("a descriptor")).collect();
+        let placement = Placement::new(2);
+        let engine = |mesh: Mesh| {
+            let config = CoreConfig { shard: mesh.shard(), ..CoreConfig::default() };
+            Engine::new(Core::new(config), mesh, placement)
+        };
+        let mut engines: Vec<Engine> = crate::mesh(&wakers).into_iter().map(engine).collect();
+        let address = placement.name_owned_by(1, |n| format!("q{n}")).expect("a name");
+        let spec = ProducerSpec { address, routing: None, create: Create::Auto, lifetime: None };
+        let link = LinkKey { shard: 0, generation: 3, slot: 9 };
+        engines[0].begin_turn(0, 0);
+        engines[0].submit(1, Command::AttachProducer { link, spec: Box::new(spec) });
+        engines[0].flush();
+        engines[1].begin_turn(0, 0);
+        assert!(engines[1].poll_event().is_none(), "nothing for its own links");
+        engines[1].flush();
+        engines[0].begin_turn(0, 0);
+        let (to, event) = engines[0].poll_event().expect("the answer came back");
+        assert_eq!(to, link);
+        assert!(matches!(event, Event::Attached { .. }));
+        assert!(matches!(engines[0].poll_event(), Some((_, Event::Credit { credit: 2000 }))));
+    }
+}

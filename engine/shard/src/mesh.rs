@@ -1,0 +1,159 @@
+//! The lanes of one shard to and from all others.
+//!
+//! Guarantees: what is sent arrives once and in order for each pair of shards; sending never waits: what a full lane
+//! does not take waits on the sender's side, where the credit of links bounds it; a peer is woken once a turn.
+
+use std::collections::VecDeque;
+
+use engine_core::command::Command;
+use engine_core::event::Event;
+use engine_core::key::LinkKey;
+use engine_rt::{LaneReceiver, LaneSender, Waker, lane};
+
+/// Messages in one lane: about a turn's work, so that a sender seldom finds it full, and 100 KiB.
+const LANE_CAPACITY: usize = 1024;
+/// Messages that one turn takes out of one lane, so that no peer can keep a shard from its own sockets.
+const BURST: u32 = 2048;
+
+/// What shards tell each other.
+#[derive(Debug)]
+pub(crate) enum Parcel {
+    /// From a link's home to the owner of its address.
+    Command(Command),
+    /// Back.
+    Event(LinkKey, Event),
+}
+
+struct Peer {
+    sender: LaneSender<Parcel>,
+    receiver: LaneReceiver<Parcel>,
+    waiting: VecDeque<Parcel>,
+    waker: Waker,
+    told: bool,
+    budget: u32,
+    sent: u64,
+    overflowed: u64,
+}
+
+/// How a lane is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LaneView {
+    /// The shard that it leads to.
+    pub peer: u16,
+    /// Messages in it.
+    pub depth: usize,
+    /// Messages that wait for room.
+    pub waiting: usize,
+    /// Messages sent so far.
+    pub sent: u64,
+    /// Of these those that had to wait.
+    pub overflowed: u64,
+}
+
+/// One shard's lanes.
+pub struct Mesh {
+    shard: u16,
+    peers: Vec<Option<Peer>>,
+    next: usize,
+}
+
+/// The meshes of shards that `wakers` wake, in their order.
+pub fn mesh(wakers: &[Waker]) -> Vec<Mesh> {
+    let count = wakers.len();
+    let mut senders: Vec<Vec<Option<LaneSender<Parcel>>>> = Vec::new();
+    let mut receivers: Vec<Vec<Option<LaneReceiver<Parcel>>>> =
+        (0..count).map(|_| (0..count).map(|_| None).collect()).collect();
+    for from in 0..count {
+        let to_all = receivers.iter_mut().enumerate().map(|(to, lanes)| {
+            (from != to).then(|| {
+                let (sender, receiver) = lane(LANE_CAPACITY);
+                lanes[from] = Some(receiver);
+                sender
+            })
+        });
+        senders.push(to_all.collect());
+    }
+    let shards = senders.into_iter().zip(receivers).enumerate();
+    shards
+        .map(|(shard, (senders, receivers))| {
+            let lanes = senders.into_iter().zip(receivers).zip(wakers);
+            let peers = lanes.map(|((sender, receiver), waker)| {
+                let (waiting, waker) = (VecDeque::new(), waker.clone());
+                let (sender, receiver) = sender.zip(receiver)?;
+                Some(Peer { sender, receiver, waiting, waker, told: true, budget: 0, sent: 0, overflowed: 0 })
+            });
+            let shard = u16::try_from(shard).expect("shards are numbered by 16 bits");
+            Mesh { shard, peers: peers.collect(), next: 0 }
+        })
+        .collect()
+}
+
+impl Mesh {
+    /// The shard's index.
+    pub fn shard(&self) -> u16 {
+        self.shard
+    }
+
+    #[inline]
+    pub(crate) fn send(&mut self, to: u16, parcel: Parcel) {
+        let Some(peer) = self.peers.get_mut(usize::from(to)).and_then(Option::as_mut) else {
+            unreachable!("keys name living shards");
+        };
+        peer.told = false;
+        peer.sent += 1;
+        let refused = if peer.waiting.is_empty() { peer.sender.try_send(parcel).err() } else { Some(parcel) };
+        if let Some(parcel) = refused {
+            peer.overflowed += 1;
+            peer.waiting.push_back(parcel);
+        }
+    }
+
+    pub(crate) fn begin_turn(&mut self) {
+        self.peers.iter_mut().flatten().for_each(|peer| peer.budget = BURST);
+    }
+
+    /// The next message from any peer, within the turn's budget for each.
+    #[inline]
+    pub(crate) fn receive(&mut self) -> Option<Parcel> {
+        for _ in 0..self.peers.len() {
+            if let Some(Some(peer)) = self.peers.get_mut(self.next)
+                && peer.budget > 0
+                && let Some(parcel) = peer.receiver.receive()
+            {
+                peer.budget -= 1;
+                return Some(parcel);
+            }
+            self.next = (self.next + 1) % self.peers.len();
+        }
+        None
+    }
+
+    /// Sends what waited, and wakes the peers that got something. Gives whether anything still waits.
+    pub(crate) fn flush(&mut self) -> bool {
+        let mut waits = false;
+        for peer in self.peers.iter_mut().flatten() {
+            while let Some(parcel) = peer.waiting.pop_front() {
+                peer.told = false;
+                if let Err(parcel) = peer.sender.try_send(parcel) {
+                    peer.waiting.push_front(parcel);
+                    waits = true;
+                    break;
+                }
+            }
+            if !std::mem::replace(&mut peer.told, true) {
+                peer.waker.wake();
+            }
+        }
+        waits
+    }
+
+    /// How the lanes are used.
+    pub fn views(&self) -> impl Iterator<Item = LaneView> {
+        self.peers.iter().enumerate().filter_map(|(index, peer)| {
+            let peer = peer.as_ref()?;
+            let (depth, waiting) = (peer.sender.len(), peer.waiting.len());
+            let index = u16::try_from(index).ok()?;
+            Some(LaneView { peer: index, depth, waiting, sent: peer.sent, overflowed: peer.overflowed })
+        })
+    }
+}
