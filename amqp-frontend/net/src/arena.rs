@@ -75,6 +75,7 @@ impl Arena {
     }
 
     /// Bytes that the arena itself keeps for reuse, whoever else refers to them.
+    #[cfg(test)]
     pub fn kept_bytes(&self) -> usize {
         (self.retired.len() + 1) * self.chunk_bytes
     }

@@ -1,6 +1,18 @@
 //! Listeners, connections and transports of one shard, between AMQP and the engine.
 #![forbid(unsafe_code)]
 
-pub mod arena;
-pub mod slots;
+mod arena;
+mod config;
+mod connection;
+mod frontend;
+mod inbound;
+mod outbound;
+mod slots;
+mod terminus;
 pub mod transport;
+mod view;
+
+pub use config::{AddressRules, FrontendConfig, Layers, ListenerConfig, Verify};
+pub use frontend::{Frontend, Parts, Post};
+pub use slots::Slot;
+pub use view::{ConnectionView, LinkView, ShardView};

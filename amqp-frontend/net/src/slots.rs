@@ -83,6 +83,11 @@ impl<T> Slots<T> {
         self.len() == 0
     }
 
+    /// All entries, to change.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.places.iter_mut().filter_map(|place| place.entry.as_mut())
+    }
+
     /// All entries in the order of their slots.
     pub fn iter(&self) -> impl Iterator<Item = (Slot, &T)> {
         self.places.iter().enumerate().filter_map(|(index, place)| {

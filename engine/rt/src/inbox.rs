@@ -3,7 +3,6 @@
 use crate::waker::Waker;
 
 /// The sending side; one for each thread.
-#[derive(Clone)]
 pub struct InboxSender<T> {
     sender: flume::Sender<T>,
     waker: Waker,
@@ -18,6 +17,12 @@ pub struct Inbox<T> {
 pub fn inbox<T>(capacity: usize, waker: Waker) -> (InboxSender<T>, Inbox<T>) {
     let (sender, receiver) = flume::bounded(capacity);
     (InboxSender { sender, waker }, Inbox { receiver })
+}
+
+impl<T> Clone for InboxSender<T> {
+    fn clone(&self) -> Self {
+        Self { sender: self.sender.clone(), waker: self.waker.clone() }
+    }
 }
 
 impl<T> InboxSender<T> {

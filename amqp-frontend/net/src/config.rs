@@ -1,0 +1,113 @@
+//! What a shard's front end is told at its start.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use amqp_proto::Config;
+use engine_core::command::RoutingType;
+
+use crate::frontend::Post;
+use crate::slots::Slot;
+use crate::transport::TlsServer;
+use engine_rt::InboxSender;
+
+/// Input of a connection is not read while more output than this waits for it, octets: a peer that does not read
+/// cannot make us keep what it asks for.
+pub(crate) const OUT_STOP_READING: usize = 1024 * 1024;
+/// Credit that a consumer passes on to the owner at once, messages: what it does not take yet stays in the queue.
+pub(crate) const GRANT_MAX: u32 = 4096;
+/// Credit of an anonymous relay's producer, messages: nobody's queue, so that nothing but this bounds it.
+pub(crate) const RELAY_WINDOW: u32 = 1000;
+/// How often connections' deadlines are looked at, nanoseconds: fine enough for timeouts of a second.
+pub(crate) const SCAN_PERIOD_NS: u64 = 250_000_000;
+/// How long connections have to read what is written for them when the node stops, nanoseconds.
+pub(crate) const STOP_TIMEOUT_NS: u64 = 3_000_000_000;
+
+/// What lies under AMQP on a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layers {
+    /// TCP alone; TLS by protocol header if there is a certificate.
+    Plain,
+    /// TLS from the first octet.
+    Tls,
+    /// WebSocket.
+    WebSocket,
+    /// WebSocket inside TLS.
+    WebSocketOverTls,
+}
+
+/// One address to listen on.
+#[derive(Clone)]
+pub struct ListenerConfig {
+    /// The address; the same on all shards.
+    pub address: SocketAddr,
+    /// What lies under AMQP.
+    pub layers: Layers,
+    /// Certificate and key, where they are needed.
+    pub tls: Option<TlsServer>,
+    /// AMQP itself.
+    pub amqp: Arc<Config>,
+}
+
+/// How addresses that peers name are understood.
+#[derive(Clone, Debug, Default)]
+pub struct AddressRules {
+    /// A prefix that asks for anycast, and is taken off.
+    pub anycast_prefix: String,
+    /// A prefix that asks for multicast, and is taken off.
+    pub multicast_prefix: String,
+    /// Names, or beginnings of names followed by `*`, that are not made on demand.
+    pub no_create: Vec<String>,
+}
+
+impl AddressRules {
+    /// The address without its prefix, and what the prefix asks for.
+    pub fn strip<'a>(&self, address: &'a str) -> (&'a str, Option<RoutingType>) {
+        let prefixes = [(&self.anycast_prefix, RoutingType::Anycast), (&self.multicast_prefix, RoutingType::Multicast)];
+        for (prefix, routing) in prefixes {
+            if !prefix.is_empty()
+                && let Some(rest) = address.strip_prefix(prefix.as_str())
+            {
+                return (rest, Some(routing));
+            }
+        }
+        (address, None)
+    }
+
+    /// Whether a node of this name may be made on demand.
+    pub fn may_create(&self, address: &str) -> bool {
+        !self.no_create.iter().any(|pattern| match pattern.strip_suffix('*') {
+            Some(start) => address.starts_with(start),
+            None => pattern == address,
+        })
+    }
+}
+
+/// A password to verify on an ordinary thread; the answer goes to the shard's inbox as `Post::Verified`.
+pub struct Verify {
+    /// The name.
+    pub user: String,
+    /// The password.
+    pub password: String,
+    /// Who asks.
+    pub connection: Slot,
+    /// Where the answer goes.
+    pub reply: InboxSender<Post>,
+}
+
+/// Everything that a front end is told.
+#[derive(Clone)]
+pub struct FrontendConfig {
+    /// Addresses to listen on.
+    pub listeners: Vec<ListenerConfig>,
+    /// How addresses are understood.
+    pub addresses: AddressRules,
+    /// Connections of one shard; more are closed at once.
+    pub connections_max: u32,
+    /// Links of one shard; more are refused.
+    pub links_max: u32,
+    /// How long to look for work before sleeping, nanoseconds; 0: not at all.
+    pub spin_ns: u64,
+    /// Who verifies passwords.
+    pub verifier: flume::Sender<Verify>,
+}

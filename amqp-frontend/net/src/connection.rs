@@ -1,0 +1,236 @@
+//! One connection: its socket, the layers over it, its AMQP machine, and what is on the way between them.
+
+use std::io::{self, IoSlice, IoSliceMut};
+
+use amqp_codec::performative::Attach;
+use amqp_proto::{Connection, Input, LinkId, OUT_SOFT_MAX, Out};
+use engine_core::key::EndKey;
+use engine_rt::{Interest, Socket};
+
+use crate::arena::Arena;
+use crate::slots::Slot;
+use crate::transport::{Received, Transport};
+
+/// Segments of one write: enough that small messages with large ones between them leave in one call.
+const SLICES: usize = 64;
+/// Rounds of filling and writing in one turn, so that one fast reader does not keep the others waiting.
+const ROUNDS: u32 = 8;
+
+/// One connection.
+pub(crate) struct Conn {
+    pub socket: Socket,
+    pub machine: Connection,
+    pub transport: Option<Transport>,
+    /// The listener that it came by.
+    pub listener: usize,
+    /// The start of a frame, until the rest comes.
+    pub partial: Vec<u8>,
+    pub out: Out,
+    /// What layers have to send: encrypted or framed output.
+    pub raw_out: Out,
+    pub interest: Interest,
+    pub dirty: bool,
+    /// Whether the peer will send no more.
+    pub ended: bool,
+    /// Links by session and handle.
+    pub links: Vec<Vec<Option<Slot>>>,
+    pub container: String,
+    pub user: String,
+    pub peer: String,
+    pub messages_in: u64,
+    pub messages_out: u64,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+}
+
+/// One link, at its connection's side.
+pub(crate) struct Link {
+    /// The connection; `None` once it is gone while the owner's answer is still to come.
+    pub conn: Option<Slot>,
+    pub id: LinkId,
+    pub owner: u16,
+    pub end: Option<EndKey>,
+    pub address: String,
+    pub kind: LinkKind,
+    /// Until it is answered.
+    pub attach: Option<Box<Attach>>,
+}
+
+/// What a link does.
+pub(crate) enum LinkKind {
+    /// Takes messages for one address.
+    Producer(Arena),
+    /// Gives messages of one queue.
+    Consumer {
+        /// Credit that the peer gave and that no message has used.
+        wanted: u32,
+        /// The part of it that the owner has.
+        granted: u32,
+        /// Whether the peer drains.
+        draining: bool,
+    },
+    /// Takes messages that each name their address.
+    Relay {
+        arena: Arena,
+        /// Messages since credit was given.
+        used: u32,
+    },
+}
+
+/// How a read ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// There is input.
+    Some(usize),
+    /// Nothing now.
+    Nothing,
+    /// No more at all.
+    End,
+}
+
+impl Conn {
+    /// Where a link of this connection is.
+    #[inline]
+    pub fn link(&self, id: LinkId) -> Option<Slot> {
+        *self.links.get(usize::from(id.session))?.get(id.handle as usize)?
+    }
+
+    /// Notes where a link is.
+    pub fn set_link(&mut self, id: LinkId, slot: Option<Slot>) {
+        let session = usize::from(id.session);
+        if self.links.len() <= session {
+            self.links.resize_with(session + 1, Vec::new);
+        }
+        let Some(handles) = self.links.get_mut(session) else { return };
+        if handles.len() <= id.handle as usize {
+            handles.resize(id.handle as usize + 1, None);
+        }
+        if let Some(place) = handles.get_mut(id.handle as usize) {
+            *place = slot;
+        }
+    }
+
+    /// Reads what the socket has into `scratch`, behind the partial frame of the last time; gives how much input there
+    /// is then in `scratch` for AMQP.
+    pub fn read(&mut self, scratch: &mut [u8], plain: &mut Vec<u8>) -> Reading {
+        let start = self.partial.len();
+        if self.transport.is_some() {
+            return self.read_layered(scratch, plain);
+        }
+        let Some((head, tail)) = scratch.split_at_mut_checked(start) else { return Reading::End };
+        head.copy_from_slice(&self.partial);
+        match self.socket.read(&mut [IoSliceMut::new(tail)]) {
+            Ok(Some(0)) | Err(_) => Reading::End,
+            Ok(Some(count)) => {
+                self.bytes_in += count as u64;
+                self.partial.clear();
+                Reading::Some(start + count)
+            }
+            Ok(None) => Reading::Nothing,
+        }
+    }
+
+    fn read_layered(&mut self, scratch: &mut [u8], plain: &mut Vec<u8>) -> Reading {
+        let count = match self.socket.read(&mut [IoSliceMut::new(scratch)]) {
+            Ok(Some(0)) | Err(_) => return Reading::End,
+            Ok(Some(count)) => count,
+            Ok(None) => return Reading::Nothing,
+        };
+        self.bytes_in += count as u64;
+        plain.clear();
+        plain.append(&mut self.partial);
+        let raw = scratch.get(..count).unwrap_or_default();
+        let Some(transport) = &mut self.transport else { return Reading::End };
+        match transport.receive(raw, plain, self.raw_out.buffer()) {
+            Ok(Received::Open) => {}
+            Ok(Received::Ended) => self.ended = true,
+            Err(error) => {
+                tracing::debug!(target: "heddle::net", peer = %self.peer, %error, "transport failed");
+                self.ended = true;
+                let _ = self.write_raw();
+            }
+        }
+        if self.ended && plain.is_empty() { Reading::End } else { Reading::Some(plain.len()) }
+    }
+
+    /// Keeps what the machine left of `input`: the start of a frame, or what waits for an answer.
+    pub fn keep(&mut self, bytes: &[u8], input: &Input<'_>) {
+        if let Some(rest) = bytes.get(input.consumed()..)
+            && !rest.is_empty()
+        {
+            self.partial = rest.to_vec();
+        } else if self.partial.capacity() > 0 {
+            self.partial = Vec::new();
+        }
+    }
+
+    /// Lets the machine fill the output and writes it, until nothing is left or the socket takes no more.
+    ///
+    /// # Errors
+    /// When the connection is broken.
+    pub fn write(&mut self, now_ns: u64) -> io::Result<()> {
+        for _ in 0..ROUNDS {
+            self.machine.poll_output(now_ns, &mut self.out);
+            if self.transport.is_some() {
+                self.wrap();
+            }
+            let full = self.write_plain()? | self.write_raw()?;
+            if full || !self.machine.wants_room() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves AMQP's output through the layers.
+    fn wrap(&mut self) {
+        if self.out.is_empty() || self.raw_out.len() >= OUT_SOFT_MAX {
+            return;
+        }
+        let mut plain = Vec::new();
+        self.out.drain_into(&mut plain);
+        if let Some(transport) = &mut self.transport
+            && let Err(error) = transport.transmit(&plain, self.raw_out.buffer())
+        {
+            tracing::debug!(target: "heddle::net", peer = %self.peer, %error, "transport failed");
+            self.ended = true;
+        }
+    }
+
+    fn write_plain(&mut self) -> io::Result<bool> {
+        if self.transport.is_some() {
+            return Ok(!self.out.is_empty());
+        }
+        write_all(&self.socket, &mut self.out, &mut self.bytes_out)
+    }
+
+    fn write_raw(&mut self) -> io::Result<bool> {
+        write_all(&self.socket, &mut self.raw_out, &mut self.bytes_out)
+    }
+
+    /// Octets that wait to be written.
+    pub fn waiting(&self) -> usize {
+        self.out.len() + self.raw_out.len()
+    }
+}
+
+/// Writes until the output is empty or the socket is full; gives whether it is full.
+fn write_all(socket: &Socket, out: &mut Out, total: &mut u64) -> io::Result<bool> {
+    while !out.is_empty() {
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let count = out.segments(&mut slices);
+        let slices = slices.get(..count).unwrap_or_default();
+        let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+        match socket.write(slices)? {
+            None => return Ok(true),
+            Some(written) => {
+                *total += written as u64;
+                out.advance(written);
+                if written < offered {
+                    return Ok(true);
+                }
+            }
+        }
+    }
+    Ok(false)
+}

@@ -1,0 +1,421 @@
+//! A shard's turn: what is ready is read, machines are stepped, the engine's events are handed out, output is written.
+//!
+//! Guarantees: connections are machines in a table, not tasks; a turn is bounded by what 256 sockets have in one read;
+//! each connection with output gets one write a turn, unless it has more than a machine encodes at once.
+
+use std::io;
+use std::time::Duration;
+
+use amqp_codec::{AmqpError, condition};
+use amqp_proto::{Authenticated, Connection, Input, Out};
+use engine_rt::{Clock, Inbox, InboxSender, Interest, Listener, Readiness, Ready, Socket, WAKER_TOKEN, Waker, wall_ms};
+use engine_shard::Engine;
+
+use crate::config::{FrontendConfig, Layers, OUT_STOP_READING, SCAN_PERIOD_NS, STOP_TIMEOUT_NS};
+use crate::connection::{Conn, Link, Reading};
+use crate::slots::{Slot, Slots};
+use crate::transport::{Tls, Transport, WebSocket};
+use crate::view::ShardView;
+
+/// Receive buffer of a shard, octets: what one read may take, beyond a partial frame.
+const READ_BYTES: usize = 256 * 1024;
+/// Tokens of listeners have this bit.
+const LISTENER_TOKEN: u64 = 1 << 63;
+/// Connections that one listener accepts in one turn.
+const ACCEPT_BURST: u32 = 64;
+
+/// What ordinary threads tell a shard.
+pub enum Post {
+    /// A password was verified.
+    Verified {
+        /// Whose.
+        connection: Slot,
+        /// The result.
+        authenticated: Authenticated,
+    },
+    /// Somebody wants to see what there is.
+    View(flume::Sender<ShardView>),
+    /// Close all connections, then stop.
+    Stop,
+}
+
+/// One shard's connections, and the engine under them.
+pub struct Frontend {
+    pub(crate) config: FrontendConfig,
+    pub(crate) engine: Engine,
+    pub(crate) clock: Clock,
+    pub(crate) now_ns: u64,
+    pub(crate) wall_ms: u64,
+    readiness: Readiness,
+    waker: Waker,
+    inbox: Inbox<Post>,
+    pub(crate) inbox_sender: InboxSender<Post>,
+    listeners: Vec<Listener>,
+    pub(crate) conns: Slots<Conn>,
+    pub(crate) links: Slots<Link>,
+    dirty: Vec<Slot>,
+    scratch: Vec<u8>,
+    plain: Vec<u8>,
+    pub(crate) header: Vec<u8>,
+    next_scan_ns: u64,
+    last_work_ns: u64,
+    stop_by_ns: Option<u64>,
+    pub(crate) dynamic_names: u64,
+    pub(crate) node_id: String,
+    pub(crate) turns: u64,
+    pub(crate) refused_connections: u64,
+}
+
+/// What a shard's front end is made of.
+pub struct Parts {
+    /// The shard's engine.
+    pub engine: Engine,
+    /// Wakes the shard.
+    pub waker: Waker,
+    /// The shard's inbox.
+    pub inbox: Inbox<Post>,
+    /// Its sender, for answers.
+    pub inbox_sender: InboxSender<Post>,
+    /// The listeners, in the order of the configuration.
+    pub listeners: Vec<Listener>,
+    /// Makes names of dynamic nodes unlike those of other runs.
+    pub node_id: String,
+}
+
+impl Frontend {
+    /// A front end that has accepted nothing yet.
+    ///
+    /// # Errors
+    /// When the system has no more descriptors.
+    pub fn new(config: FrontendConfig, parts: Parts) -> io::Result<Self> {
+        let Parts { engine, waker, inbox, inbox_sender, listeners, node_id } = parts;
+        let readiness = Readiness::new(&waker)?;
+        for (index, listener) in listeners.iter().enumerate() {
+            readiness.add(std::os::fd::AsRawFd::as_raw_fd(listener), LISTENER_TOKEN | index as u64, Interest::Read)?;
+        }
+        let largest = config.listeners.iter().map(|listener| listener.amqp.max_frame_size).max().unwrap_or(0);
+        Ok(Self {
+            conns: Slots::new(config.connections_max),
+            links: Slots::new(config.links_max),
+            config,
+            engine,
+            clock: Clock::default(),
+            now_ns: 0,
+            wall_ms: 0,
+            readiness,
+            waker,
+            inbox,
+            inbox_sender,
+            listeners,
+            dirty: Vec::new(),
+            scratch: vec![0; READ_BYTES + largest as usize],
+            plain: Vec::new(),
+            header: Vec::new(),
+            next_scan_ns: 0,
+            last_work_ns: 0,
+            stop_by_ns: None,
+            dynamic_names: 0,
+            node_id,
+            turns: 0,
+            refused_connections: 0,
+        })
+    }
+
+    /// Runs turns until the node stops.
+    ///
+    /// # Errors
+    /// When the readiness source fails.
+    pub fn run(&mut self) -> io::Result<()> {
+        let mut ready = Vec::new();
+        let mut timeout = Some(Duration::ZERO);
+        loop {
+            self.readiness.poll(timeout, &mut ready)?;
+            self.waker.awake();
+            let busy = self.turn(&ready);
+            if self.is_stopped() {
+                return Ok(());
+            }
+            timeout = self.park(busy);
+        }
+    }
+
+    /// One turn; gives whether there was anything to do.
+    fn turn(&mut self, ready: &[Ready]) -> bool {
+        self.turns += 1;
+        self.now_ns = self.clock.now_ns();
+        self.wall_ms = wall_ms();
+        self.engine.begin_turn(self.now_ns, self.wall_ms);
+        let mut busy = false;
+        for &event in ready {
+            busy |= self.handle_ready(event);
+        }
+        while let Some(post) = self.inbox.receive() {
+            busy = true;
+            self.handle_post(post);
+        }
+        while let Some((link, event)) = self.engine.poll_event() {
+            self.handle_engine(link, event);
+        }
+        if self.now_ns >= self.next_scan_ns {
+            self.next_scan_ns = self.now_ns + SCAN_PERIOD_NS;
+            self.scan();
+        }
+        self.write_dirty();
+        busy | self.engine.flush()
+    }
+
+    /// Decides how long to wait before the next turn.
+    fn park(&mut self, busy: bool) -> Option<Duration> {
+        if busy {
+            self.last_work_ns = self.now_ns;
+            return Some(Duration::ZERO);
+        }
+        if self.now_ns.saturating_sub(self.last_work_ns) < self.config.spin_ns {
+            return Some(Duration::ZERO);
+        }
+        self.waker.prepare_sleep();
+        // What was handed over before the flag was set is seen by one more turn; what comes after it wakes.
+        self.now_ns = self.clock.now_ns();
+        self.engine.begin_turn(self.now_ns, self.wall_ms);
+        let mut found = false;
+        while let Some((link, event)) = self.engine.poll_event() {
+            found = true;
+            self.handle_engine(link, event);
+        }
+        while let Some(post) = self.inbox.receive() {
+            found = true;
+            self.handle_post(post);
+        }
+        self.write_dirty();
+        if found | self.engine.flush() {
+            self.last_work_ns = self.now_ns;
+            return Some(Duration::ZERO);
+        }
+        let scan = (!self.conns.is_empty()).then_some(self.next_scan_ns);
+        let until = [scan, self.engine.deadline(), self.stop_by_ns].into_iter().flatten().min()?;
+        Some(Duration::from_nanos(until.saturating_sub(self.now_ns)))
+    }
+
+    fn handle_ready(&mut self, event: Ready) -> bool {
+        if event.token == WAKER_TOKEN {
+            self.waker.reset();
+            return false;
+        }
+        if event.token & LISTENER_TOKEN != 0 {
+            self.accept(usize::try_from(event.token & !LISTENER_TOKEN).unwrap_or(usize::MAX));
+            return true;
+        }
+        let slot = slot(event.token);
+        let Some(conn) = self.conns.get_mut(slot) else { return false };
+        let reads = matches!(conn.interest, Interest::Read | Interest::ReadWrite);
+        if event.writable() {
+            self.touch(slot);
+        }
+        if event.readable() && (reads || event.dead()) {
+            self.receive(slot);
+        }
+        true
+    }
+
+    fn accept(&mut self, index: usize) {
+        for _ in 0..ACCEPT_BURST {
+            let Some(listener) = self.listeners.get(index) else { return };
+            match listener.accept() {
+                Ok(Some(socket)) => self.add(socket, index),
+                Ok(None) => return,
+                Err(error) => {
+                    // Out of descriptors, most likely: what waits is accepted when there are some again.
+                    tracing::warn!(target: "heddle::net", %error, "cannot accept a connection");
+                    return;
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, socket: Socket, index: usize) {
+        let Some(listener) = self.config.listeners.get(index) else { return };
+        let transport = match (listener.layers, &listener.tls) {
+            (Layers::Plain, _) => None,
+            (Layers::WebSocket, _) => Some(Transport::WebSocket(Box::default())),
+            (Layers::Tls, Some(tls)) => Tls::accept(tls).ok().map(|tls| Transport::Tls(Box::new(tls))),
+            (Layers::WebSocketOverTls, Some(tls)) => {
+                Tls::accept(tls).ok().map(|tls| Transport::WebSocketOverTls(Box::new(tls), Box::<WebSocket>::default()))
+            }
+            (Layers::Tls | Layers::WebSocketOverTls, None) => return,
+        };
+        let peer = socket.peer_addr().map(|address| address.to_string()).unwrap_or_default();
+        let fd = std::os::fd::AsRawFd::as_raw_fd(&socket);
+        let conn = Conn {
+            machine: Connection::server(std::sync::Arc::clone(&listener.amqp), self.now_ns),
+            socket,
+            transport,
+            listener: index,
+            partial: Vec::new(),
+            out: Out::default(),
+            raw_out: Out::default(),
+            interest: Interest::Read,
+            dirty: false,
+            ended: false,
+            links: Vec::new(),
+            container: String::new(),
+            user: String::new(),
+            peer,
+            messages_in: 0,
+            messages_out: 0,
+            bytes_in: 0,
+            bytes_out: 0,
+        };
+        if self.stop_by_ns.is_some() {
+            return;
+        }
+        let Ok(slot) = self.conns.insert(conn) else {
+            self.refused_connections += 1;
+            return;
+        };
+        if self.readiness.add(fd, token(slot), Interest::Read).is_err() {
+            self.conns.remove(slot);
+        }
+    }
+
+    /// Reads a connection and handles what came.
+    fn receive(&mut self, slot: Slot) {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let mut plain = std::mem::take(&mut self.plain);
+        let Some(conn) = self.conns.get_mut(slot) else { return };
+        let reading = conn.read(&mut scratch, &mut plain);
+        let layered = conn.transport.is_some();
+        match reading {
+            Reading::Some(count) => {
+                let bytes = if layered { plain.as_slice() } else { scratch.get(..count).unwrap_or_default() };
+                self.handle_bytes(slot, bytes);
+            }
+            Reading::Nothing => {}
+            Reading::End => self.lose(slot),
+        }
+        self.scratch = scratch;
+        self.plain = plain;
+    }
+
+    /// Steps a connection's machine through `bytes`.
+    pub(crate) fn handle_bytes(&mut self, slot: Slot, bytes: &[u8]) {
+        let mut input = Input::new(bytes);
+        loop {
+            let Some(conn) = self.conns.get_mut(slot) else { return };
+            let Some(event) = conn.machine.handle_input(self.now_ns, &mut input, &mut conn.out) else {
+                conn.keep(bytes, &input);
+                break;
+            };
+            self.handle_amqp(slot, event);
+        }
+        self.touch(slot);
+    }
+
+    /// Goes on with input that waited for an answer.
+    fn resume(&mut self, slot: Slot) {
+        let Some(conn) = self.conns.get_mut(slot) else { return };
+        let bytes = std::mem::take(&mut conn.partial);
+        self.handle_bytes(slot, &bytes);
+    }
+
+    /// Notes that a connection may have something to write.
+    #[inline]
+    pub(crate) fn touch(&mut self, slot: Slot) {
+        if let Some(conn) = self.conns.get_mut(slot)
+            && !std::mem::replace(&mut conn.dirty, true)
+        {
+            self.dirty.push(slot);
+        }
+    }
+
+    fn write_dirty(&mut self) {
+        while let Some(slot) = self.dirty.pop() {
+            let Some(conn) = self.conns.get_mut(slot) else { continue };
+            conn.dirty = false;
+            let broken = conn.write(self.now_ns).is_err();
+            let done = conn.machine.is_closed() && conn.waiting() == 0;
+            if broken || done || (conn.ended && conn.waiting() == 0) {
+                self.lose(slot);
+                continue;
+            }
+            let interest = match (conn.waiting(), conn.machine.is_waiting()) {
+                (0, false) => Interest::Read,
+                (0, true) => Interest::None,
+                (waiting, false) if waiting < OUT_STOP_READING => Interest::ReadWrite,
+                _ => Interest::Write,
+            };
+            if interest != conn.interest {
+                conn.interest = interest;
+                let fd = std::os::fd::AsRawFd::as_raw_fd(&conn.socket);
+                if self.readiness.modify(fd, token(slot), interest).is_err() {
+                    self.lose(slot);
+                }
+            }
+        }
+    }
+
+    /// A connection is gone: so are its links.
+    pub(crate) fn lose(&mut self, slot: Slot) {
+        self.drop_links(slot);
+        let Some(conn) = self.conns.remove(slot) else { return };
+        tracing::debug!(target: "heddle::net", peer = %conn.peer, container = %conn.container, "connection ended");
+    }
+
+    fn handle_post(&mut self, post: Post) {
+        match post {
+            Post::Verified { connection, authenticated } => {
+                let Some(conn) = self.conns.get_mut(connection) else { return };
+                if conn.machine.is_waiting() {
+                    conn.machine.authenticated(authenticated, &mut conn.out);
+                    self.resume(connection);
+                }
+            }
+            Post::View(reply) => {
+                // Whoever asked may have given up.
+                let _ = reply.try_send(self.view());
+            }
+            Post::Stop => self.stop(),
+        }
+    }
+
+    fn stop(&mut self) {
+        self.stop_by_ns = Some(self.now_ns + STOP_TIMEOUT_NS);
+        for listener in self.listeners.drain(..) {
+            // The listener goes with its descriptor.
+            let _ = self.readiness.remove(std::os::fd::AsRawFd::as_raw_fd(&listener));
+        }
+        let slots: Vec<Slot> = self.conns.iter().map(|(slot, _)| slot).collect();
+        for slot in slots {
+            self.drop_links(slot);
+            let Some(conn) = self.conns.get_mut(slot) else { continue };
+            let error = AmqpError::new(condition::CONNECTION_FORCED, "the node is shutting down");
+            conn.machine.close(Some(error), self.now_ns, &mut conn.out);
+            self.touch(slot);
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop_by_ns.is_some_and(|by| self.conns.is_empty() || self.clock.now_ns() >= by)
+    }
+
+    /// Looks at every connection's deadline, and takes back buffers of idle links.
+    fn scan(&mut self) {
+        let due = |conn: &Conn| conn.machine.deadline().is_some_and(|deadline| deadline <= self.now_ns);
+        let slots: Vec<Slot> = self.conns.iter().filter(|(_, conn)| due(conn)).map(|(slot, _)| slot).collect();
+        for slot in slots {
+            let Some(conn) = self.conns.get_mut(slot) else { continue };
+            if let Some(event) = conn.machine.handle_deadline(self.now_ns, &mut conn.out) {
+                self.handle_amqp(slot, event);
+            }
+            self.touch(slot);
+        }
+        self.release_idle();
+    }
+}
+
+fn token(slot: Slot) -> u64 {
+    (u64::from(slot.generation) << 32) | u64::from(slot.index)
+}
+
+fn slot(token: u64) -> Slot {
+    Slot { index: (token & u64::from(u32::MAX)) as u32, generation: (token >> 32) as u16 }
+}

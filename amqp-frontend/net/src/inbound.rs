@@ -1,0 +1,351 @@
+//! From AMQP to the engine: what each event of a connection's machine becomes.
+
+use amqp_codec::performative::{Attach, NodeTarget, Open, Source, Target};
+use amqp_codec::section::{self, Sections};
+use amqp_codec::{AmqpError, condition};
+use amqp_proto::{AttachReply, Authenticated, Credentials, Event, LinkId, Outcome, Payload};
+use bytes::Bytes;
+use engine_core::command::{self, Command, DetachMode, Publish, Settled};
+use engine_core::event::KEY_NONE;
+use engine_core::key::LinkKey;
+use engine_core::message::{Header, Message};
+
+use crate::arena::Arena;
+use crate::config::{GRANT_MAX, RELAY_WINDOW, Verify};
+use crate::connection::{Link, LinkKind};
+use crate::frontend::Frontend;
+use crate::slots::Slot;
+use crate::terminus::{self, Plan};
+use crate::transport::{Tls, Transport};
+
+impl Frontend {
+    #[inline]
+    pub(crate) fn handle_amqp(&mut self, slot: Slot, event: Event<'_>) {
+        match event {
+            Event::Delivery { link, delivery, settled, format, payload } => {
+                let settled = if settled { Settled::Yes } else { Settled::No };
+                self.handle_delivery(slot, link, delivery, settled, format, &payload);
+            }
+            Event::Outcome { link, key, outcome } => self.handle_outcome(slot, link, key, outcome),
+            Event::Credit { link, credit, drain } => self.handle_credit(slot, link, credit, drain),
+            Event::Tls => self.start_tls(slot),
+            Event::Authenticate(credentials) => self.authenticate(slot, credentials),
+            Event::Opened(open) => self.handle_open(slot, *open),
+            Event::Begun(_) | Event::Drained(_) => {}
+            Event::Attached(link, attach) => self.handle_attach(slot, link, attach),
+            Event::Detached { link, closed, error } => {
+                if let Some(error) = error {
+                    tracing::debug!(target: "heddle::net", %error, "link detached");
+                }
+                let mode = if closed { DetachMode::Close } else { DetachMode::Suspend };
+                self.drop_link(slot, link, mode);
+            }
+            Event::Ended(session, error) => {
+                if let Some(error) = error {
+                    tracing::debug!(target: "heddle::net", %error, "session ended");
+                }
+                let links = self.conns.get_mut(slot).and_then(|conn| conn.links.get_mut(usize::from(session.0)));
+                for link in links.map(std::mem::take).unwrap_or_default().into_iter().flatten() {
+                    self.release_link(link, DetachMode::Lost);
+                }
+            }
+            Event::Closed(error) => {
+                if let (Some(error), Some(conn)) = (error, self.conns.get(slot)) {
+                    tracing::info!(target: "heddle::net", peer = %conn.peer, %error, "connection closed with an error");
+                }
+                self.drop_links(slot);
+            }
+        }
+    }
+
+    fn start_tls(&mut self, slot: Slot) {
+        let Some(conn) = self.conns.get_mut(slot) else { return };
+        let tls = self.config.listeners.get(conn.listener).and_then(|listener| listener.tls.as_ref());
+        // The header goes out in clear, before the layer is put in.
+        let written = conn.write(self.now_ns).is_ok();
+        match tls.map(Tls::accept) {
+            Some(Ok(tls)) if written => conn.transport = Some(Transport::Tls(Box::new(tls))),
+            _ => conn.ended = true,
+        }
+    }
+
+    fn authenticate(&mut self, slot: Slot, credentials: Credentials) {
+        let Some(conn) = self.conns.get_mut(slot) else { return };
+        match credentials {
+            Credentials::Anonymous => {
+                conn.user = "anonymous".to_owned();
+                conn.machine.authenticated(Authenticated::Yes, &mut conn.out);
+            }
+            Credentials::Plain { user, password } => {
+                conn.user.clone_from(&user);
+                let reply = self.inbox_sender.clone();
+                let verify = Verify { user, password, connection: slot, reply };
+                if self.config.verifier.try_send(verify).is_err() {
+                    // Too many at once: the client may try again.
+                    conn.machine.authenticated(Authenticated::Unknown, &mut conn.out);
+                }
+            }
+        }
+    }
+
+    fn handle_open(&mut self, slot: Slot, open: Open) {
+        let Some(conn) = self.conns.get_mut(slot) else { return };
+        tracing::debug!(target: "heddle::net", peer = %conn.peer, container = %open.container_id, "connection opened");
+        conn.container = open.container_id;
+        conn.machine.accept_open(&mut conn.out);
+    }
+
+    fn handle_attach(&mut self, slot: Slot, id: LinkId, attach: Box<Attach>) {
+        let shard = self.engine.shard();
+        let placement = self.engine.placement();
+        let Some(conn) = self.conns.get_mut(slot) else { return };
+        let (node_id, number) = (&self.node_id, &mut self.dynamic_names);
+        // A dynamic node lives where its connection does.
+        let make_name = || {
+            let name = placement.name_owned_by(shard, |_| {
+                *number += 1;
+                format!("dynamic-{node_id}-{shard}-{number}")
+            });
+            name.unwrap_or_else(|| format!("dynamic-{node_id}-{shard}-{number}"))
+        };
+        let plan = match terminus::plan(&attach, &conn.container, &self.config.addresses, make_name) {
+            Ok(plan) => plan,
+            Err(error) => return conn.machine.refuse_attach(id, error, &mut conn.out),
+        };
+        let (kind, address) = match &plan {
+            Plan::Producer(spec) => (LinkKind::Producer(Arena::default()), spec.address.clone()),
+            Plan::Consumer(spec) => {
+                (LinkKind::Consumer { wanted: 0, granted: 0, draining: false }, spec.address.clone())
+            }
+            Plan::Relay => return self.attach_relay(slot, id),
+        };
+        let owner = placement.owner(&address);
+        let link = Link { conn: Some(slot), id, owner, end: None, address, kind, attach: Some(attach) };
+        let Ok(place) = self.links.insert(link) else {
+            let text = format!("this shard has {} links, which is its limit", self.config.links_max);
+            let error = AmqpError::new(condition::RESOURCE_LIMIT_EXCEEDED, text);
+            return conn.machine.refuse_attach(id, error, &mut conn.out);
+        };
+        conn.set_link(id, Some(place));
+        let link = LinkKey { shard, generation: place.generation, slot: place.index };
+        let command = match plan {
+            Plan::Producer(spec) => Command::AttachProducer { link, spec },
+            Plan::Consumer(spec) => Command::AttachConsumer { link, spec },
+            Plan::Relay => return,
+        };
+        self.engine.submit(owner, command);
+    }
+
+    #[inline]
+    fn handle_delivery(
+        &mut self,
+        slot: Slot,
+        id: LinkId,
+        delivery: u32,
+        settled: Settled,
+        format: u32,
+        payload: &Payload<'_>,
+    ) {
+        let Some(conn) = self.conns.get_mut(slot) else { return };
+        conn.messages_in += 1;
+        let Some(place) = conn.link(id) else { return };
+        let Some(link) = self.links.get_mut(place) else { return };
+        let bytes: &[u8] = match payload {
+            Payload::Borrowed(bytes) => bytes,
+            Payload::Owned(bytes) => bytes,
+        };
+        let parsed = section::scan(bytes).and_then(|sections| {
+            let header = section::Header::decode(bytes.get(sections.header.clone()).unwrap_or_default())?;
+            Ok((sections, header))
+        });
+        let (sections, header) = match parsed {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                // The delivery is at fault, not the link; its credit is given back, as no owner will.
+                let refusal = Outcome::Rejected(Some(Box::new((condition::DECODE_ERROR, error.to_string()))));
+                conn.machine.grant(id, 1);
+                if settled == Settled::No {
+                    conn.machine.settle(id, delivery, delivery, refusal);
+                }
+                return;
+            }
+        };
+        let message = |arena: &mut Arena| Message {
+            header: Header {
+                durable: header.durable,
+                priority: header.priority,
+                ttl_ms: header.ttl_ms,
+                first_acquirer: true,
+                delivery_count: header.delivery_count,
+            },
+            format,
+            body: keep(payload, &sections, arena),
+            expires_wall_ms: header.ttl_ms.map(|ttl| self.wall_ms + u64::from(ttl)),
+        };
+        match &mut link.kind {
+            LinkKind::Producer(arena) => {
+                let Some(end) = link.end else { return };
+                let message = message(arena);
+                self.engine.submit(link.owner, Command::Deliver { end, delivery, settled, message });
+            }
+            LinkKind::Relay { arena, .. } => {
+                let message = message(arena);
+                let properties = bytes.get(sections.properties).unwrap_or_default();
+                let to = section::property_to(properties).ok().flatten().unwrap_or_default().to_owned();
+                self.publish(slot, place, delivery, settled, to, message);
+            }
+            LinkKind::Consumer { .. } => {}
+        }
+    }
+
+    fn publish(&mut self, slot: Slot, place: Slot, delivery: u32, settled: Settled, to: String, message: Message) {
+        let Some(conn) = self.conns.get_mut(slot) else { return };
+        let Some(link) = self.links.get_mut(place) else { return };
+        if let LinkKind::Relay { used, .. } = &mut link.kind {
+            *used += 1;
+            if *used >= RELAY_WINDOW / 2 {
+                conn.machine.grant(link.id, std::mem::take(used));
+            }
+        }
+        let (address, routing) = self.config.addresses.strip(&to);
+        if address.is_empty() || !self.config.addresses.may_create(address) {
+            let text = format!("the message names no address that there is: {to:?}");
+            let refusal = Outcome::Rejected(Some(Box::new((condition::NOT_FOUND, text))));
+            if settled == Settled::No {
+                conn.machine.settle(link.id, delivery, delivery, refusal);
+            }
+            return;
+        }
+        let owner = self.engine.placement().owner(address);
+        let link = LinkKey { shard: self.engine.shard(), generation: place.generation, slot: place.index };
+        let publish = Box::new(Publish { address: address.to_owned(), routing, message });
+        self.engine.submit(owner, Command::Publish { link, delivery, settled, publish });
+    }
+
+    fn attach_relay(&mut self, slot: Slot, id: LinkId) {
+        let Some(conn) = self.conns.get_mut(slot) else { return };
+        let kind = LinkKind::Relay { arena: Arena::default(), used: 0 };
+        let link = Link {
+            conn: Some(slot),
+            id,
+            owner: self.engine.shard(),
+            end: None,
+            address: String::new(),
+            kind,
+            attach: None,
+        };
+        match self.links.insert(link) {
+            Ok(place) => {
+                conn.set_link(id, Some(place));
+                let target = Some(Target::Node(NodeTarget::default()));
+                let reply = AttachReply { source: Some(Source::default()), target };
+                conn.machine.accept_attach(id, reply, &mut conn.out);
+                conn.machine.grant(id, RELAY_WINDOW);
+            }
+            Err(_) => {
+                let error = AmqpError::new(condition::RESOURCE_LIMIT_EXCEEDED, "this shard has no room for a link");
+                conn.machine.refuse_attach(id, error, &mut conn.out);
+            }
+        }
+    }
+
+    #[inline]
+    fn handle_outcome(&mut self, slot: Slot, id: LinkId, key: u64, outcome: Option<Outcome>) {
+        if key == KEY_NONE {
+            return;
+        }
+        let Some(link) = self.conns.get(slot).and_then(|conn| conn.link(id)).and_then(|place| self.links.get(place))
+        else {
+            return;
+        };
+        let Some(end) = link.end else { return };
+        let outcome = match outcome {
+            Some(Outcome::Accepted) => command::Outcome::Accepted,
+            Some(Outcome::Rejected(_)) => command::Outcome::Rejected(None),
+            // Settled without a state: the delivery was not processed, as far as anybody can know.
+            Some(Outcome::Released) | None => command::Outcome::Released,
+            Some(Outcome::Modified(modified)) => command::Outcome::Modified(Box::new(command::Modified {
+                delivery_failed: modified.delivery_failed,
+                undeliverable_here: modified.undeliverable_here,
+                annotations: modified.annotations,
+            })),
+        };
+        self.engine.submit(link.owner, Command::Settle { end, key, outcome });
+    }
+
+    fn handle_credit(&mut self, slot: Slot, id: LinkId, credit: u32, drain: bool) {
+        let Some(place) = self.conns.get(slot).and_then(|conn| conn.link(id)) else { return };
+        let Some(link) = self.links.get_mut(place) else { return };
+        if let LinkKind::Consumer { wanted, draining, .. } = &mut link.kind {
+            *wanted = credit;
+            *draining = drain;
+            self.pass_credit(place);
+        }
+    }
+
+    /// Passes on what a consumer's owner does not have of its credit yet.
+    pub(crate) fn pass_credit(&mut self, place: Slot) {
+        let Some(link) = self.links.get_mut(place) else { return };
+        let (Some(end), owner) = (link.end, link.owner) else { return };
+        let LinkKind::Consumer { wanted, granted, draining } = &mut link.kind else { return };
+        let share = if *draining { *wanted } else { (*wanted).min(GRANT_MAX) };
+        let credit = share.saturating_sub(*granted);
+        // Half a share at a time: one command for many messages.
+        if credit > 0 && (*draining || credit >= share / 2) {
+            *granted += credit;
+            self.engine.submit(owner, Command::Grant { end, credit });
+        }
+        if *draining {
+            self.engine.submit(owner, Command::Drain { end });
+        }
+    }
+
+    /// A link of a connection ended.
+    fn drop_link(&mut self, slot: Slot, id: LinkId, mode: DetachMode) {
+        let Some(conn) = self.conns.get_mut(slot) else { return };
+        if let Some(place) = conn.link(id) {
+            conn.set_link(id, None);
+            self.release_link(place, mode);
+        }
+    }
+
+    /// All links of a connection ended with it.
+    pub(crate) fn drop_links(&mut self, slot: Slot) {
+        let Some(conn) = self.conns.get_mut(slot) else { return };
+        for place in std::mem::take(&mut conn.links).into_iter().flatten().flatten() {
+            self.release_link(place, DetachMode::Lost);
+        }
+    }
+
+    fn release_link(&mut self, place: Slot, mode: DetachMode) {
+        let Some(link) = self.links.get_mut(place) else { return };
+        link.conn = None;
+        match (link.end, &link.kind) {
+            (Some(end), _) => {
+                let owner = link.owner;
+                self.links.remove(place);
+                self.engine.submit(owner, Command::Detach { end, mode });
+            }
+            (None, LinkKind::Relay { .. }) => drop(self.links.remove(place)),
+            // The owner's answer to the attach is on its way: it finds the link without a connection.
+            (None, _) => {}
+        }
+    }
+
+    /// Gives back the memory of links that carry nothing.
+    pub(crate) fn release_idle(&mut self) {
+        self.links.iter_mut().for_each(|link| match &mut link.kind {
+            LinkKind::Producer(arena) | LinkKind::Relay { arena, .. } => arena.release_idle(),
+            LinkKind::Consumer { .. } => {}
+        });
+    }
+}
+
+/// Keeps what travels of a message: everything behind header and delivery annotations.
+#[inline]
+fn keep(payload: &Payload<'_>, sections: &Sections, arena: &mut Arena) -> Bytes {
+    match payload {
+        Payload::Borrowed(bytes) => arena.copy(bytes.get(sections.kept()..).unwrap_or_default()),
+        Payload::Owned(bytes) => bytes.slice(sections.kept()..),
+    }
+}

@@ -1,0 +1,142 @@
+//! From the engine to AMQP: what each event for a link becomes on its connection.
+
+use amqp_codec::{AmqpError, section};
+use amqp_proto::{Closing, Outcome, Prefix, Send, Settled};
+use engine_core::command::{self, Command, DetachMode};
+use engine_core::event::{AttachedInfo, Event, Refusal};
+use engine_core::key::{EndKey, LinkKey};
+use engine_core::message::Message;
+
+use crate::connection::LinkKind;
+use crate::frontend::Frontend;
+use crate::slots::Slot;
+use crate::terminus;
+
+impl Frontend {
+    #[inline]
+    pub(crate) fn handle_engine(&mut self, link: LinkKey, event: Event) {
+        let place = Slot { index: link.slot, generation: link.generation };
+        match event {
+            Event::Deliver { key, message } => self.handle_deliver(place, key, message),
+            Event::Settled { first, last, outcome } => self.handle_settled(place, first, last, outcome),
+            Event::Credit { credit } => {
+                let Some((slot, id)) = self.home(place) else { return };
+                if let Some(conn) = self.conns.get_mut(slot) {
+                    conn.machine.grant(id, credit);
+                    self.touch(slot);
+                }
+            }
+            Event::Attached { end, info } => self.handle_attached(place, end, &info),
+            Event::Refused { refusal } => self.handle_refused(place, *refusal),
+            Event::Drained { .. } => self.handle_drained(place),
+            Event::Detached { refusal } => self.handle_detached(place, *refusal),
+        }
+    }
+
+    /// The connection that a link lives on, if it still does.
+    #[inline]
+    fn home(&self, place: Slot) -> Option<(Slot, amqp_proto::LinkId)> {
+        let link = self.links.get(place)?;
+        Some((link.conn?, link.id))
+    }
+
+    #[inline]
+    fn handle_deliver(&mut self, place: Slot, key: u64, message: Message) {
+        let Some(link) = self.links.get_mut(place) else { return };
+        let Some(slot) = link.conn else { return };
+        let id = link.id;
+        if let LinkKind::Consumer { wanted, granted, .. } = &mut link.kind {
+            *wanted = wanted.saturating_sub(1);
+            *granted = granted.saturating_sub(1);
+            if *granted < *wanted && *granted <= crate::config::GRANT_MAX / 2 {
+                self.pass_credit(place);
+            }
+        }
+        let header = section::Header {
+            durable: message.header.durable,
+            priority: message.header.priority,
+            // What is left of it (part 3.2.1): a message lives no longer for having waited.
+            ttl_ms: message
+                .expires_wall_ms
+                .map(|at| u32::try_from(at.saturating_sub(self.wall_ms)).unwrap_or(u32::MAX)),
+            first_acquirer: message.header.first_acquirer,
+            delivery_count: message.header.delivery_count,
+        };
+        self.header.clear();
+        header.encode(&mut self.header);
+        let prefix = Prefix::new(&self.header);
+        let send = Send { key, settled: Settled::No, format: message.format, prefix, body: message.body };
+        if let Some(conn) = self.conns.get_mut(slot) {
+            conn.messages_out += 1;
+            conn.machine.send(id, send, &mut conn.out);
+            self.touch(slot);
+        }
+    }
+
+    #[inline]
+    fn handle_settled(&mut self, place: Slot, first: u32, last: u32, outcome: command::Outcome) {
+        let Some((slot, id)) = self.home(place) else { return };
+        let outcome = match outcome {
+            command::Outcome::Accepted => Outcome::Accepted,
+            command::Outcome::Released => Outcome::Released,
+            command::Outcome::Rejected(refusal) => {
+                Outcome::Rejected(refusal.map(|refusal| Box::new((refusal.condition, refusal.description))))
+            }
+            command::Outcome::Modified(_) => Outcome::Released,
+        };
+        if let Some(conn) = self.conns.get_mut(slot) {
+            conn.machine.settle(id, first, last, outcome);
+            self.touch(slot);
+        }
+    }
+
+    fn handle_attached(&mut self, place: Slot, end: EndKey, info: &AttachedInfo) {
+        let Some(link) = self.links.get_mut(place) else { return };
+        link.end = Some(end);
+        let (owner, id) = (link.owner, link.id);
+        let Some(slot) = link.conn else {
+            // Its connection went while the owner made up its mind.
+            self.links.remove(place);
+            return self.engine.submit(owner, Command::Detach { end, mode: DetachMode::Lost });
+        };
+        let attach = link.attach.take();
+        let (Some(conn), Some(attach)) = (self.conns.get_mut(slot), attach) else { return };
+        let reply = terminus::reply(&attach, Some(&info.address));
+        conn.machine.accept_attach(id, reply, &mut conn.out);
+        self.touch(slot);
+        // Credit may have come with the attach.
+        self.pass_credit(place);
+    }
+
+    fn handle_refused(&mut self, place: Slot, refusal: Refusal) {
+        let Some(link) = self.links.remove(place) else { return };
+        let Some(conn) = link.conn.and_then(|slot| self.conns.get_mut(slot)) else { return };
+        conn.set_link(link.id, None);
+        let error = AmqpError::new(refusal.condition, refusal.description);
+        conn.machine.refuse_attach(link.id, error, &mut conn.out);
+        link.conn.into_iter().for_each(|slot| self.touch(slot));
+    }
+
+    fn handle_drained(&mut self, place: Slot) {
+        let Some(link) = self.links.get_mut(place) else { return };
+        let LinkKind::Consumer { wanted, granted, draining } = &mut link.kind else { return };
+        (*wanted, *granted, *draining) = (0, 0, false);
+        let (conn, id) = (link.conn, link.id);
+        if let Some(slot) = conn
+            && let Some(conn) = self.conns.get_mut(slot)
+        {
+            conn.machine.drained(id);
+            self.touch(slot);
+        }
+    }
+
+    /// The owner gave a link up: its queue was deleted.
+    fn handle_detached(&mut self, place: Slot, refusal: Refusal) {
+        let Some(link) = self.links.remove(place) else { return };
+        let Some(conn) = link.conn.and_then(|slot| self.conns.get_mut(slot)) else { return };
+        conn.set_link(link.id, None);
+        let error = AmqpError::new(refusal.condition, refusal.description);
+        conn.machine.detach(link.id, Closing::Closed, Some(error), &mut conn.out);
+        link.conn.into_iter().for_each(|slot| self.touch(slot));
+    }
+}

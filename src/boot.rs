@@ -1,0 +1,313 @@
+//! Starts a node: checks what the system allows, binds, starts a shard on each core, and stops them all in order.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use amqp_net::transport::TlsServer;
+use amqp_net::{AddressRules, Frontend, FrontendConfig, Layers, ListenerConfig, Parts, Post, Verify};
+use amqp_proto::{Authenticated, Tls};
+use engine_core::Core;
+use engine_core::command::{Create, RoutingType};
+use engine_core::limits::CoreConfig;
+use engine_rt::{InboxSender, Listener, ShardThread, Waker};
+use engine_shard::Engine;
+use engine_shard::placement::Placement;
+
+use crate::config::{self, Config, Mechanism, Routing, Sasl, Transport};
+use crate::http;
+use crate::snapshot::{Node, State};
+use crate::users::Users;
+
+/// Things that wait for a shard at once.
+const INBOX_CAPACITY: usize = 1024;
+/// Passwords that wait to be verified; more are told to try again.
+const VERIFY_QUEUE: usize = 256;
+/// Threads that verify passwords, 20 ms and 19 MiB each.
+const VERIFIERS: usize = 2;
+
+/// Why the node did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum BootError {
+    /// The configuration cannot work.
+    #[error(transparent)]
+    Config(#[from] config::ConfigError),
+    /// The system does not allow it.
+    #[error(transparent)]
+    Preflight(#[from] engine_rt::PreflightError),
+    /// An address is taken.
+    #[error("cannot listen on {address}: {error}{}", advice(error))]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        error: io::Error,
+    },
+    /// A certificate or key is not usable.
+    #[error(transparent)]
+    Tls(#[from] amqp_net::transport::TlsConfigError),
+    /// Something of the system failed.
+    #[error("{what}: {error}")]
+    System {
+        /// What was to be done.
+        what: String,
+        /// Why it was not.
+        error: io::Error,
+    },
+}
+
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => " (another program listens there: stop it, or choose another with --listen)",
+        io::ErrorKind::PermissionDenied => " (ports below 1024 need the capability CAP_NET_BIND_SERVICE)",
+        io::ErrorKind::AddrNotAvailable => " (no interface of this machine has this address)",
+        _ => "",
+    }
+}
+
+fn system(what: impl Into<String>) -> impl FnOnce(io::Error) -> BootError {
+    let what = what.into();
+    move |error| BootError::System { what, error }
+}
+
+/// Runs a node until it is told to stop.
+///
+/// # Errors
+/// When it cannot start.
+pub fn run(config: &Config, ready_file: Option<&Path>) -> Result<(), BootError> {
+    config.check()?;
+    let cores = config.shard_cores(&engine_rt::allowed_cores())?;
+    engine_rt::preflight(cores.len())?;
+    std::fs::create_dir_all(&config.node.data_dir)
+        .map_err(system(format!("cannot make the data directory {}", config.node.data_dir.display())))?;
+    let stopping = Arc::new(AtomicBool::new(false));
+    let (stop_sender, stop) = flume::bounded::<()>(4);
+    let told = Arc::clone(&stopping);
+    engine_rt::on_termination(move |count| {
+        if count > 1 {
+            tracing::warn!(target: "heddle::program", "told to stop twice: stopping at once");
+            std::process::exit(130);
+        }
+        told.store(true, Ordering::Relaxed);
+        // The channel is only full when the stop is under way.
+        let _ = stop_sender.try_send(());
+    })
+    .map_err(system("cannot wait for signals"))?;
+
+    let (listeners, bound) = bind(config, cores.len())?;
+    let front = frontend_config(config, &bound)?;
+    let (shards, threads) = start_shards(config, &cores, front, listeners)?;
+    let node = Arc::new(Node {
+        container_id: config.node.container_id.clone(),
+        cores: cores.clone(),
+        shards: shards.clone(),
+        started: Instant::now(),
+        stopping: Arc::clone(&stopping),
+    });
+    let http = if config.http.enabled {
+        Some(
+            http::serve(config.http.address, Arc::clone(&node))
+                .map_err(|error| BootError::Bind { address: config.http.address, error })?,
+        )
+    } else {
+        None
+    };
+    for address in &bound {
+        tracing::info!(target: "heddle::program", %address, "listening");
+    }
+    tracing::info!(target: "heddle::program", shards = cores.len(), state = ?State::Ready, "ready");
+    if let Some(path) = ready_file {
+        write_ready(path, &bound, http).map_err(system("cannot write the ready file"))?;
+    }
+
+    // Either a signal, or a shard that ended by itself, which none should.
+    let _ = stop.recv();
+    tracing::info!(target: "heddle::program", "stopping: connections are told and closed");
+    for shard in &shards {
+        // A full inbox empties within a turn.
+        while shard.send(Post::Stop).is_err() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    for thread in threads {
+        thread.join().map_err(system("a shard failed"))?;
+    }
+    tracing::info!(target: "heddle::program", "stopped");
+    Ok(())
+}
+
+type Bound = (Vec<Vec<Listener>>, Vec<SocketAddr>);
+
+/// Binds every listener once for each shard.
+fn bind(config: &Config, shards: usize) -> Result<Bound, BootError> {
+    let defaults = [config::Listener::default()];
+    let listeners = if config.listeners.is_empty() { &defaults[..] } else { &config.listeners };
+    let mut by_shard: Vec<Vec<Listener>> = (0..shards).map(|_| Vec::new()).collect();
+    let mut bound = Vec::new();
+    for listener in listeners {
+        let mut address = listener.address;
+        let fail = |error| BootError::Bind { address: listener.address, error };
+        if address.port() != 0 {
+            Listener::probe(address).map_err(fail)?;
+        }
+        for shard in &mut by_shard {
+            let socket = Listener::bind(address).map_err(fail)?;
+            address = socket.local_addr().map_err(fail)?;
+            shard.push(socket);
+        }
+        bound.push(address);
+    }
+    Ok((by_shard, bound))
+}
+
+fn frontend_config(config: &Config, bound: &[SocketAddr]) -> Result<FrontendConfig, BootError> {
+    let defaults = [config::Listener::default()];
+    let listeners = if config.listeners.is_empty() { &defaults[..] } else { &config.listeners };
+    let mut configured = Vec::new();
+    for (listener, &address) in listeners.iter().zip(bound) {
+        let tls = match (&listener.certificate, &listener.key) {
+            (Some(certificate), Some(key)) => Some(TlsServer::load(certificate, key)?),
+            _ => None,
+        };
+        let layers = match listener.transport {
+            Transport::Tcp => Layers::Plain,
+            Transport::Tls => Layers::Tls,
+            Transport::Ws => Layers::WebSocket,
+            Transport::Wss => Layers::WebSocketOverTls,
+        };
+        let mechanism = |mechanism: &Mechanism| match mechanism {
+            Mechanism::Anonymous => amqp_proto::Mechanism::Anonymous,
+            Mechanism::Plain => amqp_proto::Mechanism::Plain,
+        };
+        let amqp = amqp_proto::Config {
+            container_id: config.node.container_id.clone(),
+            max_frame_size: listener.max_frame_size,
+            channel_max: listener.channel_max,
+            handle_max: listener.handle_max,
+            idle_timeout_ms: listener.idle_timeout_ms,
+            handshake_timeout_ms: listener.handshake_timeout_ms,
+            max_message_size: listener.max_message_size,
+            sasl: match listener.sasl {
+                Sasl::Required => amqp_proto::Sasl::Required,
+                Sasl::Optional => amqp_proto::Sasl::Optional,
+                Sasl::None => amqp_proto::Sasl::Off,
+            },
+            mechanisms: listener.mechanisms.iter().map(mechanism).collect(),
+            tls: if tls.is_some() && layers == Layers::Plain { Tls::Optional } else { Tls::Off },
+            ..amqp_proto::Config::default()
+        };
+        configured.push(ListenerConfig { address, layers, tls, amqp: Arc::new(amqp) });
+    }
+    Ok(FrontendConfig {
+        listeners: configured,
+        addresses: AddressRules {
+            anycast_prefix: config.address.anycast_prefix.clone(),
+            multicast_prefix: config.address.multicast_prefix.clone(),
+            no_create: config.address.auto_create_except.clone(),
+        },
+        connections_max: config.limits.connections,
+        links_max: config.limits.links,
+        spin_ns: config.node.spin_us * 1000,
+        verifier: start_verifiers(config)?,
+    })
+}
+
+/// Starts the threads that verify passwords.
+fn start_verifiers(config: &Config) -> Result<flume::Sender<Verify>, BootError> {
+    let users = match &config.users.file {
+        Some(path) => {
+            Some(Users::load(path).map_err(system(format!("cannot read the users file {}", path.display())))?)
+        }
+        None => None,
+    };
+    let users = Arc::new(users);
+    let (sender, receiver) = flume::bounded::<Verify>(VERIFY_QUEUE);
+    for index in 0..VERIFIERS {
+        let (users, receiver) = (Arc::clone(&users), receiver.clone());
+        let verify = move || {
+            while let Ok(Verify { user, password, connection, reply }) = receiver.recv() {
+                let right = users.as_ref().as_ref().is_some_and(|users| users.verify(&user, &password));
+                let authenticated = if right { Authenticated::Yes } else { Authenticated::No };
+                if !right {
+                    tracing::info!(target: "heddle::program", %user, "wrong name or password");
+                }
+                // A shard that does not take it is stopping.
+                let _ = reply.send(Post::Verified { connection, authenticated });
+            }
+        };
+        let thread = std::thread::Builder::new().name(format!("verify-{index}")).spawn(verify);
+        thread.map_err(system("cannot start a thread"))?;
+    }
+    Ok(sender)
+}
+
+type Shards = (Vec<InboxSender<Post>>, Vec<ShardThread>);
+
+fn start_shards(
+    config: &Config,
+    cores: &[usize],
+    front: FrontendConfig,
+    listeners: Vec<Vec<Listener>>,
+) -> Result<Shards, BootError> {
+    let count = u16::try_from(cores.len()).unwrap_or(u16::MAX);
+    let placement = Placement::new(count);
+    let wakers = (0..count).map(|_| Waker::new()).collect::<io::Result<Vec<_>>>();
+    let wakers = wakers.map_err(system("cannot make wakers"))?;
+    let node_id = node_id();
+    let mut senders = Vec::new();
+    let mut threads = Vec::new();
+    let shards = engine_shard::mesh(&wakers).into_iter().zip(listeners).zip(wakers.iter().cloned()).zip(cores);
+    for (((mesh, listeners), waker), &core) in shards {
+        let (inbox_sender, inbox) = engine_rt::inbox(INBOX_CAPACITY, waker.clone());
+        senders.push(inbox_sender.clone());
+        let shard = mesh.shard();
+        let core_config = core_config(config, shard, count);
+        let (front, node_id) = (front.clone(), node_id.clone());
+        let run = move || async move {
+            let engine = Engine::new(Core::new(core_config), mesh, placement);
+            let parts = Parts { engine, waker, inbox, inbox_sender, listeners, node_id };
+            let ended = Frontend::new(front, parts).and_then(|mut frontend| frontend.run());
+            if let Err(error) = ended {
+                // Without its readiness source a shard serves nobody; its queues must not look alive.
+                tracing::error!(target: "heddle::program", shard, %error, "a shard failed: the node stops");
+                std::process::abort();
+            }
+        };
+        let what = format!("cannot start shard {shard} on core {core}");
+        threads.push(engine_rt::spawn_shard(usize::from(shard), core, run).map_err(system(what))?);
+    }
+    Ok((senders, threads))
+}
+
+fn core_config(config: &Config, shard: u16, shards: u16) -> CoreConfig {
+    CoreConfig {
+        shard,
+        hard_messages: config.address.max_messages,
+        hard_bytes: config.address.max_mib << 20,
+        memory_bytes: (config.limits.memory_mib << 20) / u64::from(shards),
+        default_routing: match config.address.default_routing {
+            Routing::Anycast => RoutingType::Anycast,
+            Routing::Multicast => RoutingType::Multicast,
+        },
+        auto_create: if config.address.auto_create { Create::Auto } else { Create::Never },
+        ..CoreConfig::default()
+    }
+}
+
+/// Something unlike other runs, for the names of dynamic nodes.
+fn node_id() -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("{:x}{:x}", since.as_nanos() & 0xffff_ffff_ffff, std::process::id())
+}
+
+/// Tells where the node listens, for whoever started it with port 0.
+fn write_ready(path: &Path, bound: &[SocketAddr], http: Option<SocketAddr>) -> io::Result<()> {
+    let listeners: Vec<_> = bound.iter().map(|address| serde_json::json!({ "address": address.to_string() })).collect();
+    let ready = serde_json::json!({ "listeners": listeners, "http": http.map(|http| http.to_string()) });
+    let next = path.with_extension("new");
+    std::fs::write(&next, ready.to_string())?;
+    std::fs::rename(next, path)
+}

@@ -1,0 +1,122 @@
+//! The read-only HTTP listener, on an ordinary thread: `/metrics`, `/state`, `/livez`, `/readyz`.
+
+use std::fmt::Write as _;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tiny_http::{Header, Method, Request, Response, Server};
+
+use crate::snapshot::{Connection, Node, Queue, Shard, Snapshot, State};
+
+/// Starts the listener; gives the address that it is bound to.
+///
+/// # Errors
+/// When the address cannot be bound.
+pub fn serve(address: SocketAddr, node: Arc<Node>) -> io::Result<SocketAddr> {
+    let server = Server::http(address).map_err(|error| match error.downcast::<io::Error>() {
+        Ok(error) => *error,
+        Err(error) => io::Error::other(error.to_string()),
+    })?;
+    let bound = server.server_addr().to_ip().unwrap_or(address);
+    let answer = move || {
+        for request in server.incoming_requests() {
+            respond(request, &node);
+        }
+    };
+    std::thread::Builder::new().name("http".to_owned()).spawn(answer)?;
+    Ok(bound)
+}
+
+fn respond(request: Request, node: &Node) {
+    let path = request.url().split('?').next().unwrap_or_default();
+    let (status, kind, body) = match (request.method(), path) {
+        (Method::Get | Method::Head, "/livez") => (200, "text/plain", "alive\n".to_owned()),
+        (Method::Get | Method::Head, path @ ("/readyz" | "/state" | "/metrics")) => match (path, node.snapshot()) {
+            (_, None) => (503, "text/plain", "a shard does not answer\n".to_owned()),
+            ("/readyz", Some(snapshot)) if snapshot.state == State::Ready => (200, "text/plain", "ready\n".to_owned()),
+            ("/readyz", Some(_)) => (503, "text/plain", "stopping\n".to_owned()),
+            ("/metrics", Some(snapshot)) => (200, "text/plain; version=0.0.4", metrics(&snapshot)),
+            (_, Some(snapshot)) => {
+                (200, "application/json", serde_json::to_string_pretty(&snapshot).unwrap_or_default() + "\n")
+            }
+        },
+        (Method::Get | Method::Head, _) => {
+            (404, "text/plain", "there is /metrics, /state, /livez and /readyz\n".to_owned())
+        }
+        _ => (405, "text/plain", "this listener only answers GET\n".to_owned()),
+    };
+    let kind = Header::from_bytes("Content-Type", kind).expect("these are valid header fields");
+    // A client that went away needs no answer.
+    let _ = request.respond(Response::from_string(body).with_status_code(status).with_header(kind));
+}
+
+/// A metric: name, type, what it says, and its value of each thing that has one.
+struct Metric<T: 'static>(&'static str, &'static str, &'static str, fn(&T) -> u64);
+
+const SHARDS: [Metric<Shard>; 3] = [
+    Metric("heddle_shard_turns_total", "counter", "Turns of a shard.", |s| s.turns),
+    Metric("heddle_shard_memory_bytes", "gauge", "Size of queued messages with overhead.", |s| s.memory_bytes),
+    Metric("heddle_connections_refused_total", "counter", "Connections refused at limits.connections.", |s| {
+        s.refused_connections
+    }),
+];
+
+const LANES: [Metric<crate::snapshot::Lane>; 4] = [
+    Metric("heddle_lane_depth", "gauge", "Messages in a lane.", |l| l.depth as u64),
+    Metric("heddle_lane_waiting", "gauge", "Messages waiting for room in a lane.", |l| l.waiting as u64),
+    Metric("heddle_lane_sent_total", "counter", "Messages sent through a lane.", |l| l.sent),
+    Metric("heddle_lane_overflowed_total", "counter", "Messages that found a lane full.", |l| l.overflowed),
+];
+
+const QUEUES: [Metric<Queue>; 9] = [
+    Metric("heddle_queue_messages", "gauge", "Messages in a queue, held ones too.", |q| q.messages),
+    Metric("heddle_queue_bytes", "gauge", "Their size with overhead.", |q| q.bytes),
+    Metric("heddle_queue_acquired", "gauge", "Messages that consumers hold.", |q| q.acquired),
+    Metric("heddle_queue_producers", "gauge", "Links that send to the queue's address.", |q| q.producers),
+    Metric("heddle_queue_consumers", "gauge", "Links that receive from the queue.", |q| q.consumers),
+    Metric("heddle_queue_enqueued_total", "counter", "Messages put into a queue.", |q| q.enqueued),
+    Metric("heddle_queue_acknowledged_total", "counter", "Messages accepted by consumers.", |q| q.acknowledged),
+    Metric("heddle_queue_expired_total", "counter", "Messages that outlived their time to live.", |q| q.expired),
+    Metric("heddle_queue_rejected_total", "counter", "Messages rejected by consumers.", |q| q.rejected),
+];
+
+const CONNECTIONS: [Metric<Connection>; 5] = [
+    Metric("heddle_connection_messages_in_total", "counter", "Messages from a connection.", |c| c.messages_in),
+    Metric("heddle_connection_messages_out_total", "counter", "Messages to a connection.", |c| c.messages_out),
+    Metric("heddle_connection_bytes_in_total", "counter", "Bytes from a connection.", |c| c.bytes_in),
+    Metric("heddle_connection_bytes_out_total", "counter", "Bytes to a connection.", |c| c.bytes_out),
+    Metric("heddle_connection_waiting_bytes", "gauge", "Bytes that a connection has not read.", |c| c.waiting as u64),
+];
+
+fn metrics(snapshot: &Snapshot) -> String {
+    let mut text = String::new();
+    let shard = |s: &Shard| format!("shard=\"{}\",core=\"{}\"", s.shard, s.core);
+    write_metrics(&mut text, &SHARDS, &snapshot.shards.iter().map(|s| (shard(s), s)).collect::<Vec<_>>());
+    let lanes = snapshot.shards.iter().flat_map(|shard| {
+        shard.lanes.iter().map(|lane| (format!("from=\"{}\",to=\"{}\"", shard.shard, lane.peer), lane))
+    });
+    write_metrics(&mut text, &LANES, &lanes.collect::<Vec<_>>());
+    let queue =
+        |q: &Queue| format!("shard=\"{}\",address=\"{}\",queue=\"{}\"", q.shard, escape(&q.address), escape(&q.name));
+    write_metrics(&mut text, &QUEUES, &snapshot.queues.iter().map(|q| (queue(q), q)).collect::<Vec<_>>());
+    let connection =
+        |c: &Connection| format!("shard=\"{}\",peer=\"{}\",container=\"{}\"", c.shard, c.peer, escape(&c.container));
+    let connections = snapshot.connections.iter().map(|c| (connection(c), c));
+    write_metrics(&mut text, &CONNECTIONS, &connections.collect::<Vec<_>>());
+    text
+}
+
+fn write_metrics<T>(text: &mut String, metrics: &[Metric<T>], things: &[(String, &T)]) {
+    for Metric(name, kind, help, value) in metrics {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        for (labels, thing) in things {
+            let _ = writeln!(text, "{name}{{{labels}}} {}", value(thing));
+        }
+    }
+}
+
+fn escape(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
