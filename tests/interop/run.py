@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+"""Runs AMQP clients that others wrote against the real broker and counts what works.
+
+    tests/interop/run.py --broker target/release/heddle --shards 1,2,4
+
+Each client is a program that takes the broker's URL, an address and names of features, and prints a line for each:
+`FEATURE ok`, `FEATURE unsupported: why`, or `FEATURE failed: why`. `install.sh` installs what they need; a client whose
+runtime is missing is counted as skipped, unless HEDDLE_REQUIRE_ALL=1 is set, as it is in CI.
+"""
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+WORK = HERE / ".work"
+FEATURES = [
+    "unsettled", "presettled", "second", "empty", "kib", "big", "ordered", "accept", "reject", "release", "modify",
+    "browse", "drain", "dynamic", "relay", "compete", "topic", "wrong-password", "unknown-mechanism", "missing-node",
+]
+CLIENTS = {
+    "Qpid Proton Python": [WORK / "python/bin/python", HERE / "python/client.py"],
+    "rhea": ["node", HERE / "rhea/client.js"],
+}
+INSTALLED = {"Qpid Proton Python": WORK / "python/bin/python", "rhea": HERE / "rhea/node_modules/rhea"}
+TIMEOUT_S = 180
+
+
+class Broker:
+    """The real binary on ports that the system chose."""
+
+    def __init__(self, program, shards):
+        self.folder = tempfile.TemporaryDirectory()
+        folder = pathlib.Path(self.folder.name)
+        users = folder / "users"
+        subprocess.run([program, "user", "add", "guest", "--file", users], input=b"guest-password\n", check=True,
+                       stdout=subprocess.DEVNULL)
+        config = folder / "heddle.toml"
+        config.write_text(f"""
+[node]
+shards = {shards}
+data_dir = "{folder}/data"
+[users]
+file = "{users}"
+[http]
+address = "127.0.0.1:0"
+[address]
+auto_create_except = ["missing.*"]
+[[listeners]]
+address = "127.0.0.1:0"
+mechanisms = ["ANONYMOUS", "PLAIN"]
+""")
+        ready = folder / "ready.json"
+        self.log = open(folder / "log", "w+")
+        self.process = subprocess.Popen([program, "run", "--config", config, "--ready-file", ready], stderr=self.log)
+        deadline = time.monotonic() + 20
+        while not ready.exists():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.log.seek(0)
+                sys.exit("the broker did not start:\n" + self.log.read())
+            time.sleep(0.02)
+        self.url = "amqp://" + json.loads(ready.read_text())["listeners"][0]["address"]
+
+    def stop(self):
+        """Ends the broker; gives what went wrong with it."""
+        fault = None if self.process.poll() is None else f"the broker ended with {self.process.returncode}"
+        self.process.terminate()
+        if self.process.wait(timeout=20) != 0 and fault is None:
+            fault = f"the broker stopped with {self.process.returncode}"
+        self.folder.cleanup()
+        return fault
+
+
+def run_client(command, url, address, features):
+    """Gives feature -> line of result."""
+    results = {}
+    try:
+        done = subprocess.run([*command, url, address, *features], capture_output=True, text=True, timeout=TIMEOUT_S)
+        output, errors = done.stdout, done.stderr
+    except subprocess.TimeoutExpired as expired:
+        output = (expired.stdout or b"").decode()
+        errors = "timeout"
+    for line in output.splitlines():
+        feature, _, result = line.partition(" ")
+        if feature in features:
+            results[feature] = result
+    for feature in features:
+        results.setdefault(feature, "failed: no result: " + (errors.strip().splitlines() or ["?"])[-1])
+    return results
+
+
+def table(results, clients, path):
+    """Writes the table client x feature, the worst result over all numbers of shards."""
+    notes = []
+    lines = ["# Interoperation", "", "Made by `tests/interop/run.py`; each cell is the result with every number of shards tested.", "",
+             "| feature | " + " | ".join(clients) + " |", "|---" * (len(clients) + 1) + "|"]
+    for feature in FEATURES:
+        cells = []
+        for client in clients:
+            found = [result[(client, feature)] for result in results.values() if (client, feature) in result]
+            bad = [result for result in found if result != "ok"]
+            if not found:
+                cells.append("not run")
+            elif not bad:
+                cells.append("yes")
+            else:
+                notes.append(f"{client}, {feature}: {bad[0]}")
+                cells.append(f"no ({len(notes)})")
+        lines.append(f"| {feature} | " + " | ".join(cells) + " |")
+    lines += [""] + [f"{number}. {note}" for number, note in enumerate(notes, 1)]
+    path.write_text("\n".join(lines).rstrip() + "\n")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--broker", required=True, type=pathlib.Path)
+    parser.add_argument("--shards", default="1,2,4")
+    parser.add_argument("--client", action="append")
+    parser.add_argument("--feature", action="append")
+    parser.add_argument("--table", type=pathlib.Path)
+    options = parser.parse_args()
+    features = options.feature or FEATURES
+    counts = {"passed": 0, "failed": 0, "skipped": 0}
+    results = {}
+    for shards in options.shards.split(","):
+        broker = Broker(options.broker.resolve(), int(shards))
+        results[shards] = {}
+        for client, command in CLIENTS.items():
+            if options.client and client not in options.client:
+                continue
+            if not INSTALLED[client].exists():
+                print(f"{client}: not installed, see tests/interop/install.sh", flush=True)
+                counts["failed" if os.environ.get("HEDDLE_REQUIRE_ALL") == "1" else "skipped"] += len(features)
+                continue
+            for feature, result in run_client(command, broker.url, client.replace(" ", "-"), features).items():
+                results[shards][(client, feature)] = result
+                kind = "passed" if result == "ok" else "skipped" if result.startswith("unsupported") else "failed"
+                counts[kind] += 1
+                print(f"{shards} shards · {client} · {feature}: {result}", flush=True)
+        fault = broker.stop()
+        if fault:
+            print(fault, flush=True)
+            counts["failed"] += 1
+    if options.table:
+        table(results, list(CLIENTS), options.table)
+    print("{passed} passed, {failed} failed, {skipped} skipped".format(**counts))
+    sys.exit(1 if counts["failed"] else 0)
+
+
+main()
