@@ -18,6 +18,20 @@ pub fn allowed_cores() -> Vec<usize> {
     }
 }
 
+/// Keeps the calling thread on one core.
+///
+/// # Errors
+/// When the process may not use it.
+pub fn pin_thread(core: usize) -> io::Result<()> {
+    // SAFETY: an all-zero set is valid, and lives for the call; CPU_SET is given an index within it.
+    let result = unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        libc::CPU_SET(core.min(libc::CPU_SETSIZE as usize - 1), &mut set);
+        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set)
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// A running shard.
 pub struct ShardThread {
     handle: glommio::ExecutorJoinHandle<()>,

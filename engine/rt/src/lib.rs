@@ -11,7 +11,7 @@ mod socket;
 mod waker;
 
 pub use clock::{Clock, wall_ms};
-pub use executor::{ShardThread, allowed_cores, spawn_shard};
+pub use executor::{ShardThread, allowed_cores, pin_thread, spawn_shard};
 pub use inbox::{Inbox, InboxSender, inbox};
 pub use lane::{LaneReceiver, LaneSender, lane};
 pub use preflight::{PreflightError, preflight};

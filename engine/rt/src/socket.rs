@@ -84,6 +84,18 @@ pub struct Socket {
 }
 
 impl Socket {
+    /// Connects, waiting until it is done.
+    ///
+    /// # Errors
+    /// When nobody listens there.
+    pub fn connect(address: SocketAddr) -> io::Result<Self> {
+        let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.connect(&SockAddr::from(address))?;
+        socket.set_nonblocking(true)?;
+        socket.set_tcp_nodelay(true)?;
+        Ok(Self { socket })
+    }
+
     /// Reads into `buffers` one after the other: `None` when there is nothing yet, 0 at the end.
     ///
     /// # Errors

@@ -1,0 +1,120 @@
+//! `heddle-perf`: loads a broker and a bare relay of the same bytes side by side. See `perf/README.md`.
+
+mod compare;
+mod load;
+mod peer;
+mod relay;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use engine_rt::Listener;
+
+use load::{Load, Paced};
+use peer::Settle;
+use relay::Mode;
+
+/// Loads a broker and a bare relay side by side.
+#[derive(Parser)]
+#[command(version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// All cases, broker and relay in turn, with ratios and targets.
+    Compare(compare::Options),
+    /// One closed-loop load.
+    Pairs {
+        /// The broker.
+        to: SocketAddr,
+        /// Producers and consumers.
+        #[arg(long, default_value_t = 1)]
+        pairs: usize,
+        /// Bytes of a body.
+        #[arg(long, default_value_t = 100)]
+        size: usize,
+        /// Deliveries on the way for each pair.
+        #[arg(long, default_value_t = 2000)]
+        window: u32,
+        /// Send settled.
+        #[arg(long)]
+        presettled: bool,
+        /// How long.
+        #[arg(long, default_value_t = 5.0)]
+        seconds: f64,
+        /// The core that the load runs on.
+        #[arg(long, default_value_t = 1)]
+        core: usize,
+    },
+    /// One open-loop load.
+    Paced {
+        /// The broker.
+        to: SocketAddr,
+        /// Messages a second.
+        #[arg(long, default_value_t = 10_000)]
+        rate: u64,
+        /// How long.
+        #[arg(long, default_value_t = 5.0)]
+        seconds: f64,
+        /// The queue; its name decides which shard owns it.
+        #[arg(long, default_value = "perf.paced")]
+        address: String,
+        /// The core that the load runs on.
+        #[arg(long, default_value_t = 1)]
+        core: usize,
+    },
+    /// Many connections with a session and two links each, and what they cost the broker.
+    Idle {
+        /// The broker.
+        to: SocketAddr,
+        /// How many.
+        #[arg(long, default_value_t = 10_000)]
+        connections: usize,
+        /// The broker's process, to read its memory of.
+        #[arg(long)]
+        pid: u32,
+    },
+    /// The bare relay, as a process of its own.
+    #[command(hide = true)]
+    Relay {
+        #[arg(long)]
+        core: usize,
+        #[arg(long)]
+        ready_file: PathBuf,
+        #[arg(long)]
+        echo: bool,
+    },
+}
+
+fn main() -> io::Result<()> {
+    match Arguments::parse().command {
+        Command::Compare(options) => compare::run(&options),
+        Command::Pairs { to, pairs, size, window, presettled, seconds, core } => {
+            engine_rt::pin_thread(core)?;
+            let settle = if presettled { Settle::Presettled } else { Settle::Unsettled };
+            let load = Load { pairs, size, window, settle, seconds, prefix: "perf.".to_owned() };
+            println!("{:.0} messages/s", load::pairs(to, &load)?);
+            Ok(())
+        }
+        Command::Paced { to, rate, seconds, address, core } => {
+            engine_rt::pin_thread(core)?;
+            let histogram = load::paced(to, &Paced::Queue(address), rate, seconds)?;
+            println!("{}", compare::percentiles(&histogram));
+            Ok(())
+        }
+        Command::Idle { to, connections, pid } => compare::idle(to, connections, pid),
+        Command::Relay { core, ready_file, echo } => {
+            engine_rt::pin_thread(core)?;
+            let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+            let next = ready_file.with_extension("new");
+            std::fs::write(&next, listener.local_addr()?.to_string())?;
+            std::fs::rename(next, ready_file)?;
+            relay::serve(&listener, if echo { Mode::Echo } else { Mode::Relay })
+        }
+    }
+}

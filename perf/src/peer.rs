@@ -1,0 +1,305 @@
+//! One connection of the load: enough AMQP to send or receive on one link, and nothing that costs time.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, RawFd};
+
+use amqp_codec::frame::{self, ProtocolHeader, Split};
+use amqp_codec::performative::{
+    self, Attach, Begin, DeliveryState, Disposition, Flow, NodeTarget, Open, Performative, Role, SenderSettleMode,
+    Source, Target, Transfer, encode_disposition, encode_flow, encode_frame, encode_transfer,
+};
+use engine_rt::Socket;
+
+/// Largest output that is built before it is written, octets.
+const OUT_MAX: usize = 128 * 1024;
+/// Frames larger than this are not sent by any broker under test, octets.
+const FRAME_MAX: u32 = 1 << 20;
+
+/// Whether deliveries are sent settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settle {
+    /// Each is accepted.
+    Unsettled,
+    /// None is.
+    Presettled,
+}
+
+/// What a connection of the load does.
+#[derive(Debug)]
+pub enum Work {
+    /// Sends.
+    Producer {
+        /// Deliveries that may still be sent for credit.
+        credit: u32,
+        /// Deliveries sent.
+        sent: u32,
+        /// Deliveries settled by the broker.
+        settled: u32,
+        /// Largest number of deliveries on the way.
+        window: u32,
+    },
+    /// Receives.
+    Consumer {
+        /// Deliveries received.
+        received: u32,
+        /// Credit left.
+        credit: u32,
+        /// Credit given at a time.
+        window: u32,
+        /// Deliveries not accepted yet.
+        open: Option<(u32, u32)>,
+    },
+}
+
+/// One connection.
+pub struct Peer {
+    socket: Socket,
+    out: Vec<u8>,
+    written: usize,
+    partial: Vec<u8>,
+    header_read: bool,
+    settle: Settle,
+    /// What it does.
+    pub work: Work,
+}
+
+impl Peer {
+    /// Connects and writes everything up to the attach, without waiting for answers.
+    ///
+    /// # Errors
+    /// When nobody listens.
+    pub fn connect(to: SocketAddr, address: &str, settle: Settle, work: Work) -> io::Result<Self> {
+        let socket = Socket::connect(to)?;
+        let mut out = ProtocolHeader::Amqp.bytes().to_vec();
+        let open =
+            Open { container_id: format!("perf-{}", socket.as_raw_fd()), max_frame_size: FRAME_MAX, ..Open::default() };
+        encode_frame(&mut out, 0, &Performative::Open(Box::new(open)));
+        let window = u32::MAX >> 1;
+        let begin = Begin { incoming_window: window, outgoing_window: window, ..Begin::default() };
+        encode_frame(&mut out, 0, &Performative::Begin(Box::new(begin)));
+        let role = if matches!(work, Work::Producer { .. }) { Role::Sender } else { Role::Receiver };
+        let node = NodeTarget { address: Some(address.to_owned()), ..NodeTarget::default() };
+        let attach = Attach {
+            source: Some(Source { address: Some(address.to_owned()), ..Source::default() }),
+            target: Some(Target::Node(node)),
+            snd_settle_mode: if settle == Settle::Presettled {
+                SenderSettleMode::Settled
+            } else {
+                SenderSettleMode::Unsettled
+            },
+            ..Attach::new(format!("link-{address}"), 0, role)
+        };
+        encode_frame(&mut out, 0, &Performative::Attach(Box::new(attach)));
+        let mut peer = Self { socket, out, written: 0, partial: Vec::new(), header_read: false, settle, work };
+        peer.replenish();
+        peer.flush()?;
+        Ok(peer)
+    }
+
+    /// Attaches a second link, which receives and has no credit.
+    ///
+    /// # Errors
+    /// When the connection is broken.
+    pub fn attach_receiver(&mut self, address: &str) -> io::Result<()> {
+        let attach = Attach {
+            source: Some(Source { address: Some(address.to_owned()), ..Source::default() }),
+            target: Some(Target::Node(NodeTarget::default())),
+            ..Attach::new(format!("receiver-{address}"), 1, Role::Receiver)
+        };
+        encode_frame(&mut self.out, 0, &Performative::Attach(Box::new(attach)));
+        self.flush()
+    }
+
+    /// Its descriptor.
+    pub fn fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+
+    /// Whether output waits for room.
+    pub fn is_blocked(&self) -> bool {
+        !self.out.is_empty()
+    }
+
+    /// Reads what there is; gives every payload to `on_message`.
+    ///
+    /// # Errors
+    /// When the broker closes, or sends what it must not.
+    pub fn read(&mut self, scratch: &mut [u8], mut on_message: impl FnMut(&[u8])) -> io::Result<()> {
+        let start = self.partial.len();
+        scratch[..start].copy_from_slice(&self.partial);
+        let count = match self.socket.read(&mut [IoSliceMut::new(&mut scratch[start..])])? {
+            None => return Ok(()),
+            Some(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Some(count) => start + count,
+        };
+        let mut at = 0;
+        if !self.header_read {
+            if count < 8 {
+                self.partial = scratch[..count].to_vec();
+                return Ok(());
+            }
+            self.header_read = true;
+            at = 8;
+        }
+        while let Split::Frame { frame, bytes } =
+            frame::split(&scratch[at..count], FRAME_MAX).map_err(io::Error::other)?
+        {
+            at += bytes;
+            if !frame.body.is_empty() {
+                self.handle(frame.body, &mut on_message)?;
+            }
+        }
+        self.partial.clear();
+        self.partial.extend_from_slice(&scratch[at..count]);
+        self.settle_open();
+        self.replenish();
+        Ok(())
+    }
+
+    fn handle(&mut self, body: &[u8], on_message: &mut impl FnMut(&[u8])) -> io::Result<()> {
+        let (performative, payload) = performative::decode(body).map_err(io::Error::other)?;
+        match (performative, &mut self.work) {
+            (Performative::Transfer(transfer), Work::Consumer { received, credit, open, .. }) => {
+                *received = received.wrapping_add(1);
+                *credit -= 1;
+                if let Some(id) = transfer.delivery_id.filter(|_| self.settle == Settle::Unsettled) {
+                    *open = Some(open.map_or((id, id), |(first, _)| (first, id)));
+                }
+                on_message(payload);
+            }
+            (Performative::Disposition(disposition), Work::Producer { settled, .. }) => {
+                let last = disposition.last.unwrap_or(disposition.first);
+                *settled = settled.wrapping_add(last.wrapping_sub(disposition.first) + 1);
+                if disposition.state != Some(DeliveryState::Accepted) {
+                    return Err(io::Error::other(format!("not accepted: {disposition:?}")));
+                }
+            }
+            (Performative::Flow(flow), Work::Producer { credit, sent, .. }) => {
+                if let (Some(count), Some(more)) = (flow.delivery_count, flow.link_credit) {
+                    *credit = count.wrapping_add(more).wrapping_sub(*sent);
+                }
+            }
+            (Performative::Detach(_) | Performative::End(_) | Performative::Close(_), _) => {
+                return Err(io::Error::other(format!("the broker ended the link: {:?}", performative::decode(body))));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Accepts what was received since the last time, as one range.
+    fn settle_open(&mut self) {
+        if let Work::Consumer { open, .. } = &mut self.work
+            && let Some((first, last)) = open.take()
+        {
+            let disposition = Disposition {
+                role: Role::Receiver,
+                first,
+                last: Some(last),
+                settled: true,
+                state: Some(DeliveryState::Accepted),
+                batchable: false,
+            };
+            encode_disposition(&mut self.out, 0, &disposition);
+        }
+    }
+
+    /// Gives credit when half of it is used.
+    fn replenish(&mut self) {
+        if let Work::Consumer { received, credit, window, .. } = &mut self.work
+            && *credit <= *window / 2
+        {
+            *credit = *window;
+            let flow = Flow {
+                next_incoming_id: Some(*received),
+                incoming_window: u32::MAX >> 1,
+                outgoing_window: u32::MAX >> 1,
+                handle: Some(0),
+                delivery_count: Some(*received),
+                link_credit: Some(*window),
+                ..Flow::default()
+            };
+            encode_flow(&mut self.out, 0, &flow);
+        }
+    }
+
+    /// How many messages may be sent now.
+    pub fn sendable(&self) -> u32 {
+        match &self.work {
+            Work::Producer { credit, sent, settled, window } => {
+                let room = match self.settle {
+                    Settle::Unsettled => window.saturating_sub(sent.wrapping_sub(*settled)),
+                    Settle::Presettled => u32::MAX,
+                };
+                room.min(*credit)
+            }
+            Work::Consumer { .. } => 0,
+        }
+    }
+
+    /// Appends one message.
+    pub fn send(&mut self, payload: &[u8]) {
+        if let Work::Producer { credit, sent, .. } = &mut self.work {
+            append_transfer(&mut self.out, *sent, self.settle, payload);
+            *sent = sent.wrapping_add(1);
+            *credit -= 1;
+        }
+    }
+
+    /// Fills the output with messages as far as window and credit allow, and writes it.
+    ///
+    /// # Errors
+    /// When the connection is broken.
+    pub fn pump(&mut self, payload: &[u8]) -> io::Result<()> {
+        loop {
+            let mut room = self.sendable();
+            while room > 0 && self.out.len() < OUT_MAX {
+                self.send(payload);
+                room -= 1;
+            }
+            self.flush()?;
+            if self.is_blocked() || self.sendable() == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Writes output as far as the socket takes it.
+    ///
+    /// # Errors
+    /// When the connection is broken.
+    pub fn flush(&mut self) -> io::Result<()> {
+        while self.written < self.out.len() {
+            match self.socket.write(&[IoSlice::new(&self.out[self.written..])])? {
+                Some(count) => self.written += count,
+                None => return Ok(()),
+            }
+        }
+        self.out.clear();
+        self.written = 0;
+        Ok(())
+    }
+}
+
+/// Appends the frame that carries one message.
+pub fn append_transfer(out: &mut Vec<u8>, id: u32, settle: Settle, payload: &[u8]) {
+    let tag = id.to_be_bytes();
+    let transfer = Transfer {
+        handle: 0,
+        delivery_id: Some(id),
+        delivery_tag: Some(&tag),
+        message_format: Some(0),
+        settled: Some(settle == Settle::Presettled),
+        ..Transfer::default()
+    };
+    encode_transfer(out, 0, &transfer, payload.len());
+    out.extend_from_slice(payload);
+}
+
+/// A message of one data section with `size` octets in it.
+pub fn message(size: usize) -> Vec<u8> {
+    let mut message = vec![0x00, 0x53, 0x75];
+    amqp_codec::encode::binary(&mut message, &vec![b'x'; size]);
+    message
+}
