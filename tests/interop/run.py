@@ -25,8 +25,10 @@ FEATURES = [
 CLIENTS = {
     "Qpid Proton Python": [WORK / "python/bin/python", HERE / "python/client.py"],
     "rhea": ["node", HERE / "rhea/client.js"],
+    "go-amqp": [WORK / "go-client"],
 }
-INSTALLED = {"Qpid Proton Python": WORK / "python/bin/python", "rhea": HERE / "rhea/node_modules/rhea"}
+INSTALLED = {"Qpid Proton Python": WORK / "python/bin/python", "rhea": HERE / "rhea/node_modules/rhea",
+             "go-amqp": WORK / "go-client"}
 TIMEOUT_S = 180
 
 

@@ -337,7 +337,9 @@ impl Frontend {
                 self.lose(slot);
                 continue;
             }
-            let interest = match (conn.waiting(), conn.machine.is_waiting()) {
+            // A machine that has more than one turn writes goes on when the socket says so.
+            let unwritten = conn.waiting().max(usize::from(conn.machine.wants_room()));
+            let interest = match (unwritten, conn.machine.is_waiting()) {
                 (0, false) => Interest::Read,
                 (0, true) => Interest::None,
                 (waiting, false) if waiting < OUT_STOP_READING => Interest::ReadWrite,

@@ -307,7 +307,9 @@ impl Core {
             queue.consumers.rotate_left(1);
             let Some(End { link, role: EndRole::Consumer(consumer) }) = self.ends.get_mut(end) else { continue };
             if consumer.credit == 0 {
-                consumer.draining = false;
+                if std::mem::take(&mut consumer.draining) {
+                    return Some((*link, Event::Drained { unused: 0 }));
+                }
                 continue;
             }
             if queue.expires {
@@ -341,7 +343,9 @@ impl Core {
         for &end in &queue.browsers {
             let Some(End { link, role: EndRole::Consumer(consumer) }) = self.ends.get_mut(end) else { continue };
             if consumer.credit == 0 {
-                consumer.draining = false;
+                if std::mem::take(&mut consumer.draining) {
+                    return Some((*link, Event::Drained { unused: 0 }));
+                }
                 continue;
             }
             match queue.browse(consumer.next_sequence) {
