@@ -26,9 +26,13 @@ CLIENTS = {
     "Qpid Proton Python": [WORK / "python/bin/python", HERE / "python/client.py"],
     "rhea": ["node", HERE / "rhea/client.js"],
     "go-amqp": [WORK / "go-client"],
+    "Qpid JMS": ["java", "-cp", f"{WORK}/jms/classes:{WORK}/jms/*", "heddle.Client"],
+    "Qpid Proton C++": [WORK / "cpp-client"],
+    "fe2o3-amqp": [WORK / "fe2o3/release/heddle-interop-fe2o3"],
 }
 INSTALLED = {"Qpid Proton Python": WORK / "python/bin/python", "rhea": HERE / "rhea/node_modules/rhea",
-             "go-amqp": WORK / "go-client"}
+             "go-amqp": WORK / "go-client", "Qpid JMS": WORK / "jms/classes", "Qpid Proton C++": WORK / "cpp-client",
+             "fe2o3-amqp": WORK / "fe2o3/release/heddle-interop-fe2o3"}
 TIMEOUT_S = 180
 
 
