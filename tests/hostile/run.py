@@ -1,0 +1,351 @@
+#!/usr/bin/env python3
+"""Hostile and broken peers against the real binary.
+
+    tests/hostile/run.py --broker target/release/heddle
+
+Each case names what the peer does and what it gets: an AMQP condition at its scope, the end of the connection, or
+nothing at all, within a second (or the handshake deadline, which the test sets to one second). After each case eight
+well-behaved connections are served, the broker's memory has not grown beyond its bound, and no core spins.
+"""
+import argparse
+import json
+import os
+import pathlib
+import random
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+MEMORY_GROWTH_MAX = 64 << 20
+CPU_IDLE_MAX = 0.2
+
+
+def u(value):
+    return b"\x43" if value == 0 else b"\x70" + struct.pack(">I", value)
+
+
+def string(text):
+    data = text.encode()
+    return b"\xa1" + bytes([len(data)]) + data if len(data) < 256 else b"\xb1" + struct.pack(">I", len(data)) + data
+
+
+def listing(*fields):
+    body = b"".join(fields)
+    return b"\xd0" + struct.pack(">II", len(body) + 4, len(fields)) + body
+
+
+def described(code, *fields):
+    return b"\x00\x53" + bytes([code]) + listing(*fields)
+
+
+def frame(body, channel=0, kind=0, doff=2, size=None):
+    size = len(body) + 8 if size is None else size
+    return struct.pack(">IBBH", size & 0xFFFFFFFF, doff, kind, channel) + body
+
+
+NULL, TRUE, FALSE = b"\x40", b"\x41", b"\x42"
+AMQP = b"AMQP\x00\x01\x00\x00"
+SASL = b"AMQP\x03\x01\x00\x00"
+OPEN = frame(described(0x10, string("hostile")))
+BEGIN = frame(described(0x11, NULL, u(0), u(2048), u(2048)))
+SESSION = AMQP + OPEN + BEGIN
+
+
+def attach(name="s", handle=0, receiver=False, address="hostile", extra=()):
+    source = described(0x28, string(address)) if receiver else described(0x28)
+    target = described(0x29) if receiver else described(0x29, string(address))
+    tail = (NULL, NULL) + ((NULL,) if receiver else (u(0),)) + tuple(extra)
+    return frame(described(0x12, string(name), u(handle), TRUE if receiver else FALSE, NULL, NULL, source, target, *tail))
+
+
+def flow(credit, handle=0, count=0, drain=False):
+    tail = (NULL, TRUE) if drain else ()
+    return frame(described(0x13, u(0), u(2048), u(0), u(2048), u(handle), u(count), u(credit), *tail))
+
+
+def transfer(payload, number=0, handle=0, more=FALSE, settled=FALSE, tag=b"t", fields=()):
+    tag = b"\xa0" + bytes([len(tag)]) + tag
+    return frame(described(0x14, u(handle), u(number), tag, u(0), settled, more, *fields) + payload)
+
+
+LINK = SESSION + attach()
+DATA = b"\x00\x53\x75\xa0\x01x"
+DEEP = b"\x00\x53\x10" + b"".join(b"\xd0" + struct.pack(">II", 9 * (400 - n) + 4, 1) for n in range(400))
+DESCRIPTORS = b"\x00" * 4000
+
+# Name, bytes, what comes back: a condition, "close" for the end of the connection, or "served" for a working peer.
+CASES = [
+    ("random bytes", bytes(random.Random(1).randbytes(4096)), "close"),
+    ("an HTTP request", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "close"),
+    ("a TLS hello", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(64), "close"),
+    ("an AMQP 0-9-1 header", b"AMQP\x00\x00\x09\x01", "close"),
+    ("an AMQP 1.1 header", b"AMQP\x00\x01\x01\x00", "close"),
+    ("a TLS header where there is no TLS", b"AMQP\x02\x01\x00\x00", "close"),
+    ("an unknown protocol id", b"AMQP\x09\x01\x00\x00", "close"),
+    ("half a header, then nothing", b"AMQP", "close"),
+    ("a header, then nothing", AMQP, "amqp:resource-limit-exceeded"),
+    ("SASL, then nothing", SASL, "close"),
+    ("SASL, then AMQP frames", SASL + OPEN, "close"),
+    ("an unknown mechanism", SASL + frame(described(0x41, b"\xa3\x04NONE"), kind=1), "close"),
+    ("PLAIN without a password", SASL + frame(described(0x41, b"\xa3\x05PLAIN", b"\xa0\x01x"), kind=1), "close"),
+    ("a SASL frame of 4 GiB", SASL + frame(b"", kind=1, size=0xFFFFFFFF), "close"),
+    ("an empty SASL frame", SASL + frame(b"", kind=1), "close"),
+    ("frame size 0", AMQP + frame(b"", size=0), "amqp:connection:framing-error"),
+    ("frame size 7", AMQP + frame(b"", size=7), "amqp:connection:framing-error"),
+    ("frame size 2^32-1", AMQP + frame(b"", size=0xFFFFFFFF), "amqp:connection:framing-error"),
+    ("frame size 2^32-1 after open", SESSION + frame(b"", size=0xFFFFFFFF), "amqp:connection:framing-error"),
+    ("data offset 0", SESSION + frame(b"", doff=0), "amqp:connection:framing-error"),
+    ("data offset 1", SESSION + frame(b"", doff=1), "amqp:connection:framing-error"),
+    ("data offset 255", SESSION + frame(b"", doff=255), "amqp:connection:framing-error"),
+    ("frame type 255", SESSION + frame(b"", kind=255), "amqp:connection:framing-error"),
+    ("a SASL frame after open", SESSION + frame(b"", kind=1), "amqp:connection:framing-error"),
+    ("no open first", AMQP + BEGIN, "amqp:not-allowed"),
+    ("open on channel 1", AMQP + frame(described(0x10, string("x")), channel=1), "amqp:not-allowed"),
+    ("open twice", AMQP + OPEN + OPEN, "amqp:not-allowed"),
+    ("open without container-id", AMQP + frame(described(0x10)), "amqp:invalid-field"),
+    ("open with max-frame-size 0", AMQP + frame(described(0x10, string("x"), NULL, u(0))), "amqp:invalid-field"),
+    ("open with an idle-time-out of 1 ms", AMQP + frame(described(0x10, string("x"), NULL, NULL, NULL, u(1))), "amqp:invalid-field"),
+    ("open with a list larger than its frame", AMQP + frame(b"\x00\x53\x10\xd0\xff\xff\xff\xff\x00\x00\x00\x01\x40"), "amqp:decode-error"),
+    ("open with a string of 4 GiB", AMQP + frame(described(0x10, b"\xb1\xff\xff\xff\xff")), "amqp:decode-error"),
+    ("open nested 400 deep", AMQP + frame(DEEP), "amqp:decode-error"),
+    ("4000 nested descriptors", AMQP + frame(DESCRIPTORS), "amqp:decode-error"),
+    ("an array of 4 billion nothings", AMQP + frame(described(0x10, string("x"), *[NULL] * 6, b"\xf0\x00\x00\x00\x05\xff\xff\xff\xff\x40")), "amqp:decode-error"),
+    ("a list of 4 billion nothings", AMQP + frame(b"\x00\x53\x10\xd0\x00\x00\x00\x04\xff\xff\xff\xff"), "amqp:decode-error"),
+    ("a string that is no UTF-8", AMQP + frame(described(0x10, b"\xa1\x02\xff\xfe")), "amqp:decode-error"),
+    ("an unknown performative", SESSION + frame(described(0x99)), "amqp:decode-error"),
+    ("an unknown constructor", SESSION + frame(b"\x00\x53\x11\x99"), "amqp:decode-error"),
+    ("begin on channel 65535", AMQP + OPEN + frame(described(0x11, NULL, u(0), u(1), u(1)), channel=65535), "amqp:not-allowed"),
+    ("begin twice on a channel", SESSION + BEGIN, "amqp:not-allowed"),
+    ("a frame without a session", AMQP + OPEN + attach(), "amqp:not-allowed"),
+    ("attach to handle 2^32-1", SESSION + attach(handle=0xFFFFFFFF), "amqp:connection:framing-error"),
+    ("attach a handle twice", LINK + attach("other"), "amqp:session:handle-in-use"),
+    ("attach without delivery-count", SESSION + frame(described(0x12, string("x"), u(0), FALSE)), "amqp:invalid-field"),
+    ("attach without a target", SESSION + frame(described(0x12, string("x"), u(0), FALSE, NULL, NULL, NULL, NULL, NULL, NULL, u(0))), "amqp:invalid-field"),
+    ("attach to a coordinator", SESSION + frame(described(0x12, string("x"), u(0), FALSE, NULL, NULL, NULL, described(0x30), NULL, NULL, u(0))), "amqp:not-implemented"),
+    ("attach to an address of 3000 bytes", SESSION + attach(address="a" * 3000), "amqp:invalid-field"),
+    ("transfer on an unknown handle", SESSION + transfer(DATA, handle=9), "amqp:session:unattached-handle"),
+    ("flow on an unknown handle", SESSION + flow(1, handle=9), "amqp:session:unattached-handle"),
+    ("a transfer to a receiver of ours", SESSION + attach(receiver=True) + transfer(DATA), "amqp:session:errant-link"),
+    ("a transfer without credit", SESSION + attach() + b"".join(transfer(DATA, n) for n in range(4000)), "amqp:session:window-violation|amqp:link:transfer-limit-exceeded"),
+    ("a disposition over 4 billion ids", LINK + frame(described(0x15, TRUE, u(0), u(0xFFFFFFFF), TRUE, b"\x00\x53\x24\x45")) * 1000, "served"),
+    ("half an attach", SESSION + attach()[:20], "served"),
+    ("200,000 empty frames", SESSION + frame(b"") * 200_000, "served"),
+    ("a detach of nothing", SESSION + frame(described(0x16, u(5), TRUE)), "served"),
+    ("an end of nothing", AMQP + OPEN + frame(described(0x17)), "amqp:not-allowed"),
+]
+
+# Steps for a peer whose link has credit: what it then sends, and what comes back.
+WITH_CREDIT = [
+    ("a message of random bytes", transfer(b"\xde\xad\xbe\xef" * 10), "amqp:decode-error"),
+    ("sections out of order", transfer(DATA + b"\x00\x53\x70\x45"), "amqp:decode-error"),
+    ("a section larger than the message", transfer(b"\x00\x53\x75\xb0\xff\xff\xff\xffx"), "amqp:decode-error"),
+    ("an unknown section", transfer(b"\x00\x53\x7f\x40"), "amqp:decode-error"),
+    ("a transfer without a tag", frame(described(0x14, u(0), u(0)) + DATA), "amqp:invalid-field"),
+    ("a transfer without a delivery-id", frame(described(0x14, u(0)) + DATA), "amqp:invalid-field"),
+    ("a tag of 33 bytes", transfer(DATA, tag=b"t" * 33), "amqp:invalid-field"),
+    ("deliveries that interleave", transfer(DATA, 0, more=TRUE) + transfer(DATA, 1), "amqp:invalid-field"),
+    ("a delivery that never ends", transfer(b"\x00\x53\x75\xb0\x7f\xff\xff\xff", more=TRUE) + transfer(b"x" * 60_000, more=TRUE) * 400, "amqp:link:message-size-exceeded"),
+    ("more frames than the window", transfer(b"x", more=TRUE) * 30_000, "served"),
+    ("an aborted delivery", transfer(DATA, more=TRUE) + frame(described(0x14, u(0), *[NULL] * 8, TRUE)), "served"),
+]
+
+
+class Broker:
+    def __init__(self, program):
+        self.folder = tempfile.TemporaryDirectory()
+        folder = pathlib.Path(self.folder.name)
+        users = folder / "users"
+        subprocess.run([program, "user", "add", "guest", "--file", users], input=b"x\n", check=True, stdout=subprocess.DEVNULL)
+        (folder / "heddle.toml").write_text(f"""
+[node]
+shards = 2
+data_dir = "{folder}/data"
+[users]
+file = "{users}"
+[http]
+address = "127.0.0.1:0"
+[log]
+level = "warn"
+[[listeners]]
+address = "127.0.0.1:0"
+mechanisms = ["ANONYMOUS", "PLAIN"]
+handshake_timeout_ms = 1000
+max_message_size = 1000000
+""")
+        ready = folder / "ready.json"
+        self.process = subprocess.Popen([program, "run", "--config", folder / "heddle.toml", "--ready-file", ready])
+        deadline = time.monotonic() + 20
+        while not ready.exists():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                sys.exit("the broker did not start")
+            time.sleep(0.02)
+        told = json.loads(ready.read_text())
+        self.address = tuple(told["listeners"][0]["address"].rsplit(":", 1))
+
+    def connect(self):
+        peer = socket.create_connection((self.address[0], int(self.address[1])), timeout=4)
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return peer
+
+    def memory(self):
+        for line in open(f"/proc/{self.process.pid}/status"):
+            if line.startswith("VmRSS"):
+                return int(line.split()[1]) * 1024
+        return 0
+
+    def cpu(self):
+        fields = open(f"/proc/{self.process.pid}/stat").read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def read(peer, until, seconds):
+    """Reads until one of `until` came, the connection ended, or time is up."""
+    got = b""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        peer.settimeout(max(0.01, deadline - time.monotonic()))
+        try:
+            data = peer.recv(1 << 16)
+        except socket.timeout:
+            break
+        except OSError:
+            return got, True
+        if not data:
+            return got, True
+        got += data
+        if any(part in got for part in until):
+            return got, False
+    return got, False
+
+
+def provoke(broker, name, data, want, prelude=None):
+    """Gives what is wrong, or None."""
+    peer = broker.connect()
+    try:
+        if prelude:
+            peer.sendall(prelude)
+            # Its flow frame gives credit.
+            got, _ = read(peer, [b"\x00\x53\x13"], 2)
+            if b"\x00\x53\x13" not in got:
+                return "there was no credit"
+        try:
+            peer.sendall(data)
+        except OSError:
+            pass
+        conditions = [] if want in ("close", "served") else [part.encode() for part in want.split("|")]
+        if want == "served":
+            got, ended = read(peer, [b"\x00\x53\x18"], 0.3)
+            return "the connection ended: " + repr(got[-200:]) if ended or b"\x00\x53\x18" in got else None
+        start = time.monotonic()
+        got, ended = read(peer, conditions or [b"\0no such bytes\0"], 2.5)
+        if conditions:
+            return None if any(condition in got for condition in conditions) else f"{want} did not come: {got[-120:]!r}"
+        return None if ended else f"the connection did not end within {time.monotonic() - start:.1f} s"
+    finally:
+        peer.close()
+
+
+def well_behaved(broker):
+    """One connection that sends a message and takes it back."""
+    address = f"good.{random.random()}"
+    peer = broker.connect()
+    peer.sendall(SESSION + attach(address=address) + attach("r", 1, True, address) + flow(1, handle=1))
+    got, _ = read(peer, [b"\x00\x53\x13"], 2)
+    peer.sendall(transfer(DATA))
+    more, _ = read(peer, [DATA], 2)
+    peer.close()
+    return DATA in got + more
+
+
+def crowd(broker, name, count, make):
+    """Many at once; the eight must be served while they are there."""
+    peers = []
+    for number in range(count):
+        peer = broker.connect()
+        peer.sendall(make(number))
+        peers.append(peer)
+    served = all(well_behaved(broker) for _ in range(8))
+    for peer in peers:
+        peer.close()
+    return None if served else "a well-behaved connection was not served meanwhile"
+
+
+def churn(broker, what):
+    """Ten thousand of something, one after the other on one connection."""
+    peer = broker.connect()
+    peer.sendall(SESSION if what != "sessions" else AMQP + OPEN)
+    for number in range(0, 10_000, 50):
+        block = b""
+        for index in range(50):
+            if what == "sessions":
+                block += BEGIN + frame(described(0x17))
+            else:
+                node = f"churn.{number + index}"
+                if what == "dynamic nodes":
+                    source = described(0x28, NULL, NULL, NULL, NULL, TRUE)
+                    block += frame(described(0x12, string(node), u(0), TRUE, NULL, NULL, source, described(0x29)))
+                else:
+                    block += attach(node, 0, address=node)
+                block += frame(described(0x16, u(0), TRUE))
+        peer.sendall(block)
+        peer.settimeout(2)
+        got = peer.recv(1 << 20)
+        if not got or b"\x00\x53\x18" in got:
+            return f"the connection ended: {got[-200:]!r}"
+    read(peer, [b"\0no such bytes\0"], 0.5)
+    peer.close()
+    return None
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--broker", required=True, type=pathlib.Path)
+    parser.add_argument("--only", default="")
+    options = parser.parse_args()
+    broker = Broker(options.broker.resolve())
+    cases = [(name, lambda name=name, data=data, want=want: provoke(broker, name, data, want)) for name, data, want in CASES]
+    cases += [(name, lambda name=name, data=data, want=want: provoke(broker, name, data, want, LINK)) for name, data, want in WITH_CREDIT]
+    cases += [
+        ("500 half-open handshakes", lambda: crowd(broker, "", 500, lambda _: b"AMQP")),
+        ("200 consumers that never read", lambda: crowd(broker, "", 200, lambda n: SESSION + attach(receiver=True, address=f"n{n % 5}") + flow(1000))),
+        ("10,000 sessions begun and ended", lambda: churn(broker, "sessions")),
+        ("10,000 links attached and detached", lambda: churn(broker, "links")),
+        ("10,000 dynamic nodes", lambda: churn(broker, "dynamic nodes")),
+        ("2,000 connections opened and dropped", lambda: next((f for f in (provoke(broker, "", SESSION, "served") if n % 200 == 0 else broker.connect().close() for n in range(2000)) if f), None)),
+    ]
+    counts = {"passed": 0, "failed": 0}
+    base = None
+    for name, case in cases:
+        if options.only not in name:
+            continue
+        try:
+            fault = case()
+        except OSError as error:
+            fault = f"{type(error).__name__}: {error}"
+        if fault is None and not all(well_behaved(broker) for _ in range(8)):
+            fault = "eight well-behaved connections were not served afterwards"
+        base = base or broker.memory()
+        if fault is None and broker.memory() > base + MEMORY_GROWTH_MAX:
+            fault = f"memory grew from {base >> 20} to {broker.memory() >> 20} MiB"
+        counts["failed" if fault else "passed"] += 1
+        print(f"{name}: {fault or 'ok'}", flush=True)
+        if broker.process.poll() is not None:
+            sys.exit(f"the broker ended with {broker.process.returncode}")
+    before, start = broker.cpu(), time.monotonic()
+    time.sleep(1)
+    share = (broker.cpu() - before) / (time.monotonic() - start)
+    fault = share > CPU_IDLE_MAX
+    counts["failed" if fault else "passed"] += 1
+    print(f"the broker at rest afterwards uses {share:.0%} of a core")
+    broker.process.terminate()
+    if broker.process.wait(timeout=20) != 0:
+        counts["failed"] += 1
+        print(f"the broker stopped with {broker.process.returncode}")
+    print("{passed} passed, {failed} failed, 0 skipped".format(**counts))
+    sys.exit(1 if counts["failed"] else 0)
+
+
+main()
