@@ -1,7 +1,59 @@
 #!/usr/bin/env bash
-# Installs what the tests need and runs all of them. `./test.sh --help` explains.
-set -euo pipefail
+# Installs what the tests need and runs all of them.
+#
+#   ./test.sh            everything
+#   ./test.sh --quick    format, lints, unit and property tests only
+#
+# What is missing on this machine (a runtime of a client) is counted as skipped, unless HEDDLE_REQUIRE_ALL=1.
+set -uo pipefail
 cd "$(dirname "$0")"
-cargo fmt --all --check
-cargo clippy --workspace --all-targets --quiet -- --deny warnings
-cargo test --workspace
+case "${1:-}" in
+    --help | -h) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    --quick | "") ;;
+    *) echo "test.sh: unknown option $1, see --help" >&2; exit 2 ;;
+esac
+
+passed=0 failed=0 skipped=0
+log="$(mktemp)"
+trap 'rm -f "$log"' EXIT
+
+# Adds the numbers of a line such as "3 passed, 0 failed, 1 skipped".
+count() { passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3)); }
+
+check() {
+    echo "== $1"
+    shift
+    if "$@"; then count 1 0 0; else count 0 1 0; fi
+}
+
+counted() {
+    echo "== $1"
+    shift
+    "$@" 2>&1 | tee "$log"
+    local line
+    line="$(grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$log" | tail -1)"
+    # Without a count the tests did not get to their end.
+    if [ -n "$line" ]; then count $(echo "$line" | tr -dc '0-9 '); else count 0 1 0; fi
+}
+
+rust_tests() {
+    cargo test --workspace --no-fail-fast 2>&1 | tee "$log.rust"
+    local status=${PIPESTATUS[0]}
+    awk -v status="$status" '/^test result:/ { p += $4; f += $6; s += $8 }
+        END { if (status != 0 && f == 0) f = 1; print p + 0 " passed, " f + 0 " failed, " s + 0 " skipped" }' "$log.rust"
+    rm -f "$log.rust"
+}
+
+check "format" cargo fmt --all --check
+check "lints" cargo clippy --workspace --all-targets --quiet -- --deny warnings
+counted "unit and property tests" rust_tests
+if [ "${1:-}" != --quick ]; then
+    check "release build" cargo build --release --quiet -p heddle
+    check "clients of the interoperation tests" tests/interop/install.sh
+    counted "interoperation" python3 tests/interop/run.py --broker target/release/heddle --shards 1,2,4
+    counted "hostile peers" python3 tests/hostile/run.py --broker target/release/heddle
+fi
+
+echo
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,64 @@
+//! Arrows between crates point down, and what is promised of crates holds: read from the manifests and sources.
+
+use std::fs;
+use std::path::Path;
+
+/// Crates from the bottom up; each may use those before it, as far as its row says.
+const ALLOWED: [(&str, &[&str]); 8] = [
+    ("amqp-frontend/codec", &[]),
+    ("amqp-frontend/proto", &["amqp-codec"]),
+    ("engine/core", &[]),
+    ("engine/rt", &[]),
+    ("engine/shard", &["engine-core", "engine-rt"]),
+    ("amqp-frontend/net", &["amqp-codec", "amqp-proto", "engine-core", "engine-rt", "engine-shard"]),
+    ("perf", &["amqp-codec", "engine-rt"]),
+    (".", &["amqp-net", "amqp-proto", "engine-core", "engine-rt", "engine-shard"]),
+];
+
+fn dependencies(manifest: &Path) -> Vec<String> {
+    let text = fs::read_to_string(manifest).expect("every crate has a manifest");
+    let table: toml::Table = text.parse().expect("manifests are TOML");
+    let dependencies = table.get("dependencies").and_then(|value| value.as_table());
+    dependencies.map(|table| table.keys().cloned().collect()).unwrap_or_default()
+}
+
+#[test]
+fn arrows_point_down() {
+    let ours: Vec<&str> =
+        ["amqp-codec", "amqp-proto", "amqp-net", "engine-core", "engine-rt", "engine-shard", "heddle-perf"].to_vec();
+    for (folder, allowed) in ALLOWED {
+        for dependency in dependencies(&Path::new(folder).join("Cargo.toml")) {
+            let down = !ours.contains(&dependency.as_str()) || allowed.contains(&dependency.as_str());
+            assert!(down, "{folder} must not use {dependency}");
+            assert!(dependency != "glommio" || folder == "engine/rt", "{folder} must not name glommio");
+        }
+    }
+}
+
+#[test]
+fn only_the_runtime_is_unsafe() {
+    for (folder, _) in ALLOWED.iter().filter(|(folder, _)| !["engine/rt", "perf", "."].contains(folder)) {
+        let text = fs::read_to_string(Path::new(folder).join("src/lib.rs")).expect("every crate has a root");
+        assert!(text.contains("#![forbid(unsafe_code)]"), "{folder} forbids unsafe code");
+    }
+}
+
+#[test]
+fn pure_crates_have_no_clock_and_no_threads() {
+    for folder in ["amqp-frontend/codec", "amqp-frontend/proto", "engine/core"] {
+        let mut folders = vec![Path::new(folder).join("src")];
+        while let Some(path) = folders.pop() {
+            for entry in fs::read_dir(path).expect("sources") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let text = fs::read_to_string(&path).expect("a source");
+                for word in ["std::thread", "std::net", "std::fs", "Instant", "SystemTime", "async "] {
+                    assert!(!text.contains(word), "{} must not use {word}", path.display());
+                }
+            }
+        }
+    }
+}
