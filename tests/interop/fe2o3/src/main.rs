@@ -247,12 +247,15 @@ impl Client {
         Ok(())
     }
 
-    async fn missing_node(&mut self, address: &str) -> Result {
+    /// Gives whether the client told the condition: 0.18.4 sometimes answers the refusal twice, by its link and by its
+    /// engine, and then knows no more than that the link is in an illegal state.
+    async fn missing_node(&mut self, address: &str) -> Result<bool> {
         match self.receiver(format!("missing.{address}"), 1).await {
             Ok(_) => Err("a node that is not there was attached".into()),
+            Err(error) if format!("{error:?}").contains("IllegalState") => Ok(false),
             Err(error) => {
                 check(format!("{error:?}").contains("NotFound"), format!("{error:?}"))?;
-                self.send(address, [1]).await
+                self.send(address, [1]).await.map(|()| true)
             }
         }
     }
@@ -295,7 +298,17 @@ async fn run(url: &str, address: &str, feature: &str) -> Result {
         "relay" => client.relay(address).await?,
         "compete" => client.compete(address).await?,
         "topic" => client.topic(address).await?,
-        "missing-node" => client.missing_node(address).await?,
+        "missing-node" => {
+            let mut told = client.missing_node(address).await?;
+            for _ in 0..20 {
+                if told {
+                    break;
+                }
+                client = Client::connect(url).await?;
+                told = client.missing_node(address).await?;
+            }
+            check(told, "the condition was never told")?;
+        }
         other => return Err(format!("no feature {other}").into()),
     }
     // A link that the client dropped without detaching makes its own close fail; the feature is done by then.
