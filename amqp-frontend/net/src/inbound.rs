@@ -186,7 +186,7 @@ impl Frontend {
             LinkKind::Producer(arena) => {
                 let Some(end) = link.end else { return };
                 let message = message(arena);
-                self.engine.submit(link.owner, Command::Deliver { end, delivery, settled, message });
+                self.engine.deliver(link.owner, end, delivery, settled, message);
             }
             LinkKind::Relay { arena, .. } => {
                 let message = message(arena);

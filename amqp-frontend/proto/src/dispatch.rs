@@ -37,6 +37,14 @@ type Handled<'a> = Result<Option<Event<'a>>, (Option<u16>, Fault)>;
 impl Connection {
     #[inline]
     pub(crate) fn handle_frame<'a>(&mut self, channel: u16, body: &'a [u8], out: &mut Out) -> Handled<'a> {
+        if let Some(decoded) = performative::decode_transfer(body) {
+            let (transfer, payload) = decoded.map_err(|error| (None, error.into()))?;
+            let local = self.local(channel).map_err(|fault| (None, fault))?;
+            if self.session(local).is_some_and(|session| session.phase == session::Phase::Ending) {
+                return Ok(None);
+            }
+            return self.handle_transfer(local, &transfer, payload).map_err(|fault| (Some(local), fault));
+        }
         let (performative, payload) = performative::decode(body).map_err(|error| (None, error.into()))?;
         match performative {
             Performative::Open(_) => Err((None, not_allowed("a second open"))),
@@ -94,6 +102,13 @@ impl Connection {
                 Some(self.fail(error, now_ns, out))
             }
         }
+    }
+
+    /// The session of a remote channel.
+    #[inline]
+    fn local(&self, channel: u16) -> Result<u16, Fault> {
+        let local = self.by_remote.get(usize::from(channel)).and_then(|local| local.checked_sub(1));
+        local.ok_or_else(|| not_allowed("a frame came on a channel without a session"))
     }
 
     #[inline]

@@ -216,6 +216,15 @@ impl Session {
     #[inline]
     pub fn send(&mut self, handle: u32, send: Send, max_frame: u32, out: &mut Out) {
         let Some(link) = self.links.get_mut(handle as usize).and_then(Option::as_mut) else { return };
+        let one_frame = send.prefix.as_bytes().len() + send.body.len() + TRANSFER_BYTES_MAX <= max_frame as usize;
+        let free = !link.queued && link.credit > 0 && self.outgoing_left > 0 && out.len() < OUT_SOFT_MAX;
+        if one_frame && free && self.unsettled.len() < UNSETTLED_OUT_MAX {
+            let under = start(link, handle, (send.settled, send.key), &mut self.next_delivery_id, &mut self.unsettled);
+            transmit_frame(self.id.0, handle, link.next_tag, &send, under, max_frame, out);
+            self.outgoing_left -= 1;
+            self.next_outgoing_id = self.next_outgoing_id.wrapping_add(1);
+            return;
+        }
         link.backlog.push_back(send);
         if link.queued {
             return;
@@ -243,18 +252,10 @@ impl Session {
                     if link.credit == 0 || self.unsettled.len() >= UNSETTLED_OUT_MAX {
                         return false;
                     }
-                    let delivery = self.next_delivery_id;
-                    self.next_delivery_id = delivery.wrapping_add(1);
-                    match send.settled {
-                        Settled::Yes => self.unsettled.skip(delivery),
-                        Settled::No => self.unsettled.push(delivery, handle, send.key),
-                    }
-                    link.credit -= 1;
-                    link.delivery_count = link.delivery_count.wrapping_add(1);
-                    link.next_tag = link.next_tag.wrapping_add(1);
-                    Under { delivery, sent: 0 }
+                    start(link, handle, (send.settled, send.key), &mut self.next_delivery_id, &mut self.unsettled)
                 }
             };
+            let Some(send) = link.backlog.front() else { return true };
             let sent = transmit_frame(channel, handle, link.next_tag, send, under, max_frame, out);
             self.outgoing_left -= 1;
             self.next_outgoing_id = self.next_outgoing_id.wrapping_add(1);
@@ -341,6 +342,27 @@ impl Session {
             assert!(link.under.is_none() || !link.backlog.is_empty());
         }
     }
+}
+
+/// Starts a delivery: it takes a number and a credit, and waits for its outcome unless it is settled.
+#[inline]
+fn start(
+    link: &mut Link,
+    handle: u32,
+    (settled, key): (Settled, u64),
+    next_delivery_id: &mut u32,
+    unsettled: &mut Unsettled,
+) -> Under {
+    let delivery = *next_delivery_id;
+    *next_delivery_id = delivery.wrapping_add(1);
+    match settled {
+        Settled::Yes => unsettled.skip(delivery),
+        Settled::No => unsettled.push(delivery, handle, key),
+    }
+    link.credit -= 1;
+    link.delivery_count = link.delivery_count.wrapping_add(1);
+    link.next_tag = link.next_tag.wrapping_add(1);
+    Under { delivery, sent: 0 }
 }
 
 /// Writes one frame of a delivery; gives how much of the message is then sent, octets.

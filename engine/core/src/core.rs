@@ -114,7 +114,9 @@ impl Core {
         self.now_ns = now_ns;
         self.wall_ms = wall_ms;
         match command {
-            Command::Deliver { end, delivery, settled, message } => self.deliver(key(end), delivery, settled, message),
+            Command::Deliver { end, delivery, settled, message } => {
+                self.handle_deliver(now_ns, wall_ms, end, delivery, settled, message);
+            }
             Command::Settle { end, key: held, outcome } => self.settle(key(end), held, outcome),
             Command::Grant { end, credit } => self.grant(key(end), credit),
             Command::Drain { end } => self.drain(key(end)),
@@ -153,8 +155,20 @@ impl Core {
         }
     }
 
+    /// `Command::Deliver` without the command: what a shard sends to itself need not be packed.
     #[inline]
-    fn deliver(&mut self, end: Key, delivery: u32, settled: Settled, message: Message) {
+    pub fn handle_deliver(
+        &mut self,
+        now_ns: u64,
+        wall_ms: u64,
+        end: EndKey,
+        delivery: u32,
+        settled: Settled,
+        message: Message,
+    ) {
+        self.now_ns = now_ns;
+        self.wall_ms = wall_ms;
+        let end = key(end);
         let Some(End { link, role: EndRole::Producer(producer) }) = self.ends.get_mut(end) else { return };
         let link = *link;
         let (address, routing) = (producer.address, producer.routing);

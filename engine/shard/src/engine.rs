@@ -3,9 +3,10 @@
 //! Guarantees: a command for this shard's own queues crosses no lane; events of one link arrive in their order.
 
 use engine_core::Core;
-use engine_core::command::Command;
+use engine_core::command::{Command, Settled};
 use engine_core::event::Event;
-use engine_core::key::LinkKey;
+use engine_core::key::{EndKey, LinkKey};
+use engine_core::message::Message;
 
 use crate::mesh::{Mesh, Parcel};
 use crate::placement::Placement;
@@ -64,6 +65,16 @@ impl Engine {
             self.core.handle_command(self.now_ns, self.wall_ms, command);
         } else {
             self.mesh.send(owner, Parcel::Command(command));
+        }
+    }
+
+    /// Hands a message to the owner of its address.
+    #[inline]
+    pub fn deliver(&mut self, owner: u16, end: EndKey, delivery: u32, settled: Settled, message: Message) {
+        if owner == self.mesh.shard() {
+            self.core.handle_deliver(self.now_ns, self.wall_ms, end, delivery, settled, message);
+        } else {
+            self.mesh.send(owner, Parcel::Command(Command::Deliver { end, delivery, settled, message }));
         }
     }
 
