@@ -153,8 +153,8 @@ impl Frontend {
             busy = true;
             self.handle_post(post);
         }
-        while let Some((link, event)) = self.engine.poll_event() {
-            self.handle_engine(link, event);
+        while let Some((link, output)) = self.engine.poll_output() {
+            self.handle_engine(link, output);
         }
         if self.now_ns >= self.next_scan_ns {
             self.next_scan_ns = self.now_ns + SCAN_PERIOD_NS;
@@ -178,9 +178,9 @@ impl Frontend {
         self.now_ns = self.clock.now_ns();
         self.engine.begin_turn(self.now_ns, self.wall_ms);
         let mut found = false;
-        while let Some((link, event)) = self.engine.poll_event() {
+        while let Some((link, output)) = self.engine.poll_output() {
             found = true;
-            self.handle_engine(link, event);
+            self.handle_engine(link, output);
         }
         while let Some(post) = self.inbox.receive() {
             found = true;

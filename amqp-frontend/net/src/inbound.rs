@@ -26,7 +26,7 @@ impl Frontend {
                 let settled = if settled { Settled::Yes } else { Settled::No };
                 self.handle_delivery(slot, link, delivery, settled, format, &payload);
             }
-            Event::Outcome { link, key, outcome } => self.handle_outcome(slot, link, key, outcome),
+            Event::Settled(outcome) => self.handle_outcome(slot, outcome),
             Event::Credit { link, credit, drain } => self.handle_credit(slot, link, credit, drain),
             Event::Tls => self.start_tls(slot),
             Event::Authenticate(credentials) => self.authenticate(slot, credentials),
@@ -249,16 +249,10 @@ impl Frontend {
         }
     }
 
+    /// The peer decided on deliveries: their owners are told.
     #[inline]
-    fn handle_outcome(&mut self, slot: Slot, id: LinkId, key: u64, outcome: Option<Outcome>) {
-        if key == KEY_NONE {
-            return;
-        }
-        let Some(link) = self.conns.get(slot).and_then(|conn| conn.link(id)).and_then(|place| self.links.get(place))
-        else {
-            return;
-        };
-        let Some(end) = link.end else { return };
+    fn handle_outcome(&mut self, slot: Slot, outcome: Option<Outcome>) {
+        let Some(conn) = self.conns.get_mut(slot) else { return };
         let outcome = match outcome {
             Some(Outcome::Accepted) => command::Outcome::Accepted,
             Some(Outcome::Rejected(_)) => command::Outcome::Rejected(None),
@@ -270,7 +264,12 @@ impl Frontend {
                 annotations: modified.annotations,
             })),
         };
-        self.engine.submit(link.owner, Command::Settle { end, key, outcome });
+        while let Some((id, key)) = conn.machine.next_settled() {
+            let Some(link) = conn.link(id).and_then(|place| self.links.get(place)) else { continue };
+            if let Some(end) = link.end.filter(|_| key != KEY_NONE) {
+                self.engine.settle(link.owner, end, key, outcome.clone());
+            }
+        }
     }
 
     fn handle_credit(&mut self, slot: Slot, id: LinkId, credit: u32, drain: bool) {

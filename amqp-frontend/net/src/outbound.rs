@@ -1,23 +1,40 @@
 //! From the engine to AMQP: what each event for a link becomes on its connection.
 
 use amqp_codec::{AmqpError, section};
-use amqp_proto::{Closing, Outcome, Prefix, Send, Settled};
+use amqp_proto::{Closing, Outcome, Send, Settled};
 use engine_core::command::{self, Command, DetachMode};
-use engine_core::event::{AttachedInfo, Event, Refusal};
+use engine_core::event::{AttachedInfo, Event, Output, Refusal};
 use engine_core::key::{EndKey, LinkKey};
 use engine_core::message::Message;
 
-use crate::connection::LinkKind;
+use crate::config::GRANT_MAX;
+use crate::connection::{Conn, Link, LinkKind};
 use crate::frontend::Frontend;
-use crate::slots::Slot;
+use crate::slots::{Slot, Slots};
 use crate::terminus;
 
 impl Frontend {
     #[inline]
-    pub(crate) fn handle_engine(&mut self, link: LinkKey, event: Event) {
+    pub(crate) fn handle_engine(&mut self, link: LinkKey, output: Output) {
         let place = Slot { index: link.slot, generation: link.generation };
+        match output {
+            Output::Delivery(delivery) => {
+                let (key, message) = (delivery.key, self.engine.message(&delivery));
+                let sent =
+                    deliver(&mut self.links, &mut self.conns, &mut self.header, self.wall_ms, (place, key), message);
+                self.delivered(place, sent);
+            }
+            Output::Event(event) => self.handle_event(place, event),
+        }
+    }
+
+    fn handle_event(&mut self, place: Slot, event: Event) {
         match event {
-            Event::Deliver { key, message } => self.handle_deliver(place, key, message),
+            Event::Deliver { key, message } => {
+                let at = (place, key);
+                let sent = deliver(&mut self.links, &mut self.conns, &mut self.header, self.wall_ms, at, &message);
+                self.delivered(place, sent);
+            }
             Event::Settled { first, last, outcome } => self.handle_settled(place, first, last, outcome),
             Event::Credit { credit } => {
                 let Some((slot, id)) = self.home(place) else { return };
@@ -33,44 +50,21 @@ impl Frontend {
         }
     }
 
+    /// Notes what is due after a delivery.
+    #[inline]
+    fn delivered(&mut self, place: Slot, sent: Option<(Slot, Due)>) {
+        let Some((slot, due)) = sent else { return };
+        self.touch(slot);
+        if due == Due::Credit {
+            self.pass_credit(place);
+        }
+    }
+
     /// The connection that a link lives on, if it still does.
     #[inline]
     fn home(&self, place: Slot) -> Option<(Slot, amqp_proto::LinkId)> {
         let link = self.links.get(place)?;
         Some((link.conn?, link.id))
-    }
-
-    #[inline]
-    fn handle_deliver(&mut self, place: Slot, key: u64, message: Message) {
-        let Some(link) = self.links.get_mut(place) else { return };
-        let Some(slot) = link.conn else { return };
-        let id = link.id;
-        if let LinkKind::Consumer { wanted, granted, .. } = &mut link.kind {
-            *wanted = wanted.saturating_sub(1);
-            *granted = granted.saturating_sub(1);
-            if *granted < *wanted && *granted <= crate::config::GRANT_MAX / 2 {
-                self.pass_credit(place);
-            }
-        }
-        let header = section::Header {
-            durable: message.header.durable,
-            priority: message.header.priority,
-            // What is left of it (part 3.2.1): a message lives no longer for having waited.
-            ttl_ms: message
-                .expires_wall_ms
-                .map(|at| u32::try_from(at.saturating_sub(self.wall_ms)).unwrap_or(u32::MAX)),
-            first_acquirer: message.header.first_acquirer,
-            delivery_count: message.header.delivery_count,
-        };
-        self.header.clear();
-        header.encode(&mut self.header);
-        let prefix = Prefix::new(&self.header);
-        let send = Send { key, settled: Settled::No, format: message.format, prefix, body: message.body };
-        if let Some(conn) = self.conns.get_mut(slot) {
-            conn.messages_out += 1;
-            conn.machine.send(id, send, &mut conn.out);
-            self.touch(slot);
-        }
     }
 
     #[inline]
@@ -139,4 +133,48 @@ impl Frontend {
         conn.machine.detach(link.id, Closing::Closed, Some(error), &mut conn.out);
         link.conn.into_iter().for_each(|slot| self.touch(slot));
     }
+}
+
+/// Whether the owner has too little of a consumer's credit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Due {
+    Nothing,
+    Credit,
+}
+
+/// Writes a message to the connection of its consumer's link; gives the connection.
+#[inline]
+fn deliver(
+    links: &mut Slots<Link>,
+    conns: &mut Slots<Conn>,
+    header: &mut Vec<u8>,
+    wall_ms: u64,
+    (place, key): (Slot, u64),
+    message: &Message,
+) -> Option<(Slot, Due)> {
+    let link = links.get_mut(place)?;
+    let slot = link.conn?;
+    let mut due = Due::Nothing;
+    if let LinkKind::Consumer { wanted, granted, .. } = &mut link.kind {
+        *wanted = wanted.saturating_sub(1);
+        *granted = granted.saturating_sub(1);
+        if *granted < *wanted && *granted <= GRANT_MAX / 2 {
+            due = Due::Credit;
+        }
+    }
+    let conn = conns.get_mut(slot)?;
+    conn.messages_out += 1;
+    header.clear();
+    section::Header {
+        durable: message.header.durable,
+        priority: message.header.priority,
+        // What is left of it (part 3.2.1): a message lives no longer for having waited.
+        ttl_ms: message.expires_wall_ms.map(|at| u32::try_from(at.saturating_sub(wall_ms)).unwrap_or(u32::MAX)),
+        first_acquirer: message.header.first_acquirer,
+        delivery_count: message.header.delivery_count,
+    }
+    .encode(header);
+    let send = Send { key, settled: Settled::No, format: message.format, prefix: header, body: &message.body };
+    conn.machine.send(link.id, send, &mut conn.out);
+    Some((slot, due))
 }

@@ -54,11 +54,11 @@ pub(crate) enum Phase {
 #[derive(Debug)]
 pub(crate) enum Fault {
     /// The link of this local handle ends.
-    Link(u32, AmqpError),
+    Link(u32, Box<AmqpError>),
     /// The session ends.
-    Session(AmqpError),
+    Session(Box<AmqpError>),
     /// The connection ends.
-    Connection(AmqpError),
+    Connection(Box<AmqpError>),
 }
 
 impl From<amqp_codec::DecodeError> for Fault {
@@ -67,7 +67,7 @@ impl From<amqp_codec::DecodeError> for Fault {
             amqp_codec::ErrorKind::InvalidField(_) | amqp_codec::ErrorKind::MissingField(_) => condition::INVALID_FIELD,
             _ => condition::DECODE_ERROR,
         };
-        Self::Connection(AmqpError::new(condition, error.to_string()))
+        Self::Connection(Box::new(AmqpError::new(condition, error.to_string())))
     }
 }
 
@@ -127,12 +127,8 @@ impl Connection {
     /// Takes input up to the next event; `None` when there is no more to take.
     #[inline]
     pub fn handle_input<'a>(&mut self, now_ns: u64, input: &mut Input<'a>, out: &mut Out) -> Option<Event<'a>> {
+        assert!(self.cursor.is_none(), "all settled deliveries were taken");
         loop {
-            if self.cursor.is_some()
-                && let Some(event) = self.next_outcome()
-            {
-                return Some(event);
-            }
             if self.phase != Phase::Open {
                 match self.handle_handshake(now_ns, input, out) {
                     Handshake::Again => continue,
@@ -189,7 +185,7 @@ impl Connection {
         } else {
             self.phase = Phase::Closed;
         }
-        Event::Closed(Some(error))
+        Event::Closed(Some(Box::new(error)))
     }
 
     fn handle_handshake<'a>(&mut self, now_ns: u64, input: &mut Input<'a>, out: &mut Out) -> Handshake<'a> {
@@ -278,7 +274,7 @@ impl Connection {
                 input.discard();
                 self.phase = Phase::Closed;
                 let text = "the peer sent a protocol header that this listener does not accept";
-                Handshake::Event(Event::Closed(Some(AmqpError::new(condition::FRAMING_ERROR, text))))
+                Handshake::Event(Event::Closed(Some(Box::new(AmqpError::new(condition::FRAMING_ERROR, text)))))
             }
         }
     }
@@ -304,7 +300,7 @@ impl Connection {
                         return self.handle_open(open, now_ns, out);
                     }
                     (FrameKind::Amqp, _, Err(error)) => match Fault::from(error) {
-                        Fault::Link(_, error) | Fault::Session(error) | Fault::Connection(error) => error,
+                        Fault::Link(_, error) | Fault::Session(error) | Fault::Connection(error) => *error,
                     },
                     _ => AmqpError::new(condition::NOT_ALLOWED, "the first frame must be an open on channel 0"),
                 };
@@ -335,7 +331,7 @@ impl Connection {
             Step::Fail => {
                 self.authenticated(Authenticated::No, out);
                 let error = AmqpError::new(condition::UNAUTHORIZED_ACCESS, "the SASL exchange failed");
-                Handshake::Event(Event::Closed(Some(error)))
+                Handshake::Event(Event::Closed(Some(Box::new(error))))
             }
         }
     }
@@ -415,7 +411,7 @@ impl Connection {
         self.sessions.clear();
         self.phase = Phase::Closed;
         encode_frame(out.buffer(), 0, &Performative::Close(Close::default()));
-        Event::Closed(close.error)
+        Event::Closed(close.error.map(Box::new))
     }
 
     /// Writes what is due; stops when the output is full. Call again when it has left.

@@ -13,14 +13,14 @@ use crate::link::{Link, Partial, Send, State};
 use crate::out::Out;
 use crate::session::{self, Session};
 
-/// Deliveries that a disposition named and whose outcomes are still to be told, one by one.
+/// Deliveries that a disposition named and that the host has not taken yet.
 #[derive(Debug)]
 pub(crate) struct Cursor {
     session: u16,
     next: u32,
     last: u32,
-    settled: bool,
-    outcome: Option<Outcome>,
+    /// What we settle in turn, at a receiver of mode second.
+    answer: Option<Outcome>,
 }
 
 /// What the host answers to an attach.
@@ -87,19 +87,19 @@ impl Connection {
             (Some(session), Fault::Link(handle, error)) => {
                 let link = self.session(session)?.link(handle)?;
                 let link = LinkId { session, generation: link.generation, handle };
-                self.detach(link, Closing::Closed, Some(error.clone()), out);
+                self.detach(link, Closing::Closed, Some((*error).clone()), out);
                 Some(Event::Detached { link, closed: true, error: Some(error) })
             }
             (Some(id), Fault::Session(error)) => {
                 let session = self.session(id)?;
                 session.phase = session::Phase::Ending;
                 session.links.clear();
-                let end = Performative::End(End { error: Some(error.clone()) });
+                let end = Performative::End(End { error: Some((*error).clone()) });
                 encode_frame(out.buffer(), id, &end);
                 Some(Event::Ended(SessionId(id), Some(error)))
             }
             (_, Fault::Connection(error) | Fault::Session(error) | Fault::Link(_, error)) => {
-                Some(self.fail(error, now_ns, out))
+                Some(self.fail(*error, now_ns, out))
             }
         }
     }
@@ -170,7 +170,7 @@ impl Connection {
             return None;
         }
         encode_frame(out.buffer(), local, &Performative::End(End::default()));
-        Some(Event::Ended(SessionId(local), end.error))
+        Some(Event::Ended(SessionId(local), end.error.map(Box::new)))
     }
 
     fn handle_attach<'a>(&mut self, local: u16, attach: Box<Attach>) -> Result<Option<Event<'a>>, Fault> {
@@ -181,11 +181,11 @@ impl Connection {
         let Some(session) = self.session(local) else { return Ok(None) };
         if attach.handle > handle_max {
             let text = format!("handle {} exceeds the handle-max of {handle_max}", attach.handle);
-            return Err(Fault::Connection(AmqpError::new(condition::FRAMING_ERROR, text)));
+            return Err(Fault::Connection(Box::new(AmqpError::new(condition::FRAMING_ERROR, text))));
         }
         if session.local(attach.handle).is_some() {
             let text = format!("handle {} is attached already", attach.handle);
-            return Err(Fault::Session(AmqpError::new(condition::HANDLE_IN_USE, text)));
+            return Err(Fault::Session(Box::new(AmqpError::new(condition::HANDLE_IN_USE, text))));
         }
         let role = match attach.role {
             Role::Sender => Role::Receiver,
@@ -193,7 +193,7 @@ impl Connection {
         };
         if session.find(&attach.name, role).is_some() {
             let text = format!("a link named {:?} is attached in this session already", attach.name);
-            return Err(Fault::Session(AmqpError::new(condition::NOT_ALLOWED, text)));
+            return Err(Fault::Session(Box::new(AmqpError::new(condition::NOT_ALLOWED, text))));
         }
         let mut link = Link::new(&attach.name, role, State::Asked, generation);
         link.snd_settle_mode = attach.snd_settle_mode;
@@ -209,7 +209,7 @@ impl Connection {
         session.bind(handle, attach.handle);
         if handle > session.remote_handle_max {
             let text = "the peer's handle-max leaves no handle to answer with";
-            return Err(Fault::Session(AmqpError::new(condition::NOT_ALLOWED, text)));
+            return Err(Fault::Session(Box::new(AmqpError::new(condition::NOT_ALLOWED, text))));
         }
         Ok(Some(Event::Attached(LinkId { session: local, generation, handle }, attach)))
     }
@@ -261,7 +261,7 @@ impl Connection {
         }
         let answer = Detach { handle, closed: detach.closed, error: None };
         encode_frame(out.buffer(), local, &Performative::Detach(answer));
-        Ok(Some(Event::Detached { link: id, closed: detach.closed, error: detach.error }))
+        Ok(Some(Event::Detached { link: id, closed: detach.closed, error: detach.error.map(Box::new) }))
     }
 
     fn handle_flow<'a>(&mut self, local: u16, flow: &Flow<'_>) -> Result<Option<Event<'a>>, Fault> {
@@ -301,7 +301,7 @@ impl Connection {
             (State::Detaching, _) => return Ok(None),
             (_, Role::Sender) => {
                 let text = "a transfer came on a link whose sender we are";
-                return Err(Fault::Session(AmqpError::new(condition::ERRANT_LINK, text)));
+                return Err(Fault::Session(Box::new(AmqpError::new(condition::ERRANT_LINK, text))));
             }
             _ => {}
         }
@@ -329,54 +329,48 @@ impl Connection {
         }
         let Some(session) = self.session(local) else { return Ok(None) };
         let last = disposition.last.unwrap_or(disposition.first);
-        if let Some((next, last)) = session.unsettled.clip(disposition.first, last) {
-            self.cursor = Some(Cursor { session: local, next, last, settled: disposition.settled, outcome });
-        }
-        Ok(None)
+        let Some((next, last)) = session.unsettled.clip(disposition.first, last) else { return Ok(None) };
+        // Mode second: the receiver waits for us to settle (part 2.6.12).
+        let answer = (!disposition.settled).then(|| outcome.clone().unwrap_or_default());
+        self.cursor = Some(Cursor { session: local, next, last, answer });
+        Ok(Some(Event::Settled(outcome)))
     }
 
-    /// The next outcome of the disposition that was read last.
+    /// The next delivery of the disposition that was read last: its link, and the key that it was sent with.
     #[inline]
-    pub(crate) fn next_outcome<'a>(&mut self) -> Option<Event<'a>> {
+    pub fn next_settled(&mut self) -> Option<(LinkId, u64)> {
         let cursor = self.cursor.as_mut()?;
-        let Some(session) = self.sessions.get_mut(usize::from(cursor.session)).and_then(Option::as_deref_mut) else {
+        let session = self.sessions.get_mut(usize::from(cursor.session)).and_then(Option::as_deref_mut);
+        let Some(session) = session else {
             self.cursor = None;
             return None;
         };
         loop {
             let id = cursor.next;
-            let done = id == cursor.last;
-            cursor.next = id.wrapping_add(1);
-            let found = session.unsettled.get(id);
-            if let Some((handle, key)) = found {
-                session.unsettled.settle(id);
-                let outcome = if done { cursor.outcome.take() } else { cursor.outcome.clone() };
-                if !cursor.settled {
-                    // Mode second: the receiver waits for us to settle (part 2.6.12).
-                    session.settle(Role::Sender, (id, id), true, outcome.clone().unwrap_or_default());
-                }
-                let generation = session.link(handle).map_or(0, |link| link.generation);
-                let link = LinkId { session: cursor.session, generation, handle };
-                if done {
-                    self.cursor = None;
-                }
-                return Some(Event::Outcome { link, key, outcome });
-            }
-            if done {
+            if id == cursor.last.wrapping_add(1) {
                 self.cursor = None;
                 return None;
+            }
+            cursor.next = id.wrapping_add(1);
+            if let Some((handle, key)) = session.unsettled.get(id) {
+                session.unsettled.settle(id);
+                if let Some(answer) = &cursor.answer {
+                    session.settle(Role::Sender, (id, id), true, answer.clone());
+                }
+                let generation = session.link(handle).map_or(0, |link| link.generation);
+                return Some((LinkId { session: cursor.session, generation, handle }, key));
             }
         }
     }
 
     /// Sends a message on a link of ours, in turn. Within the credit of `Event::Credit`.
     #[inline]
-    pub fn send(&mut self, id: LinkId, mut send: Send, out: &mut Out) {
+    pub fn send(&mut self, id: LinkId, mut send: Send<'_>, out: &mut Out) {
         let max_frame = self.remote_max_frame;
         let Some(session) = self.session(id.session) else { return };
         let Some(link) = session.link_by_id(id).filter(|link| link.state == State::Attached) else { return };
         send.settled = session::settled_by(link.snd_settle_mode, send.settled);
-        session.send(id.handle, send, max_frame, out);
+        session.send(id.handle, &send, max_frame, out);
     }
 
     /// Decides on the deliveries `first..=last` of a link that came; leaves with `poll_output`.
@@ -434,35 +428,46 @@ pub enum Closing {
 }
 
 fn not_allowed(text: impl Into<String>) -> Fault {
-    Fault::Connection(AmqpError::new(condition::NOT_ALLOWED, text))
+    Fault::Connection(Box::new(AmqpError::new(condition::NOT_ALLOWED, text)))
 }
 
 fn unattached(handle: u32) -> Fault {
-    Fault::Session(AmqpError::new(condition::UNATTACHED_HANDLE, format!("handle {handle} is not attached")))
+    let error = AmqpError::new(condition::UNATTACHED_HANDLE, format!("handle {handle} is not attached"));
+    Fault::Session(Box::new(error))
 }
 
 type Received<'a> = (u32, bool, u32, Payload<'a>);
 
 /// Takes one transfer of a link; gives the message when it is whole.
 #[inline]
-fn receive<'a>(link: &mut Link, transfer: &Transfer<'_>, payload: &'a [u8]) -> Result<Option<Received<'a>>, AmqpError> {
+fn receive<'a>(
+    link: &mut Link,
+    transfer: &Transfer<'_>,
+    payload: &'a [u8],
+) -> Result<Option<Received<'a>>, Box<AmqpError>> {
     if link.partial.is_some() {
         return continue_delivery(link, transfer, payload);
     }
     let Some(delivery) = transfer.delivery_id else {
-        return Err(AmqpError::new(condition::INVALID_FIELD, "the first transfer of a delivery has no delivery-id"));
+        return Err(Box::new(AmqpError::new(
+            condition::INVALID_FIELD,
+            "the first transfer of a delivery has no delivery-id",
+        )));
     };
     if transfer.delivery_tag.is_none() {
-        return Err(AmqpError::new(condition::INVALID_FIELD, "the first transfer of a delivery has no delivery-tag"));
+        return Err(Box::new(AmqpError::new(
+            condition::INVALID_FIELD,
+            "the first transfer of a delivery has no delivery-tag",
+        )));
     }
     if link.credit == 0 {
         let text = "a transfer came without link credit";
-        return Err(AmqpError::new(condition::TRANSFER_LIMIT_EXCEEDED, text));
+        return Err(Box::new(AmqpError::new(condition::TRANSFER_LIMIT_EXCEEDED, text)));
     }
     if transfer.rcv_settle_mode == Some(ReceiverSettleMode::Second) && link.rcv_settle_mode == ReceiverSettleMode::First
     {
         let text = "a transfer asks for receiver settle mode second on a link of mode first";
-        return Err(AmqpError::new(condition::INVALID_FIELD, text));
+        return Err(Box::new(AmqpError::new(condition::INVALID_FIELD, text)));
     }
     link.credit -= 1;
     link.delivery_count = link.delivery_count.wrapping_add(1);
@@ -488,14 +493,14 @@ fn continue_delivery<'a>(
     link: &mut Link,
     transfer: &Transfer<'_>,
     payload: &[u8],
-) -> Result<Option<Received<'a>>, AmqpError> {
+) -> Result<Option<Received<'a>>, Box<AmqpError>> {
     let Some(partial) = &mut link.partial else { return Ok(None) };
     if transfer.delivery_id.is_some_and(|id| id != partial.delivery) {
         let text = "a delivery began before the one under way on this link ended";
-        return Err(AmqpError::new(condition::INVALID_FIELD, text));
+        return Err(Box::new(AmqpError::new(condition::INVALID_FIELD, text)));
     }
     if transfer.message_format.is_some_and(|format| format != partial.format) {
-        return Err(AmqpError::new(condition::INVALID_FIELD, "the message-format changed within a delivery"));
+        return Err(Box::new(AmqpError::new(condition::INVALID_FIELD, "the message-format changed within a delivery")));
     }
     if transfer.aborted {
         link.partial = None;
@@ -513,8 +518,8 @@ fn continue_delivery<'a>(
     Ok(whole.map(|partial| (partial.delivery, partial.settled, partial.format, Payload::Owned(partial.bytes.freeze()))))
 }
 
-fn too_large(max: u64) -> AmqpError {
-    AmqpError::new(condition::MESSAGE_SIZE_EXCEEDED, format!("a message is larger than {max} bytes"))
+fn too_large(max: u64) -> Box<AmqpError> {
+    Box::new(AmqpError::new(condition::MESSAGE_SIZE_EXCEEDED, format!("a message is larger than {max} bytes")))
 }
 
 /// The outcome that a state is, `None` for one that decides nothing.

@@ -111,15 +111,9 @@ pub enum Event<'a> {
         /// Whether to use them up now: answer with `drained` when there is nothing left to send.
         drain: bool,
     },
-    /// The peer decided on a delivery that was sent.
-    Outcome {
-        /// The link.
-        link: LinkId,
-        /// The key that the delivery was sent with.
-        key: u64,
-        /// The decision; `None`: settled without one.
-        outcome: Option<Outcome>,
-    },
+    /// The peer decided on deliveries that were sent: `next_settled` names each, all of them before there is more input.
+    /// `None`: settled without a decision.
+    Settled(Option<Outcome>),
     /// As a client: the sender has nothing more, all credit is used up.
     Drained(LinkId),
     /// A link ended, by the peer or by an error; it is answered.
@@ -129,10 +123,13 @@ pub enum Event<'a> {
         /// Whether it is closed, rather than suspended.
         closed: bool,
         /// Why.
-        error: Option<AmqpError>,
+        error: Option<Box<AmqpError>>,
     },
     /// A session ended with all its links; it is answered.
-    Ended(SessionId, Option<AmqpError>),
+    Ended(SessionId, Option<Box<AmqpError>>),
     /// The connection ended with everything in it; it is answered.
-    Closed(Option<AmqpError>),
+    Closed(Option<Box<AmqpError>>),
 }
+
+// Events are returned through several calls for every message.
+const _: () = assert!(size_of::<Event<'_>>() <= 64);

@@ -17,5 +17,5 @@ pub use dispatch::{AttachReply, Closing};
 pub use event::{Credentials, Event, LinkId, Modified, Outcome, Payload, SessionId};
 pub use input::Input;
 pub use limits::{Config, Mechanism, OUT_SOFT_MAX, Sasl, Tls};
-pub use link::{Prefix, Send, Settled};
+pub use link::{Send, Settled};
 pub use out::Out;

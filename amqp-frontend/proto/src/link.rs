@@ -16,19 +16,41 @@ pub(crate) enum State {
     Detaching,
 }
 
-/// A message to send.
-#[derive(Clone, Debug)]
-pub struct Send {
+/// A message to send; it is written at once, or kept when something is in its way.
+#[derive(Clone, Copy, Debug)]
+pub struct Send<'a> {
     /// The host's name for the delivery, given back with its outcome.
     pub key: u64,
     /// Whether to send it settled.
     pub settled: Settled,
     /// Version and format of the message.
     pub format: u32,
-    /// Sections to put before the body: the header, as it is for this delivery.
-    pub prefix: Prefix,
+    /// Sections to put before the body: the header, as it is for this delivery; at most 30 octets.
+    pub prefix: &'a [u8],
     /// Everything else.
-    pub body: Bytes,
+    pub body: &'a Bytes,
+}
+
+/// A message that waits for credit, window or room.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    key: u64,
+    settled: Settled,
+    format: u32,
+    prefix: Prefix,
+    body: Bytes,
+}
+
+impl Waiting {
+    pub fn new(send: &Send<'_>) -> Self {
+        let Send { key, settled, format, prefix, body } = *send;
+        Self { key, settled, format, prefix: Prefix::new(prefix), body: body.clone() }
+    }
+
+    pub fn as_send(&self) -> Send<'_> {
+        let Self { key, settled, format, ref prefix, ref body } = *self;
+        Send { key, settled, format, prefix: prefix.as_bytes(), body }
+    }
 }
 
 /// Whether a delivery is settled by being sent.
@@ -42,24 +64,21 @@ pub enum Settled {
 
 /// A few octets by value: an encoded header section has at most 25.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Prefix {
+struct Prefix {
     len: u8,
     bytes: [u8; 30],
 }
 
 impl Prefix {
     /// Keeps a copy of `bytes`, at most 30.
-    #[inline]
-    pub fn new(bytes: &[u8]) -> Self {
+    fn new(bytes: &[u8]) -> Self {
         let mut prefix = Self { len: 0, bytes: [0; 30] };
         prefix.len = u8::try_from(bytes.len()).expect("a header section is short");
         prefix.bytes.get_mut(..bytes.len()).expect("a header section is short").copy_from_slice(bytes);
         prefix
     }
 
-    /// The octets.
-    #[inline]
-    pub fn as_bytes(&self) -> &[u8] {
+    fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.len)).unwrap_or_default()
     }
 }
@@ -101,7 +120,7 @@ pub(crate) struct Link {
     /// Whether the link stands in its session's queue of those with something to send.
     pub queued: bool,
     pub next_tag: u32,
-    pub backlog: VecDeque<Send>,
+    pub backlog: VecDeque<Waiting>,
     pub under: Option<Under>,
     pub partial: Option<Box<Partial>>,
     /// Largest message that the receiving end takes, octets.

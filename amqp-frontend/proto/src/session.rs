@@ -13,7 +13,7 @@ use amqp_codec::performative::{
 
 use crate::event::{LinkId, Outcome, SessionId};
 use crate::limits::{OUT_SOFT_MAX, UNSETTLED_OUT_MAX};
-use crate::link::{Link, Send, Settled, State, Under};
+use crate::link::{Link, Send, Settled, State, Under, Waiting};
 use crate::out::Out;
 use crate::unsettled::Unsettled;
 
@@ -164,10 +164,10 @@ impl Session {
     /// # Errors
     /// When there was no window for it.
     #[inline]
-    pub fn count_incoming(&mut self) -> Result<(), AmqpError> {
+    pub fn count_incoming(&mut self) -> Result<(), Box<AmqpError>> {
         if self.incoming_left == 0 {
             let text = "a transfer came although the session's incoming window is used up";
-            return Err(AmqpError::new(amqp_codec::condition::WINDOW_VIOLATION, text));
+            return Err(Box::new(AmqpError::new(amqp_codec::condition::WINDOW_VIOLATION, text)));
         }
         self.incoming_left -= 1;
         self.next_incoming_id = self.next_incoming_id.wrapping_add(1);
@@ -214,18 +214,18 @@ impl Session {
 
     /// Sends a message now if nothing is in its way, else when there is room.
     #[inline]
-    pub fn send(&mut self, handle: u32, send: Send, max_frame: u32, out: &mut Out) {
+    pub fn send(&mut self, handle: u32, send: &Send<'_>, max_frame: u32, out: &mut Out) {
         let Some(link) = self.links.get_mut(handle as usize).and_then(Option::as_mut) else { return };
-        let one_frame = send.prefix.as_bytes().len() + send.body.len() + TRANSFER_BYTES_MAX <= max_frame as usize;
+        let one_frame = send.prefix.len() + send.body.len() + TRANSFER_BYTES_MAX <= max_frame as usize;
         let free = !link.queued && link.credit > 0 && self.outgoing_left > 0 && out.len() < OUT_SOFT_MAX;
         if one_frame && free && self.unsettled.len() < UNSETTLED_OUT_MAX {
             let under = start(link, handle, (send.settled, send.key), &mut self.next_delivery_id, &mut self.unsettled);
-            transmit_frame(self.id.0, handle, link.next_tag, &send, under, max_frame, out);
+            transmit_frame(self.id.0, handle, link.next_tag, send, under, max_frame, out);
             self.outgoing_left -= 1;
             self.next_outgoing_id = self.next_outgoing_id.wrapping_add(1);
             return;
         }
-        link.backlog.push_back(send);
+        link.backlog.push_back(Waiting::new(send));
         if link.queued {
             return;
         }
@@ -242,7 +242,7 @@ impl Session {
     fn transmit(&mut self, handle: u32, max_frame: u32, out: &mut Out) -> bool {
         let channel = self.id.0;
         let Some(link) = self.links.get_mut(handle as usize).and_then(Option::as_mut) else { return true };
-        while let Some(send) = link.backlog.front() {
+        while let Some(waiting) = link.backlog.front() {
             if self.outgoing_left == 0 || out.len() >= OUT_SOFT_MAX {
                 return false;
             }
@@ -252,14 +252,15 @@ impl Session {
                     if link.credit == 0 || self.unsettled.len() >= UNSETTLED_OUT_MAX {
                         return false;
                     }
-                    start(link, handle, (send.settled, send.key), &mut self.next_delivery_id, &mut self.unsettled)
+                    let (settled, key) = (waiting.as_send().settled, waiting.as_send().key);
+                    start(link, handle, (settled, key), &mut self.next_delivery_id, &mut self.unsettled)
                 }
             };
-            let Some(send) = link.backlog.front() else { return true };
-            let sent = transmit_frame(channel, handle, link.next_tag, send, under, max_frame, out);
+            let Some(send) = link.backlog.front().map(Waiting::as_send) else { return true };
+            let sent = transmit_frame(channel, handle, link.next_tag, &send, under, max_frame, out);
             self.outgoing_left -= 1;
             self.next_outgoing_id = self.next_outgoing_id.wrapping_add(1);
-            if sent < send.prefix.as_bytes().len() + send.body.len() {
+            if sent < send.prefix.len() + send.body.len() {
                 link.under = Some(Under { sent, ..under });
             } else {
                 link.under = None;
@@ -371,12 +372,12 @@ fn transmit_frame(
     channel: u16,
     handle: u32,
     tag: u32,
-    send: &Send,
+    send: &Send<'_>,
     under: Under,
     max_frame: u32,
     out: &mut Out,
 ) -> usize {
-    let prefix = send.prefix.as_bytes();
+    let prefix = send.prefix;
     let total = prefix.len() + send.body.len();
     let room = max_frame as usize - TRANSFER_BYTES_MAX;
     let end = total.min(under.sent + room);
@@ -398,7 +399,7 @@ fn transmit_frame(
     }
     let body = under.sent.saturating_sub(prefix.len())..end - prefix.len();
     if body.start == 0 && body.end == send.body.len() {
-        out.put_body(&send.body);
+        out.put_body(send.body);
     } else {
         out.put_body(&send.body.slice(body));
     }

@@ -4,7 +4,7 @@
 //! (the one place that a journal will stand in front of), `dispatch` gives it to a consumer with credit.
 //!
 //! Guarantees:
-//! 1. Dispatch is deferred to `poll_event` and bounded: one event a call.
+//! 1. Dispatch is deferred to `poll_output` and bounded: one output a call.
 //! 2. A producer's credit follows the depth of the queues of its address and the shard's memory (`credit`).
 //! 3. Settlements of a producer's neighbouring deliveries leave as one range.
 //! 4. Keys of links that are gone are recognised and ignored.
@@ -13,7 +13,7 @@ use std::collections::{HashMap, VecDeque};
 
 use crate::command::{Command, DefaultOutcome, Modified, Outcome, Publish, RoutingType, Settle, Settled};
 use crate::condition;
-use crate::event::{Event, KEY_NONE, Refusal};
+use crate::event::{Delivery, Event, KEY_NONE, Output, Refusal};
 use crate::key::{EndKey, LinkKey};
 use crate::limits::{CoreConfig, EXPIRY_PERIOD_NS, EXPIRY_SCAN_MAX, REJECT_FACTOR};
 use crate::message::Message;
@@ -78,6 +78,8 @@ pub struct Core {
     dirty: VecDeque<Key>,
     /// Producers with `accepted` ranges to tell.
     telling: VecDeque<Key>,
+    /// The message of the last delivery that nobody settles: it is in no queue any more.
+    sent: Option<Message>,
     pub(crate) memory_bytes: u64,
     pub(crate) subscriptions: u64,
     now_ns: u64,
@@ -99,6 +101,7 @@ impl Core {
             events: VecDeque::new(),
             dirty: VecDeque::new(),
             telling: VecDeque::new(),
+            sent: None,
             memory_bytes: 0,
             subscriptions: 0,
             now_ns: 0,
@@ -117,7 +120,7 @@ impl Core {
             Command::Deliver { end, delivery, settled, message } => {
                 self.handle_deliver(now_ns, wall_ms, end, delivery, settled, message);
             }
-            Command::Settle { end, key: held, outcome } => self.settle(key(end), held, outcome),
+            Command::Settle { end, key: held, outcome } => self.handle_settle(end, held, outcome),
             Command::Grant { end, credit } => self.grant(key(end), credit),
             Command::Drain { end } => self.drain(key(end)),
             Command::Publish { link, delivery, settled, publish } => self.publish(link, delivery, settled, *publish),
@@ -127,24 +130,25 @@ impl Core {
         }
     }
 
-    /// The next event, and the link that it is for.
+    /// The next output, and the link that it is for.
     #[inline]
-    pub fn poll_event(&mut self) -> Option<(LinkKey, Event)> {
+    pub fn poll_output(&mut self) -> Option<(LinkKey, Output)> {
         loop {
-            if let Some(event) = self.events.pop_front() {
-                return Some(event);
+            if let Some((link, event)) = self.events.pop_front() {
+                return Some((link, Output::Event(event)));
             }
             if let Some(end) = self.telling.pop_front() {
                 if let Some(End { link, role: EndRole::Producer(producer) }) = self.ends.get_mut(end)
                     && let Some((first, last)) = producer.accepted.take()
                 {
-                    return Some((*link, Event::Settled { first, last, outcome: Outcome::Accepted }));
+                    let event = Event::Settled { first, last, outcome: Outcome::Accepted };
+                    return Some((*link, Output::Event(event)));
                 }
                 continue;
             }
             let &queue = self.dirty.front()?;
-            if let Some(event) = self.dispatch(queue) {
-                return Some(event);
+            if let Some(output) = self.dispatch(queue) {
+                return Some(output);
             }
             self.dirty.pop_front();
             if let Some(queue) = self.queues.get_mut(queue) {
@@ -153,6 +157,18 @@ impl Core {
             self.release_credit(queue);
             self.collect(queue);
         }
+    }
+
+    /// The message of the delivery that was polled last.
+    ///
+    /// # Panics
+    /// When it is an older one.
+    #[inline]
+    #[must_use]
+    pub fn message(&self, delivery: &Delivery) -> &Message {
+        let queued = self.queues.get(delivery.queue).and_then(|queue| queue.entry(delivery.entry));
+        let message = queued.map(|entry| &entry.message).or(self.sent.as_ref());
+        message.expect("a delivery is looked at before anything else is done")
     }
 
     /// `Command::Deliver` without the command: what a shard sends to itself need not be packed.
@@ -282,8 +298,10 @@ impl Core {
         }
     }
 
+    /// `Command::Settle` without the command.
     #[inline]
-    fn settle(&mut self, end: Key, held: u64, outcome: Outcome) {
+    pub fn handle_settle(&mut self, end: EndKey, held: u64, outcome: Outcome) {
+        let end = key(end);
         let Some(End { role: EndRole::Consumer(consumer), .. }) = self.ends.get(end) else { return };
         let key = consumer.queue;
         let Some(queue) = self.queues.get_mut(key) else { return };
@@ -314,15 +332,17 @@ impl Core {
 
     /// Gives one message of a queue to a consumer, or tells a draining one that there is none.
     #[inline]
-    fn dispatch(&mut self, key: Key) -> Option<(LinkKey, Event)> {
+    fn dispatch(&mut self, key: Key) -> Option<(LinkKey, Output)> {
         let queue = self.queues.get_mut(key)?;
         for _ in 0..queue.consumers.len() {
             let end = *queue.consumers.front()?;
-            queue.consumers.rotate_left(1);
+            if queue.consumers.len() > 1 {
+                queue.consumers.rotate_left(1);
+            }
             let Some(End { link, role: EndRole::Consumer(consumer) }) = self.ends.get_mut(end) else { continue };
             if consumer.credit == 0 {
                 if std::mem::take(&mut consumer.draining) {
-                    return Some((*link, Event::Drained { unused: 0 }));
+                    return Some((*link, Output::Event(Event::Drained { unused: 0 })));
                 }
                 continue;
             }
@@ -331,45 +351,46 @@ impl Core {
             }
             let Some(entry) = queue.pop(end) else {
                 if std::mem::take(&mut consumer.draining) {
-                    return Some((*link, Event::Drained { unused: std::mem::take(&mut consumer.credit) }));
+                    let unused = std::mem::take(&mut consumer.credit);
+                    return Some((*link, Output::Event(Event::Drained { unused })));
                 }
                 continue;
             };
             consumer.credit -= 1;
-            let (held, message) = match consumer.settle {
-                Settle::ByPeer => {
-                    let message = entry.message.clone();
-                    (queue.hold(entry, end), message)
-                }
+            let held = match consumer.settle {
+                Settle::ByPeer => queue.hold(entry, end),
                 Settle::OnSend => {
                     queue.totals.acknowledged += 1;
-                    self.memory_bytes -= queue.free(&entry);
-                    (KEY_NONE, entry.message)
+                    self.sent = queue.take(entry);
+                    self.memory_bytes -= self.sent.as_ref().map_or(0, Message::size);
+                    KEY_NONE
                 }
             };
-            return Some((*link, Event::Deliver { key: held, message }));
+            return Some((*link, Output::Delivery(Delivery { key: held, queue: key, entry })));
         }
         self.browse(key)
     }
 
-    fn browse(&mut self, key: Key) -> Option<(LinkKey, Event)> {
+    fn browse(&mut self, key: Key) -> Option<(LinkKey, Output)> {
         let queue = self.queues.get(key)?;
         for &end in &queue.browsers {
             let Some(End { link, role: EndRole::Consumer(consumer) }) = self.ends.get_mut(end) else { continue };
             if consumer.credit == 0 {
                 if std::mem::take(&mut consumer.draining) {
-                    return Some((*link, Event::Drained { unused: 0 }));
+                    return Some((*link, Output::Event(Event::Drained { unused: 0 })));
                 }
                 continue;
             }
-            match queue.browse(consumer.next_sequence) {
-                Some(entry) => {
+            let next = queue.browse(consumer.next_sequence);
+            match next.and_then(|entry| Some((entry, queue.entry(entry)?.sequence))) {
+                Some((entry, sequence)) => {
                     consumer.credit -= 1;
-                    consumer.next_sequence = entry.sequence + 1;
-                    return Some((*link, Event::Deliver { key: KEY_NONE, message: entry.message.clone() }));
+                    consumer.next_sequence = sequence + 1;
+                    return Some((*link, Output::Delivery(Delivery { key: KEY_NONE, queue: key, entry })));
                 }
                 None if std::mem::take(&mut consumer.draining) => {
-                    return Some((*link, Event::Drained { unused: std::mem::take(&mut consumer.credit) }));
+                    let unused = std::mem::take(&mut consumer.credit);
+                    return Some((*link, Output::Event(Event::Drained { unused })));
                 }
                 None => {}
             }
@@ -453,10 +474,7 @@ impl Core {
         assert_eq!(bytes, self.memory_bytes, "every message is counted once for each queue");
         for (key, queue) in self.queues.iter() {
             assert!(self.addresses.get(queue.address).is_some_and(|address| address.queues.contains(&key)));
-            let last = queue.returned.last_key_value().map(|(&sequence, _)| sequence);
-            if let (Some(last), Some(front)) = (last, queue.ready.front()) {
-                assert!(last < front.sequence, "what came back is older than what was never sent");
-            }
+            queue.check();
             for end in queue.consumers.iter().chain(&queue.browsers) {
                 assert!(self.ends.get(*end).is_some(), "a queue knows living consumers only");
             }

@@ -3,6 +3,7 @@
 use crate::command::{Outcome, RoutingType};
 use crate::key::EndKey;
 use crate::message::Message;
+use crate::slab::Key;
 
 /// Why something was refused or ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +79,24 @@ pub enum Event {
         /// Why.
         refusal: Box<Refusal>,
     },
+}
+
+/// What an owner has to say next.
+#[derive(Debug)]
+pub enum Output {
+    /// A notice.
+    Event(Event),
+    /// A message for a consumer, which stays where it is: [`crate::Core::message`] shows it.
+    Delivery(Delivery),
+}
+
+/// A message that was just given to a consumer. Good until the next command or poll.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery {
+    /// For `Command::Settle`; `KEY_NONE` if the consumer has nothing to settle.
+    pub key: u64,
+    pub(crate) queue: Key,
+    pub(crate) entry: Key,
 }
 
 /// The key of a delivery that nobody settles: presettled or browsed.

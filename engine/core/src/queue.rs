@@ -11,18 +11,20 @@ use crate::limits::EXCLUSIONS_MAX;
 use crate::message::Message;
 use crate::slab::{Key, Slab};
 
-/// A message at its place in the order.
+/// A message at its place in the order. It stays where it was put until it leaves the queue: what moves is its key.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub sequence: u64,
     pub message: Message,
-    /// Ends that said `undeliverable-here`.
-    pub excluded: Vec<Key>,
+    /// Ends that said `undeliverable-here`; boxed, as hardly any message has one.
+    #[expect(clippy::box_collection, reason = "an empty vector would cost 24 bytes in every message")]
+    pub excluded: Option<Box<Vec<Key>>>,
 }
 
-#[derive(Debug)]
+/// Who holds which entry.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Acquired {
-    pub entry: Entry,
+    pub entry: Key,
     pub end: Key,
 }
 
@@ -59,8 +61,11 @@ pub(crate) struct Queue {
     pub address: Key,
     pub routing: RoutingType,
     pub kind: Kind,
-    pub ready: VecDeque<Entry>,
-    pub returned: BTreeMap<u64, Entry>,
+    entries: Slab<Entry>,
+    /// Never delivered, in order.
+    ready: VecDeque<Key>,
+    /// Delivered and given back, by sequence number.
+    returned: BTreeMap<u64, Key>,
     pub acquired: Slab<Acquired>,
     /// Consumers, the next one to be served first.
     pub consumers: VecDeque<Key>,
@@ -85,6 +90,7 @@ impl Queue {
             address,
             routing,
             kind,
+            entries: Slab::default(),
             ready: VecDeque::new(),
             returned: BTreeMap::new(),
             acquired: Slab::default(),
@@ -108,8 +114,15 @@ impl Queue {
     }
 
     /// All messages, held ones too.
+    #[inline]
     pub fn messages(&self) -> u64 {
-        self.depth() + self.acquired.len() as u64
+        self.entries.len() as u64
+    }
+
+    /// A message that is in the queue.
+    #[inline]
+    pub fn entry(&self, entry: Key) -> Option<&Entry> {
+        self.entries.get(entry)
     }
 
     /// Puts a message behind all others.
@@ -123,20 +136,24 @@ impl Queue {
         self.totals.enqueued += 1;
         let sequence = self.next_sequence;
         self.next_sequence += 1;
-        self.ready.push_back(Entry { sequence, message, excluded: Vec::new() });
+        let entry = self.entries.insert(Entry { sequence, message, excluded: None });
+        self.ready.push_back(entry);
     }
 
-    /// Takes the next message out that `end` may have.
+    /// Takes the next message that `end` may have out of the order.
     #[inline]
-    pub fn pop(&mut self, end: Key) -> Option<Entry> {
+    pub fn pop(&mut self, end: Key) -> Option<Key> {
         let entry = if self.returned.is_empty() { self.ready.pop_front()? } else { self.pop_returned(end)? };
-        self.ready_bytes -= entry.message.size();
+        self.ready_bytes -= self.entries.get(entry)?.message.size();
         Some(entry)
     }
 
     #[cold]
-    fn pop_returned(&mut self, end: Key) -> Option<Entry> {
-        let allowed = |entry: &Entry| !entry.excluded.contains(&end);
+    fn pop_returned(&mut self, end: Key) -> Option<Key> {
+        let allowed = |entry: &Key| {
+            let excluded = self.entries.get(*entry).and_then(|entry| entry.excluded.as_deref());
+            !excluded.is_some_and(|excluded| excluded.contains(&end))
+        };
         let found = self.returned.iter().take(EXCLUSIONS_MAX).find(|(_, entry)| allowed(entry));
         match found.map(|(&sequence, _)| sequence) {
             Some(sequence) => self.returned.remove(&sequence),
@@ -146,7 +163,7 @@ impl Queue {
 
     /// Notes that `end` holds an entry; gives the key to settle it by.
     #[inline]
-    pub fn hold(&mut self, entry: Entry, end: Key) -> u64 {
+    pub fn hold(&mut self, entry: Key, end: Key) -> u64 {
         let key = self.acquired.insert(Acquired { entry, end });
         let key = (u64::from(key.generation) << 32) | u64::from(key.slot);
         debug_assert_ne!(key, KEY_NONE);
@@ -154,48 +171,60 @@ impl Queue {
     }
 
     /// Ends what `end` holds under `key`; gives the octets that are free by it.
+    #[inline]
     pub fn settle(&mut self, end: Key, key: u64, outcome: Outcome) -> u64 {
         let [generation, slot] = [key >> 32, key & u64::from(u32::MAX)].map(|half| half as u32);
         let key = Key { slot, generation };
         if self.acquired.get(key).is_none_or(|held| held.end != end) {
             return 0;
         }
-        let Some(Acquired { mut entry, .. }) = self.acquired.remove(key) else { return 0 };
+        let Some(Acquired { entry, .. }) = self.acquired.remove(key) else { return 0 };
         match outcome {
             Outcome::Accepted => {
                 self.totals.acknowledged += 1;
-                self.free(&entry)
+                self.remove(entry)
             }
             Outcome::Rejected(_) => {
                 self.totals.rejected += 1;
-                self.free(&entry)
+                self.remove(entry)
             }
             Outcome::Released => self.give_back(entry),
             Outcome::Modified(modified) => {
                 let Modified { delivery_failed, undeliverable_here, .. } = *modified;
-                entry.message.header.delivery_count += u32::from(delivery_failed);
-                if undeliverable_here {
-                    entry.excluded.truncate(EXCLUSIONS_MAX - 1);
-                    entry.excluded.push(end);
+                if let Some(entry) = self.entries.get_mut(entry) {
+                    entry.message.header.delivery_count += u32::from(delivery_failed);
+                    if undeliverable_here {
+                        let excluded = entry.excluded.get_or_insert_default();
+                        excluded.truncate(EXCLUSIONS_MAX - 1);
+                        excluded.push(end);
+                    }
                 }
                 self.give_back(entry)
             }
         }
     }
 
-    fn give_back(&mut self, mut entry: Entry) -> u64 {
-        entry.message.header.first_acquirer = false;
-        self.ready_bytes += entry.message.size();
-        self.returned.insert(entry.sequence, entry);
+    fn give_back(&mut self, key: Key) -> u64 {
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.message.header.first_acquirer = false;
+            self.ready_bytes += entry.message.size();
+            self.returned.insert(entry.sequence, key);
+        }
         0
     }
 
-    /// Counts an entry out of the queue.
+    /// Drops a message that is out of the order; gives the octets that are free by it.
     #[inline]
-    pub fn free(&mut self, entry: &Entry) -> u64 {
-        let size = entry.message.size();
-        self.bytes -= size;
-        size
+    fn remove(&mut self, entry: Key) -> u64 {
+        self.take(entry).map_or(0, |message| message.size())
+    }
+
+    /// Takes a message that is out of the order out of the queue.
+    #[inline]
+    pub fn take(&mut self, entry: Key) -> Option<Message> {
+        let message = self.entries.remove(entry)?.message;
+        self.bytes -= message.size();
+        Some(message)
     }
 
     /// Everything that `end` holds comes back.
@@ -207,19 +236,23 @@ impl Queue {
     }
 
     /// The first waiting message from `sequence` on, for a browser.
-    pub fn browse(&self, sequence: u64) -> Option<&Entry> {
-        if let Some((_, entry)) = self.returned.range(sequence..).next() {
+    pub fn browse(&self, sequence: u64) -> Option<Key> {
+        if let Some((_, &entry)) = self.returned.range(sequence..).next() {
             return Some(entry);
         }
-        let place = self.ready.partition_point(|entry| entry.sequence < sequence);
-        self.ready.get(place)
+        let older = |entry: &Key| self.entries.get(*entry).is_some_and(|entry| entry.sequence < sequence);
+        let place = self.ready.partition_point(older);
+        self.ready.get(place).copied()
     }
 
     /// Drops expired messages from the front, at most `max`; gives the octets that are free by it.
     pub fn expire(&mut self, wall_ms: u64, max: u32) -> u64 {
-        let expired = |entry: &Entry| entry.message.expires_wall_ms.is_some_and(|at| at <= wall_ms);
         let mut freed = 0;
         for _ in 0..max {
+            let expired = |entry: &Key| {
+                let entry = self.entries.get(*entry);
+                entry.and_then(|entry| entry.message.expires_wall_ms).is_some_and(|at| at <= wall_ms)
+            };
             let entry = if self.returned.first_key_value().is_some_and(|(_, entry)| expired(entry)) {
                 self.returned.pop_first().map(|(_, entry)| entry)
             } else if self.ready.front().is_some_and(expired) {
@@ -229,9 +262,21 @@ impl Queue {
             };
             let Some(entry) = entry else { break };
             self.totals.expired += 1;
-            self.ready_bytes -= entry.message.size();
-            freed += self.free(&entry);
+            let size = self.remove(entry);
+            self.ready_bytes -= size;
+            freed += size;
         }
         freed
+    }
+
+    /// Asserts what must hold between any two commands.
+    pub fn check(&self) {
+        let order = self.returned.values().chain(&self.ready).map(|&entry| {
+            let entry = self.entries.get(entry).expect("the order names living messages");
+            assert!(entry.sequence < self.next_sequence);
+            entry.sequence
+        });
+        assert!(order.is_sorted(), "what came back is older than what was never sent");
+        assert_eq!(self.messages(), self.depth() + self.acquired.len() as u64, "a message waits or is held");
     }
 }

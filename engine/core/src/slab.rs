@@ -2,9 +2,9 @@
 
 /// Names an entry; stale once the entry is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Key {
-    pub slot: u32,
-    pub generation: u32,
+pub struct Key {
+    pub(crate) slot: u32,
+    pub(crate) generation: u32,
 }
 
 #[derive(Debug)]

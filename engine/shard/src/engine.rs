@@ -3,8 +3,8 @@
 //! Guarantees: a command for this shard's own queues crosses no lane; events of one link arrive in their order.
 
 use engine_core::Core;
-use engine_core::command::{Command, Settled};
-use engine_core::event::Event;
+use engine_core::command::{Command, Outcome, Settled};
+use engine_core::event::{Delivery, Event, Output};
 use engine_core::key::{EndKey, LinkKey};
 use engine_core::message::Message;
 
@@ -78,14 +78,24 @@ impl Engine {
         }
     }
 
-    /// The next event for a link of this shard.
+    /// Settles what a consumer holds.
     #[inline]
-    pub fn poll_event(&mut self) -> Option<(LinkKey, Event)> {
+    pub fn settle(&mut self, owner: u16, end: EndKey, key: u64, outcome: Outcome) {
+        if owner == self.mesh.shard() {
+            self.core.handle_settle(end, key, outcome);
+        } else {
+            self.mesh.send(owner, Parcel::Command(Command::Settle { end, key, outcome }));
+        }
+    }
+
+    /// The next output for a link of this shard.
+    #[inline]
+    pub fn poll_output(&mut self) -> Option<(LinkKey, Output)> {
         loop {
             match self.mesh.receive() {
                 Some(Parcel::Event(link, event)) => {
                     self.busy = true;
-                    return Some((link, event));
+                    return Some((link, Output::Event(event)));
                 }
                 Some(Parcel::Command(command)) => {
                     self.busy = true;
@@ -94,13 +104,25 @@ impl Engine {
                 }
                 None => {}
             }
-            let (link, event) = self.core.poll_event()?;
+            let (link, output) = self.core.poll_output()?;
             self.busy = true;
             if link.shard == self.mesh.shard() {
-                return Some((link, event));
+                return Some((link, output));
             }
+            let event = match output {
+                Output::Event(event) => event,
+                Output::Delivery(delivery) => {
+                    Event::Deliver { key: delivery.key, message: self.core.message(&delivery).clone() }
+                }
+            };
             self.mesh.send(link.shard, Parcel::Event(link, event));
         }
+    }
+
+    /// The message of the delivery that was polled last.
+    #[inline]
+    pub fn message(&self, delivery: &Delivery) -> &Message {
+        self.core.message(delivery)
     }
 
     /// Ends a turn: peers are woken. Gives whether this shard had work, or still waits for room in a lane.
@@ -138,12 +160,13 @@ mod tests {
         engines[0].submit(1, Command::AttachProducer { link, spec: Box::new(spec) });
         engines[0].flush();
         engines[1].begin_turn(0, 0);
-        assert!(engines[1].poll_event().is_none(), "nothing for its own links");
+        assert!(engines[1].poll_output().is_none(), "nothing for its own links");
         engines[1].flush();
         engines[0].begin_turn(0, 0);
-        let (to, event) = engines[0].poll_event().expect("the answer came back");
+        let (to, output) = engines[0].poll_output().expect("the answer came back");
         assert_eq!(to, link);
-        assert!(matches!(event, Event::Attached { .. }));
-        assert!(matches!(engines[0].poll_event(), Some((_, Event::Credit { credit: 2000 }))));
+        assert!(matches!(output, Output::Event(Event::Attached { .. })));
+        let next = engines[0].poll_output();
+        assert!(matches!(next, Some((_, Output::Event(Event::Credit { credit: 2000 })))));
     }
 }
