@@ -71,9 +71,14 @@ pub fn scan(message: &[u8]) -> Result<Sections, DecodeError> {
     let mut last = 0;
     while !reader.is_empty() {
         let start = reader.position();
-        let descriptor = reader.descriptor()?;
-        let code = descriptor_code(descriptor, &NAMES);
-        reader.skip()?;
+        let code = match next_short(&mut reader) {
+            Some(code) => Some(code),
+            None => {
+                let descriptor = reader.descriptor()?;
+                reader.skip()?;
+                descriptor_code(descriptor, &NAMES)
+            }
+        };
         let range = start..reader.position();
         let error = |kind| DecodeError { kind, offset: start };
         let code = code.ok_or_else(|| error(ErrorKind::UnknownDescriptor(None)))?;
@@ -96,6 +101,31 @@ pub fn scan(message: &[u8]) -> Result<Sections, DecodeError> {
         last = code;
     }
     Ok(sections)
+}
+
+/// Skips a section in the encoding that nearly all have; gives its code.
+#[inline]
+fn next_short(reader: &mut Reader<'_>) -> Option<u64> {
+    use crate::constructor as code;
+    let (section, bytes) = match reader.rest() {
+        [code::DESCRIBED, code::ULONG_SMALL, section, code::BINARY_8 | code::LIST_8 | code::MAP_8, size, ..] => {
+            (*section, 5 + usize::from(*size))
+        }
+        [
+            code::DESCRIBED,
+            code::ULONG_SMALL,
+            section,
+            code::BINARY_32 | code::LIST_32 | code::MAP_32,
+            a,
+            b,
+            c,
+            d,
+            ..,
+        ] => (*section, 8 + u32::from_be_bytes([*a, *b, *c, *d]) as usize),
+        _ => return None,
+    };
+    reader.take(bytes).ok()?;
+    Some(u64::from(section))
 }
 
 /// The fields of the header section; a message without one has the defaults.
@@ -144,6 +174,12 @@ impl Header {
     /// Appends the section, or nothing when every field has its default.
     #[inline]
     pub fn encode(&self, out: &mut Vec<u8>) {
+        // A message without properties of its own, on its first delivery: nearly all are.
+        const FRESH: Header =
+            Header { durable: false, priority: 4, ttl_ms: None, first_acquirer: true, delivery_count: 0 };
+        if *self == FRESH {
+            return out.extend_from_slice(&[0x00, 0x53, 0x70, 0xc0, 5, 4, 0x40, 0x40, 0x40, 0x41]);
+        }
         if *self == Self::default() {
             return;
         }

@@ -13,6 +13,7 @@ use engine_shard::Engine;
 
 use crate::config::{FrontendConfig, Layers, OUT_STOP_READING, SCAN_PERIOD_NS, STOP_TIMEOUT_NS};
 use crate::connection::{Conn, Link, Reading};
+use crate::inbound;
 use crate::slots::{Slot, Slots};
 use crate::transport::{Tls, Transport, WebSocket};
 use crate::view::ShardView;
@@ -153,9 +154,7 @@ impl Frontend {
             busy = true;
             self.handle_post(post);
         }
-        while let Some((link, output)) = self.engine.poll_output() {
-            self.handle_engine(link, output);
-        }
+        self.handle_engine();
         if self.now_ns >= self.next_scan_ns {
             self.next_scan_ns = self.now_ns + SCAN_PERIOD_NS;
             self.scan();
@@ -177,11 +176,7 @@ impl Frontend {
         // What was handed over before the flag was set is seen by one more turn; what comes after it wakes.
         self.now_ns = self.clock.now_ns();
         self.engine.begin_turn(self.now_ns, self.wall_ms);
-        let mut found = false;
-        while let Some((link, output)) = self.engine.poll_output() {
-            found = true;
-            self.handle_engine(link, output);
-        }
+        let mut found = self.handle_engine();
         while let Some(post) = self.inbox.receive() {
             found = true;
             self.handle_post(post);
@@ -301,6 +296,10 @@ impl Frontend {
         let mut input = Input::new(bytes);
         loop {
             let Some(conn) = self.conns.get_mut(slot) else { return };
+            if let Some(delivery) = inbound::deliver(conn, &mut self.links, &mut self.engine, self.now_ns, &mut input) {
+                self.handle_delivery(slot, &delivery, None);
+                continue;
+            }
             let Some(event) = conn.machine.handle_input(self.now_ns, &mut input, &mut conn.out) else {
                 conn.keep(bytes, &input);
                 break;

@@ -2,19 +2,20 @@
 
 use amqp_codec::performative::{Attach, NodeTarget, Open, Source, Target};
 use amqp_codec::section::{self, Sections};
-use amqp_codec::{AmqpError, condition};
-use amqp_proto::{AttachReply, Authenticated, Credentials, Event, LinkId, Outcome, Payload};
+use amqp_codec::{AmqpError, DecodeError, condition};
+use amqp_proto::{AttachReply, Authenticated, Credentials, Delivery, Event, Input, LinkId, Outcome, Payload};
 use bytes::Bytes;
 use engine_core::command::{self, Command, DetachMode, Publish, Settled};
 use engine_core::event::KEY_NONE;
 use engine_core::key::LinkKey;
 use engine_core::message::{Header, Message};
+use engine_shard::Engine;
 
 use crate::arena::Arena;
 use crate::config::{GRANT_MAX, RELAY_WINDOW, Verify};
-use crate::connection::{Link, LinkKind};
+use crate::connection::{Conn, Link, LinkKind};
 use crate::frontend::Frontend;
-use crate::slots::Slot;
+use crate::slots::{Slot, Slots};
 use crate::terminus::{self, Plan};
 use crate::transport::{Tls, Transport};
 
@@ -23,8 +24,13 @@ impl Frontend {
     pub(crate) fn handle_amqp(&mut self, slot: Slot, event: Event<'_>) {
         match event {
             Event::Delivery { link, delivery, settled, format, payload } => {
-                let settled = if settled { Settled::Yes } else { Settled::No };
-                self.handle_delivery(slot, link, delivery, settled, format, &payload);
+                let (whole, owned) = match payload {
+                    Payload::Borrowed(bytes) => (bytes, None),
+                    Payload::Owned(bytes) => (&[][..], Some(bytes)),
+                };
+                let payload = owned.as_deref().unwrap_or(whole);
+                let delivery = Delivery { link, delivery, format, settled, payload };
+                self.handle_delivery(slot, &delivery, owned.as_ref());
             }
             Event::Settled(outcome) => self.handle_outcome(slot, outcome),
             Event::Credit { link, credit, drain } => self.handle_credit(slot, link, credit, drain),
@@ -136,65 +142,39 @@ impl Frontend {
         self.engine.submit(owner, command);
     }
 
-    #[inline]
-    fn handle_delivery(
-        &mut self,
-        slot: Slot,
-        id: LinkId,
-        delivery: u32,
-        settled: Settled,
-        format: u32,
-        payload: &Payload<'_>,
-    ) {
+    /// Takes a message the long way; `owned` is its payload if that needs no copy.
+    pub(crate) fn handle_delivery(&mut self, slot: Slot, delivery: &Delivery<'_>, owned: Option<&Bytes>) {
         let Some(conn) = self.conns.get_mut(slot) else { return };
         conn.messages_in += 1;
-        let Some(place) = conn.link(id) else { return };
+        let Some(place) = conn.link(delivery.link) else { return };
         let Some(link) = self.links.get_mut(place) else { return };
-        let bytes: &[u8] = match payload {
-            Payload::Borrowed(bytes) => bytes,
-            Payload::Owned(bytes) => bytes,
-        };
-        let parsed = section::scan(bytes).and_then(|sections| {
-            let header = section::Header::decode(bytes.get(sections.header.clone()).unwrap_or_default())?;
-            Ok((sections, header))
-        });
-        let (sections, header) = match parsed {
+        let (sections, header) = match parse(delivery.payload) {
             Ok(parsed) => parsed,
             Err(error) => {
                 // The delivery is at fault, not the link; its credit is given back, as no owner will.
                 let refusal = Outcome::Rejected(Some(Box::new((condition::DECODE_ERROR, error.to_string()))));
-                conn.machine.grant(id, 1);
-                if settled == Settled::No {
-                    conn.machine.settle(id, delivery, delivery, refusal);
+                conn.machine.grant(delivery.link, 1);
+                if !delivery.settled {
+                    conn.machine.settle(delivery.link, delivery.delivery, delivery.delivery, refusal);
                 }
                 return;
             }
         };
-        let message = |arena: &mut Arena| Message {
-            header: Header {
-                durable: header.durable,
-                priority: header.priority,
-                ttl_ms: header.ttl_ms,
-                first_acquirer: true,
-                delivery_count: header.delivery_count,
-            },
-            format,
-            body: keep(payload, &sections, arena),
-            expires_wall_ms: header.ttl_ms.map(|ttl| self.wall_ms + u64::from(ttl)),
-        };
-        match &mut link.kind {
-            LinkKind::Producer(arena) => {
-                let Some(end) = link.end else { return };
-                let message = message(arena);
-                self.engine.deliver(link.owner, end, delivery, settled, message);
+        let kept = delivery.payload.get(sections.kept()..).unwrap_or_default();
+        let (LinkKind::Producer(arena) | LinkKind::Relay { arena, .. }) = &mut link.kind else { return };
+        let body = owned.map_or_else(|| arena.copy(kept), |owned| owned.slice_ref(kept));
+        let message = message(&header, delivery.format, body, self.engine.wall_ms());
+        let settled = settled(delivery.settled);
+        match (&link.kind, link.end) {
+            (LinkKind::Producer(_), Some(end)) => {
+                self.engine.deliver(link.owner, end, delivery.delivery, settled, message);
             }
-            LinkKind::Relay { arena, .. } => {
-                let message = message(arena);
-                let properties = bytes.get(sections.properties).unwrap_or_default();
+            (LinkKind::Relay { .. }, _) => {
+                let properties = delivery.payload.get(sections.properties).unwrap_or_default();
                 let to = section::property_to(properties).ok().flatten().unwrap_or_default().to_owned();
-                self.publish(slot, place, delivery, settled, to, message);
+                self.publish(slot, place, delivery.delivery, settled, to, message);
             }
-            LinkKind::Consumer { .. } => {}
+            _ => {}
         }
     }
 
@@ -340,11 +320,49 @@ impl Frontend {
     }
 }
 
-/// Keeps what travels of a message: everything behind header and delivery annotations.
+/// Takes messages the short way, to the owners of their links' addresses, until something else comes; a message that needs
+/// more than that is given back.
 #[inline]
-fn keep(payload: &Payload<'_>, sections: &Sections, arena: &mut Arena) -> Bytes {
-    match payload {
-        Payload::Borrowed(bytes) => arena.copy(bytes.get(sections.kept()..).unwrap_or_default()),
-        Payload::Owned(bytes) => bytes.slice(sections.kept()..),
+pub(crate) fn deliver<'a>(
+    conn: &mut Conn,
+    links: &mut Slots<Link>,
+    engine: &mut Engine,
+    now_ns: u64,
+    input: &mut Input<'a>,
+) -> Option<Delivery<'a>> {
+    while let Some(delivery) = conn.machine.next_delivery(now_ns, input) {
+        let link = conn.link(delivery.link).and_then(|place| links.get_mut(place));
+        let Some(Link { owner, end: Some(end), kind: LinkKind::Producer(arena), .. }) = link else {
+            return Some(delivery);
+        };
+        let Ok((sections, header)) = parse(delivery.payload) else { return Some(delivery) };
+        conn.messages_in += 1;
+        let body = arena.copy(delivery.payload.get(sections.kept()..).unwrap_or_default());
+        let message = message(&header, delivery.format, body, engine.wall_ms());
+        engine.deliver(*owner, *end, delivery.delivery, settled(delivery.settled), message);
     }
+    None
+}
+
+#[inline]
+fn parse(payload: &[u8]) -> Result<(Sections, section::Header), DecodeError> {
+    let sections = section::scan(payload)?;
+    let header = section::Header::decode(payload.get(sections.header.clone()).unwrap_or_default())?;
+    Ok((sections, header))
+}
+
+/// The message that travels: the fields of its header, and everything behind header and delivery annotations.
+#[inline]
+fn message(header: &section::Header, format: u32, body: Bytes, wall_ms: u64) -> Message {
+    let section::Header { durable, priority, ttl_ms, delivery_count, .. } = *header;
+    Message {
+        header: Header { durable, priority, ttl_ms, first_acquirer: true, delivery_count },
+        format,
+        body,
+        expires_wall_ms: ttl_ms.map(|ttl| wall_ms + u64::from(ttl)),
+    }
+}
+
+fn settled(settled: bool) -> Settled {
+    if settled { Settled::Yes } else { Settled::No }
 }

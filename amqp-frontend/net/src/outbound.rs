@@ -3,7 +3,7 @@
 use amqp_codec::{AmqpError, section};
 use amqp_proto::{Closing, Outcome, Send, Settled};
 use engine_core::command::{self, Command, DetachMode};
-use engine_core::event::{AttachedInfo, Event, Output, Refusal};
+use engine_core::event::{AttachedInfo, Event, Refusal};
 use engine_core::key::{EndKey, LinkKey};
 use engine_core::message::Message;
 
@@ -14,17 +14,30 @@ use crate::slots::{Slot, Slots};
 use crate::terminus;
 
 impl Frontend {
-    #[inline]
-    pub(crate) fn handle_engine(&mut self, link: LinkKey, output: Output) {
-        let place = Slot { index: link.slot, generation: link.generation };
-        match output {
-            Output::Delivery(delivery) => {
-                let (key, message) = (delivery.key, self.engine.message(&delivery));
-                let sent =
-                    deliver(&mut self.links, &mut self.conns, &mut self.header, self.wall_ms, (place, key), message);
+    /// Hands out what the engine has for links of this shard; gives whether there was anything.
+    pub(crate) fn handle_engine(&mut self) -> bool {
+        let mut found = false;
+        loop {
+            while let Some((link, event)) = self.engine.poll_event() {
+                found = true;
+                self.handle_event(place(link), event);
+            }
+            let mut delivered = false;
+            while let Some((link, delivery)) = self.engine.poll_delivery() {
+                delivered = true;
+                let (place, message) = (place(link), self.engine.message(&delivery));
+                let at = (place, delivery.key);
+                let sent = deliver(&mut self.links, &mut self.conns, &mut self.header, self.wall_ms, at, message);
                 self.delivered(place, sent);
             }
-            Output::Event(event) => self.handle_event(place, event),
+            if !delivered {
+                // What draining consumers are told comes last.
+                while let Some((link, event)) = self.engine.poll_event() {
+                    self.handle_event(place(link), event);
+                }
+                return found;
+            }
+            found = true;
         }
     }
 
@@ -133,6 +146,10 @@ impl Frontend {
         conn.machine.detach(link.id, Closing::Closed, Some(error), &mut conn.out);
         link.conn.into_iter().for_each(|slot| self.touch(slot));
     }
+}
+
+fn place(link: LinkKey) -> Slot {
+    Slot { index: link.slot, generation: link.generation }
 }
 
 /// Whether the owner has too little of a consumer's credit.

@@ -86,7 +86,7 @@ pub struct Connection {
     pub(crate) remote_max_frame: u32,
     pub(crate) remote_channel_max: u16,
     remote_idle_ns: Option<u64>,
-    last_input_ns: u64,
+    pub(crate) last_input_ns: u64,
     last_output_ns: u64,
     close_by_ns: Option<u64>,
     open_by_ns: u64,

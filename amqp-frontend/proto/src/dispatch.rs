@@ -2,14 +2,14 @@
 
 use amqp_codec::performative::{
     self, Attach, Begin, DeliveryState, Detach, Disposition, End, Flow, Performative, ReceiverSettleMode, Role, Source,
-    Target, Transfer, encode_frame,
+    Target, encode_frame,
 };
 use amqp_codec::{AmqpError, condition};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use crate::connection::{Connection, Fault, Phase};
-use crate::event::{Event, LinkId, Modified, Outcome, Payload, SessionId};
-use crate::link::{Link, Partial, Send, State};
+use crate::event::{Event, LinkId, Modified, Outcome, SessionId};
+use crate::link::{Link, Send, State};
 use crate::out::Out;
 use crate::session::{self, Session};
 
@@ -37,14 +37,6 @@ type Handled<'a> = Result<Option<Event<'a>>, (Option<u16>, Fault)>;
 impl Connection {
     #[inline]
     pub(crate) fn handle_frame<'a>(&mut self, channel: u16, body: &'a [u8], out: &mut Out) -> Handled<'a> {
-        if let Some(decoded) = performative::decode_transfer(body) {
-            let (transfer, payload) = decoded.map_err(|error| (None, error.into()))?;
-            let local = self.local(channel).map_err(|fault| (None, fault))?;
-            if self.session(local).is_some_and(|session| session.phase == session::Phase::Ending) {
-                return Ok(None);
-            }
-            return self.handle_transfer(local, &transfer, payload).map_err(|fault| (Some(local), fault));
-        }
         let (performative, payload) = performative::decode(body).map_err(|error| (None, error.into()))?;
         match performative {
             Performative::Open(_) => Err((None, not_allowed("a second open"))),
@@ -102,13 +94,6 @@ impl Connection {
                 Some(self.fail(*error, now_ns, out))
             }
         }
-    }
-
-    /// The session of a remote channel.
-    #[inline]
-    fn local(&self, channel: u16) -> Result<u16, Fault> {
-        let local = self.by_remote.get(usize::from(channel)).and_then(|local| local.checked_sub(1));
-        local.ok_or_else(|| not_allowed("a frame came on a channel without a session"))
     }
 
     #[inline]
@@ -286,34 +271,6 @@ impl Connection {
         Ok(Some(Event::Credit { link: id, credit: link.credit_free(), drain: flow.drain }))
     }
 
-    #[inline]
-    fn handle_transfer<'a>(
-        &mut self,
-        local: u16,
-        transfer: &Transfer<'_>,
-        payload: &'a [u8],
-    ) -> Result<Option<Event<'a>>, Fault> {
-        let Some(session) = self.session(local) else { return Ok(None) };
-        session.count_incoming().map_err(Fault::Session)?;
-        let handle = session.local(transfer.handle).ok_or_else(|| unattached(transfer.handle))?;
-        let Some(link) = session.link(handle) else { return Ok(None) };
-        match (link.state, link.role) {
-            (State::Detaching, _) => return Ok(None),
-            (_, Role::Sender) => {
-                let text = "a transfer came on a link whose sender we are";
-                return Err(Fault::Session(Box::new(AmqpError::new(condition::ERRANT_LINK, text))));
-            }
-            _ => {}
-        }
-        receive(link, transfer, payload)
-            .map(|received| {
-                let (delivery, settled, format, payload) = received?;
-                let link = LinkId { session: local, generation: link.generation, handle };
-                Some(Event::Delivery { link, delivery, settled, format, payload })
-            })
-            .map_err(|error| Fault::Link(handle, error))
-    }
-
     fn handle_disposition<'a>(
         &mut self,
         local: u16,
@@ -431,95 +388,9 @@ fn not_allowed(text: impl Into<String>) -> Fault {
     Fault::Connection(Box::new(AmqpError::new(condition::NOT_ALLOWED, text)))
 }
 
-fn unattached(handle: u32) -> Fault {
+pub(crate) fn unattached(handle: u32) -> Fault {
     let error = AmqpError::new(condition::UNATTACHED_HANDLE, format!("handle {handle} is not attached"));
     Fault::Session(Box::new(error))
-}
-
-type Received<'a> = (u32, bool, u32, Payload<'a>);
-
-/// Takes one transfer of a link; gives the message when it is whole.
-#[inline]
-fn receive<'a>(
-    link: &mut Link,
-    transfer: &Transfer<'_>,
-    payload: &'a [u8],
-) -> Result<Option<Received<'a>>, Box<AmqpError>> {
-    if link.partial.is_some() {
-        return continue_delivery(link, transfer, payload);
-    }
-    let Some(delivery) = transfer.delivery_id else {
-        return Err(Box::new(AmqpError::new(
-            condition::INVALID_FIELD,
-            "the first transfer of a delivery has no delivery-id",
-        )));
-    };
-    if transfer.delivery_tag.is_none() {
-        return Err(Box::new(AmqpError::new(
-            condition::INVALID_FIELD,
-            "the first transfer of a delivery has no delivery-tag",
-        )));
-    }
-    if link.credit == 0 {
-        let text = "a transfer came without link credit";
-        return Err(Box::new(AmqpError::new(condition::TRANSFER_LIMIT_EXCEEDED, text)));
-    }
-    if transfer.rcv_settle_mode == Some(ReceiverSettleMode::Second) && link.rcv_settle_mode == ReceiverSettleMode::First
-    {
-        let text = "a transfer asks for receiver settle mode second on a link of mode first";
-        return Err(Box::new(AmqpError::new(condition::INVALID_FIELD, text)));
-    }
-    link.credit -= 1;
-    link.delivery_count = link.delivery_count.wrapping_add(1);
-    if payload.len() as u64 > link.max_message_size {
-        return Err(too_large(link.max_message_size));
-    }
-    let settled = transfer.settled.unwrap_or(false);
-    let format = transfer.message_format.unwrap_or(0);
-    // A resumed delivery is one that we do not know, since nothing survives a detach here: it is ignored (2.6.13).
-    if transfer.aborted || (transfer.resume && !transfer.more) {
-        return Ok(None);
-    }
-    if transfer.more {
-        let bytes = BytesMut::from(payload);
-        link.partial = Some(Box::new(Partial { delivery, format, settled, bytes }));
-        return Ok(None);
-    }
-    Ok(Some((delivery, settled, format, Payload::Borrowed(payload))))
-}
-
-#[cold]
-fn continue_delivery<'a>(
-    link: &mut Link,
-    transfer: &Transfer<'_>,
-    payload: &[u8],
-) -> Result<Option<Received<'a>>, Box<AmqpError>> {
-    let Some(partial) = &mut link.partial else { return Ok(None) };
-    if transfer.delivery_id.is_some_and(|id| id != partial.delivery) {
-        let text = "a delivery began before the one under way on this link ended";
-        return Err(Box::new(AmqpError::new(condition::INVALID_FIELD, text)));
-    }
-    if transfer.message_format.is_some_and(|format| format != partial.format) {
-        return Err(Box::new(AmqpError::new(condition::INVALID_FIELD, "the message-format changed within a delivery")));
-    }
-    if transfer.aborted {
-        link.partial = None;
-        return Ok(None);
-    }
-    if (partial.bytes.len() + payload.len()) as u64 > link.max_message_size {
-        return Err(too_large(link.max_message_size));
-    }
-    partial.bytes.extend_from_slice(payload);
-    partial.settled |= transfer.settled.unwrap_or(false);
-    if transfer.more {
-        return Ok(None);
-    }
-    let whole = link.partial.take();
-    Ok(whole.map(|partial| (partial.delivery, partial.settled, partial.format, Payload::Owned(partial.bytes.freeze()))))
-}
-
-fn too_large(max: u64) -> Box<AmqpError> {
-    Box::new(AmqpError::new(condition::MESSAGE_SIZE_EXCEEDED, format!("a message is larger than {max} bytes")))
 }
 
 /// The outcome that a state is, `None` for one that decides nothing.

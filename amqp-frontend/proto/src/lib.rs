@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod connection;
+mod delivery;
 mod dispatch;
 mod event;
 mod input;
@@ -13,6 +14,7 @@ mod session;
 mod unsettled;
 
 pub use connection::{Authenticated, Connection};
+pub use delivery::Delivery;
 pub use dispatch::{AttachReply, Closing};
 pub use event::{Credentials, Event, LinkId, Modified, Outcome, Payload, SessionId};
 pub use input::Input;

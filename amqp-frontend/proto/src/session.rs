@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use amqp_codec::AmqpError;
 use amqp_codec::performative::{
-    DeliveryState, Disposition, Flow, Role, SenderSettleMode, Transfer, encode_disposition, encode_flow,
+    DeliveryState, Disposition, Flow, Role, SenderSettleMode, Transfer, encode_disposition, encode_flow, encode_plain,
     encode_transfer,
 };
 
@@ -169,12 +169,18 @@ impl Session {
             let text = "a transfer came although the session's incoming window is used up";
             return Err(Box::new(AmqpError::new(amqp_codec::condition::WINDOW_VIOLATION, text)));
         }
+        self.take_incoming();
+        Ok(())
+    }
+
+    /// Counts a transfer for which there is window.
+    #[inline]
+    pub fn take_incoming(&mut self) {
         self.incoming_left -= 1;
         self.next_incoming_id = self.next_incoming_id.wrapping_add(1);
         if self.incoming_left <= self.incoming_window / 2 {
             self.flow_due = true;
         }
-        Ok(())
     }
 
     /// Takes the window of a flow from the peer (part 2.5.6).
@@ -220,7 +226,16 @@ impl Session {
         let free = !link.queued && link.credit > 0 && self.outgoing_left > 0 && out.len() < OUT_SOFT_MAX;
         if one_frame && free && self.unsettled.len() < UNSETTLED_OUT_MAX {
             let under = start(link, handle, (send.settled, send.key), &mut self.next_delivery_id, &mut self.unsettled);
-            transmit_frame(self.id.0, handle, link.next_tag, send, under, max_frame, out);
+            match u8::try_from(handle) {
+                Ok(handle) if send.format == 0 => {
+                    let (tag, settled) = (link.next_tag, send.settled == Settled::Yes);
+                    let bytes = send.prefix.len() + send.body.len();
+                    encode_plain(out.buffer(), self.id.0, handle, under.delivery, tag, settled, bytes);
+                    out.buffer().extend_from_slice(send.prefix);
+                    out.put_body(send.body);
+                }
+                _ => drop(transmit_frame(self.id.0, handle, link.next_tag, send, under, max_frame, out)),
+            }
             self.outgoing_left -= 1;
             self.next_outgoing_id = self.next_outgoing_id.wrapping_add(1);
             return;

@@ -4,7 +4,7 @@
 //! (the one place that a journal will stand in front of), `dispatch` gives it to a consumer with credit.
 //!
 //! Guarantees:
-//! 1. Dispatch is deferred to `poll_output` and bounded: one output a call.
+//! 1. Dispatch is deferred to `poll_delivery` and bounded: one message a call.
 //! 2. A producer's credit follows the depth of the queues of its address and the shard's memory (`credit`).
 //! 3. Settlements of a producer's neighbouring deliveries leave as one range.
 //! 4. Keys of links that are gone are recognised and ignored.
@@ -13,7 +13,7 @@ use std::collections::{HashMap, VecDeque};
 
 use crate::command::{Command, DefaultOutcome, Modified, Outcome, Publish, RoutingType, Settle, Settled};
 use crate::condition;
-use crate::event::{Delivery, Event, KEY_NONE, Output, Refusal};
+use crate::event::{Delivery, Event, KEY_NONE, Refusal};
 use crate::key::{EndKey, LinkKey};
 use crate::limits::{CoreConfig, EXPIRY_PERIOD_NS, EXPIRY_SCAN_MAX, REJECT_FACTOR};
 use crate::message::Message;
@@ -65,6 +65,16 @@ pub(crate) struct Consumer {
     pub next_sequence: u64,
 }
 
+impl Consumer {
+    /// Tells a consumer that drains that there is nothing more; the rest of its credit is gone.
+    #[inline]
+    fn drain(&mut self, link: LinkKey, events: &mut VecDeque<(LinkKey, Event)>) {
+        if std::mem::take(&mut self.draining) {
+            events.push_back((link, Event::Drained { unused: std::mem::take(&mut self.credit) }));
+        }
+    }
+}
+
 /// Addresses and queues of one shard.
 #[derive(Debug)]
 pub struct Core {
@@ -78,8 +88,8 @@ pub struct Core {
     dirty: VecDeque<Key>,
     /// Producers with `accepted` ranges to tell.
     telling: VecDeque<Key>,
-    /// The message of the last delivery that nobody settles: it is in no queue any more.
-    sent: Option<Message>,
+    /// The last delivery that nobody settles: its message goes once it was looked at.
+    sent: Option<Delivery>,
     pub(crate) memory_bytes: u64,
     pub(crate) subscriptions: u64,
     now_ns: u64,
@@ -130,25 +140,34 @@ impl Core {
         }
     }
 
-    /// The next output, and the link that it is for.
+    /// The next notice, and the link that it is for.
     #[inline]
-    pub fn poll_output(&mut self) -> Option<(LinkKey, Output)> {
+    pub fn poll_event(&mut self) -> Option<(LinkKey, Event)> {
         loop {
-            if let Some((link, event)) = self.events.pop_front() {
-                return Some((link, Output::Event(event)));
+            if let Some(event) = self.events.pop_front() {
+                return Some(event);
             }
-            if let Some(end) = self.telling.pop_front() {
-                if let Some(End { link, role: EndRole::Producer(producer) }) = self.ends.get_mut(end)
-                    && let Some((first, last)) = producer.accepted.take()
-                {
-                    let event = Event::Settled { first, last, outcome: Outcome::Accepted };
-                    return Some((*link, Output::Event(event)));
-                }
-                continue;
+            let end = self.telling.pop_front()?;
+            if let Some(End { link, role: EndRole::Producer(producer) }) = self.ends.get_mut(end)
+                && let Some((first, last)) = producer.accepted.take()
+            {
+                return Some((*link, Event::Settled { first, last, outcome: Outcome::Accepted }));
             }
+        }
+    }
+
+    /// The next message for a consumer with credit, and its link. There may be new notices when there is none.
+    #[inline]
+    pub fn poll_delivery(&mut self) -> Option<(LinkKey, Delivery)> {
+        if let Some(Delivery { queue, entry, .. }) = self.sent.take()
+            && let Some(queue) = self.queues.get_mut(queue)
+        {
+            self.memory_bytes -= queue.remove(entry);
+        }
+        loop {
             let &queue = self.dirty.front()?;
-            if let Some(output) = self.dispatch(queue) {
-                return Some(output);
+            if let Some(delivery) = self.dispatch(queue) {
+                return Some(delivery);
             }
             self.dirty.pop_front();
             if let Some(queue) = self.queues.get_mut(queue) {
@@ -166,9 +185,8 @@ impl Core {
     #[inline]
     #[must_use]
     pub fn message(&self, delivery: &Delivery) -> &Message {
-        let queued = self.queues.get(delivery.queue).and_then(|queue| queue.entry(delivery.entry));
-        let message = queued.map(|entry| &entry.message).or(self.sent.as_ref());
-        message.expect("a delivery is looked at before anything else is done")
+        let entry = self.queues.get(delivery.queue).and_then(|queue| queue.entry(delivery.entry));
+        &entry.expect("a delivery is looked at before anything else is done").message
     }
 
     /// `Command::Deliver` without the command: what a shard sends to itself need not be packed.
@@ -330,9 +348,9 @@ impl Core {
         self.touch(queue);
     }
 
-    /// Gives one message of a queue to a consumer, or tells a draining one that there is none.
+    /// Gives one message of a queue to a consumer, and tells draining ones when there is none.
     #[inline]
-    fn dispatch(&mut self, key: Key) -> Option<(LinkKey, Output)> {
+    fn dispatch(&mut self, key: Key) -> Option<(LinkKey, Delivery)> {
         let queue = self.queues.get_mut(key)?;
         for _ in 0..queue.consumers.len() {
             let end = *queue.consumers.front()?;
@@ -340,60 +358,41 @@ impl Core {
                 queue.consumers.rotate_left(1);
             }
             let Some(End { link, role: EndRole::Consumer(consumer) }) = self.ends.get_mut(end) else { continue };
-            if consumer.credit == 0 {
-                if std::mem::take(&mut consumer.draining) {
-                    return Some((*link, Output::Event(Event::Drained { unused: 0 })));
-                }
-                continue;
-            }
             if queue.expires {
                 self.memory_bytes -= queue.expire(self.wall_ms, EXPIRY_SCAN_MAX);
             }
-            let Some(entry) = queue.pop(end) else {
-                if std::mem::take(&mut consumer.draining) {
-                    let unused = std::mem::take(&mut consumer.credit);
-                    return Some((*link, Output::Event(Event::Drained { unused })));
-                }
+            let next = if consumer.credit > 0 { queue.pop(end) } else { None };
+            let Some(entry) = next else {
+                consumer.drain(*link, &mut self.events);
                 continue;
             };
             consumer.credit -= 1;
-            let held = match consumer.settle {
-                Settle::ByPeer => queue.hold(entry, end),
+            let delivery = match consumer.settle {
+                Settle::ByPeer => Delivery { key: queue.hold(entry, end), queue: key, entry },
                 Settle::OnSend => {
                     queue.totals.acknowledged += 1;
-                    self.sent = queue.take(entry);
-                    self.memory_bytes -= self.sent.as_ref().map_or(0, Message::size);
-                    KEY_NONE
+                    let delivery = Delivery { key: KEY_NONE, queue: key, entry };
+                    self.sent = Some(delivery);
+                    delivery
                 }
             };
-            return Some((*link, Output::Delivery(Delivery { key: held, queue: key, entry })));
+            return Some((*link, delivery));
         }
-        self.browse(key)
+        if queue.browsers.is_empty() { None } else { self.browse(key) }
     }
 
-    fn browse(&mut self, key: Key) -> Option<(LinkKey, Output)> {
+    fn browse(&mut self, key: Key) -> Option<(LinkKey, Delivery)> {
         let queue = self.queues.get(key)?;
         for &end in &queue.browsers {
             let Some(End { link, role: EndRole::Consumer(consumer) }) = self.ends.get_mut(end) else { continue };
-            if consumer.credit == 0 {
-                if std::mem::take(&mut consumer.draining) {
-                    return Some((*link, Output::Event(Event::Drained { unused: 0 })));
-                }
+            let next = if consumer.credit > 0 { queue.browse(consumer.next_sequence) } else { None };
+            let Some((entry, sequence)) = next.and_then(|entry| Some((entry, queue.entry(entry)?.sequence))) else {
+                consumer.drain(*link, &mut self.events);
                 continue;
-            }
-            let next = queue.browse(consumer.next_sequence);
-            match next.and_then(|entry| Some((entry, queue.entry(entry)?.sequence))) {
-                Some((entry, sequence)) => {
-                    consumer.credit -= 1;
-                    consumer.next_sequence = sequence + 1;
-                    return Some((*link, Output::Delivery(Delivery { key: KEY_NONE, queue: key, entry })));
-                }
-                None if std::mem::take(&mut consumer.draining) => {
-                    let unused = std::mem::take(&mut consumer.credit);
-                    return Some((*link, Output::Event(Event::Drained { unused })));
-                }
-                None => {}
-            }
+            };
+            consumer.credit -= 1;
+            consumer.next_sequence = sequence + 1;
+            return Some((*link, Delivery { key: KEY_NONE, queue: key, entry }));
         }
         None
     }

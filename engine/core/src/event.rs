@@ -81,16 +81,7 @@ pub enum Event {
     },
 }
 
-/// What an owner has to say next.
-#[derive(Debug)]
-pub enum Output {
-    /// A notice.
-    Event(Event),
-    /// A message for a consumer, which stays where it is: [`crate::Core::message`] shows it.
-    Delivery(Delivery),
-}
-
-/// A message that was just given to a consumer. Good until the next command or poll.
+/// A message that was just given to a consumer; it stays where it is, and [`crate::Core::message`] shows it.
 #[derive(Clone, Copy, Debug)]
 pub struct Delivery {
     /// For `Command::Settle`; `KEY_NONE` if the consumer has nothing to settle.

@@ -58,6 +58,19 @@ impl<T> Slab<T> {
         Some(entry)
     }
 
+    /// Drops an entry where it is.
+    #[inline]
+    pub fn clear(&mut self, key: Key) {
+        let place = self.places.get_mut(key.slot as usize).filter(|place| place.generation == key.generation);
+        if let Some(place) = place
+            && place.entry.is_some()
+        {
+            place.entry = None;
+            place.generation = place.generation.wrapping_add(1);
+            self.free.push(key.slot);
+        }
+    }
+
     pub fn len(&self) -> usize {
         self.places.len() - self.free.len()
     }

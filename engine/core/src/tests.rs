@@ -8,7 +8,7 @@ use crate::command::{
     Command, ConsumerSpec, Create, DefaultOutcome, DetachMode, Mode, Modified, Outcome, ProducerSpec, RoutingType,
     Settle, Settled,
 };
-use crate::event::{Event, Output};
+use crate::event::Event;
 use crate::key::{EndKey, LinkKey};
 use crate::limits::CoreConfig;
 use crate::message::Message;
@@ -25,15 +25,13 @@ impl Owner {
 
     fn events(&mut self) -> Vec<Event> {
         self.core.check();
-        let events = std::iter::from_fn(|| {
-            Some(match self.core.poll_output()?.1 {
-                Output::Event(event) => event,
-                Output::Delivery(delivery) => {
-                    Event::Deliver { key: delivery.key, message: self.core.message(&delivery).clone() }
-                }
-            })
-        })
-        .collect();
+        let mut events = Vec::new();
+        loop {
+            events.extend(std::iter::from_fn(|| self.core.poll_event()).map(|(_, event)| event));
+            let Some((_, delivery)) = self.core.poll_delivery() else { break };
+            events.push(Event::Deliver { key: delivery.key, message: self.core.message(&delivery).clone() });
+        }
+        events.extend(std::iter::from_fn(|| self.core.poll_event()).map(|(_, event)| event));
         self.core.check();
         events
     }

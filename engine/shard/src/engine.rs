@@ -4,7 +4,7 @@
 
 use engine_core::Core;
 use engine_core::command::{Command, Outcome, Settled};
-use engine_core::event::{Delivery, Event, Output};
+use engine_core::event::{Delivery, Event};
 use engine_core::key::{EndKey, LinkKey};
 use engine_core::message::Message;
 
@@ -58,6 +58,12 @@ impl Engine {
         }
     }
 
+    /// The turn's wall time, milliseconds since the epoch.
+    #[inline]
+    pub fn wall_ms(&self) -> u64 {
+        self.wall_ms
+    }
+
     /// Hands a command to the owner of its address.
     #[inline]
     pub fn submit(&mut self, owner: u16, command: Command) {
@@ -88,14 +94,14 @@ impl Engine {
         }
     }
 
-    /// The next output for a link of this shard.
+    /// The next event for a link of this shard.
     #[inline]
-    pub fn poll_output(&mut self) -> Option<(LinkKey, Output)> {
+    pub fn poll_event(&mut self) -> Option<(LinkKey, Event)> {
         loop {
             match self.mesh.receive() {
                 Some(Parcel::Event(link, event)) => {
                     self.busy = true;
-                    return Some((link, Output::Event(event)));
+                    return Some((link, event));
                 }
                 Some(Parcel::Command(command)) => {
                     self.busy = true;
@@ -104,17 +110,25 @@ impl Engine {
                 }
                 None => {}
             }
-            let (link, output) = self.core.poll_output()?;
+            let (link, event) = self.core.poll_event()?;
             self.busy = true;
             if link.shard == self.mesh.shard() {
-                return Some((link, output));
+                return Some((link, event));
             }
-            let event = match output {
-                Output::Event(event) => event,
-                Output::Delivery(delivery) => {
-                    Event::Deliver { key: delivery.key, message: self.core.message(&delivery).clone() }
-                }
-            };
+            self.mesh.send(link.shard, Parcel::Event(link, event));
+        }
+    }
+
+    /// The next message for a consumer's link of this shard. There may be new events when there is none.
+    #[inline]
+    pub fn poll_delivery(&mut self) -> Option<(LinkKey, Delivery)> {
+        loop {
+            let (link, delivery) = self.core.poll_delivery()?;
+            self.busy = true;
+            if link.shard == self.mesh.shard() {
+                return Some((link, delivery));
+            }
+            let event = Event::Deliver { key: delivery.key, message: self.core.message(&delivery).clone() };
             self.mesh.send(link.shard, Parcel::Event(link, event));
         }
     }
@@ -160,13 +174,12 @@ mod tests {
         engines[0].submit(1, Command::AttachProducer { link, spec: Box::new(spec) });
         engines[0].flush();
         engines[1].begin_turn(0, 0);
-        assert!(engines[1].poll_output().is_none(), "nothing for its own links");
+        assert!(engines[1].poll_event().is_none(), "nothing for its own links");
         engines[1].flush();
         engines[0].begin_turn(0, 0);
-        let (to, output) = engines[0].poll_output().expect("the answer came back");
+        let (to, event) = engines[0].poll_event().expect("the answer came back");
         assert_eq!(to, link);
-        assert!(matches!(output, Output::Event(Event::Attached { .. })));
-        let next = engines[0].poll_output();
-        assert!(matches!(next, Some((_, Output::Event(Event::Credit { credit: 2000 })))));
+        assert!(matches!(event, Event::Attached { .. }));
+        assert!(matches!(engines[0].poll_event(), Some((_, Event::Credit { credit: 2000 }))));
     }
 }

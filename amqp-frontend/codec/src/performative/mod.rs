@@ -9,6 +9,7 @@ mod connection;
 mod disposition;
 mod fields;
 mod flow;
+mod plain;
 mod session;
 mod terminus;
 mod transfer;
@@ -17,6 +18,7 @@ pub use attach::{Attach, Detach};
 pub use connection::{AmqpError, Close, Open};
 pub use disposition::{DeliveryState, Disposition, encode_disposition};
 pub use flow::{Flow, encode_flow};
+pub use plain::{PlainTransfer, decode_plain, encode_plain};
 pub use session::{Begin, End};
 pub use terminus::{
     Coordinator, DistributionMode, Durability, ExpiryPolicy, LifetimePolicy, NodeTarget, Source, Target,
@@ -107,26 +109,6 @@ pub enum Performative<'a> {
     End(End),
     /// Part 2.7.9
     Close(Close),
-}
-
-/// Decodes a frame's body that starts as every transfer of every known client does, without the way through
-/// [`Performative`], whose moves cost as much as the decoding; `None` for any other.
-///
-/// # Errors
-/// As [`decode`].
-#[inline]
-pub fn decode_transfer(body: &[u8]) -> Option<Result<(Transfer<'_>, &[u8]), DecodeError>> {
-    const START: [u8; 3] = [crate::constructor::DESCRIBED, crate::constructor::ULONG_SMALL, code::TRANSFER as u8];
-    if !body.starts_with(&START) {
-        return None;
-    }
-    let mut reader = Reader::new(body);
-    let decoded = reader.take(START.len()).and_then(|_| reader.list()).and_then(|list| {
-        let mut fields = Fields::new(list);
-        let payload_at = fields.end();
-        Ok((Transfer::decode(&mut fields)?, body.get(payload_at..).unwrap_or_default()))
-    });
-    Some(decoded)
 }
 
 /// Decodes the body of an AMQP frame: a performative and the payload behind it.
