@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use amqp_net::transport::TlsServer;
-use amqp_net::{AddressRules, Frontend, FrontendConfig, Layers, ListenerConfig, Parts, Post, Verify};
+use amqp_net::{AddressRules, Frontend, FrontendConfig, Layers, ListenerConfig, Moves, Parts, Post, Verify};
 use amqp_proto::{Authenticated, Tls};
 use engine_core::Core;
 use engine_core::command::{Create, RoutingType};
 use engine_core::limits::CoreConfig;
-use engine_rt::{InboxSender, Listener, ShardThread, Waker};
+use engine_rt::{Clock, InboxSender, Listener, ShardThread, Waker};
 use engine_shard::Engine;
 use engine_shard::placement::Placement;
 
@@ -211,6 +211,7 @@ fn frontend_config(config: &Config, bound: &[SocketAddr]) -> Result<FrontendConf
         connections_max: config.limits.connections,
         links_max: config.limits.links,
         spin_ns: config.node.spin_us * 1000,
+        moves: if config.node.move_connections { Moves::ToOwner } else { Moves::Never },
         verifier: start_verifiers(config)?,
     })
 }
@@ -257,18 +258,20 @@ fn start_shards(
     let wakers = (0..count).map(|_| Waker::new()).collect::<io::Result<Vec<_>>>();
     let wakers = wakers.map_err(system("cannot make wakers"))?;
     let node_id = node_id();
-    let mut senders = Vec::new();
+    let clock = Clock::default();
+    let (senders, inboxes): (Vec<_>, Vec<_>) =
+        wakers.iter().map(|waker| engine_rt::inbox(INBOX_CAPACITY, waker.clone())).unzip();
     let mut threads = Vec::new();
-    let shards = engine_shard::mesh(&wakers).into_iter().zip(listeners).zip(wakers.iter().cloned()).zip(cores);
-    for (((mesh, listeners), waker), &core) in shards {
-        let (inbox_sender, inbox) = engine_rt::inbox(INBOX_CAPACITY, waker.clone());
-        senders.push(inbox_sender.clone());
+    let meshes = engine_shard::mesh(&wakers).into_iter();
+    let shards = meshes.zip(inboxes).zip(listeners).zip(wakers.iter().cloned()).zip(cores);
+    for ((((mesh, inbox), listeners), waker), &core) in shards {
+        let peers = senders.clone();
         let shard = mesh.shard();
         let core_config = core_config(config, shard, count);
         let (front, node_id) = (front.clone(), node_id.clone());
         let run = move || async move {
             let engine = Engine::new(Core::new(core_config), mesh, placement);
-            let parts = Parts { engine, waker, inbox, inbox_sender, listeners, node_id };
+            let parts = Parts { engine, waker, inbox, peers, clock, listeners, node_id };
             let ended = Frontend::new(front, parts).and_then(|mut frontend| frontend.run());
             if let Err(error) = ended {
                 // Without its readiness source a shard serves nobody; its queues must not look alive.

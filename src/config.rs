@@ -45,6 +45,8 @@ pub struct Node {
     pub shards: Option<u16>,
     /// How long a shard looks for work before it sleeps, microseconds.
     pub spin_us: u64,
+    /// Whether a connection moves to the shard that owns what its first link is attached to.
+    pub move_connections: bool,
 }
 
 impl Default for Node {
@@ -57,6 +59,7 @@ impl Default for Node {
             cores: "all".to_owned(),
             shards: None,
             spin_us: 0,
+            move_connections: true,
         }
     }
 }

@@ -54,11 +54,14 @@ fn respond(request: Request, node: &Node) {
 /// A metric: name, type, what it says, and its value of each thing that has one.
 struct Metric<T: 'static>(&'static str, &'static str, &'static str, fn(&T) -> u64);
 
-const SHARDS: [Metric<Shard>; 3] = [
+const SHARDS: [Metric<Shard>; 4] = [
     Metric("heddle_shard_turns_total", "counter", "Turns of a shard.", |s| s.turns),
     Metric("heddle_shard_memory_bytes", "gauge", "Size of queued messages with overhead.", |s| s.memory_bytes),
     Metric("heddle_connections_refused_total", "counter", "Connections refused at limits.connections.", |s| {
         s.refused_connections
+    }),
+    Metric("heddle_connections_moved_total", "counter", "Connections sent to the shard of their first link.", |s| {
+        s.moved_connections
     }),
 ];
 

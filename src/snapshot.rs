@@ -70,6 +70,8 @@ pub struct Shard {
     pub memory_bytes: u64,
     /// Connections that the limit turned away.
     pub refused_connections: u64,
+    /// Connections sent to the shard that owns their first link.
+    pub moved_connections: u64,
     /// Its lanes.
     pub lanes: Vec<Lane>,
 }
@@ -207,6 +209,7 @@ impl Snapshot {
             turns: view.turns,
             memory_bytes: view.memory_bytes,
             refused_connections: view.refused_connections,
+            moved_connections: view.moved_connections,
             lanes: lanes.collect(),
         });
         self.connections.extend(view.connections.into_iter().map(|connection| Connection {

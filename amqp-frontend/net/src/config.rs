@@ -95,6 +95,15 @@ pub struct Verify {
     pub reply: InboxSender<Post>,
 }
 
+/// Where connections live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moves {
+    /// With the owner of their first link.
+    ToOwner,
+    /// Where the system put them.
+    Never,
+}
+
 /// Everything that a front end is told.
 #[derive(Clone)]
 pub struct FrontendConfig {
@@ -106,6 +115,8 @@ pub struct FrontendConfig {
     pub connections_max: u32,
     /// Links of one shard; more are refused.
     pub links_max: u32,
+    /// Whether a connection moves to the shard that owns what its first link is attached to.
+    pub moves: Moves,
     /// How long to look for work before sleeping, nanoseconds; 0: not at all.
     pub spin_ns: u64,
     /// Who verifies passwords.

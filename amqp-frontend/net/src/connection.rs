@@ -32,6 +32,8 @@ pub(crate) struct Conn {
     pub dirty: bool,
     /// Whether the peer will send no more.
     pub ended: bool,
+    /// Set when the connection is to move to the owner of its first link.
+    pub leaving: Option<Leaving>,
     /// Links by session and handle.
     pub links: Vec<Vec<Option<Slot>>>,
     pub container: String,
@@ -41,6 +43,13 @@ pub(crate) struct Conn {
     pub messages_out: u64,
     pub bytes_in: u64,
     pub bytes_out: u64,
+}
+
+/// Where a connection moves, and the attach that waits to be answered there.
+pub(crate) struct Leaving {
+    pub owner: u16,
+    pub id: LinkId,
+    pub attach: Box<Attach>,
 }
 
 /// One link, at its connection's side.
@@ -93,6 +102,11 @@ impl Conn {
     #[inline]
     pub fn link(&self, id: LinkId) -> Option<Slot> {
         *self.links.get(usize::from(id.session))?.get(id.handle as usize)?
+    }
+
+    /// Whether it has a link.
+    pub fn has_links(&self) -> bool {
+        self.links.iter().flatten().any(Option::is_some)
     }
 
     /// Notes where a link is.

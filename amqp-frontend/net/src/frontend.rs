@@ -14,6 +14,7 @@ use engine_shard::Engine;
 use crate::config::{FrontendConfig, Layers, OUT_STOP_READING, SCAN_PERIOD_NS, STOP_TIMEOUT_NS};
 use crate::connection::{Conn, Link, Reading};
 use crate::inbound;
+use crate::moving::Arriving;
 use crate::slots::{Slot, Slots};
 use crate::transport::{Tls, Transport, WebSocket};
 use crate::view::ShardView;
@@ -36,6 +37,8 @@ pub enum Post {
     },
     /// Somebody wants to see what there is.
     View(flume::Sender<ShardView>),
+    /// A connection moves here.
+    Arrive(Box<Arriving>),
     /// Close all connections, then stop.
     Stop,
 }
@@ -47,10 +50,10 @@ pub struct Frontend {
     pub(crate) clock: Clock,
     pub(crate) now_ns: u64,
     pub(crate) wall_ms: u64,
-    readiness: Readiness,
+    pub(crate) readiness: Readiness,
+    pub(crate) peers: Vec<InboxSender<Post>>,
     waker: Waker,
     inbox: Inbox<Post>,
-    pub(crate) inbox_sender: InboxSender<Post>,
     listeners: Vec<Listener>,
     pub(crate) conns: Slots<Conn>,
     pub(crate) links: Slots<Link>,
@@ -65,6 +68,7 @@ pub struct Frontend {
     pub(crate) node_id: String,
     pub(crate) turns: u64,
     pub(crate) refused_connections: u64,
+    pub(crate) moved: u64,
 }
 
 /// What a shard's front end is made of.
@@ -75,8 +79,10 @@ pub struct Parts {
     pub waker: Waker,
     /// The shard's inbox.
     pub inbox: Inbox<Post>,
-    /// Its sender, for answers.
-    pub inbox_sender: InboxSender<Post>,
+    /// The senders of all shards' inboxes, its own too.
+    pub peers: Vec<InboxSender<Post>>,
+    /// The clock of all shards: what connections remember of time moves with them.
+    pub clock: Clock,
     /// The listeners, in the order of the configuration.
     pub listeners: Vec<Listener>,
     /// Makes names of dynamic nodes unlike those of other runs.
@@ -89,7 +95,7 @@ impl Frontend {
     /// # Errors
     /// When the system has no more descriptors.
     pub fn new(config: FrontendConfig, parts: Parts) -> io::Result<Self> {
-        let Parts { engine, waker, inbox, inbox_sender, listeners, node_id } = parts;
+        let Parts { engine, waker, inbox, peers, clock, listeners, node_id } = parts;
         let readiness = Readiness::new(&waker)?;
         for (index, listener) in listeners.iter().enumerate() {
             readiness.add(std::os::fd::AsRawFd::as_raw_fd(listener), LISTENER_TOKEN | index as u64, Interest::Read)?;
@@ -100,13 +106,13 @@ impl Frontend {
             links: Slots::new(config.links_max),
             config,
             engine,
-            clock: Clock::default(),
+            clock,
             now_ns: 0,
             wall_ms: 0,
             readiness,
             waker,
             inbox,
-            inbox_sender,
+            peers,
             listeners,
             dirty: Vec::new(),
             scratch: vec![0; READ_BYTES + largest as usize],
@@ -119,6 +125,7 @@ impl Frontend {
             node_id,
             turns: 0,
             refused_connections: 0,
+            moved: 0,
         })
     }
 
@@ -251,6 +258,7 @@ impl Frontend {
             interest: Interest::Read,
             dirty: false,
             ended: false,
+            leaving: None,
             links: Vec::new(),
             container: String::new(),
             user: String::new(),
@@ -305,12 +313,16 @@ impl Frontend {
                 break;
             };
             self.handle_amqp(slot, event);
+            if let Some(conn) = self.conns.get_mut(slot).filter(|conn| conn.leaving.is_some()) {
+                conn.keep(bytes, &input);
+                return self.depart(slot);
+            }
         }
         self.touch(slot);
     }
 
     /// Goes on with input that waited for an answer.
-    fn resume(&mut self, slot: Slot) {
+    pub(crate) fn resume(&mut self, slot: Slot) {
         let Some(conn) = self.conns.get_mut(slot) else { return };
         let bytes = std::mem::take(&mut conn.partial);
         self.handle_bytes(slot, &bytes);
@@ -374,6 +386,7 @@ impl Frontend {
                 // Whoever asked may have given up.
                 let _ = reply.try_send(self.view());
             }
+            Post::Arrive(arriving) => self.arrive(*arriving),
             Post::Stop => self.stop(),
         }
     }
@@ -385,13 +398,20 @@ impl Frontend {
             let _ = self.readiness.remove(std::os::fd::AsRawFd::as_raw_fd(&listener));
         }
         let slots: Vec<Slot> = self.conns.iter().map(|(slot, _)| slot).collect();
-        for slot in slots {
-            self.drop_links(slot);
-            let Some(conn) = self.conns.get_mut(slot) else { continue };
-            let error = AmqpError::new(condition::CONNECTION_FORCED, "the node is shutting down");
-            conn.machine.close(Some(error), self.now_ns, &mut conn.out);
-            self.touch(slot);
-        }
+        slots.into_iter().for_each(|slot| self.dismiss(slot));
+    }
+
+    /// Closes a connection because the node stops.
+    pub(crate) fn dismiss(&mut self, slot: Slot) {
+        self.drop_links(slot);
+        let Some(conn) = self.conns.get_mut(slot) else { return };
+        let error = AmqpError::new(condition::CONNECTION_FORCED, "the node is shutting down");
+        conn.machine.close(Some(error), self.now_ns, &mut conn.out);
+        self.touch(slot);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stop_by_ns.is_some()
     }
 
     fn is_stopped(&self) -> bool {
@@ -413,7 +433,7 @@ impl Frontend {
     }
 }
 
-fn token(slot: Slot) -> u64 {
+pub(crate) fn token(slot: Slot) -> u64 {
     (u64::from(slot.generation) << 32) | u64::from(slot.index)
 }
 

@@ -12,8 +12,8 @@ use engine_core::message::{Header, Message};
 use engine_shard::Engine;
 
 use crate::arena::Arena;
-use crate::config::{GRANT_MAX, RELAY_WINDOW, Verify};
-use crate::connection::{Conn, Link, LinkKind};
+use crate::config::{GRANT_MAX, Moves, RELAY_WINDOW, Verify};
+use crate::connection::{Conn, Leaving, Link, LinkKind};
 use crate::frontend::Frontend;
 use crate::slots::{Slot, Slots};
 use crate::terminus::{self, Plan};
@@ -38,7 +38,7 @@ impl Frontend {
             Event::Authenticate(credentials) => self.authenticate(slot, credentials),
             Event::Opened(open) => self.handle_open(slot, *open),
             Event::Begun(_) | Event::Drained(_) => {}
-            Event::Attached(link, attach) => self.handle_attach(slot, link, attach),
+            Event::Attached(link, attach) => self.handle_attach(slot, link, attach, self.config.moves),
             Event::Detached { link, closed, error } => {
                 if let Some(error) = error {
                     tracing::debug!(target: "heddle::net", %error, "link detached");
@@ -84,7 +84,7 @@ impl Frontend {
             }
             Credentials::Plain { user, password } => {
                 conn.user.clone_from(&user);
-                let reply = self.inbox_sender.clone();
+                let Some(reply) = self.peers.get(usize::from(self.engine.shard())).cloned() else { return };
                 let verify = Verify { user, password, connection: slot, reply };
                 if self.config.verifier.try_send(verify).is_err() {
                     // Too many at once: the client may try again.
@@ -101,7 +101,7 @@ impl Frontend {
         conn.machine.accept_open(&mut conn.out);
     }
 
-    fn handle_attach(&mut self, slot: Slot, id: LinkId, attach: Box<Attach>) {
+    pub(crate) fn handle_attach(&mut self, slot: Slot, id: LinkId, attach: Box<Attach>, moves: Moves) {
         let shard = self.engine.shard();
         let placement = self.engine.placement();
         let Some(conn) = self.conns.get_mut(slot) else { return };
@@ -126,6 +126,10 @@ impl Frontend {
             Plan::Relay => return self.attach_relay(slot, id),
         };
         let owner = placement.owner(&address);
+        if owner != shard && moves == Moves::ToOwner && !conn.has_links() {
+            conn.leaving = Some(Leaving { owner, id, attach });
+            return;
+        }
         let link = Link { conn: Some(slot), id, owner, end: None, address, kind, attach: Some(attach) };
         let Ok(place) = self.links.insert(link) else {
             let text = format!("this shard has {} links, which is its limit", self.config.links_max);

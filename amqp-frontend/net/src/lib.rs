@@ -6,13 +6,14 @@ mod config;
 mod connection;
 mod frontend;
 mod inbound;
+mod moving;
 mod outbound;
 mod slots;
 mod terminus;
 pub mod transport;
 mod view;
 
-pub use config::{AddressRules, FrontendConfig, Layers, ListenerConfig, Verify};
+pub use config::{AddressRules, FrontendConfig, Layers, ListenerConfig, Moves, Verify};
 pub use frontend::{Frontend, Parts, Post};
 pub use slots::Slot;
 pub use view::{ConnectionView, LinkView, ShardView};

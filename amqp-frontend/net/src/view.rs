@@ -53,6 +53,8 @@ pub struct ShardView {
     pub turns: u64,
     /// Connections refused for the limit.
     pub refused_connections: u64,
+    /// Connections sent to the shard that owns their first link.
+    pub moved_connections: u64,
     /// Size of queued messages with overhead, octets.
     pub memory_bytes: u64,
     /// Its connections.
@@ -91,6 +93,7 @@ impl Frontend {
             shard: self.engine.shard(),
             turns: self.turns,
             refused_connections: self.refused_connections,
+            moved_connections: self.moved,
             memory_bytes: self.engine.core().memory_bytes(),
             connections: connections.collect(),
             links: links.collect(),
