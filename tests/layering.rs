@@ -11,7 +11,7 @@ const ALLOWED: [(&str, &[&str]); 8] = [
     ("engine/rt", &[]),
     ("engine/shard", &["engine-core", "engine-rt"]),
     ("amqp-frontend/net", &["amqp-codec", "amqp-proto", "engine-core", "engine-rt", "engine-shard"]),
-    ("perf", &["amqp-codec", "engine-rt"]),
+    ("perf", &["amqp-codec", "engine-rt", "engine-shard"]),
     (".", &["amqp-net", "amqp-proto", "engine-core", "engine-rt", "engine-shard"]),
 ];
 

@@ -10,7 +10,9 @@ use clap::Args;
 use hdrhistogram::Histogram;
 
 use crate::load::{self, Load, Paced};
-use crate::peer::{Peer, Settle, Work};
+use crate::peer::Settle;
+
+mod shards;
 
 /// How a comparison is run.
 #[derive(Args)]
@@ -71,13 +73,28 @@ fn folder() -> io::Result<PathBuf> {
     Ok(folder)
 }
 
-fn start_broker(options: &Options, spin_us: u64) -> io::Result<Server> {
+/// How the broker is set up.
+struct Setup {
+    cores: String,
+    shards: u16,
+    spin_us: u64,
+}
+
+impl Setup {
+    fn on(core: usize) -> Self {
+        Self { cores: core.to_string(), shards: 1, spin_us: 0 }
+    }
+}
+
+fn start_broker(options: &Options, setup: &Setup) -> io::Result<Server> {
     let folder = folder()?;
     let (config, ready) = (folder.join("heddle.toml"), folder.join("broker.json"));
     let text = format!(
-        "[node]\ncores = \"{}\"\nspin_us = {spin_us}\ndata_dir = \"{}\"\n[http]\naddress = \"127.0.0.1:0\"\n[log]\n\
+        "[node]\ncores = \"{}\"\nshards = {}\nspin_us = {}\ndata_dir = \"{}\"\n[http]\naddress = \"127.0.0.1:0\"\n[log]\n\
          level = \"warn\"\n[[listeners]]\naddress = \"127.0.0.1:0\"\nmax_frame_size = 262144\n",
-        options.core,
+        setup.cores,
+        setup.shards,
+        setup.spin_us,
         folder.join("data").display()
     );
     std::fs::write(&config, text)?;
@@ -122,12 +139,12 @@ fn median(values: &mut [f64]) -> f64 {
 pub fn run(options: &Options) -> io::Result<()> {
     environment();
     let load = |pairs, size, window, settle| Load {
-        pairs,
+        addresses: load::queues(pairs),
+        home: None,
         size,
         window,
         settle,
         seconds: options.seconds,
-        prefix: "perf.".to_owned(),
     };
     let cases = [
         ("100 B unsettled, 1 pair", load(1, 100, 2000, Settle::Unsettled), 0.3),
@@ -146,7 +163,7 @@ pub fn run(options: &Options) -> io::Result<()> {
             let relay = start_yardstick(options, &[])?;
             let relayed = on_core(options.load_core, || load::through_relay(relay.address, &load))?;
             drop(relay);
-            let broker = start_broker(options, 0)?;
+            let broker = start_broker(options, &Setup::on(options.core))?;
             let before = cpu_seconds(broker.child.id());
             let rate = on_core(options.load_core, || load::pairs(broker.address, &load))?;
             let cpu = cpu_seconds(broker.child.id()) - before;
@@ -170,6 +187,12 @@ pub fn run(options: &Options) -> io::Result<()> {
             pace(options, name, spin)?;
         }
     }
+    if "forwarded".contains(&options.only) {
+        shards::forwarded(options)?;
+    }
+    if "two shards".contains(&options.only) {
+        shards::two(options)?;
+    }
     std::fs::remove_dir_all(folder()?)
 }
 
@@ -179,9 +202,9 @@ fn pace(options: &Options, name: &str, spin_us: u64) -> io::Result<()> {
         let echo = start_yardstick(options, &["--echo"])?;
         let bare = on_core(options.load_core, || load::paced(echo.address, &Paced::Echo, 10_000, options.seconds))?;
         drop(echo);
-        let broker = start_broker(options, spin_us)?;
+        let broker = start_broker(options, &Setup { spin_us, ..Setup::on(options.core) })?;
         let (before, start) = (cpu_seconds(broker.child.id()), Instant::now());
-        let what = Paced::Queue("perf.paced".to_owned());
+        let what = Paced::Queue { address: "perf.paced".to_owned(), home: None };
         let queue = on_core(options.load_core, || load::paced(broker.address, &what, 10_000, options.seconds))?;
         let cpu = (cpu_seconds(broker.child.id()) - before) / start.elapsed().as_secs_f64();
         println!("  echo   {}", percentiles(&bare));
@@ -214,44 +237,4 @@ fn environment() {
         read("/proc/sys/net/ipv4/tcp_congestion_control"),
         read("/proc/loadavg")
     );
-}
-
-/// Private memory of a process, KiB.
-fn memory_kib(pid: u32) -> u64 {
-    let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
-    let value =
-        |name: &str| rollup.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok());
-    value("Private_Dirty:").unwrap_or(0) + value("Private_Clean:").unwrap_or(0)
-}
-
-/// Opens connections with two links each and says what each costs the broker.
-///
-/// # Errors
-/// When the broker refuses one.
-pub fn idle(to: SocketAddr, connections: usize, pid: u32) -> io::Result<()> {
-    let mut scratch = vec![0; 2 << 20];
-    let before = memory_kib(pid);
-    let mut peers = Vec::new();
-    for index in 0..connections {
-        let producer = Work::Producer { credit: 0, sent: 0, settled: 0, window: 1 };
-        let mut peer = Peer::connect(to, &format!("idle.{}", index % 100), Settle::Unsettled, producer)?;
-        peer.attach_receiver(&format!("idle.{}", index % 100))?;
-        peers.push(peer);
-    }
-    let until = Instant::now() + Duration::from_secs(30);
-    let mut waiting: Vec<usize> = (0..peers.len()).collect();
-    while !waiting.is_empty() && Instant::now() < until {
-        waiting.retain(|&index| peers[index].read(&mut scratch, |_| {}).is_err() || peers[index].sendable() == 0);
-    }
-    if !waiting.is_empty() {
-        return Err(io::Error::other(format!("{} connections got no credit", waiting.len())));
-    }
-    // Buffers of the handshake go with the first sweeps.
-    std::thread::sleep(Duration::from_secs(2));
-    let after = memory_kib(pid);
-    let each = (after.saturating_sub(before)) as f64 / connections as f64;
-    println!(
-        "{connections} connections with a session and two links each: {each:.2} KiB each ({before} -> {after} KiB)"
-    );
-    Ok(())
 }

@@ -17,8 +17,10 @@ const WARM_UP: f64 = 0.2;
 /// A closed-loop load.
 #[derive(Clone, Debug)]
 pub struct Load {
-    /// Producers and consumers, each pair on a queue of its own.
-    pub pairs: usize,
+    /// The queues, each with a producer and a consumer of its own.
+    pub addresses: Vec<String>,
+    /// Where connections are to live, if not with their queue.
+    pub home: Option<String>,
     /// Octets of a message's body.
     pub size: usize,
     /// Deliveries on the way for each pair, and credit of each consumer.
@@ -27,8 +29,11 @@ pub struct Load {
     pub settle: Settle,
     /// How long it runs.
     pub seconds: f64,
-    /// Beginning of the queues' names.
-    pub prefix: String,
+}
+
+/// The addresses of `pairs` queues.
+pub fn queues(pairs: usize) -> Vec<String> {
+    (0..pairs).map(|pair| format!("perf.{pair}")).collect()
 }
 
 /// Runs pairs as fast as windows allow; gives messages received a second.
@@ -39,12 +44,11 @@ pub fn pairs(to: SocketAddr, load: &Load) -> io::Result<f64> {
     let waker = Waker::new()?;
     let mut readiness = Readiness::new(&waker)?;
     let mut peers = Vec::new();
-    for pair in 0..load.pairs {
-        let address = format!("{}{pair}", load.prefix);
+    for address in &load.addresses {
         let consumer = Work::Consumer { received: 0, credit: 0, window: load.window, open: None };
         let producer = Work::Producer { credit: 0, sent: 0, settled: 0, window: load.window };
         for work in [consumer, producer] {
-            let peer = Peer::connect(to, &address, load.settle, work)?;
+            let peer = Peer::connect(to, load.home.as_deref(), address, load.settle, work)?;
             readiness.add(peer.fd(), peers.len() as u64, Interest::Read)?;
             peers.push((peer, false));
         }
@@ -133,8 +137,13 @@ pub fn through_relay(to: SocketAddr, load: &Load) -> io::Result<f64> {
 
 /// What is paced: a broker's queue, or a bare echo.
 pub enum Paced {
-    /// Through a queue of this name.
-    Queue(String),
+    /// Through a queue.
+    Queue {
+        /// Its address.
+        address: String,
+        /// Where connections are to live, if not with their queue.
+        home: Option<String>,
+    },
     /// To the peer and back.
     Echo,
 }
@@ -183,11 +192,11 @@ impl Line {
         let scratch = vec![0; SCRATCH];
         match what {
             Paced::Echo => Ok(Self::Echo { socket: Socket::connect(to)?, scratch, partial: Vec::new() }),
-            Paced::Queue(address) => {
+            Paced::Queue { address, home } => {
                 let consumer = Work::Consumer { received: 0, credit: 0, window: 1000, open: None };
                 let producer = Work::Producer { credit: 0, sent: 0, settled: 0, window: 1000 };
-                let consumer = Box::new(Peer::connect(to, address, Settle::Unsettled, consumer)?);
-                let producer = Box::new(Peer::connect(to, address, Settle::Unsettled, producer)?);
+                let consumer = Box::new(Peer::connect(to, home.as_deref(), address, Settle::Unsettled, consumer)?);
+                let producer = Box::new(Peer::connect(to, home.as_deref(), address, Settle::Unsettled, producer)?);
                 Ok(Self::Queue { producer, consumer, payload: message(100), scratch })
             }
         }

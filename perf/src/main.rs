@@ -1,6 +1,7 @@
 //! `heddle-perf`: loads a broker and a bare relay of the same bytes side by side. See `perf/README.md`.
 
 mod compare;
+mod idle;
 mod load;
 mod peer;
 mod relay;
@@ -97,17 +98,17 @@ fn main() -> io::Result<()> {
         Command::Pairs { to, pairs, size, window, presettled, seconds, core } => {
             engine_rt::pin_thread(core)?;
             let settle = if presettled { Settle::Presettled } else { Settle::Unsettled };
-            let load = Load { pairs, size, window, settle, seconds, prefix: "perf.".to_owned() };
+            let load = Load { addresses: load::queues(pairs), home: None, size, window, settle, seconds };
             println!("{:.0} messages/s", load::pairs(to, &load)?);
             Ok(())
         }
         Command::Paced { to, rate, seconds, address, core } => {
             engine_rt::pin_thread(core)?;
-            let histogram = load::paced(to, &Paced::Queue(address), rate, seconds)?;
+            let histogram = load::paced(to, &Paced::Queue { address, home: None }, rate, seconds)?;
             println!("{}", compare::percentiles(&histogram));
             Ok(())
         }
-        Command::Idle { to, connections, pid } => compare::idle(to, connections, pid),
+        Command::Idle { to, connections, pid } => idle::run(to, connections, pid),
         Command::Relay { core, ready_file, echo } => {
             engine_rt::pin_thread(core)?;
             let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;

@@ -15,6 +15,8 @@ use engine_rt::Socket;
 const OUT_MAX: usize = 128 * 1024;
 /// Frames larger than this are not sent by any broker under test, octets.
 const FRAME_MAX: u32 = 1 << 20;
+/// Handle of the link that only says where a connection is to live.
+const HOME_HANDLE: u32 = 7;
 
 /// Whether deliveries are sent settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,11 +67,12 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Connects and writes everything up to the attach, without waiting for answers.
+    /// Connects and writes everything up to the attach, without waiting for answers. A first link to `home` puts the
+    /// connection where that address lives.
     ///
     /// # Errors
     /// When nobody listens.
-    pub fn connect(to: SocketAddr, address: &str, settle: Settle, work: Work) -> io::Result<Self> {
+    pub fn connect(to: SocketAddr, home: Option<&str>, address: &str, settle: Settle, work: Work) -> io::Result<Self> {
         let socket = Socket::connect(to)?;
         let mut out = ProtocolHeader::Amqp.bytes().to_vec();
         let open =
@@ -78,6 +81,9 @@ impl Peer {
         let window = u32::MAX >> 1;
         let begin = Begin { incoming_window: window, outgoing_window: window, ..Begin::default() };
         encode_frame(&mut out, 0, &Performative::Begin(Box::new(begin)));
+        if let Some(home) = home {
+            append_receiver(&mut out, HOME_HANDLE, home);
+        }
         let role = if matches!(work, Work::Producer { .. }) { Role::Sender } else { Role::Receiver };
         let node = NodeTarget { address: Some(address.to_owned()), ..NodeTarget::default() };
         let attach = Attach {
@@ -102,12 +108,7 @@ impl Peer {
     /// # Errors
     /// When the connection is broken.
     pub fn attach_receiver(&mut self, address: &str) -> io::Result<()> {
-        let attach = Attach {
-            source: Some(Source { address: Some(address.to_owned()), ..Source::default() }),
-            target: Some(Target::Node(NodeTarget::default())),
-            ..Attach::new(format!("receiver-{address}"), 1, Role::Receiver)
-        };
-        encode_frame(&mut self.out, 0, &Performative::Attach(Box::new(attach)));
+        append_receiver(&mut self.out, 1, address);
         self.flush()
     }
 
@@ -280,6 +281,16 @@ impl Peer {
         self.written = 0;
         Ok(())
     }
+}
+
+/// Appends the attach of a link that receives and has no credit.
+fn append_receiver(out: &mut Vec<u8>, handle: u32, address: &str) {
+    let attach = Attach {
+        source: Some(Source { address: Some(address.to_owned()), ..Source::default() }),
+        target: Some(Target::Node(NodeTarget::default())),
+        ..Attach::new(format!("receiver-{handle}-{address}"), handle, Role::Receiver)
+    };
+    encode_frame(out, 0, &Performative::Attach(Box::new(attach)));
 }
 
 /// Appends the frame that carries one message.

@@ -237,6 +237,15 @@ pub enum Command {
         /// The outcome.
         outcome: Outcome,
     },
+    /// A consumer accepted several deliveries: the usual outcome, many to one command.
+    Accept {
+        /// The consumer.
+        end: EndKey,
+        /// How many of `keys` count.
+        count: u8,
+        /// The deliveries' keys, in the order of their outcomes.
+        keys: [u64; ACCEPT_KEYS],
+    },
     /// A consumer may be sent that many more messages.
     Grant {
         /// The consumer.
@@ -257,6 +266,9 @@ pub enum Command {
         mode: DetachMode,
     },
 }
+
+/// Keys in one `Command::Accept`: as many as a command's size allows.
+pub const ACCEPT_KEYS: usize = 9;
 
 const _: () = assert!(size_of::<Command>() <= 96);
 const _: () = assert!(size_of::<Outcome>() <= 16);

@@ -131,6 +131,11 @@ impl Core {
                 self.handle_deliver(now_ns, wall_ms, end, delivery, settled, message);
             }
             Command::Settle { end, key: held, outcome } => self.handle_settle(end, held, outcome),
+            Command::Accept { end, count, keys } => {
+                for &held in keys.iter().take(usize::from(count)) {
+                    self.handle_settle(end, held, Outcome::Accepted);
+                }
+            }
             Command::Grant { end, credit } => self.grant(key(end), credit),
             Command::Drain { end } => self.drain(key(end)),
             Command::Publish { link, delivery, settled, publish } => self.publish(link, delivery, settled, *publish),
@@ -187,6 +192,20 @@ impl Core {
     pub fn message(&self, delivery: &Delivery) -> &Message {
         let entry = self.queues.get(delivery.queue).and_then(|queue| queue.entry(delivery.entry));
         &entry.expect("a delivery is looked at before anything else is done").message
+    }
+
+    /// The message of the delivery that was polled last, to send to another shard: shared with the queue if that keeps it.
+    ///
+    /// # Panics
+    /// As `message`.
+    pub fn share_message(&mut self, delivery: &Delivery) -> Message {
+        if self.sent.take().is_some()
+            && let Some(message) = self.queues.get_mut(delivery.queue).and_then(|queue| queue.take(delivery.entry))
+        {
+            self.memory_bytes -= message.size();
+            return message;
+        }
+        self.message(delivery).clone()
     }
 
     /// `Command::Deliver` without the command: what a shard sends to itself need not be packed.

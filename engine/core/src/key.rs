@@ -14,7 +14,7 @@ pub struct LinkKey {
 }
 
 /// Names the half of a link that lives with its queue, on the owner shard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EndKey {
     /// The place in the owner shard's table of link ends.
     pub slot: u32,

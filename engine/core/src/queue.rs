@@ -222,6 +222,13 @@ impl Queue {
         size
     }
 
+    /// Takes a message that is out of the order out of the queue.
+    pub fn take(&mut self, entry: Key) -> Option<Message> {
+        let message = self.entries.remove(entry)?.message;
+        self.bytes -= message.size();
+        Some(message)
+    }
+
     /// Everything that `end` holds comes back.
     pub fn abandon(&mut self, end: Key, outcome: &Outcome) {
         let held: Vec<Key> = self.acquired.iter().filter(|(_, held)| held.end == end).map(|(key, _)| key).collect();

@@ -1,11 +1,12 @@
 //! A lane: a bounded path from one shard to another, one producer, one consumer, without locks.
 //!
-//! Guarantees: values arrive once and in order; a full lane gives the value back; neither side ever waits for the other.
+//! Guarantees: values arrive once and in order; a full lane gives the value back; neither side ever waits for the other. A
+//! sender that found it full and says so (`starve`) is told of by the receiver's next `take_starved`, or finds room at once.
 
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 
 /// On a cache line of its own, so that the two sides do not take lines from each other.
 #[repr(align(128))]
@@ -16,6 +17,8 @@ struct Ring<T> {
     head: Padded,
     /// Values put so far; written by the sender.
     tail: Padded,
+    /// Set by the sender that waits for room, taken back by the receiver that made some.
+    starved: AtomicBool,
     slots: Box<[UnsafeCell<MaybeUninit<T>>]>,
 }
 
@@ -61,7 +64,8 @@ pub struct LaneReceiver<T> {
 pub fn lane<T: Send>(capacity: usize) -> (LaneSender<T>, LaneReceiver<T>) {
     let capacity = capacity.max(2).next_power_of_two();
     let slots = (0..capacity).map(|_| UnsafeCell::new(MaybeUninit::uninit())).collect();
-    let ring = Arc::new(Ring { head: Padded(AtomicUsize::new(0)), tail: Padded(AtomicUsize::new(0)), slots });
+    let (head, tail) = (Padded(AtomicUsize::new(0)), Padded(AtomicUsize::new(0)));
+    let ring = Arc::new(Ring { head, tail, starved: AtomicBool::new(false), slots });
     (LaneSender { ring: Arc::clone(&ring), tail: 0, head: 0 }, LaneReceiver { ring, head: 0, tail: 0 })
 }
 
@@ -83,6 +87,15 @@ impl<T> LaneSender<T> {
         self.tail = self.tail.wrapping_add(1);
         self.ring.tail.0.store(self.tail, Ordering::Release);
         Ok(())
+    }
+
+    /// Asks to be told of room; gives whether there is some already. Either this sees what the receiver took, or the
+    /// receiver sees that somebody waits: both have a sequentially consistent fence between their two steps.
+    pub fn starve(&mut self) -> bool {
+        self.ring.starved.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        self.head = self.ring.head.0.load(Ordering::Acquire);
+        self.tail.wrapping_sub(self.head) < self.ring.slots.len()
     }
 
     /// Values under way.
@@ -111,6 +124,12 @@ impl<T> LaneReceiver<T> {
         self.head = self.head.wrapping_add(1);
         self.ring.head.0.store(self.head, Ordering::Release);
         Some(value)
+    }
+
+    /// Whether the sender waits for the room that was made by taking values out. Call it after some were taken.
+    pub fn take_starved(&self) -> bool {
+        fence(Ordering::SeqCst);
+        self.ring.starved.load(Ordering::Relaxed) && self.ring.starved.swap(false, Ordering::Relaxed)
     }
 }
 
@@ -143,6 +162,19 @@ mod tests {
         }
         thread.join().expect("the sender ends");
         assert!(receiver.receive().is_none());
+    }
+
+    #[test]
+    fn a_starved_sender_is_told() {
+        let (mut sender, mut receiver) = lane(2);
+        assert!(sender.starve(), "there is room");
+        assert!(receiver.take_starved(), "it asked all the same");
+        assert!(sender.try_send(1).is_ok() && sender.try_send(2).is_ok() && sender.try_send(3).is_err());
+        assert!(!sender.starve());
+        assert_eq!(receiver.receive(), Some(1));
+        assert!(receiver.take_starved());
+        assert!(!receiver.take_starved(), "once");
+        assert!(sender.try_send(3).is_ok());
     }
 
     #[test]

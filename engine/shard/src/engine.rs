@@ -89,6 +89,8 @@ impl Engine {
     pub fn settle(&mut self, owner: u16, end: EndKey, key: u64, outcome: Outcome) {
         if owner == self.mesh.shard() {
             self.core.handle_settle(end, key, outcome);
+        } else if outcome == Outcome::Accepted {
+            self.mesh.accept(owner, end, key);
         } else {
             self.mesh.send(owner, Parcel::Command(Command::Settle { end, key, outcome }));
         }
@@ -128,7 +130,7 @@ impl Engine {
             if link.shard == self.mesh.shard() {
                 return Some((link, delivery));
             }
-            let event = Event::Deliver { key: delivery.key, message: self.core.message(&delivery).clone() };
+            let event = Event::Deliver { key: delivery.key, message: self.core.share_message(&delivery) };
             self.mesh.send(link.shard, Parcel::Event(link, event));
         }
     }
@@ -139,10 +141,10 @@ impl Engine {
         self.core.message(delivery)
     }
 
-    /// Ends a turn: peers are woken. Gives whether this shard had work, or still waits for room in a lane.
+    /// Ends a turn: peers are woken. Gives whether this shard had work.
     pub fn flush(&mut self) -> bool {
-        let waits = self.mesh.flush();
-        waits || self.busy
+        self.mesh.flush();
+        self.busy
     }
 
     /// When the next turn is due even if nothing happens, nanoseconds.

@@ -5,9 +5,9 @@
 
 use std::collections::VecDeque;
 
-use engine_core::command::Command;
+use engine_core::command::{ACCEPT_KEYS, Command};
 use engine_core::event::Event;
-use engine_core::key::LinkKey;
+use engine_core::key::{EndKey, LinkKey};
 use engine_rt::{LaneReceiver, LaneSender, Waker, lane};
 
 /// Messages in one lane: about a turn's work, so that a sender seldom finds it full, and 100 KiB.
@@ -28,11 +28,21 @@ struct Peer {
     sender: LaneSender<Parcel>,
     receiver: LaneReceiver<Parcel>,
     waiting: VecDeque<Parcel>,
+    /// Acceptances that go with the next command or at the end of the turn.
+    accepted: Accepted,
     waker: Waker,
     told: bool,
     budget: u32,
     sent: u64,
     overflowed: u64,
+}
+
+/// Deliveries that one consumer accepted.
+#[derive(Clone, Copy, Debug, Default)]
+struct Accepted {
+    end: EndKey,
+    count: u8,
+    keys: [u64; ACCEPT_KEYS],
 }
 
 /// How a lane is used.
@@ -80,12 +90,35 @@ pub fn mesh(wakers: &[Waker]) -> Vec<Mesh> {
             let peers = lanes.map(|((sender, receiver), waker)| {
                 let (waiting, waker) = (VecDeque::new(), waker.clone());
                 let (sender, receiver) = sender.zip(receiver)?;
-                Some(Peer { sender, receiver, waiting, waker, told: true, budget: 0, sent: 0, overflowed: 0 })
+                let accepted = Accepted::default();
+                Some(Peer { sender, receiver, waiting, accepted, waker, told: true, budget: 0, sent: 0, overflowed: 0 })
             });
             let shard = u16::try_from(shard).expect("shards are numbered by 16 bits");
             Mesh { shard, peers: peers.collect(), next: 0 }
         })
         .collect()
+}
+
+impl Peer {
+    #[inline]
+    fn send(&mut self, parcel: Parcel) {
+        self.told = false;
+        self.sent += 1;
+        let refused = if self.waiting.is_empty() { self.sender.try_send(parcel).err() } else { Some(parcel) };
+        if let Some(parcel) = refused {
+            self.overflowed += 1;
+            self.waiting.push_back(parcel);
+        }
+    }
+
+    #[inline]
+    fn flush_accepted(&mut self) {
+        let Accepted { end, count, keys } = self.accepted;
+        if count > 0 {
+            self.accepted.count = 0;
+            self.send(Parcel::Command(Command::Accept { end, count, keys }));
+        }
+    }
 }
 
 impl Mesh {
@@ -96,16 +129,31 @@ impl Mesh {
 
     #[inline]
     pub(crate) fn send(&mut self, to: u16, parcel: Parcel) {
+        let peer = self.peer(to);
+        peer.flush_accepted();
+        peer.send(parcel);
+    }
+
+    /// Sends `Outcome::Accepted` for one delivery, together with its neighbours.
+    #[inline]
+    pub(crate) fn accept(&mut self, to: u16, end: EndKey, key: u64) {
+        let peer = self.peer(to);
+        if peer.accepted.end != end || usize::from(peer.accepted.count) == ACCEPT_KEYS {
+            peer.flush_accepted();
+            peer.accepted.end = end;
+        }
+        if let Some(place) = peer.accepted.keys.get_mut(usize::from(peer.accepted.count)) {
+            *place = key;
+            peer.accepted.count += 1;
+        }
+    }
+
+    #[inline]
+    fn peer(&mut self, to: u16) -> &mut Peer {
         let Some(peer) = self.peers.get_mut(usize::from(to)).and_then(Option::as_mut) else {
             unreachable!("keys name living shards");
         };
-        peer.told = false;
-        peer.sent += 1;
-        let refused = if peer.waiting.is_empty() { peer.sender.try_send(parcel).err() } else { Some(parcel) };
-        if let Some(parcel) = refused {
-            peer.overflowed += 1;
-            peer.waiting.push_back(parcel);
-        }
+        peer
     }
 
     pub(crate) fn begin_turn(&mut self) {
@@ -128,23 +176,25 @@ impl Mesh {
         None
     }
 
-    /// Sends what waited, and wakes the peers that got something. Gives whether anything still waits.
-    pub(crate) fn flush(&mut self) -> bool {
-        let mut waits = false;
+    /// Sends what waited, and wakes the peers that got something or wait for room that was made. What still waits is sent
+    /// when the peer, having made room, wakes this shard.
+    pub(crate) fn flush(&mut self) {
         for peer in self.peers.iter_mut().flatten() {
+            peer.flush_accepted();
             while let Some(parcel) = peer.waiting.pop_front() {
                 peer.told = false;
                 if let Err(parcel) = peer.sender.try_send(parcel) {
                     peer.waiting.push_front(parcel);
-                    waits = true;
-                    break;
+                    if !peer.sender.starve() {
+                        break;
+                    }
                 }
             }
-            if !std::mem::replace(&mut peer.told, true) {
+            let made_room = peer.budget < BURST && peer.receiver.take_starved();
+            if !std::mem::replace(&mut peer.told, true) || made_room {
                 peer.waker.wake();
             }
         }
-        waits
     }
 
     /// How the lanes are used.
