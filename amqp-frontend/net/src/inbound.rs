@@ -1,5 +1,7 @@
 //! From AMQP to the engine: what each event of a connection's machine becomes.
 
+use std::num::NonZeroU64;
+
 use amqp_codec::performative::{Attach, NodeTarget, Open, Source, Target};
 use amqp_codec::section::{self, Sections};
 use amqp_codec::{AmqpError, DecodeError, condition};
@@ -360,10 +362,10 @@ fn parse(payload: &[u8]) -> Result<(Sections, section::Header), DecodeError> {
 fn message(header: &section::Header, format: u32, body: Bytes, wall_ms: u64) -> Message {
     let section::Header { durable, priority, ttl_ms, delivery_count, .. } = *header;
     Message {
-        header: Header { durable, priority, ttl_ms, first_acquirer: true, delivery_count },
+        header: Header { durable, priority, first_acquirer: true, delivery_count },
         format,
         body,
-        expires_wall_ms: ttl_ms.map(|ttl| wall_ms + u64::from(ttl)),
+        expires_wall_ms: ttl_ms.and_then(|ttl| NonZeroU64::new(wall_ms + u64::from(ttl))),
     }
 }
 

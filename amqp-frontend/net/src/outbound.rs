@@ -186,7 +186,7 @@ fn deliver(
         durable: message.header.durable,
         priority: message.header.priority,
         // What is left of it (part 3.2.1): a message lives no longer for having waited.
-        ttl_ms: message.expires_wall_ms.map(|at| u32::try_from(at.saturating_sub(wall_ms)).unwrap_or(u32::MAX)),
+        ttl_ms: message.expires_wall_ms.map(|at| u32::try_from(at.get().saturating_sub(wall_ms)).unwrap_or(u32::MAX)),
         first_acquirer: message.header.first_acquirer,
         delivery_count: message.header.delivery_count,
     }

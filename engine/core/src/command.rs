@@ -268,7 +268,7 @@ pub enum Command {
 }
 
 /// Keys in one `Command::Accept`: as many as a command's size allows.
-pub const ACCEPT_KEYS: usize = 9;
+pub const ACCEPT_KEYS: usize = 6;
 
-const _: () = assert!(size_of::<Command>() <= 96);
+const _: () = assert!(size_of::<Command>() <= 72);
 const _: () = assert!(size_of::<Outcome>() <= 16);

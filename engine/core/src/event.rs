@@ -93,4 +93,4 @@ pub struct Delivery {
 /// The key of a delivery that nobody settles: presettled or browsed.
 pub const KEY_NONE: u64 = u64::MAX;
 
-const _: () = assert!(size_of::<Event>() <= 96);
+const _: () = assert!(size_of::<Event>() <= 72);

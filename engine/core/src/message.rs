@@ -2,6 +2,8 @@
 //!
 //! A clone copies no payload. The bytes are never looked into here.
 
+use std::num::NonZeroU64;
+
 use bytes::Bytes;
 
 use crate::limits::MESSAGE_OVERHEAD;
@@ -13,8 +15,6 @@ pub struct Header {
     pub durable: bool,
     /// 0 to 9 in practice; 4 when the sender says nothing.
     pub priority: u8,
-    /// Time to live in milliseconds, as the sender gave it; expiry itself is `Message::expires_wall_ms`.
-    pub ttl_ms: Option<u32>,
     /// Nobody has acquired the message before. True only on the first delivery.
     pub first_acquirer: bool,
     /// How many earlier deliveries failed.
@@ -23,7 +23,7 @@ pub struct Header {
 
 impl Default for Header {
     fn default() -> Self {
-        Self { durable: false, priority: 4, ttl_ms: None, first_acquirer: false, delivery_count: 0 }
+        Self { durable: false, priority: 4, first_acquirer: false, delivery_count: 0 }
     }
 }
 
@@ -36,8 +36,8 @@ pub struct Message {
     pub format: u32,
     /// All sections after the header and the delivery-annotations, encoded.
     pub body: Bytes,
-    /// The message may be dropped from this wall time on, in milliseconds since the epoch.
-    pub expires_wall_ms: Option<u64>,
+    /// The message may be dropped from this wall time on, in milliseconds since the epoch: when it came plus its time to live.
+    pub expires_wall_ms: Option<NonZeroU64>,
 }
 
 impl Message {
@@ -54,4 +54,4 @@ impl Message {
     }
 }
 
-const _: () = assert!(size_of::<Message>() <= 72);
+const _: () = assert!(size_of::<Message>() <= 56);

@@ -253,7 +253,7 @@ impl Queue {
         for _ in 0..max {
             let expired = |entry: &Key| {
                 let entry = self.entries.get(*entry);
-                entry.and_then(|entry| entry.message.expires_wall_ms).is_some_and(|at| at <= wall_ms)
+                entry.and_then(|entry| entry.message.expires_wall_ms).is_some_and(|at| at.get() <= wall_ms)
             };
             let entry = if self.returned.first_key_value().is_some_and(|(_, entry)| expired(entry)) {
                 self.returned.pop_first().map(|(_, entry)| entry)
