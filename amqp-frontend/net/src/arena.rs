@@ -47,17 +47,16 @@ impl Arena {
         self.open.split().freeze()
     }
 
-    /// Opens a chunk: the oldest used-up one if nobody refers to it any more, else a new one, twice as large as the
-    /// last, so that a link whose messages stay longer soon has chunks enough to go round.
+    /// Opens a chunk: a used-up one that nobody refers to any more, else a new one, twice as large as the last, so that a
+    /// link whose messages stay longer soon has chunks enough to go round.
     #[cold]
     fn next_chunk(&mut self) {
         if self.chunk_bytes > 0 {
             self.retired.push_back(std::mem::take(&mut self.open));
         }
-        if let Some(oldest) = self.retired.front_mut()
-            && oldest.try_reclaim(LARGE_MIN)
-        {
-            self.open = self.retired.pop_front().expect("the front was there");
+        let free = self.retired.iter_mut().position(|chunk| chunk.try_reclaim(LARGE_MIN));
+        if let Some(chunk) = free.and_then(|free| self.retired.remove(free)) {
+            self.open = chunk;
             return;
         }
         if self.retired.len() > RETIRED_MAX {

@@ -13,6 +13,7 @@ mod terminus;
 pub mod transport;
 mod view;
 
+pub use arena::Arena;
 pub use config::{AddressRules, FrontendConfig, Layers, ListenerConfig, Moves, Verify};
 pub use frontend::{Frontend, Parts, Post};
 pub use slots::Slot;

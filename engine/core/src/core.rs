@@ -441,8 +441,13 @@ impl Core {
         if queue.withheld.is_empty() || is_deep(queue, &self.config, self.memory_bytes, self.now_ns) {
             return;
         }
-        for end in std::mem::take(&mut queue.withheld) {
+        let mut ends = std::mem::take(&mut queue.withheld);
+        for end in ends.drain(..) {
             self.credit(end);
+        }
+        // Its room serves the next time: a producer may be withheld once in every window.
+        if let Some(queue) = self.queues.get_mut(key).filter(|queue| queue.withheld.is_empty()) {
+            queue.withheld = ends;
         }
     }
 

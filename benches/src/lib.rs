@@ -1,0 +1,5 @@
+//! What the benchmarks run: the road of a message without its sockets, and its parts.
+
+pub mod counting;
+pub mod queue;
+pub mod road;
