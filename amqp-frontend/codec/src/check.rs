@@ -12,8 +12,8 @@ use crate::reader::Reader;
 /// Deepest nesting of values that is accepted. Clients nest five or six levels; a peer that nests more wants our stack.
 pub const DEPTH_MAX: usize = 32;
 
-/// Array elements without any octets (nulls, trues, empty lists) that one value may have, beyond one per octet.
-const EMPTY_ELEMENTS_MAX: usize = 256;
+/// Array elements without any octets (nulls, trues, empty lists) that one value may have: each takes memory and no bytes.
+const EMPTY_ELEMENTS_MAX: usize = 1024;
 
 /// A compound value that is being walked.
 #[derive(Clone, Copy)]
@@ -37,7 +37,7 @@ pub fn check_value(buf: &[u8]) -> Result<usize, DecodeError> {
     let mut pending = Some(None);
     loop {
         if let Some(element) = pending.take() {
-            let opened = check_one(&mut reader, element, &mut empty_elements, buf.len())?;
+            let opened = check_one(&mut reader, element, &mut empty_elements)?;
             if let Some(level) = opened {
                 let slot = levels.get_mut(depth).ok_or_else(|| reader.error(ErrorKind::TooDeep))?;
                 *slot = level;
@@ -67,7 +67,6 @@ fn check_one(
     reader: &mut Reader<'_>,
     element: Option<u8>,
     empty_elements: &mut usize,
-    bytes: usize,
 ) -> Result<Option<Level>, DecodeError> {
     let start = *reader;
     let constructor = match element {
@@ -96,11 +95,13 @@ fn check_one(
                 Some(Shape::Described) | None => return Err(start.error(ErrorKind::UnknownConstructor(element))),
                 Some(Shape::Fixed(0)) => {
                     *empty_elements += left as usize;
-                    if *empty_elements > bytes + EMPTY_ELEMENTS_MAX {
+                    if *empty_elements > EMPTY_ELEMENTS_MAX {
                         return Err(start.error(ErrorKind::TooManyElements));
                     }
                 }
-                Some(_) if left as usize > bytes => return Err(start.error(ErrorKind::TooManyElements)),
+                Some(_) if left as usize > end.saturating_sub(reader.position()) => {
+                    return Err(start.error(ErrorKind::TooManyElements));
+                }
                 Some(_) => {}
             }
             Ok(Some(Level { left, end: Some(end), element: Some(element) }))

@@ -115,13 +115,12 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// When the value is truncated, its constructor unknown, or descriptors are nested deeper than `DEPTH_MAX`.
     pub fn skip(&mut self) -> Result<(), DecodeError> {
-        // Values still to skip: a described value is two, and each may be described again.
-        let mut values = 1_usize;
-        let mut described = 0;
-        while values > 0 {
+        // Parts still to skip of the described values around this one: each has two, and each may be described again.
+        let mut left = [0_u8; DEPTH_MAX];
+        let mut depth = 0;
+        loop {
             let start = *self;
             let constructor = self.octet()?;
-            values -= 1;
             match code::shape(constructor) {
                 Some(Shape::Fixed(width)) => {
                     self.take(usize::from(width))?;
@@ -131,16 +130,23 @@ impl<'a> Reader<'a> {
                     self.take(size as usize)?;
                 }
                 Some(Shape::Described) => {
-                    described += 1;
-                    if described > DEPTH_MAX {
-                        return Err(start.error(ErrorKind::TooDeep));
-                    }
-                    values += 2;
+                    *left.get_mut(depth).ok_or_else(|| start.error(ErrorKind::TooDeep))? = 2;
+                    depth += 1;
+                    continue;
                 }
                 None => return Err(start.error(ErrorKind::UnknownConstructor(constructor))),
             }
+            while let Some(parts) = depth.checked_sub(1).and_then(|top| left.get_mut(top)) {
+                *parts -= 1;
+                if *parts > 0 {
+                    break;
+                }
+                depth -= 1;
+            }
+            if depth == 0 {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// The encoding of the next value, constructor included.
