@@ -38,7 +38,12 @@ pub fn check_value(buf: &[u8]) -> Result<usize, DecodeError> {
     loop {
         if let Some(element) = pending.take() {
             let opened = check_one(&mut reader, element, &mut empty_elements)?;
-            if let Some(level) = opened {
+            // An empty compound is no deeper than the value without octets that it may be written as.
+            if let Some(Level { left: 0, end, .. }) = opened {
+                if end.is_some_and(|end| reader.position() != end) {
+                    return Err(reader.error(ErrorKind::SizeMismatch));
+                }
+            } else if let Some(level) = opened {
                 let slot = levels.get_mut(depth).ok_or_else(|| reader.error(ErrorKind::TooDeep))?;
                 *slot = level;
                 depth += 1;
@@ -160,7 +165,8 @@ mod tests {
     fn nesting_is_refused_at_any_depth_without_recursion() {
         assert_eq!(kind(&vec![0x00; 50_000]), ErrorKind::TooDeep);
         let mut nested = Vec::new();
-        for _ in 0..DEPTH_MAX {
+        // The innermost is empty and does not count.
+        for _ in 0..=DEPTH_MAX {
             let mut outer = vec![0xd0];
             outer.extend_from_slice(&(u32::try_from(nested.len()).unwrap() + 4).to_be_bytes());
             outer.extend_from_slice(&u32::from(!nested.is_empty()).to_be_bytes());

@@ -9,7 +9,7 @@ use std::time::Duration;
 use amqp_codec::{AmqpError, condition};
 use amqp_proto::{Authenticated, Connection, Input, Out};
 use engine_rt::{Clock, Inbox, InboxSender, Interest, Listener, Readiness, Ready, Socket, WAKER_TOKEN, Waker, wall_ms};
-use engine_shard::Engine;
+use engine_shard::{Engine, Spin};
 
 use crate::config::{FrontendConfig, Layers, OUT_STOP_READING, SCAN_PERIOD_NS, STOP_TIMEOUT_NS};
 use crate::connection::{Conn, Link, Reading};
@@ -62,7 +62,7 @@ pub struct Frontend {
     plain: Vec<u8>,
     pub(crate) header: Vec<u8>,
     next_scan_ns: u64,
-    last_work_ns: u64,
+    spin: Spin,
     stop_by_ns: Option<u64>,
     pub(crate) dynamic_names: u64,
     pub(crate) node_id: String,
@@ -100,6 +100,7 @@ impl Frontend {
         for (index, listener) in listeners.iter().enumerate() {
             readiness.add(std::os::fd::AsRawFd::as_raw_fd(listener), LISTENER_TOKEN | index as u64, Interest::Read)?;
         }
+        let spin_ns = config.spin_ns;
         let largest = config.listeners.iter().map(|listener| listener.amqp.max_frame_size).max().unwrap_or(0);
         Ok(Self {
             conns: Slots::new(config.connections_max),
@@ -119,7 +120,7 @@ impl Frontend {
             plain: Vec::new(),
             header: Vec::new(),
             next_scan_ns: 0,
-            last_work_ns: 0,
+            spin: Spin::new(spin_ns),
             stop_by_ns: None,
             dynamic_names: 0,
             node_id,
@@ -173,10 +174,10 @@ impl Frontend {
     /// Decides how long to wait before the next turn.
     fn park(&mut self, busy: bool) -> Option<Duration> {
         if busy {
-            self.last_work_ns = self.now_ns;
+            self.spin.handle_work(self.now_ns);
             return Some(Duration::ZERO);
         }
-        if self.now_ns.saturating_sub(self.last_work_ns) < self.config.spin_ns {
+        if self.spin.looks_on(self.now_ns) {
             return Some(Duration::ZERO);
         }
         self.waker.prepare_sleep();
@@ -190,7 +191,7 @@ impl Frontend {
         }
         self.write_dirty();
         if found | self.engine.flush() {
-            self.last_work_ns = self.now_ns;
+            self.spin.handle_work(self.now_ns);
             return Some(Duration::ZERO);
         }
         let scan = (!self.conns.is_empty()).then_some(self.next_scan_ns);

@@ -10,13 +10,13 @@
 //! 3. In the steady state neither direction allocates for a message of one frame.
 
 use amqp_codec::frame::{self, FrameKind, ProtocolHeader, Split};
-use amqp_codec::performative::{Close, Open, Performative, encode_frame};
+use amqp_codec::performative::{Attach, Close, Open, Performative, encode_frame};
 use amqp_codec::sasl::{OutcomeCode, SaslFrame};
 use amqp_codec::value::{Map, Value};
 use amqp_codec::{AmqpError, condition};
 
 use crate::dispatch::Cursor;
-use crate::event::Event;
+use crate::event::{Event, LinkId};
 use crate::input::Input;
 use crate::limits::{
     CLOSE_TIMEOUT_NS, Config, FRAME_BYTES_BEFORE_OPEN, IDLE_TIMEOUT_MIN_MS, OUT_SOFT_MAX, SASL_FRAMES_MAX, Sasl, Tls,
@@ -82,6 +82,8 @@ pub struct Connection {
     pub(crate) by_remote: Vec<u16>,
     pub(crate) generation: u16,
     pub(crate) cursor: Option<Cursor>,
+    /// A link that was stolen is told of first; then of the one that stole it.
+    pub(crate) attaching: Option<(LinkId, Box<Attach>)>,
     /// Largest frame that the peer takes, octets.
     pub(crate) remote_max_frame: u32,
     pub(crate) remote_channel_max: u16,
@@ -105,6 +107,7 @@ impl Connection {
             by_remote: Vec::new(),
             generation: 0,
             cursor: None,
+            attaching: None,
             remote_max_frame: 512,
             remote_channel_max: 0,
             remote_idle_ns: None,
@@ -128,6 +131,9 @@ impl Connection {
     #[inline]
     pub fn handle_input<'a>(&mut self, now_ns: u64, input: &mut Input<'a>, out: &mut Out) -> Option<Event<'a>> {
         assert!(self.cursor.is_none(), "all settled deliveries were taken");
+        if let Some((id, attach)) = self.attaching.take() {
+            return Some(Event::Attached(id, attach));
+        }
         loop {
             if self.phase != Phase::Open {
                 match self.handle_handshake(now_ns, input, out) {
@@ -176,6 +182,7 @@ impl Connection {
             self.write_open(Map::default(), out);
         }
         self.sessions.clear();
+        self.attaching = None;
         self.cursor = None;
         if matches!(self.phase, Phase::Header | Phase::Opening | Phase::Open) {
             let close = Performative::Close(Close { error: Some(error.clone()) });
@@ -396,6 +403,7 @@ impl Connection {
     /// Closes the connection from our side.
     pub fn close(&mut self, error: Option<AmqpError>, now_ns: u64, out: &mut Out) {
         self.sessions.clear();
+        self.attaching = None;
         self.cursor = None;
         if self.phase != Phase::Open {
             self.phase = Phase::Closed;

@@ -58,7 +58,7 @@ impl Connection {
                     Performative::Transfer(transfer) => self.handle_transfer(local, &transfer, payload),
                     Performative::Disposition(disposition) => self.handle_disposition(local, &disposition),
                     Performative::Flow(flow) => self.handle_flow(local, &flow),
-                    Performative::Attach(attach) => self.handle_attach(local, attach),
+                    Performative::Attach(attach) => self.handle_attach(local, attach, out),
                     Performative::Detach(detach) => self.handle_detach(local, detach, out),
                     _ => Ok(None),
                 };
@@ -158,7 +158,12 @@ impl Connection {
         Some(Event::Ended(SessionId(local), end.error.map(Box::new)))
     }
 
-    fn handle_attach<'a>(&mut self, local: u16, attach: Box<Attach>) -> Result<Option<Event<'a>>, Fault> {
+    fn handle_attach<'a>(
+        &mut self,
+        local: u16,
+        attach: Box<Attach>,
+        out: &mut Out,
+    ) -> Result<Option<Event<'a>>, Fault> {
         let handle_max = self.config.handle_max;
         let max_message_size = self.config.max_message_size;
         self.generation = self.generation.wrapping_add(1);
@@ -176,10 +181,8 @@ impl Connection {
             Role::Sender => Role::Receiver,
             Role::Receiver => Role::Sender,
         };
-        if session.find(&attach.name, role).is_some() {
-            let text = format!("a link named {:?} is attached in this session already", attach.name);
-            return Err(Fault::Session(Box::new(AmqpError::new(condition::NOT_ALLOWED, text))));
-        }
+        let stolen = self.steal(&attach.name, role, out);
+        let Some(session) = self.session(local) else { return Ok(None) };
         let mut link = Link::new(&attach.name, role, State::Asked, generation);
         link.snd_settle_mode = attach.snd_settle_mode;
         link.rcv_settle_mode = attach.rcv_settle_mode;
@@ -196,7 +199,27 @@ impl Connection {
             let text = "the peer's handle-max leaves no handle to answer with";
             return Err(Fault::Session(Box::new(AmqpError::new(condition::NOT_ALLOWED, text))));
         }
-        Ok(Some(Event::Attached(LinkId { session: local, generation, handle }, attach)))
+        let id = LinkId { session: local, generation, handle };
+        match stolen {
+            Some((old, error)) => {
+                self.attaching = Some((id, attach));
+                Ok(Some(Event::Detached { link: old, closed: false, error: Some(error) }))
+            }
+            None => Ok(Some(Event::Attached(id, attach))),
+        }
+    }
+
+    /// Detaches a link of ours whose name the peer attaches anew on this connection (part 2.6.1).
+    fn steal(&mut self, name: &str, role: Role, out: &mut Out) -> Option<(LinkId, Box<AmqpError>)> {
+        let mut sessions = self.sessions.iter().flatten();
+        let old = sessions.find_map(|session| {
+            let handle = session.find(name, role)?;
+            let generation = session.links.get(handle as usize)?.as_ref()?.generation;
+            Some(LinkId { session: session.id.0, generation, handle })
+        })?;
+        let error = AmqpError::new(condition::STOLEN, format!("the link {name:?} was attached again"));
+        self.detach(old, Closing::Closed, Some(error.clone()), out);
+        Some((old, Box::new(error)))
     }
 
     /// Answers `Event::Attached`: the link is attached. Ignored when the link is gone meanwhile.

@@ -187,12 +187,23 @@ impl Core {
         let Some(found) = self.find(address, &queue) else {
             return self.make_queue(address, &queue, RoutingType::Multicast, kind);
         };
-        let taken = self.queues.get(found).is_some_and(|queue| !queue.consumers.is_empty());
-        if taken && subscription.sharing == Sharing::Exclusive {
-            let text = format!("the subscription {queue} has a consumer already");
-            return Err(Refusal::new(condition::RESOURCE_LOCKED, text));
+        if subscription.sharing == Sharing::Exclusive {
+            self.steal(found);
         }
         Ok(found)
+    }
+
+    /// Ends the links of a subscription whose owner, the same link of the same container, attaches anew (part 2.6.1): it has
+    /// most likely lost the connection of the old one.
+    fn steal(&mut self, key: Key) {
+        let Some(queue) = self.queues.get_mut(key) else { return };
+        for end in std::mem::take(&mut queue.consumers) {
+            let Some(End { link, role: EndRole::Consumer(consumer) }) = self.ends.remove(end) else { continue };
+            let text = format!("the container attached the subscription {} again", queue.name);
+            let refusal = Refusal::new(condition::LINK_STOLEN, text);
+            queue.abandon(end, &default_outcome(consumer.default_outcome));
+            self.events.push_back((link, Event::Detached { refusal }));
+        }
     }
 
     pub(crate) fn detach(&mut self, end: Key, mode: DetachMode) {

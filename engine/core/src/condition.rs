@@ -16,3 +16,5 @@ pub const RESOURCE_LIMIT_EXCEEDED: &str = "amqp:resource-limit-exceeded";
 pub const RESOURCE_DELETED: &str = "amqp:resource-deleted";
 /// Another link holds the node exclusively.
 pub const RESOURCE_LOCKED: &str = "amqp:resource-locked";
+/// Somebody attached a link of the same name.
+pub const LINK_STOLEN: &str = "amqp:link:stolen";

@@ -5,9 +5,10 @@ use proptest::prelude::*;
 
 use crate::Core;
 use crate::command::{
-    Command, ConsumerSpec, Create, DefaultOutcome, DetachMode, Mode, Modified, Outcome, ProducerSpec, RoutingType,
-    Settle, Settled,
+    Command, ConsumerSpec, Create, DefaultOutcome, DetachMode, Durability, Mode, Modified, Outcome, ProducerSpec,
+    RoutingType, Settle, Settled, Sharing, Subscription,
 };
+use crate::condition;
 use crate::event::Event;
 use crate::key::{EndKey, LinkKey};
 use crate::limits::CoreConfig;
@@ -148,6 +149,41 @@ fn a_topic_copies_and_a_browser_leaves() {
     assert_eq!(owner.command(Command::Drain { end: browser }), [Event::Drained { unused: 4 }]);
     let consumer = owner.consumer("q", None, Mode::Consume);
     assert_eq!(owner.grant(consumer, 5).len(), 1);
+}
+
+#[test]
+fn a_subscription_is_stolen_by_its_own_container() {
+    let mut owner = Owner::new();
+    let subscribe = |owner: &mut Owner| {
+        let subscription = Subscription {
+            name: "s".into(),
+            container: "c".into(),
+            durability: Durability::Durable,
+            sharing: Sharing::Exclusive,
+        };
+        let spec = ConsumerSpec {
+            address: "t".into(),
+            routing: Some(RoutingType::Multicast),
+            create: Create::Auto,
+            mode: Mode::Consume,
+            settle: Settle::ByPeer,
+            subscription: Some(subscription),
+            lifetime: None,
+            default_outcome: DefaultOutcome::Released,
+        };
+        owner.next_link += 1;
+        let link = LinkKey { shard: 0, generation: 0, slot: owner.next_link };
+        owner.command(Command::AttachConsumer { link, spec: Box::new(spec) })
+    };
+    let first = subscribe(&mut owner);
+    let Some(Event::Attached { end, .. }) = first.first() else { panic!("attached: {first:?}") };
+    let producer = owner.producer("t", None);
+    owner.send(producer, 7);
+    assert_eq!(owner.grant(*end, 1).len(), 1);
+    let second = subscribe(&mut owner);
+    let [Event::Detached { refusal }, Event::Attached { end, .. }] = &second[..] else { panic!("stolen: {second:?}") };
+    assert_eq!(refusal.condition, condition::LINK_STOLEN);
+    assert_eq!(owner.grant(*end, 1).len(), 1, "what the old link held came back");
 }
 
 #[test]

@@ -4,6 +4,8 @@
 mod engine;
 mod mesh;
 pub mod placement;
+mod spin;
 
 pub use engine::Engine;
 pub use mesh::{LaneView, Mesh, mesh};
+pub use spin::Spin;

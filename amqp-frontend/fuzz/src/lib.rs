@@ -1,0 +1,119 @@
+//! What must hold for any bytes that a peer sends. Each function here is the body of a fuzz target (`libfuzzer/`) and is
+//! run by `tests/corpus.rs` over everything that fuzzing kept in `corpus/`.
+#![forbid(unsafe_code)]
+
+mod sequence;
+
+use amqp_codec::frame::{self, FrameKind, Split};
+use amqp_codec::performative::{self, Performative, decode_plain};
+use amqp_codec::reader::Reader;
+use amqp_codec::sasl::SaslFrame;
+use amqp_codec::section;
+use amqp_codec::value::Value;
+
+pub use sequence::sequence;
+
+/// Largest frame that is taken here, octets.
+const FRAME_MAX: u32 = 64 * 1024;
+
+/// What must hold for some bytes; panics when it does not.
+pub type Target = fn(&[u8]);
+
+/// The targets by name.
+pub const TARGETS: [(&str, Target); 5] =
+    [("frame", frame), ("performative", performative), ("value", value), ("section", section), ("sequence", sequence)];
+
+/// Cutting frames off goes on or stops, and never looks beyond the bytes.
+pub fn frame(data: &[u8]) {
+    let mut rest = data;
+    while let Ok(split) = frame::split(rest, FRAME_MAX) {
+        match split {
+            Split::Frame { frame, bytes } => {
+                assert!(bytes >= frame::HEADER_BYTES && bytes <= rest.len(), "a frame lies within the bytes");
+                match frame.kind {
+                    FrameKind::Amqp => performative(frame.body),
+                    FrameKind::Sasl => sasl(frame.body),
+                }
+                rest = &rest[bytes..];
+            }
+            Split::Partial { bytes } => {
+                assert!(bytes > rest.len(), "a partial frame is longer than what there is");
+                return;
+            }
+        }
+    }
+}
+
+fn sasl(body: &[u8]) {
+    if let Ok(frame) = SaslFrame::decode(body) {
+        let mut out = Vec::new();
+        frame.encode(&mut out);
+        let Ok(Split::Frame { frame: again, .. }) = frame::split(&out, u32::MAX) else { panic!("no frame: {out:?}") };
+        assert_eq!(SaslFrame::decode(again.body), Ok(frame), "what is written is what was read");
+    }
+}
+
+/// What is decoded is encoded so that it decodes to the same; the short way of transfers agrees with the general one.
+pub fn performative(data: &[u8]) {
+    let decoded = performative::decode(data);
+    if let Some(plain) = decode_plain(data) {
+        let Ok((Performative::Transfer(transfer), payload)) = &decoded else {
+            panic!("the short way took {decoded:?}")
+        };
+        assert_eq!((plain.handle, Some(plain.delivery_id)), (transfer.handle, transfer.delivery_id));
+        assert_eq!((plain.settled, plain.payload), (transfer.settled.unwrap_or(false), *payload));
+        assert!(!transfer.more && !transfer.aborted && transfer.state.is_none());
+    }
+    let Ok((performative, _)) = decoded else { return };
+    let mut first = Vec::new();
+    performative::encode_frame(&mut first, 3, &performative);
+    let Ok(Split::Frame { frame, bytes }) = frame::split(&first, u32::MAX) else { panic!("no frame: {first:?}") };
+    assert_eq!((frame.channel, bytes), (3, first.len()));
+    let (again, _) = performative::decode(frame.body).expect("what is written can be read");
+    let mut second = Vec::new();
+    performative::encode_frame(&mut second, 3, &again);
+    assert_eq!(first, second, "encoding is stable: {performative:?}");
+}
+
+/// A value is read within the bytes, and what is written reads the same.
+pub fn value(data: &[u8]) {
+    let mut reader = Reader::new(data);
+    let skipped = Reader::new(data).skip();
+    let Ok(value) = Value::read(&mut reader) else { return };
+    assert!(skipped.is_ok() && reader.position() <= data.len(), "what can be read can be skipped");
+    let mut first = Vec::new();
+    value.encode(&mut first);
+    let again = Value::read(&mut Reader::new(&first)).expect("what is written can be read");
+    let mut second = Vec::new();
+    again.encode(&mut second);
+    assert_eq!(first, second, "encoding is stable: {value:?}");
+}
+
+/// Sections lie one after the other and cover the message.
+pub fn section(data: &[u8]) {
+    let Ok(sections) = section::scan(data) else { return };
+    let ranges = [
+        &sections.header,
+        &sections.delivery_annotations,
+        &sections.message_annotations,
+        &sections.properties,
+        &sections.application_properties,
+        &sections.body,
+        &sections.footer,
+    ];
+    let mut at = 0;
+    for range in ranges.into_iter().filter(|range| !range.is_empty()) {
+        assert_eq!(range.start, at, "sections follow each other");
+        at = range.end;
+    }
+    assert_eq!(at, data.len(), "sections cover the message");
+    assert!(sections.kept() <= data.len());
+    if let Ok(header) = section::Header::decode(&data[sections.header]) {
+        let mut out = Vec::new();
+        header.encode(&mut out);
+        assert_eq!(section::Header::decode(&out), Ok(header));
+    }
+    // Only that they end, and do not panic.
+    let _ = section::property_to(&data[sections.properties]);
+    let _ = section::map_entry(&data[sections.application_properties], "key");
+}
