@@ -208,11 +208,15 @@ fn print(path: Option<&Path>) -> Result<()> {
 }
 
 fn add_user(name: &str, file: &Path) -> Result<()> {
-    if io::stdin().is_terminal() {
-        eprintln!("Password for {name} (it is shown as you type; pipe it in if somebody watches):");
-    }
     let mut password = String::new();
-    io::stdin().lock().read_line(&mut password)?;
+    if io::stdin().is_terminal() {
+        password = rpassword::prompt_password(format!("Password for {name}: "))?;
+        if rpassword::prompt_password("The same again: ")? != password {
+            return Err("the two passwords differ".into());
+        }
+    } else {
+        io::stdin().lock().read_line(&mut password)?;
+    }
     let password = password.trim_end_matches(['\r', '\n']);
     if password.is_empty() {
         return Err("an empty password is none".into());

@@ -1,0 +1,124 @@
+//! A broker of a test.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// Longer than anything here takes, on a machine that does other things as well.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The program.
+pub fn heddle() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_heddle"))
+}
+
+/// Runs a command of the program to its end.
+pub fn run(arguments: &[&str]) -> Output {
+    heddle().args(arguments).stdin(Stdio::null()).output().expect("the program runs")
+}
+
+/// What a command said, both ways.
+pub fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// A running broker; it is killed when the test is done with it.
+pub struct Broker {
+    pub process: Child,
+    pub folder: TempDir,
+    pub addresses: Vec<SocketAddr>,
+    pub http: SocketAddr,
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Broker {
+    /// Starts a broker with `listeners`, a part of a configuration file.
+    pub fn start(listeners: &str) -> Self {
+        Self::start_in(TempDir::new().expect("a folder"), listeners)
+    }
+
+    /// Starts a broker whose files are in `folder`.
+    pub fn start_in(folder: TempDir, listeners: &str) -> Self {
+        let config = folder.path().join("heddle.toml");
+        let data = folder.path().join("data");
+        let text = format!(
+            "[node]\nshards = 2\ndata_dir = {data:?}\n[http]\naddress = \"127.0.0.1:0\"\n[log]\nlevel = \"warn\"\n{listeners}\n"
+        );
+        std::fs::write(&config, text).expect("a configuration");
+        let ready = folder.path().join("ready.json");
+        let _ = std::fs::remove_file(&ready);
+        let log = std::fs::File::create(folder.path().join("log")).expect("a log");
+        let mut command = heddle();
+        command.args(["run", "--config"]).arg(&config).arg("--ready-file").arg(&ready).stderr(log);
+        let mut process = command.spawn().expect("the program starts");
+        let value = wait_for("the ready file", || {
+            let ended = process.try_wait().expect("its state");
+            assert!(
+                ended.is_none(),
+                "it ended: {}",
+                std::fs::read_to_string(folder.path().join("log")).unwrap_or_default()
+            );
+            serde_json::from_str::<serde_json::Value>(&std::fs::read_to_string(&ready).ok()?).ok()
+        });
+        let address =
+            |value: &serde_json::Value| value.as_str().and_then(|text| text.parse().ok()).expect("an address");
+        let listeners = value["listeners"].as_array().expect("listeners");
+        let addresses = listeners.iter().map(|listener| address(&listener["address"])).collect();
+        Self { process, folder, addresses, http: address(&value["http"]) }
+    }
+
+    /// Asks the HTTP listener; gives status line and body.
+    pub fn http(&self, request: &str) -> (String, String) {
+        let mut stream = TcpStream::connect(self.http).expect("the HTTP listener");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        write!(stream, "{request} HTTP/1.0\r\nHost: {}\r\n\r\n", self.http).expect("a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("head and body");
+        (head.lines().next().unwrap_or_default().to_owned(), body.to_owned())
+    }
+
+    /// The state, as JSON.
+    pub fn state(&self) -> serde_json::Value {
+        serde_json::from_str(&self.http("GET /state").1).expect("JSON")
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: i32) {
+        let pid = i32::try_from(self.process.id()).expect("a process id");
+        // SAFETY: kill takes no pointers; the process is our child and has not been waited for.
+        assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
+    }
+}
+
+/// Waits until there is something, and fails when it takes too long.
+pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < until, "{what} did not come");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Makes a users file with one user.
+pub fn add_user(file: &Path, name: &str, password: &str) {
+    let mut command = heddle();
+    command.args(["user", "add", name, "--file"]).arg(file).stdin(Stdio::piped()).stdout(Stdio::null());
+    let mut process = command.spawn().expect("the program starts");
+    process.stdin.take().expect("its input").write_all(password.as_bytes()).expect("the password");
+    assert!(process.wait().expect("its end").success());
+}

@@ -1,0 +1,104 @@
+//! Commands that end by themselves, and what they say.
+
+use std::net::TcpListener;
+
+use tempfile::TempDir;
+
+use crate::broker::{Broker, add_user, heddle, run, text};
+
+/// Writes a configuration and checks it; gives whether it is right, and what was said.
+fn check(config: &str) -> (bool, String) {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("heddle.toml");
+    std::fs::write(&path, config).expect("a file");
+    let output = heddle().args(["config", "check", "--config"]).arg(&path).output().expect("the program runs");
+    (output.status.success(), text(&output))
+}
+
+#[test]
+fn help_has_examples() {
+    for command in [&["run", "--help"][..], &["status", "--help"], &["user", "add", "--help"]] {
+        let output = run(command);
+        assert!(output.status.success() && text(&output).contains("Example"), "{}", text(&output));
+    }
+    assert!(!run(&[]).status.success());
+}
+
+#[test]
+fn mistakes_in_a_configuration_are_told_with_their_place() {
+    assert!(check("[node]\ncores = \"all\"\n").0);
+    for (config, said) in [
+        ("[node]\ncorse = \"all\"\n", &["heddle.toml", "line 2", "corse", "cores"][..]),
+        ("[[listeners]]\naddress = 5672\n", &["heddle.toml", "line 2", "invalid type"]),
+        ("[node]\nshards = 0\n[http]\naddress = \"0.0.0.0:80\"\n", &["node.shards", "loopback"]),
+        ("[[listeners]]\ntransport = \"tls\"\n", &["certificate"]),
+        ("[[listeners]]\nmechanisms = [\"PLAIN\"]\n", &["users.file", "heddle user add"]),
+        ("[[listeners]]\nmax_frame_size = 100\n", &["max_frame_size"]),
+        ("[node]\ncores = \"9999\"\n", &["core 9999"]),
+    ] {
+        let (right, told) = check(config);
+        assert!(!right, "{config} is wrong");
+        assert!(said.iter().all(|word| told.contains(word)), "{config}: {told}");
+    }
+    let missing = run(&["run", "--config", "/nowhere/heddle.toml"]);
+    assert!(!missing.status.success() && text(&missing).contains("/nowhere/heddle.toml"));
+}
+
+#[test]
+fn a_printed_configuration_means_the_same() {
+    let folder = TempDir::new().expect("a folder");
+    let (first, second) = (folder.path().join("first.toml"), folder.path().join("second.toml"));
+    std::fs::write(&first, "[node]\nspin_us = 50\n[[listeners]]\naddress = \"127.0.0.1:1\"\n").expect("a file");
+    let print = |path: &std::path::Path| {
+        let output = heddle().args(["config", "print", "--config"]).arg(path).output().expect("the program runs");
+        assert!(output.status.success(), "{}", text(&output));
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let printed = print(&first);
+    let line = |key: &str| printed.lines().find(|line| line.starts_with(key)).unwrap_or_default().to_owned();
+    assert!(line("spin_us").contains("50") && line("spin_us").ends_with("# from the file"), "{printed}");
+    assert!(line("cores").ends_with("# default"), "{printed}");
+    std::fs::write(&second, &printed).expect("a file");
+    let values = |text: &str| {
+        text.lines().map(|line| line.split('#').next().unwrap_or_default().trim_end().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(values(&print(&second)), values(&printed));
+}
+
+#[test]
+fn a_taken_port_is_told_with_advice() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("its address").to_string();
+    let folder = TempDir::new().expect("a folder");
+    let mut command = heddle();
+    command.args(["run", "--listen", &address, "--http", "127.0.0.1:0", "--shards", "1", "--data-dir"]);
+    let output = command.arg(folder.path().join("data")).output().expect("it ends");
+    let said = text(&output);
+    assert!(!output.status.success() && said.contains(&address) && said.contains("--listen"), "{said}");
+}
+
+#[test]
+fn users_come_and_go() {
+    let folder = TempDir::new().expect("a folder");
+    let file = folder.path().join("users");
+    add_user(&file, "one", "secret\n");
+    add_user(&file, "two", "secret\n");
+    let kept = std::fs::read_to_string(&file).expect("the file");
+    assert!(kept.contains("one") && kept.contains("argon2") && !kept.contains("secret"), "{kept}");
+    let hashes: Vec<&str> = kept.lines().filter_map(|line| line.split_once(':')).map(|(_, hash)| hash).collect();
+    assert!(hashes.len() == 2 && hashes[0] != hashes[1], "the same password has two hashes");
+    assert!(heddle().args(["user", "remove", "one", "--file"]).arg(&file).status().expect("it runs").success());
+    assert!(!std::fs::read_to_string(&file).expect("the file").contains("one"));
+    assert!(!heddle().args(["user", "remove", "one", "--file"]).arg(&file).status().expect("it runs").success());
+}
+
+#[test]
+fn status_shows_a_running_broker_and_says_when_there_is_none() {
+    let broker = Broker::start("[[listeners]]\naddress = \"127.0.0.1:0\"");
+    let http = broker.http.to_string();
+    let output = run(&["status", "--http", &http]);
+    assert!(output.status.success() && text(&output).contains("0 connections"), "{}", text(&output));
+    drop(broker);
+    let output = run(&["status", "--http", &http]);
+    assert!(!output.status.success() && text(&output).contains("is it running"), "{}", text(&output));
+}

@@ -1,0 +1,11 @@
+//! The real program, from outside: its commands, its listeners, its end.
+//!
+//! Ports come from the system, data lives in a temporary folder, and nothing waits for time to pass: tests wait for what the
+//! program itself says (its ready file, its HTTP listener, the end of its process).
+
+mod broker;
+mod command_line;
+mod lifetime;
+mod network;
+mod observing;
+mod peer;

@@ -1,0 +1,183 @@
+//! A client by hand, over any stream: frames out, frames in.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use amqp_codec::AmqpError;
+use amqp_codec::frame::{self, FrameKind, ProtocolHeader, Split};
+use amqp_codec::performative::{
+    self, Attach, Begin, Close, Flow, NodeTarget, Open, Performative, Role, Source, Target, Transfer, encode_frame,
+    encode_transfer,
+};
+use amqp_codec::sasl::{OutcomeCode, SaslFrame};
+
+use crate::broker::PATIENCE;
+
+/// Connects to a broker.
+pub fn connect(to: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(to).expect("the broker listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    stream
+}
+
+/// One connection.
+pub struct Peer<S> {
+    stream: S,
+    received: Vec<u8>,
+}
+
+impl<S: Read + Write> Peer<S> {
+    pub fn new(stream: S) -> Self {
+        Self { stream, received: Vec::new() }
+    }
+
+    /// The stream, to put a layer over it.
+    pub fn into_inner(self) -> S {
+        assert!(self.received.is_empty(), "nothing was read ahead");
+        self.stream
+    }
+
+    fn send(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).expect("the broker reads");
+        self.stream.flush().expect("the broker reads");
+    }
+
+    /// Octets up to `count`.
+    fn read(&mut self, count: usize) -> Option<Vec<u8>> {
+        while self.received.len() < count {
+            let mut buffer = [0; 4096];
+            match self.stream.read(&mut buffer) {
+                Ok(0) | Err(_) => return None,
+                Ok(read) => self.received.extend_from_slice(&buffer[..read]),
+            }
+        }
+        Some(self.received.drain(..count).collect())
+    }
+
+    /// Exchanges protocol headers; gives the broker's.
+    pub fn header(&mut self, header: ProtocolHeader) -> Option<ProtocolHeader> {
+        self.send(&header.bytes());
+        let octets: [u8; 8] = self.read(8)?.try_into().expect("eight octets");
+        ProtocolHeader::parse(octets)
+    }
+
+    /// The next frame's kind and body; `None` at the end.
+    fn frame(&mut self) -> Option<(FrameKind, Vec<u8>)> {
+        let header = self.read(8)?;
+        let size = u32::from_be_bytes(header[..4].try_into().expect("four octets")) as usize;
+        let mut bytes = header;
+        bytes.extend_from_slice(&self.read(size - 8)?);
+        let Ok(Split::Frame { frame, .. }) = frame::split(&bytes, u32::MAX) else { panic!("no frame: {bytes:?}") };
+        Some((frame.kind, frame.body.to_vec()))
+    }
+
+    /// Runs SASL PLAIN; gives the outcome.
+    pub fn plain(&mut self, user: &str, password: &str) -> OutcomeCode {
+        assert_eq!(self.header(ProtocolHeader::Sasl), Some(ProtocolHeader::Sasl));
+        let (kind, _) = self.frame().expect("mechanisms");
+        assert_eq!(kind, FrameKind::Sasl);
+        let response = format!("\0{user}\0{password}");
+        let mut out = Vec::new();
+        let init = SaslFrame::Init { mechanism: "PLAIN", initial_response: Some(response.as_bytes()), hostname: None };
+        init.encode(&mut out);
+        self.send(&out);
+        let (_, body) = self.frame().expect("an outcome");
+        match SaslFrame::decode(&body) {
+            Ok(SaslFrame::Outcome { code, .. }) => code,
+            other => panic!("no outcome: {other:?}"),
+        }
+    }
+
+    /// Opens; gives the name of the broker.
+    pub fn open(&mut self) -> String {
+        assert_eq!(self.header(ProtocolHeader::Amqp), Some(ProtocolHeader::Amqp));
+        self.put(&Performative::Open(Box::new(Open { container_id: "test".to_owned(), ..Open::default() })));
+        let begin = Begin { incoming_window: 100, outgoing_window: 100, ..Begin::default() };
+        self.put(&Performative::Begin(Box::new(begin)));
+        let mut name = String::new();
+        self.until(|performative| match performative {
+            Performative::Open(open) => {
+                name.clone_from(&open.container_id);
+                None
+            }
+            Performative::Begin(_) => Some(()),
+            other => panic!("neither open nor begin: {other:?}"),
+        });
+        name
+    }
+
+    pub fn put(&mut self, performative: &Performative<'_>) {
+        let mut out = Vec::new();
+        encode_frame(&mut out, 0, performative);
+        self.send(&out);
+    }
+
+    /// Reads until `look` finds something.
+    pub fn until<T>(&mut self, mut look: impl FnMut(&Performative<'_>) -> Option<T>) -> T {
+        loop {
+            let (_, body) = self.frame().expect("the broker goes on");
+            if body.is_empty() {
+                continue;
+            }
+            let (performative, _) = performative::decode(&body).expect("a performative");
+            if let Some(found) = look(&performative) {
+                return found;
+            }
+        }
+    }
+
+    /// Sends a message to a queue and receives it again.
+    pub fn round_trip(&mut self, queue: &str) {
+        let source = Source { address: Some(queue.to_owned()), ..Source::default() };
+        let target = NodeTarget { address: Some(queue.to_owned()), ..NodeTarget::default() };
+        for (handle, role) in [(0, Role::Sender), (1, Role::Receiver)] {
+            let attach = Attach {
+                source: Some(source.clone()),
+                target: Some(Target::Node(target.clone())),
+                ..Attach::new(format!("{queue}-{handle}"), handle, role)
+            };
+            self.put(&Performative::Attach(Box::new(attach)));
+        }
+        self.until(|performative| {
+            matches!(performative, Performative::Flow(flow) if flow.link_credit > Some(0)).then_some(())
+        });
+        let message = [0x00, 0x53, 0x77, 0xa1, 2, b'h', b'i'];
+        let mut out = Vec::new();
+        let transfer = Transfer {
+            handle: 0,
+            delivery_id: Some(0),
+            delivery_tag: Some(b"t"),
+            settled: Some(true),
+            ..Transfer::default()
+        };
+        encode_transfer(&mut out, 0, &transfer, message.len());
+        out.extend_from_slice(&message);
+        self.send(&out);
+        let flow = Flow {
+            next_incoming_id: Some(0),
+            incoming_window: 100,
+            next_outgoing_id: 1,
+            outgoing_window: 100,
+            handle: Some(1),
+            delivery_count: Some(0),
+            link_credit: Some(10),
+            ..Flow::default()
+        };
+        self.put(&Performative::Flow(flow));
+        let (_, body) = std::iter::from_fn(|| self.frame())
+            .find(|(_, body)| matches!(performative::decode(body), Ok((Performative::Transfer(_), _))))
+            .expect("the message comes back");
+        assert!(body.ends_with(&message));
+    }
+
+    /// Reads to the end; gives the error of the broker's close.
+    pub fn closed(&mut self) -> Option<AmqpError> {
+        let error = self.until(|performative| match performative {
+            Performative::Close(close) => Some(close.error.clone()),
+            _ => None,
+        });
+        self.put(&Performative::Close(Close::default()));
+        assert!(self.read(1).is_none(), "nothing comes after a close");
+        error
+    }
+}
