@@ -16,7 +16,7 @@ use amqp_codec::value::{Map, Value};
 use amqp_codec::{AmqpError, condition};
 
 use crate::dispatch::Cursor;
-use crate::event::{Event, LinkId};
+use crate::event::{Credentials, Event, LinkId};
 use crate::input::Input;
 use crate::limits::{
     CLOSE_TIMEOUT_NS, Config, FRAME_BYTES_BEFORE_OPEN, IDLE_TIMEOUT_MIN_MS, OUT_SOFT_MAX, SASL_FRAMES_MAX, Sasl, Tls,
@@ -42,6 +42,16 @@ pub(crate) enum Phase {
     Header,
     /// The host decides on the peer's `open`.
     Opening,
+    /// As a client: the SASL header is to be answered.
+    Greeting,
+    /// As a client: mechanisms come.
+    Offered,
+    /// As a client: the outcome comes.
+    Judged,
+    /// As a client: header and open are to be answered.
+    Called,
+    /// As a client: the header was answered, the open comes.
+    Answered,
     /// Both opened.
     Open,
     /// We closed and discard what comes until the peer does.
@@ -71,7 +81,7 @@ impl From<amqp_codec::DecodeError> for Fault {
     }
 }
 
-/// A connection that a peer made to us.
+/// A connection; a server's unless made by `client`.
 #[derive(Debug)]
 pub struct Connection {
     pub(crate) config: std::sync::Arc<Config>,
@@ -82,6 +92,8 @@ pub struct Connection {
     pub(crate) by_remote: Vec<u16>,
     pub(crate) generation: u16,
     pub(crate) cursor: Option<Cursor>,
+    /// As a client: who we are.
+    pub(crate) credentials: Option<Box<Credentials>>,
     /// A link that was stolen is told of first; then of the one that stole it.
     pub(crate) attaching: Option<(LinkId, Box<Attach>)>,
     /// Largest frame that the peer takes, octets.
@@ -107,6 +119,7 @@ impl Connection {
             by_remote: Vec::new(),
             generation: 0,
             cursor: None,
+            credentials: None,
             attaching: None,
             remote_max_frame: 512,
             remote_channel_max: 0,
@@ -184,7 +197,7 @@ impl Connection {
         self.sessions.clear();
         self.attaching = None;
         self.cursor = None;
-        if matches!(self.phase, Phase::Header | Phase::Opening | Phase::Open) {
+        if matches!(self.phase, Phase::Header | Phase::Opening | Phase::Answered | Phase::Open) {
             let close = Performative::Close(Close { error: Some(error.clone()) });
             encode_frame(out.buffer(), 0, &close);
             self.phase = Phase::Closing;
@@ -197,12 +210,15 @@ impl Connection {
 
     fn handle_handshake<'a>(&mut self, now_ns: u64, input: &mut Input<'a>, out: &mut Out) -> Handshake<'a> {
         match self.phase {
-            Phase::Start | Phase::Secured | Phase::Authenticated => {
+            Phase::Start | Phase::Secured | Phase::Authenticated | Phase::Greeting | Phase::Called => {
                 let Some(octets) = input.rest().first_chunk::<8>() else {
                     return self.partial_header(input, out);
                 };
                 let header = ProtocolHeader::parse(*octets);
                 input.consume(8);
+                if matches!(self.phase, Phase::Greeting | Phase::Called) {
+                    return self.handle_answer(header, input);
+                }
                 self.handle_header(header, input, out)
             }
             Phase::Verifying | Phase::Opening | Phase::Open => Handshake::Stop,
@@ -210,10 +226,10 @@ impl Connection {
                 input.discard();
                 Handshake::Stop
             }
-            Phase::Sasl | Phase::Header | Phase::Closing => {
+            Phase::Sasl | Phase::Header | Phase::Closing | Phase::Offered | Phase::Judged | Phase::Answered => {
                 // Larger frames than the specification lets a peer assume are taken, within reason.
                 let max = match self.phase {
-                    Phase::Closing => self.config.max_frame_size,
+                    Phase::Closing | Phase::Answered => self.config.max_frame_size,
                     _ => FRAME_BYTES_BEFORE_OPEN,
                 };
                 let (frame, bytes) = match frame::split(input.rest(), max) {
@@ -242,6 +258,9 @@ impl Connection {
         input.need(8);
         if b"AMQP".starts_with(input.rest().get(..input.rest().len().min(4)).unwrap_or_default()) {
             return Handshake::Stop;
+        }
+        if matches!(self.phase, Phase::Greeting | Phase::Called) {
+            return self.handle_answer(None, input);
         }
         self.handle_header(None, input, out)
     }
@@ -297,6 +316,8 @@ impl Connection {
                 Handshake::Again
             }
             Phase::Sasl => self.handle_sasl(frame, out),
+            Phase::Offered | Phase::Judged => self.handle_server_sasl(frame, out),
+            Phase::Answered => self.handle_called(frame, now_ns, out),
             _ => {
                 if frame.body.is_empty() && frame.kind == FrameKind::Amqp {
                     return Handshake::Again;
@@ -359,14 +380,19 @@ impl Connection {
             let text = format!("an idle-time-out below {IDLE_TIMEOUT_MIN_MS} ms is not honoured");
             return Handshake::Event(self.fail(AmqpError::new(condition::INVALID_FIELD, text), now_ns, out));
         }
-        self.remote_max_frame = open.max_frame_size.min(self.config.max_frame_size.max(512));
-        self.remote_channel_max = open.channel_max;
-        self.remote_idle_ns = open.idle_timeout_ms.map(|ms| u64::from(ms) * 1_000_000);
+        self.take_open(&open);
         self.phase = Phase::Opening;
         Handshake::Event(Event::Opened(open))
     }
 
-    fn write_open(&self, properties: Map, out: &mut Out) {
+    /// Takes what the peer's open says.
+    pub(crate) fn take_open(&mut self, open: &Open) {
+        self.remote_max_frame = open.max_frame_size.min(self.config.max_frame_size.max(512));
+        self.remote_channel_max = open.channel_max;
+        self.remote_idle_ns = open.idle_timeout_ms.map(|ms| u64::from(ms) * 1_000_000);
+    }
+
+    pub(crate) fn write_open(&self, properties: Map, out: &mut Out) {
         let open = Open {
             container_id: self.config.container_id.clone(),
             max_frame_size: self.config.max_frame_size,
@@ -503,7 +529,8 @@ pub enum Authenticated {
     Unknown,
 }
 
-enum Handshake<'a> {
+/// What a step of the handshake leads to.
+pub(crate) enum Handshake<'a> {
     Again,
     Event(Event<'a>),
     Stop,

@@ -110,7 +110,10 @@ impl Connection {
             return Err(not_allowed(format!("channel {channel} has a session already")));
         }
         if begin.remote_channel.is_some() {
-            return Err(not_allowed("a begin answers one that was not sent"));
+            let begun = self.handle_begun(channel, begin);
+            return begun
+                .map(|id| Some(Event::Begun(id)))
+                .ok_or_else(|| not_allowed("a begin answers one that was not sent"));
         }
         let place = self.sessions.iter().position(Option::is_none).unwrap_or(self.sessions.len());
         let local = u16::try_from(place).ok().filter(|&local| local <= self.remote_channel_max);
@@ -118,10 +121,7 @@ impl Connection {
             return Err(not_allowed("the peer's channel-max leaves no channel to answer on"));
         };
         let mut session = Session::new(SessionId(local), session::Phase::Mapped, self.config.incoming_window);
-        session.remote_channel = Some(channel);
-        session.next_incoming_id = begin.next_outgoing_id;
-        session.outgoing_left = begin.incoming_window;
-        session.remote_handle_max = begin.handle_max;
+        session.take_begin(channel, begin);
         let answer = Begin {
             remote_channel: Some(channel),
             next_outgoing_id: session.next_outgoing_id,
@@ -131,19 +131,28 @@ impl Connection {
             ..Begin::default()
         };
         encode_frame(out.buffer(), local, &Performative::Begin(Box::new(answer)));
+        self.put_session(place, session);
+        self.bind_channel(channel, local);
+        Ok(Some(Event::Begun(SessionId(local))))
+    }
+
+    pub(crate) fn put_session(&mut self, place: usize, session: Session) {
         if place == self.sessions.len() {
             self.sessions.push(None);
         }
         if let Some(slot) = self.sessions.get_mut(place) {
             *slot = Some(Box::new(session));
         }
+    }
+
+    /// Notes the session of a remote channel.
+    pub(crate) fn bind_channel(&mut self, channel: u16, local: u16) {
         if self.by_remote.len() <= usize::from(channel) {
             self.by_remote.resize(usize::from(channel) + 1, 0);
         }
         if let Some(slot) = self.by_remote.get_mut(usize::from(channel)) {
             *slot = local + 1;
         }
-        Ok(Some(Event::Begun(SessionId(local))))
     }
 
     fn handle_end<'a>(&mut self, local: u16, channel: u16, end: End, out: &mut Out) -> Option<Event<'a>> {
@@ -181,6 +190,9 @@ impl Connection {
             Role::Sender => Role::Receiver,
             Role::Receiver => Role::Sender,
         };
+        if let Some(id) = self.handle_attached(local, role, &attach) {
+            return Ok(Some(Event::Attached(id, attach)));
+        }
         let stolen = self.steal(&attach.name, role, out);
         let Some(session) = self.session(local) else { return Ok(None) };
         let mut link = Link::new(&attach.name, role, State::Asked, generation);
@@ -284,13 +296,16 @@ impl Connection {
             session.flow(handle);
         }
         let Some(link) = session.link(handle) else { return Ok(None) };
-        if link.state == State::Detaching || link.role == Role::Receiver {
+        let id = LinkId { session: local, generation: link.generation, handle };
+        if link.state == State::Detaching {
             return Ok(None);
+        }
+        if link.role == Role::Receiver {
+            return Ok(link.take_drained(flow.delivery_count).then_some(Event::Drained(id)));
         }
         let Some(credit) = flow.link_credit else { return Ok(None) };
         link.take_credit(flow.delivery_count, credit);
         link.drain = flow.drain;
-        let id = LinkId { session: local, generation: link.generation, handle };
         Ok(Some(Event::Credit { link: id, credit: link.credit_free(), drain: flow.drain }))
     }
 

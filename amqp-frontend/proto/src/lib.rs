@@ -1,6 +1,7 @@
 //! AMQP 1.0 connections, sessions and links as machines: bytes and time in, bytes and events out.
 #![forbid(unsafe_code)]
 
+mod client;
 mod connection;
 mod delivery;
 mod dispatch;

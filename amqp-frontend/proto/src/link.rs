@@ -10,6 +10,8 @@ use bytes::{Bytes, BytesMut};
 pub(crate) enum State {
     /// The peer attached; the host has not answered.
     Asked,
+    /// We attached; the peer has not answered.
+    Attaching,
     /// Both attached.
     Attached,
     /// We detached and discard what comes until the peer does.
@@ -157,6 +159,17 @@ impl Link {
         let credit = limit.wrapping_sub(self.delivery_count);
         // A receiver that took credit back may be behind what was sent meanwhile: then there is none.
         self.credit = if credit.cast_signed() < 0 { 0 } else { credit };
+    }
+
+    /// Takes a sender's flow on a link that we drain; gives whether all credit is used up (part 2.6.7).
+    pub fn take_drained(&mut self, delivery_count: Option<u32>) -> bool {
+        let used = delivery_count.map(|count| count.wrapping_sub(self.delivery_count));
+        let done = self.drain && used.is_some_and(|used| used >= self.credit && used.cast_signed() >= 0);
+        if done {
+            self.delivery_count = delivery_count.unwrap_or(self.delivery_count);
+            (self.credit, self.drain) = (0, false);
+        }
+        done
     }
 
     /// Credit that the host has not used yet.

@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 
 use amqp_codec::AmqpError;
 use amqp_codec::performative::{
-    DeliveryState, Disposition, Flow, Role, SenderSettleMode, Transfer, encode_disposition, encode_flow, encode_plain,
-    encode_transfer,
+    Begin, DeliveryState, Disposition, Flow, Role, SenderSettleMode, Transfer, encode_disposition, encode_flow,
+    encode_plain, encode_transfer,
 };
 
 use crate::event::{LinkId, Outcome, SessionId};
@@ -85,6 +85,14 @@ impl Session {
             sending: VecDeque::new(),
             settlements: Vec::new(),
         }
+    }
+
+    /// Takes what the peer's begin says.
+    pub fn take_begin(&mut self, channel: u16, begin: &Begin) {
+        self.remote_channel = Some(channel);
+        self.next_incoming_id = begin.next_outgoing_id;
+        self.outgoing_left = begin.incoming_window;
+        self.remote_handle_max = begin.handle_max;
     }
 
     #[inline]
@@ -290,9 +298,7 @@ impl Session {
         if self.phase != Phase::Mapped {
             return;
         }
-        for settlement in self.settlements.drain(..) {
-            write_settlement(self.id.0, &settlement, out);
-        }
+        self.poll_settlements(out);
         // One turn for each link: one that is stopped by its own credit does not stop the others.
         for _ in 0..self.sending.len() {
             let Some(handle) = self.sending.pop_front() else { break };
@@ -309,6 +315,13 @@ impl Session {
         }
         if self.flow_due {
             self.write_flow(None, out);
+        }
+    }
+
+    /// Writes the dispositions that are due.
+    pub fn poll_settlements(&mut self, out: &mut Out) {
+        for settlement in self.settlements.drain(..) {
+            write_settlement(self.id.0, &settlement, out);
         }
     }
 
@@ -330,7 +343,7 @@ impl Session {
         if let Some(handle) = handle {
             let Some(link) = self.link(handle) else { return };
             link.flow_due = false;
-            if link.state == State::Detaching {
+            if matches!(link.state, State::Detaching | State::Attaching) {
                 return;
             }
             flow.handle = Some(handle);

@@ -1,0 +1,338 @@
+//! Two machines, client and server, with a wire between them that cuts the octets anywhere, under simulated time.
+//!
+//! Shown: whatever the order of sends, credit, settlement, drains and detaches, every message sent arrives once and in order,
+//! every outcome comes back, credit is never overrun, and a peer that falls silent is given up in time.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use amqp_codec::performative::{Attach, NodeTarget, ReceiverSettleMode, Role, SenderSettleMode, Source, Target};
+use amqp_proto::{
+    AttachReply, Authenticated, Closing, Config, Connection, Credentials, Event, Input, LinkId, Mechanism, Out,
+    Outcome, Payload, Send, Settled,
+};
+use bytes::Bytes;
+use proptest::prelude::*;
+
+/// One machine, what arrived for it, and what it told.
+struct Side {
+    machine: Connection,
+    out: Out,
+    wire: VecDeque<u8>,
+    kept: Vec<u8>,
+    links: Vec<LinkId>,
+    credit: u32,
+    received: Vec<(u32, Bytes)>,
+    outcomes: BTreeMap<u64, Option<Outcome>>,
+    drained: u32,
+    closed: Option<String>,
+    opened: bool,
+}
+
+impl Side {
+    fn new(machine: Connection, out: Out) -> Self {
+        Self {
+            machine,
+            out,
+            wire: VecDeque::new(),
+            kept: Vec::new(),
+            links: Vec::new(),
+            credit: 0,
+            received: Vec::new(),
+            outcomes: BTreeMap::new(),
+            drained: 0,
+            closed: None,
+            opened: false,
+        }
+    }
+
+    /// Takes up to `count` octets off the wire.
+    fn read(&mut self, count: usize, now_ns: u64) {
+        let mut bytes = std::mem::take(&mut self.kept);
+        bytes.extend(self.wire.drain(..count.min(self.wire.len())));
+        let mut input = Input::new(&bytes);
+        loop {
+            while let Some(delivery) = self.machine.next_delivery(now_ns, &mut input) {
+                self.received.push((delivery.delivery, Bytes::copy_from_slice(delivery.payload)));
+            }
+            let Some(event) = self.machine.handle_input(now_ns, &mut input, &mut self.out) else { break };
+            self.answer(event);
+            self.machine.check();
+        }
+        self.kept = bytes[input.consumed()..].to_vec();
+    }
+
+    fn answer(&mut self, event: Event<'_>) {
+        match event {
+            Event::Authenticate(Credentials::Plain { user, password }) => {
+                let right = user == "guest" && password == "secret";
+                let answer = if right { Authenticated::Yes } else { Authenticated::No };
+                self.machine.authenticated(answer, &mut self.out);
+            }
+            Event::Authenticate(_) => self.machine.authenticated(Authenticated::Yes, &mut self.out),
+            Event::Opened(_) => {
+                if self.machine.is_waiting() {
+                    self.machine.accept_open(&mut self.out);
+                }
+                self.opened = true;
+            }
+            Event::Attached(link, attach) => {
+                if !self.links.contains(&link) {
+                    self.links.push(link);
+                }
+                let reply = AttachReply { source: attach.source, target: attach.target };
+                self.machine.accept_attach(link, reply, &mut self.out);
+            }
+            Event::Delivery { delivery, payload, .. } => {
+                let bytes = match payload {
+                    Payload::Borrowed(bytes) => Bytes::copy_from_slice(bytes),
+                    Payload::Owned(bytes) => bytes,
+                };
+                self.received.push((delivery, bytes));
+            }
+            Event::Credit { link, credit, drain } => {
+                self.credit = credit;
+                if drain {
+                    self.credit = 0;
+                    self.machine.drained(link);
+                }
+            }
+            Event::Settled(outcome) => {
+                while let Some((_, key)) = self.machine.next_settled() {
+                    assert!(self.outcomes.insert(key, outcome.clone()).is_none(), "one outcome for each delivery");
+                }
+            }
+            Event::Drained(_) => self.drained += 1,
+            Event::Detached { link, .. } => self.links.retain(|&other| other != link),
+            Event::Closed(error) => {
+                self.closed = Some(error.map(|error| error.condition.as_str().to_owned()).unwrap_or_default());
+            }
+            Event::Tls | Event::Begun(_) | Event::Ended(..) => {}
+        }
+    }
+
+    fn write(&mut self, to: &mut VecDeque<u8>, now_ns: u64) {
+        self.machine.poll_output(now_ns, &mut self.out);
+        let mut bytes = Vec::new();
+        self.out.drain_into(&mut bytes);
+        to.extend(bytes);
+    }
+}
+
+/// Client, server, and the time.
+struct Pair {
+    client: Side,
+    server: Side,
+    now_ns: u64,
+}
+
+impl Pair {
+    fn new(credentials: Option<Credentials>) -> Self {
+        let config = Config {
+            max_frame_size: 600,
+            incoming_window: 16,
+            mechanisms: vec![Mechanism::Anonymous, Mechanism::Plain],
+            ..Config::default()
+        };
+        let config = Arc::new(config);
+        let mut out = Out::default();
+        let client = Connection::client(Arc::clone(&config), credentials, 0, &mut out);
+        let server = Connection::server(config, 0);
+        Self { client: Side::new(client, out), server: Side::new(server, Out::default()), now_ns: 0 }
+    }
+
+    /// Moves octets, `step` at a time, until nothing moves any more.
+    fn settle(&mut self, step: usize) {
+        for round in 0.. {
+            assert!(round < 100_000, "the two come to rest");
+            self.client.write(&mut self.server.wire, self.now_ns);
+            self.server.write(&mut self.client.wire, self.now_ns);
+            if self.client.wire.is_empty() && self.server.wire.is_empty() {
+                return;
+            }
+            self.server.read(step, self.now_ns);
+            self.client.read(step, self.now_ns);
+        }
+    }
+
+    /// A pair with a session and one link; the client is its sender or its receiver.
+    fn attached(role: Role, second: bool) -> (Self, LinkId) {
+        let mut pair = Self::new(None);
+        pair.settle(5);
+        assert!(pair.client.opened && pair.server.opened);
+        let session = pair.client.machine.begin(&mut pair.client.out).expect("open");
+        let attach = Attach {
+            source: Some(Source { address: Some("q".to_owned()), ..Source::default() }),
+            target: Some(Target::Node(NodeTarget { address: Some("q".to_owned()), ..NodeTarget::default() })),
+            snd_settle_mode: SenderSettleMode::Mixed,
+            rcv_settle_mode: if second { ReceiverSettleMode::Second } else { ReceiverSettleMode::First },
+            initial_delivery_count: Some(u32::MAX - 2),
+            ..Attach::new("link", 0, role)
+        };
+        let link = pair.client.machine.attach(session, attach, &mut pair.client.out).expect("a session");
+        pair.settle(3);
+        assert_eq!((pair.client.links.len(), pair.server.links.len()), (1, 1), "both know of it");
+        (pair, link)
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Send(usize),
+    Grant(u32),
+    Settle(u8),
+    Drain,
+    Wire(usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (0..2000_usize).prop_map(Step::Send),
+        3 => (1..6_u32).prop_map(Step::Grant),
+        3 => (0..4_u8).prop_map(Step::Settle),
+        1 => Just(Step::Drain),
+        5 => (1..400_usize).prop_map(Step::Wire),
+    ]
+}
+
+/// Runs steps; the sender is the client or the server, so that both halves of both machines are seen.
+fn run(client_sends: bool, second: bool, steps: Vec<Step>) {
+    let role = if client_sends { Role::Sender } else { Role::Receiver };
+    let (mut pair, link) = Pair::attached(role, second);
+    let far = pair.server.links[0];
+    let (mut sent, mut decided, mut granted) = (Vec::new(), 0, 0_u32);
+    for step in steps {
+        let (sender, receiver, from, to) = if client_sends {
+            (&mut pair.client, &mut pair.server, link, far)
+        } else {
+            (&mut pair.server, &mut pair.client, far, link)
+        };
+        match step {
+            Step::Send(size) if sender.credit > 0 => {
+                sender.credit -= 1;
+                let body = Bytes::from(vec![sent.len() as u8; size]);
+                let key = sent.len() as u64;
+                let send = Send { key, settled: Settled::No, format: 0, prefix: b"prefix", body: &body };
+                sender.machine.send(from, send, &mut sender.out);
+                sent.push(size);
+            }
+            Step::Send(_) => {}
+            Step::Grant(credit) => {
+                granted += credit;
+                receiver.machine.grant(to, credit);
+            }
+            Step::Settle(kind) if decided < receiver.received.len() => {
+                let (delivery, _) = receiver.received[decided];
+                decided += 1;
+                let outcome = [Outcome::Accepted, Outcome::Released, Outcome::Rejected(None), Outcome::Accepted];
+                receiver.machine.settle(to, delivery, delivery, outcome[usize::from(kind)].clone());
+            }
+            Step::Settle(_) => {}
+            Step::Drain if !client_sends => pair.client.machine.drain(link),
+            Step::Drain => {}
+            Step::Wire(count) => {
+                pair.client.write(&mut pair.server.wire, pair.now_ns);
+                pair.server.write(&mut pair.client.wire, pair.now_ns);
+                pair.server.read(count, pair.now_ns);
+                pair.client.read(count, pair.now_ns);
+            }
+        }
+        pair.client.machine.check();
+        pair.server.machine.check();
+    }
+    pair.settle(97);
+    assert_eq!((&pair.client.closed, &pair.server.closed), (&None, &None), "nobody did anything wrong");
+    let (sender, receiver, to) = if client_sends {
+        (&mut pair.client, &mut pair.server, far)
+    } else {
+        (&mut pair.server, &mut pair.client, link)
+    };
+    assert!(sent.len() as u32 <= granted, "credit is not overrun");
+    assert_eq!(receiver.received.len(), sent.len(), "everything arrived");
+    for (number, ((_, bytes), size)) in receiver.received.iter().zip(&sent).enumerate() {
+        assert!(bytes.starts_with(b"prefix") && bytes.len() == size + 6, "whole");
+        assert!(bytes[6..].iter().all(|&octet| octet == number as u8), "in order");
+    }
+    for &(delivery, _) in &receiver.received[decided..] {
+        receiver.machine.settle(to, delivery, delivery, Outcome::Accepted);
+    }
+    let count = sender.outcomes.len();
+    assert!(count <= sent.len());
+    pair.settle(11);
+    let sender = if client_sends { &pair.client } else { &pair.server };
+    assert_eq!(sender.outcomes.len(), sent.len(), "every outcome came back");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_sent_arrives_once_in_order_and_is_settled(
+        client_sends in any::<bool>(), second in any::<bool>(), steps in proptest::collection::vec(step(), 1..120),
+    ) {
+        run(client_sends, second, steps);
+    }
+}
+
+#[test]
+fn credentials_are_judged() {
+    let plain = |password: &str| Credentials::Plain { user: "guest".to_owned(), password: password.to_owned() };
+    for (credentials, opened) in [(Credentials::Anonymous, true), (plain("secret"), true), (plain("wrong"), false)] {
+        let mut pair = Pair::new(Some(credentials));
+        pair.settle(1);
+        assert_eq!(pair.client.opened, opened);
+        let told = if opened { None } else { Some("amqp:unauthorized-access".to_owned()) };
+        assert_eq!(pair.client.closed, told);
+    }
+}
+
+#[test]
+fn a_drain_takes_the_credit_back() {
+    let (mut pair, link) = Pair::attached(Role::Receiver, false);
+    pair.client.machine.grant(link, 10);
+    pair.settle(7);
+    assert_eq!(pair.server.credit, 10);
+    pair.client.machine.drain(link);
+    pair.settle(7);
+    assert_eq!((pair.client.drained, pair.server.credit), (1, 0));
+    pair.client.machine.grant(link, 3);
+    pair.settle(7);
+    assert_eq!(pair.server.credit, 3, "and it goes on from there");
+}
+
+#[test]
+fn links_sessions_and_connections_end_in_order() {
+    let (mut pair, link) = Pair::attached(Role::Sender, false);
+    pair.client.machine.detach(link, Closing::Closed, None, &mut pair.client.out);
+    pair.settle(2);
+    assert!(pair.server.links.is_empty());
+    let session = pair.client.machine.begin(&mut pair.client.out).expect("a second session");
+    pair.settle(2);
+    pair.client.machine.end(session, None, &mut pair.client.out);
+    pair.settle(2);
+    assert_eq!(pair.client.machine.begin(&mut pair.client.out), Some(session), "the channel is free again");
+    pair.settle(2);
+    pair.client.machine.close(None, pair.now_ns, &mut pair.client.out);
+    pair.settle(2);
+    assert_eq!(pair.server.closed.as_deref(), Some(""));
+    assert!(pair.client.machine.is_closed() && pair.server.machine.is_closed());
+}
+
+#[test]
+fn a_silent_peer_is_given_up_and_a_living_one_is_not() {
+    let (mut pair, _) = Pair::attached(Role::Sender, false);
+    for _ in 0..10 {
+        // Both look at their deadlines; heart beats keep the connection alive for longer than the timeout of a minute.
+        pair.now_ns += 14_000_000_000;
+        for side in [&mut pair.client, &mut pair.server] {
+            let event = side.machine.handle_deadline(pair.now_ns, &mut side.out);
+            assert_eq!(event, None);
+        }
+        pair.settle(64);
+    }
+    let deadline = pair.server.machine.deadline().expect("there is one");
+    assert!(deadline > pair.now_ns);
+    pair.now_ns += 61_000_000_000;
+    let event = pair.server.machine.handle_deadline(pair.now_ns, &mut pair.server.out);
+    assert!(matches!(event, Some(Event::Closed(Some(_)))), "the client fell silent: {event:?}");
+}
