@@ -130,7 +130,7 @@ impl Pair {
     fn new(credentials: Option<Credentials>) -> Self {
         let config = Config {
             max_frame_size: 600,
-            incoming_window: 16,
+            incoming_window: 4,
             mechanisms: vec![Mechanism::Anonymous, Mechanism::Plain],
             ..Config::default()
         };
@@ -187,7 +187,7 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        4 => (0..2000_usize).prop_map(Step::Send),
+        4 => (0..5000_usize).prop_map(Step::Send),
         3 => (1..6_u32).prop_map(Step::Grant),
         3 => (0..4_u8).prop_map(Step::Settle),
         1 => Just(Step::Drain),
