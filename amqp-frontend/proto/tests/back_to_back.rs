@@ -191,7 +191,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (1..6_u32).prop_map(Step::Grant),
         3 => (0..4_u8).prop_map(Step::Settle),
         1 => Just(Step::Drain),
-        5 => (1..400_usize).prop_map(Step::Wire),
+        5 => (1..8000_usize).prop_map(Step::Wire),
     ]
 }
 
@@ -240,7 +240,7 @@ fn run(client_sends: bool, second: bool, steps: Vec<Step>) {
         pair.client.machine.check();
         pair.server.machine.check();
     }
-    pair.settle(97);
+    pair.settle(9700);
     assert_eq!((&pair.client.closed, &pair.server.closed), (&None, &None), "nobody did anything wrong");
     let (sender, receiver, to) = if client_sends {
         (&mut pair.client, &mut pair.server, far)
