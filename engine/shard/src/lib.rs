@@ -7,5 +7,5 @@ pub mod placement;
 mod spin;
 
 pub use engine::Engine;
-pub use mesh::{LaneView, Mesh, mesh};
+pub use mesh::{LaneView, Mesh, mesh, mesh_of};
 pub use spin::Spin;

@@ -69,6 +69,11 @@ pub struct Mesh {
 
 /// The meshes of shards that `wakers` wake, in their order.
 pub fn mesh(wakers: &[Waker]) -> Vec<Mesh> {
+    mesh_of(wakers, LANE_CAPACITY)
+}
+
+/// As `mesh`, with lanes for `capacity` messages: simulations fill small ones.
+pub fn mesh_of(wakers: &[Waker], capacity: usize) -> Vec<Mesh> {
     let count = wakers.len();
     let mut senders: Vec<Vec<Option<LaneSender<Parcel>>>> = Vec::new();
     let mut receivers: Vec<Vec<Option<LaneReceiver<Parcel>>>> =
@@ -76,7 +81,7 @@ pub fn mesh(wakers: &[Waker]) -> Vec<Mesh> {
     for from in 0..count {
         let to_all = receivers.iter_mut().enumerate().map(|(to, lanes)| {
             (from != to).then(|| {
-                let (sender, receiver) = lane(LANE_CAPACITY);
+                let (sender, receiver) = lane(capacity);
                 lanes[from] = Some(receiver);
                 sender
             })
