@@ -416,6 +416,28 @@ mod tests {
     }
 
     #[test]
+    fn every_key_is_documented() {
+        let document = include_str!("../docs/configuration.md");
+        let mut config = Config { listeners: vec![Listener::default()], ..Config::default() };
+        config.node.shards = Some(1);
+        config.users.file = Some(PathBuf::new());
+        let [listener] = &mut config.listeners[..] else { unreachable!("there is one") };
+        (listener.certificate, listener.key) = (Some(PathBuf::new()), Some(PathBuf::new()));
+        let table = toml::Table::try_from(&config).unwrap();
+        for (area, keys) in &table {
+            let (prefix, keys) = match keys {
+                toml::Value::Array(items) => (format!("{area}[]"), items[0].as_table().unwrap()),
+                keys => (area.clone(), keys.as_table().unwrap()),
+            };
+            for key in keys.keys() {
+                let told = document.lines().filter(|line| line.starts_with(&format!("| `{prefix}.")));
+                let told = told.filter(|line| line.contains(&format!(".{key}`"))).count();
+                assert_eq!(told, 1, "docs/configuration.md has one row for {prefix}.{key}");
+            }
+        }
+    }
+
+    #[test]
     fn core_lists() {
         assert_eq!(parse_cores("0,2-3", &[0, 1, 2, 3]), Ok(vec![0, 2, 3]));
         assert!(parse_cores("7", &[0, 1]).is_err());

@@ -77,6 +77,40 @@ fn a_taken_port_is_told_with_advice() {
     assert!(!output.status.success() && said.contains(&address) && said.contains("--listen"), "{said}");
 }
 
+/// In a process of its own: every later call of `io_uring_setup` fails as it does in a container.
+fn forbid_io_uring() -> std::io::Result<()> {
+    let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+    let mut filter = [
+        // The number of the call; 425 fails with EPERM, all others are allowed.
+        step(0x20, 0, 0, 0),
+        step(0x15, 0, 1, 425),
+        step(0x06, 0, 0, libc::SECCOMP_RET_ERRNO | 1),
+        step(0x06, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    let program = libc::sock_fprog { len: 4, filter: filter.as_mut_ptr() };
+    // SAFETY: the program and its filter live until both calls are done.
+    let failed = unsafe {
+        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0
+            || libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) != 0
+    };
+    if failed { Err(std::io::Error::last_os_error()) } else { Ok(()) }
+}
+
+#[test]
+fn forbidden_io_uring_is_told_with_advice() {
+    use std::os::unix::process::CommandExt as _;
+    let folder = TempDir::new().expect("a folder");
+    let mut command = heddle();
+    command
+        .args(["run", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--data-dir"])
+        .arg(folder.path().join("d"));
+    // SAFETY: between fork and exec only system calls are made.
+    unsafe { command.pre_exec(forbid_io_uring) };
+    let output = command.output().expect("it ends");
+    let said = text(&output);
+    assert!(!output.status.success() && said.contains("io_uring is forbidden") && said.contains("seccomp"), "{said}");
+}
+
 #[test]
 fn users_come_and_go() {
     let folder = TempDir::new().expect("a folder");

@@ -18,29 +18,26 @@ impl Frontend {
     pub(crate) fn handle_engine(&mut self) -> bool {
         let mut found = false;
         loop {
+            let mut any = false;
             while let Some((link, event)) = self.engine.poll_event() {
-                found = true;
+                any = true;
                 self.handle_event(place(link), event);
             }
-            let mut delivered = false;
             while let Some((link, delivery)) = self.engine.poll_delivery() {
-                delivered = true;
+                any = true;
                 let (place, message) = (place(link), self.engine.message(&delivery));
                 let at = (place, delivery.key);
                 let sent = deliver(&mut self.links, &mut self.conns, &mut self.header, self.wall_ms, at, message);
                 self.delivered(place, sent);
             }
-            if !delivered {
-                // What draining consumers are told comes last.
-                while let Some((link, event)) = self.engine.poll_event() {
-                    self.handle_event(place(link), event);
-                }
+            if !any {
                 return found;
             }
             found = true;
         }
     }
 
+    #[inline]
     fn handle_event(&mut self, place: Slot, event: Event) {
         match event {
             Event::Deliver { key, message } => {
