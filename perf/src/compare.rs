@@ -154,19 +154,20 @@ pub fn run(options: &Options) -> io::Result<()> {
         ("100 B unsettled, 50 pairs, window 32", load(50, 100, 32, Settle::Unsettled), 0.0),
     ];
     println!(
-        "{:<38} {:>12} {:>12} {:>8} {:>15} {:>8} {:>8}",
-        "case", "relay/s", "broker/s", "ratio", "spread", "target", "ns/msg"
+        "{:<38} {:>12} {:>12} {:>8} {:>15} {:>8} {:>8} {:>12}",
+        "case", "relay/s", "broker/s", "ratio", "spread", "target", "ns/msg", "load's core"
     );
     for (name, load, target) in cases.into_iter().filter(|(name, ..)| name.contains(&options.only)) {
-        let (mut relays, mut brokers, mut ratios, mut costs) = (vec![], vec![], vec![], vec![]);
+        let (mut relays, mut brokers, mut ratios, mut costs, mut shares) = (vec![], vec![], vec![], vec![], vec![]);
         for _ in 0..options.rounds {
             let relay = start_yardstick(options, &[])?;
             let relayed = on_core(options.load_core, || load::through_relay(relay.address, &load))?;
             drop(relay);
             let broker = start_broker(options, &Setup::on(options.core))?;
-            let before = cpu_seconds(broker.child.id());
+            let before = (cpu_seconds(broker.child.id()), cpu_seconds(std::process::id()), Instant::now());
             let rate = on_core(options.load_core, || load::pairs(broker.address, &load))?;
-            let cpu = cpu_seconds(broker.child.id()) - before;
+            let cpu = cpu_seconds(broker.child.id()) - before.0;
+            shares.push((cpu_seconds(std::process::id()) - before.1) / before.2.elapsed().as_secs_f64());
             relays.push(relayed);
             brokers.push(rate);
             ratios.push(rate / relayed);
@@ -176,10 +177,11 @@ pub fn run(options: &Options) -> io::Result<()> {
         let spread = format!("{:.2} .. {:.2}", ratios[0], ratios[ratios.len() - 1]);
         let goal = if target > 0.0 { format!("{target}") } else { "1 M/s".to_owned() };
         println!(
-            "{name:<38} {:>12.0} {:>12.0} {ratio:>8.2} {spread:>15} {goal:>8} {:>8.0}",
+            "{name:<38} {:>12.0} {:>12.0} {ratio:>8.2} {spread:>15} {goal:>8} {:>8.0} {:>10.0} %",
             median(&mut relays),
             median(&mut brokers),
-            median(&mut costs)
+            median(&mut costs),
+            median(&mut shares) * 100.0
         );
     }
     for (name, spin) in [("10,000/s", 0), ("10,000/s, spinning 1 ms", 1000)] {
