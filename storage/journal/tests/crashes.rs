@@ -1,0 +1,170 @@
+//! The journal on a disk that loses power: writes that never came, came in part, or came out of order; bits that flip.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use storage_journal::format::{BLOCK, SegmentHeader};
+use storage_journal::{Appended, Fault, FaultKind, Location, Record, Replay, Writer};
+
+const SEGMENT: usize = 64 * 1024;
+const SECTOR: usize = 512;
+const DIRECTORY: [u8; 16] = [7; 16];
+
+/// What is on the disk, and what of it is stable.
+struct Disk {
+    segments: BTreeMap<u64, Vec<u8>>,
+    writer: Writer,
+    /// Records in batches that were synced, and those after them.
+    stable: Vec<Vec<u8>>,
+    open: Vec<Vec<u8>>,
+}
+
+impl Disk {
+    fn new() -> Self {
+        let mut disk = Self {
+            segments: BTreeMap::new(),
+            writer: Writer::new(1, SEGMENT, 1, 1, 0),
+            stable: Vec::new(),
+            open: Vec::new(),
+        };
+        disk.begin(1, 1);
+        disk
+    }
+
+    /// A segment that is used again: its old contents are whatever was there.
+    fn begin(&mut self, segment: u64, first_batch: u64) {
+        let recycled = segment.checked_sub(3).and_then(|old| self.segments.get(&old).cloned());
+        let mut bytes = recycled.unwrap_or_else(|| vec![0; SEGMENT]);
+        let header = SegmentHeader { shard: 2, segment, directory: DIRECTORY, bytes: SEGMENT as u64, first_batch };
+        bytes[..BLOCK].copy_from_slice(&header.encode());
+        self.segments.insert(segment, bytes);
+    }
+
+    fn append(&mut self, body: &[u8]) -> Location {
+        let record = Record::Message { queue: 3, priority: 4, format: 0, expires_ms: 0, body };
+        loop {
+            match self.writer.append(&record) {
+                Appended::At { location, .. } => {
+                    self.open.push(body.to_vec());
+                    return location;
+                }
+                Appended::SealFirst => self.sync(),
+                Appended::RollFirst => {
+                    self.sync();
+                    let (segment, first_batch) = self.writer.roll();
+                    self.begin(segment, first_batch);
+                }
+                Appended::TooLarge => panic!("{} octets fit", body.len()),
+            }
+        }
+    }
+
+    fn sync(&mut self) {
+        if let Some(sealed) = self.writer.seal() {
+            let at = sealed.offset as usize;
+            let segment = self.segments.get_mut(&sealed.segment).expect("it was begun");
+            segment[at..at + sealed.bytes.len()].copy_from_slice(&sealed.bytes);
+            self.stable.append(&mut self.open);
+        }
+    }
+
+    /// Power fails while the last batch is written: only some of its sectors get there.
+    fn crash(&mut self, kept: &[bool]) {
+        let Some(sealed) = self.writer.seal() else { return };
+        let segment = self.segments.get_mut(&sealed.segment).expect("it was begun");
+        for (number, sector) in sealed.bytes.chunks(SECTOR).enumerate() {
+            if kept[number % kept.len()] {
+                let at = sealed.offset as usize + number * SECTOR;
+                segment[at..at + sector.len()].copy_from_slice(sector);
+            }
+        }
+    }
+
+    fn replay(&self) -> Result<Vec<Vec<u8>>, Fault> {
+        let mut replay = Replay::new(2, DIRECTORY);
+        let mut bodies = Vec::new();
+        let mut last = 0;
+        for segment in self.segments.values() {
+            replay.handle_segment(segment, |sequence, location, record| {
+                assert_eq!(sequence, last + 1, "in order, without a gap");
+                last = sequence;
+                let Record::Message { body, .. } = record else { panic!("only messages were written: {record:?}") };
+                let at = location.offset as usize;
+                let again = Record::decode(&self.segments[&location.segment][at..at + location.bytes as usize]);
+                assert_eq!(again.map(|(sequence, record, _)| (sequence, record)), Ok((sequence, record.clone())));
+                bodies.push(body.to_vec());
+            })?;
+        }
+        Ok(bodies)
+    }
+}
+
+fn body() -> impl Strategy<Value = Vec<u8>> {
+    (any::<u8>(), prop_oneof![0..40_usize, 3000..9000_usize]).prop_map(|(octet, length)| vec![octet; length])
+}
+
+proptest! {
+    #[test]
+    fn what_was_synced_comes_back_and_nothing_else_changes(
+        bodies in proptest::collection::vec((body(), any::<bool>()), 0..60), kept in proptest::collection::vec(any::<bool>(), 1..30),
+    ) {
+        let mut disk = Disk::new();
+        for (body, sync) in &bodies {
+            disk.append(body);
+            if *sync {
+                disk.sync();
+            }
+        }
+        let whole = kept.iter().all(|&kept| kept);
+        disk.crash(&kept);
+        let found = disk.replay().expect("a crash is no fault");
+        prop_assert!(found.starts_with(&disk.stable), "what was synced is there");
+        let rest = &found[disk.stable.len()..];
+        prop_assert!(rest.is_empty() || rest == &disk.open[..], "a batch comes whole or not at all");
+        prop_assert!(!whole || rest == &disk.open[..], "a batch that got there is there");
+    }
+
+    #[test]
+    fn a_flipped_bit_is_found_and_named(
+        bodies in proptest::collection::vec(body(), 5..40), segment in any::<usize>(), place in any::<usize>(), bit in 0..8_u32,
+    ) {
+        let mut disk = Disk::new();
+        for body in &bodies {
+            disk.append(body);
+            disk.sync();
+        }
+        let numbers: Vec<u64> = disk.segments.keys().copied().collect();
+        let number = numbers[segment % numbers.len()];
+        let bytes = disk.segments.get_mut(&number).expect("it is there");
+        let place = place % bytes.len();
+        bytes[place] ^= 1 << bit;
+        match disk.replay() {
+            // In padding, in what an earlier use left behind, or in the last batch, which is then taken for cut off.
+            Ok(found) => prop_assert!(found == disk.stable || found[..] == disk.stable[..disk.stable.len() - 1]),
+            Err(fault) => {
+                prop_assert!(fault.segment == number || fault.offset == 0 || fault.segment + 1 == number);
+                prop_assert!(fault.offset as usize <= place || fault.segment != number);
+            }
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_an_error_or_nothing(bytes in proptest::collection::vec(any::<u8>(), 0..9000), header in any::<bool>()) {
+        let mut segment = bytes;
+        if header {
+            let first = SegmentHeader { shard: 2, segment: 1, directory: DIRECTORY, bytes: SEGMENT as u64, first_batch: 1 };
+            segment.splice(0..0, first.encode());
+        }
+        let result = Replay::new(2, DIRECTORY).handle_segment(&segment, |_, _, _| panic!("no record is made of noise"));
+        prop_assert_eq!(result.is_ok(), header);
+    }
+}
+
+#[test]
+fn segments_of_others_are_refused() {
+    let header = SegmentHeader { shard: 9, segment: 1, directory: DIRECTORY, bytes: 8192, first_batch: 1 };
+    let mut bytes = header.encode();
+    bytes.resize(8192, 0);
+    let fault = Replay::new(2, DIRECTORY).handle_segment(&bytes, |_, _, _| {}).expect_err("another shard's");
+    assert_eq!(fault.kind, FaultKind::Foreign);
+}
