@@ -296,6 +296,7 @@ fn core_config(config: &Config, shard: u16, shards: u16) -> CoreConfig {
             Routing::Multicast => RoutingType::Multicast,
         },
         auto_create: if config.address.auto_create { Create::Auto } else { Create::Never },
+        merge_annotations: amqp_net::merge_annotations,
         ..CoreConfig::default()
     }
 }

@@ -9,7 +9,7 @@ use crate::encode::{self, Compound};
 use crate::error::{DecodeError, ErrorKind};
 use crate::performative::Fields;
 use crate::reader::Reader;
-use crate::value::descriptor_code;
+use crate::value::{Map, descriptor_code};
 
 const HEADER: u64 = 0x70;
 const DELIVERY_ANNOTATIONS: u64 = 0x71;
@@ -210,6 +210,39 @@ pub fn property_to(section: &[u8]) -> Result<Option<&str>, DecodeError> {
     Ok(fields.next(|reader| Ok(Reader::new(reader.raw()?).string().ok()))?.flatten())
 }
 
+/// Largest message annotations that merging makes, octets: a message that goes round does not grow for ever.
+const ANNOTATIONS_MAX: usize = 64 * 1024;
+
+/// A message whose message annotations have the entries of `annotations`, an encoded map, besides their own (part 3.4.5);
+/// entries of both have the new value. The message starts behind header and delivery annotations.
+///
+/// # Errors
+/// When either is not well-formed, or the outcome is larger than 64 KiB.
+pub fn merge_annotations(message: &[u8], annotations: &[u8]) -> Result<Vec<u8>, DecodeError> {
+    let sections = scan(message)?;
+    let section = message.get(sections.message_annotations.clone()).unwrap_or_default();
+    let mut merged = Map::default();
+    if !section.is_empty() {
+        let mut reader = Reader::new(section);
+        reader.descriptor()?;
+        merged = Map::read(&mut reader)?;
+    }
+    for (key, value) in Map::read(&mut Reader::new(annotations))?.0 {
+        match merged.0.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, known)) => *known = value,
+            None => merged.0.push((key, value)),
+        }
+    }
+    let mut out = Vec::with_capacity(message.len() + annotations.len());
+    encode::descriptor(&mut out, MESSAGE_ANNOTATIONS.to_be_bytes()[7]);
+    merged.encode(&mut out);
+    if out.len() > ANNOTATIONS_MAX {
+        return Err(DecodeError { kind: ErrorKind::TooManyElements, offset: 0 });
+    }
+    out.extend_from_slice(message.get(sections.message_annotations.end.max(sections.kept())..).unwrap_or_default());
+    Ok(out)
+}
+
 /// The value of a key of an annotations or application-properties section, encoded.
 ///
 /// # Errors
@@ -259,6 +292,22 @@ mod tests {
         let properties = &message[sections.application_properties];
         assert_eq!(map_entry(properties, "k"), Ok(Some(&[0x52, 7][..])));
         assert_eq!(map_entry(properties, "l"), Ok(None));
+    }
+
+    #[test]
+    fn annotations_are_merged() {
+        let body = [0x00, 0x53, 0x75, 0xa0, 1, b'x'];
+        let entry = |key: u8, value: u8| [0xc1, 6, 2, 0xa3, 1, key, 0x52, value];
+        let once = merge_annotations(&body, &entry(b'a', 1)).unwrap();
+        assert!(once.ends_with(&body));
+        let twice = merge_annotations(&once, &entry(b'b', 2)).unwrap();
+        let again = merge_annotations(&twice, &entry(b'a', 3)).unwrap();
+        let sections = scan(&again).unwrap();
+        let annotations = &again[sections.message_annotations.clone()];
+        assert_eq!(map_entry(annotations, "a"), Ok(Some(&[0x52, 3][..])));
+        assert_eq!(map_entry(annotations, "b"), Ok(Some(&[0x52, 2][..])));
+        assert_eq!(&again[sections.body], &body);
+        assert!(merge_annotations(&body, &[0x45]).is_err(), "a list is no map");
     }
 
     #[test]

@@ -369,6 +369,11 @@ fn message(header: &section::Header, format: u32, body: Bytes, wall_ms: u64) -> 
     }
 }
 
+/// What an owner is given for `CoreConfig::merge_annotations`: annotations that cannot be merged leave the message as it is.
+pub fn merge_annotations(body: &[u8], annotations: &[u8]) -> Option<Bytes> {
+    section::merge_annotations(body, annotations).ok().map(Bytes::from)
+}
+
 fn settled(settled: bool) -> Settled {
     if settled { Settled::Yes } else { Settled::No }
 }

@@ -36,7 +36,7 @@ pub struct Modified {
     pub delivery_failed: bool,
     /// Do not offer the message to this consumer again.
     pub undeliverable_here: bool,
-    /// A raw AMQP map to be merged into the message's annotations. Carried, not yet merged.
+    /// An encoded map to be merged into the message's annotations (`CoreConfig::merge_annotations`).
     pub annotations: Option<Bytes>,
 }
 

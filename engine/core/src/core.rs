@@ -343,6 +343,13 @@ impl Core {
         let key = consumer.queue;
         let Some(queue) = self.queues.get_mut(key) else { return };
         let back = !matches!(outcome, Outcome::Accepted | Outcome::Rejected(_));
+        if let Outcome::Modified(modified) = &outcome
+            && let Some(annotations) = &modified.annotations
+            && let Some((before, after)) =
+                queue.rewrite(end, held, |body| (self.config.merge_annotations)(body, annotations))
+        {
+            self.memory_bytes = self.memory_bytes - before + after;
+        }
         self.memory_bytes -= queue.settle(end, held, outcome);
         if back || !queue.withheld.is_empty() || (queue.bytes == 0 && queue.consumers.is_empty()) {
             self.touch(key);

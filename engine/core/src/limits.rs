@@ -53,6 +53,9 @@ pub struct CoreConfig {
     pub default_routing: crate::command::RoutingType,
     /// Whether addresses and queues come into being when a link names them.
     pub auto_create: crate::command::Create,
+    /// Merges an encoded map into the message annotations of a body; `None` when that cannot be. Messages are not looked into
+    /// here, so that whoever can is given.
+    pub merge_annotations: fn(body: &[u8], annotations: &[u8]) -> Option<bytes::Bytes>,
 }
 
 impl Default for CoreConfig {
@@ -70,6 +73,7 @@ impl Default for CoreConfig {
             nodes_max: 1 << 20,
             default_routing: crate::command::RoutingType::Anycast,
             auto_create: crate::command::Create::Auto,
+            merge_annotations: |_, _| None,
         }
     }
 }

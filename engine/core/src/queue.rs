@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use bytes::Bytes;
+
 use crate::command::{Lifetime, Modified, Outcome, RoutingType};
 use crate::event::KEY_NONE;
 use crate::limits::EXCLUSIONS_MAX;
@@ -202,6 +204,18 @@ impl Queue {
                 self.give_back(entry)
             }
         }
+    }
+
+    /// Changes the body of a message that `end` holds; gives its size before and after, octets.
+    pub fn rewrite(&mut self, end: Key, key: u64, change: impl FnOnce(&[u8]) -> Option<Bytes>) -> Option<(u64, u64)> {
+        let [generation, slot] = [key >> 32, key & u64::from(u32::MAX)].map(|half| half as u32);
+        let held = self.acquired.get(Key { slot, generation }).filter(|held| held.end == end)?;
+        let message = &mut self.entries.get_mut(held.entry)?.message;
+        let before = message.size();
+        message.body = change(&message.body)?;
+        let after = message.size();
+        self.bytes = self.bytes - before + after;
+        Some((before, after))
     }
 
     fn give_back(&mut self, key: Key) -> u64 {

@@ -132,6 +132,23 @@ fn outcomes_put_messages_where_they_belong() {
 }
 
 #[test]
+fn annotations_of_an_outcome_change_the_message() {
+    let mut owner = Owner::new();
+    owner.core.config.merge_annotations = |body, annotations| Some([body, annotations].concat().into());
+    let producer = owner.producer("q", None);
+    let consumer = owner.consumer("q", None, Mode::Consume);
+    owner.send(producer, 1);
+    let key = owner.grant(consumer, 1)[0].0;
+    let annotations = Some(Bytes::from_static(b"more"));
+    let modified = Modified { annotations, ..Modified::default() };
+    let outcome = Outcome::Modified(Box::new(modified));
+    owner.command(Command::Settle { end: consumer, key, outcome });
+    let again = owner.command(Command::Grant { end: consumer, credit: 1 });
+    let [Event::Deliver { message, .. }] = &again[..] else { panic!("it comes again: {again:?}") };
+    assert_eq!(&message.body[..], b"\0\0\0\x01more");
+}
+
+#[test]
 fn a_topic_copies_and_a_browser_leaves() {
     let mut owner = Owner::new();
     let topic = Some(RoutingType::Multicast);
