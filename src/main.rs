@@ -188,15 +188,19 @@ fn print(path: Option<&Path>) -> Result<()> {
         None => toml::Table::new(),
     };
     let mut area = String::new();
+    // Of a list of tables: the one that the line belongs to.
+    let mut item = 0;
     for line in toml::to_string(&config)?.lines() {
         if let Some(name) = line.strip_prefix('[') {
-            area = name.trim_matches(['[', ']']).to_owned();
+            let name = name.trim_matches(['[', ']']);
+            item = if name == area { item + 1 } else { 0 };
+            name.clone_into(&mut area);
         }
         match line.split_once(" = ") {
             Some((key, _)) => {
                 let set = match given.get(&area) {
                     Some(toml::Value::Table(table)) => table.contains_key(key),
-                    Some(toml::Value::Array(items)) => items.iter().any(|item| item.get(key).is_some()),
+                    Some(toml::Value::Array(items)) => items.get(item).is_some_and(|item| item.get(key).is_some()),
                     _ => false,
                 };
                 println!("{line:<44} # {}", if set { "from the file" } else { "default" });

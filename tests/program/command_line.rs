@@ -48,7 +48,10 @@ fn mistakes_in_a_configuration_are_told_with_their_place() {
 fn a_printed_configuration_means_the_same() {
     let folder = TempDir::new().expect("a folder");
     let (first, second) = (folder.path().join("first.toml"), folder.path().join("second.toml"));
-    std::fs::write(&first, "[node]\nspin_us = 50\n[[listeners]]\naddress = \"127.0.0.1:1\"\n").expect("a file");
+    let listeners =
+        "[[listeners]]\naddress = \"127.0.0.1:1\"\n[[listeners]]\naddress = \"127.0.0.1:2\"\nsasl = \"none\"\n";
+    let given = format!("[node]\nspin_us = 50\n{listeners}");
+    std::fs::write(&first, given).expect("a file");
     let print = |path: &std::path::Path| {
         let output = heddle().args(["config", "print", "--config"]).arg(path).output().expect("the program runs");
         assert!(output.status.success(), "{}", text(&output));
@@ -58,6 +61,8 @@ fn a_printed_configuration_means_the_same() {
     let line = |key: &str| printed.lines().find(|line| line.starts_with(key)).unwrap_or_default().to_owned();
     assert!(line("spin_us").contains("50") && line("spin_us").ends_with("# from the file"), "{printed}");
     assert!(line("cores").ends_with("# default"), "{printed}");
+    let sasl: Vec<&str> = printed.lines().filter(|line| line.starts_with("sasl")).collect();
+    assert!(sasl[0].ends_with("# default") && sasl[1].ends_with("# from the file"), "{printed}");
     std::fs::write(&second, &printed).expect("a file");
     let values = |text: &str| {
         text.lines().map(|line| line.split('#').next().unwrap_or_default().trim_end().to_owned()).collect::<Vec<_>>()
