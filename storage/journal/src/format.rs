@@ -9,7 +9,7 @@ pub const VERSION: u32 = 1;
 /// Length of a batch's header, octets.
 pub const BATCH_HEADER: usize = 48;
 /// Length of a record's header, octets.
-pub const RECORD_HEADER: usize = 20;
+pub const RECORD_HEADER: usize = 16;
 
 const SEGMENT_MAGIC: [u8; 8] = *b"HEDDLEJ1";
 const BATCH_MAGIC: [u8; 4] = *b"HBAT";
@@ -56,8 +56,6 @@ pub struct SegmentHeader {
     pub directory: [u8; 16],
     /// Its length, octets.
     pub bytes: u64,
-    /// The number of the first batch in it.
-    pub first_batch: u64,
 }
 
 impl SegmentHeader {
@@ -71,7 +69,6 @@ impl SegmentHeader {
         block.extend_from_slice(&self.segment.to_le_bytes());
         block.extend_from_slice(&self.directory);
         block.extend_from_slice(&self.bytes.to_le_bytes());
-        block.extend_from_slice(&self.first_batch.to_le_bytes());
         block.resize(BLOCK - 4, 0);
         let checksum = crc32c::crc32c(&block);
         block.extend_from_slice(&checksum.to_le_bytes());
@@ -102,7 +99,7 @@ impl SegmentHeader {
             let shard = fields.u16()?;
             fields.u16()?;
             let (segment, directory) = (fields.u64()?, fields.array()?);
-            Some(Self { shard, segment, directory, bytes: fields.u64()?, first_batch: fields.u64()? })
+            Some(Self { shard, segment, directory, bytes: fields.u64()? })
         })();
         header.ok_or("the segment's header is too short")
     }
@@ -120,28 +117,29 @@ pub(crate) struct BatchHeader {
     pub first_sequence: u64,
     /// The checksum of the batch before it: a batch belongs to its past.
     pub previous: u32,
+    /// Sequence numbers that its records use up.
+    pub numbers: u32,
 }
 
 impl BatchHeader {
-    /// Writes the header into the `BATCH_HEADER` octets at the start of `batch`; gives the checksum.
-    pub fn seal(&self, batch: &mut [u8]) -> u32 {
-        let mut header = Vec::with_capacity(BATCH_HEADER);
-        header.extend_from_slice(&self.bytes.to_le_bytes());
-        header.extend_from_slice(&self.records.to_le_bytes());
-        header.extend_from_slice(&self.segment.to_le_bytes());
-        header.extend_from_slice(&self.batch.to_le_bytes());
-        header.extend_from_slice(&self.first_sequence.to_le_bytes());
-        header.extend_from_slice(&self.previous.to_le_bytes());
-        header.extend_from_slice(&[0; 4]);
-        batch[8..BATCH_HEADER].copy_from_slice(&header);
+    /// Writes the header into the `BATCH_HEADER` octets at the start of `batch`; `records` is the checksum of what follows
+    /// them. Gives the batch's checksum: records first, then octets 8 to 47 of the header, so that records are summed up
+    /// while they are in the cache.
+    pub fn seal(&self, batch: &mut [u8], records: u32) -> u32 {
+        let fields = [u64::from(self.bytes) | u64::from(self.records) << 32, self.segment, self.batch];
+        let fields = fields.into_iter().chain([self.first_sequence]);
+        let fields = fields.chain([u64::from(self.previous) | u64::from(self.numbers) << 32]);
+        for (place, field) in batch[8..BATCH_HEADER].chunks_mut(8).zip(fields) {
+            place.copy_from_slice(&field.to_le_bytes());
+        }
         batch[..4].copy_from_slice(&BATCH_MAGIC);
-        let checksum = crc32c::crc32c(&batch[8..]);
+        let checksum = crc32c::crc32c_append(records, &batch[8..BATCH_HEADER]);
         batch[4..8].copy_from_slice(&checksum.to_le_bytes());
         checksum
     }
 
-    /// The header and checksum of a batch that is whole at the start of `bytes`; `None` for anything else.
-    pub fn read(bytes: &[u8]) -> Option<(Self, u32)> {
+    /// The header and checksum at the start of `bytes`, if they look like one; nothing of it is verified.
+    pub fn peek(bytes: &[u8]) -> Option<(Self, u32)> {
         let mut fields = Fields(bytes);
         if fields.array() != Some(BATCH_MAGIC) {
             return None;
@@ -154,10 +152,25 @@ impl BatchHeader {
             batch: fields.u64()?,
             first_sequence: fields.u64()?,
             previous: fields.u32()?,
+            numbers: fields.u32()?,
         };
-        let whole = bytes.get(8..header.bytes as usize)?;
-        (header.bytes as usize >= BATCH_HEADER && crc32c::crc32c(whole) == checksum).then_some((header, checksum))
+        Some((header, checksum))
     }
+
+    /// Whether the batch of this header is whole at the start of `bytes`.
+    pub fn is_whole(&self, bytes: &[u8], checksum: u32, seed: u32) -> bool {
+        let records = bytes.get(BATCH_HEADER..self.bytes as usize);
+        records.is_some_and(|records| {
+            let records = crc32c::crc32c_append(seed, records);
+            crc32c::crc32c_append(records, &bytes[8..BATCH_HEADER]) == checksum
+        })
+    }
+}
+
+/// What the checksums of a directory's batches start from: a message whose body looks like a batch is not taken for one, as
+/// no sender knows the directory's identity.
+pub fn seed(directory: [u8; 16]) -> u32 {
+    crc32c::crc32c(&directory)
 }
 
 /// `bytes` rounded up to whole blocks.

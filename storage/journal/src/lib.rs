@@ -5,13 +5,17 @@
 //! does I/O, reads a clock, or trusts a length that it read. The format is `docs/journal-format.md`.
 #![forbid(unsafe_code)]
 
+mod buffer;
 pub mod format;
-mod liveness;
+mod order;
 pub mod record;
 mod replay;
+mod segments;
 mod writer;
 
-pub use liveness::Liveness;
-pub use record::{Location, Record};
-pub use replay::{Ended, Fault, FaultKind, Replay};
-pub use writer::{Appended, Sealed, Writer};
+pub use buffer::Buffer;
+pub use order::{Done, Order};
+pub use record::{Lasting, Numbers, Properties, Record};
+pub use replay::{Ended, Fault, FaultKind, Replay, read_batches};
+pub use segments::Segments;
+pub use writer::{BATCH_MAX, Full, Place, Position, Sealed, Writer};

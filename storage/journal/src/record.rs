@@ -1,68 +1,107 @@
 //! Records: what the journal remembers.
 //!
 //! Guarantees: `decode(encode(record))` is the record; a length that does not fit what encloses it, a kind that is not known
-//! and text that is none are errors, never a panic and never an allocation beyond the octets that are there.
+//! and text that is none are errors, never a panic and never an allocation beyond the octets that are there. A record has no
+//! checksum of its own: its batch has one, and is read whole.
 
+use crate::buffer::Buffer;
 use crate::format::{Fields, RECORD_HEADER};
 
-/// Where a record lies.
+/// Numbers of fixed width, as they lie in a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Location {
-    /// The segment's number.
-    pub segment: u64,
-    /// Octets from the segment's start.
-    pub offset: u64,
-    /// Octets of header and payload.
-    pub bytes: u32,
+pub struct Numbers<'a>(pub &'a [u8]);
+
+impl Numbers<'_> {
+    /// One after the other.
+    pub fn iter(&self) -> impl Iterator<Item = u64> {
+        self.0.chunks_exact(8).map(|number| u64::from_le_bytes(number.try_into().unwrap_or_default()))
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len() / 8
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
-/// One fact.
+/// What is stored of a message beside its body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Properties {
+    /// Whether it outlives the node. If not, it is here because memory was short, and a replay skips it.
+    pub lasting: Lasting,
+    /// Whether its header said durable.
+    pub durable: u8,
+    /// Priority, 0 to 9 in practice.
+    pub priority: u8,
+    /// The transfer's message-format.
+    pub format: u32,
+    /// When it expires, milliseconds since the epoch; 0: never.
+    pub expires_ms: u64,
+    /// The header's delivery-count when it came.
+    pub delivery_count: u32,
+}
+
+/// Whether a message outlives the node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lasting {
+    /// It does.
+    Yes,
+    /// It was put aside while memory was short.
+    No,
+}
+
+/// One fact. Queues have numbers that are never used again, and so do messages: the name of a message in a queue is the
+/// sequence number that it got there first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record<'a> {
-    /// A message was stored, and put into a queue. Its record's sequence number names it from then on.
+    /// A message was put into queues. It uses up one sequence number for each: its names there.
     Message {
-        /// The queue.
-        queue: u64,
-        /// Priority, 0 to 9 in practice.
-        priority: u8,
-        /// The transfer's message-format.
-        format: u32,
-        /// When it expires, milliseconds since the epoch; 0: never.
-        expires_ms: u64,
+        /// All but the body.
+        properties: Properties,
+        /// The queues.
+        queues: Numbers<'a>,
         /// All sections after header and delivery annotations.
         body: &'a [u8],
     },
-    /// A stored message was put into one more queue.
-    Reference {
-        /// The queue.
-        queue: u64,
-        /// The message's sequence number.
-        message: u64,
+    /// A message that lies in an older segment as well, which is to be used again. One sequence number for each queue.
+    Moved {
+        /// All but the body.
+        properties: Properties,
+        /// For each queue that it is still in three numbers: the queue, its name there, and failures so far.
+        places: Numbers<'a>,
+        /// As in `Message`.
+        body: &'a [u8],
     },
     /// Messages left a queue.
     Acknowledged {
         /// The queue.
         queue: u64,
-        /// The first message's sequence number.
+        /// The first message's name.
         first: u64,
-        /// The last one's: messages of other queues between them are not meant.
+        /// The last one's: all messages of the queue between them left it, too.
         last: u64,
     },
     /// A delivery failed.
     Failed {
         /// The queue.
         queue: u64,
-        /// The message's sequence number.
+        /// The message's name.
         message: u64,
         /// Failures so far.
         count: u32,
     },
     /// A queue was made.
     QueueDeclared {
-        /// Its number, never used again.
+        /// Its number.
         queue: u64,
         /// 0: anycast, 1: multicast.
         routing: u8,
+        /// 0: made on demand, 1: a durable subscription.
+        purpose: u8,
         /// Its address.
         address: &'a str,
         /// Its name.
@@ -73,12 +112,14 @@ pub enum Record<'a> {
         /// The queue.
         queue: u64,
     },
-    /// Records of a transaction follow, each marked with its number, from this shard's part of it.
+    /// The next records hold once the transaction is committed.
     TransactionPart {
         /// The shard that coordinates.
         coordinator: u16,
         /// Its number there.
         transaction: u64,
+        /// How many records.
+        records: u32,
     },
     /// A transaction's parts hold, on every shard.
     TransactionCommitted {
@@ -98,7 +139,7 @@ pub enum Record<'a> {
 
 mod kind {
     pub const MESSAGE: u8 = 1;
-    pub const REFERENCE: u8 = 2;
+    pub const MOVED: u8 = 2;
     pub const ACKNOWLEDGED: u8 = 3;
     pub const FAILED: u8 = 4;
     pub const QUEUE_DECLARED: u8 = 5;
@@ -108,11 +149,14 @@ mod kind {
     pub const TRANSACTION_ABORTED: u8 = 9;
 }
 
+/// Octets of a message's properties.
+const PROPERTIES: usize = 24;
+
 impl<'a> Record<'a> {
     fn kind(&self) -> u8 {
         match self {
             Self::Message { .. } => kind::MESSAGE,
-            Self::Reference { .. } => kind::REFERENCE,
+            Self::Moved { .. } => kind::MOVED,
             Self::Acknowledged { .. } => kind::ACKNOWLEDGED,
             Self::Failed { .. } => kind::FAILED,
             Self::QueueDeclared { .. } => kind::QUEUE_DECLARED,
@@ -123,62 +167,73 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Octets of the record with its header.
+    /// Sequence numbers that it uses up.
+    #[inline]
+    pub fn numbers(&self) -> u32 {
+        let numbers = match self {
+            Self::Message { queues, .. } => queues.len(),
+            Self::Moved { places, .. } => places.len() / 3,
+            _ => 1,
+        };
+        u32::try_from(numbers).expect("a record is smaller than a segment")
+    }
+
+    /// Length of header and payload, octets.
+    #[inline]
     pub fn bytes(&self) -> usize {
         RECORD_HEADER
             + match self {
-                Self::Message { body, .. } => 21 + body.len(),
-                Self::Reference { .. } => 16,
+                Self::Message { queues: numbers, body, .. } | Self::Moved { places: numbers, body, .. } => {
+                    PROPERTIES + numbers.0.len() + body.len()
+                }
                 Self::Acknowledged { .. } => 24,
                 Self::Failed { .. } => 20,
-                Self::QueueDeclared { address, name, .. } => 13 + address.len() + name.len(),
+                Self::QueueDeclared { address, name, .. } => 14 + address.len() + name.len(),
                 Self::QueueDeleted { .. } => 8,
-                Self::TransactionPart { .. } | Self::TransactionCommitted { .. } | Self::TransactionAborted { .. } => {
-                    10
-                }
+                Self::TransactionPart { .. } => 14,
+                Self::TransactionCommitted { .. } | Self::TransactionAborted { .. } => 10,
             }
     }
 
-    /// Appends header and payload.
-    pub(crate) fn encode(&self, sequence: u64, out: &mut Vec<u8>) {
-        let start = out.len();
-        let length = u32::try_from(self.bytes() - RECORD_HEADER).expect("larger messages are stored in chunks");
-        out.extend_from_slice(&[0; 4]);
-        out.extend_from_slice(&length.to_le_bytes());
-        out.extend_from_slice(&sequence.to_le_bytes());
-        out.extend_from_slice(&[self.kind(), 0, 0, 0]);
+    /// Appends the record to `out`, which has room for it.
+    #[inline]
+    pub fn encode(&self, sequence: u64, out: &mut Buffer) {
+        let payload = u32::try_from(self.bytes() - RECORD_HEADER).expect("a record is smaller than a segment");
+        let mut header = [0; RECORD_HEADER];
+        header[..8].copy_from_slice(&sequence.to_le_bytes());
+        header[8..12].copy_from_slice(&payload.to_le_bytes());
+        header[12] = self.kind();
+        out.extend(&header);
         match self {
-            Self::Message { queue, priority, format, expires_ms, body } => {
-                out.extend_from_slice(&queue.to_le_bytes());
-                out.push(*priority);
-                out.extend_from_slice(&format.to_le_bytes());
-                out.extend_from_slice(&expires_ms.to_le_bytes());
-                out.extend_from_slice(body);
+            Self::Message { properties, queues: numbers, body } | Self::Moved { properties, places: numbers, body } => {
+                out.extend(&properties.encode(numbers.len()));
+                out.extend(numbers.0);
+                out.extend(body);
             }
-            Self::Reference { queue, message } => numbers(out, &[*queue, *message]),
             Self::Acknowledged { queue, first, last } => numbers(out, &[*queue, *first, *last]),
             Self::Failed { queue, message, count } => {
                 numbers(out, &[*queue, *message]);
-                out.extend_from_slice(&count.to_le_bytes());
+                out.extend(&count.to_le_bytes());
             }
-            Self::QueueDeclared { queue, routing, address, name } => {
+            Self::QueueDeclared { queue, routing, purpose, address, name } => {
                 numbers(out, &[*queue]);
-                out.push(*routing);
-                out.extend_from_slice(&u32::try_from(address.len()).expect("names are short").to_le_bytes());
-                out.extend_from_slice(address.as_bytes());
-                out.extend_from_slice(name.as_bytes());
+                out.extend(&[*routing, *purpose]);
+                out.extend(&u32::try_from(address.len()).expect("addresses are bounded").to_le_bytes());
+                out.extend(address.as_bytes());
+                out.extend(name.as_bytes());
             }
             Self::QueueDeleted { queue } => numbers(out, &[*queue]),
-            Self::TransactionPart { coordinator, transaction }
-            | Self::TransactionCommitted { coordinator, transaction }
+            Self::TransactionPart { coordinator, transaction, records } => {
+                out.extend(&coordinator.to_le_bytes());
+                numbers(out, &[*transaction]);
+                out.extend(&records.to_le_bytes());
+            }
+            Self::TransactionCommitted { coordinator, transaction }
             | Self::TransactionAborted { coordinator, transaction } => {
-                out.extend_from_slice(&coordinator.to_le_bytes());
+                out.extend(&coordinator.to_le_bytes());
                 numbers(out, &[*transaction]);
             }
         }
-        debug_assert_eq!(out.len() - start, self.bytes());
-        let checksum = crc32c::crc32c(&out[start + 4..]);
-        out[start..start + 4].copy_from_slice(&checksum.to_le_bytes());
     }
 
     /// Reads the record at the start of `bytes`: its sequence number, itself, and its length, octets.
@@ -187,14 +242,11 @@ impl<'a> Record<'a> {
     /// What is wrong with it.
     pub fn decode(bytes: &'a [u8]) -> Result<(u64, Self, usize), &'static str> {
         let mut fields = Fields(bytes);
-        let header = (|| Some((fields.u32()?, fields.u32()?, fields.u64()?, fields.u8()?, fields.take(3)?)))();
-        let (checksum, length, sequence, kind, _) = header.ok_or("a record's header is cut off")?;
+        let header = (|| Some((fields.u64()?, fields.u32()?, fields.u8()?, fields.take(3)?)))();
+        let (sequence, length, kind, _) = header.ok_or("a record's header is cut off")?;
         let end = RECORD_HEADER + length as usize;
-        let content = bytes.get(4..end).ok_or("a record is longer than what encloses it")?;
-        if crc32c::crc32c(content) != checksum {
-            return Err("the checksum of a record does not match");
-        }
-        let mut fields = Fields(&bytes[RECORD_HEADER..end]);
+        let payload = bytes.get(RECORD_HEADER..end).ok_or("a record is longer than what encloses it")?;
+        let mut fields = Fields(payload);
         let record = Self::fields(kind, &mut fields).ok_or("a record's payload is none of its kind")?;
         if !fields.0.is_empty() {
             return Err("a record is longer than its kind");
@@ -205,22 +257,35 @@ impl<'a> Record<'a> {
     fn fields(kind: u8, fields: &mut Fields<'a>) -> Option<Self> {
         Some(match kind {
             kind::MESSAGE => {
-                let (queue, priority, format, expires_ms) = (fields.u64()?, fields.u8()?, fields.u32()?, fields.u64()?);
-                Self::Message { queue, priority, format, expires_ms, body: fields.take(fields.0.len())? }
+                let (properties, count) = Properties::decode(fields)?;
+                let queues = Numbers(fields.take(count.checked_mul(8)?)?);
+                Self::Message { properties, queues, body: fields.take(fields.0.len())? }
             }
-            kind::REFERENCE => Self::Reference { queue: fields.u64()?, message: fields.u64()? },
+            kind::MOVED => {
+                let (properties, count) = Properties::decode(fields)?;
+                let places = Numbers(fields.take(count.checked_mul(8)?)?);
+                if count % 3 != 0 {
+                    return None;
+                }
+                Self::Moved { properties, places, body: fields.take(fields.0.len())? }
+            }
             kind::ACKNOWLEDGED => {
                 Self::Acknowledged { queue: fields.u64()?, first: fields.u64()?, last: fields.u64()? }
             }
             kind::FAILED => Self::Failed { queue: fields.u64()?, message: fields.u64()?, count: fields.u32()? },
             kind::QUEUE_DECLARED => {
-                let (queue, routing, length) = (fields.u64()?, fields.u8()?, fields.u32()?);
+                let (queue, routing, purpose) = (fields.u64()?, fields.u8()?, fields.u8()?);
+                let length = fields.u32()?;
                 let address = str::from_utf8(fields.take(length as usize)?).ok()?;
                 let name = str::from_utf8(fields.take(fields.0.len())?).ok()?;
-                Self::QueueDeclared { queue, routing, address, name }
+                Self::QueueDeclared { queue, routing, purpose, address, name }
             }
             kind::QUEUE_DELETED => Self::QueueDeleted { queue: fields.u64()? },
-            kind::TRANSACTION_PART => Self::TransactionPart { coordinator: fields.u16()?, transaction: fields.u64()? },
+            kind::TRANSACTION_PART => Self::TransactionPart {
+                coordinator: fields.u16()?,
+                transaction: fields.u64()?,
+                records: fields.u32()?,
+            },
             kind::TRANSACTION_COMMITTED => {
                 Self::TransactionCommitted { coordinator: fields.u16()?, transaction: fields.u64()? }
             }
@@ -232,6 +297,33 @@ impl<'a> Record<'a> {
     }
 }
 
-fn numbers(out: &mut Vec<u8>, numbers: &[u64]) {
-    numbers.iter().for_each(|number| out.extend_from_slice(&number.to_le_bytes()));
+impl Properties {
+    #[inline]
+    fn encode(&self, numbers: usize) -> [u8; PROPERTIES] {
+        let mut octets = [0; PROPERTIES];
+        octets[0] = u8::from(self.lasting == Lasting::No);
+        octets[1] = self.durable;
+        octets[2] = self.priority;
+        octets[4..8].copy_from_slice(&self.format.to_le_bytes());
+        octets[8..16].copy_from_slice(&self.expires_ms.to_le_bytes());
+        octets[16..20].copy_from_slice(&self.delivery_count.to_le_bytes());
+        octets[20..24].copy_from_slice(&u32::try_from(numbers).expect("queues are bounded").to_le_bytes());
+        octets
+    }
+
+    /// The properties, and how many numbers follow.
+    fn decode(fields: &mut Fields<'_>) -> Option<(Self, usize)> {
+        let [lasting, durable, priority, _] = fields.array()?;
+        let lasting = match lasting {
+            0 => Lasting::Yes,
+            1 => Lasting::No,
+            _ => return None,
+        };
+        let (format, expires_ms, delivery_count) = (fields.u32()?, fields.u64()?, fields.u32()?);
+        Some((Self { lasting, durable, priority, format, expires_ms, delivery_count }, fields.u32()? as usize))
+    }
+}
+
+fn numbers(out: &mut Buffer, numbers: &[u64]) {
+    numbers.iter().for_each(|number| out.extend(&number.to_le_bytes()));
 }

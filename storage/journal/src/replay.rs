@@ -4,8 +4,9 @@
 //! have been cut off by a crash: it was never acknowledged, and replay ends before it. A damaged batch with a whole one
 //! behind it is no crash but a fault.
 
-use crate::format::{BATCH_HEADER, BLOCK, BatchHeader, SegmentHeader, padded};
-use crate::record::{Location, Record};
+use crate::format::{BATCH_HEADER, BLOCK, BatchHeader, SegmentHeader, padded, seed};
+use crate::record::Record;
+use crate::writer::{Place, Position};
 
 /// Something that no crash explains.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub struct Fault {
 /// The kinds of [`Fault`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FaultKind {
-    /// A segment's header does not check.
+    /// A segment's header does not check, and batches follow it.
     Header(&'static str),
     /// A segment of another shard or directory, or one that does not follow the last.
     Foreign,
@@ -31,13 +32,23 @@ pub enum FaultKind {
     Record(&'static str),
 }
 
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { segment, offset, kind } = self;
+        let what = match kind {
+            FaultKind::Header(what) | FaultKind::Record(what) => what,
+            FaultKind::Foreign => "the segment belongs to another journal, or one before it is missing",
+            FaultKind::Batch => "a batch is damaged, and whole ones follow it",
+        };
+        write!(f, "segment {segment} at offset {offset}: {what}")
+    }
+}
+
 /// How the segments ended: the next batch goes to a new segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ended {
-    /// The last segment's number.
-    pub segment: u64,
-    /// Where replay ended in it, octets.
-    pub offset: u64,
+    /// Where.
+    pub place: Place,
     /// Whether there was the start of another batch, which a crash cut off.
     pub torn: bool,
 }
@@ -47,130 +58,170 @@ pub struct Ended {
 pub struct Replay {
     shard: u16,
     directory: [u8; 16],
-    /// Of the batch expected next: segment, number, first sequence, checksum before it. `None` before the first segment.
-    next: Option<Next>,
+    seed: u32,
+    /// The batch expected next; its segment is 0 until the first one came.
+    next: Position,
+    /// Whether the batch before the first one that is read is known.
+    chained: Chained,
     ended: Option<Ended>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Next {
-    segment: u64,
-    batch: u64,
-    sequence: u64,
-    previous: Option<u32>,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Chained {
+    Yes,
+    No,
 }
 
 impl Replay {
     /// A replay of the segments of `shard` in a directory.
     pub fn new(shard: u16, directory: [u8; 16]) -> Self {
-        Self { shard, directory, next: None, ended: None }
+        let next = Position { segment: 0, ..Position::START };
+        Self { shard, directory, seed: seed(directory), next, chained: Chained::No, ended: None }
     }
 
-    /// Takes a whole segment; gives each record with its sequence number and location to `take`.
+    /// Takes a whole segment, the one of this number; gives each record with its sequence number and the place of its batch
+    /// to `take`.
     ///
     /// # Errors
     /// A fault. Records before it were given.
     pub fn handle_segment(
         &mut self,
+        number: u64,
         bytes: &[u8],
-        mut take: impl FnMut(u64, Location, Record<'_>),
+        mut take: impl FnMut(u64, Place, Record<'_>),
     ) -> Result<(), Fault> {
-        let known = self.next.map_or(0, |next| next.segment);
-        let header = SegmentHeader::decode(bytes).map_err(|what| Fault {
-            segment: known,
-            offset: 0,
-            kind: FaultKind::Header(what),
-        })?;
-        let foreign = Fault { segment: header.segment, offset: 0, kind: FaultKind::Foreign };
-        let follows = self.next.is_none_or(|next| next.segment == header.segment && next.batch == header.first_batch);
-        if (header.shard, header.directory) != (self.shard, self.directory) || !follows {
-            return Err(foreign);
+        if self.next.segment != 0 && self.next.segment != number {
+            return Err(Fault { segment: self.next.segment, offset: 0, kind: FaultKind::Foreign });
         }
-        if let Some(Ended { segment, offset, torn: true }) = self.ended {
+        self.next.segment = number;
+        let begun = bytes.get(BLOCK..).is_some_and(|rest| self.later(rest, 0));
+        let header = SegmentHeader::decode(bytes);
+        let fault = |kind| Fault { segment: number, offset: 0, kind };
+        if header.is_ok_and(|header| (header.shard, header.directory) != (self.shard, self.directory)) {
+            return Err(fault(FaultKind::Foreign));
+        }
+        // One that was not begun may have been on the way to be made ready.
+        match header {
+            Err(what) if begun => return Err(fault(FaultKind::Header(what))),
+            Ok(header) if begun && header.segment != number => return Err(fault(FaultKind::Foreign)),
+            _ => {}
+        }
+        if let (Some(Ended { place, .. }), true) = (self.ended, begun)
+            && self.expected(bytes.get(BLOCK..).unwrap_or_default()).is_none()
+        {
             // Something follows what looked like the end.
-            return Err(Fault { segment, offset, kind: FaultKind::Batch });
+            return Err(Fault { segment: place.segment, offset: place.offset, kind: FaultKind::Batch });
         }
-        let mut next = self.next.unwrap_or(Next {
-            segment: header.segment,
-            batch: header.first_batch,
-            sequence: 0,
-            previous: None,
-        });
         let mut at = BLOCK;
-        while let Some((batch, checksum)) = expected(bytes.get(at..).unwrap_or_default(), &next) {
+        while let Some((batch, checksum)) = self.expected(bytes.get(at..).unwrap_or_default()) {
             let content = bytes.get(at..at + batch.bytes as usize).unwrap_or_default();
-            records(content, &batch, at, &mut take)?;
-            next.batch += 1;
-            next.sequence = batch.first_sequence + u64::from(batch.records);
-            next.previous = Some(checksum);
+            records(content, &batch, at as u64, |sequence, place, record| take(sequence, place, record))?;
+            self.next.batch = batch.batch + 1;
+            self.next.sequence = batch.first_sequence + u64::from(batch.numbers);
+            self.next.previous = checksum;
+            self.chained = Chained::Yes;
             at += padded(batch.bytes as usize);
         }
         let rest = bytes.get(at..).unwrap_or_default();
-        if later(rest, &next) {
-            return Err(Fault { segment: header.segment, offset: at as u64, kind: FaultKind::Batch });
+        if rest.len() > BLOCK && self.later(&rest[BLOCK..], self.next.batch) {
+            return Err(Fault { segment: number, offset: at as u64, kind: FaultKind::Batch });
         }
-        let torn = rest.get(..BLOCK).is_some_and(|block| started(block, &next));
-        self.ended = Some(Ended { segment: header.segment, offset: at as u64, torn });
-        next.segment += 1;
-        self.next = Some(next);
+        if begun || self.ended.is_none() {
+            let torn = rest.get(..BLOCK).is_some_and(|block| self.started(block));
+            self.ended = Some(Ended { place: Place { segment: number, offset: at as u64 }, torn });
+        }
+        self.next.segment += 1;
         Ok(())
     }
 
-    /// How the last segment ended; `None` when there was none.
+    /// How the last segment with batches ended; `None` when there was none.
     pub fn ended(&self) -> Option<Ended> {
         self.ended
     }
 
-    /// What a writer goes on with: segment, batch and sequence number, checksum of the batch before.
-    pub fn position(&self) -> (u64, u64, u64, u32) {
-        self.next
-            .map_or((1, 1, 1, 0), |next| (next.segment, next.batch, next.sequence.max(1), next.previous.unwrap_or(0)))
+    /// What a writer goes on with, in a segment after all that were given.
+    pub fn position(&self) -> Position {
+        Position { segment: self.next.segment.max(1), ..self.next }
+    }
+
+    /// The batch that is expected, if it is there and whole.
+    fn expected(&self, bytes: &[u8]) -> Option<(BatchHeader, u32)> {
+        let (header, checksum) = BatchHeader::peek(bytes)?;
+        let next = &self.next;
+        let continues = (header.batch, header.previous, header.first_sequence)
+            == (next.batch, next.previous, next.sequence)
+            || self.chained == Chained::No;
+        let whole = header.segment == next.segment && continues && header.is_whole(bytes, checksum, self.seed);
+        whole.then_some((header, checksum))
+    }
+
+    /// Whether a whole batch of this segment lies somewhere in `bytes`, after batch `batch`.
+    fn later(&self, bytes: &[u8], batch: u64) -> bool {
+        (0..bytes.len()).step_by(BLOCK).any(|at| {
+            BatchHeader::peek(&bytes[at..]).is_some_and(|(header, checksum)| {
+                (header.segment, header.batch > batch) == (self.next.segment, true)
+                    && header.is_whole(&bytes[at..], checksum, self.seed)
+            })
+        })
+    }
+
+    /// Whether a block holds the start of the expected batch, rather than nothing or what an earlier segment left.
+    fn started(&self, block: &[u8]) -> bool {
+        let field = |at: usize| block.get(at..at + 8).and_then(|field| field.try_into().ok()).map(u64::from_le_bytes);
+        field(16) == Some(self.next.segment) && field(24) == Some(self.next.batch)
     }
 }
 
-/// The batch that is expected, if it is there and whole.
-fn expected(bytes: &[u8], next: &Next) -> Option<(BatchHeader, u32)> {
-    let (header, checksum) = BatchHeader::read(bytes)?;
-    let continues =
-        next.previous.is_none_or(|previous| header.previous == previous && header.first_sequence == next.sequence);
-    (header.segment == next.segment && header.batch == next.batch && continues).then_some((header, checksum))
-}
-
-/// Whether a whole batch of this segment lies behind a place where the expected one is not.
-fn later(bytes: &[u8], next: &Next) -> bool {
-    bytes.chunks(BLOCK).enumerate().skip(1).any(|(block, _)| {
-        let found = BatchHeader::read(&bytes[block * BLOCK..]);
-        found.is_some_and(|(header, _)| header.segment == next.segment && header.batch > next.batch)
-    })
-}
-
-/// Whether a block holds the start of the expected batch, rather than nothing or what an earlier segment left.
-fn started(block: &[u8], next: &Next) -> bool {
-    let field = |at: usize| block.get(at..at + 8).and_then(|field| field.try_into().ok()).map(u64::from_le_bytes);
-    field(16) == Some(next.segment) && field(24) == Some(next.batch)
+/// Gives the records of the batches that lie one after the other in `bytes`, read from `place`: what a queue has stored is
+/// read back so.
+///
+/// # Errors
+/// A batch that is not whole, or not of this segment: the disk gave something else than what was written.
+pub fn read_batches(
+    directory: [u8; 16],
+    place: Place,
+    bytes: &[u8],
+    mut take: impl FnMut(u64, Place, Record<'_>),
+) -> Result<(), Fault> {
+    let seed = seed(directory);
+    let mut at = 0;
+    while at < bytes.len() {
+        let offset = place.offset + at as u64;
+        let damaged = Fault { segment: place.segment, offset, kind: FaultKind::Batch };
+        let (batch, checksum) = BatchHeader::peek(&bytes[at..]).ok_or_else(|| damaged.clone())?;
+        if batch.segment != place.segment || !batch.is_whole(&bytes[at..], checksum, seed) {
+            return Err(damaged);
+        }
+        let content = bytes.get(at..at + batch.bytes as usize).unwrap_or_default();
+        records(content, &batch, offset, |sequence, place, record| take(sequence, place, record))?;
+        at += padded(batch.bytes as usize);
+    }
+    Ok(())
 }
 
 fn records(
     content: &[u8],
     batch: &BatchHeader,
-    at: usize,
-    take: &mut impl FnMut(u64, Location, Record<'_>),
+    at: u64,
+    mut take: impl FnMut(u64, Place, Record<'_>),
 ) -> Result<(), Fault> {
-    let fault = |offset: usize, what| Fault {
-        segment: batch.segment,
-        offset: (at + offset) as u64,
-        kind: FaultKind::Record(what),
-    };
+    let fault =
+        |offset: usize, what| Fault { segment: batch.segment, offset: at + offset as u64, kind: FaultKind::Record(what) };
+    let place = Place { segment: batch.segment, offset: at };
     let mut offset = BATCH_HEADER;
-    for number in 0..batch.records {
+    let mut expected = batch.first_sequence;
+    for _ in 0..batch.records {
         let (sequence, record, bytes) =
             Record::decode(content.get(offset..).unwrap_or_default()).map_err(|what| fault(offset, what))?;
-        if sequence != batch.first_sequence + u64::from(number) {
+        if sequence != expected {
             return Err(fault(offset, "a record is out of its order"));
         }
-        let length = u32::try_from(bytes).map_err(|_| fault(offset, "a record is larger than a segment"))?;
-        take(sequence, Location { segment: batch.segment, offset: (at + offset) as u64, bytes: length }, record);
+        expected += u64::from(record.numbers());
+        take(sequence, place, record);
         offset += bytes;
     }
-    if offset == content.len() { Ok(()) } else { Err(fault(offset, "a batch is longer than its records")) }
+    if offset != content.len() || expected != batch.first_sequence + u64::from(batch.numbers) {
+        return Err(fault(offset, "a batch is longer than its records"));
+    }
+    Ok(())
 }

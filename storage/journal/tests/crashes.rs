@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use storage_journal::format::{BLOCK, SegmentHeader};
-use storage_journal::{Appended, Fault, FaultKind, Location, Record, Replay, Writer};
+use storage_journal::{Fault, FaultKind, Full, Lasting, Numbers, Position, Properties, Record, Replay, Writer, read_batches};
 
 const SEGMENT: usize = 64 * 1024;
 const SECTOR: usize = 512;
@@ -23,47 +23,52 @@ impl Disk {
     fn new() -> Self {
         let mut disk = Self {
             segments: BTreeMap::new(),
-            writer: Writer::new(1, SEGMENT, 1, 1, 0),
+            writer: Writer::new(DIRECTORY, SEGMENT, Position::START),
             stable: Vec::new(),
             open: Vec::new(),
         };
-        disk.begin(1, 1);
+        disk.begin(1);
         disk
     }
 
     /// A segment that is used again: its old contents are whatever was there.
-    fn begin(&mut self, segment: u64, first_batch: u64) {
+    fn begin(&mut self, segment: u64) {
         let recycled = segment.checked_sub(3).and_then(|old| self.segments.get(&old).cloned());
         let mut bytes = recycled.unwrap_or_else(|| vec![0; SEGMENT]);
-        let header = SegmentHeader { shard: 2, segment, directory: DIRECTORY, bytes: SEGMENT as u64, first_batch };
+        let header = SegmentHeader { shard: 2, segment, directory: DIRECTORY, bytes: SEGMENT as u64 };
         bytes[..BLOCK].copy_from_slice(&header.encode());
         self.segments.insert(segment, bytes);
     }
 
-    fn append(&mut self, body: &[u8]) -> Location {
-        let record = Record::Message { queue: 3, priority: 4, format: 0, expires_ms: 0, body };
+    fn append(&mut self, body: &[u8]) {
+        let properties = Properties {
+            lasting: Lasting::Yes,
+            durable: 1,
+            priority: 4,
+            format: 0,
+            expires_ms: 0,
+            delivery_count: 0,
+        };
+        let record = Record::Message { properties, queues: Numbers(&[3, 0, 0, 0, 0, 0, 0, 0]), body };
         loop {
             match self.writer.append(&record) {
-                Appended::At { location, .. } => {
-                    self.open.push(body.to_vec());
-                    return location;
-                }
-                Appended::SealFirst => self.sync(),
-                Appended::RollFirst => {
+                Ok(_) => return self.open.push(body.to_vec()),
+                Err(Full::Batch) => self.sync(),
+                Err(Full::Segment) => {
                     self.sync();
-                    let (segment, first_batch) = self.writer.roll();
-                    self.begin(segment, first_batch);
+                    let segment = self.writer.roll();
+                    self.begin(segment);
                 }
-                Appended::TooLarge => panic!("{} octets fit", body.len()),
+                Err(Full::TooLarge) => panic!("{} octets fit", body.len()),
             }
         }
     }
 
     fn sync(&mut self) {
         if let Some(sealed) = self.writer.seal() {
-            let at = sealed.offset as usize;
-            let segment = self.segments.get_mut(&sealed.segment).expect("it was begun");
-            segment[at..at + sealed.bytes.len()].copy_from_slice(&sealed.bytes);
+            let at = sealed.place.offset as usize;
+            let segment = self.segments.get_mut(&sealed.place.segment).expect("it was begun");
+            segment[at..at + sealed.buffer.len()].copy_from_slice(sealed.buffer.bytes());
             self.stable.append(&mut self.open);
         }
     }
@@ -71,10 +76,10 @@ impl Disk {
     /// Power fails while the last batch is written: only some of its sectors get there.
     fn crash(&mut self, kept: &[bool]) {
         let Some(sealed) = self.writer.seal() else { return };
-        let segment = self.segments.get_mut(&sealed.segment).expect("it was begun");
-        for (number, sector) in sealed.bytes.chunks(SECTOR).enumerate() {
+        let segment = self.segments.get_mut(&sealed.place.segment).expect("it was begun");
+        for (number, sector) in sealed.buffer.bytes().chunks(SECTOR).enumerate() {
             if kept[number % kept.len()] {
-                let at = sealed.offset as usize + number * SECTOR;
+                let at = sealed.place.offset as usize + number * SECTOR;
                 segment[at..at + sector.len()].copy_from_slice(sector);
             }
         }
@@ -84,17 +89,29 @@ impl Disk {
         let mut replay = Replay::new(2, DIRECTORY);
         let mut bodies = Vec::new();
         let mut last = 0;
-        for segment in self.segments.values() {
-            replay.handle_segment(segment, |sequence, location, record| {
+        let mut places = Vec::new();
+        for (&number, segment) in &self.segments {
+            replay.handle_segment(number, segment, |sequence, place, record| {
                 assert_eq!(sequence, last + 1, "in order, without a gap");
                 last = sequence;
                 let Record::Message { body, .. } = record else { panic!("only messages were written: {record:?}") };
-                let at = location.offset as usize;
-                let again = Record::decode(&self.segments[&location.segment][at..at + location.bytes as usize]);
-                assert_eq!(again.map(|(sequence, record, _)| (sequence, record)), Ok((sequence, record.clone())));
+                places.push(place);
                 bodies.push(body.to_vec());
             })?;
         }
+        // Read back batch by batch it is the same.
+        places.dedup();
+        let mut again = Vec::new();
+        for place in places {
+            let batch = &self.segments[&place.segment][place.offset as usize..];
+            let length = u32::from_le_bytes(batch[8..12].try_into().expect("four octets"));
+            let blocks = (length as usize).div_ceil(BLOCK) * BLOCK;
+            read_batches(DIRECTORY, place, &batch[..blocks], |_, _, record| {
+                let Record::Message { body, .. } = record else { panic!("only messages were written: {record:?}") };
+                again.push(body.to_vec());
+            })?;
+        }
+        assert_eq!(again, bodies);
         Ok(bodies)
     }
 }
@@ -152,19 +169,19 @@ proptest! {
     fn any_bytes_are_an_error_or_nothing(bytes in proptest::collection::vec(any::<u8>(), 0..9000), header in any::<bool>()) {
         let mut segment = bytes;
         if header {
-            let first = SegmentHeader { shard: 2, segment: 1, directory: DIRECTORY, bytes: SEGMENT as u64, first_batch: 1 };
+            let first = SegmentHeader { shard: 2, segment: 1, directory: DIRECTORY, bytes: SEGMENT as u64 };
             segment.splice(0..0, first.encode());
         }
-        let result = Replay::new(2, DIRECTORY).handle_segment(&segment, |_, _, _| panic!("no record is made of noise"));
-        prop_assert_eq!(result.is_ok(), header);
+        let result = Replay::new(2, DIRECTORY).handle_segment(1, &segment, |_, _, _| panic!("no record is made of noise"));
+        prop_assert!(result.is_ok(), "nothing was ever written to it");
     }
 }
 
 #[test]
 fn segments_of_others_are_refused() {
-    let header = SegmentHeader { shard: 9, segment: 1, directory: DIRECTORY, bytes: 8192, first_batch: 1 };
+    let header = SegmentHeader { shard: 9, segment: 1, directory: DIRECTORY, bytes: 8192 };
     let mut bytes = header.encode();
     bytes.resize(8192, 0);
-    let fault = Replay::new(2, DIRECTORY).handle_segment(&bytes, |_, _, _| {}).expect_err("another shard's");
+    let fault = Replay::new(2, DIRECTORY).handle_segment(1, &bytes, |_, _, _| {}).expect_err("another shard's");
     assert_eq!(fault.kind, FaultKind::Foreign);
 }

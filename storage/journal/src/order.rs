@@ -1,0 +1,75 @@
+//! What a journal asks of its disk, and what the disk answers.
+
+use std::io;
+
+use crate::buffer::Buffer;
+use crate::writer::Place;
+
+/// Something for the disk to do.
+#[derive(Debug)]
+pub enum Order {
+    /// Write a batch and bring it to stable storage. Batches are written in the order of these.
+    Write {
+        /// Where.
+        place: Place,
+        /// What; whole blocks.
+        buffer: Buffer,
+    },
+    /// Read from a segment.
+    Read {
+        /// Named in the answer.
+        id: u64,
+        /// From where.
+        place: Place,
+        /// How much, octets; whole blocks.
+        bytes: usize,
+    },
+    /// Make a segment ready to be written, with its header on stable storage.
+    Prepare {
+        /// Its number.
+        segment: u64,
+        /// A segment that is no longer needed, whose file serves again.
+        reuse: Option<u64>,
+    },
+    /// Delete the file of a segment that is no longer needed.
+    Remove {
+        /// Its number.
+        segment: u64,
+    },
+}
+
+/// What became of an order.
+#[derive(Debug)]
+pub enum Done {
+    /// The batch is on stable storage, and all before it.
+    Written {
+        /// The batch's buffer, for a later one.
+        buffer: Buffer,
+    },
+    /// What was read.
+    Read {
+        /// As in the order.
+        id: u64,
+        /// The contents.
+        buffer: Buffer,
+    },
+    /// The segment is ready.
+    Prepared {
+        /// Its number.
+        segment: u64,
+    },
+    /// The disk has no room for the segment: ask again later.
+    NoRoom {
+        /// Its number.
+        segment: u64,
+        /// The segment whose file was to serve again, if it was not touched.
+        reuse: Option<u64>,
+    },
+    /// The disk failed. What was written before may be there or not: the node stops.
+    Failed {
+        /// What was done.
+        what: &'static str,
+        /// Why it failed.
+        error: io::Error,
+    },
+}

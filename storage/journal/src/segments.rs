@@ -1,0 +1,236 @@
+//! Which segments are still needed, which messages in them are, and which segment to empty next.
+//!
+//! Segments leave in the order in which they came: what a segment says of older ones (acknowledgements, failures) is then
+//! never missed, because those are gone before it. A segment with few living messages at the front is emptied by writing them
+//! again at the end, as soon as the journal is longer than twice what lives in it plus an allowance; so that each octet that
+//! lives is written again at most about once for each octet that came. One bit for each sequence number is all that is kept.
+
+use std::collections::VecDeque;
+
+#[derive(Debug)]
+struct Segment {
+    number: u64,
+    first_sequence: u64,
+    /// A bit for each sequence number from the first: set while that message is needed.
+    bits: Vec<u64>,
+    live: u64,
+    messages: u64,
+    /// Octets of all its message records.
+    bytes: u64,
+    /// Reads that are under way.
+    readers: u32,
+}
+
+/// The segments of one journal, oldest first.
+#[derive(Debug)]
+pub struct Segments {
+    segments: VecDeque<Segment>,
+    segment_bytes: u64,
+    allowance: u64,
+}
+
+impl Segments {
+    /// A journal without segments. `allowance`: octets that it may be longer than twice what lives in it.
+    pub fn new(segment_bytes: u64, allowance: u64) -> Self {
+        Self { segments: VecDeque::new(), segment_bytes, allowance }
+    }
+
+    /// A segment was begun with this sequence number; the one before it is full.
+    pub fn handle_begun(&mut self, number: u64, first_sequence: u64) {
+        assert!(self.segments.back().is_none_or(|last| last.number + 1 == number), "segments follow each other");
+        let (bits, live, messages, bytes, readers) = (Vec::new(), 0, 0, 0, 0);
+        self.segments.push_back(Segment { number, first_sequence, bits, live, messages, bytes, readers });
+    }
+
+    /// A message of the newest segment is needed from now on, under `count` sequence numbers from `sequence`.
+    #[inline]
+    pub fn handle_stored(&mut self, sequence: u64, count: u32, bytes: usize) {
+        let segment = self.segments.back_mut().expect("a record is written to a segment");
+        for number in sequence..sequence + u64::from(count) {
+            let at = number - segment.first_sequence;
+            let word = usize::try_from(at / 64).expect("a segment has fewer records than octets");
+            if segment.bits.len() <= word {
+                segment.bits.resize(word + 1, 0);
+            }
+            segment.bits[word] |= 1 << (at % 64);
+        }
+        segment.live += u64::from(count);
+        segment.messages += u64::from(count);
+        segment.bytes += bytes as u64;
+    }
+
+    /// A message is no longer needed under this number, or was written again elsewhere. What is not there is no matter.
+    #[inline]
+    pub fn handle_released(&mut self, sequence: u64) {
+        let after = self.segments.partition_point(|segment| segment.first_sequence <= sequence);
+        let Some(segment) = after.checked_sub(1).and_then(|place| self.segments.get_mut(place)) else { return };
+        let at = sequence - segment.first_sequence;
+        let word = segment.bits.get_mut(usize::try_from(at / 64).unwrap_or(usize::MAX));
+        if let Some(word) = word
+            && *word & (1 << (at % 64)) != 0
+        {
+            *word &= !(1 << (at % 64));
+            segment.live -= 1;
+        }
+    }
+
+    /// Whether a message is needed under this number.
+    pub fn is_live(&self, sequence: u64) -> bool {
+        let after = self.segments.partition_point(|segment| segment.first_sequence <= sequence);
+        let Some(segment) = after.checked_sub(1).and_then(|place| self.segments.get(place)) else { return false };
+        let at = sequence - segment.first_sequence;
+        segment.bits.get(usize::try_from(at / 64).unwrap_or(usize::MAX)).is_some_and(|word| word & (1 << (at % 64)) != 0)
+    }
+
+    /// Whether a sequence number lies in a segment that is there.
+    pub fn holds(&self, sequence: u64) -> bool {
+        self.segments.front().is_some_and(|front| front.first_sequence <= sequence)
+    }
+
+    /// A read of a segment begins: its file stays as it is until it ends.
+    pub fn handle_read(&mut self, number: u64) {
+        self.segment(number).readers += 1;
+    }
+
+    /// A read ended.
+    pub fn handle_read_done(&mut self, number: u64) {
+        self.segment(number).readers -= 1;
+    }
+
+    fn segment(&mut self, number: u64) -> &mut Segment {
+        let first = self.segments.front().map_or(number, |segment| segment.number);
+        let place = usize::try_from(number.wrapping_sub(first)).unwrap_or(usize::MAX);
+        self.segments.get_mut(place).expect("a segment that is read is there")
+    }
+
+    /// The oldest segment, if nothing in it is needed: the host uses its file again. `durable` is the last sequence number on
+    /// stable storage; the segment that is written stays.
+    pub fn poll_free(&mut self, durable: u64) -> Option<u64> {
+        let [front, second] = [self.segments.front()?, self.segments.get(1)?];
+        let free = front.live == 0 && front.readers == 0 && second.first_sequence <= durable.saturating_add(1);
+        if free { self.segments.pop_front().map(|segment| segment.number) } else { None }
+    }
+
+    /// The segment whose living messages are to be written again, if the journal is too long for what lives in it.
+    pub fn rewrite(&self) -> Option<u64> {
+        let front = self.segments.front().filter(|front| self.segments.len() > 1 && front.live > 0)?;
+        (self.bytes() > 2 * self.live_bytes() + self.allowance).then_some(front.number)
+    }
+
+    /// Length of all segments, octets.
+    pub fn bytes(&self) -> u64 {
+        self.segments.len() as u64 * self.segment_bytes
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.segments.len()
+    }
+
+    /// The oldest segment's number.
+    pub fn first(&self) -> Option<u64> {
+        self.segments.front().map(|front| front.number)
+    }
+
+    /// Octets of messages that are needed, as far as a segment's messages are alike.
+    pub fn live_bytes(&self) -> u64 {
+        let live = |segment: &Segment| {
+            let share = u128::from(segment.bytes) * u128::from(segment.live) / u128::from(segment.messages.max(1));
+            u64::try_from(share).unwrap_or(segment.bytes)
+        };
+        self.segments.iter().map(live).sum()
+    }
+
+    /// Messages that are needed, once for each queue.
+    pub fn live_messages(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.live).sum()
+    }
+
+    /// Asserts what must hold between any two inputs.
+    pub fn check(&self) {
+        for segment in &self.segments {
+            let bits: u64 = segment.bits.iter().map(|word| u64::from(word.count_ones())).sum();
+            assert_eq!(bits, segment.live);
+            assert!(segment.live <= segment.messages && segment.bytes <= self.segment_bytes);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SEGMENT: u64 = 1000;
+
+    /// A journal of messages of 100 octets, of which some are kept for ever, under steady traffic.
+    #[test]
+    fn space_follows_what_lives() {
+        let mut journal = Segments::new(SEGMENT, 3 * SEGMENT);
+        let (mut segment, mut used, mut next) = (1, 0, 1);
+        journal.handle_begun(segment, next);
+        let mut kept: VecDeque<u64> = VecDeque::new();
+        let mut passing: VecDeque<u64> = VecDeque::new();
+        let mut rewritten = 0;
+        let mut write = |journal: &mut Segments| {
+            if used == SEGMENT {
+                segment += 1;
+                used = 0;
+                journal.handle_begun(segment, next);
+            }
+            used += 100;
+            journal.handle_stored(next, 1, 100);
+            next += 1;
+            next - 1
+        };
+        for round in 0..20_000 {
+            let message = write(&mut journal);
+            if round % 10 == 0 && kept.len() < 200 {
+                kept.push_back(message);
+            } else {
+                passing.push_back(message);
+            }
+            if passing.len() > 50 {
+                journal.handle_released(passing.pop_front().expect("there are 50"));
+            }
+            while journal.poll_free(u64::MAX).is_some() {}
+            while let Some(front) = journal.rewrite() {
+                let end = journal.segments[1].first_sequence;
+                for queue in [&mut kept, &mut passing] {
+                    for _ in 0..queue.iter().filter(|&&message| message < end).count() {
+                        let message = queue.pop_front().expect("counted");
+                        assert!(journal.is_live(message));
+                        let again = write(&mut journal);
+                        journal.handle_released(message);
+                        queue.push_back(again);
+                        rewritten += 1;
+                    }
+                }
+                passing.make_contiguous().sort_unstable();
+                kept.make_contiguous().sort_unstable();
+                assert_eq!(journal.poll_free(u64::MAX), Some(front));
+            }
+            journal.check();
+            assert!(journal.bytes() <= 2 * journal.live_bytes() + 5 * SEGMENT, "round {round}: {}", journal.bytes());
+        }
+        assert!(rewritten < 20_000, "{rewritten} written again for 20,000 written");
+    }
+
+    #[test]
+    fn a_segment_that_is_read_or_not_yet_on_disk_stays() {
+        let mut journal = Segments::new(SEGMENT, SEGMENT);
+        journal.handle_begun(7, 1);
+        journal.handle_stored(1, 2, 500);
+        journal.handle_begun(8, 3);
+        journal.handle_read(7);
+        journal.handle_released(1);
+        journal.handle_released(1);
+        assert!(journal.is_live(2) && !journal.is_live(1));
+        journal.handle_released(2);
+        assert_eq!(journal.poll_free(5), None);
+        journal.handle_read_done(7);
+        assert_eq!(journal.poll_free(1), None, "sequence number 2 is not durable");
+        assert_eq!(journal.poll_free(2), Some(7));
+        assert_eq!(journal.poll_free(9), None, "the one that is written stays");
+        assert!(!journal.holds(2) && journal.holds(3));
+    }
+}
