@@ -20,6 +20,7 @@ use engine_shard::placement::Placement;
 use crate::config::{self, Config, Mechanism, Routing, Sasl, Transport};
 use crate::http;
 use crate::snapshot::{Node, State};
+use crate::storage::{Storage, StorageError};
 use crate::users::Users;
 
 /// Things that wait for a shard at once.
@@ -28,6 +29,9 @@ const INBOX_CAPACITY: usize = 1024;
 const VERIFY_QUEUE: usize = 256;
 /// Threads that verify passwords, 20 ms and 19 MiB each.
 const VERIFIERS: usize = 2;
+
+/// Status of the process when a shard could not go on.
+const EXIT_SHARD_FAILED: i32 = 70;
 
 /// Why the node did not start.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +53,9 @@ pub enum BootError {
     /// A certificate or key is not usable.
     #[error(transparent)]
     Tls(#[from] amqp_net::transport::TlsConfigError),
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
     /// Something of the system failed.
     #[error("{what}: {error}")]
     System {
@@ -81,8 +88,6 @@ pub fn run(config: &Config, ready_file: Option<&Path>) -> Result<(), BootError> 
     config.check()?;
     let cores = config.shard_cores(&engine_rt::allowed_cores())?;
     engine_rt::preflight(cores.len())?;
-    std::fs::create_dir_all(&config.node.data_dir)
-        .map_err(system(format!("cannot make the data directory {}", config.node.data_dir.display())))?;
     let stopping = Arc::new(AtomicBool::new(false));
     let (stop_sender, stop) = flume::bounded::<()>(4);
     let told = Arc::clone(&stopping);
@@ -99,7 +104,8 @@ pub fn run(config: &Config, ready_file: Option<&Path>) -> Result<(), BootError> 
 
     let (listeners, bound) = bind(config, cores.len())?;
     let front = frontend_config(config, &bound)?;
-    let (shards, threads) = start_shards(config, &cores, front, listeners)?;
+    let storage = if config.storage.enabled { Some(Storage::open(config, &cores)?) } else { None };
+    let (shards, threads) = start_shards(config, &cores, front, listeners, storage)?;
     let node = Arc::new(Node {
         container_id: config.node.container_id.clone(),
         cores: cores.clone(),
@@ -252,6 +258,7 @@ fn start_shards(
     cores: &[usize],
     front: FrontendConfig,
     listeners: Vec<Vec<Listener>>,
+    storage: Option<Storage>,
 ) -> Result<Shards, BootError> {
     let count = u16::try_from(cores.len()).unwrap_or(u16::MAX);
     let placement = Placement::new(count);
@@ -262,21 +269,32 @@ fn start_shards(
     let (senders, inboxes): (Vec<_>, Vec<_>) =
         wakers.iter().map(|waker| engine_rt::inbox(INBOX_CAPACITY, waker.clone())).unzip();
     let mut threads = Vec::new();
+    let mut journals = storage.map(Storage::into_journals);
     let meshes = engine_shard::mesh(&wakers).into_iter();
     let shards = meshes.zip(inboxes).zip(listeners).zip(wakers.iter().cloned()).zip(cores);
     for ((((mesh, inbox), listeners), waker), &core) in shards {
         let peers = senders.clone();
         let shard = mesh.shard();
-        let core_config = core_config(config, shard, count);
+        let mut core_config = core_config(config, shard, count);
         let (front, node_id) = (front.clone(), node_id.clone());
+        let journal = match journals.as_mut().and_then(Iterator::next) {
+            Some(journal) => {
+                core_config.storage = engine_core::limits::Storage::Journal;
+                core_config.stored_bytes_max = journal.body_max();
+                Some(journal.start(waker.clone()).map_err(system(format!("cannot start the disk of shard {shard}")))?)
+            }
+            None => None,
+        };
         let run = move || async move {
-            let engine = Engine::new(Core::new(core_config), mesh, placement);
+            let mut core = Core::new(core_config);
+            let journal = journal.map(|recovered| recovered.restore(&mut core));
+            let engine = Engine::new(core, mesh, placement, journal);
             let parts = Parts { engine, waker, inbox, peers, clock, listeners, node_id };
-            let ended = Frontend::new(front, parts).and_then(|mut frontend| frontend.run());
+            let ended = Frontend::new(front, parts).map_err(Into::into).and_then(|mut frontend| frontend.run());
             if let Err(error) = ended {
-                // Without its readiness source a shard serves nobody; its queues must not look alive.
+                // A shard that cannot go on serves nobody: its queues must not look alive, and nothing may be acknowledged.
                 tracing::error!(target: "heddle::program", shard, %error, "a shard failed: the node stops");
-                std::process::abort();
+                std::process::exit(EXIT_SHARD_FAILED);
             }
         };
         let what = format!("cannot start shard {shard} on core {core}");
@@ -288,8 +306,8 @@ fn start_shards(
 fn core_config(config: &Config, shard: u16, shards: u16) -> CoreConfig {
     CoreConfig {
         shard,
-        hard_messages: config.address.max_messages,
-        hard_bytes: config.address.max_mib << 20,
+        hard_messages: or_unlimited(config.address.max_messages),
+        hard_bytes: or_unlimited(config.address.max_mib << 20),
         memory_bytes: (config.limits.memory_mib << 20) / u64::from(shards),
         default_routing: match config.address.default_routing {
             Routing::Anycast => RoutingType::Anycast,
@@ -299,6 +317,11 @@ fn core_config(config: &Config, shard: u16, shards: u16) -> CoreConfig {
         merge_annotations: amqp_net::merge_annotations,
         ..CoreConfig::default()
     }
+}
+
+/// A limit of which 0 means that there is none.
+fn or_unlimited(limit: u64) -> u64 {
+    if limit == 0 { u64::MAX } else { limit }
 }
 
 /// Something unlike other runs, for the names of dynamic nodes.

@@ -26,6 +26,8 @@ pub struct Config {
     pub http: Http,
     /// Bounds.
     pub limits: Limits,
+    /// What is kept on disk.
+    pub storage: Storage,
     /// Logging.
     pub log: Log,
 }
@@ -179,9 +181,9 @@ pub struct Address {
     pub anycast_prefix: String,
     /// A prefix of names that asks for multicast; empty: none.
     pub multicast_prefix: String,
-    /// Messages of one queue beyond which producers get no credit.
+    /// Messages of one queue beyond which producers get no credit; 0: as many as there is room for.
     pub max_messages: u64,
-    /// Size of one queue beyond which producers get no credit, MiB.
+    /// Size of one queue beyond which producers get no credit, MiB; 0: as much as there is room for.
     pub max_mib: u64,
 }
 
@@ -193,8 +195,8 @@ impl Default for Address {
             default_routing: Routing::Anycast,
             anycast_prefix: String::new(),
             multicast_prefix: String::new(),
-            max_messages: 10_000_000,
-            max_mib: 1024,
+            max_messages: 0,
+            max_mib: 0,
         }
     }
 }
@@ -247,6 +249,39 @@ fn memory_mib() -> u64 {
     let info = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let kib = info.lines().find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse().ok());
     kib.map_or(4096, |kib: u64| kib / 1024)
+}
+
+/// How writes get to stable storage.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum SyncMethod {
+    /// Whatever is faster here, found out at start.
+    #[default]
+    Auto,
+    /// A write that is also a sync (RWF_DSYNC).
+    Dsync,
+    /// A write, then fdatasync.
+    Fdatasync,
+}
+
+/// What is kept on disk.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Storage {
+    /// Whether there is a journal. Without one nothing outlives the node, and durable messages are accepted like others.
+    pub enabled: bool,
+    /// Size of a segment of the journal, MiB; fixed when the data directory is made.
+    pub segment_mib: u64,
+    /// How writes get to stable storage.
+    pub sync: SyncMethod,
+    /// What is left free on the file system, MiB; producers of durable messages wait when a segment would take from it.
+    pub min_free_mib: u64,
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self { enabled: true, segment_mib: 64, sync: SyncMethod::Auto, min_free_mib: 1024 }
+    }
 }
 
 /// How log lines look.
@@ -334,6 +369,9 @@ impl Config {
         }
         if !self.http.address.ip().is_loopback() {
             faults.push(format!("http.address {} is not a loopback address: it answers anybody", self.http.address));
+        }
+        if !(2..=1024).contains(&self.storage.segment_mib) {
+            faults.push(format!("storage.segment_mib is {}: it lies between 2 and 1024", self.storage.segment_mib));
         }
         let mut taken = BTreeSet::new();
         for listener in &self.listeners {

@@ -5,6 +5,7 @@ mod config;
 mod http;
 mod snapshot;
 mod status;
+mod storage;
 mod users;
 
 use std::io::{self, BufRead as _, IsTerminal as _};

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use amqp_net::{Post, ShardView};
+use engine_core::Room;
 use engine_core::command::RoutingType;
 use engine_rt::InboxSender;
 use serde::{Deserialize, Serialize};
@@ -68,12 +69,38 @@ pub struct Shard {
     pub turns: u64,
     /// Size of queued messages, bytes.
     pub memory_bytes: u64,
+    /// What the disk has room for: `plenty`, `little` (producers wait) or `none` (durable messages are refused).
+    pub disk_room: String,
+    /// Its journal; absent when messages are kept in memory only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub journal: Option<Journal>,
     /// Connections that the limit turned away.
     pub refused_connections: u64,
     /// Connections sent to the shard that owns their first link.
     pub moved_connections: u64,
     /// Its lanes.
     pub lanes: Vec<Lane>,
+}
+
+/// A shard's journal.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Journal {
+    /// Batches written and synced so far.
+    pub syncs: u64,
+    /// Bytes written so far.
+    pub written_bytes: u64,
+    /// Bytes of message bodies among them.
+    pub body_bytes: u64,
+    /// Bytes read back so far.
+    pub read_bytes: u64,
+    /// Messages written again so far, to make room.
+    pub rewritten: u64,
+    /// Length of all segments, bytes.
+    pub journal_bytes: u64,
+    /// Size of the messages that are needed, bytes.
+    pub live_bytes: u64,
+    /// Bytes that wait to be written.
+    pub pending_bytes: u64,
 }
 
 /// A lane.
@@ -148,6 +175,8 @@ pub struct Queue {
     pub messages: u64,
     /// Their size, bytes.
     pub bytes: u64,
+    /// Messages that are on disk only.
+    pub paged: u64,
     /// Those that consumers hold.
     pub acquired: u64,
     /// Producers of the address.
@@ -208,6 +237,22 @@ impl Snapshot {
             core,
             turns: view.turns,
             memory_bytes: view.memory_bytes,
+            disk_room: match view.room {
+                Room::Plenty => "plenty",
+                Room::Little => "little",
+                Room::None => "none",
+            }
+            .to_owned(),
+            journal: view.journal.map(|totals| Journal {
+                syncs: totals.batches,
+                written_bytes: totals.written_bytes,
+                body_bytes: totals.body_bytes,
+                read_bytes: totals.read_bytes,
+                rewritten: totals.rewritten,
+                journal_bytes: totals.journal_bytes,
+                live_bytes: totals.live_bytes,
+                pending_bytes: totals.pending_bytes,
+            }),
             refused_connections: view.refused_connections,
             moved_connections: view.moved_connections,
             lanes: lanes.collect(),
@@ -239,6 +284,7 @@ impl Snapshot {
             routing: if queue.routing == RoutingType::Anycast { "anycast" } else { "multicast" }.to_owned(),
             messages: queue.messages,
             bytes: queue.bytes,
+            paged: queue.paged,
             acquired: queue.acquired,
             producers: queue.producers,
             consumers: queue.consumers,

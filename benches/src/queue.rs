@@ -66,7 +66,7 @@ impl Queue {
     /// Accepts a delivery.
     #[inline]
     pub fn settle(&mut self, key: u64) {
-        self.core.handle_settle(self.consumer, key, Outcome::Accepted);
+        self.core.handle_settle(self.consumer, key, Outcome::Accepted, None);
     }
 
     /// Tells what became of the producer's deliveries.

@@ -199,7 +199,7 @@ impl Road {
         let side = &mut self.consumer;
         while let Some(event) = side.machine.handle_input(0, &mut input, &mut side.out) {
             if let Event::Settled(_) = event {
-                while let Some((_, key)) = side.machine.next_settled() {
+                while let Some(amqp_proto::Settling { key, .. }) = side.machine.next_settled() {
                     self.queue.settle(key);
                 }
             }

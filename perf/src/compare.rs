@@ -10,7 +10,7 @@ use clap::Args;
 use hdrhistogram::Histogram;
 
 use crate::load::{self, Load, Paced};
-use crate::peer::Settle;
+use crate::peer::{Kept, Settle};
 
 mod shards;
 
@@ -144,6 +144,7 @@ pub fn run(options: &Options) -> io::Result<()> {
         size,
         window,
         settle,
+        kept: Kept::Volatile,
         seconds: options.seconds,
     };
     let cases = [

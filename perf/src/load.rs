@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use engine_rt::{Interest, Readiness, Socket, Waker};
 use hdrhistogram::Histogram;
 
-use crate::peer::{Peer, Settle, Work, append_transfer, message};
+use crate::peer::{Kept, Peer, Settle, Work, append_transfer, message};
 
 const SCRATCH: usize = 256 * 1024 + (1 << 20);
 /// Share of a run that is not counted, while queues and caches fill.
@@ -27,6 +27,8 @@ pub struct Load {
     pub window: u32,
     /// How deliveries are settled.
     pub settle: Settle,
+    /// Whether messages are durable.
+    pub kept: Kept,
     /// How long it runs.
     pub seconds: f64,
 }
@@ -53,7 +55,7 @@ pub fn pairs(to: SocketAddr, load: &Load) -> io::Result<f64> {
             peers.push((peer, false));
         }
     }
-    let payload = message(load.size);
+    let payload = message(load.size, load.kept);
     let mut scratch = vec![0; SCRATCH];
     let mut ready = Vec::new();
     let (mut count, mut counted_from) = (0_u64, None);
@@ -99,7 +101,7 @@ pub fn through_relay(to: SocketAddr, load: &Load) -> io::Result<f64> {
     let consumer = Socket::connect(to)?;
     readiness.add(producer.as_raw_fd(), 0, Interest::Write)?;
     readiness.add(consumer.as_raw_fd(), 1, Interest::Read)?;
-    let payload = message(load.size);
+    let payload = message(load.size, load.kept);
     let mut block = Vec::new();
     let mut id = 1 << 24;
     while block.len() < 128 * 1024 {
@@ -197,7 +199,7 @@ impl Line {
                 let producer = Work::Producer { credit: 0, sent: 0, settled: 0, window: 1000 };
                 let consumer = Box::new(Peer::connect(to, home.as_deref(), address, Settle::Unsettled, consumer)?);
                 let producer = Box::new(Peer::connect(to, home.as_deref(), address, Settle::Unsettled, producer)?);
-                Ok(Self::Queue { producer, consumer, payload: message(100), scratch })
+                Ok(Self::Queue { producer, consumer, payload: message(100, Kept::Volatile), scratch })
             }
         }
     }

@@ -1,5 +1,6 @@
 //! `heddle-perf`: loads a broker and a bare relay of the same bytes side by side. See `perf/README.md`.
 
+mod backlog;
 mod compare;
 mod idle;
 mod load;
@@ -14,7 +15,7 @@ use clap::{Parser, Subcommand};
 use engine_rt::Listener;
 
 use load::{Load, Paced};
-use peer::Settle;
+use peer::{Kept, Settle};
 use relay::Mode;
 
 /// Loads a broker and a bare relay side by side.
@@ -45,6 +46,9 @@ enum Command {
         /// Send settled.
         #[arg(long)]
         presettled: bool,
+        /// Send durable messages.
+        #[arg(long)]
+        durable: bool,
         /// How long.
         #[arg(long, default_value_t = 5.0)]
         seconds: f64,
@@ -69,6 +73,10 @@ enum Command {
         #[arg(long, default_value_t = 1)]
         core: usize,
     },
+    /// Sends durable messages to a queue that nobody reads, and tells the rate as it goes.
+    Fill(backlog::Fill),
+    /// Reads a queue to its end, and checks the order of what `fill` sent.
+    Drain(backlog::Drain),
     /// Many connections with a session and two links each, and what they cost the broker.
     Idle {
         /// The broker.
@@ -95,10 +103,11 @@ enum Command {
 fn main() -> io::Result<()> {
     match Arguments::parse().command {
         Command::Compare(options) => compare::run(&options),
-        Command::Pairs { to, pairs, size, window, presettled, seconds, core } => {
+        Command::Pairs { to, pairs, size, window, presettled, durable, seconds, core } => {
             engine_rt::pin_thread(core)?;
             let settle = if presettled { Settle::Presettled } else { Settle::Unsettled };
-            let load = Load { addresses: load::queues(pairs), home: None, size, window, settle, seconds };
+            let kept = if durable { Kept::Durable } else { Kept::Volatile };
+            let load = Load { addresses: load::queues(pairs), home: None, size, window, settle, kept, seconds };
             println!("{:.0} messages/s", load::pairs(to, &load)?);
             Ok(())
         }
@@ -108,6 +117,8 @@ fn main() -> io::Result<()> {
             println!("{}", compare::percentiles(&histogram));
             Ok(())
         }
+        Command::Fill(options) => backlog::fill(&options),
+        Command::Drain(options) => backlog::drain(&options),
         Command::Idle { to, connections, pid } => idle::run(to, connections, pid),
         Command::Relay { core, ready_file, echo } => {
             engine_rt::pin_thread(core)?;

@@ -239,6 +239,11 @@ impl Peer {
         }
     }
 
+    /// Whether output is to be written before there is more of it.
+    pub fn is_full(&self) -> bool {
+        self.out.len() >= OUT_MAX
+    }
+
     /// Appends one message.
     pub fn send(&mut self, payload: &[u8]) {
         if let Work::Producer { credit, sent, .. } = &mut self.work {
@@ -308,9 +313,22 @@ pub fn append_transfer(out: &mut Vec<u8>, id: u32, settle: Settle, payload: &[u8
     out.extend_from_slice(payload);
 }
 
+/// Whether messages are to survive a restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// They say so.
+    Durable,
+    /// They say nothing.
+    Volatile,
+}
+
 /// A message of one data section with `size` octets in it.
-pub fn message(size: usize) -> Vec<u8> {
-    let mut message = vec![0x00, 0x53, 0x75];
+pub fn message(size: usize, kept: Kept) -> Vec<u8> {
+    let mut message = match kept {
+        Kept::Durable => vec![0x00, 0x53, 0x70, 0xc0, 0x02, 0x01, 0x41],
+        Kept::Volatile => Vec::new(),
+    };
+    message.extend_from_slice(&[0x00, 0x53, 0x75]);
     amqp_codec::encode::binary(&mut message, &vec![b'x'; size]);
     message
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use amqp_codec::{AmqpError, condition};
 use amqp_proto::{Authenticated, Connection, Input, Out};
 use engine_rt::{Clock, Inbox, InboxSender, Interest, Listener, Readiness, Ready, Socket, WAKER_TOKEN, Waker, wall_ms};
+use engine_shard::store::StoreError;
 use engine_shard::{Engine, Spin};
 
 use crate::config::{FrontendConfig, Layers, OUT_STOP_READING, SCAN_PERIOD_NS, STOP_TIMEOUT_NS};
@@ -25,6 +26,17 @@ const READ_BYTES: usize = 256 * 1024;
 const LISTENER_TOKEN: u64 = 1 << 63;
 /// Connections that one listener accepts in one turn.
 const ACCEPT_BURST: u32 = 64;
+
+/// Why a shard cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum FrontendError {
+    /// Its readiness source failed.
+    #[error("cannot wait for sockets: {0}")]
+    Readiness(#[from] io::Error),
+    /// Its journal failed.
+    #[error(transparent)]
+    Journal(#[from] StoreError),
+}
 
 /// What ordinary threads tell a shard.
 pub enum Post {
@@ -133,27 +145,27 @@ impl Frontend {
     /// Runs turns until the node stops.
     ///
     /// # Errors
-    /// When the readiness source fails.
-    pub fn run(&mut self) -> io::Result<()> {
+    /// When the readiness source or the journal fails.
+    pub fn run(&mut self) -> Result<(), FrontendError> {
         let mut ready = Vec::new();
         let mut timeout = Some(Duration::ZERO);
         loop {
             self.readiness.poll(timeout, &mut ready)?;
             self.waker.awake();
-            let busy = self.turn(&ready);
+            let busy = self.turn(&ready)?;
             if self.is_stopped() {
                 return Ok(());
             }
-            timeout = self.park(busy);
+            timeout = self.park(busy)?;
         }
     }
 
     /// One turn; gives whether there was anything to do.
-    fn turn(&mut self, ready: &[Ready]) -> bool {
+    fn turn(&mut self, ready: &[Ready]) -> Result<bool, StoreError> {
         self.turns += 1;
         self.now_ns = self.clock.now_ns();
         self.wall_ms = wall_ms();
-        self.engine.begin_turn(self.now_ns, self.wall_ms);
+        self.engine.begin_turn(self.now_ns, self.wall_ms)?;
         let mut busy = false;
         for &event in ready {
             busy |= self.handle_ready(event);
@@ -163,40 +175,42 @@ impl Frontend {
             self.handle_post(post);
         }
         self.handle_engine();
+        self.engine.commit();
         if self.now_ns >= self.next_scan_ns {
             self.next_scan_ns = self.now_ns + SCAN_PERIOD_NS;
             self.scan();
         }
         self.write_dirty();
-        busy | self.engine.flush()
+        Ok(busy | self.engine.flush())
     }
 
     /// Decides how long to wait before the next turn.
-    fn park(&mut self, busy: bool) -> Option<Duration> {
+    fn park(&mut self, busy: bool) -> Result<Option<Duration>, StoreError> {
         if busy {
             self.spin.handle_work(self.now_ns);
-            return Some(Duration::ZERO);
+            return Ok(Some(Duration::ZERO));
         }
         if self.spin.looks_on(self.now_ns) {
-            return Some(Duration::ZERO);
+            return Ok(Some(Duration::ZERO));
         }
         self.waker.prepare_sleep();
         // What was handed over before the flag was set is seen by one more turn; what comes after it wakes.
         self.now_ns = self.clock.now_ns();
-        self.engine.begin_turn(self.now_ns, self.wall_ms);
+        self.engine.begin_turn(self.now_ns, self.wall_ms)?;
         let mut found = self.handle_engine();
         while let Some(post) = self.inbox.receive() {
             found = true;
             self.handle_post(post);
         }
+        self.engine.commit();
         self.write_dirty();
         if found | self.engine.flush() {
             self.spin.handle_work(self.now_ns);
-            return Some(Duration::ZERO);
+            return Ok(Some(Duration::ZERO));
         }
         let scan = (!self.conns.is_empty()).then_some(self.next_scan_ns);
-        let until = [scan, self.engine.deadline(), self.stop_by_ns].into_iter().flatten().min()?;
-        Some(Duration::from_nanos(until.saturating_sub(self.now_ns)))
+        let until = [scan, self.engine.deadline(), self.stop_by_ns].into_iter().flatten().min();
+        Ok(until.map(|until| Duration::from_nanos(until.saturating_sub(self.now_ns))))
     }
 
     fn handle_ready(&mut self, event: Ready) -> bool {
@@ -416,7 +430,8 @@ impl Frontend {
     }
 
     fn is_stopped(&self) -> bool {
-        self.stop_by_ns.is_some_and(|by| self.conns.is_empty() || self.clock.now_ns() >= by)
+        self.stop_by_ns
+            .is_some_and(|by| (self.conns.is_empty() && !self.engine.is_writing()) || self.clock.now_ns() >= by)
     }
 
     /// Looks at every connection's deadline, and takes back buffers of idle links.

@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 use amqp_codec::performative::{Attach, NodeTarget, Open, Source, Target};
 use amqp_codec::section::{self, Sections};
 use amqp_codec::{AmqpError, DecodeError, condition};
-use amqp_proto::{AttachReply, Authenticated, Credentials, Delivery, Event, Input, LinkId, Outcome, Payload};
+use amqp_proto::{AttachReply, Authenticated, Credentials, Delivery, Event, Input, LinkId, Outcome, Payload, Settling};
 use bytes::Bytes;
 use engine_core::command::{self, Command, DetachMode, Publish, Settled};
 use engine_core::event::KEY_NONE;
@@ -250,10 +250,12 @@ impl Frontend {
                 annotations: modified.annotations,
             })),
         };
-        while let Some((id, key)) = conn.machine.next_settled() {
-            let Some(link) = conn.link(id).and_then(|place| self.links.get(place)) else { continue };
-            if let Some(end) = link.end.filter(|_| key != KEY_NONE) {
-                self.engine.settle(link.owner, end, key, outcome.clone());
+        while let Some(Settling { link: id, key, confirm }) = conn.machine.next_settled() {
+            let link = conn.link(id).and_then(|place| self.links.get(place));
+            match link.and_then(|link| Some((link.owner, link.end.filter(|_| key != KEY_NONE)?))) {
+                Some((owner, end)) => self.engine.settle(owner, end, key, outcome.clone(), confirm),
+                // Nobody keeps it: there is nothing to wait for.
+                None => confirm.into_iter().for_each(|delivery| conn.machine.confirm(id, delivery)),
             }
         }
     }

@@ -46,6 +46,13 @@ impl Frontend {
                 self.delivered(place, sent);
             }
             Event::Settled { first, last, outcome } => self.handle_settled(place, first, last, outcome),
+            Event::Confirmed { delivery } => {
+                let Some((slot, id)) = self.home(place) else { return };
+                if let Some(conn) = self.conns.get_mut(slot) {
+                    conn.machine.confirm(id, delivery);
+                    self.touch(slot);
+                }
+            }
             Event::Credit { credit } => {
                 let Some((slot, id)) = self.home(place) else { return };
                 if let Some(conn) = self.conns.get_mut(slot) {

@@ -1,7 +1,8 @@
 //! What a shard shows of itself to ordinary threads.
 
-use engine_core::QueueView;
+use engine_core::{QueueView, Room};
 use engine_shard::LaneView;
+use engine_shard::store::StoreTotals;
 
 use crate::connection::LinkKind;
 use crate::frontend::Frontend;
@@ -57,6 +58,10 @@ pub struct ShardView {
     pub moved_connections: u64,
     /// Size of queued messages with overhead, octets.
     pub memory_bytes: u64,
+    /// What the disk has room for.
+    pub room: Room,
+    /// What the journal did; `None` without one.
+    pub journal: Option<StoreTotals>,
     /// Its connections.
     pub connections: Vec<ConnectionView>,
     /// Its links.
@@ -94,6 +99,8 @@ impl Frontend {
             turns: self.turns,
             refused_connections: self.refused_connections,
             moved_connections: self.moved,
+            room: self.engine.core().room(),
+            journal: self.engine.journal(),
             memory_bytes: self.engine.core().memory_bytes(),
             connections: connections.collect(),
             links: links.collect(),

@@ -23,6 +23,18 @@ pub(crate) struct Cursor {
     answer: Option<Outcome>,
 }
 
+/// A delivery that a peer decided on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settling {
+    /// The link that it was sent on.
+    pub link: LinkId,
+    /// What it was sent with.
+    pub key: u64,
+    /// Set when the peer accepted it, and waits until we settle it, too (receiver settle mode second): the delivery, for
+    /// `confirm`.
+    pub confirm: Option<u32>,
+}
+
 /// What the host answers to an attach.
 #[derive(Debug, Default)]
 pub struct AttachReply {
@@ -331,9 +343,9 @@ impl Connection {
         Ok(Some(Event::Settled(outcome)))
     }
 
-    /// The next delivery of the disposition that was read last: its link, and the key that it was sent with.
+    /// The next delivery of the disposition that was read last.
     #[inline]
-    pub fn next_settled(&mut self) -> Option<(LinkId, u64)> {
+    pub fn next_settled(&mut self) -> Option<Settling> {
         let cursor = self.cursor.as_mut()?;
         let session = self.sessions.get_mut(usize::from(cursor.session)).and_then(Option::as_deref_mut);
         let Some(session) = session else {
@@ -349,12 +361,26 @@ impl Connection {
             cursor.next = id.wrapping_add(1);
             if let Some((handle, key)) = session.unsettled.get(id) {
                 session.unsettled.settle(id);
-                if let Some(answer) = &cursor.answer {
-                    session.settle(Role::Sender, (id, id), true, answer.clone());
+                let mut confirm = None;
+                match &cursor.answer {
+                    // What the host does with an accepted message may take time.
+                    Some(Outcome::Accepted) => confirm = Some(id),
+                    Some(answer) => session.settle(Role::Sender, (id, id), true, answer.clone()),
+                    None => {}
                 }
                 let generation = session.link(handle).map_or(0, |link| link.generation);
-                return Some((LinkId { session: cursor.session, generation, handle }, key));
+                let link = LinkId { session: cursor.session, generation, handle };
+                return Some(Settling { link, key, confirm });
             }
+        }
+    }
+
+    /// Settles a delivery that the peer accepted and waits for (`Settling::confirm`); leaves with `poll_output`.
+    #[inline]
+    pub fn confirm(&mut self, id: LinkId, delivery: u32) {
+        let Some(session) = self.session(id.session) else { return };
+        if session.link_by_id(id).is_some() {
+            session.settle(Role::Sender, (delivery, delivery), true, Outcome::Accepted);
         }
     }
 

@@ -16,7 +16,7 @@ mod unsettled;
 
 pub use connection::{Authenticated, Connection};
 pub use delivery::Delivery;
-pub use dispatch::{AttachReply, Closing};
+pub use dispatch::{AttachReply, Closing, Settling};
 pub use event::{Credentials, Event, LinkId, Modified, Outcome, Payload, SessionId};
 pub use input::Input;
 pub use limits::{Config, Mechanism, OUT_SOFT_MAX, Sasl, Tls};

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use amqp_codec::performative::{Attach, NodeTarget, ReceiverSettleMode, Role, SenderSettleMode, Source, Target};
 use amqp_proto::{
     AttachReply, Authenticated, Closing, Config, Connection, Credentials, Event, Input, LinkId, Mechanism, Out,
-    Outcome, Payload, Send, Settled,
+    Outcome, Payload, Send, Settled, Settling,
 };
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -98,7 +98,8 @@ impl Side {
                 }
             }
             Event::Settled(outcome) => {
-                while let Some((_, key)) = self.machine.next_settled() {
+                while let Some(Settling { link, key, confirm }) = self.machine.next_settled() {
+                    confirm.into_iter().for_each(|delivery| self.machine.confirm(link, delivery));
                     assert!(self.outcomes.insert(key, outcome.clone()).is_none(), "one outcome for each delivery");
                 }
             }

@@ -7,13 +7,13 @@ use crate::condition;
 use crate::core::{Address, Consumer, Core, End, EndRole, Producer, default_outcome};
 use crate::event::{AttachedInfo, Event, Refusal};
 use crate::key::{EndKey, LinkKey};
-use crate::limits::NAME_BYTES_MAX;
+use crate::limits::{NAME_BYTES_MAX, Storage};
 use crate::queue::{Kind, Queue};
 use crate::slab::Key;
 
 impl Core {
     pub(crate) fn attach_producer(&mut self, link: LinkKey, spec: &ProducerSpec) {
-        let attached = self.room().and_then(|()| self.address(&spec.address, spec.routing, spec.create));
+        let attached = self.has_room().and_then(|()| self.address(&spec.address, spec.routing, spec.create));
         let address = match attached {
             Ok(address) => address,
             Err(refusal) => return self.events.push_back((link, Event::Refused { refusal })),
@@ -36,7 +36,7 @@ impl Core {
     }
 
     pub(crate) fn attach_consumer(&mut self, link: LinkKey, spec: ConsumerSpec) {
-        let key = match self.room().and_then(|()| self.queue_of(&spec)) {
+        let key = match self.has_room().and_then(|()| self.queue_of(&spec)) {
             Ok(queue) => queue,
             Err(refusal) => return self.events.push_back((link, Event::Refused { refusal })),
         };
@@ -59,10 +59,15 @@ impl Core {
             self.make_dynamic(key, lifetime, end);
         }
         let info = Box::new(AttachedInfo { address: spec.address, queue: Some(queue_name), routing });
-        self.events.push_back((link, Event::Attached { end: end_key(end), info }));
+        let attached = Event::Attached { end: end_key(end), info };
+        // Whoever is told of a durable subscription finds it again.
+        let subscribed = self.config.storage == Storage::Journal
+            && self.queues.get(key).is_some_and(|queue| queue.kind == Kind::Durable);
+        let number = if subscribed { self.declare(key) } else { 0 };
+        self.tell_after(number, link, attached);
     }
 
-    fn room(&self) -> Result<(), Box<Refusal>> {
+    fn has_room(&self) -> Result<(), Box<Refusal>> {
         if self.ends.len() >= self.config.ends_max {
             let text = format!("this shard has {} links, which is its limit", self.config.ends_max);
             return Err(Refusal::new(condition::RESOURCE_LIMIT_EXCEEDED, text));
@@ -273,6 +278,7 @@ impl Core {
 
     fn delete(&mut self, key: Key) {
         let Some(queue) = self.queues.remove(key) else { return };
+        self.forget(&queue);
         self.memory_bytes -= queue.bytes;
         let deleted = || Refusal::new(condition::RESOURCE_DELETED, format!("the queue {} was deleted", queue.name));
         for end in queue.consumers.iter().chain(&queue.browsers) {

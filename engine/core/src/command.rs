@@ -236,6 +236,8 @@ pub enum Command {
         key: u64,
         /// The outcome.
         outcome: Outcome,
+        /// Set when the peer waits for `Event::Confirmed`, which names it.
+        confirm: Option<u32>,
     },
     /// A consumer accepted several deliveries: the usual outcome, many to one command.
     Accept {

@@ -18,3 +18,5 @@ pub const RESOURCE_DELETED: &str = "amqp:resource-deleted";
 pub const RESOURCE_LOCKED: &str = "amqp:resource-locked";
 /// Somebody attached a link of the same name.
 pub const LINK_STOLEN: &str = "amqp:link:stolen";
+/// The message is larger than what the node takes.
+pub const MESSAGE_SIZE_EXCEEDED: &str = "amqp:link:message-size-exceeded";

@@ -1,7 +1,7 @@
 //! The owner of addresses and queues: commands in, events out.
 //!
-//! The road of a message: `deliver` finds the queues of its address, `Queue::push` orders it, `durable` acknowledges it
-//! (the one place that a journal will stand in front of), `dispatch` gives it to a consumer with credit.
+//! The road of a message: `deliver` finds the queues of its address, `Queue::push` orders it, `accept` acknowledges it
+//! (once the journal has it, if it is durable: `durability`), `dispatch` gives it to a consumer with credit.
 //!
 //! Guarantees:
 //! 1. Dispatch is deferred to `poll_delivery` and bounded: one message a call.
@@ -13,9 +13,10 @@ use std::collections::{HashMap, VecDeque};
 
 use crate::command::{Command, DefaultOutcome, Modified, Outcome, Publish, RoutingType, Settle, Settled};
 use crate::condition;
+use crate::durability::{Journal, Room};
 use crate::event::{Delivery, Event, KEY_NONE, Refusal};
 use crate::key::{EndKey, LinkKey};
-use crate::limits::{CoreConfig, EXPIRY_PERIOD_NS, EXPIRY_SCAN_MAX, REJECT_FACTOR};
+use crate::limits::{CoreConfig, EXPIRY_PERIOD_NS, EXPIRY_SCAN_MAX, FETCH_BELOW, REJECT_FACTOR, Storage};
 use crate::message::Message;
 use crate::queue::Queue;
 use crate::slab::{Key, Slab};
@@ -96,6 +97,7 @@ pub struct Core {
     wall_ms: u64,
     withheld: u32,
     next_sweep_ns: u64,
+    pub(crate) journal: Journal,
 }
 
 impl Core {
@@ -118,6 +120,7 @@ impl Core {
             wall_ms: 0,
             withheld: 0,
             next_sweep_ns: 0,
+            journal: Journal::default(),
         }
     }
 
@@ -130,10 +133,10 @@ impl Core {
             Command::Deliver { end, delivery, settled, message } => {
                 self.handle_deliver(now_ns, wall_ms, end, delivery, settled, message);
             }
-            Command::Settle { end, key: held, outcome } => self.handle_settle(end, held, outcome),
+            Command::Settle { end, key: held, outcome, confirm } => self.handle_settle(end, held, outcome, confirm),
             Command::Accept { end, count, keys } => {
                 for &held in keys.iter().take(usize::from(count)) {
-                    self.handle_settle(end, held, Outcome::Accepted);
+                    self.handle_settle(end, held, Outcome::Accepted, None);
                 }
             }
             Command::Grant { end, credit } => self.grant(key(end), credit),
@@ -164,10 +167,11 @@ impl Core {
     /// The next message for a consumer with credit, and its link. There may be new notices when there is none.
     #[inline]
     pub fn poll_delivery(&mut self) -> Option<(LinkKey, Delivery)> {
-        if let Some(Delivery { queue, entry, .. }) = self.sent.take()
-            && let Some(queue) = self.queues.get_mut(queue)
+        if let Some(Delivery { queue: key, entry, .. }) = self.sent.take()
+            && let Some(queue) = self.queues.get_mut(key)
         {
             self.memory_bytes -= queue.remove(entry);
+            self.note_gone(key);
         }
         loop {
             let &queue = self.dirty.front()?;
@@ -178,6 +182,7 @@ impl Core {
             if let Some(queue) = self.queues.get_mut(queue) {
                 queue.dirty = false;
             }
+            self.note_waiting(queue);
             self.release_credit(queue);
             self.collect(queue);
         }
@@ -203,6 +208,7 @@ impl Core {
             && let Some(message) = self.queues.get_mut(delivery.queue).and_then(|queue| queue.take(delivery.entry))
         {
             self.memory_bytes -= message.size();
+            self.note_gone(delivery.queue);
             return message;
         }
         self.message(delivery).clone()
@@ -228,28 +234,29 @@ impl Core {
         producer.credit = producer.credit.saturating_sub(1);
         let due = producer.credit <= self.config.producer_window / 2 && !producer.withheld;
         match self.route(address, routing, message) {
-            Ok(()) if settled == Settled::No => self.durable(end, link, delivery),
+            Ok(0) if settled == Settled::No => self.accept(end, link, (delivery, delivery)),
+            Ok(number) if settled == Settled::No => self.accept_after(number, end, link, delivery),
             Err(refusal) if settled == Settled::No => self.refuse(link, delivery, refusal),
-            Ok(()) | Err(_) => {}
+            Ok(_) | Err(_) => {}
         }
         if due {
             self.credit(end);
         }
     }
 
-    /// A message is where it has to be before it is acknowledged: its delivery is accepted.
+    /// Messages are where they have to be before they are acknowledged: the deliveries `from..=to` are accepted.
     #[inline]
-    fn durable(&mut self, end: Key, link: LinkKey, delivery: u32) {
+    pub(crate) fn accept(&mut self, end: Key, link: LinkKey, (from, to): (u32, u32)) {
         let Some(End { role: EndRole::Producer(producer), .. }) = self.ends.get_mut(end) else { return };
         match &mut producer.accepted {
-            Some((_, last)) if last.wrapping_add(1) == delivery => *last = delivery,
+            Some((_, last)) if last.wrapping_add(1) == from => *last = to,
             Some((first, last)) => {
                 let told = Event::Settled { first: *first, last: *last, outcome: Outcome::Accepted };
-                producer.accepted = Some((delivery, delivery));
+                producer.accepted = Some((from, to));
                 self.events.push_back((link, told));
             }
             None => {
-                producer.accepted = Some((delivery, delivery));
+                producer.accepted = Some((from, to));
                 self.telling.push_back(end);
             }
         }
@@ -260,9 +267,10 @@ impl Core {
         self.events.push_back((link, Event::Settled { first: delivery, last: delivery, outcome }));
     }
 
-    /// Puts a message into every queue of its address, or into none of them.
+    /// Puts a message into every queue of its address, or into none of them; gives the number that the journal has to reach
+    /// before it is acknowledged, or 0.
     #[inline]
-    fn route(&mut self, address: Key, routing: Option<RoutingType>, message: Message) -> Result<(), Box<Refusal>> {
+    fn route(&mut self, address: Key, routing: Option<RoutingType>, message: Message) -> Result<u64, Box<Refusal>> {
         let Some(Address { queues, .. }) = self.addresses.get(address) else {
             return Err(Refusal::new(condition::RESOURCE_DELETED, "the address is gone"));
         };
@@ -270,18 +278,24 @@ impl Core {
             && routing.is_none()
         {
             self.admit(only, &message)?;
-            self.push(only, message);
-            return Ok(());
+            if self.is_stored(only, &message) {
+                return Ok(self.store(&[only], message));
+            }
+            self.push(only, message, 0);
+            return Ok(0);
         }
         let mut targets = queues.clone();
         if let Some(routing) = routing {
             targets.retain(|&queue| self.queues.get(queue).is_some_and(|queue| queue.routing == routing));
         }
         targets.iter().try_for_each(|&queue| self.admit(queue, &message))?;
-        for queue in targets {
-            self.push(queue, message.clone());
+        if targets.iter().any(|&queue| self.is_stored(queue, &message)) {
+            return Ok(self.store(&targets, message));
         }
-        Ok(())
+        for queue in targets {
+            self.push(queue, message.clone(), 0);
+        }
+        Ok(0)
     }
 
     /// Whether a queue takes a message: beyond its bounds producers have no credit, and those who send all the same are
@@ -290,9 +304,18 @@ impl Core {
     fn admit(&self, queue: Key, message: &Message) -> Result<(), Box<Refusal>> {
         let Some(queue) = self.queues.get(queue) else { return Ok(()) };
         let CoreConfig { hard_messages, hard_bytes, memory_bytes, .. } = self.config;
-        let full = queue.messages() >= hard_messages * REJECT_FACTOR
-            || queue.bytes + message.size() > hard_bytes * REJECT_FACTOR
-            || self.memory_bytes + message.size() > memory_bytes + memory_bytes / 4;
+        let full = queue.messages() >= hard_messages.saturating_mul(REJECT_FACTOR)
+            || queue.bytes + queue.paged_bytes + message.size() > hard_bytes.saturating_mul(REJECT_FACTOR)
+            || (self.config.storage == Storage::Memory
+                && self.memory_bytes + message.size() > memory_bytes + memory_bytes / 4);
+        if self.journal.room == Room::None && message.header.durable && queue.is_lasting() {
+            let text = format!("the disk is full, and the queue {} keeps durable messages there", queue.name);
+            return Err(Refusal::new(condition::RESOURCE_LIMIT_EXCEEDED, text));
+        }
+        if message.header.durable && queue.is_lasting() && message.body.len() as u64 > self.config.stored_bytes_max {
+            let text = format!("durable messages have at most {} bytes here", self.config.stored_bytes_max);
+            return Err(Refusal::new(condition::MESSAGE_SIZE_EXCEEDED, text));
+        }
         if full {
             let text = format!("the queue {} is full", queue.name);
             return Err(Refusal::new(condition::RESOURCE_LIMIT_EXCEEDED, text));
@@ -301,10 +324,10 @@ impl Core {
     }
 
     #[inline]
-    fn push(&mut self, key: Key, message: Message) {
+    pub(crate) fn push(&mut self, key: Key, message: Message, stored: u64) {
         let Some(queue) = self.queues.get_mut(key) else { return };
         self.memory_bytes += message.size();
-        queue.push(message);
+        queue.push(message, stored);
         if !queue.dirty {
             queue.dirty = true;
             self.dirty.push_back(key);
@@ -327,9 +350,9 @@ impl Core {
             return;
         }
         match routed {
-            Ok(()) => {
+            Ok(number) => {
                 let settled = Event::Settled { first: delivery, last: delivery, outcome: Outcome::Accepted };
-                self.events.push_back((link, settled));
+                self.tell_after(number, link, settled);
             }
             Err(refusal) => self.refuse(link, delivery, refusal),
         }
@@ -337,10 +360,10 @@ impl Core {
 
     /// `Command::Settle` without the command.
     #[inline]
-    pub fn handle_settle(&mut self, end: EndKey, held: u64, outcome: Outcome) {
+    pub fn handle_settle(&mut self, end: EndKey, held: u64, outcome: Outcome, confirm: Option<u32>) {
         let end = key(end);
-        let Some(End { role: EndRole::Consumer(consumer), .. }) = self.ends.get(end) else { return };
-        let key = consumer.queue;
+        let Some(End { link, role: EndRole::Consumer(consumer) }) = self.ends.get(end) else { return };
+        let (link, key) = (*link, consumer.queue);
         let Some(queue) = self.queues.get_mut(key) else { return };
         let back = !matches!(outcome, Outcome::Accepted | Outcome::Rejected(_));
         if let Outcome::Modified(modified) = &outcome
@@ -350,8 +373,24 @@ impl Core {
         {
             self.memory_bytes = self.memory_bytes - before + after;
         }
+        if let Outcome::Modified(modified) = &outcome
+            && modified.delivery_failed
+            && let Some((message, count)) = queue.held(end, held)
+        {
+            let queue = queue.number;
+            self.journal.failed(queue, message, count + 1);
+        }
+        let Some(queue) = self.queues.get_mut(key) else { return };
         self.memory_bytes -= queue.settle(end, held, outcome);
-        if back || !queue.withheld.is_empty() || (queue.bytes == 0 && queue.consumers.is_empty()) {
+        if !queue.released.is_empty() {
+            self.note_gone(key);
+        }
+        if let Some(delivery) = confirm {
+            let number = self.tell_gone(key);
+            self.tell_after(number, link, Event::Confirmed { delivery });
+        }
+        let Some(queue) = self.queues.get_mut(key) else { return };
+        if back || !queue.withheld.is_empty() || (queue.messages() == 0 && queue.consumers.is_empty()) {
             self.touch(key);
         }
     }
@@ -386,10 +425,20 @@ impl Core {
             let Some(End { link, role: EndRole::Consumer(consumer) }) = self.ends.get_mut(end) else { continue };
             if queue.expires {
                 self.memory_bytes -= queue.expire(self.wall_ms, EXPIRY_SCAN_MAX);
+                if !queue.released.is_empty() && !std::mem::replace(&mut queue.telling, true) {
+                    self.journal.telling.push(key);
+                }
             }
-            let next = if consumer.credit > 0 { queue.pop(end) } else { None };
+            if queue.paged > 0 && !queue.fetching && queue.ready_bytes < FETCH_BELOW {
+                queue.fetching = true;
+                self.journal.fetches.push_back(queue.number);
+            }
+            let next = if consumer.credit > 0 { queue.pop(end, self.journal.durable) } else { None };
             let Some(entry) = next else {
-                consumer.drain(*link, &mut self.events);
+                // What is on its way to or from the disk is still to come.
+                if consumer.credit == 0 || (!queue.blocked && queue.paged == 0) {
+                    consumer.drain(*link, &mut self.events);
+                }
                 continue;
             };
             consumer.credit -= 1;
@@ -425,11 +474,11 @@ impl Core {
 
     /// Gives a producer credit up to its window, or withholds it while a queue of its address is deep.
     pub(crate) fn credit(&mut self, end: Key) {
-        let Some(End { link, role: EndRole::Producer(producer) }) = self.ends.get_mut(end) else { return };
+        let Some(End { role: EndRole::Producer(producer), .. }) = self.ends.get(end) else { return };
         let queues = self.addresses.get(producer.address).map_or(&[][..], |address| &address.queues);
-        let deep = queues.iter().copied().find(|&queue| {
-            self.queues.get(queue).is_some_and(|queue| is_deep(queue, &self.config, self.memory_bytes, self.now_ns))
-        });
+        let deep = |queue: &Key| self.queues.get(*queue).is_some_and(|queue| self.is_deep(queue));
+        let deep = queues.iter().copied().find(deep);
+        let Some(End { link, role: EndRole::Producer(producer) }) = self.ends.get_mut(end) else { return };
         let was = std::mem::replace(&mut producer.withheld, deep.is_some());
         self.withheld = self.withheld + u32::from(deep.is_some()) - u32::from(was);
         match deep.and_then(|queue| self.queues.get_mut(queue)) {
@@ -444,10 +493,10 @@ impl Core {
 
     /// Looks again at producers whose credit a queue withholds.
     fn release_credit(&mut self, key: Key) {
-        let Some(queue) = self.queues.get_mut(key) else { return };
-        if queue.withheld.is_empty() || is_deep(queue, &self.config, self.memory_bytes, self.now_ns) {
+        if self.queues.get(key).is_none_or(|queue| queue.withheld.is_empty() || self.is_deep(queue)) {
             return;
         }
+        let Some(queue) = self.queues.get_mut(key) else { return };
         let mut ends = std::mem::take(&mut queue.withheld);
         for end in ends.drain(..) {
             self.credit(end);
@@ -456,6 +505,19 @@ impl Core {
         if let Some(queue) = self.queues.get_mut(key).filter(|queue| queue.withheld.is_empty()) {
             queue.withheld = ends;
         }
+    }
+
+    /// Whether producers of a queue have to wait: beyond its hard bounds always; beyond the soft ones while consumers take
+    /// (then a deeper queue only costs latency and cache misses) and it fits into memory.
+    fn is_deep(&self, queue: &Queue) -> bool {
+        let config = &self.config;
+        let soft = queue.depth() > config.soft_messages || queue.ready_bytes > config.soft_bytes;
+        let recent = self.now_ns.saturating_sub(queue.last_credit_ns) < config.soft_recent_ns;
+        let taken = !queue.consumers.is_empty() && recent && queue.paged == 0;
+        let bytes = queue.bytes + queue.paged_bytes;
+        let hard = queue.messages() > config.hard_messages || bytes > config.hard_bytes;
+        let memory = config.storage == Storage::Memory && self.memory_bytes > config.memory_bytes;
+        hard || memory || self.journal.room != Room::Plenty || (soft && taken)
     }
 
     /// Counts a producer that goes while its credit is withheld.
@@ -490,6 +552,7 @@ impl Core {
                 && queue.expires
             {
                 self.memory_bytes -= queue.expire(wall_ms, EXPIRY_SCAN_MAX);
+                self.note_gone(key);
                 self.collect(key);
             }
         }
@@ -505,22 +568,15 @@ impl Core {
         for (key, queue) in self.queues.iter() {
             assert!(self.addresses.get(queue.address).is_some_and(|address| address.queues.contains(&key)));
             queue.check();
+            assert!(queue.released.is_empty() || queue.telling, "what left is told");
             for end in queue.consumers.iter().chain(&queue.browsers) {
                 assert!(self.ends.get(*end).is_some(), "a queue knows living consumers only");
             }
         }
         let withheld = self.ends.iter().filter(|(_, end)| matches!(&end.role, EndRole::Producer(p) if p.withheld));
         assert_eq!(withheld.count(), self.withheld as usize);
+        self.check_journal();
     }
-}
-
-/// Whether producers of a queue have to wait: beyond its hard bounds always; beyond the soft ones while consumers take
-/// (then a deeper queue only costs latency and cache misses).
-fn is_deep(queue: &Queue, config: &CoreConfig, memory_bytes: u64, now_ns: u64) -> bool {
-    let soft = queue.depth() > config.soft_messages || queue.ready_bytes > config.soft_bytes;
-    let taken = !queue.consumers.is_empty() && now_ns.saturating_sub(queue.last_credit_ns) < config.soft_recent_ns;
-    let hard = queue.messages() > config.hard_messages || queue.bytes > config.hard_bytes;
-    hard || memory_bytes > config.memory_bytes || (soft && taken)
 }
 
 /// What becomes of deliveries whose consumer went without deciding.

@@ -64,6 +64,11 @@ pub enum Event {
         /// For all of them.
         outcome: Outcome,
     },
+    /// A consumer's outcome is on stable storage, as far as it has to be.
+    Confirmed {
+        /// As in `Command::Settle`.
+        delivery: u32,
+    },
     /// A producer may send that many more messages.
     Credit {
         /// Additional credit.

@@ -5,7 +5,9 @@ mod attach;
 pub mod command;
 pub mod condition;
 mod core;
+mod durability;
 pub mod event;
+pub mod fact;
 pub mod key;
 pub mod limits;
 pub mod message;
@@ -16,5 +18,6 @@ mod tests;
 mod view;
 
 pub use crate::core::Core;
+pub use crate::durability::{Fetch, Restored, Room};
 pub use crate::queue::Totals;
 pub use view::QueueView;

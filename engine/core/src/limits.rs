@@ -26,6 +26,26 @@ pub const EXCLUSIONS_MAX: usize = 16;
 /// long before, so only a sender that ignores credit or a great many senders at once get here.
 pub const REJECT_FACTOR: u64 = 2;
 
+/// Size of the messages that one queue keeps in memory before the next ones are in the journal only, octets: what a consumer
+/// takes in some tens of milliseconds, so that whoever falls back for a moment needs no disk.
+pub const RESIDENT_BYTES: u64 = 64 << 20;
+
+/// The same when more than half of the shard's memory is used, octets.
+pub const RESIDENT_BYTES_SHORT: u64 = 1 << 20;
+
+/// Size of a queue's waiting messages in memory below which more of it are read from the journal, octets: what a consumer
+/// takes while a read is under way.
+pub const FETCH_BELOW: u64 = 4 << 20;
+
+/// Where messages are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// In memory: nothing outlives the node, and durable messages are accepted like all others.
+    Memory,
+    /// In memory and in a journal: durable ones are accepted when they are on stable storage.
+    Journal,
+}
+
 /// The limits that an operator may set, with their defaults. All are per shard or per queue, never global.
 #[derive(Clone, Debug)]
 pub struct CoreConfig {
@@ -53,6 +73,11 @@ pub struct CoreConfig {
     pub default_routing: crate::command::RoutingType,
     /// Whether addresses and queues come into being when a link names them.
     pub auto_create: crate::command::Create,
+    /// Where messages are kept.
+    pub storage: Storage,
+    /// Largest body that the journal takes, octets; larger durable messages are refused with
+    /// `amqp:link:message-size-exceeded`.
+    pub stored_bytes_max: u64,
     /// Merges an encoded map into the message annotations of a body; `None` when that cannot be. Messages are not looked into
     /// here, so that whoever can is given.
     pub merge_annotations: fn(body: &[u8], annotations: &[u8]) -> Option<bytes::Bytes>,
@@ -73,6 +98,8 @@ impl Default for CoreConfig {
             nodes_max: 1 << 20,
             default_routing: crate::command::RoutingType::Anycast,
             auto_create: crate::command::Create::Auto,
+            storage: Storage::Memory,
+            stored_bytes_max: u64::MAX,
             merge_annotations: |_, _| None,
         }
     }

@@ -18,6 +18,8 @@ use crate::slab::{Key, Slab};
 pub(crate) struct Entry {
     pub sequence: u64,
     pub message: Message,
+    /// Its name in the journal; 0 when it is not there.
+    pub stored: u64,
     /// Ends that said `undeliverable-here`; boxed, as hardly any message has one.
     #[expect(clippy::box_collection, reason = "an empty vector would cost 24 bytes in every message")]
     pub excluded: Option<Box<Vec<Key>>>,
@@ -41,6 +43,14 @@ pub(crate) enum Kind {
     Durable,
     /// A dynamic node, made by a link.
     Dynamic(Lifetime, Key),
+}
+
+/// Messages next to each other that left the queue: sequence numbers in the queue, and names in the journal.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Gone {
+    next_sequence: u64,
+    pub first: u64,
+    pub last: u64,
 }
 
 /// Totals since the queue was made.
@@ -83,6 +93,23 @@ pub(crate) struct Queue {
     pub totals: Totals,
     /// Whether a message with a time to live ever came.
     pub expires: bool,
+    /// Its number in the journal; 0 while nothing of it is there.
+    pub number: u64,
+    /// The journal's number for its being made; 0 while it would not outlive the node.
+    pub declared: u64,
+    /// Messages behind all others that are in the journal only, and their size with overhead, octets.
+    pub paged: u64,
+    pub paged_bytes: u64,
+    /// Whether some of them are being read.
+    pub fetching: bool,
+    /// Whether the first message waits for the journal.
+    pub blocked: bool,
+    /// Durable messages that left and that the journal was not told of yet.
+    pub gone: Vec<Gone>,
+    /// Names that are no longer needed.
+    pub released: Vec<u64>,
+    /// Whether the owner knows of these two.
+    pub telling: bool,
 }
 
 impl Queue {
@@ -106,10 +133,19 @@ impl Queue {
             withheld: Vec::new(),
             totals: Totals::default(),
             expires: false,
+            number: 0,
+            declared: 0,
+            paged: 0,
+            paged_bytes: 0,
+            fetching: false,
+            blocked: false,
+            gone: Vec::new(),
+            released: Vec::new(),
+            telling: false,
         }
     }
 
-    /// Messages that wait for a consumer.
+    /// Messages in memory that wait for a consumer.
     #[inline]
     pub fn depth(&self) -> u64 {
         (self.ready.len() + self.returned.len()) as u64
@@ -118,7 +154,13 @@ impl Queue {
     /// All messages, held ones too.
     #[inline]
     pub fn messages(&self) -> u64 {
-        self.entries.len() as u64
+        self.entries.len() as u64 + self.paged
+    }
+
+    /// Whether durable messages of it are kept on disk.
+    #[inline]
+    pub fn is_lasting(&self) -> bool {
+        matches!(self.kind, Kind::Auto | Kind::Durable)
     }
 
     /// A message that is in the queue.
@@ -127,31 +169,48 @@ impl Queue {
         self.entries.get(entry)
     }
 
-    /// Puts a message behind all others.
+    /// Puts a message behind all others; `stored` is its name in the journal, or 0.
     #[inline]
-    pub fn push(&mut self, mut message: Message) {
+    pub fn push(&mut self, mut message: Message, stored: u64) {
         message.header.first_acquirer = true;
+        self.totals.enqueued += 1;
+        self.append(message, stored);
+    }
+
+    /// Puts a message that was here before behind all others in memory.
+    #[inline]
+    pub fn append(&mut self, message: Message, stored: u64) {
         let size = message.size();
         self.bytes += size;
         self.ready_bytes += size;
         self.expires |= message.expires_wall_ms.is_some();
-        self.totals.enqueued += 1;
         let sequence = self.next_sequence;
         self.next_sequence += 1;
-        let entry = self.entries.insert(Entry { sequence, message, excluded: None });
+        let entry = self.entries.insert(Entry { sequence, message, stored, excluded: None });
         self.ready.push_back(entry);
     }
 
-    /// Takes the next message that `end` may have out of the order.
+    /// Takes the next message that `end` may have out of the order; not one that the journal has not on stable storage
+    /// yet, which begins behind `durable`.
     #[inline]
-    pub fn pop(&mut self, end: Key) -> Option<Key> {
-        let entry = if self.returned.is_empty() { self.ready.pop_front()? } else { self.pop_returned(end)? };
+    pub fn pop(&mut self, end: Key, durable: u64) -> Option<Key> {
+        let entry = if self.returned.is_empty() { self.pop_ready(durable)? } else { self.pop_returned(end, durable)? };
         self.ready_bytes -= self.entries.get(entry)?.message.size();
         Some(entry)
     }
 
+    #[inline]
+    fn pop_ready(&mut self, durable: u64) -> Option<Key> {
+        let first = *self.ready.front()?;
+        if self.entries.get(first).is_some_and(|entry| entry.stored > durable) {
+            self.blocked = true;
+            return None;
+        }
+        self.ready.pop_front()
+    }
+
     #[cold]
-    fn pop_returned(&mut self, end: Key) -> Option<Key> {
+    fn pop_returned(&mut self, end: Key, durable: u64) -> Option<Key> {
         let allowed = |entry: &Key| {
             let excluded = self.entries.get(*entry).and_then(|entry| entry.excluded.as_deref());
             !excluded.is_some_and(|excluded| excluded.contains(&end))
@@ -159,7 +218,7 @@ impl Queue {
         let found = self.returned.iter().take(EXCLUSIONS_MAX).find(|(_, entry)| allowed(entry));
         match found.map(|(&sequence, _)| sequence) {
             Some(sequence) => self.returned.remove(&sequence),
-            None => self.ready.pop_front(),
+            None => self.pop_ready(durable),
         }
     }
 
@@ -230,7 +289,12 @@ impl Queue {
     /// Drops a message that is out of the order; gives the octets that are free by it.
     #[inline]
     pub fn remove(&mut self, entry: Key) -> u64 {
-        let size = self.entries.get(entry).map_or(0, |entry| entry.message.size());
+        let Some(found) = self.entries.get(entry) else { return 0 };
+        let (size, sequence, stored) = (found.message.size(), found.sequence, found.stored);
+        if stored != 0 {
+            let durable = found.message.header.durable;
+            self.note_gone(sequence, stored, durable);
+        }
         self.entries.clear(entry);
         self.bytes -= size;
         size
@@ -238,9 +302,41 @@ impl Queue {
 
     /// Takes a message that is out of the order out of the queue.
     pub fn take(&mut self, entry: Key) -> Option<Message> {
-        let message = self.entries.remove(entry)?.message;
+        let Entry { message, sequence, stored, .. } = self.entries.remove(entry)?;
         self.bytes -= message.size();
+        if stored != 0 {
+            self.note_gone(sequence, stored, message.header.durable);
+        }
         Some(message)
+    }
+
+    /// Notes that a message that the journal has is no longer needed.
+    fn note_gone(&mut self, sequence: u64, stored: u64, durable: bool) {
+        self.released.push(stored);
+        if !durable || self.declared == 0 {
+            return;
+        }
+        match self.gone.last_mut() {
+            Some(gone) if gone.next_sequence == sequence => {
+                gone.next_sequence = sequence + 1;
+                gone.last = stored;
+            }
+            _ => self.gone.push(Gone { next_sequence: sequence + 1, first: stored, last: stored }),
+        }
+    }
+
+    /// Names of all messages in memory that the journal has.
+    pub fn stored(&self) -> impl Iterator<Item = u64> {
+        self.entries.iter().map(|(_, entry)| entry.stored).filter(|&stored| stored != 0)
+    }
+
+    /// Name and failures of a message that `end` holds, if the journal keeps it.
+    pub fn held(&self, end: Key, key: u64) -> Option<(u64, u32)> {
+        let [generation, slot] = [key >> 32, key & u64::from(u32::MAX)].map(|half| half as u32);
+        let held = self.acquired.get(Key { slot, generation }).filter(|held| held.end == end)?;
+        let entry = self.entries.get(held.entry)?;
+        let lasting = entry.stored != 0 && entry.message.header.durable && self.declared != 0;
+        lasting.then_some((entry.stored, entry.message.header.delivery_count))
     }
 
     /// Everything that `end` holds comes back.
@@ -293,7 +389,7 @@ impl Queue {
             entry.sequence
         });
         assert!(order.is_sorted(), "what came back is older than what was never sent");
-        let sent = self.messages() - self.depth() - self.acquired.len() as u64;
+        let sent = self.entries.len() as u64 - self.depth() - self.acquired.len() as u64;
         assert!(sent <= 1, "a message waits, is held, or is the last one sent");
     }
 }

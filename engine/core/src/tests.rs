@@ -81,7 +81,7 @@ impl Owner {
     }
 
     fn settle(&mut self, end: EndKey, key: u64, outcome: Outcome) -> Vec<(u64, u32, u32)> {
-        deliveries(self.command(Command::Settle { end, key, outcome }))
+        deliveries(self.command(Command::Settle { end, key, outcome, confirm: None }))
     }
 }
 
@@ -142,7 +142,7 @@ fn annotations_of_an_outcome_change_the_message() {
     let annotations = Some(Bytes::from_static(b"more"));
     let modified = Modified { annotations, ..Modified::default() };
     let outcome = Outcome::Modified(Box::new(modified));
-    owner.command(Command::Settle { end: consumer, key, outcome });
+    owner.command(Command::Settle { end: consumer, key, outcome, confirm: None });
     let again = owner.command(Command::Grant { end: consumer, credit: 1 });
     let [Event::Deliver { message, .. }] = &again[..] else { panic!("it comes again: {again:?}") };
     assert_eq!(&message.body[..], b"\0\0\0\x01more");
@@ -257,7 +257,7 @@ proptest! {
                         2 => { done.insert(number); Outcome::Rejected(None) }
                         _ => { done.insert(number); Outcome::Accepted }
                     };
-                    owner.command(Command::Settle { end: consumers[consumer], key, outcome })
+                    owner.command(Command::Settle { end: consumers[consumer], key, outcome, confirm: None })
                 }
                 Step::Settle(..) => Vec::new(),
                 Step::Reattach(consumer) => {

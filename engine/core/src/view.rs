@@ -17,6 +17,8 @@ pub struct QueueView {
     pub messages: u64,
     /// Their size with overhead, octets.
     pub bytes: u64,
+    /// Messages that are on disk only.
+    pub paged: u64,
     /// Messages that consumers hold.
     pub acquired: u64,
     /// Links that send to its address.
@@ -37,7 +39,8 @@ impl Core {
                 name: queue.name.to_string(),
                 routing: queue.routing,
                 messages: queue.messages(),
-                bytes: queue.bytes,
+                bytes: queue.bytes + queue.paged_bytes,
+                paged: queue.paged,
                 acquired: queue.acquired.len() as u64,
                 producers: address.map_or(0, |address| address.producers.len() as u64),
                 consumers: (queue.consumers.len() + queue.browsers.len()) as u64,

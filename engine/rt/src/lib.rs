@@ -2,6 +2,7 @@
 
 mod clock;
 mod executor;
+mod file;
 mod inbox;
 mod lane;
 mod preflight;
@@ -12,6 +13,7 @@ mod waker;
 
 pub use clock::{Clock, wall_ms};
 pub use executor::{ShardThread, allowed_cores, pin_thread, spawn_shard};
+pub use file::{Access, Existing, Sync, allocate, free_bytes, open_file, write_synced};
 pub use inbox::{Inbox, InboxSender, inbox};
 pub use lane::{LaneReceiver, LaneSender, lane};
 pub use preflight::{PreflightError, preflight};

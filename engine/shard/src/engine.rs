@@ -7,9 +7,11 @@ use engine_core::command::{Command, Outcome, Settled};
 use engine_core::event::{Delivery, Event};
 use engine_core::key::{EndKey, LinkKey};
 use engine_core::message::Message;
+use storage_disk::Disk;
 
 use crate::mesh::{Mesh, Parcel};
 use crate::placement::Placement;
+use crate::store::{Store, StoreError, StoreTotals};
 
 /// One shard's queues and its lanes.
 pub struct Engine {
@@ -19,12 +21,21 @@ pub struct Engine {
     now_ns: u64,
     wall_ms: u64,
     busy: bool,
+    journal: Option<Journal>,
+}
+
+/// A shard's journal, and the disk that it is on.
+pub struct Journal {
+    /// What is in it.
+    pub store: Store,
+    /// Where it is.
+    pub disk: Disk,
 }
 
 impl Engine {
-    /// Joins a shard's parts.
-    pub fn new(core: Core, mesh: Mesh, placement: Placement) -> Self {
-        Self { core, mesh, placement, now_ns: 0, wall_ms: 0, busy: false }
+    /// Joins a shard's parts. Without a journal everything is in memory, and the core has to know that.
+    pub fn new(core: Core, mesh: Mesh, placement: Placement, journal: Option<Journal>) -> Self {
+        Self { core, mesh, placement, now_ns: 0, wall_ms: 0, busy: false, journal }
     }
 
     /// This shard.
@@ -47,8 +58,11 @@ impl Engine {
         &self.mesh
     }
 
-    /// Starts a turn: its time, and its budget for each lane.
-    pub fn begin_turn(&mut self, now_ns: u64, wall_ms: u64) {
+    /// Starts a turn: its time, its budget for each lane, and what the disk has done.
+    ///
+    /// # Errors
+    /// When the journal failed: nothing may be acknowledged any more.
+    pub fn begin_turn(&mut self, now_ns: u64, wall_ms: u64) -> Result<(), StoreError> {
         self.now_ns = now_ns;
         self.wall_ms = wall_ms;
         self.busy = false;
@@ -56,6 +70,31 @@ impl Engine {
         if self.core.deadline().is_some_and(|deadline| deadline <= now_ns) {
             self.core.handle_deadline(now_ns, wall_ms);
         }
+        let Some(Journal { store, disk }) = &mut self.journal else { return Ok(()) };
+        while let Some(done) = disk.poll_done() {
+            self.busy = true;
+            store.handle_done(&mut self.core, now_ns, done)?;
+        }
+        Ok(())
+    }
+
+    /// Gives the journal what happened in this turn; its disk writes while the turn goes on.
+    pub fn commit(&mut self) {
+        let Some(Journal { store, disk }) = &mut self.journal else { return };
+        store.handle_turn(&mut self.core, self.now_ns);
+        while let Some(order) = store.poll_order() {
+            disk.submit(order);
+        }
+    }
+
+    /// What the journal did so far; `None` without one.
+    pub fn journal(&self) -> Option<StoreTotals> {
+        self.journal.as_ref().map(|journal| journal.store.totals())
+    }
+
+    /// Whether the journal has something that is not on stable storage.
+    pub fn is_writing(&self) -> bool {
+        self.journal.as_ref().is_some_and(|journal| journal.store.is_busy())
     }
 
     /// The turn's wall time, milliseconds since the epoch.
@@ -84,15 +123,15 @@ impl Engine {
         }
     }
 
-    /// Settles what a consumer holds.
+    /// Settles what a consumer holds; `confirm` names the delivery of a peer that waits until that is durable.
     #[inline]
-    pub fn settle(&mut self, owner: u16, end: EndKey, key: u64, outcome: Outcome) {
+    pub fn settle(&mut self, owner: u16, end: EndKey, key: u64, outcome: Outcome, confirm: Option<u32>) {
         if owner == self.mesh.shard() {
-            self.core.handle_settle(end, key, outcome);
-        } else if outcome == Outcome::Accepted {
+            self.core.handle_settle(end, key, outcome, confirm);
+        } else if outcome == Outcome::Accepted && confirm.is_none() {
             self.mesh.accept(owner, end, key);
         } else {
-            self.mesh.send(owner, Parcel::Command(Command::Settle { end, key, outcome }));
+            self.mesh.send(owner, Parcel::Command(Command::Settle { end, key, outcome, confirm }));
         }
     }
 
@@ -149,7 +188,8 @@ impl Engine {
 
     /// When the next turn is due even if nothing happens, nanoseconds.
     pub fn deadline(&self) -> Option<u64> {
-        self.core.deadline()
+        let journal = self.journal.as_ref().and_then(|journal| journal.store.deadline());
+        [self.core.deadline(), journal].into_iter().flatten().min()
     }
 }
 
@@ -166,19 +206,19 @@ mod tests {
         let placement = Placement::new(2);
         let engine = |mesh: Mesh| {
             let config = CoreConfig { shard: mesh.shard(), ..CoreConfig::default() };
-            Engine::new(Core::new(config), mesh, placement)
+            Engine::new(Core::new(config), mesh, placement, None)
         };
         let mut engines: Vec<Engine> = crate::mesh(&wakers).into_iter().map(engine).collect();
         let address = placement.name_owned_by(1, |n| format!("q{n}")).expect("a name");
         let spec = ProducerSpec { address, routing: None, create: Create::Auto, lifetime: None };
         let link = LinkKey { shard: 0, generation: 3, slot: 9 };
-        engines[0].begin_turn(0, 0);
+        engines[0].begin_turn(0, 0).expect("no journal");
         engines[0].submit(1, Command::AttachProducer { link, spec: Box::new(spec) });
         engines[0].flush();
-        engines[1].begin_turn(0, 0);
+        engines[1].begin_turn(0, 0).expect("no journal");
         assert!(engines[1].poll_event().is_none(), "nothing for its own links");
         engines[1].flush();
-        engines[0].begin_turn(0, 0);
+        engines[0].begin_turn(0, 0).expect("no journal");
         let (to, event) = engines[0].poll_event().expect("the answer came back");
         assert_eq!(to, link);
         assert!(matches!(event, Event::Attached { .. }));

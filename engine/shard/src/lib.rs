@@ -2,10 +2,12 @@
 #![forbid(unsafe_code)]
 
 mod engine;
+mod limits;
 mod mesh;
 pub mod placement;
 mod spin;
+pub mod store;
 
-pub use engine::Engine;
+pub use engine::{Engine, Journal};
 pub use mesh::{LaneView, Mesh, mesh, mesh_of};
 pub use spin::Spin;

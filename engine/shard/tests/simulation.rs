@@ -69,7 +69,7 @@ impl World {
         let placement = Placement::new(shards as u16);
         let engines = mesh_of(&wakers, capacity).into_iter().map(|mesh| {
             let config = CoreConfig { shard: mesh.shard(), producer_window: 20, ..CoreConfig::default() };
-            Engine::new(Core::new(config), mesh, placement)
+            Engine::new(Core::new(config), mesh, placement, None)
         });
         let names = (0..QUEUES).map(|queue| format!("queue-{queue}")).collect();
         let (engines, sent) = (engines.collect(), vec![0; QUEUES]);
@@ -106,7 +106,7 @@ impl World {
 
     /// One shard's turn.
     fn turn(&mut self, shard: usize) {
-        self.engines[shard].begin_turn(1, 1);
+        self.engines[shard].begin_turn(1, 1).expect("no journal");
         loop {
             let mut any = false;
             while let Some((link, event)) = self.engines[shard].poll_event() {
@@ -180,7 +180,7 @@ impl World {
                 if outcome == Outcome::Accepted {
                     self.done.insert((link.queue, number));
                 }
-                engine.settle(link.owner, end, key, outcome);
+                engine.settle(link.owner, end, key, outcome, None);
             }
             Role::Consumer { held, .. } if choice == 9 => {
                 for (_, number) in held.drain(..) {

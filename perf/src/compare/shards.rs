@@ -5,7 +5,7 @@ use std::io;
 use engine_shard::placement::Placement;
 
 use crate::load::{self, Load, Paced};
-use crate::peer::Settle;
+use crate::peer::{Kept, Settle};
 
 use super::{Options, Setup, cpu_seconds, median, on_core, start_broker};
 
@@ -28,6 +28,7 @@ pub(super) fn forwarded(options: &Options) -> io::Result<()> {
         size: 100,
         window: 2000,
         settle,
+        kept: Kept::Volatile,
         seconds: options.seconds,
     };
     println!(
@@ -84,7 +85,8 @@ pub(super) fn two(options: &Options) -> io::Result<()> {
             let run = |shard: usize, core: usize| {
                 let addresses = vec![owned_by(shard as u16)];
                 let (seconds, settle) = (options.seconds, Settle::Unsettled);
-                let load = Load { addresses, home: None, size: 100, window: 2000, settle, seconds };
+                let load =
+                    Load { addresses, home: None, size: 100, window: 2000, settle, kept: Kept::Volatile, seconds };
                 on_core(core, || load::pairs(broker.address, &load))
             };
             let rate: f64 = std::thread::scope(|scope| {

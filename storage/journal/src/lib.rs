@@ -15,7 +15,7 @@ mod writer;
 
 pub use buffer::Buffer;
 pub use order::{Done, Order};
-pub use record::{Lasting, Numbers, Properties, Record};
-pub use replay::{Ended, Fault, FaultKind, Replay, read_batches};
+pub use record::{Numbers, Properties, Record};
+pub use replay::{Batch, Ended, Fault, FaultKind, Replay, batch_length, read_batches};
 pub use segments::Segments;
 pub use writer::{BATCH_MAX, Full, Place, Position, Sealed, Writer};

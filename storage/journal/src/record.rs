@@ -32,9 +32,7 @@ impl Numbers<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Properties {
     /// Whether it outlives the node. If not, it is here because memory was short, and a replay skips it.
-    pub lasting: Lasting,
-    /// Whether its header said durable.
-    pub durable: u8,
+    pub durable: bool,
     /// Priority, 0 to 9 in practice.
     pub priority: u8,
     /// The transfer's message-format.
@@ -43,15 +41,6 @@ pub struct Properties {
     pub expires_ms: u64,
     /// The header's delivery-count when it came.
     pub delivery_count: u32,
-}
-
-/// Whether a message outlives the node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lasting {
-    /// It does.
-    Yes,
-    /// It was put aside while memory was short.
-    No,
 }
 
 /// One fact. Queues have numbers that are never used again, and so do messages: the name of a message in a queue is the
@@ -281,11 +270,9 @@ impl<'a> Record<'a> {
                 Self::QueueDeclared { queue, routing, purpose, address, name }
             }
             kind::QUEUE_DELETED => Self::QueueDeleted { queue: fields.u64()? },
-            kind::TRANSACTION_PART => Self::TransactionPart {
-                coordinator: fields.u16()?,
-                transaction: fields.u64()?,
-                records: fields.u32()?,
-            },
+            kind::TRANSACTION_PART => {
+                Self::TransactionPart { coordinator: fields.u16()?, transaction: fields.u64()?, records: fields.u32()? }
+            }
             kind::TRANSACTION_COMMITTED => {
                 Self::TransactionCommitted { coordinator: fields.u16()?, transaction: fields.u64()? }
             }
@@ -301,9 +288,8 @@ impl Properties {
     #[inline]
     fn encode(&self, numbers: usize) -> [u8; PROPERTIES] {
         let mut octets = [0; PROPERTIES];
-        octets[0] = u8::from(self.lasting == Lasting::No);
-        octets[1] = self.durable;
-        octets[2] = self.priority;
+        octets[0] = u8::from(self.durable);
+        octets[1] = self.priority;
         octets[4..8].copy_from_slice(&self.format.to_le_bytes());
         octets[8..16].copy_from_slice(&self.expires_ms.to_le_bytes());
         octets[16..20].copy_from_slice(&self.delivery_count.to_le_bytes());
@@ -313,14 +299,9 @@ impl Properties {
 
     /// The properties, and how many numbers follow.
     fn decode(fields: &mut Fields<'_>) -> Option<(Self, usize)> {
-        let [lasting, durable, priority, _] = fields.array()?;
-        let lasting = match lasting {
-            0 => Lasting::Yes,
-            1 => Lasting::No,
-            _ => return None,
-        };
+        let [durable @ 0..=1, priority, _, _] = fields.array()? else { return None };
         let (format, expires_ms, delivery_count) = (fields.u32()?, fields.u64()?, fields.u32()?);
-        Some((Self { lasting, durable, priority, format, expires_ms, delivery_count }, fields.u32()? as usize))
+        Some((Self { durable: durable == 1, priority, format, expires_ms, delivery_count }, fields.u32()? as usize))
     }
 }
 

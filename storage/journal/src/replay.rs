@@ -8,6 +8,15 @@ use crate::format::{BATCH_HEADER, BLOCK, BatchHeader, SegmentHeader, padded, see
 use crate::record::Record;
 use crate::writer::{Place, Position};
 
+/// The batch that a record is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// Where it lies.
+    pub place: Place,
+    /// Its length, octets; whole blocks.
+    pub bytes: usize,
+}
+
 /// Something that no crash explains.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -43,6 +52,8 @@ impl std::fmt::Display for Fault {
         write!(f, "segment {segment} at offset {offset}: {what}")
     }
 }
+
+impl std::error::Error for Fault {}
 
 /// How the segments ended: the next batch goes to a new segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +99,7 @@ impl Replay {
         &mut self,
         number: u64,
         bytes: &[u8],
-        mut take: impl FnMut(u64, Place, Record<'_>),
+        mut take: impl FnMut(u64, Batch, Record<'_>),
     ) -> Result<(), Fault> {
         if self.next.segment != 0 && self.next.segment != number {
             return Err(Fault { segment: self.next.segment, offset: 0, kind: FaultKind::Foreign });
@@ -115,7 +126,7 @@ impl Replay {
         let mut at = BLOCK;
         while let Some((batch, checksum)) = self.expected(bytes.get(at..).unwrap_or_default()) {
             let content = bytes.get(at..at + batch.bytes as usize).unwrap_or_default();
-            records(content, &batch, at as u64, |sequence, place, record| take(sequence, place, record))?;
+            records(content, &batch, at as u64, &mut take)?;
             self.next.batch = batch.batch + 1;
             self.next.sequence = batch.first_sequence + u64::from(batch.numbers);
             self.next.previous = checksum;
@@ -126,7 +137,7 @@ impl Replay {
         if rest.len() > BLOCK && self.later(&rest[BLOCK..], self.next.batch) {
             return Err(Fault { segment: number, offset: at as u64, kind: FaultKind::Batch });
         }
-        if begun || self.ended.is_none() {
+        if begun {
             let torn = rest.get(..BLOCK).is_some_and(|block| self.started(block));
             self.ended = Some(Ended { place: Place { segment: number, offset: at as u64 }, torn });
         }
@@ -139,9 +150,10 @@ impl Replay {
         self.ended
     }
 
-    /// What a writer goes on with, in a segment after all that were given.
+    /// What a writer goes on with, in the segment after the last one with batches; if there was none, after all that were given.
     pub fn position(&self) -> Position {
-        Position { segment: self.next.segment.max(1), ..self.next }
+        let next = self.ended.map_or(self.next.segment.max(1), |ended| ended.place.segment + 1);
+        Position { segment: next, ..self.next }
     }
 
     /// The batch that is expected, if it is there and whole.
@@ -181,7 +193,7 @@ pub fn read_batches(
     directory: [u8; 16],
     place: Place,
     bytes: &[u8],
-    mut take: impl FnMut(u64, Place, Record<'_>),
+    mut take: impl FnMut(u64, Batch, Record<'_>),
 ) -> Result<(), Fault> {
     let seed = seed(directory);
     let mut at = 0;
@@ -193,7 +205,7 @@ pub fn read_batches(
             return Err(damaged);
         }
         let content = bytes.get(at..at + batch.bytes as usize).unwrap_or_default();
-        records(content, &batch, offset, |sequence, place, record| take(sequence, place, record))?;
+        records(content, &batch, offset, &mut take)?;
         at += padded(batch.bytes as usize);
     }
     Ok(())
@@ -203,11 +215,14 @@ fn records(
     content: &[u8],
     batch: &BatchHeader,
     at: u64,
-    mut take: impl FnMut(u64, Place, Record<'_>),
+    take: &mut impl FnMut(u64, Batch, Record<'_>),
 ) -> Result<(), Fault> {
-    let fault =
-        |offset: usize, what| Fault { segment: batch.segment, offset: at + offset as u64, kind: FaultKind::Record(what) };
-    let place = Place { segment: batch.segment, offset: at };
+    let fault = |offset: usize, what| Fault {
+        segment: batch.segment,
+        offset: at + offset as u64,
+        kind: FaultKind::Record(what),
+    };
+    let found = Batch { place: Place { segment: batch.segment, offset: at }, bytes: padded(content.len()) };
     let mut offset = BATCH_HEADER;
     let mut expected = batch.first_sequence;
     for _ in 0..batch.records {
@@ -217,11 +232,17 @@ fn records(
             return Err(fault(offset, "a record is out of its order"));
         }
         expected += u64::from(record.numbers());
-        take(sequence, place, record);
+        take(sequence, found, record);
         offset += bytes;
     }
     if offset != content.len() || expected != batch.first_sequence + u64::from(batch.numbers) {
         return Err(fault(offset, "a batch is longer than its records"));
     }
     Ok(())
+}
+
+/// Length of the batch that begins at `bytes`, whole blocks, as its header has it: nothing is verified. `None` when no batch
+/// begins there.
+pub fn batch_length(bytes: &[u8]) -> Option<usize> {
+    BatchHeader::peek(bytes).map(|(header, _)| padded(header.bytes as usize).max(BLOCK))
 }

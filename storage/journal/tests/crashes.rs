@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use storage_journal::format::{BLOCK, SegmentHeader};
-use storage_journal::{Fault, FaultKind, Full, Lasting, Numbers, Position, Properties, Record, Replay, Writer, read_batches};
+use storage_journal::{Fault, FaultKind, Full, Numbers, Position, Properties, Record, Replay, Writer, read_batches};
 
 const SEGMENT: usize = 64 * 1024;
 const SECTOR: usize = 512;
@@ -41,14 +41,7 @@ impl Disk {
     }
 
     fn append(&mut self, body: &[u8]) {
-        let properties = Properties {
-            lasting: Lasting::Yes,
-            durable: 1,
-            priority: 4,
-            format: 0,
-            expires_ms: 0,
-            delivery_count: 0,
-        };
+        let properties = Properties { durable: true, priority: 4, format: 0, expires_ms: 0, delivery_count: 0 };
         let record = Record::Message { properties, queues: Numbers(&[3, 0, 0, 0, 0, 0, 0, 0]), body };
         loop {
             match self.writer.append(&record) {
@@ -91,11 +84,11 @@ impl Disk {
         let mut last = 0;
         let mut places = Vec::new();
         for (&number, segment) in &self.segments {
-            replay.handle_segment(number, segment, |sequence, place, record| {
+            replay.handle_segment(number, segment, |sequence, batch, record| {
                 assert_eq!(sequence, last + 1, "in order, without a gap");
                 last = sequence;
                 let Record::Message { body, .. } = record else { panic!("only messages were written: {record:?}") };
-                places.push(place);
+                places.push(batch.place);
                 bodies.push(body.to_vec());
             })?;
         }

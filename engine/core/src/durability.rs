@@ -1,0 +1,387 @@
+//! What is kept in the journal, and what waits for it.
+//!
+//! Guarantees:
+//! 1. A fact's number is larger than those of all facts before it; the journal is told of them in that order.
+//! 2. Nothing is acknowledged, and no durable message is given to a consumer, before its number is durable.
+//! 3. A queue's messages are in memory in front, in the journal behind: once the first is in the journal only, all that follow
+//!    are, until they were fetched.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::core::{Address, Core};
+use crate::event::Event;
+use crate::fact::{Declared, Fact, Purpose, Resident, Target, Targets};
+use crate::key::LinkKey;
+use crate::limits::{FETCH_BELOW, RESIDENT_BYTES, RESIDENT_BYTES_SHORT, Storage};
+use crate::message::Message;
+use crate::queue::{Kind, Queue};
+use crate::slab::Key;
+
+/// What the disk has room for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Room {
+    /// Whatever comes.
+    #[default]
+    Plenty,
+    /// What is on its way; producers get no more credit.
+    Little,
+    /// Acknowledgements; durable messages are refused.
+    None,
+}
+
+/// What waits until a number is durable.
+#[derive(Debug)]
+enum Waiting {
+    Accept { number: u64, end: Key, link: LinkKey, deliveries: (u32, u32) },
+    Tell { number: u64, link: LinkKey, event: Event },
+}
+
+/// The owner's half of the journal.
+#[derive(Debug, Default)]
+pub(crate) struct Journal {
+    /// The last number on stable storage.
+    pub durable: u64,
+    pub room: Room,
+    /// Queues of which more is to be read.
+    pub fetches: VecDeque<u64>,
+    last_number: u64,
+    last_queue: u64,
+    facts: VecDeque<Fact>,
+    released: Vec<u64>,
+    waiting: VecDeque<Waiting>,
+    /// Queues whose first message waits for the journal.
+    blocked: Vec<Key>,
+    /// Queues with messages that left.
+    pub telling: Vec<Key>,
+    by_number: HashMap<u64, Key>,
+}
+
+impl Journal {
+    fn take_numbers(&mut self, count: u64) -> u64 {
+        self.last_number += count;
+        self.last_number + 1 - count
+    }
+
+    pub fn failed(&mut self, queue: u64, message: u64, count: u32) {
+        let number = self.take_numbers(1);
+        self.facts.push_back(Fact::Failed { number, queue, message, count });
+    }
+}
+
+/// A queue that the journal has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// The queue itself.
+    pub declared: Declared,
+    /// Messages in it.
+    pub messages: u64,
+    /// Size of their bodies, octets.
+    pub bytes: u64,
+}
+
+/// A wish for messages that the journal alone has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fetch {
+    /// Whose.
+    pub queue: u64,
+    /// About how much, octets.
+    pub bytes: u64,
+}
+
+impl Core {
+    /// Whether a message goes to the journal when it is put into a queue.
+    #[inline]
+    pub(crate) fn is_stored(&self, queue: Key, message: &Message) -> bool {
+        self.config.storage == Storage::Journal
+            && self.queues.get(queue).is_some_and(|queue| {
+                (message.header.durable && queue.is_lasting()) || self.residence(queue) == Resident::No
+            })
+    }
+
+    /// Where a queue keeps the next message.
+    #[inline]
+    fn residence(&self, queue: &Queue) -> Resident {
+        let budget = self.config.memory_bytes;
+        let limit = if self.memory_bytes <= budget / 2 {
+            RESIDENT_BYTES.min(budget / 8)
+        } else if self.memory_bytes <= budget / 4 * 3 {
+            RESIDENT_BYTES_SHORT.min(budget / 16)
+        } else {
+            0
+        };
+        if queue.paged > 0 || queue.bytes > limit { Resident::No } else { Resident::Yes }
+    }
+
+    /// Puts a message into queues, at least one of which stores it; gives the number that has to be durable before the message
+    /// is acknowledged, or 0.
+    pub(crate) fn store(&mut self, queues: &[Key], message: Message) -> u64 {
+        let durable = message.header.durable;
+        let mut awaited = false;
+        let mut targets = Vec::new();
+        for &key in queues {
+            if !self.is_stored(key, &message) {
+                self.push(key, message.clone(), 0);
+                continue;
+            }
+            awaited |= durable && self.declare(key) != 0;
+            self.number(key);
+            targets.push(key);
+        }
+        let first = self.journal.take_numbers(targets.len() as u64);
+        let mut places = [None; 1];
+        let mut many = Vec::new();
+        for (&key, name) in targets.iter().zip(first..) {
+            let Some(queue) = self.queues.get(key) else { continue };
+            let target = Target { queue: queue.number, resident: self.residence(queue) };
+            match target.resident {
+                Resident::Yes => self.push(key, message.clone(), name),
+                Resident::No => self.push_paged(key, &message),
+            }
+            if targets.len() == 1 { places = [Some(target)] } else { many.push(target) }
+        }
+        let targets = places[0].map_or_else(|| Targets::Many(many.into()), Targets::One);
+        self.journal.facts.push_back(Fact::Stored { number: first, targets, message });
+        if awaited { first } else { 0 }
+    }
+
+    fn push_paged(&mut self, key: Key, message: &Message) {
+        let Some(queue) = self.queues.get_mut(key) else { return };
+        queue.paged += 1;
+        queue.paged_bytes += message.size();
+        queue.totals.enqueued += 1;
+        if queue.paged == 1 {
+            self.touch(key);
+        }
+    }
+
+    /// The number of a queue in the journal.
+    fn number(&mut self, key: Key) -> u64 {
+        let Some(queue) = self.queues.get_mut(key) else { return 0 };
+        if queue.number == 0 {
+            self.journal.last_queue += 1;
+            queue.number = self.journal.last_queue;
+            self.journal.by_number.insert(queue.number, key);
+        }
+        queue.number
+    }
+
+    /// Makes sure that a queue that may outlive the node does; gives the number of that fact, or 0.
+    pub(crate) fn declare(&mut self, key: Key) -> u64 {
+        let number = self.number(key);
+        let Some(queue) = self.queues.get_mut(key).filter(|queue| queue.is_lasting()) else { return 0 };
+        if queue.declared == 0 {
+            queue.declared = self.journal.take_numbers(1);
+            let address = self.addresses.get(queue.address).map(|address| address.name.to_string());
+            let declared = Declared {
+                queue: number,
+                routing: queue.routing,
+                purpose: if queue.kind == Kind::Durable { Purpose::Subscription } else { Purpose::OnDemand },
+                address: address.unwrap_or_default(),
+                name: queue.name.to_string(),
+            };
+            let declared = Box::new(declared);
+            self.journal.facts.push_back(Fact::Declared { number: queue.declared, declared });
+        }
+        queue.declared
+    }
+
+    /// A queue is deleted: the journal forgets it.
+    pub(crate) fn forget(&mut self, queue: &Queue) {
+        if queue.number == 0 {
+            return;
+        }
+        self.journal.by_number.remove(&queue.number);
+        self.journal.released.extend(queue.stored().chain(queue.released.iter().copied()));
+        let number = if queue.declared == 0 { 0 } else { self.journal.take_numbers(1) };
+        self.journal.facts.push_back(Fact::Deleted { number, queue: queue.number });
+    }
+
+    /// Messages of a queue that the journal has may have left.
+    #[inline]
+    pub(crate) fn note_gone(&mut self, key: Key) {
+        let Some(queue) = self.queues.get_mut(key) else { return };
+        if !queue.released.is_empty() && !std::mem::replace(&mut queue.telling, true) {
+            self.journal.telling.push(key);
+        }
+    }
+
+    /// Makes facts of a queue's messages that left; gives the number of the last one, or 0.
+    pub(crate) fn tell_gone(&mut self, key: Key) -> u64 {
+        let Some(queue) = self.queues.get_mut(key) else { return 0 };
+        queue.telling = false;
+        self.journal.released.append(&mut queue.released);
+        let mut number = 0;
+        for gone in queue.gone.drain(..) {
+            number = self.journal.take_numbers(1);
+            let (queue, first, last) = (queue.number, gone.first, gone.last);
+            self.journal.facts.push_back(Fact::Acknowledged { number, queue, first, last });
+        }
+        number
+    }
+
+    /// A queue was looked at, and may wait for the journal.
+    #[inline]
+    pub(crate) fn note_waiting(&mut self, key: Key) {
+        if let Some(queue) = self.queues.get_mut(key)
+            && queue.blocked
+        {
+            self.journal.blocked.push(key);
+        }
+    }
+
+    /// Accepts a delivery once `number` is durable.
+    #[inline]
+    pub(crate) fn accept_after(&mut self, number: u64, end: Key, link: LinkKey, delivery: u32) {
+        if let Some(Waiting::Accept { number: last, end: same, deliveries: (_, to), .. }) =
+            self.journal.waiting.back_mut()
+            && *same == end
+            && to.wrapping_add(1) == delivery
+        {
+            (*last, *to) = (number, delivery);
+            return;
+        }
+        let deliveries = (delivery, delivery);
+        self.journal.waiting.push_back(Waiting::Accept { number, end, link, deliveries });
+    }
+
+    /// Tells a link something once `number` is durable.
+    pub(crate) fn tell_after(&mut self, number: u64, link: LinkKey, event: Event) {
+        if number <= self.journal.durable {
+            self.events.push_back((link, event));
+        } else {
+            // What waits is in the order of its numbers, so that whatever was told before is durable by then.
+            let number = self.journal.last_number;
+            self.journal.waiting.push_back(Waiting::Tell { number, link, event });
+        }
+    }
+
+    /// Everything up to `number` is on stable storage.
+    pub fn handle_durable(&mut self, number: u64) {
+        self.journal.durable = number;
+        while let Some(waiting) = self.journal.waiting.pop_front() {
+            match waiting {
+                Waiting::Accept { number: at, end, link, deliveries } if at <= number => {
+                    self.accept(end, link, deliveries);
+                }
+                Waiting::Tell { number: at, link, event } if at <= number => self.events.push_back((link, event)),
+                waiting => {
+                    self.journal.waiting.push_front(waiting);
+                    break;
+                }
+            }
+        }
+        for key in std::mem::take(&mut self.journal.blocked) {
+            if let Some(queue) = self.queues.get_mut(key) {
+                queue.blocked = false;
+                self.touch(key);
+            }
+        }
+    }
+
+    /// The next fact for the journal. `None` means that it was told of everything.
+    pub fn poll_fact(&mut self) -> Option<Fact> {
+        if self.journal.facts.is_empty() {
+            for key in std::mem::take(&mut self.journal.telling) {
+                self.tell_gone(key);
+            }
+        }
+        self.journal.facts.pop_front()
+    }
+
+    /// The next message that the journal no longer needs to keep, by its name. To be asked after all facts were told.
+    pub fn poll_released(&mut self) -> Option<u64> {
+        self.journal.released.pop()
+    }
+
+    /// The next wish for messages that the journal alone has.
+    pub fn poll_fetch(&mut self) -> Option<Fetch> {
+        let queue = self.journal.fetches.pop_front()?;
+        // When memory is short each queue gets what it can go on with.
+        let short = self.memory_bytes > self.config.memory_bytes / 2;
+        Some(Fetch { queue, bytes: if short { 1 } else { FETCH_BELOW } })
+    }
+
+    /// A message that the journal alone had; they come in the order in which the queue got them.
+    pub fn handle_fetched(&mut self, queue: u64, name: u64, message: Message) {
+        let Some(&key) = self.journal.by_number.get(&queue) else { return };
+        let Some(queue) = self.queues.get_mut(key) else { return };
+        let size = message.size();
+        self.memory_bytes += size;
+        queue.paged -= 1;
+        // After a restart sizes are known as averages only.
+        queue.paged_bytes = if queue.paged == 0 { 0 } else { queue.paged_bytes.saturating_sub(size) };
+        queue.append(message, name);
+    }
+
+    /// All of a fetch came.
+    pub fn handle_fetch_done(&mut self, queue: u64) {
+        let Some(&key) = self.journal.by_number.get(&queue) else { return };
+        let Some(queue) = self.queues.get_mut(key) else { return };
+        queue.fetching = false;
+        self.touch(key);
+    }
+
+    /// The disk has that much room.
+    pub fn handle_room(&mut self, room: Room) {
+        self.journal.room = room;
+    }
+
+    /// What the disk has room for.
+    #[must_use]
+    pub fn room(&self) -> Room {
+        self.journal.room
+    }
+
+    /// Numbers for what the journal writes of itself.
+    pub fn take_numbers(&mut self, count: u64) -> u64 {
+        self.journal.take_numbers(count)
+    }
+
+    /// Goes on after a restart: `number` and `queue` were the last ones used.
+    pub fn restore_numbers(&mut self, number: u64, queue: u64) {
+        self.journal.last_number = number;
+        self.journal.durable = number;
+        self.journal.last_queue = queue;
+    }
+
+    /// Puts a queue back that the journal has, with its messages still there.
+    pub fn restore(&mut self, restored: &Restored) {
+        let Restored { declared: Declared { queue: number, routing, purpose, address, name }, messages, bytes } =
+            restored;
+        let key = self.names.get(address.as_str()).copied().unwrap_or_else(|| {
+            let (queues, producers) = (Vec::new(), Vec::new());
+            let made = Address { name: address.as_str().into(), routing: *routing, queues, producers };
+            let key = self.addresses.insert(made);
+            self.names.insert(address.as_str().into(), key);
+            key
+        });
+        let kind = match purpose {
+            Purpose::OnDemand => Kind::Auto,
+            Purpose::Subscription => Kind::Durable,
+        };
+        let mut queue = Queue::new(name, key, *routing, kind);
+        queue.number = *number;
+        queue.declared = 1;
+        queue.paged = *messages;
+        queue.paged_bytes = bytes + messages * crate::limits::MESSAGE_OVERHEAD;
+        let queue = self.queues.insert(queue);
+        self.journal.by_number.insert(*number, queue);
+        if let Some(address) = self.addresses.get_mut(key) {
+            address.queues.push(queue);
+        }
+        self.collect(queue);
+    }
+
+    /// Asserts what must hold of it between any two inputs.
+    pub(crate) fn check_journal(&self) {
+        let number = |waiting: &Waiting| match waiting {
+            Waiting::Accept { number, .. } | Waiting::Tell { number, .. } => *number,
+        };
+        assert!(self.journal.waiting.iter().map(number).is_sorted(), "what waits is in the order of its numbers");
+        for (key, queue) in self.queues.iter() {
+            assert!(queue.number == 0 || self.journal.by_number.get(&queue.number) == Some(&key));
+            assert!(queue.paged > 0 || queue.paged_bytes == 0);
+            assert!(self.config.storage == Storage::Journal || queue.number == 0);
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! What the journal is to remember. Flat; rare payloads are boxed.
+
+use crate::command::RoutingType;
+use crate::message::Message;
+
+/// Whether a queue keeps a message in memory, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resident {
+    /// It does.
+    Yes,
+    /// The journal alone has it, until it is fetched.
+    No,
+}
+
+/// A queue that a message was put into, by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The queue.
+    pub queue: u64,
+    /// Where it keeps the message.
+    pub resident: Resident,
+}
+
+/// The queues that a message was put into, at least one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Targets {
+    /// The usual case.
+    One(Target),
+    /// A subscription each.
+    Many(Box<[Target]>),
+}
+
+impl Targets {
+    /// All of them.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Target] {
+        match self {
+            Self::One(target) => std::slice::from_ref(target),
+            Self::Many(targets) => targets,
+        }
+    }
+}
+
+/// Why a queue exists, as far as it matters after a restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Made on demand: goes with its last message and link.
+    OnDemand,
+    /// A durable subscription.
+    Subscription,
+}
+
+/// A queue that outlives the node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Declared {
+    /// Its number, never used again.
+    pub queue: u64,
+    /// How it gets its messages.
+    pub routing: RoutingType,
+    /// Why it exists.
+    pub purpose: Purpose,
+    /// Its address.
+    pub address: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// One fact. Those that are written have a number; a stored message has one for each of its queues, its names there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// A message was put into queues.
+    Stored {
+        /// The first number, its name in the first queue.
+        number: u64,
+        /// The queues.
+        targets: Targets,
+        /// The message.
+        message: Message,
+    },
+    /// Messages left a queue.
+    Acknowledged {
+        /// The fact's number.
+        number: u64,
+        /// The queue.
+        queue: u64,
+        /// The first message's name.
+        first: u64,
+        /// The last one's: all messages of the queue between them left it, too.
+        last: u64,
+    },
+    /// A delivery failed.
+    Failed {
+        /// The fact's number.
+        number: u64,
+        /// The queue.
+        queue: u64,
+        /// The message's name.
+        message: u64,
+        /// Its delivery-count from now on.
+        count: u32,
+    },
+    /// A queue was made.
+    Declared {
+        /// The fact's number.
+        number: u64,
+        /// The queue.
+        declared: Box<Declared>,
+    },
+    /// A queue was deleted, with everything in it.
+    Deleted {
+        /// The fact's number; 0 when nothing of it outlives the node, so that there is nothing to write.
+        number: u64,
+        /// The queue.
+        queue: u64,
+    },
+}
+
+const _: () = assert!(size_of::<Fact>() <= 96);

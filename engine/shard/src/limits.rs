@@ -1,0 +1,27 @@
+//! Every bound of a shard's journal: its value, its reason, and what happens when it is reached.
+
+/// Segments that a journal may be longer than twice what lives in it: the one that is written, those made ready ahead, and
+/// room for emptying the oldest one in peace. Beyond it the oldest is rewritten.
+pub const ALLOWANCE_SEGMENTS: u64 = 4;
+
+/// Segments that are ready before they are needed: at 1 GiB/s one of 64 MiB is full in 60 ms, and takes as long to make.
+pub const SEGMENTS_AHEAD: u64 = 2;
+
+/// Files of segments that are kept to serve again; the others are deleted.
+pub const SEGMENTS_SPARE: usize = 2;
+
+/// Octets that wait to be written, beyond which producers get no more credit: what a slow disk writes in some tens of
+/// milliseconds.
+pub const PENDING_HIGH: usize = 16 << 20;
+
+/// Octets below which they get credit again.
+pub const PENDING_LOW: usize = 4 << 20;
+
+/// Reads of one shard at once: as many as disks are fastest with.
+pub const READS_MAX: usize = 8;
+
+/// Octets of one read while a segment is rewritten.
+pub const REWRITE_WINDOW: usize = 1 << 20;
+
+/// Pause before a full disk is asked for a segment again, nanoseconds.
+pub const RETRY_NS: u64 = 500_000_000;

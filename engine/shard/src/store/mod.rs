@@ -1,0 +1,596 @@
+//! The owner's facts in the journal, and the messages of its queues that are there only: one machine between the core and the disk.
+//!
+//! Guarantees:
+//! 1. Facts are written in the order of their numbers; the core hears of what is durable only when the disk said so.
+//! 2. One batch is written at a time, the next one fills meanwhile; nothing waits for a timer.
+//! 3. A segment is used again when nothing in it is needed and what was copied out of it is durable.
+//! 4. What is read back is what was written, or the node stops: a batch that does not check is never served.
+//!
+//! It does no I/O: `poll_order` says what the disk is to do, `handle_done` takes what came of it.
+
+mod pages;
+mod recovery;
+mod rewriting;
+
+use std::collections::{HashMap, VecDeque};
+use std::num::NonZeroU64;
+
+use bytes::Bytes;
+use engine_core::fact::{Fact, Purpose, Resident, Target};
+use engine_core::message::{Header, Message};
+use engine_core::{Core, Room};
+use storage_journal::format::BLOCK;
+use storage_journal::{
+    Buffer, Done, Fault, Full, Numbers, Order, Position, Properties, Record, Sealed, Segments, Writer, read_batches,
+};
+
+use crate::limits::{
+    ALLOWANCE_SEGMENTS, PENDING_HIGH, PENDING_LOW, READS_MAX, RETRY_NS, SEGMENTS_AHEAD, SEGMENTS_SPARE,
+};
+use pages::{Pages, Run, Sealing, block};
+pub use recovery::Recovery;
+use rewriting::Rewriting;
+
+/// Why a node cannot go on with its journal.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The disk failed.
+    #[error("cannot {what}: {error}")]
+    Disk {
+        /// What was done.
+        what: &'static str,
+        /// Why it failed.
+        error: std::io::Error,
+    },
+    /// The disk gave something else than what was written.
+    #[error("the journal is damaged: {0}")]
+    Damaged(#[from] Fault),
+}
+
+/// What a shard's journal is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct StoreConfig {
+    /// The shard.
+    pub shard: u16,
+    /// The data directory's identity.
+    pub directory: [u8; 16],
+    /// Length of a segment, octets.
+    pub segment_bytes: u64,
+}
+
+/// What a shard's journal did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoreTotals {
+    /// Batches written and synced.
+    pub batches: u64,
+    /// Octets written.
+    pub written_bytes: u64,
+    /// Octets of message bodies stored.
+    pub body_bytes: u64,
+    /// Octets read back.
+    pub read_bytes: u64,
+    /// Messages written again.
+    pub rewritten: u64,
+    /// Octets of all segments.
+    pub journal_bytes: u64,
+    /// Octets of messages that are needed.
+    pub live_bytes: u64,
+    /// Octets that wait to be written.
+    pub pending_bytes: u64,
+}
+
+/// A run that is read.
+#[derive(Debug)]
+struct Reading {
+    id: u64,
+    run: Run,
+    only: Option<Box<[u32]>>,
+    buffer: Option<Buffer>,
+}
+
+/// What a queue has on disk, and what of it is on the way.
+#[derive(Debug, Default)]
+struct Stored {
+    pages: Pages,
+    reading: VecDeque<Reading>,
+    /// The number of its declaration; 0 when it does not outlive the node.
+    declared: u64,
+    /// Octets that the queue wants and that are not durable yet, or that find no free read.
+    wanted: u64,
+}
+
+/// The journal of one shard.
+#[derive(Debug)]
+pub struct Store {
+    config: StoreConfig,
+    writer: Writer,
+    segments: Segments,
+    /// The last segment that is ready to be written.
+    prepared: u64,
+    preparing: Option<u64>,
+    no_room: bool,
+    retry_ns: u64,
+    sealed: VecDeque<Sealed>,
+    /// The last number in the batch that is written.
+    writing: Option<u64>,
+    durable: u64,
+    pending_bytes: usize,
+    orders: VecDeque<Order>,
+    /// Segments whose files serve again, oldest first.
+    spare: VecDeque<u64>,
+    queues: HashMap<u64, Stored>,
+    /// Runs whose last batch is open, by queue and a name in them.
+    unsealed: Vec<(u64, u64)>,
+    /// Messages in memory that were written again: from their name to where that lies.
+    moved: HashMap<u64, u64>,
+    /// Delivery-counts of messages that failed, by name.
+    failures: HashMap<u64, u32>,
+    /// Whose each read is, and of which segment.
+    reads: HashMap<u64, (u64, u64)>,
+    next_read: u64,
+    rewriting: Option<Rewriting>,
+    /// The first number of this run of the node: who had earlier messages is not known, so nobody is told that nobody had.
+    since: u64,
+    /// Queues that want more than could be read yet.
+    hungry: Vec<u64>,
+    /// No segment is used again before this number is durable.
+    free_after: u64,
+    numbers: Vec<u8>,
+    totals: StoreTotals,
+}
+
+impl Store {
+    /// A journal that goes on at `position`, with what there is of it.
+    fn new(config: StoreConfig, position: Position, segments: Segments, prepared: u64) -> Self {
+        let bytes = usize::try_from(config.segment_bytes).expect("segments fit into memory");
+        let mut segments = segments;
+        segments.handle_begun(position.segment, position.sequence);
+        Self {
+            config,
+            writer: Writer::new(config.directory, bytes, position),
+            segments,
+            prepared,
+            preparing: None,
+            no_room: false,
+            retry_ns: 0,
+            sealed: VecDeque::new(),
+            writing: None,
+            durable: position.sequence - 1,
+            pending_bytes: 0,
+            orders: VecDeque::new(),
+            spare: VecDeque::new(),
+            queues: HashMap::new(),
+            unsealed: Vec::new(),
+            moved: HashMap::new(),
+            failures: HashMap::new(),
+            reads: HashMap::new(),
+            next_read: 0,
+            rewriting: None,
+            since: position.sequence,
+            hungry: Vec::new(),
+            free_after: 0,
+            numbers: Vec::new(),
+            totals: StoreTotals::default(),
+        }
+    }
+
+    /// Largest message body that fits into a segment of `segment_bytes`.
+    pub fn body_max(segment_bytes: u64) -> u64 {
+        // Headers of segment, batch and record, and the numbers of as many queues as an address may reasonably have.
+        segment_bytes.saturating_sub(64 * BLOCK as u64)
+    }
+
+    /// Takes what the core has for the journal, and closes the open batch if the disk is free.
+    pub fn handle_turn(&mut self, core: &mut Core, now_ns: u64) {
+        self.take_facts(core);
+        while let Some(fetch) = core.poll_fetch() {
+            let stored = self.queues.entry(fetch.queue).or_default();
+            stored.wanted = fetch.bytes;
+            self.hungry.push(fetch.queue);
+        }
+        self.feed(core);
+        self.rewrite(core);
+        self.free();
+        self.prepare(now_ns);
+        if self.writing.is_none() && self.sealed.is_empty() {
+            self.seal();
+        }
+        self.watch_room(core);
+    }
+
+    /// Afterwards the journal's numbers are the core's, and what is released is known.
+    fn take_facts(&mut self, core: &mut Core) {
+        while let Some(fact) = core.poll_fact() {
+            self.handle_fact(fact);
+        }
+        while let Some(name) = core.poll_released() {
+            self.release(name);
+        }
+    }
+
+    fn handle_fact(&mut self, fact: Fact) {
+        match fact {
+            Fact::Stored { number, targets, message } => self.store(number, targets.as_slice(), &message),
+            Fact::Acknowledged { number, queue, first, last } => {
+                self.append(number, &Record::Acknowledged { queue, first, last });
+            }
+            Fact::Failed { number, queue, message, count } => {
+                self.failures.insert(message, count);
+                self.append(number, &Record::Failed { queue, message, count });
+            }
+            Fact::Declared { number, declared } => {
+                self.queues.entry(declared.queue).or_default().declared = number;
+                let record = Record::QueueDeclared {
+                    queue: declared.queue,
+                    routing: recovery::routing_number(declared.routing),
+                    purpose: u8::from(declared.purpose == Purpose::Subscription),
+                    address: &declared.address,
+                    name: &declared.name,
+                };
+                self.append(number, &record);
+                self.segments.handle_stored(number, 1, record.bytes());
+            }
+            Fact::Deleted { number, queue } => {
+                if number != 0 {
+                    self.append(number, &Record::QueueDeleted { queue });
+                }
+                self.drop_queue(queue);
+            }
+        }
+    }
+
+    fn store(&mut self, number: u64, targets: &[Target], message: &Message) {
+        let Message { header, format, body, expires_wall_ms } = message;
+        let properties = Properties {
+            durable: header.durable,
+            priority: header.priority,
+            format: *format,
+            expires_ms: expires_wall_ms.map_or(0, NonZeroU64::get),
+            delivery_count: header.delivery_count,
+        };
+        let mut numbers = std::mem::take(&mut self.numbers);
+        numbers.clear();
+        targets.iter().for_each(|target| numbers.extend_from_slice(&target.queue.to_le_bytes()));
+        let record = Record::Message { properties, queues: Numbers(&numbers), body };
+        self.append(number, &record);
+        self.segments.handle_stored(number, record.numbers(), record.bytes());
+        self.totals.body_bytes += body.len() as u64;
+        self.numbers = numbers;
+        let place = self.writer.place();
+        for (target, name) in targets.iter().zip(number..) {
+            let stored = self.queues.entry(target.queue).or_default();
+            if target.resident == Resident::No && stored.pages.push(name, place) == Sealing::New {
+                self.unsealed.push((target.queue, name));
+            }
+        }
+    }
+
+    /// Appends a record; closes batch and segment as that needs.
+    fn append(&mut self, number: u64, record: &Record<'_>) {
+        loop {
+            match self.writer.append(record) {
+                Ok(sequence) => return assert_eq!(sequence, number, "facts come in the order of their numbers"),
+                Err(Full::Batch) => self.seal(),
+                Err(Full::Segment) => {
+                    self.seal();
+                    let segment = self.writer.roll();
+                    self.segments.handle_begun(segment, self.writer.next_sequence());
+                }
+                Err(Full::TooLarge) => unreachable!("the core refuses what fits into no segment"),
+            }
+        }
+    }
+
+    fn seal(&mut self) {
+        let Some(sealed) = self.writer.seal() else { return };
+        let end = block(sealed.place) + u32::try_from(sealed.buffer.len() / BLOCK).expect("a batch is small");
+        for (queue, name) in self.unsealed.drain(..) {
+            if let Some(stored) = self.queues.get_mut(&queue) {
+                stored.pages.handle_sealed(name, end);
+            }
+        }
+        self.pending_bytes += sealed.buffer.len();
+        self.sealed.push_back(sealed);
+    }
+
+    /// A message is no longer needed under its name.
+    #[inline]
+    fn release(&mut self, name: u64) {
+        let sequence = if self.moved.is_empty() { name } else { self.moved.remove(&name).unwrap_or(name) };
+        self.segments.handle_released(sequence);
+        if !self.failures.is_empty() {
+            self.failures.remove(&name);
+        }
+    }
+
+    fn drop_queue(&mut self, queue: u64) {
+        let Some(stored) = self.queues.remove(&queue) else { return };
+        self.segments.handle_released(stored.declared);
+        let runs = stored.pages.runs.iter().chain(stored.reading.iter().map(|reading| &reading.run));
+        runs.for_each(|run| self.segments.handle_dropped(run.segment, u64::from(run.count)));
+    }
+
+    /// Orders reads of what queues want, as far as it is durable and the disk takes reads.
+    fn feed(&mut self, core: &mut Core) {
+        let mut hungry = std::mem::take(&mut self.hungry);
+        hungry.retain(|&queue| self.read_ahead(core, queue));
+        self.hungry = hungry;
+    }
+
+    /// Orders reads for one queue; gives whether it still wants more.
+    fn read_ahead(&mut self, core: &mut Core, queue: u64) -> bool {
+        let Some(stored) = self.queues.get_mut(&queue) else { return false };
+        while stored.wanted > 0 && self.reads.len() < READS_MAX {
+            let next = stored.pages.runs.front().filter(|run| run.blocks > 0 && run.last <= self.durable);
+            let Some(&run) = next else { break };
+            stored.pages.runs.pop_front();
+            stored.wanted = stored.wanted.saturating_sub(run.bytes() as u64);
+            self.next_read += 1;
+            let (id, only) = (self.next_read, stored.pages.only.remove(&run.from));
+            stored.reading.push_back(Reading { id, run, only, buffer: None });
+            self.reads.insert(id, (queue, run.segment));
+            self.segments.handle_read(run.segment);
+            self.orders.push_back(Order::Read { id, place: run.place(), bytes: run.bytes() });
+        }
+        if stored.pages.runs.is_empty() {
+            stored.wanted = 0;
+        }
+        let wants = stored.wanted > 0;
+        if stored.reading.is_empty() && !wants {
+            core.handle_fetch_done(queue);
+        }
+        wants
+    }
+
+    /// What the disk is to do next.
+    pub fn poll_order(&mut self) -> Option<Order> {
+        if let Some(order) = self.orders.pop_front() {
+            return Some(order);
+        }
+        if self.writing.is_some() || self.sealed.front()?.place.segment > self.prepared {
+            return None;
+        }
+        let Sealed { place, last_sequence, buffer } = self.sealed.pop_front()?;
+        self.writing = Some(last_sequence);
+        self.totals.batches += 1;
+        self.totals.written_bytes += buffer.len() as u64;
+        Some(Order::Write { place, buffer })
+    }
+
+    /// Takes what came of an order.
+    ///
+    /// # Errors
+    /// When the node cannot go on: what it does not know to be on disk must not be acknowledged.
+    pub fn handle_done(&mut self, core: &mut Core, now_ns: u64, done: Done) -> Result<(), StoreError> {
+        match done {
+            Done::Written { buffer } => {
+                self.durable = self.writing.take().expect("one batch is written at a time");
+                self.pending_bytes -= buffer.len();
+                self.writer.recycle(buffer);
+                core.handle_durable(self.durable);
+                self.feed(core);
+            }
+            Done::Read { id, buffer } => {
+                self.totals.read_bytes += buffer.len() as u64;
+                match self.reads.remove(&id) {
+                    Some((queue, segment)) => {
+                        self.segments.handle_read_done(segment);
+                        self.handle_read(core, queue, id, buffer)?;
+                        self.feed(core);
+                    }
+                    None => self.handle_front(core, &buffer)?,
+                }
+            }
+            Done::Prepared { segment } => {
+                self.prepared = segment;
+                self.preparing = None;
+                if std::mem::take(&mut self.no_room) {
+                    tracing::info!(target: "heddle::storage", shard = self.config.shard, "the disk has room again");
+                }
+            }
+            Done::NoRoom { segment: _, reuse } => {
+                self.preparing = None;
+                reuse.into_iter().for_each(|oldest| self.spare.push_front(oldest));
+                self.retry_ns = now_ns + RETRY_NS;
+                if !std::mem::replace(&mut self.no_room, true) {
+                    tracing::warn!(target: "heddle::storage", shard = self.config.shard,
+                        "the disk is full: producers of durable messages wait until there is room");
+                }
+            }
+            Done::Failed { what, error } => return Err(StoreError::Disk { what, error }),
+        }
+        Ok(())
+    }
+
+    /// A run was read: it is given to the core as soon as those before it were.
+    fn handle_read(&mut self, core: &mut Core, queue: u64, id: u64, buffer: Buffer) -> Result<(), StoreError> {
+        let Some(stored) = self.queues.get_mut(&queue) else { return Ok(()) };
+        let Some(reading) = stored.reading.iter_mut().find(|reading| reading.id == id) else { return Ok(()) };
+        reading.buffer = Some(buffer);
+        while let Some(stored) = self.queues.get_mut(&queue)
+            && stored.reading.front().is_some_and(|reading| reading.buffer.is_some())
+            && let Some(Reading { run, only, buffer: Some(buffer), .. }) = stored.reading.pop_front()
+        {
+            self.hand_out(core, queue, &run, only.as_deref(), buffer)?;
+        }
+        if let Some(stored) = self.queues.get(&queue)
+            && stored.reading.is_empty()
+            && stored.wanted == 0
+        {
+            core.handle_fetch_done(queue);
+        }
+        Ok(())
+    }
+
+    fn hand_out(
+        &mut self,
+        core: &mut Core,
+        queue: u64,
+        run: &Run,
+        only: Option<&[u32]>,
+        buffer: Buffer,
+    ) -> Result<(), StoreError> {
+        let area = Bytes::from_owner(Area(buffer));
+        // Bodies share the area's memory unless most of it is of other queues, which would then be kept for nothing.
+        let mut found: Vec<(u64, Message)> = Vec::with_capacity(run.count as usize);
+        let mut bytes = 0;
+        let (moved, failures, segments, since) = (&mut self.moved, &self.failures, &self.segments, self.since);
+        read_batches(self.config.directory, run.place(), &area, |sequence, _, record| {
+            entries(&record, sequence, |Entry { queue: whose, name, sequence, .. }| {
+                let left =
+                    |only: &[u32]| u32::try_from(name - run.from).is_ok_and(|at| only.binary_search(&at).is_ok());
+                if whose != queue || !(run.from..=run.to).contains(&name) || !only.is_none_or(left) {
+                    return;
+                }
+                if sequence != name && segments.is_live(sequence) {
+                    moved.insert(name, sequence);
+                }
+                let Some(mut message) = message(&record, |body| area.slice_ref(body)) else { return };
+                message.header.first_acquirer = name >= since;
+                if let Some(&count) = failures.get(&name) {
+                    message.header.delivery_count = count;
+                }
+                bytes += message.body.len();
+                found.push((name, message));
+            });
+        })?;
+        assert_eq!(found.len(), run.count as usize, "a run has the messages that were put into it");
+        for (name, mut message) in found {
+            if bytes < area.len() / 2 {
+                message.body = Bytes::copy_from_slice(&message.body);
+            }
+            core.handle_fetched(queue, name, message);
+        }
+        Ok(())
+    }
+
+    /// Segments that are no longer needed serve again.
+    fn free(&mut self) {
+        while self.durable >= self.free_after
+            && let Some(segment) = self.segments.poll_free(self.durable)
+        {
+            // The oldest goes first, so that a number that is missing between others is never our doing.
+            self.spare.push_back(segment);
+            if self.spare.len() > SEGMENTS_SPARE
+                && let Some(segment) = self.spare.pop_front()
+            {
+                self.orders.push_back(Order::Remove { segment });
+            }
+        }
+    }
+
+    /// Has segments made ready ahead of the writer.
+    fn prepare(&mut self, now_ns: u64) {
+        let wait = self.no_room && self.spare.is_empty() && now_ns < self.retry_ns;
+        if self.preparing.is_none() && !wait && self.prepared < self.writer.place().segment + SEGMENTS_AHEAD {
+            let segment = self.prepared + 1;
+            self.preparing = Some(segment);
+            self.orders.push_back(Order::Prepare { segment, reuse: self.spare.pop_front() });
+        }
+    }
+
+    /// Tells the core whether producers may go on.
+    fn watch_room(&mut self, core: &mut Core) {
+        let pending = self.pending_bytes + self.writer.open_bytes();
+        let ahead = (self.prepared + 1).saturating_sub(self.writer.place().segment) * self.config.segment_bytes;
+        let left = ahead.saturating_sub(self.config.segment_bytes - self.writer.room() as u64);
+        let room = match core.room() {
+            // Half a segment is kept for acknowledgements, so that consumers can make room.
+            _ if self.no_room && left < self.config.segment_bytes / 2 => Room::None,
+            _ if self.no_room => Room::Little,
+            Room::Plenty if pending > PENDING_HIGH => Room::Little,
+            Room::Plenty => Room::Plenty,
+            _ if pending > PENDING_LOW => Room::Little,
+            _ => Room::Plenty,
+        };
+        core.handle_room(room);
+    }
+
+    /// When the next turn is due even if nothing happens, nanoseconds.
+    pub fn deadline(&self) -> Option<u64> {
+        self.no_room.then_some(self.retry_ns)
+    }
+
+    /// Whether something is not on stable storage yet.
+    pub fn is_busy(&self) -> bool {
+        self.writing.is_some() || !self.sealed.is_empty() || self.writer.open_bytes() > 0
+    }
+
+    /// What it did so far, and what there is.
+    pub fn totals(&self) -> StoreTotals {
+        StoreTotals {
+            journal_bytes: self.segments.bytes(),
+            live_bytes: self.segments.live_bytes(),
+            pending_bytes: (self.pending_bytes + self.writer.open_bytes()) as u64,
+            ..self.totals
+        }
+    }
+
+    /// Asserts what must hold between any two inputs.
+    pub fn check(&self) {
+        self.segments.check();
+        for stored in self.queues.values() {
+            assert!(stored.pages.runs.iter().is_sorted_by(|run, next| run.to < next.from));
+        }
+    }
+}
+
+impl StoreConfig {
+    /// Octets that the journal may be longer than twice what lives in it.
+    fn allowance(&self) -> u64 {
+        ALLOWANCE_SEGMENTS * self.segment_bytes
+    }
+}
+
+/// Memory that bodies share.
+struct Area(Buffer);
+
+impl AsRef<[u8]> for Area {
+    fn as_ref(&self) -> &[u8] {
+        self.0.bytes()
+    }
+}
+
+/// A message in a queue, as a record has it.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    queue: u64,
+    /// Its name there.
+    name: u64,
+    /// The sequence number that it has in this record.
+    sequence: u64,
+    /// Its delivery-count, if the record says so.
+    failures: Option<u32>,
+}
+
+/// Gives the queues that a record's message is in.
+#[inline]
+fn entries(record: &Record<'_>, sequence: u64, mut take: impl FnMut(Entry)) {
+    match record {
+        Record::Message { queues, .. } => {
+            for (queue, sequence) in queues.iter().zip(sequence..) {
+                take(Entry { queue, name: sequence, sequence, failures: None });
+            }
+        }
+        Record::Moved { places, .. } => {
+            let mut numbers = places.iter();
+            let mut sequence = sequence;
+            while let (Some(queue), Some(name), Some(failures)) = (numbers.next(), numbers.next(), numbers.next()) {
+                take(Entry { queue, name, sequence, failures: u32::try_from(failures).ok() });
+                sequence += 1;
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The message of a record.
+fn message(record: &Record<'_>, body: impl FnOnce(&[u8]) -> Bytes) -> Option<Message> {
+    let (Record::Message { properties, body: found, .. } | Record::Moved { properties, body: found, .. }) = record
+    else {
+        return None;
+    };
+    let Properties { durable, priority, format, expires_ms, delivery_count } = *properties;
+    let header = Header { durable, priority, first_acquirer: false, delivery_count };
+    Some(Message { header, format, body: body(found), expires_wall_ms: NonZeroU64::new(expires_ms) })
+}

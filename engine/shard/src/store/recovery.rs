@@ -1,0 +1,339 @@
+//! A shard's journal after a start: which queues there are, and which messages are still in them.
+//!
+//! Guarantees: what was durable is there again, in the order of its queue; what was acknowledged durably is not. Memory is a few
+//! octets for each message, whatever its size.
+
+use std::collections::{BTreeMap, HashMap};
+
+use engine_core::Restored;
+use engine_core::command::RoutingType;
+use engine_core::fact::{Declared, Purpose};
+use storage_journal::format::BLOCK;
+use storage_journal::{Batch, Ended, Fault, FaultKind, Record, Replay, Segments};
+
+use super::pages::{AREA_BLOCKS, Pages, Run, block};
+use super::{Entry, Store, StoreConfig, Stored, entries};
+
+/// Messages of one queue in one batch.
+struct Part {
+    batch: Batch,
+    from: u64,
+    /// Names, counted from the first.
+    names: Vec<u32>,
+    /// Whether others of the queue between them are gone.
+    holes: Holes,
+    /// Size of their bodies on average, octets.
+    body_bytes: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Holes {
+    None,
+    Some,
+}
+
+impl Part {
+    fn last(&self) -> u64 {
+        self.from + u64::from(self.names.last().copied().unwrap_or(0))
+    }
+
+    fn all(&self) -> impl Iterator<Item = u64> {
+        self.names.iter().map(|&offset| self.from + u64::from(offset))
+    }
+
+    /// Puts the part behind the queue's others: into their last run, if it lies close behind that.
+    fn add_to(self, pages: &mut Pages) {
+        let run = Run {
+            from: self.from,
+            to: self.last(),
+            last: 0,
+            segment: self.batch.place.segment,
+            block: block(self.batch.place),
+            blocks: u32::try_from(self.batch.bytes / BLOCK).expect("a batch is small"),
+            count: u32::try_from(self.names.len()).expect("a batch is small"),
+        };
+        if let Some(last) = pages.runs.back_mut()
+            && last.segment == run.segment
+            && run.block > last.block
+            && run.block - last.block < AREA_BLOCKS
+            && u32::try_from(run.to - last.from).is_ok()
+            && let Some(only) = pages.only.remove(&last.from)
+        {
+            // What lies between the two may be gone.
+            let shift = (run.from - last.from) as u32;
+            let only = only.iter().copied().chain(self.names.iter().map(|offset| offset + shift)).collect();
+            (last.to, last.count) = (run.to, last.count + run.count);
+            last.blocks = run.block + run.blocks - last.block;
+            pages.only.insert(last.from, only);
+            return;
+        }
+        if self.holes == Holes::Some || run.blocks < AREA_BLOCKS / 4 {
+            pages.only.insert(run.from, self.names.into());
+        }
+        pages.runs.push_back(run);
+    }
+}
+
+/// A queue on its way back.
+#[derive(Default)]
+struct Returning {
+    /// Comes behind its messages when it was written again. A queue without one does not outlive the node.
+    declared: Option<Declared>,
+    /// The number of its declaration.
+    number: u64,
+    /// By the first name in each.
+    parts: BTreeMap<u64, Part>,
+}
+
+/// Takes the segments of one shard, oldest first.
+pub struct Recovery {
+    config: StoreConfig,
+    replay: Replay,
+    segments: Segments,
+    queues: HashMap<u64, Returning>,
+    moved: HashMap<u64, u64>,
+    failures: HashMap<u64, u32>,
+    last_queue: u64,
+    /// Segments that hold no batch.
+    empty: Vec<u64>,
+    messages: u64,
+}
+
+impl Recovery {
+    /// A recovery that has seen nothing yet.
+    pub fn new(config: StoreConfig) -> Self {
+        Self {
+            config,
+            replay: Replay::new(config.shard, config.directory),
+            segments: Segments::new(config.segment_bytes, config.allowance()),
+            queues: HashMap::new(),
+            moved: HashMap::new(),
+            failures: HashMap::new(),
+            last_queue: 0,
+            empty: Vec::new(),
+            messages: 0,
+        }
+    }
+
+    /// Takes a whole segment.
+    ///
+    /// # Errors
+    /// When the journal is damaged.
+    pub fn handle_segment(&mut self, number: u64, bytes: &[u8]) -> Result<(), Fault> {
+        let Self { replay, segments, queues, moved, failures, last_queue, messages, .. } = self;
+        let mut state = State { segments, queues, moved, failures, last_queue, messages };
+        let mut begun = false;
+        let mut fault = None;
+        replay.handle_segment(number, bytes, |sequence, batch, record| {
+            if !std::mem::replace(&mut begun, true) {
+                state.segments.handle_begun(number, sequence);
+            }
+            if let Err(what) = state.handle_record(sequence, batch, &record) {
+                fault.get_or_insert(Fault {
+                    segment: number,
+                    offset: batch.place.offset,
+                    kind: FaultKind::Record(what),
+                });
+            }
+        })?;
+        if !begun {
+            self.empty.push(number);
+        }
+        fault.map_or(Ok(()), Err)
+    }
+
+    /// How the journal ended.
+    pub fn ended(&self) -> Option<Ended> {
+        self.replay.ended()
+    }
+
+    /// Messages that are left.
+    pub fn messages(&self) -> u64 {
+        self.messages
+    }
+
+    /// The journal to go on with, the queues in it, and the last number and queue that were used.
+    pub fn finish(self) -> (Store, Vec<Restored>, u64, u64) {
+        let position = self.replay.position();
+        let mut store = Store::new(self.config, position, self.segments, position.segment - 1);
+        let mut restored = Vec::new();
+        store.failures = self.failures;
+        store.spare = self.empty.into_iter().filter(|&segment| segment < position.segment).collect();
+        for (queue, returning) in self.queues {
+            let Some(declared) = returning.declared else {
+                let names = returning.parts.values().flat_map(Part::all);
+                names.for_each(|name| store.segments.handle_released(self.moved.get(&name).copied().unwrap_or(name)));
+                continue;
+            };
+            let (mut messages, mut bytes) = (0, 0);
+            let mut pages = Pages::default();
+            for part in returning.parts.into_values().filter(|part| !part.names.is_empty()) {
+                messages += part.names.len() as u64;
+                bytes += part.names.len() as u64 * part.body_bytes;
+                part.add_to(&mut pages);
+            }
+            store.queues.insert(queue, Stored { pages, declared: returning.number, ..Stored::default() });
+            restored.push(Restored { declared, messages, bytes });
+        }
+        restored.sort_by_key(|restored| restored.declared.queue);
+        (store, restored, position.sequence - 1, self.last_queue)
+    }
+}
+
+/// What records change.
+struct State<'a> {
+    segments: &'a mut Segments,
+    queues: &'a mut HashMap<u64, Returning>,
+    moved: &'a mut HashMap<u64, u64>,
+    failures: &'a mut HashMap<u64, u32>,
+    last_queue: &'a mut u64,
+    messages: &'a mut u64,
+}
+
+impl State<'_> {
+    fn handle_record(&mut self, sequence: u64, batch: Batch, record: &Record<'_>) -> Result<(), &'static str> {
+        match *record {
+            Record::Message { properties, body, .. } | Record::Moved { properties, body, .. } => {
+                if properties.durable {
+                    self.handle_message(sequence, batch, record, body.len());
+                }
+            }
+            Record::Acknowledged { queue, first, last } => self.handle_acknowledged(queue, first, last),
+            Record::Failed { queue, message, count } => {
+                if self.queues.contains_key(&queue) {
+                    self.failures.insert(message, count);
+                }
+            }
+            Record::QueueDeclared { queue, routing, purpose, address, name } => {
+                *self.last_queue = (*self.last_queue).max(queue);
+                let declared = Declared {
+                    queue,
+                    routing: routing_of(routing).ok_or("a queue has an unknown routing type")?,
+                    purpose: match purpose {
+                        0 => Purpose::OnDemand,
+                        1 => Purpose::Subscription,
+                        _ => return Err("a queue has an unknown purpose"),
+                    },
+                    address: address.to_owned(),
+                    name: name.to_owned(),
+                };
+                let returning = self.queues.entry(queue).or_default();
+                returning.declared = Some(declared);
+                // It may have been written again.
+                self.segments.handle_released(returning.number);
+                returning.number = sequence;
+                self.segments.handle_stored(sequence, 1, record.bytes());
+            }
+            Record::QueueDeleted { queue } => {
+                self.handle_acknowledged(queue, 0, u64::MAX);
+                if let Some(returning) = self.queues.remove(&queue) {
+                    self.segments.handle_released(returning.number);
+                }
+            }
+            Record::TransactionPart { .. }
+            | Record::TransactionCommitted { .. }
+            | Record::TransactionAborted { .. } => {
+                return Err("this version of Heddle does not know transactions: a newer one wrote this journal");
+            }
+        }
+        Ok(())
+    }
+
+    fn handle_message(&mut self, sequence: u64, batch: Batch, record: &Record<'_>, body_bytes: usize) {
+        entries(record, sequence, |Entry { queue, name, sequence, failures }| {
+            *self.last_queue = (*self.last_queue).max(queue);
+            let returning = self.queues.entry(queue).or_default();
+            self.segments.handle_stored(sequence, 1, record.bytes() / record.numbers().max(1) as usize);
+            if name != sequence {
+                // The older copy, if it is still there, is not needed.
+                let older = self.moved.insert(name, sequence).unwrap_or(name);
+                self.segments.handle_released(older);
+                *self.messages -= returning.remove(name, name, |_| {});
+                if let Some(failures) = failures.filter(|&failures| failures > 0) {
+                    self.failures.insert(name, failures);
+                }
+            }
+            *self.messages += 1;
+            returning.insert(name, batch, body_bytes as u64);
+        });
+    }
+
+    fn handle_acknowledged(&mut self, queue: u64, first: u64, last: u64) {
+        let Some(returning) = self.queues.get_mut(&queue) else { return };
+        let (moved, segments, failures) = (&mut *self.moved, &mut *self.segments, &mut *self.failures);
+        *self.messages -= returning.remove(first, last, |name| {
+            segments.handle_released(moved.remove(&name).unwrap_or(name));
+            failures.remove(&name);
+        });
+    }
+}
+
+impl Returning {
+    fn insert(&mut self, name: u64, batch: Batch, body_bytes: u64) {
+        if let Some((_, part)) = self.parts.range_mut(..=name).next_back()
+            && part.batch.place == batch.place
+            && !part.names.is_empty()
+            && part.last() < name
+            && let Ok(offset) = u32::try_from(name - part.from)
+        {
+            let count = part.names.len() as u64;
+            part.body_bytes = (part.body_bytes * count + body_bytes) / (count + 1);
+            part.names.push(offset);
+            return;
+        }
+        self.split(name);
+        self.parts.insert(name, Part { batch, from: name, names: vec![0], holes: Holes::None, body_bytes });
+    }
+
+    /// Makes sure that no part reaches over `name`.
+    fn split(&mut self, name: u64) {
+        let Some((_, part)) = self.parts.range_mut(..name).next_back().filter(|(_, part)| part.last() > name) else {
+            return;
+        };
+        let at = part.names.partition_point(|&offset| part.from + u64::from(offset) < name);
+        let rest = part.names.split_off(at);
+        let from = part.from + u64::from(rest[0]);
+        let names = rest.iter().map(|offset| offset - rest[0]).collect();
+        let rest = Part { batch: part.batch, from, names, holes: part.holes, body_bytes: part.body_bytes };
+        self.parts.insert(from, rest);
+    }
+
+    /// Takes messages out; gives how many there were.
+    fn remove(&mut self, first: u64, last: u64, mut take: impl FnMut(u64)) -> u64 {
+        let mut removed = 0;
+        let start = self.parts.range(..=first).next_back().map_or(first, |(&from, _)| from);
+        let within: Vec<u64> = self.parts.range(start..=last).map(|(&from, _)| from).collect();
+        for from in within {
+            let Some(mut part) = self.parts.remove(&from) else { continue };
+            let before = part.names.partition_point(|&offset| from + u64::from(offset) < first);
+            let behind = part.names.partition_point(|&offset| from + u64::from(offset) <= last);
+            if before > 0 && before < behind && behind < part.names.len() {
+                part.holes = Holes::Some;
+            }
+            part.names.drain(before..behind.max(before)).for_each(|offset| {
+                take(from + u64::from(offset));
+                removed += 1;
+            });
+            let Some(&next) = part.names.first() else { continue };
+            part.names.iter_mut().for_each(|offset| *offset -= next);
+            part.from = from + u64::from(next);
+            self.parts.insert(part.from, part);
+        }
+        removed
+    }
+}
+
+pub(super) fn routing_number(routing: RoutingType) -> u8 {
+    match routing {
+        RoutingType::Anycast => 0,
+        RoutingType::Multicast => 1,
+    }
+}
+
+fn routing_of(number: u8) -> Option<RoutingType> {
+    match number {
+        0 => Some(RoutingType::Anycast),
+        1 => Some(RoutingType::Multicast),
+        _ => None,
+    }
+}

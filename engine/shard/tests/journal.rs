@@ -1,0 +1,617 @@
+//! One shard's owner and journal on a disk that a seed decides on: how much of what was not synced gets there when the power
+//! fails, in which order sectors do, when the disk is full, slow, or fails, and which bits flip.
+//!
+//! Shown for every seed: every accepted durable message is delivered again until it was acknowledged durably; what was
+//! confirmed as acknowledged never comes back; first deliveries of a queue are in the order in which they were sent; no message
+//! is invented; the space follows what lives. A failing seed fails again: there is no clock, no thread and no other chance in it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use bytes::Bytes;
+use engine_core::Core;
+use engine_core::command::{
+    Command, ConsumerSpec, Create, DefaultOutcome, DetachMode, Durability, Mode, Modified, Outcome, ProducerSpec,
+    RoutingType, Settle, Settled, Sharing, Subscription,
+};
+use engine_core::event::Event;
+use engine_core::key::{EndKey, LinkKey};
+use engine_core::limits::{CoreConfig, Storage};
+use engine_core::message::{Header, Message};
+use engine_shard::store::{Recovery, Store, StoreConfig};
+use storage_journal::format::{BLOCK, SegmentHeader};
+use storage_journal::{Buffer, Done, Order};
+
+const SEGMENT: usize = 64 * 1024;
+const SECTOR: usize = 512;
+const DIRECTORY: [u8; 16] = [9; 16];
+const QUEUES: [&str; 3] = ["orders", "prices", "news"];
+
+/// Numbers from a seed.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 33) as usize) % bound
+    }
+
+    fn one_in(&mut self, bound: usize) -> bool {
+        self.below(bound) == 0
+    }
+}
+
+/// Segments in memory. Orders take their time, and end in the order in which each kind was given.
+struct Disk {
+    segments: BTreeMap<u64, Vec<u8>>,
+    writes: VecDeque<Order>,
+    others: VecDeque<Order>,
+    segments_max: usize,
+    failing: bool,
+}
+
+impl Disk {
+    fn header(segment: u64) -> Vec<u8> {
+        SegmentHeader { shard: 0, segment, directory: DIRECTORY, bytes: SEGMENT as u64 }.encode()
+    }
+
+    fn step(&mut self, chance: &mut Chance) -> Option<Done> {
+        let from_writes = self.others.is_empty() || (!self.writes.is_empty() && chance.one_in(2));
+        let order = if from_writes { self.writes.pop_front()? } else { self.others.pop_front()? };
+        Some(match order {
+            Order::Write { .. } if self.failing => {
+                Done::Failed { what: "write", error: std::io::Error::other("the disk is gone") }
+            }
+            Order::Write { place, buffer } => {
+                let segment = self.segments.get_mut(&place.segment).expect("a batch goes to a segment that is ready");
+                let at = place.offset as usize;
+                segment[at..at + buffer.len()].copy_from_slice(buffer.bytes());
+                Done::Written { buffer }
+            }
+            Order::Read { id, place, bytes } => {
+                let segment = &self.segments[&place.segment];
+                let mut buffer = Buffer::with_capacity(bytes);
+                buffer.extend(&segment[place.offset as usize..place.offset as usize + bytes]);
+                Done::Read { id, buffer }
+            }
+            Order::Prepare { segment, reuse } => {
+                let used = self.segments.len() - usize::from(reuse.is_some());
+                if reuse.is_none() && !self.segments.contains_key(&segment) && used >= self.segments_max {
+                    return Some(Done::NoRoom { segment, reuse });
+                }
+                let old = reuse.and_then(|older| self.segments.remove(&older));
+                let mut bytes = old.or_else(|| self.segments.remove(&segment)).unwrap_or_else(|| vec![0; SEGMENT]);
+                // Power may fail between the new name and the new header.
+                bytes[..BLOCK].copy_from_slice(&Self::header(segment));
+                self.segments.insert(segment, bytes);
+                Done::Prepared { segment }
+            }
+            Order::Remove { segment } => {
+                self.segments.remove(&segment);
+                return None;
+            }
+        })
+    }
+
+    /// Power fails: of the batch that is written any sectors may have got there, of everything else nothing.
+    fn crash(&mut self, chance: &mut Chance) {
+        if let Some(Order::Write { place, buffer }) = self.writes.pop_front()
+            && let Some(segment) = self.segments.get_mut(&place.segment)
+        {
+            let whole = chance.one_in(4);
+            for (number, sector) in buffer.bytes().chunks(SECTOR).enumerate() {
+                if whole || chance.one_in(2) {
+                    let at = place.offset as usize + number * SECTOR;
+                    segment[at..at + sector.len()].copy_from_slice(sector);
+                }
+            }
+        }
+        if let Some(Order::Prepare { segment, reuse: Some(older) }) = self.others.front()
+            && chance.one_in(2)
+            && let Some(bytes) = self.segments.remove(older)
+        {
+            self.segments.insert(*segment, bytes);
+        }
+        self.writes.clear();
+        self.others.clear();
+    }
+}
+
+/// What the world knows of one message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Fate {
+    accepted: bool,
+    delivered: bool,
+    acknowledged: bool,
+    confirmed: bool,
+}
+
+struct Producer {
+    end: EndKey,
+    queue: usize,
+    credit: u32,
+    next: u32,
+    open: BTreeMap<u32, u64>,
+}
+
+struct Consumer {
+    end: EndKey,
+    queue: usize,
+    subscription: Option<&'static str>,
+    held: Vec<(u64, u64)>,
+    /// Deliveries that wait for `Event::Confirmed`.
+    waiting: BTreeMap<u32, u64>,
+    next_confirm: u32,
+    /// The last number that came for the first time.
+    newest: Option<u64>,
+}
+
+enum Link {
+    Producer(Producer),
+    Consumer(Consumer),
+}
+
+struct World {
+    chance: Chance,
+    disk: Disk,
+    core: Core,
+    store: Store,
+    links: Vec<Link>,
+    /// By the place where messages are kept (a queue or a subscription) and their number.
+    fates: BTreeMap<(String, u64), Fate>,
+    sent: [u64; QUEUES.len()],
+    memory: u64,
+    crashes: u32,
+    refused: u64,
+    now_ns: u64,
+}
+
+fn config() -> StoreConfig {
+    StoreConfig { shard: 0, directory: DIRECTORY, segment_bytes: SEGMENT as u64 }
+}
+
+/// Where a message of a queue is kept: the third one is a topic with two durable subscriptions.
+fn places(queue: usize) -> Vec<String> {
+    if queue == 2 { vec!["news/a".into(), "news/b".into()] } else { vec![QUEUES[queue].into()] }
+}
+
+fn place_of(consumer: &Consumer) -> String {
+    match consumer.subscription {
+        Some(name) => format!("{}/{name}", QUEUES[consumer.queue]),
+        None => QUEUES[consumer.queue].into(),
+    }
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let mut chance = Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        let memory = [8 << 10, 64 << 10, 64 << 20][chance.below(3)];
+        let segments_max = [12, 400][chance.below(2)];
+        let disk = Disk {
+            segments: BTreeMap::new(),
+            writes: VecDeque::new(),
+            others: VecDeque::new(),
+            segments_max,
+            failing: false,
+        };
+        let (store, _, _, _) = Recovery::new(config()).finish();
+        let core = Self::core(memory);
+        let (links, fates, sent) = (Vec::new(), BTreeMap::new(), [0; 3]);
+        let (crashes, refused, now_ns) = (0, 0, 1);
+        let mut world = Self { chance, disk, core, store, links, fates, sent, memory, crashes, refused, now_ns };
+        world.attach();
+        world
+    }
+
+    fn core(memory: u64) -> Core {
+        Core::new(CoreConfig {
+            storage: Storage::Journal,
+            stored_bytes_max: Store::body_max(64 << 20),
+            memory_bytes: memory * 4,
+            producer_window: 40,
+            hard_messages: u64::MAX,
+            hard_bytes: u64::MAX,
+            ..CoreConfig::default()
+        })
+    }
+
+    fn attach(&mut self) {
+        self.links.clear();
+        for queue in 0..QUEUES.len() {
+            let multicast = queue == 2;
+            let names: &[Option<&'static str>] = if multicast { &[Some("a"), Some("b")] } else { &[None] };
+            for &subscription in names {
+                let spec = ConsumerSpec {
+                    address: QUEUES[queue].into(),
+                    routing: multicast.then_some(RoutingType::Multicast),
+                    create: Create::Auto,
+                    mode: Mode::Consume,
+                    settle: Settle::ByPeer,
+                    subscription: subscription.map(|name| Subscription {
+                        container: "world".into(),
+                        name: name.into(),
+                        durability: Durability::Durable,
+                        sharing: Sharing::Exclusive,
+                    }),
+                    lifetime: None,
+                    default_outcome: DefaultOutcome::Released,
+                };
+                let end = self.attached(|link| Command::AttachConsumer { link, spec: Box::new(spec) });
+                self.links.push(Link::Consumer(Consumer {
+                    end,
+                    queue,
+                    subscription,
+                    held: Vec::new(),
+                    waiting: BTreeMap::new(),
+                    next_confirm: 0,
+                    newest: None,
+                }));
+            }
+            let spec = ProducerSpec {
+                address: QUEUES[queue].into(),
+                routing: multicast.then_some(RoutingType::Multicast),
+                create: Create::Auto,
+                lifetime: None,
+            };
+            let end = self.attached(|link| Command::AttachProducer { link, spec: Box::new(spec) });
+            let open = BTreeMap::new();
+            self.links.push(Link::Producer(Producer { end, queue, credit: 0, next: 0, open }));
+            self.events();
+        }
+    }
+
+    /// Sends a command for the next link; steps the world until it is attached.
+    fn attached(&mut self, make: impl FnOnce(LinkKey) -> Command) -> EndKey {
+        let slot = self.links.len() as u32;
+        self.core.handle_command(1, 1, make(LinkKey { shard: 0, generation: 0, slot }));
+        for _ in 0..1000 {
+            while let Some((link, event)) = self.core.poll_event() {
+                match event {
+                    Event::Attached { end, .. } if link.slot == slot => return end,
+                    event => self.handle(link.slot as usize, event),
+                }
+            }
+            self.turn();
+            self.complete_order();
+        }
+        panic!("a link is attached when the disk did what it has to");
+    }
+
+    fn turn(&mut self) {
+        self.now_ns += 10_000_000;
+        self.store.handle_turn(&mut self.core, self.now_ns);
+        while let Some(order) = self.store.poll_order() {
+            match order {
+                Order::Write { .. } => self.disk.writes.push_back(order),
+                order => self.disk.others.push_back(order),
+            }
+        }
+    }
+
+    fn step_disk(&mut self) {
+        self.complete_order();
+        self.events();
+    }
+
+    fn complete_order(&mut self) {
+        if let Some(done) = self.disk.step(&mut self.chance) {
+            self.store.handle_done(&mut self.core, self.now_ns, done).expect("the disk does what it should");
+        }
+    }
+
+    fn events(&mut self) {
+        loop {
+            let mut any = false;
+            while let Some((link, event)) = self.core.poll_event() {
+                any = true;
+                self.handle(link.slot as usize, event);
+            }
+            while let Some((link, delivery)) = self.core.poll_delivery() {
+                any = true;
+                let message = self.core.message(&delivery).clone();
+                self.handle(link.slot as usize, Event::Deliver { key: delivery.key, message });
+            }
+            if !any {
+                return;
+            }
+        }
+    }
+
+    fn handle(&mut self, index: usize, event: Event) {
+        match (event, self.links.get_mut(index)) {
+            (Event::Credit { credit }, Some(Link::Producer(producer))) => producer.credit += credit,
+            (Event::Settled { first, last, outcome }, Some(Link::Producer(producer))) => {
+                for delivery in first..=last {
+                    let number = producer.open.remove(&delivery).expect("answered once");
+                    for place in places(producer.queue) {
+                        match outcome {
+                            Outcome::Accepted => {
+                                self.fates.get_mut(&(place, number)).expect("it was sent").accepted = true;
+                            }
+                            ref other => {
+                                let refused = format!("{other:?}");
+                                assert!(refused.contains("the disk is full"), "refused only then: {refused}");
+                                self.refused += 1;
+                                self.fates.remove(&(place, number));
+                            }
+                        }
+                    }
+                }
+            }
+            (Event::Deliver { key, message }, Some(Link::Consumer(consumer))) => {
+                let number = u64::from_be_bytes(message.body[..8].try_into().expect("eight octets"));
+                let place = place_of(consumer);
+                assert!(message.body[8..].iter().all(|&octet| octet == number as u8), "the body is what was sent");
+                let durable = message.header.durable;
+                if !durable {
+                    // It may be gone after a crash, but never come from nowhere.
+                    assert!(number < self.sent[consumer.queue]);
+                }
+                let fate = self.fates.get_mut(&(place.clone(), number));
+                let fate = fate.unwrap_or_else(|| panic!("{place} {number} was never sent"));
+                assert!(!fate.confirmed, "{place} {number} came back after its acknowledgement was confirmed");
+                if !fate.delivered {
+                    assert!(consumer.newest.is_none_or(|newest| newest < number), "{place}: {number} is out of order");
+                    consumer.newest = Some(number);
+                }
+                fate.delivered = true;
+                consumer.held.push((key, number));
+            }
+            (Event::Confirmed { delivery }, Some(Link::Consumer(consumer))) => {
+                let number = consumer.waiting.remove(&delivery).expect("it was waited for");
+                self.fates.get_mut(&(place_of(consumer), number)).expect("it was sent").confirmed = true;
+            }
+            (event, _) => panic!("no link gets this: {event:?}"),
+        }
+    }
+
+    /// Something that a random link does.
+    fn act(&mut self) {
+        let index = self.chance.below(self.links.len());
+        let (choice, size) = (self.chance.below(12), [8, 100, 3000, 9000][self.chance.below(4)]);
+        let durable = !self.chance.one_in(6);
+        match &mut self.links[index] {
+            Link::Producer(producer) if producer.credit > 0 => {
+                producer.credit -= 1;
+                let number = self.sent[producer.queue];
+                self.sent[producer.queue] += 1;
+                let mut body = number.to_be_bytes().to_vec();
+                body.resize(size, number as u8);
+                let header = Header { durable, ..Header::default() };
+                let message = Message { header, ..Message::new(Bytes::from(body)) };
+                for place in places(producer.queue) {
+                    self.fates.insert((place, number), Fate::default());
+                }
+                let (end, delivery) = (producer.end, producer.next);
+                producer.next += 1;
+                producer.open.insert(delivery, number);
+                self.core.handle_deliver(1, 1, end, delivery, Settled::No, message);
+                if !durable {
+                    // Nobody promised to keep it.
+                    for place in places(self.queue_of(index)) {
+                        self.fates.entry((place, number)).or_default().acknowledged = true;
+                    }
+                }
+            }
+            Link::Consumer(consumer) if choice < 7 && !consumer.held.is_empty() => {
+                let (key, number) = if choice < 2 { consumer.held.swap_remove(0) } else { consumer.held.remove(0) };
+                let (end, place) = (consumer.end, place_of(consumer));
+                let (outcome, confirm) = match choice {
+                    0 => (Outcome::Released, None),
+                    1 => {
+                        let modified = Modified { delivery_failed: true, ..Modified::default() };
+                        (Outcome::Modified(Box::new(modified)), None)
+                    }
+                    2..4 => {
+                        consumer.next_confirm += 1;
+                        consumer.waiting.insert(consumer.next_confirm, number);
+                        (Outcome::Accepted, Some(consumer.next_confirm))
+                    }
+                    _ => (Outcome::Accepted, None),
+                };
+                if outcome == Outcome::Accepted {
+                    self.fates.get_mut(&(place, number)).expect("it was sent").acknowledged = true;
+                }
+                self.core.handle_settle(end, key, outcome, confirm);
+            }
+            Link::Consumer(consumer) => {
+                let end = consumer.end;
+                self.core.handle_command(1, 1, Command::Grant { end, credit: 3 });
+            }
+            Link::Producer(_) => {}
+        }
+    }
+
+    fn queue_of(&self, index: usize) -> usize {
+        match &self.links[index] {
+            Link::Producer(producer) => producer.queue,
+            Link::Consumer(consumer) => consumer.queue,
+        }
+    }
+
+    /// Power fails, and the node starts again.
+    fn crash(&mut self) {
+        self.crashes += 1;
+        self.disk.crash(&mut self.chance);
+        let mut recovery = Recovery::new(config());
+        for (&number, bytes) in &self.disk.segments {
+            recovery.handle_segment(number, bytes).expect("a crash is no damage");
+        }
+        let (store, restored, last_number, last_queue) = recovery.finish();
+        self.store = store;
+        self.core = Self::core(self.memory);
+        self.core.restore_numbers(last_number, last_queue);
+        restored.iter().for_each(|queue| self.core.restore(queue));
+        self.core.check();
+        self.fates.values_mut().for_each(|fate| fate.delivered = false);
+        self.check_restored();
+        self.attach();
+    }
+
+    /// What is owed is there.
+    fn check_restored(&self) {
+        for queue in self.core.queue_views() {
+            let place = match queue.name.strip_prefix("world.") {
+                Some(name) => format!("news/{name}"),
+                None => queue.name.clone(),
+            };
+            let owed = |fate: &Fate| fate.accepted && !fate.acknowledged;
+            let owed = self.fates.iter().filter(|((at, _), fate)| *at == place && owed(fate)).count() as u64;
+            let messages = queue.messages;
+            assert!(messages >= owed, "{place}: {messages} messages after crash {}, {owed} are owed", self.crashes);
+        }
+    }
+
+    /// Everything that is due comes, and nothing else.
+    fn drain(&mut self) {
+        self.disk.segments_max = 10_000;
+        for round in 0..20_000 {
+            for index in 0..self.links.len() {
+                let Link::Consumer(consumer) = &mut self.links[index] else { continue };
+                let (end, place) = (consumer.end, place_of(consumer));
+                for (key, number) in std::mem::take(&mut consumer.held) {
+                    self.fates.get_mut(&(place.clone(), number)).expect("it was sent").acknowledged = true;
+                    self.core.handle_settle(end, key, Outcome::Accepted, None);
+                }
+                if round % 4 == 0 {
+                    self.core.handle_command(1, 1, Command::Grant { end, credit: 20 });
+                }
+            }
+            self.events();
+            self.turn();
+            self.step_disk();
+            let left = self.core.queue_views().any(|queue| queue.messages > 0);
+            if !left && !self.store.is_busy() && self.disk.writes.is_empty() {
+                break;
+            }
+        }
+        for ((place, number), fate) in &self.fates {
+            let owed = fate.accepted && !fate.acknowledged;
+            assert!(!owed, "{place} {number} was accepted and never came: {fate:?}");
+        }
+        let left: Vec<_> = self.core.queue_views().filter(|queue| queue.messages > 0).collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+
+    fn check_space(&self) {
+        let totals = self.store.totals();
+        let bound = 2 * totals.live_bytes + 12 * SEGMENT as u64;
+        assert!(totals.journal_bytes <= bound, "{} octets for {} that live", totals.journal_bytes, totals.live_bytes);
+    }
+}
+
+fn simulate(seed: u64) {
+    let mut world = World::new(seed);
+    let consuming = world.chance.below(3) + 1;
+    for step in 0..4_000 {
+        for _ in 0..consuming {
+            world.act();
+        }
+        if world.chance.one_in(3) {
+            world.turn();
+        }
+        if world.chance.one_in(2) {
+            world.step_disk();
+        }
+        if world.chance.one_in(700) {
+            world.crash();
+        }
+        if step % 64 == 0 {
+            world.core.check();
+            world.store.check();
+        }
+    }
+    world.drain();
+    for _ in 0..1_000 {
+        world.turn();
+        world.step_disk();
+    }
+    world.check_space();
+    world.crash();
+    world.drain();
+}
+
+fn seeds(default: u64) -> u64 {
+    std::env::var("HEDDLE_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(default)
+}
+
+#[test]
+fn nothing_accepted_is_lost_on_any_disk() {
+    let first = std::env::var("HEDDLE_FIRST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0);
+    for seed in first..first + seeds(60) {
+        let outcome = std::panic::catch_unwind(|| simulate(seed));
+        assert!(outcome.is_ok(), "seed {seed}");
+    }
+}
+
+/// A journal with messages on several segments.
+fn written(seed: u64) -> World {
+    let mut world = World::new(seed);
+    world.disk.segments_max = 400;
+    for _ in 0..2_500 {
+        world.act();
+        world.turn();
+        world.step_disk();
+    }
+    for _ in 0..200 {
+        world.turn();
+        world.step_disk();
+    }
+    world
+}
+
+#[test]
+fn a_failed_sync_stops_everything() {
+    for seed in 0..seeds(60) {
+        let mut world = written(seed);
+        world.disk.failing = true;
+        let accepted = |world: &World| world.fates.values().filter(|fate| fate.accepted && !fate.acknowledged).count();
+        let before = accepted(&world);
+        let mut failed = false;
+        for _ in 0..500 {
+            world.act();
+            world.turn();
+            if let Some(done) = world.disk.step(&mut world.chance)
+                && world.store.handle_done(&mut world.core, 1, done).is_err()
+            {
+                failed = true;
+                break;
+            }
+        }
+        assert!(failed && accepted(&world) <= before, "seed {seed}: nothing is accepted by a disk that failed");
+    }
+}
+
+#[test]
+fn a_flipped_bit_is_found_and_never_served() {
+    for seed in 0..seeds(60) {
+        let mut world = written(seed);
+        let numbers: Vec<u64> = world.disk.segments.keys().copied().collect();
+        let number = numbers[world.chance.below(numbers.len())];
+        let place = world.chance.below(SEGMENT);
+        let bit = world.chance.below(8);
+        let bytes = world.disk.segments.get_mut(&number).expect("it is there");
+        bytes[place] ^= 1 << bit;
+        let mut recovery = Recovery::new(config());
+        let mut known = BTreeSet::new();
+        for (&each, bytes) in &world.disk.segments {
+            known.insert(each);
+            if let Err(fault) = recovery.handle_segment(each, bytes) {
+                let near = fault.segment == number || fault.segment + 1 == number;
+                assert!(near, "seed {seed}: {fault} for a bit in segment {number} at {place}");
+                break;
+            }
+        }
+        // While the node runs it is found when it is read back.
+        world.core.handle_command(
+            1,
+            1,
+            Command::Detach {
+                end: match &world.links[0] {
+                    Link::Consumer(consumer) => consumer.end,
+                    Link::Producer(producer) => producer.end,
+                },
+                mode: DetachMode::Suspend,
+            },
+        );
+    }
+}

@@ -1,0 +1,206 @@
+//! The data directory at start: it is taken, the fastest way to stable storage is found out, and every shard's journal is read.
+//!
+//! Shards are read in parallel, each by one thread that reads and one that takes what was read.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use engine_core::{Core, Restored};
+use engine_rt::Waker;
+use engine_shard::Journal;
+use engine_shard::store::{Recovery, Store, StoreConfig};
+use storage_disk::{Access, DataDirectory, DirectoryError, Disk, DiskConfig, JournalFiles, Sync, probe};
+use storage_journal::{Buffer, Fault};
+
+use crate::config::{Config, SyncMethod};
+
+/// Segments that are read ahead of the one that is looked at, for each shard.
+const READ_AHEAD: usize = 2;
+/// How often progress is told.
+const PROGRESS: Duration = Duration::from_secs(2);
+
+/// Why there is no storage.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// The device could not be tried.
+    #[error("cannot write to the data directory {}: {error}", path.display())]
+    Probe {
+        /// The directory.
+        path: PathBuf,
+        /// Why not.
+        error: io::Error,
+    },
+    /// A journal is damaged.
+    #[error(
+        "the journal in {} is damaged: {fault}. Nothing was changed. `heddle data check` tells more, `heddle data export` \
+         saves what can be read", path.display()
+    )]
+    Damaged {
+        /// The journal.
+        path: PathBuf,
+        /// What and where.
+        fault: Fault,
+    },
+}
+
+/// A shard's journal, read.
+pub struct Recovered {
+    store: Store,
+    restored: Vec<Restored>,
+    last_number: u64,
+    last_queue: u64,
+    disk: DiskConfig,
+    files: JournalFiles,
+}
+
+/// A shard's journal with its disk at work.
+pub struct Started {
+    recovered: Recovered,
+    disk: Disk,
+}
+
+impl Recovered {
+    /// Largest body that the journal takes, octets.
+    pub fn body_max(&self) -> u64 {
+        Store::body_max(self.disk.segment_bytes)
+    }
+
+    /// Starts the disk.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn start(self, waker: Waker) -> io::Result<Started> {
+        let disk = Disk::start(self.disk.clone(), self.files.clone(), waker)?;
+        Ok(Started { recovered: self, disk })
+    }
+}
+
+impl Started {
+    /// Puts the queues back.
+    pub fn restore(self, core: &mut Core) -> Journal {
+        let Recovered { store, restored, last_number, last_queue, .. } = self.recovered;
+        core.restore_numbers(last_number, last_queue);
+        restored.iter().for_each(|queue| core.restore(queue));
+        Journal { store, disk: self.disk }
+    }
+}
+
+/// The node's storage.
+pub struct Storage {
+    journals: Vec<Recovered>,
+    /// Held as long as the process lives.
+    _directory: &'static DataDirectory,
+}
+
+impl Storage {
+    /// Takes the data directory and reads the journals in it.
+    ///
+    /// # Errors
+    /// When it cannot be used, or a journal is damaged.
+    pub fn open(config: &Config, cores: &[usize]) -> Result<Self, StorageError> {
+        let shards = u16::try_from(cores.len()).unwrap_or(u16::MAX);
+        let segment_bytes = config.storage.segment_mib << 20;
+        let directory = DataDirectory::open(&config.node.data_dir, shards, segment_bytes, identity())?;
+        let sync = sync_method(config, &directory)?;
+        let directory: &'static DataDirectory = Box::leak(Box::new(directory));
+        let readers: Vec<_> = (0..shards)
+            .zip(cores)
+            .map(|(shard, &core)| {
+                let disk = DiskConfig {
+                    shard,
+                    core,
+                    directory: directory.id(),
+                    segment_bytes: directory.segment_bytes(),
+                    sync,
+                    min_free_bytes: config.storage.min_free_mib << 20,
+                };
+                let files = directory.journal(shard);
+                std::thread::spawn(move || recover(disk, files))
+            })
+            .collect();
+        let journals: Result<Vec<Recovered>, StorageError> = readers
+            .into_iter()
+            .map(|reader| reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect();
+        Ok(Self { journals: journals?, _directory: directory })
+    }
+
+    /// One journal for each shard, in their order.
+    pub fn into_journals(self) -> impl Iterator<Item = Recovered> {
+        self.journals.into_iter()
+    }
+}
+
+/// Reads the journal of one shard.
+fn recover(disk: DiskConfig, files: JournalFiles) -> Result<Recovered, StorageError> {
+    let started = Instant::now();
+    let config = StoreConfig { shard: disk.shard, directory: disk.directory, segment_bytes: disk.segment_bytes };
+    let mut recovery = Recovery::new(config);
+    let numbers = files.numbers()?;
+    let (sender, segments) = flume::bounded::<Result<(u64, Buffer), DirectoryError>>(READ_AHEAD);
+    let (to_read, from) = (numbers.clone(), files.clone());
+    let reader = std::thread::spawn(move || {
+        for number in to_read {
+            // Whoever takes them may have found a fault.
+            if sender.send(from.read(number).map(|bytes| (number, bytes))).is_err() {
+                return;
+            }
+        }
+    });
+    let mut told = Instant::now();
+    let mut bytes = 0;
+    for (place, segment) in segments.iter().enumerate() {
+        let (number, buffer) = segment?;
+        bytes += buffer.len();
+        recovery
+            .handle_segment(number, buffer.bytes())
+            .map_err(|fault| StorageError::Damaged { path: files.path().to_owned(), fault })?;
+        if told.elapsed() > PROGRESS {
+            told = Instant::now();
+            tracing::info!(target: "heddle::storage", shard = disk.shard, segments = place + 1, of = numbers.len(),
+                "reading the journal");
+        }
+    }
+    reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    let (messages, ended) = (recovery.messages(), recovery.ended());
+    let (store, restored, last_number, last_queue) = recovery.finish();
+    if !numbers.is_empty() {
+        let elapsed = started.elapsed();
+        let torn = ended.is_some_and(|ended| ended.torn);
+        tracing::info!(target: "heddle::storage", shard = disk.shard, queues = restored.len(), messages,
+            mib = bytes >> 20, ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX), torn,
+            "the journal was read");
+    }
+    Ok(Recovered { store, restored, last_number, last_queue, disk, files })
+}
+
+fn sync_method(config: &Config, directory: &DataDirectory) -> Result<Sync, StorageError> {
+    if directory.access() == Access::Buffered {
+        tracing::warn!(target: "heddle::storage", path = %directory.path().display(),
+            "this file system has no direct I/O: the journal goes through the page cache");
+    }
+    match config.storage.sync {
+        SyncMethod::Dsync => Ok(Sync::WithWrite),
+        SyncMethod::Fdatasync => Ok(Sync::AfterWrite),
+        SyncMethod::Auto => {
+            let found = probe(directory.path(), directory.access())
+                .map_err(|error| StorageError::Probe { path: directory.path().to_owned(), error })?;
+            let us = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+            tracing::info!(target: "heddle::storage", sync = ?found.sync, with_write_us = found.with_write.map(us),
+                after_write_us = us(found.after_write), "the fastest way to stable storage");
+            Ok(found.sync)
+        }
+    }
+}
+
+/// An identity that no other data directory has.
+fn identity() -> [u8; 16] {
+    use std::hash::{BuildHasher, RandomState};
+    let mut id = [0; 16];
+    id.chunks_mut(8).for_each(|part| part.copy_from_slice(&RandomState::new().hash_one(0).to_le_bytes()));
+    id
+}

@@ -1,0 +1,383 @@
+//! The data directory: whose it is, who has it now, and where each shard's segments are.
+//!
+//! ```text
+//! heddle-data/
+//!   lock                         held while a node or a tool works on it
+//!   directory.json               identity, version of the format, number of shards
+//!   journal-0/                   of shard 0
+//!     0000000000000001.segment
+//! ```
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use engine_rt::{Access, Existing, open_file};
+use serde::{Deserialize, Serialize};
+use storage_journal::Buffer;
+use storage_journal::format::VERSION;
+
+/// Octets that one read takes while a segment is read whole.
+const READ_BYTES: usize = 1 << 20;
+
+/// Why a data directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DirectoryError {
+    /// Somebody else has it.
+    #[error("the data directory {} is in use by another process: stop it, or choose another with --data-dir", .0.display())]
+    InUse(PathBuf),
+    /// It was written by another version.
+    #[error(
+        "the data directory {} has format {found}, and this version of Heddle knows {VERSION}: use the version that wrote it \
+         to export its messages", path.display()
+    )]
+    Version {
+        /// The directory.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+    },
+    /// What describes it cannot be read.
+    #[error("{} does not describe a data directory: {error}", path.display())]
+    Description {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        error: serde_json::Error,
+    },
+    /// The system refused.
+    #[error("cannot {what} {}: {error}", path.display())]
+    System {
+        /// What was to be done.
+        what: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// Why it was not.
+        error: io::Error,
+    },
+}
+
+fn system<'a>(what: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> DirectoryError + 'a {
+    move |error| DirectoryError::System { what, path: path.to_owned(), error }
+}
+
+/// What `directory.json` says.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+struct Description {
+    format: u32,
+    id: String,
+    shards: u16,
+    segment_bytes: u64,
+}
+
+/// A data directory that this process has.
+#[derive(Debug)]
+pub struct DataDirectory {
+    path: PathBuf,
+    id: [u8; 16],
+    shards: u16,
+    segment_bytes: u64,
+    access: Access,
+    /// Held as long as this lives.
+    _lock: File,
+}
+
+impl DataDirectory {
+    /// Takes a data directory; makes it if it is not there.
+    ///
+    /// # Errors
+    /// When somebody else has it, or it cannot be used.
+    pub fn open(path: &Path, shards: u16, segment_bytes: u64, new_id: [u8; 16]) -> Result<Self, DirectoryError> {
+        fs::create_dir_all(path).map_err(system("make the data directory", path))?;
+        let lock = take_lock(path)?;
+        let file = path.join("directory.json");
+        let description = match read_description(&file)? {
+            Some(description) => description,
+            None => {
+                let id = new_id.iter().map(|octet| format!("{octet:02x}")).collect();
+                let description = Description { format: VERSION, id, shards, segment_bytes };
+                write_description(path, &description)?;
+                description
+            }
+        };
+        Self::with(path, description, lock)
+    }
+
+    /// Takes a data directory that is there.
+    ///
+    /// # Errors
+    /// When there is none, somebody else has it, or it cannot be used.
+    pub fn open_existing(path: &Path) -> Result<Self, DirectoryError> {
+        let file = path.join("directory.json");
+        let Some(description) = read_description(&file)? else {
+            return Err(system("find", &file)(io::ErrorKind::NotFound.into()));
+        };
+        let lock = take_lock(path)?;
+        Self::with(path, description, lock)
+    }
+
+    fn with(path: &Path, description: Description, lock: File) -> Result<Self, DirectoryError> {
+        if description.format != VERSION {
+            return Err(DirectoryError::Version { path: path.to_owned(), found: description.format });
+        }
+        let octet = |place: usize| u8::from_str_radix(description.id.get(2 * place..2 * place + 2)?, 16).ok();
+        let mut id = [0; 16];
+        for (place, value) in id.iter_mut().enumerate() {
+            *value = octet(place).ok_or_else(|| {
+                let error = serde::de::Error::custom("the identity is not 32 hexadecimal digits");
+                DirectoryError::Description { path: path.join("directory.json"), error }
+            })?;
+        }
+        let access = access_of(path)?;
+        let Description { shards, segment_bytes, .. } = description;
+        Ok(Self { path: path.to_owned(), id, shards, segment_bytes, access, _lock: lock })
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its identity.
+    pub fn id(&self) -> [u8; 16] {
+        self.id
+    }
+
+    /// How many shards have a journal in it.
+    pub fn shards(&self) -> u16 {
+        self.shards
+    }
+
+    /// Length of its segments, octets.
+    pub fn segment_bytes(&self) -> u64 {
+        self.segment_bytes
+    }
+
+    /// Whether its file system does without the page cache.
+    pub fn access(&self) -> Access {
+        self.access
+    }
+
+    /// Where a journal is that takes the place of a shard's journal once it is complete (`replace_journals`).
+    pub fn next_journal(&self, shard: u16) -> JournalFiles {
+        JournalFiles { path: self.path.join(format!("next-{shard}")), access: self.access }
+    }
+
+    /// The journal of a shard.
+    pub fn journal(&self, shard: u16) -> JournalFiles {
+        JournalFiles { path: self.path.join(format!("journal-{shard}")), access: self.access }
+    }
+
+    /// Whether journals that were to take the place of others were complete when the node ended.
+    pub fn has_complete_journals(&self) -> bool {
+        self.path.join("next-complete").exists()
+    }
+
+    /// Removes what was left of journals that never became complete.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn discard_next(&self) -> Result<(), DirectoryError> {
+        for entry in fs::read_dir(&self.path).map_err(system("read", &self.path))? {
+            let path = entry.map_err(system("read", &self.path))?.path();
+            if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("next-")) && path.is_dir() {
+                fs::remove_dir_all(&path).map_err(system("remove", &path))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the next journals, of so many shards, into the place of those that are there. To be called again after a crash
+    /// (`has_complete_journals`), it goes on where it was.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn replace_journals(&mut self, shards: u16) -> Result<(), DirectoryError> {
+        let marker = self.path.join("next-complete");
+        if !marker.exists() {
+            let mut file = File::create(&marker).map_err(system("make", &marker))?;
+            file.write_all(shards.to_string().as_bytes()).map_err(system("write", &marker))?;
+            file.sync_all().map_err(system("sync", &marker))?;
+            sync_directory(&self.path)?;
+        }
+        let text = fs::read_to_string(&marker).map_err(system("read", &marker))?;
+        let shards: u16 =
+            text.trim().parse().map_err(|_| system("read", &marker)(io::ErrorKind::InvalidData.into()))?;
+        for shard in 0..shards.max(self.shards) {
+            let (old, next) = (self.journal(shard).path, self.next_journal(shard).path);
+            if (next.exists() || shard >= shards) && old.exists() {
+                fs::remove_dir_all(&old).map_err(system("remove", &old))?;
+            }
+            if next.exists() {
+                fs::rename(&next, &old).map_err(system("rename", &next))?;
+            }
+        }
+        self.shards = shards;
+        let id = self.id.iter().map(|octet| format!("{octet:02x}")).collect();
+        let description = Description { format: VERSION, id, shards, segment_bytes: self.segment_bytes };
+        write_description(&self.path, &description)?;
+        fs::remove_file(&marker).map_err(system("remove", &marker))?;
+        sync_directory(&self.path)
+    }
+}
+
+fn take_lock(path: &Path) -> Result<File, DirectoryError> {
+    let file = path.join("lock");
+    let lock = File::options().create(true).truncate(false).write(true).open(&file).map_err(system("open", &file))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(fs::TryLockError::WouldBlock) => Err(DirectoryError::InUse(path.to_owned())),
+        Err(fs::TryLockError::Error(error)) => Err(system("lock", &file)(error)),
+    }
+}
+
+fn read_description(file: &Path) -> Result<Option<Description>, DirectoryError> {
+    match fs::read(file) {
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|error| DirectoryError::Description { path: file.to_owned(), error }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(system("read", file)(error)),
+    }
+}
+
+fn write_description(path: &Path, description: &Description) -> Result<(), DirectoryError> {
+    let (file, next) = (path.join("directory.json"), path.join("directory.json.new"));
+    let text = serde_json::to_vec_pretty(description).unwrap_or_default();
+    let write = || -> io::Result<()> {
+        let mut out = File::create(&next)?;
+        out.write_all(&text)?;
+        out.sync_all()?;
+        fs::rename(&next, &file)
+    };
+    write().map_err(system("write", &file))?;
+    sync_directory(path)
+}
+
+/// Brings names made and removed in a directory to stable storage.
+pub(crate) fn sync_directory(path: &Path) -> Result<(), DirectoryError> {
+    File::open(path).and_then(|directory| directory.sync_all()).map_err(system("sync", path))
+}
+
+/// Finds out whether the file system does without the page cache.
+fn access_of(path: &Path) -> Result<Access, DirectoryError> {
+    let file = path.join("lock");
+    match open_file(&file, Access::Direct, Existing::Must) {
+        Ok(_) => Ok(Access::Direct),
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(Access::Buffered),
+        Err(error) => Err(system("open", &file)(error)),
+    }
+}
+
+/// Where the segments of one shard are.
+#[derive(Clone, Debug)]
+pub struct JournalFiles {
+    pub(crate) path: PathBuf,
+    pub(crate) access: Access,
+}
+
+impl JournalFiles {
+    /// Where they are.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file of a segment.
+    pub fn segment(&self, number: u64) -> PathBuf {
+        self.path.join(format!("{number:016x}.segment"))
+    }
+
+    /// The numbers of the segments that are there, in order.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn numbers(&self) -> Result<Vec<u64>, DirectoryError> {
+        let entries = match fs::read_dir(&self.path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(system("read", &self.path)(error)),
+        };
+        let mut numbers = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(system("read", &self.path))?.file_name();
+            let name = name.to_string_lossy();
+            let digits = name.strip_suffix(".segment").filter(|digits| digits.len() == 16);
+            numbers.extend(digits.and_then(|digits| u64::from_str_radix(digits, 16).ok()));
+        }
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    /// Reads a segment whole.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn read(&self, number: u64) -> Result<Buffer, DirectoryError> {
+        let path = self.segment(number);
+        let read = || -> io::Result<Buffer> {
+            let file = open_file(&path, self.access, Existing::Must)?;
+            let length = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
+            let mut buffer = Buffer::zeroed(length);
+            for (place, part) in buffer.bytes_mut().chunks_mut(READ_BYTES).enumerate() {
+                file.read_exact_at(part, (place * READ_BYTES) as u64)?;
+            }
+            Ok(buffer)
+        };
+        read().map_err(system("read", &path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_node_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = DataDirectory::open(folder.path(), 2, 1 << 20, [7; 16]).unwrap();
+        assert_eq!((first.id(), first.shards()), ([7; 16], 2));
+        let second = DataDirectory::open(folder.path(), 2, 1 << 20, [8; 16]).unwrap_err();
+        assert!(matches!(second, DirectoryError::InUse(_)), "{second}");
+        drop(first);
+        let again = DataDirectory::open(folder.path(), 4, 1 << 22, [8; 16]).unwrap();
+        assert_eq!((again.id(), again.shards(), again.segment_bytes()), ([7; 16], 2, 1 << 20), "it is as it was made");
+    }
+
+    #[test]
+    fn other_formats_and_noise_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(DataDirectory::open(folder.path(), 1, 1 << 20, [1; 16]).unwrap());
+        let file = folder.path().join("directory.json");
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&file, text.replace("\"format\": 1", "\"format\": 9")).unwrap();
+        let error = DataDirectory::open_existing(folder.path()).unwrap_err();
+        assert!(error.to_string().contains("format 9"), "{error}");
+        fs::write(&file, "{}").unwrap();
+        assert!(matches!(DataDirectory::open_existing(folder.path()), Err(DirectoryError::Description { .. })));
+    }
+
+    #[test]
+    fn journals_are_replaced_as_one_even_after_a_crash() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut data = DataDirectory::open(folder.path(), 3, 1 << 20, [1; 16]).unwrap();
+        let fill = |files: &JournalFiles, text: &str| {
+            fs::create_dir_all(files.path()).unwrap();
+            fs::write(files.segment(1), text).unwrap();
+        };
+        (0..3).for_each(|shard| fill(&data.journal(shard), "old"));
+        (0..2).for_each(|shard| fill(&data.next_journal(shard), "new"));
+        // A crash after the decision and the first step of carrying it out.
+        fs::write(folder.path().join("next-complete"), "2").unwrap();
+        fs::remove_dir_all(data.journal(0).path()).unwrap();
+        fs::rename(data.next_journal(0).path(), data.journal(0).path()).unwrap();
+        assert!(data.has_complete_journals());
+        data.replace_journals(2).unwrap();
+        assert!(!data.has_complete_journals());
+        assert_eq!(data.shards(), 2);
+        for shard in 0..2 {
+            assert_eq!(fs::read_to_string(data.journal(shard).segment(1)).unwrap(), "new");
+        }
+        assert!(!data.journal(2).path().exists());
+    }
+}

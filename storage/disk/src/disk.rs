@@ -1,0 +1,244 @@
+//! The threads that carry out a shard's orders.
+//!
+//! One writes and syncs, on the shard's own core: a write that is also a sync blocks, and a ring would give it to some other
+//! core's worker, which stalls when that core is busy (docs/durability.md). Two read, one makes segments ready. The shard gives
+//! orders and takes answers without waiting.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use engine_rt::{Existing, Sync, Waker, allocate, free_bytes, open_file, pin_thread, write_synced};
+use storage_journal::format::{BLOCK, SegmentHeader};
+use storage_journal::{Buffer, Done, Order};
+
+use crate::directory::{JournalFiles, sync_directory};
+
+/// Threads that read.
+const READERS: usize = 2;
+/// Orders of one kind that wait; a journal has fewer under way.
+const ORDERS: usize = 64;
+/// Octets that are zeroed at once.
+const ZERO_BYTES: usize = 1 << 20;
+
+/// What a shard's disk needs to know.
+#[derive(Clone, Debug)]
+pub struct DiskConfig {
+    /// The shard.
+    pub shard: u16,
+    /// The core of its thread that writes.
+    pub core: usize,
+    /// The data directory's identity.
+    pub directory: [u8; 16],
+    /// Length of a segment, octets.
+    pub segment_bytes: u64,
+    /// How writes get to stable storage.
+    pub sync: Sync,
+    /// Octets of the file system that are left to others: no segment is made that would take from them.
+    pub min_free_bytes: u64,
+}
+
+type Files = Arc<Mutex<HashMap<u64, Arc<File>>>>;
+
+/// The disk of one shard.
+pub struct Disk {
+    writes: flume::Sender<Order>,
+    reads: flume::Sender<Order>,
+    preparations: flume::Sender<Order>,
+    done: flume::Receiver<Done>,
+}
+
+/// What each of the threads has.
+#[derive(Clone)]
+struct Worker {
+    config: DiskConfig,
+    journal: JournalFiles,
+    files: Files,
+    done: flume::Sender<Done>,
+    waker: Waker,
+}
+
+impl Disk {
+    /// Starts the threads for a shard's journal.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn start(config: DiskConfig, journal: JournalFiles, waker: Waker) -> io::Result<Self> {
+        fs::create_dir_all(&journal.path)?;
+        let (done, answers) = flume::unbounded();
+        let worker = Worker { config, journal, files: Files::default(), done, waker };
+        let writes = worker.start("journal", Worker::write)?;
+        let preparations = worker.start("prepare", Worker::prepare)?;
+        let (reads, orders) = flume::bounded(ORDERS);
+        for _ in 0..READERS {
+            worker.start_on("read", orders.clone(), Worker::read)?;
+        }
+        Ok(Self { writes, reads, preparations, done: answers })
+    }
+
+    /// Gives an order.
+    pub fn submit(&self, order: Order) {
+        let to = match order {
+            Order::Write { .. } => &self.writes,
+            Order::Read { .. } => &self.reads,
+            Order::Prepare { .. } | Order::Remove { .. } => &self.preparations,
+        };
+        to.send(order).expect("the threads of a disk live as long as it");
+    }
+
+    /// The next answer.
+    #[inline]
+    pub fn poll_done(&self) -> Option<Done> {
+        self.done.try_recv().ok()
+    }
+}
+
+impl Worker {
+    fn start(&self, name: &str, work: fn(&Self, Order) -> Option<Done>) -> io::Result<flume::Sender<Order>> {
+        let (orders, receiver) = flume::bounded(ORDERS);
+        self.start_on(name, receiver, work)?;
+        Ok(orders)
+    }
+
+    fn start_on(
+        &self,
+        name: &str,
+        orders: flume::Receiver<Order>,
+        work: fn(&Self, Order) -> Option<Done>,
+    ) -> io::Result<()> {
+        let worker = self.clone();
+        let name = format!("{name}-{}", self.config.shard);
+        thread::Builder::new().name(name).spawn(move || {
+            if let Err(error) = pin_thread(worker.config.core) {
+                tracing::warn!(target: "heddle::storage", %error, "a disk thread runs on any core");
+            }
+            while let Ok(order) = orders.recv() {
+                let done = work(&worker, order);
+                let failed = matches!(done, Some(Done::Failed { .. }));
+                // A shard that does not take it has ended.
+                if done.is_some_and(|done| worker.done.send(done).is_err()) || failed {
+                    worker.waker.wake();
+                    return;
+                }
+                worker.waker.wake();
+            }
+        })?;
+        Ok(())
+    }
+
+    fn file(&self, segment: u64) -> io::Result<Arc<File>> {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = files.get(&segment) {
+            return Ok(Arc::clone(file));
+        }
+        let file = open_file(&self.journal.segment(segment), self.journal.access, Existing::Must)?;
+        let file = Arc::new(file);
+        files.insert(segment, Arc::clone(&file));
+        Ok(file)
+    }
+
+    fn forget(&self, segment: u64) {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).remove(&segment);
+    }
+
+    fn write(&self, order: Order) -> Option<Done> {
+        let Order::Write { place, buffer } = order else { return None };
+        let written = self
+            .file(place.segment)
+            .and_then(|file| write_synced(&file, buffer.bytes(), place.offset, self.config.sync));
+        Some(match written {
+            Ok(()) => Done::Written { buffer },
+            Err(error) => Done::Failed { what: "write and sync a batch", error },
+        })
+    }
+
+    fn read(&self, order: Order) -> Option<Done> {
+        let Order::Read { id, place, bytes } = order else { return None };
+        let mut buffer = Buffer::zeroed(bytes);
+        let read = self.file(place.segment).and_then(|file| file.read_exact_at(buffer.bytes_mut(), place.offset));
+        Some(match read {
+            Ok(()) => Done::Read { id, buffer },
+            Err(error) => Done::Failed { what: "read a segment", error },
+        })
+    }
+
+    fn prepare(&self, order: Order) -> Option<Done> {
+        match order {
+            Order::Prepare { segment, reuse } => Some(match self.make(segment, reuse) {
+                Ok(()) => Done::Prepared { segment },
+                Err(error) if is_full(&error) => Done::NoRoom { segment, reuse },
+                Err(error) => Done::Failed { what: "make a segment", error },
+            }),
+            Order::Remove { segment } => {
+                self.forget(segment);
+                let removed = fs::remove_file(self.journal.segment(segment));
+                removed.err().map(|error| Done::Failed { what: "remove a segment", error })
+            }
+            _ => None,
+        }
+    }
+
+    fn make(&self, segment: u64, reuse: Option<u64>) -> io::Result<()> {
+        let path = self.journal.segment(segment);
+        if let Some(older) = reuse.filter(|&older| older != segment) {
+            self.forget(older);
+            fs::rename(self.journal.segment(older), &path)?;
+        } else if fs::metadata(&path).is_ok_and(|found| found.len() != self.config.segment_bytes) {
+            fs::remove_file(&path)?;
+        }
+        if !path.exists() {
+            self.make_zeroed(&path)?;
+        }
+        let file = self.file(segment)?;
+        let header = SegmentHeader {
+            shard: self.config.shard,
+            segment,
+            directory: self.config.directory,
+            bytes: self.config.segment_bytes,
+        };
+        let mut block = Buffer::with_capacity(BLOCK);
+        block.extend(&header.encode());
+        write_synced(&file, block.bytes(), 0, self.config.sync)?;
+        sync_directory(&self.journal.path).map_err(io::Error::other)
+    }
+
+    /// Makes a file of zeros: a block that was written before costs a sync less than one that was not.
+    fn make_zeroed(&self, path: &Path) -> io::Result<()> {
+        let (free, _) = free_bytes(&self.journal.path)?;
+        if free < self.config.segment_bytes + self.config.min_free_bytes {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        let next = self.journal.path.join("new");
+        let make = || -> io::Result<()> {
+            let file = open_file(&next, self.journal.access, Existing::May)?;
+            match allocate(&file, self.config.segment_bytes) {
+                Err(error) if error.kind() != io::ErrorKind::Unsupported => return Err(error),
+                _ => {}
+            }
+            let zeros = Buffer::zeroed(ZERO_BYTES);
+            let mut offset = 0;
+            while offset < self.config.segment_bytes {
+                let bytes = (self.config.segment_bytes - offset).min(ZERO_BYTES as u64);
+                let part = usize::try_from(bytes).map_err(io::Error::other)?;
+                file.write_all_at(&zeros.bytes()[..part], offset)?;
+                offset += bytes;
+            }
+            file.sync_all()?;
+            fs::rename(&next, path)
+        };
+        let made = make();
+        if made.is_err() {
+            // What is half made takes room that somebody may need; that it cannot be removed changes nothing.
+            let _ = fs::remove_file(&next);
+        }
+        made
+    }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
