@@ -1,16 +1,16 @@
 //! The comparison: broker and yardstick take turns, each round gives a ratio, the median counts.
 
 use std::io;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Instant;
 
 use clap::Args;
 use hdrhistogram::Histogram;
 
 use crate::load::{self, Load, Paced};
 use crate::peer::{Kept, Settle};
+use crate::server::{self, Server, cpu_seconds, folder, start};
 
 mod shards;
 
@@ -37,42 +37,6 @@ pub struct Options {
     load_core: usize,
 }
 
-/// A process that is ended when it is dropped.
-struct Server {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended by itself; either way it is gone afterwards.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn start(mut command: Command, ready: &Path, parse: fn(&str) -> Option<SocketAddr>) -> io::Result<Server> {
-    // A file of an earlier run would be believed.
-    let _ = std::fs::remove_file(ready);
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-    let until = Instant::now() + Duration::from_secs(20);
-    loop {
-        if let Some(address) = std::fs::read_to_string(ready).ok().and_then(|text| parse(&text)) {
-            return Ok(Server { child, address });
-        }
-        if child.try_wait()?.is_some() || Instant::now() > until {
-            return Err(io::Error::other(format!("{command:?} did not start")));
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-fn folder() -> io::Result<PathBuf> {
-    let folder = std::env::temp_dir().join(format!("heddle-perf-{}", std::process::id()));
-    std::fs::create_dir_all(&folder)?;
-    Ok(folder)
-}
-
 /// How the broker is set up.
 struct Setup {
     cores: String,
@@ -87,23 +51,9 @@ impl Setup {
 }
 
 fn start_broker(options: &Options, setup: &Setup) -> io::Result<Server> {
-    let folder = folder()?;
-    let (config, ready) = (folder.join("heddle.toml"), folder.join("broker.json"));
-    let text = format!(
-        "[node]\ncores = \"{}\"\nshards = {}\nspin_us = {}\ndata_dir = \"{}\"\n[http]\naddress = \"127.0.0.1:0\"\n[log]\n\
-         level = \"warn\"\n[[listeners]]\naddress = \"127.0.0.1:0\"\nmax_frame_size = 262144\n",
-        setup.cores,
-        setup.shards,
-        setup.spin_us,
-        folder.join("data").display()
-    );
-    std::fs::write(&config, text)?;
-    let mut command = Command::new(&options.broker);
-    command.arg("run").arg("--config").arg(&config).arg("--ready-file").arg(&ready);
-    start(command, &ready, |text| {
-        let ready: serde_json::Value = serde_json::from_str(text).ok()?;
-        ready["listeners"][0]["address"].as_str()?.parse().ok()
-    })
+    let Setup { cores, shards, spin_us } = setup;
+    let node = format!("cores = \"{cores}\"\nshards = {shards}\nspin_us = {spin_us}");
+    server::start_heddle(&options.broker, &folder()?, &node)
 }
 
 fn start_yardstick(options: &Options, echo: &[&str]) -> io::Result<Server> {
@@ -117,14 +67,6 @@ fn start_yardstick(options: &Options, echo: &[&str]) -> io::Result<Server> {
 fn on_core<T: Send>(core: usize, run: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
     let pinned = || engine_rt::pin_thread(core).and_then(|()| run());
     std::thread::scope(|scope| scope.spawn(pinned).join()).unwrap_or_else(|_| Err(io::Error::other("the load failed")))
-}
-
-/// Processor time of a process, seconds.
-fn cpu_seconds(pid: u32) -> f64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
-    (ticks(11) + ticks(12)) / 100.0
 }
 
 fn median(values: &mut [f64]) -> f64 {

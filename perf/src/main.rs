@@ -1,11 +1,13 @@
 //! `heddle-perf`: loads a broker and a bare relay of the same bytes side by side. See `perf/README.md`.
 
+mod audit;
 mod backlog;
 mod compare;
 mod idle;
 mod load;
 mod peer;
 mod relay;
+mod server;
 
 use std::io;
 use std::net::SocketAddr;
@@ -77,6 +79,8 @@ enum Command {
     Fill(backlog::Fill),
     /// Reads a queue to its end, and checks the order of what `fill` sent.
     Drain(backlog::Drain),
+    /// Kills a broker again and again under load, and checks that it kept its promises.
+    Audit(audit::Options),
     /// Many connections with a session and two links each, and what they cost the broker.
     Idle {
         /// The broker.
@@ -117,6 +121,7 @@ fn main() -> io::Result<()> {
             println!("{}", compare::percentiles(&histogram));
             Ok(())
         }
+        Command::Audit(options) => audit::run(&options),
         Command::Fill(options) => backlog::fill(&options),
         Command::Drain(options) => backlog::drain(&options),
         Command::Idle { to, connections, pid } => idle::run(to, connections, pid),

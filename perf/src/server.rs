@@ -1,0 +1,82 @@
+//! Processes under test: started, waited for, ended.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A process that is ended when it is dropped.
+pub struct Server {
+    /// The process.
+    pub child: Child,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself; either way it is gone afterwards.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Starts a process and waits until it says where it listens.
+///
+/// # Errors
+/// When it does not.
+pub fn start(mut command: Command, ready: &Path, parse: fn(&str) -> Option<SocketAddr>) -> io::Result<Server> {
+    // A file of an earlier run would be believed.
+    let _ = std::fs::remove_file(ready);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    let until = Instant::now() + Duration::from_secs(20);
+    loop {
+        if let Some(address) = std::fs::read_to_string(ready).ok().and_then(|text| parse(&text)) {
+            return Ok(Server { child, address });
+        }
+        if child.try_wait()?.is_some() || Instant::now() > until {
+            return Err(io::Error::other(format!("{command:?} did not start")));
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A folder of this process.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn folder() -> io::Result<PathBuf> {
+    let folder = std::env::temp_dir().join(format!("heddle-perf-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+/// Starts a broker whose files are in `folder`; `node` are lines of that part of its configuration.
+///
+/// # Errors
+/// When it does not start.
+pub fn start_heddle(program: &Path, folder: &Path, node: &str) -> io::Result<Server> {
+    let (config, ready) = (folder.join("heddle.toml"), folder.join("broker.json"));
+    let text = format!(
+        "[node]\n{node}\ndata_dir = \"{}\"\n[http]\naddress = \"127.0.0.1:0\"\n[log]\nlevel = \"warn\"\n\
+         [[listeners]]\naddress = \"127.0.0.1:0\"\nmax_frame_size = 262144\n",
+        folder.join("data").display()
+    );
+    std::fs::write(&config, text)?;
+    let mut command = Command::new(program);
+    command.arg("run").arg("--config").arg(&config).arg("--ready-file").arg(&ready);
+    start(command, &ready, |text| {
+        let ready: serde_json::Value = serde_json::from_str(text).ok()?;
+        ready["listeners"][0]["address"].as_str()?.parse().ok()
+    })
+}
+
+/// Processor time of a process, seconds.
+pub fn cpu_seconds(pid: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
+    (ticks(11) + ticks(12)) / 100.0
+}
+
