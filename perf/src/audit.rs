@@ -136,7 +136,8 @@ impl Audit {
 
     /// Messages that were accepted and never came.
     fn missing(&self) -> usize {
-        let missing = |(&(index, _), place): (&(usize, u8), &Place)| self.accepted[index].difference(&place.seen).count();
+        let missing =
+            |(&(index, _), place): (&(usize, u8), &Place)| self.accepted[index].difference(&place.seen).count();
         self.places.iter().map(missing).sum()
     }
 }

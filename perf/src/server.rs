@@ -79,4 +79,3 @@ pub fn cpu_seconds(pid: u32) -> f64 {
     let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
     (ticks(11) + ticks(12)) / 100.0
 }
-

@@ -5,13 +5,13 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, RawFd};
 
+use amqp_codec::Symbol;
 use amqp_codec::frame::{self, ProtocolHeader, Split};
 use amqp_codec::performative::{
     self, Attach, Begin, DeliveryState, Disposition, Durability, ExpiryPolicy, Flow, NodeTarget, Open, Performative,
     ReceiverSettleMode, Role as LinkRole, SenderSettleMode, Source, Target, encode_disposition, encode_flow,
     encode_frame,
 };
-use amqp_codec::Symbol;
 use engine_rt::Socket;
 
 use crate::peer::{Kept, Settle, append_transfer, message};
@@ -273,7 +273,10 @@ impl Client {
                 let (first, last) = (disposition.first, disposition.last.unwrap_or(disposition.first));
                 if matches!(self.role, Role::Consumer { .. }) {
                     for delivery in (first..=last).filter(|_| disposition.settled) {
-                        self.waiting.remove(&delivery).into_iter().for_each(|number| on_said(Said::Confirmed { number }));
+                        self.waiting
+                            .remove(&delivery)
+                            .into_iter()
+                            .for_each(|number| on_said(Said::Confirmed { number }));
                     }
                 } else if disposition.state == Some(DeliveryState::Accepted) {
                     on_said(Said::Accepted { first, last });
@@ -320,7 +323,8 @@ impl Client {
 
 /// The octets in the data section of a message.
 fn data(message: &[u8]) -> io::Result<&[u8]> {
-    let wrong = || io::Error::other(format!("not a message of one data section: {:?}", &message[..message.len().min(40)]));
+    let wrong =
+        || io::Error::other(format!("not a message of one data section: {:?}", &message[..message.len().min(40)]));
     let start = message.windows(3).position(|part| part == [0x00, 0x53, 0x75]).ok_or_else(wrong)? + 3;
     match message.get(start) {
         Some(0xa0) => message.get(start + 2..).ok_or_else(wrong),

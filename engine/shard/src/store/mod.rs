@@ -8,6 +8,7 @@
 //!
 //! It does no I/O: `poll_order` says what the disk is to do, `handle_done` takes what came of it.
 
+mod names;
 mod pages;
 mod recovery;
 mod rewriting;
@@ -84,7 +85,6 @@ pub struct StoreTotals {
 struct Reading {
     id: u64,
     run: Run,
-    only: Option<Box<[u32]>>,
     buffer: Option<Buffer>,
 }
 
@@ -307,7 +307,7 @@ impl Store {
         let Some(stored) = self.queues.remove(&queue) else { return };
         self.segments.handle_released(stored.declared);
         let runs = stored.pages.runs.iter().chain(stored.reading.iter().map(|reading| &reading.run));
-        runs.for_each(|run| self.segments.handle_dropped(run.segment, u64::from(run.count)));
+        runs.for_each(|run| self.segments.handle_dropped(run.segment, run.names.len() as u64));
     }
 
     /// Orders reads of what queues want, as far as it is durable and the disk takes reads.
@@ -321,16 +321,15 @@ impl Store {
     fn read_ahead(&mut self, core: &mut Core, queue: u64) -> bool {
         let Some(stored) = self.queues.get_mut(&queue) else { return false };
         while stored.wanted > 0 && self.reads.len() < READS_MAX {
-            let next = stored.pages.runs.front().filter(|run| run.blocks > 0 && run.last <= self.durable);
-            let Some(&run) = next else { break };
-            stored.pages.runs.pop_front();
+            let ready = |run: &mut Run| run.blocks > 0 && run.last <= self.durable;
+            let Some(run) = stored.pages.runs.pop_front_if(ready) else { break };
             stored.wanted = stored.wanted.saturating_sub(run.bytes() as u64);
             self.next_read += 1;
-            let (id, only) = (self.next_read, stored.pages.only.remove(&run.from));
-            stored.reading.push_back(Reading { id, run, only, buffer: None });
+            let id = self.next_read;
             self.reads.insert(id, (queue, run.segment));
             self.segments.handle_read(run.segment);
             self.orders.push_back(Order::Read { id, place: run.place(), bytes: run.bytes() });
+            stored.reading.push_back(Reading { id, run, buffer: None });
         }
         if stored.pages.runs.is_empty() {
             stored.wanted = 0;
@@ -409,9 +408,9 @@ impl Store {
         reading.buffer = Some(buffer);
         while let Some(stored) = self.queues.get_mut(&queue)
             && stored.reading.front().is_some_and(|reading| reading.buffer.is_some())
-            && let Some(Reading { run, only, buffer: Some(buffer), .. }) = stored.reading.pop_front()
+            && let Some(Reading { run, buffer: Some(buffer), .. }) = stored.reading.pop_front()
         {
-            self.hand_out(core, queue, &run, only.as_deref(), buffer)?;
+            self.hand_out(core, queue, &run, buffer)?;
         }
         if let Some(stored) = self.queues.get(&queue)
             && stored.reading.is_empty()
@@ -422,24 +421,15 @@ impl Store {
         Ok(())
     }
 
-    fn hand_out(
-        &mut self,
-        core: &mut Core,
-        queue: u64,
-        run: &Run,
-        only: Option<&[u32]>,
-        buffer: Buffer,
-    ) -> Result<(), StoreError> {
+    fn hand_out(&mut self, core: &mut Core, queue: u64, run: &Run, buffer: Buffer) -> Result<(), StoreError> {
         let area = Bytes::from_owner(Area(buffer));
         // Bodies share the area's memory unless most of it is of other queues, which would then be kept for nothing.
-        let mut found: Vec<(u64, Message)> = Vec::with_capacity(run.count as usize);
+        let mut found: Vec<(u64, Message)> = Vec::with_capacity(run.names.len());
         let mut bytes = 0;
         let (moved, failures, segments, since) = (&mut self.moved, &self.failures, &self.segments, self.since);
         read_batches(self.config.directory, run.place(), &area, |sequence, _, record| {
             entries(&record, sequence, |Entry { queue: whose, name, sequence, .. }| {
-                let left =
-                    |only: &[u32]| u32::try_from(name - run.from).is_ok_and(|at| only.binary_search(&at).is_ok());
-                if whose != queue || !(run.from..=run.to).contains(&name) || !only.is_none_or(left) {
+                if whose != queue || !run.names.contains(name) {
                     return;
                 }
                 if sequence != name && segments.is_live(sequence) {
@@ -454,7 +444,11 @@ impl Store {
                 found.push((name, message));
             });
         })?;
-        assert_eq!(found.len(), run.count as usize, "a run has the messages that were put into it");
+        assert_eq!(found.len(), run.names.len(), "a run has the messages that were put into it");
+        // What was written again may lie behind what came later.
+        if !found.is_sorted_by_key(|(name, _)| *name) {
+            found.sort_by_key(|(name, _)| *name);
+        }
         for (name, mut message) in found {
             if bytes < area.len() / 2 {
                 message.body = Bytes::copy_from_slice(&message.body);
@@ -530,7 +524,7 @@ impl Store {
     pub fn check(&self) {
         self.segments.check();
         for stored in self.queues.values() {
-            assert!(stored.pages.runs.iter().is_sorted_by(|run, next| run.to < next.from));
+            assert!(stored.pages.runs.iter().is_sorted_by(|run, next| run.names.last() < next.names.first()));
         }
     }
 }

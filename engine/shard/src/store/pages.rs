@@ -1,23 +1,23 @@
 //! Where the messages of a queue lie that are in the journal only: runs of them, in the queue's order.
 //!
-//! Guarantees: runs are in the order of the names in them and do not overlap; all messages of the queue whose names lie in a run
-//! and that are in its area belong to it, unless it lists them. A run costs a fixed amount, however many messages are in it.
+//! Guarantees: runs are in the order of the names in them and do not overlap. A run costs a fixed amount, however many messages
+//! are in it, as long as no other queue's lie between them.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use storage_journal::Place;
 use storage_journal::format::BLOCK;
 
+use super::names::Names;
+
 /// An area grows by further batches while they begin within so many blocks of its start: then one read takes many small
 /// batches.
-pub(crate) const AREA_BLOCKS: u32 = 64;
+const AREA_BLOCKS: u32 = 64;
 
 /// Messages of one queue in one area of a segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Run {
-    /// The first and the last name in it.
-    pub from: u64,
-    pub to: u64,
+    pub names: Names,
     /// The last sequence number in it: it can be read once that is durable.
     pub last: u64,
     pub segment: u64,
@@ -25,7 +25,6 @@ pub(crate) struct Run {
     pub block: u32,
     /// Its length, blocks; 0 while its last batch is open.
     pub blocks: u32,
-    pub count: u32,
 }
 
 impl Run {
@@ -35,6 +34,11 @@ impl Run {
 
     pub fn bytes(&self) -> usize {
         self.blocks as usize * BLOCK
+    }
+
+    /// Whether a batch that begins at a block of its segment belongs to its area.
+    pub fn reaches(&self, segment: u64, block: u32) -> bool {
+        self.segment == segment && block >= self.block && block - self.block < AREA_BLOCKS
     }
 }
 
@@ -47,8 +51,15 @@ pub(crate) fn block(place: Place) -> u32 {
 #[derive(Debug, Default)]
 pub(crate) struct Pages {
     pub runs: VecDeque<Run>,
-    /// For runs of which only some messages are left, by their first name: which ones, counted from it.
-    pub only: HashMap<u64, Box<[u32]>>,
+}
+
+/// Whether the end of a run's last batch is waited for already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sealing {
+    /// It is.
+    Known,
+    /// Not yet.
+    New,
 }
 
 impl Pages {
@@ -61,16 +72,15 @@ impl Pages {
     fn insert(&mut self, at: usize, (name, sequence): (u64, u64), place: Place) -> Sealing {
         let block = block(place);
         if let Some(last) = at.checked_sub(1).and_then(|before| self.runs.get_mut(before))
-            && last.segment == place.segment
-            && block >= last.block
-            && (block == last.block || block - last.block < AREA_BLOCKS)
-            && !self.only.contains_key(&last.from)
+            && last.reaches(place.segment, block)
+            && last.names.takes(name)
         {
             let open = last.blocks == 0;
-            (last.to, last.last, last.count, last.blocks) = (name, sequence, last.count + 1, 0);
+            last.names.push(name);
+            (last.last, last.blocks) = (sequence, 0);
             return if open { Sealing::Known } else { Sealing::New };
         }
-        let run = Run { from: name, to: name, last: sequence, segment: place.segment, block, blocks: 0, count: 1 };
+        let run = Run { names: Names::one(name), last: sequence, segment: place.segment, block, blocks: 0 };
         self.runs.insert(at, run);
         Sealing::New
     }
@@ -81,27 +91,34 @@ impl Pages {
     }
 
     fn find(&self, name: u64) -> Option<usize> {
-        let at = self.runs.partition_point(|run| run.to < name);
-        self.runs.get(at).is_some_and(|run| run.from <= name).then_some(at)
+        let at = self.runs.partition_point(|run| run.names.last() < name);
+        self.runs.get(at).is_some_and(|run| run.names.contains(name)).then_some(at)
     }
 
     /// The message, which is the first that is left of its run, was written again under another sequence number.
     pub fn handle_moved(&mut self, name: u64, sequence: u64, place: Place) -> Sealing {
         let Some(at) = self.find(name) else { return Sealing::Known };
         let Some(run) = self.runs.get_mut(at) else { return Sealing::Known };
-        let only = self.only.remove(&run.from);
-        run.count -= 1;
-        run.from = name + 1;
-        let next = run.from;
-        if run.count == 0 {
+        assert_eq!(run.names.first(), name, "messages are moved in their order");
+        run.names.remove(name, name, |_| {});
+        if run.names.is_empty() {
             self.runs.remove(at);
-        } else if let Some(only) = only {
-            let gone = only.len() - run.count as usize;
-            let base = run.from - u64::from(only[gone - 1]) - 1;
-            let rest = only[gone..].iter().map(|&offset| (base + u64::from(offset) - next) as u32).collect();
-            self.only.insert(next, rest);
         }
         self.insert(at, (name, sequence), place)
+    }
+
+    /// Puts a run of durable messages behind all others, together with the last one if their areas lie close.
+    pub fn append(&mut self, run: Run) {
+        if let Some(last) = self.runs.back_mut()
+            && last.reaches(run.segment, run.block)
+            && last.names.takes(run.names.last())
+        {
+            run.names.iter().for_each(|name| last.names.push(name));
+            last.last = run.last;
+            last.blocks = last.blocks.max(run.block + run.blocks - last.block);
+            return;
+        }
+        self.runs.push_back(run);
     }
 
     /// The batch of the run with this name in it ended before block `end`.
@@ -112,15 +129,6 @@ impl Pages {
             run.blocks = end - run.block;
         }
     }
-}
-
-/// Whether the end of a run's last batch is waited for already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sealing {
-    /// It is.
-    Known,
-    /// Not yet.
-    New,
 }
 
 #[cfg(test)]
@@ -135,13 +143,13 @@ mod tests {
     fn small_batches_share_an_area() {
         let mut pages = Pages::default();
         for name in 0..100 {
-            assert_eq!(pages.push(name, at(name)), Sealing::New);
-            assert_eq!(pages.push(1000 + name, at(name)), Sealing::Known);
-            pages.handle_sealed(1000 + name, name as u32 + 1);
+            assert_eq!(pages.push(2 * name, at(name)), Sealing::New);
+            assert_eq!(pages.push(2 * name + 1, at(name)), Sealing::Known);
+            pages.handle_sealed(2 * name, name as u32 + 1);
         }
         assert_eq!(pages.runs.len(), 2);
         assert!(pages.runs.iter().all(|run| run.bytes() > 0));
-        assert_eq!(pages.runs.iter().map(|run| run.count).sum::<u32>(), 200);
+        assert_eq!(pages.runs.iter().map(|run| run.names.len()).sum::<usize>(), 200);
     }
 
     #[test]
@@ -156,8 +164,8 @@ mod tests {
         assert_eq!(pages.handle_moved(1, 30, at(400)), Sealing::New);
         assert_eq!(pages.handle_moved(4, 31, at(400)), Sealing::Known);
         pages.handle_sealed(4, 402);
-        let order: Vec<(u64, u32, u32)> = pages.runs.iter().map(|run| (run.from, run.block, run.count)).collect();
-        assert_eq!(order, [(1, 400, 2), (5, 1, 1), (20, 200, 1)]);
+        let order: Vec<_> = pages.runs.iter().map(|run| (run.names.first(), run.block, run.names.len())).collect();
+        assert_eq!(order, [(1, 400, 2), (9, 1, 1), (20, 200, 1)]);
         assert!(pages.holds(9) && !pages.holds(30));
     }
 }

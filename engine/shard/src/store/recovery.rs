@@ -11,68 +11,9 @@ use engine_core::fact::{Declared, Purpose};
 use storage_journal::format::BLOCK;
 use storage_journal::{Batch, Ended, Fault, FaultKind, Record, Replay, Segments};
 
-use super::pages::{AREA_BLOCKS, Pages, Run, block};
+use super::names::Names;
+use super::pages::{Pages, Run, block};
 use super::{Entry, Store, StoreConfig, Stored, entries};
-
-/// Messages of one queue in one batch.
-struct Part {
-    batch: Batch,
-    from: u64,
-    /// Names, counted from the first.
-    names: Vec<u32>,
-    /// Whether others of the queue between them are gone.
-    holes: Holes,
-    /// Size of their bodies on average, octets.
-    body_bytes: u64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Holes {
-    None,
-    Some,
-}
-
-impl Part {
-    fn last(&self) -> u64 {
-        self.from + u64::from(self.names.last().copied().unwrap_or(0))
-    }
-
-    fn all(&self) -> impl Iterator<Item = u64> {
-        self.names.iter().map(|&offset| self.from + u64::from(offset))
-    }
-
-    /// Puts the part behind the queue's others: into their last run, if it lies close behind that.
-    fn add_to(self, pages: &mut Pages) {
-        let run = Run {
-            from: self.from,
-            to: self.last(),
-            last: 0,
-            segment: self.batch.place.segment,
-            block: block(self.batch.place),
-            blocks: u32::try_from(self.batch.bytes / BLOCK).expect("a batch is small"),
-            count: u32::try_from(self.names.len()).expect("a batch is small"),
-        };
-        if let Some(last) = pages.runs.back_mut()
-            && last.segment == run.segment
-            && run.block > last.block
-            && run.block - last.block < AREA_BLOCKS
-            && u32::try_from(run.to - last.from).is_ok()
-            && let Some(only) = pages.only.remove(&last.from)
-        {
-            // What lies between the two may be gone.
-            let shift = (run.from - last.from) as u32;
-            let only = only.iter().copied().chain(self.names.iter().map(|offset| offset + shift)).collect();
-            (last.to, last.count) = (run.to, last.count + run.count);
-            last.blocks = run.block + run.blocks - last.block;
-            pages.only.insert(last.from, only);
-            return;
-        }
-        if self.holes == Holes::Some || run.blocks < AREA_BLOCKS / 4 {
-            pages.only.insert(run.from, self.names.into());
-        }
-        pages.runs.push_back(run);
-    }
-}
 
 /// A queue on its way back.
 #[derive(Default)]
@@ -82,7 +23,9 @@ struct Returning {
     /// The number of its declaration.
     number: u64,
     /// By the first name in each.
-    parts: BTreeMap<u64, Part>,
+    runs: BTreeMap<u64, Run>,
+    /// Size of its bodies on average, octets, and how many make that average.
+    average: (u64, u64),
 }
 
 /// Takes the segments of one shard, oldest first.
@@ -161,19 +104,15 @@ impl Recovery {
         store.spare = self.empty.into_iter().filter(|&segment| segment < position.segment).collect();
         for (queue, returning) in self.queues {
             let Some(declared) = returning.declared else {
-                let names = returning.parts.values().flat_map(Part::all);
+                let names = returning.runs.values().flat_map(|run| run.names.iter());
                 names.for_each(|name| store.segments.handle_released(self.moved.get(&name).copied().unwrap_or(name)));
                 continue;
             };
-            let (mut messages, mut bytes) = (0, 0);
             let mut pages = Pages::default();
-            for part in returning.parts.into_values().filter(|part| !part.names.is_empty()) {
-                messages += part.names.len() as u64;
-                bytes += part.names.len() as u64 * part.body_bytes;
-                part.add_to(&mut pages);
-            }
+            returning.runs.into_values().for_each(|run| pages.append(run));
+            let messages = pages.runs.iter().map(|run| run.names.len() as u64).sum();
             store.queues.insert(queue, Stored { pages, declared: returning.number, ..Stored::default() });
-            restored.push(Restored { declared, messages, bytes });
+            restored.push(Restored { declared, messages, bytes: messages * returning.average.0 });
         }
         restored.sort_by_key(|restored| restored.declared.queue);
         (store, restored, position.sequence - 1, self.last_queue)
@@ -254,7 +193,7 @@ impl State<'_> {
                 }
             }
             *self.messages += 1;
-            returning.insert(name, batch, body_bytes as u64);
+            returning.insert(name, sequence, batch, body_bytes as u64);
         });
     }
 
@@ -269,55 +208,42 @@ impl State<'_> {
 }
 
 impl Returning {
-    fn insert(&mut self, name: u64, batch: Batch, body_bytes: u64) {
-        if let Some((_, part)) = self.parts.range_mut(..=name).next_back()
-            && part.batch.place == batch.place
-            && !part.names.is_empty()
-            && part.last() < name
-            && let Ok(offset) = u32::try_from(name - part.from)
+    fn insert(&mut self, name: u64, sequence: u64, batch: Batch, body_bytes: u64) {
+        let (average, count) = self.average;
+        self.average = ((average * count + body_bytes) / (count + 1), (count + 1).min(1000));
+        let (segment, start) = (batch.place.segment, block(batch.place));
+        if let Some((_, run)) = self.runs.range_mut(..=name).next_back()
+            && (run.segment, run.block) == (segment, start)
+            && run.names.takes(name)
         {
-            let count = part.names.len() as u64;
-            part.body_bytes = (part.body_bytes * count + body_bytes) / (count + 1);
-            part.names.push(offset);
+            run.names.push(name);
+            run.last = sequence;
             return;
         }
-        self.split(name);
-        self.parts.insert(name, Part { batch, from: name, names: vec![0], holes: Holes::None, body_bytes });
-    }
-
-    /// Makes sure that no part reaches over `name`.
-    fn split(&mut self, name: u64) {
-        let Some((_, part)) = self.parts.range_mut(..name).next_back().filter(|(_, part)| part.last() > name) else {
-            return;
-        };
-        let at = part.names.partition_point(|&offset| part.from + u64::from(offset) < name);
-        let rest = part.names.split_off(at);
-        let from = part.from + u64::from(rest[0]);
-        let names = rest.iter().map(|offset| offset - rest[0]).collect();
-        let rest = Part { batch: part.batch, from, names, holes: part.holes, body_bytes: part.body_bytes };
-        self.parts.insert(from, rest);
+        // No run reaches over what comes between its names.
+        if let Some((_, run)) = self.runs.range_mut(..name).next_back()
+            && run.names.last() > name
+        {
+            let names = run.names.split_off(name);
+            let rest = Run { names, ..run.clone() };
+            self.runs.insert(rest.names.first(), rest);
+        }
+        let blocks = u32::try_from(batch.bytes / BLOCK).expect("a batch is small");
+        self.runs.insert(name, Run { names: Names::one(name), last: sequence, segment, block: start, blocks });
     }
 
     /// Takes messages out; gives how many there were.
     fn remove(&mut self, first: u64, last: u64, mut take: impl FnMut(u64)) -> u64 {
         let mut removed = 0;
-        let start = self.parts.range(..=first).next_back().map_or(first, |(&from, _)| from);
-        let within: Vec<u64> = self.parts.range(start..=last).map(|(&from, _)| from).collect();
+        let start = self.runs.range(..=first).next_back().map_or(first, |(&from, _)| from);
+        let within: Vec<u64> = self.runs.range(start..=last).map(|(&from, _)| from).collect();
         for from in within {
-            let Some(mut part) = self.parts.remove(&from) else { continue };
-            let before = part.names.partition_point(|&offset| from + u64::from(offset) < first);
-            let behind = part.names.partition_point(|&offset| from + u64::from(offset) <= last);
-            if before > 0 && before < behind && behind < part.names.len() {
-                part.holes = Holes::Some;
+            let Some(run) = self.runs.get_mut(&from) else { continue };
+            removed += run.names.remove(first, last, &mut take);
+            if run.names.is_empty() || run.names.first() != from {
+                let run = self.runs.remove(&from).filter(|run| !run.names.is_empty());
+                run.into_iter().for_each(|run| drop(self.runs.insert(run.names.first(), run)));
             }
-            part.names.drain(before..behind.max(before)).for_each(|offset| {
-                take(from + u64::from(offset));
-                removed += 1;
-            });
-            let Some(&next) = part.names.first() else { continue };
-            part.names.iter_mut().for_each(|offset| *offset -= next);
-            part.from = from + u64::from(next);
-            self.parts.insert(part.from, part);
         }
         removed
     }
