@@ -175,7 +175,7 @@ fn live(audit: &mut Audit, broker: &mut Server, life: Option<Duration>) -> io::R
         for event in &ready {
             let Some(link) = links.get_mut(usize::try_from(event.token).unwrap_or(usize::MAX)) else { continue };
             if !link.client.is_ended() {
-                link.handle(audit)?;
+                link.handle(audit, if life.is_some() { WINDOW } else { 0 })?;
             }
             let blocked = link.client.is_blocked();
             if link.client.is_ended() {
@@ -208,7 +208,8 @@ fn connect(audit: &Audit, broker: &Server) -> io::Result<Vec<Link>> {
 }
 
 impl Link {
-    fn handle(&mut self, audit: &mut Audit) -> io::Result<()> {
+    /// Takes what came, and has at most `window` messages on the way.
+    fn handle(&mut self, audit: &mut Audit, window: usize) -> io::Result<()> {
         let Self { client, index, subscription, open, .. } = self;
         let (index, subscription) = (*index, *subscription);
         let mut came = Vec::new();
@@ -234,7 +235,7 @@ impl Link {
         for (delivery, number) in came {
             client.accept(delivery, number);
         }
-        while client.sendable() > 0 && open.len() < WINDOW && !client.is_full() {
+        while client.sendable() > 0 && open.len() < window && !client.is_full() {
             let number = audit.next[index];
             audit.next[index] += 1;
             open.insert(client.send(&body(index, number)), number);

@@ -259,7 +259,7 @@ impl Store {
         let place = self.writer.place();
         for (target, name) in targets.iter().zip(number..) {
             let stored = self.queues.entry(target.queue).or_default();
-            if target.resident == Resident::No && stored.pages.push(name, place) == Sealing::New {
+            if target.resident == Resident::No && stored.pages.push(name, header.durable, place) == Sealing::New {
                 self.unsealed.push((target.queue, name));
             }
         }
@@ -321,7 +321,7 @@ impl Store {
     fn read_ahead(&mut self, core: &mut Core, queue: u64) -> bool {
         let Some(stored) = self.queues.get_mut(&queue) else { return false };
         while stored.wanted > 0 && self.reads.len() < READS_MAX {
-            let ready = |run: &mut Run| run.blocks > 0 && run.last <= self.durable;
+            let ready = |run: &mut Run| run.blocks > 0 && run.last() <= self.durable;
             let Some(run) = stored.pages.runs.pop_front_if(ready) else { break };
             stored.wanted = stored.wanted.saturating_sub(run.bytes() as u64);
             self.next_read += 1;
@@ -432,6 +432,7 @@ impl Store {
                 if whose != queue || !run.names.contains(name) {
                     return;
                 }
+                // A message that was moved while it was read is known to lie elsewhere already.
                 if sequence != name && segments.is_live(sequence) {
                     moved.insert(name, sequence);
                 }

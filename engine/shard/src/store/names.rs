@@ -2,6 +2,8 @@
 //!
 //! Guarantees: names are in order. While they follow each other without a gap they cost nothing; else four octets each.
 
+use std::ops::Range;
+
 /// Names in order, at least one unless everything was removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Names {
@@ -104,47 +106,49 @@ impl Names {
         }
     }
 
-    /// Takes names out; gives each to `take`, and how many there were.
-    pub fn remove(&mut self, first: u64, last: u64, mut take: impl FnMut(u64)) -> u64 {
-        if let Self::Dense { from, count } = self {
-            let end = *from + u64::from(*count);
-            let (low, high) = (first.clamp(*from, end), last.saturating_add(1).clamp(*from, end));
-            if low >= high {
-                return 0;
-            }
-            (low..high).for_each(&mut take);
-            if low == *from || high == end {
-                *count -= (high - low) as u32;
-                if low == *from {
-                    *from = high;
-                }
-                return high - low;
-            }
-            let from = *from;
-            let offsets = Box::new((from..low).chain(high..end).map(|name| (name - from) as u32).collect());
-            *self = Self::Listed { base: from, offsets };
-            return high - low;
+    /// The name at a place.
+    pub fn get(&self, place: usize) -> u64 {
+        match self {
+            Self::Dense { from, .. } => from + place as u64,
+            Self::Listed { base, offsets } => base + u64::from(offsets[place]),
         }
-        let Self::Listed { base, offsets } = self else { return 0 };
-        let low = offsets.partition_point(|&offset| *base + u64::from(offset) < first);
-        let high = offsets.partition_point(|&offset| *base + u64::from(offset) <= last).max(low);
-        offsets.drain(low..high).for_each(|offset| take(*base + u64::from(offset)));
-        (high - low) as u64
     }
 
-    /// Keeps the names before `name`, and gives the others.
-    pub fn split_off(&mut self, name: u64) -> Self {
+    /// The places of the names from `first` to `last`.
+    pub fn range(&self, first: u64, last: u64) -> Range<usize> {
+        let before = |name: u64| match self {
+            Self::Dense { from, count } => (name.max(*from) - from).min(u64::from(*count)) as usize,
+            Self::Listed { base, offsets } => offsets.partition_point(|&offset| base + u64::from(offset) < name),
+        };
+        let start = before(first);
+        start..before(last.saturating_add(1)).max(start)
+    }
+
+    /// Takes out the names at some places.
+    pub fn remove(&mut self, places: Range<usize>) {
+        match self {
+            Self::Dense { from, count } if places.start == 0 => {
+                *from += places.end as u64;
+                *count -= places.end as u32;
+            }
+            Self::Dense { count, .. } if places.end == *count as usize => *count = places.start as u32,
+            Self::Dense { from, count } => {
+                let offsets = (0..places.start as u32).chain(places.end as u32..*count).collect();
+                *self = Self::Listed { base: *from, offsets: Box::new(offsets) };
+            }
+            Self::Listed { offsets, .. } => drop(offsets.drain(places)),
+        }
+    }
+
+    /// Keeps the names before a place, and gives the others.
+    pub fn split_off(&mut self, place: usize) -> Self {
         match self {
             Self::Dense { from, count } => {
-                let kept = (name.clamp(*from, *from + u64::from(*count)) - *from) as u32;
-                let rest = Self::Dense { from: *from + u64::from(kept), count: *count - kept };
-                *count = kept;
+                let rest = Self::Dense { from: *from + place as u64, count: *count - place as u32 };
+                *count = place as u32;
                 rest
             }
-            Self::Listed { base, offsets } => {
-                let at = offsets.partition_point(|&offset| *base + u64::from(offset) < name);
-                Self::Listed { base: *base, offsets: Box::new(offsets.split_off(at)) }
-            }
+            Self::Listed { base, offsets } => Self::Listed { base: *base, offsets: Box::new(offsets.split_off(place)) },
         }
     }
 }
@@ -175,13 +179,15 @@ mod tests {
             }
             for (first, length, split) in steps {
                 if split {
-                    let rest = names.split_off(first);
+                    let rest = names.split_off(names.range(first, first).start);
                     let other = model.split_off(&first);
                     prop_assert_eq!(rest.iter().collect::<BTreeSet<_>>(), other);
                 } else {
-                    let mut taken = Vec::new();
-                    let count = names.remove(first, first + length, |name| taken.push(name));
-                    prop_assert_eq!(count as usize, taken.len());
+                    let places = names.range(first, first + length);
+                    let taken: Vec<u64> = places.clone().map(|place| names.get(place)).collect();
+                    names.remove(places);
+                    let expected: Vec<u64> = model.range(first..=first + length).copied().collect();
+                    prop_assert_eq!(&taken, &expected);
                     taken.iter().for_each(|name| assert!(model.remove(name)));
                 }
                 prop_assert_eq!(names.iter().collect::<BTreeSet<_>>(), model.clone());

@@ -11,7 +11,6 @@ use engine_core::fact::{Declared, Purpose};
 use storage_journal::format::BLOCK;
 use storage_journal::{Batch, Ended, Fault, FaultKind, Record, Replay, Segments};
 
-use super::names::Names;
 use super::pages::{Pages, Run, block};
 use super::{Entry, Store, StoreConfig, Stored, entries};
 
@@ -34,7 +33,6 @@ pub struct Recovery {
     replay: Replay,
     segments: Segments,
     queues: HashMap<u64, Returning>,
-    moved: HashMap<u64, u64>,
     failures: HashMap<u64, u32>,
     last_queue: u64,
     /// Segments that hold no batch.
@@ -50,7 +48,6 @@ impl Recovery {
             replay: Replay::new(config.shard, config.directory),
             segments: Segments::new(config.segment_bytes, config.allowance()),
             queues: HashMap::new(),
-            moved: HashMap::new(),
             failures: HashMap::new(),
             last_queue: 0,
             empty: Vec::new(),
@@ -63,8 +60,8 @@ impl Recovery {
     /// # Errors
     /// When the journal is damaged.
     pub fn handle_segment(&mut self, number: u64, bytes: &[u8]) -> Result<(), Fault> {
-        let Self { replay, segments, queues, moved, failures, last_queue, messages, .. } = self;
-        let mut state = State { segments, queues, moved, failures, last_queue, messages };
+        let Self { replay, segments, queues, failures, last_queue, messages, .. } = self;
+        let mut state = State { segments, queues, failures, last_queue, messages };
         let mut begun = false;
         let mut fault = None;
         replay.handle_segment(number, bytes, |sequence, batch, record| {
@@ -104,8 +101,8 @@ impl Recovery {
         store.spare = self.empty.into_iter().filter(|&segment| segment < position.segment).collect();
         for (queue, returning) in self.queues {
             let Some(declared) = returning.declared else {
-                let names = returning.runs.values().flat_map(|run| run.names.iter());
-                names.for_each(|name| store.segments.handle_released(self.moved.get(&name).copied().unwrap_or(name)));
+                let messages = returning.runs.values().flat_map(Run::iter);
+                messages.for_each(|(_, sequence)| store.segments.handle_released(sequence));
                 continue;
             };
             let mut pages = Pages::default();
@@ -123,7 +120,6 @@ impl Recovery {
 struct State<'a> {
     segments: &'a mut Segments,
     queues: &'a mut HashMap<u64, Returning>,
-    moved: &'a mut HashMap<u64, u64>,
     failures: &'a mut HashMap<u64, u32>,
     last_queue: &'a mut u64,
     messages: &'a mut u64,
@@ -185,9 +181,8 @@ impl State<'_> {
             self.segments.handle_stored(sequence, 1, record.bytes() / record.numbers().max(1) as usize);
             if name != sequence {
                 // The older copy, if it is still there, is not needed.
-                let older = self.moved.insert(name, sequence).unwrap_or(name);
-                self.segments.handle_released(older);
-                *self.messages -= returning.remove(name, name, |_| {});
+                let segments = &mut *self.segments;
+                *self.messages -= returning.remove(name, name, |_, older| segments.handle_released(older));
                 if let Some(failures) = failures.filter(|&failures| failures > 0) {
                     self.failures.insert(name, failures);
                 }
@@ -199,9 +194,9 @@ impl State<'_> {
 
     fn handle_acknowledged(&mut self, queue: u64, first: u64, last: u64) {
         let Some(returning) = self.queues.get_mut(&queue) else { return };
-        let (moved, segments, failures) = (&mut *self.moved, &mut *self.segments, &mut *self.failures);
-        *self.messages -= returning.remove(first, last, |name| {
-            segments.handle_released(moved.remove(&name).unwrap_or(name));
+        let (segments, failures) = (&mut *self.segments, &mut *self.failures);
+        *self.messages -= returning.remove(first, last, |name, sequence| {
+            segments.handle_released(sequence);
             failures.remove(&name);
         });
     }
@@ -214,32 +209,30 @@ impl Returning {
         let (segment, start) = (batch.place.segment, block(batch.place));
         if let Some((_, run)) = self.runs.range_mut(..=name).next_back()
             && (run.segment, run.block) == (segment, start)
-            && run.names.takes(name)
+            && run.takes((name, sequence))
         {
-            run.names.push(name);
-            run.last = sequence;
-            return;
+            return run.push((name, sequence));
         }
         // No run reaches over what comes between its names.
         if let Some((_, run)) = self.runs.range_mut(..name).next_back()
             && run.names.last() > name
         {
-            let names = run.names.split_off(name);
-            let rest = Run { names, ..run.clone() };
+            let rest = run.split_off(name);
             self.runs.insert(rest.names.first(), rest);
         }
-        let blocks = u32::try_from(batch.bytes / BLOCK).expect("a batch is small");
-        self.runs.insert(name, Run { names: Names::one(name), last: sequence, segment, block: start, blocks });
+        let mut run = Run::new((name, sequence), true, segment, start);
+        run.blocks = u32::try_from(batch.bytes / BLOCK).expect("a batch is small");
+        self.runs.insert(name, run);
     }
 
     /// Takes messages out; gives how many there were.
-    fn remove(&mut self, first: u64, last: u64, mut take: impl FnMut(u64)) -> u64 {
+    fn remove(&mut self, first: u64, last: u64, mut take: impl FnMut(u64, u64)) -> u64 {
         let mut removed = 0;
         let start = self.runs.range(..=first).next_back().map_or(first, |(&from, _)| from);
         let within: Vec<u64> = self.runs.range(start..=last).map(|(&from, _)| from).collect();
         for from in within {
             let Some(run) = self.runs.get_mut(&from) else { continue };
-            removed += run.names.remove(first, last, &mut take);
+            removed += run.remove(first, last, &mut take);
             if run.names.is_empty() || run.names.first() != from {
                 let run = self.runs.remove(&from).filter(|run| !run.names.is_empty());
                 run.into_iter().for_each(|run| drop(self.runs.insert(run.names.first(), run)));
