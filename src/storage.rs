@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use engine_core::{Core, Restored};
 use engine_rt::Waker;
 use engine_shard::Journal;
+use engine_shard::limits::CHECKPOINT_SEGMENTS;
 use engine_shard::store::{Recovery, Store, StoreConfig};
 use storage_disk::{Access, DataDirectory, DirectoryError, Disk, DiskConfig, JournalFiles, Sync, probe};
 use storage_journal::{Buffer, Fault};
@@ -138,9 +139,16 @@ impl Storage {
 /// Reads the journal of one shard.
 fn recover(disk: DiskConfig, files: JournalFiles) -> Result<Recovered, StorageError> {
     let started = Instant::now();
-    let config = StoreConfig { shard: disk.shard, directory: disk.directory, segment_bytes: disk.segment_bytes };
-    let mut recovery = Recovery::new(config);
+    let config = StoreConfig {
+        shard: disk.shard,
+        directory: disk.directory,
+        segment_bytes: disk.segment_bytes,
+        checkpoint_segments: CHECKPOINT_SEGMENTS,
+    };
+    let damaged = |fault| StorageError::Damaged { path: files.path().to_owned(), fault };
     let numbers = files.numbers()?;
+    let mut recovery = begin(config, &files, &numbers)?;
+    let numbers = recovery.handle_numbers(&numbers).map_err(damaged)?.to_vec();
     let (sender, segments) = flume::bounded::<Result<(u64, Buffer), DirectoryError>>(READ_AHEAD);
     let (to_read, from) = (numbers.clone(), files.clone());
     let reader = std::thread::spawn(move || {
@@ -156,9 +164,7 @@ fn recover(disk: DiskConfig, files: JournalFiles) -> Result<Recovered, StorageEr
     for (place, segment) in segments.iter().enumerate() {
         let (number, buffer) = segment?;
         bytes += buffer.len();
-        recovery
-            .handle_segment(number, buffer.bytes())
-            .map_err(|fault| StorageError::Damaged { path: files.path().to_owned(), fault })?;
+        recovery.handle_segment(number, buffer.bytes()).map_err(damaged)?;
         if told.elapsed() > PROGRESS {
             told = Instant::now();
             tracing::info!(target: "heddle::storage", shard = disk.shard, segments = place + 1, of = numbers.len(),
@@ -176,6 +182,19 @@ fn recover(disk: DiskConfig, files: JournalFiles) -> Result<Recovered, StorageEr
             "the journal was read");
     }
     Ok(Recovered { store, restored, last_number, last_queue, disk, files })
+}
+
+/// Begins with the newest checkpoint that is whole; segments say the same, so that without one it only takes longer.
+fn begin(config: StoreConfig, files: &JournalFiles, numbers: &[u64]) -> Result<Recovery, StorageError> {
+    let usable = |segment: &u64| numbers.first().is_some_and(|first| first <= segment);
+    for segment in files.checkpoints()?.into_iter().filter(usable) {
+        match Recovery::resume(config, &files.read_checkpoint(segment)?) {
+            Ok(recovery) => return Ok(recovery),
+            Err(error) => tracing::warn!(target: "heddle::storage", shard = config.shard, segment, error,
+                "a checkpoint is damaged: an older one or the segments are read instead"),
+        }
+    }
+    Ok(Recovery::new(config))
 }
 
 fn sync_method(config: &Config, directory: &DataDirectory) -> Result<Sync, StorageError> {

@@ -372,6 +372,35 @@ impl Core {
         self.collect(queue);
     }
 
+    /// What a queue was declared as, and the size of its messages' bodies on average, octets.
+    #[must_use]
+    pub fn declared(&self, number: u64) -> Option<(Declared, u64)> {
+        let queue = self.queues.get(*self.journal.by_number.get(&number)?)?;
+        let address = self.addresses.get(queue.address)?.name.to_string();
+        let declared = Declared {
+            queue: number,
+            routing: queue.routing,
+            purpose: if queue.kind == Kind::Durable { Purpose::Subscription } else { Purpose::OnDemand },
+            address,
+            name: queue.name.to_string(),
+        };
+        let size = (queue.bytes + queue.paged_bytes) / queue.messages().max(1);
+        Some((declared, size.saturating_sub(crate::limits::MESSAGE_OVERHEAD)))
+    }
+
+    /// Names of the durable messages of a queue that are in memory, in no order.
+    #[must_use]
+    pub fn resident(&self, number: u64) -> Vec<u64> {
+        let queue = self.journal.by_number.get(&number).and_then(|&key| self.queues.get(key));
+        queue.map_or_else(Vec::new, |queue| queue.lasting().collect())
+    }
+
+    /// The number of the queue that the journal heard of last.
+    #[must_use]
+    pub fn last_queue(&self) -> u64 {
+        self.journal.last_queue
+    }
+
     /// Asserts what must hold of it between any two inputs.
     pub(crate) fn check_journal(&self) {
         let number = |waiting: &Waiting| match waiting {

@@ -330,6 +330,12 @@ impl Queue {
         self.entries.iter().map(|(_, entry)| entry.stored).filter(|&stored| stored != 0)
     }
 
+    /// Names of all messages in memory that outlive the node.
+    pub fn lasting(&self) -> impl Iterator<Item = u64> {
+        let lasting = |entry: &Entry| entry.stored != 0 && entry.message.header.durable;
+        self.entries.iter().filter(move |(_, entry)| lasting(entry)).map(|(_, entry)| entry.stored)
+    }
+
     /// Name and failures of a message that `end` holds, if the journal keeps it.
     pub fn held(&self, end: Key, key: u64) -> Option<(u64, u32)> {
         let [generation, slot] = [key >> 32, key & u64::from(u32::MAX)].map(|half| half as u32);

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod engine;
-mod limits;
+pub mod limits;
 mod mesh;
 pub mod placement;
 mod spin;

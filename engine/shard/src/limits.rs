@@ -25,3 +25,7 @@ pub const REWRITE_WINDOW: usize = 1 << 20;
 
 /// Pause before a full disk is asked for a segment again, nanoseconds.
 pub const RETRY_NS: u64 = 500_000_000;
+
+/// Segments between two checkpoints: half a gigabyte, which a replay reads in well under a second, and so rarely that making one
+/// costs nobody anything.
+pub const CHECKPOINT_SEGMENTS: u64 = 8;

@@ -43,6 +43,7 @@ impl Chance {
 /// Segments in memory. Orders take their time, and end in the order in which each kind was given.
 struct Disk {
     segments: BTreeMap<u64, Vec<u8>>,
+    checkpoints: BTreeMap<u64, Vec<u8>>,
     writes: VecDeque<Order>,
     others: VecDeque<Order>,
     segments_max: usize,
@@ -84,6 +85,11 @@ impl Disk {
                 bytes[..BLOCK].copy_from_slice(&Self::header(segment));
                 self.segments.insert(segment, bytes);
                 Done::Prepared { segment }
+            }
+            Order::Checkpoint { .. } if chance.one_in(10) => Done::NotCheckpointed,
+            Order::Checkpoint { segment, bytes } => {
+                self.checkpoints.insert(segment, bytes);
+                Done::Checkpointed { segment }
             }
             Order::Remove { segment } => {
                 self.segments.remove(&segment);
@@ -162,11 +168,12 @@ struct World {
     memory: u64,
     crashes: u32,
     refused: u64,
+    resumed: u64,
     now_ns: u64,
 }
 
 fn config() -> StoreConfig {
-    StoreConfig { shard: 0, directory: DIRECTORY, segment_bytes: SEGMENT as u64 }
+    StoreConfig { shard: 0, directory: DIRECTORY, segment_bytes: SEGMENT as u64, checkpoint_segments: 3 }
 }
 
 /// Where a message of a queue is kept: the third one is a topic with two durable subscriptions.
@@ -188,6 +195,7 @@ impl World {
         let segments_max = [12, 400][chance.below(2)];
         let disk = Disk {
             segments: BTreeMap::new(),
+            checkpoints: BTreeMap::new(),
             writes: VecDeque::new(),
             others: VecDeque::new(),
             segments_max,
@@ -196,8 +204,9 @@ impl World {
         let (store, _, _, _) = Recovery::new(config()).finish();
         let core = Self::core(memory);
         let (links, fates, sent) = (Vec::new(), BTreeMap::new(), [0; 3]);
-        let (crashes, refused, now_ns) = (0, 0, 1);
-        let mut world = Self { chance, disk, core, store, links, fates, sent, memory, crashes, refused, now_ns };
+        let (crashes, refused, resumed, now_ns) = (0, 0, 0, 1);
+        let mut world =
+            Self { chance, disk, core, store, links, fates, sent, memory, crashes, refused, resumed, now_ns };
         world.attach();
         world
     }
@@ -432,9 +441,18 @@ impl World {
     fn crash(&mut self) {
         self.crashes += 1;
         self.disk.crash(&mut self.chance);
-        let mut recovery = Recovery::new(config());
-        for (&number, bytes) in &self.disk.segments {
-            recovery.handle_segment(number, bytes).expect("a crash is no damage");
+        let numbers: Vec<u64> = self.disk.segments.keys().copied().collect();
+        let usable = |segment: u64| numbers.first().is_some_and(|&first| first <= segment);
+        let checkpoint = self.disk.checkpoints.iter().next_back().filter(|(segment, _)| usable(**segment));
+        let mut recovery = match checkpoint {
+            Some((_, bytes)) if !self.chance.one_in(4) => {
+                self.resumed += 1;
+                Recovery::resume(config(), bytes).expect("the checkpoint is whole")
+            }
+            _ => Recovery::new(config()),
+        };
+        for &number in recovery.handle_numbers(&numbers).expect("none is missing") {
+            recovery.handle_segment(number, &self.disk.segments[&number]).expect("a crash is no damage");
         }
         let (store, restored, last_number, last_queue) = recovery.finish();
         self.store = store;
@@ -499,7 +517,8 @@ impl World {
     }
 }
 
-fn simulate(seed: u64) {
+/// Gives how often a start went on from a checkpoint.
+fn simulate(seed: u64) -> u64 {
     let mut world = World::new(seed);
     let consuming = world.chance.below(3) + 1;
     for step in 0..4_000 {
@@ -528,6 +547,7 @@ fn simulate(seed: u64) {
     world.check_space();
     world.crash();
     world.drain();
+    world.resumed
 }
 
 fn seeds(default: u64) -> u64 {
@@ -537,10 +557,12 @@ fn seeds(default: u64) -> u64 {
 #[test]
 fn nothing_accepted_is_lost_on_any_disk() {
     let first = std::env::var("HEDDLE_FIRST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0);
+    let mut resumed = 0;
     for seed in first..first + seeds(60) {
-        let outcome = std::panic::catch_unwind(|| simulate(seed));
-        assert!(outcome.is_ok(), "seed {seed}");
+        let Ok(more) = std::panic::catch_unwind(|| simulate(seed)) else { panic!("seed {seed}") };
+        resumed += more;
     }
+    assert!(resumed > 0, "checkpoints were used");
 }
 
 /// A journal with messages on several segments.

@@ -21,6 +21,9 @@ use storage_journal::format::VERSION;
 /// Octets that one read takes while a segment is read whole.
 const READ_BYTES: usize = 1 << 20;
 
+/// Checkpoints that are kept: the last one, and the one before it in case the last one is damaged.
+const CHECKPOINTS_KEPT: usize = 2;
+
 /// Why a data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DirectoryError {
@@ -293,6 +296,10 @@ impl JournalFiles {
     /// # Errors
     /// When the system refuses.
     pub fn numbers(&self) -> Result<Vec<u64>, DirectoryError> {
+        self.numbered(".segment")
+    }
+
+    fn numbered(&self, ending: &str) -> Result<Vec<u64>, DirectoryError> {
         let entries = match fs::read_dir(&self.path) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -302,11 +309,56 @@ impl JournalFiles {
         for entry in entries {
             let name = entry.map_err(system("read", &self.path))?.file_name();
             let name = name.to_string_lossy();
-            let digits = name.strip_suffix(".segment").filter(|digits| digits.len() == 16);
+            let digits = name.strip_suffix(ending).filter(|digits| digits.len() == 16);
             numbers.extend(digits.and_then(|digits| u64::from_str_radix(digits, 16).ok()));
         }
         numbers.sort_unstable();
         Ok(numbers)
+    }
+
+    fn checkpoint(&self, segment: u64) -> PathBuf {
+        self.path.join(format!("{segment:016x}.checkpoint"))
+    }
+
+    /// The checkpoints that are there, by the segment that a replay goes on with, newest first.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn checkpoints(&self) -> Result<Vec<u64>, DirectoryError> {
+        let mut numbers = self.numbered(".checkpoint")?;
+        numbers.reverse();
+        Ok(numbers)
+    }
+
+    /// Reads a checkpoint whole.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn read_checkpoint(&self, segment: u64) -> Result<Vec<u8>, DirectoryError> {
+        let path = self.checkpoint(segment);
+        fs::read(&path).map_err(system("read", &path))
+    }
+
+    /// Writes a checkpoint, and removes all but the one before it.
+    pub(crate) fn write_checkpoint(&self, segment: u64, bytes: &[u8]) -> io::Result<()> {
+        let next = self.path.join("next.checkpoint");
+        let write = || -> io::Result<()> {
+            let mut out = File::create(&next)?;
+            out.write_all(bytes)?;
+            out.sync_all()?;
+            fs::rename(&next, self.checkpoint(segment))
+        };
+        let written = write();
+        if written.is_err() {
+            // What is half written takes room that somebody may need; that it cannot be removed changes nothing.
+            let _ = fs::remove_file(&next);
+        }
+        written?;
+        sync_directory(&self.path).map_err(io::Error::other)?;
+        for older in self.checkpoints().map_err(io::Error::other)?.into_iter().skip(CHECKPOINTS_KEPT) {
+            fs::remove_file(self.checkpoint(older))?;
+        }
+        Ok(())
     }
 
     /// Reads a segment whole.

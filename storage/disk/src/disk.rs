@@ -85,7 +85,7 @@ impl Disk {
         let to = match order {
             Order::Write { .. } => &self.writes,
             Order::Read { .. } => &self.reads,
-            Order::Prepare { .. } | Order::Remove { .. } => &self.preparations,
+            Order::Prepare { .. } | Order::Remove { .. } | Order::Checkpoint { .. } => &self.preparations,
         };
         to.send(order).expect("the threads of a disk live as long as it");
     }
@@ -178,6 +178,11 @@ impl Worker {
                 let removed = fs::remove_file(self.journal.segment(segment));
                 removed.err().map(|error| Done::Failed { what: "remove a segment", error })
             }
+            Order::Checkpoint { segment, bytes } => Some(match self.journal.write_checkpoint(segment, &bytes) {
+                Ok(()) => Done::Checkpointed { segment },
+                Err(error) if is_full(&error) => Done::NotCheckpointed,
+                Err(error) => Done::Failed { what: "write a checkpoint", error },
+            }),
             _ => None,
         }
     }

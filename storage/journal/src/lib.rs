@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod buffer;
+mod checkpoint;
 pub mod format;
 mod order;
 pub mod record;
@@ -14,8 +15,9 @@ mod segments;
 mod writer;
 
 pub use buffer::Buffer;
+pub use checkpoint::{open_checkpoint, seal_checkpoint};
 pub use order::{Done, Order};
 pub use record::{Numbers, Properties, Record};
 pub use replay::{Batch, Ended, Fault, FaultKind, Replay, batch_length, read_batches};
-pub use segments::Segments;
+pub use segments::{SegmentState, Segments};
 pub use writer::{BATCH_MAX, Full, Place, Position, Sealed, Writer};

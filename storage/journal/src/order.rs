@@ -31,6 +31,13 @@ pub enum Order {
         /// A segment that is no longer needed, whose file serves again.
         reuse: Option<u64>,
     },
+    /// Write a checkpoint as a whole; the one before the last may go.
+    Checkpoint {
+        /// The segment that a replay goes on with.
+        segment: u64,
+        /// The file's contents.
+        bytes: Vec<u8>,
+    },
     /// Delete the file of a segment that is no longer needed.
     Remove {
         /// Its number.
@@ -65,6 +72,13 @@ pub enum Done {
         /// The segment whose file was to serve again, if it was not touched.
         reuse: Option<u64>,
     },
+    /// The checkpoint is on stable storage.
+    Checkpointed {
+        /// As in the order.
+        segment: u64,
+    },
+    /// The disk has no room for the checkpoint, which is no harm.
+    NotCheckpointed,
     /// The disk failed. What was written before may be there or not: the node stops.
     Failed {
         /// What was done.

@@ -90,6 +90,13 @@ impl Replay {
         Self { shard, directory, seed: seed(directory), next, chained: Chained::No, ended: None }
     }
 
+    /// A replay that goes on at the begin of a segment.
+    pub fn resume(shard: u16, directory: [u8; 16], position: Position) -> Self {
+        let place = Place { segment: position.segment.saturating_sub(1), offset: 0 };
+        let ended = Some(Ended { place, torn: false });
+        Self { next: position, chained: Chained::Yes, ended, ..Self::new(shard, directory) }
+    }
+
     /// Takes a whole segment, the one of this number; gives each record with its sequence number and the place of its batch
     /// to `take`.
     ///

@@ -19,6 +19,27 @@ struct Segment {
     bytes: u64,
     /// Reads that are under way.
     readers: u32,
+    /// The first sequence number of each batch, and the block that it begins at.
+    batches: Vec<(u64, u32)>,
+    /// The block after the last batch.
+    end: u32,
+}
+
+/// A segment as a checkpoint has it; what is needed of it is said by those who need it (`handle_needed`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentState {
+    /// Its number.
+    pub number: u64,
+    /// Its first sequence number.
+    pub first_sequence: u64,
+    /// Messages written to it, once for each queue.
+    pub messages: u64,
+    /// Octets of their records.
+    pub bytes: u64,
+    /// The block after the last batch.
+    pub end: u32,
+    /// The first sequence number of each batch, and the block that it begins at.
+    pub batches: Vec<(u64, u32)>,
 }
 
 /// The segments of one journal, oldest first.
@@ -38,8 +59,80 @@ impl Segments {
     /// A segment was begun with this sequence number; the one before it is full.
     pub fn handle_begun(&mut self, number: u64, first_sequence: u64) {
         assert!(self.segments.back().is_none_or(|last| last.number + 1 == number), "segments follow each other");
-        let (bits, live, messages, bytes, readers) = (Vec::new(), 0, 0, 0, 0);
-        self.segments.push_back(Segment { number, first_sequence, bits, live, messages, bytes, readers });
+        self.push(SegmentState { number, first_sequence, messages: 0, bytes: 0, end: 0, batches: Vec::new() });
+    }
+
+    fn push(&mut self, state: SegmentState) {
+        let SegmentState { number, first_sequence, messages, bytes, end, batches } = state;
+        let (bits, live, readers) = (Vec::new(), 0, 0);
+        self.segments.push_back(Segment { number, first_sequence, bits, live, messages, bytes, readers, batches, end });
+    }
+
+    /// A batch was closed in the newest segment: it begins with a sequence number, and reaches from block to block.
+    pub fn handle_sealed(&mut self, first_sequence: u64, block: u32, blocks: u32) {
+        let segment = self.segments.back_mut().expect("a batch is written to a segment");
+        segment.batches.push((first_sequence, block));
+        segment.end = block + blocks;
+    }
+
+    /// The batch that a sequence number lies in: its segment, where it begins there and its length, blocks.
+    pub fn place_of(&self, sequence: u64) -> Option<(u64, u32, u32)> {
+        let after = self.segments.partition_point(|segment| segment.first_sequence <= sequence);
+        let segment = self.segments.get(after.checked_sub(1)?)?;
+        let next = segment.batches.partition_point(|(first, _)| *first <= sequence);
+        let (_, block) = *segment.batches.get(next.checked_sub(1)?)?;
+        let end = segment.batches.get(next).map_or(segment.end, |(_, block)| *block);
+        Some((segment.number, block, end - block))
+    }
+
+    /// All segments but the one that is written, for a checkpoint.
+    pub fn states(&self) -> impl Iterator<Item = SegmentState> {
+        let full = self.segments.iter().take(self.segments.len().saturating_sub(1));
+        full.map(|segment| SegmentState {
+            number: segment.number,
+            first_sequence: segment.first_sequence,
+            messages: segment.messages,
+            bytes: segment.bytes,
+            end: segment.end,
+            batches: segment.batches.clone(),
+        })
+    }
+
+    /// Takes the segments of a checkpoint, oldest first; `None` when they do not follow each other.
+    pub fn restore(&mut self, states: impl Iterator<Item = SegmentState>) -> Option<()> {
+        for state in states {
+            let follows = |last: &Segment| {
+                last.number.checked_add(1) == Some(state.number) && last.first_sequence <= state.first_sequence
+            };
+            if !self.segments.back().is_none_or(follows) {
+                return None;
+            }
+            self.push(state);
+        }
+        Some(())
+    }
+
+    /// A message of a checkpoint is needed under this number.
+    pub fn handle_needed(&mut self, sequence: u64) {
+        let after = self.segments.partition_point(|segment| segment.first_sequence <= sequence);
+        let Some(segment) = after.checked_sub(1).and_then(|place| self.segments.get_mut(place)) else { return };
+        let at = sequence - segment.first_sequence;
+        // No segment has more numbers than octets: a checkpoint that says so is not followed into memory.
+        let Some(word) = usize::try_from(at / 64).ok().filter(|_| at < self.segment_bytes) else { return };
+        if segment.bits.len() <= word {
+            segment.bits.resize(word + 1, 0);
+        }
+        if segment.bits[word] & (1 << (at % 64)) == 0 {
+            segment.bits[word] |= 1 << (at % 64);
+            segment.live += 1;
+        }
+    }
+
+    /// The files of segments before this number are gone: nothing in them is needed.
+    pub fn forget_before(&mut self, number: u64) {
+        while self.segments.front().is_some_and(|front| front.number < number) {
+            self.segments.pop_front();
+        }
     }
 
     /// A message of the newest segment is needed from now on, under `count` sequence numbers from `sequence`.

@@ -37,6 +37,8 @@ pub enum Full {
 pub struct Sealed {
     /// Where it goes.
     pub place: Place,
+    /// The first sequence number in it.
+    pub first_sequence: u64,
     /// The last sequence number in it.
     pub last_sequence: u64,
     /// What to write; whole blocks.
@@ -154,7 +156,7 @@ impl Writer {
         self.position.sequence += u64::from(header.numbers);
         buffer.resize(padded(buffer.len()));
         self.offset += buffer.len();
-        Some(Sealed { place, last_sequence: self.position.sequence - 1, buffer })
+        Some(Sealed { place, first_sequence: header.first_sequence, last_sequence: self.position.sequence - 1, buffer })
     }
 
     /// Takes the buffer of a batch that was written, for a later one.
@@ -170,6 +172,12 @@ impl Writer {
         self.position.segment += 1;
         self.offset = BLOCK;
         self.position.segment
+    }
+
+    /// What a replay goes on from at the begin of this segment, of which nothing was written.
+    pub fn position(&self) -> Position {
+        assert_eq!((self.records, self.offset), (0, BLOCK), "the segment was just begun");
+        self.position
     }
 
     /// Where the open batch will lie.

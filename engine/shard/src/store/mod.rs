@@ -8,6 +8,7 @@
 //!
 //! It does no I/O: `poll_order` says what the disk is to do, `handle_done` takes what came of it.
 
+mod checkpoint;
 mod names;
 mod pages;
 mod recovery;
@@ -57,6 +58,8 @@ pub struct StoreConfig {
     pub directory: [u8; 16],
     /// Length of a segment, octets.
     pub segment_bytes: u64,
+    /// Segments between two checkpoints: what a replay reads at most, give or take one.
+    pub checkpoint_segments: u64,
 }
 
 /// What a shard's journal did.
@@ -72,6 +75,8 @@ pub struct StoreTotals {
     pub read_bytes: u64,
     /// Messages written again.
     pub rewritten: u64,
+    /// Checkpoints written.
+    pub checkpoints: u64,
     /// Octets of all segments.
     pub journal_bytes: u64,
     /// Octets of messages that are needed.
@@ -129,6 +134,10 @@ pub struct Store {
     reads: HashMap<u64, (u64, u64)>,
     next_read: u64,
     rewriting: Option<Rewriting>,
+    /// The segment of the last checkpoint.
+    checkpointed: u64,
+    /// A checkpoint that waits until all before it is durable, or that is written (without its bytes).
+    checkpoint: Option<(Position, Vec<u8>)>,
     /// The first number of this run of the node: who had earlier messages is not known, so nobody is told that nobody had.
     since: u64,
     /// Queues that want more than could be read yet.
@@ -166,6 +175,8 @@ impl Store {
             reads: HashMap::new(),
             next_read: 0,
             rewriting: None,
+            checkpointed: position.segment,
+            checkpoint: None,
             since: position.sequence,
             hungry: Vec::new(),
             free_after: 0,
@@ -191,6 +202,7 @@ impl Store {
         self.feed(core);
         self.rewrite(core);
         self.free();
+        self.write_checkpoint();
         self.prepare(now_ns);
         if self.writing.is_none() && self.sealed.is_empty() {
             self.seal();
@@ -201,22 +213,22 @@ impl Store {
     /// Afterwards the journal's numbers are the core's, and what is released is known.
     fn take_facts(&mut self, core: &mut Core) {
         while let Some(fact) = core.poll_fact() {
-            self.handle_fact(fact);
+            self.handle_fact(core, fact);
         }
         while let Some(name) = core.poll_released() {
             self.release(name);
         }
     }
 
-    fn handle_fact(&mut self, fact: Fact) {
+    fn handle_fact(&mut self, core: &Core, fact: Fact) {
         match fact {
-            Fact::Stored { number, targets, message } => self.store(number, targets.as_slice(), &message),
+            Fact::Stored { number, targets, message } => self.store(core, number, targets.as_slice(), &message),
             Fact::Acknowledged { number, queue, first, last } => {
-                self.append(number, &Record::Acknowledged { queue, first, last });
+                self.append(core, number, &Record::Acknowledged { queue, first, last });
             }
             Fact::Failed { number, queue, message, count } => {
                 self.failures.insert(message, count);
-                self.append(number, &Record::Failed { queue, message, count });
+                self.append(core, number, &Record::Failed { queue, message, count });
             }
             Fact::Declared { number, declared } => {
                 self.queues.entry(declared.queue).or_default().declared = number;
@@ -227,19 +239,19 @@ impl Store {
                     address: &declared.address,
                     name: &declared.name,
                 };
-                self.append(number, &record);
+                self.append(core, number, &record);
                 self.segments.handle_stored(number, 1, record.bytes());
             }
             Fact::Deleted { number, queue } => {
                 if number != 0 {
-                    self.append(number, &Record::QueueDeleted { queue });
+                    self.append(core, number, &Record::QueueDeleted { queue });
                 }
                 self.drop_queue(queue);
             }
         }
     }
 
-    fn store(&mut self, number: u64, targets: &[Target], message: &Message) {
+    fn store(&mut self, core: &Core, number: u64, targets: &[Target], message: &Message) {
         let Message { header, format, body, expires_wall_ms } = message;
         let properties = Properties {
             durable: header.durable,
@@ -252,7 +264,7 @@ impl Store {
         numbers.clear();
         targets.iter().for_each(|target| numbers.extend_from_slice(&target.queue.to_le_bytes()));
         let record = Record::Message { properties, queues: Numbers(&numbers), body };
-        self.append(number, &record);
+        self.append(core, number, &record);
         self.segments.handle_stored(number, record.numbers(), record.bytes());
         self.totals.body_bytes += body.len() as u64;
         self.numbers = numbers;
@@ -266,7 +278,7 @@ impl Store {
     }
 
     /// Appends a record; closes batch and segment as that needs.
-    fn append(&mut self, number: u64, record: &Record<'_>) {
+    fn append(&mut self, core: &Core, number: u64, record: &Record<'_>) {
         loop {
             match self.writer.append(record) {
                 Ok(sequence) => return assert_eq!(sequence, number, "facts come in the order of their numbers"),
@@ -275,6 +287,10 @@ impl Store {
                     self.seal();
                     let segment = self.writer.roll();
                     self.segments.handle_begun(segment, self.writer.next_sequence());
+                    if segment >= self.checkpointed + self.config.checkpoint_segments && self.checkpoint.is_none() {
+                        let position = self.writer.position();
+                        self.checkpoint = Some((position, self.capture(core, position)));
+                    }
                 }
                 Err(Full::TooLarge) => unreachable!("the core refuses what fits into no segment"),
             }
@@ -289,6 +305,8 @@ impl Store {
                 stored.pages.handle_sealed(name, end);
             }
         }
+        let begin = block(sealed.place);
+        self.segments.handle_sealed(sealed.first_sequence, begin, end - begin);
         self.pending_bytes += sealed.buffer.len();
         self.sealed.push_back(sealed);
     }
@@ -349,7 +367,7 @@ impl Store {
         if self.writing.is_some() || self.sealed.front()?.place.segment > self.prepared {
             return None;
         }
-        let Sealed { place, last_sequence, buffer } = self.sealed.pop_front()?;
+        let Sealed { place, last_sequence, buffer, .. } = self.sealed.pop_front()?;
         self.writing = Some(last_sequence);
         self.totals.batches += 1;
         self.totals.written_bytes += buffer.len() as u64;
@@ -396,6 +414,12 @@ impl Store {
                         "the disk is full: producers of durable messages wait until there is room");
                 }
             }
+            Done::Checkpointed { segment } => {
+                self.checkpoint = None;
+                self.checkpointed = segment;
+                self.totals.checkpoints += 1;
+            }
+            Done::NotCheckpointed => self.checkpoint = None,
             Done::Failed { what, error } => return Err(StoreError::Disk { what, error }),
         }
         Ok(())
@@ -471,6 +495,17 @@ impl Store {
             {
                 self.orders.push_back(Order::Remove { segment });
             }
+        }
+    }
+
+    /// Has a checkpoint written once everything before it is durable.
+    fn write_checkpoint(&mut self) {
+        if let Some((position, bytes)) = &mut self.checkpoint
+            && self.durable + 1 >= position.sequence
+            && !bytes.is_empty()
+        {
+            let (segment, bytes) = (position.segment, std::mem::take(bytes));
+            self.orders.push_back(Order::Checkpoint { segment, bytes });
         }
     }
 

@@ -11,12 +11,13 @@ use engine_core::fact::{Declared, Purpose};
 use storage_journal::format::BLOCK;
 use storage_journal::{Batch, Ended, Fault, FaultKind, Record, Replay, Segments};
 
+use super::checkpoint;
 use super::pages::{Pages, Run, block};
 use super::{Entry, Store, StoreConfig, Stored, entries};
 
 /// A queue on its way back.
 #[derive(Default)]
-struct Returning {
+pub(super) struct Returning {
     /// Comes behind its messages when it was written again. A queue without one does not outlive the node.
     declared: Option<Declared>,
     /// The number of its declaration.
@@ -38,6 +39,8 @@ pub struct Recovery {
     /// Segments that hold no batch.
     empty: Vec<u64>,
     messages: u64,
+    /// The segment to go on with after a checkpoint; 0 without one.
+    first: u64,
 }
 
 impl Recovery {
@@ -52,7 +55,45 @@ impl Recovery {
             last_queue: 0,
             empty: Vec::new(),
             messages: 0,
+            first: 0,
         }
+    }
+
+    /// A recovery that goes on from a checkpoint.
+    ///
+    /// # Errors
+    /// What is wrong with the checkpoint.
+    pub fn resume(config: StoreConfig, checkpoint: &[u8]) -> Result<Self, &'static str> {
+        let state = checkpoint::read(&config, checkpoint)?;
+        Ok(Self {
+            config,
+            replay: Replay::resume(config.shard, config.directory, state.position),
+            segments: state.segments,
+            queues: state.queues,
+            failures: state.failures,
+            last_queue: state.last_queue,
+            empty: Vec::new(),
+            messages: state.messages,
+            first: state.position.segment,
+        })
+    }
+
+    /// Says which segments there are; gives those that have to be taken, in their order.
+    ///
+    /// # Errors
+    /// When one is missing.
+    pub fn handle_numbers<'a>(&mut self, numbers: &'a [u64]) -> Result<&'a [u64], Fault> {
+        let missing = |segment| Fault { segment, offset: 0, kind: FaultKind::Foreign };
+        if let Some(gap) = numbers.windows(2).find(|pair| pair[0] + 1 != pair[1]) {
+            return Err(missing(gap[0] + 1));
+        }
+        let Some(&oldest) = numbers.first().filter(|_| self.first > 0) else { return Ok(numbers) };
+        assert!(oldest <= self.first, "a checkpoint is of use only while the segment that it goes on with is there");
+        // What was freed since is gone, and nothing in it is needed.
+        self.segments.forget_before(oldest);
+        let known = self.segments.first().unwrap_or(self.first);
+        self.empty.extend(numbers.iter().filter(|&&number| number < known));
+        Ok(&numbers[numbers.partition_point(|&number| number < self.first)..])
     }
 
     /// Takes a whole segment.
@@ -63,10 +104,15 @@ impl Recovery {
         let Self { replay, segments, queues, failures, last_queue, messages, .. } = self;
         let mut state = State { segments, queues, failures, last_queue, messages };
         let mut begun = false;
+        let mut last = None;
         let mut fault = None;
         replay.handle_segment(number, bytes, |sequence, batch, record| {
             if !std::mem::replace(&mut begun, true) {
                 state.segments.handle_begun(number, sequence);
+            }
+            if last.replace(batch.place) != Some(batch.place) {
+                let blocks = u32::try_from(batch.bytes / BLOCK).expect("a batch is small");
+                state.segments.handle_sealed(sequence, block(batch.place), blocks);
             }
             if let Err(what) = state.handle_record(sequence, batch, &record) {
                 fault.get_or_insert(Fault {
@@ -106,7 +152,10 @@ impl Recovery {
                 continue;
             };
             let mut pages = Pages::default();
-            returning.runs.into_values().for_each(|run| pages.append(run));
+            // What lies in a segment that is gone was released, though the journal may not know that for good.
+            let oldest = store.segments.first().unwrap_or(0);
+            let left = returning.runs.into_values().filter(|run| run.segment >= oldest);
+            left.for_each(|run| pages.append(run));
             let messages = pages.runs.iter().map(|run| run.names.len() as u64).sum();
             store.queues.insert(queue, Stored { pages, declared: returning.number, ..Stored::default() });
             restored.push(Restored { declared, messages, bytes: messages * returning.average.0 });
@@ -203,6 +252,15 @@ impl State<'_> {
 }
 
 impl Returning {
+    pub fn new(declared: Declared, number: u64, body_bytes: u64) -> Self {
+        Self { declared: Some(declared), number, runs: BTreeMap::new(), average: (body_bytes, 1000) }
+    }
+
+    /// Takes a run of a checkpoint.
+    pub fn put(&mut self, run: Run) {
+        self.runs.insert(run.names.first(), run);
+    }
+
     fn insert(&mut self, name: u64, sequence: u64, batch: Batch, body_bytes: u64) {
         let (average, count) = self.average;
         self.average = ((average * count + body_bytes) / (count + 1), (count + 1).min(1000));
@@ -249,7 +307,7 @@ pub(super) fn routing_number(routing: RoutingType) -> u8 {
     }
 }
 
-fn routing_of(number: u8) -> Option<RoutingType> {
+pub(super) fn routing_of(number: u8) -> Option<RoutingType> {
     match number {
         0 => Some(RoutingType::Anycast),
         1 => Some(RoutingType::Multicast),

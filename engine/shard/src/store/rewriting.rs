@@ -138,7 +138,7 @@ impl Store {
                 let (queue, routing, purpose) = (*queue, *routing, *purpose);
                 let number = core.take_numbers(1);
                 let record = Record::QueueDeclared { queue, routing, purpose, address, name };
-                self.append(number, &record);
+                self.append(core, number, &record);
                 self.segments.handle_stored(number, 1, record.bytes());
                 if let Some(stored) = self.queues.get_mut(&queue) {
                     let older = std::mem::replace(&mut stored.declared, number);
@@ -160,7 +160,7 @@ impl Store {
             }
         }
         let record = Record::Moved { properties: *properties, places: Numbers(&places), body };
-        self.append(first, &record);
+        self.append(core, first, &record);
         self.segments.handle_stored(first, record.numbers(), record.bytes());
         let place = self.writer.place();
         for (entry, sequence) in entries.iter().zip(first..) {
