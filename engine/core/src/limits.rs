@@ -35,7 +35,7 @@ pub const RESIDENT_BYTES_SHORT: u64 = 1 << 20;
 
 /// Size of a queue's waiting messages in memory below which more of it are read from the journal, octets: what a consumer
 /// takes while a read is under way.
-pub const FETCH_BELOW: u64 = 4 << 20;
+pub const FETCH_BELOW: u64 = 8 << 20;
 
 /// Where messages are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

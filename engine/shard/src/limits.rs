@@ -18,7 +18,7 @@ pub const PENDING_HIGH: usize = 16 << 20;
 pub const PENDING_LOW: usize = 4 << 20;
 
 /// Reads of one shard at once: as many as disks are fastest with.
-pub const READS_MAX: usize = 8;
+pub const READS_MAX: usize = 16;
 
 /// Octets of one read while a segment is rewritten.
 pub const REWRITE_WINDOW: usize = 1 << 20;
@@ -29,3 +29,6 @@ pub const RETRY_NS: u64 = 500_000_000;
 /// Segments between two checkpoints: half a gigabyte, which a replay reads in well under a second, and so rarely that making one
 /// costs nobody anything.
 pub const CHECKPOINT_SEGMENTS: u64 = 8;
+
+/// Length of most areas that are read, octets: a full batch, and the small ones that begin close to another's start.
+pub const AREA_BYTES_USUAL: usize = (1 << 20) + (256 << 10);

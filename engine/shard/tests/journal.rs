@@ -19,7 +19,7 @@ use engine_core::limits::{CoreConfig, Storage};
 use engine_core::message::{Header, Message};
 use engine_shard::store::{Recovery, Store, StoreConfig};
 use storage_journal::format::{BLOCK, SegmentHeader};
-use storage_journal::{Buffer, Done, Order};
+use storage_journal::{Done, Order};
 
 const SEGMENT: usize = 64 * 1024;
 const SECTOR: usize = 512;
@@ -68,10 +68,11 @@ impl Disk {
                 segment[at..at + buffer.len()].copy_from_slice(buffer.bytes());
                 Done::Written { buffer }
             }
-            Order::Read { id, place, bytes } => {
+            Order::Read { id, place, mut buffer } => {
+                let at = place.offset as usize;
                 let segment = &self.segments[&place.segment];
-                let mut buffer = Buffer::with_capacity(bytes);
-                buffer.extend(&segment[place.offset as usize..place.offset as usize + bytes]);
+                let end = at + buffer.len();
+                buffer.bytes_mut().copy_from_slice(&segment[at..end]);
                 Done::Read { id, buffer }
             }
             Order::Prepare { segment, reuse } => {

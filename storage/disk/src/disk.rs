@@ -1,7 +1,7 @@
 //! The threads that carry out a shard's orders.
 //!
 //! One writes and syncs, on the shard's own core: a write that is also a sync blocks, and a ring would give it to some other
-//! core's worker, which stalls when that core is busy (docs/durability.md). Two read, one makes segments ready. The shard gives
+//! core's worker, which stalls when that core is busy (docs/durability.md). Four read, one makes segments ready. The shard gives
 //! orders and takes answers without waiting.
 
 use std::collections::HashMap;
@@ -19,7 +19,7 @@ use storage_journal::{Buffer, Done, Order};
 use crate::directory::{JournalFiles, sync_directory};
 
 /// Threads that read.
-const READERS: usize = 2;
+const READERS: usize = 4;
 /// Orders of one kind that wait; a journal has fewer under way.
 const ORDERS: usize = 64;
 /// Octets that are zeroed at once.
@@ -157,8 +157,7 @@ impl Worker {
     }
 
     fn read(&self, order: Order) -> Option<Done> {
-        let Order::Read { id, place, bytes } = order else { return None };
-        let mut buffer = Buffer::zeroed(bytes);
+        let Order::Read { id, place, mut buffer } = order else { return None };
         let read = self.file(place.segment).and_then(|file| file.read_exact_at(buffer.bytes_mut(), place.offset));
         Some(match read {
             Ok(()) => Done::Read { id, buffer },

@@ -21,8 +21,8 @@ pub enum Order {
         id: u64,
         /// From where.
         place: Place,
-        /// How much, octets; whole blocks.
-        bytes: usize,
+        /// Where to; it is as long as what is to be read.
+        buffer: Buffer,
     },
     /// Make a segment ready to be written, with its header on stable storage.
     Prepare {

@@ -16,6 +16,7 @@ mod rewriting;
 
 use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroU64;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use bytes::Bytes;
 use engine_core::fact::{Fact, Purpose, Resident, Target};
@@ -27,7 +28,8 @@ use storage_journal::{
 };
 
 use crate::limits::{
-    ALLOWANCE_SEGMENTS, PENDING_HIGH, PENDING_LOW, READS_MAX, RETRY_NS, SEGMENTS_AHEAD, SEGMENTS_SPARE,
+    ALLOWANCE_SEGMENTS, AREA_BYTES_USUAL, PENDING_HIGH, PENDING_LOW, READS_MAX, RETRY_NS, SEGMENTS_AHEAD,
+    SEGMENTS_SPARE,
 };
 use pages::{Pages, Run, Sealing, block};
 pub use recovery::Recovery;
@@ -145,6 +147,7 @@ pub struct Store {
     /// No segment is used again before this number is durable.
     free_after: u64,
     numbers: Vec<u8>,
+    buffers: Buffers,
     totals: StoreTotals,
 }
 
@@ -181,6 +184,7 @@ impl Store {
             hungry: Vec::new(),
             free_after: 0,
             numbers: Vec::new(),
+            buffers: Buffers::new(),
             totals: StoreTotals::default(),
         }
     }
@@ -346,7 +350,8 @@ impl Store {
             let id = self.next_read;
             self.reads.insert(id, (queue, run.segment));
             self.segments.handle_read(run.segment);
-            self.orders.push_back(Order::Read { id, place: run.place(), bytes: run.bytes() });
+            let buffer = self.buffers.take(run.bytes());
+            self.orders.push_back(Order::Read { id, place: run.place(), buffer });
             stored.reading.push_back(Reading { id, run, buffer: None });
         }
         if stored.pages.runs.is_empty() {
@@ -395,7 +400,10 @@ impl Store {
                         self.handle_read(core, queue, id, buffer)?;
                         self.feed(core);
                     }
-                    None => self.handle_front(core, &buffer)?,
+                    None => {
+                        self.handle_front(core, &buffer)?;
+                        self.buffers.give_back(buffer);
+                    }
                 }
             }
             Done::Prepared { segment } => {
@@ -446,7 +454,7 @@ impl Store {
     }
 
     fn hand_out(&mut self, core: &mut Core, queue: u64, run: &Run, buffer: Buffer) -> Result<(), StoreError> {
-        let area = Bytes::from_owner(Area(buffer));
+        let area = self.buffers.share(buffer);
         // Bodies share the area's memory unless most of it is of other queues, which would then be kept for nothing.
         let mut found: Vec<(u64, Message)> = Vec::with_capacity(run.names.len());
         let mut bytes = 0;
@@ -572,12 +580,52 @@ impl StoreConfig {
     }
 }
 
-/// Memory that bodies share.
-struct Area(Buffer);
+/// Memory that bodies share. It serves again when the last of them is gone, on whichever shard that is.
+struct Area {
+    buffer: Option<Buffer>,
+    home: SyncSender<Buffer>,
+}
 
 impl AsRef<[u8]> for Area {
     fn as_ref(&self) -> &[u8] {
-        self.0.bytes()
+        self.buffer.as_ref().map_or(&[], Buffer::bytes)
+    }
+}
+
+impl Drop for Area {
+    fn drop(&mut self) {
+        // More than are kept are given back to the system.
+        self.buffer.take().into_iter().for_each(|buffer| drop(self.home.try_send(buffer)));
+    }
+}
+
+/// Buffers for reads: to make a new one costs more than to read into it.
+#[derive(Debug)]
+struct Buffers {
+    home: SyncSender<Buffer>,
+    free: Receiver<Buffer>,
+}
+
+impl Buffers {
+    fn new() -> Self {
+        let (home, free) = sync_channel(READS_MAX);
+        Self { home, free }
+    }
+
+    fn take(&self, bytes: usize) -> Buffer {
+        let used = self.free.try_recv().ok().filter(|buffer| buffer.capacity() >= bytes);
+        let mut buffer = used.unwrap_or_else(|| Buffer::with_capacity(bytes.max(AREA_BYTES_USUAL)));
+        buffer.resize(bytes);
+        buffer
+    }
+
+    fn share(&self, buffer: Buffer) -> Bytes {
+        Bytes::from_owner(Area { buffer: Some(buffer), home: self.home.clone() })
+    }
+
+    fn give_back(&self, buffer: Buffer) {
+        // As when an area is dropped.
+        drop(self.home.try_send(buffer));
     }
 }
 

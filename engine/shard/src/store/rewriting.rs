@@ -59,7 +59,8 @@ impl Store {
         let Some(Rewriting { segment, offset, window: Some(window), .. }) = self.rewriting else { return };
         self.next_read += 1;
         let bytes = window.min(usize::try_from(self.config.segment_bytes - offset).unwrap_or(window));
-        self.orders.push_back(Order::Read { id: self.next_read, place: Place { segment, offset }, bytes });
+        let buffer = self.buffers.take(bytes);
+        self.orders.push_back(Order::Read { id: self.next_read, place: Place { segment, offset }, buffer });
     }
 
     /// A window of the oldest segment was read.
