@@ -18,9 +18,9 @@ use engine_shard::Engine;
 use engine_shard::placement::Placement;
 
 use crate::config::{self, Config, Mechanism, Routing, Sasl, Transport};
+use crate::data::{Storage, StorageError};
 use crate::http;
 use crate::snapshot::{Node, State};
-use crate::storage::{Storage, StorageError};
 use crate::users::Users;
 
 /// Things that wait for a shard at once.

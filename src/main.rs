@@ -2,10 +2,10 @@
 
 mod boot;
 mod config;
+mod data;
 mod http;
 mod snapshot;
 mod status;
-mod storage;
 mod users;
 
 use std::io::{self, BufRead as _, IsTerminal as _};
@@ -37,6 +37,14 @@ enum Command {
     /// Change the users file.
     #[command(subcommand)]
     User(UserCommand),
+    /// Look at or change a data directory that no broker runs on.
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  heddle data check\n  heddle data stat --data-dir /var/lib/heddle --json\n  \
+                                        heddle data export --output messages.jsonl\n  heddle data import --input \
+                                        messages.jsonl --data-dir new"
+    )]
+    Data(data::DataCommand),
     /// Show shards, connections, links and queues of a running broker.
     #[command(after_help = "Examples:\n  heddle status\n  heddle status --watch")]
     Status {
@@ -121,6 +129,7 @@ fn main() -> ExitCode {
         Command::Config(ConfigCommand::Print { config }) => print(config.as_deref()),
         Command::User(UserCommand::Add { name, file }) => add_user(&name, &file),
         Command::User(UserCommand::Remove { name, file }) => users::remove(&file, &name).map_err(Into::into),
+        Command::Data(command) => data::run(command),
         Command::Status { http, watch } => status::show(http, watch).map_err(Into::into),
     };
     match result {

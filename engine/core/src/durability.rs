@@ -346,30 +346,15 @@ impl Core {
 
     /// Puts a queue back that the journal has, with its messages still there.
     pub fn restore(&mut self, restored: &Restored) {
-        let Restored { declared: Declared { queue: number, routing, purpose, address, name }, messages, bytes } =
-            restored;
-        let key = self.names.get(address.as_str()).copied().unwrap_or_else(|| {
-            let (queues, producers) = (Vec::new(), Vec::new());
-            let made = Address { name: address.as_str().into(), routing: *routing, queues, producers };
-            let key = self.addresses.insert(made);
-            self.names.insert(address.as_str().into(), key);
-            key
-        });
-        let kind = match purpose {
-            Purpose::OnDemand => Kind::Auto,
-            Purpose::Subscription => Kind::Durable,
-        };
-        let mut queue = Queue::new(name, key, *routing, kind);
-        queue.number = *number;
+        let Restored { declared, messages, bytes } = restored;
+        let key = self.put_queue(declared);
+        let Some(queue) = self.queues.get_mut(key) else { return };
+        queue.number = declared.queue;
         queue.declared = 1;
         queue.paged = *messages;
         queue.paged_bytes = bytes + messages * crate::limits::MESSAGE_OVERHEAD;
-        let queue = self.queues.insert(queue);
-        self.journal.by_number.insert(*number, queue);
-        if let Some(address) = self.addresses.get_mut(key) {
-            address.queues.push(queue);
-        }
-        self.collect(queue);
+        self.journal.by_number.insert(declared.queue, key);
+        self.collect(key);
     }
 
     /// What a queue was declared as, and the size of its messages' bodies on average, octets.
@@ -399,6 +384,41 @@ impl Core {
     #[must_use]
     pub fn last_queue(&self) -> u64 {
         self.journal.last_queue
+    }
+
+    /// Makes a queue that outlives the node, without a link that asks for it; gives its number. It is not counted as used by
+    /// anybody, so that it goes when it was emptied and somebody looks.
+    pub fn adopt_queue(&mut self, declared: &Declared) -> u64 {
+        let key = self.put_queue(declared);
+        self.declare(key);
+        self.number(key)
+    }
+
+    /// Puts a message into a queue, as if a producer had sent it.
+    pub fn adopt_message(&mut self, queue: u64, message: Message) {
+        if let Some(&key) = self.journal.by_number.get(&queue) {
+            self.store(&[key], message);
+        }
+    }
+
+    fn put_queue(&mut self, declared: &Declared) -> Key {
+        let Declared { routing, purpose, address, name, .. } = declared;
+        let key = self.names.get(address.as_str()).copied().unwrap_or_else(|| {
+            let (queues, producers) = (Vec::new(), Vec::new());
+            let made = Address { name: address.as_str().into(), routing: *routing, queues, producers };
+            let key = self.addresses.insert(made);
+            self.names.insert(address.as_str().into(), key);
+            key
+        });
+        let kind = match purpose {
+            Purpose::OnDemand => Kind::Auto,
+            Purpose::Subscription => Kind::Durable,
+        };
+        let queue = self.queues.insert(Queue::new(name, key, *routing, kind));
+        if let Some(address) = self.addresses.get_mut(key) {
+            address.queues.push(queue);
+        }
+        queue
     }
 
     /// Asserts what must hold of it between any two inputs.

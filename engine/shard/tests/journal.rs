@@ -226,12 +226,12 @@ impl World {
 
     fn attach(&mut self) {
         self.links.clear();
-        for queue in 0..QUEUES.len() {
+        for (queue, address) in QUEUES.into_iter().enumerate() {
             let multicast = queue == 2;
             let names: &[Option<&'static str>] = if multicast { &[Some("a"), Some("b")] } else { &[None] };
             for &subscription in names {
                 let spec = ConsumerSpec {
-                    address: QUEUES[queue].into(),
+                    address: address.into(),
                     routing: multicast.then_some(RoutingType::Multicast),
                     create: Create::Auto,
                     mode: Mode::Consume,
@@ -257,7 +257,7 @@ impl World {
                 }));
             }
             let spec = ProducerSpec {
-                address: QUEUES[queue].into(),
+                address: address.into(),
                 routing: multicast.then_some(RoutingType::Multicast),
                 create: Create::Auto,
                 lifetime: None,

@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 
 use engine_rt::{Access, Existing, open_file};
 use serde::{Deserialize, Serialize};
-use storage_journal::Buffer;
 use storage_journal::format::VERSION;
+use storage_journal::{Buffer, Place};
 
 /// Octets that one read takes while a segment is read whole.
 const READ_BYTES: usize = 1 << 20;
@@ -359,6 +359,19 @@ impl JournalFiles {
             fs::remove_file(self.checkpoint(older))?;
         }
         Ok(())
+    }
+
+    /// Reads a part of a segment.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn read_part(&self, place: Place, bytes: usize) -> Result<Buffer, DirectoryError> {
+        let path = self.segment(place.segment);
+        let mut buffer = Buffer::zeroed(bytes);
+        let read = open_file(&path, self.access, Existing::Must)
+            .and_then(|file| file.read_exact_at(buffer.bytes_mut(), place.offset));
+        read.map_err(system("read", &path))?;
+        Ok(buffer)
     }
 
     /// Reads a segment whole.

@@ -90,6 +90,14 @@ impl Disk {
         to.send(order).expect("the threads of a disk live as long as it");
     }
 
+    /// Waits for the next answer: for whoever has nothing else to do.
+    ///
+    /// # Errors
+    /// When the threads have ended.
+    pub fn wait_done(&self) -> io::Result<Done> {
+        self.done.recv().map_err(|_| io::Error::other("the disk's threads have ended"))
+    }
+
     /// The next answer.
     #[inline]
     pub fn poll_done(&self) -> Option<Done> {

@@ -248,6 +248,25 @@ fn records(
     Ok(())
 }
 
+/// Gives the records of all whole batches of a segment, whatever lies between them.
+pub fn scan_batches(directory: [u8; 16], segment: u64, bytes: &[u8], mut take: impl FnMut(u64, Batch, Record<'_>)) {
+    let seed = seed(directory);
+    let mut at = BLOCK;
+    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+        let batch = BatchHeader::peek(rest)
+            .filter(|(batch, checksum)| batch.segment == segment && batch.is_whole(rest, *checksum, seed));
+        at += match batch {
+            Some((batch, _)) => {
+                let content = &rest[..batch.bytes as usize];
+                // A record that cannot be read ends its batch: there is nothing to go on from.
+                let _ = records(content, &batch, at as u64, &mut take);
+                padded(content.len())
+            }
+            None => BLOCK,
+        };
+    }
+}
+
 /// Length of the batch that begins at `bytes`, whole blocks, as its header has it: nothing is verified. `None` when no batch
 /// begins there.
 pub fn batch_length(bytes: &[u8]) -> Option<usize> {

@@ -10,6 +10,7 @@
 
 mod checkpoint;
 mod names;
+mod offline;
 mod pages;
 mod recovery;
 mod rewriting;
@@ -31,6 +32,7 @@ use crate::limits::{
     ALLOWANCE_SEGMENTS, AREA_BYTES_USUAL, PENDING_HIGH, PENDING_LOW, READS_MAX, RETRY_NS, SEGMENTS_AHEAD,
     SEGMENTS_SPARE,
 };
+pub use offline::{Copy, Extract, Part};
 use pages::{Pages, Run, Sealing, block};
 pub use recovery::Recovery;
 use rewriting::Rewriting;
@@ -519,6 +521,10 @@ impl Store {
 
     /// Has segments made ready ahead of the writer.
     fn prepare(&mut self, now_ns: u64) {
+        if self.writer.next_sequence() == 1 {
+            // A node that stores nothing makes no files.
+            return;
+        }
         let wait = self.no_room && self.spare.is_empty() && now_ns < self.retry_ns;
         if self.preparing.is_none() && !wait && self.prepared < self.writer.place().segment + SEGMENTS_AHEAD {
             let segment = self.prepared + 1;

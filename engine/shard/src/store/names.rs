@@ -10,7 +10,7 @@ pub(crate) enum Names {
     /// All from the first on.
     Dense { from: u64, count: u32 },
     /// Some, counted from a base.
-    Listed { base: u64, offsets: Box<Vec<u32>> },
+    Listed { base: u64, offsets: Vec<u32> },
 }
 
 impl Names {
@@ -20,11 +20,7 @@ impl Names {
 
     /// Names from what a checkpoint has of them: a base, a count, and offsets unless they are dense.
     pub fn restore(base: u64, count: u32, offsets: Vec<u32>) -> Self {
-        if offsets.is_empty() {
-            Self::Dense { from: base, count }
-        } else {
-            Self::Listed { base, offsets: offsets.into() }
-        }
+        if offsets.is_empty() { Self::Dense { from: base, count } } else { Self::Listed { base, offsets } }
     }
 
     /// The other way.
@@ -98,7 +94,7 @@ impl Names {
                 *count += 1;
                 return;
             }
-            let offsets = Box::new((0..*count).collect());
+            let offsets = (0..*count).collect();
             *self = Self::Listed { base: *from, offsets };
         }
         if let Self::Listed { base, offsets } = self {
@@ -134,7 +130,7 @@ impl Names {
             Self::Dense { count, .. } if places.end == *count as usize => *count = places.start as u32,
             Self::Dense { from, count } => {
                 let offsets = (0..places.start as u32).chain(places.end as u32..*count).collect();
-                *self = Self::Listed { base: *from, offsets: Box::new(offsets) };
+                *self = Self::Listed { base: *from, offsets };
             }
             Self::Listed { offsets, .. } => drop(offsets.drain(places)),
         }
@@ -148,7 +144,7 @@ impl Names {
                 *count = place as u32;
                 rest
             }
-            Self::Listed { base, offsets } => Self::Listed { base: *base, offsets: Box::new(offsets.split_off(place)) },
+            Self::Listed { base, offsets } => Self::Listed { base: *base, offsets: offsets.split_off(place) },
         }
     }
 }

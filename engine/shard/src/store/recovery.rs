@@ -9,7 +9,7 @@ use engine_core::Restored;
 use engine_core::command::RoutingType;
 use engine_core::fact::{Declared, Purpose};
 use storage_journal::format::BLOCK;
-use storage_journal::{Batch, Ended, Fault, FaultKind, Record, Replay, Segments};
+use storage_journal::{Batch, Ended, Fault, FaultKind, Record, Replay, Segments, scan_batches};
 
 use super::checkpoint;
 use super::pages::{Pages, Run, block};
@@ -126,6 +126,24 @@ impl Recovery {
             self.empty.push(number);
         }
         fault.map_or(Ok(()), Err)
+    }
+
+    /// Takes what can be read of a segment, whatever is damaged in it and before it.
+    pub fn salvage_segment(&mut self, number: u64, bytes: &[u8]) {
+        let Self { segments, queues, failures, last_queue, messages, .. } = self;
+        let mut state = State { segments, queues, failures, last_queue, messages };
+        let (mut begun, mut last) = (false, None);
+        scan_batches(self.config.directory, number, bytes, |sequence, batch, record| {
+            if !std::mem::replace(&mut begun, true) {
+                state.segments.salvage_begun(number, sequence);
+            }
+            if last.replace(batch.place) != Some(batch.place) {
+                let blocks = u32::try_from(batch.bytes / BLOCK).expect("a batch is small");
+                state.segments.handle_sealed(sequence, block(batch.place), blocks);
+            }
+            // What cannot be understood is what is lost.
+            let _ = state.handle_record(sequence, batch, &record);
+        });
     }
 
     /// How the journal ended.

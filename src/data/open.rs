@@ -10,10 +10,11 @@ use engine_core::{Core, Restored};
 use engine_rt::Waker;
 use engine_shard::Journal;
 use engine_shard::limits::CHECKPOINT_SEGMENTS;
-use engine_shard::store::{Recovery, Store, StoreConfig};
+use engine_shard::store::{Recovery, Store, StoreConfig, StoreError};
 use storage_disk::{Access, DataDirectory, DirectoryError, Disk, DiskConfig, JournalFiles, Sync, probe};
 use storage_journal::{Buffer, Fault};
 
+use super::copy::{Target, copy_journals};
 use crate::config::{Config, SyncMethod};
 
 /// Segments that are read ahead of the one that is looked at, for each shard.
@@ -35,6 +36,9 @@ pub enum StorageError {
         /// Why not.
         error: io::Error,
     },
+    /// Messages could not be copied into new journals.
+    #[error("{0}; the old journals are as they were")]
+    Copy(#[from] StoreError),
     /// A journal is damaged.
     #[error(
         "the journal in {} is damaged: {fault}. Nothing was changed. `heddle data check` tells more, `heddle data export` \
@@ -68,6 +72,11 @@ impl Recovered {
     /// Largest body that the journal takes, octets.
     pub fn body_max(&self) -> u64 {
         Store::body_max(self.disk.segment_bytes)
+    }
+
+    /// What was read, for whoever runs no node on it.
+    pub fn into_parts(self) -> (Store, Vec<Restored>) {
+        (self.store, self.restored)
     }
 
     /// Starts the disk.
@@ -105,8 +114,18 @@ impl Storage {
     pub fn open(config: &Config, cores: &[usize]) -> Result<Self, StorageError> {
         let shards = u16::try_from(cores.len()).unwrap_or(u16::MAX);
         let segment_bytes = config.storage.segment_mib << 20;
-        let directory = DataDirectory::open(&config.node.data_dir, shards, segment_bytes, identity())?;
+        let mut directory = DataDirectory::open(&config.node.data_dir, shards, segment_bytes, identity())?;
         let sync = sync_method(config, &directory)?;
+        if directory.has_complete_journals() {
+            directory.replace_journals(shards)?;
+        }
+        if directory.shards() != shards {
+            tracing::info!(target: "heddle::storage", before = directory.shards(), now = shards,
+                "the number of shards changed: queues move to their new owners");
+            let target = Target { shards, sync, min_free_bytes: config.storage.min_free_mib << 20 };
+            let messages = copy_journals(&mut directory, &target)?;
+            tracing::info!(target: "heddle::storage", messages, "queues have moved");
+        }
         let directory: &'static DataDirectory = Box::leak(Box::new(directory));
         let readers: Vec<_> = (0..shards)
             .zip(cores)
@@ -137,7 +156,7 @@ impl Storage {
 }
 
 /// Reads the journal of one shard.
-fn recover(disk: DiskConfig, files: JournalFiles) -> Result<Recovered, StorageError> {
+pub fn recover(disk: DiskConfig, files: JournalFiles) -> Result<Recovered, StorageError> {
     let started = Instant::now();
     let config = StoreConfig {
         shard: disk.shard,
@@ -217,7 +236,7 @@ fn sync_method(config: &Config, directory: &DataDirectory) -> Result<Sync, Stora
 }
 
 /// An identity that no other data directory has.
-fn identity() -> [u8; 16] {
+pub fn identity() -> [u8; 16] {
     use std::hash::{BuildHasher, RandomState};
     let mut id = [0; 16];
     id.chunks_mut(8).for_each(|part| part.copy_from_slice(&RandomState::new().hash_one(0).to_le_bytes()));

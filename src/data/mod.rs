@@ -1,0 +1,8 @@
+//! The data directory: taken at a start, and looked at or changed while no node runs on it.
+
+mod copy;
+mod open;
+mod tools;
+
+pub use open::{Storage, StorageError};
+pub use tools::{DataCommand, run};
