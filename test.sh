@@ -48,7 +48,8 @@ check "format" cargo fmt --all --check
 check "lints" cargo clippy --workspace --all-targets --quiet -- --deny warnings
 counted "unit and property tests" rust_tests
 if [ "${1:-}" != --quick ]; then
-    check "release build" cargo build --release --quiet -p heddle
+    check "release build" cargo build --release --quiet -p heddle -p heddle-perf
+    check "crash audit, short" target/release/heddle-perf audit --broker target/release/heddle --kills 25
     check "clients of the interoperation tests" tests/interop/install.sh
     counted "interoperation" python3 tests/interop/run.py --broker target/release/heddle --shards 1,2,4
     counted "hostile peers" python3 tests/hostile/run.py --broker target/release/heddle

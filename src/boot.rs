@@ -12,7 +12,7 @@ use amqp_net::{AddressRules, Frontend, FrontendConfig, Layers, ListenerConfig, M
 use amqp_proto::{Authenticated, Tls};
 use engine_core::Core;
 use engine_core::command::{Create, RoutingType};
-use engine_core::limits::CoreConfig;
+use engine_core::limits::{CoreConfig, WhenFull};
 use engine_rt::{Clock, InboxSender, Listener, ShardThread, Waker};
 use engine_shard::Engine;
 use engine_shard::placement::Placement;
@@ -314,6 +314,10 @@ fn core_config(config: &Config, shard: u16, shards: u16) -> CoreConfig {
             Routing::Multicast => RoutingType::Multicast,
         },
         auto_create: if config.address.auto_create { Create::Auto } else { Create::Never },
+        when_full: match config.storage.when_full {
+            config::WhenFull::Hold => WhenFull::Hold,
+            config::WhenFull::Refuse => WhenFull::Refuse,
+        },
         merge_annotations: amqp_net::merge_annotations,
         ..CoreConfig::default()
     }

@@ -251,6 +251,17 @@ fn memory_mib() -> u64 {
     kib.map_or(4096, |kib: u64| kib / 1024)
 }
 
+/// What becomes of producers while the disk is full.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum WhenFull {
+    /// They get no credit; what comes on the rest of it is refused when there is no room at all.
+    #[default]
+    Hold,
+    /// They get credit; what would be stored is refused.
+    Refuse,
+}
+
 /// How writes get to stable storage.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
@@ -274,13 +285,15 @@ pub struct Storage {
     pub segment_mib: u64,
     /// How writes get to stable storage.
     pub sync: SyncMethod,
-    /// What is left free on the file system, MiB; producers of durable messages wait when a segment would take from it.
+    /// What is left free on the file system, MiB; the disk counts as full when a segment would take from it.
     pub min_free_mib: u64,
+    /// What becomes of producers while the disk is full.
+    pub when_full: WhenFull,
 }
 
 impl Default for Storage {
     fn default() -> Self {
-        Self { enabled: true, segment_mib: 64, sync: SyncMethod::Auto, min_free_mib: 1024 }
+        Self { enabled: true, segment_mib: 64, sync: SyncMethod::Auto, min_free_mib: 1024, when_full: WhenFull::Hold }
     }
 }
 

@@ -69,7 +69,8 @@ pub struct Shard {
     pub turns: u64,
     /// Size of queued messages, bytes.
     pub memory_bytes: u64,
-    /// What the disk has room for: `plenty`, `little` (producers wait) or `none` (durable messages are refused).
+    /// What the disk has room for: `plenty`, `busy` (producers wait for it), `little` (it is full: `storage.when_full`) or `none`
+    /// (what would be stored is refused).
     pub disk_room: String,
     /// Its journal; absent when messages are kept in memory only.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -239,6 +240,7 @@ impl Snapshot {
             memory_bytes: view.memory_bytes,
             disk_room: match view.room {
                 Room::Plenty => "plenty",
+                Room::Busy => "busy",
                 Room::Little => "little",
                 Room::None => "none",
             }

@@ -210,6 +210,7 @@ fn stat(place: &Where) -> Result<()> {
             body_bytes: queue.bytes,
         }));
     }
+    queues.sort_by(|one, other| one.queue.cmp(&other.queue));
     if place.json {
         let shards = directory.shards();
         println!(

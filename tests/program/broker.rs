@@ -50,10 +50,15 @@ impl Broker {
 
     /// Starts a broker whose files are in `folder`.
     pub fn start_in(folder: TempDir, listeners: &str) -> Self {
+        Self::start_with(folder, 2, listeners)
+    }
+
+    /// The same with a number of shards.
+    pub fn start_with(folder: TempDir, shards: u16, listeners: &str) -> Self {
         let config = folder.path().join("heddle.toml");
         let data = folder.path().join("data");
         let text = format!(
-            "[node]\nshards = 2\ndata_dir = {data:?}\n[http]\naddress = \"127.0.0.1:0\"\n[log]\nlevel = \"warn\"\n{listeners}\n"
+            "[node]\nshards = {shards}\ndata_dir = {data:?}\n[http]\naddress = \"127.0.0.1:0\"\n[log]\nlevel = \"warn\"\n{listeners}\n"
         );
         std::fs::write(&config, text).expect("a configuration");
         let ready = folder.path().join("ready.json");

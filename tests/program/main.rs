@@ -5,6 +5,7 @@
 
 mod broker;
 mod command_line;
+mod durability;
 mod lifetime;
 mod network;
 mod observing;

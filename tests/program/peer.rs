@@ -6,8 +6,8 @@ use std::net::{SocketAddr, TcpStream};
 use amqp_codec::AmqpError;
 use amqp_codec::frame::{self, FrameKind, ProtocolHeader, Split};
 use amqp_codec::performative::{
-    self, Attach, Begin, Close, Flow, NodeTarget, Open, Performative, Role, Source, Target, Transfer, encode_frame,
-    encode_transfer,
+    self, Attach, Begin, Close, DeliveryState, Disposition, Flow, NodeTarget, Open, Performative, Role, Source, Target,
+    Transfer, encode_frame, encode_transfer,
 };
 use amqp_codec::sasl::{OutcomeCode, SaslFrame};
 
@@ -18,6 +18,13 @@ pub fn connect(to: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(to).expect("the broker listens");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     stream
+}
+
+/// Whether a message is to outlive the broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durable {
+    Yes,
+    No,
 }
 
 /// One connection.
@@ -168,6 +175,96 @@ impl<S: Read + Write> Peer<S> {
             .find(|(_, body)| matches!(performative::decode(body), Ok((Performative::Transfer(_), _))))
             .expect("the message comes back");
         assert!(body.ends_with(&message));
+    }
+
+    /// Attaches a link of handle 0 that sends to a queue, and waits for credit.
+    pub fn attach_sender(&mut self, queue: &str) {
+        self.attach(queue, 0, Role::Sender);
+        self.until(|performative| match performative {
+            Performative::Flow(flow) => (flow.handle.is_some() && flow.link_credit > Some(0)).then_some(()),
+            _ => None,
+        });
+    }
+
+    /// Attaches a link of handle 1 that receives from a queue, and gives credit.
+    pub fn attach_receiver(&mut self, queue: &str, credit: u32) {
+        self.attach(queue, 1, Role::Receiver);
+        self.until(|performative| matches!(performative, Performative::Attach(_)).then_some(()));
+        self.put(&Performative::Flow(Flow {
+            next_incoming_id: Some(0),
+            incoming_window: 100_000,
+            next_outgoing_id: 0,
+            outgoing_window: 100,
+            handle: Some(1),
+            delivery_count: Some(0),
+            link_credit: Some(credit),
+            ..Flow::default()
+        }));
+    }
+
+    fn attach(&mut self, queue: &str, handle: u32, role: Role) {
+        let source = Source { address: Some(queue.to_owned()), ..Source::default() };
+        let target = NodeTarget { address: Some(queue.to_owned()), ..NodeTarget::default() };
+        let attach = Attach {
+            source: Some(source),
+            target: Some(Target::Node(target)),
+            ..Attach::new(format!("{queue}-{handle}"), handle, role)
+        };
+        self.put(&Performative::Attach(Box::new(attach)));
+    }
+
+    /// Sends a message that waits for its outcome.
+    pub fn send_message(&mut self, delivery: u32, durable: Durable, body: &[u8]) {
+        let mut message = Vec::new();
+        if durable == Durable::Yes {
+            message.extend([0x00, 0x53, 0x70, 0xc0, 2, 1, 0x41]);
+        }
+        message.extend([0x00, 0x53, 0x75, 0xb0]);
+        message.extend(u32::try_from(body.len()).expect("a short body").to_be_bytes());
+        message.extend(body);
+        let tag = delivery.to_be_bytes();
+        let transfer =
+            Transfer { handle: 0, delivery_id: Some(delivery), delivery_tag: Some(&tag), ..Transfer::default() };
+        let mut out = Vec::new();
+        encode_transfer(&mut out, 0, &transfer, message.len());
+        out.extend(message);
+        self.send(&out);
+    }
+
+    /// Waits for the next outcomes: the first and last delivery, and the condition of a rejection.
+    pub fn outcome(&mut self) -> (u32, u32, Option<String>) {
+        self.until(|performative| {
+            let Performative::Disposition(disposition) = performative else { return None };
+            let (first, last) = (disposition.first, disposition.last.unwrap_or(disposition.first));
+            match disposition.state.as_ref()? {
+                DeliveryState::Accepted => Some((first, last, None)),
+                DeliveryState::Rejected { error } => {
+                    let text = String::from_utf8_lossy(error.unwrap_or_default()).into_owned();
+                    Some((first, last, Some(text)))
+                }
+                other => panic!("neither accepted nor rejected: {other:?}"),
+            }
+        })
+    }
+
+    /// Waits for a message: its delivery's number, and its body.
+    pub fn receive(&mut self) -> (u32, Vec<u8>) {
+        loop {
+            let (_, body) = self.frame().expect("the broker goes on");
+            if let Ok((Performative::Transfer(transfer), payload)) = performative::decode(&body) {
+                let at =
+                    payload.windows(4).position(|octets| octets == [0x00, 0x53, 0x75, 0xb0]).expect("a data section");
+                return (transfer.delivery_id.expect("it is the first frame"), payload[at + 8..].to_vec());
+            }
+        }
+    }
+
+    /// Accepts and settles deliveries.
+    pub fn accept(&mut self, first: u32, last: u32) {
+        let state = Some(DeliveryState::Accepted);
+        let disposition =
+            Disposition { role: Role::Receiver, first, last: Some(last), settled: true, state, batchable: false };
+        self.put(&Performative::Disposition(disposition));
     }
 
     /// Reads to the end; gives the error of the broker's close.

@@ -16,7 +16,7 @@ use crate::condition;
 use crate::durability::{Journal, Room};
 use crate::event::{Delivery, Event, KEY_NONE, Refusal};
 use crate::key::{EndKey, LinkKey};
-use crate::limits::{CoreConfig, EXPIRY_PERIOD_NS, EXPIRY_SCAN_MAX, FETCH_BELOW, REJECT_FACTOR, Storage};
+use crate::limits::{CoreConfig, EXPIRY_PERIOD_NS, EXPIRY_SCAN_MAX, FETCH_BELOW, REJECT_FACTOR, Storage, WhenFull};
 use crate::message::Message;
 use crate::queue::Queue;
 use crate::slab::{Key, Slab};
@@ -308,8 +308,13 @@ impl Core {
             || queue.bytes + queue.paged_bytes + message.size() > hard_bytes.saturating_mul(REJECT_FACTOR)
             || (self.config.storage == Storage::Memory
                 && self.memory_bytes + message.size() > memory_bytes + memory_bytes / 4);
-        if self.journal.room == Room::None && message.header.durable && queue.is_lasting() {
-            let text = format!("the disk is full, and the queue {} keeps durable messages there", queue.name);
+        let no_room = match self.journal.room {
+            Room::Plenty | Room::Busy => false,
+            Room::Little => self.config.when_full == WhenFull::Refuse,
+            Room::None => true,
+        };
+        if no_room && self.goes_to_disk(queue, message) {
+            let text = format!("the disk is full, and the queue {} would keep the message there", queue.name);
             return Err(Refusal::new(condition::RESOURCE_LIMIT_EXCEEDED, text));
         }
         if message.header.durable && queue.is_lasting() && message.body.len() as u64 > self.config.stored_bytes_max {
@@ -517,7 +522,12 @@ impl Core {
         let bytes = queue.bytes + queue.paged_bytes;
         let hard = queue.messages() > config.hard_messages || bytes > config.hard_bytes;
         let memory = config.storage == Storage::Memory && self.memory_bytes > config.memory_bytes;
-        hard || memory || self.journal.room != Room::Plenty || (soft && taken)
+        let held = match self.journal.room {
+            Room::Plenty => false,
+            Room::Busy => true,
+            Room::Little | Room::None => config.when_full == WhenFull::Hold,
+        };
+        hard || memory || held || (soft && taken)
     }
 
     /// Counts a producer that goes while its credit is withheld.

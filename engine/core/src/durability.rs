@@ -23,9 +23,11 @@ pub enum Room {
     /// Whatever comes.
     #[default]
     Plenty,
-    /// What is on its way; producers get no more credit.
+    /// Not more at once: producers wait until it has written what it has.
+    Busy,
+    /// What is on its way: the disk is full (`CoreConfig::when_full`).
     Little,
-    /// Acknowledgements; durable messages are refused.
+    /// Acknowledgements: what would be stored is refused.
     None,
 }
 
@@ -93,9 +95,13 @@ impl Core {
     #[inline]
     pub(crate) fn is_stored(&self, queue: Key, message: &Message) -> bool {
         self.config.storage == Storage::Journal
-            && self.queues.get(queue).is_some_and(|queue| {
-                (message.header.durable && queue.is_lasting()) || self.residence(queue) == Resident::No
-            })
+            && self.queues.get(queue).is_some_and(|queue| self.goes_to_disk(queue, message))
+    }
+
+    /// The same where there is a journal.
+    #[inline]
+    pub(crate) fn goes_to_disk(&self, queue: &Queue, message: &Message) -> bool {
+        (message.header.durable && queue.is_lasting()) || self.residence(queue) == Resident::No
     }
 
     /// Where a queue keeps the next message.

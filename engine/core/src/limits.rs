@@ -46,6 +46,15 @@ pub enum Storage {
     Journal,
 }
 
+/// What becomes of producers while the disk is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenFull {
+    /// They get no credit.
+    Hold,
+    /// They go on; what would be stored is rejected with `amqp:resource-limit-exceeded`.
+    Refuse,
+}
+
 /// The limits that an operator may set, with their defaults. All are per shard or per queue, never global.
 #[derive(Clone, Debug)]
 pub struct CoreConfig {
@@ -75,6 +84,8 @@ pub struct CoreConfig {
     pub auto_create: crate::command::Create,
     /// Where messages are kept.
     pub storage: Storage,
+    /// What becomes of producers while the disk is full.
+    pub when_full: WhenFull,
     /// Largest body that the journal takes, octets; larger durable messages are refused with
     /// `amqp:link:message-size-exceeded`.
     pub stored_bytes_max: u64,
@@ -99,6 +110,7 @@ impl Default for CoreConfig {
             default_routing: crate::command::RoutingType::Anycast,
             auto_create: crate::command::Create::Auto,
             storage: Storage::Memory,
+            when_full: WhenFull::Hold,
             stored_bytes_max: u64::MAX,
             merge_annotations: |_, _| None,
         }

@@ -92,9 +92,9 @@ impl Engine {
         self.journal.as_ref().map(|journal| journal.store.totals())
     }
 
-    /// Whether the journal has something that is not on stable storage.
+    /// Whether the journal has something to write still.
     pub fn is_writing(&self) -> bool {
-        self.journal.as_ref().is_some_and(|journal| journal.store.is_busy())
+        self.journal.as_ref().is_some_and(|journal| !journal.store.is_resting())
     }
 
     /// The turn's wall time, milliseconds since the epoch.

@@ -124,10 +124,13 @@ impl Replay {
             Ok(header) if begun && header.segment != number => return Err(fault(FaultKind::Foreign)),
             _ => {}
         }
+        let first = bytes.get(BLOCK..).unwrap_or_default();
         if let (Some(Ended { place, .. }), true) = (self.ended, begun)
-            && self.expected(bytes.get(BLOCK..).unwrap_or_default()).is_none()
+            && self.expected(first).is_none()
         {
-            // Something follows what looked like the end.
+            // Something follows what looked like the end: that was not it, or what follows it is damaged at its start.
+            let missed = self.whole(first) && place.segment + 1 == number;
+            let place = if missed { place } else { Place { segment: place.segment + 1, offset: BLOCK as u64 } };
             return Err(Fault { segment: place.segment, offset: place.offset, kind: FaultKind::Batch });
         }
         let mut at = BLOCK;
@@ -172,6 +175,13 @@ impl Replay {
             || self.chained == Chained::No;
         let whole = header.segment == next.segment && continues && header.is_whole(bytes, checksum, self.seed);
         whole.then_some((header, checksum))
+    }
+
+    /// Whether `bytes` begin with a whole batch of this segment.
+    fn whole(&self, bytes: &[u8]) -> bool {
+        BatchHeader::peek(bytes).is_some_and(|(header, checksum)| {
+            header.segment == self.next.segment && header.is_whole(bytes, checksum, self.seed)
+        })
     }
 
     /// Whether a whole batch of this segment lies somewhere in `bytes`, after batch `batch`.

@@ -134,9 +134,19 @@ impl Writer {
 
     /// Closes the open batch; `None` when nothing is in it.
     pub fn seal(&mut self) -> Option<Sealed> {
-        if self.records == 0 {
-            return None;
-        }
+        (self.records > 0).then(|| self.close())
+    }
+
+    /// A batch without records: one that was written whole is known to be so as soon as another one follows it.
+    ///
+    /// # Errors
+    /// When the segment has no room for it.
+    pub fn mark(&mut self) -> Result<Sealed, Full> {
+        assert_eq!(self.records, 0, "the open batch was sealed");
+        if self.beyond(0) { Err(Full::Segment) } else { Ok(self.close()) }
+    }
+
+    fn close(&mut self) -> Sealed {
         let mut next = self.spare.pop().unwrap_or_else(|| Buffer::with_capacity(BATCH_MAX));
         next.clear();
         next.resize(BATCH_HEADER);
@@ -156,7 +166,7 @@ impl Writer {
         self.position.sequence += u64::from(header.numbers);
         buffer.resize(padded(buffer.len()));
         self.offset += buffer.len();
-        Some(Sealed { place, first_sequence: header.first_sequence, last_sequence: self.position.sequence - 1, buffer })
+        Sealed { place, first_sequence: header.first_sequence, last_sequence: self.position.sequence - 1, buffer }
     }
 
     /// Takes the buffer of a batch that was written, for a later one.

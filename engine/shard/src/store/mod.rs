@@ -5,6 +5,7 @@
 //! 2. One batch is written at a time, the next one fills meanwhile; nothing waits for a timer.
 //! 3. A segment is used again when nothing in it is needed and what was copied out of it is durable.
 //! 4. What is read back is what was written, or the node stops: a batch that does not check is never served.
+//! 5. A journal that rests ends with an empty batch: if the one before it does not check after a start, that was no crash.
 //!
 //! It does no I/O: `poll_order` says what the disk is to do, `handle_done` takes what came of it.
 
@@ -29,7 +30,7 @@ use storage_journal::{
 };
 
 use crate::limits::{
-    ALLOWANCE_SEGMENTS, AREA_BYTES_USUAL, PENDING_HIGH, PENDING_LOW, READS_MAX, RETRY_NS, SEGMENTS_AHEAD,
+    ALLOWANCE_SEGMENTS, AREA_BYTES_USUAL, MARK_NS, PENDING_HIGH, PENDING_LOW, READS_MAX, RETRY_NS, SEGMENTS_AHEAD,
     SEGMENTS_SPARE,
 };
 pub use offline::{Copy, Extract, Part};
@@ -108,6 +109,17 @@ struct Stored {
     wanted: u64,
 }
 
+/// The end of what is on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tail {
+    /// More is on the way.
+    Moving,
+    /// A batch with records, since then.
+    Resting { since_ns: u64 },
+    /// An empty batch, or nothing at all.
+    Marked,
+}
+
 /// The journal of one shard.
 #[derive(Debug)]
 pub struct Store {
@@ -122,6 +134,7 @@ pub struct Store {
     sealed: VecDeque<Sealed>,
     /// The last number in the batch that is written.
     writing: Option<u64>,
+    tail: Tail,
     durable: u64,
     pending_bytes: usize,
     orders: VecDeque<Order>,
@@ -169,6 +182,7 @@ impl Store {
             retry_ns: 0,
             sealed: VecDeque::new(),
             writing: None,
+            tail: if position.sequence == 1 { Tail::Marked } else { Tail::Resting { since_ns: 0 } },
             durable: position.sequence - 1,
             pending_bytes: 0,
             orders: VecDeque::new(),
@@ -213,7 +227,37 @@ impl Store {
         if self.writing.is_none() && self.sealed.is_empty() {
             self.seal();
         }
+        if let Tail::Resting { since_ns } = self.tail
+            && now_ns >= since_ns + MARK_NS
+        {
+            self.mark(core);
+        }
         self.watch_room(core);
+    }
+
+    /// Puts an empty batch behind the last one, if nothing else follows it.
+    fn mark(&mut self, core: &Core) {
+        if self.is_busy() {
+            return;
+        }
+        let sealed = self.writer.mark().or_else(|_| {
+            self.roll(core);
+            self.writer.mark()
+        });
+        let sealed = sealed.expect("a new segment has room");
+        self.pending_bytes += sealed.buffer.len();
+        self.sealed.push_back(sealed);
+        self.tail = Tail::Marked;
+    }
+
+    /// Goes on in the next segment.
+    fn roll(&mut self, core: &Core) {
+        let segment = self.writer.roll();
+        self.segments.handle_begun(segment, self.writer.next_sequence());
+        if segment >= self.checkpointed + self.config.checkpoint_segments && self.checkpoint.is_none() {
+            let position = self.writer.position();
+            self.checkpoint = Some((position, self.capture(core, position)));
+        }
     }
 
     /// Afterwards the journal's numbers are the core's, and what is released is known.
@@ -291,12 +335,7 @@ impl Store {
                 Err(Full::Batch) => self.seal(),
                 Err(Full::Segment) => {
                     self.seal();
-                    let segment = self.writer.roll();
-                    self.segments.handle_begun(segment, self.writer.next_sequence());
-                    if segment >= self.checkpointed + self.config.checkpoint_segments && self.checkpoint.is_none() {
-                        let position = self.writer.position();
-                        self.checkpoint = Some((position, self.capture(core, position)));
-                    }
+                    self.roll(core);
                 }
                 Err(Full::TooLarge) => unreachable!("the core refuses what fits into no segment"),
             }
@@ -305,6 +344,7 @@ impl Store {
 
     fn seal(&mut self) {
         let Some(sealed) = self.writer.seal() else { return };
+        self.tail = Tail::Moving;
         let end = block(sealed.place) + u32::try_from(sealed.buffer.len() / BLOCK).expect("a batch is small");
         for (queue, name) in self.unsealed.drain(..) {
             if let Some(stored) = self.queues.get_mut(&queue) {
@@ -391,6 +431,9 @@ impl Store {
                 self.durable = self.writing.take().expect("one batch is written at a time");
                 self.pending_bytes -= buffer.len();
                 self.writer.recycle(buffer);
+                if self.tail == Tail::Moving && !self.is_busy() {
+                    self.tail = Tail::Resting { since_ns: now_ns };
+                }
                 core.handle_durable(self.durable);
                 self.feed(core);
             }
@@ -421,7 +464,7 @@ impl Store {
                 self.retry_ns = now_ns + RETRY_NS;
                 if !std::mem::replace(&mut self.no_room, true) {
                     tracing::warn!(target: "heddle::storage", shard = self.config.shard,
-                        "the disk is full: producers of durable messages wait until there is room");
+                        "the disk is full: producers wait, or what would be stored is refused, until there is room");
                 }
             }
             Done::Checkpointed { segment } => {
@@ -542,9 +585,9 @@ impl Store {
             // Half a segment is kept for acknowledgements, so that consumers can make room.
             _ if self.no_room && left < self.config.segment_bytes / 2 => Room::None,
             _ if self.no_room => Room::Little,
-            Room::Plenty if pending > PENDING_HIGH => Room::Little,
+            Room::Plenty if pending > PENDING_HIGH => Room::Busy,
             Room::Plenty => Room::Plenty,
-            _ if pending > PENDING_LOW => Room::Little,
+            _ if pending > PENDING_LOW => Room::Busy,
             _ => Room::Plenty,
         };
         core.handle_room(room);
@@ -552,7 +595,16 @@ impl Store {
 
     /// When the next turn is due even if nothing happens, nanoseconds.
     pub fn deadline(&self) -> Option<u64> {
-        self.no_room.then_some(self.retry_ns)
+        let mark = match self.tail {
+            Tail::Resting { since_ns } if !self.is_busy() => Some(since_ns + MARK_NS),
+            _ => None,
+        };
+        [self.no_room.then_some(self.retry_ns), mark].into_iter().flatten().min()
+    }
+
+    /// Whether something is still to be written: what is not on stable storage, or the mark behind it.
+    pub fn is_resting(&self) -> bool {
+        !self.is_busy() && self.tail == Tail::Marked
     }
 
     /// Whether something is not on stable storage yet.

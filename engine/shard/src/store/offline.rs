@@ -133,6 +133,13 @@ impl Copy {
         while self.store.is_busy() {
             self.wait()?;
         }
+        if !self.store.is_resting() {
+            self.store.mark(&self.core);
+        }
+        self.turn();
+        while self.store.is_busy() {
+            self.wait()?;
+        }
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use engine_core::Restored;
 use engine_core::command::RoutingType;
 use engine_core::fact::{Declared, Purpose};
 use storage_journal::format::BLOCK;
-use storage_journal::{Batch, Ended, Fault, FaultKind, Record, Replay, Segments, scan_batches};
+use storage_journal::{Batch, Ended, Fault, FaultKind, Position, Record, Replay, Segments, scan_batches};
 
 use super::checkpoint;
 use super::pages::{Pages, Run, block};
@@ -41,6 +41,8 @@ pub struct Recovery {
     messages: u64,
     /// The segment to go on with after a checkpoint; 0 without one.
     first: u64,
+    /// Behind what was taken of a damaged journal.
+    salvaged: Option<Position>,
 }
 
 impl Recovery {
@@ -56,6 +58,7 @@ impl Recovery {
             empty: Vec::new(),
             messages: 0,
             first: 0,
+            salvaged: None,
         }
     }
 
@@ -75,6 +78,7 @@ impl Recovery {
             empty: Vec::new(),
             messages: state.messages,
             first: state.position.segment,
+            salvaged: None,
         })
     }
 
@@ -123,7 +127,13 @@ impl Recovery {
             }
         })?;
         if !begun {
-            self.empty.push(number);
+            match self.replay.ended() {
+                // There is a mark in it, and nothing else.
+                Some(Ended { place, .. }) if place.segment == number => {
+                    self.segments.handle_begun(number, self.replay.position().sequence);
+                }
+                _ => self.empty.push(number),
+            }
         }
         fault.map_or(Ok(()), Err)
     }
@@ -133,7 +143,9 @@ impl Recovery {
         let Self { segments, queues, failures, last_queue, messages, .. } = self;
         let mut state = State { segments, queues, failures, last_queue, messages };
         let (mut begun, mut last) = (false, None);
+        let mut next = self.salvaged.map_or(1, |position| position.sequence);
         scan_batches(self.config.directory, number, bytes, |sequence, batch, record| {
+            next = next.max(sequence + u64::from(record.numbers()));
             if !std::mem::replace(&mut begun, true) {
                 state.segments.salvage_begun(number, sequence);
             }
@@ -144,6 +156,9 @@ impl Recovery {
             // What cannot be understood is what is lost.
             let _ = state.handle_record(sequence, batch, &record);
         });
+        if begun {
+            self.salvaged = Some(Position { segment: number + 1, sequence: next, ..Position::START });
+        }
     }
 
     /// How the journal ended.
@@ -158,13 +173,14 @@ impl Recovery {
 
     /// The journal to go on with, the queues in it, and the last number and queue that were used.
     pub fn finish(self) -> (Store, Vec<Restored>, u64, u64) {
-        let position = self.replay.position();
+        let position = self.salvaged.unwrap_or_else(|| self.replay.position());
         let mut store = Store::new(self.config, position, self.segments, position.segment - 1);
         let mut restored = Vec::new();
         store.failures = self.failures;
         store.spare = self.empty.into_iter().filter(|&segment| segment < position.segment).collect();
         for (queue, returning) in self.queues {
-            let Some(declared) = returning.declared else {
+            let declared = returning.declared.or_else(|| self.salvaged.map(|_| lost(queue)));
+            let Some(declared) = declared else {
                 let messages = returning.runs.values().flat_map(Run::iter);
                 messages.for_each(|(_, sequence)| store.segments.handle_released(sequence));
                 continue;
@@ -181,6 +197,12 @@ impl Recovery {
         restored.sort_by_key(|restored| restored.declared.queue);
         (store, restored, position.sequence - 1, self.last_queue)
     }
+}
+
+/// A queue whose declaration cannot be read.
+fn lost(queue: u64) -> Declared {
+    let name = format!("lost-{queue}");
+    Declared { queue, routing: RoutingType::Anycast, purpose: Purpose::OnDemand, address: name.clone(), name }
 }
 
 /// What records change.

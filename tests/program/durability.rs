@@ -1,0 +1,279 @@
+//! What outlives the program: a kill, another number of shards, damage, a full disk.
+
+use std::collections::BTreeSet;
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::broker::{Broker, heddle, run, text, wait_for};
+use crate::peer::{Durable, Peer, connect};
+
+const LISTENER: &str = "[[listeners]]\naddress = \"127.0.0.1:0\"\n[storage]\nsegment_mib = 2\n";
+
+/// Sends numbered durable messages and waits until all are accepted.
+fn fill(broker: &Broker, queue: &str, numbers: std::ops::Range<u32>) {
+    let mut peer = Peer::new(connect(broker.addresses[0]));
+    peer.open();
+    peer.attach_sender(queue);
+    let count = numbers.len() as u32;
+    for (delivery, number) in (0..).zip(numbers) {
+        peer.send_message(delivery, Durable::Yes, &body(number));
+    }
+    let mut accepted = 0;
+    while accepted < count {
+        let (first, last, refused) = peer.outcome();
+        assert_eq!(refused, None);
+        accepted += last - first + 1;
+    }
+}
+
+fn body(number: u32) -> Vec<u8> {
+    let mut body = number.to_be_bytes().to_vec();
+    body.resize(1000, number as u8);
+    body
+}
+
+/// Takes so many messages of a queue, and accepts them.
+fn take(broker: &Broker, queue: &str, count: u32) -> Vec<u32> {
+    let mut peer = Peer::new(connect(broker.addresses[0]));
+    peer.open();
+    peer.attach_receiver(queue, count);
+    let numbers = (0..count).map(|_| {
+        let (delivery, found) = peer.receive();
+        let number = u32::from_be_bytes(found[..4].try_into().expect("four octets"));
+        assert_eq!(found, body(number), "the body is what was sent");
+        peer.accept(delivery, delivery);
+        number
+    });
+    let numbers = numbers.collect();
+    // Acceptances are durable when nothing is held any more and nothing waits to be written.
+    let left = || {
+        let state = broker.state();
+        let queues = state["queues"].as_array()?;
+        let writing = state["shards"].as_array()?.iter().any(|shard| shard["journal"]["pending_bytes"] != 0);
+        let held = queues
+            .iter()
+            .find(|found| found["name"] == queue)
+            .map_or(0, |found| found["acquired"].as_u64().unwrap_or(1));
+        (held == 0 && !writing).then_some(())
+    };
+    wait_for("the acceptances", left);
+    numbers
+}
+
+/// Ends a broker by a kill, and gives its folder.
+fn kill(mut broker: Broker) -> TempDir {
+    broker.process.kill().expect("it runs");
+    broker.process.wait().expect("it ends");
+    std::mem::replace(&mut broker.folder, TempDir::new().expect("a folder"))
+}
+
+/// Ends a broker by a signal, and gives its folder.
+fn stop(mut broker: Broker) -> TempDir {
+    broker.signal(libc::SIGTERM);
+    wait_for("its end", || broker.process.try_wait().expect("its state"));
+    std::mem::replace(&mut broker.folder, TempDir::new().expect("a folder"))
+}
+
+fn segments(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for journal in std::fs::read_dir(folder.join("data")).expect("the data directory") {
+        let journal = journal.expect("an entry").path();
+        let files = std::fs::read_dir(&journal).into_iter().flatten().map(|file| file.expect("an entry").path());
+        found.extend(files.filter(|file| file.extension().is_some_and(|end| end == "segment")));
+    }
+    found.sort();
+    found
+}
+
+fn data(folder: &Path, arguments: &[&str]) -> (bool, String) {
+    let mut command = heddle();
+    command.arg("data").args(arguments).arg("--data-dir").arg(folder.join("data"));
+    let output = command.output().expect("the program runs");
+    (output.status.success(), text(&output))
+}
+
+#[test]
+fn what_was_accepted_outlives_kills_and_other_numbers_of_shards() {
+    let mut broker = Broker::start(LISTENER);
+    for (round, shards) in [1, 3, 2].into_iter().enumerate() {
+        let from = round as u32 * 1000;
+        for queue in ["orders", "prices", "stock"] {
+            fill(&broker, queue, from..from + 1000);
+        }
+        assert_eq!(take(&broker, "orders", 1000), (from..from + 1000).collect::<Vec<_>>());
+        let folder = kill(broker);
+        broker = Broker::start_with(folder, shards, LISTENER);
+    }
+    let state = broker.state();
+    let orders = state["queues"].as_array().expect("queues").iter().find(|queue| queue["name"] == "orders");
+    assert!(orders.is_none_or(|queue| queue["messages"] == 0), "what was taken does not come back");
+    for queue in ["prices", "stock"] {
+        assert_eq!(take(&broker, queue, 3000), (0..3000).collect::<Vec<_>>(), "in order, each once");
+    }
+}
+
+#[test]
+fn a_second_program_on_the_same_directory_is_refused() {
+    let broker = Broker::start(LISTENER);
+    fill(&broker, "orders", 0..10);
+    let (done, said) = data(broker.folder.path(), &["stat"]);
+    assert!(!done && said.contains("in use"), "{said}");
+    let config = broker.folder.path().join("heddle.toml");
+    let second = run(&["run", "--config", &config.display().to_string()]);
+    assert!(!second.status.success() && text(&second).contains("in use"), "{}", text(&second));
+}
+
+#[test]
+fn the_tools_count_print_export_import_and_compact() {
+    let broker = Broker::start(LISTENER);
+    fill(&broker, "orders", 0..5000);
+    take(&broker, "orders", 2000);
+    fill(&broker, "prices", 0..10);
+    let folder = stop(broker);
+    let (whole, said) = data(folder.path(), &["check"]);
+    assert!(whole && said.contains("3010 messages") && said.contains("0 damages"), "{said}");
+    let (_, said) = data(folder.path(), &["stat", "--json"]);
+    let stat: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+    assert_eq!((&stat["queues"][0]["messages"], &stat["shards"]), (&3000.into(), &2.into()), "{said}");
+    let (_, said) = data(folder.path(), &["print"]);
+    assert!(said.lines().any(|line| line.contains("QueueDeclared") && line.contains("prices")), "{}", said.len());
+    assert!(said.lines().filter(|line| line.contains(" Message ")).count() >= 3010, "{}", &said[..500]);
+    let file = folder.path().join("export").display().to_string();
+    let (done, said) = data(folder.path(), &["export", "--output", &file]);
+    assert!(done && said.contains("3010"), "{said}");
+    let size = |folder: &Path| segments(folder).len();
+    let before = size(folder.path());
+    let (done, said) = data(folder.path(), &["compact"]);
+    assert!(done && size(folder.path()) < before, "{said}");
+
+    let other = TempDir::new().expect("a folder");
+    let (done, said) = data(other.path(), &["import", "--input", &file, "--shards", "3"]);
+    assert!(done && said.contains("3010"), "{said}");
+    let (done, said) = data(other.path(), &["import", "--input", &file]);
+    assert!(!done && said.contains("makes a new one"), "{said}");
+    for folder in [folder, other] {
+        let broker = Broker::start_in(folder, LISTENER);
+        assert_eq!(take(&broker, "orders", 3000), (2000..5000).collect::<Vec<_>>());
+        assert_eq!(take(&broker, "prices", 10), (0..10).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn damage_is_named_and_what_can_be_read_is_saved() {
+    let broker = Broker::start(LISTENER);
+    fill(&broker, "orders", 0..6000);
+    let folder = stop(broker);
+    let file = segments(folder.path()).into_iter().find(|file| {
+        let bytes = std::fs::read(file).expect("readable");
+        bytes[4096..].iter().filter(|&&octet| octet != 0).count() > 1_000_000
+    });
+    let file = file.expect("a full segment");
+    let mut damaged = std::fs::OpenOptions::new().read(true).write(true).open(&file).expect("it is there");
+    let mut octet = [0];
+    damaged.seek(SeekFrom::Start(500_000)).and_then(|_| damaged.read_exact(&mut octet)).expect("readable");
+    octet[0] ^= 4;
+    damaged.seek(SeekFrom::Start(500_000)).and_then(|_| damaged.write_all(&octet)).expect("writable");
+    drop(damaged);
+
+    let config = folder.path().join("heddle.toml");
+    let refused = run(&["run", "--config", &config.display().to_string()]);
+    let said = text(&refused);
+    assert!(!refused.status.success() && said.contains("damaged") && said.contains("heddle data export"), "{said}");
+    let (whole, said) = data(folder.path(), &["check"]);
+    let name = file.file_name().expect("a name").to_string_lossy().into_owned();
+    assert!(!whole && said.contains(&name) && said.contains("offset"), "{said}");
+    let export = folder.path().join("export").display().to_string();
+    let (done, _) = data(folder.path(), &["export", "--output", &export]);
+    assert!(!done, "without being told so it does not leave out anything");
+    let (done, said) = data(folder.path(), &["export", "--damaged", "--output", &export]);
+    assert!(done, "{said}");
+    let saved = std::fs::read_to_string(&export).expect("an export");
+    let saved = saved.lines().filter(|line| line.contains("message")).count();
+    assert!((4000..6000).contains(&saved), "all but a batch: {saved}");
+
+    let other = TempDir::new().expect("a folder");
+    let (done, said) = data(other.path(), &["import", "--input", &export]);
+    assert!(done, "{said}");
+    let broker = Broker::start_in(other, LISTENER);
+    let numbers = take(&broker, "orders", saved as u32);
+    assert!(numbers.is_sorted() && numbers.iter().collect::<BTreeSet<_>>().len() == saved);
+}
+
+#[test]
+fn a_broker_goes_on_by_itself_when_there_is_room_again() {
+    let folder = TempDir::new().expect("a folder");
+    let ballast = folder.path().join("ballast");
+    let file = std::fs::File::create(&ballast).expect("a file");
+    // SAFETY: no pointers.
+    assert_eq!(unsafe { libc::fallocate(std::os::fd::AsRawFd::as_raw_fd(&file), 0, 0, 4 << 30) }, 0, "4 GiB are free");
+    drop(file);
+    let free_mib = free_bytes(folder.path()) >> 20;
+    // The disk is full while the ballast lies there, with two gigabytes for what others do meanwhile.
+    let full = format!("{LISTENER}min_free_mib = {}\n", free_mib + 2048);
+    let broker = Broker::start_in(folder, &full);
+    let mut peer = Peer::new(connect(broker.addresses[0]));
+    peer.open();
+    let held = |broker: &Broker| {
+        broker.state()["shards"]
+            .as_array()
+            .is_some_and(|shards| shards.iter().any(|shard| shard["disk_room"] != "plenty"))
+    };
+    peer.attach_sender("orders");
+    // The first one finds no segment to be written to, and is accepted when there is one.
+    peer.send_message(0, Durable::Yes, &body(0));
+    wait_for("the disk to be full", || held(&broker).then_some(()));
+    std::fs::remove_file(&ballast).expect("it is there");
+    assert_eq!(peer.outcome(), (0, 0, None));
+    wait_for("room", || (!held(&broker)).then_some(()));
+    fill(&broker, "orders", 1..100);
+    assert_eq!(take(&broker, "orders", 100), (0..100).collect::<Vec<_>>());
+}
+
+fn free_bytes(path: &Path) -> u64 {
+    let name = std::ffi::CString::new(path.as_os_str().as_encoded_bytes()).expect("no zero in it");
+    // SAFETY: an all-zero structure is valid, and lives for the call; the name ends with zero.
+    unsafe {
+        let mut status: libc::statvfs = std::mem::zeroed();
+        assert_eq!(libc::statvfs(name.as_ptr(), &raw mut status), 0);
+        status.f_bavail * status.f_frsize
+    }
+}
+
+#[test]
+fn a_full_disk_holds_or_refuses_durable_messages_and_nothing_else() {
+    for policy in ["hold", "refuse"] {
+        let broker = Broker::start(LISTENER);
+        fill(&broker, "orders", 0..10);
+        wait_for("segments that are ready ahead", || (segments(broker.folder.path()).len() >= 3).then_some(()));
+        let folder = kill(broker);
+        // More than any disk has: everything beyond what is there already counts as full.
+        let full = format!("{LISTENER}min_free_mib = 1000000000\nwhen_full = \"{policy}\"\n");
+        let broker = Broker::start_in(folder, &full);
+        assert_eq!(take(&broker, "orders", 5), (0..5).collect::<Vec<_>>(), "consumers go on");
+        let room = || {
+            let state = broker.state();
+            state["shards"]
+                .as_array()?
+                .iter()
+                .any(|shard| shard["disk_room"] == "little" || shard["disk_room"] == "none")
+                .then_some(())
+        };
+        wait_for("the disk to be full", room);
+        let mut peer = Peer::new(connect(broker.addresses[0]));
+        peer.open();
+        if policy == "refuse" {
+            peer.attach_sender("orders");
+            peer.send_message(0, Durable::Yes, &body(77));
+            let (_, _, refused) = peer.outcome();
+            assert!(refused.is_some_and(|why| why.contains("resource-limit-exceeded") && why.contains("disk is full")));
+            peer.send_message(1, Durable::No, &body(78));
+            assert_eq!(peer.outcome(), (1, 1, None), "what needs no disk goes on");
+        }
+        let folder = kill(broker);
+        let broker = Broker::start_in(folder, LISTENER);
+        fill(&broker, "orders", 10..20);
+        assert_eq!(take(&broker, "orders", 15), (5..20).collect::<Vec<_>>(), "and with room everything does");
+    }
+}
