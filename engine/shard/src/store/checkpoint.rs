@@ -129,11 +129,13 @@ impl Store {
             let Some((declared, body_bytes)) = core.declared(queue) else { continue };
             let mut names = core.resident(queue);
             names.retain(|&name| name < position.sequence);
-            names.sort_unstable();
-            let mut runs = self.resident_runs(&names);
-            let reading = stored.reading.iter().map(|reading| &reading.run);
-            let paged = reading.chain(&stored.pages.runs).filter(|run| run.durable);
-            runs.extend(paged.map(RunEntry::of));
+            // What is read may have been written again since it was ordered, like what is in memory.
+            let reading = stored.reading.iter().map(|reading| &reading.run).filter(|run| run.durable);
+            let reading = reading.flat_map(Run::iter);
+            let mut messages: Vec<_> = names.into_iter().map(|name| (name, name)).chain(reading).collect();
+            messages.sort_unstable();
+            let mut runs = self.runs_of(&messages);
+            runs.extend(stored.pages.runs.iter().filter(|run| run.durable).map(RunEntry::of));
             queues.push(QueueEntry {
                 queue,
                 number: stored.declared,
@@ -161,11 +163,12 @@ impl Store {
         seal_checkpoint(self.config.directory, &contents)
     }
 
-    /// Where messages lie that are in memory, too.
-    fn resident_runs(&self, names: &[u64]) -> Vec<RunEntry> {
+    /// Where messages lie that are in memory, or on the way there: their names, and the last sequence numbers that are known
+    /// but for those of `moved`.
+    fn runs_of(&self, messages: &[(u64, u64)]) -> Vec<RunEntry> {
         let mut runs: Vec<Run> = Vec::new();
-        for &name in names {
-            let sequence = self.moved.get(&name).copied().unwrap_or(name);
+        for &(name, sequence) in messages {
+            let sequence = self.moved.get(&name).copied().unwrap_or(sequence);
             let Some((segment, block, blocks)) = self.segments.place_of(sequence) else { continue };
             match runs.last_mut() {
                 Some(run) if (run.segment, run.block) == (segment, block) && run.takes((name, sequence)) => {
