@@ -26,7 +26,7 @@ python3 - "$config" "$port" <<'EDIT'
 import re, sys
 path, port = sys.argv[1:]
 text = open(path).read()
-acceptor = f'<acceptor name="amqp">tcp://127.0.0.1:{port}?tcpSendBufferSize=1048576;tcpReceiveBufferSize=1048576;protocols=AMQP;amqpCredits=2000;amqpLowCredits=1000</acceptor>'
+acceptor = f'<acceptor name="amqp">tcp://127.0.0.1:{port}?tcpSendBufferSize=1048576;tcpReceiveBufferSize=1048576;protocols=AMQP;amqpCredits=8000;amqpLowCredits=4000</acceptor>'
 text = re.sub(r"<acceptors>.*?</acceptors>", f"<acceptors>{acceptor}</acceptors>", text, flags=re.S)
 open(path, "w").write(text)
 EDIT

@@ -64,12 +64,13 @@ fn start_yardstick(options: &Options, echo: &[&str]) -> io::Result<Server> {
 }
 
 /// Runs a load on a thread of its own that stays on one core: children of a pinned thread would be pinned, too.
-fn on_core<T: Send>(core: usize, run: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+pub fn on_core<T: Send>(core: usize, run: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
     let pinned = || engine_rt::pin_thread(core).and_then(|()| run());
     std::thread::scope(|scope| scope.spawn(pinned).join()).unwrap_or_else(|_| Err(io::Error::other("the load failed")))
 }
 
-fn median(values: &mut [f64]) -> f64 {
+/// The middle one; sorts them.
+pub fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(0.0)
 }
@@ -171,7 +172,8 @@ pub fn percentiles(histogram: &Histogram<u64>) -> String {
     )
 }
 
-fn environment() {
+/// Says what the machine is.
+pub fn environment() {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default().trim().to_owned();
     let cpu = read("/proc/cpuinfo");
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();

@@ -246,3 +246,96 @@ impl Line {
         }
     }
 }
+
+/// When messages are sent whose acceptance is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// Each when the one before was accepted.
+    OneAtATime,
+    /// So many a second, by the clock.
+    Rate(u64),
+}
+
+/// Whether somebody takes them from the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// Nobody.
+    None,
+    /// A consumer that accepts each.
+    One,
+}
+
+/// A load whose acceptances are measured.
+#[derive(Clone, Debug)]
+pub struct Accepted {
+    /// The queue.
+    pub address: String,
+    /// Octets of a message's body.
+    pub size: usize,
+    /// When messages are sent.
+    pub pace: Pace,
+    /// Whether they are taken.
+    pub reader: Reader,
+    /// How long it runs.
+    pub seconds: f64,
+}
+
+/// Sends durable messages and measures each from the moment it was due to its acceptance, nanoseconds.
+///
+/// # Errors
+/// When a connection breaks.
+pub fn accepted(to: SocketAddr, load: &Accepted) -> io::Result<Histogram<u64>> {
+    let mut histogram = Histogram::new_with_max(60_000_000_000, 3).map_err(io::Error::other)?;
+    let work = Work::Producer { credit: 0, sent: 0, settled: 0, window: u32::MAX };
+    let mut producer = Peer::connect(to, None, &load.address, Settle::Unsettled, work)?;
+    let work = Work::Consumer { received: 0, credit: 0, window: 8000, open: None };
+    let mut consumer = match load.reader {
+        Reader::None => None,
+        Reader::One => Some(Peer::connect(to, None, &load.address, Settle::Unsettled, work)?),
+    };
+    let payload = message(load.size, Kept::Durable);
+    let mut scratch = vec![0; SCRATCH];
+    let mut due = std::collections::VecDeque::new();
+    let clock = Instant::now();
+    let now = || u64::try_from(clock.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    let (begin, until) = (200_000_000, 200_000_000 + (load.seconds * 1e9) as u64);
+    let warm = begin + (until - begin) / 10;
+    let (mut sent, mut accepted) = (0_u64, 0_u64);
+    while now() < until || !due.is_empty() {
+        let time = now();
+        loop {
+            let at = match load.pace {
+                Pace::OneAtATime if due.is_empty() => time,
+                Pace::OneAtATime => break,
+                Pace::Rate(rate) => {
+                    begin + u64::try_from(u128::from(sent) * 1_000_000_000 / u128::from(rate)).unwrap_or(u64::MAX)
+                }
+            };
+            if at < begin || at > time || at >= until || producer.sendable() == 0 || producer.is_full() {
+                break;
+            }
+            producer.send(&payload);
+            due.push_back(at);
+            sent += 1;
+        }
+        producer.flush()?;
+        producer.read(&mut scratch, |_| {})?;
+        if let Work::Producer { settled, .. } = producer.work {
+            let time = now();
+            while (accepted as u32) != settled {
+                accepted += 1;
+                if let Some(at) = due.pop_front().filter(|&at| at >= warm) {
+                    histogram.saturating_record(time - at);
+                }
+            }
+        }
+        if let Some(consumer) = &mut consumer {
+            consumer.read(&mut scratch, |_| {})?;
+            consumer.flush()?;
+        }
+        if now() > until + 10_000_000_000 {
+            return Err(io::Error::other(format!("{} messages were not accepted", due.len())));
+        }
+    }
+    Ok(histogram)
+}

@@ -3,6 +3,7 @@
 mod audit;
 mod backlog;
 mod compare;
+mod durable;
 mod idle;
 mod load;
 mod peer;
@@ -32,6 +33,8 @@ struct Arguments {
 enum Command {
     /// All cases, broker and relay in turn, with ratios and targets.
     Compare(compare::Options),
+    /// Durable messages: Heddle, Artemis and the bare device in turn.
+    Durable(durable::Options),
     /// One closed-loop load.
     Pairs {
         /// The broker.
@@ -107,6 +110,7 @@ enum Command {
 fn main() -> io::Result<()> {
     match Arguments::parse().command {
         Command::Compare(options) => compare::run(&options),
+        Command::Durable(options) => durable::run(&options),
         Command::Pairs { to, pairs, size, window, presettled, durable, seconds, core } => {
             engine_rt::pin_thread(core)?;
             let settle = if presettled { Settle::Presettled } else { Settle::Unsettled };

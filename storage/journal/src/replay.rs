@@ -75,6 +75,8 @@ pub struct Replay {
     /// Whether the batch before the first one that is read is known.
     chained: Chained,
     ended: Option<Ended>,
+    /// The first segment, if it has no whole batch.
+    empty: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +89,7 @@ impl Replay {
     /// A replay of the segments of `shard` in a directory.
     pub fn new(shard: u16, directory: [u8; 16]) -> Self {
         let next = Position { segment: 0, ..Position::START };
-        Self { shard, directory, seed: seed(directory), next, chained: Chained::No, ended: None }
+        Self { shard, directory, seed: seed(directory), next, chained: Chained::No, ended: None, empty: None }
     }
 
     /// A replay that goes on at the begin of a segment.
@@ -124,6 +126,10 @@ impl Replay {
             Ok(header) if begun && header.segment != number => return Err(fault(FaultKind::Foreign)),
             _ => {}
         }
+        if let (None, Some(segment), true) = (self.ended, self.empty, begun) {
+            // Segments are begun in their order.
+            return Err(Fault { segment, offset: BLOCK as u64, kind: FaultKind::Batch });
+        }
         let first = bytes.get(BLOCK..).unwrap_or_default();
         if let (Some(Ended { place, .. }), true) = (self.ended, begun)
             && self.expected(first).is_none()
@@ -146,6 +152,9 @@ impl Replay {
         let rest = bytes.get(at..).unwrap_or_default();
         if rest.len() > BLOCK && self.later(&rest[BLOCK..], self.next.batch) {
             return Err(Fault { segment: number, offset: at as u64, kind: FaultKind::Batch });
+        }
+        if !begun {
+            self.empty.get_or_insert(number);
         }
         if begun {
             let torn = rest.get(..BLOCK).is_some_and(|block| self.started(block));

@@ -178,3 +178,23 @@ fn segments_of_others_are_refused() {
     let fault = Replay::new(2, DIRECTORY).handle_segment(1, &bytes, |_, _, _| {}).expect_err("another shard's");
     assert_eq!(fault.kind, FaultKind::Foreign);
 }
+
+#[test]
+fn the_only_batch_of_a_segment_is_missed() {
+    let mut disk = Disk::new();
+    for number in 0..3 {
+        // Each fills most of a segment.
+        disk.append(&vec![number; SEGMENT - 3 * BLOCK]);
+    }
+    disk.sync();
+    for damaged in 1..3 {
+        let mut replay = Replay::new(2, DIRECTORY);
+        let found = disk.segments.iter().try_for_each(|(&number, bytes)| {
+            let mut bytes = bytes.clone();
+            bytes[9000] ^= u8::from(number == damaged);
+            replay.handle_segment(number, &bytes, |_, _, _| {})
+        });
+        let fault = Fault { segment: damaged, offset: BLOCK as u64, kind: FaultKind::Batch };
+        assert_eq!(found, Err(fault), "whatever is behind it");
+    }
+}

@@ -1,0 +1,235 @@
+//! Durable messages of 1 KiB: Heddle, Artemis and the bare device in turn, on one core and one file system.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use hdrhistogram::Histogram;
+
+use crate::compare::{environment, median, on_core};
+use crate::load::{self, Accepted, Load, Pace, Reader};
+use crate::peer::{Kept, Settle};
+use crate::server::{Server, cpu_seconds, folder, start_heddle};
+
+mod device;
+
+use device::Device;
+
+/// Octets of a body.
+const SIZE: usize = 1024;
+/// Deliveries on the way, of each pair.
+const WINDOW: u32 = 8000;
+
+/// How it is run.
+#[derive(Args)]
+pub struct Options {
+    /// The broker's program.
+    #[arg(long)]
+    broker: PathBuf,
+    /// An instance that `perf/peers/artemis.sh` made; without it Artemis is left out.
+    #[arg(long)]
+    artemis: Option<PathBuf>,
+    /// Where that instance listens.
+    #[arg(long, default_value = "127.0.0.1:5673")]
+    artemis_address: SocketAddr,
+    /// Where data goes: on the file system to be measured.
+    #[arg(long)]
+    folder: Option<PathBuf>,
+    /// Rounds.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Seconds of each load.
+    #[arg(long, default_value_t = 5.0)]
+    seconds: f64,
+    /// The broker's core.
+    #[arg(long, default_value_t = 0)]
+    core: usize,
+    /// The load's core.
+    #[arg(long, default_value_t = 1)]
+    load_core: usize,
+}
+
+/// A column of figures, one for each round.
+struct Figure {
+    name: &'static str,
+    unit: &'static str,
+    values: Vec<f64>,
+}
+
+/// All figures in the order in which they came first.
+#[derive(Default)]
+struct Report(Vec<Figure>);
+
+impl Report {
+    fn add(&mut self, name: &'static str, unit: &'static str, value: f64) {
+        match self.0.iter_mut().find(|figure| figure.name == name) {
+            Some(figure) => figure.values.push(value),
+            None => self.0.push(Figure { name, unit, values: vec![value] }),
+        }
+    }
+
+    fn print(mut self) {
+        println!("{:<58} {:>12} {:>25}", "", "median", "spread");
+        for Figure { name, unit, values } in &mut self.0 {
+            let middle = median(values);
+            let spread = format!("{:.2} .. {:.2}", values[0], values[values.len() - 1]);
+            println!("{name:<58} {middle:>12.2} {spread:>25} {unit}");
+        }
+    }
+}
+
+/// Runs all rounds and prints medians.
+///
+/// # Errors
+/// When a process does not start, a connection breaks or the disk fails.
+pub fn run(options: &Options) -> io::Result<()> {
+    environment();
+    let folder = options.folder.clone().map_or_else(folder, Ok)?;
+    std::fs::create_dir_all(&folder)?;
+    let device = Device::new(&folder)?;
+    println!("device: {:?}", device.sync);
+    let mut report = Report::default();
+    for round in 1..=options.rounds {
+        let rate = on_core(options.core, || device.rate(Duration::from_secs(2)))?;
+        let block = on_core(options.core, || device.write(4096, Duration::from_secs(1)))?;
+        report.add("device: synced 1 MiB writes, one after the other", "MB/s", rate / 1e6);
+        report.add("device: 4 KiB write and sync, p50", "us", us(&block, 0.5));
+        let artemis = options.artemis.as_ref().map(|instance| artemis(options, instance, &mut report)).transpose()?;
+        let rate = heddle(options, &folder, &device, &mut report, us(&block, 0.5))?;
+        report.add("Heddle's bodies / the device's rate", "", rate * SIZE as f64 / (device_rate(&report) * 1e6));
+        if let Some(artemis) = artemis {
+            report.add("Heddle / Artemis, as fast as windows allow", "x", rate / artemis);
+        }
+        eprintln!("round {round} of {} done", options.rounds);
+    }
+    report.print();
+    std::fs::remove_file(folder.join("device"))
+}
+
+fn device_rate(report: &Report) -> f64 {
+    report.0[0].values.last().copied().unwrap_or(f64::NAN)
+}
+
+fn us(latencies: &Histogram<u64>, quantile: f64) -> f64 {
+    latencies.value_at_quantile(quantile) as f64 / 1000.0
+}
+
+fn pairs(options: &Options, to: SocketAddr, queues: usize) -> io::Result<f64> {
+    let window = WINDOW / queues as u32;
+    let addresses = load::queues(queues);
+    let (settle, kept, seconds) = (Settle::Unsettled, Kept::Durable, options.seconds);
+    let load = Load { addresses, home: None, size: SIZE, window, settle, kept, seconds };
+    on_core(options.load_core, || load::pairs(to, &load))
+}
+
+fn accepted(options: &Options, to: SocketAddr, pace: Pace, reader: Reader) -> io::Result<Histogram<u64>> {
+    let address = format!("perf.{pace:?}.{reader:?}");
+    let accepted = Accepted { address, size: SIZE, pace, reader, seconds: options.seconds };
+    on_core(options.load_core, || load::accepted(to, &accepted))
+}
+
+/// Gives the rate with one queue.
+fn artemis(options: &Options, instance: &Path, report: &mut Report) -> io::Result<f64> {
+    let server = start_artemis(options, instance)?;
+    // The first loads are for its compiler.
+    for _ in 0..2 {
+        pairs(options, server.address, 1)?;
+    }
+    let rate = pairs(options, server.address, 1)?;
+    report.add("Artemis: one queue", "messages/s", rate);
+    report.add("Artemis: sixteen queues", "messages/s", pairs(options, server.address, 16)?);
+    let one = accepted(options, server.address, Pace::OneAtATime, Reader::None)?;
+    report.add("Artemis: one at a time, sent to accepted, p50", "us", us(&one, 0.5));
+    report.add("Artemis: one at a time, sent to accepted, p99", "us", us(&one, 0.99));
+    Ok(rate)
+}
+
+fn start_artemis(options: &Options, instance: &Path) -> io::Result<Server> {
+    for left in ["data", "log"] {
+        // There is nothing yet before its first start.
+        let _ = std::fs::remove_dir_all(instance.join(left));
+    }
+    let mut command = Command::new("taskset");
+    command.arg("-c").arg(options.core.to_string()).arg(instance.join("bin/artemis")).arg("run");
+    let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    let server = Server { child, address: options.artemis_address };
+    let until = Instant::now() + Duration::from_secs(60);
+    while TcpStream::connect(options.artemis_address).is_err() {
+        if Instant::now() > until {
+            return Err(io::Error::other("Artemis does not listen"));
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(server)
+}
+
+/// Gives the rate with one queue.
+fn heddle(options: &Options, folder: &Path, device: &Device, report: &mut Report, block_us: f64) -> io::Result<f64> {
+    let node = format!("cores = \"{}\"\nshards = 1", options.core);
+    let data = folder.join("data");
+    let start = || -> io::Result<Server> {
+        if data.exists() {
+            std::fs::remove_dir_all(&data)?;
+        }
+        start_heddle(&options.broker, folder, &node)
+    };
+    let server = start()?;
+    let (before, cpu) = (journal(folder)?, cpu_seconds(server.child.id()));
+    let rate = pairs(options, server.address, 1)?;
+    let (after, cpu) = (journal(folder)?, cpu_seconds(server.child.id()) - cpu);
+    let done = |name: &str| after[name].as_f64().unwrap_or(f64::NAN) - before[name].as_f64().unwrap_or(f64::NAN);
+    let messages = done("body_bytes") / SIZE as f64;
+    report.add("Heddle: one queue", "messages/s", rate);
+    report.add("Heddle: one queue, processor time", "us/message", cpu / messages * 1e6);
+    report.add("Heddle: one queue, messages to a sync", "", messages / done("syncs"));
+    report.add("Heddle: one queue, written for each byte of body", "", done("written_bytes") / done("body_bytes"));
+    drop(server);
+
+    let server = start()?;
+    let sixteen = pairs(options, server.address, 16)?;
+    report.add("Heddle: sixteen queues", "messages/s", sixteen);
+    report.add("Heddle: sixteen queues / one", "x", sixteen / rate);
+    drop(server);
+
+    let server = start()?;
+    let one = accepted(options, server.address, Pace::OneAtATime, Reader::None)?;
+    report.add("Heddle: one at a time, sent to accepted, p50", "us", us(&one, 0.5));
+    report.add("Heddle: one at a time, sent to accepted, p99", "us", us(&one, 0.99));
+    report.add("Heddle: one at a time, beyond the device's 4 KiB, p50", "us", us(&one, 0.5) - block_us);
+    let read = accepted(options, server.address, Pace::OneAtATime, Reader::One)?;
+    report.add("Heddle: one at a time with a consumer that accepts, p50", "us", us(&read, 0.5));
+
+    let before = journal(folder)?;
+    let half = accepted(options, server.address, Pace::Rate(rate as u64 / 2), Reader::One)?;
+    let after = journal(folder)?;
+    let done = |name: &str| after[name].as_f64().unwrap_or(f64::NAN) - before[name].as_f64().unwrap_or(f64::NAN);
+    let batch = done("written_bytes") / done("syncs");
+    drop(server);
+    let own = on_core(options.core, || device.write(batch as usize, Duration::from_secs(2)))?;
+    report.add("Heddle: half load, sent to accepted, p50", "us", us(&half, 0.5));
+    report.add("Heddle: half load, sent to accepted, p99", "us", us(&half, 0.99));
+    report.add("Heddle: half load, octets of a batch", "KiB", batch / 1024.0);
+    report.add("device: batches of that size, p99", "us", us(&own, 0.99));
+    report.add(
+        "Heddle: half load, p99 - (2 x device's p99 + 1 ms)",
+        "us",
+        us(&half, 0.99) - 2.0 * us(&own, 0.99) - 1e3,
+    );
+    Ok(rate)
+}
+
+/// What the journal of the only shard did so far.
+fn journal(folder: &Path) -> io::Result<serde_json::Value> {
+    let ready = std::fs::read_to_string(folder.join("broker.json"))?;
+    let ready: serde_json::Value = serde_json::from_str(&ready)?;
+    let mut stream = TcpStream::connect(ready["http"].as_str().unwrap_or_default())?;
+    stream.write_all(b"GET /state HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    let state: serde_json::Value = serde_json::from_str(body)?;
+    Ok(state["shards"][0]["journal"].clone())
+}
