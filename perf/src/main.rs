@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use engine_rt::Listener;
 
-use load::{Load, Paced};
+use load::{Accepted, Load, Pace, Paced, Reader};
 use peer::{Kept, Settle};
 use relay::Mode;
 
@@ -78,6 +78,29 @@ enum Command {
         #[arg(long, default_value_t = 1)]
         core: usize,
     },
+    /// Durable messages, each measured from the moment it was due to its acceptance.
+    Accepted {
+        /// The broker.
+        to: SocketAddr,
+        /// Messages a second; without it each is sent when the one before was accepted.
+        #[arg(long)]
+        rate: Option<u64>,
+        /// Bytes of a body.
+        #[arg(long, default_value_t = 1024)]
+        size: usize,
+        /// Leave them in the queue.
+        #[arg(long)]
+        unread: bool,
+        /// How long.
+        #[arg(long, default_value_t = 5.0)]
+        seconds: f64,
+        /// The queue.
+        #[arg(long, default_value = "perf.accepted")]
+        address: String,
+        /// The core that the load runs on.
+        #[arg(long, default_value_t = 1)]
+        core: usize,
+    },
     /// Sends durable messages to a queue that nobody reads, and tells the rate as it goes.
     Fill(backlog::Fill),
     /// Reads a queue to its end, and checks the order of what `fill` sent.
@@ -122,6 +145,14 @@ fn main() -> io::Result<()> {
         Command::Paced { to, rate, seconds, address, core } => {
             engine_rt::pin_thread(core)?;
             let histogram = load::paced(to, &Paced::Queue { address, home: None }, rate, seconds)?;
+            println!("{}", compare::percentiles(&histogram));
+            Ok(())
+        }
+        Command::Accepted { to, rate, size, unread, seconds, address, core } => {
+            engine_rt::pin_thread(core)?;
+            let pace = rate.map_or(Pace::OneAtATime, Pace::Rate);
+            let reader = if unread { Reader::None } else { Reader::One };
+            let histogram = load::accepted(to, &Accepted { address, size, pace, reader, seconds })?;
             println!("{}", compare::percentiles(&histogram));
             Ok(())
         }

@@ -47,6 +47,8 @@ pub(crate) struct Journal {
     /// Queues of which more is to be read.
     pub fetches: VecDeque<u64>,
     last_number: u64,
+    /// The last number when all facts had been taken.
+    told: u64,
     last_queue: u64,
     facts: VecDeque<Fact>,
     released: Vec<u64>,
@@ -238,9 +240,11 @@ impl Core {
     /// Accepts a delivery once `number` is durable.
     #[inline]
     pub(crate) fn accept_after(&mut self, number: u64, end: Key, link: LinkKey, delivery: u32) {
+        // What came since the journal last looked becomes durable at once; what came before does so earlier.
         if let Some(Waiting::Accept { number: last, end: same, deliveries: (_, to), .. }) =
             self.journal.waiting.back_mut()
             && *same == end
+            && *last > self.journal.told
             && to.wrapping_add(1) == delivery
         {
             (*last, *to) = (number, delivery);
@@ -291,7 +295,11 @@ impl Core {
                 self.tell_gone(key);
             }
         }
-        self.journal.facts.pop_front()
+        let fact = self.journal.facts.pop_front();
+        if fact.is_none() {
+            self.journal.told = self.journal.last_number;
+        }
+        fact
     }
 
     /// The next message that the journal no longer needs to keep, by its name. To be asked after all facts were told.

@@ -10,9 +10,10 @@ use crate::command::{
 };
 use crate::condition;
 use crate::event::Event;
+use crate::fact::Fact;
 use crate::key::{EndKey, LinkKey};
 use crate::limits::CoreConfig;
-use crate::message::Message;
+use crate::message::{Header, Message};
 
 struct Owner {
     core: Core,
@@ -285,5 +286,31 @@ proptest! {
         }
         let waiting: u64 = owner.core.queue_views().map(|queue| queue.messages).sum();
         prop_assert_eq!(waiting + done.len() as u64, u64::from(sent));
+    }
+}
+
+#[test]
+fn what_is_durable_is_accepted_however_much_follows_it() {
+    let config = CoreConfig { storage: crate::limits::Storage::Journal, ..CoreConfig::default() };
+    let mut owner = Owner { core: Core::new(config), next_link: 0 };
+    let end = owner.producer("orders", None);
+    let mut send = |owner: &mut Owner, delivery: u32| {
+        let message = Message { header: Header { durable: true, ..Header::default() }, ..Message::new(Bytes::new()) };
+        let events = owner.command(Command::Deliver { end, delivery, settled: Settled::No, message });
+        let facts = std::iter::from_fn(|| owner.core.poll_fact());
+        let numbers = facts.filter_map(|fact| match fact {
+            Fact::Stored { number, .. } => Some(number),
+            _ => None,
+        });
+        (events, numbers.last())
+    };
+    let mut before = send(&mut owner, 0).1;
+    for delivery in 1..10 {
+        let (events, number) = send(&mut owner, delivery);
+        assert_eq!(events, [], "nothing is durable yet");
+        owner.core.handle_durable(before.expect("it is stored"));
+        let outcome = Outcome::Accepted;
+        assert_eq!(owner.events(), [Event::Settled { first: delivery - 1, last: delivery - 1, outcome }]);
+        before = number;
     }
 }

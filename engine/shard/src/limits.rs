@@ -7,8 +7,9 @@ pub const ALLOWANCE_SEGMENTS: u64 = 4;
 /// Segments that are ready before they are needed: at 1 GiB/s one of 64 MiB is full in 60 ms, and takes as long to make.
 pub const SEGMENTS_AHEAD: u64 = 2;
 
-/// Files of segments that are kept to serve again; the others are deleted.
-pub const SEGMENTS_SPARE: usize = 2;
+/// Files of segments that are kept to serve again; the others are deleted. Under steady traffic segments leave three or four at a
+/// time, as what still lives in the oldest one is written again: that many are used again soon.
+pub const SEGMENTS_SPARE: usize = 4;
 
 /// Octets that wait to be written, beyond which producers get no more credit: what a slow disk writes in some tens of
 /// milliseconds.

@@ -41,7 +41,7 @@ impl Device {
     /// # Errors
     /// When a write fails.
     pub fn write(&self, bytes: usize, time: Duration) -> io::Result<Histogram<u64>> {
-        let mut latencies = Histogram::new(3).map_err(io::Error::other)?;
+        let mut latencies = Histogram::new_with_max(60_000_000_000, 3).map_err(io::Error::other)?;
         let buffer = Buffer::zeroed(bytes.next_multiple_of(4096).min(FILE_BYTES));
         let places = FILE_BYTES / buffer.len();
         let start = Instant::now();

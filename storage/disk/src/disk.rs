@@ -4,6 +4,7 @@
 //! core's worker, which stalls when that core is busy (docs/durability.md). Four read, one makes segments ready. The shard gives
 //! orders and takes answers without waiting.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
@@ -11,6 +12,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use engine_rt::{Existing, Sync, Waker, allocate, free_bytes, open_file, pin_thread, write_synced};
 use storage_journal::format::{BLOCK, SegmentHeader};
@@ -22,8 +24,10 @@ use crate::directory::{JournalFiles, sync_directory};
 const READERS: usize = 4;
 /// Orders of one kind that wait; a journal has fewer under way.
 const ORDERS: usize = 64;
-/// Octets that are zeroed at once.
-const ZERO_BYTES: usize = 1 << 20;
+/// Octets that are zeroed at once: what is written to the journal meanwhile waits for no more.
+const ZERO_BYTES: usize = 256 << 10;
+/// A segment that is wanted so soon after the one before is zeroed without pauses.
+const HURRY: Duration = Duration::from_millis(100);
 
 /// What a shard's disk needs to know.
 #[derive(Clone, Debug)]
@@ -60,6 +64,8 @@ struct Worker {
     files: Files,
     done: flume::Sender<Done>,
     waker: Waker,
+    /// When a segment was zeroed last.
+    zeroed: Cell<Option<Instant>>,
 }
 
 impl Disk {
@@ -70,7 +76,7 @@ impl Disk {
     pub fn start(config: DiskConfig, journal: JournalFiles, waker: Waker) -> io::Result<Self> {
         fs::create_dir_all(&journal.path)?;
         let (done, answers) = flume::unbounded();
-        let worker = Worker { config, journal, files: Files::default(), done, waker };
+        let worker = Worker { config, journal, files: Files::default(), done, waker, zeroed: Cell::new(None) };
         let writes = worker.start("journal", Worker::write)?;
         let preparations = worker.start("prepare", Worker::prepare)?;
         let (reads, orders) = flume::bounded(ORDERS);
@@ -232,13 +238,20 @@ impl Worker {
                 _ => {}
             }
             let zeros = Buffer::zeroed(ZERO_BYTES);
+            let hurry = self.zeroed.get().is_none_or(|before| before.elapsed() < HURRY);
             let mut offset = 0;
             while offset < self.config.segment_bytes {
+                let start = Instant::now();
                 let bytes = (self.config.segment_bytes - offset).min(ZERO_BYTES as u64);
                 let part = usize::try_from(bytes).map_err(io::Error::other)?;
                 file.write_all_at(&zeros.bytes()[..part], offset)?;
                 offset += bytes;
+                if !hurry {
+                    // Half of the disk's time is the journal's.
+                    thread::sleep(start.elapsed());
+                }
             }
+            self.zeroed.set(Some(Instant::now()));
             file.sync_all()?;
             fs::rename(&next, path)
         };

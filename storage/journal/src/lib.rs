@@ -18,6 +18,6 @@ pub use buffer::Buffer;
 pub use checkpoint::{open_checkpoint, seal_checkpoint};
 pub use order::{Done, Order};
 pub use record::{Numbers, Properties, Record};
-pub use replay::{Batch, Ended, Fault, FaultKind, Replay, batch_length, read_batches, scan_batches};
-pub use segments::{SegmentState, Segments};
+pub use replay::{Batch, Ended, Fault, FaultKind, Replay, read_batches, scan_batches};
+pub use segments::{Living, SegmentState, Segments};
 pub use writer::{BATCH_MAX, Full, Place, Position, Sealed, Writer};

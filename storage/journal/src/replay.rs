@@ -285,9 +285,3 @@ pub fn scan_batches(directory: [u8; 16], segment: u64, bytes: &[u8], mut take: i
         };
     }
 }
-
-/// Length of the batch that begins at `bytes`, whole blocks, as its header has it: nothing is verified. `None` when no batch
-/// begins there.
-pub fn batch_length(bytes: &[u8]) -> Option<usize> {
-    BatchHeader::peek(bytes).map(|(header, _)| padded(header.bytes as usize).max(BLOCK))
-}

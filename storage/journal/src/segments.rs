@@ -3,9 +3,17 @@
 //! Segments leave in the order in which they came: what a segment says of older ones (acknowledgements, failures) is then
 //! never missed, because those are gone before it. A segment with few living messages at the front is emptied by writing them
 //! again at the end, as soon as the journal is longer than twice what lives in it plus an allowance; so that each octet that
-//! lives is written again at most about once for each octet that came. One bit for each sequence number is all that is kept.
+//! lives is written again at most about once for each octet that came. One in which next to nothing lives is emptied sooner: that
+//! costs nothing, and segments leave one by one, to serve again. One bit for each sequence number is all that is kept.
 
 use std::collections::VecDeque;
+
+use crate::format::BLOCK;
+
+/// Next to nothing: one part of so many of a segment's length.
+const SPARSE_SHARE: u64 = 64;
+/// Segments that a journal has before such a one is emptied: what is about to leave its queue by itself has time to.
+const SPARSE_BEHIND: usize = 3;
 
 #[derive(Debug)]
 struct Segment {
@@ -40,6 +48,38 @@ pub struct SegmentState {
     pub end: u32,
     /// The first sequence number of each batch, and the block that it begins at.
     pub batches: Vec<(u64, u32)>,
+}
+
+impl Segment {
+    fn live_bytes(&self) -> u64 {
+        let share = u128::from(self.bytes) * u128::from(self.live) / u128::from(self.messages.max(1));
+        u64::try_from(share).unwrap_or(self.bytes)
+    }
+
+    /// The first number from `from` on whose bit is set.
+    fn next_live(&self, from: u64) -> Option<u64> {
+        let at = from.saturating_sub(self.first_sequence);
+        let mut word = usize::try_from(at / 64).ok()?;
+        let mut bits = self.bits.get(word)? & (u64::MAX << (at % 64));
+        while bits == 0 {
+            word += 1;
+            bits = *self.bits.get(word)?;
+        }
+        Some(self.first_sequence + word as u64 * 64 + u64::from(bits.trailing_zeros()))
+    }
+}
+
+/// Batches of a segment that follow each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Living {
+    /// The segment.
+    pub segment: u64,
+    /// Where the first one begins, blocks.
+    pub block: u32,
+    /// Their length, blocks.
+    pub blocks: u32,
+    /// The first sequence number behind them.
+    pub next: u64,
 }
 
 /// The segments of one journal, oldest first.
@@ -223,10 +263,34 @@ impl Segments {
         if free { self.segments.pop_front().map(|segment| segment.number) } else { None }
     }
 
-    /// The segment whose living messages are to be written again, if the journal is too long for what lives in it.
+    /// The segment whose living messages are to be written again: the oldest one, if the journal is too long for what lives in
+    /// it, or if next to nothing lives in it that keeps those behind it from being used again.
     pub fn rewrite(&self) -> Option<u64> {
         let front = self.segments.front().filter(|front| self.segments.len() > 1 && front.live > 0)?;
-        (self.bytes() > 2 * self.live_bytes() + self.allowance).then_some(front.number)
+        let sparse = self.segments.len() > SPARSE_BEHIND && front.live_bytes() * SPARSE_SHARE <= self.segment_bytes;
+        (sparse || self.bytes() > 2 * self.live_bytes() + self.allowance).then_some(front.number)
+    }
+
+    /// The next batches of the oldest segment, at most about `bytes`, with messages that live under numbers from `from` on.
+    pub fn living(&self, from: u64, bytes: usize) -> Option<Living> {
+        let front = self.segments.front()?;
+        let last = self.front_last()?;
+        let mut living: Option<Living> = None;
+        let mut from = from;
+        while let Some(sequence) = front.next_live(from).filter(|&sequence| sequence <= last) {
+            let next = front.batches.partition_point(|(first, _)| *first <= sequence);
+            let (_, block) = *front.batches.get(next.checked_sub(1)?)?;
+            let (after, end) = front.batches.get(next).map_or((last + 1, front.end), |&(first, block)| (first, block));
+            match &mut living {
+                None => living = Some(Living { segment: front.number, block, blocks: end - block, next: after }),
+                Some(area) if area.block + area.blocks == block && (end - area.block) as usize * BLOCK <= bytes => {
+                    (area.blocks, area.next) = (end - area.block, after);
+                }
+                Some(_) => break,
+            }
+            from = after;
+        }
+        living
     }
 
     /// Length of all segments, octets.
@@ -251,11 +315,7 @@ impl Segments {
 
     /// Octets of messages that are needed, as far as a segment's messages are alike.
     pub fn live_bytes(&self) -> u64 {
-        let live = |segment: &Segment| {
-            let share = u128::from(segment.bytes) * u128::from(segment.live) / u128::from(segment.messages.max(1));
-            u64::try_from(share).unwrap_or(segment.bytes)
-        };
-        self.segments.iter().map(live).sum()
+        self.segments.iter().map(Segment::live_bytes).sum()
     }
 
     /// Messages that are needed, once for each queue.
@@ -349,5 +409,25 @@ mod tests {
         assert_eq!(journal.poll_free(2), Some(7));
         assert_eq!(journal.poll_free(9), None, "the one that is written stays");
         assert!(!journal.holds(2) && journal.holds(3));
+    }
+
+    #[test]
+    fn living_batches_are_found() {
+        let mut journal = Segments::new(100 * BLOCK as u64, 0);
+        journal.handle_begun(1, 1);
+        // Ten batches of ten messages, two blocks each.
+        for batch in 0..10 {
+            journal.handle_stored(1 + batch * 10, 10, 1000);
+            journal.handle_sealed(1 + batch * 10, 1 + batch as u32 * 2, 2);
+        }
+        journal.handle_begun(2, 101);
+        (1..=100)
+            .filter(|sequence| ![15, 16, 25, 77].contains(sequence))
+            .for_each(|number| journal.handle_released(number));
+        let area = |block, blocks, next| Some(Living { segment: 1, block, blocks, next });
+        assert_eq!(journal.living(0, 1 << 20), area(3, 4, 31), "neighbours are read at once");
+        assert_eq!(journal.living(0, BLOCK), area(3, 2, 21), "unless that is too much");
+        assert_eq!(journal.living(31, 1 << 20), area(15, 2, 81));
+        assert_eq!(journal.living(81, 1 << 20), None);
     }
 }
