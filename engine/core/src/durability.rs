@@ -288,6 +288,12 @@ impl Core {
         }
     }
 
+    /// Whether somebody waits for a fact to be durable: a producer, a consumer, or a queue whose next message it is.
+    #[must_use]
+    pub fn awaits_journal(&self) -> bool {
+        !self.journal.waiting.is_empty() || !self.journal.blocked.is_empty()
+    }
+
     /// The next fact for the journal. `None` means that it was told of everything.
     pub fn poll_fact(&mut self) -> Option<Fact> {
         if self.journal.facts.is_empty() {

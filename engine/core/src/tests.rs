@@ -294,7 +294,7 @@ fn what_is_durable_is_accepted_however_much_follows_it() {
     let config = CoreConfig { storage: crate::limits::Storage::Journal, ..CoreConfig::default() };
     let mut owner = Owner { core: Core::new(config), next_link: 0 };
     let end = owner.producer("orders", None);
-    let mut send = |owner: &mut Owner, delivery: u32| {
+    let send = |owner: &mut Owner, delivery: u32| {
         let message = Message { header: Header { durable: true, ..Header::default() }, ..Message::new(Bytes::new()) };
         let events = owner.command(Command::Deliver { end, delivery, settled: Settled::No, message });
         let facts = std::iter::from_fn(|| owner.core.poll_fact());

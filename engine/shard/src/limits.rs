@@ -34,6 +34,13 @@ pub const CHECKPOINT_SEGMENTS: u64 = 8;
 /// Length of most areas that are read, octets: a full batch, and the small ones that begin close to another's start.
 pub const AREA_BYTES_USUAL: usize = (1 << 20) + (256 << 10);
 
+/// How long a batch that nobody waits for may fill, nanoseconds: acknowledgements that their consumer has settled already. The
+/// next message finds the disk free, and after a crash some messages more are delivered again.
+pub const UNAWAITED_NS: u64 = 1_000_000;
+
+/// Octets from which on such a batch is written all the same.
+pub const UNAWAITED_BYTES: usize = 64 << 10;
+
 /// How long the last batch stands alone before an empty one follows it, nanoseconds: so rarely that it costs nothing, so soon that
 /// hardly a crash comes before it.
 pub const MARK_NS: u64 = 100_000_000;

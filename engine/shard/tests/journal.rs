@@ -287,7 +287,7 @@ impl World {
     }
 
     fn turn(&mut self) {
-        self.now_ns += 10_000_000;
+        self.now_ns += [50_000, 10_000_000][self.chance.below(2)];
         self.store.handle_turn(&mut self.core, self.now_ns);
         while let Some(order) = self.store.poll_order() {
             match order {

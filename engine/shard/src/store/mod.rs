@@ -31,7 +31,7 @@ use storage_journal::{
 
 use crate::limits::{
     ALLOWANCE_SEGMENTS, AREA_BYTES_USUAL, MARK_NS, PENDING_HIGH, PENDING_LOW, READS_MAX, RETRY_NS, SEGMENTS_AHEAD,
-    SEGMENTS_SPARE,
+    SEGMENTS_SPARE, UNAWAITED_BYTES, UNAWAITED_NS,
 };
 pub use offline::{Copy, Extract, Part};
 use pages::{Pages, Run, Sealing, block};
@@ -135,6 +135,8 @@ pub struct Store {
     /// The last number in the batch that is written.
     writing: Option<u64>,
     tail: Tail,
+    /// Since when the open batch could have been written.
+    open_ns: Option<u64>,
     durable: u64,
     pending_bytes: usize,
     orders: VecDeque<Order>,
@@ -183,6 +185,7 @@ impl Store {
             sealed: VecDeque::new(),
             writing: None,
             tail: if position.sequence == 1 { Tail::Marked } else { Tail::Resting { since_ns: 0 } },
+            open_ns: None,
             durable: position.sequence - 1,
             pending_bytes: 0,
             orders: VecDeque::new(),
@@ -224,7 +227,7 @@ impl Store {
         self.free();
         self.write_checkpoint();
         self.prepare(now_ns);
-        if self.writing.is_none() && self.sealed.is_empty() {
+        if self.writing.is_none() && self.sealed.is_empty() && self.is_due(core, now_ns) {
             self.seal();
         }
         if let Tail::Resting { since_ns } = self.tail
@@ -233,6 +236,18 @@ impl Store {
             self.mark(core);
         }
         self.watch_room(core);
+    }
+
+    /// Whether the open batch is to be written now.
+    fn is_due(&mut self, core: &Core, now_ns: u64) -> bool {
+        if self.writer.open_bytes() == 0 {
+            return false;
+        }
+        let since_ns = *self.open_ns.get_or_insert(now_ns);
+        core.awaits_journal()
+            || !self.hungry.is_empty()
+            || self.writer.open_bytes() >= UNAWAITED_BYTES
+            || now_ns >= since_ns + UNAWAITED_NS
     }
 
     /// Puts an empty batch behind the last one, if nothing else follows it.
@@ -345,6 +360,7 @@ impl Store {
     fn seal(&mut self) {
         let Some(sealed) = self.writer.seal() else { return };
         self.tail = Tail::Moving;
+        self.open_ns = None;
         let end = block(sealed.place) + u32::try_from(sealed.buffer.len() / BLOCK).expect("a batch is small");
         for (queue, name) in self.unsealed.drain(..) {
             if let Some(stored) = self.queues.get_mut(&queue) {
@@ -599,7 +615,8 @@ impl Store {
             Tail::Resting { since_ns } if !self.is_busy() => Some(since_ns + MARK_NS),
             _ => None,
         };
-        [self.no_room.then_some(self.retry_ns), mark].into_iter().flatten().min()
+        let open = self.open_ns.map(|since_ns| since_ns + UNAWAITED_NS);
+        [self.no_room.then_some(self.retry_ns), mark, open].into_iter().flatten().min()
     }
 
     /// Whether something is still to be written: what is not on stable storage, or the mark behind it.

@@ -129,6 +129,8 @@ impl Copy {
     /// # Errors
     /// When the disk fails or is full.
     pub fn finish(mut self) -> Result<(), StoreError> {
+        self.store.take_facts(&mut self.core);
+        self.store.seal();
         self.turn();
         while self.store.is_busy() {
             self.wait()?;
