@@ -21,13 +21,16 @@ rm -rf "$folder/instance"
 "$folder/apache-artemis-$version/bin/artemis" create "$folder/instance" --user perf --password perf --allow-anonymous \
     --aio --no-web --no-mqtt-acceptor --no-stomp-acceptor --no-hornetq-acceptor --silent >"$folder/create.log"
 config="$folder/instance/etc/broker.xml"
-# One acceptor; the journal as the distribution makes it: synced, its buffer timed by the distribution's own measurement.
+# One acceptor; addresses are queues, or what nobody subscribed to would be dropped and accepted; the journal as the distribution makes it: synced, its buffer timed by the distribution's own measurement.
 python3 - "$config" "$port" <<'EDIT'
 import re, sys
 path, port = sys.argv[1:]
 text = open(path).read()
 acceptor = f'<acceptor name="amqp">tcp://127.0.0.1:{port}?tcpSendBufferSize=1048576;tcpReceiveBufferSize=1048576;protocols=AMQP;amqpCredits=8000;amqpLowCredits=4000</acceptor>'
 text = re.sub(r"<acceptors>.*?</acceptors>", f"<acceptors>{acceptor}</acceptors>", text, flags=re.S)
+routing = "<default-address-routing-type>ANYCAST</default-address-routing-type><default-queue-routing-type>ANYCAST</default-queue-routing-type>"
+text, settings = re.subn(r'(<address-setting match="#">)', r"\1" + routing, text)
+assert settings == 1
 open(path, "w").write(text)
 EDIT
 grep -q '<journal-type>ASYNCIO</journal-type>' "$config" || { echo "artemis.sh: the instance has no AIO journal" >&2; exit 1; }
