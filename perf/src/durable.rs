@@ -201,9 +201,18 @@ fn heddle(options: &Options, folder: &Path, device: &Device, report: &mut Report
     report.add("Heddle: one at a time, beyond the device's 4 KiB, p50", "us", us(&one, 0.5) - block_us);
     let read = accepted(options, server.address, Pace::OneAtATime, Reader::One)?;
     report.add("Heddle: one at a time with a consumer that accepts, p50", "us", us(&read, 0.5));
+    let pace = Pace::Rate(rate as u64 / 2);
+    // What was not read above lies in the way: it is written again and again.
+    let beside = accepted(options, server.address, pace, Reader::One)?;
+    report.add("Heddle: half load beside a backlog, p50", "us", us(&beside, 0.5));
+    report.add("Heddle: half load beside a backlog, p99", "us", us(&beside, 0.99));
+    drop(server);
 
+    let server = start()?;
+    // The first segments are made, the next ones serve again.
+    accepted(options, server.address, pace, Reader::One)?;
     let before = journal(folder)?;
-    let half = accepted(options, server.address, Pace::Rate(rate as u64 / 2), Reader::One)?;
+    let half = accepted(options, server.address, pace, Reader::One)?;
     let after = journal(folder)?;
     let done = |name: &str| after[name].as_f64().unwrap_or(f64::NAN) - before[name].as_f64().unwrap_or(f64::NAN);
     let batch = done("written_bytes") / done("syncs");

@@ -21,8 +21,18 @@ pub const PENDING_LOW: usize = 4 << 20;
 /// Reads of one shard at once: as many as disks are fastest with.
 pub const READS_MAX: usize = 16;
 
-/// Octets of one read while a segment is rewritten.
-pub const REWRITE_WINDOW: usize = 1 << 20;
+/// Octets of one read while a segment is rewritten: what they add to a batch costs it some tens of microseconds.
+pub const REWRITE_WINDOW: usize = 128 << 10;
+
+/// After a window so many times as much has to be written for others, or the pause to pass: emptying segments takes at most a fifth
+/// of what the disk writes.
+pub const REWRITE_SHARE: u64 = 4;
+
+/// The pause, nanoseconds.
+pub const REWRITE_PAUSE_NS: u64 = 5_000_000;
+
+/// Segments that a journal may be longer still before it is emptied without regard to that.
+pub const HURRY_SEGMENTS: u64 = 3;
 
 /// Pause before a full disk is asked for a segment again, nanoseconds.
 pub const RETRY_NS: u64 = 500_000_000;

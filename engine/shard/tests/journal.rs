@@ -513,7 +513,7 @@ impl World {
 
     fn check_space(&self) {
         let totals = self.store.totals();
-        let bound = 2 * totals.live_bytes + 12 * SEGMENT as u64;
+        let bound = 2 * totals.live_bytes + 9 * SEGMENT as u64;
         assert!(totals.journal_bytes <= bound, "{} octets for {} that live", totals.journal_bytes, totals.live_bytes);
     }
 }

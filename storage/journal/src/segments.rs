@@ -268,7 +268,12 @@ impl Segments {
     pub fn rewrite(&self) -> Option<u64> {
         let front = self.segments.front().filter(|front| self.segments.len() > 1 && front.live > 0)?;
         let sparse = self.segments.len() > SPARSE_BEHIND && front.live_bytes() * SPARSE_SHARE <= self.segment_bytes;
-        (sparse || self.bytes() > 2 * self.live_bytes() + self.allowance).then_some(front.number)
+        (sparse || self.excess() > 0).then_some(front.number)
+    }
+
+    /// Octets that the journal is longer than it should be.
+    pub fn excess(&self) -> u64 {
+        self.bytes().saturating_sub(2 * self.live_bytes() + self.allowance)
     }
 
     /// The next batches of the oldest segment, at most about `bytes`, with messages that live under numbers from `from` on.

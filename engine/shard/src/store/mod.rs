@@ -223,7 +223,7 @@ impl Store {
             self.hungry.push(fetch.queue);
         }
         self.feed(core);
-        self.rewrite(core);
+        self.rewrite(core, now_ns);
         self.free();
         self.write_checkpoint();
         self.prepare(now_ns);
@@ -616,7 +616,8 @@ impl Store {
             _ => None,
         };
         let open = self.open_ns.map(|since_ns| since_ns + UNAWAITED_NS);
-        [self.no_room.then_some(self.retry_ns), mark, open].into_iter().flatten().min()
+        let rewriting = self.rewriting.as_ref().and_then(Rewriting::deadline);
+        [self.no_room.then_some(self.retry_ns), mark, open, rewriting].into_iter().flatten().min()
     }
 
     /// Whether something is still to be written: what is not on stable storage, or the mark behind it.

@@ -9,7 +9,7 @@ use storage_journal::{Buffer, Living, Numbers, Order, Place, Properties, Record,
 
 use super::pages::Sealing;
 use super::{Entry, Store, StoreError, entries};
-use crate::limits::{PENDING_LOW, REWRITE_WINDOW};
+use crate::limits::{HURRY_SEGMENTS, PENDING_LOW, REWRITE_PAUSE_NS, REWRITE_SHARE, REWRITE_WINDOW};
 
 /// A segment that is emptied.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +19,17 @@ pub(super) struct Rewriting {
     next: u64,
     /// What is read.
     area: Option<Living>,
+    /// It goes on when so many octets were written in all, or
+    due_bytes: u64,
+    /// at this time.
+    due_ns: u64,
+}
+
+impl Rewriting {
+    /// When it goes on even if nothing is written.
+    pub fn deadline(&self) -> Option<u64> {
+        self.area.is_none().then_some(self.due_ns)
+    }
 }
 
 /// What is to be written again.
@@ -29,17 +40,19 @@ enum Again {
 
 impl Store {
     /// Goes on with emptying the oldest segment, or begins with it if it is time to.
-    pub(super) fn rewrite(&mut self, core: &mut Core) {
+    pub(super) fn rewrite(&mut self, core: &mut Core, now_ns: u64) {
         if self.rewriting.is_none()
             && let Some(segment) = self.segments.rewrite()
             && self.segments.front_last().is_some_and(|last| last <= self.durable)
             && core.room() == engine_core::Room::Plenty
         {
-            self.rewriting = Some(Rewriting { segment, next: 0, area: None });
+            self.rewriting = Some(Rewriting { segment, next: 0, area: None, due_bytes: 0, due_ns: 0 });
         }
         let waiting = self.pending_bytes + self.writer.open_bytes();
         let Some(rewriting) = &mut self.rewriting else { return };
-        if rewriting.area.is_some() || waiting >= PENDING_LOW {
+        let due = rewriting.due_ns <= now_ns || rewriting.due_bytes <= self.totals.written_bytes;
+        let hurry = self.segments.excess() > HURRY_SEGMENTS * self.config.segment_bytes;
+        if rewriting.area.is_some() || waiting >= PENDING_LOW || !(due || hurry) {
             return;
         }
         // It may have emptied itself meanwhile.
@@ -48,10 +61,14 @@ impl Store {
             self.rewriting = None;
             return;
         };
+        let bytes = area.blocks as usize * BLOCK;
         rewriting.area = Some(area);
+        rewriting.due_ns = now_ns + REWRITE_PAUSE_NS;
+        // What is written again comes first, then others' share.
+        rewriting.due_bytes = self.totals.written_bytes + (1 + REWRITE_SHARE) * bytes as u64;
         self.segments.handle_read(area.segment);
         self.next_read += 1;
-        let buffer = self.buffers.take(area.blocks as usize * BLOCK);
+        let buffer = self.buffers.take(bytes);
         self.orders.push_back(Order::Read { id: self.next_read, place: place(&area), buffer });
     }
 
