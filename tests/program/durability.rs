@@ -47,18 +47,17 @@ fn take(broker: &Broker, queue: &str, count: u32) -> Vec<u32> {
         number
     });
     let numbers = numbers.collect();
-    // Acceptances are durable when nothing is held any more and nothing waits to be written.
-    let left = || {
+    // Acceptances are durable when nothing is held any more and, a turn later, nothing waits to be written.
+    wait_for("the acceptances", || {
         let state = broker.state();
-        let queues = state["queues"].as_array()?;
-        let writing = state["shards"].as_array()?.iter().any(|shard| shard["journal"]["pending_bytes"] != 0);
-        let held = queues
-            .iter()
-            .find(|found| found["name"] == queue)
-            .map_or(0, |found| found["acquired"].as_u64().unwrap_or(1));
-        (held == 0 && !writing).then_some(())
-    };
-    wait_for("the acceptances", left);
+        let mut queues = state["queues"].as_array()?.iter();
+        queues.find(|found| found["name"] == queue).is_none_or(|found| found["acquired"] == 0).then_some(())
+    });
+    wait_for("the journal", || {
+        let state = broker.state();
+        let mut shards = state["shards"].as_array()?.iter();
+        shards.all(|shard| shard["journal"]["pending_bytes"] == 0).then_some(())
+    });
     numbers
 }
 
@@ -276,4 +275,18 @@ fn a_full_disk_holds_or_refuses_durable_messages_and_nothing_else() {
         fill(&broker, "orders", 10..20);
         assert_eq!(take(&broker, "orders", 15), (5..20).collect::<Vec<_>>(), "and with room everything does");
     }
+}
+
+#[test]
+fn what_is_on_disk_only_can_be_looked_at() {
+    let broker = Broker::start(LISTENER);
+    fill(&broker, "orders", 0..500);
+    let broker = Broker::start_in(kill(broker), LISTENER);
+    let mut peer = Peer::new(connect(broker.addresses[0]));
+    peer.open();
+    peer.attach_browser("orders", 500);
+    for number in 0..500 {
+        assert_eq!(peer.receive().1, body(number));
+    }
+    assert_eq!(take(&broker, "orders", 500), (0..500).collect::<Vec<_>>(), "it is all still there");
 }

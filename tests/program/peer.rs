@@ -6,8 +6,8 @@ use std::net::{SocketAddr, TcpStream};
 use amqp_codec::AmqpError;
 use amqp_codec::frame::{self, FrameKind, ProtocolHeader, Split};
 use amqp_codec::performative::{
-    self, Attach, Begin, Close, DeliveryState, Disposition, Flow, NodeTarget, Open, Performative, Role, Source, Target,
-    Transfer, encode_frame, encode_transfer,
+    self, Attach, Begin, Close, DeliveryState, Disposition, DistributionMode, Flow, NodeTarget, Open, Performative,
+    Role, Source, Target, Transfer, encode_frame, encode_transfer,
 };
 use amqp_codec::sasl::{OutcomeCode, SaslFrame};
 
@@ -179,7 +179,7 @@ impl<S: Read + Write> Peer<S> {
 
     /// Attaches a link of handle 0 that sends to a queue, and waits for credit.
     pub fn attach_sender(&mut self, queue: &str) {
-        self.attach(queue, 0, Role::Sender);
+        self.attach(queue, 0, Role::Sender, None);
         self.until(|performative| match performative {
             Performative::Flow(flow) => (flow.handle.is_some() && flow.link_credit > Some(0)).then_some(()),
             _ => None,
@@ -188,7 +188,16 @@ impl<S: Read + Write> Peer<S> {
 
     /// Attaches a link of handle 1 that receives from a queue, and gives credit.
     pub fn attach_receiver(&mut self, queue: &str, credit: u32) {
-        self.attach(queue, 1, Role::Receiver);
+        self.receive_from(queue, credit, None);
+    }
+
+    /// The same, only to look at messages.
+    pub fn attach_browser(&mut self, queue: &str, credit: u32) {
+        self.receive_from(queue, credit, Some(DistributionMode::Copy));
+    }
+
+    fn receive_from(&mut self, queue: &str, credit: u32, distribution_mode: Option<DistributionMode>) {
+        self.attach(queue, 1, Role::Receiver, distribution_mode);
         self.until(|performative| matches!(performative, Performative::Attach(_)).then_some(()));
         self.put(&Performative::Flow(Flow {
             next_incoming_id: Some(0),
@@ -202,8 +211,8 @@ impl<S: Read + Write> Peer<S> {
         }));
     }
 
-    fn attach(&mut self, queue: &str, handle: u32, role: Role) {
-        let source = Source { address: Some(queue.to_owned()), ..Source::default() };
+    fn attach(&mut self, queue: &str, handle: u32, role: Role, distribution_mode: Option<DistributionMode>) {
+        let source = Source { address: Some(queue.to_owned()), distribution_mode, ..Source::default() };
         let target = NodeTarget { address: Some(queue.to_owned()), ..NodeTarget::default() };
         let attach = Attach {
             source: Some(source),

@@ -16,7 +16,7 @@ use crate::condition;
 use crate::durability::{Journal, Room};
 use crate::event::{Delivery, Event, KEY_NONE, Refusal};
 use crate::key::{EndKey, LinkKey};
-use crate::limits::{CoreConfig, EXPIRY_PERIOD_NS, EXPIRY_SCAN_MAX, FETCH_BELOW, REJECT_FACTOR, Storage, WhenFull};
+use crate::limits::{CoreConfig, EXPIRY_PERIOD_NS, EXPIRY_SCAN_MAX, REJECT_FACTOR, RESIDENT_BYTES, Storage, WhenFull};
 use crate::message::Message;
 use crate::queue::Queue;
 use crate::slab::{Key, Slab};
@@ -421,6 +421,7 @@ impl Core {
     /// Gives one message of a queue to a consumer, and tells draining ones when there is none.
     #[inline]
     fn dispatch(&mut self, key: Key) -> Option<(LinkKey, Delivery)> {
+        let fetch_below = self.fetch_below();
         let queue = self.queues.get_mut(key)?;
         for _ in 0..queue.consumers.len() {
             let end = *queue.consumers.front()?;
@@ -434,7 +435,7 @@ impl Core {
                     self.journal.telling.push(key);
                 }
             }
-            if queue.paged > 0 && !queue.fetching && queue.ready_bytes < FETCH_BELOW {
+            if queue.paged > 0 && !queue.fetching && queue.ready_bytes < fetch_below {
                 queue.fetching = true;
                 self.journal.fetches.push_back(queue.number);
             }
@@ -461,13 +462,27 @@ impl Core {
         if queue.browsers.is_empty() { None } else { self.browse(key) }
     }
 
+    /// Shows one message of a queue to a browser. What is on disk comes into memory for it, as far as a queue may be there.
     fn browse(&mut self, key: Key) -> Option<(LinkKey, Delivery)> {
-        let queue = self.queues.get(key)?;
-        for &end in &queue.browsers {
+        let queue = self.queues.get_mut(key)?;
+        let may_grow = queue.bytes < RESIDENT_BYTES.min(self.config.memory_bytes / 8);
+        for place in (0..queue.browsers.len()).rev() {
+            let Some(&end) = queue.browsers.get(place) else { continue };
             let Some(End { link, role: EndRole::Consumer(consumer) }) = self.ends.get_mut(end) else { continue };
             let next = if consumer.credit > 0 { queue.browse(consumer.next_sequence) } else { None };
             let Some((entry, sequence)) = next.and_then(|entry| Some((entry, queue.entry(entry)?.sequence))) else {
-                consumer.drain(*link, &mut self.events);
+                let wants = consumer.credit > 0 && queue.paged > 0;
+                if !wants {
+                    consumer.drain(*link, &mut self.events);
+                } else if may_grow && !std::mem::replace(&mut queue.fetching, true) {
+                    self.journal.fetches.push_back(queue.number);
+                } else if !may_grow && !queue.fetching {
+                    let text = "the rest of the queue is on disk only, and too much to be looked at: consume it";
+                    let refusal = Refusal::new(condition::RESOURCE_LIMIT_EXCEEDED, text);
+                    self.events.push_back((*link, Event::Detached { refusal }));
+                    queue.browsers.swap_remove(place);
+                    self.ends.remove(end);
+                }
                 continue;
             };
             consumer.credit -= 1;

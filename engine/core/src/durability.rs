@@ -316,9 +316,15 @@ impl Core {
     /// The next wish for messages that the journal alone has.
     pub fn poll_fetch(&mut self) -> Option<Fetch> {
         let queue = self.journal.fetches.pop_front()?;
-        // When memory is short each queue gets what it can go on with.
-        let short = self.memory_bytes > self.config.memory_bytes / 2;
-        Some(Fetch { queue, bytes: if short { 1 } else { FETCH_BELOW } })
+        Some(Fetch { queue, bytes: self.fetch_below() })
+    }
+
+    /// Size of a queue's waiting messages in memory below which more are read, and how much: when memory is short each queue
+    /// gets what it can go on with.
+    #[inline]
+    pub(crate) fn fetch_below(&self) -> u64 {
+        let budget = self.config.memory_bytes;
+        if self.memory_bytes > budget / 2 { 1 } else { FETCH_BELOW.min(budget / 16).max(1) }
     }
 
     /// A message that the journal alone had; they come in the order in which the queue got them.

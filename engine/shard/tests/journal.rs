@@ -194,6 +194,10 @@ impl World {
         let mut chance = Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         let memory = [8 << 10, 64 << 10, 64 << 20][chance.below(3)];
         let segments_max = [12, 400][chance.below(2)];
+        Self::with(chance, memory, segments_max)
+    }
+
+    fn with(chance: Chance, memory: u64, segments_max: usize) -> Self {
         let disk = Disk {
             segments: BTreeMap::new(),
             checkpoints: BTreeMap::new(),
@@ -568,8 +572,8 @@ fn nothing_accepted_is_lost_on_any_disk() {
 
 /// A journal with messages on several segments.
 fn written(seed: u64) -> World {
-    let mut world = World::new(seed);
-    world.disk.segments_max = 400;
+    // With little memory, so that most of them are on disk only.
+    let mut world = World::with(Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1), 8 << 10, 400);
     for _ in 0..2_500 {
         world.act();
         world.turn();
