@@ -12,7 +12,7 @@ use amqp_codec::performative::{
 };
 use amqp_codec::section;
 use amqp_net::Arena;
-use amqp_proto::{AttachReply, Config, Connection, Event, Input, LinkId, Out, Outcome, Send, Settled};
+use amqp_proto::{AttachReply, Config, Connection, Event, Input, LinkId, Out, Outcome, Part, Send, Settled};
 use engine_core::message::{Header, Message};
 
 use crate::queue::Queue;
@@ -177,7 +177,14 @@ impl Road {
             header.clear();
             let Header { durable, priority, first_acquirer, delivery_count } = message.header;
             section::Header { durable, priority, ttl_ms: None, first_acquirer, delivery_count }.encode(header);
-            let send = Send { key, settled: Settled::No, format: message.format, prefix: header, body: &message.body };
+            let send = Send {
+                key,
+                settled: Settled::No,
+                format: message.format,
+                prefix: header,
+                body: &message.body,
+                part: Part::Whole,
+            };
             side.machine.send(side.link, send, &mut side.out);
         });
     }

@@ -103,6 +103,23 @@ pub fn scan(message: &[u8]) -> Result<Sections, DecodeError> {
     Ok(sections)
 }
 
+/// Locates the sections before the body of a message of which only the start is there.
+///
+/// # Errors
+/// As `scan`, and when the body does not begin within `start`.
+pub fn scan_front(start: &[u8]) -> Result<Sections, DecodeError> {
+    let mut reader = Reader::new(start);
+    while !reader.is_empty() {
+        let end = reader.position();
+        let code = descriptor_code(reader.descriptor()?, &NAMES);
+        if matches!(code, Some(DATA..=FOOTER)) {
+            return scan(start.get(..end).unwrap_or_default());
+        }
+        reader.skip()?;
+    }
+    scan(start)
+}
+
 /// Skips a section in the encoding that nearly all have; gives its code.
 #[inline]
 fn next_short(reader: &mut Reader<'_>) -> Option<u64> {

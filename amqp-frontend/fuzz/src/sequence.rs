@@ -13,7 +13,8 @@ use amqp_codec::performative::{
 };
 use amqp_codec::{AmqpError, condition};
 use amqp_proto::{
-    AttachReply, Authenticated, Closing, Config, Connection, Event, Input, OUT_SOFT_MAX, Out, Outcome, Send, Settled,
+    AttachReply, Authenticated, Closing, Config, Connection, Event, Input, OUT_SOFT_MAX, Out, Outcome, Part, Send,
+    Settled,
 };
 use bytes::Bytes;
 
@@ -265,7 +266,14 @@ fn answer(machine: &mut Connection, out: &mut Out, (refuse, closed): (bool, &mut
         Event::Credit { link, credit, drain } => {
             let body = Bytes::from_static(&[0x00, 0x53, 0x77, 0x40]);
             for key in 0..credit.min(5) {
-                let send = Send { key: u64::from(key), settled: Settled::No, format: 0, prefix: &[], body: &body };
+                let send = Send {
+                    key: u64::from(key),
+                    settled: Settled::No,
+                    format: 0,
+                    prefix: &[],
+                    body: &body,
+                    part: Part::Whole,
+                };
                 machine.send(link, send, out);
             }
             if drain {

@@ -1,7 +1,7 @@
 //! From the engine to AMQP: what each event for a link becomes on its connection.
 
 use amqp_codec::{AmqpError, section};
-use amqp_proto::{Closing, Outcome, Send, Settled};
+use amqp_proto::{Closing, Outcome, Part, Send, Settled};
 use engine_core::command::{self, Command, DetachMode};
 use engine_core::event::{AttachedInfo, Event, Refusal};
 use engine_core::key::{EndKey, LinkKey};
@@ -195,7 +195,14 @@ fn deliver(
         delivery_count: message.header.delivery_count,
     }
     .encode(header);
-    let send = Send { key, settled: Settled::No, format: message.format, prefix: header, body: &message.body };
+    let send = Send {
+        key,
+        settled: Settled::No,
+        format: message.format,
+        prefix: header,
+        body: &message.body,
+        part: Part::Whole,
+    };
     conn.machine.send(link.id, send, &mut conn.out);
     Some((slot, due))
 }

@@ -10,7 +10,7 @@ use bytes::BytesMut;
 
 use crate::connection::{Connection, Fault, Phase};
 use crate::dispatch::unattached;
-use crate::event::{Event, LinkId, Payload};
+use crate::event::{Event, LinkId, Payload, Stage};
 use crate::input::Input;
 use crate::link::{Link, Partial, State};
 use crate::session;
@@ -69,6 +69,7 @@ impl Connection {
         transfer: &Transfer<'_>,
         payload: &'a [u8],
     ) -> Result<Option<Event<'a>>, Fault> {
+        let stream_above = self.config.stream_above;
         let Some(session) = self.session(local) else { return Ok(None) };
         session.count_incoming().map_err(Fault::Session)?;
         let handle = session.local(transfer.handle).ok_or_else(|| unattached(transfer.handle))?;
@@ -81,26 +82,38 @@ impl Connection {
             }
             _ => {}
         }
-        receive(link, transfer, payload)
+        receive(link, transfer, payload, stream_above)
             .map(|received| {
-                let (delivery, settled, format, payload) = received?;
+                let Received { delivery, settled, format, stage, payload } = received?;
                 let link = LinkId { session: local, generation: link.generation, handle };
-                Some(Event::Delivery { link, delivery, settled, format, payload })
+                Some(match stage {
+                    None => Event::Delivery { link, delivery, settled, format, payload },
+                    Some(stage) => Event::Part { link, delivery, settled, format, stage, payload },
+                })
             })
             .map_err(|error| Fault::Link(handle, error))
     }
 }
 
-type Received<'a> = (u32, bool, u32, Payload<'a>);
+/// A message, or a part of one.
+struct Received<'a> {
+    delivery: u32,
+    settled: bool,
+    format: u32,
+    /// `None`: it is whole.
+    stage: Option<Stage>,
+    payload: Payload<'a>,
+}
 
 /// Takes one transfer of a link; gives the message when it is whole.
 fn receive<'a>(
     link: &mut Link,
     transfer: &Transfer<'_>,
     payload: &'a [u8],
+    stream_above: u64,
 ) -> Result<Option<Received<'a>>, Box<AmqpError>> {
     if link.partial.is_some() {
-        return continue_delivery(link, transfer, payload);
+        return continue_delivery(link, transfer, payload, stream_above);
     }
     let Some(delivery) = transfer.delivery_id else {
         return Err(Box::new(AmqpError::new(
@@ -136,17 +149,18 @@ fn receive<'a>(
     }
     if transfer.more {
         let bytes = BytesMut::from(payload);
-        link.partial = Some(Box::new(Partial { delivery, format, settled, bytes }));
+        link.partial = Some(Box::new(Partial { delivery, format, settled, bytes, given: 0 }));
         return Ok(None);
     }
-    Ok(Some((delivery, settled, format, Payload::Borrowed(payload))))
+    Ok(Some(Received { delivery, settled, format, stage: None, payload: Payload::Borrowed(payload) }))
 }
 
 #[cold]
 fn continue_delivery<'a>(
     link: &mut Link,
     transfer: &Transfer<'_>,
-    payload: &[u8],
+    payload: &'a [u8],
+    stream_above: u64,
 ) -> Result<Option<Received<'a>>, Box<AmqpError>> {
     let Some(partial) = &mut link.partial else { return Ok(None) };
     if transfer.delivery_id.is_some_and(|id| id != partial.delivery) {
@@ -156,20 +170,35 @@ fn continue_delivery<'a>(
     if transfer.message_format.is_some_and(|format| format != partial.format) {
         return Err(Box::new(AmqpError::new(condition::INVALID_FIELD, "the message-format changed within a delivery")));
     }
+    partial.settled |= transfer.settled.unwrap_or(false);
+    let Partial { delivery, format, settled, given, .. } = **partial;
+    let part = |stage, payload| Ok(Some(Received { delivery, settled, format, stage, payload }));
     if transfer.aborted {
         link.partial = None;
-        return Ok(None);
+        return if given > 0 { part(Some(Stage::Aborted), Payload::Borrowed(&[])) } else { Ok(None) };
     }
-    if (partial.bytes.len() + payload.len()) as u64 > link.max_message_size {
+    let bytes = given + partial.bytes.len() as u64 + payload.len() as u64;
+    if bytes > link.max_message_size {
         return Err(too_large(link.max_message_size));
     }
+    if given > 0 {
+        partial.given = bytes;
+        if !transfer.more {
+            link.partial = None;
+        }
+        return part(Some(if transfer.more { Stage::Next } else { Stage::Last }), Payload::Borrowed(payload));
+    }
     partial.bytes.extend_from_slice(payload);
-    partial.settled |= transfer.settled.unwrap_or(false);
+    if transfer.more && bytes > stream_above {
+        partial.given = bytes;
+        return part(Some(Stage::First), Payload::Owned(std::mem::take(&mut partial.bytes).freeze()));
+    }
     if transfer.more {
         return Ok(None);
     }
-    let whole = link.partial.take();
-    Ok(whole.map(|partial| (partial.delivery, partial.settled, partial.format, Payload::Owned(partial.bytes.freeze()))))
+    let whole = std::mem::take(&mut partial.bytes).freeze();
+    link.partial = None;
+    part(None, Payload::Owned(whole))
 }
 
 fn too_large(max: u64) -> Box<AmqpError> {

@@ -1,5 +1,6 @@
 //! Frames of an open connection: what each performative does to sessions and links, and what the host does to them.
 
+use amqp_codec::performative::SenderSettleMode;
 use amqp_codec::performative::{
     self, Attach, Begin, DeliveryState, Detach, Disposition, End, Flow, Performative, ReceiverSettleMode, Role, Source,
     Target, encode_frame,
@@ -392,6 +393,18 @@ impl Connection {
         let Some(link) = session.link_by_id(id).filter(|link| link.state == State::Attached) else { return };
         send.settled = session::settled_by(link.snd_settle_mode, send.settled);
         session.send(id.handle, &send, max_frame, out);
+    }
+
+    /// Messages, or parts of them, that wait on a link of ours.
+    pub fn waiting(&mut self, id: LinkId) -> usize {
+        let link = self.session(id.session).and_then(|session| session.link_by_id(id));
+        link.map_or(0, |link| link.backlog.len())
+    }
+
+    /// Whether everything on a link of ours is sent settled.
+    pub fn is_presettled(&mut self, id: LinkId) -> bool {
+        let link = self.session(id.session).and_then(|session| session.link_by_id(id));
+        link.is_some_and(|link| link.snd_settle_mode == SenderSettleMode::Settled)
     }
 
     /// Decides on the deliveries `first..=last` of a link that came; leaves with `poll_output`.

@@ -76,6 +76,19 @@ pub enum Payload<'a> {
     Owned(Bytes),
 }
 
+/// Where a part of a message belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// At the start.
+    First,
+    /// Behind the parts before.
+    Next,
+    /// There, and the message is whole.
+    Last,
+    /// Nowhere: the sender gave the message up.
+    Aborted,
+}
+
 /// What happened.
 #[derive(Debug, PartialEq)]
 pub enum Event<'a> {
@@ -100,6 +113,21 @@ pub enum Event<'a> {
         /// Version and format.
         format: u32,
         /// The message.
+        payload: Payload<'a>,
+    },
+    /// A part of a message that is larger than `Config::stream_above`.
+    Part {
+        /// The link.
+        link: LinkId,
+        /// The delivery's number, to settle it by.
+        delivery: u32,
+        /// Whether the sender settled it.
+        settled: bool,
+        /// Version and format.
+        format: u32,
+        /// Which part.
+        stage: Stage,
+        /// Its octets.
         payload: Payload<'a>,
     },
     /// The peer gave credit on a link that sends.

@@ -34,6 +34,8 @@ pub struct Config {
     pub handshake_timeout_ms: u32,
     /// Largest message, octets; larger: the link is detached with message-size-exceeded.
     pub max_message_size: u64,
+    /// Messages in several frames that are larger are given to the host in parts, octets.
+    pub stream_above: u64,
     /// Whether peers may, must or cannot authenticate.
     pub sasl: Sasl,
     /// The mechanisms that are offered.
@@ -82,6 +84,7 @@ impl Default for Config {
             idle_timeout_ms: 60_000,
             handshake_timeout_ms: 10_000,
             max_message_size: 128 * 1024 * 1024,
+            stream_above: u64::MAX,
             sasl: Sasl::Optional,
             mechanisms: vec![Mechanism::Anonymous],
             tls: Tls::Off,

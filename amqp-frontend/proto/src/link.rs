@@ -29,8 +29,35 @@ pub struct Send<'a> {
     pub format: u32,
     /// Sections to put before the body: the header, as it is for this delivery; at most 30 octets.
     pub prefix: &'a [u8],
-    /// Everything else.
+    /// Everything else, or a part of it.
     pub body: &'a Bytes,
+    /// How much of the message this is.
+    pub part: Part,
+}
+
+/// How much of a message is sent at once. The parts of one are sent one after the other, with nothing else on their link between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// All of it.
+    Whole,
+    /// Its beginning.
+    First,
+    /// What follows a part, with more behind it.
+    Middle,
+    /// Its end.
+    Last,
+}
+
+impl Part {
+    /// Whether the message goes on behind it.
+    pub(crate) fn goes_on(self) -> bool {
+        matches!(self, Self::First | Self::Middle)
+    }
+
+    /// Whether a delivery begins with it.
+    pub(crate) fn begins(self) -> bool {
+        matches!(self, Self::Whole | Self::First)
+    }
 }
 
 /// A message that waits for credit, window or room.
@@ -41,17 +68,18 @@ pub(crate) struct Waiting {
     format: u32,
     prefix: Prefix,
     body: Bytes,
+    pub part: Part,
 }
 
 impl Waiting {
     pub fn new(send: &Send<'_>) -> Self {
-        let Send { key, settled, format, prefix, body } = *send;
-        Self { key, settled, format, prefix: Prefix::new(prefix), body: body.clone() }
+        let Send { key, settled, format, prefix, body, part } = *send;
+        Self { key, settled, format, prefix: Prefix::new(prefix), body: body.clone(), part }
     }
 
     pub fn as_send(&self) -> Send<'_> {
-        let Self { key, settled, format, ref prefix, ref body } = *self;
-        Send { key, settled, format, prefix: prefix.as_bytes(), body }
+        let Self { key, settled, format, ref prefix, ref body, part } = *self;
+        Send { key, settled, format, prefix: prefix.as_bytes(), body, part }
     }
 }
 
@@ -89,8 +117,10 @@ impl Prefix {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Under {
     pub delivery: u32,
-    /// How much of prefix and body is sent, octets.
+    /// How much of prefix and body of its part is sent, octets.
     pub sent: usize,
+    /// Whether a frame of it was sent.
+    pub begun: bool,
 }
 
 /// A delivery that is being received in several frames.
@@ -99,7 +129,10 @@ pub(crate) struct Partial {
     pub delivery: u32,
     pub format: u32,
     pub settled: bool,
+    /// What the host was not given yet.
     pub bytes: BytesMut,
+    /// Octets that it was given in parts.
+    pub given: u64,
 }
 
 /// One link.
@@ -174,7 +207,8 @@ impl Link {
 
     /// Credit that the host has not used yet.
     pub fn credit_free(&self) -> u32 {
-        let waiting = self.backlog.len() - usize::from(self.under.is_some());
+        // What is under way has its credit; of one that is sent in parts none may wait.
+        let waiting = self.backlog.len().saturating_sub(usize::from(self.under.is_some()));
         self.credit.saturating_sub(u32::try_from(waiting).unwrap_or(u32::MAX))
     }
 }

@@ -13,7 +13,7 @@ use amqp_codec::performative::{
 
 use crate::event::{LinkId, Outcome, SessionId};
 use crate::limits::{OUT_SOFT_MAX, UNSETTLED_OUT_MAX};
-use crate::link::{Link, Send, Settled, State, Under, Waiting};
+use crate::link::{Link, Part, Send, Settled, State, Under, Waiting};
 use crate::out::Out;
 use crate::unsettled::Unsettled;
 
@@ -230,7 +230,8 @@ impl Session {
     #[inline]
     pub fn send(&mut self, handle: u32, send: &Send<'_>, max_frame: u32, out: &mut Out) {
         let Some(link) = self.links.get_mut(handle as usize).and_then(Option::as_mut) else { return };
-        let one_frame = send.prefix.len() + send.body.len() + TRANSFER_BYTES_MAX <= max_frame as usize;
+        let one_frame =
+            send.prefix.len() + send.body.len() + TRANSFER_BYTES_MAX <= max_frame as usize && send.part == Part::Whole;
         let free = !link.queued && link.credit > 0 && self.outgoing_left > 0 && out.len() < OUT_SOFT_MAX;
         if one_frame && free && self.unsettled.len() < UNSETTLED_OUT_MAX {
             let under = start(link, handle, (send.settled, send.key), &mut self.next_delivery_id, &mut self.unsettled);
@@ -271,6 +272,11 @@ impl Session {
             }
             let under = match link.under {
                 Some(under) => under,
+                None if !waiting.part.begins() => {
+                    // Its delivery ended before.
+                    link.backlog.pop_front();
+                    continue;
+                }
                 None => {
                     if link.credit == 0 || self.unsettled.len() >= UNSETTLED_OUT_MAX {
                         return false;
@@ -284,9 +290,9 @@ impl Session {
             self.outgoing_left -= 1;
             self.next_outgoing_id = self.next_outgoing_id.wrapping_add(1);
             if sent < send.prefix.len() + send.body.len() {
-                link.under = Some(Under { sent, ..under });
+                link.under = Some(Under { sent, begun: true, ..under });
             } else {
-                link.under = None;
+                link.under = send.part.goes_on().then_some(Under { sent: 0, begun: true, ..under });
                 link.backlog.pop_front();
             }
         }
@@ -368,7 +374,7 @@ impl Session {
             }
             assert_eq!(link.queued, self.sending.iter().any(|&waiting| waiting as usize == handle));
             assert!(link.backlog.is_empty() || link.queued, "what waits is in the queue");
-            assert!(link.under.is_none() || !link.backlog.is_empty());
+            assert!(link.under.is_none_or(|under| under.begun) || !link.backlog.is_empty());
         }
     }
 }
@@ -391,7 +397,7 @@ fn start(
     link.credit -= 1;
     link.delivery_count = link.delivery_count.wrapping_add(1);
     link.next_tag = link.next_tag.wrapping_add(1);
-    Under { delivery, sent: 0 }
+    Under { delivery, sent: 0, begun: false }
 }
 
 /// Writes one frame of a delivery; gives how much of the message is then sent, octets.
@@ -409,7 +415,7 @@ fn transmit_frame(
     let total = prefix.len() + send.body.len();
     let room = max_frame as usize - TRANSFER_BYTES_MAX;
     let end = total.min(under.sent + room);
-    let first = under.sent == 0;
+    let first = !under.begun;
     let tag = tag.to_be_bytes();
     let transfer = Transfer {
         handle,
@@ -417,7 +423,7 @@ fn transmit_frame(
         delivery_tag: first.then_some(&tag),
         message_format: first.then_some(send.format),
         settled: Some(send.settled == Settled::Yes),
-        more: end < total,
+        more: end < total || send.part.goes_on(),
         ..Transfer::default()
     };
     encode_transfer(out.buffer(), channel, &transfer, end - under.sent);

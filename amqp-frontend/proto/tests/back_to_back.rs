@@ -9,7 +9,7 @@ use std::sync::Arc;
 use amqp_codec::performative::{Attach, NodeTarget, ReceiverSettleMode, Role, SenderSettleMode, Source, Target};
 use amqp_proto::{
     AttachReply, Authenticated, Closing, Config, Connection, Credentials, Event, Input, LinkId, Mechanism, Out,
-    Outcome, Payload, Send, Settled, Settling,
+    Outcome, Part, Payload, Send, Settled, Settling, Stage,
 };
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -23,6 +23,10 @@ struct Side {
     links: Vec<LinkId>,
     credit: u32,
     received: Vec<(u32, Bytes)>,
+    /// A message that comes in parts.
+    partial: Vec<u8>,
+    /// Parts of a message to send, each when the one before has left.
+    parts: VecDeque<(u64, Bytes, Part)>,
     outcomes: BTreeMap<u64, Option<Outcome>>,
     drained: u32,
     closed: Option<String>,
@@ -39,6 +43,8 @@ impl Side {
             links: Vec::new(),
             credit: 0,
             received: Vec::new(),
+            partial: Vec::new(),
+            parts: VecDeque::new(),
             outcomes: BTreeMap::new(),
             drained: 0,
             closed: None,
@@ -60,6 +66,27 @@ impl Side {
             self.machine.check();
         }
         self.kept = bytes[input.consumed()..].to_vec();
+    }
+
+    /// Begins to send a message of `size` octets in three parts.
+    fn send_parts(&mut self, link: LinkId, number: usize, size: usize) {
+        self.credit -= 1;
+        let (key, body) = (number as u64, Bytes::from(vec![number as u8; size]));
+        let first = body.slice(..size / 3);
+        let send = Send { key, settled: Settled::No, format: 0, prefix: b"prefix", body: &first, part: Part::First };
+        self.machine.send(link, send, &mut self.out);
+        let rest = [(size / 3..size / 2, Part::Middle), (size / 2..size, Part::Last)];
+        self.parts.extend(rest.map(|(range, part)| (key, body.slice(range), part)));
+    }
+
+    /// Sends the next part of a message if the one before has left.
+    fn send_part(&mut self, link: LinkId) {
+        if self.machine.waiting(link) == 0
+            && let Some((key, body, part)) = self.parts.pop_front()
+        {
+            let send = Send { key, settled: Settled::No, format: 0, prefix: &[], body: &body, part };
+            self.machine.send(link, send, &mut self.out);
+        }
     }
 
     fn answer(&mut self, event: Event<'_>) {
@@ -89,6 +116,17 @@ impl Side {
                     Payload::Owned(bytes) => bytes,
                 };
                 self.received.push((delivery, bytes));
+            }
+            Event::Part { delivery, stage, payload, .. } => {
+                let bytes = match payload {
+                    Payload::Borrowed(bytes) => Bytes::copy_from_slice(bytes),
+                    Payload::Owned(bytes) => bytes,
+                };
+                assert_eq!(stage == Stage::First, self.partial.is_empty(), "parts of one message follow each other");
+                self.partial.extend_from_slice(&bytes);
+                if stage == Stage::Last {
+                    self.received.push((delivery, std::mem::take(&mut self.partial).into()));
+                }
             }
             Event::Credit { link, credit, drain } => {
                 self.credit = credit;
@@ -128,10 +166,19 @@ struct Pair {
 }
 
 impl Pair {
+    /// Both go on with messages that they send in parts.
+    fn send_parts(&mut self, near: LinkId, far: LinkId) {
+        self.client.send_part(near);
+        self.server.send_part(far);
+        self.client.machine.check();
+        self.server.machine.check();
+    }
+
     fn new(credentials: Option<Credentials>) -> Self {
         let config = Config {
             max_frame_size: 600,
             incoming_window: 4,
+            stream_above: 3000,
             mechanisms: vec![Mechanism::Anonymous, Mechanism::Plain],
             ..Config::default()
         };
@@ -180,6 +227,7 @@ impl Pair {
 #[derive(Clone, Debug)]
 enum Step {
     Send(usize),
+    SendParts(usize),
     Grant(u32),
     Settle(u8),
     Drain,
@@ -189,6 +237,7 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (0..5000_usize).prop_map(Step::Send),
+        2 => (3..20_000_usize).prop_map(Step::SendParts),
         3 => (1..6_u32).prop_map(Step::Grant),
         3 => (0..4_u8).prop_map(Step::Settle),
         1 => Just(Step::Drain),
@@ -209,15 +258,20 @@ fn run(client_sends: bool, second: bool, steps: Vec<Step>) {
             (&mut pair.server, &mut pair.client, far, link)
         };
         match step {
-            Step::Send(size) if sender.credit > 0 => {
+            Step::SendParts(size) if sender.credit > 0 && sender.parts.is_empty() => {
+                sender.send_parts(from, sent.len(), size);
+                sent.push(size);
+            }
+            Step::Send(size) if sender.credit > 0 && sender.parts.is_empty() => {
                 sender.credit -= 1;
                 let body = Bytes::from(vec![sent.len() as u8; size]);
                 let key = sent.len() as u64;
-                let send = Send { key, settled: Settled::No, format: 0, prefix: b"prefix", body: &body };
+                let send =
+                    Send { key, settled: Settled::No, format: 0, prefix: b"prefix", body: &body, part: Part::Whole };
                 sender.machine.send(from, send, &mut sender.out);
                 sent.push(size);
             }
-            Step::Send(_) => {}
+            Step::Send(_) | Step::SendParts(_) => {}
             Step::Grant(credit) => {
                 granted += credit;
                 receiver.machine.grant(to, credit);
@@ -238,10 +292,12 @@ fn run(client_sends: bool, second: bool, steps: Vec<Step>) {
                 pair.client.read(count, pair.now_ns);
             }
         }
-        pair.client.machine.check();
-        pair.server.machine.check();
+        pair.send_parts(link, far);
     }
-    pair.settle(9700);
+    for _ in 0..3 {
+        pair.settle(9700);
+        pair.send_parts(link, far);
+    }
     assert_eq!((&pair.client.closed, &pair.server.closed), (&None, &None), "nobody did anything wrong");
     let (sender, receiver, to) = if client_sends {
         (&mut pair.client, &mut pair.server, far)

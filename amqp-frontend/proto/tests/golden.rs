@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use amqp_codec::performative::Role;
 use amqp_proto::{
-    AttachReply, Authenticated, Config, Connection, Event, Input, Mechanism, Out, Outcome, Payload, Send, Settled,
+    AttachReply, Authenticated, Config, Connection, Event, Input, Mechanism, Out, Outcome, Part, Payload, Send, Settled,
 };
 use bytes::Bytes;
 
@@ -81,9 +81,10 @@ fn answer(machine: &mut Connection, out: &mut Out, lines: &mut String, event: Ev
             };
             return line(lines, bytes, settled);
         }
+        Event::Part { .. } => panic!("nothing is streamed without being asked for"),
         Event::Credit { link, credit, drain } => {
             let body = Bytes::from_static(&[0x00, 0x53, 0x77, 0xa1, 2, b'h', b'i']);
-            let send = Send { key: 7, settled: Settled::No, format: 0, prefix: &[], body: &body };
+            let send = Send { key: 7, settled: Settled::No, format: 0, prefix: &[], body: &body, part: Part::Whole };
             if credit > 0 {
                 machine.send(link, send, out);
             }

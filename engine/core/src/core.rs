@@ -228,7 +228,9 @@ impl Core {
         self.now_ns = now_ns;
         self.wall_ms = wall_ms;
         let end = key(end);
-        let Some(End { link, role: EndRole::Producer(producer) }) = self.ends.get_mut(end) else { return };
+        let Some(End { link, role: EndRole::Producer(producer) }) = self.ends.get_mut(end) else {
+            return self.journal.unwanted.extend(message.large().map(|large| large.id));
+        };
         let link = *link;
         let (address, routing) = (producer.address, producer.routing);
         producer.credit = producer.credit.saturating_sub(1);
@@ -271,6 +273,16 @@ impl Core {
     /// before it is acknowledged, or 0.
     #[inline]
     fn route(&mut self, address: Key, routing: Option<RoutingType>, message: Message) -> Result<u64, Box<Refusal>> {
+        let large = message.large();
+        let routed = self.put(address, routing, message);
+        if routed.is_err() {
+            self.journal.unwanted.extend(large.map(|large| large.id));
+        }
+        routed
+    }
+
+    #[inline]
+    fn put(&mut self, address: Key, routing: Option<RoutingType>, message: Message) -> Result<u64, Box<Refusal>> {
         let Some(Address { queues, .. }) = self.addresses.get(address) else {
             return Err(Refusal::new(condition::RESOURCE_DELETED, "the address is gone"));
         };
@@ -289,6 +301,9 @@ impl Core {
             targets.retain(|&queue| self.queues.get(queue).is_some_and(|queue| queue.routing == routing));
         }
         targets.iter().try_for_each(|&queue| self.admit(queue, &message))?;
+        if targets.is_empty() {
+            self.journal.unwanted.extend(message.large().map(|large| large.id));
+        }
         if targets.iter().any(|&queue| self.is_stored(queue, &message)) {
             return Ok(self.store(&targets, message));
         }
@@ -348,9 +363,13 @@ impl Core {
     }
 
     fn publish(&mut self, link: LinkKey, delivery: u32, settled: Settled, publish: Publish) {
-        let routed = self
-            .address(&publish.address, publish.routing, self.config.auto_create)
-            .and_then(|address| self.route(address, publish.routing, publish.message));
+        let routed = match self.address(&publish.address, publish.routing, self.config.auto_create) {
+            Ok(address) => self.route(address, publish.routing, publish.message),
+            Err(refusal) => {
+                self.journal.unwanted.extend(publish.message.large().map(|large| large.id));
+                Err(refusal)
+            }
+        };
         if settled == Settled::Yes {
             return;
         }
@@ -450,6 +469,8 @@ impl Core {
             consumer.credit -= 1;
             let delivery = match consumer.settle {
                 Settle::ByPeer => Delivery { key: queue.hold(entry, end), queue: key, entry },
+                // Its file is needed until the last part is sent: the home settles it then.
+                Settle::OnSend if queue.is_large(entry) => Delivery { key: queue.hold(entry, end), queue: key, entry },
                 Settle::OnSend => {
                     queue.totals.acknowledged += 1;
                     let delivery = Delivery { key: KEY_NONE, queue: key, entry };

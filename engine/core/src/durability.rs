@@ -13,7 +13,7 @@ use crate::event::Event;
 use crate::fact::{Declared, Fact, Purpose, Resident, Target, Targets};
 use crate::key::LinkKey;
 use crate::limits::{FETCH_BELOW, RESIDENT_BYTES, RESIDENT_BYTES_SHORT, Storage};
-use crate::message::Message;
+use crate::message::{Content, Message};
 use crate::queue::{Kind, Queue};
 use crate::slab::Key;
 
@@ -29,6 +29,15 @@ pub enum Room {
     Little,
     /// Acknowledgements: what would be stored is refused.
     None,
+}
+
+/// A message that the journal need not keep.
+#[derive(Clone, Copy, Debug)]
+struct Released {
+    queue: u64,
+    name: u64,
+    /// The fact that says so; 0: it ends with the node anyway.
+    number: u64,
 }
 
 /// What waits until a number is durable.
@@ -51,12 +60,14 @@ pub(crate) struct Journal {
     told: u64,
     last_queue: u64,
     facts: VecDeque<Fact>,
-    released: Vec<u64>,
+    released: Vec<Released>,
     waiting: VecDeque<Waiting>,
     /// Queues whose first message waits for the journal.
     blocked: Vec<Key>,
     /// Queues with messages that left.
     pub telling: Vec<Key>,
+    /// Files of large messages that no queue took.
+    pub unwanted: Vec<u64>,
     by_number: HashMap<u64, Key>,
 }
 
@@ -103,7 +114,10 @@ impl Core {
     /// The same where there is a journal.
     #[inline]
     pub(crate) fn goes_to_disk(&self, queue: &Queue, message: &Message) -> bool {
-        (message.header.durable && queue.is_lasting()) || self.residence(queue) == Resident::No
+        // The journal says which files are needed.
+        (message.header.durable && queue.is_lasting())
+            || message.content == Content::File
+            || self.residence(queue) == Resident::No
     }
 
     /// Where a queue keeps the next message.
@@ -199,7 +213,8 @@ impl Core {
             return;
         }
         self.journal.by_number.remove(&queue.number);
-        self.journal.released.extend(queue.stored().chain(queue.released.iter().copied()));
+        let released = queue.stored().chain(queue.released.iter().map(|(name, _)| *name));
+        self.journal.released.extend(released.map(|name| Released { queue: queue.number, name, number: 0 }));
         let number = if queue.declared == 0 { 0 } else { self.journal.take_numbers(1) };
         self.journal.facts.push_back(Fact::Deleted { number, queue: queue.number });
     }
@@ -217,7 +232,12 @@ impl Core {
     pub(crate) fn tell_gone(&mut self, key: Key) -> u64 {
         let Some(queue) = self.queues.get_mut(key) else { return 0 };
         queue.telling = false;
-        self.journal.released.append(&mut queue.released);
+        let first = self.journal.last_number + 1;
+        let released = queue.released.drain(..).map(|(name, place)| {
+            let number = if place == 0 { 0 } else { first + u64::from(place) - 1 };
+            Released { queue: queue.number, name, number }
+        });
+        self.journal.released.extend(released);
         let mut number = 0;
         for gone in queue.gone.drain(..) {
             number = self.journal.take_numbers(1);
@@ -310,7 +330,22 @@ impl Core {
 
     /// The next message that the journal no longer needs to keep, by its name. To be asked after all facts were told.
     pub fn poll_released(&mut self) -> Option<u64> {
-        self.journal.released.pop()
+        self.journal.released.pop().map(|released| released.name)
+    }
+
+    /// Names of messages that left a queue, as far as the facts that say so have numbers from `number` on or none yet.
+    #[must_use]
+    pub fn unsaid(&self, queue: u64, number: u64) -> Vec<u64> {
+        let said_later = |released: &&Released| released.queue == queue && released.number >= number;
+        let told = self.journal.released.iter().filter(said_later).map(|released| released.name);
+        let untold = self.journal.by_number.get(&queue).and_then(|&key| self.queues.get(key));
+        let untold = untold.into_iter().flat_map(|queue| &queue.released).filter(|(_, place)| *place > 0);
+        told.chain(untold.map(|(name, _)| *name)).collect()
+    }
+
+    /// The next file of a large message that no queue took.
+    pub fn poll_unwanted(&mut self) -> Option<u64> {
+        self.journal.unwanted.pop()
     }
 
     /// The next wish for messages that the journal alone has.

@@ -27,6 +27,47 @@ impl Default for Header {
     }
 }
 
+/// Where the sections of a message are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// In its body.
+    Here,
+    /// In a file; the body says which ([`Large`]).
+    File,
+}
+
+/// What the body of a large message says of its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Large {
+    /// Its id, never used again while a message names it.
+    pub id: u64,
+    /// Its length, octets.
+    pub bytes: u64,
+    /// CRC32C of all of its octets.
+    pub checksum: u32,
+}
+
+impl Large {
+    /// As a body.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        let mut body = Vec::with_capacity(20);
+        body.extend_from_slice(&self.id.to_le_bytes());
+        body.extend_from_slice(&self.bytes.to_le_bytes());
+        body.extend_from_slice(&self.checksum.to_le_bytes());
+        body.into()
+    }
+
+    /// From a body; `None` when it is none.
+    #[must_use]
+    pub fn decode(body: &[u8]) -> Option<Self> {
+        let (id, rest) = body.split_first_chunk()?;
+        let (bytes, rest) = rest.split_first_chunk()?;
+        let checksum = u32::from_le_bytes(*rest.first_chunk()?);
+        Some(Self { id: u64::from_le_bytes(*id), bytes: u64::from_le_bytes(*bytes), checksum })
+    }
+}
+
 /// One message. Cloning shares the body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
@@ -36,6 +77,8 @@ pub struct Message {
     pub format: u32,
     /// All sections after the header and the delivery-annotations, encoded.
     pub body: Bytes,
+    /// Whether they are there.
+    pub content: Content,
     /// The message may be dropped from this wall time on, in milliseconds since the epoch: when it came plus its time to live.
     pub expires_wall_ms: Option<NonZeroU64>,
 }
@@ -44,7 +87,13 @@ impl Message {
     /// A non-durable message with default header and format 0.
     #[must_use]
     pub fn new(body: Bytes) -> Self {
-        Self { header: Header::default(), format: 0, body, expires_wall_ms: None }
+        Self { header: Header::default(), format: 0, body, content: Content::Here, expires_wall_ms: None }
+    }
+
+    /// The file of a large message.
+    #[must_use]
+    pub fn large(&self) -> Option<Large> {
+        if self.content == Content::File { Large::decode(&self.body) } else { None }
     }
 
     /// What the message costs a budget, in bytes: its body and a constant for its place in a queue.

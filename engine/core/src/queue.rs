@@ -10,7 +10,7 @@ use bytes::Bytes;
 use crate::command::{Lifetime, Modified, Outcome, RoutingType};
 use crate::event::KEY_NONE;
 use crate::limits::EXCLUSIONS_MAX;
-use crate::message::Message;
+use crate::message::{Content, Message};
 use crate::slab::{Key, Slab};
 
 /// A message at its place in the order. It stays where it was put until it leaves the queue: what moves is its key.
@@ -106,8 +106,8 @@ pub(crate) struct Queue {
     pub blocked: bool,
     /// Durable messages that left and that the journal was not told of yet.
     pub gone: Vec<Gone>,
-    /// Names that are no longer needed.
-    pub released: Vec<u64>,
+    /// Names that are no longer needed, each with the place of its range in `gone` plus one; 0: it has none.
+    pub released: Vec<(u64, u32)>,
     /// Whether the owner knows of these two.
     pub telling: bool,
 }
@@ -270,6 +270,10 @@ impl Queue {
         let [generation, slot] = [key >> 32, key & u64::from(u32::MAX)].map(|half| half as u32);
         let held = self.acquired.get(Key { slot, generation }).filter(|held| held.end == end)?;
         let message = &mut self.entries.get_mut(held.entry)?.message;
+        if message.content == Content::File {
+            // A file is not written anew for that.
+            return None;
+        }
         let before = message.size();
         message.body = change(&message.body)?;
         let after = message.size();
@@ -312,9 +316,8 @@ impl Queue {
 
     /// Notes that a message that the journal has is no longer needed.
     fn note_gone(&mut self, sequence: u64, stored: u64, durable: bool) {
-        self.released.push(stored);
         if !durable || self.declared == 0 {
-            return;
+            return self.released.push((stored, 0));
         }
         match self.gone.last_mut() {
             Some(gone) if gone.next_sequence == sequence => {
@@ -323,6 +326,7 @@ impl Queue {
             }
             _ => self.gone.push(Gone { next_sequence: sequence + 1, first: stored, last: stored }),
         }
+        self.released.push((stored, u32::try_from(self.gone.len()).expect("a turn is bounded")));
     }
 
     /// Names of all messages in memory that the journal has.
@@ -343,6 +347,11 @@ impl Queue {
         let entry = self.entries.get(held.entry)?;
         let lasting = entry.stored != 0 && entry.message.header.durable && self.declared != 0;
         lasting.then_some((entry.stored, entry.message.header.delivery_count))
+    }
+
+    /// Whether a message is in a file.
+    pub fn is_large(&self, entry: Key) -> bool {
+        self.entries.get(entry).is_some_and(|entry| entry.message.content == Content::File)
     }
 
     /// Everything that `end` holds comes back.

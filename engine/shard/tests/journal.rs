@@ -5,7 +5,7 @@
 //! confirmed as acknowledged never comes back; first deliveries of a queue are in the order in which they were sent; no message
 //! is invented; the space follows what lives. A failing seed fails again: there is no clock, no thread and no other chance in it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use engine_core::command::{
@@ -15,7 +15,7 @@ use engine_core::command::{
 use engine_core::event::Event;
 use engine_core::key::{EndKey, LinkKey};
 use engine_core::limits::{CoreConfig, Storage};
-use engine_core::message::{Header, Message};
+use engine_core::message::{Content, Header, Large, Message};
 use engine_core::{Core, Restored};
 use engine_shard::store::{Recovery, Store, StoreConfig, StoreError};
 use storage_journal::format::{BLOCK, SegmentHeader};
@@ -46,6 +46,8 @@ struct Disk {
     checkpoints: BTreeMap<u64, Vec<u8>>,
     writes: VecDeque<Order>,
     others: VecDeque<Order>,
+    /// Files of large messages.
+    files: BTreeSet<u64>,
     segments_max: usize,
     failing: bool,
 }
@@ -94,6 +96,10 @@ impl Disk {
             }
             Order::Remove { segment } => {
                 self.segments.remove(&segment);
+                return None;
+            }
+            Order::Discard { id } => {
+                assert!(self.files.remove(&id), "a file is deleted once");
                 return None;
             }
         })
@@ -203,6 +209,7 @@ impl World {
             checkpoints: BTreeMap::new(),
             writes: VecDeque::new(),
             others: VecDeque::new(),
+            files: BTreeSet::new(),
             segments_max,
             failing: false,
         };
@@ -352,9 +359,17 @@ impl World {
                 }
             }
             (Event::Deliver { key, message }, Some(Link::Consumer(consumer))) => {
-                let number = u64::from_be_bytes(message.body[..8].try_into().expect("eight octets"));
                 let place = place_of(consumer);
-                assert!(message.body[8..].iter().all(|&octet| octet == number as u8), "the body is what was sent");
+                let number = match message.large() {
+                    Some(large) => {
+                        assert!(self.disk.files.contains(&large.id), "{place}: the file {} is gone", large.id);
+                        assert_eq!(large.id >> 32, consumer.queue as u64);
+                        large.id & u64::from(u32::MAX)
+                    }
+                    None => u64::from_be_bytes(message.body[..8].try_into().expect("eight octets")),
+                };
+                let intact = |body: &[u8]| body[8..].iter().all(|&octet| octet == number as u8);
+                assert!(message.content == Content::File || intact(&message.body), "the body is what was sent");
                 let durable = message.header.durable;
                 if !durable {
                     // It may be gone after a crash, but never come from nowhere.
@@ -391,7 +406,12 @@ impl World {
                 let mut body = number.to_be_bytes().to_vec();
                 body.resize(size, number as u8);
                 let header = Header { durable, ..Header::default() };
-                let message = Message { header, ..Message::new(Bytes::from(body)) };
+                let mut message = Message { header, ..Message::new(Bytes::from(body)) };
+                if choice == 0 {
+                    let large = Large { id: (producer.queue as u64) << 32 | number, bytes: 1 << 20, checksum: 0 };
+                    self.disk.files.insert(large.id);
+                    message = Message { content: Content::File, body: large.encode(), ..message };
+                }
                 for place in places(producer.queue) {
                     self.fates.insert((place, number), Fate::default());
                 }
@@ -461,6 +481,9 @@ impl World {
         }
         let (store, restored, last_number, last_queue) = recovery.finish();
         self.store = store;
+        // What a start does with files that no message names.
+        self.disk.files =
+            self.store.files().inspect(|id| assert!(self.disk.files.contains(id), "no file {id}")).collect();
         self.core = Self::core(self.memory);
         self.core.restore_numbers(last_number, last_queue);
         restored.iter().for_each(|queue| self.core.restore(queue));
@@ -513,6 +536,14 @@ impl World {
         }
         let left: Vec<_> = self.core.queue_views().filter(|queue| queue.messages > 0).collect();
         assert!(left.is_empty(), "{left:?}");
+        for _ in 0..5_000 {
+            self.turn();
+            self.step_disk();
+            if self.disk.files.is_empty() {
+                break;
+            }
+        }
+        assert!(self.disk.files.is_empty(), "nobody needs {:?}", self.disk.files);
     }
 
     fn check_space(&self) {

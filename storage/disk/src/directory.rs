@@ -6,6 +6,8 @@
 //!   directory.json               identity, version of the format, number of shards
 //!   journal-0/                   of shard 0
 //!     0000000000000001.segment
+//!   large/                       messages that are too large for a journal
+//!     0000000000000001.large
 //! ```
 
 use std::fs::{self, File};
@@ -105,6 +107,11 @@ impl DataDirectory {
             }
         };
         Self::with(path, description, lock)
+    }
+
+    /// Where large messages are.
+    pub fn large(&self) -> LargeFiles {
+        LargeFiles { path: self.path.join("large"), access: self.access }
     }
 
     /// Takes a data directory that is there.
@@ -280,7 +287,30 @@ pub struct JournalFiles {
     pub(crate) access: Access,
 }
 
+/// Where large messages are.
+#[derive(Clone, Debug)]
+pub struct LargeFiles {
+    pub(crate) path: PathBuf,
+    pub(crate) access: Access,
+}
+
+impl LargeFiles {
+    /// The part of an id that counts; the rest is the shard that made it.
+    pub const COUNTER: u64 = (1 << 48) - 1;
+
+    /// The file of a message.
+    pub fn file(&self, id: u64) -> PathBuf {
+        self.path.join(format!("{id:016x}.large"))
+    }
+}
+
 impl JournalFiles {
+    /// The file of a large message.
+    pub(crate) fn large_file(&self, id: u64) -> PathBuf {
+        let directory = self.path.parent().unwrap_or(&self.path);
+        LargeFiles { path: directory.join("large"), access: self.access }.file(id)
+    }
+
     /// Where they are.
     pub fn path(&self) -> &Path {
         &self.path

@@ -91,7 +91,9 @@ impl Disk {
         let to = match order {
             Order::Write { .. } => &self.writes,
             Order::Read { .. } => &self.reads,
-            Order::Prepare { .. } | Order::Remove { .. } | Order::Checkpoint { .. } => &self.preparations,
+            Order::Prepare { .. } | Order::Remove { .. } | Order::Checkpoint { .. } | Order::Discard { .. } => {
+                &self.preparations
+            }
         };
         to.send(order).expect("the threads of a disk live as long as it");
     }
@@ -190,6 +192,13 @@ impl Worker {
                 self.forget(segment);
                 let removed = fs::remove_file(self.journal.segment(segment));
                 removed.err().map(|error| Done::Failed { what: "remove a segment", error })
+            }
+            Order::Discard { id } => {
+                // What cannot be removed now is at the next start.
+                if let Err(error) = fs::remove_file(self.journal.large_file(id)) {
+                    tracing::warn!(target: "heddle::storage", id, %error, "the file of a large message stays");
+                }
+                None
             }
             Order::Checkpoint { segment, bytes } => Some(match self.journal.write_checkpoint(segment, &bytes) {
                 Ok(()) => Done::Checkpointed { segment },

@@ -6,9 +6,10 @@
 
 mod directory;
 mod disk;
+pub mod large;
 mod probe;
 
-pub use directory::{DataDirectory, DirectoryError, JournalFiles};
+pub use directory::{DataDirectory, DirectoryError, JournalFiles, LargeFiles};
 pub use disk::{Disk, DiskConfig};
 pub use engine_rt::{Access, Sync};
 pub use probe::{Probe, probe};

@@ -43,6 +43,11 @@ pub enum Order {
         /// Its number.
         segment: u64,
     },
+    /// Delete the file of a large message that is no longer needed.
+    Discard {
+        /// The file's id.
+        id: u64,
+    },
 }
 
 /// What became of an order.

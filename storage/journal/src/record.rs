@@ -33,6 +33,8 @@ impl Numbers<'_> {
 pub struct Properties {
     /// Whether it outlives the node. If not, it is here because memory was short, and a replay skips it.
     pub durable: bool,
+    /// Whether the body only says which file the message is in.
+    pub large: bool,
     /// Priority, 0 to 9 in practice.
     pub priority: u8,
     /// The transfer's message-format.
@@ -288,7 +290,7 @@ impl Properties {
     #[inline]
     fn encode(&self, numbers: usize) -> [u8; PROPERTIES] {
         let mut octets = [0; PROPERTIES];
-        octets[0] = u8::from(self.durable);
+        octets[0] = u8::from(self.durable) | u8::from(self.large) << 1;
         octets[1] = self.priority;
         octets[4..8].copy_from_slice(&self.format.to_le_bytes());
         octets[8..16].copy_from_slice(&self.expires_ms.to_le_bytes());
@@ -299,9 +301,10 @@ impl Properties {
 
     /// The properties, and how many numbers follow.
     fn decode(fields: &mut Fields<'_>) -> Option<(Self, usize)> {
-        let [durable @ 0..=1, priority, _, _] = fields.array()? else { return None };
+        let [flags @ 0..=3, priority, _, _] = fields.array()? else { return None };
+        let (durable, large) = (flags & 1 != 0, flags & 2 != 0);
         let (format, expires_ms, delivery_count) = (fields.u32()?, fields.u64()?, fields.u32()?);
-        Some((Self { durable: durable == 1, priority, format, expires_ms, delivery_count }, fields.u32()? as usize))
+        Some((Self { durable, large, priority, format, expires_ms, delivery_count }, fields.u32()? as usize))
     }
 }
 

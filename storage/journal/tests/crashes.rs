@@ -41,7 +41,8 @@ impl Disk {
     }
 
     fn append(&mut self, body: &[u8]) {
-        let properties = Properties { durable: true, priority: 4, format: 0, expires_ms: 0, delivery_count: 0 };
+        let properties =
+            Properties { durable: true, large: false, priority: 4, format: 0, expires_ms: 0, delivery_count: 0 };
         let record = Record::Message { properties, queues: Numbers(&[3, 0, 0, 0, 0, 0, 0, 0]), body };
         loop {
             match self.writer.append(&record) {

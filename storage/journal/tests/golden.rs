@@ -7,13 +7,13 @@ const FILE: &str = "tests/golden/version-1.segment";
 const DIRECTORY: [u8; 16] = *b"golden directory";
 
 fn properties(priority: u8, format: u32, expires_ms: u64) -> Properties {
-    Properties { durable: true, priority, format, expires_ms, delivery_count: 0 }
+    Properties { durable: true, large: false, priority, format, expires_ms, delivery_count: 0 }
 }
 
 fn records() -> Vec<Record<'static>> {
     const TWO: [u8; 16] = [1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0];
     const PLACE: [u8; 24] = [2, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0];
-    let aside = Properties { durable: false, ..properties(9, 7, 1_700_000_000_000) };
+    let aside = Properties { durable: false, large: true, ..properties(9, 7, 1_700_000_000_000) };
     vec![
         Record::QueueDeclared { queue: 1, routing: 0, purpose: 0, address: "orders", name: "orders" },
         Record::QueueDeclared { queue: 2, routing: 1, purpose: 1, address: "prices", name: "prices.für.Köln" },

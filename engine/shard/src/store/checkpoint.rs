@@ -11,6 +11,7 @@ use rkyv::rancor;
 use rkyv::util::AlignedVec;
 use storage_journal::{Position, SegmentState, Segments, open_checkpoint, seal_checkpoint};
 
+use super::files::Files;
 use super::names::Names;
 use super::pages::Run;
 use super::recovery::{Returning, routing_number, routing_of};
@@ -28,6 +29,8 @@ struct Checkpoint {
     segments: Vec<SegmentEntry>,
     queues: Vec<QueueEntry>,
     failures: Vec<(u64, u32)>,
+    /// Messages in files: name, queue, file.
+    files: Vec<(u64, u64, u64)>,
 }
 
 #[derive(rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
@@ -110,6 +113,7 @@ pub(super) struct State {
     pub segments: Segments,
     pub queues: HashMap<u64, Returning>,
     pub failures: HashMap<u64, u32>,
+    pub files: Files,
     pub messages: u64,
 }
 
@@ -128,6 +132,8 @@ impl Store {
         for (&queue, stored) in self.queues.iter().filter(|(_, stored)| stored.declared != 0) {
             let Some((declared, body_bytes)) = core.declared(queue) else { continue };
             let mut names = core.resident(queue);
+            // What left since, and is said later, is here still.
+            names.extend(core.unsaid(queue, position.sequence));
             names.retain(|&name| name < position.sequence);
             // What is read may have been written again since it was ordered, like what is in memory.
             let reading = stored.reading.iter().map(|reading| &reading.run).filter(|run| run.durable);
@@ -158,6 +164,7 @@ impl Store {
             segments: segments.collect(),
             queues,
             failures: self.failures.iter().map(|(&name, &count)| (name, count)).collect(),
+            files: self.files.messages().collect(),
         };
         let contents = rkyv::to_bytes::<rancor::Error>(&checkpoint).expect("a state can be written down");
         seal_checkpoint(self.config.directory, &contents)
@@ -227,7 +234,10 @@ pub(super) fn read(config: &StoreConfig, bytes: &[u8]) -> Result<State, &'static
         }
         queues.insert(entry.queue, returning);
     }
+    let mut files = Files::default();
+    checkpoint.files.into_iter().for_each(|(name, queue, id)| files.keep(name, queue, id));
     Ok(State {
+        files,
         position: Position {
             segment: checkpoint.segment,
             batch: checkpoint.batch,

@@ -10,6 +10,7 @@
 //! It does no I/O: `poll_order` says what the disk is to do, `handle_done` takes what came of it.
 
 mod checkpoint;
+mod files;
 mod names;
 mod offline;
 mod pages;
@@ -22,7 +23,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use bytes::Bytes;
 use engine_core::fact::{Fact, Purpose, Resident, Target};
-use engine_core::message::{Header, Message};
+use engine_core::message::{Content, Header, Message};
 use engine_core::{Core, Room};
 use storage_journal::format::BLOCK;
 use storage_journal::{
@@ -33,6 +34,7 @@ use crate::limits::{
     ALLOWANCE_SEGMENTS, AREA_BYTES_USUAL, MARK_NS, PENDING_HIGH, PENDING_LOW, READS_MAX, RETRY_NS, SEGMENTS_AHEAD,
     SEGMENTS_SPARE, UNAWAITED_BYTES, UNAWAITED_NS,
 };
+use files::Files;
 pub use offline::{Copy, Extract, Part};
 use pages::{Pages, Run, Sealing, block};
 pub use recovery::Recovery;
@@ -163,6 +165,7 @@ pub struct Store {
     hungry: Vec<u64>,
     /// No segment is used again before this number is durable.
     free_after: u64,
+    files: Files,
     numbers: Vec<u8>,
     buffers: Buffers,
     totals: StoreTotals,
@@ -202,6 +205,7 @@ impl Store {
             since: position.sequence,
             hungry: Vec::new(),
             free_after: 0,
+            files: Files::default(),
             numbers: Vec::new(),
             buffers: Buffers::new(),
             totals: StoreTotals::default(),
@@ -283,6 +287,9 @@ impl Store {
         while let Some(name) = core.poll_released() {
             self.release(name);
         }
+        while let Some(id) = core.poll_unwanted() {
+            self.orders.push_back(Order::Discard { id });
+        }
     }
 
     fn handle_fact(&mut self, core: &Core, fact: Fact) {
@@ -317,9 +324,10 @@ impl Store {
     }
 
     fn store(&mut self, core: &Core, number: u64, targets: &[Target], message: &Message) {
-        let Message { header, format, body, expires_wall_ms } = message;
+        let Message { header, format, body, content, expires_wall_ms } = message;
         let properties = Properties {
             durable: header.durable,
+            large: *content == Content::File,
             priority: header.priority,
             format: *format,
             expires_ms: expires_wall_ms.map_or(0, NonZeroU64::get),
@@ -335,6 +343,9 @@ impl Store {
         self.numbers = numbers;
         let place = self.writer.place();
         for (target, name) in targets.iter().zip(number..) {
+            if let Some(large) = message.large() {
+                self.files.keep(name, target.queue, large.id);
+            }
             let stored = self.queues.entry(target.queue).or_default();
             if target.resident == Resident::No && stored.pages.push(name, header.durable, place) == Sealing::New {
                 self.unsealed.push((target.queue, name));
@@ -381,11 +392,14 @@ impl Store {
         if !self.failures.is_empty() {
             self.failures.remove(&name);
         }
+        // What says so lies before the next number.
+        self.files.release(name, self.writer.next_sequence() - 1);
     }
 
     fn drop_queue(&mut self, queue: u64) {
         let Some(stored) = self.queues.remove(&queue) else { return };
         self.segments.handle_released(stored.declared);
+        self.files.release_queue(queue, self.writer.next_sequence() - 1);
         let runs = stored.pages.runs.iter().chain(stored.reading.iter().map(|reading| &reading.run));
         runs.for_each(|run| self.segments.handle_dropped(run.segment, run.names.len() as u64));
     }
@@ -552,8 +566,11 @@ impl Store {
         Ok(())
     }
 
-    /// Segments that are no longer needed serve again.
+    /// Segments that are no longer needed serve again, files go.
     fn free(&mut self) {
+        while let Some(id) = self.files.poll_unneeded(self.durable) {
+            self.orders.push_back(Order::Discard { id });
+        }
         while self.durable >= self.free_after
             && let Some(segment) = self.segments.poll_free(self.durable)
         {
@@ -618,6 +635,11 @@ impl Store {
         let open = self.open_ns.map(|since_ns| since_ns + UNAWAITED_NS);
         let rewriting = self.rewriting.as_ref().and_then(Rewriting::deadline);
         [self.no_room.then_some(self.retry_ns), mark, open, rewriting].into_iter().flatten().min()
+    }
+
+    /// The files of large messages that are needed.
+    pub fn files(&self) -> impl Iterator<Item = u64> {
+        self.files.ids()
     }
 
     /// Whether something is still to be written: what is not on stable storage, or the mark behind it.
@@ -744,7 +766,8 @@ fn message(record: &Record<'_>, body: impl FnOnce(&[u8]) -> Bytes) -> Option<Mes
     else {
         return None;
     };
-    let Properties { durable, priority, format, expires_ms, delivery_count } = *properties;
+    let Properties { durable, large, priority, format, expires_ms, delivery_count } = *properties;
     let header = Header { durable, priority, first_acquirer: false, delivery_count };
-    Some(Message { header, format, body: body(found), expires_wall_ms: NonZeroU64::new(expires_ms) })
+    let content = if large { Content::File } else { Content::Here };
+    Some(Message { header, format, body: body(found), content, expires_wall_ms: NonZeroU64::new(expires_ms) })
 }

@@ -8,10 +8,12 @@ use std::collections::{BTreeMap, HashMap};
 use engine_core::Restored;
 use engine_core::command::RoutingType;
 use engine_core::fact::{Declared, Purpose};
+use engine_core::message::Large;
 use storage_journal::format::BLOCK;
 use storage_journal::{Batch, Ended, Fault, FaultKind, Position, Record, Replay, Segments, scan_batches};
 
 use super::checkpoint;
+use super::files::Files;
 use super::pages::{Pages, Run, block};
 use super::{Entry, Store, StoreConfig, Stored, entries};
 
@@ -36,6 +38,7 @@ pub struct Recovery {
     queues: HashMap<u64, Returning>,
     failures: HashMap<u64, u32>,
     last_queue: u64,
+    files: Files,
     /// Segments that hold no batch.
     empty: Vec<u64>,
     messages: u64,
@@ -55,6 +58,7 @@ impl Recovery {
             queues: HashMap::new(),
             failures: HashMap::new(),
             last_queue: 0,
+            files: Files::default(),
             empty: Vec::new(),
             messages: 0,
             first: 0,
@@ -75,6 +79,7 @@ impl Recovery {
             queues: state.queues,
             failures: state.failures,
             last_queue: state.last_queue,
+            files: state.files,
             empty: Vec::new(),
             messages: state.messages,
             first: state.position.segment,
@@ -105,8 +110,8 @@ impl Recovery {
     /// # Errors
     /// When the journal is damaged.
     pub fn handle_segment(&mut self, number: u64, bytes: &[u8]) -> Result<(), Fault> {
-        let Self { replay, segments, queues, failures, last_queue, messages, .. } = self;
-        let mut state = State { segments, queues, failures, last_queue, messages };
+        let Self { replay, segments, queues, failures, last_queue, files, messages, .. } = self;
+        let mut state = State { segments, queues, failures, last_queue, files, messages };
         let mut begun = false;
         let mut last = None;
         let mut fault = None;
@@ -140,8 +145,8 @@ impl Recovery {
 
     /// Takes what can be read of a segment, whatever is damaged in it and before it.
     pub fn salvage_segment(&mut self, number: u64, bytes: &[u8]) {
-        let Self { segments, queues, failures, last_queue, messages, .. } = self;
-        let mut state = State { segments, queues, failures, last_queue, messages };
+        let Self { segments, queues, failures, last_queue, files, messages, .. } = self;
+        let mut state = State { segments, queues, failures, last_queue, files, messages };
         let (mut begun, mut last) = (false, None);
         let mut next = self.salvaged.map_or(1, |position| position.sequence);
         scan_batches(self.config.directory, number, bytes, |sequence, batch, record| {
@@ -195,6 +200,12 @@ impl Recovery {
             restored.push(Restored { declared, messages, bytes: messages * returning.average.0 });
         }
         restored.sort_by_key(|restored| restored.declared.queue);
+        // A queue may be gone without a word, with the node that it belonged to.
+        for (name, queue, id) in self.files.messages() {
+            if store.queues.get(&queue).is_some_and(|stored| stored.pages.holds(name)) {
+                store.files.keep(name, queue, id);
+            }
+        }
         (store, restored, position.sequence - 1, self.last_queue)
     }
 }
@@ -211,6 +222,7 @@ struct State<'a> {
     queues: &'a mut HashMap<u64, Returning>,
     failures: &'a mut HashMap<u64, u32>,
     last_queue: &'a mut u64,
+    files: &'a mut Files,
     messages: &'a mut u64,
 }
 
@@ -219,10 +231,16 @@ impl State<'_> {
         match *record {
             Record::Message { properties, body, .. } | Record::Moved { properties, body, .. } => {
                 if properties.durable {
+                    if let Some(large) = Large::decode(body).filter(|_| properties.large) {
+                        entries(record, sequence, |entry| self.files.keep(entry.name, entry.queue, large.id));
+                    }
                     self.handle_message(sequence, batch, record, body.len());
                 }
             }
-            Record::Acknowledged { queue, first, last } => self.handle_acknowledged(queue, first, last),
+            Record::Acknowledged { queue, first, last } => {
+                self.files.release_range(queue, first, last, sequence);
+                self.handle_acknowledged(queue, first, last);
+            }
             Record::Failed { queue, message, count } => {
                 if self.queues.contains_key(&queue) {
                     self.failures.insert(message, count);
@@ -249,6 +267,7 @@ impl State<'_> {
                 self.segments.handle_stored(sequence, 1, record.bytes());
             }
             Record::QueueDeleted { queue } => {
+                self.files.release_queue(queue, sequence);
                 self.handle_acknowledged(queue, 0, u64::MAX);
                 if let Some(returning) = self.queues.remove(&queue) {
                     self.segments.handle_released(returning.number);
