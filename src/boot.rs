@@ -16,6 +16,7 @@ use engine_core::limits::{CoreConfig, WhenFull};
 use engine_rt::{Clock, InboxSender, Listener, ShardThread, Waker};
 use engine_shard::Engine;
 use engine_shard::placement::Placement;
+use storage_disk::large::Large;
 
 use crate::config::{self, Config, Mechanism, Routing, Sasl, Transport};
 use crate::data::{Storage, StorageError};
@@ -23,6 +24,10 @@ use crate::http;
 use crate::snapshot::{Node, State};
 use crate::users::Users;
 
+/// Messages that are larger and come in several frames go through files, octets.
+const LARGE_ABOVE: u64 = 1 << 20;
+/// Largest message without a journal, octets: it is in memory as a whole.
+const IN_MEMORY_MAX: u64 = 128 << 20;
 /// Things that wait for a shard at once.
 const INBOX_CAPACITY: usize = 1024;
 /// Passwords that wait to be verified; more are told to try again.
@@ -195,7 +200,12 @@ fn frontend_config(config: &Config, bound: &[SocketAddr]) -> Result<FrontendConf
             handle_max: listener.handle_max,
             idle_timeout_ms: listener.idle_timeout_ms,
             handshake_timeout_ms: listener.handshake_timeout_ms,
-            max_message_size: listener.max_message_size,
+            max_message_size: if config.storage.enabled {
+                listener.max_message_size
+            } else {
+                listener.max_message_size.min(IN_MEMORY_MAX)
+            },
+            stream_above: if config.storage.enabled { LARGE_ABOVE } else { u64::MAX },
             sasl: match listener.sasl {
                 Sasl::Required => amqp_proto::Sasl::Required,
                 Sasl::Optional => amqp_proto::Sasl::Optional,
@@ -269,6 +279,7 @@ fn start_shards(
     let (senders, inboxes): (Vec<_>, Vec<_>) =
         wakers.iter().map(|waker| engine_rt::inbox(INBOX_CAPACITY, waker.clone())).unzip();
     let mut threads = Vec::new();
+    let large = storage.as_ref().map(Storage::large);
     let mut journals = storage.map(Storage::into_journals);
     let meshes = engine_shard::mesh(&wakers).into_iter();
     let shards = meshes.zip(inboxes).zip(listeners).zip(wakers.iter().cloned()).zip(cores);
@@ -285,11 +296,18 @@ fn start_shards(
             }
             None => None,
         };
+        let large = match &large {
+            Some((files, first)) => Some(
+                Large::start(files.clone(), u64::from(shard) << 48 | first, waker.clone())
+                    .map_err(system(format!("cannot start the disk of shard {shard}")))?,
+            ),
+            None => None,
+        };
         let run = move || async move {
             let mut core = Core::new(core_config);
             let journal = journal.map(|recovered| recovered.restore(&mut core));
             let engine = Engine::new(core, mesh, placement, journal);
-            let parts = Parts { engine, waker, inbox, peers, clock, listeners, node_id };
+            let parts = Parts { engine, waker, inbox, peers, clock, listeners, large, node_id };
             let ended = Frontend::new(front, parts).map_err(Into::into).and_then(|mut frontend| frontend.run());
             if let Err(error) = ended {
                 // A shard that cannot go on serves nobody: its queues must not look alive, and nothing may be acknowledged.

@@ -147,7 +147,7 @@ impl Default for Listener {
             sasl: Sasl::Optional,
             mechanisms: vec![Mechanism::Anonymous],
             max_frame_size: amqp.max_frame_size,
-            max_message_size: amqp.max_message_size,
+            max_message_size: 4 << 30,
             channel_max: amqp.channel_max,
             handle_max: amqp.handle_max,
             idle_timeout_ms: amqp.idle_timeout_ms,

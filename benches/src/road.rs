@@ -13,7 +13,7 @@ use amqp_codec::performative::{
 use amqp_codec::section;
 use amqp_net::Arena;
 use amqp_proto::{AttachReply, Config, Connection, Event, Input, LinkId, Out, Outcome, Part, Send, Settled};
-use engine_core::message::{Header, Message};
+use engine_core::message::{Content, Header, Message};
 
 use crate::queue::Queue;
 
@@ -163,6 +163,7 @@ impl Road {
                 header: Header { durable: header.durable, priority: header.priority, ..Header::default() },
                 format: delivery.format,
                 body: self.arena.copy(&delivery.payload[sections.kept()..]),
+                content: Content::Here,
                 expires_wall_ms: None,
             };
             self.queue.deliver(delivery.delivery, message);

@@ -2,6 +2,7 @@
 
 mod copy;
 mod open;
+mod portable;
 mod tools;
 
 pub use open::{Storage, StorageError};

@@ -2,6 +2,7 @@
 //!
 //! Shards are read in parallel, each by one thread that reads and one that takes what was read.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -11,7 +12,8 @@ use engine_rt::Waker;
 use engine_shard::Journal;
 use engine_shard::limits::CHECKPOINT_SEGMENTS;
 use engine_shard::store::{Recovery, Store, StoreConfig, StoreError};
-use storage_disk::{Access, DataDirectory, DirectoryError, Disk, DiskConfig, JournalFiles, Sync, probe};
+use storage_disk::large::sweep;
+use storage_disk::{Access, DataDirectory, DirectoryError, Disk, DiskConfig, JournalFiles, LargeFiles, Sync, probe};
 use storage_journal::{Buffer, Fault};
 
 use super::copy::{Target, copy_journals};
@@ -102,6 +104,8 @@ impl Started {
 /// The node's storage.
 pub struct Storage {
     journals: Vec<Recovered>,
+    /// Where large messages are, and the first counter of an id that none has.
+    large: (LargeFiles, u64),
     /// Held as long as the process lives.
     _directory: &'static DataDirectory,
 }
@@ -146,7 +150,18 @@ impl Storage {
             .into_iter()
             .map(|reader| reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
             .collect();
-        Ok(Self { journals: journals?, _directory: directory })
+        let journals = journals?;
+        let needed = journals.iter().flat_map(|journal| journal.store.files());
+        let needed: HashSet<u64> = needed.map(|large| large.id).collect();
+        let files = directory.large();
+        let first = sweep(&files, |id| needed.contains(&id))
+            .map_err(|error| StorageError::Probe { path: directory.path().to_owned(), error })?;
+        Ok(Self { journals, large: (files, first), _directory: directory })
+    }
+
+    /// Where large messages are, and the first counter of an id that none has.
+    pub fn large(&self) -> (LargeFiles, u64) {
+        self.large.clone()
     }
 
     /// One journal for each shard, in their order.

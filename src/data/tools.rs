@@ -2,32 +2,26 @@
 //!
 //! Read-only but for `import` and `compact`. Progress goes to standard error, results to standard output.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal as _, Write};
-use std::num::NonZeroU64;
+use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use bytes::Bytes;
 use clap::{Args, Subcommand};
-use engine_core::command::RoutingType;
-use engine_core::fact::{Declared, Purpose};
-use engine_core::message::{Header, Message};
+use engine_core::message::Large;
 use engine_shard::limits::CHECKPOINT_SEGMENTS;
-use engine_shard::store::{Extract, Recovery, StoreConfig};
-use serde::{Deserialize, Serialize};
-use storage_disk::{DataDirectory, JournalFiles, Sync};
-use storage_journal::Replay;
+use engine_shard::store::{Recovery, StoreConfig};
+use serde::Serialize;
+use storage_disk::large::read_part;
+use storage_disk::{DataDirectory, LargeFiles, Sync};
+use storage_journal::{Buffer, Replay};
 
-use super::copy::{Target, copy_journals, extract, new_journals};
-use super::open::identity;
+use super::copy::{Target, copy_journals, extract};
+use super::portable::{Extent, export, import};
 
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+pub(super) type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// Length of new segments, octets.
-const SEGMENT_BYTES: u64 = 64 << 20;
+/// Octets of a large message that are read at once.
+pub(super) const FILE_PART: usize = 1 << 20;
 /// How often progress is told.
 const PROGRESS: Duration = Duration::from_millis(200);
 
@@ -36,7 +30,7 @@ const PROGRESS: Duration = Duration::from_millis(200);
 pub struct Where {
     /// The data directory.
     #[arg(long, value_name = "DIR", default_value = "./heddle-data")]
-    data_dir: PathBuf,
+    pub(super) data_dir: PathBuf,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -86,24 +80,26 @@ pub fn run(command: DataCommand) -> Result<()> {
         DataCommand::Check(place) => check(&place),
         DataCommand::Stat(place) => stat(&place),
         DataCommand::Print(place) => print(&place),
-        DataCommand::Export { place, output, damaged } => export(&place, &output, damaged),
+        DataCommand::Export { place, output, damaged } => {
+            export(&place, &output, if damaged { Extent::Readable } else { Extent::Everything })
+        }
         DataCommand::Import { place, input, shards } => import(&place, &input, shards),
         DataCommand::Compact(place) => compact(&place),
     }
 }
 
 /// A line on the terminal that changes while something goes on.
-struct Progress {
+pub(super) struct Progress {
     what: &'static str,
     last: Instant,
 }
 
 impl Progress {
-    fn new(what: &'static str) -> Self {
+    pub(super) fn new(what: &'static str) -> Self {
         Self { what, last: Instant::now() }
     }
 
-    fn tell(&mut self, text: impl FnOnce() -> String) {
+    pub(super) fn tell(&mut self, text: impl FnOnce() -> String) {
         if io::stderr().is_terminal() && self.last.elapsed() > PROGRESS {
             self.last = Instant::now();
             eprint!("\r{}: {}\x1b[K", self.what, text());
@@ -127,7 +123,7 @@ struct Damage {
     what: String,
 }
 
-fn config(directory: &DataDirectory, shard: u16) -> StoreConfig {
+pub(super) fn config(directory: &DataDirectory, shard: u16) -> StoreConfig {
     StoreConfig {
         shard,
         directory: directory.id(),
@@ -166,6 +162,14 @@ fn check(place: &Where) -> Result<()> {
         }
         torn += u32::from(recovery.ended().is_some_and(|ended| ended.torn));
         messages += recovery.messages();
+        let (store, ..) = recovery.finish();
+        let files = directory.large();
+        for large in store.files() {
+            progress.tell(|| format!("shard {shard}, large message {:016x}", large.id));
+            if let Err(what) = check_file(&files, &large) {
+                damages.push(Damage { shard, file: files.file(large.id), offset: 0, what });
+            }
+        }
     }
     drop(progress);
     if place.json {
@@ -184,6 +188,24 @@ fn check(place: &Where) -> Result<()> {
         }
     }
     if damages.is_empty() { Ok(()) } else { Err("the journal is damaged; nothing was changed".into()) }
+}
+
+/// Gives the parts of a large message.
+pub(super) fn file_parts<'a>(files: &'a LargeFiles, large: &'a Large) -> impl Iterator<Item = io::Result<Buffer>> + 'a {
+    (0..large.bytes).step_by(FILE_PART).map(move |offset| {
+        let bytes = (large.bytes - offset).min(FILE_PART as u64);
+        read_part(files, large.id, offset, usize::try_from(bytes).map_err(io::Error::other)?)
+    })
+}
+
+/// Compares a large message with its checksum.
+pub(super) fn check_file(files: &LargeFiles, large: &Large) -> std::result::Result<(), String> {
+    let mut checksum = 0;
+    for part in file_parts(files, large) {
+        let part = part.map_err(|error| format!("the file of a large message cannot be read: {error}"))?;
+        checksum = crc32c::crc32c_append(checksum, part.bytes());
+    }
+    if checksum == large.checksum { Ok(()) } else { Err("the checksum of a large message does not match".to_owned()) }
 }
 
 #[derive(Serialize)]
@@ -265,137 +287,6 @@ fn short(text: &str) -> String {
     if text.len() <= 200 { text.to_owned() } else { format!("{}…", text.chars().take(200).collect::<String>()) }
 }
 
-/// A line of an export.
-#[derive(Deserialize, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Line {
-    /// The first one.
-    Heddle { export: u32 },
-    /// A queue; messages that follow are in it.
-    Queue { address: String, name: String, multicast: bool, subscription: bool },
-    /// A message of the last queue.
-    Message {
-        priority: u8,
-        format: u32,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        expires_ms: Option<NonZeroU64>,
-        delivery_count: u32,
-        body: String,
-    },
-}
-
-/// Version of the lines.
-const EXPORT: u32 = 1;
-
-fn export(place: &Where, output: &str, damaged: bool) -> Result<()> {
-    let directory = DataDirectory::open_existing(&place.data_dir)?;
-    let out: Box<dyn Write> =
-        if output == "-" { Box::new(io::stdout().lock()) } else { Box::new(File::create(output)?) };
-    let mut out = BufWriter::new(out);
-    writeln!(out, "{}", serde_json::to_string(&Line::Heddle { export: EXPORT })?)?;
-    let mut progress = Progress::new("exporting");
-    let (mut queues, mut messages) = (0, 0_u64);
-    for shard in 0..directory.shards() {
-        let (source, files) = if damaged { salvage(&directory, shard)? } else { extract(&directory, shard)? };
-        for queue in source.queues() {
-            queues += 1;
-            let Declared { routing, purpose, address, name, .. } = &queue.declared;
-            let line = Line::Queue {
-                address: address.clone(),
-                name: name.clone(),
-                multicast: *routing == RoutingType::Multicast,
-                subscription: *purpose == Purpose::Subscription,
-            };
-            writeln!(out, "{}", serde_json::to_string(&line)?)?;
-            for part in source.parts(queue.declared.queue) {
-                let buffer = files.read_part(part.place, part.bytes)?;
-                let found = source
-                    .messages(&part, buffer.bytes())
-                    .map_err(|fault| format!("{}: {fault}", files.segment(part.place.segment).display()))?;
-                for (_, message) in found {
-                    messages += 1;
-                    let line = Line::Message {
-                        priority: message.header.priority,
-                        format: message.format,
-                        expires_ms: message.expires_wall_ms,
-                        delivery_count: message.header.delivery_count,
-                        body: BASE64_STANDARD.encode(&message.body),
-                    };
-                    writeln!(out, "{}", serde_json::to_string(&line)?)?;
-                }
-                progress.tell(|| format!("{messages} messages"));
-            }
-        }
-    }
-    drop(progress);
-    out.flush()?;
-    report(place, &serde_json::json!({ "queues": queues, "messages": messages }), output != "-");
-    Ok(())
-}
-
-/// What can be read of a journal.
-fn salvage(directory: &DataDirectory, shard: u16) -> Result<(Extract, JournalFiles)> {
-    let files = directory.journal(shard);
-    let mut recovery = Recovery::new(config(directory, shard));
-    for number in files.numbers()? {
-        recovery.salvage_segment(number, files.read(number)?.bytes());
-    }
-    let (store, restored, _, _) = recovery.finish();
-    Ok((Extract::new(store, restored), files))
-}
-
-fn import(place: &Where, input: &str, shards: u16) -> Result<()> {
-    if place.data_dir.join("directory.json").exists() {
-        return Err(format!("{} is a data directory: import makes a new one", place.data_dir.display()).into());
-    }
-    let mut directory = DataDirectory::open(&place.data_dir, shards.max(1), SEGMENT_BYTES, identity())?;
-    let target = Target { shards: shards.max(1), sync: Sync::AfterWrite, min_free_bytes: 0 };
-    let mut journals = new_journals(&directory, &target)?;
-    let placement = engine_shard::placement::Placement::new(target.shards);
-    let source: Box<dyn BufRead> =
-        if input == "-" { Box::new(io::stdin().lock()) } else { Box::new(BufReader::new(File::open(input)?)) };
-    let mut progress = Progress::new("importing");
-    let (mut current, mut queues, mut messages) = (None, 0, 0_u64);
-    for (index, line) in source.lines().enumerate() {
-        let fail = |error: &dyn std::fmt::Display| format!("line {}: {error}", index + 1);
-        match serde_json::from_str(&line?).map_err(|error| fail(&error))? {
-            Line::Heddle { export: EXPORT } if index == 0 => {}
-            Line::Heddle { export } => return Err(fail(&format!("version {export} of exports is not known")).into()),
-            _ if index == 0 => return Err("this is no export of heddle data".into()),
-            Line::Queue { address, name, multicast, subscription } => {
-                queues += 1;
-                let owner = usize::from(placement.owner(&address));
-                let declared = Declared {
-                    queue: 0,
-                    routing: if multicast { RoutingType::Multicast } else { RoutingType::Anycast },
-                    purpose: if subscription { Purpose::Subscription } else { Purpose::OnDemand },
-                    address,
-                    name,
-                };
-                current = journals.get_mut(owner).map(|journal| (owner, journal.queue(&declared)));
-            }
-            Line::Message { priority, format, expires_ms, delivery_count, body } => {
-                let body = BASE64_STANDARD.decode(body).map_err(|error| fail(&error))?;
-                let (owner, queue) = current.ok_or_else(|| fail(&"a message without a queue"))?;
-                let header = Header { durable: true, priority, first_acquirer: false, delivery_count };
-                let message = Message { header, format, body: Bytes::from(body), expires_wall_ms: expires_ms };
-                if let Some(journal) = journals.get_mut(owner) {
-                    journal.message(queue, message)?;
-                }
-                messages += 1;
-                progress.tell(|| format!("{messages} messages"));
-            }
-        }
-    }
-    drop(progress);
-    for journal in journals {
-        journal.finish()?;
-    }
-    directory.replace_journals(target.shards)?;
-    report(place, &serde_json::json!({ "queues": queues, "messages": messages }), true);
-    Ok(())
-}
-
 fn compact(place: &Where) -> Result<()> {
     let mut directory = DataDirectory::open_existing(&place.data_dir)?;
     let before = size(&place.data_dir)?;
@@ -417,7 +308,8 @@ fn size(folder: &Path) -> io::Result<u64> {
     Ok(bytes)
 }
 
-fn report(place: &Where, result: &serde_json::Value, to_stdout: bool) {
+/// Tells what was done.
+pub(super) fn report(place: &Where, result: &serde_json::Value, to_stdout: bool) {
     let text = if place.json {
         format!("{result:#}")
     } else {

@@ -6,6 +6,7 @@
 mod broker;
 mod command_line;
 mod durability;
+mod large;
 mod lifetime;
 mod network;
 mod observing;

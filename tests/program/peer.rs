@@ -20,6 +20,22 @@ pub fn connect(to: SocketAddr) -> TcpStream {
     stream
 }
 
+/// How the frames of a large message end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// With its last octet.
+    Whole,
+    /// In the middle, by the sender's wish.
+    Aborted,
+    /// In the middle, without a word.
+    CutOff,
+}
+
+/// The octet of a large message at a place.
+fn octet(at: usize) -> u8 {
+    (at % 251) as u8
+}
+
 /// Whether a message is to outlive the broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durable {
@@ -240,6 +256,65 @@ impl<S: Read + Write> Peer<S> {
         self.send(&out);
     }
 
+    /// Sends the frames of a message with one large data section, up to `until` octets of it; `end` ends the delivery.
+    pub fn send_large(&mut self, delivery: u32, durable: Durable, bytes: usize, end: End) {
+        let mut head = Vec::new();
+        if durable == Durable::Yes {
+            head.extend([0x00, 0x53, 0x70, 0xc0, 2, 1, 0x41]);
+        }
+        head.extend([0x00, 0x53, 0x75, 0xb0]);
+        head.extend(u32::try_from(bytes).expect("it fits").to_be_bytes());
+        let tag = delivery.to_be_bytes();
+        let mut sent = 0;
+        let limit = if end == End::Whole { bytes } else { bytes / 2 };
+        while sent < limit {
+            let first = sent == 0;
+            let part = (limit - sent).min(100_000);
+            let more = sent + part < limit || end != End::Whole;
+            let transfer = Transfer {
+                handle: 0,
+                delivery_id: first.then_some(delivery),
+                delivery_tag: first.then_some(&tag),
+                more,
+                ..Transfer::default()
+            };
+            let mut payload = if first { head.clone() } else { Vec::new() };
+            payload.extend((sent..sent + part).map(octet));
+            let mut out = Vec::new();
+            encode_transfer(&mut out, 0, &transfer, payload.len());
+            out.extend(payload);
+            self.send(&out);
+            sent += part;
+        }
+        if end == End::Aborted {
+            let mut out = Vec::new();
+            encode_transfer(&mut out, 0, &Transfer { handle: 0, aborted: true, ..Transfer::default() }, 0);
+            self.send(&out);
+        }
+    }
+
+    /// Waits for a large message: its delivery's number, and the length of its data; each octet is looked at.
+    pub fn receive_large(&mut self) -> (u32, usize) {
+        let (mut delivery, mut bytes) = (None, 0);
+        loop {
+            let (_, body) = self.frame().expect("the broker goes on");
+            let Ok((Performative::Transfer(transfer), payload)) = performative::decode(&body) else { continue };
+            let data = match delivery {
+                Some(_) => payload,
+                None => {
+                    delivery = transfer.delivery_id;
+                    let at = payload.windows(4).position(|octets| octets == [0x00, 0x53, 0x75, 0xb0]);
+                    &payload[at.expect("a data section") + 8..]
+                }
+            };
+            assert!(data.iter().zip(bytes..).all(|(&found, at)| found == octet(at)), "what was sent");
+            bytes += data.len();
+            if !transfer.more {
+                return (delivery.expect("it has begun"), bytes);
+            }
+        }
+    }
+
     /// Waits for the next outcomes: the first and last delivery, and the condition of a rejection.
     pub fn outcome(&mut self) -> (u32, u32, Option<String>) {
         self.until(|performative| {
@@ -274,6 +349,14 @@ impl<S: Read + Write> Peer<S> {
         let disposition =
             Disposition { role: Role::Receiver, first, last: Some(last), settled: true, state, batchable: false };
         self.put(&Performative::Disposition(disposition));
+    }
+
+    /// Waits for the end of a link; gives why.
+    pub fn detached(&mut self) -> String {
+        self.until(|performative| match performative {
+            Performative::Detach(detach) => Some(format!("{:?}", detach.error)),
+            _ => None,
+        })
     }
 
     /// Reads to the end; gives the error of the broker's close.

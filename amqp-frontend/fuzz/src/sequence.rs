@@ -14,7 +14,7 @@ use amqp_codec::performative::{
 use amqp_codec::{AmqpError, condition};
 use amqp_proto::{
     AttachReply, Authenticated, Closing, Config, Connection, Event, Input, OUT_SOFT_MAX, Out, Outcome, Part, Send,
-    Settled,
+    Settled, Stage,
 };
 use bytes::Bytes;
 
@@ -72,6 +72,7 @@ pub fn sequence(data: &[u8]) {
         handle_max: 7,
         incoming_window: 64,
         max_message_size: 8192,
+        stream_above: 3000,
         ..Config::default()
     };
     let machine = Connection::server(Arc::new(config), 0);
@@ -262,7 +263,10 @@ fn answer(machine: &mut Connection, out: &mut Out, (refuse, closed): (bool, &mut
                 machine.grant(link, 20);
             }
         }
-        Event::Delivery { link, delivery, .. } => machine.settle(link, delivery, delivery, Outcome::Released),
+        Event::Part { link, delivery, stage: Stage::Last, .. } | Event::Delivery { link, delivery, .. } => {
+            machine.settle(link, delivery, delivery, Outcome::Released);
+        }
+        Event::Part { .. } => {}
         Event::Credit { link, credit, drain } => {
             let body = Bytes::from_static(&[0x00, 0x53, 0x77, 0x40]);
             for key in 0..credit.min(5) {

@@ -8,6 +8,7 @@ use engine_core::key::EndKey;
 use engine_rt::{Interest, Socket};
 
 use crate::arena::Arena;
+use crate::large::Stream;
 use crate::slots::Slot;
 use crate::transport::{Received, Transport};
 
@@ -30,6 +31,10 @@ pub(crate) struct Conn {
     pub raw_out: Out,
     pub interest: Interest,
     pub dirty: bool,
+    /// Whether it is not read because a large message waits for the disk.
+    pub paused: bool,
+    /// Links that send large messages.
+    pub streams: Vec<Slot>,
     /// Whether the peer will send no more.
     pub ended: bool,
     /// Set when the connection is to move to the owner of its first link.
@@ -63,6 +68,8 @@ pub(crate) struct Link {
     pub kind: LinkKind,
     /// Until it is answered.
     pub attach: Option<Box<Attach>>,
+    /// What it has under way in parts.
+    pub stream: Option<Box<Stream>>,
 }
 
 /// What a link does.

@@ -11,10 +11,12 @@ use amqp_proto::{Authenticated, Connection, Input, Out};
 use engine_rt::{Clock, Inbox, InboxSender, Interest, Listener, Readiness, Ready, Socket, WAKER_TOKEN, Waker, wall_ms};
 use engine_shard::store::StoreError;
 use engine_shard::{Engine, Spin};
+use storage_disk::large::Large;
 
 use crate::config::{FrontendConfig, Layers, OUT_STOP_READING, SCAN_PERIOD_NS, STOP_TIMEOUT_NS};
 use crate::connection::{Conn, Link, Reading};
 use crate::inbound;
+use crate::large::LargeMessages;
 use crate::moving::Arriving;
 use crate::slots::{Slot, Slots};
 use crate::transport::{Tls, Transport, WebSocket};
@@ -70,6 +72,7 @@ pub struct Frontend {
     pub(crate) conns: Slots<Conn>,
     pub(crate) links: Slots<Link>,
     dirty: Vec<Slot>,
+    pub(crate) large: Option<LargeMessages>,
     scratch: Vec<u8>,
     plain: Vec<u8>,
     pub(crate) header: Vec<u8>,
@@ -97,6 +100,8 @@ pub struct Parts {
     pub clock: Clock,
     /// The listeners, in the order of the configuration.
     pub listeners: Vec<Listener>,
+    /// The disk for large messages; `None` where they stay in memory.
+    pub large: Option<Large>,
     /// Makes names of dynamic nodes unlike those of other runs.
     pub node_id: String,
 }
@@ -107,7 +112,7 @@ impl Frontend {
     /// # Errors
     /// When the system has no more descriptors.
     pub fn new(config: FrontendConfig, parts: Parts) -> io::Result<Self> {
-        let Parts { engine, waker, inbox, peers, clock, listeners, node_id } = parts;
+        let Parts { engine, waker, inbox, peers, clock, listeners, large, node_id } = parts;
         let readiness = Readiness::new(&waker)?;
         for (index, listener) in listeners.iter().enumerate() {
             readiness.add(std::os::fd::AsRawFd::as_raw_fd(listener), LISTENER_TOKEN | index as u64, Interest::Read)?;
@@ -128,6 +133,7 @@ impl Frontend {
             peers,
             listeners,
             dirty: Vec::new(),
+            large: large.map(LargeMessages::new),
             scratch: vec![0; READ_BYTES + largest as usize],
             plain: Vec::new(),
             header: Vec::new(),
@@ -174,6 +180,7 @@ impl Frontend {
             busy = true;
             self.handle_post(post);
         }
+        busy |= self.handle_files();
         self.handle_engine();
         self.engine.commit();
         if self.now_ns >= self.next_scan_ns {
@@ -197,7 +204,7 @@ impl Frontend {
         // What was handed over before the flag was set is seen by one more turn; what comes after it wakes.
         self.now_ns = self.clock.now_ns();
         self.engine.begin_turn(self.now_ns, self.wall_ms)?;
-        let mut found = self.handle_engine();
+        let mut found = self.handle_files() | self.handle_engine();
         while let Some(post) = self.inbox.receive() {
             found = true;
             self.handle_post(post);
@@ -272,6 +279,8 @@ impl Frontend {
             raw_out: Out::default(),
             interest: Interest::Read,
             dirty: false,
+            paused: false,
+            streams: Vec::new(),
             ended: false,
             leaving: None,
             links: Vec::new(),
@@ -319,6 +328,10 @@ impl Frontend {
         let mut input = Input::new(bytes);
         loop {
             let Some(conn) = self.conns.get_mut(slot) else { return };
+            if conn.paused {
+                conn.keep(bytes, &input);
+                break;
+            }
             if let Some(delivery) = inbound::deliver(conn, &mut self.links, &mut self.engine, self.now_ns, &mut input) {
                 self.handle_delivery(slot, &delivery, None);
                 continue;
@@ -363,9 +376,13 @@ impl Frontend {
                 self.lose(slot);
                 continue;
             }
+            if !conn.streams.is_empty() {
+                self.advance_all(slot);
+            }
+            let Some(conn) = self.conns.get_mut(slot) else { continue };
             // A machine that has more than one turn writes goes on when the socket says so.
             let unwritten = conn.waiting().max(usize::from(conn.machine.wants_room()));
-            let interest = match (unwritten, conn.machine.is_waiting()) {
+            let interest = match (unwritten, conn.machine.is_waiting() || conn.paused) {
                 (0, false) => Interest::Read,
                 (0, true) => Interest::None,
                 (waiting, false) if waiting < OUT_STOP_READING => Interest::ReadWrite,

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use engine_core::command::{self, Command, DetachMode, Publish, Settled};
 use engine_core::event::KEY_NONE;
 use engine_core::key::LinkKey;
-use engine_core::message::{Header, Message};
+use engine_core::message::{Content, Header, Message};
 use engine_shard::Engine;
 
 use crate::arena::Arena;
@@ -33,6 +33,13 @@ impl Frontend {
                 let payload = owned.as_deref().unwrap_or(whole);
                 let delivery = Delivery { link, delivery, format, settled, payload };
                 self.handle_delivery(slot, &delivery, owned.as_ref());
+            }
+            Event::Part { link, delivery, settled, format, stage, payload } => {
+                let bytes = match &payload {
+                    Payload::Borrowed(bytes) => bytes,
+                    Payload::Owned(bytes) => bytes.as_ref(),
+                };
+                self.handle_part(slot, link, (delivery, settled, format), stage, bytes);
             }
             Event::Settled(outcome) => self.handle_outcome(slot, outcome),
             Event::Credit { link, credit, drain } => self.handle_credit(slot, link, credit, drain),
@@ -132,7 +139,7 @@ impl Frontend {
             conn.leaving = Some(Leaving { owner, id, attach });
             return;
         }
-        let link = Link { conn: Some(slot), id, owner, end: None, address, kind, attach: Some(attach) };
+        let link = Link { conn: Some(slot), id, owner, end: None, address, kind, attach: Some(attach), stream: None };
         let Ok(place) = self.links.insert(link) else {
             let text = format!("this shard has {} links, which is its limit", self.config.links_max);
             let error = AmqpError::new(condition::RESOURCE_LIMIT_EXCEEDED, text);
@@ -184,7 +191,15 @@ impl Frontend {
         }
     }
 
-    fn publish(&mut self, slot: Slot, place: Slot, delivery: u32, settled: Settled, to: String, message: Message) {
+    pub(crate) fn publish(
+        &mut self,
+        slot: Slot,
+        place: Slot,
+        delivery: u32,
+        settled: Settled,
+        to: String,
+        message: Message,
+    ) {
         let Some(conn) = self.conns.get_mut(slot) else { return };
         let Some(link) = self.links.get_mut(place) else { return };
         if let LinkKind::Relay { used, .. } = &mut link.kind {
@@ -219,6 +234,7 @@ impl Frontend {
             address: String::new(),
             kind,
             attach: None,
+            stream: None,
         };
         match self.links.insert(link) {
             Ok(place) => {
@@ -305,6 +321,7 @@ impl Frontend {
     }
 
     fn release_link(&mut self, place: Slot, mode: DetachMode) {
+        self.drop_stream(place);
         let Some(link) = self.links.get_mut(place) else { return };
         link.conn = None;
         match (link.end, &link.kind) {
@@ -367,6 +384,7 @@ fn message(header: &section::Header, format: u32, body: Bytes, wall_ms: u64) -> 
         header: Header { durable, priority, first_acquirer: true, delivery_count },
         format,
         body,
+        content: Content::Here,
         expires_wall_ms: ttl_ms.and_then(|ttl| NonZeroU64::new(wall_ms + u64::from(ttl))),
     }
 }

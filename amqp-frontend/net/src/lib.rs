@@ -6,6 +6,7 @@ mod config;
 mod connection;
 mod frontend;
 mod inbound;
+mod large;
 mod moving;
 mod outbound;
 mod slots;

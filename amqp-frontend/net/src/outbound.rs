@@ -5,11 +5,12 @@ use amqp_proto::{Closing, Outcome, Part, Send, Settled};
 use engine_core::command::{self, Command, DetachMode};
 use engine_core::event::{AttachedInfo, Event, Refusal};
 use engine_core::key::{EndKey, LinkKey};
-use engine_core::message::Message;
+use engine_core::message::{Content, Message};
 
 use crate::config::GRANT_MAX;
 use crate::connection::{Conn, Link, LinkKind};
 use crate::frontend::Frontend;
+use crate::large::{Outgoing, Stream};
 use crate::slots::{Slot, Slots};
 use crate::terminus;
 
@@ -72,8 +73,11 @@ impl Frontend {
     fn delivered(&mut self, place: Slot, sent: Option<(Slot, Due)>) {
         let Some((slot, due)) = sent else { return };
         self.touch(slot);
-        if due == Due::Credit {
+        if due != Due::Nothing {
             self.pass_credit(place);
+        }
+        if due == Due::Stream {
+            self.advance(place);
         }
     }
 
@@ -132,6 +136,10 @@ impl Frontend {
         let Some(link) = self.links.get_mut(place) else { return };
         let LinkKind::Consumer { wanted, granted, draining } = &mut link.kind else { return };
         (*wanted, *granted, *draining) = (0, 0, false);
+        if let Some(Stream::Out(outgoing)) = link.stream.as_deref_mut() {
+            outgoing.drained = true;
+            return;
+        }
         let (conn, id) = (link.conn, link.id);
         if let Some(slot) = conn
             && let Some(conn) = self.conns.get_mut(slot)
@@ -143,7 +151,10 @@ impl Frontend {
 
     /// The owner gave a link up: its queue was deleted.
     fn handle_detached(&mut self, place: Slot, refusal: Refusal) {
+        self.drop_stream(place);
         let Some(link) = self.links.remove(place) else { return };
+        // It may not have been read for the sake of this link.
+        link.conn.into_iter().for_each(|slot| self.read_on(slot));
         let Some(conn) = link.conn.and_then(|slot| self.conns.get_mut(slot)) else { return };
         conn.set_link(link.id, None);
         let error = AmqpError::new(refusal.condition, refusal.description);
@@ -161,6 +172,8 @@ fn place(link: LinkKey) -> Slot {
 enum Due {
     Nothing,
     Credit,
+    /// And a message waits to be sent in parts, or behind one that is.
+    Stream,
 }
 
 /// Writes a message to the connection of its consumer's link; gives the connection.
@@ -184,7 +197,32 @@ fn deliver(
         }
     }
     let conn = conns.get_mut(slot)?;
+    if message.content == Content::File || link.stream.is_some() {
+        wait_for_parts(link, conn, (place, key), message);
+        return Some((slot, Due::Stream));
+    }
     conn.messages_out += 1;
+    encode_header(header, message, wall_ms);
+    let (format, part) = (message.format, Part::Whole);
+    let send = Send { key, settled: Settled::No, format, prefix: header, body: &message.body, part };
+    conn.machine.send(link.id, send, &mut conn.out);
+    Some((slot, due))
+}
+
+#[cold]
+fn wait_for_parts(link: &mut Link, conn: &mut Conn, (place, key): (Slot, u64), message: &Message) {
+    let stream = link.stream.get_or_insert_with(|| {
+        conn.streams.push(place);
+        Box::new(Stream::Out(Outgoing::default()))
+    });
+    if let Stream::Out(outgoing) = stream.as_mut() {
+        outgoing.waiting.push_back((key, message.clone()));
+    }
+}
+
+/// Encodes a message's header section as it is now.
+#[inline]
+pub(crate) fn encode_header(header: &mut Vec<u8>, message: &Message, wall_ms: u64) {
     header.clear();
     section::Header {
         durable: message.header.durable,
@@ -195,14 +233,4 @@ fn deliver(
         delivery_count: message.header.delivery_count,
     }
     .encode(header);
-    let send = Send {
-        key,
-        settled: Settled::No,
-        format: message.format,
-        prefix: header,
-        body: &message.body,
-        part: Part::Whole,
-    };
-    conn.machine.send(link.id, send, &mut conn.out);
-    Some((slot, due))
 }

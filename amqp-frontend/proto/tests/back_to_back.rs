@@ -282,9 +282,8 @@ fn run(client_sends: bool, second: bool, steps: Vec<Step>) {
                 let outcome = [Outcome::Accepted, Outcome::Released, Outcome::Rejected(None), Outcome::Accepted];
                 receiver.machine.settle(to, delivery, delivery, outcome[usize::from(kind)].clone());
             }
-            Step::Settle(_) => {}
             Step::Drain if !client_sends => pair.client.machine.drain(link),
-            Step::Drain => {}
+            Step::Settle(_) | Step::Drain => {}
             Step::Wire(count) => {
                 pair.client.write(&mut pair.server.wire, pair.now_ns);
                 pair.server.write(&mut pair.client.wire, pair.now_ns);

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use engine_core::Core;
 use engine_core::fact::{Declared, Purpose};
+use engine_core::message::Large;
 use rkyv::rancor;
 use rkyv::util::AlignedVec;
 use storage_journal::{Position, SegmentState, Segments, open_checkpoint, seal_checkpoint};
@@ -29,8 +30,17 @@ struct Checkpoint {
     segments: Vec<SegmentEntry>,
     queues: Vec<QueueEntry>,
     failures: Vec<(u64, u32)>,
-    /// Messages in files: name, queue, file.
-    files: Vec<(u64, u64, u64)>,
+    files: Vec<FileEntry>,
+}
+
+/// A message in a file.
+#[derive(rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+struct FileEntry {
+    name: u64,
+    queue: u64,
+    id: u64,
+    bytes: u64,
+    checksum: u32,
 }
 
 #[derive(rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
@@ -153,6 +163,13 @@ impl Store {
                 runs,
             });
         }
+        let files = self.files.messages().map(|(name, queue, Large { id, bytes, checksum })| FileEntry {
+            name,
+            queue,
+            id,
+            bytes,
+            checksum,
+        });
         let checkpoint = Checkpoint {
             shard: self.config.shard,
             segment_bytes: self.config.segment_bytes,
@@ -164,7 +181,7 @@ impl Store {
             segments: segments.collect(),
             queues,
             failures: self.failures.iter().map(|(&name, &count)| (name, count)).collect(),
-            files: self.files.messages().collect(),
+            files: files.collect(),
         };
         let contents = rkyv::to_bytes::<rancor::Error>(&checkpoint).expect("a state can be written down");
         seal_checkpoint(self.config.directory, &contents)
@@ -235,7 +252,9 @@ pub(super) fn read(config: &StoreConfig, bytes: &[u8]) -> Result<State, &'static
         queues.insert(entry.queue, returning);
     }
     let mut files = Files::default();
-    checkpoint.files.into_iter().for_each(|(name, queue, id)| files.keep(name, queue, id));
+    for FileEntry { name, queue, id, bytes, checksum } in checkpoint.files {
+        files.keep(name, queue, Large { id, bytes, checksum });
+    }
     Ok(State {
         files,
         position: Position {

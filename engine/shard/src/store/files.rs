@@ -4,11 +4,13 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
+use engine_core::message::Large;
+
 /// The files of one shard. They are few: a message in a file is larger than a megabyte.
 #[derive(Debug, Default)]
 pub(super) struct Files {
     /// By the name of a message: its queue and its file.
-    messages: BTreeMap<u64, (u64, u64)>,
+    messages: BTreeMap<u64, (u64, Large)>,
     /// How many messages name a file.
     counts: HashMap<u64, u32>,
     /// Files that nobody needs once a number is durable.
@@ -17,9 +19,9 @@ pub(super) struct Files {
 
 impl Files {
     /// A message of a queue is in a file.
-    pub fn keep(&mut self, name: u64, queue: u64, id: u64) {
-        if self.messages.insert(name, (queue, id)).is_none() {
-            *self.counts.entry(id).or_default() += 1;
+    pub fn keep(&mut self, name: u64, queue: u64, large: Large) {
+        if self.messages.insert(name, (queue, large)).is_none() {
+            *self.counts.entry(large.id).or_default() += 1;
         }
     }
 
@@ -29,7 +31,7 @@ impl Files {
         if self.messages.is_empty() {
             return;
         }
-        let Some((_, id)) = self.messages.remove(&name) else { return };
+        let Some((_, Large { id, .. })) = self.messages.remove(&name) else { return };
         if let Some(count) = self.counts.get_mut(&id) {
             *count -= 1;
             if *count == 0 {
@@ -56,13 +58,8 @@ impl Files {
         self.unneeded.pop_front_if(|(number, _)| *number <= durable).map(|(_, id)| id)
     }
 
-    /// All that are needed.
-    pub fn ids(&self) -> impl Iterator<Item = u64> {
-        self.counts.keys().copied()
-    }
-
     /// Names, queues and files.
-    pub fn messages(&self) -> impl Iterator<Item = (u64, u64, u64)> {
-        self.messages.iter().map(|(&name, &(queue, id))| (name, queue, id))
+    pub fn messages(&self) -> impl Iterator<Item = (u64, u64, Large)> {
+        self.messages.iter().map(|(&name, &(queue, large))| (name, queue, large))
     }
 }

@@ -23,7 +23,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use bytes::Bytes;
 use engine_core::fact::{Fact, Purpose, Resident, Target};
-use engine_core::message::{Content, Header, Message};
+use engine_core::message::{Content, Header, Large, Message};
 use engine_core::{Core, Room};
 use storage_journal::format::BLOCK;
 use storage_journal::{
@@ -344,7 +344,7 @@ impl Store {
         let place = self.writer.place();
         for (target, name) in targets.iter().zip(number..) {
             if let Some(large) = message.large() {
-                self.files.keep(name, target.queue, large.id);
+                self.files.keep(name, target.queue, large);
             }
             let stored = self.queues.entry(target.queue).or_default();
             if target.resident == Resident::No && stored.pages.push(name, header.durable, place) == Sealing::New {
@@ -637,9 +637,9 @@ impl Store {
         [self.no_room.then_some(self.retry_ns), mark, open, rewriting].into_iter().flatten().min()
     }
 
-    /// The files of large messages that are needed.
-    pub fn files(&self) -> impl Iterator<Item = u64> {
-        self.files.ids()
+    /// The files of large messages that are needed, once for each message.
+    pub fn files(&self) -> impl Iterator<Item = Large> {
+        self.files.messages().map(|(_, _, large)| large)
     }
 
     /// Whether something is still to be written: what is not on stable storage, or the mark behind it.

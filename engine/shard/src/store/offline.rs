@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use engine_core::fact::Declared;
 use engine_core::limits::{CoreConfig, Storage};
-use engine_core::message::Message;
+use engine_core::message::{Large, Message};
 use engine_core::{Core, Restored};
 use storage_disk::Disk;
 use storage_journal::{Done, Fault, Place, Position, Segments, read_batches};
@@ -43,6 +43,11 @@ impl Extract {
     /// The queues.
     pub fn queues(&self) -> &[Restored] {
         &self.restored
+    }
+
+    /// The files of large messages.
+    pub fn files(&self) -> impl Iterator<Item = Large> {
+        self.store.files()
     }
 
     /// Octets of all segments, and of the messages that are needed.

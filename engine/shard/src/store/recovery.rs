@@ -201,9 +201,9 @@ impl Recovery {
         }
         restored.sort_by_key(|restored| restored.declared.queue);
         // A queue may be gone without a word, with the node that it belonged to.
-        for (name, queue, id) in self.files.messages() {
+        for (name, queue, large) in self.files.messages() {
             if store.queues.get(&queue).is_some_and(|stored| stored.pages.holds(name)) {
-                store.files.keep(name, queue, id);
+                store.files.keep(name, queue, large);
             }
         }
         (store, restored, position.sequence - 1, self.last_queue)
@@ -232,7 +232,7 @@ impl State<'_> {
             Record::Message { properties, body, .. } | Record::Moved { properties, body, .. } => {
                 if properties.durable {
                     if let Some(large) = Large::decode(body).filter(|_| properties.large) {
-                        entries(record, sequence, |entry| self.files.keep(entry.name, entry.queue, large.id));
+                        entries(record, sequence, |entry| self.files.keep(entry.name, entry.queue, large));
                     }
                     self.handle_message(sequence, batch, record, body.len());
                 }
