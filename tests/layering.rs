@@ -12,8 +12,11 @@ const ALLOWED: [(&str, &[&str]); 12] = [
     ("storage/journal", &[]),
     ("storage/disk", &["engine-rt", "storage-journal"]),
     ("engine/shard", &["engine-core", "engine-rt", "storage-disk", "storage-journal"]),
-    ("amqp-frontend/net", &["amqp-codec", "amqp-proto", "engine-core", "engine-rt", "engine-shard"]),
-    ("perf", &["amqp-codec", "engine-rt", "engine-shard"]),
+    (
+        "amqp-frontend/net",
+        &["amqp-codec", "amqp-proto", "engine-core", "engine-rt", "engine-shard", "storage-disk", "storage-journal"],
+    ),
+    ("perf", &["amqp-codec", "engine-rt", "engine-shard", "storage-disk", "storage-journal"]),
     ("benches", &["amqp-codec", "amqp-net", "amqp-proto", "engine-core", "engine-rt"]),
     ("amqp-frontend/fuzz", &["amqp-codec", "amqp-proto"]),
     (".", &["amqp-net", "amqp-proto", "engine-core", "engine-rt", "engine-shard", "storage-disk", "storage-journal"]),

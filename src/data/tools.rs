@@ -136,7 +136,7 @@ fn check(place: &Where) -> Result<()> {
     let directory = DataDirectory::open_existing(&place.data_dir)?;
     let (mut damages, mut messages, mut segments, mut torn) = (Vec::new(), 0, 0, 0);
     let mut progress = Progress::new("checking");
-    for shard in 0..directory.shards() {
+    'shards: for shard in 0..directory.shards() {
         let files = directory.journal(shard);
         for checkpoint in files.checkpoints()? {
             if let Err(what) = Recovery::resume(config(&directory, shard), &files.read_checkpoint(checkpoint)?) {
@@ -156,7 +156,7 @@ fn check(place: &Where) -> Result<()> {
             if let Err(fault) = recovery.handle_segment(number, files.read(number)?.bytes()) {
                 let file = files.segment(fault.segment);
                 damages.push(Damage { shard, file, offset: fault.offset, what: fault.to_string() });
-                break;
+                continue 'shards;
             }
             segments += 1;
         }
