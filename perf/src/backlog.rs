@@ -82,15 +82,17 @@ impl Progress {
             let messages = self.total as f64 / PARTS as f64;
             let rate = messages / self.since.elapsed().as_secs_f64();
             self.since = Instant::now();
-            let memory = self.pid.map_or(String::new(), |pid| format!("{:>8} MiB resident", resident_mib(pid)));
+            let memory =
+                self.pid.map_or(String::new(), |pid| format!("{:>8} MiB resident", resident_mib(pid, "VmRSS:")));
             println!("{:>12} messages {rate:>10.0}/s {memory}", self.part * self.total / PARTS);
         }
     }
 }
 
-fn resident_mib(pid: u32) -> u64 {
+/// Memory of a process, MiB: a line of its status.
+pub fn resident_mib(pid: u32, line: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse().ok());
+    let kib = status.lines().find_map(|text| text.strip_prefix(line)?.split_whitespace().next()?.parse().ok());
     kib.map_or(0, |kib: u64| kib / 1024)
 }
 

@@ -5,6 +5,7 @@ mod backlog;
 mod compare;
 mod durable;
 mod idle;
+mod large;
 mod load;
 mod peer;
 mod relay;
@@ -105,6 +106,8 @@ enum Command {
     Fill(backlog::Fill),
     /// Reads a queue to its end, and checks the order of what `fill` sent.
     Drain(backlog::Drain),
+    /// One large message through a broker.
+    Large(large::Options),
     /// Kills a broker again and again under load, and checks that it kept its promises.
     Audit(audit::Options),
     /// Many connections with a session and two links each, and what they cost the broker.
@@ -156,6 +159,7 @@ fn main() -> io::Result<()> {
             println!("{}", compare::percentiles(&histogram));
             Ok(())
         }
+        Command::Large(options) => large::run(&options),
         Command::Audit(options) => audit::run(&options),
         Command::Fill(options) => backlog::fill(&options),
         Command::Drain(options) => backlog::drain(&options),
