@@ -38,6 +38,13 @@ pub struct Fill {
     core: usize,
 }
 
+impl Fill {
+    /// So many messages of 1 KiB.
+    pub fn new(to: SocketAddr, count: u64, core: usize) -> Self {
+        Self { to, count, size: 1024, address: "perf.backlog".to_owned(), window: 8000, pid: None, core }
+    }
+}
+
 /// What to read.
 #[derive(Args)]
 pub struct Drain {

@@ -1,6 +1,6 @@
 //! Durable messages of 1 KiB: Heddle, Artemis and the bare device in turn, on one core and one file system.
 
-use std::io::{self, Read as _, Write as _};
+use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -12,7 +12,7 @@ use hdrhistogram::Histogram;
 use crate::compare::{environment, median, on_core};
 use crate::load::{self, Accepted, Load, Pace, Reader};
 use crate::peer::{Kept, Settle};
-use crate::server::{Server, cpu_seconds, folder, start_heddle};
+use crate::server::{Server, cpu_seconds, folder, journal, start_heddle};
 
 mod device;
 
@@ -228,17 +228,4 @@ fn heddle(options: &Options, folder: &Path, device: &Device, report: &mut Report
         us(&half, 0.99) - 2.0 * us(&own, 0.99) - 1e3,
     );
     Ok(rate)
-}
-
-/// What the journal of the only shard did so far.
-fn journal(folder: &Path) -> io::Result<serde_json::Value> {
-    let ready = std::fs::read_to_string(folder.join("broker.json"))?;
-    let ready: serde_json::Value = serde_json::from_str(&ready)?;
-    let mut stream = TcpStream::connect(ready["http"].as_str().unwrap_or_default())?;
-    stream.write_all(b"GET /state HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-    let state: serde_json::Value = serde_json::from_str(body)?;
-    Ok(state["shards"][0]["journal"].clone())
 }

@@ -10,6 +10,7 @@ mod load;
 mod peer;
 mod relay;
 mod server;
+mod space;
 
 use std::io;
 use std::net::SocketAddr;
@@ -108,6 +109,8 @@ enum Command {
     Drain(backlog::Drain),
     /// One large message through a broker.
     Large(large::Options),
+    /// How long the directory gets under steady traffic beside messages that stay.
+    Space(space::Options),
     /// Kills a broker again and again under load, and checks that it kept its promises.
     Audit(audit::Options),
     /// Many connections with a session and two links each, and what they cost the broker.
@@ -160,6 +163,7 @@ fn main() -> io::Result<()> {
             Ok(())
         }
         Command::Large(options) => large::run(&options),
+        Command::Space(options) => space::run(&options),
         Command::Audit(options) => audit::run(&options),
         Command::Fill(options) => backlog::fill(&options),
         Command::Drain(options) => backlog::drain(&options),

@@ -1,7 +1,7 @@
 //! Processes under test: started, waited for, ended.
 
-use std::io;
-use std::net::SocketAddr;
+use std::io::{self, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -78,4 +78,20 @@ pub fn cpu_seconds(pid: u32) -> f64 {
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
     (ticks(11) + ticks(12)) / 100.0
+}
+
+/// What the journal of the only shard did so far.
+///
+/// # Errors
+/// When the broker of this folder does not answer.
+pub fn journal(folder: &Path) -> io::Result<serde_json::Value> {
+    let ready = std::fs::read_to_string(folder.join("broker.json"))?;
+    let ready: serde_json::Value = serde_json::from_str(&ready)?;
+    let mut stream = TcpStream::connect(ready["http"].as_str().unwrap_or_default())?;
+    stream.write_all(b"GET /state HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    let state: serde_json::Value = serde_json::from_str(body)?;
+    Ok(state["shards"][0]["journal"].clone())
 }

@@ -9,34 +9,35 @@
 //!
 //! It does no I/O: `poll_order` says what the disk is to do, `handle_done` takes what came of it.
 
+mod buffers;
 mod checkpoint;
+mod entry;
 mod files;
 mod names;
 mod offline;
 mod pages;
+mod reading;
 mod recovery;
 mod rewriting;
 
 use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroU64;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use bytes::Bytes;
 use engine_core::fact::{Fact, Purpose, Resident, Target};
-use engine_core::message::{Content, Header, Large, Message};
+use engine_core::message::{Content, Large, Message};
 use engine_core::{Core, Room};
 use storage_journal::format::BLOCK;
-use storage_journal::{
-    Buffer, Done, Fault, Full, Numbers, Order, Position, Properties, Record, Sealed, Segments, Writer, read_batches,
-};
+use storage_journal::{Done, Fault, Full, Numbers, Order, Position, Properties, Record, Sealed, Segments, Writer};
 
 use crate::limits::{
-    ALLOWANCE_SEGMENTS, AREA_BYTES_USUAL, MARK_NS, PENDING_HIGH, PENDING_LOW, READS_MAX, RETRY_NS, SEGMENTS_AHEAD,
-    SEGMENTS_SPARE, UNAWAITED_BYTES, UNAWAITED_NS,
+    ALLOWANCE_SEGMENTS, MARK_NS, PENDING_HIGH, PENDING_LOW, RETRY_NS, SEGMENTS_AHEAD, SEGMENTS_SPARE, UNAWAITED_BYTES,
+    UNAWAITED_NS,
 };
+use buffers::Buffers;
 use files::Files;
 pub use offline::{Copy, Extract, Part};
-use pages::{Pages, Run, Sealing, block};
+use pages::{Pages, Sealing, block};
+use reading::Reading;
 pub use recovery::Recovery;
 use rewriting::Rewriting;
 
@@ -90,14 +91,6 @@ pub struct StoreTotals {
     pub live_bytes: u64,
     /// Octets that wait to be written.
     pub pending_bytes: u64,
-}
-
-/// A run that is read.
-#[derive(Debug)]
-struct Reading {
-    id: u64,
-    run: Run,
-    buffer: Option<Buffer>,
 }
 
 /// What a queue has on disk, and what of it is on the way.
@@ -404,38 +397,6 @@ impl Store {
         runs.for_each(|run| self.segments.handle_dropped(run.segment, run.names.len() as u64));
     }
 
-    /// Orders reads of what queues want, as far as it is durable and the disk takes reads.
-    fn feed(&mut self, core: &mut Core) {
-        let mut hungry = std::mem::take(&mut self.hungry);
-        hungry.retain(|&queue| self.read_ahead(core, queue));
-        self.hungry = hungry;
-    }
-
-    /// Orders reads for one queue; gives whether it still wants more.
-    fn read_ahead(&mut self, core: &mut Core, queue: u64) -> bool {
-        let Some(stored) = self.queues.get_mut(&queue) else { return false };
-        while stored.wanted > 0 && self.reads.len() < READS_MAX {
-            let ready = |run: &mut Run| run.blocks > 0 && run.last() <= self.durable;
-            let Some(run) = stored.pages.runs.pop_front_if(ready) else { break };
-            stored.wanted = stored.wanted.saturating_sub(run.bytes() as u64);
-            self.next_read += 1;
-            let id = self.next_read;
-            self.reads.insert(id, (queue, run.segment));
-            self.segments.handle_read(run.segment);
-            let buffer = self.buffers.take(run.bytes());
-            self.orders.push_back(Order::Read { id, place: run.place(), buffer });
-            stored.reading.push_back(Reading { id, run, buffer: None });
-        }
-        if stored.pages.runs.is_empty() {
-            stored.wanted = 0;
-        }
-        let wants = stored.wanted > 0;
-        if stored.reading.is_empty() && !wants {
-            core.handle_fetch_done(queue);
-        }
-        wants
-    }
-
     /// What the disk is to do next.
     pub fn poll_order(&mut self) -> Option<Order> {
         if let Some(order) = self.orders.pop_front() {
@@ -504,64 +465,6 @@ impl Store {
             }
             Done::NotCheckpointed => self.checkpoint = None,
             Done::Failed { what, error } => return Err(StoreError::Disk { what, error }),
-        }
-        Ok(())
-    }
-
-    /// A run was read: it is given to the core as soon as those before it were.
-    fn handle_read(&mut self, core: &mut Core, queue: u64, id: u64, buffer: Buffer) -> Result<(), StoreError> {
-        let Some(stored) = self.queues.get_mut(&queue) else { return Ok(()) };
-        let Some(reading) = stored.reading.iter_mut().find(|reading| reading.id == id) else { return Ok(()) };
-        reading.buffer = Some(buffer);
-        while let Some(stored) = self.queues.get_mut(&queue)
-            && stored.reading.front().is_some_and(|reading| reading.buffer.is_some())
-            && let Some(Reading { run, buffer: Some(buffer), .. }) = stored.reading.pop_front()
-        {
-            self.hand_out(core, queue, &run, buffer)?;
-        }
-        if let Some(stored) = self.queues.get(&queue)
-            && stored.reading.is_empty()
-            && stored.wanted == 0
-        {
-            core.handle_fetch_done(queue);
-        }
-        Ok(())
-    }
-
-    fn hand_out(&mut self, core: &mut Core, queue: u64, run: &Run, buffer: Buffer) -> Result<(), StoreError> {
-        let area = self.buffers.share(buffer);
-        // Bodies share the area's memory unless most of it is of other queues, which would then be kept for nothing.
-        let mut found: Vec<(u64, Message)> = Vec::with_capacity(run.names.len());
-        let mut bytes = 0;
-        let (moved, failures, segments, since) = (&mut self.moved, &self.failures, &self.segments, self.since);
-        read_batches(self.config.directory, run.place(), &area, |sequence, _, record| {
-            entries(&record, sequence, |Entry { queue: whose, name, sequence, .. }| {
-                if whose != queue || !run.names.contains(name) {
-                    return;
-                }
-                // A message that was moved while it was read is known to lie elsewhere already.
-                if sequence != name && segments.is_live(sequence) {
-                    moved.insert(name, sequence);
-                }
-                let Some(mut message) = message(&record, |body| area.slice_ref(body)) else { return };
-                message.header.first_acquirer = name >= since;
-                if let Some(&count) = failures.get(&name) {
-                    message.header.delivery_count = count;
-                }
-                bytes += message.body.len();
-                found.push((name, message));
-            });
-        })?;
-        assert_eq!(found.len(), run.names.len(), "a run has the messages that were put into it");
-        // What was written again may lie behind what came later.
-        if !found.is_sorted_by_key(|(name, _)| *name) {
-            found.sort_by_key(|(name, _)| *name);
-        }
-        for (name, mut message) in found {
-            if bytes < area.len() / 2 {
-                message.body = Bytes::copy_from_slice(&message.body);
-            }
-            core.handle_fetched(queue, name, message);
         }
         Ok(())
     }
@@ -676,98 +579,4 @@ impl StoreConfig {
     fn allowance(&self) -> u64 {
         ALLOWANCE_SEGMENTS * self.segment_bytes
     }
-}
-
-/// Memory that bodies share. It serves again when the last of them is gone, on whichever shard that is.
-struct Area {
-    buffer: Option<Buffer>,
-    home: SyncSender<Buffer>,
-}
-
-impl AsRef<[u8]> for Area {
-    fn as_ref(&self) -> &[u8] {
-        self.buffer.as_ref().map_or(&[], Buffer::bytes)
-    }
-}
-
-impl Drop for Area {
-    fn drop(&mut self) {
-        // More than are kept are given back to the system.
-        self.buffer.take().into_iter().for_each(|buffer| drop(self.home.try_send(buffer)));
-    }
-}
-
-/// Buffers for reads: to make a new one costs more than to read into it.
-#[derive(Debug)]
-struct Buffers {
-    home: SyncSender<Buffer>,
-    free: Receiver<Buffer>,
-}
-
-impl Buffers {
-    fn new() -> Self {
-        let (home, free) = sync_channel(READS_MAX);
-        Self { home, free }
-    }
-
-    fn take(&self, bytes: usize) -> Buffer {
-        let used = self.free.try_recv().ok().filter(|buffer| buffer.capacity() >= bytes);
-        let mut buffer = used.unwrap_or_else(|| Buffer::with_capacity(bytes.max(AREA_BYTES_USUAL)));
-        buffer.resize(bytes);
-        buffer
-    }
-
-    fn share(&self, buffer: Buffer) -> Bytes {
-        Bytes::from_owner(Area { buffer: Some(buffer), home: self.home.clone() })
-    }
-
-    fn give_back(&self, buffer: Buffer) {
-        // As when an area is dropped.
-        drop(self.home.try_send(buffer));
-    }
-}
-
-/// A message in a queue, as a record has it.
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    queue: u64,
-    /// Its name there.
-    name: u64,
-    /// The sequence number that it has in this record.
-    sequence: u64,
-    /// Its delivery-count, if the record says so.
-    failures: Option<u32>,
-}
-
-/// Gives the queues that a record's message is in.
-#[inline]
-fn entries(record: &Record<'_>, sequence: u64, mut take: impl FnMut(Entry)) {
-    match record {
-        Record::Message { queues, .. } => {
-            for (queue, sequence) in queues.iter().zip(sequence..) {
-                take(Entry { queue, name: sequence, sequence, failures: None });
-            }
-        }
-        Record::Moved { places, .. } => {
-            let mut numbers = places.iter();
-            let mut sequence = sequence;
-            while let (Some(queue), Some(name), Some(failures)) = (numbers.next(), numbers.next(), numbers.next()) {
-                take(Entry { queue, name, sequence, failures: u32::try_from(failures).ok() });
-                sequence += 1;
-            }
-        }
-        _ => {}
-    }
-}
-
-/// The message of a record.
-fn message(record: &Record<'_>, body: impl FnOnce(&[u8]) -> Bytes) -> Option<Message> {
-    let (Record::Message { properties, body: found, .. } | Record::Moved { properties, body: found, .. }) = record
-    else {
-        return None;
-    };
-    let Properties { durable, large, priority, format, expires_ms, delivery_count } = *properties;
-    let header = Header { durable, priority, first_acquirer: false, delivery_count };
-    let content = if large { Content::File } else { Content::Here };
-    Some(Message { header, format, body: body(found), content, expires_wall_ms: NonZeroU64::new(expires_ms) })
 }

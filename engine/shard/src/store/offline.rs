@@ -8,7 +8,8 @@ use engine_core::{Core, Restored};
 use storage_disk::Disk;
 use storage_journal::{Done, Fault, Place, Position, Segments, read_batches};
 
-use super::{Entry, Store, StoreConfig, StoreError, entries, message};
+use super::entry::{Entry, entries, message};
+use super::{Store, StoreConfig, StoreError};
 
 /// Memory for messages on their way into a journal, octets.
 const COPY_MEMORY: u64 = 64 << 20;

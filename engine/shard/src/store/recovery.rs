@@ -13,9 +13,10 @@ use storage_journal::format::BLOCK;
 use storage_journal::{Batch, Ended, Fault, FaultKind, Position, Record, Replay, Segments, scan_batches};
 
 use super::checkpoint;
+use super::entry::{Entry, entries};
 use super::files::Files;
 use super::pages::{Pages, Run, block};
-use super::{Entry, Store, StoreConfig, Stored, entries};
+use super::{Store, StoreConfig, Stored};
 
 /// A queue on its way back.
 #[derive(Default)]

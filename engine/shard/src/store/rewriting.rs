@@ -7,8 +7,9 @@ use engine_core::Core;
 use storage_journal::format::BLOCK;
 use storage_journal::{Buffer, Living, Numbers, Order, Place, Properties, Record, read_batches};
 
+use super::entry::{Entry, entries};
 use super::pages::Sealing;
-use super::{Entry, Store, StoreError, entries};
+use super::{Store, StoreError};
 use crate::limits::{HURRY_SEGMENTS, PENDING_LOW, REWRITE_PAUSE_NS, REWRITE_SHARE, REWRITE_WINDOW};
 
 /// A segment that is emptied.

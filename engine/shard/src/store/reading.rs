@@ -1,0 +1,120 @@
+//! What queues have on disk only is read ahead of their consumers.
+//!
+//! Guarantees: a queue gets its messages in its order, whichever reads end first; what is not durable is not read; a batch that
+//! does not check is an error, and nothing of it is given out.
+
+use bytes::Bytes;
+use engine_core::Core;
+use engine_core::message::Message;
+use storage_journal::{Buffer, Order, read_batches};
+
+use super::entry::{Entry, entries, message};
+use super::pages::Run;
+use super::{Store, StoreError};
+use crate::limits::READS_MAX;
+
+/// A run that is read.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub id: u64,
+    pub run: Run,
+    pub buffer: Option<Buffer>,
+}
+
+impl Store {
+    /// Orders reads of what queues want, as far as it is durable and the disk takes reads.
+    pub(super) fn feed(&mut self, core: &mut Core) {
+        let mut hungry = std::mem::take(&mut self.hungry);
+        hungry.retain(|&queue| self.read_ahead(core, queue));
+        self.hungry = hungry;
+    }
+
+    /// Orders reads for one queue; gives whether it still wants more.
+    fn read_ahead(&mut self, core: &mut Core, queue: u64) -> bool {
+        let Some(stored) = self.queues.get_mut(&queue) else { return false };
+        while stored.wanted > 0 && self.reads.len() < READS_MAX {
+            let ready = |run: &mut Run| run.blocks > 0 && run.last() <= self.durable;
+            let Some(run) = stored.pages.runs.pop_front_if(ready) else { break };
+            stored.wanted = stored.wanted.saturating_sub(run.bytes() as u64);
+            self.next_read += 1;
+            let id = self.next_read;
+            self.reads.insert(id, (queue, run.segment));
+            self.segments.handle_read(run.segment);
+            let buffer = self.buffers.take(run.bytes());
+            self.orders.push_back(Order::Read { id, place: run.place(), buffer });
+            stored.reading.push_back(Reading { id, run, buffer: None });
+        }
+        if stored.pages.runs.is_empty() {
+            stored.wanted = 0;
+        }
+        let wants = stored.wanted > 0;
+        if stored.reading.is_empty() && !wants {
+            core.handle_fetch_done(queue);
+        }
+        wants
+    }
+
+    /// A run was read: it is given to the core as soon as those before it were.
+    pub(super) fn handle_read(
+        &mut self,
+        core: &mut Core,
+        queue: u64,
+        id: u64,
+        buffer: Buffer,
+    ) -> Result<(), StoreError> {
+        let Some(stored) = self.queues.get_mut(&queue) else { return Ok(()) };
+        let Some(reading) = stored.reading.iter_mut().find(|reading| reading.id == id) else { return Ok(()) };
+        reading.buffer = Some(buffer);
+        while let Some(stored) = self.queues.get_mut(&queue)
+            && stored.reading.front().is_some_and(|reading| reading.buffer.is_some())
+            && let Some(Reading { run, buffer: Some(buffer), .. }) = stored.reading.pop_front()
+        {
+            self.hand_out(core, queue, &run, buffer)?;
+        }
+        if let Some(stored) = self.queues.get(&queue)
+            && stored.reading.is_empty()
+            && stored.wanted == 0
+        {
+            core.handle_fetch_done(queue);
+        }
+        Ok(())
+    }
+
+    fn hand_out(&mut self, core: &mut Core, queue: u64, run: &Run, buffer: Buffer) -> Result<(), StoreError> {
+        let area = self.buffers.share(buffer);
+        // Bodies share the area's memory unless most of it is of other queues, which would then be kept for nothing.
+        let mut found: Vec<(u64, Message)> = Vec::with_capacity(run.names.len());
+        let mut bytes = 0;
+        let (moved, failures, segments, since) = (&mut self.moved, &self.failures, &self.segments, self.since);
+        read_batches(self.config.directory, run.place(), &area, |sequence, _, record| {
+            entries(&record, sequence, |Entry { queue: whose, name, sequence, .. }| {
+                if whose != queue || !run.names.contains(name) {
+                    return;
+                }
+                // A message that was moved while it was read is known to lie elsewhere already.
+                if sequence != name && segments.is_live(sequence) {
+                    moved.insert(name, sequence);
+                }
+                let Some(mut message) = message(&record, |body| area.slice_ref(body)) else { return };
+                message.header.first_acquirer = name >= since;
+                if let Some(&count) = failures.get(&name) {
+                    message.header.delivery_count = count;
+                }
+                bytes += message.body.len();
+                found.push((name, message));
+            });
+        })?;
+        assert_eq!(found.len(), run.names.len(), "a run has the messages that were put into it");
+        // What was written again may lie behind what came later.
+        if !found.is_sorted_by_key(|(name, _)| *name) {
+            found.sort_by_key(|(name, _)| *name);
+        }
+        for (name, mut message) in found {
+            if bytes < area.len() / 2 {
+                message.body = Bytes::copy_from_slice(&message.body);
+            }
+            core.handle_fetched(queue, name, message);
+        }
+        Ok(())
+    }
+}
