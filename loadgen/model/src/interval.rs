@@ -1,0 +1,87 @@
+//! What a worker tells while a run goes on: counts and latencies of one group in one interval of time.
+//!
+//! Intervals are the only thing that is added up: the live view, the interval log, the warm-up's end and the result are all
+//! made of them. Workers on other machines send them as JSON.
+//!
+//! Times are nanoseconds of the run: 0 is the moment at which all workers started.
+
+use serde::{Deserialize, Serialize};
+
+use crate::latency::Latencies;
+
+/// Length of an interval, nanoseconds; the last one may be shorter.
+pub const INTERVAL_NS: u64 = 1_000_000_000;
+
+/// One group in one interval, as one worker saw it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Interval {
+    /// The worker.
+    pub worker: u32,
+    /// The group's place in the scenario.
+    pub group: u32,
+    /// When it began, nanoseconds of the run.
+    pub start_ns: u64,
+    /// When it ended.
+    pub end_ns: u64,
+    /// What happened in it.
+    pub counts: Counts,
+    /// Latencies of what came to its end in it.
+    pub latencies: Latencies,
+}
+
+/// What happened, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Counts {
+    /// Messages that became due.
+    pub due: u64,
+    /// Messages sent.
+    pub sent: u64,
+    /// Messages that the server accepted.
+    pub accepted: u64,
+    /// Messages that it rejected, released or modified.
+    pub refused: u64,
+    /// Messages received, replies not among them.
+    pub received: u64,
+    /// Replies received.
+    pub replies: u64,
+    /// Octets of bodies sent.
+    pub sent_bytes: u64,
+    /// Octets of bodies received.
+    pub received_bytes: u64,
+    /// Transactions committed.
+    pub committed: u64,
+    /// Transactions that failed.
+    pub rolled_back: u64,
+    /// Connections made.
+    pub connected: u64,
+    /// Connections that broke.
+    pub broken: u64,
+    /// Time for which producers had a due message and no credit or window for it, nanoseconds, summed over producers.
+    pub blocked_ns: u64,
+    /// Processor time of the worker's thread, nanoseconds; told with its first group only.
+    pub cpu_ns: u64,
+    /// Time in which the worker had nothing to do, nanoseconds; told with its first group only.
+    pub idle_ns: u64,
+}
+
+impl Counts {
+    /// Adds `other`.
+    pub fn add(&mut self, other: &Self) {
+        self.due += other.due;
+        self.sent += other.sent;
+        self.accepted += other.accepted;
+        self.refused += other.refused;
+        self.received += other.received;
+        self.replies += other.replies;
+        self.sent_bytes += other.sent_bytes;
+        self.received_bytes += other.received_bytes;
+        self.committed += other.committed;
+        self.rolled_back += other.rolled_back;
+        self.connected += other.connected;
+        self.broken += other.broken;
+        self.blocked_ns += other.blocked_ns;
+        self.cpu_ns += other.cpu_ns;
+        self.idle_ns += other.idle_ns;
+    }
+}

@@ -1,0 +1,13 @@
+//! The load generator without I/O: what is to be sent (scenarios, arrivals, sizes, stamps), what a run found (latencies,
+//! ledgers, results), and what follows from it (verdicts, comparisons, sweeps, plans).
+//!
+//! No clock, no threads, no files: time and seeds come in as arguments, so that every decision can be tested by itself.
+#![forbid(unsafe_code)]
+
+pub mod interval;
+pub mod latency;
+pub mod ledger;
+pub mod result;
+pub mod scenario;
+pub mod units;
+pub mod worker;

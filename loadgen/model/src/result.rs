@@ -1,0 +1,281 @@
+//! What a run found: one file that says everything, for people, programs, comparisons and plans.
+//!
+//! Guarantees: a result names the scenario, the machine and the server that it belongs to; percentiles come from histograms of all
+//! values; a run that says nothing about its server is marked so (`Verdict`).
+
+use serde::{Deserialize, Serialize};
+
+use crate::interval::Counts;
+use crate::latency::Latencies;
+use crate::scenario::Scenario;
+
+/// Version of this format; a reader refuses others.
+pub const FORMAT: u32 = 1;
+
+/// One run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RunResult {
+    /// Version of the format.
+    pub format: u32,
+    /// Version of the generator.
+    pub version: String,
+    /// When it began, milliseconds since 1970.
+    pub started_ms: u64,
+    /// What was done, without passwords.
+    pub scenario: Scenario,
+    /// Where the load came from.
+    pub machine: Machine,
+    /// Whom it went to.
+    pub server: Server,
+    /// Length of the warm-up, seconds.
+    pub warm_up_s: f64,
+    /// What was measured behind it, seconds.
+    pub measured_s: f64,
+    /// All groups together, in the measured time.
+    pub total: Figures,
+    /// Each group, in the measured time, in the order of the scenario.
+    pub groups: Vec<Figures>,
+    /// All groups together, second by second, warm-up included.
+    pub timeline: Vec<Second>,
+    /// Whether every message came, once, in order, whole: over the whole run.
+    pub audit: Audit,
+    /// The generator's own cost.
+    pub generator: Generator,
+    /// What the same load costs without a server; absent when it was not measured.
+    pub floor: Option<Floor>,
+    /// Whether the figures say something about the server.
+    pub verdict: Verdict,
+    /// What was required, and whether it holds.
+    pub requirements: Vec<Requirement>,
+    /// Workers on other machines; empty when there was one process.
+    #[serde(default)]
+    pub workers: Vec<WorkerFacts>,
+}
+
+/// Counts and latencies of a group, or of all.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Figures {
+    /// The group's name; `total` for all.
+    pub name: String,
+    /// What happened.
+    pub counts: Counts,
+    /// Latencies, as histograms.
+    pub latencies: Latencies,
+    /// Percentiles for people who read the file; made of the histograms.
+    pub percentiles: Vec<Percentiles>,
+}
+
+/// Percentiles of one metric, microseconds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Percentiles {
+    /// Name of the metric.
+    pub metric: String,
+    /// How many values.
+    pub count: u64,
+    /// Mean.
+    pub mean: f64,
+    /// Least.
+    pub min: f64,
+    /// Half are smaller.
+    pub p50: f64,
+    /// 90 of 100 are smaller.
+    pub p90: f64,
+    /// 99 of 100.
+    pub p99: f64,
+    /// 999 of 1,000.
+    pub p99_9: f64,
+    /// 9,999 of 10,000.
+    pub p99_99: f64,
+    /// Most.
+    pub max: f64,
+}
+
+/// One second of a run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Second {
+    /// Its start, seconds of the run.
+    pub at_s: f64,
+    /// Its length, seconds.
+    pub length_s: f64,
+    /// Whether it belongs to the measured time.
+    pub measured: bool,
+    /// What happened.
+    pub counts: Counts,
+    /// Percentiles of the metrics that have values.
+    pub percentiles: Vec<Percentiles>,
+    /// Processor time of the server for each second, cores; absent when it is not known.
+    pub server_cpu: Option<f64>,
+    /// Memory of the server, octets; absent when it is not known.
+    pub server_memory: Option<u64>,
+}
+
+/// What became of the messages of a whole run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Audit {
+    /// Messages that were accepted (or, presettled, sent) and that no consumer had in the end.
+    pub lost: u64,
+    /// Messages that a place had more than once.
+    pub duplicates: u64,
+    /// Messages that came after a later one of the same producer, where one consumer has a queue for itself.
+    pub reordered: u64,
+    /// Messages whose octets are not those that were sent.
+    pub corrupt: u64,
+    /// Messages that nobody of this run sent.
+    pub foreign: u64,
+    /// Messages of which the sender does not know what became of them, for a broken connection; they may come or not.
+    pub in_doubt: u64,
+    /// Why messages were not looked for: no consumers, or a topic that they joined later; empty when they were.
+    pub not_checked: String,
+    /// The first few faults, for people.
+    pub examples: Vec<String>,
+}
+
+/// What the generator itself took.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Generator {
+    /// Threads that loaded.
+    pub threads: u32,
+    /// Processor time for each second of each thread, 0 to 1; the largest.
+    pub busiest_cpu: f64,
+    /// Share of the measured time in which the busiest thread had something to do, 0 to 1.
+    pub busiest_share: f64,
+    /// Processor time for each message sent or received, nanoseconds.
+    pub cpu_ns_per_message: f64,
+}
+
+/// The same load against a loopback echo in the generator's own process: what of a latency is the generator and the system.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Floor {
+    /// Messages a second.
+    pub rate: f64,
+    /// Latencies from due to echoed (`receive`), and the generator's lateness (`lag`).
+    pub percentiles: Vec<Percentiles>,
+    /// The same as histograms.
+    pub latencies: Latencies,
+}
+
+/// Whether the figures say something about the server.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// They do.
+    pub valid: bool,
+    /// Why they do not, or what else to know, a sentence each.
+    pub reasons: Vec<String>,
+    /// What does not make it invalid.
+    pub remarks: Vec<String>,
+}
+
+/// Something that had to hold.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Requirement {
+    /// As it was written, such as `p99.9<2ms`.
+    pub text: String,
+    /// What was found, for people.
+    pub found: String,
+    /// Whether it holds.
+    pub holds: bool,
+}
+
+/// A machine.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Machine {
+    /// Its name.
+    pub host: String,
+    /// Model of the processor.
+    pub processor: String,
+    /// Cores that the process may use.
+    pub cores: Vec<usize>,
+    /// All cores of the machine.
+    pub cores_online: usize,
+    /// Memory, octets.
+    pub memory_bytes: u64,
+    /// System and version.
+    pub kernel: String,
+    /// Congestion control of TCP.
+    pub congestion_control: String,
+    /// How the processor's frequency is governed; empty when that is not to be seen.
+    pub governor: String,
+    /// Whether it is a virtual machine, and under what.
+    pub virtualization: String,
+}
+
+/// Whom the load went to.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Server {
+    /// What it says of itself in `open`: product and version; empty when it says nothing.
+    pub product: String,
+    /// Its container id.
+    pub container: String,
+    /// Whether it runs on this machine.
+    pub local: bool,
+    /// What it took; absent when it is neither local nor exposes metrics.
+    pub usage: Option<Usage>,
+    /// The device and the file system of its data, when they are known.
+    pub device: String,
+    /// Its configuration, when it tells.
+    pub configuration: String,
+}
+
+/// What a server took in the measured time.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Usage {
+    /// Where this comes from: `process 123` or `http://127.0.0.1:8161/state`.
+    pub source: String,
+    /// Processor time for each second, cores.
+    pub cpu_cores: f64,
+    /// Processor time for each message received (or accepted, where nobody receives), microseconds.
+    pub cpu_us_per_message: f64,
+    /// Memory at the end, octets.
+    pub memory_bytes: u64,
+    /// The most that it had.
+    pub memory_peak_bytes: u64,
+    /// Syncs of its journal; absent when they are not known.
+    pub syncs: Option<u64>,
+    /// Messages accepted for each sync.
+    pub messages_per_sync: Option<f64>,
+    /// Octets written to its disk for each octet of body accepted; absent when they are not known.
+    pub written_per_byte: Option<f64>,
+    /// Octets written to its disk for each message accepted.
+    pub written_per_message: Option<f64>,
+}
+
+/// A worker on a machine of its own.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct WorkerFacts {
+    /// Where it was reached.
+    pub address: String,
+    /// Its machine.
+    pub machine: Machine,
+    /// Its clock less the coordinator's, nanoseconds.
+    pub clock_offset_ns: i64,
+    /// How far the offset may be wrong, nanoseconds.
+    pub clock_bound_ns: u64,
+}
+
+impl Figures {
+    /// Percentiles of a metric.
+    pub fn of(&self, metric: crate::latency::Metric) -> Option<&Percentiles> {
+        self.percentiles.iter().find(|percentiles| percentiles.metric == metric.name())
+    }
+}
+
+/// Percentiles of every metric that has values.
+pub fn percentiles(latencies: &Latencies) -> Vec<Percentiles> {
+    let us = |ns: u64| ns as f64 / 1000.0;
+    let metrics = crate::latency::Metric::ALL.into_iter();
+    let with_values = metrics.filter_map(|metric| Some((metric, latencies.get(metric)?)));
+    with_values
+        .map(|(metric, histogram)| Percentiles {
+            metric: metric.name().to_owned(),
+            count: histogram.len(),
+            mean: histogram.mean() / 1000.0,
+            min: us(histogram.min()),
+            p50: us(histogram.value_at_quantile(0.5)),
+            p90: us(histogram.value_at_quantile(0.9)),
+            p99: us(histogram.value_at_quantile(0.99)),
+            p99_9: us(histogram.value_at_quantile(0.999)),
+            p99_99: us(histogram.value_at_quantile(0.9999)),
+            max: us(histogram.max()),
+        })
+        .collect()
+}

@@ -1,0 +1,79 @@
+//! What a coordinator and its workers say to each other, whether they are threads of one process or on several machines.
+//!
+//! A worker is a thread that does its share of a scenario. It connects when it is made and says `Ready`; at `Start` its clock begins, at `Stop` it sends
+//! nothing more, waits for what is under way (at most the scenario's `drain`), and says `Done`. It says `Interval` for each group
+//! and second; whatever it cannot do ends with `Failed`.
+//!
+//! Guarantee: which worker has which link follows from the scenario and the number of workers alone (`Share`), and when a message is due
+//! follows from the scenario alone, so that the same scenario is the same load however many workers do it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::interval::Interval;
+use crate::ledger::Ledger;
+
+/// One worker of several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Share {
+    /// Which one, from 0.
+    pub worker: u32,
+    /// How many there are.
+    pub workers: u32,
+}
+
+impl Share {
+    /// Whether a link of a group is this worker's. `unit` counts producers first, then consumers, so that one producer and one
+    /// consumer go to two workers if there are two.
+    pub fn has(self, unit: u32) -> bool {
+        unit % self.workers.max(1) == self.worker
+    }
+}
+
+/// From the coordinator to a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Order {
+    /// The run begins.
+    Start {
+        /// When, by the worker's own monotonic clock, nanoseconds (`engine_rt::monotonic_ns`); a moment in the near future.
+        origin_ns: u64,
+    },
+    /// Nothing that is due at or after this time of the run is sent.
+    Stop {
+        /// Nanoseconds of the run.
+        at_ns: u64,
+    },
+    /// End at once, without waiting for anything.
+    Abort,
+}
+
+/// From a worker to the coordinator.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Told {
+    /// All its links are attached.
+    Ready {
+        /// The worker.
+        worker: u32,
+        /// Product and version that the server said of itself; empty if it has no connection or the server says nothing.
+        product: String,
+        /// The server's container id.
+        container: String,
+    },
+    /// A group in an interval.
+    Interval(Interval),
+    /// It is done.
+    Done {
+        /// The worker.
+        worker: u32,
+        /// What it sent and what it received.
+        ledger: Ledger,
+    },
+    /// It could not go on.
+    Failed {
+        /// The worker.
+        worker: u32,
+        /// Why, for people.
+        why: String,
+    },
+}
