@@ -306,6 +306,9 @@ impl World {
                 order => self.disk.others.push_back(order),
             }
         }
+        // A deadline that has passed would make the shard spin until something else happens.
+        let deadline = self.store.deadline();
+        assert!(deadline.is_none_or(|deadline| deadline > self.now_ns), "{deadline:?} has passed at {}", self.now_ns);
     }
 
     fn step_disk(&mut self) {

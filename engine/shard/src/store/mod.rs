@@ -505,16 +505,21 @@ impl Store {
             return;
         }
         let wait = self.no_room && self.spare.is_empty() && now_ns < self.retry_ns;
-        if self.preparing.is_none() && !wait && self.prepared < self.writer.place().segment + SEGMENTS_AHEAD {
+        if self.wants_segment() && !wait {
             let segment = self.prepared + 1;
             self.preparing = Some(segment);
             self.orders.push_back(Order::Prepare { segment, reuse: self.spare.pop_front() });
         }
     }
 
+    /// Whether another segment is to be made ready, and none is.
+    fn wants_segment(&self) -> bool {
+        self.preparing.is_none() && self.prepared < self.writer.place().segment + SEGMENTS_AHEAD
+    }
+
     /// Tells the core whether producers may go on.
     fn watch_room(&mut self, core: &mut Core) {
-        let pending = self.pending_bytes + self.writer.open_bytes();
+        let pending = self.waiting_bytes();
         let ahead = (self.prepared + 1).saturating_sub(self.writer.place().segment) * self.config.segment_bytes;
         let left = ahead.saturating_sub(self.config.segment_bytes - self.writer.room() as u64);
         let room = match core.room() {
@@ -529,15 +534,17 @@ impl Store {
         core.handle_room(room);
     }
 
-    /// When the next turn is due even if nothing happens, nanoseconds.
+    /// When the next turn is due even if nothing happens, nanoseconds. What waits for the disk has no deadline: a turn that could
+    /// do nothing would be followed by the next one at once.
     pub fn deadline(&self) -> Option<u64> {
         let mark = match self.tail {
             Tail::Resting { since_ns } if !self.is_busy() => Some(since_ns + MARK_NS),
             _ => None,
         };
-        let open = self.open_ns.map(|since_ns| since_ns + UNAWAITED_NS);
-        let rewriting = self.rewriting.as_ref().and_then(Rewriting::deadline);
-        [self.no_room.then_some(self.retry_ns), mark, open, rewriting].into_iter().flatten().min()
+        let free = self.writing.is_none() && self.sealed.is_empty();
+        let open = self.open_ns.filter(|_| free).map(|since_ns| since_ns + UNAWAITED_NS);
+        let retry = (self.no_room && self.wants_segment()).then_some(self.retry_ns);
+        [retry, mark, open, self.rewriting_deadline()].into_iter().flatten().min()
     }
 
     /// The files of large messages that are needed, once for each message.
@@ -555,12 +562,17 @@ impl Store {
         self.writing.is_some() || !self.sealed.is_empty() || self.writer.open_bytes() > 0
     }
 
+    /// Octets that wait to be written.
+    fn waiting_bytes(&self) -> usize {
+        self.pending_bytes + self.writer.open_bytes()
+    }
+
     /// What it did so far, and what there is.
     pub fn totals(&self) -> StoreTotals {
         StoreTotals {
             journal_bytes: self.segments.bytes(),
             live_bytes: self.segments.live_bytes(),
-            pending_bytes: (self.pending_bytes + self.writer.open_bytes()) as u64,
+            pending_bytes: self.waiting_bytes() as u64,
             ..self.totals
         }
     }

@@ -26,13 +26,6 @@ pub(super) struct Rewriting {
     due_ns: u64,
 }
 
-impl Rewriting {
-    /// When it goes on even if nothing is written.
-    pub fn deadline(&self) -> Option<u64> {
-        self.area.is_none().then_some(self.due_ns)
-    }
-}
-
 /// What is to be written again.
 enum Again {
     Message { properties: Properties, entries: Vec<Entry>, body: Vec<u8> },
@@ -49,7 +42,7 @@ impl Store {
         {
             self.rewriting = Some(Rewriting { segment, next: 0, area: None, due_bytes: 0, due_ns: 0 });
         }
-        let waiting = self.pending_bytes + self.writer.open_bytes();
+        let waiting = self.waiting_bytes();
         let Some(rewriting) = &mut self.rewriting else { return };
         let due = rewriting.due_ns <= now_ns || rewriting.due_bytes <= self.totals.written_bytes;
         let hurry = self.segments.excess() > HURRY_SEGMENTS * self.config.segment_bytes;
@@ -71,6 +64,12 @@ impl Store {
         self.next_read += 1;
         let buffer = self.buffers.take(bytes);
         self.orders.push_back(Order::Read { id: self.next_read, place: place(&area), buffer });
+    }
+
+    /// When that goes on even if nothing is written. While too much waits to be written it goes on with what the disk says.
+    pub(super) fn rewriting_deadline(&self) -> Option<u64> {
+        let rewriting = self.rewriting.as_ref().filter(|rewriting| rewriting.area.is_none())?;
+        (self.waiting_bytes() < PENDING_LOW).then_some(rewriting.due_ns)
     }
 
     /// Batches of the oldest segment were read.
