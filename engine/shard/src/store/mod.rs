@@ -138,6 +138,8 @@ pub struct Store {
     /// Segments whose files serve again, oldest first.
     spare: VecDeque<u64>,
     queues: HashMap<u64, Stored>,
+    /// The queue of the last message: it is among `queues`, and most often the next one's too. 0: none.
+    known_queue: u64,
     /// Runs whose last batch is open, by queue and a name in them.
     unsealed: Vec<(u64, u64)>,
     /// Messages in memory that were written again: from their name to where that lies.
@@ -187,6 +189,7 @@ impl Store {
             orders: VecDeque::new(),
             spare: VecDeque::new(),
             queues: HashMap::new(),
+            known_queue: 0,
             unsealed: Vec::new(),
             moved: HashMap::new(),
             failures: HashMap::new(),
@@ -339,6 +342,10 @@ impl Store {
             if let Some(large) = message.large() {
                 self.files.keep(name, target.queue, large);
             }
+            if target.resident == Resident::Yes && target.queue == self.known_queue {
+                continue;
+            }
+            self.known_queue = target.queue;
             let stored = self.queues.entry(target.queue).or_default();
             if target.resident == Resident::No && stored.pages.push(name, header.durable, place) == Sealing::New {
                 self.unsealed.push((target.queue, name));
@@ -391,6 +398,7 @@ impl Store {
 
     fn drop_queue(&mut self, queue: u64) {
         let Some(stored) = self.queues.remove(&queue) else { return };
+        self.known_queue = 0;
         self.segments.handle_released(stored.declared);
         self.files.release_queue(queue, self.writer.next_sequence() - 1);
         let runs = stored.pages.runs.iter().chain(stored.reading.iter().map(|reading| &reading.run));
