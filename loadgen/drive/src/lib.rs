@@ -1,2 +1,10 @@
 //! The load itself: client connections over `engine/rt`, workers that keep to a schedule, and what coordinates and observes them.
 #![forbid(unsafe_code)]
+
+mod coordinate;
+mod error;
+mod local;
+
+pub use coordinate::{Handle, Workers, run};
+pub use error::RunError;
+pub use local::start_local;

@@ -37,6 +37,9 @@ pub enum Order {
     Start {
         /// When, by the worker's own monotonic clock, nanoseconds (`engine_rt::monotonic_ns`); a moment in the near future.
         origin_ns: u64,
+        /// Which run it is: every message carries it, so that those of an earlier run are told apart.
+        #[serde(default)]
+        run: u32,
     },
     /// Nothing that is due at or after this time of the run is sent.
     Stop {
