@@ -4,10 +4,14 @@
 //! No clock, no threads, no files: time and seeds come in as arguments, so that every decision can be tested by itself.
 #![forbid(unsafe_code)]
 
+pub mod arrivals;
+pub mod chance;
 pub mod interval;
 pub mod latency;
 pub mod ledger;
 pub mod result;
 pub mod scenario;
+pub mod sizes;
+pub mod stamp;
 pub mod units;
 pub mod worker;
