@@ -1,7 +1,251 @@
 //! What was sent and what was received, message by message, so that nothing is lost unseen.
+//!
+//! A worker has a `Sent` for each of its producers and a `Place` for each queue that its consumers receive from (for topics: each
+//! consumer; for replies: each producer). At the end it hands them over as its `Ledger`; `audit` puts the ledgers of all workers
+//! together.
+//!
+//! Guarantees: noting a message that comes in its turn costs a few nanoseconds and no memory (`sequences`); memory has a budget, and
+//! where it ends the ledger says so.
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::audit::audit;
+pub use crate::sequences::{Budget, Insert, Sequences};
+
+use crate::scenario::Group;
+use crate::stamp::{Flaw, Kind, Stamp};
+
+/// Memory of one worker's ledger, octets: two thousand million messages of competing consumers, or two million pairs of a place and a
+/// producer. Beyond it nothing more is noted, and the audit says so.
+pub const LEDGER_BYTES_MAX: u64 = 256 << 20;
+/// Faults that are described for people, of each place.
+const EXAMPLES_MAX: usize = 3;
+
 /// What one worker sent and received.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Ledger {}
+pub struct Ledger {
+    /// Its producers.
+    pub sent: Vec<Sent>,
+    /// Where its consumers received, and where its producers received replies.
+    pub places: Vec<Place>,
+    /// Whether its memory did not suffice: what is missing then may have come.
+    #[serde(default)]
+    pub full: bool,
+    /// Whether messages still came when the time to drain was over: what is missing may still be on its way.
+    #[serde(default)]
+    pub cut_short: bool,
+}
+
+/// What one producer sent: the sequences from 0 on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Sent {
+    /// The group's place in the scenario.
+    pub group: u32,
+    /// The producer's number in its group.
+    pub producer: u32,
+    /// How many it sent.
+    pub count: u64,
+    /// Those that were rejected, released, modified or rolled back.
+    #[serde(default)]
+    pub refused: Sequences,
+    /// Those of which it does not know: no outcome came.
+    #[serde(default)]
+    pub in_doubt: Sequences,
+}
+
+/// What a place is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PlaceKind {
+    /// Where messages come to: a queue by its address's number, or a topic's consumer.
+    Messages(u32),
+    /// Where the replies to a producer come to.
+    Replies(u32),
+}
+
+/// What one worker received at one place.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Place {
+    /// The group's place in the scenario.
+    pub group: u32,
+    /// Which one.
+    pub kind: PlaceKind,
+    /// Each producer that sends here, in order; nothing where nothing came.
+    receipts: Vec<Option<Box<Receipt>>>,
+    deal: Deal,
+    ordered: bool,
+    /// Whether it may have missed messages that were no loss: a topic's consumer that was away.
+    pub was_away: bool,
+    /// Messages that may have come again, since their acceptance was lost with a connection.
+    pub again_max: u64,
+    /// Messages whose octets changed.
+    pub corrupt: u64,
+    /// Messages that nobody of this run sent here.
+    pub foreign: u64,
+    /// The first few faults, for people.
+    pub examples: Vec<String>,
+}
+
+/// Which producers send to a place: every `addresses`th one from `address` on, below `producers`.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Deal {
+    addresses: u32,
+    address: u32,
+    producers: u32,
+}
+
+impl Deal {
+    /// A producer's place among those that send here; `None` if it does not.
+    #[inline]
+    fn slot(self, producer: u32) -> Option<usize> {
+        let here = producer < self.producers && producer % self.addresses == self.address % self.addresses;
+        (here && producer >= self.address).then(|| ((producer - self.address) / self.addresses) as usize)
+    }
+
+    fn producer(self, slot: usize) -> u32 {
+        u32::try_from(slot).unwrap_or(u32::MAX).saturating_mul(self.addresses).saturating_add(self.address)
+    }
+}
+
+/// What came of one producer to one place.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Receipt {
+    /// What came.
+    pub received: Sequences,
+    /// What came again.
+    pub duplicates: u64,
+    /// What came behind later ones.
+    pub reordered: u64,
+    /// One more than the largest that came.
+    next: u64,
+}
+
+/// What memory a receipt takes, octets.
+const RECEIPT_BYTES: u64 = size_of::<Receipt>() as u64 + 16;
+
+impl Place {
+    /// An empty place of a group.
+    pub fn new(number: u32, group: &Group, kind: PlaceKind) -> Self {
+        let (deal, ordered) = match kind {
+            PlaceKind::Messages(place) => {
+                let (addresses, address) = (group.addresses.max(1), group.address_of_place(place));
+                (Deal { addresses, address, producers: group.producers }, group.is_ordered(place))
+            }
+            // Consumers answer at their own pace: replies to one producer have no order.
+            PlaceKind::Replies(producer) => {
+                (Deal { addresses: 1, address: producer, producers: producer.saturating_add(1) }, false)
+            }
+        };
+        Self {
+            group: number,
+            kind,
+            receipts: Vec::new(),
+            deal,
+            ordered,
+            was_away: false,
+            again_max: 0,
+            corrupt: 0,
+            foreign: 0,
+            examples: Vec::new(),
+        }
+    }
+
+    /// Notes a message that came; gives whether it came for the first time.
+    #[inline]
+    pub fn receive(&mut self, stamp: &Stamp, budget: &mut Budget) -> Insert {
+        let kind = if matches!(self.kind, PlaceKind::Messages(_)) { Kind::Message } else { Kind::Reply };
+        let slot =
+            self.deal.slot(stamp.producer).filter(|_| u32::from(stamp.group) == self.group && stamp.kind == kind);
+        let Some(slot) = slot else {
+            self.strange(stamp);
+            return Insert::Known;
+        };
+        if let Some(Some(receipt)) = self.receipts.get_mut(slot) {
+            let seen = receipt.note(stamp.sequence, self.ordered, budget);
+            if seen == Insert::Known {
+                self.tell(|| format!("{stamp} came again"));
+            }
+            return seen;
+        }
+        self.first(slot, stamp, budget)
+    }
+
+    #[cold]
+    fn first(&mut self, slot: usize, stamp: &Stamp, budget: &mut Budget) -> Insert {
+        let missing = (slot + 1).saturating_sub(self.receipts.len()) as u64;
+        if !budget.take(missing * 8 + RECEIPT_BYTES) {
+            return Insert::Refused;
+        }
+        if missing > 0 {
+            self.receipts.resize_with(slot + 1, || None);
+        }
+        let mut receipt = Box::<Receipt>::default();
+        let seen = receipt.note(stamp.sequence, self.ordered, budget);
+        if let Some(place) = self.receipts.get_mut(slot) {
+            *place = Some(receipt);
+        }
+        seen
+    }
+
+    #[cold]
+    fn strange(&mut self, stamp: &Stamp) {
+        self.foreign += 1;
+        self.tell(|| format!("{stamp} came to the wrong place"));
+    }
+
+    /// Notes a message that is none of this run, or not as it was sent.
+    #[cold]
+    pub fn receive_flawed(&mut self, flaw: Flaw, bytes: usize) {
+        match flaw {
+            Flaw::Foreign => self.foreign += 1,
+            Flaw::Corrupt => self.corrupt += 1,
+        }
+        self.tell(|| match flaw {
+            Flaw::Foreign => format!("a message of {bytes} octets is none of this run"),
+            Flaw::Corrupt => format!("the octets of a message of {bytes} are not those that were sent"),
+        });
+    }
+
+    #[cold]
+    fn tell(&mut self, what: impl FnOnce() -> String) {
+        if self.examples.len() < EXAMPLES_MAX {
+            let example = what();
+            self.examples.push(example);
+        }
+    }
+
+    /// What came, with the number of the producer that it came from.
+    pub fn receipts(&self) -> impl Iterator<Item = (u32, &Receipt)> {
+        let came = self.receipts.iter().enumerate().filter_map(|(slot, receipt)| Some((slot, receipt.as_deref()?)));
+        came.map(|(slot, receipt)| (self.deal.producer(slot), receipt))
+    }
+}
+
+impl Receipt {
+    #[inline]
+    fn note(&mut self, sequence: u64, ordered: bool, budget: &mut Budget) -> Insert {
+        let seen = self.received.insert(sequence, budget);
+        if seen == Insert::New {
+            if sequence >= self.next {
+                self.next = sequence + 1;
+            } else if ordered {
+                self.reordered += 1;
+            }
+        } else if seen == Insert::Known {
+            self.duplicates += 1;
+        }
+        seen
+    }
+
+    /// One more than the largest that came.
+    pub fn end(&self) -> u64 {
+        self.next
+    }
+}
+
+impl std::fmt::Display for Stamp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let what = if self.kind == Kind::Reply { "the reply to message" } else { "message" };
+        write!(f, "{what} {} of producer {} of group {}", self.sequence, self.producer, self.group)
+    }
+}

@@ -5,12 +5,15 @@
 #![forbid(unsafe_code)]
 
 pub mod arrivals;
+pub mod audit;
 pub mod chance;
 pub mod interval;
 pub mod latency;
+mod layout;
 pub mod ledger;
 pub mod result;
 pub mod scenario;
+pub mod sequences;
 pub mod sizes;
 pub mod stamp;
 pub mod units;

@@ -1,0 +1,77 @@
+//! Who sends where, and who receives from where: follows from the scenario alone.
+//!
+//! Producers and consumers are dealt out to a group's addresses in turn, so that two of either kind differ by one address at most.
+
+use crate::scenario::{Group, Pattern};
+
+impl Group {
+    /// The number of the address that a producer sends to.
+    pub fn address_of_producer(&self, producer: u32) -> u32 {
+        producer % self.addresses.max(1)
+    }
+
+    /// The number of the address that a consumer receives from.
+    pub fn address_of_consumer(&self, consumer: u32) -> u32 {
+        consumer % self.addresses.max(1)
+    }
+
+    /// How many consumers an address has.
+    pub fn consumers_of(&self, address: u32) -> u32 {
+        dealt(self.consumers, self.addresses, address)
+    }
+
+    /// How many producers an address has.
+    pub fn producers_of(&self, address: u32) -> u32 {
+        dealt(self.producers, self.addresses, address)
+    }
+
+    /// Places where every message of an address comes to: the queue, or each consumer of a topic.
+    pub fn place_of_consumer(&self, consumer: u32) -> u32 {
+        if self.pattern == Pattern::Topic { consumer } else { self.address_of_consumer(consumer) }
+    }
+
+    /// The address of a place.
+    pub fn address_of_place(&self, place: u32) -> u32 {
+        if self.pattern == Pattern::Topic { self.address_of_consumer(place) } else { place }
+    }
+
+    /// How many places there are.
+    pub fn places(&self) -> u32 {
+        if self.pattern == Pattern::Topic { self.consumers } else { self.addresses.min(self.consumers) }
+    }
+
+    /// Whether one consumer has a place for itself, so that order holds there.
+    pub fn is_ordered(&self, place: u32) -> bool {
+        self.pattern == Pattern::Topic || self.consumers_of(place) == 1
+    }
+}
+
+/// How many of `count` go to the one of `places` with this number.
+fn dealt(count: u32, places: u32, number: u32) -> u32 {
+    let places = places.max(1);
+    count / places + u32::from(number < count % places)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everybody_is_dealt_out_once() {
+        for (addresses, count) in [(1, 1), (3, 7), (5, 2), (4, 4)] {
+            let group = Group { addresses, producers: count, consumers: count, ..Group::default() };
+            for address in 0..addresses {
+                let here = (0..count).filter(|&number| group.address_of_producer(number) == address).count();
+                assert_eq!(here, group.producers_of(address) as usize);
+                assert_eq!(here, group.consumers_of(address) as usize);
+            }
+        }
+        let topic = Group { pattern: Pattern::Topic, addresses: 2, consumers: 5, ..Group::default() };
+        assert_eq!((topic.places(), topic.address_of_place(3), topic.place_of_consumer(3)), (5, 1, 3));
+        let queue = Group { addresses: 2, consumers: 3, ..Group::default() };
+        assert_eq!(
+            (queue.places(), queue.place_of_consumer(2), queue.is_ordered(0), queue.is_ordered(1)),
+            (2, 0, false, true)
+        );
+    }
+}
