@@ -96,6 +96,30 @@ impl Socket {
         Ok(Self { socket })
     }
 
+    /// Begins to connect, without waiting: the socket becomes writable when it is done, and `connected` says how it went.
+    ///
+    /// # Errors
+    /// When the system refuses at once.
+    pub fn start_connect(address: SocketAddr) -> io::Result<Self> {
+        let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_nonblocking(true)?;
+        socket.set_tcp_nodelay(true)?;
+        match socket.connect(&SockAddr::from(address)) {
+            Ok(()) => {}
+            Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(Self { socket })
+    }
+
+    /// Whether a connection that was begun stands, once the socket is writable.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub fn connected(&self) -> io::Result<()> {
+        self.socket.take_error()?.map_or(Ok(()), Err)
+    }
+
     /// Reads into `buffers` one after the other: `None` when there is nothing yet, 0 at the end.
     ///
     /// # Errors
@@ -153,4 +177,33 @@ fn outcome(count: isize) -> io::Result<Option<usize>> {
     }
     let error = io::Error::last_os_error();
     if is_passing(&error) { Ok(None) } else { Err(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Interest, Readiness, Waker};
+
+    /// What became of a connection that was begun.
+    fn outcome_of(address: SocketAddr) -> io::Result<()> {
+        let socket = Socket::start_connect(address)?;
+        let waker = Waker::new()?;
+        let mut readiness = Readiness::new(&waker)?;
+        readiness.add(socket.as_raw_fd(), 1, Interest::Write)?;
+        let mut ready = Vec::new();
+        while !ready.iter().any(|event: &crate::Ready| event.writable()) {
+            readiness.poll(None, &mut ready)?;
+        }
+        socket.connected()
+    }
+
+    #[test]
+    fn a_connection_that_is_begun_stands_or_is_refused() {
+        let listener = Listener::bind(([127, 0, 0, 1], 0).into()).expect("a port");
+        let address = listener.local_addr().expect("it has one");
+        assert!(outcome_of(address).is_ok());
+        drop(listener);
+        let refused = outcome_of(address).expect_err("nobody listens");
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+    }
 }
