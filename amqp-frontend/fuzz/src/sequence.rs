@@ -288,6 +288,11 @@ fn answer(machine: &mut Connection, out: &mut Out, (refuse, closed): (bool, &mut
         }
         Event::Settled(_) => while machine.next_settled().is_some() {},
         Event::Closed(_) => *closed = true,
-        Event::Tls | Event::Begun(_) | Event::Drained(_) | Event::Detached { .. } | Event::Ended(..) => {}
+        Event::Tls
+        | Event::Begun(_)
+        | Event::Drained(_)
+        | Event::Detached { .. }
+        | Event::Ended(..)
+        | Event::Confirmed { .. } => {}
     }
 }

@@ -46,7 +46,7 @@ impl Frontend {
             Event::Tls => self.start_tls(slot),
             Event::Authenticate(credentials) => self.authenticate(slot, credentials),
             Event::Opened(open) => self.handle_open(slot, *open),
-            Event::Begun(_) | Event::Drained(_) => {}
+            Event::Begun(_) | Event::Drained(_) | Event::Confirmed { .. } => {}
             Event::Attached(link, attach) => self.handle_attach(slot, link, attach, self.config.moves),
             Event::Detached { link, closed, error } => {
                 if let Some(error) = error {
@@ -259,7 +259,7 @@ impl Frontend {
             Some(Outcome::Accepted) => command::Outcome::Accepted,
             Some(Outcome::Rejected(_)) => command::Outcome::Rejected(None),
             // Settled without a state: the delivery was not processed, as far as anybody can know.
-            Some(Outcome::Released) | None => command::Outcome::Released,
+            Some(Outcome::Released | Outcome::Declared(_)) | None => command::Outcome::Released,
             Some(Outcome::Modified(modified)) => command::Outcome::Modified(Box::new(command::Modified {
                 delivery_failed: modified.delivery_failed,
                 undeliverable_here: modified.undeliverable_here,

@@ -6,10 +6,11 @@
 use amqp_codec::frame::{Frame, FrameKind, ProtocolHeader};
 use amqp_codec::performative::{self, Attach, Begin, End, Performative, Role, encode_frame};
 use amqp_codec::sasl::{OutcomeCode, SaslFrame};
-use amqp_codec::value::Map;
 use amqp_codec::{AmqpError, condition};
 
-use crate::connection::{Connection, Handshake, Phase};
+use bytes::Bytes;
+
+use crate::connection::{self, Connection, Handshake, Phase};
 use crate::event::{Credentials, Event, LinkId, SessionId};
 use crate::input::Input;
 use crate::limits::{Config, Mechanism};
@@ -27,6 +28,7 @@ impl Connection {
         out: &mut Out,
     ) -> Self {
         let mut machine = Self::server(config, now_ns);
+        machine.end = connection::End::Client;
         if credentials.is_some() {
             out.buffer().extend_from_slice(&ProtocolHeader::Sasl.bytes());
             machine.phase = Phase::Greeting;
@@ -40,7 +42,7 @@ impl Connection {
     /// Header and open leave together: nothing in the answer to the first changes the second.
     fn call(&mut self, out: &mut Out) {
         out.buffer().extend_from_slice(&ProtocolHeader::Amqp.bytes());
-        self.write_open(Map::default(), out);
+        self.write_open(self.config.properties.clone(), out);
         self.phase = Phase::Called;
     }
 
@@ -187,6 +189,14 @@ impl Connection {
             session.flow(handle);
         }
         Some(LinkId { session: local, generation, handle })
+    }
+
+    /// From now on what is sent on a link belongs to a transaction, as the coordinator named it; `None`: to none. Of what waits on
+    /// the link (`waiting`) it is not said whether it does.
+    pub fn enlist(&mut self, id: LinkId, transaction: Option<Bytes>) {
+        if let Some(link) = self.session(id.session).and_then(|session| session.link_by_id(id)) {
+            link.transaction = transaction;
+        }
     }
 
     /// Asks the sender of a link to use up its credit; `Event::Drained` tells that nothing is left of it.

@@ -60,6 +60,15 @@ pub(crate) enum Phase {
     Closed,
 }
 
+/// Which end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The one that was connected to.
+    Server,
+    /// The one that connects.
+    Client,
+}
+
 /// An error and how far it reaches.
 #[derive(Debug)]
 pub(crate) enum Fault {
@@ -92,6 +101,7 @@ pub struct Connection {
     pub(crate) by_remote: Vec<u16>,
     pub(crate) generation: u16,
     pub(crate) cursor: Option<Cursor>,
+    pub(crate) end: End,
     /// As a client: who we are.
     pub(crate) credentials: Option<Box<Credentials>>,
     /// A link that was stolen is told of first; then of the one that stole it.
@@ -119,6 +129,7 @@ impl Connection {
             by_remote: Vec::new(),
             generation: 0,
             cursor: None,
+            end: End::Server,
             credentials: None,
             attaching: None,
             remote_max_frame: 512,
@@ -398,7 +409,11 @@ impl Connection {
             max_frame_size: self.config.max_frame_size,
             channel_max: self.config.channel_max,
             idle_timeout_ms: Some(self.config.idle_timeout_ms / 2).filter(|&ms| ms > 0),
-            offered_capabilities: vec!["ANONYMOUS-RELAY".into(), "SHARED-SUBS".into()],
+            hostname: self.config.hostname.clone().filter(|_| self.end == End::Client),
+            offered_capabilities: match self.end {
+                End::Server => vec!["ANONYMOUS-RELAY".into(), "SHARED-SUBS".into()],
+                End::Client => Vec::new(),
+            },
             properties,
             ..Open::default()
         };

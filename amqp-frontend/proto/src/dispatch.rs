@@ -8,9 +8,10 @@ use amqp_codec::performative::{
 use amqp_codec::{AmqpError, condition};
 use bytes::Bytes;
 
-use crate::connection::{Connection, Fault, Phase};
+use crate::connection::{self, Connection, Fault, Phase};
 use crate::event::{Event, LinkId, Modified, Outcome, SessionId};
-use crate::link::{Link, Send, State};
+use crate::limits::TRANSACTION_ID_BYTES_MAX;
+use crate::link::{Link, Send, SendNow, State};
 use crate::out::Out;
 use crate::session::{self, Session};
 
@@ -327,16 +328,30 @@ impl Connection {
         local: u16,
         disposition: &Disposition<'_>,
     ) -> Result<Option<Event<'a>>, Fault> {
+        let last = disposition.last.unwrap_or(disposition.first);
         if disposition.role == Role::Sender {
             // The sender settles what we have decided on already, or gives it up; we hold nothing to forget.
-            return Ok(None);
+            let tells = self.end == connection::End::Client && disposition.settled;
+            let confirmed = Event::Confirmed { session: SessionId(local), first: disposition.first, last };
+            return Ok(tells.then_some(confirmed));
         }
-        let outcome = read_outcome(disposition.state.as_ref());
+        let outcome = match (disposition.state.as_ref(), self.end) {
+            (Some(DeliveryState::Declared { txn_id }), connection::End::Client) => {
+                if txn_id.len() > TRANSACTION_ID_BYTES_MAX {
+                    let text = format!("a transaction's identifier is longer than {TRANSACTION_ID_BYTES_MAX} octets");
+                    return Err(Fault::Session(Box::new(AmqpError::new(condition::RESOURCE_LIMIT_EXCEEDED, text))));
+                }
+                Some(Outcome::Declared(Bytes::copy_from_slice(txn_id)))
+            }
+            (Some(DeliveryState::Transactional { outcome: Some(outcome), .. }), connection::End::Client) => {
+                read_outcome(DeliveryState::read(outcome).ok().as_ref())
+            }
+            (state, _) => read_outcome(state),
+        };
         if outcome.is_none() && !disposition.settled {
             return Ok(None);
         }
         let Some(session) = self.session(local) else { return Ok(None) };
-        let last = disposition.last.unwrap_or(disposition.first);
         let Some((next, last)) = session.unsettled.clip(disposition.first, last) else { return Ok(None) };
         // Mode second: the receiver waits for us to settle (part 2.6.12).
         let answer = (!disposition.settled).then(|| outcome.clone().unwrap_or_default());
@@ -393,6 +408,27 @@ impl Connection {
         let Some(link) = session.link_by_id(id).filter(|link| link.state == State::Attached) else { return };
         send.settled = session::settled_by(link.snd_settle_mode, send.settled);
         session.send(id.handle, &send, max_frame, out);
+    }
+
+    /// Sends a message on a link of ours if nothing is in its way and it is one frame; gives whether it was sent. Nothing is kept.
+    #[inline]
+    pub fn send_now(&mut self, id: LinkId, mut send: SendNow<'_>, out: &mut Out) -> bool {
+        let max_frame = self.remote_max_frame;
+        let Some(session) = self.sessions.get_mut(usize::from(id.session)).and_then(Option::as_deref_mut) else {
+            return false;
+        };
+        let Some(link) = session.link_by_id(id).filter(|link| link.state == State::Attached) else { return false };
+        send.settled = session::settled_by(link.snd_settle_mode, send.settled);
+        session.send_now(id.handle, &send, max_frame, out)
+    }
+
+    /// Deliveries that could start on a link of ours now, as far as its credit and the session's window go.
+    #[inline]
+    pub fn room(&mut self, id: LinkId) -> u32 {
+        let Some(session) = self.session(id.session) else { return 0 };
+        let window = session.outgoing_left;
+        let link = session.link_by_id(id).filter(|link| link.state == State::Attached && !link.queued);
+        link.map_or(0, |link| link.credit.min(window))
     }
 
     /// Messages, or parts of them, that wait on a link of ours.

@@ -54,6 +54,8 @@ pub enum Outcome {
     Released,
     /// Not processed, and changed.
     Modified(Box<Modified>),
+    /// A coordinator's answer to `declare`: the transaction's identifier (part 4.5.7).
+    Declared(Bytes),
 }
 
 /// How a delivery was changed (part 3.4.5).
@@ -142,6 +144,15 @@ pub enum Event<'a> {
     /// The peer decided on deliveries that were sent: `next_settled` names each, all of them before there is more input.
     /// `None`: settled without a decision.
     Settled(Option<Outcome>),
+    /// As a client: the sender settled deliveries that were decided on and not settled (receiver settle mode second).
+    Confirmed {
+        /// The session.
+        session: SessionId,
+        /// The first delivery.
+        first: u32,
+        /// The last one; not before the first, in serial numbers, unless the peer errs.
+        last: u32,
+    },
     /// As a client: the sender has nothing more, all credit is used up.
     Drained(LinkId),
     /// A link ended, by the peer or by an error; it is answered.

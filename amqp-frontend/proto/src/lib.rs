@@ -20,5 +20,5 @@ pub use dispatch::{AttachReply, Closing, Settling};
 pub use event::{Credentials, Event, LinkId, Modified, Outcome, Payload, SessionId, Stage};
 pub use input::Input;
 pub use limits::{Config, Mechanism, OUT_SOFT_MAX, Sasl, Tls};
-pub use link::{Part, Send, Settled};
+pub use link::{Part, Send, SendNow, Settled};
 pub use out::Out;

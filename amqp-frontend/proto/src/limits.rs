@@ -1,5 +1,7 @@
 //! Every bound of this crate: its value, its reason, and what happens when it is reached.
 
+use amqp_codec::value::Map;
+
 /// Output beyond which nothing more is encoded, octets: transfers wait on their links, where they cost less.
 pub const OUT_SOFT_MAX: usize = 256 * 1024;
 /// Frames before `open` was exchanged (part 2.3.1 allows no more to be assumed); larger: framing error.
@@ -7,6 +9,8 @@ pub const OUT_SOFT_MAX: usize = 256 * 1024;
 pub const FRAME_BYTES_BEFORE_OPEN: u32 = 4096;
 /// Deliveries of one session that may be unsettled by the peer: 16 octets each. Sending waits.
 pub const UNSETTLED_OUT_MAX: usize = 1 << 18;
+/// Octets of a transaction's identifier; longer: the session ends. The specification has no bound, and 32 do for every broker.
+pub const TRANSACTION_ID_BYTES_MAX: usize = 32;
 /// SASL exchanges of one connection; more: the connection ends.
 pub const SASL_FRAMES_MAX: u8 = 8;
 /// How long a closed connection waits for the peer's close, nanoseconds.
@@ -20,6 +24,10 @@ pub const IDLE_TIMEOUT_MIN_MS: u32 = 100;
 pub struct Config {
     /// Our name.
     pub container_id: String,
+    /// As a client: the host that the peer is asked for; none: it is not said.
+    pub hostname: Option<String>,
+    /// As a client: what our open says of us.
+    pub properties: Map,
     /// Largest frame that we take, octets, at least 512.
     pub max_frame_size: u32,
     /// Highest channel; sessions beyond it: the connection is closed with not-allowed.
@@ -77,6 +85,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             container_id: "heddle".to_owned(),
+            hostname: None,
+            properties: Map::default(),
             max_frame_size: 128 * 1024,
             channel_max: 255,
             handle_max: 1023,

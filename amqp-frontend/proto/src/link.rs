@@ -35,6 +35,19 @@ pub struct Send<'a> {
     pub part: Part,
 }
 
+/// A message of one frame, to send at once or not at all.
+#[derive(Clone, Copy, Debug)]
+pub struct SendNow<'a> {
+    /// The host's name for the delivery, given back with its outcome.
+    pub key: u64,
+    /// Whether to send it settled.
+    pub settled: Settled,
+    /// What it begins with, of any length.
+    pub front: &'a [u8],
+    /// What follows.
+    pub body: &'a Bytes,
+}
+
 /// How much of a message is sent at once. The parts of one are sent one after the other, with nothing else on their link between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
@@ -158,6 +171,8 @@ pub(crate) struct Link {
     pub backlog: VecDeque<Waiting>,
     pub under: Option<Under>,
     pub partial: Option<Box<Partial>>,
+    /// The transaction that what is sent belongs to.
+    pub transaction: Option<Bytes>,
     /// Largest message that the receiving end takes, octets.
     pub max_message_size: u64,
     pub name: Box<str>,
@@ -181,6 +196,7 @@ impl Link {
             backlog: VecDeque::new(),
             under: None,
             partial: None,
+            transaction: None,
             max_message_size: u64::MAX,
             name: name.into(),
         }

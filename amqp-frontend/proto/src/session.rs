@@ -12,13 +12,13 @@ use amqp_codec::performative::{
 };
 
 use crate::event::{LinkId, Outcome, SessionId};
-use crate::limits::{OUT_SOFT_MAX, UNSETTLED_OUT_MAX};
-use crate::link::{Link, Part, Send, Settled, State, Under, Waiting};
+use crate::limits::{OUT_SOFT_MAX, TRANSACTION_ID_BYTES_MAX, UNSETTLED_OUT_MAX};
+use crate::link::{Link, Part, Send, SendNow, Settled, State, Under, Waiting};
 use crate::out::Out;
 use crate::unsettled::Unsettled;
 
-/// Frame header and the longest transfer that is written here, octets.
-const TRANSFER_BYTES_MAX: usize = 48;
+/// Frame header and the longest transfer that is written here, octets: 36, and with a transaction 10 and its identifier.
+const TRANSFER_BYTES_MAX: usize = 48 + TRANSACTION_ID_BYTES_MAX;
 
 /// Where a session is between begin and end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -236,14 +236,14 @@ impl Session {
         if one_frame && free && self.unsettled.len() < UNSETTLED_OUT_MAX {
             let under = start(link, handle, (send.settled, send.key), &mut self.next_delivery_id, &mut self.unsettled);
             match u8::try_from(handle) {
-                Ok(handle) if send.format == 0 => {
+                Ok(handle) if send.format == 0 && link.transaction.is_none() => {
                     let (tag, settled) = (link.next_tag, send.settled == Settled::Yes);
                     let bytes = send.prefix.len() + send.body.len();
                     encode_plain(out.buffer(), self.id.0, handle, under.delivery, tag, settled, bytes);
                     out.buffer().extend_from_slice(send.prefix);
                     out.put_body(send.body);
                 }
-                _ => drop(transmit_frame(self.id.0, handle, link.next_tag, send, under, max_frame, out)),
+                _ => drop(transmit_frame(self.id.0, handle, link, send, under, max_frame, out)),
             }
             self.outgoing_left -= 1;
             self.next_outgoing_id = self.next_outgoing_id.wrapping_add(1);
@@ -260,6 +260,42 @@ impl Session {
             link.queued = true;
             self.sending.push_back(handle);
         }
+    }
+
+    /// Sends a message of one frame if nothing is in its way; gives whether it was sent.
+    #[inline]
+    pub fn send_now(&mut self, handle: u32, send: &SendNow<'_>, max_frame: u32, out: &mut Out) -> bool {
+        let Some(link) = self.links.get_mut(handle as usize).and_then(Option::as_mut) else { return false };
+        let bytes = send.front.len() + send.body.len();
+        let has_room = out.len() < OUT_SOFT_MAX && self.unsettled.len() < UNSETTLED_OUT_MAX;
+        let fits = bytes + TRANSFER_BYTES_MAX <= max_frame as usize && has_room;
+        if link.queued || link.credit == 0 || self.outgoing_left == 0 || !fits {
+            return false;
+        }
+        let under = start(link, handle, (send.settled, send.key), &mut self.next_delivery_id, &mut self.unsettled);
+        let settled = send.settled == Settled::Yes;
+        match u8::try_from(handle) {
+            Ok(handle) if link.transaction.is_none() => {
+                encode_plain(out.buffer(), self.id.0, handle, under.delivery, link.next_tag, settled, bytes);
+            }
+            _ => {
+                let transfer = Transfer {
+                    handle,
+                    delivery_id: Some(under.delivery),
+                    delivery_tag: Some(&link.next_tag.to_be_bytes()),
+                    message_format: Some(0),
+                    settled: Some(settled),
+                    state: enlisted(link),
+                    ..Transfer::default()
+                };
+                encode_transfer(out.buffer(), self.id.0, &transfer, bytes);
+            }
+        }
+        out.buffer().extend_from_slice(send.front);
+        out.put_body(send.body);
+        self.outgoing_left -= 1;
+        self.next_outgoing_id = self.next_outgoing_id.wrapping_add(1);
+        true
     }
 
     /// Sends from the front of a link's backlog until a frame finds no room; gives whether the backlog is empty.
@@ -286,7 +322,7 @@ impl Session {
                 }
             };
             let Some(send) = link.backlog.front().map(Waiting::as_send) else { return true };
-            let sent = transmit_frame(channel, handle, link.next_tag, &send, under, max_frame, out);
+            let sent = transmit_frame(channel, handle, link, &send, under, max_frame, out);
             self.outgoing_left -= 1;
             self.next_outgoing_id = self.next_outgoing_id.wrapping_add(1);
             if sent < send.prefix.len() + send.body.len() {
@@ -400,12 +436,17 @@ fn start(
     Under { delivery, sent: 0, begun: false }
 }
 
+/// The state that says which transaction a delivery belongs to, if it does (part 4.4.2).
+fn enlisted(link: &Link) -> Option<DeliveryState<'_>> {
+    link.transaction.as_deref().map(|txn_id| DeliveryState::Transactional { txn_id, outcome: None })
+}
+
 /// Writes one frame of a delivery; gives how much of the message is then sent, octets.
 #[inline]
 fn transmit_frame(
     channel: u16,
     handle: u32,
-    tag: u32,
+    link: &Link,
     send: &Send<'_>,
     under: Under,
     max_frame: u32,
@@ -416,7 +457,7 @@ fn transmit_frame(
     let room = max_frame as usize - TRANSFER_BYTES_MAX;
     let end = total.min(under.sent + room);
     let first = !under.begun;
-    let tag = tag.to_be_bytes();
+    let tag = link.next_tag.to_be_bytes();
     let transfer = Transfer {
         handle,
         delivery_id: first.then_some(under.delivery),
@@ -424,6 +465,7 @@ fn transmit_frame(
         message_format: first.then_some(send.format),
         settled: Some(send.settled == Settled::Yes),
         more: end < total || send.part.goes_on(),
+        state: enlisted(link).filter(|_| first),
         ..Transfer::default()
     };
     encode_transfer(out.buffer(), channel, &transfer, end - under.sent);
@@ -445,6 +487,7 @@ fn write_settlement(channel: u16, settlement: &Settlement, out: &mut Out) {
     let state = match &settlement.outcome {
         Outcome::Accepted => DeliveryState::Accepted,
         Outcome::Released => DeliveryState::Released,
+        Outcome::Declared(txn_id) => DeliveryState::Declared { txn_id },
         Outcome::Rejected(reason) => {
             let error = reason.as_ref().map(|reason| {
                 AmqpError::new(reason.0, reason.1.clone()).encode(&mut error_bytes);

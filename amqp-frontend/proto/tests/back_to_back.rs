@@ -6,10 +6,14 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use amqp_codec::performative::{Attach, NodeTarget, ReceiverSettleMode, Role, SenderSettleMode, Source, Target};
+use amqp_codec::frame::{Split, split};
+use amqp_codec::performative::{
+    Attach, Coordinator, DeliveryState, Disposition, NodeTarget, Performative, ReceiverSettleMode, Role,
+    SenderSettleMode, Source, Target, decode, encode_disposition,
+};
 use amqp_proto::{
     AttachReply, Authenticated, Closing, Config, Connection, Credentials, Event, Input, LinkId, Mechanism, Out,
-    Outcome, Part, Payload, Send, Settled, Settling, Stage,
+    Outcome, Part, Payload, Send, SendNow, SessionId, Settled, Settling, Stage,
 };
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -29,6 +33,7 @@ struct Side {
     parts: VecDeque<(u64, Bytes, Part)>,
     outcomes: BTreeMap<u64, Option<Outcome>>,
     drained: u32,
+    confirmed: u32,
     closed: Option<String>,
     opened: bool,
 }
@@ -47,6 +52,7 @@ impl Side {
             parts: VecDeque::new(),
             outcomes: BTreeMap::new(),
             drained: 0,
+            confirmed: 0,
             closed: None,
             opened: false,
         }
@@ -66,6 +72,26 @@ impl Side {
             self.machine.check();
         }
         self.kept = bytes[input.consumed()..].to_vec();
+    }
+
+    /// Sends a message of `size` octets, in its turn.
+    fn send(&mut self, link: LinkId, number: usize, size: usize) {
+        self.credit -= 1;
+        let body = Bytes::from(vec![number as u8; size]);
+        let key = number as u64;
+        let send = Send { key, settled: Settled::No, format: 0, prefix: b"prefix", body: &body, part: Part::Whole };
+        self.machine.send(link, send, &mut self.out);
+    }
+
+    /// Sends a message of `size` octets, if it can be sent at once.
+    fn send_now(&mut self, link: LinkId, number: usize, size: usize) -> bool {
+        let room = self.machine.room(link);
+        let body = Bytes::from(vec![number as u8; size]);
+        let send = SendNow { key: number as u64, settled: Settled::No, front: b"prefix", body: &body };
+        let sent = self.machine.send_now(link, send, &mut self.out);
+        assert!(!sent || room > 0, "within credit and window");
+        self.credit -= u32::from(sent);
+        sent
     }
 
     /// Begins to send a message of `size` octets in three parts.
@@ -146,6 +172,7 @@ impl Side {
             Event::Closed(error) => {
                 self.closed = Some(error.map(|error| error.condition.as_str().to_owned()).unwrap_or_default());
             }
+            Event::Confirmed { first, last, .. } => self.confirmed += last.wrapping_sub(first) + 1,
             Event::Tls | Event::Begun(_) | Event::Ended(..) => {}
         }
     }
@@ -227,6 +254,7 @@ impl Pair {
 #[derive(Clone, Debug)]
 enum Step {
     Send(usize),
+    SendNow(usize),
     SendParts(usize),
     Grant(u32),
     Settle(u8),
@@ -237,6 +265,7 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (0..5000_usize).prop_map(Step::Send),
+        4 => (0..600_usize).prop_map(Step::SendNow),
         2 => (3..20_000_usize).prop_map(Step::SendParts),
         3 => (1..6_u32).prop_map(Step::Grant),
         3 => (0..4_u8).prop_map(Step::Settle),
@@ -263,15 +292,13 @@ fn run(client_sends: bool, second: bool, steps: Vec<Step>) {
                 sent.push(size);
             }
             Step::Send(size) if sender.credit > 0 && sender.parts.is_empty() => {
-                sender.credit -= 1;
-                let body = Bytes::from(vec![sent.len() as u8; size]);
-                let key = sent.len() as u64;
-                let send =
-                    Send { key, settled: Settled::No, format: 0, prefix: b"prefix", body: &body, part: Part::Whole };
-                sender.machine.send(from, send, &mut sender.out);
+                sender.send(from, sent.len(), size);
                 sent.push(size);
             }
-            Step::Send(_) | Step::SendParts(_) => {}
+            Step::SendNow(size) if sender.parts.is_empty() && sender.send_now(from, sent.len(), size) => {
+                sent.push(size);
+            }
+            Step::Send(_) | Step::SendNow(_) | Step::SendParts(_) => {}
             Step::Grant(credit) => {
                 granted += credit;
                 receiver.machine.grant(to, credit);
@@ -317,6 +344,8 @@ fn run(client_sends: bool, second: bool, steps: Vec<Step>) {
     pair.settle(11);
     let sender = if client_sends { &pair.client } else { &pair.server };
     assert_eq!(sender.outcomes.len(), sent.len(), "every outcome came back");
+    let confirmed = if second && !client_sends { sent.len() as u32 } else { 0 };
+    assert_eq!(pair.client.confirmed, confirmed, "a receiver of mode second hears that its sender settled");
 }
 
 proptest! {
@@ -340,6 +369,53 @@ fn credentials_are_judged() {
         let told = if opened { None } else { Some("amqp:unauthorized-access".to_owned()) };
         assert_eq!(pair.client.closed, told);
     }
+}
+
+#[test]
+fn a_transaction_is_declared_used_and_discharged() {
+    let (mut pair, link) = Pair::attached(Role::Sender, false);
+    let far = pair.server.links[0];
+    let attach = Attach {
+        source: Some(Source::default()),
+        target: Some(Target::Coordinator(Coordinator::default())),
+        ..Attach::new("coordinator", 0, Role::Sender)
+    };
+    let session = SessionId(link.session);
+    let coordinator = pair.client.machine.attach(session, attach, &mut pair.client.out).expect("a session");
+    pair.settle(5);
+    let far_coordinator = pair.server.links[1];
+    pair.server.machine.grant(far_coordinator, 10);
+    pair.server.machine.grant(far, 10);
+    pair.settle(5);
+    let declare = Bytes::from_static(&[0x00, 0x53, 0x77, 0x00, 0x53, 0x31, 0x45]);
+    let send = |key, body| SendNow { key, settled: Settled::No, front: &[], body };
+    assert!(pair.client.machine.send_now(coordinator, send(100, &declare), &mut pair.client.out));
+    pair.settle(5);
+    let (delivery, _) = pair.server.received[0];
+    pair.server.machine.settle(far_coordinator, delivery, delivery, Outcome::Declared(Bytes::from_static(b"tx")));
+    pair.settle(5);
+    assert_eq!(pair.client.outcomes[&100], Some(Outcome::Declared(Bytes::from_static(b"tx"))));
+    pair.client.machine.enlist(link, Some(Bytes::from_static(b"tx")));
+    let body = Bytes::from_static(b"in it");
+    assert!(pair.client.machine.send_now(link, send(101, &body), &mut pair.client.out));
+    let mut wire = Vec::new();
+    pair.client.machine.poll_output(0, &mut pair.client.out);
+    pair.client.out.drain_into(&mut wire);
+    let Ok(Split::Frame { frame, .. }) = split(&wire, 600) else { panic!("a frame") };
+    let Ok((Performative::Transfer(transfer), payload)) = decode(frame.body) else { panic!("a transfer") };
+    assert_eq!(transfer.state, Some(DeliveryState::Transactional { txn_id: b"tx", outcome: None }));
+    assert_eq!(payload, b"in it");
+    // A resource answers within the transaction; the outcome is what counts.
+    let accepted = [0x00, 0x53, 0x24, 0x45];
+    let state = DeliveryState::Transactional { txn_id: b"tx", outcome: Some(&accepted) };
+    let first = transfer.delivery_id.expect("it has one");
+    let answer =
+        Disposition { role: Role::Receiver, first, last: None, settled: true, state: Some(state), batchable: false };
+    let mut answered = Vec::new();
+    encode_disposition(&mut answered, 0, &answer);
+    pair.client.wire.extend(answered);
+    pair.client.read(1000, 0);
+    assert_eq!(pair.client.outcomes[&101], Some(Outcome::Accepted));
 }
 
 #[test]

@@ -98,6 +98,7 @@ fn answer(machine: &mut Connection, out: &mut Out, lines: &mut String, event: Ev
             format!("{count} settled: {outcome:?}")
         }
         Event::Drained(_) => "drained".to_owned(),
+        Event::Confirmed { .. } => panic!("a server is told nothing of it"),
         Event::Detached { link, closed, error } => format!("detach {}, closed: {closed}, {error:?}", link.handle),
         Event::Ended(session, error) => format!("end {}, {error:?}", session.0),
         Event::Closed(error) => format!("close, {error:?}"),

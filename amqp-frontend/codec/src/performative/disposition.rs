@@ -104,6 +104,16 @@ pub fn read_state<'a>(reader: &mut Reader<'a>) -> Result<DeliveryState<'a>, Deco
     })
 }
 
+impl<'a> DeliveryState<'a> {
+    /// Reads an encoded state, such as the outcome within that of a transaction.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn read(encoded: &'a [u8]) -> Result<Self, DecodeError> {
+        read_state(&mut Reader::new(encoded))
+    }
+}
+
 impl DeliveryState<'_> {
     /// Appends the encoding.
     #[inline]
