@@ -7,6 +7,7 @@
 pub mod arrivals;
 pub mod audit;
 pub mod chance;
+pub mod collect;
 pub mod interval;
 pub mod latency;
 mod layout;

@@ -31,6 +31,9 @@ pub struct RunResult {
     pub warm_up_s: f64,
     /// What was measured behind it, seconds.
     pub measured_s: f64,
+    /// Someone ended it before its time.
+    #[serde(default)]
+    pub interrupted: bool,
     /// All groups together, in the measured time.
     pub total: Figures,
     /// Each group, in the measured time, in the order of the scenario.

@@ -1,0 +1,468 @@
+//! A run as it goes on: what all workers tell becomes seconds, the seconds become figures, and the figures decide when to stop.
+//!
+//! A machine: `handle` takes what a worker told, `poll_view` gives what there is to show, `stop_at` says when to order the
+//! workers to stop, `finish` gives the result.
+//!
+//! Guarantees:
+//! 1. A second is added up when every worker has told of it (or is done), never twice, and in order of time.
+//! 2. Counts of the figures are those of the measured time alone. Latencies are those of the measured time and of the drain behind it: the messages
+//!    that took longest come last, and leaving them out would make the server look better the worse it is.
+//! 3. Percentiles of figures come from histograms of all values.
+//! 4. Memory does not grow with the length of a run: pending seconds, views and rows of the timeline have limits, below and in `timeline`.
+//!
+//! What it does not do: read a clock, know machines or servers (the caller adds `started_ms`, `machine`, `server`, `floor` and `workers`), or judge
+//! (`RunResult::judge`).
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::Serialize;
+
+use crate::interval::{Counts, Interval};
+use crate::latency::Latencies;
+use crate::ledger::Ledger;
+use crate::result::{Audit, FORMAT, Figures, Generator, Percentiles, RunResult, Second, Server, percentiles};
+use crate::scenario::{Arrivals, Scenario, WarmUp};
+use crate::worker::Told;
+
+mod row;
+mod timeline;
+
+use row::Row;
+use timeline::Timeline;
+
+/// Seconds that some workers told of and others did not. A worker that is so far behind is not working; each takes up to some megabytes.
+const PENDING_MAX: usize = 30;
+/// Views that wait to be polled: whoever polls more seldom sees the newest ones.
+const VIEWS_MAX: usize = 16;
+/// A second of a run, nanoseconds.
+const SECOND_NS: u64 = 1_000_000_000;
+
+/// How long an automatic warm-up lasts.
+const WARM_UP_NS: u64 = 5 * SECOND_NS;
+
+/// What a run is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Workers attach their links.
+    Connecting,
+    /// Load goes on and is not counted.
+    WarmUp,
+    /// Load goes on and is counted.
+    Measuring,
+    /// Nothing more is sent; what is under way comes in.
+    Draining,
+}
+
+/// A run as it is to be shown: after each second, and when its phase changes.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// What it is doing.
+    pub phase: Phase,
+    /// Workers whose links are attached.
+    pub ready: u32,
+    /// All of them.
+    pub workers: u32,
+    /// Time of the run that is complete, nanoseconds.
+    pub elapsed_ns: u64,
+    /// Of that, what was measured.
+    pub measured_ns: u64,
+    /// When the warm-up ended; absent as long as it goes on.
+    pub warm_up_end_ns: Option<u64>,
+    /// When the load ends; absent as long as that is not known.
+    pub stop_at_ns: Option<u64>,
+    /// The newest complete second, all groups together; absent when only the phase changed.
+    pub second: Option<Second>,
+    /// Its latencies, for interval logs.
+    pub latencies: Latencies,
+    /// Each group in that second.
+    pub groups: Vec<GroupView>,
+    /// Counts of the measured time so far.
+    pub counts: Counts,
+    /// Percentiles of the measured time so far.
+    pub percentiles: Vec<Percentiles>,
+}
+
+/// A group in a second.
+#[derive(Clone, Debug)]
+pub struct GroupView {
+    /// Its name.
+    pub name: String,
+    /// What happened.
+    pub counts: Counts,
+    /// Percentiles of the metrics that have values.
+    pub percentiles: Vec<Percentiles>,
+}
+
+/// What is known of a worker.
+#[derive(Clone, Copy, Debug, Default)]
+struct Worker {
+    is_ready: bool,
+    is_done: bool,
+    /// Start of the newest interval that it told.
+    newest_ns: Option<u64>,
+    /// Processor time and idle time in the measured time.
+    cpu_ns: u64,
+    idle_ns: u64,
+}
+
+/// Counts and latencies that are added up.
+#[derive(Clone, Debug, Default)]
+struct Tally {
+    counts: Counts,
+    latencies: Latencies,
+}
+
+/// Adds up what workers tell.
+#[derive(Debug)]
+pub struct Collector {
+    scenario: Scenario,
+    workers: Vec<Worker>,
+    pending: BTreeMap<u64, Row>,
+    /// Where the last complete second ended.
+    elapsed_ns: u64,
+    warm_up_end_ns: Option<u64>,
+    stop_at_ns: Option<u64>,
+    /// Where the last measured second ended.
+    measured_until_ns: u64,
+    /// Messages sent in all, warm-up included: what `count` bounds.
+    sent: u64,
+    total: Tally,
+    groups: Vec<Tally>,
+    timeline: Timeline,
+    phase: Phase,
+    views: VecDeque<View>,
+    ledgers: Vec<Ledger>,
+    server: Server,
+    is_interrupted: bool,
+}
+
+impl Collector {
+    /// Of a run by so many workers.
+    pub fn new(scenario: &Scenario, workers: u32) -> Self {
+        let mut collector = Self {
+            scenario: without_credentials(scenario),
+            workers: vec![Worker::default(); workers as usize],
+            pending: BTreeMap::new(),
+            elapsed_ns: 0,
+            warm_up_end_ns: None,
+            stop_at_ns: None,
+            measured_until_ns: 0,
+            sent: 0,
+            total: Tally::default(),
+            groups: vec![Tally::default(); scenario.groups.len()],
+            timeline: Timeline::default(),
+            phase: Phase::Connecting,
+            views: VecDeque::new(),
+            ledgers: Vec::new(),
+            server: Server::default(),
+            is_interrupted: false,
+        };
+        if let Some(end_ns) = fixed_warm_up(scenario) {
+            collector.end_warm_up(end_ns);
+        }
+        collector
+    }
+
+    /// Takes what a worker told.
+    ///
+    /// # Errors
+    /// When it failed, or tells what cannot be; a sentence for people. The run cannot go on then, but `finish` still gives what there is.
+    pub fn handle(&mut self, told: Told) -> Result<(), String> {
+        match told {
+            Told::Ready { worker, product, container } => self.handle_ready(worker, product, container),
+            Told::Interval(interval) => self.handle_interval(interval),
+            Told::Done { worker, ledger } => self.handle_done(worker, ledger),
+            Told::Failed { worker, why } => Err(format!("worker {worker}: {why}")),
+        }
+    }
+
+    /// The run ends sooner than planned, at a time of the run: someone interrupted it.
+    pub fn interrupt(&mut self, at_ns: u64) {
+        self.is_interrupted = true;
+        self.stop_at_ns = Some(self.stop_at_ns.map_or(at_ns, |stop| stop.min(at_ns)));
+    }
+
+    /// What there is to show; drained until there is nothing.
+    pub fn poll_view(&mut self) -> Option<View> {
+        self.views.pop_front()
+    }
+
+    /// When workers are to send nothing more, nanoseconds of the run; absent as long as it is not known. It may become sooner.
+    pub fn stop_at(&self) -> Option<u64> {
+        self.stop_at_ns
+    }
+
+    /// Whether all workers are attached, so that they may start.
+    pub fn is_ready(&self) -> bool {
+        self.workers.iter().all(|worker| worker.is_ready)
+    }
+
+    /// Whether all workers are done.
+    pub fn is_done(&self) -> bool {
+        self.workers.iter().all(|worker| worker.is_done)
+    }
+
+    /// The result, of whatever was told. Not judged yet.
+    pub fn finish(mut self) -> RunResult {
+        while let Some((start_ns, row)) = self.pending.pop_first() {
+            self.complete(start_ns, row);
+        }
+        let measured_s = self.measured_ns() as f64 / 1e9;
+        let generator = self.generator();
+        let figures = |name: &str, tally: Tally| Figures {
+            name: name.to_owned(),
+            counts: tally.counts,
+            percentiles: percentiles(&tally.latencies),
+            latencies: tally.latencies,
+        };
+        let names = self.scenario.groups.iter().map(|group| group.name.as_str());
+        let groups = names.zip(self.groups).map(|(name, tally)| figures(name, tally)).collect();
+        RunResult {
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_ms: 0,
+            machine: crate::result::Machine::default(),
+            server: self.server,
+            warm_up_s: self.warm_up_end_ns.unwrap_or(self.elapsed_ns) as f64 / 1e9,
+            measured_s,
+            interrupted: self.is_interrupted,
+            total: figures("total", self.total),
+            groups,
+            timeline: self.timeline.into_rows(),
+            audit: Audit::default(),
+            generator,
+            floor: None,
+            verdict: crate::result::Verdict::default(),
+            requirements: Vec::new(),
+            workers: Vec::new(),
+            scenario: self.scenario,
+        }
+    }
+
+    fn worker(&mut self, number: u32) -> Result<&mut Worker, String> {
+        let workers = self.workers.len();
+        let unknown = || format!("worker {number} is not one of the {workers} of this run");
+        self.workers.get_mut(number as usize).ok_or_else(unknown)
+    }
+
+    fn handle_ready(&mut self, worker: u32, product: String, container: String) -> Result<(), String> {
+        self.worker(worker)?.is_ready = true;
+        if self.server.product.is_empty() {
+            self.server.product = product;
+        }
+        if self.server.container.is_empty() {
+            self.server.container = container;
+        }
+        if self.is_ready() {
+            self.phase = self.phase_at(0);
+        }
+        self.show(None, Latencies::default(), Vec::new());
+        Ok(())
+    }
+
+    fn handle_interval(&mut self, interval: Interval) -> Result<(), String> {
+        let Interval { worker, group, start_ns, end_ns, .. } = interval;
+        let groups = self.groups.len();
+        if group as usize >= groups || end_ns <= start_ns || end_ns - start_ns > SECOND_NS {
+            return Err(format!(
+                "worker {worker} tells of group {group} from {start_ns} to {end_ns} ns: no such interval"
+            ));
+        }
+        if start_ns < self.elapsed_ns {
+            return Err(format!("worker {worker} tells of {start_ns} ns, which was complete already"));
+        }
+        let workers = self.workers.len();
+        let known = self.worker(worker)?;
+        known.newest_ns = known.newest_ns.max(Some(start_ns));
+        self.pending.entry(start_ns).or_insert_with(|| Row::new(workers, groups)).add(interval);
+        if self.pending.len() > PENDING_MAX {
+            return Err(format!("{} has told nothing for {PENDING_MAX} s", self.slowest()));
+        }
+        self.complete_rows();
+        Ok(())
+    }
+
+    fn handle_done(&mut self, worker: u32, ledger: Ledger) -> Result<(), String> {
+        let known = self.worker(worker)?;
+        if std::mem::replace(&mut known.is_done, true) {
+            return Err(format!("worker {worker} was done already"));
+        }
+        self.ledgers.push(ledger);
+        self.complete_rows();
+        Ok(())
+    }
+
+    /// Which worker holds up the oldest second.
+    fn slowest(&self) -> String {
+        let working = self.workers.iter().enumerate().filter(|(_, worker)| !worker.is_done);
+        let slowest = working.min_by_key(|(_, worker)| worker.newest_ns);
+        slowest.map_or_else(|| "no worker".to_owned(), |(number, _)| format!("worker {number}"))
+    }
+
+    fn complete_rows(&mut self) {
+        while let Some(start_ns) = self.first_complete()
+            && let Some(row) = self.pending.remove(&start_ns)
+        {
+            self.complete(start_ns, row);
+        }
+    }
+
+    /// The oldest second, if every worker has told of it.
+    fn first_complete(&self) -> Option<u64> {
+        let (start_ns, row) = self.pending.first_key_value()?;
+        let has_told = |(number, worker): (usize, &Worker)| {
+            worker.is_done || worker.newest_ns > Some(*start_ns) || row.is_told_by(number)
+        };
+        self.workers.iter().enumerate().all(has_told).then_some(*start_ns)
+    }
+
+    /// Adds a complete second to everything.
+    fn complete(&mut self, start_ns: u64, row: Row) {
+        self.elapsed_ns = self.elapsed_ns.max(row.end_ns);
+        let phase = self.phase_at(start_ns);
+        let end_ns =
+            self.stop_at_ns.map_or(row.end_ns, |stop| if stop > start_ns { stop.min(row.end_ns) } else { row.end_ns });
+        let names = self.scenario.groups.iter().map(|group| group.name.clone());
+        let (mut all, mut views) = (Tally::default(), Vec::new());
+        for ((name, told), tally) in names.zip(&row.groups).zip(&mut self.groups) {
+            all.counts.add(&told.counts);
+            all.latencies.merge(&told.latencies);
+            tally.add(told, phase);
+            views.push(GroupView { name, counts: told.counts, percentiles: percentiles(&told.latencies) });
+        }
+        self.total.add(&all, phase);
+        self.sent += all.counts.sent;
+        if phase == Phase::Measuring {
+            self.measured_until_ns = end_ns;
+            for (worker, (cpu_ns, idle_ns)) in self.workers.iter_mut().zip(row.processor()) {
+                worker.cpu_ns += cpu_ns;
+                worker.idle_ns += idle_ns;
+            }
+        }
+        let second = Second {
+            at_s: start_ns as f64 / 1e9,
+            length_s: (end_ns - start_ns) as f64 / 1e9,
+            measured: phase == Phase::Measuring,
+            counts: all.counts,
+            percentiles: percentiles(&all.latencies),
+            server_cpu: None,
+            server_memory: None,
+        };
+        self.timeline.push(second.clone());
+        self.decide();
+        self.phase = self.phase_at(self.elapsed_ns);
+        self.show(Some(second), all.latencies, views);
+    }
+
+    /// What a second that begins at a time belongs to.
+    fn phase_at(&self, start_ns: u64) -> Phase {
+        if self.stop_at_ns.is_some_and(|stop| start_ns >= stop) {
+            Phase::Draining
+        } else if self.warm_up_end_ns.is_some_and(|end| start_ns >= end) {
+            Phase::Measuring
+        } else {
+            Phase::WarmUp
+        }
+    }
+
+    /// Ends the warm-up, or the run, if it is time.
+    fn decide(&mut self) {
+        if self.scenario.count > 0 && self.sent >= self.scenario.count {
+            self.stop_at_ns = Some(self.stop_at_ns.map_or(self.elapsed_ns, |stop| stop.min(self.elapsed_ns)));
+        }
+        if self.warm_up_end_ns.is_none() && self.elapsed_ns >= WARM_UP_NS {
+            self.end_warm_up(self.elapsed_ns);
+        }
+    }
+
+    fn end_warm_up(&mut self, end_ns: u64) {
+        self.warm_up_end_ns = Some(end_ns);
+        self.measured_until_ns = end_ns;
+        if self.scenario.duration.0 > 0 {
+            let planned = end_ns.saturating_add(self.scenario.duration.0);
+            self.stop_at_ns = Some(self.stop_at_ns.map_or(planned, |stop| stop.min(planned)));
+        }
+    }
+
+    fn measured_ns(&self) -> u64 {
+        self.warm_up_end_ns.map_or(0, |end| self.measured_until_ns - end)
+    }
+
+    fn show(&mut self, second: Option<Second>, latencies: Latencies, groups: Vec<GroupView>) {
+        if self.views.len() == VIEWS_MAX {
+            self.views.pop_front();
+        }
+        self.views.push_back(View {
+            phase: self.phase,
+            ready: self.workers.iter().map(|worker| u32::from(worker.is_ready)).sum(),
+            workers: self.workers.len() as u32,
+            elapsed_ns: self.elapsed_ns,
+            measured_ns: self.measured_ns(),
+            warm_up_end_ns: self.warm_up_end_ns.filter(|end| *end <= self.elapsed_ns),
+            stop_at_ns: self.stop_at_ns,
+            second,
+            latencies,
+            groups,
+            counts: self.total.counts,
+            percentiles: percentiles(&self.total.latencies),
+        });
+    }
+
+    fn generator(&self) -> Generator {
+        let measured_ns = self.measured_ns();
+        let share = |ns: u64| if measured_ns == 0 { 0.0 } else { ns as f64 / measured_ns as f64 };
+        let busiest_ns = self.workers.iter().map(|worker| worker.cpu_ns).max().unwrap_or(0);
+        let idle_ns = self.workers.iter().map(|worker| worker.idle_ns).min().unwrap_or(0);
+        let counts = &self.total.counts;
+        // A reply is sent by one end of ours and received by the other.
+        let messages = counts.sent + counts.received + 2 * counts.replies;
+        Generator {
+            threads: self.workers.len() as u32,
+            busiest_cpu: share(busiest_ns).min(1.0),
+            busiest_share: (1.0 - share(idle_ns)).max(0.0),
+            cpu_ns_per_message: if messages == 0 { 0.0 } else { counts.cpu_ns as f64 / messages as f64 },
+        }
+    }
+}
+
+impl Tally {
+    fn add(&mut self, other: &Self, phase: Phase) {
+        if phase == Phase::Measuring {
+            self.counts.add(&other.counts);
+        }
+        if matches!(phase, Phase::Measuring | Phase::Draining) {
+            self.latencies.merge(&other.latencies);
+        }
+    }
+}
+
+/// When the warm-up of a scenario ends, if that is known beforehand. Seconds belong to it whole. A ramp is never steady, and of a number of messages each
+/// one counts: without another word they have no warm-up.
+fn fixed_warm_up(scenario: &Scenario) -> Option<u64> {
+    let has_ramp = scenario.groups.iter().any(|group| matches!(group.arrivals, Arrivals::Ramp { .. }));
+    match scenario.warm_up {
+        WarmUp::Fixed(span) => Some(span.0.div_ceil(SECOND_NS) * SECOND_NS),
+        WarmUp::Auto if has_ramp || scenario.count > 0 => Some(0),
+        WarmUp::Auto => None,
+    }
+}
+
+/// The scenario without what nobody else is to know.
+fn without_credentials(scenario: &Scenario) -> Scenario {
+    let mut scenario = scenario.clone();
+    scenario.connection.password = String::new();
+    for server in &mut scenario.servers {
+        if let Some((scheme, rest)) = server.split_once("://") {
+            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            // A password may contain an @ itself: what names the host is behind the last one.
+            if let Some((_, host)) = authority.rsplit_once('@') {
+                *server = format!("{scheme}://{host}{path}");
+            }
+        }
+    }
+    scenario
+}
+
+#[cfg(test)]
+mod tests;
