@@ -20,8 +20,12 @@ use serde::Serialize;
 use crate::interval::{Counts, Interval};
 use crate::latency::Latencies;
 use crate::ledger::Ledger;
-use crate::result::{Audit, FORMAT, Figures, Generator, Percentiles, RunResult, Second, Server, percentiles};
+use crate::result::{
+    Audit, FORMAT, Figures, Generator, Machine, Percentiles, RunResult, Second, Server, Steadiness, Verdict,
+    percentiles,
+};
 use crate::scenario::{Arrivals, Scenario, WarmUp};
+use crate::steady::{Detector, Sample, Warmth};
 use crate::worker::Told;
 
 mod row;
@@ -36,9 +40,6 @@ const PENDING_MAX: usize = 30;
 const VIEWS_MAX: usize = 16;
 /// A second of a run, nanoseconds.
 const SECOND_NS: u64 = 1_000_000_000;
-
-/// How long an automatic warm-up lasts.
-const WARM_UP_NS: u64 = 5 * SECOND_NS;
 
 /// What a run is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -122,6 +123,10 @@ pub struct Collector {
     /// Where the last complete second ended.
     elapsed_ns: u64,
     warm_up_end_ns: Option<u64>,
+    steadiness: Steadiness,
+    detector: Detector,
+    /// Messages that were due and have not come to their end: it may be negative, as queues need not be empty at the start.
+    backlog: f64,
     stop_at_ns: Option<u64>,
     /// Where the last measured second ended.
     measured_until_ns: u64,
@@ -146,6 +151,9 @@ impl Collector {
             pending: BTreeMap::new(),
             elapsed_ns: 0,
             warm_up_end_ns: None,
+            steadiness: Steadiness::NotLookedFor,
+            detector: Detector::default(),
+            backlog: 0.0,
             stop_at_ns: None,
             measured_until_ns: 0,
             sent: 0,
@@ -180,7 +188,7 @@ impl Collector {
     /// The run ends sooner than planned, at a time of the run: someone interrupted it.
     pub fn interrupt(&mut self, at_ns: u64) {
         self.is_interrupted = true;
-        self.stop_at_ns = Some(self.stop_at_ns.map_or(at_ns, |stop| stop.min(at_ns)));
+        self.stop_by(at_ns);
     }
 
     /// What there is to show; drained until there is nothing.
@@ -222,9 +230,10 @@ impl Collector {
             format: FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started_ms: 0,
-            machine: crate::result::Machine::default(),
+            machine: Machine::default(),
             server: self.server,
             warm_up_s: self.warm_up_end_ns.unwrap_or(self.elapsed_ns) as f64 / 1e9,
+            steadiness: self.steadiness,
             measured_s,
             interrupted: self.is_interrupted,
             total: figures("total", self.total),
@@ -233,7 +242,7 @@ impl Collector {
             audit: Audit::default(),
             generator,
             floor: None,
-            verdict: crate::result::Verdict::default(),
+            verdict: Verdict::default(),
             requirements: Vec::new(),
             workers: Vec::new(),
             scenario: self.scenario,
@@ -350,7 +359,11 @@ impl Collector {
             server_memory: None,
         };
         self.timeline.push(second.clone());
-        self.decide();
+        if self.warm_up_end_ns.is_none() {
+            let ended = self.scenario.ended(row.groups.iter().map(|group| &group.counts));
+            self.look_for_steadiness(&second, ended);
+        }
+        self.end_at_count();
         self.phase = self.phase_at(self.elapsed_ns);
         self.show(Some(second), all.latencies, views);
     }
@@ -366,22 +379,40 @@ impl Collector {
         }
     }
 
-    /// Ends the warm-up, or the run, if it is time.
-    fn decide(&mut self) {
+    /// Ends the warm-up if all is steady, or if it has gone on for too long.
+    fn look_for_steadiness(&mut self, second: &Second, ended: u64) {
+        let name = self.scenario.outcome().name();
+        let of_outcome = second.percentiles.iter().find(|percentiles| percentiles.metric == name);
+        self.backlog += second.counts.due as f64 - ended as f64;
+        let warmth = self.detector.handle_second(Sample {
+            rate: ended as f64 / second.length_s,
+            latency_us: of_outcome.map(|percentiles| percentiles.p50),
+            backlog: self.backlog,
+        });
+        self.steadiness = match warmth {
+            Warmth::Cold => return,
+            Warmth::Steady => Steadiness::Reached,
+            Warmth::Unsteady => Steadiness::NotReached,
+        };
+        self.end_warm_up(self.elapsed_ns);
+    }
+
+    /// Ends the run when as many messages were sent as it is to have.
+    fn end_at_count(&mut self) {
         if self.scenario.count > 0 && self.sent >= self.scenario.count {
-            self.stop_at_ns = Some(self.stop_at_ns.map_or(self.elapsed_ns, |stop| stop.min(self.elapsed_ns)));
+            self.stop_by(self.elapsed_ns);
         }
-        if self.warm_up_end_ns.is_none() && self.elapsed_ns >= WARM_UP_NS {
-            self.end_warm_up(self.elapsed_ns);
-        }
+    }
+
+    fn stop_by(&mut self, at_ns: u64) {
+        self.stop_at_ns = Some(self.stop_at_ns.map_or(at_ns, |stop| stop.min(at_ns)));
     }
 
     fn end_warm_up(&mut self, end_ns: u64) {
         self.warm_up_end_ns = Some(end_ns);
         self.measured_until_ns = end_ns;
         if self.scenario.duration.0 > 0 {
-            let planned = end_ns.saturating_add(self.scenario.duration.0);
-            self.stop_at_ns = Some(self.stop_at_ns.map_or(planned, |stop| stop.min(planned)));
+            self.stop_by(end_ns.saturating_add(self.scenario.duration.0));
         }
     }
 

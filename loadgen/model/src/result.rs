@@ -29,6 +29,9 @@ pub struct RunResult {
     pub server: Server,
     /// Length of the warm-up, seconds.
     pub warm_up_s: f64,
+    /// Whether the load was steady when the warm-up ended.
+    #[serde(default)]
+    pub steadiness: Steadiness,
     /// What was measured behind it, seconds.
     pub measured_s: f64,
     /// Someone ended it before its time.
@@ -53,6 +56,19 @@ pub struct RunResult {
     /// Workers on other machines; empty when there was one process.
     #[serde(default)]
     pub workers: Vec<WorkerFacts>,
+}
+
+/// Whether the load was steady when the warm-up ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Steadiness {
+    /// The scenario said how long the warm-up is.
+    #[default]
+    NotLookedFor,
+    /// It was.
+    Reached,
+    /// It was not, and the longest warm-up was over.
+    NotReached,
 }
 
 /// Counts and latencies of a group, or of all.

@@ -129,6 +129,27 @@ fn so_many_messages_end_a_run_and_so_does_an_interruption() {
 }
 
 #[test]
+fn an_automatic_warm_up_ends_when_the_load_is_steady_or_after_a_minute() {
+    let mut steady = Collector::new(&scenario(WarmUp::Auto, 5.0), 1);
+    let mut drifting = Collector::new(&scenario(WarmUp::Auto, 5.0), 1);
+    for at in 0..62 {
+        for group in [0, 1] {
+            // Its load rises for 10 seconds; the other's for ever.
+            steady.handle(second(0, group, at, 1000 * at.min(10), 10)).expect("in order");
+            drifting.handle(second(0, group, at, 1000 + 100 * at, 10)).expect("in order");
+        }
+        while steady.poll_view().is_some() {}
+    }
+    let stop = steady.stop_at().expect("the warm-up is over") / SECOND_NS;
+    assert!((18..25).contains(&stop), "{stop}");
+    let result = steady.finish();
+    assert_eq!((result.steadiness, result.measured_s), (Steadiness::Reached, 5.0));
+    assert_eq!(result.warm_up_s + 5.0, stop as f64);
+    assert_eq!(drifting.stop_at(), Some(65 * SECOND_NS));
+    assert_eq!(drifting.finish().steadiness, Steadiness::NotReached);
+}
+
+#[test]
 fn credentials_do_not_come_into_results() {
     let result = Collector::new(&scenario(WarmUp::Auto, 1.0), 1).finish();
     assert_eq!(result.scenario.servers, ["amqp://host:5672", "amqps://other"]);

@@ -1,0 +1,94 @@
+//! What the end of a message is: that decides which latency is *the* latency of a load, and which rate its rate.
+//!
+//! A request ends with its reply, a message with its consumer, and where nobody receives, with the server's acceptance.
+
+use crate::interval::Counts;
+use crate::latency::Metric;
+use crate::result::RunResult;
+use crate::scenario::{Group, Pattern, Scenario, Settle};
+
+impl Group {
+    /// The latency from due to the end.
+    pub fn outcome(&self) -> Metric {
+        match self.pattern {
+            Pattern::RequestReply => Metric::Round,
+            Pattern::Queue | Pattern::Topic if self.consumers > 0 => Metric::Receive,
+            Pattern::Queue | Pattern::Topic => Metric::Accept,
+        }
+    }
+
+    /// How many of the messages counted came to their end. A topic's message ends once for each consumer, so that its acceptance has to do; one that was sent
+    /// settled has none, and is done with when it is sent.
+    pub fn ended(&self, counts: &Counts) -> u64 {
+        match self.pattern {
+            Pattern::RequestReply => counts.replies,
+            Pattern::Queue if self.consumers > 0 => counts.received,
+            Pattern::Queue | Pattern::Topic if self.settle == Settle::Presettled => counts.sent,
+            Pattern::Queue | Pattern::Topic => counts.accepted + counts.refused,
+        }
+    }
+}
+
+impl Scenario {
+    /// The latency that a bare `p99` means: from due to received if a group receives, else to the reply, else to accepted.
+    pub fn outcome(&self) -> Metric {
+        let of_groups = || self.groups.iter().map(Group::outcome);
+        let first =
+            [Metric::Receive, Metric::Round].into_iter().find(|metric| of_groups().any(|of_group| of_group == *metric));
+        first.unwrap_or(Metric::Accept)
+    }
+
+    /// How many messages came to their end, by the counts of each group.
+    pub fn ended<'a>(&self, counts: impl Iterator<Item = &'a Counts>) -> u64 {
+        self.groups.iter().zip(counts).map(|(group, counts)| group.ended(counts)).sum()
+    }
+}
+
+impl RunResult {
+    /// Messages that became due in each second of the measured time: what was offered. Of a closed loop, what was sent.
+    pub fn offered(&self) -> f64 {
+        self.per_second(self.total.counts.due.max(self.total.counts.sent))
+    }
+
+    /// Messages that came to their end in each second of the measured time: what the server did.
+    pub fn rate(&self) -> f64 {
+        self.per_second(self.scenario.ended(self.groups.iter().map(|group| &group.counts)))
+    }
+
+    fn per_second(&self, messages: u64) -> f64 {
+        if self.measured_s > 0.0 { messages as f64 / self.measured_s } else { 0.0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_ends_where_its_pattern_says() {
+        let counts = Counts { sent: 10, accepted: 8, refused: 1, received: 6, replies: 4, ..Counts::default() };
+        let queue = Group::default();
+        let topic = Group { pattern: Pattern::Topic, consumers: 8, ..Group::default() };
+        let unheard = Group { consumers: 0, ..Group::default() };
+        let settled = Group { settle: Settle::Presettled, ..unheard.clone() };
+        let requests = Group { pattern: Pattern::RequestReply, ..Group::default() };
+        let cases = [
+            (&queue, Metric::Receive, 6),
+            (&topic, Metric::Receive, 9),
+            (&unheard, Metric::Accept, 9),
+            (&settled, Metric::Accept, 10),
+            (&requests, Metric::Round, 4),
+        ];
+        for (group, metric, ended) in cases {
+            assert_eq!((group.outcome(), group.ended(&counts)), (metric, ended), "{group:?}");
+        }
+        let of = |groups: &[&Group]| Scenario {
+            groups: groups.iter().map(|group| (*group).clone()).collect(),
+            ..Scenario::default()
+        };
+        assert_eq!(of(&[&requests, &topic]).outcome(), Metric::Receive);
+        assert_eq!(of(&[&unheard, &requests]).outcome(), Metric::Round);
+        assert_eq!(of(&[&unheard]).outcome(), Metric::Accept);
+        assert_eq!(of(&[&queue, &unheard]).ended([&counts, &counts].into_iter()), 15);
+    }
+}
