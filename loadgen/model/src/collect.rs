@@ -15,14 +15,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use serde::Serialize;
-
 use crate::interval::{Counts, Interval};
 use crate::latency::Latencies;
 use crate::ledger::Ledger;
 use crate::result::{
-    Audit, FORMAT, Figures, Generator, Machine, Percentiles, RunResult, Second, Server, Steadiness, Verdict,
-    percentiles,
+    Audit, FORMAT, Figures, Generator, Machine, RunResult, Second, Server, Steadiness, Verdict, percentiles,
 };
 use crate::scenario::{Arrivals, Scenario, WarmUp};
 use crate::steady::{Detector, Sample, Warmth};
@@ -30,9 +27,11 @@ use crate::worker::Told;
 
 mod row;
 mod timeline;
+mod view;
 
 use row::Row;
 use timeline::Timeline;
+pub use view::{GroupView, Phase, View};
 
 /// Seconds that some workers told of and others did not. A worker that is so far behind is not working; each takes up to some megabytes.
 const PENDING_MAX: usize = 30;
@@ -40,60 +39,6 @@ const PENDING_MAX: usize = 30;
 const VIEWS_MAX: usize = 16;
 /// A second of a run, nanoseconds.
 const SECOND_NS: u64 = 1_000_000_000;
-
-/// What a run is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Phase {
-    /// Workers attach their links.
-    Connecting,
-    /// Load goes on and is not counted.
-    WarmUp,
-    /// Load goes on and is counted.
-    Measuring,
-    /// Nothing more is sent; what is under way comes in.
-    Draining,
-}
-
-/// A run as it is to be shown: after each second, and when its phase changes.
-#[derive(Clone, Debug)]
-pub struct View {
-    /// What it is doing.
-    pub phase: Phase,
-    /// Workers whose links are attached.
-    pub ready: u32,
-    /// All of them.
-    pub workers: u32,
-    /// Time of the run that is complete, nanoseconds.
-    pub elapsed_ns: u64,
-    /// Of that, what was measured.
-    pub measured_ns: u64,
-    /// When the warm-up ended; absent as long as it goes on.
-    pub warm_up_end_ns: Option<u64>,
-    /// When the load ends; absent as long as that is not known.
-    pub stop_at_ns: Option<u64>,
-    /// The newest complete second, all groups together; absent when only the phase changed.
-    pub second: Option<Second>,
-    /// Its latencies, for interval logs.
-    pub latencies: Latencies,
-    /// Each group in that second.
-    pub groups: Vec<GroupView>,
-    /// Counts of the measured time so far.
-    pub counts: Counts,
-    /// Percentiles of the measured time so far.
-    pub percentiles: Vec<Percentiles>,
-}
-
-/// A group in a second.
-#[derive(Clone, Debug)]
-pub struct GroupView {
-    /// Its name.
-    pub name: String,
-    /// What happened.
-    pub counts: Counts,
-    /// Percentiles of the metrics that have values.
-    pub percentiles: Vec<Percentiles>,
-}
 
 /// What is known of a worker.
 #[derive(Clone, Copy, Debug, Default)]
@@ -445,13 +390,16 @@ impl Collector {
         let share = |ns: u64| if measured_ns == 0 { 0.0 } else { ns as f64 / measured_ns as f64 };
         let busiest_ns = self.workers.iter().map(|worker| worker.cpu_ns).max().unwrap_or(0);
         let idle_ns = self.workers.iter().map(|worker| worker.idle_ns).min().unwrap_or(0);
+        // A client that cannot tell its idle time (the second one cannot) has none anywhere; its processor time has to do.
+        let tells_idle = self.workers.iter().any(|worker| worker.idle_ns > 0);
+        let busiest_share = if tells_idle { 1.0 - share(idle_ns) } else { share(busiest_ns) };
         let counts = &self.total.counts;
         // A reply is sent by one end of ours and received by the other.
         let messages = counts.sent + counts.received + 2 * counts.replies;
         Generator {
             threads: self.workers.len() as u32,
             busiest_cpu: share(busiest_ns).min(1.0),
-            busiest_share: (1.0 - share(idle_ns)).max(0.0),
+            busiest_share: busiest_share.clamp(0.0, 1.0),
             cpu_ns_per_message: if messages == 0 { 0.0 } else { counts.cpu_ns as f64 / messages as f64 },
         }
     }

@@ -182,6 +182,9 @@ pub struct Verdict {
     pub reasons: Vec<String>,
     /// What does not make it invalid.
     pub remarks: Vec<String>,
+    /// Messages that were lost, came twice, out of order or not whole where they must not; these fail a run, valid or not.
+    #[serde(default)]
+    pub faults: Vec<String>,
 }
 
 /// Something that had to hold.

@@ -1,5 +1,6 @@
 use super::*;
 use crate::latency::Metric;
+use crate::result::Percentiles;
 use crate::scenario::Group;
 use crate::units::Span;
 
