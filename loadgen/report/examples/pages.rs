@@ -1,0 +1,14 @@
+//! Writes the page of each report for runs that never were, to look at them: `cargo run -p load-report --example pages -- DIRECTORY`.
+
+#[path = "../tests/reports/sample.rs"]
+mod sample;
+
+use std::path::PathBuf;
+use std::{env, fs, io};
+
+use load_report::html;
+
+fn main() -> io::Result<()> {
+    let directory = PathBuf::from(env::args().nth(1).unwrap_or_else(|| ".".to_owned()));
+    fs::write(directory.join("run.html"), html::run(&sample::run()))
+}

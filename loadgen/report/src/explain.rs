@@ -1,0 +1,261 @@
+//! What a run was and what to look at in it, in sentences; the same in the terminal and on the page.
+//!
+//! Guarantee: every sentence is made of figures of the result; nothing is said where a figure is missing. Names are given as they
+//! are: whoever prints the sentences makes them safe for where they go.
+
+use load_model::latency::Metric;
+use load_model::result::{Audit, Percentiles, RunResult, Second};
+use load_model::scenario::{Arrivals, Group, Pattern, Settle, Size};
+
+use crate::number;
+
+/// A floor so near, as a factor, that what is measured is mostly the generator and the system.
+const FLOOR_NEAR: f64 = 2.0;
+/// Producers held back for more than this share of the time are worth a sentence.
+const HELD_BACK: f64 = 0.01;
+/// A second is out of the ordinary when its p99 is so many times the median of all seconds.
+const OUTLIER: f64 = 5.0;
+
+/// The metric that a run is judged by first: that of the round where all groups ask and answer, that of the receiver where
+/// somebody receives, that of the acceptance else.
+pub(crate) fn primary(result: &RunResult) -> Option<Metric> {
+    let asks = result.scenario.groups.iter().all(|group| group.pattern == Pattern::RequestReply);
+    let order = if asks {
+        [Metric::Round, Metric::Receive, Metric::Accept]
+    } else {
+        [Metric::Receive, Metric::Round, Metric::Accept]
+    };
+    order.into_iter().find(|metric| result.total.of(*metric).is_some())
+}
+
+/// The floor's percentiles that belong beside a metric; only latencies from the due time have one.
+pub(crate) fn floor_of(result: &RunResult, metric: Metric) -> Option<&Percentiles> {
+    let floor = result.floor.as_ref()?;
+    let beside = match metric {
+        Metric::Accept | Metric::Receive | Metric::Round => Metric::Receive,
+        Metric::Lag => Metric::Lag,
+        Metric::Settle | Metric::Service => return None,
+    };
+    floor.percentiles.iter().find(|percentiles| percentiles.metric == beside.name())
+}
+
+/// The percentiles of a metric in a second.
+pub(crate) fn in_second(second: &Second, metric: Metric) -> Option<&Percentiles> {
+    second.percentiles.iter().find(|percentiles| percentiles.metric == metric.name())
+}
+
+/// What a group did, in one line.
+pub(crate) fn group(group: &Group) -> String {
+    let links = match (group.producers, group.consumers) {
+        (producers, 0) => format!("{}, no consumers", plural(producers, "producer")),
+        (0, consumers) => format!("no producers, {}", plural(consumers, "consumer")),
+        (producers, consumers) => format!("{}, {}", plural(producers, "producer"), plural(consumers, "consumer")),
+    };
+    let pattern = match group.pattern {
+        Pattern::Queue => "queue",
+        Pattern::Topic => "topic",
+        Pattern::RequestReply => "request and reply at",
+    };
+    let place = match group.addresses {
+        1 => format!("{pattern} {}", group.address),
+        several => format!("{several} addresses of {pattern} {}", group.address),
+    };
+    let settle = match group.settle {
+        Settle::Presettled => "presettled",
+        Settle::Unsettled => "unsettled",
+        Settle::Second => "settled by the receiver second",
+    };
+    let durable = if group.durable { "durable" } else { "not durable" };
+    let transaction = match group.transaction {
+        0 => String::new(),
+        messages => format!(", {} to a transaction", plural(messages, "message")),
+    };
+    format!("{} of {} to {place}: {links}, {settle}, {durable}{transaction}", arrivals(group), size(&group.size))
+}
+
+fn arrivals(group: &Group) -> String {
+    let rate = number::rate(group.rate.0);
+    match group.arrivals {
+        Arrivals::Constant => format!("{rate} messages a second"),
+        Arrivals::Poisson => format!("{rate} messages a second (Poisson)"),
+        Arrivals::Burst { messages } => format!("{rate} messages a second in bursts of {messages}"),
+        Arrivals::Ramp { from } => format!("{} to {rate} messages a second", number::rate(from.0)),
+        Arrivals::Closed => format!("as many as {} on the way allow (closed loop)", number::count(group.window.into())),
+    }
+}
+
+fn size(size: &Size) -> String {
+    match size {
+        Size::Fixed(bytes) => number::bytes(bytes.0 as f64),
+        Size::Uniform { min, max } => format!("{min} to {max}"),
+        Size::LogNormal { median, p99, max } => format!("{median} (median; p99 {p99}, at most {max})"),
+        Size::Mix(sizes) => format!("{} sizes", sizes.len()),
+    }
+}
+
+fn plural(count: u32, noun: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{} {noun}{ending}", number::count(count.into()))
+}
+
+/// What a run did and for how long, in one line.
+pub(crate) fn run(result: &RunResult) -> String {
+    let length = number::seconds(result.measured_s);
+    match result.scenario.groups.as_slice() {
+        [only] => format!("{length} of {}", group(only)),
+        groups => {
+            let rate: f64 =
+                groups.iter().filter(|group| group.arrivals != Arrivals::Closed).map(|group| group.rate.0).sum();
+            format!("{length} of {} messages a second in {} groups", number::rate(rate), groups.len())
+        }
+    }
+}
+
+/// Whom the load went to, in one line.
+pub(crate) fn server(result: &RunResult) -> String {
+    let product = match result.server.product.as_str() {
+        "" => "a server that does not say what it is",
+        product => product,
+    };
+    let place = if result.server.local { ", on the generator's machine" } else { "" };
+    format!("{product} at {}{place}", result.scenario.servers.join(", "))
+}
+
+/// Whether the figures can be believed, in one line.
+pub(crate) fn verdict(result: &RunResult) -> &'static str {
+    let holds = result.requirements.iter().all(|requirement| requirement.holds);
+    match (result.verdict.valid, holds) {
+        (false, _) => "NOT VALID: these figures say nothing about the server",
+        (true, false) => "VALID, and not all that was required holds",
+        (true, true) if result.requirements.is_empty() => "VALID",
+        (true, true) => "VALID, and all that was required holds",
+    }
+}
+
+/// What became of the messages, in one line.
+pub(crate) fn audit(result: &RunResult) -> String {
+    let audit = &result.audit;
+    let faults = [
+        (audit.lost, "lost"),
+        (audit.duplicates, "twice"),
+        (audit.reordered, "out of order"),
+        (audit.corrupt, "corrupt"),
+        (audit.foreign, "of nobody in this run"),
+        (audit.in_doubt, "in doubt"),
+    ];
+    let found: Vec<_> = faults.into_iter().filter(|(count, _)| *count > 0).collect();
+    let faults =
+        found.iter().map(|(count, what)| format!("{} {what}", number::count(*count))).collect::<Vec<_>>().join(", ");
+    match (audit.not_checked.as_str(), found.is_empty()) {
+        ("", true) => "every message came, once, in order, whole".to_owned(),
+        ("", false) => faults,
+        (why, true) => format!("not checked: {why}"),
+        (why, false) => format!("{faults} (not all checked: {why})"),
+    }
+}
+
+/// Whether a message was lost or is not what or where it should be. One in doubt is not: its sender was told of no outcome.
+pub(crate) fn is_faulty(audit: &Audit) -> bool {
+    audit.lost + audit.duplicates + audit.reordered + audit.corrupt + audit.foreign > 0
+}
+
+/// How many times the floor the p99.9 of the first metric is.
+pub(crate) fn times_floor(result: &RunResult) -> Option<f64> {
+    let metric = primary(result)?;
+    let (measured, floor) = (result.total.of(metric)?, floor_of(result, metric)?);
+    (floor.p99_9 > 0.0).then(|| measured.p99_9 / floor.p99_9)
+}
+
+/// What to look at first: at most one sentence of each kind.
+pub(crate) fn insights(result: &RunResult) -> Vec<String> {
+    [floor_insight(result), held_back(result), worst_second(result), hidden_waiting(result)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn floor_insight(result: &RunResult) -> Option<String> {
+    let times = times_floor(result)?;
+    Some(if times < FLOOR_NEAR {
+        format!(
+            "p99.9 is only {} times the floor: much of it is the generator and the system, so compare servers at a higher rate or from other cores.",
+            number::digits(times)
+        )
+    } else {
+        format!(
+            "p99.9 is {} times the floor (the same load without a server): what is beyond the floor is the server and the way to it.",
+            number::digits(times)
+        )
+    })
+}
+
+fn held_back(result: &RunResult) -> Option<String> {
+    let producers: u32 = result.scenario.groups.iter().map(|group| group.producers).sum();
+    let share = result.total.counts.blocked_ns as f64 / 1e9 / (result.measured_s * f64::from(producers.max(1)));
+    let open = result.scenario.groups.iter().any(|group| group.arrivals != Arrivals::Closed);
+    (open && share > HELD_BACK).then(|| {
+        format!(
+            "Producers had messages due and no credit or window for them {} of the time: there the server was the limit.",
+            number::percent(share)
+        )
+    })
+}
+
+fn worst_second(result: &RunResult) -> Option<String> {
+    let metric = primary(result)?;
+    let seconds = result.timeline.iter().filter(|second| second.measured);
+    let tails = seconds.filter_map(|second| Some((second.at_s, in_second(second, metric)?.p99)));
+    let mut tails: Vec<(f64, f64)> = tails.collect();
+    tails.sort_by(|(_, one), (_, other)| one.total_cmp(other));
+    let (_, middle) = *tails.get(tails.len() / 2)?;
+    let (at_s, worst) = *tails.last()?;
+    (tails.len() >= 5 && worst > OUTLIER * middle).then(|| {
+        format!(
+            "The worst second began {} into the run, with a p99 of {} where the median of all seconds is {}: look at what the server did then.",
+            number::seconds(at_s),
+            number::latency(worst),
+            number::latency(middle)
+        )
+    })
+}
+
+fn hidden_waiting(result: &RunResult) -> Option<String> {
+    let (service, accept) = (result.total.of(Metric::Service)?, result.total.of(Metric::Accept)?);
+    (accept.p99_9 > 2.0 * service.p99_9).then(|| {
+        format!(
+            "Measured from the moment of sending, as closed loops do, p99.9 to acceptance would read {} instead of {}: the rest is waiting that such loops do not see.",
+            number::latency(service.p99_9),
+            number::latency(accept.p99_9)
+        )
+    })
+}
+
+/// What the server took, in one line.
+pub(crate) fn usage(result: &RunResult) -> Option<String> {
+    let usage = result.server.usage.as_ref()?;
+    let mut text = format!(
+        "{} cores, {} µs a message, {} (peak {})",
+        number::digits(usage.cpu_cores),
+        number::digits(usage.cpu_us_per_message),
+        number::bytes(usage.memory_bytes as f64),
+        number::bytes(usage.memory_peak_bytes as f64)
+    );
+    if let Some(messages) = usage.messages_per_sync {
+        text.push_str(&format!(", {} messages a sync", number::digits(messages)));
+    }
+    if let Some(bytes) = usage.written_per_message {
+        text.push_str(&format!(", {} written a message", number::bytes(bytes)));
+    }
+    Some(text)
+}
+
+/// What the generator took, in one line.
+pub(crate) fn generator(result: &RunResult) -> String {
+    let generator = &result.generator;
+    format!(
+        "{}, the busiest {} busy, {} a message",
+        plural(generator.threads, "thread"),
+        number::percent(generator.busiest_share),
+        number::latency(generator.cpu_ns_per_message / 1000.0)
+    )
+}

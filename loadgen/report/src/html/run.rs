@@ -1,0 +1,124 @@
+//! The page of one run: whether to believe it, its figures, its charts, its tables, and how to read them.
+
+use load_model::result::RunResult;
+
+use super::markup::Markup;
+use super::page::{self, Card, Mood};
+use crate::{explain, number};
+
+mod charts;
+mod guide;
+mod tables;
+
+/// The page.
+pub fn run(result: &RunResult) -> String {
+    let scenario = &result.scenario;
+    let started =
+        format!("{}, on {}, with heddle load {}", number::date(result.started_ms), result.machine.host, result.version);
+    let head = page::head(
+        "Load run",
+        &scenario.name,
+        &[&scenario.description, &format!("{}.", explain::run(result))],
+        &[&explain::server(result), &started],
+    );
+    let groups: Vec<String> = match scenario.groups.as_slice() {
+        [_] => Vec::new(),
+        groups => groups.iter().map(|group| format!("{}: {}", group.name, explain::group(group))).collect(),
+    };
+    let content = [
+        head,
+        page::list(&groups),
+        verdict(result),
+        page::cards(&cards(result)),
+        look(result),
+        page::section("Latency", [charts::percentiles(result), charts::groups(result), charts::distribution(result)]),
+        page::section("Over time", charts::over_time(result)),
+        page::section("All figures", tables::figures(result)),
+        page::section("Whether all messages came", tables::audit(result)),
+        page::section("What was required", tables::requirements(result)),
+        page::section("What it took", tables::cost(result)),
+        page::section("Where and with what", tables::setting(result)),
+        page::section("How to read this", [guide::guide()]),
+        Markup::element(
+            "footer",
+            &[],
+            Markup::text(
+                "Latencies are counted from the moment a message was due. Percentiles come from histograms of all values; none is an average.",
+            ),
+        ),
+    ];
+    page::page(&format!("{} – load run", scenario.name), Markup::all(content))
+}
+
+fn verdict(result: &RunResult) -> Markup {
+    let holds = result.requirements.iter().all(|requirement| requirement.holds);
+    let mood = match (result.verdict.valid, holds) {
+        (true, true) => Mood::Good,
+        (true, false) => Mood::Note,
+        (false, _) => Mood::Bad,
+    };
+    let reasons: Vec<String> = result.verdict.reasons.iter().chain(&result.verdict.remarks).cloned().collect();
+    page::verdict(mood, explain::verdict(result), &reasons)
+}
+
+fn look(result: &RunResult) -> Markup {
+    let insights = explain::insights(result);
+    if insights.is_empty() {
+        return Markup::default();
+    }
+    let content = [Markup::holding("h3", "What to look at"), page::list(&insights)];
+    Markup::element("section", &[("class", "look")], Markup::all(content))
+}
+
+fn cards(result: &RunResult) -> Vec<Card> {
+    let card =
+        |what: &str, figure: String, beside: String| Card { what: what.to_owned(), figure, beside, mood: Mood::Good };
+    let mut cards = Vec::new();
+    if let Some((metric, measured)) =
+        explain::primary(result).and_then(|metric| Some((metric, result.total.of(metric)?)))
+    {
+        let floor = explain::floor_of(result, metric);
+        let beside = |us: Option<f64>| us.map(|us| format!("floor {}", number::latency(us))).unwrap_or_default();
+        cards.push(card(
+            &format!("{} p50", metric.name()),
+            number::latency(measured.p50),
+            beside(floor.map(|floor| floor.p50)),
+        ));
+        cards.push(card(
+            &format!("{} p99", metric.name()),
+            number::latency(measured.p99),
+            beside(floor.map(|floor| floor.p99)),
+        ));
+        cards.push(card(
+            &format!("{} p99.9", metric.name()),
+            number::latency(measured.p99_9),
+            beside(floor.map(|floor| floor.p99_9)),
+        ));
+    }
+    let counts = &result.total.counts;
+    let rate = |count: u64| number::rate(count as f64 / result.measured_s);
+    let (what, came) = match (counts.received, counts.accepted) {
+        (0, 0) => ("sent", counts.sent),
+        (0, accepted) => ("accepted", accepted),
+        (received, _) => ("received", received),
+    };
+    cards.push(card(&format!("Messages {what}"), format!("{} /s", rate(came)), format!("{} /s due", rate(counts.due))));
+    if let Some(usage) = result.server.usage.as_ref() {
+        let beside = format!("{} cores in all", number::digits(usage.cpu_cores));
+        cards.push(card("Server per message", format!("{} µs", number::digits(usage.cpu_us_per_message)), beside));
+    }
+    cards.push(audit_card(result));
+    cards
+}
+
+fn audit_card(result: &RunResult) -> Card {
+    let what = "Messages lost".to_owned();
+    let is_faulty = explain::is_faulty(&result.audit);
+    let mood = if is_faulty { Mood::Bad } else { Mood::Good };
+    let beside = match (result.audit.not_checked.as_str(), is_faulty) {
+        ("", false) => "all once, in order".to_owned(),
+        ("", true) => "see below".to_owned(),
+        (_, _) => "not all checked".to_owned(),
+    };
+    Card { what, figure: number::count(result.audit.lost), beside, mood }
+}

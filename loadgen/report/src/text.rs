@@ -1,0 +1,173 @@
+//! A run's summary for a terminal.
+//!
+//! Guarantees: what peers and files say is printed without control characters; colours come only when asked for, and nothing is
+//! said by colour alone.
+
+use load_model::latency::Metric;
+use load_model::result::{Figures, Percentiles, RunResult};
+
+use crate::{explain, number};
+
+/// Whether a terminal's colours are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Colour {
+    /// ANSI colours.
+    Ansi,
+    /// Text alone.
+    Plain,
+}
+
+/// What a piece of text is, which decides its colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ink {
+    Good,
+    Bad,
+    Faint,
+    Strong,
+}
+
+impl Colour {
+    /// Text in its colour.
+    pub(crate) fn paint(self, ink: Ink, text: &str) -> String {
+        let code = match ink {
+            Ink::Good => 32,
+            Ink::Bad => 31,
+            Ink::Faint => 2,
+            Ink::Strong => 1,
+        };
+        match self {
+            Self::Ansi => format!("\x1b[{code}m{text}\x1b[0m"),
+            Self::Plain => text.to_owned(),
+        }
+    }
+}
+
+/// Where the first column ends.
+const NAME: usize = 12;
+/// Where a table's names end.
+const METRIC: usize = 34;
+/// Width of a figure in a table.
+const FIGURE: usize = 10;
+
+/// The summary of a run. `files` are those that were written of it.
+pub fn summary(result: &RunResult, files: &[String], colour: Colour) -> String {
+    let mut out = String::new();
+    heading(&mut out, result, colour);
+    latencies(&mut out, result, colour);
+    facts(&mut out, result, colour);
+    for requirement in &result.requirements {
+        let (ink, word) = if requirement.holds { (Ink::Good, "holds") } else { (Ink::Bad, "DOES NOT HOLD") };
+        let text = format!("{} {}", number::plain(&requirement.text), colour.paint(ink, word));
+        row(&mut out, "required", &format!("{text}: {}", number::plain(&requirement.found)));
+    }
+    for file in files {
+        row(&mut out, "written", &number::plain(file));
+    }
+    let insights = explain::insights(result);
+    if !insights.is_empty() {
+        out.push('\n');
+    }
+    for sentence in insights {
+        line(&mut out, &number::plain(&sentence));
+    }
+    out
+}
+
+fn line(out: &mut String, text: &str) {
+    out.push_str(text.trim_end());
+    out.push('\n');
+}
+
+fn row(out: &mut String, name: &str, text: &str) {
+    line(out, &format!("{name:NAME$}{text}"));
+}
+
+fn heading(out: &mut String, result: &RunResult, colour: Colour) {
+    let name = number::plain(&result.scenario.name);
+    line(out, &format!("{}: {}", colour.paint(Ink::Strong, &name), number::plain(&explain::run(result))));
+    line(out, &number::plain(&explain::server(result)));
+    let holds = result.requirements.iter().all(|requirement| requirement.holds);
+    let ink = if result.verdict.valid && holds { Ink::Good } else { Ink::Bad };
+    line(out, &colour.paint(ink, explain::verdict(result)));
+    for sentence in result.verdict.reasons.iter().chain(&result.verdict.remarks) {
+        line(out, &format!("  - {}", number::plain(sentence)));
+    }
+    out.push('\n');
+}
+
+fn latencies(out: &mut String, result: &RunResult, colour: Colour) {
+    let mut titles = format!("{:METRIC$}", "latency");
+    for title in ["p50", "p90", "p99", "p99.9", "p99.99", "max", "messages"] {
+        titles.push_str(&format!("{title:>FIGURE$}"));
+    }
+    line(out, &colour.paint(Ink::Faint, &titles));
+    figures(out, result, &result.total);
+    if result.groups.len() > 1 {
+        for group in &result.groups {
+            line(out, &colour.paint(Ink::Strong, &format!("group {}", number::plain(&group.name))));
+            figures(out, result, group);
+        }
+    }
+    if let Some(floor) = result.floor.as_ref() {
+        line(out, &colour.paint(Ink::Strong, &format!("floor at {}/s, without a server", number::rate(floor.rate))));
+        for percentiles in &floor.percentiles {
+            line(out, &latency_row(percentiles));
+        }
+    }
+    out.push('\n');
+}
+
+fn figures(out: &mut String, result: &RunResult, figures: &Figures) {
+    for percentiles in &figures.percentiles {
+        // Without the generator's lateness for each group: it is the worker's, and told once.
+        if figures.name == result.total.name || percentiles.metric != Metric::Lag.name() {
+            line(out, &latency_row(percentiles));
+        }
+    }
+}
+
+fn latency_row(percentiles: &Percentiles) -> String {
+    let metric = Metric::ALL.into_iter().find(|metric| metric.name() == percentiles.metric);
+    let title = metric.map_or_else(|| percentiles.metric.clone(), |metric| metric.title().to_owned());
+    let mut text = format!("  {:width$}", number::plain(&title), width = METRIC - 2);
+    let Percentiles { p50, p90, p99, p99_9, p99_99, max, .. } = percentiles;
+    for us in [p50, p90, p99, p99_9, p99_99, max] {
+        text.push_str(&format!("{:>FIGURE$}", number::latency(*us)));
+    }
+    text.push_str(&format!("{:>FIGURE$}", number::count(percentiles.count)));
+    text
+}
+
+fn facts(out: &mut String, result: &RunResult, colour: Colour) {
+    let counts = &result.total.counts;
+    let rate = |count: u64| number::rate(count as f64 / result.measured_s);
+    let mut rates = format!(
+        "due {}/s, sent {}/s, accepted {}/s, received {}/s",
+        rate(counts.due),
+        rate(counts.sent),
+        rate(counts.accepted),
+        rate(counts.received)
+    );
+    for (count, what) in
+        [(counts.replies, "replies"), (counts.committed, "transactions"), (counts.rolled_back, "rolled back")]
+    {
+        if count > 0 {
+            rates.push_str(&format!(", {what} {}/s", rate(count)));
+        }
+    }
+    for (count, what) in [(counts.refused, "refused"), (counts.broken, "connections broken")] {
+        if count > 0 {
+            rates.push_str(&format!(", {} {what}", number::count(count)));
+        }
+    }
+    row(out, "rates", &rates);
+    let audit = number::plain(&explain::audit(result));
+    row(out, "audit", &if explain::is_faulty(&result.audit) { colour.paint(Ink::Bad, &audit) } else { audit });
+    for example in &result.audit.examples {
+        row(out, "", &number::plain(example));
+    }
+    if let Some(usage) = explain::usage(result) {
+        row(out, "server", &number::plain(&usage));
+    }
+    row(out, "generator", &explain::generator(result));
+}

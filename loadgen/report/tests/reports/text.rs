@@ -1,0 +1,59 @@
+//! Reports that are plain text.
+
+use load_model::latency::Metric;
+use load_model::result::RunResult;
+use load_report::text::Colour;
+use load_report::{csv, json, text};
+
+use crate::{golden, sample};
+
+#[test]
+fn the_summary_says_what_was_found() {
+    let files = ["result.json".to_owned(), "report.html".to_owned()];
+    golden::check("summary.txt", &text::summary(&sample::run(), &files, Colour::Plain));
+}
+
+#[test]
+fn the_summary_of_an_invalid_run_says_why_and_what_was_lost() {
+    let mut run = sample::run_of(5, 2);
+    run.floor = None;
+    run.server.usage = None;
+    run.verdict.valid = false;
+    run.verdict.reasons = vec!["The generator was 3 ms late at p99: give it more cores.".to_owned()];
+    run.audit.lost = 3;
+    run.audit.in_doubt = 12;
+    run.audit.examples = vec!["producer 0 of orders: message 17".to_owned()];
+    golden::check("summary-invalid.txt", &text::summary(&run, &[], Colour::Plain));
+}
+
+#[test]
+fn colours_change_nothing_but_colours_and_peers_cannot_make_them() {
+    let mut run = sample::run_of(5, 2);
+    run.server.product = "\u{1b}[31mEvil\u{7}".to_owned();
+    let plain = text::summary(&run, &[], Colour::Plain);
+    assert!(!plain.contains('\u{1b}') && !plain.contains('\u{7}'));
+    let mut coloured = text::summary(&run, &[], Colour::Ansi);
+    for code in ["\u{1b}[0m", "\u{1b}[1m", "\u{1b}[2m", "\u{1b}[31m", "\u{1b}[32m"] {
+        assert!(coloured.contains(code), "{code:?} is used");
+        coloured = coloured.replace(code, "");
+    }
+    assert_eq!(coloured, plain);
+}
+
+#[test]
+fn tables_for_other_programs() {
+    let run = sample::run_of(3, 3);
+    golden::check("timeline.csv", &csv::timeline(&run));
+    golden::check("percentiles.csv", &csv::percentiles(&run.total.latencies));
+}
+
+#[test]
+fn json_is_read_back_with_every_value() {
+    let run = sample::run_of(3, 3);
+    let read: RunResult = serde_json::from_str(&json::run(&run)).expect("it is read");
+    for metric in Metric::ALL {
+        assert!(read.total.latencies.get(metric) == run.total.latencies.get(metric), "{}", metric.name());
+    }
+    assert_eq!((read.total.counts, read.audit, read.scenario), (run.total.counts, run.audit, run.scenario));
+    assert_eq!(read.timeline.len(), run.timeline.len());
+}
