@@ -16,15 +16,9 @@ const HELD_BACK: f64 = 0.01;
 /// A second is out of the ordinary when its p99 is so many times the median of all seconds.
 const OUTLIER: f64 = 5.0;
 
-/// The metric that a run is judged by first: that of the round where all groups ask and answer, that of the receiver where
-/// somebody receives, that of the acceptance else.
+/// The metric that a run is judged by first, if it has values; one that was cut short may have others only.
 pub(crate) fn primary(result: &RunResult) -> Option<Metric> {
-    let asks = result.scenario.groups.iter().all(|group| group.pattern == Pattern::RequestReply);
-    let order = if asks {
-        [Metric::Round, Metric::Receive, Metric::Accept]
-    } else {
-        [Metric::Receive, Metric::Round, Metric::Accept]
-    };
+    let order = [result.scenario.outcome(), Metric::Receive, Metric::Round, Metric::Accept];
     order.into_iter().find(|metric| result.total.of(*metric).is_some())
 }
 
@@ -125,10 +119,10 @@ pub(crate) fn server(result: &RunResult) -> String {
 pub(crate) fn verdict(result: &RunResult) -> &'static str {
     let holds = result.requirements.iter().all(|requirement| requirement.holds);
     match (result.verdict.valid, holds) {
-        (false, _) => "NOT VALID: these figures say nothing about the server",
-        (true, false) => "VALID, and not all that was required holds",
-        (true, true) if result.requirements.is_empty() => "VALID",
-        (true, true) => "VALID, and all that was required holds",
+        (false, _) => "Not valid: these figures say nothing about the server",
+        (true, false) => "Valid, and not all that was required holds",
+        (true, true) if result.requirements.is_empty() => "Valid",
+        (true, true) => "Valid, and all that was required holds",
     }
 }
 

@@ -7,5 +7,7 @@ mod explain;
 pub mod hlog;
 pub mod html;
 pub mod json;
+pub mod live;
 mod number;
+pub mod prometheus;
 pub mod text;

@@ -130,6 +130,17 @@ pub(crate) fn seconds(seconds: f64) -> String {
     }
 }
 
+/// A time of a run: `12 s`, `2:30`, `1:02:30`.
+pub(crate) fn clock(seconds: f64) -> String {
+    let whole = seconds.round().max(0.0) as u64;
+    match whole {
+        0 => "0".to_owned(),
+        _ if seconds < 60.0 => format!("{} s", short(seconds)),
+        60..3600 => format!("{}:{:02}", whole / 60, whole % 60),
+        _ => format!("{}:{:02}:{:02}", whole / 3600, whole % 3600 / 60, whole % 60),
+    }
+}
+
 /// A quantile as percent, with all nines that it has: `50 %`, `99.99 %`.
 pub(crate) fn quantile(nines: u32) -> String {
     match nines {

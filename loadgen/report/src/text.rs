@@ -119,7 +119,7 @@ fn latencies(out: &mut String, result: &RunResult, colour: Colour) {
 
 fn figures(out: &mut String, result: &RunResult, figures: &Figures) {
     for percentiles in &figures.percentiles {
-        // Without the generator's lateness for each group: it is the worker's, and told once.
+        // The generator is late with whole threads, whichever group they serve: told once, for all.
         if figures.name == result.total.name || percentiles.metric != Metric::Lag.name() {
             line(out, &latency_row(percentiles));
         }

@@ -52,10 +52,10 @@ pub(crate) struct Tick {
 const STEPS: [f64; 3] = [1.0, 2.0, 5.0];
 
 impl Axis {
-    /// From 0 to a little above the largest value.
+    /// From 0 to so far above the largest value that a note fits over the line.
     pub(crate) fn from_zero(unit: Unit, values: impl IntoIterator<Item = f64>) -> Self {
         let largest = values.into_iter().filter(|value| value.is_finite()).fold(0.0, f64::max);
-        let high = if largest > 0.0 { largest * 1.08 } else { 1.0 };
+        let high = if largest > 0.0 { largest * 1.16 } else { 1.0 };
         Self { low: 0.0, high, scale: Scale::Linear, unit }
     }
 
@@ -138,7 +138,7 @@ impl Axis {
                 format!("{} {unit}", number::short(at / scale))
             }
             Unit::Rate => number::rate_short(at),
-            Unit::Seconds => clock(at),
+            Unit::Seconds => number::clock(at),
             Unit::Cores => number::short(at),
             Unit::Bytes => number::bytes_short(at),
             Unit::Share => number::percent(at),
@@ -187,17 +187,6 @@ fn seconds_step(least: f64) -> f64 {
     STEPS_S.into_iter().find(|step| *step >= least).unwrap_or_else(|| step_above(least / 3600.0) * 3600.0)
 }
 
-/// A time of a run: `12 s`, `2:30`, `1:02:30`.
-fn clock(seconds: f64) -> String {
-    let whole = seconds.round().max(0.0) as u64;
-    match whole {
-        0 => "0".to_owned(),
-        _ if seconds < 60.0 => format!("{} s", number::short(seconds)),
-        60..3600 => format!("{}:{:02}", whole / 60, whole % 60),
-        _ => format!("{}:{:02}:{:02}", whole / 3600, whole % 3600 / 60, whole % 60),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,7 +198,7 @@ mod tests {
     #[test]
     fn linear_ticks_are_round_numbers_with_room() {
         assert_eq!(labels(Axis::from_zero(Unit::Rate, [19_000.0]), 300.0, 50.0), ["0", "5k", "10k", "15k", "20k"]);
-        assert_eq!(labels(Axis::from_zero(Unit::Cores, [0.44]), 100.0, 40.0), ["0", "0.2", "0.4"]);
+        assert_eq!(labels(Axis::from_zero(Unit::Cores, [0.44]), 100.0, 30.0), ["0", "0.2", "0.4"]);
         assert_eq!(
             labels(Axis::between(Unit::Seconds, 0.0, 128.0), 400.0, 70.0),
             ["0", "30 s", "1:00", "1:30", "2:00"]

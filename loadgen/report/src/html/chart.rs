@@ -303,11 +303,11 @@ impl Chart {
         let mut names: Vec<_> = named
             .filter_map(|series| {
                 let finite = series.points.iter().filter(|(_, y)| y.is_finite());
-                let (x, y) = match series.shape {
-                    Shape::Hill => finite.max_by(|(_, one), (_, other)| one.total_cmp(other))?,
-                    _ => finite.last()?,
+                let ((x, y), beside) = match series.shape {
+                    Shape::Hill => (finite.max_by(|(_, one), (_, other)| one.total_cmp(other))?, (0.0, -7.0)),
+                    _ => (finite.last()?, (7.0, 4.0)),
                 };
-                Some((self.x_of(frame, *x) + 7.0, self.y_of(frame, *y) + 4.0, series))
+                Some((self.x_of(frame, *x) + beside.0, self.y_of(frame, *y) + beside.1, series))
             })
             .collect();
         names.sort_by(|(_, one, _), (_, other, _)| one.total_cmp(other));

@@ -115,8 +115,15 @@ pub(crate) struct Row {
     pub(crate) cells: Vec<Markup>,
 }
 
-/// A table of figures, with the names of its columns; that of the first is that of the rows.
-pub(crate) fn table(columns: &[&str], rows: &[Row]) -> Markup {
+/// What a table's cells are, which decides where they are aligned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cells {
+    Figures,
+    Words,
+}
+
+/// A table with the names of its columns; that of the first is that of the rows.
+pub(crate) fn table(cells: Cells, columns: &[&str], rows: &[Row]) -> Markup {
     let head = Markup::all(columns.iter().map(|column| Markup::holding("th", column)));
     let head = Markup::element("thead", &[], Markup::element("tr", &[], head));
     let body = rows.iter().map(|row| {
@@ -125,7 +132,11 @@ pub(crate) fn table(columns: &[&str], rows: &[Row]) -> Markup {
         Markup::element("tr", &[("class", row.class)], cells)
     });
     let body = Markup::element("tbody", &[], Markup::all(body));
-    let table = Markup::element("table", &[], Markup::all([head, body]));
+    let class = match cells {
+        Cells::Figures => "",
+        Cells::Words => "words",
+    };
+    let table = Markup::element("table", &[("class", class)], Markup::all([head, body]));
     Markup::element("div", &[("class", "scroll")], table)
 }
 

@@ -4,5 +4,7 @@
 //! `HEDDLE_GOLDEN=write cargo test -p load-report` and read the difference before it is committed.
 
 mod golden;
+mod html;
+mod live;
 mod sample;
 mod text;

@@ -1,10 +1,12 @@
 //! A run that never was: two minutes at 20,000 messages a second with a stall of the server in the middle, the same each time.
 
+use std::sync::OnceLock;
+
 use load_model::interval::Counts;
 use load_model::latency::{Latencies, Metric};
 use load_model::result::{
-    Audit, FORMAT, Figures, Floor, Generator, Machine, Requirement, RunResult, Second, Server, Usage, Verdict,
-    percentiles,
+    Audit, FORMAT, Figures, Floor, Generator, Machine, Requirement, RunResult, Second, Server, Steadiness, Usage,
+    Verdict, percentiles,
 };
 use load_model::scenario::{Group, Pattern, Scenario};
 use load_model::units::{Rate, Span};
@@ -101,9 +103,10 @@ fn floor(chance: &mut Chance) -> Floor {
     Floor { rate: 20_000.0, percentiles: percentiles(&latencies), latencies }
 }
 
-/// The run.
+/// The run; made once, because it takes a while.
 pub fn run() -> RunResult {
-    run_of(120, 1)
+    static RUN: OnceLock<RunResult> = OnceLock::new();
+    RUN.get_or_init(|| run_of(MEASURED_S, 1)).clone()
 }
 
 /// The run with a warm-up of 8 s and so many seconds measured, by another chance.
@@ -150,6 +153,8 @@ pub fn run_of(measured_s: u64, seed: u64) -> RunResult {
         server: server(),
         warm_up_s: WARM_UP_S as f64,
         measured_s: measured_s as f64,
+        steadiness: Steadiness::Reached,
+        interrupted: false,
         total,
         groups: vec![orders, quotes],
         timeline,

@@ -4,7 +4,7 @@ use load_model::latency::Metric;
 use load_model::result::{Figures, Machine, Percentiles, RunResult};
 
 use crate::html::markup::Markup;
-use crate::html::page::{self, Row};
+use crate::html::page::{self, Cells, Row};
 use crate::{explain, number};
 
 /// Latencies and counts.
@@ -29,7 +29,7 @@ fn latencies(result: &RunResult) -> Markup {
     if let Some(floor) = result.floor.as_ref() {
         part(format!("floor, at {} /s without a server", number::rate(floor.rate)), &floor.percentiles, "aside");
     }
-    page::table(&columns, &rows)
+    page::table(Cells::Figures, &columns, &rows)
 }
 
 fn latency_row(of: &Percentiles, class: &'static str) -> Row {
@@ -72,7 +72,7 @@ fn rates(result: &RunResult) -> Markup {
     if result.groups.len() > 1 {
         rows.extend(result.groups.iter().map(|group| row(group, "aside")));
     }
-    page::table(&columns, &rows)
+    page::table(Cells::Figures, &columns, &rows)
 }
 
 /// What became of the messages.
@@ -99,7 +99,11 @@ pub(super) fn audit(result: &RunResult) -> [Markup; 3] {
         })
         .collect();
     let said = format!("Over the whole run: {}.", explain::audit(result));
-    [Markup::holding("p", &said), page::table(&["messages", "", "which means"], &rows), page::list(&audit.examples)]
+    [
+        Markup::holding("p", &said),
+        page::table(Cells::Words, &["messages", "", "which means"], &rows),
+        page::list(&audit.examples),
+    ]
 }
 
 /// What was required.
@@ -119,7 +123,7 @@ pub(super) fn requirements(result: &RunResult) -> [Markup; 1] {
             Row { class: "", name: requirement.text.clone(), cells: vec![word, Markup::text(&requirement.found)] }
         })
         .collect();
-    [page::table(&["requirement", "", "found"], &rows)]
+    [page::table(Cells::Words, &["requirement", "", "found"], &rows)]
 }
 
 /// What server and generator took.
