@@ -80,7 +80,7 @@ fn arrivals(group: &Group) -> String {
 
 fn size(size: &Size) -> String {
     match size {
-        Size::Fixed(bytes) => number::bytes(bytes.0 as f64),
+        Size::Fixed(bytes) => number::bytes_short(bytes.0 as f64),
         Size::Uniform { min, max } => format!("{min} to {max}"),
         Size::LogNormal { median, p99, max } => format!("{median} (median; p99 {p99}, at most {max})"),
         Size::Mix(sizes) => format!("{} sizes", sizes.len()),
@@ -120,7 +120,7 @@ pub(crate) fn verdict(result: &RunResult) -> &'static str {
     let holds = result.requirements.iter().all(|requirement| requirement.holds);
     match (result.verdict.valid, holds) {
         (false, _) => "Not valid: these figures say nothing about the server",
-        (true, false) => "Valid, and not all that was required holds",
+        (true, false) => "Valid, but not all that was required holds",
         (true, true) if result.requirements.is_empty() => "Valid",
         (true, true) => "Valid, and all that was required holds",
     }

@@ -56,6 +56,9 @@ pub struct Live {
     newest: Option<View>,
 }
 
+/// Where a count is.
+type Count = fn(&Counts) -> u64;
+
 /// A line of a frame, all in one colour.
 struct Line(Option<Ink>, String);
 
@@ -134,7 +137,7 @@ impl Live {
             return Vec::new();
         };
         let measured_s = view.measured_ns as f64 / 1e9;
-        let all: [(&str, fn(&Counts) -> u64); 5] = [
+        let all: [(&str, Count); 5] = [
             ("due", |counts| counts.due),
             ("sent", |counts| counts.sent),
             ("accepted", |counts| counts.accepted),

@@ -10,8 +10,10 @@ use load_model::collect::{Phase, View};
 use load_model::interval::Counts;
 use load_model::result::Percentiles;
 
-/// What a counter counts: its name, its help, and where it is.
-const COUNTERS: [(&str, &str, fn(&Counts) -> f64); 11] = [
+/// A metric that is made of counts: its name, its help, and its value.
+type Counted = (&'static str, &'static str, fn(&Counts) -> f64);
+
+const COUNTERS: [Counted; 11] = [
     ("messages_due_total", "Messages that became due.", |counts| counts.due as f64),
     ("messages_sent_total", "Messages sent.", |counts| counts.sent as f64),
     ("messages_accepted_total", "Messages that the server accepted.", |counts| counts.accepted as f64),
@@ -31,13 +33,13 @@ const COUNTERS: [(&str, &str, fn(&Counts) -> f64); 11] = [
     ),
 ];
 
-/// What a gauge of the newest second shows.
-const RATES: [(&str, &str, fn(&Counts) -> u64); 5] = [
-    ("due_rate", "Messages that became due in the newest second.", |counts| counts.due),
-    ("sent_rate", "Messages sent in the newest second.", |counts| counts.sent),
-    ("accepted_rate", "Messages accepted in the newest second.", |counts| counts.accepted),
-    ("received_rate", "Messages received in the newest second.", |counts| counts.received),
-    ("reply_rate", "Replies received in the newest second.", |counts| counts.replies),
+/// What happened in the newest second; divided by its length.
+const RATES: [Counted; 5] = [
+    ("due_rate", "Messages that became due in the newest second.", |counts| counts.due as f64),
+    ("sent_rate", "Messages sent in the newest second.", |counts| counts.sent as f64),
+    ("accepted_rate", "Messages accepted in the newest second.", |counts| counts.accepted as f64),
+    ("received_rate", "Messages received in the newest second.", |counts| counts.received as f64),
+    ("reply_rate", "Replies received in the newest second.", |counts| counts.replies as f64),
 ];
 
 /// Phases, by the name of their label.
@@ -73,7 +75,7 @@ pub fn exposition(view: &View) -> String {
         for (name, help, of) in RATES {
             out.metric(name, "gauge", help);
             for (group, counts, _) in &parts {
-                out.value(name, &[("group", group)], of(counts) as f64 / second.length_s);
+                out.value(name, &[("group", group)], of(counts) / second.length_s);
             }
         }
         out.metric(

@@ -302,10 +302,10 @@ impl Chart {
         let named = self.series.iter().filter(|series| !series.name.is_empty());
         let mut names: Vec<_> = named
             .filter_map(|series| {
-                let finite = series.points.iter().filter(|(_, y)| y.is_finite());
+                let mut finite = series.points.iter().filter(|(_, y)| y.is_finite());
                 let ((x, y), beside) = match series.shape {
                     Shape::Hill => (finite.max_by(|(_, one), (_, other)| one.total_cmp(other))?, (0.0, -7.0)),
-                    _ => (finite.last()?, (7.0, 4.0)),
+                    _ => (finite.next_back()?, (7.0, 4.0)),
                 };
                 Some((self.x_of(frame, *x) + beside.0, self.y_of(frame, *y) + beside.1, series))
             })

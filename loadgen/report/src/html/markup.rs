@@ -42,11 +42,6 @@ impl Markup {
         Self::element(name, &[], Self::text(text))
     }
 
-    /// Whether there is nothing.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// What is to be written.
     pub(crate) fn into_string(self) -> String {
         self.0
