@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod coordinate;
+pub mod double;
 mod error;
 mod local;
 
