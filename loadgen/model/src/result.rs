@@ -171,6 +171,9 @@ pub struct Floor {
     pub percentiles: Vec<Percentiles>,
     /// The same as histograms.
     pub latencies: Latencies,
+    /// In what it differs from the load, a sentence each.
+    #[serde(default)]
+    pub remarks: Vec<String>,
 }
 
 /// Whether the figures say something about the server.
