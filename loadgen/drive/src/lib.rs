@@ -4,6 +4,7 @@
 mod coordinate;
 pub mod double;
 mod error;
+pub mod floor;
 mod local;
 
 pub use coordinate::{Handle, Workers, run};
