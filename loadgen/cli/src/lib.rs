@@ -1,0 +1,4 @@
+//! The load generator's commands.
+#![forbid(unsafe_code)]
+
+mod options;
