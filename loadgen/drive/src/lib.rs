@@ -10,3 +10,4 @@ mod local;
 pub use coordinate::{Handle, Workers, run};
 pub use error::RunError;
 pub use local::start_local;
+pub mod observe;

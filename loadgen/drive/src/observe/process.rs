@@ -1,0 +1,107 @@
+//! What one process has taken so far, by what the system tells of it.
+//!
+//! Processor time has a grain of 10 ms, written octets are those that the process caused to go to a device: with direct writes
+//! exactly, with others when pages are dirtied.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Ticks of processor time in a second, as `/proc` counts them: fixed for programs on every architecture of Linux.
+const TICKS: f64 = 100.0;
+
+/// Totals of a process at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Totals {
+    /// Processor time of all its threads, seconds.
+    pub cpu_s: f64,
+    /// Memory in use, octets.
+    pub memory_bytes: u64,
+    /// The most that was in use since it started.
+    pub memory_peak_bytes: u64,
+    /// Octets written to devices; absent where only its owner may know.
+    pub written_bytes: Option<u64>,
+}
+
+/// Where the system tells of a process.
+fn folder(pid: u32) -> PathBuf {
+    Path::new("/proc").join(pid.to_string())
+}
+
+/// Totals of process `pid`; `None` when there is none, or no more.
+pub fn totals(pid: u32) -> Option<Totals> {
+    let folder = folder(pid);
+    let status = fs::read_to_string(folder.join("status")).ok()?;
+    Some(Totals {
+        cpu_s: processor_time(&fs::read_to_string(folder.join("stat")).ok()?)?,
+        memory_bytes: kib(&status, "VmRSS:").unwrap_or(0) * 1024,
+        memory_peak_bytes: kib(&status, "VmHWM:").unwrap_or(0) * 1024,
+        written_bytes: fs::read_to_string(folder.join("io")).ok().and_then(|io| number(&io, "write_bytes:")),
+    })
+}
+
+/// The name of a process, as the system shows it; empty when there is none.
+pub fn name(pid: u32) -> String {
+    fs::read_to_string(folder(pid).join("comm")).unwrap_or_default().trim().to_owned()
+}
+
+/// What a process was started with, its own name first.
+pub fn arguments(pid: u32) -> Vec<String> {
+    let line = fs::read(folder(pid).join("cmdline")).unwrap_or_default();
+    let parts = line.split(|byte| *byte == 0).filter(|part| !part.is_empty());
+    parts.map(|part| String::from_utf8_lossy(part).into_owned()).collect()
+}
+
+/// Files and sockets that a process holds, by number; those that nobody else may see are absent.
+pub fn descriptors(pid: u32) -> impl Iterator<Item = (PathBuf, PathBuf)> {
+    let entries = fs::read_dir(folder(pid).join("fd")).into_iter().flatten().flatten();
+    entries.filter_map(|entry| Some((entry.path(), fs::read_link(entry.path()).ok()?)))
+}
+
+/// The flags that a descriptor was opened with.
+pub fn open_flags(pid: u32, descriptor: &Path) -> Option<u32> {
+    let info = fs::read_to_string(folder(pid).join("fdinfo").join(descriptor.file_name()?)).ok()?;
+    let line = info.lines().find_map(|line| line.strip_prefix("flags:"))?;
+    u32::from_str_radix(line.trim(), 8).ok()
+}
+
+/// User and system time of a line of `/proc/PID/stat`. The name in parentheses may have spaces and parentheses itself, so that
+/// fields are counted behind the last one.
+fn processor_time(stat: &str) -> Option<f64> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    let mut fields = rest.split_ascii_whitespace().skip(11);
+    let user: f64 = fields.next()?.parse().ok()?;
+    let system: f64 = fields.next()?.parse().ok()?;
+    Some((user + system) / TICKS)
+}
+
+fn number(text: &str, key: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.strip_prefix(key))?.trim().parse().ok()
+}
+
+fn kib(status: &str, key: &str) -> Option<u64> {
+    status.lines().find_map(|line| line.strip_prefix(key))?.trim().strip_suffix("kB")?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_writes_is_understood() {
+        let stat = "12 (a ) (b) R 1 1 1 0 -1 4194304 100 0 0 0 250 150 0 0 20 0 1 0 1 3133440 408";
+        assert_eq!(processor_time(stat), Some(4.0));
+        assert_eq!(processor_time("12 (a) R 1"), None);
+        assert_eq!(kib("VmHWM:\t  20 kB\nVmRSS:\t  12 kB\n", "VmRSS:"), Some(12));
+        assert_eq!(number("wchar: 7\nwrite_bytes: 4096\n", "write_bytes:"), Some(4096));
+    }
+
+    #[test]
+    fn this_process_has_totals_and_a_name_and_no_process_has_none() {
+        let own = totals(std::process::id()).expect("it runs");
+        assert!(own.memory_bytes > 0 && own.memory_peak_bytes >= own.memory_bytes, "{own:?}");
+        assert!(!name(std::process::id()).is_empty() && !arguments(std::process::id()).is_empty());
+        assert!(descriptors(std::process::id()).count() > 0);
+        // Process numbers end below 2^22.
+        assert_eq!(totals(u32::MAX), None);
+    }
+}
