@@ -125,6 +125,13 @@ impl Latencies {
         }
     }
 
+    /// Forgets the values of one metric.
+    pub fn remove(&mut self, metric: Metric) {
+        if let Some(slot) = self.histograms.get_mut(metric.index()) {
+            *slot = None;
+        }
+    }
+
     /// Forgets all values, and keeps the memory.
     pub fn clear(&mut self) {
         self.histograms.iter_mut().flatten().for_each(|histogram| histogram.reset());
@@ -183,6 +190,8 @@ mod tests {
         assert_eq!(read.get(Metric::Accept).map(Histogram::len), Some(3998));
         assert!(read.get(Metric::Round).is_none());
         assert!(serde_json::from_str::<Latencies>("{\"accept\":\"bm8=\"}").is_err());
+        one.remove(Metric::Lag);
+        assert!(one.get(Metric::Lag).is_none() && one.get(Metric::Accept).is_some());
         one.clear();
         assert!(one.get(Metric::Accept).is_none());
     }
