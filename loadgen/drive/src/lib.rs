@@ -6,6 +6,8 @@ pub mod double;
 mod error;
 pub mod floor;
 mod local;
+pub mod observe;
+pub mod remote;
 
 pub use coordinate::{Handle, Workers, run};
 pub use error::RunError;
