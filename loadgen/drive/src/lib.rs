@@ -12,4 +12,3 @@ pub mod remote;
 pub use coordinate::{Handle, Workers, run};
 pub use error::RunError;
 pub use local::start_local;
-pub mod observe;
