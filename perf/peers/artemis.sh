@@ -4,7 +4,8 @@
 #   perf/peers/artemis.sh FOLDER [PORT]
 #
 # installs the distribution (a Maven artifact) and libaio under FOLDER, makes the instance FOLDER/instance with one AMQP
-# acceptor on 127.0.0.1:PORT (5673), and prints how to run it. Needs java 17, mvn, and apt-get as root for libaio.
+# acceptor on 127.0.0.1:PORT (5673), writes FOLDER/peer.toml, and prints how to run it. Needs java 17, mvn, and apt-get as root
+# for libaio.
 set -euo pipefail
 version=2.44.0
 folder="$(mkdir -p "${1:?a folder}" && cd "$1" && pwd)" port="${2:-5673}"
@@ -35,4 +36,15 @@ open(path, "w").write(text)
 EDIT
 grep -q '<journal-type>ASYNCIO</journal-type>' "$config" || { echo "artemis.sh: the instance has no AIO journal" >&2; exit 1; }
 grep -q '<journal-datasync>true</journal-datasync>' "$config" || { echo "artemis.sh: the journal is not synced" >&2; exit 1; }
-echo "$folder/instance/bin/artemis run"
+cat >"$folder/peer.toml" <<PEER
+name = "artemis"
+version = "$version"
+configuration = "$(java -version 2>&1 | head -n 1 | tr -d '"'), as created: G1, 2 GiB of heap; anycast addresses, credit 8000, AIO journal with datasync"
+run = ["$folder/instance/bin/artemis", "run"]
+address = "127.0.0.1:$port"
+data = ["instance/data", "instance/log"]
+volatile = "perf.{}"
+durable = "perf.{}"
+warm_up_seconds = 10
+PEER
+echo "taskset -c 0 $folder/instance/bin/artemis run"
