@@ -11,6 +11,7 @@ mod peer;
 mod relay;
 mod server;
 mod space;
+mod suite;
 
 use std::io;
 use std::net::SocketAddr;
@@ -37,6 +38,8 @@ enum Command {
     Compare(compare::Options),
     /// Durable messages: Heddle, Artemis and the bare device in turn.
     Durable(durable::Options),
+    /// The scenario set against Heddle and its peers, with the load generator.
+    Suite(suite::Options),
     /// One closed-loop load.
     Pairs {
         /// The broker.
@@ -140,6 +143,7 @@ fn main() -> io::Result<()> {
     match Arguments::parse().command {
         Command::Compare(options) => compare::run(&options),
         Command::Durable(options) => durable::run(&options),
+        Command::Suite(options) => suite::run(&options),
         Command::Pairs { to, pairs, size, window, presettled, durable, seconds, core } => {
             engine_rt::pin_thread(core)?;
             let settle = if presettled { Settle::Presettled } else { Settle::Unsettled };
