@@ -260,8 +260,8 @@ impl Server {
             Event::Detached { link, .. } => self.drop_link(At { conn: key, link }),
             Event::Ended(session, _) => self.drop_links(key, usize::from(session.0)),
             Event::Closed(_) => self.drop_all_links(key),
-            // Parts are put together by the machine, TLS is not offered, and nothing is drained by a double.
-            Event::Part { .. } | Event::Tls | Event::Begun(_) | Event::Drained(_) => {}
+            // Parts are put together by the machine, TLS is not offered; a double drains nothing, and is no client.
+            Event::Part { .. } | Event::Tls | Event::Begun(_) | Event::Drained(_) | Event::Confirmed { .. } => {}
         }
     }
 
