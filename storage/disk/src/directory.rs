@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use engine_rt::{Access, Existing, open_file};
 use serde::{Deserialize, Serialize};
-use storage_journal::format::VERSION;
+use storage_journal::format::{BLOCK, SegmentHeader, VERSION};
 use storage_journal::{Buffer, Place};
 
 /// Octets that one read takes while a segment is read whole.
@@ -141,7 +141,11 @@ impl DataDirectory {
         }
         let access = access_of(path)?;
         let Description { shards, segment_bytes, .. } = description;
-        Ok(Self { path: path.to_owned(), id, shards, segment_bytes, access, _lock: lock })
+        let directory = Self { path: path.to_owned(), id, shards, segment_bytes, access, _lock: lock };
+        for shard in 0..shards {
+            directory.journal(shard).settle_names(shard, id)?;
+        }
+        Ok(directory)
     }
 
     /// Its path.
@@ -346,6 +350,35 @@ impl JournalFiles {
         Ok(numbers)
     }
 
+    /// Gives files their names again that a crash of the system took back: a segment that serves again is renamed, and its header
+    /// written and synced, but not its name.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    fn settle_names(&self, shard: u16, directory: [u8; 16]) -> Result<(), DirectoryError> {
+        let mut settled = false;
+        for number in self.numbers()? {
+            let path = self.segment(number);
+            let mut block = Buffer::zeroed(BLOCK);
+            let read =
+                open_file(&path, self.access, Existing::Must).and_then(|file| file.read_exact_at(block.bytes_mut(), 0));
+            match read {
+                // Replay says what is wrong with a file that is too short.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => continue,
+                read => read.map_err(system("read", &path))?,
+            }
+            // One with a lower number was renamed, and its header not written yet: nothing is in it.
+            let ours = |header: &SegmentHeader| (header.shard, header.directory) == (shard, directory);
+            let Some(header) = SegmentHeader::decode(block.bytes()).ok().filter(ours) else { continue };
+            let named = self.segment(header.segment);
+            if header.segment > number && !named.exists() {
+                fs::rename(&path, named).map_err(system("rename", &path))?;
+                settled = true;
+            }
+        }
+        if settled { sync_directory(&self.path) } else { Ok(()) }
+    }
+
     fn checkpoint(&self, segment: u64) -> PathBuf {
         self.path.join(format!("{segment:016x}.checkpoint"))
     }
@@ -450,6 +483,29 @@ mod tests {
         assert!(error.to_string().contains("format 9"), "{error}");
         fs::write(&file, "{}").unwrap();
         assert!(matches!(DataDirectory::open_existing(folder.path()), Err(DirectoryError::Description { .. })));
+    }
+
+    #[test]
+    fn names_that_a_crash_took_back_are_given_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataDirectory::open(folder.path(), 1, 1 << 20, [1; 16]).unwrap();
+        let files = data.journal(0);
+        fs::create_dir_all(files.path()).unwrap();
+        let write = |name: u64, directory: u8, segment: u64| {
+            let header = SegmentHeader { shard: 0, segment, directory: [directory; 16], bytes: 1 << 20 };
+            fs::write(files.segment(name), header.encode()).unwrap();
+        };
+        // Serves again and has its old name; has its new name and its old header; is what it says; is somebody else's; is none.
+        write(1, 1, 6);
+        write(7, 1, 2);
+        write(3, 1, 3);
+        write(4, 9, 8);
+        fs::write(files.segment(5), "short").unwrap();
+        drop(data);
+        let data = DataDirectory::open_existing(folder.path()).unwrap();
+        assert_eq!(data.journal(0).numbers().unwrap(), [3, 4, 5, 6, 7]);
+        let header = SegmentHeader::decode(&fs::read(files.segment(6)).unwrap()).unwrap();
+        assert_eq!(header.segment, 6);
     }
 
     #[test]

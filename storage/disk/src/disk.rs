@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use engine_rt::{Existing, Sync, Waker, allocate, free_bytes, open_file, pin_thread, write_synced};
+use engine_rt::{Existing, Sync, Waker, allocate, free_bytes, open_file, pin_thread, run_soon, write_synced};
 use storage_journal::format::{BLOCK, SegmentHeader};
 use storage_journal::{Buffer, Done, Order};
 
@@ -132,6 +132,9 @@ impl Worker {
             if let Err(error) = pin_thread(worker.config.core) {
                 tracing::warn!(target: "heddle::storage", %error, "a disk thread runs on any core");
             }
+            if let Err(error) = run_soon() {
+                tracing::debug!(target: "heddle::storage", %error, "a disk thread waits its turn like others");
+            }
             while let Ok(order) = orders.recv() {
                 let done = work(&worker, order);
                 let failed = matches!(done, Some(Done::Failed { .. }));
@@ -214,13 +217,21 @@ impl Worker {
         if let Some(older) = reuse.filter(|&older| older != segment) {
             self.forget(older);
             fs::rename(self.journal.segment(older), &path)?;
-        } else if fs::metadata(&path).is_ok_and(|found| found.len() != self.config.segment_bytes) {
+            // The header says whose file it is: a name that a crash takes back is given again at the next start
+            // (`settle_names`). Bringing the name to the disk would hold up what is written to the journal meanwhile.
+            return self.write_header(segment);
+        }
+        if fs::metadata(&path).is_ok_and(|found| found.len() != self.config.segment_bytes) {
             fs::remove_file(&path)?;
         }
         if !path.exists() {
             self.make_zeroed(&path)?;
         }
-        let file = self.file(segment)?;
+        self.write_header(segment)?;
+        sync_directory(&self.journal.path).map_err(io::Error::other)
+    }
+
+    fn write_header(&self, segment: u64) -> io::Result<()> {
         let header = SegmentHeader {
             shard: self.config.shard,
             segment,
@@ -229,8 +240,8 @@ impl Worker {
         };
         let mut block = Buffer::with_capacity(BLOCK);
         block.extend(&header.encode());
-        write_synced(&file, block.bytes(), 0, self.config.sync)?;
-        sync_directory(&self.journal.path).map_err(io::Error::other)
+        let file = self.file(segment)?;
+        write_synced(&file, block.bytes(), 0, self.config.sync)
     }
 
     /// Makes a file of zeros: a block that was written before costs a sync less than one that was not.
