@@ -3,6 +3,8 @@
 //! Guarantees: the same values give the same answer (chance comes from a seed), values that are not finite are the caller's mistake and
 //! give answers that are not finite, never a panic, and too few values give `None` instead of a number that looks like one.
 
+pub mod bootstrap;
 pub mod order;
 pub mod random;
+pub mod rank_test;
 pub mod trend;

@@ -4,13 +4,16 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::interval::Counts;
 use crate::latency::{Latencies, Metric};
 use crate::result::{RunResult, Usage};
 use crate::scenario::Scenario;
 
 /// What a figure's value is counted in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Unit {
     /// Microseconds, of a latency.
     Latency,

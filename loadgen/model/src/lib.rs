@@ -8,6 +8,7 @@ pub mod arrivals;
 pub mod audit;
 pub mod chance;
 pub mod collect;
+pub mod compare;
 pub mod estimate;
 pub mod figure;
 pub mod interval;

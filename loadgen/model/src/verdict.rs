@@ -14,11 +14,10 @@
 //! An open loop at more than a server takes is valid: that it is overloaded is what was found.
 
 use crate::figure::Unit;
-use crate::interval::Counts;
 use crate::latency::{Latencies, Metric};
 use crate::require;
 use crate::result::{RunResult, Second, Steadiness, Verdict};
-use crate::scenario::{Arrivals, Settle};
+use crate::scenario::Arrivals;
 use crate::steady::drift;
 
 /// Lateness that is taken whatever the latencies are, microseconds.
@@ -170,38 +169,21 @@ impl<'a> Judged<'a> {
         self.run.timeline.iter().filter(|second| second.measured).filter_map(of).collect()
     }
 
-    /// What became of messages.
+    /// What became of messages. The audit has set aside what connections that broke excuse, but for the order of what came again.
     fn audit(&self, verdict: &mut Verdict) {
         let audit = &self.run.audit;
-        let sum = |of: fn(&Counts) -> u64| self.run.timeline.iter().map(|second| of(&second.counts)).sum::<u64>();
-        // A connection that broke or was closed on purpose may have messages sent again, and those sent settled may be gone: that is what was agreed.
-        let has_breaks = sum(|counts| counts.broken) > 0 || self.run.scenario.connection.churn > 0.0;
-        let groups = &self.run.scenario.groups;
-        let may_lose = has_breaks && groups.iter().all(|group| group.settle == Settle::Presettled);
-        let still_came = self.run.timeline.last().is_some_and(|last| !last.measured && last.counts.received > 0);
+        let breaks: u64 = self.run.timeline.iter().map(|second| second.counts.broken).sum();
+        let has_breaks = breaks > 0 || self.run.scenario.connection.churn > 0.0;
         let say = |found: &mut Vec<String>, count: u64, what: &str| {
             if count > 0 {
                 found.push(format!("{count} {what}"));
             }
         };
-        if audit.lost > 0 && still_came {
-            verdict.reasons.push(format!(
-                "{} messages had not come when the run ended, and others still came: whether they are lost is not known. Give it a longer `drain`.",
-                audit.lost
-            ));
-        } else if may_lose {
-            say(
-                &mut verdict.remarks,
-                audit.lost,
-                "messages that were sent settled did not come; connections broke, so that this may be.",
-            );
-        } else {
-            say(&mut verdict.faults, audit.lost, "messages were accepted and never came: they are lost.");
-        }
+        say(&mut verdict.faults, audit.lost, "messages were accepted and never came: they are lost.");
         say(&mut verdict.faults, audit.corrupt, "messages came with other octets than were sent.");
-        let again = if has_breaks { &mut verdict.remarks } else { &mut verdict.faults };
-        say(again, audit.duplicates, "messages came more than once.");
-        say(again, audit.reordered, "messages came after a later one of the same producer.");
+        say(&mut verdict.faults, audit.duplicates, "messages came more than once.");
+        let reordered = if has_breaks { &mut verdict.remarks } else { &mut verdict.faults };
+        say(reordered, audit.reordered, "messages came after a later one of the same producer.");
         say(
             &mut verdict.remarks,
             audit.foreign,

@@ -1,5 +1,4 @@
 use super::*;
-use crate::interval::Counts;
 use crate::result::Floor;
 use crate::sample::Sample;
 
@@ -67,28 +66,13 @@ fn faults_are_told_whether_the_run_is_valid_or_not() {
     let run = judged(|run| (run.audit.lost, run.audit.corrupt, run.audit.duplicates, run.audit.foreign) = (3, 1, 2, 7));
     assert_eq!(run.verdict.faults.len(), 3, "{:?}", run.verdict);
     assert!(run.verdict.valid && told(&run.verdict.remarks, "7 messages that came are not of this run"));
+    let out_of_order = judged(|run| run.audit.reordered = 2);
+    assert!(told(&out_of_order.verdict.faults, "2 messages came after a later one"));
     let broken = judged(|run| {
-        run.audit.duplicates = 2;
+        run.audit.reordered = 2;
         run.timeline[3].counts.broken = 1;
     });
-    assert!(broken.verdict.faults.is_empty() && told(&broken.verdict.remarks, "2 messages came more than once"));
-    let settled = judged(|run| {
-        run.audit.lost = 2;
-        run.scenario.groups[0].settle = Settle::Presettled;
-        run.timeline[3].counts.broken = 1;
-    });
-    assert!(settled.verdict.faults.is_empty() && told(&settled.verdict.remarks, "sent settled"));
-}
-
-#[test]
-fn messages_that_still_came_are_not_called_lost() {
-    let run = judged(|run| {
-        run.audit.lost = 500;
-        let mut drain = run.timeline[9].clone();
-        (drain.measured, drain.counts) = (false, Counts { received: 100, ..Counts::default() });
-        run.timeline.push(drain);
-    });
-    assert!(run.verdict.faults.is_empty() && told(&run.verdict.reasons, "longer `drain`"), "{:?}", run.verdict);
+    assert!(broken.verdict.faults.is_empty() && told(&broken.verdict.remarks, "2 messages came after a later one"));
 }
 
 #[test]
