@@ -2,6 +2,7 @@
 //!
 //! A request ends with its reply, a message with its consumer, and where nobody receives, with the server's acceptance.
 
+use crate::estimate::trend::Slope;
 use crate::interval::Counts;
 use crate::latency::Metric;
 use crate::result::RunResult;
@@ -44,7 +45,47 @@ impl Scenario {
     }
 }
 
+impl Scenario {
+    /// The same of counts of all groups together: exact where the groups have one pattern, and else of what the server accepted.
+    pub fn ended_of_all(&self, counts: &Counts) -> u64 {
+        let like_first = |group: &Group| {
+            self.groups
+                .first()
+                .is_some_and(|first| first.pattern == group.pattern && first.outcome() == group.outcome())
+        };
+        match self.groups.first() {
+            Some(first) if self.groups.iter().all(like_first) => first.ended(counts),
+            _ => counts.accepted.max(counts.received),
+        }
+    }
+}
+
+/// Share of what is offered that may not come to its end: edges of the measured time, a message more or less.
+const BEHIND: f64 = 0.01;
+/// Growth of the backlog for each second, beside what comes to its end in one, that is nothing.
+pub const BACKLOG_TOLERANCE: f64 = 0.005;
+
 impl RunResult {
+    /// Whether fewer messages came to their end than were due, those on the way set aside: by Little's law as many as are due in a mean latency.
+    pub fn is_behind(&self) -> bool {
+        let mean_s = self.total.latencies.get(self.scenario.outcome()).map_or(0.0, |histogram| histogram.mean() / 1e9);
+        let on_the_way = mean_s / self.measured_s.max(1.0);
+        self.rate() < self.offered() * (1.0 - BEHIND - on_the_way)
+    }
+
+    /// Whether messages gathered, second after second.
+    pub fn has_growing_backlog(&self) -> bool {
+        let mut backlog = 0.0;
+        let measured = self.timeline.iter().filter(|second| second.measured);
+        let backlogs: Vec<f64> = measured
+            .map(|second| {
+                backlog += second.counts.due as f64 - self.scenario.ended_of_all(&second.counts) as f64;
+                backlog
+            })
+            .collect();
+        Slope::of(&backlogs).is_some_and(|growth| growth.low > 0.0 && growth.slope > self.rate() * BACKLOG_TOLERANCE)
+    }
+
     /// Messages that became due in each second of the measured time: what was offered. Of a closed loop, what was sent.
     pub fn offered(&self) -> f64 {
         self.per_second(self.total.counts.due.max(self.total.counts.sent))
@@ -90,5 +131,7 @@ mod tests {
         assert_eq!(of(&[&unheard, &requests]).outcome(), Metric::Round);
         assert_eq!(of(&[&unheard]).outcome(), Metric::Accept);
         assert_eq!(of(&[&queue, &unheard]).ended([&counts, &counts].into_iter()), 15);
+        assert_eq!(of(&[&requests, &requests]).ended_of_all(&counts), 4);
+        assert_eq!(of(&[&queue, &topic]).ended_of_all(&counts), 8);
     }
 }

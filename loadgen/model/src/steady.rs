@@ -17,6 +17,7 @@ use std::collections::VecDeque;
 
 use crate::estimate::order::{median, spread};
 use crate::estimate::trend::Slope;
+use crate::outcome::BACKLOG_TOLERANCE;
 
 /// Seconds that are looked at. Of eight, Sen's interval is narrow enough to see a slope of its spread for each second.
 pub const WINDOW: usize = 8;
@@ -26,8 +27,6 @@ pub const SECONDS_MAX: usize = 60;
 const RATE_TOLERANCE: f64 = 0.02;
 /// One of the median latency: it is noisier, and its logarithm is what is looked at.
 const LATENCY_TOLERANCE: f64 = 0.05;
-/// Growth of the backlog for each second, beside what comes to its end in one, that is nothing.
-const BACKLOG_TOLERANCE: f64 = 0.005;
 /// Spreads by which two medians may differ.
 const SPREADS: f64 = 2.0;
 

@@ -24,7 +24,7 @@ use crate::steady::drift;
 const LAG_US: f64 = 1000.0;
 /// Share of a load's p99 that lateness may have.
 const LAG_SHARE: f64 = 0.1;
-/// Share of the messages due that may be unsent, or have not come to their end, when the measured time is over.
+/// Share of the messages due that may be unsent when the measured time is over.
 const BEHIND: f64 = 0.01;
 /// Share of the time in which the busiest thread works, above which it may be the limit.
 const BUSY: f64 = 0.95;
@@ -64,8 +64,6 @@ struct Judged<'a> {
     run: &'a RunResult,
     /// The p99 of the load's own latency, microseconds.
     p99_us: Option<f64>,
-    /// The mean of it, seconds.
-    mean_s: f64,
     /// The p99 of the generator's lateness, microseconds.
     lag_us: f64,
     /// Messages due that were not sent.
@@ -85,7 +83,6 @@ impl<'a> Judged<'a> {
         Self {
             run,
             p99_us: p99(&run.total.latencies, run.scenario.outcome()),
-            mean_s: run.total.latencies.get(run.scenario.outcome()).map_or(0.0, |histogram| histogram.mean() / 1e9),
             lag_us: p99(&run.total.latencies, Metric::Lag).unwrap_or(0.0),
             unsent: run.total.counts.due.saturating_sub(run.total.counts.sent),
             is_closed: groups
@@ -144,19 +141,13 @@ impl<'a> Judged<'a> {
                  Give it more cores (--cores, --threads)."
             ));
         }
-        let fell_behind = self.is_behind() || self.lag_us > LAG_US || self.lag_grows();
+        let fell_behind = self.run.is_behind() || self.lag_us > LAG_US || self.lag_grows();
         fell_behind.then(|| {
             format!(
                 "The generator was at its limit: its busiest thread had nothing to do for only {idle} of the time, and it fell behind. \
                  Give it more cores (--cores, --threads) or a lower rate."
             )
         })
-    }
-
-    /// Whether fewer messages came to their end than were due, those on the way set aside: by Little's law as many as are due in a mean latency.
-    fn is_behind(&self) -> bool {
-        let on_the_way = self.mean_s / self.run.measured_s.max(MEASURED_S_MIN);
-        self.run.rate() < self.run.offered() * (1.0 - BEHIND - on_the_way)
     }
 
     fn lag_grows(&self) -> bool {
@@ -203,7 +194,7 @@ impl<'a> Judged<'a> {
     fn load(&self, remarks: &mut Vec<String>) {
         let run = self.run;
         let counts = &run.total.counts;
-        if !self.is_closed && self.is_behind() {
+        if !self.is_closed && self.run.is_behind() {
             let rates = format!(
                 "The server did {} of {} offered",
                 Unit::Rate.print(run.rate()),
