@@ -20,6 +20,8 @@ pub enum Purpose {
     Filler,
     /// How long to wait before connecting again.
     BackOff,
+    /// Which values are drawn again, to see how well they are known.
+    Resampling,
 }
 
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -50,6 +52,11 @@ impl Chance {
         ((self.next_bits() >> 11) + 1) as f64 / (1_u64 << 53) as f64
     }
 
+    /// A number below `bound`; 0 if that is 0. Even enough where bounds are far below 2^64.
+    pub fn next_below(&mut self, bound: usize) -> usize {
+        ((u128::from(self.next_bits()) * bound as u128) >> 64) as usize
+    }
+
     /// A number of the standard normal distribution (Box and Muller, 1958).
     pub fn next_normal(&mut self) -> f64 {
         let (radius, angle) = (self.next_share(), self.next_share());
@@ -78,6 +85,7 @@ mod tests {
     fn shares_and_normals_have_their_moments() {
         let mut chance = Chance::new(7, Purpose::Sizes, 0, 0);
         let count = 200_000;
+        assert!((0..1000).all(|_| chance.next_below(7) < 7) && chance.next_below(0) == 0);
         let shares: f64 = (0..count).map(|_| chance.next_share()).sum();
         assert!((shares / f64::from(count) - 0.5).abs() < 0.005);
         let normals: Vec<f64> = (0..count).map(|_| chance.next_normal()).collect();

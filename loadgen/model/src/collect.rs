@@ -17,10 +17,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::interval::{Counts, Interval};
 use crate::latency::Latencies;
-use crate::ledger::Ledger;
-use crate::result::{
-    Audit, FORMAT, Figures, Generator, Machine, RunResult, Second, Server, Steadiness, Verdict, percentiles,
-};
+use crate::ledger::{Ledger, audit};
+use crate::result::{FORMAT, Figures, Generator, Machine, RunResult, Second, Server, Steadiness, Verdict, percentiles};
 use crate::scenario::{Arrivals, Scenario, WarmUp};
 use crate::steady::{Detector, Sample, Warmth};
 use crate::worker::Told;
@@ -184,7 +182,7 @@ impl Collector {
             total: figures("total", self.total),
             groups,
             timeline: self.timeline.into_rows(),
-            audit: Audit::default(),
+            audit: audit(&self.ledgers, &self.scenario),
             generator,
             floor: None,
             verdict: Verdict::default(),

@@ -5,6 +5,5 @@
 
 pub mod bootstrap;
 pub mod order;
-pub mod random;
 pub mod rank_test;
 pub mod trend;

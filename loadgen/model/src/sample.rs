@@ -1,7 +1,7 @@
 //! Results to test with: what a server that is described in a few numbers would give.
 
+use crate::chance::{Chance, Purpose};
 use crate::collect::Collector;
-use crate::estimate::random::Random;
 use crate::interval::{Counts, Interval};
 use crate::latency::{Latencies, Metric};
 use crate::ledger::Ledger;
@@ -74,9 +74,9 @@ impl Sample {
 
     pub fn unjudged(&self) -> RunResult {
         let mut collector = Collector::new(&self.scenario(), 1);
-        let mut random = Random::new(self.seed);
+        let mut chance = Chance::new(self.seed, Purpose::Sizes, 0, 0);
         for at in 0..self.seconds {
-            collector.handle(Told::Interval(self.interval(at, &mut random))).expect("in order");
+            collector.handle(Told::Interval(self.interval(at, &mut chance))).expect("in order");
         }
         collector.handle(Told::Done { worker: 0, ledger: Ledger::default() }).expect("once");
         let mut run = collector.finish();
@@ -100,15 +100,13 @@ impl Sample {
         run
     }
 
-    fn interval(&self, at: u64, random: &mut Random) -> Interval {
-        // The sum of twelve is close to normal, with a spread of one.
-        let normal = |random: &mut Random| (0..12).map(|_| random.unit()).sum::<f64>() - 6.0;
+    fn interval(&self, at: u64, chance: &mut Chance) -> Interval {
         let offered = if self.offered == 0.0 { self.capacity } else { self.offered };
-        let done = offered.min(self.capacity) * (1.0 + self.noise * normal(random));
-        let median_us = self.median_us * (1.0 + self.noise * normal(random));
+        let done = offered.min(self.capacity) * (1.0 + self.noise * chance.next_normal());
+        let median_us = self.median_us * (1.0 + self.noise * chance.next_normal());
         let mut latencies = Latencies::default();
         for _ in 0..VALUES {
-            let us = median_us * (self.spread * normal(random)).exp();
+            let us = median_us * (self.spread * chance.next_normal()).exp();
             latencies.record(Metric::Receive, (us * 1000.0) as u64);
             latencies.record(Metric::Accept, (us * 700.0) as u64);
             latencies.record(Metric::Lag, self.lag_us * 1000);

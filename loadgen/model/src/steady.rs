@@ -116,7 +116,7 @@ pub fn drift(values: &[f64]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::estimate::random::Random;
+    use crate::chance::{Chance, Purpose};
 
     /// The second in which the warm-up of a series is over, and how.
     fn end_of(seconds: impl Fn(usize) -> Sample) -> (usize, Warmth) {
@@ -128,8 +128,8 @@ mod tests {
     /// A series with noise, the same for a seed: so much of the value, from -1 to 1 spreads.
     fn noisy(seed: u64, share: f64) -> impl Fn(usize, f64) -> f64 {
         move |at, value| {
-            let mut random = Random::new(seed ^ (at as u64).wrapping_mul(0x9e37_79b9));
-            value * (1.0 + share * (random.unit() + random.unit() + random.unit() - 1.5))
+            let mut chance = Chance::new(seed, Purpose::Sizes, 0, at as u32);
+            value * (1.0 + share * (chance.next_share() + chance.next_share() + chance.next_share() - 1.5))
         }
     }
 

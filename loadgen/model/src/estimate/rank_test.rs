@@ -107,7 +107,7 @@ fn above_normal(z: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::estimate::random::Random;
+    use crate::chance::{Chance, Purpose};
 
     /// Permeability of a membrane, Hollander and Wolfe 1973, page 69; R's `wilcox.test` prints its one-sided p as 0.1272.
     #[test]
@@ -147,8 +147,8 @@ mod tests {
 
     #[test]
     fn an_interval_of_ranks_covers_the_truth_as_often_as_it_says() {
-        let mut random = Random::new(11);
-        let mut values = |mean: f64| (0..7).map(|_| mean - random.unit().ln()).collect::<Vec<f64>>();
+        let mut chance = Chance::new(11, Purpose::Sizes, 0, 0);
+        let mut values = |mean: f64| (0..7).map(|_| mean - chance.next_share().ln()).collect::<Vec<f64>>();
         let covers = (0..1000).filter(|_| {
             let (one, other) = (values(1.0), values(1.5));
             shift(&one, &other).is_some_and(|(_, low, high)| (low..=high).contains(&0.5))
