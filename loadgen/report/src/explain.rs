@@ -4,7 +4,7 @@
 //! are: whoever prints the sentences makes them safe for where they go.
 
 use load_model::latency::Metric;
-use load_model::result::{Audit, Percentiles, RunResult, Second};
+use load_model::result::{Audit, Percentiles, RunResult, Second, WorkerFacts};
 use load_model::scenario::{Arrivals, Group, Pattern, Settle, Size};
 
 use crate::number;
@@ -98,9 +98,15 @@ pub(crate) fn run(result: &RunResult) -> String {
     match result.scenario.groups.as_slice() {
         [only] => format!("{length} of {}", group(only)),
         groups => {
-            let rate: f64 =
-                groups.iter().filter(|group| group.arrivals != Arrivals::Closed).map(|group| group.rate.0).sum();
-            format!("{length} of {} messages a second in {} groups", number::rate(rate), groups.len())
+            let paced = groups.iter().filter(|group| group.arrivals != Arrivals::Closed);
+            let rate: f64 = paced.clone().map(|group| group.rate.0).sum();
+            let closed = groups.len() - paced.count();
+            let together = match (rate, closed) {
+                (_, 0) => format!("{} messages a second", number::rate(rate)),
+                (0.0, _) => "closed loops".to_owned(),
+                (_, _) => format!("{} messages a second and closed loops", number::rate(rate)),
+            };
+            format!("{length} of {together} in {} groups", groups.len())
         }
     }
 }
@@ -113,6 +119,18 @@ pub(crate) fn server(result: &RunResult) -> String {
     };
     let place = if result.server.local { ", on the generator's machine" } else { "" };
     format!("{product} at {}{place}", result.scenario.servers.join(", "))
+}
+
+/// A worker on a machine of its own, and how far its clock may be off.
+pub(crate) fn worker(worker: &WorkerFacts) -> String {
+    let span = |ns: f64| number::latency(ns / 1000.0);
+    format!(
+        "{} on {}, clock {} off, known to ± {}",
+        worker.address,
+        worker.machine.host,
+        span(worker.clock_offset_ns as f64),
+        span(worker.clock_bound_ns as f64)
+    )
 }
 
 /// Whether the figures can be believed, in one line.

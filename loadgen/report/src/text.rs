@@ -170,4 +170,7 @@ fn facts(out: &mut String, result: &RunResult, colour: Colour) {
         row(out, "server", &number::plain(&usage));
     }
     row(out, "generator", &explain::generator(result));
+    for worker in &result.workers {
+        row(out, "worker", &number::plain(&explain::worker(worker)));
+    }
 }

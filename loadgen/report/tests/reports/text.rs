@@ -1,7 +1,7 @@
 //! Reports that are plain text.
 
 use load_model::latency::Metric;
-use load_model::result::RunResult;
+use load_model::result::{RunResult, WorkerFacts};
 use load_report::text::Colour;
 use load_report::{csv, json, text};
 
@@ -23,6 +23,12 @@ fn the_summary_of_an_invalid_run_says_why_and_what_was_lost() {
     run.audit.lost = 3;
     run.audit.in_doubt = 12;
     run.audit.examples = vec!["producer 0 of orders: message 17".to_owned()];
+    run.workers = vec![WorkerFacts {
+        address: "10.0.0.7:7700".to_owned(),
+        machine: run.machine.clone(),
+        clock_offset_ns: -1_250_000,
+        clock_bound_ns: 18_000,
+    }];
     golden::check("summary-invalid.txt", &text::summary(&run, &[], Colour::Plain));
 }
 
