@@ -133,15 +133,50 @@ pub(crate) fn worker(worker: &WorkerFacts) -> String {
     )
 }
 
-/// Whether the figures can be believed, in one line.
-pub(crate) fn verdict(result: &RunResult) -> &'static str {
+/// What a run comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Its figures say nothing about the server.
+    NotValid,
+    /// Messages were lost, or not what or where they must be.
+    Faulty,
+    /// Something that was required does not hold.
+    NotHeld,
+    /// All that was required holds.
+    Held,
+    /// Nothing was required.
+    Valid,
+}
+
+/// What a run comes to; the worst that applies.
+pub(crate) fn outcome(result: &RunResult) -> Outcome {
     let holds = result.requirements.iter().all(|requirement| requirement.holds);
-    match (result.verdict.valid, holds) {
-        (false, _) => "Not valid: these figures say nothing about the server",
-        (true, false) => "Valid, but not all that was required holds",
-        (true, true) if result.requirements.is_empty() => "Valid",
-        (true, true) => "Valid, and all that was required holds",
+    match () {
+        () if !result.verdict.valid => Outcome::NotValid,
+        () if !result.verdict.faults.is_empty() || is_faulty(&result.audit) => Outcome::Faulty,
+        () if !holds => Outcome::NotHeld,
+        () if !result.requirements.is_empty() => Outcome::Held,
+        () => Outcome::Valid,
     }
+}
+
+impl Outcome {
+    /// In one line.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::NotValid => "Not valid: these figures say nothing about the server",
+            Self::Faulty => "Failed: not every message came, once, in order, whole",
+            Self::NotHeld => "Valid, but not all that was required holds",
+            Self::Held => "Valid, and all that was required holds",
+            Self::Valid => "Valid",
+        }
+    }
+}
+
+/// Why a run comes to that, and what else to know: a sentence each, the gravest first.
+pub(crate) fn findings(result: &RunResult) -> Vec<String> {
+    let verdict = &result.verdict;
+    verdict.reasons.iter().chain(&verdict.faults).chain(&verdict.remarks).cloned().collect()
 }
 
 /// What became of the messages, in one line.

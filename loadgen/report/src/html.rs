@@ -4,8 +4,11 @@
 
 mod axis;
 mod chart;
+mod compare;
 mod markup;
 mod page;
+mod ratios;
 mod run;
 
+pub use compare::compare;
 pub use run::run;

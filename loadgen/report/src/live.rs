@@ -18,8 +18,9 @@ mod spark;
 
 /// Seconds that the small curves go back: ten minutes, longer than a glance takes in.
 const HISTORY_SECONDS: usize = 600;
-/// Lateness of the generator, microseconds at p99 in a second, that is told: a tenth of the service levels of milliseconds that runs ask for.
-const LATE_US: f64 = 100.0;
+/// Lateness of the generator at p99 that is told: what makes a whole run invalid (`load_model::verdict`), above a millisecond and a tenth of the load's own p99.
+const LATE_US: f64 = 1000.0;
+const LATE_SHARE: f64 = 0.1;
 /// Share of a second for which producers were held back that is told.
 const HELD_BACK: f64 = 0.1;
 /// Where names end.
@@ -194,7 +195,9 @@ impl Live {
             return Vec::new();
         };
         let mut warnings = Vec::new();
-        if let Some(lag) = of(&second.percentiles, Metric::Lag).filter(|lag| self.is_open && lag.p99 > LATE_US) {
+        let p99_us = of(&second.percentiles, self.outcome).map_or(0.0, |percentiles| percentiles.p99);
+        let is_late = |lag: &&Percentiles| self.is_open && lag.p99 > LATE_US.max(LATE_SHARE * p99_us);
+        if let Some(lag) = of(&second.percentiles, Metric::Lag).filter(is_late) {
             warnings.push(format!(
                 "the generator is late: p99 {}. Give it more cores, or ask for less",
                 number::latency(lag.p99)

@@ -3,6 +3,8 @@
 //! Guarantees: what is not known (not finite) prints as a dash, never as a figure; nothing from outside reaches a terminal
 //! with its control characters (`plain`).
 
+use load_model::figure::Unit;
+
 /// What stands for a figure that is not known.
 pub(crate) const UNKNOWN: &str = "–";
 
@@ -93,6 +95,16 @@ pub(crate) fn bytes(bytes: f64) -> String {
     match units.into_iter().find(|(_, scale)| bytes >= *scale) {
         Some((unit, scale)) => format!("{} {unit}", digits(bytes / scale)),
         None => format!("{} B", short(bytes)),
+    }
+}
+
+/// A figure in its unit.
+pub(crate) fn in_unit(unit: Unit, value: f64) -> String {
+    match unit {
+        Unit::Latency => latency(value),
+        Unit::Rate => format!("{} /s", rate(value)),
+        Unit::Octets => bytes(value),
+        Unit::Count | Unit::Plain => digits(value),
     }
 }
 

@@ -6,7 +6,12 @@
 use load_model::latency::Metric;
 use load_model::result::{Figures, Percentiles, RunResult};
 
-use crate::{explain, number};
+use crate::explain::{self, Outcome};
+use crate::number;
+
+mod comparison;
+
+pub use comparison::comparison;
 
 /// Whether a terminal's colours are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,11 +91,14 @@ fn heading(out: &mut String, result: &RunResult, colour: Colour) {
     let name = number::plain(&result.scenario.name);
     line(out, &format!("{}: {}", colour.paint(Ink::Strong, &name), number::plain(&explain::run(result))));
     line(out, &number::plain(&explain::server(result)));
-    let holds = result.requirements.iter().all(|requirement| requirement.holds);
-    let ink = if result.verdict.valid && holds { Ink::Good } else { Ink::Bad };
-    line(out, &colour.paint(ink, explain::verdict(result)));
-    for sentence in result.verdict.reasons.iter().chain(&result.verdict.remarks) {
-        line(out, &format!("  - {}", number::plain(sentence)));
+    let outcome = explain::outcome(result);
+    let ink = match outcome {
+        Outcome::Valid | Outcome::Held => Ink::Good,
+        Outcome::NotValid | Outcome::Faulty | Outcome::NotHeld => Ink::Bad,
+    };
+    line(out, &colour.paint(ink, outcome.text()));
+    for sentence in explain::findings(result) {
+        line(out, &format!("  - {}", number::plain(&sentence)));
     }
     out.push('\n');
 }

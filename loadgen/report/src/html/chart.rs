@@ -24,7 +24,9 @@ pub(crate) enum Tone {
     Fourth,
     /// What is beside the point: floors, offers.
     Quiet,
-    /// What is too much.
+    /// What is better.
+    Good,
+    /// What is too much, or worse.
     Alarm,
 }
 
@@ -41,6 +43,7 @@ impl Tone {
             Self::Third => "third",
             Self::Fourth => "fourth",
             Self::Quiet => "quiet",
+            Self::Good => "good",
             Self::Alarm => "alarm",
         }
     }

@@ -4,7 +4,8 @@ use load_model::result::RunResult;
 
 use super::markup::Markup;
 use super::page::{self, Card, Mood};
-use crate::{explain, number};
+use crate::explain::{self, Outcome};
+use crate::number;
 
 mod charts;
 mod guide;
@@ -51,14 +52,13 @@ pub fn run(result: &RunResult) -> String {
 }
 
 fn verdict(result: &RunResult) -> Markup {
-    let holds = result.requirements.iter().all(|requirement| requirement.holds);
-    let mood = match (result.verdict.valid, holds) {
-        (true, true) => Mood::Good,
-        (true, false) => Mood::Note,
-        (false, _) => Mood::Bad,
+    let outcome = explain::outcome(result);
+    let mood = match outcome {
+        Outcome::Valid | Outcome::Held => Mood::Good,
+        Outcome::NotHeld => Mood::Note,
+        Outcome::NotValid | Outcome::Faulty => Mood::Bad,
     };
-    let reasons: Vec<String> = result.verdict.reasons.iter().chain(&result.verdict.remarks).cloned().collect();
-    page::verdict(mood, explain::verdict(result), &reasons)
+    page::verdict(mood, outcome.text(), &explain::findings(result))
 }
 
 fn look(result: &RunResult) -> Markup {

@@ -134,3 +134,18 @@ fn a_run_that_found_nothing_has_a_page_all_the_same() {
     assert_eq!(document.descendants().filter(|node| node.has_tag_name("svg")).count(), 0);
     assert!(!page.contains("NaN") && !page.contains("inf"), "what is not known is a dash");
 }
+
+#[test]
+fn a_comparison_has_its_ratios_and_keeps_names_text() {
+    let mut comparison = sample::comparison(1);
+    comparison.one.product = "<b>one</b>".to_owned();
+    comparison.rows[0].figure = "<script>".to_owned();
+    comparison.rows[1].interval = None;
+    let page = html::compare(&comparison);
+    let document = parsed(&page);
+    check_alone(&document);
+    assert_eq!(texts(&document, "h2"), ["Ratios", "All figures", "How to read this"]);
+    assert_eq!(document.descendants().filter(|node| node.has_tag_name("svg")).count(), 2);
+    let whole = texts(&document, "main").concat();
+    assert!(whole.contains("<b>one</b>") && whole.contains("blocks of seconds") && !page.contains("NaN"));
+}

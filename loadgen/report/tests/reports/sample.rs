@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use load_model::compare::{Comparison, Differences, compare};
 use load_model::interval::Counts;
 use load_model::latency::{Latencies, Metric};
 use load_model::result::{
@@ -41,9 +42,8 @@ impl Chance {
     }
 }
 
-fn second_of(chance: &mut Chance, at_s: u64, orders: bool) -> (Counts, Latencies) {
+fn second_of(chance: &mut Chance, at_s: u64, slow: f64) -> (Counts, Latencies) {
     let mut latencies = Latencies::default();
-    let slow = if orders { 3.4 } else { 1.0 };
     for value in 0..VALUES {
         // What is due while the server stalls waits for its end: all of a second's messages, evenly.
         let waited = if at_s == STALL_S { (VALUES - value) * 1_000_000_000 / VALUES } else { 0 };
@@ -111,14 +111,19 @@ pub fn run() -> RunResult {
 
 /// The run with a warm-up of 8 s and so many seconds measured, by another chance.
 pub fn run_of(measured_s: u64, seed: u64) -> RunResult {
+    run_at(measured_s, seed, 1.0)
+}
+
+/// The same of a server that takes so many times as long.
+pub fn run_at(measured_s: u64, seed: u64, slowness: f64) -> RunResult {
     let mut chance = Chance::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let mut figures = ["orders", "quotes", "total"].map(|name| Figures { name: name.to_owned(), ..Figures::default() });
     let mut timeline = Vec::new();
     for at_s in 0..WARM_UP_S + measured_s {
         let mut whole = (Counts::default(), Latencies::default());
         let [orders, quotes, total] = &mut figures;
-        for (figures, is_orders) in [(orders, true), (quotes, false)] {
-            let (counts, latencies) = second_of(&mut chance, at_s, is_orders);
+        for (figures, slow) in [(orders, 3.4 * slowness), (quotes, slowness)] {
+            let (counts, latencies) = second_of(&mut chance, at_s, slow);
             whole.0.add(&counts);
             whole.1.merge(&latencies);
             if at_s >= WARM_UP_S {
@@ -164,6 +169,7 @@ pub fn run_of(measured_s: u64, seed: u64) -> RunResult {
         verdict: Verdict {
             valid: true,
             reasons: Vec::new(),
+            faults: Vec::new(),
             remarks: vec!["The measured time has one second in which the server took nothing.".to_owned()],
         },
         requirements: requirements(),
@@ -210,4 +216,21 @@ fn server() -> Server {
         device: "nvme0n1, ext4".to_owned(),
         configuration: "[node]\nname = \"node-1\"\ncores = [0]\n".to_owned(),
     }
+}
+
+/// Two servers with so many runs each, of which the second is a tenth faster.
+pub fn comparison(runs: u64) -> Comparison {
+    let of = |product: &str, seed: u64, slowness: f64| {
+        let runs = (seed..seed + runs).map(|seed| {
+            let mut run = run_at(10, seed, slowness * (0.99 + 0.005 * (seed % 5) as f64));
+            run.server.product = product.to_owned();
+            if let Some(usage) = run.server.usage.as_mut() {
+                usage.cpu_us_per_message *= slowness;
+            }
+            run
+        });
+        runs.collect::<Vec<_>>()
+    };
+    let sides = (of("Heddle 0.1.0", 11, 1.0), of("Heddle 0.2.0", 21, 0.9));
+    compare(&sides.0, &sides.1, Differences::OfServers).expect("they are alike but for the server")
 }

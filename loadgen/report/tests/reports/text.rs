@@ -63,3 +63,8 @@ fn json_is_read_back_with_every_value() {
     assert_eq!((read.total.counts, read.audit, read.scenario), (run.total.counts, run.audit, run.scenario));
     assert_eq!(read.timeline.len(), run.timeline.len());
 }
+
+#[test]
+fn two_sets_of_runs_side_by_side() {
+    golden::check("comparison.txt", &text::comparison(&sample::comparison(4), Colour::Plain));
+}
