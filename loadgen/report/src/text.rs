@@ -49,10 +49,9 @@ impl Colour {
 
 /// Where the first column ends.
 const NAME: usize = 12;
-/// Where a table's names end.
-const METRIC: usize = 34;
-/// Width of a figure in a table.
-const FIGURE: usize = 10;
+/// Width of a latency, and of a number of messages: all columns fit a terminal of 80.
+const FIGURE: usize = 9;
+const COUNT: usize = 13;
 
 /// The summary of a run. `files` are those that were written of it.
 pub fn summary(result: &RunResult, files: &[String], colour: Colour) -> String {
@@ -90,6 +89,11 @@ fn row(out: &mut String, name: &str, text: &str) {
 fn heading(out: &mut String, result: &RunResult, colour: Colour) {
     let name = number::plain(&result.scenario.name);
     line(out, &format!("{}: {}", colour.paint(Ink::Strong, &name), number::plain(&explain::run(result))));
+    if let [_, _, ..] = result.scenario.groups.as_slice() {
+        for group in &result.scenario.groups {
+            line(out, &number::plain(&format!("  {}: {}", group.name, explain::group(group))));
+        }
+    }
     line(out, &number::plain(&explain::server(result)));
     let outcome = explain::outcome(result);
     let ink = match outcome {
@@ -104,45 +108,43 @@ fn heading(out: &mut String, result: &RunResult, colour: Colour) {
 }
 
 fn latencies(out: &mut String, result: &RunResult, colour: Colour) {
-    let mut titles = format!("{:METRIC$}", "latency");
-    for title in ["p50", "p90", "p99", "p99.9", "p99.99", "max", "messages"] {
+    let mut titles = format!("{:NAME$}", "latency");
+    for title in ["p50", "p90", "p99", "p99.9", "p99.99", "max"] {
         titles.push_str(&format!("{title:>FIGURE$}"));
     }
+    titles.push_str(&format!("{:>COUNT$}", "messages"));
     line(out, &colour.paint(Ink::Faint, &titles));
-    figures(out, result, &result.total);
-    if result.groups.len() > 1 {
-        for group in &result.groups {
-            line(out, &colour.paint(Ink::Strong, &format!("group {}", number::plain(&group.name))));
-            figures(out, result, group);
+    for percentiles in &result.total.percentiles {
+        line(out, &latency_row(&percentiles.metric, percentiles));
+        let metric = Metric::ALL.into_iter().find(|metric| metric.name() == percentiles.metric);
+        if let Some(floor) = metric.and_then(|metric| explain::floor_of(result, metric)) {
+            line(out, &colour.paint(Ink::Faint, &latency_row("  floor", floor)));
         }
     }
-    if let Some(floor) = result.floor.as_ref() {
-        line(out, &colour.paint(Ink::Strong, &format!("floor at {}/s, without a server", number::rate(floor.rate))));
-        for percentiles in &floor.percentiles {
-            line(out, &latency_row(percentiles));
-        }
+    if result.groups.len() > 1 {
+        result.groups.iter().for_each(|figures| group(out, figures, colour));
+    }
+    for metric in Metric::ALL.into_iter().filter(|metric| result.total.of(*metric).is_some()) {
+        line(out, &colour.paint(Ink::Faint, &format!("{:NAME$}{}", metric.name(), metric.title())));
     }
     out.push('\n');
 }
 
-fn figures(out: &mut String, result: &RunResult, figures: &Figures) {
-    for percentiles in &figures.percentiles {
-        // The generator is late with whole threads, whichever group they serve: told once, for all.
-        if figures.name == result.total.name || percentiles.metric != Metric::Lag.name() {
-            line(out, &latency_row(percentiles));
-        }
+fn group(out: &mut String, figures: &Figures, colour: Colour) {
+    line(out, &colour.paint(Ink::Strong, &format!("of {}", number::plain(&figures.name))));
+    // The generator is late with whole threads, whichever group they serve: told once, for all.
+    for percentiles in figures.percentiles.iter().filter(|percentiles| percentiles.metric != Metric::Lag.name()) {
+        line(out, &latency_row(&format!("  {}", percentiles.metric), percentiles));
     }
 }
 
-fn latency_row(percentiles: &Percentiles) -> String {
-    let metric = Metric::ALL.into_iter().find(|metric| metric.name() == percentiles.metric);
-    let title = metric.map_or_else(|| percentiles.metric.clone(), |metric| metric.title().to_owned());
-    let mut text = format!("  {:width$}", number::plain(&title), width = METRIC - 2);
+fn latency_row(name: &str, percentiles: &Percentiles) -> String {
+    let mut text = format!("{:NAME$}", number::plain(name));
     let Percentiles { p50, p90, p99, p99_9, p99_99, max, .. } = percentiles;
     for us in [p50, p90, p99, p99_9, p99_99, max] {
         text.push_str(&format!("{:>FIGURE$}", number::latency(*us)));
     }
-    text.push_str(&format!("{:>FIGURE$}", number::count(percentiles.count)));
+    text.push_str(&format!("{:>COUNT$}", number::count(percentiles.count)));
     text
 }
 
