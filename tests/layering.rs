@@ -20,6 +20,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
     ("loadgen/report", &["load-model"]),
     ("loadgen/drive", &["amqp-codec", "amqp-proto", "engine-rt", "load-model"]),
     ("loadgen/cli", &["engine-rt", "load-drive", "load-model", "load-report"]),
+    ("loadgen/fe2o3", &["engine-rt", "load-drive", "load-model"]),
     ("perf", &["amqp-codec", "engine-rt", "engine-shard", "storage-disk", "storage-journal"]),
     ("perf", &["amqp-codec", "engine-rt", "engine-shard", "load-model", "storage-disk", "storage-journal"]),
     ("benches", &["amqp-codec", "amqp-net", "amqp-proto", "engine-core", "engine-rt"]),
@@ -49,6 +50,7 @@ fn arrows_point_down() {
         "load-report",
         "load-drive",
         "load-cli",
+        "load-fe2o3",
         "heddle-perf",
     ];
     for (folder, allowed) in ALLOWED {
@@ -56,6 +58,8 @@ fn arrows_point_down() {
             let down = !ours.contains(&dependency.as_str()) || allowed.contains(&dependency.as_str());
             assert!(down, "{folder} must not use {dependency}");
             assert!(dependency != "glommio" || folder == "engine/rt", "{folder} must not name glommio");
+            let tokio = ["tokio", "fe2o3-amqp"].contains(&dependency.as_str());
+            assert!(!tokio || folder == "loadgen/fe2o3", "{folder} must not name {dependency}");
         }
     }
 }

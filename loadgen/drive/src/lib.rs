@@ -11,4 +11,4 @@ pub mod remote;
 
 pub use coordinate::{Handle, Workers, run};
 pub use error::RunError;
-pub use local::start_local;
+pub use local::{TOLD_MAX, start_local};

@@ -1,0 +1,139 @@
+//! Connections, sessions and links as fe2o3-amqp makes them.
+
+use std::time::Duration;
+
+use fe2o3_amqp::connection::ConnectionHandle;
+use fe2o3_amqp::link::receiver::CreditMode;
+use fe2o3_amqp::sasl_profile::SaslProfile;
+use fe2o3_amqp::session::SessionHandle;
+use fe2o3_amqp::types::definitions::{ReceiverSettleMode, SenderSettleMode};
+use fe2o3_amqp::types::messaging::{Source, Target};
+use fe2o3_amqp::types::primitives::{Array, Symbol};
+use fe2o3_amqp::{Connection, Receiver, Sender, Session};
+use load_model::scenario::{Group, Pattern, Scenario, Settle};
+
+/// How long a connection and its links may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Transfers under way to a session: a link's credit holds them back, the session never does.
+const SESSION_WINDOW: u32 = 1 << 20;
+
+/// Makes connections of one worker, each with as many links as the scenario wants.
+pub(crate) struct Connector<'a> {
+    scenario: &'a Scenario,
+    worker: u32,
+    made: u32,
+    /// Links that the last connection still takes.
+    free: u32,
+    /// Kept until the end: dropping one ends it.
+    connections: Vec<(ConnectionHandle<()>, SessionHandle<()>)>,
+}
+
+impl<'a> Connector<'a> {
+    /// One that has made none.
+    pub fn new(scenario: &'a Scenario, worker: u32) -> Self {
+        Self { scenario, worker, made: 0, free: 0, connections: Vec::new() }
+    }
+
+    /// The next link gets a new connection: producers and consumers of one group are never on the same one.
+    pub fn begin(&mut self) {
+        self.free = 0;
+    }
+
+    /// How many connections were made.
+    pub fn made(&self) -> u32 {
+        self.made
+    }
+
+    async fn session(&mut self) -> Result<&mut SessionHandle<()>, String> {
+        if self.free == 0 {
+            let connection = connect(self.scenario, self.worker, self.made).await?;
+            self.connections.push(connection);
+            self.made += 1;
+            self.free = self.scenario.connection.links.max(1);
+        }
+        self.free -= 1;
+        self.connections.last_mut().map(|(_, session)| session).ok_or_else(|| "no connection was made".to_owned())
+    }
+
+    /// A producer's link.
+    pub async fn sender(&mut self, group: &Group, producer: u32) -> Result<Sender, String> {
+        let address = group.address_of(group.address_of_producer(producer));
+        let target = Target::builder().address(address.as_str()).capabilities(capabilities(group, &address)).build();
+        let builder = Sender::builder()
+            .name(format!("{}-producer-{producer}", group.name))
+            .target(target)
+            .sender_settle_mode(sender_mode(group))
+            .receiver_settle_mode(ReceiverSettleMode::First);
+        let attached = in_time(builder.attach(self.session().await?)).await?;
+        attached.map_err(|error| format!("cannot attach a producer to {address}: {error}"))
+    }
+
+    /// A consumer's link.
+    pub async fn receiver(&mut self, group: &Group, consumer: u32) -> Result<Receiver, String> {
+        let address = group.address_of(group.address_of_consumer(consumer));
+        let source = Source::builder().address(address.as_str()).capabilities(capabilities(group, &address)).build();
+        let builder = Receiver::builder()
+            .name(format!("{}-consumer-{consumer}", group.name))
+            .source(source)
+            .sender_settle_mode(sender_mode(group))
+            .receiver_settle_mode(ReceiverSettleMode::First)
+            .credit_mode(CreditMode::Auto(group.credit));
+        let attached = in_time(builder.attach(self.session().await?)).await?;
+        attached.map_err(|error| format!("cannot attach a consumer to {address}: {error}"))
+    }
+}
+
+async fn connect(
+    scenario: &Scenario,
+    worker: u32,
+    number: u32,
+) -> Result<(ConnectionHandle<()>, SessionHandle<()>), String> {
+    let servers = &scenario.servers;
+    let place = (worker as usize + number as usize) % servers.len().max(1);
+    let server = servers.get(place).ok_or("the scenario names no server")?;
+    let spec = &scenario.connection;
+    let profile = if spec.user.is_empty() {
+        SaslProfile::Anonymous
+    } else {
+        SaslProfile::Plain { username: spec.user.clone(), password: spec.password.clone() }
+    };
+    let container = format!("heddle-load-fe2o3-{}-{worker}-{number}", std::process::id());
+    let builder =
+        Connection::builder().container_id(container).max_frame_size(spec.max_frame_size).sasl_profile(profile);
+    let opened = in_time(builder.open(server.as_str())).await?;
+    let mut connection = opened.map_err(|error| format!("cannot connect to {}: {error}", without_password(server)))?;
+    let builder = Session::builder().incoming_window(SESSION_WINDOW).outgoing_window(SESSION_WINDOW);
+    let begun = in_time(builder.begin(&mut connection)).await?;
+    let session = begun.map_err(|error| format!("cannot begin a session: {error}"))?;
+    Ok((connection, session))
+}
+
+async fn in_time<T>(doing: impl Future<Output = T>) -> Result<T, String> {
+    let seconds = CONNECT_TIMEOUT.as_secs();
+    tokio::time::timeout(CONNECT_TIMEOUT, doing).await.map_err(|_| format!("the server did not answer for {seconds} s"))
+}
+
+/// A server's URL for people.
+fn without_password(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
+        _ => url.to_owned(),
+    }
+}
+
+fn sender_mode(group: &Group) -> SenderSettleMode {
+    match group.settle {
+        Settle::Presettled => SenderSettleMode::Settled,
+        Settle::Unsettled | Settle::Second => SenderSettleMode::Unsettled,
+    }
+}
+
+/// What a broker needs to know of an address; RabbitMQ's say it themselves (`/queues/…`, `/exchanges/…`).
+fn capabilities(group: &Group, address: &str) -> Array<Symbol> {
+    let capability = match group.pattern {
+        _ if address.starts_with('/') => return Array::from(Vec::new()),
+        Pattern::Topic => "topic",
+        Pattern::Queue | Pattern::RequestReply => "queue",
+    };
+    Array::from(vec![Symbol::from(capability)])
+}
