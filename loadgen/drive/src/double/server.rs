@@ -8,10 +8,11 @@ use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use amqp_codec::performative::{Attach, DeliveryState, Disposition, Role, encode_disposition};
+use amqp_codec::performative::Attach;
 use amqp_codec::reader::{Descriptor, Reader};
 use amqp_codec::{AmqpError, condition, section};
 use amqp_proto::{Authenticated, Config, Connection, Event, Input, Mechanism, Outcome, Payload, Settling};
+use bytes::Bytes;
 use engine_rt::{Clock, Interest, Listener, Readiness, Ready, WAKER_TOKEN, Waker};
 use load_model::units::Span;
 
@@ -260,7 +261,7 @@ impl Server {
             Event::Detached { link, .. } => self.drop_link(At { conn: key, link }),
             Event::Ended(session, _) => self.drop_links(key, usize::from(session.0)),
             Event::Closed(_) => self.drop_all_links(key),
-            // Parts are put together by the machine, TLS is not offered; a double drains nothing, and is no client.
+            // Parts are put together by the machine, TLS is not offered, and nothing is drained by a double.
             Event::Part { .. } | Event::Tls | Event::Begun(_) | Event::Drained(_) | Event::Confirmed { .. } => {}
         }
     }
@@ -366,18 +367,9 @@ fn coordinate(conn: &mut Conn, incoming: &Incoming<'_>) {
     if settled {
         return;
     }
-    if !declares(payload) {
-        return conn.machine.settle(link, delivery, delivery, Outcome::Accepted);
-    }
-    let disposition = Disposition {
-        role: Role::Receiver,
-        first: delivery,
-        last: None,
-        settled: true,
-        state: Some(DeliveryState::Declared { txn_id: TRANSACTION }),
-        batchable: false,
-    };
-    encode_disposition(conn.out.buffer(), link.session, &disposition);
+    let transaction = Outcome::Declared(Bytes::from_static(TRANSACTION));
+    let outcome = if declares(payload) { transaction } else { Outcome::Accepted };
+    conn.machine.settle(link, delivery, delivery, outcome);
 }
 
 /// Whether a message is a `declare`.
