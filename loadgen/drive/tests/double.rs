@@ -171,7 +171,7 @@ fn a_sink_accepts_everything_and_gives_nothing() {
     // The answer to a drain comes behind whatever the consumer would have been given.
     client.machine.drain(consumer);
     client.until(|client| client.drained == 1);
-    assert_eq!(client.received, []);
+    assert!(client.received.is_empty());
     assert_eq!(double.stop().expect("it ran"), Tally { taken: 100, ..Tally::default() });
 }
 
