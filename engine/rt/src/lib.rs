@@ -16,7 +16,7 @@ pub use executor::{ShardThread, allowed_cores, pin_thread, run_soon, spawn_shard
 pub use file::{Access, Existing, Sync, allocate, free_bytes, open_file, write_synced};
 pub use inbox::{Inbox, InboxSender, inbox};
 pub use lane::{LaneReceiver, LaneSender, lane};
-pub use preflight::{PreflightError, preflight};
+pub use preflight::{PreflightError, preflight, raise_open_files};
 pub use readiness::{Interest, Readiness, Ready, WAKER_TOKEN};
 pub use signals::on_termination;
 pub use socket::{Listener, Socket};

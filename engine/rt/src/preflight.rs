@@ -56,7 +56,7 @@ pub fn preflight(shards: usize) -> Result<(), PreflightError> {
         return Err(PreflightError::Kernel { found });
     }
     probe_io_uring()?;
-    raise(libc::RLIMIT_NOFILE);
+    raise_open_files();
     let found = raise(libc::RLIMIT_MEMLOCK);
     let needed = LOCKED_PER_SHARD * shards as u64;
     // SAFETY: no arguments, no memory.
@@ -81,6 +81,11 @@ fn probe_io_uring() -> Result<(), PreflightError> {
     // SAFETY: the descriptor was just made and is used nowhere else.
     unsafe { libc::close(i32::try_from(fd).unwrap_or(-1)) };
     Ok(())
+}
+
+/// Raises the limit on open files as far as it goes, and gives it.
+pub fn raise_open_files() -> u64 {
+    raise(libc::RLIMIT_NOFILE)
 }
 
 /// Raises a soft limit to the hard one and gives what it is then.

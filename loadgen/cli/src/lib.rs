@@ -1,4 +1,16 @@
-//! The load generator's commands.
+//! The load generator's commands, for `heddle load …` and for the program `heddle-load`.
 #![forbid(unsafe_code)]
 
+mod command;
+mod cores;
+mod exit;
+mod load;
 mod options;
+mod report;
+mod run;
+mod worker;
+
+pub use command::LoadCommand;
+pub use exit::{CommandError, Exit};
+pub use load::{Floor, From, Load, LoadError, Look};
+pub use run::{Files, Live, Screen};

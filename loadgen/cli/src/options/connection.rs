@@ -1,8 +1,8 @@
 //! Options that say how connections are made and by how many threads.
 
 use std::fs;
-use std::io;
-use std::path::PathBuf;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use load_model::scenario::{Client, Scenario};
@@ -10,8 +10,8 @@ use load_model::scenario::{Client, Scenario};
 use super::traffic::set;
 use super::written;
 
-/// Longest password file, octets; a mistaken path is not read as a whole.
-const PASSWORD_MAX: u64 = 4096;
+/// What is read of a file with a secret, octets; a mistaken path is not read as a whole.
+const SECRET_MAX: u64 = 4096;
 
 /// Whom to load, and from where.
 #[derive(Args, Clone, Debug, Default)]
@@ -67,10 +67,8 @@ impl ConnectionOptions {
             scenario.servers.clone_from(&self.servers);
         }
         set(&mut connection.user, self.user.clone());
-        set(&mut connection.password, self.password.clone());
-        if let Some(path) = &self.password_file {
-            connection.password =
-                first_line(path).map_err(|error| format!("cannot read the password in {}: {error}", path.display()))?;
+        if self.password.is_some() || self.password_file.is_some() {
+            connection.password = secret(self.password.as_deref(), self.password_file.as_deref())?;
         }
         set(&mut connection.tls_ca, self.tls_ca.clone());
         connection.tls_insecure |= self.tls_insecure;
@@ -84,9 +82,21 @@ impl ConnectionOptions {
     }
 }
 
-fn first_line(path: &PathBuf) -> io::Result<String> {
-    use io::Read as _;
+/// A secret that was given as it is, or as the first line of a file; empty when it was not given.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn secret(given: Option<&str>, file: Option<&Path>) -> Result<String, String> {
+    match file {
+        Some(path) => {
+            first_line(path).map_err(|error| format!("cannot read the secret in {}: {error}", path.display()))
+        }
+        None => Ok(given.unwrap_or_default().to_owned()),
+    }
+}
+
+fn first_line(path: &Path) -> io::Result<String> {
     let mut text = String::new();
-    fs::File::open(path)?.take(PASSWORD_MAX).read_to_string(&mut text)?;
+    fs::File::open(path)?.take(SECRET_MAX).read_to_string(&mut text)?;
     Ok(text.lines().next().unwrap_or_default().to_owned())
 }

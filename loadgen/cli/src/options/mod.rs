@@ -5,4 +5,5 @@ mod scenario;
 mod traffic;
 mod written;
 
-pub use scenario::{ResolveError, ScenarioOptions};
+pub use connection::secret;
+pub use scenario::ScenarioOptions;

@@ -187,7 +187,7 @@ mod tests {
             (&[path, "--group", "bids", "--durable"], "no group \"bids\", but orders, quotes"),
             (&["/nowhere/a.toml"], "cannot read /nowhere/a.toml"),
             (&["--size", "10"], "options: group \"main\", size"),
-            (&["--password-file", "/nowhere/secret"], "cannot read the password in /nowhere/secret"),
+            (&["--password-file", "/nowhere/secret"], "cannot read the secret in /nowhere/secret"),
         ] {
             let error = resolve(line).expect_err(told).to_string();
             assert!(error.contains(told), "{error}");

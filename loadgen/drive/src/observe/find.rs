@@ -30,6 +30,23 @@ pub struct Found {
     pub missing: String,
 }
 
+impl Found {
+    /// Two of a server's addresses together: it is all here or not, and its processes are all known or not.
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.local &= other.local;
+        self.pids.extend(other.pids);
+        self.pids.sort_unstable();
+        self.pids.dedup();
+        if self.missing.is_empty() {
+            self.missing = other.missing;
+        }
+        if !self.missing.is_empty() {
+            self.pids.clear();
+        }
+        self
+    }
+}
+
 /// Looks for the processes of the server at `address`.
 pub fn find(address: SocketAddr, how: &Find) -> Found {
     let local = is_local(address.ip());
@@ -46,11 +63,14 @@ pub fn find(address: SocketAddr, how: &Find) -> Found {
         Find::ByPort => {
             let pids = listeners(address.port());
             let missing = if pids.is_empty() {
-                "the server's process is not to be seen from here: say --server-pid, or run as its user".to_owned()
+                "the server's process is not to be seen from here: say --server-pid, or run as its user"
+            } else if pids.contains(&std::process::id()) {
+                // What it takes and what the load takes are one figure.
+                "the server runs in this very process"
             } else {
-                String::new()
+                return Found { local, pids, missing: String::new() };
             };
-            Found { local, pids, missing }
+            Found { local, pids: Vec::new(), missing: missing.to_owned() }
         }
     }
 }
@@ -108,8 +128,9 @@ mod tests {
     fn a_listener_of_this_process_is_found_by_its_port() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
         let address = listener.local_addr().expect("bound");
+        assert_eq!(listeners(address.port()), [std::process::id()]);
         let found = find(address, &Find::ByPort);
-        assert_eq!(found, Found { local: true, pids: vec![std::process::id()], missing: String::new() });
+        assert!(found.local && found.pids.is_empty() && found.missing.contains("this very process"), "{found:?}");
         drop(listener);
         assert!(find(address, &Find::ByPort).missing.contains("--server-pid"));
     }
@@ -123,6 +144,10 @@ mod tests {
             find(here, &Find::Given(vec![u32::MAX])).missing,
             format!("there is no process {} to look at", u32::MAX)
         );
-        assert_eq!(find(here, &Find::Given(vec![std::process::id()])).pids, [std::process::id()]);
+        let given = find(here, &Find::Given(vec![std::process::id()]));
+        assert_eq!(given.pids, [std::process::id()]);
+        assert_eq!(given.clone().and(given.clone()), given);
+        let both = given.and(find(here, &Find::Given(vec![u32::MAX])));
+        assert!(both.pids.is_empty() && !both.missing.is_empty(), "a part of a server is not the server: {both:?}");
     }
 }

@@ -21,9 +21,10 @@ pub struct Targets {
 }
 
 impl Targets {
-    /// Looks for a server. `http` is where it was said to tell of itself; without that a Heddle of this machine is asked.
-    pub fn of(server: SocketAddr, how: &Find, http: Option<&Endpoint>) -> Self {
-        let found = find(server, how);
+    /// Looks for a server, which may have several addresses. `http` is where it was said to tell of itself; without that a Heddle of this
+    /// machine is asked.
+    pub fn of(addresses: &[SocketAddr], how: &Find, http: Option<&Endpoint>) -> Self {
+        let found = addresses.iter().map(|&address| find(address, how)).reduce(Found::and).unwrap_or_default();
         let heddle = found.pids.iter().copied().find(|&pid| process::name(pid) == "heddle");
         let own = heddle.and_then(http_of);
         let endpoints = http.or(own.as_ref()).map(Endpoint::candidates).unwrap_or_default();

@@ -1,0 +1,54 @@
+//! The commands.
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use crate::exit::HELP;
+use crate::report::ReportCommand;
+use crate::run::RunCommand;
+use crate::worker::WorkerCommand;
+
+const RUN_EXAMPLES: &str = "Examples:\n  heddle load run --rate 10000 --duration 30s\n  heddle load run --rate 50k --arrivals poisson --size 100 --queues 16 \
+                            --durable --require 'p99.9<2ms' --require lost=0\n  heddle load run --arrivals closed --duration 10s --cores 1\n  heddle load \
+                            run orders.toml --server amqps://broker:5671 --user guest --password-file secret\n  heddle load run --rate 10000 \
+                            --workers 10.0.0.2:7000,10.0.0.3:7000 --token secret";
+
+/// The load generator: loads any AMQP 1.0 peer, and says what that found.
+#[derive(Subcommand, Debug)]
+pub enum LoadCommand {
+    /// Make a load and report on it.
+    #[command(after_help = format!("{RUN_EXAMPLES}\n\n{HELP}"))]
+    Run(Box<RunCommand>),
+    /// Write the reports of a result anew.
+    #[command(
+        after_help = "Examples:\n  heddle load report load-results/2026-01-02T03-04-05Z/result.json\n  heddle load report result.json --output \
+                            folder"
+    )]
+    Report(ReportCommand),
+    /// Do the share of a run that a coordinator on another machine gives.
+    #[command(
+        after_help = "Examples:\n  heddle load worker --listen 127.0.0.1:7000\n  heddle load worker --listen 10.0.0.2:7000 --token-file secret \
+                            --cores 1-3\n\nWhoever can connect and knows the token can make load from this machine, and nothing is encrypted: listen \
+                            inside a network that you trust, or behind a tunnel."
+    )]
+    Worker(WorkerCommand),
+}
+
+impl LoadCommand {
+    /// Does it, and says on the error output why not, if it cannot.
+    pub fn execute(self) -> ExitCode {
+        let done = match self {
+            Self::Run(command) => command.execute(),
+            Self::Report(command) => command.execute(),
+            Self::Worker(command) => command.execute(),
+        };
+        match done {
+            Ok(exit) => exit.into(),
+            Err(error) => {
+                eprintln!("heddle load: {error}");
+                error.code()
+            }
+        }
+    }
+}

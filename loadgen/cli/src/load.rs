@@ -1,0 +1,188 @@
+//! One run from its scenario to its result: workers here or elsewhere, what is seen of the server meanwhile, the verdict.
+//!
+//! Commands that make load (`run`, `sweep`, and the demonstration of the root program) all make it through `Load`.
+
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::sync::atomic::AtomicBool;
+
+use load_drive::observe::{self, Endpoint, Find, Observation, Observer, Targets};
+use load_drive::remote::{Remote, RemoteError, refuse_one_way};
+use load_drive::{RunError, Workers};
+use load_model::collect::View;
+use load_model::require::RequireError;
+use load_model::result::RunResult;
+use load_model::scenario::{Client, Scenario};
+use load_model::worker::Share;
+
+use crate::cores;
+
+/// Where the load comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum From {
+    /// Threads of this process.
+    Here,
+    /// Processes that listen at these addresses, and the secret that they want.
+    Machines {
+        /// Host and port of each.
+        addresses: Vec<String>,
+        /// Empty: none.
+        token: String,
+    },
+}
+
+/// What is looked at while a run goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// How the server's processes are found.
+    pub processes: Find,
+    /// Where the server tells of itself, if that was said.
+    pub http: Option<Endpoint>,
+}
+
+/// Whether the generator's own floor is measured behind the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Floor {
+    /// It is, for a few seconds.
+    Measured,
+    /// It is not.
+    Off,
+}
+
+/// A run to be done.
+#[derive(Clone, Debug)]
+pub struct Load {
+    /// What is to be done.
+    pub scenario: Scenario,
+    /// Where from.
+    pub from: From,
+    /// What is looked at meanwhile.
+    pub look: Look,
+    /// Whether the floor is measured, too.
+    pub floor: Floor,
+}
+
+/// Why a run was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The cores cannot be used.
+    #[error("{0}")]
+    Cores(String),
+    /// A requirement is none.
+    #[error("requirement {0}")]
+    Require(#[from] RequireError),
+    /// Workers elsewhere cannot be used.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
+    /// The run could not go on.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// A server's name has no address.
+    #[error("server {url:?} has no address: {reason}")]
+    Server {
+        /// As it was given.
+        url: String,
+        /// Why not.
+        reason: String,
+    },
+}
+
+impl Load {
+    /// Does the run. `stop` ends it sooner; `on_view` is called whenever there is something to show.
+    ///
+    /// # Errors
+    /// When it cannot begin, or not go on.
+    pub fn perform(&self, stop: &AtomicBool, on_view: &mut dyn FnMut(&View)) -> Result<RunResult, LoadError> {
+        // A requirement that cannot be read is better told before the run than behind it.
+        load_model::require::thresholds(&self.scenario)?;
+        // With thousands of connections the soft limit on open files is what one meets first.
+        engine_rt::raise_open_files();
+        let observer = Observer::start(self.targets()?);
+        let (mut result, one_way) = match &self.from {
+            From::Here => (load_drive::run(&self.scenario, &self.start_here()?, stop, on_view)?, None),
+            From::Machines { addresses, token } => {
+                let (remote, workers) = Remote::connect(addresses, token, &self.scenario, engine_rt::monotonic_ns)?;
+                let mut result = load_drive::run(&self.scenario, &workers, stop, on_view)?;
+                result.workers = remote.finish();
+                let refused = refuse_one_way(&mut result);
+                (result, refused)
+            }
+        };
+        let seen = observer.map(Observer::finish).unwrap_or_default();
+        seen.fill(&mut result);
+        result.machine = observe::machine();
+        result.judge();
+        remark(&mut result, &seen, one_way);
+        Ok(result)
+    }
+
+    fn start_here(&self) -> Result<Workers, LoadError> {
+        let cores = cores::of_list(&self.scenario.cores, &engine_rt::allowed_cores()).map_err(LoadError::Cores)?;
+        let workers = cores::threads(&self.scenario, &cores);
+        let shares: Vec<Share> = (0..workers).map(|worker| Share { worker, workers }).collect();
+        Ok(start(&self.scenario, &shares, &cores)?)
+    }
+
+    fn targets(&self) -> Result<Targets, LoadError> {
+        let addresses = self.scenario.servers.iter().map(|url| address_of(url)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Targets::of(&addresses, &self.look.processes, self.look.http.as_ref()))
+    }
+}
+
+/// Starts threads of the client that a scenario asks for.
+///
+/// # Errors
+/// When they cannot be made, or the client cannot do what the scenario asks for.
+pub fn start(scenario: &Scenario, shares: &[Share], cores: &[usize]) -> Result<Workers, RunError> {
+    match scenario.client {
+        Client::Heddle => load_drive::start_local(scenario, shares, cores),
+        Client::Fe2o3 => Err(RunError::Scenario("this program was built without the client fe2o3".to_owned())),
+    }
+}
+
+fn remark(result: &mut RunResult, seen: &Observation, one_way: Option<String>) {
+    let remarks = &mut result.verdict.remarks;
+    if result.server.usage.is_none() {
+        remarks.extend(seen.remarks.iter().map(|remark| format!("What the server took is not known: {remark}.")));
+    }
+    remarks.extend(one_way.map(|why| format!("{}{}.", why[..1].to_uppercase(), &why[1..])));
+}
+
+/// The address of a server's URL, to look for its process by.
+fn address_of(url: &str) -> Result<SocketAddr, LoadError> {
+    let fail = |reason: String| LoadError::Server { url: without_credentials(url), reason };
+    let (scheme, rest) = url.split_once("://").unwrap_or(("amqp", url));
+    let authority = rest.split('/').next().unwrap_or_default();
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    let port = if scheme == "amqps" { 5671 } else { 5672 };
+    let host = if has_port { host.to_owned() } else { format!("{host}:{port}") };
+    let found = host.to_socket_addrs().map_err(|error| fail(error.to_string()))?.next();
+    found.ok_or_else(|| fail("the name is known and has none".to_owned()))
+}
+
+fn without_credentials(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
+        _ => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_has_the_address_of_its_host_and_port() {
+        for (url, address) in [
+            ("amqp://127.0.0.1", "127.0.0.1:5672"),
+            ("amqps://127.0.0.1", "127.0.0.1:5671"),
+            ("amqp://guest:p@ss@127.0.0.1:9/vhost", "127.0.0.1:9"),
+            ("amqp://[::1]:7", "[::1]:7"),
+            ("127.0.0.1:8", "127.0.0.1:8"),
+        ] {
+            assert_eq!(address_of(url).expect(url).to_string(), address);
+        }
+        let error = address_of("amqp://guest:secret@nowhere.invalid").expect_err("there is no such host").to_string();
+        assert!(error.contains("nowhere.invalid") && !error.contains("secret"), "{error}");
+    }
+}
