@@ -7,6 +7,7 @@ use clap::Subcommand;
 use crate::exit::HELP;
 use crate::report::ReportCommand;
 use crate::run::RunCommand;
+use crate::sink::SinkCommand;
 use crate::worker::WorkerCommand;
 
 const RUN_EXAMPLES: &str = "Examples:\n  heddle load run --rate 10000 --duration 30s\n  heddle load run --rate 50k --arrivals poisson --size 100 --queues 16 \
@@ -33,6 +34,13 @@ pub enum LoadCommand {
                             inside a network that you trust, or behind a tunnel."
     )]
     Worker(WorkerCommand),
+    /// Be a server whose speed, delays and faults are known, to measure the generator by.
+    #[command(
+        after_help = "Examples:\n  heddle load sink --listen 127.0.0.1:5672 --core 0\n  heddle load sink --behaviour relay\n  heddle load sink \
+                            --behaviour stall:2s,1s\n  heddle load sink --behaviour delay:lognormal:5ms,50ms\n  heddle load sink --behaviour \
+                            lossy:lose=1000,duplicate=1000"
+    )]
+    Sink(SinkCommand),
 }
 
 impl LoadCommand {
@@ -42,6 +50,7 @@ impl LoadCommand {
             Self::Run(command) => command.execute(),
             Self::Report(command) => command.execute(),
             Self::Worker(command) => command.execute(),
+            Self::Sink(command) => command.execute(),
         };
         match done {
             Ok(exit) => exit.into(),

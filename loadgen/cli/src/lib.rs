@@ -8,9 +8,10 @@ mod load;
 mod options;
 mod report;
 mod run;
+mod sink;
 mod worker;
 
 pub use command::LoadCommand;
 pub use exit::{CommandError, Exit};
 pub use load::{Floor, From, Load, LoadError, Look};
-pub use run::{Files, Live, Screen};
+pub use run::{Keep, Live, Output, Print, stop_at_signal};

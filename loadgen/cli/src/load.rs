@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use load_drive::observe::{self, Endpoint, Find, Observation, Observer, Targets};
 use load_drive::remote::{Remote, RemoteError, refuse_one_way};
-use load_drive::{RunError, Workers};
+use load_drive::{RunError, Workers, floor};
 use load_model::collect::View;
 use load_model::require::RequireError;
 use load_model::result::RunResult;
@@ -96,9 +96,15 @@ impl Load {
         load_model::require::thresholds(&self.scenario)?;
         // With thousands of connections the soft limit on open files is what one meets first.
         engine_rt::raise_open_files();
+        let cores = cores::of_list(&self.scenario.cores, &engine_rt::allowed_cores()).map_err(LoadError::Cores)?;
         let observer = Observer::start(self.targets()?);
         let (mut result, one_way) = match &self.from {
-            From::Here => (load_drive::run(&self.scenario, &self.start_here()?, stop, on_view)?, None),
+            From::Here => {
+                let workers = cores::threads(&self.scenario, &cores);
+                let shares: Vec<Share> = (0..workers).map(|worker| Share { worker, workers }).collect();
+                let workers = start(&self.scenario, &shares, &cores)?;
+                (load_drive::run(&self.scenario, &workers, stop, on_view)?, None)
+            }
             From::Machines { addresses, token } => {
                 let (remote, workers) = Remote::connect(addresses, token, &self.scenario, engine_rt::monotonic_ns)?;
                 let mut result = load_drive::run(&self.scenario, &workers, stop, on_view)?;
@@ -110,16 +116,22 @@ impl Load {
         let seen = observer.map(Observer::finish).unwrap_or_default();
         seen.fill(&mut result);
         result.machine = observe::machine();
+        let no_floor = self.measure_floor(&mut result, &cores);
         result.judge();
-        remark(&mut result, &seen, one_way);
+        remark(&mut result, &seen, [one_way, no_floor]);
         Ok(result)
     }
 
-    fn start_here(&self) -> Result<Workers, LoadError> {
-        let cores = cores::of_list(&self.scenario.cores, &engine_rt::allowed_cores()).map_err(LoadError::Cores)?;
-        let workers = cores::threads(&self.scenario, &cores);
-        let shares: Vec<Share> = (0..workers).map(|worker| Share { worker, workers }).collect();
-        Ok(start(&self.scenario, &shares, &cores)?)
+    /// Measures the floor, unless somebody waits for the end; gives why there is none.
+    fn measure_floor(&self, result: &mut RunResult, cores: &[usize]) -> Option<String> {
+        if self.floor == Floor::Off || result.interrupted {
+            return None;
+        }
+        match floor::measure(&self.scenario, cores) {
+            Ok(floor) => result.floor = floor,
+            Err(error) => return Some(error.to_string()),
+        }
+        None
     }
 
     fn targets(&self) -> Result<Targets, LoadError> {
@@ -139,12 +151,20 @@ pub fn start(scenario: &Scenario, shares: &[Share], cores: &[usize]) -> Result<W
     }
 }
 
-fn remark(result: &mut RunResult, seen: &Observation, one_way: Option<String>) {
+/// Adds what is to be known besides the verdict.
+fn remark(result: &mut RunResult, seen: &Observation, others: [Option<String>; 2]) {
     let remarks = &mut result.verdict.remarks;
     if result.server.usage.is_none() {
         remarks.extend(seen.remarks.iter().map(|remark| format!("What the server took is not known: {remark}.")));
     }
-    remarks.extend(one_way.map(|why| format!("{}{}.", why[..1].to_uppercase(), &why[1..])));
+    remarks.extend(others.into_iter().flatten().map(|remark| sentence(&remark)));
+}
+
+/// A remark as a sentence of its own.
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(char::to_uppercase);
+    first.into_iter().flatten().chain(chars).chain(['.']).collect()
 }
 
 /// The address of a server's URL, to look for its process by.

@@ -1,25 +1,18 @@
 //! The command itself.
 
-use std::io::{self, IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, ValueEnum};
 use load_drive::observe::{Endpoint, Find};
-use load_model::collect::View;
-use load_model::result::RunResult;
+use load_model::scenario::Scenario;
 
-use super::files::Files;
-use super::metrics::Metrics;
-use super::screen::{Live, Screen, of_terminal};
+use super::output::{Keep, Output, Print};
+use super::screen::Live;
+use super::stop::stop_at_signal;
 use crate::exit::{CommandError, Exit};
-use crate::load::{Floor, From, Load, LoadError, Look};
-use crate::options::ScenarioOptions;
-
-/// Status of a process that was interrupted twice.
-const EXIT_INTERRUPTED: i32 = 130;
+use crate::load::{Floor, From, Load, Look};
+use crate::options::{self, ScenarioOptions};
 
 /// Options of `run`.
 #[derive(Args, Debug)]
@@ -110,17 +103,7 @@ impl RunCommand {
         let load = self.surroundings.load(scenario).map_err(CommandError::usage)?;
         // Signals come first: threads that are started later inherit what is blocked.
         let stop = stop_at_signal().map_err(CommandError::failed)?;
-        let mut watched = Watched::new(&self.output, &load).map_err(CommandError::failed)?;
-        let performed = load.perform(&stop, &mut |view| watched.show(view));
-        let result = match performed {
-            Ok(result) => result,
-            Err(error @ (LoadError::Cores(_) | LoadError::Require(_) | LoadError::Server { .. })) => {
-                return Err(CommandError::usage(error));
-            }
-            Err(error) => return Err(CommandError::failed(error)),
-        };
-        let files = watched.finish(&result).map_err(CommandError::failed)?;
-        self.output.print(&result, &files).map_err(CommandError::failed)?;
+        let result = self.output.output().perform(&load, &stop)?;
         Ok(Exit::of(&result))
     }
 }
@@ -130,8 +113,8 @@ impl SurroundingOptions {
     ///
     /// # Errors
     /// When the secret cannot be read.
-    pub fn load(&self, scenario: load_model::scenario::Scenario) -> Result<Load, String> {
-        let token = crate::options::secret(self.token.as_deref(), self.token_file.as_deref())?;
+    pub fn load(&self, scenario: Scenario) -> Result<Load, String> {
+        let token = options::secret(self.token.as_deref(), self.token_file.as_deref())?;
         let from = if self.workers.is_empty() {
             From::Here
         } else {
@@ -147,76 +130,13 @@ impl SurroundingOptions {
 }
 
 impl OutputOptions {
-    fn print(&self, result: &RunResult, files: &[String]) -> io::Result<()> {
-        if self.json {
-            let summary = load_report::text::summary(result, files, of_terminal(io::stderr().is_terminal()));
-            io::stderr().write_all(summary.as_bytes())?;
-            return io::stdout().write_all(load_report::json::run(result).as_bytes());
-        }
-        let summary = load_report::text::summary(result, files, of_terminal(io::stdout().is_terminal()));
-        io::stdout().write_all(summary.as_bytes())
-    }
-}
-
-/// All who watch a run.
-struct Watched {
-    screen: Option<Screen>,
-    files: Option<Files>,
-    metrics: Option<Metrics>,
-    problem: Option<io::Error>,
-}
-
-impl Watched {
-    fn new(options: &OutputOptions, load: &Load) -> io::Result<Self> {
-        let named = |what: &str, error: io::Error| io::Error::new(error.kind(), format!("{what}: {error}"));
-        let files = if options.no_files {
-            None
-        } else {
-            let created = Files::create(options.output.as_deref());
-            Some(created.map_err(|error| named("cannot write the results (choose --output, or --no-files)", error))?)
+    fn output(self) -> Output {
+        let keep = match self.output {
+            _ if self.no_files => Keep::Nothing,
+            Some(folder) => Keep::Folder(folder),
+            None => Keep::Named,
         };
-        let metrics = options.prometheus.map(Metrics::serve).transpose();
-        let metrics = metrics.map_err(|error| named("cannot listen for --prometheus", error))?;
-        if let Some(metrics) = &metrics {
-            eprintln!("metrics at http://{}/metrics", metrics.address());
-        }
-        Ok(Self { screen: Some(Screen::new(&load.scenario, options.live)), files, metrics, problem: None })
+        let print = if self.json { Print::Json } else { Print::Text };
+        Output { keep, print, prometheus: self.prometheus, live: self.live }
     }
-
-    fn show(&mut self, view: &View) {
-        if let Some(screen) = &mut self.screen {
-            screen.show(view);
-        }
-        if let Some(metrics) = &self.metrics {
-            metrics.update(view);
-        }
-        // A full disk must not end a run; it is told when the rest cannot be written either.
-        if let (Some(files), None) = (&mut self.files, &self.problem) {
-            self.problem = files.write_view(view).err();
-        }
-    }
-
-    fn finish(mut self, result: &RunResult) -> io::Result<Vec<String>> {
-        if let Some(screen) = self.screen.take() {
-            screen.finish();
-        }
-        match (self.files, self.problem) {
-            (_, Some(problem)) => Err(problem),
-            (Some(files), None) => files.finish(result),
-            (None, None) => Ok(Vec::new()),
-        }
-    }
-}
-
-/// The first signal ends the load, which is reported then; the second ends the process.
-fn stop_at_signal() -> io::Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let told = Arc::clone(&stop);
-    engine_rt::on_termination(move |count| {
-        if count > 1 {
-            std::process::exit(EXIT_INTERRUPTED);
-        }
-        told.store(true, Ordering::Relaxed);
-    })?;
-    Ok(stop)
 }

@@ -4,8 +4,12 @@ mod command;
 mod files;
 mod metrics;
 mod moment;
+mod output;
 mod screen;
+mod stop;
 
 pub use command::RunCommand;
-pub use files::{Files, report};
-pub use screen::{Live, Screen, of_terminal};
+pub use files::report;
+pub use output::{Keep, Output, Print};
+pub use screen::{Live, of_terminal};
+pub use stop::stop_at_signal;

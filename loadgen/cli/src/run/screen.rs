@@ -82,10 +82,11 @@ impl Screen {
     }
 
     /// Leaves the terminal clear for the report.
-    pub fn finish(self) {
+    pub fn finish(&mut self) {
         if self.style == Style::Frames {
             // Whether it is still there does not matter any more.
             let _ = io::stderr().write_all(b"\x1b[H\x1b[J");
+            self.style = Style::Nothing;
         }
     }
 }

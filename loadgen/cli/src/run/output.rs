@@ -1,0 +1,129 @@
+//! A run with all who watch it: the screen, metrics, files, and the summary behind it.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+
+use load_model::collect::View;
+use load_model::result::RunResult;
+
+use super::files::Files;
+use super::metrics::Metrics;
+use super::screen::{Live, Screen, of_terminal};
+use crate::exit::CommandError;
+use crate::load::{Load, LoadError};
+
+/// Where files go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// To this folder.
+    Folder(PathBuf),
+    /// To a folder with the name of the moment.
+    Named,
+    /// Nowhere.
+    Nothing,
+}
+
+/// What goes to the standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Print {
+    /// The summary.
+    Text,
+    /// The result as JSON; the summary goes to the error output.
+    Json,
+}
+
+/// Where a run is shown and written.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// Where files go.
+    pub keep: Keep,
+    /// What is printed.
+    pub print: Print,
+    /// Where metrics are shown meanwhile.
+    pub prometheus: Option<SocketAddr>,
+    /// Whether the live view is drawn.
+    pub live: Live,
+}
+
+impl Output {
+    /// Does a run, shows it, writes it and prints its summary.
+    ///
+    /// # Errors
+    /// When it cannot be run, or not be written.
+    pub fn perform(&self, load: &Load, stop: &AtomicBool) -> Result<RunResult, CommandError> {
+        let mut watched = Watched::new(self, load).map_err(CommandError::failed)?;
+        let performed = load.perform(stop, &mut |view| watched.show(view));
+        watched.screen.finish();
+        let result = performed.map_err(|error| match error {
+            LoadError::Cores(_) | LoadError::Require(_) | LoadError::Server { .. } => CommandError::usage(error),
+            LoadError::Remote(_) | LoadError::Run(_) => CommandError::failed(error),
+        })?;
+        let files = watched.write(&result);
+        // The figures are printed even where they cannot be written.
+        self.print_summary(&result, files.as_deref().unwrap_or_default()).map_err(CommandError::failed)?;
+        files.map_err(|error| CommandError::Failed(format!("the results could not be written: {error}")))?;
+        Ok(result)
+    }
+
+    fn print_summary(&self, result: &RunResult, files: &[String]) -> io::Result<()> {
+        match self.print {
+            Print::Text => {
+                let colour = of_terminal(io::stdout().is_terminal());
+                io::stdout().write_all(load_report::text::summary(result, files, colour).as_bytes())
+            }
+            Print::Json => {
+                let colour = of_terminal(io::stderr().is_terminal());
+                io::stderr().write_all(load_report::text::summary(result, files, colour).as_bytes())?;
+                io::stdout().write_all(load_report::json::run(result).as_bytes())
+            }
+        }
+    }
+}
+
+/// All who watch a run.
+struct Watched {
+    screen: Screen,
+    files: Option<Files>,
+    metrics: Option<Metrics>,
+    problem: Option<io::Error>,
+}
+
+impl Watched {
+    fn new(output: &Output, load: &Load) -> io::Result<Self> {
+        let named = |what: &str, error: io::Error| io::Error::new(error.kind(), format!("{what}: {error}"));
+        let files = match &output.keep {
+            Keep::Folder(folder) => Some(Files::create(Some(folder))),
+            Keep::Named => Some(Files::create(None)),
+            Keep::Nothing => None,
+        };
+        let files = files.transpose();
+        let files = files.map_err(|error| named("cannot write the results (choose --output, or --no-files)", error))?;
+        let metrics = output.prometheus.map(Metrics::serve).transpose();
+        let metrics = metrics.map_err(|error| named("cannot listen for --prometheus", error))?;
+        if let Some(metrics) = &metrics {
+            eprintln!("metrics at http://{}/metrics", metrics.address());
+        }
+        Ok(Self { screen: Screen::new(&load.scenario, output.live), files, metrics, problem: None })
+    }
+
+    fn show(&mut self, view: &View) {
+        self.screen.show(view);
+        if let Some(metrics) = &self.metrics {
+            metrics.update(view);
+        }
+        // A full disk must not end a run; it is told behind it.
+        if let (Some(files), None) = (&mut self.files, &self.problem) {
+            self.problem = files.write_view(view).err();
+        }
+    }
+
+    fn write(self, result: &RunResult) -> io::Result<Vec<String>> {
+        match (self.files, self.problem) {
+            (_, Some(problem)) => Err(problem),
+            (Some(files), None) => files.finish(result),
+            (None, None) => Ok(Vec::new()),
+        }
+    }
+}
