@@ -90,9 +90,6 @@ fn system(what: impl Into<String>) -> impl FnOnce(io::Error) -> BootError {
 /// # Errors
 /// When it cannot start.
 pub fn run(config: &Config, ready_file: Option<&Path>) -> Result<(), BootError> {
-    config.check()?;
-    let cores = config.shard_cores(&engine_rt::allowed_cores())?;
-    engine_rt::preflight(cores.len())?;
     let stopping = Arc::new(AtomicBool::new(false));
     let (stop_sender, stop) = flume::bounded::<()>(4);
     let told = Arc::clone(&stopping);
@@ -106,48 +103,90 @@ pub fn run(config: &Config, ready_file: Option<&Path>) -> Result<(), BootError> 
         let _ = stop_sender.try_send(());
     })
     .map_err(system("cannot wait for signals"))?;
-
-    let (listeners, bound) = bind(config, cores.len())?;
-    let front = frontend_config(config, &bound)?;
-    let storage = if config.storage.enabled { Some(Storage::open(config, &cores)?) } else { None };
-    let (shards, threads) = start_shards(config, &cores, front, listeners, storage)?;
-    let node = Arc::new(Node {
-        container_id: config.node.container_id.clone(),
-        cores: cores.clone(),
-        shards: shards.clone(),
-        started: Instant::now(),
-        stopping: Arc::clone(&stopping),
-    });
-    let http = if config.http.enabled {
-        Some(
-            http::serve(config.http.address, Arc::clone(&node))
-                .map_err(|error| BootError::Bind { address: config.http.address, error })?,
-        )
-    } else {
-        None
-    };
-    for address in &bound {
-        tracing::info!(target: "heddle::program", %address, "listening");
-    }
-    tracing::info!(target: "heddle::program", shards = cores.len(), state = ?State::Ready, "ready");
+    let running = Running::start(config, stopping)?;
     if let Some(path) = ready_file {
-        write_ready(path, &bound, http).map_err(system("cannot write the ready file"))?;
+        write_ready(path, &running.bound, running.http()).map_err(system("cannot write the ready file"))?;
     }
-
     // Either a signal, or a shard that ended by itself, which none should.
     let _ = stop.recv();
-    tracing::info!(target: "heddle::program", "stopping: connections are told and closed");
-    for shard in &shards {
-        // A full inbox empties within a turn.
-        while shard.send(Post::Stop).is_err() {
-            std::thread::sleep(Duration::from_millis(1));
+    running.stop()
+}
+
+/// A node that serves.
+pub struct Running {
+    node: Arc<Node>,
+    threads: Vec<ShardThread>,
+    bound: Vec<SocketAddr>,
+    http: Option<http::Listening>,
+}
+
+impl Running {
+    /// Starts a node. Signals that are to stop it are the caller's, who sets `stopping` before.
+    ///
+    /// # Errors
+    /// When it cannot start.
+    pub fn start(config: &Config, stopping: Arc<AtomicBool>) -> Result<Self, BootError> {
+        config.check()?;
+        let cores = config.shard_cores(&engine_rt::allowed_cores())?;
+        engine_rt::preflight(cores.len())?;
+        let (listeners, bound) = bind(config, cores.len())?;
+        let front = frontend_config(config, &bound)?;
+        let storage = if config.storage.enabled { Some(Storage::open(config, &cores)?) } else { None };
+        let (shards, threads) = start_shards(config, &cores, front, listeners, storage)?;
+        let node = Arc::new(Node {
+            container_id: config.node.container_id.clone(),
+            cores: cores.clone(),
+            shards,
+            started: Instant::now(),
+            stopping,
+        });
+        let http = if config.http.enabled {
+            Some(
+                http::serve(config.http.address, Arc::clone(&node))
+                    .map_err(|error| BootError::Bind { address: config.http.address, error })?,
+            )
+        } else {
+            None
+        };
+        for address in &bound {
+            tracing::info!(target: "heddle::program", %address, "listening");
         }
+        tracing::info!(target: "heddle::program", shards = cores.len(), state = ?State::Ready, "ready");
+        Ok(Self { node, threads, bound, http })
     }
-    for thread in threads {
-        thread.join().map_err(system("a shard failed"))?;
+
+    /// Where it listens for AMQP, in the order of the configuration.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.bound
     }
-    tracing::info!(target: "heddle::program", "stopped");
-    Ok(())
+
+    /// Where it tells of itself.
+    pub fn http(&self) -> Option<SocketAddr> {
+        self.http.as_ref().map(http::Listening::address)
+    }
+
+    /// Closes all connections and stops, in order.
+    ///
+    /// # Errors
+    /// When a shard failed.
+    pub fn stop(self) -> Result<(), BootError> {
+        self.node.stopping.store(true, Ordering::Relaxed);
+        tracing::info!(target: "heddle::program", "stopping: connections are told and closed");
+        for shard in &self.node.shards {
+            // A full inbox empties within a turn.
+            while shard.send(Post::Stop).is_err() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        for thread in self.threads {
+            thread.join().map_err(system("a shard failed"))?;
+        }
+        if let Some(http) = self.http {
+            http.stop();
+        }
+        tracing::info!(target: "heddle::program", "stopped");
+        Ok(())
+    }
 }
 
 type Bound = (Vec<Vec<Listener>>, Vec<SocketAddr>);

@@ -4,28 +4,52 @@ use std::fmt::Write as _;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use tiny_http::{Header, Method, Request, Response, Server};
 
 use crate::snapshot::{Connection, Node, Queue, Shard, Snapshot, State};
 
-/// Starts the listener; gives the address that it is bound to.
+/// The listener at work.
+pub struct Listening {
+    server: Arc<Server>,
+    address: SocketAddr,
+    thread: JoinHandle<()>,
+}
+
+impl Listening {
+    /// The address that it is bound to.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers what it is about to answer, and ends.
+    pub fn stop(self) {
+        self.server.unblock();
+        // It does not panic, and nothing depends on it if it does.
+        let _ = self.thread.join();
+    }
+}
+
+/// Starts the listener.
 ///
 /// # Errors
 /// When the address cannot be bound.
-pub fn serve(address: SocketAddr, node: Arc<Node>) -> io::Result<SocketAddr> {
+pub fn serve(address: SocketAddr, node: Arc<Node>) -> io::Result<Listening> {
     let server = Server::http(address).map_err(|error| match error.downcast::<io::Error>() {
         Ok(error) => *error,
         Err(error) => io::Error::other(error.to_string()),
     })?;
-    let bound = server.server_addr().to_ip().unwrap_or(address);
+    let address = server.server_addr().to_ip().unwrap_or(address);
+    let server = Arc::new(server);
+    let serving = Arc::clone(&server);
     let answer = move || {
-        for request in server.incoming_requests() {
+        for request in serving.incoming_requests() {
             respond(request, &node);
         }
     };
-    std::thread::Builder::new().name("http".to_owned()).spawn(answer)?;
-    Ok(bound)
+    let thread = std::thread::Builder::new().name("http".to_owned()).spawn(answer)?;
+    Ok(Listening { server, address, thread })
 }
 
 fn respond(request: Request, node: &Node) {

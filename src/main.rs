@@ -3,6 +3,7 @@
 mod boot;
 mod config;
 mod data;
+mod demo;
 mod http;
 mod snapshot;
 mod status;
@@ -45,6 +46,16 @@ enum Command {
                                         messages.jsonl --data-dir new"
     )]
     Data(data::DataCommand),
+    /// Load any AMQP 1.0 peer: make a load, compare, look for the limit, plan.
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  heddle load run --rate 10000 --duration 30s\n  heddle load run orders.toml --require \
+                            'p99.9<2ms'\n  heddle load worker --listen 127.0.0.1:7000"
+    )]
+    Load(load_cli::LoadCommand),
+    /// See it at work: a node in this process, a load of durable and other messages, and its report. Nothing is left but the report.
+    #[command(after_help = "Example:\n  heddle demo")]
+    Demo(demo::Demo),
     /// Show shards, connections, links and queues of a running broker.
     #[command(after_help = "Examples:\n  heddle status\n  heddle status --watch")]
     Status {
@@ -124,6 +135,9 @@ enum UserCommand {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
+        // Its exit statuses say more than whether it worked.
+        Command::Load(command) => return command.execute(),
+        Command::Demo(demo) => demo.execute(),
         Command::Run(run) => start(run),
         Command::Config(ConfigCommand::Check { config }) => check(&config),
         Command::Config(ConfigCommand::Print { config }) => print(config.as_deref()),

@@ -25,7 +25,21 @@ const ALLOWED: [(&str, &[&str]); 16] = [
     ("perf", &["amqp-codec", "engine-rt", "engine-shard", "load-model", "storage-disk", "storage-journal"]),
     ("benches", &["amqp-codec", "amqp-net", "amqp-proto", "engine-core", "engine-rt"]),
     ("amqp-frontend/fuzz", &["amqp-codec", "amqp-proto"]),
-    (".", &["amqp-net", "amqp-proto", "engine-core", "engine-rt", "engine-shard", "storage-disk", "storage-journal"]),
+    (
+        ".",
+        &[
+            "amqp-net",
+            "amqp-proto",
+            "engine-core",
+            "engine-rt",
+            "engine-shard",
+            "load-cli",
+            "load-drive",
+            "load-model",
+            "storage-disk",
+            "storage-journal",
+        ],
+    ),
 ];
 
 fn dependencies(manifest: &Path) -> Vec<String> {

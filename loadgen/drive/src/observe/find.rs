@@ -17,6 +17,8 @@ pub enum Find {
     ByPort,
     /// These.
     Given(Vec<u32>),
+    /// It runs in this very process: threads whose names begin so are its own, the others the load's.
+    Threads(&'static [&'static str]),
 }
 
 /// Where a server was found.
@@ -26,6 +28,8 @@ pub struct Found {
     pub local: bool,
     /// Its processes.
     pub pids: Vec<u32>,
+    /// Beginnings of names of its threads; empty: all threads of its processes are its own.
+    pub threads: &'static [&'static str],
     /// Why there are none, for people; empty when there are.
     pub missing: String,
 }
@@ -55,10 +59,11 @@ pub fn find(address: SocketAddr, how: &Find) -> Found {
             let gone = pids.iter().find(|&&pid| process::totals(pid).is_none());
             let missing = gone.map(|pid| format!("there is no process {pid} to look at")).unwrap_or_default();
             let pids = if gone.is_none() { pids.clone() } else { Vec::new() };
-            Found { local, pids, missing }
+            Found { local, pids, threads: &[], missing }
         }
+        Find::Threads(threads) => Found { local, pids: vec![std::process::id()], threads, missing: String::new() },
         Find::ByPort if !local => {
-            Found { local, pids: Vec::new(), missing: "the server is on another machine".to_owned() }
+            Found { local, missing: "the server is on another machine".to_owned(), ..Found::default() }
         }
         Find::ByPort => {
             let pids = listeners(address.port());
@@ -68,9 +73,9 @@ pub fn find(address: SocketAddr, how: &Find) -> Found {
                 // What it takes and what the load takes are one figure.
                 "the server runs in this very process"
             } else {
-                return Found { local, pids, missing: String::new() };
+                return Found { local, pids, ..Found::default() };
             };
-            Found { local, pids: Vec::new(), missing: missing.to_owned() }
+            Found { local, missing: missing.to_owned(), ..Found::default() }
         }
     }
 }

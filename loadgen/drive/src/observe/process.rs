@@ -39,6 +39,17 @@ pub fn totals(pid: u32) -> Option<Totals> {
     })
 }
 
+/// Processor time of those threads of a process whose names begin so, seconds; those that ended are not in it any more.
+pub fn threads_cpu(pid: u32, names: &[&str]) -> f64 {
+    let tasks = fs::read_dir(folder(pid).join("task")).into_iter().flatten().flatten();
+    let times = tasks.filter_map(|task| {
+        let name = fs::read_to_string(task.path().join("comm")).ok()?;
+        let is_meant = names.iter().any(|beginning| name.starts_with(beginning));
+        if is_meant { processor_time(&fs::read_to_string(task.path().join("stat")).ok()?) } else { None }
+    });
+    times.sum()
+}
+
 /// The name of a process, as the system shows it; empty when there is none.
 pub fn name(pid: u32) -> String {
     fs::read_to_string(folder(pid).join("comm")).unwrap_or_default().trim().to_owned()
@@ -101,6 +112,9 @@ mod tests {
         assert!(own.memory_bytes > 0 && own.memory_peak_bytes >= own.memory_bytes, "{own:?}");
         assert!(!name(std::process::id()).is_empty() && !arguments(std::process::id()).is_empty());
         assert!(descriptors(std::process::id()).count() > 0);
+        let all = threads_cpu(std::process::id(), &[""]);
+        assert!(all <= totals(std::process::id()).expect("it runs").cpu_s + 0.1, "threads are a part of their process");
+        assert_eq!(threads_cpu(std::process::id(), &["no such thread"]), 0.0);
         // Process numbers end below 2^22.
         assert_eq!(totals(u32::MAX), None);
     }

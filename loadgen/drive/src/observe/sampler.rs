@@ -3,6 +3,7 @@
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::find::Found;
 use super::process::{self, Totals};
 use super::state::{self, Told};
 use super::targets::Targets;
@@ -51,7 +52,7 @@ fn look(targets: Targets, stopped: &flume::Receiver<()>) -> Observation {
     let mut every = 1;
     for tick in 0_usize.. {
         if tick % every == 0
-            && let Some(totals) = sum(&targets.found.pids)
+            && let Some(totals) = sum(&targets.found)
         {
             seen.processes.push((now_ms(), totals));
         }
@@ -70,7 +71,7 @@ fn look(targets: Targets, stopped: &flume::Receiver<()>) -> Observation {
         }
     }
     // The end of the run is a sample, too: the last period would be missing else.
-    seen.processes.extend(sum(&targets.found.pids).map(|totals| (now_ms(), totals)));
+    seen.processes.extend(sum(&targets.found).map(|totals| (now_ms(), totals)));
     seen.told.extend(asked.ask().map(|told| (now_ms(), told)));
     seen.device = disk::device(&targets.found.pids);
     let sources = [targets.source(), asked.source];
@@ -83,8 +84,14 @@ fn look(targets: Targets, stopped: &flume::Receiver<()>) -> Observation {
 }
 
 /// Totals of all processes together; `None` when one is gone, as a sum without it would go backwards.
-fn sum(pids: &[u32]) -> Option<Totals> {
-    let mut all = pids.iter().map(|&pid| process::totals(pid));
+fn sum(found: &Found) -> Option<Totals> {
+    let mut all = found.pids.iter().map(|&pid| {
+        let mut totals = process::totals(pid)?;
+        if !found.threads.is_empty() {
+            totals.cpu_s = process::threads_cpu(pid, found.threads);
+        }
+        Some(totals)
+    });
     let first = all.next()??;
     all.try_fold(first, |sum, one| {
         let one = one?;
@@ -155,7 +162,6 @@ mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::TcpListener;
 
-    use super::super::find::Found;
     use super::*;
 
     #[test]
@@ -176,7 +182,7 @@ mod tests {
                 }
             }
         });
-        let found = Found { local: true, pids: vec![std::process::id()], missing: String::new() };
+        let found = Found { local: true, pids: vec![std::process::id()], ..Found::default() };
         let targets = Targets { found, endpoints: endpoint.candidates(), command: String::new() };
         let observer = Observer::start(targets).expect("a thread");
         was_asked.recv().expect("it was asked");
@@ -206,8 +212,9 @@ mod tests {
         let mut samples: Vec<u32> = (0..7).collect();
         thin(&mut samples);
         assert_eq!(samples, [0, 2, 4, 6]);
-        assert_eq!(sum(&[std::process::id(), u32::MAX]), None);
-        let (one, two) = (sum(&[std::process::id()]), sum(&[std::process::id(); 2]));
+        let of = |pids: &[u32]| sum(&Found { pids: pids.to_vec(), ..Found::default() });
+        assert_eq!(of(&[std::process::id(), u32::MAX]), None);
+        let (one, two) = (of(&[std::process::id()]), of(&[std::process::id(); 2]));
         assert!(two.expect("it runs").memory_peak_bytes >= one.expect("it runs").memory_peak_bytes);
     }
 }

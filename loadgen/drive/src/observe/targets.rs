@@ -39,6 +39,9 @@ impl Targets {
             name => format!("{pid} ({name})"),
         });
         let named: Vec<String> = named.collect();
+        if !self.found.threads.is_empty() {
+            return "threads of this process".to_owned();
+        }
         match named.as_slice() {
             [] => String::new(),
             [one] => format!("process {one}"),
