@@ -239,6 +239,9 @@ pub struct Server {
     pub device: String,
     /// Its configuration, when it tells.
     pub configuration: String,
+    /// How many cores it may use; absent when that is not known.
+    #[serde(default)]
+    pub cores: Option<u32>,
 }
 
 /// What a server took in the measured time.

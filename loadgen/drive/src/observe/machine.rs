@@ -38,7 +38,7 @@ fn processor(cpuinfo: &str) -> Option<&str> {
 }
 
 /// How many cores a list such as `0-3,8` names.
-fn count(list: &str) -> usize {
+pub(super) fn count(list: &str) -> usize {
     let ranges = list.split(',').filter_map(|range| {
         let (first, last) = range.split_once('-').unwrap_or((range, range));
         let (first, last): (usize, usize) = (first.trim().parse().ok()?, last.trim().parse().ok()?);

@@ -6,6 +6,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::machine;
+
 /// Ticks of processor time in a second, as `/proc` counts them: fixed for programs on every architecture of Linux.
 const TICKS: f64 = 100.0;
 
@@ -53,6 +55,13 @@ pub fn threads_cpu(pid: u32, names: &[&str]) -> f64 {
 /// The name of a process, as the system shows it; empty when there is none.
 pub fn name(pid: u32) -> String {
     fs::read_to_string(folder(pid).join("comm")).unwrap_or_default().trim().to_owned()
+}
+
+/// How many cores a process may use.
+pub fn cores(pid: u32) -> Option<u32> {
+    let status = fs::read_to_string(folder(pid).join("status")).ok()?;
+    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
+    u32::try_from(machine::count(list)).ok()
 }
 
 /// What a process was started with, its own name first.
@@ -111,6 +120,7 @@ mod tests {
         let own = totals(std::process::id()).expect("it runs");
         assert!(own.memory_bytes > 0 && own.memory_peak_bytes >= own.memory_bytes, "{own:?}");
         assert!(!name(std::process::id()).is_empty() && !arguments(std::process::id()).is_empty());
+        assert!(cores(std::process::id()).is_some_and(|cores| cores > 0));
         assert!(descriptors(std::process::id()).count() > 0);
         let all = threads_cpu(std::process::id(), &[""]);
         assert!(all <= totals(std::process::id()).expect("it runs").cpu_s + 0.1, "threads are a part of their process");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::find::Found;
 use super::process::{self, Totals};
-use super::state::{self, Told};
+use super::state::{self, Answer, Told};
 use super::targets::Targets;
 use super::usage::Observation;
 use super::{disk, http::Endpoint};
@@ -73,6 +73,7 @@ fn look(targets: Targets, stopped: &flume::Receiver<()>) -> Observation {
     // The end of the run is a sample, too: the last period would be missing else.
     seen.processes.extend(sum(&targets.found).map(|totals| (now_ms(), totals)));
     seen.told.extend(asked.ask().map(|told| (now_ms(), told)));
+    seen.cores = asked.cores.or_else(|| targets.found.pids.first().and_then(|&pid| process::cores(pid)));
     seen.device = disk::device(&targets.found.pids);
     let sources = [targets.source(), asked.source];
     seen.source = sources.into_iter().filter(|source| !source.is_empty()).collect::<Vec<_>>().join(" and ");
@@ -117,6 +118,7 @@ struct Asked {
     candidates: Vec<Endpoint>,
     source: String,
     configuration: String,
+    cores: Option<u32>,
     unanswered: u32,
     problem: String,
 }
@@ -127,6 +129,7 @@ impl Asked {
             candidates: candidates.to_vec(),
             source: String::new(),
             configuration: String::new(),
+            cores: None,
             unanswered: 0,
             problem: String::new(),
         }
@@ -139,10 +142,11 @@ impl Asked {
         let mut problem = None;
         for endpoint in &self.candidates {
             match endpoint.get().map(|body| state::read(&body)) {
-                Ok(Some((told, configuration))) => {
+                Ok(Some(Answer { told, configuration, cores })) => {
                     self.unanswered = 0;
                     self.source = endpoint.to_string();
                     self.configuration = configuration;
+                    self.cores = cores;
                     // The one that answered is the one to ask from now on.
                     self.candidates = vec![endpoint.clone()];
                     return Some(told);

@@ -17,6 +17,8 @@ pub struct Observation {
     pub configuration: String,
     /// The device and file system of its data.
     pub device: String,
+    /// How many cores it may use.
+    pub cores: Option<u32>,
     /// Why something is missing, a sentence each.
     pub remarks: Vec<String>,
     pub(super) processes: Vec<(f64, Totals)>,
@@ -31,6 +33,7 @@ impl Observation {
         result.server.usage = self.usage(start_ms, result);
         result.server.local = self.local;
         result.server.device.clone_from(&self.device);
+        result.server.cores = self.cores;
         result.server.configuration.clone_from(&self.configuration);
         for second in &mut result.timeline {
             let from_ms = began_ms + second.at_s * 1000.0;

@@ -215,6 +215,7 @@ fn server() -> Server {
         }),
         device: "nvme0n1, ext4".to_owned(),
         configuration: "[node]\nname = \"node-1\"\ncores = [0]\n".to_owned(),
+        ..Server::default()
     }
 }
 
