@@ -1,4 +1,4 @@
-//! Counts what a message costs: allocations by a counting allocator, instructions under valgrind's callgrind.
+//! Counts what a message costs: allocations by a counting allocator, instructions and copies under valgrind.
 
 use std::process::{Command, ExitCode};
 
@@ -16,49 +16,114 @@ const CASES: [(&str, usize, bool); 4] = [
     ("4 KiB unsettled", 4096, false),
 ];
 const WARM_UP_TURNS: u32 = 200;
+/// Turns of the two runs whose difference is what turns cost, without what starting costs.
+const FEW_TURNS: u32 = 200;
+const MORE_TURNS: u32 = 400;
 
-/// Instructions and allocations of a message on its road without sockets.
+/// Instructions, allocations and copies of a message on its road without sockets.
 ///
 ///     cargo run --release -p heddle-benches
 #[derive(Parser)]
 struct Arguments {
+    /// Prints a JSON object for each case; what valgrind would have counted is null where it is missing.
+    #[arg(long)]
+    json: bool,
     /// Runs one case for so many turns and says nothing: what is counted.
     #[arg(long, num_args = 2, value_names = ["CASE", "TURNS"], hide = true)]
     run: Option<Vec<u32>>,
 }
 
+/// What a message costs.
+struct Cost {
+    allocations: f64,
+    instructions: Option<f64>,
+    /// Calls of `memcpy` and its like, and what they moved. Copies that the compiler wrote out are not among them.
+    copies: Option<f64>,
+    copied_bytes: Option<f64>,
+}
+
 fn main() -> ExitCode {
-    if let Some([case, turns]) = Arguments::parse().run.as_deref() {
+    let arguments = Arguments::parse();
+    if let Some([case, turns]) = arguments.run.as_deref() {
         let (_, size, settled) = CASES[*case as usize];
         let mut road = Road::new(size, settled);
         road.turns(*turns);
         return ExitCode::SUCCESS;
     }
-    println!("{:<20} {:>14} {:>22}", "case", "instructions", "allocations per 1000");
+    if !arguments.json {
+        println!(
+            "{:<20} {:>14} {:>22} {:>8} {:>14}",
+            "case", "instructions", "allocations per 1000", "copies", "octets copied"
+        );
+    }
     for (index, (name, size, settled)) in CASES.into_iter().enumerate() {
-        let mut road = Road::new(size, settled);
-        road.turns(WARM_UP_TURNS);
-        let turns = 1000;
-        let count = allocations(|| road.turns(turns));
-        let per_thousand = count as f64 * 1000.0 / f64::from(turns * BATCH);
-        let instructions = match (collected(index, 200), collected(index, 400)) {
-            (Some(less), Some(more)) => format!("{:.0}", (more - less) as f64 / f64::from(200 * BATCH)),
-            _ => "no valgrind".to_owned(),
-        };
-        println!("{name:<20} {instructions:>14} {per_thousand:>22.2}");
+        let cost = Cost::measure(index, Road::new(size, settled));
+        if arguments.json { cost.print_json(name) } else { cost.print(name) }
     }
     ExitCode::SUCCESS
 }
 
-/// Instructions of a run, `None` where valgrind is missing.
-fn collected(case: usize, turns: u32) -> Option<u64> {
-    let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-        .arg(std::env::current_exe().ok()?)
-        .args(["--run", &case.to_string(), &turns.to_string()])
-        .output()
-        .ok()?;
-    let text = String::from_utf8_lossy(&output.stderr);
-    let line = text.lines().find(|line| line.contains("Collected :"))?;
-    line.rsplit(' ').next()?.parse().ok()
+impl Cost {
+    fn measure(case: usize, mut road: Road) -> Self {
+        road.turns(WARM_UP_TURNS);
+        let turns = 1000;
+        let count = allocations(|| road.turns(turns));
+        let (instructions, [copied_bytes, copies]) = (collected(case), copied(case));
+        Self { allocations: count as f64 / f64::from(turns * BATCH), instructions, copies, copied_bytes }
+    }
+
+    fn print(&self, name: &str) {
+        let counted = |count: Option<f64>, digits: usize| {
+            count.map_or("no valgrind".to_owned(), |count| format!("{count:.digits$}"))
+        };
+        println!(
+            "{name:<20} {:>14} {:>22.2} {:>8} {:>14}",
+            counted(self.instructions, 0),
+            self.allocations * 1000.0,
+            counted(self.copies, 2),
+            counted(self.copied_bytes, 0)
+        );
+    }
+
+    fn print_json(&self, name: &str) {
+        let counted = |count: Option<f64>| count.map_or("null".to_owned(), |count| count.to_string());
+        println!(
+            r#"{{"case":"{name}","instructions":{},"allocations":{},"copies":{},"copied_bytes":{}}}"#,
+            counted(self.instructions),
+            self.allocations,
+            counted(self.copies),
+            counted(self.copied_bytes)
+        );
+    }
+}
+
+/// Instructions of a message.
+fn collected(case: usize) -> Option<f64> {
+    let [count] = each(case, &["--tool=callgrind", "--callgrind-out-file=/dev/null"], |text| {
+        let line = text.lines().find(|line| line.contains("Collected :"))?;
+        Some([line.rsplit(' ').next()?.parse().ok()?])
+    });
+    count
+}
+
+/// Octets copied of a message, and in how many pieces.
+fn copied(case: usize) -> [Option<f64>; 2] {
+    each(case, &["--tool=dhat", "--mode=copy", "--dhat-out-file=/dev/null"], |text| {
+        let (_, total) = text.lines().find_map(|line| line.split_once("Total:"))?;
+        let mut words = total.split_whitespace();
+        let mut next_number = || words.find_map(|word| word.replace(',', "").parse().ok());
+        Some([next_number()?, next_number()?])
+    })
+}
+
+/// What valgrind counts for each message; nothing where it is missing.
+fn each<const N: usize>(case: usize, tool: &[&str], read: fn(&str) -> Option<[u64; N]>) -> [Option<f64>; N] {
+    let run = |turns: u32| {
+        let mut command = Command::new("valgrind");
+        command.args(tool).arg(std::env::current_exe().ok()?).args(["--run", &case.to_string(), &turns.to_string()]);
+        read(&String::from_utf8_lossy(&command.output().ok()?.stderr))
+    };
+    let (Some(few), Some(more)) = (run(FEW_TURNS), run(MORE_TURNS)) else { return [None; N] };
+    let messages = f64::from((MORE_TURNS - FEW_TURNS) * BATCH);
+    std::array::from_fn(|index| Some(more[index].saturating_sub(few[index]) as f64 / messages))
 }

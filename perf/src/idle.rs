@@ -14,11 +14,34 @@ fn memory_kib(pid: u32) -> u64 {
     value("Private_Dirty:").unwrap_or(0) + value("Private_Clean:").unwrap_or(0)
 }
 
+/// What idle connections cost.
+pub struct Idle {
+    /// Private memory before the first one, KiB.
+    before_kib: u64,
+    /// With all of them.
+    after_kib: u64,
+    /// Of each, octets.
+    pub bytes_each: f64,
+}
+
 /// Opens connections with two links each and says what each costs the broker.
 ///
 /// # Errors
 /// When the broker refuses one.
 pub fn run(to: SocketAddr, connections: usize, pid: u32) -> io::Result<()> {
+    let Idle { before_kib, after_kib, bytes_each } = measure(to, connections, pid)?;
+    let each = bytes_each / 1024.0;
+    println!(
+        "{connections} connections with a session and two links each: {each:.2} KiB each ({before_kib} -> {after_kib} KiB)"
+    );
+    Ok(())
+}
+
+/// Opens connections with two links each, and reads what they cost the broker.
+///
+/// # Errors
+/// When the broker refuses one.
+pub fn measure(to: SocketAddr, connections: usize, pid: u32) -> io::Result<Idle> {
     let mut scratch = vec![0; 2 << 20];
     let before = memory_kib(pid);
     let mut peers = Vec::new();
@@ -39,9 +62,6 @@ pub fn run(to: SocketAddr, connections: usize, pid: u32) -> io::Result<()> {
     // Buffers of the handshake go with the first sweeps.
     std::thread::sleep(Duration::from_secs(2));
     let after = memory_kib(pid);
-    let each = (after.saturating_sub(before)) as f64 / connections as f64;
-    println!(
-        "{connections} connections with a session and two links each: {each:.2} KiB each ({before} -> {after} KiB)"
-    );
-    Ok(())
+    let bytes_each = after.saturating_sub(before) as f64 * 1024.0 / connections as f64;
+    Ok(Idle { before_kib: before, after_kib: after, bytes_each })
 }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod backlog;
+mod budgets;
 mod compare;
 mod durable;
 mod idle;
@@ -40,6 +41,8 @@ enum Command {
     Durable(durable::Options),
     /// The scenario set against Heddle and its peers, with the load generator.
     Suite(suite::Options),
+    /// What a message costs, held against the budgets of a file.
+    Budgets(budgets::Options),
     /// One closed-loop load.
     Pairs {
         /// The broker.
@@ -144,6 +147,7 @@ fn main() -> io::Result<()> {
         Command::Compare(options) => compare::run(&options),
         Command::Durable(options) => durable::run(&options),
         Command::Suite(options) => suite::run(&options),
+        Command::Budgets(options) => budgets::run(&options),
         Command::Pairs { to, pairs, size, window, presettled, durable, seconds, core } => {
             engine_rt::pin_thread(core)?;
             let settle = if presettled { Settle::Presettled } else { Settle::Unsettled };

@@ -42,6 +42,14 @@ pub fn start(mut command: Command, ready: &Path, parse: fn(&str) -> Option<Socke
     }
 }
 
+/// A program: the given one, or one that was built beside this.
+///
+/// # Errors
+/// When it is not known where this one is.
+pub fn beside(given: Option<&PathBuf>, name: &str) -> io::Result<PathBuf> {
+    given.map_or_else(|| Ok(std::env::current_exe()?.with_file_name(name)), |given| Ok(given.clone()))
+}
+
 /// A folder of this process.
 ///
 /// # Errors

@@ -12,6 +12,8 @@ use std::time::Instant;
 use clap::Args;
 use load_model::scenario::{Arrivals, Scenario};
 
+use crate::server::beside;
+
 mod figures;
 mod generator;
 mod record;
@@ -106,11 +108,6 @@ pub fn run(options: &Options) -> io::Result<()> {
     Ok(())
 }
 
-fn beside(program: &Option<PathBuf>, name: &str) -> io::Result<PathBuf> {
-    let given = program.clone();
-    given.map_or_else(|| Ok(std::env::current_exe()?.with_file_name(name)), Ok)
-}
-
 /// The scenarios of a folder, non-durable ones first, small ones first.
 fn scenarios(folder: &Path, only: &str) -> io::Result<Vec<(PathBuf, Scenario)>> {
     let of_folder = |error: &dyn std::fmt::Display| io::Error::other(format!("{}: {error}", folder.display()));
@@ -140,7 +137,7 @@ impl Suite {
     fn new(options: &Options) -> io::Result<Self> {
         let folder = options.folder.clone().unwrap_or_else(|| std::env::temp_dir().join("heddle-peers"));
         let subject = |name: &String| match name.as_str() {
-            HEDDLE => Subject::heddle(&beside(&options.broker, "heddle")?, &folder),
+            HEDDLE => Subject::heddle(&beside(options.broker.as_ref(), "heddle")?, &folder),
             name => Subject::peer(name, &folder),
         };
         let shares = options.shares.iter().filter(|share| **share > 0);
@@ -149,7 +146,7 @@ impl Suite {
             subjects: options.peers.iter().map(subject).collect::<io::Result<_>>()?,
             loads: [Load::Maximum].into_iter().chain(shares.map(|share| Load::Share(*share))).collect(),
             generator: Generator {
-                program: beside(&options.load, "heddle-load")?,
+                program: beside(options.load.as_ref(), "heddle-load")?,
                 core: options.load_core,
                 seconds: options.seconds.unwrap_or(if options.quick { 2.0 } else { 5.0 }),
                 warm_up_seconds: WARM_UP_SECONDS,
