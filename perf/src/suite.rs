@@ -32,8 +32,8 @@ pub struct Options {
     /// Whom to measure; ratios are those of the first one to each of the others.
     #[arg(long, value_delimiter = ',', default_value = "heddle,artemis,rabbitmq,qdrouterd")]
     peers: Vec<String>,
-    /// Where `perf/peers/NAME.sh FOLDER/NAME` made each peer; Heddle's data goes there, too, so that all have the same file system.
-    #[arg(long)]
+    /// Where `perf/peers/NAME.sh FOLDER/NAME` made each peer, on the disk to be measured; Heddle's data goes there, too.
+    #[arg(long, required_unless_present = "table")]
     folder: Option<PathBuf>,
     /// Heddle's program [default: beside this one].
     #[arg(long)]
@@ -102,7 +102,8 @@ pub fn run(options: &Options) -> io::Result<()> {
         ENDING.store(true, Ordering::Relaxed);
         eprintln!("ending; the same command goes on from there");
     })?;
-    let mut suite = Suite::new(options)?;
+    let Some(folder) = &options.folder else { return Err(io::Error::other("--folder says where the peers are")) };
+    let mut suite = Suite::new(options, folder)?;
     suite.measure(options.rounds.unwrap_or(if options.quick { 1 } else { 5 }))?;
     print!("{}", table::render(&suite.records, &options.peers));
     Ok(())
@@ -134,11 +135,10 @@ fn scenarios(folder: &Path, only: &str) -> io::Result<Vec<(PathBuf, Scenario)>> 
 }
 
 impl Suite {
-    fn new(options: &Options) -> io::Result<Self> {
-        let folder = options.folder.clone().unwrap_or_else(|| std::env::temp_dir().join("heddle-peers"));
+    fn new(options: &Options, folder: &Path) -> io::Result<Self> {
         let subject = |name: &String| match name.as_str() {
-            HEDDLE => Subject::heddle(&beside(options.broker.as_ref(), "heddle")?, &folder),
-            name => Subject::peer(name, &folder),
+            HEDDLE => Subject::heddle(&beside(options.broker.as_ref(), "heddle")?, folder),
+            name => Subject::peer(name, folder),
         };
         let shares = options.shares.iter().filter(|share| **share > 0);
         Ok(Self {
@@ -254,7 +254,9 @@ impl Suite {
         match self.generator.run(&run)? {
             Ok(result) => {
                 let name = format!("{}-{}-{}-{}.json", key.scenario, key.load, key.subject, key.round);
-                std::fs::write(self.output.join(name.replace('%', "")), serde_json::to_vec(&result)?)?;
+                let runs = self.output.join("runs");
+                std::fs::create_dir_all(&runs)?;
+                std::fs::write(runs.join(name.replace('%', "")), serde_json::to_vec(&result)?)?;
                 Ok(Outcome::Measured(Box::new(Figures::of(&result, asked))))
             }
             Err(why) => Ok(Outcome::Failed(why)),
