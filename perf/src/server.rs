@@ -88,14 +88,21 @@ pub fn cpu_seconds(pid: u32) -> f64 {
     (ticks(11) + ticks(12)) / 100.0
 }
 
+/// Where the broker of this folder answers over HTTP.
+///
+/// # Errors
+/// When there is none.
+pub fn http_address(folder: &Path) -> io::Result<String> {
+    let ready: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(folder.join("broker.json"))?)?;
+    Ok(ready["http"].as_str().unwrap_or_default().to_owned())
+}
+
 /// What the journal of the only shard did so far.
 ///
 /// # Errors
 /// When the broker of this folder does not answer.
 pub fn journal(folder: &Path) -> io::Result<serde_json::Value> {
-    let ready = std::fs::read_to_string(folder.join("broker.json"))?;
-    let ready: serde_json::Value = serde_json::from_str(&ready)?;
-    let mut stream = TcpStream::connect(ready["http"].as_str().unwrap_or_default())?;
+    let mut stream = TcpStream::connect(http_address(folder)?)?;
     stream.write_all(b"GET /state HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;

@@ -76,6 +76,9 @@ impl Generator {
         if run.load != Load::Maximum {
             command.args(["--arrivals", "poisson", "--rate", &format!("{:.0}", run.rate)]);
         }
+        if let Some(state) = &run.to.state {
+            command.args(["--server-http", state]);
+        }
         command.args(["--json", "--no-files", "--live", "never", "--floor", "off"]);
         command.stdin(Stdio::null());
         command

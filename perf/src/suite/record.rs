@@ -109,11 +109,6 @@ impl Figures {
     pub fn latency(&self, metric: &str) -> Option<&Percentiles> {
         self.percentiles.iter().find(|percentiles| percentiles.metric == metric)
     }
-
-    /// Whether messages were lost, changed, or came more often than they were sent.
-    pub fn is_broken(&self) -> bool {
-        self.audit.lost + self.audit.corrupt + self.audit.duplicates > 0
-    }
 }
 
 /// All runs of a folder.

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use load_model::scenario::Scenario;
 use serde::Deserialize;
 
-use crate::server::{Server, start_heddle};
+use crate::server::{Server, http_address, start_heddle};
 
 /// How long a peer may take until it listens: a JVM on one core takes 4 s.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -67,6 +67,8 @@ pub struct Running {
     server: Server,
     /// Whether it leads a group of processes.
     group: Option<u32>,
+    /// Where it tells what its journal does, if it does.
+    pub state: Option<String>,
 }
 
 impl Running {
@@ -154,7 +156,9 @@ impl Subject {
         match &self.way {
             Way::Heddle { program } => {
                 let node = format!("cores = \"{core}\"\nshards = 1");
-                Ok(Running { server: start_heddle(program, &self.folder, &node)?, group: None })
+                let server = start_heddle(program, &self.folder, &node)?;
+                let state = Some(format!("http://{}/state", http_address(&self.folder)?));
+                Ok(Running { server, group: None, state })
             }
             Way::Peer { run, address } => self.start_peer(run, *address, core),
         }
@@ -171,7 +175,7 @@ impl Subject {
         // A script has children, which would outlive it: they are ended as a group.
         let child = command.stdout(log.try_clone()?).stderr(log).process_group(0).spawn()?;
         let group = Some(child.id());
-        let mut running = Running { server: Server { child, address }, group };
+        let mut running = Running { server: Server { child, address }, group, state: None };
         let until = Instant::now() + PATIENCE;
         while TcpStream::connect(address).is_err() {
             if Instant::now() > until || running.server.child.try_wait()?.is_some() {

@@ -4,7 +4,7 @@
 //! no honest figure (a run that was the generator's limit, a rate that was not held, messages that were lost) is marked, and its
 //! reason is told below.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::figures::{date, median, rate, ratio, spread, time};
@@ -54,7 +54,7 @@ impl<'a> View<'a> {
     /// `!` for messages that were lost or changed, `*` for what else makes a figure doubtful.
     fn mark(&self, scenario: &'a str, load: Load, subject: &'a str) -> &'static str {
         let runs = self.figures(scenario, load, subject);
-        if runs.iter().any(|(_, figures)| figures.is_broken()) {
+        if runs.iter().any(|(_, figures)| !figures.verdict.faults.is_empty()) {
             " !"
         } else if runs.iter().any(|(_, figures)| !doubts(figures).is_empty()) {
             " *"
@@ -78,12 +78,7 @@ fn row(cells: &[String]) -> String {
 
 /// Why a run's figures are not what they seem.
 fn doubts(figures: &Figures) -> Vec<String> {
-    let mut doubts = Vec::new();
-    if figures.is_broken() {
-        let audit = &figures.audit;
-        let (lost, corrupt, duplicates) = (audit.lost, audit.corrupt, audit.duplicates);
-        doubts.push(format!("{lost} messages lost, {corrupt} corrupt, {duplicates} twice."));
-    }
+    let mut doubts = figures.verdict.faults.clone();
     if let Some(asked) = figures.asked.filter(|asked| figures.rate < asked * HELD) {
         doubts.push(format!("{}/s of the {}/s that were asked for.", rate(figures.rate), rate(asked)));
     }
@@ -218,19 +213,23 @@ fn latencies(view: &View<'_>, durable: bool, metric: &str, title: &str, text: &m
     }
 }
 
-/// What is missing or doubtful, and why; each reason once.
+/// What is missing or doubtful, and why: for each cell the reasons of its first doubtful round.
 fn remarks(view: &View<'_>, text: &mut String) {
-    let mut remarks = BTreeSet::new();
+    let mut cells: BTreeMap<(&str, &str, Load), Vec<String>> = BTreeMap::new();
     for record in view.records.iter() {
         let key = &record.key;
-        let place = format!("{}, {}, {}", key.subject, key.scenario, key.load);
-        match &record.outcome {
-            Outcome::Measured(figures) => {
-                remarks.extend(doubts(figures).into_iter().map(|doubt| format!("- {place}: {doubt}\n")));
-            }
-            Outcome::Failed(why) => {
-                remarks.insert(format!("- {place}: round {} failed: {why}\n", key.round));
-            }
+        let why = match &record.outcome {
+            Outcome::Measured(figures) => doubts(figures).join(" "),
+            Outcome::Failed(why) => format!("failed: {why}"),
+        };
+        cells.entry((&key.subject, &key.scenario, key.load)).or_default().push(why);
+    }
+    let mut remarks = BTreeSet::new();
+    for ((subject, scenario, load), whys) in cells {
+        let doubtful = whys.iter().filter(|why| !why.is_empty()).count();
+        if let Some(first) = whys.iter().find(|why| !why.is_empty()) {
+            let rounds = whys.len();
+            remarks.insert(format!("- {subject}, {scenario}, {load}, {doubtful} of {rounds} rounds: {first}\n"));
         }
     }
     for subject in &view.subjects {
@@ -280,7 +279,8 @@ mod tests {
             let usage = Usage { cpu_us_per_message: 0.13, ..Usage::default() };
             records.add(with(ours, |figures| figures.usage = Some(usage))).expect("written");
             let theirs = measured("volatile-100B", Load::Maximum, "artemis", round, theirs * 1e3);
-            records.add(with(theirs, |figures| figures.audit.lost = u64::from(round == 2))).expect("written");
+            let faults = if round == 2 { vec!["1 message is lost.".to_owned()] } else { Vec::new() };
+            records.add(with(theirs, |figures| figures.verdict.faults = faults)).expect("written");
         }
         records.add(at_half("heddle", 1.0)).expect("written");
         records.add(at_half("artemis", 0.5)).expect("written");
@@ -295,9 +295,9 @@ mod tests {
             "| volatile-100B | 840 k (800 k to 900 k) | 100 k (90 k to 105 k) ! | 50 k | 8 (8 to 10) | 16 |",
             "| volatile-100B | 0.13 us | - | - |",
             "| durable-1KiB, 50% | 1 k/s; 210 us / 1.17 ms / 2.10 s | 500/s; 210 us / 1.17 ms / 2.10 s * | - |",
-            "- artemis, durable-1KiB, 50%: 500/s of the 1 k/s that were asked for.",
-            "- artemis, volatile-100B, max: 1 messages lost, 0 corrupt, 0 twice.",
-            "- heddle, volatile-1KiB, max: round 1 failed: it ended",
+            "- artemis, durable-1KiB, 50%, 1 of 1 rounds: 500/s of the 1 k/s that were asked for.",
+            "- artemis, volatile-100B, max, 1 of 3 rounds: 1 message is lost.",
+            "- heddle, volatile-1KiB, max, 1 of 1 rounds: failed: it ended",
             "- router: keeps nothing; durable messages were not measured.",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n---\n{text}");
