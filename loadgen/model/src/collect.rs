@@ -136,7 +136,10 @@ impl Collector {
 
     /// What there is to show; drained until there is nothing.
     pub fn poll_view(&mut self) -> Option<View> {
-        self.views.pop_front()
+        let mut view = self.views.pop_front()?;
+        // Looking through a histogram takes a while: only for who looks at it.
+        view.percentiles = percentiles(&self.total.latencies);
+        Some(view)
     }
 
     /// When workers are to send nothing more, nanoseconds of the run; absent as long as it is not known. It may become sooner.
@@ -276,13 +279,20 @@ impl Collector {
         let end_ns =
             self.stop_at_ns.map_or(row.end_ns, |stop| if stop > start_ns { stop.min(row.end_ns) } else { row.end_ns });
         let names = self.scenario.groups.iter().map(|group| group.name.clone());
-        let (mut all, mut views) = (Tally::default(), Vec::new());
-        for ((name, told), tally) in names.zip(&row.groups).zip(&mut self.groups) {
+        let mut all = Tally::default();
+        for (told, tally) in row.groups.iter().zip(&mut self.groups) {
             all.counts.add(&told.counts);
             all.latencies.merge(&told.latencies);
             tally.add(told, phase);
-            views.push(GroupView { name, counts: told.counts, percentiles: percentiles(&told.latencies) });
         }
+        let of_all = percentiles(&all.latencies);
+        let of_group = |told: &Tally| match row.groups.len() {
+            1 => of_all.clone(),
+            _ => percentiles(&told.latencies),
+        };
+        let told = names.zip(&row.groups);
+        let views =
+            told.map(|(name, told)| GroupView { name, counts: told.counts, percentiles: of_group(told) }).collect();
         self.total.add(&all, phase);
         self.sent += all.counts.sent;
         if phase == Phase::Measuring {
@@ -297,7 +307,7 @@ impl Collector {
             length_s: (end_ns - start_ns) as f64 / 1e9,
             measured: phase == Phase::Measuring,
             counts: all.counts,
-            percentiles: percentiles(&all.latencies),
+            percentiles: of_all,
             server_cpu: None,
             server_memory: None,
         };
@@ -379,7 +389,7 @@ impl Collector {
             latencies,
             groups,
             counts: self.total.counts,
-            percentiles: percentiles(&self.total.latencies),
+            percentiles: Vec::new(),
         });
     }
 

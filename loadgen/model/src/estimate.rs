@@ -4,6 +4,7 @@
 //! give answers that are not finite, never a panic, and too few values give `None` instead of a number that looks like one.
 
 pub mod bootstrap;
+pub mod knee;
 pub mod order;
 pub mod rank_test;
 pub mod trend;

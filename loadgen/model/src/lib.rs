@@ -25,6 +25,7 @@ pub mod sequences;
 pub mod sizes;
 pub mod stamp;
 pub mod steady;
+pub mod sweep;
 pub mod units;
 mod verdict;
 pub mod worker;
