@@ -5,6 +5,8 @@
 
 pub mod bootstrap;
 pub mod knee;
+pub mod least_squares;
 pub mod order;
 pub mod rank_test;
+pub mod student;
 pub mod trend;

@@ -27,5 +27,6 @@ pub mod stamp;
 pub mod steady;
 pub mod sweep;
 pub mod units;
+pub mod usl;
 mod verdict;
 pub mod worker;
