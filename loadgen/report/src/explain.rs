@@ -4,8 +4,9 @@
 //! are: whoever prints the sentences makes them safe for where they go.
 
 use load_model::latency::Metric;
-use load_model::result::{Audit, Percentiles, RunResult, Second, WorkerFacts};
-use load_model::scenario::{Arrivals, Group, Pattern, Settle, Size};
+use load_model::result::{Audit, Percentiles, RunResult, Second, Server, WorkerFacts};
+use load_model::scenario::{Arrivals, Group, Pattern, Scenario, Settle, Size};
+use load_model::sweep::{Point, SweepResult};
 
 use crate::number;
 
@@ -40,6 +41,11 @@ pub(crate) fn in_second(second: &Second, metric: Metric) -> Option<&Percentiles>
 
 /// What a group did, in one line.
 pub(crate) fn group(group: &Group) -> String {
+    format!("{} of {}", arrivals(group), group_at_any_rate(group))
+}
+
+/// The same without its rate.
+pub(crate) fn group_at_any_rate(group: &Group) -> String {
     let links = match (group.producers, group.consumers) {
         (producers, 0) => format!("{}, no consumers", plural(producers, "producer")),
         (0, consumers) => format!("no producers, {}", plural(consumers, "consumer")),
@@ -64,7 +70,7 @@ pub(crate) fn group(group: &Group) -> String {
         0 => String::new(),
         messages => format!(", {} to a transaction", plural(messages, "message")),
     };
-    format!("{} of {} to {place}: {links}, {settle}, {durable}{transaction}", arrivals(group), size(&group.size))
+    format!("{} to {place}: {links}, {settle}, {durable}{transaction}", size(&group.size))
 }
 
 fn arrivals(group: &Group) -> String {
@@ -111,14 +117,31 @@ pub(crate) fn run(result: &RunResult) -> String {
     }
 }
 
+/// Up to which rate a sweep's service level holds, in one line.
+pub(crate) fn limit(result: &SweepResult) -> String {
+    let level = if result.service_level.is_empty() { "The rate".to_owned() } else { result.service_level.join(", ") };
+    match result.limit {
+        Some(limit) => format!("{level} holds up to {} messages a second", number::rate(limit.rate)),
+        None => format!("{level} holds at no rate that was tried"),
+    }
+}
+
+/// The latencies of a point that its sweep is about.
+pub(crate) fn outcome_of<'a>(result: &SweepResult, point: &'a Point) -> Option<&'a Percentiles> {
+    let outcome = result.scenario.outcome().name();
+    point.percentiles.iter().find(|percentiles| percentiles.metric == outcome)
+}
+
 /// Whom the load went to, in one line.
 pub(crate) fn server(result: &RunResult) -> String {
-    let product = match result.server.product.as_str() {
-        "" => "a server that does not say what it is",
-        product => product,
-    };
-    let place = if result.server.local { ", on the generator's machine" } else { "" };
-    format!("{product} at {}{place}", result.scenario.servers.join(", "))
+    server_of(&result.server, &result.scenario)
+}
+
+/// Whom the loads of a scenario went to, in one line.
+pub(crate) fn server_of(server: &Server, scenario: &Scenario) -> String {
+    let product = if server.product.is_empty() { "a server that does not say what it is" } else { &server.product };
+    let place = if server.local { ", on the generator's machine" } else { "" };
+    format!("{product} at {}{place}", scenario.servers.join(", "))
 }
 
 /// A worker on a machine of its own, and how far its clock may be off.

@@ -9,6 +9,8 @@ mod markup;
 mod page;
 mod ratios;
 mod run;
+mod sweep;
 
 pub use compare::compare;
 pub use run::run;
+pub use sweep::sweep;

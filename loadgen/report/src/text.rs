@@ -10,8 +10,10 @@ use crate::explain::{self, Outcome};
 use crate::number;
 
 mod comparison;
+mod sweep;
 
 pub use comparison::comparison;
+pub use sweep::sweep;
 
 /// Whether a terminal's colours are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,6 +128,9 @@ fn latencies(out: &mut String, result: &RunResult, colour: Colour) {
     }
     for metric in Metric::ALL.into_iter().filter(|metric| result.total.of(*metric).is_some()) {
         line(out, &colour.paint(Ink::Faint, &format!("{:NAME$}{}", metric.name(), metric.title())));
+    }
+    for remark in result.floor.iter().flat_map(|floor| &floor.remarks) {
+        line(out, &colour.paint(Ink::Faint, &format!("{:NAME$}{}", "floor", number::plain(remark))));
     }
     out.push('\n');
 }

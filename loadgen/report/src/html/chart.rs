@@ -80,8 +80,8 @@ pub(crate) struct Series {
 pub(crate) enum Note {
     /// A range of x, shaded, with its name.
     Range { from: f64, to: f64, name: &'static str },
-    /// A place on x.
-    At { x: f64, name: String },
+    /// A place on x; its name is in a row of its own where names of several would meet.
+    At { x: f64, name: String, row: u8 },
     /// A value of y.
     Level { y: f64, name: String },
     /// What lies between two lines, such as a bound: x, low, high.
@@ -161,8 +161,11 @@ impl Frame {
 }
 
 impl Chart {
-    /// The chart with its title and caption.
+    /// The chart with its title and caption; nothing where no series has a point.
     pub(crate) fn figure(&self) -> Markup {
+        if self.series.iter().all(|one| one.points.iter().all(|(_, y)| !y.is_finite())) {
+            return Markup::default();
+        }
         let caption = [Markup::holding("h3", self.title), Markup::holding("p", &self.caption)];
         let pictures = Frame::both(self.size).map(|frame| self.picture(&frame));
         let content = [Markup::element("figcaption", &[], Markup::all(caption))].into_iter().chain(pictures);
@@ -258,12 +261,15 @@ impl Chart {
     /// Marks come over the lines, so that a mark is seen where lines are dense.
     fn marks(&self, frame: &Frame) -> Markup {
         Markup::all(self.notes.iter().map(|note| match note {
-            Note::At { x, name } => {
+            Note::At { x, name, row } => {
                 let x = self.x_of(frame, *x);
                 // The name stands on the side that has more room.
                 let is_left = x > frame.left + frame.plot_width() / 2.0;
                 let (class, beside) = if is_left { ("note end", x - 5.0) } else { ("note", x + 5.0) };
-                Markup::all([segment("mark", (x, TOP), (x, frame.bottom())), label(class, (beside, TOP + 13.0), name)])
+                Markup::all([
+                    segment("mark", (x, TOP), (x, frame.bottom())),
+                    label(class, (beside, TOP + 13.0 + f64::from(*row) * NAME_GAP), name),
+                ])
             }
             Note::Level { y, name } => {
                 let y = self.y_of(frame, *y);

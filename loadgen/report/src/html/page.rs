@@ -140,6 +140,12 @@ pub(crate) fn table(cells: Cells, columns: &[&str], rows: &[Row]) -> Markup {
     Markup::element("div", &[("class", "scroll")], table)
 }
 
+/// Terms and what they mean.
+pub(crate) fn terms(terms: &[(&str, &str)]) -> Markup {
+    let terms = terms.iter().flat_map(|(term, meaning)| [Markup::holding("dt", term), Markup::holding("dd", meaning)]);
+    Markup::element("dl", &[], Markup::all(terms))
+}
+
 /// Text of several lines, as it is, behind a word that opens it.
 pub(crate) fn verbatim(summary: &str, text: &str) -> Markup {
     if text.is_empty() {

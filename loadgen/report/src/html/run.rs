@@ -39,7 +39,7 @@ pub fn run(result: &RunResult) -> String {
         page::section("What was required", tables::requirements(result)),
         page::section("What it took", tables::cost(result)),
         page::section("Where and with what", tables::setting(result)),
-        page::section("How to read this", [guide::guide()]),
+        page::section("How to read this", [page::terms(&guide::TERMS)]),
         Markup::element(
             "footer",
             &[],

@@ -149,3 +149,22 @@ fn a_comparison_has_its_ratios_and_keeps_names_text() {
     let whole = texts(&document, "main").concat();
     assert!(whole.contains("<b>one</b>") && whole.contains("blocks of seconds") && !page.contains("NaN"));
 }
+
+#[test]
+fn a_sweep_has_its_curve_with_its_marks() {
+    let mut sweep = sample::sweep();
+    sweep.ended = "<i>".to_owned();
+    let page = html::sweep(&sweep);
+    let document = parsed(&page);
+    check_alone(&document);
+    assert_eq!(texts(&document, "h2"), ["Latency and throughput", "All runs", "How to read this"]);
+    assert_eq!(document.descendants().filter(|node| node.has_tag_name("svg")).count(), 2 * 3);
+    let marks = texts(&document, "text");
+    for mark in ["holds up to 72,000", "knee at 63,000", "p99.9"] {
+        assert!(marks.iter().any(|text| text == mark), "{mark} is drawn");
+    }
+    sweep.points.clear();
+    (sweep.limit, sweep.knee, sweep.power) = (None, None, None);
+    let page = html::sweep(&sweep);
+    assert!(parsed(&page).descendants().all(|node| !node.has_tag_name("svg")) && !page.contains("NaN"));
+}

@@ -10,6 +10,7 @@ use load_model::result::{
     Verdict, percentiles,
 };
 use load_model::scenario::{Group, Pattern, Scenario};
+use load_model::sweep::{Limit, Offer, Point, Purpose, SweepResult, Turn};
 use load_model::units::{Rate, Span};
 
 const WARM_UP_S: u64 = 8;
@@ -100,7 +101,12 @@ fn floor(chance: &mut Chance) -> Floor {
         latencies.record(Metric::Receive, chance.around(21.0, 0.22));
         latencies.record(Metric::Lag, chance.around(3.5, 0.5));
     }
-    Floor { rate: 20_000.0, percentiles: percentiles(&latencies), latencies }
+    Floor {
+        rate: 20_000.0,
+        percentiles: percentiles(&latencies),
+        latencies,
+        remarks: vec!["The floor has one queue, the load four topics.".to_owned()],
+    }
 }
 
 /// The run; made once, because it takes a while.
@@ -234,4 +240,67 @@ pub fn comparison(runs: u64) -> Comparison {
     };
     let sides = (of("Heddle 0.1.0", 11, 1.0), of("Heddle 0.2.0", 21, 0.9));
     compare(&sides.0, &sides.1, Differences::OfServers).expect("they are alike but for the server")
+}
+
+/// A sweep over a server that does 90,000 messages a second at most.
+pub fn sweep() -> SweepResult {
+    const MOST: f64 = 90_000.0;
+    let mut chance = Chance::new(77);
+    let mut point = |share: f64, purpose, is_valid| {
+        let offered = MOST * share;
+        let mut latencies = Latencies::default();
+        // Waiting grows as the server has less and less time in which it has nothing to do.
+        let waiting = 60.0 * share / (1.03 - share.min(1.0));
+        for _ in 0..4000 {
+            latencies.record_n(Metric::Receive, chance.around(95.0 + waiting, 0.25 + 0.2 * share), 100);
+        }
+        let achieved = offered.min(MOST * 0.985);
+        let of_all = percentiles(&latencies);
+        let p99_9_us = of_all.first().map_or(0.0, |of| of.p99_9);
+        let holds = is_valid && (p99_9_us < 1000.0 || purpose == Purpose::Probe);
+        let why = format!("p99.9<1ms does not hold: p99.9 of receive is {p99_9_us:.0} µs.");
+        let why = if holds { Vec::new() } else { vec![why] };
+        let usage = Usage { cpu_us_per_message: 8.0 + 9.0 * (1.0 - share).max(0.0), ..Usage::default() };
+        Point {
+            offer: Offer { rate: Some(offered), purpose },
+            offered,
+            achieved,
+            body_bytes: 1024.0,
+            measured_s: 10.0,
+            is_valid,
+            keeps_up: share <= 1.0,
+            holds,
+            why,
+            percentiles: of_all,
+            latencies,
+            usage: Some(usage),
+            generator_share: 0.55 * share,
+        }
+    };
+    let mut points: Vec<Point> = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.86, 0.9, 0.95, 1.0, 1.1]
+        .map(|share| point(share, Purpose::Curve, true))
+        .into();
+    points.push(Point { offer: Offer { rate: None, purpose: Purpose::Probe }, ..point(1.0, Purpose::Probe, true) });
+    points.push(point(1.25, Purpose::Search, false));
+    SweepResult {
+        format: load_model::sweep::FORMAT,
+        version: "0.1.0".to_owned(),
+        started_ms: 1_795_652_999_000,
+        scenario: Scenario {
+            name: "one queue, 1 KiB".to_owned(),
+            groups: vec![Group::default()],
+            ..Scenario::default()
+        },
+        machine: machine(),
+        server: server(),
+        server_cores: Some(1),
+        service_level: vec!["p99.9<1ms".to_owned()],
+        points,
+        probed: MOST,
+        limit: Some(Limit { rate: MOST * 0.8, fails_at: Some(MOST * 0.86) }),
+        knee: Some(Turn { rate: MOST * 0.7, latency_us: 541.0 }),
+        power: Some(Turn { rate: MOST * 0.6, latency_us: 232.0 }),
+        ended: "the highest rate that holds is known to within 5 %".to_owned(),
+        remarks: vec!["1 of 15 runs is invalid; it is in the list and in nothing else.".to_owned()],
+    }
 }

@@ -68,3 +68,8 @@ fn json_is_read_back_with_every_value() {
 fn two_sets_of_runs_side_by_side() {
     golden::check("comparison.txt", &text::comparison(&sample::comparison(4), Colour::Plain));
 }
+
+#[test]
+fn a_sweep_run_by_run() {
+    golden::check("sweep.txt", &text::sweep(&sample::sweep(), Colour::Plain));
+}

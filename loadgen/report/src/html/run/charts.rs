@@ -26,9 +26,6 @@ fn points_of(figures: &load_model::latency::Latencies, metric: Metric) -> Option
 }
 
 fn quantile_chart(title: &'static str, caption: String, series: Vec<Series>) -> Markup {
-    if series.is_empty() {
-        return Markup::default();
-    }
     let points = || series.iter().flat_map(|one| &one.points);
     Chart {
         title,
@@ -100,9 +97,6 @@ pub(super) fn distribution(result: &RunResult) -> Markup {
         let (points, _) = outline(&curve::distribution(histogram));
         series.push(Series { name: "floor".to_owned(), tone: Tone::Quiet, shape: Shape::Hill, points });
     }
-    if series.is_empty() {
-        return Markup::default();
-    }
     let mut caption = "The share of messages at each latency, in 24 steps for each factor of ten.".to_owned();
     if !beyond.is_empty() {
         caption.push_str(&format!(" Too rare to be seen and further right: {}.", beyond.join(", ")));
@@ -147,7 +141,6 @@ pub(super) fn over_time(result: &RunResult) -> Vec<Markup> {
         result.timeline.iter().find(|second| second.measured).map(|second| second.at_s).filter(|at_s| *at_s > 0.0);
     let notes: Vec<Note> = warm_up.map(|to| Note::Range { from: 0.0, to, name: "warm-up" }).into_iter().collect();
     let chart = |title, caption: &str, y: Axis, y_name, size, series: Vec<Series>| {
-        let is_empty = series.iter().all(|one| one.points.iter().all(|(_, y)| !y.is_finite()));
         let x = Axis::between(Unit::Seconds, 0.0, end_s);
         let chart = Chart {
             title,
@@ -160,7 +153,7 @@ pub(super) fn over_time(result: &RunResult) -> Vec<Markup> {
             notes: notes.clone(),
             series,
         };
-        if is_empty { Markup::default() } else { chart.figure() }
+        chart.figure()
     };
     let (latencies, rates) = (latencies_over_time(result), rates_over_time(result));
     let cpu = over(result, "cores", Tone::First, Shape::Area, |second| second.server_cpu.unwrap_or(f64::NAN));

@@ -1,8 +1,7 @@
 //! How to read a report, for those who see one for the first time.
 
-use crate::html::markup::Markup;
-
-const TERMS: [(&str, &str); 7] = [
+/// Terms and what they mean.
+pub(super) const TERMS: [(&str, &str); 7] = [
     (
         "Due",
         "The schedule says when each message is due, whatever the server does. All latencies begin there, so that a message which had to wait before it could be sent counts with its wait.",
@@ -29,10 +28,3 @@ const TERMS: [(&str, &str); 7] = [
         "Every message carries its producer, its number and a checksum. Lost is one that the server accepted and nobody had in the end; in doubt is one whose connection broke before its sender was told.",
     ),
 ];
-
-/// The terms and what they mean.
-pub(super) fn guide() -> Markup {
-    let terms =
-        TERMS.into_iter().flat_map(|(term, meaning)| [Markup::holding("dt", term), Markup::holding("dd", meaning)]);
-    Markup::element("dl", &[], Markup::all(terms))
-}

@@ -8,8 +8,9 @@ use crate::html::page::{self, Cells, Row};
 use crate::{explain, number};
 
 /// Latencies and counts.
-pub(super) fn figures(result: &RunResult) -> [Markup; 2] {
-    [latencies(result), rates(result)]
+pub(super) fn figures(result: &RunResult) -> [Markup; 3] {
+    let remarks = result.floor.as_ref().map_or_else(Markup::default, |floor| page::list(&floor.remarks));
+    [latencies(result), remarks, rates(result)]
 }
 
 fn latencies(result: &RunResult) -> Markup {
