@@ -1,10 +1,11 @@
-//! Figures for spreadsheets and plotting programs: the seconds of a run, and the percentile curve.
+//! Figures for spreadsheets and plotting programs: the seconds of a run, its percentile curve, the runs of a sweep.
 //!
 //! Guarantees: one line of names, then a line for each second or step; latencies are in microseconds, points are decimal points; a figure
 //! that is not known is an empty field.
 
 use load_model::latency::{Latencies, Metric};
-use load_model::result::{RunResult, Second};
+use load_model::result::{Percentiles, RunResult, Second};
+use load_model::sweep::SweepResult;
 
 use crate::curve;
 use crate::explain;
@@ -65,14 +66,35 @@ fn row(second: &Second, metrics: &[Metric]) -> Vec<String> {
     fields.push(second.server_cpu.map(|cores| format!("{cores:.4}")).unwrap_or_default());
     fields.push(second.server_memory.map(|bytes| bytes.to_string()).unwrap_or_default());
     for metric in metrics {
-        match explain::in_second(second, *metric) {
-            Some(of) => {
-                fields.extend([of.p50, of.p90, of.p99, of.p99_9, of.p99_99, of.max].map(|us| format!("{us:.3}")))
-            }
-            None => fields.extend(PERCENTILES.map(|_| String::new())),
-        }
+        fields.extend(latencies(explain::in_second(second, *metric)));
     }
     fields
+}
+
+/// The runs of a sweep, with the latencies that it is about; an empty `rate` is that of a closed loop.
+pub fn sweep(result: &SweepResult) -> String {
+    let mut text = "rate,offered,achieved,valid,keeps_up,holds,".to_owned()
+        + &PERCENTILES.join(",")
+        + ",server_cpu_us,generator_share\n";
+    for point in &result.points {
+        let rate = point.rate().map(|rate| format!("{rate:.3}")).unwrap_or_default();
+        let flags = [point.is_valid, point.keeps_up, point.holds].map(|flag| u8::from(flag).to_string());
+        let mut fields = vec![rate, format!("{:.3}", point.offered), format!("{:.3}", point.achieved)];
+        fields.extend(flags);
+        fields.extend(latencies(explain::outcome_of(result, point)));
+        fields.push(point.usage.as_ref().map(|usage| format!("{:.3}", usage.cpu_us_per_message)).unwrap_or_default());
+        fields.push(format!("{:.4}", point.generator_share));
+        text.push_str(&fields.join(","));
+        text.push('\n');
+    }
+    text
+}
+
+fn latencies(percentiles: Option<&Percentiles>) -> [String; 6] {
+    match percentiles {
+        Some(of) => [of.p50, of.p90, of.p99, of.p99_9, of.p99_99, of.max].map(|us| format!("{us:.3}")),
+        None => PERCENTILES.map(|_| String::new()),
+    }
 }
 
 /// The percentile curve of each metric: `metric,quantile,one_in,latency_us`, where one message in `one_in` took longer.

@@ -174,12 +174,16 @@ pub(crate) enum Outcome {
 /// What a run comes to; the worst that applies.
 pub(crate) fn outcome(result: &RunResult) -> Outcome {
     let holds = result.requirements.iter().all(|requirement| requirement.holds);
-    match () {
-        () if !result.verdict.valid => Outcome::NotValid,
-        () if !result.verdict.faults.is_empty() || is_faulty(&result.audit) => Outcome::Faulty,
-        () if !holds => Outcome::NotHeld,
-        () if !result.requirements.is_empty() => Outcome::Held,
-        () => Outcome::Valid,
+    if !result.verdict.valid {
+        Outcome::NotValid
+    } else if !result.verdict.faults.is_empty() || is_faulty(&result.audit) {
+        Outcome::Faulty
+    } else if !holds {
+        Outcome::NotHeld
+    } else if result.requirements.is_empty() {
+        Outcome::Valid
+    } else {
+        Outcome::Held
     }
 }
 

@@ -1,7 +1,9 @@
 //! Reports that are plain text.
 
+use load_model::compare::Comparison;
 use load_model::latency::Metric;
 use load_model::result::{RunResult, WorkerFacts};
+use load_model::sweep::SweepResult;
 use load_report::text::Colour;
 use load_report::{csv, json, text};
 
@@ -62,6 +64,10 @@ fn json_is_read_back_with_every_value() {
     }
     assert_eq!((read.total.counts, read.audit, read.scenario), (run.total.counts, run.audit, run.scenario));
     assert_eq!(read.timeline.len(), run.timeline.len());
+    let sweep: SweepResult = serde_json::from_str(&json::sweep(&sample::sweep())).expect("it is read");
+    assert_eq!((sweep.points.len(), sweep.limit), (sample::sweep().points.len(), sample::sweep().limit));
+    let comparison: Comparison = serde_json::from_str(&json::comparison(&sample::comparison(1))).expect("it is read");
+    assert_eq!(comparison.rows.len(), sample::comparison(1).rows.len());
 }
 
 #[test]
@@ -72,4 +78,5 @@ fn two_sets_of_runs_side_by_side() {
 #[test]
 fn a_sweep_run_by_run() {
     golden::check("sweep.txt", &text::sweep(&sample::sweep(), Colour::Plain));
+    golden::check("sweep.csv", &csv::sweep(&sample::sweep()));
 }

@@ -1,7 +1,7 @@
 //! The charts of a run.
 
-use load_model::latency::Metric;
-use load_model::result::{Figures, RunResult, Second};
+use load_model::latency::{Latencies, Metric};
+use load_model::result::{Figures, Percentiles, RunResult, Second};
 
 use crate::html::axis::{Axis, Unit};
 use crate::html::chart::{Chart, Note, Series, Shape, Size, Tone};
@@ -20,8 +20,8 @@ const LATENCIES: [(Metric, Tone); 5] = [
     (Metric::Service, Tone::Third),
 ];
 
-fn points_of(figures: &load_model::latency::Latencies, metric: Metric) -> Option<Vec<(f64, f64)>> {
-    let histogram = figures.get(metric)?;
+fn points_of(latencies: &Latencies, metric: Metric) -> Option<Vec<(f64, f64)>> {
+    let histogram = latencies.get(metric)?;
     Some(curve::percentiles(histogram).into_iter().map(|point| (point.one_in, point.us)).collect())
 }
 
@@ -227,7 +227,7 @@ fn latencies_over_time(result: &RunResult) -> Vec<Series> {
     let Some(metric) = explain::primary(result) else {
         return Vec::new();
     };
-    let of = |name, tone, shape, value: fn(&load_model::result::Percentiles) -> f64| {
+    let of = |name, tone, shape, value: fn(&Percentiles) -> f64| {
         over(result, name, tone, shape, |second| explain::in_second(second, metric).map_or(f64::NAN, value))
     };
     vec![
