@@ -19,7 +19,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
     ("loadgen/model", &[]),
     ("loadgen/report", &["load-model"]),
     ("loadgen/drive", &["amqp-codec", "amqp-proto", "engine-rt", "load-model"]),
-    ("loadgen/cli", &["engine-rt", "load-drive", "load-model", "load-report"]),
+    ("loadgen/cli", &["engine-rt", "load-drive", "load-fe2o3", "load-model", "load-report"]),
     ("loadgen/fe2o3", &["engine-rt", "load-drive", "load-model"]),
     ("perf", &["amqp-codec", "engine-rt", "engine-shard", "storage-disk", "storage-journal"]),
     ("perf", &["amqp-codec", "engine-rt", "engine-shard", "load-model", "storage-disk", "storage-journal"]),

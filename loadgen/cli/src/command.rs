@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+use crate::compare::CompareCommand;
 use crate::exit::HELP;
 use crate::report::ReportCommand;
 use crate::run::RunCommand;
@@ -21,6 +22,14 @@ pub enum LoadCommand {
     /// Make a load and report on it.
     #[command(after_help = format!("{RUN_EXAMPLES}\n\n{HELP}"))]
     Run(Box<RunCommand>),
+    /// Put two sets of results side by side, with how well the difference is known.
+    #[command(
+        after_help = "Examples:\n  heddle load compare before/ after/\n  heddle load compare a/1.json,a/2.json b/1.json,b/2.json --html \
+                            page.html\n  heddle load compare artemis/ heddle/ --servers\n\nFrom four results on each side on runs are compared by their \
+                            ranks, else by blocks of their seconds. Results of different machines, loads or servers are refused unless it is \
+                            said that they may differ."
+    )]
+    Compare(CompareCommand),
     /// Write the reports of a result anew.
     #[command(
         after_help = "Examples:\n  heddle load report load-results/2026-01-02T03-04-05Z/result.json\n  heddle load report result.json --output \
@@ -48,6 +57,7 @@ impl LoadCommand {
     pub fn execute(self) -> ExitCode {
         let done = match self {
             Self::Run(command) => command.execute(),
+            Self::Compare(command) => command.execute(),
             Self::Report(command) => command.execute(),
             Self::Worker(command) => command.execute(),
             Self::Sink(command) => command.execute(),

@@ -147,7 +147,7 @@ impl Load {
 pub fn start(scenario: &Scenario, shares: &[Share], cores: &[usize]) -> Result<Workers, RunError> {
     match scenario.client {
         Client::Heddle => load_drive::start_local(scenario, shares, cores),
-        Client::Fe2o3 => Err(RunError::Scenario("this program was built without the client fe2o3".to_owned())),
+        Client::Fe2o3 => load_fe2o3::start(scenario, shares, cores),
     }
 }
 

@@ -117,6 +117,11 @@ impl ScenarioOptions {
         Ok(scenario)
     }
 
+    /// Whether it was said how long to measure.
+    pub fn has_duration(&self) -> bool {
+        self.duration.is_some() || self.file.is_some()
+    }
+
     fn group<'a>(&self, scenario: &'a mut Scenario) -> Result<&'a mut Group, ResolveError> {
         let names = scenario.groups.iter().map(|group| group.name.as_str()).collect::<Vec<_>>().join(", ");
         match &self.traffic.group {

@@ -17,14 +17,19 @@ pub struct Files {
     has_head: bool,
 }
 
+/// The folder given, or one with the name of the moment under `load-results`.
+pub fn folder_of(given: Option<&Path>) -> PathBuf {
+    let named = || Path::new("load-results").join(moment::name(engine_rt::wall_ms()));
+    given.map_or_else(named, Path::to_path_buf)
+}
+
 impl Files {
     /// Makes the folder: the one given, or one with the name of the moment under `load-results`.
     ///
     /// # Errors
     /// When it cannot be made or written to.
     pub fn create(folder: Option<&Path>) -> io::Result<Self> {
-        let named = || Path::new("load-results").join(moment::name(engine_rt::wall_ms()));
-        let folder = folder.map_or_else(named, Path::to_path_buf);
+        let folder = folder_of(folder);
         fs::create_dir_all(&folder)?;
         let intervals = BufWriter::new(File::create(folder.join("intervals.hlog"))?);
         Ok(Self { folder, intervals, has_head: false })
