@@ -422,6 +422,12 @@ impl Connection {
         session.send_now(id.handle, &send, max_frame, out)
     }
 
+    /// Whether a message of `bytes` octets is one frame to the peer.
+    #[inline]
+    pub fn fits_frame(&self, bytes: usize) -> bool {
+        session::fits_frame(bytes, self.remote_max_frame)
+    }
+
     /// Deliveries that could start on a link of ours now, as far as its credit and the session's window go.
     #[inline]
     pub fn room(&mut self, id: LinkId) -> u32 {

@@ -268,8 +268,7 @@ impl Session {
         let Some(link) = self.links.get_mut(handle as usize).and_then(Option::as_mut) else { return false };
         let bytes = send.front.len() + send.body.len();
         let has_room = out.len() < OUT_SOFT_MAX && self.unsettled.len() < UNSETTLED_OUT_MAX;
-        let fits = bytes + TRANSFER_BYTES_MAX <= max_frame as usize && has_room;
-        if link.queued || link.credit == 0 || self.outgoing_left == 0 || !fits {
+        if link.queued || link.credit == 0 || self.outgoing_left == 0 || !has_room || !fits_frame(bytes, max_frame) {
             return false;
         }
         let under = start(link, handle, (send.settled, send.key), &mut self.next_delivery_id, &mut self.unsettled);
@@ -434,6 +433,12 @@ fn start(
     link.delivery_count = link.delivery_count.wrapping_add(1);
     link.next_tag = link.next_tag.wrapping_add(1);
     Under { delivery, sent: 0, begun: false }
+}
+
+/// Whether a message of `bytes` octets is one frame of at most `max_frame`.
+#[inline]
+pub(crate) fn fits_frame(bytes: usize, max_frame: u32) -> bool {
+    bytes + TRANSFER_BYTES_MAX <= max_frame as usize
 }
 
 /// The state that says which transaction a delivery belongs to, if it does (part 4.4.2).

@@ -53,6 +53,12 @@ pub fn run_soon() -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Lets the calling thread's waits end when they are over, rather than up to 50 microseconds later, as the kernel does by default.
+pub fn wake_in_time() {
+    // SAFETY: no pointers; an older kernel refuses, and the thread wakes as it did before.
+    unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1, 0, 0, 0) };
+}
+
 /// A running shard.
 pub struct ShardThread {
     handle: glommio::ExecutorJoinHandle<()>,

@@ -12,7 +12,7 @@ mod socket;
 mod waker;
 
 pub use clock::{Clock, monotonic_ns, thread_cpu_ns, wall_ms};
-pub use executor::{ShardThread, allowed_cores, pin_thread, run_soon, spawn_shard};
+pub use executor::{ShardThread, allowed_cores, pin_thread, run_soon, spawn_shard, wake_in_time};
 pub use file::{Access, Existing, Sync, allocate, free_bytes, open_file, write_synced};
 pub use inbox::{Inbox, InboxSender, inbox};
 pub use lane::{LaneReceiver, LaneSender, lane};

@@ -25,13 +25,19 @@ pub enum RunError {
     /// A worker went away without a word.
     #[error("a worker ended before the run did: its thread or its machine failed")]
     Gone,
+    /// Workers had long enough to end.
+    #[error("a worker did not end after its time to drain: its thread or its machine hangs")]
+    Silent,
+    /// It was to end before it began.
+    #[error("interrupted before all links were attached")]
+    Interrupted,
     /// Links were not all attached in time.
-    #[error("only {ready} of {workers} workers were ready after {seconds} s: the server does not answer")]
+    #[error(
+        "after {seconds} s not all links of {workers} workers are attached: the server does not answer all of them"
+    )]
     NotReady {
-        /// How many were.
-        ready: u32,
-        /// Of how many.
-        workers: u32,
+        /// How many there are.
+        workers: usize,
         /// How long they had.
         seconds: u64,
     },

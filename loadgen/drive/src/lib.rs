@@ -1,6 +1,7 @@
 //! The load itself: client connections over `engine/rt`, workers that keep to a schedule, and what coordinates and observes them.
 #![forbid(unsafe_code)]
 
+mod client;
 mod coordinate;
 pub mod double;
 mod error;
@@ -8,6 +9,7 @@ pub mod floor;
 mod local;
 pub mod observe;
 pub mod remote;
+mod worker;
 
 pub use coordinate::{Handle, Workers, run};
 pub use error::RunError;

@@ -1,0 +1,13 @@
+//! A client connection: where to, in what layers, and what is asked for there.
+
+mod address;
+mod body;
+mod terminus;
+mod tls;
+mod wire;
+
+pub(crate) use address::Server;
+pub(crate) use body::{Front, body_of, reply_address};
+pub(crate) use terminus::{Ask, attach};
+pub(crate) use tls::TlsClient;
+pub(crate) use wire::{Progress, Received, SCRATCH_BYTES, Wire};

@@ -1,0 +1,90 @@
+//! What a link asks a server for, so that Heddle, Artemis, RabbitMQ and qdrouterd understand the same by it.
+//!
+//! Queues and topics are asked for by the capabilities `queue` and `topic`, which brokers that create addresses go by and others ignore.
+//! RabbitMQ 4 has its own addresses, `/queues/…` and `/exchanges/…`: they are used as they are, and nothing is asked for besides.
+
+use amqp_codec::performative::{
+    Attach, Coordinator, NodeTarget, ReceiverSettleMode, Role, SenderSettleMode, Source, Target,
+};
+use load_model::scenario::{Group, Pattern, Settle};
+
+/// What a link is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ask<'a> {
+    /// Sends to an address.
+    Send(&'a str),
+    /// Receives from an address.
+    Receive(&'a str),
+    /// Receives from a node that the server makes up.
+    ReceiveReplies,
+    /// Sends to wherever each message says.
+    SendReplies,
+    /// Speaks to the coordinator of transactions.
+    Coordinate,
+}
+
+/// The attach of a link of a group.
+pub(crate) fn attach(name: String, group: &Group, ask: Ask<'_>) -> Attach {
+    let topic = group.pattern == Pattern::Topic;
+    let capabilities = |address: &str| {
+        let own = address.starts_with("/queues/") || address.starts_with("/exchanges/");
+        if own { Vec::new() } else { vec![if topic { "topic".into() } else { "queue".into() }] }
+    };
+    let modes = |role, settle| {
+        let (snd_settle_mode, rcv_settle_mode) = match settle {
+            Settle::Presettled => (SenderSettleMode::Settled, ReceiverSettleMode::First),
+            Settle::Unsettled => (SenderSettleMode::Unsettled, ReceiverSettleMode::First),
+            Settle::Second => (SenderSettleMode::Unsettled, ReceiverSettleMode::Second),
+        };
+        let initial_delivery_count = (role == Role::Sender).then_some(0);
+        Attach { snd_settle_mode, rcv_settle_mode, initial_delivery_count, ..Attach::new(name, 0, role) }
+    };
+    let outcomes = || {
+        ["amqp:accepted:list", "amqp:rejected:list", "amqp:released:list", "amqp:modified:list"]
+            .map(Into::into)
+            .to_vec()
+    };
+    match ask {
+        Ask::Send(address) => Attach {
+            source: Some(Source { outcomes: outcomes(), ..Source::default() }),
+            target: Some(Target::Node(NodeTarget {
+                address: Some(address.to_owned()),
+                capabilities: capabilities(address),
+                ..NodeTarget::default()
+            })),
+            ..modes(Role::Sender, group.settle)
+        },
+        Ask::Receive(address) => Attach {
+            source: Some(Source {
+                address: Some(address.to_owned()),
+                capabilities: capabilities(address),
+                outcomes: outcomes(),
+                ..Source::default()
+            }),
+            target: Some(Target::Node(NodeTarget::default())),
+            ..modes(Role::Receiver, group.settle)
+        },
+        Ask::ReceiveReplies => Attach {
+            source: Some(Source { dynamic: true, outcomes: outcomes(), ..Source::default() }),
+            target: Some(Target::Node(NodeTarget::default())),
+            ..modes(Role::Receiver, first(group.settle))
+        },
+        Ask::SendReplies => Attach {
+            source: Some(Source { outcomes: outcomes(), ..Source::default() }),
+            target: Some(Target::Node(NodeTarget::default())),
+            ..modes(Role::Sender, first(group.settle))
+        },
+        Ask::Coordinate => Attach {
+            source: Some(Source { outcomes: outcomes(), ..Source::default() }),
+            target: Some(Target::Coordinator(Coordinator {
+                capabilities: vec!["amqp:local-transactions".into(), "amqp:multi-txns-per-ssn".into()],
+            })),
+            ..modes(Role::Sender, Settle::Unsettled)
+        },
+    }
+}
+
+/// Replies are confirmed by nobody: their latency is that of the round.
+fn first(settle: Settle) -> Settle {
+    if settle == Settle::Second { Settle::Unsettled } else { settle }
+}

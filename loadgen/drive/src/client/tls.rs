@@ -1,0 +1,169 @@
+//! TLS by rustls, as a machine without a socket: the side that connects.
+
+use std::io::{Read, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use load_model::scenario::ConnectionSpec;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme};
+
+/// Whom we trust, loaded once for all connections.
+#[derive(Clone)]
+pub(crate) struct TlsClient(Arc<ClientConfig>);
+
+impl TlsClient {
+    /// Loads the authorities that a scenario names, or those of the system.
+    ///
+    /// # Errors
+    /// When there are none, for people.
+    pub fn load(spec: &ConnectionSpec) -> Result<Self, String> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?;
+        let config = if spec.tls_insecure {
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(Anyone(provider)))
+        } else {
+            builder.with_root_certificates(roots(&spec.tls_ca)?)
+        };
+        Ok(Self(Arc::new(config.with_no_client_auth())))
+    }
+}
+
+fn roots(file: &str) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    if file.is_empty() {
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if roots.is_empty() {
+            return Err("this system has no authorities for TLS: name a PEM file with connection.tls_ca".to_owned());
+        }
+        return Ok(roots);
+    }
+    let wrong = |error: &dyn std::fmt::Display| format!("connection.tls_ca, {file}: {error}");
+    let authorities = CertificateDer::pem_file_iter(Path::new(file)).map_err(|error| wrong(&error))?;
+    for authority in authorities {
+        roots.add(authority.map_err(|error| wrong(&error))?).map_err(|error| wrong(&error))?;
+    }
+    if roots.is_empty() { Err(wrong(&"there is no CERTIFICATE block in it")) } else { Ok(roots) }
+}
+
+/// Trusts any certificate, but has its signatures checked: what `tls_insecure` asks for.
+#[derive(Debug)]
+struct Anyone(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anyone {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// One connection's TLS.
+pub(crate) struct Tls {
+    connection: ClientConnection,
+}
+
+impl Tls {
+    /// A connection to a host, whose hello is put into `raw_out`.
+    ///
+    /// # Errors
+    /// When the host's name cannot be one of a certificate.
+    pub fn connect(client: &TlsClient, host: &str, raw_out: &mut Vec<u8>) -> Result<Self, rustls::Error> {
+        let name = ServerName::try_from(host.to_owned())
+            .map_err(|_| rustls::Error::General(format!("{host} cannot be a certificate's name")))?;
+        let mut connection = ClientConnection::new(Arc::clone(&client.0), name)?;
+        // What is written here is moved to the connection's output at once, which has a bound of its own.
+        connection.set_buffer_limit(None);
+        let mut tls = Self { connection };
+        tls.drain_output(raw_out);
+        Ok(tls)
+    }
+
+    /// Takes what came; appends what was in it to `plain`, and what is to be answered to `raw_out`. Gives whether the peer ended.
+    ///
+    /// # Errors
+    /// When it is no TLS, or the certificate is not trusted.
+    pub fn receive(
+        &mut self,
+        mut raw: &[u8],
+        plain: &mut Vec<u8>,
+        raw_out: &mut Vec<u8>,
+    ) -> Result<bool, rustls::Error> {
+        let mut has_ended = false;
+        while !raw.is_empty() {
+            let taken =
+                self.connection.read_tls(&mut raw).map_err(|error| rustls::Error::General(error.to_string()))?;
+            let processed = self.connection.process_new_packets();
+            self.drain_output(raw_out);
+            let records = processed?;
+            let start = plain.len();
+            plain.resize(start + records.plaintext_bytes_to_read(), 0);
+            let read = self.connection.reader().read(plain.get_mut(start..).unwrap_or_default()).unwrap_or(0);
+            plain.truncate(start + read);
+            has_ended |= records.peer_has_closed();
+            if taken == 0 {
+                break;
+            }
+        }
+        Ok(has_ended)
+    }
+
+    /// Appends what `plain` is on the wire to `raw_out`; before the handshake is done it is kept.
+    ///
+    /// # Errors
+    /// When the connection takes no more.
+    pub fn transmit(&mut self, plain: &[u8], raw_out: &mut Vec<u8>) -> Result<(), rustls::Error> {
+        // Without a buffer limit the writer takes everything.
+        let written = self.connection.writer().write_all(plain);
+        written.map_err(|_| rustls::Error::General("the TLS connection takes no more data".to_owned()))?;
+        self.drain_output(raw_out);
+        Ok(())
+    }
+
+    /// Says goodbye.
+    pub fn close(&mut self, raw_out: &mut Vec<u8>) {
+        self.connection.send_close_notify();
+        self.drain_output(raw_out);
+    }
+
+    fn drain_output(&mut self, raw_out: &mut Vec<u8>) {
+        while self.connection.wants_write() {
+            // Writing to a vector does not fail.
+            if self.connection.write_tls(raw_out).is_err() {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! What each event of a connection's machine leads to.
+
+use std::sync::Arc;
+
+use amqp_codec::performative::{Attach, Open, Role};
+use amqp_proto::{Event, LinkId, Outcome, Payload};
+use load_model::scenario::{Group, Pattern};
+
+use super::conn::{Conn, End, LEAVE_NS, Stage, Surroundings};
+use super::consumer::Came;
+use super::plan::Side;
+use super::shared::Shared;
+use crate::client::{Ask, attach};
+
+impl Conn {
+    pub(super) fn handle_event(&mut self, event: Event<'_>, around: &Surroundings<'_>, shared: &mut Shared) {
+        match event {
+            Event::Delivery { link, delivery, settled, payload, .. } => {
+                let message = match &payload {
+                    Payload::Borrowed(bytes) => bytes,
+                    Payload::Owned(bytes) => bytes.as_ref(),
+                };
+                self.handle_delivery(link, &Came { delivery, is_settled: settled, message }, shared);
+            }
+            Event::Settled(outcome) => self.handle_settled(outcome.as_ref(), around, shared),
+            Event::Confirmed { first, last, .. } => {
+                self.consumers.iter_mut().for_each(|consumer| consumer.confirmed(first, last, shared));
+            }
+            Event::Credit { link, drain: true, .. } => {
+                if let Some(live) = &mut self.live {
+                    // What is due later waits for credit anew.
+                    live.machine.drained(link);
+                }
+            }
+            Event::Drained(_) => {
+                if let Some(live) = &mut self.live {
+                    live.draining = live.draining.saturating_sub(1);
+                }
+                self.leave_if_done(around, shared);
+            }
+            Event::Opened(open) => self.handle_opened(&open, around, shared),
+            Event::Attached(link, attach) => self.handle_attached(link, &attach, around, shared),
+            Event::Detached { link, error, .. } => {
+                let what = self.name_of(link, shared);
+                let why = error.map_or_else(|| "without a reason".to_owned(), |error| error.to_string());
+                self.ended(&format!("the server detached {what}: {why}"), around, shared);
+            }
+            Event::Ended(_, error) => {
+                let why = error.map_or_else(|| "without a reason".to_owned(), |error| error.to_string());
+                self.ended(&format!("the server ended the session: {why}"), around, shared);
+            }
+            Event::Closed(error) => match error {
+                Some(error) => self.ended(&format!("the connection was closed: {error}"), around, shared),
+                None => self.ended("the server closed the connection", around, shared),
+            },
+            // Nothing of this is for a client, or asks for something.
+            Event::Part { .. } | Event::Credit { .. } | Event::Begun(_) | Event::Tls | Event::Authenticate(_) => {}
+        }
+    }
+
+    fn handle_delivery(&mut self, link: LinkId, came: &Came<'_>, shared: &mut Shared) {
+        let Some(live) = &mut self.live else { return };
+        if let Some(End::Consumer(place)) = live.ends.get(link.handle as usize)
+            && let Some(consumer) = self.consumers.get_mut(*place)
+        {
+            consumer.take(came, &mut live.machine, shared);
+        }
+    }
+
+    fn handle_settled(&mut self, outcome: Option<&Outcome>, around: &Surroundings<'_>, shared: &mut Shared) {
+        let mut failed = None;
+        let Some(live) = &mut self.live else { return };
+        while let Some(settling) = live.machine.next_settled() {
+            if let Some(delivery) = settling.confirm {
+                live.machine.confirm(settling.link, delivery);
+            }
+            match live.ends.get(settling.link.handle as usize) {
+                Some(End::Producer(place)) => {
+                    if let Some(producer) = self.producers.get_mut(*place) {
+                        producer.settled(settling.key, outcome, shared);
+                    }
+                }
+                Some(End::Coordinator(place)) => {
+                    if let Some(producer) = self.producers.get_mut(*place) {
+                        failed = producer.coordinated(settling.key, outcome.cloned(), shared).err().or(failed);
+                    }
+                }
+                Some(End::Relay(_)) if outcome != Some(&Outcome::Accepted) => {
+                    if let Some(tally) = shared.tallies.get_mut(self.planned.group as usize) {
+                        tally.counts.refused += 1;
+                    }
+                }
+                Some(End::Relay(_) | End::Consumer(_)) | None => {}
+            }
+        }
+        if let Some(why) = failed {
+            self.fail(&why, around, shared);
+        } else if self.stage == Stage::Leaving {
+            self.leave_if_done(around, shared);
+        }
+    }
+
+    /// Something that has to last ended, unless it is meant to.
+    fn ended(&mut self, why: &str, around: &Surroundings<'_>, shared: &mut Shared) {
+        if self.stage == Stage::Closing {
+            if self.live.as_ref().is_none_or(|live| live.machine.is_closed()) {
+                self.down(around.now_ns);
+            }
+            return;
+        }
+        self.fail(why, around, shared);
+    }
+
+    fn handle_opened(&mut self, open: &Open, around: &Surroundings<'_>, shared: &mut Shared) {
+        let text = |key: &str| open.properties.get(key).and_then(|value| value.as_text()).unwrap_or_default();
+        self.product = format!("{} {}", text("product"), text("version")).trim().to_owned();
+        self.container.clone_from(&open.container_id);
+        let scenario = Arc::clone(&shared.scenario);
+        let Some(spec) = scenario.groups.get(self.planned.group as usize) else { return };
+        let asks = self.asks(spec);
+        let Some(live) = &mut self.live else { return };
+        live.session = live.machine.begin(&mut live.wire.out);
+        let Some(session) = live.session else {
+            return self.fail("the server takes no session", around, shared);
+        };
+        for (end, name, address) in &asks {
+            let ask = match (end, address.as_deref()) {
+                (End::Producer(_), Some(address)) => Ask::Send(address),
+                (End::Consumer(_), Some(address)) => Ask::Receive(address),
+                (End::Coordinator(_), _) => Ask::Coordinate,
+                (End::Relay(_), _) => Ask::SendReplies,
+                (End::Producer(_) | End::Consumer(_), None) => Ask::ReceiveReplies,
+            };
+            let Some(link) = live.machine.attach(session, attach(name.clone(), spec, ask), &mut live.wire.out) else {
+                return self.fail("the session ended at once", around, shared);
+            };
+            // Handles of a session that is new follow each other.
+            debug_assert_eq!(link.handle as usize, live.ends.len());
+            live.ends.push(*end);
+            live.links.push(link);
+        }
+        live.asked = asks.len();
+        self.enter(Stage::Attaching, self.by_ns);
+    }
+
+    /// The links to attach: whose each is, its name, and its address if it has one.
+    fn asks(&self, spec: &Group) -> Vec<(End, String, Option<String>)> {
+        let requests = spec.pattern == Pattern::RequestReply;
+        let mut asks = Vec::new();
+        let group = &spec.name;
+        for (place, &number) in self.planned.numbers.iter().enumerate() {
+            let name = |what: &str| format!("{group}-{what}-{number}");
+            match self.planned.side {
+                Side::Producers => {
+                    let address = spec.address_of(spec.address_of_producer(number));
+                    asks.push((End::Producer(place), name("producer"), Some(address)));
+                    if requests {
+                        asks.push((End::Consumer(place), name("replies"), None));
+                    }
+                    if spec.transaction > 0 {
+                        asks.push((End::Coordinator(place), name("coordinator"), None));
+                    }
+                }
+                Side::Consumers => {
+                    let address = spec.address_of(spec.address_of_consumer(number));
+                    asks.push((End::Consumer(place), name("consumer"), Some(address)));
+                    if requests {
+                        asks.push((End::Relay(place), name("relay"), None));
+                    }
+                }
+            }
+        }
+        asks
+    }
+
+    fn handle_attached(&mut self, link: LinkId, attach: &Attach, around: &Surroundings<'_>, shared: &mut Shared) {
+        let Some(live) = &mut self.live else { return };
+        let Some(&end) = live.ends.get(link.handle as usize) else { return };
+        let is_refused = match attach.role {
+            // A link without terminus is refused; the detach that says why follows.
+            Role::Sender => attach.source.is_none(),
+            Role::Receiver => attach.target.is_none(),
+        };
+        if is_refused {
+            return;
+        }
+        if let (End::Consumer(place), Side::Producers) = (end, self.planned.side) {
+            let address = attach.source.as_ref().and_then(|source| source.address.clone());
+            if address.is_none() {
+                return self.fail("the server made up no address for replies", around, shared);
+            }
+            if let Some(slot) = live.reply_to.get_mut(place) {
+                *slot = address;
+            }
+        }
+        live.asked = live.asked.saturating_sub(1);
+        if live.asked == 0 && self.stage == Stage::Attaching {
+            self.attached(shared);
+        }
+    }
+
+    /// Every link is attached: messages may flow.
+    fn attached(&mut self, shared: &mut Shared) {
+        let scenario = Arc::clone(&shared.scenario);
+        let Some(spec) = scenario.groups.get(self.planned.group as usize) else { return };
+        let Some(live) = &mut self.live else { return };
+        for (&end, &link) in live.ends.iter().zip(&live.links) {
+            match end {
+                End::Producer(place) => {
+                    let reply_to = live.reply_to.get(place).and_then(Option::as_deref);
+                    if let Some(producer) = self.producers.get_mut(place) {
+                        producer.attached(link, spec, reply_to);
+                    }
+                }
+                End::Coordinator(place) => {
+                    let producer = self.producers.get_mut(place);
+                    if let Some(transactions) = producer.and_then(|producer| producer.transactions.as_mut()) {
+                        transactions.coordinator = Some(link);
+                    }
+                }
+                End::Consumer(place) => {
+                    if let Some(consumer) = self.consumers.get_mut(place) {
+                        consumer.attached(link, &mut live.machine);
+                    }
+                }
+                End::Relay(place) => {
+                    if let Some(consumer) = self.consumers.get_mut(place) {
+                        consumer.relay = Some(link);
+                    }
+                }
+            }
+        }
+        self.up(shared);
+    }
+
+    /// Which link, for people.
+    fn name_of(&self, link: LinkId, shared: &Shared) -> String {
+        let end = self.live.as_ref().and_then(|live| live.ends.get(link.handle as usize)).copied();
+        let spec = shared.scenario.groups.get(self.planned.group as usize);
+        let (Some(end), Some(spec)) = (end, spec) else { return "a link".to_owned() };
+        let found = self.asks(spec).into_iter().find(|(other, ..)| *other == end);
+        match found {
+            Some((_, name, Some(address))) => format!("link {name} of {address:?}"),
+            Some((_, name, None)) => format!("link {name}"),
+            None => "a link".to_owned(),
+        }
+    }
+
+    /// Ends it on purpose: producers send nothing more, consumers use up their credit, and when nothing is under way it is closed.
+    pub fn leave(&mut self, around: &Surroundings<'_>, shared: &mut Shared) {
+        let Some(live) = self.live.as_mut().filter(|_| self.stage == Stage::Up) else { return };
+        for link in self.consumers.iter().filter_map(|consumer| consumer.link) {
+            live.machine.drain(link);
+            live.draining += 1;
+        }
+        self.enter(Stage::Leaving, around.now_ns + LEAVE_NS);
+        self.is_dirty = true;
+        self.leave_if_done(around, shared);
+    }
+
+    /// Closes a connection that is left when nothing is under way on it.
+    pub fn leave_if_done(&mut self, around: &Surroundings<'_>, shared: &mut Shared) {
+        let is_drained = self.live.as_ref().is_some_and(|live| live.draining == 0);
+        let is_done = self.stage == Stage::Leaving
+            && is_drained
+            && self.producers.iter().all(|producer| producer.is_settled())
+            && self.consumers.iter().all(|consumer| consumer.is_settled());
+        if is_done {
+            self.finish_consumers(shared);
+            self.close(around, shared);
+        }
+    }
+}

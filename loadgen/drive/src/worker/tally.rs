@@ -1,0 +1,60 @@
+//! What one group did since the last interval.
+
+use load_model::interval::Counts;
+use load_model::latency::{Latencies, Metric};
+
+/// Counts and latencies of a group.
+#[derive(Default)]
+pub(crate) struct Tally {
+    /// What happened.
+    pub counts: Counts,
+    latencies: Latencies,
+    /// The value that each metric had last, and how often in a row: what comes in one read has one time, so that a histogram is asked
+    /// once for many.
+    last: [(u64, u64); Metric::ALL.len()],
+}
+
+impl Tally {
+    /// Notes a latency.
+    #[inline]
+    pub fn record(&mut self, metric: Metric, ns: u64) {
+        let Some(last) = self.last.get_mut(metric as usize) else { return };
+        if last.0 == ns {
+            last.1 += 1;
+            return;
+        }
+        let (before, count) = std::mem::replace(last, (ns, 1));
+        if count > 0 {
+            self.latencies.record_n(metric, before, count);
+        }
+    }
+
+    /// Takes everything out.
+    pub fn take(&mut self) -> (Counts, Latencies) {
+        for (metric, last) in Metric::ALL.into_iter().map(|metric| (metric, metric as usize)) {
+            let (ns, count) = self.last.get_mut(last).map(std::mem::take).unwrap_or_default();
+            if count > 0 {
+                self.latencies.record_n(metric, ns, count);
+            }
+        }
+        (std::mem::take(&mut self.counts), std::mem::take(&mut self.latencies))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_noted_twice_or_forgotten() {
+        let mut tally = Tally::default();
+        let values = [5, 5, 0, 0, 7, 5, 5, 5];
+        values.iter().for_each(|&ns| tally.record(Metric::Lag, ns));
+        tally.record(Metric::Accept, 0);
+        let (_, latencies) = tally.take();
+        let lag = latencies.get(Metric::Lag).expect("values");
+        assert_eq!((lag.len(), lag.count_at(5), lag.count_at(7), lag.count_at(1)), (8, 5, 1, 2));
+        assert_eq!(latencies.get(Metric::Accept).map(|histogram| histogram.len()), Some(1));
+        assert!(tally.take().1.get(Metric::Lag).is_none());
+    }
+}
