@@ -7,10 +7,12 @@ mod chart;
 mod compare;
 mod markup;
 mod page;
+mod plan;
 mod ratios;
 mod run;
 mod sweep;
 
 pub use compare::compare;
+pub use plan::plan;
 pub use run::run;
 pub use sweep::sweep;

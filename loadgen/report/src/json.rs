@@ -1,8 +1,9 @@
-//! Results, sweeps and comparisons as JSON: what other commands of the generator read again.
+//! Results, sweeps, comparisons and plans as JSON: what other commands of the generator read again.
 //!
 //! Guarantee: histograms and counts are read back value by value; the password of a scenario is never written.
 
 use load_model::compare::Comparison;
+use load_model::plan::Plan;
 use load_model::result::RunResult;
 use load_model::sweep::SweepResult;
 use serde::Serialize;
@@ -20,6 +21,11 @@ pub fn sweep(result: &SweepResult) -> String {
 /// A comparison, indented.
 pub fn comparison(comparison: &Comparison) -> String {
     indented(comparison)
+}
+
+/// A plan, indented.
+pub fn plan(plan: &Plan) -> String {
+    indented(plan)
 }
 
 fn indented(value: &impl Serialize) -> String {

@@ -10,9 +10,11 @@ use crate::explain::{self, Outcome};
 use crate::number;
 
 mod comparison;
+mod plan;
 mod sweep;
 
 pub use comparison::comparison;
+pub use plan::plan;
 pub use sweep::sweep;
 
 /// Whether a terminal's colours are used.

@@ -12,6 +12,8 @@ pub(crate) enum Unit {
     Latency,
     /// Messages a second.
     Rate,
+    /// A number of something.
+    Count,
     /// Seconds of a run.
     Seconds,
     /// Cores in use, or cores given.
@@ -48,6 +50,8 @@ pub(crate) struct Tick {
     pub(crate) label: String,
 }
 
+/// Ticks of a linear axis, however long it is: more do not help to read it.
+const TICKS_MAX: f64 = 8.0;
 /// Steps within a power of ten.
 const STEPS: [f64; 3] = [1.0, 2.0, 5.0];
 
@@ -89,7 +93,7 @@ impl Axis {
     /// Its ticks when it is `pixels` long and labels need `gap` pixels each.
     pub(crate) fn ticks(&self, pixels: f64, gap: f64) -> Vec<Tick> {
         match self.scale {
-            Scale::Linear => self.linear_ticks((pixels / gap).max(2.0)),
+            Scale::Linear => self.linear_ticks((pixels / gap).clamp(2.0, TICKS_MAX)),
             Scale::Log => self.log_ticks(pixels / (self.high / self.low).log10(), gap),
         }
     }
@@ -137,7 +141,7 @@ impl Axis {
                 let (scale, unit) = number::latency_unit(at);
                 format!("{} {unit}", number::short(at / scale))
             }
-            Unit::Rate => number::rate_short(at),
+            Unit::Rate | Unit::Count => number::rate_short(at),
             Unit::Seconds => number::clock(at),
             Unit::Cores => number::short(at),
             Unit::Bytes => number::bytes_short(at),
@@ -155,6 +159,7 @@ impl Axis {
         let unit = match self.unit {
             Unit::Latency => "latency",
             Unit::Rate => "rate",
+            Unit::Count => "count",
             Unit::Seconds => "seconds",
             Unit::Cores => "cores",
             Unit::Bytes => "bytes",

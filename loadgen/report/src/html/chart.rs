@@ -274,7 +274,7 @@ impl Chart {
             Note::Level { y, name } => {
                 let y = self.y_of(frame, *y);
                 let line = segment("mark", (frame.left, y), (frame.width - frame.right, y));
-                Markup::all([line, label("note", (frame.left + 5.0, y - 5.0), name)])
+                Markup::all([line, label("note end", (frame.width - frame.right - 5.0, y - 5.0), name)])
             }
             Note::Range { .. } | Note::Between { .. } => Markup::default(),
         }))

@@ -26,6 +26,7 @@
         : value >= 1 ? digits(value) + " \u00b5s" : digits(value * 1e3) + " ns";
     }
     if (unit === "rate") { return digits(value) + " /s"; }
+    if (unit === "count") { return digits(value); }
     if (unit === "seconds") { return digits(value) + " s"; }
     if (unit === "cores") { return digits(value) + " cores"; }
     if (unit === "bytes") { return digits(value / 1048576) + " MiB"; }

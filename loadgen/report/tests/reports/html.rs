@@ -168,3 +168,24 @@ fn a_sweep_has_its_curve_with_its_marks() {
     let page = html::sweep(&sweep);
     assert!(parsed(&page).descendants().all(|node| !node.has_tag_name("svg")) && !page.contains("NaN"));
 }
+
+#[test]
+fn a_plan_has_its_charts_and_says_what_is_beyond_them() {
+    let mut plan = sample::plan();
+    plan.extrapolated.push("<u>far</u>".to_owned());
+    let page = html::plan(&plan);
+    let document = parsed(&page);
+    check_alone(&document);
+    assert_eq!(
+        texts(&document, "h2"),
+        ["The most that a node does", "What it takes", "What it rests on", "How to read this"]
+    );
+    assert_eq!(document.descendants().filter(|node| node.has_tag_name("svg")).count(), 2 * 2);
+    let drawn = texts(&document, "text");
+    for note in ["wanted of each node: 50,000 /s", "extrapolated", "model"] {
+        assert!(drawn.iter().any(|text| text == note), "{note} is drawn");
+    }
+    assert!(texts(&document, "li").iter().any(|sentence| sentence == "<u>far</u>") && !page.contains("NaN"));
+    plan.answer = None;
+    assert!(!texts(&parsed(&html::plan(&plan)), "h2").contains(&"What it takes".to_owned()));
+}

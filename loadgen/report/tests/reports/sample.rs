@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use load_model::compare::{Comparison, Differences, compare};
 use load_model::interval::Counts;
 use load_model::latency::{Latencies, Metric};
+use load_model::plan::{Model, Plan, Wanted};
 use load_model::result::{
     Audit, FORMAT, Figures, Floor, Generator, Machine, Requirement, RunResult, Second, Server, Steadiness, Usage,
     Verdict, percentiles,
@@ -303,4 +304,22 @@ pub fn sweep() -> SweepResult {
         ended: "the highest rate that holds is known to within 5 %".to_owned(),
         remarks: vec!["1 of 15 runs is invalid; it is in the list and in nothing else.".to_owned()],
     }
+}
+
+/// A plan from the sweep and one of small messages.
+pub fn plan() -> Plan {
+    let mut small = sweep();
+    for point in &mut small.points {
+        point.body_bytes = 100.0;
+        (point.offered, point.achieved) = (point.offered * 1.6, point.achieved * 1.6);
+    }
+    let sweeps = [sweep(), small];
+    let wanted = Wanted {
+        rate: 150_000.0,
+        body_bytes: 1024.0,
+        service_level: vec!["p99.9<1ms".to_owned()],
+        nodes: 3,
+        retention_s: 3600.0,
+    };
+    Model::of(&sweeps).expect("they are of one kind").plan(&wanted).expect("that can be planned")
 }

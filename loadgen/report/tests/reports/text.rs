@@ -2,6 +2,7 @@
 
 use load_model::compare::Comparison;
 use load_model::latency::Metric;
+use load_model::plan::Plan;
 use load_model::result::{RunResult, WorkerFacts};
 use load_model::sweep::SweepResult;
 use load_report::text::Colour;
@@ -79,4 +80,32 @@ fn two_sets_of_runs_side_by_side() {
 fn a_sweep_run_by_run() {
     golden::check("sweep.txt", &text::sweep(&sample::sweep(), Colour::Plain));
     golden::check("sweep.csv", &csv::sweep(&sample::sweep()));
+}
+
+#[test]
+fn a_plan_says_what_it_takes_and_what_it_rests_on() {
+    let mut plan = sample::plan();
+    let text = text::plan(&plan, Colour::Plain);
+    let first: Vec<&str> = text.lines().take(2).collect();
+    let cores = plan.answer.as_ref().expect("there is an answer").cores_per_node;
+    assert!(first[0] == "150,000 messages a second of 1 KiB, p99.9<1ms, on 3 nodes", "{first:?}");
+    assert!(first[1].starts_with(&format!("It takes {cores} core")), "{first:?}");
+    for part in [
+        "cores of each node",
+        "headroom, one node lost",
+        "latency to be expected",
+        "measured    1 core, 1 KiB: ",
+        "assumed ",
+    ] {
+        assert!(text.contains(part), "{part:?} is in\n{text}");
+    }
+    plan.answer = None;
+    plan.remarks = vec!["\u{1b}[2JNothing helps.".to_owned()];
+    let text = text::plan(&plan, Colour::Plain);
+    assert!(
+        text.contains("No number of cores does it") && text.contains("note        \u{fffd}[2JNothing helps."),
+        "{text}"
+    );
+    let read: Plan = serde_json::from_str(&json::plan(&plan)).expect("it is read");
+    assert_eq!(read.measured.len(), plan.measured.len());
 }
