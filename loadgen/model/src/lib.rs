@@ -16,6 +16,7 @@ pub mod latency;
 mod layout;
 pub mod ledger;
 pub mod outcome;
+pub mod plan;
 pub mod require;
 pub mod result;
 #[cfg(test)]

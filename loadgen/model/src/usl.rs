@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::estimate::least_squares::{Fit, Observation, fit};
+use crate::estimate::least_squares::{Fit, Observation, fit, propagated};
 use crate::estimate::student::within_95;
 
 /// Different numbers at least: three parameters, and as many again to see whether the law holds (Gunther 2007, 5.5).
@@ -120,13 +120,7 @@ impl Usl {
     /// Its 95 % interval: of the curve, and of a single measurement's error about it.
     pub fn interval(&self, number: f64) -> (f64, f64) {
         let (throughput, gradient) = law(number, &[self.gamma, self.alpha, self.beta]);
-        let found = Fit {
-            parameters: [self.gamma, self.alpha, self.beta],
-            covariance: self.covariance,
-            residual: self.residual,
-            degrees: self.degrees,
-        };
-        let width = within_95(self.degrees) * found.error(&gradient).hypot(self.residual);
+        let width = within_95(self.degrees) * propagated(&self.covariance, &gradient).hypot(self.residual);
         ((throughput - width).max(0.0), throughput + width)
     }
 

@@ -28,6 +28,8 @@ pub struct Fit<const P: usize> {
     pub parameters: [f64; P],
     /// Their covariance; of parameters at their bound as of those that are free.
     pub covariance: [[f64; P]; P],
+    /// Covariance if weights are the inverse of variances, not only in proportion to it.
+    pub of_known_errors: [[f64; P]; P],
     /// Standard error of a residual of weight 1; 0 if there are no more points than parameters.
     pub residual: f64,
     /// Points more than parameters.
@@ -71,22 +73,28 @@ pub fn fit<X: Copy, const P: usize>(
     }
     let (normal, _) = normal_equations(points, &now, &model);
     let variance = if degrees > 0 { error / degrees as f64 } else { 0.0 };
-    let mut covariance = inverse(normal)?;
+    let of_known_errors = inverse(normal)?;
+    let mut covariance = of_known_errors;
     covariance.iter_mut().flatten().for_each(|value| *value *= variance);
-    Some(Fit { parameters: now, covariance, residual: variance.sqrt(), degrees })
+    Some(Fit { parameters: now, covariance, of_known_errors, residual: variance.sqrt(), degrees })
 }
 
 impl<const P: usize> Fit<P> {
     /// Standard error of a value whose derivative for each parameter is `gradient` (the delta method).
     pub fn error(&self, gradient: &[f64; P]) -> f64 {
-        let mut variance = 0.0;
-        for (row, one) in self.covariance.iter().zip(gradient) {
-            for (value, other) in row.iter().zip(gradient) {
-                variance += one * value * other;
-            }
-        }
-        variance.max(0.0).sqrt()
+        propagated(&self.covariance, gradient)
     }
+}
+
+/// Standard error of a value that depends on parameters of a covariance by a gradient.
+pub fn propagated<const P: usize>(covariance: &[[f64; P]; P], gradient: &[f64; P]) -> f64 {
+    let mut variance = 0.0;
+    for (row, one) in covariance.iter().zip(gradient) {
+        for (value, other) in row.iter().zip(gradient) {
+            variance += one * value * other;
+        }
+    }
+    variance.max(0.0).sqrt()
 }
 
 fn error_of<X: Copy, const P: usize>(
