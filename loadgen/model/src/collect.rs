@@ -5,13 +5,14 @@
 //!
 //! Guarantees:
 //! 1. A second is added up when every worker has told of it (or is done), never twice, and in order of time.
-//! 2. Counts of the figures are those of the measured time alone. Latencies are those of the measured time and of the drain behind it: the messages
-//!    that took longest come last, and leaving them out would make the server look better the worse it is.
+//! 2. Counts of the figures are those of the measured time alone. Latencies are those of the measured time and of the drain behind
+//!    it: the messages that took longest come last, and leaving them out would make the server look better the worse it is.
 //! 3. Percentiles of figures come from histograms of all values.
-//! 4. Memory does not grow with the length of a run: pending seconds, views and rows of the timeline have limits, below and in `timeline`.
+//! 4. Memory does not grow with the length of a run: pending seconds, views and rows of the timeline have limits, below and in
+//!    `timeline`.
 //!
-//! What it does not do: read a clock, know machines or servers (the caller adds `started_ms`, `machine`, `server`, `floor` and `workers`), or judge
-//! (`RunResult::judge`).
+//! What it does not do: read a clock, know machines or servers (the caller adds `started_ms`, `machine`, `server`, `floor` and
+//! `workers`), or judge (`RunResult::judge`).
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -31,7 +32,8 @@ use row::Row;
 use timeline::Timeline;
 pub use view::{GroupView, Phase, View};
 
-/// Seconds that some workers told of and others did not. A worker that is so far behind is not working; each takes up to some megabytes.
+/// Seconds that some workers told of and others did not. A worker that is so far behind is not working; each takes up to some
+/// megabytes.
 const PENDING_MAX: usize = 30;
 /// Views that wait to be polled: whoever polls more seldom sees the newest ones.
 const VIEWS_MAX: usize = 16;
@@ -118,7 +120,8 @@ impl Collector {
     /// Takes what a worker told.
     ///
     /// # Errors
-    /// When it failed, or tells what cannot be; a sentence for people. The run cannot go on then, but `finish` still gives what there is.
+    /// When it failed, or tells what cannot be; a sentence for people. The run cannot go on then, but `finish` still gives
+    /// what there is.
     pub fn handle(&mut self, told: Told) -> Result<(), String> {
         match told {
             Told::Ready { worker, product, container } => self.handle_ready(worker, product, container),
@@ -424,8 +427,8 @@ impl Tally {
     }
 }
 
-/// When the warm-up of a scenario ends, if that is known beforehand. Seconds belong to it whole. A ramp is never steady, and of a number of messages each
-/// one counts: without another word they have no warm-up.
+/// When the warm-up of a scenario ends, if that is known beforehand. Seconds belong to it whole. A ramp is never steady, and of a
+/// number of messages each one counts: without another word they have no warm-up.
 fn fixed_warm_up(scenario: &Scenario) -> Option<u64> {
     let has_ramp = scenario.groups.iter().any(|group| matches!(group.arrivals, Arrivals::Ramp { .. }));
     match scenario.warm_up {

@@ -1,16 +1,18 @@
-//! Two sets of runs side by side: each figure's median and spread, its ratio, how well the ratio is known, and whether that is a difference.
+//! Two sets of runs side by side: each figure's median and spread, its ratio, how well the ratio is known, and whether that is a
+//! difference.
 //!
 //! How it is tested depends on how many runs there are:
 //!
-//! * From `RUNS_MIN` runs on each side, each run counts as one value: the rank test of Mann and Whitney, and the ratio of Hodges and Lehmann with its interval
-//!   (`estimate::rank_test`). This is the test to trust, since it sees what differs from run to run.
-//! * Of fewer runs, the seconds within them are drawn in blocks (`estimate::bootstrap`). That sees how a figure varies within a run, and nothing of what would be
-//!   different had the server been started anew; the comparison says so. A percentile's interval is that of its seconds' percentiles, relative to their mean, laid about the ratio of
-//!   the percentiles of all values, as percentiles are not averaged.
+//! * From `RUNS_MIN` runs on each side, each run counts as one value: the rank test of Mann and Whitney, and the ratio of Hodges
+//!   and Lehmann with its interval (`estimate::rank_test`). This is the test to trust, since it sees what differs from run to run.
+//! * Of fewer runs, the seconds within them are drawn in blocks (`estimate::bootstrap`). That sees how a figure varies within a
+//!   run, and nothing of what would be different had the server been started anew; the comparison says so. A percentile's interval
+//!   is that of its seconds' percentiles, relative to their mean, laid about the ratio of the percentiles of all values, as
+//!   percentiles are not averaged.
 //! * Figures without a series (the server's CPU, its memory) are not tested then.
 //!
-//! Guarantees: the same results give the same comparison (chance has a fixed seed), and what differs between the sides besides their figures is named. Whether that
-//! is allowed, the caller says; by default it is refused.
+//! Guarantees: the same results give the same comparison (chance has a fixed seed), and what differs between the sides besides
+//! their figures is named. Whether that is allowed, the caller says; by default it is refused.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,7 @@
 //! Estimators: small, each with its source, none of which knows what a message is.
 //!
-//! Guarantees: the same values give the same answer (chance comes from a seed), values that are not finite are the caller's mistake and
-//! give answers that are not finite, never a panic, and too few values give `None` instead of a number that looks like one.
+//! Guarantees: the same values give the same answer (chance comes from a seed), values that are not finite are the caller's mistake
+//! and give answers that are not finite, never a panic, and too few values give `None` instead of a number that looks like one.
 
 pub mod bootstrap;
 pub mod knee;

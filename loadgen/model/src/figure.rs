@@ -1,6 +1,7 @@
 //! The figures of a result by name: what thresholds, comparisons and sweeps speak of.
 //!
-//! A figure is a latency (`p99.9`, `accept.mean`) or one of `NAMED`; both may be those of one group (`orders.p99`). Every name is declared here, once.
+//! A figure is a latency (`p99.9`, `accept.mean`) or one of `NAMED`; both may be those of one group (`orders.p99`). Every name is
+//! declared here, once.
 
 use std::fmt;
 

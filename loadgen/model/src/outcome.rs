@@ -18,8 +18,8 @@ impl Group {
         }
     }
 
-    /// How many of the messages counted came to their end. A topic's message ends once for each consumer, so that its acceptance has to do; one that was sent
-    /// settled has none, and is done with when it is sent.
+    /// How many of the messages counted came to their end. A topic's message ends once for each consumer, so that its acceptance
+    /// has to do; one that was sent settled has none, and is done with when it is sent.
     pub fn ended(&self, counts: &Counts) -> u64 {
         match self.pattern {
             Pattern::RequestReply => counts.replies,
@@ -66,7 +66,8 @@ const BEHIND: f64 = 0.01;
 pub const BACKLOG_TOLERANCE: f64 = 0.005;
 
 impl RunResult {
-    /// Whether fewer messages came to their end than were due, those on the way set aside: by Little's law as many as are due in a mean latency.
+    /// Whether fewer messages came to their end than were due, those on the way set aside: by Little's law as many as are due in a
+    /// mean latency.
     pub fn is_behind(&self) -> bool {
         let mean_s = self.total.latencies.get(self.scenario.outcome()).map_or(0.0, |histogram| histogram.mean() / 1e9);
         let on_the_way = mean_s / self.measured_s.max(1.0);

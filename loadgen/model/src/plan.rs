@@ -1,10 +1,11 @@
-//! A capacity plan: from sweeps, how many cores, how much disk, memory and network a wanted load takes within a wanted latency, and what remains when a node is lost.
+//! A capacity plan: from sweeps, how many cores, how much disk, memory and network a wanted load takes within a wanted latency, and
+//! what remains when a node is lost.
 //!
-//! What it rests on, each in a file of its own: the most that a server does by cores and size (`capacity`), what a message costs where that was not reached (`cost`), at which
-//! utilisation a latency holds (`latency`), and what else a message takes (`demand`).
+//! What it rests on, each in a file of its own: the most that a server does by cores and size (`capacity`), what a message costs
+//! where that was not reached (`cost`), at which utilisation a latency holds (`latency`), and what else a message takes (`demand`).
 //!
-//! Guarantees: every figure has its 95 % bounds; what is beyond the measured range is said (`extrapolated`), and so is what was not measured at all (`assumed`). The number of cores that is
-//! recommended holds at the lower bound of what a core does.
+//! Guarantees: every figure has its 95 % bounds; what is beyond the measured range is said (`extrapolated`), and so is what was not
+//! measured at all (`assumed`). The number of cores that is recommended holds at the lower bound of what a core does.
 //!
 //! What it does not do: know other machines. A plan is for cores, devices and networks like those that were measured.
 
@@ -177,7 +178,8 @@ impl Bound {
 }
 
 impl Swept<'_> {
-    /// The most that was reached, messages a second: a valid closed loop is one that the server held up, and so is a rate that it did not keep up with.
+    /// The most that was reached, messages a second: a valid closed loop is one that the server held up, and so is a rate that it
+    /// did not keep up with.
     fn reached(&self) -> Option<f64> {
         let points = || self.sweep.points.iter().filter(|point| point.is_valid);
         let is_limited = points().any(|point| point.rate().is_none() || !point.keeps_up);

@@ -1,7 +1,8 @@
 //! What has to hold of a result: `p99.9<2ms`, `orders.accept.p50<=300us`, `lost=0`, `rate>=9.9k`, `cpu_us<10`.
 //!
-//! A threshold is a figure (`figure`), a comparison and a bound. A bare percentile is that of the latency from due to the end of a message: received, or replied
-//! where requests are made, or accepted where nobody receives. A figure that is not known does not hold: what was not measured was not met.
+//! A threshold is a figure (`figure`), a comparison and a bound. A bare percentile is that of the latency from due to the end of a
+//! message: received, or replied where requests are made, or accepted where nobody receives. A figure that is not known does not
+//! hold: what was not measured was not met.
 
 use crate::figure::{Figure, FigureError, Statistic, Unit, What};
 use crate::result::{Requirement, RunResult};

@@ -2,13 +2,14 @@
 //!
 //! Two tests over the newest `WINDOW` seconds, both of medians so that a single odd second neither ends a warm-up nor prolongs it:
 //!
-//! 1. *Slope* of the rate and of the logarithm of the median latency: Sen's 95 % interval contains 0, or the slope over the whole window is below a tolerance that
-//!    nobody would act on. The backlog must not grow: an open loop at more than a server does is never steady.
-//! 2. *Two windows*: the medians of the older and the newer half differ by less than the tolerance or twice the spread about them. A slope is
-//!    blind to a step in the middle of noise; this is not.
+//! 1. *Slope* of the rate and of the logarithm of the median latency: Sen's 95 % interval contains 0, or the slope over the whole
+//!    window is below a tolerance that nobody would act on. The backlog must not grow: an open loop at more than a server does is
+//!    never steady.
+//! 2. *Two windows*: the medians of the older and the newer half differ by less than the tolerance or twice the spread about them.
+//!    A slope is blind to a step in the middle of noise; this is not.
 //!
-//! The slope test is that of steady-state detection in process control (Kelly and Hedengren 2013), made robust by Theil and Sen (`estimate::trend`); why a fixed number
-//! of seconds is not enough is in Georges, Buytaert and Eeckhout 2007. A cycle that is
+//! The slope test is that of steady-state detection in process control (Kelly and Hedengren 2013), made robust by Theil and Sen
+//! (`estimate::trend`); why a fixed number of seconds is not enough is in Georges, Buytaert and Eeckhout 2007. A cycle that is
 //! shorter than the window counts as steady: its average is. A longer one does not.
 //!
 //! What it does not do: look back. What was before the moment it says `Steady` is warm-up, even if it was steady already.

@@ -1,7 +1,8 @@
-//! A sweep: run after run at different rates, for the curve of latency over throughput, its knee, and the highest rate that holds a service level.
+//! A sweep: run after run at different rates, for the curve of latency over throughput, its knee, and the highest rate that holds a
+//! service level.
 //!
-//! A machine: `poll_rate` says what to offer next, `handle_result` takes what came of it, until `poll_rate` gives nothing more; `result` is what is known so far, so
-//! that a sweep which is ended early has one, too.
+//! A machine: `poll_rate` says what to offer next, `handle_result` takes what came of it, until `poll_rate` gives nothing more;
+//! `result` is what is known so far, so that a sweep which is ended early has one, too.
 //!
 //! It goes through four stages:
 //! 1. *Probe*: a closed loop, for a first idea of the most that the server does.
@@ -9,10 +10,12 @@
 //! 3. *Beyond*: if the largest still holds, more by a quarter each until one does not; if none holds, less by half each.
 //! 4. *Narrowing*: between the highest rate that holds and the lowest that does not, until they are `precision` apart.
 //!
-//! A rate holds when the run is valid, nothing was lost, at least 99 % of what was offered came to its end, no backlog grew, and every requirement
-//! of the service level holds. A rate that fails below one that held is tried once more: one odd run is no limit, two are.
+//! A rate holds when the run is valid, nothing was lost, at least 99 % of what was offered came to its end, no backlog grew, and
+//! every requirement of the service level holds. A rate that fails below one that held is tried once more: one odd run is no limit,
+//! two are.
 //!
-//! Guarantees: at most `RUNS_MAX` runs; points of invalid runs are kept and marked, and used for nothing; what ended the sweep is said.
+//! Guarantees: at most `RUNS_MAX` runs; points of invalid runs are kept and marked, and used for nothing; what ended the sweep is
+//! said.
 
 use crate::estimate::knee::{self, Point as Bend};
 use crate::figure::{Figure, Statistic, What};

@@ -1,7 +1,8 @@
 //! The universal scalability law: how throughput follows from the number of cores (or of anything that works side by side).
 //!
-//! X(N) = g N / (1 + a (N - 1) + b N (N - 1)), with g the throughput of one, a the share of work that waits for others (contention) and b what each pair costs
-//! (coherency). From Gunther, "Guerrilla Capacity Planning" (2007); all three are fitted by least squares, as the R package `usl` does since version 2.
+//! X(N) = g N / (1 + a (N - 1) + b N (N - 1)), with g the throughput of one, a the share of work that waits for others (contention)
+//! and b what each pair costs (coherency). From Gunther, "Guerrilla Capacity Planning" (2007); all three are fitted by least
+//! squares, as the R package `usl` does since version 2.
 //!
 //! Guarantees: a and b are not below 0; with fewer than `POINTS_MIN` numbers nothing is fitted, and the error says what to measure.
 
@@ -138,8 +139,9 @@ mod tests {
         points.iter().map(|&(number, throughput)| Measured { number, throughput }).collect()
     }
 
-    /// The SDM benchmark on a SPARCcenter 2000, from Gunther's book; the R package `usl` 2.0 prints for it (method nlxb) alpha 0.0277285, beta 0.0001044, gamma 89.9952,
-    /// standard errors 0.0091217, 0.0000199 and 14.2135, and a residual standard error of 82.8 on 4 degrees of freedom.
+    /// The SDM benchmark on a SPARCcenter 2000, from Gunther's book; the R package `usl` 2.0 prints for it (method nlxb) alpha
+    /// 0.0277285, beta 0.0001044, gamma 89.9952, standard errors 0.0091217, 0.0000199 and 14.2135, and a residual standard error of
+    /// 82.8 on 4 degrees of freedom.
     #[test]
     fn the_published_data_have_their_published_parameters() {
         let points = [

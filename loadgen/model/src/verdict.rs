@@ -1,14 +1,16 @@
 //! Whether a run's figures say something about its server, and what else to know before believing them.
 //!
-//! Three kinds of findings, each a sentence that says what to do: *reasons* make a run invalid (the generator was the limit, or next to nothing was measured),
-//! *faults* are messages that were lost, came twice, out of order or not whole (the figures are right, the server is not), *remarks* are for reading.
+//! Three kinds of findings, each a sentence that says what to do: *reasons* make a run invalid (the generator was the limit, or
+//! next to nothing was measured), *faults* are messages that were lost, came twice, out of order or not whole (the figures are
+//! right, the server is not), *remarks* are for reading.
 //!
 //! What makes a run invalid, and why:
-//! 1. *Lateness*: latencies count from when a message was due, so that a late generator makes the server look slow, never fast. A p99 of lateness up to 1 ms or a
-//!    tenth of the load's own p99 is taken: beyond it the tail is the generator's. From a tenth on it is remarked.
+//! 1. *Lateness*: latencies count from when a message was due, so that a late generator makes the server look slow, never fast. A
+//!    p99 of lateness up to 1 ms or a tenth of the load's own p99 is taken: beyond it the tail is the generator's. From a tenth on
+//!    it is remarked.
 //! 2. *Unsent messages* that no missing credit or window explains: the load was not what the report says.
-//! 3. *A busy generator*: its busiest thread had nothing to do for less than a twentieth of the time, and the load is a closed loop (whose rate is then the generator's) or
-//!    an open one that fell behind.
+//! 3. *A busy generator*: its busiest thread had nothing to do for less than a twentieth of the time, and the load is a closed loop
+//!    (whose rate is then the generator's) or an open one that fell behind.
 //! 4. *Too short*: of less than a second rates are chance.
 //!
 //! An open loop at more than a server takes is valid: that it is overloaded is what was found.

@@ -1,11 +1,12 @@
 //! The seconds of a run, in bounded memory: of a long run neighbours become one row.
 //!
-//! Counts of a merged row are sums and its mean is that of all values. Its percentiles are the larger ones of the two rows: the histograms
-//! are gone by then (the interval log has them), and a row may say too much but never too little.
+//! Counts of a merged row are sums and its mean is that of all values. Its percentiles are the larger ones of the two rows: the
+//! histograms are gone by then (the interval log has them), and a row may say too much but never too little.
 
 use crate::result::{Percentiles, Second};
 
-/// Rows at most: an hour of seconds, and more than a chart has points. Above it each two become one, so that rows are at least half of it.
+/// Rows at most: an hour of seconds, and more than a chart has points. Above it each two become one, so that rows are at least half
+/// of it.
 const ROWS_MAX: usize = 3600;
 
 /// Seconds, or rows of several.

@@ -1,6 +1,7 @@
 //! What differs between runs besides their figures: the machine, the scenario, the server.
 //!
-//! What each run has of its own is no difference: names and descriptions, the server's address and container, requirements, the seed.
+//! What each run has of its own is no difference: names and descriptions, the server's address and container, requirements, the
+//! seed.
 
 use std::fmt;
 

@@ -1,8 +1,8 @@
 //! How well a mean of a series of seconds is known: the stationary bootstrap of Politis and Romano (1994).
 //!
-//! Seconds of a run follow each other (a full cache, a compaction, a neighbour on the machine last for several), so that they must not be drawn one
-//! by one: blocks of neighbours are, of random lengths about a mean that follows from the series' own correlation (Politis and White 2004, as corrected
-//! by Patton, Politis and White 2009, for a first-order process).
+//! Seconds of a run follow each other (a full cache, a compaction, a neighbour on the machine last for several), so that they must
+//! not be drawn one by one: blocks of neighbours are, of random lengths about a mean that follows from the series' own correlation
+//! (Politis and White 2004, as corrected by Patton, Politis and White 2009, for a first-order process).
 
 use super::order::{quantile, sorted};
 use crate::chance::{Chance, Purpose};
@@ -27,7 +27,8 @@ pub struct Ratio {
     pub chance: f64,
 }
 
-/// The ratio of the means of two series of positive values. Each may have several parts (runs), and no block goes over the end of one.
+/// The ratio of the means of two series of positive values. Each may have several parts (runs), and no block goes over the end of
+/// one.
 pub fn ratio_of_means(one: &[Vec<f64>], other: &[Vec<f64>], seed: u64) -> Option<Ratio> {
     let (mean_one, mean_other) = (mean_of(one)?, mean_of(other)?);
     if mean_one <= 0.0 || mean_other <= 0.0 {

@@ -1,7 +1,9 @@
-//! Where a curve bends: the knee of Kneedle (Satopää, Albrecht, Irwin, Raghavan 2011), and the point of most power (Kleinrock 1979).
+//! Where a curve bends: the knee of Kneedle (Satopää, Albrecht, Irwin, Raghavan 2011), and the point of most power (Kleinrock
+//! 1979).
 //!
-//! Both are of a curve that rises ever more steeply, such as latency over rate. Kneedle takes the point that is farthest below the line from the first to the last
-//! point, both axes scaled to 1. Power is rate for each unit of latency: more rate beyond its maximum costs more latency than it is worth.
+//! Both are of a curve that rises ever more steeply, such as latency over rate. Kneedle takes the point that is farthest below the
+//! line from the first to the last point, both axes scaled to 1. Power is rate for each unit of latency: more rate beyond its
+//! maximum costs more latency than it is worth.
 
 /// Points at least: of fewer the farthest one is any.
 const POINTS_MIN: usize = 5;
@@ -52,7 +54,8 @@ mod tests {
         assert!((queue[most_power(&queue).expect("there are points")].x - 0.5).abs() < 1e-9);
     }
 
-    /// By hand: scaled, the farthest point of 1 / (1 - x) between 0.05 and 0.95 is where its slope is that of the line, 1 / (1 - x)^2 = 18.947 / 0.9, at x = 0.782.
+    /// By hand: scaled, the farthest point of 1 / (1 - x) between 0.05 and 0.95 is where its slope is
+    /// that of the line, 1 / (1 - x)^2 = 18.947 / 0.9, at x = 0.782.
     #[test]
     fn a_queue_bends_where_its_slope_is_that_of_the_line() {
         let queue = curve(|x| 1.0 / (1.0 - x));

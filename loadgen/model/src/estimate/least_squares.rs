@@ -1,7 +1,9 @@
-//! Curves through points: non-linear least squares by the method of Levenberg (1944) and Marquardt (1963), with a lower bound for each parameter.
+//! Curves through points: non-linear least squares by the method of Levenberg (1944) and Marquardt (1963), with a lower bound for
+//! each parameter.
 //!
-//! For a handful of parameters and some tens of points; a linear model is the simplest case. Confidence comes from the covariance at the solution, which takes the model as
-//! right and the errors as even: it says how well the points fix the parameters, not whether the model is true.
+//! For a handful of parameters and some tens of points; a linear model is the simplest case. Confidence comes from the covariance
+//! at the solution, which takes the model as right and the errors as even: it says how well the points fix the parameters, not
+//! whether the model is true.
 
 /// Steps at most; from a sensible start it takes ten.
 const STEPS_MAX: usize = 500;
@@ -36,7 +38,8 @@ pub struct Fit<const P: usize> {
     pub degrees: usize,
 }
 
-/// Fits a model, which gives its value and the derivative for each parameter; `None` with fewer points than parameters, or when the points do not fix them.
+/// Fits a model, which gives its value and the derivative for each parameter; `None` with fewer points than parameters, or when the
+/// points do not fix them.
 pub fn fit<X: Copy, const P: usize>(
     points: &[Observation<X>],
     start: [f64; P],

@@ -7,7 +7,8 @@ pub fn sorted(values: impl IntoIterator<Item = f64>) -> Vec<f64> {
     sorted
 }
 
-/// A quantile of values in order, between its neighbours where it falls between two (type 7 of Hyndman and Fan 1996: what R and numpy do).
+/// A quantile of values in order, between its neighbours where it falls between two (type 7 of Hyndman and Fan 1996: what R and
+/// numpy do).
 pub fn quantile(sorted: &[f64], quantile: f64) -> Option<f64> {
     let last = sorted.len().checked_sub(1)?;
     let place = quantile.clamp(0.0, 1.0) * last as f64;
@@ -20,8 +21,8 @@ pub fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     quantile(&sorted(values), 0.5)
 }
 
-/// The spread of values about their median as the standard deviation of a normal distribution that has the same median deviation: one
-/// value that is far off does not change it.
+/// The spread of values about their median as the standard deviation of a normal distribution that has the same median deviation:
+/// one value that is far off does not change it.
 pub fn spread(values: &[f64]) -> Option<f64> {
     /// A normal distribution's standard deviation for each unit of its median absolute deviation.
     const NORMAL: f64 = 1.4826;

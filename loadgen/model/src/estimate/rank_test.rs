@@ -1,7 +1,8 @@
-//! Whether one set of values tends to be larger than another: the rank test of Mann and Whitney (1947), and the shift of Hodges and Lehmann (1963).
+//! Whether one set of values tends to be larger than another: the rank test of Mann and Whitney (1947), and the shift of Hodges and
+//! Lehmann (1963).
 //!
-//! Nothing is assumed of the values' distribution. Below `EXACT_MAX` values the test is exact, ties included: it counts in how many ways the
-//! ranks could have fallen. Above it the normal approximation with the correction for ties is as good.
+//! Nothing is assumed of the values' distribution. Below `EXACT_MAX` values the test is exact, ties included: it counts in how many
+//! ways the ranks could have fallen. Above it the normal approximation with the correction for ties is as good.
 
 use super::order::{quantile, sorted};
 use super::trend::NORMAL_95;
@@ -25,8 +26,8 @@ pub fn mann_whitney(one: &[f64], other: &[f64]) -> Option<f64> {
     Some((2.0 * below.min(above) / all).min(1.0))
 }
 
-/// By how much `other` is above `one`: the median of all differences, and an interval that covers the truth in at least 95 of 100 cases; the whole range where
-/// there are too few values for that.
+/// By how much `other` is above `one`: the median of all differences, and an interval that covers the truth in at least 95 of 100
+/// cases; the whole range where there are too few values for that.
 pub fn shift(one: &[f64], other: &[f64]) -> Option<(f64, f64, f64)> {
     let differences = sorted(one.iter().flat_map(|value| other.iter().map(move |larger| larger - value)));
     let outside = outside(one.len(), other.len());
@@ -51,7 +52,8 @@ fn outside(one: usize, other: usize) -> usize {
         share += count / all;
         share
     });
-    // The interval from the k-th smallest to the k-th largest difference misses the truth when fewer than k pairs are the other way round, on either side.
+    // The interval from the k-th smallest to the k-th largest difference misses the truth when fewer than k pairs are the other way
+    // round, on either side.
     shares.take_while(|share| *share <= 0.025).count().saturating_sub(1)
 }
 

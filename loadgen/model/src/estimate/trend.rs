@@ -1,8 +1,8 @@
 //! Whether a series rises or falls: the slope of Theil (1950) and Sen (1968).
 //!
-//! It is the median of the slopes of all pairs, so that nearly a third of the values may be anything. Its interval is Sen's, from the variance
-//! of Kendall's statistic. It takes values as independent; of values that follow each other the interval is too narrow, which is why those who ask for
-//! steadiness (`steady`) also have a tolerance.
+//! It is the median of the slopes of all pairs, so that nearly a third of the values may be anything. Its interval is Sen's, from
+//! the variance of Kendall's statistic. It takes values as independent; of values that follow each other the interval is too
+//! narrow, which is why those who ask for steadiness (`steady`) also have a tolerance.
 
 use super::order::{median, sorted, thinned};
 

@@ -1,11 +1,12 @@
 //! The most that a server does, by cores and size of a message: from sweeps at some of them, to say something about others.
 //!
-//! A message takes t = (s + w B) (1 + a (N - 1) + b N (N - 1)) / N seconds of the server as a whole, with B octets of a body and N cores: a line in
-//! size, and the universal scalability law in cores. All four parameters are fitted at once to what was reached at each size and number of cores, so that sweeps
-//! of several sizes on one core and of one size on several cores complete each other. What was not varied is assumed, with an error as wide as what we know.
+//! A message takes t = (s + w B) (1 + a (N - 1) + b N (N - 1)) / N seconds of the server as a whole, with B octets of a body and N
+//! cores: a line in size, and the universal scalability law in cores. All four parameters are fitted at once to what was reached at
+//! each size and number of cores, so that sweeps of several sizes on one core and of one size on several cores complete each other.
+//! What was not varied is assumed, with an error as wide as what we know.
 //!
-//! A sweep that reached the most (its closed loop was valid, or a rate was too much) gives one observation with a small error; one that did not gives
-//! what follows from the cost of a message (`cost`), with its wide bounds.
+//! A sweep that reached the most (its closed loop was valid, or a rate was too much) gives one observation with a small error; one
+//! that did not gives what follows from the cost of a message (`cost`), with its wide bounds.
 
 use super::cost::{Cost, Observed, PRIOR_BYTE_NS};
 use super::{Bound, Swept};

@@ -1,12 +1,15 @@
 //! What a message costs a core, by rate and size: from runs at rates far below the most, to say something about the most.
 //!
-//! Processor time for a message is c = v + w B + f / (1 + r / r0), with r the rate of a core and B the octets of a body. A server that wakes up for each message
-//! pays f each time; the more arrive, the more it finds at each turn, and from about r0 on turns no longer grow with the rate.
+//! Processor time for a message is c = v + w B + f / (1 + r / r0), with r the rate of a core and B the octets of a body. A server
+//! that wakes up for each message pays f each time; the more arrive, the more it finds at each turn, and from about r0 on turns no
+//! longer grow with the rate.
 //!
-//! The most that a core does lies between two ends: where turns go on as they do at the rates that were measured, c r = 1, and where turns become so
-//! full that they cost nothing any more, (v + w B) r = 1. Their geometric mean is the estimate, both ends are in its bounds.
+//! The most that a core does lies between two ends: where turns go on as they do at the rates that were measured, c r = 1, and
+//! where turns become so full that they cost nothing any more, (v + w B) r = 1. Their geometric mean is the estimate, both ends are
+//! in its bounds.
 //!
-//! What was not varied is assumed, with errors that are as wide as what we know (`capacity::PRIOR_*`): of one size alone nothing follows for another.
+//! What was not varied is assumed, with errors that are as wide as what we know (`capacity::PRIOR_*`): of one size alone nothing
+//! follows for another.
 
 use super::Bound;
 use crate::estimate::least_squares::{Observation, fit, propagated};

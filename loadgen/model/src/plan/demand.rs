@@ -7,10 +7,12 @@ use crate::estimate::order::median;
 use crate::latency::Metric;
 use crate::sweep::Point;
 
-/// Share of a sweep's largest rate from which its points are like a loaded server: a batch that holds few messages writes more for each.
+/// Share of a sweep's largest rate from which its points are like a loaded server: a batch that holds few messages writes more for
+/// each.
 const LOADED: f64 = 0.3;
 
-/// What a loaded server writes for each message, octets: between the sizes that were measured a line, beyond them as many for each octet of a body.
+/// What a loaded server writes for each message, octets: between the sizes that were measured a line, beyond them as many for each
+/// octet of a body.
 pub(super) fn written_per_message(swept: &[Swept<'_>], body_bytes: f64) -> Option<Bound> {
     let mut sizes: Vec<(f64, Bound)> =
         swept.iter().filter_map(|swept| Some((swept.body_bytes, written(swept)?))).collect();
@@ -55,7 +57,8 @@ pub(super) fn memory_per_core(swept: &[Swept<'_>]) -> Option<f64> {
     all.filter(|bytes| *bytes > 0.0).max_by(f64::total_cmp)
 }
 
-/// Connections at least: by Little's law one producer has no more than its window on the way, for as long as a message takes to be accepted.
+/// Connections at least: by Little's law one producer has no more than its window on the way, for as long as a message takes to be
+/// accepted.
 pub(super) fn connections(swept: &Swept<'_>, wanted: &Wanted, utilisation: f64, most: f64) -> Option<f64> {
     let groups = &swept.sweep.scenario.groups;
     let window = groups.iter().map(|group| f64::from(group.window)).fold(f64::INFINITY, f64::min);

@@ -1,14 +1,16 @@
 //! Latency at a load: what was measured at the same utilisation.
 //!
-//! Queues of one kind wait for as many service times at the same share of their most, whatever that is: what a server of another size needs for a latency is the utilisation at
-//! which it was measured. Between points the logarithm of the latency is a line; beyond the most that was measured nothing is said.
+//! Queues of one kind wait for as many service times at the same share of their most, whatever that is: what a server of another
+//! size needs for a latency is the utilisation at which it was measured. Between points the logarithm of the latency is a line;
+//! beyond the most that was measured nothing is said.
 
 use super::{Bound, Swept};
 use crate::figure::{Statistic, What};
 use crate::latency::Metric;
 use crate::require::Threshold;
 
-/// Utilisation that is planned for without a service level, and beyond which nothing is planned: what is left takes a compaction, a reconnect, a burst.
+/// Utilisation that is planned for without a service level, and beyond which nothing is planned: what is left takes a compaction, a
+/// reconnect, a burst.
 pub(super) const UTILISATION_MAX: f64 = 0.8;
 
 /// Latencies over utilisation.
@@ -46,7 +48,8 @@ impl Curve {
         Some(Bound { value, low: low.1.min(high.1), high: low.1.max(high.1) })
     }
 
-    /// Up to which utilisation the latency is at most `most_us`; `None` if at none. A single point above it among those that hold does not count: it is the chance of one run.
+    /// Up to which utilisation the latency is at most `most_us`; `None` if at none. A single point above it among those that hold
+    /// does not count: it is the chance of one run.
     pub(super) fn share_below(&self, most_us: f64) -> Option<Share> {
         let holds: Vec<bool> = self.points.iter().map(|point| point.1 <= most_us).collect();
         let is_end = |at: usize| {
