@@ -14,7 +14,7 @@ use crate::worker::{Ended, Waiting, Worker};
 const ORDERS_MAX: usize = 16;
 /// What workers told and the coordinator has not heard yet: a minute of 64 groups of 16 workers. A worker that finds it full fails,
 /// rather than wait.
-const TOLD_MAX: usize = 64 * 16 * 60;
+pub const TOLD_MAX: usize = 64 * 16 * 60;
 
 /// Starts one thread for each of `shares`, on the cores in turn, which begin to connect; without cores they are where the system puts
 /// them. They end by an order, when they are done, or when nobody holds their `Workers` any more.
