@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use load_drive::double::{Behaviour, Double, DoubleSpec};
 use load_drive::{RunError, run, start_local};
+use load_model::interval::Counts;
 use load_model::latency::Metric;
 use load_model::result::RunResult;
 use load_model::scenario::{Arrivals, Group, Pattern, Scenario, Settle, Size, WarmUp};
@@ -33,13 +34,20 @@ fn run_on(scenario: &Scenario, workers: u32) -> Result<RunResult, RunError> {
 /// Runs it against a relay of its own, and checks what holds of every run there.
 fn run_whole(scenario: &Scenario, workers: u32) -> RunResult {
     let result = run_on(scenario, workers).expect("it runs");
-    let counts = result.total.counts;
+    let all = counts(&result);
     let audit = &result.audit;
-    assert_eq!(counts.sent, scenario.count, "{counts:?}");
+    assert_eq!(all.sent, scenario.count, "{all:?}");
     assert_eq!((audit.lost, audit.duplicates, audit.reordered), (0, 0, 0), "{audit:?}");
     assert_eq!((audit.corrupt, audit.foreign, audit.in_doubt), (0, 0, 0), "{audit:?}");
-    assert_eq!(counts.refused, 0);
+    assert_eq!(all.refused, 0);
     result
+}
+
+/// What happened in the whole run: what is under way when the last message was sent belongs to no measured time.
+fn counts(result: &RunResult) -> Counts {
+    let mut all = Counts::default();
+    result.timeline.iter().for_each(|second| all.add(&second.counts));
+    all
 }
 
 fn relay() -> Double {
@@ -54,9 +62,9 @@ fn every_promise_is_kept_and_measured() {
             let address = format!("{settle:?}-{arrivals:?}");
             let group = Group { settle, arrivals, address, durable: true, ..Group::default() };
             let result = run_whole(&scenario(relay.url(), 2000, group), 1);
-            let counts = result.total.counts;
-            assert_eq!((counts.received, counts.due), (2000, 2000), "{settle:?} {arrivals:?}");
-            assert_eq!(counts.received_bytes, 200_000);
+            let all = counts(&result);
+            assert_eq!((all.received, all.due), (2000, 2000), "{settle:?} {arrivals:?}");
+            assert_eq!(all.received_bytes, 200_000);
             let of = |metric| result.total.latencies.get(metric).map_or(0, |histogram| histogram.len());
             let accepted = if settle == Settle::Presettled { 0 } else { 2000 };
             assert_eq!((of(Metric::Accept), of(Metric::Service), of(Metric::Receive)), (accepted, accepted, 2000));
@@ -75,7 +83,7 @@ fn links_are_dealt_out_to_addresses_workers_and_connections() {
     dealt.groups[0].arrivals = Arrivals::Poisson;
     dealt.groups[0].size = Size::Uniform { min: Bytes(40), max: Bytes(5000) };
     let result = run_whole(&dealt, 2);
-    assert_eq!((result.total.counts.received, result.total.counts.connected), (3000, 6));
+    assert_eq!((counts(&result).received, counts(&result).connected), (3000, 6));
 }
 
 #[test]
@@ -84,7 +92,7 @@ fn a_topic_goes_to_everybody() {
     let group =
         Group { pattern: Pattern::Topic, consumers: 3, producers: 2, address: "topic".to_owned(), ..Group::default() };
     let result = run_whole(&scenario(relay.url(), 1500, group), 2);
-    assert_eq!(result.total.counts.received, 4500);
+    assert_eq!(counts(&result).received, 4500);
 }
 
 #[test]
@@ -98,7 +106,7 @@ fn requests_are_answered() {
         let mut requests = scenario(relay.url(), count, group);
         requests.groups[0].size = Size::Fixed(Bytes(size));
         let result = run_whole(&requests, 1);
-        assert_eq!((result.total.counts.received, result.total.counts.replies), (count, count));
+        assert_eq!((counts(&result).received, counts(&result).replies), (count, count));
         assert_eq!(result.total.latencies.get(Metric::Round).map(|histogram| histogram.len()), Some(count));
     }
 }
@@ -110,9 +118,9 @@ fn transactions_are_committed_the_last_one_too() {
         let group =
             Group { transaction: 30, producers: 2, arrivals, address: format!("{arrivals:?}"), ..Group::default() };
         let result = run_whole(&scenario(relay.url(), 1000, group), 1);
-        let counts = result.total.counts;
-        assert_eq!((counts.received, counts.accepted), (1000, 1000));
-        assert_eq!((counts.committed, counts.rolled_back), (34, 0), "500 of each are 16 and one of 20");
+        let all = counts(&result);
+        assert_eq!((all.received, all.accepted), (1000, 1000));
+        assert_eq!((all.committed, all.rolled_back), (34, 0), "500 of each are 16 and one of 20");
     }
 }
 
@@ -122,7 +130,7 @@ fn messages_of_many_frames_come_whole() {
     let group = Group { arrivals: Arrivals::Closed, window: 4, address: "large".to_owned(), ..Group::default() };
     let mut large = scenario(relay.url(), 40, group);
     large.groups[0].size = Size::Uniform { min: Bytes(1_000_000), max: Bytes(6_000_000) };
-    assert_eq!(run_whole(&large, 1).total.counts.received, 40);
+    assert_eq!(counts(&run_whole(&large, 1)).received, 40);
 }
 
 #[test]
@@ -143,9 +151,9 @@ fn connections_are_made_anew_and_nothing_is_lost() {
     churn.connection.churn = 20.0;
     churn.connection.reconnect = true;
     let result = run_whole(&churn, 2);
-    assert_eq!(result.total.counts.received, 8000);
-    assert!(result.total.counts.connected > 20, "{}", result.total.counts.connected);
-    assert_eq!(result.total.counts.broken, 0);
+    assert_eq!(counts(&result).received, 8000);
+    assert!(counts(&result).connected > 20, "{}", counts(&result).connected);
+    assert_eq!(counts(&result).broken, 0);
 }
 
 #[test]
@@ -153,4 +161,50 @@ fn a_server_that_is_not_there_is_told_of() {
     let address = relay().url();
     let error = run_on(&scenario(address, 1, Group::default()), 1).expect_err("nobody listens").to_string();
     assert!(error.contains("cannot connect to 127.0.0.1:"), "{error}");
+}
+
+#[test]
+fn a_load_goes_on_when_its_server_comes_back_and_says_what_it_does_not_know() {
+    let mut server = Some(relay());
+    let address = server.as_ref().map(Double::address).expect("it runs");
+    let group = Group { producers: 2, consumers: 2, address: "back".to_owned(), ..Group::default() };
+    let mut broken = scenario(format!("amqp://{address}"), 12_000, group);
+    broken.connection.reconnect = true;
+    let workers = start_local(&broken, &[Share { worker: 0, workers: 1 }], &[]).expect("threads");
+    let mut seconds = 0;
+    let result = run(&broken, &workers, &AtomicBool::new(false), &mut |view| {
+        seconds += u32::from(view.second.is_some());
+        if seconds == 1
+            && let Some(first) = server.take()
+        {
+            first.stop().expect("it ends");
+            server = Some(
+                Double::start(DoubleSpec { listen: address, ..DoubleSpec::local(Behaviour::Relay) }).expect("the port"),
+            );
+            seconds += 1;
+        }
+    });
+    let result = result.expect("it goes on");
+    let all = counts(&result);
+    assert_eq!((all.sent, all.broken, all.connected), (12_000, 4, 8));
+    let known = all.accepted + all.refused + result.audit.in_doubt;
+    assert_eq!(known, 12_000, "{all:?} {:?}", result.audit);
+    assert_eq!((result.audit.corrupt, result.audit.foreign), (0, 0));
+    // What was in the relay's memory went with it; what came is neither lost nor counted twice.
+    assert!(all.received + result.audit.lost + result.audit.in_doubt >= 12_000, "{all:?} {:?}", result.audit);
+}
+
+#[test]
+fn a_connection_that_breaks_ends_a_run_that_does_not_ask_to_go_on() {
+    let mut server = Some(relay());
+    let url = server.as_ref().map(Double::url).expect("it runs");
+    let once = scenario(url, 100_000, Group::default());
+    let workers = start_local(&once, &[Share { worker: 0, workers: 1 }], &[]).expect("threads");
+    let result = run(&once, &workers, &AtomicBool::new(false), &mut |view| {
+        if view.second.is_some() {
+            server = None;
+        }
+    });
+    let error = result.expect_err("it broke").to_string();
+    assert!(error.contains("With `reconnect`"), "{error}");
 }

@@ -167,3 +167,65 @@ impl Tls {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::pki_types::PrivateKeyDer;
+    use rustls::{ServerConfig, ServerConnection};
+
+    /// A server with a certificate for `localhost`, and the certificate in PEM.
+    fn server() -> (ServerConnection, String) {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
+        let key = PrivateKeyDer::from_pem_slice(made.signing_key.serialize_pem().as_bytes()).expect("a key");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .and_then(|builder| builder.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key))
+            .expect("they belong together");
+        (ServerConnection::new(Arc::new(config)).expect("a server"), made.cert.pem())
+    }
+
+    /// Says hello and echoes; gives what came back, or why nothing did.
+    fn echo(spec: &ConnectionSpec, host: &str, server: &mut ServerConnection) -> Result<Vec<u8>, String> {
+        let client = TlsClient::load(spec)?;
+        let (mut to_server, mut plain) = (Vec::new(), Vec::new());
+        let mut tls = Tls::connect(&client, host, &mut to_server).map_err(|error| error.to_string())?;
+        tls.transmit(b"hello", &mut to_server).map_err(|error| error.to_string())?;
+        for _ in 0..10 {
+            let mut raw = to_server.as_slice();
+            while !raw.is_empty() {
+                server.read_tls(&mut raw).expect("memory");
+                server.process_new_packets().map_err(|error| error.to_string())?;
+            }
+            to_server.clear();
+            let mut heard = [0; 100];
+            if let Ok(count) = server.reader().read(&mut heard) {
+                server.writer().write_all(&heard[..count]).expect("memory");
+            }
+            let mut to_client = Vec::new();
+            while server.wants_write() {
+                server.write_tls(&mut to_client).expect("memory");
+            }
+            tls.receive(&to_client, &mut plain, &mut to_server).map_err(|error| error.to_string())?;
+        }
+        Ok(plain)
+    }
+
+    #[test]
+    fn a_certificate_is_trusted_if_it_is_named_or_if_any_is() {
+        let (mut one, pem) = server();
+        let file = std::env::temp_dir().join(format!("heddle-load-{}.pem", std::process::id()));
+        std::fs::write(&file, pem).expect("a file");
+        let named = ConnectionSpec { tls_ca: file.display().to_string(), ..ConnectionSpec::default() };
+        assert_eq!(echo(&named, "localhost", &mut one), Ok(b"hello".to_vec()));
+        let error = echo(&named, "elsewhere", &mut server().0).expect_err("another name");
+        assert!(error.contains("certificate"), "{error}");
+        let error = echo(&named, "localhost", &mut server().0).expect_err("another certificate");
+        assert!(error.contains("certificate"), "{error}");
+        let any = ConnectionSpec { tls_insecure: true, ..ConnectionSpec::default() };
+        assert_eq!(echo(&any, "localhost", &mut server().0), Ok(b"hello".to_vec()));
+        std::fs::remove_file(&file).expect("it was there");
+        assert!(TlsClient::load(&named).is_err(), "there is no such file");
+    }
+}

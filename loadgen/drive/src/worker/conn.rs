@@ -10,7 +10,7 @@ use std::io;
 use std::sync::Arc;
 
 use amqp_proto::{Config, Connection, Input, LinkId, SessionId};
-use engine_rt::{Interest, Readiness, Ready};
+use engine_rt::{Interest, Readiness, Ready, monotonic_ns};
 use load_model::chance::{Chance, Purpose};
 
 use super::consumer::{Came, Consumer};
@@ -83,8 +83,10 @@ pub(super) struct Live {
 
 /// What a worker lends to its connections.
 pub(crate) struct Surroundings<'a> {
-    /// The system's monotonic time.
+    /// The system's monotonic time, at the turn's start.
     pub now_ns: u64,
+    /// When the run began, by the same clock; far ahead until it is known.
+    pub origin_ns: u64,
     /// The servers.
     pub servers: &'a [Server],
     /// Whom we trust.
@@ -93,6 +95,15 @@ pub(crate) struct Surroundings<'a> {
     pub config: &'a Config,
     /// Where sockets are heard of.
     pub readiness: &'a Readiness,
+}
+
+impl Surroundings<'_> {
+    /// Reads the clock for what was read just now: a turn may be long, and its latency belongs to none of its messages.
+    pub fn read_clock(&self, shared: &mut Shared) {
+        if shared.has_begun {
+            shared.now_ns = shared.now_ns.max(monotonic_ns().saturating_sub(self.origin_ns));
+        }
+    }
 }
 
 /// One connection.
@@ -222,6 +233,7 @@ impl Conn {
             Ok(Received::End) => return self.end(around, shared),
             Err(error) => return self.fail(&error.to_string(), around, shared),
         };
+        around.read_clock(shared);
         let mut input = Input::new(bytes);
         loop {
             let Some(live) = &mut self.live else { return };
@@ -239,6 +251,9 @@ impl Conn {
         }
         if let Some(live) = &mut self.live {
             live.wire.keep(bytes.get(input.consumed()..).unwrap_or_default());
+            if self.stage == Stage::Closing && live.machine.is_closed() {
+                return self.down(around.now_ns);
+            }
         }
         self.after_input(shared);
     }
@@ -401,6 +416,8 @@ impl Conn {
         {
             self.handle_event(event, around, shared);
         }
+        let held = self.producers.iter_mut().filter(|producer| producer.stopped == Stop::Held);
+        held.for_each(|producer| producer.count_due(shared));
         self.is_dirty |= self.live.as_ref().is_some_and(|live| !live.wire.out.is_empty());
         if self.by_ns > around.now_ns {
             return;

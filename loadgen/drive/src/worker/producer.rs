@@ -21,8 +21,9 @@ use super::shared::Shared;
 use super::transaction::Transactions;
 use crate::client::Front;
 
-/// How many due messages that cannot be sent are counted in one turn, at most: the rest in the next ones.
-const COUNTED_PER_TURN: u32 = 4096;
+/// How many due messages that cannot be sent are counted at a time, at most: a millisecond's work. The rest is counted later, at the
+/// end of the interval at last.
+const COUNTED_MAX: u64 = 1 << 16;
 
 /// Why a producer sends no more for now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -258,17 +259,24 @@ impl Producer {
 
     /// Something is due, and the server is in its way.
     pub fn hold(&mut self, shared: &mut Shared) -> Stop {
-        self.held_since_ns.get_or_insert(shared.now_ns);
-        self.count_held(shared);
+        // In a closed loop waiting for the server is all there is to it.
+        if self.schedule.is_some() && shared.has_begun {
+            self.held_since_ns.get_or_insert(shared.now_ns);
+            self.count_due(shared);
+        }
         Stop::Held
     }
 
     /// Counts what became due while it is held.
-    fn count_held(&mut self, shared: &mut Shared) {
+    pub fn count_due(&mut self, shared: &mut Shared) {
+        self.count_some(COUNTED_MAX, shared);
+    }
+
+    fn count_some(&mut self, max: u64, shared: &mut Shared) {
         let (now_ns, stop_ns) = (shared.now_ns, shared.stop_ns);
         let Some((schedule, number)) = &mut self.counted else { return };
         let Some(tally) = shared.tallies.get_mut(self.group as usize) else { return };
-        for _ in 0..COUNTED_PER_TURN {
+        for _ in 0..max {
             if schedule.due_ns() > now_ns || schedule.due_ns() >= stop_ns || *number >= self.quota {
                 break;
             }
@@ -295,7 +303,7 @@ impl Producer {
     /// An interval ends: what it was held up so far, and what became due, belongs to it.
     pub fn end_interval(&mut self, shared: &mut Shared) {
         if let Some(since_ns) = self.held_since_ns {
-            self.count_held(shared);
+            self.count_some(u64::MAX, shared);
             self.count_blocked(since_ns, shared);
             self.held_since_ns = Some(shared.now_ns);
         }

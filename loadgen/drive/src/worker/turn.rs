@@ -1,6 +1,6 @@
 //! The turns of a worker, and what it tells.
 //!
-//! Guarantees: the clock is read before and after each wait, and nowhere else; a turn does what is there and ends; orders are heard
+//! Guarantees: the clock is read before and after each wait, and once for everything that one read gave; a turn does what is there and ends; orders are heard
 //! within `ORDERS_NS`; intervals end at whole seconds of the run, however long a turn took.
 
 use std::io;
@@ -171,6 +171,7 @@ impl Worker {
         let mut worked = !ready.is_empty();
         let around = Surroundings {
             now_ns,
+            origin_ns: self.origin_ns,
             servers: &self.servers,
             tls: self.tls.as_ref(),
             config: &self.config,
@@ -182,6 +183,9 @@ impl Worker {
                 conn.handle_ready(*event, &mut self.scratch, &around, &mut self.shared);
                 self.dirty.push(index);
             }
+        }
+        if worked {
+            around.read_clock(&mut self.shared);
         }
         while let Some(who) = self.shared.wakes.take_due(self.shared.now_ns).filter(|_| self.shared.has_begun) {
             worked = true;
@@ -216,6 +220,7 @@ impl Worker {
     fn flush(&mut self, now_ns: u64) {
         let around = Surroundings {
             now_ns,
+            origin_ns: self.origin_ns,
             servers: &self.servers,
             tls: self.tls.as_ref(),
             config: &self.config,
