@@ -39,7 +39,7 @@ fn run_whole(scenario: &Scenario, workers: u32) -> RunResult {
     assert_eq!(all.sent, scenario.count, "{all:?}");
     assert_eq!((audit.lost, audit.duplicates, audit.reordered), (0, 0, 0), "{audit:?}");
     assert_eq!((audit.corrupt, audit.foreign, audit.in_doubt), (0, 0, 0), "{audit:?}");
-    assert_eq!(all.refused, 0);
+    assert_eq!((all.refused, audit.not_checked.as_str()), (0, ""));
     result
 }
 

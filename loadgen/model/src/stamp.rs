@@ -20,6 +20,10 @@ const SUM_STEP: usize = 64;
 
 const _: () = assert!(STAMP_BYTES as u64 == crate::scenario::BODY_MIN);
 
+/// Where words begin at addresses of words, so that the sum goes over words at once.
+#[repr(align(8))]
+struct Aligned([u8; STAMP_BYTES]);
+
 /// What a message is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -59,7 +63,8 @@ impl Stamp {
     /// The stamp of a body of `body_bytes` octets, whose filler has the sum `filler_sum` (`FillerSums::sum`).
     #[inline]
     pub fn seal(&self, body_bytes: usize, filler_sum: u32) -> [u8; STAMP_BYTES] {
-        let mut stamp = [0; STAMP_BYTES];
+        let mut aligned = Aligned([0; STAMP_BYTES]);
+        let stamp = &mut aligned.0;
         let length = u32::try_from(body_bytes).unwrap_or(u32::MAX);
         let kind = u16::from(self.kind == Kind::Reply);
         let (head, tail) = stamp.split_at_mut(16);
@@ -73,7 +78,7 @@ impl Stamp {
         tail[16..20].copy_from_slice(&length.to_le_bytes());
         let sum = crc32c::crc32c_append(filler_sum, &stamp[..SUM_AT]);
         stamp[SUM_AT..].copy_from_slice(&sum.to_le_bytes());
-        stamp
+        aligned.0
     }
 
     /// The stamp of a body of this run.

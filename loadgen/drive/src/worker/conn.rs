@@ -435,14 +435,12 @@ impl Conn {
 
     /// Closes it; what the server answers to that is waited for, for a while.
     pub fn close(&mut self, around: &Surroundings<'_>, shared: &mut Shared) {
-        let scenario = Arc::clone(&shared.scenario);
-        let Some(spec) = scenario.groups.get(self.planned.group as usize) else { return };
         let Some(live) = &mut self.live else { return };
         // What was decided on leaves before.
         live.machine.poll_output(around.now_ns, &mut live.wire.out);
         live.machine.close(None, around.now_ns, &mut live.wire.out);
         self.producers.iter_mut().for_each(|producer| producer.left(shared));
-        self.consumers.iter_mut().for_each(|consumer| consumer.left(spec, shared));
+        self.consumers.iter_mut().for_each(|consumer| consumer.left());
         self.enter(Stage::Closing, around.now_ns + CLOSE_NS);
         self.is_dirty = true;
     }

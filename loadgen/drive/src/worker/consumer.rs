@@ -240,10 +240,14 @@ impl Consumer {
         }
     }
 
-    /// Its connection ends, everything being decided on: nothing comes again, but a topic's messages are missed until it is back.
-    pub fn left(&mut self, spec: &Group, shared: &mut Shared) {
+    /// Its connection ends, everything being decided on: nothing comes again.
+    pub fn left(&mut self) {
         self.link = None;
         self.relay = None;
+    }
+
+    /// It will be away while messages are sent: a topic does not keep them.
+    pub fn goes_away(&mut self, spec: &Group, shared: &mut Shared) {
         if let Some(place) = shared.places.get_mut(self.place) {
             place.was_away |= spec.pattern == Pattern::Topic;
         }

@@ -248,7 +248,10 @@ impl Conn {
 
     /// Ends it on purpose: producers send nothing more, consumers use up their credit, and when nothing is under way it is closed.
     pub fn leave(&mut self, around: &Surroundings<'_>, shared: &mut Shared) {
+        let scenario = Arc::clone(&shared.scenario);
+        let Some(spec) = scenario.groups.get(self.planned.group as usize) else { return };
         let Some(live) = self.live.as_mut().filter(|_| self.stage == Stage::Up) else { return };
+        self.consumers.iter_mut().for_each(|consumer| consumer.goes_away(spec, shared));
         for link in self.consumers.iter().filter_map(|consumer| consumer.link) {
             live.machine.drain(link);
             live.draining += 1;
