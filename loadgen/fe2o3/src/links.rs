@@ -10,8 +10,13 @@ use fe2o3_amqp::types::definitions::{ReceiverSettleMode, SenderSettleMode};
 use fe2o3_amqp::types::messaging::{Source, Target};
 use fe2o3_amqp::types::primitives::{Array, Symbol};
 use fe2o3_amqp::{Connection, Receiver, Sender, Session};
-use load_model::scenario::{Group, Pattern, Scenario, Settle};
+use load_model::scenario::{ConnectionSpec, Group, Pattern, Scenario, Settle};
+use percent_encoding::percent_decode_str;
+use tokio::net::TcpStream;
+use url::{Host, Url};
 
+/// What a URL without a port means.
+const PORT: u16 = 5672;
 /// How long a connection and its links may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Transfers under way to a session: a link's credit holds them back, the session never does.
@@ -91,17 +96,18 @@ async fn connect(
     let servers = &scenario.servers;
     let place = (worker as usize + number as usize) % servers.len().max(1);
     let server = servers.get(place).ok_or("the scenario names no server")?;
-    let spec = &scenario.connection;
-    let profile = if spec.user.is_empty() {
-        SaslProfile::Anonymous
-    } else {
-        SaslProfile::Plain { username: spec.user.clone(), password: spec.password.clone() }
-    };
-    let container = format!("heddle-load-fe2o3-{}-{worker}-{number}", std::process::id());
-    let builder =
-        Connection::builder().container_id(container).max_frame_size(spec.max_frame_size).sasl_profile(profile);
-    let opened = in_time(builder.open(server.as_str())).await?;
-    let mut connection = opened.map_err(|error| format!("cannot connect to {}: {error}", without_password(server)))?;
+    let Server { host, port, profile } = Server::read(server, &scenario.connection)?;
+    let stream = in_time(TcpStream::connect((host.as_str(), port))).await?;
+    let stream = stream.and_then(|stream| stream.set_nodelay(true).map(|()| stream));
+    let stream = stream.map_err(|error| format!("cannot connect to {host}:{port}: {error}"))?;
+    let builder = Connection::builder()
+        .container_id(format!("heddle-load-fe2o3-{}-{worker}-{number}", std::process::id()))
+        .scheme("amqp")
+        .hostname(host.as_str())
+        .max_frame_size(scenario.connection.max_frame_size)
+        .sasl_profile(profile);
+    let opened = in_time(builder.open_with_stream(stream)).await?;
+    let mut connection = opened.map_err(|error| format!("cannot open a connection to {host}:{port}: {error}"))?;
     let builder = Session::builder().incoming_window(SESSION_WINDOW).outgoing_window(SESSION_WINDOW);
     let begun = in_time(builder.begin(&mut connection)).await?;
     let session = begun.map_err(|error| format!("cannot begin a session: {error}"))?;
@@ -113,11 +119,37 @@ async fn in_time<T>(doing: impl Future<Output = T>) -> Result<T, String> {
     tokio::time::timeout(CONNECT_TIMEOUT, doing).await.map_err(|_| format!("the server did not answer for {seconds} s"))
 }
 
-/// A server's URL for people.
-fn without_password(url: &str) -> String {
-    match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
-        _ => url.to_owned(),
+/// What a server's URL says. The stream is made here, since fe2o3-amqp leaves Nagle's algorithm on, which holds messages back for as
+/// long as the server's delayed acknowledgements take: 40 ms.
+struct Server {
+    host: String,
+    port: u16,
+    profile: SaslProfile,
+}
+
+impl Server {
+    /// Reads a URL; credentials in it come before those of all connections.
+    fn read(url: &str, spec: &ConnectionSpec) -> Result<Self, String> {
+        // Nothing of it is shown: it may have a password in it.
+        let parsed = Url::parse(url).ok().filter(|url| url.scheme() == "amqp");
+        let found = parsed.as_ref().and_then(|url| Some((url, host(&url.host()?))));
+        let (url, host) = found.ok_or("a server's URL is amqp://[user:password@]host[:port]")?;
+        let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let (username, password) = match url.username() {
+            "" => (spec.user.clone(), spec.password.clone()),
+            user => (decoded(user), decoded(url.password().unwrap_or_default())),
+        };
+        let profile =
+            if username.is_empty() { SaslProfile::Anonymous } else { SaslProfile::Plain { username, password } };
+        Ok(Self { host, port: url.port().unwrap_or(PORT), profile })
+    }
+}
+
+/// A host as it is looked up: without the brackets of an IPv6 address.
+fn host(host: &Host<&str>) -> String {
+    match host {
+        Host::Ipv6(address) => address.to_string(),
+        other => other.to_string(),
     }
 }
 
@@ -136,4 +168,24 @@ fn capabilities(group: &Group, address: &str) -> Array<Symbol> {
         Pattern::Queue | Pattern::RequestReply => "queue",
     };
     Array::from(vec![Symbol::from(capability)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_says_where_and_who() {
+        let spec = ConnectionSpec { user: "all".to_owned(), ..ConnectionSpec::default() };
+        let read = |url| Server::read(url, &spec).map(|server| (server.host, server.port, server.profile));
+        let (host, port, profile) = read("amqp://me:p%40ss@broker:5673").expect("it is one");
+        assert_eq!((&*host, port), ("broker", 5673));
+        assert!(matches!(profile, SaslProfile::Plain { username, password } if username == "me" && password == "p@ss"));
+        let (host, port, profile) = read("amqp://[::1]").expect("it is one");
+        assert_eq!((&*host, port), ("::1", PORT));
+        assert!(matches!(profile, SaslProfile::Plain { username, .. } if username == "all"));
+        for wrong in ["broker:5672", "http://broker", "amqp://"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
 }

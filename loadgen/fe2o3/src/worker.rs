@@ -148,7 +148,9 @@ impl Worker<'_> {
             let is_over = now_ns >= stop_ns.saturating_add(self.scenario.drain.0);
             let is_silent = now_ns >= last_ns.max(stop_ns).saturating_add(QUIET_NS);
             if is_over || (is_silent && self.board.with(|notes| notes.is_quiet())) {
-                tell(now_ns)?;
+                if now_ns > next_ns - INTERVAL_NS {
+                    tell(now_ns)?;
+                }
                 return Ok(!is_silent);
             }
         }
