@@ -22,8 +22,8 @@ use crate::links::Connector;
 use crate::producer::{Filler, Producer};
 use crate::support;
 
-/// Orders that a worker has not looked at yet; a coordinator gives three in all.
-const ORDERS_MAX: usize = 4;
+/// Orders that a worker has not looked at yet; a coordinator gives a few in all, and a worker looks at one each tick.
+const ORDERS_MAX: usize = 16;
 /// How often orders are looked at, and intervals ended: tokio's timers know no finer.
 const TICK: Duration = Duration::from_millis(1);
 /// How long nothing may come, behind the last message that was sent, until the rest is not waited for, nanoseconds.
