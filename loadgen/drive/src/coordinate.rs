@@ -58,6 +58,7 @@ pub fn run(
         collector: Collector::new(scenario, count),
         drain_ns: scenario.drain.0,
         begun: None,
+        is_measured: false,
         stop_at_ns: None,
         made_ns: monotonic_ns(),
     };
@@ -81,6 +82,8 @@ struct Run<'a> {
     collector: Collector,
     drain_ns: u64,
     begun: Option<Begun>,
+    /// Whether workers were told what is measured.
+    is_measured: bool,
     /// What workers were told of the end.
     stop_at_ns: Option<u64>,
     made_ns: u64,
@@ -107,6 +110,7 @@ impl Run<'_> {
                     if stop.load(Ordering::Relaxed) && !std::mem::replace(&mut is_interrupted, true) {
                         self.collector.interrupt(at_ns);
                     }
+                    self.order_measure()?;
                     self.order_stop()?;
                     let last_ns = self.stop_at_ns.map(|stop_ns| stop_ns + self.drain_ns + LAST_WORDS_NS);
                     if last_ns.is_some_and(|last_ns| at_ns > last_ns) {
@@ -136,7 +140,18 @@ impl Run<'_> {
         let origin_ns = now_ns + LEAD_NS;
         self.order(|handle| Order::Start { origin_ns: origin_ns.saturating_add_signed(handle.clock_offset_ns), run })?;
         self.begun = Some(Begun { origin_ns, wall_ms: wall_ms + LEAD_NS / 1_000_000 });
+        self.order_measure()?;
         self.order_stop()
+    }
+
+    /// Tells workers what is measured, once it is known.
+    fn order_measure(&mut self) -> Result<(), RunError> {
+        match self.collector.measure_from() {
+            Some(from_ns) if !std::mem::replace(&mut self.is_measured, true) => {
+                self.order(|_| Order::Measure { from_ns })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Tells workers when to stop, as soon as it is known and whenever it becomes sooner.

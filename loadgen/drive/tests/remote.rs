@@ -64,6 +64,7 @@ fn play_one(share: Share, given: &flume::Receiver<Order>, tell: &flume::Sender<T
                 counts: Counts::default(),
                 latencies: Latencies::default(),
             })),
+            Order::Measure { .. } => {}
             Order::Stop { .. } => {
                 say(Told::Done { worker, ledger: Ledger::default() });
                 return;

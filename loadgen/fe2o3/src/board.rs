@@ -9,7 +9,7 @@ use std::rc::Rc;
 use engine_rt::monotonic_ns;
 use load_model::arrivals::Schedule;
 use load_model::interval::{Counts, Interval};
-use load_model::latency::Latencies;
+use load_model::latency::{Latencies, Metric};
 use load_model::ledger::{Budget, LEDGER_BYTES_MAX, Ledger, Place, Sent, Sequences};
 
 /// What is noted, shared by all tasks of a worker.
@@ -22,6 +22,7 @@ impl Board {
         Self(Rc::new(RefCell::new(Notes {
             origin_ns: 0,
             run: 0,
+            measure_from_ns: 0,
             stop_ns: u64::MAX,
             groups: (0..groups).map(|_| GroupNotes::default()).collect(),
             producers: Vec::new(),
@@ -60,6 +61,8 @@ pub(crate) struct Notes {
     pub origin_ns: u64,
     /// Which run it is.
     pub run: u32,
+    /// What began before and ends behind it is not measured (`Order::Measure`).
+    pub measure_from_ns: u64,
     /// Nothing that is due from here on is sent.
     pub stop_ns: u64,
     pub groups: Vec<GroupNotes>,
@@ -104,6 +107,13 @@ impl Notes {
     /// A group, which every task has.
     pub fn group(&mut self, group: u32) -> &mut GroupNotes {
         self.groups.get_mut(group as usize).expect("links are made of groups of the scenario")
+    }
+
+    /// Notes what took from one time of the run until another.
+    pub fn record(&mut self, group: u32, metric: Metric, (since_ns, now_ns): (u64, u64)) {
+        if since_ns >= self.measure_from_ns || now_ns < self.measure_from_ns {
+            self.group(group).latencies.record(metric, now_ns.saturating_sub(since_ns));
+        }
     }
 
     /// A producer, which has noted itself.

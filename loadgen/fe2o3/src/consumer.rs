@@ -76,7 +76,7 @@ impl Consumer {
             group.counts.received += 1;
             group.counts.received_bytes += octets.len() as u64;
             if let Some(due_ns) = due_ns {
-                group.latencies.record(Metric::Receive, now_ns.saturating_sub(due_ns));
+                notes.record(self.group, Metric::Receive, (due_ns, now_ns));
             }
         });
     }

@@ -132,13 +132,13 @@ impl Producer {
         let closed = self.schedule.is_none();
         self.board.with(|notes| {
             notes.producer(self.index).sent += 1;
-            let group = notes.group(self.group);
-            group.counts.sent += 1;
-            group.counts.sent_bytes += bytes;
+            let counts = &mut notes.group(self.group).counts;
+            counts.sent += 1;
+            counts.sent_bytes += bytes;
             if closed {
-                group.counts.due += 1;
+                counts.due += 1;
             } else if sent.due_ns >= held_until_ns {
-                group.latencies.record(Metric::Lag, sent.sent_ns - sent.due_ns);
+                notes.record(self.group, Metric::Lag, (sent.due_ns, sent.sent_ns));
             }
         });
     }
@@ -163,13 +163,12 @@ fn note_outcome(board: &Board, (index, group): (usize, u32), sent: &Sent, outcom
     board.with(|notes| {
         notes.last_ns = now_ns;
         notes.settled(index, sent.sequence);
-        let notes_of_group = notes.group(group);
         if let Outcome::Accepted(_) = outcome {
-            notes_of_group.counts.accepted += 1;
-            notes_of_group.latencies.record(Metric::Accept, now_ns.saturating_sub(sent.due_ns));
-            notes_of_group.latencies.record(Metric::Service, now_ns.saturating_sub(sent.sent_ns));
+            notes.group(group).counts.accepted += 1;
+            notes.record(group, Metric::Accept, (sent.due_ns, now_ns));
+            notes.record(group, Metric::Service, (sent.sent_ns, now_ns));
         } else {
-            notes_of_group.counts.refused += 1;
+            notes.group(group).counts.refused += 1;
             let Notes { producers, budget, .. } = notes;
             if let Some(producer) = producers.get_mut(index) {
                 producer.refused.insert(sent.sequence, budget);

@@ -130,8 +130,10 @@ impl Worker<'_> {
         let mut next_ns = INTERVAL_NS;
         loop {
             tokio::time::sleep(TICK).await;
-            if let Some(Order::Stop { at_ns }) = self.order()? {
-                self.board.with(|notes| notes.stop_ns = at_ns);
+            match self.order()? {
+                Some(Order::Measure { from_ns }) => self.board.with(|notes| notes.measure_from_ns = from_ns),
+                Some(Order::Stop { at_ns }) => self.board.with(|notes| notes.stop_ns = at_ns),
+                _ => {}
             }
             if let Some(why) = self.board.with(|notes| notes.failure.take()) {
                 return Err(End::Failed(why));

@@ -145,6 +145,11 @@ impl Collector {
         Some(view)
     }
 
+    /// Where the warm-up ends, nanoseconds of the run; absent as long as it is not known. It stays.
+    pub fn measure_from(&self) -> Option<u64> {
+        self.warm_up_end_ns
+    }
+
     /// When workers are to send nothing more, nanoseconds of the run; absent as long as it is not known. It may become sooner.
     pub fn stop_at(&self) -> Option<u64> {
         self.stop_at_ns

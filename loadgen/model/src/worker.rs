@@ -41,6 +41,12 @@ pub enum Order {
         #[serde(default)]
         run: u32,
     },
+    /// What was due before this time of the run and ends behind it gives no latency: it belongs to the warm-up. Counted by when they
+    /// end, messages of the warm-up that took long would be among those that are measured, and none would be missing for them.
+    Measure {
+        /// Nanoseconds of the run.
+        from_ns: u64,
+    },
     /// Nothing that is due at or after this time of the run is sent.
     Stop {
         /// Nanoseconds of the run.

@@ -135,15 +135,13 @@ impl Consumer {
         }
         shared.came += 1;
         let Some(tally) = shared.tallies.get_mut(self.group as usize) else { return };
-        // On another machine a clock may be behind by what is told with the result.
-        let latency_ns = shared.now_ns.saturating_sub(stamp.due_ns);
         if self.duty == Duty::Replies {
             tally.counts.replies += 1;
-            tally.record(Metric::Round, latency_ns);
+            tally.record(Metric::Round, stamp.due_ns, shared.now_ns);
         } else {
             tally.counts.received += 1;
             tally.counts.received_bytes += bytes as u64;
-            tally.record(Metric::Receive, latency_ns);
+            tally.record(Metric::Receive, stamp.due_ns, shared.now_ns);
         }
     }
 
@@ -207,7 +205,7 @@ impl Consumer {
         let before = self.unconfirmed.len();
         self.unconfirmed.retain_mut(|(from, to, since_ns)| {
             while within(*from) {
-                tally.record(Metric::Settle, now_ns - *since_ns);
+                tally.record(Metric::Settle, *since_ns, now_ns);
                 if from == to {
                     return false;
                 }

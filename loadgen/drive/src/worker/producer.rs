@@ -190,7 +190,7 @@ impl Producer {
                 if due_ns > self.held_until_ns
                     && let Some(tally) = shared.tallies.get_mut(self.group as usize)
                 {
-                    tally.record(Metric::Lag, now_ns - due_ns);
+                    tally.record(Metric::Lag, due_ns, now_ns);
                 }
             }
             sent += 1;
@@ -350,8 +350,8 @@ impl Producer {
     fn accepted(&self, times: Times, shared: &mut Shared) {
         if let Some(tally) = shared.tallies.get_mut(self.group as usize) {
             tally.counts.accepted += 1;
-            tally.record(Metric::Accept, shared.now_ns - times.due_ns);
-            tally.record(Metric::Service, shared.now_ns - times.sent_ns);
+            tally.record(Metric::Accept, times.due_ns, shared.now_ns);
+            tally.record(Metric::Service, times.sent_ns, shared.now_ns);
         }
     }
 
@@ -381,7 +381,7 @@ impl Producer {
         if let Some(tally) = shared.tallies.get_mut(self.group as usize) {
             if is_accepted {
                 tally.counts.committed += 1;
-                tally.record(Metric::Settle, shared.now_ns - ended.since_ns);
+                tally.record(Metric::Settle, ended.since_ns, shared.now_ns);
             } else {
                 tally.counts.rolled_back += 1;
             }

@@ -261,6 +261,9 @@ impl Worker {
         loop {
             match self.orders.try_recv() {
                 Ok(Order::Start { origin_ns, run }) => (self.origin_ns, self.shared.run) = (origin_ns, run),
+                Ok(Order::Measure { from_ns }) => {
+                    self.shared.tallies.iter_mut().for_each(|tally| tally.measure_from_ns = from_ns);
+                }
                 Ok(Order::Stop { at_ns }) => self.shared.stop_ns = self.shared.stop_ns.min(at_ns),
                 Err(flume::TryRecvError::Empty) => return Some(()),
                 Ok(Order::Abort) | Err(flume::TryRecvError::Disconnected) => return None,
