@@ -9,6 +9,7 @@ use crate::exit::HELP;
 use crate::report::ReportCommand;
 use crate::run::RunCommand;
 use crate::sink::SinkCommand;
+use crate::sweep::SweepCommand;
 use crate::worker::WorkerCommand;
 
 const RUN_EXAMPLES: &str = "Examples:\n  heddle load run --rate 10000 --duration 30s\n  heddle load run --rate 50k --arrivals poisson --size 100 --queues 16 \
@@ -30,6 +31,13 @@ pub enum LoadCommand {
                             said that they may differ."
     )]
     Compare(CompareCommand),
+    /// Find the curve of latency over throughput, its knee, and the highest rate that holds a service level.
+    #[command(
+        after_help = "Examples:\n  heddle load sweep --slo 'p99.9<2ms' --size 100\n  heddle load sweep orders.toml --slo 'p99<5ms' --step-duration \
+                            20s --output sweep-2-cores --server-cores 2\n\nExit status: 0 a rate holds, 3 none does, 5 messages were lost; others as \
+                            of `run`."
+    )]
+    Sweep(Box<SweepCommand>),
     /// Write the reports of a result anew.
     #[command(
         after_help = "Examples:\n  heddle load report load-results/2026-01-02T03-04-05Z/result.json\n  heddle load report result.json --output \
@@ -58,6 +66,7 @@ impl LoadCommand {
         let done = match self {
             Self::Run(command) => command.execute(),
             Self::Compare(command) => command.execute(),
+            Self::Sweep(command) => command.execute(),
             Self::Report(command) => command.execute(),
             Self::Worker(command) => command.execute(),
             Self::Sink(command) => command.execute(),

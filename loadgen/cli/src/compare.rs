@@ -63,8 +63,7 @@ impl CompareCommand {
 
     fn print(&self, comparison: &Comparison) -> io::Result<()> {
         if self.json {
-            let text = serde_json::to_string_pretty(comparison)?;
-            return writeln!(io::stdout(), "{text}");
+            return io::stdout().write_all(load_report::json::comparison(comparison).as_bytes());
         }
         let colour = of_terminal(io::stdout().is_terminal());
         io::stdout().write_all(load_report::text::comparison(comparison, colour).as_bytes())

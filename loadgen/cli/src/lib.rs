@@ -10,6 +10,7 @@ mod options;
 mod report;
 mod run;
 mod sink;
+mod sweep;
 mod worker;
 
 pub use command::LoadCommand;

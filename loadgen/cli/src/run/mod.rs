@@ -8,8 +8,8 @@ mod output;
 mod screen;
 mod stop;
 
-pub use command::RunCommand;
-pub use files::report;
+pub use command::{RunCommand, SurroundingOptions};
+pub use files::{folder_of, report};
 pub use output::{Keep, Output, Print};
-pub use screen::{Live, of_terminal};
+pub use screen::{Live, Screen, of_terminal};
 pub use stop::stop_at_signal;
