@@ -8,6 +8,7 @@ mod command_line;
 mod durability;
 mod large;
 mod lifetime;
+mod load;
 mod network;
 mod observing;
 mod peer;

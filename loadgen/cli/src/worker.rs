@@ -1,5 +1,6 @@
 //! `heddle load worker`: a process that loads for coordinators on other machines.
 
+use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 
@@ -48,9 +49,14 @@ impl WorkerCommand {
         let listener = TcpListener::bind(self.listen).map_err(failed)?;
         engine_rt::raise_open_files();
         let address = listener.local_addr().map_err(failed)?;
-        eprintln!("worker: listens on {address}, {threads} threads");
+        say(&format!("listens on {address}, {threads} threads"));
         let site = Site { token, cores, threads, now: engine_rt::monotonic_ns, start: load::start };
-        site.serve(&listener, |event| eprintln!("worker: {event}")).map_err(failed)?;
+        site.serve(&listener, say).map_err(failed)?;
         Ok(Exit::Fine)
     }
+}
+
+/// Says something on the error output. Whoever read it may be gone, which is no reason to end.
+fn say(text: &str) {
+    let _ = writeln!(io::stderr(), "worker: {text}");
 }

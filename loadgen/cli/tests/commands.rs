@@ -1,0 +1,261 @@
+//! The program `heddle-load` from outside: what it says, what it writes, how it ends; against doubles whose faults are known.
+//!
+//! Whether a run on a machine that does other things as well is valid cannot be promised, so that tests hold what the result says
+//! against the status: the two must agree.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use load_drive::double::{Behaviour, Double, DoubleSpec};
+use load_model::result::RunResult;
+use tempfile::TempDir;
+
+fn heddle_load(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_heddle-load"));
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    heddle_load(arguments).output().expect("the program runs")
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn double(behaviour: &str) -> Double {
+    let behaviour: Behaviour = behaviour.parse().expect("a behaviour");
+    Double::start(DoubleSpec::local(behaviour)).expect("it starts")
+}
+
+/// A short run against a double; gives its status and its result.
+fn load(double: &Double, more: &[&str]) -> (i32, RunResult) {
+    let url = double.url();
+    let base = [
+        "run",
+        "--server",
+        &url,
+        "--rate",
+        "500",
+        "--warm-up",
+        "1s",
+        "--duration",
+        "2s",
+        "--drain",
+        "2s",
+        "--floor",
+        "off",
+        "--json",
+    ];
+    let output = run(&[&base, more].concat());
+    let result = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", said(&output)));
+    (output.status.code().expect("it ends by itself"), result)
+}
+
+/// What a status has to be by the result, if nothing is faulty.
+fn expected(result: &RunResult) -> i32 {
+    let holds = result.requirements.iter().all(|requirement| requirement.holds);
+    match (result.verdict.valid, holds) {
+        (false, _) => 4,
+        (true, false) => 3,
+        (true, true) => 0,
+    }
+}
+
+#[test]
+fn every_command_helps_with_examples() {
+    for command in ["run", "compare", "report", "worker", "sink"] {
+        let output = run(&[command, "--help"]);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success() && text.contains("Examples:\n  heddle load "), "{command}: {text}");
+    }
+    assert_eq!(run(&[]).status.code(), Some(2));
+}
+
+#[test]
+fn mistakes_are_answered_before_anything_is_done() {
+    let folder = TempDir::new().expect("a folder");
+    let scenario = folder.path().join("scenario.toml");
+    std::fs::write(&scenario, "durations = 3\n").expect("a file");
+    let scenario = scenario.to_str().expect("text");
+    for (line, told) in [
+        (&["run", "--rate", "many"][..], "write 500, 10k"),
+        (&["run", "--size", "1"], "every message carries 40"),
+        (&["run", scenario], "unknown field `durations`"),
+        (&["run", "--require", "p99.9<2"], "a time with its unit"),
+        (&["run", "--require", "speed>3"], "there is no figure"),
+        (&["run", "--cores", "9999"], "core 9999"),
+        (&["run", "--server", "amqp://nowhere.invalid"], "nowhere.invalid"),
+        (&["run", "--server-http", "https://a"], "http://127.0.0.1:8161/state"),
+        (&["worker", "--listen", "0.0.0.0:0"], "--token-file"),
+        (&["compare", "/nowhere/a.json", "/nowhere/b.json"], "cannot read /nowhere/a.json"),
+        (&["report", "/nowhere"], "cannot read /nowhere"),
+        (&["sink", "--behaviour", "odd"], "write sink, relay"),
+    ] {
+        let output = run(&[line, if line[0] == "run" { &["--no-files"] } else { &[] }].concat());
+        assert_eq!(output.status.code(), Some(2), "{line:?}: {}", said(&output));
+        assert!(said(&output).contains(told), "{line:?}: {}", said(&output));
+    }
+}
+
+#[test]
+fn a_dry_run_prints_what_options_and_file_come_to() {
+    let output =
+        run(&["run", "--rate", "20k", "--topics", "2", "--consumers", "8", "--password", "secret", "--dry-run"]);
+    let text = String::from_utf8(output.stdout).expect("text");
+    let scenario = load_model::scenario::Scenario::parse(&text).expect("it is one");
+    assert_eq!((scenario.groups[0].addresses, scenario.groups[0].consumers), (2, 8));
+    assert!(!text.contains("secret"), "{text}");
+}
+
+#[test]
+fn a_server_that_is_not_there_is_said_with_its_address() {
+    let double = double("sink");
+    let url = double.url();
+    double.stop().expect("it ends");
+    let output = run(&["run", "--server", &url, "--no-files"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains(url.trim_start_matches("amqp://")), "{}", said(&output));
+}
+
+#[test]
+fn a_run_writes_reports_that_can_be_made_anew_and_compared() {
+    let double = double("relay");
+    let folder = TempDir::new().expect("a folder");
+    let out = folder.path().join("out");
+    let (status, result) = load(&double, &["--output", out.to_str().expect("text"), "--require", "lost=0"]);
+    assert_eq!(status, expected(&result));
+    assert!(result.total.counts.received > 0 && result.audit.lost == 0, "{:?}", result.audit);
+    let files = ["result.json", "report.html", "timeline.csv", "percentiles.csv", "intervals.hlog", "scenario.toml"];
+    for name in files {
+        let written = std::fs::read_to_string(out.join(name)).unwrap_or_default();
+        assert!(!written.is_empty(), "{name}");
+    }
+    let log = std::fs::read_to_string(out.join("intervals.hlog")).expect("text");
+    assert!(log.lines().filter(|line| line.starts_with("Tag=receive,")).count() >= 3, "{log}");
+
+    let again = folder.path().join("again");
+    let (out, again) = (out.to_str().expect("text"), again.to_str().expect("text"));
+    let output = run(&["report", out, "--output", again]);
+    assert!(output.status.success(), "{}", said(&output));
+    let page = |folder: &str| std::fs::read(Path::new(folder).join("report.html")).expect("a page");
+    assert!(page(out) == page(again), "the same result is the same page");
+
+    let compared = run(&["compare", out, again, "--json"]);
+    assert!(compared.status.success(), "{}", said(&compared));
+    let comparison: load_model::compare::Comparison = serde_json::from_slice(&compared.stdout).expect("a comparison");
+    assert!(comparison.differences.is_empty() && !comparison.rows.is_empty());
+}
+
+#[test]
+fn statuses_say_what_was_found() {
+    let (status, result) = load(&double("relay"), &["--no-files", "--require", "rate>100M"]);
+    assert_eq!(status, expected(&result));
+    assert!(!result.requirements[0].holds);
+
+    let (status, result) = load(&double("lossy:lose=100"), &["--no-files"]);
+    assert!(result.audit.lost > 0, "{:?}", result.audit);
+    assert_eq!(status, 5, "{:?}", result.verdict);
+
+    // The last duration given counts; of less than a second rates are chance.
+    let (status, result) = load(&double("relay"), &["--no-files", "--count", "20"]);
+    assert_eq!(status, 4, "{:?}", result.verdict);
+}
+
+/// A program that goes on; it is killed when the test is done with it.
+struct Going(Child);
+
+impl Drop for Going {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Starts a program and reads its error output up to the first line that has `text` in it; gives that line.
+fn start(mut command: Command, text: &str) -> (Going, BufReader<std::process::ChildStderr>, String) {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program runs");
+    let mut lines = BufReader::new(child.stderr.take().expect("it is piped"));
+    let going = Going(child);
+    loop {
+        let mut line = String::new();
+        assert!(lines.read_line(&mut line).expect("text") > 0, "it ended before it said {text:?}");
+        if line.contains(text) {
+            return (going, lines, line);
+        }
+    }
+}
+
+fn get(address: SocketAddr, path: &str) -> String {
+    use std::io::{Read as _, Write as _};
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).expect("asked");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    answer
+}
+
+#[test]
+fn an_interrupted_run_shows_metrics_and_still_reports() {
+    let double = double("relay");
+    let url = double.url();
+    let line = [
+        "run",
+        "--server",
+        &url,
+        "--rate",
+        "100",
+        "--duration",
+        "1h",
+        "--warm-up",
+        "1s",
+        "--no-files",
+        "--json",
+        "--prometheus",
+        "0",
+    ];
+    let (mut going, mut lines, said) = start(heddle_load(&line), "metrics at http://");
+    let address = said.trim().trim_start_matches("metrics at http://").trim_end_matches("/metrics");
+    let address: SocketAddr = address.parse().expect("an address");
+    loop {
+        let mut line = String::new();
+        assert!(lines.read_line(&mut line).expect("text") > 0, "it ended");
+        if line.starts_with("measuring") {
+            break;
+        }
+    }
+    assert!(get(address, "/metrics").contains("heddle_load_"), "{}", get(address, "/metrics"));
+    assert!(get(address, "/other").contains("404"));
+    let pid = going.0.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().expect("kill runs").success());
+    let mut out = going.0.stdout.take().expect("it is piped");
+    // Its error output has to be read, or it would wait to write.
+    let rest = std::thread::spawn(move || std::io::read_to_string(lines).expect("text"));
+    let result: RunResult = serde_json::from_reader(&mut out).expect("a result");
+    assert!(result.interrupted && result.total.counts.received > 0, "{:?}", result.total.counts);
+    assert!(going.0.wait().expect("it ends").code().is_some(), "it ends by itself");
+    rest.join().expect("it was read");
+}
+
+#[test]
+fn two_workers_share_a_run() {
+    let double = double("relay");
+    let worker = || {
+        let line = ["worker", "--listen", "127.0.0.1:0", "--threads", "1"];
+        // That nobody reads what it says does not end it.
+        let (going, _, said) = start(heddle_load(&line), "listens on");
+        let address = said.split("listens on ").nth(1).and_then(|rest| rest.split(',').next()).expect("an address");
+        (going, address.to_owned())
+    };
+    let (one, other) = (worker(), worker());
+    let workers = format!("{},{}", one.1, other.1);
+    let (status, result) = load(&double, &["--no-files", "--workers", &workers]);
+    assert_eq!(status, expected(&result), "{:?}", result.verdict);
+    assert_eq!(result.workers.len(), 2);
+    assert!(result.total.counts.received > 0 && result.audit.lost == 0, "{:?}", result.audit);
+    assert!(result.workers.iter().all(|worker| worker.clock_bound_ns < 1_000_000_000), "{:?}", result.workers);
+}

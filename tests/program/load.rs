@@ -1,0 +1,73 @@
+//! `heddle load` and `heddle demo`, beside a real broker.
+
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use crate::broker::{Broker, heddle, run, text};
+
+#[test]
+fn a_load_on_a_broker_finds_every_message_and_what_the_broker_took() {
+    let broker = Broker::start("[[listeners]]\naddress = \"127.0.0.1:0\"\n[storage]\nsegment_mib = 2\n");
+    let url = format!("amqp://{}", broker.addresses[0]);
+    let http = format!("http://{}/state", broker.http);
+    let line = [
+        "load",
+        "run",
+        "--server",
+        &url,
+        "--rate",
+        "500",
+        "--duration",
+        "2s",
+        "--warm-up",
+        "1s",
+        "--durable",
+        "--size",
+        "200",
+        "--floor",
+        "off",
+        "--no-files",
+        "--json",
+        "--server-http",
+        &http,
+        "--require",
+        "lost=0",
+    ];
+    let output = run(&line);
+    let result: serde_json::Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output)));
+    // On a machine that does other things as well the generator may be late, which makes it invalid, and nothing else.
+    let valid = result["verdict"]["valid"] == true;
+    assert_eq!(output.status.code(), Some(if valid { 0 } else { 4 }), "{}", result["verdict"]);
+    assert_eq!(result["audit"]["lost"], 0);
+    assert!(result["total"]["counts"]["received"].as_u64().is_some_and(|received| received > 0));
+    let usage = &result["server"]["usage"];
+    assert!(
+        usage["source"].as_str().is_some_and(|source| source.contains("(heddle)") && source.contains(&http)),
+        "{usage}"
+    );
+    assert!(usage["syncs"].as_u64().is_some_and(|syncs| syncs > 0), "{usage}");
+    assert_eq!(result["server"]["local"], true);
+}
+
+#[test]
+fn mistakes_in_a_load_have_a_status_of_their_own() {
+    let output = run(&["load", "run", "--require", "speed>3", "--no-files"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output).contains("there is no figure"), "{}", text(&output));
+    let help = run(&["load", "run", "--help"]);
+    assert!(text(&help).contains("heddle load run --rate 10000") && text(&help).contains("Exit status:"));
+}
+
+#[test]
+fn the_demonstration_leaves_nothing_but_its_report() {
+    let folder = TempDir::new().expect("a folder");
+    let output = heddle().args(["demo", "--duration", "2s"]).env("TMPDIR", folder.path()).output().expect("it runs");
+    assert!(output.status.success(), "{}", text(&output));
+    let left: Vec<_> = std::fs::read_dir(folder.path()).expect("entries").flatten().map(|entry| entry.path()).collect();
+    let [report] = left.as_slice() else { panic!("{left:?}") };
+    assert!(report.join("report.html").exists() && report.join("result.json").exists());
+    assert!(!report.join("data").exists(), "data is removed");
+    assert!(text(&output).contains(&Path::new(report).join("report.html").display().to_string()), "{}", text(&output));
+}
