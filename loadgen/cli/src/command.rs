@@ -6,6 +6,7 @@ use clap::Subcommand;
 
 use crate::compare::CompareCommand;
 use crate::exit::HELP;
+use crate::plan::PlanCommand;
 use crate::report::ReportCommand;
 use crate::run::RunCommand;
 use crate::sink::SinkCommand;
@@ -38,6 +39,14 @@ pub enum LoadCommand {
                             of `run`."
     )]
     Sweep(Box<SweepCommand>),
+    /// Say from sweeps what a wanted load takes: cores, disk, memory, and what is left when a node is lost.
+    #[command(
+        after_help = "Examples:\n  heddle load plan sweep-1-core/ sweep-2-cores/ --rate 500k --size 400 --slo 'p99.9<2ms'\n  heddle load plan \
+                            sweep/sweep.json --rate 2M --size 1KiB --nodes 3 --retention 24h --html plan.html\n\nFrom sweeps at three numbers of \
+                            cores on the scalability law is fitted; with fewer its terms are taken for granted, which the plan says. Exit \
+                            status: 0 there is an answer, 3 no number of cores does it."
+    )]
+    Plan(PlanCommand),
     /// Write the reports of a result anew.
     #[command(
         after_help = "Examples:\n  heddle load report load-results/2026-01-02T03-04-05Z/result.json\n  heddle load report result.json --output \
@@ -67,6 +76,7 @@ impl LoadCommand {
             Self::Run(command) => command.execute(),
             Self::Compare(command) => command.execute(),
             Self::Sweep(command) => command.execute(),
+            Self::Plan(command) => command.execute(),
             Self::Report(command) => command.execute(),
             Self::Worker(command) => command.execute(),
             Self::Sink(command) => command.execute(),

@@ -9,7 +9,7 @@ use load_model::compare::{Comparison, Differences, compare};
 use load_model::result::RunResult;
 
 use crate::exit::{CommandError, Exit};
-use crate::report::read;
+use crate::report::read_run;
 use crate::run::of_terminal;
 
 /// Results of one side; a median of more is no better known.
@@ -84,7 +84,7 @@ fn read_all(paths: &[PathBuf]) -> Result<Vec<RunResult>, CommandError> {
     if files.len() > RUNS_MAX {
         return Err(CommandError::Usage(format!("{} results are more than the {RUNS_MAX} of a side", files.len())));
     }
-    files.iter().map(|file| read(file).map_err(CommandError::usage)).collect()
+    files.iter().map(|file| read_run(file).map_err(CommandError::usage)).collect()
 }
 
 /// The results that a path names: a file is one, a folder has `result.json`, or results and folders with one each.

@@ -7,6 +7,8 @@ mod cores;
 mod exit;
 mod load;
 mod options;
+mod plan;
+mod read;
 mod report;
 mod run;
 mod sink;

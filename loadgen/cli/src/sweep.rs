@@ -10,6 +10,7 @@ use load_model::result::RunResult;
 use load_model::scenario::WarmUp;
 use load_model::sweep::{Offer, Sweep, SweepResult, SweepSpec};
 use load_model::units::{Rate, Span};
+use load_report::text::Colour;
 
 use crate::exit::{CommandError, Exit};
 use crate::load::{Floor, Load};
@@ -141,28 +142,33 @@ impl SweepOptions {
     }
 
     fn report(&self, result: &SweepResult, folder: &Path) -> io::Result<()> {
-        let json = load_report::json::sweep(result);
-        let mut text = load_report::text::sweep(result, of_terminal(self.is_text_on_terminal()));
-        for (name, written) in [
-            ("sweep.html", load_report::html::sweep(result)),
-            ("sweep.json", json.clone()),
-            ("sweep.csv", load_report::csv::sweep(result)),
-        ] {
-            let path = folder.join(name);
-            fs::write(&path, written)?;
-            text.push_str(&format!("written     {}\n", path.display()));
-        }
         if self.json {
+            let text = report(folder, result, of_terminal(io::stderr().is_terminal()))?;
             io::stderr().write_all(text.as_bytes())?;
-            io::stdout().write_all(json.as_bytes())
+            io::stdout().write_all(load_report::json::sweep(result).as_bytes())
         } else {
+            let text = report(folder, result, of_terminal(io::stdout().is_terminal()))?;
             io::stdout().write_all(text.as_bytes())
         }
     }
+}
 
-    fn is_text_on_terminal(&self) -> bool {
-        if self.json { io::stderr().is_terminal() } else { io::stdout().is_terminal() }
+/// Writes the reports of a sweep into a folder; gives the summary.
+///
+/// # Errors
+/// When something cannot be written.
+pub fn report(folder: &Path, result: &SweepResult, colour: Colour) -> io::Result<String> {
+    let mut text = load_report::text::sweep(result, colour);
+    for (name, written) in [
+        ("sweep.html", load_report::html::sweep(result)),
+        ("sweep.json", load_report::json::sweep(result)),
+        ("sweep.csv", load_report::csv::sweep(result)),
+    ] {
+        let path = folder.join(name);
+        fs::write(&path, written)?;
+        text.push_str(&format!("written     {}\n", path.display()));
     }
+    Ok(text)
 }
 
 /// One run of a sweep in a line.
