@@ -17,6 +17,7 @@ mod suite;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use engine_rt::Listener;
@@ -142,8 +143,18 @@ enum Command {
     },
 }
 
-fn main() -> io::Result<()> {
-    match Arguments::parse().command {
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("heddle-perf: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> io::Result<()> {
+    match command {
         Command::Compare(options) => compare::run(&options),
         Command::Durable(options) => durable::run(&options),
         Command::Suite(options) => suite::run(&options),
