@@ -15,8 +15,11 @@ use crate::command::{Command, DefaultOutcome, Modified, Outcome, Publish, Routin
 use crate::condition;
 use crate::durability::{Journal, Room};
 use crate::event::{Delivery, Event, KEY_NONE, Refusal};
+use crate::held::Recalling;
 use crate::key::{EndKey, LinkKey};
-use crate::limits::{CoreConfig, EXPIRY_PERIOD_NS, EXPIRY_SCAN_MAX, REJECT_FACTOR, RESIDENT_BYTES, Storage, WhenFull};
+use crate::limits::{
+    CoreConfig, EXPIRY_PERIOD_NS, EXPIRY_SCAN_MAX, REJECT_FACTOR, RESIDENT_BYTES, SHED_SHARE, Storage, WhenFull,
+};
 use crate::message::Message;
 use crate::queue::Queue;
 use crate::slab::{Key, Slab};
@@ -89,8 +92,8 @@ pub struct Core {
     dirty: VecDeque<Key>,
     /// Producers with `accepted` ranges to tell.
     telling: VecDeque<Key>,
-    /// The last delivery that nobody settles: its message goes once it was looked at.
-    sent: Option<Delivery>,
+    /// The last delivery, if its message leaves memory once it was looked at: nobody settles it, or memory is short.
+    shown: Option<Delivery>,
     pub(crate) memory_bytes: u64,
     pub(crate) subscriptions: u64,
     now_ns: u64,
@@ -113,7 +116,7 @@ impl Core {
             events: VecDeque::new(),
             dirty: VecDeque::new(),
             telling: VecDeque::new(),
-            sent: None,
+            shown: None,
             memory_bytes: 0,
             subscriptions: 0,
             now_ns: 0,
@@ -167,11 +170,17 @@ impl Core {
     /// The next message for a consumer with credit, and its link. There may be new notices when there is none.
     #[inline]
     pub fn poll_delivery(&mut self) -> Option<(LinkKey, Delivery)> {
-        if let Some(Delivery { queue: key, entry, .. }) = self.sent.take()
+        if let Some(Delivery { queue: key, entry, key: held }) = self.shown.take()
             && let Some(queue) = self.queues.get_mut(key)
         {
-            self.memory_bytes -= queue.remove(entry);
-            self.note_gone(key);
+            if held == KEY_NONE {
+                self.memory_bytes -= queue.remove(entry);
+                self.note_gone(key);
+            } else {
+                let before = queue.bytes;
+                queue.shed(held);
+                self.memory_bytes -= before - queue.bytes;
+            }
         }
         loop {
             let &queue = self.dirty.front()?;
@@ -204,7 +213,7 @@ impl Core {
     /// # Panics
     /// As `message`.
     pub fn share_message(&mut self, delivery: &Delivery) -> Message {
-        if self.sent.take().is_some()
+        if self.shown.take_if(|shown| shown.key == KEY_NONE).is_some()
             && let Some(message) = self.queues.get_mut(delivery.queue).and_then(|queue| queue.take(delivery.entry))
         {
             self.memory_bytes -= message.size();
@@ -320,7 +329,7 @@ impl Core {
         let Some(queue) = self.queues.get(queue) else { return Ok(()) };
         let CoreConfig { hard_messages, hard_bytes, memory_bytes, .. } = self.config;
         let full = queue.messages() >= hard_messages.saturating_mul(REJECT_FACTOR)
-            || queue.bytes + queue.paged_bytes + message.size() > hard_bytes.saturating_mul(REJECT_FACTOR)
+            || queue.all_bytes() + message.size() > hard_bytes.saturating_mul(REJECT_FACTOR)
             || (self.config.storage == Storage::Memory
                 && self.memory_bytes + message.size() > memory_bytes + memory_bytes / 4);
         let no_room = match self.journal.room {
@@ -392,10 +401,10 @@ impl Core {
         let back = !matches!(outcome, Outcome::Accepted | Outcome::Rejected(_));
         if let Outcome::Modified(modified) = &outcome
             && let Some(annotations) = &modified.annotations
-            && let Some((before, after)) =
-                queue.rewrite(end, held, |body| (self.config.merge_annotations)(body, annotations))
         {
-            self.memory_bytes = self.memory_bytes - before + after;
+            let before = queue.bytes;
+            queue.annotate(end, held, annotations, self.config.merge_annotations);
+            self.memory_bytes = self.memory_bytes - before + queue.bytes;
         }
         if let Outcome::Modified(modified) = &outcome
             && modified.delivery_failed
@@ -441,6 +450,7 @@ impl Core {
     #[inline]
     fn dispatch(&mut self, key: Key) -> Option<(LinkKey, Delivery)> {
         let fetch_below = self.fetch_below();
+        let sheds = self.memory_bytes > self.config.memory_bytes / SHED_SHARE;
         let queue = self.queues.get_mut(key)?;
         for _ in 0..queue.consumers.len() {
             let end = *queue.consumers.front()?;
@@ -460,8 +470,10 @@ impl Core {
             }
             let next = if consumer.credit > 0 { queue.pop(end, self.journal.durable) } else { None };
             let Some(entry) = next else {
+                self.journal.recall(queue, self.config.memory_bytes, fetch_below);
                 // What is on its way to or from the disk is still to come.
-                if consumer.credit == 0 || (!queue.blocked && queue.paged == 0) {
+                let waits = queue.blocked || queue.paged > 0 || queue.recalling != Recalling::No;
+                if consumer.credit == 0 || !waits {
                     consumer.drain(*link, &mut self.events);
                 }
                 continue;
@@ -473,11 +485,12 @@ impl Core {
                 Settle::OnSend if queue.is_large(entry) => Delivery { key: queue.hold(entry, end), queue: key, entry },
                 Settle::OnSend => {
                     queue.totals.acknowledged += 1;
-                    let delivery = Delivery { key: KEY_NONE, queue: key, entry };
-                    self.sent = Some(delivery);
-                    delivery
+                    Delivery { key: KEY_NONE, queue: key, entry }
                 }
             };
+            if sheds || delivery.key == KEY_NONE {
+                self.shown = Some(delivery);
+            }
             return Some((*link, delivery));
         }
         if queue.browsers.is_empty() { None } else { self.browse(key) }
@@ -485,6 +498,7 @@ impl Core {
 
     /// Shows one message of a queue to a browser. What is on disk comes into memory for it, as far as a queue may be there.
     fn browse(&mut self, key: Key) -> Option<(LinkKey, Delivery)> {
+        let fetch_below = self.fetch_below();
         let queue = self.queues.get_mut(key)?;
         let may_grow = queue.bytes < RESIDENT_BYTES.min(self.config.memory_bytes / 8);
         for place in (0..queue.browsers.len()).rev() {
@@ -492,12 +506,17 @@ impl Core {
             let Some(End { link, role: EndRole::Consumer(consumer) }) = self.ends.get_mut(end) else { continue };
             let next = if consumer.credit > 0 { queue.browse(consumer.next_sequence) } else { None };
             let Some((entry, sequence)) = next.and_then(|entry| Some((entry, queue.entry(entry)?.sequence))) else {
-                let wants = consumer.credit > 0 && queue.paged > 0;
+                let wants = consumer.credit > 0 && (queue.paged > 0 || queue.recalling != Recalling::No);
+                let comes = queue.fetching || matches!(queue.recalling, Recalling::Coming(_));
                 if !wants {
                     consumer.drain(*link, &mut self.events);
-                } else if may_grow && !std::mem::replace(&mut queue.fetching, true) {
+                } else if may_grow && matches!(queue.recalling, Recalling::Wanted(_)) {
+                    self.journal.recall(queue, self.config.memory_bytes, fetch_below);
+                } else if may_grow && queue.recalling == Recalling::No && !queue.fetching {
+                    queue.fetching = true;
                     self.journal.fetches.push_back(queue.number);
-                } else if !may_grow && !queue.fetching {
+                } else if !may_grow && !comes {
+                    queue.recalling = Recalling::No;
                     let text = "the rest of the queue is on disk only, and too much to be looked at: consume it";
                     let refusal = Refusal::new(condition::RESOURCE_LIMIT_EXCEEDED, text);
                     self.events.push_back((*link, Event::Detached { refusal }));
@@ -555,8 +574,7 @@ impl Core {
         let soft = queue.depth() > config.soft_messages || queue.ready_bytes > config.soft_bytes;
         let recent = self.now_ns.saturating_sub(queue.last_credit_ns) < config.soft_recent_ns;
         let taken = !queue.consumers.is_empty() && recent && queue.paged == 0;
-        let bytes = queue.bytes + queue.paged_bytes;
-        let hard = queue.messages() > config.hard_messages || bytes > config.hard_bytes;
+        let hard = queue.messages() > config.hard_messages || queue.all_bytes() > config.hard_bytes;
         let memory = config.storage == Storage::Memory && self.memory_bytes > config.memory_bytes;
         let held = match self.journal.room {
             Room::Plenty => false,

@@ -11,8 +11,9 @@ use std::collections::{HashMap, VecDeque};
 use crate::core::{Address, Core};
 use crate::event::Event;
 use crate::fact::{Declared, Fact, Purpose, Resident, Target, Targets};
+use crate::held::{Recalled, Recalling};
 use crate::key::LinkKey;
-use crate::limits::{FETCH_BELOW, RESIDENT_BYTES, RESIDENT_BYTES_SHORT, Storage};
+use crate::limits::{FETCH_BELOW, RECALL_BYTES, RESIDENT_BYTES, RESIDENT_BYTES_SHORT, Storage};
 use crate::message::{Content, Message};
 use crate::queue::{Kind, Queue};
 use crate::slab::Key;
@@ -55,6 +56,8 @@ pub(crate) struct Journal {
     pub room: Room,
     /// Queues of which more is to be read.
     pub fetches: VecDeque<u64>,
+    /// What queues want again that came back to them.
+    recalls: VecDeque<Recall>,
     last_number: u64,
     /// The last number when all facts had been taken.
     told: u64,
@@ -75,6 +78,15 @@ impl Journal {
     fn take_numbers(&mut self, count: u64) -> u64 {
         self.last_number += count;
         self.last_number + 1 - count
+    }
+
+    /// Asks for what a queue wants again, if it does.
+    #[inline]
+    pub fn recall(&mut self, queue: &mut Queue, memory_bytes: u64, fetch_below: u64) {
+        if matches!(queue.recalling, Recalling::Wanted(_)) {
+            let messages = queue.recall(fetch_below.max(RECALL_BYTES.min(memory_bytes / 16)));
+            self.recalls.push_back(Recall { queue: queue.number, messages });
+        }
     }
 
     pub fn failed(&mut self, queue: u64, message: u64, count: u32) {
@@ -101,6 +113,15 @@ pub struct Fetch {
     pub queue: u64,
     /// About how much, octets.
     pub bytes: u64,
+}
+
+/// A wish for messages that left memory while consumers held them, and came back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recall {
+    /// Whose.
+    pub queue: u64,
+    /// Which, in the order of their names.
+    pub messages: Vec<Recalled>,
 }
 
 impl Core {
@@ -354,6 +375,22 @@ impl Core {
         Some(Fetch { queue, bytes: self.fetch_below() })
     }
 
+    /// The next wish for messages that came back.
+    pub fn poll_recall(&mut self) -> Option<Recall> {
+        let journal = &mut self.journal;
+        std::iter::from_fn(|| journal.recalls.pop_front()).find(|recall| journal.by_number.contains_key(&recall.queue))
+    }
+
+    /// A message that came back is in memory again, at its place in the order.
+    pub fn handle_recalled(&mut self, queue: u64, sequence: u64, message: Message) {
+        let Some(&key) = self.journal.by_number.get(&queue) else { return };
+        let Some(queue) = self.queues.get_mut(key) else { return };
+        let before = queue.bytes;
+        queue.put_back(sequence, message, self.config.merge_annotations);
+        self.memory_bytes = self.memory_bytes - before + queue.bytes;
+        self.touch(key);
+    }
+
     /// Size of a queue's waiting messages in memory below which more are read, and how much: when memory is short each queue
     /// gets what it can go on with.
     #[inline]
@@ -430,11 +467,11 @@ impl Core {
             address,
             name: queue.name.to_string(),
         };
-        let size = (queue.bytes + queue.paged_bytes) / queue.messages().max(1);
+        let size = queue.all_bytes() / queue.messages().max(1);
         Some((declared, size.saturating_sub(crate::limits::MESSAGE_OVERHEAD)))
     }
 
-    /// Names of the durable messages of a queue that are in memory, in no order.
+    /// Names of the durable messages of a queue that are in memory, or left it while consumers held them, in no order.
     #[must_use]
     pub fn resident(&self, number: u64) -> Vec<u64> {
         let queue = self.journal.by_number.get(&number).and_then(|&key| self.queues.get(key));

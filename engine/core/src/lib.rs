@@ -8,6 +8,7 @@ mod core;
 mod durability;
 pub mod event;
 pub mod fact;
+mod held;
 pub mod key;
 pub mod limits;
 pub mod message;
@@ -18,6 +19,7 @@ mod tests;
 mod view;
 
 pub use crate::core::Core;
-pub use crate::durability::{Fetch, Restored, Room};
+pub use crate::durability::{Fetch, Recall, Restored, Room};
+pub use crate::held::Recalled;
 pub use crate::queue::Totals;
 pub use view::QueueView;

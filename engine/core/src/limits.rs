@@ -37,6 +37,15 @@ pub const RESIDENT_BYTES_SHORT: u64 = 1 << 20;
 /// takes while a read is under way.
 pub const FETCH_BELOW: u64 = 8 << 20;
 
+/// While more than one part of so many of the shard's memory is used, a message that the journal has leaves memory when it is given
+/// to a consumer that settles it. Held messages alone then never make memory so short that others leave it, or are read in small
+/// pieces (a half). Below that a message that comes back needs no read.
+pub const SHED_SHARE: u64 = 4;
+
+/// Size of messages that came back which are read again at once, at least, octets: what most reads bring, so that no batch is read
+/// twice for its neighbours.
+pub const RECALL_BYTES: u64 = 1 << 20;
+
 /// Where messages are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Storage {

@@ -5,11 +5,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use bytes::Bytes;
-
-use crate::command::{Lifetime, Modified, Outcome, RoutingType};
-use crate::event::KEY_NONE;
-use crate::limits::EXCLUSIONS_MAX;
+use crate::command::{Lifetime, RoutingType};
+use crate::held::{Acquired, Changes, Held, Recalling};
 use crate::message::{Content, Message};
 use crate::slab::{Key, Slab};
 
@@ -20,16 +17,6 @@ pub(crate) struct Entry {
     pub message: Message,
     /// Its name in the journal; 0 when it is not there.
     pub stored: u64,
-    /// Ends that said `undeliverable-here`; boxed, as hardly any message has one.
-    #[expect(clippy::box_collection, reason = "an empty vector would cost 24 bytes in every message")]
-    pub excluded: Option<Box<Vec<Key>>>,
-}
-
-/// Who holds which entry.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Acquired {
-    pub entry: Key,
-    pub end: Key,
 }
 
 /// Why a queue exists, and with that when it goes.
@@ -73,18 +60,20 @@ pub(crate) struct Queue {
     pub address: Key,
     pub routing: RoutingType,
     pub kind: Kind,
-    entries: Slab<Entry>,
+    pub entries: Slab<Entry>,
     /// Never delivered, in order.
     ready: VecDeque<Key>,
     /// Delivered and given back, by sequence number.
-    returned: BTreeMap<u64, Key>,
+    pub returned: BTreeMap<u64, Held>,
+    /// By the sequence number of the message that they are of.
+    pub changes: BTreeMap<u64, Changes>,
     pub acquired: Slab<Acquired>,
     /// Consumers, the next one to be served first.
     pub consumers: VecDeque<Key>,
     pub browsers: Vec<Key>,
     pub dirty: bool,
     pub next_sequence: u64,
-    /// Size of all messages, held ones too, octets.
+    /// Size of all messages in memory, held ones too, octets.
     pub bytes: u64,
     pub ready_bytes: u64,
     pub last_credit_ns: u64,
@@ -102,6 +91,10 @@ pub(crate) struct Queue {
     pub paged_bytes: u64,
     /// Whether some of them are being read.
     pub fetching: bool,
+    /// Messages that are in the journal only and that consumers hold or gave back, and their size with overhead, octets.
+    pub away: u64,
+    pub away_bytes: u64,
+    pub recalling: Recalling,
     /// Whether the first message waits for the journal.
     pub blocked: bool,
     /// Durable messages that left and that the journal was not told of yet.
@@ -122,6 +115,7 @@ impl Queue {
             entries: Slab::default(),
             ready: VecDeque::new(),
             returned: BTreeMap::new(),
+            changes: BTreeMap::new(),
             acquired: Slab::default(),
             consumers: VecDeque::new(),
             browsers: Vec::new(),
@@ -138,6 +132,9 @@ impl Queue {
             paged: 0,
             paged_bytes: 0,
             fetching: false,
+            away: 0,
+            away_bytes: 0,
+            recalling: Recalling::No,
             blocked: false,
             gone: Vec::new(),
             released: Vec::new(),
@@ -145,7 +142,7 @@ impl Queue {
         }
     }
 
-    /// Messages in memory that wait for a consumer.
+    /// Messages that wait for a consumer, but for those that are in the journal only and behind all others.
     #[inline]
     pub fn depth(&self) -> u64 {
         (self.ready.len() + self.returned.len()) as u64
@@ -154,7 +151,13 @@ impl Queue {
     /// All messages, held ones too.
     #[inline]
     pub fn messages(&self) -> u64 {
-        self.entries.len() as u64 + self.paged
+        self.entries.len() as u64 + self.paged + self.away
+    }
+
+    /// Size of all messages, octets.
+    #[inline]
+    pub fn all_bytes(&self) -> u64 {
+        self.bytes + self.paged_bytes + self.away_bytes
     }
 
     /// Whether durable messages of it are kept on disk.
@@ -186,7 +189,7 @@ impl Queue {
         self.expires |= message.expires_wall_ms.is_some();
         let sequence = self.next_sequence;
         self.next_sequence += 1;
-        let entry = self.entries.insert(Entry { sequence, message, stored, excluded: None });
+        let entry = self.entries.insert(Entry { sequence, message, stored });
         self.ready.push_back(entry);
     }
 
@@ -200,94 +203,13 @@ impl Queue {
     }
 
     #[inline]
-    fn pop_ready(&mut self, durable: u64) -> Option<Key> {
+    pub fn pop_ready(&mut self, durable: u64) -> Option<Key> {
         let first = *self.ready.front()?;
         if self.entries.get(first).is_some_and(|entry| entry.stored > durable) {
             self.blocked = true;
             return None;
         }
         self.ready.pop_front()
-    }
-
-    #[cold]
-    fn pop_returned(&mut self, end: Key, durable: u64) -> Option<Key> {
-        let allowed = |entry: &Key| {
-            let excluded = self.entries.get(*entry).and_then(|entry| entry.excluded.as_deref());
-            !excluded.is_some_and(|excluded| excluded.contains(&end))
-        };
-        let found = self.returned.iter().take(EXCLUSIONS_MAX).find(|(_, entry)| allowed(entry));
-        match found.map(|(&sequence, _)| sequence) {
-            Some(sequence) => self.returned.remove(&sequence),
-            None => self.pop_ready(durable),
-        }
-    }
-
-    /// Notes that `end` holds an entry; gives the key to settle it by.
-    #[inline]
-    pub fn hold(&mut self, entry: Key, end: Key) -> u64 {
-        let key = self.acquired.insert(Acquired { entry, end });
-        let key = (u64::from(key.generation) << 32) | u64::from(key.slot);
-        debug_assert_ne!(key, KEY_NONE);
-        key
-    }
-
-    /// Ends what `end` holds under `key`; gives the octets that are free by it.
-    #[inline]
-    pub fn settle(&mut self, end: Key, key: u64, outcome: Outcome) -> u64 {
-        let [generation, slot] = [key >> 32, key & u64::from(u32::MAX)].map(|half| half as u32);
-        let key = Key { slot, generation };
-        if self.acquired.get(key).is_none_or(|held| held.end != end) {
-            return 0;
-        }
-        let Some(Acquired { entry, .. }) = self.acquired.remove(key) else { return 0 };
-        match outcome {
-            Outcome::Accepted => {
-                self.totals.acknowledged += 1;
-                self.remove(entry)
-            }
-            Outcome::Rejected(_) => {
-                self.totals.rejected += 1;
-                self.remove(entry)
-            }
-            Outcome::Released => self.give_back(entry),
-            Outcome::Modified(modified) => {
-                let Modified { delivery_failed, undeliverable_here, .. } = *modified;
-                if let Some(entry) = self.entries.get_mut(entry) {
-                    entry.message.header.delivery_count += u32::from(delivery_failed);
-                    if undeliverable_here {
-                        let excluded = entry.excluded.get_or_insert_default();
-                        excluded.truncate(EXCLUSIONS_MAX - 1);
-                        excluded.push(end);
-                    }
-                }
-                self.give_back(entry)
-            }
-        }
-    }
-
-    /// Changes the body of a message that `end` holds; gives its size before and after, octets.
-    pub fn rewrite(&mut self, end: Key, key: u64, change: impl FnOnce(&[u8]) -> Option<Bytes>) -> Option<(u64, u64)> {
-        let [generation, slot] = [key >> 32, key & u64::from(u32::MAX)].map(|half| half as u32);
-        let held = self.acquired.get(Key { slot, generation }).filter(|held| held.end == end)?;
-        let message = &mut self.entries.get_mut(held.entry)?.message;
-        if message.content == Content::File {
-            // A file is not written anew for that.
-            return None;
-        }
-        let before = message.size();
-        message.body = change(&message.body)?;
-        let after = message.size();
-        self.bytes = self.bytes - before + after;
-        Some((before, after))
-    }
-
-    fn give_back(&mut self, key: Key) -> u64 {
-        if let Some(entry) = self.entries.get_mut(key) {
-            entry.message.header.first_acquirer = false;
-            self.ready_bytes += entry.message.size();
-            self.returned.insert(entry.sequence, key);
-        }
-        0
     }
 
     /// Drops a message that is out of the order; gives the octets that are free by it.
@@ -300,13 +222,17 @@ impl Queue {
             self.note_gone(sequence, stored, durable);
         }
         self.entries.clear(entry);
+        if !self.changes.is_empty() {
+            self.changes.remove(&sequence);
+        }
         self.bytes -= size;
         size
     }
 
     /// Takes a message that is out of the order out of the queue.
     pub fn take(&mut self, entry: Key) -> Option<Message> {
-        let Entry { message, sequence, stored, .. } = self.entries.remove(entry)?;
+        let Entry { message, sequence, stored } = self.entries.remove(entry)?;
+        self.changes.remove(&sequence);
         self.bytes -= message.size();
         if stored != 0 {
             self.note_gone(sequence, stored, message.header.durable);
@@ -315,7 +241,7 @@ impl Queue {
     }
 
     /// Notes that a message that the journal has is no longer needed.
-    fn note_gone(&mut self, sequence: u64, stored: u64, durable: bool) {
+    pub fn note_gone(&mut self, sequence: u64, stored: u64, durable: bool) {
         if !durable || self.declared == 0 {
             return self.released.push((stored, 0));
         }
@@ -329,24 +255,17 @@ impl Queue {
         self.released.push((stored, u32::try_from(self.gone.len()).expect("a turn is bounded")));
     }
 
-    /// Names of all messages in memory that the journal has.
+    /// Names of all messages that the journal has, but for those that it has behind all others.
     pub fn stored(&self) -> impl Iterator<Item = u64> {
-        self.entries.iter().map(|(_, entry)| entry.stored).filter(|&stored| stored != 0)
+        let here = self.entries.iter().map(|(_, entry)| entry.stored).filter(|&stored| stored != 0);
+        here.chain(self.away().map(|away| away.stored))
     }
 
-    /// Names of all messages in memory that outlive the node.
+    /// The same of messages that outlive the node.
     pub fn lasting(&self) -> impl Iterator<Item = u64> {
         let lasting = |entry: &Entry| entry.stored != 0 && entry.message.header.durable;
-        self.entries.iter().filter(move |(_, entry)| lasting(entry)).map(|(_, entry)| entry.stored)
-    }
-
-    /// Name and failures of a message that `end` holds, if the journal keeps it.
-    pub fn held(&self, end: Key, key: u64) -> Option<(u64, u32)> {
-        let [generation, slot] = [key >> 32, key & u64::from(u32::MAX)].map(|half| half as u32);
-        let held = self.acquired.get(Key { slot, generation }).filter(|held| held.end == end)?;
-        let entry = self.entries.get(held.entry)?;
-        let lasting = entry.stored != 0 && entry.message.header.durable && self.declared != 0;
-        lasting.then_some((entry.stored, entry.message.header.delivery_count))
+        let here = self.entries.iter().filter(move |(_, entry)| lasting(entry)).map(|(_, entry)| entry.stored);
+        here.chain(self.away().filter(|away| away.durable).map(|away| away.stored))
     }
 
     /// Whether a message is in a file.
@@ -354,18 +273,15 @@ impl Queue {
         self.entries.get(entry).is_some_and(|entry| entry.message.content == Content::File)
     }
 
-    /// Everything that `end` holds comes back.
-    pub fn abandon(&mut self, end: Key, outcome: &Outcome) {
-        let held: Vec<Key> = self.acquired.iter().filter(|(_, held)| held.end == end).map(|(key, _)| key).collect();
-        for key in held {
-            self.settle(end, (u64::from(key.generation) << 32) | u64::from(key.slot), outcome.clone());
-        }
-    }
-
-    /// The first waiting message from `sequence` on, for a browser.
-    pub fn browse(&self, sequence: u64) -> Option<Key> {
-        if let Some((_, &entry)) = self.returned.range(sequence..).next() {
-            return Some(entry);
+    /// The first waiting message from `sequence` on, for a browser. While the journal has to give it again, there is none.
+    pub fn browse(&mut self, sequence: u64) -> Option<Key> {
+        match self.returned.range(sequence..).next() {
+            Some((_, &Held::Here(entry))) => return Some(entry),
+            Some((&sequence, Held::Away(_))) => {
+                self.want(sequence);
+                return None;
+            }
+            None => {}
         }
         let older = |entry: &Key| self.entries.get(*entry).is_some_and(|entry| entry.sequence < sequence);
         let place = self.ready.partition_point(older);
@@ -380,8 +296,14 @@ impl Queue {
                 let entry = self.entries.get(*entry);
                 entry.and_then(|entry| entry.message.expires_wall_ms).is_some_and(|at| at.get() <= wall_ms)
             };
-            let entry = if self.returned.first_key_value().is_some_and(|(_, entry)| expired(entry)) {
-                self.returned.pop_first().map(|(_, entry)| entry)
+            // What the journal has to give again first is looked at then.
+            let returned = self.returned.first_key_value().and_then(|(&sequence, held)| match held {
+                Held::Here(entry) => Some((sequence, *entry)),
+                Held::Away(_) => None,
+            });
+            let entry = if let Some((sequence, entry)) = returned.filter(|(_, entry)| expired(entry)) {
+                self.returned.remove(&sequence);
+                Some(entry)
             } else if self.ready.front().is_some_and(expired) {
                 self.ready.pop_front()
             } else {
@@ -398,13 +320,21 @@ impl Queue {
 
     /// Asserts what must hold between any two commands.
     pub fn check(&self) {
-        let order = self.returned.values().chain(&self.ready).map(|&entry| {
-            let entry = self.entries.get(entry).expect("the order names living messages");
-            assert!(entry.sequence < self.next_sequence);
-            entry.sequence
+        let returned = self.returned.iter().map(|(&sequence, held)| match held {
+            Held::Here(entry) => {
+                let entry = self.entries.get(*entry).expect("the order names living messages");
+                assert_eq!(entry.sequence, sequence, "a message comes back to its place");
+                sequence
+            }
+            Held::Away(_) => sequence,
         });
+        let ready =
+            self.ready.iter().map(|&entry| self.entries.get(entry).expect("the order names living messages").sequence);
+        let order = returned.chain(ready).inspect(|&sequence| assert!(sequence < self.next_sequence));
         assert!(order.is_sorted(), "what came back is older than what was never sent");
-        let sent = self.entries.len() as u64 - self.depth() - self.acquired.len() as u64;
+        let known = self.depth() + self.acquired.len() as u64;
+        let sent = self.entries.len() as u64 + self.away - known;
         assert!(sent <= 1, "a message waits, is held, or is the last one sent");
+        self.check_held();
     }
 }

@@ -7,6 +7,9 @@ pub struct Key {
     pub(crate) generation: u32,
 }
 
+/// Places that an empty table keeps: what a queue's consumers usually hold.
+const KEPT_PLACES: usize = 4096;
+
 #[derive(Debug)]
 struct Place<T> {
     generation: u32,
@@ -18,15 +21,20 @@ struct Place<T> {
 pub(crate) struct Slab<T> {
     places: Vec<Place<T>>,
     free: Vec<u32>,
+    /// The generation that new places begin with: no key has had it.
+    begin: u32,
 }
 
 impl<T> Default for Slab<T> {
     fn default() -> Self {
-        Self { places: Vec::new(), free: Vec::new() }
+        Self { places: Vec::new(), free: Vec::new(), begin: 0 }
     }
 }
 
 impl<T> Slab<T> {
+    /// Octets of one entry.
+    pub const PLACE_BYTES: usize = size_of::<Place<T>>();
+
     #[inline]
     pub fn insert(&mut self, entry: T) -> Key {
         if let Some(slot) = self.free.pop() {
@@ -35,8 +43,8 @@ impl<T> Slab<T> {
             return Key { slot, generation: place.generation };
         }
         let slot = u32::try_from(self.places.len()).expect("tables are bounded far below 2^32");
-        self.places.push(Place { generation: 0, entry: Some(entry) });
-        Key { slot, generation: 0 }
+        self.places.push(Place { generation: self.begin, entry: Some(entry) });
+        Key { slot, generation: self.begin }
     }
 
     #[inline]
@@ -68,6 +76,15 @@ impl<T> Slab<T> {
             place.entry = None;
             place.generation = place.generation.wrapping_add(1);
             self.free.push(key.slot);
+        }
+    }
+
+    /// Gives the memory of a table back that had many entries and has none now.
+    pub fn release_places(&mut self) {
+        if self.len() == 0 && self.places.len() > KEPT_PLACES {
+            let generations = self.places.iter().map(|place| place.generation);
+            let (places, free) = (Vec::new(), Vec::new());
+            *self = Self { places, free, begin: generations.max().unwrap_or(0).wrapping_add(1) };
         }
     }
 

@@ -1,5 +1,7 @@
 //! The owner against what users expect of queues, and against a model.
 
+mod held;
+
 use bytes::Bytes;
 use proptest::prelude::*;
 
@@ -59,17 +61,7 @@ impl Owner {
     }
 
     fn consumer(&mut self, address: &str, routing: Option<RoutingType>, mode: Mode) -> EndKey {
-        let spec = ConsumerSpec {
-            address: address.into(),
-            routing,
-            create: Create::Auto,
-            mode,
-            settle: Settle::ByPeer,
-            subscription: None,
-            lifetime: None,
-            default_outcome: DefaultOutcome::Released,
-        };
-        self.attached(|link| Command::AttachConsumer { link, spec: Box::new(spec) })
+        self.attached(|link| consume(link, address, routing, mode))
     }
 
     fn send(&mut self, end: EndKey, delivery: u32) -> Vec<Event> {
@@ -84,6 +76,20 @@ impl Owner {
     fn settle(&mut self, end: EndKey, key: u64, outcome: Outcome) -> Vec<(u64, u32, u32)> {
         deliveries(self.command(Command::Settle { end, key, outcome, confirm: None }))
     }
+}
+
+fn consume(link: LinkKey, address: &str, routing: Option<RoutingType>, mode: Mode) -> Command {
+    let spec = ConsumerSpec {
+        address: address.into(),
+        routing,
+        create: Create::Auto,
+        mode,
+        settle: Settle::ByPeer,
+        subscription: None,
+        lifetime: None,
+        default_outcome: DefaultOutcome::Released,
+    };
+    Command::AttachConsumer { link, spec: Box::new(spec) }
 }
 
 fn deliveries(events: Vec<Event>) -> Vec<(u64, u32, u32)> {

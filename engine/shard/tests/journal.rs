@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use engine_core::command::{
-    Command, ConsumerSpec, Create, DefaultOutcome, Durability, Mode, Modified, Outcome, ProducerSpec, RoutingType,
-    Settle, Settled, Sharing, Subscription,
+    Command, ConsumerSpec, Create, DefaultOutcome, DetachMode, Durability, Mode, Modified, Outcome, ProducerSpec,
+    RoutingType, Settle, Settled, Sharing, Subscription,
 };
 use engine_core::event::Event;
 use engine_core::key::{EndKey, LinkKey};
@@ -136,6 +136,8 @@ struct Fate {
     delivered: bool,
     acknowledged: bool,
     confirmed: bool,
+    /// Its delivery-count, once it was seen since the last start.
+    failures: Option<u32>,
 }
 
 struct Producer {
@@ -156,6 +158,8 @@ struct Consumer {
     next_confirm: u32,
     /// The last number that came for the first time.
     newest: Option<u64>,
+    /// The last number that came, since anything was given back.
+    last: Option<u64>,
 }
 
 enum Link {
@@ -176,6 +180,7 @@ struct World {
     crashes: u32,
     refused: u64,
     resumed: u64,
+    recalled: u64,
     now_ns: u64,
 }
 
@@ -186,6 +191,26 @@ fn config() -> StoreConfig {
 /// Where a message of a queue is kept: the third one is a topic with two durable subscriptions.
 fn places(queue: usize) -> Vec<String> {
     if queue == 2 { vec!["news/a".into(), "news/b".into()] } else { vec![QUEUES[queue].into()] }
+}
+
+/// A consumer of a queue, or of a subscription to it.
+fn consumer_spec(queue: usize, subscription: Option<&'static str>) -> impl FnOnce(LinkKey) -> Command {
+    let spec = ConsumerSpec {
+        address: QUEUES[queue].into(),
+        routing: subscription.map(|_| RoutingType::Multicast),
+        create: Create::Auto,
+        mode: Mode::Consume,
+        settle: Settle::ByPeer,
+        subscription: subscription.map(|name| Subscription {
+            container: "world".into(),
+            name: name.into(),
+            durability: Durability::Durable,
+            sharing: Sharing::Exclusive,
+        }),
+        lifetime: None,
+        default_outcome: DefaultOutcome::Released,
+    };
+    |link| Command::AttachConsumer { link, spec: Box::new(spec) }
 }
 
 fn place_of(consumer: &Consumer) -> String {
@@ -216,9 +241,9 @@ impl World {
         let (store, _, _, _) = Recovery::new(config()).finish();
         let core = Self::core(memory);
         let (links, fates, sent) = (Vec::new(), BTreeMap::new(), [0; 3]);
-        let (crashes, refused, resumed, now_ns) = (0, 0, 0, 1);
+        let (crashes, refused, resumed, recalled, now_ns) = (0, 0, 0, 0, 1);
         let mut world =
-            Self { chance, disk, core, store, links, fates, sent, memory, crashes, refused, resumed, now_ns };
+            Self { chance, disk, core, store, links, fates, sent, memory, crashes, refused, resumed, recalled, now_ns };
         world.attach();
         world
     }
@@ -241,22 +266,7 @@ impl World {
             let multicast = queue == 2;
             let names: &[Option<&'static str>] = if multicast { &[Some("a"), Some("b")] } else { &[None] };
             for &subscription in names {
-                let spec = ConsumerSpec {
-                    address: address.into(),
-                    routing: multicast.then_some(RoutingType::Multicast),
-                    create: Create::Auto,
-                    mode: Mode::Consume,
-                    settle: Settle::ByPeer,
-                    subscription: subscription.map(|name| Subscription {
-                        container: "world".into(),
-                        name: name.into(),
-                        durability: Durability::Durable,
-                        sharing: Sharing::Exclusive,
-                    }),
-                    lifetime: None,
-                    default_outcome: DefaultOutcome::Released,
-                };
-                let end = self.attached(|link| Command::AttachConsumer { link, spec: Box::new(spec) });
+                let end = self.attached(self.links.len(), consumer_spec(queue, subscription));
                 self.links.push(Link::Consumer(Consumer {
                     end,
                     queue,
@@ -265,6 +275,7 @@ impl World {
                     waiting: BTreeMap::new(),
                     next_confirm: 0,
                     newest: None,
+                    last: None,
                 }));
             }
             let spec = ProducerSpec {
@@ -273,7 +284,7 @@ impl World {
                 create: Create::Auto,
                 lifetime: None,
             };
-            let end = self.attached(|link| Command::AttachProducer { link, spec: Box::new(spec) });
+            let end = self.attached(self.links.len(), |link| Command::AttachProducer { link, spec: Box::new(spec) });
             let open = BTreeMap::new();
             self.links.push(Link::Producer(Producer { end, queue, credit: 0, next: 0, open }));
             self.events();
@@ -281,8 +292,8 @@ impl World {
     }
 
     /// Sends a command for the next link; steps the world until it is attached.
-    fn attached(&mut self, make: impl FnOnce(LinkKey) -> Command) -> EndKey {
-        let slot = self.links.len() as u32;
+    fn attached(&mut self, slot: usize, make: impl FnOnce(LinkKey) -> Command) -> EndKey {
+        let slot = slot as u32;
         self.core.handle_command(1, 1, make(LinkKey { shard: 0, generation: 0, slot }));
         for _ in 0..1000 {
             while let Some((link, event)) = self.core.poll_event() {
@@ -385,6 +396,15 @@ impl World {
                     assert!(consumer.newest.is_none_or(|newest| newest < number), "{place}: {number} is out of order");
                     consumer.newest = Some(number);
                 }
+                assert!(
+                    consumer.last.is_none_or(|last| last < number),
+                    "{place}: {number} comes after {:?}",
+                    consumer.last
+                );
+                consumer.last = Some(number);
+                let failures = *fate.failures.get_or_insert(message.header.delivery_count);
+                assert_eq!(message.header.delivery_count, failures, "{place} {number}");
+                assert!(!(message.header.first_acquirer && fate.delivered), "{place} {number} was with somebody");
                 fate.delivered = true;
                 consumer.held.push((key, number));
             }
@@ -396,9 +416,25 @@ impl World {
         }
     }
 
+    /// A consumer goes without a word, and comes back: what it held does, too.
+    fn abandon(&mut self, index: usize) {
+        let Link::Consumer(consumer) = &mut self.links[index] else { return };
+        consumer.held.clear();
+        consumer.last = None;
+        let (end, spec) = (consumer.end, consumer_spec(consumer.queue, consumer.subscription));
+        self.core.handle_command(1, 1, Command::Detach { end, mode: DetachMode::Lost });
+        let attached = self.attached(index, spec);
+        if let Link::Consumer(consumer) = &mut self.links[index] {
+            consumer.end = attached;
+        }
+    }
+
     /// Something that a random link does.
     fn act(&mut self) {
         let index = self.chance.below(self.links.len());
+        if self.chance.one_in(150) {
+            return self.abandon(index);
+        }
         let (choice, size) = (self.chance.below(12), [8, 100, 3000, 9000][self.chance.below(4)]);
         let durable = !self.chance.one_in(6);
         match &mut self.links[index] {
@@ -445,8 +481,14 @@ impl World {
                     }
                     _ => (Outcome::Accepted, None),
                 };
-                if outcome == Outcome::Accepted {
-                    self.fates.get_mut(&(place, number)).expect("it was sent").acknowledged = true;
+                let fate = self.fates.get_mut(&(place, number)).expect("it was sent");
+                match &outcome {
+                    Outcome::Accepted => fate.acknowledged = true,
+                    Outcome::Modified(_) => fate.failures = fate.failures.map(|count| count + 1),
+                    _ => {}
+                }
+                if outcome != Outcome::Accepted {
+                    consumer.last = None;
                 }
                 self.core.handle_settle(end, key, outcome, confirm);
             }
@@ -483,6 +525,7 @@ impl World {
             recovery.handle_segment(number, &self.disk.segments[&number]).expect("a crash is no damage");
         }
         let (store, restored, last_number, last_queue) = recovery.finish();
+        self.recalled += self.store.totals().recalled;
         self.store = store;
         // What a start does with files that no message names.
         let needed: BTreeSet<u64> = self.store.files().map(|large| large.id).collect();
@@ -492,7 +535,7 @@ impl World {
         self.core.restore_numbers(last_number, last_queue);
         restored.iter().for_each(|queue| self.core.restore(queue));
         self.core.check();
-        self.fates.values_mut().for_each(|fate| fate.delivered = false);
+        self.fates.values_mut().for_each(|fate| (fate.delivered, fate.failures) = (false, None));
         self.check_restored();
         self.attach();
     }
@@ -557,8 +600,8 @@ impl World {
     }
 }
 
-/// Gives how often a start went on from a checkpoint.
-fn simulate(seed: u64) -> u64 {
+/// Gives how often a start went on from a checkpoint, and how many messages came back from consumers and from disk.
+fn simulate(seed: u64) -> (u64, u64) {
     let mut world = World::new(seed);
     let consuming = world.chance.below(3) + 1;
     for step in 0..4_000 {
@@ -587,7 +630,7 @@ fn simulate(seed: u64) -> u64 {
     world.check_space();
     world.crash();
     world.drain();
-    world.resumed
+    (world.resumed, world.recalled + world.store.totals().recalled)
 }
 
 fn seeds(default: u64) -> u64 {
@@ -597,12 +640,13 @@ fn seeds(default: u64) -> u64 {
 #[test]
 fn nothing_accepted_is_lost_on_any_disk() {
     let first = std::env::var("HEDDLE_FIRST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0);
-    let mut resumed = 0;
+    let (mut resumed, mut recalled) = (0, 0);
     for seed in first..first + seeds(60) {
         let Ok(more) = std::panic::catch_unwind(|| simulate(seed)) else { panic!("seed {seed}") };
-        resumed += more;
+        (resumed, recalled) = (resumed + more.0, recalled + more.1);
     }
     assert!(resumed > 0, "checkpoints were used");
+    assert!(recalled > 0, "what consumers held left memory, and came back");
 }
 
 /// A journal with messages on several segments.

@@ -17,6 +17,7 @@ mod names;
 mod offline;
 mod pages;
 mod reading;
+mod recalling;
 mod recovery;
 mod rewriting;
 
@@ -38,6 +39,7 @@ use files::Files;
 pub use offline::{Copy, Extract, Part};
 use pages::{Pages, Sealing, block};
 use reading::Reading;
+use recalling::{Recalling, Wanted};
 pub use recovery::Recovery;
 use rewriting::Rewriting;
 
@@ -83,6 +85,8 @@ pub struct StoreTotals {
     pub read_bytes: u64,
     /// Messages written again.
     pub rewritten: u64,
+    /// Messages read again that had left memory while consumers held them, and came back.
+    pub recalled: u64,
     /// Checkpoints written.
     pub checkpoints: u64,
     /// Octets of all segments.
@@ -142,13 +146,16 @@ pub struct Store {
     known_queue: u64,
     /// Runs whose last batch is open, by queue and a name in them.
     unsealed: Vec<(u64, u64)>,
-    /// Messages in memory that were written again: from their name to where that lies.
+    /// Messages in memory, or away from it with consumers, that were written again: from their name to where that lies.
     moved: HashMap<u64, u64>,
     /// Delivery-counts of messages that failed, by name.
     failures: HashMap<u64, u32>,
     /// Whose each read is, and of which segment.
     reads: HashMap<u64, (u64, u64)>,
     next_read: u64,
+    /// What queues want again that came back to them, and the reads of it.
+    wanted: VecDeque<Wanted>,
+    recalls: HashMap<u64, Recalling>,
     rewriting: Option<Rewriting>,
     /// The segment of the last checkpoint.
     checkpointed: u64,
@@ -195,6 +202,8 @@ impl Store {
             failures: HashMap::new(),
             reads: HashMap::new(),
             next_read: 0,
+            wanted: VecDeque::new(),
+            recalls: HashMap::new(),
             rewriting: None,
             checkpointed: position.segment,
             checkpoint: None,
@@ -222,6 +231,7 @@ impl Store {
             stored.wanted = fetch.bytes;
             self.hungry.push(fetch.queue);
         }
+        self.take_recalls(core);
         self.feed(core);
         self.rewrite(core, now_ns);
         self.free();
@@ -246,6 +256,7 @@ impl Store {
         let since_ns = *self.open_ns.get_or_insert(now_ns);
         core.awaits_journal()
             || !self.hungry.is_empty()
+            || !self.wanted.is_empty()
             || self.writer.open_bytes() >= UNAWAITED_BYTES
             || now_ns >= since_ns + UNAWAITED_NS
     }
@@ -399,6 +410,7 @@ impl Store {
     fn drop_queue(&mut self, queue: u64) {
         let Some(stored) = self.queues.remove(&queue) else { return };
         self.known_queue = 0;
+        self.wanted.retain(|wanted| wanted.queue != queue);
         self.segments.handle_released(stored.declared);
         self.files.release_queue(queue, self.writer.next_sequence() - 1);
         let runs = stored.pages.runs.iter().chain(stored.reading.iter().map(|reading| &reading.run));
@@ -434,21 +446,22 @@ impl Store {
                     self.tail = Tail::Resting { since_ns: now_ns };
                 }
                 core.handle_durable(self.durable);
+                self.recall();
                 self.feed(core);
             }
             Done::Read { id, buffer } => {
                 self.totals.read_bytes += buffer.len() as u64;
-                match self.reads.remove(&id) {
-                    Some((queue, segment)) => {
-                        self.segments.handle_read_done(segment);
-                        self.handle_read(core, queue, id, buffer)?;
-                        self.feed(core);
-                    }
-                    None => {
-                        self.handle_front(core, &buffer)?;
-                        self.buffers.give_back(buffer);
-                    }
+                if let Some((queue, segment)) = self.reads.remove(&id) {
+                    self.segments.handle_read_done(segment);
+                    self.handle_read(core, queue, id, buffer)?;
+                } else if let Some(recalling) = self.recalls.remove(&id) {
+                    self.handle_recalled(core, &recalling, buffer)?;
+                } else {
+                    self.handle_front(core, &buffer)?;
+                    self.buffers.give_back(buffer);
                 }
+                self.recall();
+                self.feed(core);
             }
             Done::Prepared { segment } => {
                 self.prepared = segment;

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use engine_core::Core;
 use engine_core::message::Message;
-use storage_journal::{Buffer, Order, read_batches};
+use storage_journal::{Buffer, Order, Place, read_batches};
 
 use super::entry::{Entry, entries, message};
 use super::pages::Run;
@@ -32,7 +32,7 @@ impl Store {
     /// Orders reads for one queue; gives whether it still wants more.
     fn read_ahead(&mut self, core: &mut Core, queue: u64) -> bool {
         let Some(stored) = self.queues.get_mut(&queue) else { return false };
-        while stored.wanted > 0 && self.reads.len() < READS_MAX {
+        while stored.wanted > 0 && self.reads.len() + self.recalls.len() < READS_MAX {
             let ready = |run: &mut Run| run.blocks > 0 && run.last() <= self.durable;
             let Some(run) = stored.pages.runs.pop_front_if(ready) else { break };
             stored.wanted = stored.wanted.saturating_sub(run.bytes() as u64);
@@ -81,14 +81,29 @@ impl Store {
     }
 
     fn hand_out(&mut self, core: &mut Core, queue: u64, run: &Run, buffer: Buffer) -> Result<(), StoreError> {
+        let found = self.messages_in(queue, run.place(), buffer, |name| run.names.contains(name))?;
+        assert_eq!(found.len(), run.names.len(), "a run has the messages that were put into it");
+        for (name, message) in found {
+            core.handle_fetched(queue, name, message);
+        }
+        Ok(())
+    }
+
+    /// The wanted messages of a queue in an area that was read, in the order of their names.
+    pub(super) fn messages_in(
+        &mut self,
+        queue: u64,
+        place: Place,
+        buffer: Buffer,
+        wanted: impl Fn(u64) -> bool,
+    ) -> Result<Vec<(u64, Message)>, StoreError> {
         let area = self.buffers.share(buffer);
-        // Bodies share the area's memory unless most of it is of other queues, which would then be kept for nothing.
-        let mut found: Vec<(u64, Message)> = Vec::with_capacity(run.names.len());
+        let mut found: Vec<(u64, Message)> = Vec::new();
         let mut bytes = 0;
         let (moved, failures, segments, since) = (&mut self.moved, &self.failures, &self.segments, self.since);
-        read_batches(self.config.directory, run.place(), &area, |sequence, _, record| {
+        read_batches(self.config.directory, place, &area, |sequence, _, record| {
             entries(&record, sequence, |Entry { queue: whose, name, sequence, .. }| {
-                if whose != queue || !run.names.contains(name) {
+                if whose != queue || !wanted(name) {
                     return;
                 }
                 // A message that was moved while it was read is known to lie elsewhere already.
@@ -104,17 +119,14 @@ impl Store {
                 found.push((name, message));
             });
         })?;
-        assert_eq!(found.len(), run.names.len(), "a run has the messages that were put into it");
         // What was written again may lie behind what came later.
         if !found.is_sorted_by_key(|(name, _)| *name) {
             found.sort_by_key(|(name, _)| *name);
         }
-        for (name, mut message) in found {
-            if bytes < area.len() / 2 {
-                message.body = Bytes::copy_from_slice(&message.body);
-            }
-            core.handle_fetched(queue, name, message);
+        // Bodies share the area's memory unless most of it is of other queues, which would then be kept for nothing.
+        if bytes < area.len() / 2 {
+            found.iter_mut().for_each(|(_, message)| message.body = Bytes::copy_from_slice(&message.body));
         }
-        Ok(())
+        Ok(found)
     }
 }
