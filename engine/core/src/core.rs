@@ -177,9 +177,7 @@ impl Core {
                 self.memory_bytes -= queue.remove(entry);
                 self.note_gone(key);
             } else {
-                let before = queue.bytes;
-                queue.shed(held);
-                self.memory_bytes -= before - queue.bytes;
+                self.memory_bytes -= queue.shed(held);
             }
         }
         loop {
@@ -469,20 +467,20 @@ impl Core {
                 self.journal.fetches.push_back(queue.number);
             }
             let next = if consumer.credit > 0 { queue.pop(end, self.journal.durable) } else { None };
-            let Some(entry) = next else {
-                self.journal.recall(queue, self.config.memory_bytes, fetch_below);
+            let Some(taken) = next else {
                 // What is on its way to or from the disk is still to come.
-                let waits = queue.blocked || queue.paged > 0 || queue.recalling != Recalling::No;
-                if consumer.credit == 0 || !waits {
+                let comes = self.journal.will_give(queue, self.config.memory_bytes, fetch_below);
+                if consumer.credit == 0 || !comes {
                     consumer.drain(*link, &mut self.events);
                 }
                 continue;
             };
             consumer.credit -= 1;
+            let entry = taken.0;
             let delivery = match consumer.settle {
-                Settle::ByPeer => Delivery { key: queue.hold(entry, end), queue: key, entry },
+                Settle::ByPeer => Delivery { key: queue.hold(taken, end), queue: key, entry },
                 // Its file is needed until the last part is sent: the home settles it then.
-                Settle::OnSend if queue.is_large(entry) => Delivery { key: queue.hold(entry, end), queue: key, entry },
+                Settle::OnSend if queue.is_large(entry) => Delivery { key: queue.hold(taken, end), queue: key, entry },
                 Settle::OnSend => {
                     queue.totals.acknowledged += 1;
                     Delivery { key: KEY_NONE, queue: key, entry }
@@ -511,7 +509,7 @@ impl Core {
                 if !wants {
                     consumer.drain(*link, &mut self.events);
                 } else if may_grow && matches!(queue.recalling, Recalling::Wanted(_)) {
-                    self.journal.recall(queue, self.config.memory_bytes, fetch_below);
+                    self.journal.will_give(queue, self.config.memory_bytes, fetch_below);
                 } else if may_grow && queue.recalling == Recalling::No && !queue.fetching {
                     queue.fetching = true;
                     self.journal.fetches.push_back(queue.number);

@@ -80,13 +80,14 @@ impl Journal {
         self.last_number + 1 - count
     }
 
-    /// Asks for what a queue wants again, if it does.
-    #[inline]
-    pub fn recall(&mut self, queue: &mut Queue, memory_bytes: u64, fetch_below: u64) {
+    /// Whether a queue that has nothing to give now waits for the journal; what it wants again is asked for.
+    #[inline(never)]
+    pub fn will_give(&mut self, queue: &mut Queue, memory_bytes: u64, fetch_below: u64) -> bool {
         if matches!(queue.recalling, Recalling::Wanted(_)) {
             let messages = queue.recall(fetch_below.max(RECALL_BYTES.min(memory_bytes / 16)));
             self.recalls.push_back(Recall { queue: queue.number, messages });
         }
+        queue.blocked || queue.paged > 0 || queue.recalling != Recalling::No
     }
 
     pub fn failed(&mut self, queue: u64, message: u64, count: u32) {

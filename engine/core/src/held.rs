@@ -86,25 +86,27 @@ pub struct Recalled {
     pub sequence: u64,
 }
 
+#[inline]
 fn slab_key(key: u64) -> Key {
     let [generation, slot] = [key >> 32, key & u64::from(u32::MAX)].map(|half| half as u32);
     Key { slot, generation }
 }
 
+#[inline]
 fn delivery_key(key: Key) -> u64 {
     (u64::from(key.generation) << 32) | u64::from(key.slot)
 }
 
 impl Queue {
-    /// Notes that `end` holds an entry; gives the key to settle it by.
+    /// Notes that `end` holds an entry of this sequence number; gives the key to settle it by.
     #[inline]
-    pub fn hold(&mut self, entry: Key, end: Key) -> u64 {
-        let sequence = self.entry(entry).map_or(0, |entry| entry.sequence);
+    pub fn hold(&mut self, (entry, sequence): (Key, u64), end: Key) -> u64 {
         let key = delivery_key(self.acquired.insert(Acquired { end, sequence, held: Held::Here(entry) }));
         debug_assert_ne!(key, KEY_NONE);
         key
     }
 
+    #[inline]
     fn acquired_by(&self, end: Key, key: u64) -> Option<&Acquired> {
         self.acquired.get(slab_key(key)).filter(|acquired| acquired.end == end)
     }
@@ -160,6 +162,7 @@ impl Queue {
         }
     }
 
+    #[cold]
     fn modify(&mut self, end: Key, sequence: u64, mut held: Held, modified: &Modified) -> Held {
         let failed = u32::from(modified.delivery_failed);
         match &mut held {
@@ -180,6 +183,7 @@ impl Queue {
         held
     }
 
+    #[cold]
     fn give_back(&mut self, sequence: u64, held: Held) -> u64 {
         if let Held::Here(entry) = held
             && let Some(entry) = self.entries.get_mut(entry)
@@ -258,15 +262,16 @@ impl Queue {
         self.returned.insert(sequence, Held::Here(entry));
     }
 
-    /// Takes a message out of memory that is held under `key`, if the journal has all of it.
+    /// Takes a message out of memory that is held under `key`, if the journal has all of it; gives the octets that are free by
+    /// it.
     #[cold]
-    pub fn shed(&mut self, key: u64) {
-        let Some(acquired) = self.acquired.get_mut(slab_key(key)) else { return };
-        let Held::Here(entry) = acquired.held else { return };
-        let Some(Entry { sequence, message, stored }) = self.entries.get(entry) else { return };
+    pub fn shed(&mut self, key: u64) -> u64 {
+        let Some(acquired) = self.acquired.get_mut(slab_key(key)) else { return 0 };
+        let Held::Here(entry) = acquired.held else { return 0 };
+        let Some(Entry { sequence, message, stored }) = self.entries.get(entry) else { return 0 };
         let changes = self.changes.get(sequence);
         if *stored == 0 || changes.is_some_and(|changes| matches!(changes.annotations, Annotations::Merged)) {
-            return;
+            return 0;
         }
         let (size, header) = (message.size(), message.header);
         acquired.held =
@@ -275,6 +280,7 @@ impl Queue {
         self.bytes -= size;
         self.away += 1;
         self.away_bytes += size;
+        size
     }
 
     /// Puts annotations into a message that `end` holds, or keeps them until it is in memory again.

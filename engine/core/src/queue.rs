@@ -193,13 +193,14 @@ impl Queue {
         self.ready.push_back(entry);
     }
 
-    /// Takes the next message that `end` may have out of the order; not one that the journal has not on stable storage
-    /// yet, which begins behind `durable`.
+    /// Takes the next message that `end` may have out of the order; gives its sequence number, too. Not one that the journal
+    /// has not on stable storage yet, which begins behind `durable`.
     #[inline]
-    pub fn pop(&mut self, end: Key, durable: u64) -> Option<Key> {
+    pub fn pop(&mut self, end: Key, durable: u64) -> Option<(Key, u64)> {
         let entry = if self.returned.is_empty() { self.pop_ready(durable)? } else { self.pop_returned(end, durable)? };
-        self.ready_bytes -= self.entries.get(entry)?.message.size();
-        Some(entry)
+        let found = self.entries.get(entry)?;
+        self.ready_bytes -= found.message.size();
+        Some((entry, found.sequence))
     }
 
     #[inline]
