@@ -96,6 +96,8 @@ pub struct Journal {
     pub read_bytes: u64,
     /// Messages written again so far, to make room.
     pub rewritten: u64,
+    /// Messages read again so far that had left memory while consumers held them, and came back.
+    pub recalled: u64,
     /// Length of all segments, bytes.
     pub journal_bytes: u64,
     /// Size of the messages that are needed, bytes.
@@ -251,6 +253,7 @@ impl Snapshot {
                 body_bytes: totals.body_bytes,
                 read_bytes: totals.read_bytes,
                 rewritten: totals.rewritten,
+                recalled: totals.recalled,
                 journal_bytes: totals.journal_bytes,
                 live_bytes: totals.live_bytes,
                 pending_bytes: totals.pending_bytes,

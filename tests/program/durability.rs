@@ -53,12 +53,16 @@ fn take(broker: &Broker, queue: &str, count: u32) -> Vec<u32> {
         let mut queues = state["queues"].as_array()?.iter();
         queues.find(|found| found["name"] == queue).is_none_or(|found| found["acquired"] == 0).then_some(())
     });
+    wait_for_journal(broker);
+    numbers
+}
+
+fn wait_for_journal(broker: &Broker) {
     wait_for("the journal", || {
         let state = broker.state();
         let mut shards = state["shards"].as_array()?.iter();
         shards.all(|shard| shard["journal"]["pending_bytes"] == 0).then_some(())
     });
-    numbers
 }
 
 /// Ends a broker by a kill, and gives its folder.
@@ -275,6 +279,48 @@ fn a_full_disk_holds_or_refuses_durable_messages_and_nothing_else() {
         fill(&broker, "orders", 10..20);
         assert_eq!(take(&broker, "orders", 15), (5..20).collect::<Vec<_>>(), "and with room everything does");
     }
+}
+
+#[test]
+fn what_a_consumer_holds_leaves_memory_and_comes_again() {
+    // 4 MiB for each of two shards, and twelve in one consumer's hands.
+    let broker = Broker::start(&format!("{LISTENER}[limits]\nmemory_mib = 8\n"));
+    fill(&broker, "orders", 0..12_000);
+    let mut peer = Peer::new(connect(broker.addresses[0]));
+    peer.open();
+    peer.attach_receiver("orders", 12_000);
+    for number in 0..12_000 {
+        assert_eq!(peer.receive().1, body(number));
+    }
+    let state = broker.state();
+    let queue = state["queues"].as_array().and_then(|queues| queues.iter().find(|queue| queue["name"] == "orders"));
+    let queue = queue.expect("the queue");
+    assert_eq!((&queue["messages"], &queue["acquired"]), (&12_000.into(), &12_000.into()));
+    let memory = |state: &serde_json::Value| -> u64 {
+        let shards = state["shards"].as_array().into_iter().flatten();
+        shards.filter_map(|shard| shard["memory_bytes"].as_u64()).sum()
+    };
+    assert!(memory(&state) < 4 << 20, "{} octets of twelve million are in memory", memory(&state));
+    // Some are settled, out of their order; the others come again when the consumer goes.
+    (0..12_000).step_by(3).for_each(|delivery| peer.accept(delivery, delivery));
+    wait_for("the outcomes", || {
+        let state = broker.state();
+        let mut queues = state["queues"].as_array()?.iter();
+        queues.find(|queue| queue["name"] == "orders").filter(|queue| queue["acquired"] == 8000).map(|_| ())
+    });
+    drop(peer);
+    let left: Vec<u32> = (0..12_000).filter(|number| number % 3 != 0).collect();
+    let mut again = Peer::new(connect(broker.addresses[0]));
+    again.open();
+    again.attach_receiver("orders", 8000);
+    for &number in &left {
+        assert_eq!(again.receive().1, body(number), "in order");
+    }
+    let held = memory(&broker.state());
+    assert!(held < 4 << 20, "{held} octets are in memory");
+    wait_for_journal(&broker);
+    let broker = Broker::start_in(kill(broker), LISTENER);
+    assert_eq!(take(&broker, "orders", 8000), left, "a kill loses none of what is held");
 }
 
 #[test]
