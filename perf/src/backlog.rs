@@ -70,6 +70,13 @@ pub struct Drain {
     core: usize,
 }
 
+impl Drain {
+    /// All of what `fill` sent to a queue.
+    pub fn new(to: SocketAddr, count: u64, address: String, core: usize) -> Self {
+        Self { to, count, first: 0, address, window: 8000, pid: None, core }
+    }
+}
+
 /// Tells the rate of each tenth, and how much memory the broker has.
 struct Progress {
     total: u64,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::peer::{Peer, Settle, Work};
 
 /// Private memory of a process, KiB.
-fn memory_kib(pid: u32) -> u64 {
+pub fn memory_kib(pid: u32) -> u64 {
     let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
     let value =
         |name: &str| rollup.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok());

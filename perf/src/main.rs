@@ -5,6 +5,7 @@ mod backlog;
 mod budgets;
 mod compare;
 mod durable;
+mod hold;
 mod idle;
 mod large;
 mod load;
@@ -114,6 +115,8 @@ enum Command {
     Fill(backlog::Fill),
     /// Reads a queue to its end, and checks the order of what `fill` sent.
     Drain(backlog::Drain),
+    /// Takes what `fill` sent and settles nothing, tells what that costs the broker, and reads all of it again.
+    Hold(hold::Options),
     /// One large message through a broker.
     Large(large::Options),
     /// How long the directory gets under steady traffic beside messages that stay.
@@ -186,6 +189,7 @@ fn run(command: Command) -> io::Result<()> {
         Command::Audit(options) => audit::run(&options),
         Command::Fill(options) => backlog::fill(&options),
         Command::Drain(options) => backlog::drain(&options),
+        Command::Hold(options) => hold::run(&options),
         Command::Idle { to, connections, pid } => idle::run(to, connections, pid),
         Command::Relay { core, ready_file, echo } => {
             engine_rt::pin_thread(core)?;

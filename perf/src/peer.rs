@@ -25,6 +25,8 @@ pub enum Settle {
     Unsettled,
     /// None is.
     Presettled,
+    /// None is, and their receiver settles none either.
+    Held,
 }
 
 /// What a connection of the load does.
@@ -230,7 +232,7 @@ impl Peer {
         match &self.work {
             Work::Producer { credit, sent, settled, window } => {
                 let room = match self.settle {
-                    Settle::Unsettled => window.saturating_sub(sent.wrapping_sub(*settled)),
+                    Settle::Unsettled | Settle::Held => window.saturating_sub(sent.wrapping_sub(*settled)),
                     Settle::Presettled => u32::MAX,
                 };
                 room.min(*credit)
