@@ -90,8 +90,8 @@ impl Kept {
     fn settle_down(&mut self) -> Vec<Event> {
         let mut events = Vec::new();
         loop {
-            let more = self.owner.events();
             self.write();
+            let more = self.owner.events();
             let none = more.is_empty();
             events.extend(more);
             if !self.read(0) && none {
@@ -294,6 +294,39 @@ fn kept_key(kept: &mut Kept, consumer: EndKey, number: u32, more: &[u8]) -> u64 
     let [Event::Deliver { key, message }] = &events[..] else { panic!("it comes again: {events:?}") };
     assert_eq!(message.body[..], [&number.to_be_bytes()[..], more].concat()[..]);
     *key
+}
+
+#[test]
+fn a_queue_that_is_deleted_needs_nothing_that_is_away() {
+    let mut kept = Kept::new();
+    let spec = ConsumerSpec {
+        address: "t".into(),
+        routing: Some(RoutingType::Multicast),
+        create: Create::Auto,
+        mode: Mode::Consume,
+        settle: Settle::ByPeer,
+        subscription: Some(Subscription {
+            name: "s".into(),
+            container: "c".into(),
+            durability: Durability::Durable,
+            sharing: Sharing::Exclusive,
+        }),
+        lifetime: None,
+        default_outcome: DefaultOutcome::Released,
+    };
+    let link = LinkKey { shard: 0, generation: 0, slot: 99 };
+    kept.owner.core.handle_command(1, 1, Command::AttachConsumer { link, spec: Box::new(spec) });
+    let events = kept.settle_down();
+    let [Event::Attached { end, .. }] = events[..] else { panic!("attached: {events:?}") };
+    let producer = kept.owner.producer("t", Some(RoutingType::Multicast));
+    (1..21).for_each(|number| kept.send(producer, number));
+    kept.owner.core.handle_command(1, 1, Command::Grant { end, credit: 20 });
+    assert_eq!(deliveries(kept.settle_down()).len(), 20);
+    assert!(kept.messages.len() > 10, "durable messages are held");
+    kept.owner.core.handle_command(1, 1, Command::Detach { end, mode: DetachMode::Close });
+    kept.write();
+    assert!(kept.messages.is_empty(), "{} are needed", kept.messages.len());
+    assert_eq!(kept.owner.core.memory_bytes(), 0);
 }
 
 #[test]
