@@ -9,8 +9,8 @@ pub const OUT_SOFT_MAX: usize = 256 * 1024;
 pub const FRAME_BYTES_BEFORE_OPEN: u32 = 4096;
 /// Deliveries of one session that may be unsettled by the peer: 16 octets each. Sending waits.
 pub const UNSETTLED_OUT_MAX: usize = 1 << 18;
-/// Octets of a transaction's identifier; longer: the session ends. The specification has no bound, and 32 do for every broker.
-pub const TRANSACTION_ID_BYTES_MAX: usize = 32;
+/// Octets of a transaction's identifier; longer: the session ends. The specification has no bound; Artemis has 36 (a UUID as text).
+pub const TRANSACTION_ID_BYTES_MAX: usize = 64;
 /// SASL exchanges of one connection; more: the connection ends.
 pub const SASL_FRAMES_MAX: u8 = 8;
 /// How long a closed connection waits for the peer's close, nanoseconds.
