@@ -6,8 +6,8 @@ use engine_rt::monotonic_ns;
 
 use crate::board::Board;
 
-/// How long before a moment a task no longer sleeps, nanoseconds: the timer's millisecond, the one that it rounds up to, and waking.
-const AWAKE_NS: u64 = 3_000_000;
+/// How long before a moment a task no longer sleeps, nanoseconds: the timer's millisecond, and the one that it rounds up to.
+const AWAKE_NS: u64 = 2_000_000;
 /// Longest sleep, nanoseconds: an order to stop is heard within it.
 const SLEEP_MAX_NS: u64 = 50_000_000;
 /// A round of the executor that takes no longer than this did nothing but look, nanoseconds.

@@ -42,9 +42,8 @@ const LISTENER_TOKEN: u64 = 1 << 63;
 const ACCEPT_BURST: u32 = 64;
 /// How often deadlines of connections are looked at, nanoseconds: heart beats are seconds apart.
 const SCAN_PERIOD_NS: u64 = 250_000_000;
-/// How long before something is due the thread no longer sleeps, nanoseconds: the system's timers are late by 50 us, and waking up
-/// takes as long again.
-const SPIN_NS: u64 = 150_000;
+/// How long before something is due the thread no longer sleeps, nanoseconds: what the system's timers are late by.
+const SPIN_NS: u64 = 60_000;
 /// Descriptor of `declare` (part 4.5.2); all else that a coordinator is sent is `discharge`.
 const DECLARE: Descriptor<'_> = Descriptor::Code(0x31);
 /// The name of every transaction: they are all the same here.
