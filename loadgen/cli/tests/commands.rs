@@ -67,7 +67,7 @@ fn expected(result: &RunResult) -> i32 {
 
 #[test]
 fn every_command_helps_with_examples() {
-    for command in ["run", "compare", "report", "worker", "sink"] {
+    for command in ["run", "sweep", "compare", "plan", "report", "worker", "sink"] {
         let output = run(&[command, "--help"]);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success() && text.contains("Examples:\n  heddle load "), "{command}: {text}");
@@ -93,6 +93,9 @@ fn mistakes_are_answered_before_anything_is_done() {
         (&["worker", "--listen", "0.0.0.0:0"], "--token-file"),
         (&["compare", "/nowhere/a.json", "/nowhere/b.json"], "cannot read /nowhere/a.json"),
         (&["report", "/nowhere"], "cannot read /nowhere"),
+        (&["plan", "/nowhere", "--rate", "1k"], "cannot read /nowhere"),
+        (&["plan", "/nowhere"], "--rate"),
+        (&["sweep", "--precision", "3"], "from 0.001 to 0.5"),
         (&["sink", "--behaviour", "odd"], "write sink, relay"),
     ] {
         let output = run(&[line, if line[0] == "run" { &["--no-files"] } else { &[] }].concat());
@@ -163,6 +166,54 @@ fn statuses_say_what_was_found() {
     // The last duration given counts; of less than a second rates are chance.
     let (status, result) = load(&double("relay"), &["--no-files", "--count", "20"]);
     assert_eq!(status, 4, "{:?}", result.verdict);
+}
+
+#[test]
+fn a_sweep_leaves_a_curve_that_can_be_reported_anew_and_planned_with() {
+    let double = double("relay");
+    let folder = TempDir::new().expect("a folder");
+    let (url, out) = (double.url(), folder.path().to_str().expect("text"));
+    let line = [
+        "sweep",
+        "--server",
+        &url,
+        "--warm-up",
+        "0s",
+        "--step-duration",
+        "1s",
+        "--max-rate",
+        "300",
+        "--precision",
+        "0.5",
+        "--drain",
+        "2s",
+        "--slo",
+        "p50<10s",
+        "--server-cores",
+        "1",
+        "--output",
+        out,
+    ];
+    let output = run(&line);
+    // Whether a rate holds, or a run is valid at all, depends on what else the machine does; that there is a result does not.
+    assert!(matches!(output.status.code(), Some(0 | 3)), "{}", said(&output));
+    let text = std::fs::read_to_string(folder.path().join("sweep.json")).expect("a sweep");
+    let sweep: load_model::sweep::SweepResult = serde_json::from_str(&text).expect("a sweep");
+    assert!(!sweep.points.is_empty() && sweep.server_cores == Some(1), "{:?}", sweep.ended);
+    assert!(folder.path().join("sweep.html").exists() && folder.path().join("runs/00.json").exists());
+    let again = folder.path().join("again");
+    let reported = run(&["report", out, "--output", again.to_str().expect("text")]);
+    assert!(reported.status.success(), "{}", said(&reported));
+    assert_eq!(std::fs::read_to_string(again.join("sweep.json")).expect("a sweep"), text);
+
+    let planned = run(&["plan", out, "--rate", "100", "--json"]);
+    match planned.status.code() {
+        Some(0 | 3) => {
+            let plan: load_model::plan::Plan = serde_json::from_slice(&planned.stdout).expect("a plan");
+            assert_eq!(plan.wanted.rate, 100.0);
+        }
+        _ => assert!(said(&planned).contains("no sweep"), "{}", said(&planned)),
+    }
 }
 
 /// A program that goes on; it is killed when the test is done with it.

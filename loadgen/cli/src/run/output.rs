@@ -109,10 +109,10 @@ impl Watched {
     }
 
     fn show(&mut self, view: &View) {
-        self.screen.show(view);
         if let Some(metrics) = &self.metrics {
             metrics.update(view);
         }
+        self.screen.show(view);
         // A full disk must not end a run; it is told behind it.
         if let (Some(files), None) = (&mut self.files, &self.problem) {
             self.problem = files.write_view(view).err();
