@@ -66,11 +66,12 @@ const BEHIND: f64 = 0.01;
 pub const BACKLOG_TOLERANCE: f64 = 0.005;
 
 impl RunResult {
-    /// Whether fewer messages came to their end than were due, those on the way set aside: by Little's law as many as are due in a
-    /// mean latency.
+    /// Whether fewer messages came to their end than were due. Without a warm-up those on the way at the end are set aside: by Little's
+    /// law as many as are due in a mean latency. Behind a warm-up that is longer than that, as many were on the way at the
+    /// beginning; to set some aside then would excuse a server whose latencies grow because it is behind.
     pub fn is_behind(&self) -> bool {
         let mean_s = self.total.latencies.get(self.scenario.outcome()).map_or(0.0, |histogram| histogram.mean() / 1e9);
-        let on_the_way = mean_s / self.measured_s.max(1.0);
+        let on_the_way = if self.warm_up_s > mean_s { 0.0 } else { mean_s / self.measured_s.max(1.0) };
         self.rate() < self.offered() * (1.0 - BEHIND - on_the_way)
     }
 
@@ -134,5 +135,20 @@ mod tests {
         assert_eq!(of(&[&queue, &unheard]).ended([&counts, &counts].into_iter()), 15);
         assert_eq!(of(&[&requests, &requests]).ended_of_all(&counts), 4);
         assert_eq!(of(&[&queue, &topic]).ended_of_all(&counts), 8);
+    }
+
+    #[test]
+    fn a_server_is_not_excused_by_latencies_that_grow_because_it_is_behind() {
+        let scenario = Scenario { groups: vec![Group::default()], ..Scenario::default() };
+        let mut run = crate::collect::Collector::new(&scenario, 1).finish();
+        (run.measured_s, run.warm_up_s) = (2.0, 1.0);
+        (run.total.counts.due, run.total.counts.sent) = (2000, 2000);
+        run.groups[0].counts.received = 1800;
+        run.total.latencies.record_n(Metric::Receive, 250_000_000, 1800);
+        assert!(run.is_behind());
+        run.warm_up_s = 0.0;
+        assert!(!run.is_behind(), "a quarter of a second's messages were on the way, and none at the beginning");
+        (run.warm_up_s, run.groups[0].counts.received) = (1.0, 1990);
+        assert!(!run.is_behind());
     }
 }
