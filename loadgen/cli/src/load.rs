@@ -122,12 +122,16 @@ impl Load {
         Ok(result)
     }
 
-    /// Measures the floor, unless somebody waits for the end; gives why there is none.
+    /// Measures the floor, unless somebody waits for the end; gives why there is none. Its echo is where the server was: on a core that
+    /// the load does not have, if there is one.
     fn measure_floor(&self, result: &mut RunResult, cores: &[usize]) -> Option<String> {
         if self.floor == Floor::Off || result.interrupted {
             return None;
         }
-        match floor::measure(&self.scenario, cores) {
+        let others = engine_rt::allowed_cores().into_iter().filter(|core| !cores.contains(core));
+        let echo = others.chain(cores.iter().skip(1).copied()).next();
+        let cores: Vec<usize> = cores.first().copied().into_iter().chain(echo).collect();
+        match floor::measure(&self.scenario, &cores) {
             Ok(floor) => result.floor = floor,
             Err(error) => return Some(error.to_string()),
         }

@@ -72,8 +72,12 @@ fn of_state(state: &State) -> Answer {
     // In a test several shards may share a core.
     let cores: BTreeSet<usize> = state.shards.iter().map(|shard| shard.core).collect();
     let list = cores.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
-    let storage = if is_stored { "a journal each" } else { "no journal" };
-    let configuration = format!("heddle {}, {} shards on cores {list}, {storage}", state.version, state.shards.len());
+    let storage = if is_stored { "with a journal" } else { "without a journal" };
+    let (shards, on) = match state.shards.len() {
+        1 => ("1 shard".to_owned(), "core"),
+        several => (format!("{several} shards"), "cores"),
+    };
+    let configuration = format!("heddle {}, {shards} on {on} {list}, {storage}", state.version);
     Answer { told, configuration, cores: u32::try_from(cores.len()).ok() }
 }
 
@@ -100,7 +104,7 @@ mod tests {
                       {"shard":1,"core":2,"journal":{"syncs":4,"written_bytes":50,"body_bytes":1}}]}"#;
         let Answer { told, configuration, cores } = read(body).expect("a state");
         assert_eq!(told, Told { syncs: Some(7), written_bytes: Some(150), ..Told::default() });
-        assert_eq!(configuration, "heddle 0.1.0, 2 shards on cores 0,2, a journal each");
+        assert_eq!(configuration, "heddle 0.1.0, 2 shards on cores 0,2, with a journal");
         assert_eq!(cores, Some(2));
         let Answer { told, .. } = read(r#"{"version":"0.1.0","shards":[{"core":0}]}"#).expect("a state");
         assert_eq!(told, Told::default());
