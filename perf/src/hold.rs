@@ -16,6 +16,9 @@ const SCRATCH: usize = 256 * 1024 + (1 << 20);
 /// Longer than a broker takes for the next message while it has any.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What a broker needs to notice that connections ended, and to give their memory back.
+const SETTLED: Duration = Duration::from_secs(2);
+
 /// What to hold.
 #[derive(Args)]
 pub struct Options {
@@ -59,12 +62,16 @@ pub fn run(options: &Options) -> io::Result<()> {
     }
     let (mut scratch, mut ready) = (vec![0; SCRATCH], Vec::new());
     let (mut held, start, mut last) = (0, Instant::now(), Instant::now());
+    let mut halfway = None;
     while held < options.count {
         readiness.poll(Some(Duration::from_millis(100)), &mut ready)?;
         let had = held;
         for peer in &mut peers {
             peer.read(&mut scratch, |_| held += 1)?;
             peer.flush()?;
+        }
+        if held >= options.count / 2 && halfway.is_none() {
+            halfway = Some((held, memory_kib(options.pid)));
         }
         if held > had {
             last = Instant::now();
@@ -75,10 +82,16 @@ pub fn run(options: &Options) -> io::Result<()> {
     }
     println!("{held} messages held, {:.0} messages/s", held as f64 / start.elapsed().as_secs_f64());
     let after = memory_kib(options.pid);
-    let each = after.saturating_sub(before) as f64 * 1024.0 / held as f64;
-    println!("{each:.1} octets of private memory for each ({before} -> {after} KiB)");
+    println!("{before} KiB of private memory before, {after} KiB with all of them held");
+    let (count, memory) = halfway.unwrap_or((0, before));
+    // The first ones stay in memory as far as it is plenty; what each further one costs is what grows without end.
+    let each = (after as f64 - memory as f64) * 1024.0 / (held - count) as f64;
+    println!("{each:.1} octets for each of the second half");
     drop(peers);
+    std::thread::sleep(SETTLED);
+    println!("{} KiB when all came back and wait", memory_kib(options.pid));
     drain(&Drain::new(options.to, options.count, options.address.clone(), options.core))?;
+    std::thread::sleep(SETTLED);
     println!("{} KiB when all were read again", memory_kib(options.pid));
     Ok(())
 }

@@ -114,10 +114,8 @@ impl Queue {
     /// Ends what `end` holds under `key`; gives the octets that are free by it.
     #[inline]
     pub fn settle(&mut self, end: Key, key: u64, outcome: Outcome) -> u64 {
-        if self.acquired_by(end, key).is_none() {
-            return 0;
-        }
-        let Some(Acquired { sequence, held, .. }) = self.acquired.remove(slab_key(key)) else { return 0 };
+        let acquired = self.acquired.remove_if(slab_key(key), |acquired| acquired.end == end);
+        let Some(Acquired { sequence, held, .. }) = acquired else { return 0 };
         match outcome {
             Outcome::Accepted => {
                 self.totals.acknowledged += 1;

@@ -59,8 +59,14 @@ impl<T> Slab<T> {
 
     #[inline]
     pub fn remove(&mut self, key: Key) -> Option<T> {
+        self.remove_if(key, |_| true)
+    }
+
+    /// Removes an entry if it is the one that is meant.
+    #[inline]
+    pub fn remove_if(&mut self, key: Key, is_meant: impl FnOnce(&T) -> bool) -> Option<T> {
         let place = self.places.get_mut(key.slot as usize).filter(|place| place.generation == key.generation)?;
-        let entry = place.entry.take()?;
+        let entry = place.entry.take_if(|entry| is_meant(entry))?;
         place.generation = place.generation.wrapping_add(1);
         self.free.push(key.slot);
         Some(entry)
