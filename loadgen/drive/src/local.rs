@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use engine_rt::{allowed_cores, pin_thread, wake_in_time};
+use engine_rt::{allowed_cores, pin_thread, raise_open_files, wake_in_time};
 use load_model::scenario::Scenario;
 use load_model::worker::{Order, Share, Told};
 
@@ -22,6 +22,8 @@ pub const TOLD_MAX: usize = 64 * 16 * 60;
 /// # Errors
 /// When a thread cannot be made.
 pub fn start_local(scenario: &Scenario, shares: &[Share], cores: &[usize]) -> Result<Workers, RunError> {
+    // A connection is a file; where the limit does not suffice, the connection that is too many says so.
+    raise_open_files();
     let (tell, told) = flume::bounded(TOLD_MAX);
     let scenario = Arc::new(scenario.clone());
     // With a core for each worker and one for others, a worker may use all of its own.

@@ -210,7 +210,8 @@ impl Conn {
         if ready.readable() && self.live.is_some() && self.stage != Stage::Connecting {
             self.read(scratch, around, shared);
         }
-        self.is_dirty |= ready.writable();
+        // What was read may have been TLS's own, which answers by itself.
+        self.is_dirty = true;
     }
 
     fn handle_connected(&mut self, around: &Surroundings<'_>, shared: &mut Shared) {
