@@ -1,7 +1,9 @@
-//! What a load costs without a server: the same messages at the same times to a bare TCP echo in this process, and back.
+//! What a load costs without a server: the same messages at the same times to a bare TCP echo in this process, and
+//! back.
 //!
-//! A latency of a server is to be read beside this one: below it no server can be, and what is above it is the server's. The echo has
-//! a thread of its own, on another core where there is one, which knows nothing of messages: it writes the octets that it reads.
+//! A latency of a server is to be read beside this one: below it no server can be, and what is above it is the
+//! server's. The echo has a thread of its own, on another core where there is one, which knows nothing of messages: it
+//! writes the octets that it reads.
 //!
 //! Not in it: what AMQP costs at the generator, since the octets are counted and not decoded.
 
@@ -34,7 +36,8 @@ const UNDER_WAY_MAX: usize = 1 << 20;
 /// Octets of one segment of a write, and segments of one write.
 const SEGMENT_BYTES: usize = 64 * 1024;
 const SEGMENTS: usize = 16;
-/// How long before a message is due its sender no longer sleeps, nanoseconds: what the system's timers are late by, and more.
+/// How long before a message is due its sender no longer sleeps, nanoseconds: what the system's timers are late by, and
+/// more.
 const SPIN_NS: u64 = 150_000;
 
 /// Why there is no floor.
@@ -50,7 +53,8 @@ fn failed(doing: &'static str) -> impl FnOnce(io::Error) -> FloorError {
     move |reason| FloorError { doing, reason }
 }
 
-/// Measures the floor of a scenario, on two of `cores` if there are two; takes at most 4 s. `None` where nothing is sent.
+/// Measures the floor of a scenario, on two of `cores` if there are two; takes at most 4 s. `None` where nothing is
+/// sent.
 ///
 /// # Errors
 /// When there is no loopback, or no thread.
@@ -115,8 +119,8 @@ enum Placing {
     TwoCores,
 }
 
-/// When messages are due and how large they are: all producers of the open loops of a scenario, or, where all loops are closed, one
-/// producer that sends the next message when the last one is back.
+/// When messages are due and how large they are: all producers of the open loops of a scenario, or, where all loops are
+/// closed, one producer that sends the next message when the last one is back.
 struct Load {
     producers: Vec<(Option<Schedule>, Sizes)>,
     due: BinaryHeap<Reverse<(u64, usize)>>,

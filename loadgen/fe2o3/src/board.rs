@@ -1,7 +1,7 @@
 //! What the tasks of one worker note, and what is told of it.
 //!
-//! All tasks of a worker are on one thread. They reach the board through `Board::with`, whose closure cannot wait, so that no borrow
-//! outlives a turn of the executor.
+//! All tasks of a worker are on one thread. They reach the board through `Board::with`, whose closure cannot wait, so
+//! that no borrow outlives a turn of the executor.
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -119,8 +119,8 @@ async fn in_time<T>(doing: impl Future<Output = T>) -> Result<T, String> {
     tokio::time::timeout(CONNECT_TIMEOUT, doing).await.map_err(|_| format!("the server did not answer for {seconds} s"))
 }
 
-/// What a server's URL says. The stream is made here, since fe2o3-amqp leaves Nagle's algorithm on, which holds messages back for as
-/// long as the server's delayed acknowledgements take: 40 ms.
+/// What a server's URL says. The stream is made here, since fe2o3-amqp leaves Nagle's algorithm on, which holds
+/// messages back for as long as the server's delayed acknowledgements take: 40 ms.
 struct Server {
     host: String,
     port: u16,

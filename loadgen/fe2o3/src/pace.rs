@@ -1,4 +1,5 @@
-//! Waits for moments more exactly than tokio's timers, whose unit is a millisecond: asleep until it is near, then awake.
+//! Waits for moments more exactly than tokio's timers, whose unit is a millisecond: asleep until it is near, then
+//! awake.
 
 use std::time::Duration;
 
@@ -6,7 +7,8 @@ use engine_rt::monotonic_ns;
 
 use crate::board::Board;
 
-/// How long before a moment a task no longer sleeps, nanoseconds: the timer's millisecond, and the one that it rounds up to.
+/// How long before a moment a task no longer sleeps, nanoseconds: the timer's millisecond, and the one that it rounds
+/// up to.
 const AWAKE_NS: u64 = 2_000_000;
 /// Longest sleep, nanoseconds: an order to stop is heard within it.
 const SLEEP_MAX_NS: u64 = 50_000_000;

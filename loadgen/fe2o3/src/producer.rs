@@ -52,8 +52,8 @@ struct Sent {
 }
 
 impl Producer {
-    /// Sends until the run stops, and keeps the link until the worker ends: dropping it would detach it, and outcomes that are under
-    /// way would find nobody.
+    /// Sends until the run stops, and keeps the link until the worker ends: dropping it would detach it, and outcomes
+    /// that are under way would find nobody.
     pub async fn run(mut self, mut sender: Sender) {
         if let Err(error) = self.send_all(&mut sender).await {
             self.board.fail(format!("producer {} of group {}: {error}", self.number, self.group));

@@ -29,8 +29,8 @@ const TICK: Duration = Duration::from_millis(1);
 /// How long nothing may come, behind the last message that was sent, until the rest is not waited for, nanoseconds.
 const QUIET_NS: u64 = 500_000_000;
 
-/// Starts one thread for each of `shares`, on the cores in turn, which begin to connect. They end by an order, or when nobody holds
-/// their `Workers` any more.
+/// Starts one thread for each of `shares`, on the cores in turn, which begin to connect. They end by an order, or when
+/// nobody holds their `Workers` any more.
 ///
 /// # Errors
 /// When the scenario asks for what this client does not have, or a thread cannot be made.

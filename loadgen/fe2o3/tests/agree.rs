@@ -1,8 +1,8 @@
 //! Our client and fe2o3-amqp measure the same, at a load that both can do.
 //!
-//! Both are held against the truth, within 5 %: our own is within 2 % (see the trust tests of `load-drive`), the other one is slower.
-//! Latencies are hundreds of milliseconds, so that this is 10 ms and more; where the machine was busy for longer than that the
-//! measurement is done again.
+//! Both are held against the truth, within 5 %: our own is within 2 % (see the trust tests of `load-drive`), the other
+//! one is slower. Latencies are hundreds of milliseconds, so that this is 10 ms and more; where the machine was busy
+//! for longer than that the measurement is done again.
 
 use std::sync::atomic::AtomicBool;
 

@@ -24,8 +24,8 @@ pub enum Behaviour {
         /// How long it lasts.
         length: Span,
     },
-    /// A relay that holds each message, and its acceptance, for a time of its own. Messages overtake each other, as they do in
-    /// every server that works on several at once.
+    /// A relay that holds each message, and its acceptance, for a time of its own. Messages overtake each other, as
+    /// they do in every server that works on several at once.
     Delay {
         /// How long.
         distribution: Distribution,

@@ -12,7 +12,8 @@ use super::table::{Key, Table};
 const SLICES: usize = 64;
 /// Writes of one turn; what does not fit waits for the socket to say that it is ready.
 const ROUNDS: usize = 8;
-/// Input is not read while more output than this waits, octets: a peer that does not read cannot make us keep what it asks for.
+/// Input is not read while more output than this waits, octets: a peer that does not read cannot make us keep what it
+/// asks for.
 const OUT_STOP_READING: usize = 1 << 20;
 
 /// Connections of a double: more than a process has descriptors, by default.

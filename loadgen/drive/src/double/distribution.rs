@@ -1,8 +1,9 @@
 //! Delays of a known distribution.
 //!
-//! Guarantee: any ten thousands of delays in a row have the quantiles of the distribution itself, not those of a sample of it: the
-//! numbers that they are made of are spread evenly (a sequence of the golden ratio's multiples), not thrown. A test can so hold
-//! reported percentiles against the truth, where as many independent draws would be off by more than the test allows.
+//! Guarantee: any ten thousands of delays in a row have the quantiles of the distribution itself, not those of a sample
+//! of it: the numbers that they are made of are spread evenly (a sequence of the golden ratio's multiples), not thrown.
+//! A test can so hold reported percentiles against the truth, where as many independent draws would be off by more than
+//! the test allows.
 
 use std::fmt;
 
@@ -130,8 +131,8 @@ impl Delays {
     }
 }
 
-/// What a normal variable is below with chance `q`: Newton's method from a close guess (Tukey's lambda), to more digits than
-/// delays have.
+/// What a normal variable is below with chance `q`: Newton's method from a close guess (Tukey's lambda), to more digits
+/// than delays have.
 fn normal_quantile(q: f64) -> f64 {
     let mut x = (q.powf(0.135) - (1.0 - q).powf(0.135)) / 0.1975;
     for _ in 0..4 {
@@ -143,8 +144,8 @@ fn normal_quantile(q: f64) -> f64 {
     x
 }
 
-/// The chance that a normal variable is below `x`, by the series around 0: exact to 1e-12 for |x| < 6, which is all that one in a
-/// billion needs.
+/// The chance that a normal variable is below `x`, by the series around 0: exact to 1e-12 for |x| < 6, which is all
+/// that one in a billion needs.
 fn normal_share(x: f64) -> f64 {
     let (mut term, mut sum, mut n) = (x, x, 1.0);
     while (term / sum).abs() > 1e-17 {
@@ -176,8 +177,8 @@ mod tests {
         assert_eq!(Distribution::Uniform { min: Span(MS), max: Span(3 * MS) }.quantile(0.25), MS * 3 / 2);
     }
 
-    /// Wherever one looks into the sequence, 50,000 delays have the distribution's quantiles within 1 %: independent draws have a
-    /// standard error of 2 % at p99.9.
+    /// Wherever one looks into the sequence, 50,000 delays have the distribution's quantiles within 1 %: independent
+    /// draws have a standard error of 2 % at p99.9.
     #[test]
     fn ten_thousands_of_delays_have_the_quantiles_of_the_distribution() {
         for seed in [0, 1, 2, 77] {

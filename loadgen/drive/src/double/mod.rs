@@ -1,7 +1,8 @@
 //! Servers to measure the generator by: AMQP 1.0 servers whose delays and faults are known, because they were ordered.
 //!
-//! A double is one thread over `engine_rt` and the broker's protocol machine, and no broker: it keeps everything in memory, sends
-//! nothing again, and trusts its peers. `Double::start` runs one beside a test; `heddle-load sink` runs one alone.
+//! A double is one thread over `engine_rt` and the broker's protocol machine, and no broker: it keeps everything in
+//! memory, sends nothing again, and trusts its peers. `Double::start` runs one beside a test; `heddle-load sink` runs
+//! one alone.
 
 mod behaviour;
 mod connection;

@@ -1,7 +1,7 @@
 //! What lies at one address, and who takes it: messages in the order in which they came, consumers in turn.
 //!
-//! Guarantees: each message of a queue is given to one consumer that has credit, in order and in turn; each of a topic to all
-//! consumers that there were when it came. Nothing is given without credit.
+//! Guarantees: each message of a queue is given to one consumer that has credit, in order and in turn; each of a topic
+//! to all consumers that there were when it came. Nothing is given without credit.
 
 use std::collections::VecDeque;
 

@@ -2,8 +2,9 @@
 //!
 //! Nothing here reads or writes sockets or a clock: connections and times come in as arguments.
 //!
-//! Guarantees: a message is accepted when it is taken in (for `Delay`: when its time is over); producers are given credit as long as
-//! their address has room. Not promised: what a consumer was sent and does not accept is not sent again.
+//! Guarantees: a message is accepted when it is taken in (for `Delay`: when its time is over); producers are given
+//! credit as long as their address has room. Not promised: what a consumer was sent and does not accept is not sent
+//! again.
 
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap, VecDeque};

@@ -1,7 +1,7 @@
 //! The thread of a double: what is ready is read, what is due is done, what waits is written.
 //!
-//! Guarantee: while a double stalls it neither reads nor writes nor accepts. What is to be done at a time is done within microseconds
-//! of it where the thread has a core: the last `SPIN_NS` before it are waited for awake.
+//! Guarantee: while a double stalls it neither reads nor writes nor accepts. What is to be done at a time is done
+//! within microseconds of it where the thread has a core: the last `SPIN_NS` before it are waited for awake.
 
 use std::io;
 use std::os::fd::AsRawFd;
@@ -358,8 +358,8 @@ impl Server {
     }
 }
 
-/// Answers a coordinator's message: transactions are declared and discharged, and nothing else comes of them; what is sent in one
-/// is there at once.
+/// Answers a coordinator's message: transactions are declared and discharged, and nothing else comes of them; what is
+/// sent in one is there at once.
 fn coordinate(conn: &mut Conn, incoming: &Incoming<'_>) {
     let Incoming { at: At { link, .. }, delivery, settled, payload } = *incoming;
     conn.machine.grant(link, 1);
