@@ -206,9 +206,15 @@ fn over(result: &RunResult, name: &str, tone: Tone, shape: Shape, of: impl Fn(&S
     Series { name: name.to_owned(), tone, shape, points }
 }
 
+/// Shortest piece of a second that has a rate, seconds.
+const SHORTEST_S: f64 = 0.5;
+
 fn rates_over_time(result: &RunResult) -> Vec<Series> {
     let rate = |name, tone, shape, count: fn(&Second) -> u64| {
-        over(result, name, tone, shape, |second| count(second) as f64 / second.length_s)
+        over(result, name, tone, shape, |second| {
+            // The rest of a second in which the last messages came is no rate.
+            if second.length_s < SHORTEST_S { f64::NAN } else { count(second) as f64 / second.length_s }
+        })
     };
     let counts = &result.total.counts;
     let mut series = vec![
