@@ -21,7 +21,6 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("loadgen/drive", &["amqp-codec", "amqp-proto", "engine-rt", "load-model"]),
     ("loadgen/fe2o3", &["engine-rt", "load-drive", "load-model"]),
     ("loadgen/cli", &["engine-rt", "load-drive", "load-fe2o3", "load-model", "load-report"]),
-    ("perf", &["amqp-codec", "engine-rt", "engine-shard", "storage-disk", "storage-journal"]),
     ("perf", &["amqp-codec", "engine-rt", "engine-shard", "load-model", "storage-disk", "storage-journal"]),
     ("benches", &["amqp-codec", "amqp-net", "amqp-proto", "engine-core", "engine-rt"]),
     ("amqp-frontend/fuzz", &["amqp-codec", "amqp-proto"]),
