@@ -25,6 +25,10 @@ pub(super) fn written_per_message(swept: &[Swept<'_>], body_bytes: f64) -> Optio
             let between = |of: fn(&Bound) -> f64| of(at_below) + share * (of(at_beyond) - of(at_below));
             Some(Bound { value: between(|at| at.value), low: between(|at| at.low), high: between(|at| at.high) })
         }
+        // Who does not write bodies does not write larger ones.
+        (Some((size, at)), None) | (None, Some((size, at))) if at.high < size / 2.0 => {
+            Some(at.times((body_bytes / size).max(1.0)))
+        }
         // What is written besides the body is the same for a larger one, and for a smaller.
         (Some((size, at)), None) | (None, Some((size, at))) => {
             let more = body_bytes - size;

@@ -135,3 +135,16 @@ fn what_cannot_be_planned_says_why() {
     let unknown = Wanted { service_level: vec!["speed<1".to_owned()], ..wanted(1.0, 100.0) };
     assert!(matches!(model.plan(&unknown), Err(PlanError::ServiceLevel(_))));
 }
+
+#[test]
+fn what_is_not_stored_takes_no_disk() {
+    let mut sweeps = [sweep(1, 100, 1e9), sweep(1, 400, 1e9)];
+    for point in sweeps.iter_mut().flat_map(|sweep| &mut sweep.points) {
+        if let Some(usage) = &mut point.usage {
+            (usage.written_per_message, usage.written_per_byte) = (Some(0.0), Some(0.0));
+        }
+    }
+    let plan = Model::of(&sweeps).expect("they are of one kind").plan(&wanted(100_000.0, 1024.0)).expect("it is a load");
+    let answer = plan.answer.expect("it can be done");
+    assert_eq!(answer.disk_bytes.map(|bytes| bytes.high), Some(0.0));
+}
