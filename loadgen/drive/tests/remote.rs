@@ -63,6 +63,7 @@ fn play_one(share: Share, given: &flume::Receiver<Order>, tell: &flume::Sender<T
                 end_ns: origin_ns + SECOND_NS,
                 counts: Counts::default(),
                 latencies: Latencies::default(),
+                resumed: None,
             })),
             Order::Measure { .. } => {}
             Order::Stop { .. } => {

@@ -145,7 +145,7 @@ impl Notes {
         groups
             .map(|(group, notes)| {
                 let GroupNotes { counts, latencies } = std::mem::take(notes);
-                Interval { worker, group: group as u32, start_ns, end_ns, counts, latencies }
+                Interval { worker, group: group as u32, start_ns, end_ns, counts, latencies, resumed: None }
             })
             .collect()
     }

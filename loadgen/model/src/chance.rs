@@ -22,6 +22,8 @@ pub enum Purpose {
     BackOff,
     /// Which values are drawn again, to see how well they are known.
     Resampling,
+    /// When a server is killed.
+    Kills,
 }
 
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;

@@ -16,7 +16,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::interval::{Counts, Interval};
+use crate::interval::{Counts, Interval, Resumed};
 use crate::latency::Latencies;
 use crate::ledger::{Ledger, audit};
 use crate::result::{FORMAT, Figures, Generator, Machine, RunResult, Second, Server, Steadiness, Verdict, percentiles};
@@ -85,6 +85,7 @@ pub struct Collector {
     ledgers: Vec<Ledger>,
     server: Server,
     is_interrupted: bool,
+    resumed: Resumed,
 }
 
 impl Collector {
@@ -110,6 +111,7 @@ impl Collector {
             ledgers: Vec::new(),
             server: Server::default(),
             is_interrupted: false,
+            resumed: Resumed::default(),
         };
         if let Some(end_ns) = fixed_warm_up(scenario) {
             collector.end_warm_up(end_ns);
@@ -199,6 +201,8 @@ impl Collector {
             verdict: Verdict::default(),
             requirements: Vec::new(),
             workers: Vec::new(),
+            resumed: self.resumed,
+            outages: Vec::new(),
             scenario: self.scenario,
         }
     }
@@ -238,6 +242,9 @@ impl Collector {
         let workers = self.workers.len();
         let known = self.worker(worker)?;
         known.newest_ns = known.newest_ns.max(Some(start_ns));
+        if let Some(resumed) = &interval.resumed {
+            self.resumed.add(resumed);
+        }
         self.pending.entry(start_ns).or_insert_with(|| Row::new(workers, groups)).add(interval);
         if self.pending.len() > PENDING_MAX {
             return Err(format!("{} has told nothing for {PENDING_MAX} s", self.slowest()));

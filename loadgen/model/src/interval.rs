@@ -27,6 +27,37 @@ pub struct Interval {
     pub counts: Counts,
     /// Latencies of what came to its end in it.
     pub latencies: Latencies,
+    /// When messages passed again after connections had broken, all groups, if they did; told with the worker's first group only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumed: Option<Box<Resumed>>,
+}
+
+/// When messages passed again after connections had broken, nanoseconds of the run: of each worker the first one each time.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Resumed {
+    /// A message was accepted.
+    pub accepted_ns: Vec<u64>,
+    /// A message or a reply was received.
+    pub received_ns: Vec<u64>,
+}
+
+/// Times of a run that are kept, of each kind; a server that goes away more often than that is known to.
+const RESUMED_MAX: usize = 100_000;
+
+impl Resumed {
+    /// Adds `other`, as far as there is room.
+    pub fn add(&mut self, other: &Self) {
+        for (ours, theirs) in [(&mut self.accepted_ns, &other.accepted_ns), (&mut self.received_ns, &other.received_ns)]
+        {
+            ours.extend(theirs.iter().take(RESUMED_MAX.saturating_sub(ours.len())));
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.accepted_ns.is_empty() && self.received_ns.is_empty()
+    }
 }
 
 /// What happened, in numbers.

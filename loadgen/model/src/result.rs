@@ -5,8 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::interval::Counts;
+use crate::interval::{Counts, Resumed};
 use crate::latency::Latencies;
+use crate::outage::Outage;
 use crate::scenario::Scenario;
 
 /// Version of this format; a reader refuses others.
@@ -56,6 +57,12 @@ pub struct RunResult {
     /// Workers on other machines; empty when there was one process.
     #[serde(default)]
     pub workers: Vec<WorkerFacts>,
+    /// When messages passed again after connections had broken.
+    #[serde(default, skip_serializing_if = "Resumed::is_empty")]
+    pub resumed: Resumed,
+    /// What kills of the server did; empty when it was not killed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outages: Vec<Outage>,
 }
 
 /// Whether the load was steady when the warm-up ended.
@@ -135,6 +142,9 @@ pub struct Audit {
     pub lost: u64,
     /// Messages that a place had more than once.
     pub duplicates: u64,
+    /// Messages that came again behind a connection that broke, or a server that was killed: they may, and are no fault.
+    #[serde(default)]
+    pub again: u64,
     /// Messages that came after a later one of the same producer, where one consumer has a queue for itself.
     pub reordered: u64,
     /// Messages whose octets are not those that were sent.

@@ -125,6 +125,6 @@ impl Sample {
             ..Counts::default()
         };
         let start_ns = at * 1_000_000_000;
-        Interval { worker: 0, group: 0, start_ns, end_ns: start_ns + 1_000_000_000, counts, latencies }
+        Interval { worker: 0, group: 0, start_ns, end_ns: start_ns + 1_000_000_000, counts, latencies, resumed: None }
     }
 }

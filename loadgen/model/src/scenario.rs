@@ -95,6 +95,8 @@ pub struct ConnectionSpec {
     pub churn: f64,
     /// Make a broken connection again and go on; else it ends the run.
     pub reconnect: bool,
+    /// Longest wait before a connection is tried again; the first is 20 ms, and each is twice the one before.
+    pub back_off: Span,
 }
 
 /// Producers and consumers of one kind.
@@ -247,6 +249,7 @@ impl Default for ConnectionSpec {
             links: 1,
             churn: 0.0,
             reconnect: false,
+            back_off: Span::seconds(1.0),
         }
     }
 }

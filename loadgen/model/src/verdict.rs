@@ -54,6 +54,7 @@ impl RunResult {
             judged.steadiness(&mut verdict.remarks);
             judged.accuracy(&mut verdict.remarks);
         }
+        verdict.remarks.extend(judged.kills());
         judged.surroundings(&mut verdict.remarks);
         verdict.valid = verdict.reasons.is_empty();
         self.requirements = require::check(self);
@@ -175,20 +176,30 @@ impl<'a> Judged<'a> {
         say(&mut verdict.faults, audit.lost, "messages were accepted and never came: they are lost.");
         say(&mut verdict.faults, audit.corrupt, "messages came with other octets than were sent.");
         say(&mut verdict.faults, audit.duplicates, "messages came more than once.");
-        let reordered = if has_breaks { &mut verdict.remarks } else { &mut verdict.faults };
+        // Of a server that is killed just that is asked: whether what it kept has its order, and whether it made something up.
+        let is_killed = !self.run.outages.is_empty();
+        let reordered = if has_breaks && !is_killed { &mut verdict.remarks } else { &mut verdict.faults };
         say(reordered, audit.reordered, "messages came after a later one of the same producer.");
         say(
-            &mut verdict.remarks,
+            if is_killed { &mut verdict.faults } else { &mut verdict.remarks },
             audit.foreign,
             "messages that came are not of this run: its queues were not empty, or somebody else sends to them.",
         );
+        say(&mut verdict.remarks, audit.again, "messages came again behind connections that broke, as they may.");
         say(
             &mut verdict.remarks,
             audit.in_doubt,
             "messages are in doubt: their connection broke before the server answered.",
         );
         if !audit.not_checked.is_empty() {
-            verdict.remarks.push(format!("Losses were not looked for: {}.", audit.not_checked.trim_end_matches('.')));
+            let why = audit.not_checked.trim_end_matches('.');
+            if is_killed {
+                verdict
+                    .reasons
+                    .push(format!("There is no proof that nothing was lost, for which the server was killed: {why}."));
+            } else {
+                verdict.remarks.push(format!("Losses were not looked for: {why}."));
+            }
         }
     }
 
@@ -223,6 +234,32 @@ impl<'a> Judged<'a> {
         }
     }
 
+    /// What kills of the server did.
+    fn kills(&self) -> Option<String> {
+        let outages = &self.run.outages;
+        let mut accepted: Vec<f64> = outages.iter().filter_map(|outage| outage.accepted_s).collect();
+        accepted.sort_by(f64::total_cmp);
+        let longest = accepted.last().copied();
+        let kills = outages.len();
+        let back = match (accepted.get(accepted.len() / 2), longest) {
+            (Some(median), Some(longest)) => {
+                format!(
+                    "it accepted a message again after {} in the median and {} at most",
+                    time(median * 1e6),
+                    time(longest * 1e6)
+                )
+            }
+            _ => "it accepted no message again".to_owned(),
+        };
+        let without = kills - accepted.len();
+        let without = if without > 0 && !accepted.is_empty() {
+            format!(", and none before the next kill behind {without} of them")
+        } else {
+            String::new()
+        };
+        (kills > 0).then(|| format!("The server was killed {kills} times; {back}{without}."))
+    }
+
     fn steadiness(&self, remarks: &mut Vec<String>) {
         if self.run.steadiness == Steadiness::NotReached {
             remarks.push(format!(
@@ -237,8 +274,10 @@ impl<'a> Judged<'a> {
             (second.length_s > 0.0).then(|| second.counts.accepted.max(second.counts.received) as f64 / second.length_s)
         });
         let latencies = self.series(|second| of_metric(second, outcome, |percentiles| percentiles.p50));
+        // What a ramp or kills do to the series is meant.
+        let is_meant = has_ramp || !self.run.outages.is_empty();
         for (series, what) in [(rates, "rate"), (latencies, "median latency")] {
-            let change = drift(&series).filter(|change| change.abs() > DRIFT && !has_ramp);
+            let change = drift(&series).filter(|change| change.abs() > DRIFT && !is_meant);
             if let Some(change) = change {
                 let way = if change > 0.0 { "rose" } else { "fell" };
                 remarks.push(format!(

@@ -3,7 +3,9 @@
 //! Guarantee: every sentence is made of figures of the result; nothing is said where a figure is missing. Names are given as they
 //! are: whoever prints the sentences makes them safe for where they go.
 
+use load_model::interval::Counts;
 use load_model::latency::Metric;
+use load_model::outage::Outage;
 use load_model::plan::{Answer, Bound, Plan};
 use load_model::result::{Audit, Percentiles, RunResult, Second, Server, WorkerFacts};
 use load_model::scenario::{Arrivals, Group, Pattern, Scenario, Settle, Size};
@@ -216,6 +218,7 @@ pub(crate) fn audit(result: &RunResult) -> String {
         (audit.reordered, "out of order"),
         (audit.corrupt, "corrupt"),
         (audit.foreign, "of nobody in this run"),
+        (audit.again, "again behind broken connections"),
         (audit.in_doubt, "in doubt"),
     ];
     let found: Vec<_> = faults.into_iter().filter(|(count, _)| *count > 0).collect();
@@ -232,6 +235,44 @@ pub(crate) fn audit(result: &RunResult) -> String {
 /// Whether a message was lost or is not what or where it should be. One in doubt is not: its sender was told of no outcome.
 pub(crate) fn is_faulty(audit: &Audit) -> bool {
     audit.lost + audit.duplicates + audit.reordered + audit.corrupt + audit.foreign > 0
+}
+
+/// What the columns of a table of outages are.
+pub(crate) const OUTAGES: &str = "Times count from the kill: until the server answered again, accepted a message again, and a consumer had one. The longest latency is that of the \
+     seconds up to the next kill, which a second with two kills counts for both.";
+
+/// Whether what the server accepted was there in the end, in one line: of the whole run, warm-up included.
+pub(crate) fn proof(result: &RunResult) -> String {
+    let of_all = |count: fn(&Counts) -> u64| result.timeline.iter().map(|row| count(&row.counts)).sum::<u64>();
+    let audit = &result.audit;
+    let counts = [
+        (of_all(|counts| counts.accepted), "accepted"),
+        (of_all(|counts| counts.received), "received"),
+        (audit.lost, "lost"),
+        (audit.again, "again"),
+        (audit.in_doubt, "in doubt"),
+    ];
+    let counts = counts.map(|(count, what)| format!("{} {what}", number::count(count))).join(", ");
+    let kills = number::count(result.outages.len() as u64);
+    format!("{kills} kills: {counts}")
+}
+
+/// The outages of a run that lasted longest until a message was accepted, in their order; one that lasted until the next kill is longest.
+pub(crate) fn worst_outages(result: &RunResult, count_max: usize) -> Vec<&Outage> {
+    let mut outages: Vec<&Outage> = result.outages.iter().collect();
+    let lasted = |outage: &Outage| outage.accepted_s.unwrap_or(f64::INFINITY);
+    outages.sort_by(|one, other| lasted(other).total_cmp(&lasted(one)));
+    outages.truncate(count_max);
+    outages.sort_by(|one, other| one.at_s.total_cmp(&other.at_s));
+    outages
+}
+
+/// An outage in the columns of a table: when, and until it answered, accepted, and gave messages again; the longest latency.
+pub(crate) fn outage(outage: &Outage) -> [String; 5] {
+    let lasted = |s: Option<f64>| s.map_or_else(|| "not".to_owned(), |s| number::latency(s * 1e6));
+    let Outage { at_s, answering_s, accepted_s, received_s, longest_us } = outage;
+    let longest = longest_us.map_or_else(|| "none".to_owned(), number::latency);
+    [format!("{at_s:.1} s"), lasted(*answering_s), lasted(*accepted_s), lasted(*received_s), longest]
 }
 
 /// How many times the floor the p99.9 of the first metric is.

@@ -10,6 +10,7 @@ use crate::explain::{self, Outcome};
 use crate::number;
 
 mod comparison;
+mod outages;
 mod plan;
 mod sweep;
 
@@ -63,6 +64,7 @@ pub fn summary(result: &RunResult, files: &[String], colour: Colour) -> String {
     heading(&mut out, result, colour);
     latencies(&mut out, result, colour);
     facts(&mut out, result, colour);
+    outages::outages(&mut out, result, colour);
     for requirement in &result.requirements {
         let (ink, word) = if requirement.holds { (Ink::Good, "holds") } else { (Ink::Bad, "DOES NOT HOLD") };
         let text = format!("{} {}", number::plain(&requirement.text), colour.paint(ink, word));

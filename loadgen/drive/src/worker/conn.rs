@@ -28,8 +28,8 @@ const ATTACH_NS: u64 = 20_000_000_000;
 pub(super) const LEAVE_NS: u64 = 2_000_000_000;
 /// How long the server may take to answer a close.
 const CLOSE_NS: u64 = 500_000_000;
-/// The first wait before a broken connection is made again, and the longest, nanoseconds; each is twice the one before.
-const BACK_OFF_NS: (u64, u64) = (20_000_000, 1_000_000_000);
+/// The first wait before a broken connection is made again, nanoseconds; each is twice the one before, up to that of the scenario.
+const BACK_OFF_NS: u64 = 20_000_000;
 /// How often output is filled and written in one turn, at most: other connections have theirs.
 const ROUNDS_MAX: u32 = 8;
 
@@ -120,6 +120,8 @@ pub(crate) struct Conn {
     pub consumers: Vec<Consumer>,
     /// Why it broke; the worker takes it.
     pub broken: Option<String>,
+    /// Whether it broke and was not made again yet; `Absence` takes it.
+    pub was_lost: bool,
     /// Whether there is something to write, or to go on with.
     pub is_dirty: bool,
     /// What the server says of itself.
@@ -144,6 +146,7 @@ impl Conn {
             producers,
             consumers,
             broken: None,
+            was_lost: false,
             is_dirty: false,
             product: String::new(),
             container: String::new(),
@@ -385,14 +388,16 @@ impl Conn {
         let scenario = Arc::clone(&shared.scenario);
         let Some(spec) = scenario.groups.get(group) else { return };
         if was_up {
+            self.was_lost = true;
+            shared.has_broken = true;
             if let Some(tally) = shared.tallies.get_mut(group) {
                 tally.counts.broken += 1;
             }
             self.producers.iter_mut().for_each(|producer| producer.lost(shared));
             self.consumers.iter_mut().for_each(|consumer| consumer.lost(spec, shared));
         }
-        let (first_ns, longest_ns) = BACK_OFF_NS;
-        let longest_ns = first_ns.saturating_mul(1 << self.attempts.min(20)).min(longest_ns);
+        let longest_ns = scenario.connection.back_off.0.max(BACK_OFF_NS);
+        let longest_ns = BACK_OFF_NS.saturating_mul(1 << self.attempts.min(20)).min(longest_ns);
         // Between half of it and all of it, so that thousands do not come back at once.
         let wait_ns = (longest_ns as f64 * (0.5 + self.chance.next_share() / 2.0)) as u64;
         self.attempts += 1;

@@ -4,6 +4,7 @@
 //! worker sleeps until the next message is due; if that is near, or something came just now, it asks again at once instead, since
 //! waking up takes longer than the messages that are measured.
 
+mod absence;
 mod conn;
 mod consumer;
 mod drain;

@@ -33,6 +33,8 @@ pub(crate) struct Shared {
     pub budget: Budget,
     /// Whether it did not suffice.
     pub is_full: bool,
+    /// Whether a connection broke on which messages passed; `Absence` takes it.
+    pub has_broken: bool,
     /// What is to be done later.
     pub wakes: Wakes,
     /// When a message or an outcome last came, nanoseconds of the run.
@@ -60,6 +62,7 @@ impl Shared {
             place_of: HashMap::new(),
             budget: Budget { left_bytes: LEDGER_BYTES_MAX },
             is_full: false,
+            has_broken: false,
             wakes: Wakes::default(),
             heard_ns: 0,
             came: 0,

@@ -15,6 +15,7 @@ use load_model::ledger::{Ledger, PlaceKind};
 use load_model::scenario::{Pattern, Scenario};
 use load_model::worker::{Order, Share, Told};
 
+use super::absence::Absence;
 use super::conn::{Conn, Stage, Surroundings};
 use super::consumer::{Consumer, Duty};
 use super::drain::Drain;
@@ -69,6 +70,7 @@ pub(crate) struct Worker {
     interval: Open,
     drain: Drain,
     churn: Churn,
+    absence: Absence,
 }
 
 /// The interval that goes on.
@@ -138,6 +140,7 @@ impl Worker {
             time_ns: now_ns,
             interval: Open { start_ns: 0, cpu_ns: 0, idle_ns: 0 },
             churn: Churn { every_ns, next_ns: every_ns, conn: 0 },
+            absence: Absence::default(),
         })
     }
 
@@ -211,6 +214,7 @@ impl Worker {
         }
         self.flush(now_ns);
         self.notice_broken()?;
+        self.absence.turn(&mut self.conns, &mut self.shared);
         self.notice_ready()?;
         self.end_intervals()?;
         Ok(worked)
@@ -329,6 +333,7 @@ impl Worker {
         let used_ns = cpu_ns - std::mem::replace(&mut self.interval.cpu_ns, cpu_ns);
         let start_ns = std::mem::replace(&mut self.interval.start_ns, end_ns);
         let idle_ns = std::mem::take(&mut self.interval.idle_ns);
+        let mut resumed = self.absence.end_interval();
         for group in 0..self.shared.tallies.len() {
             let Some(tally) = self.shared.tallies.get_mut(group) else { break };
             let (mut counts, latencies) = tally.take();
@@ -337,7 +342,8 @@ impl Worker {
             }
             let group = u32::try_from(group).unwrap_or(u32::MAX);
             let worker = self.share.worker;
-            self.say(Told::Interval(Interval { worker, group, start_ns, end_ns, counts, latencies }))?;
+            let resumed = resumed.take();
+            self.say(Told::Interval(Interval { worker, group, start_ns, end_ns, counts, latencies, resumed }))?;
         }
         Ok(())
     }

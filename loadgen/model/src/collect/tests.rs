@@ -32,6 +32,7 @@ fn second(worker: u32, group: u32, at: u64, sent: u64, ms: u64) -> Told {
         end_ns: (at + 1) * SECOND_NS,
         counts,
         latencies,
+        resumed: None,
     })
 }
 

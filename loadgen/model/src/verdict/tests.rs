@@ -1,4 +1,5 @@
 use super::*;
+use crate::outage::Outage;
 use crate::result::Floor;
 use crate::sample::Sample;
 
@@ -92,4 +93,26 @@ fn what_helps_to_read_a_run_is_remarked() {
         assert!(told(&run.verdict.remarks, what), "{what}: {:?}", run.verdict.remarks);
     }
     assert!(told(&Sample { seconds: 3, ..Sample::default() }.run().verdict.remarks, "There are only 3000 latencies"));
+}
+
+#[test]
+fn a_killed_server_may_give_messages_again_but_neither_out_of_order_nor_those_of_nobody() {
+    let kills = |change: fn(&mut RunResult)| {
+        judged(|run| {
+            let outage = |accepted_s| Outage { accepted_s, ..Outage::default() };
+            run.outages = vec![outage(Some(0.25)), outage(None), outage(Some(0.5))];
+            run.timeline[0].counts.broken = 2;
+            change(run);
+        })
+    };
+    let run = kills(|run| (run.audit.again, run.audit.in_doubt) = (5, 7));
+    assert!(run.verdict.valid && run.verdict.faults.is_empty(), "{:?}", run.verdict);
+    for told_of in
+        ["killed 3 times", "500.00 ms at most", "behind 1 of them", "5 messages came again", "7 messages are in doubt"]
+    {
+        assert!(told(&run.verdict.remarks, told_of), "{told_of}: {:?}", run.verdict);
+    }
+    for change in [|run: &mut RunResult| run.audit.reordered = 1, |run: &mut RunResult| run.audit.foreign = 1] {
+        assert_eq!(kills(change).verdict.faults.len(), 1);
+    }
 }

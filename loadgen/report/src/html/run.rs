@@ -36,6 +36,7 @@ pub fn run(result: &RunResult) -> String {
         page::section("Over time", charts::over_time(result)),
         page::section("All figures", tables::figures(result)),
         page::section("Whether all messages came", tables::audit(result)),
+        tables::outages(result),
         page::section("What was required", tables::requirements(result)),
         page::section("What it took", tables::cost(result)),
         page::section("Where and with what", tables::setting(result)),

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use load_model::compare::{Comparison, Differences, compare};
-use load_model::interval::Counts;
+use load_model::interval::{Counts, Resumed};
 use load_model::latency::{Latencies, Metric};
 use load_model::plan::{Model, Plan, Wanted};
 use load_model::result::{
@@ -181,6 +181,8 @@ pub fn run_at(measured_s: u64, seed: u64, slowness: f64) -> RunResult {
         },
         requirements: requirements(),
         workers: Vec::new(),
+        resumed: Resumed::default(),
+        outages: Vec::new(),
     }
 }
 

@@ -7,6 +7,9 @@ use crate::html::markup::Markup;
 use crate::html::page::{self, Cells, Row};
 use crate::{explain, number};
 
+/// Kills that a page shows each, those behind which it took longest: more of them nobody reads.
+const OUTAGES_MAX: usize = 200;
+
 /// Latencies and counts.
 pub(super) fn figures(result: &RunResult) -> [Markup; 3] {
     let remarks = result.floor.as_ref().map_or_else(Markup::default, |floor| page::list(&floor.remarks));
@@ -74,6 +77,24 @@ fn rates(result: &RunResult) -> Markup {
         rows.extend(result.groups.iter().map(|group| row(group, "aside")));
     }
     page::table(Cells::Figures, &columns, &rows)
+}
+
+/// What kills of the server did; nothing where there were none.
+pub(super) fn outages(result: &RunResult) -> Markup {
+    if result.outages.is_empty() {
+        return Markup::default();
+    }
+    let columns = ["killed at", "answering", "accepting", "receiving", "longest latency"];
+    let outages = explain::worst_outages(result, OUTAGES_MAX);
+    let rows: Vec<Row> = outages
+        .into_iter()
+        .map(|outage| {
+            let [name, cells @ ..] = explain::outage(outage);
+            Row { class: "", name, cells: cells.iter().map(|cell| Markup::text(cell)).collect() }
+        })
+        .collect();
+    let sentences = [explain::proof(result), explain::OUTAGES.to_owned()];
+    page::section("What kills did", [page::list(&sentences), page::table(Cells::Figures, &columns, &rows)])
 }
 
 /// What became of the messages.
