@@ -136,7 +136,7 @@ enum UserCommand {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         // Its exit statuses say more than whether it worked.
-        Command::Load(command) => return command.execute(),
+        Command::Load(command) => return command.execute(load_cli::Program::Broker),
         Command::Demo(demo) => demo.execute(),
         Command::Run(run) => start(run),
         Command::Config(ConfigCommand::Check { config }) => check(&config),

@@ -52,6 +52,42 @@ fn a_load_on_a_broker_finds_every_message_and_what_the_broker_took() {
 }
 
 #[test]
+fn a_broker_that_is_killed_under_load_loses_nothing_that_it_accepted() {
+    let folder = TempDir::new().expect("a folder");
+    let line = [
+        "load",
+        "audit",
+        "--kills",
+        "3",
+        "--every",
+        "500ms",
+        "--rate",
+        "200",
+        "--size",
+        "200",
+        "--warm-up",
+        "1s",
+        "--no-files",
+        "--json",
+    ];
+    let output = heddle().args(line).env("TMPDIR", folder.path()).output().expect("it runs");
+    let result: serde_json::Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output)));
+    // On a machine that does other things as well the generator may be late, which makes it invalid, and nothing else.
+    let valid = result["verdict"]["valid"] == true;
+    assert_eq!(output.status.code(), Some(if valid { 0 } else { 4 }), "{}", text(&output));
+    assert_eq!((&result["audit"]["lost"], &result["audit"]["not_checked"]), (&0.into(), &"".into()));
+    let outages = result["outages"].as_array().expect("outages");
+    assert_eq!(outages.len(), 3);
+    assert!(outages.iter().all(|outage| outage["answering_s"].as_f64().is_some_and(|s| s > 0.0)), "{outages:?}");
+    // Whether the others had the time is chance; behind the last one there is enough.
+    let last = &outages[2];
+    assert!(last["accepted_s"].is_f64() && last["received_s"].is_f64() && last["longest_us"].is_f64(), "{last}");
+    let left = std::fs::read_dir(folder.path()).expect("entries").count();
+    assert_eq!(left, 0, "data is removed");
+}
+
+#[test]
 fn mistakes_in_a_load_have_a_status_of_their_own() {
     let output = run(&["load", "run", "--require", "speed>3", "--no-files"]);
     assert_eq!(output.status.code(), Some(2));

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+use crate::audit::AuditCommand;
 use crate::compare::CompareCommand;
 use crate::exit::HELP;
 use crate::plan::PlanCommand;
@@ -18,12 +19,30 @@ const RUN_EXAMPLES: &str = "Examples:\n  heddle load run --rate 10000 --duration
                             run orders.toml --server amqps://broker:5671 --user guest --password-file secret\n  heddle load run --rate 10000 \
                             --workers 10.0.0.2:7000,10.0.0.3:7000 --token secret";
 
+/// The program that a command is given to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// One that only loads.
+    Generator,
+    /// One that is a broker, too: `PROGRAM run` starts it.
+    Broker,
+}
+
 /// The load generator: loads any AMQP 1.0 peer, and says what that found.
 #[derive(Subcommand, Debug)]
 pub enum LoadCommand {
     /// Make a load and report on it.
     #[command(after_help = format!("{RUN_EXAMPLES}\n\n{HELP}"))]
     Run(Box<RunCommand>),
+    /// Kill a server at random moments while it is under load, start it again, and prove that nothing it accepted is lost.
+    #[command(
+        after_help = "Examples:\n  heddle load audit\n  heddle load audit --kills 100 --every 1s --outage 500ms --rate 20k\n  heddle load audit \
+                            --start '/opt/artemis/bin/artemis run' --server amqp://guest:guest@127.0.0.1:5672\n\nThe server has to stay in the \
+                            foreground and keep its data and port; a script should `exec` it, so that it cannot outlive the audit. Exit status: \
+                            0 nothing is lost, 1 the server did not come back, 5 messages are lost, corrupt, out of order or of nobody in this run; \
+                            others as of `run`."
+    )]
+    Audit(Box<AuditCommand>),
     /// Put two sets of results side by side, with how well the difference is known.
     #[command(
         after_help = "Examples:\n  heddle load compare before/ after/\n  heddle load compare a/1.json,a/2.json b/1.json,b/2.json --html \
@@ -71,9 +90,10 @@ pub enum LoadCommand {
 
 impl LoadCommand {
     /// Does it, and says on the error output why not, if it cannot.
-    pub fn execute(self) -> ExitCode {
+    pub fn execute(self, program: Program) -> ExitCode {
         let done = match self {
             Self::Run(command) => command.execute(),
+            Self::Audit(command) => command.execute(program),
             Self::Compare(command) => command.execute(),
             Self::Sweep(command) => command.execute(),
             Self::Plan(command) => command.execute(),

@@ -1,6 +1,7 @@
 //! The load generator's commands, for `heddle load …` and for the program `heddle-load`.
 #![forbid(unsafe_code)]
 
+mod audit;
 mod command;
 mod compare;
 mod cores;
@@ -15,7 +16,7 @@ mod sink;
 mod sweep;
 mod worker;
 
-pub use command::LoadCommand;
+pub use command::{LoadCommand, Program};
 pub use exit::{CommandError, Exit};
-pub use load::{Floor, From, Load, LoadError, Look};
+pub use load::{Beside, Floor, From, Load, LoadError, Look};
 pub use run::{Keep, Live, Output, Print, stop_at_signal};

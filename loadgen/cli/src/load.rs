@@ -61,6 +61,14 @@ pub struct Load {
     pub floor: Floor,
 }
 
+/// Who stands beside a run.
+pub struct Beside<'a> {
+    /// Is called whenever there is something to show.
+    pub on_view: &'a mut dyn FnMut(&View),
+    /// Is called once with what the workers found, before it is judged.
+    pub on_found: &'a mut dyn FnMut(&mut RunResult),
+}
+
 /// Why a run was not done.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -92,6 +100,15 @@ impl Load {
     /// # Errors
     /// When it cannot begin, or not go on.
     pub fn perform(&self, stop: &AtomicBool, on_view: &mut dyn FnMut(&View)) -> Result<RunResult, LoadError> {
+        self.perform_beside(stop, &mut Beside { on_view, on_found: &mut |_| {} })
+    }
+
+    /// The same with somebody beside it who knows more of the run than its workers.
+    ///
+    /// # Errors
+    /// When it cannot begin, or not go on.
+    pub fn perform_beside(&self, stop: &AtomicBool, beside: &mut Beside<'_>) -> Result<RunResult, LoadError> {
+        let on_view = &mut *beside.on_view;
         // A requirement that cannot be read is better told before the run than behind it.
         load_model::require::thresholds(&self.scenario)?;
         // With thousands of connections the soft limit on open files is what one meets first.
@@ -113,6 +130,7 @@ impl Load {
                 (result, refused)
             }
         };
+        (beside.on_found)(&mut result);
         let seen = observer.map(Observer::finish).unwrap_or_default();
         seen.fill(&mut result);
         result.machine = observe::machine();
@@ -171,8 +189,11 @@ fn sentence(text: &str) -> String {
     first.into_iter().flatten().chain(chars).chain(['.']).collect()
 }
 
-/// The address of a server's URL, to look for its process by.
-fn address_of(url: &str) -> Result<SocketAddr, LoadError> {
+/// The address of a server's URL.
+///
+/// # Errors
+/// When its name has none.
+pub fn address_of(url: &str) -> Result<SocketAddr, LoadError> {
     let fail = |reason: String| LoadError::Server { url: without_credentials(url), reason };
     let (scheme, rest) = url.split_once("://").unwrap_or(("amqp", url));
     let authority = rest.split('/').next().unwrap_or_default();

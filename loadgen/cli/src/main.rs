@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use load_cli::LoadCommand;
+use load_cli::{LoadCommand, Program};
 
 /// A load generator for AMQP 1.0: open loop, latencies from when messages were due, and a verdict on itself.
 #[derive(Parser)]
@@ -14,5 +14,5 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    Arguments::parse().command.execute()
+    Arguments::parse().command.execute(Program::Generator)
 }

@@ -67,7 +67,7 @@ fn expected(result: &RunResult) -> i32 {
 
 #[test]
 fn every_command_helps_with_examples() {
-    for command in ["run", "sweep", "compare", "plan", "report", "worker", "sink"] {
+    for command in ["run", "audit", "sweep", "compare", "plan", "report", "worker", "sink"] {
         let output = run(&[command, "--help"]);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success() && text.contains("Examples:\n  heddle load "), "{command}: {text}");
@@ -97,8 +97,11 @@ fn mistakes_are_answered_before_anything_is_done() {
         (&["plan", "/nowhere"], "--rate"),
         (&["sweep", "--precision", "3"], "from 0.001 to 0.5"),
         (&["sink", "--behaviour", "odd"], "write sink, relay"),
+        (&["audit"], "say with --start"),
+        (&["audit", "--start", "server 'of mine"], "a quote ' is not closed"),
+        (&["audit", "--start", "server", "--kills", "0"], "1..=10000"),
     ] {
-        let output = run(&[line, if line[0] == "run" { &["--no-files"] } else { &[] }].concat());
+        let output = run(&[line, if ["run", "audit"].contains(&line[0]) { &["--no-files"] } else { &[] }].concat());
         assert_eq!(output.status.code(), Some(2), "{line:?}: {}", said(&output));
         assert!(said(&output).contains(told), "{line:?}: {}", said(&output));
     }
@@ -309,4 +312,101 @@ fn two_workers_share_a_run() {
     assert_eq!(result.workers.len(), 2);
     assert!(result.total.counts.received > 0 && result.audit.lost == 0, "{:?}", result.audit);
     assert!(result.workers.iter().all(|worker| worker.clock_bound_ns < 1_000_000_000), "{:?}", result.workers);
+}
+
+/// A port of this machine that nobody listens at.
+fn free_address() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address").to_string()
+}
+
+/// An audit of a relay, which keeps nothing; messages wait in it, since its consumers are slow.
+fn audit_of_a_relay(address: &str, more: &[&str]) -> Command {
+    let start = format!("'{}' sink --behaviour relay --listen {address}", env!("CARGO_BIN_EXE_heddle-load"));
+    let url = format!("amqp://{address}");
+    let line = [
+        "audit",
+        "--start",
+        &start,
+        "--server",
+        &url,
+        "--queues",
+        "1",
+        "--rate",
+        "200",
+        "--credit",
+        "1",
+        "--hold",
+        "50ms",
+        "--size",
+        "100",
+        "--drain",
+        "3s",
+        "--warm-up",
+        "1s",
+        "--no-files",
+    ];
+    heddle_load(&[&line, more].concat())
+}
+
+#[test]
+fn a_killed_server_that_keeps_nothing_has_lost_what_it_accepted() {
+    let address = free_address();
+    let output = audit_of_a_relay(&address, &["--kills", "2", "--every", "500ms", "--json"]).output().expect("it runs");
+    let result: RunResult = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", said(&output)));
+    assert!(result.audit.lost > 0, "{:?}", result.audit);
+    assert_eq!(output.status.code(), Some(5), "{:?}", result.verdict);
+    assert_eq!(result.outages.len(), 2);
+    assert!(result.outages.iter().all(|outage| outage.answering_s.is_some()), "{:?}", result.outages);
+    let last = result.outages.last().expect("there are two");
+    assert!(last.accepted_s.is_some() && last.accepted_s >= last.answering_s, "{last:?}");
+    assert!(!result.interrupted, "all kills were done");
+    assert!(
+        said(&output).contains("2 kills: ") && said(&output).contains("data and output are in"),
+        "{}",
+        said(&output)
+    );
+    let folder = said(&output)
+        .lines()
+        .find_map(|line| line.strip_prefix("the server's data and output are in ").map(str::to_owned));
+    std::fs::remove_dir_all(folder.expect("it is said")).expect("it was kept");
+    assert!(TcpStream::connect(&address).is_err(), "the server is gone");
+}
+
+#[test]
+fn a_server_that_does_not_start_or_stay_is_said_with_its_last_words() {
+    let folder = TempDir::new().expect("a folder");
+    let url = format!("amqp://{}", free_address());
+    for (start, told) in [
+        ("sh -c 'echo no disk; exit 3'", &["ended by itself (exit status: 3)", "  no disk"][..]),
+        ("/nowhere/server", &["cannot start \"/nowhere/server\""]),
+    ] {
+        let data = folder.path().to_str().expect("text");
+        let output = run(&["audit", "--start", start, "--server", &url, "--data-dir", data, "--no-files"]);
+        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+        assert!(told.iter().all(|told| said(&output).contains(told)), "{}", said(&output));
+    }
+    let double = double("sink");
+    let output = run(&["audit", "--start", "true", "--server", &double.url(), "--no-files"]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(said(&output).contains("something listens at"), "{}", said(&output));
+}
+
+#[test]
+fn a_server_that_is_audited_does_not_outlive_the_audit() {
+    let address = free_address();
+    let folder = TempDir::new().expect("a folder");
+    let data = folder.path().to_str().expect("text");
+    let audit = audit_of_a_relay(&address, &["--every", "1h", "--data-dir", data]);
+    // Messages flow: the server is there.
+    let (mut going, lines, _) = start(audit, "measuring");
+    assert!(TcpStream::connect(&address).is_ok());
+    going.0.kill().expect("it is killed");
+    going.0.wait().expect("it ends");
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while TcpStream::connect(&address).is_ok() {
+        assert!(std::time::Instant::now() < until, "the server lives on");
+        std::thread::yield_now();
+    }
+    drop(lines);
 }

@@ -57,6 +57,11 @@ pub struct ConnectionOptions {
 }
 
 impl ConnectionOptions {
+    /// Whether it was said whom to load.
+    pub fn has_server(&self) -> bool {
+        !self.servers.is_empty()
+    }
+
     /// Changes a scenario.
     ///
     /// # Errors

@@ -88,6 +88,14 @@ impl ScenarioOptions {
     /// # Errors
     /// What is wrong with the file or the options.
     pub fn resolve(&self) -> Result<Scenario, ResolveError> {
+        self.resolve_from(Scenario { groups: vec![Group::default()], ..Scenario::default() })
+    }
+
+    /// The same, where neither file nor options say anything, from another scenario of one group.
+    ///
+    /// # Errors
+    /// What is wrong with the file or the options.
+    pub fn resolve_from(&self, base: Scenario) -> Result<Scenario, ResolveError> {
         let origin = self.file.as_ref().map_or("options".to_owned(), |path| path.display().to_string());
         let of_scenario = |error| ResolveError::Scenario { origin: origin.clone(), error };
         let mut scenario = match &self.file {
@@ -96,7 +104,7 @@ impl ScenarioOptions {
                     std::fs::read_to_string(path).map_err(|error| ResolveError::Read { path: path.clone(), error })?;
                 Scenario::parse(&text).map_err(of_scenario)?
             }
-            None => Scenario { groups: vec![Group::default()], ..Scenario::default() },
+            None => base,
         };
         if self.traffic.is_given() {
             self.traffic.change(self.group(&mut scenario)?);
@@ -115,6 +123,19 @@ impl ScenarioOptions {
         scenario.require.extend(self.require.iter().cloned());
         scenario.check().map_err(of_scenario)?;
         Ok(scenario)
+    }
+
+    /// With so many queues, if it was not said to what messages go.
+    pub fn or_queues(mut self, queues: u32) -> Self {
+        if self.file.is_none() {
+            self.traffic.or_queues(queues);
+        }
+        self
+    }
+
+    /// Whether it was said whom to load.
+    pub fn has_server(&self) -> bool {
+        self.connection.has_server() || self.file.is_some()
     }
 
     /// Whether it was said how long to measure.

@@ -77,6 +77,13 @@ impl TrafficOptions {
             || self.hold.is_some()
     }
 
+    /// So many queues, if nothing else was asked for.
+    pub fn or_queues(&mut self, queues: u32) {
+        if self.queues.is_none() && self.topics.is_none() && !self.request_reply {
+            self.queues = Some(queues);
+        }
+    }
+
     /// Changes a group.
     pub fn change(&self, group: &mut Group) {
         if let Some((pattern, addresses)) = self.pattern(group) {

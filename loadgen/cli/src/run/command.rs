@@ -130,7 +130,13 @@ impl SurroundingOptions {
 }
 
 impl OutputOptions {
-    fn output(self) -> Output {
+    /// Whether the scenario is to be printed, and nothing done.
+    pub fn is_dry_run(&self) -> bool {
+        self.dry_run
+    }
+
+    /// Where that is.
+    pub fn output(self) -> Output {
         let keep = match self.output {
             _ if self.no_files => Keep::Nothing,
             Some(folder) => Keep::Folder(folder),

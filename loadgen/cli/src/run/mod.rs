@@ -8,7 +8,7 @@ mod output;
 mod screen;
 mod stop;
 
-pub use command::{RunCommand, SurroundingOptions};
+pub use command::{OutputOptions, RunCommand, SurroundingOptions};
 pub use files::{folder_of, report};
 pub use output::{Keep, Output, Print};
 pub use screen::{Live, Screen, of_terminal};

@@ -12,7 +12,7 @@ use super::files::Files;
 use super::metrics::Metrics;
 use super::screen::{Live, Screen, of_terminal};
 use crate::exit::CommandError;
-use crate::load::{Load, LoadError};
+use crate::load::{Beside, Load, LoadError};
 
 /// Where files go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,8 +53,26 @@ impl Output {
     /// # Errors
     /// When it cannot be run, or not be written.
     pub fn perform(&self, load: &Load, stop: &AtomicBool) -> Result<RunResult, CommandError> {
+        self.perform_beside(load, stop, &mut Beside { on_view: &mut |_| {}, on_found: &mut |_| {} })
+    }
+
+    /// The same with somebody beside it who knows more of the run than its workers.
+    ///
+    /// # Errors
+    /// When it cannot be run, or not be written.
+    pub fn perform_beside(
+        &self,
+        load: &Load,
+        stop: &AtomicBool,
+        beside: &mut Beside<'_>,
+    ) -> Result<RunResult, CommandError> {
         let mut watched = Watched::new(self, load).map_err(CommandError::failed)?;
-        let performed = load.perform(stop, &mut |view| watched.show(view));
+        let Beside { on_view, on_found } = beside;
+        let mut show = |view: &View| {
+            on_view(view);
+            watched.show(view);
+        };
+        let performed = load.perform_beside(stop, &mut Beside { on_view: &mut show, on_found: &mut **on_found });
         watched.screen.finish();
         let result = performed.map_err(|error| match error {
             LoadError::Cores(_) | LoadError::Require(_) | LoadError::Server { .. } => CommandError::usage(error),
