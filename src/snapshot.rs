@@ -8,6 +8,7 @@ use amqp_net::{Post, ShardView};
 use engine_core::Room;
 use engine_core::command::RoutingType;
 use engine_rt::InboxSender;
+use engine_shard::store::StoreTotals;
 use serde::{Deserialize, Serialize};
 
 /// How long shards have to answer.
@@ -104,6 +105,22 @@ pub struct Journal {
     pub live_bytes: u64,
     /// Bytes that wait to be written.
     pub pending_bytes: u64,
+}
+
+impl From<StoreTotals> for Journal {
+    fn from(totals: StoreTotals) -> Self {
+        Self {
+            syncs: totals.batches,
+            written_bytes: totals.written_bytes,
+            body_bytes: totals.body_bytes,
+            read_bytes: totals.read_bytes,
+            rewritten: totals.rewritten,
+            recalled: totals.recalled,
+            journal_bytes: totals.journal_bytes,
+            live_bytes: totals.live_bytes,
+            pending_bytes: totals.pending_bytes,
+        }
+    }
 }
 
 /// A lane.
@@ -247,17 +264,7 @@ impl Snapshot {
                 Room::None => "none",
             }
             .to_owned(),
-            journal: view.journal.map(|totals| Journal {
-                syncs: totals.batches,
-                written_bytes: totals.written_bytes,
-                body_bytes: totals.body_bytes,
-                read_bytes: totals.read_bytes,
-                rewritten: totals.rewritten,
-                recalled: totals.recalled,
-                journal_bytes: totals.journal_bytes,
-                live_bytes: totals.live_bytes,
-                pending_bytes: totals.pending_bytes,
-            }),
+            journal: view.journal.map(Journal::from),
             refused_connections: view.refused_connections,
             moved_connections: view.moved_connections,
             lanes: lanes.collect(),

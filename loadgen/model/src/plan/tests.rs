@@ -144,7 +144,8 @@ fn what_is_not_stored_takes_no_disk() {
             (usage.written_per_message, usage.written_per_byte) = (Some(0.0), Some(0.0));
         }
     }
-    let plan = Model::of(&sweeps).expect("they are of one kind").plan(&wanted(100_000.0, 1024.0)).expect("it is a load");
+    let plan =
+        Model::of(&sweeps).expect("they are of one kind").plan(&wanted(100_000.0, 1024.0)).expect("it is a load");
     let answer = plan.answer.expect("it can be done");
     assert_eq!(answer.disk_bytes.map(|bytes| bytes.high), Some(0.0));
 }
