@@ -81,7 +81,7 @@ impl Store {
     }
 
     fn hand_out(&mut self, core: &mut Core, queue: u64, run: &Run, buffer: Buffer) -> Result<(), StoreError> {
-        let found = self.messages_in(queue, run.place(), buffer, |name| run.names.contains(name))?;
+        let found = self.messages_in(queue, run.place(), buffer, run.names.len(), |name| run.names.contains(name))?;
         assert_eq!(found.len(), run.names.len(), "a run has the messages that were put into it");
         for (name, message) in found {
             core.handle_fetched(queue, name, message);
@@ -89,16 +89,17 @@ impl Store {
         Ok(())
     }
 
-    /// The wanted messages of a queue in an area that was read, in the order of their names.
+    /// The wanted messages of a queue in an area that was read, about `count`, in the order of their names.
     pub(super) fn messages_in(
         &mut self,
         queue: u64,
         place: Place,
         buffer: Buffer,
+        count: usize,
         wanted: impl Fn(u64) -> bool,
     ) -> Result<Vec<(u64, Message)>, StoreError> {
         let area = self.buffers.share(buffer);
-        let mut found: Vec<(u64, Message)> = Vec::new();
+        let mut found: Vec<(u64, Message)> = Vec::with_capacity(count);
         let mut bytes = 0;
         let (moved, failures, segments, since) = (&mut self.moved, &self.failures, &self.segments, self.since);
         read_batches(self.config.directory, place, &area, |sequence, _, record| {

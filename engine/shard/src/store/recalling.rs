@@ -92,7 +92,7 @@ impl Store {
             return Ok(());
         }
         let wanted = |name: u64| messages.binary_search_by_key(&name, |message| message.name).is_ok();
-        let found = self.messages_in(*queue, *place, buffer, wanted)?;
+        let found = self.messages_in(*queue, *place, buffer, messages.len(), wanted)?;
         assert_eq!(found.len(), messages.len(), "a batch has the messages that were put into it");
         self.totals.recalled += found.len() as u64;
         for (Recalled { sequence, .. }, (_, message)) in messages.iter().zip(found) {
