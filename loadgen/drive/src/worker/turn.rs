@@ -212,31 +212,12 @@ impl Worker {
             self.churn.turn(&mut self.conns, &around, &mut self.shared);
             self.drain.turn(&mut self.conns, &around, &mut self.shared);
         }
-        self.flush(now_ns);
+        flush(&mut self.dirty, &mut self.conns, &around, &mut self.shared);
         self.notice_broken()?;
         self.absence.turn(&mut self.conns, &mut self.shared);
         self.notice_ready()?;
         self.end_intervals()?;
         Ok(worked)
-    }
-
-    /// Writes what connections have, once for each that has something.
-    fn flush(&mut self, now_ns: u64) {
-        let around = Surroundings {
-            now_ns,
-            origin_ns: self.origin_ns,
-            servers: &self.servers,
-            tls: self.tls.as_ref(),
-            config: &self.config,
-            readiness: &self.readiness,
-        };
-        let mut dirty = std::mem::take(&mut self.dirty);
-        dirty.retain(|&index| {
-            let Some(conn) = self.conns.get_mut(index).filter(|conn| conn.is_dirty) else { return false };
-            conn.flush(&around, &mut self.shared);
-            conn.is_dirty
-        });
-        self.dirty = dirty;
     }
 
     /// How long to wait for sockets.
@@ -381,6 +362,15 @@ impl Churn {
             }
         }
     }
+}
+
+/// Writes what connections have, once for each that has something; keeps those that have more.
+fn flush(dirty: &mut Vec<usize>, conns: &mut [Conn], around: &Surroundings<'_>, shared: &mut Shared) {
+    dirty.retain(|&index| {
+        let Some(conn) = conns.get_mut(index).filter(|conn| conn.is_dirty) else { return false };
+        conn.flush(around, shared);
+        conn.is_dirty
+    });
 }
 
 /// Begins connections whose time has come, a few at a time.
