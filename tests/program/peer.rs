@@ -215,16 +215,22 @@ impl<S: Read + Write> Peer<S> {
     fn receive_from(&mut self, queue: &str, credit: u32, distribution_mode: Option<DistributionMode>) {
         self.attach(queue, 1, Role::Receiver, distribution_mode);
         self.until(|performative| matches!(performative, Performative::Attach(_)).then_some(()));
-        self.put(&Performative::Flow(Flow {
-            next_incoming_id: Some(0),
-            incoming_window: 100_000,
-            next_outgoing_id: 0,
-            outgoing_window: 100,
-            handle: Some(1),
-            delivery_count: Some(0),
-            link_credit: Some(credit),
-            ..Flow::default()
-        }));
+        self.put(&Performative::Flow(Flow { link_credit: Some(credit), ..receiving() }));
+    }
+
+    /// Has the broker use up so much credit at once, as far as there are messages; counts them.
+    pub fn drain(&mut self, credit: u32) -> usize {
+        self.put(&Performative::Flow(Flow { link_credit: Some(credit), drain: true, ..receiving() }));
+        let mut received = 0;
+        self.until(|performative| match performative {
+            Performative::Transfer(_) => {
+                received += 1;
+                None
+            }
+            Performative::Flow(flow) => (flow.handle.is_some() && flow.link_credit == Some(0)).then_some(()),
+            _ => None,
+        });
+        received
     }
 
     fn attach(&mut self, queue: &str, handle: u32, role: Role, distribution_mode: Option<DistributionMode>) {
@@ -368,5 +374,18 @@ impl<S: Read + Write> Peer<S> {
         self.put(&Performative::Close(Close::default()));
         assert!(self.read(1).is_none(), "nothing comes after a close");
         error
+    }
+}
+
+/// A flow of the link that receives, before its first message.
+fn receiving() -> Flow<'static> {
+    Flow {
+        next_incoming_id: Some(0),
+        incoming_window: 100_000,
+        next_outgoing_id: 0,
+        outgoing_window: 100,
+        handle: Some(1),
+        delivery_count: Some(0),
+        ..Flow::default()
     }
 }

@@ -14,8 +14,13 @@ use engine_rt::InboxSender;
 /// Input of a connection is not read while more output than this waits for it, octets: a peer that does not read
 /// cannot make us keep what it asks for.
 pub(crate) const OUT_STOP_READING: usize = 1024 * 1024;
-/// Credit that a consumer passes on to the owner at once, messages: what it does not take yet stays in the queue.
+/// Octets of messages that a consumer passes credit on for: more than one turn reads, less than a machine encodes at once.
+pub(crate) const GIVEN_BYTES: u32 = 320 * 1024;
+/// A consumer passes no credit on while its connection has more than this to write, octets: what came would wait here.
+pub(crate) const OUT_STOP_GIVING: usize = 64 * 1024;
+/// Credit that a consumer passes on to the owner at once, messages, however small or large they are.
 pub(crate) const GRANT_MAX: u32 = 4096;
+pub(crate) const GRANT_MIN: u32 = 16;
 /// Credit of an anonymous relay's producer, messages: nobody's queue, so that nothing but this bounds it.
 pub(crate) const RELAY_WINDOW: u32 = 1000;
 /// How often connections' deadlines are looked at, nanoseconds: fine enough for timeouts of a second.

@@ -8,12 +8,17 @@ use engine_core::key::EndKey;
 use engine_rt::{Interest, Socket};
 
 use crate::arena::Arena;
+use crate::config::{GIVEN_BYTES, GRANT_MAX, GRANT_MIN};
 use crate::large::Stream;
 use crate::slots::Slot;
 use crate::transport::{Received, Transport};
 
 /// Segments of one write: enough that small messages with large ones between them leave in one call.
 const SLICES: usize = 64;
+/// Size that a consumer's messages are thought to have before the first one, octets.
+const SIZE_USUAL: u32 = 1024;
+/// Weight of a message's size in the average, as a shift.
+const SIZE_WEIGHT: u32 = 3;
 /// Rounds of filling and writing in one turn, so that one fast reader does not keep the others waiting.
 const ROUNDS: u32 = 8;
 
@@ -35,6 +40,8 @@ pub(crate) struct Conn {
     pub paused: bool,
     /// Links that send large messages.
     pub streams: Vec<Slot>,
+    /// Consumers' links whose credit the owner gets when there is room for what it brings.
+    pub hungry: Vec<Slot>,
     /// Whether the peer will send no more.
     pub ended: bool,
     /// Set when the connection is to move to the owner of its first link.
@@ -77,20 +84,61 @@ pub(crate) enum LinkKind {
     /// Takes messages for one address.
     Producer(Arena),
     /// Gives messages of one queue.
-    Consumer {
-        /// Credit that the peer gave and that no message has used.
-        wanted: u32,
-        /// The part of it that the owner has.
-        granted: u32,
-        /// Whether the peer drains.
-        draining: bool,
-    },
+    Consumer(Taking),
     /// Takes messages that each name their address.
     Relay {
         arena: Arena,
         /// Messages since credit was given.
         used: u32,
     },
+}
+
+/// A consumer's credit, between its peer and the owner of its queue.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Taking {
+    /// Credit that the peer gave and that no message has used.
+    pub wanted: u32,
+    /// The part of it that the owner has.
+    pub granted: u32,
+    /// Whether the peer drains.
+    pub draining: bool,
+    /// Size of the last messages on the wire, octets, on average.
+    size: u32,
+    /// The owner gets more when it has no more than this.
+    low: u32,
+}
+
+impl Taking {
+    /// No credit yet.
+    pub fn new() -> Self {
+        Self { wanted: 0, granted: 0, draining: false, size: SIZE_USUAL, low: 0 }
+    }
+
+    /// Gives the owner its share of the credit: messages of about `GIVEN_BYTES`. What the peer does not take yet stays in the
+    /// queue, where others find it and memory is counted. Gives how much the owner did not have, or 0 while that is not worth
+    /// a command.
+    pub fn grant(&mut self) -> u32 {
+        let messages = GIVEN_BYTES / self.size.max(1);
+        let share = messages.clamp(GRANT_MIN, GRANT_MAX).min(self.wanted);
+        self.low = share / 2;
+        let credit = share.saturating_sub(self.granted);
+        if credit < share / 2 && !self.draining {
+            return 0;
+        }
+        self.granted += credit;
+        credit
+    }
+
+    /// A message of `bytes` octets goes out; gives whether the owner has too little credit now.
+    #[inline]
+    pub fn handle_given(&mut self, bytes: usize) -> bool {
+        let bytes = u32::try_from(bytes).unwrap_or(GIVEN_BYTES).min(GIVEN_BYTES);
+        self.size = self.size - (self.size >> SIZE_WEIGHT) + (bytes >> SIZE_WEIGHT);
+        self.wanted = self.wanted.saturating_sub(1);
+        self.granted = self.granted.saturating_sub(1);
+        // What drains gets the next share when the owner has given all of this one.
+        self.granted < self.wanted && !self.draining && self.granted <= self.low
+    }
 }
 
 /// How a read ended.
@@ -254,4 +302,40 @@ fn write_all(socket: &Socket, out: &mut Out, total: &mut u64) -> io::Result<bool
         }
     }
     Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_owner_gets_credit_for_what_a_connection_writes_at_once() {
+        let mut taking = Taking::new();
+        taking.wanted = 100_000;
+        let share = |taking: &mut Taking, bytes: usize| {
+            for _ in 0..100 {
+                taking.granted += 1;
+                taking.handle_given(bytes);
+            }
+            taking.granted = 0;
+            taking.grant()
+        };
+        assert_eq!(share(&mut taking, 1024), GIVEN_BYTES / 1024);
+        assert_eq!(share(&mut taking, 20), GRANT_MAX);
+        assert_eq!(share(&mut taking, 1 << 30), GRANT_MIN);
+        taking.wanted = 3;
+        assert_eq!(share(&mut taking, 1024), 0, "all of it was used");
+    }
+
+    #[test]
+    fn more_is_granted_when_half_is_used_and_not_while_draining() {
+        let mut taking = Taking::new();
+        taking.wanted = 1000;
+        let share = taking.grant();
+        assert_eq!((share, taking.grant()), (GIVEN_BYTES / SIZE_USUAL, 0));
+        let used = (1..).find(|_| taking.handle_given(SIZE_USUAL as usize)).unwrap_or(0);
+        assert_eq!((used, taking.grant()), (share / 2, share / 2));
+        taking.draining = true;
+        assert!((0..share).all(|_| !taking.handle_given(SIZE_USUAL as usize)));
+    }
 }

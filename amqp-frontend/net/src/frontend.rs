@@ -29,6 +29,10 @@ const READ_BYTES: usize = 256 * 1024;
 /// Octets that are read in one turn, give or take one read; sockets that are ready beyond it have the next one. What sixteen fast
 /// producers send at once would not fit into the core's cache, and every message would be fetched into it several times.
 const TURN_BYTES: usize = 256 * 1024;
+/// Octets of messages that consumers are given in one turn; what they may have beyond it comes in the next one. It is more than what
+/// one turn reads, so that a queue does not grow for it, and so little that a message is written while it is in the core's cache,
+/// and that nobody waits long for a consumer with much credit and a deep queue.
+pub(crate) const TURN_GIVEN_BYTES: usize = 384 * 1024;
 /// Tokens of listeners have this bit.
 const LISTENER_TOKEN: u64 = 1 << 63;
 /// Connections that one listener accepts in one turn.
@@ -204,7 +208,7 @@ impl Frontend {
             self.next_scan_ns = self.now_ns + SCAN_PERIOD_NS;
             self.scan();
         }
-        self.write_dirty();
+        busy |= self.write_dirty();
         Ok(busy | self.engine.flush())
     }
 
@@ -227,7 +231,7 @@ impl Frontend {
             self.handle_post(post);
         }
         self.engine.commit();
-        self.write_dirty();
+        found |= self.write_dirty();
         if found | self.engine.flush() {
             self.spin.handle_work(self.now_ns);
             return Ok(Some(Duration::ZERO));
@@ -298,6 +302,7 @@ impl Frontend {
             dirty: false,
             paused: false,
             streams: Vec::new(),
+            hungry: Vec::new(),
             ended: false,
             leaving: None,
             links: Vec::new(),
@@ -384,7 +389,9 @@ impl Frontend {
         }
     }
 
-    fn write_dirty(&mut self) {
+    /// Writes what connections have; gives whether one of them has room again for messages that its consumers wait for.
+    fn write_dirty(&mut self) -> bool {
+        let mut fed = false;
         while let Some(slot) = self.dirty.pop() {
             let Some(conn) = self.conns.get_mut(slot) else { continue };
             conn.dirty = false;
@@ -397,6 +404,7 @@ impl Frontend {
             if !conn.streams.is_empty() {
                 self.advance_all(slot);
             }
+            fed |= self.feed(slot);
             let Some(conn) = self.conns.get_mut(slot) else { continue };
             // A machine that has more than one turn writes goes on when the socket says so.
             let unwritten = conn.waiting().max(usize::from(conn.machine.wants_room()));
@@ -414,6 +422,7 @@ impl Frontend {
                 }
             }
         }
+        fed
     }
 
     /// A connection is gone: so are its links.

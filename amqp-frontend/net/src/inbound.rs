@@ -14,8 +14,8 @@ use engine_core::message::{Content, Header, Message};
 use engine_shard::Engine;
 
 use crate::arena::Arena;
-use crate::config::{GRANT_MAX, Moves, RELAY_WINDOW, Verify};
-use crate::connection::{Conn, Leaving, Link, LinkKind};
+use crate::config::{Moves, OUT_STOP_GIVING, RELAY_WINDOW, Verify};
+use crate::connection::{Conn, Leaving, Link, LinkKind, Taking};
 use crate::frontend::Frontend;
 use crate::slots::{Slot, Slots};
 use crate::terminus::{self, Plan};
@@ -130,7 +130,7 @@ impl Frontend {
         let (kind, address) = match &plan {
             Plan::Producer(spec) => (LinkKind::Producer(Arena::default()), spec.address.clone()),
             Plan::Consumer(spec) => {
-                (LinkKind::Consumer { wanted: 0, granted: 0, draining: false }, spec.address.clone())
+                (LinkKind::Consumer(Taking::new()), spec.address.clone())
             }
             Plan::Relay => return self.attach_relay(slot, id),
         };
@@ -279,28 +279,42 @@ impl Frontend {
     fn handle_credit(&mut self, slot: Slot, id: LinkId, credit: u32, drain: bool) {
         let Some(place) = self.conns.get(slot).and_then(|conn| conn.link(id)) else { return };
         let Some(link) = self.links.get_mut(place) else { return };
-        if let LinkKind::Consumer { wanted, draining, .. } = &mut link.kind {
-            *wanted = credit;
-            *draining = drain;
+        if let LinkKind::Consumer(taking) = &mut link.kind {
+            taking.wanted = credit;
+            taking.draining = drain;
             self.pass_credit(place);
         }
     }
 
-    /// Passes on what a consumer's owner does not have of its credit yet.
-    pub(crate) fn pass_credit(&mut self, place: Slot) {
-        let Some(link) = self.links.get_mut(place) else { return };
-        let (Some(end), owner) = (link.end, link.owner) else { return };
-        let LinkKind::Consumer { wanted, granted, draining } = &mut link.kind else { return };
-        let share = if *draining { *wanted } else { (*wanted).min(GRANT_MAX) };
-        let credit = share.saturating_sub(*granted);
-        // Half a share at a time: one command for many messages.
-        if credit > 0 && (*draining || credit >= share / 2) {
-            *granted += credit;
+    /// Passes on what a consumer's owner does not have of its credit yet, as far as its connection has room for what that brings;
+    /// gives whether the owner was told.
+    pub(crate) fn pass_credit(&mut self, place: Slot) -> bool {
+        let Some(link) = self.links.get_mut(place) else { return false };
+        let (Some(end), owner) = (link.end, link.owner) else { return false };
+        let LinkKind::Consumer(taking) = &mut link.kind else { return false };
+        let Some(conn) = link.conn.and_then(|slot| self.conns.get_mut(slot)) else { return false };
+        if conn.waiting() > OUT_STOP_GIVING || conn.machine.waiting(link.id) > 0 {
+            // It gets it when there is room (`feed`).
+            if !conn.hungry.contains(&place) {
+                conn.hungry.push(place);
+            }
+            return false;
+        }
+        let (credit, draining) = (taking.grant(), taking.draining);
+        if credit > 0 {
             self.engine.submit(owner, Command::Grant { end, credit });
         }
-        if *draining {
+        if draining {
             self.engine.submit(owner, Command::Drain { end });
         }
+        credit > 0 || draining
+    }
+
+    /// Passes credit on that a connection had no room for; gives whether there was any.
+    pub(crate) fn feed(&mut self, slot: Slot) -> bool {
+        let Some(conn) = self.conns.get_mut(slot).filter(|conn| !conn.hungry.is_empty()) else { return false };
+        let hungry = std::mem::take(&mut conn.hungry);
+        hungry.into_iter().fold(false, |fed, place| self.pass_credit(place) | fed)
     }
 
     /// A link of a connection ended.

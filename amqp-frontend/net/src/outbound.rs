@@ -7,26 +7,32 @@ use engine_core::event::{AttachedInfo, Event, Refusal};
 use engine_core::key::{EndKey, LinkKey};
 use engine_core::message::{Content, Message};
 
-use crate::config::GRANT_MAX;
 use crate::connection::{Conn, Link, LinkKind};
-use crate::frontend::Frontend;
+use crate::frontend::{Frontend, TURN_GIVEN_BYTES};
 use crate::large::{Outgoing, Stream};
 use crate::slots::{Slot, Slots};
 use crate::terminus;
 
+/// About what a message has beside its body on the wire, octets.
+const GIVEN_OVERHEAD: usize = 48;
+
 impl Frontend {
-    /// Hands out what the engine has for links of this shard; gives whether there was anything.
+    /// Hands out what the engine has for links of this shard, and as many messages as a turn may; gives whether there was anything.
     pub(crate) fn handle_engine(&mut self) -> bool {
         let mut found = false;
+        let mut left = TURN_GIVEN_BYTES;
         loop {
             let mut any = false;
             while let Some((link, event)) = self.engine.poll_event() {
                 any = true;
                 self.handle_event(place(link), event);
             }
-            while let Some((link, delivery)) = self.engine.poll_delivery() {
+            while left > 0
+                && let Some((link, delivery)) = self.engine.poll_delivery()
+            {
                 any = true;
                 let (place, message) = (place(link), self.engine.message(&delivery));
+                left = left.saturating_sub(message.body.len() + GIVEN_OVERHEAD);
                 let at = (place, delivery.key);
                 let sent = deliver(&mut self.links, &mut self.conns, &mut self.header, self.wall_ms, at, message);
                 self.delivered(place, sent);
@@ -63,7 +69,7 @@ impl Frontend {
             }
             Event::Attached { end, info } => self.handle_attached(place, end, &info),
             Event::Refused { refusal } => self.handle_refused(place, *refusal),
-            Event::Drained { .. } => self.handle_drained(place),
+            Event::Drained { unused } => self.handle_drained(place, unused),
             Event::Detached { refusal } => self.handle_detached(place, *refusal),
         }
     }
@@ -132,10 +138,16 @@ impl Frontend {
         link.conn.into_iter().for_each(|slot| self.touch(slot));
     }
 
-    fn handle_drained(&mut self, place: Slot) {
+    fn handle_drained(&mut self, place: Slot, unused: u32) {
         let Some(link) = self.links.get_mut(place) else { return };
-        let LinkKind::Consumer { wanted, granted, draining } = &mut link.kind else { return };
-        (*wanted, *granted, *draining) = (0, 0, false);
+        let LinkKind::Consumer(taking) = &mut link.kind else { return };
+        taking.granted = 0;
+        if unused == 0 && taking.wanted > 0 {
+            // The owner gave a whole share: there may be more.
+            self.pass_credit(place);
+            return;
+        }
+        (taking.wanted, taking.draining) = (0, false);
         if let Some(Stream::Out(outgoing)) = link.stream.as_deref_mut() {
             outgoing.drained = true;
             return;
@@ -189,12 +201,10 @@ fn deliver(
     let link = links.get_mut(place)?;
     let slot = link.conn?;
     let mut due = Due::Nothing;
-    if let LinkKind::Consumer { wanted, granted, .. } = &mut link.kind {
-        *wanted = wanted.saturating_sub(1);
-        *granted = granted.saturating_sub(1);
-        if *granted < *wanted && *granted <= GRANT_MAX / 2 {
-            due = Due::Credit;
-        }
+    if let LinkKind::Consumer(taking) = &mut link.kind
+        && taking.handle_given(message.body.len() + GIVEN_OVERHEAD)
+    {
+        due = Due::Credit;
     }
     let conn = conns.get_mut(slot)?;
     if message.content == Content::File || link.stream.is_some() {

@@ -89,7 +89,7 @@ impl Frontend {
         let links = self.links.iter().map(|(_, link)| {
             let (kind, credit) = match link.kind {
                 LinkKind::Producer(_) => ("producer", None),
-                LinkKind::Consumer { wanted, .. } => ("consumer", Some(wanted)),
+                LinkKind::Consumer(taking) => ("consumer", Some(taking.wanted)),
                 LinkKind::Relay { .. } => ("relay", None),
             };
             LinkView { kind, address: link.address.clone(), owner: link.owner, credit }

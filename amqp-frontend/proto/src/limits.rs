@@ -3,7 +3,7 @@
 use amqp_codec::value::Map;
 
 /// Output beyond which nothing more is encoded, octets: transfers wait on their links, where they cost less.
-pub const OUT_SOFT_MAX: usize = 256 * 1024;
+pub const OUT_SOFT_MAX: usize = 512 * 1024;
 /// Frames before `open` was exchanged (part 2.3.1 allows no more to be assumed); larger: framing error.
 /// Clients send larger opens and are heard, up to this.
 pub const FRAME_BYTES_BEFORE_OPEN: u32 = 4096;

@@ -18,7 +18,7 @@ use crate::event::{Delivery, Event, KEY_NONE, Refusal};
 use crate::held::Recalling;
 use crate::key::{EndKey, LinkKey};
 use crate::limits::{
-    CoreConfig, EXPIRY_PERIOD_NS, EXPIRY_SCAN_MAX, REJECT_FACTOR, RESIDENT_BYTES, SHED_SHARE, Storage, WhenFull,
+    CoreConfig, DISPATCH_BURST, EXPIRY_PERIOD_NS, EXPIRY_SCAN_MAX, REJECT_FACTOR, RESIDENT_BYTES, SHED_SHARE, Storage, WhenFull,
 };
 use crate::message::Message;
 use crate::queue::Queue;
@@ -90,6 +90,8 @@ pub struct Core {
     pub(crate) events: VecDeque<(LinkKey, Event)>,
     /// Queues that may have something to give.
     dirty: VecDeque<Key>,
+    /// Messages that the first of them may give before it is the next one's turn.
+    burst: u32,
     /// Producers with `accepted` ranges to tell.
     telling: VecDeque<Key>,
     /// The last delivery, if its message leaves memory once it was looked at: nobody settles it, or memory is short.
@@ -115,6 +117,7 @@ impl Core {
             ends: Slab::default(),
             events: VecDeque::new(),
             dirty: VecDeque::new(),
+            burst: DISPATCH_BURST,
             telling: VecDeque::new(),
             shown: None,
             memory_bytes: 0,
@@ -183,9 +186,16 @@ impl Core {
         loop {
             let &queue = self.dirty.front()?;
             if let Some(delivery) = self.dispatch(queue) {
+                self.burst -= 1;
+                if self.burst == 0 {
+                    self.dirty.rotate_left(1);
+                    self.burst = DISPATCH_BURST;
+                    self.release_credit(queue);
+                }
                 return Some(delivery);
             }
             self.dirty.pop_front();
+            self.burst = DISPATCH_BURST;
             if let Some(queue) = self.queues.get_mut(queue) {
                 queue.dirty = false;
             }

@@ -400,16 +400,26 @@ impl Core {
         if self.memory_bytes > budget / 2 { 1 } else { FETCH_BELOW.min(budget / 16).max(1) }
     }
 
-    /// A message that the journal alone had; they come in the order in which the queue got them.
-    pub fn handle_fetched(&mut self, queue: u64, name: u64, message: Message) {
+    /// Octets of a queue that are to be read beyond those that were fetched, while a fetch of it is under way.
+    #[must_use]
+    pub fn wants(&self, queue: u64) -> u64 {
+        let queue = self.journal.by_number.get(&queue).and_then(|&key| self.queues.get(key));
+        queue.map_or(0, |queue| self.fetch_below().saturating_sub(queue.ready_bytes))
+    }
+
+    /// Messages that the journal alone had, by their names; they come in the order in which the queue got them.
+    pub fn handle_fetched(&mut self, queue: u64, messages: impl IntoIterator<Item = (u64, Message)>) {
         let Some(&key) = self.journal.by_number.get(&queue) else { return };
         let Some(queue) = self.queues.get_mut(key) else { return };
-        let size = message.size();
-        self.memory_bytes += size;
-        queue.paged -= 1;
-        // After a restart sizes are known as averages only.
-        queue.paged_bytes = if queue.paged == 0 { 0 } else { queue.paged_bytes.saturating_sub(size) };
-        queue.append(message, name);
+        for (name, message) in messages {
+            let size = message.size();
+            self.memory_bytes += size;
+            queue.paged -= 1;
+            // After a restart sizes are known as averages only.
+            queue.paged_bytes = if queue.paged == 0 { 0 } else { queue.paged_bytes.saturating_sub(size) };
+            queue.append(message, name);
+        }
+        self.touch(key);
     }
 
     /// All of a fetch came.

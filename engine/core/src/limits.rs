@@ -8,8 +8,8 @@ pub const MESSAGE_OVERHEAD: u64 = 128;
 /// Longest address or queue name, in bytes. Longer ones are refused with `amqp:invalid-field`.
 pub const NAME_BYTES_MAX: usize = 2048;
 
-/// Steps of dispatch that one `poll_event` may take before it answers. An event found earlier ends the call; when the
-/// bound is met without one the call goes on with the next dirty queue, so that `None` always means "nothing ready".
+/// Messages that a queue gives before the next queue that has some takes its turn: enough that they are written together, few enough
+/// that no queue waits for another's backlog.
 pub const DISPATCH_BURST: u32 = 32;
 
 /// Entries that one expiry sweep looks at. What is left waits for the next sweep.

@@ -14,7 +14,7 @@ use crate::condition;
 use crate::event::Event;
 use crate::fact::Fact;
 use crate::key::{EndKey, LinkKey};
-use crate::limits::CoreConfig;
+use crate::limits::{CoreConfig, DISPATCH_BURST};
 use crate::message::{Header, Message};
 
 struct Owner {
@@ -116,6 +116,25 @@ fn what_is_sent_is_received_in_order_and_accepted_as_a_range() {
     let got = owner.grant(consumer, 10);
     assert_eq!(got.iter().map(|delivery| delivery.1).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
     assert_eq!(owner.command(Command::Drain { end: consumer }), [Event::Drained { unused: 5 }]);
+}
+
+#[test]
+fn a_deep_queue_leaves_turns_to_others() {
+    let mut owner = Owner::new();
+    let links: Vec<_> =
+        ["deep", "short"].map(|name| (owner.producer(name, None), owner.consumer(name, None, Mode::Consume))).into();
+    for (number, count) in [(0, 1000), (1, 5)] {
+        (0..count).for_each(|delivery| drop(owner.send(links[number].0, delivery)));
+    }
+    for (_, consumer) in &links {
+        owner.core.handle_command(1, 1, Command::Grant { end: *consumer, credit: 1000 });
+    }
+    let mut given = std::iter::from_fn(|| owner.core.poll_delivery().map(|(link, _)| link));
+    let first = given.next().expect("there are messages");
+    let turn = 1 + given.by_ref().take_while(|link| *link == first).count();
+    assert_eq!(turn, DISPATCH_BURST as usize);
+    assert_eq!(given.by_ref().take_while(|link| *link != first).count(), 4, "the short queue is emptied");
+    assert_eq!(given.count(), 1000 - turn - 1);
 }
 
 #[test]

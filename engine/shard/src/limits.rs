@@ -21,6 +21,10 @@ pub const PENDING_LOW: usize = 4 << 20;
 /// Reads of one shard at once: as many as disks are fastest with.
 pub const READS_MAX: usize = 16;
 
+/// Octets that are read ahead at once: as much as disks give at their full rate, and so little that what is written meanwhile does not
+/// wait long behind it.
+pub const READING_MAX: usize = 2 << 20;
+
 /// Octets of one read while a segment is rewritten: what they add to a batch costs it some tens of microseconds.
 pub const REWRITE_WINDOW: usize = 128 << 10;
 

@@ -69,7 +69,7 @@ impl Kept {
             if let Some(name) = self.paged.pop_front() {
                 let mut message = self.messages[&name].clone();
                 message.header.first_acquirer = true;
-                self.owner.core.handle_fetched(fetch.queue, name, message);
+                self.owner.core.handle_fetched(fetch.queue, [(name, message)]);
             }
             self.owner.core.handle_fetch_done(fetch.queue);
         }

@@ -165,6 +165,10 @@ pub struct Store {
     since: u64,
     /// Queues that want more than could be read yet.
     hungry: Vec<u64>,
+    /// Whether what one of them wants next is in a batch that is not durable.
+    unsealed_wanted: bool,
+    /// Octets that are read for queues now.
+    reading_bytes: usize,
     /// No segment is used again before this number is durable.
     free_after: u64,
     files: Files,
@@ -209,6 +213,8 @@ impl Store {
             checkpoint: None,
             since: position.sequence,
             hungry: Vec::new(),
+            unsealed_wanted: false,
+            reading_bytes: 0,
             free_after: 0,
             files: Files::default(),
             numbers: Vec::new(),
@@ -255,7 +261,7 @@ impl Store {
         }
         let since_ns = *self.open_ns.get_or_insert(now_ns);
         core.awaits_journal()
-            || !self.hungry.is_empty()
+            || self.unsealed_wanted
             || !self.wanted.is_empty()
             || self.writer.open_bytes() >= UNAWAITED_BYTES
             || now_ns >= since_ns + UNAWAITED_NS
@@ -452,6 +458,7 @@ impl Store {
             Done::Read { id, buffer } => {
                 self.totals.read_bytes += buffer.len() as u64;
                 if let Some((queue, segment)) = self.reads.remove(&id) {
+                    self.reading_bytes -= buffer.len();
                     self.segments.handle_read_done(segment);
                     self.handle_read(core, queue, id, buffer)?;
                 } else if let Some(recalling) = self.recalls.remove(&id) {

@@ -11,7 +11,7 @@ use storage_journal::{Buffer, Order, Place, read_batches};
 use super::entry::{Entry, entries, message};
 use super::pages::Run;
 use super::{Store, StoreError};
-use crate::limits::READS_MAX;
+use crate::limits::{READING_MAX, READS_MAX};
 
 /// A run that is read.
 #[derive(Debug)]
@@ -24,6 +24,7 @@ pub(super) struct Reading {
 impl Store {
     /// Orders reads of what queues want, as far as it is durable and the disk takes reads.
     pub(super) fn feed(&mut self, core: &mut Core) {
+        self.unsealed_wanted = false;
         let mut hungry = std::mem::take(&mut self.hungry);
         hungry.retain(|&queue| self.read_ahead(core, queue));
         self.hungry = hungry;
@@ -32,13 +33,22 @@ impl Store {
     /// Orders reads for one queue; gives whether it still wants more.
     fn read_ahead(&mut self, core: &mut Core, queue: u64) -> bool {
         let Some(stored) = self.queues.get_mut(&queue) else { return false };
-        while stored.wanted > 0 && self.reads.len() + self.recalls.len() < READS_MAX {
-            let ready = |run: &mut Run| run.blocks > 0 && run.last() <= self.durable;
-            let Some(run) = stored.pages.runs.pop_front_if(ready) else { break };
+        // Consumers go on meanwhile: a read ends seldom when nothing is left of the one before.
+        let ahead: usize = stored.reading.iter().map(|reading| reading.run.bytes()).sum();
+        stored.wanted = stored.wanted.max(core.wants(queue).saturating_sub(ahead as u64));
+        while stored.wanted > 0 && self.reads.len() + self.recalls.len() < READS_MAX && self.reading_bytes < READING_MAX
+        {
+            let Some(first) = stored.pages.runs.front() else { break };
+            if first.blocks == 0 || first.last() > self.durable {
+                self.unsealed_wanted = true;
+                break;
+            }
+            let Some(run) = stored.pages.runs.pop_front() else { break };
             stored.wanted = stored.wanted.saturating_sub(run.bytes() as u64);
             self.next_read += 1;
             let id = self.next_read;
             self.reads.insert(id, (queue, run.segment));
+            self.reading_bytes += run.bytes();
             self.segments.handle_read(run.segment);
             let buffer = self.buffers.take(run.bytes());
             self.orders.push_back(Order::Read { id, place: run.place(), buffer });
@@ -71,11 +81,9 @@ impl Store {
         {
             self.hand_out(core, queue, &run, buffer)?;
         }
-        if let Some(stored) = self.queues.get(&queue)
-            && stored.reading.is_empty()
-            && stored.wanted == 0
-        {
-            core.handle_fetch_done(queue);
+        // It may want more by now, or its fetch is over (`feed`).
+        if !self.hungry.contains(&queue) {
+            self.hungry.push(queue);
         }
         Ok(())
     }
@@ -83,9 +91,7 @@ impl Store {
     fn hand_out(&mut self, core: &mut Core, queue: u64, run: &Run, buffer: Buffer) -> Result<(), StoreError> {
         let found = self.messages_in(queue, run.place(), buffer, run.names.len(), |name| run.names.contains(name))?;
         assert_eq!(found.len(), run.names.len(), "a run has the messages that were put into it");
-        for (name, message) in found {
-            core.handle_fetched(queue, name, message);
-        }
+        core.handle_fetched(queue, found);
         Ok(())
     }
 

@@ -1,0 +1,83 @@
+//! Credit of consumers: what they do not take stays in the queue, what they drain comes whole.
+
+use crate::broker::{Broker, wait_for};
+use crate::peer::{Durable, Peer, connect};
+
+const LISTENER: &str = "[[listeners]]\naddress = \"127.0.0.1:0\"";
+const QUEUE: &str = "credit";
+
+/// Puts messages into the queue.
+fn fill(broker: &Broker, count: u32, bytes: usize) {
+    let mut peer = Peer::new(connect(broker.addresses[0]));
+    peer.open();
+    peer.attach_sender(QUEUE);
+    let mut accepted = 0;
+    for delivery in 0..count {
+        peer.send_message(delivery, Durable::No, &vec![7; bytes]);
+        // Within the credit that an empty queue gives.
+        while accepted + 500 <= delivery {
+            accepted = peer.outcome().1 + 1;
+        }
+    }
+    while accepted < count {
+        accepted = peer.outcome().1 + 1;
+    }
+}
+
+fn receiver(broker: &Broker) -> Peer<std::net::TcpStream> {
+    let mut peer = Peer::new(connect(broker.addresses[0]));
+    peer.open();
+    peer
+}
+
+/// Messages of the queue that consumers hold.
+fn acquired(broker: &Broker) -> Option<u64> {
+    let state = broker.state();
+    let mut queues = state["queues"].as_array()?.iter();
+    queues.find(|queue| queue["name"] == QUEUE)?["acquired"].as_u64()
+}
+
+#[test]
+fn what_a_peer_with_much_credit_does_not_read_is_for_others() {
+    const COUNT: u32 = 4000;
+    const BYTES: usize = 16 << 10;
+    let broker = Broker::start(LISTENER);
+    fill(&broker, COUNT, BYTES);
+    let mut idle = receiver(&broker);
+    idle.attach_receiver(QUEUE, COUNT);
+    let held = wait_for("its socket to be full", || {
+        let state = broker.state();
+        let full = state["connections"].as_array()?.iter().any(|connection| connection["waiting"] != 0);
+        if full { acquired(&broker) } else { None }
+    });
+    // Two socket buffers, some megabytes each; all the credit would be 64.
+    assert!(held * (BYTES as u64) < 24 << 20, "{held} messages are with a peer that does not read");
+    let mut busy = receiver(&broker);
+    busy.attach_receiver(QUEUE, 1000);
+    for _ in 0..1000 {
+        let (delivery, _) = busy.receive();
+        busy.accept(delivery, delivery);
+    }
+    // And it goes on when it reads.
+    for _ in 0..held + 200 {
+        let (delivery, _) = idle.receive();
+        idle.accept(delivery, delivery);
+    }
+}
+
+#[test]
+fn a_drain_brings_all_that_there_is() {
+    let broker = Broker::start(LISTENER);
+    let mut there = 0;
+    for (more, credit) in [(3000, 10_000), (3000, 2999), (0, 10), (0, 10)] {
+        fill(&broker, more, 1000);
+        there += more;
+        let given = credit.min(there);
+        let mut peer = receiver(&broker);
+        peer.attach_receiver(QUEUE, 0);
+        assert_eq!(peer.drain(credit), given as usize);
+        there -= given;
+        peer.accept(0, given.saturating_sub(1));
+        wait_for("the acceptances", || (acquired(&broker).unwrap_or(0) == 0).then_some(()));
+    }
+}
