@@ -18,7 +18,8 @@ impl Core {
             Ok(address) => address,
             Err(refusal) => return self.events.push_back((link, Event::Refused { refusal })),
         };
-        let producer = Producer { address, routing: spec.routing, credit: 0, withheld: false, accepted: None };
+        let window = self.config.producer_window;
+        let producer = Producer { address, routing: spec.routing, credit: 0, window, withheld: false, accepted: None };
         let end = self.ends.insert(End { link, role: EndRole::Producer(producer) });
         let mut routing = RoutingType::Anycast;
         let mut queues = Vec::new();

@@ -18,7 +18,8 @@ use crate::event::{Delivery, Event, KEY_NONE, Refusal};
 use crate::held::Recalling;
 use crate::key::{EndKey, LinkKey};
 use crate::limits::{
-    CoreConfig, DISPATCH_BURST, EXPIRY_PERIOD_NS, EXPIRY_SCAN_MAX, REJECT_FACTOR, RESIDENT_BYTES, SHED_SHARE, Storage, WhenFull,
+    CROWDED_BYTES, CoreConfig, DISPATCH_BURST, EXPIRY_PERIOD_NS, EXPIRY_SCAN_MAX, REJECT_FACTOR, RESIDENT_BYTES, SHED_SHARE, Storage,
+    WINDOW_MIN, WhenFull,
 };
 use crate::message::Message;
 use crate::queue::Queue;
@@ -53,6 +54,8 @@ pub(crate) struct Producer {
     pub routing: Option<RoutingType>,
     /// Messages that may still come.
     pub credit: u32,
+    /// What `credit` is topped up to.
+    pub window: u32,
     pub withheld: bool,
     /// Deliveries that are accepted and not told yet.
     pub accepted: Option<(u32, u32)>,
@@ -251,10 +254,15 @@ impl Core {
         let link = *link;
         let (address, routing) = (producer.address, producer.routing);
         producer.credit = producer.credit.saturating_sub(1);
-        let due = producer.credit <= self.config.producer_window / 2 && !producer.withheld;
+        let due = producer.credit <= producer.window / 2 && !producer.withheld;
         match self.route(address, routing, message) {
             Ok(0) if settled == Settled::No => self.accept(end, link, (delivery, delivery)),
-            Ok(number) if settled == Settled::No => self.accept_after(number, end, link, delivery),
+            Ok(number) if settled == Settled::No => {
+                self.accept_after(number, end, link, delivery);
+                if due {
+                    self.fit_window(end);
+                }
+            }
             Err(refusal) if settled == Settled::No => self.refuse(link, delivery, refusal),
             Ok(_) | Err(_) => {}
         }
@@ -552,11 +560,25 @@ impl Core {
         match deep.and_then(|queue| self.queues.get_mut(queue)) {
             Some(queue) => queue.withheld.push(end),
             None => {
-                let credit = self.config.producer_window - producer.credit;
-                producer.credit += credit;
-                self.events.push_back((*link, Event::Credit { credit }));
+                let credit = producer.window.saturating_sub(producer.credit);
+                if credit > 0 {
+                    producer.credit += credit;
+                    self.events.push_back((*link, Event::Credit { credit }));
+                }
             }
         }
+    }
+
+    /// Fits the window of a producer of durable messages to what waits for the disk: many producers together get about what
+    /// keeps the disk busy, rather than a full window each, whose messages would leave the core's cache before they are stored.
+    fn fit_window(&mut self, end: Key) {
+        let Some(End { role: EndRole::Producer(producer), .. }) = self.ends.get_mut(end) else { return };
+        let most = self.config.producer_window;
+        producer.window = match self.journal.waiting_bytes {
+            waiting if waiting > CROWDED_BYTES => (producer.window / 2).max(WINDOW_MIN.min(most)),
+            waiting if waiting < CROWDED_BYTES / 2 => (producer.window * 2).min(most),
+            _ => producer.window,
+        };
     }
 
     /// Looks again at producers whose credit a queue withholds.

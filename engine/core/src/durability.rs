@@ -54,6 +54,8 @@ pub(crate) struct Journal {
     /// The last number on stable storage.
     pub durable: u64,
     pub room: Room,
+    /// Octets that wait for the disk.
+    pub waiting_bytes: u64,
     /// Queues of which more is to be read.
     pub fetches: VecDeque<u64>,
     /// What queues want again that came back to them.
@@ -430,9 +432,10 @@ impl Core {
         self.touch(key);
     }
 
-    /// The disk has that much room.
-    pub fn handle_room(&mut self, room: Room) {
+    /// The disk has that much room, and so many octets wait for it.
+    pub fn handle_room(&mut self, room: Room, waiting_bytes: u64) {
         self.journal.room = room;
+        self.journal.waiting_bytes = waiting_bytes;
     }
 
     /// What the disk has room for.

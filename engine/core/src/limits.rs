@@ -46,6 +46,13 @@ pub const SHED_SHARE: u64 = 4;
 /// twice for its neighbours.
 pub const RECALL_BYTES: u64 = 1 << 20;
 
+/// Octets that wait for the disk beyond which the windows of producers of durable messages shrink: one batch that is written, and
+/// one that fills.
+pub const CROWDED_BYTES: u64 = 2 << 20;
+
+/// They shrink to no less, messages: one flow and one disposition for half as many cost little beside them.
+pub const WINDOW_MIN: u32 = 64;
+
 /// Where messages are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Storage {
@@ -69,7 +76,8 @@ pub enum WhenFull {
 pub struct CoreConfig {
     /// This shard's index; it goes into generated names, which must be unique on the node.
     pub shard: u16,
-    /// Credit that a producer holds at most. It is topped up when half is used.
+    /// Credit that a producer holds at most. It is topped up when half is used. Producers of durable messages hold less while much
+    /// waits for the disk.
     pub producer_window: u32,
     /// Ready messages of one queue from which credit is withheld while consumers keep up: deep queues cost latency.
     pub soft_messages: u64,

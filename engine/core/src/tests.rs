@@ -5,7 +5,7 @@ mod held;
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use crate::Core;
+use crate::{Core, Room};
 use crate::command::{
     Command, ConsumerSpec, Create, DefaultOutcome, DetachMode, Durability, Mode, Modified, Outcome, ProducerSpec,
     RoutingType, Settle, Settled, Sharing, Subscription,
@@ -14,7 +14,7 @@ use crate::condition;
 use crate::event::Event;
 use crate::fact::Fact;
 use crate::key::{EndKey, LinkKey};
-use crate::limits::{CoreConfig, DISPATCH_BURST};
+use crate::limits::{CROWDED_BYTES, CoreConfig, DISPATCH_BURST, Storage, WINDOW_MIN};
 use crate::message::{Header, Message};
 
 struct Owner {
@@ -338,4 +338,35 @@ fn what_is_durable_is_accepted_however_much_follows_it() {
         assert_eq!(owner.events(), [Event::Settled { first: delivery - 1, last: delivery - 1, outcome }]);
         before = number;
     }
+}
+
+/// A producer's credit goes with what waits for the disk, not with how many others there are.
+#[test]
+fn a_producer_of_durable_messages_has_less_credit_while_much_waits() {
+    let config = CoreConfig { storage: Storage::Journal, ..CoreConfig::default() };
+    let most = config.producer_window;
+    let mut owner = Owner { core: Core::new(config), next_link: 0 };
+    let end = owner.producer("q", None);
+    let mut credit = i64::from(most);
+    let mut delivery = 0;
+    // Gives the most credit that the producer has after so many messages.
+    let mut send = |waiting_bytes, count| {
+        owner.core.handle_room(Room::Plenty, waiting_bytes);
+        let mut highest = 0;
+        for _ in 0..count {
+            let header = Header { durable: true, ..Header::default() };
+            let message = Message { header, ..Message::new(Bytes::from_static(b"body")) };
+            let sent = owner.command(Command::Deliver { end, delivery, settled: Settled::No, message });
+            delivery += 1;
+            let more = sent.iter().map(|event| if let Event::Credit { credit } = event { i64::from(*credit) } else { 0 });
+            credit += more.sum::<i64>() - 1;
+            highest = highest.max(credit);
+        }
+        highest
+    };
+    send(CROWDED_BYTES + 1, most);
+    assert_eq!(send(CROWDED_BYTES + 1, most), i64::from(WINDOW_MIN));
+    assert_eq!(send(CROWDED_BYTES - 1, most), i64::from(WINDOW_MIN), "it stays as it is");
+    send(0, 2 * most);
+    assert_eq!(send(0, most), i64::from(most));
 }

@@ -559,7 +559,7 @@ impl Store {
             _ if pending > PENDING_LOW => Room::Busy,
             _ => Room::Plenty,
         };
-        core.handle_room(room);
+        core.handle_room(room, pending as u64);
     }
 
     /// When the next turn is due even if nothing happens, nanoseconds. What waits for the disk has no deadline: a turn that could
