@@ -129,9 +129,7 @@ impl Frontend {
         };
         let (kind, address) = match &plan {
             Plan::Producer(spec) => (LinkKind::Producer(Arena::default()), spec.address.clone()),
-            Plan::Consumer(spec) => {
-                (LinkKind::Consumer(Taking::new()), spec.address.clone())
-            }
+            Plan::Consumer(spec) => (LinkKind::Consumer(Taking::new()), spec.address.clone()),
             Plan::Relay => return self.attach_relay(slot, id),
         };
         let owner = placement.owner(&address);

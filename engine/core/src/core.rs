@@ -18,8 +18,8 @@ use crate::event::{Delivery, Event, KEY_NONE, Refusal};
 use crate::held::Recalling;
 use crate::key::{EndKey, LinkKey};
 use crate::limits::{
-    CROWDED_BYTES, CoreConfig, DISPATCH_BURST, EXPIRY_PERIOD_NS, EXPIRY_SCAN_MAX, REJECT_FACTOR, RESIDENT_BYTES, SHED_SHARE, Storage,
-    WINDOW_MIN, WhenFull,
+    CROWDED_BYTES, CoreConfig, DISPATCH_BURST, EXPIRY_PERIOD_NS, EXPIRY_SCAN_MAX, REJECT_FACTOR, RESIDENT_BYTES,
+    SHED_SHARE, Storage, WINDOW_MIN, WhenFull,
 };
 use crate::message::Message;
 use crate::queue::Queue;

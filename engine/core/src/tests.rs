@@ -5,7 +5,6 @@ mod held;
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use crate::{Core, Room};
 use crate::command::{
     Command, ConsumerSpec, Create, DefaultOutcome, DetachMode, Durability, Mode, Modified, Outcome, ProducerSpec,
     RoutingType, Settle, Settled, Sharing, Subscription,
@@ -16,6 +15,7 @@ use crate::fact::Fact;
 use crate::key::{EndKey, LinkKey};
 use crate::limits::{CROWDED_BYTES, CoreConfig, DISPATCH_BURST, Storage, WINDOW_MIN};
 use crate::message::{Header, Message};
+use crate::{Core, Room};
 
 struct Owner {
     core: Core,
@@ -358,7 +358,8 @@ fn a_producer_of_durable_messages_has_less_credit_while_much_waits() {
             let message = Message { header, ..Message::new(Bytes::from_static(b"body")) };
             let sent = owner.command(Command::Deliver { end, delivery, settled: Settled::No, message });
             delivery += 1;
-            let more = sent.iter().map(|event| if let Event::Credit { credit } = event { i64::from(*credit) } else { 0 });
+            let more =
+                sent.iter().map(|event| if let Event::Credit { credit } = event { i64::from(*credit) } else { 0 });
             credit += more.sum::<i64>() - 1;
             highest = highest.max(credit);
         }
