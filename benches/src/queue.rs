@@ -6,7 +6,7 @@ use engine_core::command::{
 };
 use engine_core::event::Event;
 use engine_core::key::{EndKey, LinkKey};
-use engine_core::limits::CoreConfig;
+use engine_core::limits::{CoreConfig, Storage};
 use engine_core::message::Message;
 
 /// A queue and its two links.
@@ -18,9 +18,11 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// A queue whose producer sends settled or not; its consumer settles.
+    /// A queue whose producer sends settled, and whose consumer gets settled, or not.
     pub fn new(settled: bool) -> Self {
-        let mut core = Core::new(CoreConfig { soft_messages: 1 << 20, ..CoreConfig::default() });
+        // As in a node with a journal, where each message is asked whether it goes there.
+        let mut core =
+            Core::new(CoreConfig { soft_messages: 1 << 20, storage: Storage::Journal, ..CoreConfig::default() });
         let link = |slot| LinkKey { shard: 0, generation: 0, slot };
         let spec = ProducerSpec { address: "q".to_owned(), routing: None, create: Create::Auto, lifetime: None };
         core.handle_command(0, 0, Command::AttachProducer { link: link(1), spec: Box::new(spec) });
@@ -29,7 +31,7 @@ impl Queue {
             routing: None,
             create: Create::Auto,
             mode: Mode::Consume,
-            settle: Settle::ByPeer,
+            settle: if settled { Settle::OnSend } else { Settle::ByPeer },
             subscription: None,
             lifetime: None,
             default_outcome: DefaultOutcome::Released,

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use amqp_codec::frame::ProtocolHeader;
 use amqp_codec::performative::{
-    Attach, Begin, DeliveryState, Disposition, Flow, NodeTarget, Open, Performative, Role, Source, Target, Transfer,
-    encode_disposition, encode_flow, encode_frame, encode_transfer,
+    Attach, Begin, DeliveryState, Disposition, Flow, NodeTarget, Open, Performative, Role, SenderSettleMode, Source,
+    Target, Transfer, encode_disposition, encode_flow, encode_frame, encode_transfer,
 };
 use amqp_codec::section;
 use amqp_net::Arena;
@@ -28,7 +28,7 @@ struct Side {
 }
 
 impl Side {
-    fn open(role: Role) -> Self {
+    fn open(role: Role, snd_settle_mode: SenderSettleMode) -> Self {
         let mut machine = Connection::server(Arc::new(Config::default()), 0);
         let mut out = Out::default();
         let mut bytes = ProtocolHeader::Amqp.bytes().to_vec();
@@ -39,6 +39,7 @@ impl Side {
         let attach = Attach {
             source: Some(Source::default()),
             target: Some(Target::Node(NodeTarget::default())),
+            snd_settle_mode,
             ..Attach::new("link", 0, role)
         };
         encode_frame(&mut bytes, 0, &Performative::Attach(Box::new(attach)));
@@ -87,7 +88,7 @@ pub struct Road {
 }
 
 impl Road {
-    /// A road for messages of `size` octets, that the producer sends settled or not.
+    /// A road for messages of `size` octets, that the producer sends settled, and the consumer gets settled, or not.
     pub fn new(size: usize, settled: bool) -> Self {
         let mut payload = vec![0x00, 0x53, 0x75];
         amqp_codec::encode::binary(&mut payload, &vec![b'x'; size]);
@@ -104,9 +105,10 @@ impl Road {
             encode_transfer(&mut transfers, 0, &transfer, payload.len());
             transfers.extend_from_slice(&payload);
         }
+        let mode = if settled { SenderSettleMode::Settled } else { SenderSettleMode::Unsettled };
         Self {
-            producer: Side::open(Role::Sender),
-            consumer: Side::open(Role::Receiver),
+            producer: Side::open(Role::Sender, mode),
+            consumer: Side::open(Role::Receiver, mode),
             queue: Queue::new(settled),
             arena: Arena::default(),
             transfers,
@@ -124,7 +126,11 @@ impl Road {
         self.take();
         self.give();
         let written = self.consumer.write();
-        self.settle();
+        if self.settled {
+            self.received = self.received.wrapping_add(BATCH);
+        } else {
+            self.settle();
+        }
         self.answer();
         written + self.producer.write()
     }
