@@ -1,9 +1,7 @@
 //! One queue of the owner with one producer and one consumer.
 
 use engine_core::Core;
-use engine_core::command::{
-    Command, ConsumerSpec, Create, DefaultOutcome, Mode, Outcome, ProducerSpec, Settle, Settled,
-};
+use engine_core::command::{Command, ConsumerSpec, Create, DefaultOutcome, Mode, ProducerSpec, Settle, Settled};
 use engine_core::event::Event;
 use engine_core::key::{EndKey, LinkKey};
 use engine_core::limits::{CoreConfig, Storage};
@@ -68,7 +66,7 @@ impl Queue {
     /// Accepts a delivery.
     #[inline]
     pub fn settle(&mut self, key: u64) {
-        self.core.handle_settle(self.consumer, key, Outcome::Accepted, None);
+        self.core.handle_accepted(self.consumer, key);
     }
 
     /// Tells what became of the producer's deliveries.

@@ -11,6 +11,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use crate::admission::Plain;
 use crate::command::{Command, DefaultOutcome, Modified, Outcome, Publish, RoutingType, Settle, Settled};
 use crate::condition;
 use crate::durability::{Journal, Room};
@@ -18,10 +19,10 @@ use crate::event::{Delivery, Event, KEY_NONE, Refusal};
 use crate::held::Recalling;
 use crate::key::{EndKey, LinkKey};
 use crate::limits::{
-    CROWDED_BYTES, CoreConfig, DISPATCH_BURST, EXPIRY_PERIOD_NS, EXPIRY_SCAN_MAX, REJECT_FACTOR, RESIDENT_BYTES,
-    SHED_SHARE, Storage, WINDOW_MIN, WhenFull,
+    CROWDED_BYTES, CoreConfig, DISPATCH_BURST, EXPIRY_PERIOD_NS, EXPIRY_SCAN_MAX, RESIDENT_BYTES, SHED_SHARE, Storage,
+    WINDOW_MIN, WhenFull,
 };
-use crate::message::Message;
+use crate::message::{Content, Message};
 use crate::queue::Queue;
 use crate::slab::{Key, Slab};
 
@@ -61,6 +62,33 @@ pub(crate) struct Producer {
     pub accepted: Option<(u32, u32)>,
 }
 
+/// What follows from accepting more of a producer's deliveries.
+enum Told {
+    /// Nothing: they are told with those before.
+    Later,
+    /// They are told when the owner is asked.
+    First,
+    /// Those before are told now, as these are no neighbours of theirs.
+    Before(u32, u32),
+}
+
+impl Producer {
+    /// Notes that the deliveries `from..=to` are accepted.
+    #[inline]
+    fn accept(&mut self, (from, to): (u32, u32)) -> Told {
+        match &mut self.accepted {
+            Some((_, last)) if last.wrapping_add(1) == from => {
+                *last = to;
+                Told::Later
+            }
+            accepted => match accepted.replace((from, to)) {
+                Some((first, last)) => Told::Before(first, last),
+                None => Told::First,
+            },
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Consumer {
     pub queue: Key,
@@ -86,6 +114,7 @@ impl Consumer {
 #[derive(Debug)]
 pub struct Core {
     pub(crate) config: CoreConfig,
+    plain: Plain,
     pub(crate) names: HashMap<Box<str>, Key>,
     pub(crate) addresses: Slab<Address>,
     pub(crate) queues: Slab<Queue>,
@@ -101,6 +130,8 @@ pub struct Core {
     shown: Option<Delivery>,
     pub(crate) memory_bytes: u64,
     pub(crate) subscriptions: u64,
+    /// Whether a queue may have a message with a time to live.
+    pub(crate) expires: bool,
     now_ns: u64,
     wall_ms: u64,
     withheld: u32,
@@ -113,6 +144,7 @@ impl Core {
     #[must_use]
     pub fn new(config: CoreConfig) -> Self {
         Self {
+            plain: Plain::new(&config),
             config,
             names: HashMap::new(),
             addresses: Slab::default(),
@@ -125,6 +157,7 @@ impl Core {
             shown: None,
             memory_bytes: 0,
             subscriptions: 0,
+            expires: false,
             now_ns: 0,
             wall_ms: 0,
             withheld: 0,
@@ -145,7 +178,7 @@ impl Core {
             Command::Settle { end, key: held, outcome, confirm } => self.handle_settle(end, held, outcome, confirm),
             Command::Accept { end, count, keys } => {
                 for &held in keys.iter().take(usize::from(count)) {
-                    self.handle_settle(end, held, Outcome::Accepted, None);
+                    self.handle_accepted(end, held);
                 }
             }
             Command::Grant { end, credit } => self.grant(key(end), credit),
@@ -179,11 +212,9 @@ impl Core {
         if let Some(Delivery { queue: key, entry, key: held }) = self.shown.take()
             && let Some(queue) = self.queues.get_mut(key)
         {
-            if held == KEY_NONE {
-                self.memory_bytes -= queue.remove(entry);
+            self.memory_bytes -= if held == KEY_NONE { queue.remove(entry) } else { queue.shed(held) };
+            if !queue.released.is_empty() {
                 self.note_gone(key);
-            } else {
-                self.memory_bytes -= queue.shed(held);
             }
         }
         loop {
@@ -251,40 +282,73 @@ impl Core {
         let Some(End { link, role: EndRole::Producer(producer) }) = self.ends.get_mut(end) else {
             return self.journal.unwanted.extend(message.large().map(|large| large.id));
         };
-        let link = *link;
-        let (address, routing) = (producer.address, producer.routing);
         producer.credit = producer.credit.saturating_sub(1);
         let due = producer.credit <= producer.window / 2 && !producer.withheld;
-        match self.route(address, routing, message) {
-            Ok(0) if settled == Settled::No => self.accept(end, link, (delivery, delivery)),
-            Ok(number) if settled == Settled::No => {
-                self.accept_after(number, end, link, delivery);
-                if due {
-                    self.fit_window(end);
-                }
+        let only = self.addresses.get(producer.address).and_then(|address| match address.queues[..] {
+            [only] if producer.routing.is_none() => Some(only),
+            _ => None,
+        });
+        if let Some(only) = only
+            && let Some(queue) = self.queues.get_mut(only)
+            && self.plain.takes(queue, &message, self.memory_bytes)
+        {
+            self.memory_bytes += message.size();
+            self.expires |= message.expires_wall_ms.is_some();
+            queue.push(message, 0);
+            if !queue.dirty {
+                queue.dirty = true;
+                self.dirty.push_back(only);
             }
-            Err(refusal) if settled == Settled::No => self.refuse(link, delivery, refusal),
-            Ok(_) | Err(_) => {}
+            if settled == Settled::No {
+                let told = producer.accept((delivery, delivery));
+                self.told(end, told);
+            }
+        } else {
+            let (link, address, routing) = (*link, producer.address, producer.routing);
+            self.deliver_routed(end, link, (address, routing), (delivery, settled), message);
         }
         if due {
             self.credit(end);
         }
     }
 
+    /// Delivers what goes to several queues or to the journal, or is refused.
+    fn deliver_routed(
+        &mut self,
+        end: Key,
+        link: LinkKey,
+        (address, routing): (Key, Option<RoutingType>),
+        (delivery, settled): (u32, Settled),
+        message: Message,
+    ) {
+        match self.route(address, routing, message) {
+            Ok(0) if settled == Settled::No => self.accept(end, (delivery, delivery)),
+            Ok(number) if settled == Settled::No => {
+                self.accept_after(number, end, delivery);
+                self.fit_window(end);
+            }
+            Err(refusal) if settled == Settled::No => self.refuse(link, delivery, refusal),
+            Ok(_) | Err(_) => {}
+        }
+    }
+
     /// Messages are where they have to be before they are acknowledged: the deliveries `from..=to` are accepted.
     #[inline]
-    pub(crate) fn accept(&mut self, end: Key, link: LinkKey, (from, to): (u32, u32)) {
+    pub(crate) fn accept(&mut self, end: Key, deliveries: (u32, u32)) {
         let Some(End { role: EndRole::Producer(producer), .. }) = self.ends.get_mut(end) else { return };
-        match &mut producer.accepted {
-            Some((_, last)) if last.wrapping_add(1) == from => *last = to,
-            Some((first, last)) => {
-                let told = Event::Settled { first: *first, last: *last, outcome: Outcome::Accepted };
-                producer.accepted = Some((from, to));
-                self.events.push_back((link, told));
-            }
-            None => {
-                producer.accepted = Some((from, to));
-                self.telling.push_back(end);
+        let told = producer.accept(deliveries);
+        self.told(end, told);
+    }
+
+    /// Notes what is to be told a producer whose deliveries were accepted.
+    #[inline]
+    fn told(&mut self, end: Key, told: Told) {
+        match told {
+            Told::Later => {}
+            Told::First => self.telling.push_back(end),
+            Told::Before(first, last) => {
+                let Some(End { link, .. }) = self.ends.get(end) else { return };
+                self.events.push_back((*link, Event::Settled { first, last, outcome: Outcome::Accepted }));
             }
         }
     }
@@ -338,40 +402,11 @@ impl Core {
         Ok(0)
     }
 
-    /// Whether a queue takes a message: beyond its bounds producers have no credit, and those who send all the same are
-    /// refused.
-    #[inline]
-    fn admit(&self, queue: Key, message: &Message) -> Result<(), Box<Refusal>> {
-        let Some(queue) = self.queues.get(queue) else { return Ok(()) };
-        let CoreConfig { hard_messages, hard_bytes, memory_bytes, .. } = self.config;
-        let full = queue.messages() >= hard_messages.saturating_mul(REJECT_FACTOR)
-            || queue.all_bytes() + message.size() > hard_bytes.saturating_mul(REJECT_FACTOR)
-            || (self.config.storage == Storage::Memory
-                && self.memory_bytes + message.size() > memory_bytes + memory_bytes / 4);
-        let no_room = match self.journal.room {
-            Room::Plenty | Room::Busy => false,
-            Room::Little => self.config.when_full == WhenFull::Refuse,
-            Room::None => true,
-        };
-        if no_room && self.goes_to_disk(queue, message) {
-            let text = format!("the disk is full, and the queue {} would keep the message there", queue.name);
-            return Err(Refusal::new(condition::RESOURCE_LIMIT_EXCEEDED, text));
-        }
-        if message.header.durable && queue.is_lasting() && message.body.len() as u64 > self.config.stored_bytes_max {
-            let text = format!("durable messages have at most {} bytes here", self.config.stored_bytes_max);
-            return Err(Refusal::new(condition::MESSAGE_SIZE_EXCEEDED, text));
-        }
-        if full {
-            let text = format!("the queue {} is full", queue.name);
-            return Err(Refusal::new(condition::RESOURCE_LIMIT_EXCEEDED, text));
-        }
-        Ok(())
-    }
-
     #[inline]
     pub(crate) fn push(&mut self, key: Key, message: Message, stored: u64) {
         let Some(queue) = self.queues.get_mut(key) else { return };
         self.memory_bytes += message.size();
+        self.expires |= message.expires_wall_ms.is_some();
         queue.push(message, stored);
         if !queue.dirty {
             queue.dirty = true;
@@ -407,8 +442,30 @@ impl Core {
         }
     }
 
-    /// `Command::Settle` without the command.
+    /// A consumer accepted a delivery, and waits for no confirmation: `Command::Accept` of one.
     #[inline]
+    pub fn handle_accepted(&mut self, end: EndKey, held: u64) {
+        let end = key(end);
+        let Some(End { role: EndRole::Consumer(consumer), .. }) = self.ends.get(end) else { return };
+        let key = consumer.queue;
+        let Some(queue) = self.queues.get_mut(key) else { return };
+        self.memory_bytes -= queue.accept(end, held);
+        if !queue.released.is_empty() {
+            self.note_gone(key);
+        }
+        self.look_after_settling(key);
+    }
+
+    /// Notes that a queue is to be looked at when what left it may have made room, or left it without a use.
+    #[inline]
+    fn look_after_settling(&mut self, key: Key) {
+        let Some(queue) = self.queues.get(key) else { return };
+        if !queue.withheld.is_empty() || (queue.consumers.is_empty() && queue.messages() == 0) {
+            self.touch(key);
+        }
+    }
+
+    /// `Command::Settle` without the command.
     pub fn handle_settle(&mut self, end: EndKey, held: u64, outcome: Outcome, confirm: Option<u32>) {
         let end = key(end);
         let Some(End { link, role: EndRole::Consumer(consumer) }) = self.ends.get(end) else { return };
@@ -438,10 +495,10 @@ impl Core {
             let number = self.tell_gone(key);
             self.tell_after(number, link, Event::Confirmed { delivery });
         }
-        let Some(queue) = self.queues.get_mut(key) else { return };
-        if back || !queue.withheld.is_empty() || (queue.messages() == 0 && queue.consumers.is_empty()) {
+        if back {
             self.touch(key);
         }
+        self.look_after_settling(key);
     }
 
     #[inline]
@@ -465,8 +522,8 @@ impl Core {
     /// Gives one message of a queue to a consumer, and tells draining ones when there is none.
     #[inline]
     fn dispatch(&mut self, key: Key) -> Option<(LinkKey, Delivery)> {
-        let fetch_below = self.fetch_below();
         let sheds = self.memory_bytes > self.config.memory_bytes / SHED_SHARE;
+        let fetch_below = self.fetch_below();
         let queue = self.queues.get_mut(key)?;
         for _ in 0..queue.consumers.len() {
             let end = *queue.consumers.front()?;
@@ -485,7 +542,7 @@ impl Core {
                 self.journal.fetches.push_back(queue.number);
             }
             let next = if consumer.credit > 0 { queue.pop(end, self.journal.durable) } else { None };
-            let Some(taken) = next else {
+            let Some(next) = next else {
                 // What is on its way to or from the disk is still to come.
                 let comes = self.journal.will_give(queue, self.config.memory_bytes, fetch_below);
                 if consumer.credit == 0 || !comes {
@@ -494,14 +551,16 @@ impl Core {
                 continue;
             };
             consumer.credit -= 1;
-            let entry = taken.0;
-            let delivery = match consumer.settle {
-                Settle::ByPeer => Delivery { key: queue.hold(taken, end), queue: key, entry },
-                // Its file is needed until the last part is sent: the home settles it then.
-                Settle::OnSend if queue.is_large(entry) => Delivery { key: queue.hold(taken, end), queue: key, entry },
-                Settle::OnSend => {
+            let entry = next.entry;
+            let delivery = match (consumer.settle, next.content) {
+                // Nobody settles it.
+                (Settle::OnSend, Content::Here) => {
                     queue.totals.acknowledged += 1;
                     Delivery { key: KEY_NONE, queue: key, entry }
+                }
+                // The file of a large message is needed until the last part is sent: the home settles it then.
+                (Settle::OnSend, Content::File) | (Settle::ByPeer, _) => {
+                    Delivery { key: queue.hold(next, end), queue: key, entry }
                 }
             };
             if sheds || delivery.key == KEY_NONE {
@@ -573,6 +632,10 @@ impl Core {
     /// keeps the disk busy, rather than a full window each, whose messages would leave the core's cache before they are stored.
     fn fit_window(&mut self, end: Key) {
         let Some(End { role: EndRole::Producer(producer), .. }) = self.ends.get_mut(end) else { return };
+        if producer.credit > producer.window / 2 || producer.withheld {
+            // Not at each message, but when it gets credit.
+            return;
+        }
         let most = self.config.producer_window;
         producer.window = match self.journal.waiting_bytes {
             waiting if waiting > CROWDED_BYTES => (producer.window / 2).max(WINDOW_MIN.min(most)),
@@ -623,8 +686,9 @@ impl Core {
     #[must_use]
     pub fn deadline(&self) -> Option<u64> {
         let withheld = (self.withheld > 0).then(|| self.now_ns + self.config.soft_recent_ns);
-        let sweep =
-            self.queues.iter().any(|(_, queue)| queue.expires && queue.depth() > 0).then_some(self.next_sweep_ns);
+        // Asked twice a turn: where nothing expires it costs no look at each queue.
+        let sweeps = self.expires && self.queues.iter().any(|(_, queue)| queue.expires && queue.depth() > 0);
+        let sweep = sweeps.then_some(self.next_sweep_ns);
         [withheld, sweep].into_iter().flatten().min()
     }
 

@@ -13,8 +13,8 @@ use crate::event::Event;
 use crate::fact::{Declared, Fact, Purpose, Resident, Target, Targets};
 use crate::held::{Recalled, Recalling};
 use crate::key::LinkKey;
-use crate::limits::{FETCH_BELOW, RECALL_BYTES, RESIDENT_BYTES, RESIDENT_BYTES_SHORT, Storage};
-use crate::message::{Content, Message};
+use crate::limits::{FETCH_BELOW, RECALL_BYTES, Storage};
+use crate::message::Message;
 use crate::queue::{Kind, Queue};
 use crate::slab::Key;
 
@@ -44,7 +44,7 @@ struct Released {
 /// What waits until a number is durable.
 #[derive(Debug)]
 enum Waiting {
-    Accept { number: u64, end: Key, link: LinkKey, deliveries: (u32, u32) },
+    Accept { number: u64, end: Key, deliveries: (u32, u32) },
     Tell { number: u64, link: LinkKey, event: Event },
 }
 
@@ -128,36 +128,6 @@ pub struct Recall {
 }
 
 impl Core {
-    /// Whether a message goes to the journal when it is put into a queue.
-    #[inline]
-    pub(crate) fn is_stored(&self, queue: Key, message: &Message) -> bool {
-        self.config.storage == Storage::Journal
-            && self.queues.get(queue).is_some_and(|queue| self.goes_to_disk(queue, message))
-    }
-
-    /// The same where there is a journal.
-    #[inline]
-    pub(crate) fn goes_to_disk(&self, queue: &Queue, message: &Message) -> bool {
-        // The journal says which files are needed.
-        (message.header.durable && queue.is_lasting())
-            || message.content == Content::File
-            || self.residence(queue) == Resident::No
-    }
-
-    /// Where a queue keeps the next message.
-    #[inline]
-    fn residence(&self, queue: &Queue) -> Resident {
-        let budget = self.config.memory_bytes;
-        let limit = if self.memory_bytes <= budget / 2 {
-            RESIDENT_BYTES.min(budget / 8)
-        } else if self.memory_bytes <= budget / 4 * 3 {
-            RESIDENT_BYTES_SHORT.min(budget / 16)
-        } else {
-            0
-        };
-        if queue.paged > 0 || queue.bytes > limit { Resident::No } else { Resident::Yes }
-    }
-
     /// Puts a message into queues, at least one of which stores it; gives the number that has to be durable before the message
     /// is acknowledged, or 0.
     pub(crate) fn store(&mut self, queues: &[Key], message: Message) -> u64 {
@@ -283,7 +253,7 @@ impl Core {
 
     /// Accepts a delivery once `number` is durable.
     #[inline]
-    pub(crate) fn accept_after(&mut self, number: u64, end: Key, link: LinkKey, delivery: u32) {
+    pub(crate) fn accept_after(&mut self, number: u64, end: Key, delivery: u32) {
         // What came since the journal last looked becomes durable at once; what came before does so earlier.
         if let Some(Waiting::Accept { number: last, end: same, deliveries: (_, to), .. }) =
             self.journal.waiting.back_mut()
@@ -295,7 +265,7 @@ impl Core {
             return;
         }
         let deliveries = (delivery, delivery);
-        self.journal.waiting.push_back(Waiting::Accept { number, end, link, deliveries });
+        self.journal.waiting.push_back(Waiting::Accept { number, end, deliveries });
     }
 
     /// Tells a link something once `number` is durable.
@@ -314,9 +284,7 @@ impl Core {
         self.journal.durable = number;
         while let Some(waiting) = self.journal.waiting.pop_front() {
             match waiting {
-                Waiting::Accept { number: at, end, link, deliveries } if at <= number => {
-                    self.accept(end, link, deliveries);
-                }
+                Waiting::Accept { number: at, end, deliveries } if at <= number => self.accept(end, deliveries),
                 Waiting::Tell { number: at, link, event } if at <= number => self.events.push_back((link, event)),
                 waiting => {
                     self.journal.waiting.push_front(waiting);
@@ -416,6 +384,7 @@ impl Core {
         for (name, message) in messages {
             let size = message.size();
             self.memory_bytes += size;
+            self.expires |= message.expires_wall_ms.is_some();
             queue.paged -= 1;
             // After a restart sizes are known as averages only.
             queue.paged_bytes = if queue.paged == 0 { 0 } else { queue.paged_bytes.saturating_sub(size) };

@@ -15,7 +15,7 @@ use crate::command::{Modified, Outcome};
 use crate::event::KEY_NONE;
 use crate::limits::EXCLUSIONS_MAX;
 use crate::message::{Content, Message};
-use crate::queue::{Entry, Queue};
+use crate::queue::{Entry, Next, Queue};
 use crate::slab::{Key, Slab};
 
 /// Where a message is that was given to a consumer.
@@ -98,9 +98,10 @@ fn delivery_key(key: Key) -> u64 {
 }
 
 impl Queue {
-    /// Notes that `end` holds an entry of this sequence number; gives the key to settle it by.
+    /// Notes that `end` holds a message; gives the key to settle it by.
     #[inline]
-    pub fn hold(&mut self, (entry, sequence): (Key, u64), end: Key) -> u64 {
+    pub fn hold(&mut self, next: Next, end: Key) -> u64 {
+        let Next { entry, sequence, .. } = next;
         let key = delivery_key(self.acquired.insert(Acquired { end, sequence, held: Held::Here(entry) }));
         debug_assert_ne!(key, KEY_NONE);
         key
@@ -111,16 +112,29 @@ impl Queue {
         self.acquired.get(slab_key(key)).filter(|acquired| acquired.end == end)
     }
 
-    /// Ends what `end` holds under `key`; gives the octets that are free by it.
+    /// Ends what `end` holds under `key` and accepted; gives the octets that are free by it.
     #[inline]
+    pub fn accept(&mut self, end: Key, key: u64) -> u64 {
+        let Some(Acquired { sequence, held, .. }) = self.take_acquired(end, key) else { return 0 };
+        self.leave_accepted(sequence, held)
+    }
+
+    #[inline]
+    fn leave_accepted(&mut self, sequence: u64, held: Held) -> u64 {
+        self.totals.acknowledged += 1;
+        self.leave(sequence, held)
+    }
+
+    #[inline]
+    fn take_acquired(&mut self, end: Key, key: u64) -> Option<Acquired> {
+        self.acquired.remove_if(slab_key(key), |acquired| acquired.end == end)
+    }
+
+    /// Ends what `end` holds under `key`; gives the octets that are free by it.
     pub fn settle(&mut self, end: Key, key: u64, outcome: Outcome) -> u64 {
-        let acquired = self.acquired.remove_if(slab_key(key), |acquired| acquired.end == end);
-        let Some(Acquired { sequence, held, .. }) = acquired else { return 0 };
+        let Some(Acquired { sequence, held, .. }) = self.take_acquired(end, key) else { return 0 };
         match outcome {
-            Outcome::Accepted => {
-                self.totals.acknowledged += 1;
-                self.leave(sequence, held)
-            }
+            Outcome::Accepted => self.leave_accepted(sequence, held),
             Outcome::Rejected(_) => {
                 self.totals.rejected += 1;
                 self.leave(sequence, held)
@@ -196,13 +210,16 @@ impl Queue {
     /// Takes the first message that came back and that `end` may have; the next one that was never sent if it may have none of
     /// those. While the journal has to give it again, there is none.
     #[cold]
-    pub fn pop_returned(&mut self, end: Key, durable: u64) -> Option<Key> {
+    pub fn pop_returned(&mut self, end: Key, durable: u64) -> Option<Next> {
         let allowed = |sequence: &u64| !self.changes.get(sequence).is_some_and(|found| found.excluded.contains(&end));
         let mut first = self.returned.iter().take(EXCLUSIONS_MAX);
         match first.find(|(sequence, _)| allowed(sequence)).map(|(&sequence, &held)| (sequence, held)) {
             Some((sequence, Held::Here(entry))) => {
+                let message = &self.entries.get(entry)?.message;
+                self.ready_bytes -= message.size();
+                let content = message.content;
                 self.returned.remove(&sequence);
-                Some(entry)
+                Some(Next { entry, sequence, content })
             }
             Some((sequence, Held::Away(_))) => {
                 self.want(sequence);
@@ -274,7 +291,7 @@ impl Queue {
         let (size, header) = (message.size(), message.header);
         acquired.held =
             Held::Away(Away { stored: *stored, delivery_count: header.delivery_count, durable: header.durable });
-        self.entries.clear(entry);
+        self.entries.clear(entry, |_| ());
         self.bytes -= size;
         self.away += 1;
         self.away_bytes += size;

@@ -1,6 +1,7 @@
 //! The owner's side of addresses and queues: one instance on every shard.
 #![forbid(unsafe_code)]
 
+mod admission;
 mod attach;
 pub mod command;
 pub mod condition;

@@ -19,6 +19,14 @@ pub(crate) struct Entry {
     pub stored: u64,
 }
 
+/// A message that a consumer is to have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Next {
+    pub entry: Key,
+    pub sequence: u64,
+    pub content: Content,
+}
+
 /// Why a queue exists, and with that when it goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -193,36 +201,34 @@ impl Queue {
         self.ready.push_back(entry);
     }
 
-    /// Takes the next message that `end` may have out of the order; gives its sequence number, too. Not one that the journal
-    /// has not on stable storage yet, which begins behind `durable`.
+    /// Takes the next message that `end` may have out of the order. Not one that the journal has not on stable storage yet, which
+    /// begins behind `durable`.
     #[inline]
-    pub fn pop(&mut self, end: Key, durable: u64) -> Option<(Key, u64)> {
-        let entry = if self.returned.is_empty() { self.pop_ready(durable)? } else { self.pop_returned(end, durable)? };
-        let found = self.entries.get(entry)?;
-        self.ready_bytes -= found.message.size();
-        Some((entry, found.sequence))
+    pub fn pop(&mut self, end: Key, durable: u64) -> Option<Next> {
+        if self.returned.is_empty() { self.pop_ready(durable) } else { self.pop_returned(end, durable) }
     }
 
     #[inline]
-    pub fn pop_ready(&mut self, durable: u64) -> Option<Key> {
-        let first = *self.ready.front()?;
-        if self.entries.get(first).is_some_and(|entry| entry.stored > durable) {
+    pub fn pop_ready(&mut self, durable: u64) -> Option<Next> {
+        let entry = *self.ready.front()?;
+        let found = self.entries.get(entry)?;
+        if found.stored > durable {
             self.blocked = true;
             return None;
         }
-        self.ready.pop_front()
+        self.ready_bytes -= found.message.size();
+        self.ready.pop_front();
+        Some(Next { entry, sequence: found.sequence, content: found.message.content })
     }
 
     /// Drops a message that is out of the order; gives the octets that are free by it.
     #[inline]
     pub fn remove(&mut self, entry: Key) -> u64 {
-        let Some(found) = self.entries.get(entry) else { return 0 };
-        let (size, sequence, stored) = (found.message.size(), found.sequence, found.stored);
+        let look = |found: &Entry| (found.message.size(), found.sequence, found.stored, found.message.header.durable);
+        let Some((size, sequence, stored, durable)) = self.entries.clear(entry, look) else { return 0 };
         if stored != 0 {
-            let durable = found.message.header.durable;
             self.note_gone(sequence, stored, durable);
         }
-        self.entries.clear(entry);
         if !self.changes.is_empty() {
             self.changes.remove(&sequence);
         }

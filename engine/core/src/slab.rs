@@ -49,12 +49,18 @@ impl<T> Slab<T> {
 
     #[inline]
     pub fn get(&self, key: Key) -> Option<&T> {
-        self.places.get(key.slot as usize).filter(|place| place.generation == key.generation)?.entry.as_ref()
+        match self.places.get(key.slot as usize) {
+            Some(Place { generation, entry: Some(entry) }) if *generation == key.generation => Some(entry),
+            _ => None,
+        }
     }
 
     #[inline]
     pub fn get_mut(&mut self, key: Key) -> Option<&mut T> {
-        self.places.get_mut(key.slot as usize).filter(|place| place.generation == key.generation)?.entry.as_mut()
+        match self.places.get_mut(key.slot as usize) {
+            Some(Place { generation, entry: Some(entry) }) if *generation == key.generation => Some(entry),
+            _ => None,
+        }
     }
 
     #[inline]
@@ -65,23 +71,29 @@ impl<T> Slab<T> {
     /// Removes an entry if it is the one that is meant.
     #[inline]
     pub fn remove_if(&mut self, key: Key, is_meant: impl FnOnce(&T) -> bool) -> Option<T> {
-        let place = self.places.get_mut(key.slot as usize).filter(|place| place.generation == key.generation)?;
-        let entry = place.entry.take_if(|entry| is_meant(entry))?;
-        place.generation = place.generation.wrapping_add(1);
-        self.free.push(key.slot);
-        Some(entry)
+        match self.places.get_mut(key.slot as usize) {
+            Some(Place { generation, entry }) if *generation == key.generation => {
+                let removed = entry.take_if(|entry| is_meant(entry))?;
+                *generation = generation.wrapping_add(1);
+                self.free.push(key.slot);
+                Some(removed)
+            }
+            _ => None,
+        }
     }
 
-    /// Drops an entry where it is.
+    /// Drops an entry where it is; gives what `look` found at it before.
     #[inline]
-    pub fn clear(&mut self, key: Key) {
-        let place = self.places.get_mut(key.slot as usize).filter(|place| place.generation == key.generation);
-        if let Some(place) = place
-            && place.entry.is_some()
-        {
-            place.entry = None;
-            place.generation = place.generation.wrapping_add(1);
-            self.free.push(key.slot);
+    pub fn clear<R>(&mut self, key: Key, look: impl FnOnce(&T) -> R) -> Option<R> {
+        match self.places.get_mut(key.slot as usize) {
+            Some(Place { generation, entry: place @ Some(_) }) if *generation == key.generation => {
+                let found = place.as_ref().map(look);
+                *place = None;
+                *generation = generation.wrapping_add(1);
+                self.free.push(key.slot);
+                found
+            }
+            _ => None,
         }
     }
 

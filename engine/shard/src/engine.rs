@@ -123,13 +123,16 @@ impl Engine {
         }
     }
 
-    /// Settles what a consumer holds; `confirm` names the delivery of a peer that waits until that is durable.
+    /// Settles what a consumer holds and accepted, without confirmation.
     #[inline]
+    pub fn accept(&mut self, owner: u16, end: EndKey, key: u64) {
+        if owner == self.mesh.shard() { self.core.handle_accepted(end, key) } else { self.mesh.accept(owner, end, key) }
+    }
+
+    /// Settles what a consumer holds otherwise; `confirm` names the delivery of a peer that waits until that is durable.
     pub fn settle(&mut self, owner: u16, end: EndKey, key: u64, outcome: Outcome, confirm: Option<u32>) {
         if owner == self.mesh.shard() {
             self.core.handle_settle(end, key, outcome, confirm);
-        } else if outcome == Outcome::Accepted && confirm.is_none() {
-            self.mesh.accept(owner, end, key);
         } else {
             self.mesh.send(owner, Parcel::Command(Command::Settle { end, key, outcome, confirm }));
         }
