@@ -163,12 +163,12 @@ impl Road {
     fn take(&mut self) {
         let mut input = Input::new(&self.transfers);
         while let Some(delivery) = self.producer.machine.next_delivery(0, &mut input) {
-            let sections = section::scan(delivery.payload).expect("a message");
-            let header = section::Header::decode(&delivery.payload[sections.header.clone()]).expect("a header");
+            let front = section::front(delivery.payload).expect("a message");
+            let header = section::Header::decode(&delivery.payload[..front.header_end]).expect("a header");
             let message = Message {
                 header: Header { durable: header.durable, priority: header.priority, ..Header::default() },
                 format: delivery.format,
-                body: self.arena.copy(&delivery.payload[sections.kept()..]),
+                body: self.arena.copy(&delivery.payload[front.kept..]),
                 content: Content::Here,
                 expires_wall_ms: None,
             };

@@ -33,6 +33,9 @@ const NAMES: [(u64, &str); 9] = [
     (FOOTER, "amqp:footer:map"),
 ];
 
+/// The header section of a message without properties of its own, on its first delivery: nearly all are.
+pub const HEADER_FRESH: [u8; 10] = [0x00, 0x53, 0x70, 0xc0, 5, 4, 0x40, 0x40, 0x40, 0x41];
+
 /// Where the sections of a message are, octets from its start; an empty range for one that is not there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sections {
@@ -64,43 +67,82 @@ impl Sections {
 /// # Errors
 /// When a section is truncated, unknown, repeated (other than data and sequence) or out of order. A message without
 /// any section is none of these: some clients send nothing for an empty body.
-#[inline]
 pub fn scan(message: &[u8]) -> Result<Sections, DecodeError> {
-    let mut reader = Reader::new(message);
     let mut sections = Sections::default();
+    walk(message, |code, range| match code {
+        HEADER => sections.header = range,
+        DELIVERY_ANNOTATIONS => sections.delivery_annotations = range,
+        MESSAGE_ANNOTATIONS => sections.message_annotations = range,
+        PROPERTIES => sections.properties = range,
+        APPLICATION_PROPERTIES => sections.application_properties = range,
+        FOOTER => sections.footer = range,
+        // Data and sequence may come several times, one behind the other.
+        _ if sections.body.is_empty() => sections.body = range,
+        _ => sections.body.end = range.end,
+    })?;
+    Ok(sections)
+}
+
+/// What stands before all that travels unchanged from end to end, octets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Front {
+    /// Where the header section ends, which starts with the message; 0 without one.
+    pub header_end: usize,
+    /// Where header and delivery annotations end.
+    pub kept: usize,
+}
+
+/// Locates what stands before the sections that travel: as `scan`, with the same errors, for those who need no more of it.
+///
+/// # Errors
+/// As `scan`.
+#[inline]
+pub fn front(message: &[u8]) -> Result<Front, DecodeError> {
+    let mut front = Front::default();
+    walk(message, |code, range| match code {
+        HEADER => front = Front { header_end: range.end, kept: range.end },
+        DELIVERY_ANNOTATIONS => front.kept = range.end,
+        _ => {}
+    })?;
+    Ok(front)
+}
+
+/// Shows `see` each section of a message, by its code, if all of them are known and in their order.
+#[inline]
+fn walk(message: &[u8], mut see: impl FnMut(u64, Range<usize>)) -> Result<(), DecodeError> {
+    let mut reader = Reader::new(message);
     let mut last = 0;
     while !reader.is_empty() {
         let start = reader.position();
         let code = match next_short(&mut reader) {
-            Some(code) => Some(code),
-            None => {
-                let descriptor = reader.descriptor()?;
-                reader.skip()?;
-                descriptor_code(descriptor, &NAMES)
-            }
+            Some(code) => code,
+            None => next_long(&mut reader)?,
         };
-        let range = start..reader.position();
-        let error = |kind| DecodeError { kind, offset: start };
-        let code = code.ok_or_else(|| error(ErrorKind::UnknownDescriptor(None)))?;
-        let repeated = code == last && matches!(code, DATA | SEQUENCE);
-        let second_body = matches!(code, DATA..=VALUE) && matches!(last, DATA..=VALUE) && !repeated;
-        if (code <= last && !repeated) || second_body {
-            return Err(error(ErrorKind::SectionOrder));
+        // They come in the order of their codes; a body is of one kind, of which data and sequences may be several.
+        let follows = match code {
+            DATA | SEQUENCE => last < DATA || last == code,
+            VALUE => last < DATA,
+            other => other > last,
+        };
+        if !follows {
+            return Err(DecodeError { kind: ErrorKind::SectionOrder, offset: start });
         }
-        match code {
-            HEADER => sections.header = range,
-            DELIVERY_ANNOTATIONS => sections.delivery_annotations = range,
-            MESSAGE_ANNOTATIONS => sections.message_annotations = range,
-            PROPERTIES => sections.properties = range,
-            APPLICATION_PROPERTIES => sections.application_properties = range,
-            DATA | SEQUENCE if repeated => sections.body.end = range.end,
-            DATA | SEQUENCE | VALUE => sections.body = range,
-            FOOTER => sections.footer = range,
-            other => return Err(error(ErrorKind::UnknownDescriptor(Some(other)))),
+        if !(HEADER..=FOOTER).contains(&code) {
+            return Err(DecodeError { kind: ErrorKind::UnknownDescriptor(Some(code)), offset: start });
         }
+        see(code, start..reader.position());
         last = code;
     }
-    Ok(sections)
+    Ok(())
+}
+
+/// Skips a section in any encoding; gives its code.
+#[cold]
+fn next_long(reader: &mut Reader<'_>) -> Result<u64, DecodeError> {
+    let offset = reader.position();
+    let descriptor = reader.descriptor()?;
+    reader.skip()?;
+    descriptor_code(descriptor, &NAMES).ok_or(DecodeError { kind: ErrorKind::UnknownDescriptor(None), offset })
 }
 
 /// Locates the sections before the body of a message of which only the start is there.
@@ -191,11 +233,10 @@ impl Header {
     /// Appends the section, or nothing when every field has its default.
     #[inline]
     pub fn encode(&self, out: &mut Vec<u8>) {
-        // A message without properties of its own, on its first delivery: nearly all are.
         const FRESH: Header =
             Header { durable: false, priority: 4, ttl_ms: None, first_acquirer: true, delivery_count: 0 };
         if *self == FRESH {
-            return out.extend_from_slice(&[0x00, 0x53, 0x70, 0xc0, 5, 4, 0x40, 0x40, 0x40, 0x41]);
+            return out.extend_from_slice(&HEADER_FRESH);
         }
         if *self == Self::default() {
             return;

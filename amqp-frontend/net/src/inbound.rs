@@ -3,7 +3,7 @@
 use std::num::NonZeroU64;
 
 use amqp_codec::performative::{Attach, NodeTarget, Open, Source, Target};
-use amqp_codec::section::{self, Sections};
+use amqp_codec::section;
 use amqp_codec::{AmqpError, DecodeError, condition};
 use amqp_proto::{AttachReply, Authenticated, Credentials, Delivery, Event, Input, LinkId, Outcome, Payload, Settling};
 use bytes::Bytes;
@@ -159,7 +159,9 @@ impl Frontend {
         conn.messages_in += 1;
         let Some(place) = conn.link(delivery.link) else { return };
         let Some(link) = self.links.get_mut(place) else { return };
-        let (sections, header) = match parse(delivery.payload) {
+        let scanned = section::scan(delivery.payload);
+        let parsed = scanned.and_then(|sections| Ok((header(delivery.payload, sections.header.end)?, sections)));
+        let (header, sections) = match parsed {
             Ok(parsed) => parsed,
             Err(error) => {
                 // The delivery is at fault, not the link; its credit is given back, as no owner will.
@@ -264,9 +266,11 @@ impl Frontend {
                 annotations: modified.annotations,
             })),
         };
+        let accepted = outcome == command::Outcome::Accepted;
         while let Some(Settling { link: id, key, confirm }) = conn.machine.next_settled() {
             let link = conn.link(id).and_then(|place| self.links.get(place));
             match link.and_then(|link| Some((link.owner, link.end.filter(|_| key != KEY_NONE)?))) {
+                Some((owner, end)) if accepted && confirm.is_none() => self.engine.accept(owner, end, key),
                 Some((owner, end)) => self.engine.settle(owner, end, key, outcome.clone(), confirm),
                 // Nobody keeps it: there is nothing to wait for.
                 None => confirm.into_iter().for_each(|delivery| conn.machine.confirm(id, delivery)),
@@ -372,20 +376,20 @@ pub(crate) fn deliver<'a>(
         let Some(Link { owner, end: Some(end), kind: LinkKind::Producer(arena), .. }) = link else {
             return Some(delivery);
         };
-        let Ok((sections, header)) = parse(delivery.payload) else { return Some(delivery) };
+        let Ok(front) = section::front(delivery.payload) else { return Some(delivery) };
+        let Ok(header) = header(delivery.payload, front.header_end) else { return Some(delivery) };
         conn.messages_in += 1;
-        let body = arena.copy(delivery.payload.get(sections.kept()..).unwrap_or_default());
+        let body = arena.copy(delivery.payload.get(front.kept..).unwrap_or_default());
         let message = message(&header, delivery.format, body, engine.wall_ms());
         engine.deliver(*owner, *end, delivery.delivery, settled(delivery.settled), message);
     }
     None
 }
 
+/// The fields of the header section that ends there.
 #[inline]
-fn parse(payload: &[u8]) -> Result<(Sections, section::Header), DecodeError> {
-    let sections = section::scan(payload)?;
-    let header = section::Header::decode(payload.get(sections.header.clone()).unwrap_or_default())?;
-    Ok((sections, header))
+fn header(payload: &[u8], end: usize) -> Result<section::Header, DecodeError> {
+    section::Header::decode(payload.get(..end).unwrap_or_default())
 }
 
 /// The message that travels: the fields of its header, and everything behind header and delivery annotations.

@@ -402,7 +402,7 @@ impl Frontend {
             outgoing.current = None;
             // Its owner kept it until now.
             if let Some(end) = end.filter(|_| key != KEY_NONE && conn.machine.is_presettled(id)) {
-                self.engine.settle(owner, end, key, command::Outcome::Accepted, None);
+                self.engine.accept(owner, end, key);
             }
         }
         self.touch(slot);

@@ -375,8 +375,7 @@ impl Connection {
                 return None;
             }
             cursor.next = id.wrapping_add(1);
-            if let Some((handle, key)) = session.unsettled.get(id) {
-                session.unsettled.settle(id);
+            if let Some((handle, key)) = session.unsettled.take(id) {
                 let mut confirm = None;
                 match &cursor.answer {
                     // What the host does with an accepted message may take time.
@@ -402,12 +401,11 @@ impl Connection {
 
     /// Sends a message on a link of ours, in turn. Within the credit of `Event::Credit`.
     #[inline]
-    pub fn send(&mut self, id: LinkId, mut send: Send<'_>, out: &mut Out) {
+    pub fn send(&mut self, id: LinkId, send: Send<'_>, out: &mut Out) {
         let max_frame = self.remote_max_frame;
-        let Some(session) = self.session(id.session) else { return };
-        let Some(link) = session.link_by_id(id).filter(|link| link.state == State::Attached) else { return };
-        send.settled = session::settled_by(link.snd_settle_mode, send.settled);
-        session.send(id.handle, &send, max_frame, out);
+        if let Some(session) = self.session(id.session) {
+            session.send(id, send, max_frame, out);
+        }
     }
 
     /// Sends a message on a link of ours if nothing is in its way and it is one frame; gives whether it was sent. Nothing is kept.

@@ -226,29 +226,38 @@ impl Session {
         self.settlements.push(Settlement { role, first, last, settled, outcome });
     }
 
-    /// Sends a message now if nothing is in its way, else when there is room.
+    /// Sends a message on an attached link now if nothing is in its way, else when there is room.
     #[inline]
-    pub fn send(&mut self, handle: u32, send: &Send<'_>, max_frame: u32, out: &mut Out) {
-        let Some(link) = self.links.get_mut(handle as usize).and_then(Option::as_mut) else { return };
-        let one_frame =
-            send.prefix.len() + send.body.len() + TRANSFER_BYTES_MAX <= max_frame as usize && send.part == Part::Whole;
-        let free = !link.queued && link.credit > 0 && self.outgoing_left > 0 && out.len() < OUT_SOFT_MAX;
-        if one_frame && free && self.unsettled.len() < UNSETTLED_OUT_MAX {
-            let under = start(link, handle, (send.settled, send.key), &mut self.next_delivery_id, &mut self.unsettled);
-            match u8::try_from(handle) {
-                Ok(handle) if send.format == 0 && link.transaction.is_none() => {
-                    let (tag, settled) = (link.next_tag, send.settled == Settled::Yes);
-                    let bytes = send.prefix.len() + send.body.len();
-                    encode_plain(out.buffer(), self.id.0, handle, under.delivery, tag, settled, bytes);
-                    out.buffer().extend_from_slice(send.prefix);
-                    out.put_body(send.body);
-                }
-                _ => drop(transmit_frame(self.id.0, handle, link, send, under, max_frame, out)),
-            }
-            self.outgoing_left -= 1;
-            self.next_outgoing_id = self.next_outgoing_id.wrapping_add(1);
+    pub fn send(&mut self, id: LinkId, mut send: Send<'_>, max_frame: u32, out: &mut Out) {
+        let Some(link) = self.links.get_mut(id.handle as usize).and_then(Option::as_deref_mut) else { return };
+        if link.generation != id.generation || link.state != State::Attached {
             return;
         }
+        send.settled = settled_by(link.snd_settle_mode, send.settled);
+        let bytes = send.prefix.len() + send.body.len();
+        let free = !link.queued && link.credit > 0 && self.outgoing_left > 0 && out.len() < OUT_SOFT_MAX;
+        let one_frame = fits_frame(bytes, max_frame) && send.part == Part::Whole;
+        if !one_frame || !free || self.unsettled.len() >= UNSETTLED_OUT_MAX {
+            return self.send_later(id.handle, &send, max_frame, out);
+        }
+        let delivering = (send.settled, send.key);
+        let under = start(link, id.handle, delivering, &mut self.next_delivery_id, &mut self.unsettled);
+        match u8::try_from(id.handle) {
+            Ok(handle) if send.format == 0 && link.transaction.is_none() => {
+                let settled = send.settled == Settled::Yes;
+                encode_plain(out.buffer(), self.id.0, handle, under.delivery, link.next_tag, settled, bytes);
+                out.put_header(send.prefix);
+                out.put_body(send.body);
+            }
+            _ => drop(transmit_frame(self.id.0, id.handle, link, &send, under, max_frame, out)),
+        }
+        self.outgoing_left -= 1;
+        self.next_outgoing_id = self.next_outgoing_id.wrapping_add(1);
+    }
+
+    /// Sends a message that is not to be sent as one frame at once: behind what waits, as far as there is room.
+    fn send_later(&mut self, handle: u32, send: &Send<'_>, max_frame: u32, out: &mut Out) {
+        let Some(link) = self.link(handle) else { return };
         link.backlog.push_back(Waiting::new(send));
         if link.queued {
             return;

@@ -57,19 +57,21 @@ impl Unsettled {
         (from <= to && distance(first) <= distance(last)).then(|| (id(from), id(to)))
     }
 
-    /// Handle and key of an unsettled delivery.
+    /// Forgets an unsettled delivery; gives its handle and key.
     #[inline]
-    pub fn get(&self, id: u32) -> Option<(u32, u64)> {
-        let entry = self.ring.get(id.wrapping_sub(self.oldest) as usize)?;
-        (entry.handle != HOLE).then_some((entry.handle, entry.key))
+    pub fn take(&mut self, id: u32) -> Option<(u32, u64)> {
+        let entry = self.ring.get_mut(id.wrapping_sub(self.oldest) as usize)?;
+        let Entry { key, handle } = *entry;
+        entry.handle = HOLE;
+        if id == self.oldest {
+            self.drop_holes();
+        }
+        (handle != HOLE).then_some((handle, key))
     }
 
-    /// Forgets a delivery.
+    /// Gives the places of settled deliveries back that have no unsettled one before them.
     #[inline]
-    pub fn settle(&mut self, id: u32) {
-        if let Some(entry) = self.ring.get_mut(id.wrapping_sub(self.oldest) as usize) {
-            entry.handle = HOLE;
-        }
+    fn drop_holes(&mut self) {
         while self.ring.front().is_some_and(|entry| entry.handle == HOLE) {
             self.ring.pop_front();
             self.oldest = self.oldest.wrapping_add(1);
@@ -79,7 +81,7 @@ impl Unsettled {
     /// Forgets the deliveries of a link that is gone.
     pub fn forget(&mut self, handle: u32) {
         self.ring.iter_mut().filter(|entry| entry.handle == handle).for_each(|entry| entry.handle = HOLE);
-        self.settle(self.oldest.wrapping_sub(1));
+        self.drop_holes();
     }
 }
 
@@ -97,11 +99,10 @@ mod tests {
         assert_eq!(unsettled.clip(0, 1), Some((0, 1)));
         assert_eq!(unsettled.clip(3, 9), None);
         assert_eq!(unsettled.clip(1, 0), None);
-        assert_eq!(unsettled.get(u32::MAX), Some((7, 2)));
-        unsettled.settle(u32::MAX);
-        assert_eq!((unsettled.get(u32::MAX), unsettled.len()), (None, 6));
-        unsettled.settle(u32::MAX - 2);
-        unsettled.settle(u32::MAX - 1);
+        assert_eq!(unsettled.take(u32::MAX), Some((7, 2)));
+        assert_eq!((unsettled.take(u32::MAX), unsettled.len()), (None, 6));
+        assert_eq!(unsettled.take(u32::MAX - 2), Some((7, 0)));
+        assert_eq!(unsettled.take(u32::MAX - 1), Some((7, 1)));
         assert_eq!(unsettled.len(), 3, "the hole went with those before it");
         unsettled.skip(3);
         unsettled.forget(7);
