@@ -30,7 +30,7 @@ impl Out {
     }
 
     /// Appends a header section. That of nearly all messages has a length that the compiler knows: a copy without a call.
-    #[inline]
+    #[inline(always)]
     pub fn put_header(&mut self, section: &[u8]) {
         match <&[u8; HEADER_FRESH.len()]>::try_from(section) {
             Ok(section) => self.bytes.extend_from_slice(section),
@@ -39,14 +39,19 @@ impl Out {
     }
 
     /// Appends a body.
-    #[inline]
+    #[inline(always)]
     pub fn put_body(&mut self, body: &Bytes) {
         if body.len() <= INLINE_MAX {
             self.bytes.extend_from_slice(body);
         } else {
-            self.body_bytes += body.len();
-            self.bodies.push_back((self.bytes.len(), body.clone()));
+            self.refer_to(body);
         }
+    }
+
+    #[inline(never)]
+    fn refer_to(&mut self, body: &Bytes) {
+        self.body_bytes += body.len();
+        self.bodies.push_back((self.bytes.len(), body.clone()));
     }
 
     /// Octets that have not left yet.

@@ -60,12 +60,16 @@ impl Unsettled {
     /// Forgets an unsettled delivery; gives its handle and key.
     #[inline]
     pub fn take(&mut self, id: u32) -> Option<(u32, u64)> {
+        if id == self.oldest {
+            // No hole: those at the front went with what was before them.
+            let Entry { key, handle } = self.ring.pop_front()?;
+            self.oldest = id.wrapping_add(1);
+            self.drop_holes();
+            return Some((handle, key));
+        }
         let entry = self.ring.get_mut(id.wrapping_sub(self.oldest) as usize)?;
         let Entry { key, handle } = *entry;
         entry.handle = HOLE;
-        if id == self.oldest {
-            self.drop_holes();
-        }
         (handle != HOLE).then_some((handle, key))
     }
 

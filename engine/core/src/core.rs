@@ -14,7 +14,7 @@ use std::collections::{HashMap, VecDeque};
 use crate::admission::Plain;
 use crate::command::{Command, DefaultOutcome, Modified, Outcome, Publish, RoutingType, Settle, Settled};
 use crate::condition;
-use crate::durability::{Journal, Room};
+use crate::durability::{Journal, Room, fetch_below};
 use crate::event::{Delivery, Event, KEY_NONE, Refusal};
 use crate::held::Recalling;
 use crate::key::{EndKey, LinkKey};
@@ -300,8 +300,10 @@ impl Core {
                 self.dirty.push_back(only);
             }
             if settled == Settled::No {
-                let told = producer.accept((delivery, delivery));
-                self.told(end, told);
+                match producer.accept((delivery, delivery)) {
+                    Told::Later => {}
+                    told => self.told(end, told),
+                }
             }
         } else {
             let (link, address, routing) = (*link, producer.address, producer.routing);
@@ -341,7 +343,7 @@ impl Core {
     }
 
     /// Notes what is to be told a producer whose deliveries were accepted.
-    #[inline]
+    #[inline(never)]
     fn told(&mut self, end: Key, told: Told) {
         match told {
             Told::Later => {}
@@ -450,17 +452,11 @@ impl Core {
         let key = consumer.queue;
         let Some(queue) = self.queues.get_mut(key) else { return };
         self.memory_bytes -= queue.accept(end, held);
+        let touches = queue.is_done_or_awaited();
         if !queue.released.is_empty() {
             self.note_gone(key);
         }
-        self.look_after_settling(key);
-    }
-
-    /// Notes that a queue is to be looked at when what left it may have made room, or left it without a use.
-    #[inline]
-    fn look_after_settling(&mut self, key: Key) {
-        let Some(queue) = self.queues.get(key) else { return };
-        if !queue.withheld.is_empty() || (queue.consumers.is_empty() && queue.messages() == 0) {
+        if touches {
             self.touch(key);
         }
     }
@@ -495,10 +491,9 @@ impl Core {
             let number = self.tell_gone(key);
             self.tell_after(number, link, Event::Confirmed { delivery });
         }
-        if back {
+        if back || self.queues.get(key).is_some_and(Queue::is_done_or_awaited) {
             self.touch(key);
         }
-        self.look_after_settling(key);
     }
 
     #[inline]
@@ -523,7 +518,6 @@ impl Core {
     #[inline]
     fn dispatch(&mut self, key: Key) -> Option<(LinkKey, Delivery)> {
         let sheds = self.memory_bytes > self.config.memory_bytes / SHED_SHARE;
-        let fetch_below = self.fetch_below();
         let queue = self.queues.get_mut(key)?;
         for _ in 0..queue.consumers.len() {
             let end = *queue.consumers.front()?;
@@ -537,14 +531,15 @@ impl Core {
                     self.journal.telling.push(key);
                 }
             }
-            if queue.paged > 0 && !queue.fetching && queue.ready_bytes < fetch_below {
+            let fetch_below = || fetch_below(self.config.memory_bytes, self.memory_bytes);
+            if queue.paged > 0 && !queue.fetching && queue.ready_bytes < fetch_below() {
                 queue.fetching = true;
                 self.journal.fetches.push_back(queue.number);
             }
             let next = if consumer.credit > 0 { queue.pop(end, self.journal.durable) } else { None };
             let Some(next) = next else {
                 // What is on its way to or from the disk is still to come.
-                let comes = self.journal.will_give(queue, self.config.memory_bytes, fetch_below);
+                let comes = self.journal.will_give(queue, self.config.memory_bytes, fetch_below());
                 if consumer.credit == 0 || !comes {
                     consumer.drain(*link, &mut self.events);
                 }
@@ -573,7 +568,7 @@ impl Core {
 
     /// Shows one message of a queue to a browser. What is on disk comes into memory for it, as far as a queue may be there.
     fn browse(&mut self, key: Key) -> Option<(LinkKey, Delivery)> {
-        let fetch_below = self.fetch_below();
+        let fetch_below = fetch_below(self.config.memory_bytes, self.memory_bytes);
         let queue = self.queues.get_mut(key)?;
         let may_grow = queue.bytes < RESIDENT_BYTES.min(self.config.memory_bytes / 8);
         for place in (0..queue.browsers.len()).rev() {

@@ -127,6 +127,13 @@ pub struct Recall {
     pub messages: Vec<Recalled>,
 }
 
+/// Size of a queue's waiting messages in memory below which more are read, and how much: when most of the `budget` is used, each
+/// queue gets what it can go on with.
+#[inline]
+pub(crate) fn fetch_below(budget: u64, memory_bytes: u64) -> u64 {
+    if memory_bytes > budget / 2 { 1 } else { FETCH_BELOW.min(budget / 16).max(1) }
+}
+
 impl Core {
     /// Puts a message into queues, at least one of which stores it; gives the number that has to be durable before the message
     /// is acknowledged, or 0.
@@ -343,7 +350,7 @@ impl Core {
     /// The next wish for messages that the journal alone has.
     pub fn poll_fetch(&mut self) -> Option<Fetch> {
         let queue = self.journal.fetches.pop_front()?;
-        Some(Fetch { queue, bytes: self.fetch_below() })
+        Some(Fetch { queue, bytes: fetch_below(self.config.memory_bytes, self.memory_bytes) })
     }
 
     /// The next wish for messages that came back.
@@ -362,19 +369,12 @@ impl Core {
         self.touch(key);
     }
 
-    /// Size of a queue's waiting messages in memory below which more are read, and how much: when memory is short each queue
-    /// gets what it can go on with.
-    #[inline]
-    pub(crate) fn fetch_below(&self) -> u64 {
-        let budget = self.config.memory_bytes;
-        if self.memory_bytes > budget / 2 { 1 } else { FETCH_BELOW.min(budget / 16).max(1) }
-    }
-
     /// Octets of a queue that are to be read beyond those that were fetched, while a fetch of it is under way.
     #[must_use]
     pub fn wants(&self, queue: u64) -> u64 {
         let queue = self.journal.by_number.get(&queue).and_then(|&key| self.queues.get(key));
-        queue.map_or(0, |queue| self.fetch_below().saturating_sub(queue.ready_bytes))
+        let below = fetch_below(self.config.memory_bytes, self.memory_bytes);
+        queue.map_or(0, |queue| below.saturating_sub(queue.ready_bytes))
     }
 
     /// Messages that the journal alone had, by their names; they come in the order in which the queue got them.

@@ -222,18 +222,30 @@ impl Queue {
     }
 
     /// Drops a message that is out of the order; gives the octets that are free by it.
-    #[inline]
+    #[inline(always)]
     pub fn remove(&mut self, entry: Key) -> u64 {
         let look = |found: &Entry| (found.message.size(), found.sequence, found.stored, found.message.header.durable);
         let Some((size, sequence, stored, durable)) = self.entries.clear(entry, look) else { return 0 };
+        self.bytes -= size;
+        if stored != 0 || !self.changes.is_empty() {
+            self.forget(sequence, stored, durable);
+        }
+        size
+    }
+
+    /// Forgets what is known of a message that left beside itself.
+    #[inline(never)]
+    fn forget(&mut self, sequence: u64, stored: u64, durable: bool) {
         if stored != 0 {
             self.note_gone(sequence, stored, durable);
         }
-        if !self.changes.is_empty() {
-            self.changes.remove(&sequence);
-        }
-        self.bytes -= size;
-        size
+        self.changes.remove(&sequence);
+    }
+
+    /// Whether the owner has something to do with it after messages left: make room known, or delete it.
+    #[inline]
+    pub fn is_done_or_awaited(&self) -> bool {
+        !self.withheld.is_empty() || (self.consumers.is_empty() && self.messages() == 0)
     }
 
     /// Takes a message that is out of the order out of the queue.

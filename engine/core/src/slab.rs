@@ -35,13 +35,21 @@ impl<T> Slab<T> {
     /// Octets of one entry.
     pub const PLACE_BYTES: usize = size_of::<Place<T>>();
 
-    #[inline]
+    /// Always inlined: the entry is then made in its place instead of being handed over.
+    #[inline(always)]
     pub fn insert(&mut self, entry: T) -> Key {
-        if let Some(slot) = self.free.pop() {
-            let place = &mut self.places[slot as usize];
+        if let Some(slot) = self.free.pop()
+            && let Some(place) = self.places.get_mut(slot as usize)
+        {
             place.entry = Some(entry);
             return Key { slot, generation: place.generation };
         }
+        self.insert_behind(entry)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn insert_behind(&mut self, entry: T) -> Key {
         let slot = u32::try_from(self.places.len()).expect("tables are bounded far below 2^32");
         self.places.push(Place { generation: self.begin, entry: Some(entry) });
         Key { slot, generation: self.begin }
