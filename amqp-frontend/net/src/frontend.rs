@@ -80,7 +80,7 @@ pub struct Frontend {
     listeners: Vec<Listener>,
     pub(crate) conns: Slots<Conn>,
     pub(crate) links: Slots<Link>,
-    dirty: Vec<Slot>,
+    pub(crate) dirty: Vec<Slot>,
     pub(crate) large: Option<LargeMessages>,
     scratch: Vec<u8>,
     plain: Vec<u8>,

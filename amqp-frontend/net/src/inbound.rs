@@ -267,9 +267,19 @@ impl Frontend {
             })),
         };
         let accepted = outcome == command::Outcome::Accepted;
+        // A disposition is mostly of one link's deliveries.
+        let mut known = None;
         while let Some(Settling { link: id, key, confirm }) = conn.machine.next_settled() {
-            let link = conn.link(id).and_then(|place| self.links.get(place));
-            match link.and_then(|link| Some((link.owner, link.end.filter(|_| key != KEY_NONE)?))) {
+            let end = match known {
+                Some((known, end)) if known == id => end,
+                _ => {
+                    let link = conn.link(id).and_then(|place| self.links.get(place));
+                    let end = link.and_then(|link| Some((link.owner, link.end?)));
+                    known = Some((id, end));
+                    end
+                }
+            };
+            match end.filter(|_| key != KEY_NONE) {
                 Some((owner, end)) if accepted && confirm.is_none() => self.engine.accept(owner, end, key),
                 Some((owner, end)) => self.engine.settle(owner, end, key, outcome.clone(), confirm),
                 // Nobody keeps it: there is nothing to wait for.

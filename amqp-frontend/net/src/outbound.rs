@@ -34,8 +34,9 @@ impl Frontend {
                 let (place, message) = (place(link), self.engine.message(&delivery));
                 left = left.saturating_sub(message.body.len() + GIVEN_OVERHEAD);
                 let at = (place, delivery.key);
-                let sent = deliver(&mut self.links, &mut self.conns, &mut self.header, self.wall_ms, at, message);
-                self.delivered(place, sent);
+                let (tables, dirty) = ((&mut self.links, &mut self.conns), &mut self.dirty);
+                let due = deliver(tables, dirty, &mut self.header, self.wall_ms, at, message);
+                self.handle_due(place, due);
             }
             if !any {
                 return found;
@@ -49,8 +50,9 @@ impl Frontend {
         match event {
             Event::Deliver { key, message } => {
                 let at = (place, key);
-                let sent = deliver(&mut self.links, &mut self.conns, &mut self.header, self.wall_ms, at, &message);
-                self.delivered(place, sent);
+                let (tables, dirty) = ((&mut self.links, &mut self.conns), &mut self.dirty);
+                let due = deliver(tables, dirty, &mut self.header, self.wall_ms, at, &message);
+                self.handle_due(place, due);
             }
             Event::Settled { first, last, outcome } => self.handle_settled(place, first, last, outcome),
             Event::Confirmed { delivery } => {
@@ -74,11 +76,9 @@ impl Frontend {
         }
     }
 
-    /// Notes what is due after a delivery.
+    /// Does what is due after a delivery.
     #[inline]
-    fn delivered(&mut self, place: Slot, sent: Option<(Slot, Due)>) {
-        let Some((slot, due)) = sent else { return };
-        self.touch(slot);
+    fn handle_due(&mut self, place: Slot, due: Due) {
         if due != Due::Nothing {
             self.pass_credit(place);
         }
@@ -188,35 +188,37 @@ enum Due {
     Stream,
 }
 
-/// Writes a message to the connection of its consumer's link; gives the connection.
+/// Writes a message to the connection of its consumer's link, and notes that the connection has something to write.
 #[inline]
 fn deliver(
-    links: &mut Slots<Link>,
-    conns: &mut Slots<Conn>,
+    (links, conns): (&mut Slots<Link>, &mut Slots<Conn>),
+    dirty: &mut Vec<Slot>,
     header: &mut Vec<u8>,
     wall_ms: u64,
     (place, key): (Slot, u64),
     message: &Message,
-) -> Option<(Slot, Due)> {
-    let link = links.get_mut(place)?;
-    let slot = link.conn?;
+) -> Due {
+    let Some(link) = links.get_mut(place) else { return Due::Nothing };
+    let Some((slot, conn)) = link.conn.and_then(|slot| Some((slot, conns.get_mut(slot)?))) else { return Due::Nothing };
+    if !std::mem::replace(&mut conn.dirty, true) {
+        dirty.push(slot);
+    }
     let mut due = Due::Nothing;
     if let LinkKind::Consumer(taking) = &mut link.kind
         && taking.handle_given(message.body.len() + GIVEN_OVERHEAD)
     {
         due = Due::Credit;
     }
-    let conn = conns.get_mut(slot)?;
     if message.content == Content::File || link.stream.is_some() {
         wait_for_parts(link, conn, (place, key), message);
-        return Some((slot, Due::Stream));
+        return Due::Stream;
     }
     conn.messages_out += 1;
     encode_header(header, message, wall_ms);
     let (format, part) = (message.format, Part::Whole);
     let send = Send { key, settled: Settled::No, format, prefix: header, body: &message.body, part };
     conn.machine.send(link.id, send, &mut conn.out);
-    Some((slot, due))
+    due
 }
 
 #[cold]
