@@ -216,11 +216,12 @@ impl Frontend {
     fn park(&mut self, busy: bool) -> Result<Option<Duration>, StoreError> {
         if busy {
             self.spin.handle_work(self.now_ns);
-            return Ok(Some(Duration::ZERO));
         }
         if self.spin.looks_on(self.now_ns) {
             return Ok(Some(Duration::ZERO));
         }
+        // After work, too: a poll that may sleep returns at once where more is ready. One that only looks would be a system call
+        // and a turn for nothing whenever a message comes alone.
         self.waker.prepare_sleep();
         // What was handed over before the flag was set is seen by one more turn; what comes after it wakes.
         self.now_ns = self.clock.now_ns();
