@@ -81,8 +81,8 @@ fn uint(fields: &[u8]) -> Option<(u32, &[u8])> {
 
 /// Appends the frame header and the performative of a plain transfer whose payload of `payload_bytes` follows elsewhere;
 /// the tag is four octets. Takes handles below 256 and message format 0.
-// Its arguments cost more to hand over than to write.
-#[inline(always)]
+// On its own the copy, whose length is known, is written out; among other copies it is made a call of `memcpy`.
+#[inline(never)]
 pub fn encode_plain(
     out: &mut Vec<u8>,
     channel: u16,
