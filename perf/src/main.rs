@@ -11,6 +11,7 @@ mod large;
 mod load;
 mod peer;
 mod relay;
+mod replay;
 mod server;
 mod space;
 mod suite;
@@ -119,6 +120,8 @@ enum Command {
     Hold(hold::Options),
     /// One large message through a broker.
     Large(large::Options),
+    /// How fast a journal without checkpoints is read at a start, beside the bare device.
+    Replay(replay::Options),
     /// How long the directory gets under steady traffic beside messages that stay.
     Space(space::Options),
     /// Kills a broker again and again under load, and checks that it kept its promises.
@@ -185,6 +188,7 @@ fn run(command: Command) -> io::Result<()> {
             Ok(())
         }
         Command::Large(options) => large::run(&options),
+        Command::Replay(options) => replay::run(&options),
         Command::Space(options) => space::run(&options),
         Command::Audit(options) => audit::run(&options),
         Command::Fill(options) => backlog::fill(&options),

@@ -1,5 +1,6 @@
 //! Processes under test: started, waited for, ended.
 
+use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -27,15 +28,29 @@ impl Drop for Server {
 /// # Errors
 /// When it does not.
 pub fn start(mut command: Command, ready: &Path, parse: fn(&str) -> Option<SocketAddr>) -> io::Result<Server> {
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    start_as_told(command, ready, Duration::from_secs(20), parse)
+}
+
+/// The same for a process whose output goes where the command says, and that may take longer.
+fn start_as_told(
+    mut command: Command,
+    ready: &Path,
+    patience: Duration,
+    parse: fn(&str) -> Option<SocketAddr>,
+) -> io::Result<Server> {
     // A file of an earlier run would be believed.
     let _ = std::fs::remove_file(ready);
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-    let until = Instant::now() + Duration::from_secs(20);
+    let mut child = command.spawn()?;
+    let until = Instant::now() + patience;
     loop {
         if let Some(address) = std::fs::read_to_string(ready).ok().and_then(|text| parse(&text)) {
             return Ok(Server { child, address });
         }
         if child.try_wait()?.is_some() || Instant::now() > until {
+            // One that was not ready in time would go on by itself.
+            let _ = child.kill();
+            let _ = child.wait();
             return Err(io::Error::other(format!("{command:?} did not start")));
         }
         std::thread::sleep(Duration::from_millis(5));
@@ -65,19 +80,38 @@ pub fn folder() -> io::Result<PathBuf> {
 /// # Errors
 /// When it does not start.
 pub fn start_heddle(program: &Path, folder: &Path, node: &str) -> io::Result<Server> {
+    let (command, ready) = heddle(program, folder, node, "level = \"warn\"")?;
+    start(command, &ready, listener)
+}
+
+/// The same, with everything that it tells as lines of JSON in a file, and with time to read a long journal.
+///
+/// # Errors
+/// When it does not start.
+pub fn start_heddle_telling(program: &Path, folder: &Path, node: &str, log: &Path) -> io::Result<Server> {
+    let (mut command, ready) = heddle(program, folder, node, "level = \"info\"\nformat = \"json\"")?;
+    command.stdout(Stdio::null()).stderr(File::create(log)?);
+    start_as_told(command, &ready, Duration::from_secs(600), listener)
+}
+
+/// The command that starts a broker, and the file that it then writes.
+fn heddle(program: &Path, folder: &Path, node: &str, log: &str) -> io::Result<(Command, PathBuf)> {
     let (config, ready) = (folder.join("heddle.toml"), folder.join("broker.json"));
     let text = format!(
-        "[node]\n{node}\ndata_dir = \"{}\"\n[http]\naddress = \"127.0.0.1:0\"\n[log]\nlevel = \"warn\"\n\
+        "[node]\n{node}\ndata_dir = \"{}\"\n[http]\naddress = \"127.0.0.1:0\"\n[log]\n{log}\n\
          [[listeners]]\naddress = \"127.0.0.1:0\"\nmax_frame_size = 262144\n",
         folder.join("data").display()
     );
     std::fs::write(&config, text)?;
     let mut command = Command::new(program);
     command.arg("run").arg("--config").arg(&config).arg("--ready-file").arg(&ready);
-    start(command, &ready, |text| {
-        let ready: serde_json::Value = serde_json::from_str(text).ok()?;
-        ready["listeners"][0]["address"].as_str()?.parse().ok()
-    })
+    Ok((command, ready))
+}
+
+/// Where a broker listens, of its ready file.
+fn listener(text: &str) -> Option<SocketAddr> {
+    let ready: serde_json::Value = serde_json::from_str(text).ok()?;
+    ready["listeners"][0]["address"].as_str()?.parse().ok()
 }
 
 /// Processor time of a process, seconds.
