@@ -1,6 +1,6 @@
 //! The data directory at start: it is taken, the fastest way to stable storage is found out, and every shard's journal is read.
 //!
-//! Shards are read in parallel, each by one thread that reads and one that takes what was read.
+//! Shards are read in parallel, each by a few threads that read (`storage_disk::read_segments`) and one that takes what was read.
 
 use std::collections::HashSet;
 use std::io;
@@ -13,14 +13,14 @@ use engine_shard::Journal;
 use engine_shard::limits::CHECKPOINT_SEGMENTS;
 use engine_shard::store::{Recovery, Store, StoreConfig, StoreError};
 use storage_disk::large::sweep;
-use storage_disk::{Access, DataDirectory, DirectoryError, Disk, DiskConfig, JournalFiles, LargeFiles, Sync, probe};
-use storage_journal::{Buffer, Fault};
+use storage_disk::{
+    Access, DataDirectory, DirectoryError, Disk, DiskConfig, JournalFiles, LargeFiles, Sync, probe, read_segments,
+};
+use storage_journal::Fault;
 
 use super::copy::{Target, copy_journals};
 use crate::config::{Config, SyncMethod};
 
-/// Segments that are read ahead of the one that is looked at, for each shard.
-const READ_AHEAD: usize = 2;
 /// How often progress is told.
 const PROGRESS: Duration = Duration::from_secs(2);
 
@@ -183,29 +183,18 @@ pub fn recover(disk: DiskConfig, files: JournalFiles) -> Result<Recovered, Stora
     let numbers = files.numbers()?;
     let mut recovery = begin(config, &files, &numbers)?;
     let numbers = recovery.handle_numbers(&numbers).map_err(damaged)?.to_vec();
-    let (sender, segments) = flume::bounded::<Result<(u64, Buffer), DirectoryError>>(READ_AHEAD);
-    let (to_read, from) = (numbers.clone(), files.clone());
-    let reader = std::thread::spawn(move || {
-        for number in to_read {
-            // Whoever takes them may have found a fault.
-            if sender.send(from.read(number).map(|bytes| (number, bytes))).is_err() {
-                return;
-            }
-        }
-    });
-    let mut told = Instant::now();
-    let mut bytes = 0;
-    for (place, segment) in segments.iter().enumerate() {
-        let (number, buffer) = segment?;
-        bytes += buffer.len();
-        recovery.handle_segment(number, buffer.bytes()).map_err(damaged)?;
+    let (mut told, mut bytes, mut segments) = (Instant::now(), 0, 0);
+    read_segments(&files, &numbers, |part| {
+        bytes += part.bytes.len();
+        recovery.handle_part(part).map_err(damaged)?;
+        segments += usize::from(part.is_last());
         if told.elapsed() > PROGRESS {
             told = Instant::now();
-            tracing::info!(target: "heddle::storage", shard = disk.shard, segments = place + 1, of = numbers.len(),
+            tracing::info!(target: "heddle::storage", shard = disk.shard, segments, of = numbers.len(),
                 "reading the journal");
         }
-    }
-    reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        Ok::<_, StorageError>(())
+    })?;
     let (messages, ended) = (recovery.messages(), recovery.ended());
     let (store, restored, last_number, last_queue) = recovery.finish();
     if !numbers.is_empty() {

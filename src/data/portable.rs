@@ -13,7 +13,7 @@ use engine_core::message::{Content, Header, Large, Message};
 use engine_shard::placement::Placement;
 use engine_shard::store::{Copy, Extract, Recovery};
 use serde::{Deserialize, Serialize};
-use storage_disk::{DataDirectory, JournalFiles, LargeFiles, Sync};
+use storage_disk::{DataDirectory, DirectoryError, JournalFiles, LargeFiles, Sync, read_segments};
 use storage_journal::format::BLOCK;
 
 use super::copy::{Target, extract, new_journals};
@@ -138,9 +138,10 @@ fn export_message(files: &LargeFiles, message: &Message, out: &mut impl Write) -
 fn salvage(directory: &DataDirectory, shard: u16) -> Result<(Extract, JournalFiles)> {
     let files = directory.journal(shard);
     let mut recovery = Recovery::new(config(directory, shard));
-    for number in files.numbers()? {
-        recovery.salvage_segment(number, files.read(number)?.bytes());
-    }
+    read_segments(&files, &files.numbers()?, |part| {
+        recovery.salvage_part(part);
+        Ok::<_, DirectoryError>(())
+    })?;
     let (store, restored, _, _) = recovery.finish();
     Ok((Extract::new(store, restored), files))
 }

@@ -12,8 +12,8 @@ use engine_shard::limits::CHECKPOINT_SEGMENTS;
 use engine_shard::store::{Recovery, StoreConfig};
 use serde::Serialize;
 use storage_disk::large::read_part;
-use storage_disk::{DataDirectory, LargeFiles, Sync};
-use storage_journal::{Buffer, Replay};
+use storage_disk::{DataDirectory, DirectoryError, LargeFiles, Sync, read_segments};
+use storage_journal::{Buffer, Fault, Place, Replay};
 
 use super::copy::{Target, copy_journals, extract};
 use super::portable::{Extent, export, import};
@@ -132,11 +132,29 @@ pub(super) fn config(directory: &DataDirectory, shard: u16) -> StoreConfig {
     }
 }
 
+/// Why a journal was not read to its end.
+enum Stopped {
+    Read(DirectoryError),
+    Damaged(Fault),
+}
+
+impl From<DirectoryError> for Stopped {
+    fn from(error: DirectoryError) -> Self {
+        Self::Read(error)
+    }
+}
+
+impl From<Fault> for Stopped {
+    fn from(fault: Fault) -> Self {
+        Self::Damaged(fault)
+    }
+}
+
 fn check(place: &Where) -> Result<()> {
     let directory = DataDirectory::open_existing(&place.data_dir)?;
     let (mut damages, mut messages, mut segments, mut torn) = (Vec::new(), 0, 0, 0);
     let mut progress = Progress::new("checking");
-    'shards: for shard in 0..directory.shards() {
+    for shard in 0..directory.shards() {
         let files = directory.journal(shard);
         for checkpoint in files.checkpoints()? {
             if let Err(what) = Recovery::resume(config(&directory, shard), &files.read_checkpoint(checkpoint)?) {
@@ -151,14 +169,22 @@ fn check(place: &Where) -> Result<()> {
             damages.push(Damage { shard, file, offset: 0, what: "this segment is missing".into() });
             continue;
         }
-        for (index, &number) in numbers.iter().enumerate() {
-            progress.tell(|| format!("shard {shard}, segment {} of {}", index + 1, numbers.len()));
-            if let Err(fault) = recovery.handle_segment(number, files.read(number)?.bytes()) {
+        let mut read = 0;
+        let taken = read_segments(&files, &numbers, |part| {
+            progress.tell(|| format!("shard {shard}, segment {} of {}", read + 1, numbers.len()));
+            recovery.handle_part(part)?;
+            read += u64::from(part.is_last());
+            Ok(())
+        });
+        segments += read;
+        match taken {
+            Ok(()) => {}
+            Err(Stopped::Read(error)) => return Err(error.into()),
+            Err(Stopped::Damaged(fault)) => {
                 let file = files.segment(fault.segment);
                 damages.push(Damage { shard, file, offset: fault.offset, what: fault.to_string() });
-                continue 'shards;
+                continue;
             }
-            segments += 1;
         }
         torn += u32::from(recovery.ended().is_some_and(|ended| ended.torn));
         messages += recovery.messages();
@@ -260,24 +286,24 @@ fn print(place: &Where) -> Result<()> {
     for shard in 0..directory.shards() {
         let files = directory.journal(shard);
         let mut replay = Replay::new(shard, directory.id());
-        for number in files.numbers()? {
+        read_segments(&files, &files.numbers()?, |part| -> Result<()> {
             let mut failed = Ok(());
-            let taken = replay.handle_segment(number, files.read(number)?.bytes(), |sequence, batch, record| {
-                let offset = batch.place.offset;
+            let taken = replay.handle_part(part, |sequence, batch, record| {
+                let Place { segment, offset } = batch.place;
                 let line = if place.json {
-                    serde_json::json!({ "shard": shard, "segment": number, "offset": offset, "sequence": sequence,
+                    serde_json::json!({ "shard": shard, "segment": segment, "offset": offset, "sequence": sequence,
                         "record": short(&format!("{record:?}")) })
                     .to_string()
                 } else {
-                    format!("{shard} {number:016x} {offset:>10} {sequence:>12} {}", short(&format!("{record:?}")))
+                    format!("{shard} {segment:016x} {offset:>10} {sequence:>12} {}", short(&format!("{record:?}")))
                 };
                 if failed.is_ok() {
                     failed = writeln!(out, "{line}");
                 }
             });
             failed?;
-            taken.map_err(|fault| format!("{}: {fault}", files.segment(fault.segment).display()))?;
-        }
+            Ok(taken.map_err(|fault| format!("{}: {fault}", files.segment(fault.segment).display()))?)
+        })?;
     }
     Ok(out.flush()?)
 }

@@ -19,7 +19,7 @@ use engine_core::message::{Content, Header, Large, Message};
 use engine_core::{Core, Restored};
 use engine_shard::store::{Recovery, Store, StoreConfig, StoreError};
 use storage_journal::format::{BLOCK, SegmentHeader};
-use storage_journal::{Done, Fault, Order};
+use storage_journal::{Done, Fault, Order, SegmentPart};
 
 const SEGMENT: usize = 64 * 1024;
 const SECTOR: usize = 512;
@@ -522,7 +522,8 @@ impl World {
             _ => Recovery::new(config()),
         };
         for &number in recovery.handle_numbers(&numbers).expect("none is missing") {
-            recovery.handle_segment(number, &self.disk.segments[&number]).expect("a crash is no damage");
+            let cut = BLOCK * (1 + self.chance.below(SEGMENT / BLOCK));
+            handle_segment(&mut recovery, number, &self.disk.segments[&number], cut).expect("a crash is no damage");
         }
         let (store, restored, last_number, last_queue) = recovery.finish();
         self.recalled += self.store.totals().recalled;
@@ -687,12 +688,19 @@ fn a_failed_sync_stops_everything() {
     }
 }
 
+/// Gives a segment to a recovery in parts of so many octets.
+fn handle_segment(recovery: &mut Recovery, number: u64, bytes: &[u8], cut: usize) -> Result<(), Fault> {
+    let whole = SegmentPart::whole(number, bytes);
+    let parts = bytes.chunks(cut).zip((0..).step_by(cut));
+    parts.into_iter().try_for_each(|(bytes, offset)| recovery.handle_part(&SegmentPart { offset, bytes, ..whole }))
+}
+
 /// What a start finds in the segments.
 fn recovered(segments: &BTreeMap<u64, Vec<u8>>) -> Result<Vec<Restored>, Fault> {
     let mut recovery = Recovery::new(config());
     let numbers: Vec<u64> = segments.keys().copied().collect();
     for &number in recovery.handle_numbers(&numbers)? {
-        recovery.handle_segment(number, &segments[&number])?;
+        handle_segment(&mut recovery, number, &segments[&number], 3 * BLOCK)?;
     }
     let (_, mut restored, _, _) = recovery.finish();
     restored.sort_by_key(|queue| queue.declared.queue);

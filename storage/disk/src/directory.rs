@@ -20,9 +20,6 @@ use serde::{Deserialize, Serialize};
 use storage_journal::format::{BLOCK, SegmentHeader, VERSION};
 use storage_journal::{Buffer, Place};
 
-/// Octets that one read takes while a segment is read whole.
-const READ_BYTES: usize = 1 << 20;
-
 /// Checkpoints that are kept: the last one, and the one before it in case the last one is damaged.
 const CHECKPOINTS_KEPT: usize = 2;
 
@@ -63,7 +60,7 @@ pub enum DirectoryError {
     },
 }
 
-fn system<'a>(what: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> DirectoryError + 'a {
+pub(crate) fn system<'a>(what: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> DirectoryError + 'a {
     move |error| DirectoryError::System { what, path: path.to_owned(), error }
 }
 
@@ -435,24 +432,6 @@ impl JournalFiles {
             .and_then(|file| file.read_exact_at(buffer.bytes_mut(), place.offset));
         read.map_err(system("read", &path))?;
         Ok(buffer)
-    }
-
-    /// Reads a segment whole.
-    ///
-    /// # Errors
-    /// When the system refuses.
-    pub fn read(&self, number: u64) -> Result<Buffer, DirectoryError> {
-        let path = self.segment(number);
-        let read = || -> io::Result<Buffer> {
-            let file = open_file(&path, self.access, Existing::Must)?;
-            let length = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
-            let mut buffer = Buffer::zeroed(length);
-            for (place, part) in buffer.bytes_mut().chunks_mut(READ_BYTES).enumerate() {
-                file.read_exact_at(part, (place * READ_BYTES) as u64)?;
-            }
-            Ok(buffer)
-        };
-        read().map_err(system("read", &path))
     }
 }
 

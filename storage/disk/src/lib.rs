@@ -8,8 +8,10 @@ mod directory;
 mod disk;
 pub mod large;
 mod probe;
+mod replaying;
 
 pub use directory::{DataDirectory, DirectoryError, JournalFiles, LargeFiles};
 pub use disk::{Disk, DiskConfig};
 pub use engine_rt::{Access, Sync};
 pub use probe::{Probe, probe};
+pub use replaying::read_segments;

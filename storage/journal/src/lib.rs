@@ -12,12 +12,14 @@ mod order;
 pub mod record;
 mod replay;
 mod segments;
+mod walk;
 mod writer;
 
 pub use buffer::Buffer;
 pub use checkpoint::{open_checkpoint, seal_checkpoint};
 pub use order::{Done, Order};
 pub use record::{Numbers, Properties, Record};
-pub use replay::{Batch, Ended, Fault, FaultKind, Replay, read_batches, scan_batches};
+pub use replay::{Batch, Ended, Fault, FaultKind, Replay, Scan, read_batches};
 pub use segments::{Living, SegmentState, Segments};
+pub use walk::SegmentPart;
 pub use writer::{BATCH_MAX, Full, Place, Position, Sealed, Writer};

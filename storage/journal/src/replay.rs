@@ -1,11 +1,15 @@
-//! What a journal says after a start: segments in their order, batches in theirs, until the first one that is not whole.
+//! What a journal says after a start: segments in their order, batches in theirs, until the first one that is not whole. Segments
+//! come in parts (`walk.rs` finds the batches in them), so that none has to be in memory as a whole.
 //!
 //! Guarantees: records come in the order of their sequence numbers, without a gap, or a fault says where. The last batch may
 //! have been cut off by a crash: it was never acknowledged, and replay ends before it. A damaged batch with a whole one
 //! behind it is no crash but a fault.
 
+use std::convert::Infallible;
+
 use crate::format::{BATCH_HEADER, BLOCK, BatchHeader, SegmentHeader, padded, seed};
 use crate::record::Record;
+use crate::walk::{Found, SegmentPart, Spot, Walk};
 use crate::writer::{Place, Position};
 
 /// The batch that a record is in.
@@ -64,12 +68,13 @@ pub struct Ended {
     pub torn: bool,
 }
 
-/// Reads the segments of one shard, oldest first.
+/// Reads the segments of one shard, oldest first, part by part.
 #[derive(Debug)]
 pub struct Replay {
     shard: u16,
     directory: [u8; 16],
-    seed: u32,
+    walk: Walk,
+    current: Current,
     /// The batch expected next; its segment is 0 until the first one came.
     next: Position,
     /// Whether the batch before the first one that is read is known.
@@ -85,11 +90,29 @@ enum Chained {
     No,
 }
 
+/// The segment that is read.
+#[derive(Debug)]
+struct Current {
+    /// What is wrong with its header, if batches follow it. One that was not begun may have been on the way to be made ready.
+    header: Option<FaultKind>,
+    /// Whether a whole batch was found in it.
+    begun: bool,
+    /// Behind the last batch that was taken, octets.
+    end: u64,
+    /// Whether the expected batch starts there, and is not whole.
+    torn: bool,
+}
+
+impl Current {
+    const NEW: Self = Self { header: None, begun: false, end: BLOCK as u64, torn: false };
+}
+
 impl Replay {
     /// A replay of the segments of `shard` in a directory.
     pub fn new(shard: u16, directory: [u8; 16]) -> Self {
         let next = Position { segment: 0, ..Position::START };
-        Self { shard, directory, seed: seed(directory), next, chained: Chained::No, ended: None, empty: None }
+        let (walk, current, chained) = (Walk::new(directory), Current::NEW, Chained::No);
+        Self { shard, directory, walk, current, next, chained, ended: None, empty: None }
     }
 
     /// A replay that goes on at the begin of a segment.
@@ -99,69 +122,58 @@ impl Replay {
         Self { next: position, chained: Chained::Yes, ended, ..Self::new(shard, directory) }
     }
 
-    /// Takes a whole segment, the one of this number; gives each record with its sequence number and the place of its batch
-    /// to `take`.
+    /// Takes the next part of the segments; gives each record with its sequence number and the place of its batch to `take`.
     ///
     /// # Errors
-    /// A fault. Records before it were given.
-    pub fn handle_segment(
+    /// A fault. Records before it were given; nothing can be gone on with.
+    pub fn handle_part(
         &mut self,
-        number: u64,
-        bytes: &[u8],
+        part: &SegmentPart<'_>,
         mut take: impl FnMut(u64, Batch, Record<'_>),
     ) -> Result<(), Fault> {
+        if part.is_first() {
+            self.begin(part)?;
+        }
+        let Self { walk, current, next, chained, ended, empty, .. } = self;
+        let mut state = Chain { current, next, chained, ended: *ended, empty: *empty };
+        walk.handle_part(part, |offset, spot| match spot {
+            Spot::Batch(batch) => state.handle_batch(offset, &batch, &mut take),
+            Spot::Block(block) => {
+                state.handle_block(offset, block);
+                Ok(())
+            }
+        })?;
+        if part.is_last() {
+            self.end();
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, part: &SegmentPart<'_>) -> Result<(), Fault> {
+        let number = part.segment;
         if self.next.segment != 0 && self.next.segment != number {
             return Err(Fault { segment: self.next.segment, offset: 0, kind: FaultKind::Foreign });
         }
         self.next.segment = number;
-        let begun = bytes.get(BLOCK..).is_some_and(|rest| self.later(rest, 0));
-        let header = SegmentHeader::decode(bytes);
-        let fault = |kind| Fault { segment: number, offset: 0, kind };
-        if header.is_ok_and(|header| (header.shard, header.directory) != (self.shard, self.directory)) {
-            return Err(fault(FaultKind::Foreign));
-        }
-        // One that was not begun may have been on the way to be made ready.
-        match header {
-            Err(what) if begun => return Err(fault(FaultKind::Header(what))),
-            Ok(header) if begun && header.segment != number => return Err(fault(FaultKind::Foreign)),
-            _ => {}
-        }
-        if let (None, Some(segment), true) = (self.ended, self.empty, begun) {
-            // Segments are begun in their order.
-            return Err(Fault { segment, offset: BLOCK as u64, kind: FaultKind::Batch });
-        }
-        let first = bytes.get(BLOCK..).unwrap_or_default();
-        if let (Some(Ended { place, .. }), true) = (self.ended, begun)
-            && self.expected(first).is_none()
-        {
-            // Something follows what looked like the end: that was not it, or what follows it is damaged at its start.
-            let missed = self.whole(first) && place.segment + 1 == number;
-            let place = if missed { place } else { Place { segment: place.segment + 1, offset: BLOCK as u64 } };
-            return Err(Fault { segment: place.segment, offset: place.offset, kind: FaultKind::Batch });
-        }
-        let mut at = BLOCK;
-        while let Some((batch, checksum)) = self.expected(bytes.get(at..).unwrap_or_default()) {
-            let content = bytes.get(at..at + batch.bytes as usize).unwrap_or_default();
-            records(content, &batch, at as u64, &mut take)?;
-            self.next.batch = batch.batch + 1;
-            self.next.sequence = batch.first_sequence + u64::from(batch.numbers);
-            self.next.previous = checksum;
-            self.chained = Chained::Yes;
-            at += padded(batch.bytes as usize);
-        }
-        let rest = bytes.get(at..).unwrap_or_default();
-        if rest.len() > BLOCK && self.later(&rest[BLOCK..], self.next.batch) {
-            return Err(Fault { segment: number, offset: at as u64, kind: FaultKind::Batch });
-        }
-        if !begun {
-            self.empty.get_or_insert(number);
-        }
-        if begun {
-            let torn = rest.get(..BLOCK).is_some_and(|block| self.started(block));
-            self.ended = Some(Ended { place: Place { segment: number, offset: at as u64 }, torn });
+        self.current = Current::NEW;
+        self.current.header = match SegmentHeader::decode(part.bytes) {
+            Ok(header) if (header.shard, header.directory) != (self.shard, self.directory) => {
+                return Err(Fault { segment: number, offset: 0, kind: FaultKind::Foreign });
+            }
+            Ok(header) => (header.segment != number).then_some(FaultKind::Foreign),
+            Err(what) => Some(FaultKind::Header(what)),
+        };
+        Ok(())
+    }
+
+    fn end(&mut self) {
+        let (segment, Current { begun, end, torn, .. }) = (self.next.segment, &self.current);
+        if *begun {
+            self.ended = Some(Ended { place: Place { segment, offset: *end }, torn: *torn });
+        } else {
+            self.empty.get_or_insert(segment);
         }
         self.next.segment += 1;
-        Ok(())
     }
 
     /// How the last segment with batches ended; `None` when there was none.
@@ -174,39 +186,79 @@ impl Replay {
         let next = self.ended.map_or(self.next.segment.max(1), |ended| ended.place.segment + 1);
         Position { segment: next, ..self.next }
     }
+}
 
-    /// The batch that is expected, if it is there and whole.
-    fn expected(&self, bytes: &[u8]) -> Option<(BatchHeader, u32)> {
-        let (header, checksum) = BatchHeader::peek(bytes)?;
-        let next = &self.next;
-        let continues = (header.batch, header.previous, header.first_sequence)
-            == (next.batch, next.previous, next.sequence)
-            || self.chained == Chained::No;
-        let whole = header.segment == next.segment && continues && header.is_whole(bytes, checksum, self.seed);
-        whole.then_some((header, checksum))
+/// What the batches of a segment are held against.
+struct Chain<'a> {
+    current: &'a mut Current,
+    next: &'a mut Position,
+    chained: &'a mut Chained,
+    ended: Option<Ended>,
+    empty: Option<u64>,
+}
+
+impl Chain<'_> {
+    fn handle_batch(
+        &mut self,
+        offset: u64,
+        batch: &Found<'_>,
+        take: &mut impl FnMut(u64, Batch, Record<'_>),
+    ) -> Result<(), Fault> {
+        if !std::mem::replace(&mut self.current.begun, true) {
+            self.handle_first(offset, &batch.header)?;
+        }
+        let Found { header, checksum, content } = batch;
+        if self.is_expected(offset, header) {
+            records(content, header, offset, take)?;
+            self.next.batch = header.batch + 1;
+            self.next.sequence = header.first_sequence + u64::from(header.numbers);
+            self.next.previous = *checksum;
+            *self.chained = Chained::Yes;
+            self.current.end = offset + padded(content.len()) as u64;
+            return Ok(());
+        }
+        if header.batch > self.next.batch {
+            return Err(self.fault(self.current.end, FaultKind::Batch));
+        }
+        Ok(())
     }
 
-    /// Whether `bytes` begin with a whole batch of this segment.
-    fn whole(&self, bytes: &[u8]) -> bool {
-        BatchHeader::peek(bytes).is_some_and(|(header, checksum)| {
-            header.segment == self.next.segment && header.is_whole(bytes, checksum, self.seed)
-        })
+    /// The first whole batch of a segment: what its header says counts now, and segments are begun in their order.
+    fn handle_first(&mut self, offset: u64, header: &BatchHeader) -> Result<(), Fault> {
+        if let Some(kind) = self.current.header.take() {
+            return Err(self.fault(0, kind));
+        }
+        match (self.ended, self.empty) {
+            (None, Some(segment)) => Err(Fault { segment, offset: BLOCK as u64, kind: FaultKind::Batch }),
+            (Some(Ended { place, .. }), _) if !self.is_expected(offset, header) => {
+                // Something follows what looked like the end: that was not it, or what follows it is damaged at its start.
+                let missed = offset == BLOCK as u64 && place.segment + 1 == self.next.segment;
+                let place = if missed { place } else { Place { segment: place.segment + 1, offset: BLOCK as u64 } };
+                Err(Fault { segment: place.segment, offset: place.offset, kind: FaultKind::Batch })
+            }
+            _ => Ok(()),
+        }
     }
 
-    /// Whether a whole batch of this segment lies somewhere in `bytes`, after batch `batch`.
-    fn later(&self, bytes: &[u8], batch: u64) -> bool {
-        (0..bytes.len()).step_by(BLOCK).any(|at| {
-            BatchHeader::peek(&bytes[at..]).is_some_and(|(header, checksum)| {
-                (header.segment, header.batch > batch) == (self.next.segment, true)
-                    && header.is_whole(&bytes[at..], checksum, self.seed)
-            })
-        })
+    /// A block at which no whole batch begins.
+    fn handle_block(&mut self, offset: u64, block: &[u8]) {
+        if offset == self.current.end {
+            // The expected batch, rather than nothing or what an earlier segment left.
+            let field =
+                |at: usize| block.get(at..at + 8).and_then(|field| field.try_into().ok()).map(u64::from_le_bytes);
+            self.current.torn = field(16) == Some(self.next.segment) && field(24) == Some(self.next.batch);
+        }
     }
 
-    /// Whether a block holds the start of the expected batch, rather than nothing or what an earlier segment left.
-    fn started(&self, block: &[u8]) -> bool {
-        let field = |at: usize| block.get(at..at + 8).and_then(|field| field.try_into().ok()).map(u64::from_le_bytes);
-        field(16) == Some(self.next.segment) && field(24) == Some(self.next.batch)
+    /// Whether a whole batch is the one that is due.
+    fn is_expected(&self, offset: u64, header: &BatchHeader) -> bool {
+        let Position { batch, sequence, previous, .. } = *self.next;
+        let continues = (header.batch, header.previous, header.first_sequence) == (batch, previous, sequence);
+        offset == self.current.end && (continues || *self.chained == Chained::No)
+    }
+
+    fn fault(&self, offset: u64, kind: FaultKind) -> Fault {
+        Fault { segment: self.next.segment, offset, kind }
     }
 }
 
@@ -267,21 +319,25 @@ fn records(
     Ok(())
 }
 
-/// Gives the records of all whole batches of a segment, whatever lies between them.
-pub fn scan_batches(directory: [u8; 16], segment: u64, bytes: &[u8], mut take: impl FnMut(u64, Batch, Record<'_>)) {
-    let seed = seed(directory);
-    let mut at = BLOCK;
-    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
-        let batch = BatchHeader::peek(rest)
-            .filter(|(batch, checksum)| batch.segment == segment && batch.is_whole(rest, *checksum, seed));
-        at += match batch {
-            Some((batch, _)) => {
-                let content = &rest[..batch.bytes as usize];
+/// Gives the records of all whole batches of segments, whatever lies between them.
+#[derive(Debug)]
+pub struct Scan(Walk);
+
+impl Scan {
+    /// A scan of segments of a directory.
+    pub fn new(directory: [u8; 16]) -> Self {
+        Self(Walk::new(directory))
+    }
+
+    /// Takes the next part of the segments.
+    pub fn handle_part(&mut self, part: &SegmentPart<'_>, mut take: impl FnMut(u64, Batch, Record<'_>)) {
+        let walked = self.0.handle_part(part, |offset, spot| {
+            if let Spot::Batch(batch) = spot {
                 // A record that cannot be read ends its batch: there is nothing to go on from.
-                let _ = records(content, &batch, at as u64, &mut take);
-                padded(content.len())
+                let _ = records(batch.content, &batch.header, offset, &mut take);
             }
-            None => BLOCK,
-        };
+            Ok::<_, Infallible>(())
+        });
+        let Ok(()) = walked;
     }
 }

@@ -4,11 +4,30 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use storage_journal::format::{BLOCK, SegmentHeader};
-use storage_journal::{Fault, FaultKind, Full, Numbers, Position, Properties, Record, Replay, Writer, read_batches};
+use storage_journal::{
+    Batch, Fault, FaultKind, Full, Numbers, Position, Properties, Record, Replay, SegmentPart, Writer, read_batches,
+};
 
 const SEGMENT: usize = 64 * 1024;
 const SECTOR: usize = 512;
 const DIRECTORY: [u8; 16] = [7; 16];
+
+/// Gives a segment to a replay in parts of two blocks: whatever is in it, most batches reach over their ends.
+fn handle_segment(
+    replay: &mut Replay,
+    number: u64,
+    bytes: &[u8],
+    mut take: impl FnMut(u64, Batch, Record<'_>),
+) -> Result<(), Fault> {
+    let whole = SegmentPart::whole(number, bytes);
+    let parts = bytes.chunks(2 * BLOCK).zip((0..).step_by(2 * BLOCK));
+    if bytes.is_empty() {
+        return replay.handle_part(&whole, take);
+    }
+    parts
+        .into_iter()
+        .try_for_each(|(bytes, offset)| replay.handle_part(&SegmentPart { offset, bytes, ..whole }, &mut take))
+}
 
 /// What is on the disk, and what of it is stable.
 struct Disk {
@@ -85,7 +104,7 @@ impl Disk {
         let mut last = 0;
         let mut places = Vec::new();
         for (&number, segment) in &self.segments {
-            replay.handle_segment(number, segment, |sequence, batch, record| {
+            handle_segment(&mut replay, number, segment, |sequence, batch, record| {
                 assert_eq!(sequence, last + 1, "in order, without a gap");
                 last = sequence;
                 let Record::Message { body, .. } = record else { panic!("only messages were written: {record:?}") };
@@ -166,7 +185,7 @@ proptest! {
             let first = SegmentHeader { shard: 2, segment: 1, directory: DIRECTORY, bytes: SEGMENT as u64 };
             segment.splice(0..0, first.encode());
         }
-        let result = Replay::new(2, DIRECTORY).handle_segment(1, &segment, |_, _, _| panic!("no record is made of noise"));
+        let result = handle_segment(&mut Replay::new(2, DIRECTORY), 1, &segment, |_, _, _| panic!("no record is made of noise"));
         prop_assert!(result.is_ok(), "nothing was ever written to it");
     }
 }
@@ -176,7 +195,7 @@ fn segments_of_others_are_refused() {
     let header = SegmentHeader { shard: 9, segment: 1, directory: DIRECTORY, bytes: 8192 };
     let mut bytes = header.encode();
     bytes.resize(8192, 0);
-    let fault = Replay::new(2, DIRECTORY).handle_segment(1, &bytes, |_, _, _| {}).expect_err("another shard's");
+    let fault = handle_segment(&mut Replay::new(2, DIRECTORY), 1, &bytes, |_, _, _| {}).expect_err("another shard's");
     assert_eq!(fault.kind, FaultKind::Foreign);
 }
 
@@ -193,7 +212,7 @@ fn the_only_batch_of_a_segment_is_missed() {
         let found = disk.segments.iter().try_for_each(|(&number, bytes)| {
             let mut bytes = bytes.clone();
             bytes[9000] ^= u8::from(number == damaged);
-            replay.handle_segment(number, &bytes, |_, _, _| {})
+            handle_segment(&mut replay, number, &bytes, |_, _, _| {})
         });
         let fault = Fault { segment: damaged, offset: BLOCK as u64, kind: FaultKind::Batch };
         assert_eq!(found, Err(fault), "whatever is behind it");

@@ -1,7 +1,7 @@
 //! Version 1 on disk, octet by octet: a file that must be read for ever.
 
 use storage_journal::format::{BLOCK, SegmentHeader};
-use storage_journal::{Ended, Numbers, Place, Position, Properties, Record, Replay, Writer};
+use storage_journal::{Ended, Numbers, Place, Position, Properties, Record, Replay, SegmentPart, Writer};
 
 const FILE: &str = "tests/golden/version-1.segment";
 const DIRECTORY: [u8; 16] = *b"golden directory";
@@ -60,7 +60,7 @@ fn version_1_is_written_and_read_as_it_always_was() {
     let expected = records();
     let (mut count, mut next) = (0, 1);
     replay
-        .handle_segment(1, &golden, |sequence, _, record| {
+        .handle_part(&SegmentPart::whole(1, &golden), |sequence, _, record| {
             assert_eq!(record, expected[count]);
             assert_eq!(sequence, next);
             count += 1;

@@ -10,7 +10,7 @@ use engine_core::command::RoutingType;
 use engine_core::fact::{Declared, Purpose};
 use engine_core::message::Large;
 use storage_journal::format::BLOCK;
-use storage_journal::{Batch, Ended, Fault, FaultKind, Position, Record, Replay, Segments, scan_batches};
+use storage_journal::{Batch, Ended, Fault, FaultKind, Place, Position, Record, Replay, Scan, SegmentPart, Segments};
 
 use super::checkpoint;
 use super::entry::{Entry, entries};
@@ -31,10 +31,21 @@ pub(super) struct Returning {
     average: (u64, u64),
 }
 
-/// Takes the segments of one shard, oldest first.
+/// What was taken of the segment that is read.
+#[derive(Debug, Default)]
+struct Taken {
+    begun: bool,
+    /// The batch of the last record.
+    last: Option<Place>,
+}
+
+/// Takes the segments of one shard, oldest first, part by part.
 pub struct Recovery {
     config: StoreConfig,
     replay: Replay,
+    /// The same for a journal that is damaged.
+    scan: Scan,
+    taken: Taken,
     segments: Segments,
     queues: HashMap<u64, Returning>,
     failures: HashMap<u64, u32>,
@@ -55,6 +66,8 @@ impl Recovery {
         Self {
             config,
             replay: Replay::new(config.shard, config.directory),
+            scan: Scan::new(config.directory),
+            taken: Taken::default(),
             segments: Segments::new(config.segment_bytes, config.allowance()),
             queues: HashMap::new(),
             failures: HashMap::new(),
@@ -74,17 +87,15 @@ impl Recovery {
     pub fn resume(config: StoreConfig, checkpoint: &[u8]) -> Result<Self, &'static str> {
         let state = checkpoint::read(&config, checkpoint)?;
         Ok(Self {
-            config,
             replay: Replay::resume(config.shard, config.directory, state.position),
             segments: state.segments,
             queues: state.queues,
             failures: state.failures,
             last_queue: state.last_queue,
             files: state.files,
-            empty: Vec::new(),
             messages: state.messages,
             first: state.position.segment,
-            salvaged: None,
+            ..Self::new(config)
         })
     }
 
@@ -106,24 +117,23 @@ impl Recovery {
         Ok(&numbers[numbers.partition_point(|&number| number < self.first)..])
     }
 
-    /// Takes a whole segment.
+    /// Takes the next part of the segments.
     ///
     /// # Errors
     /// When the journal is damaged.
-    pub fn handle_segment(&mut self, number: u64, bytes: &[u8]) -> Result<(), Fault> {
-        let Self { replay, segments, queues, failures, last_queue, files, messages, .. } = self;
+    pub fn handle_part(&mut self, part: &SegmentPart<'_>) -> Result<(), Fault> {
+        let number = part.segment;
+        let Self { replay, segments, queues, failures, last_queue, files, messages, taken, .. } = self;
+        if part.is_first() {
+            *taken = Taken::default();
+        }
         let mut state = State { segments, queues, failures, last_queue, files, messages };
-        let mut begun = false;
-        let mut last = None;
         let mut fault = None;
-        replay.handle_segment(number, bytes, |sequence, batch, record| {
-            if !std::mem::replace(&mut begun, true) {
+        replay.handle_part(part, |sequence, batch, record| {
+            if !std::mem::replace(&mut taken.begun, true) {
                 state.segments.handle_begun(number, sequence);
             }
-            if last.replace(batch.place) != Some(batch.place) {
-                let blocks = u32::try_from(batch.bytes / BLOCK).expect("a batch is small");
-                state.segments.handle_sealed(sequence, block(batch.place), blocks);
-            }
+            state.handle_batch(taken, sequence, batch);
             if let Err(what) = state.handle_record(sequence, batch, &record) {
                 fault.get_or_insert(Fault {
                     segment: number,
@@ -132,7 +142,7 @@ impl Recovery {
                 });
             }
         })?;
-        if !begun {
+        if part.is_last() && !self.taken.begun {
             match self.replay.ended() {
                 // There is a mark in it, and nothing else.
                 Some(Ended { place, .. }) if place.segment == number => {
@@ -144,25 +154,25 @@ impl Recovery {
         fault.map_or(Ok(()), Err)
     }
 
-    /// Takes what can be read of a segment, whatever is damaged in it and before it.
-    pub fn salvage_segment(&mut self, number: u64, bytes: &[u8]) {
-        let Self { segments, queues, failures, last_queue, files, messages, .. } = self;
+    /// Takes what can be read of the next part of the segments, whatever is damaged in it and before it.
+    pub fn salvage_part(&mut self, part: &SegmentPart<'_>) {
+        let number = part.segment;
+        let Self { scan, segments, queues, failures, last_queue, files, messages, taken, .. } = self;
+        if part.is_first() {
+            *taken = Taken::default();
+        }
         let mut state = State { segments, queues, failures, last_queue, files, messages };
-        let (mut begun, mut last) = (false, None);
         let mut next = self.salvaged.map_or(1, |position| position.sequence);
-        scan_batches(self.config.directory, number, bytes, |sequence, batch, record| {
+        scan.handle_part(part, |sequence, batch, record| {
             next = next.max(sequence + u64::from(record.numbers()));
-            if !std::mem::replace(&mut begun, true) {
+            if !std::mem::replace(&mut taken.begun, true) {
                 state.segments.salvage_begun(number, sequence);
             }
-            if last.replace(batch.place) != Some(batch.place) {
-                let blocks = u32::try_from(batch.bytes / BLOCK).expect("a batch is small");
-                state.segments.handle_sealed(sequence, block(batch.place), blocks);
-            }
+            state.handle_batch(taken, sequence, batch);
             // What cannot be understood is what is lost.
             let _ = state.handle_record(sequence, batch, &record);
         });
-        if begun {
+        if self.taken.begun {
             self.salvaged = Some(Position { segment: number + 1, sequence: next, ..Position::START });
         }
     }
@@ -228,6 +238,14 @@ struct State<'a> {
 }
 
 impl State<'_> {
+    /// A record comes that may be the first of its batch.
+    fn handle_batch(&mut self, taken: &mut Taken, sequence: u64, batch: Batch) {
+        if taken.last.replace(batch.place) != Some(batch.place) {
+            let blocks = u32::try_from(batch.bytes / BLOCK).expect("a batch is small");
+            self.segments.handle_sealed(sequence, block(batch.place), blocks);
+        }
+    }
+
     fn handle_record(&mut self, sequence: u64, batch: Batch, record: &Record<'_>) -> Result<(), &'static str> {
         match *record {
             Record::Message { properties, body, .. } | Record::Moved { properties, body, .. } => {
