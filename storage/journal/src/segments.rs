@@ -189,13 +189,17 @@ impl Segments {
     #[inline]
     pub fn handle_stored(&mut self, sequence: u64, count: u32, bytes: usize) {
         let segment = self.segments.back_mut().expect("a record is written to a segment");
-        for number in sequence..sequence + u64::from(count) {
-            let at = number - segment.first_sequence;
+        let mut at = sequence - segment.first_sequence;
+        let end = at + u64::from(count);
+        while at < end {
+            // As many as are in one word.
+            let next = (at / 64 * 64 + 64).min(end);
             let word = usize::try_from(at / 64).expect("a segment has fewer records than octets");
             if segment.bits.len() <= word {
                 segment.bits.resize(word + 1, 0);
             }
-            segment.bits[word] |= 1 << (at % 64);
+            segment.bits[word] |= u64::MAX >> (64 - (next - at)) << (at % 64);
+            at = next;
         }
         segment.live += u64::from(count);
         segment.messages += u64::from(count);
@@ -395,6 +399,20 @@ mod tests {
             assert!(journal.bytes() <= 2 * journal.live_bytes() + 5 * SEGMENT, "round {round}: {}", journal.bytes());
         }
         assert!(rewritten < 20_000, "{rewritten} written again for 20,000 written");
+    }
+
+    #[test]
+    fn many_are_stored_at_once_as_they_are_one_by_one() {
+        for (first, count) in [(0, 1), (0, 64), (5, 59), (5, 60), (63, 2), (64, 200), (3, 0), (1, 300)] {
+            let (mut once, mut each) = (Segments::new(SEGMENT, 0), Segments::new(SEGMENT, 0));
+            once.handle_begun(1, 100);
+            each.handle_begun(1, 100);
+            once.handle_stored(100 + first, count, count as usize);
+            (0..u64::from(count)).for_each(|number| each.handle_stored(100 + first + number, 1, 1));
+            assert!((90..700).all(|number| once.is_live(number) == each.is_live(number)), "{count} from {first}");
+            assert_eq!((once.live_messages(), once.live_bytes()), (each.live_messages(), each.live_bytes()));
+            once.check();
+        }
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod reading;
 mod recalling;
 mod recovery;
 mod rewriting;
+mod streak;
 
 use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroU64;

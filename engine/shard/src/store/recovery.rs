@@ -16,6 +16,7 @@ use super::checkpoint;
 use super::entry::{Entry, entries};
 use super::files::Files;
 use super::pages::{Pages, Run, block};
+use super::streak::Streak;
 use super::{Store, StoreConfig, Stored};
 
 /// A queue on its way back.
@@ -127,9 +128,9 @@ impl Recovery {
         if part.is_first() {
             *taken = Taken::default();
         }
-        let mut state = State { segments, queues, failures, last_queue, files, messages };
+        let mut state = State { segments, queues, failures, last_queue, files, messages, streak: None };
         let mut fault = None;
-        replay.handle_part(part, |sequence, batch, record| {
+        let replayed = replay.handle_part(part, |sequence, batch, record| {
             if !std::mem::replace(&mut taken.begun, true) {
                 state.segments.handle_begun(number, sequence);
             }
@@ -141,7 +142,9 @@ impl Recovery {
                     kind: FaultKind::Record(what),
                 });
             }
-        })?;
+        });
+        state.end_streak();
+        replayed?;
         if part.is_last() && !self.taken.begun {
             match self.replay.ended() {
                 // There is a mark in it, and nothing else.
@@ -161,7 +164,7 @@ impl Recovery {
         if part.is_first() {
             *taken = Taken::default();
         }
-        let mut state = State { segments, queues, failures, last_queue, files, messages };
+        let mut state = State { segments, queues, failures, last_queue, files, messages, streak: None };
         let mut next = self.salvaged.map_or(1, |position| position.sequence);
         scan.handle_part(part, |sequence, batch, record| {
             next = next.max(sequence + u64::from(record.numbers()));
@@ -172,6 +175,7 @@ impl Recovery {
             // What cannot be understood is what is lost.
             let _ = state.handle_record(sequence, batch, &record);
         });
+        state.end_streak();
         if self.taken.begun {
             self.salvaged = Some(Position { segment: number + 1, sequence: next, ..Position::START });
         }
@@ -235,6 +239,8 @@ struct State<'a> {
     last_queue: &'a mut u64,
     files: &'a mut Files,
     messages: &'a mut u64,
+    /// The last messages, if the next one may go on where they end; they are nowhere else yet.
+    streak: Option<Streak>,
 }
 
 impl State<'_> {
@@ -247,6 +253,14 @@ impl State<'_> {
     }
 
     fn handle_record(&mut self, sequence: u64, batch: Batch, record: &Record<'_>) -> Result<(), &'static str> {
+        if let Some(message) = Streak::of(sequence, batch, record) {
+            if !self.streak.as_mut().is_some_and(|streak| streak.append(&message)) {
+                self.end_streak();
+                self.streak = Some(message);
+            }
+            return Ok(());
+        }
+        self.end_streak();
         match *record {
             Record::Message { properties, body, .. } | Record::Moved { properties, body, .. } => {
                 if properties.durable {
@@ -301,6 +315,14 @@ impl State<'_> {
         Ok(())
     }
 
+    fn end_streak(&mut self) {
+        let Some(streak) = self.streak.take() else { return };
+        *self.last_queue = (*self.last_queue).max(streak.queue);
+        self.segments.handle_stored(streak.first, streak.count, streak.record_bytes);
+        *self.messages += u64::from(streak.count);
+        self.queues.entry(streak.queue).or_default().append(&streak);
+    }
+
     fn handle_message(&mut self, sequence: u64, batch: Batch, record: &Record<'_>, body_bytes: usize) {
         entries(record, sequence, |Entry { queue, name, sequence, failures }| {
             *self.last_queue = (*self.last_queue).max(queue);
@@ -315,7 +337,8 @@ impl State<'_> {
                 }
             }
             *self.messages += 1;
-            returning.insert(name, sequence, batch, body_bytes as u64);
+            returning.count_bodies(1, body_bytes as u64);
+            returning.insert(name, sequence, batch);
         });
     }
 
@@ -339,9 +362,32 @@ impl Returning {
         self.runs.insert(run.names.first(), run);
     }
 
-    fn insert(&mut self, name: u64, sequence: u64, batch: Batch, body_bytes: u64) {
+    fn count_bodies(&mut self, messages: u64, bytes: u64) {
         let (average, count) = self.average;
-        self.average = ((average * count + body_bytes) / (count + 1), (count + 1).min(1000));
+        self.average = ((average * count + bytes) / (count + messages), (count + messages).min(1000));
+    }
+
+    /// Takes messages whose names are their sequence numbers; no run has a name between theirs.
+    fn append(&mut self, streak: &Streak) {
+        self.count_bodies(u64::from(streak.count), streak.body_bytes);
+        let mut names = streak.names();
+        names.next().into_iter().for_each(|first| self.insert(first, first, streak.batch));
+        if names.is_empty() {
+            return;
+        }
+        let Some((_, run)) = self.runs.range_mut(..=streak.first).next_back() else { return };
+        let rest = names.find(|&name| {
+            let takes = run.takes((name, name));
+            if takes {
+                run.push((name, name));
+            }
+            !takes
+        });
+        // A run has no room for names that are too far apart.
+        rest.into_iter().chain(names).for_each(|name| self.insert(name, name, streak.batch));
+    }
+
+    fn insert(&mut self, name: u64, sequence: u64, batch: Batch) {
         let (segment, start) = (batch.place.segment, block(batch.place));
         if let Some((_, run)) = self.runs.range_mut(..=name).next_back()
             && (run.segment, run.block) == (segment, start)
