@@ -12,21 +12,22 @@ const SEGMENT: usize = 64 * 1024;
 const SECTOR: usize = 512;
 const DIRECTORY: [u8; 16] = [7; 16];
 
-/// Gives a segment to a replay in parts of two blocks: whatever is in it, most batches reach over their ends.
+/// Lengths of the parts that segments come in, octets: the shortest, those that most batches reach over, and whole segments.
+const CUTS: [usize; 4] = [BLOCK, 2 * BLOCK, 5 * BLOCK, SEGMENT];
+
+/// Gives a segment to a replay in parts of so many octets.
 fn handle_segment(
     replay: &mut Replay,
-    number: u64,
-    bytes: &[u8],
+    (number, bytes): (u64, &[u8]),
+    cut: usize,
     mut take: impl FnMut(u64, Batch, Record<'_>),
 ) -> Result<(), Fault> {
     let whole = SegmentPart::whole(number, bytes);
-    let parts = bytes.chunks(2 * BLOCK).zip((0..).step_by(2 * BLOCK));
     if bytes.is_empty() {
         return replay.handle_part(&whole, take);
     }
-    parts
-        .into_iter()
-        .try_for_each(|(bytes, offset)| replay.handle_part(&SegmentPart { offset, bytes, ..whole }, &mut take))
+    let mut parts = bytes.chunks(cut).zip((0..).step_by(cut));
+    parts.try_for_each(|(bytes, offset)| replay.handle_part(&SegmentPart { offset, bytes, ..whole }, &mut take))
 }
 
 /// What is on the disk, and what of it is stable.
@@ -98,13 +99,20 @@ impl Disk {
         }
     }
 
+    /// What a start finds, which is the same however the segments are cut.
     fn replay(&self) -> Result<Vec<Vec<u8>>, Fault> {
+        let found = self.replay_cut(CUTS[0]);
+        CUTS[1..].iter().for_each(|&cut| assert_eq!(self.replay_cut(cut), found, "in parts of {cut} octets"));
+        found
+    }
+
+    fn replay_cut(&self, cut: usize) -> Result<Vec<Vec<u8>>, Fault> {
         let mut replay = Replay::new(2, DIRECTORY);
         let mut bodies = Vec::new();
         let mut last = 0;
         let mut places = Vec::new();
         for (&number, segment) in &self.segments {
-            handle_segment(&mut replay, number, segment, |sequence, batch, record| {
+            handle_segment(&mut replay, (number, segment), cut, |sequence, batch, record| {
                 assert_eq!(sequence, last + 1, "in order, without a gap");
                 last = sequence;
                 let Record::Message { body, .. } = record else { panic!("only messages were written: {record:?}") };
@@ -185,7 +193,8 @@ proptest! {
             let first = SegmentHeader { shard: 2, segment: 1, directory: DIRECTORY, bytes: SEGMENT as u64 };
             segment.splice(0..0, first.encode());
         }
-        let result = handle_segment(&mut Replay::new(2, DIRECTORY), 1, &segment, |_, _, _| panic!("no record is made of noise"));
+        let mut replay = Replay::new(2, DIRECTORY);
+        let result = handle_segment(&mut replay, (1, &segment), BLOCK, |_, _, _| panic!("no record is made of noise"));
         prop_assert!(result.is_ok(), "nothing was ever written to it");
     }
 }
@@ -195,7 +204,8 @@ fn segments_of_others_are_refused() {
     let header = SegmentHeader { shard: 9, segment: 1, directory: DIRECTORY, bytes: 8192 };
     let mut bytes = header.encode();
     bytes.resize(8192, 0);
-    let fault = handle_segment(&mut Replay::new(2, DIRECTORY), 1, &bytes, |_, _, _| {}).expect_err("another shard's");
+    let fault =
+        handle_segment(&mut Replay::new(2, DIRECTORY), (1, &bytes), BLOCK, |_, _, _| {}).expect_err("another shard's");
     assert_eq!(fault.kind, FaultKind::Foreign);
 }
 
@@ -212,7 +222,7 @@ fn the_only_batch_of_a_segment_is_missed() {
         let found = disk.segments.iter().try_for_each(|(&number, bytes)| {
             let mut bytes = bytes.clone();
             bytes[9000] ^= u8::from(number == damaged);
-            handle_segment(&mut replay, number, &bytes, |_, _, _| {})
+            handle_segment(&mut replay, (number, &bytes), CUTS[0], |_, _, _| {})
         });
         let fault = Fault { segment: damaged, offset: BLOCK as u64, kind: FaultKind::Batch };
         assert_eq!(found, Err(fault), "whatever is behind it");
