@@ -146,17 +146,22 @@ fn pace(options: &Options, name: &str, spin_us: u64) -> io::Result<()> {
     println!("{name}, us:");
     for _ in 0..options.rounds {
         let echo = start_yardstick(options, &["--echo"])?;
-        let bare = on_core(options.load_core, || load::paced(echo.address, &Paced::Echo, 10_000, options.seconds))?;
+        let (bare, echo_cpu) = paced(options, &echo, &Paced::Echo)?;
         drop(echo);
         let broker = start_broker(options, &Setup { spin_us, ..Setup::on(options.core) })?;
-        let (before, start) = (cpu_seconds(broker.child.id()), Instant::now());
         let what = Paced::Queue { address: "perf.paced".to_owned(), home: None };
-        let queue = on_core(options.load_core, || load::paced(broker.address, &what, 10_000, options.seconds))?;
-        let cpu = (cpu_seconds(broker.child.id()) - before) / start.elapsed().as_secs_f64();
-        println!("  echo   {}", percentiles(&bare));
+        let (queue, cpu) = paced(options, &broker, &what)?;
+        println!("  echo   {}  cpu {:.0} %", percentiles(&bare), echo_cpu * 100.0);
         println!("  broker {}  cpu {:.0} %", percentiles(&queue), cpu * 100.0);
     }
     Ok(())
+}
+
+/// Sends 10,000 messages a second; gives their latencies, and the server's share of its core.
+fn paced(options: &Options, server: &Server, what: &Paced) -> io::Result<(Histogram<u64>, f64)> {
+    let (before, start) = (cpu_seconds(server.child.id()), Instant::now());
+    let latencies = on_core(options.load_core, || load::paced(server.address, what, 10_000, options.seconds))?;
+    Ok((latencies, (cpu_seconds(server.child.id()) - before) / start.elapsed().as_secs_f64()))
 }
 
 /// The usual percentiles, microseconds.

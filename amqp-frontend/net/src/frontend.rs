@@ -1,6 +1,6 @@
 //! A shard's turn: what is ready is read, machines are stepped, the engine's events are handed out, output is written.
 //!
-//! Guarantees: connections are machines in a table, not tasks; a turn ends when it has read a quarter of a megabyte, and sockets that
+//! Guarantees: connections are machines in a table, not tasks; a turn ends when it has read an eighth of a megabyte, and sockets that
 //! were ready and not read come first in the next one; each connection with output gets one write a turn, unless it has more than
 //! a machine encodes at once.
 
@@ -24,15 +24,16 @@ use crate::slots::{Slot, Slots};
 use crate::transport::{Tls, Transport, WebSocket};
 use crate::view::ShardView;
 
-/// Receive buffer of a shard, octets: what one read may take, beyond a partial frame.
-const READ_BYTES: usize = 256 * 1024;
+/// Receive buffer of a shard, octets: what one read may take, beyond a partial frame. What is read, copied, queued and encoded in a turn
+/// fits into the core's own cache together; larger reads saved system calls and cost more in misses.
+const READ_BYTES: usize = 64 * 1024;
 /// Octets that are read in one turn, give or take one read; sockets that are ready beyond it have the next one. What sixteen fast
 /// producers send at once would not fit into the core's cache, and every message would be fetched into it several times.
-const TURN_BYTES: usize = 256 * 1024;
+const TURN_BYTES: usize = 128 * 1024;
 /// Octets of messages that consumers are given in one turn; what they may have beyond it comes in the next one. It is more than what
 /// one turn reads, so that a queue does not grow for it, and so little that a message is written while it is in the core's cache,
 /// and that nobody waits long for a consumer with much credit and a deep queue.
-pub(crate) const TURN_GIVEN_BYTES: usize = 384 * 1024;
+pub(crate) const TURN_GIVEN_BYTES: usize = 192 * 1024;
 /// Tokens of listeners have this bit.
 const LISTENER_TOKEN: u64 = 1 << 63;
 /// Connections that one listener accepts in one turn.
