@@ -120,9 +120,9 @@ fn us(latencies: &Histogram<u64>, quantile: f64) -> f64 {
     latencies.value_at_quantile(quantile) as f64 / 1000.0
 }
 
-fn pairs(options: &Options, to: SocketAddr, queues: usize) -> io::Result<f64> {
-    let window = WINDOW / queues as u32;
-    let addresses = load::queues(queues);
+fn pairs(options: &Options, to: SocketAddr, pairs: usize, queues: usize) -> io::Result<f64> {
+    let window = WINDOW / pairs as u32;
+    let addresses = load::queues(queues).into_iter().cycle().take(pairs).collect();
     let (settle, kept, seconds) = (Settle::Unsettled, Kept::Durable, options.seconds);
     let load = Load { addresses, home: None, size: SIZE, window, settle, kept, seconds };
     on_core(options.load_core, || load::pairs(to, &load))
@@ -132,6 +132,21 @@ fn accepted(options: &Options, to: SocketAddr, pace: Pace, reader: Reader) -> io
     let address = format!("perf.{pace:?}.{reader:?}");
     let accepted = Accepted { address, size: SIZE, pace, reader, seconds: options.seconds };
     on_core(options.load_core, || load::accepted(to, &accepted))
+}
+
+/// Sixteen pairs on a queue each, and beside them as many on one queue: the rest of what sixteen pairs cost is their sockets'.
+fn many(options: &Options, start: impl Fn() -> io::Result<Server>, report: &mut Report, rate: f64) -> io::Result<()> {
+    let server = start()?;
+    let sixteen = pairs(options, server.address, 16, 16)?;
+    drop(server);
+    let server = start()?;
+    let shared = pairs(options, server.address, 16, 1)?;
+    drop(server);
+    report.add("Heddle: sixteen queues, a pair each", "messages/s", sixteen);
+    report.add("Heddle: sixteen pairs on one queue", "messages/s", shared);
+    report.add("Heddle: sixteen queues / one queue, sixteen pairs both", "x", sixteen / shared);
+    report.add("Heddle: sixteen queues and pairs / one", "x", sixteen / rate);
+    Ok(())
 }
 
 /// Artemis 2.44 now and then loses track of a message that it delivered (AMQ229027) and ends the connection: then it is measured anew.
@@ -154,11 +169,11 @@ fn artemis(options: &Options, instance: &Path, report: &mut Report) -> io::Resul
     let server = start_artemis(options, instance)?;
     // The first loads are for its compiler.
     for _ in 0..2 {
-        pairs(options, server.address, 1)?;
+        pairs(options, server.address, 1, 1)?;
     }
-    let rate = pairs(options, server.address, 1)?;
+    let rate = pairs(options, server.address, 1, 1)?;
     report.add("Artemis: one queue", "messages/s", rate);
-    report.add("Artemis: sixteen queues", "messages/s", pairs(options, server.address, 16)?);
+    report.add("Artemis: sixteen queues", "messages/s", pairs(options, server.address, 16, 16)?);
     let one = accepted(options, server.address, Pace::OneAtATime, Reader::None)?;
     report.add("Artemis: one at a time, sent to accepted, p50", "us", us(&one, 0.5));
     report.add("Artemis: one at a time, sent to accepted, p99", "us", us(&one, 0.99));
@@ -196,7 +211,7 @@ fn heddle(options: &Options, folder: &Path, device: &Device, report: &mut Report
     };
     let server = start()?;
     let (before, cpu) = (journal(folder)?, cpu_seconds(server.child.id()));
-    let rate = pairs(options, server.address, 1)?;
+    let rate = pairs(options, server.address, 1, 1)?;
     let (after, cpu) = (journal(folder)?, cpu_seconds(server.child.id()) - cpu);
     let done = |name: &str| after[name].as_f64().unwrap_or(f64::NAN) - before[name].as_f64().unwrap_or(f64::NAN);
     let messages = done("body_bytes") / SIZE as f64;
@@ -206,11 +221,7 @@ fn heddle(options: &Options, folder: &Path, device: &Device, report: &mut Report
     report.add("Heddle: one queue, written for each byte of body", "", done("written_bytes") / done("body_bytes"));
     drop(server);
 
-    let server = start()?;
-    let sixteen = pairs(options, server.address, 16)?;
-    report.add("Heddle: sixteen queues", "messages/s", sixteen);
-    report.add("Heddle: sixteen queues / one", "x", sixteen / rate);
-    drop(server);
+    many(options, start, report, rate)?;
 
     let server = start()?;
     let one = accepted(options, server.address, Pace::OneAtATime, Reader::None)?;
