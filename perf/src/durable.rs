@@ -100,7 +100,8 @@ pub fn run(options: &Options) -> io::Result<()> {
         let block = on_core(options.core, || device.write(4096, Duration::from_secs(1)))?;
         report.add("device: synced 1 MiB writes, one after the other", "MB/s", rate / 1e6);
         report.add("device: 4 KiB write and sync, p50", "us", us(&block, 0.5));
-        let artemis = options.artemis.as_ref().map(|instance| artemis_again(options, instance, &mut report)).transpose()?;
+        let artemis =
+            options.artemis.as_ref().map(|instance| artemis_again(options, instance, &mut report)).transpose()?;
         let rate = heddle(options, &folder, &device, &mut report, us(&block, 0.5))?;
         report.add("Heddle's bodies / the device's rate", "", rate * SIZE as f64 / (device_rate(&report) * 1e6));
         if let Some(artemis) = artemis {

@@ -1,8 +1,8 @@
 //! The threads that carry out a shard's orders.
 //!
 //! One writes and syncs, on the shard's own core: a write that is also a sync blocks, and a ring would give it to some other
-//! core's worker, which stalls when that core is busy (docs/durability.md). Four read, one makes segments ready. The shard gives
-//! orders and takes answers without waiting.
+//! core's worker, which stalls when that core is busy (docs/durability.md). Four read, one makes segments ready, one removes
+//! files (`removing`). The shard gives orders and takes answers without waiting.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -19,6 +19,7 @@ use storage_journal::format::{BLOCK, SegmentHeader};
 use storage_journal::{Buffer, Done, Order};
 
 use crate::directory::{JournalFiles, sync_directory};
+use crate::removing::Remover;
 
 /// Threads that read.
 const READERS: usize = 4;
@@ -64,6 +65,7 @@ struct Worker {
     files: Files,
     done: flume::Sender<Done>,
     waker: Waker,
+    remover: Remover,
     /// When a segment was zeroed last.
     zeroed: Cell<Option<Instant>>,
 }
@@ -76,7 +78,9 @@ impl Disk {
     pub fn start(config: DiskConfig, journal: JournalFiles, waker: Waker) -> io::Result<Self> {
         fs::create_dir_all(&journal.path)?;
         let (done, answers) = flume::unbounded();
-        let worker = Worker { config, journal, files: Files::default(), done, waker, zeroed: Cell::new(None) };
+        let remover = Remover::start(format!("remove-{}", config.shard), config.core, journal.path.clone())?;
+        let zeroed = Cell::new(None);
+        let worker = Worker { config, journal, files: Files::default(), done, waker, remover, zeroed };
         let writes = worker.start("journal", Worker::write)?;
         let preparations = worker.start("prepare", Worker::prepare)?;
         let (reads, orders) = flume::bounded(ORDERS);
@@ -193,14 +197,11 @@ impl Worker {
             }),
             Order::Remove { segment } => {
                 self.forget(segment);
-                let removed = fs::remove_file(self.journal.segment(segment));
+                let removed = self.remover.remove_segment(&self.journal.segment(segment));
                 removed.err().map(|error| Done::Failed { what: "remove a segment", error })
             }
             Order::Discard { id } => {
-                // What cannot be removed now is at the next start.
-                if let Err(error) = fs::remove_file(self.journal.large_file(id)) {
-                    tracing::warn!(target: "heddle::storage", id, %error, "the file of a large message stays");
-                }
+                self.remover.remove(self.journal.large_file(id));
                 None
             }
             Order::Checkpoint { segment, bytes } => Some(match self.journal.write_checkpoint(segment, &bytes) {

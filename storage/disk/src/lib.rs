@@ -8,6 +8,7 @@ mod directory;
 mod disk;
 pub mod large;
 mod probe;
+mod removing;
 mod replaying;
 
 pub use directory::{DataDirectory, DirectoryError, JournalFiles, LargeFiles};
