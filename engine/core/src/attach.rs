@@ -4,10 +4,11 @@ use crate::command::{
     ConsumerSpec, Create, DetachMode, Durability, Lifetime, Mode, ProducerSpec, RoutingType, Sharing, Subscription,
 };
 use crate::condition;
-use crate::core::{Address, Consumer, Core, End, EndRole, Producer, default_outcome};
+use crate::core::{Address, Consumer, Core, End, EndRole, default_outcome};
 use crate::event::{AttachedInfo, Event, Refusal};
 use crate::key::{EndKey, LinkKey};
 use crate::limits::{NAME_BYTES_MAX, Storage};
+use crate::producer::Producer;
 use crate::queue::{Kind, Queue};
 use crate::slab::Key;
 

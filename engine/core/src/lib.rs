@@ -13,6 +13,7 @@ mod held;
 pub mod key;
 pub mod limits;
 pub mod message;
+mod producer;
 mod queue;
 mod slab;
 #[cfg(test)]
