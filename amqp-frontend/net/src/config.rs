@@ -18,8 +18,9 @@ pub(crate) const OUT_STOP_READING: usize = 1024 * 1024;
 pub(crate) const GIVEN_BYTES: u32 = 320 * 1024;
 /// A consumer passes no credit on while its connection has more than this to write, octets: what came would wait here.
 pub(crate) const OUT_STOP_GIVING: usize = 64 * 1024;
-/// Credit that a consumer passes on to the owner at once, messages, however small or large they are.
+/// Credit that a consumer passes on to the owner at once, messages, however small they are.
 pub(crate) const GRANT_MAX: u32 = 4096;
+/// The same, however large they are: a command for each would cost more than what waits.
 pub(crate) const GRANT_MIN: u32 = 16;
 /// Credit of an anonymous relay's producer, messages: nobody's queue, so that nothing but this bounds it.
 pub(crate) const RELAY_WINDOW: u32 = 1000;

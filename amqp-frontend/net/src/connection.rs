@@ -8,7 +8,7 @@ use engine_core::key::EndKey;
 use engine_rt::{Interest, Socket};
 
 use crate::arena::Arena;
-use crate::config::{GIVEN_BYTES, GRANT_MAX, GRANT_MIN};
+use crate::config::{GIVEN_BYTES, GRANT_MAX, GRANT_MIN, OUT_STOP_GIVING};
 use crate::large::Stream;
 use crate::slots::Slot;
 use crate::transport::{Received, Transport};
@@ -106,12 +106,14 @@ pub(crate) struct Taking {
     size: u32,
     /// The owner gets more when it has no more than this.
     low: u32,
+    /// Whether the link is among its connection's `hungry`.
+    pub hungry: bool,
 }
 
 impl Taking {
     /// No credit yet.
     pub fn new() -> Self {
-        Self { wanted: 0, granted: 0, draining: false, size: SIZE_USUAL, low: 0 }
+        Self { wanted: 0, granted: 0, draining: false, size: SIZE_USUAL, low: 0, hungry: false }
     }
 
     /// Gives the owner its share of the credit: messages of about `GIVEN_BYTES`. What the peer does not take yet stays in the
@@ -275,6 +277,11 @@ impl Conn {
 
     fn write_raw(&mut self) -> io::Result<bool> {
         write_all(&self.socket, &mut self.raw_out, &mut self.bytes_out)
+    }
+
+    /// Whether what is given to consumers now would only wait here.
+    pub fn is_full(&self) -> bool {
+        self.waiting() > OUT_STOP_GIVING
     }
 
     /// Octets that wait to be written.

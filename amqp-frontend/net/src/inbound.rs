@@ -14,7 +14,7 @@ use engine_core::message::{Content, Header, Message};
 use engine_shard::Engine;
 
 use crate::arena::Arena;
-use crate::config::{Moves, OUT_STOP_GIVING, RELAY_WINDOW, Verify};
+use crate::config::{Moves, RELAY_WINDOW, Verify};
 use crate::connection::{Conn, Leaving, Link, LinkKind, Taking};
 use crate::frontend::Frontend;
 use crate::slots::{Slot, Slots};
@@ -305,9 +305,9 @@ impl Frontend {
         let (Some(end), owner) = (link.end, link.owner) else { return false };
         let LinkKind::Consumer(taking) = &mut link.kind else { return false };
         let Some(conn) = link.conn.and_then(|slot| self.conns.get_mut(slot)) else { return false };
-        if conn.waiting() > OUT_STOP_GIVING || conn.machine.waiting(link.id) > 0 {
+        if conn.is_full() || conn.machine.waiting(link.id) > 0 {
             // It gets it when there is room (`feed`).
-            if !conn.hungry.contains(&place) {
+            if !std::mem::replace(&mut taking.hungry, true) {
                 conn.hungry.push(place);
             }
             return false;
@@ -324,9 +324,16 @@ impl Frontend {
 
     /// Passes credit on that a connection had no room for; gives whether there was any.
     pub(crate) fn feed(&mut self, slot: Slot) -> bool {
-        let Some(conn) = self.conns.get_mut(slot).filter(|conn| !conn.hungry.is_empty()) else { return false };
-        let hungry = std::mem::take(&mut conn.hungry);
-        hungry.into_iter().fold(false, |fed, place| self.pass_credit(place) | fed)
+        let may_be = |conn: &&mut Conn| !conn.hungry.is_empty() && !conn.is_full();
+        let Some(conn) = self.conns.get_mut(slot).filter(may_be) else { return false };
+        let mut fed = false;
+        for place in std::mem::take(&mut conn.hungry) {
+            if let Some(Link { kind: LinkKind::Consumer(taking), .. }) = self.links.get_mut(place) {
+                taking.hungry = false;
+            }
+            fed |= self.pass_credit(place);
+        }
+        fed
     }
 
     /// A link of a connection ended.

@@ -41,6 +41,12 @@ enum Told {
 }
 
 impl Producer {
+    /// Whether it is to get credit: half of its window is used, and no queue withholds it.
+    #[inline]
+    fn is_due(&self) -> bool {
+        self.credit <= self.window / 2 && !self.withheld
+    }
+
     /// Notes that the deliveries `from..=to` are accepted.
     #[inline]
     fn accept(&mut self, (from, to): (u32, u32)) -> Told {
@@ -76,7 +82,7 @@ impl Core {
             return self.journal.unwanted.extend(message.large().map(|large| large.id));
         };
         producer.credit = producer.credit.saturating_sub(1);
-        let due = producer.credit <= producer.window / 2 && !producer.withheld;
+        let due = producer.is_due();
         let only = self.addresses.get(producer.address).and_then(|address| match address.queues[..] {
             [only] if producer.routing.is_none() => Some(only),
             _ => None,
@@ -242,7 +248,7 @@ impl Core {
     /// keeps the disk busy, rather than a full window each, whose messages would leave the core's cache before they are stored.
     fn fit_window(&mut self, end: Key) {
         let Some(End { role: EndRole::Producer(producer), .. }) = self.ends.get_mut(end) else { return };
-        if producer.credit > producer.window / 2 || producer.withheld {
+        if !producer.is_due() {
             // Not at each message, but when it gets credit.
             return;
         }
