@@ -16,10 +16,10 @@ use crate::durability::{Journal, fetch_below};
 use crate::event::{Delivery, Event, KEY_NONE, Refusal};
 use crate::held::Recalling;
 use crate::key::{EndKey, LinkKey};
-use crate::limits::{CoreConfig, DISPATCH_BURST, EXPIRY_PERIOD_NS, EXPIRY_SCAN_MAX, RESIDENT_BYTES, SHED_SHARE};
+use crate::limits::{CoreConfig, DISPATCH_BYTES, EXPIRY_PERIOD_NS, EXPIRY_SCAN_MAX, RESIDENT_BYTES, SHED_SHARE};
 use crate::message::{Content, Message};
 use crate::producer::Producer;
-use crate::queue::Queue;
+use crate::queue::{Entry, Queue};
 use crate::slab::{Key, Slab};
 
 /// An address: where producers send to.
@@ -78,8 +78,8 @@ pub struct Core {
     pub(crate) events: VecDeque<(LinkKey, Event)>,
     /// Queues that may have something to give.
     pub(crate) dirty: VecDeque<Key>,
-    /// Messages that the first of them may give before it is the next one's turn.
-    burst: u32,
+    /// Octets of messages that the first of them may give before it is the next one's turn.
+    quantum: u64,
     /// Producers with `accepted` ranges to tell.
     pub(crate) telling: VecDeque<Key>,
     /// The last delivery, if its message leaves memory once it was looked at: nobody settles it, or memory is short.
@@ -108,7 +108,7 @@ impl Core {
             ends: Slab::default(),
             events: VecDeque::new(),
             dirty: VecDeque::new(),
-            burst: DISPATCH_BURST,
+            quantum: DISPATCH_BYTES,
             telling: VecDeque::new(),
             shown: None,
             memory_bytes: 0,
@@ -176,16 +176,15 @@ impl Core {
         loop {
             let &queue = self.dirty.front()?;
             if let Some(delivery) = self.dispatch(queue) {
-                self.burst -= 1;
-                if self.burst == 0 {
+                if self.quantum == 0 {
                     self.dirty.rotate_left(1);
-                    self.burst = DISPATCH_BURST;
+                    self.quantum = DISPATCH_BYTES;
                     self.release_credit(queue);
                 }
                 return Some(delivery);
             }
             self.dirty.pop_front();
-            self.burst = DISPATCH_BURST;
+            self.quantum = DISPATCH_BYTES;
             if let Some(queue) = self.queues.get_mut(queue) {
                 queue.dirty = false;
             }
@@ -343,6 +342,7 @@ impl Core {
                 continue;
             };
             consumer.credit -= 1;
+            self.quantum = self.quantum.saturating_sub(next.bytes);
             let entry = next.entry;
             let delivery = match (consumer.settle, next.content) {
                 // Nobody settles it.
@@ -372,7 +372,8 @@ impl Core {
             let Some(&end) = queue.browsers.get(place) else { continue };
             let Some(End { link, role: EndRole::Consumer(consumer) }) = self.ends.get_mut(end) else { continue };
             let next = if consumer.credit > 0 { queue.browse(consumer.next_sequence) } else { None };
-            let Some((entry, sequence)) = next.and_then(|entry| Some((entry, queue.entry(entry)?.sequence))) else {
+            let shown = next.and_then(|key| Some((key, queue.entry(key)?)));
+            let Some((entry, &Entry { sequence, ref message, .. })) = shown else {
                 let wants = consumer.credit > 0 && (queue.paged > 0 || queue.recalling != Recalling::No);
                 let comes = queue.fetching || matches!(queue.recalling, Recalling::Coming(_));
                 if !wants {
@@ -393,6 +394,7 @@ impl Core {
                 continue;
             };
             consumer.credit -= 1;
+            self.quantum = self.quantum.saturating_sub(message.size());
             consumer.next_sequence = sequence + 1;
             return Some((*link, Delivery { key: KEY_NONE, queue: key, entry }));
         }

@@ -216,10 +216,10 @@ impl Queue {
         match first.find(|(sequence, _)| allowed(sequence)).map(|(&sequence, &held)| (sequence, held)) {
             Some((sequence, Held::Here(entry))) => {
                 let message = &self.entries.get(entry)?.message;
-                self.ready_bytes -= message.size();
-                let content = message.content;
+                let (bytes, content) = (message.size(), message.content);
+                self.ready_bytes -= bytes;
                 self.returned.remove(&sequence);
-                Some(Next { entry, sequence, content })
+                Some(Next { entry, sequence, content, bytes })
             }
             Some((sequence, Held::Away(_))) => {
                 self.want(sequence);

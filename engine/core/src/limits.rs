@@ -8,9 +8,10 @@ pub const MESSAGE_OVERHEAD: u64 = 128;
 /// Longest address or queue name, in bytes. Longer ones are refused with `amqp:invalid-field`.
 pub const NAME_BYTES_MAX: usize = 2048;
 
-/// Messages that a queue gives before the next queue that has some takes its turn: enough that they are written together, few enough
-/// that no queue waits for another's backlog.
-pub const DISPATCH_BURST: u32 = 32;
+/// Size of the messages that a queue gives before the next queue that has some takes its turn, with overhead, octets: about what a
+/// consumer is given in one turn, so that messages leave in few large writes (each costs as much as several messages), and so
+/// little that a queue waits some hundred microseconds for each other one that has a backlog.
+pub const DISPATCH_BYTES: u64 = 256 << 10;
 
 /// Entries that one expiry sweep looks at. What is left waits for the next sweep.
 pub const EXPIRY_SCAN_MAX: u32 = 1024;

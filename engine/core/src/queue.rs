@@ -25,6 +25,8 @@ pub(crate) struct Next {
     pub entry: Key,
     pub sequence: u64,
     pub content: Content,
+    /// Its size with overhead, octets.
+    pub bytes: u64,
 }
 
 /// Why a queue exists, and with that when it goes.
@@ -216,9 +218,10 @@ impl Queue {
             self.blocked = true;
             return None;
         }
-        self.ready_bytes -= found.message.size();
+        let bytes = found.message.size();
+        self.ready_bytes -= bytes;
         self.ready.pop_front();
-        Some(Next { entry, sequence: found.sequence, content: found.message.content })
+        Some(Next { entry, sequence: found.sequence, content: found.message.content, bytes })
     }
 
     /// Drops a message that is out of the order; gives the octets that are free by it.

@@ -13,7 +13,7 @@ use crate::condition;
 use crate::event::Event;
 use crate::fact::Fact;
 use crate::key::{EndKey, LinkKey};
-use crate::limits::{CROWDED_BYTES, CoreConfig, DISPATCH_BURST, Storage, WINDOW_MIN};
+use crate::limits::{CROWDED_BYTES, CoreConfig, DISPATCH_BYTES, MESSAGE_OVERHEAD, Storage, WINDOW_MIN};
 use crate::message::{Header, Message};
 use crate::{Core, Room};
 
@@ -123,18 +123,18 @@ fn a_deep_queue_leaves_turns_to_others() {
     let mut owner = Owner::new();
     let links: Vec<_> =
         ["deep", "short"].map(|name| (owner.producer(name, None), owner.consumer(name, None, Mode::Consume))).into();
-    for (number, count) in [(0, 1000), (1, 5)] {
+    for (number, count) in [(0, 3000), (1, 5)] {
         (0..count).for_each(|delivery| drop(owner.send(links[number].0, delivery)));
     }
     for (_, consumer) in &links {
-        owner.core.handle_command(1, 1, Command::Grant { end: *consumer, credit: 1000 });
+        owner.core.handle_command(1, 1, Command::Grant { end: *consumer, credit: 4000 });
     }
     let mut given = std::iter::from_fn(|| owner.core.poll_delivery().map(|(link, _)| link));
     let first = given.next().expect("there are messages");
     let turn = 1 + given.by_ref().take_while(|link| *link == first).count();
-    assert_eq!(turn, DISPATCH_BURST as usize);
+    assert_eq!(turn as u64, DISPATCH_BYTES.div_ceil(MESSAGE_OVERHEAD + 4));
     assert_eq!(given.by_ref().take_while(|link| *link != first).count(), 4, "the short queue is emptied");
-    assert_eq!(given.count(), 1000 - turn - 1);
+    assert_eq!(given.count(), 3000 - turn - 1);
 }
 
 #[test]
