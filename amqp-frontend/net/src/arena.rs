@@ -8,11 +8,13 @@
 //! 1. In the steady state (messages leave about as fast as they come) `copy` allocates nothing.
 //! 2. A chunk holds messages of one link only, and a message larger than `LARGE_MIN` has an allocation of its own, so a
 //!    message that stays behind pins at most one chunk of its own link's making.
-//! 3. A link that has been idle holds nothing after `release_idle`.
+//! 3. What a link keeps for reuse it uses: whoever is idle or slow holds nothing after `sweep`, whatever burst there was before.
 
 use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
+
+use crate::config::TURNOVERS_MIN;
 
 /// Size of a link's first chunk, bytes: small, as most links carry little.
 const CHUNK_MIN: usize = LARGE_MIN;
@@ -29,7 +31,8 @@ pub struct Arena {
     open: BytesMut,
     chunk_bytes: usize,
     retired: VecDeque<BytesMut>,
-    used_since_sweep: bool,
+    /// Octets since the last sweep.
+    copied: usize,
 }
 
 impl Arena {
@@ -42,19 +45,19 @@ impl Arena {
         if self.open.capacity() - self.open.len() < bytes.len() {
             self.next_chunk();
         }
-        self.used_since_sweep = true;
+        self.copied += bytes.len();
         self.open.extend_from_slice(bytes);
         self.open.split().freeze()
     }
 
-    /// Opens a chunk: a used-up one that nobody refers to any more, else a new one, twice as large as the last, so that a
-    /// link whose messages stay longer soon has chunks enough to go round.
+    /// Opens a chunk: of those used up that nobody refers to any more the latest, which the core's cache still has most of;
+    /// else a new one, twice as large as the last, so that a link whose messages stay longer soon has chunks enough to go round.
     #[cold]
     fn next_chunk(&mut self) {
         if self.chunk_bytes > 0 {
             self.retired.push_back(std::mem::take(&mut self.open));
         }
-        let free = self.retired.iter_mut().position(|chunk| chunk.try_reclaim(LARGE_MIN));
+        let free = self.retired.iter_mut().rposition(|chunk| chunk.try_reclaim(LARGE_MIN));
         if let Some(chunk) = free.and_then(|free| self.retired.remove(free)) {
             self.open = chunk;
             return;
@@ -66,16 +69,15 @@ impl Arena {
         self.open = BytesMut::with_capacity(self.chunk_bytes);
     }
 
-    /// Gives all chunks back when nothing was copied since the last call. Call it about once a second.
-    pub fn release_idle(&mut self) {
-        if !std::mem::take(&mut self.used_since_sweep) {
+    /// Gives all chunks back when they were not worth it since the last call. Call it some times a second.
+    pub fn sweep(&mut self) {
+        if std::mem::take(&mut self.copied) < self.kept_bytes() * TURNOVERS_MIN {
             *self = Self::default();
         }
     }
 
-    /// Bytes that the arena itself keeps for reuse, whoever else refers to them.
-    #[cfg(test)]
-    pub fn kept_bytes(&self) -> usize {
+    /// Octets that the arena itself keeps for reuse, whoever else refers to them.
+    fn kept_bytes(&self) -> usize {
         (self.retired.len() + 1) * self.chunk_bytes
     }
 }
@@ -112,12 +114,25 @@ mod tests {
     }
 
     #[test]
-    fn an_idle_arena_keeps_nothing() {
+    fn who_is_idle_or_slow_keeps_nothing() {
         let mut arena = Arena::default();
+        let burst: Vec<Bytes> = (0..10_000).map(|_| arena.copy(&[1; 1000])).collect();
+        assert!(arena.kept_bytes() > CHUNK_MAX);
+        drop(burst);
+        arena.sweep();
+        assert!(arena.kept_bytes() > CHUNK_MAX, "it was used");
         drop(arena.copy(&[1; 100]));
-        arena.release_idle();
-        assert!(arena.kept_bytes() > 0, "used since the last sweep");
-        arena.release_idle();
-        assert_eq!(arena.kept_bytes(), 0);
+        arena.sweep();
+        assert_eq!(arena.kept_bytes(), 0, "a message now and then needs no chunks of a burst");
+    }
+
+    #[test]
+    fn who_is_fast_keeps_chunks() {
+        let mut arena = Arena::default();
+        for _ in 0..100 {
+            (0..1000).for_each(|_| drop(arena.copy(&[1; 100])));
+            arena.sweep();
+            assert!(arena.kept_bytes() > 0);
+        }
     }
 }

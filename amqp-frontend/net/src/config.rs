@@ -11,6 +11,9 @@ use crate::slots::Slot;
 use crate::transport::TlsServer;
 use engine_rt::InboxSender;
 
+/// What one read takes at most, octets. Half of it makes messages of 1 KiB a third dearer, as everything behind a read (turns, writes,
+/// acknowledgements) then comes in smaller pieces; more would not fit into a core's cache together with what becomes of it.
+pub(crate) const READ_BYTES: usize = 256 * 1024;
 /// Input of a connection is not read while more output than this waits for it, octets: a peer that does not read
 /// cannot make us keep what it asks for.
 pub(crate) const OUT_STOP_READING: usize = 1024 * 1024;
@@ -24,8 +27,12 @@ pub(crate) const GRANT_MAX: u32 = 4096;
 pub(crate) const GRANT_MIN: u32 = 16;
 /// Credit of an anonymous relay's producer, messages: nobody's queue, so that nothing but this bounds it.
 pub(crate) const RELAY_WINDOW: u32 = 1000;
-/// How often connections' deadlines are looked at, nanoseconds: fine enough for timeouts of a second.
+/// How often connections are looked at, for deadlines and for memory that they need no more, nanoseconds: fine enough for timeouts of a
+/// second.
 pub(crate) const SCAN_PERIOD_NS: u64 = 250_000_000;
+/// How often memory that is kept for reuse is used between two scans, at least, or it is given back: all links of a shard together keep
+/// no more than a fraction of what comes and goes meanwhile.
+pub(crate) const TURNOVERS_MIN: usize = 4;
 /// How long connections have to read what is written for them when the node stops, nanoseconds.
 pub(crate) const STOP_TIMEOUT_NS: u64 = 3_000_000_000;
 

@@ -8,7 +8,7 @@ use engine_core::key::EndKey;
 use engine_rt::{Interest, Socket};
 
 use crate::arena::Arena;
-use crate::config::{GIVEN_BYTES, GRANT_MAX, GRANT_MIN, OUT_STOP_GIVING};
+use crate::config::{GIVEN_BYTES, GRANT_MAX, GRANT_MIN, OUT_STOP_GIVING, READ_BYTES, TURNOVERS_MIN};
 use crate::large::Stream;
 use crate::slots::Slot;
 use crate::transport::{Received, Transport};
@@ -55,6 +55,8 @@ pub(crate) struct Conn {
     pub messages_out: u64,
     pub bytes_in: u64,
     pub bytes_out: u64,
+    /// What `bytes_out` was at the last sweep.
+    pub swept_bytes_out: u64,
 }
 
 /// Where a connection moves, and the attach that waits to be answered there.
@@ -190,7 +192,7 @@ impl Conn {
         }
         let Some((head, tail)) = scratch.split_at_mut_checked(start) else { return Reading::End };
         head.copy_from_slice(&self.partial);
-        match self.socket.read(&mut [IoSliceMut::new(tail)]) {
+        match self.socket.read(&mut [room(tail)]) {
             Ok(Some(0)) | Err(_) => Reading::End,
             Ok(Some(count)) => {
                 self.bytes_in += count as u64;
@@ -202,7 +204,7 @@ impl Conn {
     }
 
     fn read_layered(&mut self, scratch: &mut [u8], plain: &mut Vec<u8>) -> Reading {
-        let count = match self.socket.read(&mut [IoSliceMut::new(scratch)]) {
+        let count = match self.socket.read(&mut [room(scratch)]) {
             Ok(Some(0)) | Err(_) => return Reading::End,
             Ok(Some(count)) => count,
             Ok(None) => return Reading::Nothing,
@@ -279,6 +281,16 @@ impl Conn {
         write_all(&self.socket, &mut self.raw_out, &mut self.bytes_out)
     }
 
+    /// Gives the memory of its output back when that was not worth it since the last call.
+    pub fn sweep(&mut self) {
+        let before = std::mem::replace(&mut self.swept_bytes_out, self.bytes_out);
+        let kept = self.out.capacity() + self.raw_out.capacity();
+        if self.bytes_out - before < (kept * TURNOVERS_MIN) as u64 {
+            self.out.release();
+            self.raw_out.release();
+        }
+    }
+
     /// Whether what is given to consumers now would only wait here.
     pub fn is_full(&self) -> bool {
         self.waiting() > OUT_STOP_GIVING
@@ -288,6 +300,12 @@ impl Conn {
     pub fn waiting(&self) -> usize {
         self.out.len() + self.raw_out.len()
     }
+}
+
+/// The part of a buffer that one read may fill.
+fn room(buffer: &mut [u8]) -> IoSliceMut<'_> {
+    let bytes = buffer.len().min(READ_BYTES);
+    IoSliceMut::new(buffer.get_mut(..bytes).unwrap_or_default())
 }
 
 /// Writes until the output is empty or the socket is full; gives whether it is full.

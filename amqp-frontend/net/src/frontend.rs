@@ -15,7 +15,7 @@ use engine_shard::store::StoreError;
 use engine_shard::{Engine, Spin};
 use storage_disk::large::Large;
 
-use crate::config::{FrontendConfig, Layers, OUT_STOP_READING, SCAN_PERIOD_NS, STOP_TIMEOUT_NS};
+use crate::config::{FrontendConfig, Layers, OUT_STOP_READING, READ_BYTES, SCAN_PERIOD_NS, STOP_TIMEOUT_NS};
 use crate::connection::{Conn, Link, Reading};
 use crate::inbound;
 use crate::large::LargeMessages;
@@ -24,9 +24,6 @@ use crate::slots::{Slot, Slots};
 use crate::transport::{Tls, Transport, WebSocket};
 use crate::view::ShardView;
 
-/// Receive buffer of a shard, octets: what one read may take, beyond a partial frame. What is read, copied, queued and encoded in a turn
-/// fits into the core's own cache together; larger reads saved system calls and cost more in misses.
-const READ_BYTES: usize = 64 * 1024;
 /// Octets that are read in one turn, give or take one read; sockets that are ready beyond it have the next one. What sixteen fast
 /// producers send at once would not fit into the core's cache, and every message would be fetched into it several times.
 const TURN_BYTES: usize = 128 * 1024;
@@ -315,6 +312,7 @@ impl Frontend {
             messages_out: 0,
             bytes_in: 0,
             bytes_out: 0,
+            swept_bytes_out: 0,
         };
         if self.stop_by_ns.is_some() {
             return;
@@ -480,7 +478,7 @@ impl Frontend {
             .is_some_and(|by| (self.conns.is_empty() && !self.engine.is_writing()) || self.clock.now_ns() >= by)
     }
 
-    /// Looks at every connection's deadline, and takes back buffers of idle links.
+    /// Looks at every connection's deadline, and takes back buffers of links and connections that need none.
     fn scan(&mut self) {
         let due = |conn: &Conn| conn.machine.deadline().is_some_and(|deadline| deadline <= self.now_ns);
         let slots: Vec<Slot> = self.conns.iter().filter(|(_, conn)| due(conn)).map(|(slot, _)| slot).collect();
@@ -491,7 +489,8 @@ impl Frontend {
             }
             self.touch(slot);
         }
-        self.release_idle();
+        self.sweep_links();
+        self.conns.iter_mut().for_each(Conn::sweep);
     }
 }
 

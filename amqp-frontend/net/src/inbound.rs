@@ -369,10 +369,10 @@ impl Frontend {
         }
     }
 
-    /// Gives back the memory of links that carry nothing.
-    pub(crate) fn release_idle(&mut self) {
+    /// Gives back the memory of links that carry little or nothing.
+    pub(crate) fn sweep_links(&mut self) {
         self.links.iter_mut().for_each(|link| match &mut link.kind {
-            LinkKind::Producer(arena) | LinkKind::Relay { arena, .. } => arena.release_idle(),
+            LinkKind::Producer(arena) | LinkKind::Relay { arena, .. } => arena.sweep(),
             LinkKind::Consumer { .. } => {}
         });
     }

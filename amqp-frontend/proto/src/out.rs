@@ -127,6 +127,13 @@ impl Out {
         self.body_bytes = 0;
     }
 
+    /// Gives the buffer back if nothing is in it.
+    pub fn release(&mut self) {
+        if self.is_empty() {
+            *self = Self::default();
+        }
+    }
+
     /// Octets that the buffer itself holds.
     pub fn capacity(&self) -> usize {
         self.bytes.capacity()
@@ -137,6 +144,19 @@ impl Out {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_buffer_is_given_back_when_all_left() {
+        let mut out = Out::default();
+        out.buffer().extend_from_slice(&[1; 1000]);
+        out.advance(999);
+        out.release();
+        assert_eq!(out.len(), 1, "what waits stays");
+        out.advance(1);
+        assert!(out.capacity() >= 1000, "for the next time");
+        out.release();
+        assert_eq!(out.capacity(), 0);
+    }
 
     proptest! {
         #[test]
