@@ -23,6 +23,9 @@ const SIZE: usize = 1024;
 /// Deliveries on the way, of each pair.
 const WINDOW: u32 = 8000;
 
+/// Turns that loads take which are compared with each other, in each round.
+const TURNS: usize = 4;
+
 /// How often Artemis is started until it stands a round.
 const ATTEMPTS: usize = 4;
 
@@ -121,10 +124,10 @@ fn us(latencies: &Histogram<u64>, quantile: f64) -> f64 {
     latencies.value_at_quantile(quantile) as f64 / 1000.0
 }
 
-fn pairs(options: &Options, to: SocketAddr, pairs: usize, queues: usize) -> io::Result<f64> {
+fn pairs(options: &Options, to: SocketAddr, (pairs, queues): (usize, usize), seconds: f64) -> io::Result<f64> {
     let window = WINDOW / pairs as u32;
     let addresses = load::queues(queues).into_iter().cycle().take(pairs).collect();
-    let (settle, kept, seconds) = (Settle::Unsettled, Kept::Durable, options.seconds);
+    let (settle, kept) = (Settle::Unsettled, Kept::Durable);
     let load = Load { addresses, home: None, size: SIZE, window, settle, kept, seconds };
     on_core(options.load_core, || load::pairs(to, &load))
 }
@@ -135,18 +138,17 @@ fn accepted(options: &Options, to: SocketAddr, pace: Pace, reader: Reader) -> io
     on_core(options.load_core, || load::accepted(to, &accepted))
 }
 
-/// Sixteen pairs on a queue each, and beside them as many on one queue: the rest of what sixteen pairs cost is their sockets'.
-fn many(options: &Options, start: impl Fn() -> io::Result<Server>, report: &mut Report, rate: f64) -> io::Result<()> {
+/// Sixteen pairs on a queue each, beside one pair, and beside as many on one queue. They take turns, as the machine's speed changes
+/// within seconds by more than what is looked for.
+fn many(options: &Options, start: impl Fn() -> io::Result<Server>, report: &mut Report) -> io::Result<()> {
     let server = start()?;
-    let sixteen = pairs(options, server.address, 16, 16)?;
-    drop(server);
-    let server = start()?;
-    let shared = pairs(options, server.address, 16, 1)?;
-    drop(server);
-    report.add("Heddle: sixteen queues, a pair each", "messages/s", sixteen);
-    report.add("Heddle: sixteen pairs on one queue", "messages/s", shared);
-    report.add("Heddle: sixteen queues / one queue, sixteen pairs both", "x", sixteen / shared);
-    report.add("Heddle: sixteen queues and pairs / one", "x", sixteen / rate);
+    for _ in 0..TURNS {
+        let load = |many| pairs(options, server.address, many, options.seconds / TURNS as f64);
+        let (one, sixteen, shared) = (load((1, 1))?, load((16, 16))?, load((16, 1))?);
+        report.add("Heddle: sixteen queues, a pair each", "messages/s", sixteen);
+        report.add("Heddle: sixteen queues and pairs / one", "x", sixteen / one);
+        report.add("Heddle: sixteen queues / one queue, sixteen pairs both", "x", sixteen / shared);
+    }
     Ok(())
 }
 
@@ -170,11 +172,12 @@ fn artemis(options: &Options, instance: &Path, report: &mut Report) -> io::Resul
     let server = start_artemis(options, instance)?;
     // The first loads are for its compiler.
     for _ in 0..2 {
-        pairs(options, server.address, 1, 1)?;
+        pairs(options, server.address, (1, 1), options.seconds)?;
     }
-    let rate = pairs(options, server.address, 1, 1)?;
+    let rate = pairs(options, server.address, (1, 1), options.seconds)?;
     report.add("Artemis: one queue", "messages/s", rate);
-    report.add("Artemis: sixteen queues", "messages/s", pairs(options, server.address, 16, 16)?);
+    let sixteen = pairs(options, server.address, (16, 16), options.seconds)?;
+    report.add("Artemis: sixteen queues", "messages/s", sixteen);
     let one = accepted(options, server.address, Pace::OneAtATime, Reader::None)?;
     report.add("Artemis: one at a time, sent to accepted, p50", "us", us(&one, 0.5));
     report.add("Artemis: one at a time, sent to accepted, p99", "us", us(&one, 0.99));
@@ -212,7 +215,7 @@ fn heddle(options: &Options, folder: &Path, device: &Device, report: &mut Report
     };
     let server = start()?;
     let (before, cpu) = (journal(folder)?, cpu_seconds(server.child.id()));
-    let rate = pairs(options, server.address, 1, 1)?;
+    let rate = pairs(options, server.address, (1, 1), options.seconds)?;
     let (after, cpu) = (journal(folder)?, cpu_seconds(server.child.id()) - cpu);
     let done = |name: &str| after[name].as_f64().unwrap_or(f64::NAN) - before[name].as_f64().unwrap_or(f64::NAN);
     let messages = done("body_bytes") / SIZE as f64;
@@ -222,7 +225,7 @@ fn heddle(options: &Options, folder: &Path, device: &Device, report: &mut Report
     report.add("Heddle: one queue, written for each byte of body", "", done("written_bytes") / done("body_bytes"));
     drop(server);
 
-    many(options, start, report, rate)?;
+    many(options, start, report)?;
 
     let server = start()?;
     let one = accepted(options, server.address, Pace::OneAtATime, Reader::None)?;
