@@ -251,10 +251,13 @@ fn heddle(options: &Options, folder: &Path, device: &Device, report: &mut Report
     let batch = done("written_bytes") / done("syncs");
     drop(server);
     let own = on_core(options.core, || device.write(batch as usize, Duration::from_secs(2)))?;
+    let bare = on_core(options.core, || device.commit(rate as u64 / 2, SIZE, Duration::from_secs_f64(options.seconds)))?;
     report.add("Heddle: half load, sent to accepted, p50", "us", us(&half, 0.5));
     report.add("Heddle: half load, sent to accepted, p99", "us", us(&half, 0.99));
     report.add("Heddle: half load, octets of a batch", "KiB", batch / 1024.0);
     report.add("device: batches of that size, p99", "us", us(&own, 0.99));
+    report.add("device: the same messages in batches, p50", "us", us(&bare, 0.5));
+    report.add("device: the same messages in batches, p99", "us", us(&bare, 0.99));
     report.add(
         "Heddle: half load, p99 - (2 x device's p99 + 1 ms)",
         "us",

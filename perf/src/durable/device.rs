@@ -56,6 +56,38 @@ impl Device {
         Ok(latencies)
     }
 
+    /// Writes messages of `bytes` octets that are due at `rate` a second, in each batch all that were due when the one before was
+    /// stable; gives the time from when each was due until it was stable, nanoseconds. This is what a stall of the device, or of
+    /// the core, does to whoever comes meanwhile: `write` counts it once.
+    ///
+    /// # Errors
+    /// When a write fails.
+    pub fn commit(&self, rate: u64, bytes: usize, time: Duration) -> io::Result<Histogram<u64>> {
+        let mut latencies = Histogram::new_with_max(60_000_000_000, 3).map_err(io::Error::other)?;
+        let buffer = Buffer::zeroed(BATCH_BYTES);
+        let (most, start) = ((BATCH_BYTES / bytes) as u64, Instant::now());
+        let now = || u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let due = |message: u64| message * 1_000_000_000 / rate;
+        let (mut stable, mut place) = (0, 0);
+        while start.elapsed() < time {
+            let come = (now() * rate / 1_000_000_000).min(stable + most);
+            if come == stable {
+                std::hint::spin_loop();
+                continue;
+            }
+            let length = ((come - stable) as usize * bytes).next_multiple_of(4096).min(BATCH_BYTES);
+            if place + length > FILE_BYTES {
+                place = 0;
+            }
+            write_synced(&self.file, &buffer.bytes()[..length], place as u64, self.sync)?;
+            place += length;
+            let at = now();
+            (stable..come).for_each(|message| latencies.saturating_record(at.saturating_sub(due(message))));
+            stable = come;
+        }
+        Ok(latencies)
+    }
+
     /// Octets a second in full batches.
     ///
     /// # Errors
