@@ -251,7 +251,8 @@ fn heddle(options: &Options, folder: &Path, device: &Device, report: &mut Report
     let batch = done("written_bytes") / done("syncs");
     drop(server);
     let own = on_core(options.core, || device.write(batch as usize, Duration::from_secs(2)))?;
-    let bare = on_core(options.core, || device.commit(rate as u64 / 2, SIZE, Duration::from_secs_f64(options.seconds)))?;
+    let bare =
+        on_core(options.core, || device.commit(rate as u64 / 2, SIZE, Duration::from_secs_f64(options.seconds)))?;
     report.add("Heddle: half load, sent to accepted, p50", "us", us(&half, 0.5));
     report.add("Heddle: half load, sent to accepted, p99", "us", us(&half, 0.99));
     report.add("Heddle: half load, octets of a batch", "KiB", batch / 1024.0);

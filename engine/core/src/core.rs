@@ -86,7 +86,7 @@ pub struct Core {
     shown: Option<Delivery>,
     pub(crate) memory_bytes: u64,
     pub(crate) subscriptions: u64,
-    /// Whether a queue may have a message with a time to live.
+    /// Whether a queue may have a message with a time to live. Known anew at each sweep, so that nobody else looks at all queues.
     pub(crate) expires: bool,
     pub(crate) now_ns: u64,
     pub(crate) wall_ms: u64,
@@ -405,9 +405,7 @@ impl Core {
     #[must_use]
     pub fn deadline(&self) -> Option<u64> {
         let withheld = (self.withheld > 0).then(|| self.now_ns + self.config.soft_recent_ns);
-        // Asked twice a turn: where nothing expires it costs no look at each queue.
-        let sweeps = self.expires && self.queues.iter().any(|(_, queue)| queue.expires && queue.depth() > 0);
-        let sweep = sweeps.then_some(self.next_sweep_ns);
+        let sweep = self.expires.then_some(self.next_sweep_ns);
         [withheld, sweep].into_iter().flatten().min()
     }
 
@@ -419,6 +417,7 @@ impl Core {
         let sweep = now_ns >= self.next_sweep_ns;
         if sweep {
             self.next_sweep_ns = now_ns + EXPIRY_PERIOD_NS;
+            self.expires = false;
         }
         for key in queues {
             if self.withheld > 0 {
@@ -429,6 +428,8 @@ impl Core {
                 && queue.expires
             {
                 self.memory_bytes -= queue.expire(wall_ms, EXPIRY_SCAN_MAX);
+                queue.expires = !queue.is_empty_here();
+                self.expires |= queue.expires;
                 self.note_gone(key);
                 self.collect(key);
             }

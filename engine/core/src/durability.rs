@@ -365,6 +365,7 @@ impl Core {
         let Some(queue) = self.queues.get_mut(key) else { return };
         let before = queue.bytes;
         queue.put_back(sequence, message, self.config.merge_annotations);
+        self.expires |= queue.expires;
         self.memory_bytes = self.memory_bytes - before + queue.bytes;
         self.touch(key);
     }

@@ -273,6 +273,7 @@ impl Queue {
         self.forget_away();
         self.bytes += message.size();
         self.ready_bytes += message.size();
+        self.expires |= message.expires_wall_ms.is_some();
         let entry = self.entries.insert(Entry { sequence, message, stored: away.stored });
         self.returned.insert(sequence, Held::Here(entry));
     }

@@ -90,7 +90,7 @@ pub(crate) struct Queue {
     /// Producers whose credit is withheld for this queue's depth.
     pub withheld: Vec<Key>,
     pub totals: Totals,
-    /// Whether a message with a time to live ever came.
+    /// Whether a message in memory may have a time to live.
     pub expires: bool,
     /// Its number in the journal; 0 while nothing of it is there.
     pub number: u64,
@@ -162,6 +162,11 @@ impl Queue {
     #[inline]
     pub fn messages(&self) -> u64 {
         self.entries.len() as u64 + self.paged + self.away
+    }
+
+    /// Whether no message is in memory, waiting or held.
+    pub fn is_empty_here(&self) -> bool {
+        self.entries.len() == 0
     }
 
     /// Size of all messages, octets.
