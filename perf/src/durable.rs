@@ -140,10 +140,9 @@ fn accepted(options: &Options, to: SocketAddr, pace: Pace, reader: Reader) -> io
 
 /// Sixteen pairs on a queue each, beside one pair, and beside as many on one queue. They take turns, as the machine's speed changes
 /// within seconds by more than what is looked for.
-fn many(options: &Options, start: impl Fn() -> io::Result<Server>, report: &mut Report) -> io::Result<()> {
-    let server = start()?;
+fn many(options: &Options, to: SocketAddr, report: &mut Report) -> io::Result<()> {
     for _ in 0..TURNS {
-        let load = |many| pairs(options, server.address, many, options.seconds / TURNS as f64);
+        let load = |many| pairs(options, to, many, options.seconds / TURNS as f64);
         let (one, sixteen, shared) = (load((1, 1))?, load((16, 16))?, load((16, 1))?);
         report.add("Heddle: sixteen queues, a pair each", "messages/s", sixteen);
         report.add("Heddle: sixteen queues and pairs / one", "x", sixteen / one);
@@ -225,7 +224,9 @@ fn heddle(options: &Options, folder: &Path, device: &Device, report: &mut Report
     report.add("Heddle: one queue, written for each byte of body", "", done("written_bytes") / done("body_bytes"));
     drop(server);
 
-    many(options, start, report)?;
+    let server = start()?;
+    many(options, server.address, report)?;
+    drop(server);
 
     let server = start()?;
     let one = accepted(options, server.address, Pace::OneAtATime, Reader::None)?;

@@ -5,7 +5,8 @@
 //! them is gone.
 //!
 //! Guarantees:
-//! 1. In the steady state (messages leave about as fast as they come) `copy` allocates nothing.
+//! 1. In the steady state (messages leave about as fast as they come) `copy` allocates nothing, on a link that is fast enough to
+//!    keep its chunks (3).
 //! 2. A chunk holds messages of one link only, and a message larger than `LARGE_MIN` has an allocation of its own, so a
 //!    message that stays behind pins at most one chunk of its own link's making.
 //! 3. What a link keeps for reuse it uses: whoever is idle or slow holds nothing after `sweep`, whatever burst there was before.

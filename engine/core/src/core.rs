@@ -428,7 +428,7 @@ impl Core {
                 && queue.expires
             {
                 self.memory_bytes -= queue.expire(wall_ms, EXPIRY_SCAN_MAX);
-                queue.expires = !queue.is_empty_here();
+                queue.expires = queue.entries.len() > 0;
                 self.expires |= queue.expires;
                 self.note_gone(key);
                 self.collect(key);

@@ -164,11 +164,6 @@ impl Queue {
         self.entries.len() as u64 + self.paged + self.away
     }
 
-    /// Whether no message is in memory, waiting or held.
-    pub fn is_empty_here(&self) -> bool {
-        self.entries.len() == 0
-    }
-
     /// Size of all messages, octets.
     #[inline]
     pub fn all_bytes(&self) -> u64 {
