@@ -81,3 +81,51 @@ fn a_drain_brings_all_that_there_is() {
         wait_for("the acceptances", || (acquired(&broker).unwrap_or(0) == 0).then_some(()));
     }
 }
+
+#[test]
+fn what_comes_after_credit_was_taken_back_is_for_who_gives_some() {
+    // Either shard may own the queue: links of the other one are forwarded.
+    for queue in ["taken-back-0", "taken-back-1", "taken-back-2", "taken-back-3"] {
+        let broker = Broker::start(LISTENER);
+        let mut first = receiver(&broker);
+        // Its connection stays where its first link is.
+        first.attach_sender("elsewhere");
+        first.attach_receiver(queue, 2);
+        let mut second = receiver(&broker);
+        second.attach_receiver(queue, 0);
+        assert_eq!((first.agree_on_credit(0, 0), second.agree_on_credit(0, 1)), (0, 0));
+        let mut sender = Peer::new(connect(broker.addresses[0]));
+        sender.open();
+        sender.attach_sender(queue);
+        sender.send_message(0, Durable::No, b"for whom");
+        assert_eq!(second.receive().1, b"for whom");
+        // And the first gets the next one when it gives credit again.
+        sender.send_message(1, Durable::Yes, b"again");
+        first.set_credit(0, 1);
+        assert_eq!(first.receive().1, b"again");
+    }
+}
+
+#[test]
+fn messages_on_their_way_to_a_peer_that_takes_its_credit_back_are_for_others() {
+    const COUNT: u32 = 400;
+    let broker = Broker::start(LISTENER);
+    fill(&broker, COUNT, 1000);
+    let mut fickle = receiver(&broker);
+    fickle.attach_sender("elsewhere");
+    fickle.attach_receiver(QUEUE, 0);
+    // What came before the broker knew of its change of mind is its own.
+    let mut kept = 0;
+    for round in 0..50 {
+        fickle.set_credit(kept, 2 + round % 3);
+        kept += fickle.agree_on_credit(kept, 0);
+    }
+    let mut other = receiver(&broker);
+    other.attach_receiver(QUEUE, COUNT);
+    let mut left = COUNT;
+    while left > kept {
+        let (delivery, _) = other.receive();
+        other.accept(delivery, delivery);
+        left -= 1;
+    }
+}

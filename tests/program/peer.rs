@@ -218,6 +218,28 @@ impl<S: Read + Write> Peer<S> {
         self.put(&Performative::Flow(Flow { link_credit: Some(credit), ..receiving() }));
     }
 
+    /// Sets the credit of the link that receives, after so many messages.
+    pub fn set_credit(&mut self, messages: u32, credit: u32) {
+        let delivery_count = Some(messages);
+        self.put(&Performative::Flow(Flow { link_credit: Some(credit), delivery_count, ..receiving() }));
+    }
+
+    /// The same, until the broker says that it knows; counts the messages that came before that.
+    pub fn agree_on_credit(&mut self, messages: u32, credit: u32) -> u32 {
+        let flow = Flow { link_credit: Some(credit), delivery_count: Some(messages), echo: true, ..receiving() };
+        self.put(&Performative::Flow(flow));
+        let mut came = 0;
+        self.until(|performative| match performative {
+            Performative::Flow(flow) => (flow.handle.is_some() && flow.link_credit == Some(credit)).then_some(()),
+            Performative::Transfer(_) => {
+                came += 1;
+                None
+            }
+            _ => None,
+        });
+        came
+    }
+
     /// Has the broker use up so much credit at once, as far as there are messages; counts them.
     pub fn drain(&mut self, credit: u32) -> usize {
         self.put(&Performative::Flow(Flow { link_credit: Some(credit), drain: true, ..receiving() }));
@@ -253,6 +275,11 @@ impl<S: Read + Write> Peer<S> {
         message.extend([0x00, 0x53, 0x75, 0xb0]);
         message.extend(u32::try_from(body.len()).expect("a short body").to_be_bytes());
         message.extend(body);
+        self.send_encoded(delivery, &message);
+    }
+
+    /// Sends a message of one frame whose sections are encoded already.
+    pub fn send_encoded(&mut self, delivery: u32, message: &[u8]) {
         let tag = delivery.to_be_bytes();
         let transfer =
             Transfer { handle: 0, delivery_id: Some(delivery), delivery_tag: Some(&tag), ..Transfer::default() };

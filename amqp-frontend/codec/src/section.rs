@@ -3,8 +3,10 @@
 //! Guarantees: `scan` looks at one constructor and size a section; its cost does not depend on the message's size. The
 //! bare message (properties, application properties, body) is never rewritten by anything here.
 
+use std::num::NonZeroU64;
 use std::ops::Range;
 
+use crate::constructor;
 use crate::encode::{self, Compound};
 use crate::error::{DecodeError, ErrorKind};
 use crate::performative::Fields;
@@ -84,12 +86,14 @@ pub fn scan(message: &[u8]) -> Result<Sections, DecodeError> {
 }
 
 /// What stands before all that travels unchanged from end to end, octets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Front {
     /// Where the header section ends, which starts with the message; 0 without one.
     pub header_end: usize,
     /// Where header and delivery annotations end.
     pub kept: usize,
+    /// Where the properties are.
+    pub properties: Range<usize>,
 }
 
 /// Locates what stands before the sections that travel: as `scan`, with the same errors, for those who need no more of it.
@@ -100,8 +104,9 @@ pub struct Front {
 pub fn front(message: &[u8]) -> Result<Front, DecodeError> {
     let mut front = Front::default();
     walk(message, |code, range| match code {
-        HEADER => front = Front { header_end: range.end, kept: range.end },
+        HEADER => (front.header_end, front.kept) = (range.end, range.end),
         DELIVERY_ANNOTATIONS => front.kept = range.end,
+        PROPERTIES => front.properties = range,
         _ => {}
     })?;
     Ok(front)
@@ -268,6 +273,29 @@ pub fn property_to(section: &[u8]) -> Result<Option<&str>, DecodeError> {
     Ok(fields.next(|reader| Ok(Reader::new(reader.raw()?).string().ok()))?.flatten())
 }
 
+/// The field `absolute-expiry-time` of a properties section (part 3.2.4), milliseconds since the epoch. What is not behind the epoch
+/// is what some clients send for none (0, or the year 1); what is not well-formed says nothing.
+#[inline]
+pub fn property_expiry(section: &[u8]) -> Option<NonZeroU64> {
+    /// Fields before it.
+    const BEFORE: u8 = 8;
+    match section {
+        // Nearly all properties end before it.
+        [] => None,
+        [_, _, _, constructor::LIST_8, _, count, ..] if *count <= BEFORE => None,
+        _ => {
+            let mut reader = Reader::new(section);
+            reader.descriptor().ok()?;
+            let mut fields = Fields::new(reader.list().ok()?);
+            for _ in 0..BEFORE {
+                fields.next(Reader::raw).ok()?;
+            }
+            let at = fields.next(Reader::timestamp).ok()??;
+            u64::try_from(at).ok().and_then(NonZeroU64::new)
+        }
+    }
+}
+
 /// Largest message annotations that merging makes, octets: a message that goes round does not grow for ever.
 const ANNOTATIONS_MAX: usize = 64 * 1024;
 
@@ -350,6 +378,34 @@ mod tests {
         let properties = &message[sections.application_properties];
         assert_eq!(map_entry(properties, "k"), Ok(Some(&[0x52, 7][..])));
         assert_eq!(map_entry(properties, "l"), Ok(None));
+    }
+
+    #[test]
+    fn a_time_of_expiry_is_found_in_any_encoding() {
+        let at = |time: i64| [&[0x83][..], &time.to_be_bytes()].concat();
+        let text: &[u8] = &[0xa1, 2, b'i', b'd'];
+        let absent: &[u8] = &[0x40];
+        let section = |fields: &[&[u8]]| {
+            let body = fields.concat();
+            let (size, count) = (body.len() as u8 + 1, fields.len() as u8);
+            let short = [&[0x00, 0x53, 0x73, 0xc0, size, count][..], &body].concat();
+            let wide = [&[0x00, 0x53, 0x73, 0xd0, 0, 0, 0, size + 3, 0, 0, 0, count][..], &body].concat();
+            let named = [&[0x00, 0xa3, 20][..], b"amqp:properties:list", &[0xc0, size, count], &body].concat();
+            [short, wide, named].map(|section| property_expiry(&section).map(NonZeroU64::get))
+        };
+        let with = |last: &[u8]| section(&[text, absent, text, absent, absent, text, absent, absent, last]);
+        assert_eq!(with(&at(1_700_000_000_123)), [Some(1_700_000_000_123); 3]);
+        assert_eq!(with(&at(i64::MAX)), [Some(i64::MAX as u64); 3]);
+        // What clients send for none, what is none, and what is no time.
+        for none in [&at(0)[..], &at(-62_135_596_800_000), absent, text, &[0x83, 0, 0], &[]] {
+            assert_eq!(with(none), [None; 3], "{none:x?}");
+        }
+        assert_eq!(section(&[text; 8]), [None; 3]);
+        assert_eq!(property_expiry(&[0x00, 0x53, 0x73, 0x45]), None, "an empty list");
+        assert_eq!(property_expiry(&[]), None, "no section");
+        let message = message();
+        let front = front(&message).unwrap();
+        assert_eq!(front.properties, scan(&message).unwrap().properties);
     }
 
     #[test]

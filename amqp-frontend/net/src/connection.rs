@@ -4,6 +4,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 
 use amqp_codec::performative::Attach;
 use amqp_proto::{Connection, Input, LinkId, OUT_SOFT_MAX, Out};
+use engine_core::event::KEY_NONE;
 use engine_core::key::EndKey;
 use engine_rt::{Interest, Socket};
 
@@ -81,6 +82,27 @@ pub(crate) struct Link {
     pub stream: Option<Box<Stream>>,
 }
 
+impl Link {
+    /// Messages that its consumer was given and that wait here, behind a large one or to be read from their file.
+    pub fn unsent(&self) -> u32 {
+        match self.stream.as_deref() {
+            Some(Stream::Out(outgoing)) => outgoing.unsent(),
+            _ => 0,
+        }
+    }
+
+    /// Takes out the last message that waits for credit its peer does not give; gives its key.
+    pub fn take_back(&mut self, machine: &mut Connection) -> Option<u64> {
+        let Some(Stream::Out(outgoing)) = self.stream.as_deref_mut() else {
+            return machine.take_back(self.id, |key| key != KEY_NONE);
+        };
+        if outgoing.unsent() > machine.credit_free(self.id) {
+            return outgoing.take_back();
+        }
+        machine.take_back(self.id, |key| key != KEY_NONE).inspect(|&key| outgoing.handle_taken_back(key))
+    }
+}
+
 /// What a link does.
 pub(crate) enum LinkKind {
     /// Takes messages for one address.
@@ -100,8 +122,10 @@ pub(crate) enum LinkKind {
 pub(crate) struct Taking {
     /// Credit that the peer gave and that no message has used.
     pub wanted: u32,
-    /// The part of it that the owner has.
+    /// What the owner has of it, or of what the peer gave before it took some back.
     pub granted: u32,
+    /// The part of `granted` that the owner was asked to give back and has not answered for.
+    revoking: u32,
     /// Whether the peer drains.
     pub draining: bool,
     /// Size of the last messages on the wire, octets, on average.
@@ -115,7 +139,7 @@ pub(crate) struct Taking {
 impl Taking {
     /// No credit yet.
     pub fn new() -> Self {
-        Self { wanted: 0, granted: 0, draining: false, size: SIZE_USUAL, low: 0, hungry: false }
+        Self { wanted: 0, granted: 0, revoking: 0, draining: false, size: SIZE_USUAL, low: 0, hungry: false }
     }
 
     /// Gives the owner its share of the credit: messages of about `GIVEN_BYTES`. What the peer does not take yet stays in the
@@ -133,16 +157,44 @@ impl Taking {
         credit
     }
 
-    /// A message of `bytes` octets goes out; gives whether the owner has too little credit now.
+    /// Credit that the owner has and the peer no longer gives: the owner is to be asked for it.
+    pub fn revoke(&mut self) -> u32 {
+        let credit = self.granted.saturating_sub(self.revoking).saturating_sub(self.wanted);
+        self.revoking += credit;
+        credit
+    }
+
+    /// The owner gave `taken` of `asked` back.
+    pub fn handle_revoked(&mut self, asked: u32, taken: u32) {
+        self.revoking = self.revoking.saturating_sub(asked);
+        self.granted = self.granted.saturating_sub(taken);
+    }
+
+    /// A message of `bytes` octets came from the owner.
     #[inline]
-    pub fn handle_given(&mut self, bytes: usize) -> bool {
+    pub fn handle_given(&mut self, bytes: usize) -> Given {
+        self.granted = self.granted.saturating_sub(1);
+        if self.wanted == 0 {
+            return Given::Beyond;
+        }
         let bytes = u32::try_from(bytes).unwrap_or(GIVEN_BYTES).min(GIVEN_BYTES);
         self.size = self.size - (self.size >> SIZE_WEIGHT) + (bytes >> SIZE_WEIGHT);
-        self.wanted = self.wanted.saturating_sub(1);
-        self.granted = self.granted.saturating_sub(1);
+        self.wanted -= 1;
         // What drains gets the next share when the owner has given all of this one.
-        self.granted < self.wanted && !self.draining && self.granted <= self.low
+        let low = self.granted < self.wanted && !self.draining && self.granted <= self.low;
+        if low { Given::Last } else { Given::Within }
     }
+}
+
+/// How a message stands to its consumer's credit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Given {
+    /// The peer wants it.
+    Within,
+    /// And the owner has too little credit now.
+    Last,
+    /// The peer took its credit back while the message was on its way.
+    Beyond,
 }
 
 /// How a read ended.
@@ -358,9 +410,27 @@ mod tests {
         taking.wanted = 1000;
         let share = taking.grant();
         assert_eq!((share, taking.grant()), (GIVEN_BYTES / SIZE_USUAL, 0));
-        let used = (1..).find(|_| taking.handle_given(SIZE_USUAL as usize)).unwrap_or(0);
+        let used = (1..).find(|_| taking.handle_given(SIZE_USUAL as usize) == Given::Last).unwrap_or(0);
         assert_eq!((used, taking.grant()), (share / 2, share / 2));
         taking.draining = true;
-        assert!((0..share).all(|_| !taking.handle_given(SIZE_USUAL as usize)));
+        assert!((0..share).all(|_| taking.handle_given(SIZE_USUAL as usize) == Given::Within));
+    }
+
+    #[test]
+    fn what_a_peer_takes_back_is_asked_of_the_owner_once() {
+        let mut taking = Taking::new();
+        taking.wanted = 100;
+        assert_eq!(taking.grant(), 100);
+        taking.wanted = 30;
+        assert_eq!((taking.revoke(), taking.revoke()), (70, 0));
+        taking.wanted = 0;
+        assert_eq!(taking.revoke(), 30);
+        // Three were on their way.
+        assert!((0..3).all(|_| taking.handle_given(10) == Given::Beyond));
+        taking.handle_revoked(70, 70);
+        taking.wanted = 50;
+        assert_eq!(taking.grant(), 0, "what the owner still has is not known");
+        taking.handle_revoked(30, 27);
+        assert_eq!((taking.granted, taking.grant()), (0, 50));
     }
 }

@@ -176,14 +176,14 @@ impl Frontend {
         let kept = delivery.payload.get(sections.kept()..).unwrap_or_default();
         let (LinkKind::Producer(arena) | LinkKind::Relay { arena, .. }) = &mut link.kind else { return };
         let body = owned.map_or_else(|| arena.copy(kept), |owned| owned.slice_ref(kept));
-        let message = message(&header, delivery.format, body, self.engine.wall_ms());
+        let properties = delivery.payload.get(sections.properties.clone()).unwrap_or_default();
+        let message = message(&header, delivery.format, body, expiry(&header, properties, self.engine.wall_ms()));
         let settled = settled(delivery.settled);
         match (&link.kind, link.end) {
             (LinkKind::Producer(_), Some(end)) => {
                 self.engine.deliver(link.owner, end, delivery.delivery, settled, message);
             }
             (LinkKind::Relay { .. }, _) => {
-                let properties = delivery.payload.get(sections.properties).unwrap_or_default();
                 let to = section::property_to(properties).ok().flatten().unwrap_or_default().to_owned();
                 self.publish(slot, place, delivery.delivery, settled, to, message);
             }
@@ -291,10 +291,39 @@ impl Frontend {
     fn handle_credit(&mut self, slot: Slot, id: LinkId, credit: u32, drain: bool) {
         let Some(place) = self.conns.get(slot).and_then(|conn| conn.link(id)) else { return };
         let Some(link) = self.links.get_mut(place) else { return };
-        if let LinkKind::Consumer(taking) = &mut link.kind {
-            taking.wanted = credit;
-            taking.draining = drain;
-            self.pass_credit(place);
+        let unsent = link.unsent();
+        let LinkKind::Consumer(taking) = &mut link.kind else { return };
+        taking.wanted = credit.saturating_sub(unsent);
+        taking.draining = drain;
+        let revoked = taking.revoke();
+        if let Some(end) = link.end.filter(|_| revoked > 0) {
+            self.engine.submit(link.owner, Command::Revoke { end, credit: revoked });
+        }
+        self.take_back(place);
+        self.pass_credit(place);
+    }
+
+    /// Gives back to its owner what waits on a consumer's link for credit that its peer took back.
+    pub(crate) fn take_back(&mut self, place: Slot) {
+        let mut streams = false;
+        while let Some(link) = self.links.get_mut(place)
+            && let Some(conn) = link.conn.and_then(|slot| self.conns.get_mut(slot))
+            && let Some(key) = link.take_back(&mut conn.machine)
+        {
+            streams = link.stream.is_some();
+            self.give_back(place, key);
+        }
+        if streams {
+            // It may have been the last one.
+            self.advance(place);
+        }
+    }
+
+    /// A message that its consumer's peer was not sent is for others, at its place in the queue.
+    pub(crate) fn give_back(&mut self, place: Slot, key: u64) {
+        let Some(link) = self.links.get(place) else { return };
+        if let Some(end) = link.end {
+            self.engine.settle(link.owner, end, key, command::Outcome::Released, None);
         }
     }
 
@@ -397,7 +426,8 @@ pub(crate) fn deliver<'a>(
         let Ok(header) = header(delivery.payload, front.header_end) else { return Some(delivery) };
         conn.messages_in += 1;
         let body = arena.copy(delivery.payload.get(front.kept..).unwrap_or_default());
-        let message = message(&header, delivery.format, body, engine.wall_ms());
+        let properties = delivery.payload.get(front.properties).unwrap_or_default();
+        let message = message(&header, delivery.format, body, expiry(&header, properties, engine.wall_ms()));
         engine.deliver(*owner, *end, delivery.delivery, settled(delivery.settled), message);
     }
     None
@@ -411,15 +441,23 @@ fn header(payload: &[u8], end: usize) -> Result<section::Header, DecodeError> {
 
 /// The message that travels: the fields of its header, and everything behind header and delivery annotations.
 #[inline]
-fn message(header: &section::Header, format: u32, body: Bytes, wall_ms: u64) -> Message {
-    let section::Header { durable, priority, ttl_ms, delivery_count, .. } = *header;
+fn message(header: &section::Header, format: u32, body: Bytes, expires_wall_ms: Option<NonZeroU64>) -> Message {
+    let section::Header { durable, priority, delivery_count, .. } = *header;
     Message {
         header: Header { durable, priority, first_acquirer: true, delivery_count },
         format,
         body,
         content: Content::Here,
-        expires_wall_ms: ttl_ms.and_then(|ttl| NonZeroU64::new(wall_ms + u64::from(ttl))),
+        expires_wall_ms,
     }
+}
+
+/// From when on a message that came at `wall_ms` may be dropped: the time that its properties name, else when its time to live
+/// (part 3.2.1) has passed.
+#[inline]
+pub(crate) fn expiry(header: &section::Header, properties: &[u8], wall_ms: u64) -> Option<NonZeroU64> {
+    let ttl = || NonZeroU64::new(wall_ms + u64::from(header.ttl_ms?));
+    section::property_expiry(properties).or_else(ttl)
 }
 
 /// What an owner is given for `CoreConfig::merge_annotations`: annotations that cannot be merged leave the message as it is.

@@ -19,6 +19,7 @@ use storage_journal::Buffer;
 
 use crate::connection::LinkKind;
 use crate::frontend::Frontend;
+use crate::inbound::expiry;
 use crate::outbound::encode_header;
 use crate::slots::Slot;
 
@@ -62,6 +63,8 @@ pub(crate) struct Incoming {
     settled: bool,
     format: u32,
     header: section::Header,
+    /// From when on it may be dropped.
+    expires_wall_ms: Option<NonZeroU64>,
     /// For a relay: where the message goes.
     to: String,
     buffer: Buffer,
@@ -80,6 +83,30 @@ pub(crate) struct Outgoing {
     pub waiting: VecDeque<(u64, Message)>,
 }
 
+impl Outgoing {
+    /// Messages of which nothing was sent.
+    pub fn unsent(&self) -> u32 {
+        let current = self.current.as_ref().is_some_and(|current| current.offset == 0);
+        u32::try_from(self.waiting.len()).unwrap_or(u32::MAX).saturating_add(u32::from(current))
+    }
+
+    /// Takes out the last message of which nothing was sent; gives its key. One that nobody keeps stays.
+    pub fn take_back(&mut self) -> Option<u64> {
+        if self.waiting.is_empty() {
+            return self
+                .current
+                .take_if(|current| current.offset == 0 && current.key != KEY_NONE)
+                .map(|found| found.key);
+        }
+        self.waiting.pop_back_if(|(key, _)| *key != KEY_NONE).map(|(key, _)| key)
+    }
+
+    /// Of the message with that key nothing will be sent.
+    pub fn handle_taken_back(&mut self, key: u64) {
+        self.current.take_if(|current| current.key == key);
+    }
+}
+
 /// A message that is being sent.
 struct Current {
     key: u64,
@@ -88,7 +115,8 @@ struct Current {
     /// Octets that were read.
     offset: u64,
     checksum: u32,
-    reading: bool,
+    /// The read of its next part that is under way.
+    reader: Option<u64>,
 }
 
 impl Incoming {
@@ -164,12 +192,12 @@ impl Frontend {
             let header = section::Header::decode(payload.get(sections.header.clone()).unwrap_or_default())?;
             let properties = payload.get(sections.properties.clone()).unwrap_or_default();
             let to = section::property_to(properties)?.unwrap_or_default().to_owned();
-            Ok((sections.kept(), header, to))
+            Ok((sections.kept(), (header, expiry(&header, properties, self.wall_ms)), to))
         });
         let (Some(link), Some(large)) = (self.links.get_mut(place), &mut self.large) else { return };
         let id = link.id;
         match parsed {
-            Ok((kept, header, to)) => {
+            Ok((kept, (header, expires_wall_ms), to)) => {
                 let file = large.disk.take_id();
                 large.arriving.insert(file, place);
                 let buffer = Buffer::with_capacity(PART_BYTES);
@@ -180,6 +208,7 @@ impl Frontend {
                     settled,
                     format,
                     header,
+                    expires_wall_ms,
                     to,
                     buffer,
                     bytes,
@@ -262,14 +291,14 @@ impl Frontend {
             return large.disk.submit(LargeOrder::Remove { id });
         };
         let Some((link, slot)) = self.links.get(place).and_then(|link| Some((link, link.conn?))) else { return };
-        let section::Header { durable, priority, ttl_ms, delivery_count, .. } = incoming.header;
+        let section::Header { durable, priority, delivery_count, .. } = incoming.header;
         let file = Large { id, bytes: incoming.bytes, checksum: incoming.checksum };
         let message = Message {
             header: Header { durable, priority, first_acquirer: true, delivery_count },
             format: incoming.format,
             body: file.encode(),
             content: Content::File,
-            expires_wall_ms: ttl_ms.and_then(|ttl| NonZeroU64::new(self.wall_ms + u64::from(ttl))),
+            expires_wall_ms: incoming.expires_wall_ms,
         };
         let settled = if incoming.settled { command::Settled::Yes } else { command::Settled::No };
         match (&link.kind, link.end) {
@@ -327,10 +356,11 @@ impl Frontend {
             }
             match &mut outgoing.current {
                 Some(current) => {
-                    if !std::mem::replace(&mut current.reading, true) {
+                    if current.reader.is_none() {
                         let bytes = (current.large.bytes - current.offset).min(PART_BYTES as u64) as usize;
                         large.next_reader += 1;
                         large.reading.insert(large.next_reader, place);
+                        current.reader = Some(large.next_reader);
                         let (reader, id, offset) = (large.next_reader, current.large.id, current.offset);
                         large.disk.submit(LargeOrder::Read { reader, id, offset, bytes });
                     }
@@ -347,8 +377,8 @@ impl Frontend {
                     }
                     Some((key, message)) => match message.large() {
                         Some(large) => {
-                            let (offset, checksum, reading) = (0, 0, false);
-                            outgoing.current = Some(Current { key, message, large, offset, checksum, reading });
+                            let (offset, checksum, reader) = (0, 0, None);
+                            outgoing.current = Some(Current { key, message, large, offset, checksum, reader });
                         }
                         None => {
                             encode_header(&mut self.header, &message, self.wall_ms);
@@ -371,7 +401,9 @@ impl Frontend {
         let Some(link) = self.links.get_mut(place) else { return };
         let (Some(slot), id, owner, end) = (link.conn, link.id, link.owner, link.end) else { return };
         let Some(Stream::Out(outgoing)) = link.stream.as_deref_mut() else { return };
-        let (Some(current), Some(conn)) = (&mut outgoing.current, self.conns.get_mut(slot)) else { return };
+        // Its message may have been taken back, and be another one now.
+        let current = outgoing.current.as_mut().filter(|current| current.reader == Some(reader));
+        let (Some(current), Some(conn)) = (current, self.conns.get_mut(slot)) else { return };
         let bytes = match part {
             Ok(buffer) => Bytes::from_owner(Octets(buffer)),
             Err(error) => return self.give_up(slot, place, &format!("cannot be read: {error}")),
@@ -379,7 +411,7 @@ impl Frontend {
         let first = current.offset == 0;
         current.offset += bytes.len() as u64;
         current.checksum = crc32c::crc32c_append(current.checksum, &bytes);
-        current.reading = false;
+        current.reader = None;
         let last = current.offset == current.large.bytes;
         if last && current.checksum != current.large.checksum {
             return self.give_up(slot, place, "is damaged: its checksum does not match");
@@ -406,6 +438,10 @@ impl Frontend {
             }
         }
         self.touch(slot);
+        if first {
+            // Its credit may have gone while it was read.
+            self.take_back(place);
+        }
         self.advance(place);
     }
 

@@ -3,11 +3,11 @@
 use amqp_codec::{AmqpError, section};
 use amqp_proto::{Closing, Outcome, Part, Send, Settled};
 use engine_core::command::{self, Command, DetachMode};
-use engine_core::event::{AttachedInfo, Event, Refusal};
+use engine_core::event::{AttachedInfo, Event, KEY_NONE, Refusal};
 use engine_core::key::{EndKey, LinkKey};
 use engine_core::message::{Content, Message};
 
-use crate::connection::{Conn, Link, LinkKind};
+use crate::connection::{Conn, Given, Link, LinkKind};
 use crate::frontend::{Frontend, TURN_GIVEN_BYTES};
 use crate::large::{Outgoing, Stream};
 use crate::slots::{Slot, Slots};
@@ -72,6 +72,7 @@ impl Frontend {
             Event::Attached { end, info } => self.handle_attached(place, end, &info),
             Event::Refused { refusal } => self.handle_refused(place, *refusal),
             Event::Drained { unused } => self.handle_drained(place, unused),
+            Event::Revoked { asked, taken } => self.handle_revoked(place, asked, taken),
             Event::Detached { refusal } => self.handle_detached(place, *refusal),
         }
     }
@@ -79,11 +80,14 @@ impl Frontend {
     /// Does what is due after a delivery.
     #[inline]
     fn handle_due(&mut self, place: Slot, due: Due) {
-        if due != Due::Nothing {
-            self.pass_credit(place);
-        }
-        if due == Due::Stream {
-            self.advance(place);
+        match due {
+            Due::Nothing => {}
+            Due::Credit => drop(self.pass_credit(place)),
+            Due::Stream => {
+                self.pass_credit(place);
+                self.advance(place);
+            }
+            Due::Back(key) => self.give_back(place, key),
         }
     }
 
@@ -161,6 +165,13 @@ impl Frontend {
         }
     }
 
+    fn handle_revoked(&mut self, place: Slot, asked: u32, taken: u32) {
+        let Some(Link { kind: LinkKind::Consumer(taking), .. }) = self.links.get_mut(place) else { return };
+        taking.handle_revoked(asked, taken);
+        // The peer may have given new credit meanwhile.
+        self.pass_credit(place);
+    }
+
     /// The owner gave a link up: its queue was deleted.
     fn handle_detached(&mut self, place: Slot, refusal: Refusal) {
         self.drop_stream(place);
@@ -179,13 +190,16 @@ fn place(link: LinkKey) -> Slot {
     Slot { index: link.slot, generation: link.generation }
 }
 
-/// Whether the owner has too little of a consumer's credit.
+/// What is due after a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Due {
     Nothing,
+    /// The owner has too little of the consumer's credit.
     Credit,
     /// And a message waits to be sent in parts, or behind one that is.
     Stream,
+    /// The peer took its credit back while the message was on its way: it is for others. Its key.
+    Back(u64),
 }
 
 /// Writes a message to the connection of its consumer's link, and notes that the connection has something to write.
@@ -204,10 +218,14 @@ fn deliver(
         dirty.push(slot);
     }
     let mut due = Due::Nothing;
-    if let LinkKind::Consumer(taking) = &mut link.kind
-        && taking.handle_given(message.body.len() + GIVEN_OVERHEAD)
-    {
-        due = Due::Credit;
+    if let LinkKind::Consumer(taking) = &mut link.kind {
+        match taking.handle_given(message.body.len() + GIVEN_OVERHEAD) {
+            Given::Within => {}
+            Given::Last => due = Due::Credit,
+            // Nobody keeps what has no key: it waits here for the link's next credit.
+            Given::Beyond if key == KEY_NONE => {}
+            Given::Beyond => return Due::Back(key),
+        }
     }
     if message.content == Content::File || link.stream.is_some() {
         wait_for_parts(link, conn, (place, key), message);
@@ -239,8 +257,9 @@ pub(crate) fn encode_header(header: &mut Vec<u8>, message: &Message, wall_ms: u6
     section::Header {
         durable: message.header.durable,
         priority: message.header.priority,
-        // What is left of it (part 3.2.1): a message lives no longer for having waited.
-        ttl_ms: message.expires_wall_ms.map(|at| u32::try_from(at.get().saturating_sub(wall_ms)).unwrap_or(u32::MAX)),
+        // What is left of it (part 3.2.1): a message lives no longer for having waited. More than a field holds is said by the
+        // message's properties.
+        ttl_ms: message.expires_wall_ms.and_then(|at| u32::try_from(at.get().saturating_sub(wall_ms)).ok()),
         first_acquirer: message.header.first_acquirer,
         delivery_count: message.header.delivery_count,
     }

@@ -441,6 +441,17 @@ impl Connection {
         link.map_or(0, |link| link.backlog.len())
     }
 
+    /// Credit of a link of ours that no message has used, nor waits for.
+    pub fn credit_free(&mut self, id: LinkId) -> u32 {
+        self.session(id.session).and_then(|session| session.link_by_id(id)).map_or(0, |link| link.credit_free())
+    }
+
+    /// Takes out the last message that waits on a link of ours for credit that its peer does not give (it took some back, part
+    /// 2.6.7), if nothing of it was sent, its sender is to be told what becomes of it, and `may` says so of its key; gives the key.
+    pub fn take_back(&mut self, id: LinkId, may: impl FnOnce(u64) -> bool) -> Option<u64> {
+        self.session(id.session)?.link_by_id(id)?.take_back(may)
+    }
+
     /// Whether everything on a link of ours is sent settled.
     pub fn is_presettled(&mut self, id: LinkId) -> bool {
         let link = self.session(id.session).and_then(|session| session.link_by_id(id));

@@ -221,10 +221,48 @@ impl Link {
         done
     }
 
+    /// Takes out the last message that waits for credit that is not there, if `may` says so of its key.
+    pub fn take_back(&mut self, may: impl FnOnce(u64) -> bool) -> Option<u64> {
+        let waiting = self.backlog.len() - usize::from(self.under.is_some()).min(self.backlog.len());
+        let allowed = usize::try_from(self.credit).unwrap_or(usize::MAX);
+        let last = self.backlog.back().filter(|_| waiting > allowed)?;
+        let back = last.part.begins() && last.settled == Settled::No && may(last.key);
+        if back { self.backlog.pop_back().map(|taken| taken.key) } else { None }
+    }
+
     /// Credit that the host has not used yet.
     pub fn credit_free(&self) -> u32 {
         // What is under way has its credit; of one that is sent in parts none may wait.
         let waiting = self.backlog.len().saturating_sub(usize::from(self.under.is_some()));
         self.credit.saturating_sub(u32::try_from(waiting).unwrap_or(u32::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting(key: u64, settled: Settled, part: Part) -> Waiting {
+        Waiting::new(&Send { key, settled, format: 0, prefix: &[], body: &Bytes::new(), part })
+    }
+
+    #[test]
+    fn what_waits_without_credit_is_taken_back_and_nothing_else() {
+        let mut link = Link::new("link", Role::Sender, State::Attached, 0);
+        link.backlog.extend((0..4).map(|key| waiting(key, Settled::No, Part::Whole)));
+        link.under = Some(Under { delivery: 0, sent: 1, begun: true });
+        link.take_credit(Some(0), 1);
+        assert_eq!(link.take_back(|key| key != 3), None, "its keeper says no");
+        let taken: Vec<u64> = std::iter::from_fn(|| link.take_back(|_| true)).collect();
+        assert_eq!(taken, [3, 2], "one is under way, and one has credit");
+        link.take_credit(Some(0), 0);
+        link.backlog.push_back(waiting(4, Settled::Yes, Part::Whole));
+        assert_eq!(link.take_back(|_| true), None, "nobody keeps what is sent settled");
+        link.backlog.pop_back();
+        link.backlog.push_back(waiting(5, Settled::No, Part::Middle));
+        assert_eq!(link.take_back(|_| true), None, "the middle of a message");
+        link.backlog.pop_back();
+        assert_eq!(link.take_back(|_| true), Some(1));
+        assert_eq!(link.take_back(|_| true), None);
     }
 }

@@ -211,6 +211,7 @@ impl Core {
             queue.abandon(end, &default_outcome(consumer.default_outcome));
             self.events.push_back((link, Event::Detached { refusal }));
         }
+        self.note_expiries(key);
     }
 
     pub(crate) fn detach(&mut self, end: Key, mode: DetachMode) {
@@ -243,6 +244,7 @@ impl Core {
                 if over {
                     self.delete(consumer.queue);
                 } else {
+                    self.note_expiries(consumer.queue);
                     self.collect_after(consumer.queue, end);
                     self.touch(consumer.queue);
                 }

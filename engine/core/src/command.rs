@@ -255,6 +255,13 @@ pub enum Command {
         /// Additional credit.
         credit: u32,
     },
+    /// A consumer may be sent that many messages fewer: its peer took credit back (part 2.6.7). Answered by `Event::Revoked`.
+    Revoke {
+        /// The consumer.
+        end: EndKey,
+        /// Credit that is wanted back.
+        credit: u32,
+    },
     /// Send what is there, give back the rest of the credit, answer `Event::Drained`.
     Drain {
         /// The consumer.

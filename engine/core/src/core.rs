@@ -10,13 +10,14 @@
 use std::collections::{HashMap, VecDeque};
 
 use crate::admission::Plain;
+use crate::agenda::Agenda;
 use crate::command::{Command, DefaultOutcome, Modified, Outcome, RoutingType, Settle};
 use crate::condition;
 use crate::durability::{Journal, fetch_below};
 use crate::event::{Delivery, Event, KEY_NONE, Refusal};
 use crate::held::Recalling;
 use crate::key::{EndKey, LinkKey};
-use crate::limits::{CoreConfig, DISPATCH_BYTES, EXPIRY_PERIOD_NS, EXPIRY_SCAN_MAX, RESIDENT_BYTES, SHED_SHARE};
+use crate::limits::{CoreConfig, DISPATCH_BYTES, RESIDENT_BYTES, SHED_SHARE};
 use crate::message::{Content, Message};
 use crate::producer::Producer;
 use crate::queue::{Entry, Queue};
@@ -86,12 +87,15 @@ pub struct Core {
     shown: Option<Delivery>,
     pub(crate) memory_bytes: u64,
     pub(crate) subscriptions: u64,
-    /// Whether a queue may have a message with a time to live. Known anew at each sweep, so that nobody else looks at all queues.
-    pub(crate) expires: bool,
+    /// Queues by the time from which they may have a message to drop.
+    pub(crate) expiring: Agenda,
     pub(crate) now_ns: u64,
     pub(crate) wall_ms: u64,
     pub(crate) withheld: u32,
-    next_sweep_ns: u64,
+    /// Queues that withheld a producer's credit since they were looked at last.
+    pub(crate) withholding: Vec<Key>,
+    pub(crate) next_release_ns: u64,
+    pub(crate) next_sweep_ns: u64,
     pub(crate) journal: Journal,
 }
 
@@ -113,10 +117,12 @@ impl Core {
             shown: None,
             memory_bytes: 0,
             subscriptions: 0,
-            expires: false,
+            expiring: Agenda::default(),
             now_ns: 0,
             wall_ms: 0,
             withheld: 0,
+            withholding: Vec::new(),
+            next_release_ns: 0,
             next_sweep_ns: 0,
             journal: Journal::default(),
         }
@@ -138,6 +144,7 @@ impl Core {
                 }
             }
             Command::Grant { end, credit } => self.grant(key(end), credit),
+            Command::Revoke { end, credit } => self.revoke(key(end), credit),
             Command::Drain { end } => self.drain(key(end)),
             Command::Publish { link, delivery, settled, publish } => self.publish(link, delivery, settled, *publish),
             Command::AttachProducer { link, spec } => self.attach_producer(link, &spec),
@@ -224,11 +231,14 @@ impl Core {
     pub(crate) fn push(&mut self, key: Key, message: Message, stored: u64) {
         let Some(queue) = self.queues.get_mut(key) else { return };
         self.memory_bytes += message.size();
-        self.expires |= message.expires_wall_ms.is_some();
+        let expires = message.expires_wall_ms;
         queue.push(message, stored);
         if !queue.dirty {
             queue.dirty = true;
             self.dirty.push_back(key);
+        }
+        if let Some(at) = expires {
+            self.note_expiry(key, at);
         }
     }
 
@@ -287,6 +297,9 @@ impl Core {
             let number = self.tell_gone(key);
             self.tell_after(number, link, Event::Confirmed { delivery });
         }
+        if back {
+            self.note_expiries(key);
+        }
         if back || self.queues.get(key).is_some_and(Queue::is_done_or_awaited) {
             self.touch(key);
         }
@@ -303,6 +316,13 @@ impl Core {
         self.touch(queue);
     }
 
+    fn revoke(&mut self, end: Key, asked: u32) {
+        let Some(End { link, role: EndRole::Consumer(consumer) }) = self.ends.get_mut(end) else { return };
+        let taken = asked.min(consumer.credit);
+        consumer.credit -= taken;
+        self.events.push_back((*link, Event::Revoked { asked, taken }));
+    }
+
     fn drain(&mut self, end: Key) {
         let Some(End { role: EndRole::Consumer(consumer), .. }) = self.ends.get_mut(end) else { return };
         consumer.draining = true;
@@ -314,19 +334,19 @@ impl Core {
     #[inline]
     fn dispatch(&mut self, key: Key) -> Option<(LinkKey, Delivery)> {
         let sheds = self.memory_bytes > self.config.memory_bytes / SHED_SHARE;
-        let queue = self.queues.get_mut(key)?;
+        let mut queue = self.queues.get_mut(key)?;
+        if queue.expiries.is_due(self.wall_ms) {
+            if !self.expire_before(key) {
+                return None;
+            }
+            queue = self.queues.get_mut(key)?;
+        }
         for _ in 0..queue.consumers.len() {
             let end = *queue.consumers.front()?;
             if queue.consumers.len() > 1 {
                 queue.consumers.rotate_left(1);
             }
             let Some(End { link, role: EndRole::Consumer(consumer) }) = self.ends.get_mut(end) else { continue };
-            if queue.expires {
-                self.memory_bytes -= queue.expire(self.wall_ms, EXPIRY_SCAN_MAX);
-                if !queue.released.is_empty() && !std::mem::replace(&mut queue.telling, true) {
-                    self.journal.telling.push(key);
-                }
-            }
             let fetch_below = || fetch_below(self.config.memory_bytes, self.memory_bytes);
             if queue.paged > 0 && !queue.fetching && queue.ready_bytes < fetch_below() {
                 queue.fetching = true;
@@ -401,38 +421,30 @@ impl Core {
         None
     }
 
+    /// Starts a turn: its time, and what is due by then.
+    pub fn begin_turn(&mut self, now_ns: u64, wall_ms: u64) {
+        if self.deadline().is_some_and(|deadline| deadline <= now_ns) {
+            self.handle_deadline(now_ns, wall_ms);
+        }
+        (self.now_ns, self.wall_ms) = (now_ns, wall_ms);
+    }
+
     /// When `handle_deadline` is to be called, nanoseconds.
     #[must_use]
     pub fn deadline(&self) -> Option<u64> {
-        let withheld = (self.withheld > 0).then(|| self.now_ns + self.config.soft_recent_ns);
-        let sweep = self.expires.then_some(self.next_sweep_ns);
-        [withheld, sweep].into_iter().flatten().min()
+        let release = (self.withheld > 0).then_some(self.next_release_ns);
+        [release, self.sweep_deadline()].into_iter().flatten().min()
     }
 
     /// Drops expired messages and gives credit that was withheld for consumers that no longer take.
     pub fn handle_deadline(&mut self, now_ns: u64, wall_ms: u64) {
-        self.now_ns = now_ns;
-        self.wall_ms = wall_ms;
-        let queues: Vec<Key> = self.queues.iter().map(|(key, _)| key).collect();
-        let sweep = now_ns >= self.next_sweep_ns;
-        if sweep {
-            self.next_sweep_ns = now_ns + EXPIRY_PERIOD_NS;
-            self.expires = false;
+        (self.now_ns, self.wall_ms) = (now_ns, wall_ms);
+        if self.withheld > 0 && now_ns >= self.next_release_ns {
+            self.next_release_ns = now_ns + self.config.soft_recent_ns;
+            self.release_all();
         }
-        for key in queues {
-            if self.withheld > 0 {
-                self.release_credit(key);
-            }
-            if sweep
-                && let Some(queue) = self.queues.get_mut(key)
-                && queue.expires
-            {
-                self.memory_bytes -= queue.expire(wall_ms, EXPIRY_SCAN_MAX);
-                queue.expires = queue.entries.len() > 0;
-                self.expires |= queue.expires;
-                self.note_gone(key);
-                self.collect(key);
-            }
+        if now_ns >= self.next_sweep_ns {
+            self.sweep();
         }
     }
 

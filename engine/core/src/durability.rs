@@ -365,8 +365,8 @@ impl Core {
         let Some(queue) = self.queues.get_mut(key) else { return };
         let before = queue.bytes;
         queue.put_back(sequence, message, self.config.merge_annotations);
-        self.expires |= queue.expires;
         self.memory_bytes = self.memory_bytes - before + queue.bytes;
+        self.note_expiries(key);
         self.touch(key);
     }
 
@@ -385,12 +385,12 @@ impl Core {
         for (name, message) in messages {
             let size = message.size();
             self.memory_bytes += size;
-            self.expires |= message.expires_wall_ms.is_some();
             queue.paged -= 1;
             // After a restart sizes are known as averages only.
             queue.paged_bytes = if queue.paged == 0 { 0 } else { queue.paged_bytes.saturating_sub(size) };
             queue.append(message, name);
         }
+        self.note_expiries(key);
         self.touch(key);
     }
 

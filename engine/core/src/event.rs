@@ -79,6 +79,13 @@ pub enum Event {
         /// Credit taken back.
         unused: u32,
     },
+    /// The answer to `Command::Revoke`. What is missing was used by messages that were on their way before.
+    Revoked {
+        /// Credit that was wanted back.
+        asked: u32,
+        /// Credit that the consumer no longer has.
+        taken: u32,
+    },
     /// The owner ended the link; its end is gone.
     Detached {
         /// Why.

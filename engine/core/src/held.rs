@@ -198,10 +198,13 @@ impl Queue {
     #[cold]
     fn give_back(&mut self, sequence: u64, held: Held) -> u64 {
         if let Held::Here(entry) = held
-            && let Some(entry) = self.entries.get_mut(entry)
+            && let Some(found) = self.entries.get_mut(entry)
         {
-            entry.message.header.first_acquirer = false;
-            self.ready_bytes += entry.message.size();
+            found.message.header.first_acquirer = false;
+            self.ready_bytes += found.message.size();
+            if let Some(at) = found.message.expires_wall_ms {
+                self.watch(at, entry);
+            }
         }
         self.returned.insert(sequence, held);
         0
@@ -273,9 +276,12 @@ impl Queue {
         self.forget_away();
         self.bytes += message.size();
         self.ready_bytes += message.size();
-        self.expires |= message.expires_wall_ms.is_some();
+        let expires = message.expires_wall_ms;
         let entry = self.entries.insert(Entry { sequence, message, stored: away.stored });
         self.returned.insert(sequence, Held::Here(entry));
+        if let Some(at) = expires {
+            self.watch(at, entry);
+        }
     }
 
     /// Takes a message out of memory that is held under `key`, if the journal has all of it; gives the octets that are free by

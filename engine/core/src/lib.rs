@@ -2,12 +2,14 @@
 #![forbid(unsafe_code)]
 
 mod admission;
+mod agenda;
 mod attach;
 pub mod command;
 pub mod condition;
 mod core;
 mod durability;
 pub mod event;
+mod expiry;
 pub mod fact;
 mod held;
 pub mod key;

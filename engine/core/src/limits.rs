@@ -13,11 +13,15 @@ pub const NAME_BYTES_MAX: usize = 2048;
 /// little that a queue waits some hundred microseconds for each other one that has a backlog.
 pub const DISPATCH_BYTES: u64 = 256 << 10;
 
-/// Entries that one expiry sweep looks at. What is left waits for the next sweep.
+/// Messages and queues that one expiry sweep looks at, some 200 us of work. What is left waits for the sweep of the next turn.
 pub const EXPIRY_SCAN_MAX: u32 = 1024;
 
-/// Pause between two expiry sweeps, in nanoseconds, while any held message has an expiry time.
+/// Pause between two expiry sweeps that leave nothing, nanoseconds: what expires together is dropped together.
 pub const EXPIRY_PERIOD_NS: u64 = 100_000_000;
+
+/// Longest wait for a sweep while a message has a time to live, nanoseconds: that much later than at its time a message is dropped
+/// when somebody sets the wall clock.
+pub const EXPIRY_LOOK_NS: u64 = 1_000_000_000;
 
 /// How many consumers' exclusions (`undeliverable-here`) one message remembers. Beyond it the oldest is forgotten: the
 /// message may then reach that consumer again, which the specification permits.

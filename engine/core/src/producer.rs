@@ -92,7 +92,7 @@ impl Core {
             && self.plain.takes(queue, &message, self.memory_bytes)
         {
             self.memory_bytes += message.size();
-            self.expires |= message.expires_wall_ms.is_some();
+            let expires = message.expires_wall_ms;
             queue.push(message, 0);
             if !queue.dirty {
                 queue.dirty = true;
@@ -103,6 +103,9 @@ impl Core {
                     Told::Later => {}
                     told => self.told(end, told),
                 }
+            }
+            if let Some(at) = expires {
+                self.note_expiry(only, at);
             }
         } else {
             let (link, address, routing) = (*link, producer.address, producer.routing);
@@ -233,7 +236,15 @@ impl Core {
         let was = std::mem::replace(&mut producer.withheld, deep.is_some());
         self.withheld = self.withheld + u32::from(deep.is_some()) - u32::from(was);
         match deep.and_then(|queue| self.queues.get_mut(queue)) {
-            Some(queue) => queue.withheld.push(end),
+            Some(queue) => {
+                if queue.withheld.is_empty() {
+                    self.withholding.extend(deep);
+                }
+                queue.withheld.push(end);
+                if !was && self.withheld == 1 {
+                    self.next_release_ns = self.now_ns + self.config.soft_recent_ns;
+                }
+            }
             None => {
                 let credit = producer.window.saturating_sub(producer.credit);
                 if credit > 0 {
@@ -274,6 +285,19 @@ impl Core {
         if let Some(queue) = self.queues.get_mut(key).filter(|queue| queue.withheld.is_empty()) {
             queue.withheld = ends;
         }
+    }
+
+    /// Looks again at all producers whose credit is withheld: their queues may not be deep for their consumers any more.
+    pub(crate) fn release_all(&mut self) {
+        let mut queues = std::mem::take(&mut self.withholding);
+        queues.sort_unstable();
+        queues.dedup();
+        for &key in &queues {
+            self.release_credit(key);
+        }
+        queues.retain(|&key| self.queues.get(key).is_some_and(|queue| !queue.withheld.is_empty()));
+        // Those that withhold anew while they are looked at have added themselves.
+        self.withholding.append(&mut queues);
     }
 
     /// Whether producers of a queue have to wait: beyond its hard bounds always; beyond the soft ones while consumers take

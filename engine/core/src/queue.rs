@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use crate::agenda::Agenda;
 use crate::command::{Lifetime, RoutingType};
 use crate::held::{Acquired, Changes, Held, Recalling};
 use crate::message::{Content, Message};
@@ -71,8 +72,10 @@ pub(crate) struct Queue {
     pub routing: RoutingType,
     pub kind: Kind,
     pub entries: Slab<Entry>,
-    /// Never delivered, in order.
+    /// Never delivered, in order. The first one lives; others may have been dropped.
     ready: VecDeque<Key>,
+    /// How many of `ready` were dropped.
+    dropped: usize,
     /// Delivered and given back, by sequence number.
     pub returned: BTreeMap<u64, Held>,
     /// By the sequence number of the message that they are of.
@@ -90,8 +93,10 @@ pub(crate) struct Queue {
     /// Producers whose credit is withheld for this queue's depth.
     pub withheld: Vec<Key>,
     pub totals: Totals,
-    /// Whether a message in memory may have a time to live.
-    pub expires: bool,
+    /// Messages in memory by the time from which they may be dropped.
+    pub expiries: Agenda,
+    /// The time for which the owner's agenda names this queue; `u64::MAX` when it does not.
+    pub expiry_noted: u64,
     /// Its number in the journal; 0 while nothing of it is there.
     pub number: u64,
     /// The journal's number for its being made; 0 while it would not outlive the node.
@@ -124,6 +129,7 @@ impl Queue {
             kind,
             entries: Slab::default(),
             ready: VecDeque::new(),
+            dropped: 0,
             returned: BTreeMap::new(),
             changes: BTreeMap::new(),
             acquired: Slab::default(),
@@ -136,7 +142,8 @@ impl Queue {
             last_credit_ns: 0,
             withheld: Vec::new(),
             totals: Totals::default(),
-            expires: false,
+            expiries: Agenda::default(),
+            expiry_noted: u64::MAX,
             number: 0,
             declared: 0,
             paged: 0,
@@ -155,7 +162,7 @@ impl Queue {
     /// Messages that wait for a consumer, but for those that are in the journal only and behind all others.
     #[inline]
     pub fn depth(&self) -> u64 {
-        (self.ready.len() + self.returned.len()) as u64
+        (self.ready.len() - self.dropped + self.returned.len()) as u64
     }
 
     /// All messages, held ones too.
@@ -196,11 +203,14 @@ impl Queue {
         let size = message.size();
         self.bytes += size;
         self.ready_bytes += size;
-        self.expires |= message.expires_wall_ms.is_some();
+        let expires = message.expires_wall_ms;
         let sequence = self.next_sequence;
         self.next_sequence += 1;
         let entry = self.entries.insert(Entry { sequence, message, stored });
         self.ready.push_back(entry);
+        if let Some(at) = expires {
+            self.watch(at, entry);
+        }
     }
 
     /// Takes the next message that `end` may have out of the order. Not one that the journal has not on stable storage yet, which
@@ -219,9 +229,42 @@ impl Queue {
             return None;
         }
         let bytes = found.message.size();
+        let next = Next { entry, sequence: found.sequence, content: found.message.content, bytes };
         self.ready_bytes -= bytes;
         self.ready.pop_front();
-        Some(Next { entry, sequence: found.sequence, content: found.message.content, bytes })
+        if self.dropped > 0 {
+            self.skip_dropped();
+        }
+        Some(next)
+    }
+
+    /// Notes that a message is dropped that was never delivered; gives whether it is one: they are those from the first one on.
+    pub fn leave_ready(&mut self, sequence: u64) -> bool {
+        let first = self.ready.front().and_then(|&entry| self.entries.get(entry));
+        let waits = first.is_some_and(|first| first.sequence <= sequence);
+        self.dropped += usize::from(waits);
+        waits
+    }
+
+    /// Forgets the places of messages that were dropped: those in front, and all when they are more than the others.
+    pub fn skip_dropped(&mut self) {
+        while self.dropped > 0
+            && let Some(&first) = self.ready.front()
+            && self.entries.get(first).is_none()
+        {
+            self.ready.pop_front();
+            self.dropped -= 1;
+        }
+        if self.dropped > self.ready.len() / 2 {
+            self.forget_dropped();
+        }
+    }
+
+    #[cold]
+    fn forget_dropped(&mut self) {
+        let entries = &self.entries;
+        self.ready.retain(|&entry| entries.get(entry).is_some());
+        self.dropped = 0;
     }
 
     /// Drops a message that is out of the order; gives the octets that are free by it.
@@ -305,39 +348,13 @@ impl Queue {
             }
             None => {}
         }
+        if self.dropped > 0 {
+            // Places of what is gone have no order; there are new ones after a sweep only.
+            self.forget_dropped();
+        }
         let older = |entry: &Key| self.entries.get(*entry).is_some_and(|entry| entry.sequence < sequence);
         let place = self.ready.partition_point(older);
         self.ready.get(place).copied()
-    }
-
-    /// Drops expired messages from the front, at most `max`; gives the octets that are free by it.
-    pub fn expire(&mut self, wall_ms: u64, max: u32) -> u64 {
-        let mut freed = 0;
-        for _ in 0..max {
-            let expired = |entry: &Key| {
-                let entry = self.entries.get(*entry);
-                entry.and_then(|entry| entry.message.expires_wall_ms).is_some_and(|at| at.get() <= wall_ms)
-            };
-            // What the journal has to give again first is looked at then.
-            let returned = self.returned.first_key_value().and_then(|(&sequence, held)| match held {
-                Held::Here(entry) => Some((sequence, *entry)),
-                Held::Away(_) => None,
-            });
-            let entry = if let Some((sequence, entry)) = returned.filter(|(_, entry)| expired(entry)) {
-                self.returned.remove(&sequence);
-                Some(entry)
-            } else if self.ready.front().is_some_and(expired) {
-                self.ready.pop_front()
-            } else {
-                None
-            };
-            let Some(entry) = entry else { break };
-            self.totals.expired += 1;
-            let size = self.remove(entry);
-            self.ready_bytes -= size;
-            freed += size;
-        }
-        freed
     }
 
     /// Asserts what must hold between any two commands.
@@ -350,8 +367,10 @@ impl Queue {
             }
             Held::Away(_) => sequence,
         });
-        let ready =
-            self.ready.iter().map(|&entry| self.entries.get(entry).expect("the order names living messages").sequence);
+        let living = self.ready.iter().filter_map(|&entry| self.entries.get(entry));
+        assert_eq!(living.clone().count() + self.dropped, self.ready.len(), "what was dropped is counted");
+        assert!(self.ready.front().is_none_or(|&first| self.entries.get(first).is_some()), "the first one lives");
+        let ready = living.map(|entry| entry.sequence);
         let order = returned.chain(ready).inspect(|&sequence| assert!(sequence < self.next_sequence));
         assert!(order.is_sorted(), "what came back is older than what was never sent");
         let known = self.depth() + self.acquired.len() as u64;

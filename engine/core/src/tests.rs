@@ -105,6 +105,22 @@ fn deliveries(events: Vec<Event>) -> Vec<(u64, u32, u32)> {
 }
 
 #[test]
+fn credit_that_is_taken_back_is_for_the_next_consumer() {
+    let mut owner = Owner::new();
+    let [first, second] = ["q"; 2].map(|name| owner.consumer(name, None, Mode::Consume));
+    assert!(owner.grant(first, 5).is_empty());
+    assert!(owner.grant(second, 5).is_empty());
+    let revoked = owner.command(Command::Revoke { end: first, credit: 4 });
+    assert_eq!(revoked, [Event::Revoked { asked: 4, taken: 4 }]);
+    let revoked = owner.command(Command::Revoke { end: first, credit: 4 });
+    assert_eq!(revoked, [Event::Revoked { asked: 4, taken: 1 }], "it had no more");
+    let producer = owner.producer("q", None);
+    (0..5).for_each(|delivery| assert_eq!(deliveries(owner.send(producer, delivery)).len(), 1));
+    assert!(deliveries(owner.send(producer, 5)).is_empty());
+    assert_eq!(owner.grant(first, 1).len(), 1, "it may give credit again");
+}
+
+#[test]
 fn what_is_sent_is_received_in_order_and_accepted_as_a_range() {
     let mut owner = Owner::new();
     let producer = owner.producer("q", None);

@@ -67,9 +67,7 @@ impl Engine {
         self.wall_ms = wall_ms;
         self.busy = false;
         self.mesh.begin_turn();
-        if self.core.deadline().is_some_and(|deadline| deadline <= now_ns) {
-            self.core.handle_deadline(now_ns, wall_ms);
-        }
+        self.core.begin_turn(now_ns, wall_ms);
         let Some(Journal { store, disk }) = &mut self.journal else { return Ok(()) };
         while let Some(done) = disk.poll_done() {
             self.busy = true;

@@ -33,8 +33,18 @@ impl Chance {
 }
 
 enum Role {
-    Producer { credit: u32, next: u32, open: BTreeSet<u32> },
-    Consumer { newest: Option<u64>, held: Vec<(u64, u64)> },
+    Producer {
+        credit: u32,
+        next: u32,
+        open: BTreeSet<u32>,
+    },
+    /// Its credit is what the owner may have of it.
+    Consumer {
+        newest: Option<u64>,
+        held: Vec<(u64, u64)>,
+        credit: u32,
+        revoking: u32,
+    },
 }
 
 /// A link at its home.
@@ -93,7 +103,7 @@ impl World {
                 lifetime: None,
                 default_outcome: DefaultOutcome::Released,
             };
-            let role = Role::Consumer { newest: None, held: Vec::new() };
+            let role = Role::Consumer { newest: None, held: Vec::new(), credit: 0, revoking: 0 };
             (Command::AttachConsumer { link, spec: Box::new(spec) }, role)
         } else {
             let spec = ProducerSpec { address, routing: None, create: Create::Auto, lifetime: None };
@@ -141,7 +151,17 @@ impl World {
                 assert_eq!(outcome, Outcome::Accepted);
                 (first..=last).for_each(|delivery| assert!(open.remove(&delivery), "answered once"));
             }
-            (Event::Deliver { key, message }, Role::Consumer { newest, held }) => {
+            (Event::Revoked { asked, taken }, Role::Consumer { credit, revoking, .. }) => {
+                assert!(
+                    taken <= asked && taken <= *credit && asked <= *revoking,
+                    "no more than was asked for and is there"
+                );
+                *credit -= taken;
+                *revoking -= asked;
+                assert!(*revoking > 0 || *credit == 0, "all of it was taken back, or used before");
+            }
+            (Event::Deliver { key, message }, Role::Consumer { newest, held, credit, .. }) => {
+                *credit = credit.checked_sub(1).expect("a consumer has credit for what it gets");
                 let number = u64::from_be_bytes(message.body[..].try_into().expect("eight octets"));
                 let place = (link.queue, number);
                 assert!(!self.done.contains(&place), "{place:?} came again after it was done");
@@ -191,7 +211,16 @@ impl World {
                 let queue = self.chance.below(QUEUES);
                 self.attach(queue, true);
             }
-            Role::Consumer { .. } => engine.submit(link.owner, Command::Grant { end, credit: 3 }),
+            // It takes all of its credit back, and gives none until it has it.
+            Role::Consumer { credit, revoking, .. } if choice == 8 && *credit > 0 && *revoking == 0 => {
+                *revoking = *credit;
+                engine.submit(link.owner, Command::Revoke { end, credit: *credit });
+            }
+            Role::Consumer { revoking, .. } if *revoking > 0 => {}
+            Role::Consumer { credit, .. } => {
+                *credit += 3;
+                engine.submit(link.owner, Command::Grant { end, credit: 3 });
+            }
             Role::Producer { .. } => {}
         }
     }
