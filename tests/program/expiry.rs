@@ -35,8 +35,8 @@ fn now_ms() -> i64 {
 
 fn messages(broker: &Broker, queue: &str) -> Option<u64> {
     let state = broker.state();
-    let found = state["queues"].as_array()?.iter().find(|found| found["name"] == queue)?["messages"].as_u64();
-    found
+    let mut queues = state["queues"].as_array()?.iter();
+    queues.find(|found| found["name"] == queue)?["messages"].as_u64()
 }
 
 #[test]
