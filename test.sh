@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the tests need and runs all of them.
 #
-#   ./test.sh            everything
-#   ./test.sh --quick    format, lints, unit and property tests only
+#   ./test.sh            everything: 15 to 20 minutes on two cores
+#   ./test.sh --quick    between two edits: format, lints, unit and property tests; not those that run programs in real time
 #
 # What is missing on this machine (a runtime of a client) is counted as skipped, unless HEDDLE_REQUIRE_ALL=1.
 set -uo pipefail
@@ -36,8 +36,24 @@ counted() {
     if [ -n "$line" ]; then count $(echo "$line" | tr -dc '0-9 '); else count 0 1 0; fi
 }
 
+# Integration tests that start programs or wait for real time to pass: for the whole run only.
+slow=" program commands double patterns remote trust client agree journal "
+
+# What `cargo test` is to run between two edits: always of the whole workspace, as parts of it have other features of the same
+# dependencies, which would be built anew.
+quick_targets() {
+    printf '%s\n' --lib --bins
+    local file name
+    for file in tests/*.rs tests/*/main.rs */tests/*.rs */*/tests/*.rs */*/tests/*/main.rs; do
+        [ -f "$file" ] || continue
+        name="${file%/main.rs}"
+        name="$(basename "$name" .rs)"
+        [[ "$slow" == *" $name "* ]] || printf -- '--test=%s\n' "$name"
+    done | sort -u
+}
+
 rust_tests() {
-    cargo test --workspace --no-fail-fast 2>&1 | tee "$log.rust"
+    cargo test --workspace --no-fail-fast "$@" 2>&1 | tee "$log.rust"
     local status=${PIPESTATUS[0]}
     awk -v status="$status" '/^test result:/ { p += $4; f += $6; s += $8 }
         END { if (status != 0 && f == 0) f = 1; print p + 0 " passed, " f + 0 " failed, " s + 0 " skipped" }' "$log.rust"
@@ -45,9 +61,12 @@ rust_tests() {
 }
 
 check "format" cargo fmt --all --check
-check "lints" cargo clippy --workspace --all-targets --quiet -- --deny warnings
-counted "unit and property tests" rust_tests
-if [ "${1:-}" != --quick ]; then
+check "lints" cargo clippy --workspace --all-targets -- --deny warnings
+if [ "${1:-}" = --quick ]; then
+    mapfile -t targets < <(quick_targets)
+    counted "unit and property tests" rust_tests "${targets[@]}"
+else
+    counted "unit, property and program tests" rust_tests
     check "release build" cargo build --release --quiet -p heddle -p heddle-perf
     check "crash audit, short" target/release/heddle-perf audit --broker target/release/heddle --kills 25
     check "clients of the interoperation tests" tests/interop/install.sh
