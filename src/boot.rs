@@ -13,7 +13,7 @@ use amqp_proto::{Authenticated, Tls};
 use engine_core::Core;
 use engine_core::command::{Create, RoutingType};
 use engine_core::limits::{CoreConfig, WhenFull};
-use engine_rt::{Clock, InboxSender, Listener, ShardThread, Waker};
+use engine_rt::{Clock, InboxSender, Listener, ShardThread, Termination, Waker};
 use engine_shard::Engine;
 use engine_shard::placement::Placement;
 use storage_disk::large::Large;
@@ -37,6 +37,8 @@ const VERIFIERS: usize = 2;
 
 /// Status of the process when a shard could not go on.
 const EXIT_SHARD_FAILED: i32 = 70;
+/// Status of the process when it was told to stop a second time.
+const EXIT_TOLD_AGAIN: i32 = 130;
 
 /// Why the node did not start.
 #[derive(Debug, thiserror::Error)]
@@ -93,14 +95,18 @@ pub fn run(config: &Config, ready_file: Option<&Path>) -> Result<(), BootError> 
     let stopping = Arc::new(AtomicBool::new(false));
     let (stop_sender, stop) = flume::bounded::<()>(4);
     let told = Arc::clone(&stopping);
-    engine_rt::on_termination(move |count| {
-        if count > 1 {
-            tracing::warn!(target: "heddle::program", "told to stop twice: stopping at once");
-            std::process::exit(130);
+    engine_rt::on_termination(move |wish| match wish {
+        Termination::Orderly(signal) => {
+            tracing::info!(target: "heddle::program", signal,
+                "told to stop: connections are closed first; the same signal again ends at once");
+            told.store(true, Ordering::Relaxed);
+            // The channel is only full when the stop is under way.
+            let _ = stop_sender.try_send(());
         }
-        told.store(true, Ordering::Relaxed);
-        // The channel is only full when the stop is under way.
-        let _ = stop_sender.try_send(());
+        Termination::AtOnce(signal) => {
+            tracing::warn!(target: "heddle::program", signal, "told to stop again: ending at once");
+            std::process::exit(EXIT_TOLD_AGAIN);
+        }
     })
     .map_err(system("cannot wait for signals"))?;
     let running = Running::start(config, stopping)?;

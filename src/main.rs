@@ -9,7 +9,7 @@ mod snapshot;
 mod status;
 mod users;
 
-use std::io::{self, BufRead as _, IsTerminal as _};
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -66,6 +66,13 @@ enum Command {
         #[arg(long)]
         watch: bool,
     },
+}
+
+impl Command {
+    /// Whether it is done when nobody reads its output any more. What serves or loads others goes on: it has more to do than to print.
+    fn ends_with_pipe(&self) -> bool {
+        !matches!(self, Self::Run(_) | Self::Demo(_) | Self::Load(_))
+    }
 }
 
 #[derive(Args)]
@@ -134,7 +141,11 @@ enum UserCommand {
 }
 
 fn main() -> ExitCode {
-    let result = match Arguments::parse().command {
+    let command = Arguments::parse().command;
+    if command.ends_with_pipe() {
+        engine_rt::end_with_pipe();
+    }
+    let result = match command {
         // Its exit statuses say more than whether it worked.
         Command::Load(command) => return command.execute(load_cli::Program::Broker),
         Command::Demo(demo) => demo.execute(),
@@ -149,7 +160,8 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("heddle: {error}");
+            // Whoever closed the error output does not want to know.
+            let _ = writeln!(io::stderr(), "heddle: {error}");
             ExitCode::FAILURE
         }
     }

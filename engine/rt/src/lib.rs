@@ -20,6 +20,6 @@ pub use inbox::{Inbox, InboxSender, inbox};
 pub use lane::{LaneReceiver, LaneSender, lane};
 pub use preflight::{PreflightError, preflight, raise_open_files};
 pub use readiness::{Interest, Readiness, Ready, WAKER_TOKEN};
-pub use signals::on_termination;
+pub use signals::{Termination, end_with_pipe, on_termination};
 pub use socket::{Listener, Socket};
 pub use waker::Waker;
