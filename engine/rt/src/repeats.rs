@@ -1,38 +1,36 @@
-//! Log lines that come again: the first is told at once, the others are counted and told once a second at most.
+//! Something that may happen often and is told seldom: a log line at most once in a period, with how often it was meant.
 //!
-//! For lines that a peer or a lasting state of the system can cause as often as it likes: a log that grows with them fills a disk, and
-//! hides what else it says. One `Repeats` for each kind of line.
+//! It is a machine: time comes in, and it keeps three numbers whatever happens.
 
-/// How often a line is told at most, nanoseconds.
-const PERIOD_NS: u64 = 1_000_000_000;
-
-/// One kind of line.
-#[derive(Clone, Copy, Debug, Default)]
+/// How often one thing is told.
+#[derive(Clone, Copy, Debug)]
 pub struct Repeats {
-    /// When the next one may be told.
-    due_ns: u64,
-    /// How many were not told since the last one.
-    held: u64,
+    period_ns: u64,
+    /// Not told again before this time.
+    next_ns: u64,
+    /// How often it happened since it was told.
+    untold: u64,
 }
 
 impl Repeats {
-    /// There is a line. Gives how many of its kind were not told since the last one, if it is to be told now.
-    pub fn handle(&mut self, now_ns: u64) -> Option<u64> {
-        if now_ns < self.due_ns {
-            self.held += 1;
-            return None;
-        }
-        self.due_ns = now_ns + PERIOD_NS;
-        Some(std::mem::take(&mut self.held))
+    /// It is told once in `period_ns` at most.
+    pub const fn new(period_ns: u64) -> Self {
+        Self { period_ns, next_ns: 0, untold: 0 }
     }
 
-    /// How many were not told, when that is due though no other line comes: call it now and then.
+    /// It happened. When it is to be told now: how often it happened since it was told last, this time included.
+    pub fn note(&mut self, now_ns: u64) -> Option<u64> {
+        self.untold += 1;
+        self.poll(now_ns)
+    }
+
+    /// The same for whoever looks later: what happened within the period is told behind it.
     pub fn poll(&mut self, now_ns: u64) -> Option<u64> {
-        if self.held == 0 || now_ns < self.due_ns {
+        if self.untold == 0 || now_ns < self.next_ns {
             return None;
         }
-        self.due_ns = now_ns + PERIOD_NS;
-        Some(std::mem::take(&mut self.held))
+        self.next_ns = now_ns + self.period_ns;
+        Some(std::mem::take(&mut self.untold))
     }
 }
 
@@ -41,13 +39,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_flood_is_told_once_a_second_and_to_its_end() {
-        let mut repeats = Repeats::default();
-        let told: Vec<u64> = (0..2500).filter_map(|ms| repeats.handle(ms * 1_000_000)).collect();
-        assert_eq!(told, [0, 999, 999]);
-        assert_eq!(repeats.poll(2_600_000_000), None, "not yet");
-        assert_eq!(repeats.poll(3_000_000_000), Some(499));
-        assert_eq!(repeats.poll(9_000_000_000), None, "all were told");
-        assert_eq!(repeats.handle(9_000_000_000), Some(0));
+    fn a_storm_is_one_line_a_period_and_none_is_forgotten() {
+        let mut repeats = Repeats::new(1000);
+        assert_eq!(repeats.note(5), Some(1), "the first one is told at once");
+        assert!((6..900).all(|now| repeats.note(now).is_none()));
+        assert_eq!(repeats.poll(1004), None);
+        assert_eq!(repeats.poll(1005), Some(894), "what happened meanwhile is counted");
+        assert_eq!(repeats.poll(9000), None, "nothing happened since");
+        assert_eq!(repeats.note(9001), Some(1));
     }
 }

@@ -42,9 +42,10 @@ pub fn sentence(text: &str) -> Shown<'_> {
     Shown { text, kind: Kind::Sentence, columns_max: SENTENCE_COLUMNS }
 }
 
-/// Several lines of our own, in each of which a text of others may be.
+/// Several lines of our own, in each of which text of others may be: line ends stay, and nothing is shortened.
 pub fn lines(text: &str) -> String {
-    text.split('\n').map(|line| sentence(line).to_string()).collect::<Vec<_>>().join("\n")
+    let whole = |line| sentence(line).at_most(usize::MAX).to_string();
+    text.split('\n').map(whole).collect::<Vec<_>>().join("\n")
 }
 
 /// Columns that a text has on a terminal, if it is one that can be shown.
