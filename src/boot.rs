@@ -13,7 +13,7 @@ use amqp_proto::{Authenticated, Tls};
 use engine_core::Core;
 use engine_core::command::{Create, RoutingType};
 use engine_core::limits::{CoreConfig, WhenFull};
-use engine_rt::{Clock, InboxSender, Listener, ShardThread, Waker};
+use engine_rt::{Clock, InboxSender, Listener, ShardThread, Termination, Waker};
 use engine_shard::Engine;
 use engine_shard::placement::Placement;
 use storage_disk::large::Large;
@@ -21,7 +21,7 @@ use storage_disk::large::Large;
 use crate::config::{self, Config, Mechanism, Routing, Sasl, Transport};
 use crate::data::{Storage, StorageError};
 use crate::http;
-use crate::snapshot::{Node, State};
+use crate::snapshot::Node;
 use crate::users::Users;
 
 /// Messages that are larger and come in several frames go through files, octets.
@@ -37,6 +37,8 @@ const VERIFIERS: usize = 2;
 
 /// Status of the process when a shard could not go on.
 const EXIT_SHARD_FAILED: i32 = 70;
+/// Status of the process when it was told to stop a second time.
+const EXIT_TOLD_AGAIN: i32 = 130;
 
 /// Why the node did not start.
 #[derive(Debug, thiserror::Error)]
@@ -93,23 +95,64 @@ pub fn run(config: &Config, ready_file: Option<&Path>) -> Result<(), BootError> 
     let stopping = Arc::new(AtomicBool::new(false));
     let (stop_sender, stop) = flume::bounded::<()>(4);
     let told = Arc::clone(&stopping);
-    engine_rt::on_termination(move |count| {
-        if count > 1 {
-            tracing::warn!(target: "heddle::program", "told to stop twice: stopping at once");
-            std::process::exit(130);
+    engine_rt::on_termination(move |wish| match wish {
+        Termination::Orderly(signal) => {
+            tracing::info!(target: "heddle::program", signal,
+                "told to stop: connections are closed first; the same signal again ends at once");
+            told.store(true, Ordering::Relaxed);
+            // The channel is only full when the stop is under way.
+            let _ = stop_sender.try_send(());
         }
-        told.store(true, Ordering::Relaxed);
-        // The channel is only full when the stop is under way.
-        let _ = stop_sender.try_send(());
+        Termination::AtOnce(signal) => {
+            tracing::warn!(target: "heddle::program", signal, "told to stop again: ending at once");
+            std::process::exit(EXIT_TOLD_AGAIN);
+        }
     })
     .map_err(system("cannot wait for signals"))?;
+    let started = Instant::now();
     let running = Running::start(config, stopping)?;
+    tell_ready(config, &running, started);
     if let Some(path) = ready_file {
         write_ready(path, &running.bound, running.http()).map_err(system("cannot write the ready file"))?;
     }
     // Either a signal, or a shard that ended by itself, which none should.
     let _ = stop.recv();
     running.stop()
+}
+
+/// Says what an operator looks for after a start: what listens where, and that it does.
+fn tell_ready(config: &Config, running: &Running, started: Instant) {
+    let defaults = [config::Listener::default()];
+    let listeners = if config.listeners.is_empty() { &defaults[..] } else { &config.listeners };
+    for (listener, address) in listeners.iter().zip(&running.bound) {
+        let (transport, by_header) = match listener.transport {
+            Transport::Tcp if listener.certificate.is_some() => ("tcp", Some("by protocol header")),
+            Transport::Tcp => ("tcp", None),
+            Transport::Tls => ("tls", None),
+            Transport::Ws => ("ws", None),
+            Transport::Wss => ("wss", None),
+        };
+        let sasl = match listener.sasl {
+            Sasl::Required => "required",
+            Sasl::Optional => "optional",
+            Sasl::None => "none",
+        };
+        let names = listener.mechanisms.iter().map(|mechanism| match mechanism {
+            Mechanism::Anonymous => "ANONYMOUS",
+            Mechanism::Plain => "PLAIN",
+        });
+        let mechanisms = (listener.sasl != Sasl::None).then(|| names.collect::<Vec<_>>().join(","));
+        tracing::info!(target: "heddle::program", %address, transport, tls = by_header, sasl, mechanisms, "listening");
+    }
+    let data_dir = config.storage.enabled.then(|| config.node.data_dir.display().to_string());
+    tracing::info!(target: "heddle::program", version = env!("CARGO_PKG_VERSION"), node = config.node.container_id,
+        shards = running.threads.len(), data_dir = data_dir.as_deref().unwrap_or("none: messages are in memory only"),
+        http = running.http().map(|http| http.to_string()), ms = ms(started), "ready");
+}
+
+/// Milliseconds since then.
+fn ms(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A node that serves.
@@ -148,10 +191,6 @@ impl Running {
         } else {
             None
         };
-        for address in &bound {
-            tracing::info!(target: "heddle::program", %address, "listening");
-        }
-        tracing::info!(target: "heddle::program", shards = cores.len(), state = ?State::Ready, "ready");
         Ok(Self { node, threads, bound, http })
     }
 
@@ -170,6 +209,7 @@ impl Running {
     /// # Errors
     /// When a shard failed.
     pub fn stop(self) -> Result<(), BootError> {
+        let started = Instant::now();
         self.node.stopping.store(true, Ordering::Relaxed);
         tracing::info!(target: "heddle::program", "stopping: connections are told and closed");
         for shard in &self.node.shards {
@@ -184,7 +224,7 @@ impl Running {
         if let Some(http) = self.http {
             http.stop();
         }
-        tracing::info!(target: "heddle::program", "stopped");
+        tracing::info!(target: "heddle::program", ms = ms(started), "stopped");
         Ok(())
     }
 }
@@ -287,9 +327,6 @@ fn start_verifiers(config: &Config) -> Result<flume::Sender<Verify>, BootError> 
             while let Ok(Verify { user, password, connection, reply }) = receiver.recv() {
                 let right = users.as_ref().as_ref().is_some_and(|users| users.verify(&user, &password));
                 let authenticated = if right { Authenticated::Yes } else { Authenticated::No };
-                if !right {
-                    tracing::info!(target: "heddle::program", %user, "wrong name or password");
-                }
                 // A shard that does not take it is stopping.
                 let _ = reply.send(Post::Verified { connection, authenticated });
             }

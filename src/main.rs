@@ -5,11 +5,14 @@ mod config;
 mod data;
 mod demo;
 mod http;
+mod log;
 mod snapshot;
 mod status;
+mod table;
+mod user;
 mod users;
 
-use std::io::{self, BufRead as _, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -17,6 +20,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use config::{Config, Format, Listener};
+use load_model::shown;
 
 /// A message broker for AMQP 1.0: one executor per core.
 #[derive(Parser)]
@@ -35,9 +39,9 @@ enum Command {
     /// Look at a configuration without starting.
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Change the users file.
+    /// Look at or change a users file.
     #[command(subcommand)]
-    User(UserCommand),
+    User(user::UserCommand),
     /// Look at or change a data directory that no broker runs on.
     #[command(
         subcommand,
@@ -66,6 +70,13 @@ enum Command {
         #[arg(long)]
         watch: bool,
     },
+}
+
+impl Command {
+    /// Whether it is done when nobody reads its output any more. What serves or loads others goes on: it has more to do than to print.
+    fn ends_with_pipe(&self) -> bool {
+        !matches!(self, Self::Run(_) | Self::Demo(_) | Self::Load(_))
+    }
 }
 
 #[derive(Args)]
@@ -112,44 +123,27 @@ enum ConfigCommand {
     },
 }
 
-#[derive(Subcommand)]
-enum UserCommand {
-    /// Add a user, or change a password; it is read from the terminal or standard input.
-    #[command(after_help = "Example:\n  echo secret | heddle user add guest --file heddle-users")]
-    Add {
-        /// The name.
-        name: String,
-        /// The users file; made if it is not there.
-        #[arg(long, value_name = "FILE")]
-        file: PathBuf,
-    },
-    /// Remove a user.
-    Remove {
-        /// The name.
-        name: String,
-        /// The users file.
-        #[arg(long, value_name = "FILE")]
-        file: PathBuf,
-    },
-}
-
 fn main() -> ExitCode {
-    let result = match Arguments::parse().command {
+    let command = Arguments::parse().command;
+    if command.ends_with_pipe() {
+        engine_rt::end_with_pipe();
+    }
+    let result = match command {
         // Its exit statuses say more than whether it worked.
         Command::Load(command) => return command.execute(load_cli::Program::Broker),
         Command::Demo(demo) => demo.execute(),
         Command::Run(run) => start(run),
         Command::Config(ConfigCommand::Check { config }) => check(&config),
         Command::Config(ConfigCommand::Print { config }) => print(config.as_deref()),
-        Command::User(UserCommand::Add { name, file }) => add_user(&name, &file),
-        Command::User(UserCommand::Remove { name, file }) => users::remove(&file, &name).map_err(Into::into),
+        Command::User(command) => command.execute(),
         Command::Data(command) => data::run(command),
         Command::Status { http, watch } => status::show(http, watch).map_err(Into::into),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("heddle: {error}");
+            // Whoever closed the error output does not want to know.
+            let _ = writeln!(io::stderr(), "heddle: {}", shown::lines(&error.to_string()));
             ExitCode::FAILURE
         }
     }
@@ -189,9 +183,11 @@ fn start(run: Run) -> Result<()> {
 fn start_logging(config: &Config) -> Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_new(&config.log.level)
         .map_err(|error| format!("log.level {:?}: {error}", config.log.level))?;
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    // A log that nobody reads any more ends nothing: without this the library would say so where it cannot be said, and panic.
+    let subscriber =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).log_internal_errors(false);
     match config.log.format {
-        Format::Text => subscriber.with_ansi(io::stderr().is_terminal()).init(),
+        Format::Text => subscriber.with_ansi(io::stderr().is_terminal()).fmt_fields(log::Fields).init(),
         Format::Json => subscriber.json().init(),
     }
     Ok(())
@@ -232,24 +228,5 @@ fn print(path: Option<&Path>) -> Result<()> {
             None => println!("{line}"),
         }
     }
-    Ok(())
-}
-
-fn add_user(name: &str, file: &Path) -> Result<()> {
-    let mut password = String::new();
-    if io::stdin().is_terminal() {
-        password = rpassword::prompt_password(format!("Password for {name}: "))?;
-        if rpassword::prompt_password("The same again: ")? != password {
-            return Err("the two passwords differ".into());
-        }
-    } else {
-        io::stdin().lock().read_line(&mut password)?;
-    }
-    let password = password.trim_end_matches(['\r', '\n']);
-    if password.is_empty() {
-        return Err("an empty password is none".into());
-    }
-    users::add(file, name, password)?;
-    println!("{name} is in {}", file.display());
     Ok(())
 }

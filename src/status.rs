@@ -1,13 +1,18 @@
-//! `heddle status`: what a person wants to see of a running broker.
+//! `heddle status`: what a person wants to see of a running broker, in the columns that the terminal has.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use crate::snapshot::Snapshot;
+use load_model::shown;
+
+use crate::snapshot::{Connection, Link, Queue, Shard, Snapshot};
+use crate::table::{Kind, Table};
 
 /// Rows of each table; beyond them a line says how many more there are.
 const ROWS_MAX: usize = 20;
+/// What stands for a figure that is not known.
+const UNKNOWN: &str = "–";
 
 /// Prints the state of the broker at `http`, once or every second.
 ///
@@ -22,7 +27,7 @@ pub fn show(http: SocketAddr, watch: bool) -> io::Result<()> {
             // Home, then clear to the end: less flicker than clearing first.
             write!(out, "\x1b[H\x1b[J")?;
         }
-        out.write_all(render(&snapshot, before.as_ref()).as_bytes())?;
+        out.write_all(render(&snapshot, before.as_ref(), columns()).as_bytes())?;
         out.flush()?;
         if !watch {
             return Ok(());
@@ -34,7 +39,7 @@ pub fn show(http: SocketAddr, watch: bool) -> io::Result<()> {
 
 fn fetch(http: SocketAddr) -> io::Result<Snapshot> {
     let unreachable = |error: io::Error| {
-        let text = format!("no broker answers at {http} ({error}): is it running, and is http.address this one?");
+        let text = format!("no broker answers at {http} ({error}): is it running? --http ADDR names its http.address");
         io::Error::new(error.kind(), text)
     };
     let mut stream = TcpStream::connect_timeout(&http, Duration::from_secs(2)).map_err(unreachable)?;
@@ -45,101 +50,197 @@ fn fetch(http: SocketAddr) -> io::Result<Snapshot> {
     let text = String::from_utf8_lossy(&answer);
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
     if !head.starts_with("HTTP/1.0 200") && !head.starts_with("HTTP/1.1 200") {
-        return Err(io::Error::other(format!("the broker at {http} answered: {}", body.trim())));
+        return Err(io::Error::other(format!("the broker at {http} answered: {}", shown::sentence(body.trim()))));
     }
     serde_json::from_str(body).map_err(|error| io::Error::other(format!("{http} is no Heddle broker: {error}")))
 }
 
-fn render(now: &Snapshot, before: Option<&Snapshot>) -> String {
-    let mut text = format!(
-        "{} · heddle {} · up {} s · {} connections, {} links, {} queues\n\n",
-        now.container_id,
-        now.version,
-        now.uptime_ms / 1000,
-        now.connections.len(),
-        now.links.len(),
-        now.queues.len()
-    );
-    let shards = now.shards.iter().map(|shard| {
-        let queues = now.queues.iter().filter(|queue| queue.shard == shard.shard);
-        let connections = now.connections.iter().filter(|connection| connection.shard == shard.shard);
-        let waiting: usize = shard.lanes.iter().map(|lane| lane.depth + lane.waiting).sum();
-        let cells = [connections.count().to_string(), queues.count().to_string(), size(shard.memory_bytes)];
-        [vec![shard.shard.to_string(), shard.core.to_string()], cells.to_vec(), vec![waiting.to_string()]].concat()
-    });
-    table(&mut text, &["shard", "core", "connections", "queues", "memory", "in lanes"], shards.collect());
+/// Columns of the terminal: what `COLUMNS` says, or the terminal itself; as many as it takes where there is none.
+fn columns() -> usize {
+    let told = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let of_terminal = || {
+        let size = io::stdout().is_terminal().then(|| rustix::termios::tcgetwinsize(io::stdout()))?.ok()?;
+        Some(size.ws_col.into())
+    };
+    told.or_else(of_terminal).filter(|&columns| columns > 0).unwrap_or(usize::MAX)
+}
 
+fn render(now: &Snapshot, before: Option<&Snapshot>, columns: usize) -> String {
+    let title = format!(
+        "{} · heddle {} · up {} · {}, {}, {}",
+        shown::name(&now.container_id).at_most(30),
+        shown::name(&now.version),
+        seconds(now.uptime_ms / 1000),
+        counted(now.connections.len(), "connection"),
+        counted(now.links.len(), "link"),
+        counted(now.queues.len(), "queue"),
+    );
+    let title = shown::sentence(&title).at_most(columns).to_string();
     let mut queues: Vec<_> = now.queues.iter().collect();
     queues.sort_by_key(|queue| std::cmp::Reverse((queue.enqueued, queue.messages)));
-    let queues = queues.into_iter().map(|queue| {
-        let old = before.and_then(|before| before.queues.iter().find(|old| old.name == queue.name));
-        let rate = |new: u64, old: Option<u64>| old.map_or("-".to_owned(), |old| new.saturating_sub(old).to_string());
-        vec![
-            queue.name.clone(),
-            queue.routing.clone(),
-            queue.messages.to_string(),
-            size(queue.bytes),
-            queue.acquired.to_string(),
-            queue.producers.to_string(),
-            queue.consumers.to_string(),
-            rate(queue.enqueued, old.map(|old| old.enqueued)),
-            rate(queue.acknowledged, old.map(|old| old.acknowledged)),
-        ]
-    });
-    let head = ["queue", "routing", "messages", "size", "held", "producers", "consumers", "in/s", "out/s"];
-    table(&mut text, &head, queues.collect());
+    let old = |queue: &Queue| {
+        before.and_then(|before| {
+            before.queues.iter().find(|old| (&old.address, &old.name) == (&queue.address, &queue.name))
+        })
+    };
+    let queues = part(queues.iter(), QUEUES, columns, |queue| queue_row(queue, old(queue)));
+    let parts = [
+        part(now.shards.iter(), SHARDS, columns, |shard| shard_row(shard, now)),
+        queues,
+        part(now.connections.iter(), CONNECTIONS, columns, connection_row),
+        part(now.links.iter(), LINKS, columns, link_row),
+    ];
+    std::iter::once(title + "\n").chain(parts).filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
+}
 
-    let connections = now.connections.iter().map(|connection| {
-        vec![
-            connection.peer.clone(),
-            connection.container.clone(),
-            connection.user.clone(),
-            connection.shard.to_string(),
-            connection.links.to_string(),
-            connection.messages_in.to_string(),
-            connection.messages_out.to_string(),
-            size(connection.waiting as u64),
-        ]
-    });
-    let head = ["connection", "container", "user", "shard", "links", "in", "out", "unread"];
-    table(&mut text, &head, connections.collect());
-
-    let links = now.links.iter().map(|link| {
-        let credit = link.credit.map_or("-".to_owned(), |credit| credit.to_string());
-        vec![link.kind.clone(), link.address.clone(), link.shard.to_string(), link.owner.to_string(), credit]
-    });
-    table(&mut text, &["link", "address", "home", "owner", "credit"], links.collect());
+/// A table of the first of some things, and how many more there are; nothing if there are none.
+fn part<T, const COLUMNS: usize>(
+    things: impl ExactSizeIterator<Item = T>,
+    head: [(&'static str, Kind); COLUMNS],
+    columns: usize,
+    row: impl Fn(T) -> [String; COLUMNS],
+) -> String {
+    let all = things.len();
+    if all == 0 {
+        return String::new();
+    }
+    let mut text = Table { head, rows: things.take(ROWS_MAX).map(row).collect() }.render(columns);
+    if all > ROWS_MAX {
+        text += &format!("… and {} more\n", count(all as u64 - ROWS_MAX as u64));
+    }
     text
 }
 
-/// Adds a table whose columns are as wide as they need to be.
-fn table(text: &mut String, head: &[&str], rows: Vec<Vec<String>>) {
-    if rows.is_empty() {
-        return;
-    }
-    let more = rows.len().saturating_sub(ROWS_MAX);
-    let head: Vec<String> = head.iter().map(|cell| (*cell).to_owned()).collect();
-    let rows: Vec<Vec<String>> = std::iter::once(head).chain(rows.into_iter().take(ROWS_MAX)).collect();
-    let columns = rows.first().map_or(0, Vec::len);
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    for row in &rows {
-        let cells = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}"));
-        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
-        text.push('\n');
-    }
-    if more > 0 {
-        text.push_str(&format!("… and {more} more\n"));
-    }
-    text.push('\n');
+const SHARDS: [(&str, Kind); 6] = [
+    ("shard", Kind::Figure),
+    ("core", Kind::Figure),
+    ("connections", Kind::Figure),
+    ("queues", Kind::Figure),
+    ("memory", Kind::Figure),
+    ("in lanes", Kind::Figure),
+];
+
+fn shard_row(shard: &Shard, now: &Snapshot) -> [String; 6] {
+    let queues = now.queues.iter().filter(|queue| queue.shard == shard.shard).count();
+    let connections = now.connections.iter().filter(|connection| connection.shard == shard.shard).count();
+    let waiting: usize = shard.lanes.iter().map(|lane| lane.depth + lane.waiting).sum();
+    [
+        shard.shard.to_string(),
+        shard.core.to_string(),
+        count(connections as u64),
+        count(queues as u64),
+        octets(shard.memory_bytes),
+        count(waiting as u64),
+    ]
 }
 
-fn size(bytes: u64) -> String {
-    match bytes {
-        0..1024 => format!("{bytes} B"),
-        1024..1_048_576 => format!("{} KiB", bytes >> 10),
-        1_048_576..1_073_741_824 => format!("{} MiB", bytes >> 20),
-        _ => format!("{:.1} GiB", bytes as f64 / 1_073_741_824.0),
+const QUEUES: [(&str, Kind); 9] = [
+    ("queue", Kind::Name),
+    ("routing", Kind::Word),
+    ("messages", Kind::Figure),
+    ("size", Kind::Figure),
+    ("held", Kind::Figure),
+    ("producers", Kind::Figure),
+    ("consumers", Kind::Figure),
+    ("in/s", Kind::Figure),
+    ("out/s", Kind::Figure),
+];
+
+/// Rates are what came since the last look, a second ago.
+fn queue_row(queue: &Queue, old: Option<&Queue>) -> [String; 9] {
+    let rate = |total: fn(&Queue) -> u64| {
+        old.map_or_else(|| UNKNOWN.to_owned(), |old| count(total(queue).saturating_sub(total(old))))
+    };
+    [
+        queue.name.clone(),
+        queue.routing.clone(),
+        count(queue.messages),
+        octets(queue.bytes),
+        count(queue.acquired),
+        count(queue.producers),
+        count(queue.consumers),
+        rate(|queue| queue.enqueued),
+        rate(|queue| queue.acknowledged),
+    ]
+}
+
+const CONNECTIONS: [(&str, Kind); 8] = [
+    ("connection", Kind::Name),
+    ("container", Kind::Name),
+    ("user", Kind::Name),
+    ("shard", Kind::Figure),
+    ("links", Kind::Figure),
+    ("in", Kind::Figure),
+    ("out", Kind::Figure),
+    ("unread", Kind::Figure),
+];
+
+fn connection_row(connection: &Connection) -> [String; 8] {
+    [
+        connection.peer.clone(),
+        connection.container.clone(),
+        connection.user.clone(),
+        connection.shard.to_string(),
+        count(connection.links as u64),
+        count(connection.messages_in),
+        count(connection.messages_out),
+        octets(connection.waiting as u64),
+    ]
+}
+
+const LINKS: [(&str, Kind); 5] = [
+    ("link", Kind::Word),
+    ("address", Kind::Name),
+    ("home", Kind::Figure),
+    ("owner", Kind::Figure),
+    ("credit", Kind::Figure),
+];
+
+fn link_row(link: &Link) -> [String; 5] {
+    let credit = link.credit.map_or_else(|| UNKNOWN.to_owned(), |credit| count(credit.into()));
+    [link.kind.clone(), link.address.clone(), link.shard.to_string(), link.owner.to_string(), credit]
+}
+
+/// How many: `1,234,567`.
+fn count(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// How many of what: `1 queue`, `2 queues`.
+fn counted(number: usize, noun: &str) -> String {
+    format!("{} {noun}{}", count(number as u64), if number == 1 { "" } else { "s" })
+}
+
+/// Octets: `512 B`, `1.50 KiB`, `45.2 MiB`.
+fn octets(octets: u64) -> String {
+    let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    let Some((unit, scale)) = units.into_iter().find(|&(_, scale)| octets >= scale) else {
+        return format!("{octets} B");
+    };
+    let size = octets as f64 / scale as f64;
+    let decimals = match size {
+        _ if size < 9.995 => 2,
+        _ if size < 99.95 => 1,
+        _ => return format!("{} {unit}", count(size.round() as u64)),
+    };
+    format!("{size:.decimals$} {unit}")
+}
+
+/// A length of time: `30 s`, `2 min 5 s`, `1 h 3 min`, `3 d 4 h`.
+fn seconds(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{} d {} h", count(seconds / 86_400), seconds % 86_400 / 3600),
     }
 }
 
@@ -148,11 +249,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tables_line_up_and_end() {
-        let mut text = String::new();
-        table(&mut text, &["a", "long"], (0..25).map(|n| vec!["x".repeat(n % 4 + 1), n.to_string()]).collect());
-        assert!(text.starts_with("a     long\nx     0\nxx    1\n"), "{text}");
-        assert!(text.contains("… and 5 more"));
-        assert_eq!(size(2048), "2 KiB");
+    fn figures_have_groups_and_units() {
+        let sizes = [0, 1023, 2048, 1_289_748, 104_857_600, 1 << 40];
+        assert_eq!(sizes.map(octets), ["0 B", "1023 B", "2.00 KiB", "1.23 MiB", "100 MiB", "1,024 GiB"]);
+        assert_eq!([0, 999, 1000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!([59, 125, 3780, 273_600].map(seconds), ["59 s", "2 min 5 s", "1 h 3 min", "3 d 4 h"]);
+        assert_eq!((counted(1, "queue"), counted(2000, "queue")), ("1 queue".into(), "2,000 queues".into()));
+    }
+
+    #[test]
+    fn tables_end() {
+        let text = part(0..25, [("a", Kind::Figure)], 80, |n: i32| [n.to_string()]);
+        assert!(text.starts_with(" a\n 0\n 1\n") && text.ends_with("19\n… and 5 more\n"), "{text}");
+        assert_eq!(part(0..0, [("a", Kind::Figure)], 80, |n: i32| [n.to_string()]), "");
     }
 }

@@ -51,6 +51,11 @@ impl Users {
         Ok(Self { entries, decoy: hash("")? })
     }
 
+    /// The names, in the order of the file.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().map(|(name, _)| name.as_str())
+    }
+
     /// Whether this is the user's password. Takes tens of milliseconds, for unknown users as well.
     pub fn verify(&self, name: &str, password: &str) -> bool {
         let known = self.entries.iter().find(|(known, _)| known == name);

@@ -232,7 +232,11 @@ fn sync_method(config: &Config, directory: &DataDirectory) -> Result<Sync, Stora
             let found = probe(directory.path(), directory.access())
                 .map_err(|error| StorageError::Probe { path: directory.path().to_owned(), error })?;
             let us = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-            tracing::info!(target: "heddle::storage", sync = ?found.sync, with_write_us = found.with_write.map(us),
+            let sync = match found.sync {
+                Sync::WithWrite => "dsync",
+                Sync::AfterWrite => "fdatasync",
+            };
+            tracing::info!(target: "heddle::storage", sync, with_write_us = found.with_write.map(us),
                 after_write_us = us(found.after_write), "the fastest way to stable storage");
             Ok(found.sync)
         }

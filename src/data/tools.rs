@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 use engine_core::message::Large;
 use engine_shard::limits::CHECKPOINT_SEGMENTS;
 use engine_shard::store::{Recovery, StoreConfig};
+use load_model::shown;
 use serde::Serialize;
 use storage_disk::large::read_part;
 use storage_disk::{DataDirectory, DirectoryError, LargeFiles, Sync, read_segments};
@@ -275,7 +276,13 @@ fn stat(place: &Where) -> Result<()> {
     );
     println!("{:>5} {:>12} {:>12}  queue", "shard", "messages", "MiB");
     for queue in queues {
-        println!("{:>5} {:>12} {:>12}  {}", queue.shard, queue.messages, queue.body_bytes >> 20, queue.queue);
+        println!(
+            "{:>5} {:>12} {:>12}  {}",
+            queue.shard,
+            queue.messages,
+            queue.body_bytes >> 20,
+            shown::name(&queue.queue)
+        );
     }
     Ok(())
 }

@@ -55,10 +55,15 @@ impl Broker {
 
     /// The same with a number of shards.
     pub fn start_with(folder: TempDir, shards: u16, listeners: &str) -> Self {
+        Self::start_telling(folder, shards, "warn", listeners)
+    }
+
+    /// The same with a log of this level.
+    pub fn start_telling(folder: TempDir, shards: u16, level: &str, listeners: &str) -> Self {
         let config = folder.path().join("heddle.toml");
         let data = folder.path().join("data");
         let text = format!(
-            "[node]\nshards = {shards}\ndata_dir = {data:?}\n[http]\naddress = \"127.0.0.1:0\"\n[log]\nlevel = \"warn\"\n{listeners}\n"
+            "[node]\nshards = {shards}\ndata_dir = {data:?}\n[http]\naddress = \"127.0.0.1:0\"\n[log]\nlevel = \"{level}\"\n{listeners}\n"
         );
         std::fs::write(&config, text).expect("a configuration");
         let ready = folder.path().join("ready.json");
@@ -97,6 +102,19 @@ impl Broker {
     /// The state, as JSON.
     pub fn state(&self) -> serde_json::Value {
         serde_json::from_str(&self.http("GET /state").1).expect("JSON")
+    }
+
+    /// What it logged so far.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(self.folder.path().join("log")).expect("the log")).into_owned()
+    }
+
+    /// Waits for a line of the log that has all these words, and gives it.
+    pub fn logged(&self, words: &[&str]) -> String {
+        wait_for(&format!("a line with {words:?}"), || {
+            let log = self.log();
+            log.lines().find(|line| words.iter().all(|word| line.contains(word))).map(str::to_owned)
+        })
     }
 
     /// Sends a signal.

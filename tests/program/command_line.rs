@@ -1,6 +1,7 @@
 //! Commands that end by themselves, and what they say.
 
 use std::net::TcpListener;
+use std::process::Stdio;
 
 use tempfile::TempDir;
 
@@ -126,9 +127,22 @@ fn users_come_and_go() {
     assert!(kept.contains("one") && kept.contains("argon2") && !kept.contains("secret"), "{kept}");
     let hashes: Vec<&str> = kept.lines().filter_map(|line| line.split_once(':')).map(|(_, hash)| hash).collect();
     assert!(hashes.len() == 2 && hashes[0] != hashes[1], "the same password has two hashes");
-    assert!(heddle().args(["user", "remove", "one", "--file"]).arg(&file).status().expect("it runs").success());
-    assert!(!std::fs::read_to_string(&file).expect("the file").contains("one"));
-    assert!(!heddle().args(["user", "remove", "one", "--file"]).arg(&file).status().expect("it runs").success());
+    let user = |arguments: &[&str]| {
+        let output = heddle().arg("user").args(arguments).arg("--file").arg(&file).stdin(Stdio::null()).output();
+        let output = output.expect("it runs");
+        (output.status.success(), text(&output))
+    };
+    assert_eq!(user(&["list"]), (true, "one\ntwo\n".to_owned()));
+    let (removed, said) = user(&["remove", "one"]);
+    assert!(removed && said.contains("one is no longer in") && said.contains("started again"), "{said}");
+    assert_eq!(user(&["list"]), (true, "two\n".to_owned()));
+    for command in ["remove", "passwd"] {
+        let (done, said) = user(&[command, "one"]);
+        assert!(!done && said.contains("no user one") && said.contains("heddle user list"), "{said}");
+    }
+    let (changed, said) = user(&["passwd", "two"]);
+    assert!(!changed && said.contains("empty password"), "{said}");
+    assert_eq!(std::fs::read_to_string(&file).expect("the file").lines().count(), 1);
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::broker::{Broker, add_user};
 use crate::peer::{Peer, connect};
 
 /// Writes a certificate for `localhost`; gives what a client trusts.
-fn certificate(folder: &Path) -> Arc<ClientConfig> {
+pub fn certificate(folder: &Path) -> Arc<ClientConfig> {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
     std::fs::write(folder.join("certificate.pem"), made.cert.pem()).expect("a file");
     std::fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).expect("a file");
@@ -29,13 +29,13 @@ fn certificate(folder: &Path) -> Arc<ClientConfig> {
     Arc::new(versions.with_root_certificates(roots).with_no_client_auth())
 }
 
-fn tls(config: &Arc<ClientConfig>, stream: TcpStream) -> StreamOwned<ClientConnection, TcpStream> {
+pub fn tls(config: &Arc<ClientConfig>, stream: TcpStream) -> StreamOwned<ClientConnection, TcpStream> {
     let name = ServerName::try_from("localhost").expect("a name");
     StreamOwned::new(ClientConnection::new(Arc::clone(config), name).expect("a client"), stream)
 }
 
 /// A listener with the certificate of `certificate`.
-fn secured(folder: &Path, transport: &str) -> String {
+pub fn secured(folder: &Path, transport: &str) -> String {
     let file = |name: &str| folder.join(name);
     format!(
         "[[listeners]]\naddress = \"127.0.0.1:0\"\ntransport = \"{transport}\"\ncertificate = {:?}\nkey = {:?}\n",

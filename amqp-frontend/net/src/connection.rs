@@ -9,10 +9,12 @@ use engine_core::key::EndKey;
 use engine_rt::{Interest, Socket};
 
 use crate::arena::Arena;
+use crate::config::Layers;
 use crate::config::{GIVEN_BYTES, GRANT_MAX, GRANT_MIN, OUT_STOP_GIVING, READ_BYTES, TURNOVERS_MIN};
 use crate::large::Stream;
+use crate::parting::{Ended, Parting};
 use crate::slots::Slot;
-use crate::transport::{Received, Transport};
+use crate::transport::{Farewell, Received, Transport, TransportError, foreign};
 
 /// Segments of one write: enough that small messages with large ones between them leave in one call.
 const SLICES: usize = 64;
@@ -43,8 +45,15 @@ pub(crate) struct Conn {
     pub streams: Vec<Slot>,
     /// Consumers' links whose credit the owner gets when there is room for what it brings.
     pub hungry: Vec<Slot>,
-    /// Whether the peer will send no more.
-    pub ended: bool,
+    /// Who ended its input, if it has an end.
+    pub ended: Option<Ended>,
+    /// Whether both ends have opened it.
+    pub opened: bool,
+    /// Where its end is.
+    pub parting: Parting,
+    pub farewell: Farewell,
+    /// Why its transport failed, until that is told.
+    pub failed: Option<TransportError>,
     /// Set when the connection is to move to the owner of its first link.
     pub leaving: Option<Leaving>,
     /// Links by session and handle.
@@ -237,16 +246,19 @@ impl Conn {
 
     /// Reads what the socket has into `scratch`, behind the partial frame of the last time; gives how much input there
     /// is then in `scratch` for AMQP.
-    pub fn read(&mut self, scratch: &mut [u8], plain: &mut Vec<u8>) -> Reading {
+    pub fn read(&mut self, layers: Layers, scratch: &mut [u8], plain: &mut Vec<u8>) -> Reading {
         let start = self.partial.len();
         if self.transport.is_some() {
-            return self.read_layered(scratch, plain);
+            return self.read_layered(layers, scratch, plain);
         }
         let Some((head, tail)) = scratch.split_at_mut_checked(start) else { return Reading::End };
         head.copy_from_slice(&self.partial);
         match self.socket.read(&mut [room(tail)]) {
             Ok(Some(0)) | Err(_) => Reading::End,
             Ok(Some(count)) => {
+                if self.bytes_in == 0 && self.is_foreign(layers, tail.get(..count).unwrap_or_default()) {
+                    return Reading::Nothing;
+                }
                 self.bytes_in += count as u64;
                 self.partial.clear();
                 Reading::Some(start + count)
@@ -255,12 +267,32 @@ impl Conn {
         }
     }
 
-    fn read_layered(&mut self, scratch: &mut [u8], plain: &mut Vec<u8>) -> Reading {
+    /// Whether its first octets are of another protocol, which is answered then.
+    #[cold]
+    fn is_foreign(&mut self, layers: Layers, first: &[u8]) -> bool {
+        let Some(foreign) = foreign::recognise(layers, first) else { return false };
+        self.bytes_in += first.len() as u64;
+        self.transport = None;
+        self.raw_out.buffer().extend_from_slice(&foreign.answer);
+        self.fail(TransportError::Foreign(foreign.why));
+        true
+    }
+
+    /// Its transport cannot go on.
+    fn fail(&mut self, error: TransportError) {
+        self.ended = Some(Ended::ByUs);
+        self.failed = Some(error);
+    }
+
+    fn read_layered(&mut self, layers: Layers, scratch: &mut [u8], plain: &mut Vec<u8>) -> Reading {
         let count = match self.socket.read(&mut [room(scratch)]) {
             Ok(Some(0)) | Err(_) => return Reading::End,
             Ok(Some(count)) => count,
             Ok(None) => return Reading::Nothing,
         };
+        if self.bytes_in == 0 && self.is_foreign(layers, scratch.get(..count).unwrap_or_default()) {
+            return Reading::Nothing;
+        }
         self.bytes_in += count as u64;
         plain.clear();
         plain.append(&mut self.partial);
@@ -268,14 +300,10 @@ impl Conn {
         let Some(transport) = &mut self.transport else { return Reading::End };
         match transport.receive(raw, plain, self.raw_out.buffer()) {
             Ok(Received::Open) => {}
-            Ok(Received::Ended) => self.ended = true,
-            Err(error) => {
-                tracing::debug!(target: "heddle::net", peer = %self.peer, %error, "transport failed");
-                self.ended = true;
-                let _ = self.write_raw();
-            }
+            Ok(Received::Ended) => self.ended = Some(Ended::ByPeer),
+            Err(error) => self.fail(error),
         }
-        if self.ended && plain.is_empty() { Reading::End } else { Reading::Some(plain.len()) }
+        if plain.is_empty() { Reading::Nothing } else { Reading::Some(plain.len()) }
     }
 
     /// Keeps what the machine left of `input`: the start of a frame, or what waits for an answer.
@@ -317,8 +345,7 @@ impl Conn {
         if let Some(transport) = &mut self.transport
             && let Err(error) = transport.transmit(&plain, self.raw_out.buffer())
         {
-            tracing::debug!(target: "heddle::net", peer = %self.peer, %error, "transport failed");
-            self.ended = true;
+            self.fail(error);
         }
     }
 
@@ -329,7 +356,7 @@ impl Conn {
         write_all(&self.socket, &mut self.out, &mut self.bytes_out)
     }
 
-    fn write_raw(&mut self) -> io::Result<bool> {
+    pub fn write_raw(&mut self) -> io::Result<bool> {
         write_all(&self.socket, &mut self.raw_out, &mut self.bytes_out)
     }
 

@@ -19,9 +19,11 @@ use crate::config::{FrontendConfig, Layers, OUT_STOP_READING, READ_BYTES, SCAN_P
 use crate::connection::{Conn, Link, Reading};
 use crate::inbound;
 use crate::large::LargeMessages;
+use crate::lines::Lines;
 use crate::moving::Arriving;
+use crate::parting::{Parting, Patience};
 use crate::slots::{Slot, Slots};
-use crate::transport::{Tls, Transport, WebSocket};
+use crate::transport::{Farewell, Tls, Transport, WebSocket};
 use crate::view::ShardView;
 
 /// Octets that are read in one turn, give or take one read; sockets that are ready beyond it have the next one. What sixteen fast
@@ -92,7 +94,9 @@ pub struct Frontend {
     /// Octets that were read in this turn.
     turn_bytes: usize,
     pub(crate) refused_connections: u64,
+    pub(crate) refused_logins: u64,
     pub(crate) moved: u64,
+    pub(crate) lines: Lines,
 }
 
 /// What a shard's front end is made of.
@@ -154,7 +158,9 @@ impl Frontend {
             turns: 0,
             turn_bytes: 0,
             refused_connections: 0,
+            refused_logins: 0,
             moved: 0,
+            lines: Lines::default(),
         })
     }
 
@@ -302,7 +308,11 @@ impl Frontend {
             paused: false,
             streams: Vec::new(),
             hungry: Vec::new(),
-            ended: false,
+            ended: None,
+            opened: false,
+            parting: Parting::No,
+            farewell: Farewell::Done,
+            failed: None,
             leaving: None,
             links: Vec::new(),
             container: String::new(),
@@ -331,7 +341,17 @@ impl Frontend {
         let mut scratch = std::mem::take(&mut self.scratch);
         let mut plain = std::mem::take(&mut self.plain);
         let Some(conn) = self.conns.get_mut(slot) else { return };
-        let reading = conn.read(&mut scratch, &mut plain);
+        if conn.parting != Parting::No {
+            match conn.forget(&mut scratch) {
+                Some(count) => self.turn_bytes += count,
+                None => self.lose(slot),
+            }
+            self.scratch = scratch;
+            self.plain = plain;
+            return;
+        }
+        let layers = self.config.listeners.get(conn.listener).map_or(Layers::Plain, |listener| listener.layers);
+        let reading = conn.read(layers, &mut scratch, &mut plain);
         let layered = conn.transport.is_some();
         match reading {
             Reading::Some(count) => {
@@ -339,9 +359,12 @@ impl Frontend {
                 let bytes = if layered { plain.as_slice() } else { scratch.get(..count).unwrap_or_default() };
                 self.handle_bytes(slot, bytes);
             }
-            Reading::Nothing => {}
-            Reading::End => self.lose(slot),
+            // The layers may have an answer.
+            Reading::Nothing => self.touch(slot),
+            Reading::End if conn.end() => self.lose(slot),
+            Reading::End => self.touch(slot),
         }
+        self.tell_failed(slot);
         self.scratch = scratch;
         self.plain = plain;
     }
@@ -396,9 +419,13 @@ impl Frontend {
             let Some(conn) = self.conns.get_mut(slot) else { continue };
             conn.dirty = false;
             let broken = conn.write(self.now_ns).is_err();
-            let done = conn.machine.is_closed() && conn.waiting() == 0;
-            if broken || done || (conn.ended && conn.waiting() == 0) {
+            let patience = if self.stop_by_ns.is_some() { Patience::None } else { Patience::Some };
+            if broken || (conn.is_over() && conn.part(self.now_ns, patience).unwrap_or(true)) {
                 self.lose(slot);
+                continue;
+            }
+            if conn.parting != Parting::No {
+                self.watch_parting(slot);
                 continue;
             }
             if !conn.streams.is_empty() {
@@ -425,6 +452,18 @@ impl Frontend {
         fed
     }
 
+    /// Waits for what a connection that parts waits for: room for its last octets, or the peer's end.
+    fn watch_parting(&mut self, slot: Slot) {
+        let Some(conn) = self.conns.get_mut(slot) else { return };
+        let interest = if conn.waiting() > 0 { Interest::Write } else { Interest::Read };
+        if std::mem::replace(&mut conn.interest, interest) != interest {
+            let fd = std::os::fd::AsRawFd::as_raw_fd(&conn.socket);
+            if self.readiness.modify(fd, token(slot), interest).is_err() {
+                self.lose(slot);
+            }
+        }
+    }
+
     /// A connection is gone: so are its links.
     pub(crate) fn lose(&mut self, slot: Slot) {
         self.drop_links(slot);
@@ -434,13 +473,7 @@ impl Frontend {
 
     fn handle_post(&mut self, post: Post) {
         match post {
-            Post::Verified { connection, authenticated } => {
-                let Some(conn) = self.conns.get_mut(connection) else { return };
-                if conn.machine.is_waiting() {
-                    conn.machine.authenticated(authenticated, &mut conn.out);
-                    self.resume(connection);
-                }
-            }
+            Post::Verified { connection, authenticated } => self.handle_verified(connection, authenticated),
             Post::View(reply) => {
                 // Whoever asked may have given up.
                 let _ = reply.try_send(self.view());
@@ -466,6 +499,7 @@ impl Frontend {
         let Some(conn) = self.conns.get_mut(slot) else { return };
         let error = AmqpError::new(condition::CONNECTION_FORCED, "the node is shutting down");
         conn.machine.close(Some(error), self.now_ns, &mut conn.out);
+        conn.say(Farewell::Stopping);
         self.touch(slot);
     }
 
@@ -489,6 +523,10 @@ impl Frontend {
             }
             self.touch(slot);
         }
+        let late = |conn: &Conn| conn.parting.deadline().is_some_and(|deadline| deadline <= self.now_ns);
+        let slots: Vec<Slot> = self.conns.iter().filter(|(_, conn)| late(conn)).map(|(slot, _)| slot).collect();
+        slots.into_iter().for_each(|slot| self.lose(slot));
+        self.tell_others();
         self.sweep_links();
         self.conns.iter_mut().for_each(Conn::sweep);
     }

@@ -17,6 +17,7 @@ use crate::arena::Arena;
 use crate::config::{Moves, RELAY_WINDOW, Verify};
 use crate::connection::{Conn, Leaving, Link, LinkKind, Taking};
 use crate::frontend::Frontend;
+use crate::parting::Ended;
 use crate::slots::{Slot, Slots};
 use crate::terminus::{self, Plan};
 use crate::transport::{Tls, Transport};
@@ -65,8 +66,8 @@ impl Frontend {
                 }
             }
             Event::Closed(error) => {
-                if let (Some(error), Some(conn)) = (error, self.conns.get(slot)) {
-                    tracing::info!(target: "heddle::net", peer = %conn.peer, %error, "connection closed with an error");
+                if let Some(error) = error {
+                    self.tell_closed(slot, &error);
                 }
                 self.drop_links(slot);
             }
@@ -80,7 +81,7 @@ impl Frontend {
         let written = conn.write(self.now_ns).is_ok();
         match tls.map(Tls::accept) {
             Some(Ok(tls)) if written => conn.transport = Some(Transport::Tls(Box::new(tls))),
-            _ => conn.ended = true,
+            _ => conn.ended = Some(Ended::ByUs),
         }
     }
 
@@ -98,6 +99,7 @@ impl Frontend {
                 if self.config.verifier.try_send(verify).is_err() {
                     // Too many at once: the client may try again.
                     conn.machine.authenticated(Authenticated::Unknown, &mut conn.out);
+                    self.tell_refused(slot, "too many passwords wait to be verified");
                 }
             }
         }
@@ -107,6 +109,7 @@ impl Frontend {
         let Some(conn) = self.conns.get_mut(slot) else { return };
         tracing::debug!(target: "heddle::net", peer = %conn.peer, container = %open.container_id, "connection opened");
         conn.container = open.container_id;
+        conn.opened = true;
         conn.machine.accept_open(&mut conn.out);
     }
 

@@ -104,7 +104,7 @@ impl LoadCommand {
         match done {
             Ok(exit) => exit.into(),
             Err(error) => {
-                eprintln!("heddle load: {error}");
+                eprintln!("heddle load: {}", load_model::shown::lines(&error.to_string()));
                 error.code()
             }
         }

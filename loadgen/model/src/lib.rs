@@ -24,6 +24,7 @@ pub mod result;
 mod sample;
 pub mod scenario;
 pub mod sequences;
+pub mod shown;
 pub mod sizes;
 pub mod stamp;
 pub mod steady;

@@ -4,6 +4,7 @@
 //! with its control characters (`plain`).
 
 use load_model::figure::Unit;
+use load_model::shown;
 
 /// What stands for a figure that is not known.
 pub(crate) const UNKNOWN: &str = "–";
@@ -179,9 +180,9 @@ pub(crate) fn date(ms: u64) -> String {
     format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02} UTC", second / 3600, second / 60 % 60, second % 60)
 }
 
-/// Text of others without control characters, which could move the cursor or change colours of a terminal.
+/// A sentence, perhaps with text of others in it, as a terminal may show it.
 pub(crate) fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    shown::sentence(text).to_string()
 }
 
 #[cfg(test)]
@@ -234,6 +235,6 @@ mod tests {
 
     #[test]
     fn text_of_others_cannot_steer_a_terminal() {
-        assert_eq!(plain("a\u{1b}[2Jb\nc"), "a\u{fffd}[2Jb\u{fffd}c");
+        assert_eq!(plain("a\u{1b}[2Jb\nc"), "a\\u{1b}[2Jb\\nc");
     }
 }

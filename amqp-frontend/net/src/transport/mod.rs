@@ -6,6 +6,8 @@
 //!
 //! Bounds: a transport keeps at most one TLS record and one WebSocket frame that is not complete.
 
+pub(crate) mod foreign;
+mod http;
 mod tls;
 mod websocket;
 
@@ -21,6 +23,12 @@ pub enum TransportError {
     /// WebSocket refused the peer's bytes.
     #[error("WebSocket: {0}")]
     WebSocket(Box<tungstenite::Error>),
+    /// A WebSocket did not come to be; the peer was told why in HTTP.
+    #[error("WebSocket: {0}")]
+    NoUpgrade(&'static str),
+    /// The peer speaks another protocol, and was told so in that.
+    #[error("{0}")]
+    Foreign(&'static str),
     /// The peer sent a text message where AMQP needs binary ones.
     #[error("WebSocket: a text message where AMQP needs binary ones")]
     TextMessage,
@@ -39,6 +47,19 @@ pub enum Received {
     Open,
     /// The peer ended its direction in the transport's own way.
     Ended,
+}
+
+/// Why we end a connection, as far as its layers can say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Farewell {
+    /// Both ends are done, or AMQP said why not.
+    Done,
+    /// The node stops.
+    Stopping,
+    /// The peer is not let in.
+    Refused,
+    /// The peer broke the rules of AMQP before it was open.
+    Fault,
 }
 
 /// The layers of one connection.
@@ -94,13 +115,13 @@ impl Transport {
     }
 
     /// Appends the transport's own farewell to `raw_out`; nothing may be transmitted afterwards.
-    pub fn close(&mut self, raw_out: &mut Vec<u8>) {
+    pub fn close(&mut self, farewell: Farewell, raw_out: &mut Vec<u8>) {
         match self {
             Self::Tls(tls) => tls.close(raw_out),
-            Self::WebSocket(socket) => socket.close(raw_out),
+            Self::WebSocket(socket) => socket.close(farewell, raw_out),
             Self::WebSocketOverTls(tls, socket) => {
                 let mut frames = Vec::new();
-                socket.close(&mut frames);
+                socket.close(farewell, &mut frames);
                 // A TLS connection that cannot take the farewell is closed all the same.
                 if tls.transmit(&frames, raw_out).is_ok() {
                     tls.close(raw_out);

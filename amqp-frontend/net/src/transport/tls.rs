@@ -63,6 +63,8 @@ impl TlsServer {
 /// One connection's TLS.
 pub struct Tls {
     connection: ServerConnection,
+    /// Whether an alert ended it already.
+    failed: bool,
 }
 
 impl Tls {
@@ -74,7 +76,7 @@ impl Tls {
         let mut connection = ServerConnection::new(Arc::clone(&server.0))?;
         // What is written here is moved to the connection's output at once, which has a bound of its own.
         connection.set_buffer_limit(None);
-        Ok(Self { connection })
+        Ok(Self { connection, failed: false })
     }
 
     /// See [`super::Transport::receive`].
@@ -90,6 +92,7 @@ impl Tls {
                 self.connection.read_tls(&mut raw).map_err(|error| rustls::Error::General(error.to_string()))?;
             let processed = self.connection.process_new_packets();
             self.drain_output(raw_out);
+            self.failed |= processed.is_err();
             let records = processed?;
             let available = records.plaintext_bytes_to_read();
             let start = plain.len();
@@ -118,8 +121,11 @@ impl Tls {
 
     /// See [`super::Transport::close`].
     pub fn close(&mut self, raw_out: &mut Vec<u8>) {
-        self.connection.send_close_notify();
-        self.drain_output(raw_out);
+        // An alert that ended it stands for a farewell.
+        if !self.failed {
+            self.connection.send_close_notify();
+            self.drain_output(raw_out);
+        }
     }
 
     fn drain_output(&mut self, raw_out: &mut Vec<u8>) {

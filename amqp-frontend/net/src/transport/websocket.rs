@@ -1,15 +1,16 @@
 //! AMQP over WebSocket (the OASIS binding of AMQP to WebSocket, part 2) by tungstenite, as a machine without a socket.
 //!
-//! The subprotocol is `amqp`; every message is binary; AMQP frames may share or span WebSocket messages.
+//! The subprotocol is `amqp`; every message is binary; AMQP frames may share or span WebSocket messages. What is no upgrade gets an
+//! answer in HTTP, and every end of ours a close frame with its code.
 
 use std::io::{self, Read, Write};
 
-use tungstenite::handshake::server::{ErrorResponse, Request, Response, ServerHandshake};
-use tungstenite::handshake::{HandshakeError, MidHandshake};
-use tungstenite::http::{HeaderValue, StatusCode};
-use tungstenite::protocol::{Message, WebSocketConfig};
+use tungstenite::handshake::server::{ErrorResponse, Request, Response};
+use tungstenite::http::HeaderValue;
+use tungstenite::protocol::frame::coding::CloseCode;
+use tungstenite::protocol::{CloseFrame, Message, WebSocketConfig};
 
-use super::{Received, TransportError};
+use super::{Farewell, Received, TransportError, http};
 
 /// Largest WebSocket message and frame that a peer may send, bytes. AMQP frames are cut from a stream, so that this
 /// bounds memory and nothing else; a peer that sends more is closed.
@@ -60,20 +61,23 @@ impl Write for Pipe {
 }
 
 enum State {
-    New(Pipe),
-    Handshake(Box<MidHandshake<ServerHandshake<Pipe, Callback>>>),
+    /// The head of the request comes.
+    Head(Vec<u8>),
     Open(Box<tungstenite::WebSocket<Pipe>>),
+    /// There is none, or no more.
     Dead,
 }
 
 /// One connection's WebSocket.
 pub struct WebSocket {
     state: State,
+    /// What the peer broke, which is said at the end.
+    fault: Option<CloseCode>,
 }
 
 impl Default for WebSocket {
     fn default() -> Self {
-        Self { state: State::New(Pipe::default()) }
+        Self { state: State::Head(Vec::new()), fault: None }
     }
 }
 
@@ -85,46 +89,39 @@ impl WebSocket {
         plain: &mut Vec<u8>,
         raw_out: &mut Vec<u8>,
     ) -> Result<Received, TransportError> {
-        self.advance_handshake(raw, raw_out)?;
-        let State::Open(socket) = &mut self.state else { return Ok(Received::Open) };
+        let mut raw = raw;
+        let head;
+        if let State::Head(bytes) = &mut self.state {
+            bytes.extend_from_slice(raw);
+            head = std::mem::take(bytes);
+            match http::read(&head) {
+                http::Asked::Partial => {
+                    self.state = State::Head(head);
+                    return Ok(Received::Open);
+                }
+                http::Asked::Upgrade(end) => {
+                    let (request, rest) = head.split_at_checked(end).unwrap_or((&head, &[]));
+                    self.state = upgrade(request, raw_out)?;
+                    raw = rest;
+                }
+                http::Asked::Health(answer) => {
+                    raw_out.extend_from_slice(&answer);
+                    self.state = State::Dead;
+                    return Ok(Received::Ended);
+                }
+                http::Asked::Other(answer, why) => {
+                    raw_out.extend_from_slice(&answer);
+                    self.state = State::Dead;
+                    return Err(TransportError::NoUpgrade(why));
+                }
+            }
+        }
+        let State::Open(socket) = &mut self.state else { return Ok(Received::Ended) };
+        socket.get_mut().feed(raw);
         let received = read_messages(socket, plain);
         raw_out.append(&mut socket.get_mut().outgoing);
+        self.fault = received.as_ref().err().map(close_code);
         received
-    }
-
-    fn advance_handshake(&mut self, raw: &[u8], raw_out: &mut Vec<u8>) -> Result<(), TransportError> {
-        let outcome = match std::mem::replace(&mut self.state, State::Dead) {
-            State::New(mut pipe) => {
-                pipe.feed(raw);
-                let limits = WebSocketConfig::default()
-                    .max_message_size(Some(MESSAGE_BYTES_MAX))
-                    .max_frame_size(Some(MESSAGE_BYTES_MAX));
-                tungstenite::accept_hdr_with_config(pipe, choose_amqp as Callback, Some(limits))
-            }
-            State::Handshake(mut middle) => {
-                middle.get_mut().get_mut().feed(raw);
-                middle.handshake()
-            }
-            State::Open(mut socket) => {
-                socket.get_mut().feed(raw);
-                self.state = State::Open(socket);
-                return Ok(());
-            }
-            State::Dead => return Ok(()),
-        };
-        match outcome {
-            Ok(mut socket) => {
-                raw_out.append(&mut socket.get_mut().outgoing);
-                self.state = State::Open(Box::new(socket));
-                Ok(())
-            }
-            Err(HandshakeError::Interrupted(mut middle)) => {
-                raw_out.append(&mut middle.get_mut().get_mut().outgoing);
-                self.state = State::Handshake(Box::new(middle));
-                Ok(())
-            }
-            Err(HandshakeError::Failure(error)) => Err(error.into()),
-        }
     }
 
     /// See [`super::Transport::transmit`].
@@ -136,13 +133,51 @@ impl WebSocket {
     }
 
     /// See [`super::Transport::close`].
-    pub fn close(&mut self, raw_out: &mut Vec<u8>) {
-        if let State::Open(socket) = &mut self.state {
-            // A close that cannot be written (the peer closed first) has nothing left to say.
-            if socket.close(None).is_ok() {
-                raw_out.append(&mut socket.get_mut().outgoing);
-            }
+    pub fn close(&mut self, farewell: Farewell, raw_out: &mut Vec<u8>) {
+        let State::Open(socket) = &mut self.state else { return };
+        let (code, reason) = match (self.fault, farewell) {
+            (Some(code), _) => (code, "this listener takes binary messages that hold AMQP"),
+            (None, Farewell::Done) => (CloseCode::Normal, ""),
+            (None, Farewell::Stopping) => (CloseCode::Away, "the node is shutting down"),
+            (None, Farewell::Refused) => (CloseCode::Policy, "the SASL exchange failed"),
+            (None, Farewell::Fault) => (CloseCode::Protocol, "this is no AMQP that the listener accepts"),
+        };
+        // A close that cannot be written (the peer closed first) has nothing left to say.
+        let _ = socket.close(Some(CloseFrame { code, reason: reason.into() }));
+        raw_out.append(&mut socket.get_mut().outgoing);
+    }
+}
+
+/// Answers a request for a WebSocket.
+fn upgrade(request: &[u8], raw_out: &mut Vec<u8>) -> Result<State, TransportError> {
+    let limits =
+        WebSocketConfig::default().max_message_size(Some(MESSAGE_BYTES_MAX)).max_frame_size(Some(MESSAGE_BYTES_MAX));
+    let mut pipe = Pipe::default();
+    pipe.feed(request);
+    match tungstenite::accept_hdr_with_config(pipe, name_protocol as Callback, Some(limits)) {
+        Ok(mut socket) => {
+            raw_out.append(&mut socket.get_mut().outgoing);
+            Ok(State::Open(Box::new(socket)))
         }
+        // The head is whole, so that nothing else can be missing than what makes it a right one.
+        Err(_) => {
+            let text = "the request asks for a WebSocket, but breaks the rules of RFC 6455";
+            http::Answer::new("400 Bad Request", text).write(raw_out);
+            Err(TransportError::NoUpgrade("a WebSocket upgrade that breaks the rules of RFC 6455"))
+        }
+    }
+}
+
+/// What a peer's fault is called in a close frame (RFC 6455, 7.4.1).
+fn close_code(error: &TransportError) -> CloseCode {
+    match error {
+        TransportError::TextMessage => CloseCode::Unsupported,
+        TransportError::WebSocket(error) => match **error {
+            tungstenite::Error::Capacity(_) => CloseCode::Size,
+            tungstenite::Error::Utf8(_) => CloseCode::Invalid,
+            _ => CloseCode::Protocol,
+        },
+        _ => CloseCode::Protocol,
     }
 }
 
@@ -161,22 +196,10 @@ fn read_messages(socket: &mut tungstenite::WebSocket<Pipe>, plain: &mut Vec<u8>)
     }
 }
 
-/// Accepts the upgrade when the client offers the subprotocol `amqp`.
+/// Names the subprotocol in the answer; that the client offered it was seen before.
 #[expect(clippy::result_large_err, reason = "tungstenite's own signature of a handshake callback")]
-fn choose_amqp(request: &Request, mut response: Response) -> Result<Response, ErrorResponse> {
-    const HEADER: &str = "Sec-WebSocket-Protocol";
-    let offered = request
-        .headers()
-        .get_all(HEADER)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(|name| name.trim().eq_ignore_ascii_case("amqp"));
-    if offered {
-        response.headers_mut().insert(HEADER, HeaderValue::from_static("amqp"));
-        return Ok(response);
-    }
-    let mut refusal = ErrorResponse::new(Some("this listener speaks the WebSocket subprotocol amqp".to_owned()));
-    *refusal.status_mut() = StatusCode::BAD_REQUEST;
-    Err(refusal)
+#[expect(clippy::unnecessary_wraps, reason = "tungstenite's own signature of a handshake callback")]
+fn name_protocol(_: &Request, mut response: Response) -> Result<Response, ErrorResponse> {
+    response.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static("amqp"));
+    Ok(response)
 }

@@ -1,24 +1,24 @@
-//! Ctrl-C: the first one ends the load, which is reported then; the second one ends the process.
+//! Ctrl-C: the first one ends the load, which is reported then; a later one ends the process.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use engine_rt::Termination;
+
 /// Status of a process that was interrupted twice.
 const EXIT_INTERRUPTED: i32 = 130;
 
-/// What becomes true with the first SIGINT or SIGTERM. Call it before any thread is started.
+/// What becomes true with the first SIGINT, SIGTERM or SIGHUP. Call it before any thread is started.
 ///
 /// # Errors
 /// When signals cannot be waited for.
 pub fn stop_at_signal() -> io::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&stop);
-    engine_rt::on_termination(move |count| {
-        if count > 1 {
-            std::process::exit(EXIT_INTERRUPTED);
-        }
-        told.store(true, Ordering::Relaxed);
+    engine_rt::on_termination(move |wish| match wish {
+        Termination::Orderly(_) => told.store(true, Ordering::Relaxed),
+        Termination::AtOnce(_) => std::process::exit(EXIT_INTERRUPTED),
     })?;
     Ok(stop)
 }

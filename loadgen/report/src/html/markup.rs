@@ -2,7 +2,9 @@
 //!
 //! Guarantees:
 //! 1. Every element is closed, in order, so that the text is well-formed XML as well as HTML.
-//! 2. Text and attributes of others are escaped, and lose control characters; only literals of this crate are taken as they are (`fixed`).
+//! 2. Text and attributes of others are escaped, and what cannot be seen is written (`shown`); only literals of this crate are taken as they are (`fixed`).
+
+use load_model::shown;
 
 /// A piece of a page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,16 +52,14 @@ impl Markup {
 
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
+    // XML has no control characters, not even written as numbers; and marks of direction would turn a page around.
+    for c in shown::lines(text).chars() {
         match c {
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#39;"),
-            '\n' | '\t' => escaped.push(c),
-            // XML has no control characters, not even written as numbers; nor the two last places of Unicode's first plane.
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => escaped.push('\u{fffd}'),
             c => escaped.push(c),
         }
     }
@@ -74,7 +74,7 @@ mod tests {
     fn what_others_say_stays_text() {
         let hostile = "</td><script>alert('1')</script>\u{0}\" onload=\"x";
         let markup = Markup::element("p", &[("title", hostile)], Markup::text(hostile));
-        let safe = "&lt;/td&gt;&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;\u{fffd}&quot; onload=&quot;x";
+        let safe = "&lt;/td&gt;&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;\\0&quot; onload=&quot;x";
         assert_eq!(markup.into_string(), format!("<p title=\"{safe}\">{safe}</p>"));
         assert_eq!(Markup::element("br", &[], Markup::default()).into_string(), "<br/>");
     }

@@ -1,0 +1,115 @@
+//! Log lines that peers cause: logins that are refused, handshakes that fail, connections that end with an error.
+//!
+//! Guarantees: each kind is told once a second at most, with how many there were (`Repeats`); every refused login is counted. What a peer
+//! chose (names, errors) is made fit to be read by the log itself, not here.
+
+use amqp_codec::{AmqpError, condition};
+use amqp_proto::Authenticated;
+use engine_rt::Repeats;
+
+use crate::frontend::Frontend;
+use crate::slots::Slot;
+use crate::transport::{Farewell, TransportError};
+
+/// How often a line of one kind is told at most, nanoseconds: peers can cause as many as they like.
+const PERIOD_NS: u64 = 1_000_000_000;
+
+/// What was told of each kind of line.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    refused: Repeats,
+    failed: Repeats,
+    closed: Repeats,
+}
+
+impl Default for Lines {
+    fn default() -> Self {
+        let repeats = Repeats::new(PERIOD_NS);
+        Self { refused: repeats, failed: repeats, closed: repeats }
+    }
+}
+
+/// The field of a line that says how many others there were since the last one: absent if there were none.
+fn others(count: u64) -> Option<u64> {
+    (count > 1).then_some(count - 1)
+}
+
+impl Frontend {
+    /// A password was verified.
+    pub(crate) fn handle_verified(&mut self, slot: Slot, authenticated: Authenticated) {
+        let reason = match authenticated {
+            Authenticated::Yes => None,
+            Authenticated::No => Some("wrong name or password"),
+            Authenticated::Unknown => Some("it could not be verified now"),
+        };
+        if let Some(reason) = reason {
+            self.tell_refused(slot, reason);
+        }
+        let Some(conn) = self.conns.get_mut(slot) else { return };
+        if conn.machine.is_waiting() {
+            conn.machine.authenticated(authenticated, &mut conn.out);
+            self.resume(slot);
+        }
+    }
+
+    /// A peer is not let in.
+    pub(crate) fn tell_refused(&mut self, slot: Slot, reason: &str) {
+        self.refused_logins += 1;
+        let told = self.lines.refused.note(self.now_ns);
+        let conn = self.conns.get_mut(slot);
+        if let Some(count) = told {
+            let conn = conn.as_deref();
+            tracing::warn!(target: "heddle::net", peer = conn.map_or("gone", |conn| &conn.peer),
+                mechanism = conn.map(|conn| conn.machine.mechanism()),
+                user = conn.map(|conn| conn.user.as_str()).filter(|user| !user.is_empty()), reason,
+                others = others(count), "a login was refused");
+        }
+        if let Some(conn) = conn {
+            conn.say(Farewell::Refused);
+        }
+    }
+
+    /// A connection's transport failed, if it did.
+    pub(crate) fn tell_failed(&mut self, slot: Slot) {
+        let Some(conn) = self.conns.get_mut(slot) else { return };
+        let Some(error) = conn.failed.take() else { return };
+        if let Some(count) = self.lines.failed.note(self.now_ns) {
+            let listener = self.config.listeners.get(conn.listener).map(|listener| listener.address.to_string());
+            let what = match error {
+                TransportError::Foreign(_) | TransportError::NoUpgrade(_) => "a peer speaks another protocol",
+                _ if conn.opened => "a connection's TLS or WebSocket failed",
+                _ => "a TLS or WebSocket handshake failed",
+            };
+            tracing::info!(target: "heddle::net", peer = conn.peer, listener, %error, others = others(count), "{what}");
+        }
+    }
+
+    /// A connection was closed with an error, by either end.
+    pub(crate) fn tell_closed(&mut self, slot: Slot, error: &AmqpError) {
+        let Some(conn) = self.conns.get_mut(slot) else { return };
+        if !conn.opened && error.condition.as_str() == condition::UNAUTHORIZED_ACCESS {
+            return self.tell_refused(slot, error.description.as_deref().unwrap_or_default());
+        }
+        if !conn.opened {
+            conn.say(Farewell::Fault);
+        }
+        if let Some(count) = self.lines.closed.note(self.now_ns) {
+            tracing::info!(target: "heddle::net", peer = conn.peer, %error, others = others(count),
+                "connection closed with an error");
+        }
+    }
+
+    /// Tells of what was only counted, once nothing more of its kind comes.
+    pub(crate) fn tell_others(&mut self) {
+        let now_ns = self.now_ns;
+        if let Some(others) = self.lines.refused.poll(now_ns) {
+            tracing::warn!(target: "heddle::net", others, "more logins were refused");
+        }
+        if let Some(others) = self.lines.failed.poll(now_ns) {
+            tracing::info!(target: "heddle::net", others, "more handshakes failed");
+        }
+        if let Some(others) = self.lines.closed.poll(now_ns) {
+            tracing::info!(target: "heddle::net", others, "more connections closed with an error");
+        }
+    }
+}
