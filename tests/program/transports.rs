@@ -225,6 +225,26 @@ fn a_handshake_that_fails_is_told_with_its_reason() {
 }
 
 #[test]
+fn a_client_need_not_wait_for_the_header_that_answers_its_own() {
+    let folder = TempDir::new().expect("a folder");
+    let client = certificate(folder.path());
+    let listener = secured(folder.path(), "tcp");
+    let broker = Broker::start_in(folder, &listener);
+    let mut stream = tls(&client, connect(broker.addresses[0]));
+    let mut first = ProtocolHeader::Tls.bytes().to_vec();
+    while stream.conn.wants_write() {
+        stream.conn.write_tls(&mut first).expect("a vector takes it");
+    }
+    stream.sock.write_all(&first).expect("it is read");
+    let mut answer = [0; 8];
+    stream.sock.read_exact(&mut answer).expect("a header");
+    assert_eq!(ProtocolHeader::parse(answer), Some(ProtocolHeader::Tls));
+    let mut peer = Peer::new(stream);
+    peer.open();
+    peer.round_trip("early");
+}
+
+#[test]
 fn refused_logins_are_told_once_a_second_with_their_number() {
     let folder = TempDir::new().expect("a folder");
     let users = folder.path().join("users");
