@@ -98,7 +98,7 @@ pub fn run(config: &Config, ready_file: Option<&Path>) -> Result<(), BootError> 
     engine_rt::on_termination(move |wish| match wish {
         Termination::Orderly(signal) => {
             tracing::info!(target: "heddle::program", signal,
-                "told to stop: connections are closed first; the same signal again ends at once");
+                "told to stop: connections are closed first; a second signal ends at once");
             told.store(true, Ordering::Relaxed);
             // The channel is only full when the stop is under way.
             let _ = stop_sender.try_send(());

@@ -7,6 +7,8 @@ use load_model::shown;
 
 /// Columns that a name keeps when there is no room for more.
 const NAME_COLUMNS_MIN: usize = 8;
+/// Columns of a name at most, however wide the terminal is: a line is read as a whole.
+const NAME_COLUMNS_MAX: usize = 60;
 /// What stands between two columns.
 const GAP: &str = "  ";
 
@@ -53,7 +55,8 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
         let mut widths = self.head.map(|(title, _)| shown::columns(title));
         for row in &self.rows {
             for (width, cell) in widths.iter_mut().zip(row) {
-                *width = shown::columns(&shown::name(cell).to_string()).max(*width);
+                let shown = shown::name(cell).at_most(NAME_COLUMNS_MAX).to_string();
+                *width = shown::columns(&shown).max(*width);
             }
         }
         let mut over = (widths.iter().sum::<usize>() + GAP.len() * (COLUMNS - 1)).saturating_sub(columns_max);
@@ -93,7 +96,7 @@ mod tests {
             let text = table.render(columns_max);
             assert_eq!(text.lines().count(), 5, "{text}");
             for line in text.lines() {
-                assert!(shown::columns(line) <= columns_max.min(300), "{columns_max}: {line}");
+                assert!(shown::columns(line) <= columns_max.min(80), "{columns_max}: {line}");
                 assert!(!line.contains(char::is_control) && !line.contains('\u{202e}'), "{line}");
             }
         }

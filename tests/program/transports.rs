@@ -14,7 +14,7 @@ use tungstenite::{Message, WebSocket};
 
 use crate::broker::{Broker, add_user, wait_for};
 use crate::network::{certificate, secured, tls};
-use crate::peer::{Peer, connect};
+use crate::peer::{Durable, Peer, connect};
 
 const TCP: &str = "[[listeners]]\naddress = \"127.0.0.1:0\"\n";
 const WS: &str = "[[listeners]]\naddress = \"127.0.0.1:0\"\ntransport = \"ws\"\n";
@@ -183,6 +183,65 @@ fn a_peer_that_never_goes_is_let_go() {
         broker.state()["connections"].as_array().is_some_and(Vec::is_empty).then_some(())
     });
     drop(kept);
+}
+
+#[test]
+fn a_peer_that_does_not_read_is_let_go() {
+    let broker = Broker::start(TCP);
+    // More than the buffers of two sockets hold, so that the answer to the close cannot leave.
+    const MESSAGES: u32 = 400;
+    let mut sender = Peer::new(connect(broker.addresses[0]));
+    sender.open();
+    sender.attach_sender("unread");
+    for delivery in 0..MESSAGES {
+        sender.send_message(delivery, Durable::No, &[0; 60_000]);
+    }
+    while sender.outcome().1 < MESSAGES - 1 {}
+    drop(sender);
+    let mut peer = Peer::new(connect(broker.addresses[0]));
+    peer.open();
+    peer.attach_receiver("unread", MESSAGES);
+    wait_for("output that nobody reads", || {
+        broker.state()["connections"].as_array()?.iter().find(|connection| connection["waiting"] != 0).map(drop)
+    });
+    peer.put(&Performative::Close(Close::default()));
+    wait_for("the connection to be gone", || broker.state()["connections"].as_array()?.is_empty().then_some(()));
+}
+
+#[test]
+fn a_handshake_that_fails_is_told_with_its_reason() {
+    let folder = TempDir::new().expect("a folder");
+    let trusting = certificate(folder.path());
+    let listener = secured(folder.path(), "tls");
+    let broker = Broker::start_telling(folder, 1, "info", &listener);
+    // A client that trusts another authority says so in an alert.
+    let elsewhere = TempDir::new().expect("a folder");
+    let mut stranger = tls(&certificate(elsewhere.path()), connect(broker.addresses[0]));
+    assert!(stranger.write_all(&ProtocolHeader::Amqp.bytes()).is_err());
+    let line = broker.logged(&["INFO", "handshake failed", "peer=127.0.0.1:"]);
+    assert!(line.contains("TLS: ") && line.contains("alert"), "{line}");
+    let mut peer = Peer::new(tls(&trusting, connect(broker.addresses[0])));
+    peer.open();
+}
+
+#[test]
+fn a_client_need_not_wait_for_the_header_that_answers_its_own() {
+    let folder = TempDir::new().expect("a folder");
+    let client = certificate(folder.path());
+    let listener = secured(folder.path(), "tcp");
+    let broker = Broker::start_in(folder, &listener);
+    let mut stream = tls(&client, connect(broker.addresses[0]));
+    let mut first = ProtocolHeader::Tls.bytes().to_vec();
+    while stream.conn.wants_write() {
+        stream.conn.write_tls(&mut first).expect("a vector takes it");
+    }
+    stream.sock.write_all(&first).expect("it is read");
+    let mut answer = [0; 8];
+    stream.sock.read_exact(&mut answer).expect("a header");
+    assert_eq!(ProtocolHeader::parse(answer), Some(ProtocolHeader::Tls));
+    let mut peer = Peer::new(stream);
+    peer.open();
+    peer.round_trip("early");
 }
 
 #[test]

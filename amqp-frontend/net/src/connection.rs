@@ -296,14 +296,18 @@ impl Conn {
         self.bytes_in += count as u64;
         plain.clear();
         plain.append(&mut self.partial);
-        let raw = scratch.get(..count).unwrap_or_default();
-        let Some(transport) = &mut self.transport else { return Reading::End };
+        self.unwrap_layers(scratch.get(..count).unwrap_or_default(), plain);
+        if plain.is_empty() { Reading::Nothing } else { Reading::Some(plain.len()) }
+    }
+
+    /// Takes octets of the socket through the layers; what AMQP may read of them is added to `plain`.
+    pub fn unwrap_layers(&mut self, raw: &[u8], plain: &mut Vec<u8>) {
+        let Some(transport) = &mut self.transport else { return };
         match transport.receive(raw, plain, self.raw_out.buffer()) {
             Ok(Received::Open) => {}
             Ok(Received::Ended) => self.ended = Some(Ended::ByPeer),
             Err(error) => self.fail(error),
         }
-        if plain.is_empty() { Reading::Nothing } else { Reading::Some(plain.len()) }
     }
 
     /// Keeps what the machine left of `input`: the start of a frame, or what waits for an answer.

@@ -9,7 +9,7 @@ use std::io;
 use std::time::Duration;
 
 use amqp_codec::{AmqpError, condition};
-use amqp_proto::{Authenticated, Connection, Input, Out};
+use amqp_proto::{Authenticated, Connection, Event, Input, Out};
 use engine_rt::{Clock, Inbox, InboxSender, Interest, Listener, Readiness, Ready, Socket, WAKER_TOKEN, Waker, wall_ms};
 use engine_shard::store::StoreError;
 use engine_shard::{Engine, Spin};
@@ -94,7 +94,6 @@ pub struct Frontend {
     /// Octets that were read in this turn.
     turn_bytes: usize,
     pub(crate) refused_connections: u64,
-    pub(crate) refused_logins: u64,
     pub(crate) moved: u64,
     pub(crate) lines: Lines,
 }
@@ -158,7 +157,6 @@ impl Frontend {
             turns: 0,
             turn_bytes: 0,
             refused_connections: 0,
-            refused_logins: 0,
             moved: 0,
             lines: Lines::default(),
         })
@@ -386,13 +384,28 @@ impl Frontend {
                 conn.keep(bytes, &input);
                 break;
             };
+            let is_secured = matches!(event, Event::Tls);
             self.handle_amqp(slot, event);
+            if is_secured {
+                // Whoever did not wait for the header sent the start of its handshake behind its own.
+                return self.resume_secured(slot, bytes.get(input.consumed()..).unwrap_or_default());
+            }
             if let Some(conn) = self.conns.get_mut(slot).filter(|conn| conn.leaving.is_some()) {
                 conn.keep(bytes, &input);
                 return self.depart(slot);
             }
         }
         self.touch(slot);
+    }
+
+    /// Goes on with what came behind a header that asked for TLS.
+    fn resume_secured(&mut self, slot: Slot, raw: &[u8]) {
+        let Some(conn) = self.conns.get_mut(slot) else { return };
+        conn.partial = Vec::new();
+        let mut plain = Vec::new();
+        conn.unwrap_layers(raw, &mut plain);
+        self.handle_bytes(slot, &plain);
+        self.tell_failed(slot);
     }
 
     /// Goes on with input that waited for an answer.

@@ -1,7 +1,6 @@
 //! Log lines that peers cause: logins that are refused, handshakes that fail, connections that end with an error.
 //!
-//! Guarantees: each kind is told once a second at most, with how many there were (`Repeats`); every refused login is counted. What a peer
-//! chose (names, errors) is made fit to be read by the log itself, not here.
+//! Guarantees: each kind is told once a second at most, with how many there were (`Repeats`). What a peer chose (names, errors) is made fit to be read by the log itself, not here.
 
 use amqp_codec::{AmqpError, condition};
 use amqp_proto::Authenticated;
@@ -54,7 +53,6 @@ impl Frontend {
 
     /// A peer is not let in.
     pub(crate) fn tell_refused(&mut self, slot: Slot, reason: &str) {
-        self.refused_logins += 1;
         let told = self.lines.refused.note(self.now_ns);
         let conn = self.conns.get_mut(slot);
         if let Some(count) = told {

@@ -54,8 +54,6 @@ pub struct ShardView {
     pub turns: u64,
     /// Connections refused for the limit.
     pub refused_connections: u64,
-    /// Logins that were refused.
-    pub refused_logins: u64,
     /// Connections sent to the shard that owns their first link.
     pub moved_connections: u64,
     /// Size of queued messages with overhead, octets.
@@ -100,7 +98,6 @@ impl Frontend {
             shard: self.engine.shard(),
             turns: self.turns,
             refused_connections: self.refused_connections,
-            refused_logins: self.refused_logins,
             moved_connections: self.moved,
             room: self.engine.core().room(),
             journal: self.engine.journal(),

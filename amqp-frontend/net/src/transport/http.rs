@@ -55,14 +55,17 @@ pub(super) enum Asked {
     Other(Vec<u8>, &'static str),
 }
 
-/// Reads the start of a connection.
-pub(super) fn read(bytes: &[u8]) -> Asked {
+/// Reads the start of a connection, of which the first `seen` octets were read before and found to be no whole head: a peer that sends
+/// single octets has each looked at once.
+pub(super) fn read(bytes: &[u8], seen: usize) -> Asked {
     let other = |answer: Answer, why| {
         let mut out = Vec::new();
         answer.write(&mut out);
         Asked::Other(out, why)
     };
-    let Some(end) = bytes.windows(HEAD_END.len()).position(|octets| octets == HEAD_END) else {
+    let from = seen.saturating_sub(HEAD_END.len() - 1);
+    let new = bytes.get(from..).unwrap_or_default();
+    let Some(end) = new.windows(HEAD_END.len()).position(|octets| octets == HEAD_END).map(|at| from + at) else {
         if bytes.len() > HEAD_BYTES_MAX {
             let answer = Answer::new("431 Request Header Fields Too Large", "the head of the request is too long");
             return other(answer, "the head of the HTTP request is too long");
@@ -195,24 +198,26 @@ mod tests {
             (&format!("GET / HTTP/1.1\r\n{upgrade}Sec-WebSocket-Version: 13\r\n\r\n"), "400", "subprotocol amqp"),
             (&format!("GET / HTTP/1.0\r\n{upgrade}\r\n"), "400", "HTTP/1.1"),
         ] {
-            let answer = said(read(request.as_bytes()));
+            let answer = said(read(request.as_bytes(), 0));
             assert!(answer.starts_with(&format!("HTTP/1.1 {status}")) && answer.contains(word), "{request}: {answer}");
             let (head, body) = answer.split_once("\r\n\r\n").unwrap();
             assert!(head.contains(&format!("Content-Length: {}", body.len())), "{answer}");
         }
-        assert!(said(read(b"HEAD / HTTP/1.1\r\n\r\n")).ends_with("\r\n\r\n"), "an answer to HEAD has no body");
-        assert!(said(read(&[b'a'; HEAD_BYTES_MAX + 1])).contains(" 431 "));
+        assert!(said(read(b"HEAD / HTTP/1.1\r\n\r\n", 0)).ends_with("\r\n\r\n"), "an answer to HEAD has no body");
+        assert!(said(read(&[b'a'; HEAD_BYTES_MAX + 1], 0)).contains(" 431 "));
         let right =
             format!("GET / HTTP/1.1\r\n{upgrade}Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: x, amqp\r\n\r\n");
-        assert_eq!(read(right.as_bytes()), Asked::Upgrade(right.len()));
-        assert_eq!(read(&right.as_bytes()[..right.len() - 1]), Asked::Partial);
+        for seen in 0..right.len() {
+            assert_eq!(read(right.as_bytes(), seen), Asked::Upgrade(right.len()), "{seen} octets came before");
+        }
+        assert_eq!(read(&right.as_bytes()[..right.len() - 1], 0), Asked::Partial);
     }
 
     proptest! {
         #[test]
         fn any_octets_are_judged(bytes in proptest::collection::vec(any::<u8>(), 0..200), text in "(GET|PUT|X)? ?[ -~]{0,20}( HTTP/1.[01])?(\r\n[ -~]{0,20}){0,4}\r\n\r\n") {
-            read(&bytes);
-            prop_assert!(read(text.as_bytes()) != Asked::Partial);
+            read(&bytes, 0);
+            prop_assert!(read(text.as_bytes(), 0) != Asked::Partial);
         }
     }
 }

@@ -92,9 +92,10 @@ impl WebSocket {
         let mut raw = raw;
         let head;
         if let State::Head(bytes) = &mut self.state {
+            let seen = bytes.len();
             bytes.extend_from_slice(raw);
             head = std::mem::take(bytes);
-            match http::read(&head) {
+            match http::read(&head, seen) {
                 http::Asked::Partial => {
                     self.state = State::Head(head);
                     return Ok(Received::Open);

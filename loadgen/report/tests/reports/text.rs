@@ -103,7 +103,7 @@ fn a_plan_says_what_it_takes_and_what_it_rests_on() {
     plan.remarks = vec!["\u{1b}[2JNothing helps.".to_owned()];
     let text = text::plan(&plan, Colour::Plain);
     assert!(
-        text.contains("No number of cores does it") && text.contains("note        \u{fffd}[2JNothing helps."),
+        text.contains("No number of cores does it") && text.contains("note        \\u{1b}[2JNothing helps."),
         "{text}"
     );
     let read: Plan = serde_json::from_str(&json::plan(&plan)).expect("it is read");
