@@ -4,11 +4,13 @@
 mod arena;
 mod config;
 mod connection;
+mod filter;
 mod frontend;
 mod inbound;
 mod large;
 mod moving;
 mod outbound;
+mod outcome;
 mod slots;
 mod terminus;
 pub mod transport;
