@@ -1,5 +1,6 @@
 //! Starts a node: checks what the system allows, binds, starts a shard on each core, and stops them all in order.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -422,10 +423,12 @@ fn or_unlimited(limit: u64) -> u64 {
     if limit == 0 { u64::MAX } else { limit }
 }
 
-/// Something unlike other runs, for the names of dynamic nodes.
+/// Something unlike all other runs, for the names of dynamic nodes: the time, and what the system has of chance in case that its clock
+/// was set back.
 fn node_id() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    format!("{:x}{:x}", since.as_nanos() & 0xffff_ffff_ffff, std::process::id())
+    let chance = RandomState::new().hash_one(std::process::id());
+    format!("{:x}.{:08x}", since.as_nanos(), chance >> 32)
 }
 
 /// Tells where the node listens, for whoever started it with port 0.

@@ -1,7 +1,7 @@
 //! One queue of the owner with one producer and one consumer.
 
 use engine_core::Core;
-use engine_core::command::{Command, ConsumerSpec, Create, DefaultOutcome, Mode, ProducerSpec, Settle, Settled};
+use engine_core::command::{Command, ConsumerSpec, Create, Mode, Outcome, ProducerSpec, Settle, Settled};
 use engine_core::event::Event;
 use engine_core::key::{EndKey, LinkKey};
 use engine_core::limits::{CoreConfig, Storage};
@@ -32,7 +32,7 @@ impl Queue {
             settle: if settled { Settle::OnSend } else { Settle::ByPeer },
             subscription: None,
             lifetime: None,
-            default_outcome: DefaultOutcome::Released,
+            default_outcome: Outcome::Released,
         };
         core.handle_command(0, 0, Command::AttachConsumer { link: link(2), spec: Box::new(spec) });
         let mut ends = std::iter::from_fn(|| core.poll_event()).filter_map(|(_, event)| match event {

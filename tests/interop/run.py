@@ -119,7 +119,9 @@ def table(results, clients, path):
                 cells.append(f"no ({len(notes)})")
         lines.append(f"| {feature} | " + " | ".join(cells) + " |")
     lines += [""] + [f"{number}. {note}" for number, note in enumerate(notes, 1)]
-    path.write_text("\n".join(lines).rstrip() + "\n")
+    # The table is made here; the sections behind it are written by hand.
+    before, mark, sections = path.read_text().partition("\n## ") if path.exists() else ("", "", "")
+    path.write_text("\n".join(lines).rstrip() + "\n" + mark + sections)
 
 
 def main():

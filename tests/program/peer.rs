@@ -10,6 +10,7 @@ use amqp_codec::performative::{
     Role, Source, Target, Transfer, encode_frame, encode_transfer,
 };
 use amqp_codec::sasl::{OutcomeCode, SaslFrame};
+use amqp_codec::section;
 
 use crate::broker::PATIENCE;
 
@@ -60,7 +61,8 @@ impl<S: Read + Write> Peer<S> {
         self.stream
     }
 
-    fn send(&mut self, bytes: &[u8]) {
+    /// Sends octets in one write.
+    pub fn send(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).expect("the broker reads");
         self.stream.flush().expect("the broker reads");
     }
@@ -253,6 +255,26 @@ impl<S: Read + Write> Peer<S> {
             _ => None,
         });
         received
+    }
+
+    /// Has the broker use up so much credit at once; gives the delivery counts of the messages that come.
+    pub fn drain_counts(&mut self, credit: u32) -> Vec<u32> {
+        self.put(&Performative::Flow(Flow { link_credit: Some(credit), drain: true, ..receiving() }));
+        let mut counts = Vec::new();
+        loop {
+            let (_, body) = self.frame().expect("the broker goes on");
+            match performative::decode(&body) {
+                Ok((Performative::Transfer(_), payload)) => {
+                    let sections = section::scan(payload).expect("a message");
+                    let header = section::Header::decode(&payload[..sections.header.end]).expect("a header");
+                    counts.push(header.delivery_count);
+                }
+                Ok((Performative::Flow(flow), _)) if flow.handle.is_some() && flow.link_credit == Some(0) => {
+                    return counts;
+                }
+                _ => {}
+            }
+        }
     }
 
     fn attach(&mut self, queue: &str, handle: u32, role: Role, distribution_mode: Option<DistributionMode>) {

@@ -4,6 +4,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 
 use amqp_codec::performative::Attach;
 use amqp_proto::{Connection, Input, LinkId, OUT_SOFT_MAX, Out};
+use engine_core::command::Outcome;
 use engine_core::event::KEY_NONE;
 use engine_core::key::EndKey;
 use engine_rt::{Interest, Socket};
@@ -87,6 +88,8 @@ pub(crate) struct Link {
     pub kind: LinkKind,
     /// Until it is answered.
     pub attach: Option<Box<Attach>>,
+    /// What becomes of a delivery that its peer settles without saying.
+    pub default_outcome: Outcome,
     /// What it has under way in parts.
     pub stream: Option<Box<Stream>>,
 }

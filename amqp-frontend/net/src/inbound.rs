@@ -7,7 +7,7 @@ use amqp_codec::section;
 use amqp_codec::{AmqpError, DecodeError, condition};
 use amqp_proto::{AttachReply, Authenticated, Credentials, Delivery, Event, Input, LinkId, Outcome, Payload, Settling};
 use bytes::Bytes;
-use engine_core::command::{self, Command, DetachMode, Publish, Settled};
+use engine_core::command::{self, Command, Create, DYNAMIC_PREFIX, DetachMode, Publish, Settled};
 use engine_core::event::KEY_NONE;
 use engine_core::key::LinkKey;
 use engine_core::message::{Content, Header, Message};
@@ -122,17 +122,28 @@ impl Frontend {
         let make_name = || {
             let name = placement.name_owned_by(shard, |_| {
                 *number += 1;
-                format!("dynamic-{node_id}-{shard}-{number}")
+                format!("{DYNAMIC_PREFIX}{node_id}-{shard}-{number}")
             });
-            name.unwrap_or_else(|| format!("dynamic-{node_id}-{shard}-{number}"))
+            name.unwrap_or_else(|| format!("{DYNAMIC_PREFIX}{node_id}-{shard}-{number}"))
         };
         let plan = match terminus::plan(&attach, &conn.container, &self.config.addresses, make_name) {
             Ok(plan) => plan,
-            Err(error) => return conn.machine.refuse_attach(id, error, &mut conn.out),
+            Err(error) => {
+                if error.condition == condition::NOT_IMPLEMENTED {
+                    // Whoever runs the node learns what its clients would use, which a client may hide from its user.
+                    let (peer, container, link) = (&conn.peer, &conn.container, &attach.name);
+                    tracing::warn!(target: "heddle::net", %peer, ?container, ?link, %error, "link refused");
+                }
+                return conn.machine.refuse_attach(id, error, &mut conn.out);
+            }
         };
-        let (kind, address) = match &plan {
-            Plan::Producer(spec) => (LinkKind::Producer(Arena::default()), spec.address.clone()),
-            Plan::Consumer(spec) => (LinkKind::Consumer(Taking::new()), spec.address.clone()),
+        let (kind, address, default_outcome) = match &plan {
+            Plan::Producer(spec) => {
+                (LinkKind::Producer(Arena::default()), spec.address.clone(), command::Outcome::Released)
+            }
+            Plan::Consumer(spec) => {
+                (LinkKind::Consumer(Taking::new()), spec.address.clone(), spec.default_outcome.clone())
+            }
             Plan::Relay => return self.attach_relay(slot, id),
         };
         let owner = placement.owner(&address);
@@ -140,7 +151,8 @@ impl Frontend {
             conn.leaving = Some(Leaving { owner, id, attach });
             return;
         }
-        let link = Link { conn: Some(slot), id, owner, end: None, address, kind, attach: Some(attach), stream: None };
+        let (conn_slot, attach) = (Some(slot), Some(attach));
+        let link = Link { conn: conn_slot, id, owner, end: None, address, kind, attach, default_outcome, stream: None };
         let Ok(place) = self.links.insert(link) else {
             let text = format!("this shard has {} links, which is its limit", self.config.links_max);
             let error = AmqpError::new(condition::RESOURCE_LIMIT_EXCEEDED, text);
@@ -212,8 +224,8 @@ impl Frontend {
             }
         }
         let (address, routing) = self.config.addresses.strip(&to);
-        if address.is_empty() || !self.config.addresses.may_create(address) {
-            let text = format!("the message names no address that there is: {to:?}");
+        if address.is_empty() {
+            let text = "the message names no address: its `to` is missing or empty".to_owned();
             let refusal = Outcome::Rejected(Some(Box::new((condition::NOT_FOUND, text))));
             if settled == Settled::No {
                 conn.machine.settle(link.id, delivery, delivery, refusal);
@@ -222,7 +234,8 @@ impl Frontend {
         }
         let owner = self.engine.placement().owner(address);
         let link = LinkKey { shard: self.engine.shard(), generation: place.generation, slot: place.index };
-        let publish = Box::new(Publish { address: address.to_owned(), routing, message });
+        let create = if self.config.addresses.may_create(address) { Create::Auto } else { Create::Never };
+        let publish = Box::new(Publish { address: address.to_owned(), routing, create, message });
         self.engine.submit(owner, Command::Publish { link, delivery, settled, publish });
     }
 
@@ -237,6 +250,7 @@ impl Frontend {
             address: String::new(),
             kind,
             attach: None,
+            default_outcome: command::Outcome::Released,
             stream: None,
         };
         match self.links.insert(link) {
@@ -257,13 +271,13 @@ impl Frontend {
     /// The peer decided on deliveries: their owners are told.
     #[inline]
     fn handle_outcome(&mut self, slot: Slot, outcome: Option<Outcome>) {
+        let Some(outcome) = outcome else { return self.settle_by_default(slot) };
         let Some(conn) = self.conns.get_mut(slot) else { return };
         let outcome = match outcome {
-            Some(Outcome::Accepted) => command::Outcome::Accepted,
-            Some(Outcome::Rejected(_)) => command::Outcome::Rejected(None),
-            // Settled without a state: the delivery was not processed, as far as anybody can know.
-            Some(Outcome::Released | Outcome::Declared(_)) | None => command::Outcome::Released,
-            Some(Outcome::Modified(modified)) => command::Outcome::Modified(Box::new(command::Modified {
+            Outcome::Accepted => command::Outcome::Accepted,
+            Outcome::Rejected(_) => command::Outcome::Rejected(None),
+            Outcome::Released | Outcome::Declared(_) => command::Outcome::Released,
+            Outcome::Modified(modified) => command::Outcome::Modified(Box::new(command::Modified {
                 delivery_failed: modified.delivery_failed,
                 undeliverable_here: modified.undeliverable_here,
                 annotations: modified.annotations,
@@ -287,6 +301,20 @@ impl Frontend {
                 Some((owner, end)) => self.engine.settle(owner, end, key, outcome.clone(), confirm),
                 // Nobody keeps it: there is nothing to wait for.
                 None => confirm.into_iter().for_each(|delivery| conn.machine.confirm(id, delivery)),
+            }
+        }
+    }
+
+    /// The peer settled deliveries without saying what became of them: it is what their links' sources say (part 3.5.3).
+    #[cold]
+    fn settle_by_default(&mut self, slot: Slot) {
+        let Some(conn) = self.conns.get_mut(slot) else { return };
+        while let Some(Settling { link: id, key, .. }) = conn.machine.next_settled() {
+            let link = conn.link(id).and_then(|place| self.links.get(place));
+            if let Some(Link { owner, end: Some(end), default_outcome, .. }) = link
+                && key != KEY_NONE
+            {
+                self.engine.settle(*owner, *end, key, default_outcome.clone(), None);
             }
         }
     }

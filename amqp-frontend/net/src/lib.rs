@@ -4,12 +4,14 @@
 mod arena;
 mod config;
 mod connection;
+mod filter;
 mod frontend;
 mod inbound;
 mod large;
 mod lines;
 mod moving;
 mod outbound;
+mod outcome;
 mod parting;
 mod slots;
 mod terminus;

@@ -131,6 +131,7 @@ impl Frontend {
         self.touch(slot);
         // Credit may have come with the attach.
         self.pass_credit(place);
+        self.answered(slot);
     }
 
     fn handle_refused(&mut self, place: Slot, refusal: Refusal) {
@@ -139,7 +140,17 @@ impl Frontend {
         conn.set_link(link.id, None);
         let error = AmqpError::new(refusal.condition, refusal.description);
         conn.machine.refuse_attach(link.id, error, &mut conn.out);
-        link.conn.into_iter().for_each(|slot| self.touch(slot));
+        if let Some(slot) = link.conn {
+            self.touch(slot);
+            self.answered(slot);
+        }
+    }
+
+    /// An attach was answered: what the peer sent behind it may have waited for that.
+    fn answered(&mut self, slot: Slot) {
+        if self.conns.get(slot).is_some_and(|conn| conn.machine.is_waiting() && !conn.paused) {
+            self.resume(slot);
+        }
     }
 
     fn handle_drained(&mut self, place: Slot, unused: u32) {

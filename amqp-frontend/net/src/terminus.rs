@@ -1,18 +1,24 @@
 //! What a peer's attach asks for: a producer, a consumer, the anonymous relay, or nothing that there is here.
+//!
+//! Guarantees: what is asked for and not understood is left out of the answer, or refuses the link where leaving it out would change
+//! what the link carries; nothing in it ends more than the link. Filters and outcomes have files of their own.
 
 use amqp_codec::performative::{
     Attach, DistributionMode, Durability as TerminusDurability, ExpiryPolicy, LifetimePolicy, NodeTarget, Role,
     SenderSettleMode, Source, Target,
 };
-use amqp_codec::value::Map;
+use amqp_codec::value::{Map, Value};
 use amqp_codec::{AmqpError, Symbol, condition};
 use amqp_proto::AttachReply;
 use engine_core::command::{
-    ConsumerSpec, Create, DefaultOutcome, Durability, Lifetime, Mode, ProducerSpec, RoutingType, Settle, Sharing,
-    Subscription,
+    ConsumerSpec, Create, Durability, Lifetime, Mode, ProducerSpec, RoutingType, Settle, Sharing, Subscription,
 };
 
 use crate::config::AddressRules;
+use crate::{filter, outcome};
+
+/// The capabilities of termini that mean something here.
+const CAPABILITIES: [&str; 6] = ["queue", "topic", "temporary-queue", "temporary-topic", "shared", "global"];
 
 /// What to do about an attach.
 #[derive(Debug)]
@@ -54,7 +60,9 @@ fn producer(target: &NodeTarget, rules: &AddressRules, make_name: impl FnOnce() 
     let asked = routing(&target.capabilities);
     let (address, prefixed, lifetime) = match (&target.address, target.dynamic) {
         (_, true) => {
-            (make_name(), asked.or(Some(RoutingType::Anycast)), Some(lifetime(&target.dynamic_node_properties)))
+            let routing = asked.unwrap_or(RoutingType::Anycast);
+            let lifetime = lifetime(&target.dynamic_node_properties, routing)?;
+            (make_name(), Some(routing), Some(lifetime))
         }
         (None, false) => return Ok(Plan::Relay),
         (Some(address), false) if address.is_empty() => return Ok(Plan::Relay),
@@ -74,10 +82,14 @@ fn consumer(
     rules: &AddressRules,
     make_name: impl FnOnce() -> String,
 ) -> Result<Plan, AmqpError> {
+    filter::check(&source.filter)?;
+    let default_outcome = outcome::default_of(source)?;
     let asked = routing(&source.capabilities);
     let (address, prefixed, lifetime) = match (&source.address, source.dynamic) {
         (_, true) => {
-            (make_name(), asked.or(Some(RoutingType::Anycast)), Some(lifetime(&source.dynamic_node_properties)))
+            let routing = asked.unwrap_or(RoutingType::Anycast);
+            let lifetime = lifetime(&source.dynamic_node_properties, routing)?;
+            (make_name(), Some(routing), Some(lifetime))
         }
         (Some(address), false) if !address.is_empty() => {
             let (address, prefixed) = rules.strip(address);
@@ -86,7 +98,6 @@ fn consumer(
         _ => return Err(AmqpError::new(condition::INVALID_FIELD, "the source has no address and is not dynamic")),
     };
     let browse = source.distribution_mode == Some(DistributionMode::Copy) && prefixed != Some(RoutingType::Multicast);
-    let modified_failed = source.default_outcome.as_ref().is_some_and(|raw| raw.as_bytes().get(2) == Some(&0x27));
     Ok(Plan::Consumer(Box::new(ConsumerSpec {
         create: create(&address, rules),
         address,
@@ -95,7 +106,7 @@ fn consumer(
         settle: if attach.snd_settle_mode == SenderSettleMode::Settled { Settle::OnSend } else { Settle::ByPeer },
         subscription: subscription(attach, source, container),
         lifetime,
-        default_outcome: if modified_failed { DefaultOutcome::ModifiedFailed } else { DefaultOutcome::Released },
+        default_outcome,
     })))
 }
 
@@ -133,28 +144,41 @@ fn routing(capabilities: &[Symbol]) -> Option<RoutingType> {
     })
 }
 
-fn lifetime(properties: &Map) -> Lifetime {
+/// How long a dynamic node of `routing` lives.
+fn lifetime(properties: &Map, routing: RoutingType) -> Result<Lifetime, AmqpError> {
+    let asked = properties.get("lifetime-policy").is_some_and(|policy| *policy != Value::Null);
+    let unknown = |text| Err(AmqpError::new(condition::NOT_IMPLEMENTED, text));
     match LifetimePolicy::of(properties) {
-        Some(LifetimePolicy::DeleteOnNoLinks) => Lifetime::NoLinks,
-        Some(LifetimePolicy::DeleteOnNoMessages) => Lifetime::NoMessages,
-        Some(LifetimePolicy::DeleteOnNoLinksOrMessages) => Lifetime::NoLinksOrMessages,
-        Some(LifetimePolicy::DeleteOnClose) | None => Lifetime::OnClose,
+        Some(LifetimePolicy::DeleteOnClose) => Ok(Lifetime::OnClose),
+        Some(LifetimePolicy::DeleteOnNoLinks) => Ok(Lifetime::NoLinks),
+        Some(LifetimePolicy::DeleteOnNoMessages) if routing == RoutingType::Multicast => {
+            unknown("a dynamic topic keeps no messages: its lifetime policy cannot be delete-on-no-messages")
+        }
+        Some(LifetimePolicy::DeleteOnNoMessages) => Ok(Lifetime::NoMessages),
+        Some(LifetimePolicy::DeleteOnNoLinksOrMessages) => Ok(Lifetime::NoLinksOrMessages),
+        None if asked => unknown("the dynamic node's lifetime policy is none of the four that the specification has"),
+        None => Ok(Lifetime::OnClose),
     }
 }
 
-/// The answer to an attach whose plan succeeded: the termini as they are here, with the filters that are applied (none
-/// yet) and a dynamic node's name.
+/// The answer to an attach whose plan succeeded: the peer's own terminus as it is, and ours as it is here: without filters (none is
+/// applied yet) and whatever else has no meaning here, with the name of a dynamic node and the outcomes that are used.
 pub(crate) fn reply(attach: &Attach, dynamic_name: Option<&str>) -> AttachReply {
     let mut reply = AttachReply { source: attach.source.clone(), target: attach.target.clone() };
     let node = (attach.role, &mut reply.source, &mut reply.target);
     match node {
         (Role::Receiver, Some(source), _) => {
             source.filter = Map::default();
+            outcome::answer(source);
+            let made = source.dynamic.then(|| policy(&source.dynamic_node_properties));
+            answer_node(&mut source.capabilities, &mut source.dynamic_node_properties, made);
             if let Some(name) = dynamic_name.filter(|_| source.dynamic) {
                 source.address = Some(name.to_owned());
             }
         }
         (Role::Sender, _, Some(Target::Node(target))) => {
+            let made = target.dynamic.then(|| policy(&target.dynamic_node_properties));
+            answer_node(&mut target.capabilities, &mut target.dynamic_node_properties, made);
             if let Some(name) = dynamic_name.filter(|_| target.dynamic) {
                 target.address = Some(name.to_owned());
             }
@@ -162,4 +186,18 @@ pub(crate) fn reply(attach: &Attach, dynamic_name: Option<&str>) -> AttachReply 
         _ => {}
     }
     reply
+}
+
+/// The lifetime policy of a node that is made with these properties.
+fn policy(properties: &Map) -> LifetimePolicy {
+    LifetimePolicy::of(properties).unwrap_or(LifetimePolicy::DeleteOnClose)
+}
+
+/// Leaves what has a meaning here of capabilities, and of a node's properties: the policy of one that was `made`.
+fn answer_node(capabilities: &mut Vec<Symbol>, properties: &mut Map, made: Option<LifetimePolicy>) {
+    capabilities.retain(|capability| CAPABILITIES.contains(&capability.as_str()));
+    *properties = Map::default();
+    if let Some(policy) = made {
+        properties.insert("lifetime-policy", policy.to_value());
+    }
 }

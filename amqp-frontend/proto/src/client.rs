@@ -103,6 +103,9 @@ impl Connection {
                 self.phase = Phase::Open;
                 Handshake::Event(Event::Opened(open))
             }
+            (FrameKind::Amqp, channel, Ok((Performative::Open(_), _))) => {
+                Handshake::Event(self.fail(connection::misplaced_open(channel), now_ns, out))
+            }
             _ => {
                 let error = AmqpError::new(condition::NOT_ALLOWED, "the first frame must be an open on channel 0");
                 Handshake::Event(self.fail(error, now_ns, out))

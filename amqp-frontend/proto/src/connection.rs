@@ -8,6 +8,8 @@
 //!    connection), never to a panic, and never to memory beyond the limits of `limits`.
 //! 2. Nothing but the handshake is understood before the handshake is done; after `Closed` nothing is.
 //! 3. In the steady state neither direction allocates for a message of one frame.
+//! 4. Every attach of a peer is answered by an attach before anything else is said of its link (part 2.6.3): input that would end
+//!    the link first waits until the host has answered.
 
 use amqp_codec::frame::{self, FrameKind, ProtocolHeader, Split};
 use amqp_codec::performative::{Attach, Close, Open, Performative, encode_frame};
@@ -82,11 +84,15 @@ pub(crate) enum Fault {
 
 impl From<amqp_codec::DecodeError> for Fault {
     fn from(error: amqp_codec::DecodeError) -> Self {
-        let condition = match error.kind {
-            amqp_codec::ErrorKind::InvalidField(_) | amqp_codec::ErrorKind::MissingField(_) => condition::INVALID_FIELD,
-            _ => condition::DECODE_ERROR,
-        };
-        Self::Connection(Box::new(AmqpError::new(condition, error.to_string())))
+        Self::Connection(Box::new(AmqpError::new(condition_of(error), error.to_string())))
+    }
+}
+
+/// The condition of bytes that cannot be understood.
+pub(crate) fn condition_of(error: amqp_codec::DecodeError) -> &'static str {
+    match error.kind {
+        amqp_codec::ErrorKind::InvalidField(_) | amqp_codec::ErrorKind::MissingField(_) => condition::INVALID_FIELD,
+        _ => condition::DECODE_ERROR,
     }
 }
 
@@ -106,6 +112,8 @@ pub struct Connection {
     pub(crate) end: End,
     /// As a client: who we are.
     pub(crate) credentials: Option<Box<Credentials>>,
+    /// Whether the next frame would end a link whose attach the host has not answered: it waits, and all behind it.
+    pub(crate) awaits: bool,
     /// A link that was stolen is told of first; then of the one that stole it.
     pub(crate) attaching: Option<(LinkId, Box<Attach>)>,
     /// Largest frame that the peer takes, octets.
@@ -134,6 +142,7 @@ impl Connection {
             cursor: None,
             end: End::Server,
             credentials: None,
+            awaits: false,
             attaching: None,
             remote_max_frame: 512,
             remote_channel_max: 0,
@@ -154,15 +163,16 @@ impl Connection {
         self.mechanism.as_deref().unwrap_or_default()
     }
 
-    /// Whether input has to wait for the host's answer.
+    /// Whether input has to wait for the host's answer: to credentials, an open, or an attach.
     pub fn is_waiting(&self) -> bool {
-        matches!(self.phase, Phase::Verifying | Phase::Opening)
+        self.awaits || matches!(self.phase, Phase::Verifying | Phase::Opening)
     }
 
     /// Takes input up to the next event; `None` when there is no more to take.
     #[inline]
     pub fn handle_input<'a>(&mut self, now_ns: u64, input: &mut Input<'a>, out: &mut Out) -> Option<Event<'a>> {
         assert!(self.cursor.is_none(), "all settled deliveries were taken");
+        self.awaits = false;
         if let Some((id, attach)) = self.attaching.take() {
             return Some(Event::Attached(id, attach));
         }
@@ -193,6 +203,10 @@ impl Connection {
             }
             match self.handle_frame(frame.channel, frame.body, out) {
                 Ok(Some(event)) => return Some(event),
+                Ok(None) if self.awaits => {
+                    input.give_back(bytes);
+                    return None;
+                }
                 Ok(None) => {}
                 Err((session, fault)) => {
                     if let Some(event) = self.handle_fault(session, fault, now_ns, out) {
@@ -215,6 +229,7 @@ impl Connection {
         }
         self.sessions.clear();
         self.attaching = None;
+        self.awaits = false;
         self.cursor = None;
         if matches!(self.phase, Phase::Header | Phase::Opening | Phase::Answered | Phase::Open) {
             let close = Performative::Close(Close { error: Some(error.clone()) });
@@ -349,6 +364,7 @@ impl Connection {
                     (FrameKind::Amqp, _, Err(error)) => match Fault::from(error) {
                         Fault::Link(_, error) | Fault::Session(error) | Fault::Connection(error) => *error,
                     },
+                    (FrameKind::Amqp, channel, Ok((Performative::Open(_), _))) => misplaced_open(channel),
                     _ => AmqpError::new(condition::NOT_ALLOWED, "the first frame must be an open on channel 0"),
                 };
                 Handshake::Event(self.fail(error, now_ns, out))
@@ -454,6 +470,7 @@ impl Connection {
     pub fn close(&mut self, error: Option<AmqpError>, now_ns: u64, out: &mut Out) {
         self.sessions.clear();
         self.attaching = None;
+        self.awaits = false;
         self.cursor = None;
         if self.phase != Phase::Open {
             self.phase = Phase::Closed;
@@ -540,6 +557,11 @@ impl Connection {
             session.check();
         }
     }
+}
+
+/// Part 2.4.1: only channel 0 takes an open.
+pub(crate) fn misplaced_open(channel: u16) -> AmqpError {
+    AmqpError::new(condition::FRAMING_ERROR, format!("an open came on channel {channel}: it belongs on channel 0"))
 }
 
 /// What came of credentials.

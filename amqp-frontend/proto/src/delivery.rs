@@ -69,10 +69,15 @@ impl Connection {
         transfer: &Transfer<'_>,
         payload: &'a [u8],
     ) -> Result<Option<Event<'a>>, Fault> {
-        let stream_above = self.config.stream_above;
+        let (stream_above, handle_max) = (self.config.stream_above, self.config.handle_max);
+        let Some(session) = self.session(local) else { return Ok(None) };
+        let handle = session.local(transfer.handle).ok_or_else(|| unattached(transfer.handle, handle_max))?;
+        if session.link(handle).is_some_and(|link| link.state == State::Asked) {
+            // Without credit it ends the link.
+            return Ok(self.wait());
+        }
         let Some(session) = self.session(local) else { return Ok(None) };
         session.count_incoming().map_err(Fault::Session)?;
-        let handle = session.local(transfer.handle).ok_or_else(|| unattached(transfer.handle))?;
         let Some(link) = session.link(handle) else { return Ok(None) };
         match (link.state, link.role) {
             (State::Detaching, _) => return Ok(None),

@@ -5,7 +5,7 @@ use amqp_codec::performative::{
     self, Attach, Begin, DeliveryState, Detach, Disposition, End, Flow, Performative, ReceiverSettleMode, Role, Source,
     Target, encode_frame,
 };
-use amqp_codec::{AmqpError, condition};
+use amqp_codec::{AmqpError, DecodeError, ErrorKind, condition};
 use bytes::Bytes;
 
 use crate::connection::{self, Connection, Fault, Phase};
@@ -51,9 +51,19 @@ type Handled<'a> = Result<Option<Event<'a>>, (Option<u16>, Fault)>;
 impl Connection {
     #[inline]
     pub(crate) fn handle_frame<'a>(&mut self, channel: u16, body: &'a [u8], out: &mut Out) -> Handled<'a> {
+        if channel > self.config.channel_max {
+            let text = format!("channel {channel} exceeds the channel-max of {}", self.config.channel_max);
+            return Err((None, framing_error(text)));
+        }
         let (performative, payload) = performative::decode(body).map_err(|error| (None, error.into()))?;
         match performative {
+            Performative::Open(_) if channel > 0 => {
+                Err((None, Fault::Connection(Box::new(connection::misplaced_open(channel)))))
+            }
             Performative::Open(_) => Err((None, not_allowed("a second open"))),
+            Performative::Close(_) if self.sessions.iter().flatten().any(|session| session.has_asked()) => {
+                Ok(self.wait())
+            }
             Performative::Close(close) => Ok(Some(self.closed_by_peer(close, out))),
             Performative::Begin(begin) => self.handle_begin(channel, &begin, out).map_err(|fault| (None, fault)),
             other => {
@@ -79,6 +89,13 @@ impl Connection {
                 handled.map_err(|fault| (Some(local), fault))
             }
         }
+    }
+
+    /// Leaves the frame that is being handled until the host has answered an attach.
+    #[cold]
+    pub(crate) fn wait<'a>(&mut self) -> Option<Event<'a>> {
+        self.awaits = true;
+        None
     }
 
     /// Ends what a fault reaches, and tells the host.
@@ -116,10 +133,6 @@ impl Connection {
     }
 
     fn handle_begin<'a>(&mut self, channel: u16, begin: &Begin, out: &mut Out) -> Result<Option<Event<'a>>, Fault> {
-        if channel > self.config.channel_max {
-            let text = format!("channel {channel} exceeds the channel-max of {}", self.config.channel_max);
-            return Err(not_allowed(text));
-        }
         if self.by_remote.get(usize::from(channel)).is_some_and(|&local| local > 0) {
             return Err(not_allowed(format!("channel {channel} has a session already")));
         }
@@ -170,6 +183,9 @@ impl Connection {
     }
 
     fn handle_end<'a>(&mut self, local: u16, channel: u16, end: End, out: &mut Out) -> Option<Event<'a>> {
+        if self.session(local).is_some_and(|session| session.has_asked()) {
+            return self.wait();
+        }
         let session = self.sessions.get_mut(usize::from(local)).and_then(Option::take)?;
         if let Some(slot) = self.by_remote.get_mut(usize::from(channel)) {
             *slot = 0;
@@ -193,8 +209,7 @@ impl Connection {
         let generation = self.generation;
         let Some(session) = self.session(local) else { return Ok(None) };
         if attach.handle > handle_max {
-            let text = format!("handle {} exceeds the handle-max of {handle_max}", attach.handle);
-            return Err(Fault::Connection(Box::new(AmqpError::new(condition::FRAMING_ERROR, text))));
+            return Err(unattached(attach.handle, handle_max));
         }
         if session.local(attach.handle).is_some() {
             let text = format!("handle {} is attached already", attach.handle);
@@ -205,9 +220,22 @@ impl Connection {
             Role::Receiver => Role::Sender,
         };
         if let Some(id) = self.handle_attached(local, role, &attach) {
-            return Ok(Some(Event::Attached(id, attach)));
+            return match attach.fault {
+                Some(fault) => Err(Fault::Link(id.handle, faulty(fault))),
+                None => Ok(Some(Event::Attached(id, attach))),
+            };
         }
-        let stolen = self.steal(&attach.name, role, out);
+        if self.is_asked(&attach.name, role) {
+            return Ok(self.wait());
+        }
+        let refused = match attach.fault {
+            Some(fault) => Some(*faulty(fault)),
+            None if self.end == connection::End::Client => {
+                Some(AmqpError::new(condition::NOT_ALLOWED, "links are attached by this end only"))
+            }
+            None => None,
+        };
+        let stolen = if refused.is_none() { self.steal(&attach.name, role, out) } else { None };
         let Some(session) = self.session(local) else { return Ok(None) };
         let mut link = Link::new(&attach.name, role, State::Asked, generation);
         link.snd_settle_mode = attach.snd_settle_mode;
@@ -226,6 +254,11 @@ impl Connection {
             return Err(Fault::Session(Box::new(AmqpError::new(condition::NOT_ALLOWED, text))));
         }
         let id = LinkId { session: local, generation, handle };
+        if let Some(error) = refused {
+            // What a peer says of one link is at most the end of that.
+            self.refuse_attach(id, error, out);
+            return Ok(None);
+        }
         match stolen {
             Some((old, error)) => {
                 self.attaching = Some((id, attach));
@@ -233,6 +266,12 @@ impl Connection {
             }
             None => Ok(Some(Event::Attached(id, attach))),
         }
+    }
+
+    /// Whether the host has not answered the attach of a link of that name.
+    fn is_asked(&self, name: &str, role: Role) -> bool {
+        let mut links = self.sessions.iter().flatten().flat_map(|session| session.links.iter().flatten());
+        links.any(|link| link.state == State::Asked && link.role == role && *link.name == *name)
     }
 
     /// Detaches a link of ours whose name the peer attaches anew on this connection (part 2.6.1).
@@ -251,10 +290,10 @@ impl Connection {
     /// Answers `Event::Attached`: the link is attached. Ignored when the link is gone meanwhile.
     pub fn accept_attach(&mut self, id: LinkId, reply: AttachReply, out: &mut Out) {
         self.answer_attach(id, reply, out);
-        if let Some(link) = self.session(id.session).and_then(|session| session.link_by_id(id))
-            && link.state == State::Asked
+        if let Some(session) = self.session(id.session)
+            && session.link_by_id(id).is_some()
         {
-            link.state = State::Attached;
+            session.take(id.handle);
         }
     }
 
@@ -283,10 +322,17 @@ impl Connection {
     }
 
     fn handle_detach<'a>(&mut self, local: u16, detach: Detach, out: &mut Out) -> Result<Option<Event<'a>>, Fault> {
+        let handle_max = self.config.handle_max;
+        if detach.handle > handle_max {
+            return Err(unattached(detach.handle, handle_max));
+        }
         let Some(session) = self.session(local) else { return Ok(None) };
         // A detach of what is not attached asks for nothing: fe2o3-amqp 0.18 sometimes answers a refused attach twice.
         let Some(handle) = session.local(detach.handle) else { return Ok(None) };
         let Some(link) = session.link(handle) else { return Ok(None) };
+        if link.state == State::Asked {
+            return Ok(self.wait());
+        }
         let id = LinkId { session: local, generation: link.generation, handle };
         let answered = link.state == State::Detaching;
         session.remove(handle);
@@ -299,13 +345,14 @@ impl Connection {
     }
 
     fn handle_flow<'a>(&mut self, local: u16, flow: &Flow<'_>) -> Result<Option<Event<'a>>, Fault> {
+        let handle_max = self.config.handle_max;
         let Some(session) = self.session(local) else { return Ok(None) };
         session.take_window(flow);
         let Some(remote) = flow.handle else {
             session.flow_due |= flow.echo;
             return Ok(None);
         };
-        let handle = session.local(remote).ok_or_else(|| unattached(remote))?;
+        let handle = session.local(remote).ok_or_else(|| unattached(remote, handle_max))?;
         if flow.echo {
             session.flow(handle);
         }
@@ -516,7 +563,25 @@ fn not_allowed(text: impl Into<String>) -> Fault {
     Fault::Connection(Box::new(AmqpError::new(condition::NOT_ALLOWED, text)))
 }
 
-pub(crate) fn unattached(handle: u32) -> Fault {
+fn framing_error(text: impl Into<String>) -> Fault {
+    Fault::Connection(Box::new(AmqpError::new(condition::FRAMING_ERROR, text)))
+}
+
+/// The refusal of an attach with fields that cannot be understood.
+fn faulty(fault: DecodeError) -> Box<AmqpError> {
+    let condition = match fault.kind {
+        // The specification leaves it open which types of termini there are.
+        ErrorKind::UnknownDescriptor(_) => condition::NOT_IMPLEMENTED,
+        _ => connection::condition_of(fault),
+    };
+    Box::new(AmqpError::new(condition, format!("the attach cannot be understood: {fault}")))
+}
+
+/// A frame named a handle that no link has, or that is out of range (part 2.7.2).
+pub(crate) fn unattached(handle: u32, handle_max: u32) -> Fault {
+    if handle > handle_max {
+        return framing_error(format!("handle {handle} exceeds the handle-max of {handle_max}"));
+    }
     let error = AmqpError::new(condition::UNATTACHED_HANDLE, format!("handle {handle} is not attached"));
     Fault::Session(Box::new(error))
 }

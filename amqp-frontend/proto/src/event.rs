@@ -102,7 +102,8 @@ pub enum Event<'a> {
     Opened(Box<Open>),
     /// A session began. The machine answered.
     Begun(SessionId),
-    /// The peer attaches a link: answer with `accept_attach` or `refuse_attach`. As a client: it answered.
+    /// The peer attaches a link: answer with `accept_attach` or `refuse_attach`, at once or later; when `is_waiting` said that input
+    /// waits for it, go on with that. As a client: it answered.
     Attached(LinkId, Box<Attach>),
     /// A whole message came.
     Delivery {

@@ -36,6 +36,11 @@ impl<'a> Input<'a> {
         self.consumed += bytes;
     }
 
+    /// Gives octets back that were used up last: they are read again.
+    pub(crate) fn give_back(&mut self, bytes: usize) {
+        self.consumed -= bytes;
+    }
+
     pub(crate) fn need(&mut self, bytes: usize) {
         self.needed = bytes;
     }

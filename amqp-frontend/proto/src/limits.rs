@@ -30,9 +30,9 @@ pub struct Config {
     pub properties: Map,
     /// Largest frame that we take, octets, at least 512.
     pub max_frame_size: u32,
-    /// Highest channel; sessions beyond it: the connection is closed with not-allowed.
+    /// Highest channel; frames beyond it: the connection is closed with a framing error (part 2.7.1).
     pub channel_max: u16,
-    /// Highest handle; links beyond it: the session is ended.
+    /// Highest handle; frames that name one beyond it: the connection is closed with a framing error (part 2.7.2).
     pub handle_max: u32,
     /// Transfers that may be under way to a session, frames; announced anew when half of it is used.
     pub incoming_window: u32,

@@ -145,6 +145,21 @@ impl Session {
         }
     }
 
+    /// Notes that the host took a link that the peer asked for.
+    pub fn take(&mut self, handle: u32) {
+        if let Some(link) = self.link(handle).filter(|link| link.state == State::Asked) {
+            link.state = State::Attached;
+            if std::mem::take(&mut link.flow_due) {
+                self.flow(handle);
+            }
+        }
+    }
+
+    /// Whether the host has not answered all attaches of the peer.
+    pub fn has_asked(&self) -> bool {
+        self.links.iter().flatten().any(|link| link.state == State::Asked)
+    }
+
     /// Forgets a link and what of it is unsettled.
     pub fn remove(&mut self, handle: u32) {
         let Some(link) = self.links.get_mut(handle as usize).and_then(Option::take) else { return };
@@ -201,11 +216,12 @@ impl Session {
         self.outgoing_left = if behind != 0 && behind <= self.incoming_window.max(1 << 16) { 0 } else { left };
     }
 
-    /// Notes that a flow for a link is due.
+    /// Notes that a flow for a link is due; before its attach is answered it is only remembered.
     #[inline]
     pub fn flow(&mut self, handle: u32) {
         if let Some(link) = self.link(handle)
             && !std::mem::replace(&mut link.flow_due, true)
+            && link.state != State::Asked
         {
             self.flows.push(handle);
         }

@@ -58,30 +58,33 @@ pub enum Create {
     Never,
 }
 
+/// What the names of dynamic nodes begin with, and of no others: a node of such a name comes into being with the attach that asks
+/// for it, and never again.
+pub const DYNAMIC_PREFIX: &str = "$dynamic-";
+
 /// Lifetime policies of dynamic nodes (part 3.5.10). The link whose attach created the node is its creator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lifetime {
     /// Deleted when its creator closes or is lost.
     OnClose,
-    /// Deleted when its creator is gone and no link remains.
+    /// Deleted when no link remains.
     NoLinks,
-    /// Deleted when its creator is gone and no message remains.
+    /// Deleted when its last message left it, or its last link before there was one.
     NoMessages,
-    /// Deleted when its creator is gone and neither links nor messages remain.
+    /// Deleted when neither links nor messages remain.
     NoLinksOrMessages,
 }
 
 /// What a sending peer wants to attach to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProducerSpec {
-    /// The target's address, prefix stripped; `address::queue` names one queue. Empty with `lifetime` set: the owner
-    /// makes a name up and tells it in `AttachedInfo`.
+    /// The target's address, prefix stripped; `address::queue` names one queue, which alone gets the messages.
     pub address: String,
     /// What capabilities or a prefix ask for.
     pub routing: Option<RoutingType>,
     /// Whether a missing address may be created.
     pub create: Create,
-    /// Set for a dynamic node.
+    /// Set for a dynamic node, whose name the home has made.
     pub lifetime: Option<Lifetime>,
 }
 
@@ -136,20 +139,10 @@ pub struct Subscription {
     pub sharing: Sharing,
 }
 
-/// What happens to a consumer's unsettled deliveries when its link ends without settling them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DefaultOutcome {
-    /// Put back, not counted as an attempt.
-    Released,
-    /// Put back, counted as a failed attempt.
-    ModifiedFailed,
-}
-
 /// What a receiving peer wants to attach to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsumerSpec {
-    /// The source's address, prefix stripped; `address::queue` names one queue. Empty with `lifetime` set: the owner
-    /// makes a name up and tells it in `AttachedInfo`.
+    /// The source's address, prefix stripped; `address::queue` names one queue.
     pub address: String,
     /// What capabilities or a prefix ask for.
     pub routing: Option<RoutingType>,
@@ -161,10 +154,10 @@ pub struct ConsumerSpec {
     pub settle: Settle,
     /// Used where the address turns out to be multicast. Without it the subscription is volatile and nameless.
     pub subscription: Option<Subscription>,
-    /// Set for a dynamic node.
+    /// Set for a dynamic node, whose name the home has made.
     pub lifetime: Option<Lifetime>,
-    /// For deliveries left unsettled.
-    pub default_outcome: DefaultOutcome,
+    /// For deliveries that are unsettled when the link ends.
+    pub default_outcome: Outcome,
 }
 
 /// One message for an address that no link of its sender is attached to.
@@ -174,6 +167,8 @@ pub struct Publish {
     pub address: String,
     /// What annotations or a prefix ask for.
     pub routing: Option<RoutingType>,
+    /// Whether a missing address may be created.
+    pub create: Create,
     /// The message.
     pub message: Message,
 }

@@ -11,7 +11,7 @@ use std::collections::{HashMap, VecDeque};
 
 use crate::admission::Plain;
 use crate::agenda::Agenda;
-use crate::command::{Command, DefaultOutcome, Modified, Outcome, RoutingType, Settle};
+use crate::command::{Command, Lifetime, Outcome, RoutingType, Settle};
 use crate::condition;
 use crate::durability::{Journal, fetch_below};
 use crate::event::{Delivery, Event, KEY_NONE, Refusal};
@@ -31,6 +31,8 @@ pub(crate) struct Address {
     pub routing: RoutingType,
     pub queues: Vec<Key>,
     pub producers: Vec<Key>,
+    /// Set for a dynamic node: how long it lives, and the link that created it.
+    pub dynamic: Option<(Lifetime, Key)>,
 }
 
 /// The owner's half of a link.
@@ -50,7 +52,7 @@ pub(crate) enum EndRole {
 pub(crate) struct Consumer {
     pub queue: Key,
     pub settle: Settle,
-    pub default_outcome: DefaultOutcome,
+    pub default_outcome: Outcome,
     pub credit: u32,
     pub draining: bool,
     /// For a browser the sequence number to go on from.
@@ -87,6 +89,8 @@ pub struct Core {
     shown: Option<Delivery>,
     pub(crate) memory_bytes: u64,
     pub(crate) subscriptions: u64,
+    /// Addresses that are dynamic nodes.
+    pub(crate) dynamic_nodes: usize,
     /// Queues by the time from which they may have a message to drop.
     pub(crate) expiring: Agenda,
     pub(crate) now_ns: u64,
@@ -117,6 +121,7 @@ impl Core {
             shown: None,
             memory_bytes: 0,
             subscriptions: 0,
+            dynamic_nodes: 0,
             expiring: Agenda::default(),
             now_ns: 0,
             wall_ms: 0,
@@ -272,8 +277,20 @@ impl Core {
         let end = key(end);
         let Some(End { link, role: EndRole::Consumer(consumer) }) = self.ends.get(end) else { return };
         let (link, key) = (*link, consumer.queue);
-        let Some(queue) = self.queues.get_mut(key) else { return };
         let back = !matches!(outcome, Outcome::Accepted | Outcome::Rejected(_));
+        self.settle(key, end, held, outcome);
+        if let Some(delivery) = confirm {
+            let number = self.tell_gone(key);
+            self.tell_after(number, link, Event::Confirmed { delivery });
+        }
+        if back || self.queues.get(key).is_some_and(Queue::is_done_or_awaited) {
+            self.touch(key);
+        }
+    }
+
+    /// Does to a delivery that `end` holds what an outcome says.
+    fn settle(&mut self, key: Key, end: Key, held: u64, outcome: Outcome) {
+        let Some(queue) = self.queues.get_mut(key) else { return };
         if let Outcome::Modified(modified) = &outcome
             && let Some(annotations) = &modified.annotations
         {
@@ -293,15 +310,19 @@ impl Core {
         if !queue.released.is_empty() {
             self.note_gone(key);
         }
-        if let Some(delivery) = confirm {
-            let number = self.tell_gone(key);
-            self.tell_after(number, link, Event::Confirmed { delivery });
+        // It may have come back, and expire.
+        self.note_expiries(key);
+    }
+
+    /// Does to everything that a link holds which ends what its default outcome says.
+    pub(crate) fn abandon(&mut self, key: Key, end: Key, outcome: &Outcome) {
+        let Some(queue) = self.queues.get(key) else { return };
+        for held in queue.held_by(end) {
+            self.settle(key, end, held, outcome.clone());
         }
-        if back {
-            self.note_expiries(key);
-        }
-        if back || self.queues.get(key).is_some_and(Queue::is_done_or_awaited) {
-            self.touch(key);
+        if let Some(queue) = self.queues.get_mut(key) {
+            // Whoever held a great many may have been the only one.
+            queue.acquired.release_places();
         }
     }
 
@@ -463,19 +484,11 @@ impl Core {
                 assert!(self.ends.get(*end).is_some(), "a queue knows living consumers only");
             }
         }
+        let dynamic = self.addresses.iter().filter(|(_, address)| address.dynamic.is_some());
+        assert_eq!(dynamic.count(), self.dynamic_nodes, "dynamic nodes are counted");
         let withheld = self.ends.iter().filter(|(_, end)| matches!(&end.role, EndRole::Producer(p) if p.withheld));
         assert_eq!(withheld.count(), self.withheld as usize);
         self.check_journal();
-    }
-}
-
-/// What becomes of deliveries whose consumer went without deciding.
-pub(crate) fn default_outcome(outcome: DefaultOutcome) -> Outcome {
-    match outcome {
-        DefaultOutcome::Released => Outcome::Released,
-        DefaultOutcome::ModifiedFailed => {
-            Outcome::Modified(Box::new(Modified { delivery_failed: true, ..Modified::default() }))
-        }
     }
 }
 

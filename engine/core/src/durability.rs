@@ -487,7 +487,7 @@ impl Core {
         let Declared { routing, purpose, address, name, .. } = declared;
         let key = self.names.get(address.as_str()).copied().unwrap_or_else(|| {
             let (queues, producers) = (Vec::new(), Vec::new());
-            let made = Address { name: address.as_str().into(), routing: *routing, queues, producers };
+            let made = Address { name: address.as_str().into(), routing: *routing, queues, producers, dynamic: None };
             let key = self.addresses.insert(made);
             self.names.insert(address.as_str().into(), key);
             key

@@ -349,14 +349,10 @@ impl Queue {
         lasting.then_some((away.stored, away.delivery_count))
     }
 
-    /// Everything that `end` holds comes back.
-    pub fn abandon(&mut self, end: Key, outcome: &Outcome) {
-        let held: Vec<Key> = self.acquired.iter().filter(|(_, held)| held.end == end).map(|(key, _)| key).collect();
-        for key in held {
-            self.settle(end, delivery_key(key), outcome.clone());
-        }
-        // Whoever held a great many may have been the only one.
-        self.acquired.release_places();
+    /// The keys of everything that `end` holds.
+    pub fn held_by(&self, end: Key) -> Vec<u64> {
+        let held = self.acquired.iter().filter(|(_, held)| held.end == end);
+        held.map(|(key, _)| delivery_key(key)).collect()
     }
 
     /// What is in the journal only, but for what lies behind all others: held, or come back.

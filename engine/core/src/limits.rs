@@ -8,6 +8,10 @@ pub const MESSAGE_OVERHEAD: u64 = 128;
 /// Longest address or queue name, in bytes. Longer ones are refused with `amqp:invalid-field`.
 pub const NAME_BYTES_MAX: usize = 2048;
 
+/// Dynamic nodes of a shard: more than clients that wait for replies have connections, and so few that nobody can take the room of
+/// all other addresses with them. Further ones are refused with `amqp:resource-limit-exceeded`.
+pub const DYNAMIC_NODES_MAX: usize = 1 << 16;
+
 /// Size of the messages that a queue gives before the next queue that has some takes its turn, with overhead, octets: about what a
 /// consumer is given in one turn, so that messages leave in few large writes (each costs as much as several messages), and so
 /// little that a queue waits some hundred microseconds for each other one that has a backlog.

@@ -20,7 +20,7 @@ use crate::slab::Key;
 #[derive(Debug)]
 pub(crate) struct Producer {
     pub address: Key,
-    pub routing: Option<RoutingType>,
+    pub route: Route,
     /// Messages that may still come.
     pub credit: u32,
     /// What `credit` is topped up to.
@@ -28,6 +28,17 @@ pub(crate) struct Producer {
     pub withheld: bool,
     /// Deliveries that are accepted and not told yet.
     pub accepted: Option<(u32, u32)>,
+}
+
+/// Which queues of its address a message is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// All of them.
+    All,
+    /// Those of one routing type.
+    Typed(RoutingType),
+    /// The one that `address::queue` names.
+    Queue(Key),
 }
 
 /// What follows from accepting more of a producer's deliveries.
@@ -84,7 +95,7 @@ impl Core {
         producer.credit = producer.credit.saturating_sub(1);
         let due = producer.is_due();
         let only = self.addresses.get(producer.address).and_then(|address| match address.queues[..] {
-            [only] if producer.routing.is_none() => Some(only),
+            [only] if matches!(producer.route, Route::All) => Some(only),
             _ => None,
         });
         if let Some(only) = only
@@ -108,8 +119,8 @@ impl Core {
                 self.note_expiry(only, at);
             }
         } else {
-            let (link, address, routing) = (*link, producer.address, producer.routing);
-            self.deliver_routed(end, link, (address, routing), (delivery, settled), message);
+            let (link, address, route) = (*link, producer.address, producer.route);
+            self.deliver_routed(end, link, (address, route), (delivery, settled), message);
         }
         if due {
             self.credit(end);
@@ -121,11 +132,11 @@ impl Core {
         &mut self,
         end: Key,
         link: LinkKey,
-        (address, routing): (Key, Option<RoutingType>),
+        (address, route): (Key, Route),
         (delivery, settled): (u32, Settled),
         message: Message,
     ) {
-        match self.route(address, routing, message) {
+        match self.route(address, route, message) {
             Ok(0) if settled == Settled::No => self.accept(end, (delivery, delivery)),
             Ok(number) if settled == Settled::No => {
                 self.accept_after(number, end, delivery);
@@ -165,9 +176,9 @@ impl Core {
     /// Puts a message into every queue of its address, or into none of them; gives the number that the journal has to reach
     /// before it is acknowledged, or 0.
     #[inline]
-    fn route(&mut self, address: Key, routing: Option<RoutingType>, message: Message) -> Result<u64, Box<Refusal>> {
+    fn route(&mut self, address: Key, route: Route, message: Message) -> Result<u64, Box<Refusal>> {
         let large = message.large();
-        let routed = self.put(address, routing, message);
+        let routed = self.put(address, route, message);
         if routed.is_err() {
             self.journal.unwanted.extend(large.map(|large| large.id));
         }
@@ -175,12 +186,12 @@ impl Core {
     }
 
     #[inline]
-    fn put(&mut self, address: Key, routing: Option<RoutingType>, message: Message) -> Result<u64, Box<Refusal>> {
+    fn put(&mut self, address: Key, route: Route, message: Message) -> Result<u64, Box<Refusal>> {
         let Some(Address { queues, .. }) = self.addresses.get(address) else {
             return Err(Refusal::new(condition::RESOURCE_DELETED, "the address is gone"));
         };
         if let [only] = queues[..]
-            && routing.is_none()
+            && matches!(route, Route::All)
         {
             self.admit(only, &message)?;
             if self.is_stored(only, &message) {
@@ -190,8 +201,17 @@ impl Core {
             return Ok(0);
         }
         let mut targets = queues.clone();
-        if let Some(routing) = routing {
-            targets.retain(|&queue| self.queues.get(queue).is_some_and(|queue| queue.routing == routing));
+        match route {
+            Route::All => {}
+            Route::Typed(routing) => {
+                targets.retain(|&queue| self.queues.get(queue).is_some_and(|queue| queue.routing == routing));
+            }
+            Route::Queue(only) => {
+                targets.retain(|&queue| queue == only);
+                if targets.is_empty() {
+                    return Err(Refusal::new(condition::RESOURCE_DELETED, "the queue that the sender named is gone"));
+                }
+            }
         }
         targets.iter().try_for_each(|&queue| self.admit(queue, &message))?;
         if targets.is_empty() {
@@ -207,8 +227,14 @@ impl Core {
     }
 
     pub(crate) fn publish(&mut self, link: LinkKey, delivery: u32, settled: Settled, publish: Publish) {
-        let routed = match self.address(&publish.address, publish.routing, self.config.auto_create) {
-            Ok(address) => self.route(address, publish.routing, publish.message),
+        let create = self.create(&publish.address, publish.create, None);
+        let routed = match self.address(&publish.address, publish.routing, create) {
+            Ok((address, route)) => {
+                let routed = self.route(address, route, publish.message);
+                // It may have been made for this message, and have no queue.
+                self.collect_address(address);
+                routed
+            }
             Err(refusal) => {
                 self.journal.unwanted.extend(publish.message.large().map(|large| large.id));
                 Err(refusal)
@@ -229,7 +255,12 @@ impl Core {
     /// Gives a producer credit up to its window, or withholds it while a queue of its address is deep.
     pub(crate) fn credit(&mut self, end: Key) {
         let Some(End { role: EndRole::Producer(producer), .. }) = self.ends.get(end) else { return };
-        let queues = self.addresses.get(producer.address).map_or(&[][..], |address| &address.queues);
+        let queues = match &producer.route {
+            Route::Queue(only) => std::slice::from_ref(only),
+            Route::All | Route::Typed(_) => {
+                self.addresses.get(producer.address).map_or(&[][..], |address| &address.queues)
+            }
+        };
         let deep = |queue: &Key| self.queues.get(*queue).is_some_and(|queue| self.is_deep(queue));
         let deep = queues.iter().copied().find(deep);
         let Some(End { link, role: EndRole::Producer(producer) }) = self.ends.get_mut(end) else { return };

@@ -39,8 +39,8 @@ pub(crate) enum Kind {
     Volatile,
     /// A subscription that outlives its links: goes when one is closed.
     Durable,
-    /// A dynamic node, made by a link.
-    Dynamic(Lifetime, Key),
+    /// The queue of a dynamic node.
+    Dynamic(Lifetime),
 }
 
 /// Messages next to each other that left the queue: sequence numbers in the queue, and names in the journal.

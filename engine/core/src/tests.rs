@@ -2,13 +2,14 @@
 
 mod expiry;
 mod held;
+mod nodes;
 
 use bytes::Bytes;
 use proptest::prelude::*;
 
 use crate::command::{
-    Command, ConsumerSpec, Create, DefaultOutcome, DetachMode, Durability, Mode, Modified, Outcome, ProducerSpec,
-    RoutingType, Settle, Settled, Sharing, Subscription,
+    Command, ConsumerSpec, Create, DetachMode, Durability, Mode, Modified, Outcome, ProducerSpec, RoutingType, Settle,
+    Settled, Sharing, Subscription,
 };
 use crate::condition;
 use crate::event::Event;
@@ -88,7 +89,7 @@ fn consume(link: LinkKey, address: &str, routing: Option<RoutingType>, mode: Mod
         settle: Settle::ByPeer,
         subscription: None,
         lifetime: None,
-        default_outcome: DefaultOutcome::Released,
+        default_outcome: Outcome::Released,
     };
     Command::AttachConsumer { link, spec: Box::new(spec) }
 }
@@ -229,7 +230,7 @@ fn a_subscription_is_stolen_by_its_own_container() {
             settle: Settle::ByPeer,
             subscription: Some(subscription),
             lifetime: None,
-            default_outcome: DefaultOutcome::Released,
+            default_outcome: Outcome::Released,
         };
         owner.next_link += 1;
         let link = LinkKey { shard: 0, generation: 0, slot: owner.next_link };

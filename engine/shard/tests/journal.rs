@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use engine_core::command::{
-    Command, ConsumerSpec, Create, DefaultOutcome, DetachMode, Durability, Mode, Modified, Outcome, ProducerSpec,
-    RoutingType, Settle, Settled, Sharing, Subscription,
+    Command, ConsumerSpec, Create, DetachMode, Durability, Mode, Modified, Outcome, ProducerSpec, RoutingType, Settle,
+    Settled, Sharing, Subscription,
 };
 use engine_core::event::Event;
 use engine_core::key::{EndKey, LinkKey};
@@ -208,7 +208,7 @@ fn consumer_spec(queue: usize, subscription: Option<&'static str>) -> impl FnOnc
             sharing: Sharing::Exclusive,
         }),
         lifetime: None,
-        default_outcome: DefaultOutcome::Released,
+        default_outcome: Outcome::Released,
     };
     |link| Command::AttachConsumer { link, spec: Box::new(spec) }
 }

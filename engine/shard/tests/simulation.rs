@@ -9,9 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use engine_core::Core;
-use engine_core::command::{
-    Command, ConsumerSpec, Create, DefaultOutcome, DetachMode, Mode, Outcome, ProducerSpec, Settle, Settled,
-};
+use engine_core::command::{Command, ConsumerSpec, Create, DetachMode, Mode, Outcome, ProducerSpec, Settle, Settled};
 use engine_core::event::Event;
 use engine_core::key::{EndKey, LinkKey};
 use engine_core::limits::CoreConfig;
@@ -101,7 +99,7 @@ impl World {
                 settle: Settle::ByPeer,
                 subscription: None,
                 lifetime: None,
-                default_outcome: DefaultOutcome::Released,
+                default_outcome: Outcome::Released,
             };
             let role = Role::Consumer { newest: None, held: Vec::new(), credit: 0, revoking: 0 };
             (Command::AttachConsumer { link, spec: Box::new(spec) }, role)

@@ -46,6 +46,9 @@ pub struct Attach {
     pub desired_capabilities: Vec<Symbol>,
     /// Properties of the link.
     pub properties: Map,
+    /// What of all this is not what it has to be and was left out, if anything is: the link can be refused for it, where a frame
+    /// that cannot be understood would end the connection. Name, handle and role are always there.
+    pub fault: Option<DecodeError>,
 }
 
 impl Attach {
@@ -66,29 +69,33 @@ impl Attach {
             offered_capabilities: Vec::new(),
             desired_capabilities: Vec::new(),
             properties: Map::default(),
+            fault: None,
         }
     }
 
     pub(super) fn decode(fields: &mut Fields<'_>) -> Result<Self, DecodeError> {
-        let attach = Self {
+        let mut fault = None;
+        let mut attach = Self {
             name: fields.required("name", |reader| reader.string().map(str::to_owned))?,
             handle: fields.required("handle", Reader::uint)?,
             role: fields.role()?,
-            snd_settle_mode: fields.sender_settle_mode()?,
-            rcv_settle_mode: fields.receiver_settle_mode()?.unwrap_or_default(),
-            source: fields.next(Source::read)?,
-            target: fields.next(Target::read)?,
-            unsettled: fields.next(read_unsettled)?,
-            incomplete_unsettled: fields.flag()?,
-            initial_delivery_count: fields.next(Reader::uint)?,
-            max_message_size: fields.next(Reader::ulong)?.filter(|&size| size > 0),
-            offered_capabilities: fields.symbols()?,
-            desired_capabilities: fields.symbols()?,
-            properties: fields.map()?,
+            snd_settle_mode: fields.lenient(&mut fault, Fields::sender_settle_mode)?,
+            rcv_settle_mode: fields.lenient(&mut fault, Fields::receiver_settle_mode)?.unwrap_or_default(),
+            source: fields.lenient(&mut fault, |fields| fields.next(Source::read))?,
+            target: fields.lenient(&mut fault, |fields| fields.next(Target::read))?,
+            unsettled: fields.lenient(&mut fault, |fields| fields.next(read_unsettled))?,
+            incomplete_unsettled: fields.lenient(&mut fault, Fields::flag)?,
+            initial_delivery_count: fields.lenient(&mut fault, |fields| fields.next(Reader::uint))?,
+            max_message_size: fields.lenient(&mut fault, |fields| fields.next(Reader::ulong))?.filter(|&size| size > 0),
+            offered_capabilities: fields.lenient(&mut fault, Fields::symbols)?,
+            desired_capabilities: fields.lenient(&mut fault, Fields::symbols)?,
+            properties: fields.lenient(&mut fault, Fields::map)?,
+            fault: None,
         };
         if attach.role == Role::Sender && attach.initial_delivery_count.is_none() {
-            return Err(fields.error(ErrorKind::MissingField("initial-delivery-count")));
+            fault.get_or_insert(fields.error(ErrorKind::MissingField("initial-delivery-count")));
         }
+        attach.fault = fault;
         Ok(attach)
     }
 

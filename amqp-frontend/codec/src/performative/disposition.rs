@@ -67,7 +67,7 @@ pub enum DeliveryState<'a> {
         /// The encoded outcome.
         outcome: Option<&'a [u8]>,
     },
-    /// A state that the specification does not have, as encoded.
+    /// A state that the specification does not have (it leaves the type open), as encoded.
     Unknown(&'a [u8]),
 }
 
@@ -75,8 +75,7 @@ pub enum DeliveryState<'a> {
 #[inline]
 pub fn read_state<'a>(reader: &mut Reader<'a>) -> Result<DeliveryState<'a>, DecodeError> {
     let start = *reader;
-    let descriptor = reader.descriptor()?;
-    let code = descriptor_code(descriptor, &NAMES);
+    let code = reader.descriptor().ok().and_then(|descriptor| descriptor_code(descriptor, &NAMES));
     if !matches!(code, Some(RECEIVED..=MODIFIED | DECLARED | TRANSACTIONAL)) {
         *reader = start;
         return checked_raw(reader).map(DeliveryState::Unknown);

@@ -62,6 +62,21 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// The next field by `read`, or its default when it is not what it has to be: `fault` says so then, unless an earlier one does.
+    pub fn lenient<T: Default>(
+        &mut self,
+        fault: &mut Option<DecodeError>,
+        read: impl FnOnce(&mut Self) -> Result<T, DecodeError>,
+    ) -> Result<T, DecodeError> {
+        let (reader, left) = (self.reader, self.left);
+        read(self).or_else(|error| {
+            fault.get_or_insert(error);
+            (self.reader, self.left) = (reader, left);
+            self.next(Reader::skip)?;
+            Ok(T::default())
+        })
+    }
+
     /// A boolean that is false by default.
     #[inline]
     pub fn flag(&mut self) -> Result<bool, DecodeError> {

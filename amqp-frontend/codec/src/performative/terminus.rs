@@ -132,7 +132,8 @@ pub struct Source {
     pub dynamic: bool,
     /// Properties of a node to create.
     pub dynamic_node_properties: Map,
-    /// Whether the link takes or copies; absent for the node's own way.
+    /// Whether the link takes or copies; absent for the node's own way, and when the peer named a mode that the specification does
+    /// not have (part 3.5.7 leaves the type open): the answer says which one is used.
     pub distribution_mode: Option<DistributionMode>,
     /// Which messages; names and described filters.
     pub filter: Map,
@@ -185,7 +186,8 @@ pub struct Coordinator {
 fn address(fields: &mut Fields<'_>) -> Result<Option<String>, DecodeError> {
     fields.next(|reader| match reader.peek() {
         Some(constructor::SYMBOL_8 | constructor::SYMBOL_32) => reader.symbol().map(str::to_owned),
-        _ => reader.string().map(str::to_owned),
+        Some(constructor::STRING_8 | constructor::STRING_32) => reader.string().map(str::to_owned),
+        _ => Err(reader.error(ErrorKind::InvalidField("address"))),
     })
 }
 
@@ -199,7 +201,9 @@ fn durability(fields: &mut Fields<'_>) -> Result<Durability, DecodeError> {
 }
 
 fn expiry_policy(fields: &mut Fields<'_>) -> Result<ExpiryPolicy, DecodeError> {
-    let Some(name) = fields.next(Reader::symbol)? else { return Ok(ExpiryPolicy::default()) };
+    // Some clients send an empty symbol for what they do not say.
+    let name = fields.next(Reader::symbol)?.filter(|name| !name.is_empty());
+    let Some(name) = name else { return Ok(ExpiryPolicy::default()) };
     let known = ExpiryPolicy::NAMES.iter().find(|(_, known)| *known == name);
     known.map(|(policy, _)| *policy).ok_or_else(|| fields.error(ErrorKind::InvalidField("expiry-policy")))
 }
@@ -231,10 +235,9 @@ impl Source {
             dynamic: fields.flag()?,
             dynamic_node_properties: fields.map()?,
             distribution_mode: match fields.next(Reader::symbol)? {
-                None => None,
                 Some("move") => Some(DistributionMode::Move),
                 Some("copy") => Some(DistributionMode::Copy),
-                Some(_) => return Err(fields.error(ErrorKind::InvalidField("distribution-mode"))),
+                Some(_) | None => None,
             },
             filter: fields.map()?,
             default_outcome: fields.raw()?.map(Raw::new).transpose()?,

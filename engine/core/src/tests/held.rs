@@ -312,7 +312,7 @@ fn a_queue_that_is_deleted_needs_nothing_that_is_away() {
             sharing: Sharing::Exclusive,
         }),
         lifetime: None,
-        default_outcome: DefaultOutcome::Released,
+        default_outcome: Outcome::Released,
     };
     let link = LinkKey { shard: 0, generation: 0, slot: 99 };
     kept.owner.core.handle_command(1, 1, Command::AttachConsumer { link, spec: Box::new(spec) });

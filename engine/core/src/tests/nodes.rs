@@ -1,0 +1,233 @@
+//! Dynamic nodes, queues that a sender names, and what becomes of deliveries that nobody decided on.
+
+use super::*;
+use crate::command::{DYNAMIC_PREFIX, Lifetime, Publish};
+use crate::event::Refusal;
+use crate::limits::DYNAMIC_NODES_MAX;
+
+fn node(name: &str) -> String {
+    format!("{DYNAMIC_PREFIX}{name}")
+}
+
+fn consumer_spec(address: &str, routing: Option<RoutingType>, lifetime: Option<Lifetime>) -> ConsumerSpec {
+    ConsumerSpec {
+        address: address.into(),
+        routing,
+        create: Create::Auto,
+        mode: Mode::Consume,
+        settle: Settle::ByPeer,
+        subscription: None,
+        lifetime,
+        default_outcome: Outcome::Released,
+    }
+}
+
+impl Owner {
+    fn without_creating() -> Self {
+        let config = CoreConfig { auto_create: Create::Never, ..CoreConfig::default() };
+        Self { core: Core::new(config), next_link: 0 }
+    }
+
+    fn refused(&mut self, command: impl FnOnce(LinkKey) -> Command) -> Option<&'static str> {
+        self.next_link += 1;
+        let events = self.command(command(LinkKey { shard: 0, generation: 0, slot: self.next_link }));
+        match events.first() {
+            Some(Event::Refused { refusal }) => Some(refusal.condition),
+            Some(Event::Settled { outcome: Outcome::Rejected(Some(refusal)), .. }) => Some(refusal.condition),
+            _ => None,
+        }
+    }
+
+    fn sends_to(&mut self, address: &str) -> Option<&'static str> {
+        let spec = ProducerSpec { address: address.into(), routing: None, create: Create::Auto, lifetime: None };
+        self.refused(|link| Command::AttachProducer { link, spec: Box::new(spec) })
+    }
+
+    fn takes_from(&mut self, address: &str, routing: Option<RoutingType>) -> Option<&'static str> {
+        let spec = Box::new(consumer_spec(address, routing, None));
+        self.refused(|link| Command::AttachConsumer { link, spec })
+    }
+
+    fn publishes_to(&mut self, address: &str) -> Option<&'static str> {
+        let (routing, create) = (None, Create::Auto);
+        let publish = Publish { address: address.into(), routing, create, message: Message::new(Bytes::new()) };
+        let publish = Box::new(publish);
+        self.refused(|link| Command::Publish { link, delivery: 0, settled: Settled::No, publish })
+    }
+
+    fn dynamic(&mut self, name: &str, routing: RoutingType, lifetime: Lifetime) -> EndKey {
+        let spec = Box::new(consumer_spec(name, Some(routing), Some(lifetime)));
+        self.attached(|link| Command::AttachConsumer { link, spec })
+    }
+
+    fn close(&mut self, end: EndKey) -> Vec<Event> {
+        self.command(Command::Detach { end, mode: DetachMode::Close })
+    }
+}
+
+#[test]
+fn a_dynamic_node_comes_once_whatever_is_said_of_others() {
+    for mut owner in [Owner::new(), Owner::without_creating()] {
+        let name = node("a");
+        let creator = owner.dynamic(&name, RoutingType::Anycast, Lifetime::OnClose);
+        assert_eq!(owner.sends_to(&name), None);
+        assert_eq!(owner.takes_from(&name, None), None);
+        assert_eq!(owner.publishes_to(&name), None);
+        let other = format!("{name}::other");
+        assert_eq!(owner.sends_to(&other), Some(condition::NOT_FOUND), "and no other queue beside its own");
+        assert_eq!(owner.takes_from(&other, None), Some(condition::NOT_FOUND));
+        let ended = owner.close(creator);
+        let deleted = |event: &&Event| matches!(event, Event::Detached { refusal } if refusal.condition == condition::RESOURCE_DELETED);
+        assert_eq!(ended.iter().filter(deleted).count(), 2, "sender and consumer are told: {ended:?}");
+        assert_eq!(owner.core.counts(), (0, 0));
+        for address in [name.clone(), format!("{name}::{name}"), node("never")] {
+            assert_eq!(owner.sends_to(&address), Some(condition::NOT_FOUND), "{address}");
+            assert_eq!(owner.takes_from(&address, None), Some(condition::NOT_FOUND), "{address}");
+            let topic = Some(RoutingType::Multicast);
+            assert_eq!(owner.takes_from(&address, topic), Some(condition::NOT_FOUND), "{address}");
+            assert_eq!(owner.publishes_to(&address), Some(condition::NOT_FOUND), "{address}");
+        }
+        assert_eq!(owner.core.counts(), (0, 0), "nothing was made on the way");
+    }
+}
+
+#[test]
+fn a_dynamic_topic_goes_with_its_creator_and_all_subscriptions() {
+    let mut owner = Owner::new();
+    let name = node("t");
+    let spec = ProducerSpec {
+        address: name.clone(),
+        routing: Some(RoutingType::Multicast),
+        create: Create::Auto,
+        lifetime: Some(Lifetime::OnClose),
+    };
+    let creator = owner.attached(|link| Command::AttachProducer { link, spec: Box::new(spec) });
+    assert_eq!(owner.takes_from(&name, None), None);
+    assert_eq!(owner.takes_from(&name, None), None);
+    let durable = Subscription {
+        container: "c".into(),
+        name: "s".into(),
+        durability: Durability::Durable,
+        sharing: Sharing::Exclusive,
+    };
+    let spec = Box::new(ConsumerSpec { subscription: Some(durable), ..consumer_spec(&name, None, None) });
+    let refused = owner.refused(|link| Command::AttachConsumer { link, spec });
+    assert_eq!(refused, Some(condition::NOT_ALLOWED), "it would come back after a restart");
+    assert_eq!(owner.close(creator).len(), 2, "both are told");
+    assert_eq!(owner.core.counts(), (0, 0));
+}
+
+#[test]
+fn lifetimes_end_with_what_they_are_made_of() {
+    let mut owner = Owner::new();
+    for lifetime in [Lifetime::NoLinks, Lifetime::NoMessages, Lifetime::NoLinksOrMessages] {
+        let name = node("x");
+        // Never used: it goes with its last link.
+        let creator = owner.dynamic(&name, RoutingType::Anycast, lifetime);
+        owner.close(creator);
+        assert_eq!(owner.core.counts(), (0, 0), "{lifetime:?}");
+        let creator = owner.dynamic(&name, RoutingType::Anycast, lifetime);
+        let producer = owner.producer(&name, None);
+        owner.send(producer, 1);
+        owner.close(creator);
+        assert_eq!(owner.core.counts(), (1, 1), "{lifetime:?}: a link and a message are left");
+        owner.close(producer);
+        let left = usize::from(lifetime != Lifetime::NoLinks);
+        assert_eq!(owner.core.counts(), (0, left), "{lifetime:?}: a message is left");
+        if left > 0 {
+            let consumer = owner.consumer(&name, None, Mode::Consume);
+            let got = owner.grant(consumer, 1);
+            owner.settle(consumer, got[0].0, Outcome::Accepted);
+            owner.close(consumer);
+            assert_eq!(owner.core.counts(), (0, 0), "{lifetime:?}");
+        }
+    }
+}
+
+#[test]
+fn dynamic_nodes_are_bounded_and_others_find_room() {
+    let mut owner = Owner::new();
+    owner.core.dynamic_nodes = DYNAMIC_NODES_MAX;
+    let spec = Box::new(consumer_spec(&node("one-more"), Some(RoutingType::Anycast), Some(Lifetime::OnClose)));
+    let link = LinkKey { shard: 0, generation: 0, slot: 1 };
+    owner.core.handle_command(1, 1, Command::AttachConsumer { link, spec });
+    let refused = owner.core.poll_event();
+    let Some((_, Event::Refused { refusal })) = refused else { panic!("it is refused: {refused:?}") };
+    assert_eq!(refusal.condition, condition::RESOURCE_LIMIT_EXCEEDED);
+    owner.core.dynamic_nodes = 0;
+    assert_eq!(owner.sends_to("ordinary"), None);
+}
+
+#[test]
+fn a_queue_that_a_sender_names_alone_gets_the_messages() {
+    let mut owner = Owner::new();
+    let consumers: Vec<EndKey> = ["t::one", "t::two"]
+        .into_iter()
+        .map(|queue| owner.consumer(queue, Some(RoutingType::Multicast), Mode::Consume))
+        .collect();
+    let (one, all) = (owner.producer("t::one", None), owner.producer("t", None));
+    owner.send(one, 1);
+    owner.send(all, 2);
+    let publish = Publish {
+        address: "t::two".into(),
+        routing: None,
+        create: Create::Auto,
+        message: Message::new(Bytes::copy_from_slice(&3_u32.to_be_bytes())),
+    };
+    let link = LinkKey { shard: 0, generation: 0, slot: 77 };
+    owner.command(Command::Publish { link, delivery: 0, settled: Settled::No, publish: Box::new(publish) });
+    let numbers = |got: Vec<(u64, u32, u32)>| got.into_iter().map(|delivery| delivery.1).collect::<Vec<_>>();
+    assert_eq!(numbers(owner.grant(consumers[0], 9)), [1, 2]);
+    assert_eq!(numbers(owner.grant(consumers[1], 9)), [2, 3]);
+}
+
+#[test]
+fn a_named_queue_that_is_gone_refuses_what_is_sent_to_it() {
+    let mut owner = Owner::new();
+    let durable = Subscription {
+        container: "c".into(),
+        name: "s".into(),
+        durability: Durability::Durable,
+        sharing: Sharing::Exclusive,
+    };
+    let topic = Some(RoutingType::Multicast);
+    let spec = Box::new(ConsumerSpec { subscription: Some(durable), ..consumer_spec("t", topic, None) });
+    let subscriber = owner.attached(|link| Command::AttachConsumer { link, spec });
+    let producer = owner.producer("t::c.s", None);
+    owner.send(producer, 1);
+    owner.close(subscriber);
+    let refused = owner.send(producer, 2);
+    let gone = |event: &Event| match event {
+        Event::Settled { first: 2, outcome: Outcome::Rejected(Some(refusal)), .. } => {
+            let Refusal { condition, .. } = **refusal;
+            condition == condition::RESOURCE_DELETED
+        }
+        _ => false,
+    };
+    assert!(refused.iter().any(gone), "accepted, it would be lost: {refused:?}");
+}
+
+#[test]
+fn a_link_that_ends_leaves_its_deliveries_to_its_default_outcome() {
+    let modified = |delivery_failed, undeliverable_here| {
+        Outcome::Modified(Box::new(Modified { delivery_failed, undeliverable_here, annotations: None }))
+    };
+    for (default_outcome, count) in [
+        (Outcome::Accepted, None),
+        (Outcome::Rejected(None), None),
+        (Outcome::Released, Some(0)),
+        (modified(false, true), Some(0)),
+        (modified(true, false), Some(1)),
+    ] {
+        let mut owner = Owner::new();
+        let producer = owner.producer("q", None);
+        owner.send(producer, 1);
+        let spec = Box::new(ConsumerSpec { default_outcome, ..consumer_spec("q", None, None) });
+        let consumer = owner.attached(|link| Command::AttachConsumer { link, spec });
+        assert_eq!(owner.grant(consumer, 1).len(), 1);
+        owner.command(Command::Detach { end: consumer, mode: DetachMode::Lost });
+        let next = owner.consumer("q", None, Mode::Consume);
+        let counts: Vec<u32> = owner.grant(next, 1).into_iter().map(|delivery| delivery.2).collect();
+        assert_eq!(counts, Vec::from_iter(count));
+    }
+}

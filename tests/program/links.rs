@@ -1,0 +1,446 @@
+//! Links: every attach is answered first, temporary nodes do not come back, outcomes are what was answered, filters are refused.
+
+use std::net::{SocketAddr, TcpStream};
+
+use amqp_codec::condition;
+use amqp_codec::performative::{
+    Attach, Begin, Close, Coordinator, DeliveryState, Detach, Disposition, End, Flow, LifetimePolicy, NodeTarget,
+    Performative, Role, Source, Target, Transfer, encode_frame, encode_transfer,
+};
+use amqp_codec::value::{Described, Map, Raw, Value};
+use tempfile::TempDir;
+
+use crate::broker::{Broker, wait_for};
+use crate::peer::{Durable, Peer, connect};
+
+const LISTENER: &str = "[[listeners]]\naddress = \"127.0.0.1:0\"";
+
+type Wire = Peer<TcpStream>;
+
+fn open(to: SocketAddr) -> Wire {
+    let mut peer = Peer::new(connect(to));
+    peer.open();
+    peer
+}
+
+fn frames(performatives: &[Performative<'_>]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    performatives.iter().for_each(|performative| encode_frame(&mut bytes, 0, performative));
+    bytes
+}
+
+fn source(address: &str) -> Source {
+    Source { address: Some(address.to_owned()), ..Source::default() }
+}
+
+fn dynamic_source() -> Source {
+    Source { dynamic: true, ..Source::default() }
+}
+
+fn target(address: &str) -> Target {
+    Target::Node(NodeTarget { address: Some(address.to_owned()), ..NodeTarget::default() })
+}
+
+fn receiver(name: &str, handle: u32, source: Source) -> Performative<'static> {
+    let (source, target) = (Some(source), Some(target("here")));
+    Performative::Attach(Box::new(Attach { source, target, ..Attach::new(name, handle, Role::Receiver) }))
+}
+
+fn sender(name: &str, handle: u32, target: Target) -> Performative<'static> {
+    let (source, target) = (Some(source("here")), Some(target));
+    Performative::Attach(Box::new(Attach { source, target, ..Attach::new(name, handle, Role::Sender) }))
+}
+
+fn detach(handle: u32) -> Performative<'static> {
+    Performative::Detach(Detach { handle, closed: true, error: None })
+}
+
+fn flow(handle: u32) -> Performative<'static> {
+    let (handle, link_credit) = (Some(handle), Some(1));
+    let window = 1000;
+    Performative::Flow(Flow {
+        handle,
+        link_credit,
+        incoming_window: window,
+        outgoing_window: window,
+        ..Flow::default()
+    })
+}
+
+/// The answer to an attach: the attach, and the condition of the detach that refuses it.
+fn answer(peer: &mut Wire, name: &str) -> (Attach, Option<(String, String)>) {
+    let attach = peer.until(|performative| match performative {
+        Performative::Attach(attach) if attach.name == name => Some((**attach).clone()),
+        Performative::Attach(_) | Performative::Flow(_) => None,
+        other => panic!("no answer to {name}: {other:?}"),
+    });
+    let there = match attach.role {
+        Role::Sender => attach.source.is_some(),
+        Role::Receiver => attach.target.is_some(),
+    };
+    if there {
+        return (attach, None);
+    }
+    let handle = attach.handle;
+    let why = peer.until(|performative| match performative {
+        Performative::Detach(detach) if detach.handle == handle => detach.error.clone(),
+        _ => None,
+    });
+    (attach, Some((why.condition.as_str().to_owned(), why.description.unwrap_or_default())))
+}
+
+/// Attaches and gives the condition that it was refused with.
+fn refusal(peer: &mut Wire, attach: &Performative<'_>) -> Option<(String, String)> {
+    let Performative::Attach(asked) = attach else { panic!("an attach") };
+    peer.put(attach);
+    answer(peer, &asked.name).1
+}
+
+fn condition_of(refusal: Option<(String, String)>) -> Option<String> {
+    refusal.map(|(condition, _)| condition)
+}
+
+/// What the broker says of links up to the end of the last one that is named, or of session or connection.
+fn said(peer: &mut Wire, until: &str) -> Vec<String> {
+    let mut said = Vec::new();
+    let mut names = std::collections::BTreeMap::new();
+    peer.until(|performative| {
+        let what = match performative {
+            Performative::Attach(attach) => {
+                names.insert(attach.handle, attach.name.clone());
+                let address = attach.source.as_ref().filter(|source| source.dynamic).map(|source| &source.address);
+                assert_ne!(address, Some(&None), "the answer names a dynamic node");
+                format!("attach {}", attach.name)
+            }
+            Performative::Detach(detach) => {
+                let name = names.remove(&detach.handle).expect("a detach names what was attached");
+                format!("detach {name}")
+            }
+            Performative::End(_) => "end".to_owned(),
+            Performative::Close(_) => "close".to_owned(),
+            _ => return None,
+        };
+        let done = what == until;
+        said.push(what);
+        done.then_some(())
+    });
+    said
+}
+
+/// Links of every kind: to queues of both shards, topics, dynamic nodes, the relay, and what is refused.
+fn kinds() -> Vec<(String, Performative<'static>)> {
+    let topic = Source { capabilities: vec!["topic".into()], ..source("quick-topic") };
+    let mut kinds = vec![
+        ("topic".to_owned(), receiver("topic", 0, topic)),
+        ("dynamic".to_owned(), receiver("dynamic", 0, dynamic_source())),
+        ("refused".to_owned(), receiver("refused", 0, source(""))),
+        ("relay".to_owned(), sender("relay", 0, Target::Node(NodeTarget::default()))),
+        ("coordinator".to_owned(), sender("coordinator", 0, Target::Coordinator(Coordinator::default()))),
+    ];
+    for number in 0..8 {
+        let (to, from) = (format!("to-{number}"), format!("from-{number}"));
+        kinds.push((to.clone(), sender(&to, 0, target(&to))));
+        kinds.push((from.clone(), receiver(&from, 0, source(&from))));
+    }
+    kinds
+}
+
+#[test]
+fn an_attach_is_answered_before_its_end_on_a_connection_that_moves_to_its_first_link() {
+    let broker = Broker::start(LISTENER);
+    let transfer = {
+        let mut bytes = Vec::new();
+        let transfer = Transfer { handle: 0, delivery_id: Some(0), delivery_tag: Some(b"t"), ..Transfer::default() };
+        encode_transfer(&mut bytes, 0, &transfer, 4);
+        bytes.extend([0x00, 0x53, 0x77, 0x40]);
+        bytes
+    };
+    for (name, attach) in kinds() {
+        let (attached, detached) = (format!("attach {name}"), format!("detach {name}"));
+        for (behind, until, wanted) in [
+            (frames(&[detach(0)]), detached.as_str(), vec![attached.clone(), detached.clone()]),
+            (frames(&[flow(0), detach(0)]), &detached, vec![attached.clone(), detached.clone()]),
+            (frames(&[Performative::End(End::default())]), "end", vec![attached.clone(), "end".to_owned()]),
+            (frames(&[Performative::Close(Close::default())]), "close", vec![attached.clone(), "close".to_owned()]),
+        ] {
+            let mut peer = open(broker.addresses[0]);
+            peer.send(&[frames(std::slice::from_ref(&attach)), behind].concat());
+            let mut said = said(&mut peer, until);
+            // What is refused is detached at once, so that the end finds nothing.
+            said.retain(|what| what != &detached || until == detached);
+            assert_eq!(said, wanted);
+        }
+        let Performative::Attach(asked) = &attach else { panic!("an attach") };
+        if asked.role == Role::Sender {
+            let mut peer = open(broker.addresses[0]);
+            peer.send(&[frames(&[attach.clone(), flow(0)]), transfer.clone(), frames(&[detach(0)])].concat());
+            assert_eq!(said(&mut peer, &detached), [attached, detached]);
+        }
+    }
+}
+
+#[test]
+fn an_attach_is_answered_before_its_end_while_its_owner_is_another_shard() {
+    let broker = Broker::start(LISTENER);
+    // A link that stays keeps the connection where it is, so that half of the answers come through the mesh.
+    let mut peer = open(broker.addresses[0]);
+    assert_eq!(refusal(&mut peer, &receiver("stays", 1, source("stays"))), None);
+    let (mut bytes, mut wanted) = (Vec::new(), Vec::new());
+    for (name, attach) in kinds() {
+        // Twice the same name and handle.
+        for _ in 0..2 {
+            bytes.extend(frames(&[attach.clone(), detach(0)]));
+            wanted.extend([format!("attach {name}"), format!("detach {name}")]);
+        }
+    }
+    bytes.extend(frames(&[sender("last", 0, target("last")), Performative::End(End::default())]));
+    wanted.extend(["attach last".to_owned(), "end".to_owned()]);
+    peer.send(&bytes);
+    assert_eq!(said(&mut peer, "end"), wanted);
+    // Nothing of them is left.
+    wait_for("links to be gone", || {
+        let state = broker.state();
+        let links: Option<u64> =
+            state["connections"].as_array()?.iter().map(|connection| connection["links"].as_u64()).sum();
+        (links == Some(0)).then_some(())
+    });
+}
+
+#[test]
+fn begin_and_end_open_and_close_in_one_write_are_answered() {
+    let broker = Broker::start(LISTENER);
+    let mut peer = open(broker.addresses[0]);
+    let begin = Begin { incoming_window: 100, outgoing_window: 100, ..Begin::default() };
+    peer.send(&frames(&[
+        Performative::End(End::default()),
+        Performative::Begin(Box::new(begin)),
+        Performative::End(End::default()),
+        Performative::Close(Close::default()),
+    ]));
+    assert_eq!(said(&mut peer, "close"), ["end", "end", "close"]);
+}
+
+#[test]
+fn filters_that_choose_messages_are_refused_by_name_and_told_once() {
+    let broker = Broker::start(LISTENER);
+    let mut peer = open(broker.addresses[0]);
+    let filtered = |name: &'static str, descriptor: Value, value: Value| {
+        let mut filter = Map::default();
+        filter.insert(name, Value::Described(Box::new(Described { descriptor, value })));
+        Source { filter, ..source("filtered") }
+    };
+    let text = || Value::String("colour = 'red'".to_owned());
+    let symbol = |name: &'static str| Value::Symbol(name.into());
+    let refused = [
+        ("selector", symbol("apache.org:selector-filter:string"), text()),
+        ("jms-selector", Value::Ulong(0x0000_468c_0000_0004), text()),
+        ("no-local", Value::Ulong(0x0000_468c_0000_0003), Value::List(Vec::new())),
+        ("direct", symbol("apache.org:legacy-amqp-direct-binding:string"), text()),
+        ("topic", symbol("apache.org:legacy-amqp-topic-binding:string"), text()),
+    ];
+    let count = refused.len();
+    for (handle, (name, descriptor, value)) in refused.into_iter().enumerate() {
+        let link = receiver(name, handle as u32, filtered(name, descriptor, value));
+        let (condition, description) = refusal(&mut peer, &link).expect("it is refused");
+        assert_eq!(condition, condition::NOT_IMPLEMENTED);
+        assert!(description.contains(&format!("the filter {name:?} (apache.org:")), "{description}");
+    }
+    let log = wait_for("the log", || {
+        let log = std::fs::read_to_string(broker.folder.path().join("log")).ok()?;
+        (log.matches("link refused").count() >= count).then_some(log)
+    });
+    assert_eq!(log.matches("link refused").count(), count, "one line for each: {log}");
+    assert!(log.contains("no-local-filter"), "{log}");
+    // One that nobody knows is left out of the answer.
+    peer.put(&receiver("unknown", 20, filtered("mine", symbol("com.example:sampling"), Value::Uint(7))));
+    let (attach, refused) = answer(&mut peer, "unknown");
+    assert_eq!(refused, None);
+    assert!(attach.source.expect("it is attached").filter.is_empty());
+}
+
+#[test]
+fn a_temporary_node_is_made_where_no_other_is_and_never_again() {
+    let folder = TempDir::new().expect("a folder");
+    let config = format!("{LISTENER}\n[address]\nauto_create = false");
+    let broker = Broker::start_in(folder, &config);
+    let mut peer = open(broker.addresses[0]);
+    let not_found = Some(condition::NOT_FOUND.to_owned());
+    assert_eq!(condition_of(refusal(&mut peer, &sender("none", 9, target("none")))), not_found);
+    // Names of one connection, which may live on either shard, and of others.
+    let mut names = std::collections::BTreeSet::new();
+    let mut others: Vec<Wire> = (0..4).map(|_| open(broker.addresses[0])).collect();
+    for (handle, peer) in others.iter_mut().chain([&mut peer]).enumerate() {
+        for more in 0..4 {
+            let name = format!("dynamic-{handle}-{more}");
+            peer.put(&receiver(&name, more, dynamic_source()));
+            let (attach, refused) = answer(peer, &name);
+            assert_eq!(refused, None, "dynamic nodes are made all the same");
+            names.insert(attach.source.and_then(|source| source.address).expect("a name"));
+        }
+    }
+    assert_eq!(names.len(), 20, "each has a name of its own");
+    let node = names.iter().next().expect("a name").clone();
+    // While it is there, others reach it.
+    let mut client = open(broker.addresses[0]);
+    assert_eq!(refusal(&mut client, &sender("replies", 0, target(&node))), None);
+    let attached = client
+        .until(|performative| matches!(performative, Performative::Flow(flow) if flow.handle.is_some()).then_some(()));
+    assert_eq!(attached, ());
+    drop((others, peer));
+    // It goes with its creator, and whoever sends to it is told.
+    let why = client.detached();
+    assert!(why.contains(condition::RESOURCE_DELETED), "{why}");
+    let folder = gone_for_good(broker, &names, &config);
+    // Nor does another run make one of the old names.
+    let broker = Broker::start_in(folder, LISTENER);
+    let mut peer = open(broker.addresses[0]);
+    peer.put(&receiver("dynamic", 0, dynamic_source()));
+    let name = answer(&mut peer, "dynamic").0.source.and_then(|source| source.address).expect("a name");
+    assert!(!names.contains(&name), "{name} comes again");
+    gone_for_good(broker, &names, LISTENER);
+}
+
+/// Attaches to deleted nodes in every way, and ends the broker; gives its folder.
+fn gone_for_good(mut broker: Broker, names: &std::collections::BTreeSet<String>, config: &str) -> TempDir {
+    let not_found = Some(condition::NOT_FOUND.to_owned());
+    for (number, name) in names.iter().map(String::as_str).chain(["$dynamic-of-mine"]).enumerate() {
+        let mut peer = open(broker.addresses[0]);
+        let topic = Source { capabilities: vec!["topic".into()], ..source(name) };
+        let qualified = format!("{name}::{name}");
+        for (handle, attach) in [
+            sender("s", 0, target(name)),
+            sender("q", 1, target(&qualified)),
+            receiver("r", 2, source(name)),
+            receiver("t", 3, topic),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            assert_eq!(condition_of(refusal(&mut peer, &attach)), not_found, "{config}: {name} by {handle}");
+        }
+        if number < 2 {
+            assert!(relayed(&mut peer, name).contains(condition::NOT_FOUND), "{config}: {name} by the relay");
+        }
+    }
+    // Killed, so that nothing is put in order at the end.
+    broker.process.kill().expect("it is killed");
+    broker.process.wait().expect("its end");
+    std::mem::replace(&mut broker.folder, TempDir::new().expect("a folder"))
+}
+
+/// What becomes of a message to `to` on the anonymous relay.
+fn relayed(peer: &mut Wire, to: &str) -> String {
+    assert_eq!(refusal(peer, &sender("relay", 4, Target::Node(NodeTarget::default()))), None);
+    let to = u8::try_from(to.len()).map(|length| [&[0xa1, length], to.as_bytes()].concat()).expect("a short name");
+    let properties = [&[0x40, 0x40][..], &to].concat();
+    let mut message = vec![0x00, 0x53, 0x73, 0xc0, u8::try_from(properties.len() + 1).expect("it is short"), 3];
+    message.extend(properties);
+    message.extend([0x00, 0x53, 0x77, 0x40]);
+    let mut bytes = Vec::new();
+    let transfer = Transfer { handle: 4, delivery_id: Some(0), delivery_tag: Some(b"t"), ..Transfer::default() };
+    encode_transfer(&mut bytes, 0, &transfer, message.len());
+    bytes.extend(message);
+    peer.send(&bytes);
+    peer.outcome().2.expect("it is rejected")
+}
+
+#[test]
+fn lifetime_policies_are_honoured_or_refused() {
+    let broker = Broker::start(LISTENER);
+    let with = |policy: Value, capability: &'static str| {
+        let mut properties = Map::default();
+        properties.insert("lifetime-policy", policy);
+        properties.insert("x-opt-mine", Value::Boolean(true));
+        Source { dynamic_node_properties: properties, capabilities: vec![capability.into()], ..dynamic_source() }
+    };
+    let policies = [
+        LifetimePolicy::DeleteOnClose,
+        LifetimePolicy::DeleteOnNoLinks,
+        LifetimePolicy::DeleteOnNoMessages,
+        LifetimePolicy::DeleteOnNoLinksOrMessages,
+    ];
+    let not_found = Some(condition::NOT_FOUND.to_owned());
+    for policy in policies {
+        let (mut creator, mut other) = (open(broker.addresses[0]), open(broker.addresses[0]));
+        creator.put(&receiver("creator", 0, with(policy.to_value(), "temporary-queue")));
+        let source_of = answer(&mut creator, "creator").0.source.expect("it is attached");
+        let mut wanted = Map::default();
+        wanted.insert("lifetime-policy", policy.to_value());
+        assert_eq!(source_of.dynamic_node_properties, wanted, "what is honoured is answered");
+        let node = source_of.address.expect("a name");
+        assert_eq!(refusal(&mut other, &receiver("other", 1, source(&node))), None);
+        creator.put(&detach(0));
+        creator.until(|performative| matches!(performative, Performative::Detach(_)).then_some(()));
+        if policy == LifetimePolicy::DeleteOnClose {
+            assert!(other.detached().contains(condition::RESOURCE_DELETED));
+        } else {
+            // A link is left: the node is there until that goes.
+            assert_eq!(refusal(&mut other, &sender("sender", 2, target(&node))), None, "{policy:?}");
+            other.put(&detach(2));
+            other.put(&detach(1));
+        }
+        wait_for("the node to go", || {
+            let mut late = open(broker.addresses[0]);
+            (condition_of(refusal(&mut late, &receiver("late", 0, source(&node)))) == not_found).then_some(())
+        });
+    }
+    let mut peer = open(broker.addresses[0]);
+    let own = Value::Described(Box::new(Described { descriptor: Value::Ulong(0x99), value: Value::List(Vec::new()) }));
+    let no_messages = LifetimePolicy::DeleteOnNoMessages.to_value();
+    for (handle, source) in [with(own, "temporary-queue"), with(no_messages, "temporary-topic")].into_iter().enumerate()
+    {
+        let refused = refusal(&mut peer, &receiver(&format!("refused-{handle}"), handle as u32, source));
+        assert_eq!(condition_of(refused), Some(condition::NOT_IMPLEMENTED.to_owned()));
+    }
+}
+
+#[test]
+fn what_is_settled_without_a_state_becomes_what_the_answer_says() {
+    let broker = Broker::start(LISTENER);
+    // The default outcome that is asked for, and the delivery count of what comes back.
+    let accepted = [0x00, 0x53, 0x24, 0x45];
+    let failed_8 = [0x00, 0x53, 0x27, 0xc0, 2, 1, 0x41];
+    let failed_32 = [0x00, 0x80, 0, 0, 0, 0, 0, 0, 0, 0x27, 0xd0, 0, 0, 0, 6, 0, 0, 0, 1, 0x56, 1];
+    let named = [&[0x00, 0xa3, 18][..], b"amqp:modified:list", &[0xc0, 2, 1, 0x41]].concat();
+    let cases: [(&str, &[u8], Option<u32>); 8] = [
+        ("none", &[], Some(0)),
+        ("accepted", &accepted, None),
+        ("rejected", &[0x00, 0x53, 0x25, 0x45], None),
+        ("released", &[0x00, 0x53, 0x26, 0xd0, 0, 0, 0, 4, 0, 0, 0, 0], Some(0)),
+        ("modified", &[0x00, 0x53, 0x27, 0x45], Some(0)),
+        ("failed", &failed_8, Some(1)),
+        ("failed, wide", &failed_32, Some(1)),
+        ("failed, by name", &named, Some(1)),
+    ];
+    for (name, outcome, count) in cases {
+        for settles in [true, false] {
+            let queue = format!("{name}-{settles}");
+            let mut peer = open(broker.addresses[0]);
+            peer.attach_sender(&queue);
+            peer.send_message(0, Durable::No, b"x");
+            assert_eq!(peer.outcome().2, None);
+            let default_outcome = (!outcome.is_empty()).then(|| Raw::new(outcome).expect("well-formed"));
+            peer.put(&receiver("r", 1, Source { default_outcome, ..source(&queue) }));
+            let source_of = answer(&mut peer, "r").0.source.expect("it is attached");
+            let told = source_of.default_outcome.expect("the answer says what is done");
+            let told = DeliveryState::read(told.as_bytes()).expect("an outcome");
+            let released = [0x00, 0x53, 0x26, 0x45];
+            let asked = DeliveryState::read(if outcome.is_empty() { &released } else { outcome }).expect("an outcome");
+            assert_eq!(told, asked, "{name}");
+            peer.put(&flow(1));
+            let (delivery, _) = peer.receive();
+            if settles {
+                let (first, settled) = (delivery, true);
+                let disposition =
+                    Disposition { role: Role::Receiver, first, last: None, settled, state: None, batchable: false };
+                peer.put(&Performative::Disposition(disposition));
+            }
+            peer.put(&detach(1));
+            peer.until(|performative| matches!(performative, Performative::Detach(_)).then_some(()));
+            let mut next = open(broker.addresses[0]);
+            next.put(&receiver("next", 1, source(&queue)));
+            assert_eq!(answer(&mut next, "next").1, None);
+            assert_eq!(next.drain_counts(10), count.into_iter().collect::<Vec<_>>(), "{queue}");
+        }
+    }
+}
