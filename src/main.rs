@@ -6,6 +6,7 @@ mod data;
 mod demo;
 mod http;
 mod snapshot;
+mod space;
 mod status;
 mod users;
 

@@ -69,6 +69,8 @@ fn render(now: &Snapshot, before: Option<&Snapshot>) -> String {
     });
     table(&mut text, &["shard", "core", "connections", "queues", "memory", "in lanes"], shards.collect());
 
+    storage(&mut text, now);
+
     let mut queues: Vec<_> = now.queues.iter().collect();
     queues.sort_by_key(|queue| std::cmp::Reverse((queue.enqueued, queue.messages)));
     let queues = queues.into_iter().map(|queue| {
@@ -110,6 +112,22 @@ fn render(now: &Snapshot, before: Option<&Snapshot>) -> String {
     });
     table(&mut text, &["link", "address", "home", "owner", "credit"], links.collect());
     text
+}
+
+/// What is on disk, and what of it is free.
+fn storage(text: &mut String, now: &Snapshot) {
+    let Some(disk) = &now.disk else { return };
+    let journals = now.shards.iter().filter_map(|shard| Some((shard, shard.journal.as_ref()?)));
+    let journals = journals.map(|(shard, journal)| {
+        let full = if journal.full { "full" } else { "has room" };
+        let cells = [journal.segments.to_string(), size(journal.journal_bytes), size(journal.live_bytes)];
+        let rest = vec![size(journal.pending_bytes), full.to_owned(), journal.full_times.to_string()];
+        [vec![shard.shard.to_string()], cells.to_vec(), rest].concat()
+    });
+    table(text, &["journal", "segments", "length", "needed", "waiting", "disk", "times full"], journals.collect());
+    let full = if disk.full { ": the disk is full, no durable messages are taken" } else { "" };
+    let (free, all, kept) = (size(disk.free_bytes), size(disk.total_bytes), size(disk.min_free_bytes));
+    text.push_str(&format!("disk: {free} of {all} free at {}, {kept} are to stay free{full}\n\n", disk.path));
 }
 
 /// Adds a table whose columns are as wide as they need to be.

@@ -5,7 +5,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 use amqp_codec::performative::Attach;
 use amqp_proto::{Connection, Input, LinkId, OUT_SOFT_MAX, Out};
 use engine_core::key::EndKey;
-use engine_rt::{Interest, Socket};
+use engine_rt::{Interest, Permit, Socket};
 
 use crate::arena::Arena;
 use crate::config::{GIVEN_BYTES, GRANT_MAX, GRANT_MIN, OUT_STOP_GIVING, READ_BYTES, TURNOVERS_MIN};
@@ -25,6 +25,8 @@ const ROUNDS: u32 = 8;
 /// One connection.
 pub(crate) struct Conn {
     pub socket: Socket,
+    /// Its share of the node's descriptors; it goes with the connection.
+    pub _permit: Permit,
     pub machine: Connection,
     pub transport: Option<Transport>,
     /// The listener that it came by.

@@ -12,6 +12,8 @@ use crate::format::BLOCK;
 
 /// Next to nothing: one part of so many of a segment's length.
 const SPARSE_SHARE: u64 = 64;
+/// What a message that is written again is longer at most, octets for each of its queues.
+const MOVED_BYTES: u64 = 16;
 /// Segments that a journal has before such a one is emptied: what is about to leave its queue by itself has time to.
 const SPARSE_BEHIND: usize = 3;
 
@@ -273,6 +275,31 @@ impl Segments {
         let front = self.segments.front().filter(|front| self.segments.len() > 1 && front.live > 0)?;
         let sparse = self.segments.len() > SPARSE_BEHIND && front.live_bytes() * SPARSE_SHARE <= self.segment_bytes;
         (sparse || self.excess() > 0).then_some(front.number)
+    }
+
+    /// The same while the disk is full, when nothing but what leaves makes room: the oldest one if next to nothing lives in it, or if more
+    /// than a segment could be had by emptying segments in which four fifths live on average. What has been written again counts as living,
+    /// so that this ends when nothing leaves.
+    pub fn rewrite_when_full(&self) -> Option<u64> {
+        let front = self.segments.front().filter(|front| self.segments.len() > 1 && front.live > 0)?;
+        let sparse = front.live_bytes() * SPARSE_SHARE <= self.segment_bytes;
+        (sparse || self.dead_bytes() >= self.segment_bytes + self.live_bytes() / 4).then_some(front.number)
+    }
+
+    /// Octets of full segments that hold what left: whole ones in which nothing lives, and the messages of others that left.
+    fn dead_bytes(&self) -> u64 {
+        let full = self.segments.iter().take(self.segments.len().saturating_sub(1));
+        let dead = |segment: &Segment| match segment.live {
+            0 => self.segment_bytes,
+            _ => segment.bytes.saturating_sub(segment.live_bytes()),
+        };
+        full.map(dead).sum()
+    }
+
+    /// Octets that emptying the oldest segment takes at most, give or take what is lost between batches: a message that is written again
+    /// has two numbers more for each of its queues.
+    pub fn front_needs(&self) -> u64 {
+        self.segments.front().map_or(0, |front| front.live_bytes() + front.live * MOVED_BYTES)
     }
 
     /// Octets that the journal is longer than it should be.
