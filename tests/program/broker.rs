@@ -55,6 +55,11 @@ impl Broker {
 
     /// The same with a number of shards.
     pub fn start_with(folder: TempDir, shards: u16, listeners: &str) -> Self {
+        Self::start_command(folder, shards, listeners, |_| {})
+    }
+
+    /// The same with more said of how the program is started.
+    pub fn start_command(folder: TempDir, shards: u16, listeners: &str, say: impl FnOnce(&mut Command)) -> Self {
         let config = folder.path().join("heddle.toml");
         let data = folder.path().join("data");
         let text = format!(
@@ -66,6 +71,7 @@ impl Broker {
         let log = std::fs::File::create(folder.path().join("log")).expect("a log");
         let mut command = heddle();
         command.args(["run", "--config"]).arg(&config).arg("--ready-file").arg(&ready).stderr(log);
+        say(&mut command);
         let mut process = command.spawn().expect("the program starts");
         let value = wait_for("the ready file", || {
             let ended = process.try_wait().expect("its state");
@@ -97,6 +103,13 @@ impl Broker {
     /// The state, as JSON.
     pub fn state(&self) -> serde_json::Value {
         serde_json::from_str(&self.http("GET /state").1).expect("JSON")
+    }
+
+    /// Ends it by a kill; gives its folder.
+    pub fn kill(mut self) -> TempDir {
+        self.process.kill().expect("it runs");
+        self.process.wait().expect("it ends");
+        std::mem::replace(&mut self.folder, TempDir::new().expect("a folder"))
     }
 
     /// Sends a signal.

@@ -9,6 +9,7 @@ mod credit;
 mod durability;
 mod large;
 mod lifetime;
+mod limits;
 mod load;
 mod network;
 mod observing;

@@ -139,7 +139,7 @@ impl World {
         let (store, _, _, _) = Recovery::new(CONFIG).finish();
         let core = Core::new(CoreConfig {
             storage: Storage::Journal,
-            stored_bytes_max: Store::body_max(64 << 20),
+            stored_bytes_max: SEGMENT as u64 / 8 * 7,
             memory_bytes: 1 << 20,
             producer_window: 40,
             when_full,
@@ -257,7 +257,7 @@ impl World {
         self.sent += 1;
         let number = self.sent;
         let header = Header { durable: true, ..Header::default() };
-        let large = bytes > SEGMENT / 4 && !self.disk.is_full();
+        let large = bytes == SEGMENT && !self.disk.is_full();
         let message = if large {
             // Its file was written before.
             self.disk.files.insert(number);
@@ -287,9 +287,10 @@ impl World {
                 return;
             }
             let queue = self.chance.below(self.producers.len());
-            // In every third world a quarter of all messages have files, which fill the disk sooner than segments do.
-            let sizes = if self.seed.is_multiple_of(3) { 4 } else { 3 };
-            let bytes = [100, 3_000, 20_000, SEGMENT][self.chance.below(sizes)];
+            // In every third world a quarter of all messages have files, which fill the disk sooner than segments do; in another
+            // many are as large as single frames may be beside a segment.
+            let last = [SEGMENT, SEGMENT / 4, 1_000][(self.seed % 3) as usize];
+            let bytes = [100, 3_000, 20_000, last][self.chance.below(4)];
             self.send(queue, bytes);
             self.turn();
         }

@@ -20,7 +20,7 @@ use engine_rt::{
 use storage_journal::format::{BLOCK, SegmentHeader};
 use storage_journal::{Buffer, Done, Margin, Order};
 
-use crate::directory::{JournalFiles, sync_directory};
+use crate::directory::{DirectoryError, JournalFiles, sync_directory};
 use crate::open_files::OpenFiles;
 use crate::removing::Remover;
 
@@ -245,7 +245,7 @@ impl Worker {
             }
             Order::Checkpoint { segment, bytes } => Some(match self.journal.write_checkpoint(segment, &bytes) {
                 Ok(()) => Done::Checkpointed { segment },
-                Err(error) if is_full(&error) => Done::NotCheckpointed,
+                Err(error) if is_full(&error) || is_shortage(&error) => Done::NotCheckpointed,
                 Err(error) => Done::Failed { what: "write a checkpoint", error },
             }),
             _ => None,
@@ -270,7 +270,7 @@ impl Worker {
             self.make_zeroed(&path, margin)?;
         }
         self.write_header(segment)?;
-        sync_directory(&self.journal.path).map_err(io::Error::other)
+        sync_directory(&self.journal.path).map_err(DirectoryError::into_cause)
     }
 
     fn write_header(&self, segment: u64) -> io::Result<()> {

@@ -14,7 +14,7 @@ use engine_rt::{Existing, Waker, free_bytes, is_shortage, open_file};
 use storage_journal::Buffer;
 use storage_journal::format::padded;
 
-use crate::directory::{LargeFiles, sync_directory};
+use crate::directory::{DirectoryError, LargeFiles, sync_directory};
 use crate::open_files::OpenFiles;
 
 /// Orders that wait; each stream has fewer on the way, so that a sender waits only when there are many streams.
@@ -186,7 +186,7 @@ impl Writer {
                     Keep::ForNow => Ok(()),
                     Keep::Durably => self.file(id, Existing::Must).and_then(|file| {
                         file.sync_data()?;
-                        sync_directory(&self.files.path).map_err(io::Error::other)
+                        sync_directory(&self.files.path).map_err(DirectoryError::into_cause)
                     }),
                 };
                 self.open.forget(id);
