@@ -1,4 +1,7 @@
 //! Starts a node: checks what the system allows, binds, starts a shard on each core, and stops them all in order.
+//!
+//! Guarantees: a node that says it is ready has every shard listening; a shard that cannot start ends the start with its reason; a stop ends
+//! in bounded time, whatever the node was doing.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
@@ -14,7 +17,7 @@ use amqp_proto::{Authenticated, Tls};
 use engine_core::Core;
 use engine_core::command::{Create, RoutingType};
 use engine_core::limits::{CoreConfig, WhenFull};
-use engine_rt::{Clock, InboxSender, Listener, ShardThread, Termination, Waker};
+use engine_rt::{Clock, InboxSender, Listener, Permits, ShardThread, Starting, Termination, Waker};
 use engine_shard::Engine;
 use engine_shard::placement::Placement;
 use storage_disk::large::Large;
@@ -23,6 +26,7 @@ use crate::config::{self, Config, Mechanism, Routing, Sasl, Transport};
 use crate::data::{Storage, StorageError};
 use crate::http;
 use crate::snapshot::Node;
+use crate::space::Space;
 use crate::users::Users;
 
 /// Messages that are larger and come in several frames go through files, octets.
@@ -35,6 +39,11 @@ const INBOX_CAPACITY: usize = 1024;
 const VERIFY_QUEUE: usize = 256;
 /// Threads that verify passwords, 20 ms and 19 MiB each.
 const VERIFIERS: usize = 2;
+
+/// How long a node takes to stop at most: shards give their connections three seconds, and what goes on then hangs in the system.
+const STOP_WITHIN: Duration = Duration::from_secs(10);
+/// With fewer connections than this the limit on open files is told in the log as what to look at.
+const FEW_CONNECTIONS: u64 = 256;
 
 /// Status of the process when a shard could not go on.
 const EXIT_SHARD_FAILED: i32 = 70;
@@ -64,8 +73,17 @@ pub enum BootError {
     /// The data directory cannot be used.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// Shards did not end when they were told to.
+    #[error(
+        "shards {} did not stop within {} s (a disk that does not answer holds them up): the program ends without them. What was \
+         accepted as durable is on the disk", list(shards), STOP_WITHIN.as_secs()
+    )]
+    Hung {
+        /// Which.
+        shards: Vec<usize>,
+    },
     /// Something of the system failed.
-    #[error("{what}: {error}")]
+    #[error("{what}: {error}{}", engine_rt::shortage_advice(error))]
     System {
         /// What was to be done.
         what: String,
@@ -83,6 +101,10 @@ fn advice(error: &io::Error) -> &'static str {
     }
 }
 
+fn list(shards: &[usize]) -> String {
+    shards.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
+}
+
 fn system(what: impl Into<String>) -> impl FnOnce(io::Error) -> BootError {
     let what = what.into();
     move |error| BootError::System { what, error }
@@ -96,7 +118,14 @@ pub fn run(config: &Config, ready_file: Option<&Path>) -> Result<(), BootError> 
     let stopping = Arc::new(AtomicBool::new(false));
     let (stop_sender, stop) = flume::bounded::<()>(4);
     let told = Arc::clone(&stopping);
+    let serving = Arc::new(AtomicBool::new(false));
+    let serves = Arc::clone(&serving);
     engine_rt::on_termination(move |wish| match wish {
+        Termination::Orderly(signal) | Termination::AtOnce(signal) if !serves.load(Ordering::Relaxed) => {
+            // Nobody is connected and nothing was accepted: whatever the start is doing may be left as after a crash.
+            tracing::info!(target: "heddle::program", signal, "told to stop before it served: the start ends here");
+            std::process::exit(0);
+        }
         Termination::Orderly(signal) => {
             tracing::info!(target: "heddle::program", signal,
                 "told to stop: connections are closed first; a second signal ends at once");
@@ -112,6 +141,7 @@ pub fn run(config: &Config, ready_file: Option<&Path>) -> Result<(), BootError> 
     .map_err(system("cannot wait for signals"))?;
     let started = Instant::now();
     let running = Running::start(config, stopping)?;
+    serving.store(true, Ordering::Relaxed);
     tell_ready(config, &running, started);
     if let Some(path) = ready_file {
         write_ready(path, &running.bound, running.http()).map_err(system("cannot write the ready file"))?;
@@ -147,7 +177,7 @@ fn tell_ready(config: &Config, running: &Running, started: Instant) {
     }
     let data_dir = config.storage.enabled.then(|| config.node.data_dir.display().to_string());
     tracing::info!(target: "heddle::program", version = env!("CARGO_PKG_VERSION"), node = config.node.container_id,
-        shards = running.threads.len(), data_dir = data_dir.as_deref().unwrap_or("none: messages are in memory only"),
+        shards = running.threads.len(), connections_max = running.node.connections_max, data_dir = data_dir.as_deref().unwrap_or("none: messages are in memory only"),
         http = running.http().map(|http| http.to_string()), ms = ms(started), "ready");
 }
 
@@ -172,10 +202,13 @@ impl Running {
     pub fn start(config: &Config, stopping: Arc<AtomicBool>) -> Result<Self, BootError> {
         config.check()?;
         let cores = config.shard_cores(&engine_rt::allowed_cores())?;
-        engine_rt::preflight(cores.len())?;
+        engine_rt::preflight()?;
         let (listeners, bound) = bind(config, cores.len())?;
-        let front = frontend_config(config, &bound)?;
+        let connections_max = connections_max(config, cores.len())?;
+        let front = frontend_config(config, &bound, connections_max)?;
         let storage = if config.storage.enabled { Some(Storage::open(config, &cores)?) } else { None };
+        let space = storage.as_ref().map(|storage| Space::new(config, storage.segment_bytes(), cores.len()));
+        space.iter().for_each(Space::warn_at_start);
         let (shards, threads) = start_shards(config, &cores, front, listeners, storage)?;
         let node = Arc::new(Node {
             container_id: config.node.container_id.clone(),
@@ -183,6 +216,8 @@ impl Running {
             shards,
             started: Instant::now(),
             stopping,
+            connections_max,
+            space,
         });
         let http = if config.http.enabled {
             Some(
@@ -213,14 +248,22 @@ impl Running {
         let started = Instant::now();
         self.node.stopping.store(true, Ordering::Relaxed);
         tracing::info!(target: "heddle::program", "stopping: connections are told and closed");
+        let until = Instant::now() + STOP_WITHIN;
         for shard in &self.node.shards {
-            // A full inbox empties within a turn.
-            while shard.send(Post::Stop).is_err() {
+            // A full inbox empties within a turn, unless its shard hangs.
+            while shard.send(Post::Stop).is_err() && Instant::now() < until {
                 std::thread::sleep(Duration::from_millis(1));
             }
         }
-        for thread in self.threads {
-            thread.join().map_err(system("a shard failed"))?;
+        let mut hung = Vec::new();
+        for (index, thread) in self.threads.into_iter().enumerate() {
+            match thread.join(until) {
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => hung.push(index),
+                ended => ended.map_err(system(format!("shard {index} failed")))?,
+            }
+        }
+        if !hung.is_empty() {
+            return Err(BootError::Hung { shards: hung });
         }
         if let Some(http) = self.http {
             http.stop();
@@ -228,6 +271,18 @@ impl Running {
         tracing::info!(target: "heddle::program", ms = ms(started), "stopped");
         Ok(())
     }
+}
+
+/// How many connections the limits allow all shards together.
+fn connections_max(config: &Config, shards: usize) -> Result<u64, BootError> {
+    let shards = shards as u64;
+    let storage = if config.storage.enabled { storage_disk::DESCRIPTORS as u64 } else { 0 };
+    let allowed = engine_rt::connections_allowed(shards, storage)?;
+    if allowed < FEW_CONNECTIONS {
+        tracing::warn!(target: "heddle::program", connections_max = allowed,
+            "the limit on open files allows few connections (ulimit -n, LimitNOFILE= in systemd, docker run --ulimit nofile=65536)");
+    }
+    Ok(allowed.min(u64::from(config.limits.connections) * shards))
 }
 
 type Bound = (Vec<Vec<Listener>>, Vec<SocketAddr>);
@@ -254,7 +309,7 @@ fn bind(config: &Config, shards: usize) -> Result<Bound, BootError> {
     Ok((by_shard, bound))
 }
 
-fn frontend_config(config: &Config, bound: &[SocketAddr]) -> Result<FrontendConfig, BootError> {
+fn frontend_config(config: &Config, bound: &[SocketAddr], connections_max: u64) -> Result<FrontendConfig, BootError> {
     let defaults = [config::Listener::default()];
     let listeners = if config.listeners.is_empty() { &defaults[..] } else { &config.listeners };
     let mut configured = Vec::new();
@@ -305,6 +360,7 @@ fn frontend_config(config: &Config, bound: &[SocketAddr]) -> Result<FrontendConf
             no_create: config.address.auto_create_except.clone(),
         },
         connections_max: config.limits.connections,
+        connections: Permits::new(connections_max),
         links_max: config.limits.links,
         spin_ns: config.node.spin_us * 1000,
         moves: if config.node.move_connections { Moves::ToOwner } else { Moves::Never },
@@ -356,6 +412,7 @@ fn start_shards(
     let (senders, inboxes): (Vec<_>, Vec<_>) =
         wakers.iter().map(|waker| engine_rt::inbox(INBOX_CAPACITY, waker.clone())).unzip();
     let mut threads = Vec::new();
+    let min_free_bytes = config.storage.min_free_mib << 20;
     let large = storage.as_ref().map(Storage::large);
     let mut journals = storage.map(Storage::into_journals);
     let meshes = engine_shard::mesh(&wakers).into_iter();
@@ -375,27 +432,34 @@ fn start_shards(
         };
         let large = match &large {
             Some((files, first)) => Some(
-                Large::start(files.clone(), u64::from(shard) << 48 | first, waker.clone())
+                Large::start(files.clone(), u64::from(shard) << 48 | first, min_free_bytes, waker.clone())
                     .map_err(system(format!("cannot start the disk of shard {shard}")))?,
             ),
             None => None,
         };
-        let run = move || async move {
+        let run = move |starting: Starting| async move {
             let mut core = Core::new(core_config);
             let journal = journal.map(|recovered| recovered.restore(&mut core));
             let engine = Engine::new(core, mesh, placement, journal);
             let parts = Parts { engine, waker, inbox, peers, clock, listeners, large, node_id };
-            let ended = Frontend::new(front, parts).map_err(Into::into).and_then(|mut frontend| frontend.run());
-            if let Err(error) = ended {
+            let mut frontend = match Frontend::new(front, parts) {
+                Ok(frontend) => frontend,
+                Err(error) => return starting.tell(Err(error)),
+            };
+            starting.tell(Ok(()));
+            if let Err(error) = frontend.run() {
                 // A shard that cannot go on serves nobody: its queues must not look alive, and nothing may be acknowledged.
                 tracing::error!(target: "heddle::program", shard, %error, "a shard failed: the node stops");
                 std::process::exit(EXIT_SHARD_FAILED);
             }
         };
         let what = format!("cannot start shard {shard} on core {core}");
-        threads.push(engine_rt::spawn_shard(usize::from(shard), core, run).map_err(system(what))?);
+        let thread = engine_rt::spawn_shard(usize::from(shard), core, run);
+        threads.push((thread.map_err(system(what.clone()))?, what));
     }
-    Ok((senders, threads))
+    // They start together; the first that cannot ends the start of all.
+    let started = threads.into_iter().map(|(thread, what)| thread.started().map_err(system(what)));
+    Ok((senders, started.collect::<Result<_, _>>()?))
 }
 
 fn core_config(config: &Config, shard: u16, shards: u16) -> CoreConfig {

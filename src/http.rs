@@ -8,7 +8,8 @@ use std::thread::JoinHandle;
 
 use tiny_http::{Header, Method, Request, Response, Server};
 
-use crate::snapshot::{Connection, Node, Queue, Shard, Snapshot, State};
+use crate::snapshot::{Connection, Journal, Node, Queue, Shard, Snapshot, State};
+use crate::space::Disk;
 
 /// The listener at work.
 pub struct Listening {
@@ -53,13 +54,15 @@ pub fn serve(address: SocketAddr, node: Arc<Node>) -> io::Result<Listening> {
 }
 
 fn respond(request: Request, node: &Node) {
-    let path = request.url().split('?').next().unwrap_or_default();
+    let (path, query) = request.url().split_once('?').unwrap_or((request.url(), ""));
     let (status, kind, body) = match (request.method(), path) {
         (Method::Get | Method::Head, "/livez") => (200, "text/plain", "alive\n".to_owned()),
         (Method::Get | Method::Head, path @ ("/readyz" | "/state" | "/metrics")) => match (path, node.snapshot()) {
             (_, None) => (503, "text/plain", "a shard does not answer\n".to_owned()),
-            ("/readyz", Some(snapshot)) if snapshot.state == State::Ready => (200, "text/plain", "ready\n".to_owned()),
-            ("/readyz", Some(_)) => (503, "text/plain", "stopping\n".to_owned()),
+            ("/readyz", Some(snapshot)) => {
+                let (status, text) = readiness(&snapshot, query);
+                (status, "text/plain", text)
+            }
             ("/metrics", Some(snapshot)) => (200, "text/plain; version=0.0.4", metrics(&snapshot)),
             (_, Some(snapshot)) => {
                 (200, "application/json", serde_json::to_string_pretty(&snapshot).unwrap_or_default() + "\n")
@@ -75,17 +78,78 @@ fn respond(request: Request, node: &Node) {
     let _ = request.respond(Response::from_string(body).with_status_code(status).with_header(kind));
 }
 
+/// Whether the node serves. A full disk does not make it unready, as that would keep those away who make room, its consumers: `?durable`
+/// asks whether durable messages are taken, too.
+fn readiness(snapshot: &Snapshot, query: &str) -> (u16, String) {
+    if snapshot.state != State::Ready {
+        return (503, "stopping\n".to_owned());
+    }
+    let Some(disk) = snapshot.disk.as_ref().filter(|disk| disk.full) else { return (200, "ready\n".to_owned()) };
+    let mib = |bytes: u64| bytes >> 20;
+    let status = if query.split('&').any(|asked| asked == "durable") { 503 } else { 200 };
+    let text = format!(
+        "ready, but the disk is full and no durable messages are taken: {} has {} MiB free, storage.min_free_mib is {}\n",
+        disk.path,
+        mib(disk.free_bytes),
+        mib(disk.min_free_bytes)
+    );
+    (status, text)
+}
+
 /// A metric: name, type, what it says, and its value of each thing that has one.
 struct Metric<T: 'static>(&'static str, &'static str, &'static str, fn(&T) -> u64);
 
 const SHARDS: [Metric<Shard>; 4] = [
     Metric("heddle_shard_turns_total", "counter", "Turns of a shard.", |s| s.turns),
     Metric("heddle_shard_memory_bytes", "gauge", "Size of queued messages with overhead.", |s| s.memory_bytes),
-    Metric("heddle_connections_refused_total", "counter", "Connections refused at limits.connections.", |s| {
-        s.refused_connections
-    }),
+    Metric(
+        "heddle_connections_refused_total",
+        "counter",
+        "Connections refused at limits.connections or for want of descriptors.",
+        |s| s.refused_connections,
+    ),
     Metric("heddle_connections_moved_total", "counter", "Connections sent to the shard of their first link.", |s| {
         s.moved_connections
+    }),
+];
+
+const ACCEPTS: [Metric<Shard>; 1] = [Metric(
+    "heddle_accept_failures_total",
+    "counter",
+    "Times that no connection could be accepted, for want of descriptors or memory.",
+    |s| s.accept_failures,
+)];
+
+/// The node's own, without labels of their own but the node's name.
+const NODE: [Metric<Snapshot>; 1] = [Metric(
+    "heddle_connections_max",
+    "gauge",
+    "Connections that limits.connections and the limit on open files allow.",
+    |n| n.connections_max,
+)];
+
+const JOURNALS: [Metric<Journal>; 11] = [
+    Metric("heddle_journal_segments", "gauge", "Segments of a journal.", |j| j.segments),
+    Metric("heddle_journal_bytes", "gauge", "Length of all segments.", |j| j.journal_bytes),
+    Metric("heddle_journal_live_bytes", "gauge", "Size of the messages in them that are needed.", |j| j.live_bytes),
+    Metric("heddle_journal_pending_bytes", "gauge", "Bytes that wait to be written.", |j| j.pending_bytes),
+    Metric("heddle_journal_written_bytes_total", "counter", "Bytes written.", |j| j.written_bytes),
+    Metric("heddle_journal_read_bytes_total", "counter", "Bytes read back.", |j| j.read_bytes),
+    Metric("heddle_journal_syncs_total", "counter", "Batches written and synced.", |j| j.syncs),
+    Metric("heddle_journal_rewritten_total", "counter", "Messages written again to make room.", |j| j.rewritten),
+    Metric("heddle_journal_recalled_total", "counter", "Messages read again that came back from consumers.", |j| {
+        j.recalled
+    }),
+    Metric("heddle_journal_disk_full", "gauge", "Whether the disk is full: 1, or 0.", |j| u64::from(j.full)),
+    Metric("heddle_journal_disk_full_total", "counter", "Times that the disk became full.", |j| j.full_times),
+];
+
+const DISKS: [Metric<Disk>; 4] = [
+    Metric("heddle_disk_free_bytes", "gauge", "Free bytes of the file system of node.data_dir.", |d| d.free_bytes),
+    Metric("heddle_disk_total_bytes", "gauge", "All its bytes.", |d| d.total_bytes),
+    Metric("heddle_disk_min_free_bytes", "gauge", "Bytes that stay free: storage.min_free_mib.", |d| d.min_free_bytes),
+    Metric("heddle_disk_full", "gauge", "Whether a shard takes no durable messages for want of room: 1, or 0.", |d| {
+        u64::from(d.full)
     }),
 ];
 
@@ -120,6 +184,7 @@ fn metrics(snapshot: &Snapshot) -> String {
     let mut text = String::new();
     let shard = |s: &Shard| format!("shard=\"{}\",core=\"{}\"", s.shard, s.core);
     write_metrics(&mut text, &SHARDS, &snapshot.shards.iter().map(|s| (shard(s), s)).collect::<Vec<_>>());
+    write_storage(&mut text, snapshot);
     let lanes = snapshot.shards.iter().flat_map(|shard| {
         shard.lanes.iter().map(|lane| (format!("from=\"{}\",to=\"{}\"", shard.shard, lane.peer), lane))
     });
@@ -132,6 +197,17 @@ fn metrics(snapshot: &Snapshot) -> String {
     let connections = snapshot.connections.iter().map(|c| (connection(c), c));
     write_metrics(&mut text, &CONNECTIONS, &connections.collect::<Vec<_>>());
     text
+}
+
+/// What becomes short: descriptors and disk.
+fn write_storage(text: &mut String, snapshot: &Snapshot) {
+    let shard = |s: &Shard| format!("shard=\"{}\",core=\"{}\"", s.shard, s.core);
+    write_metrics(text, &ACCEPTS, &snapshot.shards.iter().map(|s| (shard(s), s)).collect::<Vec<_>>());
+    write_metrics(text, &NODE, &[(format!("container=\"{}\"", escape(&snapshot.container_id)), snapshot)]);
+    let journals = snapshot.shards.iter().filter_map(|s| Some((shard(s), s.journal.as_ref()?)));
+    write_metrics(text, &JOURNALS, &journals.collect::<Vec<_>>());
+    let disk = |d: &Disk| format!("path=\"{}\"", escape(&d.path));
+    write_metrics(text, &DISKS, &snapshot.disk.iter().map(|d| (disk(d), d)).collect::<Vec<_>>());
 }
 
 fn write_metrics<T>(text: &mut String, metrics: &[Metric<T>], things: &[(String, &T)]) {

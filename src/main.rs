@@ -7,6 +7,7 @@ mod demo;
 mod http;
 mod log;
 mod snapshot;
+mod space;
 mod status;
 mod table;
 mod user;

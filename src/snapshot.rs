@@ -11,6 +11,8 @@ use engine_rt::InboxSender;
 use engine_shard::store::StoreTotals;
 use serde::{Deserialize, Serialize};
 
+use crate::space::{Disk, Space};
+
 /// How long shards have to answer.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -26,6 +28,10 @@ pub struct Node {
     pub started: Instant,
     /// Whether it was told to stop.
     pub stopping: Arc<AtomicBool>,
+    /// Connections that all shards may have together.
+    pub connections_max: u64,
+    /// The file system of its data; `None` without storage.
+    pub space: Option<Space>,
 }
 
 /// Whether the node serves.
@@ -49,6 +55,11 @@ pub struct Snapshot {
     pub uptime_ms: u64,
     /// Whether it serves.
     pub state: State,
+    /// Connections that all shards may have together: `limits.connections` of each, as far as the limit on open files goes.
+    pub connections_max: u64,
+    /// The file system of its data; absent when messages are kept in memory only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk: Option<Disk>,
     /// Its shards.
     pub shards: Vec<Shard>,
     /// Connections of all shards.
@@ -76,8 +87,10 @@ pub struct Shard {
     /// Its journal; absent when messages are kept in memory only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub journal: Option<Journal>,
-    /// Connections that the limit turned away.
+    /// Connections that a limit turned away.
     pub refused_connections: u64,
+    /// Times that a connection waited and could not be accepted, for want of descriptors or memory.
+    pub accept_failures: u64,
     /// Connections sent to the shard that owns their first link.
     pub moved_connections: u64,
     /// Its lanes.
@@ -105,6 +118,12 @@ pub struct Journal {
     pub live_bytes: u64,
     /// Bytes that wait to be written.
     pub pending_bytes: u64,
+    /// Its segments.
+    pub segments: u64,
+    /// Whether the disk is full.
+    pub full: bool,
+    /// How often it became full so far.
+    pub full_times: u64,
 }
 
 impl From<StoreTotals> for Journal {
@@ -119,6 +138,9 @@ impl From<StoreTotals> for Journal {
             journal_bytes: totals.journal_bytes,
             live_bytes: totals.live_bytes,
             pending_bytes: totals.pending_bytes,
+            segments: totals.segments,
+            full: totals.full,
+            full_times: totals.full_times,
         }
     }
 }
@@ -230,6 +252,8 @@ impl Node {
             container_id: self.container_id.clone(),
             uptime_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
             state: if self.stopping.load(Ordering::Relaxed) { State::Stopping } else { State::Ready },
+            connections_max: self.connections_max,
+            disk: self.space.as_ref().and_then(Space::look),
             shards: Vec::new(),
             connections: Vec::new(),
             links: Vec::new(),
@@ -238,6 +262,8 @@ impl Node {
         for (view, &core) in views?.into_iter().zip(&self.cores) {
             snapshot.add(view, core);
         }
+        let full = snapshot.shards.iter().any(|shard| shard.journal.as_ref().is_some_and(|journal| journal.full));
+        snapshot.disk.iter_mut().for_each(|disk| disk.full = full);
         Some(snapshot)
     }
 }
@@ -266,6 +292,7 @@ impl Snapshot {
             .to_owned(),
             journal: view.journal.map(Journal::from),
             refused_connections: view.refused_connections,
+            accept_failures: view.accept_failures,
             moved_connections: view.moved_connections,
             lanes: lanes.collect(),
         });

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use load_model::shown;
 
-use crate::snapshot::{Connection, Link, Queue, Shard, Snapshot};
+use crate::snapshot::{Connection, Journal, Link, Queue, Shard, Snapshot};
 use crate::table::{Kind, Table};
 
 /// Rows of each table; beyond them a line says how many more there are.
@@ -84,8 +84,11 @@ fn render(now: &Snapshot, before: Option<&Snapshot>, columns: usize) -> String {
         })
     };
     let queues = part(queues.iter(), QUEUES, columns, |queue| queue_row(queue, old(queue)));
+    let journals: Vec<_> = now.shards.iter().filter_map(|shard| Some((shard, shard.journal.as_ref()?))).collect();
     let parts = [
         part(now.shards.iter(), SHARDS, columns, |shard| shard_row(shard, now)),
+        part(journals.into_iter(), JOURNALS, columns, journal_row),
+        disk_line(now, columns),
         queues,
         part(now.connections.iter(), CONNECTIONS, columns, connection_row),
         part(now.links.iter(), LINKS, columns, link_row),
@@ -132,6 +135,37 @@ fn shard_row(shard: &Shard, now: &Snapshot) -> [String; 6] {
         octets(shard.memory_bytes),
         count(waiting as u64),
     ]
+}
+
+const JOURNALS: [(&str, Kind); 7] = [
+    ("journal", Kind::Figure),
+    ("segments", Kind::Figure),
+    ("length", Kind::Figure),
+    ("needed", Kind::Figure),
+    ("waiting", Kind::Figure),
+    ("disk", Kind::Word),
+    ("times full", Kind::Figure),
+];
+
+fn journal_row((shard, journal): (&Shard, &Journal)) -> [String; 7] {
+    [
+        shard.shard.to_string(),
+        count(journal.segments),
+        octets(journal.journal_bytes),
+        octets(journal.live_bytes),
+        octets(journal.pending_bytes),
+        if journal.full { "full" } else { "has room" }.to_owned(),
+        count(journal.full_times),
+    ]
+}
+
+/// What of the disk is free; nothing without one.
+fn disk_line(now: &Snapshot, columns: usize) -> String {
+    let Some(disk) = &now.disk else { return String::new() };
+    let full = if disk.full { "the disk is full, no durable messages are taken: " } else { "" };
+    let (free, all, kept) = (octets(disk.free_bytes), octets(disk.total_bytes), octets(disk.min_free_bytes));
+    let line = format!("disk: {full}{free} of {all} free, {kept} are to stay free, at {}", disk.path);
+    format!("{}\n", shown::sentence(&line).at_most(columns))
 }
 
 const QUEUES: [(&str, Kind); 9] = [

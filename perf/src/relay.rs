@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::AsRawFd;
 
-use engine_rt::{Interest, Listener, Readiness, Socket, Waker};
+use engine_rt::{Accepted, Interest, Listener, Readiness, Socket, Waker};
 
 const BUFFER: usize = 256 * 1024;
 
@@ -32,7 +32,7 @@ pub fn serve(listener: &Listener, echo: Mode) -> io::Result<()> {
         readiness.poll(None, &mut ready)?;
         for event in &ready {
             if event.token == 0 {
-                while let Some(socket) = listener.accept()? {
+                while let Accepted::Connection(socket) = listener.accept() {
                     readiness.add(socket.as_raw_fd(), next, Interest::Read)?;
                     let peer = match (echo, next % 2) {
                         (Mode::Echo, _) => Some(next),

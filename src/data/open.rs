@@ -94,7 +94,11 @@ impl Recovered {
 impl Started {
     /// Puts the queues back.
     pub fn restore(self, core: &mut Core) -> Journal {
-        let Recovered { store, restored, last_number, last_queue, .. } = self.recovered;
+        let Recovered { mut store, restored, last_number, last_queue, disk, files } = self.recovered;
+        let needed = disk.segment_bytes.saturating_add(disk.min_free_bytes);
+        if engine_rt::free_bytes(files.path()).is_ok_and(|(free, _)| free < needed) {
+            store.begin_full();
+        }
         core.restore_numbers(last_number, last_queue);
         restored.iter().for_each(|queue| core.restore(queue));
         Journal { store, disk: self.disk }
@@ -107,7 +111,7 @@ pub struct Storage {
     /// Where large messages are, and the first counter of an id that none has.
     large: (LargeFiles, u64),
     /// Held as long as the process lives.
-    _directory: &'static DataDirectory,
+    directory: &'static DataDirectory,
 }
 
 impl Storage {
@@ -156,12 +160,17 @@ impl Storage {
         let files = directory.large();
         let first = sweep(&files, |id| needed.contains(&id))
             .map_err(|error| StorageError::Probe { path: directory.path().to_owned(), error })?;
-        Ok(Self { journals, large: (files, first), _directory: directory })
+        Ok(Self { journals, large: (files, first), directory })
     }
 
     /// Where large messages are, and the first counter of an id that none has.
     pub fn large(&self) -> (LargeFiles, u64) {
         self.large.clone()
+    }
+
+    /// Length of the journals' segments, octets.
+    pub fn segment_bytes(&self) -> u64 {
+        self.directory.segment_bytes()
     }
 
     /// One journal for each shard, in their order.

@@ -60,6 +60,20 @@ impl Broker {
 
     /// The same with a log of this level.
     pub fn start_telling(folder: TempDir, shards: u16, level: &str, listeners: &str) -> Self {
+        Self::start_saying(folder, (shards, level), listeners, |_| {})
+    }
+
+    /// The same with more said of how the program is started.
+    pub fn start_command(folder: TempDir, shards: u16, listeners: &str, say: impl FnOnce(&mut Command)) -> Self {
+        Self::start_saying(folder, (shards, "warn"), listeners, say)
+    }
+
+    fn start_saying(
+        folder: TempDir,
+        (shards, level): (u16, &str),
+        listeners: &str,
+        say: impl FnOnce(&mut Command),
+    ) -> Self {
         let config = folder.path().join("heddle.toml");
         let data = folder.path().join("data");
         let text = format!(
@@ -71,6 +85,7 @@ impl Broker {
         let log = std::fs::File::create(folder.path().join("log")).expect("a log");
         let mut command = heddle();
         command.args(["run", "--config"]).arg(&config).arg("--ready-file").arg(&ready).stderr(log);
+        say(&mut command);
         let mut process = command.spawn().expect("the program starts");
         let value = wait_for("the ready file", || {
             let ended = process.try_wait().expect("its state");
@@ -115,6 +130,13 @@ impl Broker {
             let log = self.log();
             log.lines().find(|line| words.iter().all(|word| line.contains(word))).map(str::to_owned)
         })
+    }
+
+    /// Ends it by a kill; gives its folder.
+    pub fn kill(mut self) -> TempDir {
+        self.process.kill().expect("it runs");
+        self.process.wait().expect("it ends");
+        std::mem::replace(&mut self.folder, TempDir::new().expect("a folder"))
     }
 
     /// Sends a signal.

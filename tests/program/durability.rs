@@ -65,13 +65,6 @@ fn wait_for_journal(broker: &Broker) {
     });
 }
 
-/// Ends a broker by a kill, and gives its folder.
-fn kill(mut broker: Broker) -> TempDir {
-    broker.process.kill().expect("it runs");
-    broker.process.wait().expect("it ends");
-    std::mem::replace(&mut broker.folder, TempDir::new().expect("a folder"))
-}
-
 /// Ends a broker by a signal, and gives its folder.
 fn stop(mut broker: Broker) -> TempDir {
     broker.signal(libc::SIGTERM);
@@ -106,7 +99,7 @@ fn what_was_accepted_outlives_kills_and_other_numbers_of_shards() {
             fill(&broker, queue, from..from + 1000);
         }
         assert_eq!(take(&broker, "orders", 1000), (from..from + 1000).collect::<Vec<_>>());
-        let folder = kill(broker);
+        let folder = broker.kill();
         broker = Broker::start_with(folder, shards, LISTENER);
     }
     let state = broker.state();
@@ -216,19 +209,23 @@ fn a_broker_goes_on_by_itself_when_there_is_room_again() {
     // The disk is full while the ballast lies there, with two gigabytes for what others do meanwhile.
     let full = format!("{LISTENER}min_free_mib = {}\n", free_mib + 2048);
     let broker = Broker::start_in(folder, &full);
-    let mut peer = Peer::new(connect(broker.addresses[0]));
-    peer.open();
     let held = |broker: &Broker| {
         broker.state()["shards"]
             .as_array()
             .is_some_and(|shards| shards.iter().any(|shard| shard["disk_room"] != "plenty"))
     };
-    peer.attach_sender("orders");
-    // The first one finds no segment to be written to, and is accepted when there is one.
-    peer.send_message(0, Durable::Yes, &body(0));
     wait_for("the disk to be full", || held(&broker).then_some(()));
+    let mut peer = Peer::new(connect(broker.addresses[0]));
+    peer.open();
+    // It has no credit while the disk is full.
+    let producer = std::thread::spawn(move || {
+        peer.attach_sender("orders");
+        peer.send_message(0, Durable::Yes, &body(0));
+        peer.outcome()
+    });
+    wait_for("the producer", || broker.state()["links"].as_array().is_some_and(|links| links.len() == 1).then_some(()));
     std::fs::remove_file(&ballast).expect("it is there");
-    assert_eq!(peer.outcome(), (0, 0, None));
+    assert_eq!(producer.join().expect("it is given credit"), (0, 0, None));
     wait_for("room", || (!held(&broker)).then_some(()));
     fill(&broker, "orders", 1..100);
     assert_eq!(take(&broker, "orders", 100), (0..100).collect::<Vec<_>>());
@@ -250,7 +247,7 @@ fn a_full_disk_holds_or_refuses_durable_messages_and_nothing_else() {
         let broker = Broker::start(LISTENER);
         fill(&broker, "orders", 0..10);
         wait_for("segments that are ready ahead", || (segments(broker.folder.path()).len() >= 3).then_some(()));
-        let folder = kill(broker);
+        let folder = broker.kill();
         // More than any disk has: everything beyond what is there already counts as full.
         let full = format!("{LISTENER}min_free_mib = 1000000000\nwhen_full = \"{policy}\"\n");
         let broker = Broker::start_in(folder, &full);
@@ -274,7 +271,7 @@ fn a_full_disk_holds_or_refuses_durable_messages_and_nothing_else() {
             peer.send_message(1, Durable::No, &body(78));
             assert_eq!(peer.outcome(), (1, 1, None), "what needs no disk goes on");
         }
-        let folder = kill(broker);
+        let folder = broker.kill();
         let broker = Broker::start_in(folder, LISTENER);
         fill(&broker, "orders", 10..20);
         assert_eq!(take(&broker, "orders", 15), (5..20).collect::<Vec<_>>(), "and with room everything does");
@@ -319,7 +316,7 @@ fn what_a_consumer_holds_leaves_memory_and_comes_again() {
     let held = memory(&broker.state());
     assert!(held < 4 << 20, "{held} octets are in memory");
     wait_for_journal(&broker);
-    let broker = Broker::start_in(kill(broker), LISTENER);
+    let broker = Broker::start_in(broker.kill(), LISTENER);
     assert_eq!(take(&broker, "orders", 8000), left, "a kill loses none of what is held");
 }
 
@@ -327,7 +324,7 @@ fn what_a_consumer_holds_leaves_memory_and_comes_again() {
 fn what_is_on_disk_only_can_be_looked_at() {
     let broker = Broker::start(LISTENER);
     fill(&broker, "orders", 0..500);
-    let broker = Broker::start_in(kill(broker), LISTENER);
+    let broker = Broker::start_in(broker.kill(), LISTENER);
     let mut peer = Peer::new(connect(broker.addresses[0]));
     peer.open();
     peer.attach_browser("orders", 500);

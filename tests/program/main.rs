@@ -10,6 +10,7 @@ mod durability;
 mod expiry;
 mod large;
 mod lifetime;
+mod limits;
 mod links;
 mod load;
 mod names;

@@ -9,7 +9,7 @@ use engine_core::command::RoutingType;
 use crate::frontend::Post;
 use crate::slots::Slot;
 use crate::transport::TlsServer;
-use engine_rt::InboxSender;
+use engine_rt::{InboxSender, Permits};
 
 /// What one read takes at most, octets. Half of it makes messages of 1 KiB a third dearer, as everything behind a read (turns, writes,
 /// acknowledgements) then comes in smaller pieces; more would not fit into a core's cache together with what becomes of it.
@@ -27,6 +27,8 @@ pub(crate) const GRANT_MAX: u32 = 4096;
 pub(crate) const GRANT_MIN: u32 = 16;
 /// Credit of an anonymous relay's producer, messages: nobody's queue, so that nothing but this bounds it.
 pub(crate) const RELAY_WINDOW: u32 = 1000;
+/// Connections that are refused, or cannot be accepted, are told once in so many nanoseconds.
+pub(crate) const TELL_NS: u64 = 1_000_000_000;
 /// How often connections are looked at, for deadlines and for memory that they need no more, nanoseconds: fine enough for timeouts of a
 /// second.
 pub(crate) const SCAN_PERIOD_NS: u64 = 250_000_000;
@@ -126,6 +128,8 @@ pub struct FrontendConfig {
     pub addresses: AddressRules,
     /// Connections of one shard; more are closed at once.
     pub connections_max: u32,
+    /// Connections of all shards together, as far as there are descriptors for them; more are closed at once.
+    pub connections: Permits,
     /// Links of one shard; more are refused.
     pub links_max: u32,
     /// Whether a connection moves to the shard that owns what its first link is attached to.

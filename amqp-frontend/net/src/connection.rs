@@ -7,7 +7,7 @@ use amqp_proto::{Connection, Input, LinkId, OUT_SOFT_MAX, Out};
 use engine_core::command::Outcome;
 use engine_core::event::KEY_NONE;
 use engine_core::key::EndKey;
-use engine_rt::{Interest, Socket};
+use engine_rt::{Interest, Permit, Socket};
 
 use crate::arena::Arena;
 use crate::config::Layers;
@@ -29,6 +29,8 @@ const ROUNDS: u32 = 8;
 /// One connection.
 pub(crate) struct Conn {
     pub socket: Socket,
+    /// Its share of the node's descriptors; it goes with the connection.
+    pub _permit: Permit,
     pub machine: Connection,
     pub transport: Option<Transport>,
     /// The listener that it came by.

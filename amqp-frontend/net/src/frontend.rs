@@ -10,12 +10,16 @@ use std::time::Duration;
 
 use amqp_codec::{AmqpError, condition};
 use amqp_proto::{Authenticated, Connection, Event, Input, Out};
-use engine_rt::{Clock, Inbox, InboxSender, Interest, Listener, Readiness, Ready, Socket, WAKER_TOKEN, Waker, wall_ms};
+use engine_rt::{
+    Accepted, Clock, Inbox, InboxSender, Interest, Listener, Readiness, Ready, Repeats, Socket, WAKER_TOKEN, Waker,
+    wall_ms,
+};
 use engine_shard::store::StoreError;
 use engine_shard::{Engine, Spin};
 use storage_disk::large::Large;
 
-use crate::config::{FrontendConfig, Layers, OUT_STOP_READING, READ_BYTES, SCAN_PERIOD_NS, STOP_TIMEOUT_NS};
+use crate::accepting::Accepting;
+use crate::config::{FrontendConfig, Layers, OUT_STOP_READING, READ_BYTES, SCAN_PERIOD_NS, STOP_TIMEOUT_NS, TELL_NS};
 use crate::connection::{Conn, Link, Reading};
 use crate::inbound;
 use crate::large::LargeMessages;
@@ -78,6 +82,9 @@ pub struct Frontend {
     waker: Waker,
     inbox: Inbox<Post>,
     listeners: Vec<Listener>,
+    accepting: Accepting,
+    /// Whether the listeners are looked at.
+    listening: bool,
     pub(crate) conns: Slots<Conn>,
     pub(crate) links: Slots<Link>,
     pub(crate) dirty: Vec<Slot>,
@@ -94,6 +101,11 @@ pub struct Frontend {
     /// Octets that were read in this turn.
     turn_bytes: usize,
     pub(crate) refused_connections: u64,
+    /// Connections that were refused since that was told.
+    refusals: Repeats,
+    /// Times that a connection could not be accepted, and those since that was told.
+    pub(crate) accept_failures: u64,
+    failures: Repeats,
     pub(crate) moved: u64,
     pub(crate) lines: Lines,
 }
@@ -144,6 +156,8 @@ impl Frontend {
             inbox,
             peers,
             listeners,
+            accepting: Accepting::new(),
+            listening: true,
             dirty: Vec::new(),
             large: large.map(LargeMessages::new),
             scratch: vec![0; READ_BYTES + largest as usize],
@@ -157,6 +171,9 @@ impl Frontend {
             turns: 0,
             turn_bytes: 0,
             refused_connections: 0,
+            refusals: Repeats::new(TELL_NS),
+            accept_failures: 0,
+            failures: Repeats::new(TELL_NS),
             moved: 0,
             lines: Lines::default(),
         })
@@ -194,6 +211,9 @@ impl Frontend {
         self.engine.begin_turn(self.now_ns, self.wall_ms)?;
         let mut busy = false;
         self.turn_bytes = 0;
+        if !self.listening && self.accepting.is_open(self.now_ns) {
+            self.listen(Interest::Read);
+        }
         while self.turn_bytes < TURN_BYTES
             && let Some(event) = ready.pop_front()
         {
@@ -240,7 +260,8 @@ impl Frontend {
             return Ok(Some(Duration::ZERO));
         }
         let scan = (!self.conns.is_empty()).then_some(self.next_scan_ns);
-        let until = [scan, self.engine.deadline(), self.stop_by_ns].into_iter().flatten().min();
+        let until =
+            [scan, self.engine.deadline(), self.stop_by_ns, self.accepting.deadline()].into_iter().flatten().min();
         Ok(until.map(|until| Duration::from_nanos(until.saturating_sub(self.now_ns))))
     }
 
@@ -269,14 +290,43 @@ impl Frontend {
         for _ in 0..ACCEPT_BURST {
             let Some(listener) = self.listeners.get(index) else { return };
             match listener.accept() {
-                Ok(Some(socket)) => self.add(socket, index),
-                Ok(None) => return,
-                Err(error) => {
-                    // Out of descriptors, most likely: what waits is accepted when there are some again.
-                    tracing::warn!(target: "heddle::net", %error, "cannot accept a connection");
-                    return;
+                Accepted::Connection(socket) => {
+                    self.accepting.handle_accepted();
+                    self.add(socket, index);
                 }
+                Accepted::Broken => {}
+                Accepted::Nothing => return,
+                Accepted::Short(error) => return self.pause_accepting(&error),
             }
+        }
+    }
+
+    /// Something that a connection needs is used up: the listeners, which stay ready, are not looked at for a while.
+    fn pause_accepting(&mut self, error: &io::Error) {
+        self.accept_failures += 1;
+        self.accepting.handle_short(self.now_ns);
+        self.listen(Interest::None);
+        if let Some(times) = self.failures.note(self.now_ns) {
+            tracing::warn!(target: "heddle::net", shard = self.engine.shard(), %error, times,
+                "connections wait, as none can be accepted now");
+        }
+    }
+
+    /// Changes whether the listeners are looked at.
+    fn listen(&mut self, interest: Interest) {
+        self.listening = interest == Interest::Read;
+        for (index, listener) in self.listeners.iter().enumerate() {
+            let fd = std::os::fd::AsRawFd::as_raw_fd(listener);
+            // It was added when the shard started, and stays until it stops.
+            let _ = self.readiness.modify(fd, LISTENER_TOKEN | index as u64, interest);
+        }
+    }
+
+    /// A connection finds no room, and is closed at once.
+    pub(crate) fn refuse_connection(&mut self, peer: &str, why: &str) {
+        self.refused_connections += 1;
+        if let Some(times) = self.refusals.note(self.now_ns) {
+            tracing::warn!(target: "heddle::net", shard = self.engine.shard(), %peer, times, "connections are refused: {why}");
         }
     }
 
@@ -292,10 +342,14 @@ impl Frontend {
             (Layers::Tls | Layers::WebSocketOverTls, None) => return,
         };
         let peer = socket.peer_addr().map(|address| address.to_string()).unwrap_or_default();
+        let Some(permit) = self.config.connections.take() else {
+            return self.refuse_connection(&peer, "the limit on open files leaves no more (ulimit -n)");
+        };
         let fd = std::os::fd::AsRawFd::as_raw_fd(&socket);
         let conn = Conn {
             machine: Connection::server(std::sync::Arc::clone(&listener.amqp), self.now_ns),
             socket,
+            _permit: permit,
             transport,
             listener: index,
             partial: Vec::new(),
@@ -325,12 +379,14 @@ impl Frontend {
         if self.stop_by_ns.is_some() {
             return;
         }
-        let Ok(slot) = self.conns.insert(conn) else {
-            self.refused_connections += 1;
-            return;
+        let slot = match self.conns.insert(conn) {
+            Ok(slot) => slot,
+            Err(conn) => return self.refuse_connection(&conn.peer, "the shard has limits.connections of them"),
         };
-        if self.readiness.add(fd, token(slot), Interest::Read).is_err() {
-            self.conns.remove(slot);
+        if let Err(error) = self.readiness.add(fd, token(slot), Interest::Read) {
+            let conn = self.conns.remove(slot);
+            let peer = conn.map(|conn| conn.peer).unwrap_or_default();
+            self.refuse_connection(&peer, &error.to_string());
         }
     }
 
@@ -481,6 +537,7 @@ impl Frontend {
     pub(crate) fn lose(&mut self, slot: Slot) {
         self.drop_links(slot);
         let Some(conn) = self.conns.remove(slot) else { return };
+        self.accepting.handle_ended();
         tracing::debug!(target: "heddle::net", peer = %conn.peer, container = %conn.container, "connection ended");
     }
 
@@ -498,6 +555,7 @@ impl Frontend {
 
     fn stop(&mut self) {
         self.stop_by_ns = Some(self.now_ns + STOP_TIMEOUT_NS);
+        self.accepting.handle_ended();
         for listener in self.listeners.drain(..) {
             // The listener goes with its descriptor.
             let _ = self.readiness.remove(std::os::fd::AsRawFd::as_raw_fd(&listener));
@@ -525,6 +583,17 @@ impl Frontend {
             .is_some_and(|by| (self.conns.is_empty() && !self.engine.is_writing()) || self.clock.now_ns() >= by)
     }
 
+    /// Tells what was left out of the log within the last second.
+    fn tell_rest(&mut self) {
+        let shard = self.engine.shard();
+        if let Some(times) = self.refusals.poll(self.now_ns) {
+            tracing::warn!(target: "heddle::net", shard, times, "more connections were refused");
+        }
+        if let Some(times) = self.failures.poll(self.now_ns) {
+            tracing::warn!(target: "heddle::net", shard, times, "more often no connection could be accepted");
+        }
+    }
+
     /// Looks at every connection's deadline, and takes back buffers of links and connections that need none.
     fn scan(&mut self) {
         let due = |conn: &Conn| conn.machine.deadline().is_some_and(|deadline| deadline <= self.now_ns);
@@ -540,6 +609,7 @@ impl Frontend {
         let slots: Vec<Slot> = self.conns.iter().filter(|(_, conn)| late(conn)).map(|(slot, _)| slot).collect();
         slots.into_iter().for_each(|slot| self.lose(slot));
         self.tell_others();
+        self.tell_rest();
         self.sweep_links();
         self.conns.iter_mut().for_each(Conn::sweep);
     }

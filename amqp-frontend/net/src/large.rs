@@ -14,9 +14,11 @@ use bytes::Bytes;
 use engine_core::command::{self, Command, DetachMode};
 use engine_core::event::KEY_NONE;
 use engine_core::message::{Content, Header, Large, Message};
+use engine_rt::{Repeats, is_shortage};
 use storage_disk::large::{Keep, Large as Disk, LargeDone, LargeOrder};
 use storage_journal::Buffer;
 
+use crate::config::TELL_NS;
 use crate::connection::LinkKind;
 use crate::frontend::Frontend;
 use crate::inbound::expiry;
@@ -39,11 +41,19 @@ pub(crate) struct LargeMessages {
     reading: HashMap<u64, Slot>,
     next_reader: u64,
     parts: u32,
+    refusals: Repeats,
 }
 
 impl LargeMessages {
     pub fn new(disk: Disk) -> Self {
-        Self { disk, arriving: HashMap::new(), reading: HashMap::new(), next_reader: 0, parts: 0 }
+        Self {
+            disk,
+            arriving: HashMap::new(),
+            reading: HashMap::new(),
+            next_reader: 0,
+            parts: 0,
+            refusals: Repeats::new(TELL_NS),
+        }
     }
 }
 
@@ -324,9 +334,13 @@ impl Frontend {
         let receiving = incoming.buffer.capacity() > 0;
         link.stream = receiving.then(|| Box::new(Stream::Refused));
         let (Some(slot), link) = (link.conn, link.id) else { return };
-        tracing::warn!(target: "heddle::storage", %error, "a large message cannot be written");
+        if let Some(times) = large.refusals.note(self.now_ns) {
+            tracing::warn!(target: "heddle::storage", shard = self.engine.shard(), %error, times,
+                "large messages cannot be written, and are refused");
+        }
         let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-        let condition = if full { condition::RESOURCE_LIMIT_EXCEEDED } else { condition::INTERNAL_ERROR };
+        let condition =
+            if full || is_shortage(error) { condition::RESOURCE_LIMIT_EXCEEDED } else { condition::INTERNAL_ERROR };
         let why = (condition, format!("the message cannot be written to the disk: {error}"));
         self.refuse_part(slot, link, (incoming.delivery, incoming.settled), why);
         self.read_on(slot);

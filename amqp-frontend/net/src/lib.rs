@@ -1,6 +1,7 @@
 //! Listeners, connections and transports of one shard, between AMQP and the engine.
 #![forbid(unsafe_code)]
 
+mod accepting;
 mod arena;
 mod config;
 mod connection;

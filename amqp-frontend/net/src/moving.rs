@@ -49,7 +49,7 @@ impl Frontend {
         let slot = match self.conns.insert(conn) {
             Ok(slot) => slot,
             Err(mut conn) => {
-                self.refused_connections += 1;
+                self.refuse_connection(&conn.peer, "the shard of its first link has limits.connections of them");
                 let error =
                     AmqpError::new(condition::RESOURCE_LIMIT_EXCEEDED, "the shard has no room for a connection");
                 conn.machine.close(Some(error), self.now_ns, &mut conn.out);

@@ -54,6 +54,8 @@ pub struct ShardView {
     pub turns: u64,
     /// Connections refused for the limit.
     pub refused_connections: u64,
+    /// Times that a connection waited and could not be accepted.
+    pub accept_failures: u64,
     /// Connections sent to the shard that owns their first link.
     pub moved_connections: u64,
     /// Size of queued messages with overhead, octets.
@@ -98,6 +100,7 @@ impl Frontend {
             shard: self.engine.shard(),
             turns: self.turns,
             refused_connections: self.refused_connections,
+            accept_failures: self.accept_failures,
             moved_connections: self.moved,
             room: self.engine.core().room(),
             journal: self.engine.journal(),

@@ -1,10 +1,16 @@
 //! One glommio executor for each shard, on a thread of its own that stays on one core.
+//!
+//! Guarantees: a shard has started when it said so itself; one that ended before (no ring, a core that is forbidden, no memory, or by its
+//! own word) is an error with the reason. Nobody waits for a shard's end longer than they want to.
 
 use std::io;
+use std::time::Instant;
 
 use glommio::{LocalExecutorBuilder, Placement};
 
-use crate::preflight::IO_MEMORY;
+/// Memory that an executor registers with the kernel in each of its three rings, octets. Shards do their I/O without rings: it is as
+/// little as the executor takes.
+const IO_MEMORY: usize = 64 << 10;
 
 /// The cores that this process may run on.
 pub fn allowed_cores() -> Vec<usize> {
@@ -59,35 +65,112 @@ pub fn wake_in_time() {
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1, 0, 0, 0) };
 }
 
-/// A running shard.
-pub struct ShardThread {
-    handle: glommio::ExecutorJoinHandle<()>,
-}
+/// What a shard says of its start, once.
+pub struct Starting(flume::Sender<io::Result<()>>);
 
-impl ShardThread {
-    /// Waits for the shard's end.
-    ///
-    /// # Errors
-    /// When the executor could not run.
-    pub fn join(self) -> io::Result<()> {
-        self.handle.join().map_err(|error| io::Error::other(error.to_string()))
+impl Starting {
+    /// It serves, or it cannot, which ends the start.
+    pub fn tell(self, outcome: io::Result<()>) {
+        // Whoever started it waits for this, unless the process ends.
+        let _ = self.0.try_send(outcome);
     }
 }
 
-/// Starts shard `index` on `core`; several may share one.
+/// A shard's thread.
+pub struct ShardThread {
+    handle: glommio::ExecutorJoinHandle<()>,
+    told: flume::Receiver<io::Result<()>>,
+    /// Hears of the end of what runs, in that nobody can send any more.
+    ended: flume::Receiver<()>,
+}
+
+impl ShardThread {
+    /// Waits until the shard serves.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub fn started(self) -> io::Result<Self> {
+        match self.told.recv() {
+            Ok(Ok(())) => Ok(self),
+            Ok(Err(error)) => Err(error),
+            // It ended without a word: its executor knows why.
+            Err(_) => match self.handle.join() {
+                Err(error) => Err(error.into()),
+                Ok(()) => Err(io::Error::other("it ended while it started")),
+            },
+        }
+    }
+
+    /// Waits for the shard's end.
+    ///
+    /// # Errors
+    /// When its executor failed, or it goes on after `until` (`TimedOut`).
+    pub fn join(self, until: Instant) -> io::Result<()> {
+        match self.ended.recv_deadline(until) {
+            Err(flume::RecvTimeoutError::Timeout) => Err(io::ErrorKind::TimedOut.into()),
+            Ok(()) | Err(flume::RecvTimeoutError::Disconnected) => self.handle.join().map_err(Into::into),
+        }
+    }
+}
+
+/// Starts shard `index` on `core`; several may share one. What it runs tells when it serves.
 ///
 /// # Errors
-/// When the thread or its rings cannot be made.
+/// When the thread cannot be made, or there is no such core.
 pub fn spawn_shard<F, R>(index: usize, core: usize, run: F) -> io::Result<ShardThread>
 where
-    F: FnOnce() -> R + Send + 'static,
+    F: FnOnce(Starting) -> R + Send + 'static,
     R: Future<Output = ()> + 'static,
 {
+    let (tell, told) = flume::bounded(1);
+    let (end, ended) = flume::bounded::<()>(1);
     let handle = LocalExecutorBuilder::new(Placement::Fixed(core))
         .name(&format!("shard-{index}"))
         .io_memory(IO_MEMORY)
         .ring_depth(128)
-        .spawn(run)
-        .map_err(|error| io::Error::other(error.to_string()))?;
-    Ok(ShardThread { handle })
+        .spawn(move || {
+            let running = run(Starting(tell));
+            async move {
+                running.await;
+                drop(end);
+            }
+        })?;
+    Ok(ShardThread { handle, told, ended })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_start_ends_with_the_reason_of_a_shard_that_cannot() {
+        let core = allowed_cores()[0];
+        let fails = spawn_shard(0, core, |starting| async move { starting.tell(Err(io::Error::other("no listener"))) });
+        let error = fails.and_then(ShardThread::started).err().expect("it cannot").to_string();
+        assert_eq!(error, "no listener");
+        let vanishes = spawn_shard(1, core, |starting| async move { drop(starting) });
+        assert!(vanishes.and_then(ShardThread::started).is_err(), "one that says nothing has not started");
+        // A core that no machine has: refused at once, or by the thread.
+        let nowhere = spawn_shard(2, 100_000, |starting| async move { starting.tell(Ok(())) });
+        assert!(nowhere.and_then(ShardThread::started).is_err());
+    }
+
+    #[test]
+    fn nobody_waits_for_ever_for_a_shard_that_hangs() {
+        let core = allowed_cores()[0];
+        let (release, hang) = flume::bounded::<()>(1);
+        let shard = spawn_shard(0, core, |starting| async move {
+            starting.tell(Ok(()));
+            let _ = hang.recv();
+        });
+        let shard = shard.and_then(ShardThread::started).expect("it serves");
+        let error = shard.join(Instant::now() + Duration::from_millis(20)).expect_err("it hangs");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        drop(release);
+        let ends = spawn_shard(1, core, |starting| async move { starting.tell(Ok(())) });
+        let ends = ends.and_then(ShardThread::started).expect("it serves");
+        ends.join(Instant::now() + Duration::from_secs(30)).expect("it ends");
+    }
 }

@@ -49,20 +49,50 @@ impl Listener {
         self.socket.local_addr()?.as_socket().ok_or_else(|| io::ErrorKind::Unsupported.into())
     }
 
-    /// The next connection, `None` when there is none.
-    ///
-    /// # Errors
-    /// When the process has no descriptors left, or the system refuses.
-    pub fn accept(&self) -> io::Result<Option<Socket>> {
-        match self.socket.accept() {
-            Ok((socket, _)) => {
-                socket.set_nonblocking(true)?;
-                socket.set_tcp_nodelay(true)?;
-                Ok(Some(Socket { socket }))
-            }
-            Err(error) if is_passing(&error) => Ok(None),
-            Err(error) => Err(error),
+    /// The next connection.
+    pub fn accept(&self) -> Accepted {
+        let (socket, _) = match self.socket.accept() {
+            Ok(accepted) => accepted,
+            Err(error) => return refused(error),
+        };
+        // A socket that takes neither is broken already.
+        match socket.set_nonblocking(true).and_then(|()| socket.set_tcp_nodelay(true)) {
+            Ok(()) => Accepted::Connection(Socket { socket }),
+            Err(_) => Accepted::Broken,
         }
+    }
+}
+
+/// What a listener gives.
+#[derive(Debug)]
+pub enum Accepted {
+    /// A connection.
+    Connection(Socket),
+    /// One that broke before it was taken; the next one may be there.
+    Broken,
+    /// There is none now.
+    Nothing,
+    /// It waits, and cannot be taken: something of the process or the system is used up, most likely descriptors.
+    Short(io::Error),
+}
+
+/// What a failed accept means: some errors are the connection's own, and told to whoever accepts (accept(2)).
+fn refused(error: io::Error) -> Accepted {
+    match error.raw_os_error() {
+        Some(libc::EAGAIN | libc::EINTR) => Accepted::Nothing,
+        Some(
+            libc::ECONNABORTED
+            | libc::ENETDOWN
+            | libc::EPROTO
+            | libc::ENOPROTOOPT
+            | libc::EHOSTDOWN
+            | libc::ENONET
+            | libc::EHOSTUNREACH
+            | libc::EOPNOTSUPP
+            | libc::ENETUNREACH
+            | libc::ETIMEDOUT,
+        ) => Accepted::Broken,
+        _ => Accepted::Short(error),
     }
 }
 
@@ -195,6 +225,17 @@ mod tests {
             readiness.poll(None, &mut ready)?;
         }
         socket.connected()
+    }
+
+    #[test]
+    fn a_failed_accept_is_the_connections_or_a_shortage() {
+        let told = |code: i32| refused(io::Error::from_raw_os_error(code));
+        assert!(matches!(told(libc::EAGAIN), Accepted::Nothing));
+        assert!(matches!(told(libc::ECONNABORTED), Accepted::Broken));
+        assert!(matches!(told(libc::EPROTO), Accepted::Broken));
+        for short in [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::ENOBUFS] {
+            assert!(matches!(told(short), Accepted::Short(_)));
+        }
     }
 
     #[test]

@@ -7,6 +7,22 @@ pub const ALLOWANCE_SEGMENTS: u64 = 4;
 /// Segments that are ready before they are needed: at 1 GiB/s one of 64 MiB is full in 60 ms, and takes as long to make.
 pub const SEGMENTS_AHEAD: u64 = 2;
 
+/// The same of a journal that is longer than its allowance: the third one is what its oldest segment is written again to while the disk is
+/// full.
+pub const SEGMENTS_AHEAD_LONG: u64 = 3;
+
+/// While the disk is full nothing is stored that would leave less than so many halves of a segment: one for acknowledgements, and one for
+/// what lives in the oldest segment, so that consumers can make room.
+pub const KEPT_HALVES: u64 = 2;
+
+/// The same of a journal with the third segment: one for acknowledgements, and a segment and a half for the oldest one, whose messages get
+/// longer when they are written again.
+pub const KEPT_HALVES_LONG: u64 = 4;
+
+/// How long a batch fills while the disk is full, nanoseconds: acknowledgements that come one by one would each take a block of what is
+/// kept for them.
+pub const FULL_BATCH_NS: u64 = 20_000_000;
+
 /// Files of segments that are kept to serve again; the others are deleted. Under steady traffic segments leave three or four at a
 /// time, as what still lives in the oldest one is written again: that many are used again soon.
 pub const SEGMENTS_SPARE: usize = 4;

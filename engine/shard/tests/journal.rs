@@ -77,7 +77,7 @@ impl Disk {
                 buffer.bytes_mut().copy_from_slice(&segment[at..end]);
                 Done::Read { id, buffer }
             }
-            Order::Prepare { segment, reuse } => {
+            Order::Prepare { segment, reuse, .. } => {
                 let used = self.segments.len() - usize::from(reuse.is_some());
                 if reuse.is_none() && !self.segments.contains_key(&segment) && used >= self.segments_max {
                     return Some(Done::NoRoom { segment, reuse });
@@ -118,7 +118,7 @@ impl Disk {
                 }
             }
         }
-        if let Some(Order::Prepare { segment, reuse: Some(older) }) = self.others.front()
+        if let Some(Order::Prepare { segment, reuse: Some(older), .. }) = self.others.front()
             && chance.one_in(2)
             && let Some(bytes) = self.segments.remove(older)
         {

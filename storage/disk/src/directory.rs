@@ -60,6 +60,16 @@ pub enum DirectoryError {
     },
 }
 
+impl DirectoryError {
+    /// What the system said, for whoever looks at what kind of error it is.
+    pub(crate) fn into_cause(self) -> io::Error {
+        match self {
+            Self::System { error, .. } => error,
+            other => io::Error::other(other),
+        }
+    }
+}
+
 pub(crate) fn system<'a>(what: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> DirectoryError + 'a {
     move |error| DirectoryError::System { what, path: path.to_owned(), error }
 }
@@ -414,8 +424,8 @@ impl JournalFiles {
             let _ = fs::remove_file(&next);
         }
         written?;
-        sync_directory(&self.path).map_err(io::Error::other)?;
-        for older in self.checkpoints().map_err(io::Error::other)?.into_iter().skip(CHECKPOINTS_KEPT) {
+        sync_directory(&self.path).map_err(DirectoryError::into_cause)?;
+        for older in self.checkpoints().map_err(DirectoryError::into_cause)?.into_iter().skip(CHECKPOINTS_KEPT) {
             fs::remove_file(self.checkpoint(older))?;
         }
         Ok(())

@@ -5,7 +5,6 @@
 //! files (`removing`). The shard gives orders and takes answers without waiting.
 
 use std::cell::Cell;
-use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -14,11 +13,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use engine_rt::{Existing, Sync, Waker, allocate, free_bytes, open_file, pin_thread, run_soon, write_synced};
+use engine_rt::{
+    Existing, Repeats, Sync, Waker, allocate, free_bytes, is_shortage, monotonic_ns, open_file, pin_thread, run_soon,
+    write_synced,
+};
 use storage_journal::format::{BLOCK, SegmentHeader};
-use storage_journal::{Buffer, Done, Order};
+use storage_journal::{Buffer, Done, Margin, Order};
 
-use crate::directory::{JournalFiles, sync_directory};
+use crate::directory::{DirectoryError, JournalFiles, sync_directory};
+use crate::open_files::OpenFiles;
 use crate::removing::Remover;
 
 /// Threads that read.
@@ -29,6 +32,19 @@ const ORDERS: usize = 64;
 const ZERO_BYTES: usize = 256 << 10;
 /// A segment that is wanted so soon after the one before is zeroed without pauses.
 const HURRY: Duration = Duration::from_millis(100);
+
+/// Segments that stay open: the one that is written, those made ready, and those that are read.
+const SEGMENTS_OPEN: usize = 8;
+/// Descriptors that a shard's journal has at once, at most: segments that stay open, one in each reader's hands, and one each of the threads
+/// that write, make segments (with a directory that is synced) and remove files.
+pub(crate) const JOURNAL_DESCRIPTORS: usize = SEGMENTS_OPEN + READERS + 4;
+/// How long a segment that cannot be opened for want of descriptors is tried again: they are kept back for this, so that somebody outside
+/// has used up the system's.
+const SHORTAGE: Duration = Duration::from_secs(10);
+/// Pause between two such attempts.
+const SHORTAGE_PAUSE: Duration = Duration::from_millis(20);
+/// A disk that becomes full again and again is told once in so many nanoseconds.
+const TELL_NS: u64 = 60_000_000_000;
 
 /// What a shard's disk needs to know.
 #[derive(Clone, Debug)]
@@ -47,7 +63,7 @@ pub struct DiskConfig {
     pub min_free_bytes: u64,
 }
 
-type Files = Arc<Mutex<HashMap<u64, Arc<File>>>>;
+type Files = Arc<Mutex<OpenFiles>>;
 
 /// The disk of one shard.
 pub struct Disk {
@@ -68,6 +84,9 @@ struct Worker {
     remover: Remover,
     /// When a segment was zeroed last.
     zeroed: Cell<Option<Instant>>,
+    /// How often it was full since that was told, and whether the last time was.
+    full: Cell<Repeats>,
+    told_full: Cell<bool>,
 }
 
 impl Disk {
@@ -80,7 +99,9 @@ impl Disk {
         let (done, answers) = flume::unbounded();
         let remover = Remover::start(format!("remove-{}", config.shard), config.core, journal.path.clone())?;
         let zeroed = Cell::new(None);
-        let worker = Worker { config, journal, files: Files::default(), done, waker, remover, zeroed };
+        let files = Arc::new(Mutex::new(OpenFiles::new(SEGMENTS_OPEN)));
+        let (full, told_full) = (Cell::new(Repeats::new(TELL_NS)), Cell::new(false));
+        let worker = Worker { config, journal, files, done, waker, remover, zeroed, full, told_full };
         let writes = worker.start("journal", Worker::write)?;
         let preparations = worker.start("prepare", Worker::prepare)?;
         let (reads, orders) = flume::bounded(ORDERS);
@@ -154,18 +175,24 @@ impl Worker {
     }
 
     fn file(&self, segment: u64) -> io::Result<Arc<File>> {
-        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(file) = files.get(&segment) {
-            return Ok(Arc::clone(file));
+        let start = Instant::now();
+        loop {
+            let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(file) = files.find(segment) {
+                return Ok(file);
+            }
+            match open_file(&self.journal.segment(segment), self.journal.access, Existing::Must) {
+                Ok(file) => return Ok(files.keep(segment, file)),
+                Err(error) if is_shortage(&error) && start.elapsed() < SHORTAGE => files.close_all(),
+                Err(error) => return Err(error),
+            }
+            drop(files);
+            thread::sleep(SHORTAGE_PAUSE);
         }
-        let file = open_file(&self.journal.segment(segment), self.journal.access, Existing::Must)?;
-        let file = Arc::new(file);
-        files.insert(segment, Arc::clone(&file));
-        Ok(file)
     }
 
     fn forget(&self, segment: u64) {
-        self.files.lock().unwrap_or_else(PoisonError::into_inner).remove(&segment);
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).forget(segment);
     }
 
     fn write(&self, order: Order) -> Option<Done> {
@@ -190,9 +217,21 @@ impl Worker {
 
     fn prepare(&self, order: Order) -> Option<Done> {
         match order {
-            Order::Prepare { segment, reuse } => Some(match self.make(segment, reuse) {
-                Ok(()) => Done::Prepared { segment },
-                Err(error) if is_full(&error) => Done::NoRoom { segment, reuse },
+            Order::Prepare { segment, reuse, margin } => Some(match self.make(segment, reuse, margin) {
+                Ok(()) => {
+                    self.tell_room();
+                    Done::Prepared { segment }
+                }
+                Err(error) if is_full(&error) => {
+                    self.tell_full();
+                    Done::NoRoom { segment, reuse }
+                }
+                // It is asked for again, and everything written meanwhile goes to segments that are there.
+                Err(error) if is_shortage(&error) => {
+                    tracing::warn!(target: "heddle::storage", shard = self.config.shard, %error,
+                        "no segment can be made now: it is tried again");
+                    Done::NoRoom { segment, reuse }
+                }
                 Err(error) => Done::Failed { what: "make a segment", error },
             }),
             Order::Remove { segment } => {
@@ -206,18 +245,20 @@ impl Worker {
             }
             Order::Checkpoint { segment, bytes } => Some(match self.journal.write_checkpoint(segment, &bytes) {
                 Ok(()) => Done::Checkpointed { segment },
-                Err(error) if is_full(&error) => Done::NotCheckpointed,
+                Err(error) if is_full(&error) || is_shortage(&error) => Done::NotCheckpointed,
                 Err(error) => Done::Failed { what: "write a checkpoint", error },
             }),
             _ => None,
         }
     }
 
-    fn make(&self, segment: u64, reuse: Option<u64>) -> io::Result<()> {
+    fn make(&self, segment: u64, reuse: Option<u64>, margin: Margin) -> io::Result<()> {
         let path = self.journal.segment(segment);
         if let Some(older) = reuse.filter(|&older| older != segment) {
-            self.forget(older);
+            // Opened first: after the new name nothing may fail for want of a descriptor.
+            self.file(older)?;
             fs::rename(self.journal.segment(older), &path)?;
+            self.files.lock().unwrap_or_else(PoisonError::into_inner).rename(older, segment);
             // The header says whose file it is: a name that a crash takes back is given again at the next start
             // (`settle_names`). Bringing the name to the disk would hold up what is written to the journal meanwhile.
             return self.write_header(segment);
@@ -226,10 +267,10 @@ impl Worker {
             fs::remove_file(&path)?;
         }
         if !path.exists() {
-            self.make_zeroed(&path)?;
+            self.make_zeroed(&path, margin)?;
         }
         self.write_header(segment)?;
-        sync_directory(&self.journal.path).map_err(io::Error::other)
+        sync_directory(&self.journal.path).map_err(DirectoryError::into_cause)
     }
 
     fn write_header(&self, segment: u64) -> io::Result<()> {
@@ -245,10 +286,38 @@ impl Worker {
         write_synced(&file, block.bytes(), 0, self.config.sync)
     }
 
+    /// Says that the disk is full, with what there is and what it should be.
+    fn tell_full(&self) {
+        let mut full = self.full.get();
+        let times = full.note(monotonic_ns());
+        self.full.set(full);
+        let Some(times) = times else { return };
+        self.told_full.set(true);
+        let mib = |bytes: u64| bytes >> 20;
+        let free = free_bytes(&self.journal.path).map_or(0, |(free, _)| free);
+        tracing::warn!(target: "heddle::storage", shard = self.config.shard, path = %self.journal.path.display(), times,
+            free_mib = mib(free), min_free_mib = mib(self.config.min_free_bytes), segment_mib = mib(self.config.segment_bytes),
+            "the disk is full: a segment would leave less than storage.min_free_mib. Producers of durable messages wait or are \
+             refused (storage.when_full); consumers go on");
+    }
+
+    /// Says that it is not any more, if it was said that it is.
+    fn tell_room(&self) {
+        if self.told_full.replace(false) {
+            let free_mib = free_bytes(&self.journal.path).map_or(0, |(free, _)| free) >> 20;
+            tracing::info!(target: "heddle::storage", shard = self.config.shard, path = %self.journal.path.display(), free_mib,
+                "the disk has room again");
+        }
+    }
+
     /// Makes a file of zeros: a block that was written before costs a sync less than one that was not.
-    fn make_zeroed(&self, path: &Path) -> io::Result<()> {
+    fn make_zeroed(&self, path: &Path, margin: Margin) -> io::Result<()> {
         let (free, _) = free_bytes(&self.journal.path)?;
-        if free < self.config.segment_bytes + self.config.min_free_bytes {
+        let left = match margin {
+            Margin::All => self.config.min_free_bytes,
+            Margin::Half => self.config.min_free_bytes / 2,
+        };
+        if free < self.config.segment_bytes.saturating_add(left) {
             return Err(io::ErrorKind::StorageFull.into());
         }
         let next = self.journal.path.join("new");

@@ -3,21 +3,26 @@
 //! Guarantees: the file of a durable message is on stable storage, with its name, before it is told as finished; its checksum goes
 //! over all of its octets. Nothing here knows which files are needed: whoever starts removes the others.
 
-use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 
-use engine_rt::{Existing, Waker, open_file};
+use engine_rt::{Existing, Waker, free_bytes, is_shortage, open_file};
 use storage_journal::Buffer;
 use storage_journal::format::padded;
 
-use crate::directory::{LargeFiles, sync_directory};
+use crate::directory::{DirectoryError, LargeFiles, sync_directory};
+use crate::open_files::OpenFiles;
 
 /// Orders that wait; each stream has fewer on the way, so that a sender waits only when there are many streams.
 const ORDERS: usize = 256;
+/// Files that stay open while they are written; those of more messages at once are opened anew for each part.
+const WRITTEN_OPEN: usize = 8;
+/// Descriptors that a shard's large messages have at once, at most: files that are written, the folder that is synced, and one that is read.
+pub(crate) const LARGE_DESCRIPTORS: usize = WRITTEN_OPEN + 3;
 
 /// Whether a message outlives the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,16 +108,16 @@ pub struct Large {
 }
 
 impl Large {
-    /// Starts the threads. `first` is the first id that no file ever had.
+    /// Starts the threads. `first` is the first id that no file ever had; of the file system so many octets are left to others.
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn start(files: LargeFiles, first: u64, waker: Waker) -> io::Result<Self> {
+    pub fn start(files: LargeFiles, first: u64, min_free_bytes: u64, waker: Waker) -> io::Result<Self> {
         fs::create_dir_all(&files.path)?;
         let (done, answers) = flume::unbounded();
         let (writes, to_write) = flume::bounded(ORDERS);
         let (reads, to_read) = flume::bounded(ORDERS);
-        let mut writer = Writer { files: files.clone(), open: HashMap::new() };
+        let mut writer = Writer { files: files.clone(), min_free_bytes, open: OpenFiles::new(WRITTEN_OPEN) };
         start("large-write", to_write, done.clone(), waker.clone(), move |order| writer.handle(order))?;
         start("large-read", to_read, done, waker, move |order| read(&files, &order))?;
         Ok(Self { writes, reads, done: answers, next: first })
@@ -158,7 +163,8 @@ fn start(
 
 struct Writer {
     files: LargeFiles,
-    open: HashMap<u64, File>,
+    min_free_bytes: u64,
+    open: OpenFiles,
 }
 
 impl Writer {
@@ -167,27 +173,30 @@ impl Writer {
             LargeOrder::Append { id, offset, mut buffer } => {
                 let length = buffer.len();
                 buffer.resize(padded(length));
-                let written = self.file(id).and_then(|file| file.write_all_at(buffer.bytes(), offset));
+                let written = self
+                    .look_for_room(buffer.len())
+                    .and_then(|()| self.file(id, Existing::May)?.write_all_at(buffer.bytes(), offset));
                 Some(match written {
                     Ok(()) => LargeDone::Appended { id },
                     Err(error) => LargeDone::NotWritten { id, error },
                 })
             }
             LargeOrder::Finish { id, keep } => {
-                let file = self.open.remove(&id);
                 let synced = match keep {
                     Keep::ForNow => Ok(()),
-                    Keep::Durably => file
-                        .map_or(Ok(()), |file| file.sync_data())
-                        .and_then(|()| sync_directory(&self.files.path).map_err(io::Error::other)),
+                    Keep::Durably => self.file(id, Existing::Must).and_then(|file| {
+                        file.sync_data()?;
+                        sync_directory(&self.files.path).map_err(DirectoryError::into_cause)
+                    }),
                 };
+                self.open.forget(id);
                 Some(match synced {
                     Ok(()) => LargeDone::Finished { id },
                     Err(error) => LargeDone::NotWritten { id, error },
                 })
             }
             LargeOrder::Remove { id } => {
-                self.open.remove(&id);
+                self.open.forget(id);
                 // It may never have been made.
                 let _ = fs::remove_file(self.files.file(id));
                 None
@@ -196,13 +205,27 @@ impl Writer {
         }
     }
 
-    fn file(&mut self, id: u64) -> io::Result<&File> {
-        match self.open.entry(id) {
-            std::collections::hash_map::Entry::Occupied(file) => Ok(file.into_mut()),
-            std::collections::hash_map::Entry::Vacant(place) => {
-                Ok(place.insert(open_file(&self.files.file(id), self.files.access, Existing::May)?))
-            }
+    /// Whether a part leaves as much to others as it should.
+    fn look_for_room(&self, bytes: usize) -> io::Result<()> {
+        let (free, _) = free_bytes(&self.files.path)?;
+        let full = free < self.min_free_bytes.saturating_add(bytes as u64);
+        if full { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+
+    fn file(&mut self, id: u64, existing: Existing) -> io::Result<Arc<File>> {
+        if let Some(file) = self.open.find(id) {
+            return Ok(file);
         }
+        let open = || open_file(&self.files.file(id), self.files.access, existing);
+        let file = match open() {
+            Err(error) if is_shortage(&error) => {
+                // Others of ours can be opened again.
+                self.open.close_all();
+                open()?
+            }
+            file => file?,
+        };
+        Ok(self.open.keep(id, file))
     }
 }
 
@@ -262,7 +285,7 @@ mod tests {
     fn a_file_is_written_read_and_swept() {
         let folder = tempfile::tempdir().unwrap();
         let files = LargeFiles { path: folder.path().join("large"), access: Access::Buffered };
-        let mut large = Large::start(files.clone(), 7, Waker::new().unwrap()).unwrap();
+        let mut large = Large::start(files.clone(), 7, 0, Waker::new().unwrap()).unwrap();
         let (id, other) = (large.take_id(), large.take_id());
         let wait = || large.done.recv().unwrap();
         let mut buffer = Buffer::with_capacity(8192);
@@ -279,5 +302,37 @@ mod tests {
         assert!(read_part(&files, id, 8192, 1).is_err(), "it is shorter");
         assert_eq!(sweep(&files, |needed| needed == id).unwrap(), 8, "the other one was never finished");
         assert_eq!(fs::read_dir(&files.path).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn more_files_at_once_than_stay_open_are_whole_and_a_full_disk_refuses() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = LargeFiles { path: folder.path().join("large"), access: Access::Buffered };
+        let mut large = Large::start(files.clone(), 1, 0, Waker::new().unwrap()).unwrap();
+        let ids: Vec<u64> = (0..3 * WRITTEN_OPEN).map(|_| large.take_id()).collect();
+        let part = |octet| {
+            let mut buffer = Buffer::with_capacity(4096);
+            buffer.extend(&[octet; 4096]);
+            buffer
+        };
+        for round in 0..3_u8 {
+            for &id in &ids {
+                large.submit(LargeOrder::Append { id, offset: u64::from(round) * 4096, buffer: part(round) });
+                assert!(matches!(large.done.recv().unwrap(), LargeDone::Appended { .. }));
+            }
+        }
+        for &id in &ids {
+            large.submit(LargeOrder::Finish { id, keep: Keep::Durably });
+            assert!(matches!(large.done.recv().unwrap(), LargeDone::Finished { .. }));
+            let whole = read_part(&files, id, 0, 3 * 4096).unwrap();
+            assert!(
+                (0..3_u8).all(|round| whole.bytes()[usize::from(round) * 4096..][..4096].iter().all(|&at| at == round))
+            );
+        }
+        let mut full = Large::start(files, 100, u64::MAX / 2, Waker::new().unwrap()).unwrap();
+        let id = full.take_id();
+        full.submit(LargeOrder::Append { id, offset: 0, buffer: part(1) });
+        let refused = full.done.recv().unwrap();
+        assert!(matches!(refused, LargeDone::NotWritten { error, .. } if error.kind() == io::ErrorKind::StorageFull));
     }
 }

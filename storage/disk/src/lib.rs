@@ -7,12 +7,17 @@
 mod directory;
 mod disk;
 pub mod large;
+mod open_files;
 mod probe;
 mod removing;
 mod replaying;
 
 pub use directory::{DataDirectory, DirectoryError, JournalFiles, LargeFiles};
 pub use disk::{Disk, DiskConfig};
+
 pub use engine_rt::{Access, Sync};
 pub use probe::{Probe, probe};
 pub use replaying::read_segments;
+
+/// Descriptors that a shard's storage has open at once, at most: whoever lets peers use descriptors keeps so many back.
+pub const DESCRIPTORS: usize = disk::JOURNAL_DESCRIPTORS + large::LARGE_DESCRIPTORS;

@@ -17,7 +17,7 @@ mod writer;
 
 pub use buffer::Buffer;
 pub use checkpoint::{open_checkpoint, seal_checkpoint};
-pub use order::{Done, Order};
+pub use order::{Done, Margin, Order};
 pub use record::{Numbers, Properties, Record};
 pub use replay::{Batch, Ended, Fault, FaultKind, Replay, Scan, read_batches};
 pub use segments::{Living, SegmentState, Segments};

@@ -30,6 +30,8 @@ pub enum Order {
         segment: u64,
         /// A segment that is no longer needed, whose file serves again.
         reuse: Option<u64>,
+        /// What is to stay free on the disk behind it.
+        margin: Margin,
     },
     /// Write a checkpoint as a whole; the one before the last may go.
     Checkpoint {
@@ -48,6 +50,15 @@ pub enum Order {
         /// The file's id.
         id: u64,
     },
+}
+
+/// How much of what the disk leaves to others a new segment may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Margin {
+    /// Nothing.
+    All,
+    /// Half of it: nothing can be written any more, and what waits are acknowledgements that will make room.
+    Half,
 }
 
 /// What became of an order.

@@ -12,6 +12,8 @@ use crate::format::BLOCK;
 
 /// Next to nothing: one part of so many of a segment's length.
 const SPARSE_SHARE: u64 = 64;
+/// What a message that is written again is longer at most, octets for each of its queues.
+const MOVED_BYTES: u64 = 16;
 /// Segments that a journal has before such a one is emptied: what is about to leave its queue by itself has time to.
 const SPARSE_BEHIND: usize = 3;
 
@@ -275,6 +277,28 @@ impl Segments {
         (sparse || self.excess() > 0).then_some(front.number)
     }
 
+    /// The same while the disk is full, when nothing but what leaves makes room: the oldest one if next to nothing lives in it, or if more
+    /// than a quarter of a segment could be had by emptying segments in which four fifths live on average. Whole
+    /// segments in which nothing lives count, and messages of others that left: not what was lost between batches, and what was written
+    /// again lives, so that this ends when nothing leaves.
+    pub fn rewrite_when_full(&self) -> Option<u64> {
+        let front = self.segments.front().filter(|front| self.segments.len() > 1 && front.live > 0)?;
+        let sparse = front.live_bytes() * SPARSE_SHARE <= self.segment_bytes;
+        let full = || self.segments.iter().take(self.segments.len() - 1);
+        let dead = |segment: &Segment| match segment.live {
+            0 => self.segment_bytes,
+            _ => segment.bytes.saturating_sub(segment.live_bytes()),
+        };
+        let (dead, live) = (full().map(dead).sum::<u64>(), full().map(Segment::live_bytes).sum::<u64>());
+        (sparse || dead >= self.segment_bytes / 4 + live / 4).then_some(front.number)
+    }
+
+    /// Octets that emptying the oldest segment takes at most, give or take what is lost between batches: a message that is written again
+    /// has two numbers more for each of its queues.
+    pub fn front_needs(&self) -> u64 {
+        self.segments.front().map_or(0, |front| front.live_bytes() + front.live * MOVED_BYTES)
+    }
+
     /// Octets that the journal is longer than it should be.
     pub fn excess(&self) -> u64 {
         self.bytes().saturating_sub(2 * self.live_bytes() + self.allowance)
@@ -347,6 +371,27 @@ mod tests {
     use super::*;
 
     const SEGMENT: u64 = 1000;
+
+    #[test]
+    fn a_full_disk_is_emptied_as_long_as_something_left() {
+        let mut journal = Segments::new(SEGMENT, 3 * SEGMENT);
+        // A declaration that stays, and one large message: on average half of the segment lives when that has left.
+        journal.handle_begun(1, 1);
+        journal.handle_stored(1, 1, 20);
+        journal.handle_stored(2, 1, 960);
+        journal.handle_begun(2, 3);
+        journal.handle_stored(3, 9, 900);
+        assert_eq!(journal.rewrite_when_full(), None, "everything lives");
+        journal.handle_released(2);
+        assert_eq!(journal.rewrite(), None, "with room on the disk there is no hurry");
+        assert_eq!(journal.rewrite_when_full(), Some(1));
+        assert!(journal.front_needs() <= SEGMENT / 2 + MOVED_BYTES);
+        // It is written again in the newest segment.
+        journal.handle_stored(12, 1, 36);
+        journal.handle_released(1);
+        assert_eq!((journal.rewrite_when_full(), journal.poll_free(12)), (None, Some(1)));
+        assert_eq!(journal.rewrite_when_full(), None, "a journal of one segment has nothing to give");
+    }
 
     /// A journal of messages of 100 octets, of which some are kept for ever, under steady traffic.
     #[test]

@@ -20,21 +20,19 @@ mod reading;
 mod recalling;
 mod recovery;
 mod rewriting;
+mod room;
 mod streak;
 
 use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroU64;
 
+use engine_core::Core;
 use engine_core::fact::{Fact, Purpose, Resident, Target};
 use engine_core::message::{Content, Large, Message};
-use engine_core::{Core, Room};
 use storage_journal::format::BLOCK;
 use storage_journal::{Done, Fault, Full, Numbers, Order, Position, Properties, Record, Sealed, Segments, Writer};
 
-use crate::limits::{
-    ALLOWANCE_SEGMENTS, MARK_NS, PENDING_HIGH, PENDING_LOW, RETRY_NS, SEGMENTS_AHEAD, SEGMENTS_SPARE, UNAWAITED_BYTES,
-    UNAWAITED_NS,
-};
+use crate::limits::{ALLOWANCE_SEGMENTS, FULL_BATCH_NS, MARK_NS, SEGMENTS_SPARE, UNAWAITED_BYTES, UNAWAITED_NS};
 use buffers::Buffers;
 use files::Files;
 pub use offline::{Copy, Extract, Part};
@@ -96,6 +94,12 @@ pub struct StoreTotals {
     pub live_bytes: u64,
     /// Octets that wait to be written.
     pub pending_bytes: u64,
+    /// Segments in use, the one that is written too.
+    pub segments: u64,
+    /// Whether the disk is full, and how often it became so.
+    pub full: bool,
+    /// As it says.
+    pub full_times: u64,
 }
 
 /// What a queue has on disk, and what of it is on the way.
@@ -261,11 +265,15 @@ impl Store {
             return false;
         }
         let since_ns = *self.open_ns.get_or_insert(now_ns);
-        core.awaits_journal()
-            || self.unsealed_wanted
-            || !self.wanted.is_empty()
+        let awaited = core.awaits_journal() || self.unsealed_wanted || !self.wanted.is_empty();
+        (awaited && !self.no_room)
             || self.writer.open_bytes() >= UNAWAITED_BYTES
-            || now_ns >= since_ns + UNAWAITED_NS
+            || now_ns >= since_ns + self.filling_ns()
+    }
+
+    /// How long a batch may fill that is not written at once.
+    fn filling_ns(&self) -> u64 {
+        if self.no_room { FULL_BATCH_NS } else { UNAWAITED_NS }
     }
 
     /// Puts an empty batch behind the last one, if nothing else follows it.
@@ -471,22 +479,8 @@ impl Store {
                 self.recall();
                 self.feed(core);
             }
-            Done::Prepared { segment } => {
-                self.prepared = segment;
-                self.preparing = None;
-                if std::mem::take(&mut self.no_room) {
-                    tracing::info!(target: "heddle::storage", shard = self.config.shard, "the disk has room again");
-                }
-            }
-            Done::NoRoom { segment: _, reuse } => {
-                self.preparing = None;
-                reuse.into_iter().for_each(|oldest| self.spare.push_front(oldest));
-                self.retry_ns = now_ns + RETRY_NS;
-                if !std::mem::replace(&mut self.no_room, true) {
-                    tracing::warn!(target: "heddle::storage", shard = self.config.shard,
-                        "the disk is full: producers wait, or what would be stored is refused, until there is room");
-                }
-            }
+            Done::Prepared { segment } => self.handle_prepared(segment),
+            Done::NoRoom { segment: _, reuse } => self.handle_no_room(reuse, now_ns),
             Done::Checkpointed { segment } => {
                 self.checkpoint = None;
                 self.checkpointed = segment;
@@ -527,42 +521,6 @@ impl Store {
         }
     }
 
-    /// Has segments made ready ahead of the writer.
-    fn prepare(&mut self, now_ns: u64) {
-        if self.writer.next_sequence() == 1 {
-            // A node that stores nothing makes no files.
-            return;
-        }
-        let wait = self.no_room && self.spare.is_empty() && now_ns < self.retry_ns;
-        if self.wants_segment() && !wait {
-            let segment = self.prepared + 1;
-            self.preparing = Some(segment);
-            self.orders.push_back(Order::Prepare { segment, reuse: self.spare.pop_front() });
-        }
-    }
-
-    /// Whether another segment is to be made ready, and none is.
-    fn wants_segment(&self) -> bool {
-        self.preparing.is_none() && self.prepared < self.writer.place().segment + SEGMENTS_AHEAD
-    }
-
-    /// Tells the core whether producers may go on.
-    fn watch_room(&mut self, core: &mut Core) {
-        let pending = self.waiting_bytes();
-        let ahead = (self.prepared + 1).saturating_sub(self.writer.place().segment) * self.config.segment_bytes;
-        let left = ahead.saturating_sub(self.config.segment_bytes - self.writer.room() as u64);
-        let room = match core.room() {
-            // Half a segment is kept for acknowledgements, so that consumers can make room.
-            _ if self.no_room && left < self.config.segment_bytes / 2 => Room::None,
-            _ if self.no_room => Room::Little,
-            Room::Plenty if pending > PENDING_HIGH => Room::Busy,
-            Room::Plenty => Room::Plenty,
-            _ if pending > PENDING_LOW => Room::Busy,
-            _ => Room::Plenty,
-        };
-        core.handle_room(room, pending as u64);
-    }
-
     /// When the next turn is due even if nothing happens, nanoseconds. What waits for the disk has no deadline: a turn that could
     /// do nothing would be followed by the next one at once.
     pub fn deadline(&self) -> Option<u64> {
@@ -571,7 +529,7 @@ impl Store {
             _ => None,
         };
         let free = self.writing.is_none() && self.sealed.is_empty();
-        let open = self.open_ns.filter(|_| free).map(|since_ns| since_ns + UNAWAITED_NS);
+        let open = self.open_ns.filter(|_| free).map(|since_ns| since_ns + self.filling_ns());
         let retry = (self.no_room && self.wants_segment()).then_some(self.retry_ns);
         [retry, mark, open, self.rewriting_deadline()].into_iter().flatten().min()
     }
@@ -602,6 +560,8 @@ impl Store {
             journal_bytes: self.segments.bytes(),
             live_bytes: self.segments.live_bytes(),
             pending_bytes: self.waiting_bytes() as u64,
+            segments: self.segments.count() as u64,
+            full: self.no_room,
             ..self.totals
         }
     }

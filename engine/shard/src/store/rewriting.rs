@@ -1,9 +1,10 @@
 //! The oldest segment is emptied: what still lives in it is written again at the end.
 //!
 //! Only batches with something living are read, about a window at a time, and only while little waits to be written, so that
-//! producers and consumers hardly notice.
+//! producers and consumers hardly notice. While the disk is full this is what makes room, beside segments that empty themselves: it goes on
+//! as far as what lives there fits into what is kept for it, and nobody is spared.
 
-use engine_core::Core;
+use engine_core::{Core, Room};
 use storage_journal::format::BLOCK;
 use storage_journal::{Buffer, Living, Numbers, Order, Place, Properties, Record, read_batches};
 
@@ -36,16 +37,20 @@ impl Store {
     /// Goes on with emptying the oldest segment, or begins with it if it is time to.
     pub(super) fn rewrite(&mut self, core: &mut Core, now_ns: u64) {
         if self.rewriting.is_none()
-            && let Some(segment) = self.segments.rewrite()
+            && let Some(segment) = self.segment_to_rewrite(core)
             && self.segments.front_last().is_some_and(|last| last <= self.durable)
-            && core.room() == engine_core::Room::Plenty
         {
             self.rewriting = Some(Rewriting { segment, next: 0, area: None, due_bytes: 0, due_ns: 0 });
+        }
+        let stuck = self.no_room && !self.has_room_for_front();
+        if stuck && self.rewriting.as_ref().is_some_and(|rewriting| rewriting.area.is_none()) {
+            // It begins again when enough has left.
+            self.rewriting = None;
         }
         let waiting = self.waiting_bytes();
         let Some(rewriting) = &mut self.rewriting else { return };
         let due = rewriting.due_ns <= now_ns || rewriting.due_bytes <= self.totals.written_bytes;
-        let hurry = self.segments.excess() > HURRY_SEGMENTS * self.config.segment_bytes;
+        let hurry = self.no_room || self.segments.excess() > HURRY_SEGMENTS * self.config.segment_bytes;
         if rewriting.area.is_some() || waiting >= PENDING_LOW || !(due || hurry) {
             return;
         }
@@ -64,6 +69,14 @@ impl Store {
         self.next_read += 1;
         let buffer = self.buffers.take(bytes);
         self.orders.push_back(Order::Read { id: self.next_read, place: place(&area), buffer });
+    }
+
+    /// The oldest segment, if it is to be emptied now.
+    fn segment_to_rewrite(&self, core: &Core) -> Option<u64> {
+        match self.no_room {
+            true => self.segments.rewrite_when_full().filter(|_| self.has_room_for_front()),
+            false => self.segments.rewrite().filter(|_| core.room() == Room::Plenty),
+        }
     }
 
     /// When that goes on even if nothing is written. While too much waits to be written it goes on with what the disk says.

@@ -13,7 +13,7 @@ use amqp_codec::reader::{Descriptor, Reader};
 use amqp_codec::{AmqpError, condition, section};
 use amqp_proto::{Authenticated, Config, Connection, Event, Input, Mechanism, Outcome, Payload, Settling};
 use bytes::Bytes;
-use engine_rt::{Clock, Interest, Listener, Readiness, Ready, WAKER_TOKEN, Waker};
+use engine_rt::{Accepted, Clock, Interest, Listener, Readiness, Ready, WAKER_TOKEN, Waker};
 use load_model::units::Span;
 
 use super::behaviour::Behaviour;
@@ -181,7 +181,7 @@ impl Server {
     fn accept(&mut self) {
         for _ in 0..ACCEPT_BURST {
             // Out of descriptors: who waits is accepted when there are some again.
-            let Ok(Some(socket)) = self.listener.accept() else { return };
+            let Accepted::Connection(socket) = self.listener.accept() else { return };
             let fd = socket.as_raw_fd();
             let machine = Connection::server(Arc::clone(&self.config), self.now_ns);
             let Some(key) = self.conns.table.insert(Conn::new(machine, socket)) else { return };
