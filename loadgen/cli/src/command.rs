@@ -39,8 +39,8 @@ pub enum LoadCommand {
         after_help = "Examples:\n  heddle load audit\n  heddle load audit --kills 100 --every 1s --outage 500ms --rate 20k\n  heddle load audit \
                             --start '/opt/artemis/bin/artemis run' --server amqp://guest:guest@127.0.0.1:5672\n\nThe server has to stay in the \
                             foreground and keep its data and port; a script should `exec` it, so that it cannot outlive the audit. Exit status: \
-                            0 nothing is lost, 1 the server did not come back, 5 messages are lost, corrupt, out of order or of nobody in this run; \
-                            others as of `run`."
+                            0 nothing is lost, 1 the server did not come back, 4 there is no proof, 5 messages are lost, corrupt, out of order or of \
+                            nobody in this run; others as of `run`."
     )]
     Audit(Box<AuditCommand>),
     /// Put two sets of results side by side, with how well the difference is known.
@@ -54,8 +54,8 @@ pub enum LoadCommand {
     /// Find the curve of latency over throughput, its knee, and the highest rate that holds a service level.
     #[command(
         after_help = "Examples:\n  heddle load sweep --slo 'p99.9<2ms' --size 100\n  heddle load sweep orders.toml --slo 'p99<5ms' --step-duration \
-                            20s --output sweep-2-cores --server-cores 2\n\nExit status: 0 a rate holds, 3 none does, 5 messages were lost; others as \
-                            of `run`."
+                            20s --output sweep-2-cores --server-cores 2\n\nExit status: 0 a rate holds, 1 the server could not be reached or went away, 3 no \
+                            rate holds, 5 messages were lost; others as of `run`."
     )]
     Sweep(Box<SweepCommand>),
     /// Say from sweeps what a wanted load takes: cores, disk, memory, and what is left when a node is lost.

@@ -2,7 +2,7 @@
 //!
 //! Commands that make load (`run`, `sweep`, and the demonstration of the root program) all make it through `Load`.
 
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::net::SocketAddr;
 use std::sync::atomic::AtomicBool;
 
 use load_drive::observe::{self, Endpoint, Find, Observation, Observer, Targets};
@@ -12,9 +12,11 @@ use load_model::collect::View;
 use load_model::require::RequireError;
 use load_model::result::RunResult;
 use load_model::scenario::{Client, Scenario};
+use load_model::server_url::ServerUrl;
 use load_model::worker::Share;
 
 use crate::cores;
+use crate::exit::CommandError;
 
 /// Where the load comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,21 +86,44 @@ pub enum LoadError {
     /// The run could not go on.
     #[error(transparent)]
     Run(#[from] RunError),
-    /// A server's name has no address.
-    #[error("server {url:?} has no address: {reason}")]
-    Server {
-        /// As it was given.
-        url: String,
-        /// Why not.
-        reason: String,
-    },
+    /// A server's URL is none, or its name has no address.
+    #[error("--server: {0}")]
+    Server(String),
+}
+
+/// What is wrong with what was asked for has another status than what went wrong in doing it.
+impl std::convert::From<LoadError> for CommandError {
+    fn from(error: LoadError) -> Self {
+        match &error {
+            LoadError::Cores(_)
+            | LoadError::Require(_)
+            | LoadError::Server(_)
+            | LoadError::Run(RunError::Scenario(_))
+            | LoadError::Remote(RemoteError::Number(_) | RemoteError::Address { .. }) => Self::usage(error),
+            LoadError::Remote(_) | LoadError::Run(_) => Self::failed(error),
+        }
+    }
 }
 
 impl Load {
+    /// Whether what it names is there: requirements, cores, servers. Told before anything is done.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn check(&self) -> Result<(), LoadError> {
+        load_model::require::thresholds(&self.scenario)?;
+        self.cores()?;
+        match &self.from {
+            // The workers look names up, and have the authorities for TLS, themselves.
+            From::Machines { .. } => self.targets().map(drop),
+            From::Here => Ok(load_drive::check(&self.scenario)?),
+        }
+    }
+
     /// Does the run. `stop` ends it sooner; `on_view` is called whenever there is something to show.
     ///
     /// # Errors
-    /// When it cannot begin, or not go on.
+    /// When it cannot begin.
     pub fn perform(&self, stop: &AtomicBool, on_view: &mut dyn FnMut(&View)) -> Result<RunResult, LoadError> {
         self.perform_beside(stop, &mut Beside { on_view, on_found: &mut |_| {} })
     }
@@ -106,33 +131,36 @@ impl Load {
     /// The same with somebody beside it who knows more of the run than its workers.
     ///
     /// # Errors
-    /// When it cannot begin, or not go on.
+    /// When it cannot begin.
     pub fn perform_beside(&self, stop: &AtomicBool, beside: &mut Beside<'_>) -> Result<RunResult, LoadError> {
+        self.check()?;
         let on_view = &mut *beside.on_view;
-        // A requirement that cannot be read is better told before the run than behind it.
-        load_model::require::thresholds(&self.scenario)?;
         // With thousands of connections the soft limit on open files is what one meets first.
         engine_rt::raise_open_files();
-        let cores = cores::of_list(&self.scenario.cores, &engine_rt::allowed_cores()).map_err(LoadError::Cores)?;
-        let observer = Observer::start(self.targets()?);
-        let (mut result, one_way) = match &self.from {
+        let cores = self.cores()?;
+        let targets = self.targets()?;
+        let (mut result, one_way, observer) = match &self.from {
             From::Here => {
                 let workers = cores::threads(&self.scenario, &cores);
+                let used = cores.get(..workers as usize).unwrap_or(&cores);
+                let observer = Observer::start(targets.beside(used));
                 let shares: Vec<Share> = (0..workers).map(|worker| Share { worker, workers }).collect();
                 let workers = start(&self.scenario, &shares, &cores)?;
-                (load_drive::run(&self.scenario, &workers, stop, on_view)?, None)
+                (load_drive::run(&self.scenario, &workers, stop, on_view)?, None, observer)
             }
             From::Machines { addresses, token } => {
+                let observer = Observer::start(targets);
                 let (remote, workers) = Remote::connect(addresses, token, &self.scenario, engine_rt::monotonic_ns)?;
                 let mut result = load_drive::run(&self.scenario, &workers, stop, on_view)?;
                 result.workers = remote.finish();
                 let refused = refuse_one_way(&mut result);
-                (result, refused)
+                (result, refused, observer)
             }
         };
         (beside.on_found)(&mut result);
         let seen = observer.map(Observer::finish).unwrap_or_default();
         seen.fill(&mut result);
+        result.server.is_within = matches!(self.look.processes, Find::Threads(_));
         result.machine = observe::machine();
         let no_floor = self.measure_floor(&mut result, &cores);
         result.judge();
@@ -140,10 +168,14 @@ impl Load {
         Ok(result)
     }
 
+    fn cores(&self) -> Result<Vec<usize>, LoadError> {
+        cores::of_list(&self.scenario.cores, &engine_rt::allowed_cores()).map_err(LoadError::Cores)
+    }
+
     /// Measures the floor, unless somebody waits for the end; gives why there is none. Its echo is where the server was: on a core that
     /// the load does not have, if there is one.
     fn measure_floor(&self, result: &mut RunResult, cores: &[usize]) -> Option<String> {
-        if self.floor == Floor::Off || result.interrupted {
+        if self.floor == Floor::Off || result.interrupted || result.cut_off.is_some() {
             return None;
         }
         let others = engine_rt::allowed_cores().into_iter().filter(|core| !cores.contains(core));
@@ -192,24 +224,10 @@ fn sentence(text: &str) -> String {
 /// The address of a server's URL.
 ///
 /// # Errors
-/// When its name has none.
+/// When it is none, or its name has none.
 pub fn address_of(url: &str) -> Result<SocketAddr, LoadError> {
-    let fail = |reason: String| LoadError::Server { url: without_credentials(url), reason };
-    let (scheme, rest) = url.split_once("://").unwrap_or(("amqp", url));
-    let authority = rest.split('/').next().unwrap_or_default();
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    let port = if scheme == "amqps" { 5671 } else { 5672 };
-    let host = if has_port { host.to_owned() } else { format!("{host}:{port}") };
-    let found = host.to_socket_addrs().map_err(|error| fail(error.to_string()))?.next();
-    found.ok_or_else(|| fail("the name is known and has none".to_owned()))
-}
-
-fn without_credentials(url: &str) -> String {
-    match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
-        _ => url.to_owned(),
-    }
+    let read = ServerUrl::parse(url).map_err(|error| LoadError::Server(error.to_string()))?;
+    load_drive::look_up(&read).map_err(LoadError::Server)
 }
 
 #[cfg(test)]
@@ -221,13 +239,15 @@ mod tests {
         for (url, address) in [
             ("amqp://127.0.0.1", "127.0.0.1:5672"),
             ("amqps://127.0.0.1", "127.0.0.1:5671"),
-            ("amqp://guest:p@ss@127.0.0.1:9/vhost", "127.0.0.1:9"),
+            ("amqp://guest:p%40ss@127.0.0.1:9/", "127.0.0.1:9"),
             ("amqp://[::1]:7", "[::1]:7"),
             ("127.0.0.1:8", "127.0.0.1:8"),
         ] {
             assert_eq!(address_of(url).expect(url).to_string(), address);
         }
-        let error = address_of("amqp://guest:secret@nowhere.invalid").expect_err("there is no such host").to_string();
-        assert!(error.contains("nowhere.invalid") && !error.contains("secret"), "{error}");
+        for url in ["amqp://guest:secret@nowhere.invalid", "http://guest:secret@127.0.0.1"] {
+            let error = address_of(url).expect_err("there is no such host").to_string();
+            assert!(error.starts_with("--server: ") && !error.contains("secret"), "{error}");
+        }
     }
 }

@@ -84,6 +84,8 @@ impl SweepCommand {
         };
         let mut sweep = Sweep::new(spec).map_err(CommandError::usage)?;
         let load = self.surroundings.load(scenario).map_err(CommandError::usage)?;
+        // A mistake leaves no folder behind.
+        load.check()?;
         let stop = stop_at_signal().map_err(CommandError::failed)?;
         let folder = folder_of(self.sweep.output.as_deref());
         fs::create_dir_all(folder.join("runs")).map_err(|error| cannot_write(&folder, &error))?;
@@ -103,12 +105,15 @@ impl SweepCommand {
 struct Runs {
     server_cores: Option<u32>,
     is_faulty: bool,
+    is_cut_off: bool,
 }
 
 impl Runs {
     fn exit(&self, result: &SweepResult) -> Exit {
         if self.is_faulty {
             Exit::Faulty
+        } else if self.is_cut_off {
+            Exit::CutOff
         } else if result.limit.is_none() {
             Exit::Required
         } else {
@@ -125,7 +130,11 @@ impl SweepOptions {
             let mut screen = Screen::new(&load.scenario, self.live);
             let performed = load.perform(stop, &mut |view| screen.show(view));
             screen.finish();
-            let result = performed.inspect_err(|error| sweep.end(&error.to_string())).map_err(CommandError::failed)?;
+            let result = performed.inspect_err(|error| sweep.end(&error.to_string()))?;
+            if result.cut_off.is_some() {
+                sweep.end(result.verdict.reasons.first().map_or("its server was gone", String::as_str));
+                runs.is_cut_off = true;
+            }
             if stop.load(Ordering::Relaxed) {
                 sweep.end("it was interrupted");
                 break;
@@ -136,6 +145,9 @@ impl SweepOptions {
             eprintln!("{} of about {all}: {}", done + 1, describe(offer, &result));
             runs.is_faulty |= Exit::of(&result) == Exit::Faulty;
             runs.server_cores = runs.server_cores.or(result.server.cores);
+            if runs.is_cut_off {
+                break;
+            }
             sweep.handle_result(offer, &result);
         }
         Ok(runs)

@@ -10,6 +10,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use load_drive::double::{Behaviour, Double, DoubleSpec};
 use load_model::result::RunResult;
+use load_model::verdict::Conclusion;
 use tempfile::TempDir;
 
 fn heddle_load(arguments: &[&str]) -> Command {
@@ -55,13 +56,15 @@ fn load(double: &Double, more: &[&str]) -> (i32, RunResult) {
     (output.status.code().expect("it ends by itself"), result)
 }
 
-/// What a status has to be by the result, if nothing is faulty.
+/// What a status has to be by the result.
 fn expected(result: &RunResult) -> i32 {
-    let holds = result.requirements.iter().all(|requirement| requirement.holds);
-    match (result.verdict.valid, holds) {
-        (false, _) => 4,
-        (true, false) => 3,
-        (true, true) => 0,
+    match result.conclusion() {
+        Conclusion::Faulty => 5,
+        Conclusion::CutOff => 1,
+        Conclusion::Invalid => 4,
+        Conclusion::NotHeld => 3,
+        Conclusion::Unproven => 6,
+        Conclusion::Held | Conclusion::Valid => 0,
     }
 }
 
@@ -89,6 +92,20 @@ fn mistakes_are_answered_before_anything_is_done() {
         (&["run", "--require", "speed>3"], "there is no figure"),
         (&["run", "--cores", "9999"], "core 9999"),
         (&["run", "--server", "amqp://nowhere.invalid"], "nowhere.invalid"),
+        (&["run", "--server", "http://127.0.0.1:5672"], "servers (--server), number 1: a server's URL is amqp://"),
+        (&["run", "--server", "http://127.0.0.1:5672", "--dry-run"], "a server's URL is amqp://"),
+        (&["run", "--server", "amqps://127.0.0.1:1", "--tls-ca", "/nowhere/ca.pem"], "--tls-ca /nowhere/ca.pem"),
+        (&["run", "--client", "fe2o3", "--transaction", "5"], "the client fe2o3 does not have this"),
+        (&["run", "--workers", "nowhere"], "such as --workers 10.0.0.2:7000"),
+        (&["run", "/nowhere/a.toml"], "cannot read /nowhere/a.toml"),
+        (&["sweep", "--server", "http://127.0.0.1:5672"], "a server's URL is amqp://"),
+        (&["sweep", "--server", "amqp://nowhere.invalid"], "nowhere.invalid"),
+        (&["sweep", "--cores", "9999"], "core 9999"),
+        (&["sweep", "--require", "speed>3"], "there is no figure"),
+        (&["sweep", "--slo", "speed>3"], "there is no figure"),
+        (&["audit", "--start", "true", "--server", "http://127.0.0.1:5672"], "a server's URL is amqp://"),
+        (&["audit", "--start", "true", "--server", "amqp://nowhere.invalid"], "nowhere.invalid"),
+        (&["worker", "--listen", "127.0.0.1:0", "--cores", "9999"], "core 9999"),
         (&["run", "--server-http", "https://a"], "http://127.0.0.1:8161/state"),
         (&["worker", "--listen", "0.0.0.0:0"], "--token-file"),
         (&["compare", "/nowhere/a.json", "/nowhere/b.json"], "cannot read /nowhere/a.json"),
@@ -122,9 +139,84 @@ fn a_server_that_is_not_there_is_said_with_its_address() {
     let double = double("sink");
     let url = double.url();
     double.stop().expect("it ends");
-    let output = run(&["run", "--server", &url, "--no-files"]);
+    let folder = TempDir::new().expect("a folder");
+    let out = folder.path().join("out");
+    let output = run(&["run", "--server", &url, "--json", "--output", out.to_str().expect("text")]);
     assert_eq!(output.status.code(), Some(1));
     assert!(said(&output).contains(url.trim_start_matches("amqp://")), "{}", said(&output));
+    assert!(said(&output).contains("Not valid: the server could not be reached"), "{}", said(&output));
+    let result: RunResult = serde_json::from_slice(&output.stdout).expect("a result");
+    assert!(result.cut_off.is_some() && expected(&result) == 1);
+    written(&out);
+    let swept = run(&["sweep", "--server", &url, "--output", folder.path().join("sweep").to_str().expect("text")]);
+    assert_eq!(swept.status.code(), Some(1), "{}", said(&swept));
+    assert!(folder.path().join("sweep/sweep.json").exists(), "{}", said(&swept));
+}
+
+/// Every file of a run is there, and has something in it.
+fn written(out: &Path) {
+    for name in ["result.json", "report.html", "timeline.csv", "percentiles.csv", "scenario.toml"] {
+        let written = std::fs::read_to_string(out.join(name)).unwrap_or_default();
+        assert!(!written.is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn a_server_that_dies_leaves_all_reports_of_what_was_seen() {
+    let double = double("relay");
+    let folder = TempDir::new().expect("a folder");
+    let (url, out) = (double.url(), folder.path().join("out"));
+    let line = [
+        "run",
+        "--server",
+        &url,
+        "--rate",
+        "200",
+        "--duration",
+        "1h",
+        "--warm-up",
+        "0s",
+        "--json",
+        "--output",
+        out.to_str().expect("text"),
+    ];
+    let (mut going, lines, _) = start(heddle_load(&line), "measuring");
+    let rest = std::thread::spawn(move || std::io::read_to_string(lines).expect("text"));
+    double.stop().expect("it ends");
+    let result: RunResult = serde_json::from_reader(going.0.stdout.take().expect("it is piped")).expect("a result");
+    assert_eq!(going.0.wait().expect("it ends").code(), Some(1), "{:?}", result.verdict);
+    let summary = rest.join().expect("it was read");
+    assert!(summary.contains("the server went away"), "{summary}");
+    assert!(result.total.counts.received > 0 && result.cut_off.is_some_and(|cut_off| cut_off.at_s.is_some()));
+    written(&out);
+    assert!(std::fs::read_to_string(out.join("intervals.hlog")).is_ok_and(|log| !log.is_empty()));
+}
+
+#[test]
+fn a_server_that_is_waited_for_is_said_with_what_is_tried_and_for_how_long() {
+    let double = double("sink");
+    let url = double.url();
+    double.stop().expect("it ends");
+    let line = ["run", "--server", &url, "--reconnect", "--no-files"];
+    let (_going, _lines, told) = start(heddle_load(&line), "attempt ");
+    assert!(told.contains("cannot connect to 127.0.0.1:") && told.contains("gives up in "), "{told}");
+}
+
+#[test]
+fn a_run_in_which_losses_could_not_be_looked_for_has_a_status_of_its_own() {
+    // Nothing comes, and nothing is answered, before the time to drain is over.
+    for (option, is_fine) in [(&[][..], false), (&["--ignore-losses"], true)] {
+        let (status, result) = load(&double("delay:fixed:20s"), &[&["--no-files", "--drain", "1s"], option].concat());
+        assert!(result.audit.incomplete && result.audit.lost == 0, "{:?}", result.audit);
+        assert_eq!(status, expected(&result), "{:?}", result.verdict);
+        // On a machine that does other things as well it may be invalid besides.
+        let wanted = if is_fine { Conclusion::Valid } else { Conclusion::Unproven };
+        assert!(
+            matches!(result.conclusion(), Conclusion::Invalid) || result.conclusion() == wanted,
+            "{:?}",
+            result.verdict
+        );
+    }
 }
 
 #[test]
@@ -142,6 +234,10 @@ fn a_run_writes_reports_that_can_be_made_anew_and_compared() {
     }
     let log = std::fs::read_to_string(out.join("intervals.hlog")).expect("text");
     assert!(log.lines().filter(|line| line.starts_with("Tag=receive,")).count() >= 3, "{log}");
+
+    let scenario = out.join("scenario.toml");
+    let (status, repeated) = load(&double, &["--no-files", scenario.to_str().expect("text")]);
+    assert_eq!((status, &repeated.scenario.groups), (expected(&repeated), &result.scenario.groups));
 
     let again = folder.path().join("again");
     let (out, again) = (out.to_str().expect("text"), again.to_str().expect("text"));

@@ -1,14 +1,14 @@
 //! One run, from the first attach to the result: starts all workers at once, hears what they tell, ends them.
 //!
 //! Guarantees: every worker begins at the same moment of its own clock; nothing is decided here that `load_model::collect` can decide;
-//! when one worker fails all are ended, and the error is the first one's.
+//! when one worker fails all are ended; whatever ends a run that was to begin, there is a result of what was seen until then.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use engine_rt::{monotonic_ns, wall_ms};
 use load_model::collect::{Collector, View};
-use load_model::result::RunResult;
+use load_model::result::{RunResult, Side};
 use load_model::scenario::Scenario;
 use load_model::worker::{Order, Told};
 
@@ -44,8 +44,10 @@ pub struct Workers {
 /// Does a run with workers that are connecting. `stop` ends it sooner, as if its time were over; `on_view` is called about once a
 /// second, for those who watch. Machine, server's usage, floor and workers of the result are the caller's to fill in.
 ///
+/// What ends a run before its time is in its result (`RunResult::cut_off`).
+///
 /// # Errors
-/// When a worker fails, or not all become ready.
+/// When it was interrupted before it began.
 pub fn run(
     scenario: &Scenario,
     workers: &Workers,
@@ -63,10 +65,18 @@ pub fn run(
         made_ns: monotonic_ns(),
     };
     if let Err(error) = run.coordinate(stop, on_view) {
-        // A worker that does not even take this order hangs; the error says what happened first.
-        return run.order(|_| Order::Abort).and(Err(error));
+        // A worker that does not even take this order hangs; what happened first is known.
+        let _ = run.order(|_| Order::Abort);
+        match error {
+            RunError::Interrupted => return Err(error),
+            RunError::NotReady { .. } => run.collector.cut_off(Side::Server, None, error.to_string()),
+            other => {
+                let at_ns = run.begun.map(|begun| monotonic_ns().saturating_sub(begun.origin_ns));
+                run.collector.cut_off(Side::Generator, at_ns, other.to_string());
+            }
+        }
     }
-    let started_ms = run.begun.map_or(0, |begun| begun.wall_ms);
+    let started_ms = run.begun.map_or_else(wall_ms, |begun| begun.wall_ms);
     Ok(RunResult { started_ms, ..run.collector.finish() })
 }
 
@@ -94,7 +104,6 @@ impl Run<'_> {
         let mut is_interrupted = false;
         while !self.collector.is_done() {
             match self.workers.told.recv_timeout(LOOK) {
-                Ok(Told::Failed { worker, why }) => return Err(RunError::Worker { worker, why }),
                 Ok(told) => self.collector.handle(told).map_err(RunError::Told)?,
                 Err(flume::RecvTimeoutError::Timeout) => {}
                 Err(flume::RecvTimeoutError::Disconnected) => return Err(RunError::Gone),
@@ -103,24 +112,37 @@ impl Run<'_> {
                 on_view(&view);
             }
             let now_ns = monotonic_ns();
-            match self.begun {
-                None => self.begin_if_ready(now_ns, stop)?,
-                Some(begun) => {
-                    let at_ns = now_ns.saturating_sub(begun.origin_ns);
-                    if stop.load(Ordering::Relaxed) && !std::mem::replace(&mut is_interrupted, true) {
-                        self.collector.interrupt(at_ns);
-                    }
-                    self.order_measure()?;
-                    self.order_stop()?;
-                    let last_ns = self.stop_at_ns.map(|stop_ns| stop_ns + self.drain_ns + LAST_WORDS_NS);
-                    if last_ns.is_some_and(|last_ns| at_ns > last_ns) {
-                        return Err(RunError::Silent);
-                    }
+            match (self.begun, self.collector.cut_off_by()) {
+                // What others know of a run in which one worker failed is no result of it; one that has not begun has none.
+                (None, Some(_)) | (_, Some(Side::Generator)) => {
+                    return self.order(|_| Order::Abort);
                 }
+                (begun, _) => self.go_on(begun, now_ns, stop, &mut is_interrupted)?,
             }
         }
         while let Some(view) = self.collector.poll_view() {
             on_view(&view);
+        }
+        Ok(())
+    }
+
+    fn go_on(
+        &mut self,
+        begun: Option<Begun>,
+        now_ns: u64,
+        stop: &AtomicBool,
+        is_interrupted: &mut bool,
+    ) -> Result<(), RunError> {
+        let Some(begun) = begun else { return self.begin_if_ready(now_ns, stop) };
+        let at_ns = now_ns.saturating_sub(begun.origin_ns);
+        if stop.load(Ordering::Relaxed) && !std::mem::replace(is_interrupted, true) {
+            self.collector.interrupt(at_ns);
+        }
+        self.order_measure()?;
+        self.order_stop()?;
+        let last_ns = self.stop_at_ns.map(|stop_ns| stop_ns + self.drain_ns + LAST_WORDS_NS);
+        if last_ns.is_some_and(|last_ns| at_ns > last_ns) {
+            return Err(RunError::Silent);
         }
         Ok(())
     }

@@ -14,14 +14,6 @@ pub enum RunError {
         /// What the system says.
         reason: std::io::Error,
     },
-    /// A worker could not go on.
-    #[error("worker {worker}: {why}")]
-    Worker {
-        /// Which one.
-        worker: u32,
-        /// What it says.
-        why: String,
-    },
     /// A worker went away without a word.
     #[error("a worker ended before the run did: its thread or its machine failed")]
     Gone,

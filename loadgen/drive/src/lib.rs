@@ -11,6 +11,7 @@ pub mod observe;
 pub mod remote;
 mod worker;
 
+pub use client::look_up;
 pub use coordinate::{Handle, Workers, run};
 pub use error::RunError;
-pub use local::{TOLD_MAX, start_local};
+pub use local::{TOLD_MAX, check, start_local};

@@ -6,6 +6,7 @@ use engine_rt::{allowed_cores, pin_thread, raise_open_files, wake_in_time};
 use load_model::scenario::Scenario;
 use load_model::worker::{Order, Share, Told};
 
+use crate::client::{Server, TlsClient};
 use crate::coordinate::{Handle, Workers};
 use crate::error::RunError;
 use crate::worker::{Ended, Waiting, Worker};
@@ -15,6 +16,20 @@ const ORDERS_MAX: usize = 16;
 /// What workers told and the coordinator has not heard yet: a minute of 64 groups of 16 workers. A worker that finds it full fails,
 /// rather than wait.
 pub const TOLD_MAX: usize = 64 * 16 * 60;
+
+/// Whether what a scenario names for its connections is there: addresses of its servers, authorities for TLS. Told before any thread is
+/// started, so that a mistake in a scenario is one of the scenario.
+///
+/// # Errors
+/// What is not there.
+pub fn check(scenario: &Scenario) -> Result<(), RunError> {
+    let of_servers = scenario.servers.iter().map(|url| Server::resolve(url, &scenario.connection));
+    let servers = of_servers.collect::<Result<Vec<_>, _>>().map_err(RunError::Scenario)?;
+    if servers.iter().any(|server| server.is_tls) {
+        TlsClient::load(&scenario.connection).map_err(RunError::Scenario)?;
+    }
+    Ok(())
+}
 
 /// Starts one thread for each of `shares`, on the cores in turn, which begin to connect; without cores they are where the system puts
 /// them. They end by an order, when they are done, or when nobody holds their `Workers` any more.

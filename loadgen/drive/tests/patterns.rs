@@ -157,13 +157,6 @@ fn connections_are_made_anew_and_nothing_is_lost() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_told_of() {
-    let address = relay().url();
-    let error = run_on(&scenario(address, 1, Group::default()), 1).expect_err("nobody listens").to_string();
-    assert!(error.contains("cannot connect to 127.0.0.1:"), "{error}");
-}
-
-#[test]
 fn a_load_goes_on_when_its_server_comes_back_and_says_what_it_does_not_know() {
     let mut server = Some(relay());
     let address = server.as_ref().map(Double::address).expect("it runs");
@@ -192,19 +185,4 @@ fn a_load_goes_on_when_its_server_comes_back_and_says_what_it_does_not_know() {
     assert_eq!((result.audit.corrupt, result.audit.foreign), (0, 0));
     // What was in the relay's memory went with it; what came is neither lost nor counted twice.
     assert!(all.received + result.audit.lost + result.audit.in_doubt >= 12_000, "{all:?} {:?}", result.audit);
-}
-
-#[test]
-fn a_connection_that_breaks_ends_a_run_that_does_not_ask_to_go_on() {
-    let mut server = Some(relay());
-    let url = server.as_ref().map(Double::url).expect("it runs");
-    let once = scenario(url, 100_000, Group::default());
-    let workers = start_local(&once, &[Share { worker: 0, workers: 1 }], &[]).expect("threads");
-    let result = run(&once, &workers, &AtomicBool::new(false), &mut |view| {
-        if view.second.is_some() {
-            server = None;
-        }
-    });
-    let error = result.expect_err("it broke").to_string();
-    assert!(error.contains("With `reconnect`"), "{error}");
 }

@@ -63,6 +63,7 @@ fn play_one(share: Share, given: &flume::Receiver<Order>, tell: &flume::Sender<T
                 end_ns: origin_ns + SECOND_NS,
                 counts: Counts::default(),
                 latencies: Latencies::default(),
+                over_ns: None,
                 resumed: None,
             })),
             Order::Measure { .. } => {}

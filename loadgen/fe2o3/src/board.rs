@@ -10,7 +10,7 @@ use engine_rt::monotonic_ns;
 use load_model::arrivals::Schedule;
 use load_model::interval::{Counts, Interval};
 use load_model::latency::{Latencies, Metric};
-use load_model::ledger::{Budget, LEDGER_BYTES_MAX, Ledger, Place, Sent, Sequences};
+use load_model::ledger::{Budget, Ending, LEDGER_BYTES_MAX, Ledger, Place, Sent, Sequences};
 
 /// What is noted, shared by all tasks of a worker.
 #[derive(Clone, Debug)]
@@ -145,15 +145,24 @@ impl Notes {
         groups
             .map(|(group, notes)| {
                 let GroupNotes { counts, latencies } = std::mem::take(notes);
-                Interval { worker, group: group as u32, start_ns, end_ns, counts, latencies, resumed: None }
+                Interval {
+                    worker,
+                    group: group as u32,
+                    start_ns,
+                    end_ns,
+                    counts,
+                    latencies,
+                    over_ns: None,
+                    resumed: None,
+                }
             })
             .collect()
     }
 
     /// What was sent and received.
-    pub fn take_ledger(&mut self, cut_short: bool) -> Ledger {
+    pub fn take_ledger(&mut self, ending: Ending) -> Ledger {
         let mut ledger =
-            Ledger { full: self.full, cut_short, places: std::mem::take(&mut self.places), ..Ledger::default() };
+            Ledger { full: self.full, ending, places: std::mem::take(&mut self.places), ..Ledger::default() };
         for producer in std::mem::take(&mut self.producers) {
             let mut in_doubt = Sequences::default();
             // Of most producers everything has an outcome.
@@ -163,7 +172,8 @@ impl Notes {
                 }
             }
             let ProducerNotes { group, number, sent, refused, .. } = producer;
-            ledger.sent.push(Sent { group, producer: number, count: sent, refused, in_doubt });
+            let unanswered = if ending == Ending::ServerGone { 0 } else { in_doubt.count() };
+            ledger.sent.push(Sent { group, producer: number, count: sent, refused, in_doubt, unanswered });
         }
         ledger
     }

@@ -21,6 +21,9 @@ use crate::pace::{self, Waited};
 /// A message that waited longer than this for credit or window was held up by the server, nanoseconds.
 const HELD_UP_NS: u64 = 1_000_000;
 
+/// How late what is due at the end of the run may leave, nanoseconds: tokio's timers know no finer than a millisecond.
+const LATE_NS: u64 = 5_000_000;
+
 /// What bodies of a group are filled with.
 #[derive(Debug)]
 pub(crate) struct Filler {
@@ -76,7 +79,9 @@ impl Producer {
             let sent_ns = self.board.now_ns();
             // In a closed loop a message is due when it can be sent.
             let sent = Sent { sequence, due_ns: due_ns.unwrap_or(sent_ns), sent_ns };
-            if sent.due_ns >= self.board.with(|notes| notes.stop_ns) {
+            let stop_ns = self.board.with(|notes| notes.stop_ns);
+            // What could not be sent until the time was over is not sent any more.
+            if sent.due_ns >= stop_ns || sent_ns >= stop_ns.saturating_add(LATE_NS) {
                 return Ok(());
             }
             if sent_ns - from_ns > HELD_UP_NS {

@@ -8,7 +8,7 @@ use engine_rt::{pin_thread, thread_cpu_ns};
 use load_drive::{Handle, RunError, TOLD_MAX, Workers};
 use load_model::arrivals::{Schedule, quota};
 use load_model::interval::INTERVAL_NS;
-use load_model::ledger::{Place, PlaceKind, Sequences};
+use load_model::ledger::{Ending, Place, PlaceKind, Sequences};
 use load_model::scenario::{Group, Scenario};
 use load_model::sizes::{Sizes, largest};
 use load_model::stamp::{FillerSums, STAMP_BYTES, filler};
@@ -67,10 +67,14 @@ fn run_thread(
         }
         (Err(error), _) | (_, Err(error)) => Err(End::Failed(error.to_string())),
     };
-    if let Err(End::Failed(why)) = done {
-        // A coordinator that is gone does not ask why.
-        let _ = tell.try_send(Told::Failed { worker: share.worker, why });
-    }
+    let worker = share.worker;
+    let told = match done {
+        Ok(()) | Err(End::Aborted) => return,
+        Err(End::Failed(why)) => Told::Failed { worker, why },
+        Err(End::Unreached(why)) => Told::Lost { worker, at_ns: None, why },
+    };
+    // A coordinator that is gone does not ask why.
+    let _ = tell.try_send(told);
 }
 
 /// Why a worker ends before it is done.
@@ -79,6 +83,8 @@ enum End {
     Aborted,
     /// It cannot go on.
     Failed(String),
+    /// The server is not to be reached, or does not take its links.
+    Unreached(String),
 }
 
 struct Worker<'a> {
@@ -95,7 +101,7 @@ type Task = std::pin::Pin<Box<dyn Future<Output = ()>>>;
 impl Worker<'_> {
     async fn run(self) -> Result<(), End> {
         let mut connector = Connector::new(self.scenario, self.share.worker);
-        let tasks = self.attach_all(&mut connector).await.map_err(End::Failed)?;
+        let tasks = self.attach_all(&mut connector).await.map_err(End::Unreached)?;
         let worker = self.share.worker;
         self.say(Told::Ready { worker, product: String::new(), container: String::new() })?;
         let origin_ns = loop {
@@ -112,13 +118,13 @@ impl Worker<'_> {
         let made = u64::from(connector.made());
         self.board.with(|notes| notes.groups.iter_mut().take(1).for_each(|first| first.counts.connected += made));
         tasks.into_iter().for_each(|task| drop(spawn_local(task)));
-        let cut_short = self.watch().await?;
-        let ledger = self.board.with(|notes| notes.take_ledger(cut_short));
+        let ending = self.watch().await?;
+        let ledger = self.board.with(|notes| notes.take_ledger(ending));
         self.say(Told::Done { worker, ledger })
     }
 
-    /// Hears orders and tells intervals until all is done; gives whether messages still came at the end.
-    async fn watch(&self) -> Result<bool, End> {
+    /// Hears orders and tells intervals until all is done, or the server is gone; gives how the end came.
+    async fn watch(&self) -> Result<Ending, End> {
         let (mut start_ns, mut cpu_ns) = (0, thread_cpu_ns());
         let mut tell = |end_ns: u64| -> Result<(), End> {
             let cpu_now_ns = thread_cpu_ns();
@@ -135,13 +141,18 @@ impl Worker<'_> {
                 Some(Order::Stop { at_ns }) => self.board.with(|notes| notes.stop_ns = at_ns),
                 _ => {}
             }
-            if let Some(why) = self.board.with(|notes| notes.failure.take()) {
-                return Err(End::Failed(why));
-            }
             let now_ns = self.board.now_ns();
             while now_ns >= next_ns {
                 tell(next_ns)?;
                 next_ns += INTERVAL_NS;
+            }
+            if let Some(why) = self.board.with(|notes| notes.failure.take()) {
+                // A link or a connection ended, which this client does not make again.
+                self.say(Told::Lost { worker: self.share.worker, at_ns: Some(now_ns), why })?;
+                if now_ns > next_ns - INTERVAL_NS {
+                    tell(now_ns)?;
+                }
+                return Ok(Ending::ServerGone);
             }
             let (stop_ns, last_ns) = self.board.with(|notes| (notes.stop_ns, notes.last_ns));
             if now_ns < stop_ns {
@@ -153,7 +164,7 @@ impl Worker<'_> {
                 if now_ns > next_ns - INTERVAL_NS {
                     tell(now_ns)?;
                 }
-                return Ok(!is_silent);
+                return Ok(if is_silent { Ending::Quiet } else { Ending::DrainOver });
             }
         }
     }

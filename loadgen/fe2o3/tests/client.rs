@@ -130,7 +130,7 @@ fn nobody_to_connect_to_is_said() {
     let workers =
         load_fe2o3::start(&scenario, &[Share { worker: 0, workers: 1 }], &[]).expect("the scenario can be run");
     match workers.told.recv_timeout(PATIENCE).expect("it says something") {
-        Told::Failed { worker: 0, why } => assert!(why.starts_with("cannot connect to 127.0.0.1"), "{why}"),
+        Told::Lost { worker: 0, at_ns: None, why } => assert!(why.starts_with("cannot connect to 127.0.0.1"), "{why}"),
         told => panic!("{told:?}"),
     }
 }

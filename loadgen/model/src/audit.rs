@@ -10,9 +10,10 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::ledger::{Ledger, PlaceKind, Receipt, Sent};
+use crate::ledger::{Ending, Ledger, PlaceKind, Receipt, Sent};
 use crate::result::Audit;
 use crate::scenario::{Group, Pattern, Scenario};
+use crate::verdict::counted;
 
 /// Faults that are described for people.
 const EXAMPLES_MAX: usize = 10;
@@ -31,7 +32,7 @@ struct Arrived<'a> {
 struct Ledgers<'a> {
     sent: BTreeMap<(u32, u32), &'a Sent>,
     places: BTreeMap<(u32, PlaceKind), Arrived<'a>>,
-    cut_short: bool,
+    ending: Ending,
 }
 
 /// Puts the ledgers of all workers of a run together.
@@ -40,10 +41,12 @@ pub fn audit(ledgers: &[Ledger], scenario: &Scenario) -> Audit {
     let mut all = Ledgers {
         sent: BTreeMap::new(),
         places: BTreeMap::new(),
-        cut_short: ledgers.iter().any(|ledger| ledger.cut_short),
+        ending: ledgers.iter().map(|ledger| ledger.ending).max().unwrap_or_default(),
     };
+    audit.leftovers = ledgers.iter().map(|ledger| ledger.leftovers).sum();
     for sent in ledgers.iter().flat_map(|ledger| &ledger.sent) {
         audit.in_doubt += sent.in_doubt.count();
+        audit.unanswered += sent.unanswered;
         all.sent.insert((sent.group, sent.producer), sent);
     }
     for place in ledgers.iter().flat_map(|ledger| &ledger.places) {
@@ -63,15 +66,27 @@ pub fn audit(ledgers: &[Ledger], scenario: &Scenario) -> Audit {
         not_checked
             .push("there was no memory to note all messages: send fewer, or with fewer pairs of links".to_owned());
     }
+    if all.ending == Ending::Untold {
+        not_checked.push("a worker ended without having told what it received".to_owned());
+    }
     all.count_again(&mut audit);
+    let (mut unheard, can_look) = (Vec::new(), not_checked.is_empty());
     for (number, group) in (0_u32..).zip(&scenario.groups) {
         if group.producers > 0 && group.consumers == 0 {
-            not_checked.push(format!("group {} has no consumers", group.name));
-        } else if group.consumers > 0 && not_checked.is_empty() {
+            unheard.push(format!("group {} has no consumers", group.name));
+        } else if group.consumers > 0 && can_look {
             all.look_for(number, group, &mut audit, &mut not_checked);
         }
     }
+    if audit.unanswered > 0 && all.ending <= Ending::DrainOver {
+        not_checked.push(format!(
+            "the server had not answered {} when the time to drain was over: give it more with --drain",
+            messages(audit.unanswered)
+        ));
+    }
     audit.examples.truncate(EXAMPLES_MAX);
+    audit.incomplete = !not_checked.is_empty();
+    not_checked.extend(unheard);
     audit.not_checked = not_checked.join("; ");
     audit
 }
@@ -128,20 +143,25 @@ impl Ledgers<'_> {
             self.look_for_replies(number, group, audit);
         }
         if away > 0 {
-            not_checked.push(format!("{away} consumers of the topics of group {} were away for a while", group.name));
+            let consumers = if away == 1 { "consumer" } else { "consumers" };
+            not_checked
+                .push(format!("{away} {consumers} of the topics of group {} had been away for a while", group.name));
         }
         if later > 0 {
-            not_checked.push(format!(
-                "{later} messages of group {} still waited in the server when the time to drain was over: give it more with `drain`",
-                group.name
-            ));
+            let until = match self.ending {
+                Ending::ServerGone => "had not come when the server went away",
+                Ending::Quiet | Ending::DrainOver | Ending::Untold => {
+                    "had not come when the time to drain was over: give it more with --drain"
+                }
+            };
+            not_checked.push(format!("{} of group {} {until}", messages(later), group.name));
         }
     }
 
     /// Up to which sequence messages had to have come. All of them; if messages still came at the end, those before what came last,
     /// less what consumers may have held.
     fn until(&self, sent: &Sent, receipts: &[&Receipt], group: &Group, place: u32) -> u64 {
-        if !self.cut_short {
+        if self.ending == Ending::Quiet {
             return sent.count;
         }
         let newest = receipts.iter().map(|receipt| receipt.end()).max().unwrap_or(0);
@@ -152,7 +172,7 @@ impl Ledgers<'_> {
 
     /// Counts requests that came and whose replies did not.
     fn look_for_replies(&self, number: u32, group: &Group, audit: &mut Audit) {
-        if self.cut_short {
+        if self.ending != Ending::Quiet {
             return;
         }
         for producer in 0..group.producers {
@@ -170,6 +190,11 @@ impl Ledgers<'_> {
             }
         }
     }
+}
+
+/// So many messages, in words.
+fn messages(count: u64) -> String {
+    counted(count, "message")
 }
 
 /// How many different sequences came.
@@ -324,7 +349,7 @@ mod tests {
         let second = audit(&[ledger(vec![sent(0, 10)], vec![whole, part])], &scenario(group));
         assert_eq!(
             (second.lost, second.not_checked.as_str()),
-            (0, "1 consumers of the topics of group main were away for a while")
+            (0, "1 consumer of the topics of group main had been away for a while")
         );
     }
 
@@ -347,15 +372,43 @@ mod tests {
         let nobody = Group { consumers: 0, ..Group::default() };
         let found = audit(&[ledger(vec![sent(0, 6)], Vec::new())], &scenario(nobody));
         assert_eq!((found.lost, found.not_checked.as_str()), (0, "group main has no consumers"));
+        assert!(!found.incomplete, "that was asked for");
         let group = Group::default();
         let main = place(&group, PlaceKind::Messages(0), [0, 2, 3].map(|sequence| (0, sequence)));
         let mut short = ledger(vec![sent(0, 6)], vec![main]);
-        short.cut_short = true;
-        let found = audit(std::slice::from_ref(&short), &scenario(group.clone()));
-        assert_eq!(found.lost, 1, "only what later ones overtook");
-        assert!(found.not_checked.starts_with("2 messages of group main still waited"), "{}", found.not_checked);
-        short.full = true;
+        for (ending, told) in [
+            (
+                Ending::DrainOver,
+                "2 messages of group main had not come when the time to drain was over: give it more with --drain",
+            ),
+            (Ending::ServerGone, "2 messages of group main had not come when the server went away"),
+        ] {
+            short.ending = ending;
+            let found = audit(std::slice::from_ref(&short), &scenario(group.clone()));
+            assert_eq!((found.lost, found.incomplete), (1, true), "only what later ones overtook");
+            assert_eq!(found.not_checked, told);
+        }
+        short.ending = Ending::Untold;
+        let untold = audit(std::slice::from_ref(&short), &scenario(group.clone()));
+        assert_eq!((untold.lost, untold.incomplete), (0, true));
+        (short.ending, short.full) = (Ending::DrainOver, true);
         assert_eq!(audit(&[short], &scenario(group)).lost, 0);
+    }
+
+    #[test]
+    fn what_the_server_did_not_answer_is_neither_lost_nor_proven() {
+        let group = Group::default();
+        let main = place(&group, PlaceKind::Messages(0), (0..4).map(|sequence| (0, sequence)));
+        let mut in_doubt = Sequences::default();
+        in_doubt.insert(4, &mut BUDGET.clone());
+        let mut asked = ledger(vec![Sent { in_doubt, unanswered: 1, ..sent(0, 5) }], vec![main]);
+        asked.leftovers = 3;
+        let found = audit(&[asked], &scenario(group));
+        assert_eq!((found.lost, found.in_doubt, found.unanswered, found.leftovers), (0, 1, 1, 3));
+        assert!(
+            found.incomplete && found.not_checked.starts_with("the server had not answered 1 message when"),
+            "{found:?}"
+        );
     }
 
     #[test]

@@ -18,11 +18,14 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::interval::{Counts, Interval, Resumed};
 use crate::latency::Latencies;
-use crate::ledger::{Ledger, audit};
-use crate::result::{FORMAT, Figures, Generator, Machine, RunResult, Second, Server, Steadiness, Verdict, percentiles};
+use crate::ledger::{Ending, Ledger, audit};
+use crate::result::{
+    Audit, CutOff, FORMAT, Figures, Generator, Machine, RunResult, Second, Server, Side, Steadiness, Verdict,
+    percentiles,
+};
 use crate::scenario::{Arrivals, Scenario, WarmUp};
 use crate::steady::{Detector, Sample, Warmth};
-use crate::worker::Told;
+use crate::worker::{Told, Tries};
 
 mod row;
 mod timeline;
@@ -41,7 +44,7 @@ const VIEWS_MAX: usize = 16;
 const SECOND_NS: u64 = 1_000_000_000;
 
 /// What is known of a worker.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Worker {
     is_ready: bool,
     is_done: bool,
@@ -50,6 +53,10 @@ struct Worker {
     /// Processor time and idle time in the measured time.
     cpu_ns: u64,
     idle_ns: u64,
+    /// Where its producers ended, if they have.
+    over_ns: Option<u64>,
+    /// What it does about connections that are down.
+    tries: Tries,
 }
 
 /// Counts and latencies that are added up.
@@ -85,6 +92,7 @@ pub struct Collector {
     ledgers: Vec<Ledger>,
     server: Server,
     is_interrupted: bool,
+    cut_off: Option<CutOff>,
     resumed: Resumed,
 }
 
@@ -111,6 +119,7 @@ impl Collector {
             ledgers: Vec::new(),
             server: Server::default(),
             is_interrupted: false,
+            cut_off: None,
             resumed: Resumed::default(),
         };
         if let Some(end_ns) = fixed_warm_up(scenario) {
@@ -122,15 +131,38 @@ impl Collector {
     /// Takes what a worker told.
     ///
     /// # Errors
-    /// When it failed, or tells what cannot be; a sentence for people. The run cannot go on then, but `finish` still gives
-    /// what there is.
+    /// When it tells what cannot be; a sentence for people. The run cannot go on then, but `finish` still gives what there is.
     pub fn handle(&mut self, told: Told) -> Result<(), String> {
         match told {
             Told::Ready { worker, product, container } => self.handle_ready(worker, product, container),
+            Told::Tries { worker, tries } => {
+                self.worker(worker)?.tries = tries;
+                self.show(None, Latencies::default(), Vec::new());
+                Ok(())
+            }
             Told::Interval(interval) => self.handle_interval(interval),
+            Told::Lost { worker, at_ns, why } => {
+                self.cut_off(Side::Server, at_ns, why);
+                // What a worker knows of a run that has begun comes behind this.
+                if at_ns.is_some() { Ok(()) } else { self.handle_untold(worker) }
+            }
             Told::Done { worker, ledger } => self.handle_done(worker, ledger),
-            Told::Failed { worker, why } => Err(format!("worker {worker}: {why}")),
+            Told::Failed { worker, why } => {
+                self.cut_off(Side::Generator, self.begun_ns(), format!("worker {worker}: {why}"));
+                self.handle_untold(worker)
+            }
         }
+    }
+
+    /// The run cannot go on: it ends at a time of the run, or does not begin. The first reason stays.
+    pub fn cut_off(&mut self, by: Side, at_ns: Option<u64>, why: String) {
+        self.cut_off.get_or_insert(CutOff { by, at_s: at_ns.map(|ns| ns as f64 / 1e9), why });
+        self.stop_by(at_ns.unwrap_or(0));
+    }
+
+    /// Who cut it off, if somebody did.
+    pub fn cut_off_by(&self) -> Option<Side> {
+        self.cut_off.as_ref().map(|cut_off| cut_off.by)
     }
 
     /// The run ends sooner than planned, at a time of the run: someone interrupted it.
@@ -172,6 +204,10 @@ impl Collector {
         while let Some((start_ns, row)) = self.pending.pop_first() {
             self.complete(start_ns, row);
         }
+        let is_untold = self.workers.iter().any(|worker| !worker.is_done);
+        if is_untold {
+            self.ledgers.push(Ledger { ending: Ending::Untold, ..Ledger::default() });
+        }
         let measured_s = self.measured_ns() as f64 / 1e9;
         let generator = self.generator();
         let figures = |name: &str, tally: Tally| Figures {
@@ -195,7 +231,10 @@ impl Collector {
             total: figures("total", self.total),
             groups,
             timeline: self.timeline.into_rows(),
-            audit: audit(&self.ledgers, &self.scenario),
+            audit: match &self.cut_off {
+                Some(CutOff { at_s: None, .. }) => Audit::nothing_sent(),
+                _ => audit(&self.ledgers, &self.scenario),
+            },
             generator,
             floor: None,
             verdict: Verdict::default(),
@@ -203,6 +242,7 @@ impl Collector {
             workers: Vec::new(),
             resumed: self.resumed,
             outages: Vec::new(),
+            cut_off: self.cut_off,
             scenario: self.scenario,
         }
     }
@@ -214,7 +254,8 @@ impl Collector {
     }
 
     fn handle_ready(&mut self, worker: u32, product: String, container: String) -> Result<(), String> {
-        self.worker(worker)?.is_ready = true;
+        let known = self.worker(worker)?;
+        (known.is_ready, known.tries) = (true, Tries::default());
         if self.server.product.is_empty() {
             self.server.product = product;
         }
@@ -242,6 +283,7 @@ impl Collector {
         let workers = self.workers.len();
         let known = self.worker(worker)?;
         known.newest_ns = known.newest_ns.max(Some(start_ns));
+        known.over_ns = known.over_ns.or(interval.over_ns);
         if let Some(resumed) = &interval.resumed {
             self.resumed.add(resumed);
         }
@@ -261,6 +303,19 @@ impl Collector {
         self.ledgers.push(ledger);
         self.complete_rows();
         Ok(())
+    }
+
+    /// A worker ended, and what it received is not known.
+    fn handle_untold(&mut self, worker: u32) -> Result<(), String> {
+        if self.worker(worker)?.is_done {
+            return Ok(());
+        }
+        self.handle_done(worker, Ledger { ending: Ending::Untold, ..Ledger::default() })
+    }
+
+    /// How far the run is, if it has begun.
+    fn begun_ns(&self) -> Option<u64> {
+        self.is_ready().then_some(self.elapsed_ns)
     }
 
     /// Which worker holds up the oldest second.
@@ -290,6 +345,8 @@ impl Collector {
     /// Adds a complete second to everything.
     fn complete(&mut self, start_ns: u64, row: Row) {
         self.elapsed_ns = self.elapsed_ns.max(row.end_ns);
+        self.sent += row.groups.iter().map(|group| group.counts.sent).sum::<u64>();
+        self.end_at_count(start_ns, row.end_ns);
         let phase = self.phase_at(start_ns);
         let end_ns =
             self.stop_at_ns.map_or(row.end_ns, |stop| if stop > start_ns { stop.min(row.end_ns) } else { row.end_ns });
@@ -309,7 +366,6 @@ impl Collector {
         let views =
             told.map(|(name, told)| GroupView { name, counts: told.counts, percentiles: of_group(told) }).collect();
         self.total.add(&all, phase);
-        self.sent += all.counts.sent;
         if phase == Phase::Measuring {
             self.measured_until_ns = end_ns;
             for (worker, (cpu_ns, idle_ns)) in self.workers.iter_mut().zip(row.processor()) {
@@ -331,7 +387,6 @@ impl Collector {
             let ended = self.scenario.ended(row.groups.iter().map(|group| &group.counts));
             self.look_for_steadiness(&second, ended);
         }
-        self.end_at_count();
         self.phase = self.phase_at(self.elapsed_ns);
         self.show(Some(second), all.latencies, views);
     }
@@ -365,10 +420,13 @@ impl Collector {
         self.end_warm_up(self.elapsed_ns);
     }
 
-    /// Ends the run when as many messages were sent as it is to have.
-    fn end_at_count(&mut self) {
+    /// Ends the run when as many messages were sent as it is to have: where the last one's share of the time ends, so that a count and a
+    /// rate are a length. A worker that does not say where that is has it at the end of the second.
+    fn end_at_count(&mut self, start_ns: u64, end_ns: u64) {
         if self.scenario.count > 0 && self.sent >= self.scenario.count {
-            self.stop_by(self.elapsed_ns);
+            let of_workers = self.workers.iter().map(|worker| worker.over_ns.unwrap_or(end_ns));
+            let over_ns = of_workers.max().unwrap_or(end_ns);
+            self.stop_by(over_ns.clamp(start_ns + 1, end_ns.max(start_ns + 1)));
         }
     }
 
@@ -400,6 +458,7 @@ impl Collector {
             measured_ns: self.measured_ns(),
             warm_up_end_ns: self.warm_up_end_ns.filter(|end| *end <= self.elapsed_ns),
             stop_at_ns: self.stop_at_ns,
+            tries: self.workers.iter().map(|worker| &worker.tries).filter(|tries| tries.down > 0).cloned().next(),
             second,
             latencies,
             groups,

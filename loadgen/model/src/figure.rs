@@ -101,7 +101,7 @@ pub static NAMED: [Named; 24] = [
     named("sent", "messages sent, a second", Unit::Rate, Of::PerSecond(|counts| counts.sent)),
     named("accepted", "messages accepted, a second", Unit::Rate, Of::PerSecond(|counts| counts.accepted)),
     named("received", "messages received, a second", Unit::Rate, Of::PerSecond(|counts| counts.received)),
-    named("lost", "messages accepted that never came", Unit::Count, Of::Run(|run| Some(run.audit.lost as f64))),
+    named("lost", "messages accepted that never came", Unit::Count, Of::Run(lost)),
     named(
         "duplicates",
         "messages that came more than once",
@@ -171,6 +171,13 @@ pub static NAMED: [Named; 24] = [
         Of::Run(|run| Some(run.generator.busiest_share)),
     ),
 ];
+
+/// Messages that were lost; not known where they were not all looked for, or nobody received, and none is known.
+fn lost(run: &RunResult) -> Option<f64> {
+    let is_heard = run.scenario.groups.iter().any(|group| group.producers > 0 && group.consumers > 0);
+    let is_known = run.audit.lost > 0 || is_heard && !run.audit.incomplete;
+    is_known.then_some(run.audit.lost as f64)
+}
 
 fn used(run: &RunResult, of: impl Fn(&Usage) -> Option<f64>) -> Option<f64> {
     run.server.usage.as_ref().and_then(of)

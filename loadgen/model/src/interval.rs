@@ -27,6 +27,10 @@ pub struct Interval {
     pub counts: Counts,
     /// Latencies of what came to its end in it.
     pub latencies: Latencies,
+    /// Where the worker's producers ended, if all of them have sent what `count` gives them: when the next message of their schedules
+    /// would have been due, or when the last one was sent, if that is later; told with its first group only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over_ns: Option<u64>,
     /// When messages passed again after connections had broken, all groups, if they did; told with the worker's first group only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resumed: Option<Box<Resumed>>,

@@ -31,9 +31,27 @@ pub struct Ledger {
     /// Whether its memory did not suffice: what is missing then may have come.
     #[serde(default)]
     pub full: bool,
-    /// Whether messages still came when the time to drain was over: what is missing may still be on its way.
+    /// How its end came.
     #[serde(default)]
-    pub cut_short: bool,
+    pub ending: Ending,
+    /// Messages of others, or of earlier runs, that its consumers took before the run began.
+    #[serde(default)]
+    pub leftovers: u64,
+}
+
+/// How the end of a worker came, and so what is known of what is missing; the later, the less.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// Nothing more came: what is missing is lost.
+    #[default]
+    Quiet,
+    /// Messages still came when the time to drain was over: what is missing may still be on its way.
+    DrainOver,
+    /// A connection broke, which ended the run: what is missing may still be in the server.
+    ServerGone,
+    /// It ended without a word: nobody knows what it received.
+    Untold,
 }
 
 /// What one producer sent: the sequences from 0 on.
@@ -51,6 +69,9 @@ pub struct Sent {
     /// Those of which it does not know: no outcome came.
     #[serde(default)]
     pub in_doubt: Sequences,
+    /// How many of those had their connection all the time: the server did not answer in the time that it had.
+    #[serde(default)]
+    pub unanswered: u64,
 }
 
 /// What a place is.

@@ -6,7 +6,7 @@ use crate::estimate::trend::Slope;
 use crate::interval::Counts;
 use crate::latency::Metric;
 use crate::result::RunResult;
-use crate::scenario::{Group, Pattern, Scenario, Settle};
+use crate::scenario::{Arrivals, Group, Pattern, Scenario, Settle};
 
 impl Group {
     /// The latency from due to the end.
@@ -88,9 +88,28 @@ impl RunResult {
         Slope::of(&backlogs).is_some_and(|growth| growth.low > 0.0 && growth.slope > self.rate() * BACKLOG_TOLERANCE)
     }
 
-    /// Messages that became due in each second of the measured time: what was offered. Of a closed loop, what was sent.
+    /// Messages that became due in each second of the measured time: what was asked for. Of a closed loop, what was sent.
     pub fn offered(&self) -> f64 {
-        self.per_second(self.total.counts.due.max(self.total.counts.sent))
+        self.per_second(self.total.counts.due)
+    }
+
+    /// Messages that were sent in each second of the measured time.
+    pub fn sent(&self) -> f64 {
+        self.per_second(self.total.counts.sent)
+    }
+
+    /// Share of the measured time for which producers that have a schedule had something due and no credit or window for it, 0 to 1;
+    /// nothing where all loops are closed.
+    pub fn held_back(&self) -> f64 {
+        let open = self.scenario.groups.iter().filter(|group| group.arrivals != Arrivals::Closed);
+        let producers: u32 = open.map(|group| group.producers).sum();
+        held_back(self.total.counts.blocked_ns, producers, self.measured_s)
+    }
+
+    /// The same of the group at a place of the scenario.
+    pub fn held_back_of(&self, place: usize) -> f64 {
+        let Some((group, figures)) = self.scenario.groups.get(place).zip(self.groups.get(place)) else { return 0.0 };
+        held_back(figures.counts.blocked_ns, group.producers, self.measured_s)
     }
 
     /// Messages that came to their end in each second of the measured time: what the server did.
@@ -101,6 +120,12 @@ impl RunResult {
     fn per_second(&self, messages: u64) -> f64 {
         if self.measured_s > 0.0 { messages as f64 / self.measured_s } else { 0.0 }
     }
+}
+
+/// Share of the time of so many producers. What a worker counts to the end of a turn may be a little more than all of it.
+fn held_back(blocked_ns: u64, producers: u32, measured_s: f64) -> f64 {
+    let all_s = f64::from(producers) * measured_s;
+    if all_s > 0.0 { (blocked_ns as f64 / 1e9 / all_s).min(1.0) } else { 0.0 }
 }
 
 #[cfg(test)]
@@ -135,6 +160,20 @@ mod tests {
         assert_eq!(of(&[&queue, &unheard]).ended([&counts, &counts].into_iter()), 15);
         assert_eq!(of(&[&requests, &requests]).ended_of_all(&counts), 4);
         assert_eq!(of(&[&queue, &topic]).ended_of_all(&counts), 8);
+    }
+
+    #[test]
+    fn shares_of_the_time_are_never_more_than_all_of_it() {
+        let closed = Group { arrivals: Arrivals::Closed, producers: 30, name: "closed".to_owned(), ..Group::default() };
+        let open = Group { producers: 2, ..Group::default() };
+        let scenario = Scenario { groups: vec![open, closed], ..Scenario::default() };
+        let mut run = crate::collect::Collector::new(&scenario, 1).finish();
+        assert_eq!(run.held_back(), 0.0);
+        run.measured_s = 10.0;
+        (run.total.counts.blocked_ns, run.groups[0].counts.blocked_ns) = (5_000_000_000, 5_000_000_000);
+        assert_eq!((run.held_back(), run.held_back_of(0), run.held_back_of(1)), (0.25, 0.25, 0.0));
+        run.total.counts.blocked_ns = 20_140_000_000;
+        assert_eq!(run.held_back(), 1.0);
     }
 
     #[test]

@@ -63,6 +63,30 @@ pub struct RunResult {
     /// What kills of the server did; empty when it was not killed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outages: Vec<Outage>,
+    /// What ended the run before its time; absent when it came to its end, or somebody interrupted it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut_off: Option<CutOff>,
+}
+
+/// What ended a run before its time. What is in its result is what was seen until then.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CutOff {
+    /// Who ended it.
+    pub by: Side,
+    /// When, seconds of the run; absent when it had not begun.
+    pub at_s: Option<f64>,
+    /// Why, for people.
+    pub why: String,
+}
+
+/// Who ended a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Side {
+    /// The server went away, or was not to be reached.
+    Server,
+    /// The generator could not go on.
+    Generator,
 }
 
 /// Whether the load was steady when the warm-up ended.
@@ -151,10 +175,19 @@ pub struct Audit {
     pub corrupt: u64,
     /// Messages that nobody of this run sent.
     pub foreign: u64,
-    /// Messages of which the sender does not know what became of them, for a broken connection; they may come or not.
+    /// Messages of which the sender does not know what became of them: they may come or not.
     pub in_doubt: u64,
+    /// How many of those the server did not answer though their connection held; the others' broke.
+    #[serde(default)]
+    pub unanswered: u64,
+    /// Messages that were at the addresses before the run, and were taken away before it began.
+    #[serde(default)]
+    pub leftovers: u64,
     /// Why messages were not looked for: no consumers, or a topic that they joined later; empty when they were.
     pub not_checked: String,
+    /// Whether that is for want of something: what a scenario without consumers does not look for it does not want to be looked for.
+    #[serde(default)]
+    pub incomplete: bool,
     /// The first few faults, for people.
     pub examples: Vec<String>,
 }
@@ -189,8 +222,11 @@ pub struct Floor {
 /// Whether the figures say something about the server.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
-    /// They do.
+    /// They do, under the load that was asked for.
     pub valid: bool,
+    /// What they say.
+    #[serde(default)]
+    pub standing: Standing,
     /// Why they do not, or what else to know, a sentence each.
     pub reasons: Vec<String>,
     /// What does not make it invalid.
@@ -198,6 +234,47 @@ pub struct Verdict {
     /// Messages that were lost, came twice, out of order or not whole where they must not; these fail a run, valid or not.
     #[serde(default)]
     pub faults: Vec<String>,
+}
+
+/// What the figures of a run say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standing {
+    /// Rates and latencies of the server under the load that was asked for.
+    #[default]
+    Load,
+    /// The same of the measured time as a whole, and of no other: it was not steady.
+    Stretch,
+    /// Rates; latencies are those of a closed loop.
+    Closed,
+    /// Rates; the server did less than was offered, so that latencies are those of what gathered.
+    Backlog,
+    /// Not valid. How much the server takes: it held the producers back, so that the rate asked for was not offered.
+    Taken,
+    /// Not valid. Rates, and that latencies are not above these: the generator was late by itself.
+    Late,
+    /// Not valid. That the server does at least so much: the generator did not offer the rate asked for.
+    AtLeast,
+    /// Not valid. What was seen until the run was cut off.
+    CutOff,
+    /// Not valid as the proof that was wanted: whether anything was lost is not known.
+    Unproven,
+    /// Not valid. Nothing: too little was measured.
+    Nothing,
+}
+
+impl Standing {
+    /// Whether it is that of a valid run.
+    pub fn is_valid(self) -> bool {
+        matches!(self, Self::Load | Self::Stretch | Self::Closed | Self::Backlog)
+    }
+}
+
+impl Verdict {
+    /// Whether the server set the rates, be it that it held the load back: what a search for its limits can go by.
+    pub fn is_of_server(&self) -> bool {
+        self.valid || self.standing == Standing::Taken
+    }
 }
 
 /// Something that had to hold.
@@ -252,6 +329,12 @@ pub struct Server {
     /// How many cores it may use; absent when that is not known.
     #[serde(default)]
     pub cores: Option<u32>,
+    /// Whether it was a part of the generator's own process, and ended with it.
+    #[serde(default)]
+    pub is_within: bool,
+    /// Cores of this machine on which both it and the load ran.
+    #[serde(default)]
+    pub shared_cores: Vec<usize>,
 }
 
 /// What a server took in the measured time.
@@ -288,6 +371,13 @@ pub struct WorkerFacts {
     pub clock_offset_ns: i64,
     /// How far the offset may be wrong, nanoseconds.
     pub clock_bound_ns: u64,
+}
+
+impl Audit {
+    /// Of a run that did not begin.
+    pub fn nothing_sent() -> Self {
+        Self { not_checked: "nothing was sent".to_owned(), incomplete: true, ..Self::default() }
+    }
 }
 
 impl Figures {

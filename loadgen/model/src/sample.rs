@@ -125,6 +125,15 @@ impl Sample {
             ..Counts::default()
         };
         let start_ns = at * 1_000_000_000;
-        Interval { worker: 0, group: 0, start_ns, end_ns: start_ns + 1_000_000_000, counts, latencies, resumed: None }
+        Interval {
+            worker: 0,
+            group: 0,
+            start_ns,
+            end_ns: start_ns + 1_000_000_000,
+            counts,
+            latencies,
+            over_ns: None,
+            resumed: None,
+        }
     }
 }

@@ -7,7 +7,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::server_url::ServerUrl;
 use crate::units::{Bytes, Rate, Span};
+
+mod written;
 
 /// Groups of a scenario.
 pub const GROUPS_MAX: usize = 64;
@@ -51,10 +54,12 @@ pub struct Scenario {
     pub groups: Vec<Group>,
     /// What has to hold of the result, such as `p99.9<2ms` or `lost=0`.
     pub require: Vec<String>,
+    /// Whether a run in which losses could not be looked for is as good as one in which they were.
+    pub ignore_losses: bool,
 }
 
 /// What is not counted at the beginning.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WarmUp {
     /// Until rates and latencies are steady, at most a minute; a run that never gets there says so.
@@ -148,8 +153,8 @@ pub enum Pattern {
 }
 
 /// When messages are due.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "kind", deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Arrivals {
     /// At equal distances.
     Constant,
@@ -170,7 +175,7 @@ pub enum Arrivals {
 }
 
 /// Octets of a body.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case", untagged)]
 pub enum Size {
     /// Always the same.
@@ -234,6 +239,7 @@ impl Default for Scenario {
             connection: ConnectionSpec::default(),
             groups: Vec::new(),
             require: Vec::new(),
+            ignore_losses: false,
         }
     }
 }
@@ -315,6 +321,12 @@ impl Scenario {
             |key: &str, problem: &str| Err(ScenarioError::Wrong { key: key.to_owned(), problem: problem.to_owned() });
         if self.servers.is_empty() {
             return wrong("servers", "name at least one, such as amqp://127.0.0.1:5672");
+        }
+        for (place, server) in (1..).zip(&self.servers) {
+            if let Err(error) = ServerUrl::parse(server) {
+                // Which one is told by its place: it may have a password in it.
+                return wrong(&format!("servers (--server), number {place}"), &error.to_string());
+            }
         }
         if self.groups.is_empty() || self.groups.len() > GROUPS_MAX {
             return wrong("group", &format!("a scenario has 1 to {GROUPS_MAX} groups"));
@@ -465,6 +477,7 @@ mod tests {
         for (text, told) in [
             ("durations = 3", "unknown field `durations`"),
             ("servers = []", "servers: name at least one"),
+            ("servers = [\"amqp://a\", \"http://b\"]", "servers (--server), number 2: a server's URL is amqp://"),
             ("[[group]]\nsize = 10", "every message carries 40"),
             ("[[group]]\n[[group]]", "two groups are named"),
             ("[[group]]\nrate = 0", "more than 0 messages a second"),

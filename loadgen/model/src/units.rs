@@ -3,9 +3,11 @@
 //! Each type is what a scenario file or an option says, and prints as it would be written.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Why a quantity was not understood.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,8 +29,8 @@ fn split(text: &str) -> Option<(f64, &str)> {
 macro_rules! quantity {
     ($(#[$doc:meta])* $name:ident($inner:ty), $what:literal, $example:literal, $parse:expr, $print:expr) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd, Serialize, Deserialize)]
-        #[serde(try_from = "Written", into = "String")]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd, Serialize)]
+        #[serde(into = "String")]
         pub struct $name(pub $inner);
 
         impl FromStr for $name {
@@ -43,14 +45,9 @@ macro_rules! quantity {
             }
         }
 
-        impl TryFrom<Written> for $name {
-            type Error = UnitError;
-
-            fn try_from(written: Written) -> Result<Self, UnitError> {
-                match written {
-                    Written::Text(text) => text.parse(),
-                    Written::Number(number) => number.to_string().parse(),
-                }
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(written: D) -> Result<Self, D::Error> {
+                written.deserialize_any(Written { what: $what, example: $example, found: PhantomData })
             }
         }
 
@@ -69,14 +66,35 @@ macro_rules! quantity {
     };
 }
 
-/// A quantity in a file: a number, or text with a unit.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-pub enum Written {
-    /// Without a unit.
-    Number(f64),
-    /// With one.
-    Text(String),
+/// Reads a quantity in a file: a number, or text with a unit. Anything else is answered with what is allowed.
+struct Written<T> {
+    what: &'static str,
+    example: &'static str,
+    found: PhantomData<T>,
+}
+
+impl<T: FromStr<Err = UnitError>> Visitor<'_> for Written<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a {}: {}", self.what, self.example)
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<T, E> {
+        self.visit_str(&number.to_string())
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<T, E> {
+        self.visit_str(&number.to_string())
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<T, E> {
+        self.visit_str(&number.to_string())
+    }
 }
 
 quantity!(

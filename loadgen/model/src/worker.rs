@@ -2,7 +2,8 @@
 //!
 //! A worker is a thread that does its share of a scenario. It connects when it is made and says `Ready`; at `Start` its clock begins, at `Stop` it sends
 //! nothing more, waits for what is under way (at most the scenario's `drain`), and says `Done`. It says `Interval` for each group
-//! and second; whatever it cannot do ends with `Failed`.
+//! and second, and `Tries` while connections are down that it makes again. When a connection breaks that is not to be made again it says
+//! `Lost`, and in a run that has begun everything else that it knows behind it, up to `Done`; whatever it cannot do ends with `Failed`.
 //!
 //! Guarantee: which worker has which link follows from the scenario and the number of workers alone (`Share`), and when a message is due
 //! follows from the scenario alone, so that the same scenario is the same load however many workers do it.
@@ -56,6 +57,19 @@ pub enum Order {
     Abort,
 }
 
+/// What a worker does about connections that are down.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tries {
+    /// How many are down; 0: none any more.
+    pub down: u32,
+    /// How often the one that was tried most was.
+    pub attempts: u32,
+    /// Why the last attempt failed, for people.
+    pub why: String,
+    /// When it gives up, nanoseconds from now; absent: when the run is over.
+    pub left_ns: Option<u64>,
+}
+
 /// From a worker to the coordinator.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -69,8 +83,24 @@ pub enum Told {
         /// The server's container id.
         container: String,
     },
+    /// Connections are down, and it tries to make them; told about once a second, and once when all are there again.
+    Tries {
+        /// The worker.
+        worker: u32,
+        /// What it does.
+        tries: Tries,
+    },
     /// A group in an interval.
     Interval(Interval),
+    /// The server is gone, or was never there: this worker ends.
+    Lost {
+        /// The worker.
+        worker: u32,
+        /// When, nanoseconds of the run; absent when it had not begun, and then nothing more is told.
+        at_ns: Option<u64>,
+        /// Why, for people.
+        why: String,
+    },
     /// It is done.
     Done {
         /// The worker.

@@ -159,50 +159,6 @@ pub(crate) fn worker(worker: &WorkerFacts) -> String {
     )
 }
 
-/// What a run comes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// Its figures say nothing about the server.
-    NotValid,
-    /// Messages were lost, or not what or where they must be.
-    Faulty,
-    /// Something that was required does not hold.
-    NotHeld,
-    /// All that was required holds.
-    Held,
-    /// Nothing was required.
-    Valid,
-}
-
-/// What a run comes to; the worst that applies.
-pub(crate) fn outcome(result: &RunResult) -> Outcome {
-    let holds = result.requirements.iter().all(|requirement| requirement.holds);
-    if !result.verdict.valid {
-        Outcome::NotValid
-    } else if !result.verdict.faults.is_empty() || is_faulty(&result.audit) {
-        Outcome::Faulty
-    } else if !holds {
-        Outcome::NotHeld
-    } else if result.requirements.is_empty() {
-        Outcome::Valid
-    } else {
-        Outcome::Held
-    }
-}
-
-impl Outcome {
-    /// In one line.
-    pub(crate) fn text(self) -> &'static str {
-        match self {
-            Self::NotValid => "Not valid: these figures say nothing about the server",
-            Self::Faulty => "Failed: not every message came, once, in order, whole",
-            Self::NotHeld => "Valid, but not all that was required holds",
-            Self::Held => "Valid, and all that was required holds",
-            Self::Valid => "Valid",
-        }
-    }
-}
-
 /// Why a run comes to that, and what else to know: a sentence each, the gravest first.
 pub(crate) fn findings(result: &RunResult) -> Vec<String> {
     let verdict = &result.verdict;
@@ -220,6 +176,7 @@ pub(crate) fn audit(result: &RunResult) -> String {
         (audit.foreign, "of nobody in this run"),
         (audit.again, "again behind broken connections"),
         (audit.in_doubt, "in doubt"),
+        (audit.leftovers, "left by others and taken away before"),
     ];
     let found: Vec<_> = faults.into_iter().filter(|(count, _)| *count > 0).collect();
     let faults =
@@ -306,8 +263,7 @@ fn floor_insight(result: &RunResult) -> Option<String> {
 }
 
 fn held_back(result: &RunResult) -> Option<String> {
-    let producers: u32 = result.scenario.groups.iter().map(|group| group.producers).sum();
-    let share = result.total.counts.blocked_ns as f64 / 1e9 / (result.measured_s * f64::from(producers.max(1)));
+    let share = result.held_back();
     let open = result.scenario.groups.iter().any(|group| group.arrivals != Arrivals::Closed);
     (open && share > HELD_BACK).then(|| {
         format!(

@@ -10,6 +10,7 @@ use load_model::interval::Counts;
 use load_model::latency::Metric;
 use load_model::result::Percentiles;
 use load_model::scenario::{Arrivals, Scenario};
+use load_model::worker::Tries;
 
 use crate::number;
 use crate::text::{Colour, Ink};
@@ -191,10 +192,18 @@ impl Live {
     }
 
     fn warnings(&self, view: &View) -> Vec<String> {
-        let Some(second) = view.second.as_ref() else {
-            return Vec::new();
-        };
         let mut warnings = Vec::new();
+        if let Some(tries) = view.tries.as_ref().filter(|_| view.phase != Phase::Connecting) {
+            let until = "they are tried until the load ends";
+            warnings.push(format!(
+                "{} connections are down, {}; {until}",
+                number::count(tries.down.into()),
+                attempt(tries)
+            ));
+        }
+        let Some(second) = view.second.as_ref() else {
+            return warnings;
+        };
         let p99_us = of(&second.percentiles, self.outcome).map_or(0.0, |percentiles| percentiles.p99);
         let is_late = |lag: &&Percentiles| self.is_open && lag.p99 > LATE_US.max(LATE_SHARE * p99_us);
         if let Some(lag) = of(&second.percentiles, Metric::Lag).filter(is_late) {
@@ -219,7 +228,9 @@ impl Live {
     /// One line about the newest second, for where there is no terminal; absent as long as there was none.
     pub fn line(&self) -> Option<String> {
         let view = self.newest.as_ref()?;
-        let second = view.second.as_ref()?;
+        let Some(second) = view.second.as_ref() else {
+            return view.tries.as_ref().map(|_| state(view));
+        };
         let rate = |count: u64| number::rate(count as f64 / second.length_s);
         let mut line = format!(
             "{}: due {}/s, {} {}/s",
@@ -254,12 +265,24 @@ fn state(view: &View) -> String {
     let at = number::clock(view.elapsed_ns as f64 / 1e9);
     let left = view.stop_at_ns.map(|stop| stop.saturating_sub(view.elapsed_ns) as f64 / 1e9);
     match (view.phase, left) {
+        (Phase::Connecting, _) if view.tries.is_some() => {
+            let tries = view.tries.iter().map(|tries| {
+                let left = tries.left_ns.map(|ns| format!("; gives up in {}", number::clock(ns as f64 / 1e9)));
+                attempt(tries) + &left.unwrap_or_default()
+            });
+            format!("connecting, {}", tries.collect::<String>())
+        }
         (Phase::Connecting, _) => format!("connecting, {} of {} workers ready", view.ready, view.workers),
         (Phase::WarmUp, _) => format!("warming up, {at}"),
         (Phase::Measuring, Some(left)) => format!("measuring, {at}, {} left", number::clock(left)),
         (Phase::Measuring, None) => format!("measuring, {at}"),
         (Phase::Draining, _) => "waiting for messages under way".to_owned(),
     }
+}
+
+/// What was tried last, and what it met.
+fn attempt(tries: &Tries) -> String {
+    format!("attempt {}: {}", number::count(tries.attempts.into()), number::plain(&tries.why))
 }
 
 /// How much of a run is done, 0 to 1; nothing as long as its end is not known.

@@ -6,7 +6,9 @@
 use load_model::latency::Metric;
 use load_model::result::{Figures, Percentiles, RunResult};
 
-use crate::explain::{self, Outcome};
+use load_model::verdict::Conclusion;
+
+use crate::explain;
 use crate::number;
 
 mod comparison;
@@ -101,12 +103,13 @@ fn heading(out: &mut String, result: &RunResult, colour: Colour) {
         }
     }
     line(out, &number::plain(&explain::server(result)));
-    let outcome = explain::outcome(result);
-    let ink = match outcome {
-        Outcome::Valid | Outcome::Held => Ink::Good,
-        Outcome::NotValid | Outcome::Faulty | Outcome::NotHeld => Ink::Bad,
+    let ink = match result.conclusion() {
+        Conclusion::Valid | Conclusion::Held => Ink::Good,
+        Conclusion::Faulty | Conclusion::CutOff | Conclusion::Invalid | Conclusion::NotHeld | Conclusion::Unproven => {
+            Ink::Bad
+        }
     };
-    line(out, &colour.paint(ink, outcome.text()));
+    line(out, &colour.paint(ink, &number::plain(&result.headline())));
     for sentence in explain::findings(result) {
         line(out, &format!("  - {}", number::plain(&sentence)));
     }

@@ -23,7 +23,7 @@ pub struct ScenarioOptions {
     /// What is not counted at the beginning: auto (until rates and latencies are steady), or a time [default: auto].
     #[arg(long, value_name = "TIME", value_parser = written::warm_up)]
     warm_up: Option<WarmUp>,
-    /// End when so many messages were sent in all, if that is before --duration.
+    /// End when so many messages were sent in all, if that is before --duration; without one, however long it takes.
     #[arg(long, value_name = "N")]
     count: Option<u64>,
     /// How long messages under way may take to come after the last one was sent [default: 10s].
@@ -38,6 +38,9 @@ pub struct ScenarioOptions {
     /// What has to hold, such as p99.9<2ms, lost=0 or orders.accept.p50<300us; may be given again.
     #[arg(long, value_name = "EXPR")]
     require: Vec<String>,
+    /// Be content with a run in which losses could not be looked for; its status is 6 otherwise.
+    #[arg(long)]
+    ignore_losses: bool,
     #[command(flatten)]
     traffic: TrafficOptions,
     #[command(flatten)]
@@ -121,6 +124,7 @@ impl ScenarioOptions {
         set(&mut scenario.seed, self.seed);
         set(&mut scenario.name, self.name.clone());
         scenario.require.extend(self.require.iter().cloned());
+        scenario.ignore_losses |= self.ignore_losses;
         scenario.check().map_err(of_scenario)?;
         Ok(scenario)
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use load_model::collect::View;
 use load_model::result::RunResult;
+use load_model::scenario::Scenario;
 
 use super::moment;
 
@@ -64,13 +65,27 @@ impl Files {
     }
 }
 
+/// The scenario of a result as a file that is the same load again: with nothing in it that ended with the run.
+fn scenario_again(result: &RunResult) -> Result<String, toml::ser::Error> {
+    let mut scenario = result.scenario.clone();
+    let mut text =
+        "# The same load again: heddle load run scenario.toml\n# Passwords are not in it: give --password-file.\n"
+            .to_owned();
+    if result.server.is_within {
+        scenario.servers = Scenario::default().servers;
+        text.push_str("# Its server was a part of the program, and ended with it: start one with `heddle run`, or name one with --server.\n");
+    }
+    text.push_str(&toml::to_string(&scenario)?);
+    Ok(text)
+}
+
 /// Writes the reports of a result into a folder; gives their paths.
 ///
 /// # Errors
 /// When something cannot be written.
 pub fn report(folder: &Path, result: &RunResult) -> io::Result<Vec<String>> {
     fs::create_dir_all(folder)?;
-    let scenario = toml::to_string(&result.scenario).map_err(io::Error::other)?;
+    let scenario = scenario_again(result).map_err(io::Error::other)?;
     let mut written = Vec::new();
     // The result comes first: all others can be made of it again.
     for (name, text) in [
@@ -86,4 +101,24 @@ pub fn report(folder: &Path, result: &RunResult) -> io::Result<Vec<String>> {
     }
     written.swap(0, 1);
     Ok(written)
+}
+
+#[cfg(test)]
+mod tests {
+    use load_model::collect::Collector;
+    use load_model::scenario::Group;
+
+    use super::*;
+
+    #[test]
+    fn a_scenario_can_be_run_again_when_its_server_ended_with_it() {
+        let servers = vec!["amqp://127.0.0.1:40001".to_owned()];
+        let scenario = Scenario { servers: servers.clone(), groups: vec![Group::default()], ..Scenario::default() };
+        let mut result = Collector::new(&scenario, 1).finish();
+        let again =
+            |result: &RunResult| Scenario::parse(&scenario_again(result).expect("it prints")).expect("it is one");
+        assert_eq!(again(&result), scenario);
+        result.server.is_within = true;
+        assert_eq!(again(&result), Scenario { servers: Scenario::default().servers, ..scenario });
+    }
 }

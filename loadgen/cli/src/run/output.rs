@@ -12,7 +12,7 @@ use super::files::Files;
 use super::metrics::Metrics;
 use super::screen::{Live, Screen, of_terminal};
 use crate::exit::CommandError;
-use crate::load::{Beside, Load, LoadError};
+use crate::load::{Beside, Load};
 
 /// Where files go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +66,8 @@ impl Output {
         stop: &AtomicBool,
         beside: &mut Beside<'_>,
     ) -> Result<RunResult, CommandError> {
+        // A mistake leaves no folder behind.
+        load.check()?;
         let mut watched = Watched::new(self, load).map_err(CommandError::failed)?;
         let Beside { on_view, on_found } = beside;
         let mut show = |view: &View| {
@@ -74,10 +76,7 @@ impl Output {
         };
         let performed = load.perform_beside(stop, &mut Beside { on_view: &mut show, on_found: &mut **on_found });
         watched.screen.finish();
-        let result = performed.map_err(|error| match error {
-            LoadError::Cores(_) | LoadError::Require(_) | LoadError::Server { .. } => CommandError::usage(error),
-            LoadError::Remote(_) | LoadError::Run(_) => CommandError::failed(error),
-        })?;
+        let result = performed?;
         let files = watched.write(&result);
         // The figures are printed even where they cannot be written.
         self.print_summary(&result, files.as_deref().unwrap_or_default()).map_err(CommandError::failed)?;

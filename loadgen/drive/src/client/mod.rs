@@ -7,6 +7,7 @@ mod tls;
 mod wire;
 
 pub(crate) use address::Server;
+pub use address::look_up;
 pub(crate) use body::{Front, body_of, reply_address};
 pub(crate) use terminus::{Ask, attach};
 pub(crate) use tls::TlsClient;

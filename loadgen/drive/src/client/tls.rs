@@ -39,11 +39,11 @@ fn roots(file: &str) -> Result<RootCertStore, String> {
     if file.is_empty() {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         if roots.is_empty() {
-            return Err("this system has no authorities for TLS: name a PEM file with connection.tls_ca".to_owned());
+            return Err("this system has no authorities for TLS: name a PEM file with --tls-ca".to_owned());
         }
         return Ok(roots);
     }
-    let wrong = |error: &dyn std::fmt::Display| format!("connection.tls_ca, {file}: {error}");
+    let wrong = |error: &dyn std::fmt::Display| format!("--tls-ca {file}: {error}");
     let authorities = CertificateDer::pem_file_iter(Path::new(file)).map_err(|error| wrong(&error))?;
     for authority in authorities {
         roots.add(authority.map_err(|error| wrong(&error))?).map_err(|error| wrong(&error))?;

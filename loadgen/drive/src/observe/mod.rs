@@ -9,6 +9,7 @@ mod http;
 mod machine;
 mod process;
 mod sampler;
+mod sharing;
 mod state;
 mod targets;
 mod usage;

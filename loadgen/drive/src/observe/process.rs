@@ -52,6 +52,32 @@ pub fn threads_cpu(pid: u32, names: &[&str]) -> f64 {
     times.sum()
 }
 
+/// A thread of a process.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Thread {
+    /// Its number.
+    pub number: u32,
+    /// Its processor time, seconds.
+    pub cpu_s: f64,
+    /// The core that it ran on last.
+    pub core: usize,
+}
+
+/// The threads of a process whose names begin so; all of them where no name is given.
+pub fn threads(pid: u32, names: &[&str]) -> Vec<Thread> {
+    let tasks = fs::read_dir(folder(pid).join("task")).into_iter().flatten().flatten();
+    let threads = tasks.filter_map(|task| {
+        let number = task.file_name().to_str()?.parse().ok()?;
+        if !names.is_empty() {
+            let name = fs::read_to_string(task.path().join("comm")).ok()?;
+            names.iter().find(|beginning| name.starts_with(**beginning))?;
+        }
+        let stat = fs::read_to_string(task.path().join("stat")).ok()?;
+        Some(Thread { number, cpu_s: processor_time(&stat)?, core: last_core(&stat)? })
+    });
+    threads.collect()
+}
+
 /// The name of a process, as the system shows it; empty when there is none.
 pub fn name(pid: u32) -> String {
     fs::read_to_string(folder(pid).join("comm")).unwrap_or_default().trim().to_owned()
@@ -94,6 +120,12 @@ fn processor_time(stat: &str) -> Option<f64> {
     Some((user + system) / TICKS)
 }
 
+/// The core of a line of `/proc/PID/task/TID/stat`, which is its 39th field; the third is the first behind the name.
+fn last_core(stat: &str) -> Option<usize> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_ascii_whitespace().nth(36)?.parse().ok()
+}
+
 fn number(text: &str, key: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix(key))?.trim().parse().ok()
 }
@@ -111,6 +143,8 @@ mod tests {
         let stat = "12 (a ) (b) R 1 1 1 0 -1 4194304 100 0 0 0 250 150 0 0 20 0 1 0 1 3133440 408";
         assert_eq!(processor_time(stat), Some(4.0));
         assert_eq!(processor_time("12 (a) R 1"), None);
+        let whole = "12 (a) S 1 1 1 0 -1 64 0 0 0 0 2 3 0 0 20 0 1 0 9 1 1 18 0 0 0 0 0 0 0 0 0 0 0 0 17 5 0 0 0 0 0 0";
+        assert_eq!(last_core(whole), Some(5));
         assert_eq!(kib("VmHWM:\t  20 kB\nVmRSS:\t  12 kB\n", "VmRSS:"), Some(12));
         assert_eq!(number("wchar: 7\nwrite_bytes: 4096\n", "write_bytes:"), Some(4096));
     }
@@ -125,6 +159,9 @@ mod tests {
         let all = threads_cpu(std::process::id(), &[""]);
         assert!(all <= totals(std::process::id()).expect("it runs").cpu_s + 0.1, "threads are a part of their process");
         assert_eq!(threads_cpu(std::process::id(), &["no such thread"]), 0.0);
+        let own = threads(std::process::id(), &[]);
+        assert!(own.iter().any(|thread| thread.number == std::process::id()), "{own:?}");
+        assert!(threads(std::process::id(), &["no such thread"]).is_empty());
         // Process numbers end below 2^22.
         assert_eq!(totals(u32::MAX), None);
     }

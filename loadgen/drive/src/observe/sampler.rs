@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::find::Found;
 use super::process::{self, Totals};
+use super::sharing::Sharing;
 use super::state::{self, Answer, Told};
 use super::targets::Targets;
 use super::usage::Observation;
@@ -48,6 +49,7 @@ fn look(targets: Targets, stopped: &flume::Receiver<()>) -> Observation {
     let began_ms = engine_rt::wall_ms() as f64;
     let now_ms = || began_ms + clock.now_ns() as f64 / 1e6;
     let mut asked = Asked::new(&targets.endpoints);
+    let mut sharing = Sharing::new(targets.load_cores.clone());
     let mut seen = Observation { local: targets.found.local, ..Observation::default() };
     let mut every = 1;
     for tick in 0_usize.. {
@@ -55,6 +57,9 @@ fn look(targets: Targets, stopped: &flume::Receiver<()>) -> Observation {
             && let Some(totals) = sum(&targets.found)
         {
             seen.processes.push((now_ms(), totals));
+        }
+        if tick % LOOKS_PER_QUESTION == 0 {
+            sharing.look(&targets.found);
         }
         if tick % (every * LOOKS_PER_QUESTION) == 0
             && let Some(told) = asked.ask()
@@ -74,6 +79,8 @@ fn look(targets: Targets, stopped: &flume::Receiver<()>) -> Observation {
     seen.processes.extend(sum(&targets.found).map(|totals| (now_ms(), totals)));
     seen.told.extend(asked.ask().map(|told| (now_ms(), told)));
     seen.cores = asked.cores.or_else(|| targets.found.pids.first().and_then(|&pid| process::cores(pid)));
+    sharing.look(&targets.found);
+    seen.shared_cores = sharing.cores();
     seen.device = disk::device(&targets.found.pids);
     let sources = [targets.source(), asked.source];
     seen.source = sources.into_iter().filter(|source| !source.is_empty()).collect::<Vec<_>>().join(" and ");
@@ -187,7 +194,7 @@ mod tests {
             }
         });
         let found = Found { local: true, pids: vec![std::process::id()], ..Found::default() };
-        let targets = Targets { found, endpoints: endpoint.candidates(), command: String::new() };
+        let targets = Targets { found, endpoints: endpoint.candidates(), ..Targets::default() };
         let observer = Observer::start(targets).expect("a thread");
         was_asked.recv().expect("it was asked");
         let seen = observer.finish();

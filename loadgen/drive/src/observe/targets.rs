@@ -18,6 +18,8 @@ pub struct Targets {
     pub endpoints: Vec<Endpoint>,
     /// The command line of a Heddle; of others it may hold secrets, and is not kept.
     pub command: String,
+    /// Cores that the load runs on; empty where it is not on this machine.
+    pub load_cores: Vec<usize>,
 }
 
 impl Targets {
@@ -29,7 +31,12 @@ impl Targets {
         let own = heddle.and_then(http_of);
         let endpoints = http.or(own.as_ref()).map(Endpoint::candidates).unwrap_or_default();
         let command = heddle.map(|pid| process::arguments(pid).join(" ")).unwrap_or_default();
-        Self { found, endpoints, command }
+        Self { found, endpoints, command, load_cores: Vec::new() }
+    }
+
+    /// The same beside a load that runs on these cores of this machine.
+    pub fn beside(self, load_cores: &[usize]) -> Self {
+        Self { load_cores: load_cores.to_vec(), ..self }
     }
 
     /// Names of the processes, for people.

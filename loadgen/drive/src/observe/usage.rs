@@ -19,6 +19,8 @@ pub struct Observation {
     pub device: String,
     /// How many cores it may use.
     pub cores: Option<u32>,
+    /// Cores that both it and the load ran on.
+    pub shared_cores: Vec<usize>,
     /// Why something is missing, a sentence each.
     pub remarks: Vec<String>,
     pub(super) processes: Vec<(f64, Totals)>,
@@ -34,6 +36,7 @@ impl Observation {
         result.server.local = self.local;
         result.server.device.clone_from(&self.device);
         result.server.cores = self.cores;
+        result.server.shared_cores.clone_from(&self.shared_cores);
         result.server.configuration.clone_from(&self.configuration);
         for second in &mut result.timeline {
             let from_ms = began_ms + second.at_s * 1000.0;

@@ -34,6 +34,14 @@ pub enum RemoteError {
     /// There are none, or too many.
     #[error("{0} workers: name 1 to {MACHINES_MAX}, such as --workers 10.0.0.2:7000,10.0.0.3:7000")]
     Number(usize),
+    /// One has no address.
+    #[error("worker {address:?} has no address ({error}): write host and port, such as --workers 10.0.0.2:7000")]
+    Address {
+        /// As it was given.
+        address: String,
+        /// Why not.
+        error: std::io::Error,
+    },
     /// One cannot be reached.
     #[error("worker {address} cannot be reached ({error}): is `heddle load worker --listen` running there?")]
     Connect {
@@ -134,8 +142,9 @@ impl Remote {
 fn greet(address: &str, token: &str, now: fn() -> u64) -> Result<Greeted, RemoteError> {
     let unreachable = |error| RemoteError::Connect { address: address.to_owned(), error };
     let wire = |error| RemoteError::Wire { address: address.to_owned(), error };
-    let resolved = address.to_socket_addrs().map_err(unreachable)?.next();
-    let resolved = resolved.ok_or_else(|| unreachable(std::io::Error::other("the name has no address")))?;
+    let nowhere = |error| RemoteError::Address { address: address.to_owned(), error };
+    let resolved = address.to_socket_addrs().map_err(nowhere)?.next();
+    let resolved = resolved.ok_or_else(|| nowhere(std::io::Error::other("the name has no address")))?;
     let mut stream = TcpStream::connect_timeout(&resolved, CONNECT_WITHIN).map_err(unreachable)?;
     let prepared = stream.set_nodelay(true).and_then(|()| stream.set_read_timeout(Some(SILENCE_MAX)));
     prepared.and_then(|()| stream.set_write_timeout(Some(SILENCE_MAX))).map_err(unreachable)?;

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// Version of what is written here; others are refused.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 /// Longest line from somebody who has not shown the secret yet, octets.
 pub const HELLO_MAX: u64 = 4096;
 /// Longest line to a worker, octets: a scenario of 64 groups takes some tens of KiB.

@@ -120,6 +120,8 @@ pub(crate) struct Conn {
     pub consumers: Vec<Consumer>,
     /// Why it broke; the worker takes it.
     pub broken: Option<String>,
+    /// The same until it is made again; empty: it is not broken.
+    pub why_down: String,
     /// Whether it broke and was not made again yet; `Absence` takes it.
     pub was_lost: bool,
     /// Whether there is something to write, or to go on with.
@@ -146,6 +148,7 @@ impl Conn {
             producers,
             consumers,
             broken: None,
+            why_down: String::new(),
             was_lost: false,
             is_dirty: false,
             product: String::new(),
@@ -167,6 +170,11 @@ impl Conn {
     /// Where it is.
     pub fn stage(&self) -> Stage {
         self.stage
+    }
+
+    /// How often it was tried since it was there last.
+    pub fn attempts(&self) -> u32 {
+        self.attempts
     }
 
     /// Begins to connect.
@@ -319,7 +327,7 @@ impl Conn {
         }
     }
 
-    /// Goes on with producers that have come to their end, or should: transactions end, what is due before the stop is sent.
+    /// Goes on with producers that have come to their end, or should: what is due before the stop is sent, transactions end.
     pub fn pump_all(&mut self, shared: &mut Shared) {
         for place in 0..self.producers.len() {
             if self.producers.get(place).is_some_and(|producer| !producer.is_settled() || !producer.is_over(shared)) {
@@ -402,6 +410,7 @@ impl Conn {
         let wait_ns = (longest_ns as f64 * (0.5 + self.chance.next_share() / 2.0)) as u64;
         self.attempts += 1;
         self.enter(Stage::Down, around.now_ns + wait_ns);
+        why.clone_into(&mut self.why_down);
         self.broken = Some(format!("group {}: {why}", spec.name));
     }
 
@@ -409,6 +418,7 @@ impl Conn {
     pub(super) fn up(&mut self, shared: &mut Shared) {
         self.enter(Stage::Up, u64::MAX);
         self.attempts = 0;
+        self.why_down.clear();
         let group = self.planned.group as usize;
         if let Some(tally) = shared.tallies.get_mut(group) {
             tally.counts.connected += 1;

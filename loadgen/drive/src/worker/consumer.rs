@@ -44,6 +44,9 @@ struct Held {
     reply: Option<Bytes>,
 }
 
+/// The time of what was decided on before the run: its confirmation is no latency of it.
+const BEFORE_NS: u64 = u64::MAX;
+
 /// One consumer.
 pub(crate) struct Consumer {
     group: u32,
@@ -107,6 +110,10 @@ impl Consumer {
     /// Takes a message.
     #[inline]
     pub fn take(&mut self, came: &Came<'_>, machine: &mut Connection, shared: &mut Shared) {
+        if !shared.has_begun {
+            shared.leftovers += 1;
+            return self.decide(came.delivery, came.is_settled, machine, BEFORE_NS);
+        }
         let body = body_of(came.message);
         let read = body.ok_or(Flaw::Foreign).and_then(|body| Stamp::read(body, shared.run));
         shared.heard_ns = shared.now_ns;
@@ -188,7 +195,7 @@ impl Consumer {
             self.held.pop_front();
             self.decide(delivery, is_settled, machine, shared.now_ns);
         }
-        self.accept_run(machine, shared.now_ns);
+        self.accept_run(machine, if shared.has_begun { shared.now_ns } else { BEFORE_NS });
         if let Some(link) = self.link.filter(|_| self.used > self.credit / 2) {
             machine.grant(link, std::mem::take(&mut self.used));
         }
@@ -205,7 +212,9 @@ impl Consumer {
         let before = self.unconfirmed.len();
         self.unconfirmed.retain_mut(|(from, to, since_ns)| {
             while within(*from) {
-                tally.record(Metric::Settle, *since_ns, now_ns);
+                if *since_ns != BEFORE_NS {
+                    tally.record(Metric::Settle, *since_ns, now_ns);
+                }
                 if from == to {
                     return false;
                 }

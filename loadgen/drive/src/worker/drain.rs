@@ -3,6 +3,7 @@
 //! A worker that is alone knows what is to come, and ends when it is there. One of several does not know what the others sent: it ends
 //! when it owes nothing, is owed nothing, and has heard nothing for `QUIET_NS`. Neither waits longer than the scenario's `drain`.
 
+use load_model::ledger::Ending;
 use load_model::scenario::{Pattern, Scenario};
 use load_model::worker::Share;
 
@@ -26,9 +27,9 @@ enum DrainStage {
     /// The run goes on, or what is under way comes in.
     Waiting,
     /// Connections are closed.
-    Closing { is_cut_short: bool },
+    Closing(Ending),
     /// Everything is over.
-    Over { is_cut_short: bool },
+    Over(Ending),
 }
 
 impl Drain {
@@ -43,12 +44,21 @@ impl Drain {
 
     /// Whether the run is over.
     pub fn is_over(&self) -> bool {
-        matches!(self.stage, DrainStage::Over { .. })
+        matches!(self.stage, DrainStage::Over(_))
     }
 
-    /// Whether messages still came when its time was over.
-    pub fn is_cut_short(&self) -> bool {
-        matches!(self.stage, DrainStage::Over { is_cut_short: true })
+    /// How the end came.
+    pub fn ending(&self) -> Ending {
+        match self.stage {
+            DrainStage::Over(ending) | DrainStage::Closing(ending) => ending,
+            DrainStage::Waiting => Ending::Untold,
+        }
+    }
+
+    /// A connection broke that is not to be made again: nothing more is waited for.
+    pub fn give_up(&mut self, conns: &mut [Conn], around: &Surroundings<'_>, shared: &mut Shared) {
+        conns.iter_mut().for_each(|conn| conn.close(around, shared));
+        self.stage = DrainStage::Closing(Ending::ServerGone);
     }
 
     /// Goes on, if the run's load is over.
@@ -58,21 +68,26 @@ impl Drain {
         }
         match self.stage {
             DrainStage::Waiting if shared.now_ns >= shared.stop_ns => {
-                // A second shot for what was held up: the last of what was due, the ends of transactions.
+                // What is left of transactions ends; nothing more is sent.
                 conns.iter_mut().for_each(|conn| conn.pump_all(shared));
                 let waited_ns = shared.now_ns - shared.stop_ns;
                 let is_cut_short = waited_ns >= self.drain_ns && shared.now_ns < shared.heard_ns + RECENT_NS;
                 if waited_ns >= self.drain_ns || self.is_complete(conns, shared) {
+                    let is_gone = conns.iter().any(|conn| !conn.why_down.is_empty());
                     conns.iter_mut().for_each(|conn| conn.close(around, shared));
-                    self.stage = DrainStage::Closing { is_cut_short };
+                    self.stage = DrainStage::Closing(match (is_gone, is_cut_short) {
+                        (true, _) => Ending::ServerGone,
+                        (false, true) => Ending::DrainOver,
+                        (false, false) => Ending::Quiet,
+                    });
                 }
             }
-            DrainStage::Closing { is_cut_short } => {
+            DrainStage::Closing(ending) => {
                 if conns.iter().all(|conn| conn.stage() == Stage::Down) {
-                    self.stage = DrainStage::Over { is_cut_short };
+                    self.stage = DrainStage::Over(ending);
                 }
             }
-            DrainStage::Waiting | DrainStage::Over { .. } => {}
+            DrainStage::Waiting | DrainStage::Over(_) => {}
         }
     }
 

@@ -12,6 +12,8 @@ mod events;
 mod flight;
 mod plan;
 mod producer;
+mod reach;
+mod settling;
 mod shared;
 mod tally;
 mod transaction;

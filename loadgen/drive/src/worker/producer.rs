@@ -6,6 +6,8 @@
 //! 2. Lateness counts as the generator's own (`Lag`) only if no want of credit, window or room in the socket held the producer up at or
 //!    after the time when the message was due.
 //! 3. What waits to be sent costs no memory: due times are computed again.
+//! 4. What is due is counted by the schedule, second by second, whatever is sent.
+//! 5. Nothing is sent once the run's time is over (`Shared::is_stopped`): what could not be sent until then was not offered.
 
 use amqp_proto::{Connection, LinkId, OUT_SOFT_MAX, Out, Outcome, Part, Send, SendNow, Settled};
 use bytes::Bytes;
@@ -38,6 +40,18 @@ pub(crate) enum Stop {
     Over,
 }
 
+/// How much of a schedule was due.
+struct Counted {
+    /// That of the first message that was not counted.
+    schedule: Schedule,
+    /// That message's number.
+    number: u64,
+    /// Messages that were sent and are due behind the interval that goes on: its last turn was late.
+    ahead: u64,
+    /// Messages that were told to be due.
+    told: u64,
+}
+
 /// One producer.
 pub(crate) struct Producer {
     group: u32,
@@ -47,8 +61,10 @@ pub(crate) struct Producer {
     settle: Settle,
     window: usize,
     schedule: Option<Schedule>,
-    /// Counts what is due while it is held: the schedule of the first message that was not counted, and that message's number.
-    counted: Option<(Schedule, u64)>,
+    /// Counts what is due, whether it can be sent or not.
+    counted: Option<Counted>,
+    /// When it sent last.
+    sent_ns: u64,
     sizes: Sizes,
     next_bytes: usize,
     front: Front,
@@ -85,7 +101,8 @@ impl Producer {
             settle: spec.settle,
             // A transaction that the window cuts off would never end.
             window: spec.window.max(spec.transaction) as usize,
-            counted: schedule.clone().map(|schedule| (schedule, 0)),
+            counted: schedule.clone().map(|schedule| Counted { schedule, number: 0, ahead: 0, told: 0 }),
+            sent_ns: 0,
             schedule,
             sizes,
             next_bytes,
@@ -132,7 +149,7 @@ impl Producer {
         loop {
             let now_ns = shared.now_ns;
             let due_ns = self.schedule.as_ref().map_or(now_ns, Schedule::due_ns);
-            if due_ns >= shared.stop_ns || self.ledger.count >= self.quota {
+            if shared.is_stopped || due_ns >= shared.stop_ns || self.ledger.count >= self.quota {
                 self.release(shared);
                 return self.end(machine, out, shared);
             }
@@ -156,7 +173,7 @@ impl Producer {
 
     fn is_due(&self, shared: &Shared) -> bool {
         let due_ns = self.schedule.as_ref().map_or(shared.now_ns, Schedule::due_ns);
-        due_ns <= shared.now_ns && due_ns < shared.stop_ns && self.ledger.count < self.quota
+        due_ns <= shared.now_ns && !self.is_over_at(due_ns, shared)
     }
 
     /// How many messages may leave now.
@@ -192,6 +209,11 @@ impl Producer {
                 {
                     tally.record(Metric::Lag, due_ns, now_ns);
                 }
+                if due_ns >= shared.interval_end_ns
+                    && let Some(counted) = &mut self.counted
+                {
+                    counted.ahead += 1;
+                }
             }
             sent += 1;
             bytes += self.next_bytes as u64;
@@ -199,6 +221,9 @@ impl Producer {
         }
         if let (Some(transactions), Some(link)) = (&mut self.transactions, self.link) {
             transactions.sent(sent, link, machine, out, now_ns);
+        }
+        if sent > 0 {
+            self.sent_ns = now_ns;
         }
         self.count(sent as u64, bytes, shared);
         sent
@@ -238,22 +263,13 @@ impl Producer {
         left
     }
 
-    /// Counts what was sent and what was due.
-    fn count(&mut self, sent: u64, bytes: u64, shared: &mut Shared) {
+    /// Counts what was sent; in a closed loop that is what was due.
+    fn count(&self, sent: u64, bytes: u64, shared: &mut Shared) {
         let Some(tally) = shared.tallies.get_mut(self.group as usize) else { return };
         tally.counts.sent += sent;
         tally.counts.sent_bytes += bytes;
-        match (&mut self.counted, &self.schedule) {
-            // What was sent was due; some of it was counted while it waited.
-            (Some((counted, number)), Some(schedule)) => {
-                let fresh = self.ledger.count.saturating_sub(*number);
-                tally.counts.due += fresh;
-                if fresh > 0 {
-                    *counted = schedule.clone();
-                    *number = self.ledger.count;
-                }
-            }
-            _ => tally.counts.due += sent,
+        if self.schedule.is_none() {
+            tally.counts.due += sent;
         }
     }
 
@@ -267,22 +283,24 @@ impl Producer {
         Stop::Held
     }
 
-    /// Counts what became due while it is held.
-    pub fn count_due(&mut self, shared: &mut Shared) {
-        self.count_some(COUNTED_MAX, shared);
+    /// Counts what became due while it is held, some at a time.
+    pub fn count_due(&mut self, shared: &Shared) {
+        self.look_for_due(COUNTED_MAX, shared.now_ns.min(shared.interval_end_ns).min(shared.stop_ns));
     }
 
-    fn count_some(&mut self, max: u64, shared: &mut Shared) {
-        let (now_ns, stop_ns) = (shared.now_ns, shared.stop_ns);
-        let Some((schedule, number)) = &mut self.counted else { return };
-        let Some(tally) = shared.tallies.get_mut(self.group as usize) else { return };
+    /// Looks for what was due before a time and was not sent.
+    fn look_for_due(&mut self, max: u64, until_ns: u64) {
+        let (Some(counted), Some(schedule)) = (&mut self.counted, &self.schedule) else { return };
+        if counted.number < self.ledger.count {
+            counted.schedule = schedule.clone();
+            counted.number = self.ledger.count;
+        }
         for _ in 0..max {
-            if schedule.due_ns() > now_ns || schedule.due_ns() >= stop_ns || *number >= self.quota {
-                break;
+            if counted.schedule.due_ns() >= until_ns || counted.number >= self.quota {
+                return;
             }
-            schedule.advance();
-            *number += 1;
-            tally.counts.due += 1;
+            counted.schedule.advance();
+            counted.number += 1;
         }
     }
 
@@ -290,22 +308,30 @@ impl Producer {
     fn release(&mut self, shared: &mut Shared) {
         if let Some(since_ns) = self.held_since_ns.take() {
             self.held_until_ns = shared.now_ns;
-            self.count_blocked(since_ns, shared);
+            self.count_blocked(since_ns, shared.now_ns, shared);
         }
     }
 
-    fn count_blocked(&self, since_ns: u64, shared: &mut Shared) {
+    fn count_blocked(&self, since_ns: u64, until_ns: u64, shared: &mut Shared) {
         if let Some(tally) = shared.tallies.get_mut(self.group as usize) {
-            tally.counts.blocked_ns += shared.now_ns - since_ns;
+            tally.counts.blocked_ns += until_ns.saturating_sub(since_ns);
         }
     }
 
-    /// An interval ends: what it was held up so far, and what became due, belongs to it.
-    pub fn end_interval(&mut self, shared: &mut Shared) {
+    /// An interval ends: what it was held up so far, and what became due, belongs to it. What is due follows from the schedule alone, to the
+    /// message, so that it is what was asked for, whatever was sent.
+    pub fn end_interval(&mut self, end_ns: u64, shared: &mut Shared) {
         if let Some(since_ns) = self.held_since_ns {
-            self.count_some(u64::MAX, shared);
-            self.count_blocked(since_ns, shared);
-            self.held_since_ns = Some(shared.now_ns);
+            self.count_blocked(since_ns, end_ns, shared);
+            self.held_since_ns = Some(end_ns.max(since_ns));
+        }
+        self.look_for_due(u64::MAX, end_ns.min(shared.stop_ns));
+        if let Some(counted) = &mut self.counted
+            && let Some(tally) = shared.tallies.get_mut(self.group as usize)
+        {
+            let total = counted.number.saturating_sub(std::mem::take(&mut counted.ahead)).max(counted.told);
+            tally.counts.due += total - counted.told;
+            counted.told = total;
         }
     }
 
@@ -323,8 +349,18 @@ impl Producer {
 
     /// Whether it has sent all that it is to send.
     pub fn is_over(&self, shared: &Shared) -> bool {
-        let due_ns = self.schedule.as_ref().map_or(shared.now_ns, Schedule::due_ns);
-        due_ns >= shared.stop_ns || self.ledger.count >= self.quota
+        self.is_over_at(self.schedule.as_ref().map_or(shared.now_ns, Schedule::due_ns), shared)
+    }
+
+    fn is_over_at(&self, due_ns: u64, shared: &Shared) -> bool {
+        shared.is_stopped || due_ns >= shared.stop_ns || self.ledger.count >= self.quota
+    }
+
+    /// Where its share of a scenario's `count` ends, if all of it was sent: when the last message was sent, and when the next one would have
+    /// been due.
+    pub fn over_ns(&self) -> Option<(u64, Option<u64>)> {
+        let schedule = self.schedule.as_ref().filter(|_| self.quota > 0);
+        (self.ledger.count >= self.quota).then(|| (self.sent_ns, schedule.map(Schedule::due_ns)))
     }
 
     /// The server decided on a delivery.
@@ -392,6 +428,7 @@ impl Producer {
     /// Its connection ends on purpose: what has no outcome by now is in doubt.
     pub fn left(&mut self, shared: &mut Shared) {
         self.link = None;
+        self.ledger.unanswered += self.flight.count() as u64;
         self.doubt(shared);
     }
 
@@ -417,6 +454,7 @@ impl Producer {
 
     /// What it sent, in the end: what is still on its way is in doubt.
     pub fn take_ledger(&mut self, shared: &mut Shared) -> Sent {
+        self.ledger.unanswered += self.flight.count() as u64;
         self.doubt(shared);
         std::mem::take(&mut self.ledger)
     }

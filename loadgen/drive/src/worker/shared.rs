@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use load_model::interval::INTERVAL_NS;
 use load_model::ledger::{Budget, Insert, LEDGER_BYTES_MAX, Place, PlaceKind};
 use load_model::scenario::Scenario;
 use load_model::sizes::largest;
@@ -24,6 +25,12 @@ pub(crate) struct Shared {
     pub run: u32,
     /// Nothing that is due then or later is sent.
     pub stop_ns: u64,
+    /// Whether that time is over: what was due before it and was not sent by then is not sent any more.
+    pub is_stopped: bool,
+    /// Where the interval that goes on ends.
+    pub interval_end_ns: u64,
+    /// Messages that came before the run began.
+    pub leftovers: u64,
     /// Each group.
     pub tallies: Vec<Tally>,
     /// Where messages came.
@@ -57,6 +64,9 @@ impl Shared {
             has_begun: false,
             run: 0,
             stop_ns: u64::MAX,
+            is_stopped: false,
+            interval_end_ns: INTERVAL_NS,
+            leftovers: 0,
             tallies: scenario.groups.iter().map(|_| Tally::default()).collect(),
             places: Vec::new(),
             place_of: HashMap::new(),

@@ -21,6 +21,8 @@ use super::consumer::{Consumer, Duty};
 use super::drain::Drain;
 use super::plan::{Planned, Side, plan};
 use super::producer::Producer;
+use super::reach::{Next, Reach};
+use super::settling::Settling;
 use super::shared::Shared;
 use super::wakes::Who;
 use crate::client::{SCRATCH_BYTES, Server, TlsClient};
@@ -66,11 +68,15 @@ pub(crate) struct Worker {
     /// When the run began, by the system's clock; far ahead until it is known.
     origin_ns: u64,
     is_ready: bool,
+    /// Whether it ended before the run began.
+    is_given_up: bool,
     time_ns: u64,
     interval: Open,
     drain: Drain,
     churn: Churn,
     absence: Absence,
+    reach: Reach,
+    settling: Settling,
 }
 
 /// The interval that goes on.
@@ -137,10 +143,13 @@ impl Worker {
             shared,
             origin_ns: u64::MAX,
             is_ready: false,
+            is_given_up: false,
             time_ns: now_ns,
             interval: Open { start_ns: 0, cpu_ns: 0, idle_ns: 0 },
             churn: Churn { every_ns, next_ns: every_ns, conn: 0 },
             absence: Absence::default(),
+            reach: Reach::new(now_ns),
+            settling: Settling::default(),
         })
     }
 
@@ -157,6 +166,9 @@ impl Worker {
             self.readiness.poll(Some(timeout), &mut ready).map_err(|error: io::Error| error.to_string())?;
             let now_ns = monotonic_ns();
             let worked = self.turn(now_ns, &ready)?;
+            if self.is_given_up {
+                return Ok(Ended::Aborted);
+            }
             if self.drain.is_over() {
                 self.tell_done()?;
                 return Ok(Ended::Done);
@@ -200,7 +212,9 @@ impl Worker {
             }
             self.dirty.push(index);
         }
-        if now_ns >= self.time_ns {
+        stop_if_time(&mut self.conns, &mut self.dirty, &mut self.shared);
+        let is_tick = now_ns >= self.time_ns;
+        if is_tick {
             self.time_ns = now_ns + TIME_NS;
             for (index, conn) in self.conns.iter_mut().enumerate() {
                 conn.handle_time(&around, &mut self.shared);
@@ -213,11 +227,40 @@ impl Worker {
             self.drain.turn(&mut self.conns, &around, &mut self.shared);
         }
         flush(&mut self.dirty, &mut self.conns, &around, &mut self.shared);
-        self.notice_broken()?;
+        // A connection that broke ends the run, unless it may be made again, or the run ends anyway.
+        let is_meant = self.shared.scenario.connection.reconnect || !self.drain.wants_connections();
+        if let Some(why) = broken(&mut self.conns).filter(|_| !is_meant) {
+            self.drain.give_up(&mut self.conns, &around, &mut self.shared);
+            self.end_early(why)?;
+        }
         self.absence.turn(&mut self.conns, &mut self.shared);
-        self.notice_ready()?;
+        if is_tick {
+            self.look_after_connections(now_ns)?;
+        }
+        self.notice_ready(now_ns)?;
         self.end_intervals()?;
         Ok(worked)
+    }
+
+    /// The server is gone: says so, and that it ends. In a run that has begun everything that is known is told behind it.
+    fn end_early(&mut self, why: String) -> Result<(), String> {
+        let at_ns = self.shared.has_begun.then_some(self.shared.now_ns);
+        self.is_given_up = at_ns.is_none();
+        self.shared.is_stopped = true;
+        self.shared.stop_ns = self.shared.stop_ns.min(self.shared.now_ns);
+        self.say(Told::Lost { worker: self.share.worker, at_ns, why })
+    }
+
+    /// Tells of connections that are down, and gives up where none was ever made.
+    fn look_after_connections(&mut self, now_ns: u64) -> Result<(), String> {
+        if !self.shared.scenario.connection.reconnect || !self.drain.wants_connections() || self.is_given_up {
+            return Ok(());
+        }
+        match self.reach.turn(&self.conns, now_ns) {
+            Next::Nothing => Ok(()),
+            Next::Tell(tries) => self.say(Told::Tries { worker: self.share.worker, tries }),
+            Next::GiveUp(why) => self.end_early(why),
+        }
     }
 
     /// How long to wait for sockets.
@@ -275,21 +318,12 @@ impl Worker {
         }
     }
 
-    /// A connection that broke ends the run, unless it may be made again.
-    fn notice_broken(&mut self) -> Result<(), String> {
-        let reconnects = self.shared.scenario.connection.reconnect;
-        for conn in self.conns.iter_mut().filter(|conn| conn.broken.is_some()) {
-            let why = conn.broken.take().unwrap_or_default();
-            if !reconnects {
-                return Err(format!("{why}. With `reconnect` a load goes on when connections break"));
-            }
-        }
-        Ok(())
-    }
-
-    /// Says once that all links are attached.
-    fn notice_ready(&mut self) -> Result<(), String> {
+    /// Says once that all links are attached, and that nothing of others is at their addresses.
+    fn notice_ready(&mut self, now_ns: u64) -> Result<(), String> {
         if self.is_ready || self.conns.iter().any(|conn| conn.stage() != Stage::Up) {
+            return Ok(());
+        }
+        if !self.settling.is_over(&self.conns, &self.shared, now_ns) {
             return Ok(());
         }
         self.is_ready = true;
@@ -308,8 +342,10 @@ impl Worker {
 
     fn end_interval(&mut self, end_ns: u64) -> Result<(), String> {
         for conn in &mut self.conns {
-            conn.producers.iter_mut().for_each(|producer| producer.end_interval(&mut self.shared));
+            conn.producers.iter_mut().for_each(|producer| producer.end_interval(end_ns, &mut self.shared));
         }
+        self.shared.interval_end_ns = end_ns + INTERVAL_NS;
+        let mut over_ns = self.over_ns();
         let cpu_ns = thread_cpu_ns();
         let used_ns = cpu_ns - std::mem::replace(&mut self.interval.cpu_ns, cpu_ns);
         let start_ns = std::mem::replace(&mut self.interval.start_ns, end_ns);
@@ -323,10 +359,40 @@ impl Worker {
             }
             let group = u32::try_from(group).unwrap_or(u32::MAX);
             let worker = self.share.worker;
-            let resumed = resumed.take();
-            self.say(Told::Interval(Interval { worker, group, start_ns, end_ns, counts, latencies, resumed }))?;
+            let (resumed, over_ns) = (resumed.take(), over_ns.take());
+            self.say(Told::Interval(Interval {
+                worker,
+                group,
+                start_ns,
+                end_ns,
+                counts,
+                latencies,
+                over_ns,
+                resumed,
+            }))?;
         }
         Ok(())
+    }
+
+    /// Where the producers ended, if a count ends the run and all have sent theirs: of each group where the next message would have been due,
+    /// or where the last one was sent, if that is later; of several groups the last.
+    fn over_ns(&self) -> Option<u64> {
+        if self.shared.scenario.count == 0 {
+            return None;
+        }
+        let mut groups: Vec<(u64, Option<u64>)> = vec![(0, None); self.shared.tallies.len()];
+        for conn in &self.conns {
+            let Some(group) = groups.get_mut(conn.group() as usize) else { continue };
+            for producer in &conn.producers {
+                let (sent_ns, next_ns) = producer.over_ns()?;
+                group.0 = group.0.max(sent_ns);
+                group.1 = match (group.1, next_ns) {
+                    (Some(one), Some(other)) => Some(one.min(other)),
+                    (one, other) => one.or(other),
+                };
+            }
+        }
+        groups.into_iter().map(|(sent_ns, next_ns)| next_ns.unwrap_or(0).max(sent_ns)).max()
     }
 
     /// Tells what is left to tell.
@@ -339,7 +405,8 @@ impl Worker {
         let producers = self.conns.iter_mut().flat_map(|conn| &mut conn.producers);
         let sent = producers.map(|producer| producer.take_ledger(shared)).collect();
         let places = std::mem::take(&mut self.shared.places);
-        let ledger = Ledger { sent, places, full: self.shared.is_full, cut_short: self.drain.is_cut_short() };
+        let (full, leftovers) = (self.shared.is_full, self.shared.leftovers);
+        let ledger = Ledger { sent, places, full, ending: self.drain.ending(), leftovers };
         self.say(Told::Done { worker: self.share.worker, ledger })
     }
 
@@ -362,6 +429,25 @@ impl Churn {
             }
         }
     }
+}
+
+/// At the end of the time what is due and can be sent leaves; behind it nothing is sent.
+fn stop_if_time(conns: &mut [Conn], dirty: &mut Vec<usize>, shared: &mut Shared) {
+    if !shared.has_begun || shared.is_stopped || shared.now_ns < shared.stop_ns {
+        return;
+    }
+    for (index, conn) in conns.iter_mut().enumerate() {
+        conn.pump_all(shared);
+        dirty.push(index);
+    }
+    shared.is_stopped = true;
+}
+
+/// Why connections broke since the last time: the first one that did.
+fn broken(conns: &mut [Conn]) -> Option<String> {
+    let broken = conns.iter_mut().filter_map(|conn| conn.broken.take());
+    // All of them are taken.
+    broken.fold(None, |first, why| first.or(Some(why)))
 }
 
 /// Writes what connections have, once for each that has something; keeps those that have more.

@@ -32,6 +32,7 @@ fn second(worker: u32, group: u32, at: u64, sent: u64, ms: u64) -> Told {
         end_ns: (at + 1) * SECOND_NS,
         counts,
         latencies,
+        over_ns: None,
         resumed: None,
     })
 }
@@ -95,8 +96,6 @@ fn a_worker_that_is_done_or_skips_a_group_holds_up_nothing() {
 #[test]
 fn what_cannot_be_is_an_error() {
     let mut collector = Collector::new(&scenario(WarmUp::Fixed(Span(0)), 10.0), 2);
-    let failed = collector.handle(Told::Failed { worker: 1, why: "no route".to_owned() });
-    assert_eq!(failed, Err("worker 1: no route".to_owned()));
     assert!(collector.handle(second(2, 0, 0, 1, 1)).is_err(), "there is no third worker");
     assert!(collector.handle(second(0, 2, 0, 1, 1)).is_err(), "there is no third group");
     let told = (0..=PENDING_MAX as u64).map(|at| collector.handle(second(0, 0, at, 1, 1)));
@@ -128,6 +127,62 @@ fn so_many_messages_end_a_run_and_so_does_an_interruption() {
     let result = collector.finish();
     assert_eq!((result.measured_s, result.total.counts.sent), (1.25, 125));
     assert!(result.interrupted);
+}
+
+#[test]
+fn a_count_at_a_rate_is_a_length() {
+    // 4,000 at 3,000 a second are 1.333 s, whatever the seconds are.
+    let scenario = Scenario { count: 4000, ..scenario(WarmUp::Auto, 60.0) };
+    let mut collector = Collector::new(&scenario, 2);
+    for (at, sent) in [(0, [1500, 1500]), (1, [500, 500])] {
+        for worker in [0, 1] {
+            let Told::Interval(mut interval) = second(worker, 0, at, sent[worker as usize], 1) else { unreachable!() };
+            interval.over_ns = (at == 1).then_some([1_333_000_000, 1_333_333_333][worker as usize]);
+            collector.handle(Told::Interval(interval)).expect("in order");
+            collector.handle(second(worker, 1, at, 0, 1)).expect("in order");
+        }
+    }
+    assert_eq!(collector.stop_at(), Some(1_333_333_333));
+    let result = collector.finish();
+    assert!((result.offered() - 3000.0).abs() < 0.01, "{}", result.offered());
+    assert!((result.rate() - 3000.0).abs() < 0.01, "{}", result.rate());
+}
+
+#[test]
+fn a_run_that_is_cut_off_has_what_was_seen_until_then() {
+    let mut collector = Collector::new(&scenario(WarmUp::Fixed(Span(0)), 60.0), 2);
+    ready(&mut collector, 2);
+    for at in 0..3 {
+        for worker in [0, 1] {
+            collector.handle(second(worker, 0, at, 100, 1)).expect("in order");
+            collector.handle(second(worker, 1, at, 100, 1)).expect("in order");
+        }
+    }
+    let lost = |worker, why: &str| Told::Lost { worker, at_ns: Some(3_250_000_000), why: why.to_owned() };
+    collector.handle(lost(0, "reset")).expect("it is one of them");
+    collector.handle(lost(1, "closed")).expect("it is one of them");
+    assert!(collector.cut_off_by() == Some(Side::Server) && !collector.is_done(), "what they know comes behind it");
+    assert_eq!(collector.stop_at(), Some(3_250_000_000));
+    collector.handle(Told::Done { worker: 0, ledger: Ledger::default() }).expect("once");
+    let result = collector.finish();
+    let cut_off = result.cut_off.expect("it was");
+    assert_eq!((cut_off.by, cut_off.at_s, cut_off.why.as_str()), (Side::Server, Some(3.25), "reset"));
+    assert_eq!((result.total.counts.sent, result.measured_s), (1200, 3.0));
+    assert!(result.audit.incomplete, "the other worker never told what it received");
+}
+
+#[test]
+fn a_run_that_never_began_has_a_result_as_well() {
+    let mut collector = Collector::new(&scenario(WarmUp::Auto, 60.0), 2);
+    let told =
+        Told::Tries { worker: 1, tries: Tries { down: 2, attempts: 7, why: "refused".to_owned(), left_ns: Some(5) } };
+    collector.handle(told).expect("it is one of them");
+    assert_eq!(collector.poll_view().expect("it is shown").tries.map(|tries| tries.attempts), Some(7));
+    collector.handle(Told::Lost { worker: 1, at_ns: None, why: "refused".to_owned() }).expect("it is one of them");
+    collector.handle(Told::Failed { worker: 0, why: "no thread".to_owned() }).expect("it is one of them");
+    assert!(collector.is_done());
+    let cut_off = collector.finish().cut_off.expect("it was");
+    assert_eq!((cut_off.by, cut_off.at_s, cut_off.why.as_str()), (Side::Server, None, "refused"));
 }
 
 #[test]

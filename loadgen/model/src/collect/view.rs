@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::interval::Counts;
 use crate::latency::Latencies;
 use crate::result::{Percentiles, Second};
+use crate::worker::Tries;
 
 /// What a run is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -37,6 +38,8 @@ pub struct View {
     pub warm_up_end_ns: Option<u64>,
     /// When the load ends; absent as long as that is not known.
     pub stop_at_ns: Option<u64>,
+    /// What a worker does whose connections are down.
+    pub tries: Option<Tries>,
     /// The newest complete second, all groups together; absent when only the phase changed.
     pub second: Option<Second>,
     /// Its latencies, for interval logs.

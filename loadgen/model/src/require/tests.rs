@@ -2,8 +2,10 @@ use super::*;
 use crate::collect::Collector;
 use crate::interval::Counts;
 use crate::latency::Metric;
+use crate::ledger::Ledger;
 use crate::result::{Figures, Usage, percentiles};
 use crate::scenario::Group;
+use crate::worker::Told;
 
 fn scenario() -> Scenario {
     let orders = Group { name: "orders".to_owned(), ..Group::default() };
@@ -20,7 +22,9 @@ fn figures(name: &str, metric: Metric, ms: u64, counts: Counts) -> Figures {
 }
 
 fn result() -> RunResult {
-    let mut run = Collector::new(&scenario(), 1).finish();
+    let mut collector = Collector::new(&scenario(), 1);
+    collector.handle(Told::Done { worker: 0, ledger: Ledger::default() }).expect("once");
+    let mut run = collector.finish();
     run.measured_s = 10.0;
     let orders = Counts { due: 100_000, sent: 100_000, accepted: 100_000, received: 99_500, ..Counts::default() };
     let quotes = Counts { due: 10_000, sent: 10_000, accepted: 9_000, refused: 3, ..Counts::default() };
@@ -116,4 +120,9 @@ fn a_scenario_s_own_requirements_are_checked_even_the_mistaken_ones() {
     let found = check(&run);
     assert_eq!(found.iter().map(|requirement| requirement.holds).collect::<Vec<_>>(), [true, false]);
     assert!(thresholds(&run.scenario).is_err());
+    run.audit.incomplete = true;
+    assert!(!check(&run)[0].holds, "what was not looked for is not known to be 0");
+    run.audit.incomplete = false;
+    run.scenario.groups.iter_mut().for_each(|group| group.consumers = 0);
+    assert!(!check(&run)[0].holds, "nobody received");
 }

@@ -35,7 +35,7 @@ pub enum Purpose {
 pub struct Point {
     /// What was to be offered.
     pub offer: Offer,
-    /// Messages that became due, a second.
+    /// Messages a second that were asked for; in a closed loop, that were sent.
     pub offered: f64,
     /// Messages that came to their end, a second.
     pub achieved: f64,
@@ -43,7 +43,7 @@ pub struct Point {
     pub body_bytes: f64,
     /// Measured seconds.
     pub measured_s: f64,
-    /// Whether its figures say something about the server.
+    /// Whether its figures say something about the server, be it that it did not take what was asked for.
     pub is_valid: bool,
     /// Whether the server kept up with what was offered.
     pub keeps_up: bool,
@@ -67,11 +67,16 @@ impl Point {
         let mut why = run.verdict.reasons.clone();
         why.extend(run.verdict.faults.iter().cloned());
         let is_open = offer.rate.is_some();
+        let is_of_server = run.verdict.is_of_server();
         let keeps_up = !is_open || !(run.is_behind() || run.has_growing_backlog());
         if run.is_behind() && is_open {
             why.push(format!("It did {:.0} of {:.0} messages a second.", run.rate(), run.offered()));
         } else if !keeps_up {
             why.push("A backlog grew from second to second.".to_owned());
+        }
+        let is_proven = !run.audit.incomplete || run.scenario.ignore_losses;
+        if is_open && !is_proven {
+            why.push(format!("Whether anything was lost is not known: {}.", run.audit.not_checked));
         }
         // A closed loop's latencies are those of a server that nobody hurries.
         let asked = thresholds.iter().filter(|threshold| is_open || !is_latency(&threshold.figure));
@@ -81,13 +86,13 @@ impl Point {
         let meets_level = why.len() == before;
         Self {
             offer,
-            offered: run.offered(),
+            offered: offer.rate.unwrap_or_else(|| run.offered()),
             achieved: run.rate(),
             body_bytes: counts.sent_bytes as f64 / counts.sent.max(1) as f64,
             measured_s: run.measured_s,
-            is_valid: run.verdict.valid,
+            is_valid: is_of_server,
             keeps_up,
-            holds: run.verdict.valid && run.verdict.faults.is_empty() && keeps_up && meets_level,
+            holds: run.verdict.valid && run.verdict.faults.is_empty() && is_proven && keeps_up && meets_level,
             why,
             percentiles: percentiles(&run.total.latencies),
             latencies: run.total.latencies.clone(),

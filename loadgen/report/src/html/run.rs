@@ -4,7 +4,9 @@ use load_model::result::RunResult;
 
 use super::markup::Markup;
 use super::page::{self, Card, Mood};
-use crate::explain::{self, Outcome};
+use load_model::verdict::Conclusion;
+
+use crate::explain;
 use crate::number;
 
 mod charts;
@@ -53,13 +55,12 @@ pub fn run(result: &RunResult) -> String {
 }
 
 fn verdict(result: &RunResult) -> Markup {
-    let outcome = explain::outcome(result);
-    let mood = match outcome {
-        Outcome::Valid | Outcome::Held => Mood::Good,
-        Outcome::NotHeld => Mood::Note,
-        Outcome::NotValid | Outcome::Faulty => Mood::Bad,
+    let mood = match result.conclusion() {
+        Conclusion::Valid | Conclusion::Held => Mood::Good,
+        Conclusion::NotHeld | Conclusion::Unproven => Mood::Note,
+        Conclusion::Invalid | Conclusion::CutOff | Conclusion::Faulty => Mood::Bad,
     };
-    page::verdict(mood, outcome.text(), &explain::findings(result))
+    page::verdict(mood, &result.headline(), &explain::findings(result))
 }
 
 fn look(result: &RunResult) -> Markup {

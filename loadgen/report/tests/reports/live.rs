@@ -3,6 +3,7 @@
 use load_model::collect::{GroupView, Phase, View};
 use load_model::latency::Latencies;
 use load_model::result::percentiles;
+use load_model::worker::Tries;
 use load_report::live::{Live, Window};
 use load_report::prometheus;
 use load_report::text::Colour;
@@ -31,6 +32,7 @@ fn views() -> Vec<View> {
             measured_ns: (second.at_s as u64 + 1).saturating_sub(8) * 1_000_000_000,
             warm_up_end_ns: second.measured.then_some(8_000_000_000),
             stop_at_ns: second.measured.then_some(128_000_000_000),
+            tries: None,
             second: Some(second.clone()),
             latencies: Latencies::default(),
             groups: vec![group("orders"), group("quotes \"of the day\"")],
@@ -78,6 +80,30 @@ fn frame_of_nothing() -> String {
 fn without_a_terminal_there_is_a_line() {
     assert_eq!(Live::new(&sample::run().scenario).line(), None);
     golden::check("live-line.txt", &(live(72).line().expect("there was a second") + "\n"));
+}
+
+#[test]
+fn connections_that_are_tried_are_told_before_the_run_and_in_it() {
+    let tries = |left_ns| {
+        let why = "cannot connect to 127.0.0.1:1: \u{1b}[31mrefused".to_owned();
+        Some(Tries { down: 2, attempts: 7, why, left_ns })
+    };
+    let mut first = views().remove(0);
+    (first.phase, first.second, first.tries) = (Phase::Connecting, None, tries(Some(23_400_000_000)));
+    let mut before = Live::new(&sample::run().scenario);
+    before.handle_view(first);
+    let line = before.line().expect("it says what it does");
+    assert!(
+        line.starts_with("connecting, attempt 7: cannot connect to 127.0.0.1:1") && line.contains("gives up in 23"),
+        "{line}"
+    );
+    assert!(!line.contains('\u{1b}') && shown(&before, 100, 40).contains("attempt 7"));
+    let mut during = live(20);
+    let mut view = views().remove(20);
+    view.tries = tries(None);
+    during.handle_view(view);
+    let line = during.line().expect("there was a second");
+    assert!(line.contains("2 connections are down, attempt 7: ") && line.contains("until the load ends"), "{line}");
 }
 
 #[test]

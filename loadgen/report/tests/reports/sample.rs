@@ -7,8 +7,8 @@ use load_model::interval::{Counts, Resumed};
 use load_model::latency::{Latencies, Metric};
 use load_model::plan::{Model, Plan, Wanted};
 use load_model::result::{
-    Audit, FORMAT, Figures, Floor, Generator, Machine, Requirement, RunResult, Second, Server, Steadiness, Usage,
-    Verdict, percentiles,
+    Audit, FORMAT, Figures, Floor, Generator, Machine, Requirement, RunResult, Second, Server, Standing, Steadiness,
+    Usage, Verdict, percentiles,
 };
 use load_model::scenario::{Group, Pattern, Scenario};
 use load_model::sweep::{Limit, Offer, Point, Purpose, SweepResult, Turn};
@@ -175,6 +175,7 @@ pub fn run_at(measured_s: u64, seed: u64, slowness: f64) -> RunResult {
         floor: Some(floor(&mut chance)),
         verdict: Verdict {
             valid: true,
+            standing: Standing::Load,
             reasons: Vec::new(),
             faults: Vec::new(),
             remarks: vec!["The measured time has one second in which the server took nothing.".to_owned()],
@@ -183,6 +184,7 @@ pub fn run_at(measured_s: u64, seed: u64, slowness: f64) -> RunResult {
         workers: Vec::new(),
         resumed: Resumed::default(),
         outages: Vec::new(),
+        cut_off: None,
     }
 }
 
