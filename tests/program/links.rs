@@ -283,9 +283,10 @@ fn a_temporary_node_is_made_where_no_other_is_and_never_again() {
     // While it is there, others reach it.
     let mut client = open(broker.addresses[0]);
     assert_eq!(refusal(&mut client, &sender("replies", 0, target(&node))), None);
-    let attached = client
-        .until(|performative| matches!(performative, Performative::Flow(flow) if flow.handle.is_some()).then_some(()));
-    assert_eq!(attached, ());
+    let credit = |performative: &Performative<'_>| {
+        matches!(performative, Performative::Flow(flow) if flow.handle.is_some()).then_some(())
+    };
+    client.until(credit);
     drop((others, peer));
     // It goes with its creator, and whoever sends to it is told.
     let why = client.detached();

@@ -290,7 +290,19 @@ fn what_is_open_in_other_performatives_ends_nothing() {
         outgoing_window: window,
         ..Flow::default()
     }));
-    // Transfers whose state is a stranger's, or no described value at all; a format that is not ours is carried.
+    send_with_strange_states(&mut peer);
+    settle_with_strange_states(&mut peer);
+    // A condition of the peer's own, with details of any type.
+    let error = Value::List(vec![symbol("com.example:tired"), text("enough"), map(symbol("x-own"), strange())]);
+    let fields = vec![Value::Uint(1), Value::Boolean(true), described(Value::Ulong(0x1d), error)];
+    peer.send(&framed(0x16, fields));
+    peer.until(|performative| matches!(performative, Performative::Detach(_)).then_some(()));
+    peer.send_message(3, Durable::No, b"it goes on");
+    assert_eq!(peer.outcome().2, None);
+}
+
+/// Sends messages whose state is a stranger's, or no described value at all; a format that is not ours is carried.
+fn send_with_strange_states(peer: &mut Wire) {
     let body = [0x00, 0x53, 0x77, 0xa1, 2, b'h', b'i'];
     for (delivery, state) in [strange(), text("accepted"), Value::Null].into_iter().enumerate() {
         let number = Value::Uint(u32::try_from(delivery).expect("few"));
@@ -313,6 +325,10 @@ fn what_is_open_in_other_performatives_ends_nothing() {
         peer.send(&bytes);
         assert_eq!(peer.outcome().2, None);
     }
+}
+
+/// Receives them, with states that decide nothing before one that does.
+fn settle_with_strange_states(peer: &mut Wire) {
     peer.attach_receiver("open-values", 3);
     peer.until(|performative| matches!(performative, Performative::Transfer(_)).then_some(()));
     // States that decide nothing leave the delivery as it is.
@@ -329,13 +345,6 @@ fn what_is_open_in_other_performatives_ends_nothing() {
         state: Some(amqp_codec::performative::DeliveryState::Accepted),
         batchable: false,
     }));
-    // A condition of the peer's own, with details of any type.
-    let error = Value::List(vec![symbol("com.example:tired"), text("enough"), map(symbol("x-own"), strange())]);
-    let fields = vec![Value::Uint(1), Value::Boolean(true), described(Value::Ulong(0x1d), error)];
-    peer.send(&framed(0x16, fields));
-    peer.until(|performative| matches!(performative, Performative::Detach(_)).then_some(()));
-    peer.send_message(3, Durable::No, b"it goes on");
-    assert_eq!(peer.outcome().2, None);
 }
 
 #[test]
