@@ -86,6 +86,8 @@ struct Worker {
     zeroed: Cell<Option<Instant>>,
     /// How often it was full since that was told, and whether the last time was.
     full: Cell<Repeats>,
+    /// The same of other things that were used up.
+    short: Cell<Repeats>,
     told_full: Cell<bool>,
 }
 
@@ -100,8 +102,9 @@ impl Disk {
         let remover = Remover::start(format!("remove-{}", config.shard), config.core, journal.path.clone())?;
         let zeroed = Cell::new(None);
         let files = Arc::new(Mutex::new(OpenFiles::new(SEGMENTS_OPEN)));
-        let (full, told_full) = (Cell::new(Repeats::new(TELL_NS)), Cell::new(false));
-        let worker = Worker { config, journal, files, done, waker, remover, zeroed, full, told_full };
+        let [full, short] = [0; 2].map(|_| Cell::new(Repeats::new(TELL_NS)));
+        let told_full = Cell::new(false);
+        let worker = Worker { config, journal, files, done, waker, remover, zeroed, full, short, told_full };
         let writes = worker.start("journal", Worker::write)?;
         let preparations = worker.start("prepare", Worker::prepare)?;
         let (reads, orders) = flume::bounded(ORDERS);
@@ -183,10 +186,10 @@ impl Worker {
             }
             match open_file(&self.journal.segment(segment), self.journal.access, Existing::Must) {
                 Ok(file) => return Ok(files.keep(segment, file)),
-                Err(error) if is_shortage(&error) && start.elapsed() < SHORTAGE => files.close_all(),
+                // Closing others of ours would only give theirs away.
+                Err(error) if is_shortage(&error) && start.elapsed() < SHORTAGE => drop(files),
                 Err(error) => return Err(error),
             }
-            drop(files);
             thread::sleep(SHORTAGE_PAUSE);
         }
     }
@@ -228,8 +231,7 @@ impl Worker {
                 }
                 // It is asked for again, and everything written meanwhile goes to segments that are there.
                 Err(error) if is_shortage(&error) => {
-                    tracing::warn!(target: "heddle::storage", shard = self.config.shard, %error,
-                        "no segment can be made now: it is tried again");
+                    self.tell_short(&error);
                     Done::NoRoom { segment, reuse }
                 }
                 Err(error) => Done::Failed { what: "make a segment", error },
@@ -299,6 +301,17 @@ impl Worker {
             free_mib = mib(free), min_free_mib = mib(self.config.min_free_bytes), segment_mib = mib(self.config.segment_bytes),
             "the disk is full: a segment would leave less than storage.min_free_mib. Producers of durable messages wait or are \
              refused (storage.when_full); consumers go on");
+    }
+
+    /// Says that a segment cannot be made for want of something else than room.
+    fn tell_short(&self, error: &io::Error) {
+        let mut short = self.short.get();
+        let times = short.note(monotonic_ns());
+        self.short.set(short);
+        if let Some(times) = times {
+            tracing::warn!(target: "heddle::storage", shard = self.config.shard, %error, times,
+                "no segment can be made now: it is tried again");
+        }
     }
 
     /// Says that it is not any more, if it was said that it is.

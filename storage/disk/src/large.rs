@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
-use engine_rt::{Existing, Waker, free_bytes, is_shortage, open_file};
+use engine_rt::{Existing, Waker, free_bytes, open_file};
 use storage_journal::Buffer;
 use storage_journal::format::padded;
 
@@ -216,15 +216,7 @@ impl Writer {
         if let Some(file) = self.open.find(id) {
             return Ok(file);
         }
-        let open = || open_file(&self.files.file(id), self.files.access, existing);
-        let file = match open() {
-            Err(error) if is_shortage(&error) => {
-                // Others of ours can be opened again.
-                self.open.close_all();
-                open()?
-            }
-            file => file?,
-        };
+        let file = open_file(&self.files.file(id), self.files.access, existing)?;
         Ok(self.open.keep(id, file))
     }
 }

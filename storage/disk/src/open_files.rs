@@ -53,11 +53,6 @@ impl OpenFiles {
             self.open.insert(number, file);
         }
     }
-
-    /// Closes all: their descriptors are needed more elsewhere.
-    pub fn close_all(&mut self) {
-        self.open.clear();
-    }
 }
 
 #[cfg(test)]
@@ -77,7 +72,5 @@ mod tests {
         assert!(files.find(1).is_none() && files.find(9).is_some());
         files.forget(9);
         assert!(files.find(9).is_none());
-        files.close_all();
-        assert!(files.find(3).is_none());
     }
 }
