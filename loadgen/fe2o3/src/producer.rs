@@ -21,8 +21,8 @@ use crate::pace::{self, Waited};
 /// A message that waited longer than this for credit or window was held up by the server, nanoseconds.
 const HELD_UP_NS: u64 = 1_000_000;
 
-/// How late what is due at the end of the run may leave, nanoseconds: tokio's timers know no finer than a millisecond.
-const LATE_NS: u64 = 5_000_000;
+/// How late what is due at the end of the run, and was not held up, may leave, nanoseconds: longer than a busy machine lets a thread wait.
+const LATE_NS: u64 = 200_000_000;
 
 /// What bodies of a group are filled with.
 #[derive(Debug)]
@@ -80,8 +80,10 @@ impl Producer {
             // In a closed loop a message is due when it can be sent.
             let sent = Sent { sequence, due_ns: due_ns.unwrap_or(sent_ns), sent_ns };
             let stop_ns = self.board.with(|notes| notes.stop_ns);
-            // What could not be sent until the time was over is not sent any more.
-            if sent.due_ns >= stop_ns || sent_ns >= stop_ns.saturating_add(LATE_NS) {
+            // What could not be sent until the time was over is not sent any more: what the server held up, or what this client is behind with.
+            let is_held = sent_ns - from_ns > HELD_UP_NS || sent.due_ns < held_until_ns;
+            let last_ns = if is_held { stop_ns } else { stop_ns.saturating_add(LATE_NS) };
+            if sent.due_ns >= stop_ns || sent_ns >= last_ns {
                 return Ok(());
             }
             if sent_ns - from_ns > HELD_UP_NS {

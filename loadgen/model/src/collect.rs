@@ -368,9 +368,11 @@ impl Collector {
         self.total.add(&all, phase);
         if phase == Phase::Measuring {
             self.measured_until_ns = end_ns;
+            // Of a second in which the measured time ends, processor and idle time are taken to be spread evenly.
+            let measured = (end_ns - start_ns) as f64 / (row.end_ns - start_ns).max(1) as f64;
             for (worker, (cpu_ns, idle_ns)) in self.workers.iter_mut().zip(row.processor()) {
-                worker.cpu_ns += cpu_ns;
-                worker.idle_ns += idle_ns;
+                worker.cpu_ns += (cpu_ns as f64 * measured) as u64;
+                worker.idle_ns += (idle_ns as f64 * measured) as u64;
             }
         }
         let second = Second {

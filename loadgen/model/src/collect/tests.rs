@@ -146,6 +146,8 @@ fn a_count_at_a_rate_is_a_length() {
     let result = collector.finish();
     assert!((result.offered() - 3000.0).abs() < 0.01, "{}", result.offered());
     assert!((result.rate() - 3000.0).abs() < 0.01, "{}", result.rate());
+    // Its threads were as busy in the second in which it ended as in the one before.
+    assert!((result.generator.busiest_cpu - 0.8).abs() < 0.01, "{}", result.generator.busiest_cpu);
 }
 
 #[test]
