@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use amqp_net::transport::TlsServer;
 use amqp_net::{AddressRules, Frontend, FrontendConfig, Layers, ListenerConfig, Moves, Parts, Post, Verify};
 use amqp_proto::{Authenticated, Tls};
 use engine_core::Core;
@@ -18,7 +17,7 @@ use engine_shard::Engine;
 use engine_shard::placement::Placement;
 use storage_disk::large::Large;
 
-use crate::config::{self, Config, Mechanism, Routing, Sasl, Transport};
+use crate::config::{self, Config, ListenAt, Mechanism, Resolved, Routing, Sasl, Transport};
 use crate::data::{Storage, StorageError};
 use crate::http;
 use crate::snapshot::{Node, State};
@@ -41,9 +40,6 @@ const EXIT_SHARD_FAILED: i32 = 70;
 /// Why the node did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum BootError {
-    /// The configuration cannot work.
-    #[error(transparent)]
-    Config(#[from] config::ConfigError),
     /// The system does not allow it.
     #[error(transparent)]
     Preflight(#[from] engine_rt::PreflightError),
@@ -55,9 +51,6 @@ pub enum BootError {
         /// Why not.
         error: io::Error,
     },
-    /// A certificate or key is not usable.
-    #[error(transparent)]
-    Tls(#[from] amqp_net::transport::TlsConfigError),
     /// The data directory cannot be used.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -71,7 +64,8 @@ pub enum BootError {
     },
 }
 
-fn advice(error: &io::Error) -> &'static str {
+/// What helps against an address that cannot be bound.
+pub fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::AddrInUse => " (another program listens there: stop it, or choose another with --listen)",
         io::ErrorKind::PermissionDenied => " (ports below 1024 need the capability CAP_NET_BIND_SERVICE)",
@@ -89,7 +83,7 @@ fn system(what: impl Into<String>) -> impl FnOnce(io::Error) -> BootError {
 ///
 /// # Errors
 /// When it cannot start.
-pub fn run(config: &Config, ready_file: Option<&Path>) -> Result<(), BootError> {
+pub fn run(resolved: &Resolved, ready_file: Option<&Path>) -> Result<(), BootError> {
     let stopping = Arc::new(AtomicBool::new(false));
     let (stop_sender, stop) = flume::bounded::<()>(4);
     let told = Arc::clone(&stopping);
@@ -103,7 +97,7 @@ pub fn run(config: &Config, ready_file: Option<&Path>) -> Result<(), BootError> 
         let _ = stop_sender.try_send(());
     })
     .map_err(system("cannot wait for signals"))?;
-    let running = Running::start(config, stopping)?;
+    let running = Running::start(resolved, stopping)?;
     if let Some(path) = ready_file {
         write_ready(path, &running.bound, running.http()).map_err(system("cannot write the ready file"))?;
     }
@@ -125,12 +119,14 @@ impl Running {
     ///
     /// # Errors
     /// When it cannot start.
-    pub fn start(config: &Config, stopping: Arc<AtomicBool>) -> Result<Self, BootError> {
-        config.check()?;
-        let cores = config.shard_cores(&engine_rt::allowed_cores())?;
+    pub fn start(resolved: &Resolved, stopping: Arc<AtomicBool>) -> Result<Self, BootError> {
+        let Resolved { config, cores, .. } = resolved;
+        let cores = cores.clone();
         engine_rt::preflight(cores.len())?;
-        let (listeners, bound) = bind(config, cores.len())?;
-        let front = frontend_config(config, &bound)?;
+        let (listeners, bound) = bind(&resolved.listeners, cores.len())?;
+        let http = resolved.http.as_ref().map(http::Bound::bind).transpose();
+        let http = http.map_err(|(address, error)| BootError::Bind { address, error })?;
+        let front = frontend_config(resolved, &bound)?;
         let storage = if config.storage.enabled { Some(Storage::open(config, &cores)?) } else { None };
         let (shards, threads) = start_shards(config, &cores, front, listeners, storage)?;
         let node = Arc::new(Node {
@@ -140,16 +136,16 @@ impl Running {
             started: Instant::now(),
             stopping,
         });
-        let http = if config.http.enabled {
-            Some(
-                http::serve(config.http.address, Arc::clone(&node))
-                    .map_err(|error| BootError::Bind { address: config.http.address, error })?,
-            )
-        } else {
-            None
-        };
+        let http = http.map(|http| http.serve(Arc::clone(&node))).transpose();
+        let http = http.map_err(system("cannot start the HTTP listener"))?;
+        for warning in &resolved.warnings {
+            tracing::warn!(target: "heddle::program", "{warning}");
+        }
         for address in &bound {
             tracing::info!(target: "heddle::program", %address, "listening");
+        }
+        for address in http.iter().flat_map(http::Listening::addresses) {
+            tracing::info!(target: "heddle::program", %address, "listening for HTTP");
         }
         tracing::info!(target: "heddle::program", shards = cores.len(), state = ?State::Ready, "ready");
         Ok(Self { node, threads, bound, http })
@@ -162,7 +158,7 @@ impl Running {
 
     /// Where it tells of itself.
     pub fn http(&self) -> Option<SocketAddr> {
-        self.http.as_ref().map(http::Listening::address)
+        self.http.as_ref().and_then(http::Listening::address)
     }
 
     /// Closes all connections and stops, in order.
@@ -191,37 +187,40 @@ impl Running {
 
 type Bound = (Vec<Vec<Listener>>, Vec<SocketAddr>);
 
-/// Binds every listener once for each shard.
-fn bind(config: &Config, shards: usize) -> Result<Bound, BootError> {
-    let defaults = [config::Listener::default()];
-    let listeners = if config.listeners.is_empty() { &defaults[..] } else { &config.listeners };
+/// Binds every address of every listener once for each shard.
+fn bind(listeners: &[ListenAt], shards: usize) -> Result<Bound, BootError> {
     let mut by_shard: Vec<Vec<Listener>> = (0..shards).map(|_| Vec::new()).collect();
     let mut bound = Vec::new();
     for listener in listeners {
-        let mut address = listener.address;
-        let fail = |error| BootError::Bind { address: listener.address, error };
-        if address.port() != 0 {
-            Listener::probe(address).map_err(fail)?;
+        let mut port = 0;
+        for &(mut address) in &listener.addresses {
+            if address.port() == 0 {
+                address.set_port(port);
+            }
+            let wanted = address;
+            let fail = |error| BootError::Bind { address: wanted, error };
+            if address.port() != 0 {
+                Listener::probe(address).map_err(fail)?;
+            }
+            for shard in &mut by_shard {
+                let socket = Listener::bind(address).map_err(fail)?;
+                address = socket.local_addr().map_err(fail)?;
+                shard.push(socket);
+            }
+            port = address.port();
+            bound.push(address);
         }
-        for shard in &mut by_shard {
-            let socket = Listener::bind(address).map_err(fail)?;
-            address = socket.local_addr().map_err(fail)?;
-            shard.push(socket);
-        }
-        bound.push(address);
     }
     Ok((by_shard, bound))
 }
 
-fn frontend_config(config: &Config, bound: &[SocketAddr]) -> Result<FrontendConfig, BootError> {
-    let defaults = [config::Listener::default()];
-    let listeners = if config.listeners.is_empty() { &defaults[..] } else { &config.listeners };
+fn frontend_config(resolved: &Resolved, bound: &[SocketAddr]) -> Result<FrontendConfig, BootError> {
+    let config = &resolved.config;
     let mut configured = Vec::new();
-    for (listener, &address) in listeners.iter().zip(bound) {
-        let tls = match (&listener.certificate, &listener.key) {
-            (Some(certificate), Some(key)) => Some(TlsServer::load(certificate, key)?),
-            _ => None,
-        };
+    let listeners = config.listeners.iter().zip(&resolved.listeners);
+    let listeners = listeners.flat_map(|(listener, at)| at.addresses.iter().map(move |_| (listener, at)));
+    for ((listener, at), &address) in listeners.zip(bound) {
+        let tls = at.tls.clone();
         let layers = match listener.transport {
             Transport::Tcp => Layers::Plain,
             Transport::Tls => Layers::Tls,
@@ -267,25 +266,18 @@ fn frontend_config(config: &Config, bound: &[SocketAddr]) -> Result<FrontendConf
         links_max: config.limits.links,
         spin_ns: config.node.spin_us * 1000,
         moves: if config.node.move_connections { Moves::ToOwner } else { Moves::Never },
-        verifier: start_verifiers(config)?,
+        verifier: start_verifiers(resolved.users.clone())?,
     })
 }
 
 /// Starts the threads that verify passwords.
-fn start_verifiers(config: &Config) -> Result<flume::Sender<Verify>, BootError> {
-    let users = match &config.users.file {
-        Some(path) => {
-            Some(Users::load(path).map_err(system(format!("cannot read the users file {}", path.display())))?)
-        }
-        None => None,
-    };
-    let users = Arc::new(users);
+fn start_verifiers(users: Option<Arc<Users>>) -> Result<flume::Sender<Verify>, BootError> {
     let (sender, receiver) = flume::bounded::<Verify>(VERIFY_QUEUE);
     for index in 0..VERIFIERS {
-        let (users, receiver) = (Arc::clone(&users), receiver.clone());
+        let (users, receiver) = (users.clone(), receiver.clone());
         let verify = move || {
             while let Ok(Verify { user, password, connection, reply }) = receiver.recv() {
-                let right = users.as_ref().as_ref().is_some_and(|users| users.verify(&user, &password));
+                let right = users.as_ref().is_some_and(|users| users.verify(&user, &password));
                 let authenticated = if right { Authenticated::Yes } else { Authenticated::No };
                 if !right {
                     tracing::info!(target: "heddle::program", %user, "wrong name or password");

@@ -11,6 +11,8 @@ use engine_rt::InboxSender;
 use engine_shard::store::StoreTotals;
 use serde::{Deserialize, Serialize};
 
+use crate::http::Process;
+
 /// How long shards have to answer.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -49,6 +51,12 @@ pub struct Snapshot {
     pub uptime_ms: u64,
     /// Whether it serves.
     pub state: State,
+    /// Its process.
+    #[serde(default)]
+    pub process: Process,
+    /// Logins that were refused so far, by mechanism and reason.
+    #[serde(default)]
+    pub logins_refused: Vec<RefusedLogins>,
     /// Its shards.
     pub shards: Vec<Shard>,
     /// Connections of all shards.
@@ -57,6 +65,17 @@ pub struct Snapshot {
     pub links: Vec<Link>,
     /// Queues of all shards.
     pub queues: Vec<Queue>,
+}
+
+/// Logins that were refused.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct RefusedLogins {
+    /// The mechanism.
+    pub mechanism: String,
+    /// Why.
+    pub reason: String,
+    /// How many.
+    pub count: u64,
 }
 
 /// A shard.
@@ -229,6 +248,8 @@ impl Node {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             container_id: self.container_id.clone(),
             uptime_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            process: Process::look(),
+            logins_refused: Vec::new(),
             state: if self.stopping.load(Ordering::Relaxed) { State::Stopping } else { State::Ready },
             shards: Vec::new(),
             connections: Vec::new(),

@@ -1,9 +1,9 @@
 //! `heddle status`: what a person wants to see of a running broker.
 
-use std::io::{self, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{self, Write as _};
 use std::time::Duration;
 
+use crate::http::Source;
 use crate::snapshot::Snapshot;
 
 /// Rows of each table; beyond them a line says how many more there are.
@@ -13,7 +13,7 @@ const ROWS_MAX: usize = 20;
 ///
 /// # Errors
 /// When it does not answer.
-pub fn show(http: SocketAddr, watch: bool) -> io::Result<()> {
+pub fn show(http: &Source, watch: bool) -> io::Result<()> {
     let mut before = None;
     loop {
         let snapshot = fetch(http)?;
@@ -32,22 +32,9 @@ pub fn show(http: SocketAddr, watch: bool) -> io::Result<()> {
     }
 }
 
-fn fetch(http: SocketAddr) -> io::Result<Snapshot> {
-    let unreachable = |error: io::Error| {
-        let text = format!("no broker answers at {http} ({error}): is it running, and is http.address this one?");
-        io::Error::new(error.kind(), text)
-    };
-    let mut stream = TcpStream::connect_timeout(&http, Duration::from_secs(2)).map_err(unreachable)?;
-    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    write!(stream, "GET /state HTTP/1.0\r\nHost: {http}\r\nConnection: close\r\n\r\n")?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer)?;
-    let text = String::from_utf8_lossy(&answer);
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-    if !head.starts_with("HTTP/1.0 200") && !head.starts_with("HTTP/1.1 200") {
-        return Err(io::Error::other(format!("the broker at {http} answered: {}", body.trim())));
-    }
-    serde_json::from_str(body).map_err(|error| io::Error::other(format!("{http} is no Heddle broker: {error}")))
+fn fetch(http: &Source) -> io::Result<Snapshot> {
+    let body = http.get("/state")?;
+    serde_json::from_str(&body).map_err(|error| io::Error::other(format!("{http} is no Heddle broker: {error}")))
 }
 
 fn render(now: &Snapshot, before: Option<&Snapshot>) -> String {

@@ -5,6 +5,7 @@
 
 mod broker;
 mod command_line;
+mod configuration;
 mod credit;
 mod durability;
 mod large;
