@@ -145,6 +145,9 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 fn start(run: Run) -> Result<()> {
     let (given, faults) = Given::read_all(&run.options);
     let resolved = given.resolve_beside(faults)?;
+    if let Some(file) = &run.ready_file {
+        config::check_folder(file).map_err(|wrong| format!("--ready-file: {wrong}"))?;
+    }
     start_logging(&resolved.config)?;
     Ok(boot::run(&resolved, run.ready_file.as_deref())?)
 }

@@ -256,7 +256,16 @@ impl Node {
             links: Vec::new(),
             queues: Vec::new(),
         };
-        for (view, &core) in views?.into_iter().zip(&self.cores) {
+        let views = views?;
+        let mut logins = amqp_net::RefusedLogins::default();
+        views.iter().for_each(|view| logins.add(&view.logins));
+        let refused = |(mechanism, reason, count): (&str, &str, u64)| RefusedLogins {
+            mechanism: mechanism.to_owned(),
+            reason: reason.to_owned(),
+            count,
+        };
+        snapshot.logins_refused = logins.iter().map(refused).collect();
+        for (view, &core) in views.into_iter().zip(&self.cores) {
             snapshot.add(view, core);
         }
         Some(snapshot)

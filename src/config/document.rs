@@ -253,3 +253,43 @@ fn unknown_key(area: &str, settings: &[Setting], name: &str) -> String {
     let known: Vec<&str> = settings.iter().map(|setting| setting.name).collect();
     format!("{area}.{shown} is no setting: there are {}", known.join(", "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Given;
+
+    fn read(text: &str) -> (Config, Faults) {
+        let (mut config, mut origins, mut faults) = (Config::default(), Origins::default(), Faults::default());
+        read_text(Path::new("a.toml"), text, &mut config, &mut origins, &mut faults);
+        (config, faults)
+    }
+
+    /// Whatever a file holds: it is read or refused, and every fault has a place in it.
+    #[test]
+    fn no_text_is_too_strange() {
+        let whole = Given::default().to_toml();
+        assert!(read(&whole).1.is_empty());
+        let cuts = (0..whole.len()).filter(|&at| whole.is_char_boundary(at)).map(|at| whole[..at].to_owned());
+        let strange =
+            ["\"", "[", "]]", "=", "\n", "\u{0}", "ü", "'''", "#", ".", "{", "\\", "-1", "1e400", "1979-05-27"];
+        let put = (0..whole.len()).step_by(7).filter(|&at| whole.is_char_boundary(at)).map(|at| {
+            let (before, after) = whole.split_at(at);
+            format!("{before}{}{after}", strange[at % strange.len()])
+        });
+        for text in cuts.chain(put) {
+            let told = read(&text).1.to_string();
+            assert!(
+                told.lines().skip(1).all(|line| line.starts_with("  a.toml:") || line.starts_with("  …")),
+                "{told}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_fault_keeps_no_other_from_being_told() {
+        let text = "[node]\ncores = 1\nspin_us = 7\n[http]\nenabled = false\nx = 1\n[log]\nlevel = 3\n";
+        let (config, faults) = read(text);
+        assert_eq!((faults.count(), config.node.spin_us, config.http.enabled), (3, 7, false));
+    }
+}

@@ -75,6 +75,19 @@ pub fn writable(directory: &Path) -> Result<(), String> {
     }
 }
 
+/// Whether a file can be made in its folder, which has to be there.
+///
+/// # Errors
+/// When there is no folder, or it may not be written to.
+pub fn check_folder(file: &Path) -> Result<(), String> {
+    let shown = file.display();
+    let path = absolute(file)?;
+    let folder = path.parent().filter(|folder| folder.is_dir());
+    let missing = || format!("{shown} lies in no folder that there is: make the folder, or mend the path");
+    engine_rt::may_write(folder.ok_or_else(missing)?)
+        .map_err(|error| format!("{shown} cannot be made ({error}): mend the rights of its folder"))
+}
+
 fn absolute(path: &Path) -> Result<PathBuf, String> {
     std::path::absolute(path).map_err(|error| format!("{} is no path ({error})", path.display()))
 }

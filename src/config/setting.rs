@@ -174,6 +174,9 @@ macro_rules! whole {
 
 whole!(u16 u32 u64);
 
+/// A rule for a text; an error says what is wrong, and is empty where there is nothing to add to what is allowed.
+type Check = fn(&str) -> Result<(), String>;
+
 /// A setting, apart from its default.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting {
@@ -189,7 +192,7 @@ pub struct Setting {
     /// Smallest and largest number, and their unit.
     range: (u64, u64, &'static str),
     /// What a text has to be beyond its type.
-    check: Option<fn(&str) -> Result<(), String>>,
+    check: Option<Check>,
 }
 
 impl Setting {
@@ -210,7 +213,7 @@ impl Setting {
     }
 
     /// With a rule for its text.
-    pub const fn check(self, expected: &'static str, check: fn(&str) -> Result<(), String>) -> Self {
+    pub const fn check(self, expected: &'static str, check: Check) -> Self {
         Self { expected: Expected::Described(expected), check: Some(check), ..self }
     }
 

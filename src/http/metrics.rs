@@ -57,7 +57,7 @@ const PROCESS: [Metric<Process, f64>; 7] = [
     Metric("process_start_time_seconds", "gauge", "Start of the process, seconds since 1970.", |p| p.started_seconds),
 ];
 
-const NODE: [Metric<Snapshot, f64>; 1] =
+const UPTIME: [Metric<Snapshot, f64>; 1] =
     [Metric("heddle_uptime_seconds", "gauge", "Time since the node's start.", |s| s.uptime_ms as f64 / 1000.0)];
 
 const BUILD: [Metric<Snapshot>; 1] = [Metric("heddle_build_info", "gauge", "1, with what was built as labels.", |_| 1)];
@@ -69,7 +69,7 @@ const LOGINS: [Metric<RefusedLogins>; 1] =
 pub fn metrics(snapshot: &Snapshot) -> String {
     let mut text = String::new();
     write_metrics(&mut text, &PROCESS, &[(String::new(), &snapshot.process)]);
-    write_metrics(&mut text, &NODE, &[(String::new(), snapshot)]);
+    write_metrics(&mut text, &UPTIME, &[(String::new(), snapshot)]);
     write_metrics(&mut text, &BUILD, &[(format!("version=\"{}\"", escape(&snapshot.version)), snapshot)]);
     let login = |r: &RefusedLogins| format!("mechanism=\"{}\",reason=\"{}\"", escape(&r.mechanism), escape(&r.reason));
     write_metrics(&mut text, &LOGINS, &snapshot.logins_refused.iter().map(|r| (login(r), r)).collect::<Vec<_>>());

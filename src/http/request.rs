@@ -12,7 +12,7 @@ const FIELDS_MAX: usize = 64;
 pub struct Request {
     /// Its method.
     pub method: String,
-    /// Its path, without what follows a question mark.
+    /// Its path.
     pub path: String,
     /// The host that it names.
     pub host: Option<String>,

@@ -291,6 +291,36 @@ fn what_a_check_passes_can_be_started_with() {
     assert!(!listeners.is_empty());
 }
 
+#[test]
+fn http_beyond_this_machine_is_allowed_by_saying_so() {
+    let folder = TempDir::new().expect("a folder");
+    files(folder.path());
+    std::fs::write(folder.path().join("token"), "0123456789abcdef\n").expect("a file");
+    let http = "[[listeners]]\naddress = \"127.0.0.1:0\"\n[http]\naddress = \"0.0.0.0:0\"\nallow_remote = true\n";
+    for (more, warned) in [
+        ("", "neither http.token_file nor http.client_ca is set"),
+        ("token_file = \"token\"\n", "tokens cross the network in clear"),
+        ("token_file = \"token\"\ncertificate = \"one.pem\"\nkey = \"one-key.pem\"\n", ""),
+        ("client_ca = \"two.pem\"\ncertificate = \"one.pem\"\nkey = \"one-key.pem\"\n", ""),
+    ] {
+        let (right, said) = check_in(folder.path(), &format!("{http}{more}"));
+        assert!(right && said.contains(warned), "{more}: {said}");
+        assert_eq!(said.contains("warning: "), !warned.is_empty(), "{more}: {said}");
+    }
+}
+
+#[test]
+fn a_ready_file_that_cannot_be_written_is_told_before_the_start() {
+    let folder = TempDir::new().expect("a folder");
+    let data = folder.path().join("data");
+    let mut command = heddle();
+    command.args(["run", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--data-dir"]).arg(&data);
+    let output = command.args(["--ready-file", "/nowhere/ready.json"]).output().expect("it ends");
+    let said = text(&output);
+    assert!(!output.status.success() && said.contains("--ready-file") && said.contains("/nowhere"), "{said}");
+    assert!(!data.exists(), "nothing was started");
+}
+
 fn print(folder: &Path, arguments: &[&str]) -> String {
     let output = heddle().args(["config", "print"]).args(arguments).current_dir(folder).output().expect("it runs");
     assert!(output.status.success(), "{}", text(&output));

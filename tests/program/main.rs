@@ -14,3 +14,4 @@ mod load;
 mod network;
 mod observing;
 mod peer;
+mod scraping;

@@ -19,6 +19,7 @@ use crate::config::{FrontendConfig, Layers, OUT_STOP_READING, READ_BYTES, SCAN_P
 use crate::connection::{Conn, Link, Reading};
 use crate::inbound;
 use crate::large::LargeMessages;
+use crate::logins::RefusedLogins;
 use crate::moving::Arriving;
 use crate::slots::{Slot, Slots};
 use crate::transport::{Tls, Transport, WebSocket};
@@ -92,6 +93,7 @@ pub struct Frontend {
     /// Octets that were read in this turn.
     turn_bytes: usize,
     pub(crate) refused_connections: u64,
+    pub(crate) logins: RefusedLogins,
     pub(crate) moved: u64,
 }
 
@@ -154,6 +156,7 @@ impl Frontend {
             turns: 0,
             turn_bytes: 0,
             refused_connections: 0,
+            logins: RefusedLogins::default(),
             moved: 0,
         })
     }
@@ -429,6 +432,7 @@ impl Frontend {
     pub(crate) fn lose(&mut self, slot: Slot) {
         self.drop_links(slot);
         let Some(conn) = self.conns.remove(slot) else { return };
+        self.logins.note(&conn.machine);
         tracing::debug!(target: "heddle::net", peer = %conn.peer, container = %conn.container, "connection ended");
     }
 

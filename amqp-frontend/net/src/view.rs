@@ -6,6 +6,7 @@ use engine_shard::store::StoreTotals;
 
 use crate::connection::LinkKind;
 use crate::frontend::Frontend;
+use crate::logins::RefusedLogins;
 
 /// A connection, as it is now.
 #[derive(Clone, Debug)]
@@ -54,6 +55,8 @@ pub struct ShardView {
     pub turns: u64,
     /// Connections refused for the limit.
     pub refused_connections: u64,
+    /// Logins refused by mechanism and reason.
+    pub logins: RefusedLogins,
     /// Connections sent to the shard that owns their first link.
     pub moved_connections: u64,
     /// Size of queued messages with overhead, octets.
@@ -98,6 +101,7 @@ impl Frontend {
             shard: self.engine.shard(),
             turns: self.turns,
             refused_connections: self.refused_connections,
+            logins: self.logins,
             moved_connections: self.moved,
             room: self.engine.core().room(),
             journal: self.engine.journal(),

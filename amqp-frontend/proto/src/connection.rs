@@ -22,7 +22,7 @@ use crate::limits::{
     CLOSE_TIMEOUT_NS, Config, FRAME_BYTES_BEFORE_OPEN, IDLE_TIMEOUT_MIN_MS, OUT_SOFT_MAX, SASL_FRAMES_MAX, Sasl, Tls,
 };
 use crate::out::Out;
-use crate::sasl::{self, Step};
+use crate::sasl::{self, Refusal, RefusedLogin, Step};
 use crate::session::Session;
 
 /// Where a connection is.
@@ -96,6 +96,9 @@ pub struct Connection {
     pub(crate) config: std::sync::Arc<Config>,
     pub(crate) phase: Phase,
     sasl_frames: u8,
+    /// The SASL mechanism that the peer chose, in its words.
+    mechanism: Option<Box<str>>,
+    refused_login: Option<RefusedLogin>,
     pub(crate) sessions: Vec<Option<Box<Session>>>,
     /// Session's local channel plus one, by remote channel.
     pub(crate) by_remote: Vec<u16>,
@@ -125,6 +128,8 @@ impl Connection {
             config,
             phase: Phase::Start,
             sasl_frames: 0,
+            mechanism: None,
+            refused_login: None,
             sessions: Vec::new(),
             by_remote: Vec::new(),
             generation: 0,
@@ -144,6 +149,16 @@ impl Connection {
     /// Whether nothing more will come of it: the host writes what there is and closes the socket.
     pub fn is_closed(&self) -> bool {
         self.phase == Phase::Closed
+    }
+
+    /// The SASL mechanism that the peer chose, which need not be one that there is; empty before it did.
+    pub fn mechanism(&self) -> &str {
+        self.mechanism.as_deref().unwrap_or_default()
+    }
+
+    /// Why the peer was not let in, once it was not.
+    pub fn refused_login(&self) -> Option<RefusedLogin> {
+        self.refused_login
     }
 
     /// Whether input has to wait for the host's answer.
@@ -351,12 +366,13 @@ impl Connection {
     fn handle_sasl<'a>(&mut self, frame: &frame::Frame<'a>, out: &mut Out) -> Handshake<'a> {
         self.sasl_frames += 1;
         let step = match (frame.kind, SaslFrame::decode(frame.body)) {
-            (FrameKind::Sasl, _) if self.sasl_frames > SASL_FRAMES_MAX => Step::Fail,
+            (FrameKind::Sasl, _) if self.sasl_frames > SASL_FRAMES_MAX => Step::Fail(Refusal::TooManyFrames),
             (FrameKind::Sasl, Ok(SaslFrame::Init { mechanism, initial_response, .. })) => {
+                self.mechanism = Some(mechanism.into());
                 sasl::begin(&self.config.mechanisms, mechanism, initial_response)
             }
             (FrameKind::Sasl, Ok(SaslFrame::Response(response))) if self.sasl_frames > 1 => sasl::plain(response),
-            _ => Step::Fail,
+            _ => Step::Fail(Refusal::NoSasl),
         };
         match step {
             Step::Verify(credentials) => {
@@ -367,9 +383,9 @@ impl Connection {
                 SaslFrame::Challenge(b"").encode(out.buffer());
                 Handshake::Again
             }
-            Step::Fail => {
+            Step::Fail(refusal) => {
                 self.authenticated(Authenticated::No, out);
-                let error = AmqpError::new(condition::UNAUTHORIZED_ACCESS, "the SASL exchange failed");
+                let error = AmqpError::new(condition::UNAUTHORIZED_ACCESS, refusal.to_string());
                 Handshake::Event(Event::Closed(Some(Box::new(error))))
             }
         }
@@ -377,6 +393,12 @@ impl Connection {
 
     /// Answers `Event::Authenticate`. After a failure the connection is closed.
     pub fn authenticated(&mut self, authenticated: Authenticated, out: &mut Out) {
+        self.refused_login = match authenticated {
+            Authenticated::Yes => None,
+            Authenticated::No if self.phase == Phase::Verifying => Some(RefusedLogin::Credentials),
+            Authenticated::No => Some(RefusedLogin::Exchange),
+            Authenticated::Unknown => Some(RefusedLogin::Busy),
+        };
         let (code, phase) = match authenticated {
             Authenticated::Yes => (OutcomeCode::Ok, Phase::Authenticated),
             Authenticated::No => (OutcomeCode::Auth, Phase::Closed),
