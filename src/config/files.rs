@@ -70,7 +70,9 @@ pub fn writable(directory: &Path) -> Result<(), String> {
             // What is to be made lies in what is there.
             Err(error) if error.kind() == io::ErrorKind::NotFound && at.pop() => {}
             Err(error) if error.kind() == io::ErrorKind::NotADirectory && at.pop() => {}
-            Err(error) => return Err(format!("{shown} cannot be looked at: {} ({error})", at.display())),
+            Err(error) => {
+                return Err(format!("{shown} cannot be looked at ({error}): mend the rights of the folders above it"));
+            }
         }
     }
 }

@@ -140,16 +140,15 @@ impl Resolving<'_> {
         files: (Option<&Path>, Option<&Path>),
         client_ca: Option<&Path>,
     ) -> Option<TlsServer> {
-        let Table { area, index, name } = table;
+        let Table { area, index, prefix } = table;
         let (certificate, key) = match files {
             (Some(certificate), Some(key)) => (certificate, key),
             (None, None) => return None,
             (certificate, _) => {
                 let (there, missing) =
                     if certificate.is_some() { ("certificate", "key") } else { ("key", "certificate") };
-                let text = format!(
-                    "{name}.{there} is set, and {name}.{missing} is not: they go together, so set both or none"
-                );
+                let text =
+                    format!("{prefix}{there} is set, and {missing} is not: they go together, so set both or none");
                 self.fault(area, index, there, text);
                 return None;
             }
@@ -159,7 +158,7 @@ impl Resolving<'_> {
         for (setting, path) in named.into_iter().filter_map(|(setting, path)| Some((setting, path?))) {
             if let Err(wrong) = files::check_pem(setting, path) {
                 whole = false;
-                self.fault(area, index, setting, format!("{name}.{setting}: {wrong}"));
+                self.fault(area, index, setting, format!("{prefix}{setting}: {wrong}"));
             }
         }
         if !whole {
@@ -169,7 +168,7 @@ impl Resolving<'_> {
             Ok(tls) => Some(tls),
             Err(error) => {
                 let text = format!(
-                    "{name}.certificate and {name}.key: {error}; they are {} and {}",
+                    "{prefix}certificate and {prefix}key: {error}; they are {} and {}",
                     certificate.display(),
                     key.display()
                 );
@@ -212,7 +211,8 @@ impl Resolving<'_> {
             let text = format!("idle_timeout_ms is {idle}: it takes 0 for never, or at least {IDLE_MIN_MS} ms");
             fault("idle_timeout_ms", &text);
         }
-        let table = Table { area: Listener::NAME, index, name: &name };
+        let prefix = format!("{name}: ");
+        let table = Table { area: Listener::NAME, index, prefix: &prefix };
         let tls = self.tls(table, (listener.certificate.as_deref(), listener.key.as_deref()), None);
         let addresses = self.addresses(Listener::NAME, index, &listener.address);
         self.take(&name, &self.origins.place(Listener::NAME, index, "address"), &addresses);
@@ -223,10 +223,10 @@ impl Resolving<'_> {
 /// Shortest idle timeout, milliseconds: half of it is announced, and peers take less than 100 for a mistake.
 const IDLE_MIN_MS: u32 = 200;
 
-/// A table of the configuration, and its name for people.
+/// A table of the configuration, and what stands before names of its settings for people.
 #[derive(Clone, Copy)]
 struct Table<'a> {
     area: &'static str,
     index: usize,
-    name: &'a str,
+    prefix: &'a str,
 }

@@ -370,3 +370,27 @@ fn names_of_hosts_are_bound() {
     let status = run(&["status", "--http", &format!("http://localhost:{}", broker.http.port())]);
     assert!(status.status.success(), "{}", text(&status));
 }
+
+#[test]
+fn a_user_file_is_changed_only_where_it_is_one() {
+    use std::io::Write as _;
+    let folder = TempDir::new().expect("a folder");
+    let add = |file: &str| {
+        let mut command = heddle();
+        command.args(["user", "add", "guest", "--file", file]).current_dir(folder.path());
+        command
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped());
+        let mut process = command.spawn().expect("the program starts");
+        process.stdin.take().expect("its input").write_all(b"secret\n").expect("the password");
+        let output = process.wait_with_output().expect("its end");
+        (output.status.success(), text(&output))
+    };
+    let (right, said) = add("users");
+    assert!(right && said.contains("next start"), "a broker that runs has read it: {said}");
+    std::fs::write(folder.path().join("heddle.toml"), "[node]\n").expect("a file");
+    let (right, said) = add("heddle.toml");
+    assert!(!right && said.contains("heddle.toml:1: this is no `name:hash`"), "{said}");
+    assert_eq!(std::fs::read_to_string(folder.path().join("heddle.toml")).expect("it is there"), "[node]\n");
+}

@@ -38,7 +38,7 @@ impl Resolving<'_> {
         if !http.enabled {
             return None;
         }
-        let table = Table { area: Http::NAME, index: 0, name: Http::NAME };
+        let table = Table { area: Http::NAME, index: 0, prefix: "http." };
         if http.client_ca.is_some() && http.certificate.is_none() && http.key.is_none() {
             let text = "http.client_ca is set, and clients show certificates in TLS only: set http.certificate and http.key too";
             self.fault(Http::NAME, 0, "client_ca", text.to_owned());
