@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use amqp_net::transport::TlsServer;
 use amqp_net::{AddressRules, Frontend, FrontendConfig, Layers, ListenerConfig, Moves, Parts, Post, Verify};
 use amqp_proto::{Authenticated, Tls};
 use engine_core::Core;
@@ -22,7 +21,7 @@ use engine_shard::Engine;
 use engine_shard::placement::Placement;
 use storage_disk::large::Large;
 
-use crate::config::{self, Config, Mechanism, Routing, Sasl, Transport};
+use crate::config::{self, Config, ListenAt, Mechanism, Resolved, Routing, Sasl, Transport};
 use crate::data::{Storage, StorageError};
 use crate::http;
 use crate::snapshot::Node;
@@ -53,9 +52,6 @@ const EXIT_TOLD_AGAIN: i32 = 130;
 /// Why the node did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum BootError {
-    /// The configuration cannot work.
-    #[error(transparent)]
-    Config(#[from] config::ConfigError),
     /// The system does not allow it.
     #[error(transparent)]
     Preflight(#[from] engine_rt::PreflightError),
@@ -67,9 +63,6 @@ pub enum BootError {
         /// Why not.
         error: io::Error,
     },
-    /// A certificate or key is not usable.
-    #[error(transparent)]
-    Tls(#[from] amqp_net::transport::TlsConfigError),
     /// The data directory cannot be used.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -92,7 +85,8 @@ pub enum BootError {
     },
 }
 
-fn advice(error: &io::Error) -> &'static str {
+/// What helps against an address that cannot be bound.
+pub fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::AddrInUse => " (another program listens there: stop it, or choose another with --listen)",
         io::ErrorKind::PermissionDenied => " (ports below 1024 need the capability CAP_NET_BIND_SERVICE)",
@@ -114,7 +108,7 @@ fn system(what: impl Into<String>) -> impl FnOnce(io::Error) -> BootError {
 ///
 /// # Errors
 /// When it cannot start.
-pub fn run(config: &Config, ready_file: Option<&Path>) -> Result<(), BootError> {
+pub fn run(resolved: &Resolved, ready_file: Option<&Path>) -> Result<(), BootError> {
     let stopping = Arc::new(AtomicBool::new(false));
     let (stop_sender, stop) = flume::bounded::<()>(4);
     let told = Arc::clone(&stopping);
@@ -140,9 +134,9 @@ pub fn run(config: &Config, ready_file: Option<&Path>) -> Result<(), BootError> 
     })
     .map_err(system("cannot wait for signals"))?;
     let started = Instant::now();
-    let running = Running::start(config, stopping)?;
+    let running = Running::start(resolved, stopping)?;
     serving.store(true, Ordering::Relaxed);
-    tell_ready(config, &running, started);
+    tell_ready(resolved, &running, started);
     if let Some(path) = ready_file {
         write_ready(path, &running.bound, running.http()).map_err(system("cannot write the ready file"))?;
     }
@@ -152,10 +146,14 @@ pub fn run(config: &Config, ready_file: Option<&Path>) -> Result<(), BootError> 
 }
 
 /// Says what an operator looks for after a start: what listens where, and that it does.
-fn tell_ready(config: &Config, running: &Running, started: Instant) {
-    let defaults = [config::Listener::default()];
-    let listeners = if config.listeners.is_empty() { &defaults[..] } else { &config.listeners };
-    for (listener, address) in listeners.iter().zip(&running.bound) {
+fn tell_ready(resolved: &Resolved, running: &Running, started: Instant) {
+    let config = &resolved.config;
+    for warning in &resolved.warnings {
+        tracing::warn!(target: "heddle::program", "{warning}");
+    }
+    let listeners = config.listeners.iter().zip(&resolved.listeners);
+    let listeners = listeners.flat_map(|(listener, at)| at.addresses.iter().map(move |_| listener));
+    for (listener, address) in listeners.zip(&running.bound) {
         let (transport, by_header) = match listener.transport {
             Transport::Tcp if listener.certificate.is_some() => ("tcp", Some("by protocol header")),
             Transport::Tcp => ("tcp", None),
@@ -174,6 +172,10 @@ fn tell_ready(config: &Config, running: &Running, started: Instant) {
         });
         let mechanisms = (listener.sasl != Sasl::None).then(|| names.collect::<Vec<_>>().join(","));
         tracing::info!(target: "heddle::program", %address, transport, tls = by_header, sasl, mechanisms, "listening");
+    }
+    for address in running.http.iter().flat_map(http::Listening::addresses) {
+        let transport = if config.http.certificate.is_some() { "https" } else { "http" };
+        tracing::info!(target: "heddle::program", %address, transport, "listening for state, metrics and probes");
     }
     let data_dir = config.storage.enabled.then(|| config.node.data_dir.display().to_string());
     tracing::info!(target: "heddle::program", version = env!("CARGO_PKG_VERSION"), node = config.node.container_id,
@@ -199,13 +201,16 @@ impl Running {
     ///
     /// # Errors
     /// When it cannot start.
-    pub fn start(config: &Config, stopping: Arc<AtomicBool>) -> Result<Self, BootError> {
-        config.check()?;
-        let cores = config.shard_cores(&engine_rt::allowed_cores())?;
+    pub fn start(resolved: &Resolved, stopping: Arc<AtomicBool>) -> Result<Self, BootError> {
+        let Resolved { config, cores, .. } = resolved;
+        let cores = cores.clone();
         engine_rt::preflight()?;
-        let (listeners, bound) = bind(config, cores.len())?;
+        let (listeners, bound) = bind(&resolved.listeners, cores.len())?;
+        let http = resolved.http.as_ref().map(http::Bound::bind).transpose();
+        let http = http.map_err(|(address, error)| BootError::Bind { address, error })?;
         let connections_max = connections_max(config, cores.len())?;
-        let front = frontend_config(config, &bound, connections_max)?;
+        let connections = Permits::new(connections_max);
+        let front = frontend_config(resolved, &bound, connections.clone())?;
         let storage = if config.storage.enabled { Some(Storage::open(config, &cores)?) } else { None };
         let space = storage.as_ref().map(|storage| Space::new(config, storage.segment_bytes(), cores.len()));
         space.iter().for_each(Space::warn_at_start);
@@ -217,16 +222,11 @@ impl Running {
             started: Instant::now(),
             stopping,
             connections_max,
+            connections,
             space,
         });
-        let http = if config.http.enabled {
-            Some(
-                http::serve(config.http.address, Arc::clone(&node))
-                    .map_err(|error| BootError::Bind { address: config.http.address, error })?,
-            )
-        } else {
-            None
-        };
+        let http = http.map(|http| http.serve(Arc::clone(&node))).transpose();
+        let http = http.map_err(system("cannot start the HTTP listener"))?;
         Ok(Self { node, threads, bound, http })
     }
 
@@ -237,7 +237,7 @@ impl Running {
 
     /// Where it tells of itself.
     pub fn http(&self) -> Option<SocketAddr> {
-        self.http.as_ref().map(http::Listening::address)
+        self.http.as_ref().and_then(http::Listening::address)
     }
 
     /// Closes all connections and stops, in order.
@@ -274,7 +274,7 @@ impl Running {
 }
 
 /// How many connections the limits allow all shards together.
-fn connections_max(config: &Config, shards: usize) -> Result<u64, BootError> {
+pub fn connections_max(config: &Config, shards: usize) -> Result<u64, BootError> {
     let shards = shards as u64;
     let storage = if config.storage.enabled { storage_disk::DESCRIPTORS as u64 } else { 0 };
     let allowed = engine_rt::connections_allowed(shards, storage)?;
@@ -287,37 +287,44 @@ fn connections_max(config: &Config, shards: usize) -> Result<u64, BootError> {
 
 type Bound = (Vec<Vec<Listener>>, Vec<SocketAddr>);
 
-/// Binds every listener once for each shard.
-fn bind(config: &Config, shards: usize) -> Result<Bound, BootError> {
-    let defaults = [config::Listener::default()];
-    let listeners = if config.listeners.is_empty() { &defaults[..] } else { &config.listeners };
+/// Binds every address of every listener once for each shard.
+fn bind(listeners: &[ListenAt], shards: usize) -> Result<Bound, BootError> {
     let mut by_shard: Vec<Vec<Listener>> = (0..shards).map(|_| Vec::new()).collect();
     let mut bound = Vec::new();
     for listener in listeners {
-        let mut address = listener.address;
-        let fail = |error| BootError::Bind { address: listener.address, error };
-        if address.port() != 0 {
-            Listener::probe(address).map_err(fail)?;
+        let mut port = 0;
+        for &(mut address) in &listener.addresses {
+            if address.port() == 0 {
+                address.set_port(port);
+            }
+            let wanted = address;
+            let fail = |error| BootError::Bind { address: wanted, error };
+            if address.port() != 0 {
+                Listener::probe(address).map_err(fail)?;
+            }
+            for shard in &mut by_shard {
+                let socket = Listener::bind(address).map_err(fail)?;
+                address = socket.local_addr().map_err(fail)?;
+                shard.push(socket);
+            }
+            port = address.port();
+            bound.push(address);
         }
-        for shard in &mut by_shard {
-            let socket = Listener::bind(address).map_err(fail)?;
-            address = socket.local_addr().map_err(fail)?;
-            shard.push(socket);
-        }
-        bound.push(address);
     }
     Ok((by_shard, bound))
 }
 
-fn frontend_config(config: &Config, bound: &[SocketAddr], connections_max: u64) -> Result<FrontendConfig, BootError> {
-    let defaults = [config::Listener::default()];
-    let listeners = if config.listeners.is_empty() { &defaults[..] } else { &config.listeners };
+fn frontend_config(
+    resolved: &Resolved,
+    bound: &[SocketAddr],
+    connections: Permits,
+) -> Result<FrontendConfig, BootError> {
+    let config = &resolved.config;
     let mut configured = Vec::new();
-    for (listener, &address) in listeners.iter().zip(bound) {
-        let tls = match (&listener.certificate, &listener.key) {
-            (Some(certificate), Some(key)) => Some(TlsServer::load(certificate, key)?),
-            _ => None,
-        };
+    let listeners = config.listeners.iter().zip(&resolved.listeners);
+    let listeners = listeners.flat_map(|(listener, at)| at.addresses.iter().map(move |_| (listener, at)));
+    for ((listener, at), &address) in listeners.zip(bound) {
+        let tls = at.tls.clone();
         let layers = match listener.transport {
             Transport::Tcp => Layers::Plain,
             Transport::Tls => Layers::Tls,
@@ -360,29 +367,22 @@ fn frontend_config(config: &Config, bound: &[SocketAddr], connections_max: u64) 
             no_create: config.address.auto_create_except.clone(),
         },
         connections_max: config.limits.connections,
-        connections: Permits::new(connections_max),
+        connections,
         links_max: config.limits.links,
         spin_ns: config.node.spin_us * 1000,
         moves: if config.node.move_connections { Moves::ToOwner } else { Moves::Never },
-        verifier: start_verifiers(config)?,
+        verifier: start_verifiers(resolved.users.clone())?,
     })
 }
 
 /// Starts the threads that verify passwords.
-fn start_verifiers(config: &Config) -> Result<flume::Sender<Verify>, BootError> {
-    let users = match &config.users.file {
-        Some(path) => {
-            Some(Users::load(path).map_err(system(format!("cannot read the users file {}", path.display())))?)
-        }
-        None => None,
-    };
-    let users = Arc::new(users);
+fn start_verifiers(users: Option<Arc<Users>>) -> Result<flume::Sender<Verify>, BootError> {
     let (sender, receiver) = flume::bounded::<Verify>(VERIFY_QUEUE);
     for index in 0..VERIFIERS {
-        let (users, receiver) = (Arc::clone(&users), receiver.clone());
+        let (users, receiver) = (users.clone(), receiver.clone());
         let verify = move || {
             while let Ok(Verify { user, password, connection, reply }) = receiver.recv() {
-                let right = users.as_ref().as_ref().is_some_and(|users| users.verify(&user, &password));
+                let right = users.as_ref().is_some_and(|users| users.verify(&user, &password));
                 let authenticated = if right { Authenticated::Yes } else { Authenticated::No };
                 // A shard that does not take it is stopping.
                 let _ = reply.send(Post::Verified { connection, authenticated });

@@ -16,7 +16,7 @@ use load_model::scenario::{Arrivals, Group, Pattern, Scenario, Settle, Size, War
 use load_model::units::{Bytes, Rate, Span};
 
 use crate::boot::Running;
-use crate::config::{Config, Listener};
+use crate::config::{Config, Given, Listener};
 
 /// Warm-up: connections, queues and the first segments of the journal are made in it.
 const WARM_UP: Span = Span(3_000_000_000);
@@ -51,7 +51,7 @@ impl Demo {
         let stop = load_cli::stop_at_signal()?;
         let folder = Folder::create()?;
         let (node_cores, load_cores) = share(&engine_rt::allowed_cores());
-        let config = configuration(&folder.data(), &node_cores);
+        let config = Given::from(configuration(&folder.data(), &node_cores)).resolve()?;
         let node = Running::start(&config, Arc::new(AtomicBool::new(false)))?;
         let shown = self.show(&node, &folder, &load_cores, &stop);
         node.stop()?;
@@ -93,8 +93,8 @@ fn configuration(data: &Path, cores: &str) -> Config {
     let here = SocketAddr::from(([127, 0, 0, 1], 0));
     config.node.data_dir = data.to_path_buf();
     cores.clone_into(&mut config.node.cores);
-    config.listeners = vec![Listener { address: here, ..Listener::default() }];
-    config.http.address = here;
+    config.listeners = vec![Listener { address: here.into(), ..Listener::default() }];
+    config.http.address = here.into();
     config.storage.segment_mib = SEGMENT_MIB;
     config.storage.min_free_mib = MIN_FREE_MIB;
     config

@@ -14,13 +14,12 @@ mod user;
 mod users;
 
 use std::io::{self, IsTerminal as _, Write as _};
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use config::{Config, Format, Listener};
+use config::{Config, Format, Given};
 use load_model::shown;
 
 /// A message broker for AMQP 1.0: one executor per core.
@@ -62,11 +61,11 @@ enum Command {
     #[command(after_help = "Example:\n  heddle demo")]
     Demo(demo::Demo),
     /// Show shards, connections, links and queues of a running broker.
-    #[command(after_help = "Examples:\n  heddle status\n  heddle status --watch")]
+    #[command(after_help = "Examples:\n  heddle status\n  heddle status --watch\n  heddle status --http \
+                            broker:8161 --token-file token")]
     Status {
-        /// The broker's HTTP address.
-        #[arg(long, default_value = "127.0.0.1:8161")]
-        http: SocketAddr,
+        #[command(flatten)]
+        source: http::Source,
         /// Show it anew every second.
         #[arg(long)]
         watch: bool,
@@ -82,27 +81,8 @@ impl Command {
 
 #[derive(Args)]
 struct Run {
-    /// Configuration file; without one the defaults hold.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Where to keep data.
-    #[arg(long, value_name = "DIR")]
-    data_dir: Option<PathBuf>,
-    /// Cores to use: `all`, or a list such as `0,2-3`.
-    #[arg(long, value_name = "LIST")]
-    cores: Option<String>,
-    /// Number of shards, if not one for each core.
-    #[arg(long, value_name = "N")]
-    shards: Option<u16>,
-    /// Address to listen on, instead of those of the file; may be given again.
-    #[arg(long, value_name = "ADDR")]
-    listen: Vec<SocketAddr>,
-    /// Address of the read-only HTTP listener.
-    #[arg(long, value_name = "ADDR")]
-    http: Option<SocketAddr>,
-    /// Log level, or levels by area.
-    #[arg(long, value_name = "LEVEL")]
-    log: Option<String>,
+    #[command(flatten)]
+    options: config::Options,
     /// File to write the real addresses to, as JSON, once the broker serves.
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
@@ -110,17 +90,22 @@ struct Run {
 
 #[derive(Subcommand)]
 enum ConfigCommand {
-    /// Say what is wrong with a file, if anything.
+    /// Say what `run` could not start with, if anything; nothing is changed.
+    #[command(after_help = "Example:\n  heddle config check --config heddle.toml")]
     Check {
-        /// The file.
-        #[arg(long, value_name = "FILE")]
-        config: PathBuf,
+        #[command(flatten)]
+        options: config::Options,
     },
     /// Print the effective values and where each comes from.
+    #[command(
+        after_help = "Examples:\n  heddle config print > heddle.toml\n  heddle config print --config heddle.toml --json"
+    )]
     Print {
-        /// The file; without one the defaults.
-        #[arg(long, value_name = "FILE")]
-        config: Option<PathBuf>,
+        #[command(flatten)]
+        options: config::Options,
+        /// As JSON, for programs.
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -134,11 +119,11 @@ fn main() -> ExitCode {
         Command::Load(command) => return command.execute(load_cli::Program::Broker),
         Command::Demo(demo) => demo.execute(),
         Command::Run(run) => start(run),
-        Command::Config(ConfigCommand::Check { config }) => check(&config),
-        Command::Config(ConfigCommand::Print { config }) => print(config.as_deref()),
+        Command::Config(ConfigCommand::Check { options }) => check(&options),
+        Command::Config(ConfigCommand::Print { options, json }) => print(&options, json),
         Command::User(command) => command.execute(),
         Command::Data(command) => data::run(command),
-        Command::Status { http, watch } => status::show(http, watch).map_err(Into::into),
+        Command::Status { source, watch } => status::show(&source, watch).map_err(Into::into),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -152,33 +137,14 @@ fn main() -> ExitCode {
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-fn load(path: Option<&Path>) -> Result<Config> {
-    Ok(path.map(Config::load).transpose()?.unwrap_or_default())
-}
-
 fn start(run: Run) -> Result<()> {
-    let mut config = load(run.config.as_deref())?;
-    if let Some(dir) = run.data_dir {
-        config.node.data_dir = dir;
+    let (given, faults) = Given::read_all(&run.options);
+    let resolved = given.resolve_beside(faults)?;
+    if let Some(file) = &run.ready_file {
+        config::check_folder(file).map_err(|wrong| format!("--ready-file: {wrong}"))?;
     }
-    if let Some(cores) = run.cores {
-        config.node.cores = cores;
-    }
-    if run.shards.is_some() {
-        config.node.shards = run.shards;
-    }
-    if !run.listen.is_empty() {
-        let listener = |address| Listener { address, ..Listener::default() };
-        config.listeners = run.listen.into_iter().map(listener).collect();
-    }
-    if let Some(address) = run.http {
-        config.http.address = address;
-    }
-    if let Some(level) = run.log {
-        config.log.level = level;
-    }
-    start_logging(&config)?;
-    Ok(boot::run(&config, run.ready_file.as_deref())?)
+    start_logging(&resolved.config)?;
+    Ok(boot::run(&resolved, run.ready_file.as_deref())?)
 }
 
 fn start_logging(config: &Config) -> Result<()> {
@@ -194,40 +160,25 @@ fn start_logging(config: &Config) -> Result<()> {
     Ok(())
 }
 
-fn check(path: &Path) -> Result<()> {
-    Config::load(path)?.check()?;
-    println!("{}: nothing is wrong with it", path.display());
+fn check(options: &config::Options) -> Result<()> {
+    let (given, faults) = Given::read_all(options);
+    let resolved = given.resolve_beside(faults)?;
+    let taken = resolved.try_bind(&given.origins)?;
+    engine_rt::preflight()?;
+    boot::connections_max(&resolved.config, resolved.cores.len())?;
+    for warning in resolved.warnings.iter().chain(&taken) {
+        eprintln!("warning: {warning}");
+    }
+    match &options.config {
+        Some(path) => println!("{}: nothing is wrong with it", path.display()),
+        None => println!("nothing is wrong with it"),
+    }
     Ok(())
 }
 
 /// Prints a configuration that, read again, means the same.
-fn print(path: Option<&Path>) -> Result<()> {
-    let config = load(path)?;
-    config.check()?;
-    let given: toml::Table = match path {
-        Some(path) => std::fs::read_to_string(path)?.parse()?,
-        None => toml::Table::new(),
-    };
-    let mut area = String::new();
-    // Of a list of tables: the one that the line belongs to.
-    let mut item = 0;
-    for line in toml::to_string(&config)?.lines() {
-        if let Some(name) = line.strip_prefix('[') {
-            let name = name.trim_matches(['[', ']']);
-            item = if name == area { item + 1 } else { 0 };
-            name.clone_into(&mut area);
-        }
-        match line.split_once(" = ") {
-            Some((key, _)) => {
-                let set = match given.get(&area) {
-                    Some(toml::Value::Table(table)) => table.contains_key(key),
-                    Some(toml::Value::Array(items)) => items.get(item).is_some_and(|item| item.get(key).is_some()),
-                    _ => false,
-                };
-                println!("{line:<44} # {}", if set { "from the file" } else { "default" });
-            }
-            None => println!("{line}"),
-        }
-    }
+fn print(options: &config::Options, json: bool) -> Result<()> {
+    let given = Given::read(options)?;
+    print!("{}", if json { given.to_json() } else { given.to_toml() });
     Ok(())
 }

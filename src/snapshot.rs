@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use amqp_net::{Post, ShardView};
 use engine_core::Room;
 use engine_core::command::RoutingType;
-use engine_rt::InboxSender;
+use engine_rt::{InboxSender, Permits};
 use engine_shard::store::StoreTotals;
 use serde::{Deserialize, Serialize};
 
+use crate::http::Process;
 use crate::space::{Disk, Space};
 
 /// How long shards have to answer.
@@ -30,6 +31,8 @@ pub struct Node {
     pub stopping: Arc<AtomicBool>,
     /// Connections that all shards may have together.
     pub connections_max: u64,
+    /// What is left of them; connections to the HTTP listener take some as well.
+    pub connections: Permits,
     /// The file system of its data; `None` without storage.
     pub space: Option<Space>,
 }
@@ -60,6 +63,12 @@ pub struct Snapshot {
     /// The file system of its data; absent when messages are kept in memory only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disk: Option<Disk>,
+    /// Its process.
+    #[serde(default)]
+    pub process: Process,
+    /// Logins that were refused so far, by mechanism and reason.
+    #[serde(default)]
+    pub logins_refused: Vec<RefusedLogins>,
     /// Its shards.
     pub shards: Vec<Shard>,
     /// Connections of all shards.
@@ -68,6 +77,17 @@ pub struct Snapshot {
     pub links: Vec<Link>,
     /// Queues of all shards.
     pub queues: Vec<Queue>,
+}
+
+/// Logins that were refused.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct RefusedLogins {
+    /// The mechanism.
+    pub mechanism: String,
+    /// Why.
+    pub reason: String,
+    /// How many.
+    pub count: u64,
 }
 
 /// A shard.
@@ -251,6 +271,8 @@ impl Node {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             container_id: self.container_id.clone(),
             uptime_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            process: Process::look(),
+            logins_refused: Vec::new(),
             state: if self.stopping.load(Ordering::Relaxed) { State::Stopping } else { State::Ready },
             connections_max: self.connections_max,
             disk: self.space.as_ref().and_then(Space::look),
@@ -259,7 +281,16 @@ impl Node {
             links: Vec::new(),
             queues: Vec::new(),
         };
-        for (view, &core) in views?.into_iter().zip(&self.cores) {
+        let views = views?;
+        let mut logins = amqp_net::RefusedLogins::default();
+        views.iter().for_each(|view| logins.add(&view.logins));
+        let refused = |(mechanism, reason, count): (&str, &str, u64)| RefusedLogins {
+            mechanism: mechanism.to_owned(),
+            reason: reason.to_owned(),
+            count,
+        };
+        snapshot.logins_refused = logins.iter().map(refused).collect();
+        for (view, &core) in views.into_iter().zip(&self.cores) {
             snapshot.add(view, core);
         }
         let full = snapshot.shards.iter().any(|shard| shard.journal.as_ref().is_some_and(|journal| journal.full));

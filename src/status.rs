@@ -1,11 +1,11 @@
 //! `heddle status`: what a person wants to see of a running broker, in the columns that the terminal has.
 
-use std::io::{self, IsTerminal as _, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use load_model::shown;
 
+use crate::http::Source;
 use crate::snapshot::{Connection, Journal, Link, Queue, Shard, Snapshot};
 use crate::table::{Kind, Table};
 
@@ -18,7 +18,7 @@ const UNKNOWN: &str = "–";
 ///
 /// # Errors
 /// When it does not answer.
-pub fn show(http: SocketAddr, watch: bool) -> io::Result<()> {
+pub fn show(http: &Source, watch: bool) -> io::Result<()> {
     let mut before = None;
     loop {
         let snapshot = fetch(http)?;
@@ -37,22 +37,9 @@ pub fn show(http: SocketAddr, watch: bool) -> io::Result<()> {
     }
 }
 
-fn fetch(http: SocketAddr) -> io::Result<Snapshot> {
-    let unreachable = |error: io::Error| {
-        let text = format!("no broker answers at {http} ({error}): is it running? --http ADDR names its http.address");
-        io::Error::new(error.kind(), text)
-    };
-    let mut stream = TcpStream::connect_timeout(&http, Duration::from_secs(2)).map_err(unreachable)?;
-    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    write!(stream, "GET /state HTTP/1.0\r\nHost: {http}\r\nConnection: close\r\n\r\n")?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer)?;
-    let text = String::from_utf8_lossy(&answer);
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-    if !head.starts_with("HTTP/1.0 200") && !head.starts_with("HTTP/1.1 200") {
-        return Err(io::Error::other(format!("the broker at {http} answered: {}", shown::sentence(body.trim()))));
-    }
-    serde_json::from_str(body).map_err(|error| io::Error::other(format!("{http} is no Heddle broker: {error}")))
+fn fetch(http: &Source) -> io::Result<Snapshot> {
+    let body = http.get("/state")?;
+    serde_json::from_str(&body).map_err(|error| io::Error::other(format!("{http} is no Heddle broker: {error}")))
 }
 
 /// Columns of the terminal: what `COLUMNS` says, or the terminal itself; as many as it takes where there is none.

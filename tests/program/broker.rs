@@ -43,7 +43,7 @@ impl Drop for Broker {
 }
 
 impl Broker {
-    /// Starts a broker with `listeners`, a part of a configuration file.
+    /// Starts a broker with `listeners`, a part of a configuration file; it follows the table `http`.
     pub fn start(listeners: &str) -> Self {
         Self::start_in(TempDir::new().expect("a folder"), listeners)
     }
@@ -77,7 +77,7 @@ impl Broker {
         let config = folder.path().join("heddle.toml");
         let data = folder.path().join("data");
         let text = format!(
-            "[node]\nshards = {shards}\ndata_dir = {data:?}\n[http]\naddress = \"127.0.0.1:0\"\n[log]\nlevel = \"{level}\"\n{listeners}\n"
+            "[node]\nshards = {shards}\ndata_dir = {data:?}\n[log]\nlevel = \"{level}\"\n[http]\naddress = \"127.0.0.1:0\"\n{listeners}\n"
         );
         std::fs::write(&config, text).expect("a configuration");
         let ready = folder.path().join("ready.json");

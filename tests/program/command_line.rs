@@ -7,15 +7,6 @@ use tempfile::TempDir;
 
 use crate::broker::{Broker, add_user, heddle, run, text};
 
-/// Writes a configuration and checks it; gives whether it is right, and what was said.
-fn check(config: &str) -> (bool, String) {
-    let folder = TempDir::new().expect("a folder");
-    let path = folder.path().join("heddle.toml");
-    std::fs::write(&path, config).expect("a file");
-    let output = heddle().args(["config", "check", "--config"]).arg(&path).output().expect("the program runs");
-    (output.status.success(), text(&output))
-}
-
 #[test]
 fn help_has_examples() {
     for command in [&["run", "--help"][..], &["status", "--help"], &["user", "add", "--help"]] {
@@ -23,52 +14,6 @@ fn help_has_examples() {
         assert!(output.status.success() && text(&output).contains("Example"), "{}", text(&output));
     }
     assert!(!run(&[]).status.success());
-}
-
-#[test]
-fn mistakes_in_a_configuration_are_told_with_their_place() {
-    assert!(check("[node]\ncores = \"all\"\n").0);
-    for (config, said) in [
-        ("[node]\ncorse = \"all\"\n", &["heddle.toml", "line 2", "corse", "cores"][..]),
-        ("[[listeners]]\naddress = 5672\n", &["heddle.toml", "line 2", "invalid type"]),
-        ("[node]\nshards = 0\n[http]\naddress = \"0.0.0.0:80\"\n", &["node.shards", "loopback"]),
-        ("[[listeners]]\ntransport = \"tls\"\n", &["certificate"]),
-        ("[[listeners]]\nmechanisms = [\"PLAIN\"]\n", &["users.file", "heddle user add"]),
-        ("[[listeners]]\nmax_frame_size = 100\n", &["max_frame_size"]),
-        ("[node]\ncores = \"9999\"\n", &["core 9999"]),
-    ] {
-        let (right, told) = check(config);
-        assert!(!right, "{config} is wrong");
-        assert!(said.iter().all(|word| told.contains(word)), "{config}: {told}");
-    }
-    let missing = run(&["run", "--config", "/nowhere/heddle.toml"]);
-    assert!(!missing.status.success() && text(&missing).contains("/nowhere/heddle.toml"));
-}
-
-#[test]
-fn a_printed_configuration_means_the_same() {
-    let folder = TempDir::new().expect("a folder");
-    let (first, second) = (folder.path().join("first.toml"), folder.path().join("second.toml"));
-    let listeners =
-        "[[listeners]]\naddress = \"127.0.0.1:1\"\n[[listeners]]\naddress = \"127.0.0.1:2\"\nsasl = \"none\"\n";
-    let given = format!("[node]\nspin_us = 50\n{listeners}");
-    std::fs::write(&first, given).expect("a file");
-    let print = |path: &std::path::Path| {
-        let output = heddle().args(["config", "print", "--config"]).arg(path).output().expect("the program runs");
-        assert!(output.status.success(), "{}", text(&output));
-        String::from_utf8(output.stdout).expect("text")
-    };
-    let printed = print(&first);
-    let line = |key: &str| printed.lines().find(|line| line.starts_with(key)).unwrap_or_default().to_owned();
-    assert!(line("spin_us").contains("50") && line("spin_us").ends_with("# from the file"), "{printed}");
-    assert!(line("cores").ends_with("# default"), "{printed}");
-    let sasl: Vec<&str> = printed.lines().filter(|line| line.starts_with("sasl")).collect();
-    assert!(sasl[0].ends_with("# default") && sasl[1].ends_with("# from the file"), "{printed}");
-    std::fs::write(&second, &printed).expect("a file");
-    let values = |text: &str| {
-        text.lines().map(|line| line.split('#').next().unwrap_or_default().trim_end().to_owned()).collect::<Vec<_>>()
-    };
-    assert_eq!(values(&print(&second)), values(&printed));
 }
 
 #[test]

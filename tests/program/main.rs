@@ -5,6 +5,7 @@
 
 mod broker;
 mod command_line;
+mod configuration;
 mod credit;
 mod durability;
 mod expiry;
@@ -19,4 +20,5 @@ mod observing;
 mod open_values;
 mod peer;
 mod piped;
+mod scraping;
 mod transports;

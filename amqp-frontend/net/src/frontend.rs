@@ -24,6 +24,7 @@ use crate::connection::{Conn, Link, Reading};
 use crate::inbound;
 use crate::large::LargeMessages;
 use crate::lines::Lines;
+use crate::logins::RefusedLogins;
 use crate::moving::Arriving;
 use crate::parting::{Parting, Patience};
 use crate::slots::{Slot, Slots};
@@ -106,6 +107,7 @@ pub struct Frontend {
     /// Times that a connection could not be accepted, and those since that was told.
     pub(crate) accept_failures: u64,
     failures: Repeats,
+    pub(crate) logins: RefusedLogins,
     pub(crate) moved: u64,
     pub(crate) lines: Lines,
 }
@@ -174,6 +176,7 @@ impl Frontend {
             refusals: Repeats::new(TELL_NS),
             accept_failures: 0,
             failures: Repeats::new(TELL_NS),
+            logins: RefusedLogins::default(),
             moved: 0,
             lines: Lines::default(),
         })
@@ -538,6 +541,7 @@ impl Frontend {
         self.drop_links(slot);
         let Some(conn) = self.conns.remove(slot) else { return };
         self.accepting.handle_ended();
+        self.logins.note(&conn.machine);
         tracing::debug!(target: "heddle::net", peer = %conn.peer, container = %conn.container, "connection ended");
     }
 

@@ -6,6 +6,7 @@ use engine_shard::store::StoreTotals;
 
 use crate::connection::LinkKind;
 use crate::frontend::Frontend;
+use crate::logins::RefusedLogins;
 
 /// A connection, as it is now.
 #[derive(Clone, Debug)]
@@ -56,6 +57,8 @@ pub struct ShardView {
     pub refused_connections: u64,
     /// Times that a connection waited and could not be accepted.
     pub accept_failures: u64,
+    /// Logins refused by mechanism and reason.
+    pub logins: RefusedLogins,
     /// Connections sent to the shard that owns their first link.
     pub moved_connections: u64,
     /// Size of queued messages with overhead, octets.
@@ -101,6 +104,7 @@ impl Frontend {
             turns: self.turns,
             refused_connections: self.refused_connections,
             accept_failures: self.accept_failures,
+            logins: self.logins,
             moved_connections: self.moved,
             room: self.engine.core().room(),
             journal: self.engine.journal(),

@@ -24,7 +24,7 @@ use crate::limits::{
     CLOSE_TIMEOUT_NS, Config, FRAME_BYTES_BEFORE_OPEN, IDLE_TIMEOUT_MIN_MS, OUT_SOFT_MAX, SASL_FRAMES_MAX, Sasl, Tls,
 };
 use crate::out::Out;
-use crate::sasl::{self, Refusal, Step};
+use crate::sasl::{self, Refusal, RefusedLogin, Step};
 use crate::session::Session;
 
 /// Where a connection is.
@@ -104,6 +104,7 @@ pub struct Connection {
     sasl_frames: u8,
     /// The SASL mechanism that the peer chose, in its words.
     mechanism: Option<Box<str>>,
+    refused_login: Option<RefusedLogin>,
     pub(crate) sessions: Vec<Option<Box<Session>>>,
     /// Session's local channel plus one, by remote channel.
     pub(crate) by_remote: Vec<u16>,
@@ -136,6 +137,7 @@ impl Connection {
             phase: Phase::Start,
             sasl_frames: 0,
             mechanism: None,
+            refused_login: None,
             sessions: Vec::new(),
             by_remote: Vec::new(),
             generation: 0,
@@ -161,6 +163,11 @@ impl Connection {
     /// The SASL mechanism that the peer chose, which need not be one that there is; empty before it did.
     pub fn mechanism(&self) -> &str {
         self.mechanism.as_deref().unwrap_or_default()
+    }
+
+    /// Why the peer was not let in, once it was not.
+    pub fn refused_login(&self) -> Option<RefusedLogin> {
+        self.refused_login
     }
 
     /// Whether input has to wait for the host's answer: to credentials, an open, or an attach.
@@ -402,6 +409,12 @@ impl Connection {
 
     /// Answers `Event::Authenticate`. After a failure the connection is closed.
     pub fn authenticated(&mut self, authenticated: Authenticated, out: &mut Out) {
+        self.refused_login = match authenticated {
+            Authenticated::Yes => None,
+            Authenticated::No if self.phase == Phase::Verifying => Some(RefusedLogin::Credentials),
+            Authenticated::No => Some(RefusedLogin::Exchange),
+            Authenticated::Unknown => Some(RefusedLogin::Busy),
+        };
         let (code, phase) = match authenticated {
             Authenticated::Yes => (OutcomeCode::Ok, Phase::Authenticated),
             Authenticated::No => (OutcomeCode::Auth, Phase::Closed),

@@ -22,3 +22,4 @@ pub use input::Input;
 pub use limits::{Config, Mechanism, OUT_SOFT_MAX, Sasl, Tls};
 pub use link::{Part, Send, SendNow, Settled};
 pub use out::Out;
+pub use sasl::RefusedLogin;

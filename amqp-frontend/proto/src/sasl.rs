@@ -25,6 +25,17 @@ pub(crate) fn offered(mechanisms: &[Mechanism]) -> Vec<Symbol> {
     mechanisms.iter().map(|mechanism| mechanism.name().into()).collect()
 }
 
+/// Why a peer was not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusedLogin {
+    /// Its name or its password is wrong.
+    Credentials,
+    /// The exchange failed before there were credentials: the mechanism is not offered, or a message is none.
+    Exchange,
+    /// Credentials could not be verified now.
+    Busy,
+}
+
 /// What a client's message leads to.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Step {

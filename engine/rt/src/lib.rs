@@ -1,5 +1,6 @@
 //! What a shard runs on. The only crate that names glommio, and the only one with `unsafe`.
 
+mod access;
 mod child;
 mod clock;
 mod executor;
@@ -15,6 +16,7 @@ mod signals;
 mod socket;
 mod waker;
 
+pub use access::may_write;
 pub use child::bind_to_thread;
 pub use clock::{Clock, monotonic_ns, thread_cpu_ns, wall_ms};
 pub use executor::{ShardThread, Starting, allowed_cores, pin_thread, run_soon, spawn_shard, wake_in_time};

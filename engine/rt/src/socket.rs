@@ -41,6 +41,16 @@ impl Listener {
         socket.listen(1)
     }
 
+    /// Whether this process could have the address, without listening on it.
+    ///
+    /// # Errors
+    /// The error of binding it alone.
+    pub fn try_bind(address: SocketAddr) -> io::Result<()> {
+        let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        socket.bind(&SockAddr::from(address))
+    }
+
     /// The address that it is bound to.
     ///
     /// # Errors

@@ -1,13 +1,14 @@
 //! TLS by rustls, as a machine without a socket: TLS 1.2 and 1.3, server side.
 //!
-//! It does not know client certificates yet; SASL EXTERNAL brings them.
+//! AMQP does not know client certificates yet; SASL EXTERNAL brings them. Who else listens may ask for them.
 
 use std::io::{BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-use rustls::{ServerConfig, ServerConnection};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, ServerConnection};
 
 use super::{Received, TransportError};
 
@@ -39,25 +40,59 @@ impl TlsServer {
     /// # Errors
     /// When a file is missing or holds something else, or when the two do not belong together.
     pub fn load(certificate: &Path, key: &Path) -> Result<Self, TlsConfigError> {
-        let fault = |what, path: &Path, reason: String| TlsConfigError::File { what, path: path.to_owned(), reason };
-        let open = |what, path: &Path| {
-            std::fs::File::open(path).map(BufReader::new).map_err(|error| fault(what, path, error.to_string()))
-        };
-        let chain = CertificateDer::pem_reader_iter(open("a certificate", certificate)?)
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| fault("a certificate", certificate, error.to_string()))?;
-        if chain.is_empty() {
-            return Err(fault("a certificate", certificate, "there is no CERTIFICATE block in it".to_owned()));
-        }
+        Self::load_for(certificate, key, None)
+    }
+
+    /// The same for clients that may show certificates, issued by one of those in `client_ca`. Whether one has is for the caller to ask.
+    ///
+    /// # Errors
+    /// As `load`, or when nobody's certificate can be checked by those of `client_ca`.
+    pub fn load_for(certificate: &Path, key: &Path, client_ca: Option<&Path>) -> Result<Self, TlsConfigError> {
+        let chain = certificates(certificate)?;
         let private = PrivateKeyDer::from_pem_reader(open("a private key", key)?)
             .map_err(|error| fault("a private key", key, error.to_string()))?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_single_cert(chain, private)?;
-        Ok(Self(Arc::new(config)))
+        let config =
+            ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
+        let config = match client_ca {
+            None => config.with_no_client_auth(),
+            Some(path) => {
+                let unusable = |error: String| fault("a certificate of an authority", path, error);
+                let mut roots = RootCertStore::empty();
+                for root in certificates(path)? {
+                    roots.add(root).map_err(|error| unusable(error.to_string()))?;
+                }
+                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+                let verifier = verifier.allow_unauthenticated().build().map_err(|error| unusable(error.to_string()))?;
+                config.with_client_cert_verifier(verifier)
+            }
+        };
+        Ok(Self(Arc::new(config.with_single_cert(chain, private)?)))
     }
+
+    /// What rustls makes connections of, for who has sockets of its own.
+    pub fn config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.0)
+    }
+}
+
+fn fault(what: &'static str, path: &Path, reason: String) -> TlsConfigError {
+    TlsConfigError::File { what, path: path.to_owned(), reason }
+}
+
+fn open(what: &'static str, path: &Path) -> Result<BufReader<std::fs::File>, TlsConfigError> {
+    std::fs::File::open(path).map(BufReader::new).map_err(|error| fault(what, path, error.to_string()))
+}
+
+/// The certificates of a file, at least one.
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsConfigError> {
+    let what = "a certificate";
+    let found = CertificateDer::pem_reader_iter(open(what, path)?).collect::<Result<Vec<_>, _>>();
+    let found = found.map_err(|error| fault(what, path, error.to_string()))?;
+    if found.is_empty() {
+        return Err(fault(what, path, "there is no CERTIFICATE block in it".to_owned()));
+    }
+    Ok(found)
 }
 
 /// One connection's TLS.

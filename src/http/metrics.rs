@@ -1,103 +1,13 @@
-//! The read-only HTTP listener, on an ordinary thread: `/metrics`, `/state`, `/livez`, `/readyz`.
+//! Metrics in Prometheus' text format, version 0.0.4: each declared once, with its type and what it says; units are in names.
 
 use std::fmt::Write as _;
-use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::thread::JoinHandle;
 
-use tiny_http::{Header, Method, Request, Response, Server};
-
-use crate::snapshot::{Connection, Journal, Node, Queue, Shard, Snapshot, State};
+use super::process::Process;
+use crate::snapshot::{Connection, Journal, Lane, Queue, RefusedLogins, Shard, Snapshot};
 use crate::space::Disk;
 
-/// The listener at work.
-pub struct Listening {
-    server: Arc<Server>,
-    address: SocketAddr,
-    thread: JoinHandle<()>,
-}
-
-impl Listening {
-    /// The address that it is bound to.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Answers what it is about to answer, and ends.
-    pub fn stop(self) {
-        self.server.unblock();
-        // It does not panic, and nothing depends on it if it does.
-        let _ = self.thread.join();
-    }
-}
-
-/// Starts the listener.
-///
-/// # Errors
-/// When the address cannot be bound.
-pub fn serve(address: SocketAddr, node: Arc<Node>) -> io::Result<Listening> {
-    let server = Server::http(address).map_err(|error| match error.downcast::<io::Error>() {
-        Ok(error) => *error,
-        Err(error) => io::Error::other(error.to_string()),
-    })?;
-    let address = server.server_addr().to_ip().unwrap_or(address);
-    let server = Arc::new(server);
-    let serving = Arc::clone(&server);
-    let answer = move || {
-        for request in serving.incoming_requests() {
-            respond(request, &node);
-        }
-    };
-    let thread = std::thread::Builder::new().name("http".to_owned()).spawn(answer)?;
-    Ok(Listening { server, address, thread })
-}
-
-fn respond(request: Request, node: &Node) {
-    let (path, query) = request.url().split_once('?').unwrap_or((request.url(), ""));
-    let (status, kind, body) = match (request.method(), path) {
-        (Method::Get | Method::Head, "/livez") => (200, "text/plain", "alive\n".to_owned()),
-        (Method::Get | Method::Head, path @ ("/readyz" | "/state" | "/metrics")) => match (path, node.snapshot()) {
-            (_, None) => (503, "text/plain", "a shard does not answer\n".to_owned()),
-            ("/readyz", Some(snapshot)) => {
-                let (status, text) = readiness(&snapshot, query);
-                (status, "text/plain", text)
-            }
-            ("/metrics", Some(snapshot)) => (200, "text/plain; version=0.0.4", metrics(&snapshot)),
-            (_, Some(snapshot)) => {
-                (200, "application/json", serde_json::to_string_pretty(&snapshot).unwrap_or_default() + "\n")
-            }
-        },
-        (Method::Get | Method::Head, _) => {
-            (404, "text/plain", "there is /metrics, /state, /livez and /readyz\n".to_owned())
-        }
-        _ => (405, "text/plain", "this listener only answers GET\n".to_owned()),
-    };
-    let kind = Header::from_bytes("Content-Type", kind).expect("these are valid header fields");
-    // A client that went away needs no answer.
-    let _ = request.respond(Response::from_string(body).with_status_code(status).with_header(kind));
-}
-
-/// Whether the node serves. A full disk does not make it unready, as that would keep those away who make room, its consumers: `?durable`
-/// asks whether durable messages are taken, too.
-fn readiness(snapshot: &Snapshot, query: &str) -> (u16, String) {
-    if snapshot.state != State::Ready {
-        return (503, "stopping\n".to_owned());
-    }
-    let Some(disk) = snapshot.disk.as_ref().filter(|disk| disk.full) else { return (200, "ready\n".to_owned()) };
-    let mib = |bytes: u64| bytes >> 20;
-    let status = if query.split('&').any(|asked| asked == "durable") { 503 } else { 200 };
-    let text = format!(
-        "ready, but the disk is full and no durable messages are taken: {} has {} MiB free, storage.min_free_mib is {}\n",
-        disk.path,
-        mib(disk.free_bytes),
-        mib(disk.min_free_bytes)
-    );
-    (status, text)
-}
-
 /// A metric: name, type, what it says, and its value of each thing that has one.
-struct Metric<T: 'static>(&'static str, &'static str, &'static str, fn(&T) -> u64);
+struct Metric<T: 'static, V: 'static = u64>(&'static str, &'static str, &'static str, fn(&T) -> V);
 
 const SHARDS: [Metric<Shard>; 4] = [
     Metric("heddle_shard_turns_total", "counter", "Turns of a shard.", |s| s.turns),
@@ -120,8 +30,7 @@ const ACCEPTS: [Metric<Shard>; 1] = [Metric(
     |s| s.accept_failures,
 )];
 
-/// The node's own, without labels of their own but the node's name.
-const NODE: [Metric<Snapshot>; 1] = [Metric(
+const LIMITS: [Metric<Snapshot>; 1] = [Metric(
     "heddle_connections_max",
     "gauge",
     "Connections that limits.connections and the limit on open files allow.",
@@ -153,7 +62,7 @@ const DISKS: [Metric<Disk>; 4] = [
     }),
 ];
 
-const LANES: [Metric<crate::snapshot::Lane>; 4] = [
+const LANES: [Metric<Lane>; 4] = [
     Metric("heddle_lane_depth", "gauge", "Messages in a lane.", |l| l.depth as u64),
     Metric("heddle_lane_waiting", "gauge", "Messages waiting for room in a lane.", |l| l.waiting as u64),
     Metric("heddle_lane_sent_total", "counter", "Messages sent through a lane.", |l| l.sent),
@@ -180,8 +89,33 @@ const CONNECTIONS: [Metric<Connection>; 5] = [
     Metric("heddle_connection_waiting_bytes", "gauge", "Bytes that a connection has not read.", |c| c.waiting as u64),
 ];
 
-fn metrics(snapshot: &Snapshot) -> String {
+/// Metrics of the process: names and meanings are those of Prometheus' own clients, so that their dashboards and alerts fit.
+const PROCESS: [Metric<Process, f64>; 7] = [
+    Metric("process_cpu_seconds_total", "counter", "Time on cores, of user and system, seconds.", |p| p.cpu_seconds),
+    Metric("process_resident_memory_bytes", "gauge", "Memory that is resident.", |p| p.resident_bytes as f64),
+    Metric("process_virtual_memory_bytes", "gauge", "Memory that is mapped.", |p| p.virtual_bytes as f64),
+    Metric("process_open_fds", "gauge", "Descriptors that are open.", |p| p.open_descriptors as f64),
+    Metric("process_max_fds", "gauge", "Descriptors that may be open.", |p| p.descriptors_max as f64),
+    Metric("process_threads", "gauge", "Threads.", |p| p.threads as f64),
+    Metric("process_start_time_seconds", "gauge", "Start of the process, seconds since 1970.", |p| p.started_seconds),
+];
+
+const UPTIME: [Metric<Snapshot, f64>; 1] =
+    [Metric("heddle_uptime_seconds", "gauge", "Time since the node's start.", |s| s.uptime_ms as f64 / 1000.0)];
+
+const BUILD: [Metric<Snapshot>; 1] = [Metric("heddle_build_info", "gauge", "1, with what was built as labels.", |_| 1)];
+
+const LOGINS: [Metric<RefusedLogins>; 1] =
+    [Metric("heddle_logins_refused_total", "counter", "Logins that were refused.", |r| r.count)];
+
+/// All metrics of a node.
+pub fn metrics(snapshot: &Snapshot) -> String {
     let mut text = String::new();
+    write_metrics(&mut text, &PROCESS, &[(String::new(), &snapshot.process)]);
+    write_metrics(&mut text, &UPTIME, &[(String::new(), snapshot)]);
+    write_metrics(&mut text, &BUILD, &[(format!("version=\"{}\"", escape(&snapshot.version)), snapshot)]);
+    let login = |r: &RefusedLogins| format!("mechanism=\"{}\",reason=\"{}\"", escape(&r.mechanism), escape(&r.reason));
+    write_metrics(&mut text, &LOGINS, &snapshot.logins_refused.iter().map(|r| (login(r), r)).collect::<Vec<_>>());
     let shard = |s: &Shard| format!("shard=\"{}\",core=\"{}\"", s.shard, s.core);
     write_metrics(&mut text, &SHARDS, &snapshot.shards.iter().map(|s| (shard(s), s)).collect::<Vec<_>>());
     write_storage(&mut text, snapshot);
@@ -203,19 +137,20 @@ fn metrics(snapshot: &Snapshot) -> String {
 fn write_storage(text: &mut String, snapshot: &Snapshot) {
     let shard = |s: &Shard| format!("shard=\"{}\",core=\"{}\"", s.shard, s.core);
     write_metrics(text, &ACCEPTS, &snapshot.shards.iter().map(|s| (shard(s), s)).collect::<Vec<_>>());
-    write_metrics(text, &NODE, &[(format!("container=\"{}\"", escape(&snapshot.container_id)), snapshot)]);
+    write_metrics(text, &LIMITS, &[(String::new(), snapshot)]);
     let journals = snapshot.shards.iter().filter_map(|s| Some((shard(s), s.journal.as_ref()?)));
     write_metrics(text, &JOURNALS, &journals.collect::<Vec<_>>());
     let disk = |d: &Disk| format!("path=\"{}\"", escape(&d.path));
     write_metrics(text, &DISKS, &snapshot.disk.iter().map(|d| (disk(d), d)).collect::<Vec<_>>());
 }
 
-fn write_metrics<T>(text: &mut String, metrics: &[Metric<T>], things: &[(String, &T)]) {
+fn write_metrics<T, V: std::fmt::Display>(text: &mut String, metrics: &[Metric<T, V>], things: &[(String, &T)]) {
     for Metric(name, kind, help, value) in metrics {
         // Writing to a string does not fail.
         let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
         for (labels, thing) in things {
-            let _ = writeln!(text, "{name}{{{labels}}} {}", value(thing));
+            let labels = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
+            let _ = writeln!(text, "{name}{labels} {}", value(thing));
         }
     }
 }

@@ -1,0 +1,24 @@
+//! Bounds of a configuration and of the files that it names, each with its reason and what happens beyond it.
+
+/// Largest file of settings, bytes: hundreds of listeners fit. Larger ones are refused unread.
+pub const FILE_MAX: u64 = 1 << 20;
+/// Largest file of certificates, keys or tokens, bytes: a chain takes some thousand. Larger ones are refused unread.
+pub const PEM_MAX: u64 = 1 << 20;
+/// Largest text of a setting, bytes: the longest path that Linux takes. Longer ones are refused.
+pub const TEXT_MAX: usize = 4096;
+/// Items of a list at most: names that are not made on demand are looked through for each that is. Longer ones are refused.
+pub const LIST_MAX: usize = 1000;
+/// Listeners at most: every shard has a socket for each, and each is compared with every other. More are refused.
+pub const LISTENERS_MAX: usize = 64;
+/// Faults that are told at once: a foreign file has one on each line. The others are counted.
+pub const FAULTS_MAX: usize = 50;
+/// Characters of a value that are shown in a fault; the rest is left out.
+pub const SHOWN_MAX: usize = 60;
+/// Shards at most: any two have two lanes between them. More are refused.
+pub const SHARDS_MAX: u64 = 256;
+/// Tokens in a file at most: an old one and a new one, and some to spare. More are refused.
+pub const TOKENS_MAX: usize = 16;
+/// Shortest token, characters: 16 at random are 96 bits. Shorter ones are refused, as are passwords that somebody thought of.
+pub const TOKEN_MIN: usize = 16;
+/// Longest token, characters: a request's head has room for it. Longer ones are refused.
+pub const TOKEN_MAX: usize = 1024;

@@ -1,0 +1,153 @@
+//! What was typed in: a file and options of the command over the defaults, with where each value comes from.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::document::{self, refusal};
+use super::endpoint::Endpoint;
+use super::fault::{Faults, Origin};
+use super::setting::{Typed as _, Value};
+use super::settings::{Area, Config, Listener};
+
+/// Options that say what to run with; they win over the file.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Options {
+    /// Configuration file; without one the defaults hold.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where to keep data.
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Cores to use: `all`, or a list such as `0,2-3`.
+    #[arg(long, value_name = "LIST")]
+    pub cores: Option<String>,
+    /// Number of shards, if not one for each core.
+    #[arg(long, value_name = "N")]
+    pub shards: Option<u16>,
+    /// Address or host name, and port, to listen on, instead of the listeners of the file; may be given again.
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Vec<Endpoint>,
+    /// Address or host name, and port, of the read-only HTTP listener.
+    #[arg(long, value_name = "ADDR")]
+    pub http: Option<Endpoint>,
+    /// Log level, or levels by area.
+    #[arg(long, value_name = "LEVEL")]
+    pub log: Option<String>,
+}
+
+/// Where values come from; those that it does not know are defaults.
+#[derive(Clone, Debug, Default)]
+pub struct Origins {
+    settings: BTreeMap<(&'static str, usize, &'static str), Origin>,
+    areas: BTreeMap<(&'static str, usize), Origin>,
+}
+
+impl Origins {
+    /// Notes where the setting of a table comes from; of a list of tables the one at `index`.
+    pub fn note(&mut self, area: &'static str, index: usize, name: &'static str, origin: Origin) {
+        self.settings.insert((area, index, name), origin);
+    }
+
+    /// Notes where a table of a list comes from.
+    pub fn note_area(&mut self, area: &'static str, index: usize, origin: Origin) {
+        self.areas.insert((area, index), origin);
+    }
+
+    /// Where a value comes from.
+    pub fn of(&self, area: &'static str, index: usize, name: &'static str) -> Origin {
+        self.settings.get(&(area, index, name)).cloned().unwrap_or(Origin::Default)
+    }
+
+    /// Where to look for what is wrong with a value: its own place, or its table's.
+    pub fn place(&self, area: &'static str, index: usize, name: &'static str) -> Origin {
+        let own = self.settings.get(&(area, index, name));
+        own.or_else(|| self.areas.get(&(area, index))).cloned().unwrap_or(Origin::Default)
+    }
+
+    fn forget(&mut self, area: &'static str) {
+        self.settings.retain(|(known, ..), _| *known != area);
+        self.areas.retain(|(known, _), _| *known != area);
+    }
+}
+
+/// Settings as they were typed in, none of which is wrong by itself.
+#[derive(Clone, Debug, Default)]
+pub struct Given {
+    /// The values.
+    pub config: Config,
+    /// Where they come from.
+    pub origins: Origins,
+}
+
+impl From<Config> for Given {
+    fn from(config: Config) -> Self {
+        Self { config, origins: Origins::default() }
+    }
+}
+
+impl Given {
+    /// Reads the file, if there is one, and lays the options over it.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the file and the options by themselves.
+    pub fn read(options: &Options) -> Result<Self, Faults> {
+        let (given, faults) = Self::read_all(options);
+        faults.or(given)
+    }
+
+    /// The same, with what is wrong beside what could be read.
+    pub fn read_all(options: &Options) -> (Self, Faults) {
+        let (mut given, mut faults) = (Self::default(), Faults::default());
+        if let Some(path) = &options.config {
+            document::read_file(path, &mut given.config, &mut given.origins, &mut faults);
+        }
+        given.lay_over(options, &mut faults);
+        (given, faults)
+    }
+
+    fn lay_over(&mut self, options: &Options, faults: &mut Faults) {
+        let Self { config, origins } = self;
+        let mut laid = Laid { origins, faults };
+        laid.put(&mut config.node, "data_dir", "--data-dir", options.data_dir.as_ref().map(|dir| dir.to_value()));
+        laid.put(&mut config.node, "cores", "--cores", options.cores.as_ref().map(|cores| cores.to_value()));
+        laid.put(&mut config.node, "shards", "--shards", options.shards.map(|shards| shards.to_value()));
+        laid.put(&mut config.http, "address", "--http", options.http.as_ref().map(|http| http.to_value()));
+        laid.put(&mut config.log, "level", "--log", options.log.as_ref().map(|log| log.to_value()));
+        if !options.listen.is_empty() {
+            let listener = |address: &Endpoint| Listener { address: address.clone(), ..Listener::default() };
+            config.listeners = options.listen.iter().map(listener).collect();
+            origins.forget(Listener::NAME);
+            for index in 0..config.listeners.len() {
+                origins.note(Listener::NAME, index, "address", Origin::Option("--listen"));
+                origins.note_area(Listener::NAME, index, Origin::Option("--listen"));
+            }
+        }
+    }
+}
+
+struct Laid<'a> {
+    origins: &'a mut Origins,
+    faults: &'a mut Faults,
+}
+
+impl Laid<'_> {
+    fn put<A: Area>(&mut self, area: &mut A, name: &'static str, option: &'static str, value: Option<Value>) {
+        let (Some(value), Some(setting)) = (value, A::SETTINGS.iter().find(|setting| setting.name == name)) else {
+            return;
+        };
+        let shown = match &value {
+            Value::Text(text) => format!("{text:?}"),
+            Value::Whole(number) => number.to_string(),
+            other => format!("{other:?}"),
+        };
+        match setting.admit(&value).and_then(|()| area.put(name, value)) {
+            Ok(()) => self.origins.note(A::NAME, 0, setting.name, Origin::Option(option)),
+            Err(wrong) => {
+                let text = refusal(&format!("{}.{name}", A::NAME), &shown, &wrong, setting);
+                self.faults.add(Origin::Option(option), text);
+            }
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! Configuration: settings declared once (`settings`), read with their places (`document`), laid over by options (`given`), and
+//! resolved to what a node starts with (`resolve`), which `run` and `config check` share.
+
+mod bounds;
+mod cores;
+mod document;
+mod endpoint;
+mod fault;
+mod files;
+mod given;
+mod levels;
+mod print;
+#[cfg(test)]
+mod reference;
+mod resolve;
+mod setting;
+mod settings;
+mod similar;
+
+pub use endpoint::Endpoint;
+pub use files::{check_folder, read as read_file, read_tokens};
+pub use given::{Given, Options};
+pub use resolve::{ClientCertificate, HttpListener, ListenAt, Resolved};
+pub use settings::{Config, Format, Listener, Mechanism, Routing, Sasl, SyncMethod, Transport, WhenFull};

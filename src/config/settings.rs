@@ -1,0 +1,390 @@
+//! Every setting: its name, type, default, bounds and meaning, in one place. Defaults that depend on the machine are read from it here.
+//!
+//! What several of them mean together is not looked at here, but in `resolve`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::bounds::SHARDS_MAX;
+use super::endpoint::Endpoint;
+use super::setting::{Expected, Setting, Typed, Value, Word};
+use super::{cores, levels};
+
+/// A table of a file.
+pub trait Area: Default {
+    /// Its name.
+    const NAME: &'static str;
+    /// What can be set in it.
+    const SETTINGS: &'static [Setting];
+    /// Sets the one of a name; an error says what is wrong with the value.
+    fn put(&mut self, name: &str, value: Value) -> Result<(), String>;
+    /// All values, in the order of the settings.
+    fn values(&self) -> Vec<Value>;
+}
+
+/// Declares a table: a structure, and the settings that it is read from and printed by.
+macro_rules! area {
+    ($(#[doc = $about:literal])+ $area:ident = $table:literal {
+        $( $(#[doc = $help:literal])+ $name:ident: $type:ty = $default:expr $(=> $rule:ident($($argument:expr),+))*; )+
+    }) => {
+        $(#[doc = $about])+
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct $area { $( $(#[doc = $help])+ pub $name: $type, )+ }
+
+        impl Default for $area {
+            fn default() -> Self {
+                Self { $( $name: $default, )+ }
+            }
+        }
+
+        impl Area for $area {
+            const NAME: &'static str = $table;
+            const SETTINGS: &'static [Setting] =
+                &[ $( Setting::of::<$type>(stringify!($name), concat!($($help),+))$(.$rule($($argument),+))* ),+ ];
+
+            fn put(&mut self, name: &str, value: Value) -> Result<(), String> {
+                match name {
+                    $( stringify!($name) => self.$name = Typed::from_value(value)?, )+
+                    _ => return Err("it is no setting".to_owned()),
+                }
+                Ok(())
+            }
+
+            fn values(&self) -> Vec<Value> {
+                vec![ $( self.$name.to_value() ),+ ]
+            }
+        }
+    };
+}
+
+/// Declares a choice between words.
+macro_rules! choice {
+    ($(#[doc = $about:literal])+ $choice:ident { $( $(#[doc = $help:literal])+ $variant:ident = $word:literal, )+ }) => {
+        $(#[doc = $about])+
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $choice { $( $(#[doc = $help])+ $variant, )+ }
+
+        impl Word for $choice {
+            const EXPECTED: Expected = Expected::OneOf(&[ $( $word ),+ ]);
+
+            fn from_word(text: &str) -> Result<Self, String> {
+                match text {
+                    $( $word => Ok(Self::$variant), )+
+                    _ => Err(String::new()),
+                }
+            }
+
+            fn word(&self) -> String {
+                match self { $( Self::$variant => $word, )+ }.to_owned()
+            }
+        }
+    };
+}
+
+/// Everything that can be set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// The node itself.
+    pub node: Node,
+    /// Where to listen, at least one.
+    pub listeners: Vec<Listener>,
+    /// Addresses and queues.
+    pub address: Address,
+    /// Who may authenticate.
+    pub users: Users,
+    /// The read-only HTTP listener.
+    pub http: Http,
+    /// Bounds.
+    pub limits: Limits,
+    /// What is kept on disk.
+    pub storage: Storage,
+    /// Logging.
+    pub log: Log,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            node: Node::default(),
+            listeners: vec![Listener::default()],
+            address: Address::default(),
+            users: Users::default(),
+            http: Http::default(),
+            limits: Limits::default(),
+            storage: Storage::default(),
+            log: Log::default(),
+        }
+    }
+}
+
+area! {
+    /// The node itself.
+    Node = "node" {
+        /// the node's name to peers
+        container_id: String = host_name() => told("the host's name") => check("1 to 255 printable characters", is_name);
+        /// where data is kept
+        data_dir: PathBuf = "./heddle-data".into();
+        /// cores to use
+        cores: String = "all".to_owned() => check("\"all\", or a list such as \"0,2-3\"", cores::is_list);
+        /// number of shards; more than cores share them, which is for tests
+        shards: Option<u16> = None => range(1, SHARDS_MAX, "") => told("one for each core");
+        /// look for work at most so long before sleeping, as long as work usually comes within it: latency for a core
+        spin_us: u64 = 0 => range(0, 1_000_000, "µs");
+        /// a connection moves to the shard that owns what its first link is attached to; `false` leaves it where the system put it
+        move_connections: bool = true;
+    }
+}
+
+choice! {
+    /// What lies under AMQP.
+    Transport {
+        /// TCP; with a certificate also TLS by protocol header.
+        Tcp = "tcp",
+        /// TLS from the first byte.
+        Tls = "tls",
+        /// WebSocket.
+        Ws = "ws",
+        /// WebSocket inside TLS.
+        Wss = "wss",
+    }
+}
+
+choice! {
+    /// Whether peers authenticate.
+    Sasl {
+        /// They must.
+        Required = "required",
+        /// They may.
+        Optional = "optional",
+        /// They cannot.
+        None = "none",
+    }
+}
+
+choice! {
+    /// A way to authenticate.
+    Mechanism {
+        /// As nobody.
+        Anonymous = "ANONYMOUS",
+        /// By name and password of the users file.
+        Plain = "PLAIN",
+    }
+}
+
+area! {
+    /// One address to listen on.
+    Listener = "listeners" {
+        /// address or host name, and port; port 0 lets the system choose; of a name all its addresses
+        address: Endpoint = SocketAddr::from(([0, 0, 0, 0], 5672)).into();
+        /// what lies under AMQP: TCP (with a certificate also TLS by protocol header), TLS, WebSocket, or WebSocket inside TLS
+        transport: Transport = Transport::Tcp;
+        /// certificate chain, PEM
+        certificate: Option<PathBuf> = None => told("none");
+        /// private key of the certificate, PEM, not encrypted
+        key: Option<PathBuf> = None => told("none");
+        /// whether peers must, may or cannot authenticate
+        sasl: Sasl = Sasl::Optional;
+        /// how they may; `PLAIN` needs `users.file`
+        mechanisms: Vec<Mechanism> = vec![Mechanism::Anonymous];
+        /// largest frame that is taken
+        max_frame_size: u32 = amqp_proto::Config::default().max_frame_size => range(512, 16 << 20, "bytes");
+        /// largest message that is taken; without a journal at most 134217728. Above 1 MiB a message goes through a file of its own, part
+        /// by part
+        max_message_size: u64 = 4 << 30 => range(512, 1 << 40, "bytes");
+        /// highest channel, so one less than sessions of a connection
+        channel_max: u16 = amqp_proto::Config::default().channel_max;
+        /// highest handle, so one less than links of a session
+        handle_max: u32 = amqp_proto::Config::default().handle_max => range(0, 65_535, "");
+        /// give up on silent peers; half of it is announced; 0: never; at least 200 otherwise
+        idle_timeout_ms: u32 = amqp_proto::Config::default().idle_timeout_ms => range(0, u32::MAX as u64, "ms");
+        /// give up on peers that have not opened
+        handshake_timeout_ms: u32 = amqp_proto::Config::default().handshake_timeout_ms => range(100, 3_600_000, "ms");
+    }
+}
+
+choice! {
+    /// How messages of an address spread over its queues.
+    Routing {
+        /// Each goes to one consumer.
+        Anycast = "anycast",
+        /// Each goes to every subscription.
+        Multicast = "multicast",
+    }
+}
+
+area! {
+    /// Addresses and queues.
+    Address = "address" {
+        /// make nodes when a link asks for them; dynamic nodes are made all the same
+        auto_create: bool = true;
+        /// names, or beginnings of names followed by `*`, that are not made
+        auto_create_except: Vec<String> = Vec::new();
+        /// what an address made so is, if the link does not say
+        default_routing: Routing = Routing::Anycast;
+        /// beginning of names that asks for anycast; empty: none
+        anycast_prefix: String = String::new();
+        /// beginning of names that asks for multicast; empty: none
+        multicast_prefix: String = String::new();
+        /// messages of one queue, on disk or not, beyond which producers get no credit; 0: as many as there is room for
+        max_messages: u64 = 0 => range(0, 1 << 48, "");
+        /// size of one queue, on disk or not, beyond which producers get no credit; 0: as much as there is room for
+        max_mib: u64 = 0 => range(0, 1 << 40, "MiB");
+    }
+}
+
+area! {
+    /// Who may authenticate.
+    Users = "users" {
+        /// names and hashes of passwords, made by `heddle user add`; read at start
+        file: Option<PathBuf> = None => told("none");
+    }
+}
+
+area! {
+    /// The read-only HTTP listener.
+    Http = "http" {
+        /// whether there is one
+        enabled: bool = true;
+        /// address or host name, and port; port 0 lets the system choose
+        address: Endpoint = SocketAddr::from(([127, 0, 0, 1], 8161)).into();
+        /// allow an `address` that other machines reach: it tells names of queues, peers and users to whoever asks
+        allow_remote: bool = false;
+        /// file with a token on each line, which `/state` and `/metrics` then ask for
+        token_file: Option<PathBuf> = None => told("none");
+        /// certificate chain, PEM; with it the listener speaks TLS
+        certificate: Option<PathBuf> = None => told("none");
+        /// private key of the certificate, PEM, not encrypted
+        key: Option<PathBuf> = None => told("none");
+        /// certificates, PEM, by one of which a client's has to be issued that asks for `/state` and `/metrics`
+        client_ca: Option<PathBuf> = None => told("none");
+    }
+}
+
+area! {
+    /// Bounds.
+    Limits = "limits" {
+        /// connections of one shard; more are closed at once. All shards together have no more than the limit on open files leaves
+        /// (`ulimit -n`, of which some are kept back for storage): `heddle_connections_max` says how many that is
+        connections: u32 = 65_536 => range(1, 1 << 24, "");
+        /// links of one shard; more are refused
+        links: u32 = 1 << 20 => range(1, 1 << 24, "");
+        /// memory for queued messages of the node; when it gets short, messages are kept on disk only (without a journal: producers get no
+        /// credit)
+        memory_mib: u64 = machine_mib() / 4 => range(1, 1 << 40, "MiB") => told("a quarter of the machine's");
+    }
+}
+
+choice! {
+    /// What becomes of producers while the disk is full.
+    WhenFull {
+        /// They get no credit; what comes on the rest of it is refused when there is no room at all.
+        Hold = "hold",
+        /// They get credit; what would be stored is refused.
+        Refuse = "refuse",
+    }
+}
+
+choice! {
+    /// How writes get to stable storage.
+    SyncMethod {
+        /// Whatever is faster here, found out at start.
+        Auto = "auto",
+        /// A write that is also a sync (RWF_DSYNC).
+        Dsync = "dsync",
+        /// A write, then fdatasync.
+        Fdatasync = "fdatasync",
+    }
+}
+
+area! {
+    /// What is kept on disk.
+    Storage = "storage" {
+        /// whether there is a journal; without one nothing outlives the node, and durable messages are accepted like others
+        enabled: bool = true;
+        /// size of a file of the journal; fixed when the data directory is made; no durable message is larger
+        segment_mib: u64 = 64 => range(2, 1024, "MiB");
+        /// how writes get to stable storage: in one call, in two, or the faster one, found out at start
+        sync: SyncMethod = SyncMethod::Auto;
+        /// left free on the file system, by the journal and by files of large messages; below it the disk counts as full (durability.md, "A
+        /// full disk"). Consumers go on, and so do producers by themselves when there is room. On a volume that is not larger than this no
+        /// durable message is ever taken: the start warns
+        min_free_mib: u64 = 1024 => range(0, 1 << 40, "MiB");
+        /// what producers meet while the disk is full: `hold` gives them no credit (what they send on the rest of it is refused when there
+        /// is no room at all), `refuse` rejects what would be stored with `amqp:resource-limit-exceeded`
+        when_full: WhenFull = WhenFull::Hold;
+    }
+}
+
+choice! {
+    /// How log lines look.
+    Format {
+        /// For people.
+        Text = "text",
+        /// For programs.
+        Json = "json",
+    }
+}
+
+area! {
+    /// Logging.
+    Log = "log" {
+        /// a level, and levels of areas behind it
+        level: String = "info".to_owned() => check(levels::EXPECTED, levels::is_list);
+        /// how lines look
+        format: Format = Format::Text;
+    }
+}
+
+/// Whether a node can have this name.
+fn is_name(name: &str) -> Result<(), String> {
+    if (1..=255).contains(&name.chars().count()) && !name.contains(char::is_control) {
+        Ok(())
+    } else {
+        Err(String::new())
+    }
+}
+
+fn host_name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = host.trim();
+    if is_name(host).is_ok() { host.to_owned() } else { "heddle".to_owned() }
+}
+
+/// The machine's memory, MiB.
+pub fn machine_mib() -> u64 {
+    let info = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let kib = info.lines().find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse().ok());
+    kib.map_or(4096, |kib: u64| kib / 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn defaults_are_allowed<A: Area>() {
+        let mut area = A::default();
+        for (setting, value) in A::SETTINGS.iter().zip(A::default().values()) {
+            let name = format!("{}.{}", A::NAME, setting.name);
+            assert_eq!(setting.admit(&value), Ok(()), "{name} takes its default");
+            assert_eq!(area.put(setting.name, value.clone()), Ok(()), "{name} is made of what it is printed as");
+            assert!(
+                value != Value::Absent || setting.default_told.is_some(),
+                "{name} tells what it means not to be set"
+            );
+            assert!(!setting.help.contains('|') && setting.help.starts_with(' '), "{name} fits into a table");
+        }
+        assert_eq!(area.values(), A::default().values());
+    }
+
+    #[test]
+    fn all_defaults_are_allowed() {
+        defaults_are_allowed::<Node>();
+        defaults_are_allowed::<Listener>();
+        defaults_are_allowed::<Address>();
+        defaults_are_allowed::<Users>();
+        defaults_are_allowed::<Http>();
+        defaults_are_allowed::<Limits>();
+        defaults_are_allowed::<Storage>();
+        defaults_are_allowed::<Log>();
+    }
+}
