@@ -460,7 +460,7 @@ impl Collector {
             measured_ns: self.measured_ns(),
             warm_up_end_ns: self.warm_up_end_ns.filter(|end| *end <= self.elapsed_ns),
             stop_at_ns: self.stop_at_ns,
-            tries: self.workers.iter().map(|worker| &worker.tries).filter(|tries| tries.down > 0).cloned().next(),
+            tries: self.workers.iter().map(|worker| &worker.tries).find(|tries| tries.down > 0).cloned(),
             second,
             latencies,
             groups,
