@@ -15,8 +15,8 @@
 //!
 //! An open loop at more than a server takes is valid: that it is overloaded is what was found.
 
-use crate::figure::Unit;
 use crate::latency::{Latencies, Metric};
+use crate::number;
 use crate::require;
 use crate::result::{RunResult, Second, Steadiness, Verdict};
 use crate::scenario::Arrivals;
@@ -210,8 +210,8 @@ impl<'a> Judged<'a> {
         if !self.is_closed && self.run.is_behind() {
             let rates = format!(
                 "The server did {} of {} offered",
-                Unit::Rate.print(run.rate()),
-                Unit::Rate.print(run.offered())
+                number::per_second(run.rate()),
+                number::per_second(run.offered())
             );
             let held = if self.blocked > BEHIND {
                 format!(" (producers were held back for {} of the time)", percent(self.blocked))
@@ -338,11 +338,11 @@ fn of_metric(second: &Second, metric: Metric, of: fn(&crate::result::Percentiles
 }
 
 fn time(us: f64) -> String {
-    Unit::Latency.print(us)
+    number::latency(us)
 }
 
 fn percent(share: f64) -> String {
-    format!("{:.1} %", share * 100.0)
+    number::percent(share)
 }
 
 #[cfg(test)]

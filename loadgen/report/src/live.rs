@@ -184,7 +184,7 @@ impl Live {
         let highest = tails.iter().copied().fold(f64::NAN, f64::max);
         let end = |text: String| format!("{text:<22}");
         vec![
-            Line(None, format!("{:NAME$}{} {}", "rate", end(format!("{} /s", number::rate(*rate))), rate_curve)),
+            Line(None, format!("{:NAME$}{} {}", "rate", end(number::per_second(*rate)), rate_curve)),
             Line(None, format!("{:NAME$}{} {}", "p99", end(number::latency(*tail)), tail_curve)),
             Line(Some(Ink::Faint), format!("{:NAME$}the last {back}; highest p99 {}", "", number::latency(highest))),
         ]
@@ -220,9 +220,9 @@ impl Live {
     pub fn line(&self) -> Option<String> {
         let view = self.newest.as_ref()?;
         let second = view.second.as_ref()?;
-        let rate = |count: u64| number::rate(count as f64 / second.length_s);
+        let rate = |count: u64| number::per_second(count as f64 / second.length_s);
         let mut line = format!(
-            "{}: due {}/s, {} {}/s",
+            "{}: due {}, {} {}",
             state(view),
             rate(second.counts.due),
             self.outcome.name(),

@@ -159,9 +159,9 @@ fn latency_row(name: &str, percentiles: &Percentiles) -> String {
 
 fn facts(out: &mut String, result: &RunResult, colour: Colour) {
     let counts = &result.total.counts;
-    let rate = |count: u64| number::rate(count as f64 / result.measured_s);
+    let rate = |count: u64| number::per_second(count as f64 / result.measured_s);
     let mut rates = format!(
-        "due {}/s, sent {}/s, accepted {}/s, received {}/s",
+        "due {}, sent {}, accepted {}, received {}",
         rate(counts.due),
         rate(counts.sent),
         rate(counts.accepted),
@@ -171,7 +171,7 @@ fn facts(out: &mut String, result: &RunResult, colour: Colour) {
         [(counts.replies, "replies"), (counts.committed, "transactions"), (counts.rolled_back, "rolled back")]
     {
         if count > 0 {
-            rates.push_str(&format!(", {what} {}/s", rate(count)));
+            rates.push_str(&format!(", {what} {}", rate(count)));
         }
     }
     for (count, what) in [(counts.refused, "refused"), (counts.broken, "connections broken")] {

@@ -36,7 +36,7 @@ fn a_late_generator_makes_a_run_invalid_and_a_somewhat_late_one_is_remarked() {
 fn unsent_messages_are_the_generator_s_fault_unless_the_server_held_them_back() {
     let overloaded = Sample { offered: 150_000.0, ..Sample::default() }.run();
     assert!(overloaded.verdict.valid, "{:?}", overloaded.verdict);
-    assert!(told(&overloaded.verdict.remarks, "100.0k/s of 150.0k/s offered (producers were held back for 90.0 %"));
+    assert!(told(&overloaded.verdict.remarks, "100,000 /s of 150,000 /s offered (producers were held back for 90 %"));
     assert!(told(&overloaded.verdict.remarks, "overloaded"));
     let run = judged(|run| run.total.counts.sent = run.total.counts.due * 95 / 100);
     assert!(!run.verdict.valid && told(&run.verdict.reasons, "did not send what it should"), "{:?}", run.verdict);
@@ -108,7 +108,7 @@ fn a_killed_server_may_give_messages_again_but_neither_out_of_order_nor_those_of
     let run = kills(|run| (run.audit.again, run.audit.in_doubt) = (5, 7));
     assert!(run.verdict.valid && run.verdict.faults.is_empty(), "{:?}", run.verdict);
     for told_of in
-        ["killed 3 times", "500.00 ms at most", "behind 1 of them", "5 messages came again", "7 messages are in doubt"]
+        ["killed 3 times", "500 ms at most", "behind 1 of them", "5 messages came again", "7 messages are in doubt"]
     {
         assert!(told(&run.verdict.remarks, told_of), "{told_of}: {:?}", run.verdict);
     }

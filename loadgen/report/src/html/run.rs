@@ -97,13 +97,13 @@ fn cards(result: &RunResult) -> Vec<Card> {
         ));
     }
     let counts = &result.total.counts;
-    let rate = |count: u64| number::rate(count as f64 / result.measured_s);
+    let rate = |count: u64| number::per_second(count as f64 / result.measured_s);
     let (what, came) = match (counts.received, counts.accepted) {
         (0, 0) => ("sent", counts.sent),
         (0, accepted) => ("accepted", accepted),
         (received, _) => ("received", received),
     };
-    cards.push(card(&format!("Messages {what}"), format!("{} /s", rate(came)), format!("{} /s due", rate(counts.due))));
+    cards.push(card(&format!("Messages {what}"), rate(came), format!("{} due", rate(counts.due))));
     if let Some(usage) = result.server.usage.as_ref() {
         let beside = format!("{} cores in all", number::digits(usage.cpu_cores));
         cards.push(card("Server per message", format!("{} µs", number::digits(usage.cpu_us_per_message)), beside));

@@ -59,13 +59,13 @@ pub fn sweep(result: &SweepResult) -> String {
 fn cards(result: &SweepResult) -> Vec<Card> {
     let card = |what: &str, rate: f64, beside: String| Card {
         what: what.to_owned(),
-        figure: format!("{} /s", number::rate(rate)),
+        figure: number::per_second(rate),
         beside,
         mood: Mood::Good,
     };
     let mut cards = Vec::new();
     if let Some(limit) = result.limit {
-        let beside = limit.fails_at.map(|rate| format!("fails at {} /s", number::rate(rate)));
+        let beside = limit.fails_at.map(|rate| format!("fails at {}", number::per_second(rate)));
         cards.push(card("Holds up to", limit.rate, beside.unwrap_or_else(|| "no higher rate was tried".to_owned())));
     }
     if let Some(knee) = result.knee {
@@ -179,7 +179,7 @@ fn row(result: &SweepResult, point: &Point) -> Row {
     let percentiles = explain::outcome_of(result, point);
     let latency = |of: fn(&Percentiles) -> f64| number::latency(percentiles.map_or(f64::NAN, of));
     let name = match point.rate() {
-        Some(_) => format!("{} /s", number::rate(point.offered)),
+        Some(_) => number::per_second(point.offered),
         None => "closed loop".to_owned(),
     };
     let usage = point.usage.as_ref().map(|usage| format!("{} µs", number::digits(usage.cpu_us_per_message)));
@@ -189,7 +189,7 @@ fn row(result: &SweepResult, point: &Point) -> Row {
         (true, true) => ("holds", "yes"),
     };
     let cells = [
-        format!("{} /s", number::rate(point.achieved)),
+        number::per_second(point.achieved),
         latency(|of| of.p50),
         latency(|of| of.p99),
         latency(|of| of.p99_9),

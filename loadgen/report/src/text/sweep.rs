@@ -32,16 +32,20 @@ pub fn sweep(result: &SweepResult, colour: Colour) -> String {
     }
     out.push('\n');
     if let Some(limit) = result.limit {
-        let fails = limit.fails_at.map(|rate| format!("; {}/s does not", number::rate(rate))).unwrap_or_default();
-        row(&mut out, "holds", &format!("up to {}/s{fails}", number::rate(limit.rate)));
+        let fails = limit.fails_at.map(|rate| format!("; {} does not", number::per_second(rate))).unwrap_or_default();
+        row(&mut out, "holds", &format!("up to {}{fails}", number::per_second(limit.rate)));
     }
     for (name, turn) in [("knee", result.knee), ("power", result.power)] {
         if let Some(turn) = turn {
             let what = if name == "knee" { "p99" } else { "mean" };
-            row(&mut out, name, &format!("{}/s, {what} {}", number::rate(turn.rate), number::latency(turn.latency_us)));
+            row(
+                &mut out,
+                name,
+                &format!("{}, {what} {}", number::per_second(turn.rate), number::latency(turn.latency_us)),
+            );
         }
     }
-    row(&mut out, "closed loop", &format!("{}/s, whatever the latency", number::rate(result.probed)));
+    row(&mut out, "closed loop", &format!("{}, whatever the latency", number::per_second(result.probed)));
     row(&mut out, "ended", &number::plain(&result.ended));
     for remark in &result.remarks {
         line(&mut out, &format!("- {}", number::plain(remark)));

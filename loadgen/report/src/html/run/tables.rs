@@ -31,7 +31,7 @@ fn latencies(result: &RunResult) -> Markup {
         result.groups.iter().for_each(|group| part(group.name.clone(), &group.percentiles, ""));
     }
     if let Some(floor) = result.floor.as_ref() {
-        part(format!("floor, at {} /s without a server", number::rate(floor.rate)), &floor.percentiles, "aside");
+        part(format!("floor, at {} without a server", number::per_second(floor.rate)), &floor.percentiles, "aside");
     }
     page::table(Cells::Figures, &columns, &rows)
 }
