@@ -241,6 +241,16 @@ pub fn quantile(nines: u32) -> String {
     }
 }
 
+/// Units that stand behind a number.
+const UNITS: [&str; 17] =
+    ["ns", "µs", "ms", "s", "min", "h", "d", "B", "KiB", "MiB", "GiB", "TiB", "%", "/s", "M/s", "M", "×"];
+
+/// Whether a word is the unit of the number before it, from which no line may part it.
+pub fn is_unit_of(number: &str, word: &str) -> bool {
+    let word = word.trim_end_matches(|letter: char| ".,;:)".contains(letter));
+    number.ends_with(|letter: char| letter.is_ascii_digit()) && UNITS.contains(&word)
+}
+
 /// A date and time of day in UTC, from milliseconds since 1970: `2026-11-26 00:50:12 UTC`.
 pub fn date(ms: u64) -> String {
     let (days, second) = (ms / 86_400_000, ms / 1000 % 86_400);
@@ -316,6 +326,14 @@ mod tests {
         assert_eq!([2.0, 12_345.0, 2.5].map(|value| in_unit(Unit::Count, value)), ["2", "12,345", "2.50"]);
         let units = [Unit::Latency, Unit::Rate, Unit::Octets, Unit::Count, Unit::Plain];
         assert_eq!(units.map(|unit| in_unit(unit, 1234.5)), ["1.23 ms", "1,234 /s", "1.21 KiB", "1,234", "1,234"]);
+    }
+
+    #[test]
+    fn a_unit_is_known_behind_its_number() {
+        assert!(
+            [("(12.3", "µs,"), ("20,000", "/s"), ("1.49", "M/s."), ("100", "%:")].iter().all(|(n, u)| is_unit_of(n, u))
+        );
+        assert!(![("for", "s"), ("12", "messages"), ("12,", "ms")].iter().any(|(n, u)| is_unit_of(n, u)));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use load_model::result::Percentiles;
 use load_model::scenario::{Arrivals, Scenario};
 
 use crate::number;
-use crate::text::{Colour, Ink};
+use crate::text::{Colour, Ink, wrapped};
 
 mod spark;
 
@@ -128,7 +128,10 @@ impl Live {
         lines.push(Line(None, String::new()));
         lines.extend(self.curves(width));
         lines.push(Line(None, String::new()));
-        lines.extend(self.warnings(view).into_iter().map(|warning| Line(Some(Ink::Bad), format!("! {warning}"))));
+        for warning in self.warnings(view) {
+            let warning = wrapped(&format!("! {warning}"), width, 2);
+            lines.extend(warning.into_iter().map(|line| Line(Some(Ink::Bad), line)));
+        }
         lines.push(Line(Some(Ink::Faint), "Ctrl-C ends the run and reports what there is.".to_owned()));
         lines
     }
@@ -208,10 +211,9 @@ impl Live {
             let share = number::percent(held_back.min(1.0));
             warnings.push(format!("producers had no credit or window {share} of this second: the server is the limit"));
         }
-        for (count, what) in [(view.counts.refused, "messages refused"), (view.counts.broken, "connections broken")] {
-            if count > 0 {
-                warnings.push(format!("{} {what} so far", number::count(count)));
-            }
+        let counts = [(view.counts.refused, "message", "refused"), (view.counts.broken, "connection", "broken")];
+        for (count, noun, what) in counts.into_iter().filter(|(count, ..)| *count > 0) {
+            warnings.push(format!("{} {what} so far", number::counted(count, noun)));
         }
         warnings
     }
@@ -254,7 +256,9 @@ fn state(view: &View) -> String {
     let at = number::clock(view.elapsed_ns as f64 / 1e9);
     let left = view.stop_at_ns.map(|stop| stop.saturating_sub(view.elapsed_ns) as f64 / 1e9);
     match (view.phase, left) {
-        (Phase::Connecting, _) => format!("connecting, {} of {} workers ready", view.ready, view.workers),
+        (Phase::Connecting, _) => {
+            format!("connecting, {} of {} ready", view.ready, number::counted(view.workers.into(), "worker"))
+        }
         (Phase::WarmUp, _) => format!("warming up, {at}"),
         (Phase::Measuring, Some(left)) => format!("measuring, {at}, {} left", number::clock(left)),
         (Phase::Measuring, None) => format!("measuring, {at}"),

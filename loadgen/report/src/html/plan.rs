@@ -98,7 +98,7 @@ fn over_cores(plan: &Plan) -> Markup {
     notes.push(Note::Level { y: of_node, name: format!("wanted of each node: {}", number::per_second(of_node)) });
     if let Some(answer) = plan.answer.as_ref() {
         let cores = answer.cores_per_node;
-        notes.push(Note::At { x: f64::from(cores), name: format!("{cores} cores"), row: 1 });
+        notes.push(Note::At { x: f64::from(cores), name: explain::cores(f64::from(cores)), row: 1 });
     }
     // Bounds far beyond what was measured would leave no room for the line.
     let most_likely = plan.over_cores.iter().map(|point| point.rate.value).fold(0.0, f64::max);
@@ -106,8 +106,13 @@ fn over_cores(plan: &Plan) -> Markup {
     Chart {
         title: "By cores",
         caption: format!(
-            "Messages of {} that a node does at most. Orange points were measured at about this size.",
-            number::bytes_short(plan.wanted.body_bytes)
+            "Messages of {} that a node does at most. {}",
+            number::bytes_short(plan.wanted.body_bytes),
+            if measured.points.is_empty() {
+                "Nothing was measured at about this size."
+            } else {
+                "Orange points were measured at about this size."
+            }
         ),
         x: Axis::between(Unit::Cores, 0.0, most),
         y: Axis::from_zero(Unit::Rate, highest.chain([of_node])),
@@ -116,6 +121,7 @@ fn over_cores(plan: &Plan) -> Markup {
         size: Size::Tall,
         notes,
         series: vec![line, measured],
+        named_at: f64::INFINITY,
     }
     .figure()
 }
@@ -138,6 +144,7 @@ fn over_size(plan: &Plan) -> Markup {
         size: Size::Low,
         notes: vec![between, Note::At { x: plan.wanted.body_bytes, name: "wanted".to_owned(), row: 0 }],
         series: vec![line, Series { name: String::new(), tone: Tone::Fourth, shape: Shape::Points, points }],
+        named_at: f64::INFINITY,
     }
     .figure()
 }

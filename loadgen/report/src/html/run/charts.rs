@@ -37,6 +37,7 @@ fn quantile_chart(title: &'static str, caption: String, series: Vec<Series>) -> 
         size: Size::Tall,
         notes: Vec::new(),
         series,
+        named_at: f64::INFINITY,
     }
     .figure()
 }
@@ -52,11 +53,12 @@ pub(super) fn percentiles(result: &RunResult) -> Markup {
     let floor = result.floor.as_ref().and_then(|floor| points_of(&floor.latencies, Metric::Receive));
     let floor =
         floor.map(|points| Series { name: "floor".to_owned(), tone: Tone::Quiet, shape: Shape::Dashed, points });
-    quantile_chart(
-        "Percentiles",
-        "Each step to the right is ten times as rare. Where a line climbs, that share of messages waited; the floor is the same load without a server.".to_owned(),
-        measured.chain(floor).collect(),
-    )
+    let mut caption =
+        "Each step to the right is ten times as rare. Where a line climbs, that share of messages waited.".to_owned();
+    if let Some(what) = floor.as_ref().and_then(|_| explain::floor(result)) {
+        caption.push_str(&format!(" The floor: {what}."));
+    }
+    quantile_chart("Percentiles", caption, measured.chain(floor).collect())
 }
 
 /// The percentile curve of each group, where there are several.
@@ -72,11 +74,10 @@ pub(super) fn groups(result: &RunResult) -> Markup {
     }
     // As many as there are colours: more lines cannot be told apart, and the table has them all.
     let shown = result.groups.iter().take(4).enumerate().filter_map(series_of).collect();
+    let to = "To the receiver or the reply, or to acceptance where nobody receives.";
     let caption = match result.groups.len() {
-        0..=4 => "To the receiver, or to acceptance where nobody receives.".to_owned(),
-        all => format!(
-            "To the receiver, or to acceptance where nobody receives. The first 4 of {all} groups; the table has all."
-        ),
+        0..=4 => to.to_owned(),
+        all => format!("{to} The first 4 of {all} groups; the table has all."),
     };
     quantile_chart("Percentiles of each group", caption, shown)
 }
@@ -112,6 +113,7 @@ pub(super) fn distribution(result: &RunResult) -> Markup {
         size: Size::Low,
         notes: Vec::new(),
         series,
+        named_at: f64::INFINITY,
     }
     .figure()
 }
@@ -137,6 +139,9 @@ pub(super) fn over_time(result: &RunResult) -> Vec<Markup> {
         return Vec::new();
     };
     let end_s = last.at_s + last.length_s;
+    // What is left of a second at the end is short and odd.
+    let whole = result.timeline.iter().rfind(|second| second.length_s >= SHORTEST_S).unwrap_or(last);
+    let named_at = whole.at_s + whole.length_s / 2.0;
     let warm_up =
         result.timeline.iter().find(|second| second.measured).map(|second| second.at_s).filter(|at_s| *at_s > 0.0);
     let notes: Vec<Note> = warm_up.map(|to| Note::Range { from: 0.0, to, name: "warm-up" }).into_iter().collect();
@@ -152,6 +157,7 @@ pub(super) fn over_time(result: &RunResult) -> Vec<Markup> {
             size,
             notes: notes.clone(),
             series,
+            named_at,
         };
         chart.figure()
     };
@@ -172,7 +178,7 @@ pub(super) fn over_time(result: &RunResult) -> Vec<Markup> {
         ),
         chart(
             "Rates",
-            "Messages that became due, that the server accepted, and that consumers had, each second.",
+            &format!("Messages of each second: {}.", counted(&rates)),
             Axis::from_zero(Unit::Rate, values(&rates)),
             "messages a second",
             Size::Low,
@@ -195,6 +201,18 @@ pub(super) fn over_time(result: &RunResult) -> Vec<Markup> {
             vec![memory],
         ),
     ]
+}
+
+/// What the rates that are drawn count.
+fn counted(rates: &[Series]) -> String {
+    let meanings = [
+        ("due", "that became due"),
+        ("accepted", "that the server accepted"),
+        ("received", "that consumers had"),
+        ("replies", "that are replies"),
+    ];
+    let drawn = meanings.into_iter().filter(|(name, _)| rates.iter().any(|series| series.name == *name));
+    drawn.map(|(_, meaning)| meaning).collect::<Vec<_>>().join(", ")
 }
 
 fn values(series: &[Series]) -> impl Iterator<Item = f64> {
