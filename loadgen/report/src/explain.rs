@@ -236,10 +236,10 @@ pub(crate) fn repeat(result: &RunResult) -> Vec<String> {
     let password = if result.scenario.connection.user.is_empty() { "" } else { " --password-file FILE" };
     match (result.demonstration.is_empty(), result.outages.is_empty()) {
         // The broker of a demonstration is gone when it is over.
-        (false, _) => vec![
-            "heddle run --data-dir demo-data".to_owned(),
-            format!("heddle load run {SCENARIO} --server amqp://127.0.0.1:5672"),
-        ],
+        (false, _) => {
+            let cores = if ["", "0"].contains(&result.scenario.cores.as_str()) { "" } else { " --cores 0" };
+            vec![format!("heddle run{cores}"), format!("heddle load run {SCENARIO} --server amqp://127.0.0.1:5672")]
+        }
         (true, true) => vec![format!("heddle load run {SCENARIO}{password}")],
         (true, false) => Vec::new(),
     }

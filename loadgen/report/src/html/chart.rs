@@ -102,8 +102,6 @@ pub(crate) struct Chart {
     pub(crate) size: Size,
     pub(crate) notes: Vec<Note>,
     pub(crate) series: Vec<Series>,
-    /// Where on x the lines are what they are called: names stand as high as lines are there, whatever they do beyond it.
-    pub(crate) named_at: f64,
 }
 
 /// How much there is to see in a chart.
@@ -322,11 +320,7 @@ impl Chart {
                 let mut finite = series.points.iter().filter(|(_, y)| y.is_finite());
                 let ((x, y), beside) = match series.shape {
                     Shape::Hill => (finite.max_by(|(_, one), (_, other)| one.total_cmp(other)).copied()?, (0.0, -7.0)),
-                    _ => {
-                        let (x, _) = finite.clone().next_back()?;
-                        let whole = finite.clone().rfind(|(x, _)| *x <= self.named_at);
-                        (whole.or_else(|| finite.next_back()).map(|(_, y)| (*x, *y))?, (7.0, 4.0))
-                    }
+                    _ => (finite.next_back().copied()?, (7.0, 4.0)),
                 };
                 Some((self.x_of(frame, x) + beside.0, self.y_of(frame, y) + beside.1, series))
             })

@@ -121,7 +121,6 @@ fn over_cores(plan: &Plan) -> Markup {
         size: Size::Tall,
         notes,
         series: vec![line, measured],
-        named_at: f64::INFINITY,
     }
     .figure()
 }
@@ -144,7 +143,6 @@ fn over_size(plan: &Plan) -> Markup {
         size: Size::Low,
         notes: vec![between, Note::At { x: plan.wanted.body_bytes, name: "wanted".to_owned(), row: 0 }],
         series: vec![line, Series { name: String::new(), tone: Tone::Fourth, shape: Shape::Points, points }],
-        named_at: f64::INFINITY,
     }
     .figure()
 }

@@ -136,7 +136,6 @@ fn curve(result: &SweepResult) -> Markup {
         size: Size::Tall,
         notes,
         series,
-        named_at: f64::INFINITY,
     }
     .figure()
 }
@@ -177,7 +176,6 @@ fn kept_up(result: &SweepResult) -> Markup {
         size: Size::Low,
         notes: Vec::new(),
         series: if most > 0.0 { vec![all, done, behind] } else { Vec::new() },
-        named_at: f64::INFINITY,
     }
     .figure()
 }
@@ -195,7 +193,6 @@ fn cost(result: &SweepResult) -> Markup {
         size: Size::Low,
         notes: Vec::new(),
         series: vec![line, failed],
-        named_at: f64::INFINITY,
     }
     .figure()
 }

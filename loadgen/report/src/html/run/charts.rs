@@ -37,7 +37,6 @@ fn quantile_chart(title: &'static str, caption: String, series: Vec<Series>) -> 
         size: Size::Tall,
         notes: Vec::new(),
         series,
-        named_at: f64::INFINITY,
     }
     .figure()
 }
@@ -113,7 +112,6 @@ pub(super) fn distribution(result: &RunResult) -> Markup {
         size: Size::Low,
         notes: Vec::new(),
         series,
-        named_at: f64::INFINITY,
     }
     .figure()
 }
@@ -139,9 +137,6 @@ pub(super) fn over_time(result: &RunResult) -> Vec<Markup> {
         return Vec::new();
     };
     let end_s = last.at_s + last.length_s;
-    // What is left of a second at the end is short and odd.
-    let whole = result.timeline.iter().rfind(|second| second.length_s >= SHORTEST_S).unwrap_or(last);
-    let named_at = whole.at_s + whole.length_s / 2.0;
     let warm_up =
         result.timeline.iter().find(|second| second.measured).map(|second| second.at_s).filter(|at_s| *at_s > 0.0);
     let notes: Vec<Note> = warm_up.map(|to| Note::Range { from: 0.0, to, name: "warm-up" }).into_iter().collect();
@@ -157,7 +152,6 @@ pub(super) fn over_time(result: &RunResult) -> Vec<Markup> {
             size,
             notes: notes.clone(),
             series,
-            named_at,
         };
         chart.figure()
     };
@@ -170,7 +164,9 @@ pub(super) fn over_time(result: &RunResult) -> Vec<Markup> {
     vec![
         chart(
             "Latency, second by second",
-            &format!("Percentiles of each second by itself, {metric}."),
+            &format!(
+                "Percentiles of each second by itself, {metric}. Less than half a second at the end is not drawn."
+            ),
             Axis::log(Unit::Latency, values(&latencies)),
             "latency",
             Size::Tall,
@@ -220,19 +216,18 @@ fn values(series: &[Series]) -> impl Iterator<Item = f64> {
 }
 
 fn over(result: &RunResult, name: &str, tone: Tone, shape: Shape, of: impl Fn(&Second) -> f64) -> Series {
-    let points = result.timeline.iter().map(|second| (second.at_s + second.length_s / 2.0, of(second))).collect();
+    let whole = result.timeline.iter().filter(|second| second.length_s >= SHORTEST_S);
+    let points = whole.map(|second| (second.at_s + second.length_s / 2.0, of(second))).collect();
     Series { name: name.to_owned(), tone, shape, points }
 }
 
-/// Shortest piece of a second that has a rate, seconds.
+/// Shortest piece of a second that is drawn, seconds: the few messages of the rest in which the last ones came are neither a rate nor
+/// percentiles, and would bend the end of every line. They count in all other figures.
 const SHORTEST_S: f64 = 0.5;
 
 fn rates_over_time(result: &RunResult) -> Vec<Series> {
     let rate = |name, tone, shape, count: fn(&Second) -> u64| {
-        over(result, name, tone, shape, |second| {
-            // The rest of a second in which the last messages came is no rate.
-            if second.length_s < SHORTEST_S { f64::NAN } else { count(second) as f64 / second.length_s }
-        })
+        over(result, name, tone, shape, |second| count(second) as f64 / second.length_s)
     };
     let counts = &result.total.counts;
     let mut series = vec![
