@@ -2,6 +2,10 @@
 //!
 //! Nothing has to be installed or configured, and nothing is left behind but the report: the data is removed, ports are those that
 //! the system gives, on this machine only.
+//!
+//! It shows, and does not measure: broker and load are one process beside whatever else the machine does. Its load is one that the cores
+//! it finds carry easily, and where there are two, one of them is the load's alone; the report says what kind of statement it is, what
+//! disturbed it, and which commands measure. What does not depend on speed is asked of it all the same: a message that is lost fails it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,8 +14,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use clap::Args;
-use load_cli::{Floor, From, Keep, Live, Load, Look, Output, Print};
+use load_cli::{Beside, Floor, From, Keep, Live, Load, Look, Output, Print, print};
 use load_drive::observe::Find;
+use load_model::number;
+use load_model::result::RunResult;
 use load_model::scenario::{Arrivals, Group, Pattern, Scenario, Settle, Size, WarmUp};
 use load_model::units::{Bytes, Rate, Span};
 
@@ -50,20 +56,17 @@ impl Demo {
         // Before the node's threads are started, so that signals come here.
         let stop = load_cli::stop_at_signal()?;
         let folder = Folder::create()?;
-        let (node_cores, load_cores) = share(&engine_rt::allowed_cores());
-        let config = Given::from(configuration(&folder.data(), &node_cores)).resolve()?;
+        let cores = Cores::share(&engine_rt::allowed_cores());
+        let config = Given::from(configuration(&folder.data(), &cores.node)).resolve()?;
         let node = Running::start(&config, Arc::new(AtomicBool::new(false)))?;
-        let shown = self.show(&node, &folder, &load_cores, &stop);
+        let shown = self.show(&node, &folder, &cores, &stop);
         node.stop()?;
-        shown?;
-        println!("\nOpen {} in a browser for the charts.", folder.path.join("report.html").display());
-        println!(
-            "Next: `heddle run` starts a node of your own, and `heddle load run --rate 10000 --duration 30s` loads it."
-        );
-        Ok(())
+        let result = shown?;
+        print(&next(&folder.path, &cores))?;
+        if result.verdict.faults.is_empty() { Ok(()) } else { Err(result.verdict.faults.join(" ").into()) }
     }
 
-    fn show(&self, node: &Running, folder: &Folder, cores: &str, stop: &AtomicBool) -> crate::Result<()> {
+    fn show(&self, node: &Running, folder: &Folder, cores: &Cores, stop: &AtomicBool) -> crate::Result<RunResult> {
         let address = *node.addresses().first().ok_or("the node listens nowhere")?;
         let http = node.http().map(|http| format!("http://{http}/state").parse()).transpose()?;
         let load = Load {
@@ -74,18 +77,64 @@ impl Demo {
         };
         let keep = Keep::Folder(folder.path.clone());
         let output = Output { keep, print: Print::Text, prometheus: None, live: self.live };
-        output.perform(&load, stop)?;
-        Ok(())
+        let on_found = &mut |result: &mut RunResult| result.demonstration = cores.statement();
+        Ok(output.perform_beside(&load, stop, &mut Beside { on_view: &mut |_| {}, on_found })?)
     }
 }
 
-/// Cores for the node, and for the load: apart where there are two.
-fn share(allowed: &[usize]) -> (String, String) {
-    let list = |cores: &[usize]| cores.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
-    let shards = (allowed.len() / 2).clamp(1, SHARDS_MAX);
-    let (node, rest) = allowed.split_at(shards.min(allowed.len()));
-    let load = rest.last().or(node.last()).copied();
-    (list(node), list(load.as_slice()))
+/// Cores for the node, and for the load, as lists: apart where there are two.
+#[derive(Debug, PartialEq, Eq)]
+struct Cores {
+    node: String,
+    load: String,
+    /// How many there are to choose from.
+    allowed: usize,
+}
+
+impl Cores {
+    fn share(allowed: &[usize]) -> Self {
+        let list = |cores: &[usize]| cores.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
+        let shards = (allowed.len() / 2).clamp(1, SHARDS_MAX);
+        let (node, rest) = allowed.split_at(shards.min(allowed.len()));
+        let load = rest.last().or(node.last()).copied();
+        Self { node: list(node), load: list(load.as_slice()), allowed: allowed.len() }
+    }
+
+    /// Orders and quotes a second that these cores carry with room to spare, in a debug build, too; what one sees in them does not
+    /// depend on how many there are.
+    fn rates(&self) -> (Rate, Rate) {
+        match self.allowed {
+            0 | 1 => (Rate(200.0), Rate(1000.0)),
+            2 | 3 => (Rate(500.0), Rate(2500.0)),
+            _ => (Rate(1000.0), Rate(5000.0)),
+        }
+    }
+
+    /// What kind of statement the report is.
+    fn statement(&self) -> String {
+        let shared = match self.allowed {
+            0 | 1 => "the only core of this machine; one takes two cores or more".to_owned(),
+            _ => format!(
+                "{}; for one, run `heddle run --cores {}` and `heddle load run --cores {}`",
+                number::counted(self.allowed as u64, "core"),
+                self.node,
+                self.load
+            ),
+        };
+        format!("A demonstration, not a benchmark: broker and load share {shared}")
+    }
+}
+
+/// What to do next, for people.
+fn next(folder: &Path, cores: &Cores) -> String {
+    let [report, scenario] = ["report.html", "scenario.toml"].map(|name| folder.join(name).display().to_string());
+    format!(
+        "\nOpen {report} in a browser for the charts.\n\
+         To repeat it with a broker that stays, in two terminals:\n  \
+         heddle run --cores {}\n  \
+         heddle load run {scenario} --server amqp://127.0.0.1:5672\n",
+        cores.node
+    )
 }
 
 fn configuration(data: &Path, cores: &str) -> Config {
@@ -101,12 +150,13 @@ fn configuration(data: &Path, cores: &str) -> Config {
 }
 
 /// Orders that must not get lost, and quotes of which only the newest count: what the two cost is what one comes to see.
-fn scenario(address: SocketAddr, duration: Span, cores: &str) -> Scenario {
+fn scenario(address: SocketAddr, duration: Span, cores: &Cores) -> Scenario {
+    let (of_orders, of_quotes) = cores.rates();
     let orders = Group {
         name: "orders".to_owned(),
         address: "orders".to_owned(),
         arrivals: Arrivals::Poisson,
-        rate: Rate(1000.0),
+        rate: of_orders,
         size: Size::LogNormal { median: Bytes(400), p99: Bytes(4096), max: Bytes(65_536) },
         durable: true,
         ..Group::default()
@@ -116,7 +166,7 @@ fn scenario(address: SocketAddr, duration: Span, cores: &str) -> Scenario {
         address: "quotes".to_owned(),
         pattern: Pattern::Topic,
         consumers: 4,
-        rate: Rate(5000.0),
+        rate: of_quotes,
         size: Size::Fixed(Bytes(100)),
         settle: Settle::Presettled,
         ..Group::default()
@@ -127,7 +177,7 @@ fn scenario(address: SocketAddr, duration: Span, cores: &str) -> Scenario {
         servers: vec![format!("amqp://{address}")],
         duration,
         warm_up: WarmUp::Fixed(WARM_UP),
-        cores: cores.to_owned(),
+        cores: cores.load.clone(),
         groups: vec![orders, quotes],
         require: vec!["lost=0".to_owned()],
         ..Scenario::default()
@@ -159,5 +209,39 @@ impl Drop for Folder {
         if !self.path.join("report.html").exists() {
             let _ = std::fs::remove_dir_all(&self.path);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_load_has_a_core_for_itself_where_there_are_two_and_a_rate_that_fits() {
+        for (allowed, node, load, orders) in [
+            (&[3][..], "3", "3", 200.0),
+            (&[0, 1], "0", "1", 500.0),
+            (&[0, 1, 2], "0", "2", 500.0),
+            (&[0, 1, 2, 3, 4, 5, 6, 7], "0,1", "7", 1000.0),
+        ] {
+            let cores = Cores::share(allowed);
+            assert_eq!((cores.node.as_str(), cores.load.as_str()), (node, load));
+            let scenario = scenario(SocketAddr::from(([127, 0, 0, 1], 5672)), Span(1), &cores);
+            assert_eq!((scenario.groups[0].rate, scenario.cores.as_str()), (Rate(orders), load));
+        }
+    }
+
+    #[test]
+    fn it_says_what_kind_of_statement_it_is() {
+        assert_eq!(
+            Cores::share(&[0, 1]).statement(),
+            "A demonstration, not a benchmark: broker and load share 2 cores; for one, run `heddle run --cores 0` and \
+             `heddle load run --cores 1`"
+        );
+        assert!(
+            Cores::share(&[0])
+                .statement()
+                .ends_with("share the only core of this machine; one takes two cores or more")
+        );
     }
 }

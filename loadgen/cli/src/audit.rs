@@ -23,6 +23,7 @@ use crate::exit::{CommandError, Exit};
 use crate::load::{Beside, Floor, From, Load, Look};
 use crate::options::ScenarioOptions;
 use crate::run::{OutputOptions, stop_at_signal};
+use crate::terminal::{print, say};
 
 mod keeper;
 mod server;
@@ -95,7 +96,7 @@ impl AuditCommand {
         let folder = Folder::new(self.audit.data_dir.as_deref());
         let words = self.audit.words(program, has_server, &mut scenario, &folder)?;
         if self.output.is_dry_run() {
-            print!("{}", toml::to_string(&scenario).map_err(CommandError::failed)?);
+            print(&toml::to_string(&scenario).map_err(CommandError::failed)?).map_err(CommandError::failed)?;
             return Ok(Exit::Fine);
         }
         // Signals come first: threads that are started later inherit what is blocked.
@@ -230,7 +231,7 @@ impl Folder {
             // What cannot be removed is in the system's place for temporary files.
             let _ = std::fs::remove_dir_all(&self.path);
         } else {
-            eprintln!("the server's data and output are in {}", self.path.display());
+            say(&format!("the server's data and output are in {}", self.path.display()));
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::report::ReportCommand;
 use crate::run::RunCommand;
 use crate::sink::SinkCommand;
 use crate::sweep::SweepCommand;
+use crate::terminal::say_sentence;
 use crate::worker::WorkerCommand;
 
 const RUN_EXAMPLES: &str = "Examples:\n  heddle load run --rate 10000 --duration 30s\n  heddle load run --rate 50k --arrivals poisson --size 100 --queues 16 \
@@ -104,7 +105,7 @@ impl LoadCommand {
         match done {
             Ok(exit) => exit.into(),
             Err(error) => {
-                eprintln!("heddle load: {}", load_model::shown::lines(&error.to_string()));
+                say_sentence(&format!("heddle load: {}", load_model::shown::lines(&error.to_string())));
                 error.code()
             }
         }

@@ -1,16 +1,17 @@
 //! `heddle load compare`: two sets of results side by side, with how well the difference is known.
 
 use std::fs;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use load_model::compare::{Comparison, Differences, compare};
+use load_model::compare::{Comparison, Conclusion, Differences, compare};
+use load_model::number;
 use load_model::result::RunResult;
 
 use crate::exit::{CommandError, Exit};
 use crate::report::read_run;
-use crate::run::of_terminal;
+use crate::terminal::{paper_of, print};
 
 /// Results of one side; a median of more is no better known.
 const RUNS_MAX: usize = 1000;
@@ -39,7 +40,7 @@ pub struct CompareCommand {
 }
 
 impl CompareCommand {
-    /// Compares and prints.
+    /// Compares and prints. Without a valid run on both sides there is no verdict, which the status says, too.
     ///
     /// # Errors
     /// When results cannot be read, or are not to be compared.
@@ -58,15 +59,17 @@ impl CompareCommand {
                 .map_err(|error| CommandError::Failed(format!("cannot write {}: {error}", path.display())))?;
         }
         self.print(&comparison).map_err(CommandError::failed)?;
-        Ok(Exit::Fine)
+        Ok(match comparison.conclusion {
+            Conclusion::Compared => Exit::Fine,
+            Conclusion::NoValidRun => Exit::Invalid,
+        })
     }
 
     fn print(&self, comparison: &Comparison) -> io::Result<()> {
         if self.json {
-            return io::stdout().write_all(load_report::json::comparison(comparison).as_bytes());
+            return print(&load_report::json::comparison(comparison));
         }
-        let colour = of_terminal(io::stdout().is_terminal());
-        io::stdout().write_all(load_report::text::comparison(comparison, colour).as_bytes())
+        print(&load_report::text::comparison(comparison, paper_of(&io::stdout())))
     }
 }
 
@@ -77,12 +80,19 @@ fn read_all(paths: &[PathBuf]) -> Result<Vec<RunResult>, CommandError> {
         let found =
             files_in(path).map_err(|error| CommandError::Usage(format!("cannot read {}: {error}", path.display())))?;
         if found.is_empty() {
-            return Err(CommandError::Usage(format!("there is no result in {}", path.display())));
+            return Err(CommandError::Usage(format!(
+                "there is no result in {}: name a result.json, or a folder that has one or has such folders",
+                path.display()
+            )));
         }
         files.extend(found);
     }
     if files.len() > RUNS_MAX {
-        return Err(CommandError::Usage(format!("{} results are more than the {RUNS_MAX} of a side", files.len())));
+        return Err(CommandError::Usage(format!(
+            "{} results are more than the {} that a side may have: name fewer",
+            number::count(files.len() as u64),
+            number::count(RUNS_MAX as u64)
+        )));
     }
     files.iter().map(|file| read_run(file).map_err(CommandError::usage)).collect()
 }

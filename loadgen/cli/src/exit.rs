@@ -39,7 +39,7 @@ impl Exit {
             Conclusion::Invalid => Self::Invalid,
             Conclusion::NotHeld => Self::Required,
             Conclusion::Unproven => Self::Unproven,
-            Conclusion::Held | Conclusion::Valid => Self::Fine,
+            Conclusion::Held | Conclusion::Valid | Conclusion::Demonstration => Self::Fine,
         }
     }
 }

@@ -14,9 +14,11 @@ mod report;
 mod run;
 mod sink;
 mod sweep;
+mod terminal;
 mod worker;
 
 pub use command::{LoadCommand, Program};
 pub use exit::{CommandError, Exit};
 pub use load::{Beside, Floor, From, Load, LoadError, Look};
 pub use run::{Keep, Live, Output, Print, stop_at_signal};
+pub use terminal::print;

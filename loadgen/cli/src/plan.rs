@@ -1,7 +1,7 @@
 //! `heddle load plan`: from sweeps, what a wanted load takes.
 
 use std::fs;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -11,7 +11,7 @@ use load_model::units::{Bytes, Rate, Span};
 
 use crate::exit::{CommandError, Exit};
 use crate::read::read;
-use crate::run::of_terminal;
+use crate::terminal::{paper_of, print};
 
 /// Options of `plan`.
 #[derive(Args, Debug)]
@@ -69,10 +69,9 @@ impl PlanCommand {
 
     fn print(&self, plan: &Plan) -> io::Result<()> {
         if self.json {
-            return io::stdout().write_all(load_report::json::plan(plan).as_bytes());
+            return print(&load_report::json::plan(plan));
         }
-        let colour = of_terminal(io::stdout().is_terminal());
-        io::stdout().write_all(load_report::text::plan(plan, colour).as_bytes())
+        print(&load_report::text::plan(plan, paper_of(&io::stdout())))
     }
 }
 

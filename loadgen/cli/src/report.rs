@@ -1,7 +1,7 @@
 //! `heddle load report`: the reports of a result that was written before, made anew.
 
 use std::fs;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -10,6 +10,7 @@ use load_model::sweep::{self, SweepResult};
 
 use crate::exit::{CommandError, Exit};
 use crate::read::{ReadError, read};
+use crate::terminal::{paper_of, print};
 use crate::{run, sweep as sweep_command};
 
 /// Options of `report`.
@@ -31,19 +32,19 @@ impl ReportCommand {
     pub fn execute(self) -> Result<Exit, CommandError> {
         let path = file_of(&self.result);
         let folder = self.output.or_else(|| path.parent().map(Path::to_path_buf)).unwrap_or_default();
-        let colour = run::of_terminal(io::stdout().is_terminal());
+        let paper = paper_of(&io::stdout());
         let summary = match read::<SweepResult>(&path, "sweep", sweep::FORMAT) {
             Ok(sweep) => {
                 fs::create_dir_all(&folder).map_err(CommandError::failed)?;
-                sweep_command::report(&folder, &sweep, colour).map_err(CommandError::failed)?
+                sweep_command::report(&folder, &sweep, paper).map_err(CommandError::failed)?
             }
             Err(_) => {
                 let result = read_run(&path).map_err(CommandError::usage)?;
                 let files = run::report(&folder, &result).map_err(CommandError::failed)?;
-                load_report::text::summary(&result, &files, colour)
+                load_report::text::summary(&result, &files, paper)
             }
         };
-        io::stdout().write_all(summary.as_bytes()).map_err(CommandError::failed)?;
+        print(&summary).map_err(CommandError::failed)?;
         Ok(Exit::Fine)
     }
 }

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use clap::Args;
 use load_drive::double::{Behaviour, Double, DoubleSpec, Tally};
+use load_model::number;
 
 use crate::exit::{CommandError, Exit};
 use crate::run::stop_at_signal;
+use crate::terminal::say;
 
 /// How often it is looked whether to stop.
 const STOP_WITHIN: Duration = Duration::from_millis(50);
@@ -37,14 +39,17 @@ impl SinkCommand {
         let spec = DoubleSpec { listen: self.listen, core: self.core, behaviour: self.behaviour };
         let cannot = |error| CommandError::Failed(format!("cannot listen on {}: {error}", self.listen));
         let double = Double::start(spec).map_err(cannot)?;
-        eprintln!("sink: listens on {} as {}", double.address(), self.behaviour);
+        say(&format!("sink: listens on {} as {}", double.address(), self.behaviour));
         wait(&stop);
         let tally = double.stop().map_err(CommandError::failed)?;
         let Tally { taken, given, lost, duplicated, reordered, corrupted } = tally;
-        eprintln!(
-            "sink: took {taken} messages and gave {given}; on purpose {lost} lost, {duplicated} doubled, {reordered} out of order, \
-             {corrupted} changed"
-        );
+        let [given, lost, duplicated, reordered, corrupted] =
+            [given, lost, duplicated, reordered, corrupted].map(number::count);
+        say(&format!(
+            "sink: took {} and gave {given}; on purpose {lost} lost, {duplicated} doubled, {reordered} out of order, \
+             {corrupted} changed",
+            number::counted(taken, "message")
+        ));
         Ok(Exit::Fine)
     }
 }

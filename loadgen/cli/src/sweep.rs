@@ -1,21 +1,23 @@
 //! `heddle load sweep`: run after run at different rates, for the curve of latency over throughput, and the highest rate that holds.
 
 use std::fs;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
+use load_model::number;
 use load_model::result::RunResult;
 use load_model::scenario::WarmUp;
 use load_model::sweep::{Offer, Sweep, SweepResult, SweepSpec};
 use load_model::units::{Rate, Span};
-use load_report::text::Colour;
+use load_report::text::Paper;
 
 use crate::exit::{CommandError, Exit};
 use crate::load::{Floor, Load};
 use crate::options::ScenarioOptions;
-use crate::run::{Live, Screen, SurroundingOptions, folder_of, of_terminal, stop_at_signal};
+use crate::run::{Live, Screen, SurroundingOptions, folder_of, stop_at_signal};
+use crate::terminal::{paper_of, print, say};
 
 /// Warm-up of each run where the scenario leaves it to be found: forty times a minute would be most of a sweep.
 const WARM_UP: Span = Span(3_000_000_000);
@@ -142,7 +144,7 @@ impl SweepOptions {
             let (done, all) = sweep.progress();
             let path = folder.join("runs").join(format!("{done:02}.json"));
             fs::write(&path, load_report::json::run(&result)).map_err(|error| cannot_write(&path, &error))?;
-            eprintln!("{} of about {all}: {}", done + 1, describe(offer, &result));
+            say(&format!("{} of about {all}: {}", done + 1, describe(offer, &result)));
             runs.is_faulty |= Exit::of(&result) == Exit::Faulty;
             runs.server_cores = runs.server_cores.or(result.server.cores);
             if runs.is_cut_off {
@@ -155,12 +157,10 @@ impl SweepOptions {
 
     fn report(&self, result: &SweepResult, folder: &Path) -> io::Result<()> {
         if self.json {
-            let text = report(folder, result, of_terminal(io::stderr().is_terminal()))?;
-            io::stderr().write_all(text.as_bytes())?;
-            io::stdout().write_all(load_report::json::sweep(result).as_bytes())
+            say(&report(folder, result, paper_of(&io::stderr()))?);
+            print(&load_report::json::sweep(result))
         } else {
-            let text = report(folder, result, of_terminal(io::stdout().is_terminal()))?;
-            io::stdout().write_all(text.as_bytes())
+            print(&report(folder, result, paper_of(&io::stdout()))?)
         }
     }
 }
@@ -169,8 +169,8 @@ impl SweepOptions {
 ///
 /// # Errors
 /// When something cannot be written.
-pub fn report(folder: &Path, result: &SweepResult, colour: Colour) -> io::Result<String> {
-    let mut text = load_report::text::sweep(result, colour);
+pub fn report(folder: &Path, result: &SweepResult, paper: Paper) -> io::Result<String> {
+    let mut text = load_report::text::sweep(result, paper);
     for (name, written) in [
         ("sweep.html", load_report::html::sweep(result)),
         ("sweep.json", load_report::json::sweep(result)),
@@ -185,11 +185,13 @@ pub fn report(folder: &Path, result: &SweepResult, colour: Colour) -> io::Result
 
 /// One run of a sweep in a line.
 fn describe(offer: Offer, result: &RunResult) -> String {
-    let offered = offer.rate.map_or("closed loop".to_owned(), |rate| format!("{rate:.0}/s offered"));
+    let asked = offer.rate.map_or("closed loop".to_owned(), |rate| format!("{} asked", number::per_second(rate)));
     let outcome = result.total.of(result.scenario.outcome());
-    let latency = outcome.map_or(String::new(), |found| format!(", p50 {:.0} us, p99 {:.0} us", found.p50, found.p99));
+    let latency = outcome.map_or(String::new(), |found| {
+        format!(", p50 {}, p99 {}", number::latency(found.p50), number::latency(found.p99))
+    });
     let invalid = if result.verdict.valid { "" } else { ", not valid" };
-    format!("{offered}, {:.0}/s done{latency}{invalid}", result.rate())
+    format!("{asked}, {} done{latency}{invalid}", number::per_second(result.rate()))
 }
 
 fn cannot_write(path: &Path, error: &io::Error) -> CommandError {

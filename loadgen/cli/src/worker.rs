@@ -1,14 +1,14 @@
 //! `heddle load worker`: a process that loads for coordinators on other machines.
 
-use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 
 use clap::Args;
 use load_drive::remote::Site;
+use load_model::number;
 
 use crate::exit::{CommandError, Exit};
-use crate::{cores, load, options};
+use crate::{cores, load, options, terminal};
 
 /// Options of `worker`.
 #[derive(Args, Debug)]
@@ -49,14 +49,13 @@ impl WorkerCommand {
         let listener = TcpListener::bind(self.listen).map_err(failed)?;
         engine_rt::raise_open_files();
         let address = listener.local_addr().map_err(failed)?;
-        say(&format!("listens on {address}, {threads} threads"));
+        say(&format!("listens on {address}, {}", number::counted(threads.into(), "thread")));
         let site = Site { token, cores, threads, now: engine_rt::monotonic_ns, start: load::start };
         site.serve(&listener, say).map_err(failed)?;
         Ok(Exit::Fine)
     }
 }
 
-/// Says something on the error output. Whoever read it may be gone, which is no reason to end.
 fn say(text: &str) {
-    let _ = writeln!(io::stderr(), "worker: {text}");
+    terminal::say(&format!("worker: {text}"));
 }

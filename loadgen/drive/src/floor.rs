@@ -18,6 +18,7 @@ use std::time::Duration;
 use engine_rt::{Interest, Readiness, Socket, Waker, monotonic_ns, pin_thread};
 use load_model::arrivals::Schedule;
 use load_model::latency::{Latencies, Metric};
+use load_model::number;
 use load_model::result::{Floor, percentiles};
 use load_model::scenario::{Arrivals, Scenario, WarmUp};
 use load_model::sizes::Sizes;
@@ -78,7 +79,8 @@ pub fn measure(scenario: &Scenario, cores: &[usize]) -> Result<Option<Floor>, Fl
     if late > 0 {
         let seconds = DRAIN_NS / 1_000_000_000;
         remarks.push(format!(
-            "{late} messages were not back {seconds} s after the last was due: a loopback does not carry this load"
+            "{} not back {seconds} s after the last was due: a loopback does not carry this load",
+            number::counted(late as u64, "message") + number::agreeing(late as u64, " was", " were")
         ));
     }
     // The sender hung up, so that the echo has nothing more to read.

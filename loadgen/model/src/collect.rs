@@ -228,6 +228,7 @@ impl Collector {
             steadiness: self.steadiness,
             measured_s,
             interrupted: self.is_interrupted,
+            demonstration: String::new(),
             total: figures("total", self.total),
             groups,
             timeline: self.timeline.into_rows(),

@@ -11,6 +11,9 @@
 //!   percentiles are not averaged.
 //! * Figures without a series (the server's CPU, its memory) are not tested then.
 //!
+//! Runs that are not valid are left out, and that is said first: their figures are not those of what was to be measured. Where that
+//! leaves nothing of a side there is no conclusion, and there are no rows that could be read as one.
+//!
 //! Guarantees: the same results give the same comparison (chance has a fixed seed), and what differs between the sides besides
 //! their figures is named. Whether that is allowed, the caller says; by default it is refused.
 
@@ -21,6 +24,7 @@ use crate::estimate::order::{median, sorted};
 use crate::estimate::rank_test;
 use crate::figure::{Figure, Statistic, Unit, What};
 use crate::latency::Metric;
+use crate::number;
 use crate::result::{Percentiles, RunResult, Second};
 
 mod alike;
@@ -28,7 +32,7 @@ mod alike;
 pub use alike::{Difference, Subject};
 
 /// Version of the format of a comparison.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 /// Runs on each side from which each is one value: of three and three, no arrangement of ranks is rarer than one in ten.
 pub const RUNS_MIN: usize = 4;
 /// Seed of what is drawn.
@@ -73,9 +77,13 @@ pub struct Comparison {
     pub one: Side,
     /// The other.
     pub other: Side,
+    /// Whether figures were compared at all.
+    pub conclusion: Conclusion,
+    /// Which runs are left out and why, a sentence for each side that has such.
+    pub left_out: Vec<String>,
     /// What is not the same on both, besides figures.
     pub differences: Vec<Difference>,
-    /// Each figure that both have.
+    /// Each figure that both have; empty without a conclusion.
     pub rows: Vec<Row>,
     /// What to know before believing it, a sentence each.
     pub remarks: Vec<String>,
@@ -88,10 +96,22 @@ pub struct Side {
     pub name: String,
     /// What the server says of itself.
     pub product: String,
-    /// How many runs.
+    /// How many runs there are.
     pub runs: usize,
+    /// How many of them are valid: those that are compared.
+    pub valid: usize,
     /// When the first began, milliseconds since 1970.
     pub started_ms: u64,
+}
+
+/// Whether a comparison says anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Conclusion {
+    /// Both sides have valid runs, which were compared.
+    Compared,
+    /// A side has none, so that nothing was compared.
+    NoValidRun,
 }
 
 /// One figure of both sides.
@@ -180,11 +200,22 @@ const PLAIN: [(&str, Better); 6] = [
 const METRICS: [Metric; 5] = [Metric::Receive, Metric::Round, Metric::Accept, Metric::Settle, Metric::Service];
 const STATISTICS: [&str; 7] = ["p50", "p90", "p99", "p99.9", "p99.99", "mean", "max"];
 
-/// Compares the runs of `other` with those of `one`.
+/// Compares the valid runs of `other` with those of `one`.
 ///
 /// # Errors
 /// When a side is empty, or they are not alike and that is not allowed.
 pub fn compare(one: &[RunResult], other: &[RunResult], allowed: Differences) -> Result<Comparison, CompareError> {
+    let sides = [("A", one), ("B", other)];
+    let left_out = sides.into_iter().filter_map(|(name, runs)| left_out(name, runs)).collect();
+    let valid = [one, other].map(|runs| runs.iter().filter(|run| run.verdict.valid).collect::<Vec<_>>());
+    let conclusion =
+        if valid.iter().all(|runs| !runs.is_empty()) { Conclusion::Compared } else { Conclusion::NoValidRun };
+    let all = [one, other].map(|runs| runs.iter().collect::<Vec<_>>());
+    // What is left out need not be alike; where nothing else is there, it is what the sides are.
+    let [one, other] = match conclusion {
+        Conclusion::Compared => &valid,
+        Conclusion::NoValidRun => &all,
+    };
     let (Some(first), Some(second)) = (one.first(), other.first()) else { return Err(CompareError::Empty) };
     let differences = alike::differences(one, other);
     let is_refused = |difference: &Difference| match allowed {
@@ -200,27 +231,53 @@ pub fn compare(one: &[RunResult], other: &[RunResult], allowed: Differences) -> 
         |metric: Metric| STATISTICS.map(|statistic| (format!("{}.{statistic}", metric.name()), Better::Lower));
     let plain = PLAIN.map(|(name, better)| (name.to_owned(), better));
     let figures = plain.into_iter().chain(METRICS.into_iter().flat_map(of_metric));
-    let rows = figures.filter_map(|(name, better)| row(&name, better, one, other)).collect();
-    let side = |first: &RunResult, runs: &[RunResult]| Side {
+    let (rows, remarks) = match conclusion {
+        Conclusion::NoValidRun => (Vec::new(), Vec::new()),
+        Conclusion::Compared => {
+            (figures.filter_map(|(name, better)| row(&name, better, one, other)).collect(), remarks(one, other))
+        }
+    };
+    let side = |first: &RunResult, [runs, valid]: [usize; 2]| Side {
         name: first.scenario.name.clone(),
         product: first.server.product.clone(),
-        runs: runs.len(),
+        runs,
+        valid,
         started_ms: first.started_ms,
     };
+    let [of_one, of_other] = [0, 1].map(|at: usize| [all[at].len(), valid[at].len()]);
     Ok(Comparison {
         format: FORMAT,
-        one: side(first, one),
-        other: side(second, other),
+        one: side(first, of_one),
+        other: side(second, of_other),
+        conclusion,
+        left_out,
         differences,
-        remarks: remarks(one, other),
+        remarks,
         rows,
     })
 }
 
+/// Which runs of a side are not compared, and why the first of them is not valid.
+fn left_out(side: &str, runs: &[RunResult]) -> Option<String> {
+    let invalid: Vec<_> = runs.iter().filter(|run| !run.verdict.valid).collect();
+    let reason = invalid.iter().find_map(|run| run.verdict.reasons.first()).map_or("", String::as_str);
+    let count = |runs: usize| number::counted(runs as u64, "run");
+    let told = match (invalid.len(), runs.len()) {
+        (0, _) => return None,
+        (1, 1) => format!("The run of {side} is not valid."),
+        (invalid, all) if invalid == all => format!("None of the {} of {side} is valid.", count(all)),
+        (invalid, all) => {
+            let are = number::agreeing(invalid as u64, "is", "are");
+            format!("{invalid} of the {} of {side} {are} not valid, and left out.", count(all))
+        }
+    };
+    Some(if reason.is_empty() { told } else { format!("{told} {reason}") })
+}
+
 /// One figure, if both sides know it.
-fn row(name: &str, better: Better, one: &[RunResult], other: &[RunResult]) -> Option<Row> {
+fn row(name: &str, better: Better, one: &[&RunResult], other: &[&RunResult]) -> Option<Row> {
     let figure = Figure::parse(name, &one.first()?.scenario).ok()?;
-    let of = |runs: &[RunResult]| runs.iter().filter_map(|run| figure.value(run)).collect::<Vec<f64>>();
+    let of = |runs: &[&RunResult]| runs.iter().filter_map(|run| figure.value(run)).collect::<Vec<f64>>();
     let (of_one, of_other) = (of(one), of(other));
     let (values_one, values_other) = (values(&of_one)?, values(&of_other)?);
     let has_ratio = values_one.median > 0.0 && values_other.median > 0.0;
@@ -259,8 +316,8 @@ fn by_ranks(one: &[f64], other: &[f64]) -> Option<Ratio> {
     Some(Ratio { ratio: shift.exp(), low: low.exp(), high: high.exp(), chance: rank_test::mann_whitney(one, other)? })
 }
 
-fn by_blocks(figure: &Figure, ratio: f64, one: &[RunResult], other: &[RunResult]) -> Option<Ratio> {
-    let parts = |runs: &[RunResult]| {
+fn by_blocks(figure: &Figure, ratio: f64, one: &[&RunResult], other: &[&RunResult]) -> Option<Ratio> {
+    let parts = |runs: &[&RunResult]| {
         runs.iter().map(|run| series(figure, run)).filter(|part| !part.is_empty()).collect::<Vec<_>>()
     };
     let found = bootstrap::ratio_of_means(&parts(one), &parts(other), SEED)?;
@@ -320,19 +377,14 @@ fn change(found: Ratio, better: Better) -> Change {
     if is_more == (better == Better::Higher) { Change::Better } else { Change::Worse }
 }
 
-fn remarks(one: &[RunResult], other: &[RunResult]) -> Vec<String> {
+fn remarks(one: &[&RunResult], other: &[&RunResult]) -> Vec<String> {
     let mut remarks = Vec::new();
-    let of_sides = [("first", one), ("second", other)];
-    for (side, runs) in of_sides {
-        let invalid: Vec<_> = runs.iter().filter(|run| !run.verdict.valid).collect();
-        if let Some(reason) = invalid.iter().find_map(|run| run.verdict.reasons.first()) {
-            remarks.push(format!("{} of {} runs of the {side} side are invalid: {reason}", invalid.len(), runs.len()));
-        }
+    for (side, runs) in [("A", one), ("B", other)] {
         let faulty = runs.iter().filter(|run| !run.verdict.faults.is_empty()).count();
         if faulty > 0 {
+            let all = number::counted(runs.len() as u64, "run");
             remarks.push(format!(
-                "In {faulty} of {} runs of the {side} side messages were lost, doubled, disordered or damaged.",
-                runs.len()
+                "In {faulty} of the {all} of {side} messages were lost, or came twice, out of order or damaged."
             ));
         }
     }

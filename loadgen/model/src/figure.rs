@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::interval::Counts;
 use crate::latency::{Latencies, Metric};
+use crate::number;
 use crate::result::{RunResult, Usage};
 use crate::scenario::Scenario;
 
@@ -117,7 +118,7 @@ pub static NAMED: [Named; 24] = [
     named("rolled_back", "transactions that failed", Unit::Count, Of::Count(|counts| counts.rolled_back)),
     named(
         "cpu_us",
-        "the server's CPU for a message, us",
+        "the server's CPU for a message, µs",
         Unit::Plain,
         Of::Run(|run| used(run, |usage| Some(usage.cpu_us_per_message))),
     ),
@@ -384,19 +385,6 @@ fn group_of(name: &str, scenario: &Scenario) -> Result<String, FigureError> {
 impl Unit {
     /// A value as people read it.
     pub fn print(self, value: f64) -> String {
-        match self {
-            Self::Latency if value < 1000.0 => format!("{value:.1} us"),
-            Self::Latency if value < 1e6 => format!("{:.2} ms", value / 1e3),
-            Self::Latency => format!("{:.2} s", value / 1e6),
-            Self::Rate if value >= 1e6 => format!("{:.3}M/s", value / 1e6),
-            Self::Rate if value >= 1e4 => format!("{:.1}k/s", value / 1e3),
-            Self::Rate => format!("{value:.1}/s"),
-            Self::Count => format!("{value:.0}"),
-            Self::Octets if value >= f64::from(1 << 30) => format!("{:.2} GiB", value / f64::from(1 << 30)),
-            Self::Octets if value >= f64::from(1 << 20) => format!("{:.1} MiB", value / f64::from(1 << 20)),
-            Self::Octets if value >= 1024.0 => format!("{:.1} KiB", value / 1024.0),
-            Self::Octets => format!("{value:.0} B"),
-            Self::Plain => format!("{value:.3}"),
-        }
+        number::in_unit(self, value)
     }
 }

@@ -15,6 +15,7 @@ pub mod interval;
 pub mod latency;
 mod layout;
 pub mod ledger;
+pub mod number;
 pub mod outage;
 pub mod outcome;
 pub mod plan;

@@ -12,6 +12,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::require::{RequireError, Threshold};
+use crate::scenario::{Pattern, Settle};
 use crate::sweep::SweepResult;
 use crate::usl::{Measured as UslPoint, Usl};
 
@@ -287,7 +288,20 @@ fn swept<'a>(first: &SweepResult, sweep: &'a SweepResult) -> Result<Swept<'a>, P
     let kind = |sweep: &SweepResult| {
         let groups = sweep.scenario.groups.iter();
         groups
-            .map(|group| format!("{:?}, durable {}, {:?}", group.pattern, group.durable, group.settle))
+            .map(|group| {
+                let pattern = match group.pattern {
+                    Pattern::Queue => "a queue",
+                    Pattern::Topic => "a topic",
+                    Pattern::RequestReply => "requests and replies",
+                };
+                let settle = match group.settle {
+                    Settle::Presettled => "presettled",
+                    Settle::Unsettled => "unsettled",
+                    Settle::Second => "settled by the receiver second",
+                };
+                let durable = if group.durable { "durable" } else { "not durable" };
+                format!("{pattern}, {durable}, {settle}")
+            })
             .collect::<Vec<_>>()
             .join("; ")
     };

@@ -4,7 +4,10 @@
 //! message: received, or replied where requests are made, or accepted where nobody receives. A figure that is not known does not
 //! hold: what was not measured was not met.
 
+use std::cmp::Ordering;
+
 use crate::figure::{Figure, FigureError, Statistic, Unit, What};
+use crate::number;
 use crate::result::{Requirement, RunResult};
 use crate::scenario::Scenario;
 use crate::units::{Bytes, Rate, Span, UnitError};
@@ -106,13 +109,23 @@ impl Threshold {
     pub fn check(&self, run: &RunResult) -> Requirement {
         let value = self.figure.value(run);
         let found = match value {
-            Some(value) => self.figure.unit().print(value) + &self.caution(run),
+            Some(value) => self.figure.unit().print(value) + self.hair(value) + &self.caution(run),
             None => "not known: nothing of it was measured".to_owned(),
         };
         Requirement {
             text: self.text.clone(),
             found,
             holds: value.is_some_and(|value| self.comparison.holds(value, self.bound)),
+        }
+    }
+
+    /// Which side of the bound a value is on that reads like the bound itself.
+    fn hair(&self, value: f64) -> &'static str {
+        let print = |value| self.figure.unit().print(value);
+        match value.partial_cmp(&self.bound) {
+            Some(Ordering::Greater) if print(value) == print(self.bound) => " and a little more",
+            Some(Ordering::Less) if print(value) == print(self.bound) => " and a little less",
+            _ => "",
         }
     }
 
@@ -123,7 +136,7 @@ impl Threshold {
         if values as f64 * (1.0 - quantile) >= VALUES_BEYOND_MIN {
             return String::new();
         }
-        format!(" (of only {values} messages)")
+        format!(" (of only {})", number::counted(values, "message"))
     }
 }
 

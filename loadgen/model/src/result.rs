@@ -38,6 +38,9 @@ pub struct RunResult {
     /// Someone ended it before its time.
     #[serde(default)]
     pub interrupted: bool,
+    /// What kind of statement a demonstration is, a sentence; empty of a run that is to measure something.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub demonstration: String,
     /// All groups together, in the measured time.
     pub total: Figures,
     /// Each group, in the measured time, in the order of the scenario.
@@ -48,7 +51,7 @@ pub struct RunResult {
     pub audit: Audit,
     /// The generator's own cost.
     pub generator: Generator,
-    /// What the same load costs without a server; absent when it was not measured.
+    /// What its messages cost without a server; absent when it was not measured.
     pub floor: Option<Floor>,
     /// Whether the figures say something about the server.
     pub verdict: Verdict,
@@ -205,7 +208,8 @@ pub struct Generator {
     pub cpu_ns_per_message: f64,
 }
 
-/// The same load against a loopback echo in the generator's own process: what of a latency is the generator and the system.
+/// The messages of the load, each once and at its time, against a loopback echo in the generator's own process: what of a latency is
+/// the generator and the system. Nothing is distributed or kept in it, and it is not AMQP.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Floor {
     /// Messages a second.

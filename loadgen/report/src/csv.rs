@@ -76,7 +76,7 @@ pub fn sweep(result: &SweepResult) -> String {
     let mut text = "rate,offered,achieved,valid,keeps_up,holds,".to_owned()
         + &PERCENTILES.join(",")
         + ",server_cpu_us,generator_share\n";
-    for point in &result.points {
+    for point in explain::in_order(result) {
         let rate = point.rate().map(|rate| format!("{rate:.3}")).unwrap_or_default();
         let flags = [point.is_valid, point.keeps_up, point.holds].map(|flag| u8::from(flag).to_string());
         let mut fields = vec![rate, format!("{:.3}", point.offered), format!("{:.3}", point.achieved)];

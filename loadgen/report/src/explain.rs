@@ -3,15 +3,22 @@
 //! Guarantee: every sentence is made of figures of the result; nothing is said where a figure is missing. Names are given as they
 //! are: whoever prints the sentences makes them safe for where they go.
 
-use load_model::interval::Counts;
 use load_model::latency::Metric;
-use load_model::outage::Outage;
-use load_model::plan::{Answer, Bound, Plan};
-use load_model::result::{Audit, Percentiles, RunResult, Second, Server, WorkerFacts};
+use load_model::result::{Percentiles, RunResult, Second, Server, Usage, WorkerFacts};
 use load_model::scenario::{Arrivals, Group, Pattern, Scenario, Settle, Size};
-use load_model::sweep::{Point, SweepResult};
+use load_model::units::Bytes;
 
 use crate::number;
+
+mod audit;
+mod comparison;
+mod plan;
+mod sweep;
+
+pub(crate) use audit::{OUTAGES, audit, is_faulty, lost, outage, proof, worst_outages};
+pub(crate) use comparison::{changed, compared, side};
+pub(crate) use plan::{bound, cores, needs, planned, wanted};
+pub(crate) use sweep::{beyond, in_order, limit, outcome_of, standing, why_not};
 
 /// A floor so near, as a factor, that what is measured is mostly the generator and the system.
 const FLOOR_NEAR: f64 = 2.0;
@@ -90,15 +97,20 @@ fn arrivals(group: &Group) -> String {
 fn size(size: &Size) -> String {
     match size {
         Size::Fixed(bytes) => number::bytes_short(bytes.0 as f64),
-        Size::Uniform { min, max } => format!("{min} to {max}"),
-        Size::LogNormal { median, p99, max } => format!("{median} (median; p99 {p99}, at most {max})"),
+        Size::Uniform { min, max } => format!("{} to {}", octets(*min), octets(*max)),
+        Size::LogNormal { median, p99, max } => {
+            format!("{} (median; p99 {}, at most {})", octets(*median), octets(*p99), octets(*max))
+        }
         Size::Mix(sizes) => format!("{} sizes", sizes.len()),
     }
 }
 
+fn octets(size: Bytes) -> String {
+    number::bytes_short(size.0 as f64)
+}
+
 fn plural(count: u32, noun: &str) -> String {
-    let ending = if count == 1 { "" } else { "s" };
-    format!("{} {noun}{ending}", number::count(count.into()))
+    number::counted(count.into(), noun)
 }
 
 /// What a run did and for how long, in one line.
@@ -118,21 +130,6 @@ pub(crate) fn run(result: &RunResult) -> String {
             format!("{length} of {together} in {} groups", groups.len())
         }
     }
-}
-
-/// Up to which rate a sweep's service level holds, in one line.
-pub(crate) fn limit(result: &SweepResult) -> String {
-    let level = if result.service_level.is_empty() { "The rate".to_owned() } else { result.service_level.join(", ") };
-    match result.limit {
-        Some(limit) => format!("{level} holds up to {} messages a second", number::rate(limit.rate)),
-        None => format!("{level} holds at no rate that was tried"),
-    }
-}
-
-/// The latencies of a point that its sweep is about.
-pub(crate) fn outcome_of<'a>(result: &SweepResult, point: &'a Point) -> Option<&'a Percentiles> {
-    let outcome = result.scenario.outcome().name();
-    point.percentiles.iter().find(|percentiles| percentiles.metric == outcome)
 }
 
 /// Whom the load went to, in one line.
@@ -165,73 +162,6 @@ pub(crate) fn findings(result: &RunResult) -> Vec<String> {
     verdict.reasons.iter().chain(&verdict.faults).chain(&verdict.remarks).cloned().collect()
 }
 
-/// What became of the messages, in one line.
-pub(crate) fn audit(result: &RunResult) -> String {
-    let audit = &result.audit;
-    let faults = [
-        (audit.lost, "lost"),
-        (audit.duplicates, "twice"),
-        (audit.reordered, "out of order"),
-        (audit.corrupt, "corrupt"),
-        (audit.foreign, "of nobody in this run"),
-        (audit.again, "again behind broken connections"),
-        (audit.in_doubt, "in doubt"),
-        (audit.leftovers, "left by others and taken away before"),
-    ];
-    let found: Vec<_> = faults.into_iter().filter(|(count, _)| *count > 0).collect();
-    let faults =
-        found.iter().map(|(count, what)| format!("{} {what}", number::count(*count))).collect::<Vec<_>>().join(", ");
-    match (audit.not_checked.as_str(), found.is_empty()) {
-        ("", true) => "every message came, once, in order, whole".to_owned(),
-        ("", false) => faults,
-        (why, true) => format!("not checked: {why}"),
-        (why, false) => format!("{faults} (not all checked: {why})"),
-    }
-}
-
-/// Whether a message was lost or is not what or where it should be. One in doubt is not: its sender was told of no outcome.
-pub(crate) fn is_faulty(audit: &Audit) -> bool {
-    audit.lost + audit.duplicates + audit.reordered + audit.corrupt + audit.foreign > 0
-}
-
-/// What the columns of a table of outages are.
-pub(crate) const OUTAGES: &str = "Times count from the kill: until the server answered again, accepted a message again, and a consumer had one. The longest latency is that of the \
-     seconds up to the next kill, which a second with two kills counts for both.";
-
-/// Whether what the server accepted was there in the end, in one line: of the whole run, warm-up included.
-pub(crate) fn proof(result: &RunResult) -> String {
-    let of_all = |count: fn(&Counts) -> u64| result.timeline.iter().map(|row| count(&row.counts)).sum::<u64>();
-    let audit = &result.audit;
-    let counts = [
-        (of_all(|counts| counts.accepted), "accepted"),
-        (of_all(|counts| counts.received), "received"),
-        (audit.lost, "lost"),
-        (audit.again, "again"),
-        (audit.in_doubt, "in doubt"),
-    ];
-    let counts = counts.map(|(count, what)| format!("{} {what}", number::count(count))).join(", ");
-    let kills = number::count(result.outages.len() as u64);
-    format!("{kills} kills: {counts}")
-}
-
-/// The outages of a run that lasted longest until a message was accepted, in their order; one that lasted until the next kill is longest.
-pub(crate) fn worst_outages(result: &RunResult, count_max: usize) -> Vec<&Outage> {
-    let mut outages: Vec<&Outage> = result.outages.iter().collect();
-    let lasted = |outage: &Outage| outage.accepted_s.unwrap_or(f64::INFINITY);
-    outages.sort_by(|one, other| lasted(other).total_cmp(&lasted(one)));
-    outages.truncate(count_max);
-    outages.sort_by(|one, other| one.at_s.total_cmp(&other.at_s));
-    outages
-}
-
-/// An outage in the columns of a table: when, and until it answered, accepted, and gave messages again; the longest latency.
-pub(crate) fn outage(outage: &Outage) -> [String; 5] {
-    let lasted = |s: Option<f64>| s.map_or_else(|| "not".to_owned(), |s| number::latency(s * 1e6));
-    let Outage { at_s, answering_s, accepted_s, received_s, longest_us } = outage;
-    let longest = longest_us.map_or_else(|| "none".to_owned(), number::latency);
-    [format!("{at_s:.1} s"), lasted(*answering_s), lasted(*accepted_s), lasted(*received_s), longest]
-}
-
 /// How many times the floor the p99.9 of the first metric is.
 pub(crate) fn times_floor(result: &RunResult) -> Option<f64> {
     let metric = primary(result)?;
@@ -239,8 +169,49 @@ pub(crate) fn times_floor(result: &RunResult) -> Option<f64> {
     (floor.p99_9 > 0.0).then(|| measured.p99_9 / floor.p99_9)
 }
 
-/// What to look at first: at most one sentence of each kind.
+/// The commands that do a run again, with the scenario that is written beside its report. An audit starts its server by itself, at an
+/// address that nobody else is to have: there is nothing to repeat it by but its options.
+pub(crate) fn repeat(result: &RunResult) -> Vec<String> {
+    const SCENARIO: &str = "scenario.toml";
+    let password = if result.scenario.connection.user.is_empty() { "" } else { " --password-file FILE" };
+    match (result.demonstration.is_empty(), result.outages.is_empty()) {
+        // The broker of a demonstration is gone when it is over.
+        (false, _) => {
+            let cores = if ["", "0"].contains(&result.scenario.cores.as_str()) { "" } else { " --cores 0" };
+            vec![format!("heddle run{cores}"), format!("heddle load run {SCENARIO} --server amqp://127.0.0.1:5672")]
+        }
+        (true, true) => vec![format!("heddle load run {SCENARIO}{password}")],
+        (true, false) => Vec::new(),
+    }
+}
+
+/// What the floor is, in one line: what of the load is in it, and what is not.
+pub(crate) fn floor(result: &RunResult) -> Option<String> {
+    result.floor.as_ref()?;
+    let sending = || result.scenario.groups.iter().filter(|group| group.producers > 0);
+    let has = |of: fn(&Group) -> bool| sending().any(of);
+    let times = if has(|group| group.arrivals != Arrivals::Closed) { " when they are due" } else { "" };
+    let parts = [
+        (
+            has(|group| group.pattern == Pattern::Topic && group.consumers > group.addresses),
+            "distribution to several consumers",
+        ),
+        (has(|group| group.pattern == Pattern::RequestReply), "replies"),
+        (has(|group| group.durable), "storage"),
+        (has(|group| group.transaction > 0), "transactions"),
+    ];
+    let left_out: Vec<_> = parts.into_iter().filter_map(|(is_left_out, what)| is_left_out.then_some(what)).collect();
+    let left_out = left_out.iter().map(|what| format!(", nor {what}")).collect::<String>();
+    Some(format!(
+        "the octets of these messages{times}, echoed over the loopback without a server: neither AMQP nor a queue is in it{left_out}"
+    ))
+}
+
+/// What to look at first: at most one sentence of each kind. Of figures that say nothing there is nothing to be seen.
 pub(crate) fn insights(result: &RunResult) -> Vec<String> {
+    if !result.verdict.valid {
+        return Vec::new();
+    }
     [floor_insight(result), held_back(result), worst_second(result), hidden_waiting(result)]
         .into_iter()
         .flatten()
@@ -256,7 +227,7 @@ fn floor_insight(result: &RunResult) -> Option<String> {
         )
     } else {
         format!(
-            "p99.9 is {} times the floor (the same load without a server): what is beyond the floor is the server and the way to it.",
+            "p99.9 is {} times the floor: what is beyond the floor is the server, and AMQP on the way to it.",
             number::digits(times)
         )
     })
@@ -268,7 +239,7 @@ fn held_back(result: &RunResult) -> Option<String> {
     (open && share > HELD_BACK).then(|| {
         format!(
             "Producers had messages due and no credit or window for them {} of the time: there the server was the limit.",
-            number::percent(share)
+            number::percent(share.min(1.0))
         )
     })
 }
@@ -302,23 +273,28 @@ fn hidden_waiting(result: &RunResult) -> Option<String> {
     })
 }
 
-/// What the server took, in one line.
+/// What the server took, in one line; what was not seen is left out.
 pub(crate) fn usage(result: &RunResult) -> Option<String> {
     let usage = result.server.usage.as_ref()?;
-    let mut text = format!(
-        "{} cores, {} µs a message, {} (peak {})",
-        number::digits(usage.cpu_cores),
-        number::digits(usage.cpu_us_per_message),
-        number::bytes(usage.memory_bytes as f64),
-        number::bytes(usage.memory_peak_bytes as f64)
-    );
-    if let Some(messages) = usage.messages_per_sync {
-        text.push_str(&format!(", {} messages a sync", number::digits(messages)));
-    }
-    if let Some(bytes) = usage.written_per_message {
-        text.push_str(&format!(", {} written a message", number::bytes(bytes)));
-    }
-    Some(text)
+    let parts = [
+        cpu(usage).map(|[cores, each]| format!("{cores}, {each} a message")),
+        memory(usage).map(|[end, peak]| format!("{end} (peak {peak})")),
+        usage.messages_per_sync.map(|messages| format!("{} messages a sync", number::digits(messages))),
+        usage.written_per_message.map(|bytes| format!("{} written a message", number::bytes(bytes))),
+    ];
+    let parts: Vec<_> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// Cores that the server used, and its processor time for each message; nothing if none was seen.
+pub(crate) fn cpu(usage: &Usage) -> Option<[String; 2]> {
+    let seen = usage.cpu_cores > 0.0;
+    seen.then(|| [format!("{} cores", number::digits(usage.cpu_cores)), number::latency(usage.cpu_us_per_message)])
+}
+
+/// Memory of the server at the end and at most; nothing if it was not seen, since a process has some.
+pub(crate) fn memory(usage: &Usage) -> Option<[String; 2]> {
+    (usage.memory_peak_bytes > 0).then(|| [usage.memory_bytes, usage.memory_peak_bytes].map(number::octets))
 }
 
 /// What the generator took, in one line.
@@ -330,79 +306,4 @@ pub(crate) fn generator(result: &RunResult) -> String {
         number::percent(generator.busiest_share),
         number::latency(generator.cpu_ns_per_message / 1000.0)
     )
-}
-
-/// So many cores.
-pub(crate) fn cores(cores: f64) -> String {
-    if cores == 1.0 { "1 core".to_owned() } else { format!("{} cores", number::short(cores)) }
-}
-
-/// A value and its bounds.
-pub(crate) fn bound(bound: Bound, print: fn(f64) -> String) -> String {
-    format!("{} ({} to {})", print(bound.value), print(bound.low), print(bound.high))
-}
-
-/// The load that a plan is for, in one line.
-pub(crate) fn wanted(plan: &Plan) -> String {
-    let wanted = &plan.wanted;
-    let level =
-        if wanted.service_level.is_empty() { String::new() } else { format!(", {}", wanted.service_level.join(", ")) };
-    let nodes = if wanted.nodes == 1 { "on 1 node".to_owned() } else { format!("on {} nodes", wanted.nodes) };
-    format!(
-        "{} messages a second of {}{level}, {nodes}",
-        number::rate(wanted.rate),
-        number::bytes_short(wanted.body_bytes)
-    )
-}
-
-/// What a plan comes to, in one line.
-pub(crate) fn planned(plan: &Plan) -> String {
-    match plan.answer.as_ref() {
-        Some(answer) => format!(
-            "It takes {} a node, {} in all",
-            cores(f64::from(answer.cores_per_node)),
-            cores(f64::from(answer.cores))
-        ),
-        None => "No number of cores does it".to_owned(),
-    }
-}
-
-/// What a planned load takes, by name; what is not known is left out.
-pub(crate) fn needs(answer: &Answer) -> Vec<(&'static str, String)> {
-    let times = |times: f64| format!("{} times what is wanted", number::digits(times));
-    let a_second = |bytes: f64| format!("{} a second", number::bytes(bytes));
-    let estimate = format!(
-        "{} (would do if all is as estimated: {}; at least {})",
-        answer.cores_per_node, answer.cores_estimated, answer.cores_least
-    );
-    let most = format!("{} messages a second", bound(answer.most_of_node, number::rate));
-    let mut needs = vec![
-        ("cores of each node", Some(estimate)),
-        ("a node does at most", Some(most)),
-        ("level holds up to", Some(format!("{} of that", bound(answer.utilisation, number::percent)))),
-        ("used with all nodes", Some(number::percent(answer.used))),
-        ("headroom", Some(times(answer.headroom))),
-        ("headroom, one node lost", answer.headroom_one_lost.map(times)),
-    ];
-    let expected = answer.expected.iter();
-    let latencies: Vec<_> = expected
-        .map(|expected| format!("{} {}", expected.figure, bound(expected.latency_us, number::latency)))
-        .collect();
-    needs.push(("latency to be expected", (!latencies.is_empty()).then(|| latencies.join(", "))));
-    needs.extend([
-        ("connections", answer.connections.map(|count| format!("{} at least", number::digits(count.ceil())))),
-        (
-            "connections of each core",
-            answer.connections_per_core.map(|count| format!("{} at least", number::digits(count))),
-        ),
-        ("network, bodies alone", Some(a_second(answer.network_bytes_per_s))),
-        (
-            "written to disks",
-            answer.written_bytes_per_s.map(|bytes| format!("{} a second", bound(bytes, number::bytes))),
-        ),
-        ("syncs of each node", answer.syncs_per_s.map(|syncs| format!("{} a second", number::digits(syncs)))),
-        ("disk space", answer.disk_bytes.map(|bytes| bound(bytes, number::bytes))),
-        ("memory of each node", answer.memory_bytes.map(number::bytes)),
-    ]);
-    needs.into_iter().filter_map(|(name, text)| Some((name, text?))).collect()
 }

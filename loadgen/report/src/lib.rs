@@ -8,6 +8,8 @@ pub mod hlog;
 pub mod html;
 pub mod json;
 pub mod live;
-mod number;
 pub mod prometheus;
 pub mod text;
+
+/// How numbers and units are written; its home is below the verdicts, whose sentences have figures, too.
+pub use load_model::number;

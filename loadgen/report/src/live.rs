@@ -13,7 +13,7 @@ use load_model::scenario::{Arrivals, Scenario};
 use load_model::worker::Tries;
 
 use crate::number;
-use crate::text::{Colour, Ink};
+use crate::text::{Colour, Ink, wrapped};
 
 mod spark;
 
@@ -129,7 +129,10 @@ impl Live {
         lines.push(Line(None, String::new()));
         lines.extend(self.curves(width));
         lines.push(Line(None, String::new()));
-        lines.extend(self.warnings(view).into_iter().map(|warning| Line(Some(Ink::Bad), format!("! {warning}"))));
+        for warning in self.warnings(view) {
+            let warning = wrapped(&format!("! {warning}"), width, 2);
+            lines.extend(warning.into_iter().map(|line| Line(Some(Ink::Bad), line)));
+        }
         lines.push(Line(Some(Ink::Faint), "Ctrl-C ends the run and reports what there is.".to_owned()));
         lines
     }
@@ -185,7 +188,7 @@ impl Live {
         let highest = tails.iter().copied().fold(f64::NAN, f64::max);
         let end = |text: String| format!("{text:<22}");
         vec![
-            Line(None, format!("{:NAME$}{} {}", "rate", end(format!("{} /s", number::rate(*rate))), rate_curve)),
+            Line(None, format!("{:NAME$}{} {}", "rate", end(number::per_second(*rate)), rate_curve)),
             Line(None, format!("{:NAME$}{} {}", "p99", end(number::latency(*tail)), tail_curve)),
             Line(Some(Ink::Faint), format!("{:NAME$}the last {back}; highest p99 {}", "", number::latency(highest))),
         ]
@@ -217,10 +220,9 @@ impl Live {
             let share = number::percent(held_back.min(1.0));
             warnings.push(format!("producers had no credit or window {share} of this second: the server is the limit"));
         }
-        for (count, what) in [(view.counts.refused, "messages refused"), (view.counts.broken, "connections broken")] {
-            if count > 0 {
-                warnings.push(format!("{} {what} so far", number::count(count)));
-            }
+        let counts = [(view.counts.refused, "message", "refused"), (view.counts.broken, "connection", "broken")];
+        for (count, noun, what) in counts.into_iter().filter(|(count, ..)| *count > 0) {
+            warnings.push(format!("{} {what} so far", number::counted(count, noun)));
         }
         warnings
     }
@@ -231,9 +233,9 @@ impl Live {
         let Some(second) = view.second.as_ref() else {
             return view.tries.as_ref().map(|_| state(view));
         };
-        let rate = |count: u64| number::rate(count as f64 / second.length_s);
+        let rate = |count: u64| number::per_second(count as f64 / second.length_s);
         let mut line = format!(
-            "{}: due {}/s, {} {}/s",
+            "{}: due {}, {} {}",
             state(view),
             rate(second.counts.due),
             self.outcome.name(),
@@ -272,7 +274,9 @@ fn state(view: &View) -> String {
             });
             format!("connecting, {}", tries.collect::<String>())
         }
-        (Phase::Connecting, _) => format!("connecting, {} of {} workers ready", view.ready, view.workers),
+        (Phase::Connecting, _) => {
+            format!("connecting, {} of {} ready", view.ready, number::counted(view.workers.into(), "worker"))
+        }
         (Phase::WarmUp, _) => format!("warming up, {at}"),
         (Phase::Measuring, Some(left)) => format!("measuring, {at}, {} left", number::clock(left)),
         (Phase::Measuring, None) => format!("measuring, {at}"),

@@ -1,7 +1,7 @@
 //! A run's summary for a terminal.
 //!
 //! Guarantees: what peers and files say is printed without control characters; colours come only when asked for, and nothing is
-//! said by colour alone.
+//! said by colour alone; tables fit 80 columns, and sentences are broken between words where the paper ends (`sheet`).
 
 use load_model::latency::Metric;
 use load_model::result::{Figures, Percentiles, RunResult};
@@ -14,139 +14,107 @@ use crate::number;
 mod comparison;
 mod outages;
 mod plan;
+mod sheet;
 mod sweep;
 
 pub use comparison::comparison;
 pub use plan::plan;
+pub use sheet::{Colour, Paper, fitted};
+pub(crate) use sheet::{Ink, wrapped};
 pub use sweep::sweep;
 
-/// Whether a terminal's colours are used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Colour {
-    /// ANSI colours.
-    Ansi,
-    /// Text alone.
-    Plain,
-}
+use sheet::{NAME, Sheet};
 
-/// What a piece of text is, which decides its colour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ink {
-    Good,
-    Bad,
-    Faint,
-    Strong,
-}
-
-impl Colour {
-    /// Text in its colour.
-    pub(crate) fn paint(self, ink: Ink, text: &str) -> String {
-        let code = match ink {
-            Ink::Good => 32,
-            Ink::Bad => 31,
-            Ink::Faint => 2,
-            Ink::Strong => 1,
-        };
-        match self {
-            Self::Ansi => format!("\x1b[{code}m{text}\x1b[0m"),
-            Self::Plain => text.to_owned(),
-        }
-    }
-}
-
-/// Where the first column ends.
-const NAME: usize = 12;
 /// Width of a latency, and of a number of messages: all columns fit a terminal of 80.
 const FIGURE: usize = 9;
 const COUNT: usize = 13;
 
 /// The summary of a run. `files` are those that were written of it.
-pub fn summary(result: &RunResult, files: &[String], colour: Colour) -> String {
-    let mut out = String::new();
-    heading(&mut out, result, colour);
-    latencies(&mut out, result, colour);
-    facts(&mut out, result, colour);
-    outages::outages(&mut out, result, colour);
+pub fn summary(result: &RunResult, files: &[String], paper: Paper) -> String {
+    let mut sheet = Sheet::new(paper);
+    heading(&mut sheet, result);
+    latencies(&mut sheet, result);
+    facts(&mut sheet, result);
+    outages::outages(&mut sheet, result);
     for requirement in &result.requirements {
         let (ink, word) = if requirement.holds { (Ink::Good, "holds") } else { (Ink::Bad, "DOES NOT HOLD") };
-        let text = format!("{} {}", number::plain(&requirement.text), colour.paint(ink, word));
-        row(&mut out, "required", &format!("{text}: {}", number::plain(&requirement.found)));
+        let text = format!("{} {}", number::plain(&requirement.text), sheet.paint(ink, word));
+        sheet.row("required", &format!("{text}: {}", number::plain(&requirement.found)));
     }
     for file in files {
-        row(&mut out, "written", &number::plain(file));
+        sheet.row("written", &number::plain(file));
     }
     let insights = explain::insights(result);
     if !insights.is_empty() {
-        out.push('\n');
+        sheet.gap();
     }
     for sentence in insights {
-        line(&mut out, &number::plain(&sentence));
+        sheet.line(&number::plain(&sentence));
     }
-    out
+    sheet.finish()
 }
 
-fn line(out: &mut String, text: &str) {
-    out.push_str(text.trim_end());
-    out.push('\n');
-}
-
-fn row(out: &mut String, name: &str, text: &str) {
-    line(out, &format!("{name:NAME$}{text}"));
-}
-
-fn heading(out: &mut String, result: &RunResult, colour: Colour) {
-    let name = number::plain(&result.scenario.name);
-    line(out, &format!("{}: {}", colour.paint(Ink::Strong, &name), number::plain(&explain::run(result))));
+fn heading(sheet: &mut Sheet, result: &RunResult) {
+    let name = sheet.paint(Ink::Strong, &number::plain(&result.scenario.name));
+    sheet.line(&format!("{name}: {}", number::plain(&explain::run(result))));
     if let [_, _, ..] = result.scenario.groups.as_slice() {
         for group in &result.scenario.groups {
-            line(out, &number::plain(&format!("  {}: {}", group.name, explain::group(group))));
+            sheet.hanging(4, &number::plain(&format!("  {}: {}", group.name, explain::group(group))));
         }
     }
-    line(out, &number::plain(&explain::server(result)));
+    sheet.line(&number::plain(&explain::server(result)));
     let ink = match result.conclusion() {
         Conclusion::Valid | Conclusion::Held => Ink::Good,
         Conclusion::Faulty | Conclusion::CutOff | Conclusion::Invalid | Conclusion::NotHeld | Conclusion::Unproven => {
             Ink::Bad
         }
+        Conclusion::Demonstration => Ink::Strong,
     };
-    line(out, &colour.paint(ink, &number::plain(&result.headline())));
+    let said = sheet.paint(ink, &number::plain(&result.headline()));
+    sheet.line(&said);
     for sentence in explain::findings(result) {
-        line(out, &format!("  - {}", number::plain(&sentence)));
+        sheet.item("  - ", &number::plain(&sentence));
     }
-    out.push('\n');
+    sheet.gap();
 }
 
-fn latencies(out: &mut String, result: &RunResult, colour: Colour) {
+fn latencies(sheet: &mut Sheet, result: &RunResult) {
+    if result.total.percentiles.is_empty() {
+        return;
+    }
     let mut titles = format!("{:NAME$}", "latency");
     for title in ["p50", "p90", "p99", "p99.9", "p99.99", "max"] {
         titles.push_str(&format!("{title:>FIGURE$}"));
     }
     titles.push_str(&format!("{:>COUNT$}", "messages"));
-    line(out, &colour.paint(Ink::Faint, &titles));
+    sheet.cells_in(Ink::Faint, &titles);
     for percentiles in &result.total.percentiles {
-        line(out, &latency_row(&percentiles.metric, percentiles));
+        sheet.cells(&latency_row(&percentiles.metric, percentiles));
         let metric = Metric::ALL.into_iter().find(|metric| metric.name() == percentiles.metric);
         if let Some(floor) = metric.and_then(|metric| explain::floor_of(result, metric)) {
-            line(out, &colour.paint(Ink::Faint, &latency_row("  floor", floor)));
+            sheet.cells_in(Ink::Faint, &latency_row("  floor", floor));
         }
     }
     if result.groups.len() > 1 {
-        result.groups.iter().for_each(|figures| group(out, figures, colour));
+        result.groups.iter().for_each(|figures| group(sheet, figures));
     }
     for metric in Metric::ALL.into_iter().filter(|metric| result.total.of(*metric).is_some()) {
-        line(out, &colour.paint(Ink::Faint, &format!("{:NAME$}{}", metric.name(), metric.title())));
+        sheet.row_in(Ink::Faint, metric.name(), metric.title());
+    }
+    if let Some(floor) = explain::floor(result) {
+        sheet.row_in(Ink::Faint, "floor", &floor);
     }
     for remark in result.floor.iter().flat_map(|floor| &floor.remarks) {
-        line(out, &colour.paint(Ink::Faint, &format!("{:NAME$}{}", "floor", number::plain(remark))));
+        sheet.row_in(Ink::Faint, "", &number::plain(remark));
     }
-    out.push('\n');
+    sheet.gap();
 }
 
-fn group(out: &mut String, figures: &Figures, colour: Colour) {
-    line(out, &colour.paint(Ink::Strong, &format!("of {}", number::plain(&figures.name))));
+fn group(sheet: &mut Sheet, figures: &Figures) {
+    sheet.cells_in(Ink::Strong, &format!("of {}", number::plain(&figures.name)));
     // The generator is late with whole threads, whichever group they serve: told once, for all.
     for percentiles in figures.percentiles.iter().filter(|percentiles| percentiles.metric != Metric::Lag.name()) {
-        line(out, &latency_row(&format!("  {}", percentiles.metric), percentiles));
+        sheet.cells(&latency_row(&format!("  {}", percentiles.metric), percentiles));
     }
 }
 
@@ -160,39 +128,42 @@ fn latency_row(name: &str, percentiles: &Percentiles) -> String {
     text
 }
 
-fn facts(out: &mut String, result: &RunResult, colour: Colour) {
+fn facts(sheet: &mut Sheet, result: &RunResult) {
     let counts = &result.total.counts;
-    let rate = |count: u64| number::rate(count as f64 / result.measured_s);
-    let mut rates = format!(
-        "due {}/s, sent {}/s, accepted {}/s, received {}/s",
-        rate(counts.due),
-        rate(counts.sent),
-        rate(counts.accepted),
-        rate(counts.received)
-    );
-    for (count, what) in
-        [(counts.replies, "replies"), (counts.committed, "transactions"), (counts.rolled_back, "rolled back")]
-    {
-        if count > 0 {
-            rates.push_str(&format!(", {what} {}/s", rate(count)));
+    if result.measured_s > 0.0 {
+        let rate = |count: u64| number::per_second(count as f64 / result.measured_s);
+        let mut rates = format!(
+            "due {}, sent {}, accepted {}, received {}",
+            rate(counts.due),
+            rate(counts.sent),
+            rate(counts.accepted),
+            rate(counts.received)
+        );
+        for (count, what) in
+            [(counts.replies, "replies"), (counts.committed, "transactions"), (counts.rolled_back, "rolled back")]
+        {
+            if count > 0 {
+                rates.push_str(&format!(", {what} {}", rate(count)));
+            }
         }
-    }
-    for (count, what) in [(counts.refused, "refused"), (counts.broken, "connections broken")] {
-        if count > 0 {
-            rates.push_str(&format!(", {} {what}", number::count(count)));
+        for (count, noun, what) in [(counts.refused, "message", "refused"), (counts.broken, "connection", "broken")] {
+            if count > 0 {
+                rates.push_str(&format!(", {} {what}", number::counted(count, noun)));
+            }
         }
+        sheet.row("rates", &rates);
     }
-    row(out, "rates", &rates);
     let audit = number::plain(&explain::audit(result));
-    row(out, "audit", &if explain::is_faulty(&result.audit) { colour.paint(Ink::Bad, &audit) } else { audit });
+    let audit = if explain::is_faulty(result) { sheet.paint(Ink::Bad, &audit) } else { audit };
+    sheet.row("audit", &audit);
     for example in &result.audit.examples {
-        row(out, "", &number::plain(example));
+        sheet.row("", &number::plain(example));
     }
     if let Some(usage) = explain::usage(result) {
-        row(out, "server", &number::plain(&usage));
+        sheet.row("server", &number::plain(&usage));
     }
-    row(out, "generator", &explain::generator(result));
+    sheet.row("generator", &explain::generator(result));
     for worker in &result.workers {
-        row(out, "worker", &number::plain(&explain::worker(worker)));
+        sheet.row("worker", &number::plain(&explain::worker(worker)));
     }
 }

@@ -15,6 +15,7 @@ use load_model::outage::{Kill, Lives};
 
 use super::server::{Server, ServerError};
 use crate::exit::CommandError;
+use crate::terminal::say;
 
 /// How long the load goes on behind the last kill: long enough for clients to be back and for what waited to be sent.
 const CALM: Duration = Duration::from_secs(3);
@@ -111,7 +112,7 @@ impl Work {
         while !is_over && self.kept.kills.len() < plan.kills as usize {
             is_over = !self.rest(Duration::from_nanos(plan.lives.next_ns()));
             if !is_over && let Err(error) = self.kill(plan.outage) {
-                eprintln!("the server is gone: the load ends, and what is known is reported");
+                say("the server is gone: the load ends, and what is known is reported");
                 self.kept.failed = Some(error);
                 is_over = true;
             }

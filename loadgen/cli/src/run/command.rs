@@ -13,6 +13,7 @@ use super::stop::stop_at_signal;
 use crate::exit::{CommandError, Exit};
 use crate::load::{Floor, From, Load, Look};
 use crate::options::{self, ScenarioOptions};
+use crate::terminal::print;
 
 /// Options of `run`.
 #[derive(Args, Debug)]
@@ -97,7 +98,7 @@ impl RunCommand {
     pub fn execute(self) -> Result<Exit, CommandError> {
         let scenario = self.scenario.resolve().map_err(CommandError::usage)?;
         if self.output.dry_run {
-            print!("{}", toml::to_string(&scenario).map_err(CommandError::failed)?);
+            print(&toml::to_string(&scenario).map_err(CommandError::failed)?).map_err(CommandError::failed)?;
             return Ok(Exit::Fine);
         }
         let load = self.surroundings.load(scenario).map_err(CommandError::usage)?;

@@ -11,5 +11,5 @@ mod stop;
 pub use command::{OutputOptions, RunCommand, SurroundingOptions};
 pub use files::{folder_of, report};
 pub use output::{Keep, Output, Print};
-pub use screen::{Live, Screen, of_terminal};
+pub use screen::{Live, Screen};
 pub use stop::stop_at_signal;

@@ -1,6 +1,6 @@
 //! A run with all who watch it: the screen, metrics, files, and the summary behind it.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -10,9 +10,10 @@ use load_model::result::RunResult;
 
 use super::files::Files;
 use super::metrics::Metrics;
-use super::screen::{Live, Screen, of_terminal};
+use super::screen::{Live, Screen};
 use crate::exit::CommandError;
 use crate::load::{Beside, Load};
+use crate::terminal::{paper_of, print, say};
 
 /// Where files go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,14 +87,10 @@ impl Output {
 
     fn print_summary(&self, result: &RunResult, files: &[String]) -> io::Result<()> {
         match self.print {
-            Print::Text => {
-                let colour = of_terminal(io::stdout().is_terminal());
-                io::stdout().write_all(load_report::text::summary(result, files, colour).as_bytes())
-            }
+            Print::Text => print(&load_report::text::summary(result, files, paper_of(&io::stdout()))),
             Print::Json => {
-                let colour = of_terminal(io::stderr().is_terminal());
-                io::stderr().write_all(load_report::text::summary(result, files, colour).as_bytes())?;
-                io::stdout().write_all(load_report::json::run(result).as_bytes())
+                say(&load_report::text::summary(result, files, paper_of(&io::stderr())));
+                print(&load_report::json::run(result))
             }
         }
     }
@@ -120,7 +117,7 @@ impl Watched {
         let metrics = output.prometheus.map(Metrics::serve).transpose();
         let metrics = metrics.map_err(|error| named("cannot listen for --prometheus", error))?;
         if let Some(metrics) = &metrics {
-            eprintln!("metrics at http://{}/metrics", metrics.address());
+            say(&format!("metrics at http://{}/metrics", metrics.address()));
         }
         Ok(Self { screen: Screen::new(&load.scenario, output.live), files, metrics, problem: None })
     }

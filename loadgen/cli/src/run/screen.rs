@@ -9,7 +9,8 @@ use clap::ValueEnum;
 use load_model::collect::View;
 use load_model::scenario::Scenario;
 use load_report::live::Window;
-use load_report::text::Colour;
+
+use crate::terminal::paper_of;
 
 /// Between two lines where there is no terminal: a log of a minute has a dozen of them.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -62,7 +63,9 @@ impl Screen {
         }
         self.live.handle_view(view.clone());
         let shown = match self.style {
-            Style::Frames => io::stderr().write_all(self.live.frame(window(), colour()).as_bytes()),
+            Style::Frames => {
+                io::stderr().write_all(self.live.frame(window(), paper_of(&io::stderr()).colour).as_bytes())
+            }
             Style::Lines => self.line(),
             Style::Nothing => Ok(()),
         };
@@ -94,15 +97,4 @@ impl Screen {
 fn window() -> Window {
     let size = rustix::termios::tcgetwinsize(io::stderr()).ok().filter(|size| size.ws_col > 0 && size.ws_row > 0);
     size.map_or(WINDOW, |size| Window { width: size.ws_col.into(), height: size.ws_row.into() })
-}
-
-/// Colours where a terminal is, unless its user wants none (<https://no-color.org>).
-fn colour() -> Colour {
-    of_terminal(io::stderr().is_terminal())
-}
-
-/// Colours for an output that is a terminal, or is not.
-pub fn of_terminal(is_terminal: bool) -> Colour {
-    let is_unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    if is_terminal && !is_unwanted { Colour::Ansi } else { Colour::Plain }
 }

@@ -25,6 +25,16 @@ pub(super) enum Kind {
     Topic,
 }
 
+impl Kind {
+    /// What it is called.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Queue => "queue",
+            Self::Topic => "topic",
+        }
+    }
+}
+
 /// A link, wherever it is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct At {

@@ -152,7 +152,9 @@ impl Relay {
         };
         let is = self.nodes.get_mut(key).map(|node| node.kind);
         match (address.kind, is) {
-            (Some(wanted), Some(is)) if wanted != is => Err(format!("{name} is a {is:?} and no {wanted:?}")),
+            (Some(wanted), Some(is)) if wanted != is => {
+                Err(format!("{name} is a {} and no {}", is.name(), wanted.name()))
+            }
             _ => Ok(key),
         }
     }

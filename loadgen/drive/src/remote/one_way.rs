@@ -1,6 +1,7 @@
 //! Latencies from one machine to another, and whether their clocks support them.
 
 use load_model::latency::Metric;
+use load_model::number;
 use load_model::result::RunResult;
 
 /// Share of the median that the clocks' bound may be: an error that moves a median by more than a tenth changes conclusions.
@@ -31,7 +32,11 @@ pub fn refuse_one_way(result: &mut RunResult) -> Option<String> {
     let known = if worst == u64::MAX {
         "could not be read again behind the run".to_owned()
     } else {
-        format!("are known to within {bound_us:.0} us, which is more than a tenth of their median of {median_us:.0} us")
+        format!(
+            "are known to within {}, which is more than a tenth of their median of {}",
+            number::latency(bound_us),
+            number::latency(median_us)
+        )
     };
     Some(format!(
         "latencies from due to received are left out: the workers' clocks {known}; have both ends of a queue on one machine, or bring \
@@ -75,7 +80,7 @@ mod tests {
         for bounds in [&[60_000, 41_000][..], &[u64::MAX, 0], &[1000, 90_000, 20_000]] {
             let mut result = result(bounds);
             let why = refuse_one_way(&mut result).expect("they are too far off");
-            assert!(why.contains("left out"), "{why}");
+            assert!(why.contains("left out") && !why.contains(" us"), "{why}");
             for figures in [&result.total, &result.groups[0]] {
                 assert!(figures.of(Metric::Receive).is_none() && figures.latencies.get(Metric::Receive).is_none());
                 assert!(figures.of(Metric::Accept).is_some() && figures.latencies.get(Metric::Accept).is_some());

@@ -9,6 +9,7 @@ use std::ops::Range;
 use amqp_codec::encode;
 use amqp_proto::{Connection, LinkId, Out, Outcome, SendNow, Settled};
 use bytes::Bytes;
+use load_model::number;
 
 /// Key of a declaration; that of a discharge is its transaction's first sequence.
 const DECLARATION: u64 = u64::MAX;
@@ -116,7 +117,7 @@ impl Transactions {
     pub fn decided(&mut self, key: u64, outcome: Option<Outcome>) -> Result<Option<Discharged>, String> {
         if key == DECLARATION {
             let Some(Outcome::Declared(id)) = outcome else {
-                return Err(format!("the server declares no transaction: {outcome:?}"));
+                return Err(format!("the server declares no transaction: it {}", answered(outcome.as_ref())));
             };
             self.open = Open::Filling { id, first: self.next };
             return Ok(None);
@@ -135,5 +136,37 @@ impl Transactions {
         self.coordinator = None;
         self.open = Open::None;
         self.discharged.clear();
+    }
+}
+
+/// What a coordinator did instead of declaring a transaction, for people.
+fn answered(outcome: Option<&Outcome>) -> String {
+    match outcome {
+        Some(Outcome::Rejected(Some(error))) => {
+            let (condition, description) = error.as_ref();
+            format!("rejected the declaration with {condition}: {}", number::plain(description))
+        }
+        Some(Outcome::Rejected(None)) => "rejected the declaration without an error".to_owned(),
+        Some(Outcome::Released) => "released the declaration".to_owned(),
+        Some(Outcome::Modified(_)) => "modified the declaration".to_owned(),
+        Some(Outcome::Accepted | Outcome::Declared(_)) => "accepted the declaration without a transaction".to_owned(),
+        None => "settled the declaration without an outcome".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_is_no_transaction_is_told_in_words() {
+        let error = Box::new(("amqp:not-allowed", "no\u{1b}[2J".to_owned()));
+        for (outcome, told) in [
+            (None, "settled the declaration without an outcome"),
+            (Some(Outcome::Accepted), "accepted the declaration without a transaction"),
+            (Some(Outcome::Rejected(Some(error))), "rejected the declaration with amqp:not-allowed: no\u{fffd}[2J"),
+        ] {
+            assert_eq!(answered(outcome.as_ref()), told);
+        }
     }
 }

@@ -56,7 +56,7 @@ impl fmt::Display for Difference {
 type Found<'a> = dyn FnMut(&str, Option<&Value>, Option<&Value>) + 'a;
 
 /// All that differs from the first run of `one`.
-pub(super) fn differences(one: &[RunResult], other: &[RunResult]) -> Vec<Difference> {
+pub(super) fn differences(one: &[&RunResult], other: &[&RunResult]) -> Vec<Difference> {
     let mut found: Vec<Difference> = Vec::new();
     let Some(first) = one.first() else { return found };
     for run in one.iter().skip(1).chain(other) {

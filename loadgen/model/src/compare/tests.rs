@@ -81,9 +81,53 @@ fn what_is_not_alike_is_refused_by_name_and_allowed_by_word() {
     assert_eq!(compare(&[], &[], Differences::Allowed), Err(CompareError::Empty));
 }
 
+/// Runs of which those at `invalid` were sent by a generator that was late.
+fn some_late(runs: &[RunResult], invalid: &[usize]) -> Vec<RunResult> {
+    let mut runs = runs.to_vec();
+    for (at, run) in runs.iter_mut().enumerate().filter(|(at, _)| invalid.contains(at)) {
+        // What such a run says of the server must not count, however good it looks.
+        *run = Sample { lag_us: 5000, ..noisy(10.0, 1000 + at as u64) }.run();
+    }
+    runs
+}
+
 #[test]
-fn invalid_runs_are_named() {
-    let late = Sample { lag_us: 5000, ..Sample::default() }.run();
-    let comparison = compare(&[Sample::default().run()], &[late], Differences::Refused).expect("they are alike");
-    assert!(comparison.remarks.iter().any(|remark| remark.starts_with("1 of 1 runs of the second side are invalid")));
+fn runs_that_are_not_valid_are_left_out_and_that_is_said_first() {
+    let (one, other) = (runs(4, &noisy(200.0, 1)), runs(4, &noisy(150.0, 7)));
+    let (late_one, late_other) = (some_late(&one, &[1, 3]), some_late(&other, &[0]));
+    let comparison = compare(&late_one, &late_other, Differences::Refused).expect("they are alike");
+    let of_valid =
+        compare(&[one[0].clone(), one[2].clone()], &other[1..], Differences::Refused).expect("they are alike");
+    assert_eq!(comparison.rows, of_valid.rows, "as if the others had never been");
+    assert_eq!(comparison.conclusion, Conclusion::Compared);
+    assert_eq!(
+        (comparison.one.runs, comparison.one.valid, comparison.other.runs, comparison.other.valid),
+        (4, 2, 4, 3)
+    );
+    let [first, second] = comparison.left_out.as_slice() else { panic!("{:?}", comparison.left_out) };
+    assert!(first.starts_with("2 of the 4 runs of A are not valid, and left out. The generator was late"), "{first}");
+    assert!(second.starts_with("1 of the 4 runs of B is not valid, and left out. "), "{second}");
+    assert!(of_valid.left_out.is_empty());
+}
+
+#[test]
+fn without_a_valid_run_on_both_sides_there_is_no_conclusion() {
+    let (one, other) = (runs(2, &noisy(200.0, 1)), runs(2, &noisy(150.0, 7)));
+    let cases: [(&[usize], &[usize], &[&str]); 3] = [
+        (&[], &[0, 1], &["None of the 2 runs of B is valid. "]),
+        (&[0, 1], &[1], &["None of the 2 runs of A is valid. ", "1 of the 2 runs of B is not valid"]),
+        (&[0, 1], &[0, 1], &["None of the 2 runs of A is valid. ", "None of the 2 runs of B is valid. "]),
+    ];
+    for (late_one, late_other, told) in cases {
+        let sides = (some_late(&one, late_one), some_late(&other, late_other));
+        let comparison = compare(&sides.0, &sides.1, Differences::Refused).expect("they are alike");
+        assert_eq!(comparison.conclusion, Conclusion::NoValidRun);
+        assert!(comparison.rows.is_empty() && comparison.remarks.is_empty(), "nothing reads as a conclusion");
+        assert_eq!(comparison.left_out.len(), told.len());
+        for (sentence, told) in comparison.left_out.iter().zip(told) {
+            assert!(sentence.starts_with(told), "{sentence}");
+        }
+    }
+    let alone = compare(&one[..1], &some_late(&other, &[0])[..1], Differences::Refused).expect("they are alike");
+    assert!(alone.left_out[0].starts_with("The run of B is not valid. "), "{:?}", alone.left_out);
 }

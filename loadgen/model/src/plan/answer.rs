@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::latency::{self, Curve, UTILISATION_MAX};
 use super::{Bound, Model, Plan, Wanted, demand};
 use crate::figure::Unit;
+use crate::number;
 use crate::require::Threshold;
 
 /// Cores of a node at most: nobody has more, and the law has long ended by then.
@@ -73,7 +74,8 @@ pub(super) fn answer(model: &Model<'_>, wanted: &Wanted, thresholds: &[Threshold
     };
     let Some(cores) = cores else {
         plan.remarks.push(format!(
-            "{estimated} cores would do if everything is as estimated, but what is measured does not assure it with any number: measure nearer to what is wanted, or share the load over more nodes."
+            "{} would do if everything is as estimated, but what is measured does not assure it with any number: measure nearer to what is wanted, or share the load over more nodes.",
+            number::counted(estimated.into(), "core")
         ));
         return None;
     };
@@ -131,9 +133,9 @@ fn utilisation(model: &Model<'_>, wanted: &Wanted, thresholds: &[Threshold], pla
         };
         if !share.is_limited && share.bound.value < UTILISATION_MAX {
             plan.remarks.push(format!(
-                "{} held at every load that was measured, up to {:.0} % of the most; nothing is planned beyond it.",
+                "{} held at every load that was measured, up to {} of the most; nothing is planned beyond it.",
                 threshold.text,
-                share.bound.value * 100.0
+                number::percent(share.bound.value)
             ));
         }
         let at_most = |value: f64, other: f64| value.min(other);
@@ -182,15 +184,19 @@ fn say_what_is_known(model: &Model<'_>, wanted: &Wanted, cores: u32, plan: &mut 
     }
     if f64::from(cores) > measured_cores.1 {
         plan.extrapolated.push(format!(
-            "{cores} cores are more than the {} that were measured: they follow from the scalability law with contention {:.3} and coherency {:.5}.",
-            measured_cores.1, plan.contention, plan.coherency
+            "{} are more than the {} that {} measured: they follow from the scalability law with contention {} and coherency {}.",
+            number::counted(cores.into(), "core"),
+            number::short(measured_cores.1),
+            if measured_cores.1 == 1.0 { "was" } else { "were" },
+            number::short(plan.contention),
+            number::short(plan.coherency)
         ));
     }
     let unreached = model.most.iter().filter(|most| !most.is_reached).count();
     if unreached > 0 {
         plan.extrapolated.push(format!(
-            "{unreached} of {} sweeps did not reach the most of their server (the generator was the limit, or no rate was too much): what they could do follows from the processor time of a message.",
-            model.most.len()
+            "{unreached} of {} did not reach the most of the server (the generator was the limit, or no rate was too much): what more it could do follows from the processor time of a message.",
+            number::counted(model.most.len() as u64, "sweep")
         ));
     }
     if sizes.1 < sizes.0 * 1.5 {
@@ -200,7 +206,8 @@ fn say_what_is_known(model: &Model<'_>, wanted: &Wanted, cores: u32, plan: &mut 
         plan.assumed.push("Only one number of cores was measured: contention is taken to be 3 %, give or take 5. A sweep with another number settles it.".to_owned());
     }
     if wanted.service_level.is_empty() {
-        plan.assumed.push(format!("Without a service level, {:.0} % of the most is used.", UTILISATION_MAX * 100.0));
+        plan.assumed
+            .push(format!("Without a service level, {} of the most is used.", number::percent(UTILISATION_MAX)));
     }
     if wanted.nodes > 1 {
         plan.assumed.push("The load is even over the nodes, and nodes do not slow each other down.".to_owned());

@@ -82,7 +82,7 @@ fn a_plan_says_what_a_load_takes_and_what_it_rests_on() {
     assert_eq!(answer.network_bytes_per_s, 2.0 * 1024.0 * 1e6);
     assert_eq!(answer.connections, Some(1.0), "a window of 2000 is more than is ever on the way");
     assert!(
-        plan.extrapolated.iter().any(|what| what.contains("Bodies of 1.0 KiB are beyond")),
+        plan.extrapolated.iter().any(|what| what.contains("Bodies of 1.00 KiB are beyond")),
         "{:?}",
         plan.extrapolated
     );

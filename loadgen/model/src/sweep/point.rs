@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::is_latency;
 use crate::latency::Latencies;
+use crate::number;
 use crate::require::Threshold;
 use crate::result::{Percentiles, RunResult, Usage, percentiles};
 
@@ -70,7 +71,8 @@ impl Point {
         let is_of_server = run.verdict.is_of_server();
         let keeps_up = !is_open || !(run.is_behind() || run.has_growing_backlog());
         if run.is_behind() && is_open {
-            why.push(format!("It did {:.0} of {:.0} messages a second.", run.rate(), run.offered()));
+            let [done, offered] = [run.rate(), run.offered()].map(number::per_second);
+            why.push(format!("It did {done} of the {offered} offered."));
         } else if !keeps_up {
             why.push("A backlog grew from second to second.".to_owned());
         }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Point, Purpose, SweepSpec};
+use crate::number;
 use crate::result::{Machine, RunResult, Server};
 use crate::scenario::Scenario;
 
@@ -103,15 +104,21 @@ fn of_all(spec: &SweepSpec, run: &RunResult) -> Scenario {
 
 fn remarks(points: &[Point]) -> Vec<String> {
     let mut remarks = Vec::new();
-    let invalid = points.iter().filter(|point| !point.is_valid).count();
+    let invalid = points.iter().filter(|point| !point.is_valid).count() as u64;
     if invalid > 0 {
-        remarks
-            .push(format!("{invalid} of {} runs are invalid; they are in the list and in nothing else.", points.len()));
-    }
-    let repeated = points.iter().filter(|point| point.offer.purpose == Purpose::Again && point.holds).count();
-    if repeated > 0 {
         remarks.push(format!(
-            "{repeated} rates failed once and held when they were tried again: the limit is not sharp on this machine."
+            "{invalid} of {} {} not valid; {} in the list and in nothing else.",
+            number::counted(points.len() as u64, "run"),
+            number::agreeing(invalid, "is", "are"),
+            number::agreeing(invalid, "it is", "they are")
+        ));
+    }
+    let again = points.iter().filter(|point| point.offer.purpose == Purpose::Again && point.holds).count() as u64;
+    if again > 0 {
+        remarks.push(format!(
+            "{} failed once and held when {} tried again: the limit is not sharp on this machine.",
+            number::counted(again, "rate"),
+            number::agreeing(again, "it was", "they were")
         ));
     }
     let busy = points.iter().any(|point| point.is_valid && point.offer.rate.is_none() && point.generator_share > 0.9);

@@ -12,6 +12,8 @@ use crate::scenario::Arrivals;
 pub enum Conclusion {
     /// Messages were lost, or not what or where they must be.
     Faulty,
+    /// It is to show something, and not to measure it.
+    Demonstration,
     /// The server was not to be reached or went away, or the generator could not go on.
     CutOff,
     /// Its figures are not those of the load that was asked for.
@@ -26,11 +28,16 @@ pub enum Conclusion {
     Valid,
 }
 
+/// What a line begins with when messages were.
+const FAILED: &str = "Failed: not every message came, once, in order, whole";
+
 impl RunResult {
     /// What it comes to, once it is judged.
     pub fn conclusion(&self) -> Conclusion {
         if !self.verdict.faults.is_empty() {
             Conclusion::Faulty
+        } else if !self.demonstration.is_empty() {
+            Conclusion::Demonstration
         } else if self.cut_off.is_some() {
             Conclusion::CutOff
         } else if !self.verdict.valid {
@@ -49,11 +56,10 @@ impl RunResult {
     /// The same in a line, with what the figures say and what they do not.
     pub fn headline(&self) -> String {
         match self.conclusion() {
-            Conclusion::Faulty if self.verdict.valid => {
-                "Failed: not every message came, once, in order, whole".to_owned()
-            }
+            Conclusion::Demonstration => self.demonstration.clone(),
+            Conclusion::Faulty if self.verdict.valid || !self.demonstration.is_empty() => FAILED.to_owned(),
             Conclusion::Faulty => {
-                format!("Failed: not every message came, once, in order, whole. {}", self.statement())
+                format!("{FAILED}. {}", self.statement())
             }
             Conclusion::CutOff | Conclusion::Invalid => self.statement(),
             Conclusion::NotHeld => format!("{}, but not all that was required holds", self.statement()),

@@ -167,7 +167,7 @@ impl Judged<'_> {
             .and_then(|floor| Some(floor.latencies.get(Metric::Receive)?.value_at_quantile(0.99) as f64 / 1e3));
         if let Some(floor_us) = floor_us.filter(|floor_us| *floor_us > FLOOR_SHARE * p99_us) {
             remarks.push(format!(
-                "Without a server the same load has a p99 of {} beside the {} measured: much of it is this machine, not the server.",
+                "Echoed over the loopback, without a server, the messages have a p99 of {} beside the {} measured: much of it is this machine, not the server.",
                 time(floor_us),
                 time(p99_us)
             ));

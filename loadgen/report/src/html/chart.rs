@@ -1,7 +1,7 @@
 //! Charts as inline SVG: lines, areas, points, shaded ranges and marks, with names directly at their lines.
 //!
-//! Each chart is drawn twice, for wide and for narrow windows, because letters must not shrink with the lines; the style sheet
-//! shows one of them. No script is needed; with one, the values under the pointer are told (`script.js`).
+//! Each chart is drawn for wide, medium and narrow windows, because letters must not shrink with the lines; the style sheet shows one
+//! of them, so that letters are at least 10 pixels high. No script is needed; with one, the values under the pointer are told (`script.js`).
 //!
 //! Guarantees: nothing is drawn outside of the plot but names and ticks; a line of any number of points is drawn with at most two for
 //! each pixel, and keeps its largest values.
@@ -136,13 +136,14 @@ const NAME_GAP: f64 = 15.0;
 const NAME_LETTERS: usize = 12;
 
 impl Frame {
-    fn both(size: Size) -> [Self; 2] {
-        let (wide, narrow) = match size {
-            Size::Tall => (400.0, 330.0),
-            Size::Low => (230.0, 210.0),
+    fn all(size: Size) -> [Self; 3] {
+        let [wide, medium, narrow] = match size {
+            Size::Tall => [400.0, 360.0, 330.0],
+            Size::Low => [230.0, 220.0, 210.0],
         };
         [
             Self { class: "wide", width: 1000.0, height: wide, left: 62.0, right: 92.0 },
+            Self { class: "medium", width: 620.0, height: medium, left: 60.0, right: 84.0 },
             Self { class: "narrow", width: 380.0, height: narrow, left: 54.0, right: 68.0 },
         ]
     }
@@ -167,7 +168,7 @@ impl Chart {
             return Markup::default();
         }
         let caption = [Markup::holding("h3", self.title), Markup::holding("p", &self.caption)];
-        let pictures = Frame::both(self.size).map(|frame| self.picture(&frame));
+        let pictures = Frame::all(self.size).map(|frame| self.picture(&frame));
         let content = [Markup::element("figcaption", &[], Markup::all(caption))].into_iter().chain(pictures);
         Markup::element("figure", &[], Markup::all(content))
     }
@@ -260,24 +261,29 @@ impl Chart {
 
     /// Marks come over the lines, so that a mark is seen where lines are dense.
     fn marks(&self, frame: &Frame) -> Markup {
-        Markup::all(self.notes.iter().map(|note| match note {
+        let (lines, names): (Vec<_>, Vec<_>) = self.notes.iter().filter_map(|note| self.mark(frame, note)).unzip();
+        // A name lies over the marks beside its own.
+        Markup::all(lines.into_iter().chain(names))
+    }
+
+    /// A mark's line and its name.
+    fn mark(&self, frame: &Frame, note: &Note) -> Option<(Markup, Markup)> {
+        match note {
             Note::At { x, name, row } => {
                 let x = self.x_of(frame, *x);
                 // The name stands on the side that has more room.
                 let is_left = x > frame.left + frame.plot_width() / 2.0;
                 let (class, beside) = if is_left { ("note end", x - 5.0) } else { ("note", x + 5.0) };
-                Markup::all([
-                    segment("mark", (x, TOP), (x, frame.bottom())),
-                    label(class, (beside, TOP + 13.0 + f64::from(*row) * NAME_GAP), name),
-                ])
+                let name = label(class, (beside, TOP + 13.0 + f64::from(*row) * NAME_GAP), name);
+                Some((segment("mark", (x, TOP), (x, frame.bottom())), name))
             }
             Note::Level { y, name } => {
                 let y = self.y_of(frame, *y);
                 let line = segment("mark", (frame.left, y), (frame.width - frame.right, y));
-                Markup::all([line, label("note end", (frame.width - frame.right - 5.0, y - 5.0), name)])
+                Some((line, label("note end", (frame.width - frame.right - 5.0, y - 5.0), name)))
             }
-            Note::Range { .. } | Note::Between { .. } => Markup::default(),
-        }))
+            Note::Range { .. } | Note::Between { .. } => None,
+        }
     }
 
     fn lines(&self, frame: &Frame) -> Markup {
@@ -313,10 +319,10 @@ impl Chart {
             .filter_map(|series| {
                 let mut finite = series.points.iter().filter(|(_, y)| y.is_finite());
                 let ((x, y), beside) = match series.shape {
-                    Shape::Hill => (finite.max_by(|(_, one), (_, other)| one.total_cmp(other))?, (0.0, -7.0)),
-                    _ => (finite.next_back()?, (7.0, 4.0)),
+                    Shape::Hill => (finite.max_by(|(_, one), (_, other)| one.total_cmp(other)).copied()?, (0.0, -7.0)),
+                    _ => (finite.next_back().copied()?, (7.0, 4.0)),
                 };
-                Some((self.x_of(frame, *x) + beside.0, self.y_of(frame, *y) + beside.1, series))
+                Some((self.x_of(frame, x) + beside.0, self.y_of(frame, y) + beside.1, series))
             })
             .collect();
         names.sort_by(|(_, one, _), (_, other, _)| one.total_cmp(other));

@@ -1,17 +1,18 @@
 //! The page of two sets of runs side by side.
 
-use load_model::compare::{Change, Comparison, Method, Row, Side, Values};
+use load_model::compare::{Change, Comparison, Conclusion, Method, Row, Values};
 
 use super::chart::Tone;
 use super::markup::Markup;
 use super::page::{self, Cells, Mood};
 use super::ratios::{self, Ratio};
-use crate::number;
+use crate::{explain, number};
 
 /// What intervals and words mean, for those who see such a page for the first time.
 const READING: &str = "A ratio is B by A. Its interval holds the true ratio in 95 of 100 such comparisons; where it contains 1, the runs do not tell A from B. \
      From four runs on each side every run counts as one value (the rank test of Mann and Whitney, and the shift of Hodges and Lehmann); of fewer, blocks of \
-     seconds are drawn again and again, which sees nothing of what differs from run to run.";
+     seconds are drawn again and again, which sees nothing of what differs from run to run. Runs that are not valid are left out; where a side has \
+     no valid run, nothing is compared.";
 
 /// The page.
 pub fn compare(comparison: &Comparison) -> String {
@@ -20,54 +21,43 @@ pub fn compare(comparison: &Comparison) -> String {
     } else {
         format!("{} and {}", comparison.one.name, comparison.other.name)
     };
-    let sides =
-        [("A", &comparison.one), ("B", &comparison.other)].map(|(name, side)| format!("{name}: {}", about(side)));
-    let [one, other] = &sides;
-    let (mood, said) = verdict(comparison);
+    let sides = [("A", &comparison.one), ("B", &comparison.other)];
+    let [one, other] = &sides.map(|(name, side)| format!("{name}: {}", explain::side(side)));
+    let differences = comparison.differences.iter().map(|difference| format!("Not alike: {difference}."));
     let notes: Vec<String> =
-        comparison.differences.iter().map(|difference| format!("Not alike: {difference}.")).collect();
-    let notes: Vec<String> = notes.into_iter().chain(comparison.remarks.iter().cloned()).collect();
-    let content = [
+        comparison.left_out.iter().cloned().chain(differences).chain(comparison.remarks.iter().cloned()).collect();
+    let mut content = vec![
         page::head("Comparison", &title, &[], &[one, other]),
-        page::verdict(mood, &said, &notes),
-        page::section(
-            "Ratios",
-            [ratios::figure(
-                "B by A",
-                "Points are ratios, lines their intervals. Green is better for B, red is worse, grey is not clear or the same.",
-                &comparison.rows.iter().filter_map(ratio).collect::<Vec<_>>(),
-            )],
-        ),
-        page::section("All figures", [Markup::holding("p", &methods(&comparison.rows)), table(&comparison.rows)]),
-        page::section("How to read this", [Markup::holding("p", READING)]),
+        page::verdict(mood(comparison), &explain::compared(comparison), &notes),
     ];
+    if comparison.conclusion == Conclusion::Compared {
+        content.extend([
+            page::section(
+                "Ratios",
+                [ratios::figure(
+                    "B by A",
+                    "Points are ratios, lines their intervals. Green is better for B, red is worse, grey is unclear or the same.",
+                    &comparison.rows.iter().filter_map(ratio).collect::<Vec<_>>(),
+                )],
+            ),
+            page::section("All figures", [Markup::holding("p", &methods(&comparison.rows)), table(&comparison.rows)]),
+        ]);
+    }
+    content.push(page::section("How to read this", [Markup::holding("p", READING)]));
     page::page(&format!("{title} – comparison"), Markup::all(content))
 }
 
-fn about(side: &Side) -> String {
-    let product = if side.product.is_empty() { "a server that does not say what it is" } else { &side.product };
-    let runs = if side.runs == 1 { "1 run".to_owned() } else { format!("{} runs", side.runs) };
-    format!("{}, {product}, {runs}, the first on {}", side.name, number::date(side.started_ms))
-}
-
-fn verdict(comparison: &Comparison) -> (Mood, String) {
-    let count = |change| comparison.rows.iter().filter(|row| row.change == change).count();
-    let (better, worse) = (count(Change::Better), count(Change::Worse));
-    let said = match (better, worse) {
-        (0, 0) => "No figure differs by more than chance".to_owned(),
-        (better, 0) => format!("B is better in {better} of {} figures, and worse in none", comparison.rows.len()),
-        (0, worse) => format!("B is worse in {worse} of {} figures, and better in none", comparison.rows.len()),
-        (better, worse) => {
-            format!("B is better in {better} of {} figures, and worse in {worse}", comparison.rows.len())
-        }
-    };
-    let mood = match (worse, comparison.differences.is_empty()) {
-        (0, true) => Mood::Good,
-        (0, false) => Mood::Note,
-        (_, _) if worse > better => Mood::Bad,
-        (_, _) => Mood::Note,
-    };
-    (mood, said)
+fn mood(comparison: &Comparison) -> Mood {
+    let count = |change| explain::changed(comparison, change);
+    let is_whole = comparison.differences.is_empty() && comparison.left_out.is_empty();
+    match comparison.conclusion {
+        Conclusion::NoValidRun => Mood::Bad,
+        Conclusion::Compared => match count(Change::Worse) {
+            0 if is_whole => Mood::Good,
+            worse if worse > count(Change::Better) => Mood::Bad,
+            _ => Mood::Note,
+        },
+    }
 }
 
 fn ratio(row: &Row) -> Option<Ratio> {
@@ -107,7 +97,7 @@ fn table(rows: &[Row]) -> Markup {
                 Change::Better => ("holds", "better"),
                 Change::Worse => ("fails", "worse"),
                 Change::Same => ("", "the same"),
-                Change::Unclear => ("", "not clear"),
+                Change::Unclear => ("", "unclear"),
             };
             let cells = [
                 value(&row.one),

@@ -4,6 +4,7 @@
 //! everything else, so that nothing in a report can call anywhere.
 
 use super::markup::Markup;
+use crate::number;
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
@@ -51,7 +52,7 @@ pub(crate) fn verdict(mood: Mood, what: &str, reasons: &[String]) -> Markup {
         Mood::Note => "verdict note",
         Mood::Bad => "verdict bad",
     };
-    let content = [Markup::holding("strong", what), list(reasons)];
+    let content = [Markup::holding("strong", &kept_together(what)), list(reasons)];
     Markup::element("section", &[("class", class)], Markup::all(content))
 }
 
@@ -60,7 +61,21 @@ pub(crate) fn list(sentences: &[String]) -> Markup {
     if sentences.is_empty() {
         return Markup::default();
     }
-    Markup::element("ul", &[], Markup::all(sentences.iter().map(|sentence| Markup::holding("li", sentence))))
+    let items = sentences.iter().map(|sentence| Markup::holding("li", &kept_together(sentence)));
+    Markup::element("ul", &[], Markup::all(items))
+}
+
+/// A sentence in which no line ends between a number and its unit.
+fn kept_together(sentence: &str) -> String {
+    let mut text = String::with_capacity(sentence.len());
+    for word in sentence.split(' ') {
+        let is_unit = number::is_unit_of(&text, word);
+        if !text.is_empty() {
+            text.push(if is_unit { '\u{a0}' } else { ' ' });
+        }
+        text.push_str(word);
+    }
+    text
 }
 
 /// A figure to be seen first.

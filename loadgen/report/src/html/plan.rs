@@ -95,10 +95,10 @@ fn over_cores(plan: &Plan) -> Markup {
     let of_node = plan.wanted.rate / f64::from(plan.wanted.nodes.max(1));
     let largest = plan.measured.iter().map(|measured| measured.cores).fold(0.0, f64::max);
     let mut notes = vec![Note::Range { from: largest, to: most, name: "extrapolated" }, between];
-    notes.push(Note::Level { y: of_node, name: format!("wanted of each node: {} /s", number::rate(of_node)) });
+    notes.push(Note::Level { y: of_node, name: format!("wanted of each node: {}", number::per_second(of_node)) });
     if let Some(answer) = plan.answer.as_ref() {
         let cores = answer.cores_per_node;
-        notes.push(Note::At { x: f64::from(cores), name: format!("{cores} cores"), row: 1 });
+        notes.push(Note::At { x: f64::from(cores), name: explain::cores(f64::from(cores)), row: 1 });
     }
     // Bounds far beyond what was measured would leave no room for the line.
     let most_likely = plan.over_cores.iter().map(|point| point.rate.value).fold(0.0, f64::max);
@@ -106,8 +106,13 @@ fn over_cores(plan: &Plan) -> Markup {
     Chart {
         title: "By cores",
         caption: format!(
-            "Messages of {} that a node does at most. Orange points were measured at about this size.",
-            number::bytes_short(plan.wanted.body_bytes)
+            "Messages of {} that a node does at most. {}",
+            number::bytes_short(plan.wanted.body_bytes),
+            if measured.points.is_empty() {
+                "Nothing was measured at about this size."
+            } else {
+                "Orange points were measured at about this size."
+            }
         ),
         x: Axis::between(Unit::Cores, 0.0, most),
         y: Axis::from_zero(Unit::Rate, highest.chain([of_node])),
@@ -152,7 +157,7 @@ fn basis(plan: &Plan) -> Vec<Markup> {
         .iter()
         .map(|measured| {
             let how = if measured.is_reached { "reached" } else { "from processor time" };
-            let rate = |rate| format!("{} /s", number::rate(rate));
+            let rate = number::per_second;
             let cells = [
                 number::bytes_short(measured.body_bytes),
                 rate(measured.rate.value),

@@ -30,8 +30,9 @@ struct Frame {
 /// A row, and the room for ticks below all of them.
 const ROW: f64 = 30.0;
 const BOTTOM: f64 = 30.0;
-const FRAMES: [Frame; 2] = [
+const FRAMES: [Frame; 3] = [
     Frame { class: "wide", width: 1000.0, left: 190.0, right: 92.0 },
+    Frame { class: "medium", width: 620.0, left: 160.0, right: 84.0 },
     Frame { class: "narrow", width: 380.0, left: 112.0, right: 64.0 },
 ];
 /// Factors at which there may be a tick.

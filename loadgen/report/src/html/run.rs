@@ -47,7 +47,7 @@ pub fn run(result: &RunResult) -> String {
             "footer",
             &[],
             Markup::text(
-                "Latencies are counted from the moment a message was due. Percentiles come from histograms of all values; none is an average.",
+                "Latencies are counted from the moment a message was due, but for “service” and “settle”, whose names say from when. Percentiles come from histograms of all values; none is an average.",
             ),
         ),
     ];
@@ -57,7 +57,7 @@ pub fn run(result: &RunResult) -> String {
 fn verdict(result: &RunResult) -> Markup {
     let mood = match result.conclusion() {
         Conclusion::Valid | Conclusion::Held => Mood::Good,
-        Conclusion::NotHeld | Conclusion::Unproven => Mood::Note,
+        Conclusion::NotHeld | Conclusion::Unproven | Conclusion::Demonstration => Mood::Note,
         Conclusion::Invalid | Conclusion::CutOff | Conclusion::Faulty => Mood::Bad,
     };
     page::verdict(mood, &result.headline(), &explain::findings(result))
@@ -98,29 +98,23 @@ fn cards(result: &RunResult) -> Vec<Card> {
         ));
     }
     let counts = &result.total.counts;
-    let rate = |count: u64| number::rate(count as f64 / result.measured_s);
+    // Without a measured time it is a quotient of nothing, and prints as not known.
+    let rate = |count: u64| number::per_second(count as f64 / result.measured_s);
     let (what, came) = match (counts.received, counts.accepted) {
         (0, 0) => ("sent", counts.sent),
         (0, accepted) => ("accepted", accepted),
         (received, _) => ("received", received),
     };
-    cards.push(card(&format!("Messages {what}"), format!("{} /s", rate(came)), format!("{} /s due", rate(counts.due))));
-    if let Some(usage) = result.server.usage.as_ref() {
-        let beside = format!("{} cores in all", number::digits(usage.cpu_cores));
-        cards.push(card("Server per message", format!("{} µs", number::digits(usage.cpu_us_per_message)), beside));
+    cards.push(card(&format!("Messages {what}"), rate(came), format!("{} due", rate(counts.due))));
+    if let Some([cores, each]) = result.server.usage.as_ref().and_then(explain::cpu) {
+        cards.push(card("Server per message", each, format!("{cores} in all")));
     }
     cards.push(audit_card(result));
     cards
 }
 
 fn audit_card(result: &RunResult) -> Card {
-    let what = "Messages lost".to_owned();
-    let is_faulty = explain::is_faulty(&result.audit);
-    let mood = if is_faulty { Mood::Bad } else { Mood::Good };
-    let beside = match (result.audit.not_checked.as_str(), is_faulty) {
-        ("", false) => "all once, in order".to_owned(),
-        ("", true) => "see below".to_owned(),
-        (_, _) => "not all checked".to_owned(),
-    };
-    Card { what, figure: number::count(result.audit.lost), beside, mood }
+    let (figure, beside) = explain::lost(result);
+    let mood = if explain::is_faulty(result) { Mood::Bad } else { Mood::Good };
+    Card { what: "Messages lost".to_owned(), figure, beside, mood }
 }

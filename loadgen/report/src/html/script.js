@@ -18,18 +18,22 @@
   }
   function digits(value) {
     var size = Math.abs(value);
-    return size >= 100 ? Math.round(value).toLocaleString("en") : size >= 10 ? value.toFixed(1) : size === 0 ? "0" : value.toPrecision(3);
+    if (size === 0) { return "0"; }
+    return size >= 99.95 ? Math.round(value).toLocaleString("en") : size >= 9.995 ? value.toFixed(1) : size >= 0.0995 ? value.toFixed(2) : String(Number(value.toPrecision(2)));
   }
   function said(unit, value) {
     if (unit === "latency") {
-      return value >= 1e6 ? digits(value / 1e6) + " s" : value >= 1e3 ? digits(value / 1e3) + " ms"
-        : value >= 1 ? digits(value) + " \u00b5s" : digits(value * 1e3) + " ns";
+      return value >= 999500 ? digits(value / 1e6) + " s" : value >= 999.5 ? digits(value / 1e3) + " ms"
+        : value >= 0.9995 ? digits(value) + " \u00b5s" : digits(value * 1e3) + " ns";
     }
-    if (unit === "rate") { return digits(value) + " /s"; }
+    if (unit === "rate") { return value >= 999500 ? digits(value / 1e6) + " M/s" : digits(value) + " /s"; }
     if (unit === "count") { return digits(value); }
     if (unit === "seconds") { return digits(value) + " s"; }
     if (unit === "cores") { return digits(value) + " cores"; }
-    if (unit === "bytes") { return digits(value / 1048576) + " MiB"; }
+    if (unit === "bytes") {
+      return value >= 1073204965 ? digits(value / 1073741824) + " GiB" : value >= 1048051 ? digits(value / 1048576) + " MiB"
+        : value >= 1023.5 ? digits(value / 1024) + " KiB" : digits(value) + " B";
+    }
     if (unit === "share") { return digits(value * 100) + " %"; }
     var nines = Math.ceil(Math.log10(Math.max(value, 1))) + 1;
     return (100 - 100 / value).toFixed(Math.max(0, nines - 1)) + " %";

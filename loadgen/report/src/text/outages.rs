@@ -2,7 +2,7 @@
 
 use load_model::result::RunResult;
 
-use super::{Colour, Ink, line, row};
+use super::sheet::{Ink, Sheet};
 use crate::{explain, number};
 
 /// Kills that are shown each; of more only those behind which it took longest until a message was accepted.
@@ -11,23 +11,26 @@ const SHOWN_MAX: usize = 20;
 const FIGURE: usize = 15;
 
 /// Adds what kills did, if there were any: the proof first, and a row for each.
-pub(super) fn outages(out: &mut String, result: &RunResult, colour: Colour) {
+pub(super) fn outages(sheet: &mut Sheet, result: &RunResult) {
     if result.outages.is_empty() {
         return;
     }
-    row(out, "proof", &explain::proof(result));
-    out.push('\n');
+    sheet.row("proof", &explain::proof(result));
+    sheet.gap();
     let titles =
         ["killed at", "answering", "accepting", "receiving", "longest"].map(|title| format!("{title:>FIGURE$}"));
-    line(out, &colour.paint(Ink::Faint, &titles.concat()));
+    sheet.cells_in(Ink::Faint, &titles.concat());
     for outage in explain::worst_outages(result, SHOWN_MAX) {
         let cells = explain::outage(outage).map(|cell| format!("{cell:>FIGURE$}"));
-        line(out, &cells.concat());
+        sheet.cells(&cells.concat());
     }
     let left_out = result.outages.len().saturating_sub(SHOWN_MAX);
     if left_out > 0 {
-        line(out, &colour.paint(Ink::Faint, &format!("and {} that were shorter", number::count(left_out as u64))));
+        let more = format!("and {} behind which a message was accepted sooner", number::count(left_out as u64));
+        let more = sheet.paint(Ink::Faint, &more);
+        sheet.line(&more);
     }
-    line(out, &colour.paint(Ink::Faint, explain::OUTAGES));
-    out.push('\n');
+    let read = sheet.paint(Ink::Faint, explain::OUTAGES);
+    sheet.line(&read);
+    sheet.gap();
 }

@@ -61,7 +61,7 @@ fn a_run_has_all_its_parts() {
         ]
     );
     let charts = document.descendants().filter(|node| node.has_tag_name("svg")).count();
-    assert_eq!(charts, 2 * 7, "seven charts, each for wide and narrow windows");
+    assert_eq!(charts, 3 * 7, "seven charts, each for wide, medium and narrow windows");
     let whole = texts(&document, "main").concat();
     for said in [
         "210 µs",
@@ -145,7 +145,7 @@ fn a_comparison_has_its_ratios_and_keeps_names_text() {
     let document = parsed(&page);
     check_alone(&document);
     assert_eq!(texts(&document, "h2"), ["Ratios", "All figures", "How to read this"]);
-    assert_eq!(document.descendants().filter(|node| node.has_tag_name("svg")).count(), 2);
+    assert_eq!(document.descendants().filter(|node| node.has_tag_name("svg")).count(), 3);
     let whole = texts(&document, "main").concat();
     assert!(whole.contains("<b>one</b>") && whole.contains("blocks of seconds") && !page.contains("NaN"));
 }
@@ -157,8 +157,8 @@ fn a_sweep_has_its_curve_with_its_marks() {
     let page = html::sweep(&sweep);
     let document = parsed(&page);
     check_alone(&document);
-    assert_eq!(texts(&document, "h2"), ["Latency and throughput", "All runs", "How to read this"]);
-    assert_eq!(document.descendants().filter(|node| node.has_tag_name("svg")).count(), 2 * 3);
+    assert_eq!(texts(&document, "h2"), ["Latency and rate", "All runs", "How to read this"]);
+    assert_eq!(document.descendants().filter(|node| node.has_tag_name("svg")).count(), 3 * 3);
     let marks = texts(&document, "text");
     for mark in ["holds up to 72,000", "knee at 63,000", "p99.9"] {
         assert!(marks.iter().any(|text| text == mark), "{mark} is drawn");
@@ -180,7 +180,7 @@ fn a_plan_has_its_charts_and_says_what_is_beyond_them() {
         texts(&document, "h2"),
         ["The most that a node does", "What it takes", "What it rests on", "How to read this"]
     );
-    assert_eq!(document.descendants().filter(|node| node.has_tag_name("svg")).count(), 2 * 2);
+    assert_eq!(document.descendants().filter(|node| node.has_tag_name("svg")).count(), 3 * 2);
     let drawn = texts(&document, "text");
     for note in ["wanted of each node: 50,000 /s", "extrapolated", "model"] {
         assert!(drawn.iter().any(|text| text == note), "{note} is drawn");

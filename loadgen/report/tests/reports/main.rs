@@ -4,7 +4,9 @@
 //! `HEDDLE_GOLDEN=write cargo test -p load-report` and read the difference before it is committed.
 
 mod golden;
+mod honest;
 mod html;
 mod live;
 mod sample;
+mod style;
 mod text;

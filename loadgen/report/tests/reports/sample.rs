@@ -167,6 +167,7 @@ pub fn run_at(measured_s: u64, seed: u64, slowness: f64) -> RunResult {
         measured_s: measured_s as f64,
         steadiness: Steadiness::Reached,
         interrupted: false,
+        demonstration: String::new(),
         total,
         groups: vec![orders, quotes],
         timeline,
@@ -247,6 +248,21 @@ pub fn comparison(runs: u64) -> Comparison {
     compare(&sides.0, &sides.1, Differences::OfServers).expect("they are alike but for the server")
 }
 
+/// Two servers with two runs each; of the second those at `invalid` are not valid.
+pub fn comparison_of_invalid(invalid: &[usize]) -> Comparison {
+    let of = |product: &str, seed: u64| {
+        let mut runs = [run_at(6, seed, 1.0), run_at(6, seed + 1, 1.0)];
+        runs.iter_mut().for_each(|run| run.server.product = product.to_owned());
+        runs
+    };
+    let (one, mut other) = (of("Heddle 0.1.0", 11), of("Heddle 0.2.0", 21));
+    for (_, run) in other.iter_mut().enumerate().filter(|(at, _)| invalid.contains(at)) {
+        run.verdict.valid = false;
+        run.verdict.reasons = vec!["It was late.".to_owned()];
+    }
+    compare(&one, &other, Differences::OfServers).expect("they are alike but for the server")
+}
+
 /// A sweep over a server that does 90,000 messages a second at most.
 pub fn sweep() -> SweepResult {
     const MOST: f64 = 90_000.0;
@@ -263,7 +279,7 @@ pub fn sweep() -> SweepResult {
         let of_all = percentiles(&latencies);
         let p99_9_us = of_all.first().map_or(0.0, |of| of.p99_9);
         let holds = is_valid && (p99_9_us < 1000.0 || purpose == Purpose::Probe);
-        let why = format!("p99.9<1ms does not hold: p99.9 of receive is {p99_9_us:.0} µs.");
+        let why = format!("p99.9<1ms does not hold: {}.", load_report::number::latency(p99_9_us));
         let why = if holds { Vec::new() } else { vec![why] };
         let usage = Usage { cpu_us_per_message: 8.0 + 9.0 * (1.0 - share).max(0.0), ..Usage::default() };
         Point {
@@ -306,7 +322,7 @@ pub fn sweep() -> SweepResult {
         knee: Some(Turn { rate: MOST * 0.7, latency_us: 541.0 }),
         power: Some(Turn { rate: MOST * 0.6, latency_us: 232.0 }),
         ended: "the highest rate that holds is known to within 5 %".to_owned(),
-        remarks: vec!["1 of 15 runs is invalid; it is in the list and in nothing else.".to_owned()],
+        remarks: vec!["1 of 15 runs is not valid; it is in the list and in nothing else.".to_owned()],
     }
 }
 

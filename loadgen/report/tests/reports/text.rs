@@ -5,7 +5,7 @@ use load_model::latency::Metric;
 use load_model::plan::Plan;
 use load_model::result::{RunResult, WorkerFacts};
 use load_model::sweep::SweepResult;
-use load_report::text::Colour;
+use load_report::text::{Colour, Paper};
 use load_report::{csv, json, text};
 
 use crate::{golden, sample};
@@ -13,7 +13,7 @@ use crate::{golden, sample};
 #[test]
 fn the_summary_says_what_was_found() {
     let files = ["result.json".to_owned(), "report.html".to_owned()];
-    golden::check("summary.txt", &text::summary(&sample::run(), &files, Colour::Plain));
+    golden::check("summary.txt", &text::summary(&sample::run(), &files, Paper::PLAIN));
 }
 
 #[test]
@@ -32,16 +32,16 @@ fn the_summary_of_an_invalid_run_says_why_and_what_was_lost() {
         clock_offset_ns: -1_250_000,
         clock_bound_ns: 18_000,
     }];
-    golden::check("summary-invalid.txt", &text::summary(&run, &[], Colour::Plain));
+    golden::check("summary-invalid.txt", &text::summary(&run, &[], Paper::PLAIN));
 }
 
 #[test]
 fn colours_change_nothing_but_colours_and_peers_cannot_make_them() {
     let mut run = sample::run_of(5, 2);
     run.server.product = "\u{1b}[31mEvil\u{7}".to_owned();
-    let plain = text::summary(&run, &[], Colour::Plain);
+    let plain = text::summary(&run, &[], Paper::PLAIN);
     assert!(!plain.contains('\u{1b}') && !plain.contains('\u{7}'));
-    let mut coloured = text::summary(&run, &[], Colour::Ansi);
+    let mut coloured = text::summary(&run, &[], Paper { colour: Colour::Ansi, ..Paper::PLAIN });
     for code in ["\u{1b}[0m", "\u{1b}[1m", "\u{1b}[2m", "\u{1b}[31m", "\u{1b}[32m"] {
         assert!(coloured.contains(code), "{code:?} is used");
         coloured = coloured.replace(code, "");
@@ -73,19 +73,19 @@ fn json_is_read_back_with_every_value() {
 
 #[test]
 fn two_sets_of_runs_side_by_side() {
-    golden::check("comparison.txt", &text::comparison(&sample::comparison(4), Colour::Plain));
+    golden::check("comparison.txt", &text::comparison(&sample::comparison(4), Paper::PLAIN));
 }
 
 #[test]
 fn a_sweep_run_by_run() {
-    golden::check("sweep.txt", &text::sweep(&sample::sweep(), Colour::Plain));
+    golden::check("sweep.txt", &text::sweep(&sample::sweep(), Paper::PLAIN));
     golden::check("sweep.csv", &csv::sweep(&sample::sweep()));
 }
 
 #[test]
 fn a_plan_says_what_it_takes_and_what_it_rests_on() {
     let mut plan = sample::plan();
-    let text = text::plan(&plan, Colour::Plain);
+    let text = text::plan(&plan, Paper::PLAIN);
     let first: Vec<&str> = text.lines().take(2).collect();
     let cores = plan.answer.as_ref().expect("there is an answer").cores_per_node;
     assert!(first[0] == "150,000 messages a second of 1 KiB, p99.9<1ms, on 3 nodes", "{first:?}");
@@ -101,7 +101,7 @@ fn a_plan_says_what_it_takes_and_what_it_rests_on() {
     }
     plan.answer = None;
     plan.remarks = vec!["\u{1b}[2JNothing helps.".to_owned()];
-    let text = text::plan(&plan, Colour::Plain);
+    let text = text::plan(&plan, Paper::PLAIN);
     assert!(
         text.contains("No number of cores does it") && text.contains("note        \\u{1b}[2JNothing helps."),
         "{text}"

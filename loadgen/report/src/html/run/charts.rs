@@ -52,11 +52,12 @@ pub(super) fn percentiles(result: &RunResult) -> Markup {
     let floor = result.floor.as_ref().and_then(|floor| points_of(&floor.latencies, Metric::Receive));
     let floor =
         floor.map(|points| Series { name: "floor".to_owned(), tone: Tone::Quiet, shape: Shape::Dashed, points });
-    quantile_chart(
-        "Percentiles",
-        "Each step to the right is ten times as rare. Where a line climbs, that share of messages waited; the floor is the same load without a server.".to_owned(),
-        measured.chain(floor).collect(),
-    )
+    let mut caption =
+        "Each step to the right is ten times as rare. Where a line climbs, that share of messages waited.".to_owned();
+    if let Some(what) = floor.as_ref().and_then(|_| explain::floor(result)) {
+        caption.push_str(&format!(" The floor: {what}."));
+    }
+    quantile_chart("Percentiles", caption, measured.chain(floor).collect())
 }
 
 /// The percentile curve of each group, where there are several.
@@ -72,11 +73,10 @@ pub(super) fn groups(result: &RunResult) -> Markup {
     }
     // As many as there are colours: more lines cannot be told apart, and the table has them all.
     let shown = result.groups.iter().take(4).enumerate().filter_map(series_of).collect();
+    let to = "To the receiver or the reply, or to acceptance where nobody receives.";
     let caption = match result.groups.len() {
-        0..=4 => "To the receiver, or to acceptance where nobody receives.".to_owned(),
-        all => format!(
-            "To the receiver, or to acceptance where nobody receives. The first 4 of {all} groups; the table has all."
-        ),
+        0..=4 => to.to_owned(),
+        all => format!("{to} The first 4 of {all} groups; the table has all."),
     };
     quantile_chart("Percentiles of each group", caption, shown)
 }
@@ -164,7 +164,9 @@ pub(super) fn over_time(result: &RunResult) -> Vec<Markup> {
     vec![
         chart(
             "Latency, second by second",
-            &format!("Percentiles of each second by itself, {metric}."),
+            &format!(
+                "Percentiles of each second by itself, {metric}. Less than half a second at the end is not drawn."
+            ),
             Axis::log(Unit::Latency, values(&latencies)),
             "latency",
             Size::Tall,
@@ -172,7 +174,7 @@ pub(super) fn over_time(result: &RunResult) -> Vec<Markup> {
         ),
         chart(
             "Rates",
-            "Messages that became due, that the server accepted, and that consumers had, each second.",
+            &format!("Messages of each second: {}.", counted(&rates)),
             Axis::from_zero(Unit::Rate, values(&rates)),
             "messages a second",
             Size::Low,
@@ -197,24 +199,35 @@ pub(super) fn over_time(result: &RunResult) -> Vec<Markup> {
     ]
 }
 
+/// What the rates that are drawn count.
+fn counted(rates: &[Series]) -> String {
+    let meanings = [
+        ("due", "that became due"),
+        ("accepted", "that the server accepted"),
+        ("received", "that consumers had"),
+        ("replies", "that are replies"),
+    ];
+    let drawn = meanings.into_iter().filter(|(name, _)| rates.iter().any(|series| series.name == *name));
+    drawn.map(|(_, meaning)| meaning).collect::<Vec<_>>().join(", ")
+}
+
 fn values(series: &[Series]) -> impl Iterator<Item = f64> {
     series.iter().flat_map(|one| one.points.iter().map(|(_, y)| *y))
 }
 
 fn over(result: &RunResult, name: &str, tone: Tone, shape: Shape, of: impl Fn(&Second) -> f64) -> Series {
-    let points = result.timeline.iter().map(|second| (second.at_s + second.length_s / 2.0, of(second))).collect();
+    let whole = result.timeline.iter().filter(|second| second.length_s >= SHORTEST_S);
+    let points = whole.map(|second| (second.at_s + second.length_s / 2.0, of(second))).collect();
     Series { name: name.to_owned(), tone, shape, points }
 }
 
-/// Shortest piece of a second that has a rate, seconds.
+/// Shortest piece of a second that is drawn, seconds: the few messages of the rest in which the last ones came are neither a rate nor
+/// percentiles, and would bend the end of every line. They count in all other figures.
 const SHORTEST_S: f64 = 0.5;
 
 fn rates_over_time(result: &RunResult) -> Vec<Series> {
     let rate = |name, tone, shape, count: fn(&Second) -> u64| {
-        over(result, name, tone, shape, |second| {
-            // The rest of a second in which the last messages came is no rate.
-            if second.length_s < SHORTEST_S { f64::NAN } else { count(second) as f64 / second.length_s }
-        })
+        over(result, name, tone, shape, |second| count(second) as f64 / second.length_s)
     };
     let counts = &result.total.counts;
     let mut series = vec![

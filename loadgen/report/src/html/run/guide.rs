@@ -16,7 +16,7 @@ pub(super) const TERMS: [(&str, &str); 7] = [
     ),
     (
         "Floor",
-        "The same load against an echo within the generator: what the generator, the kernel and the processor cost by themselves on this machine. Latencies near the floor say little about the server.",
+        "The octets of the load's messages, echoed over the loopback within the generator: what the generator, the kernel and the processor cost by themselves on this machine. It is not AMQP, has no queue, distributes nothing and stores nothing. Latencies near the floor say little about the server.",
     ),
     (
         "Valid",

@@ -5,6 +5,7 @@ use load_model::result::{Figures, Machine, Percentiles, RunResult};
 
 use crate::html::markup::Markup;
 use crate::html::page::{self, Cells, Row};
+use crate::number::UNKNOWN;
 use crate::{explain, number};
 
 /// Kills that a page shows each, those behind which it took longest: more of them nobody reads.
@@ -12,7 +13,9 @@ const OUTAGES_MAX: usize = 200;
 
 /// Latencies and counts.
 pub(super) fn figures(result: &RunResult) -> [Markup; 3] {
-    let remarks = result.floor.as_ref().map_or_else(Markup::default, |floor| page::list(&floor.remarks));
+    let floor = explain::floor(result).map(|what| format!("The floor: {what}."));
+    let remarks = result.floor.iter().flat_map(|floor| floor.remarks.iter().cloned());
+    let remarks = page::list(&floor.into_iter().chain(remarks).collect::<Vec<_>>());
     [latencies(result), remarks, rates(result)]
 }
 
@@ -31,7 +34,7 @@ fn latencies(result: &RunResult) -> Markup {
         result.groups.iter().for_each(|group| part(group.name.clone(), &group.percentiles, ""));
     }
     if let Some(floor) = result.floor.as_ref() {
-        part(format!("floor, at {} /s without a server", number::rate(floor.rate)), &floor.percentiles, "aside");
+        part(format!("floor, at {} without a server", number::per_second(floor.rate)), &floor.percentiles, "aside");
     }
     page::table(Cells::Figures, &columns, &rows)
 }
@@ -152,23 +155,26 @@ pub(super) fn requirements(result: &RunResult) -> [Markup; 1] {
 pub(super) fn cost(result: &RunResult) -> [Markup; 1] {
     let optional = |value: Option<String>| value.unwrap_or_default();
     let server = match result.server.usage.as_ref() {
-        None => {
-            page::facts("The server", &[("usage", "not known: it is neither local nor exposes metrics".to_owned())])
+        None => page::facts("The server", &[("usage", "not known".to_owned())]),
+        Some(usage) => {
+            let cpu = explain::cpu(usage).unwrap_or_else(|| [UNKNOWN, UNKNOWN].map(str::to_owned));
+            let memory = explain::memory(usage).unwrap_or_else(|| [UNKNOWN, UNKNOWN].map(str::to_owned));
+            let ([cores, each], [end, peak]) = (cpu, memory);
+            page::facts(
+                "The server",
+                &[
+                    ("from", usage.source.clone()),
+                    ("processor", cores),
+                    ("for each message", each),
+                    ("memory at the end", end),
+                    ("memory at most", peak),
+                    ("syncs of its journal", optional(usage.syncs.map(number::count))),
+                    ("messages for each sync", optional(usage.messages_per_sync.map(number::digits))),
+                    ("written for each octet of body", optional(usage.written_per_byte.map(number::digits))),
+                    ("written for each message", optional(usage.written_per_message.map(number::bytes))),
+                ],
+            )
         }
-        Some(usage) => page::facts(
-            "The server",
-            &[
-                ("from", usage.source.clone()),
-                ("processor", format!("{} cores", number::digits(usage.cpu_cores))),
-                ("for each message", format!("{} µs", number::digits(usage.cpu_us_per_message))),
-                ("memory at the end", number::bytes(usage.memory_bytes as f64)),
-                ("memory at most", number::bytes(usage.memory_peak_bytes as f64)),
-                ("syncs of its journal", optional(usage.syncs.map(number::count))),
-                ("messages for each sync", optional(usage.messages_per_sync.map(number::digits))),
-                ("written for each octet of body", optional(usage.written_per_byte.map(number::digits))),
-                ("written for each message", optional(usage.written_per_message.map(number::bytes))),
-            ],
-        ),
     };
     let generator = &result.generator;
     let generator = page::facts(
@@ -214,9 +220,22 @@ pub(super) fn setting(result: &RunResult) -> Vec<Markup> {
     let scenario = toml_of(result);
     vec![
         Markup::element("div", &[("class", "columns")], Markup::all(columns)),
-        page::verbatim("The scenario, to repeat this run", &scenario),
+        repeat(result),
+        page::verbatim("The scenario of this run", &scenario),
         page::verbatim("The server's configuration", &server.configuration),
     ]
+}
+
+/// How the run is done again, with the file that is written beside this page.
+fn repeat(result: &RunResult) -> Markup {
+    let commands = explain::repeat(result);
+    if commands.is_empty() {
+        return Markup::default();
+    }
+    Markup::all([
+        Markup::holding("h3", "To repeat this run"),
+        Markup::element("pre", &[], Markup::text(&commands.join("\n"))),
+    ])
 }
 
 fn toml_of(result: &RunResult) -> String {
@@ -229,7 +248,7 @@ fn machine(machine: &Machine) -> [(&'static str, String); 8] {
         ("name", machine.host.clone()),
         ("processor", machine.processor.clone()),
         ("cores used", if cores.is_empty() { cores } else { format!("{cores} of {}", machine.cores_online) }),
-        ("memory", number::bytes(machine.memory_bytes as f64)),
+        ("memory", if machine.memory_bytes > 0 { number::octets(machine.memory_bytes) } else { String::new() }),
         ("system", machine.kernel.clone()),
         ("congestion control", machine.congestion_control.clone()),
         ("frequency governor", machine.governor.clone()),
