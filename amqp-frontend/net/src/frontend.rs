@@ -239,7 +239,7 @@ impl Frontend {
             self.spin.handle_work(self.now_ns);
             return Ok(Some(Duration::ZERO));
         }
-        let scan = (!self.conns.is_empty()).then_some(self.next_scan_ns);
+        let scan = (!self.conns.is_empty() || self.lines.are_held()).then_some(self.next_scan_ns);
         let until = [scan, self.engine.deadline(), self.stop_by_ns].into_iter().flatten().min();
         Ok(until.map(|until| Duration::from_nanos(until.saturating_sub(self.now_ns))))
     }

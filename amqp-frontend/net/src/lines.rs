@@ -1,6 +1,7 @@
 //! Log lines that peers cause: logins that are refused, handshakes that fail, connections that end with an error.
 //!
-//! Guarantees: each kind is told once a second at most, with how many there were (`Repeats`). What a peer chose (names, errors) is made fit to be read by the log itself, not here.
+//! Guarantees: each kind is told once a second at most, with how many there were (`Repeats`), and to the last one, though nothing more
+//! happens. What a peer chose (names, errors) is made fit to be read by the log itself, not here.
 
 use amqp_codec::{AmqpError, condition};
 use amqp_proto::Authenticated;
@@ -16,15 +17,44 @@ const PERIOD_NS: u64 = 1_000_000_000;
 /// What was told of each kind of line.
 #[derive(Debug)]
 pub(crate) struct Lines {
-    refused: Repeats,
-    failed: Repeats,
-    closed: Repeats,
+    refused: Line,
+    failed: Line,
+    closed: Line,
+}
+
+/// One kind of line.
+#[derive(Clone, Copy, Debug)]
+struct Line {
+    repeats: Repeats,
+    /// Whether there are some that were only counted.
+    is_held: bool,
+}
+
+impl Line {
+    fn note(&mut self, now_ns: u64) -> Option<u64> {
+        let told = self.repeats.note(now_ns);
+        self.is_held = told.is_none();
+        told
+    }
+
+    fn poll(&mut self, now_ns: u64) -> Option<u64> {
+        let told = self.repeats.poll(now_ns);
+        self.is_held &= told.is_none();
+        told
+    }
+}
+
+impl Lines {
+    /// Whether some were only counted, so that `Frontend::tell_others` has to come.
+    pub(crate) fn are_held(&self) -> bool {
+        self.refused.is_held || self.failed.is_held || self.closed.is_held
+    }
 }
 
 impl Default for Lines {
     fn default() -> Self {
-        let repeats = Repeats::new(PERIOD_NS);
-        Self { refused: repeats, failed: repeats, closed: repeats }
+        let line = Line { repeats: Repeats::new(PERIOD_NS), is_held: false };
+        Self { refused: line, failed: line, closed: line }
     }
 }
 
@@ -58,7 +88,7 @@ impl Frontend {
         if let Some(count) = told {
             let conn = conn.as_deref();
             tracing::warn!(target: "heddle::net", peer = conn.map_or("gone", |conn| &conn.peer),
-                mechanism = conn.map(|conn| conn.machine.mechanism()),
+                mechanism = conn.map(|conn| conn.machine.mechanism()).filter(|name| !name.is_empty()),
                 user = conn.map(|conn| conn.user.as_str()).filter(|user| !user.is_empty()), reason,
                 others = others(count), "a login was refused");
         }
