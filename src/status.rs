@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
+use load_model::number::{UNKNOWN, count, counted, octets, seconds};
 use load_model::shown;
 
 use crate::http::Source;
@@ -11,8 +12,6 @@ use crate::table::{Kind, Table};
 
 /// Rows of each table; beyond them a line says how many more there are.
 const ROWS_MAX: usize = 20;
-/// What stands for a figure that is not known.
-const UNKNOWN: &str = "–";
 
 /// Prints the state of the broker at `http`, once or every second.
 ///
@@ -57,10 +56,10 @@ fn render(now: &Snapshot, before: Option<&Snapshot>, columns: usize) -> String {
         "{} · heddle {} · up {} · {}, {}, {}",
         shown::name(&now.container_id).at_most(30),
         shown::name(&now.version),
-        seconds(now.uptime_ms / 1000),
-        counted(now.connections.len(), "connection"),
-        counted(now.links.len(), "link"),
-        counted(now.queues.len(), "queue"),
+        seconds((now.uptime_ms / 1000) as f64),
+        counted(now.connections.len() as u64, "connection"),
+        counted(now.links.len() as u64, "link"),
+        counted(now.queues.len() as u64, "queue"),
     );
     let title = shown::sentence(&title).at_most(columns).to_string();
     let mut queues: Vec<_> = now.queues.iter().collect();
@@ -222,61 +221,9 @@ fn link_row(link: &Link) -> [String; 5] {
     [link.kind.clone(), link.address.clone(), link.shard.to_string(), link.owner.to_string(), credit]
 }
 
-/// How many: `1,234,567`.
-fn count(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// How many of what: `1 queue`, `2 queues`.
-fn counted(number: usize, noun: &str) -> String {
-    format!("{} {noun}{}", count(number as u64), if number == 1 { "" } else { "s" })
-}
-
-/// Octets: `512 B`, `1.50 KiB`, `45.2 MiB`.
-fn octets(octets: u64) -> String {
-    let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
-    let Some((unit, scale)) = units.into_iter().find(|&(_, scale)| octets >= scale) else {
-        return format!("{octets} B");
-    };
-    let size = octets as f64 / scale as f64;
-    let decimals = match size {
-        _ if size < 9.995 => 2,
-        _ if size < 99.95 => 1,
-        _ => return format!("{} {unit}", count(size.round() as u64)),
-    };
-    format!("{size:.decimals$} {unit}")
-}
-
-/// A length of time: `30 s`, `2 min 5 s`, `1 h 3 min`, `3 d 4 h`.
-fn seconds(seconds: u64) -> String {
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        3600..86_400 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
-        _ => format!("{} d {} h", count(seconds / 86_400), seconds % 86_400 / 3600),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn figures_have_groups_and_units() {
-        let sizes = [0, 1023, 2048, 1_289_748, 104_857_600, 1 << 40];
-        assert_eq!(sizes.map(octets), ["0 B", "1023 B", "2.00 KiB", "1.23 MiB", "100 MiB", "1,024 GiB"]);
-        assert_eq!([0, 999, 1000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
-        assert_eq!([59, 125, 3780, 273_600].map(seconds), ["59 s", "2 min 5 s", "1 h 3 min", "3 d 4 h"]);
-        assert_eq!((counted(1, "queue"), counted(2000, "queue")), ("1 queue".into(), "2,000 queues".into()));
-    }
 
     #[test]
     fn tables_end() {

@@ -7,7 +7,7 @@ use amqp_codec::{AmqpError, condition};
 use tempfile::TempDir;
 
 use crate::broker::{Broker, add_user, heddle, run, text, wait_for};
-use crate::peer::{Peer, connect};
+use crate::peer::{Durable, Peer, connect};
 
 /// What a stranger may call things: an escape sequence, a line of its own, text that runs backwards, and much of it.
 const EVIL: [&str; 4] = [
@@ -41,6 +41,12 @@ fn what_peers_chose_is_shown_and_not_obeyed() {
         peer.open();
         peer.round_trip(name);
         peers.push(peer);
+        // What is on disk is shown by other commands.
+        let mut storing = Peer::new(connect(to));
+        storing.open();
+        storing.attach_sender(&format!("{name} stored"));
+        storing.send_message(0, Durable::Yes, b"x");
+        assert_eq!(storing.outcome(), (0, 0, None));
         // Its container, and why it goes.
         let mut going = Peer::new(connect(to));
         assert_eq!(going.header(ProtocolHeader::Amqp), Some(ProtocolHeader::Amqp));
@@ -50,7 +56,7 @@ fn what_peers_chose_is_shown_and_not_obeyed() {
         going.until(|performative| matches!(performative, Performative::Close(_)).then_some(()));
     }
     let http = broker.http.to_string();
-    wait_for("all queues", || (broker.state()["queues"].as_array()?.len() == EVIL.len() + 1).then_some(()));
+    wait_for("all queues", || (broker.state()["queues"].as_array()?.len() == 2 * (EVIL.len() + 1)).then_some(()));
     for columns in ["80", "200"] {
         let output = heddle().args(["status", "--http", &http]).env("COLUMNS", columns).output().expect("it runs");
         let said = text(&output);
@@ -80,7 +86,9 @@ fn what_peers_chose_is_shown_and_not_obeyed() {
     let data = broker.folder.path().join("data");
     let data = data.to_str().expect("text");
     for command in ["check", "stat", "print"] {
-        is_harmless(&text(&run(&["data", command, "--data-dir", data])), command);
+        let said = text(&run(&["data", command, "--data-dir", data]));
+        is_harmless(&said, command);
+        assert!(command == "check" || said.contains("[31mvil"), "{command}: {said}");
     }
 }
 

@@ -27,7 +27,7 @@ pub(crate) const GRANT_MAX: u32 = 4096;
 pub(crate) const GRANT_MIN: u32 = 16;
 /// Credit of an anonymous relay's producer, messages: nobody's queue, so that nothing but this bounds it.
 pub(crate) const RELAY_WINDOW: u32 = 1000;
-/// Connections that are refused, or cannot be accepted, are told once in so many nanoseconds.
+/// How often a log line of one kind that peers cause is told at most, nanoseconds: they can cause as many as they like.
 pub(crate) const TELL_NS: u64 = 1_000_000_000;
 /// How often connections are looked at, for deadlines and for memory that they need no more, nanoseconds: fine enough for timeouts of a
 /// second.

@@ -11,15 +11,14 @@ use std::time::Duration;
 use amqp_codec::{AmqpError, condition};
 use amqp_proto::{Authenticated, Connection, Event, Input, Out};
 use engine_rt::{
-    Accepted, Clock, Inbox, InboxSender, Interest, Listener, Readiness, Ready, Repeats, Socket, WAKER_TOKEN, Waker,
-    wall_ms,
+    Accepted, Clock, Inbox, InboxSender, Interest, Listener, Readiness, Ready, Socket, WAKER_TOKEN, Waker, wall_ms,
 };
 use engine_shard::store::StoreError;
 use engine_shard::{Engine, Spin};
 use storage_disk::large::Large;
 
 use crate::accepting::Accepting;
-use crate::config::{FrontendConfig, Layers, OUT_STOP_READING, READ_BYTES, SCAN_PERIOD_NS, STOP_TIMEOUT_NS, TELL_NS};
+use crate::config::{FrontendConfig, Layers, OUT_STOP_READING, READ_BYTES, SCAN_PERIOD_NS, STOP_TIMEOUT_NS};
 use crate::connection::{Conn, Link, Reading};
 use crate::inbound;
 use crate::large::LargeMessages;
@@ -102,11 +101,8 @@ pub struct Frontend {
     /// Octets that were read in this turn.
     turn_bytes: usize,
     pub(crate) refused_connections: u64,
-    /// Connections that were refused since that was told.
-    refusals: Repeats,
-    /// Times that a connection could not be accepted, and those since that was told.
+    /// Times that a connection could not be accepted.
     pub(crate) accept_failures: u64,
-    failures: Repeats,
     pub(crate) logins: RefusedLogins,
     pub(crate) moved: u64,
     pub(crate) lines: Lines,
@@ -173,9 +169,7 @@ impl Frontend {
             turns: 0,
             turn_bytes: 0,
             refused_connections: 0,
-            refusals: Repeats::new(TELL_NS),
             accept_failures: 0,
-            failures: Repeats::new(TELL_NS),
             logins: RefusedLogins::default(),
             moved: 0,
             lines: Lines::default(),
@@ -262,7 +256,7 @@ impl Frontend {
             self.spin.handle_work(self.now_ns);
             return Ok(Some(Duration::ZERO));
         }
-        let scan = (!self.conns.is_empty()).then_some(self.next_scan_ns);
+        let scan = (!self.conns.is_empty() || self.lines.are_held()).then_some(self.next_scan_ns);
         let until =
             [scan, self.engine.deadline(), self.stop_by_ns, self.accepting.deadline()].into_iter().flatten().min();
         Ok(until.map(|until| Duration::from_nanos(until.saturating_sub(self.now_ns))))
@@ -306,13 +300,9 @@ impl Frontend {
 
     /// Something that a connection needs is used up: the listeners, which stay ready, are not looked at for a while.
     fn pause_accepting(&mut self, error: &io::Error) {
-        self.accept_failures += 1;
         self.accepting.handle_short(self.now_ns);
         self.listen(Interest::None);
-        if let Some(times) = self.failures.note(self.now_ns) {
-            tracing::warn!(target: "heddle::net", shard = self.engine.shard(), %error, times,
-                "connections wait, as none can be accepted now");
-        }
+        self.tell_not_accepted(error);
     }
 
     /// Changes whether the listeners are looked at.
@@ -322,14 +312,6 @@ impl Frontend {
             let fd = std::os::fd::AsRawFd::as_raw_fd(listener);
             // It was added when the shard started, and stays until it stops.
             let _ = self.readiness.modify(fd, LISTENER_TOKEN | index as u64, interest);
-        }
-    }
-
-    /// A connection finds no room, and is closed at once.
-    pub(crate) fn refuse_connection(&mut self, peer: &str, why: &str) {
-        self.refused_connections += 1;
-        if let Some(times) = self.refusals.note(self.now_ns) {
-            tracing::warn!(target: "heddle::net", shard = self.engine.shard(), %peer, times, "connections are refused: {why}");
         }
     }
 
@@ -587,17 +569,6 @@ impl Frontend {
             .is_some_and(|by| (self.conns.is_empty() && !self.engine.is_writing()) || self.clock.now_ns() >= by)
     }
 
-    /// Tells what was left out of the log within the last second.
-    fn tell_rest(&mut self) {
-        let shard = self.engine.shard();
-        if let Some(times) = self.refusals.poll(self.now_ns) {
-            tracing::warn!(target: "heddle::net", shard, times, "more connections were refused");
-        }
-        if let Some(times) = self.failures.poll(self.now_ns) {
-            tracing::warn!(target: "heddle::net", shard, times, "more often no connection could be accepted");
-        }
-    }
-
     /// Looks at every connection's deadline, and takes back buffers of links and connections that need none.
     fn scan(&mut self) {
         let due = |conn: &Conn| conn.machine.deadline().is_some_and(|deadline| deadline <= self.now_ns);
@@ -613,7 +584,6 @@ impl Frontend {
         let slots: Vec<Slot> = self.conns.iter().filter(|(_, conn)| late(conn)).map(|(slot, _)| slot).collect();
         slots.into_iter().for_each(|slot| self.lose(slot));
         self.tell_others();
-        self.tell_rest();
         self.sweep_links();
         self.conns.iter_mut().for_each(Conn::sweep);
     }

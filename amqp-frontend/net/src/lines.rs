@@ -1,30 +1,42 @@
 //! Log lines that peers cause: logins that are refused, handshakes that fail, connections that end with an error.
 //!
-//! Guarantees: each kind is told once a second at most, with how many there were (`Repeats`). What a peer chose (names, errors) is made fit to be read by the log itself, not here.
+//! Guarantees: each kind is told once a second at most, with how many there were (`Repeats`), and to the last one, though nothing more
+//! happens. What a peer chose (names, errors) is made fit to be read by the log itself, not here.
+
+use std::io;
 
 use amqp_codec::{AmqpError, condition};
 use amqp_proto::Authenticated;
 use engine_rt::Repeats;
 
+use crate::config::TELL_NS;
 use crate::frontend::Frontend;
 use crate::slots::Slot;
 use crate::transport::{Farewell, TransportError};
 
-/// How often a line of one kind is told at most, nanoseconds: peers can cause as many as they like.
-const PERIOD_NS: u64 = 1_000_000_000;
-
 /// What was told of each kind of line.
 #[derive(Debug)]
 pub(crate) struct Lines {
-    refused: Repeats,
-    failed: Repeats,
+    logins: Repeats,
+    handshakes: Repeats,
     closed: Repeats,
+    /// Connections that were refused.
+    connections: Repeats,
+    /// Times that no connection could be accepted.
+    accepts: Repeats,
+}
+
+impl Lines {
+    /// Whether some were only counted, so that `Frontend::tell_others` has to come.
+    pub(crate) fn are_held(&self) -> bool {
+        [self.logins, self.handshakes, self.closed, self.connections, self.accepts].iter().any(Repeats::are_untold)
+    }
 }
 
 impl Default for Lines {
     fn default() -> Self {
-        let repeats = Repeats::new(PERIOD_NS);
-        Self { refused: repeats, failed: repeats, closed: repeats }
+        let [logins, handshakes, closed, connections, accepts] = [Repeats::new(TELL_NS); 5];
+        Self { logins, handshakes, closed, connections, accepts }
     }
 }
 
@@ -53,12 +65,12 @@ impl Frontend {
 
     /// A peer is not let in.
     pub(crate) fn tell_refused(&mut self, slot: Slot, reason: &str) {
-        let told = self.lines.refused.note(self.now_ns);
+        let told = self.lines.logins.note(self.now_ns);
         let conn = self.conns.get_mut(slot);
         if let Some(count) = told {
             let conn = conn.as_deref();
             tracing::warn!(target: "heddle::net", peer = conn.map_or("gone", |conn| &conn.peer),
-                mechanism = conn.map(|conn| conn.machine.mechanism()),
+                mechanism = conn.map(|conn| conn.machine.mechanism()).filter(|name| !name.is_empty()),
                 user = conn.map(|conn| conn.user.as_str()).filter(|user| !user.is_empty()), reason,
                 others = others(count), "a login was refused");
         }
@@ -71,7 +83,7 @@ impl Frontend {
     pub(crate) fn tell_failed(&mut self, slot: Slot) {
         let Some(conn) = self.conns.get_mut(slot) else { return };
         let Some(error) = conn.failed.take() else { return };
-        if let Some(count) = self.lines.failed.note(self.now_ns) {
+        if let Some(count) = self.lines.handshakes.note(self.now_ns) {
             let listener = self.config.listeners.get(conn.listener).map(|listener| listener.address.to_string());
             let what = match error {
                 TransportError::Foreign(_) | TransportError::NoUpgrade(_) => "a peer speaks another protocol",
@@ -97,17 +109,41 @@ impl Frontend {
         }
     }
 
+    /// A connection beyond the limits is closed at once.
+    pub(crate) fn refuse_connection(&mut self, peer: &str, why: &str) {
+        self.refused_connections += 1;
+        if let Some(times) = self.lines.connections.note(self.now_ns) {
+            tracing::warn!(target: "heddle::net", shard = self.engine.shard(), %peer, times, "connections are refused: {why}");
+        }
+    }
+
+    /// No connection can be accepted now.
+    pub(crate) fn tell_not_accepted(&mut self, error: &io::Error) {
+        self.accept_failures += 1;
+        if let Some(times) = self.lines.accepts.note(self.now_ns) {
+            tracing::warn!(target: "heddle::net", shard = self.engine.shard(), %error, times,
+                "connections wait, as none can be accepted now");
+        }
+    }
+
     /// Tells of what was only counted, once nothing more of its kind comes.
     pub(crate) fn tell_others(&mut self) {
         let now_ns = self.now_ns;
-        if let Some(others) = self.lines.refused.poll(now_ns) {
+        if let Some(others) = self.lines.logins.poll(now_ns) {
             tracing::warn!(target: "heddle::net", others, "more logins were refused");
         }
-        if let Some(others) = self.lines.failed.poll(now_ns) {
+        if let Some(others) = self.lines.handshakes.poll(now_ns) {
             tracing::info!(target: "heddle::net", others, "more handshakes failed");
         }
         if let Some(others) = self.lines.closed.poll(now_ns) {
             tracing::info!(target: "heddle::net", others, "more connections closed with an error");
+        }
+        let shard = self.engine.shard();
+        if let Some(times) = self.lines.connections.poll(now_ns) {
+            tracing::warn!(target: "heddle::net", shard, times, "more connections were refused");
+        }
+        if let Some(times) = self.lines.accepts.poll(now_ns) {
+            tracing::warn!(target: "heddle::net", shard, times, "more often no connection could be accepted");
         }
     }
 }

@@ -24,6 +24,11 @@ impl Repeats {
         self.poll(now_ns)
     }
 
+    /// Whether some were only counted, so that `poll` is to be called later.
+    pub const fn are_untold(&self) -> bool {
+        self.untold > 0
+    }
+
     /// The same for whoever looks later: what happened within the period is told behind it.
     pub fn poll(&mut self, now_ns: u64) -> Option<u64> {
         if self.untold == 0 || now_ns < self.next_ns {
@@ -43,8 +48,9 @@ mod tests {
         let mut repeats = Repeats::new(1000);
         assert_eq!(repeats.note(5), Some(1), "the first one is told at once");
         assert!((6..900).all(|now| repeats.note(now).is_none()));
-        assert_eq!(repeats.poll(1004), None);
+        assert_eq!((repeats.poll(1004), repeats.are_untold()), (None, true));
         assert_eq!(repeats.poll(1005), Some(894), "what happened meanwhile is counted");
+        assert!(!repeats.are_untold());
         assert_eq!(repeats.poll(9000), None, "nothing happened since");
         assert_eq!(repeats.note(9001), Some(1));
     }

@@ -215,7 +215,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_octets_are_judged(bytes in proptest::collection::vec(any::<u8>(), 0..200), text in "(GET|PUT|X)? ?[ -~]{0,20}( HTTP/1.[01])?(\r\n[ -~]{0,20}){0,4}\r\n\r\n") {
+        fn any_octets_are_judged(
+            bytes in proptest::collection::vec(any::<u8>(), 0..200),
+            text in "(GET|PUT|X)? ?[ -~]{0,20}( HTTP/1.[01])?(\r\n[ -~]{0,20}){0,4}\r\n\r\n",
+        ) {
             read(&bytes, 0);
             prop_assert!(read(text.as_bytes(), 0) != Asked::Partial);
         }

@@ -72,9 +72,9 @@ mod tests {
 
     #[test]
     fn what_others_say_stays_text() {
-        let hostile = "</td><script>alert('1')</script>\u{0}\" onload=\"x";
+        let hostile = "</td><script>alert('1')</script>\u{0}\u{202e}\" onload=\"x";
         let markup = Markup::element("p", &[("title", hostile)], Markup::text(hostile));
-        let safe = "&lt;/td&gt;&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;\\0&quot; onload=&quot;x";
+        let safe = "&lt;/td&gt;&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;\\0\\u{202e}&quot; onload=&quot;x";
         assert_eq!(markup.into_string(), format!("<p title=\"{safe}\">{safe}</p>"));
         assert_eq!(Markup::element("br", &[], Markup::default()).into_string(), "<br/>");
     }
