@@ -6,11 +6,11 @@ use load_model::result::RunResult;
 use load_model::verdict::Conclusion;
 
 /// What the statuses mean, for help texts.
-pub const HELP: &str = "Exit status, of several the first:\n  2  options or scenario are wrong: nothing was done\n  5  messages were lost, corrupt, or came \
+pub const HELP: &str = "Exit status:\n  2  options or scenario are wrong: nothing was done\n  5  messages were lost, corrupt, or came \
                         twice or out of order where they must not\n  1  it could not be run, or not to its end: the server could not be reached, or went \
                         away\n  4  not valid: the load was not the one asked for (the generator or the server was the limit), or too little was \
                         measured\n  3  a requirement does not hold\n  6  valid, but whether anything was lost is not known (--ignore-losses makes that \
-                        0)\n  0  valid, and everything required holds\n  130  interrupted twice";
+                        0)\n  0  valid, and everything required holds\n  130  interrupted twice\nOf several the first.";
 
 /// The end of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
