@@ -120,7 +120,7 @@ pub(crate) fn proof(result: &RunResult) -> String {
     let kills = number::counted(result.outages.len() as u64, "kill");
     match audit.not_checked.as_str() {
         "" => format!("{kills}: {counts}"),
-        why => format!("{kills}, and no proof: {why}; {counts}"),
+        why => format!("{kills}: {counts}; there is no proof: {why}"),
     }
 }
 
