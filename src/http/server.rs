@@ -41,7 +41,7 @@ const ACCEPT_REST: Duration = Duration::from_millis(100);
 
 /// The listener, bound.
 pub struct Bound {
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Arc<TcpListener>>,
     access: Access,
     tls: Option<Arc<ServerConfig>>,
 }
@@ -49,7 +49,7 @@ pub struct Bound {
 /// The listener at work.
 pub struct Listening {
     addresses: Vec<SocketAddr>,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Arc<TcpListener>>,
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -67,7 +67,7 @@ struct Shared {
 
 #[derive(Default)]
 struct Peers {
-    waiting: Vec<(u64, TcpStream)>,
+    waiting: Vec<(u64, Arc<TcpStream>)>,
     answered: usize,
     next: u64,
 }
@@ -86,7 +86,7 @@ impl Bound {
             }
             let bound = TcpListener::bind(address).map_err(|error| (address, error))?;
             port = bound.local_addr().map_err(|error| (address, error))?.port();
-            listeners.push(bound);
+            listeners.push(Arc::new(bound));
         }
         let tls = http.tls.as_ref().map(amqp_net::transport::TlsServer::config);
         Ok(Self { listeners, access: Access::new(http), tls })
@@ -109,7 +109,7 @@ impl Bound {
         let (mut addresses, mut threads) = (Vec::new(), Vec::new());
         for listener in &self.listeners {
             addresses.push(listener.local_addr()?);
-            let (listener, shared) = (listener.try_clone()?, Arc::clone(&shared));
+            let (listener, shared) = (Arc::clone(listener), Arc::clone(&shared));
             let accept = move || shared.accept(&listener);
             threads.push(std::thread::Builder::new().name("http".to_owned()).spawn(accept)?);
         }
@@ -133,7 +133,7 @@ impl Listening {
         self.shared.stopping.store(true, Ordering::Relaxed);
         for listener in &self.listeners {
             // Wakes the thread that accepts, as Linux has it. It does not panic, and nothing depends on it if it does.
-            let _ = socket2::SockRef::from(listener).shutdown(Shutdown::Both);
+            let _ = socket2::SockRef::from(&**listener).shutdown(Shutdown::Both);
         }
         for thread in self.threads {
             let _ = thread.join();
@@ -145,7 +145,7 @@ impl Shared {
     fn accept(self: &Arc<Self>, listener: &TcpListener) {
         while !self.stopping.load(Ordering::Relaxed) {
             match listener.accept() {
-                Ok((stream, _)) => self.begin(stream),
+                Ok((stream, _)) => self.begin(Arc::new(stream)),
                 Err(_) if self.stopping.load(Ordering::Relaxed) => return,
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 // Connections wait in the system meanwhile.
@@ -154,7 +154,7 @@ impl Shared {
         }
     }
 
-    fn begin(self: &Arc<Self>, stream: TcpStream) {
+    fn begin(self: &Arc<Self>, stream: Arc<TcpStream>) {
         let permit = self.node.connections.take();
         if permit.is_none() && self.threads.load(Ordering::Relaxed) >= KEPT_BACK {
             return;
@@ -180,7 +180,7 @@ impl Shared {
     }
 
     /// Makes room for a connection, and gives its number.
-    fn admit(&self, stream: &TcpStream) -> Option<u64> {
+    fn admit(&self, stream: &Arc<TcpStream>) -> Option<u64> {
         let mut peers = self.peers();
         if peers.waiting.len() + peers.answered >= CONNECTIONS_MAX {
             if peers.waiting.is_empty() {
@@ -192,7 +192,7 @@ impl Shared {
         }
         let id = peers.next;
         peers.next += 1;
-        peers.waiting.push((id, stream.try_clone().ok()?));
+        peers.waiting.push((id, Arc::clone(stream)));
         Some(id)
     }
 
@@ -203,7 +203,7 @@ impl Shared {
         place.map(|place| peers.waiting.remove(place)).inspect(|_| peers.answered += 1).is_some()
     }
 
-    fn serve(&self, id: u64, stream: TcpStream) {
+    fn serve(&self, id: u64, stream: Arc<TcpStream>) {
         // A machine that answers slowly is better off without a second's wait for a second packet.
         let _ = stream.set_nodelay(true);
         let timed = Timed { stream, until: Instant::now() + HEAD_TIME };
@@ -289,7 +289,7 @@ fn finish(socket: &mut Timed) {
 
 /// A socket with a time until which everything has to be done.
 struct Timed {
-    stream: TcpStream,
+    stream: Arc<TcpStream>,
     until: Instant,
 }
 
@@ -303,14 +303,14 @@ impl Timed {
 impl Read for Timed {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.stream.set_read_timeout(self.left()?)?;
-        self.stream.read(buffer)
+        (&*self.stream).read(buffer)
     }
 }
 
 impl Write for Timed {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.stream.set_write_timeout(self.left()?)?;
-        self.stream.write(bytes)
+        (&*self.stream).write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
