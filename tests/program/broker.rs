@@ -55,6 +55,11 @@ impl Broker {
 
     /// The same with a number of shards.
     pub fn start_with(folder: TempDir, shards: u16, listeners: &str) -> Self {
+        Self::try_start(folder, shards, listeners).unwrap_or_else(|(_, said)| panic!("it ended: {said}"))
+    }
+
+    /// The same for one that may refuse to start: gives its folder back then, and what it said.
+    pub fn try_start(folder: TempDir, shards: u16, listeners: &str) -> Result<Self, (TempDir, String)> {
         let config = folder.path().join("heddle.toml");
         let data = folder.path().join("data");
         let text = format!(
@@ -67,20 +72,21 @@ impl Broker {
         let mut command = heddle();
         command.args(["run", "--config"]).arg(&config).arg("--ready-file").arg(&ready).stderr(log);
         let mut process = command.spawn().expect("the program starts");
-        let value = wait_for("the ready file", || {
-            let ended = process.try_wait().expect("its state");
-            assert!(
-                ended.is_none(),
-                "it ended: {}",
-                std::fs::read_to_string(folder.path().join("log")).unwrap_or_default()
-            );
-            serde_json::from_str::<serde_json::Value>(&std::fs::read_to_string(&ready).ok()?).ok()
+        let started = wait_for("the ready file", || {
+            if process.try_wait().expect("its state").is_some() {
+                return Some(Err(std::fs::read_to_string(folder.path().join("log")).unwrap_or_default()));
+            }
+            Some(Ok(serde_json::from_str::<serde_json::Value>(&std::fs::read_to_string(&ready).ok()?).ok()?))
         });
+        let value = match started {
+            Ok(value) => value,
+            Err(said) => return Err((folder, said)),
+        };
         let address =
             |value: &serde_json::Value| value.as_str().and_then(|text| text.parse().ok()).expect("an address");
         let listeners = value["listeners"].as_array().expect("listeners");
         let addresses = listeners.iter().map(|listener| address(&listener["address"])).collect();
-        Self { process, folder, addresses, http: address(&value["http"]) }
+        Ok(Self { process, folder, addresses, http: address(&value["http"]) })
     }
 
     /// Asks the HTTP listener; gives status line and body.

@@ -10,15 +10,17 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use engine_rt::{Existing, Sync, Waker, allocate, free_bytes, open_file, pin_thread, run_soon, write_synced};
 use storage_journal::format::{BLOCK, SegmentHeader};
-use storage_journal::{Buffer, Done, Order};
+use storage_journal::{Buffer, Done, Manifest, Order, Owner};
 
-use crate::directory::{JournalFiles, sync_directory};
+use crate::directory::sync_directory;
+use crate::files::JournalFiles;
+use crate::manifest::ManifestFile;
 use crate::removing::Remover;
 
 /// Threads that read.
@@ -47,6 +49,13 @@ pub struct DiskConfig {
     pub min_free_bytes: u64,
 }
 
+impl DiskConfig {
+    /// Whose the journal is.
+    pub fn owner(&self) -> Owner {
+        Owner { shard: self.shard, directory: self.directory, segment_bytes: self.segment_bytes }
+    }
+}
+
 type Files = Arc<Mutex<HashMap<u64, Arc<File>>>>;
 
 /// The disk of one shard.
@@ -62,6 +71,8 @@ pub struct Disk {
 struct Worker {
     config: DiskConfig,
     journal: JournalFiles,
+    /// Used by the thread that prepares segments alone.
+    manifest: Arc<Mutex<ManifestFile>>,
     files: Files,
     done: flume::Sender<Done>,
     waker: Waker,
@@ -71,16 +82,17 @@ struct Worker {
 }
 
 impl Disk {
-    /// Starts the threads for a shard's journal.
+    /// Starts the threads for a shard's journal, which is there.
     ///
     /// # Errors
-    /// When the system refuses.
+    /// When the system refuses, or the manifest is not this journal's.
     pub fn start(config: DiskConfig, journal: JournalFiles, waker: Waker) -> io::Result<Self> {
-        fs::create_dir_all(&journal.path)?;
+        let manifest = ManifestFile::open(&journal, config.owner(), config.sync)?;
+        let manifest = Arc::new(Mutex::new(manifest));
         let (done, answers) = flume::unbounded();
         let remover = Remover::start(format!("remove-{}", config.shard), config.core, journal.path.clone())?;
         let zeroed = Cell::new(None);
-        let worker = Worker { config, journal, files: Files::default(), done, waker, remover, zeroed };
+        let worker = Worker { config, journal, manifest, files: Files::default(), done, waker, remover, zeroed };
         let writes = worker.start("journal", Worker::write)?;
         let preparations = worker.start("prepare", Worker::prepare)?;
         let (reads, orders) = flume::bounded(ORDERS);
@@ -95,9 +107,11 @@ impl Disk {
         let to = match order {
             Order::Write { .. } => &self.writes,
             Order::Read { .. } => &self.reads,
-            Order::Prepare { .. } | Order::Remove { .. } | Order::Checkpoint { .. } | Order::Discard { .. } => {
-                &self.preparations
-            }
+            Order::Prepare { .. }
+            | Order::Remove { .. }
+            | Order::Vouch { .. }
+            | Order::Checkpoint { .. }
+            | Order::Discard { .. } => &self.preparations,
         };
         to.send(order).expect("the threads of a disk live as long as it");
     }
@@ -190,14 +204,19 @@ impl Worker {
 
     fn prepare(&self, order: Order) -> Option<Done> {
         match order {
-            Order::Prepare { segment, reuse } => Some(match self.make(segment, reuse) {
+            Order::Prepare { segment, reuse, first, batch } => Some(match self.ready(segment, reuse, first, batch) {
                 Ok(()) => Done::Prepared { segment },
                 Err(error) if is_full(&error) => Done::NoRoom { segment, reuse },
                 Err(error) => Done::Failed { what: "make a segment", error },
             }),
-            Order::Remove { segment } => {
+            Order::Vouch { batch } => Some(match self.manifest().raise(Manifest { batch, ..Manifest::NEW }) {
+                Ok(()) => Done::Vouched { batch },
+                Err(error) => Done::Failed { what: "write the manifest", error },
+            }),
+            Order::Remove { segment, first } => {
                 self.forget(segment);
-                let removed = self.remover.remove_segment(&self.journal.segment(segment));
+                let removed = self.give_up(segment, first);
+                let removed = removed.and_then(|()| self.remover.remove_segment(&self.journal.segment(segment)));
                 removed.err().map(|error| Done::Failed { what: "remove a segment", error })
             }
             Order::Discard { id } => {
@@ -213,16 +232,43 @@ impl Worker {
         }
     }
 
+    /// Makes a segment ready. The manifest gives up the one whose file serves again before that is touched, and has the
+    /// new one when it is there: whenever the power fails, what the manifest says is so.
+    fn ready(&self, segment: u64, reuse: Option<u64>, first: u64, batch: u64) -> io::Result<()> {
+        if let Some(older) = reuse {
+            self.give_up(older, first)?;
+        }
+        self.make(segment, reuse)?;
+        self.manifest().raise(Manifest { first, last: segment, batch })
+    }
+
+    /// Nothing in a segment is needed, nor in those before it: the manifest says so.
+    fn give_up(&self, segment: u64, first: u64) -> io::Result<()> {
+        assert!(first > segment, "segment {segment} is given up, and those from {first} on are needed");
+        let mut manifest = self.manifest();
+        if manifest.says().first > segment { Ok(()) } else { manifest.raise(Manifest { first, ..Manifest::NEW }) }
+    }
+
+    fn manifest(&self) -> MutexGuard<'_, ManifestFile> {
+        self.manifest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn make(&self, segment: u64, reuse: Option<u64>) -> io::Result<()> {
         let path = self.journal.segment(segment);
         if let Some(older) = reuse.filter(|&older| older != segment) {
             self.forget(older);
-            fs::rename(self.journal.segment(older), &path)?;
+            let served = self.journal.segment(older);
+            if !self.has_length(&served) {
+                // Nothing in it was needed, and outside hands have cut it.
+                self.remover.remove_segment(&served)?;
+                return self.make(segment, None);
+            }
+            fs::rename(served, &path)?;
             // The header says whose file it is: a name that a crash takes back is given again at the next start
             // (`settle_names`). Bringing the name to the disk would hold up what is written to the journal meanwhile.
             return self.write_header(segment);
         }
-        if fs::metadata(&path).is_ok_and(|found| found.len() != self.config.segment_bytes) {
+        if path.exists() && !self.has_length(&path) {
             fs::remove_file(&path)?;
         }
         if !path.exists() {
@@ -230,6 +276,11 @@ impl Worker {
         }
         self.write_header(segment)?;
         sync_directory(&self.journal.path).map_err(io::Error::other)
+    }
+
+    /// Whether a file is as long as a segment.
+    fn has_length(&self, path: &Path) -> bool {
+        fs::metadata(path).is_ok_and(|found| found.len() == self.config.segment_bytes)
     }
 
     fn write_header(&self, segment: u64) -> io::Result<()> {

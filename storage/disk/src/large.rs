@@ -14,7 +14,8 @@ use engine_rt::{Existing, Waker, open_file};
 use storage_journal::Buffer;
 use storage_journal::format::padded;
 
-use crate::directory::{LargeFiles, sync_directory};
+use crate::directory::sync_directory;
+use crate::files::LargeFiles;
 
 /// Orders that wait; each stream has fewer on the way, so that a sender waits only when there are many streams.
 const ORDERS: usize = 256;
