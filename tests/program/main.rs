@@ -7,6 +7,7 @@ mod broker;
 mod command_line;
 mod credit;
 mod durability;
+mod kept_files;
 mod large;
 mod lifetime;
 mod load;
