@@ -854,6 +854,26 @@ fn a_segment_that_is_lost_or_cut_is_told() {
 }
 
 #[test]
+fn messages_of_queues_that_no_record_declares_are_told() {
+    let mut told = 0;
+    for seed in 0..seeds(12) {
+        let mut world = written(seed);
+        // A manifest that lies: the queues were declared in what it says is not needed.
+        let Manifest { first, last, .. } = world.disk.manifest;
+        world.disk.manifest.first = first + (last - first) / 2;
+        match recovered(&world.disk) {
+            Err(Fault { segment, kind: FaultKind::Undeclared { messages, .. }, .. }) => {
+                assert!(messages > 0 && segment >= world.disk.manifest.first, "seed {seed}");
+                told += 1;
+            }
+            Err(fault) => panic!("seed {seed}: {fault}"),
+            Ok(_) => {}
+        }
+    }
+    assert!(told > 0, "there were such");
+}
+
+#[test]
 fn what_a_queue_without_a_declaration_leaves_is_no_loss() {
     let mut passing = 0;
     for seed in 0..seeds(12) {

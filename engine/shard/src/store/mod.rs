@@ -518,17 +518,18 @@ impl Store {
         while let Some(id) = self.files.poll_unneeded(self.durable) {
             self.orders.push_back(Order::Discard { id });
         }
+        let mut removed = Vec::new();
         while self.durable >= self.free_after
             && let Some(segment) = self.segments.poll_free(self.durable)
         {
-            // The oldest goes first, so that a number that is missing between others is never our doing.
             self.spare.push_back(segment);
-            if self.spare.len() > SEGMENTS_SPARE
-                && let Some(segment) = self.spare.pop_front()
-            {
-                self.orders.push_back(Order::Remove { segment, first: self.first_needed() });
+            if self.spare.len() > SEGMENTS_SPARE {
+                removed.extend(self.spare.pop_front());
             }
         }
+        // The manifest is written once for all of them.
+        let first = self.first_needed();
+        self.orders.extend(removed.into_iter().map(|segment| Order::Remove { segment, first }));
     }
 
     /// Has a checkpoint written once everything before it is durable.
