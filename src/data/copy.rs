@@ -52,7 +52,7 @@ pub fn disk_config(directory: &DataDirectory, shard: u16, sync: Sync, min_free_b
 /// When the system refuses.
 pub fn new_journals(directory: &DataDirectory, target: &Target) -> Result<Vec<Copy>, StorageError> {
     let failed = |error| StorageError::Copy(StoreError::Disk { what: "begin a journal", error });
-    let begin = |shard| {
+    let begin = |shard| -> Result<Copy, StorageError> {
         let config = StoreConfig {
             shard,
             directory: directory.id(),
@@ -60,6 +60,7 @@ pub fn new_journals(directory: &DataDirectory, target: &Target) -> Result<Vec<Co
             checkpoint_segments: CHECKPOINT_SEGMENTS,
         };
         let disk = disk_config(directory, shard, target.sync, target.min_free_bytes);
+        directory.next_journal(shard).create(&disk.owner())?;
         let waker = Waker::new().map_err(failed)?;
         let disk = Disk::start(disk, directory.next_journal(shard), waker).map_err(failed)?;
         Ok(Copy::new(config, disk))

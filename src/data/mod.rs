@@ -1,5 +1,6 @@
 //! The data directory: taken at a start, and looked at or changed while no node runs on it.
 
+mod check;
 mod copy;
 mod open;
 mod portable;

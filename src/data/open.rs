@@ -7,6 +7,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use engine_core::message::Large;
 use engine_core::{Core, Restored};
 use engine_rt::Waker;
 use engine_shard::Journal;
@@ -16,7 +17,8 @@ use storage_disk::large::sweep;
 use storage_disk::{
     Access, DataDirectory, DirectoryError, Disk, DiskConfig, JournalFiles, LargeFiles, Sync, probe, read_segments,
 };
-use storage_journal::Fault;
+use storage_journal::format::BLOCK;
+use storage_journal::{Fault, Manifest, ManifestFound, Owner};
 
 use super::copy::{Target, copy_journals};
 use crate::config::{Config, SyncMethod};
@@ -43,14 +45,25 @@ pub enum StorageError {
     Copy(#[from] StoreError),
     /// A journal is damaged.
     #[error(
-        "the journal in {} is damaged: {fault}. Nothing was changed. `heddle data check` tells more, `heddle data export` \
-         saves what can be read", path.display()
+        "the journal in {} is damaged: {fault}. Nothing was changed. `heddle data check` tells more, `heddle data export \
+         --damaged` saves what can be read", path.display()
     )]
     Damaged {
         /// The journal.
         path: PathBuf,
         /// What and where.
         fault: Fault,
+    },
+    /// The file of a large message is not what was written.
+    #[error(
+        "the large message {} is damaged: {what}. Nothing was changed. `heddle data check` tells more, `heddle \
+         data export --damaged` saves what can be read", path.display()
+    )]
+    LargeMessage {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
     },
 }
 
@@ -124,9 +137,6 @@ impl Storage {
         let segment_bytes = config.storage.segment_mib << 20;
         let mut directory = DataDirectory::open(&config.node.data_dir, shards, segment_bytes, identity())?;
         let sync = sync_method(config, &directory)?;
-        if directory.has_complete_journals() {
-            directory.replace_journals(shards)?;
-        }
         if directory.shards() != shards {
             tracing::info!(target: "heddle::storage", before = directory.shards(), now = shards,
                 "the number of shards changed: queues move to their new owners");
@@ -155,9 +165,13 @@ impl Storage {
             .map(|reader| reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
             .collect();
         let journals = journals?;
-        let needed = journals.iter().flat_map(|journal| journal.store.files());
-        let needed: HashSet<u64> = needed.map(|large| large.id).collect();
         let files = directory.large();
+        let mut needed = HashSet::new();
+        for large in journals.iter().flat_map(|journal| journal.store.files()) {
+            let path = files.file(large.id);
+            check_length(&files, &large).map_err(|what| StorageError::LargeMessage { path, what })?;
+            needed.insert(large.id);
+        }
         let first = sweep(&files, |id| needed.contains(&id))
             .map_err(|error| StorageError::Probe { path: directory.path().to_owned(), error })?;
         Ok(Self { journals, large: (files, first), directory })
@@ -189,9 +203,19 @@ pub fn recover(disk: DiskConfig, files: JournalFiles) -> Result<Recovered, Stora
         checkpoint_segments: CHECKPOINT_SEGMENTS,
     };
     let damaged = |fault| StorageError::Damaged { path: files.path().to_owned(), fault };
-    let numbers = files.numbers()?;
-    let mut recovery = begin(config, &files, &numbers)?;
-    let numbers = recovery.handle_numbers(&numbers).map_err(damaged)?.to_vec();
+    let first = |mut faults: Vec<Fault>| if faults.is_empty() { Ok(()) } else { Err(damaged(faults.remove(0))) };
+    let found = files.manifest()?.and_then(|found| owned(found, disk.owner()));
+    let found = found.map_err(|what| damaged(Fault::manifest(what)))?;
+    let mut recovery = begin(config, &files, found.manifest)?;
+    let numbers = match recovery.handle_manifest(found.manifest, &files.segments()?) {
+        Ok(numbers) => numbers,
+        // What it says may be older than what was written last: then that is what is wrong.
+        Err(faults) => return Err(damaged(found.damage.map_or_else(|| faults[0].clone(), Fault::manifest))),
+    };
+    if let Some(damage) = found.damage {
+        tracing::warn!(target: "heddle::storage", shard = disk.shard, damage, path = %files.manifest_path().display(),
+            "a part of the manifest is damaged: the other part is used, and it is written again");
+    }
     let (mut told, mut bytes, mut segments) = (Instant::now(), 0, 0);
     read_segments(&files, &numbers, |part| {
         bytes += part.bytes.len();
@@ -204,6 +228,7 @@ pub fn recover(disk: DiskConfig, files: JournalFiles) -> Result<Recovered, Stora
         }
         Ok::<_, StorageError>(())
     })?;
+    first(recovery.losses())?;
     let (messages, ended) = (recovery.messages(), recovery.ended());
     let (store, restored, last_number, last_queue) = recovery.finish();
     if !numbers.is_empty() {
@@ -216,17 +241,34 @@ pub fn recover(disk: DiskConfig, files: JournalFiles) -> Result<Recovered, Stora
     Ok(Recovered { store, restored, last_number, last_queue, disk, files })
 }
 
+/// A manifest that was found, if it is that of this journal.
+pub(super) fn owned(found: ManifestFound, owner: Owner) -> Result<ManifestFound, &'static str> {
+    if found.owner == owner { Ok(found) } else { Err("the manifest is another journal's") }
+}
+
 /// Begins with the newest checkpoint that is whole; segments say the same, so that without one it only takes longer.
-fn begin(config: StoreConfig, files: &JournalFiles, numbers: &[u64]) -> Result<Recovery, StorageError> {
-    let usable = |segment: &u64| numbers.first().is_some_and(|first| first <= segment);
-    for segment in files.checkpoints()?.into_iter().filter(usable) {
-        match Recovery::resume(config, &files.read_checkpoint(segment)?) {
+fn begin(config: StoreConfig, files: &JournalFiles, manifest: Manifest) -> Result<Recovery, StorageError> {
+    for segment in files.checkpoints()?.into_iter().filter(|&segment| segment >= manifest.first) {
+        match Recovery::resume(config, segment, &files.read_checkpoint(segment)?) {
             Ok(recovery) => return Ok(recovery),
             Err(error) => tracing::warn!(target: "heddle::storage", shard = config.shard, segment, error,
                 "a checkpoint is damaged: an older one or the segments are read instead"),
         }
     }
     Ok(Recovery::new(config))
+}
+
+/// Whether the file of a large message is there and as long as it was made: what is in it is found out when it is read.
+pub(super) fn check_length(files: &LargeFiles, large: &Large) -> Result<(), String> {
+    let made = large.bytes.next_multiple_of(BLOCK as u64);
+    match std::fs::metadata(files.file(large.id)) {
+        Ok(found) if found.len() == made => Ok(()),
+        Ok(found) => {
+            let found = found.len();
+            Err(format!("the file has a length of {found} octets, and was made with {made} octets"))
+        }
+        Err(error) => Err(format!("the file of a large message cannot be read: {error}")),
+    }
 }
 
 fn sync_method(config: &Config, directory: &DataDirectory) -> Result<Sync, StorageError> {

@@ -68,7 +68,10 @@ const EXPORT: u32 = 1;
 /// # Errors
 /// When the data is damaged, unless only what can be read is wanted.
 pub fn export(place: &Where, output: &str, extent: Extent) -> Result<()> {
-    let directory = DataDirectory::open_existing(&place.data_dir)?;
+    let directory = match extent {
+        Extent::Everything => DataDirectory::open_existing(&place.data_dir)?,
+        Extent::Readable => DataDirectory::open_damaged(&place.data_dir)?,
+    };
     let out: Box<dyn Write> =
         if output == "-" { Box::new(io::stdout().lock()) } else { Box::new(File::create(output)?) };
     let mut out = BufWriter::new(out);

@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 use clap::{Args, Subcommand};
 use engine_core::message::Large;
 use engine_shard::limits::CHECKPOINT_SEGMENTS;
-use engine_shard::store::{Recovery, StoreConfig};
+use engine_shard::store::StoreConfig;
 use load_model::shown;
 use serde::Serialize;
 use storage_disk::large::read_part;
-use storage_disk::{DataDirectory, DirectoryError, LargeFiles, Sync, read_segments};
-use storage_journal::{Buffer, Fault, Place, Replay};
+use storage_disk::{DataDirectory, LargeFiles, Sync, read_segments};
+use storage_journal::{Buffer, Place, Replay};
 
+use super::check;
 use super::copy::{Target, copy_journals, extract};
 use super::portable::{Extent, export, import};
 
@@ -34,7 +35,7 @@ pub struct Where {
     pub(super) data_dir: PathBuf,
     /// Print JSON.
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 /// What to do with a data directory.
@@ -78,7 +79,7 @@ pub enum DataCommand {
 /// When it cannot be done, or the data is damaged.
 pub fn run(command: DataCommand) -> Result<()> {
     match command {
-        DataCommand::Check(place) => check(&place),
+        DataCommand::Check(place) => check::check(&place),
         DataCommand::Stat(place) => stat(&place),
         DataCommand::Print(place) => print(&place),
         DataCommand::Export { place, output, damaged } => {
@@ -116,14 +117,6 @@ impl Drop for Progress {
     }
 }
 
-#[derive(Serialize)]
-struct Damage {
-    shard: u16,
-    file: PathBuf,
-    offset: u64,
-    what: String,
-}
-
 pub(super) fn config(directory: &DataDirectory, shard: u16) -> StoreConfig {
     StoreConfig {
         shard,
@@ -131,90 +124,6 @@ pub(super) fn config(directory: &DataDirectory, shard: u16) -> StoreConfig {
         segment_bytes: directory.segment_bytes(),
         checkpoint_segments: CHECKPOINT_SEGMENTS,
     }
-}
-
-/// Why a journal was not read to its end.
-enum Stopped {
-    Read(DirectoryError),
-    Damaged(Fault),
-}
-
-impl From<DirectoryError> for Stopped {
-    fn from(error: DirectoryError) -> Self {
-        Self::Read(error)
-    }
-}
-
-impl From<Fault> for Stopped {
-    fn from(fault: Fault) -> Self {
-        Self::Damaged(fault)
-    }
-}
-
-fn check(place: &Where) -> Result<()> {
-    let directory = DataDirectory::open_existing(&place.data_dir)?;
-    let (mut damages, mut messages, mut segments, mut torn) = (Vec::new(), 0, 0, 0);
-    let mut progress = Progress::new("checking");
-    for shard in 0..directory.shards() {
-        let files = directory.journal(shard);
-        for checkpoint in files.checkpoints()? {
-            if let Err(what) = Recovery::resume(config(&directory, shard), &files.read_checkpoint(checkpoint)?) {
-                let file = files.path().join(format!("{checkpoint:016x}.checkpoint"));
-                damages.push(Damage { shard, file, offset: 0, what: what.to_owned() });
-            }
-        }
-        let mut recovery = Recovery::new(config(&directory, shard));
-        let numbers = files.numbers()?;
-        if let Err(fault) = recovery.handle_numbers(&numbers) {
-            let file = files.segment(fault.segment);
-            damages.push(Damage { shard, file, offset: 0, what: "this segment is missing".into() });
-            continue;
-        }
-        let mut read = 0;
-        let taken = read_segments(&files, &numbers, |part| {
-            progress.tell(|| format!("shard {shard}, segment {} of {}", read + 1, numbers.len()));
-            recovery.handle_part(part)?;
-            read += u64::from(part.is_last());
-            Ok(())
-        });
-        segments += read;
-        match taken {
-            Ok(()) => {}
-            Err(Stopped::Read(error)) => return Err(error.into()),
-            Err(Stopped::Damaged(fault)) => {
-                let file = files.segment(fault.segment);
-                damages.push(Damage { shard, file, offset: fault.offset, what: fault.to_string() });
-                continue;
-            }
-        }
-        torn += u32::from(recovery.ended().is_some_and(|ended| ended.torn));
-        messages += recovery.messages();
-        let (store, ..) = recovery.finish();
-        let files = directory.large();
-        for large in store.files() {
-            progress.tell(|| format!("shard {shard}, large message {:016x}", large.id));
-            if let Err(what) = check_file(&files, &large) {
-                damages.push(Damage { shard, file: files.file(large.id), offset: 0, what });
-            }
-        }
-    }
-    drop(progress);
-    if place.json {
-        let result = serde_json::json!({
-            "whole": damages.is_empty(), "segments": segments, "messages": messages, "cut_off_by_a_crash": torn,
-            "damages": damages,
-        });
-        println!("{result:#}");
-    } else {
-        for Damage { shard, file, offset, what } in &damages {
-            println!("shard {shard}: {} at offset {offset}: {what}", file.display());
-        }
-        println!("{segments} segments, {messages} messages, {} damages", damages.len());
-        if torn > 0 {
-            println!("a crash cut off the last batch of {torn} shards; it was never acknowledged");
-        }
-    }
-    if damages.is_empty() { Ok(()) } else { Err("the journal is damaged; nothing was changed".into()) }
 }
 
 /// Gives the parts of a large message.

@@ -60,12 +60,17 @@ impl Broker {
 
     /// The same with a log of this level.
     pub fn start_telling(folder: TempDir, shards: u16, level: &str, listeners: &str) -> Self {
-        Self::start_saying(folder, (shards, level), listeners, |_| {})
+        started(Self::start_saying(folder, (shards, level), listeners, |_| {}))
     }
 
     /// The same with more said of how the program is started.
     pub fn start_command(folder: TempDir, shards: u16, listeners: &str, say: impl FnOnce(&mut Command)) -> Self {
-        Self::start_saying(folder, (shards, "warn"), listeners, say)
+        started(Self::start_saying(folder, (shards, "warn"), listeners, say))
+    }
+
+    /// The same for one that may refuse to start: gives its folder back then, and what it said.
+    pub fn try_start(folder: TempDir, shards: u16, listeners: &str) -> Result<Self, (TempDir, String)> {
+        Self::start_saying(folder, (shards, "warn"), listeners, |_| {})
     }
 
     fn start_saying(
@@ -73,7 +78,7 @@ impl Broker {
         (shards, level): (u16, &str),
         listeners: &str,
         say: impl FnOnce(&mut Command),
-    ) -> Self {
+    ) -> Result<Self, (TempDir, String)> {
         let config = folder.path().join("heddle.toml");
         let data = folder.path().join("data");
         let text = format!(
@@ -87,20 +92,21 @@ impl Broker {
         command.args(["run", "--config"]).arg(&config).arg("--ready-file").arg(&ready).stderr(log);
         say(&mut command);
         let mut process = command.spawn().expect("the program starts");
-        let value = wait_for("the ready file", || {
-            let ended = process.try_wait().expect("its state");
-            assert!(
-                ended.is_none(),
-                "it ended: {}",
-                std::fs::read_to_string(folder.path().join("log")).unwrap_or_default()
-            );
-            serde_json::from_str::<serde_json::Value>(&std::fs::read_to_string(&ready).ok()?).ok()
+        let started = wait_for("the ready file", || {
+            if process.try_wait().expect("its state").is_some() {
+                return Some(Err(std::fs::read_to_string(folder.path().join("log")).unwrap_or_default()));
+            }
+            Some(Ok(serde_json::from_str::<serde_json::Value>(&std::fs::read_to_string(&ready).ok()?).ok()?))
         });
+        let value = match started {
+            Ok(value) => value,
+            Err(said) => return Err((folder, said)),
+        };
         let address =
             |value: &serde_json::Value| value.as_str().and_then(|text| text.parse().ok()).expect("an address");
         let listeners = value["listeners"].as_array().expect("listeners");
         let addresses = listeners.iter().map(|listener| address(&listener["address"])).collect();
-        Self { process, folder, addresses, http: address(&value["http"]) }
+        Ok(Self { process, folder, addresses, http: address(&value["http"]) })
     }
 
     /// Asks the HTTP listener; gives status line and body.
@@ -145,6 +151,10 @@ impl Broker {
         // SAFETY: kill takes no pointers; the process is our child and has not been waited for.
         assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
     }
+}
+
+fn started(broker: Result<Broker, (TempDir, String)>) -> Broker {
+    broker.unwrap_or_else(|(_, said)| panic!("it ended: {said}"))
 }
 
 /// Waits until there is something, and fails when it takes too long.

@@ -129,7 +129,7 @@ fn the_tools_count_print_export_import_and_compact() {
     fill(&broker, "prices", 0..10);
     let folder = stop(broker);
     let (whole, said) = data(folder.path(), &["check"]);
-    assert!(whole && said.contains("3010 messages") && said.contains("0 damages"), "{said}");
+    assert!(whole && said.contains("3,010 messages") && said.contains("0 damages"), "{said}");
     let (_, said) = data(folder.path(), &["stat", "--json"]);
     let stat: serde_json::Value = serde_json::from_str(&said).expect("JSON");
     assert_eq!((&stat["queues"][0]["messages"], &stat["shards"]), (&3000.into(), &2.into()), "{said}");
@@ -176,7 +176,10 @@ fn damage_is_named_and_what_can_be_read_is_saved() {
     let config = folder.path().join("heddle.toml");
     let refused = run(&["run", "--config", &config.display().to_string()]);
     let said = text(&refused);
-    assert!(!refused.status.success() && said.contains("damaged") && said.contains("heddle data export"), "{said}");
+    assert!(
+        !refused.status.success() && said.contains("damaged") && said.contains("heddle data export --damaged"),
+        "{said}"
+    );
     let (whole, said) = data(folder.path(), &["check"]);
     let name = file.file_name().expect("a name").to_string_lossy().into_owned();
     assert!(!whole && said.contains(&name) && said.contains("offset"), "{said}");

@@ -9,6 +9,7 @@ mod configuration;
 mod credit;
 mod durability;
 mod expiry;
+mod kept_files;
 mod large;
 mod lifetime;
 mod limits;

@@ -87,7 +87,7 @@ impl<S: Read + Write> Peer<S> {
     }
 
     /// The next frame's kind and body; `None` at the end.
-    fn frame(&mut self) -> Option<(FrameKind, Vec<u8>)> {
+    pub fn frame(&mut self) -> Option<(FrameKind, Vec<u8>)> {
         let header = self.read(8)?;
         let size = u32::from_be_bytes(header[..4].try_into().expect("four octets")) as usize;
         let mut bytes = header;

@@ -10,7 +10,7 @@ use std::collections::{HashMap, VecDeque};
 
 use crate::core::{Address, Core};
 use crate::event::Event;
-use crate::fact::{Declared, Fact, Purpose, Resident, Target, Targets};
+use crate::fact::{Declared, Fact, PASSING, Purpose, Resident, Target, Targets};
 use crate::held::{Recalled, Recalling};
 use crate::key::LinkKey;
 use crate::limits::{FETCH_BELOW, RECALL_BYTES, Storage};
@@ -182,7 +182,7 @@ impl Core {
         let Some(queue) = self.queues.get_mut(key) else { return 0 };
         if queue.number == 0 {
             self.journal.last_queue += 1;
-            queue.number = self.journal.last_queue;
+            queue.number = self.journal.last_queue | if queue.is_lasting() { 0 } else { PASSING };
             self.journal.by_number.insert(queue.number, key);
         }
         queue.number
@@ -347,9 +347,11 @@ impl Core {
         self.journal.unwanted.pop()
     }
 
-    /// The next wish for messages that the journal alone has.
+    /// The next wish for messages that the journal alone has. A queue that was deleted meanwhile has none.
     pub fn poll_fetch(&mut self) -> Option<Fetch> {
-        let queue = self.journal.fetches.pop_front()?;
+        let journal = &mut self.journal;
+        let queue =
+            std::iter::from_fn(|| journal.fetches.pop_front()).find(|queue| journal.by_number.contains_key(queue))?;
         Some(Fetch { queue, bytes: fetch_below(self.config.memory_bytes, self.memory_bytes) })
     }
 

@@ -12,6 +12,9 @@ pub enum Resident {
     No,
 }
 
+/// The bit in the number of a queue that ends with the node: none declares it, whatever the messages in it are.
+pub const PASSING: u64 = 1 << 63;
+
 /// A queue that a message was put into, by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target {

@@ -74,3 +74,7 @@ pub const UNAWAITED_BYTES: usize = 64 << 10;
 /// How long the last batch stands alone before an empty one follows it, nanoseconds: so rarely that it costs nothing, so soon that
 /// hardly a crash comes before it.
 pub const MARK_NS: u64 = 100_000_000;
+
+/// How long the manifest may not know how far the journal reaches while that does not rest, nanoseconds: a write of one
+/// block each second, which no message waits for.
+pub const VOUCH_NS: u64 = 1_000_000_000;

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use engine_core::command::{
-    Command, ConsumerSpec, Create, DefaultOutcome, Mode, Outcome, ProducerSpec, Settle, Settled,
+    Command, ConsumerSpec, Create, Mode, Outcome, ProducerSpec, Settle, Settled,
 };
 use engine_core::event::Event;
 use engine_core::key::{EndKey, LinkKey};
@@ -66,7 +66,7 @@ impl Disk {
                 buffer.bytes_mut().copy_from_slice(&self.segments[&place.segment][at..end]);
                 Some(Done::Read { id, buffer })
             }
-            Order::Prepare { segment, reuse, margin } => {
+            Order::Prepare { segment, reuse, margin, .. } => {
                 // One more is left to others.
                 let margin = usize::from(margin == Margin::Half);
                 if reuse.is_none() && self.segments.len() + self.files.len() >= self.capacity + margin {
@@ -80,7 +80,8 @@ impl Disk {
                 Some(Done::Prepared { segment })
             }
             Order::Checkpoint { .. } => Some(Done::NotCheckpointed),
-            Order::Remove { segment } => {
+            Order::Vouch { batch } => Some(Done::Vouched { batch }),
+            Order::Remove { segment, .. } => {
                 self.segments.remove(&segment);
                 None
             }
@@ -163,7 +164,7 @@ impl World {
             settle: Settle::ByPeer,
             subscription: None,
             lifetime: None,
-            default_outcome: DefaultOutcome::Released,
+            default_outcome: Outcome::Released,
         };
         let producer = ProducerSpec { address, routing: None, create: Create::Auto, lifetime: None };
         let slot = 2 * queue as u32;

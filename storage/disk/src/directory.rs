@@ -3,25 +3,28 @@
 //! ```text
 //! heddle-data/
 //!   lock                         held while a node or a tool works on it
-//!   directory.json               identity, version of the format, number of shards
-//!   journal-0/                   of shard 0
+//!   directory.json               identity, version of the format, number of shards, length of segments, checksum of
+//! these journal-0/                   of shard 0
+//!     manifest                   what of it must be there (`manifest.rs`)
 //!     0000000000000001.segment
 //!   large/                       messages that are too large for a journal
 //!     0000000000000001.large
 //! ```
+//!
+//! A directory is made with all of its journals, `directory.json` last: whatever is missing of it later was lost.
+//! Journals without that file are never taken for nothing: nothing is written to such a directory.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use engine_rt::{Access, Existing, open_file};
-use serde::{Deserialize, Serialize};
-use storage_journal::format::{BLOCK, SegmentHeader, VERSION};
-use storage_journal::{Buffer, Place};
+use storage_journal::Owner;
 
-/// Checkpoints that are kept: the last one, and the one before it in case the last one is damaged.
-const CHECKPOINTS_KEPT: usize = 2;
+use crate::description::{
+    Description, FORMAT, holds_messages, journals, read_description, refuse_remains, write_description,
+};
+use crate::files::{JournalFiles, LargeFiles};
 
 /// Why a data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +34,7 @@ pub enum DirectoryError {
     InUse(PathBuf),
     /// It was written by another version.
     #[error(
-        "the data directory {} has format {found}, and this version of Heddle knows {VERSION}: use the version that wrote it \
+        "the data directory {} has format {found}, and this version of Heddle knows {FORMAT}: use the version that wrote it \
          to export its messages", path.display()
     )]
     Version {
@@ -41,12 +44,45 @@ pub enum DirectoryError {
         found: u32,
     },
     /// What describes it cannot be read.
-    #[error("{} does not describe a data directory: {error}", path.display())]
+    #[error(
+        "{} does not describe a data directory: {error}. Put it back from a backup, or save what can be read with \
+         `heddle data export --damaged`", path.display()
+    )]
     Description {
         /// The file.
         path: PathBuf,
         /// Why not.
         error: serde_json::Error,
+    },
+    /// There is none.
+    #[error(
+        "there is no data directory at {}, as there is no directory.json in it: name the right one with --data-dir",
+        .0.display()
+    )]
+    Absent(PathBuf),
+    /// What describes it is gone, and what it described is not.
+    #[error(
+        "{} is there, and {} is missing, which says whose it is. Nothing was changed. Put that file back from a backup, save \
+         what can be read with `heddle data export --damaged`, or name another directory with --data-dir",
+        found.display(), path.display()
+    )]
+    Undescribed {
+        /// What is missing.
+        path: PathBuf,
+        /// What is there.
+        found: PathBuf,
+    },
+    /// It has a journal that its description does not count.
+    #[error(
+        "{} is there, and directory.json counts {shards}: that file is not the last one that was written here. Nothing was \
+         changed. Put the right one back from a backup, or move directory.json away and save what can be read with \
+         `heddle data export --damaged`", found.display()
+    )]
+    Uncounted {
+        /// The journal.
+        found: PathBuf,
+        /// How many there should be.
+        shards: u16,
     },
     /// The system refused.
     #[error("cannot {what} {}: {error}", path.display())]
@@ -74,15 +110,6 @@ pub(crate) fn system<'a>(what: &'static str, path: &'a Path) -> impl FnOnce(io::
     move |error| DirectoryError::System { what, path: path.to_owned(), error }
 }
 
-/// What `directory.json` says.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-struct Description {
-    format: u32,
-    id: String,
-    shards: u16,
-    segment_bytes: u64,
-}
-
 /// A data directory that this process has.
 #[derive(Debug)]
 pub struct DataDirectory {
@@ -96,24 +123,22 @@ pub struct DataDirectory {
 }
 
 impl DataDirectory {
-    /// Takes a data directory; makes it if it is not there.
+    /// Takes a data directory; makes it if there is nothing.
     ///
     /// # Errors
-    /// When somebody else has it, or it cannot be used.
+    /// When somebody else has it, or it cannot be used, or what describes it is missing.
     pub fn open(path: &Path, shards: u16, segment_bytes: u64, new_id: [u8; 16]) -> Result<Self, DirectoryError> {
+        let file = path.join("directory.json");
+        if read_description(&file)?.is_none() {
+            refuse_remains(path)?;
+        }
         fs::create_dir_all(path).map_err(system("make the data directory", path))?;
         let lock = take_lock(path)?;
-        let file = path.join("directory.json");
-        let description = match read_description(&file)? {
-            Some(description) => description,
-            None => {
-                let id = new_id.iter().map(|octet| format!("{octet:02x}")).collect();
-                let description = Description { format: VERSION, id, shards, segment_bytes };
-                write_description(path, &description)?;
-                description
-            }
+        let (description, id) = match read_description(&file)? {
+            Some(described) => described,
+            None => (make(path, shards, segment_bytes, new_id)?, new_id),
         };
-        Self::with(path, description, lock)
+        Self::with(path, &description, id, lock)
     }
 
     /// Where large messages are.
@@ -126,29 +151,45 @@ impl DataDirectory {
     /// # Errors
     /// When there is none, somebody else has it, or it cannot be used.
     pub fn open_existing(path: &Path) -> Result<Self, DirectoryError> {
-        let file = path.join("directory.json");
-        let Some(description) = read_description(&file)? else {
-            return Err(system("find", &file)(io::ErrorKind::NotFound.into()));
+        let Some((description, id)) = read_description(&path.join("directory.json"))? else {
+            refuse_remains(path)?;
+            return Err(DirectoryError::Absent(path.to_owned()));
         };
         let lock = take_lock(path)?;
-        Self::with(path, description, lock)
+        Self::with(path, &description, id, lock)
     }
 
-    fn with(path: &Path, description: Description, lock: File) -> Result<Self, DirectoryError> {
-        if description.format != VERSION {
-            return Err(DirectoryError::Version { path: path.to_owned(), found: description.format });
-        }
-        let octet = |place: usize| u8::from_str_radix(description.id.get(2 * place..2 * place + 2)?, 16).ok();
-        let mut id = [0; 16];
-        for (place, value) in id.iter_mut().enumerate() {
-            *value = octet(place).ok_or_else(|| {
-                let error = serde::de::Error::custom("the identity is not 32 hexadecimal digits");
-                DirectoryError::Description { path: path.join("directory.json"), error }
-            })?;
-        }
+    /// The same for whoever saves what can be read: where what describes it is lost or damaged, the journals say whose
+    /// they are.
+    ///
+    /// # Errors
+    /// When there is none, somebody else has it, or nothing in it says whose it is.
+    pub fn open_damaged(path: &Path) -> Result<Self, DirectoryError> {
+        let error = match Self::open_existing(path) {
+            Err(error @ (DirectoryError::Undescribed { .. } | DirectoryError::Description { .. })) => error,
+            opened => return opened,
+        };
+        let journals = journals(path)?;
+        let access = Access::Buffered;
+        let owner = journals.iter().find_map(|(_, path)| JournalFiles { path: path.clone(), access }.owner());
+        let Some((owner, (last, _))) = owner.zip(journals.last()) else { return Err(error) };
+        let description = Description::new(owner.directory, last + 1, owner.segment_bytes);
+        Self::with(path, &description, owner.directory, take_lock(path)?)
+    }
+
+    fn with(path: &Path, description: &Description, id: [u8; 16], lock: File) -> Result<Self, DirectoryError> {
         let access = access_of(path)?;
-        let Description { shards, segment_bytes, .. } = description;
-        let directory = Self { path: path.to_owned(), id, shards, segment_bytes, access, _lock: lock };
+        let &Description { shards, segment_bytes, .. } = description;
+        let mut directory = Self { path: path.to_owned(), id, shards, segment_bytes, access, _lock: lock };
+        if directory.has_complete_journals() {
+            // A crash came while they took the places of others, which is decided.
+            directory.replace_journals(shards)?;
+        }
+        let shards = directory.shards;
+        let uncounted = journals(path)?.into_iter().find(|(shard, path)| *shard >= shards && holds_messages(path));
+        if let Some((_, found)) = uncounted {
+            return Err(DirectoryError::Uncounted { found, shards });
+        }
         for shard in 0..shards {
             directory.journal(shard).settle_names(shard, id)?;
         }
@@ -158,6 +199,11 @@ impl DataDirectory {
     /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whose the journal of a shard is.
+    pub fn owner(&self, shard: u16) -> Owner {
+        Owner { shard, directory: self.id, segment_bytes: self.segment_bytes }
     }
 
     /// Its identity.
@@ -191,7 +237,7 @@ impl DataDirectory {
     }
 
     /// Whether journals that were to take the place of others were complete when the node ended.
-    pub fn has_complete_journals(&self) -> bool {
+    fn has_complete_journals(&self) -> bool {
         self.path.join("next-complete").exists()
     }
 
@@ -209,8 +255,8 @@ impl DataDirectory {
         Ok(())
     }
 
-    /// Puts the next journals, of so many shards, into the place of those that are there. To be called again after a crash
-    /// (`has_complete_journals`), it goes on where it was.
+    /// Puts the next journals, of so many shards, into the place of those that are there. What a crash cuts off goes on
+    /// when the directory is taken again.
     ///
     /// # Errors
     /// When the system refuses.
@@ -235,9 +281,7 @@ impl DataDirectory {
             }
         }
         self.shards = shards;
-        let id = self.id.iter().map(|octet| format!("{octet:02x}")).collect();
-        let description = Description { format: VERSION, id, shards, segment_bytes: self.segment_bytes };
-        write_description(&self.path, &description)?;
+        write_description(&self.path, &Description::new(self.id, shards, self.segment_bytes))?;
         fs::remove_file(&marker).map_err(system("remove", &marker))?;
         sync_directory(&self.path)
     }
@@ -253,27 +297,18 @@ fn take_lock(path: &Path) -> Result<File, DirectoryError> {
     }
 }
 
-fn read_description(file: &Path) -> Result<Option<Description>, DirectoryError> {
-    match fs::read(file) {
-        Ok(bytes) => serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(|error| DirectoryError::Description { path: file.to_owned(), error }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(system("read", file)(error)),
+/// Makes a data directory, with the journals of all shards: `directory.json` comes last, so that one that a crash cut
+/// off holds nothing.
+fn make(path: &Path, shards: u16, segment_bytes: u64, id: [u8; 16]) -> Result<Description, DirectoryError> {
+    for shard in 0..shards {
+        let files = JournalFiles { path: path.join(format!("journal-{shard}")), access: Access::Buffered };
+        files.create(&Owner { shard, directory: id, segment_bytes })?;
     }
-}
-
-fn write_description(path: &Path, description: &Description) -> Result<(), DirectoryError> {
-    let (file, next) = (path.join("directory.json"), path.join("directory.json.new"));
-    let text = serde_json::to_vec_pretty(description).unwrap_or_default();
-    let write = || -> io::Result<()> {
-        let mut out = File::create(&next)?;
-        out.write_all(&text)?;
-        out.sync_all()?;
-        fs::rename(&next, &file)
-    };
-    write().map_err(system("write", &file))?;
-    sync_directory(path)
+    sync_directory(path)?;
+    let description = Description::new(id, shards, segment_bytes);
+    write_description(path, &description)?;
+    tracing::info!(target: "heddle::storage", path = %path.display(), shards, "a new data directory was made");
+    Ok(description)
 }
 
 /// Brings names made and removed in a directory to stable storage.
@@ -291,162 +326,10 @@ fn access_of(path: &Path) -> Result<Access, DirectoryError> {
     }
 }
 
-/// Where the segments of one shard are.
-#[derive(Clone, Debug)]
-pub struct JournalFiles {
-    pub(crate) path: PathBuf,
-    pub(crate) access: Access,
-}
-
-/// Where large messages are.
-#[derive(Clone, Debug)]
-pub struct LargeFiles {
-    pub(crate) path: PathBuf,
-    pub(crate) access: Access,
-}
-
-impl LargeFiles {
-    /// The part of an id that counts; the rest is the shard that made it.
-    pub const COUNTER: u64 = (1 << 48) - 1;
-
-    /// The file of a message.
-    pub fn file(&self, id: u64) -> PathBuf {
-        self.path.join(format!("{id:016x}.large"))
-    }
-}
-
-impl JournalFiles {
-    /// The file of a large message.
-    pub(crate) fn large_file(&self, id: u64) -> PathBuf {
-        let directory = self.path.parent().unwrap_or(&self.path);
-        LargeFiles { path: directory.join("large"), access: self.access }.file(id)
-    }
-
-    /// Where they are.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// The file of a segment.
-    pub fn segment(&self, number: u64) -> PathBuf {
-        self.path.join(format!("{number:016x}.segment"))
-    }
-
-    /// The numbers of the segments that are there, in order.
-    ///
-    /// # Errors
-    /// When the system refuses.
-    pub fn numbers(&self) -> Result<Vec<u64>, DirectoryError> {
-        self.numbered(".segment")
-    }
-
-    fn numbered(&self, ending: &str) -> Result<Vec<u64>, DirectoryError> {
-        let entries = match fs::read_dir(&self.path) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(system("read", &self.path)(error)),
-        };
-        let mut numbers = Vec::new();
-        for entry in entries {
-            let name = entry.map_err(system("read", &self.path))?.file_name();
-            let name = name.to_string_lossy();
-            let digits = name.strip_suffix(ending).filter(|digits| digits.len() == 16);
-            numbers.extend(digits.and_then(|digits| u64::from_str_radix(digits, 16).ok()));
-        }
-        numbers.sort_unstable();
-        Ok(numbers)
-    }
-
-    /// Gives files their names again that a crash of the system took back: a segment that serves again is renamed, and its header
-    /// written and synced, but not its name.
-    ///
-    /// # Errors
-    /// When the system refuses.
-    fn settle_names(&self, shard: u16, directory: [u8; 16]) -> Result<(), DirectoryError> {
-        let mut settled = false;
-        for number in self.numbers()? {
-            let path = self.segment(number);
-            let mut block = Buffer::zeroed(BLOCK);
-            let read =
-                open_file(&path, self.access, Existing::Must).and_then(|file| file.read_exact_at(block.bytes_mut(), 0));
-            match read {
-                // Replay says what is wrong with a file that is too short.
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => continue,
-                read => read.map_err(system("read", &path))?,
-            }
-            // One with a lower number was renamed, and its header not written yet: nothing is in it.
-            let ours = |header: &SegmentHeader| (header.shard, header.directory) == (shard, directory);
-            let Some(header) = SegmentHeader::decode(block.bytes()).ok().filter(ours) else { continue };
-            let named = self.segment(header.segment);
-            if header.segment > number && !named.exists() {
-                fs::rename(&path, named).map_err(system("rename", &path))?;
-                settled = true;
-            }
-        }
-        if settled { sync_directory(&self.path) } else { Ok(()) }
-    }
-
-    fn checkpoint(&self, segment: u64) -> PathBuf {
-        self.path.join(format!("{segment:016x}.checkpoint"))
-    }
-
-    /// The checkpoints that are there, by the segment that a replay goes on with, newest first.
-    ///
-    /// # Errors
-    /// When the system refuses.
-    pub fn checkpoints(&self) -> Result<Vec<u64>, DirectoryError> {
-        let mut numbers = self.numbered(".checkpoint")?;
-        numbers.reverse();
-        Ok(numbers)
-    }
-
-    /// Reads a checkpoint whole.
-    ///
-    /// # Errors
-    /// When the system refuses.
-    pub fn read_checkpoint(&self, segment: u64) -> Result<Vec<u8>, DirectoryError> {
-        let path = self.checkpoint(segment);
-        fs::read(&path).map_err(system("read", &path))
-    }
-
-    /// Writes a checkpoint, and removes all but the one before it.
-    pub(crate) fn write_checkpoint(&self, segment: u64, bytes: &[u8]) -> io::Result<()> {
-        let next = self.path.join("next.checkpoint");
-        let write = || -> io::Result<()> {
-            let mut out = File::create(&next)?;
-            out.write_all(bytes)?;
-            out.sync_all()?;
-            fs::rename(&next, self.checkpoint(segment))
-        };
-        let written = write();
-        if written.is_err() {
-            // What is half written takes room that somebody may need; that it cannot be removed changes nothing.
-            let _ = fs::remove_file(&next);
-        }
-        written?;
-        sync_directory(&self.path).map_err(DirectoryError::into_cause)?;
-        for older in self.checkpoints().map_err(DirectoryError::into_cause)?.into_iter().skip(CHECKPOINTS_KEPT) {
-            fs::remove_file(self.checkpoint(older))?;
-        }
-        Ok(())
-    }
-
-    /// Reads a part of a segment.
-    ///
-    /// # Errors
-    /// When the system refuses.
-    pub fn read_part(&self, place: Place, bytes: usize) -> Result<Buffer, DirectoryError> {
-        let path = self.segment(place.segment);
-        let mut buffer = Buffer::zeroed(bytes);
-        let read = open_file(&path, self.access, Existing::Must)
-            .and_then(|file| file.read_exact_at(buffer.bytes_mut(), place.offset));
-        read.map_err(system("read", &path))?;
-        Ok(buffer)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use storage_journal::format::SegmentHeader;
+
     use super::*;
 
     #[test]
@@ -467,11 +350,69 @@ mod tests {
         drop(DataDirectory::open(folder.path(), 1, 1 << 20, [1; 16]).unwrap());
         let file = folder.path().join("directory.json");
         let text = fs::read_to_string(&file).unwrap();
-        fs::write(&file, text.replace("\"format\": 1", "\"format\": 9")).unwrap();
+        fs::write(&file, text.replace("\"format\": 2", "\"format\": 9")).unwrap();
         let error = DataDirectory::open_existing(folder.path()).unwrap_err();
         assert!(error.to_string().contains("format 9"), "{error}");
-        fs::write(&file, "{}").unwrap();
-        assert!(matches!(DataDirectory::open_existing(folder.path()), Err(DirectoryError::Description { .. })));
+        for other in ["{}".to_owned(), String::new(), text.replace("\"shards\": 1", "\"shards\": 0")] {
+            fs::write(&file, other).unwrap();
+            assert!(matches!(DataDirectory::open_existing(folder.path()), Err(DirectoryError::Description { .. })));
+        }
+    }
+
+    #[test]
+    fn no_octet_of_the_description_changes_what_it_says() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(DataDirectory::open(folder.path(), 3, 1 << 20, [1; 16]).unwrap());
+        let file = folder.path().join("directory.json");
+        let text = fs::read(&file).unwrap();
+        for (octet, bit) in (0..text.len()).flat_map(|octet| (0..8).map(move |bit| (octet, bit))) {
+            let mut flipped = text.clone();
+            flipped[octet] ^= 1 << bit;
+            fs::write(&file, flipped).unwrap();
+            if let Ok(data) = DataDirectory::open_existing(folder.path()) {
+                let said = (data.id(), data.shards(), data.segment_bytes());
+                assert_eq!(said, ([1; 16], 3, 1 << 20), "bit {bit} of octet {octet}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_made_without_a_description_is_made_again_and_what_was_written_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("directory.json");
+        assert!(matches!(DataDirectory::open_existing(folder.path()), Err(DirectoryError::Absent(_))));
+        drop(DataDirectory::open(folder.path(), 2, 1 << 20, [1; 16]).unwrap());
+        // A crash before the description.
+        fs::remove_file(&file).unwrap();
+        fs::write(folder.path().join("journal-1/manifest"), "half of one").unwrap();
+        drop(DataDirectory::open(folder.path(), 1, 1 << 20, [2; 16]).unwrap());
+        let data = DataDirectory::open_existing(folder.path()).unwrap();
+        assert_eq!((data.id(), data.shards()), ([2; 16], 1));
+        let owner = data.owner(0);
+        let header = SegmentHeader { shard: 0, segment: 1, directory: [2; 16], bytes: 1 << 20 };
+        fs::write(data.journal(0).segment(1), header.encode()).unwrap();
+        data.next_journal(0).create(&owner).unwrap();
+        data.discard_next().unwrap();
+        let lone = data.journal(7);
+        drop(data);
+        let before = fs::read(&file).unwrap();
+        fs::remove_file(&file).unwrap();
+        let refused = DataDirectory::open(folder.path(), 1, 1 << 20, [3; 16]).unwrap_err();
+        assert!(
+            matches!(&refused, DirectoryError::Undescribed { found, .. } if found.ends_with("journal-0")),
+            "{refused}"
+        );
+        assert!(!file.exists(), "nothing was written");
+        let data = DataDirectory::open_damaged(folder.path()).unwrap();
+        assert_eq!((data.owner(0), data.shards()), (owner, 2), "the journals say whose it is");
+        drop(data);
+        // One that was written before there were more shards.
+        fs::write(&file, before).unwrap();
+        lone.create(&Owner { shard: 7, ..owner }).unwrap();
+        drop(DataDirectory::open_existing(folder.path()).unwrap());
+        fs::write(lone.segment(1), "").unwrap();
+        let refused = DataDirectory::open_existing(folder.path()).unwrap_err();
+        assert!(matches!(refused, DirectoryError::Uncounted { shards: 1, .. }), "{refused}");
     }
 
     #[test]
@@ -500,7 +441,7 @@ mod tests {
     #[test]
     fn journals_are_replaced_as_one_even_after_a_crash() {
         let folder = tempfile::tempdir().unwrap();
-        let mut data = DataDirectory::open(folder.path(), 3, 1 << 20, [1; 16]).unwrap();
+        let data = DataDirectory::open(folder.path(), 3, 1 << 20, [1; 16]).unwrap();
         let fill = |files: &JournalFiles, text: &str| {
             fs::create_dir_all(files.path()).unwrap();
             fs::write(files.segment(1), text).unwrap();
@@ -511,8 +452,8 @@ mod tests {
         fs::write(folder.path().join("next-complete"), "2").unwrap();
         fs::remove_dir_all(data.journal(0).path()).unwrap();
         fs::rename(data.next_journal(0).path(), data.journal(0).path()).unwrap();
-        assert!(data.has_complete_journals());
-        data.replace_journals(2).unwrap();
+        drop(data);
+        let data = DataDirectory::open_existing(folder.path()).unwrap();
         assert!(!data.has_complete_journals());
         assert_eq!(data.shards(), 2);
         for shard in 0..2 {

@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,9 +18,11 @@ use engine_rt::{
     write_synced,
 };
 use storage_journal::format::{BLOCK, SegmentHeader};
-use storage_journal::{Buffer, Done, Margin, Order};
+use storage_journal::{Buffer, Done, Manifest, Margin, Order, Owner};
 
-use crate::directory::{DirectoryError, JournalFiles, sync_directory};
+use crate::directory::{DirectoryError, sync_directory};
+use crate::files::JournalFiles;
+use crate::manifest::ManifestFile;
 use crate::open_files::OpenFiles;
 use crate::removing::Remover;
 
@@ -36,8 +38,8 @@ const HURRY: Duration = Duration::from_millis(100);
 /// Segments that stay open: the one that is written, those made ready, and those that are read.
 const SEGMENTS_OPEN: usize = 8;
 /// Descriptors that a shard's journal has at once, at most: segments that stay open, one in each reader's hands, and one each of the threads
-/// that write, make segments (with a directory that is synced) and remove files.
-pub(crate) const JOURNAL_DESCRIPTORS: usize = SEGMENTS_OPEN + READERS + 4;
+/// that write, make segments (with a directory that is synced) and remove files, and the manifest.
+pub(crate) const JOURNAL_DESCRIPTORS: usize = SEGMENTS_OPEN + READERS + 5;
 /// How long a segment that cannot be opened for want of descriptors is tried again: they are kept back for this, so that somebody outside
 /// has used up the system's.
 const SHORTAGE: Duration = Duration::from_secs(10);
@@ -63,6 +65,13 @@ pub struct DiskConfig {
     pub min_free_bytes: u64,
 }
 
+impl DiskConfig {
+    /// Whose the journal is.
+    pub fn owner(&self) -> Owner {
+        Owner { shard: self.shard, directory: self.directory, segment_bytes: self.segment_bytes }
+    }
+}
+
 type Files = Arc<Mutex<OpenFiles>>;
 
 /// The disk of one shard.
@@ -78,6 +87,8 @@ pub struct Disk {
 struct Worker {
     config: DiskConfig,
     journal: JournalFiles,
+    /// Used by the thread that prepares segments alone.
+    manifest: Arc<Mutex<ManifestFile>>,
     files: Files,
     done: flume::Sender<Done>,
     waker: Waker,
@@ -92,19 +103,20 @@ struct Worker {
 }
 
 impl Disk {
-    /// Starts the threads for a shard's journal.
+    /// Starts the threads for a shard's journal, which is there.
     ///
     /// # Errors
-    /// When the system refuses.
+    /// When the system refuses, or the manifest is not this journal's.
     pub fn start(config: DiskConfig, journal: JournalFiles, waker: Waker) -> io::Result<Self> {
-        fs::create_dir_all(&journal.path)?;
+        let manifest = ManifestFile::open(&journal, config.owner(), config.sync)?;
+        let manifest = Arc::new(Mutex::new(manifest));
         let (done, answers) = flume::unbounded();
         let remover = Remover::start(format!("remove-{}", config.shard), config.core, journal.path.clone())?;
         let zeroed = Cell::new(None);
         let files = Arc::new(Mutex::new(OpenFiles::new(SEGMENTS_OPEN)));
         let [full, short] = [0; 2].map(|_| Cell::new(Repeats::new(TELL_NS)));
         let told_full = Cell::new(false);
-        let worker = Worker { config, journal, files, done, waker, remover, zeroed, full, short, told_full };
+        let worker = Worker { config, journal, manifest, files, done, waker, remover, zeroed, full, short, told_full };
         let writes = worker.start("journal", Worker::write)?;
         let preparations = worker.start("prepare", Worker::prepare)?;
         let (reads, orders) = flume::bounded(ORDERS);
@@ -119,9 +131,11 @@ impl Disk {
         let to = match order {
             Order::Write { .. } => &self.writes,
             Order::Read { .. } => &self.reads,
-            Order::Prepare { .. } | Order::Remove { .. } | Order::Checkpoint { .. } | Order::Discard { .. } => {
-                &self.preparations
-            }
+            Order::Prepare { .. }
+            | Order::Remove { .. }
+            | Order::Vouch { .. }
+            | Order::Checkpoint { .. }
+            | Order::Discard { .. } => &self.preparations,
         };
         to.send(order).expect("the threads of a disk live as long as it");
     }
@@ -220,25 +234,33 @@ impl Worker {
 
     fn prepare(&self, order: Order) -> Option<Done> {
         match order {
-            Order::Prepare { segment, reuse, margin } => Some(match self.make(segment, reuse, margin) {
-                Ok(()) => {
-                    self.tell_room();
-                    Done::Prepared { segment }
-                }
-                Err(error) if is_full(&error) => {
-                    self.tell_full();
-                    Done::NoRoom { segment, reuse }
-                }
-                // It is asked for again, and everything written meanwhile goes to segments that are there.
-                Err(error) if is_shortage(&error) => {
-                    self.tell_short(&error);
-                    Done::NoRoom { segment, reuse }
-                }
-                Err(error) => Done::Failed { what: "make a segment", error },
+            Order::Prepare { segment, reuse, margin, first, batch } => {
+                let ready = self.ready(segment, reuse, margin, Manifest { first, last: segment, batch });
+                Some(match ready {
+                    Ok(()) => {
+                        self.tell_room();
+                        Done::Prepared { segment }
+                    }
+                    Err(error) if is_full(&error) => {
+                        self.tell_full();
+                        Done::NoRoom { segment, reuse }
+                    }
+                    // It is asked for again, and everything written meanwhile goes to segments that are there.
+                    Err(error) if is_shortage(&error) => {
+                        self.tell_short(&error);
+                        Done::NoRoom { segment, reuse }
+                    }
+                    Err(error) => Done::Failed { what: "make a segment", error },
+                })
+            }
+            Order::Vouch { batch } => Some(match self.manifest().raise(Manifest { batch, ..Manifest::NEW }) {
+                Ok(()) => Done::Vouched { batch },
+                Err(error) => Done::Failed { what: "write the manifest", error },
             }),
-            Order::Remove { segment } => {
+            Order::Remove { segment, first } => {
                 self.forget(segment);
-                let removed = self.remover.remove_segment(&self.journal.segment(segment));
+                let removed = self.give_up(segment, first);
+                let removed = removed.and_then(|()| self.remover.remove_segment(&self.journal.segment(segment)));
                 removed.err().map(|error| Done::Failed { what: "remove a segment", error })
             }
             Order::Discard { id } => {
@@ -254,18 +276,46 @@ impl Worker {
         }
     }
 
+    /// Makes a segment ready. The manifest gives up the one whose file serves again before that is touched, and says what is
+    /// to be `said` when the new one is there: whenever the power fails, what the manifest says is so.
+    fn ready(&self, segment: u64, reuse: Option<u64>, margin: Margin, said: Manifest) -> io::Result<()> {
+        if let Some(older) = reuse {
+            self.give_up(older, said.first)?;
+        }
+        self.make(segment, reuse, margin)?;
+        self.manifest().raise(said)
+    }
+
+    /// Nothing in a segment is needed, nor in those before it: the manifest says so.
+    fn give_up(&self, segment: u64, first: u64) -> io::Result<()> {
+        assert!(first > segment, "segment {segment} is given up, and those from {first} on are needed");
+        let mut manifest = self.manifest();
+        if manifest.says().first > segment { Ok(()) } else { manifest.raise(Manifest { first, ..Manifest::NEW }) }
+    }
+
+    fn manifest(&self) -> MutexGuard<'_, ManifestFile> {
+        self.manifest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn make(&self, segment: u64, reuse: Option<u64>, margin: Margin) -> io::Result<()> {
         let path = self.journal.segment(segment);
         if let Some(older) = reuse.filter(|&older| older != segment) {
+            let served = self.journal.segment(older);
+            if !self.has_length(&served) {
+                // Nothing in it was needed, and outside hands have cut it.
+                self.forget(older);
+                self.remover.remove_segment(&served)?;
+                return self.make(segment, None, margin);
+            }
             // Opened first: after the new name nothing may fail for want of a descriptor.
             self.file(older)?;
-            fs::rename(self.journal.segment(older), &path)?;
+            fs::rename(served, &path)?;
             self.files.lock().unwrap_or_else(PoisonError::into_inner).rename(older, segment);
             // The header says whose file it is: a name that a crash takes back is given again at the next start
             // (`settle_names`). Bringing the name to the disk would hold up what is written to the journal meanwhile.
             return self.write_header(segment);
         }
-        if fs::metadata(&path).is_ok_and(|found| found.len() != self.config.segment_bytes) {
+        if path.exists() && !self.has_length(&path) {
             fs::remove_file(&path)?;
         }
         if !path.exists() {
@@ -273,6 +323,11 @@ impl Worker {
         }
         self.write_header(segment)?;
         sync_directory(&self.journal.path).map_err(DirectoryError::into_cause)
+    }
+
+    /// Whether a file is as long as a segment.
+    fn has_length(&self, path: &Path) -> bool {
+        fs::metadata(path).is_ok_and(|found| found.len() == self.config.segment_bytes)
     }
 
     fn write_header(&self, segment: u64) -> io::Result<()> {

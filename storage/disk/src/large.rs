@@ -14,7 +14,8 @@ use engine_rt::{Existing, Waker, free_bytes, open_file};
 use storage_journal::Buffer;
 use storage_journal::format::padded;
 
-use crate::directory::{DirectoryError, LargeFiles, sync_directory};
+use crate::directory::{DirectoryError, sync_directory};
+use crate::files::LargeFiles;
 use crate::open_files::OpenFiles;
 
 /// Orders that wait; each stream has fewer on the way, so that a sender waits only when there are many streams.

@@ -4,18 +4,22 @@
 //! write or sync nothing is written any more.
 #![forbid(unsafe_code)]
 
+mod description;
 mod directory;
 mod disk;
+mod files;
 pub mod large;
+mod manifest;
 mod open_files;
 mod probe;
 mod removing;
 mod replaying;
 
-pub use directory::{DataDirectory, DirectoryError, JournalFiles, LargeFiles};
+pub use directory::{DataDirectory, DirectoryError};
 pub use disk::{Disk, DiskConfig};
 
 pub use engine_rt::{Access, Sync};
+pub use files::{JournalFiles, LargeFiles};
 pub use probe::{Probe, probe};
 pub use replaying::read_segments;
 

@@ -17,7 +17,8 @@ use flume::{Receiver, Sender};
 use storage_journal::format::padded;
 use storage_journal::{Buffer, SegmentPart};
 
-use crate::directory::{DirectoryError, JournalFiles, system};
+use crate::directory::{DirectoryError, system};
+use crate::files::JournalFiles;
 
 /// Threads that read one journal: a device gives more when it is asked for more than one thing at a time, and what one reads is
 /// looked at while others wait.

@@ -9,9 +9,11 @@
 //! | 24 | 8 | 0 |
 //! | 32 | | contents |
 
-use crate::format::{Fields, VERSION, seed};
+use crate::format::{Fields, seed};
 
 const MAGIC: [u8; 8] = *b"HEDDLEC1";
+/// Of the contents.
+const VERSION: u32 = 2;
 const HEADER: usize = 32;
 
 /// Puts a frame around contents.

@@ -7,7 +7,9 @@
 
 mod buffer;
 mod checkpoint;
+mod fault;
 pub mod format;
+mod manifest;
 mod order;
 pub mod record;
 mod replay;
@@ -17,9 +19,11 @@ mod writer;
 
 pub use buffer::Buffer;
 pub use checkpoint::{open_checkpoint, seal_checkpoint};
+pub use fault::{Fault, FaultKind};
+pub use manifest::{Manifest, ManifestFound, Owner, SegmentFound};
 pub use order::{Done, Margin, Order};
 pub use record::{Numbers, Properties, Record};
-pub use replay::{Batch, Ended, Fault, FaultKind, Replay, Scan, read_batches};
+pub use replay::{Batch, Ended, Replay, Scan, read_batches};
 pub use segments::{Living, SegmentState, Segments};
 pub use walk::SegmentPart;
 pub use writer::{BATCH_MAX, Full, Place, Position, Sealed, Writer};

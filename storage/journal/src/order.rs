@@ -24,14 +24,18 @@ pub enum Order {
         /// Where to; it is as long as what is to be read.
         buffer: Buffer,
     },
-    /// Make a segment ready to be written, with its header on stable storage.
+    /// Make a segment ready to be written, with its header on stable storage, and then in the manifest.
     Prepare {
         /// Its number.
         segment: u64,
-        /// A segment that is no longer needed, whose file serves again.
+        /// A segment that is no longer needed, whose file serves again once the manifest says so.
         reuse: Option<u64>,
         /// What is to stay free on the disk behind it.
         margin: Margin,
+        /// The oldest segment that is needed.
+        first: u64,
+        /// The last batch on stable storage.
+        batch: u64,
     },
     /// Write a checkpoint as a whole; the one before the last may go.
     Checkpoint {
@@ -40,10 +44,17 @@ pub enum Order {
         /// The file's contents.
         bytes: Vec<u8>,
     },
-    /// Delete the file of a segment that is no longer needed.
+    /// Delete the file of a segment that is no longer needed, once the manifest says so.
     Remove {
         /// Its number.
         segment: u64,
+        /// The oldest segment that is needed.
+        first: u64,
+    },
+    /// Have the manifest say how far the journal reaches.
+    Vouch {
+        /// The last batch on stable storage.
+        batch: u64,
     },
     /// Delete the file of a large message that is no longer needed.
     Discard {
@@ -95,6 +106,11 @@ pub enum Done {
     },
     /// The disk has no room for the checkpoint, which is no harm.
     NotCheckpointed,
+    /// The manifest says how far the journal reaches.
+    Vouched {
+        /// As in the order.
+        batch: u64,
+    },
     /// The disk failed. What was written before may be there or not: the node stops.
     Failed {
         /// What was done.

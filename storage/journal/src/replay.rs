@@ -7,6 +7,7 @@
 
 use std::convert::Infallible;
 
+use crate::fault::{Fault, FaultKind};
 use crate::format::{BATCH_HEADER, BLOCK, BatchHeader, SegmentHeader, padded, seed};
 use crate::record::Record;
 use crate::walk::{Found, SegmentPart, Spot, Walk};
@@ -20,44 +21,6 @@ pub struct Batch {
     /// Its length, octets; whole blocks.
     pub bytes: usize,
 }
-
-/// Something that no crash explains.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// The segment's number, as far as it is known.
-    pub segment: u64,
-    /// Where in it, octets.
-    pub offset: u64,
-    /// What is wrong.
-    pub kind: FaultKind,
-}
-
-/// The kinds of [`Fault`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FaultKind {
-    /// A segment's header does not check, and batches follow it.
-    Header(&'static str),
-    /// A segment of another shard or directory, or one that does not follow the last.
-    Foreign,
-    /// A batch does not check, and one behind it does.
-    Batch,
-    /// A batch checks, but a record in it does not: it was written so.
-    Record(&'static str),
-}
-
-impl std::fmt::Display for Fault {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { segment, offset, kind } = self;
-        let what = match kind {
-            FaultKind::Header(what) | FaultKind::Record(what) => what,
-            FaultKind::Foreign => "the segment belongs to another journal, or one before it is missing",
-            FaultKind::Batch => "a batch is damaged, and whole ones follow it",
-        };
-        write!(f, "segment {segment} at offset {offset}: {what}")
-    }
-}
-
-impl std::error::Error for Fault {}
 
 /// How the segments ended: the next batch goes to a new segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -37,6 +37,8 @@ pub enum Full {
 pub struct Sealed {
     /// Where it goes.
     pub place: Place,
+    /// Its number.
+    pub batch: u64,
     /// The first sequence number in it.
     pub first_sequence: u64,
     /// The last sequence number in it.
@@ -166,7 +168,8 @@ impl Writer {
         self.position.sequence += u64::from(header.numbers);
         buffer.resize(padded(buffer.len()));
         self.offset += buffer.len();
-        Sealed { place, first_sequence: header.first_sequence, last_sequence: self.position.sequence - 1, buffer }
+        let (batch, first_sequence, last_sequence) = (header.batch, header.first_sequence, self.position.sequence - 1);
+        Sealed { place, batch, first_sequence, last_sequence, buffer }
     }
 
     /// Takes the buffer of a batch that was written, for a later one.

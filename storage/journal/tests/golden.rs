@@ -1,9 +1,12 @@
 //! Version 1 on disk, octet by octet: a file that must be read for ever.
 
 use storage_journal::format::{BLOCK, SegmentHeader};
-use storage_journal::{Ended, Numbers, Place, Position, Properties, Record, Replay, SegmentPart, Writer};
+use storage_journal::{
+    Ended, Manifest, ManifestFound, Numbers, Owner, Place, Position, Properties, Record, Replay, SegmentPart, Writer,
+};
 
 const FILE: &str = "tests/golden/version-1.segment";
+const MANIFEST: &str = "tests/golden/version-1.manifest";
 const DIRECTORY: [u8; 16] = *b"golden directory";
 
 fn properties(priority: u8, format: u32, expires_ms: u64) -> Properties {
@@ -70,4 +73,20 @@ fn version_1_is_written_and_read_as_it_always_was() {
     assert_eq!(count, expected.len());
     assert_eq!(replay.ended(), Some(Ended { place: Place { segment: 1, offset: 3 * BLOCK as u64 }, torn: false }));
     assert_eq!(replay.position().segment, 2);
+}
+
+#[test]
+fn the_manifest_of_version_1_is_written_and_read_as_it_always_was() {
+    let owner = Owner { shard: 5, directory: DIRECTORY, segment_bytes: 4 * BLOCK as u64 };
+    let (mut written, generation) = Manifest::NEW.file(&owner);
+    let manifest = Manifest { first: 3, last: 8, batch: 4711 };
+    let (block, at) = manifest.encode(&owner, generation + 1);
+    written[at as usize..][..BLOCK].copy_from_slice(&block);
+    if std::env::var_os("HEDDLE_GOLDEN").is_some_and(|what| what == "write") {
+        std::fs::write(MANIFEST, &written).expect("writable");
+    }
+    let golden = std::fs::read(MANIFEST).expect("the golden file");
+    assert!(written == golden, "the format changed: that needs a new version, and the old one stays readable");
+    let found = ManifestFound { owner, manifest, generation: generation + 1, damage: None };
+    assert_eq!(Manifest::read(&golden), Ok(found));
 }

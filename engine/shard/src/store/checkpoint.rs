@@ -3,7 +3,7 @@
 //! Guarantees: it holds what the records before its segment say, and nothing of later ones. Messages that do not outlive the node
 //! are not in it. It is an accelerator: without it, the segments say the same.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use engine_core::Core;
 use engine_core::fact::{Declared, Purpose};
@@ -29,6 +29,8 @@ struct Checkpoint {
     last_queue: u64,
     segments: Vec<SegmentEntry>,
     queues: Vec<QueueEntry>,
+    /// Queues of which the next records may say something, and soon that they are deleted.
+    ending: Vec<u64>,
     failures: Vec<(u64, u32)>,
     files: Vec<FileEntry>,
 }
@@ -122,6 +124,7 @@ pub(super) struct State {
     pub last_queue: u64,
     pub segments: Segments,
     pub queues: HashMap<u64, Returning>,
+    pub ending: HashSet<u64>,
     pub failures: HashMap<u64, u32>,
     pub files: Files,
     pub messages: u64,
@@ -138,9 +141,12 @@ impl Store {
             end: state.end,
             batches: state.batches,
         });
-        let mut queues = Vec::new();
+        let (mut queues, mut ending) = (Vec::new(), Vec::new());
         for (&queue, stored) in self.queues.iter().filter(|(_, stored)| stored.declared != 0) {
-            let Some((declared, body_bytes)) = core.declared(queue) else { continue };
+            let Some((declared, body_bytes)) = core.declared(queue) else {
+                ending.push(queue);
+                continue;
+            };
             let mut names = core.resident(queue);
             // What left since, and is said later, is here still.
             names.extend(core.unsaid(queue, position.sequence));
@@ -180,6 +186,7 @@ impl Store {
             last_queue: core.last_queue(),
             segments: segments.collect(),
             queues,
+            ending,
             failures: self.failures.iter().map(|(&name, &count)| (name, count)).collect(),
             files: files.collect(),
         };
@@ -266,6 +273,7 @@ pub(super) fn read(config: &StoreConfig, bytes: &[u8]) -> Result<State, &'static
         last_queue: checkpoint.last_queue,
         segments,
         queues,
+        ending: checkpoint.ending.into_iter().collect(),
         failures: checkpoint.failures.into_iter().collect(),
         messages,
     })

@@ -22,6 +22,7 @@ mod recovery;
 mod rewriting;
 mod room;
 mod streak;
+mod vouching;
 
 use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroU64;
@@ -41,6 +42,7 @@ use reading::Reading;
 use recalling::{Recalling, Wanted};
 pub use recovery::Recovery;
 use rewriting::Rewriting;
+use vouching::Vouched;
 
 /// Why a node cannot go on with its journal.
 #[derive(Debug, thiserror::Error)]
@@ -136,12 +138,15 @@ pub struct Store {
     no_room: bool,
     retry_ns: u64,
     sealed: VecDeque<Sealed>,
-    /// The last number in the batch that is written.
-    writing: Option<u64>,
+    /// The batch that is written, and the last number in it.
+    writing: Option<(u64, u64)>,
     tail: Tail,
     /// Since when the open batch could have been written.
     open_ns: Option<u64>,
     durable: u64,
+    /// The last batch on stable storage.
+    durable_batch: u64,
+    vouched: Vouched,
     pending_bytes: usize,
     orders: VecDeque<Order>,
     /// Segments whose files serve again, oldest first.
@@ -201,6 +206,8 @@ impl Store {
             tail: if position.sequence == 1 { Tail::Marked } else { Tail::Resting { since_ns: 0 } },
             open_ns: None,
             durable: position.sequence - 1,
+            durable_batch: position.batch - 1,
+            vouched: Vouched::new(position.batch - 1),
             pending_bytes: 0,
             orders: VecDeque::new(),
             spare: VecDeque::new(),
@@ -248,6 +255,7 @@ impl Store {
         self.free();
         self.write_checkpoint();
         self.prepare(now_ns);
+        self.vouch(now_ns);
         if self.writing.is_none() && self.sealed.is_empty() && self.is_due(core, now_ns) {
             self.seal();
         }
@@ -339,6 +347,8 @@ impl Store {
             Fact::Deleted { number, queue } => {
                 if number != 0 {
                     self.append(core, number, &Record::QueueDeleted { queue });
+                    // Its declaration does not go before it is known that its messages are nobody's.
+                    self.free_after = number;
                 }
                 self.drop_queue(queue);
             }
@@ -428,8 +438,11 @@ impl Store {
         self.wanted.retain(|wanted| wanted.queue != queue);
         self.segments.handle_released(stored.declared);
         self.files.release_queue(queue, self.writer.next_sequence() - 1);
-        let runs = stored.pages.runs.iter().chain(stored.reading.iter().map(|reading| &reading.run));
-        runs.for_each(|run| self.segments.handle_dropped(run.segment, run.names.len() as u64));
+        stored.pages.runs.iter().for_each(|run| self.segments.handle_dropped(run.segment, run.names.len() as u64));
+        for (name, sequence) in stored.reading.iter().flat_map(|reading| reading.run.iter()) {
+            // It may have been written again since its read was ordered.
+            self.segments.handle_released(self.moved.remove(&name).unwrap_or(sequence));
+        }
     }
 
     /// What the disk is to do next.
@@ -440,8 +453,8 @@ impl Store {
         if self.writing.is_some() || self.sealed.front()?.place.segment > self.prepared {
             return None;
         }
-        let Sealed { place, last_sequence, buffer, .. } = self.sealed.pop_front()?;
-        self.writing = Some(last_sequence);
+        let Sealed { place, batch, last_sequence, buffer, .. } = self.sealed.pop_front()?;
+        self.writing = Some((batch, last_sequence));
         self.totals.batches += 1;
         self.totals.written_bytes += buffer.len() as u64;
         Some(Order::Write { place, buffer })
@@ -454,7 +467,8 @@ impl Store {
     pub fn handle_done(&mut self, core: &mut Core, now_ns: u64, done: Done) -> Result<(), StoreError> {
         match done {
             Done::Written { buffer } => {
-                self.durable = self.writing.take().expect("one batch is written at a time");
+                let written = self.writing.take().expect("one batch is written at a time");
+                (self.durable_batch, self.durable) = written;
                 self.pending_bytes -= buffer.len();
                 self.writer.recycle(buffer);
                 if self.tail == Tail::Moving && !self.is_busy() {
@@ -487,6 +501,7 @@ impl Store {
                 self.totals.checkpoints += 1;
             }
             Done::NotCheckpointed => self.checkpoint = None,
+            Done::Vouched { batch } => self.vouched.handle_vouched(batch),
             Done::Failed { what, error } => return Err(StoreError::Disk { what, error }),
         }
         Ok(())
@@ -497,17 +512,18 @@ impl Store {
         while let Some(id) = self.files.poll_unneeded(self.durable) {
             self.orders.push_back(Order::Discard { id });
         }
+        let mut removed = Vec::new();
         while self.durable >= self.free_after
             && let Some(segment) = self.segments.poll_free(self.durable)
         {
-            // The oldest goes first, so that a number that is missing between others is never our doing.
             self.spare.push_back(segment);
-            if self.spare.len() > SEGMENTS_SPARE
-                && let Some(segment) = self.spare.pop_front()
-            {
-                self.orders.push_back(Order::Remove { segment });
+            if self.spare.len() > SEGMENTS_SPARE {
+                removed.extend(self.spare.pop_front());
             }
         }
+        // The manifest is written once for all of them.
+        let first = self.first_needed();
+        self.orders.extend(removed.into_iter().map(|segment| Order::Remove { segment, first }));
     }
 
     /// Has a checkpoint written once everything before it is durable.
@@ -519,6 +535,11 @@ impl Store {
             let (segment, bytes) = (position.segment, std::mem::take(bytes));
             self.orders.push_back(Order::Checkpoint { segment, bytes });
         }
+    }
+
+    /// The oldest segment that is needed.
+    fn first_needed(&self) -> u64 {
+        self.segments.first().expect("there is always one that is written")
     }
 
     /// When the next turn is due even if nothing happens, nanoseconds. What waits for the disk has no deadline: a turn that could
@@ -537,11 +558,6 @@ impl Store {
     /// The files of large messages that are needed, once for each message.
     pub fn files(&self) -> impl Iterator<Item = Large> {
         self.files.messages().map(|(_, _, large)| large)
-    }
-
-    /// Whether something is still to be written: what is not on stable storage, or the mark behind it.
-    pub fn is_resting(&self) -> bool {
-        !self.is_busy() && self.tail == Tail::Marked
     }
 
     /// Whether something is not on stable storage yet.

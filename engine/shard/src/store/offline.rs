@@ -141,11 +141,11 @@ impl Copy {
         while self.store.is_busy() {
             self.wait()?;
         }
-        if !self.store.is_resting() {
+        if !self.store.has_ended() {
             self.store.mark(&self.core);
         }
         self.turn();
-        while self.store.is_busy() {
+        while !self.store.is_resting() {
             self.wait()?;
         }
         Ok(())

@@ -3,14 +3,17 @@
 //! Guarantees: what was durable is there again, in the order of its queue; what was acknowledged durably is not. Memory is a few
 //! octets for each message, whatever its size.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use engine_core::Restored;
 use engine_core::command::RoutingType;
-use engine_core::fact::{Declared, Purpose};
+use engine_core::fact::{Declared, PASSING, Purpose};
 use engine_core::message::Large;
 use storage_journal::format::BLOCK;
-use storage_journal::{Batch, Ended, Fault, FaultKind, Place, Position, Record, Replay, Scan, SegmentPart, Segments};
+use storage_journal::{
+    Batch, Ended, Fault, FaultKind, Manifest, Owner, Place, Position, Record, Replay, Scan, SegmentFound, SegmentPart,
+    Segments,
+};
 
 use super::checkpoint;
 use super::entry::{Entry, entries};
@@ -52,6 +55,10 @@ pub struct Recovery {
     failures: HashMap<u64, u32>,
     last_queue: u64,
     files: Files,
+    /// What the journal has at least; `None` for one of which only what can be read is wanted.
+    manifest: Option<Manifest>,
+    /// Queues that were about to be deleted at the checkpoint.
+    ending: HashSet<u64>,
     /// Segments that hold no batch.
     empty: Vec<u64>,
     messages: u64,
@@ -74,6 +81,8 @@ impl Recovery {
             failures: HashMap::new(),
             last_queue: 0,
             files: Files::default(),
+            manifest: None,
+            ending: HashSet::new(),
             empty: Vec::new(),
             messages: 0,
             first: 0,
@@ -81,12 +90,15 @@ impl Recovery {
         }
     }
 
-    /// A recovery that goes on from a checkpoint.
+    /// A recovery that goes on from the checkpoint that was taken at the begin of a segment.
     ///
     /// # Errors
     /// What is wrong with the checkpoint.
-    pub fn resume(config: StoreConfig, checkpoint: &[u8]) -> Result<Self, &'static str> {
+    pub fn resume(config: StoreConfig, segment: u64, checkpoint: &[u8]) -> Result<Self, &'static str> {
         let state = checkpoint::read(&config, checkpoint)?;
+        if state.position.segment != segment {
+            return Err("the checkpoint has the name of another one");
+        }
         Ok(Self {
             replay: Replay::resume(config.shard, config.directory, state.position),
             segments: state.segments,
@@ -94,28 +106,34 @@ impl Recovery {
             failures: state.failures,
             last_queue: state.last_queue,
             files: state.files,
+            ending: state.ending,
             messages: state.messages,
             first: state.position.segment,
             ..Self::new(config)
         })
     }
 
-    /// Says which segments there are; gives those that have to be taken, in their order.
+    /// Says what there is at least, and which segments there are, in the order of their numbers; gives those that have
+    /// to be taken.
     ///
     /// # Errors
-    /// When one is missing.
-    pub fn handle_numbers<'a>(&mut self, numbers: &'a [u64]) -> Result<&'a [u64], Fault> {
-        let missing = |segment| Fault { segment, offset: 0, kind: FaultKind::Foreign };
-        if let Some(gap) = numbers.windows(2).find(|pair| pair[0] + 1 != pair[1]) {
-            return Err(missing(gap[0] + 1));
+    /// What is missing or not what it should be.
+    pub fn handle_manifest(&mut self, manifest: Manifest, found: &[SegmentFound]) -> Result<Vec<u64>, Vec<Fault>> {
+        let StoreConfig { shard, directory, segment_bytes, .. } = self.config;
+        let faults = manifest.faults(&Owner { shard, directory, segment_bytes }, found);
+        if !faults.is_empty() {
+            return Err(faults);
         }
-        let Some(&oldest) = numbers.first().filter(|_| self.first > 0) else { return Ok(numbers) };
-        assert!(oldest <= self.first, "a checkpoint is of use only while the segment that it goes on with is there");
-        // What was freed since is gone, and nothing in it is needed.
-        self.segments.forget_before(oldest);
-        let known = self.segments.first().unwrap_or(self.first);
-        self.empty.extend(numbers.iter().filter(|&&number| number < known));
-        Ok(&numbers[numbers.partition_point(|&number| number < self.first)..])
+        let first = manifest.first;
+        assert!(self.first == 0 || first <= self.first, "what a checkpoint goes on with is still needed");
+        self.manifest = Some(manifest);
+        // What was freed since is gone, or may go: nothing in it is needed.
+        self.segments.forget_before(first);
+        let known = if self.first == 0 { first } else { self.segments.first().unwrap_or(self.first) };
+        let numbers = found.iter().map(|found| found.number);
+        self.empty.extend(numbers.clone().filter(|&number| number < known));
+        let from = first.max(self.first);
+        Ok(numbers.filter(|&number| number >= from).collect())
     }
 
     /// Takes the next part of the segments.
@@ -129,6 +147,7 @@ impl Recovery {
             *taken = Taken::default();
         }
         let mut state = State { segments, queues, failures, last_queue, files, messages, streak: None };
+        let unknown = self.manifest.is_some_and(|manifest| number > manifest.last);
         let mut fault = None;
         let replayed = replay.handle_part(part, |sequence, batch, record| {
             if !std::mem::replace(&mut taken.begun, true) {
@@ -145,8 +164,12 @@ impl Recovery {
         });
         state.end_streak();
         replayed?;
+        let ended = self.replay.ended();
+        if unknown && part.is_last() && ended.is_some_and(|ended| ended.place.segment == number) {
+            return Err(Fault::manifest("the manifest is older than the journal: it does not know the last segment"));
+        }
         if part.is_last() && !self.taken.begun {
-            match self.replay.ended() {
+            match ended {
                 // There is a mark in it, and nothing else.
                 Some(Ended { place, .. }) if place.segment == number => {
                     self.segments.handle_begun(number, self.replay.position().sequence);
@@ -181,6 +204,33 @@ impl Recovery {
         }
     }
 
+    /// What must be there, and was not found in any segment. To be asked when all were taken.
+    pub fn losses(&self) -> Vec<Fault> {
+        let mut losses = Vec::new();
+        let reached = self.replay.position();
+        if let Some(manifest) = self.manifest
+            && reached.batch <= manifest.batch
+        {
+            let place = self.ended().map_or(Place { segment: reached.segment, offset: 0 }, |ended| ended.place);
+            let kind = FaultKind::Short { last: reached.batch - 1, written: manifest.batch };
+            losses.push(Fault { segment: place.segment, offset: place.offset, kind });
+        }
+        for (&queue, returning) in &self.queues {
+            let passing = queue & PASSING != 0 || self.ending.contains(&queue);
+            if let Some(run) = returning.runs.values().next()
+                && returning.declared.is_none()
+                && !passing
+            {
+                let messages = returning.runs.values().map(|run| run.names.len() as u64).sum();
+                let place = run.place();
+                let kind = FaultKind::Undeclared { queue, messages };
+                losses.push(Fault { segment: place.segment, offset: place.offset, kind });
+            }
+        }
+        losses.sort_by_key(|fault| (fault.segment, fault.offset));
+        losses
+    }
+
     /// How the journal ended.
     pub fn ended(&self) -> Option<Ended> {
         self.replay.ended()
@@ -194,7 +244,9 @@ impl Recovery {
     /// The journal to go on with, the queues in it, and the last number and queue that were used.
     pub fn finish(self) -> (Store, Vec<Restored>, u64, u64) {
         let position = self.salvaged.unwrap_or_else(|| self.replay.position());
-        let mut store = Store::new(self.config, position, self.segments, position.segment - 1);
+        // Those behind the end that were made ready before are ready still.
+        let ready = self.manifest.map_or(0, |manifest| manifest.last);
+        let mut store = Store::new(self.config, position, self.segments, ready.max(position.segment - 1));
         let mut restored = Vec::new();
         store.failures = self.failures;
         store.spare = self.empty.into_iter().filter(|&segment| segment < position.segment).collect();
@@ -280,7 +332,7 @@ impl State<'_> {
                 }
             }
             Record::QueueDeclared { queue, routing, purpose, address, name } => {
-                *self.last_queue = (*self.last_queue).max(queue);
+                self.note_queue(queue);
                 let declared = Declared {
                     queue,
                     routing: routing_of(routing).ok_or("a queue has an unknown routing type")?,
@@ -315,9 +367,14 @@ impl State<'_> {
         Ok(())
     }
 
+    /// A queue had this number: none gets it again.
+    fn note_queue(&mut self, queue: u64) {
+        *self.last_queue = (*self.last_queue).max(queue & !PASSING);
+    }
+
     fn end_streak(&mut self) {
         let Some(streak) = self.streak.take() else { return };
-        *self.last_queue = (*self.last_queue).max(streak.queue);
+        self.note_queue(streak.queue);
         self.segments.handle_stored(streak.first, streak.count, streak.record_bytes);
         *self.messages += u64::from(streak.count);
         self.queues.entry(streak.queue).or_default().append(&streak);
@@ -325,7 +382,7 @@ impl State<'_> {
 
     fn handle_message(&mut self, sequence: u64, batch: Batch, record: &Record<'_>, body_bytes: usize) {
         entries(record, sequence, |Entry { queue, name, sequence, failures }| {
-            *self.last_queue = (*self.last_queue).max(queue);
+            *self.last_queue = (*self.last_queue).max(queue & !PASSING);
             let returning = self.queues.entry(queue).or_default();
             self.segments.handle_stored(sequence, 1, record.bytes() / record.numbers().max(1) as usize);
             if name != sequence {

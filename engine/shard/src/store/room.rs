@@ -34,7 +34,8 @@ impl Store {
             let waits = self.sealed.front().is_some_and(|sealed| sealed.place.segment > self.prepared);
             let stuck = self.no_room && waits && self.segments.count() > 1;
             let margin = if stuck { Margin::Half } else { Margin::All };
-            self.orders.push_back(Order::Prepare { segment, reuse: self.spare.pop_front(), margin });
+            let (first, batch) = (self.first_needed(), self.durable_batch);
+            self.orders.push_back(Order::Prepare { segment, reuse: self.spare.pop_front(), margin, first, batch });
         }
     }
 
