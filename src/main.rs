@@ -137,13 +137,13 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         // Its exit statuses say more than whether it worked.
         Command::Load(command) => return command.execute(load_cli::Program::Broker),
+        Command::Data(command) => return command.execute(),
         Command::Demo(demo) => demo.execute(),
         Command::Run(run) => start(run),
         Command::Config(ConfigCommand::Check { config }) => check(&config),
         Command::Config(ConfigCommand::Print { config }) => print(config.as_deref()),
         Command::User(UserCommand::Add { name, file }) => add_user(&name, &file),
         Command::User(UserCommand::Remove { name, file }) => users::remove(&file, &name).map_err(Into::into),
-        Command::Data(command) => data::run(command),
         Command::Status { http, watch } => status::show(http, watch).map_err(Into::into),
     };
     match result {

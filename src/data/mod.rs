@@ -1,9 +1,17 @@
 //! The data directory: taken at a start, and looked at or changed while no node runs on it.
 
 mod copy;
+mod export;
+mod import;
+mod lines;
 mod open;
-mod portable;
+mod output;
+mod place;
+mod print;
+mod salvage;
+mod stat;
+mod text;
 mod tools;
 
 pub use open::{Storage, StorageError};
-pub use tools::{DataCommand, run};
+pub use tools::DataCommand;

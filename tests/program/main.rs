@@ -6,6 +6,7 @@
 mod broker;
 mod command_line;
 mod credit;
+mod data_tools;
 mod durability;
 mod large;
 mod lifetime;

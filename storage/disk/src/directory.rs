@@ -23,6 +23,9 @@ use storage_journal::{Buffer, Place};
 /// Checkpoints that are kept: the last one, and the one before it in case the last one is damaged.
 const CHECKPOINTS_KEPT: usize = 2;
 
+/// A file that is there while a new data directory is filled.
+const UNFINISHED: &str = "import-unfinished";
+
 /// Why a data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DirectoryError {
@@ -47,6 +50,22 @@ pub enum DirectoryError {
         path: PathBuf,
         /// Why not.
         error: serde_json::Error,
+    },
+    /// An import was cut off.
+    #[error(
+        "the data directory {} is what an import left that did not end: remove it, and import again", .0.display()
+    )]
+    Unfinished(PathBuf),
+    /// Something is in it, and it is to be new.
+    #[error(
+        "{} is not empty ({found} is in it), and a new data directory is to be made: name one that is not there, or is empty, \
+         with --data-dir", path.display()
+    )]
+    NotEmpty {
+        /// The directory.
+        path: PathBuf,
+        /// One of the things in it.
+        found: String,
     },
     /// The system refused.
     #[error("cannot {what} {}: {error}", path.display())]
@@ -73,6 +92,47 @@ struct Description {
     segment_bytes: u64,
 }
 
+impl Description {
+    fn identity(&self) -> Option<[u8; 16]> {
+        let mut id = [0; 16];
+        for (place, value) in id.iter_mut().enumerate() {
+            *value = u8::from_str_radix(self.id.get(2 * place..2 * place + 2)?, 16).ok()?;
+        }
+        Some(id)
+    }
+}
+
+/// What a data directory says of itself, for whoever reads what is left of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Described {
+    /// Its identity.
+    pub id: [u8; 16],
+    /// How many shards have a journal in it.
+    pub shards: u16,
+    /// Length of its segments, octets.
+    pub segment_bytes: u64,
+}
+
+impl Described {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn read(path: &Path) -> Result<Self, DirectoryError> {
+        let file = path.join("directory.json");
+        let found = read_description(&file)?.ok_or_else(|| system("find", &file)(io::ErrorKind::NotFound.into()))?;
+        let Description { format, shards, segment_bytes, .. } = found;
+        if format != VERSION {
+            return Err(DirectoryError::Version { path: path.to_owned(), found: format });
+        }
+        let id = found.identity().ok_or_else(|| {
+            let error = serde::de::Error::custom("the identity is not 32 hexadecimal digits");
+            DirectoryError::Description { path: file, error }
+        })?;
+        Ok(Self { id, shards, segment_bytes })
+    }
+}
+
 /// A data directory that this process has.
 #[derive(Debug)]
 pub struct DataDirectory {
@@ -85,6 +145,25 @@ pub struct DataDirectory {
     _lock: File,
 }
 
+/// A directory that no node and no other tool works on while this lives, whatever is in it.
+#[derive(Debug)]
+pub struct DirectoryLock(#[expect(dead_code, reason = "it is held, not used")] File);
+
+impl DirectoryLock {
+    /// Takes it. On a disk that is mounted read-only, where nobody could work, the folder itself is taken.
+    ///
+    /// # Errors
+    /// When somebody else has it, or the system refuses.
+    pub fn take(path: &Path) -> Result<Self, DirectoryError> {
+        match take_lock(path) {
+            Err(DirectoryError::System { error, .. }) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+                File::open(path).map(Self).map_err(system("open", path))
+            }
+            taken => taken.map(Self),
+        }
+    }
+}
+
 impl DataDirectory {
     /// Takes a data directory; makes it if it is not there.
     ///
@@ -93,6 +172,7 @@ impl DataDirectory {
     pub fn open(path: &Path, shards: u16, segment_bytes: u64, new_id: [u8; 16]) -> Result<Self, DirectoryError> {
         fs::create_dir_all(path).map_err(system("make the data directory", path))?;
         let lock = take_lock(path)?;
+        is_finished(path)?;
         let file = path.join("directory.json");
         let description = match read_description(&file)? {
             Some(description) => description,
@@ -104,6 +184,39 @@ impl DataDirectory {
             }
         };
         Self::with(path, description, lock)
+    }
+
+    /// Makes a new data directory, which nobody takes for whole before it was ended with `complete`.
+    ///
+    /// # Errors
+    /// When something is there already.
+    pub fn begin(path: &Path, shards: u16, segment_bytes: u64, new_id: [u8; 16]) -> Result<Self, DirectoryError> {
+        fs::create_dir_all(path).map_err(system("make the data directory", path))?;
+        for entry in fs::read_dir(path).map_err(system("read", path))? {
+            let found = entry.map_err(system("read", path))?.file_name().to_string_lossy().into_owned();
+            // A new file system has a folder for what is found of lost files.
+            if !["lost+found", "lock"].contains(&found.as_str()) {
+                return Err(DirectoryError::NotEmpty { path: path.to_owned(), found });
+            }
+        }
+        let lock = take_lock(path)?;
+        let marker = path.join(UNFINISHED);
+        File::create(&marker).and_then(|file| file.sync_all()).map_err(system("make", &marker))?;
+        sync_directory(path)?;
+        let id = new_id.iter().map(|octet| format!("{octet:02x}")).collect();
+        let description = Description { format: VERSION, id, shards, segment_bytes };
+        write_description(path, &description)?;
+        Self::with(path, description, lock)
+    }
+
+    /// Everything is in a directory that was begun.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn complete(&self) -> Result<(), DirectoryError> {
+        let marker = self.path.join(UNFINISHED);
+        fs::remove_file(&marker).map_err(system("remove", &marker))?;
+        sync_directory(&self.path)
     }
 
     /// Where large messages are.
@@ -121,6 +234,7 @@ impl DataDirectory {
             return Err(system("find", &file)(io::ErrorKind::NotFound.into()));
         };
         let lock = take_lock(path)?;
+        is_finished(path)?;
         Self::with(path, description, lock)
     }
 
@@ -128,14 +242,10 @@ impl DataDirectory {
         if description.format != VERSION {
             return Err(DirectoryError::Version { path: path.to_owned(), found: description.format });
         }
-        let octet = |place: usize| u8::from_str_radix(description.id.get(2 * place..2 * place + 2)?, 16).ok();
-        let mut id = [0; 16];
-        for (place, value) in id.iter_mut().enumerate() {
-            *value = octet(place).ok_or_else(|| {
-                let error = serde::de::Error::custom("the identity is not 32 hexadecimal digits");
-                DirectoryError::Description { path: path.join("directory.json"), error }
-            })?;
-        }
+        let id = description.identity().ok_or_else(|| {
+            let error = serde::de::Error::custom("the identity is not 32 hexadecimal digits");
+            DirectoryError::Description { path: path.join("directory.json"), error }
+        })?;
         let access = access_of(path)?;
         let Description { shards, segment_bytes, .. } = description;
         let directory = Self { path: path.to_owned(), id, shards, segment_bytes, access, _lock: lock };
@@ -233,6 +343,10 @@ impl DataDirectory {
     }
 }
 
+fn is_finished(path: &Path) -> Result<(), DirectoryError> {
+    if path.join(UNFINISHED).exists() { Err(DirectoryError::Unfinished(path.to_owned())) } else { Ok(()) }
+}
+
 fn take_lock(path: &Path) -> Result<File, DirectoryError> {
     let file = path.join("lock");
     let lock = File::options().create(true).truncate(false).write(true).open(&file).map_err(system("open", &file))?;
@@ -296,6 +410,11 @@ pub struct LargeFiles {
 }
 
 impl LargeFiles {
+    /// Those of a data directory that may be damaged; with the page cache, which any file system has.
+    pub fn of(directory: &Path) -> Self {
+        Self { path: directory.join("large"), access: Access::Buffered }
+    }
+
     /// The part of an id that counts; the rest is the shard that made it.
     pub const COUNTER: u64 = (1 << 48) - 1;
 

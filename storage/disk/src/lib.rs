@@ -10,8 +10,9 @@ pub mod large;
 mod probe;
 mod removing;
 mod replaying;
+pub mod salvaging;
 
-pub use directory::{DataDirectory, DirectoryError, JournalFiles, LargeFiles};
+pub use directory::{DataDirectory, Described, DirectoryError, DirectoryLock, JournalFiles, LargeFiles};
 pub use disk::{Disk, DiskConfig};
 pub use engine_rt::{Access, Sync};
 pub use probe::{Probe, probe};

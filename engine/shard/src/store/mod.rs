@@ -20,6 +20,7 @@ mod reading;
 mod recalling;
 mod recovery;
 mod rewriting;
+mod salvage;
 mod streak;
 
 use std::collections::{HashMap, VecDeque};
@@ -43,6 +44,7 @@ use reading::Reading;
 use recalling::{Recalling, Wanted};
 pub use recovery::Recovery;
 use rewriting::Rewriting;
+pub use salvage::{Losses, QueueLoss, Salvage, Tail as LostTail};
 
 /// Why a node cannot go on with its journal.
 #[derive(Debug, thiserror::Error)]
