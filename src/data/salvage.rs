@@ -116,9 +116,10 @@ impl LeftOut {
             say(&format!("left out: the end of the journal of shard {shard}; how much was there nothing tells"));
         }
         if self.records_at_most > 0 {
-            let (records, batches) = (grouped(self.records_at_most), counted(self.batches, "batch"));
+            let (records, batches) = (counted(self.records_at_most, "record"), counted(self.batches, "batch"));
             say(&format!(
-                "{batches} in all: of at most {records} messages, acknowledgements and other records in them nothing tells more"
+                "{batches} in all, with {records} that no checkpoint knows of: each may have been a message, an acknowledgement or \
+                 something else"
             ));
         }
         for queue in self.queues.iter().take(TOLD_MAX) {
@@ -139,6 +140,7 @@ impl std::fmt::Display for LostArea {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { file, offset, to_file, to_offset, batches, records, .. } = self;
         let (batches, records) = (counted(*batches, "batch"), counted(*records, "record"));
+        let (offset, to_offset) = (grouped(*offset), grouped(*to_offset));
         write!(f, "{}, offset {offset} to ", file.display())?;
         match file == to_file {
             true => write!(f, "{to_offset}"),
@@ -212,9 +214,13 @@ pub fn run(path: &Path, out: &mut Writer<impl Write>) -> Result<LeftOut> {
         write(shard, files, &source, &large, out, &mut left_out, &mut progress)?;
     }
     drop(progress);
-    if !any && !left_out.is_empty() {
+    if !any {
         left_out.describe();
-        return Err(format!("nothing in {} can be read: no batch of any segment is whole", path.display()).into());
+        return Err(format!(
+            "nothing in {} can be read: there is no segment with a batch that is whole",
+            path.display()
+        )
+        .into());
     }
     Ok(left_out)
 }
@@ -250,8 +256,13 @@ fn plan(path: &Path, left_out: &mut LeftOut) -> Result<Plan> {
     }
     for (shard, files) in &mut shards {
         files.checkpoints.sort_by_key(|found| std::cmp::Reverse(found.segment));
-        if files.segments.is_empty() {
-            left_out.file(&path.join(format!("journal-{shard}")), "no segment of this shard's journal is there");
+        let folder = path.join(format!("journal-{shard}"));
+        match (files.segments.is_empty(), files.checkpoints.is_empty() && folder.is_dir()) {
+            (true, true) => {
+                left_out.remark(&folder, "no segment is in it: nothing was ever written, or all of it is gone")
+            }
+            (true, false) => left_out.file(&folder, "no segment of this shard's journal is there"),
+            (false, _) => {}
         }
     }
     Ok(Plan { identity, segment_bytes, shards })
@@ -353,7 +364,8 @@ fn read(
         match read_segment(&found.path, number, |part| salvage.handle_part(part)) {
             Ok(areas) => {
                 for area in areas {
-                    let what = format!("the device does not give offset {} to {}", area.start, area.end);
+                    let what =
+                        format!("the device does not give offset {} to {}", grouped(area.start), grouped(area.end));
                     left_out.remark(&found.path, what);
                     unread.push((number, area));
                 }
@@ -408,7 +420,10 @@ fn add(left_out: &mut LeftOut, shard: u16, files: &ShardFiles, losses: &Losses) 
         left_out.file(&file(fault.segment), fault.to_string());
     }
     for place in &losses.strays {
-        let what = format!("the batch at offset {} is older than what comes before it, and was left out", place.offset);
+        let what = format!(
+            "the batch at offset {} is older than what comes before it, and was left out",
+            grouped(place.offset)
+        );
         left_out.file(&file(place.segment), what);
     }
     match (losses.tail, losses.end) {
@@ -418,7 +433,7 @@ fn add(left_out: &mut LeftOut, shard: u16, files: &ShardFiles, losses: &Losses) 
             format!(
                 "the batch at offset {} is not whole, and nothing follows it: a crash cut it off (then nobody was told that it is \
                  kept), or it was damaged later",
-                place.offset
+                grouped(place.offset)
             ),
         ),
         _ => {}

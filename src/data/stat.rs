@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::copy::extract;
 use super::place;
 use super::text::{bytes, counted, grouped, quoted};
-use super::tools::{Outcome, Progress, Result, Where};
+use super::tools::{Outcome, Progress, Result, Where, size};
 
 #[derive(Serialize)]
 struct QueueStat {
@@ -28,11 +28,12 @@ pub fn stat(place: &Where) -> Result<Outcome> {
     let (mut queues, mut journal, mut live, mut large) = (Vec::new(), 0, 0, (0_u64, 0));
     let mut progress = Progress::new("reading");
     for shard in 0..directory.shards() {
-        let (source, _) = extract(&directory, shard, |segment, of| {
+        let (source, files) = extract(&directory, shard, |segment, of| {
             progress.tell(|| format!("shard {shard}: segment {segment} of {of}"));
         })?;
-        let (segments, needed) = source.bytes();
-        (journal, live) = (journal + segments, live + needed);
+        // As they are on disk: the journal counts one that it will write to next.
+        journal += size(files.path())?;
+        live += source.live_bytes();
         large.0 += source.large().len() as u64;
         large.1 += source.large().iter().map(|large| large.bytes).sum::<u64>();
         queues.extend(source.queues().iter().map(|queue| QueueStat {
@@ -57,7 +58,7 @@ pub fn stat(place: &Where) -> Result<Outcome> {
     }
     writeln!(
         out,
-        "{} in {} on {}: {} of segments, {} of messages in them",
+        "{} in {} on {}: {} of journals, {} of messages in them",
         counted(messages, "message"),
         counted(queues.len() as u64, "queue"),
         counted(shards.into(), "shard"),

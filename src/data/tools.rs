@@ -322,7 +322,7 @@ fn compact(place: &Where) -> Result<Outcome> {
 }
 
 /// Octets of all files in a folder and those in it.
-fn size(folder: &Path) -> io::Result<u64> {
+pub(super) fn size(folder: &Path) -> io::Result<u64> {
     let mut bytes = 0;
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;

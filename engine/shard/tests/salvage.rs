@@ -441,3 +441,37 @@ fn the_first_the_middle_and_the_last_batch_take_only_what_is_in_them() {
         assert_eq!((losses.gaps[0].from, losses.gaps[0].to), (*place, Place { offset: end, ..*place }));
     }
 }
+
+#[test]
+fn a_checkpoint_knows_what_lay_in_files_that_are_gone_and_whose_it_was() {
+    let mut node = Node::new();
+    node.rest();
+    for _ in 0..100 {
+        node.put(0, 3000);
+        node.put(1, 3000);
+        node.rest();
+    }
+    let whole = node.disk;
+    let all = saved(&whole, &salvage(&whole, None, SEGMENT).0);
+    let (&behind, bytes) = whole.checkpoints.iter().next_back().expect("there is one");
+    assert!(all.len() == 200 && behind > 3);
+    // Without it the first one's messages, and the names of the queues, are gone without a word.
+    let mut disk = whole.clone();
+    disk.segments.remove(&1);
+    let gone: BTreeSet<Told> =
+        all.difference(&saved(&disk, &salvage(&disk, Some(bytes), SEGMENT).0)).cloned().collect();
+    let (extract, losses) = salvage(&disk, Some(bytes), SEGMENT);
+    assert_eq!(extract.queues().iter().map(|queue| queue.declared.name.as_str()).collect::<Vec<_>>(), QUEUES);
+    assert_eq!(losses.segments, [(1, 1)]);
+    let missing =
+        QUEUES.map(|name| losses.queues.iter().find(|queue| queue.name == name).map_or(0, |queue| queue.missing));
+    assert_eq!(missing, QUEUES.map(|name| of(&gone, name).len() as u64));
+    assert!(missing.iter().sum::<u64>() > 0 && losses.unknown == 0, "{losses:?}");
+    assert!(losses.queues.iter().all(|queue| queue.doubtful == 0 && !queue.undeclared), "{losses:?}");
+    // All that is behind it is gone: what was before is there, and may have left since.
+    let mut disk = whole.clone();
+    disk.segments.retain(|&number, _| number < behind);
+    let (extract, losses) = salvage(&disk, Some(bytes), SEGMENT);
+    let left = saved(&disk, &extract).len() as u64;
+    assert_eq!((losses.tail, losses.queues.iter().map(|queue| queue.doubtful).sum::<u64>()), (LostTail::Lost, left));
+}

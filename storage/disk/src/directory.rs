@@ -8,6 +8,7 @@
 //!     0000000000000001.segment
 //!   large/                       messages that are too large for a journal
 //!     0000000000000001.large
+//!   import-unfinished            while an import fills a new one: nobody takes it then
 //! ```
 
 use std::fs::{self, File};

@@ -154,9 +154,9 @@ fn segments_without_headers_and_without_files_take_nothing_else_with_them() {
         // What came before the first segment that is there may have been freed.
         assert_eq!(found.gaps.len(), usize::from(missing == 2));
         if let [gap] = &found.gaps[..] {
-            let gone = written.iter().filter(|batch| batch.place.segment == missing);
+            let mut gone = written.iter().filter(|batch| batch.place.segment == missing);
             let (count, first, last) =
-                (gone.clone().count() as u64, gone.clone().next().expect("some"), gone.last().expect("some"));
+                (gone.clone().count() as u64, gone.clone().next().expect("some"), gone.next_back().expect("some"));
             assert_eq!((gap.batches, gap.sequences.clone()), (count, first.sequences.start..last.sequences.end));
         }
     }

@@ -26,7 +26,7 @@ pub struct Extract {
     failures: HashMap<u64, u32>,
     restored: Vec<Restored>,
     large: Vec<Large>,
-    bytes: (u64, u64),
+    live_bytes: u64,
 }
 
 /// A part of a queue, to be read and given to [`Extract::messages`].
@@ -48,10 +48,10 @@ impl Extract {
     /// Everything that was recovered.
     pub fn new(store: Store, restored: Vec<Restored>) -> Self {
         let large = store.files.messages().map(|(_, _, large)| large).collect();
-        let bytes = (store.segments.bytes(), store.segments.live_bytes());
+        let live_bytes = store.segments.live_bytes();
         let Store { config, queues, failures, .. } = store;
         let pages = queues.into_iter().map(|(queue, stored)| (queue, stored.pages)).collect();
-        Self { directory: config.directory, pages, failures, restored, large, bytes }
+        Self { directory: config.directory, pages, failures, restored, large, live_bytes }
     }
 
     /// What could be read of a damaged journal.
@@ -61,7 +61,7 @@ impl Extract {
         failures: HashMap<u64, u32>,
         restored: Vec<Restored>,
     ) -> Self {
-        Self { directory, pages, failures, restored, large: Vec::new(), bytes: (0, 0) }
+        Self { directory, pages, failures, restored, large: Vec::new(), live_bytes: 0 }
     }
 
     /// The queues.
@@ -74,9 +74,9 @@ impl Extract {
         &self.large
     }
 
-    /// Octets of all segments, and of the messages that are needed.
-    pub fn bytes(&self) -> (u64, u64) {
-        self.bytes
+    /// Octets of the messages that are needed, as far as a segment's messages are alike.
+    pub fn live_bytes(&self) -> u64 {
+        self.live_bytes
     }
 
     /// The parts of a queue, in its order.

@@ -51,7 +51,7 @@ pub struct Losses {
     pub batches: u64,
     /// Sequence numbers that are missing and that no checkpoint knows of: at most so many messages, acknowledgements and others.
     pub unknown: u64,
-    /// Segments that are missing between others: the first and the last of each row.
+    /// Segments that are missing, between others or with what a checkpoint knows of: the first and the last of each row.
     pub segments: Vec<(u64, u64)>,
     /// Records that cannot be read, in batches that are whole.
     pub records: Vec<Fault>,
@@ -106,7 +106,8 @@ pub struct Salvage {
     known: u64,
     /// What the checkpoint knows of and was not found, by queue.
     missing: HashMap<u64, Returning>,
-    /// The last segment that came, 0 before the first.
+    /// The first segment that came, and the last one; 0 before any did.
+    first_segment: u64,
     last_segment: u64,
     /// Messages with names below may have left without a word.
     doubt: u64,
@@ -129,6 +130,7 @@ impl Salvage {
             checkpoint: None,
             known: 1,
             missing: HashMap::new(),
+            first_segment: 0,
             last_segment: 0,
             doubt: 0,
             losses: Losses::default(),
@@ -186,6 +188,9 @@ impl Salvage {
         self.taken = Taken::default();
         if self.last_segment > 0 && segment > self.last_segment + 1 {
             self.losses.segments.push((self.last_segment + 1, segment - 1));
+        }
+        if self.first_segment == 0 {
+            self.first_segment = segment;
         }
         self.last_segment = segment;
         if self.checkpoint.as_ref().is_some_and(|known| known.position.segment <= segment) {
@@ -257,6 +262,7 @@ impl Salvage {
             self.doubt = u64::MAX;
         }
         let complete = self.knows_every_queue();
+        self.note_front();
         let Self { config, queues, failures, missing, doubt, mut losses, .. } = self;
         let (mut stored, mut restored, mut found) = (HashMap::new(), Vec::new(), BTreeMap::new());
         for (queue, returning) in queues {
@@ -282,6 +288,16 @@ impl Salvage {
         losses.queues = found.into_values().collect();
         restored.sort_by_key(|restored| restored.declared.queue);
         (Extract::salvaged(config.directory, stored, failures, restored), losses)
+    }
+
+    /// What is missing lay in segments before all that are there.
+    fn note_front(&mut self) {
+        let runs = self.missing.values().flat_map(|known| known.runs.values());
+        let gone = runs.map(|run| run.segment).filter(|&segment| segment < self.first_segment);
+        let (first, last) = gone.fold((u64::MAX, 0), |(first, last), segment| (first.min(segment), last.max(segment)));
+        if first <= last {
+            self.losses.segments.insert(0, (first, last));
+        }
     }
 
     /// Whether a queue without a declaration never had one, as nothing is missing of what could have declared it.
