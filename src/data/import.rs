@@ -49,7 +49,7 @@ pub struct ImportTarget {
 /// When there is something already, or a line is not what it should be.
 pub fn import(place: &Where, input: &str, target: ImportTarget) -> Result<Outcome> {
     let path = &place.data_dir;
-    if path.join("directory.json").exists() {
+    if path.join("directory.json").exists() && !path.join("import-unfinished").exists() {
         let text =
             format!("{} is a data directory: import makes a new one, name another with --data-dir", path.display());
         return Err(text.into());

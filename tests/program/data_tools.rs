@@ -196,6 +196,13 @@ fn everything_that_checks_is_exported_whatever_is_damaged_before_it() {
     let said = String::from_utf8_lossy(&saved.stderr).into_owned();
     assert!(said.contains("4 batches") && said.contains("may have been acknowledged already"), "{said}");
 
+    // Nothing is made of what is damaged, and nothing of the try is left.
+    let before = std::fs::read_dir(folder.path().join("data")).expect("the directory").count();
+    let compacted = data(folder.path(), &["compact"]);
+    assert_eq!(compacted.status.code(), Some(1));
+    assert!(text(&compacted).contains("heddle data export --damaged"), "{}", text(&compacted));
+    assert_eq!(std::fs::read_dir(folder.path().join("data")).expect("the directory").count(), before);
+
     // It can be put into a new data directory.
     let other = TempDir::new().expect("a folder");
     let imported = data(other.path(), &["import", "--input", &name]);
@@ -399,9 +406,12 @@ fn an_import_makes_all_of_it_or_nothing() {
 fn what_an_import_left_that_was_killed_is_taken_for_whole_by_nobody() {
     let folder = filled(&[("orders", 10)]);
     std::fs::write(folder.path().join("data/import-unfinished"), "").expect("a file");
-    for tool in ["check", "stat", "print", "export", "compact"] {
-        let output = data(folder.path(), &[tool]);
-        assert!(!output.status.success() && text(&output).contains("import again"), "{tool}: {}", text(&output));
+    let input = folder.path().join("input");
+    std::fs::write(&input, "{\"heddle\":{\"export\":2}}\n").expect("a file");
+    let again = ["import", "--input", &input.display().to_string()];
+    for tool in [&["check"][..], &["stat"], &["print"], &["export"], &["compact"], &again] {
+        let output = data(folder.path(), tool);
+        assert!(!output.status.success() && text(&output).contains("import again"), "{tool:?}: {}", text(&output));
     }
     let config = folder.path().join("heddle.toml");
     let run = crate::broker::run(&["run", "--config", &config.display().to_string()]);

@@ -193,6 +193,11 @@ impl DataDirectory {
     /// When something is there already.
     pub fn begin(path: &Path, shards: u16, segment_bytes: u64, new_id: [u8; 16]) -> Result<Self, DirectoryError> {
         fs::create_dir_all(path).map_err(system("make the data directory", path))?;
+        if path.join(UNFINISHED).exists() {
+            // Unless that one is at work.
+            take_lock(path)?;
+            return Err(DirectoryError::Unfinished(path.to_owned()));
+        }
         for entry in fs::read_dir(path).map_err(system("read", path))? {
             let found = entry.map_err(system("read", path))?.file_name().to_string_lossy().into_owned();
             // A new file system has a folder for what is found of lost files.
@@ -569,6 +574,37 @@ mod tests {
         drop(first);
         let again = DataDirectory::open(folder.path(), 4, 1 << 22, [8; 16]).unwrap();
         assert_eq!((again.id(), again.shards(), again.segment_bytes()), ([7; 16], 2, 1 << 20), "it is as it was made");
+    }
+
+    #[test]
+    fn one_that_was_begun_is_nobodys_until_it_is_complete() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new");
+        let mut begun = DataDirectory::begin(&path, 2, 1 << 20, [5; 16]).unwrap();
+        assert!(matches!(DirectoryLock::take(&path), Err(DirectoryError::InUse(_))), "it is held");
+        let again = DataDirectory::begin(&path, 2, 1 << 20, [6; 16]);
+        assert!(matches!(again, Err(DirectoryError::InUse(_))), "it is begun once");
+        begun.replace_journals(2).unwrap();
+        drop(begun);
+        // A crash before the last step.
+        let unfinished = DataDirectory::open(&path, 2, 1 << 20, [7; 16]);
+        assert!(matches!(unfinished, Err(DirectoryError::Unfinished(_))));
+        assert!(matches!(DataDirectory::open_existing(&path), Err(DirectoryError::Unfinished(_))));
+        let again = DataDirectory::begin(&path, 2, 1 << 20, [6; 16]);
+        assert!(matches!(again, Err(DirectoryError::Unfinished(_))));
+        fs::write(folder.path().join("somebody's"), "").unwrap();
+        let filled = DataDirectory::begin(folder.path(), 2, 1 << 20, [6; 16]);
+        assert!(matches!(filled, Err(DirectoryError::NotEmpty { .. })));
+        fs::remove_dir_all(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        fs::create_dir(path.join("lost+found")).unwrap();
+        let begun = DataDirectory::begin(&path, 2, 1 << 20, [5; 16]).unwrap();
+        begun.complete().unwrap();
+        drop(begun);
+        assert_eq!(DataDirectory::open_existing(&path).unwrap().id(), [5; 16]);
+        assert_eq!(Described::read(&path).unwrap(), Described { id: [5; 16], shards: 2, segment_bytes: 1 << 20 });
+        assert!(DirectoryLock::take(&path).is_ok());
+        assert!(Described::read(folder.path()).is_err());
     }
 
     #[test]
