@@ -117,12 +117,12 @@ fn main() -> ExitCode {
     let result = match command {
         // Its exit statuses say more than whether it worked.
         Command::Load(command) => return command.execute(load_cli::Program::Broker),
+        Command::Data(command) => return command.execute(),
         Command::Demo(demo) => demo.execute(),
         Command::Run(run) => start(run),
         Command::Config(ConfigCommand::Check { options }) => check(&options),
         Command::Config(ConfigCommand::Print { options, json }) => print(&options, json),
         Command::User(command) => command.execute(),
-        Command::Data(command) => data::run(command),
         Command::Status { source, watch } => status::show(&source, watch).map_err(Into::into),
     };
     match result {

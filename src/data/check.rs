@@ -4,9 +4,11 @@
 //! file, and where in it as far as that is known; nothing is changed. A journal that is damaged is read up to the
 //! damage; the other journals all the same.
 
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use engine_shard::store::Recovery;
+use load_model::number::counted;
 use serde::Serialize;
 use storage_disk::{DataDirectory, DirectoryError, JournalFiles, read_segments};
 use storage_journal::{Fault, FaultKind, Manifest, SegmentFound};
@@ -65,7 +67,7 @@ pub(super) fn check(place: &Where) -> Result<()> {
         found.check_journal(&directory, shard, &mut progress)?;
     }
     drop(progress);
-    found.tell(place);
+    found.tell(place)?;
     if found.damages.is_empty() {
         return Ok(());
     }
@@ -150,26 +152,27 @@ impl Found {
         Ok(manifest)
     }
 
-    fn tell(&self, place: &Where) {
+    fn tell(&self, place: &Where) -> io::Result<()> {
+        let mut out = io::stdout().lock();
         let Self { damages, segments, messages, torn } = self;
         if place.json {
             let result = serde_json::json!({
                 "whole": damages.is_empty(), "segments": segments, "messages": messages, "cut_off_by_a_crash": torn,
                 "damages": damages,
             });
-            println!("{result:#}");
-            return;
+            return writeln!(out, "{result:#}");
         }
         for Damage { shard, file, offset, what } in damages {
             let at = offset.map_or_else(String::new, |offset| format!(" at offset {offset}"));
-            println!("shard {shard}: {}{at}: {what}", file.display());
+            writeln!(out, "shard {shard}: {}{at}: {what}", file.display())?;
         }
         let counts = [(*segments, "segment"), (*messages, "message"), (damages.len() as u64, "damage")];
-        println!("{}", counts.map(|(count, what)| counted(count, what)).join(", "));
+        writeln!(out, "{}", counts.map(|(count, what)| counted(count, what)).join(", "))?;
         if *torn > 0 {
             let shards = counted(u64::from(*torn), "shard");
-            println!("a crash cut off the last batch of {shards}; it was never acknowledged");
+            writeln!(out, "a crash cut off the last batch of {shards}; it was never acknowledged")?;
         }
+        Ok(())
     }
 }
 
@@ -188,17 +191,4 @@ fn damage(shard: u16, files: &JournalFiles, fault: &Fault) -> Damage {
         _ => (Some(*offset), kind.to_string()),
     };
     Damage { shard, file, offset, what }
-}
-
-/// A number with what it counts, as people write it.
-fn counted(count: u64, what: &str) -> String {
-    let digits = count.to_string();
-    let mut grouped = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    format!("{grouped} {what}{}", if count == 1 { "" } else { "s" })
 }

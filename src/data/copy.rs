@@ -3,8 +3,6 @@
 //! Guarantees: a copy that was cut off leaves the old journals as they are. The order of each queue is kept. A message that is in
 //! several queues is stored once for each afterwards.
 
-use std::time::{Duration, Instant};
-
 use engine_rt::Waker;
 use engine_shard::limits::CHECKPOINT_SEGMENTS;
 use engine_shard::placement::Placement;
@@ -12,9 +10,6 @@ use engine_shard::store::{Copy, Extract, StoreConfig, StoreError};
 use storage_disk::{DataDirectory, Disk, DiskConfig, JournalFiles, Sync};
 
 use super::open::{StorageError, recover};
-
-/// How often progress is told.
-const PROGRESS: Duration = Duration::from_secs(2);
 
 /// Settings of the new journals.
 #[derive(Clone, Copy, Debug)]
@@ -27,14 +22,18 @@ pub struct Target {
     pub min_free_bytes: u64,
 }
 
-/// Reads the journal of one shard.
+/// Reads the journal of one shard; tells `progress` of segments, and how many there are.
 ///
 /// # Errors
 /// When it is damaged.
-pub fn extract(directory: &DataDirectory, shard: u16) -> Result<(Extract, JournalFiles), StorageError> {
+pub fn extract(
+    directory: &DataDirectory,
+    shard: u16,
+    progress: impl FnMut(u64, u64),
+) -> Result<(Extract, JournalFiles), StorageError> {
     let files = directory.journal(shard);
     let disk = disk_config(directory, shard, Sync::AfterWrite, 0);
-    let recovered = recover(disk, files.clone())?;
+    let recovered = recover(disk, files.clone(), progress)?;
     let (store, restored) = recovered.into_parts();
     Ok((Extract::new(store, restored), files))
 }
@@ -68,17 +67,32 @@ pub fn new_journals(directory: &DataDirectory, target: &Target) -> Result<Vec<Co
     (0..target.shards).map(begin).collect()
 }
 
-/// Writes everything again, for so many shards; gives the number of messages.
+/// Writes everything again, for so many shards; gives the number of messages, and tells `progress` of it on the way.
 ///
 /// # Errors
-/// When a journal is damaged, or the disk fails or is full: the old journals are then as they were.
-pub fn copy_journals(directory: &mut DataDirectory, target: &Target) -> Result<u64, StorageError> {
+/// When a journal is damaged, or the disk fails or is full: the old journals are then as they were, and nothing else is left.
+pub fn copy_journals(
+    directory: &mut DataDirectory,
+    target: &Target,
+    mut progress: impl FnMut(u64),
+) -> Result<u64, StorageError> {
     directory.discard_next()?;
+    let copied = write_next(directory, target, &mut progress);
+    let Ok(count) = copied else {
+        // Threads of the new journals may be at work on a file still; what they leave is removed before the next copy.
+        let _ = directory.discard_next();
+        return copied;
+    };
+    directory.replace_journals(target.shards)?;
+    Ok(count)
+}
+
+fn write_next(directory: &DataDirectory, target: &Target, progress: &mut impl FnMut(u64)) -> Result<u64, StorageError> {
     let placement = Placement::new(target.shards);
     let mut journals = new_journals(directory, target)?;
-    let (mut count, mut told) = (0_u64, Instant::now());
+    let mut count = 0_u64;
     for shard in 0..directory.shards() {
-        let (source, files) = extract(directory, shard)?;
+        let (source, files) = extract(directory, shard, |_, _| progress(count))?;
         for queue in source.queues() {
             let owner = usize::from(placement.owner(&queue.declared.address));
             let Some(journal) = journals.get_mut(owner) else { continue };
@@ -86,22 +100,19 @@ pub fn copy_journals(directory: &mut DataDirectory, target: &Target) -> Result<u
             for part in source.parts(queue.declared.queue) {
                 let buffer = files.read_part(part.place, part.bytes)?;
                 let messages = source.messages(&part, buffer.bytes());
-                let messages =
-                    messages.map_err(|fault| StorageError::Damaged { path: files.path().to_owned(), fault })?;
+                if messages.len() != part.messages {
+                    return Err(StorageError::unread(&files, part.place));
+                }
                 for (_, message) in messages {
                     journal.message(number, message)?;
                     count += 1;
                 }
-                if told.elapsed() > PROGRESS {
-                    told = Instant::now();
-                    tracing::info!(target: "heddle::storage", shard, messages = count, "writing journals anew");
-                }
+                progress(count);
             }
         }
     }
     for journal in journals {
         journal.finish()?;
     }
-    directory.replace_journals(target.shards)?;
     Ok(count)
 }

@@ -2,9 +2,17 @@
 
 mod check;
 mod copy;
+mod export;
+mod import;
+mod lines;
 mod open;
-mod portable;
+mod output;
+mod place;
+mod plan;
+mod print;
+mod salvage;
+mod stat;
 mod tools;
 
 pub use open::{Storage, StorageError};
-pub use tools::{DataCommand, run};
+pub use tools::DataCommand;

@@ -18,7 +18,7 @@ use storage_disk::{
     Access, DataDirectory, DirectoryError, Disk, DiskConfig, JournalFiles, LargeFiles, Sync, probe, read_segments,
 };
 use storage_journal::format::BLOCK;
-use storage_journal::{Fault, Manifest, ManifestFound, Owner};
+use storage_journal::{Fault, FaultKind, Manifest, ManifestFound, Owner, Place};
 
 use super::copy::{Target, copy_journals};
 use crate::config::{Config, SyncMethod};
@@ -65,6 +65,14 @@ pub enum StorageError {
         /// What is wrong.
         what: String,
     },
+}
+
+impl StorageError {
+    /// What was whole when a journal was read first is not when its messages are.
+    pub fn unread(files: &JournalFiles, place: Place) -> Self {
+        let fault = Fault { segment: place.segment, offset: place.offset, kind: FaultKind::Batch };
+        Self::Damaged { path: files.path().to_owned(), fault }
+    }
 }
 
 /// A shard's journal, read.
@@ -141,7 +149,13 @@ impl Storage {
             tracing::info!(target: "heddle::storage", before = directory.shards(), now = shards,
                 "the number of shards changed: queues move to their new owners");
             let target = Target { shards, sync, min_free_bytes: config.storage.min_free_mib << 20 };
-            let messages = copy_journals(&mut directory, &target)?;
+            let mut told = Instant::now();
+            let messages = copy_journals(&mut directory, &target, |messages| {
+                if told.elapsed() > PROGRESS {
+                    told = Instant::now();
+                    tracing::info!(target: "heddle::storage", messages, "writing journals anew");
+                }
+            })?;
             tracing::info!(target: "heddle::storage", messages, "queues have moved");
         }
         let directory: &'static DataDirectory = Box::leak(Box::new(directory));
@@ -157,7 +171,15 @@ impl Storage {
                     min_free_bytes: config.storage.min_free_mib << 20,
                 };
                 let files = directory.journal(shard);
-                std::thread::spawn(move || recover(disk, files))
+                std::thread::spawn(move || {
+                    let mut told = Instant::now();
+                    recover(disk, files, |segments, of| {
+                        if told.elapsed() > PROGRESS {
+                            told = Instant::now();
+                            tracing::info!(target: "heddle::storage", shard, segments, of, "reading the journal");
+                        }
+                    })
+                })
             })
             .collect();
         let journals: Result<Vec<Recovered>, StorageError> = readers
@@ -193,8 +215,12 @@ impl Storage {
     }
 }
 
-/// Reads the journal of one shard.
-pub fn recover(disk: DiskConfig, files: JournalFiles) -> Result<Recovered, StorageError> {
+/// Reads the journal of one shard; tells `progress` of segments, and how many there are.
+pub fn recover(
+    disk: DiskConfig,
+    files: JournalFiles,
+    mut progress: impl FnMut(u64, u64),
+) -> Result<Recovered, StorageError> {
     let started = Instant::now();
     let config = StoreConfig {
         shard: disk.shard,
@@ -216,16 +242,12 @@ pub fn recover(disk: DiskConfig, files: JournalFiles) -> Result<Recovered, Stora
         tracing::warn!(target: "heddle::storage", shard = disk.shard, damage, path = %files.manifest_path().display(),
             "a part of the manifest is damaged: the other part is used, and it is written again");
     }
-    let (mut told, mut bytes, mut segments) = (Instant::now(), 0, 0);
+    let (mut bytes, mut segments) = (0, 0);
     read_segments(&files, &numbers, |part| {
         bytes += part.bytes.len();
         recovery.handle_part(part).map_err(damaged)?;
-        segments += usize::from(part.is_last());
-        if told.elapsed() > PROGRESS {
-            told = Instant::now();
-            tracing::info!(target: "heddle::storage", shard = disk.shard, segments, of = numbers.len(),
-                "reading the journal");
-        }
+        segments += u64::from(part.is_last());
+        progress(segments, numbers.len() as u64);
         Ok::<_, StorageError>(())
     })?;
     first(recovery.losses())?;

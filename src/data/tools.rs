@@ -1,24 +1,31 @@
 //! `heddle data`: what is in a data directory, whether it is whole, and how to get it out and in.
 //!
-//! Read-only but for `import` and `compact`. Progress goes to standard error, results to standard output.
+//! Read-only but for `import` and `compact`. Progress goes to standard error if that is a terminal, results to standard output. A
+//! reader of standard output that has enough ends a command quietly.
 
-use std::io::{self, BufWriter, IsTerminal as _, Write};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 use engine_core::message::Large;
 use engine_shard::limits::CHECKPOINT_SEGMENTS;
 use engine_shard::store::StoreConfig;
-use load_model::shown;
-use serde::Serialize;
 use storage_disk::large::read_part;
-use storage_disk::{DataDirectory, LargeFiles, Sync, read_segments};
-use storage_journal::{Buffer, Place, Replay};
+use storage_disk::{DataDirectory, LargeFiles, Sync};
+use storage_journal::Buffer;
 
 use super::check;
-use super::copy::{Target, copy_journals, extract};
-use super::portable::{Extent, export, import};
+use super::copy::{Target, copy_journals};
+use super::export::{Extent, export};
+use super::import::{ImportTarget, import};
+use super::output::Existing;
+use super::place;
+use super::print::print;
+use super::stat::stat;
+use load_model::number::{counted, octets};
+use load_model::shown;
 
 pub(super) type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -42,23 +49,35 @@ pub struct Where {
 #[derive(Subcommand)]
 pub enum DataCommand {
     /// Read everything, and say with file and offset what is damaged.
+    #[command(after_help = "Examples:\n  heddle data check\n  heddle data check --data-dir /var/lib/heddle --json")]
     Check(Where),
-    /// Count queues, messages and bytes.
+    /// Count queues, messages and octets.
+    #[command(after_help = "Examples:\n  heddle data stat\n  heddle data stat --data-dir /var/lib/heddle --json")]
     Stat(Where),
     /// Print every record with its place.
+    #[command(after_help = "Examples:\n  heddle data print | head\n  heddle data print --json | grep queue_declared")]
     Print(Where),
     /// Write all queues and messages to a file, one JSON object a line.
+    #[command(
+        after_help = "Examples:\n  heddle data export --output messages.jsonl\n  heddle data export --damaged --output \
+                            saved.jsonl\n\nExit status: 0 everything was exported; 3 what can be read was exported, and what is \
+                            left out is told\n(--damaged); 1 nothing was exported; 2 wrong options."
+    )]
     Export {
         #[command(flatten)]
         place: Where,
         /// The file; `-` for standard output.
         #[arg(long, value_name = "FILE", default_value = "-")]
         output: String,
-        /// Take what can be read of a damaged journal.
+        /// Take what can be read of a damaged journal, and tell what is left out.
         #[arg(long)]
         damaged: bool,
+        /// Replace the file if it is there.
+        #[arg(long)]
+        force: bool,
     },
     /// Put what `export` wrote into a new data directory.
+    #[command(after_help = "Example:\n  heddle data import --input messages.jsonl --data-dir new --shards 4")]
     Import {
         #[command(flatten)]
         place: Where,
@@ -66,28 +85,82 @@ pub enum DataCommand {
         #[arg(long, value_name = "FILE", default_value = "-")]
         input: String,
         /// For how many shards.
-        #[arg(long, default_value_t = 1)]
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
         shards: u16,
+        /// Size of a segment of the journal, MiB: 2 to 1024. A message of one frame has to fit into one.
+        #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u64).range(2..=1024))]
+        segment_mib: u64,
     },
     /// Write the journals again, with nothing in them that is not needed.
+    #[command(after_help = "Example:\n  heddle data compact --data-dir /var/lib/heddle")]
     Compact(Where),
 }
 
-/// Does it.
-///
-/// # Errors
-/// When it cannot be done, or the data is damaged.
-pub fn run(command: DataCommand) -> Result<()> {
-    match command {
-        DataCommand::Check(place) => check::check(&place),
-        DataCommand::Stat(place) => stat(&place),
-        DataCommand::Print(place) => print(&place),
-        DataCommand::Export { place, output, damaged } => {
-            export(&place, &output, if damaged { Extent::Readable } else { Extent::Everything })
+/// How a command ended that did something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// As it should.
+    Everything,
+    /// Something was left out, and was told.
+    WithLosses,
+}
+
+/// Exit status of an export that left something out.
+const WITH_LOSSES: u8 = 3;
+/// Exit status of a command whose reader had enough: that of a process that a broken pipe ended.
+const PIPE_CLOSED: u8 = 141;
+
+impl DataCommand {
+    /// Does it, and says why not.
+    pub fn execute(self) -> ExitCode {
+        match self.run() {
+            Ok(Outcome::Everything) => ExitCode::SUCCESS,
+            Ok(Outcome::WithLosses) => ExitCode::from(WITH_LOSSES),
+            Err(error) if is_closed_pipe(error.as_ref()) => ExitCode::from(PIPE_CLOSED),
+            Err(error) => {
+                say(&format!("heddle: {error}"));
+                ExitCode::FAILURE
+            }
         }
-        DataCommand::Import { place, input, shards } => import(&place, &input, shards),
-        DataCommand::Compact(place) => compact(&place),
     }
+
+    fn run(self) -> Result<Outcome> {
+        match self {
+            Self::Check(place) => check::check(&place).map(|()| Outcome::Everything),
+            Self::Stat(place) => stat(&place),
+            Self::Print(place) => print(&place),
+            Self::Export { place, output, damaged, force } => {
+                let extent = if damaged { Extent::Readable } else { Extent::Everything };
+                export(&place, &output, extent, if force { Existing::Replace } else { Existing::Keep })
+            }
+            Self::Import { place, input, shards, segment_mib } => {
+                import(&place, &input, ImportTarget { shards, segment_mib })
+            }
+            Self::Compact(place) => compact(&place),
+        }
+    }
+}
+
+fn is_closed_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut error = Some(error);
+    while let Some(cause) = error {
+        if cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+            return true;
+        }
+        error = cause.source();
+    }
+    false
+}
+
+/// A name that somebody else chose, in quotes.
+pub(super) fn quoted(name: &str) -> String {
+    format!("\"{}\"", shown::name(name))
+}
+
+/// A line on standard error.
+pub(super) fn say(text: &str) {
+    // Nobody is left to be told that it cannot be written.
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// A line on the terminal that changes while something goes on.
@@ -144,103 +217,25 @@ pub(super) fn check_file(files: &LargeFiles, large: &Large) -> std::result::Resu
     if checksum == large.checksum { Ok(()) } else { Err("the checksum of a large message does not match".to_owned()) }
 }
 
-#[derive(Serialize)]
-struct QueueStat {
-    shard: u16,
-    address: String,
-    queue: String,
-    messages: u64,
-    body_bytes: u64,
-}
-
-fn stat(place: &Where) -> Result<()> {
-    let directory = DataDirectory::open_existing(&place.data_dir)?;
-    let (mut queues, mut journal, mut live) = (Vec::new(), 0, 0);
-    for shard in 0..directory.shards() {
-        let (source, _) = extract(&directory, shard)?;
-        let (bytes, needed) = source.bytes();
-        (journal, live) = (journal + bytes, live + needed);
-        queues.extend(source.queues().iter().map(|queue| QueueStat {
-            shard,
-            address: queue.declared.address.clone(),
-            queue: queue.declared.name.clone(),
-            messages: queue.messages,
-            body_bytes: queue.bytes,
-        }));
-    }
-    queues.sort_by(|one, other| one.queue.cmp(&other.queue));
-    if place.json {
-        let shards = directory.shards();
-        println!(
-            "{:#}",
-            serde_json::json!({ "shards": shards, "journal_bytes": journal, "live_bytes": live, "queues": queues })
-        );
-        return Ok(());
-    }
-    println!(
-        "{} shards, {} MiB of segments, {} MiB of messages in them\n",
-        directory.shards(),
-        journal >> 20,
-        live >> 20
-    );
-    println!("{:>5} {:>12} {:>12}  queue", "shard", "messages", "MiB");
-    for queue in queues {
-        println!(
-            "{:>5} {:>12} {:>12}  {}",
-            queue.shard,
-            queue.messages,
-            queue.body_bytes >> 20,
-            shown::name(&queue.queue)
-        );
-    }
-    Ok(())
-}
-
-fn print(place: &Where) -> Result<()> {
-    let directory = DataDirectory::open_existing(&place.data_dir)?;
-    let mut out = BufWriter::new(io::stdout().lock());
-    for shard in 0..directory.shards() {
-        let files = directory.journal(shard);
-        let mut replay = Replay::new(shard, directory.id());
-        read_segments(&files, &files.numbers()?, |part| -> Result<()> {
-            let mut failed = Ok(());
-            let taken = replay.handle_part(part, |sequence, batch, record| {
-                let Place { segment, offset } = batch.place;
-                let line = if place.json {
-                    serde_json::json!({ "shard": shard, "segment": segment, "offset": offset, "sequence": sequence,
-                        "record": short(&format!("{record:?}")) })
-                    .to_string()
-                } else {
-                    format!("{shard} {segment:016x} {offset:>10} {sequence:>12} {}", short(&format!("{record:?}")))
-                };
-                if failed.is_ok() {
-                    failed = writeln!(out, "{line}");
-                }
-            });
-            failed?;
-            Ok(taken.map_err(|fault| format!("{}: {fault}", files.segment(fault.segment).display()))?)
-        })?;
-    }
-    Ok(out.flush()?)
-}
-
-/// A text for people, without the whole of a body.
-fn short(text: &str) -> String {
-    if text.len() <= 200 { text.to_owned() } else { format!("{}…", text.chars().take(200).collect::<String>()) }
-}
-
-fn compact(place: &Where) -> Result<()> {
-    let mut directory = DataDirectory::open_existing(&place.data_dir)?;
+fn compact(place: &Where) -> Result<Outcome> {
+    let mut directory = place::open(&place.data_dir)?;
     let before = size(&place.data_dir)?;
     let target = Target { shards: directory.shards(), sync: Sync::AfterWrite, min_free_bytes: 0 };
-    let messages = copy_journals(&mut directory, &target)?;
+    let mut progress = Progress::new("compacting");
+    let messages = copy_journals(&mut directory, &target, |messages| {
+        progress.tell(|| counted(messages, "message"));
+    })?;
+    drop(progress);
     let after = size(&place.data_dir)?;
-    report(place, &serde_json::json!({ "messages": messages, "bytes_before": before, "bytes_after": after }), true);
-    Ok(())
+    let result = serde_json::json!({ "messages": messages, "bytes_before": before, "bytes_after": after });
+    let (before, after) = (octets(before), octets(after));
+    let text = format!("{} written again: {after} on disk, {before} before", counted(messages, "message"));
+    tell(place, Channel::Output, &result, &text)?;
+    Ok(Outcome::Everything)
 }
 
 /// Octets of all files in a folder and those in it.
-fn size(folder: &Path) -> io::Result<u64> {
+pub(super) fn size(folder: &Path) -> io::Result<u64> {
     let mut bytes = 0;
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
@@ -250,13 +245,30 @@ fn size(folder: &Path) -> io::Result<u64> {
     Ok(bytes)
 }
 
+/// Where a result goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Channel {
+    /// Standard output.
+    Output,
+    /// Standard error, as standard output has the messages.
+    Error,
+}
+
+impl Channel {
+    /// The one that messages do not take.
+    pub(super) fn beside(output: &str) -> Self {
+        if output == "-" { Self::Error } else { Self::Output }
+    }
+}
+
 /// Tells what was done.
-pub(super) fn report(place: &Where, result: &serde_json::Value, to_stdout: bool) {
-    let text = if place.json {
-        format!("{result:#}")
-    } else {
-        let fields = result.as_object().into_iter().flatten();
-        fields.map(|(name, value)| format!("{} {value}", name.replace('_', " "))).collect::<Vec<_>>().join(", ")
-    };
-    if to_stdout { println!("{text}") } else { eprintln!("{text}") }
+pub(super) fn tell(place: &Where, channel: Channel, result: &serde_json::Value, text: &str) -> io::Result<()> {
+    let text = if place.json { format!("{result:#}") } else { text.to_owned() };
+    match channel {
+        Channel::Output => writeln!(io::stdout(), "{text}"),
+        Channel::Error => {
+            say(&text);
+            Ok(())
+        }
+    }
 }

@@ -7,6 +7,7 @@ mod broker;
 mod command_line;
 mod configuration;
 mod credit;
+mod data_tools;
 mod durability;
 mod expiry;
 mod kept_files;

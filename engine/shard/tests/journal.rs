@@ -20,7 +20,7 @@ use engine_core::message::{Content, Header, Large, Message};
 use engine_core::{Core, Restored};
 use engine_shard::store::{Recovery, Store, StoreConfig, StoreError};
 use storage_journal::format::{BLOCK, SegmentHeader};
-use storage_journal::{Done, Fault, FaultKind, Manifest, Order, Record, Scan, SegmentFound, SegmentPart};
+use storage_journal::{Done, Fault, FaultKind, Manifest, Order, Piece, Record, Salvage, SegmentFound, SegmentPart};
 
 const SEGMENT: usize = 64 * 1024;
 const SECTOR: usize = 512;
@@ -885,10 +885,10 @@ fn what_a_queue_without_a_declaration_leaves_is_no_loss() {
             world.turn();
             world.step_disk();
         }
-        let mut scan = Scan::new(DIRECTORY);
+        let mut salvage = Salvage::new(DIRECTORY);
         for (&number, bytes) in &world.disk.segments {
-            scan.handle_part(&SegmentPart::whole(number, bytes), |_, _, record| {
-                if let Record::Message { properties, queues, .. } = record {
+            salvage.handle_part(&SegmentPart::whole(number, bytes), |piece| {
+                if let Piece::Record(_, _, Record::Message { properties, queues, .. }) = piece {
                     passing += u32::from(properties.durable && queues.iter().any(|queue| queue & PASSING != 0));
                 }
             });

@@ -10,6 +10,7 @@
 //!   large/                       messages that are too large for a journal
 //!     0000000000000001.large
 //! ```
+//!   import-unfinished            while an import fills a new one: nobody takes it then
 //!
 //! A directory is made with all of its journals, `directory.json` last: whatever is missing of it later was lost.
 //! Journals without that file are never taken for nothing: nothing is written to such a directory.
@@ -25,6 +26,9 @@ use crate::description::{
     Description, FORMAT, holds_messages, journals, read_description, refuse_remains, write_description,
 };
 use crate::files::{JournalFiles, LargeFiles};
+
+/// A file that is there while a new data directory is filled.
+const UNFINISHED: &str = "import-unfinished";
 
 /// Why a data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +88,22 @@ pub enum DirectoryError {
         /// How many there should be.
         shards: u16,
     },
+    /// An import was cut off.
+    #[error(
+        "the data directory {} is what an import left that did not end: remove it, and import again", .0.display()
+    )]
+    Unfinished(PathBuf),
+    /// Something is in it, and it is to be new.
+    #[error(
+        "{} is not empty ({found} is in it), and a new data directory is to be made: name one that is not there, or is empty, \
+         with --data-dir", path.display()
+    )]
+    NotEmpty {
+        /// The directory.
+        path: PathBuf,
+        /// One of the things in it.
+        found: String,
+    },
     /// The system refused.
     #[error("cannot {what} {}: {error}", path.display())]
     System {
@@ -122,6 +142,50 @@ pub struct DataDirectory {
     _lock: File,
 }
 
+/// What a data directory says of itself, for whoever reads what is left of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Described {
+    /// Its identity.
+    pub id: [u8; 16],
+    /// How many shards have a journal in it.
+    pub shards: u16,
+    /// Length of its segments, octets.
+    pub segment_bytes: u64,
+}
+
+impl Described {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn read(path: &Path) -> Result<Self, DirectoryError> {
+        let file = path.join("directory.json");
+        let found = read_description(&file)?;
+        let (description, id) = found.ok_or_else(|| system("find", &file)(io::ErrorKind::NotFound.into()))?;
+        let Description { shards, segment_bytes, .. } = description;
+        Ok(Self { id, shards, segment_bytes })
+    }
+}
+
+/// A directory that no node and no other tool works on while this lives, whatever is in it.
+#[derive(Debug)]
+pub struct DirectoryLock(#[expect(dead_code, reason = "it is held, not used")] File);
+
+impl DirectoryLock {
+    /// Takes it. On a disk that is mounted read-only, where nobody could work, the folder itself is taken.
+    ///
+    /// # Errors
+    /// When somebody else has it, or the system refuses.
+    pub fn take(path: &Path) -> Result<Self, DirectoryError> {
+        match take_lock(path) {
+            Err(DirectoryError::System { error, .. }) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+                File::open(path).map(Self).map_err(system("open", path))
+            }
+            taken => taken.map(Self),
+        }
+    }
+}
+
 impl DataDirectory {
     /// Takes a data directory; makes it if there is nothing.
     ///
@@ -134,6 +198,7 @@ impl DataDirectory {
         }
         fs::create_dir_all(path).map_err(system("make the data directory", path))?;
         let lock = take_lock(path)?;
+        is_finished(path)?;
         let (description, id) = match read_description(&file)? {
             Some(described) => described,
             None => (make(path, shards, segment_bytes, new_id)?, new_id),
@@ -146,6 +211,42 @@ impl DataDirectory {
         LargeFiles { path: self.path.join("large"), access: self.access }
     }
 
+    /// Makes a new data directory, which nobody takes for whole before it was ended with `complete`.
+    ///
+    /// # Errors
+    /// When something is there already.
+    pub fn begin(path: &Path, shards: u16, segment_bytes: u64, new_id: [u8; 16]) -> Result<Self, DirectoryError> {
+        fs::create_dir_all(path).map_err(system("make the data directory", path))?;
+        if path.join(UNFINISHED).exists() {
+            // Unless that one is at work.
+            take_lock(path)?;
+            return Err(DirectoryError::Unfinished(path.to_owned()));
+        }
+        for entry in fs::read_dir(path).map_err(system("read", path))? {
+            let found = entry.map_err(system("read", path))?.file_name().to_string_lossy().into_owned();
+            // A new file system has a folder for what is found of lost files.
+            if !["lost+found", "lock"].contains(&found.as_str()) {
+                return Err(DirectoryError::NotEmpty { path: path.to_owned(), found });
+            }
+        }
+        let lock = take_lock(path)?;
+        let marker = path.join(UNFINISHED);
+        File::create(&marker).and_then(|file| file.sync_all()).map_err(system("make", &marker))?;
+        sync_directory(path)?;
+        let description = make(path, shards, segment_bytes, new_id)?;
+        Self::with(path, &description, new_id, lock)
+    }
+
+    /// Everything is in a directory that was begun.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn complete(&self) -> Result<(), DirectoryError> {
+        let marker = self.path.join(UNFINISHED);
+        fs::remove_file(&marker).map_err(system("remove", &marker))?;
+        sync_directory(&self.path)
+    }
+
     /// Takes a data directory that is there.
     ///
     /// # Errors
@@ -156,25 +257,8 @@ impl DataDirectory {
             return Err(DirectoryError::Absent(path.to_owned()));
         };
         let lock = take_lock(path)?;
+        is_finished(path)?;
         Self::with(path, &description, id, lock)
-    }
-
-    /// The same for whoever saves what can be read: where what describes it is lost or damaged, the journals say whose
-    /// they are.
-    ///
-    /// # Errors
-    /// When there is none, somebody else has it, or nothing in it says whose it is.
-    pub fn open_damaged(path: &Path) -> Result<Self, DirectoryError> {
-        let error = match Self::open_existing(path) {
-            Err(error @ (DirectoryError::Undescribed { .. } | DirectoryError::Description { .. })) => error,
-            opened => return opened,
-        };
-        let journals = journals(path)?;
-        let access = Access::Buffered;
-        let owner = journals.iter().find_map(|(_, path)| JournalFiles { path: path.clone(), access }.owner());
-        let Some((owner, (last, _))) = owner.zip(journals.last()) else { return Err(error) };
-        let description = Description::new(owner.directory, last + 1, owner.segment_bytes);
-        Self::with(path, &description, owner.directory, take_lock(path)?)
     }
 
     fn with(path: &Path, description: &Description, id: [u8; 16], lock: File) -> Result<Self, DirectoryError> {
@@ -285,6 +369,10 @@ impl DataDirectory {
         fs::remove_file(&marker).map_err(system("remove", &marker))?;
         sync_directory(&self.path)
     }
+}
+
+fn is_finished(path: &Path) -> Result<(), DirectoryError> {
+    if path.join(UNFINISHED).exists() { Err(DirectoryError::Unfinished(path.to_owned())) } else { Ok(()) }
 }
 
 fn take_lock(path: &Path) -> Result<File, DirectoryError> {
@@ -403,9 +491,6 @@ mod tests {
             "{refused}"
         );
         assert!(!file.exists(), "nothing was written");
-        let data = DataDirectory::open_damaged(folder.path()).unwrap();
-        assert_eq!((data.owner(0), data.shards()), (owner, 2), "the journals say whose it is");
-        drop(data);
         // One that was written before there were more shards.
         fs::write(&file, before).unwrap();
         lone.create(&Owner { shard: 7, ..owner }).unwrap();
@@ -460,5 +545,36 @@ mod tests {
             assert_eq!(fs::read_to_string(data.journal(shard).segment(1)).unwrap(), "new");
         }
         assert!(!data.journal(2).path().exists());
+    }
+
+    #[test]
+    fn one_that_was_begun_is_nobodys_until_it_is_complete() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new");
+        let mut begun = DataDirectory::begin(&path, 2, 1 << 20, [5; 16]).unwrap();
+        assert!(matches!(DirectoryLock::take(&path), Err(DirectoryError::InUse(_))), "it is held");
+        let again = DataDirectory::begin(&path, 2, 1 << 20, [6; 16]);
+        assert!(matches!(again, Err(DirectoryError::InUse(_))), "it is begun once");
+        begun.replace_journals(2).unwrap();
+        drop(begun);
+        // A crash before the last step.
+        let unfinished = DataDirectory::open(&path, 2, 1 << 20, [7; 16]);
+        assert!(matches!(unfinished, Err(DirectoryError::Unfinished(_))));
+        assert!(matches!(DataDirectory::open_existing(&path), Err(DirectoryError::Unfinished(_))));
+        let again = DataDirectory::begin(&path, 2, 1 << 20, [6; 16]);
+        assert!(matches!(again, Err(DirectoryError::Unfinished(_))));
+        fs::write(folder.path().join("somebody's"), "").unwrap();
+        let filled = DataDirectory::begin(folder.path(), 2, 1 << 20, [6; 16]);
+        assert!(matches!(filled, Err(DirectoryError::NotEmpty { .. })));
+        fs::remove_dir_all(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        fs::create_dir(path.join("lost+found")).unwrap();
+        let begun = DataDirectory::begin(&path, 2, 1 << 20, [5; 16]).unwrap();
+        begun.complete().unwrap();
+        drop(begun);
+        assert_eq!(DataDirectory::open_existing(&path).unwrap().id(), [5; 16]);
+        assert_eq!(Described::read(&path).unwrap(), Described { id: [5; 16], shards: 2, segment_bytes: 1 << 20 });
+        assert!(DirectoryLock::take(&path).is_ok());
+        assert!(Described::read(folder.path()).is_err());
     }
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use engine_rt::{Access, Existing, open_file};
 use storage_journal::format::{BLOCK, SegmentHeader};
-use storage_journal::{Buffer, Owner, Place, SegmentFound};
+use storage_journal::{Buffer, Place, SegmentFound};
 
 use crate::directory::{DirectoryError, sync_directory, system};
 
@@ -32,6 +32,11 @@ pub struct LargeFiles {
 }
 
 impl LargeFiles {
+    /// Those of a data directory that may be damaged; with the page cache, which any file system has.
+    pub fn of(directory: &Path) -> Self {
+        Self { path: directory.join("large"), access: Access::Buffered }
+    }
+
     /// The part of an id that counts; the rest is the shard that made it.
     pub const COUNTER: u64 = (1 << 48) - 1;
 
@@ -61,16 +66,6 @@ impl JournalFiles {
     /// The file of the manifest.
     pub fn manifest_path(&self) -> PathBuf {
         self.path.join("manifest")
-    }
-
-    /// Whose it is, as far as anything in it says so.
-    pub(crate) fn owner(&self) -> Option<Owner> {
-        let manifest = self.manifest().ok().and_then(Result::ok).map(|found| found.owner);
-        let header = || self.segments().ok()?.into_iter().find_map(|found| found.header.ok());
-        manifest.or_else(|| {
-            let SegmentHeader { shard, directory, bytes, .. } = header()?;
-            Some(Owner { shard, directory, segment_bytes: bytes })
-        })
     }
 
     /// The segments that are there, in the order of their numbers, with their headers.

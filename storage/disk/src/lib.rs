@@ -14,8 +14,9 @@ mod open_files;
 mod probe;
 mod removing;
 mod replaying;
+pub mod salvaging;
 
-pub use directory::{DataDirectory, DirectoryError};
+pub use directory::{DataDirectory, Described, DirectoryError, DirectoryLock};
 pub use disk::{Disk, DiskConfig};
 
 pub use engine_rt::{Access, Sync};

@@ -5,8 +5,6 @@
 //! have been cut off by a crash: it was never acknowledged, and replay ends before it. A damaged batch with a whole one
 //! behind it is no crash but a fault.
 
-use std::convert::Infallible;
-
 use crate::fault::{Fault, FaultKind};
 use crate::format::{BATCH_HEADER, BLOCK, BatchHeader, SegmentHeader, padded, seed};
 use crate::record::Record;
@@ -252,7 +250,7 @@ pub fn read_batches(
     Ok(())
 }
 
-fn records(
+pub(crate) fn records(
     content: &[u8],
     batch: &BatchHeader,
     at: u64,
@@ -280,27 +278,4 @@ fn records(
         return Err(fault(offset, "a batch is longer than its records"));
     }
     Ok(())
-}
-
-/// Gives the records of all whole batches of segments, whatever lies between them.
-#[derive(Debug)]
-pub struct Scan(Walk);
-
-impl Scan {
-    /// A scan of segments of a directory.
-    pub fn new(directory: [u8; 16]) -> Self {
-        Self(Walk::new(directory))
-    }
-
-    /// Takes the next part of the segments.
-    pub fn handle_part(&mut self, part: &SegmentPart<'_>, mut take: impl FnMut(u64, Batch, Record<'_>)) {
-        let walked = self.0.handle_part(part, |offset, spot| {
-            if let Spot::Batch(batch) = spot {
-                // A record that cannot be read ends its batch: there is nothing to go on from.
-                let _ = records(batch.content, &batch.header, offset, &mut take);
-            }
-            Ok::<_, Infallible>(())
-        });
-        let Ok(()) = walked;
-    }
 }

@@ -110,14 +110,9 @@ impl Segments {
         self.segments.push_back(Segment { number, first_sequence, bits, live, messages, bytes, readers, batches, end });
     }
 
-    /// A segment of a damaged journal: those between it and the one before it are lost.
+    /// A segment of a damaged journal: those between it and the one before it may be lost, and are not counted.
     pub fn salvage_begun(&mut self, number: u64, first_sequence: u64) {
-        let mut missing = self.segments.back().map_or(number, |last| last.number + 1);
-        while missing < number {
-            self.handle_begun(missing, first_sequence);
-            missing += 1;
-        }
-        self.handle_begun(number, first_sequence);
+        self.push(SegmentState { number, first_sequence, messages: 0, bytes: 0, end: 0, batches: Vec::new() });
     }
 
     /// A batch was closed in the newest segment: it begins with a sequence number, and reaches from block to block.

@@ -21,6 +21,7 @@ mod recalling;
 mod recovery;
 mod rewriting;
 mod room;
+mod salvage;
 mod streak;
 mod vouching;
 
@@ -42,6 +43,7 @@ use reading::Reading;
 use recalling::{Recalling, Wanted};
 pub use recovery::Recovery;
 use rewriting::Rewriting;
+pub use salvage::{Losses, QueueLoss, Salvage, Tail as LostTail};
 use vouching::Vouched;
 
 /// Why a node cannot go on with its journal.

@@ -1,14 +1,17 @@
 //! A journal that no node runs on: its messages are taken out in their order, or put into a new one.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 use engine_core::fact::Declared;
 use engine_core::limits::{CoreConfig, Storage};
 use engine_core::message::{Large, Message};
 use engine_core::{Core, Restored};
 use storage_disk::Disk;
-use storage_journal::{Done, Fault, Place, Position, Segments, read_batches};
+use storage_journal::{Done, Place, Position, Segments, salvage_batches};
 
 use super::entry::{Entry, entries, message};
+use super::pages::Pages;
 use super::{Store, StoreConfig, StoreError};
 
 /// Memory for messages on their way into a journal, octets.
@@ -16,10 +19,14 @@ const COPY_MEMORY: u64 = 64 << 20;
 /// Octets that wait to be written, beyond which the copy waits.
 const COPY_PENDING: u64 = 8 << 20;
 
-/// The messages of a recovered journal.
+/// The messages of a journal that was read.
 pub struct Extract {
-    store: Store,
+    directory: [u8; 16],
+    pages: HashMap<u64, Pages>,
+    failures: HashMap<u64, u32>,
     restored: Vec<Restored>,
+    large: Vec<Large>,
+    live_bytes: u64,
 }
 
 /// A part of a queue, to be read and given to [`Extract::messages`].
@@ -33,12 +40,28 @@ pub struct Part {
     pub place: Place,
     /// Its length, octets.
     pub bytes: usize,
+    /// How many messages are in it.
+    pub messages: usize,
 }
 
 impl Extract {
     /// Everything that was recovered.
     pub fn new(store: Store, restored: Vec<Restored>) -> Self {
-        Self { store, restored }
+        let large = store.files.messages().map(|(_, _, large)| large).collect();
+        let live_bytes = store.segments.live_bytes();
+        let Store { config, queues, failures, .. } = store;
+        let pages = queues.into_iter().map(|(queue, stored)| (queue, stored.pages)).collect();
+        Self { directory: config.directory, pages, failures, restored, large, live_bytes }
+    }
+
+    /// What could be read of a damaged journal.
+    pub(super) fn salvaged(
+        directory: [u8; 16],
+        pages: HashMap<u64, Pages>,
+        failures: HashMap<u64, u32>,
+        restored: Vec<Restored>,
+    ) -> Self {
+        Self { directory, pages, failures, restored, large: Vec::new(), live_bytes: 0 }
     }
 
     /// The queues.
@@ -46,46 +69,47 @@ impl Extract {
         &self.restored
     }
 
-    /// The files of large messages.
-    pub fn files(&self) -> impl Iterator<Item = Large> {
-        self.store.files()
+    /// The large messages, once for each queue that they are in.
+    pub fn large(&self) -> &[Large] {
+        &self.large
     }
 
-    /// Octets of all segments, and of the messages that are needed.
-    pub fn bytes(&self) -> (u64, u64) {
-        (self.store.segments.bytes(), self.store.segments.live_bytes())
+    /// Octets of the messages that are needed, as far as a segment's messages are alike.
+    pub fn live_bytes(&self) -> u64 {
+        self.live_bytes
     }
 
     /// The parts of a queue, in its order.
-    pub fn parts(&self, queue: u64) -> Vec<Part> {
-        let runs = self.store.queues.get(&queue).map(|stored| &stored.pages.runs);
-        let parts = runs.into_iter().flatten().enumerate();
-        parts.map(|(index, run)| Part { queue, index, place: run.place(), bytes: run.bytes() }).collect()
+    pub fn parts(&self, queue: u64) -> impl Iterator<Item = Part> {
+        let runs = self.pages.get(&queue).map(|pages| &pages.runs);
+        runs.into_iter().flatten().enumerate().map(move |(index, run)| {
+            let (place, bytes, messages) = (run.place(), run.bytes(), run.names.len());
+            Part { queue, index, place, bytes, messages }
+        })
     }
 
-    /// The messages of a part, in their order, with their names.
-    ///
-    /// # Errors
-    /// When the disk gave something else than what was written.
-    pub fn messages(&self, part: &Part, bytes: &[u8]) -> Result<Vec<(u64, Message)>, Fault> {
-        let run = self.store.queues.get(&part.queue).and_then(|stored| stored.pages.runs.get(part.index));
-        let Some(run) = run else { return Ok(Vec::new()) };
+    /// The messages of a part, in their order, with their names. Fewer than it has when the disk gave something else than before.
+    pub fn messages(&self, part: &Part, bytes: &[u8]) -> Vec<(u64, Message)> {
+        let run = self.pages.get(&part.queue).and_then(|pages| pages.runs.get(part.index));
+        let Some(run) = run else { return Vec::new() };
         let mut found = Vec::with_capacity(run.names.len());
-        read_batches(self.store.config.directory, part.place, bytes, |sequence, _, record| {
+        salvage_batches(self.directory, part.place, bytes, |sequence, _, record| {
             entries(&record, sequence, |Entry { queue, name, .. }| {
                 if queue == part.queue && run.names.contains(name) {
                     let copied = message(&record, Bytes::copy_from_slice);
                     found.extend(copied.map(|mut message| {
-                        if let Some(&count) = self.store.failures.get(&name) {
+                        if let Some(&count) = self.failures.get(&name) {
                             message.header.delivery_count = count;
                         }
                         (name, message)
                     }));
                 }
             });
-        })?;
+        });
         found.sort_by_key(|(name, _)| *name);
-        Ok(found)
+        // A batch of another past may lie between those of the area.
+        found.dedup_by_key(|(name, _)| *name);
+        found
     }
 }
 

@@ -11,8 +11,7 @@ use engine_core::fact::{Declared, PASSING, Purpose};
 use engine_core::message::Large;
 use storage_journal::format::BLOCK;
 use storage_journal::{
-    Batch, Ended, Fault, FaultKind, Manifest, Owner, Place, Position, Record, Replay, Scan, SegmentFound, SegmentPart,
-    Segments,
+    Batch, Ended, Fault, FaultKind, Manifest, Owner, Place, Record, Replay, SegmentFound, SegmentPart, Segments,
 };
 
 use super::checkpoint;
@@ -26,29 +25,27 @@ use super::{Store, StoreConfig, Stored};
 #[derive(Default)]
 pub(super) struct Returning {
     /// Comes behind its messages when it was written again. A queue without one does not outlive the node.
-    declared: Option<Declared>,
+    pub declared: Option<Declared>,
     /// The number of its declaration.
-    number: u64,
+    pub number: u64,
     /// By the first name in each.
-    runs: BTreeMap<u64, Run>,
+    pub runs: BTreeMap<u64, Run>,
     /// Size of its bodies on average, octets, and how many make that average.
-    average: (u64, u64),
+    pub average: (u64, u64),
 }
 
 /// What was taken of the segment that is read.
 #[derive(Debug, Default)]
-struct Taken {
-    begun: bool,
+pub(super) struct Taken {
+    pub begun: bool,
     /// The batch of the last record.
-    last: Option<Place>,
+    pub last: Option<Place>,
 }
 
 /// Takes the segments of one shard, oldest first, part by part.
 pub struct Recovery {
     config: StoreConfig,
     replay: Replay,
-    /// The same for a journal that is damaged.
-    scan: Scan,
     taken: Taken,
     segments: Segments,
     queues: HashMap<u64, Returning>,
@@ -64,8 +61,6 @@ pub struct Recovery {
     messages: u64,
     /// The segment to go on with after a checkpoint; 0 without one.
     first: u64,
-    /// Behind what was taken of a damaged journal.
-    salvaged: Option<Position>,
 }
 
 impl Recovery {
@@ -74,7 +69,6 @@ impl Recovery {
         Self {
             config,
             replay: Replay::new(config.shard, config.directory),
-            scan: Scan::new(config.directory),
             taken: Taken::default(),
             segments: Segments::new(config.segment_bytes, config.allowance()),
             queues: HashMap::new(),
@@ -86,7 +80,6 @@ impl Recovery {
             empty: Vec::new(),
             messages: 0,
             first: 0,
-            salvaged: None,
         }
     }
 
@@ -180,30 +173,6 @@ impl Recovery {
         fault.map_or(Ok(()), Err)
     }
 
-    /// Takes what can be read of the next part of the segments, whatever is damaged in it and before it.
-    pub fn salvage_part(&mut self, part: &SegmentPart<'_>) {
-        let number = part.segment;
-        let Self { scan, segments, queues, failures, last_queue, files, messages, taken, .. } = self;
-        if part.is_first() {
-            *taken = Taken::default();
-        }
-        let mut state = State { segments, queues, failures, last_queue, files, messages, streak: None };
-        let mut next = self.salvaged.map_or(1, |position| position.sequence);
-        scan.handle_part(part, |sequence, batch, record| {
-            next = next.max(sequence + u64::from(record.numbers()));
-            if !std::mem::replace(&mut taken.begun, true) {
-                state.segments.salvage_begun(number, sequence);
-            }
-            state.handle_batch(taken, sequence, batch);
-            // What cannot be understood is what is lost.
-            let _ = state.handle_record(sequence, batch, &record);
-        });
-        state.end_streak();
-        if self.taken.begun {
-            self.salvaged = Some(Position { segment: number + 1, sequence: next, ..Position::START });
-        }
-    }
-
     /// What must be there, and was not found in any segment. To be asked when all were taken.
     pub fn losses(&self) -> Vec<Fault> {
         let mut losses = Vec::new();
@@ -243,7 +212,7 @@ impl Recovery {
 
     /// The journal to go on with, the queues in it, and the last number and queue that were used.
     pub fn finish(self) -> (Store, Vec<Restored>, u64, u64) {
-        let position = self.salvaged.unwrap_or_else(|| self.replay.position());
+        let position = self.replay.position();
         // Those behind the end that were made ready before are ready still.
         let ready = self.manifest.map_or(0, |manifest| manifest.last);
         let mut store = Store::new(self.config, position, self.segments, ready.max(position.segment - 1));
@@ -251,8 +220,7 @@ impl Recovery {
         store.failures = self.failures;
         store.spare = self.empty.into_iter().filter(|&segment| segment < position.segment).collect();
         for (queue, returning) in self.queues {
-            let declared = returning.declared.or_else(|| self.salvaged.map(|_| lost(queue)));
-            let Some(declared) = declared else {
+            let Some(declared) = returning.declared else {
                 let messages = returning.runs.values().flat_map(Run::iter);
                 messages.for_each(|(_, sequence)| store.segments.handle_released(sequence));
                 continue;
@@ -277,34 +245,28 @@ impl Recovery {
     }
 }
 
-/// A queue whose declaration cannot be read.
-fn lost(queue: u64) -> Declared {
-    let name = format!("lost-{queue}");
-    Declared { queue, routing: RoutingType::Anycast, purpose: Purpose::OnDemand, address: name.clone(), name }
-}
-
 /// What records change.
-struct State<'a> {
-    segments: &'a mut Segments,
-    queues: &'a mut HashMap<u64, Returning>,
-    failures: &'a mut HashMap<u64, u32>,
-    last_queue: &'a mut u64,
-    files: &'a mut Files,
-    messages: &'a mut u64,
+pub(super) struct State<'a> {
+    pub segments: &'a mut Segments,
+    pub queues: &'a mut HashMap<u64, Returning>,
+    pub failures: &'a mut HashMap<u64, u32>,
+    pub last_queue: &'a mut u64,
+    pub files: &'a mut Files,
+    pub messages: &'a mut u64,
     /// The last messages, if the next one may go on where they end; they are nowhere else yet.
-    streak: Option<Streak>,
+    pub streak: Option<Streak>,
 }
 
 impl State<'_> {
     /// A record comes that may be the first of its batch.
-    fn handle_batch(&mut self, taken: &mut Taken, sequence: u64, batch: Batch) {
+    pub fn handle_batch(&mut self, taken: &mut Taken, sequence: u64, batch: Batch) {
         if taken.last.replace(batch.place) != Some(batch.place) {
             let blocks = u32::try_from(batch.bytes / BLOCK).expect("a batch is small");
             self.segments.handle_sealed(sequence, block(batch.place), blocks);
         }
     }
 
-    fn handle_record(&mut self, sequence: u64, batch: Batch, record: &Record<'_>) -> Result<(), &'static str> {
+    pub fn handle_record(&mut self, sequence: u64, batch: Batch, record: &Record<'_>) -> Result<(), &'static str> {
         if let Some(message) = Streak::of(sequence, batch, record) {
             if !self.streak.as_mut().is_some_and(|streak| streak.append(&message)) {
                 self.end_streak();
@@ -372,7 +334,7 @@ impl State<'_> {
         *self.last_queue = (*self.last_queue).max(queue & !PASSING);
     }
 
-    fn end_streak(&mut self) {
+    pub fn end_streak(&mut self) {
         let Some(streak) = self.streak.take() else { return };
         self.note_queue(streak.queue);
         self.segments.handle_stored(streak.first, streak.count, streak.record_bytes);
@@ -465,7 +427,7 @@ impl Returning {
     }
 
     /// Takes messages out; gives how many there were.
-    fn remove(&mut self, first: u64, last: u64, mut take: impl FnMut(u64, u64)) -> u64 {
+    pub fn remove(&mut self, first: u64, last: u64, mut take: impl FnMut(u64, u64)) -> u64 {
         let mut removed = 0;
         let start = self.runs.range(..=first).next_back().map_or(first, |(&from, _)| from);
         let within: Vec<u64> = self.runs.range(start..=last).map(|(&from, _)| from).collect();

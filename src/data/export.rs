@@ -1,0 +1,97 @@
+//! `heddle data export`: queues and messages out of a data directory, as lines of JSON.
+//!
+//! Guarantees: without `--damaged` everything is written or nothing; with it everything that checks is written, and what is left
+//! out is told. The file is there whole or not at all (`output.rs`).
+
+use super::copy::extract;
+use super::lines::Writer;
+use super::open::StorageError;
+use super::output::{Existing, Output};
+use super::place::{self, PlaceError};
+use super::salvage;
+use super::tools::{Channel, Outcome, Progress, Result, Where, check_file, tell};
+use load_model::number::counted;
+
+/// What of a data directory is exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// All of it, or nothing.
+    Everything,
+    /// What can be read.
+    Readable,
+}
+
+/// Writes all queues and messages.
+///
+/// # Errors
+/// When the data is damaged, unless only what can be read is wanted; when nothing can be read, or the output cannot be written.
+pub fn export(place: &Where, output: &str, extent: Extent, existing: Existing) -> Result<Outcome> {
+    match extent {
+        Extent::Everything => everything(place, output, existing),
+        Extent::Readable => readable(place, output, existing),
+    }
+}
+
+fn everything(place: &Where, output: &str, existing: Existing) -> Result<Outcome> {
+    let directory = place::open(&place.data_dir)?;
+    let mut out = Writer::begin(Output::begin(output, existing)?)?;
+    let mut progress = Progress::new("exporting");
+    for shard in 0..directory.shards() {
+        let (source, files) = extract(&directory, shard, |segment, of| {
+            progress.tell(|| format!("shard {shard}: read {segment} of {}", counted(of, "segment")));
+        })?;
+        for queue in source.queues() {
+            out.queue(&queue.declared)?;
+            for part in source.parts(queue.declared.queue) {
+                let buffer = files.read_part(part.place, part.bytes)?;
+                let found = source.messages(&part, buffer.bytes());
+                if found.len() != part.messages {
+                    return Err(StorageError::unread(&files, part.place).into());
+                }
+                for (_, message) in found {
+                    if let Some(large) = message.large() {
+                        let large_files = directory.large();
+                        check_file(&large_files, &large).map_err(|what| {
+                            format!(
+                                "{}: {what}; `heddle data export --damaged` leaves that message out",
+                                large_files.file(large.id).display()
+                            )
+                        })?;
+                    }
+                    out.message(&directory.large(), &message)?;
+                }
+                progress.tell(|| counted(out.messages, "message"));
+            }
+        }
+    }
+    drop(progress);
+    let (queues, messages) = (out.queues, out.messages);
+    out.end()?.finish()?;
+    let result = serde_json::json!({ "complete": true, "queues": queues, "messages": messages });
+    let text = format!("exported {} of {}", counted(messages, "message"), counted(queues, "queue"));
+    tell(place, Channel::beside(output), &result, &text)?;
+    Ok(Outcome::Everything)
+}
+
+fn readable(place: &Where, output: &str, existing: Existing) -> Result<Outcome> {
+    match place::look(&place.data_dir) {
+        Ok(()) | Err(PlaceError::Undescribed(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let mut out = Writer::begin(Output::begin(output, existing)?)?;
+    let left_out = salvage::run(&place.data_dir, &mut out)?;
+    let (queues, messages) = (out.queues, out.messages);
+    out.end()?.finish()?;
+    let outcome = if left_out.is_empty() { Outcome::Everything } else { Outcome::WithLosses };
+    let written = format!("exported {} of {}", counted(messages, "message"), counted(queues, "queue"));
+    let result = serde_json::json!({
+        "complete": outcome == Outcome::Everything, "queues": queues, "messages": messages, "left_out": left_out,
+    });
+    left_out.describe();
+    let text = match outcome {
+        Outcome::Everything => format!("{written}; nothing is left out"),
+        Outcome::WithLosses => format!("{written}, with losses: see above"),
+    };
+    tell(place, Channel::beside(output), &result, &text)?;
+    Ok(outcome)
+}

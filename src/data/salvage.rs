@@ -1,0 +1,386 @@
+//! What can be read of a damaged data directory, and what cannot: `heddle data export --damaged`.
+//!
+//! Guarantees:
+//! 1. Nothing in the directory is changed.
+//! 2. Files serve under what their headers say, so that segments that were renamed, or went into another shard's folder, are read
+//!    as what they are; without directory.json the segments say whose they are.
+//! 3. What is left out is told with file and offset, as far as anything that is left says that it was there.
+//!
+//! One shard is read at a time; what is known of it is a few octets for each run of messages (`engine_shard::store::Salvage`).
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use engine_shard::limits::CHECKPOINT_SEGMENTS;
+use engine_shard::store::{Extract, Losses, LostTail, Salvage, StoreConfig};
+use serde::Serialize;
+use storage_disk::salvaging::{read_area, read_segment};
+use storage_disk::{DirectoryLock, LargeFiles};
+use storage_journal::format::BLOCK;
+use storage_journal::{End, Place};
+
+use super::lines::Writer;
+use super::plan::{Plan, ShardFiles, plan};
+use super::tools::{Progress, Result, check_file, quoted, say};
+use load_model::number::{count, counted};
+
+/// Lines of places, files and queues that are told to people; JSON has all of them.
+const TOLD_MAX: usize = 20;
+
+/// A stretch that is lost.
+#[derive(Debug, Serialize)]
+pub struct LostArea {
+    shard: u16,
+    /// Where it begins: behind the last batch that is whole.
+    file: PathBuf,
+    offset: u64,
+    /// Where the next whole batch is.
+    to_file: PathBuf,
+    to_offset: u64,
+    batches: u64,
+    /// Records in them, each of which may be a message.
+    records: u64,
+}
+
+/// Something that is wrong with a file.
+#[derive(Debug, Serialize)]
+pub struct WrongFile {
+    file: PathBuf,
+    what: String,
+}
+
+/// A queue that lost something, or may have.
+#[derive(Debug, Serialize)]
+pub struct LostInQueue {
+    shard: u16,
+    queue: String,
+    /// Messages that were there at the last checkpoint, and are lost.
+    lost: u64,
+    /// Messages that could be read once and not again, or whose files do not check.
+    unreadable: u64,
+    /// Messages that were written and may have been acknowledged already.
+    maybe_acknowledged: u64,
+    /// The queue's declaration is lost, or there was none: its name is made up.
+    undeclared: bool,
+}
+
+/// What an export leaves out.
+#[derive(Debug, Default, Serialize)]
+pub struct LeftOut {
+    /// Batches that are lost, and records in them that no checkpoint knows of: at most so many messages.
+    batches: u64,
+    records_at_most: u64,
+    areas: Vec<LostArea>,
+    more_areas: u64,
+    files: Vec<WrongFile>,
+    queues: Vec<LostInQueue>,
+    /// Shards of whose journals the end is lost, so that nothing tells how much.
+    shards_without_end: Vec<u16>,
+    /// What is told, and takes no message with it.
+    remarks: Vec<WrongFile>,
+}
+
+impl LeftOut {
+    /// Whether nothing is, as far as can be known.
+    pub fn is_empty(&self) -> bool {
+        self.areas.is_empty() && self.files.is_empty() && self.queues.is_empty() && self.shards_without_end.is_empty()
+    }
+
+    pub(super) fn file(&mut self, file: &Path, what: impl Into<String>) {
+        self.files.push(WrongFile { file: file.to_owned(), what: what.into() });
+    }
+
+    pub(super) fn remark(&mut self, file: &Path, what: impl Into<String>) {
+        self.remarks.push(WrongFile { file: file.to_owned(), what: what.into() });
+    }
+
+    /// Tells it in people's words, on standard error.
+    pub fn describe(&self) {
+        for WrongFile { file, what } in self.remarks.iter().take(TOLD_MAX) {
+            say(&format!("{}: {what}", file.display()));
+        }
+        more(self.remarks.len(), "remark", 0);
+        if self.is_empty() {
+            return;
+        }
+        for WrongFile { file, what } in self.files.iter().take(TOLD_MAX) {
+            say(&format!("left out: {}: {what}", file.display()));
+        }
+        more(self.files.len(), "file", 0);
+        for area in self.areas.iter().take(TOLD_MAX) {
+            say(&format!("left out: {area}"));
+        }
+        more(self.areas.len(), "place", self.more_areas);
+        for shard in &self.shards_without_end {
+            say(&format!("left out: the end of the journal of shard {shard}; how much was there nothing tells"));
+        }
+        if self.records_at_most > 0 {
+            let (records, batches) = (counted(self.records_at_most, "record"), counted(self.batches, "batch"));
+            say(&format!(
+                "{batches} in all, with {records} that no checkpoint knows of: each may have been a message, an acknowledgement or \
+                 something else"
+            ));
+        }
+        for queue in self.queues.iter().take(TOLD_MAX) {
+            say(&queue.to_string());
+        }
+        more(self.queues.len(), "queue", 0);
+    }
+}
+
+fn more(count: usize, noun: &str, others: u64) {
+    let more = count.saturating_sub(TOLD_MAX) as u64 + others;
+    if more > 0 {
+        say(&format!("and {} more; --json tells all that are known", counted(more, noun)));
+    }
+}
+
+impl std::fmt::Display for LostArea {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { file, offset, to_file, to_offset, batches, records, .. } = self;
+        let (batches, records) = (counted(*batches, "batch"), counted(*records, "record"));
+        let (offset, to_offset) = (count(*offset), count(*to_offset));
+        write!(f, "{}, offset {offset} to ", file.display())?;
+        match file == to_file {
+            true => write!(f, "{to_offset}"),
+            false => write!(f, "{}, offset {to_offset}", to_file.display()),
+        }?;
+        match self.batches {
+            0 => write!(f, ": how many batches were there nothing tells"),
+            _ => write!(f, ": {batches} with {records}"),
+        }
+    }
+}
+
+impl std::fmt::Display for LostInQueue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { queue, lost, unreadable, maybe_acknowledged, undeclared, .. } = self;
+        write!(f, "queue {}:", quoted(queue))?;
+        let mut parts = Vec::new();
+        if *undeclared {
+            parts.push(
+                "its name is made up, as its declaration is lost (or it was one that does not outlive a node)"
+                    .to_owned(),
+            );
+        }
+        if *lost > 0 {
+            parts.push(format!("{} lost", counted(*lost, "message")));
+        }
+        if *unreadable > 0 {
+            parts.push(format!("{} cannot be read", counted(*unreadable, "message")));
+        }
+        if *maybe_acknowledged > 0 {
+            parts.push(format!(
+                "{} of those written may have been acknowledged already, as a record that said so may be lost: \
+                 consumers may get them twice",
+                count(*maybe_acknowledged)
+            ));
+        }
+        write!(f, " {}", parts.join("; "))
+    }
+}
+
+/// Exports what can be read; gives what cannot.
+///
+/// # Errors
+/// When nothing can be read, or the output cannot be written.
+pub fn run(path: &Path, out: &mut Writer<impl Write>) -> Result<LeftOut> {
+    let _lock = DirectoryLock::take(path)?;
+    let mut left_out = LeftOut::default();
+    let plan = plan(path, &mut left_out)?;
+    let mut progress = Progress::new("exporting");
+    let large = LargeFiles::of(path);
+    let mut any = false;
+    for (&shard, files) in &plan.shards {
+        let (source, losses) = read(&plan, shard, files, &mut left_out, &mut progress);
+        any |= losses.end.is_some();
+        add(&mut left_out, shard, files, &losses);
+        write(shard, files, &source, &large, out, &mut left_out, &mut progress)?;
+    }
+    drop(progress);
+    if !any {
+        left_out.describe();
+        return Err(format!(
+            "nothing in {} can be read: there is no segment with a batch that is whole",
+            path.display()
+        )
+        .into());
+    }
+    Ok(left_out)
+}
+
+/// Reads the segments of a shard.
+fn read(
+    plan: &Plan,
+    shard: u16,
+    files: &ShardFiles,
+    left_out: &mut LeftOut,
+    progress: &mut Progress,
+) -> (Extract, Losses) {
+    let (directory, segment_bytes) = (plan.identity, plan.segment_bytes);
+    let mut salvage =
+        Salvage::new(StoreConfig { shard, directory, segment_bytes, checkpoint_segments: CHECKPOINT_SEGMENTS });
+    for found in &files.checkpoints {
+        let read = std::fs::read(&found.path).map_err(|error| format!("it cannot be read: {error}"));
+        match read.and_then(|bytes| salvage.handle_checkpoint(&bytes).map_err(str::to_owned)) {
+            Ok(()) => break,
+            Err(what) => left_out.remark(&found.path, format!("{what}; an older one or the segments are read instead")),
+        }
+    }
+    if let Some(manifest) = files.manifest {
+        salvage.handle_manifest(manifest);
+    }
+    let mut unread: Vec<(u64, Range<u64>)> = Vec::new();
+    for (index, (&number, found)) in files.segments.iter().enumerate() {
+        let all = files.segments.len() as u64;
+        progress.tell(|| format!("shard {shard}: segment {} of {}", count(index as u64 + 1), count(all)));
+        if let Err(what) = &found.header
+            && found.bytes >= BLOCK as u64
+            && !what.contains("no header")
+        {
+            left_out.remark(&found.path, format!("{what}; it was read as what its name says"));
+        }
+        let expected = found.header.as_ref().map_or(segment_bytes, |header| header.bytes);
+        if found.bytes < expected {
+            let (is, should) = (count(found.bytes), count(expected));
+            left_out.remark(&found.path, format!("the file was cut short: it has {is} octets instead of {should}"));
+            unread.push((number, found.bytes..expected));
+        }
+        match read_segment(&found.path, number, |part| salvage.handle_part(part)) {
+            Ok(areas) => {
+                for area in areas {
+                    let what = format!("the device does not give offset {} to {}", count(area.start), count(area.end));
+                    left_out.remark(&found.path, what);
+                    unread.push((number, area));
+                }
+            }
+            Err(error) => {
+                left_out.remark(&found.path, error.to_string());
+                unread.push((number, 0..expected));
+            }
+        }
+    }
+    let end = salvage.end().map(|End { place, .. }| place);
+    let begins = Place { segment: 0, offset: 0 };
+    // What cannot be read behind the last batch may have been batches; before it, their numbers tell.
+    let reaches_beyond = |(segment, area): &(u64, Range<u64>)| {
+        let Place { segment: last, offset } = end.unwrap_or(begins);
+        if *segment == last { area.end > offset } else { *segment > last && area.start <= BLOCK as u64 }
+    };
+    if unread.iter().any(reaches_beyond) || (files.segments.is_empty() && !files.checkpoints.is_empty()) {
+        salvage.handle_tail_lost();
+    }
+    salvage.finish()
+}
+
+/// Adds what a shard lost.
+fn add(left_out: &mut LeftOut, shard: u16, files: &ShardFiles, losses: &Losses) {
+    let folder = files.segments.values().next().and_then(|found| found.path.parent()).map(Path::to_owned);
+    let folder = folder.unwrap_or_else(|| PathBuf::from(format!("journal-{shard}")));
+    let file = |segment: u64| match files.segments.get(&segment) {
+        Some(found) => found.path.clone(),
+        None => folder.join(format!("{segment:016x}.segment")),
+    };
+    left_out.batches += losses.batches;
+    left_out.records_at_most += losses.unknown;
+    left_out.more_areas += losses.more_gaps;
+    left_out.areas.extend(losses.gaps.iter().map(|gap| LostArea {
+        shard,
+        file: file(gap.from.segment),
+        offset: gap.from.offset,
+        to_file: file(gap.to.segment),
+        to_offset: gap.to.offset,
+        batches: gap.batches,
+        records: gap.sequences.end - gap.sequences.start,
+    }));
+    for &(first, last) in &losses.segments {
+        let what = match last - first {
+            0 => "this segment is missing".to_owned(),
+            more => format!("this segment is missing, and {} behind it", counted(more, "segment")),
+        };
+        left_out.file(&file(first), what);
+    }
+    for fault in &losses.records {
+        left_out.file(&file(fault.segment), fault.to_string());
+    }
+    for place in &losses.strays {
+        let what =
+            format!("the batch at offset {} is older than what comes before it, and was left out", count(place.offset));
+        left_out.file(&file(place.segment), what);
+    }
+    match (losses.tail, losses.end) {
+        (LostTail::Lost, _) => left_out.shards_without_end.push(shard),
+        (LostTail::Torn, Some(End { torn: Some(place), .. })) => left_out.remark(
+            &file(place.segment),
+            format!(
+                "the batch at offset {} is not whole, and nothing follows it: a crash cut it off (then nobody was told that it is \
+                 kept), or it was damaged later",
+                count(place.offset)
+            ),
+        ),
+        _ => {}
+    }
+    left_out.queues.extend(losses.queues.iter().map(|loss| LostInQueue {
+        shard,
+        queue: loss.name.clone(),
+        lost: loss.missing,
+        unreadable: 0,
+        maybe_acknowledged: loss.doubtful,
+        undeclared: loss.undeclared,
+    }));
+}
+
+/// Writes the messages of a shard.
+fn write(
+    shard: u16,
+    files: &ShardFiles,
+    source: &Extract,
+    large: &LargeFiles,
+    out: &mut Writer<impl Write>,
+    left_out: &mut LeftOut,
+    progress: &mut Progress,
+) -> Result<()> {
+    let mut unreadable: HashMap<&str, u64> = HashMap::new();
+    for queue in source.queues() {
+        out.queue(&queue.declared)?;
+        let mut missed = 0;
+        for part in source.parts(queue.declared.queue) {
+            let Some(file) = files.segments.get(&part.place.segment) else { continue };
+            let found = match read_area(&file.path, part.place.offset, part.bytes) {
+                Ok(buffer) => source.messages(&part, buffer.bytes()),
+                Err(error) => {
+                    left_out.remark(&file.path, error.to_string());
+                    Vec::new()
+                }
+            };
+            missed += (part.messages - found.len()) as u64;
+            for (_, message) in found {
+                match message.large().map(|message| (message.id, check_file(large, &message))) {
+                    Some((id, Err(what))) => {
+                        missed += 1;
+                        left_out.file(&large.file(id), what);
+                    }
+                    _ => out.message(large, &message)?,
+                }
+            }
+            progress.tell(|| counted(out.messages, "message"));
+        }
+        if missed > 0 {
+            unreadable.insert(&queue.declared.name, missed);
+        }
+    }
+    for loss in left_out.queues.iter_mut().filter(|loss| loss.shard == shard) {
+        loss.unreadable = unreadable.remove(loss.queue.as_str()).unwrap_or(0);
+    }
+    left_out.queues.extend(unreadable.into_iter().map(|(queue, unreadable)| LostInQueue {
+        shard,
+        queue: queue.to_owned(),
+        lost: 0,
+        unreadable,
+        maybe_acknowledged: 0,
+        undeclared: false,
+    }));
+    Ok(())
+}
