@@ -75,7 +75,7 @@ enum Command {
 impl Command {
     /// Whether it is done when nobody reads its output any more. What serves or loads others goes on: it has more to do than to print.
     fn ends_with_pipe(&self) -> bool {
-        !matches!(self, Self::Run(_) | Self::Demo(_) | Self::Load(_))
+        !matches!(self, Self::Run(_) | Self::Demo(_) | Self::Load(_) | Self::Data(_))
     }
 }
 

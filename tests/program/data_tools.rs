@@ -430,7 +430,7 @@ fn records_are_printed_for_people_and_for_programs() {
     for words in [
         "shard segment ",
         "queue 1 \"evil\\u{1b}[2Jname\" made: address \"evil\\u{1b}[2Jname\", anycast, on demand",
-        "message into queue 1 \"evil\\u{1b}[2Jname\": 1008 B, priority 4",
+        "message into queue 1 \"evil\\u{1b}[2Jname\": 1,008 B, priority 4",
         "left queue 1",
     ] {
         assert!(said.contains(words), "{words}: {said}");
@@ -469,7 +469,7 @@ fn large_messages_whose_files_do_not_check_are_left_out_and_told() {
     drop(peer);
     let folder = stop(broker);
     let stat = data(folder.path(), &["stat"]);
-    assert!(text(&stat).contains("2 of them large, in files of 5.7 MiB"), "{}", text(&stat));
+    assert!(text(&stat).contains("2 of them large, in files of 5.72 MiB"), "{}", text(&stat));
     let file = files(&folder.path().join("data/large"), ".large").remove(0);
     flip(&file, 1_500_000);
     let refused = data(folder.path(), &["export"]);

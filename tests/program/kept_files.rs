@@ -470,7 +470,7 @@ fn a_directory_that_is_none_has_no_messages_to_count() {
     for path in [folder.path().to_owned(), folder.path().join("nothing")] {
         for command in [&["check"][..], &["stat"], &["print"], &["export"], &["export", "--damaged"], &["compact"]] {
             let (done, said) = data(command, &path);
-            let told = said.contains("there is no data directory") && said.contains("--data-dir");
+            let told = said.contains("no data directory") && said.contains("--data-dir");
             assert!(!done && told && !said.contains("0 messages"), "{command:?} {}: {said}", path.display());
         }
     }
