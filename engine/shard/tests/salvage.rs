@@ -332,6 +332,38 @@ fn of_a_whole_journal_everything_is_there_and_nothing_is_missed() {
 }
 
 #[test]
+fn what_a_manifest_knows_of_is_missed_before_and_behind_what_is_there() {
+    let mut chance = Chance::new(1);
+    let disk = written(&mut chance);
+    let numbers: Vec<u64> = disk.segments.keys().copied().collect();
+    let (first, last) = (numbers[0], numbers[numbers.len() - 1]);
+    let manifest = |first, last, batch| {
+        let mut salvage = Salvage::new(config());
+        salvage.handle_manifest(Manifest { first, last, batch });
+        disk.segments.iter().for_each(|(&number, bytes)| salvage.handle_part(&SegmentPart::whole(number, bytes)));
+        salvage.finish().1
+    };
+    let whole = manifest(first, last, 1);
+    assert!(whole.is_empty() && whole.tail == LostTail::Whole, "{whole:?}");
+    let gone = manifest(first, last + 2, 1);
+    assert_eq!((&gone.segments[..], gone.tail), (&[(last + 1, last + 2)][..], LostTail::Lost));
+    let end = whole.end.expect("there are batches");
+    assert_eq!(manifest(first, last, end.batch).tail, LostTail::Whole);
+    let later = manifest(first, last, end.batch + 1);
+    assert_eq!(
+        (later.segments.is_empty(), later.tail),
+        (true, LostTail::Lost),
+        "a batch was written that is not there"
+    );
+    let mut salvage = Salvage::new(config());
+    salvage.handle_manifest(Manifest { first, last, batch: 1 });
+    for (&number, bytes) in disk.segments.iter().skip(1) {
+        salvage.handle_part(&SegmentPart::whole(number, bytes));
+    }
+    assert_eq!(salvage.finish().1.segments[0], (first, numbers[1] - 1));
+}
+
+#[test]
 fn whatever_is_damaged_the_rest_is_saved_and_what_is_missing_is_told() {
     let (mut doubted, mut missed, mut with_checkpoint) = (0, 0, 0);
     for seed in 0..3 * seeds() {
