@@ -236,8 +236,7 @@ impl Core {
     pub(crate) fn push(&mut self, key: Key, message: Message, stored: u64) {
         let Some(queue) = self.queues.get_mut(key) else { return };
         self.memory_bytes += message.size();
-        let expires = message.expires_wall_ms;
-        queue.push(message, stored);
+        let expires = queue.push(message, stored);
         if !queue.dirty {
             queue.dirty = true;
             self.dirty.push_back(key);

@@ -17,6 +17,7 @@ use crate::slab::Key;
 
 impl Queue {
     /// Notes from when on a message in memory may be dropped.
+    #[inline(never)]
     pub fn watch(&mut self, at: NonZeroU64, entry: Key) {
         self.expiries.insert(at.get(), entry);
         if self.expiries.is_crowded(self.entries.len()) {
@@ -54,6 +55,7 @@ impl Queue {
 
 impl Core {
     /// A message that was put into a queue may be dropped from that time on.
+    #[inline(never)]
     pub(crate) fn note_expiry(&mut self, key: Key, at: NonZeroU64) {
         let Some(queue) = self.queues.get_mut(key) else { return };
         let at = at.get();

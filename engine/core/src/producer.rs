@@ -103,8 +103,7 @@ impl Core {
             && self.plain.takes(queue, &message, self.memory_bytes)
         {
             self.memory_bytes += message.size();
-            let expires = message.expires_wall_ms;
-            queue.push(message, 0);
+            let expires = queue.push(message, 0);
             if !queue.dirty {
                 queue.dirty = true;
                 self.dirty.push_back(only);

@@ -4,6 +4,7 @@
 //! each is with one consumer at a time; consumers with credit take turns.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::num::NonZeroU64;
 
 use crate::agenda::Agenda;
 use crate::command::{Lifetime, RoutingType};
@@ -189,17 +190,18 @@ impl Queue {
         self.entries.get(entry)
     }
 
-    /// Puts a message behind all others; `stored` is its name in the journal, or 0.
+    /// Puts a message behind all others; `stored` is its name in the journal, or 0. Gives from when on it may be dropped, if ever: its
+    /// owner notes that (`Core::note_expiry`).
     #[inline]
-    pub fn push(&mut self, mut message: Message, stored: u64) {
+    pub fn push(&mut self, mut message: Message, stored: u64) -> Option<NonZeroU64> {
         message.header.first_acquirer = true;
         self.totals.enqueued += 1;
-        self.append(message, stored);
+        self.append(message, stored)
     }
 
     /// Puts a message that was here before behind all others in memory.
     #[inline]
-    pub fn append(&mut self, message: Message, stored: u64) {
+    pub fn append(&mut self, message: Message, stored: u64) -> Option<NonZeroU64> {
         let size = message.size();
         self.bytes += size;
         self.ready_bytes += size;
@@ -208,9 +210,9 @@ impl Queue {
         self.next_sequence += 1;
         let entry = self.entries.insert(Entry { sequence, message, stored });
         self.ready.push_back(entry);
-        if let Some(at) = expires {
-            self.watch(at, entry);
-        }
+        let at = expires?;
+        self.watch(at, entry);
+        Some(at)
     }
 
     /// Takes the next message that `end` may have out of the order. Not one that the journal has not on stable storage yet, which
