@@ -7,9 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
-use engine_core::command::{
-    Command, ConsumerSpec, Create, Mode, Outcome, ProducerSpec, Settle, Settled,
-};
+use engine_core::command::{Command, ConsumerSpec, Create, Mode, Outcome, ProducerSpec, Settle, Settled};
 use engine_core::event::Event;
 use engine_core::key::{EndKey, LinkKey};
 use engine_core::limits::{CoreConfig, Storage, WhenFull};
