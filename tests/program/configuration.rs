@@ -388,7 +388,7 @@ fn a_user_file_is_changed_only_where_it_is_one() {
         (output.status.success(), text(&output))
     };
     let (right, said) = add("users");
-    assert!(right && said.contains("next start"), "a broker that runs has read it: {said}");
+    assert!(right && said.contains("when it is started again"), "a broker that runs has read it: {said}");
     std::fs::write(folder.path().join("heddle.toml"), "[node]\n").expect("a file");
     let (right, said) = add("heddle.toml");
     assert!(!right && said.contains("heddle.toml:1: this is no `name:hash`"), "{said}");

@@ -11,17 +11,7 @@ fn fill(broker: &Broker, count: u32, bytes: usize) {
     let mut peer = Peer::new(connect(broker.addresses[0]));
     peer.open();
     peer.attach_sender(QUEUE);
-    let mut accepted = 0;
-    for delivery in 0..count {
-        peer.send_message(delivery, Durable::No, &vec![7; bytes]);
-        // Within the credit that an empty queue gives.
-        while accepted + 500 <= delivery {
-            accepted = peer.outcome().1 + 1;
-        }
-    }
-    while accepted < count {
-        accepted = peer.outcome().1 + 1;
-    }
+    peer.send_accepted(Durable::No, (0..count).map(|_| vec![7; bytes]));
 }
 
 fn receiver(broker: &Broker) -> Peer<std::net::TcpStream> {

@@ -16,16 +16,7 @@ fn fill(broker: &Broker, queue: &str, numbers: std::ops::Range<u32>) {
     let mut peer = Peer::new(connect(broker.addresses[0]));
     peer.open();
     peer.attach_sender(queue);
-    let count = numbers.len() as u32;
-    for (delivery, number) in (0..).zip(numbers) {
-        peer.send_message(delivery, Durable::Yes, &body(number));
-    }
-    let mut accepted = 0;
-    while accepted < count {
-        let (first, last, refused) = peer.outcome();
-        assert_eq!(refused, None);
-        accepted += last - first + 1;
-    }
+    peer.send_accepted(Durable::Yes, numbers.map(body));
 }
 
 fn body(number: u32) -> Vec<u8> {

@@ -209,17 +209,7 @@ fn body(number: u32, salt: u8) -> Vec<u8> {
 fn send(broker: &Broker, queue: &str, count: u32, salt: u8) {
     let mut peer = opened(broker);
     peer.attach_sender(queue);
-    (0..count).for_each(|number| peer.send_message(number, Durable::Yes, &body(number, salt)));
-    settled(&mut peer, count);
-}
-
-fn settled(peer: &mut Peer<std::net::TcpStream>, count: u32) {
-    let mut accepted = 0;
-    while accepted < count {
-        let (first, last, refused) = peer.outcome();
-        assert_eq!(refused, None);
-        accepted += last - first + 1;
-    }
+    peer.send_accepted(Durable::Yes, (0..count).map(|number| body(number, salt)));
 }
 
 /// A data directory of two shards, with everything in it that there can be; bodies differ by the salt.
@@ -241,7 +231,7 @@ fn made(salt: u8) -> TempDir {
     let mut peer = opened(&broker);
     peer.attach_sender("files");
     peer.send_large(0, Durable::Yes, LARGE + usize::from(salt), End::Whole);
-    settled(&mut peer, 1);
+    assert_eq!(peer.outcome(), (0, 0, None));
     let data = broker.folder.path().join("data");
     // Segments that were freed are used again, and given up in the manifest before.
     let given_up = || manifest(&long(&data).join("manifest")).1 > 1;

@@ -88,27 +88,25 @@ fn too_few_descriptors_for_storage_alone_end_the_start_with_numbers() {
 #[test]
 fn a_start_that_is_told_to_stop_ends() {
     let folder = TempDir::new().expect("a folder");
-    // A users file that nobody writes holds the start up.
-    let users = folder.path().join("users");
-    let name = CString::new(users.as_os_str().as_encoded_bytes()).expect("no zero in it");
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).expect("a data directory");
+    // A description of the data directory that nobody writes holds the start up.
+    let description = data.join("directory.json");
+    let name = CString::new(description.as_os_str().as_encoded_bytes()).expect("no zero in it");
     // SAFETY: the name ends with zero.
     assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
     let config = folder.path().join("heddle.toml");
-    let data = folder.path().join("data");
     let ready = folder.path().join("ready.json");
-    std::fs::write(
-        &config,
-        format!("[node]\ndata_dir = {data:?}\n[users]\nfile = {users:?}\n[http]\nenabled = false\n{LISTENER}"),
-    )
-    .expect("a configuration");
+    std::fs::write(&config, format!("[node]\ndata_dir = {data:?}\n[http]\nenabled = false\n{LISTENER}"))
+        .expect("a configuration");
     let mut command = heddle();
     command.args(["run", "--config"]).arg(&config).arg("--ready-file").arg(&ready).stderr(Stdio::null());
     let mut process = command.spawn().expect("the program starts");
     // It can be opened for writing, without waiting, as soon as somebody reads it.
-    let held = wait_for("the start to read its users", || {
+    let held = wait_for("the start to read the description", || {
         assert!(process.try_wait().expect("its state").is_none(), "it ended");
         let mut options = std::fs::OpenOptions::new();
-        std::os::unix::fs::OpenOptionsExt::custom_flags(options.write(true), libc::O_NONBLOCK).open(&users).ok()
+        std::os::unix::fs::OpenOptionsExt::custom_flags(options.write(true), libc::O_NONBLOCK).open(&description).ok()
     });
     let pid = i32::try_from(process.id()).expect("a process id");
     // SAFETY: kill takes no pointers; the process is our child and has not been waited for.

@@ -71,7 +71,10 @@ fn what_peers_chose_is_shown_and_not_obeyed() {
         state["queues"].as_array().expect("queues").iter().filter_map(|queue| queue["name"].as_str()).collect();
     assert!(EVIL.iter().all(|name| names.contains(name)), "JSON has the names themselves: {names:?}");
     let metrics = broker.http("GET /metrics").1;
-    assert!(metrics.lines().all(|line| line.starts_with('#') || line.starts_with("heddle_")), "{metrics}");
+    assert!(
+        metrics.lines().all(|line| ["#", "heddle_", "process_"].iter().any(|begin| line.starts_with(begin))),
+        "{metrics}"
+    );
 
     let line = broker.logged(&["connection ended", "\\u{1b}[31mvil\\u{1b}[2K"]);
     assert!(line.contains("container="), "{line}");

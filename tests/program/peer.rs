@@ -48,11 +48,13 @@ pub enum Durable {
 pub struct Peer<S> {
     stream: S,
     received: Vec<u8>,
+    /// Deliveries that the link of handle 0 has had credit for.
+    granted: u32,
 }
 
 impl<S: Read + Write> Peer<S> {
     pub fn new(stream: S) -> Self {
-        Self { stream, received: Vec::new() }
+        Self { stream, received: Vec::new(), granted: 0 }
     }
 
     /// The stream, to put a layer over it.
@@ -198,10 +200,7 @@ impl<S: Read + Write> Peer<S> {
     /// Attaches a link of handle 0 that sends to a queue, and waits for credit.
     pub fn attach_sender(&mut self, queue: &str) {
         self.attach(queue, 0, Role::Sender, None);
-        self.until(|performative| match performative {
-            Performative::Flow(flow) => (flow.handle.is_some() && flow.link_credit > Some(0)).then_some(()),
-            _ => None,
-        });
+        self.granted = self.until(|performative| granted(performative).filter(|&granted| granted > 0));
     }
 
     /// Attaches a link of handle 1 that receives from a queue, and gives credit.
@@ -298,6 +297,34 @@ impl<S: Read + Write> Peer<S> {
         message.extend(u32::try_from(body.len()).expect("a short body").to_be_bytes());
         message.extend(body);
         self.send_encoded(delivery, &message);
+    }
+
+    /// Sends messages as the credit of a new link allows, from delivery 0; ends when the broker has accepted all of them.
+    pub fn send_accepted(&mut self, durable: Durable, bodies: impl IntoIterator<Item = Vec<u8>>) {
+        let (mut sent, mut accepted) = (0, 0);
+        for body in bodies {
+            while sent >= self.granted {
+                self.hear(&mut accepted);
+            }
+            self.send_message(sent, durable, &body);
+            sent += 1;
+        }
+        while accepted < sent {
+            self.hear(&mut accepted);
+        }
+    }
+
+    /// Takes credit, or counts deliveries as accepted.
+    fn hear(&mut self, accepted: &mut u32) {
+        let mut credit = self.granted;
+        self.until(|performative| {
+            credit = granted(performative).unwrap_or(credit);
+            let Performative::Disposition(disposition) = performative else { return Some(()) };
+            assert_eq!(disposition.state, Some(DeliveryState::Accepted));
+            *accepted += disposition.last.unwrap_or(disposition.first) - disposition.first + 1;
+            Some(())
+        });
+        self.granted = credit;
     }
 
     /// Sends a message of one frame whose sections are encoded already.
@@ -424,6 +451,14 @@ impl<S: Read + Write> Peer<S> {
         assert!(self.read(1).is_none(), "nothing comes after a close");
         error
     }
+}
+
+/// Deliveries that a link may have sent by then, of a flow that says so.
+fn granted(performative: &Performative<'_>) -> Option<u32> {
+    let Performative::Flow(Flow { handle: Some(_), delivery_count, link_credit, .. }) = performative else {
+        return None;
+    };
+    Some(delivery_count.unwrap_or(0) + (*link_credit)?)
 }
 
 /// A flow of the link that receives, before its first message.

@@ -193,10 +193,7 @@ fn a_peer_that_does_not_read_is_let_go() {
     let mut sender = Peer::new(connect(broker.addresses[0]));
     sender.open();
     sender.attach_sender("unread");
-    for delivery in 0..MESSAGES {
-        sender.send_message(delivery, Durable::No, &[0; 60_000]);
-    }
-    while sender.outcome().1 < MESSAGES - 1 {}
+    sender.send_accepted(Durable::No, (0..MESSAGES).map(|_| vec![0; 60_000]));
     drop(sender);
     let mut peer = Peer::new(connect(broker.addresses[0]));
     peer.open();

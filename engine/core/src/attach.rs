@@ -262,7 +262,6 @@ impl Core {
         let Some(End { role, .. }) = self.ends.remove(end) else { return };
         match role {
             EndRole::Producer(producer) => {
-                self.forget_withheld(&producer);
                 let Some(address) = self.addresses.get_mut(producer.address) else { return };
                 address.producers.retain(|&other| other != end);
                 for queue in address.queues.clone() {
@@ -314,7 +313,6 @@ impl Core {
         let text = format!("the dynamic node {} was deleted", address.name);
         for end in std::mem::take(&mut address.producers) {
             let Some(End { link, role: EndRole::Producer(producer) }) = self.ends.remove(end) else { continue };
-            self.forget_withheld(&producer);
             if let Some((first, last)) = producer.accepted {
                 self.events.push_back((link, Event::Settled { first, last, outcome: Outcome::Accepted }));
             }

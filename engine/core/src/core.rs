@@ -95,8 +95,7 @@ pub struct Core {
     pub(crate) expiring: Agenda,
     pub(crate) now_ns: u64,
     pub(crate) wall_ms: u64,
-    pub(crate) withheld: u32,
-    /// Queues that withheld a producer's credit since they were looked at last.
+    /// Queues that withheld a producer's credit since they were looked at last, each once.
     pub(crate) withholding: Vec<Key>,
     pub(crate) next_release_ns: u64,
     pub(crate) next_sweep_ns: u64,
@@ -125,7 +124,6 @@ impl Core {
             expiring: Agenda::default(),
             now_ns: 0,
             wall_ms: 0,
-            withheld: 0,
             withholding: Vec::new(),
             next_release_ns: 0,
             next_sweep_ns: 0,
@@ -452,14 +450,14 @@ impl Core {
     /// When `handle_deadline` is to be called, nanoseconds.
     #[must_use]
     pub fn deadline(&self) -> Option<u64> {
-        let release = (self.withheld > 0).then_some(self.next_release_ns);
+        let release = (!self.withholding.is_empty()).then_some(self.next_release_ns);
         [release, self.sweep_deadline()].into_iter().flatten().min()
     }
 
     /// Drops expired messages and gives credit that was withheld for consumers that no longer take.
     pub fn handle_deadline(&mut self, now_ns: u64, wall_ms: u64) {
         (self.now_ns, self.wall_ms) = (now_ns, wall_ms);
-        if self.withheld > 0 && now_ns >= self.next_release_ns {
+        if !self.withholding.is_empty() && now_ns >= self.next_release_ns {
             self.next_release_ns = now_ns + self.config.soft_recent_ns;
             self.release_all();
         }
@@ -479,14 +477,19 @@ impl Core {
             assert!(self.addresses.get(queue.address).is_some_and(|address| address.queues.contains(&key)));
             queue.check();
             assert!(queue.released.is_empty() || queue.telling, "what left is told");
+            assert!(queue.withheld.is_empty() || queue.is_withholding, "whoever withholds credit is looked at again");
+            let listed = self.withholding.iter().filter(|&&other| other == key).count();
+            assert_eq!(listed, usize::from(queue.is_withholding), "once, however often it withholds");
             for end in queue.consumers.iter().chain(&queue.browsers) {
                 assert!(self.ends.get(*end).is_some(), "a queue knows living consumers only");
             }
         }
         let dynamic = self.addresses.iter().filter(|(_, address)| address.dynamic.is_some());
         assert_eq!(dynamic.count(), self.dynamic_nodes, "dynamic nodes are counted");
-        let withheld = self.ends.iter().filter(|(_, end)| matches!(&end.role, EndRole::Producer(p) if p.withheld));
-        assert_eq!(withheld.count(), self.withheld as usize);
+        for (end, role) in self.ends.iter().map(|(key, end)| (key, &end.role)) {
+            let EndRole::Producer(Producer { withheld: true, .. }) = role else { continue };
+            assert!(self.queues.iter().any(|(_, queue)| queue.withheld.contains(&end)), "a queue will give it credit");
+        }
         self.check_journal();
     }
 }

@@ -263,16 +263,15 @@ impl Core {
         let deep = |queue: &Key| self.queues.get(*queue).is_some_and(|queue| self.is_deep(queue));
         let deep = queues.iter().copied().find(deep);
         let Some(End { link, role: EndRole::Producer(producer) }) = self.ends.get_mut(end) else { return };
-        let was = std::mem::replace(&mut producer.withheld, deep.is_some());
-        self.withheld = self.withheld + u32::from(deep.is_some()) - u32::from(was);
+        producer.withheld = deep.is_some();
         match deep.and_then(|queue| self.queues.get_mut(queue)) {
             Some(queue) => {
-                if queue.withheld.is_empty() {
-                    self.withholding.extend(deep);
-                }
                 queue.withheld.push(end);
-                if !was && self.withheld == 1 {
-                    self.next_release_ns = self.now_ns + self.config.soft_recent_ns;
+                if !std::mem::replace(&mut queue.is_withholding, true) {
+                    if self.withholding.is_empty() {
+                        self.next_release_ns = self.now_ns + self.config.soft_recent_ns;
+                    }
+                    self.withholding.extend(deep);
                 }
             }
             None => {
@@ -320,13 +319,15 @@ impl Core {
     /// Looks again at all producers whose credit is withheld: their queues may not be deep for their consumers any more.
     pub(crate) fn release_all(&mut self) {
         let mut queues = std::mem::take(&mut self.withholding);
-        queues.sort_unstable();
-        queues.dedup();
         for &key in &queues {
             self.release_credit(key);
         }
-        queues.retain(|&key| self.queues.get(key).is_some_and(|queue| !queue.withheld.is_empty()));
-        // Those that withhold anew while they are looked at have added themselves.
+        queues.retain(|&key| {
+            let Some(queue) = self.queues.get_mut(key) else { return false };
+            queue.is_withholding = !queue.withheld.is_empty();
+            queue.is_withholding
+        });
+        // Others that began to withhold while these were looked at have added themselves.
         self.withholding.append(&mut queues);
     }
 
@@ -345,10 +346,5 @@ impl Core {
             Room::Little | Room::None => config.when_full == WhenFull::Hold,
         };
         hard || memory || held || (soft && taken)
-    }
-
-    /// Counts a producer that goes while its credit is withheld.
-    pub(crate) fn forget_withheld(&mut self, producer: &Producer) {
-        self.withheld -= u32::from(producer.withheld);
     }
 }

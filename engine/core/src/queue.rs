@@ -93,6 +93,8 @@ pub(crate) struct Queue {
     pub last_credit_ns: u64,
     /// Producers whose credit is withheld for this queue's depth.
     pub withheld: Vec<Key>,
+    /// Whether the owner's list of those that withhold credit names this queue.
+    pub is_withholding: bool,
     pub totals: Totals,
     /// Messages in memory by the time from which they may be dropped.
     pub expiries: Agenda,
@@ -142,6 +144,7 @@ impl Queue {
             ready_bytes: 0,
             last_credit_ns: 0,
             withheld: Vec::new(),
+            is_withholding: false,
             totals: Totals::default(),
             expiries: Agenda::default(),
             expiry_noted: u64::MAX,

@@ -164,7 +164,7 @@ mod tests {
         for (outcome, told) in [
             (None, "settled the declaration without an outcome"),
             (Some(Outcome::Accepted), "accepted the declaration without a transaction"),
-            (Some(Outcome::Rejected(Some(error))), "rejected the declaration with amqp:not-allowed: no\u{fffd}[2J"),
+            (Some(Outcome::Rejected(Some(error))), "rejected the declaration with amqp:not-allowed: no\\u{1b}[2J"),
         ] {
             assert_eq!(answered(outcome.as_ref()), told);
         }

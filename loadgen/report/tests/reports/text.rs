@@ -3,7 +3,7 @@
 use load_model::compare::Comparison;
 use load_model::latency::Metric;
 use load_model::plan::Plan;
-use load_model::result::{RunResult, WorkerFacts};
+use load_model::result::{RunResult, Standing, WorkerFacts};
 use load_model::sweep::SweepResult;
 use load_report::text::{Colour, Paper};
 use load_report::{csv, json, text};
@@ -23,6 +23,8 @@ fn the_summary_of_an_invalid_run_says_why_and_what_was_lost() {
     run.server.usage = None;
     run.verdict.valid = false;
     run.verdict.reasons = vec!["The generator was 3 ms late at p99: give it more cores.".to_owned()];
+    run.verdict.standing = Standing::Late;
+    run.verdict.faults = vec!["3 messages were accepted and never came: they are lost.".to_owned()];
     run.audit.lost = 3;
     run.audit.in_doubt = 12;
     run.audit.examples = vec!["producer 0 of orders: message 17".to_owned()];
