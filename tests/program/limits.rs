@@ -79,6 +79,9 @@ fn too_few_descriptors_for_storage_alone_end_the_start_with_numbers() {
         said.contains("open files is 40,") && said.contains("2 shards need") && said.contains("ulimit -n"),
         "{said}"
     );
+    let folder = TempDir::new().expect("a folder");
+    let broker = Broker::start_command(folder, 2, LISTENER, |command| limit(command, libc::RLIMIT_NOFILE, 100, 100));
+    assert!(connections_max(&broker) >= 8, "two shards with an HTTP listener do with a hundred");
 }
 
 #[test]
