@@ -6,8 +6,9 @@ use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use load_model::number;
+
 use super::bounds::{PEM_MAX, TOKEN_MAX, TOKEN_MIN, TOKENS_MAX};
-use super::setting::grouped;
 
 /// Reads a file of at most `max` bytes. What is no ordinary file is not waited for.
 ///
@@ -30,7 +31,7 @@ pub fn read(path: &Path, max: u64) -> Result<Vec<u8>, String> {
         return Err(format!(
             "{} is larger than {} bytes, which is more than it can need",
             path.display(),
-            grouped(max)
+            number::count(max)
         ));
     }
     Ok(bytes)
@@ -156,7 +157,7 @@ pub fn read_tokens(path: &Path) -> Result<Vec<String>, String> {
         }
         // The token itself is not shown: faults end up in logs.
         if !line.bytes().all(|octet| octet.is_ascii_graphic()) || !(TOKEN_MIN..=TOKEN_MAX).contains(&line.len()) {
-            let bounds = format!("{} to {}", grouped(TOKEN_MIN as u64), grouped(TOKEN_MAX as u64));
+            let bounds = format!("{} to {}", number::count(TOKEN_MIN as u64), number::count(TOKEN_MAX as u64));
             return Err(format!(
                 "{shown}:{}: this is no token: one has {bounds} letters, digits or signs of ASCII, and no space; make one with \
                  `openssl rand -hex 32`",

@@ -12,10 +12,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use amqp_net::transport::TlsServer;
+use load_model::number;
 
 use super::fault::Faults;
 use super::given::Given;
-use super::setting::grouped;
 use super::settings::{Area, Config, Limits, Listener, Mechanism, Node, Sasl, Transport, Users, machine_mib};
 use super::{cores, files};
 use crate::users;
@@ -93,7 +93,7 @@ impl Resolving<'_> {
     fn limits(&mut self) {
         let (wanted, there) = (self.config.limits.memory_mib, machine_mib());
         if wanted > there {
-            let (wanted, there) = (grouped(wanted), grouped(there));
+            let (wanted, there) = (number::count(wanted), number::count(there));
             let text = format!(
                 "limits.memory_mib is {wanted} MiB: this machine has {there} MiB, and other programs need some"
             );

@@ -3,6 +3,8 @@
 
 use std::path::PathBuf;
 
+use load_model::number;
+
 use super::bounds::{LIST_MAX, TEXT_MAX};
 
 /// A value as a file holds it.
@@ -237,7 +239,7 @@ impl Setting {
 
     fn admit_text(&self, text: &str) -> Result<(), String> {
         if text.len() > TEXT_MAX {
-            return Err(format!("it is longer than {} bytes", grouped(TEXT_MAX as u64)));
+            return Err(format!("it is longer than {} bytes", number::count(TEXT_MAX as u64)));
         }
         self.check.map_or(Ok(()), |check| check(text))
     }
@@ -251,7 +253,7 @@ impl Setting {
         let (min, max, unit) = self.range;
         match self.shape {
             Shape::Switch => "true or false".to_owned(),
-            Shape::Whole => format!("{} to {} {unit}", grouped(min), grouped(max)).trim_end().to_owned(),
+            Shape::Whole => format!("{} to {} {unit}", number::count(min), number::count(max)).trim_end().to_owned(),
             Shape::Text if matches!(self.expected, Expected::OneOf(_)) => format!("one of {texts}"),
             Shape::Text => texts,
             Shape::List if matches!(self.expected, Expected::OneOf(_)) => format!("a list of {texts}"),
@@ -260,29 +262,9 @@ impl Setting {
     }
 }
 
-/// A number with its thousands apart.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_grouped() {
-        for (number, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (16_777_216, "16,777,216")] {
-            assert_eq!(grouped(number), text);
-        }
-    }
 
     #[test]
     fn bounds_are_kept_and_told() {

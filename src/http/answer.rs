@@ -1,5 +1,7 @@
 //! What the HTTP listener answers.
 
+use load_model::number;
+
 use super::access::{Access, Shown, Verdict};
 use super::metrics::metrics;
 use super::request::{HEAD_MAX, NoRequest, Request};
@@ -68,13 +70,12 @@ fn readiness(snapshot: &Snapshot, query: &str) -> Answer {
         return Answer::text(503, "stopping");
     }
     let Some(disk) = snapshot.disk.as_ref().filter(|disk| disk.full) else { return Answer::text(200, "ready") };
-    let mib = |bytes: u64| bytes >> 20;
     let status = if query.split('&').any(|asked| asked == "durable") { 503 } else { 200 };
     let text = format!(
-        "ready, but the disk is full and no durable messages are taken: {} has {} MiB free, storage.min_free_mib is {}",
+        "ready, but the disk is full and no durable messages are taken: {} has {} free, {} are to stay (storage.min_free_mib)",
         disk.path,
-        mib(disk.free_bytes),
-        mib(disk.min_free_bytes)
+        number::octets(disk.free_bytes),
+        number::octets(disk.min_free_bytes)
     );
     Answer::text(status, &text)
 }

@@ -145,6 +145,13 @@ impl Broker {
         std::mem::replace(&mut self.folder, TempDir::new().expect("a folder"))
     }
 
+    /// Has it end in order; gives its folder.
+    pub fn stop(mut self) -> TempDir {
+        self.signal(libc::SIGTERM);
+        wait_for("its end", || self.process.try_wait().expect("its state"));
+        std::mem::replace(&mut self.folder, TempDir::new().expect("a folder"))
+    }
+
     /// Sends a signal.
     pub fn signal(&self, signal: i32) {
         let pid = i32::try_from(self.process.id()).expect("a process id");

@@ -7,14 +7,13 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use crate::broker::{Broker, heddle, run, text, wait_for};
-use crate::peer::{Durable, Peer, connect};
+use crate::peer::{Durable, opened};
 
 const LISTENER: &str = "[[listeners]]\naddress = \"127.0.0.1:0\"\n[storage]\nsegment_mib = 2\n";
 
 /// Sends numbered durable messages and waits until all are accepted.
 fn fill(broker: &Broker, queue: &str, numbers: std::ops::Range<u32>) {
-    let mut peer = Peer::new(connect(broker.addresses[0]));
-    peer.open();
+    let mut peer = opened(broker);
     peer.attach_sender(queue);
     peer.send_accepted(Durable::Yes, numbers.map(body));
 }
@@ -27,8 +26,7 @@ fn body(number: u32) -> Vec<u8> {
 
 /// Takes so many messages of a queue, and accepts them.
 fn take(broker: &Broker, queue: &str, count: u32) -> Vec<u32> {
-    let mut peer = Peer::new(connect(broker.addresses[0]));
-    peer.open();
+    let mut peer = opened(broker);
     peer.attach_receiver(queue, count);
     let numbers = (0..count).map(|_| {
         let (delivery, found) = peer.receive();
@@ -54,13 +52,6 @@ fn wait_for_journal(broker: &Broker) {
         let mut shards = state["shards"].as_array()?.iter();
         shards.all(|shard| shard["journal"]["pending_bytes"] == 0).then_some(())
     });
-}
-
-/// Ends a broker by a signal, and gives its folder.
-fn stop(mut broker: Broker) -> TempDir {
-    broker.signal(libc::SIGTERM);
-    wait_for("its end", || broker.process.try_wait().expect("its state"));
-    std::mem::replace(&mut broker.folder, TempDir::new().expect("a folder"))
 }
 
 fn segments(folder: &Path) -> Vec<PathBuf> {
@@ -118,7 +109,7 @@ fn the_tools_count_print_export_import_and_compact() {
     fill(&broker, "orders", 0..5000);
     take(&broker, "orders", 2000);
     fill(&broker, "prices", 0..10);
-    let folder = stop(broker);
+    let folder = broker.stop();
     let (whole, said) = data(folder.path(), &["check"]);
     assert!(whole && said.contains("3,010 messages") && said.contains("0 damages"), "{said}");
     let (_, said) = data(folder.path(), &["stat", "--json"]);
@@ -151,7 +142,7 @@ fn the_tools_count_print_export_import_and_compact() {
 fn damage_is_named_and_what_can_be_read_is_saved() {
     let broker = Broker::start(LISTENER);
     fill(&broker, "orders", 0..6000);
-    let folder = stop(broker);
+    let folder = broker.stop();
     let file = segments(folder.path()).into_iter().find(|file| {
         let bytes = std::fs::read(file).expect("readable");
         bytes[4096..].iter().filter(|&&octet| octet != 0).count() > 1_000_000
@@ -209,8 +200,7 @@ fn a_broker_goes_on_by_itself_when_there_is_room_again() {
             .is_some_and(|shards| shards.iter().any(|shard| shard["disk_room"] != "plenty"))
     };
     wait_for("the disk to be full", || held(&broker).then_some(()));
-    let mut peer = Peer::new(connect(broker.addresses[0]));
-    peer.open();
+    let mut peer = opened(&broker);
     // It has no credit while the disk is full.
     let producer = std::thread::spawn(move || {
         peer.attach_sender("orders");
@@ -256,8 +246,7 @@ fn a_full_disk_holds_or_refuses_durable_messages_and_nothing_else() {
                 .then_some(())
         };
         wait_for("the disk to be full", room);
-        let mut peer = Peer::new(connect(broker.addresses[0]));
-        peer.open();
+        let mut peer = opened(&broker);
         if policy == "refuse" {
             peer.attach_sender("orders");
             peer.send_message(0, Durable::Yes, &body(77));
@@ -278,8 +267,7 @@ fn what_a_consumer_holds_leaves_memory_and_comes_again() {
     // 4 MiB for each of two shards, and twelve in one consumer's hands.
     let broker = Broker::start(&format!("{LISTENER}[limits]\nmemory_mib = 8\n"));
     fill(&broker, "orders", 0..12_000);
-    let mut peer = Peer::new(connect(broker.addresses[0]));
-    peer.open();
+    let mut peer = opened(&broker);
     peer.attach_receiver("orders", 12_000);
     for number in 0..12_000 {
         assert_eq!(peer.receive().1, body(number));
@@ -302,8 +290,7 @@ fn what_a_consumer_holds_leaves_memory_and_comes_again() {
     });
     drop(peer);
     let left: Vec<u32> = (0..12_000).filter(|number| number % 3 != 0).collect();
-    let mut again = Peer::new(connect(broker.addresses[0]));
-    again.open();
+    let mut again = opened(&broker);
     again.attach_receiver("orders", 8000);
     for &number in &left {
         assert_eq!(again.receive().1, body(number), "in order");
@@ -320,8 +307,7 @@ fn what_is_on_disk_only_can_be_looked_at() {
     let broker = Broker::start(LISTENER);
     fill(&broker, "orders", 0..500);
     let broker = Broker::start_in(broker.kill(), LISTENER);
-    let mut peer = Peer::new(connect(broker.addresses[0]));
-    peer.open();
+    let mut peer = opened(&broker);
     peer.attach_browser("orders", 500);
     for number in 0..500 {
         assert_eq!(peer.receive().1, body(number));

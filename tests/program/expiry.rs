@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::broker::{Broker, wait_for};
-use crate::peer::{Peer, connect};
+use crate::peer::opened;
 
 const LISTENER: &str = "[[listeners]]\naddress = \"127.0.0.1:0\"";
 const HOUR_MS: i64 = 3_600_000;
@@ -42,8 +42,7 @@ fn messages(broker: &Broker, queue: &str) -> Option<u64> {
 #[test]
 fn what_has_expired_leaves_its_queue_wherever_it_is_and_comes_to_nobody() {
     let broker = Broker::start(LISTENER);
-    let mut sender = Peer::new(connect(broker.addresses[0]));
-    sender.open();
+    let mut sender = opened(&broker);
     sender.attach_sender("times");
     let (soon, late) = (now_ms() + 1500, now_ms() + HOUR_MS);
     let sent = [
@@ -62,8 +61,7 @@ fn what_has_expired_leaves_its_queue_wherever_it_is_and_comes_to_nobody() {
     }
     // Nobody takes them.
     wait_for("those of a second to leave", || (messages(&broker, "times") == Some(3)).then_some(()));
-    let mut receiver = Peer::new(connect(broker.addresses[0]));
-    receiver.open();
+    let mut receiver = opened(&broker);
     receiver.attach_receiver("times", 10);
     let got: Vec<Vec<u8>> = (0..3).map(|_| receiver.receive().1).collect();
     assert_eq!(got, [b"a", b"d", b"g"]);

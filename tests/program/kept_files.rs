@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use crate::broker::{Broker, add_user, heddle, run, text, wait_for};
-use crate::peer::{Durable, End, Peer, connect};
+use crate::peer::{Durable, End, opened};
 
 const SETTINGS: &str = "[[listeners]]\naddress = \"127.0.0.1:0\"\n[storage]\nsegment_mib = 2\n";
 /// Octets of a message: some tens of them fill a segment.
@@ -194,12 +194,6 @@ fn last_begun(data: &Path) -> u64 {
     begun.map(|segment| number_of(&segment)).max().expect("one with a batch")
 }
 
-fn opened(broker: &Broker) -> Peer<std::net::TcpStream> {
-    let mut peer = Peer::new(connect(broker.addresses[0]));
-    peer.open();
-    peer
-}
-
 fn body(number: u32, salt: u8) -> Vec<u8> {
     let mut body = number.to_be_bytes().to_vec();
     body.resize(BODY, number as u8 ^ salt);
@@ -217,7 +211,7 @@ fn made(salt: u8) -> TempDir {
     let folder = TempDir::new().expect("a folder");
     let users = folder.path().join("users");
     add_user(&users, "guest", "secret");
-    let mut broker = Broker::start_in(folder, &settings(&users));
+    let broker = Broker::start_in(folder, &settings(&users));
     SHORT.iter().for_each(|queue| send(&broker, queue, 1, salt));
     send(&broker, "orders", TAKEN + LEFT, salt);
     let mut peer = opened(&broker);
@@ -245,9 +239,7 @@ fn made(salt: u8) -> TempDir {
         let ready = manifest(&long(&data).join("manifest")).2;
         (ready > last_begun(&data)).then_some(())
     });
-    broker.signal(libc::SIGTERM);
-    wait_for("its end", || broker.process.try_wait().expect("its state"));
-    std::mem::replace(&mut broker.folder, TempDir::new().expect("a folder"))
+    broker.stop()
 }
 
 fn settings(users: &Path) -> String {
@@ -434,7 +426,7 @@ fn data(arguments: &[&str], data: &Path) -> (bool, String) {
 fn journals_without_their_description_are_refused_and_left_alone() {
     let broker = Broker::start(SETTINGS);
     send(&broker, "orders", 20, 0);
-    let folder = ended(broker);
+    let folder = broker.stop();
     let path = folder.path().join("data");
     fs::remove_file(path.join("directory.json")).expect("it is there");
     fs::remove_file(path.join("lock")).expect("it is there");
@@ -467,19 +459,12 @@ fn a_directory_that_is_none_has_no_messages_to_count() {
     assert_eq!(listing(folder.path()), [], "and nothing was made");
 }
 
-/// Stops a broker in order, and gives its folder.
-fn ended(mut broker: Broker) -> TempDir {
-    broker.signal(libc::SIGTERM);
-    wait_for("its end", || broker.process.try_wait().expect("its state"));
-    std::mem::replace(&mut broker.folder, TempDir::new().expect("a folder"))
-}
-
 #[test]
 fn lost_journals_and_segments_are_counted() {
     let broker = Broker::start(SETTINGS);
     SHORT.iter().for_each(|queue| send(&broker, queue, 1, 0));
     send(&broker, "orders", 400, 0);
-    let whole = ended(broker);
+    let whole = broker.stop();
     let path = whole.path().join("data");
     let numbers: Vec<u64> = files(&long(&path), "segment").iter().map(|segment| number_of(segment)).collect();
     let (first, last) = (numbers[0], last_begun(&path));
@@ -519,7 +504,7 @@ fn lost_journals_and_segments_are_counted() {
 fn a_segment_that_was_cut_short_is_told_with_both_lengths() {
     let broker = Broker::start(SETTINGS);
     send(&broker, "orders", 40, 0);
-    let folder = ended(broker);
+    let folder = broker.stop();
     let file = segment(&folder.path().join("data"), |number| number == 1);
     fs::OpenOptions::new().write(true).open(&file).and_then(|file| file.set_len(300_000)).expect("cut");
     let (passed, said) = check(&folder.path().join("data"));

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::broker::{Broker, heddle, text, wait_for};
-use crate::peer::{Durable, End, Peer, connect};
+use crate::peer::{Durable, End, opened};
 
 const LISTENER: &str =
     "[limits]\nmemory_mib = 64\n[[listeners]]\naddress = \"127.0.0.1:0\"\n[storage]\nsegment_mib = 2\n";
@@ -19,15 +19,9 @@ fn resident_mib(pid: u32) -> u64 {
     line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") / 1024
 }
 
-fn opened(broker: &Broker) -> Peer<std::net::TcpStream> {
-    let mut peer = Peer::new(connect(broker.addresses[0]));
-    peer.open();
-    peer
-}
-
 #[test]
 fn a_large_durable_message_outlives_a_kill_and_needs_little_memory() {
-    let mut broker = Broker::start(LISTENER);
+    let broker = Broker::start(LISTENER);
     let mut peer = opened(&broker);
     peer.attach_sender("orders");
     peer.send_message(0, Durable::Yes, b"before");
@@ -41,9 +35,7 @@ fn a_large_durable_message_outlives_a_kill_and_needs_little_memory() {
     }
     assert!(resident_mib(broker.process.id()) < 100, "{} MiB", resident_mib(broker.process.id()));
     assert_eq!(files(broker.folder.path()), 1);
-    broker.process.kill().expect("it runs");
-    broker.process.wait().expect("it ends");
-    let folder = std::mem::replace(&mut broker.folder, tempfile::TempDir::new().expect("a folder"));
+    let folder = broker.kill();
 
     let broker = Broker::start_in(folder, LISTENER);
     let mut peer = opened(&broker);

@@ -3,7 +3,7 @@
 use tempfile::TempDir;
 
 use crate::broker::{Broker, wait_for};
-use crate::peer::{Peer, connect};
+use crate::peer::{Peer, connect, opened};
 
 const LISTENER: &str = "[[listeners]]\naddress = \"127.0.0.1:0\"";
 
@@ -15,8 +15,7 @@ fn ended(broker: &mut Broker) -> std::process::ExitStatus {
 fn a_signal_closes_connections_and_ends_the_program() {
     for signal in [libc::SIGTERM, libc::SIGINT] {
         let mut broker = Broker::start(LISTENER);
-        let mut peer = Peer::new(connect(broker.addresses[0]));
-        peer.open();
+        let mut peer = opened(&broker);
         broker.signal(signal);
         let error = peer.closed().expect("the broker says why");
         assert_eq!(error.condition.as_str(), "amqp:connection:forced");
@@ -27,8 +26,7 @@ fn a_signal_closes_connections_and_ends_the_program() {
 #[test]
 fn a_second_signal_ends_it_at_once() {
     let mut broker = Broker::start_telling(TempDir::new().expect("a folder"), 2, "info", LISTENER);
-    let mut peer = Peer::new(connect(broker.addresses[0]));
-    peer.open();
+    let _silent = opened(&broker);
     broker.signal(libc::SIGTERM);
     // The peer does not answer the close, so that only the second signal can end it before the deadline of three seconds.
     wait_for("the broker to be stopping", || broker.http("GET /readyz").0.contains("503").then_some(()));
@@ -48,8 +46,7 @@ fn a_second_signal_ends_it_at_once() {
 fn signals_of_one_moment_are_one() {
     for signals in [[libc::SIGINT, libc::SIGINT], [libc::SIGTERM, libc::SIGINT], [libc::SIGINT, libc::SIGHUP]] {
         let mut broker = Broker::start_telling(TempDir::new().expect("a folder"), 2, "info", LISTENER);
-        let mut peer = Peer::new(connect(broker.addresses[0]));
-        peer.open();
+        let mut peer = opened(&broker);
         for signal in signals {
             broker.signal(signal);
         }

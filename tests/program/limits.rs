@@ -11,7 +11,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::broker::{Broker, PATIENCE, heddle, text, wait_for};
-use crate::peer::{Durable, Peer, connect};
+use crate::peer::{Durable, connect, opened};
 
 const LISTENER: &str =
     "[[listeners]]\naddress = \"127.0.0.1:0\"\nhandshake_timeout_ms = 120000\n[storage]\nsegment_mib = 2\n";
@@ -49,10 +49,6 @@ fn limit_open_files(process: u32, soft: u64) {
     assert_eq!(set, 0);
 }
 
-fn log_of(broker: &Broker) -> String {
-    std::fs::read_to_string(broker.folder.path().join("log")).unwrap_or_default()
-}
-
 /// Runs a broker that must not start; gives what it said.
 fn refused(resource: libc::__rlimit_resource_t, value: u64) -> String {
     let folder = TempDir::new().expect("a folder");
@@ -83,6 +79,9 @@ fn too_few_descriptors_for_storage_alone_end_the_start_with_numbers() {
         said.contains("open files is 40,") && said.contains("2 shards need") && said.contains("ulimit -n"),
         "{said}"
     );
+    let folder = TempDir::new().expect("a folder");
+    let broker = Broker::start_command(folder, 2, LISTENER, |command| limit(command, libc::RLIMIT_NOFILE, 100, 100));
+    assert!(connections_max(&broker) >= 8, "two shards with an HTTP listener do with a hundred");
 }
 
 #[test]
@@ -135,8 +134,7 @@ fn connections_leave_descriptors_to_storage() {
     assert_eq!(limit_of(broker.process.id(), "Max open files"), (130, 130), "the soft limit is raised");
     let most = connections_max(&broker);
     assert!((8..130).contains(&most), "{most}");
-    let mut first = Peer::new(connect(broker.addresses[0]));
-    first.open();
+    let mut first = opened(&broker);
     first.attach_sender("orders");
     let mut streams: Vec<TcpStream> = (0..most + 40).map(|_| connect(broker.addresses[0])).collect();
     let let_in: Vec<bool> = streams.iter_mut().map(|stream| greeting(stream) > 0).collect();
@@ -159,7 +157,7 @@ fn connections_leave_descriptors_to_storage() {
     });
     let turned = turns(&after) - turns(&before);
     assert!(turned < 500 + 20 * asked, "{turned} turns in half a second, with {asked} questions");
-    let log = log_of(&broker);
+    let log = broker.log();
     assert!(log.contains("connections are refused") && log.contains("ulimit -n"), "{log}");
     assert!(log.lines().count() < 30, "{log}");
     let metrics = broker.http("GET /metrics").1;
@@ -178,8 +176,7 @@ fn connections_leave_descriptors_to_storage() {
 fn an_accept_that_fails_is_tried_again_without_a_storm() {
     let folder = TempDir::new().expect("a folder");
     let broker = Broker::start_with(folder, 1, LISTENER);
-    let mut first = Peer::new(connect(broker.addresses[0]));
-    first.open();
+    let mut first = opened(&broker);
     first.attach_sender("orders");
     first.send_message(0, Durable::Yes, b"first");
     assert_eq!(first.outcome(), (0, 0, None));
@@ -187,11 +184,11 @@ fn an_accept_that_fails_is_tried_again_without_a_storm() {
     let (soft, _) = limit_of(broker.process.id(), "Max open files");
     limit_open_files(broker.process.id(), 5);
     let mut waiting = connect(broker.addresses[0]);
-    wait_for("word of it", || log_of(&broker).contains("none can be accepted now").then_some(()));
+    wait_for("word of it", || broker.log().contains("none can be accepted now").then_some(()));
     waiting.set_read_timeout(Some(Duration::from_millis(1500))).expect("a timeout");
     assert_eq!(greeting(&mut waiting), 0, "it waits");
-    let told = log_of(&broker).lines().filter(|line| line.contains("accepted")).count();
-    assert!((1..=5).contains(&told), "{}", log_of(&broker));
+    let told = broker.log().lines().filter(|line| line.contains("accepted")).count();
+    assert!((1..=5).contains(&told), "{}", broker.log());
     // Who is there is served meanwhile: its segment is open.
     first.send_message(1, Durable::Yes, b"second");
     assert_eq!(first.outcome(), (1, 1, None));
@@ -212,7 +209,7 @@ fn metric(broker: &Broker, name: &str) -> u64 {
 fn a_full_disk_is_seen() {
     // More than any volume has.
     let broker = Broker::start(&format!("{LISTENER}min_free_mib = 1000000000\n"));
-    let log = log_of(&broker);
+    let log = broker.log();
     let told = ["no durable message is ever taken", "larger volume", "total_mib=", "min_free_mib=1000000000", "path="];
     assert!(told.iter().all(|part| log.contains(part)), "{log}");
     wait_for("the shards to know", || (broker.state()["disk"]["full"] == true).then_some(()));
@@ -228,11 +225,9 @@ fn a_full_disk_is_seen() {
     let status =
         text(&heddle().args(["status", "--http", &broker.http.to_string()]).output().expect("the program runs"));
     assert!(status.contains("the disk is full") && status.contains("times full"), "{status}");
-    wait_for("a warning", || log_of(&broker).contains("the disk is full: a segment would leave less").then_some(()));
+    wait_for("a warning", || broker.log().contains("the disk is full: a segment would leave less").then_some(()));
     // What needs no disk goes on.
-    let mut peer = Peer::new(connect(broker.addresses[0]));
-    peer.open();
-    drop(peer);
+    drop(opened(&broker));
 }
 
 /// Octets of all files of a folder that end with a name.
@@ -245,8 +240,7 @@ fn files(folder: &Path, ending: &str) -> usize {
 fn a_consumed_backlog_makes_room_while_its_consumer_stays() {
     for policy in ["hold", "refuse"] {
         let broker = Broker::start_with(TempDir::new().expect("a folder"), 1, LISTENER);
-        let mut peer = Peer::new(connect(broker.addresses[0]));
-        peer.open();
+        let mut peer = opened(&broker);
         peer.attach_sender("orders");
         let count = 200;
         for delivery in 0..count {
@@ -258,16 +252,14 @@ fn a_consumed_backlog_makes_room_while_its_consumer_stays() {
         // Everything beyond what is there already counts as full: room comes of what is consumed, and of nothing else.
         let full = format!("{LISTENER}min_free_mib = 1000000000\nwhen_full = \"{policy}\"\n");
         let broker = Broker::start_with(folder, 1, &full);
-        let mut consumer = Peer::new(connect(broker.addresses[0]));
-        consumer.open();
+        let mut consumer = opened(&broker);
         consumer.attach_receiver("orders", count);
         for _ in 0..count {
             let (delivery, _) = consumer.receive();
             consumer.accept(delivery, delivery);
         }
         wait_for("room on the disk", || (broker.state()["disk"]["full"] == false).then_some(()));
-        let mut producer = Peer::new(connect(broker.addresses[0]));
-        producer.open();
+        let mut producer = opened(&broker);
         producer.attach_sender("orders");
         producer.send_message(0, Durable::Yes, b"again");
         assert_eq!(producer.outcome(), (0, 0, None), "{policy}: and producers go on");

@@ -14,7 +14,7 @@ use tungstenite::client::IntoClientRequest;
 use tungstenite::{Message, WebSocket};
 
 use crate::broker::{Broker, add_user};
-use crate::peer::{Peer, connect};
+use crate::peer::{Peer, connect, opened};
 
 /// Writes a certificate for `localhost`; gives what a client trusts.
 pub fn certificate(folder: &Path) -> Arc<ClientConfig> {
@@ -93,8 +93,7 @@ fn tls_by_protocol_header_with_sasl_inside() {
     assert_eq!(peer.plain("guest", "secret"), OutcomeCode::Ok);
     peer.open();
     peer.round_trip("header");
-    let mut clear = Peer::new(connect(broker.addresses[0]));
-    clear.open();
+    let mut clear = opened(&broker);
     clear.round_trip("clear");
 }
 

@@ -10,7 +10,7 @@ use amqp_codec::performative::{Attach, Begin, Detach, Disposition, Flow, Open, P
 use amqp_codec::value::{Described, Map, Value};
 
 use crate::broker::Broker;
-use crate::peer::{Durable, Peer, connect};
+use crate::peer::{Durable, Peer, connect, opened};
 
 const LISTENER: &str = "[[listeners]]\naddress = \"127.0.0.1:0\"";
 
@@ -206,8 +206,7 @@ fn is_plain(answer: &Attach) -> bool {
 #[test]
 fn every_field_of_an_attach_is_taken_left_out_or_refused_on_its_link() {
     let broker = Broker::start(LISTENER);
-    let mut peer = Peer::new(connect(broker.addresses[0]));
-    peer.open();
+    let mut peer = opened(&broker);
     peer.attach_sender("other");
     for (number, (field, place, value, fate)) in fields().into_iter().enumerate() {
         let name = format!("{field} {number}");
@@ -231,8 +230,7 @@ fn every_field_of_an_attach_is_taken_left_out_or_refused_on_its_link() {
 #[test]
 fn a_sender_without_its_delivery_count_and_targets_of_other_types_are_refused() {
     let broker = Broker::start(LISTENER);
-    let mut peer = Peer::new(connect(broker.addresses[0]));
-    peer.open();
+    let mut peer = opened(&broker);
     for (handle, (target, count, condition)) in [
         (described(Value::Ulong(0x29), Value::List(vec![text("q")])), Value::Null, "amqp:invalid-field"),
         (described(Value::Ulong(0x30), Value::List(Vec::new())), Value::Uint(0), "amqp:not-implemented"),
@@ -369,8 +367,7 @@ fn what_is_no_frame_of_amqp_closes_the_connection() {
         (framed(0x16, vec![Value::Uint(0), Value::Boolean(true), strange()]), "amqp:decode-error"),
         (framed(0x99, Vec::new()), "amqp:decode-error"),
     ] {
-        let mut peer = Peer::new(connect(broker.addresses[0]));
-        peer.open();
+        let mut peer = opened(&broker);
         peer.send(&bytes);
         assert_eq!(peer.closed().map(|error| error.condition.as_str().to_owned()).as_deref(), Some(condition));
     }

@@ -12,13 +12,20 @@ use amqp_codec::performative::{
 use amqp_codec::sasl::{OutcomeCode, SaslFrame};
 use amqp_codec::section;
 
-use crate::broker::PATIENCE;
+use crate::broker::{Broker, PATIENCE};
 
 /// Connects to a broker.
 pub fn connect(to: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(to).expect("the broker listens");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     stream
+}
+
+/// A connection to a broker's first listener, with a session.
+pub fn opened(broker: &Broker) -> Peer<TcpStream> {
+    let mut peer = Peer::new(connect(broker.addresses[0]));
+    peer.open();
+    peer
 }
 
 /// How the frames of a large message end.

@@ -9,7 +9,7 @@ use amqp_codec::sasl::OutcomeCode;
 use tempfile::TempDir;
 
 use crate::broker::{Broker, PATIENCE, add_user, run, text, wait_for};
-use crate::peer::{Peer, connect};
+use crate::peer::{Peer, connect, opened};
 
 const LISTENER: &str = "[[listeners]]\naddress = \"127.0.0.1:0\"";
 
@@ -238,8 +238,7 @@ fn metrics_can_be_read_strictly() {
     let broker = Broker::start_in(folder, &config);
     assert_eq!(Peer::new(connect(broker.addresses[0])).plain("guest", "wrong"), OutcomeCode::Auth);
     assert_eq!(Peer::new(connect(broker.addresses[0])).plain("", "no name"), OutcomeCode::Auth);
-    let mut peer = Peer::new(connect(broker.addresses[0]));
-    peer.open();
+    let mut peer = opened(&broker);
     peer.round_trip("a \"quoted\\ name\nof two lines{}");
     let refused = |families: &BTreeMap<String, Vec<(Labels, f64)>>, mechanism: &str, reason: &str| {
         let wanted = |labels: &Labels| labels["mechanism"] == mechanism && labels["reason"] == reason;

@@ -14,7 +14,7 @@ use tungstenite::{Message, WebSocket};
 
 use crate::broker::{Broker, add_user, wait_for};
 use crate::network::{certificate, secured, tls};
-use crate::peer::{Durable, Peer, connect};
+use crate::peer::{Durable, Peer, connect, opened};
 
 const TCP: &str = "[[listeners]]\naddress = \"127.0.0.1:0\"\n";
 const WS: &str = "[[listeners]]\naddress = \"127.0.0.1:0\"\ntransport = \"ws\"\n";
@@ -190,13 +190,11 @@ fn a_peer_that_does_not_read_is_let_go() {
     let broker = Broker::start(TCP);
     // More than the buffers of two sockets hold, so that the answer to the close cannot leave.
     const MESSAGES: u32 = 400;
-    let mut sender = Peer::new(connect(broker.addresses[0]));
-    sender.open();
+    let mut sender = opened(&broker);
     sender.attach_sender("unread");
     sender.send_accepted(Durable::No, (0..MESSAGES).map(|_| vec![0; 60_000]));
     drop(sender);
-    let mut peer = Peer::new(connect(broker.addresses[0]));
-    peer.open();
+    let mut peer = opened(&broker);
     peer.attach_receiver("unread", MESSAGES);
     wait_for("output that nobody reads", || {
         broker.state()["connections"].as_array()?.iter().find(|connection| connection["waiting"] != 0).map(drop)

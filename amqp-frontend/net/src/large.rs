@@ -14,11 +14,10 @@ use bytes::Bytes;
 use engine_core::command::{self, Command, DetachMode};
 use engine_core::event::KEY_NONE;
 use engine_core::message::{Content, Header, Large, Message};
-use engine_rt::{Repeats, is_shortage};
+use engine_rt::is_shortage;
 use storage_disk::large::{Keep, Large as Disk, LargeDone, LargeOrder};
 use storage_journal::Buffer;
 
-use crate::config::TELL_NS;
 use crate::connection::LinkKind;
 use crate::frontend::Frontend;
 use crate::inbound::expiry;
@@ -41,19 +40,11 @@ pub(crate) struct LargeMessages {
     reading: HashMap<u64, Slot>,
     next_reader: u64,
     parts: u32,
-    refusals: Repeats,
 }
 
 impl LargeMessages {
     pub fn new(disk: Disk) -> Self {
-        Self {
-            disk,
-            arriving: HashMap::new(),
-            reading: HashMap::new(),
-            next_reader: 0,
-            parts: 0,
-            refusals: Repeats::new(TELL_NS),
-        }
+        Self { disk, arriving: HashMap::new(), reading: HashMap::new(), next_reader: 0, parts: 0 }
     }
 }
 
@@ -334,10 +325,7 @@ impl Frontend {
         let receiving = incoming.buffer.capacity() > 0;
         link.stream = receiving.then(|| Box::new(Stream::Refused));
         let (Some(slot), link) = (link.conn, link.id) else { return };
-        if let Some(times) = large.refusals.note(self.now_ns) {
-            tracing::warn!(target: "heddle::storage", shard = self.engine.shard(), %error, times,
-                "large messages cannot be written, and are refused");
-        }
+        self.tell_not_written(error);
         let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
         let condition =
             if full || is_shortage(error) { condition::RESOURCE_LIMIT_EXCEEDED } else { condition::INTERNAL_ERROR };

@@ -1,4 +1,5 @@
-//! Log lines that peers cause: logins that are refused, handshakes that fail, connections that end with an error.
+//! Log lines that peers cause: logins and connections that are refused, handshakes that fail, connections that end with an error, large
+//! messages that cannot be written.
 //!
 //! Guarantees: each kind is told once a second at most, with how many there were (`Repeats`), and to the last one, though nothing more
 //! happens. What a peer chose (names, errors) is made fit to be read by the log itself, not here.
@@ -24,19 +25,22 @@ pub(crate) struct Lines {
     connections: Repeats,
     /// Times that no connection could be accepted.
     accepts: Repeats,
+    /// Large messages that could not be written.
+    large: Repeats,
 }
 
 impl Lines {
     /// Whether some were only counted, so that `Frontend::tell_others` has to come.
     pub(crate) fn are_held(&self) -> bool {
-        [self.logins, self.handshakes, self.closed, self.connections, self.accepts].iter().any(Repeats::are_untold)
+        let Self { logins, handshakes, closed, connections, accepts, large } = self;
+        [logins, handshakes, closed, connections, accepts, large].into_iter().any(Repeats::are_untold)
     }
 }
 
 impl Default for Lines {
     fn default() -> Self {
-        let [logins, handshakes, closed, connections, accepts] = [Repeats::new(TELL_NS); 5];
-        Self { logins, handshakes, closed, connections, accepts }
+        let [logins, handshakes, closed, connections, accepts, large] = [Repeats::new(TELL_NS); 6];
+        Self { logins, handshakes, closed, connections, accepts, large }
     }
 }
 
@@ -112,17 +116,26 @@ impl Frontend {
     /// A connection beyond the limits is closed at once.
     pub(crate) fn refuse_connection(&mut self, peer: &str, why: &str) {
         self.refused_connections += 1;
-        if let Some(times) = self.lines.connections.note(self.now_ns) {
-            tracing::warn!(target: "heddle::net", shard = self.engine.shard(), %peer, times, "connections are refused: {why}");
+        if let Some(count) = self.lines.connections.note(self.now_ns) {
+            tracing::warn!(target: "heddle::net", shard = self.engine.shard(), %peer, others = others(count),
+                "connections are refused: {why}");
         }
     }
 
     /// No connection can be accepted now.
     pub(crate) fn tell_not_accepted(&mut self, error: &io::Error) {
         self.accept_failures += 1;
-        if let Some(times) = self.lines.accepts.note(self.now_ns) {
-            tracing::warn!(target: "heddle::net", shard = self.engine.shard(), %error, times,
+        if let Some(count) = self.lines.accepts.note(self.now_ns) {
+            tracing::warn!(target: "heddle::net", shard = self.engine.shard(), %error, others = others(count),
                 "connections wait, as none can be accepted now");
+        }
+    }
+
+    /// A large message cannot be written to the disk.
+    pub(crate) fn tell_not_written(&mut self, error: &io::Error) {
+        if let Some(count) = self.lines.large.note(self.now_ns) {
+            tracing::warn!(target: "heddle::storage", shard = self.engine.shard(), %error, others = others(count),
+                "large messages cannot be written, and are refused");
         }
     }
 
@@ -139,11 +152,14 @@ impl Frontend {
             tracing::info!(target: "heddle::net", others, "more connections closed with an error");
         }
         let shard = self.engine.shard();
-        if let Some(times) = self.lines.connections.poll(now_ns) {
-            tracing::warn!(target: "heddle::net", shard, times, "more connections were refused");
+        if let Some(others) = self.lines.connections.poll(now_ns) {
+            tracing::warn!(target: "heddle::net", shard, others, "more connections were refused");
         }
-        if let Some(times) = self.lines.accepts.poll(now_ns) {
-            tracing::warn!(target: "heddle::net", shard, times, "more often no connection could be accepted");
+        if let Some(others) = self.lines.accepts.poll(now_ns) {
+            tracing::warn!(target: "heddle::net", shard, others, "more often no connection could be accepted");
+        }
+        if let Some(others) = self.lines.large.poll(now_ns) {
+            tracing::warn!(target: "heddle::storage", shard, others, "more large messages could not be written");
         }
     }
 }
