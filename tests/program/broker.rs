@@ -125,6 +125,12 @@ impl Broker {
         serde_json::from_str(&self.http("GET /state").1).expect("JSON")
     }
 
+    /// A queue of the state.
+    pub fn queue(&self, name: &str) -> Option<serde_json::Value> {
+        let state = self.state();
+        state["queues"].as_array()?.iter().find(|queue| queue["name"] == name).cloned()
+    }
+
     /// What it logged so far.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(self.folder.path().join("log")).expect("the log")).into_owned()

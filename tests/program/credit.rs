@@ -15,9 +15,7 @@ fn fill(broker: &Broker, count: u32, bytes: usize) {
 
 /// Messages of the queue that consumers hold.
 fn acquired(broker: &Broker) -> Option<u64> {
-    let state = broker.state();
-    let mut queues = state["queues"].as_array()?.iter();
-    queues.find(|queue| queue["name"] == QUEUE)?["acquired"].as_u64()
+    broker.queue(QUEUE)?["acquired"].as_u64()
 }
 
 #[test]

@@ -34,9 +34,7 @@ fn now_ms() -> i64 {
 }
 
 fn messages(broker: &Broker, queue: &str) -> Option<u64> {
-    let state = broker.state();
-    let mut queues = state["queues"].as_array()?.iter();
-    queues.find(|found| found["name"] == queue)?["messages"].as_u64()
+    broker.queue(queue)?["messages"].as_u64()
 }
 
 #[test]

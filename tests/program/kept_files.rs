@@ -330,7 +330,7 @@ fn cell(whole: &Path, other: &Path, kind: &Kind, what: Harm, said: Said, count: 
         (Users, Err((_, told))) => assert!(told.contains("users"), "{at}: {told}"),
         (Warned | Nothing | Users, Ok(broker)) => {
             assert_eq!(messages(&broker), count, "{at}");
-            let log = fs::read_to_string(broker.folder.path().join("log")).expect("a log");
+            let log = broker.log();
             assert_eq!(log.contains("damaged"), said == Warned, "{at}: {log}");
         }
         (WhenRead, Ok(broker)) => {
@@ -356,7 +356,7 @@ fn told_when_read(mut broker: Broker, at: &str) {
     peer.attach_receiver("orders", messages);
     while peer.frame().is_some() && broker.process.try_wait().expect("its state").is_none() {}
     let ended = wait_for("its end", || broker.process.try_wait().expect("its state"));
-    let log = fs::read_to_string(broker.folder.path().join("log")).expect("a log");
+    let log = broker.log();
     assert!(ended.code() == Some(70) && log.contains("damaged") && log.contains("segment"), "{at}: {ended} {log}");
 }
 

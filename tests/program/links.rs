@@ -1,27 +1,21 @@
 //! Links: every attach is answered first, temporary nodes do not come back, outcomes are what was answered, filters are refused.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 
-use amqp_codec::condition;
 use amqp_codec::performative::{
     Attach, Begin, Close, Coordinator, DeliveryState, Detach, Disposition, End, Flow, LifetimePolicy, NodeTarget,
     Performative, Role, Source, Target, Transfer, encode_frame, encode_transfer,
 };
 use amqp_codec::value::{Described, Map, Raw, Value};
+use amqp_codec::{AmqpError, condition};
 use tempfile::TempDir;
 
 use crate::broker::{Broker, wait_for};
-use crate::peer::{Durable, Peer, connect};
+use crate::peer::{Durable, Peer, opened};
 
 const LISTENER: &str = "[[listeners]]\naddress = \"127.0.0.1:0\"";
 
 type Wire = Peer<TcpStream>;
-
-fn open(to: SocketAddr) -> Wire {
-    let mut peer = Peer::new(connect(to));
-    peer.open();
-    peer
-}
 
 fn frames(performatives: &[Performative<'_>]) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -67,37 +61,15 @@ fn flow(handle: u32) -> Performative<'static> {
     })
 }
 
-/// The answer to an attach: the attach, and the condition of the detach that refuses it.
-fn answer(peer: &mut Wire, name: &str) -> (Attach, Option<(String, String)>) {
-    let attach = peer.until(|performative| match performative {
-        Performative::Attach(attach) if attach.name == name => Some((**attach).clone()),
-        Performative::Attach(_) | Performative::Flow(_) => None,
-        other => panic!("no answer to {name}: {other:?}"),
-    });
-    let there = match attach.role {
-        Role::Sender => attach.source.is_some(),
-        Role::Receiver => attach.target.is_some(),
-    };
-    if there {
-        return (attach, None);
-    }
-    let handle = attach.handle;
-    let why = peer.until(|performative| match performative {
-        Performative::Detach(detach) if detach.handle == handle => detach.error.clone(),
-        _ => None,
-    });
-    (attach, Some((why.condition.as_str().to_owned(), why.description.unwrap_or_default())))
-}
-
 /// Attaches and gives the condition that it was refused with.
-fn refusal(peer: &mut Wire, attach: &Performative<'_>) -> Option<(String, String)> {
+fn refusal(peer: &mut Wire, attach: &Performative<'_>) -> Option<AmqpError> {
     let Performative::Attach(asked) = attach else { panic!("an attach") };
     peer.put(attach);
-    answer(peer, &asked.name).1
+    peer.answer(&asked.name).1
 }
 
-fn condition_of(refusal: Option<(String, String)>) -> Option<String> {
-    refusal.map(|(condition, _)| condition)
+fn condition_of(refusal: Option<AmqpError>) -> Option<String> {
+    refusal.map(|error| error.condition.as_str().to_owned())
 }
 
 /// What the broker says of links up to the end of the last one that is named, or of session or connection.
@@ -163,7 +135,7 @@ fn an_attach_is_answered_before_its_end_on_a_connection_that_moves_to_its_first_
             (frames(&[Performative::End(End::default())]), "end", vec![attached.clone(), "end".to_owned()]),
             (frames(&[Performative::Close(Close::default())]), "close", vec![attached.clone(), "close".to_owned()]),
         ] {
-            let mut peer = open(broker.addresses[0]);
+            let mut peer = opened(&broker);
             peer.send(&[frames(std::slice::from_ref(&attach)), behind].concat());
             let mut said = said(&mut peer, until);
             // What is refused is detached at once, so that the end finds nothing.
@@ -172,7 +144,7 @@ fn an_attach_is_answered_before_its_end_on_a_connection_that_moves_to_its_first_
         }
         let Performative::Attach(asked) = &attach else { panic!("an attach") };
         if asked.role == Role::Sender {
-            let mut peer = open(broker.addresses[0]);
+            let mut peer = opened(&broker);
             peer.send(&[frames(&[attach.clone(), flow(0)]), transfer.clone(), frames(&[detach(0)])].concat());
             assert_eq!(said(&mut peer, &detached), [attached, detached]);
         }
@@ -183,7 +155,7 @@ fn an_attach_is_answered_before_its_end_on_a_connection_that_moves_to_its_first_
 fn an_attach_is_answered_before_its_end_while_its_owner_is_another_shard() {
     let broker = Broker::start(LISTENER);
     // A link that stays keeps the connection where it is, so that half of the answers come through the mesh.
-    let mut peer = open(broker.addresses[0]);
+    let mut peer = opened(&broker);
     assert_eq!(refusal(&mut peer, &receiver("stays", 1, source("stays"))), None);
     let (mut bytes, mut wanted) = (Vec::new(), Vec::new());
     for (name, attach) in kinds() {
@@ -209,7 +181,7 @@ fn an_attach_is_answered_before_its_end_while_its_owner_is_another_shard() {
 #[test]
 fn begin_and_end_open_and_close_in_one_write_are_answered() {
     let broker = Broker::start(LISTENER);
-    let mut peer = open(broker.addresses[0]);
+    let mut peer = opened(&broker);
     let begin = Begin { incoming_window: 100, outgoing_window: 100, ..Begin::default() };
     peer.send(&frames(&[
         Performative::End(End::default()),
@@ -223,7 +195,7 @@ fn begin_and_end_open_and_close_in_one_write_are_answered() {
 #[test]
 fn filters_that_choose_messages_are_refused_by_name_and_told_once() {
     let broker = Broker::start(LISTENER);
-    let mut peer = open(broker.addresses[0]);
+    let mut peer = opened(&broker);
     let filtered = |name: &'static str, descriptor: Value, value: Value| {
         let mut filter = Map::default();
         filter.insert(name, Value::Described(Box::new(Described { descriptor, value })));
@@ -241,19 +213,20 @@ fn filters_that_choose_messages_are_refused_by_name_and_told_once() {
     let count = refused.len();
     for (handle, (name, descriptor, value)) in refused.into_iter().enumerate() {
         let link = receiver(name, handle as u32, filtered(name, descriptor, value));
-        let (condition, description) = refusal(&mut peer, &link).expect("it is refused");
-        assert_eq!(condition, condition::NOT_IMPLEMENTED);
+        let error = refusal(&mut peer, &link).expect("it is refused");
+        assert_eq!(error.condition.as_str(), condition::NOT_IMPLEMENTED);
+        let description = error.description.expect("it says why");
         assert!(description.contains(&format!("the filter {name:?} (apache.org:")), "{description}");
     }
     let log = wait_for("the log", || {
-        let log = std::fs::read_to_string(broker.folder.path().join("log")).ok()?;
+        let log = broker.log();
         (log.matches("link refused").count() >= count).then_some(log)
     });
     assert_eq!(log.matches("link refused").count(), count, "one line for each: {log}");
     assert!(log.contains("no-local-filter"), "{log}");
     // One that nobody knows is left out of the answer.
     peer.put(&receiver("unknown", 20, filtered("mine", symbol("com.example:sampling"), Value::Uint(7))));
-    let (attach, refused) = answer(&mut peer, "unknown");
+    let (attach, refused) = peer.answer("unknown");
     assert_eq!(refused, None);
     assert!(attach.source.expect("it is attached").filter.is_empty());
 }
@@ -263,17 +236,17 @@ fn a_temporary_node_is_made_where_no_other_is_and_never_again() {
     let folder = TempDir::new().expect("a folder");
     let config = format!("{LISTENER}\n[address]\nauto_create = false");
     let broker = Broker::start_in(folder, &config);
-    let mut peer = open(broker.addresses[0]);
+    let mut peer = opened(&broker);
     let not_found = Some(condition::NOT_FOUND.to_owned());
     assert_eq!(condition_of(refusal(&mut peer, &sender("none", 9, target("none")))), not_found);
     // Names of one connection, which may live on either shard, and of others.
     let mut names = std::collections::BTreeSet::new();
-    let mut others: Vec<Wire> = (0..4).map(|_| open(broker.addresses[0])).collect();
+    let mut others: Vec<Wire> = (0..4).map(|_| opened(&broker)).collect();
     for (handle, peer) in others.iter_mut().chain([&mut peer]).enumerate() {
         for more in 0..4 {
             let name = format!("dynamic-{handle}-{more}");
             peer.put(&receiver(&name, more, dynamic_source()));
-            let (attach, refused) = answer(peer, &name);
+            let (attach, refused) = peer.answer(&name);
             assert_eq!(refused, None, "dynamic nodes are made all the same");
             names.insert(attach.source.and_then(|source| source.address).expect("a name"));
         }
@@ -281,7 +254,7 @@ fn a_temporary_node_is_made_where_no_other_is_and_never_again() {
     assert_eq!(names.len(), 20, "each has a name of its own");
     let node = names.iter().next().expect("a name").clone();
     // While it is there, others reach it.
-    let mut client = open(broker.addresses[0]);
+    let mut client = opened(&broker);
     assert_eq!(refusal(&mut client, &sender("replies", 0, target(&node))), None);
     let credit = |performative: &Performative<'_>| {
         matches!(performative, Performative::Flow(flow) if flow.handle.is_some()).then_some(())
@@ -294,9 +267,9 @@ fn a_temporary_node_is_made_where_no_other_is_and_never_again() {
     let folder = gone_for_good(broker, &names, &config);
     // Nor does another run make one of the old names.
     let broker = Broker::start_in(folder, LISTENER);
-    let mut peer = open(broker.addresses[0]);
+    let mut peer = opened(&broker);
     peer.put(&receiver("dynamic", 0, dynamic_source()));
-    let name = answer(&mut peer, "dynamic").0.source.and_then(|source| source.address).expect("a name");
+    let name = peer.answer("dynamic").0.source.and_then(|source| source.address).expect("a name");
     assert!(!names.contains(&name), "{name} comes again");
     gone_for_good(broker, &names, LISTENER);
 }
@@ -305,7 +278,7 @@ fn a_temporary_node_is_made_where_no_other_is_and_never_again() {
 fn gone_for_good(mut broker: Broker, names: &std::collections::BTreeSet<String>, config: &str) -> TempDir {
     let not_found = Some(condition::NOT_FOUND.to_owned());
     for (number, name) in names.iter().map(String::as_str).chain(["$dynamic-of-mine"]).enumerate() {
-        let mut peer = open(broker.addresses[0]);
+        let mut peer = opened(&broker);
         let topic = Source { capabilities: vec!["topic".into()], ..source(name) };
         let qualified = format!("{name}::{name}");
         for (handle, attach) in [
@@ -362,9 +335,9 @@ fn lifetime_policies_are_honoured_or_refused() {
     ];
     let not_found = Some(condition::NOT_FOUND.to_owned());
     for policy in policies {
-        let (mut creator, mut other) = (open(broker.addresses[0]), open(broker.addresses[0]));
+        let (mut creator, mut other) = (opened(&broker), opened(&broker));
         creator.put(&receiver("creator", 0, with(policy.to_value(), "temporary-queue")));
-        let source_of = answer(&mut creator, "creator").0.source.expect("it is attached");
+        let source_of = creator.answer("creator").0.source.expect("it is attached");
         let mut wanted = Map::default();
         wanted.insert("lifetime-policy", policy.to_value());
         assert_eq!(source_of.dynamic_node_properties, wanted, "what is honoured is answered");
@@ -381,11 +354,11 @@ fn lifetime_policies_are_honoured_or_refused() {
             other.put(&detach(1));
         }
         wait_for("the node to go", || {
-            let mut late = open(broker.addresses[0]);
+            let mut late = opened(&broker);
             (condition_of(refusal(&mut late, &receiver("late", 0, source(&node)))) == not_found).then_some(())
         });
     }
-    let mut peer = open(broker.addresses[0]);
+    let mut peer = opened(&broker);
     let own = Value::Described(Box::new(Described { descriptor: Value::Ulong(0x99), value: Value::List(Vec::new()) }));
     let no_messages = LifetimePolicy::DeleteOnNoMessages.to_value();
     for (handle, source) in [with(own, "temporary-queue"), with(no_messages, "temporary-topic")].into_iter().enumerate()
@@ -416,13 +389,13 @@ fn what_is_settled_without_a_state_becomes_what_the_answer_says() {
     for (name, outcome, count) in cases {
         for settles in [true, false] {
             let queue = format!("{name}-{settles}");
-            let mut peer = open(broker.addresses[0]);
+            let mut peer = opened(&broker);
             peer.attach_sender(&queue);
             peer.send_message(0, Durable::No, b"x");
             assert_eq!(peer.outcome().2, None);
             let default_outcome = (!outcome.is_empty()).then(|| Raw::new(outcome).expect("well-formed"));
             peer.put(&receiver("r", 1, Source { default_outcome, ..source(&queue) }));
-            let source_of = answer(&mut peer, "r").0.source.expect("it is attached");
+            let source_of = peer.answer("r").0.source.expect("it is attached");
             let told = source_of.default_outcome.expect("the answer says what is done");
             let told = DeliveryState::read(told.as_bytes()).expect("an outcome");
             let released = [0x00, 0x53, 0x26, 0x45];
@@ -438,9 +411,9 @@ fn what_is_settled_without_a_state_becomes_what_the_answer_says() {
             }
             peer.put(&detach(1));
             peer.until(|performative| matches!(performative, Performative::Detach(_)).then_some(()));
-            let mut next = open(broker.addresses[0]);
+            let mut next = opened(&broker);
             next.put(&receiver("next", 1, source(&queue)));
-            assert_eq!(answer(&mut next, "next").1, None);
+            assert_eq!(next.answer("next").1, None);
             assert_eq!(next.drain_counts(10), count.into_iter().collect::<Vec<_>>(), "{queue}");
         }
     }

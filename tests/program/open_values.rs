@@ -168,23 +168,6 @@ fn framed(code: u64, fields: Vec<Value>) -> Vec<u8> {
     bytes
 }
 
-/// The condition of the detach of what was answered.
-fn refusal(peer: &mut Wire, name: &str) -> (Attach, Option<String>) {
-    let answer = peer.until(|performative| match performative {
-        Performative::Attach(attach) if attach.name == name => Some((**attach).clone()),
-        Performative::Flow(_) => None,
-        other => panic!("no answer to {name}: {other:?}"),
-    });
-    if answer.source.is_some() {
-        return (answer, None);
-    }
-    let why = peer.until(|performative| match performative {
-        Performative::Detach(detach) if detach.handle == answer.handle => Some(detach.error.clone()),
-        _ => None,
-    });
-    (answer, why.map(|error| error.condition.as_str().to_owned()))
-}
-
 /// Whether an answer has none of what is strange.
 fn is_plain(answer: &Attach) -> bool {
     let node = |properties: &Map, capabilities: &[amqp_codec::Symbol]| {
@@ -212,7 +195,8 @@ fn every_field_of_an_attach_is_taken_left_out_or_refused_on_its_link() {
         let name = format!("{field} {number}");
         let handle = 10 + u32::try_from(number).expect("a short table");
         peer.send(&attach(&name, handle, place, &value));
-        let (answer, refused) = refusal(&mut peer, &name);
+        let (answer, refused) = peer.answer(&name);
+        let refused = refused.map(|error| error.condition.as_str().to_owned());
         match fate {
             Taken | LeftOut => assert_eq!(refused, None, "{field}: {value:?}"),
             Refused(condition) => assert_eq!(refused.as_deref(), Some(condition), "{field}: {value:?}"),

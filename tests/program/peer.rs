@@ -294,6 +294,28 @@ impl<S: Read + Write> Peer<S> {
         self.put(&Performative::Attach(Box::new(attach)));
     }
 
+    /// The answer to an attach: the attach, and the error of the detach that refuses it.
+    pub fn answer(&mut self, name: &str) -> (Attach, Option<AmqpError>) {
+        let attach = self.until(|performative| match performative {
+            Performative::Attach(attach) if attach.name == name => Some((**attach).clone()),
+            Performative::Attach(_) | Performative::Flow(_) => None,
+            other => panic!("no answer to {name}: {other:?}"),
+        });
+        let is_there = match attach.role {
+            Role::Sender => attach.source.is_some(),
+            Role::Receiver => attach.target.is_some(),
+        };
+        if is_there {
+            return (attach, None);
+        }
+        let handle = attach.handle;
+        let why = self.until(|performative| match performative {
+            Performative::Detach(detach) if detach.handle == handle => detach.error.clone(),
+            _ => None,
+        });
+        (attach, Some(why))
+    }
+
     /// Sends a message that waits for its outcome.
     pub fn send_message(&mut self, delivery: u32, durable: Durable, body: &[u8]) {
         let mut message = Vec::new();
