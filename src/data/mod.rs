@@ -4,6 +4,7 @@ mod check;
 mod copy;
 mod export;
 mod import;
+mod left_out;
 mod lines;
 mod open;
 mod output;

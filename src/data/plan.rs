@@ -10,7 +10,7 @@ use storage_disk::Described;
 use storage_disk::salvaging::{FoundCheckpoint, FoundSegment, find, read_manifest};
 use storage_journal::Manifest;
 
-use super::salvage::LeftOut;
+use super::left_out::LeftOut;
 use super::tools::Result;
 
 /// The files of one shard, under what they say that they are.
