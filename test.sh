@@ -60,6 +60,15 @@ rust_tests() {
     rm -f "$log.rust"
 }
 
+# Waits for what was started, and shows what it said.
+installed() {
+    local status=0
+    wait "$1" || status=$?
+    cat "$log.install"
+    rm -f "$log.install"
+    return "$status"
+}
+
 check "format" cargo fmt --all --check
 check "lints" cargo clippy --workspace --all-targets -- --deny warnings
 if [ "${1:-}" = --quick ]; then
@@ -67,9 +76,12 @@ if [ "${1:-}" = --quick ]; then
     counted "unit and property tests" rust_tests "${targets[@]}"
 else
     counted "unit, property and program tests" rust_tests
+    # Much of it waits for packages to come.
+    tests/interop/install.sh >"$log.install" 2>&1 &
+    installing=$!
     check "release build" cargo build --release --quiet -p heddle -p heddle-perf
+    check "clients of the interoperation tests" installed "$installing"
     check "crash audit, short" target/release/heddle-perf audit --broker target/release/heddle --kills 25
-    check "clients of the interoperation tests" tests/interop/install.sh
     counted "interoperation" python3 tests/interop/run.py --broker target/release/heddle --shards 1,2,4
     counted "hostile peers" python3 tests/hostile/run.py --broker target/release/heddle
 fi

@@ -167,7 +167,7 @@ fn check(options: &config::Options) -> Result<()> {
     engine_rt::preflight()?;
     boot::connections_max(&resolved.config, resolved.cores.len())?;
     for warning in resolved.warnings.iter().chain(&taken) {
-        eprintln!("warning: {warning}");
+        eprintln!("warning: {}", shown::sentence(&warning.to_string()));
     }
     match &options.config {
         Some(path) => println!("{}: nothing is wrong with it", path.display()),

@@ -157,10 +157,10 @@ pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", shown::name(name))
 }
 
-/// A line on standard error.
+/// A line on standard error, as a terminal may show it.
 pub(super) fn say(text: &str) {
     // Nobody is left to be told that it cannot be written.
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = writeln!(io::stderr(), "{}", shown::lines(text));
 }
 
 /// A line on the terminal that changes while something goes on.

@@ -60,12 +60,22 @@ fn signals_of_one_moment_are_one() {
 
 #[test]
 fn a_terminal_that_goes_stops_it_unless_it_was_started_to_outlive_it() {
-    let mut broker = Broker::start(LISTENER);
+    use std::os::unix::process::CommandExt as _;
+    // Whatever this test itself was started by.
+    let heeding = |command: &mut std::process::Command| {
+        // SAFETY: between fork and exec only system calls are made.
+        unsafe {
+            command.pre_exec(|| {
+                libc::signal(libc::SIGHUP, libc::SIG_DFL);
+                Ok(())
+            })
+        };
+    };
+    let mut broker = Broker::start_command(TempDir::new().expect("a folder"), 2, LISTENER, heeding);
     broker.signal(libc::SIGHUP);
     assert_eq!(ended(&mut broker).code(), Some(0));
 
     let ignored = || {
-        use std::os::unix::process::CommandExt as _;
         let folder = TempDir::new().expect("a folder");
         let ready = folder.path().join("ready.json");
         let mut command = crate::broker::heddle();
