@@ -36,7 +36,7 @@ impl Frontend {
                 let at = (place, delivery.key);
                 let (tables, dirty) = ((&mut self.links, &mut self.conns), &mut self.dirty);
                 let due = deliver(tables, dirty, &mut self.header, self.wall_ms, at, message);
-                self.handle_due(place, due);
+                self.handle_due(at, due);
             }
             if !any {
                 return found;
@@ -52,7 +52,7 @@ impl Frontend {
                 let at = (place, key);
                 let (tables, dirty) = ((&mut self.links, &mut self.conns), &mut self.dirty);
                 let due = deliver(tables, dirty, &mut self.header, self.wall_ms, at, &message);
-                self.handle_due(place, due);
+                self.handle_due(at, due);
             }
             Event::Settled { first, last, outcome } => self.handle_settled(place, first, last, outcome),
             Event::Confirmed { delivery } => {
@@ -79,7 +79,7 @@ impl Frontend {
 
     /// Does what is due after a delivery.
     #[inline]
-    fn handle_due(&mut self, place: Slot, due: Due) {
+    fn handle_due(&mut self, (place, key): (Slot, u64), due: Due) {
         match due {
             Due::Nothing => {}
             Due::Credit => drop(self.pass_credit(place)),
@@ -87,7 +87,7 @@ impl Frontend {
                 self.pass_credit(place);
                 self.advance(place);
             }
-            Due::Back(key) => self.give_back(place, key),
+            Due::Back => self.give_back(place, key),
         }
     }
 
@@ -209,8 +209,8 @@ enum Due {
     Credit,
     /// And a message waits to be sent in parts, or behind one that is.
     Stream,
-    /// The peer took its credit back while the message was on its way: it is for others. Its key.
-    Back(u64),
+    /// The peer took its credit back while the message was on its way: it is for others.
+    Back,
 }
 
 /// Writes a message to the connection of its consumer's link, and notes that the connection has something to write.
@@ -235,7 +235,7 @@ fn deliver(
             Given::Last => due = Due::Credit,
             // Nobody keeps what has no key: it waits here for the link's next credit.
             Given::Beyond if key == KEY_NONE => {}
-            Given::Beyond => return Due::Back(key),
+            Given::Beyond => return Due::Back,
         }
     }
     if message.content == Content::File || link.stream.is_some() {
