@@ -8,7 +8,7 @@ use std::process::{Output, Stdio};
 use tempfile::TempDir;
 
 use crate::broker::{Broker, heddle, text, wait_for};
-use crate::peer::{Durable, End, Peer, connect};
+use crate::peer::{Durable, End, opened};
 
 const LISTENER: &str = "[[listeners]]\naddress = \"127.0.0.1:0\"\n[storage]\nsegment_mib = 2\n";
 const BODY: usize = 1000;
@@ -23,8 +23,7 @@ fn body(number: u32) -> Vec<u8> {
 
 /// Sends numbered durable messages, a hundred at a time so that they make many batches, and waits until all are accepted.
 fn fill(broker: &Broker, queue: &str, numbers: std::ops::Range<u32>) {
-    let mut peer = Peer::new(connect(broker.addresses[0]));
-    peer.open();
+    let mut peer = opened(broker);
     peer.attach_sender(queue);
     let all: Vec<(u32, u32)> = (0..).zip(numbers).collect();
     for some in all.chunks(100) {
@@ -40,8 +39,7 @@ fn fill(broker: &Broker, queue: &str, numbers: std::ops::Range<u32>) {
 
 /// Takes so many messages of a queue, and accepts them.
 fn take(broker: &Broker, queue: &str, count: u32) -> Vec<u32> {
-    let mut peer = Peer::new(connect(broker.addresses[0]));
-    peer.open();
+    let mut peer = opened(broker);
     peer.attach_receiver(queue, count);
     let numbers = (0..count).map(|_| {
         let (delivery, found) = peer.receive();
@@ -57,20 +55,13 @@ fn take(broker: &Broker, queue: &str, count: u32) -> Vec<u32> {
     numbers
 }
 
-/// Ends a broker by a signal, and gives its folder.
-fn stop(mut broker: Broker) -> TempDir {
-    broker.signal(libc::SIGTERM);
-    wait_for("its end", || broker.process.try_wait().expect("its state"));
-    std::mem::replace(&mut broker.folder, TempDir::new().expect("a folder"))
-}
-
 /// A folder with the data of a broker with one shard, that had so many messages in a queue.
 fn filled(queues: &[(&str, u32)]) -> TempDir {
     let broker = Broker::start_with(TempDir::new().expect("a folder"), 1, LISTENER);
     for &(queue, count) in queues {
         fill(&broker, queue, 0..count);
     }
-    stop(broker)
+    broker.stop()
 }
 
 fn data(folder: &Path, arguments: &[&str]) -> Output {
@@ -259,7 +250,7 @@ fn what_was_taken_does_not_come_back_and_a_whole_journal_is_exported_alike() {
     fill(&broker, "orders", 0..3000);
     fill(&broker, "prices", 0..10);
     assert_eq!(take(&broker, "orders", 1000), (0..1000).collect::<Vec<_>>());
-    let folder = stop(broker);
+    let folder = broker.stop();
     let [plain, damaged] = ["plain.jsonl", "damaged.jsonl"].map(|name| folder.path().join(name));
     for (file, options) in [(&plain, &["export"][..]), (&damaged, &["export", "--damaged"])] {
         let file = file.display().to_string();
@@ -317,7 +308,7 @@ fn what_is_no_data_directory_is_told_as_such() {
     std::fs::remove_file(&place).expect("it is there");
 
     // Journals without a description, and a description without all of its journals.
-    let folder = stop(Broker::start(LISTENER));
+    let folder = Broker::start(LISTENER).stop();
     let description = folder.path().join("data/directory.json");
     let kept = std::fs::read(&description).expect("it is there");
     std::fs::remove_file(&description).expect("it is there");
@@ -423,7 +414,7 @@ fn records_are_printed_for_people_and_for_programs() {
     let broker = Broker::start_with(TempDir::new().expect("a folder"), 1, LISTENER);
     fill(&broker, "evil\u{1b}[2Jname", 0..3);
     assert_eq!(take(&broker, "evil\u{1b}[2Jname", 2), [0, 1]);
-    let folder = stop(broker);
+    let folder = broker.stop();
     let printed = data(folder.path(), &["print"]);
     let said = text(&printed);
     assert!(printed.status.success(), "{said}");
@@ -459,15 +450,14 @@ fn records_are_printed_for_people_and_for_programs() {
 #[test]
 fn large_messages_whose_files_do_not_check_are_left_out_and_told() {
     let broker = Broker::start_with(TempDir::new().expect("a folder"), 1, LISTENER);
-    let mut peer = Peer::new(connect(broker.addresses[0]));
-    peer.open();
+    let mut peer = opened(&broker);
     peer.attach_sender("large");
     for delivery in 0..2 {
         peer.send_large(delivery, Durable::Yes, 3_000_000, End::Whole);
         assert_eq!(peer.outcome(), (delivery, delivery, None));
     }
     drop(peer);
-    let folder = stop(broker);
+    let folder = broker.stop();
     let stat = data(folder.path(), &["stat"]);
     assert!(text(&stat).contains("2 of them large, in files of 5.72 MiB"), "{}", text(&stat));
     let file = files(&folder.path().join("data/large"), ".large").remove(0);
