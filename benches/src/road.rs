@@ -10,10 +10,10 @@ use amqp_codec::performative::{
     Attach, Begin, DeliveryState, Disposition, Flow, NodeTarget, Open, Performative, Role, SenderSettleMode, Source,
     Target, Transfer, encode_disposition, encode_flow, encode_frame, encode_transfer,
 };
-use amqp_codec::section;
 use amqp_net::Arena;
 use amqp_proto::{AttachReply, Config, Connection, Event, Input, LinkId, Out, Outcome, Part, Send, Settled};
 use engine_core::message::{Content, Header, Message};
+use engine_message::section;
 
 use crate::queue::Queue;
 
@@ -91,7 +91,7 @@ impl Road {
     /// A road for messages of `size` octets, that the producer sends settled, and the consumer gets settled, or not.
     pub fn new(size: usize, settled: bool) -> Self {
         let mut payload = vec![0x00, 0x53, 0x75];
-        amqp_codec::encode::binary(&mut payload, &vec![b'x'; size]);
+        engine_message::encode::binary(&mut payload, &vec![b'x'; size]);
         let mut transfers = Vec::new();
         for id in 0..BATCH {
             let tag = id.to_be_bytes();

@@ -331,6 +331,6 @@ pub fn message(size: usize, kept: Kept) -> Vec<u8> {
         Kept::Volatile => Vec::new(),
     };
     message.extend_from_slice(&[0x00, 0x53, 0x75]);
-    amqp_codec::encode::binary(&mut message, &vec![b'x'; size]);
+    engine_message::encode::binary(&mut message, &vec![b'x'; size]);
     message
 }

@@ -2,12 +2,13 @@
 
 use std::net::TcpStream;
 
+use amqp_codec::AmqpError;
 use amqp_codec::performative::{
     Attach, Begin, Close, Coordinator, DeliveryState, Detach, Disposition, End, Flow, LifetimePolicy, NodeTarget,
     Performative, Role, Source, Target, Transfer, encode_frame, encode_transfer,
 };
-use amqp_codec::value::{Described, Map, Raw, Value};
-use amqp_codec::{AmqpError, condition};
+use engine_message::Condition;
+use engine_message::value::{Described, Map, Raw, Value};
 use tempfile::TempDir;
 
 use crate::broker::{Broker, wait_for};
@@ -214,7 +215,7 @@ fn filters_that_choose_messages_are_refused_by_name_and_told_once() {
     for (handle, (name, descriptor, value)) in refused.into_iter().enumerate() {
         let link = receiver(name, handle as u32, filtered(name, descriptor, value));
         let error = refusal(&mut peer, &link).expect("it is refused");
-        assert_eq!(error.condition.as_str(), condition::NOT_IMPLEMENTED);
+        assert_eq!(error.condition, Condition::NotImplemented);
         let description = error.description.expect("it says why");
         assert!(description.contains(&format!("the filter {name:?} (apache.org:")), "{description}");
     }
@@ -237,7 +238,7 @@ fn a_temporary_node_is_made_where_no_other_is_and_never_again() {
     let config = format!("{LISTENER}\n[address]\nauto_create = false");
     let broker = Broker::start_in(folder, &config);
     let mut peer = opened(&broker);
-    let not_found = Some(condition::NOT_FOUND.to_owned());
+    let not_found = Some(Condition::NotFound.to_string());
     assert_eq!(condition_of(refusal(&mut peer, &sender("none", 9, target("none")))), not_found);
     // Names of one connection, which may live on either shard, and of others.
     let mut names = std::collections::BTreeSet::new();
@@ -263,7 +264,7 @@ fn a_temporary_node_is_made_where_no_other_is_and_never_again() {
     drop((others, peer));
     // It goes with its creator, and whoever sends to it is told.
     let why = client.detached();
-    assert!(why.contains(condition::RESOURCE_DELETED), "{why}");
+    assert!(why.contains(Condition::ResourceDeleted.as_str()), "{why}");
     let folder = gone_for_good(broker, &names, &config);
     // Nor does another run make one of the old names.
     let broker = Broker::start_in(folder, LISTENER);
@@ -276,7 +277,7 @@ fn a_temporary_node_is_made_where_no_other_is_and_never_again() {
 
 /// Attaches to deleted nodes in every way, and ends the broker; gives its folder.
 fn gone_for_good(mut broker: Broker, names: &std::collections::BTreeSet<String>, config: &str) -> TempDir {
-    let not_found = Some(condition::NOT_FOUND.to_owned());
+    let not_found = Some(Condition::NotFound.to_string());
     for (number, name) in names.iter().map(String::as_str).chain(["$dynamic-of-mine"]).enumerate() {
         let mut peer = opened(&broker);
         let topic = Source { capabilities: vec!["topic".into()], ..source(name) };
@@ -293,7 +294,7 @@ fn gone_for_good(mut broker: Broker, names: &std::collections::BTreeSet<String>,
             assert_eq!(condition_of(refusal(&mut peer, &attach)), not_found, "{config}: {name} by {handle}");
         }
         if number < 2 {
-            assert!(relayed(&mut peer, name).contains(condition::NOT_FOUND), "{config}: {name} by the relay");
+            assert!(relayed(&mut peer, name).contains(Condition::NotFound.as_str()), "{config}: {name} by the relay");
         }
     }
     // Killed, so that nothing is put in order at the end.
@@ -333,7 +334,7 @@ fn lifetime_policies_are_honoured_or_refused() {
         LifetimePolicy::DeleteOnNoMessages,
         LifetimePolicy::DeleteOnNoLinksOrMessages,
     ];
-    let not_found = Some(condition::NOT_FOUND.to_owned());
+    let not_found = Some(Condition::NotFound.to_string());
     for policy in policies {
         let (mut creator, mut other) = (opened(&broker), opened(&broker));
         creator.put(&receiver("creator", 0, with(policy.to_value(), "temporary-queue")));
@@ -346,7 +347,7 @@ fn lifetime_policies_are_honoured_or_refused() {
         creator.put(&detach(0));
         creator.until(|performative| matches!(performative, Performative::Detach(_)).then_some(()));
         if policy == LifetimePolicy::DeleteOnClose {
-            assert!(other.detached().contains(condition::RESOURCE_DELETED));
+            assert!(other.detached().contains(Condition::ResourceDeleted.as_str()));
         } else {
             // A link is left: the node is there until that goes.
             assert_eq!(refusal(&mut other, &sender("sender", 2, target(&node))), None, "{policy:?}");
@@ -364,7 +365,7 @@ fn lifetime_policies_are_honoured_or_refused() {
     for (handle, source) in [with(own, "temporary-queue"), with(no_messages, "temporary-topic")].into_iter().enumerate()
     {
         let refused = refusal(&mut peer, &receiver(&format!("refused-{handle}"), handle as u32, source));
-        assert_eq!(condition_of(refused), Some(condition::NOT_IMPLEMENTED.to_owned()));
+        assert_eq!(condition_of(refused), Some(Condition::NotImplemented.to_string()));
     }
 }
 

@@ -1,9 +1,10 @@
 //! Names that peers chose, wherever they are shown.
 
+use amqp_codec::AmqpError;
 use amqp_codec::frame::ProtocolHeader;
 use amqp_codec::performative::{Close, Open, Performative};
 use amqp_codec::sasl::OutcomeCode;
-use amqp_codec::{AmqpError, condition};
+use engine_message::Condition;
 use tempfile::TempDir;
 
 use crate::broker::{Broker, add_user, heddle, run, text, wait_for};
@@ -51,7 +52,7 @@ fn what_peers_chose_is_shown_and_not_obeyed() {
         let mut going = Peer::new(connect(to));
         assert_eq!(going.header(ProtocolHeader::Amqp), Some(ProtocolHeader::Amqp));
         going.put(&Performative::Open(Box::new(Open { container_id: name.to_owned(), ..Open::default() })));
-        let error = AmqpError::new(condition::INTERNAL_ERROR, name);
+        let error = AmqpError::new(Condition::InternalError, name);
         going.put(&Performative::Close(Close { error: Some(error) }));
         going.until(|performative| matches!(performative, Performative::Close(_)).then_some(()));
     }

@@ -7,7 +7,7 @@ use std::net::TcpStream;
 
 use amqp_codec::frame;
 use amqp_codec::performative::{Attach, Begin, Detach, Disposition, Flow, Open, Performative, Role, Source, Target};
-use amqp_codec::value::{Described, Map, Value};
+use engine_message::value::{Described, Map, Value};
 
 use crate::broker::Broker;
 use crate::peer::{Durable, Peer, connect, opened};
@@ -66,8 +66,8 @@ fn map(key: Value, value: Value) -> Value {
 
 fn array(names: &[&str]) -> Value {
     let mut encoded = Vec::new();
-    amqp_codec::encode::symbols(&mut encoded, names.iter().copied());
-    Value::read(&mut amqp_codec::reader::Reader::new(&encoded)).expect("an array")
+    engine_message::encode::symbols(&mut encoded, names.iter().copied());
+    Value::read(&mut engine_message::reader::Reader::new(&encoded)).expect("an array")
 }
 
 /// Field, value, and what becomes of it.
@@ -170,7 +170,7 @@ fn framed(code: u64, fields: Vec<Value>) -> Vec<u8> {
 
 /// Whether an answer has none of what is strange.
 fn is_plain(answer: &Attach) -> bool {
-    let node = |properties: &Map, capabilities: &[amqp_codec::Symbol]| {
+    let node = |properties: &Map, capabilities: &[engine_message::Symbol]| {
         properties.is_empty() && capabilities.iter().all(|capability| *capability == "queue")
     };
     let source = answer.source.as_ref().is_none_or(|source: &Source| {

@@ -10,7 +10,7 @@ use amqp_codec::performative::{
     Role, Source, Target, Transfer, encode_frame, encode_transfer,
 };
 use amqp_codec::sasl::{OutcomeCode, SaslFrame};
-use amqp_codec::section;
+use engine_message::section;
 
 use crate::broker::{Broker, PATIENCE};
 

@@ -1,8 +1,7 @@
 //! Frames (part 2.3): eight octets of header, perhaps an extended header, a body.
 
+use engine_message::encode;
 use std::fmt;
-
-use crate::encode;
 
 /// The header's length, octets.
 pub const HEADER_BYTES: usize = 8;

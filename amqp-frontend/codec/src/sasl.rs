@@ -1,12 +1,10 @@
 //! The frames of the SASL layer (part 5.3.3).
 
-use crate::encode::{self, Compound};
-use crate::error::{DecodeError, ErrorKind};
 use crate::frame;
-use crate::performative::Fields;
-use crate::reader::Reader;
-use crate::symbol::Symbol;
-use crate::value::descriptor_code;
+use engine_message::encode::{self, Compound};
+use engine_message::reader::Reader;
+use engine_message::value::descriptor_code;
+use engine_message::{DecodeError, ErrorKind, Fields, Symbol};
 
 const MECHANISMS: u64 = 0x40;
 const INIT: u64 = 0x41;

@@ -4,13 +4,14 @@
 //! Known difference: the other codec writes trailing nulls and defaults in places where ours leaves them out, so that
 //! values are compared, not octets. An idle-time-out of 0 is none (part 2.4.5), which ours says at once.
 
+use amqp_codec::AmqpError;
 use amqp_codec::frame::HEADER_BYTES;
 use amqp_codec::performative::{
     self, Attach, Begin, Close, DeliveryState, Detach, Disposition, End, Flow, NodeTarget, Open, Performative,
     ReceiverSettleMode, Role, SenderSettleMode, Source, Target, Transfer,
 };
-use amqp_codec::value::{Map, Value};
-use amqp_codec::{AmqpError, Symbol, section};
+use engine_message::value::{Map, Value};
+use engine_message::{Symbol, section};
 use fe2o3_amqp_types::messaging::Header as TheirHeader;
 use fe2o3_amqp_types::performatives as theirs;
 use proptest::prelude::*;

@@ -6,10 +6,10 @@ mod sequence;
 
 use amqp_codec::frame::{self, FrameKind, Split};
 use amqp_codec::performative::{self, Performative, decode_plain};
-use amqp_codec::reader::Reader;
 use amqp_codec::sasl::SaslFrame;
-use amqp_codec::section;
-use amqp_codec::value::Value;
+use engine_message::reader::Reader;
+use engine_message::section;
+use engine_message::value::Value;
 
 pub use sequence::sequence;
 

@@ -6,17 +6,18 @@
 
 use std::sync::Arc;
 
+use amqp_codec::AmqpError;
 use amqp_codec::frame::{self, ProtocolHeader, Split};
 use amqp_codec::performative::{
     self, Attach, Begin, Close, DeliveryState, Detach, Disposition, End, Flow, NodeTarget, Open, Performative,
     ReceiverSettleMode, Role, Source, Target, Transfer, encode_frame, encode_transfer,
 };
-use amqp_codec::{AmqpError, condition};
 use amqp_proto::{
     AttachReply, Authenticated, Closing, Config, Connection, Event, Input, OUT_SOFT_MAX, Out, Outcome, Part, Send,
     Settled, Stage,
 };
 use bytes::Bytes;
+use engine_message::Condition;
 
 /// Beyond the soft bound output grows by no more than one answer to each frame of one input.
 const OUT_MAX: usize = OUT_SOFT_MAX + 1024 * 1024;
@@ -249,12 +250,12 @@ fn answer(machine: &mut Connection, out: &mut Out, (refuse, closed): (bool, &mut
     match event {
         Event::Authenticate(_) => machine.authenticated(Authenticated::Yes, out),
         Event::Opened(_) if refuse => {
-            machine.refuse_open(AmqpError::new(condition::NOT_ALLOWED, "no"), now_ns, out);
+            machine.refuse_open(AmqpError::new(Condition::NotAllowed, "no"), now_ns, out);
             *closed = true;
         }
         Event::Opened(_) => machine.accept_open(out),
         Event::Attached(link, _) if refuse => {
-            machine.refuse_attach(link, AmqpError::new(condition::NOT_FOUND, "no"), out);
+            machine.refuse_attach(link, AmqpError::new(Condition::NotFound, "no"), out);
         }
         Event::Attached(link, attach) => {
             let reply = AttachReply { source: attach.source, target: attach.target };

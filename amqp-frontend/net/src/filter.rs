@@ -6,8 +6,9 @@
 //!
 //! Filters are told apart by their descriptors; the keys of the map are the peer's own names for them.
 
-use amqp_codec::value::{Map, Value};
-use amqp_codec::{AmqpError, condition};
+use amqp_codec::AmqpError;
+use engine_message::Condition;
+use engine_message::value::{Map, Value};
 
 /// The filters of Apache's registry, all of which choose messages, have this in the upper half of their descriptors, and this
 /// before their symbolic ones: selectors, no-local, the bindings of AMQP 0-10.
@@ -48,13 +49,13 @@ pub(crate) fn check(filters: &Map) -> Result<(), AmqpError> {
                     "the filter {} ({kind}) is not implemented yet: attach without it, and choose messages on your side",
                     shown(name)
                 );
-                Err(AmqpError::new(condition::NOT_IMPLEMENTED, text))
+                Err(AmqpError::new(Condition::NotImplemented, text))
             }
             None => Ok(()),
         },
         _ => {
             let text = format!("the filter {} is not a described value, as filters are", shown(name));
-            Err(AmqpError::new(condition::INVALID_FIELD, text))
+            Err(AmqpError::new(Condition::InvalidField, text))
         }
     })
 }
@@ -91,7 +92,7 @@ fn shown(name: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use amqp_codec::value::Described;
+    use engine_message::value::Described;
 
     use super::*;
 

@@ -8,8 +8,9 @@ use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
-use amqp_codec::{AmqpError, condition};
+use amqp_codec::AmqpError;
 use amqp_proto::{Authenticated, Connection, Event, Input, Out};
+use engine_message::Condition;
 use engine_rt::{
     Accepted, Clock, Inbox, InboxSender, Interest, Listener, Readiness, Ready, Socket, WAKER_TOKEN, Waker, wall_ms,
 };
@@ -554,7 +555,7 @@ impl Frontend {
     pub(crate) fn dismiss(&mut self, slot: Slot) {
         self.drop_links(slot);
         let Some(conn) = self.conns.get_mut(slot) else { return };
-        let error = AmqpError::new(condition::CONNECTION_FORCED, "the node is shutting down");
+        let error = AmqpError::new(Condition::ConnectionForced, "the node is shutting down");
         conn.machine.close(Some(error), self.now_ns, &mut conn.out);
         conn.say(Farewell::Stopping);
         self.touch(slot);

@@ -2,15 +2,17 @@
 
 use std::num::NonZeroU64;
 
+use amqp_codec::AmqpError;
 use amqp_codec::performative::{Attach, NodeTarget, Open, Source, Target};
-use amqp_codec::section;
-use amqp_codec::{AmqpError, DecodeError, condition};
 use amqp_proto::{AttachReply, Authenticated, Credentials, Delivery, Event, Input, LinkId, Outcome, Payload, Settling};
 use bytes::Bytes;
 use engine_core::command::{self, Command, Create, DYNAMIC_PREFIX, DetachMode, Publish, Settled};
 use engine_core::event::KEY_NONE;
 use engine_core::key::LinkKey;
 use engine_core::message::{Content, Header, Message};
+use engine_message::Condition;
+use engine_message::DecodeError;
+use engine_message::section;
 use engine_shard::Engine;
 
 use crate::arena::Arena;
@@ -129,7 +131,7 @@ impl Frontend {
         let plan = match terminus::plan(&attach, &conn.container, &self.config.addresses, make_name) {
             Ok(plan) => plan,
             Err(error) => {
-                if error.condition == condition::NOT_IMPLEMENTED {
+                if error.condition == Condition::NotImplemented {
                     // Whoever runs the node learns what its clients would use, which a client may hide from its user.
                     let (peer, container, link) = (&conn.peer, &conn.container, &attach.name);
                     tracing::warn!(target: "heddle::net", %peer, ?container, ?link, %error, "link refused");
@@ -155,7 +157,7 @@ impl Frontend {
         let link = Link { conn: conn_slot, id, owner, end: None, address, kind, attach, default_outcome, stream: None };
         let Ok(place) = self.links.insert(link) else {
             let text = format!("this shard has {} links, which is its limit", self.config.links_max);
-            let error = AmqpError::new(condition::RESOURCE_LIMIT_EXCEEDED, text);
+            let error = AmqpError::new(Condition::ResourceLimitExceeded, text);
             return conn.machine.refuse_attach(id, error, &mut conn.out);
         };
         conn.set_link(id, Some(place));
@@ -180,7 +182,7 @@ impl Frontend {
             Ok(parsed) => parsed,
             Err(error) => {
                 // The delivery is at fault, not the link; its credit is given back, as no owner will.
-                let refusal = Outcome::Rejected(Some(Box::new((condition::DECODE_ERROR, error.to_string()))));
+                let refusal = Outcome::Rejected(Some(Box::new((Condition::DecodeError, error.to_string()))));
                 conn.machine.grant(delivery.link, 1);
                 if !delivery.settled {
                     conn.machine.settle(delivery.link, delivery.delivery, delivery.delivery, refusal);
@@ -226,7 +228,7 @@ impl Frontend {
         let (address, routing) = self.config.addresses.strip(&to);
         if address.is_empty() {
             let text = "the message names no address: its `to` is missing or empty".to_owned();
-            let refusal = Outcome::Rejected(Some(Box::new((condition::NOT_FOUND, text))));
+            let refusal = Outcome::Rejected(Some(Box::new((Condition::NotFound, text))));
             if settled == Settled::No {
                 conn.machine.settle(link.id, delivery, delivery, refusal);
             }
@@ -262,7 +264,7 @@ impl Frontend {
                 conn.machine.grant(id, RELAY_WINDOW);
             }
             Err(_) => {
-                let error = AmqpError::new(condition::RESOURCE_LIMIT_EXCEEDED, "this shard has no room for a link");
+                let error = AmqpError::new(Condition::ResourceLimitExceeded, "this shard has no room for a link");
                 conn.machine.refuse_attach(id, error, &mut conn.out);
             }
         }

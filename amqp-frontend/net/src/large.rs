@@ -8,12 +8,14 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::num::NonZeroU64;
 
-use amqp_codec::{AmqpError, condition, section};
+use amqp_codec::AmqpError;
 use amqp_proto::{Closing, LinkId, Outcome, Part, Send, Settled, Stage};
 use bytes::Bytes;
 use engine_core::command::{self, Command, DetachMode};
 use engine_core::event::KEY_NONE;
 use engine_core::message::{Content, Header, Large, Message};
+use engine_message::Condition;
+use engine_message::section;
 use engine_rt::is_shortage;
 use storage_disk::large::{Keep, Large as Disk, LargeDone, LargeOrder};
 use storage_journal::Buffer;
@@ -225,13 +227,13 @@ impl Frontend {
             }
             Err(error) => {
                 link.stream = Some(Box::new(Stream::Refused));
-                self.refuse_part(slot, id, (delivery, settled), (condition::DECODE_ERROR, error.to_string()));
+                self.refuse_part(slot, id, (delivery, settled), (Condition::DecodeError, error.to_string()));
             }
         }
     }
 
     /// The delivery is at fault, or the disk: its credit is given back, as no owner will.
-    fn refuse_part(&mut self, slot: Slot, id: LinkId, (delivery, settled): (u32, bool), why: (&'static str, String)) {
+    fn refuse_part(&mut self, slot: Slot, id: LinkId, (delivery, settled): (u32, bool), why: (Condition, String)) {
         self.give_credit_back(slot, id);
         if let Some(conn) = self.conns.get_mut(slot).filter(|_| !settled) {
             conn.machine.settle(id, delivery, delivery, Outcome::Rejected(Some(Box::new(why))));
@@ -328,7 +330,7 @@ impl Frontend {
         self.tell_not_written(error);
         let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
         let condition =
-            if full || is_shortage(error) { condition::RESOURCE_LIMIT_EXCEEDED } else { condition::INTERNAL_ERROR };
+            if full || is_shortage(error) { Condition::ResourceLimitExceeded } else { Condition::InternalError };
         let why = (condition, format!("the message cannot be written to the disk: {error}"));
         self.refuse_part(slot, link, (incoming.delivery, incoming.settled), why);
         self.read_on(slot);
@@ -462,7 +464,7 @@ impl Frontend {
         let Some(conn) = self.conns.get_mut(slot) else { return };
         conn.set_link(link.id, None);
         conn.streams.retain(|&other| other != place);
-        let error = AmqpError::new(condition::INTERNAL_ERROR, text);
+        let error = AmqpError::new(Condition::InternalError, text);
         conn.machine.detach(link.id, Closing::Closed, Some(error), &mut conn.out);
         self.touch(slot);
     }

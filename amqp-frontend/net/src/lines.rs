@@ -6,8 +6,9 @@
 
 use std::io;
 
-use amqp_codec::{AmqpError, condition};
+use amqp_codec::AmqpError;
 use amqp_proto::Authenticated;
+use engine_message::Condition;
 use engine_rt::Repeats;
 
 use crate::config::TELL_NS;
@@ -101,7 +102,7 @@ impl Frontend {
     /// A connection was closed with an error, by either end.
     pub(crate) fn tell_closed(&mut self, slot: Slot, error: &AmqpError) {
         let Some(conn) = self.conns.get_mut(slot) else { return };
-        if !conn.opened && error.condition.as_str() == condition::UNAUTHORIZED_ACCESS {
+        if !conn.opened && error.condition == Condition::UnauthorizedAccess {
             return self.tell_refused(slot, error.description.as_deref().unwrap_or_default());
         }
         if !conn.opened {

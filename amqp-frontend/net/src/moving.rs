@@ -8,7 +8,8 @@
 
 use std::os::fd::AsRawFd;
 
-use amqp_codec::{AmqpError, condition};
+use amqp_codec::AmqpError;
+use engine_message::Condition;
 use engine_rt::Interest;
 
 use crate::config::Moves;
@@ -50,8 +51,7 @@ impl Frontend {
             Ok(slot) => slot,
             Err(mut conn) => {
                 self.refuse_connection(&conn.peer, "the shard of its first link has limits.connections of them");
-                let error =
-                    AmqpError::new(condition::RESOURCE_LIMIT_EXCEEDED, "the shard has no room for a connection");
+                let error = AmqpError::new(Condition::ResourceLimitExceeded, "the shard has no room for a connection");
                 conn.machine.close(Some(error), self.now_ns, &mut conn.out);
                 // The peer learns of it if its socket takes it now; nobody is left to try again.
                 let _ = conn.write(self.now_ns);

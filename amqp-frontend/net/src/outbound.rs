@@ -1,11 +1,12 @@
 //! From the engine to AMQP: what each event for a link becomes on its connection.
 
-use amqp_codec::{AmqpError, section};
+use amqp_codec::AmqpError;
 use amqp_proto::{Closing, Outcome, Part, Send, Settled};
 use engine_core::command::{self, Command, DetachMode};
 use engine_core::event::{AttachedInfo, Event, KEY_NONE, Refusal};
 use engine_core::key::{EndKey, LinkKey};
 use engine_core::message::{Content, Message};
+use engine_message::section;
 
 use crate::connection::{Conn, Given, Link, LinkKind};
 use crate::frontend::{Frontend, TURN_GIVEN_BYTES};

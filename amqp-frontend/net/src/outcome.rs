@@ -3,11 +3,13 @@
 //!
 //! Guarantees: what the answer to an attach names is what is done; an outcome that is not known is not named.
 
+use amqp_codec::AmqpError;
 use amqp_codec::performative::{DeliveryState, Source};
-use amqp_codec::value::Raw;
-use amqp_codec::{AmqpError, Symbol, condition};
 use bytes::Bytes;
 use engine_core::command::{Modified, Outcome};
+use engine_message::Condition;
+use engine_message::Symbol;
+use engine_message::value::Raw;
 
 /// The outcomes that a consumer may use.
 const KNOWN: [&str; 4] = ["amqp:accepted:list", "amqp:rejected:list", "amqp:released:list", "amqp:modified:list"];
@@ -19,7 +21,7 @@ const KNOWN: [&str; 4] = ["amqp:accepted:list", "amqp:rejected:list", "amqp:rele
 pub(crate) fn default_of(source: &Source) -> Result<Outcome, AmqpError> {
     let Some(raw) = &source.default_outcome else { return Ok(Outcome::Released) };
     let state = DeliveryState::read(raw.as_bytes()).map_err(|error| {
-        AmqpError::new(condition::INVALID_FIELD, format!("the source's default-outcome cannot be understood: {error}"))
+        AmqpError::new(Condition::InvalidField, format!("the source's default-outcome cannot be understood: {error}"))
     })?;
     Ok(match state {
         DeliveryState::Accepted => Outcome::Accepted,

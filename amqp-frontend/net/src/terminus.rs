@@ -3,16 +3,18 @@
 //! Guarantees: what is asked for and not understood is left out of the answer, or refuses the link where leaving it out would change
 //! what the link carries; nothing in it ends more than the link. Filters and outcomes have files of their own.
 
+use amqp_codec::AmqpError;
 use amqp_codec::performative::{
     Attach, DistributionMode, Durability as TerminusDurability, ExpiryPolicy, LifetimePolicy, NodeTarget, Role,
     SenderSettleMode, Source, Target,
 };
-use amqp_codec::value::{Map, Value};
-use amqp_codec::{AmqpError, Symbol, condition};
 use amqp_proto::AttachReply;
 use engine_core::command::{
     ConsumerSpec, Create, Durability, Lifetime, Mode, ProducerSpec, RoutingType, Settle, Sharing, Subscription,
 };
+use engine_message::Condition;
+use engine_message::Symbol;
+use engine_message::value::{Map, Value};
 
 use crate::config::AddressRules;
 use crate::{filter, outcome};
@@ -42,15 +44,15 @@ pub(crate) fn plan(
         Role::Sender => match &attach.target {
             Some(Target::Node(target)) => producer(target, rules, make_name),
             Some(Target::Coordinator(_)) => {
-                Err(AmqpError::new(condition::NOT_IMPLEMENTED, "transactions are not implemented yet"))
+                Err(AmqpError::new(Condition::NotImplemented, "transactions are not implemented yet"))
             }
-            Some(Target::Other(_)) => Err(AmqpError::new(condition::NOT_IMPLEMENTED, "this type of target is unknown")),
-            None => Err(AmqpError::new(condition::INVALID_FIELD, "the attach has no target")),
+            Some(Target::Other(_)) => Err(AmqpError::new(Condition::NotImplemented, "this type of target is unknown")),
+            None => Err(AmqpError::new(Condition::InvalidField, "the attach has no target")),
         },
         Role::Receiver => match &attach.source {
             Some(source) => consumer(attach, source, container, rules, make_name),
             None => {
-                Err(AmqpError::new(condition::NOT_FOUND, "the attach has no source, and nothing is remembered of one"))
+                Err(AmqpError::new(Condition::NotFound, "the attach has no source, and nothing is remembered of one"))
             }
         },
     }
@@ -95,7 +97,7 @@ fn consumer(
             let (address, prefixed) = rules.strip(address);
             (address.to_owned(), asked.or(prefixed), None)
         }
-        _ => return Err(AmqpError::new(condition::INVALID_FIELD, "the source has no address and is not dynamic")),
+        _ => return Err(AmqpError::new(Condition::InvalidField, "the source has no address and is not dynamic")),
     };
     let browse = source.distribution_mode == Some(DistributionMode::Copy) && prefixed != Some(RoutingType::Multicast);
     Ok(Plan::Consumer(Box::new(ConsumerSpec {
@@ -147,7 +149,7 @@ fn routing(capabilities: &[Symbol]) -> Option<RoutingType> {
 /// How long a dynamic node of `routing` lives.
 fn lifetime(properties: &Map, routing: RoutingType) -> Result<Lifetime, AmqpError> {
     let asked = properties.get("lifetime-policy").is_some_and(|policy| *policy != Value::Null);
-    let unknown = |text| Err(AmqpError::new(condition::NOT_IMPLEMENTED, text));
+    let unknown = |text| Err(AmqpError::new(Condition::NotImplemented, text));
     match LifetimePolicy::of(properties) {
         Some(LifetimePolicy::DeleteOnClose) => Ok(Lifetime::OnClose),
         Some(LifetimePolicy::DeleteOnNoLinks) => Ok(Lifetime::NoLinks),

@@ -3,8 +3,10 @@
 //! Guarantees: an attach is answered by an attach, before anything else is said of its link (part 2.6.3), so that input which would end a
 //! link waits for the host's answer; an attach that cannot be understood ends no more than itself.
 
+use amqp_codec::AmqpError;
 use amqp_codec::performative::{Attach, Detach, Performative, Role, Source, Target, encode_frame};
-use amqp_codec::{AmqpError, DecodeError, ErrorKind, condition};
+use engine_message::Condition;
+use engine_message::{DecodeError, ErrorKind};
 
 use crate::connection::{self, Connection, Fault};
 use crate::dispatch::{Closing, unattached};
@@ -38,7 +40,7 @@ impl Connection {
         }
         if session.local(attach.handle).is_some() {
             let text = format!("handle {} is attached already", attach.handle);
-            return Err(Fault::Session(Box::new(AmqpError::new(condition::HANDLE_IN_USE, text))));
+            return Err(Fault::Session(Box::new(AmqpError::new(Condition::HandleInUse, text))));
         }
         let role = match attach.role {
             Role::Sender => Role::Receiver,
@@ -56,7 +58,7 @@ impl Connection {
         let refused = match attach.fault {
             Some(fault) => Some(*faulty(fault)),
             None if self.end == connection::End::Client => {
-                Some(AmqpError::new(condition::NOT_ALLOWED, "links are attached by this end only"))
+                Some(AmqpError::new(Condition::NotAllowed, "links are attached by this end only"))
             }
             None => None,
         };
@@ -76,7 +78,7 @@ impl Connection {
         session.bind(handle, attach.handle);
         if handle > session.remote_handle_max {
             let text = "the peer's handle-max leaves no handle to answer with";
-            return Err(Fault::Session(Box::new(AmqpError::new(condition::NOT_ALLOWED, text))));
+            return Err(Fault::Session(Box::new(AmqpError::new(Condition::NotAllowed, text))));
         }
         let id = LinkId { session: local, generation, handle };
         if let Some(error) = refused {
@@ -107,7 +109,7 @@ impl Connection {
             let generation = session.links.get(handle as usize)?.as_ref()?.generation;
             Some(LinkId { session: session.id.0, generation, handle })
         })?;
-        let error = AmqpError::new(condition::STOLEN, format!("the link {name:?} was attached again"));
+        let error = AmqpError::new(Condition::LinkStolen, format!("the link {name:?} was attached again"));
         self.detach(old, Closing::Closed, Some(error.clone()), out);
         Some((old, Box::new(error)))
     }
@@ -179,7 +181,7 @@ impl Connection {
 fn faulty(fault: DecodeError) -> Box<AmqpError> {
     let condition = match fault.kind {
         // The specification leaves it open which types of termini there are.
-        ErrorKind::UnknownDescriptor(_) => condition::NOT_IMPLEMENTED,
+        ErrorKind::UnknownDescriptor(_) => Condition::NotImplemented,
         _ => connection::condition_of(fault),
     };
     Box::new(AmqpError::new(condition, format!("the attach cannot be understood: {fault}")))

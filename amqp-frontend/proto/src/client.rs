@@ -3,10 +3,11 @@
 //! Everything after the handshake is the same machine on both sides. A refused link is told of by `Event::Attached` without
 //! source or target, and then by `Event::Detached` (part 2.6.3).
 
+use amqp_codec::AmqpError;
 use amqp_codec::frame::{Frame, FrameKind, ProtocolHeader};
 use amqp_codec::performative::{self, Attach, Begin, End, Performative, Role, encode_frame};
 use amqp_codec::sasl::{OutcomeCode, SaslFrame};
-use amqp_codec::{AmqpError, condition};
+use engine_message::Condition;
 
 use bytes::Bytes;
 
@@ -55,7 +56,7 @@ impl Connection {
                 input.discard();
                 self.phase = Phase::Closed;
                 let text = format!("the peer answered the protocol header with {header:?}");
-                let error = AmqpError::new(condition::NOT_IMPLEMENTED, text);
+                let error = AmqpError::new(Condition::NotImplemented, text);
                 return Handshake::Event(Event::Closed(Some(Box::new(error))));
             }
         }
@@ -89,7 +90,7 @@ impl Connection {
             _ => "the server sent something else than SASL asks for".to_owned(),
         };
         self.phase = Phase::Closed;
-        Handshake::Event(Event::Closed(Some(Box::new(AmqpError::new(condition::UNAUTHORIZED_ACCESS, failure)))))
+        Handshake::Event(Event::Closed(Some(Box::new(AmqpError::new(Condition::UnauthorizedAccess, failure)))))
     }
 
     /// The server's open.
@@ -107,7 +108,7 @@ impl Connection {
                 Handshake::Event(self.fail(connection::misplaced_open(channel), now_ns, out))
             }
             _ => {
-                let error = AmqpError::new(condition::NOT_ALLOWED, "the first frame must be an open on channel 0");
+                let error = AmqpError::new(Condition::NotAllowed, "the first frame must be an open on channel 0");
                 Handshake::Event(self.fail(error, now_ns, out))
             }
         }

@@ -11,11 +11,12 @@
 //! 4. Every attach of a peer is answered by an attach before anything else is said of its link (part 2.6.3): input that would end
 //!    the link first waits until the host has answered.
 
+use amqp_codec::AmqpError;
 use amqp_codec::frame::{self, FrameKind, ProtocolHeader, Split};
 use amqp_codec::performative::{Attach, Close, Open, Performative, encode_frame};
 use amqp_codec::sasl::{OutcomeCode, SaslFrame};
-use amqp_codec::value::{Map, Value};
-use amqp_codec::{AmqpError, condition};
+use engine_message::Condition;
+use engine_message::value::{Map, Value};
 
 use crate::dispatch::Cursor;
 use crate::event::{Credentials, Event, LinkId};
@@ -82,17 +83,19 @@ pub(crate) enum Fault {
     Connection(Box<AmqpError>),
 }
 
-impl From<amqp_codec::DecodeError> for Fault {
-    fn from(error: amqp_codec::DecodeError) -> Self {
+impl From<engine_message::DecodeError> for Fault {
+    fn from(error: engine_message::DecodeError) -> Self {
         Self::Connection(Box::new(AmqpError::new(condition_of(error), error.to_string())))
     }
 }
 
 /// The condition of bytes that cannot be understood.
-pub(crate) fn condition_of(error: amqp_codec::DecodeError) -> &'static str {
+pub(crate) fn condition_of(error: engine_message::DecodeError) -> Condition {
     match error.kind {
-        amqp_codec::ErrorKind::InvalidField(_) | amqp_codec::ErrorKind::MissingField(_) => condition::INVALID_FIELD,
-        _ => condition::DECODE_ERROR,
+        engine_message::ErrorKind::InvalidField(_) | engine_message::ErrorKind::MissingField(_) => {
+            Condition::InvalidField
+        }
+        _ => Condition::DecodeError,
     }
 }
 
@@ -202,7 +205,7 @@ impl Connection {
             input.consume(bytes);
             self.last_input_ns = now_ns;
             if frame.kind != FrameKind::Amqp {
-                let error = AmqpError::new(condition::FRAMING_ERROR, "a SASL frame came after authentication");
+                let error = AmqpError::new(Condition::FramingError, "a SASL frame came after authentication");
                 return Some(self.fail(error, now_ns, out));
             }
             if frame.body.is_empty() {
@@ -225,7 +228,7 @@ impl Connection {
     }
 
     fn framing_error<'a>(&mut self, error: &frame::FrameError, now_ns: u64, out: &mut Out) -> Option<Event<'a>> {
-        Some(self.fail(AmqpError::new(condition::FRAMING_ERROR, error.to_string()), now_ns, out))
+        Some(self.fail(AmqpError::new(Condition::FramingError, error.to_string()), now_ns, out))
     }
 
     /// Closes the connection with an error.
@@ -284,7 +287,7 @@ impl Connection {
                             self.phase = Phase::Closed;
                             return Handshake::Again;
                         }
-                        let error = AmqpError::new(condition::FRAMING_ERROR, error.to_string());
+                        let error = AmqpError::new(Condition::FramingError, error.to_string());
                         return Handshake::Event(self.fail(error, now_ns, out));
                     }
                 };
@@ -341,7 +344,7 @@ impl Connection {
                 input.discard();
                 self.phase = Phase::Closed;
                 let text = "the peer sent a protocol header that this listener does not accept";
-                Handshake::Event(Event::Closed(Some(Box::new(AmqpError::new(condition::FRAMING_ERROR, text)))))
+                Handshake::Event(Event::Closed(Some(Box::new(AmqpError::new(Condition::FramingError, text)))))
             }
         }
     }
@@ -372,7 +375,7 @@ impl Connection {
                         Fault::Link(_, error) | Fault::Session(error) | Fault::Connection(error) => *error,
                     },
                     (FrameKind::Amqp, channel, Ok((Performative::Open(_), _))) => misplaced_open(channel),
-                    _ => AmqpError::new(condition::NOT_ALLOWED, "the first frame must be an open on channel 0"),
+                    _ => AmqpError::new(Condition::NotAllowed, "the first frame must be an open on channel 0"),
                 };
                 Handshake::Event(self.fail(error, now_ns, out))
             }
@@ -401,7 +404,7 @@ impl Connection {
             }
             Step::Fail(refusal) => {
                 self.authenticated(Authenticated::No, out);
-                let error = AmqpError::new(condition::UNAUTHORIZED_ACCESS, refusal.to_string());
+                let error = AmqpError::new(Condition::UnauthorizedAccess, refusal.to_string());
                 Handshake::Event(Event::Closed(Some(Box::new(error))))
             }
         }
@@ -427,7 +430,7 @@ impl Connection {
     fn handle_open<'a>(&mut self, open: Box<Open>, now_ns: u64, out: &mut Out) -> Handshake<'a> {
         if open.idle_timeout_ms.is_some_and(|timeout| timeout < IDLE_TIMEOUT_MIN_MS) {
             let text = format!("an idle-time-out below {IDLE_TIMEOUT_MIN_MS} ms is not honoured");
-            return Handshake::Event(self.fail(AmqpError::new(condition::INVALID_FIELD, text), now_ns, out));
+            return Handshake::Event(self.fail(AmqpError::new(Condition::InvalidField, text), now_ns, out));
         }
         self.take_open(&open);
         self.phase = Phase::Opening;
@@ -547,7 +550,7 @@ impl Connection {
                 let idle = u64::from(self.config.idle_timeout_ms) * 1_000_000;
                 if idle > 0 && self.last_input_ns + idle <= now_ns {
                     let text = "nothing came from the peer within the idle timeout";
-                    return Some(self.fail(AmqpError::new(condition::RESOURCE_LIMIT_EXCEEDED, text), now_ns, out));
+                    return Some(self.fail(AmqpError::new(Condition::ResourceLimitExceeded, text), now_ns, out));
                 }
                 frame::amqp(out.buffer(), 0, |_| {});
                 self.last_output_ns = now_ns;
@@ -559,7 +562,7 @@ impl Connection {
             }
             _ => {
                 let text = "the handshake took too long";
-                Some(self.fail(AmqpError::new(condition::RESOURCE_LIMIT_EXCEEDED, text), now_ns, out))
+                Some(self.fail(AmqpError::new(Condition::ResourceLimitExceeded, text), now_ns, out))
             }
         }
     }
@@ -574,7 +577,7 @@ impl Connection {
 
 /// Part 2.4.1: only channel 0 takes an open.
 pub(crate) fn misplaced_open(channel: u16) -> AmqpError {
-    AmqpError::new(condition::FRAMING_ERROR, format!("an open came on channel {channel}: it belongs on channel 0"))
+    AmqpError::new(Condition::FramingError, format!("an open came on channel {channel}: it belongs on channel 0"))
 }
 
 /// What came of credentials.

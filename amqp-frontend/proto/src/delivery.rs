@@ -3,10 +3,11 @@
 //! Guarantees: the short way takes a frame only if the long way would give the same event and nothing else; it changes
 //! nothing otherwise.
 
+use amqp_codec::AmqpError;
 use amqp_codec::frame::{self, FrameKind, Split};
 use amqp_codec::performative::{ReceiverSettleMode, Role, Transfer, decode_plain};
-use amqp_codec::{AmqpError, condition};
 use bytes::BytesMut;
+use engine_message::Condition;
 
 use crate::connection::{Connection, Fault, Phase};
 use crate::dispatch::unattached;
@@ -83,7 +84,7 @@ impl Connection {
             (State::Detaching, _) => return Ok(None),
             (_, Role::Sender) => {
                 let text = "a transfer came on a link whose sender we are";
-                return Err(Fault::Session(Box::new(AmqpError::new(condition::ERRANT_LINK, text))));
+                return Err(Fault::Session(Box::new(AmqpError::new(Condition::ErrantLink, text))));
             }
             _ => {}
         }
@@ -122,24 +123,24 @@ fn receive<'a>(
     }
     let Some(delivery) = transfer.delivery_id else {
         return Err(Box::new(AmqpError::new(
-            condition::INVALID_FIELD,
+            Condition::InvalidField,
             "the first transfer of a delivery has no delivery-id",
         )));
     };
     if transfer.delivery_tag.is_none() {
         return Err(Box::new(AmqpError::new(
-            condition::INVALID_FIELD,
+            Condition::InvalidField,
             "the first transfer of a delivery has no delivery-tag",
         )));
     }
     if link.credit == 0 {
         let text = "a transfer came without link credit";
-        return Err(Box::new(AmqpError::new(condition::TRANSFER_LIMIT_EXCEEDED, text)));
+        return Err(Box::new(AmqpError::new(Condition::TransferLimitExceeded, text)));
     }
     if transfer.rcv_settle_mode == Some(ReceiverSettleMode::Second) && link.rcv_settle_mode == ReceiverSettleMode::First
     {
         let text = "a transfer asks for receiver settle mode second on a link of mode first";
-        return Err(Box::new(AmqpError::new(condition::INVALID_FIELD, text)));
+        return Err(Box::new(AmqpError::new(Condition::InvalidField, text)));
     }
     link.credit -= 1;
     link.delivery_count = link.delivery_count.wrapping_add(1);
@@ -170,10 +171,10 @@ fn continue_delivery<'a>(
     let Some(partial) = &mut link.partial else { return Ok(None) };
     if transfer.delivery_id.is_some_and(|id| id != partial.delivery) {
         let text = "a delivery began before the one under way on this link ended";
-        return Err(Box::new(AmqpError::new(condition::INVALID_FIELD, text)));
+        return Err(Box::new(AmqpError::new(Condition::InvalidField, text)));
     }
     if transfer.message_format.is_some_and(|format| format != partial.format) {
-        return Err(Box::new(AmqpError::new(condition::INVALID_FIELD, "the message-format changed within a delivery")));
+        return Err(Box::new(AmqpError::new(Condition::InvalidField, "the message-format changed within a delivery")));
     }
     partial.settled |= transfer.settled.unwrap_or(false);
     let Partial { delivery, format, settled, given, .. } = **partial;
@@ -207,5 +208,5 @@ fn continue_delivery<'a>(
 }
 
 fn too_large(max: u64) -> Box<AmqpError> {
-    Box::new(AmqpError::new(condition::MESSAGE_SIZE_EXCEEDED, format!("a message is larger than {max} bytes")))
+    Box::new(AmqpError::new(Condition::MessageSizeExceeded, format!("a message is larger than {max} bytes")))
 }

@@ -1,12 +1,13 @@
 //! Frames of an open connection: what each performative does to sessions and links, and what the host does to them; how links are
 //! attached and detached is in `attaching`.
 
+use amqp_codec::AmqpError;
 use amqp_codec::performative::SenderSettleMode;
 use amqp_codec::performative::{
     self, Begin, DeliveryState, Detach, Disposition, End, Flow, Performative, ReceiverSettleMode, Role, encode_frame,
 };
-use amqp_codec::{AmqpError, condition};
 use bytes::Bytes;
+use engine_message::Condition;
 
 use crate::connection::{self, Connection, Fault, Phase};
 use crate::event::{Event, LinkId, Modified, Outcome, SessionId};
@@ -230,7 +231,7 @@ impl Connection {
             (Some(DeliveryState::Declared { txn_id }), connection::End::Client) => {
                 if txn_id.len() > TRANSACTION_ID_BYTES_MAX {
                     let text = format!("a transaction's identifier is longer than {TRANSACTION_ID_BYTES_MAX} octets");
-                    return Err(Fault::Session(Box::new(AmqpError::new(condition::RESOURCE_LIMIT_EXCEEDED, text))));
+                    return Err(Fault::Session(Box::new(AmqpError::new(Condition::ResourceLimitExceeded, text))));
                 }
                 Some(Outcome::Declared(Bytes::copy_from_slice(txn_id)))
             }
@@ -404,11 +405,11 @@ pub enum Closing {
 }
 
 fn not_allowed(text: impl Into<String>) -> Fault {
-    Fault::Connection(Box::new(AmqpError::new(condition::NOT_ALLOWED, text)))
+    Fault::Connection(Box::new(AmqpError::new(Condition::NotAllowed, text)))
 }
 
 fn framing_error(text: impl Into<String>) -> Fault {
-    Fault::Connection(Box::new(AmqpError::new(condition::FRAMING_ERROR, text)))
+    Fault::Connection(Box::new(AmqpError::new(Condition::FramingError, text)))
 }
 
 /// A frame named a handle that no link has, or that is out of range (part 2.7.2).
@@ -416,7 +417,7 @@ pub(crate) fn unattached(handle: u32, handle_max: u32) -> Fault {
     if handle > handle_max {
         return framing_error(format!("handle {handle} exceeds the handle-max of {handle_max}"));
     }
-    let error = AmqpError::new(condition::UNATTACHED_HANDLE, format!("handle {handle} is not attached"));
+    let error = AmqpError::new(Condition::UnattachedHandle, format!("handle {handle} is not attached"));
     Fault::Session(Box::new(error))
 }
 

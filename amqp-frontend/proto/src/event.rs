@@ -3,6 +3,7 @@
 use amqp_codec::AmqpError;
 use amqp_codec::performative::{Attach, Open};
 use bytes::Bytes;
+use engine_message::Condition;
 
 /// Names a session of a connection: its local channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,7 +50,7 @@ pub enum Outcome {
     #[default]
     Accepted,
     /// Invalid.
-    Rejected(Option<Box<(&'static str, String)>>),
+    Rejected(Option<Box<(Condition, String)>>),
     /// Not processed.
     Released,
     /// Not processed, and changed.

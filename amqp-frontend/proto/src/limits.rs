@@ -1,6 +1,6 @@
 //! Every bound of this crate: its value, its reason, and what happens when it is reached.
 
-use amqp_codec::value::Map;
+use engine_message::value::Map;
 
 /// Output beyond which nothing more is encoded, octets: transfers wait on their links, where they cost less.
 pub const OUT_SOFT_MAX: usize = 512 * 1024;

@@ -5,8 +5,8 @@
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
-use amqp_codec::section::HEADER_FRESH;
 use bytes::{Buf, Bytes};
+use engine_message::section::HEADER_FRESH;
 
 /// Bodies up to this size are copied behind their headers, octets: below it a copy costs less than one more segment.
 const INLINE_MAX: usize = 2048;

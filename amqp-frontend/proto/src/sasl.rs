@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use amqp_codec::Symbol;
+use engine_message::Symbol;
 
 use crate::event::Credentials;
 use crate::limits::Mechanism;

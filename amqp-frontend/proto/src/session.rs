@@ -3,6 +3,7 @@
 //! Guarantees: windows count transfer frames, in serial numbers (part 2.5.6); links with something to send take turns;
 //! settlements of neighbouring deliveries with one outcome leave as one disposition.
 
+use engine_message::Condition;
 use std::collections::VecDeque;
 
 use amqp_codec::AmqpError;
@@ -190,7 +191,7 @@ impl Session {
     pub fn count_incoming(&mut self) -> Result<(), Box<AmqpError>> {
         if self.incoming_left == 0 {
             let text = "a transfer came although the session's incoming window is used up";
-            return Err(Box::new(AmqpError::new(amqp_codec::condition::WINDOW_VIOLATION, text)));
+            return Err(Box::new(AmqpError::new(Condition::WindowViolation, text)));
         }
         self.take_incoming();
         Ok(())

@@ -7,13 +7,14 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use amqp_codec::AmqpError;
 use amqp_codec::frame::{self, ProtocolHeader, Split};
 use amqp_codec::performative::{
     self, Attach, Begin, Close, Detach, End, Flow, Open, Performative, Role, Source, Target, Transfer, encode_frame,
     encode_transfer,
 };
-use amqp_codec::{AmqpError, condition};
 use amqp_proto::{AttachReply, Config, Connection, Event, Input, LinkId, Out};
+use engine_message::Condition;
 use proptest::prelude::*;
 
 /// What the machine wrote, as far as these tests look at it.
@@ -79,7 +80,7 @@ impl Server {
     fn answer(&mut self, refuse: bool) {
         let Some((link, attach)) = self.asked.pop_front() else { return };
         if refuse {
-            let error = AmqpError::new(condition::NOT_FOUND, "there is no such address");
+            let error = AmqpError::new(Condition::NotFound, "there is no such address");
             self.machine.refuse_attach(link, error, &mut self.out);
         } else {
             let reply = AttachReply { source: attach.source, target: attach.target };

@@ -3,7 +3,6 @@
 //! Guarantees: what `Plain` says of a message and a queue is what `admit` and `is_stored` say of them, found by few comparisons: nearly
 //! all messages are plain. Where it says nothing those two decide.
 
-use crate::condition;
 use crate::core::Core;
 use crate::durability::Room;
 use crate::event::Refusal;
@@ -12,6 +11,7 @@ use crate::limits::{CoreConfig, REJECT_FACTOR, RESIDENT_BYTES, RESIDENT_BYTES_SH
 use crate::message::{Content, Message};
 use crate::queue::Queue;
 use crate::slab::Key;
+use engine_message::Condition;
 
 /// The bounds within which a queue takes what need not outlive the node into memory, and nowhere else. They are those of `admit`
 /// and `residence`, or narrower.
@@ -66,15 +66,15 @@ impl Core {
         };
         if no_room && self.goes_to_disk(queue, message) {
             let text = format!("the disk is full, and the queue {} would keep the message there", queue.name);
-            return Err(Refusal::new(condition::RESOURCE_LIMIT_EXCEEDED, text));
+            return Err(Refusal::new(Condition::ResourceLimitExceeded, text));
         }
         if message.header.durable && queue.is_lasting() && message.body.len() as u64 > self.config.stored_bytes_max {
             let text = format!("durable messages have at most {} bytes here", self.config.stored_bytes_max);
-            return Err(Refusal::new(condition::MESSAGE_SIZE_EXCEEDED, text));
+            return Err(Refusal::new(Condition::MessageSizeExceeded, text));
         }
         if full {
             let text = format!("the queue {} is full", queue.name);
-            return Err(Refusal::new(condition::RESOURCE_LIMIT_EXCEEDED, text));
+            return Err(Refusal::new(Condition::ResourceLimitExceeded, text));
         }
         Ok(())
     }

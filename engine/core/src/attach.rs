@@ -4,7 +4,6 @@ use crate::command::{
     ConsumerSpec, Create, DYNAMIC_PREFIX, DetachMode, Durability, Lifetime, Mode, Outcome, ProducerSpec, RoutingType,
     Sharing, Subscription,
 };
-use crate::condition;
 use crate::core::{Address, Consumer, Core, End, EndRole};
 use crate::event::{AttachedInfo, Event, Refusal};
 use crate::key::{EndKey, LinkKey};
@@ -12,6 +11,7 @@ use crate::limits::{DYNAMIC_NODES_MAX, NAME_BYTES_MAX, Storage};
 use crate::producer::{Producer, Route};
 use crate::queue::{Kind, Queue};
 use crate::slab::Key;
+use engine_message::Condition;
 
 impl Core {
     pub(crate) fn attach_producer(&mut self, link: LinkKey, spec: &ProducerSpec) {
@@ -76,11 +76,11 @@ impl Core {
     fn has_room(&self, lifetime: Option<Lifetime>) -> Result<(), Box<Refusal>> {
         if lifetime.is_some() && self.dynamic_nodes >= DYNAMIC_NODES_MAX {
             let text = format!("this shard has {DYNAMIC_NODES_MAX} dynamic nodes, which is its limit");
-            return Err(Refusal::new(condition::RESOURCE_LIMIT_EXCEEDED, text));
+            return Err(Refusal::new(Condition::ResourceLimitExceeded, text));
         }
         if self.ends.len() >= self.config.ends_max {
             let text = format!("this shard has {} links, which is its limit", self.config.ends_max);
-            return Err(Refusal::new(condition::RESOURCE_LIMIT_EXCEEDED, text));
+            return Err(Refusal::new(Condition::ResourceLimitExceeded, text));
         }
         Ok(())
     }
@@ -123,7 +123,7 @@ impl Core {
         let key = match self.names.get(name) {
             Some(&key) => key,
             None if create == Create::Never => {
-                return Err(Refusal::new(condition::NOT_FOUND, format!("there is no address {name}")));
+                return Err(Refusal::new(Condition::NotFound, format!("there is no address {name}")));
             }
             None => self.make_address(name, routing.unwrap_or(self.config.default_routing))?,
         };
@@ -138,18 +138,18 @@ impl Core {
         match self.find(key, queue) {
             Some(found) => Ok((key, Route::Queue(found))),
             None if create == Create::Auto => Ok((key, Route::Queue(self.make_queue(key, queue, wanted, Kind::Auto)?))),
-            None => Err(Refusal::new(condition::NOT_FOUND, format!("there is no queue {queue}"))),
+            None => Err(Refusal::new(Condition::NotFound, format!("there is no queue {queue}"))),
         }
     }
 
     fn make_address(&mut self, name: &str, routing: RoutingType) -> Result<Key, Box<Refusal>> {
         if name.is_empty() || name.len() > NAME_BYTES_MAX {
             let text = format!("an address has 1 to {NAME_BYTES_MAX} bytes");
-            return Err(Refusal::new(condition::INVALID_FIELD, text));
+            return Err(Refusal::new(Condition::InvalidField, text));
         }
         if self.addresses.len() >= self.config.nodes_max {
             let text = format!("this shard has {} addresses, which is its limit", self.config.nodes_max);
-            return Err(Refusal::new(condition::RESOURCE_LIMIT_EXCEEDED, text));
+            return Err(Refusal::new(Condition::ResourceLimitExceeded, text));
         }
         let (queues, producers) = (Vec::new(), Vec::new());
         let address = Address { name: name.into(), routing, queues, producers, dynamic: None };
@@ -161,7 +161,7 @@ impl Core {
     fn make_queue(&mut self, address: Key, name: &str, routing: RoutingType, kind: Kind) -> Result<Key, Box<Refusal>> {
         if self.queues.len() >= self.config.nodes_max || name.len() > NAME_BYTES_MAX {
             let text = format!("this shard has {} queues, or a name is too long", self.queues.len());
-            return Err(Refusal::new(condition::RESOURCE_LIMIT_EXCEEDED, text));
+            return Err(Refusal::new(Condition::ResourceLimitExceeded, text));
         }
         let key = self.queues.insert(Queue::new(name, address, routing, kind));
         if let Some(address) = self.addresses.get_mut(address) {
@@ -193,10 +193,10 @@ impl Core {
             (Some(address), _) => address,
             (None, Create::Auto) => self.make_address(name, routing)?,
             (None, Create::Never) => {
-                return Err(Refusal::new(condition::NOT_FOUND, format!("there is no address {name}")));
+                return Err(Refusal::new(Condition::NotFound, format!("there is no address {name}")));
             }
         };
-        let missing = |queue: &str| Refusal::new(condition::NOT_FOUND, format!("there is no queue {queue}"));
+        let missing = |queue: &str| Refusal::new(Condition::NotFound, format!("there is no queue {queue}"));
         if let (None, RoutingType::Multicast) = (qualified, routing) {
             return self.subscribe(address, name, spec.subscription.as_ref());
         }
@@ -222,7 +222,7 @@ impl Core {
         };
         if subscription.durability == Durability::Durable && name.starts_with(DYNAMIC_PREFIX) {
             let text = "a subscription to a dynamic node cannot be durable: the node does not outlive its links";
-            return Err(Refusal::new(condition::NOT_ALLOWED, text));
+            return Err(Refusal::new(Condition::NotAllowed, text));
         }
         let queue = match (subscription.sharing, subscription.durability) {
             (Sharing::Global, Durability::Durable) => format!("{}:global", subscription.name),
@@ -252,7 +252,7 @@ impl Core {
         let text = format!("the container attached the subscription {} again", queue.name);
         for end in std::mem::take(&mut queue.consumers) {
             let Some(End { link, role: EndRole::Consumer(consumer) }) = self.ends.remove(end) else { continue };
-            let refusal = Refusal::new(condition::LINK_STOLEN, text.as_str());
+            let refusal = Refusal::new(Condition::LinkStolen, text.as_str());
             self.abandon(key, end, &consumer.default_outcome);
             self.events.push_back((link, Event::Detached { refusal }));
         }
@@ -316,7 +316,7 @@ impl Core {
             if let Some((first, last)) = producer.accepted {
                 self.events.push_back((link, Event::Settled { first, last, outcome: Outcome::Accepted }));
             }
-            let refusal = Refusal::new(condition::RESOURCE_DELETED, text.as_str());
+            let refusal = Refusal::new(Condition::ResourceDeleted, text.as_str());
             self.events.push_back((link, Event::Detached { refusal }));
         }
     }
@@ -347,7 +347,7 @@ impl Core {
         let Some(queue) = self.queues.remove(key) else { return };
         self.forget(&queue);
         self.memory_bytes -= queue.bytes;
-        let deleted = || Refusal::new(condition::RESOURCE_DELETED, format!("the queue {} was deleted", queue.name));
+        let deleted = || Refusal::new(Condition::ResourceDeleted, format!("the queue {} was deleted", queue.name));
         for end in queue.consumers.iter().chain(&queue.browsers) {
             if let Some(End { link, .. }) = self.ends.remove(*end) {
                 self.events.push_back((link, Event::Detached { refusal: deleted() }));

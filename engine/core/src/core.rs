@@ -12,7 +12,6 @@ use std::collections::{HashMap, VecDeque};
 use crate::admission::Plain;
 use crate::agenda::Agenda;
 use crate::command::{Command, Lifetime, Outcome, RoutingType, Settle};
-use crate::condition;
 use crate::durability::{Journal, fetch_below};
 use crate::event::{Delivery, Event, KEY_NONE, Refusal};
 use crate::held::Recalling;
@@ -22,6 +21,7 @@ use crate::message::{Content, Message};
 use crate::producer::Producer;
 use crate::queue::{Entry, Queue};
 use crate::slab::{Key, Slab};
+use engine_message::Condition;
 
 /// An address: where producers send to.
 #[derive(Debug)]
@@ -424,7 +424,7 @@ impl Core {
                 } else if !may_grow && !comes {
                     queue.recalling = Recalling::No;
                     let text = "the rest of the queue is on disk only, and too much to be looked at: consume it";
-                    let refusal = Refusal::new(condition::RESOURCE_LIMIT_EXCEEDED, text);
+                    let refusal = Refusal::new(Condition::ResourceLimitExceeded, text);
                     self.events.push_back((*link, Event::Detached { refusal }));
                     queue.browsers.swap_remove(place);
                     self.ends.remove(end);

@@ -1,5 +1,7 @@
 //! What the owner of an address tells the home of a link. Flat and small; rare payloads are boxed.
 
+use engine_message::Condition;
+
 use crate::command::{Outcome, RoutingType};
 use crate::key::EndKey;
 use crate::message::Message;
@@ -8,8 +10,8 @@ use crate::slab::Key;
 /// Why something was refused or ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// One of `condition`'s constants.
-    pub condition: &'static str,
+    /// What kind of refusal.
+    pub condition: Condition,
     /// For people.
     pub description: String,
 }
@@ -17,7 +19,7 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal, boxed as events carry it.
     #[must_use]
-    pub fn new(condition: &'static str, description: impl Into<String>) -> Box<Self> {
+    pub fn new(condition: Condition, description: impl Into<String>) -> Box<Self> {
         Box::new(Self { condition, description: description.into() })
     }
 }

@@ -5,7 +5,6 @@ mod admission;
 mod agenda;
 mod attach;
 pub mod command;
-pub mod condition;
 mod core;
 mod durability;
 pub mod event;

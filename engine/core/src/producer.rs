@@ -6,7 +6,6 @@
 //! 3. A producer's credit follows the depth of the queues of its address, what waits for the disk, and the shard's memory.
 
 use crate::command::{Outcome, Publish, RoutingType, Settled};
-use crate::condition;
 use crate::core::{Address, Core, End, EndRole, key};
 use crate::durability::Room;
 use crate::event::{Event, Refusal};
@@ -15,6 +14,7 @@ use crate::limits::{CROWDED_BYTES, Storage, WINDOW_MIN, WhenFull};
 use crate::message::Message;
 use crate::queue::Queue;
 use crate::slab::Key;
+use engine_message::Condition;
 
 /// The owner's half of a link that sends.
 #[derive(Debug)]
@@ -187,7 +187,7 @@ impl Core {
     #[inline]
     fn put(&mut self, address: Key, route: Route, message: Message) -> Result<u64, Box<Refusal>> {
         let Some(Address { queues, .. }) = self.addresses.get(address) else {
-            return Err(Refusal::new(condition::RESOURCE_DELETED, "the address is gone"));
+            return Err(Refusal::new(Condition::ResourceDeleted, "the address is gone"));
         };
         if let [only] = queues[..]
             && matches!(route, Route::All)
@@ -208,7 +208,7 @@ impl Core {
             Route::Queue(only) => {
                 targets.retain(|&queue| queue == only);
                 if targets.is_empty() {
-                    return Err(Refusal::new(condition::RESOURCE_DELETED, "the queue that the sender named is gone"));
+                    return Err(Refusal::new(Condition::ResourceDeleted, "the queue that the sender named is gone"));
                 }
             }
         }

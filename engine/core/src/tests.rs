@@ -11,13 +11,13 @@ use crate::command::{
     Command, ConsumerSpec, Create, DetachMode, Durability, Mode, Modified, Outcome, ProducerSpec, RoutingType, Settle,
     Settled, Sharing, Subscription,
 };
-use crate::condition;
 use crate::event::Event;
 use crate::fact::Fact;
 use crate::key::{EndKey, LinkKey};
 use crate::limits::{CROWDED_BYTES, CoreConfig, DISPATCH_BYTES, MESSAGE_OVERHEAD, Storage, WINDOW_MIN};
 use crate::message::{Header, Message};
 use crate::{Core, Room};
+use engine_message::Condition;
 
 struct Owner {
     core: Core,
@@ -243,7 +243,7 @@ fn a_subscription_is_stolen_by_its_own_container() {
     assert_eq!(owner.grant(*end, 1).len(), 1);
     let second = subscribe(&mut owner);
     let [Event::Detached { refusal }, Event::Attached { end, .. }] = &second[..] else { panic!("stolen: {second:?}") };
-    assert_eq!(refusal.condition, condition::LINK_STOLEN);
+    assert_eq!(refusal.condition, Condition::LinkStolen);
     assert_eq!(owner.grant(*end, 1).len(), 1, "what the old link held came back");
 }
 

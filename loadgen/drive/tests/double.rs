@@ -5,11 +5,11 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use amqp_codec::Symbol;
-use amqp_codec::encode;
 use amqp_codec::performative::{Attach, Coordinator, NodeTarget, Role, Source, Target};
 use amqp_proto::{Config, Connection, Credentials, Event, Input, LinkId, Out, Outcome, Part, Send, SessionId, Settled};
 use bytes::Bytes;
+use engine_message::Symbol;
+use engine_message::encode;
 use load_drive::double::{Behaviour, Double, DoubleSpec, Tally};
 
 /// How long an answer may take before a test fails: much longer than a busy machine needs.

@@ -5,13 +5,13 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, RawFd};
 
-use amqp_codec::Symbol;
 use amqp_codec::frame::{self, ProtocolHeader, Split};
 use amqp_codec::performative::{
     self, Attach, Begin, DeliveryState, Disposition, Durability, ExpiryPolicy, Flow, NodeTarget, Open, Performative,
     ReceiverSettleMode, Role as LinkRole, SenderSettleMode, Source, Target, encode_disposition, encode_flow,
     encode_frame,
 };
+use engine_message::Symbol;
 use engine_rt::Socket;
 
 use crate::peer::{Kept, Settle, append_transfer, message};
@@ -176,7 +176,7 @@ impl Client {
         let mut payload = message(0, Kept::Durable);
         payload.truncate(7);
         payload.extend_from_slice(&[0x00, 0x53, 0x75]);
-        amqp_codec::encode::binary(&mut payload, body);
+        engine_message::encode::binary(&mut payload, body);
         append_transfer(&mut self.out, self.sent, Settle::Unsettled, &payload);
         self.credit -= 1;
         self.sent += 1;

@@ -1,19 +1,15 @@
 //! `attach` and `detach` (parts 2.7.3, 2.7.7).
 
 use bytes::Bytes;
-
-use crate::constructor;
-use crate::encode::{self, Compound};
-use crate::error::{DecodeError, ErrorKind};
-use crate::reader::{self, Reader};
-use crate::symbol::Symbol;
-use crate::value::{Map, Raw};
+use engine_message::encode::{self, Compound};
+use engine_message::reader::{self, Reader};
+use engine_message::value::{Map, Raw};
+use engine_message::{DecodeError, ErrorKind, Fields, Symbol, checked_raw, constructor};
 
 use super::connection::{AmqpError, put_map, put_symbols};
-use super::fields::checked_raw;
 use super::terminus::{Source, Target};
 use super::transfer::TAG_BYTES_MAX;
-use super::{Fields, ReceiverSettleMode, Role, SenderSettleMode, code};
+use super::{ReceiverSettleMode, Role, SenderSettleMode, code};
 
 /// Attaches a link to the session.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,9 +74,9 @@ impl Attach {
         let mut attach = Self {
             name: fields.required("name", |reader| reader.string().map(str::to_owned))?,
             handle: fields.required("handle", Reader::uint)?,
-            role: fields.role()?,
-            snd_settle_mode: fields.lenient(&mut fault, Fields::sender_settle_mode)?,
-            rcv_settle_mode: fields.lenient(&mut fault, Fields::receiver_settle_mode)?.unwrap_or_default(),
+            role: Role::read(fields)?,
+            snd_settle_mode: fields.lenient(&mut fault, SenderSettleMode::read)?,
+            rcv_settle_mode: fields.lenient(&mut fault, ReceiverSettleMode::read)?.unwrap_or_default(),
             source: fields.lenient(&mut fault, |fields| fields.next(Source::read))?,
             target: fields.lenient(&mut fault, |fields| fields.next(Target::read))?,
             unsettled: fields.lenient(&mut fault, |fields| fields.next(read_unsettled))?,

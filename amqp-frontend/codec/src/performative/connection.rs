@@ -1,12 +1,10 @@
 //! `open`, `close` (parts 2.7.1, 2.7.9) and `error` (2.8.14).
 
-use crate::encode::{self, Compound};
-use crate::error::{DecodeError, ErrorKind};
-use crate::reader::Reader;
-use crate::symbol::Symbol;
-use crate::value::{Map, descriptor_code};
-
-use super::{Fields, code};
+use super::code;
+use engine_message::encode::{self, Compound};
+use engine_message::reader::Reader;
+use engine_message::value::{Map, descriptor_code};
+use engine_message::{DecodeError, ErrorKind, Fields, Symbol};
 
 /// Smallest maximum frame size that a peer may announce, octets (part 2.7.1).
 pub const FRAME_BYTES_MIN_MAX: u32 = 512;
@@ -129,7 +127,7 @@ impl Close {
 /// Why something ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AmqpError {
-    /// What kind of error, see [`crate::condition`].
+    /// What kind of error: one of `Condition`, or the peer's own.
     pub condition: Symbol,
     /// What a person should read.
     pub description: Option<String>,
@@ -141,7 +139,7 @@ const ERROR: u64 = 0x1d;
 
 impl AmqpError {
     /// An error of one of the standard conditions.
-    pub fn new(condition: &'static str, description: impl Into<String>) -> Self {
+    pub fn new(condition: impl Into<Symbol>, description: impl Into<String>) -> Self {
         Self { condition: condition.into(), description: Some(description.into()), info: Map::default() }
     }
 

@@ -1,13 +1,12 @@
 //! `disposition` (part 2.7.6) and the delivery states of parts 3.4 and 4.5.
 
-use crate::encode::{self, Compound};
-use crate::error::{DecodeError, ErrorKind};
 use crate::frame;
-use crate::reader::Reader;
-use crate::value::descriptor_code;
+use engine_message::encode::{self, Compound};
+use engine_message::reader::Reader;
+use engine_message::value::descriptor_code;
+use engine_message::{DecodeError, ErrorKind, Fields, checked_raw};
 
-use super::fields::checked_raw;
-use super::{Fields, Role, code};
+use super::{Role, code};
 
 const RECEIVED: u64 = 0x23;
 const ACCEPTED: u64 = 0x24;
@@ -175,7 +174,7 @@ impl<'a> Disposition<'a> {
     #[inline]
     pub(super) fn decode(fields: &mut Fields<'a>) -> Result<Self, DecodeError> {
         Ok(Self {
-            role: fields.role()?,
+            role: Role::read(fields)?,
             first: fields.required("first", Reader::uint)?,
             last: fields.next(Reader::uint)?,
             settled: fields.flag()?,

@@ -1,11 +1,11 @@
 //! `flow` (part 2.7.4): windows of a session, credit of a link.
 
-use crate::encode::{self, Compound};
-use crate::error::DecodeError;
 use crate::frame;
-use crate::reader::Reader;
+use engine_message::encode::{self, Compound};
+use engine_message::reader::Reader;
+use engine_message::{DecodeError, Fields};
 
-use super::{Fields, code};
+use super::code;
 
 /// The flow state of a session, and of one of its links if `handle` is there.
 #[derive(Clone, Debug, Default, PartialEq)]

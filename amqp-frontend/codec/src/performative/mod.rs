@@ -7,7 +7,6 @@
 mod attach;
 mod connection;
 mod disposition;
-mod fields;
 mod flow;
 mod plain;
 mod session;
@@ -25,12 +24,10 @@ pub use terminus::{
 };
 pub use transfer::{Transfer, encode_transfer};
 
-pub(crate) use fields::Fields;
-
-use crate::error::{DecodeError, ErrorKind};
 use crate::frame;
-use crate::reader::Reader;
-use crate::value::descriptor_code;
+use engine_message::reader::Reader;
+use engine_message::value::descriptor_code;
+use engine_message::{DecodeError, ErrorKind, Fields};
 
 /// Descriptors of the performatives.
 mod code {
@@ -66,6 +63,14 @@ pub enum Role {
     Receiver,
 }
 
+impl Role {
+    /// Reads the field of that name, which is mandatory everywhere.
+    fn read(fields: &mut Fields<'_>) -> Result<Self, DecodeError> {
+        let receiver = fields.required("role", Reader::boolean)?;
+        Ok(if receiver { Self::Receiver } else { Self::Sender })
+    }
+}
+
 /// When the sender settles (part 2.8.2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SenderSettleMode {
@@ -78,6 +83,17 @@ pub enum SenderSettleMode {
     Mixed,
 }
 
+impl SenderSettleMode {
+    fn read(fields: &mut Fields<'_>) -> Result<Self, DecodeError> {
+        match fields.next(Reader::ubyte)? {
+            None | Some(2) => Ok(Self::Mixed),
+            Some(0) => Ok(Self::Unsettled),
+            Some(1) => Ok(Self::Settled),
+            Some(_) => Err(fields.error(ErrorKind::InvalidField("snd-settle-mode"))),
+        }
+    }
+}
+
 /// When the receiver settles (part 2.8.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ReceiverSettleMode {
@@ -86,6 +102,19 @@ pub enum ReceiverSettleMode {
     First,
     /// After the sender has.
     Second,
+}
+
+impl ReceiverSettleMode {
+    /// Reads the field of that name, if there is one.
+    #[inline]
+    fn read(fields: &mut Fields<'_>) -> Result<Option<Self>, DecodeError> {
+        match fields.next(Reader::ubyte)? {
+            None => Ok(None),
+            Some(0) => Ok(Some(Self::First)),
+            Some(1) => Ok(Some(Self::Second)),
+            Some(_) => Err(fields.error(ErrorKind::InvalidField("rcv-settle-mode"))),
+        }
+    }
 }
 
 /// Any performative.
@@ -124,7 +153,7 @@ pub fn decode(body: &[u8]) -> Result<(Performative<'_>, &[u8]), DecodeError> {
     let hot = matches!(code, code::TRANSFER | code::FLOW | code::DISPOSITION);
     if !hot {
         // What is owned and nested passes the walk first, so that nothing below can be made to recurse or reserve.
-        crate::check::check_value(reader.rest())
+        engine_message::check::check_value(reader.rest())
             .map_err(|error| DecodeError { kind: error.kind, offset: reader.position() + error.offset })?;
     }
     let mut fields = Fields::new(reader.list()?);

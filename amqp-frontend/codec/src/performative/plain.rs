@@ -3,8 +3,8 @@
 //! Guarantees: what `decode_plain` takes means the same to the general decoder (the tests hold them against each other);
 //! what it does not take is left to that one, errors included. What `encode_plain` writes any decoder reads.
 
-use crate::constructor as code;
 use crate::frame::HEADER_BYTES;
+use engine_message::constructor as code;
 
 use super::code::TRANSFER;
 use super::transfer::TAG_BYTES_MAX;

@@ -1,13 +1,11 @@
 //! `begin` and `end` (parts 2.7.2, 2.7.8).
 
-use crate::encode::{self, Compound};
-use crate::error::DecodeError;
-use crate::reader::Reader;
-use crate::symbol::Symbol;
-use crate::value::Map;
-
+use super::code;
 use super::connection::{AmqpError, put_map, put_symbols};
-use super::{Fields, code};
+use engine_message::encode::{self, Compound};
+use engine_message::reader::Reader;
+use engine_message::value::Map;
+use engine_message::{DecodeError, Fields, Symbol};
 
 /// Begins a session on the frame's channel.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,15 +1,10 @@
 //! Sources and targets (parts 3.5.3, 3.5.4, 4.5.1) and what they are made of.
 
-use crate::constructor;
-use crate::encode::{self, Compound};
-use crate::error::{DecodeError, ErrorKind};
-use crate::reader::Reader;
-use crate::symbol::Symbol;
-use crate::value::{Map, Raw, descriptor_code};
-
-use super::Fields;
 use super::connection::{put_map, put_symbols};
-use super::fields::checked_raw;
+use engine_message::encode::{self, Compound};
+use engine_message::reader::Reader;
+use engine_message::value::{Map, Raw, descriptor_code};
+use engine_message::{DecodeError, ErrorKind, Fields, Symbol, checked_raw, constructor};
 
 const SOURCE: u64 = 0x28;
 const TARGET: u64 = 0x29;
@@ -100,18 +95,20 @@ impl LifetimePolicy {
 
     /// The policy in a terminus's dynamic node properties, if they have one that is known.
     pub fn of(properties: &Map) -> Option<Self> {
-        let crate::value::Value::Described(described) = properties.get("lifetime-policy")? else { return None };
+        let engine_message::value::Value::Described(described) = properties.get("lifetime-policy")? else {
+            return None;
+        };
         let code = match &described.descriptor {
-            crate::value::Value::Ulong(code) => *code,
-            crate::value::Value::Symbol(name) => NAMES.iter().find(|(_, known)| name == known)?.0,
+            engine_message::value::Value::Ulong(code) => *code,
+            engine_message::value::Value::Symbol(name) => NAMES.iter().find(|(_, known)| name == known)?.0,
             _ => return None,
         };
         Self::CODES.iter().find(|(_, known)| *known == code).map(|(policy, _)| *policy)
     }
 
     /// The policy as a value of the key `lifetime-policy`.
-    pub fn to_value(self) -> crate::value::Value {
-        use crate::value::{Described, Value};
+    pub fn to_value(self) -> engine_message::value::Value {
+        use engine_message::value::{Described, Value};
         let code = Self::CODES.iter().find(|(policy, _)| *policy == self).map_or(DELETE_ON_CLOSE, |(_, code)| *code);
         Value::Described(Box::new(Described { descriptor: Value::Ulong(code), value: Value::List(Vec::new()) }))
     }

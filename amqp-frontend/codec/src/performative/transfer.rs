@@ -1,13 +1,12 @@
 //! `transfer` (part 2.7.5): the performative of every message.
 
-use crate::constructor;
-use crate::encode::{self, Compound};
-use crate::error::{DecodeError, ErrorKind};
 use crate::frame::HEADER_BYTES;
-use crate::reader::Reader;
+use engine_message::encode::{self, Compound};
+use engine_message::reader::Reader;
+use engine_message::{DecodeError, ErrorKind, Fields, constructor};
 
 use super::disposition::{self, DeliveryState};
-use super::{Fields, ReceiverSettleMode, code};
+use super::{ReceiverSettleMode, code};
 
 /// Longest delivery tag, octets (part 2.8.7).
 pub const TAG_BYTES_MAX: usize = 32;
@@ -49,7 +48,7 @@ impl<'a> Transfer<'a> {
             message_format: fields.next(Reader::uint)?,
             settled: fields.next(Reader::boolean)?,
             more: fields.flag()?,
-            rcv_settle_mode: fields.receiver_settle_mode()?,
+            rcv_settle_mode: ReceiverSettleMode::read(fields)?,
             state: fields.next(disposition::read_state)?,
             resume: fields.flag()?,
             aborted: fields.flag()?,

@@ -1,5 +1,6 @@
 //! Messages that leave memory while consumers hold them, against a model and a journal that is a table.
 
+use engine_message::Condition;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::*;
@@ -270,7 +271,7 @@ fn a_browser_is_told_that_what_came_back_is_too_much() {
     kept.owner.core.handle_command(1, 1, Command::Grant { end: browser, credit: 30 });
     let events = kept.settle_down();
     let Some(Event::Detached { refusal }) = events.last() else { panic!("{events:?}") };
-    assert_eq!(refusal.condition, condition::RESOURCE_LIMIT_EXCEEDED);
+    assert_eq!(refusal.condition, Condition::ResourceLimitExceeded);
 }
 
 #[test]

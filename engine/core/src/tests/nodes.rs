@@ -4,6 +4,7 @@ use super::*;
 use crate::command::{DYNAMIC_PREFIX, Lifetime, Publish};
 use crate::event::Refusal;
 use crate::limits::DYNAMIC_NODES_MAX;
+use engine_message::Condition;
 
 fn node(name: &str) -> String {
     format!("{DYNAMIC_PREFIX}{name}")
@@ -28,7 +29,7 @@ impl Owner {
         Self { core: Core::new(config), next_link: 0 }
     }
 
-    fn refused(&mut self, command: impl FnOnce(LinkKey) -> Command) -> Option<&'static str> {
+    fn refused(&mut self, command: impl FnOnce(LinkKey) -> Command) -> Option<Condition> {
         self.next_link += 1;
         let events = self.command(command(LinkKey { shard: 0, generation: 0, slot: self.next_link }));
         match events.first() {
@@ -38,17 +39,17 @@ impl Owner {
         }
     }
 
-    fn sends_to(&mut self, address: &str) -> Option<&'static str> {
+    fn sends_to(&mut self, address: &str) -> Option<Condition> {
         let spec = ProducerSpec { address: address.into(), routing: None, create: Create::Auto, lifetime: None };
         self.refused(|link| Command::AttachProducer { link, spec: Box::new(spec) })
     }
 
-    fn takes_from(&mut self, address: &str, routing: Option<RoutingType>) -> Option<&'static str> {
+    fn takes_from(&mut self, address: &str, routing: Option<RoutingType>) -> Option<Condition> {
         let spec = Box::new(consumer_spec(address, routing, None));
         self.refused(|link| Command::AttachConsumer { link, spec })
     }
 
-    fn publishes_to(&mut self, address: &str) -> Option<&'static str> {
+    fn publishes_to(&mut self, address: &str) -> Option<Condition> {
         let (routing, create) = (None, Create::Auto);
         let publish = Publish { address: address.into(), routing, create, message: Message::new(Bytes::new()) };
         let publish = Box::new(publish);
@@ -74,18 +75,18 @@ fn a_dynamic_node_comes_once_whatever_is_said_of_others() {
         assert_eq!(owner.takes_from(&name, None), None);
         assert_eq!(owner.publishes_to(&name), None);
         let other = format!("{name}::other");
-        assert_eq!(owner.sends_to(&other), Some(condition::NOT_FOUND), "and no other queue beside its own");
-        assert_eq!(owner.takes_from(&other, None), Some(condition::NOT_FOUND));
+        assert_eq!(owner.sends_to(&other), Some(Condition::NotFound), "and no other queue beside its own");
+        assert_eq!(owner.takes_from(&other, None), Some(Condition::NotFound));
         let ended = owner.close(creator);
-        let deleted = |event: &&Event| matches!(event, Event::Detached { refusal } if refusal.condition == condition::RESOURCE_DELETED);
+        let deleted = |event: &&Event| matches!(event, Event::Detached { refusal } if refusal.condition == Condition::ResourceDeleted);
         assert_eq!(ended.iter().filter(deleted).count(), 2, "sender and consumer are told: {ended:?}");
         assert_eq!(owner.core.counts(), (0, 0));
         for address in [name.clone(), format!("{name}::{name}"), node("never")] {
-            assert_eq!(owner.sends_to(&address), Some(condition::NOT_FOUND), "{address}");
-            assert_eq!(owner.takes_from(&address, None), Some(condition::NOT_FOUND), "{address}");
+            assert_eq!(owner.sends_to(&address), Some(Condition::NotFound), "{address}");
+            assert_eq!(owner.takes_from(&address, None), Some(Condition::NotFound), "{address}");
             let topic = Some(RoutingType::Multicast);
-            assert_eq!(owner.takes_from(&address, topic), Some(condition::NOT_FOUND), "{address}");
-            assert_eq!(owner.publishes_to(&address), Some(condition::NOT_FOUND), "{address}");
+            assert_eq!(owner.takes_from(&address, topic), Some(Condition::NotFound), "{address}");
+            assert_eq!(owner.publishes_to(&address), Some(Condition::NotFound), "{address}");
         }
         assert_eq!(owner.core.counts(), (0, 0), "nothing was made on the way");
     }
@@ -112,7 +113,7 @@ fn a_dynamic_topic_goes_with_its_creator_and_all_subscriptions() {
     };
     let spec = Box::new(ConsumerSpec { subscription: Some(durable), ..consumer_spec(&name, None, None) });
     let refused = owner.refused(|link| Command::AttachConsumer { link, spec });
-    assert_eq!(refused, Some(condition::NOT_ALLOWED), "it would come back after a restart");
+    assert_eq!(refused, Some(Condition::NotAllowed), "it would come back after a restart");
     assert_eq!(owner.close(creator).len(), 2, "both are told");
     assert_eq!(owner.core.counts(), (0, 0));
 }
@@ -153,7 +154,7 @@ fn dynamic_nodes_are_bounded_and_others_find_room() {
     owner.core.handle_command(1, 1, Command::AttachConsumer { link, spec });
     let refused = owner.core.poll_event();
     let Some((_, Event::Refused { refusal })) = refused else { panic!("it is refused: {refused:?}") };
-    assert_eq!(refusal.condition, condition::RESOURCE_LIMIT_EXCEEDED);
+    assert_eq!(refusal.condition, Condition::ResourceLimitExceeded);
     owner.core.dynamic_nodes = 0;
     assert_eq!(owner.sends_to("ordinary"), None);
 }
@@ -200,7 +201,7 @@ fn a_named_queue_that_is_gone_refuses_what_is_sent_to_it() {
     let gone = |event: &Event| match event {
         Event::Settled { first: 2, outcome: Outcome::Rejected(Some(refusal)), .. } => {
             let Refusal { condition, .. } = **refusal;
-            condition == condition::RESOURCE_DELETED
+            condition == Condition::ResourceDeleted
         }
         _ => false,
     };

@@ -1,8 +1,8 @@
 //! What is put before a body, and how a body is found in what came.
 
-use amqp_codec::encode;
-use amqp_codec::reader::Reader;
-use amqp_codec::section::{self, Header};
+use engine_message::encode;
+use engine_message::reader::Reader;
+use engine_message::section::{self, Header};
 use load_model::stamp::STAMP_BYTES;
 
 const DATA: [u8; 3] = [0x00, 0x53, 0x75];

@@ -1,9 +1,11 @@
 //! What a peer's attach asks a double for, and how it is answered.
 
+use amqp_codec::AmqpError;
 use amqp_codec::performative::{Attach, Coordinator, Role, Target};
-use amqp_codec::{AmqpError, Symbol, condition};
 use amqp_proto::AttachReply;
 use bytes::Bytes;
+use engine_message::Condition;
+use engine_message::Symbol;
 
 use super::node::{Kind, Node};
 use super::table::Key;
@@ -85,7 +87,7 @@ pub(super) fn wanted(attach: &Attach) -> Result<Wanted, AmqpError> {
         (Role::Receiver, Some(source), _) if source.address.is_some() || source.dynamic => {
             Ok(Wanted::Receive(address(&source.address, source.dynamic, &source.capabilities)))
         }
-        _ => Err(AmqpError::new(condition::INVALID_FIELD, "the attach names nothing to send to or to receive from")),
+        _ => Err(AmqpError::new(Condition::InvalidField, "the attach names nothing to send to or to receive from")),
     }
 }
 

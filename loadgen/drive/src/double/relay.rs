@@ -9,9 +9,10 @@
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 
-use amqp_codec::{condition, section};
 use amqp_proto::{Outcome, Part, Send, Settled};
 use bytes::{Bytes, BytesMut};
+use engine_message::Condition;
+use engine_message::section;
 
 use super::behaviour::Behaviour;
 use super::connection::{Conn, Conns};
@@ -213,7 +214,7 @@ impl Relay {
         }
         let Some(node) = producer.node.or_else(|| self.addressed(incoming.payload)) else {
             let why = "the message names no address".to_owned();
-            let refusal = Outcome::Rejected(Some(Box::new((condition::NOT_FOUND, why))));
+            let refusal = Outcome::Rejected(Some(Box::new((Condition::NotFound, why))));
             if !incoming.settled {
                 conn.machine.settle(link, incoming.delivery, incoming.delivery, refusal);
             }

@@ -8,11 +8,13 @@ use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use amqp_codec::AmqpError;
 use amqp_codec::performative::Attach;
-use amqp_codec::reader::{Descriptor, Reader};
-use amqp_codec::{AmqpError, condition, section};
 use amqp_proto::{Authenticated, Config, Connection, Event, Input, Mechanism, Outcome, Payload, Settling};
 use bytes::Bytes;
+use engine_message::Condition;
+use engine_message::reader::{Descriptor, Reader};
+use engine_message::section;
 use engine_rt::{Accepted, Clock, Interest, Listener, Readiness, Ready, WAKER_TOKEN, Waker};
 use load_model::units::Span;
 
@@ -268,7 +270,7 @@ impl Server {
     fn handle_attach(&mut self, at: At, attach: &Attach) {
         let Some(conn) = self.conns.table.get_mut(at.conn) else { return };
         let planned = links::wanted(attach).and_then(|wanted| {
-            let refused = |why| AmqpError::new(condition::NOT_ALLOWED, why);
+            let refused = |why| AmqpError::new(Condition::NotAllowed, why);
             let node = match &wanted {
                 Wanted::Send(address) | Wanted::Receive(address) => Some(self.relay.node(address).map_err(refused)?),
                 Wanted::SendAnywhere | Wanted::Coordinate => None,

@@ -7,8 +7,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use amqp_codec::value::{Map, Value};
 use amqp_proto::Config;
+use engine_message::value::{Map, Value};
 use engine_rt::{Readiness, Ready, WAKER_TOKEN, Waker, monotonic_ns, thread_cpu_ns};
 use load_model::interval::{INTERVAL_NS, Interval};
 use load_model::ledger::{Ledger, PlaceKind};

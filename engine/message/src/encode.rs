@@ -124,7 +124,7 @@ pub fn symbol_array<'a>(out: &mut Vec<u8>, values: impl ExactSizeIterator<Item =
 }
 
 /// Overwrites four octets at `at`.
-pub(crate) fn patch_u32(out: &mut [u8], at: usize, value: u32) {
+pub fn patch_u32(out: &mut [u8], at: usize, value: u32) {
     if let Some(place) = out.get_mut(at..at + 4) {
         place.copy_from_slice(&value.to_be_bytes());
     }

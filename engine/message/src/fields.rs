@@ -5,8 +5,6 @@ use crate::reader::{Compound, Reader};
 use crate::symbol::Symbol;
 use crate::value::{self, Map};
 
-use super::{ReceiverSettleMode, Role, SenderSettleMode};
-
 /// Reads the fields of one composite in their order.
 #[derive(Debug)]
 pub struct Fields<'a> {
@@ -96,33 +94,6 @@ impl<'a> Fields<'a> {
     /// A map to keep.
     pub fn map(&mut self) -> Result<Map, DecodeError> {
         Ok(self.next(Map::read)?.unwrap_or_default())
-    }
-
-    /// The role, which is mandatory everywhere.
-    pub fn role(&mut self) -> Result<Role, DecodeError> {
-        let receiver = self.required("role", Reader::boolean)?;
-        Ok(if receiver { Role::Receiver } else { Role::Sender })
-    }
-
-    /// The sender's settle mode.
-    pub fn sender_settle_mode(&mut self) -> Result<SenderSettleMode, DecodeError> {
-        match self.next(Reader::ubyte)? {
-            None | Some(2) => Ok(SenderSettleMode::Mixed),
-            Some(0) => Ok(SenderSettleMode::Unsettled),
-            Some(1) => Ok(SenderSettleMode::Settled),
-            Some(_) => Err(self.error(ErrorKind::InvalidField("snd-settle-mode"))),
-        }
-    }
-
-    /// The receiver's settle mode, if there is one.
-    #[inline]
-    pub fn receiver_settle_mode(&mut self) -> Result<Option<ReceiverSettleMode>, DecodeError> {
-        match self.next(Reader::ubyte)? {
-            None => Ok(None),
-            Some(0) => Ok(Some(ReceiverSettleMode::First)),
-            Some(1) => Ok(Some(ReceiverSettleMode::Second)),
-            Some(_) => Err(self.error(ErrorKind::InvalidField("rcv-settle-mode"))),
-        }
     }
 
     /// A described value as it is encoded, of well-formed nesting.

@@ -9,7 +9,7 @@ use std::ops::Range;
 use crate::constructor;
 use crate::encode::{self, Compound};
 use crate::error::{DecodeError, ErrorKind};
-use crate::performative::Fields;
+use crate::fields::Fields;
 use crate::reader::Reader;
 use crate::value::{Map, descriptor_code};
 
