@@ -54,6 +54,17 @@ pub enum FrontendError {
     Journal(#[from] StoreError),
 }
 
+/// When the next turn of a shard is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// At once.
+    Due,
+    /// When something is ready, or at this time, nanoseconds of the clock that turns are given.
+    Until(Option<u64>),
+    /// Never: the node stopped.
+    Stopped,
+}
+
 /// What ordinary threads tell a shard.
 pub enum Post {
     /// A password was verified.
@@ -82,6 +93,9 @@ pub struct Frontend {
     pub(crate) peers: Vec<InboxSender<Post>>,
     waker: Waker,
     inbox: Inbox<Post>,
+    /// Sockets that are ready and that no turn has taken.
+    left: VecDeque<Ready>,
+    ready: Vec<Ready>,
     listeners: Vec<Listener>,
     accepting: Accepting,
     /// Whether the listeners are looked at.
@@ -154,6 +168,8 @@ impl Frontend {
             waker,
             inbox,
             peers,
+            left: VecDeque::new(),
+            ready: Vec::new(),
             listeners,
             accepting: Accepting::new(),
             listening: true,
@@ -182,30 +198,53 @@ impl Frontend {
     /// # Errors
     /// When the readiness source or the journal fails.
     pub fn run(&mut self) -> Result<(), FrontendError> {
-        let mut ready = Vec::new();
-        let mut left = VecDeque::new();
         let mut timeout = Some(Duration::ZERO);
         loop {
-            if left.is_empty() {
-                self.readiness.poll(timeout, &mut ready)?;
-                left.extend(ready.drain(..));
-            }
-            self.waker.awake();
-            let busy = self.turn(&mut left)?;
-            if self.is_stopped() {
-                return Ok(());
-            }
-            if left.is_empty() {
-                timeout = self.park(busy)?;
+            self.look(timeout)?;
+            match self.round(self.clock.now_ns(), wall_ms())? {
+                Rest::Stopped => return Ok(()),
+                Rest::Due => timeout = Some(Duration::ZERO),
+                Rest::Until(until) => {
+                    timeout = until.map(|until| Duration::from_nanos(until.saturating_sub(self.now_ns)));
+                }
             }
         }
+    }
+
+    /// Waits for at most `timeout` (`None`: for ever) until there is something for a turn; gives whether there is.
+    ///
+    /// # Errors
+    /// When the readiness source fails.
+    pub fn look(&mut self, timeout: Option<Duration>) -> io::Result<bool> {
+        if self.left.is_empty() {
+            let mut ready = std::mem::take(&mut self.ready);
+            self.readiness.poll(timeout, &mut ready)?;
+            self.left.extend(ready.drain(..));
+            self.ready = ready;
+        }
+        Ok(!self.left.is_empty())
+    }
+
+    /// One turn, and what follows it before the shard may sleep; gives when the next one is due.
+    ///
+    /// # Errors
+    /// When the journal fails.
+    pub fn round(&mut self, now_ns: u64, wall_ms: u64) -> Result<Rest, StoreError> {
+        (self.now_ns, self.wall_ms) = (now_ns, wall_ms);
+        self.waker.awake();
+        let mut left = std::mem::take(&mut self.left);
+        let busy = self.turn(&mut left);
+        self.left = left;
+        let busy = busy?;
+        if self.is_stopped() {
+            return Ok(Rest::Stopped);
+        }
+        if self.left.is_empty() { self.park(busy) } else { Ok(Rest::Due) }
     }
 
     /// One turn, which takes as much of `ready` as it may read; gives whether there was anything to do.
     fn turn(&mut self, ready: &mut VecDeque<Ready>) -> Result<bool, StoreError> {
         self.turns += 1;
-        self.now_ns = self.clock.now_ns();
-        self.wall_ms = wall_ms();
         self.engine.begin_turn(self.now_ns, self.wall_ms)?;
         let mut busy = false;
         self.turn_bytes = 0;
@@ -233,18 +272,17 @@ impl Frontend {
     }
 
     /// Decides how long to wait before the next turn.
-    fn park(&mut self, busy: bool) -> Result<Option<Duration>, StoreError> {
+    fn park(&mut self, busy: bool) -> Result<Rest, StoreError> {
         if busy {
             self.spin.handle_work(self.now_ns);
         }
         if self.spin.looks_on(self.now_ns) {
-            return Ok(Some(Duration::ZERO));
+            return Ok(Rest::Due);
         }
         // After work, too: a poll that may sleep returns at once where more is ready. One that only looks would be a system call
         // and a turn for nothing whenever a message comes alone.
         self.waker.prepare_sleep();
         // What was handed over before the flag was set is seen by one more turn; what comes after it wakes.
-        self.now_ns = self.clock.now_ns();
         self.engine.begin_turn(self.now_ns, self.wall_ms)?;
         let mut found = self.handle_files() | self.handle_engine();
         while let Some(post) = self.inbox.receive() {
@@ -255,12 +293,12 @@ impl Frontend {
         found |= self.write_dirty();
         if found | self.engine.flush() {
             self.spin.handle_work(self.now_ns);
-            return Ok(Some(Duration::ZERO));
+            return Ok(Rest::Due);
         }
         let scan = (!self.conns.is_empty() || self.lines.are_held()).then_some(self.next_scan_ns);
         let until =
             [scan, self.engine.deadline(), self.stop_by_ns, self.accepting.deadline()].into_iter().flatten().min();
-        Ok(until.map(|until| Duration::from_nanos(until.saturating_sub(self.now_ns))))
+        Ok(Rest::Until(until))
     }
 
     fn handle_ready(&mut self, event: Ready) -> bool {
@@ -316,7 +354,8 @@ impl Frontend {
         }
     }
 
-    fn add(&mut self, socket: Socket, index: usize) {
+    /// Takes a connection over that came by the listener at `index`.
+    pub fn add(&mut self, socket: Socket, index: usize) {
         let Some(listener) = self.config.listeners.get(index) else { return };
         let transport = match (listener.layers, &listener.tls) {
             (Layers::Plain, _) => None,
@@ -561,13 +600,18 @@ impl Frontend {
         self.touch(slot);
     }
 
+    /// The engine under it.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     pub(crate) fn is_stopping(&self) -> bool {
         self.stop_by_ns.is_some()
     }
 
     fn is_stopped(&self) -> bool {
         self.stop_by_ns
-            .is_some_and(|by| (self.conns.is_empty() && !self.engine.is_writing()) || self.clock.now_ns() >= by)
+            .is_some_and(|by| (self.conns.is_empty() && !self.engine.is_writing()) || self.now_ns >= by)
     }
 
     /// Looks at every connection's deadline, and takes back buffers of links and connections that need none.

@@ -78,7 +78,8 @@ pub struct ShardView {
 }
 
 impl Frontend {
-    pub(crate) fn view(&self) -> ShardView {
+    /// What there is.
+    pub fn view(&self) -> ShardView {
         let connections = self.conns.iter().map(|(_, conn)| ConnectionView {
             peer: conn.peer.clone(),
             container: conn.container.clone(),
