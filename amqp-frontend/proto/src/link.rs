@@ -163,6 +163,8 @@ pub(crate) struct Link {
     /// How many more may start.
     pub credit: u32,
     pub drain: bool,
+    /// Whether the host has nothing more for a drain, which is answered when what waits has left.
+    pub drained: bool,
     /// Whether a flow with this link's state is to be sent.
     pub flow_due: bool,
     /// Whether the link stands in its session's queue of those with something to send.
@@ -190,6 +192,7 @@ impl Link {
             delivery_count: 0,
             credit: 0,
             drain: false,
+            drained: false,
             flow_due: false,
             queued: false,
             next_tag: 0,

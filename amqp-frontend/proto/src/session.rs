@@ -228,6 +228,15 @@ impl Session {
         }
     }
 
+    /// Uses the credit of a drained link up; a flow tells of it.
+    pub fn answer_drain(&mut self, handle: u32) {
+        let Some(link) = self.link(handle) else { return };
+        link.drained = false;
+        link.delivery_count = link.delivery_count.wrapping_add(link.credit);
+        link.credit = 0;
+        self.flow(handle);
+    }
+
     /// Notes that deliveries get an outcome, at the end where we are `role`.
     #[inline]
     pub fn settle(&mut self, role: Role, (first, last): (u32, u32), settled: bool, outcome: Outcome) {
@@ -372,6 +381,9 @@ impl Session {
             if self.transmit(handle, max_frame, out) {
                 if let Some(link) = self.link(handle) {
                     link.queued = false;
+                    if link.drained {
+                        self.answer_drain(handle);
+                    }
                 }
             } else {
                 self.sending.push_back(handle);

@@ -433,6 +433,26 @@ fn a_drain_takes_the_credit_back() {
 }
 
 #[test]
+fn what_waits_for_the_window_leaves_before_a_drain_is_answered() {
+    let (mut pair, link) = Pair::attached(Role::Receiver, false);
+    pair.client.machine.grant(link, 10);
+    pair.settle(50);
+    let far = pair.server.links[0];
+    // The window is four frames.
+    (0..6).for_each(|number| pair.server.send(far, number, 100));
+    pair.client.machine.drain(link);
+    pair.client.write(&mut pair.server.wire, pair.now_ns);
+    pair.server.read(usize::MAX, pair.now_ns);
+    assert_eq!(pair.server.machine.waiting(far), 2);
+    pair.settle(50);
+    assert_eq!((pair.client.received.len(), pair.client.drained), (6, 1));
+    // And the credit is known to be gone at both ends.
+    pair.client.machine.grant(link, 1);
+    pair.settle(50);
+    assert_eq!(pair.server.credit, 1);
+}
+
+#[test]
 fn links_sessions_and_connections_end_in_order() {
     let (mut pair, link) = Pair::attached(Role::Sender, false);
     pair.client.machine.detach(link, Closing::Closed, None, &mut pair.client.out);
