@@ -36,6 +36,21 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &["amqp-codec", "engine-message", "engine-rt", "engine-shard", "load-model", "storage-disk", "storage-journal"],
     ),
     ("benches", &["amqp-codec", "amqp-net", "amqp-proto", "engine-core", "engine-message", "engine-rt"]),
+    ("tests/support", &["storage-journal"]),
+    (
+        "tests/simulation",
+        &[
+            "amqp-codec",
+            "amqp-net",
+            "amqp-proto",
+            "engine-core",
+            "engine-message",
+            "engine-rt",
+            "engine-shard",
+            "storage-disk",
+            "storage-journal",
+        ],
+    ),
     ("amqp-frontend/fuzz", &["amqp-codec", "amqp-proto", "engine-message"]),
     (
         ".",

@@ -610,8 +610,7 @@ impl Frontend {
     }
 
     fn is_stopped(&self) -> bool {
-        self.stop_by_ns
-            .is_some_and(|by| (self.conns.is_empty() && !self.engine.is_writing()) || self.now_ns >= by)
+        self.stop_by_ns.is_some_and(|by| (self.conns.is_empty() && !self.engine.is_writing()) || self.now_ns >= by)
     }
 
     /// Looks at every connection's deadline, and takes back buffers of links and connections that need none.
