@@ -43,19 +43,27 @@ impl Client {
     pub fn ask_for_all(&mut self, credit: u32) {
         let Some(live) = &mut self.live else { return };
         for role in &mut self.roles {
-            let link = role.attached();
-            if let (Some(link), Work::Consumer(consumer)) = (link, &mut role.work) {
-                consumer.credit += credit;
-                consumer.draining = true;
-                live.machine.grant(link, credit);
-                live.machine.drain(link);
+            let Some(link) = role.attached() else { continue };
+            match &mut role.work {
+                Work::Consumer(consumer) => {
+                    consumer.credit += credit;
+                    consumer.draining = true;
+                }
+                Work::Sweeper { draining, .. } => *draining = true,
+                Work::Producer(_) | Work::Browser { .. } => continue,
             }
+            live.machine.grant(link, credit);
+            live.machine.drain(link);
         }
     }
 
     /// Whether it waits for the end of a drain.
     pub fn is_draining(&self) -> bool {
-        self.roles.iter().any(|role| matches!(&role.work, Work::Consumer(consumer) if consumer.is_draining()))
+        self.roles.iter().any(|role| match &role.work {
+            Work::Consumer(consumer) => consumer.is_draining(),
+            Work::Sweeper { draining, .. } => *draining,
+            Work::Producer(_) | Work::Browser { .. } => false,
+        })
     }
 
     /// Accepts all that it has.
@@ -82,9 +90,13 @@ impl Client {
         if stays || scene.chance.one_in(2) { Closing::Suspended } else { Closing::Closed }
     }
 
-    /// Whether a producer has something to hear of still.
+    /// Whether it has something to hear of still: answers to what it sent, or that its outcomes will stay.
     pub fn is_waiting(&self) -> bool {
-        self.roles.iter().any(|role| matches!(&role.work, Work::Producer(producer) if !producer.open.is_empty()))
+        self.roles.iter().any(|role| match &role.work {
+            Work::Producer(producer) => !producer.open.is_empty(),
+            Work::Consumer(consumer) => !consumer.unconfirmed.is_empty(),
+            Work::Browser { .. } | Work::Sweeper { .. } => false,
+        })
     }
 }
 
@@ -113,6 +125,7 @@ fn act(role: &mut Role, link: LinkId, live: &mut Live, scene: &mut Scene<'_>) {
                 _ => settle(consumer, link, live, scene),
             }
         }
+        Work::Sweeper { .. } => {}
         Work::Browser { credit, .. } => {
             if *credit < 20 {
                 *credit += 5;

@@ -12,7 +12,10 @@ use test_support::Chance;
 use crate::body::read;
 use crate::model::{Came, Durable, Holder, Message, Model, Place};
 use crate::node::wall_ms;
-use crate::role::{Role, Settles, Stand, Work};
+use crate::role::{Role, Settles, Stand, To, Work};
+
+/// Credit of those who send anywhere, as `net/config.rs` has it.
+const RELAY_WINDOW: u32 = 1000;
 
 /// What a client is given to act on.
 pub struct Scene<'a> {
@@ -24,6 +27,8 @@ pub struct Scene<'a> {
     pub now_ns: u64,
     /// Subscriptions that the node has confirmed to exist, by number.
     pub subscriptions: &'a mut Vec<Known>,
+    /// Credit that the node gives a producer at most.
+    pub window: u32,
     /// Whether the node may have to refuse messages.
     pub refuses: bool,
 }
@@ -153,13 +158,22 @@ impl Client {
                 }
             }
             Event::Confirmed { first, last, .. } => self.confirmed(first, last, scene),
-            Event::Drained(link) => {
-                if let Some(Work::Consumer(consumer)) = self.work(link) {
+            Event::Drained(link) => match self.work(link) {
+                Some(Work::Consumer(consumer)) => {
                     assert!(consumer.draining, "what was not asked for is not answered");
                     (consumer.draining, consumer.credit) = (false, 0);
                 }
+                Some(Work::Sweeper { draining, .. }) => *draining = false,
+                _ => {}
+            },
+            Event::Credit { link, credit, .. } => {
+                let number = self.number;
+                if let Some(Work::Producer(producer)) = self.work(link) {
+                    let most = if matches!(producer.to, To::Anywhere(_)) { RELAY_WINDOW } else { scene.window };
+                    assert!(credit <= most, "client {number}: {credit} credit for a window of {most}");
+                }
             }
-            Event::Credit { .. } | Event::Begun(_) => {}
+            Event::Begun(_) => {}
             Event::Detached { link, error, .. } => {
                 let number = self.number;
                 if let Some(role) = self.role(link) {
@@ -204,12 +218,15 @@ impl Client {
     }
 
     fn delivered(&mut self, live: &mut Live, link: LinkId, delivered: Delivered<'_>, scene: &mut Scene<'_>) {
-        let read = read(delivered.payload);
         let Some(role) = self.role(link) else { return };
+        if let Work::Sweeper { .. } = role.work {
+            return live.machine.settle(link, delivered.delivery, delivered.delivery, Outcome::Accepted);
+        }
+        let read = read(delivered.payload);
         let durable = if read.header.durable { Durable::Yes } else { Durable::No };
         let (message, holder, first) = (read.message, role.holder, read.header.first_acquirer);
         match &mut role.work {
-            Work::Producer(_) => panic!("a producer gets no messages"),
+            Work::Producer(_) | Work::Sweeper { .. } => panic!("a producer gets no messages"),
             Work::Browser { queue, credit } => {
                 *credit = credit.checked_sub(1).expect("a browser has credit for what it is shown");
                 let place = Place::Queue(*queue);
@@ -327,5 +344,6 @@ fn leave(role: &mut Role, model: &mut Model) {
             (consumer.credit, consumer.draining) = (0, false);
         }
         Work::Browser { credit, .. } => *credit = 0,
+        Work::Sweeper { draining, .. } => *draining = false,
     }
 }

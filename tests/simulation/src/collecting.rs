@@ -4,34 +4,44 @@ use amqp_proto::Closing;
 
 use crate::client::Client;
 use crate::model::Place;
+use crate::node::SEGMENT;
 use crate::role::{Role, Settles, Work};
 use crate::world::{MS, Mood, PEACE_NS, World};
 
+/// Longer than a message may come behind its time, nanoseconds.
+const PAUSE_NS: u64 = 5_000 * MS;
 /// Credit that a collector gives at once.
 const CREDIT: u32 = 200;
 
+/// Length of a journal in which nothing lives, octets, at most: what is written, made ready and kept to serve again.
+const SPACE: u64 = 9 * SEGMENT as u64;
+
 /// Takes everything that is left, and asserts that it was all.
 pub fn collect(world: &mut World) {
-    answer_producers(world);
+    answer_all(world);
     part(world);
+    // Whatever has a time to live is long over.
+    let end = world.schedule.now_ns() + PAUSE_NS;
+    world.run_until(end, |_| false);
     let collectors = seat_collectors(world);
     take_all(world, &collectors);
     let owed = world.model.owed(world.wall_ms());
     assert!(owed.is_empty(), "{} messages never came: {:?}", owed.len(), &owed[..owed.len().min(20)]);
     unsubscribe(world, &collectors);
+    sweep(world);
     part(world);
     let end = world.schedule.now_ns() + PEACE_NS;
     let is_empty = world.run_until(end, |world| is_empty(world));
     assert!(is_empty, "something is left: {}", left(world));
 }
 
-/// Nobody sends any more; everybody who sent is answered.
-fn answer_producers(world: &mut World) {
+/// Nobody sends any more; everybody who sent is answered, and everybody who waits for a settlement.
+fn answer_all(world: &mut World) {
     world.mood = Mood::Tame;
     let end = world.schedule.now_ns() + PEACE_NS;
     let answered = world.run_until(end, |world| world.seats.iter().all(|seat| !seat.client.is_waiting()));
-    let waiting = world.model.open();
-    assert!(answered, "{waiting} messages are never answered: {}", left(world));
+    let open = world.model.open();
+    assert!(answered, "something is never answered, {open} messages among it: {}", left(world));
 }
 
 /// Everybody leaves in the proper way.
@@ -55,6 +65,11 @@ fn seat_collectors(world: &mut World) -> Vec<usize> {
         let role = Role::consumer(Place::Subscription(number), Settles::Second);
         clients.push(Client::new(number, vec![role], 4096));
     }
+    join(world, clients)
+}
+
+/// Clients connect and attach their links.
+fn join(world: &mut World, clients: Vec<Client>) -> Vec<usize> {
     let seats: Vec<usize> = clients.into_iter().map(|client| world.seat(client)).collect();
     seats.iter().for_each(|&seat| world.connect(seat));
     let end = world.schedule.now_ns() + PEACE_NS;
@@ -115,6 +130,24 @@ fn unsubscribe(world: &mut World, seats: &[usize]) {
     world.run_until(end, |_| false);
 }
 
+/// Takes what those left who mean harm, wherever it is.
+fn sweep(world: &mut World) {
+    let views = world.node.views();
+    let queues = views.iter().flat_map(|view| &view.queues).filter(|queue| queue.messages > 0);
+    let roles: Vec<Role> = queues.map(|queue| Role::sweeper(queue.address.clone())).collect();
+    if roles.is_empty() {
+        return;
+    }
+    let seats = join(world, vec![Client::new(2000, roles, 4096)]);
+    for &seat in &seats {
+        world.seats[seat].client.ask_for_all(1 << 20);
+        world.speak(seat);
+    }
+    let end = world.schedule.now_ns() + PEACE_NS;
+    let drained = world.run_until(end, |world| seats.iter().all(|&seat| !world.seats[seat].client.is_draining()));
+    assert!(drained, "a drain is answered: {}", left(world));
+}
+
 /// Whether the node has nothing left.
 fn is_empty(world: &World) -> bool {
     world.node.views().iter().all(|view| {
@@ -123,7 +156,7 @@ fn is_empty(world: &World) -> bool {
             && view.links.is_empty()
             && view.queues.iter().all(|queue| queue.messages == 0)
             && view.lanes.iter().all(|lane| lane.depth == 0 && lane.waiting == 0)
-            && view.journal.is_none_or(|journal| journal.live_bytes == 0)
+            && view.journal.is_none_or(|journal| journal.live_bytes == 0 && journal.journal_bytes <= SPACE)
     })
 }
 

@@ -89,6 +89,13 @@ pub enum Work {
         /// What it may be sent still.
         credit: u32,
     },
+    /// To take what nobody else will, whatever it is.
+    Sweeper {
+        /// From where.
+        address: String,
+        /// Whether it waits for the end of a drain.
+        draining: bool,
+    },
 }
 
 /// Where a link is.
@@ -134,6 +141,11 @@ impl Role {
     /// Somebody who looks.
     pub fn browser(queue: usize) -> Self {
         Self::new(Work::Browser { queue, credit: 0 })
+    }
+
+    /// Somebody who takes what nobody else will.
+    pub fn sweeper(address: String) -> Self {
+        Self::new(Work::Sweeper { address, draining: false })
     }
 
     fn new(work: Work) -> Self {
@@ -192,6 +204,11 @@ impl Role {
                     ..Attach::new(name, 0, LinkRole::Receiver)
                 }
             }
+            Work::Sweeper { address, .. } => Attach {
+                source: Some(Source { address: Some(address.clone()), ..Source::default() }),
+                target: Some(Target::Node(NodeTarget::default())),
+                ..Attach::new(format!("sweeper-{number}"), 0, LinkRole::Receiver)
+            },
             Work::Browser { queue, .. } => Attach {
                 source: Some(Source { distribution_mode: Some(DistributionMode::Copy), ..queue_source(*queue) }),
                 target: Some(Target::Node(NodeTarget::default())),

@@ -11,6 +11,7 @@ use test_support::{Chance, Crash};
 
 use crate::client::{Client, Known, Scene};
 use crate::collecting;
+use crate::hostile::Hostile;
 use crate::model::{Counts, Model, Place};
 use crate::node::{Node, NodeOptions, Received, Turn, Wire, wall_ms};
 use crate::role::{Role, Settles, To};
@@ -42,6 +43,10 @@ pub enum What {
     Crash,
     /// The node is asked to stop.
     Stop,
+    /// A disk fails with its next write.
+    Fail(usize),
+    /// One that means harm does something.
+    Prowl(usize),
 }
 
 /// What clients do of their own accord.
@@ -87,6 +92,7 @@ pub struct World {
     pub(crate) schedule: Schedule<What>,
     pub(crate) subscriptions: Vec<Known>,
     pub(crate) queues: usize,
+    hostiles: Vec<Hostile>,
     pub(crate) mood: Mood,
     options: NodeOptions,
     look_due: Vec<bool>,
@@ -126,6 +132,7 @@ impl World {
             seats: Vec::new(),
             schedule: Schedule::new(MS),
             queues,
+            hostiles: Vec::new(),
             mood: Mood::Wild,
             options,
             look_due: vec![false; shards],
@@ -138,6 +145,11 @@ impl World {
             trace: seed,
         };
         world.seat_clients();
+        for number in 0..world.chance.below(3) {
+            let hostile = Hostile::new(&mut world.chance);
+            world.hostiles.push(hostile);
+            world.schedule.after(MS, What::Prowl(number));
+        }
         world.look_all();
         world
     }
@@ -191,11 +203,16 @@ impl World {
         let long = self.chance.between(50, 400) * MS;
         for _ in 0..self.chance.below(3) {
             let at = self.chance.between(MS, long);
-            let what = if self.chance.one_in(4) { What::Stop } else { What::Crash };
+            let shard = self.chance.below(self.node.shards());
+            let what = self.chance.of(&[What::Crash, What::Crash, What::Crash, What::Stop, What::Fail(shard)]);
             self.schedule.after(at, what);
         }
         let end = self.schedule.now_ns() + long;
         self.run_until(end, |_| false);
+        self.hostiles.clear();
+        for disk in self.node.disks() {
+            (disk.is_failing, disk.options.segments_max) = (false, usize::MAX);
+        }
         let end = self.schedule.now_ns() + PEACE_NS;
         let stopped = self.run_until(end, |world| !world.is_stopping);
         assert!(stopped, "a node that is asked to stop does");
@@ -244,7 +261,22 @@ impl World {
                 self.look_all();
             }
             What::Stop => {}
+            What::Fail(shard) => self.node.disks()[shard].is_failing = true,
+            What::Prowl(number) => self.prowl(number),
         }
+    }
+
+    fn prowl(&mut self, number: usize) {
+        let now_ns = self.schedule.now_ns();
+        let Some(hostile) = self.hostiles.get_mut(number) else { return };
+        if self.is_stopping {
+            hostile.vanish();
+        } else {
+            hostile.act(&mut self.node, &mut self.chance, now_ns);
+        }
+        let wait = self.chance.between(100, 4_000) * US;
+        self.schedule.after(wait, What::Prowl(number));
+        self.look_all();
     }
 
     /// A shard looks for work soon.
@@ -292,7 +324,11 @@ impl World {
     fn order_disk(&mut self, shard: usize) {
         let is_idle = self.node.disks()[shard].is_idle();
         if !is_idle && !std::mem::replace(&mut self.disk_due[shard], true) {
-            let wait = if self.chance.one_in(50) { 40 * MS } else { 800 * US };
+            let wait = match self.chance.below(2_000) {
+                0 => 500 * MS,
+                1..40 => 40 * MS,
+                _ => 800 * US,
+            };
             let wait = self.chance.between(10 * US, wait);
             self.schedule.after(wait, What::Disk(shard));
         }
@@ -347,6 +383,7 @@ impl World {
             chance: &mut self.chance,
             now_ns: self.schedule.now_ns(),
             subscriptions: &mut self.subscriptions,
+            window: self.options.window,
             refuses: self.options.segments_max < 100,
         };
         self.seats[seat].client.receive(&self.buffer[..count], &mut scene);
@@ -433,6 +470,7 @@ impl World {
             chance: &mut self.chance,
             now_ns: self.schedule.now_ns(),
             subscriptions: &mut self.subscriptions,
+            window: self.options.window,
             refuses: self.options.segments_max < 100,
         };
         (&mut self.seats[seat].client, scene)
@@ -477,6 +515,7 @@ impl World {
         }
         self.node.crash(how, &mut self.chance);
         (0..self.seats.len()).for_each(|seat| self.lose(seat));
+        self.hostiles.iter_mut().for_each(Hostile::vanish);
         self.model.crashed(self.options.storage);
         if self.options.storage == Storage::Memory {
             self.subscriptions.fill(Known::No);
@@ -509,7 +548,7 @@ fn options(chance: &mut Chance) -> NodeOptions {
         hard_messages: chance.of(&[200, u64::MAX, u64::MAX]),
         moves: chance.of(&[Moves::ToOwner, Moves::Never]),
         frame: chance.of(&[512, 2_000, 64 << 10]),
-        segments_max: chance.of(&[400, 400, 12]),
+        segments_max: chance.of(&[400, 400, 10]),
         send_buffer: chance.of(&[1, 16 << 10, 256 << 10]),
     }
 }
