@@ -4,14 +4,15 @@
 #   tests/simulation/planted.sh [NAME ...]      all faults, or those whose file begins with one of the names
 #
 # HEDDLE_SEEDS: seeds to try before a fault counts as not found, 1000 if it is not set. Ends with 1 if one was not found.
-# What is built goes to target/planted, so that a second run builds little.
+# What is built goes to target/planted (or PLANTED_TARGET), so that a second run builds little.
 set -euo pipefail
 root="$(cd "$(dirname "$0")/../.." && pwd)"
 seeds="${HEDDLE_SEEDS:-1000}"
 copy="$root/target/planted/tree"
 export CARGO_TARGET_DIR="${PLANTED_TARGET:-$root/target/planted}"
+rm -rf "$copy"
 mkdir -p "$copy"
-rsync --archive --delete --exclude /target --exclude /.git "$root/" "$copy/"
+tar --create --directory "$root" --exclude ./target --exclude ./.git . | tar --extract --directory "$copy"
 
 # Runs seeds until one fails; says which one it was, or nothing.
 found() {
