@@ -13,8 +13,7 @@ use amqp_codec::performative::{
     ReceiverSettleMode, Role, Source, Target, Transfer, encode_frame, encode_transfer,
 };
 use amqp_proto::{
-    AttachReply, Authenticated, Closing, Config, Connection, Event, Input, OUT_SOFT_MAX, Out, Outcome, Part, Send,
-    Settled, Stage,
+    Authenticated, Closing, Config, Connection, Event, Input, OUT_SOFT_MAX, Out, Outcome, Part, Send, Settled, Stage,
 };
 use bytes::Bytes;
 use engine_message::Condition;
@@ -249,17 +248,19 @@ impl Host {
 fn answer(machine: &mut Connection, out: &mut Out, (refuse, closed): (bool, &mut bool), event: Event<'_>, now_ns: u64) {
     match event {
         Event::Authenticate(_) => machine.authenticated(Authenticated::Yes, out),
-        Event::Opened(_) if refuse => {
+        Event::OpenAsked(_) if refuse => {
             machine.refuse_open(AmqpError::new(Condition::NotAllowed, "no"), now_ns, out);
             *closed = true;
         }
-        Event::Opened(_) => machine.accept_open(out),
-        Event::Attached(link, _) if refuse => {
+        Event::OpenAsked(_) => {
+            let answer = machine.config().server_open();
+            machine.accept_open(answer, out);
+        }
+        Event::AttachAsked(link, _) if refuse => {
             machine.refuse_attach(link, AmqpError::new(Condition::NotFound, "no"), out);
         }
-        Event::Attached(link, attach) => {
-            let reply = AttachReply { source: attach.source, target: attach.target };
-            machine.accept_attach(link, reply, out);
+        Event::AttachAsked(link, attach) => {
+            machine.accept_attach(link, attach.answer(), out);
             if attach.role == Role::Sender {
                 machine.grant(link, 20);
             }
@@ -289,11 +290,15 @@ fn answer(machine: &mut Connection, out: &mut Out, (refuse, closed): (bool, &mut
         }
         Event::Settled(_) => while machine.next_settled().is_some() {},
         Event::Closed(_) => *closed = true,
+        Event::Updated(mut update) => while machine.next_updated(&mut update).is_some() {},
         Event::Tls
+        | Event::Opened(_)
         | Event::Begun(_)
+        | Event::Attached(..)
+        | Event::Ignored { .. }
         | Event::Drained(_)
         | Event::Detached { .. }
         | Event::Ended(..)
-        | Event::Confirmed { .. } => {}
+        | Event::Confirmed(_) => {}
     }
 }

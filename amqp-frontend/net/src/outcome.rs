@@ -7,6 +7,7 @@ use amqp_codec::AmqpError;
 use amqp_codec::performative::{DeliveryState, Source};
 use bytes::Bytes;
 use engine_core::command::{Modified, Outcome};
+use engine_core::event::Refusal;
 use engine_message::Condition;
 use engine_message::Symbol;
 use engine_message::value::Raw;
@@ -37,6 +38,16 @@ pub(crate) fn default_of(source: &Source) -> Result<Outcome, AmqpError> {
         | DeliveryState::Unknown(_)
         | DeliveryState::Released => Outcome::Released,
     })
+}
+
+/// What a consumer's rejection tells the owner. A condition that the specification does not have is told in the text.
+pub(crate) fn refusal(error: Box<AmqpError>) -> Box<Refusal> {
+    let AmqpError { condition, description, .. } = *error;
+    let description = description.unwrap_or_default();
+    match Condition::of(condition.as_str()) {
+        Some(known) => Refusal::new(known, description),
+        None => Refusal::new(Condition::InternalError, format!("{condition}: {description}")),
+    }
 }
 
 /// Makes a source say which outcomes there are, and which is the default.

@@ -12,8 +12,8 @@ use amqp_codec::performative::{
     SenderSettleMode, Source, Target, decode, encode_disposition,
 };
 use amqp_proto::{
-    AttachReply, Authenticated, Closing, Config, Connection, Credentials, Event, Input, LinkId, Mechanism, Out,
-    Outcome, Part, Payload, Send, SendNow, SessionId, Settled, Settling, Stage,
+    Authenticated, Closing, Config, Connection, Credentials, Deliveries, Event, Input, LinkId, Mechanism, Out, Outcome,
+    Part, Payload, Send, SendNow, SessionId, Settled, Settling, Stage, State,
 };
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -123,19 +123,17 @@ impl Side {
                 self.machine.authenticated(answer, &mut self.out);
             }
             Event::Authenticate(_) => self.machine.authenticated(Authenticated::Yes, &mut self.out),
-            Event::Opened(_) => {
-                if self.machine.is_waiting() {
-                    self.machine.accept_open(&mut self.out);
-                }
+            Event::OpenAsked(_) => {
+                let answer = self.machine.config().server_open();
+                self.machine.accept_open(answer, &mut self.out);
                 self.opened = true;
             }
-            Event::Attached(link, attach) => {
-                if !self.links.contains(&link) {
-                    self.links.push(link);
-                }
-                let reply = AttachReply { source: attach.source, target: attach.target };
-                self.machine.accept_attach(link, reply, &mut self.out);
+            Event::Opened(_) => self.opened = true,
+            Event::AttachAsked(link, attach) => {
+                self.links.push(link);
+                self.machine.accept_attach(link, attach.answer(), &mut self.out);
             }
+            Event::Attached(link, _) => self.links.push(link),
             Event::Delivery { delivery, payload, .. } => {
                 let bytes = match payload {
                     Payload::Borrowed(bytes) => Bytes::copy_from_slice(bytes),
@@ -172,7 +170,17 @@ impl Side {
             Event::Closed(error) => {
                 self.closed = Some(error.map(|error| error.condition.as_str().to_owned()).unwrap_or_default());
             }
-            Event::Confirmed { first, last, .. } => self.confirmed += last.wrapping_sub(first) + 1,
+            Event::Updated(mut update) => {
+                while let Some(updated) = self.machine.next_updated(&mut update) {
+                    let State::Transactional { outcome, .. } = &update.state else { continue };
+                    assert!(self.outcomes.insert(updated.key, outcome.clone()).is_none(), "one outcome for each");
+                }
+            }
+            Event::Confirmed(confirmation) => {
+                let Deliveries { first, last } = confirmation.deliveries;
+                self.confirmed += last.wrapping_sub(first) + 1;
+            }
+            Event::Ignored { .. } => panic!("nothing is given up"),
             Event::Tls | Event::Begun(_) | Event::Ended(..) => {}
         }
     }
@@ -211,7 +219,7 @@ impl Pair {
         };
         let config = Arc::new(config);
         let mut out = Out::default();
-        let client = Connection::client(Arc::clone(&config), credentials, 0, &mut out);
+        let client = Connection::client(Arc::clone(&config), config.client_open(), credentials, 0, &mut out);
         let server = Connection::server(config, 0);
         Self { client: Side::new(client, out), server: Side::new(server, Out::default()), now_ns: 0 }
     }
