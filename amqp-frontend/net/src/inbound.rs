@@ -287,7 +287,7 @@ impl Frontend {
         let Some(conn) = self.conns.get_mut(slot) else { return };
         let outcome = match outcome {
             Outcome::Accepted => command::Outcome::Accepted,
-            Outcome::Rejected(error) => command::Outcome::Rejected(error.map(outcome::refusal)),
+            Outcome::Rejected(error) => command::Outcome::Rejected(error.map(|error| outcome::refusal(*error))),
             Outcome::Released | Outcome::Declared(_) => command::Outcome::Released,
             Outcome::Modified(modified) => command::Outcome::Modified(Box::new(command::Modified {
                 delivery_failed: modified.delivery_failed,

@@ -132,7 +132,7 @@ pub struct Update {
 }
 
 /// A sender's word on deliveries that came from it.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Confirmation {
     /// The session.
     pub session: SessionId,
