@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 use amqp_codec::performative::{DeliveryState, ReceiverSettleMode, Role, SenderSettleMode, TAG_BYTES_MAX, Transfer};
 use bytes::{Bytes, BytesMut};
 
+use crate::limits::TRANSACTION_ID_BYTES_MAX;
+
 /// Where a link is between attach and detach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
@@ -127,10 +129,13 @@ impl Kept {
         Self { tag: tag.map(Into::into), state: encoded, rcv_settle_mode, resume, batchable }
     }
 
-    /// What they add to a transfer, octets, at most.
+    /// What they add to a transfer in which there is room for a tag that is made and for the longest transaction, octets, at most.
     pub fn bytes(&self) -> usize {
+        let tag = self.tag.as_ref().map_or(0, |tag| tag.len().saturating_sub(size_of::<u32>()));
+        let state = self.state.as_ref().map_or(0, |state| state.len().saturating_sub(TRANSACTION_ID_BYTES_MAX));
+        let says_more = self.rcv_settle_mode.is_some() || self.resume || self.batchable;
         // Two for the settle mode, one for each flag.
-        TAG_BYTES_MAX + self.state.as_ref().map_or(1, |state| state.len()) + 4
+        tag + state + if says_more { 5 } else { 0 }
     }
 
     /// Adds them to a transfer.

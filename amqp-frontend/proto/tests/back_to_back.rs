@@ -193,6 +193,13 @@ impl Side {
     }
 }
 
+/// Who attaches a link.
+#[derive(Clone, Copy, Debug)]
+enum Asker {
+    Client,
+    Server,
+}
+
 /// Client, server, and the time.
 struct Pair {
     client: Side,
@@ -238,8 +245,8 @@ impl Pair {
         }
     }
 
-    /// A pair with a session and one link; the client is its sender or its receiver.
-    fn attached(role: Role, second: bool) -> (Self, LinkId) {
+    /// A pair with a session and one link, which `asker` attached; the client is its sender or its receiver. Gives the client's end.
+    fn attached(role: Role, mode: ReceiverSettleMode, asker: Asker) -> (Self, LinkId) {
         let mut pair = Self::new(None);
         pair.settle(5);
         assert!(pair.client.opened && pair.server.opened);
@@ -248,13 +255,22 @@ impl Pair {
             source: Some(Source { address: Some("q".to_owned()), ..Source::default() }),
             target: Some(Target::Node(NodeTarget { address: Some("q".to_owned()), ..NodeTarget::default() })),
             snd_settle_mode: SenderSettleMode::Mixed,
-            rcv_settle_mode: if second { ReceiverSettleMode::Second } else { ReceiverSettleMode::First },
+            rcv_settle_mode: mode,
             initial_delivery_count: Some(u32::MAX - 2),
             ..Attach::new("link", 0, role)
         };
-        let link = pair.client.machine.attach(session, attach, &mut pair.client.out).expect("a session");
+        match asker {
+            Asker::Client => drop(pair.client.machine.attach(session, attach, &mut pair.client.out)),
+            Asker::Server => {
+                pair.settle(3);
+                let attach = Attach { role: role.other(), ..attach };
+                let link = pair.server.machine.attach(SessionId(0), attach, &mut pair.server.out);
+                assert!(link.is_some(), "the session is there");
+            }
+        }
         pair.settle(3);
         assert_eq!((pair.client.links.len(), pair.server.links.len()), (1, 1), "both know of it");
+        let link = pair.client.links[0];
         (pair, link)
     }
 }
@@ -270,6 +286,14 @@ enum Step {
     Wire(usize),
 }
 
+fn mode() -> impl Strategy<Value = ReceiverSettleMode> {
+    prop_oneof![Just(ReceiverSettleMode::First), Just(ReceiverSettleMode::Second)]
+}
+
+fn asker() -> impl Strategy<Value = Asker> {
+    prop_oneof![Just(Asker::Client), Just(Asker::Server)]
+}
+
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (0..5000_usize).prop_map(Step::Send),
@@ -282,10 +306,10 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Runs steps; the sender is the client or the server, so that both halves of both machines are seen.
-fn run(client_sends: bool, second: bool, steps: Vec<Step>) {
+/// Runs steps; the sender is the client or the server, and either attached the link, so that both halves of both machines are seen.
+fn run(client_sends: bool, mode: ReceiverSettleMode, asker: Asker, steps: Vec<Step>) {
     let role = if client_sends { Role::Sender } else { Role::Receiver };
-    let (mut pair, link) = Pair::attached(role, second);
+    let (mut pair, link) = Pair::attached(role, mode, asker);
     let far = pair.server.links[0];
     let (mut sent, mut decided, mut granted) = (Vec::new(), 0, 0_u32);
     for step in steps {
@@ -317,8 +341,8 @@ fn run(client_sends: bool, second: bool, steps: Vec<Step>) {
                 let outcome = [Outcome::Accepted, Outcome::Released, Outcome::Rejected(None), Outcome::Accepted];
                 receiver.machine.settle(to, delivery, delivery, outcome[usize::from(kind)].clone());
             }
-            Step::Drain if !client_sends => pair.client.machine.drain(link),
-            Step::Settle(_) | Step::Drain => {}
+            Step::Drain => receiver.machine.drain(to),
+            Step::Settle(_) => {}
             Step::Wire(count) => {
                 pair.client.write(&mut pair.server.wire, pair.now_ns);
                 pair.server.write(&mut pair.client.wire, pair.now_ns);
@@ -352,8 +376,9 @@ fn run(client_sends: bool, second: bool, steps: Vec<Step>) {
     pair.settle(11);
     let sender = if client_sends { &pair.client } else { &pair.server };
     assert_eq!(sender.outcomes.len(), sent.len(), "every outcome came back");
-    let confirmed = if second && !client_sends { sent.len() as u32 } else { 0 };
-    assert_eq!(pair.client.confirmed, confirmed, "a receiver of mode second hears that its sender settled");
+    let receiver = if client_sends { &pair.server } else { &pair.client };
+    let confirmed = if mode == ReceiverSettleMode::Second { sent.len() as u32 } else { 0 };
+    assert_eq!(receiver.confirmed, confirmed, "a receiver of mode second hears that its sender settled");
 }
 
 proptest! {
@@ -361,9 +386,9 @@ proptest! {
 
     #[test]
     fn what_is_sent_arrives_once_in_order_and_is_settled(
-        client_sends in any::<bool>(), second in any::<bool>(), steps in proptest::collection::vec(step(), 1..120),
+        client_sends in any::<bool>(), mode in mode(), asker in asker(), steps in proptest::collection::vec(step(), 1..120),
     ) {
-        run(client_sends, second, steps);
+        run(client_sends, mode, asker, steps);
     }
 }
 
@@ -381,7 +406,7 @@ fn credentials_are_judged() {
 
 #[test]
 fn a_transaction_is_declared_used_and_discharged() {
-    let (mut pair, link) = Pair::attached(Role::Sender, false);
+    let (mut pair, link) = Pair::attached(Role::Sender, ReceiverSettleMode::First, Asker::Client);
     let far = pair.server.links[0];
     let attach = Attach {
         source: Some(Source::default()),
@@ -428,7 +453,7 @@ fn a_transaction_is_declared_used_and_discharged() {
 
 #[test]
 fn a_drain_takes_the_credit_back() {
-    let (mut pair, link) = Pair::attached(Role::Receiver, false);
+    let (mut pair, link) = Pair::attached(Role::Receiver, ReceiverSettleMode::First, Asker::Client);
     pair.client.machine.grant(link, 10);
     pair.settle(7);
     assert_eq!(pair.server.credit, 10);
@@ -442,7 +467,7 @@ fn a_drain_takes_the_credit_back() {
 
 #[test]
 fn links_sessions_and_connections_end_in_order() {
-    let (mut pair, link) = Pair::attached(Role::Sender, false);
+    let (mut pair, link) = Pair::attached(Role::Sender, ReceiverSettleMode::First, Asker::Client);
     pair.client.machine.detach(link, Closing::Closed, None, &mut pair.client.out);
     pair.settle(2);
     assert!(pair.server.links.is_empty());
@@ -460,7 +485,7 @@ fn links_sessions_and_connections_end_in_order() {
 
 #[test]
 fn a_silent_peer_is_given_up_and_a_living_one_is_not() {
-    let (mut pair, _) = Pair::attached(Role::Sender, false);
+    let (mut pair, _) = Pair::attached(Role::Sender, ReceiverSettleMode::First, Asker::Client);
     for _ in 0..10 {
         // Both look at their deadlines; heart beats keep the connection alive for longer than the timeout of a minute.
         pair.now_ns += 14_000_000_000;
