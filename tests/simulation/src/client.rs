@@ -6,7 +6,9 @@
 
 use std::sync::Arc;
 
-use amqp_proto::{Closing, Config, Connection, Event, Input, LinkId, Out, Outcome, Payload, SessionId};
+use amqp_proto::{
+    Closing, Config, Confirmation, Connection, Event, Input, LinkId, Out, Outcome, Payload, SessionId, Settled,
+};
 use test_support::Chance;
 
 use crate::body::read;
@@ -90,7 +92,7 @@ impl Client {
     pub fn connect(&mut self, now_ns: u64) {
         self.connections += 1;
         let mut out = Out::default();
-        let machine = Connection::client(Arc::clone(&self.config), None, now_ns, &mut out);
+        let machine = Connection::client(Arc::clone(&self.config), self.config.client_open(), None, now_ns, &mut out);
         let (kept, number) = (Vec::new(), self.connections);
         self.live = Some(Live {
             machine,
@@ -157,7 +159,9 @@ impl Client {
                     self.answered(settling.link, settling.key, outcome.as_ref(), scene);
                 }
             }
-            Event::Confirmed { first, last, .. } => self.confirmed(first, last, scene),
+            Event::Confirmed(Confirmation { deliveries, settled: Settled::Yes, .. }) => {
+                self.confirmed(deliveries.first, deliveries.last, scene);
+            }
             Event::Drained(link) => match self.work(link) {
                 Some(Work::Consumer(consumer)) => {
                     assert!(consumer.draining, "what was not asked for is not answered");
@@ -195,7 +199,7 @@ impl Client {
                 }
                 live.closing = true;
             }
-            Event::Part { .. } | Event::Tls | Event::Authenticate(_) => panic!("this is for a server"),
+            other => panic!("client {}: nobody asked for {other:?}", self.number),
         }
     }
 

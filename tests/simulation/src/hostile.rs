@@ -104,7 +104,8 @@ impl Hostile {
             }
             Manner::Damaged | Manner::Careless => {
                 let config = Config { container_id: HOSTILE.to_owned(), idle_timeout_ms: 0, ..Config::default() };
-                self.machine = Some(Connection::client(Arc::new(config), None, now_ns, &mut self.out));
+                let open = config.client_open();
+                self.machine = Some(Connection::client(Arc::new(config), open, None, now_ns, &mut self.out));
                 self.transmit(chance, now_ns);
             }
         }
