@@ -298,7 +298,7 @@ impl Connection {
         let Some(link) = session.link_by_id(id) else { return };
         // What waits for the session's window uses its credit first (part 2.6.7).
         link.outgoing.drained = true;
-        if link.outgoing.backlog.is_empty() {
+        if link.has_used_credit() {
             session.answer_drain(id.handle);
         }
     }

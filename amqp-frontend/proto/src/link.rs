@@ -318,6 +318,11 @@ impl Link {
         self.credit = if credit.cast_signed() < 0 { 0 } else { credit };
     }
 
+    /// Whether nothing that waits can use credit any more.
+    pub fn has_used_credit(&self) -> bool {
+        self.credit == 0 || self.outgoing.backlog.is_empty()
+    }
+
     /// Takes a sender's flow on a link that we drain; gives whether all credit is used up (part 2.6.7).
     pub fn take_drained(&mut self, delivery_count: Option<u32>) -> bool {
         let used = delivery_count.map(|count| count.wrapping_sub(self.delivery_count));

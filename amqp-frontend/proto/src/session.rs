@@ -435,15 +435,14 @@ impl Session {
         // One turn for each link: one that is stopped by its own credit does not stop the others.
         for _ in 0..self.sending.len() {
             let Some(handle) = self.sending.pop_front() else { break };
-            if self.transmit(handle, max_frame, out) {
-                if let Some(link) = self.link(handle) {
-                    link.outgoing.queued = false;
-                    if link.outgoing.drained {
-                        self.answer_drain(handle);
-                    }
-                }
-            } else {
+            let is_empty = self.transmit(handle, max_frame, out);
+            if !is_empty {
                 self.sending.push_back(handle);
+            }
+            let Some(link) = self.link(handle) else { continue };
+            link.outgoing.queued = !is_empty;
+            if link.outgoing.drained && link.has_used_credit() {
+                self.answer_drain(handle);
             }
         }
         while let Some(handle) = self.flows.pop() {

@@ -483,6 +483,15 @@ fn what_waits_for_the_window_leaves_before_a_drain_is_answered() {
     pair.client.machine.grant(link, 1);
     pair.settle(50);
     assert_eq!(pair.server.credit, 1);
+    // What has no credit does not keep the answer back: that is for the next.
+    pair.server.credit = 3;
+    (6..9).for_each(|number| pair.server.send(far, number, 100));
+    pair.client.machine.drain(link);
+    pair.settle(50);
+    assert_eq!((pair.client.received.len(), pair.server.machine.waiting(far)), (7, 2));
+    pair.client.machine.grant(link, 2);
+    pair.settle(50);
+    assert_eq!(pair.client.received.len(), 9);
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod acting;
 mod body;
 mod client;
 mod collecting;
+mod games;
 mod hostile;
 mod model;
 mod node;

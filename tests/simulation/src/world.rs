@@ -11,6 +11,7 @@ use test_support::{Chance, Crash};
 
 use crate::client::{Client, Known, Scene};
 use crate::collecting;
+use crate::games::take_credit_back;
 use crate::hostile::Hostile;
 use crate::model::{Counts, Model, Place};
 use crate::node::{Node, NodeOptions, Received, Turn, Wire, wall_ms};
@@ -39,8 +40,11 @@ pub enum What {
     Act(usize),
     /// A disk does something.
     Disk(usize),
-    /// The node ends.
-    Crash,
+    /// The node ends, when a disk writes or it was waited for that so many times.
+    Crash {
+        /// How many times more.
+        tries: u32,
+    },
     /// The node is asked to stop.
     Stop,
     /// A disk fails with its next write.
@@ -98,6 +102,8 @@ pub struct World {
     look_due: Vec<bool>,
     disk_due: Vec<bool>,
     deadlines: Vec<Option<u64>>,
+    /// How long most orders take a disk, nanoseconds at most.
+    disk_ns: u64,
     stopped: usize,
     is_stopping: bool,
     steps: u64,
@@ -122,6 +128,7 @@ impl World {
         let options = options(&mut chance);
         let shards = usize::from(options.shards);
         let queues = 1 + chance.below(4);
+        let disk_ns = chance.of(&[100 * US, 800 * US, 800 * US, 8 * MS]);
         let mut node = Node::new(options);
         node.start(&mut chance);
         let mut world = Self {
@@ -138,6 +145,7 @@ impl World {
             look_due: vec![false; shards],
             disk_due: vec![false; shards],
             deadlines: vec![None; shards],
+            disk_ns,
             stopped: 0,
             is_stopping: false,
             steps: 0,
@@ -204,7 +212,8 @@ impl World {
         for _ in 0..self.chance.below(3) {
             let at = self.chance.between(MS, long);
             let shard = self.chance.below(self.node.shards());
-            let what = self.chance.of(&[What::Crash, What::Crash, What::Crash, What::Stop, What::Fail(shard)]);
+            let crash = What::Crash { tries: self.chance.of(&[0, 50, 50]) };
+            let what = self.chance.of(&[crash, crash, crash, What::Stop, What::Fail(shard)]);
             self.schedule.after(at, what);
         }
         let end = self.schedule.now_ns() + long;
@@ -251,7 +260,12 @@ impl World {
             What::Down(seat) => self.down(seat),
             What::Act(seat) => self.act(seat),
             What::Disk(shard) => self.step_disk(shard),
-            What::Crash => {
+            What::Crash { tries } => {
+                // Power fails where it does harm: while a batch is written, if that is not long to wait for.
+                let is_writing = self.node.disks().iter().any(test_support::Disk::is_writing);
+                if tries > 0 && !is_writing {
+                    return self.schedule.after(100 * US, What::Crash { tries: tries - 1 });
+                }
                 let how = self.chance.of(&[Crash::Power, Crash::Power, Crash::Process]);
                 self.crash(how);
             }
@@ -327,7 +341,7 @@ impl World {
             let wait = match self.chance.below(2_000) {
                 0 => 500 * MS,
                 1..40 => 40 * MS,
-                _ => 800 * US,
+                _ => self.disk_ns,
             };
             let wait = self.chance.between(10 * US, wait);
             self.schedule.after(wait, What::Disk(shard));
@@ -393,7 +407,10 @@ impl World {
     /// What a client has to say goes on its way.
     pub fn speak(&mut self, seat: usize) {
         let place = &mut self.seats[seat];
-        let bytes = place.client.transmit(self.schedule.now_ns());
+        let mut bytes = place.client.transmit(self.schedule.now_ns());
+        if self.mood == Mood::Wild && self.chance.one_in(20) {
+            take_credit_back(&mut bytes, &mut self.chance);
+        }
         place.up.extend(bytes);
         let has_left = place.client.live.as_ref().is_some_and(|live| live.closing && live.machine.is_closed());
         if has_left {

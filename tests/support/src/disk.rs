@@ -113,6 +113,11 @@ impl Disk {
         self.writes.is_empty() && self.others.is_empty()
     }
 
+    /// Whether a batch is written.
+    pub fn is_writing(&self) -> bool {
+        !self.writes.is_empty()
+    }
+
     /// Carries out an order, the first of those that write or the first of the others; gives its answer if it has one.
     pub fn step(&mut self, chance: &mut Chance) -> Option<Done> {
         let from_writes = self.others.is_empty() || (!self.writes.is_empty() && chance.one_in(2));
