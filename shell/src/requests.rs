@@ -148,7 +148,8 @@ impl Shell {
         let fd = host.socket.as_raw_fd();
         let slot = match self.turn.insert(entry.protocol, host) {
             Ok(slot) => slot,
-            Err((mut protocol, mut host)) => {
+            Err(back) => {
+                let (mut protocol, mut host) = *back;
                 self.refuse_connection(&host.peer, "the shard of its first link has limits.connections of them");
                 self.turn.refuse(&mut protocol, "the shard has no room for a connection");
                 // The peer learns of it if its socket takes it now; nobody is left to try again.

@@ -334,7 +334,7 @@ impl Shell {
         let protocol = Protocol::Amqp(Bind::server(amqp, self.config.moves, self.turn.now_ns()));
         let slot = match self.turn.insert(protocol, Conn::accepted(socket, permit, transport, index, peer)) {
             Ok(slot) => slot,
-            Err((_, conn)) => return self.refuse_connection(&conn.peer, "the shard has limits.connections of them"),
+            Err(back) => return self.refuse_connection(&back.1.peer, "the shard has limits.connections of them"),
         };
         if let Err(error) = self.readiness.add(fd, token(slot), Interest::Read) {
             let entry = self.turn.remove(slot);

@@ -82,7 +82,7 @@ impl<H> Turn<H> {
     ///
     /// # Errors
     /// Gives its parts back when there are as many as may be.
-    pub fn insert(&mut self, protocol: Protocol, host: H) -> Result<Slot, (Protocol, H)> {
+    pub fn insert(&mut self, protocol: Protocol, host: H) -> Result<Slot, Box<(Protocol, H)>> {
         let entry = Entry { protocol, host, dirty: false };
         match self.entries.insert(entry) {
             Ok(slot) => {
@@ -91,7 +91,7 @@ impl<H> Turn<H> {
                 }
                 Ok(slot)
             }
-            Err(Entry { protocol, host, .. }) => Err((protocol, host)),
+            Err(Entry { protocol, host, .. }) => Err(Box::new((protocol, host))),
         }
     }
 
