@@ -2,7 +2,7 @@
 
 use amqp_codec::AmqpError;
 use amqp_codec::performative::{Attach, NodeTarget, Source, Target};
-use amqp_proto::{AttachReply, Closing, LinkId, SessionId};
+use amqp_proto::{Closing, LinkId, SessionId};
 use engine_core::command::DetachMode;
 use engine_core::event::{AttachedInfo, Refusal};
 use engine_core::key::EndKey;
@@ -34,8 +34,8 @@ impl Bind {
             Ok(Asked::Stands { place, credit }) => {
                 self.set_link(id, Some(place));
                 let target = Some(Target::Node(NodeTarget::default()));
-                let reply = AttachReply { source: Some(Source::default()), target };
-                self.machine.accept_attach(id, reply, &mut self.out);
+                let answer = Attach { source: Some(Source::default()), target, ..attach.answer() };
+                self.machine.accept_attach(id, answer, &mut self.out);
                 self.machine.grant(id, credit);
             }
             Ok(Asked::Elsewhere { owner }) => {

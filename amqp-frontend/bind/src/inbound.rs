@@ -2,46 +2,54 @@
 
 use amqp_codec::AmqpError;
 use amqp_codec::performative::Open;
-use amqp_proto::{Authenticated, Credentials, Delivery, Event, Input, LinkId, Outcome, Payload, Settling};
+use amqp_proto::{
+    Authenticated, Credentials, Delivery, Event, Input, LinkId, Outcome, Payload, Settling, Update, Updated,
+};
 use bytes::Bytes;
 use engine_core::command::{self, DetachMode, Settled};
 use engine_core::event::{KEY_NONE, Refusal};
 use engine_home::{Arrival, Closed, Home, Placed, Request, Slot, TakenBack};
 use engine_message::{Condition, DecodeError, section};
 
+use crate::attaching::error;
 use crate::bind::{Bind, Stop};
+use crate::outcome;
 use crate::parts::Part;
 
 impl Bind {
     #[inline]
     pub(crate) fn handle_amqp(&mut self, home: &mut Home, event: Event<'_>) {
         match event {
-            Event::Delivery { link, delivery, settled, format, payload } => {
+            Event::Delivery { link, delivery, settled, format, head, payload } => {
                 let (whole, owned) = match payload {
                     Payload::Borrowed(bytes) => (bytes, None),
                     Payload::Owned(bytes) => (&[][..], Some(bytes)),
                 };
                 let payload = owned.as_deref().unwrap_or(whole);
-                let delivery = Delivery { link, delivery, format, settled, payload };
+                let delivery = Delivery { link, delivery, format, settled, head: head.as_bytes(), payload };
                 self.handle_delivery(home, &delivery, owned.as_ref());
             }
-            Event::Part { link, delivery, settled, format, stage, payload } => {
+            Event::Part { link, delivery, settled, format, stage, payload, .. } => {
                 let bytes = match &payload {
                     Payload::Borrowed(bytes) => bytes,
                     Payload::Owned(bytes) => bytes.as_ref(),
                 };
                 self.handle_part(home, stage, &Part { link, delivery, settled: wanted(settled), format, bytes });
             }
+            // No owner hears of it: its credit is given back here.
+            Event::Ignored { link, .. } => self.machine.grant(link, 1),
             Event::Settled(outcome) => self.handle_outcome(home, outcome),
+            Event::Updated(update) => self.handle_update(home, *update),
             Event::Credit { link, credit, drain } => self.handle_credit(home, link, credit, drain),
             Event::Tls => {
                 self.stop = Some(Stop::Tls);
                 self.requests.push_back(Request::Tls);
             }
             Event::Authenticate(credentials) => self.authenticate(credentials),
-            Event::Opened(open) => self.handle_open(*open),
-            Event::Begun(_) | Event::Drained(_) | Event::Confirmed { .. } => {}
-            Event::Attached(link, attach) => self.handle_attach(home, link, attach, self.moves),
+            Event::OpenAsked(open) => self.handle_open(*open),
+            // Nothing is asked of a peer that it would answer, and what came is settled at once.
+            Event::Begun(_) | Event::Opened(_) | Event::Attached(..) | Event::Drained(_) | Event::Confirmed(_) => {}
+            Event::AttachAsked(link, attach) => self.handle_attach(home, link, attach, self.moves),
             Event::Detached { link, closed, error } => {
                 if let Some(error) = error {
                     tracing::debug!(target: "heddle::net", %error, "link detached");
@@ -81,7 +89,8 @@ impl Bind {
         tracing::debug!(target: "heddle::net", container = %open.container_id, "connection opened");
         self.client.container = open.container_id;
         self.opened = true;
-        self.machine.accept_open(&mut self.out);
+        let answer = self.machine.config().server_open();
+        self.machine.accept_open(answer, &mut self.out);
     }
 
     fn closed(&self, error: &AmqpError) -> Closed {
@@ -152,8 +161,8 @@ impl Bind {
         if let Some(refusal) = placed.refusal
             && settled == Settled::No
         {
-            let why = Outcome::Rejected(Some(Box::new((refusal.condition, refusal.description))));
-            self.machine.settle(link, delivery, delivery, why);
+            let why = Some(Box::new(error(*refusal)));
+            self.machine.settle(link, delivery, delivery, Outcome::Rejected(why));
         }
     }
 
@@ -163,7 +172,7 @@ impl Bind {
         let Some(outcome) = outcome else { return self.settle_by_default(home) };
         let outcome = match outcome {
             Outcome::Accepted => command::Outcome::Accepted,
-            Outcome::Rejected(_) => command::Outcome::Rejected(None),
+            Outcome::Rejected(error) => command::Outcome::Rejected(error.map(|error| outcome::refusal(*error))),
             Outcome::Released | Outcome::Declared(_) => command::Outcome::Released,
             Outcome::Modified(modified) => command::Outcome::Modified(Box::new(command::Modified {
                 delivery_failed: modified.delivery_failed,
@@ -188,6 +197,19 @@ impl Bind {
                 Some(end) => home.settle(end, key, outcome.clone(), confirm),
                 // Nobody keeps it: there is nothing to wait for.
                 None => confirm.into_iter().for_each(|delivery| self.machine.confirm(id, delivery)),
+            }
+        }
+    }
+
+    /// The peer told a state that is no outcome: there are no transactions, and how far a delivery came concerns no owner. What it
+    /// settled with that has the default outcome.
+    #[cold]
+    fn handle_update(&mut self, home: &mut Home, mut update: Update) {
+        while let Some(Updated { link, key, .. }) = self.machine.next_updated(&mut update) {
+            if let Some(place) = self.link(link).filter(|_| update.settled.is_yes())
+                && key != KEY_NONE
+            {
+                home.settle_by_default(place, key);
             }
         }
     }

@@ -2,10 +2,11 @@
 
 use amqp_proto::{Outcome, Part, Send, Settled};
 use engine_core::command;
-use engine_core::event::{Event, Refusal};
+use engine_core::event::Event;
 use engine_core::message::Message;
 use engine_home::{Drained, Due, Gift, Home, LocalId, Route, Slot, encode_header};
 
+use crate::attaching::error;
 use crate::bind::{Bind, link_id};
 
 impl Bind {
@@ -103,9 +104,6 @@ fn said(outcome: command::Outcome) -> Outcome {
     match outcome {
         command::Outcome::Accepted => Outcome::Accepted,
         command::Outcome::Released | command::Outcome::Modified(_) => Outcome::Released,
-        command::Outcome::Rejected(refusal) => Outcome::Rejected(refusal.map(|refusal| {
-            let Refusal { condition, description } = *refusal;
-            Box::new((condition, description))
-        })),
+        command::Outcome::Rejected(refusal) => Outcome::Rejected(refusal.map(|refusal| Box::new(error(*refusal)))),
     }
 }
