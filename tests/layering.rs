@@ -13,12 +13,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("storage/journal", &[]),
     ("storage/disk", &["engine-rt", "storage-journal"]),
     ("engine/shard", &["engine-core", "engine-rt", "storage-disk", "storage-journal"]),
+    ("engine/home", &["engine-core", "engine-message", "engine-rt", "engine-shard", "storage-disk", "storage-journal"]),
+    ("amqp-frontend/bind", &["amqp-codec", "amqp-proto", "engine-core", "engine-home", "engine-message"]),
     (
-        "amqp-frontend/net",
+        "shell",
         &[
-            "amqp-codec",
+            "amqp-bind",
             "amqp-proto",
             "engine-core",
+            "engine-home",
             "engine-message",
             "engine-rt",
             "engine-shard",
@@ -35,19 +38,33 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "perf",
         &["amqp-codec", "engine-message", "engine-rt", "engine-shard", "load-model", "storage-disk", "storage-journal"],
     ),
-    ("benches", &["amqp-codec", "amqp-net", "amqp-proto", "engine-core", "engine-message", "engine-rt"]),
+    (
+        "benches",
+        &[
+            "amqp-bind",
+            "amqp-codec",
+            "amqp-proto",
+            "engine-core",
+            "engine-home",
+            "engine-message",
+            "engine-rt",
+            "engine-shard",
+            "node-shell",
+        ],
+    ),
     ("tests/support", &["storage-journal"]),
     (
         "tests/simulation",
         &[
+            "amqp-bind",
             "amqp-codec",
-            "amqp-net",
             "amqp-proto",
             "engine-core",
+            "engine-home",
             "engine-message",
             "engine-rt",
             "engine-shard",
-            "storage-disk",
+            "node-shell",
             "storage-journal",
         ],
     ),
@@ -55,14 +72,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         ".",
         &[
-            "amqp-net",
             "amqp-proto",
             "engine-core",
+            "engine-home",
             "engine-rt",
             "engine-shard",
             "load-cli",
             "load-drive",
             "load-model",
+            "node-shell",
             "storage-disk",
             "storage-journal",
         ],
@@ -81,8 +99,9 @@ fn arrows_point_down() {
     let ours = [
         "amqp-codec",
         "amqp-proto",
-        "amqp-net",
+        "amqp-bind",
         "engine-core",
+        "engine-home",
         "engine-message",
         "engine-rt",
         "engine-shard",
@@ -94,6 +113,7 @@ fn arrows_point_down() {
         "load-cli",
         "load-fe2o3",
         "heddle-perf",
+        "node-shell",
     ];
     for &(folder, allowed) in ALLOWED {
         for dependency in dependencies(&Path::new(folder).join("Cargo.toml")) {
@@ -117,9 +137,11 @@ fn only_the_runtime_and_the_tools_are_unsafe() {
 #[test]
 fn pure_crates_have_no_clock_and_no_threads() {
     for folder in [
+        "amqp-frontend/bind",
         "amqp-frontend/codec",
         "amqp-frontend/proto",
         "engine/core",
+        "engine/home",
         "engine/message",
         "storage/journal",
         "loadgen/model",

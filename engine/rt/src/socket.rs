@@ -136,25 +136,6 @@ impl Socket {
         Ok(Self { socket })
     }
 
-    /// Two sockets that are connected to each other, without a network between them.
-    ///
-    /// # Errors
-    /// When the system has no more descriptors.
-    pub fn pair() -> io::Result<(Self, Self)> {
-        let (one, other) = socket2::Socket::pair(Domain::UNIX, Type::STREAM, None)?;
-        one.set_nonblocking(true)?;
-        other.set_nonblocking(true)?;
-        Ok((Self { socket: one }, Self { socket: other }))
-    }
-
-    /// Bounds what the system keeps of what is written and not read yet, octets, about.
-    ///
-    /// # Errors
-    /// When the system refuses.
-    pub fn set_send_buffer(&self, bytes: usize) -> io::Result<()> {
-        self.socket.set_send_buffer_size(bytes)
-    }
-
     /// Begins to connect, without waiting: the socket becomes writable when it is done, and `connected` says how it went.
     ///
     /// # Errors

@@ -82,25 +82,6 @@ pub struct Disk {
     done: flume::Receiver<Done>,
 }
 
-/// The other end of a disk that has no threads: whoever holds it carries out the orders, in whatever order and time it likes.
-pub struct Attendant {
-    orders: flume::Receiver<Order>,
-    done: flume::Sender<Done>,
-}
-
-impl Attendant {
-    /// The next order.
-    pub fn poll_order(&self) -> Option<Order> {
-        self.orders.try_recv().ok()
-    }
-
-    /// Tells the shard what became of an order; its waker is the caller's business.
-    pub fn answer(&self, done: Done) {
-        // A shard that does not take it has ended.
-        let _ = self.done.send(done);
-    }
-}
-
 /// What each of the threads has.
 #[derive(Clone)]
 struct Worker {
@@ -143,15 +124,6 @@ impl Disk {
             worker.start_on("read", orders.clone(), Worker::read)?;
         }
         Ok(Self { writes, reads, preparations, done: answers })
-    }
-
-    /// A disk without threads, for simulations: `Attendant` gets its orders.
-    pub fn attended() -> (Self, Attendant) {
-        // Nobody takes orders while the shard has its turn, so that none may wait for room.
-        let (orders, taken) = flume::unbounded();
-        let (done, answers) = flume::unbounded();
-        let disk = Self { writes: orders.clone(), reads: orders.clone(), preparations: orders, done: answers };
-        (disk, Attendant { orders: taken, done })
     }
 
     /// Gives an order.

@@ -17,7 +17,7 @@ mod replaying;
 pub mod salvaging;
 
 pub use directory::{DataDirectory, Described, DirectoryError, DirectoryLock};
-pub use disk::{Attendant, Disk, DiskConfig};
+pub use disk::{Disk, DiskConfig};
 
 pub use engine_rt::{Access, Sync};
 pub use files::{JournalFiles, LargeFiles};

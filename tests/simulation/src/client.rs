@@ -9,15 +9,13 @@ use std::sync::Arc;
 use amqp_proto::{
     Closing, Config, Confirmation, Connection, Event, Input, LinkId, Out, Outcome, Payload, SessionId, Settled,
 };
+use engine_home::limits::RELAY_WINDOW;
 use test_support::Chance;
 
 use crate::body::read;
 use crate::model::{Came, Durable, Holder, Message, Model, Place};
 use crate::node::wall_ms;
 use crate::role::{Role, Settles, Stand, To, Work};
-
-/// Credit of those who send anywhere, as `net/config.rs` has it.
-const RELAY_WINDOW: u32 = 1000;
 
 /// What a client is given to act on.
 pub struct Scene<'a> {

@@ -13,7 +13,8 @@ use test_support::Chance;
 
 use crate::body::Letter;
 use crate::model::Durable;
-use crate::node::{Node, Received, Wire};
+use crate::node::Node;
+use crate::wire::{Received, Wire};
 
 /// The queue of those who mean harm.
 pub const HOSTILE: &str = "hostile";
@@ -88,7 +89,7 @@ impl Hostile {
 
     fn connect(&mut self, node: &mut Node, chance: &mut Chance, now_ns: u64) {
         let shard = chance.below(node.shards());
-        self.wire = node.connect(shard);
+        self.wire = node.connect(shard, now_ns);
         (self.producer, self.consumer) = (None, None);
         self.kept.clear();
         self.out = Out::default();

@@ -14,6 +14,8 @@ mod model;
 mod node;
 mod role;
 mod schedule;
+mod shard;
+mod wire;
 mod world;
 
 pub use model::Counts;

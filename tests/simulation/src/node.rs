@@ -1,23 +1,23 @@
-//! The node: the product's own front ends, owners, meshes and stores of all shards, on one thread, with disks in memory.
+//! The node: the product's own bindings, homes, owners, meshes and stores of all shards, on one thread, with disks in memory.
 //!
-//! Guarantees: a shard has a turn when something is ready for it, when it was woken or when its own deadline has come, as in a node
-//! that sleeps in its epoll; what survives a crash is what the disks have. Not here: when that happens (`world`).
+//! Guarantees: what survives a crash is what the disks have; what one shard hands to another comes there. Not here: how a shard has its
+//! turn (`shard`), and when (`world`).
 
-use std::io::{IoSlice, IoSliceMut};
 use std::sync::Arc;
-use std::time::Duration;
 
-use amqp_net::{AddressRules, Frontend, FrontendConfig, Layers, ListenerConfig, Moves, Parts, Post, Rest, ShardView};
-use engine_core::Core;
 use engine_core::limits::{CoreConfig, Storage};
-use engine_rt::{Clock, InboxSender, Permits, Socket, Waker};
+use engine_core::{Core, QueueView};
+use engine_home::{AddressRules, HomeConfig, Moves};
+use engine_rt::Waker;
 use engine_shard::placement::Placement;
-use engine_shard::store::{Recovery, Store, StoreConfig, StoreError};
-use engine_shard::{Engine, Journal, Mesh, mesh_of};
-use storage_disk::Attendant;
+use engine_shard::store::{Recovery, Store, StoreConfig, StoreError, StoreTotals};
+use engine_shard::{Engine, LaneView, Mesh, mesh_of};
 use storage_journal::SegmentPart;
 use storage_journal::format::BLOCK;
 use test_support::{Chance, Crash, Disk, DiskOptions};
+
+use crate::shard::{Accepts, Moment, Moving, Rest, Shard};
+use crate::wire::{Wire, wire};
 
 /// Length of a segment, octets: short, so that a run goes through many.
 pub const SEGMENT: usize = 64 * 1024;
@@ -47,37 +47,45 @@ pub struct NodeOptions {
     pub frame: u32,
     /// Segments that a disk has room for.
     pub segments_max: usize,
-    /// Octets that the system keeps of what a connection did not read, about.
-    pub send_buffer: usize,
+    /// Octets that the node may be ahead of a client that does not read.
+    pub ahead: usize,
 }
 
-/// A shard that runs.
-struct Running {
-    frontend: Frontend,
-    attendant: Option<Attendant>,
-    waker: Waker,
-    /// When its next turn is due, whatever happens.
-    rest: Rest,
-}
+/// Octets of messages beyond a shard's budget, at most: what producers have credit for still, and what is about to leave memory.
+const MEMORY_BEYOND: u64 = 1 << 20;
 
 /// What a shard had to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
+pub enum Turned {
     /// Nothing: it sleeps.
-    None,
-    /// It had a turn, and has another one at once.
-    Due,
-    /// It had a turn, and sleeps, until this time if nothing comes before.
-    Until(Option<u64>),
-    /// It had its last one.
-    Stopped,
+    Not,
+    /// It had a turn, and is due then.
+    Until(Rest),
+}
+
+/// A shard, as it is now.
+#[derive(Debug)]
+pub struct View {
+    /// Its index.
+    pub shard: usize,
+    /// Size of its messages in memory, octets.
+    pub memory_bytes: u64,
+    /// Connections.
+    pub connections: usize,
+    /// Links.
+    pub links: usize,
+    /// What its journal did.
+    pub journal: Option<StoreTotals>,
+    /// Its queues.
+    pub queues: Vec<QueueView>,
+    /// Its lanes.
+    pub lanes: Vec<LaneView>,
 }
 
 /// All shards, and their disks.
 pub struct Node {
     options: NodeOptions,
-    shards: Vec<Running>,
-    inboxes: Vec<InboxSender<Post>>,
+    shards: Vec<Shard>,
     disks: Vec<Disk>,
     /// Starts so far.
     starts: u64,
@@ -91,60 +99,35 @@ impl Node {
             Disk::new(DiskOptions { shard, directory: DIRECTORY, segment_bytes: SEGMENT, segments_max })
         };
         let disks = (0..options.shards).map(disk).collect();
-        Self { options, shards: Vec::new(), inboxes: Vec::new(), disks, starts: 0 }
+        Self { options, shards: Vec::new(), disks, starts: 0 }
     }
 
     /// Starts it on what its disks have.
     pub fn start(&mut self, chance: &mut Chance) {
         self.starts += 1;
-        let NodeOptions { shards, lane, .. } = self.options;
+        let NodeOptions { shards, lane, moves, frame, .. } = self.options;
         let wakers: Vec<Waker> = (0..shards).map(|_| Waker::new().expect("a descriptor")).collect();
-        let (senders, inboxes): (Vec<_>, Vec<_>) =
-            wakers.iter().map(|waker| engine_rt::inbox(64, waker.clone())).unzip();
-        self.inboxes = senders;
-        let config = self.frontend_config();
-        let meshes = mesh_of(&wakers, lane).into_iter().zip(inboxes).zip(wakers);
-        for ((mesh, inbox), waker) in meshes {
-            let (engine, attendant) = self.engine(mesh, chance);
-            let parts = Parts {
-                engine,
-                waker: waker.clone(),
-                inbox,
-                peers: self.inboxes.clone(),
-                clock: Clock::default(),
-                listeners: Vec::new(),
-                large: None,
-                node_id: format!("run{}", self.starts),
-            };
-            let frontend = Frontend::new(config.clone(), parts).expect("a descriptor");
-            self.shards.push(Running { frontend, attendant, waker, rest: Rest::Due });
-        }
-    }
-
-    fn frontend_config(&self) -> FrontendConfig {
         let amqp = amqp_proto::Config {
-            max_frame_size: self.options.frame,
+            max_frame_size: frame,
             incoming_window: 64,
             idle_timeout_ms: 0,
             ..amqp_proto::Config::default()
         };
-        let address = ([127, 0, 0, 1], 0).into();
-        let listener = ListenerConfig { address, layers: Layers::Plain, tls: None, amqp: Arc::new(amqp) };
-        let (verifier, _) = flume::bounded(1);
-        FrontendConfig {
-            listeners: vec![listener],
-            addresses: AddressRules::default(),
-            connections_max: 64,
-            connections: Permits::new(64),
-            links_max: 1024,
-            moves: self.options.moves,
-            spin_ns: 0,
-            verifier,
+        let accepts = Accepts { amqp: Arc::new(amqp), moves };
+        for (mesh, waker) in mesh_of(&wakers, lane).into_iter().zip(wakers) {
+            let home = HomeConfig {
+                addresses: AddressRules::default(),
+                links_max: 1024,
+                node_id: format!("run{}", self.starts),
+                first_file: 0,
+            };
+            let engine = self.engine(mesh, chance);
+            self.shards.push(Shard::new(engine, home, accepts.clone(), waker));
         }
     }
 
     /// A shard's engine, as its disk has it.
-    fn engine(&mut self, mesh: Mesh, chance: &mut Chance) -> (Engine, Option<Attendant>) {
+    fn engine(&mut self, mesh: Mesh, chance: &mut Chance) -> Engine {
         let shard = mesh.shard();
         let mut core = Core::new(CoreConfig {
             shard,
@@ -153,95 +136,62 @@ impl Node {
             memory_bytes: self.options.memory_bytes,
             storage: self.options.storage,
             stored_bytes_max: Store::body_max(64 << 20),
-            merge_annotations: amqp_net::merge_annotations,
+            merge_annotations: engine_home::merge_annotations,
             ..CoreConfig::default()
         });
-        let mut attendant = None;
-        let mut journal = None;
-        if self.options.storage == Storage::Journal
-            && let Some(disk) = self.disks.get(usize::from(shard))
-        {
-            let store = recover(disk, &mut core, chance);
-            let (disk, other) = storage_disk::Disk::attended();
-            attendant = Some(other);
-            journal = Some(Journal { store, disk });
-        }
-        (Engine::new(core, mesh, Placement::new(self.options.shards), journal), attendant)
+        let disk = self.disks.get(usize::from(shard)).filter(|_| self.options.storage == Storage::Journal);
+        let store = disk.map(|disk| recover(disk, &mut core, chance));
+        Engine::new(core, mesh, Placement::new(self.options.shards), store)
     }
 
     /// A new connection to a shard.
-    pub fn connect(&mut self, shard: usize) -> Option<Wire> {
-        let running = self.shards.get_mut(shard)?;
-        let (ours, theirs) = Socket::pair().expect("descriptors");
-        ours.set_send_buffer(self.options.send_buffer).expect("it is a socket");
-        running.frontend.add(ours, 0);
-        Some(Wire { socket: theirs })
+    pub fn connect(&mut self, shard: usize, now_ns: u64) -> Option<Wire> {
+        let (ours, theirs) = wire(self.options.ahead);
+        self.shards.get_mut(shard)?.accept(theirs, now_ns);
+        Some(ours)
     }
 
     /// Gives a shard its turn if there is anything for it.
     ///
     /// # Errors
     /// When its journal failed: the node stops.
-    pub fn turn(&mut self, shard: usize, now_ns: u64) -> Result<Turn, StoreError> {
-        let Some(running) = self.shards.get_mut(shard) else { return Ok(Turn::None) };
-        let is_due = match running.rest {
-            Rest::Due => true,
-            Rest::Until(until) => until.is_some_and(|until| until <= now_ns),
-            Rest::Stopped => return Ok(Turn::Stopped),
+    pub fn turn(&mut self, shard: usize, chance: &mut Chance, now_ns: u64) -> Result<Turned, StoreError> {
+        let at = Moment { now_ns, wall_ms: wall_ms(now_ns) };
+        let (Some(running), Some(disk)) = (self.shards.get_mut(shard), self.disks.get_mut(shard)) else {
+            return Ok(Turned::Not);
         };
-        let is_ready = running.frontend.look(Some(Duration::ZERO)).expect("an epoll can be asked");
-        if !is_due && !is_ready {
-            return Ok(Turn::None);
-        }
-        running.rest = running.frontend.round(now_ns, wall_ms(now_ns))?;
-        if let (Some(attendant), Some(disk)) = (&running.attendant, self.disks.get_mut(shard)) {
-            while let Some(order) = attendant.poll_order() {
-                disk.submit(order);
+        let turned = running.run(disk, chance, at)?;
+        let rest = running.rest();
+        for Moving { owner, entry } in running.take_leaving() {
+            if let Some(peer) = self.shards.get_mut(usize::from(owner)) {
+                peer.arrive(entry);
             }
         }
-        if let Rest::Until(Some(until)) = running.rest {
-            // A deadline that has passed would make the shard spin until something else happens.
-            assert!(until > now_ns, "shard {shard} sleeps until {until} at {now_ns}");
-        }
-        Ok(match running.rest {
-            Rest::Due => Turn::Due,
-            Rest::Until(until) => Turn::Until(until),
-            Rest::Stopped => Turn::Stopped,
-        })
+        Ok(if turned { Turned::Until(rest) } else { Turned::Not })
     }
 
-    /// A disk does something of what it was told; gives whether it has more to do.
-    pub fn step_disk(&mut self, shard: usize, chance: &mut Chance) -> bool {
-        let (Some(disk), Some(running)) = (self.disks.get_mut(shard), self.shards.get(shard)) else { return false };
-        if let (Some(done), Some(attendant)) = (disk.step(chance), &running.attendant) {
-            attendant.answer(done);
-            running.waker.wake();
+    /// A disk does something of what it was told.
+    pub fn step_disk(&mut self, shard: usize, chance: &mut Chance) {
+        let (Some(disk), Some(running)) = (self.disks.get_mut(shard), self.shards.get_mut(shard)) else { return };
+        if let Some(done) = disk.step(chance) {
+            running.answer(done);
         }
-        !disk.is_idle()
     }
 
-    /// Whether a shard was woken, and has had no turn since.
-    pub fn is_woken(&self, shard: usize) -> bool {
-        let running = self.shards.get(shard);
-        running.is_some_and(|running| running.rest != Rest::Stopped && running.waker.is_awake())
+    /// Whether a shard has something to do, or was woken.
+    pub fn is_awake(&self, shard: usize) -> bool {
+        self.shards.get(shard).is_some_and(|shard| shard.rest() != Rest::Stopped && shard.is_awake())
     }
 
     /// Asks it to stop.
-    pub fn stop(&mut self) {
-        for inbox in &self.inboxes {
-            assert!(inbox.send(Post::Stop).is_ok(), "an inbox has room for the end");
-        }
+    pub fn stop(&mut self, now_ns: u64) {
+        self.shards.iter_mut().for_each(|shard| shard.stop(now_ns));
     }
 
     /// It ends without being asked, in the middle of whatever its disks do. What it had in memory is gone.
     pub fn crash(&mut self, how: Crash, chance: &mut Chance) {
         self.shards.clear();
         self.disks.iter_mut().for_each(|disk| disk.crash(how, chance));
-    }
-
-    /// Whether it runs.
-    pub fn is_running(&self) -> bool {
-        !self.shards.is_empty()
     }
 
     /// The number of shards.
@@ -255,53 +205,36 @@ impl Node {
     }
 
     /// What its shards show of themselves.
-    pub fn views(&self) -> Vec<ShardView> {
-        self.shards.iter().map(|running| running.frontend.view()).collect()
+    pub fn views(&self) -> Vec<View> {
+        let views = self.shards.iter().enumerate().map(|(index, shard)| {
+            let (turn, home) = (shard.turn(), shard.turn().home());
+            let engine = home.engine();
+            View {
+                shard: index,
+                memory_bytes: engine.core().memory_bytes(),
+                connections: turn.entries().count(),
+                links: home.links().count(),
+                journal: engine.journal(),
+                queues: engine.core().queue_views().collect(),
+                lanes: engine.mesh().views().collect(),
+            }
+        });
+        views.collect()
     }
 
     /// Asserts what must hold between any two turns.
     pub fn check(&self) {
-        for running in &self.shards {
-            let engine = running.frontend.engine();
+        for (index, shard) in self.shards.iter().enumerate() {
+            let engine = shard.turn().home().engine();
             engine.core().check();
+            let memory = engine.core().memory_bytes();
+            assert!(memory <= self.options.memory_bytes + MEMORY_BEYOND, "{memory} octets of messages in memory");
             for lane in engine.mesh().views().filter(|lane| lane.depth + lane.waiting > 0) {
-                let peer = self.shards.get(usize::from(lane.peer)).expect("lanes lead to shards");
                 // Whoever has something in a lane has a turn at once, or was woken; so is whoever waits for room that there is.
-                let (who, at_work) = if lane.depth > 0 { (lane.peer, peer) } else { (engine.shard(), running) };
-                assert!(at_work.rest == Rest::Due || at_work.waker.is_awake(), "shard {who} sleeps on a lane");
+                let who = if lane.depth > 0 { usize::from(lane.peer) } else { index };
+                let at_work = self.shards.get(who).is_some_and(Shard::is_awake);
+                assert!(at_work, "shard {who} sleeps on a lane");
             }
-        }
-    }
-}
-
-/// A client's end of a connection; the node sees its end when it is dropped.
-pub struct Wire {
-    socket: Socket,
-}
-
-/// What a wire gave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Received {
-    /// So many octets.
-    Some(usize),
-    /// Nothing now.
-    Nothing,
-    /// The end.
-    End,
-}
-
-impl Wire {
-    /// Gives the node octets; gives how many it has room for, `None` when it has ended the connection.
-    pub fn send(&self, bytes: &[u8]) -> Option<usize> {
-        self.socket.write(&[IoSlice::new(bytes)]).ok().map(|count| count.unwrap_or(0))
-    }
-
-    /// Takes octets of the node into `buffer`.
-    pub fn receive(&self, buffer: &mut [u8]) -> Received {
-        match self.socket.read(&mut [IoSliceMut::new(buffer)]) {
-            Ok(None) => Received::Nothing,
-            Ok(Some(0)) | Err(_) => Received::End,
-            Ok(Some(count)) => Received::Some(count),
         }
     }
 }

@@ -5,8 +5,8 @@
 
 use std::collections::VecDeque;
 
-use amqp_net::Moves;
 use engine_core::limits::Storage;
+use engine_home::Moves;
 use test_support::{Chance, Crash};
 
 use crate::client::{Client, Known, Scene};
@@ -14,9 +14,11 @@ use crate::collecting;
 use crate::games::take_credit_back;
 use crate::hostile::Hostile;
 use crate::model::{Counts, Model, Place};
-use crate::node::{Node, NodeOptions, Received, Turn, Wire, wall_ms};
+use crate::node::{Node, NodeOptions, Turned, wall_ms};
 use crate::role::{Role, Settles, To};
 use crate::schedule::Schedule;
+use crate::shard::Rest;
+use crate::wire::{Received, Wire};
 
 /// Microseconds in nanoseconds.
 const US: u64 = 1_000;
@@ -271,7 +273,7 @@ impl World {
             }
             What::Stop if !self.is_stopping => {
                 self.is_stopping = true;
-                self.node.stop();
+                self.node.stop(self.schedule.now_ns());
                 self.look_all();
             }
             What::Stop => {}
@@ -308,26 +310,26 @@ impl World {
 
     fn turn(&mut self, shard: usize) {
         let now_ns = self.schedule.now_ns();
-        let Ok(turn) = self.node.turn(shard, now_ns) else { return self.crash(Crash::Power) };
-        match turn {
-            Turn::None => return,
-            Turn::Due => self.look(shard),
-            Turn::Until(None) => self.deadlines[shard] = None,
-            Turn::Until(Some(until)) => {
+        let Ok(turned) = self.node.turn(shard, &mut self.chance, now_ns) else { return self.crash(Crash::Power) };
+        match turned {
+            Turned::Not => return,
+            Turned::Until(Rest::Due) => self.look(shard),
+            Turned::Until(Rest::Until(None)) => self.deadlines[shard] = None,
+            Turned::Until(Rest::Until(Some(until))) => {
                 if self.deadlines[shard] != Some(until) {
                     self.deadlines[shard] = Some(until);
                     self.schedule.after(until - now_ns, What::Deadline(shard, until));
                 }
             }
-            Turn::Stopped => {
-                self.stopped += usize::from(self.is_stopping);
+            Turned::Until(Rest::Stopped) => {
+                self.stopped += 1;
                 if self.stopped == self.node.shards() {
                     return self.crash(Crash::Process);
                 }
             }
         }
         for other in 0..self.node.shards() {
-            if self.node.is_woken(other) {
+            if self.node.is_awake(other) {
                 self.look(other);
             }
         }
@@ -495,12 +497,12 @@ impl World {
 
     /// A client connects to any shard.
     pub fn connect(&mut self, seat: usize) {
-        if !self.node.is_running() || self.is_stopping {
+        if self.is_stopping {
             return;
         }
         let shard = self.chance.below(self.node.shards());
-        self.seats[seat].wire = self.node.connect(shard);
         let now_ns = self.schedule.now_ns();
+        self.seats[seat].wire = self.node.connect(shard, now_ns);
         self.seats[seat].client.connect(now_ns);
         self.speak(seat);
         self.look_all();
@@ -566,6 +568,6 @@ fn options(chance: &mut Chance) -> NodeOptions {
         moves: chance.of(&[Moves::ToOwner, Moves::Never]),
         frame: chance.of(&[512, 2_000, 64 << 10]),
         segments_max: chance.of(&[400, 400, 10]),
-        send_buffer: chance.of(&[1, 16 << 10, 256 << 10]),
+        ahead: chance.of(&[3_000, 16 << 10, 256 << 10]),
     }
 }
