@@ -182,7 +182,7 @@ impl Frontend {
             Ok(parsed) => parsed,
             Err(error) => {
                 // The delivery is at fault, not the link; its credit is given back, as no owner will.
-                let refusal = Outcome::Rejected(Some(Box::new((Condition::DecodeError, error.to_string()))));
+                let refusal = Outcome::Rejected(Some(Box::new((Condition::DecodeError.into(), error.to_string()))));
                 conn.machine.grant(delivery.link, 1);
                 if !delivery.settled {
                     conn.machine.settle(delivery.link, delivery.delivery, delivery.delivery, refusal);
@@ -228,7 +228,7 @@ impl Frontend {
         let (address, routing) = self.config.addresses.strip(&to);
         if address.is_empty() {
             let text = "the message names no address: its `to` is missing or empty".to_owned();
-            let refusal = Outcome::Rejected(Some(Box::new((Condition::NotFound, text))));
+            let refusal = Outcome::Rejected(Some(Box::new((Condition::NotFound.into(), text))));
             if settled == Settled::No {
                 conn.machine.settle(link.id, delivery, delivery, refusal);
             }
@@ -491,11 +491,6 @@ fn message(header: &section::Header, format: u32, body: Bytes, expires_wall_ms: 
 pub(crate) fn expiry(header: &section::Header, properties: &[u8], wall_ms: u64) -> Option<NonZeroU64> {
     let ttl = || NonZeroU64::new(wall_ms + u64::from(header.ttl_ms?));
     section::property_expiry(properties).or_else(ttl)
-}
-
-/// What an owner is given for `CoreConfig::merge_annotations`: annotations that cannot be merged leave the message as it is.
-pub fn merge_annotations(body: &[u8], annotations: &[u8]) -> Option<Bytes> {
-    section::merge_annotations(body, annotations).ok().map(Bytes::from)
 }
 
 fn settled(settled: bool) -> Settled {

@@ -236,7 +236,7 @@ impl Frontend {
     fn refuse_part(&mut self, slot: Slot, id: LinkId, (delivery, settled): (u32, bool), why: (Condition, String)) {
         self.give_credit_back(slot, id);
         if let Some(conn) = self.conns.get_mut(slot).filter(|_| !settled) {
-            conn.machine.settle(id, delivery, delivery, Outcome::Rejected(Some(Box::new(why))));
+            conn.machine.settle(id, delivery, delivery, Outcome::Rejected(Some(Box::new((why.0.into(), why.1)))));
         }
     }
 

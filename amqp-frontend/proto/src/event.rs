@@ -3,7 +3,7 @@
 use amqp_codec::AmqpError;
 use amqp_codec::performative::{Attach, Open};
 use bytes::Bytes;
-use engine_message::Condition;
+use engine_message::Symbol;
 
 /// Names a session of a connection: its local channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,7 +50,7 @@ pub enum Outcome {
     #[default]
     Accepted,
     /// Invalid.
-    Rejected(Option<Box<(Condition, String)>>),
+    Rejected(Option<Box<(Symbol, String)>>),
     /// Not processed.
     Released,
     /// Not processed, and changed.

@@ -521,7 +521,7 @@ fn write_settlement(channel: u16, settlement: &Settlement, out: &mut Out) {
         Outcome::Declared(txn_id) => DeliveryState::Declared { txn_id },
         Outcome::Rejected(reason) => {
             let error = reason.as_ref().map(|reason| {
-                AmqpError::new(reason.0, reason.1.clone()).encode(&mut error_bytes);
+                AmqpError::new(reason.0.clone(), reason.1.clone()).encode(&mut error_bytes);
                 error_bytes.as_slice()
             });
             DeliveryState::Rejected { error }

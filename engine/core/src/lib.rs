@@ -1,21 +1,28 @@
 //! The owner's side of addresses and queues: one instance on every shard.
 #![forbid(unsafe_code)]
 
+mod address;
 mod admission;
 mod agenda;
 mod attach;
+mod collecting;
 pub mod command;
+mod consumer;
 mod core;
+mod credit;
 mod durability;
 pub mod event;
 mod expiry;
 pub mod fact;
-mod held;
 pub mod key;
 pub mod limits;
+mod members;
+mod memory;
 pub mod message;
+mod nodes;
 mod producer;
 mod queue;
+mod routing;
 mod slab;
 #[cfg(test)]
 mod tests;
@@ -23,6 +30,5 @@ mod view;
 
 pub use crate::core::Core;
 pub use crate::durability::{Fetch, Recall, Restored, Room};
-pub use crate::held::Recalled;
-pub use crate::queue::Totals;
+pub use crate::queue::{Recalled, Totals};
 pub use view::QueueView;

@@ -214,7 +214,7 @@ impl Relay {
         }
         let Some(node) = producer.node.or_else(|| self.addressed(incoming.payload)) else {
             let why = "the message names no address".to_owned();
-            let refusal = Outcome::Rejected(Some(Box::new((Condition::NotFound, why))));
+            let refusal = Outcome::Rejected(Some(Box::new((Condition::NotFound.into(), why))));
             if !incoming.settled {
                 conn.machine.settle(link, incoming.delivery, incoming.delivery, refusal);
             }

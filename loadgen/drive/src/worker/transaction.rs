@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_is_no_transaction_is_told_in_words() {
-        let error = Box::new((engine_message::Condition::NotAllowed, "no\u{1b}[2J".to_owned()));
+        let error = Box::new((engine_message::Condition::NotAllowed.into(), "no\u{1b}[2J".to_owned()));
         for (outcome, told) in [
             (None, "settled the declaration without an outcome"),
             (Some(Outcome::Accepted), "accepted the declaration without a transaction"),
