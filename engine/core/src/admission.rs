@@ -1,59 +1,18 @@
 //! Whether a queue takes a message, and whether it keeps it in memory or has the journal keep it.
 //!
-//! Guarantees: what `Plain` says of a message and a queue is what `admit` and `is_stored` say of them, found by few comparisons: nearly
-//! all messages are plain. Where it says nothing those two decide. A property test holds them against each other
-//! (`tests/short_ways.rs`).
+//! Guarantees: a message is taken or refused before anything is done to the queue. What `Plain` says of a message is the same, found by
+//! few comparisons; where it says nothing these decide.
 
 use engine_message::Condition;
 
 use crate::core::Core;
-use crate::durability::Room;
 use crate::event::Refusal;
 use crate::fact::Resident;
-use crate::limits::{CoreConfig, REJECT_FACTOR, RESIDENT_BYTES, RESIDENT_SHARE, Storage, WhenFull};
-use crate::memory::Memory;
+use crate::journaling::Room;
+use crate::limits::{CoreConfig, REJECT_FACTOR, Storage, WhenFull};
 use crate::message::{Content, Message};
 use crate::queue::Queue;
 use crate::slab::Key;
-
-/// The bounds within which a queue takes what need not outlive the node into memory, and nowhere else. They are those of `admit`
-/// and `residence`, or narrower; a queue whose settings ask more of its messages has none (`Plain::NEVER`).
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Plain {
-    /// Messages in the queue before.
-    messages_below: u64,
-    /// Octets in the queue with it.
-    bytes_max: u64,
-}
-
-impl Plain {
-    /// Nothing is plain.
-    #[cfg(test)]
-    pub const NEVER: Self = Self { messages_below: 0, bytes_max: 0 };
-
-    pub fn new(config: &CoreConfig) -> Self {
-        let CoreConfig { hard_messages, hard_bytes, memory_bytes: budget, .. } = *config;
-        let resident = match config.storage {
-            Storage::Memory => u64::MAX,
-            Storage::Journal => RESIDENT_BYTES.min(budget / RESIDENT_SHARE),
-        };
-        Self {
-            messages_below: hard_messages.saturating_mul(REJECT_FACTOR),
-            bytes_max: hard_bytes.saturating_mul(REJECT_FACTOR).min(resident),
-        }
-    }
-
-    /// Whether a message that is put into `queue` is in memory then, and nowhere else.
-    #[inline]
-    pub fn takes(queue: &Queue, message: &Message, memory: &Memory) -> bool {
-        let (size, plain) = (message.size(), queue.plain);
-        !message.header.durable
-            && message.content == Content::Here
-            && queue.resident().is_some_and(|messages| messages < plain.messages_below)
-            && queue.bytes() + size <= plain.bytes_max
-            && memory.has_plain_room(size)
-    }
-}
 
 impl Core {
     /// Whether a queue takes a message: beyond its bounds producers have no credit, and those who send all the same are

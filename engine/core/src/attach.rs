@@ -11,11 +11,10 @@ use crate::command::{
     ConsumerSpec, Create, DYNAMIC_PREFIX, Durability, Lifetime, ProducerSpec, RoutingType, Sharing, Subscription,
 };
 use crate::core::Core;
+use crate::ends::{Consumer, End, EndRole, Producer, Route, end_key};
 use crate::event::{AttachedInfo, Event, Refusal};
 use crate::key::LinkKey;
 use crate::limits::{DYNAMIC_NODES_MAX, Storage};
-use crate::nodes::{Consumer, End, EndRole, end_key};
-use crate::producer::{Producer, Route};
 use crate::queue::Kind;
 use crate::slab::Key;
 

@@ -8,9 +8,8 @@ use engine_message::Condition;
 use crate::address::Dynamic;
 use crate::command::{DetachMode, Lifetime, Outcome};
 use crate::core::Core;
+use crate::ends::{Consumer, End, EndRole, Producer};
 use crate::event::{Event, Refusal};
-use crate::nodes::{Consumer, End, EndRole};
-use crate::producer::Producer;
 use crate::queue::Kind;
 use crate::slab::Key;
 

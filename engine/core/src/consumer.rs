@@ -9,10 +9,10 @@ use engine_message::Condition;
 
 use crate::command::{Mode, Outcome, Settle};
 use crate::core::Core;
+use crate::ends::{End, EndRole, key};
 use crate::event::{Delivery, Event, KEY_NONE, Refusal};
 use crate::key::{EndKey, LinkKey};
 use crate::message::{Content, Message};
-use crate::nodes::{End, EndRole, key};
 use crate::queue::{Entry, Queue};
 use crate::slab::Key;
 

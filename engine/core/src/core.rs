@@ -13,16 +13,17 @@
 
 use std::collections::VecDeque;
 
-use crate::admission::Plain;
 use crate::agenda::{Deadlines, Due, Now};
 use crate::command::{Command, Outcome};
-use crate::durability::Journaling;
+use crate::ends::{End, EndRole, key};
 use crate::event::{Delivery, Event, KEY_NONE};
+use crate::journaling::Journaling;
 use crate::key::LinkKey;
 use crate::limits::{CoreConfig, DISPATCH_BYTES, RELEASE_MAX};
 use crate::memory::Memory;
 use crate::message::Message;
-use crate::nodes::{End, EndRole, Nodes, key};
+use crate::nodes::Nodes;
+use crate::plain::Plain;
 use crate::queue::{Left, News};
 use crate::slab::Key;
 

@@ -9,11 +9,10 @@
 use crate::agenda::Due;
 use crate::command::RoutingType;
 use crate::core::Core;
-use crate::durability::Room;
+use crate::ends::{End, EndRole, Producer, Route};
 use crate::event::Event;
+use crate::journaling::Room;
 use crate::limits::{CROWDED_BYTES, WINDOW_MIN, WhenFull};
-use crate::nodes::{End, EndRole};
-use crate::producer::{Producer, Route};
 use crate::queue::Queue;
 use crate::slab::Key;
 
@@ -21,11 +20,11 @@ use crate::slab::Key;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wait {
     /// Messages have to leave it.
-    ForQueue,
+    Queue,
     /// The same, unless its consumers stop to take until this time, nanoseconds: then a deeper queue costs nobody anything.
-    ForConsumers(u64),
+    Consumers(u64),
     /// The shard has no room.
-    ForShard,
+    Shard,
 }
 
 impl Core {
@@ -68,13 +67,13 @@ impl Core {
     fn note_wait(&mut self, key: Key, wait: Wait) {
         let Some(queue) = self.nodes.queues.get_mut(key) else { return };
         match wait {
-            Wait::ForQueue => {}
-            Wait::ForConsumers(until_ns) => {
+            Wait::Queue => {}
+            Wait::Consumers(until_ns) => {
                 if queue.withheld.note_until(until_ns) {
                     self.deadlines.insert(Due::Release, until_ns, key);
                 }
             }
-            Wait::ForShard => {
+            Wait::Shard => {
                 if queue.withheld.note_for_shard() {
                     self.waiting.push_back(key);
                 }
@@ -117,16 +116,16 @@ impl Core {
     /// (then a deeper queue only costs latency and cache misses) and it fits into memory.
     fn wait(&self, queue: &Queue) -> Option<Wait> {
         if self.is_full(queue) {
-            return Some(Wait::ForQueue);
+            return Some(Wait::Queue);
         }
         if self.is_crowded() {
-            return Some(Wait::ForShard);
+            return Some(Wait::Shard);
         }
         let config = &self.config;
         if queue.depth() <= config.soft_messages && queue.waiting_bytes() <= config.soft_bytes || queue.has_behind() {
             return None;
         }
-        queue.consumers.take_until(self.now.ns, config.soft_recent_ns).map(Wait::ForConsumers)
+        queue.consumers.take_until(self.now.ns, config.soft_recent_ns).map(Wait::Consumers)
     }
 
     /// Whether a queue is beyond its hard bounds.

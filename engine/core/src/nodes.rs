@@ -5,54 +5,18 @@
 //!
 //! Not here: what links ask for (`attach`), and when nobody needs a node any more (`collecting`).
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
 use engine_message::Condition;
 
 use crate::address::Address;
-use crate::admission::Plain;
-use crate::command::{Mode, Outcome, RoutingType, Settle};
-use crate::event::{Event, Refusal};
-use crate::key::{EndKey, LinkKey};
+use crate::command::RoutingType;
+use crate::ends::End;
+use crate::event::Refusal;
 use crate::limits::NAME_BYTES_MAX;
-use crate::producer::Producer;
+use crate::plain::Plain;
 use crate::queue::{Identity, Kind, Queue};
 use crate::slab::{Key, Slab};
-
-/// The owner's half of a link.
-#[derive(Debug)]
-pub(crate) struct End {
-    pub link: LinkKey,
-    pub role: EndRole,
-}
-
-#[derive(Debug)]
-pub(crate) enum EndRole {
-    Producer(Producer),
-    Consumer(Consumer),
-}
-
-#[derive(Debug)]
-pub(crate) struct Consumer {
-    pub queue: Key,
-    pub mode: Mode,
-    pub settle: Settle,
-    pub default_outcome: Outcome,
-    pub credit: u32,
-    pub draining: bool,
-    /// For a browser the sequence number to go on from.
-    pub next_sequence: u64,
-}
-
-impl Consumer {
-    /// Tells a consumer that drains that there is nothing more; the rest of its credit is gone.
-    #[inline]
-    pub fn drain(&mut self, link: LinkKey, events: &mut VecDeque<(LinkKey, Event)>) {
-        if std::mem::take(&mut self.draining) {
-            events.push_back((link, Event::Drained { unused: std::mem::take(&mut self.credit) }));
-        }
-    }
-}
 
 /// Addresses, queues and links of one shard.
 #[derive(Debug)]
@@ -192,14 +156,4 @@ impl Nodes {
             assert_eq!(address.producers.listed().iter().filter(living).count(), address.producers.len());
         }
     }
-}
-
-#[inline]
-pub(crate) fn key(end: EndKey) -> Key {
-    Key { slot: end.slot, generation: end.generation }
-}
-
-#[inline]
-pub(crate) fn end_key(key: Key) -> EndKey {
-    EndKey { slot: key.slot, generation: key.generation }
 }

@@ -6,41 +6,14 @@
 //!
 //! Not here: which queues those are (`routing`), and how much a producer may send (`credit`).
 
-use crate::admission::Plain;
 use crate::agenda::Now;
-use crate::command::{Outcome, RoutingType, Settled};
+use crate::command::{Outcome, Settled};
 use crate::core::Core;
+use crate::ends::{End, EndRole, Route, Told, key};
 use crate::event::{Event, Refusal};
 use crate::key::{EndKey, LinkKey};
 use crate::message::Message;
-use crate::nodes::{End, EndRole, key};
 use crate::slab::Key;
-
-/// The owner's half of a link that sends.
-#[derive(Debug)]
-pub(crate) struct Producer {
-    pub address: Key,
-    pub route: Route,
-    /// Messages that may still come.
-    pub credit: u32,
-    /// What `credit` is topped up to.
-    pub window: u32,
-    /// The queue that lets it wait for credit.
-    pub withheld: Option<Key>,
-    /// Deliveries that are accepted and not told yet.
-    pub accepted: Option<(u32, u32)>,
-}
-
-/// Which queues of its address a message is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Route {
-    /// Those of both routing types.
-    All,
-    /// Those of one routing type.
-    Typed(RoutingType),
-    /// The one that `address::queue` names.
-    Queue(Key),
-}
 
 /// A delivery of a producer.
 #[derive(Clone, Copy, Debug)]
@@ -49,39 +22,6 @@ struct Incoming {
     link: LinkKey,
     delivery: u32,
     settled: Settled,
-}
-
-/// What follows from accepting more of a producer's deliveries.
-enum Told {
-    /// Nothing: they are told with those before.
-    Later,
-    /// They are told when the owner is asked.
-    First,
-    /// Those before are told now, as these are no neighbours of theirs.
-    Before(u32, u32),
-}
-
-impl Producer {
-    /// Whether it is to get credit: half of its window is used, and no queue withholds it.
-    #[inline]
-    pub fn is_due(&self) -> bool {
-        self.credit <= self.window / 2 && self.withheld.is_none()
-    }
-
-    /// Notes that the deliveries `from..=to` are accepted.
-    #[inline]
-    fn accept(&mut self, (from, to): (u32, u32)) -> Told {
-        match &mut self.accepted {
-            Some((_, last)) if last.wrapping_add(1) == from => {
-                *last = to;
-                Told::Later
-            }
-            accepted => match accepted.replace((from, to)) {
-                Some((first, last)) => Told::Before(first, last),
-                None => Told::First,
-            },
-        }
-    }
 }
 
 impl Core {
@@ -107,7 +47,8 @@ impl Core {
         if let Some(only) = only
             && matches!(producer.route, Route::All)
             && let Some(queue) = self.nodes.queues.get_mut(only)
-            && Plain::takes(queue, &message, &self.memory)
+            && queue.takes_plain(&message)
+            && self.memory.has_plain_room(message.size())
         {
             self.memory.take(message.size());
             let expires = queue.push(message, None);

@@ -6,57 +6,47 @@
 //! - `order`: which message is next;
 //! - `consumers`: whose turn it is;
 //! - `held`: what consumers hold, and what they said of it;
-//! - `paging`: what is in the journal only, and what is read again;
-//! - `leaving`: how much there is, what left and why;
+//! - `paging`: what is in the journal only;
+//! - `stock`: how much there is, and what left;
 //! - `expiry`: messages by the time from which they may be dropped;
 //! - `withheld`: producers that wait for room.
+//!
+//! What is done with several of them at once is beside them: `settling`, `leaving` (the one way out), `fetching`, `expiring`.
 //!
 //! Not here: what goes on between queues, links, memory and the journal (`core`, `credit`, `durability`).
 
 mod consumers;
+mod entry;
+mod expiring;
 mod expiry;
+mod fetching;
 mod held;
 mod leaving;
 mod order;
 mod paging;
+mod settling;
+mod stock;
 mod withheld;
 
 use std::num::NonZeroU64;
 
-use crate::admission::Plain;
 use crate::command::{Lifetime, RoutingType};
-use crate::message::{Content, Message};
+use crate::message::Message;
+use crate::plain::Plain;
 use crate::slab::{Key, Slab};
 
 pub(crate) use consumers::Consumers;
+pub(crate) use entry::Entry;
+use entry::Next;
 use expiry::Expiries;
 use held::Holdings;
-use leaving::Stock;
-pub use leaving::Totals;
-pub(crate) use leaving::{Left, News, Why};
 use order::Order;
 pub use paging::Recalled;
 use paging::{Away, Behind};
+use stock::Stock;
+pub use stock::Totals;
+pub(crate) use stock::{Left, News};
 pub(crate) use withheld::Withheld;
-
-/// A message at its place in the order. It stays where it was put until it leaves the queue: what moves is its key.
-#[derive(Debug)]
-pub(crate) struct Entry {
-    pub sequence: u64,
-    pub message: Message,
-    /// Its name, if the journal has it.
-    pub stored: Option<NonZeroU64>,
-}
-
-/// A message that a consumer is to have.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Next {
-    pub entry: Key,
-    pub sequence: u64,
-    pub content: Content,
-    /// Its size with overhead, octets.
-    pub bytes: u64,
-}
 
 /// Why a queue exists, and with that when it goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,10 +188,12 @@ impl Queue {
         self.stock.bytes()
     }
 
-    /// Messages in memory, if all of them are.
+    /// Whether a message that is put in is in memory then, and nowhere else, if the shard has room: `admit` and `is_stored` in few
+    /// comparisons.
     #[inline]
-    pub fn resident(&self) -> Option<u64> {
-        (self.behind.messages() | self.away.messages() == 0).then_some(self.entries.len() as u64)
+    pub fn takes_plain(&self, message: &Message) -> bool {
+        self.behind.messages() | self.away.messages() == 0
+            && self.plain.takes(message, self.entries.len() as u64, self.stock.bytes())
     }
 
     /// Whether messages behind all others are in the journal only, so that further ones have to be, too.

@@ -11,10 +11,10 @@ use engine_message::Condition;
 
 use crate::command::{Outcome, Publish, RoutingType, Settled};
 use crate::core::Core;
+use crate::ends::Route;
 use crate::event::{Event, Refusal};
 use crate::key::LinkKey;
 use crate::message::Message;
-use crate::producer::Route;
 use crate::slab::Key;
 
 impl Core {

@@ -58,7 +58,7 @@ impl Core {
     /// Whether a consumer holds the delivery of a key.
     #[cfg(test)]
     pub(crate) fn holds(&self, end: crate::key::EndKey, key: u64) -> bool {
-        let end = crate::nodes::key(end);
+        let end = crate::ends::key(end);
         self.nodes.queues.iter().any(|(_, queue)| queue.holds(end, key))
     }
 

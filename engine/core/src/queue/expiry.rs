@@ -1,12 +1,9 @@
-//! Messages of a queue by the time from which they may be dropped.
+//! The messages of a queue by the time from which they may be dropped, and what its owner knows of that.
 //!
-//! Guarantees: nothing is looked at that is not due, wherever in the queue it waits; one that a consumer holds is watched again when it
-//! comes back.
+//! Guarantees: nothing is given that is not due.
+//!
+//! Not here: what is dropped (`expiring`).
 
-use std::num::NonZeroU64;
-
-use super::held::Held;
-use super::{Left, Queue, Why};
 use crate::agenda::Agenda;
 use crate::slab::Key;
 
@@ -19,79 +16,54 @@ pub(crate) struct Expiries {
     noted_ms: Option<u64>,
 }
 
-/// What one step found.
-#[derive(Debug)]
-#[must_use]
-pub(crate) struct Swept {
-    /// Entries that it looked at.
-    pub looked: u32,
-    pub left: Left,
-}
-
-impl Queue {
-    /// Notes from when on a message in memory may be dropped.
-    #[inline(never)]
-    pub(super) fn watch(&mut self, at: NonZeroU64, entry: Key) {
-        self.expiries.agenda.insert(at.get(), entry);
-        if self.expiries.agenda.is_crowded(self.entries.len()) {
-            let living = self.entries.iter();
-            let times = living.filter_map(|(key, entry)| Some((entry.message.expires_wall_ms?.get(), key)));
-            self.expiries.agenda = Agenda::of(times);
+impl Expiries {
+    /// Notes from when on a message may be dropped; `living` gives that of all that there are, of which there are `count`.
+    pub fn insert<I: Iterator<Item = (u64, Key)>>(
+        &mut self,
+        at: u64,
+        entry: Key,
+        count: usize,
+        living: impl FnOnce() -> I,
+    ) {
+        self.agenda.insert(at, entry);
+        if self.agenda.is_crowded(count) {
+            self.agenda = Agenda::of(living());
         }
     }
 
     /// Whether something may be dropped.
     #[inline]
-    pub fn has_expired(&self, wall_ms: u64) -> bool {
-        self.expiries.agenda.is_due(wall_ms)
+    pub fn is_due(&self, wall_ms: u64) -> bool {
+        self.agenda.is_due(wall_ms)
     }
 
     /// From when on something may be dropped.
     #[inline]
-    pub fn first_expiry(&self) -> Option<NonZeroU64> {
-        self.expiries.agenda.earliest().and_then(NonZeroU64::new)
+    pub fn first(&self) -> Option<u64> {
+        self.agenda.earliest()
     }
 
-    /// The queue is to be looked at at that time; gives whether the agenda has to be told.
-    pub fn note_expiry(&mut self, at: u64) -> bool {
-        let is_new = self.expiries.noted_ms.is_none_or(|noted| at < noted);
+    /// Takes out the first message if it may be dropped. A consumer may hold it, or it may have left.
+    pub fn take_due(&mut self, wall_ms: u64) -> Option<Key> {
+        self.agenda.take_due(wall_ms).map(|(_, entry)| entry)
+    }
+
+    /// The owner is to look at the queue at that time; gives whether its agenda has to be told.
+    pub fn note(&mut self, at: u64) -> bool {
+        let is_new = self.noted_ms.is_none_or(|noted| at < noted);
         if is_new {
-            self.expiries.noted_ms = Some(at);
+            self.noted_ms = Some(at);
         }
         is_new
     }
 
     /// The time that the owner's agenda has to name.
-    pub fn noted_expiry(&self) -> Option<u64> {
-        self.expiries.noted_ms
+    pub fn noted(&self) -> Option<u64> {
+        self.noted_ms
     }
 
     /// The agenda named the queue for that time; gives whether it does not any more. It may have been told of an earlier one.
     pub fn take_noted(&mut self, at: u64) -> bool {
-        self.expiries.noted_ms.take_if(|noted| *noted == at).is_some()
-    }
-
-    /// Drops at most `max` waiting messages that have expired.
-    pub fn expire(&mut self, wall_ms: u64, max: u32) -> Swept {
-        let mut swept = Swept { looked: 0, left: Left::default() };
-        while swept.looked < max
-            && let Some((_, entry)) = self.expiries.agenda.take_due(wall_ms)
-        {
-            swept.looked += 1;
-            swept.left = swept.left.and(self.drop_waiting(entry));
-        }
-        swept
-    }
-
-    /// Drops a message unless a consumer holds it, or it is gone.
-    fn drop_waiting(&mut self, entry: Key) -> Left {
-        let Some(found) = self.entries.get(entry) else { return Left::default() };
-        let (sequence, size) = (found.sequence, found.message.size());
-        if !self.order.drop_waiting(sequence, size, &self.entries) {
-            return Left::default();
-        }
-        let left = self.leave(sequence, Held::Here(entry), Why::Expired);
-        self.order.skip(&self.entries);
-        left
+        self.noted_ms.take_if(|noted| *noted == at).is_some()
     }
 }

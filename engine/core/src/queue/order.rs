@@ -9,8 +9,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::Entry;
-use super::held::Held;
+use super::entry::{Entry, Held};
 use crate::limits::EXCLUSIONS_MAX;
 use crate::slab::{Key, Slab};
 

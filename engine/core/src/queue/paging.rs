@@ -6,11 +6,7 @@
 //! 2. A message that leaves memory while a consumer holds it (`Away`) keeps its name, and is read by it when it comes back.
 //! 3. Of each of these the journal has at most one wish at a time.
 //!
-//! Not here: what is held and its place in the order (`held`, `order`), and how the journal reads.
-
-use super::Queue;
-use super::held::Held;
-use crate::slab::Key;
+//! Not here: when something is read (`fetching`), what is held and its place in the order (`held`, `order`), and how the journal reads.
 
 /// Messages without their contents.
 #[derive(Clone, Copy, Debug, Default)]
@@ -60,6 +56,43 @@ impl Behind {
     #[inline]
     pub fn bytes(&self) -> u64 {
         self.pile.bytes
+    }
+
+    /// A message is put behind all others that is in the journal only.
+    pub fn push(&mut self, size: u64) {
+        self.pile.add(size);
+    }
+
+    /// The journal has so many messages.
+    pub fn restore(&mut self, messages: u64, bytes: u64) {
+        self.pile = Pile { messages, bytes };
+    }
+
+    /// The first of them, of `size` octets, is in memory now.
+    pub fn pop(&mut self, size: u64) {
+        self.pile.remove(size);
+    }
+
+    /// Whether some are there, and none are being read.
+    #[inline]
+    pub fn may_fetch(&self) -> bool {
+        self.messages() > 0 && self.fetching == Fetching::No
+    }
+
+    /// Whether some are being read.
+    #[inline]
+    pub fn is_fetching(&self) -> bool {
+        self.fetching == Fetching::UnderWay
+    }
+
+    /// The journal is asked for some.
+    pub fn begin_fetch(&mut self) {
+        self.fetching = Fetching::UnderWay;
+    }
+
+    /// All that was asked for came.
+    pub fn end_fetch(&mut self) {
+        self.fetching = Fetching::No;
     }
 }
 
@@ -128,96 +161,19 @@ impl Away {
             _ => Recalling::No,
         };
     }
-}
 
-impl Queue {
-    /// A message is put behind all others that is in the journal only; gives whether the queue has something to ask for by it.
-    pub fn push_paged(&mut self, size: u64) -> bool {
-        self.behind.pile.add(size);
-        self.stock.count_enqueued();
-        self.behind.messages() == 1
-    }
-
-    /// The journal has so many messages of it behind all others.
-    pub fn restore_paged(&mut self, messages: u64, bytes: u64) {
-        self.behind.pile = Pile { messages, bytes };
-    }
-
-    /// The first message of those behind, of `size` octets, is about to be appended.
-    pub fn handle_fetched(&mut self, size: u64) {
-        self.behind.pile.remove(size);
-    }
-
-    /// Gives whether the journal has to be asked for what comes next: less than `below` octets wait in memory. It is asked then.
-    #[inline]
-    pub fn wants_fetch(&mut self, below: impl FnOnce() -> u64) -> bool {
-        let wants = self.behind.messages() > 0 && self.behind.fetching == Fetching::No && self.order.bytes() < below();
-        if wants {
-            self.behind.fetching = Fetching::UnderWay;
-        }
-        wants
-    }
-
-    /// All that was asked for came.
-    pub fn handle_fetch_done(&mut self) {
-        self.behind.fetching = Fetching::No;
-    }
-
-    /// Whether something is on its way to or from the disk, so that a queue that has nothing to give now will have.
-    pub fn will_give(&self) -> bool {
-        self.is_blocked() || self.behind.messages() > 0 || self.away.recalling != Recalling::No
-    }
-
-    /// What is to be read of what came back, about `bytes` octets of it; nothing if nothing is wanted.
-    pub fn recall(&mut self, bytes: u64) -> Vec<Recalled> {
-        let Recalling::Wanted(from) = self.away.recalling else { return Vec::new() };
-        let average = self.away.pile.average().max(1);
-        let away = self.order.returned_from(from).filter_map(|(sequence, held)| match held {
-            Held::Away(stub) => Some(Recalled { name: stub.stored.get(), sequence }),
-            Held::Here(_) => None,
-        });
-        let count = usize::try_from(bytes / average).unwrap_or(usize::MAX).max(1);
-        let messages: Vec<Recalled> = away.take(count).collect();
-        self.away.recalling = if messages.is_empty() { Recalling::No } else { Recalling::Coming(messages.len()) };
-        messages
-    }
-
-    /// The first waiting message from `sequence` on, for a browser. While the journal has to give it again, there is none.
-    pub fn browse(&mut self, sequence: u64) -> Option<Key> {
-        let returned = self.order.returned_from(sequence).next();
-        match returned {
-            Some((_, Held::Here(entry))) => Some(entry),
-            Some((sequence, Held::Away(_))) => {
-                self.away.want(sequence);
-                None
-            }
-            None => self.order.from(sequence, &self.entries),
-        }
-    }
-
-    /// Whether a browser has more to come, but for what waits for the journal.
-    pub fn has_more(&self) -> bool {
-        self.has_behind() || self.away.recalling != Recalling::No
-    }
-
-    /// Whether messages that came back are read, or are to be.
-    pub fn is_recalling(&self) -> bool {
-        self.away.recalling != Recalling::No
-    }
-
-    /// Whether something is being read.
-    pub fn is_coming(&self) -> bool {
-        self.behind.fetching == Fetching::UnderWay || matches!(self.away.recalling, Recalling::Coming(_))
+    /// So many that were wanted are on their way.
+    pub fn begin_recall(&mut self, messages: usize) {
+        self.recalling = if messages == 0 { Recalling::No } else { Recalling::Coming(messages) };
     }
 
     /// Nobody wants what came back, after all.
     pub fn forget_recall(&mut self) {
-        self.away.recalling = Recalling::No;
+        self.recalling = Recalling::No;
     }
 
-    /// Whether messages that came back are wanted, and nobody was asked for them.
-    #[inline]
-    pub fn wants_recall(&self) -> bool {
-        matches!(self.away.recalling, Recalling::Wanted(_))
+    /// The size of one of them on average, at least 1 octet.
+    pub fn average(&self) -> u64 {
+        self.pile.average().max(1)
     }
 }

@@ -4,9 +4,9 @@
 //! `handle_accepted` for one delivery, against `handle_settle` and `Command::Accept` of several.
 
 use super::*;
-use crate::admission::Plain;
 use crate::command::ACCEPT_KEYS;
 use crate::limits::WhenFull;
+use crate::plain::Plain;
 
 /// What a world of one queue is asked to do.
 #[derive(Clone, Debug)]
