@@ -8,10 +8,9 @@
 
 pub(crate) mod foreign;
 mod http;
-mod tls;
 mod websocket;
 
-pub use tls::{Tls, TlsConfigError, TlsServer};
+pub use engine_tls::{Received, Tls, TlsConfigError, TlsServer};
 pub use websocket::WebSocket;
 
 /// What lies under AMQP on a listener.
@@ -53,15 +52,6 @@ impl From<tungstenite::Error> for TransportError {
     }
 }
 
-/// Whether the peer may still send after what was received.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Received {
-    /// More may follow.
-    Open,
-    /// The peer ended its direction in the transport's own way.
-    Ended,
-}
-
 /// Why we end a connection, as far as its layers can say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Farewell {
@@ -98,7 +88,7 @@ impl Transport {
         raw_out: &mut Vec<u8>,
     ) -> Result<Received, TransportError> {
         match self {
-            Self::Tls(tls) => tls.receive(raw, plain, raw_out),
+            Self::Tls(tls) => Ok(tls.receive(raw, plain, raw_out)?),
             Self::WebSocket(socket) => socket.receive(raw, plain, raw_out),
             Self::WebSocketOverTls(tls, socket) => {
                 let mut frames = Vec::new();
@@ -117,12 +107,12 @@ impl Transport {
     /// When the transport is in no state to send.
     pub fn transmit(&mut self, plain: &[u8], raw_out: &mut Vec<u8>) -> Result<(), TransportError> {
         match self {
-            Self::Tls(tls) => tls.transmit(plain, raw_out),
+            Self::Tls(tls) => Ok(tls.transmit(plain, raw_out)?),
             Self::WebSocket(socket) => socket.transmit(plain, raw_out),
             Self::WebSocketOverTls(tls, socket) => {
                 let mut frames = Vec::new();
                 socket.transmit(plain, &mut frames)?;
-                tls.transmit(&frames, raw_out)
+                Ok(tls.transmit(&frames, raw_out)?)
             }
         }
     }
