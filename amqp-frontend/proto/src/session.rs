@@ -462,7 +462,10 @@ impl Session {
 
     /// Whether `poll_output` stopped because the output is full, rather than for want of credit or window.
     pub fn wants_room(&self) -> bool {
-        !self.sending.is_empty() && self.outgoing.left > 0
+        let has_room = self.unsettled.len() < UNSETTLED_OUT_MAX;
+        let goes_on = |link: &Link| link.outgoing.under.is_some() || (link.credit > 0 && has_room);
+        let mut links = self.sending.iter().filter_map(|&handle| self.links.get(handle as usize)?.as_deref());
+        self.outgoing.left > 0 && links.any(goes_on)
     }
 
     fn write_flow(&mut self, handle: Option<u32>, out: &mut Out) {

@@ -177,13 +177,8 @@ impl Client {
             }
             Event::Begun(_) => {}
             Event::Detached { link, error, .. } => {
-                let number = self.number;
-                if let Some(role) = self.role(link) {
-                    // Whoever looks may be told that there is too much to look at.
-                    let looks = matches!(role.work, Work::Browser { .. });
-                    assert!(looks, "client {number}: a link is detached: {error:?}");
-                    leave(role, scene.model);
-                }
+                let is_ours = self.roles.iter().any(|role| role.link() == Some(link));
+                assert!(!is_ours, "client {}: a link is detached: {error:?}", self.number);
             }
             Event::Ended(_, error) => panic!("client {}: its session is ended: {error:?}", self.number),
             Event::Closed(error) => {

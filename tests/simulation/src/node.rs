@@ -136,7 +136,6 @@ impl Node {
             memory_bytes: self.options.memory_bytes,
             storage: self.options.storage,
             stored_bytes_max: Store::body_max(64 << 20),
-            merge_annotations: engine_home::merge_annotations,
             ..CoreConfig::default()
         });
         let disk = self.disks.get(usize::from(shard)).filter(|_| self.options.storage == Storage::Journal);

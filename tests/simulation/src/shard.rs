@@ -298,6 +298,8 @@ impl Shard {
             if written < bytes.len() || (out.is_empty() && !protocol.wants_room()) {
                 break;
             }
+            // Whoever wants room that there is would keep its shard awake for nothing.
+            assert!(written > 0, "a connection wants room, and has it");
         }
         if protocol.is_closed() && protocol.waiting() == 0 {
             self.turn.remove(slot);

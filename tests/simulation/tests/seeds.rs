@@ -8,15 +8,15 @@ fn number(name: &str, default: u64) -> u64 {
 
 #[test]
 fn a_node_keeps_its_promises_whatever_happens() {
-    let first = number("HEDDLE_FIRST_SEED", 0);
+    let (first, seeds) = (number("HEDDLE_FIRST_SEED", 0), number("HEDDLE_SEEDS", 40));
     let (mut counts, mut took_ns) = (Counts::default(), 0);
-    for seed in first..first + number("HEDDLE_SEEDS", 40) {
+    for seed in first..first + seeds {
         let Ok(outcome) = std::panic::catch_unwind(|| simulate(seed)) else { panic!("seed {seed}") };
         counts += outcome.counts;
         took_ns += outcome.took_ns;
     }
     println!("{counts:?} in {} simulated seconds", took_ns / 1_000_000_000);
-    assert!(counts.again > 0 && counts.crashes > 0, "messages came again, and nodes crashed");
+    assert!(seeds < 20 || (counts.again > 0 && counts.crashes > 0), "messages came again, and nodes crashed");
 }
 
 #[test]
