@@ -9,6 +9,8 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+use engine_catalogue::Area;
+use engine_catalogue::setting::{Setting, Shape, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -16,8 +18,7 @@ use super::bounds::{FILE_MAX, LISTENERS_MAX, SHOWN_MAX};
 use super::fault::{Faults, Origin, Place};
 use super::files;
 use super::given::Origins;
-use super::setting::{Setting, Shape, Value};
-use super::settings::{Address, Area, Config, Http, Limits, Listener, Log, Node, Storage, Users};
+use super::settings::{Address, Config, Http, Limits, Listener, Log, Node, Storage, Users};
 use super::similar::most_similar;
 
 /// Tables and their settings, in the order of the documentation.

@@ -13,7 +13,6 @@ mod print;
 #[cfg(test)]
 mod reference;
 mod resolve;
-mod setting;
 mod settings;
 mod similar;
 

@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
+use engine_catalogue::Area;
+use engine_catalogue::setting::{Setting, Value};
 use serde_json::{Map, json};
 
 use super::given::{Given, Origins};
-use super::setting::{Setting, Value};
-use super::settings::Area;
 
 /// Where comments begin, characters.
 const COMMENT_COLUMN: usize = 48;

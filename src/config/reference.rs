@@ -1,9 +1,11 @@
 //! The table of `docs/configuration.md` is made of the settings: a test compares the two, and says what the table should be.
 
+use engine_catalogue::Area;
+use engine_catalogue::setting::{Setting, Value};
+
 use super::document::AREAS;
 use super::print::written;
-use super::setting::{Setting, Value};
-use super::settings::{Address, Area, Http, Limits, Listener, Log, Node, Storage, Users};
+use super::settings::{Address, Http, Limits, Listener, Log, Node, Storage, Users};
 
 const BEGIN: &str = "<!-- settings: made from src/config/settings.rs -->\n";
 const END: &str = "<!-- end of settings -->";

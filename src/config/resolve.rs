@@ -12,11 +12,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use amqp_net::transport::TlsServer;
+use engine_catalogue::Area as _;
 use load_model::number;
 
 use super::fault::Faults;
 use super::given::Given;
-use super::settings::{Area, Config, Limits, Listener, Mechanism, Node, Sasl, Transport, Users, machine_mib};
+use super::settings::{Config, Limits, Listener, Mechanism, Node, Sasl, Transport, Users, machine_mib};
 use super::{cores, files};
 use crate::users;
 

@@ -5,81 +5,11 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use engine_catalogue::{area, choice};
+
 use super::bounds::SHARDS_MAX;
 use super::endpoint::Endpoint;
-use super::setting::{Expected, Setting, Typed, Value, Word};
 use super::{cores, levels};
-
-/// A table of a file.
-pub trait Area: Default {
-    /// Its name.
-    const NAME: &'static str;
-    /// What can be set in it.
-    const SETTINGS: &'static [Setting];
-    /// Sets the one of a name; an error says what is wrong with the value.
-    fn put(&mut self, name: &str, value: Value) -> Result<(), String>;
-    /// All values, in the order of the settings.
-    fn values(&self) -> Vec<Value>;
-}
-
-/// Declares a table: a structure, and the settings that it is read from and printed by.
-macro_rules! area {
-    ($(#[doc = $about:literal])+ $area:ident = $table:literal {
-        $( $(#[doc = $help:literal])+ $name:ident: $type:ty = $default:expr $(=> $rule:ident($($argument:expr),+))*; )+
-    }) => {
-        $(#[doc = $about])+
-        #[derive(Clone, Debug, PartialEq)]
-        pub struct $area { $( $(#[doc = $help])+ pub $name: $type, )+ }
-
-        impl Default for $area {
-            fn default() -> Self {
-                Self { $( $name: $default, )+ }
-            }
-        }
-
-        impl Area for $area {
-            const NAME: &'static str = $table;
-            const SETTINGS: &'static [Setting] =
-                &[ $( Setting::of::<$type>(stringify!($name), concat!($($help),+))$(.$rule($($argument),+))* ),+ ];
-
-            fn put(&mut self, name: &str, value: Value) -> Result<(), String> {
-                match name {
-                    $( stringify!($name) => self.$name = Typed::from_value(value)?, )+
-                    _ => return Err("it is no setting".to_owned()),
-                }
-                Ok(())
-            }
-
-            fn values(&self) -> Vec<Value> {
-                vec![ $( self.$name.to_value() ),+ ]
-            }
-        }
-    };
-}
-
-/// Declares a choice between words.
-macro_rules! choice {
-    ($(#[doc = $about:literal])+ $choice:ident { $( $(#[doc = $help:literal])+ $variant:ident = $word:literal, )+ }) => {
-        $(#[doc = $about])+
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum $choice { $( $(#[doc = $help])+ $variant, )+ }
-
-        impl Word for $choice {
-            const EXPECTED: Expected = Expected::OneOf(&[ $( $word ),+ ]);
-
-            fn from_word(text: &str) -> Result<Self, String> {
-                match text {
-                    $( $word => Ok(Self::$variant), )+
-                    _ => Err(String::new()),
-                }
-            }
-
-            fn word(&self) -> String {
-                match self { $( Self::$variant => $word, )+ }.to_owned()
-            }
-        }
-    };
-}
 
 /// Everything that can be set.
 #[derive(Clone, Debug, PartialEq)]
@@ -359,6 +289,9 @@ pub fn machine_mib() -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use engine_catalogue::Area;
+    use engine_catalogue::setting::Value;
+
     use super::*;
 
     fn defaults_are_allowed<A: Area>() {

@@ -10,8 +10,8 @@ use engine_core::message::Message;
 use storage_disk::Disk;
 
 use crate::mesh::{Mesh, Parcel};
-use crate::placement::Placement;
 use crate::store::{Store, StoreError, StoreTotals};
+use engine_catalogue::Placement;
 
 /// One shard's queues and its lanes.
 pub struct Engine {

@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 
 use amqp_net::transport::TlsServer;
+use engine_catalogue::Area as _;
 
 use super::super::files;
-use super::super::settings::{Area as _, Http};
+use super::super::settings::Http;
 use super::{Resolving, Table};
 
 /// Where the HTTP listener listens, and whom it answers.
