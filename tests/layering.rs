@@ -19,6 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "amqp-codec",
             "amqp-proto",
+            "engine-catalogue",
             "engine-core",
             "engine-message",
             "engine-rt",

@@ -1,4 +1,5 @@
-//! Every setting: its name, type, default, bounds and meaning, in one place. Defaults that depend on the machine are read from it here.
+//! Every setting but those of addresses (`engine_catalogue`): its name, type, default, bounds and meaning, in one place. Defaults that
+//! depend on the machine are read from it here.
 //!
 //! What several of them mean together is not looked at here, but in `resolve`.
 
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 
 use engine_catalogue::{area, choice};
 
+use super::addresses::{AddressEntry, QueueEntry};
 use super::bounds::SHARDS_MAX;
 use super::endpoint::Endpoint;
 use super::{cores, levels};
@@ -18,8 +20,10 @@ pub struct Config {
     pub node: Node,
     /// Where to listen, at least one.
     pub listeners: Vec<Listener>,
-    /// Addresses and queues.
-    pub address: Address,
+    /// Settings of addresses, by match or by name; those by name are there from the start.
+    pub addresses: Vec<AddressEntry>,
+    /// Queues that are there from the start.
+    pub queues: Vec<QueueEntry>,
     /// Who may authenticate.
     pub users: Users,
     /// The read-only HTTP listener.
@@ -37,7 +41,8 @@ impl Default for Config {
         Self {
             node: Node::default(),
             listeners: vec![Listener::default()],
-            address: Address::default(),
+            addresses: Vec::new(),
+            queues: Vec::new(),
             users: Users::default(),
             http: Http::default(),
             limits: Limits::default(),
@@ -62,6 +67,10 @@ area! {
         spin_us: u64 = 0 => range(0, 1_000_000, "µs");
         /// a connection moves to the shard that owns what its first link is attached to; `false` leaves it where the system put it
         move_connections: bool = true;
+        /// beginning of names that asks for anycast, and is taken off; empty: none
+        anycast_prefix: String = String::new() => artemis("anycastPrefix");
+        /// beginning of names that asks for multicast, and is taken off; empty: none
+        multicast_prefix: String = String::new() => artemis("multicastPrefix");
     }
 }
 
@@ -132,36 +141,6 @@ area! {
     }
 }
 
-choice! {
-    /// How messages of an address spread over its queues.
-    Routing {
-        /// Each goes to one consumer.
-        Anycast = "anycast",
-        /// Each goes to every subscription.
-        Multicast = "multicast",
-    }
-}
-
-area! {
-    /// Addresses and queues.
-    Address = "address" {
-        /// make nodes when a link asks for them; dynamic nodes are made all the same
-        auto_create: bool = true;
-        /// names, or beginnings of names followed by `*`, that are not made
-        auto_create_except: Vec<String> = Vec::new();
-        /// what an address made so is, if the link does not say
-        default_routing: Routing = Routing::Anycast;
-        /// beginning of names that asks for anycast; empty: none
-        anycast_prefix: String = String::new();
-        /// beginning of names that asks for multicast; empty: none
-        multicast_prefix: String = String::new();
-        /// messages of one queue, on disk or not, beyond which producers get no credit; 0: as many as there is room for
-        max_messages: u64 = 0 => range(0, 1 << 48, "");
-        /// size of one queue, on disk or not, beyond which producers get no credit; 0: as much as there is room for
-        max_mib: u64 = 0 => range(0, 1 << 40, "MiB");
-    }
-}
-
 area! {
     /// Who may authenticate.
     Users = "users" {
@@ -205,16 +184,6 @@ area! {
 }
 
 choice! {
-    /// What becomes of producers while the disk is full.
-    WhenFull {
-        /// They get no credit; what comes on the rest of it is refused when there is no room at all.
-        Hold = "hold",
-        /// They get credit; what would be stored is refused.
-        Refuse = "refuse",
-    }
-}
-
-choice! {
     /// How writes get to stable storage.
     SyncMethod {
         /// Whatever is faster here, found out at start.
@@ -239,9 +208,6 @@ area! {
         /// full disk"). Consumers go on, and so do producers by themselves when there is room. On a volume that is not larger than this no
         /// durable message is ever taken: the start warns
         min_free_mib: u64 = 1024 => range(0, 1 << 40, "MiB");
-        /// what producers meet while the disk is full: `hold` gives them no credit (what they send on the rest of it is refused when there
-        /// is no room at all), `refuse` rejects what would be stored with `amqp:resource-limit-exceeded`
-        when_full: WhenFull = WhenFull::Hold;
     }
 }
 
@@ -313,7 +279,7 @@ mod tests {
     fn all_defaults_are_allowed() {
         defaults_are_allowed::<Node>();
         defaults_are_allowed::<Listener>();
-        defaults_are_allowed::<Address>();
+        defaults_are_allowed::<QueueEntry>();
         defaults_are_allowed::<Users>();
         defaults_are_allowed::<Http>();
         defaults_are_allowed::<Limits>();

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use amqp_proto::Config;
+use engine_catalogue::Catalogue;
 use engine_core::command::RoutingType;
 
 use crate::frontend::Post;
@@ -65,14 +66,14 @@ pub struct ListenerConfig {
 }
 
 /// How addresses that peers name are understood.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct AddressRules {
     /// A prefix that asks for anycast, and is taken off.
     pub anycast_prefix: String,
     /// A prefix that asks for multicast, and is taken off.
     pub multicast_prefix: String,
-    /// Names, or beginnings of names followed by `*`, that are not made on demand.
-    pub no_create: Vec<String>,
+    /// What is said of addresses.
+    pub catalogue: Arc<Catalogue>,
 }
 
 impl AddressRules {
@@ -91,10 +92,7 @@ impl AddressRules {
 
     /// Whether a node of this name may be made on demand.
     pub fn may_create(&self, address: &str) -> bool {
-        !self.no_create.iter().any(|pattern| match pattern.strip_suffix('*') {
-            Some(start) => address.starts_with(start),
-            None => pattern == address,
-        })
+        self.catalogue.settings(address).auto_create
     }
 }
 

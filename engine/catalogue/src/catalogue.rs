@@ -122,7 +122,11 @@ impl Catalogue {
     /// The first change that is refused; then there is no next version.
     pub fn apply(&self, changes: &[Change]) -> Result<Self, ChangeError> {
         let mut next = self.clone();
-        next.replay(self.version + 1, changes)?;
+        next.version = self.version + 1;
+        for change in changes {
+            next.check_beside(change)?;
+            next.change(change)?;
+        }
         let concerns = |kind| changes.iter().any(|change| change.subject().0 == kind);
         if concerns(Kind::Match) || concerns(Kind::Permission) {
             next.index();
@@ -156,7 +160,7 @@ impl Catalogue {
         match change {
             Change::Define { origin, definition } => {
                 let wrong = |wrong| ChangeError::Wrong { kind, key: key.to_owned(), wrong };
-                definition.check().and_then(|()| self.check_beside(definition)).map_err(wrong)?;
+                definition.check().map_err(wrong)?;
                 self.put(at, *origin, definition.attributes.clone())
             }
             Change::Remove { .. } => match kind {
@@ -187,18 +191,21 @@ impl Catalogue {
         }
     }
 
-    /// Whether a definition means something beside what there is.
-    fn check_beside(&self, definition: &Definition) -> Result<(), String> {
-        let Attributes::Placed(placed) = &definition.attributes else { return Ok(()) };
-        let shards = self.placement.shards();
-        if placed.shard >= shards {
-            return Err(format!("there is no shard {}: the node has {shards}", placed.shard));
-        }
-        let epoch = self.owner(&definition.key).epoch;
-        if placed.epoch <= epoch {
-            return Err(format!("its epoch is {}, and has to be above {epoch}", placed.epoch));
-        }
-        Ok(())
+    /// Whether a new definition means something beside what there is. What a log has meant something when it was written.
+    fn check_beside(&self, change: &Change) -> Result<(), ChangeError> {
+        let Change::Define { definition: Definition { key, attributes: Attributes::Placed(placed) }, .. } = change
+        else {
+            return Ok(());
+        };
+        let (shards, epoch) = (self.placement.shards(), self.owner(key).epoch);
+        let wrong = if placed.shard >= shards {
+            format!("there is no shard {}: the node has {shards}", placed.shard)
+        } else if placed.epoch <= epoch {
+            format!("its epoch is {}, and has to be above {epoch}", placed.epoch)
+        } else {
+            return Ok(());
+        };
+        Err(ChangeError::Wrong { kind: Kind::Placed, key: key.clone(), wrong })
     }
 
     /// Who said something, if it is defined.

@@ -60,7 +60,7 @@ area! {
 }
 
 area! {
-    /// An address that is not where the hash of its name says.
+    /// An address that is not where the hash of its name says. Whoever gives a node another number of shards removes all of them.
     Placed = "placed" {
         /// the shard that owns it
         shard: u16 = 0 => kept(1);
