@@ -38,7 +38,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &["amqp-codec", "engine-message", "engine-rt", "engine-shard", "load-model", "storage-disk", "storage-journal"],
     ),
     ("benches", &["amqp-codec", "amqp-net", "amqp-proto", "engine-core", "engine-message", "engine-rt"]),
-    ("amqp-frontend/fuzz", &["amqp-codec", "amqp-proto", "engine-message"]),
+    ("amqp-frontend/fuzz", &["amqp-codec", "amqp-proto", "engine-catalogue", "engine-message"]),
     (
         ".",
         &[
