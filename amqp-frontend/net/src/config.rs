@@ -66,7 +66,7 @@ pub struct ListenerConfig {
 }
 
 /// How addresses that peers name are understood.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct AddressRules {
     /// A prefix that asks for anycast, and is taken off.
     pub anycast_prefix: String,

@@ -68,6 +68,13 @@ pub struct Catalogue {
     allowed: Arc<Matches<Permission>>,
 }
 
+/// A catalogue of nothing, of a node with one shard.
+impl Default for Catalogue {
+    fn default() -> Self {
+        Self::new(Placement::new(1))
+    }
+}
+
 /// What becomes of one table when a definition of its kind is put in or taken out.
 fn change_table<T: Clone>(
     table: &mut Table<T>,
