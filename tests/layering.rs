@@ -36,7 +36,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("loadgen/program", &["load-cli", "load-drive", "load-fe2o3", "load-model"]),
     (
         "perf",
-        &["amqp-codec", "engine-message", "engine-rt", "engine-shard", "load-model", "storage-disk", "storage-journal"],
+        &[
+            "amqp-codec",
+            "amqp-proto",
+            "engine-message",
+            "engine-rt",
+            "engine-shard",
+            "load-model",
+            "storage-disk",
+            "storage-journal",
+        ],
     ),
     ("benches", &["amqp-codec", "amqp-net", "amqp-proto", "engine-core", "engine-message", "engine-rt"]),
     ("amqp-frontend/fuzz", &["amqp-codec", "amqp-proto", "engine-message"]),
