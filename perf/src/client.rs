@@ -11,7 +11,7 @@ use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use amqp_codec::performative::{Attach, NodeTarget, Role, Source, Target};
+use amqp_codec::performative::{Attach, NodeTarget, Open, Role, Source, Target};
 use amqp_proto::{Closing, Config, Connection, Event, Input, Out, SessionId};
 use engine_rt::{Interest, Readiness, Ready, Socket, Waker, monotonic_ns};
 
@@ -59,11 +59,13 @@ impl Clients {
         let readiness = Readiness::new(&Waker::new()?)?;
         let scratch = vec![0; READ_BYTES + FRAME_BYTES_MAX as usize];
         let mut clients = Self { readiness, ready: Vec::new(), scratch, each: Vec::new() };
+        let config = Arc::new(config());
         for number in 0..count {
             let socket = Socket::connect(to)?;
             clients.readiness.add(socket.as_raw_fd(), number as u64, Interest::Read)?;
             let mut out = Out::default();
-            let machine = Connection::client(config(format!("{name}-{number}")), None, monotonic_ns(), &mut out);
+            let open = Open { container_id: format!("{name}-{number}"), ..config.client_open() };
+            let machine = Connection::client(Arc::clone(&config), open, None, monotonic_ns(), &mut out);
             let session = SessionId(0);
             let client = Client { socket, kept: Vec::new(), interest: Interest::Read, machine, out, session };
             clients.each.push(client);
@@ -199,15 +201,14 @@ impl Client {
     }
 }
 
-fn config(container_id: String) -> Arc<Config> {
-    Arc::new(Config {
-        container_id,
+fn config() -> Config {
+    Config {
         max_frame_size: FRAME_BYTES_MAX,
         // What is received is taken at once: links' credit is the only bound.
         incoming_window: u32::MAX >> 1,
         handle_max: u32::from(u16::MAX),
         ..Config::default()
-    })
+    }
 }
 
 /// Asks for a link named `name` that receives from an address.
