@@ -12,7 +12,7 @@ use super::{LINKS_EACH, Options, SECONDS_MAX};
 use crate::client::{Clients, receiver};
 use crate::server::cpu_ns;
 
-/// What the last tenth may cost of what the first did.
+/// What the dearer of the first tenth and the last may cost of what the cheaper did.
 const FLAT: f64 = 1.5;
 
 /// What links are attached to.
@@ -38,14 +38,25 @@ pub(super) fn measure(options: &Options) -> io::Result<Vec<Figure>> {
         let cpu = || cpu_ns(server.child.id());
         let load = Load { address: server.address, to, count: options.links };
         let costs = options.cores.load(|| load.run(&cpu))?;
-        figures.extend(told(&case, ["attach, first tenth", "attach, last tenth"], &costs.attach, options.links));
-        figures.extend(told(&case, ["detach, first tenth", "detach, last tenth"], &costs.detach, options.links));
+        figures.extend(told(
+            &case,
+            ["attach, first tenth", "attach, last tenth", "attach, dearer to cheaper"],
+            &costs.attach,
+            options.links,
+        ));
+        figures.extend(told(
+            &case,
+            ["detach, first tenth", "detach, last tenth", "detach, dearer to cheaper"],
+            &costs.detach,
+            options.links,
+        ));
     }
     Ok(figures)
 }
 
-/// The first tenth and the last, which is held against it.
-fn told(case: &str, what: [&'static str; 2], batches: &[Cost], wanted: usize) -> Vec<Figure> {
+/// The first tenth, the last, and how they are to each other: what a link costs may not depend on how many there are, while they
+/// become more as while they become fewer.
+fn told(case: &str, what: [&'static str; 3], batches: &[Cost], wanted: usize) -> Vec<Figure> {
     let each = |batches: &[Cost]| {
         let links: usize = batches.iter().map(|batch| batch.links).sum();
         batches.iter().map(|batch| batch.ns).sum::<f64>() / links.max(1) as f64 / 1000.0
@@ -56,7 +67,8 @@ fn told(case: &str, what: [&'static str; 2], batches: &[Cost], wanted: usize) ->
     let remark = if done < wanted { format!("stopped after {done} links") } else { String::new() };
     vec![
         Figure::new(case, what[0], first, "us each"),
-        Figure::new(case, what[1], last, "us each").held_to(Target::AtMost(first * FLAT)).remarked(remark),
+        Figure::new(case, what[1], last, "us each").remarked(remark),
+        Figure::new(case, what[2], first.max(last) / first.min(last), "").held_to(Target::AtMost(FLAT)),
     ]
 }
 
