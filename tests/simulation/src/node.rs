@@ -66,8 +66,6 @@ pub enum Turned {
 /// A shard, as it is now.
 #[derive(Debug)]
 pub struct View {
-    /// Its index.
-    pub shard: usize,
     /// Size of its messages in memory, octets.
     pub memory_bytes: u64,
     /// Connections.
@@ -205,11 +203,10 @@ impl Node {
 
     /// What its shards show of themselves.
     pub fn views(&self) -> Vec<View> {
-        let views = self.shards.iter().enumerate().map(|(index, shard)| {
+        let views = self.shards.iter().map(|shard| {
             let (turn, home) = (shard.turn(), shard.turn().home());
             let engine = home.engine();
             View {
-                shard: index,
                 memory_bytes: engine.core().memory_bytes(),
                 connections: turn.entries().count(),
                 links: home.links().count(),
