@@ -318,9 +318,9 @@ impl Link {
         self.credit = if credit.cast_signed() < 0 { 0 } else { credit };
     }
 
-    /// Whether nothing that waits can use credit any more.
+    /// Whether nothing that waits can use credit any more, and none of it is under way.
     pub fn has_used_credit(&self) -> bool {
-        self.credit == 0 || self.outgoing.backlog.is_empty()
+        self.outgoing.backlog.is_empty() || (self.credit == 0 && self.outgoing.under.is_none())
     }
 
     /// Takes a sender's flow on a link that we drain; gives whether all credit is used up (part 2.6.7).

@@ -489,6 +489,7 @@ fn what_waits_for_the_window_leaves_before_a_drain_is_answered() {
     pair.client.machine.drain(link);
     pair.settle(50);
     assert_eq!((pair.client.received.len(), pair.server.machine.waiting(far)), (7, 2));
+    assert!(!pair.server.machine.wants_room(), "it waits for credit, and would be asked again and again for nothing");
     pair.client.machine.grant(link, 2);
     pair.settle(50);
     assert_eq!(pair.client.received.len(), 9);
