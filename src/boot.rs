@@ -16,7 +16,7 @@ use amqp_proto::{Authenticated, Tls};
 use engine_core::Core;
 use engine_core::command::{Create, RoutingType};
 use engine_core::limits::{CoreConfig, WhenFull};
-use engine_rt::{Clock, InboxSender, Listener, Permits, ShardThread, Starting, Termination, Waker};
+use engine_rt::{Clock, InboxSender, Listener, Permits, Pulse, ShardThread, Starting, Termination, Waker};
 use engine_shard::Engine;
 use engine_shard::placement::Placement;
 use storage_disk::large::Large;
@@ -24,7 +24,7 @@ use storage_disk::large::Large;
 use crate::config::{self, Config, ListenAt, Mechanism, Resolved, Routing, Sasl, Transport};
 use crate::data::{Storage, StorageError};
 use crate::http;
-use crate::snapshot::Node;
+use crate::node::Node;
 use crate::space::Space;
 use crate::users::Users;
 
@@ -214,11 +214,14 @@ impl Running {
         let storage = if config.storage.enabled { Some(Storage::open(config, &cores)?) } else { None };
         let space = storage.as_ref().map(|storage| Space::new(config, storage.segment_bytes(), cores.len()));
         space.iter().for_each(Space::warn_at_start);
-        let (shards, threads) = start_shards(config, &cores, front, listeners, storage)?;
+        let seen = Seen { clock: Clock::default(), pulses: cores.iter().map(|_| Pulse::default()).collect() };
+        let (shards, threads) = start_shards(config, &cores, front, listeners, storage, &seen)?;
         let node = Arc::new(Node {
             container_id: config.node.container_id.clone(),
             cores: cores.clone(),
             shards,
+            pulses: seen.pulses,
+            clock: seen.clock,
             started: Instant::now(),
             stopping,
             connections_max,
@@ -394,6 +397,12 @@ fn start_verifiers(users: Option<Arc<Users>>) -> Result<flume::Sender<Verify>, B
     Ok(sender)
 }
 
+/// What all shards show, and the time that they go by.
+struct Seen {
+    clock: Clock,
+    pulses: Vec<Pulse>,
+}
+
 type Shards = (Vec<InboxSender<Post>>, Vec<ShardThread>);
 
 fn start_shards(
@@ -402,13 +411,14 @@ fn start_shards(
     front: FrontendConfig,
     listeners: Vec<Vec<Listener>>,
     storage: Option<Storage>,
+    seen: &Seen,
 ) -> Result<Shards, BootError> {
     let count = u16::try_from(cores.len()).unwrap_or(u16::MAX);
     let placement = Placement::new(count);
     let wakers = (0..count).map(|_| Waker::new()).collect::<io::Result<Vec<_>>>();
     let wakers = wakers.map_err(system("cannot make wakers"))?;
     let node_id = node_id();
-    let clock = Clock::default();
+    let clock = seen.clock;
     let (senders, inboxes): (Vec<_>, Vec<_>) =
         wakers.iter().map(|waker| engine_rt::inbox(INBOX_CAPACITY, waker.clone())).unzip();
     let mut threads = Vec::new();
@@ -416,8 +426,9 @@ fn start_shards(
     let large = storage.as_ref().map(Storage::large);
     let mut journals = storage.map(Storage::into_journals);
     let meshes = engine_shard::mesh(&wakers).into_iter();
-    let shards = meshes.zip(inboxes).zip(listeners).zip(wakers.iter().cloned()).zip(cores);
-    for ((((mesh, inbox), listeners), waker), &core) in shards {
+    let shards = meshes.zip(inboxes).zip(listeners).zip(wakers.iter().cloned()).zip(cores).zip(&seen.pulses);
+    for (((((mesh, inbox), listeners), waker), &core), pulse) in shards {
+        let pulse = pulse.clone();
         let peers = senders.clone();
         let shard = mesh.shard();
         let mut core_config = core_config(config, shard, count);
@@ -441,7 +452,7 @@ fn start_shards(
             let mut core = Core::new(core_config);
             let journal = journal.map(|recovered| recovered.restore(&mut core));
             let engine = Engine::new(core, mesh, placement, journal);
-            let parts = Parts { engine, waker, inbox, peers, clock, listeners, large, node_id };
+            let parts = Parts { engine, waker, pulse, inbox, peers, clock, listeners, large, node_id };
             let mut frontend = match Frontend::new(front, parts) {
                 Ok(frontend) => frontend,
                 Err(error) => return starting.tell(Err(error)),

@@ -10,9 +10,11 @@ use std::time::Duration;
 
 use amqp_codec::AmqpError;
 use amqp_proto::{Authenticated, Connection, Event, Input, Out};
+use engine_core::Room;
 use engine_message::Condition;
 use engine_rt::{
-    Accepted, Clock, Inbox, InboxSender, Interest, Listener, Readiness, Ready, Socket, WAKER_TOKEN, Waker, wall_ms,
+    Accepted, Clock, DiskRoom, Inbox, InboxSender, Interest, Listener, Pulse, Readiness, Ready, Service, Socket,
+    WAKER_TOKEN, Waker, wall_ms,
 };
 use engine_shard::store::StoreError;
 use engine_shard::{Engine, Spin};
@@ -29,7 +31,7 @@ use crate::moving::Arriving;
 use crate::parting::{Parting, Patience};
 use crate::slots::{Slot, Slots};
 use crate::transport::{Farewell, Tls, Transport, WebSocket};
-use crate::view::ShardView;
+use crate::view::Ask;
 
 /// Octets that are read in one turn, give or take one read; sockets that are ready beyond it have the next one. What sixteen fast
 /// producers send at once would not fit into the core's cache, and every message would be fetched into it several times.
@@ -64,7 +66,7 @@ pub enum Post {
         authenticated: Authenticated,
     },
     /// Somebody wants to see what there is.
-    View(flume::Sender<ShardView>),
+    View(Ask),
     /// A connection moves here.
     Arrive(Box<Arriving>),
     /// Close all connections, then stop.
@@ -81,6 +83,7 @@ pub struct Frontend {
     pub(crate) readiness: Readiness,
     pub(crate) peers: Vec<InboxSender<Post>>,
     waker: Waker,
+    pulse: Pulse,
     inbox: Inbox<Post>,
     listeners: Vec<Listener>,
     accepting: Accepting,
@@ -115,6 +118,8 @@ pub struct Parts {
     pub engine: Engine,
     /// Wakes the shard.
     pub waker: Waker,
+    /// What it lets others see.
+    pub pulse: Pulse,
     /// The shard's inbox.
     pub inbox: Inbox<Post>,
     /// The senders of all shards' inboxes, its own too.
@@ -130,17 +135,19 @@ pub struct Parts {
 }
 
 impl Frontend {
-    /// A front end that has accepted nothing yet.
+    /// A front end that has accepted nothing yet, and serves from here on.
     ///
     /// # Errors
     /// When the system has no more descriptors.
     pub fn new(config: FrontendConfig, parts: Parts) -> io::Result<Self> {
-        let Parts { engine, waker, inbox, peers, clock, listeners, large, node_id } = parts;
+        let Parts { engine, waker, pulse, inbox, peers, clock, listeners, large, node_id } = parts;
         let readiness = Readiness::new(&waker)?;
         for (index, listener) in listeners.iter().enumerate() {
             readiness.add(std::os::fd::AsRawFd::as_raw_fd(listener), LISTENER_TOKEN | index as u64, Interest::Read)?;
         }
         let spin_ns = config.spin_ns;
+        pulse.turn(clock.now_ns());
+        pulse.tell(Service::Serving);
         let largest = config.listeners.iter().map(|listener| listener.amqp.max_frame_size).max().unwrap_or(0);
         Ok(Self {
             conns: Slots::new(config.connections_max),
@@ -152,6 +159,7 @@ impl Frontend {
             wall_ms: 0,
             readiness,
             waker,
+            pulse,
             inbox,
             peers,
             listeners,
@@ -193,6 +201,7 @@ impl Frontend {
             self.waker.awake();
             let busy = self.turn(&mut left)?;
             if self.is_stopped() {
+                self.pulse.sleep(None);
                 return Ok(());
             }
             if left.is_empty() {
@@ -205,6 +214,7 @@ impl Frontend {
     fn turn(&mut self, ready: &mut VecDeque<Ready>) -> Result<bool, StoreError> {
         self.turns += 1;
         self.now_ns = self.clock.now_ns();
+        self.pulse.turn(self.now_ns);
         self.wall_ms = wall_ms();
         self.engine.begin_turn(self.now_ns, self.wall_ms)?;
         let mut busy = false;
@@ -217,13 +227,10 @@ impl Frontend {
         {
             busy |= self.handle_ready(event);
         }
-        while let Some(post) = self.inbox.receive() {
-            busy = true;
-            self.handle_post(post);
-        }
+        busy |= self.take_posts();
         busy |= self.handle_files();
         self.handle_engine();
-        self.engine.commit();
+        self.commit();
         if self.now_ns >= self.next_scan_ns {
             self.next_scan_ns = self.now_ns + SCAN_PERIOD_NS;
             self.scan();
@@ -247,11 +254,8 @@ impl Frontend {
         self.now_ns = self.clock.now_ns();
         self.engine.begin_turn(self.now_ns, self.wall_ms)?;
         let mut found = self.handle_files() | self.handle_engine();
-        while let Some(post) = self.inbox.receive() {
-            found = true;
-            self.handle_post(post);
-        }
-        self.engine.commit();
+        found |= self.take_posts();
+        self.commit();
         found |= self.write_dirty();
         if found | self.engine.flush() {
             self.spin.handle_work(self.now_ns);
@@ -260,7 +264,30 @@ impl Frontend {
         let scan = (!self.conns.is_empty() || self.lines.are_held()).then_some(self.next_scan_ns);
         let until =
             [scan, self.engine.deadline(), self.stop_by_ns, self.accepting.deadline()].into_iter().flatten().min();
+        self.pulse.sleep(until);
         Ok(until.map(|until| Duration::from_nanos(until.saturating_sub(self.now_ns))))
+    }
+
+    /// Takes what others put in, up to the first question, whose answer is work enough for a turn: what lies behind it has the next one.
+    /// Gives whether there was anything.
+    fn take_posts(&mut self) -> bool {
+        let mut found = false;
+        while let Some(post) = self.inbox.receive() {
+            found = true;
+            let is_question = matches!(post, Post::View(_));
+            self.handle_post(post);
+            if is_question {
+                break;
+            }
+        }
+        found
+    }
+
+    /// Gives the journal what happened in this turn, and lets others see whether its disk has room.
+    fn commit(&mut self) {
+        self.engine.commit();
+        let is_full = matches!(self.engine.core().room(), Room::Little | Room::None);
+        self.pulse.tell_disk(if is_full { DiskRoom::None } else { DiskRoom::Some });
     }
 
     fn handle_ready(&mut self, event: Ready) -> bool {
@@ -531,10 +558,7 @@ impl Frontend {
     fn handle_post(&mut self, post: Post) {
         match post {
             Post::Verified { connection, authenticated } => self.handle_verified(connection, authenticated),
-            Post::View(reply) => {
-                // Whoever asked may have given up.
-                let _ = reply.try_send(self.view());
-            }
+            Post::View(ask) => self.answer(ask),
             Post::Arrive(arriving) => self.arrive(*arriving),
             Post::Stop => self.stop(),
         }
@@ -542,6 +566,7 @@ impl Frontend {
 
     fn stop(&mut self) {
         self.stop_by_ns = Some(self.now_ns + STOP_TIMEOUT_NS);
+        self.pulse.tell(Service::Stopping);
         self.accepting.handle_ended();
         for listener in self.listeners.drain(..) {
             // The listener goes with its descriptor.

@@ -26,4 +26,4 @@ pub use frontend::{Frontend, FrontendError, Parts, Post};
 pub use inbound::merge_annotations;
 pub use logins::RefusedLogins;
 pub use slots::Slot;
-pub use view::{ConnectionView, LinkView, ShardView};
+pub use view::{Ask, CONNECTION_FIGURES, ConnectionView, LINK_FIGURES, LinkView, SHARD_FIGURES, ShardView};

@@ -1,12 +1,29 @@
-//! What a shard shows of itself to ordinary threads.
+//! What a shard shows of itself to ordinary threads: the shard as a whole, and its queues, connections and links page by page; with the
+//! tables of their figures.
+//!
+//! Guarantees: an answer is bounded work (`engine_figures::page`), and a turn gives one, however many are asked for; what there is of a shard
+//! is counted, never copied as a whole.
 
 use engine_core::{QueueView, Room};
+use engine_figures::{Figure, Figures, Fill, Label, Page, Range, Unit, Value};
 use engine_shard::LaneView;
 use engine_shard::store::StoreTotals;
 
-use crate::connection::LinkKind;
+use crate::connection::{Conn, Link, LinkKind};
 use crate::frontend::Frontend;
 use crate::logins::RefusedLogins;
+
+/// What ordinary threads ask of a shard, each with where the answer goes.
+pub enum Ask {
+    /// What there is of it.
+    Shard(flume::Sender<ShardView>),
+    /// A part of its queues, by name.
+    Queues(Range, flume::Sender<Page<QueueView>>),
+    /// A part of its connections, by container.
+    Connections(Range, flume::Sender<Page<ConnectionView>>),
+    /// A part of its links, by address.
+    Links(Range, flume::Sender<Page<LinkView>>),
+}
 
 /// A connection, as it is now.
 #[derive(Clone, Debug)]
@@ -33,6 +50,48 @@ pub struct ConnectionView {
     pub waiting: usize,
 }
 
+type ConnectionLabel = Label<ConnectionView>;
+type ConnectionFigure = Figure<ConnectionView>;
+
+/// What is told of a connection.
+pub const CONNECTION_FIGURES: Figures<ConnectionView> = Figures {
+    thing: "connection",
+    labels: &[
+        ConnectionLabel::new("peer", |conn| Value::Text(&conn.peer)).column("connection", Fill::Name),
+        ConnectionLabel::new("container", |conn| Value::Text(&conn.container)).column("container", Fill::Name),
+        ConnectionLabel::new("user", |conn| Value::Text(&conn.user)).unlabelled().column("user", Fill::Name),
+    ],
+    figures: &[
+        ConnectionFigure::gauge("open", "Whether both ends have opened it.", Unit::Flag, |conn| Value::Flag(conn.open)),
+        ConnectionFigure::gauge("links", "Links of a connection.", Unit::Count, |conn| Value::Count(conn.links as u64))
+            .metric("heddle_connection_links")
+            .column("links"),
+        ConnectionFigure::counter("messages_in", "Messages from a connection.", Unit::Count, |conn| {
+            Value::Count(conn.messages_in)
+        })
+        .metric("heddle_connection_messages_in_total")
+        .column("in"),
+        ConnectionFigure::counter("messages_out", "Messages to a connection.", Unit::Count, |conn| {
+            Value::Count(conn.messages_out)
+        })
+        .metric("heddle_connection_messages_out_total")
+        .column("out"),
+        ConnectionFigure::counter("bytes_in", "Octets from a connection.", Unit::Bytes, |conn| {
+            Value::Count(conn.bytes_in)
+        })
+        .metric("heddle_connection_bytes_in_total"),
+        ConnectionFigure::counter("bytes_out", "Octets to a connection.", Unit::Bytes, |conn| {
+            Value::Count(conn.bytes_out)
+        })
+        .metric("heddle_connection_bytes_out_total"),
+        ConnectionFigure::gauge("waiting", "Octets that a connection has not read.", Unit::Bytes, |conn| {
+            Value::Count(conn.waiting as u64)
+        })
+        .metric("heddle_connection_waiting_bytes")
+        .column("unread"),
+    ],
+};
+
 /// A link, as it is now.
 #[derive(Clone, Debug)]
 pub struct LinkView {
@@ -45,6 +104,23 @@ pub struct LinkView {
     /// For a consumer the credit that no message has used.
     pub credit: Option<u32>,
 }
+
+type LinkLabel = Label<LinkView>;
+type LinkFigure = Figure<LinkView>;
+
+/// What is told of a link.
+pub const LINK_FIGURES: Figures<LinkView> = Figures {
+    thing: "link",
+    labels: &[
+        LinkLabel::new("kind", |link| Value::Text(link.kind)).column("link", Fill::Word),
+        LinkLabel::new("address", |link| Value::Text(&link.address)).column("address", Fill::Name),
+        LinkLabel::new("owner", |link| Value::Count(link.owner.into())).column("owner", Fill::Figure),
+    ],
+    figures: &[LinkFigure::gauge("credit", "Credit that a consumer has not used.", Unit::Count, |link| {
+        link.credit.map_or(Value::Absent, |credit| Value::Count(credit.into()))
+    })
+    .column("credit")],
+};
 
 /// A shard, as it is now.
 #[derive(Clone, Debug)]
@@ -67,38 +143,92 @@ pub struct ShardView {
     pub room: Room,
     /// What the journal did; `None` without one.
     pub journal: Option<StoreTotals>,
-    /// Its connections.
-    pub connections: Vec<ConnectionView>,
-    /// Its links.
-    pub links: Vec<LinkView>,
-    /// Its queues.
-    pub queues: Vec<QueueView>,
+    /// How many connections it has.
+    pub connections: usize,
+    /// How many links.
+    pub links: usize,
+    /// How many queues.
+    pub queues: usize,
     /// Its lanes.
     pub lanes: Vec<LaneView>,
 }
 
+type ShardLabel = Label<ShardView>;
+type ShardFigure = Figure<ShardView>;
+
+/// What is told of a shard.
+pub const SHARD_FIGURES: Figures<ShardView> = Figures {
+    thing: "shard",
+    labels: &[ShardLabel::new("disk_room", |shard| match shard.room {
+        Room::Plenty => Value::Text("plenty"),
+        Room::Busy => Value::Text("busy"),
+        Room::Little => Value::Text("little"),
+        Room::None => Value::Text("none"),
+    })
+    .unlabelled()],
+    figures: &[
+        ShardFigure::counter("turns", "Turns of a shard.", Unit::Count, |shard| Value::Count(shard.turns))
+            .metric("heddle_shard_turns_total"),
+        ShardFigure::gauge("connection_count", "Connections of a shard.", Unit::Count, |shard| {
+            Value::Count(shard.connections as u64)
+        })
+        .metric("heddle_shard_connections")
+        .column("connections")
+        .artemis("connectionCount"),
+        ShardFigure::gauge("link_count", "Links of a shard.", Unit::Count, |shard| Value::Count(shard.links as u64))
+            .metric("heddle_shard_links"),
+        ShardFigure::gauge("queue_count", "Queues of a shard.", Unit::Count, |shard| Value::Count(shard.queues as u64))
+            .metric("heddle_shard_queues")
+            .column("queues")
+            .artemis("queueCount"),
+        ShardFigure::gauge("memory_bytes", "Size of queued messages with overhead.", Unit::Bytes, |shard| {
+            Value::Count(shard.memory_bytes)
+        })
+        .metric("heddle_shard_memory_bytes")
+        .column("memory")
+        .artemis("addressMemoryUsage"),
+        ShardFigure::gauge("lane_messages", "Messages on their way to other shards.", Unit::Count, |shard| {
+            Value::Count(shard.lanes.iter().map(|lane| (lane.depth + lane.waiting) as u64).sum())
+        })
+        .metric("heddle_shard_lane_messages")
+        .column("in lanes"),
+        ShardFigure::counter(
+            "refused_connections",
+            "Connections refused at limits.connections or for want of descriptors.",
+            Unit::Count,
+            |shard| Value::Count(shard.refused_connections),
+        )
+        .metric("heddle_connections_refused_total"),
+        ShardFigure::counter(
+            "accept_failures",
+            "Times that no connection could be accepted, for want of descriptors or memory.",
+            Unit::Count,
+            |shard| Value::Count(shard.accept_failures),
+        )
+        .metric("heddle_accept_failures_total"),
+        ShardFigure::counter(
+            "moved_connections",
+            "Connections sent to the shard of their first link.",
+            Unit::Count,
+            |shard| Value::Count(shard.moved_connections),
+        )
+        .metric("heddle_connections_moved_total"),
+    ],
+};
+
 impl Frontend {
-    pub(crate) fn view(&self) -> ShardView {
-        let connections = self.conns.iter().map(|(_, conn)| ConnectionView {
-            peer: conn.peer.clone(),
-            container: conn.container.clone(),
-            user: conn.user.clone(),
-            open: conn.machine.is_open(),
-            links: conn.links.iter().flatten().flatten().count(),
-            messages_in: conn.messages_in,
-            messages_out: conn.messages_out,
-            bytes_in: conn.bytes_in,
-            bytes_out: conn.bytes_out,
-            waiting: conn.waiting(),
-        });
-        let links = self.links.iter().map(|(_, link)| {
-            let (kind, credit) = match link.kind {
-                LinkKind::Producer(_) => ("producer", None),
-                LinkKind::Consumer(taking) => ("consumer", Some(taking.wanted)),
-                LinkKind::Relay { .. } => ("relay", None),
-            };
-            LinkView { kind, address: link.address.clone(), owner: link.owner, credit }
-        });
+    /// Answers a question; whoever asked may have given up.
+    pub(crate) fn answer(&self, ask: Ask) {
+        match ask {
+            Ask::Shard(reply) => drop(reply.try_send(self.view())),
+            Ask::Queues(range, reply) => drop(reply.try_send(self.engine.core().queue_page(&range))),
+            Ask::Connections(range, reply) => drop(reply.try_send(self.connection_page(&range))),
+            Ask::Links(range, reply) => drop(reply.try_send(self.link_page(&range))),
+        }
+    }
+
+    /// What there is of the shard.
+    pub fn view(&self) -> ShardView {
         ShardView {
             shard: self.engine.shard(),
             turns: self.turns,
@@ -109,10 +239,57 @@ impl Frontend {
             room: self.engine.core().room(),
             journal: self.engine.journal(),
             memory_bytes: self.engine.core().memory_bytes(),
-            connections: connections.collect(),
-            links: links.collect(),
-            queues: self.engine.core().queue_views().collect(),
+            connections: self.conns.len(),
+            links: self.links.len(),
+            queues: self.engine.core().counts().1,
             lanes: self.engine.mesh().views().collect(),
         }
+    }
+
+    fn connection_page(&self, range: &Range) -> Page<ConnectionView> {
+        // The links of a connection are counted by looking at the places of its sessions.
+        let steps = |conn: &Conn| conn.links.iter().map(|links| 1 + links.len()).sum();
+        engine_figures::page(
+            self.conns.places(range.from),
+            range,
+            |conn| &conn.container,
+            steps,
+            |conn| ConnectionView {
+                peer: conn.peer.clone(),
+                container: conn.container.clone(),
+                user: conn.user.clone(),
+                open: conn.machine.is_open(),
+                links: conn.links.iter().flatten().flatten().count(),
+                messages_in: conn.messages_in,
+                messages_out: conn.messages_out,
+                bytes_in: conn.bytes_in,
+                bytes_out: conn.bytes_out,
+                waiting: conn.waiting(),
+            },
+        )
+    }
+
+    fn link_page(&self, range: &Range) -> Page<LinkView> {
+        let view = |link: &Link| {
+            let (kind, credit) = match link.kind {
+                LinkKind::Producer(_) => ("producer", None),
+                LinkKind::Consumer(taking) => ("consumer", Some(taking.wanted)),
+                LinkKind::Relay { .. } => ("relay", None),
+            };
+            LinkView { kind, address: link.address.clone(), owner: link.owner, credit }
+        };
+        engine_figures::page(self.links.places(range.from), range, |link| &link.address, |_| 0, view)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_of_shards_connections_and_links_keep_the_rules() {
+        SHARD_FIGURES.check();
+        CONNECTION_FIGURES.check();
+        LINK_FIGURES.check();
     }
 }

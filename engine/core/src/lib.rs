@@ -25,4 +25,4 @@ pub use crate::core::Core;
 pub use crate::durability::{Fetch, Recall, Restored, Room};
 pub use crate::held::Recalled;
 pub use crate::queue::Totals;
-pub use view::QueueView;
+pub use view::{QUEUE_FIGURES, QueueView};

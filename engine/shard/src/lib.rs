@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod engine;
+mod figures;
 pub mod limits;
 mod mesh;
 pub mod placement;
@@ -9,5 +10,6 @@ mod spin;
 pub mod store;
 
 pub use engine::{Engine, Journal};
+pub use figures::{JOURNAL_FIGURES, LANE_FIGURES};
 pub use mesh::{LaneView, Mesh, mesh, mesh_of};
 pub use spin::Spin;
