@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::broker::{Broker, run, text, wait_for};
-use crate::peer::{Peer, connect, opened};
+use crate::peer::{Durable, Peer, connect, opened};
 
 const LISTENER: &str = "[[listeners]]\naddress = \"127.0.0.1:0\"";
 
@@ -88,4 +88,19 @@ fn a_long_list_is_told_part_by_part() {
     let listed = text(&listed);
     assert!(listed.lines().count() == 26 && !listed.contains("other"), "{listed}");
     assert_eq!(text(&run(&["status", "--http", &http, "--queues"])).lines().count(), 27);
+}
+
+#[test]
+fn a_journal_has_segments_when_something_was_stored() {
+    let broker = Broker::start_with(tempfile::TempDir::new().expect("a folder"), 1, LISTENER);
+    let journal = || broker.state()["shards"][0]["journal"].clone();
+    let told = journal();
+    assert_eq!((&told["segments"], &told["journal_bytes"]), (&0.into(), &0.into()), "no file was made yet");
+    let mut peer = opened(&broker);
+    peer.attach_sender("stored");
+    peer.send_message(0, Durable::Yes, b"x");
+    assert_eq!(peer.outcome(), (0, 0, None));
+    let told = journal();
+    assert_eq!(told["segments"], 1, "{told}");
+    assert_eq!(told["journal_bytes"].as_u64(), Some(64 << 20), "{told}");
 }
