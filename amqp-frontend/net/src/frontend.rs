@@ -270,7 +270,7 @@ impl Frontend {
 
     /// Takes what others put in, up to the first question, whose answer is work enough for a turn: what lies behind it has the next one.
     /// Gives whether there was anything.
-    fn take_posts(&mut self) -> bool {
+    pub(crate) fn take_posts(&mut self) -> bool {
         let mut found = false;
         while let Some(post) = self.inbox.receive() {
             found = true;

@@ -284,12 +284,75 @@ impl Frontend {
 
 #[cfg(test)]
 mod tests {
+    use engine_core::Core;
+    use engine_core::limits::CoreConfig;
+    use engine_rt::{Clock, InboxSender, Permits, Pulse, Service, Waker};
+    use engine_shard::Engine;
+    use engine_shard::placement::Placement;
+
     use super::*;
+    use crate::config::{AddressRules, FrontendConfig, Moves};
+    use crate::frontend::{Parts, Post};
 
     #[test]
     fn figures_of_shards_connections_and_links_keep_the_rules() {
         SHARD_FIGURES.check();
         CONNECTION_FIGURES.check();
         LINK_FIGURES.check();
+    }
+
+    /// A front end without listeners, and how to reach it.
+    fn front_end(pulse: Pulse) -> (Frontend, InboxSender<Post>) {
+        let waker = Waker::new().expect("a waker");
+        let mesh = engine_shard::mesh(std::slice::from_ref(&waker)).remove(0);
+        let engine = Engine::new(Core::new(CoreConfig::default()), mesh, Placement::new(1), None);
+        let (sender, inbox) = engine_rt::inbox(16, waker.clone());
+        let config = FrontendConfig {
+            listeners: Vec::new(),
+            addresses: AddressRules::default(),
+            connections_max: 1,
+            connections: Permits::new(1),
+            links_max: 1,
+            moves: Moves::Never,
+            spin_ns: 0,
+            verifier: flume::bounded(1).0,
+        };
+        let parts = Parts {
+            engine,
+            waker,
+            pulse,
+            inbox,
+            peers: vec![sender.clone()],
+            clock: Clock::default(),
+            listeners: Vec::new(),
+            large: None,
+            node_id: String::new(),
+        };
+        (Frontend::new(config, parts).expect("descriptors"), sender)
+    }
+
+    #[test]
+    fn a_turn_answers_one_question() {
+        let pulse = Pulse::default();
+        assert_eq!(pulse.service(), Service::Starting);
+        let (mut front, sender) = front_end(pulse.clone());
+        assert_eq!(pulse.service(), Service::Serving);
+        let answers: Vec<_> = (0..3)
+            .map(|_| {
+                let (reply, answer) = flume::bounded(1);
+                let ask = Ask::Queues(Range { rows: 10, ..Range::default() }, reply);
+                assert!(sender.send(Post::View(ask)).is_ok());
+                answer
+            })
+            .collect();
+        assert!(sender.send(Post::Stop).is_ok());
+        for turn in 1..=3 {
+            assert!(front.take_posts(), "there is more");
+            assert_eq!(answers.iter().filter(|answer| !answer.is_empty()).count(), turn);
+            assert_eq!(pulse.service(), Service::Serving, "what lies behind a question has the next turn");
+        }
+        assert!(front.take_posts());
+        assert_eq!(pulse.service(), Service::Stopping);
+        assert!(!front.take_posts(), "that was all");
     }
 }
