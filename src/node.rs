@@ -11,12 +11,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use amqp_net::{
-    Ask, CONNECTION_FIGURES, ConnectionView, LINK_FIGURES, LinkView, Post, RefusedLogins, SHARD_FIGURES, ShardView,
-};
 use engine_core::{QUEUE_FIGURES, QueueView};
 use engine_figures::{Figures, PAGE_ROWS_MAX, Page, Range};
 use engine_rt::{Clock, DiskRoom, InboxSender, Permits, Pulse, Service};
+use node_shell::{
+    Ask, CONNECTION_FIGURES, ConnectionView, LINK_FIGURES, LinkView, Post, RefusedLogins, SHARD_FIGURES, ShardView,
+};
 
 use crate::http::Process;
 use crate::space::{Disk, Space};

@@ -1,8 +1,8 @@
 //! What the HTTP listener answers. Probes look at what shards let see, and ask none of them.
 
-use amqp_net::ConnectionView;
 use engine_core::QueueView;
 use load_model::number;
+use node_shell::ConnectionView;
 
 use super::access::{Access, Shown, Verdict};
 use super::metrics::{Metrics, Top};

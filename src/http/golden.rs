@@ -1,10 +1,10 @@
 //! What the listener tells of a node that is always the same, octet by octet: `/metrics`, `/state`, and what `status` makes of it.
 
-use amqp_net::{ConnectionView, LinkView, RefusedLogins, ShardView};
 use engine_core::command::RoutingType;
 use engine_core::{QueueView, Room, Totals};
 use engine_shard::LaneView;
 use engine_shard::store::StoreTotals;
+use node_shell::{ConnectionView, LinkView, RefusedLogins, ShardView};
 
 use super::Process;
 use super::metrics::{Metrics, Top};

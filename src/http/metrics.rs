@@ -6,10 +6,10 @@
 
 use std::fmt::Write as _;
 
-use amqp_net::ConnectionView;
 use engine_core::QueueView;
 use engine_figures::{Figure, Figures, Kind, Unit, Value};
 use engine_shard::{JOURNAL_FIGURES, LANE_FIGURES};
+use node_shell::ConnectionView;
 
 use crate::figures::{self, LeftOut};
 use crate::node::{Listed, NodeView, Row, SHARD, ShardOn};

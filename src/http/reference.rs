@@ -1,9 +1,9 @@
 //! The tables of `docs/monitoring.md` are made of the tables of figures: a test compares the two, and says what they should be.
 
-use amqp_net::{ConnectionView, LinkView};
 use engine_core::QueueView;
 use engine_figures::{Column, Figures, Unit};
 use engine_shard::{JOURNAL_FIGURES, LANE_FIGURES};
+use node_shell::{ConnectionView, LinkView};
 
 use crate::figures;
 use crate::node::{Listed, SHARD};

@@ -4,10 +4,10 @@
 //! milliseconds where the name says so, and what a thing does not have is null. `next` names the lists that have more, each with what to
 //! give as `after` to go on.
 
-use amqp_net::{ConnectionView, LinkView};
 use engine_core::QueueView;
 use engine_figures::{Figures, Value};
 use engine_shard::{JOURNAL_FIGURES, LANE_FIGURES};
+use node_shell::{ConnectionView, LinkView};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::figures;

@@ -4,12 +4,12 @@
 
 use std::collections::HashMap;
 
-use amqp_net::{CONNECTION_FIGURES, LINK_FIGURES};
 use engine_core::QUEUE_FIGURES;
 use engine_figures::{Column, Figures, Fill, Unit};
 use engine_shard::JOURNAL_FIGURES;
 use load_model::number::{UNKNOWN, count, counted, octets, seconds};
 use load_model::shown;
+use node_shell::{CONNECTION_FIGURES, LINK_FIGURES};
 use serde_json::Value;
 
 use super::state::{Object, Queues, State, number, text};
