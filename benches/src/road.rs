@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use amqp_codec::frame::ProtocolHeader;
 use amqp_codec::performative::{
-    Attach, Begin, DeliveryState, Disposition, Flow, NodeTarget, Open, Performative, Role, SenderSettleMode, Source,
-    Target, Transfer, encode_disposition, encode_flow, encode_frame, encode_transfer,
+    Attach, Begin, DeliveryState, Disposition, Flow, Open, Performative, Role, SenderSettleMode, Source, Target,
+    Terminus, Transfer, encode_disposition, encode_flow, encode_frame, encode_transfer,
 };
 use amqp_net::Arena;
 use amqp_proto::{Config, Connection, Event, Input, LinkId, Out, Outcome, Part, Send, Settled};
@@ -38,7 +38,7 @@ impl Side {
         encode_frame(&mut bytes, 0, &Performative::Begin(Box::new(begin)));
         let attach = Attach {
             source: Some(Source::default()),
-            target: Some(Target::Node(NodeTarget::default())),
+            target: Some(Target::Node(Terminus::default())),
             snd_settle_mode,
             ..Attach::new("link", 0, role)
         };

@@ -3,7 +3,7 @@
 use std::num::NonZeroU64;
 
 use amqp_codec::AmqpError;
-use amqp_codec::performative::{Attach, NodeTarget, Open, Source, Target};
+use amqp_codec::performative::{Attach, Open, Source, Target, Terminus};
 use amqp_proto::{
     Authenticated, Credentials, Delivery, Event, Input, LinkId, Outcome, Payload, Settling, Update, Updated,
 };
@@ -267,7 +267,7 @@ impl Frontend {
         match self.links.insert(link) {
             Ok(place) => {
                 conn.set_link(id, Some(place));
-                let target = Some(Target::Node(NodeTarget::default()));
+                let target = Some(Target::Node(Terminus::default()));
                 let source = Some(Source::default());
                 let answer = Attach { source, target, ..attach.answer() };
                 conn.machine.accept_attach(id, answer, &mut conn.out);

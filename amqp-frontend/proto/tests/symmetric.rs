@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use amqp_codec::AmqpError;
 use amqp_codec::performative::{
-    Attach, DeliveryState, NodeTarget, Open, ReceiverSettleMode, Role, SenderSettleMode, Source, Target,
+    Attach, DeliveryState, Open, ReceiverSettleMode, Role, SenderSettleMode, Source, Target, Terminus,
 };
 use amqp_proto::{
     Closing, Config, Confirmation, Connection, Deliveries, Event, Input, LinkId, Out, Outcome, Part, Particulars,
@@ -208,7 +208,7 @@ fn linked(asker: usize, role: Role, mode: ReceiverSettleMode) -> Linked {
 }
 
 fn plain_attach(name: &str, role: Role) -> Attach {
-    let (source, target) = (Some(Source::default()), Some(Target::Node(NodeTarget::default())));
+    let (source, target) = (Some(Source::default()), Some(Target::Node(Terminus::default())));
     Attach { source, target, ..Attach::new(name, 0, role) }
 }
 
@@ -326,8 +326,8 @@ fn full_attach(name: &str, role: Role) -> Attach {
     Attach {
         snd_settle_mode: SenderSettleMode::Unsettled,
         rcv_settle_mode: ReceiverSettleMode::Second,
-        source: Some(Source { address: Some("from".to_owned()), filter: map("f", 1), ..Source::default() }),
-        target: Some(Target::Node(NodeTarget { address: Some("to".to_owned()), ..NodeTarget::default() })),
+        source: Some(Source { filter: map("f", 1), ..Terminus::at("from").into() }),
+        target: Some(Target::Node(Terminus::at("to"))),
         unsettled: Some(vec![
             (Bytes::from_static(b"tag"), None),
             (Bytes::from_static(b"other"), Some(Raw::new(&[0x00, 0x53, 0x24, 0x45]).expect("a state"))),
