@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use crate::connection::{Connection, Phase};
 use crate::event::{LinkId, SessionId};
+use crate::fitting::put_end;
 use crate::link::{self, Link, Modes};
 use crate::out::Out;
 use crate::session::{self, Session};
@@ -37,13 +38,14 @@ impl Connection {
 
     /// Ends a session with all its links.
     pub fn end(&mut self, id: SessionId, error: Option<AmqpError>, out: &mut Out) {
+        let max_frame = self.remote.max_frame;
         let Some(session) = self.session(id.0).filter(|session| session.phase == session::Phase::Mapped) else {
             return;
         };
-        session.poll_settlements(out);
+        session.poll_settlements(max_frame, out);
         session.phase = session::Phase::Ending;
         session.links.clear();
-        encode_frame(out.buffer(), id.0, &Performative::End(End { error }));
+        put_end(out, max_frame, id.0, error, |error| Performative::End(End { error }));
     }
 
     /// The peer's answer to `begin`.

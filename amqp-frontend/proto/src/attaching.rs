@@ -10,9 +10,10 @@ use engine_message::Condition;
 use engine_message::{DecodeError, ErrorKind};
 
 use crate::asking::is_resumed;
-use crate::connection::{self, Connection, Fault};
+use crate::connection::Connection;
 use crate::dispatch::{Closing, unattached};
 use crate::event::{Event, LinkId};
+use crate::fault::{self, Fault};
 use crate::link::{self, Link, Modes};
 use crate::out::Out;
 
@@ -186,7 +187,7 @@ fn faulty(fault: DecodeError) -> Box<AmqpError> {
     let condition = match fault.kind {
         // The specification leaves it open which types of termini there are.
         ErrorKind::UnknownDescriptor(_) => Condition::NotImplemented,
-        _ => connection::condition_of(fault),
+        _ => fault::condition_of(fault),
     };
     Box::new(AmqpError::new(condition, format!("the attach cannot be understood: {fault}")))
 }

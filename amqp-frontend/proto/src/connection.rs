@@ -20,6 +20,8 @@ use engine_message::Condition;
 use engine_message::value::Value;
 
 use crate::event::{Credentials, Event, LinkId};
+use crate::fault::Fault;
+use crate::fitting::put_end;
 use crate::input::Input;
 use crate::limits::{
     CLOSE_TIMEOUT_NS, Config, FRAME_BYTES_BEFORE_OPEN, IDLE_TIMEOUT_MIN_MS, OUT_SOFT_MAX, SASL_FRAMES_MAX, Sasl, Tls,
@@ -27,7 +29,7 @@ use crate::limits::{
 use crate::out::Out;
 use crate::sasl::{self, Refusal, RefusedLogin, Step};
 use crate::session::Session;
-use crate::settling::Cursor;
+use crate::unsettled::Cursor;
 
 /// Where a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,33 +64,6 @@ pub(crate) enum Phase {
     Closing,
     /// Nothing more in either direction.
     Closed,
-}
-
-/// An error and how far it reaches.
-#[derive(Debug)]
-pub(crate) enum Fault {
-    /// The link of this local handle ends.
-    Link(u32, Box<AmqpError>),
-    /// The session ends.
-    Session(Box<AmqpError>),
-    /// The connection ends.
-    Connection(Box<AmqpError>),
-}
-
-impl From<engine_message::DecodeError> for Fault {
-    fn from(error: engine_message::DecodeError) -> Self {
-        Self::Connection(Box::new(AmqpError::new(condition_of(error), error.to_string())))
-    }
-}
-
-/// The condition of bytes that cannot be understood.
-pub(crate) fn condition_of(error: engine_message::DecodeError) -> Condition {
-    match error.kind {
-        engine_message::ErrorKind::InvalidField(_) | engine_message::ErrorKind::MissingField(_) => {
-            Condition::InvalidField
-        }
-        _ => Condition::DecodeError,
-    }
 }
 
 /// What is known of the peer before it is let in, and what it is told.
@@ -210,10 +185,7 @@ impl Connection {
             }
             let (frame, bytes) = match frame::split(input.rest(), self.local.max_frame) {
                 Ok(Split::Frame { frame, bytes }) => (frame, bytes),
-                Ok(Split::Partial { bytes }) => {
-                    input.need(bytes);
-                    return None;
-                }
+                Ok(Split::Partial { .. }) => return None,
                 Err(error) => return self.framing_error(&error, now_ns, out),
             };
             input.consume(bytes);
@@ -256,8 +228,8 @@ impl Connection {
         self.awaits = false;
         self.cursor = None;
         if matches!(self.phase, Phase::Header | Phase::Opening | Phase::Answered | Phase::Open) {
-            let close = Performative::Close(Close { error: Some(error.clone()) });
-            encode_frame(out.buffer(), 0, &close);
+            let close = |error| Performative::Close(Close { error });
+            put_end(out, self.remote.max_frame, 0, Some(error.clone()), close);
             self.phase = Phase::Closing;
             self.times.close_by_ns = Some(now_ns + CLOSE_TIMEOUT_NS);
         } else {
@@ -292,10 +264,7 @@ impl Connection {
                 };
                 let (frame, bytes) = match frame::split(input.rest(), max) {
                     Ok(Split::Frame { frame, bytes }) => (frame, bytes),
-                    Ok(Split::Partial { bytes }) => {
-                        input.need(bytes);
-                        return Handshake::Stop;
-                    }
+                    Ok(Split::Partial { .. }) => return Handshake::Stop,
                     Err(error) => {
                         if self.phase == Phase::Closing {
                             self.phase = Phase::Closed;
@@ -313,7 +282,6 @@ impl Connection {
 
     /// Less than a protocol header came: it is answered as soon as it cannot become one.
     fn partial_header<'a>(&mut self, input: &mut Input<'a>, out: &mut Out) -> Handshake<'a> {
-        input.need(8);
         if b"AMQP".starts_with(input.rest().get(..input.rest().len().min(4)).unwrap_or_default()) {
             return Handshake::Stop;
         }
@@ -503,7 +471,7 @@ impl Connection {
             self.phase = Phase::Closed;
             return;
         }
-        encode_frame(out.buffer(), 0, &Performative::Close(Close { error }));
+        put_end(out, self.remote.max_frame, 0, error, |error| Performative::Close(Close { error }));
         self.phase = Phase::Closing;
         self.times.close_by_ns = Some(now_ns + CLOSE_TIMEOUT_NS);
     }

@@ -552,6 +552,47 @@ fn a_rejection_keeps_its_error() {
 }
 
 #[test]
+fn long_errors_are_shortened_to_what_the_peer_takes() {
+    let long = |text: &str| {
+        let mut error = AmqpError::new("com.example:too-blue", text.repeat(3000));
+        error.info = map("blueness", 11);
+        error
+    };
+    let read = |error: &AmqpError| {
+        let text = error.description.clone().unwrap_or_default();
+        assert!(error.condition.as_str() == "com.example:too-blue" && text.len() > 700, "{error}");
+    };
+    for (asker, role) in ways() {
+        let sender = Linked::sender(asker, role);
+        let rejected = Outcome::Rejected(Some(Box::new(long("ü"))));
+        let transaction = Bytes::from_static(b"tx");
+        let within = State::Transactional { transaction, outcome: Some(rejected.clone()) };
+        let (mut linked, delivery) = Linked::sent(sender, asker, role, ReceiverSettleMode::Second);
+        linked.dispose(1 - sender, delivery, Some(within), Settled::No);
+        let link = linked.links[1 - sender];
+        linked.ends[1 - sender].machine.settle(link, delivery, delivery, rejected);
+        carry(&mut linked.ends, 1000);
+        let heard = linked.ends[sender].heard();
+        let [Told::Updated(State::Transactional { outcome: Some(Outcome::Rejected(Some(first))), .. }, ..), second] =
+            heard.as_slice()
+        else {
+            panic!("{heard:?}")
+        };
+        let Told::Settled(Some(Outcome::Rejected(Some(second))), _) = second else { panic!("{second:?}") };
+        read(first);
+        read(second);
+        let End { machine, out, .. } = &mut linked.ends[1 - sender];
+        machine.detach(link, Closing::Closed, Some(long("x")), out);
+        machine.end(SessionId(link.session), Some(long("y")), out);
+        machine.close(Some(long("z")), 0, out);
+        carry(&mut linked.ends, 1000);
+        let heard = linked.ends[sender].heard();
+        let [Told::Detached(_, Some(_)), Told::Closed(Some(why))] = heard.as_slice() else { panic!("{heard:?}") };
+        assert_eq!(why, "com.example:too-blue");
+    }
+}
+
+#[test]
 fn a_rejection_with_an_error_that_cannot_be_read_stays_a_rejection() {
     let (mut linked, delivery) = Linked::sent(0, 0, Role::Sender, ReceiverSettleMode::First);
     // Rejected, with a list that is no error.
