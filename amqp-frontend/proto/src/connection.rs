@@ -14,12 +14,12 @@
 
 use amqp_codec::AmqpError;
 use amqp_codec::frame::{self, FrameKind, ProtocolHeader, Split};
-use amqp_codec::performative::{Attach, Close, FRAME_BYTES_MIN_MAX, Open, Performative, encode_frame};
+use amqp_codec::performative::{Close, FRAME_BYTES_MIN_MAX, Open, Performative, encode_frame};
 use amqp_codec::sasl::{OutcomeCode, SaslFrame};
 use engine_message::Condition;
 use engine_message::value::Value;
 
-use crate::event::{Credentials, Event, LinkId};
+use crate::event::{Credentials, Event};
 use crate::fault::Fault;
 use crate::fitting::put_end;
 use crate::input::Input;
@@ -113,8 +113,8 @@ pub struct Connection {
     pub(crate) cursor: Option<Cursor>,
     /// Whether the next frame would end a link whose attach the host has not answered: it waits, and all behind it.
     pub(crate) awaits: bool,
-    /// A link that was stolen is told of first; then of the one that stole it.
-    pub(crate) attaching: Option<(LinkId, Box<Attach>)>,
+    /// What is told before anything else that comes: at most one event for each link that the host answered since.
+    pub(crate) pending: Vec<Event<'static>>,
     pub(crate) local: Announced,
     pub(crate) remote: Announced,
     pub(crate) times: Times,
@@ -135,7 +135,7 @@ impl Connection {
             generation: 0,
             cursor: None,
             awaits: false,
-            attaching: None,
+            pending: Vec::new(),
             local,
             remote: Announced { max_frame: FRAME_BYTES_MIN_MAX, channel_max: 0, idle_ns: None },
             times: Times { last_input_ns: now_ns, last_output_ns: now_ns, close_by_ns: None, open_by_ns },
@@ -172,8 +172,8 @@ impl Connection {
     pub fn handle_input<'a>(&mut self, now_ns: u64, input: &mut Input<'a>, out: &mut Out) -> Option<Event<'a>> {
         assert!(self.cursor.is_none(), "all settled deliveries were taken");
         self.awaits = false;
-        if let Some((id, attach)) = self.attaching.take() {
-            return Some(Event::AttachAsked(id, attach));
+        if let Some(event) = self.pending.pop() {
+            return Some(event);
         }
         loop {
             if self.phase != Phase::Open {
@@ -224,7 +224,7 @@ impl Connection {
             self.write_open(self.config.server_open(), out);
         }
         self.sessions.clear();
-        self.attaching = None;
+        self.pending.clear();
         self.awaits = false;
         self.cursor = None;
         if matches!(self.phase, Phase::Header | Phase::Opening | Phase::Answered | Phase::Open) {
@@ -464,7 +464,7 @@ impl Connection {
     /// Closes the connection from our side.
     pub fn close(&mut self, error: Option<AmqpError>, now_ns: u64, out: &mut Out) {
         self.sessions.clear();
-        self.attaching = None;
+        self.pending.clear();
         self.awaits = false;
         self.cursor = None;
         if self.phase != Phase::Open {

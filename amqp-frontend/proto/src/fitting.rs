@@ -32,7 +32,7 @@ pub(crate) fn put_end(
 }
 
 /// Writes a frame, unless it is larger than the peer takes; gives whether it was written.
-fn put(out: &mut Out, max_frame: u32, channel: u16, performative: &Performative<'_>) -> bool {
+pub(crate) fn put(out: &mut Out, max_frame: u32, channel: u16, performative: &Performative<'_>) -> bool {
     let start = out.buffer().len();
     encode_frame(out.buffer(), channel, performative);
     let fits = out.buffer().len() - start <= max_frame as usize;

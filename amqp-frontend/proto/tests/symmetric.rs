@@ -400,6 +400,53 @@ fn a_link_is_refused_whoever_asks() {
 }
 
 #[test]
+fn an_attach_that_does_not_fit_into_a_frame_ends_its_link_at_most() {
+    let mut long = Map::default();
+    long.insert("long", Value::String("x".repeat(3000)));
+    for (asker, role) in ways() {
+        let (mut ends, session) = opened();
+        let End { machine, out, .. } = &mut ends[asker];
+        let attach = Attach { properties: long.clone(), ..plain_attach("l", role) };
+        assert_eq!(machine.attach(session, attach, out), None);
+        let near = machine.attach(session, plain_attach("l", role), out).expect("the session is there");
+        carry(&mut ends, 1000);
+        let heard = ends[1 - asker].heard();
+        let [Told::AttachAsked(far, attach)] = heard.as_slice() else { panic!("{heard:?}") };
+        let answer = Attach { properties: long.clone(), ..attach.answer() };
+        let End { machine, out, .. } = &mut ends[1 - asker];
+        machine.accept_attach(*far, answer, out);
+        carry(&mut ends, 1000);
+        let why = || Some("amqp:frame-size-too-small".to_owned());
+        assert_eq!(ends[1 - asker].heard(), [Told::Detached(*far, why())]);
+        let heard = ends[asker].heard();
+        let [Told::Attached(_, answer), Told::Detached(link, condition)] = heard.as_slice() else {
+            panic!("{heard:?}")
+        };
+        assert!(answer.source.is_none() && *link == near && *condition == why());
+    }
+    // A name that cannot be answered.
+    let mut out = Out::default();
+    let open = Open { max_frame_size: 512, ..config().client_open() };
+    let client = Connection::client(config(), open, None, 0, &mut out);
+    let mut ends = [End::new(client, out), End::new(Connection::server(config(), 0), Out::default())];
+    carry(&mut ends, 1000);
+    let [client, server] = &mut ends;
+    server.machine.accept_open(server.machine.config().server_open(), &mut server.out);
+    server.write().chunks(100).for_each(|bytes| client.read(bytes));
+    let session = client.machine.begin(&mut client.out).expect("it is open");
+    let name = "n".repeat(600);
+    client
+        .machine
+        .attach(session, plain_attach(&name, Role::Sender), &mut client.out)
+        .expect("it fits in our direction");
+    carry(&mut ends, 1000);
+    assert!(
+        ends.iter()
+            .all(|end| end.machine.is_open() && !end.told.iter().any(|told| matches!(told, Told::AttachAsked(..))))
+    );
+}
+
+#[test]
 fn both_ends_attach_and_each_others_links_do_not_meet() {
     let (mut ends, session) = opened();
     // At once, with the same name in both directions: four links' ends, two links.
