@@ -40,14 +40,10 @@ pub(crate) fn default_of(source: &Source) -> Result<Outcome, AmqpError> {
     })
 }
 
-/// What a consumer's rejection tells the owner. A condition that the specification does not have is told in the text.
+/// What a consumer's rejection tells the owner: its condition may be any symbol.
 pub(crate) fn refusal(error: AmqpError) -> Box<Refusal> {
     let AmqpError { condition, description, .. } = error;
-    let description = description.unwrap_or_default();
-    match Condition::of(condition.as_str()) {
-        Some(known) => Refusal::new(known, description),
-        None => Refusal::new(Condition::InternalError, format!("{condition}: {description}")),
-    }
+    Refusal::new(condition, description.unwrap_or_default())
 }
 
 /// Makes a source say which outcomes there are, and which is the default.
@@ -151,10 +147,10 @@ mod tests {
             (refusal.condition, refusal.description)
         };
         let known = refused("amqp:precondition-failed", Some("too blue"));
-        assert_eq!(known, (Condition::PreconditionFailed, "too blue".to_owned()));
-        assert_eq!(refused("amqp:not-found", None), (Condition::NotFound, String::new()));
+        assert_eq!(known, (Condition::PreconditionFailed.into(), "too blue".to_owned()));
+        assert_eq!(refused("amqp:not-found", None), (Condition::NotFound.into(), String::new()));
         let (condition, text) = refused("com.example:own", Some("too blue"));
-        assert_eq!((condition, text.as_str()), (Condition::InternalError, "com.example:own: too blue"));
+        assert_eq!((condition, text.as_str()), (Symbol::new("com.example:own"), "too blue"));
     }
 
     #[test]

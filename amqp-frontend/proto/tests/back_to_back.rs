@@ -371,8 +371,7 @@ fn run(client_sends: bool, mode: ReceiverSettleMode, asker: Asker, steps: Vec<St
     for &(delivery, _) in &receiver.received[decided..] {
         receiver.machine.settle(to, delivery, delivery, Outcome::Accepted);
     }
-    let count = sender.outcomes.len();
-    assert!(count <= sent.len());
+    assert!(sender.outcomes.len() <= sent.len());
     pair.settle(11);
     let sender = if client_sends { &pair.client } else { &pair.server };
     assert_eq!(sender.outcomes.len(), sent.len(), "every outcome came back");

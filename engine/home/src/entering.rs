@@ -172,9 +172,3 @@ pub fn expiry(header: &section::Header, properties: &[u8], wall_ms: u64) -> Opti
     let ttl = || NonZeroU64::new(wall_ms + u64::from(header.ttl_ms?));
     section::property_expiry(properties).or_else(ttl)
 }
-
-/// What an owner is given for `CoreConfig::merge_annotations`: annotations that cannot be merged leave the message as it is.
-#[must_use]
-pub fn merge_annotations(body: &[u8], annotations: &[u8]) -> Option<Bytes> {
-    section::merge_annotations(body, annotations).ok().map(Bytes::from)
-}

@@ -205,7 +205,7 @@ impl Home {
         let condition =
             if full || is_shortage(&error) { Condition::ResourceLimitExceeded } else { Condition::InternalError };
         let description = format!("the message cannot be written to the disk: {error}");
-        let refusal = Refusal { condition, description };
+        let refusal = Refusal { condition: condition.into(), description };
         let Incoming { delivery, settled, .. } = incoming;
         Some(FileAt { route, news: FileNews::NotWritten(Box::new(NotWritten { delivery, settled, refusal, error })) })
     }

@@ -27,7 +27,7 @@ pub use address_rules::AddressRules;
 pub use arena::Arena;
 pub use client::Client;
 pub use credit::{Drained, TakenBack};
-pub use entering::{Arrival, Entrance, Placed, expiry, merge_annotations};
+pub use entering::{Arrival, Entrance, Placed, expiry};
 pub use files::{FileAt, FileNews};
 pub use giving::{Due, Gift, encode_header};
 pub use home::{Asked, Home, HomeConfig, Moves, OwnerEnd, Plan, Route};

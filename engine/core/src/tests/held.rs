@@ -23,9 +23,7 @@ struct Kept {
 
 impl Kept {
     fn new() -> Self {
-        let merge_annotations = |body: &[u8], more: &[u8]| Some(Bytes::from([body, more].concat()));
-        let storage = Storage::Journal;
-        let config = CoreConfig { storage, memory_bytes: MEMORY, merge_annotations, ..CoreConfig::default() };
+        let config = CoreConfig { storage: Storage::Journal, memory_bytes: MEMORY, ..CoreConfig::default() };
         let owner = Owner { core: Core::new(config), next_link: 0 };
         Self { owner, messages: BTreeMap::new(), paged: VecDeque::new(), recalls: Vec::new(), recalled: 0 }
     }
@@ -33,7 +31,7 @@ impl Kept {
     fn send(&mut self, end: EndKey, delivery: u32) {
         // One in eight is not durable, and stored all the same when memory is short.
         let header = Header { durable: !delivery.is_multiple_of(8), ..Header::default() };
-        let message = Message { header, ..Message::new(Bytes::copy_from_slice(&delivery.to_be_bytes())) };
+        let message = Message { header, ..numbered(delivery) };
         self.owner.core.handle_command(1, 1, Command::Deliver { end, delivery, settled: Settled::No, message });
     }
 
@@ -135,7 +133,7 @@ struct Model {
 
 impl Model {
     fn deliver(&mut self, consumers: &[EndKey], consumer: usize, key: u64, message: &Message) {
-        let number = u32::from_be_bytes(message.body[..].try_into().expect("four octets"));
+        let number = number(message);
         assert!(!self.done.contains(&number), "{number} came again after it was done");
         assert!(self.held.iter().all(|held| held.2 != number), "{number} is with two consumers");
         let failures = self.failures.get(&number).copied().unwrap_or(0);
@@ -253,6 +251,7 @@ fn a_browser_waits_for_what_came_back() {
     kept.owner.core.handle_command(1, 1, Command::Detach { end: consumer, mode: DetachMode::Lost });
     // It may see as much as may be in memory, and is told when there is more.
     kept.owner.core.config.memory_bytes = 100 * MEMORY;
+    kept.owner.core.memory.set_budget(&kept.owner.core.config);
     let browser = kept.owner.consumer("q", None, Mode::Browse);
     kept.owner.core.handle_command(1, 1, Command::Grant { end: browser, credit: 30 });
     kept.owner.core.handle_command(1, 1, Command::Drain { end: browser });
@@ -278,22 +277,24 @@ fn a_browser_is_told_that_what_came_back_is_too_much() {
 fn annotations_of_what_is_away_are_merged_when_it_comes_back_and_stay() {
     let (mut kept, consumer, held) = held();
     let &(key, number, _) = held.last().expect("it holds twenty");
-    for (round, more) in [(1, &b"one"[..]), (2, &b"two"[..])] {
-        let annotations = Some(Bytes::from_static(more));
-        let modified = Modified { annotations, delivery_failed: true, ..Modified::default() };
-        let key = if round == 1 { key } else { kept_key(&mut kept, consumer, number, b"one") };
+    let mut key = key;
+    let mut found = Vec::new();
+    for (name, value) in [(b'a', 1), (b'b', 2)] {
+        let modified =
+            Modified { annotations: Some(annotations(name, value)), delivery_failed: true, ..Modified::default() };
         let outcome = Outcome::Modified(Box::new(modified));
         kept.owner.core.handle_command(1, 1, Command::Settle { end: consumer, key, outcome, confirm: None });
+        found.push((name, value));
+        key = kept_key(&mut kept, consumer, number, &found);
     }
-    kept_key(&mut kept, consumer, number, b"onetwo");
 }
 
 /// Takes the message that came back, with what was put into it; gives its key.
-fn kept_key(kept: &mut Kept, consumer: EndKey, number: u32, more: &[u8]) -> u64 {
+fn kept_key(kept: &mut Kept, consumer: EndKey, wanted: u32, found: &[(u8, u8)]) -> u64 {
     kept.owner.core.handle_command(1, 1, Command::Grant { end: consumer, credit: 1 });
     let events = kept.settle_down();
     let [Event::Deliver { key, message }] = &events[..] else { panic!("it comes again: {events:?}") };
-    assert_eq!(message.body[..], [&number.to_be_bytes()[..], more].concat()[..]);
+    assert_eq!((number(message), annotated(message)), (wanted, found.to_vec()));
     *key
 }
 
