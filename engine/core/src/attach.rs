@@ -8,7 +8,7 @@ use engine_message::Condition;
 
 use crate::address::Dynamic;
 use crate::command::{
-    ConsumerSpec, Create, DYNAMIC_PREFIX, Durability, Lifetime, ProducerSpec, RoutingType, Sharing, Subscription,
+    ConsumerSpec, Create, DYNAMIC_PREFIX, Durability, Lifetime, Mode, ProducerSpec, RoutingType, Sharing, Subscription,
 };
 use crate::core::Core;
 use crate::ends::{Consumer, End, EndRole, Producer, Route, end_key};
@@ -58,7 +58,7 @@ impl Core {
             default_outcome: spec.default_outcome,
             credit: 0,
             draining: false,
-            next_sequence: 0,
+            cursor: (spec.mode == Mode::Browse).then(Box::default),
         };
         let end = self.nodes.ends.insert(End { link, role: EndRole::Consumer(consumer) });
         let Some(queue) = self.nodes.queues.get_mut(key) else { return };

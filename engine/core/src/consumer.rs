@@ -5,15 +5,13 @@
 //!
 //! Not here: the order of messages, and whose turn it is (`queue`).
 
-use engine_message::Condition;
-
-use crate::command::{Mode, Outcome, Settle};
+use crate::command::{Outcome, Settle};
 use crate::core::Core;
 use crate::ends::{End, EndRole, key};
-use crate::event::{Delivery, Event, KEY_NONE, Refusal};
+use crate::event::{Delivery, Event, KEY_NONE};
 use crate::key::{EndKey, LinkKey};
 use crate::message::{Content, Message};
-use crate::queue::{Entry, Queue};
+use crate::queue::Queue;
 use crate::slab::Key;
 
 impl Core {
@@ -158,41 +156,6 @@ impl Core {
             return Some((*link, delivery));
         }
         if queue.consumers.browsers().is_empty() { None } else { self.browse(key) }
-    }
-
-    /// Shows one message of a queue to a browser. What is on disk comes into memory for it, as far as a queue may be there.
-    fn browse(&mut self, key: Key) -> Option<(LinkKey, Delivery)> {
-        let queue = self.nodes.queues.get_mut(key)?;
-        let may_grow = queue.bytes() < self.memory.browsed_bytes();
-        for place in (0..queue.consumers.browsers().len()).rev() {
-            let Some(&end) = queue.consumers.browsers().get(place) else { continue };
-            let Some(End { link, role: EndRole::Consumer(consumer) }) = self.nodes.ends.get_mut(end) else { continue };
-            let next = if consumer.credit > 0 { queue.browse(consumer.next_sequence) } else { None };
-            let shown = next.and_then(|key| Some((key, queue.entry(key)?)));
-            let Some((entry, &Entry { sequence, ref message, .. })) = shown else {
-                if consumer.credit == 0 || !queue.has_more() {
-                    consumer.drain(*link, &mut self.events);
-                } else if may_grow && queue.wants_recall() {
-                    self.journal.will_give(queue, &self.memory);
-                } else if may_grow && !queue.is_recalling() && queue.wants_fetch(|| u64::MAX) {
-                    self.journal.fetch(queue);
-                } else if !may_grow && !queue.is_coming() {
-                    queue.forget_recall();
-                    let text = "the rest of the queue is on disk only, and too much to be looked at: consume it";
-                    let refusal = Refusal::new(Condition::ResourceLimitExceeded, text);
-                    self.events.push_back((*link, Event::Detached { refusal }));
-                    self.nodes.ends.remove(end);
-                    let ends = &self.nodes.ends;
-                    queue.consumers.handle_gone(Mode::Browse, |end| ends.get(end).is_some());
-                }
-                continue;
-            };
-            consumer.credit -= 1;
-            self.turns.quantum = self.turns.quantum.saturating_sub(message.size());
-            consumer.next_sequence = sequence + 1;
-            return Some((*link, Delivery { key: KEY_NONE, queue: key, entry }));
-        }
-        None
     }
 
     /// The message of the delivery that was polled last, to send to another shard: it shares the body with the queue.

@@ -15,6 +15,7 @@ use std::collections::VecDeque;
 
 use crate::agenda::{Deadlines, Due, Now};
 use crate::command::{Command, Outcome};
+use crate::cursor::Cursors;
 use crate::ends::{End, EndRole, key};
 use crate::event::{Delivery, Event, KEY_NONE};
 use crate::journaling::Journaling;
@@ -38,6 +39,8 @@ pub(crate) struct Turns {
     pub telling: VecDeque<Key>,
     /// The last delivery, if its message leaves memory once it was looked at: nobody settles it, or memory is short.
     pub shown: Option<Delivery>,
+    /// Its message, if a cursor has it and the queue has not.
+    pub copy: Option<Message>,
 }
 
 impl Turns {
@@ -61,6 +64,7 @@ pub struct Core {
     /// Queues that let producers wait until the shard has room, each once.
     pub(crate) waiting: VecDeque<Key>,
     pub(crate) journal: Journaling,
+    pub(crate) cursors: Cursors,
     /// Addresses that are dynamic nodes.
     pub(crate) dynamic_nodes: usize,
     /// Subscriptions that got a name made up, so far.
@@ -77,11 +81,12 @@ impl Core {
             memory: Memory::new(&config),
             config,
             events: VecDeque::new(),
-            turns: Turns { queues, quantum: DISPATCH_BYTES, telling, shown: None },
+            turns: Turns { queues, quantum: DISPATCH_BYTES, telling, shown: None, copy: None },
             now: Now::default(),
             deadlines: Deadlines::default(),
             waiting: VecDeque::new(),
             journal: Journaling::default(),
+            cursors: Cursors::default(),
             dynamic_nodes: 0,
             subscriptions: 0,
         }
@@ -179,7 +184,8 @@ impl Core {
     #[must_use]
     pub fn message(&self, delivery: &Delivery) -> &Message {
         let entry = self.nodes.queues.get(delivery.queue).and_then(|queue| queue.entry(delivery.entry));
-        &entry.expect("a delivery is looked at before anything else is done").message
+        let message = entry.map(|entry| &entry.message).or(self.turns.copy.as_ref());
+        message.expect("a delivery is looked at before anything else is done")
     }
 
     /// A queue may have something to give, or a reason to go.

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 
 use crate::command::{Mode, Outcome, RoutingType, Settle};
+use crate::cursor::Cursor;
 use crate::event::Event;
 use crate::key::{EndKey, LinkKey};
 use crate::slab::Key;
@@ -32,8 +33,8 @@ pub(crate) struct Consumer {
     pub default_outcome: Outcome,
     pub credit: u32,
     pub draining: bool,
-    /// For a browser the sequence number to go on from.
-    pub next_sequence: u64,
+    /// Where a browser is.
+    pub cursor: Option<Box<Cursor>>,
 }
 
 impl Consumer {

@@ -8,7 +8,7 @@ use std::collections::{HashMap, VecDeque};
 
 use crate::event::Event;
 use crate::fact::{Declared, Fact};
-use crate::key::LinkKey;
+use crate::key::{EndKey, LinkKey};
 use crate::memory::Memory;
 use crate::queue::{Queue, Recalled};
 use crate::slab::Key;
@@ -123,6 +123,19 @@ pub struct Fetch {
     pub queue: u64,
     /// About how much, octets.
     pub bytes: u64,
+}
+
+/// A wish of a cursor for messages that the journal alone has, and goes on to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Browse {
+    /// Of which queue.
+    pub queue: u64,
+    /// For whom.
+    pub cursor: EndKey,
+    /// The place of the first message in the queue's order, for [`crate::Core::handle_browsed`].
+    pub sequence: u64,
+    /// How many messages that the journal alone has come before it: those that are being fetched, and those that are not.
+    pub skip: u64,
 }
 
 /// A wish for messages that left memory while consumers held them, and came back.

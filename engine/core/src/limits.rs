@@ -75,6 +75,13 @@ pub const RECALL_BYTES: u64 = 1 << 20;
 /// At most one part of so many of the shard's memory, likewise.
 pub const RECALL_SHARE: u64 = 16;
 
+/// What the cursors of a shard read ahead, octets, beside its memory for messages: one read for each of some tens of browsers. Beyond it
+/// those that gave no credit lose what was read for them, and the others wait for their turn.
+pub const CURSORS_BYTES: u64 = 16 << 20;
+
+/// At most one part of so many of the shard's memory, likewise.
+pub const CURSORS_SHARE: u64 = 16;
+
 /// Queues whose withheld producers are looked at again in one turn, some 100 us of work. The others are next turn's.
 pub const RELEASE_MAX: u32 = 256;
 

@@ -6,8 +6,8 @@
 //! Not here: what a single queue may have (`Plain`, `limits`).
 
 use crate::limits::{
-    CoreConfig, FETCH_BELOW, FETCH_SHARE, OVERDRAFT_SHARE, RECALL_BYTES, RECALL_SHARE, RESIDENT_BYTES,
-    RESIDENT_BYTES_SHORT, RESIDENT_SHARE, RESIDENT_SHARE_SHORT, SHED_SHARE, SHORT_SHARE, Storage,
+    CURSORS_BYTES, CURSORS_SHARE, CoreConfig, FETCH_BELOW, FETCH_SHARE, OVERDRAFT_SHARE, RECALL_BYTES, RECALL_SHARE,
+    RESIDENT_BYTES, RESIDENT_BYTES_SHORT, RESIDENT_SHARE, RESIDENT_SHARE_SHORT, SHED_SHARE, SHORT_SHARE, Storage,
 };
 
 /// How short memory is.
@@ -58,12 +58,6 @@ impl Memory {
             withhold_above,
             refuse_above,
         }
-    }
-
-    /// The same use of another budget.
-    #[cfg(test)]
-    pub fn set_budget(&mut self, config: &CoreConfig) {
-        *self = Self { used: self.used, ..Self::new(config) };
     }
 
     /// Octets of messages, with overhead.
@@ -124,9 +118,9 @@ impl Memory {
         }
     }
 
-    /// What a queue may have in memory for those who only look at it, octets.
-    pub fn browsed_bytes(&self) -> u64 {
-        RESIDENT_BYTES.min(self.budget / RESIDENT_SHARE)
+    /// What all cursors together may read ahead, octets. It is beside the budget.
+    pub fn cursor_bytes(&self) -> u64 {
+        CURSORS_BYTES.min(self.budget / CURSORS_SHARE)
     }
 
     /// Size of a queue's waiting messages in memory below which more are read, and how much, octets. While memory is short each

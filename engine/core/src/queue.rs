@@ -11,10 +11,12 @@
 //! - `expiry`: messages by the time from which they may be dropped;
 //! - `withheld`: producers that wait for room.
 //!
-//! What is done with several of them at once is beside them: `settling`, `leaving` (the one way out), `fetching`, `expiring`.
+//! What is done with several of them at once is beside them: `settling`, `leaving` (the one way out), `fetching`, `expiring`,
+//! `browsing`.
 //!
 //! Not here: what goes on between queues, links, memory and the journal (`core`, `credit`, `durability`).
 
+mod browsing;
 mod consumers;
 mod entry;
 mod expiring;
@@ -35,6 +37,7 @@ use crate::message::Message;
 use crate::plain::Plain;
 use crate::slab::{Key, Slab};
 
+pub(crate) use browsing::Found;
 pub(crate) use consumers::Consumers;
 pub(crate) use entry::Entry;
 use entry::Next;
@@ -256,8 +259,9 @@ impl Queue {
         self.append(message, stored)
     }
 
-    /// Puts a message that was here before behind all others in memory.
-    #[inline]
+    /// Puts a message that was here before behind all others in memory. Not left to the compiler: a call costs each message its entry's
+    /// copy.
+    #[inline(always)]
     pub fn append(&mut self, message: Message, stored: Option<NonZeroU64>) -> Option<NonZeroU64> {
         let size = message.size();
         self.stock.enter(size);

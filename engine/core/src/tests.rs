@@ -1,5 +1,6 @@
 //! The owner against what users expect of queues, and against a model.
 
+mod browsing;
 mod expiry;
 mod held;
 mod nodes;
@@ -89,6 +90,11 @@ impl Owner {
 
     fn consumer(&mut self, address: &str, routing: Option<RoutingType>, mode: Mode) -> EndKey {
         self.attached(|link| consume(link, address, routing, mode))
+    }
+
+    /// The link of an end.
+    fn link_of(&self, end: EndKey) -> LinkKey {
+        self.core.nodes.ends.get(crate::ends::key(end)).expect("it is attached").link
     }
 
     fn send(&mut self, end: EndKey, delivery: u32) -> Vec<Event> {

@@ -7,14 +7,13 @@
 use super::Queue;
 use super::entry::Held;
 use super::paging::{Recalled, Recalling};
-use crate::slab::Key;
 
 impl Queue {
     /// A message is put behind all others that is in the journal only; gives whether the queue has something to ask for by it.
     pub fn push_paged(&mut self, size: u64) -> bool {
         self.behind.push(size);
         self.stock.count_enqueued();
-        self.behind.messages() == 1
+        self.behind.messages() == 1 || !self.consumers.browsers().is_empty()
     }
 
     /// The journal has so many messages of it behind all others.
@@ -59,39 +58,6 @@ impl Queue {
         let messages: Vec<Recalled> = away.take(count).collect();
         self.away.begin_recall(messages.len());
         messages
-    }
-
-    /// The first waiting message from `sequence` on, for a browser. While the journal has to give it again, there is none.
-    pub fn browse(&mut self, sequence: u64) -> Option<Key> {
-        let returned = self.order.returned_from(sequence).next();
-        match returned {
-            Some((_, Held::Here(entry))) => Some(entry),
-            Some((sequence, Held::Away(_))) => {
-                self.away.want(sequence);
-                None
-            }
-            None => self.order.from(sequence, &self.entries),
-        }
-    }
-
-    /// Whether a browser has more to come, but for what waits for the journal.
-    pub fn has_more(&self) -> bool {
-        self.has_behind() || self.away.recalling() != Recalling::No
-    }
-
-    /// Whether messages that came back are read, or are to be.
-    pub fn is_recalling(&self) -> bool {
-        self.away.recalling() != Recalling::No
-    }
-
-    /// Whether something is being read.
-    pub fn is_coming(&self) -> bool {
-        self.behind.is_fetching() || matches!(self.away.recalling(), Recalling::Coming(_))
-    }
-
-    /// Nobody wants what came back, after all.
-    pub fn forget_recall(&mut self) {
-        self.away.forget_recall();
     }
 
     /// Whether messages that came back are wanted, and nobody was asked for them.

@@ -74,6 +74,12 @@ impl Order {
         self.next_sequence - 1
     }
 
+    /// The number that the next message will have.
+    #[inline]
+    pub fn upcoming_sequence(&self) -> u64 {
+        self.next_sequence
+    }
+
     /// A message stands behind all others.
     #[inline]
     pub fn append(&mut self, entry: Key, size: u64) {

@@ -79,12 +79,6 @@ impl Behind {
         self.messages() > 0 && self.fetching == Fetching::No
     }
 
-    /// Whether some are being read.
-    #[inline]
-    pub fn is_fetching(&self) -> bool {
-        self.fetching == Fetching::UnderWay
-    }
-
     /// The journal is asked for some.
     pub fn begin_fetch(&mut self) {
         self.fetching = Fetching::UnderWay;
@@ -165,11 +159,6 @@ impl Away {
     /// So many that were wanted are on their way.
     pub fn begin_recall(&mut self, messages: usize) {
         self.recalling = if messages == 0 { Recalling::No } else { Recalling::Coming(messages) };
-    }
-
-    /// Nobody wants what came back, after all.
-    pub fn forget_recall(&mut self) {
-        self.recalling = Recalling::No;
     }
 
     /// The size of one of them on average, at least 1 octet.

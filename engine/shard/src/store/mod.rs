@@ -11,6 +11,7 @@
 
 mod buffers;
 mod checkpoint;
+mod cursors;
 mod entry;
 mod files;
 mod names;
@@ -36,6 +37,7 @@ use storage_journal::{Done, Fault, Full, Numbers, Order, Position, Properties, R
 
 use crate::limits::{ALLOWANCE_SEGMENTS, FULL_BATCH_NS, MARK_NS, SEGMENTS_SPARE, UNAWAITED_BYTES, UNAWAITED_NS};
 use buffers::Buffers;
+use cursors::Browsing;
 use files::Files;
 pub use offline::{Copy, Extract, Part};
 use pages::{Pages, Sealing, block};
@@ -168,6 +170,8 @@ pub struct Store {
     /// What queues want again that came back to them, and the reads of it.
     wanted: VecDeque<Wanted>,
     recalls: HashMap<u64, Recalling>,
+    /// What is read for cursors.
+    browsing: HashMap<u64, Browsing>,
     rewriting: Option<Rewriting>,
     /// The segment of the last checkpoint.
     checkpointed: u64,
@@ -222,6 +226,7 @@ impl Store {
             next_read: 0,
             wanted: VecDeque::new(),
             recalls: HashMap::new(),
+            browsing: HashMap::new(),
             rewriting: None,
             checkpointed: position.segment,
             checkpoint: None,
@@ -253,6 +258,7 @@ impl Store {
         }
         self.take_recalls(core);
         self.feed(core);
+        self.take_browses(core);
         self.rewrite(core, now_ns);
         self.free();
         self.write_checkpoint();
@@ -479,6 +485,7 @@ impl Store {
                 core.handle_durable(self.durable);
                 self.recall();
                 self.feed(core);
+                self.take_browses(core);
             }
             Done::Read { id, buffer } => {
                 self.totals.read_bytes += buffer.len() as u64;
@@ -488,12 +495,15 @@ impl Store {
                     self.handle_read(core, queue, id, buffer)?;
                 } else if let Some(recalling) = self.recalls.remove(&id) {
                     self.handle_recalled(core, &recalling, buffer)?;
+                } else if let Some(browsing) = self.browsing.remove(&id) {
+                    self.handle_browsed(core, &browsing, buffer)?;
                 } else {
                     self.handle_front(core, &buffer)?;
                     self.buffers.give_back(buffer);
                 }
                 self.recall();
                 self.feed(core);
+                self.take_browses(core);
             }
             Done::Prepared { segment } => self.handle_prepared(segment),
             Done::NoRoom { segment: _, reuse } => self.handle_no_room(reuse, now_ns),
