@@ -84,6 +84,22 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "node-shell",
         ],
     ),
+    ("tests/support", &["storage-journal"]),
+    (
+        "tests/simulation",
+        &[
+            "amqp-bind",
+            "amqp-codec",
+            "amqp-proto",
+            "engine-core",
+            "engine-home",
+            "engine-message",
+            "engine-rt",
+            "engine-shard",
+            "node-shell",
+            "storage-journal",
+        ],
+    ),
     ("amqp-frontend/fuzz", &["amqp-codec", "amqp-proto", "engine-catalogue", "engine-message"]),
     (
         ".",

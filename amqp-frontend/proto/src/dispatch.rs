@@ -188,7 +188,8 @@ impl Connection {
         }
         let Some(credit) = flow.link_credit else { return Ok(None) };
         link.take_credit(flow.delivery_count, credit);
-        link.drain = flow.drain;
+        // An earlier drain is answered by the answer to this one, or no longer asked for.
+        (link.drain, link.outgoing.drained) = (flow.drain, false);
         Ok(Some(Event::Credit { link: id, credit: link.credit_free(), drain: flow.drain }))
     }
 
@@ -298,10 +299,11 @@ impl Connection {
     pub fn drained(&mut self, id: LinkId) {
         let Some(session) = self.session(id.session) else { return };
         let Some(link) = session.link_by_id(id) else { return };
-        let free = link.credit_free();
-        link.delivery_count = link.delivery_count.wrapping_add(free);
-        link.credit -= free;
-        session.flow(id.handle);
+        // What waits for the session's window uses its credit first (part 2.6.7).
+        link.outgoing.drained = true;
+        if link.has_used_credit() {
+            session.answer_drain(id.handle);
+        }
     }
 
     /// Detaches a link from our side.

@@ -465,6 +465,36 @@ fn a_drain_takes_the_credit_back() {
 }
 
 #[test]
+fn what_waits_for_the_window_leaves_before_a_drain_is_answered() {
+    let (mut pair, link) = Pair::attached(Role::Receiver, false);
+    pair.client.machine.grant(link, 10);
+    pair.settle(50);
+    let far = pair.server.links[0];
+    // The window is four frames.
+    (0..6).for_each(|number| pair.server.send(far, number, 100));
+    pair.client.machine.drain(link);
+    pair.client.write(&mut pair.server.wire, pair.now_ns);
+    pair.server.read(usize::MAX, pair.now_ns);
+    assert_eq!(pair.server.machine.waiting(far), 2);
+    pair.settle(50);
+    assert_eq!((pair.client.received.len(), pair.client.drained), (6, 1));
+    // And the credit is known to be gone at both ends.
+    pair.client.machine.grant(link, 1);
+    pair.settle(50);
+    assert_eq!(pair.server.credit, 1);
+    // What has no credit does not keep the answer back: that is for the next.
+    pair.server.credit = 3;
+    (6..9).for_each(|number| pair.server.send(far, number, 100));
+    pair.client.machine.drain(link);
+    pair.settle(50);
+    assert_eq!((pair.client.received.len(), pair.server.machine.waiting(far)), (7, 2));
+    assert!(!pair.server.machine.wants_room(), "it waits for credit, and would be asked again and again for nothing");
+    pair.client.machine.grant(link, 2);
+    pair.settle(50);
+    assert_eq!(pair.client.received.len(), 9);
+}
+
+#[test]
 fn links_sessions_and_connections_end_in_order() {
     let (mut pair, link) = Pair::attached(Role::Sender, ReceiverSettleMode::First, Asker::Client);
     pair.client.machine.detach(link, Closing::Closed, None, &mut pair.client.out);
