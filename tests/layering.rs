@@ -12,7 +12,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("engine/rt", &[]),
     ("storage/journal", &[]),
     ("storage/disk", &["engine-rt", "storage-journal"]),
-    ("engine/shard", &["engine-core", "engine-rt", "storage-disk", "storage-journal"]),
+    ("engine/ledger", &["engine-core", "storage-journal"]),
+    ("engine/shard", &["engine-core", "engine-ledger", "engine-rt", "storage-disk", "storage-journal"]),
     (
         "amqp-frontend/net",
         &[
@@ -36,13 +37,17 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &["amqp-codec", "engine-message", "engine-rt", "engine-shard", "load-model", "storage-disk", "storage-journal"],
     ),
     ("benches", &["amqp-codec", "amqp-net", "amqp-proto", "engine-core", "engine-message", "engine-rt"]),
-    ("amqp-frontend/fuzz", &["amqp-codec", "amqp-proto", "engine-message"]),
+    (
+        "amqp-frontend/fuzz",
+        &["amqp-codec", "amqp-proto", "engine-core", "engine-ledger", "engine-message", "storage-journal"],
+    ),
     (
         ".",
         &[
             "amqp-net",
             "amqp-proto",
             "engine-core",
+            "engine-ledger",
             "engine-rt",
             "engine-shard",
             "load-cli",
@@ -68,6 +73,7 @@ fn arrows_point_down() {
         "amqp-proto",
         "amqp-net",
         "engine-core",
+        "engine-ledger",
         "engine-message",
         "engine-rt",
         "engine-shard",
@@ -105,6 +111,7 @@ fn pure_crates_have_no_clock_and_no_threads() {
         "amqp-frontend/codec",
         "amqp-frontend/proto",
         "engine/core",
+        "engine/ledger",
         "engine/message",
         "storage/journal",
         "loadgen/model",

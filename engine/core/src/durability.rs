@@ -1,7 +1,7 @@
 //! What is kept in the journal, and what waits for it.
 //!
 //! Guarantees:
-//! 1. A fact's number is larger than those of all facts before it; the journal is told of them in that order.
+//! 1. A fact's number is larger than those of all facts of its kind before it (`fact::LOCAL`); the journal is told of them in that order.
 //! 2. Nothing is acknowledged, and no durable message is given to a consumer, before its number is durable.
 //! 3. A queue's messages are in memory in front, in the journal behind: once the first is in the journal only, all that follow
 //!    are, until they were fetched.
@@ -10,7 +10,7 @@ use std::collections::{HashMap, VecDeque};
 
 use crate::core::{Address, Core};
 use crate::event::Event;
-use crate::fact::{Declared, Fact, PASSING, Purpose, Resident, Target, Targets};
+use crate::fact::{Declared, Fact, LOCAL, PASSING, Purpose, Resident, Target, Targets};
 use crate::held::{Recalled, Recalling};
 use crate::key::LinkKey;
 use crate::limits::{FETCH_BELOW, RECALL_BYTES, Storage};
@@ -30,15 +30,6 @@ pub enum Room {
     Little,
     /// Acknowledgements: what would be stored is refused.
     None,
-}
-
-/// A message that the journal need not keep.
-#[derive(Clone, Copy, Debug)]
-struct Released {
-    queue: u64,
-    name: u64,
-    /// The fact that says so; 0: it ends with the node anyway.
-    number: u64,
 }
 
 /// What waits until a number is durable.
@@ -61,11 +52,14 @@ pub(crate) struct Journal {
     /// What queues want again that came back to them.
     recalls: VecDeque<Recall>,
     last_number: u64,
+    /// The last of the numbers that are this node's own affair, without their bit.
+    last_local: u64,
     /// The last number when all facts had been taken.
     told: u64,
     last_queue: u64,
     facts: VecDeque<Fact>,
-    released: Vec<Released>,
+    /// Names of messages that were put aside, and left.
+    released: Vec<u64>,
     waiting: VecDeque<Waiting>,
     /// Queues whose first message waits for the journal.
     blocked: Vec<Key>,
@@ -109,6 +103,17 @@ pub struct Restored {
     pub bytes: u64,
 }
 
+/// The last numbers that were used before a restart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LastNumbers {
+    /// Of facts.
+    pub fact: u64,
+    /// Of what is the node's own affair; has the bit [`LOCAL`].
+    pub local: u64,
+    /// Of queues.
+    pub queue: u64,
+}
+
 /// A wish for messages that the journal alone has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fetch {
@@ -139,18 +144,31 @@ impl Core {
     /// is acknowledged, or 0.
     pub(crate) fn store(&mut self, queues: &[Key], message: Message) -> u64 {
         let durable = message.header.durable;
-        let mut awaited = false;
-        let mut targets = Vec::new();
+        let (mut lasting, mut passing) = (Vec::new(), Vec::new());
         for &key in queues {
             if !self.is_stored(key, &message) {
                 self.push(key, message.clone(), 0);
-                continue;
+            } else if durable && self.declare(key) != 0 {
+                lasting.push(key);
+            } else {
+                self.number(key);
+                passing.push(key);
             }
-            awaited |= durable && self.declare(key) != 0;
-            self.number(key);
-            targets.push(key);
         }
-        let first = self.journal.take_numbers(targets.len() as u64);
+        if lasting.is_empty() {
+            self.store_in(&passing, message, LOCAL);
+            return 0;
+        }
+        if !passing.is_empty() {
+            self.store_in(&passing, message.clone(), LOCAL);
+        }
+        self.store_in(&lasting, message, 0)
+    }
+
+    /// Stores a message in queues, under names of one kind; gives the first.
+    fn store_in(&mut self, targets: &[Key], message: Message, kind: u64) -> u64 {
+        let count = targets.len() as u64;
+        let first = if kind == LOCAL { self.take_local_numbers(count) } else { self.journal.take_numbers(count) };
         let mut places = [None; 1];
         let mut many = Vec::new();
         for (&key, name) in targets.iter().zip(first..) {
@@ -164,7 +182,7 @@ impl Core {
         }
         let targets = places[0].map_or_else(|| Targets::Many(many.into()), Targets::One);
         self.journal.facts.push_back(Fact::Stored { number: first, targets, message });
-        if awaited { first } else { 0 }
+        first
     }
 
     fn push_paged(&mut self, key: Key, message: &Message) {
@@ -215,7 +233,7 @@ impl Core {
         }
         self.journal.by_number.remove(&queue.number);
         let released = queue.stored().chain(queue.released.iter().map(|(name, _)| *name));
-        self.journal.released.extend(released.map(|name| Released { queue: queue.number, name, number: 0 }));
+        self.journal.released.extend(released.filter(|name| name & LOCAL != 0));
         let number = if queue.declared == 0 { 0 } else { self.journal.take_numbers(1) };
         self.journal.facts.push_back(Fact::Deleted { number, queue: queue.number });
     }
@@ -233,12 +251,9 @@ impl Core {
     pub(crate) fn tell_gone(&mut self, key: Key) -> u64 {
         let Some(queue) = self.queues.get_mut(key) else { return 0 };
         queue.telling = false;
-        let first = self.journal.last_number + 1;
-        let released = queue.released.drain(..).map(|(name, place)| {
-            let number = if place == 0 { 0 } else { first + u64::from(place) - 1 };
-            Released { queue: queue.number, name, number }
-        });
-        self.journal.released.extend(released);
+        // Of the others the facts say that they left.
+        let released = queue.released.drain(..).map(|(name, _)| name);
+        self.journal.released.extend(released.filter(|name| name & LOCAL != 0));
         let mut number = 0;
         for gone in queue.gone.drain(..) {
             number = self.journal.take_numbers(1);
@@ -327,19 +342,10 @@ impl Core {
         fact
     }
 
-    /// The next message that the journal no longer needs to keep, by its name. To be asked after all facts were told.
+    /// The next message that was put aside and that the journal no longer needs to keep, by its name. Of those that outlive the node the
+    /// facts say so. To be asked after all facts were told.
     pub fn poll_released(&mut self) -> Option<u64> {
-        self.journal.released.pop().map(|released| released.name)
-    }
-
-    /// Names of messages that left a queue, as far as the facts that say so have numbers from `number` on or none yet.
-    #[must_use]
-    pub fn unsaid(&self, queue: u64, number: u64) -> Vec<u64> {
-        let said_later = |released: &&Released| released.queue == queue && released.number >= number;
-        let told = self.journal.released.iter().filter(said_later).map(|released| released.name);
-        let untold = self.journal.by_number.get(&queue).and_then(|&key| self.queues.get(key));
-        let untold = untold.into_iter().flat_map(|queue| &queue.released).filter(|(_, place)| *place > 0);
-        told.chain(untold.map(|(name, _)| *name)).collect()
+        self.journal.released.pop()
     }
 
     /// The next file of a large message that no queue took.
@@ -416,16 +422,18 @@ impl Core {
         self.journal.room
     }
 
-    /// Numbers for what the journal writes of itself.
-    pub fn take_numbers(&mut self, count: u64) -> u64 {
-        self.journal.take_numbers(count)
+    /// Numbers for what is this node's own affair: what the journal writes of itself, and messages that it only puts aside.
+    pub fn take_local_numbers(&mut self, count: u64) -> u64 {
+        self.journal.last_local += count;
+        (self.journal.last_local + 1 - count) | LOCAL
     }
 
-    /// Goes on after a restart: `number` and `queue` were the last ones used.
-    pub fn restore_numbers(&mut self, number: u64, queue: u64) {
-        self.journal.last_number = number;
-        self.journal.durable = number;
-        self.journal.last_queue = queue;
+    /// Goes on after a restart.
+    pub fn restore_numbers(&mut self, last: LastNumbers) {
+        self.journal.last_number = last.fact;
+        self.journal.last_local = last.local & !LOCAL;
+        self.journal.durable = last.fact;
+        self.journal.last_queue = last.queue;
     }
 
     /// Puts a queue back that the journal has, with its messages still there.
@@ -439,35 +447,6 @@ impl Core {
         queue.paged_bytes = bytes + messages * crate::limits::MESSAGE_OVERHEAD;
         self.journal.by_number.insert(declared.queue, key);
         self.collect(key);
-    }
-
-    /// What a queue was declared as, and the size of its messages' bodies on average, octets.
-    #[must_use]
-    pub fn declared(&self, number: u64) -> Option<(Declared, u64)> {
-        let queue = self.queues.get(*self.journal.by_number.get(&number)?)?;
-        let address = self.addresses.get(queue.address)?.name.to_string();
-        let declared = Declared {
-            queue: number,
-            routing: queue.routing,
-            purpose: if queue.kind == Kind::Durable { Purpose::Subscription } else { Purpose::OnDemand },
-            address,
-            name: queue.name.to_string(),
-        };
-        let size = queue.all_bytes() / queue.messages().max(1);
-        Some((declared, size.saturating_sub(crate::limits::MESSAGE_OVERHEAD)))
-    }
-
-    /// Names of the durable messages of a queue that are in memory, or left it while consumers held them, in no order.
-    #[must_use]
-    pub fn resident(&self, number: u64) -> Vec<u64> {
-        let queue = self.journal.by_number.get(&number).and_then(|&key| self.queues.get(key));
-        queue.map_or_else(Vec::new, |queue| queue.lasting().collect())
-    }
-
-    /// The number of the queue that the journal heard of last.
-    #[must_use]
-    pub fn last_queue(&self) -> u64 {
-        self.journal.last_queue
     }
 
     /// Makes a queue that outlives the node, without a link that asks for it; gives its number. It is not counted as used by

@@ -22,7 +22,7 @@ mod tests;
 mod view;
 
 pub use crate::core::Core;
-pub use crate::durability::{Fetch, Recall, Restored, Room};
+pub use crate::durability::{Fetch, LastNumbers, Recall, Restored, Room};
 pub use crate::held::Recalled;
 pub use crate::queue::Totals;
 pub use view::QueueView;

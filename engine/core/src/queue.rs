@@ -8,6 +8,7 @@ use std::num::NonZeroU64;
 
 use crate::agenda::Agenda;
 use crate::command::{Lifetime, RoutingType};
+use crate::fact::LOCAL;
 use crate::held::{Acquired, Changes, Held, Recalling};
 use crate::message::{Content, Message};
 use crate::slab::{Key, Slab};
@@ -229,7 +230,8 @@ impl Queue {
     pub fn pop_ready(&mut self, durable: u64) -> Option<Next> {
         let entry = *self.ready.front()?;
         let found = self.entries.get(entry)?;
-        if found.stored > durable {
+        // What does not outlive the node does not wait for the disk.
+        if found.stored > durable && found.stored & LOCAL == 0 {
             self.blocked = true;
             return None;
         }
@@ -329,13 +331,6 @@ impl Queue {
     pub fn stored(&self) -> impl Iterator<Item = u64> {
         let here = self.entries.iter().map(|(_, entry)| entry.stored).filter(|&stored| stored != 0);
         here.chain(self.away().map(|away| away.stored))
-    }
-
-    /// The same of messages that outlive the node.
-    pub fn lasting(&self) -> impl Iterator<Item = u64> {
-        let lasting = |entry: &Entry| entry.stored != 0 && entry.message.header.durable;
-        let here = self.entries.iter().filter(move |(_, entry)| lasting(entry)).map(|(_, entry)| entry.stored);
-        here.chain(self.away().filter(|away| away.durable).map(|away| away.stored))
     }
 
     /// Whether a message is in a file.
