@@ -477,7 +477,6 @@ fn core_config(config: &Config, shard: u16, shards: u16) -> CoreConfig {
             config::WhenFull::Hold => WhenFull::Hold,
             config::WhenFull::Refuse => WhenFull::Refuse,
         },
-        merge_annotations: amqp_net::merge_annotations,
         ..CoreConfig::default()
     }
 }

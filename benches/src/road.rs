@@ -11,7 +11,7 @@ use amqp_codec::performative::{
     Target, Transfer, encode_disposition, encode_flow, encode_frame, encode_transfer,
 };
 use amqp_net::Arena;
-use amqp_proto::{AttachReply, Config, Connection, Event, Input, LinkId, Out, Outcome, Part, Send, Settled};
+use amqp_proto::{Config, Connection, Event, Input, LinkId, Out, Outcome, Part, Send, Settled};
 use engine_core::message::{Content, Header, Message};
 use engine_message::section;
 
@@ -47,10 +47,9 @@ impl Side {
         let mut link = None;
         while let Some(event) = machine.handle_input(0, &mut input, &mut out) {
             match event {
-                Event::Opened(_) => machine.accept_open(&mut out),
-                Event::Attached(id, attach) => {
-                    let reply = AttachReply { source: attach.source, target: attach.target };
-                    machine.accept_attach(id, reply, &mut out);
+                Event::OpenAsked(_) => machine.accept_open(Config::default().server_open(), &mut out),
+                Event::AttachAsked(id, attach) => {
+                    machine.accept_attach(id, attach.answer(), &mut out);
                     link = Some(id);
                 }
                 _ => {}

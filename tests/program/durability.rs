@@ -307,3 +307,35 @@ fn what_is_on_disk_only_can_be_looked_at() {
     }
     assert_eq!(take(&broker, "orders", 500), (0..500).collect::<Vec<_>>(), "it is all still there");
 }
+
+#[test]
+fn a_backlog_larger_than_memory_is_looked_at_while_it_is_consumed() {
+    // 4 MiB for each of two shards, and a backlog of twelve in one queue; a queue keeps half a MiB of it.
+    const BACKLOG: u32 = 12_000;
+    let broker = Broker::start(&format!("{LISTENER}[limits]\nmemory_mib = 8\n"));
+    fill(&broker, "orders", 0..BACKLOG);
+    let mut browser = opened(&broker);
+    browser.attach_browser("orders", BACKLOG + 10);
+    for number in 0..1000 {
+        assert_eq!(browser.receive().1, body(number));
+    }
+    // Somebody takes what the browser has passed, and reads ahead of what it will pass.
+    assert_eq!(take(&broker, "orders", 900), (0..900).collect::<Vec<_>>());
+    for number in 1000..BACKLOG {
+        assert_eq!(browser.receive().1, body(number), "in order");
+    }
+    let state = broker.state();
+    let shards = state["shards"].as_array().into_iter().flatten();
+    let memory: u64 = shards.filter_map(|shard| shard["memory_bytes"].as_u64()).sum();
+    assert!(memory < 4 << 20, "{memory} octets of twelve million are in memory");
+    // One that begins now sees what is left, from a node that has just begun, too.
+    wait_for_journal(&broker);
+    let broker = Broker::start_in(broker.kill(), LISTENER);
+    let mut browser = opened(&broker);
+    browser.attach_browser("orders", BACKLOG);
+    for number in 900..BACKLOG {
+        assert_eq!(browser.receive().1, body(number));
+    }
+    let left = BACKLOG - 900;
+    assert_eq!(take(&broker, "orders", left), (900..BACKLOG).collect::<Vec<_>>(), "it is all still there");
+}

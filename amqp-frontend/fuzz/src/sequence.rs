@@ -1,5 +1,5 @@
-//! Sequences of frames against the connection machine: the bytes choose what the peer does next, mostly things that nearly
-//! make sense, so that fuzzing gets past the handshake and into links.
+//! Sequences of frames against the connection machine, of either end: the bytes choose what the peer does next, and what the host does
+//! in between, mostly things that nearly make sense, so that fuzzing gets past the handshake and into links.
 //!
 //! Checked: no panic, the machine's own invariants after every step, output within its bound and readable, no event after
 //! the end.
@@ -13,8 +13,8 @@ use amqp_codec::performative::{
     ReceiverSettleMode, Role, Source, Target, Transfer, encode_frame, encode_transfer,
 };
 use amqp_proto::{
-    AttachReply, Authenticated, Closing, Config, Connection, Event, Input, OUT_SOFT_MAX, Out, Outcome, Part, Send,
-    Settled, Stage,
+    Authenticated, Closing, Config, Connection, Deliveries, Event, Input, LinkId, OUT_SOFT_MAX, Out, Outcome, Part,
+    Particulars, Send, SessionId, Settled, Stage, State,
 };
 use bytes::Bytes;
 use engine_message::Condition;
@@ -63,7 +63,12 @@ struct Host {
     closed: bool,
     written: Vec<u8>,
     refuse: bool,
+    /// Links that the host knows of, the last few.
+    links: Vec<LinkId>,
 }
+
+/// Links that a host remembers.
+const LINKS_KEPT: usize = 8;
 
 /// Runs one sequence.
 pub fn sequence(data: &[u8]) {
@@ -76,18 +81,26 @@ pub fn sequence(data: &[u8]) {
         stream_above: 3000,
         ..Config::default()
     };
-    let machine = Connection::server(Arc::new(config), 0);
+    let config = Arc::new(config);
+    let (first, mut out) = (code.byte(), Out::default());
+    let machine = if first & 2 == 0 {
+        Connection::server(config, 0)
+    } else {
+        let open = config.client_open();
+        Connection::client(config, open, None, 0, &mut out)
+    };
     let mut host = Host {
         machine,
-        out: Out::default(),
+        out,
         now_ns: 0,
         kept: Vec::new(),
         closed: false,
         written: Vec::new(),
         refuse: false,
+        links: Vec::new(),
     };
     let mut bytes = Vec::new();
-    if code.flag() {
+    if first & 1 == 1 {
         bytes.extend_from_slice(&ProtocolHeader::Amqp.bytes());
         encode_frame(&mut bytes, 0, &Performative::Open(Box::new(Open { max_frame_size: 4096, ..Open::default() })));
         let begin = Begin { incoming_window: 100, outgoing_window: 100, ..Begin::default() };
@@ -97,6 +110,12 @@ pub fn sequence(data: &[u8]) {
         if op == 0xff {
             host.now_ns += u64::from(code.number()) * 1_000_000;
             host.deadline();
+            continue;
+        }
+        if op >= 0xf0 {
+            host.feed(&bytes);
+            bytes.clear();
+            host.act(op, &mut code);
             continue;
         }
         append(&mut bytes, op, &mut code);
@@ -120,6 +139,7 @@ fn append(bytes: &mut Vec<u8>, op: u8, code: &mut Bytecode<'_>) {
         }
         2 => {
             let begin = Begin {
+                remote_channel: (op & 0x40 != 0).then(|| u16::from(code.byte() % 3)),
                 next_outgoing_id: code.number(),
                 incoming_window: code.number(),
                 handle_max: code.number(),
@@ -128,7 +148,7 @@ fn append(bytes: &mut Vec<u8>, op: u8, code: &mut Bytecode<'_>) {
             Performative::Begin(Box::new(begin))
         }
         3 => Performative::Attach(Box::new(attach(code))),
-        4 | 5 => return transfer(bytes, channel, code),
+        4 | 5 => return transfer(bytes, channel, op, code),
         6 => Performative::Flow(Flow {
             next_incoming_id: Some(code.number()),
             incoming_window: code.number(),
@@ -144,12 +164,7 @@ fn append(bytes: &mut Vec<u8>, op: u8, code: &mut Bytecode<'_>) {
             first: code.number(),
             last: code.flag().then(|| code.number()),
             settled: code.flag(),
-            state: match code.byte() % 4 {
-                0 => None,
-                1 => Some(DeliveryState::Accepted),
-                2 => Some(DeliveryState::Released),
-                _ => Some(DeliveryState::Received { section_number: 0, section_offset: 1 }),
-            },
+            state: state(code),
             batchable: false,
         }),
         9 => Performative::Detach(Detach { handle: code.number(), closed: code.flag(), error: None }),
@@ -157,6 +172,27 @@ fn append(bytes: &mut Vec<u8>, op: u8, code: &mut Bytecode<'_>) {
         _ => Performative::Close(Close::default()),
     };
     encode_frame(bytes, channel, &performative);
+}
+
+/// A state, or none.
+fn state<'a>(code: &mut Bytecode<'a>) -> Option<DeliveryState<'a>> {
+    // Accepted, a rejection with an error, and one with something else in its place.
+    const ACCEPTED: &[u8] = &[0x00, 0x53, 0x24, 0x45];
+    const ERROR: &[u8] = &[0x00, 0x53, 0x1d, 0xc0, 7, 2, 0xa3, 1, b'x', 0xa1, 1, b'y'];
+    Some(match code.byte() % 12 {
+        0 => return None,
+        1 => DeliveryState::Accepted,
+        2 => DeliveryState::Released,
+        3 => DeliveryState::Received { section_number: 0, section_offset: 1 },
+        4 => DeliveryState::Rejected { error: Some(ERROR) },
+        5 => DeliveryState::Rejected { error: Some(ACCEPTED) },
+        6 => DeliveryState::Modified { delivery_failed: true, undeliverable_here: false, annotations: None },
+        7 => DeliveryState::Declared { txn_id: code.take(3) },
+        8 => DeliveryState::Transactional { txn_id: code.take(3), outcome: None },
+        9 => DeliveryState::Transactional { txn_id: code.take(3), outcome: Some(ACCEPTED) },
+        10 => DeliveryState::Transactional { txn_id: code.take(100), outcome: Some(ERROR) },
+        _ => DeliveryState::Unknown(ERROR),
+    })
 }
 
 fn attach(code: &mut Bytecode<'_>) -> Attach {
@@ -172,7 +208,7 @@ fn attach(code: &mut Bytecode<'_>) -> Attach {
     }
 }
 
-fn transfer(bytes: &mut Vec<u8>, channel: u16, code: &mut Bytecode<'_>) {
+fn transfer(bytes: &mut Vec<u8>, channel: u16, op: u8, code: &mut Bytecode<'_>) {
     let tag = code.byte().to_be_bytes();
     let flags = code.byte();
     let transfer = Transfer {
@@ -183,6 +219,7 @@ fn transfer(bytes: &mut Vec<u8>, channel: u16, code: &mut Bytecode<'_>) {
         more: flags & 8 != 0,
         aborted: flags & 0x30 == 0x30,
         resume: flags & 0xc0 == 0xc0,
+        state: if op & 0x40 == 0 { None } else { state(code) },
         ..Transfer::default()
     };
     let length = usize::from(code.byte());
@@ -207,6 +244,7 @@ impl Host {
             assert_eq!(input.consumed(), before.0, "the short way takes nothing that it does not give");
             let Some(event) = self.machine.handle_input(self.now_ns, &mut input, &mut self.out) else { break };
             assert!(!self.closed, "no event after the end: {event:?}");
+            self.know(&event);
             answer(&mut self.machine, &mut self.out, (self.refuse, &mut self.closed), event, self.now_ns);
             self.machine.check();
         }
@@ -215,6 +253,61 @@ impl Host {
         self.machine.check();
         assert!(self.out.len() < OUT_MAX, "output is bounded: {}", self.out.len());
         self.read_output();
+    }
+
+    /// Does something on its own.
+    fn act(&mut self, op: u8, code: &mut Bytecode<'_>) {
+        let Self { machine, out, .. } = self;
+        if machine.is_waiting() || self.closed {
+            return;
+        }
+        let link = self.links.get(usize::from(code.byte()) % LINKS_KEPT).copied();
+        let body = Bytes::from(vec![0; usize::from(code.byte()) * 40]);
+        let send = |part| Send { key: 9, settled: Settled::No, format: 0, prefix: b"prefix", body: &body, part };
+        match (op & 0x0f, link) {
+            (0, _) => drop(machine.begin(out)),
+            (1, _) => {
+                let answer = attach(code);
+                let link = machine.attach(SessionId(u16::from(code.byte() % 3)), answer, out);
+                self.links.extend(link);
+            }
+            (2, Some(link)) => machine.detach(link, Closing::Closed, None, out),
+            (3, Some(link)) => {
+                let state = state(code);
+                let tag = Some(&[1, 2, 3][..]);
+                let particulars = Particulars { tag, state, batchable: code.flag(), ..Particulars::default() };
+                let _ = machine.send_as(link, send(Part::Whole), &particulars, out);
+            }
+            (4, Some(link)) => machine.send(link, send(Part::First), out),
+            (5, Some(link)) => machine.send(link, send(Part::Last), out),
+            (6, Some(link)) => machine.abort(link, out),
+            (7, Some(link)) => {
+                let deliveries = Deliveries { first: code.number(), last: code.number() };
+                let state = State::Received { section_number: 0, section_offset: 0 };
+                machine.dispose(link, deliveries, Some(&state), Settled::of(code.flag()), out);
+            }
+            (8, Some(link)) => machine.drain(link),
+            (9, Some(link)) => machine.grant(link, code.number()),
+            (10, Some(link)) => machine.enlist(link, Some(Bytes::from_static(b"tx"))),
+            (11, _) => machine.end(SessionId(u16::from(code.byte() % 3)), None, out),
+            _ => {}
+        }
+        machine.check();
+        let old = self.links.len().saturating_sub(LINKS_KEPT);
+        self.links.drain(..old);
+        self.machine.poll_output(self.now_ns, &mut self.out);
+        self.machine.check();
+        self.read_output();
+    }
+
+    /// Notes a link that the peer attached.
+    fn know(&mut self, event: &Event<'_>) {
+        if let Event::AttachAsked(link, _) | Event::Attached(link, _) = event {
+            self.links.push(*link);
+            if self.links.len() > LINKS_KEPT {
+                self.links.remove(0);
+            }
+        }
     }
 
     fn deadline(&mut self) {
@@ -249,17 +342,19 @@ impl Host {
 fn answer(machine: &mut Connection, out: &mut Out, (refuse, closed): (bool, &mut bool), event: Event<'_>, now_ns: u64) {
     match event {
         Event::Authenticate(_) => machine.authenticated(Authenticated::Yes, out),
-        Event::Opened(_) if refuse => {
+        Event::OpenAsked(_) if refuse => {
             machine.refuse_open(AmqpError::new(Condition::NotAllowed, "no"), now_ns, out);
             *closed = true;
         }
-        Event::Opened(_) => machine.accept_open(out),
-        Event::Attached(link, _) if refuse => {
+        Event::OpenAsked(_) => {
+            let answer = machine.config().server_open();
+            machine.accept_open(answer, out);
+        }
+        Event::AttachAsked(link, _) if refuse => {
             machine.refuse_attach(link, AmqpError::new(Condition::NotFound, "no"), out);
         }
-        Event::Attached(link, attach) => {
-            let reply = AttachReply { source: attach.source, target: attach.target };
-            machine.accept_attach(link, reply, out);
+        Event::AttachAsked(link, attach) => {
+            machine.accept_attach(link, attach.answer(), out);
             if attach.role == Role::Sender {
                 machine.grant(link, 20);
             }
@@ -289,11 +384,15 @@ fn answer(machine: &mut Connection, out: &mut Out, (refuse, closed): (bool, &mut
         }
         Event::Settled(_) => while machine.next_settled().is_some() {},
         Event::Closed(_) => *closed = true,
+        Event::Updated(mut update) => while machine.next_updated(&mut update).is_some() {},
         Event::Tls
+        | Event::Opened(_)
         | Event::Begun(_)
+        | Event::Attached(..)
+        | Event::Ignored { .. }
         | Event::Drained(_)
         | Event::Detached { .. }
         | Event::Ended(..)
-        | Event::Confirmed { .. } => {}
+        | Event::Confirmed(_) => {}
     }
 }

@@ -4,7 +4,9 @@ use std::num::NonZeroU64;
 
 use amqp_codec::AmqpError;
 use amqp_codec::performative::{Attach, NodeTarget, Open, Source, Target};
-use amqp_proto::{AttachReply, Authenticated, Credentials, Delivery, Event, Input, LinkId, Outcome, Payload, Settling};
+use amqp_proto::{
+    Authenticated, Credentials, Delivery, Event, Input, LinkId, Outcome, Payload, Settling, Update, Updated,
+};
 use bytes::Bytes;
 use engine_core::command::{self, Command, Create, DYNAMIC_PREFIX, DetachMode, Publish, Settled};
 use engine_core::event::KEY_NONE;
@@ -19,6 +21,7 @@ use crate::arena::Arena;
 use crate::config::{Moves, RELAY_WINDOW, Verify};
 use crate::connection::{Conn, Leaving, Link, LinkKind, Taking};
 use crate::frontend::Frontend;
+use crate::outcome;
 use crate::parting::Ended;
 use crate::slots::{Slot, Slots};
 use crate::terminus::{self, Plan};
@@ -28,29 +31,33 @@ impl Frontend {
     #[inline]
     pub(crate) fn handle_amqp(&mut self, slot: Slot, event: Event<'_>) {
         match event {
-            Event::Delivery { link, delivery, settled, format, payload } => {
+            Event::Delivery { link, delivery, settled, format, head, payload } => {
                 let (whole, owned) = match payload {
                     Payload::Borrowed(bytes) => (bytes, None),
                     Payload::Owned(bytes) => (&[][..], Some(bytes)),
                 };
                 let payload = owned.as_deref().unwrap_or(whole);
-                let delivery = Delivery { link, delivery, format, settled, payload };
+                let delivery = Delivery { link, delivery, format, settled, head: head.as_bytes(), payload };
                 self.handle_delivery(slot, &delivery, owned.as_ref());
             }
-            Event::Part { link, delivery, settled, format, stage, payload } => {
+            Event::Part { link, delivery, settled, format, stage, payload, .. } => {
                 let bytes = match &payload {
                     Payload::Borrowed(bytes) => bytes,
                     Payload::Owned(bytes) => bytes.as_ref(),
                 };
                 self.handle_part(slot, link, (delivery, settled, format), stage, bytes);
             }
+            // No owner hears of it: its credit is given back here.
+            Event::Ignored { link, .. } => self.give_credit_back(slot, link),
             Event::Settled(outcome) => self.handle_outcome(slot, outcome),
+            Event::Updated(update) => self.handle_update(slot, *update),
             Event::Credit { link, credit, drain } => self.handle_credit(slot, link, credit, drain),
             Event::Tls => self.start_tls(slot),
             Event::Authenticate(credentials) => self.authenticate(slot, credentials),
-            Event::Opened(open) => self.handle_open(slot, *open),
-            Event::Begun(_) | Event::Drained(_) | Event::Confirmed { .. } => {}
-            Event::Attached(link, attach) => self.handle_attach(slot, link, attach, self.config.moves),
+            Event::OpenAsked(open) => self.handle_open(slot, *open),
+            // Nothing is asked of a peer that it would answer, and what came is settled at once.
+            Event::Begun(_) | Event::Opened(_) | Event::Attached(..) | Event::Drained(_) | Event::Confirmed(_) => {}
+            Event::AttachAsked(link, attach) => self.handle_attach(slot, link, attach, self.config.moves),
             Event::Detached { link, closed, error } => {
                 if let Some(error) = error {
                     tracing::debug!(target: "heddle::net", %error, "link detached");
@@ -112,7 +119,8 @@ impl Frontend {
         tracing::debug!(target: "heddle::net", peer = %conn.peer, container = %open.container_id, "connection opened");
         conn.container = open.container_id;
         conn.opened = true;
-        conn.machine.accept_open(&mut conn.out);
+        let answer = conn.machine.config().server_open();
+        conn.machine.accept_open(answer, &mut conn.out);
     }
 
     pub(crate) fn handle_attach(&mut self, slot: Slot, id: LinkId, attach: Box<Attach>, moves: Moves) {
@@ -146,7 +154,7 @@ impl Frontend {
             Plan::Consumer(spec) => {
                 (LinkKind::Consumer(Taking::new()), spec.address.clone(), spec.default_outcome.clone())
             }
-            Plan::Relay => return self.attach_relay(slot, id),
+            Plan::Relay => return self.attach_relay(slot, id, &attach),
         };
         let owner = placement.owner(&address);
         if owner != shard && moves == Moves::ToOwner && !conn.has_links() {
@@ -182,7 +190,8 @@ impl Frontend {
             Ok(parsed) => parsed,
             Err(error) => {
                 // The delivery is at fault, not the link; its credit is given back, as no owner will.
-                let refusal = Outcome::Rejected(Some(Box::new((Condition::DecodeError, error.to_string()))));
+                let refusal =
+                    Outcome::Rejected(Some(Box::new(AmqpError::new(Condition::DecodeError, error.to_string()))));
                 conn.machine.grant(delivery.link, 1);
                 if !delivery.settled {
                     conn.machine.settle(delivery.link, delivery.delivery, delivery.delivery, refusal);
@@ -228,7 +237,7 @@ impl Frontend {
         let (address, routing) = self.config.addresses.strip(&to);
         if address.is_empty() {
             let text = "the message names no address: its `to` is missing or empty".to_owned();
-            let refusal = Outcome::Rejected(Some(Box::new((Condition::NotFound, text))));
+            let refusal = Outcome::Rejected(Some(Box::new(AmqpError::new(Condition::NotFound, text))));
             if settled == Settled::No {
                 conn.machine.settle(link.id, delivery, delivery, refusal);
             }
@@ -241,7 +250,7 @@ impl Frontend {
         self.engine.submit(owner, Command::Publish { link, delivery, settled, publish });
     }
 
-    fn attach_relay(&mut self, slot: Slot, id: LinkId) {
+    fn attach_relay(&mut self, slot: Slot, id: LinkId, attach: &Attach) {
         let Some(conn) = self.conns.get_mut(slot) else { return };
         let kind = LinkKind::Relay { arena: Arena::default(), used: 0 };
         let link = Link {
@@ -259,8 +268,9 @@ impl Frontend {
             Ok(place) => {
                 conn.set_link(id, Some(place));
                 let target = Some(Target::Node(NodeTarget::default()));
-                let reply = AttachReply { source: Some(Source::default()), target };
-                conn.machine.accept_attach(id, reply, &mut conn.out);
+                let source = Some(Source::default());
+                let answer = Attach { source, target, ..attach.answer() };
+                conn.machine.accept_attach(id, answer, &mut conn.out);
                 conn.machine.grant(id, RELAY_WINDOW);
             }
             Err(_) => {
@@ -277,7 +287,7 @@ impl Frontend {
         let Some(conn) = self.conns.get_mut(slot) else { return };
         let outcome = match outcome {
             Outcome::Accepted => command::Outcome::Accepted,
-            Outcome::Rejected(_) => command::Outcome::Rejected(None),
+            Outcome::Rejected(error) => command::Outcome::Rejected(error.map(|error| outcome::refusal(*error))),
             Outcome::Released | Outcome::Declared(_) => command::Outcome::Released,
             Outcome::Modified(modified) => command::Outcome::Modified(Box::new(command::Modified {
                 delivery_failed: modified.delivery_failed,
@@ -303,6 +313,22 @@ impl Frontend {
                 Some((owner, end)) => self.engine.settle(owner, end, key, outcome.clone(), confirm),
                 // Nobody keeps it: there is nothing to wait for.
                 None => confirm.into_iter().for_each(|delivery| conn.machine.confirm(id, delivery)),
+            }
+        }
+    }
+
+    /// The peer told a state that is no outcome: there are no transactions, and how far a delivery came concerns no owner. What it
+    /// settled with that has the default outcome.
+    #[cold]
+    fn handle_update(&mut self, slot: Slot, mut update: Update) {
+        while let Some(conn) = self.conns.get_mut(slot)
+            && let Some(Updated { link: id, key, .. }) = conn.machine.next_updated(&mut update)
+        {
+            let link = conn.link(id).and_then(|place| self.links.get(place)).filter(|_| update.settled.is_yes());
+            if let Some(Link { owner, end: Some(end), default_outcome, .. }) = link
+                && key != KEY_NONE
+            {
+                self.engine.settle(*owner, *end, key, default_outcome.clone(), None);
             }
         }
     }
@@ -491,11 +517,6 @@ fn message(header: &section::Header, format: u32, body: Bytes, expires_wall_ms: 
 pub(crate) fn expiry(header: &section::Header, properties: &[u8], wall_ms: u64) -> Option<NonZeroU64> {
     let ttl = || NonZeroU64::new(wall_ms + u64::from(header.ttl_ms?));
     section::property_expiry(properties).or_else(ttl)
-}
-
-/// What an owner is given for `CoreConfig::merge_annotations`: annotations that cannot be merged leave the message as it is.
-pub fn merge_annotations(body: &[u8], annotations: &[u8]) -> Option<Bytes> {
-    section::merge_annotations(body, annotations).ok().map(Bytes::from)
 }
 
 fn settled(settled: bool) -> Settled {

@@ -236,11 +236,12 @@ impl Frontend {
     fn refuse_part(&mut self, slot: Slot, id: LinkId, (delivery, settled): (u32, bool), why: (Condition, String)) {
         self.give_credit_back(slot, id);
         if let Some(conn) = self.conns.get_mut(slot).filter(|_| !settled) {
-            conn.machine.settle(id, delivery, delivery, Outcome::Rejected(Some(Box::new(why))));
+            let error = Box::new(AmqpError::new(why.0, why.1));
+            conn.machine.settle(id, delivery, delivery, Outcome::Rejected(Some(error)));
         }
     }
 
-    fn give_credit_back(&mut self, slot: Slot, id: LinkId) {
+    pub(crate) fn give_credit_back(&mut self, slot: Slot, id: LinkId) {
         if let Some(conn) = self.conns.get_mut(slot) {
             conn.machine.grant(id, 1);
             self.touch(slot);

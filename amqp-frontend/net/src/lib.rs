@@ -23,7 +23,6 @@ mod view;
 pub use arena::Arena;
 pub use config::{AddressRules, FrontendConfig, Layers, ListenerConfig, Moves, Verify};
 pub use frontend::{Frontend, FrontendError, Parts, Post};
-pub use inbound::merge_annotations;
 pub use logins::RefusedLogins;
 pub use slots::Slot;
 pub use view::{ConnectionView, LinkView, ShardView};

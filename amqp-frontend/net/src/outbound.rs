@@ -105,9 +105,9 @@ impl Frontend {
         let outcome = match outcome {
             command::Outcome::Accepted => Outcome::Accepted,
             command::Outcome::Released => Outcome::Released,
-            command::Outcome::Rejected(refusal) => {
-                Outcome::Rejected(refusal.map(|refusal| Box::new((refusal.condition, refusal.description))))
-            }
+            command::Outcome::Rejected(refusal) => Outcome::Rejected(
+                refusal.map(|refusal| Box::new(AmqpError::new(refusal.condition, refusal.description))),
+            ),
             command::Outcome::Modified(_) => Outcome::Released,
         };
         if let Some(conn) = self.conns.get_mut(slot) {

@@ -7,6 +7,7 @@ use amqp_codec::AmqpError;
 use amqp_codec::performative::{DeliveryState, Source};
 use bytes::Bytes;
 use engine_core::command::{Modified, Outcome};
+use engine_core::event::Refusal;
 use engine_message::Condition;
 use engine_message::Symbol;
 use engine_message::value::Raw;
@@ -39,6 +40,12 @@ pub(crate) fn default_of(source: &Source) -> Result<Outcome, AmqpError> {
     })
 }
 
+/// What a consumer's rejection tells the owner: its condition may be any symbol.
+pub(crate) fn refusal(error: AmqpError) -> Box<Refusal> {
+    let AmqpError { condition, description, .. } = error;
+    Refusal::new(condition, description.unwrap_or_default())
+}
+
 /// Makes a source say which outcomes there are, and which is the default.
 pub(crate) fn answer(source: &mut Source) {
     let outcome = default_of(source).unwrap_or(Outcome::Released);
@@ -66,6 +73,7 @@ pub(crate) fn answer(source: &mut Source) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use engine_message::value::Map;
 
     /// A described list, in each form of descriptor and list.
     fn encodings(code: u8, name: &str, fields: &[u8], count: u8) -> Vec<Vec<u8>> {
@@ -129,6 +137,20 @@ mod tests {
         let mut none = Source::default();
         answer(&mut none);
         assert_eq!(none.default_outcome, released);
+    }
+
+    #[test]
+    fn a_rejection_tells_its_owner_why() {
+        let refused = |condition: &'static str, text: Option<&str>| {
+            let description = text.map(str::to_owned);
+            let refusal = refusal(AmqpError { condition: condition.into(), description, info: Map::default() });
+            (refusal.condition, refusal.description)
+        };
+        let known = refused("amqp:precondition-failed", Some("too blue"));
+        assert_eq!(known, (Condition::PreconditionFailed.into(), "too blue".to_owned()));
+        assert_eq!(refused("amqp:not-found", None), (Condition::NotFound.into(), String::new()));
+        let (condition, text) = refused("com.example:own", Some("too blue"));
+        assert_eq!((condition, text.as_str()), (Symbol::new("com.example:own"), "too blue"));
     }
 
     #[test]

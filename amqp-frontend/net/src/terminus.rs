@@ -8,7 +8,6 @@ use amqp_codec::performative::{
     Attach, DistributionMode, Durability as TerminusDurability, ExpiryPolicy, LifetimePolicy, NodeTarget, Role,
     SenderSettleMode, Source, Target,
 };
-use amqp_proto::AttachReply;
 use engine_core::command::{
     ConsumerSpec, Create, Durability, Lifetime, Mode, ProducerSpec, RoutingType, Settle, Sharing, Subscription,
 };
@@ -165,8 +164,8 @@ fn lifetime(properties: &Map, routing: RoutingType) -> Result<Lifetime, AmqpErro
 
 /// The answer to an attach whose plan succeeded: the peer's own terminus as it is, and ours as it is here: without filters (none is
 /// applied yet) and whatever else has no meaning here, with the name of a dynamic node and the outcomes that are used.
-pub(crate) fn reply(attach: &Attach, dynamic_name: Option<&str>) -> AttachReply {
-    let mut reply = AttachReply { source: attach.source.clone(), target: attach.target.clone() };
+pub(crate) fn reply(attach: &Attach, dynamic_name: Option<&str>) -> Attach {
+    let mut reply = attach.answer();
     let node = (attach.role, &mut reply.source, &mut reply.target);
     match node {
         (Role::Receiver, Some(source), _) => {

@@ -1,27 +1,20 @@
 //! Links that a peer attaches and detaches, and the host's answers.
 //!
 //! Guarantees: an attach is answered by an attach, before anything else is said of its link (part 2.6.3), so that input which would end a
-//! link waits for the host's answer; an attach that cannot be understood ends no more than itself.
+//! link waits for the host's answer; an attach that cannot be understood ends no more than itself; either end may attach, and where
+//! both attach the same link at once, each takes the other's attach for its answer.
 
 use amqp_codec::AmqpError;
-use amqp_codec::performative::{Attach, Detach, Performative, Role, Source, Target, encode_frame};
+use amqp_codec::performative::{Attach, Detach, Performative, Role, encode_frame};
 use engine_message::Condition;
 use engine_message::{DecodeError, ErrorKind};
 
+use crate::asking::is_resumed;
 use crate::connection::{self, Connection, Fault};
 use crate::dispatch::{Closing, unattached};
 use crate::event::{Event, LinkId};
-use crate::link::{Link, State};
+use crate::link::{self, Link, Modes};
 use crate::out::Out;
-
-/// What the host answers to an attach.
-#[derive(Debug, Default)]
-pub struct AttachReply {
-    /// The source as it is; for a sender of ours with the filters that are applied.
-    pub source: Option<Source>,
-    /// The target as it is.
-    pub target: Option<Target>,
-}
 
 impl Connection {
     pub(crate) fn handle_attach<'a>(
@@ -31,9 +24,6 @@ impl Connection {
         out: &mut Out,
     ) -> Result<Option<Event<'a>>, Fault> {
         let handle_max = self.config.handle_max;
-        let max_message_size = self.config.max_message_size;
-        self.generation = self.generation.wrapping_add(1);
-        let generation = self.generation;
         let Some(session) = self.session(local) else { return Ok(None) };
         if attach.handle > handle_max {
             return Err(unattached(attach.handle, handle_max));
@@ -42,10 +32,10 @@ impl Connection {
             let text = format!("handle {} is attached already", attach.handle);
             return Err(Fault::Session(Box::new(AmqpError::new(Condition::HandleInUse, text))));
         }
-        let role = match attach.role {
-            Role::Sender => Role::Receiver,
-            Role::Receiver => Role::Sender,
-        };
+        let role = attach.role.other();
+        if session.bind_given_up(&attach, role) {
+            return Ok(None);
+        }
         if let Some(id) = self.handle_attached(local, role, &attach) {
             return match attach.fault {
                 Some(fault) => Err(Fault::Link(id.handle, faulty(fault))),
@@ -55,18 +45,19 @@ impl Connection {
         if self.is_asked(&attach.name, role) {
             return Ok(self.wait());
         }
-        let refused = match attach.fault {
-            Some(fault) => Some(*faulty(fault)),
-            None if self.end == connection::End::Client => {
-                Some(AmqpError::new(Condition::NotAllowed, "links are attached by this end only"))
-            }
-            None => None,
-        };
-        let stolen = if refused.is_none() { self.steal(&attach.name, role, out) } else { None };
+        self.handle_asked(local, attach, out)
+    }
+
+    /// Takes an attach that answers none of ours.
+    fn handle_asked<'a>(&mut self, local: u16, attach: Box<Attach>, out: &mut Out) -> Result<Option<Event<'a>>, Fault> {
+        let role = attach.role.other();
+        let max_message_size = self.config.max_message_size;
+        self.generation = self.generation.wrapping_add(1);
+        let generation = self.generation;
+        let stolen = if attach.fault.is_none() { self.steal(&attach.name, role, out) } else { None };
         let Some(session) = self.session(local) else { return Ok(None) };
-        let mut link = Link::new(&attach.name, role, State::Asked, generation);
-        link.snd_settle_mode = attach.snd_settle_mode;
-        link.rcv_settle_mode = attach.rcv_settle_mode;
+        let mut link = Link::new(&attach.name, role, link::Phase::Asked, generation);
+        link.modes = Modes { sender: attach.snd_settle_mode, receiver: attach.rcv_settle_mode };
         match role {
             Role::Receiver => {
                 link.delivery_count = attach.initial_delivery_count.unwrap_or(0);
@@ -74,16 +65,15 @@ impl Connection {
             }
             Role::Sender => link.max_message_size = attach.max_message_size.unwrap_or(u64::MAX),
         }
-        let handle = session.add(link);
-        session.bind(handle, attach.handle);
-        if handle > session.remote_handle_max {
+        let Some(handle) = session.add(link) else {
             let text = "the peer's handle-max leaves no handle to answer with";
             return Err(Fault::Session(Box::new(AmqpError::new(Condition::NotAllowed, text))));
-        }
+        };
+        session.bind(handle, attach.handle);
         let id = LinkId { session: local, generation, handle };
-        if let Some(error) = refused {
+        if let Some(fault) = attach.fault {
             // What a peer says of one link is at most the end of that.
-            self.refuse_attach(id, error, out);
+            self.refuse_attach(id, *faulty(fault), out);
             return Ok(None);
         }
         match stolen {
@@ -91,14 +81,14 @@ impl Connection {
                 self.attaching = Some((id, attach));
                 Ok(Some(Event::Detached { link: old, closed: false, error: Some(error) }))
             }
-            None => Ok(Some(Event::Attached(id, attach))),
+            None => Ok(Some(Event::AttachAsked(id, attach))),
         }
     }
 
     /// Whether the host has not answered the attach of a link of that name.
     fn is_asked(&self, name: &str, role: Role) -> bool {
         let mut links = self.sessions.iter().flatten().flat_map(|session| session.links.iter().flatten());
-        links.any(|link| link.state == State::Asked && link.role == role && *link.name == *name)
+        links.any(|link| link.phase == link::Phase::Asked && link.role == role && *link.name == *name)
     }
 
     /// Detaches a link of ours whose name the peer attaches anew on this connection (part 2.6.1).
@@ -114,9 +104,11 @@ impl Connection {
         Some((old, Box::new(error)))
     }
 
-    /// Answers `Event::Attached`: the link is attached. Ignored when the link is gone meanwhile.
-    pub fn accept_attach(&mut self, id: LinkId, reply: AttachReply, out: &mut Out) {
-        self.answer_attach(id, reply, out);
+    /// Answers `Event::AttachAsked`: the link is attached, as `answer` says (`Attach::answer` agrees to what was asked for). Its name
+    /// and its role are what they are; a `max_message_size` of ours is at most the configuration's, and that where none is given.
+    /// Ignored when the link is gone meanwhile.
+    pub fn accept_attach(&mut self, id: LinkId, answer: Attach, out: &mut Out) {
+        self.answer_attach(id, answer, out);
         if let Some(session) = self.session(id.session)
             && session.link_by_id(id).is_some()
         {
@@ -124,27 +116,39 @@ impl Connection {
         }
     }
 
-    /// Answers `Event::Attached`: the link is refused, by an attach without terminus and a detach (part 2.6.3).
+    /// Answers `Event::AttachAsked`: the link is refused, by an attach without terminus and a detach (part 2.6.3).
     pub fn refuse_attach(&mut self, id: LinkId, error: AmqpError, out: &mut Out) {
-        self.answer_attach(id, AttachReply::default(), out);
+        if let Some(link) = self.session(id.session).and_then(|session| session.link_by_id(id)) {
+            let mut answer = Attach::new(&*link.name, id.handle, link.role);
+            (answer.snd_settle_mode, answer.rcv_settle_mode) = (link.modes.sender, link.modes.receiver);
+            self.answer_attach(id, answer, out);
+        }
         self.detach(id, Closing::Closed, Some(error), out);
     }
 
-    fn answer_attach(&mut self, id: LinkId, reply: AttachReply, out: &mut Out) {
+    fn answer_attach(&mut self, id: LinkId, mut answer: Attach, out: &mut Out) {
         let Some(link) = self.session(id.session).and_then(|session| session.link_by_id(id)) else { return };
-        if link.state != State::Asked {
+        if link.phase != link::Phase::Asked {
             return;
         }
-        let sender = link.role == Role::Sender;
-        let answer = Attach {
-            snd_settle_mode: link.snd_settle_mode,
-            rcv_settle_mode: link.rcv_settle_mode,
-            source: reply.source,
-            target: reply.target,
-            initial_delivery_count: sender.then_some(link.delivery_count),
-            max_message_size: (!sender).then_some(link.max_message_size),
-            ..Attach::new(&*link.name, id.handle, link.role)
-        };
+        (answer.handle, answer.role) = (id.handle, link.role);
+        if *answer.name != *link.name {
+            answer.name = link.name.clone().into();
+        }
+        link.modes = Modes { sender: answer.snd_settle_mode, receiver: answer.rcv_settle_mode };
+        link.resumes = is_resumed(&answer);
+        match link.role {
+            Role::Sender => {
+                link.delivery_count = answer.initial_delivery_count.unwrap_or(0);
+                answer.initial_delivery_count = Some(link.delivery_count);
+            }
+            Role::Receiver => {
+                let taken_max = link.max_message_size;
+                link.max_message_size = answer.max_message_size.unwrap_or(taken_max).min(taken_max);
+                answer.max_message_size = Some(link.max_message_size);
+                answer.initial_delivery_count = None;
+            }
+        }
         encode_frame(out.buffer(), id.session, &Performative::Attach(Box::new(answer)));
     }
 
@@ -162,11 +166,11 @@ impl Connection {
         // A detach of what is not attached asks for nothing: fe2o3-amqp 0.18 sometimes answers a refused attach twice.
         let Some(handle) = session.local(detach.handle) else { return Ok(None) };
         let Some(link) = session.link(handle) else { return Ok(None) };
-        if link.state == State::Asked {
+        if link.phase == link::Phase::Asked {
             return Ok(self.wait());
         }
         let id = LinkId { session: local, generation: link.generation, handle };
-        let answered = link.state == State::Detaching;
+        let answered = link.phase == link::Phase::Detaching;
         session.remove(handle);
         if answered {
             return Ok(None);

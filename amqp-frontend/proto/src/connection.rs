@@ -1,4 +1,5 @@
-//! One connection of a server: protocol headers, SASL, open and close, time; sessions are in `dispatch`.
+//! One connection: a server's protocol headers and SASL, open and close, time. A client's half of the handshake is in `client`,
+//! sessions are in `dispatch`; after the handshake both ends are the same machine.
 //!
 //! The host feeds `handle_input` until it gives `None`, answers events by methods, and calls `poll_output` when it has
 //! done so for everything that came.
@@ -13,12 +14,11 @@
 
 use amqp_codec::AmqpError;
 use amqp_codec::frame::{self, FrameKind, ProtocolHeader, Split};
-use amqp_codec::performative::{Attach, Close, Open, Performative, encode_frame};
+use amqp_codec::performative::{Attach, Close, FRAME_BYTES_MIN_MAX, Open, Performative, encode_frame};
 use amqp_codec::sasl::{OutcomeCode, SaslFrame};
 use engine_message::Condition;
-use engine_message::value::{Map, Value};
+use engine_message::value::Value;
 
-use crate::dispatch::Cursor;
 use crate::event::{Credentials, Event, LinkId};
 use crate::input::Input;
 use crate::limits::{
@@ -27,6 +27,7 @@ use crate::limits::{
 use crate::out::Out;
 use crate::sasl::{self, Refusal, RefusedLogin, Step};
 use crate::session::Session;
+use crate::settling::Cursor;
 
 /// Where a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,15 +64,6 @@ pub(crate) enum Phase {
     Closed,
 }
 
-/// Which end of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    /// The one that was connected to.
-    Server,
-    /// The one that connects.
-    Client,
-}
-
 /// An error and how far it reaches.
 #[derive(Debug)]
 pub(crate) enum Fault {
@@ -99,63 +91,85 @@ pub(crate) fn condition_of(error: engine_message::DecodeError) -> Condition {
     }
 }
 
+/// What is known of the peer before it is let in, and what it is told.
+#[derive(Debug, Default)]
+pub(crate) struct Login {
+    /// SASL frames that came.
+    frames: u8,
+    /// The SASL mechanism that the peer chose, in its words.
+    mechanism: Option<Box<str>>,
+    refused: Option<RefusedLogin>,
+    /// As a client: who we are.
+    pub credentials: Option<Box<Credentials>>,
+    /// As a client: our open, until it is sent.
+    pub open: Option<Box<Open>>,
+}
+
+/// What one end's open said of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Announced {
+    /// Largest frame that it takes, octets.
+    pub max_frame: u32,
+    /// Highest channel that it takes.
+    pub channel_max: u16,
+    /// How long it waits for a sign of life before it gives up, nanoseconds; `None`: for ever.
+    pub idle_ns: Option<u64>,
+}
+
+/// When something happened, or has to, nanoseconds.
+#[derive(Debug)]
+pub(crate) struct Times {
+    pub last_input_ns: u64,
+    last_output_ns: u64,
+    close_by_ns: Option<u64>,
+    open_by_ns: u64,
+}
+
 /// A connection; a server's unless made by `client`.
 #[derive(Debug)]
 pub struct Connection {
     pub(crate) config: std::sync::Arc<Config>,
     pub(crate) phase: Phase,
-    sasl_frames: u8,
-    /// The SASL mechanism that the peer chose, in its words.
-    mechanism: Option<Box<str>>,
-    refused_login: Option<RefusedLogin>,
+    pub(crate) login: Login,
     pub(crate) sessions: Vec<Option<Box<Session>>>,
     /// Session's local channel plus one, by remote channel.
     pub(crate) by_remote: Vec<u16>,
     pub(crate) generation: u16,
     pub(crate) cursor: Option<Cursor>,
-    pub(crate) end: End,
-    /// As a client: who we are.
-    pub(crate) credentials: Option<Box<Credentials>>,
     /// Whether the next frame would end a link whose attach the host has not answered: it waits, and all behind it.
     pub(crate) awaits: bool,
     /// A link that was stolen is told of first; then of the one that stole it.
     pub(crate) attaching: Option<(LinkId, Box<Attach>)>,
-    /// Largest frame that the peer takes, octets.
-    pub(crate) remote_max_frame: u32,
-    pub(crate) remote_channel_max: u16,
-    remote_idle_ns: Option<u64>,
-    pub(crate) last_input_ns: u64,
-    last_output_ns: u64,
-    close_by_ns: Option<u64>,
-    open_by_ns: u64,
+    pub(crate) local: Announced,
+    pub(crate) remote: Announced,
+    pub(crate) times: Times,
 }
 
 impl Connection {
     /// A connection that was just accepted.
     pub fn server(config: std::sync::Arc<Config>, now_ns: u64) -> Self {
         let open_by_ns = now_ns + u64::from(config.handshake_timeout_ms) * 1_000_000;
+        let idle_ns = Some(u64::from(config.idle_timeout_ms) * 1_000_000).filter(|&idle_ns| idle_ns > 0);
+        let local = Announced { max_frame: config.max_frame_size, channel_max: config.channel_max, idle_ns };
         Self {
-            open_by_ns,
             config,
             phase: Phase::Start,
-            sasl_frames: 0,
-            mechanism: None,
-            refused_login: None,
+            login: Login::default(),
             sessions: Vec::new(),
             by_remote: Vec::new(),
             generation: 0,
             cursor: None,
-            end: End::Server,
-            credentials: None,
             awaits: false,
             attaching: None,
-            remote_max_frame: 512,
-            remote_channel_max: 0,
-            remote_idle_ns: None,
-            last_input_ns: now_ns,
-            last_output_ns: now_ns,
-            close_by_ns: None,
+            local,
+            remote: Announced { max_frame: FRAME_BYTES_MIN_MAX, channel_max: 0, idle_ns: None },
+            times: Times { last_input_ns: now_ns, last_output_ns: now_ns, close_by_ns: None, open_by_ns },
         }
+    }
+
+    /// What it was made with.
+    pub fn config(&self) -> &Config {
+        &self.config
     }
 
     /// Whether nothing more will come of it: the host writes what there is and closes the socket.
@@ -165,12 +179,12 @@ impl Connection {
 
     /// The SASL mechanism that the peer chose, which need not be one that there is; empty before it did.
     pub fn mechanism(&self) -> &str {
-        self.mechanism.as_deref().unwrap_or_default()
+        self.login.mechanism.as_deref().unwrap_or_default()
     }
 
     /// Why the peer was not let in, once it was not.
     pub fn refused_login(&self) -> Option<RefusedLogin> {
-        self.refused_login
+        self.login.refused
     }
 
     /// Whether input has to wait for the host's answer: to credentials, an open, or an attach.
@@ -184,7 +198,7 @@ impl Connection {
         assert!(self.cursor.is_none(), "all settled deliveries were taken");
         self.awaits = false;
         if let Some((id, attach)) = self.attaching.take() {
-            return Some(Event::Attached(id, attach));
+            return Some(Event::AttachAsked(id, attach));
         }
         loop {
             if self.phase != Phase::Open {
@@ -194,7 +208,7 @@ impl Connection {
                     Handshake::Stop => return None,
                 }
             }
-            let (frame, bytes) = match frame::split(input.rest(), self.config.max_frame_size) {
+            let (frame, bytes) = match frame::split(input.rest(), self.local.max_frame) {
                 Ok(Split::Frame { frame, bytes }) => (frame, bytes),
                 Ok(Split::Partial { bytes }) => {
                     input.need(bytes);
@@ -203,7 +217,7 @@ impl Connection {
                 Err(error) => return self.framing_error(&error, now_ns, out),
             };
             input.consume(bytes);
-            self.last_input_ns = now_ns;
+            self.times.last_input_ns = now_ns;
             if frame.kind != FrameKind::Amqp {
                 let error = AmqpError::new(Condition::FramingError, "a SASL frame came after authentication");
                 return Some(self.fail(error, now_ns, out));
@@ -235,7 +249,7 @@ impl Connection {
     pub(crate) fn fail<'a>(&mut self, error: AmqpError, now_ns: u64, out: &mut Out) -> Event<'a> {
         if matches!(self.phase, Phase::Header | Phase::Opening) {
             // A close has to follow an open (part 2.4.1).
-            self.write_open(Map::default(), out);
+            self.write_open(self.config.server_open(), out);
         }
         self.sessions.clear();
         self.attaching = None;
@@ -245,7 +259,7 @@ impl Connection {
             let close = Performative::Close(Close { error: Some(error.clone()) });
             encode_frame(out.buffer(), 0, &close);
             self.phase = Phase::Closing;
-            self.close_by_ns = Some(now_ns + CLOSE_TIMEOUT_NS);
+            self.times.close_by_ns = Some(now_ns + CLOSE_TIMEOUT_NS);
         } else {
             self.phase = Phase::Closed;
         }
@@ -273,7 +287,7 @@ impl Connection {
             Phase::Sasl | Phase::Header | Phase::Closing | Phase::Offered | Phase::Judged | Phase::Answered => {
                 // Larger frames than the specification lets a peer assume are taken, within reason.
                 let max = match self.phase {
-                    Phase::Closing | Phase::Answered => self.config.max_frame_size,
+                    Phase::Closing | Phase::Answered => self.local.max_frame,
                     _ => FRAME_BYTES_BEFORE_OPEN,
                 };
                 let (frame, bytes) = match frame::split(input.rest(), max) {
@@ -350,7 +364,7 @@ impl Connection {
     }
 
     fn handle_early_frame<'a>(&mut self, frame: &frame::Frame<'a>, now_ns: u64, out: &mut Out) -> Handshake<'a> {
-        self.last_input_ns = now_ns;
+        self.times.last_input_ns = now_ns;
         match self.phase {
             Phase::Closing => {
                 let closed = amqp_codec::performative::decode(frame.body);
@@ -383,14 +397,14 @@ impl Connection {
     }
 
     fn handle_sasl<'a>(&mut self, frame: &frame::Frame<'a>, out: &mut Out) -> Handshake<'a> {
-        self.sasl_frames += 1;
+        self.login.frames += 1;
         let step = match (frame.kind, SaslFrame::decode(frame.body)) {
-            (FrameKind::Sasl, _) if self.sasl_frames > SASL_FRAMES_MAX => Step::Fail(Refusal::TooManyFrames),
+            (FrameKind::Sasl, _) if self.login.frames > SASL_FRAMES_MAX => Step::Fail(Refusal::TooManyFrames),
             (FrameKind::Sasl, Ok(SaslFrame::Init { mechanism, initial_response, .. })) => {
-                self.mechanism = Some(mechanism.into());
+                self.login.mechanism = Some(mechanism.into());
                 sasl::begin(&self.config.mechanisms, mechanism, initial_response)
             }
-            (FrameKind::Sasl, Ok(SaslFrame::Response(response))) if self.sasl_frames > 1 => sasl::plain(response),
+            (FrameKind::Sasl, Ok(SaslFrame::Response(response))) if self.login.frames > 1 => sasl::plain(response),
             _ => Step::Fail(Refusal::NoSasl),
         };
         match step {
@@ -412,7 +426,7 @@ impl Connection {
 
     /// Answers `Event::Authenticate`. After a failure the connection is closed.
     pub fn authenticated(&mut self, authenticated: Authenticated, out: &mut Out) {
-        self.refused_login = match authenticated {
+        self.login.refused = match authenticated {
             Authenticated::Yes => None,
             Authenticated::No if self.phase == Phase::Verifying => Some(RefusedLogin::Credentials),
             Authenticated::No => Some(RefusedLogin::Exchange),
@@ -434,50 +448,47 @@ impl Connection {
         }
         self.take_open(&open);
         self.phase = Phase::Opening;
-        Handshake::Event(Event::Opened(open))
+        Handshake::Event(Event::OpenAsked(open))
     }
 
     /// Takes what the peer's open says.
     pub(crate) fn take_open(&mut self, open: &Open) {
-        self.remote_max_frame = open.max_frame_size.min(self.config.max_frame_size.max(512));
-        self.remote_channel_max = open.channel_max;
-        self.remote_idle_ns = open.idle_timeout_ms.map(|ms| u64::from(ms) * 1_000_000);
+        self.remote = Announced {
+            max_frame: open.max_frame_size.min(self.config.max_frame_size.max(FRAME_BYTES_MIN_MAX)),
+            channel_max: open.channel_max,
+            idle_ns: open.idle_timeout_ms.map(|ms| u64::from(ms) * 1_000_000),
+        };
     }
 
-    pub(crate) fn write_open(&self, properties: Map, out: &mut Out) {
-        let open = Open {
-            container_id: self.config.container_id.clone(),
-            max_frame_size: self.config.max_frame_size,
-            channel_max: self.config.channel_max,
-            idle_timeout_ms: Some(self.config.idle_timeout_ms / 2).filter(|&ms| ms > 0),
-            hostname: self.config.hostname.clone().filter(|_| self.end == End::Client),
-            offered_capabilities: match self.end {
-                End::Server => vec!["ANONYMOUS-RELAY".into(), "SHARED-SUBS".into()],
-                End::Client => Vec::new(),
-            },
-            properties,
-            ..Open::default()
+    /// Writes our open. Its limits hold from now on; they are at most those of the configuration.
+    pub(crate) fn write_open(&mut self, mut open: Open, out: &mut Out) {
+        open.max_frame_size = open.max_frame_size.min(self.config.max_frame_size).max(FRAME_BYTES_MIN_MAX);
+        open.channel_max = open.channel_max.min(self.config.channel_max);
+        self.local = Announced {
+            max_frame: open.max_frame_size,
+            channel_max: open.channel_max,
+            // Half of what we wait is announced (part 2.4.5).
+            idle_ns: open.idle_timeout_ms.map(|ms| 2 * u64::from(ms) * 1_000_000),
         };
         encode_frame(out.buffer(), 0, &Performative::Open(Box::new(open)));
     }
 
-    /// Answers `Event::Opened`: the connection is open.
-    pub fn accept_open(&mut self, out: &mut Out) {
+    /// Answers `Event::OpenAsked`: the connection is open. `Config::server_open` is the answer that says no more than the
+    /// configuration; the limits in it may be lowered.
+    pub fn accept_open(&mut self, open: Open, out: &mut Out) {
         assert_eq!(self.phase, Phase::Opening, "there is an open to answer");
-        let mut properties = Map::default();
-        properties.insert("product", Value::String("heddle".to_owned()));
-        properties.insert("version", Value::String(env!("CARGO_PKG_VERSION").to_owned()));
-        self.write_open(properties, out);
+        self.write_open(open, out);
         self.phase = Phase::Open;
     }
 
-    /// Answers `Event::Opened`: the connection is refused.
+    /// Answers `Event::OpenAsked`: the connection is refused. Where a container is to be found elsewhere, the error says so
+    /// (`ConnectionRedirect`, part 2.8.16).
     pub fn refuse_open(&mut self, error: AmqpError, now_ns: u64, out: &mut Out) {
         assert_eq!(self.phase, Phase::Opening, "there is an open to answer");
-        let mut properties = Map::default();
+        let mut open = self.config.server_open();
         // Qpid JMS looks for this before it believes the open.
-        properties.insert("amqp:connection-establishment-failed", Value::Boolean(true));
-        self.write_open(properties, out);
+        open.properties.insert("amqp:connection-establishment-failed", Value::Boolean(true));
+        self.write_open(open, out);
         self.phase = Phase::Open;
         self.fail(error, now_ns, out);
     }
@@ -494,7 +505,7 @@ impl Connection {
         }
         encode_frame(out.buffer(), 0, &Performative::Close(Close { error }));
         self.phase = Phase::Closing;
-        self.close_by_ns = Some(now_ns + CLOSE_TIMEOUT_NS);
+        self.times.close_by_ns = Some(now_ns + CLOSE_TIMEOUT_NS);
     }
 
     /// Answers the peer's close.
@@ -507,7 +518,7 @@ impl Connection {
 
     /// Writes what is due; stops when the output is full. Call again when it has left.
     pub fn poll_output(&mut self, now_ns: u64, out: &mut Out) {
-        let max_frame = self.remote_max_frame;
+        let max_frame = self.remote.max_frame;
         for session in self.sessions.iter_mut().flatten() {
             if out.len() >= OUT_SOFT_MAX {
                 break;
@@ -515,7 +526,7 @@ impl Connection {
             session.poll_output(max_frame, out);
         }
         if !out.is_empty() {
-            self.last_output_ns = now_ns;
+            self.times.last_output_ns = now_ns;
         }
     }
 
@@ -526,17 +537,16 @@ impl Connection {
 
     /// When `handle_deadline` is to be called, nanoseconds.
     pub fn deadline(&self) -> Option<u64> {
-        let idle = u64::from(self.config.idle_timeout_ms) * 1_000_000;
         match self.phase {
             Phase::Closed => None,
-            Phase::Closing => self.close_by_ns,
+            Phase::Closing => self.times.close_by_ns,
             Phase::Open => {
-                let silent = (idle > 0).then(|| self.last_input_ns + idle);
-                let beat = self.remote_idle_ns.map(|idle| self.last_output_ns + idle / 2);
+                let silent = self.local.idle_ns.map(|idle_ns| self.times.last_input_ns + idle_ns);
+                let beat = self.remote.idle_ns.map(|idle_ns| self.times.last_output_ns + idle_ns / 2);
                 [silent, beat].into_iter().flatten().min()
             }
             // From the first moment on, however busy the peer keeps us.
-            _ => Some(self.open_by_ns),
+            _ => Some(self.times.open_by_ns),
         }
     }
 
@@ -547,13 +557,13 @@ impl Connection {
         }
         match self.phase {
             Phase::Open => {
-                let idle = u64::from(self.config.idle_timeout_ms) * 1_000_000;
-                if idle > 0 && self.last_input_ns + idle <= now_ns {
+                let silent = |idle_ns| self.times.last_input_ns + idle_ns <= now_ns;
+                if self.local.idle_ns.is_some_and(silent) {
                     let text = "nothing came from the peer within the idle timeout";
                     return Some(self.fail(AmqpError::new(Condition::ResourceLimitExceeded, text), now_ns, out));
                 }
                 frame::amqp(out.buffer(), 0, |_| {});
-                self.last_output_ns = now_ns;
+                self.times.last_output_ns = now_ns;
                 None
             }
             Phase::Closing => {

@@ -11,9 +11,9 @@ use engine_message::Condition;
 
 use crate::connection::{Connection, Fault, Phase};
 use crate::dispatch::unattached;
-use crate::event::{Event, LinkId, Payload, Stage};
+use crate::event::{Event, Head, LinkId, Payload, Stage, read_head};
 use crate::input::Input;
-use crate::link::{Link, Partial, State};
+use crate::link::{self, Link, Partial};
 use crate::session;
 
 /// A whole message that came in one frame.
@@ -27,8 +27,17 @@ pub struct Delivery<'a> {
     pub format: u32,
     /// Whether the sender settled it.
     pub settled: bool,
+    /// Its first transfer, the encoded performative (`Head`).
+    pub head: &'a [u8],
     /// The message.
     pub payload: &'a [u8],
+}
+
+impl<'a> Delivery<'a> {
+    /// What its first transfer says: the delivery's tag and state, and whether it is resumed or its outcome may wait.
+    pub fn transfer(&self) -> Transfer<'a> {
+        read_head(self.head)
+    }
 }
 
 impl Connection {
@@ -36,7 +45,7 @@ impl Connection {
     /// this gives `None` it has taken nothing, and `handle_input` is next.
     #[inline]
     pub fn next_delivery<'a>(&mut self, now_ns: u64, input: &mut Input<'a>) -> Option<Delivery<'a>> {
-        let Ok(Split::Frame { frame, bytes }) = frame::split(input.rest(), self.config.max_frame_size) else {
+        let Ok(Split::Frame { frame, bytes }) = frame::split(input.rest(), self.local.max_frame) else {
             return None;
         };
         if self.phase != Phase::Open || frame.kind != FrameKind::Amqp {
@@ -46,11 +55,11 @@ impl Connection {
         let local = self.by_remote.get(usize::from(frame.channel))?.checked_sub(1)?;
         let session = self.sessions.get_mut(usize::from(local))?.as_deref_mut()?;
         let handle = session.local(transfer.handle)?;
-        if session.phase != session::Phase::Mapped || session.incoming_left == 0 {
+        if session.phase != session::Phase::Mapped || session.incoming.left == 0 {
             return None;
         }
         let link = session.links.get_mut(handle as usize)?.as_deref_mut()?;
-        let ready = link.state != State::Detaching && link.role == Role::Receiver && link.partial.is_none();
+        let ready = link.phase != link::Phase::Detaching && link.role == Role::Receiver && link.partial.is_none();
         if !ready || link.credit == 0 || transfer.payload.len() as u64 > link.max_message_size {
             return None;
         }
@@ -59,88 +68,107 @@ impl Connection {
         let link = LinkId { session: local, generation: link.generation, handle };
         session.take_incoming();
         input.consume(bytes);
-        self.last_input_ns = now_ns;
+        self.times.last_input_ns = now_ns;
         let (delivery, format) = (transfer.delivery_id, transfer.message_format);
-        Some(Delivery { link, delivery, format, settled: transfer.settled, payload: transfer.payload })
+        let head = frame.body.get(..frame.body.len() - transfer.payload.len()).unwrap_or_default();
+        Some(Delivery { link, delivery, format, settled: transfer.settled, head, payload: transfer.payload })
     }
 
     pub(crate) fn handle_transfer<'a>(
         &mut self,
         local: u16,
         transfer: &Transfer<'_>,
+        body: &'a [u8],
         payload: &'a [u8],
     ) -> Result<Option<Event<'a>>, Fault> {
         let (stream_above, handle_max) = (self.config.stream_above, self.config.handle_max);
         let Some(session) = self.session(local) else { return Ok(None) };
         let handle = session.local(transfer.handle).ok_or_else(|| unattached(transfer.handle, handle_max))?;
-        if session.link(handle).is_some_and(|link| link.state == State::Asked) {
+        if session.link(handle).is_some_and(|link| link.phase == link::Phase::Asked) {
             // Without credit it ends the link.
             return Ok(self.wait());
         }
         let Some(session) = self.session(local) else { return Ok(None) };
         session.count_incoming().map_err(Fault::Session)?;
         let Some(link) = session.link(handle) else { return Ok(None) };
-        match (link.state, link.role) {
-            (State::Detaching, _) => return Ok(None),
+        match (link.phase, link.role) {
+            (link::Phase::Detaching, _) => return Ok(None),
             (_, Role::Sender) => {
                 let text = "a transfer came on a link whose sender we are";
                 return Err(Fault::Session(Box::new(AmqpError::new(Condition::ErrantLink, text))));
             }
             _ => {}
         }
-        receive(link, transfer, payload, stream_above)
-            .map(|received| {
-                let Received { delivery, settled, format, stage, payload } = received?;
-                let link = LinkId { session: local, generation: link.generation, handle };
-                Some(match stage {
-                    None => Event::Delivery { link, delivery, settled, format, payload },
-                    Some(stage) => Event::Part { link, delivery, settled, format, stage, payload },
-                })
-            })
-            .map_err(|error| Fault::Link(handle, error))
+        let head = body.get(..body.len() - payload.len()).unwrap_or_default();
+        let received = receive(link, transfer, &Frame { head, payload, stream_above });
+        let link = LinkId { session: local, generation: link.generation, handle };
+        received.map(|received| Some(received?.event(link))).map_err(|error| Fault::Link(handle, error))
     }
 }
 
-/// A message, or a part of one.
+/// A frame of a delivery.
+struct Frame<'a> {
+    /// Its performative.
+    head: &'a [u8],
+    payload: &'a [u8],
+    /// Messages in several frames are told of in parts from here on, octets.
+    stream_above: u64,
+}
+
+/// What a transfer came to.
 struct Received<'a> {
     delivery: u32,
     settled: bool,
     format: u32,
-    /// `None`: it is whole.
-    stage: Option<Stage>,
-    payload: Payload<'a>,
+    what: What<'a>,
 }
 
-/// Takes one transfer of a link; gives the message when it is whole.
+enum What<'a> {
+    Whole(Head<'a>, Payload<'a>),
+    First(Head<'a>, Payload<'a>),
+    Part(Stage, Payload<'a>),
+    Ignored,
+}
+
+impl<'a> Received<'a> {
+    fn event(self, link: LinkId) -> Event<'a> {
+        let Self { delivery, settled, format, what } = self;
+        match what {
+            What::Whole(head, payload) => Event::Delivery { link, delivery, settled, format, head, payload },
+            What::First(head, payload) => {
+                let (stage, head) = (Stage::First, Some(head));
+                Event::Part { link, delivery, settled, format, stage, head, payload }
+            }
+            What::Part(stage, payload) => Event::Part { link, delivery, settled, format, stage, head: None, payload },
+            What::Ignored => Event::Ignored { link, delivery },
+        }
+    }
+}
+
+/// Takes one transfer of a link; gives what it comes to, if it comes to something by itself.
 fn receive<'a>(
     link: &mut Link,
     transfer: &Transfer<'_>,
-    payload: &'a [u8],
-    stream_above: u64,
+    frame: &Frame<'a>,
 ) -> Result<Option<Received<'a>>, Box<AmqpError>> {
     if link.partial.is_some() {
-        return continue_delivery(link, transfer, payload, stream_above);
+        return continue_delivery(link, transfer, frame);
     }
+    let payload = frame.payload;
+    let invalid = |text: &str| Err(Box::new(AmqpError::new(Condition::InvalidField, text)));
     let Some(delivery) = transfer.delivery_id else {
-        return Err(Box::new(AmqpError::new(
-            Condition::InvalidField,
-            "the first transfer of a delivery has no delivery-id",
-        )));
+        return invalid("the first transfer of a delivery has no delivery-id");
     };
     if transfer.delivery_tag.is_none() {
-        return Err(Box::new(AmqpError::new(
-            Condition::InvalidField,
-            "the first transfer of a delivery has no delivery-tag",
-        )));
+        return invalid("the first transfer of a delivery has no delivery-tag");
     }
     if link.credit == 0 {
         let text = "a transfer came without link credit";
         return Err(Box::new(AmqpError::new(Condition::TransferLimitExceeded, text)));
     }
-    if transfer.rcv_settle_mode == Some(ReceiverSettleMode::Second) && link.rcv_settle_mode == ReceiverSettleMode::First
-    {
-        let text = "a transfer asks for receiver settle mode second on a link of mode first";
-        return Err(Box::new(AmqpError::new(Condition::InvalidField, text)));
+    let second = transfer.rcv_settle_mode == Some(ReceiverSettleMode::Second);
+    if second && link.modes.receiver == ReceiverSettleMode::First {
+        return invalid("a transfer asks for receiver settle mode second on a link of mode first");
     }
     link.credit -= 1;
     link.delivery_count = link.delivery_count.wrapping_add(1);
@@ -149,26 +177,32 @@ fn receive<'a>(
     }
     let settled = transfer.settled.unwrap_or(false);
     let format = transfer.message_format.unwrap_or(0);
-    // A resumed delivery is one that we do not know, since nothing survives a detach here: it is ignored (2.6.13).
-    if transfer.aborted || (transfer.resume && !transfer.more) {
-        return Ok(None);
+    let received = |what| Ok(Some(Received { delivery, settled, format, what }));
+    if transfer.aborted {
+        return received(What::Ignored);
     }
+    // A resumed delivery that our attach does not name is none of ours (part 2.6.13).
+    let ignored = transfer.resume && !link.resumes;
     if transfer.more {
-        let bytes = BytesMut::from(payload);
-        link.partial = Some(Box::new(Partial { delivery, format, settled, bytes, given: 0 }));
-        return Ok(None);
+        let (head, bytes) = if ignored { (&[][..], BytesMut::new()) } else { (frame.head, BytesMut::from(payload)) };
+        let partial = Partial { delivery, format, settled, ignored, head: head.into(), bytes, given: 0 };
+        link.partial = Some(Box::new(partial));
+        return if ignored { received(What::Ignored) } else { Ok(None) };
     }
-    Ok(Some(Received { delivery, settled, format, stage: None, payload: Payload::Borrowed(payload) }))
+    if ignored {
+        return received(What::Ignored);
+    }
+    received(What::Whole(Head::Borrowed(frame.head), Payload::Borrowed(payload)))
 }
 
 #[cold]
 fn continue_delivery<'a>(
     link: &mut Link,
     transfer: &Transfer<'_>,
-    payload: &'a [u8],
-    stream_above: u64,
+    frame: &Frame<'a>,
 ) -> Result<Option<Received<'a>>, Box<AmqpError>> {
     let Some(partial) = &mut link.partial else { return Ok(None) };
+    let payload = frame.payload;
     if transfer.delivery_id.is_some_and(|id| id != partial.delivery) {
         let text = "a delivery began before the one under way on this link ended";
         return Err(Box::new(AmqpError::new(Condition::InvalidField, text)));
@@ -177,11 +211,18 @@ fn continue_delivery<'a>(
         return Err(Box::new(AmqpError::new(Condition::InvalidField, "the message-format changed within a delivery")));
     }
     partial.settled |= transfer.settled.unwrap_or(false);
-    let Partial { delivery, format, settled, given, .. } = **partial;
-    let part = |stage, payload| Ok(Some(Received { delivery, settled, format, stage, payload }));
+    let Partial { delivery, format, settled, ignored, given, .. } = **partial;
+    let received = |what| Ok(Some(Received { delivery, settled, format, what }));
+    if ignored {
+        if transfer.aborted || !transfer.more {
+            link.partial = None;
+        }
+        return Ok(None);
+    }
     if transfer.aborted {
         link.partial = None;
-        return if given > 0 { part(Some(Stage::Aborted), Payload::Borrowed(&[])) } else { Ok(None) };
+        let told = What::Part(Stage::Aborted, Payload::Borrowed(&[]));
+        return received(if given > 0 { told } else { What::Ignored });
     }
     let bytes = given + partial.bytes.len() as u64 + payload.len() as u64;
     if bytes > link.max_message_size {
@@ -192,19 +233,22 @@ fn continue_delivery<'a>(
         if !transfer.more {
             link.partial = None;
         }
-        return part(Some(if transfer.more { Stage::Next } else { Stage::Last }), Payload::Borrowed(payload));
+        let stage = if transfer.more { Stage::Next } else { Stage::Last };
+        return received(What::Part(stage, Payload::Borrowed(payload)));
     }
     partial.bytes.extend_from_slice(payload);
-    if transfer.more && bytes > stream_above {
+    let head = |partial: &mut Partial| Head::Owned(std::mem::take(&mut partial.head));
+    let all = |partial: &mut Partial| Payload::Owned(std::mem::take(&mut partial.bytes).freeze());
+    if transfer.more && bytes > frame.stream_above {
         partial.given = bytes;
-        return part(Some(Stage::First), Payload::Owned(std::mem::take(&mut partial.bytes).freeze()));
+        return received(What::First(head(partial), all(partial)));
     }
     if transfer.more {
         return Ok(None);
     }
-    let whole = std::mem::take(&mut partial.bytes).freeze();
+    let whole = What::Whole(head(partial), all(partial));
     link.partial = None;
-    part(None, Payload::Owned(whole))
+    received(whole)
 }
 
 fn too_large(max: u64) -> Box<AmqpError> {

@@ -1,50 +1,24 @@
-//! Frames of an open connection: what each performative does to sessions and links, and what the host does to them; how links are
-//! attached and detached is in `attaching`.
+//! Frames of an open connection: what each performative does to sessions and links, and what the host does to them. How links are
+//! attached and detached is in `attaching`, what both ends say of deliveries in `settling`.
 
 use amqp_codec::AmqpError;
-use amqp_codec::performative::SenderSettleMode;
-use amqp_codec::performative::{
-    self, Begin, DeliveryState, Detach, Disposition, End, Flow, Performative, ReceiverSettleMode, Role, encode_frame,
-};
+use amqp_codec::performative::{self, Begin, Detach, End, Flow, Performative, Role, SenderSettleMode, encode_frame};
 use bytes::Bytes;
 use engine_message::Condition;
 
 use crate::connection::{self, Connection, Fault, Phase};
-use crate::event::{Event, LinkId, Modified, Outcome, SessionId};
-use crate::limits::TRANSACTION_ID_BYTES_MAX;
-use crate::link::{Send, SendNow, State};
+use crate::event::{Event, LinkId, SessionId};
+use crate::link::{self, Kept, Part, Particulars, Send, SendNow, Settled, Waiting};
 use crate::out::Out;
 use crate::session::{self, Session};
-
-/// Deliveries that a disposition named and that the host has not taken yet.
-#[derive(Debug)]
-pub(crate) struct Cursor {
-    session: u16,
-    next: u32,
-    last: u32,
-    /// What we settle in turn, at a receiver of mode second.
-    answer: Option<Outcome>,
-}
-
-/// A delivery that a peer decided on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settling {
-    /// The link that it was sent on.
-    pub link: LinkId,
-    /// What it was sent with.
-    pub key: u64,
-    /// Set when the peer accepted it, and waits until we settle it, too (receiver settle mode second): the delivery, for
-    /// `confirm`.
-    pub confirm: Option<u32>,
-}
 
 type Handled<'a> = Result<Option<Event<'a>>, (Option<u16>, Fault)>;
 
 impl Connection {
     #[inline]
     pub(crate) fn handle_frame<'a>(&mut self, channel: u16, body: &'a [u8], out: &mut Out) -> Handled<'a> {
-        if channel > self.config.channel_max {
-            let text = format!("channel {channel} exceeds the channel-max of {}", self.config.channel_max);
+        if channel > self.local.channel_max {
+            let text = format!("channel {channel} exceeds the channel-max of {}", self.local.channel_max);
             return Err((None, framing_error(text)));
         }
         let (performative, payload) = performative::decode(body).map_err(|error| (None, error.into()))?;
@@ -71,7 +45,7 @@ impl Connection {
                     return Ok(None);
                 }
                 let handled = match other {
-                    Performative::Transfer(transfer) => self.handle_transfer(local, &transfer, payload),
+                    Performative::Transfer(transfer) => self.handle_transfer(local, &transfer, body, payload),
                     Performative::Disposition(disposition) => self.handle_disposition(local, &disposition),
                     Performative::Flow(flow) => self.handle_flow(local, &flow),
                     Performative::Attach(attach) => self.handle_attach(local, attach, out),
@@ -135,7 +109,7 @@ impl Connection {
                 .ok_or_else(|| not_allowed("a begin answers one that was not sent"));
         }
         let place = self.sessions.iter().position(Option::is_none).unwrap_or(self.sessions.len());
-        let local = u16::try_from(place).ok().filter(|&local| local <= self.remote_channel_max);
+        let local = u16::try_from(place).ok().filter(|&local| local <= self.remote.channel_max);
         let Some(local) = local else {
             return Err(not_allowed("the peer's channel-max leaves no channel to answer on"));
         };
@@ -143,8 +117,8 @@ impl Connection {
         session.take_begin(channel, begin);
         let answer = Begin {
             remote_channel: Some(channel),
-            next_outgoing_id: session.next_outgoing_id,
-            incoming_window: session.incoming_window,
+            next_outgoing_id: session.outgoing.next_id,
+            incoming_window: session.incoming.size,
             outgoing_window: u32::MAX >> 1,
             handle_max: self.config.handle_max,
             ..Begin::default()
@@ -203,7 +177,7 @@ impl Connection {
         }
         let Some(link) = session.link(handle) else { return Ok(None) };
         let id = LinkId { session: local, generation: link.generation, handle };
-        if link.state == State::Detaching {
+        if link.phase == link::Phase::Detaching {
             return Ok(None);
         }
         if link.role == Role::Receiver {
@@ -215,122 +189,80 @@ impl Connection {
         Ok(Some(Event::Credit { link: id, credit: link.credit_free(), drain: flow.drain }))
     }
 
-    fn handle_disposition<'a>(
-        &mut self,
-        local: u16,
-        disposition: &Disposition<'_>,
-    ) -> Result<Option<Event<'a>>, Fault> {
-        let last = disposition.last.unwrap_or(disposition.first);
-        if disposition.role == Role::Sender {
-            // The sender settles what we have decided on already, or gives it up; we hold nothing to forget.
-            let tells = self.end == connection::End::Client && disposition.settled;
-            let confirmed = Event::Confirmed { session: SessionId(local), first: disposition.first, last };
-            return Ok(tells.then_some(confirmed));
-        }
-        let outcome = match (disposition.state.as_ref(), self.end) {
-            (Some(DeliveryState::Declared { txn_id }), connection::End::Client) => {
-                if txn_id.len() > TRANSACTION_ID_BYTES_MAX {
-                    let text = format!("a transaction's identifier is longer than {TRANSACTION_ID_BYTES_MAX} octets");
-                    return Err(Fault::Session(Box::new(AmqpError::new(Condition::ResourceLimitExceeded, text))));
-                }
-                Some(Outcome::Declared(Bytes::copy_from_slice(txn_id)))
-            }
-            (Some(DeliveryState::Transactional { outcome: Some(outcome), .. }), connection::End::Client) => {
-                read_outcome(DeliveryState::read(outcome).ok().as_ref())
-            }
-            (state, _) => read_outcome(state),
-        };
-        if outcome.is_none() && !disposition.settled {
-            return Ok(None);
-        }
-        let Some(session) = self.session(local) else { return Ok(None) };
-        let Some((next, last)) = session.unsettled.clip(disposition.first, last) else { return Ok(None) };
-        // Mode second: the receiver waits for us to settle (part 2.6.12).
-        let answer = (!disposition.settled).then(|| outcome.clone().unwrap_or_default());
-        self.cursor = Some(Cursor { session: local, next, last, answer });
-        Ok(Some(Event::Settled(outcome)))
-    }
-
-    /// The next delivery of the disposition that was read last.
-    #[inline]
-    pub fn next_settled(&mut self) -> Option<Settling> {
-        let cursor = self.cursor.as_mut()?;
-        let session = self.sessions.get_mut(usize::from(cursor.session)).and_then(Option::as_deref_mut);
-        let Some(session) = session else {
-            self.cursor = None;
-            return None;
-        };
-        loop {
-            let id = cursor.next;
-            if id == cursor.last.wrapping_add(1) {
-                self.cursor = None;
-                return None;
-            }
-            cursor.next = id.wrapping_add(1);
-            if let Some((handle, key)) = session.unsettled.take(id) {
-                let mut confirm = None;
-                match &cursor.answer {
-                    // What the host does with an accepted message may take time.
-                    Some(Outcome::Accepted) => confirm = Some(id),
-                    Some(answer) => session.settle(Role::Sender, (id, id), true, answer.clone()),
-                    None => {}
-                }
-                let generation = session.link(handle).map_or(0, |link| link.generation);
-                let link = LinkId { session: cursor.session, generation, handle };
-                return Some(Settling { link, key, confirm });
-            }
-        }
-    }
-
-    /// Settles a delivery that the peer accepted and waits for (`Settling::confirm`); leaves with `poll_output`.
-    #[inline]
-    pub fn confirm(&mut self, id: LinkId, delivery: u32) {
-        let Some(session) = self.session(id.session) else { return };
-        if session.link_by_id(id).is_some() {
-            session.settle(Role::Sender, (delivery, delivery), true, Outcome::Accepted);
-        }
-    }
-
     /// Sends a message on a link of ours, in turn. Within the credit of `Event::Credit`.
     #[inline]
     pub fn send(&mut self, id: LinkId, send: Send<'_>, out: &mut Out) {
-        let max_frame = self.remote_max_frame;
+        let max_frame = self.remote.max_frame;
         if let Some(session) = self.session(id.session) {
             session.send(id, send, max_frame, out);
         }
     }
 
+    /// Sends a message whose delivery says more than others, in turn; gives whether it can be sent at all: a state that leaves no
+    /// room in the peer's frames cannot.
+    #[must_use]
+    pub fn send_as(&mut self, id: LinkId, send: Send<'_>, particulars: &Particulars<'_>, out: &mut Out) -> bool {
+        self.send_kept(id, send, Some(Box::new(Kept::new(particulars))), out)
+    }
+
+    /// Gives up the message whose parts were sent last on a link of ours: the peer drops what came of it. Whoever has its key hears
+    /// nothing more of it.
+    pub fn abort(&mut self, id: LinkId, out: &mut Out) {
+        let body = Bytes::new();
+        let aborted = Part::Aborted;
+        let send = Send { key: 0, settled: Settled::Yes, format: 0, prefix: &[], body: &body, part: aborted };
+        self.send_kept(id, send, None, out);
+    }
+
+    fn send_kept(&mut self, id: LinkId, mut send: Send<'_>, kept: Option<Box<Kept>>, out: &mut Out) -> bool {
+        let max_frame = self.remote.max_frame;
+        let Some(session) = self.session(id.session) else { return true };
+        let Some(link) = session.link_by_id(id).filter(|link| link.phase == link::Phase::Attached) else { return true };
+        if kept.as_deref().is_some_and(|kept| !session::fits_particulars(kept, max_frame)) {
+            return false;
+        }
+        send.settled = session::settled_by(link.modes.sender, send.settled);
+        let waiting = Waiting::new(&send, kept);
+        match send.part {
+            Part::Aborted => session.abort(id.handle, waiting, max_frame, out),
+            _ => session.send_later(id.handle, waiting, max_frame, out),
+        }
+        true
+    }
+
     /// Sends a message on a link of ours if nothing is in its way and it is one frame; gives whether it was sent. Nothing is kept.
     #[inline]
     pub fn send_now(&mut self, id: LinkId, mut send: SendNow<'_>, out: &mut Out) -> bool {
-        let max_frame = self.remote_max_frame;
+        let max_frame = self.remote.max_frame;
         let Some(session) = self.sessions.get_mut(usize::from(id.session)).and_then(Option::as_deref_mut) else {
             return false;
         };
-        let Some(link) = session.link_by_id(id).filter(|link| link.state == State::Attached) else { return false };
-        send.settled = session::settled_by(link.snd_settle_mode, send.settled);
+        let Some(link) = session.link_by_id(id).filter(|link| link.phase == link::Phase::Attached) else {
+            return false;
+        };
+        send.settled = session::settled_by(link.modes.sender, send.settled);
         session.send_now(id.handle, &send, max_frame, out)
     }
 
     /// Whether a message of `bytes` octets is one frame to the peer.
     #[inline]
     pub fn fits_frame(&self, bytes: usize) -> bool {
-        session::fits_frame(bytes, self.remote_max_frame)
+        session::fits_frame(bytes, self.remote.max_frame)
     }
 
     /// Deliveries that could start on a link of ours now, as far as its credit and the session's window go.
     #[inline]
     pub fn room(&mut self, id: LinkId) -> u32 {
         let Some(session) = self.session(id.session) else { return 0 };
-        let window = session.outgoing_left;
-        let link = session.link_by_id(id).filter(|link| link.state == State::Attached && !link.queued);
+        let window = session.outgoing.left;
+        let link = session.link_by_id(id).filter(|link| link.phase == link::Phase::Attached && !link.outgoing.queued);
         link.map_or(0, |link| link.credit.min(window))
     }
 
     /// Messages, or parts of them, that wait on a link of ours.
     pub fn waiting(&mut self, id: LinkId) -> usize {
         let link = self.session(id.session).and_then(|session| session.link_by_id(id));
-        link.map_or(0, |link| link.backlog.len())
+        link.map_or(0, |link| link.outgoing.backlog.len())
     }
 
     /// Credit of a link of ours that no message has used, nor waits for.
@@ -347,16 +279,7 @@ impl Connection {
     /// Whether everything on a link of ours is sent settled.
     pub fn is_presettled(&mut self, id: LinkId) -> bool {
         let link = self.session(id.session).and_then(|session| session.link_by_id(id));
-        link.is_some_and(|link| link.snd_settle_mode == SenderSettleMode::Settled)
-    }
-
-    /// Decides on the deliveries `first..=last` of a link that came; leaves with `poll_output`.
-    #[inline]
-    pub fn settle(&mut self, id: LinkId, first: u32, last: u32, outcome: Outcome) {
-        let Some(session) = self.session(id.session) else { return };
-        let Some(link) = session.link_by_id(id) else { return };
-        let settled = link.rcv_settle_mode == ReceiverSettleMode::First;
-        session.settle(Role::Receiver, (first, last), settled, outcome);
+        link.is_some_and(|link| link.modes.sender == SenderSettleMode::Settled)
     }
 
     /// Gives `credit` more deliveries to a link's sender; leaves with `poll_output`.
@@ -381,8 +304,8 @@ impl Connection {
     /// Detaches a link from our side.
     pub fn detach(&mut self, id: LinkId, closing: Closing, error: Option<AmqpError>, out: &mut Out) {
         let Some(session) = self.session(id.session) else { return };
-        let Some(link) = session.link_by_id(id).filter(|link| link.state != State::Detaching) else { return };
-        link.state = State::Detaching;
+        let Some(link) = session.link_by_id(id).filter(|link| link.phase != link::Phase::Detaching) else { return };
+        link.phase = link::Phase::Detaching;
         link.partial = None;
         session.quiet(id.handle);
         let detach = Detach { handle: id.handle, closed: closing == Closing::Closed, error };
@@ -419,21 +342,4 @@ pub(crate) fn unattached(handle: u32, handle_max: u32) -> Fault {
     }
     let error = AmqpError::new(Condition::UnattachedHandle, format!("handle {handle} is not attached"));
     Fault::Session(Box::new(error))
-}
-
-/// The outcome that a state is, `None` for one that decides nothing.
-fn read_outcome(state: Option<&DeliveryState<'_>>) -> Option<Outcome> {
-    match state? {
-        DeliveryState::Accepted => Some(Outcome::Accepted),
-        DeliveryState::Released => Some(Outcome::Released),
-        DeliveryState::Rejected { .. } => Some(Outcome::Rejected(None)),
-        DeliveryState::Modified { delivery_failed, undeliverable_here, annotations } => {
-            Some(Outcome::Modified(Box::new(Modified {
-                delivery_failed: *delivery_failed,
-                undeliverable_here: *undeliverable_here,
-                annotations: annotations.map(Bytes::copy_from_slice),
-            })))
-        }
-        _ => None,
-    }
 }

@@ -1,9 +1,11 @@
 //! What a connection tells its host, and the keys in it.
 
 use amqp_codec::AmqpError;
-use amqp_codec::performative::{Attach, Open};
+use amqp_codec::performative::{Attach, Open, Performative, Transfer, decode};
 use bytes::Bytes;
-use engine_message::Condition;
+
+use crate::link::Settled;
+use crate::state::{Outcome, State};
 
 /// Names a session of a connection: its local channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,33 +45,6 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
-/// The end of a delivery, as its receiver decides (part 3.4).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Outcome {
-    /// Processed.
-    #[default]
-    Accepted,
-    /// Invalid.
-    Rejected(Option<Box<(Condition, String)>>),
-    /// Not processed.
-    Released,
-    /// Not processed, and changed.
-    Modified(Box<Modified>),
-    /// A coordinator's answer to `declare`: the transaction's identifier (part 4.5.7).
-    Declared(Bytes),
-}
-
-/// How a delivery was changed (part 3.4.5).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Modified {
-    /// Count the attempt.
-    pub delivery_failed: bool,
-    /// Do not send it to this link again.
-    pub undeliverable_here: bool,
-    /// Message annotations to merge, an encoded map.
-    pub annotations: Option<Bytes>,
-}
-
 /// The bytes of a whole message.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Payload<'a> {
@@ -77,6 +52,39 @@ pub enum Payload<'a> {
     Borrowed(&'a [u8]),
     /// Of several frames, put together.
     Owned(Bytes),
+}
+
+/// The first transfer of a delivery, as it came: what it says beside what the machine has read of it. A host that passes a delivery on
+/// passes its tag and its state on; all others never look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Head<'a> {
+    /// In the input.
+    Borrowed(&'a [u8]),
+    /// Kept until the message was whole.
+    Owned(Box<[u8]>),
+}
+
+impl Head<'_> {
+    /// The encoded performative.
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Borrowed(bytes) => bytes,
+            Self::Owned(bytes) => bytes,
+        }
+    }
+
+    /// The performative: the delivery's tag and state, and whether it is resumed or its outcome may wait.
+    pub fn transfer(&self) -> Transfer<'_> {
+        read_head(self.as_bytes())
+    }
+}
+
+/// The transfer that `head` is.
+pub(crate) fn read_head(head: &[u8]) -> Transfer<'_> {
+    match decode(head) {
+        Ok((Performative::Transfer(transfer), _)) => transfer,
+        other => unreachable!("it was a transfer when it came: {other:?}"),
+    }
 }
 
 /// Where a part of a message belongs.
@@ -92,6 +100,50 @@ pub enum Stage {
     Aborted,
 }
 
+/// Deliveries of a session that follow each other, `first..=last` in serial numbers (RFC 1982).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deliveries {
+    /// The first.
+    pub first: u32,
+    /// The last.
+    pub last: u32,
+}
+
+impl Deliveries {
+    /// A single one.
+    #[must_use]
+    pub fn one(delivery: u32) -> Self {
+        Self { first: delivery, last: delivery }
+    }
+}
+
+/// A receiver's word on deliveries that were sent to it which is no outcome by itself: how far they came, or what becomes of them
+/// within a transaction.
+#[derive(Debug, PartialEq)]
+pub struct Update {
+    /// What it says.
+    pub state: State,
+    /// Whether it settled them with that; if not, they stay unsettled until either end settles them.
+    pub settled: Settled,
+    /// Where `next_updated` goes on; behind `last` when it named all.
+    pub(crate) next: u32,
+    pub(crate) last: u32,
+    pub(crate) session: u16,
+}
+
+/// A sender's word on deliveries that came from it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Confirmation {
+    /// The session.
+    pub session: SessionId,
+    /// The deliveries; in order unless the peer errs.
+    pub deliveries: Deliveries,
+    /// Whether it settled them: those that were decided on are done with, those that were not it no longer waits for.
+    pub settled: Settled,
+    /// The state that it has them in, if it says.
+    pub state: Option<Box<State>>,
+}
+
 /// What happened.
 #[derive(Debug, PartialEq)]
 pub enum Event<'a> {
@@ -99,12 +151,16 @@ pub enum Event<'a> {
     Tls,
     /// The peer authenticates: answer with `authenticated`.
     Authenticate(Credentials),
-    /// The peer opens: answer with `accept_open` or `refuse_open`. As a client: it answered.
+    /// The peer opens: answer with `accept_open` or `refuse_open`.
+    OpenAsked(Box<Open>),
+    /// The peer answered our open: the connection is open.
     Opened(Box<Open>),
-    /// A session began. The machine answered.
+    /// A session began, as one end asked; the machine answered for ours.
     Begun(SessionId),
     /// The peer attaches a link: answer with `accept_attach` or `refuse_attach`, at once or later; when `is_waiting` said that input
-    /// waits for it, go on with that. As a client: it answered.
+    /// waits for it, go on with that.
+    AttachAsked(LinkId, Box<Attach>),
+    /// The peer answered our attach. Without the terminus at its end it refuses, and `Detached` follows (part 2.6.3).
     Attached(LinkId, Box<Attach>),
     /// A whole message came.
     Delivery {
@@ -116,6 +172,8 @@ pub enum Event<'a> {
         settled: bool,
         /// Version and format.
         format: u32,
+        /// Its first transfer.
+        head: Head<'a>,
         /// The message.
         payload: Payload<'a>,
     },
@@ -131,8 +189,18 @@ pub enum Event<'a> {
         format: u32,
         /// Which part.
         stage: Stage,
+        /// The delivery's first transfer, with its first part.
+        head: Option<Head<'a>>,
         /// Its octets.
         payload: Payload<'a>,
+    },
+    /// A delivery came of which nothing else is told: its sender gave it up before, or it resumes one that our attach did not name
+    /// (part 2.6.13). Its credit is used up.
+    Ignored {
+        /// The link.
+        link: LinkId,
+        /// The delivery's number; there is nothing to settle.
+        delivery: u32,
     },
     /// The peer gave credit on a link that sends.
     Credit {
@@ -143,19 +211,14 @@ pub enum Event<'a> {
         /// Whether to use them up now: answer with `drained` when there is nothing left to send.
         drain: bool,
     },
-    /// The peer decided on deliveries that were sent: `next_settled` names each, all of them before there is more input.
+    /// The receiver decided on deliveries that were sent: `next_settled` names each, all of them before there is more input.
     /// `None`: settled without a decision.
     Settled(Option<Outcome>),
-    /// As a client: the sender settled deliveries that were decided on and not settled (receiver settle mode second).
-    Confirmed {
-        /// The session.
-        session: SessionId,
-        /// The first delivery.
-        first: u32,
-        /// The last one; not before the first, in serial numbers, unless the peer errs.
-        last: u32,
-    },
-    /// As a client: the sender has nothing more, all credit is used up.
+    /// The receiver told a state of deliveries that were sent: `next_updated` names each, all of them before there is more input.
+    Updated(Box<Update>),
+    /// The sender settled deliveries that came, or told a state of them.
+    Confirmed(Confirmation),
+    /// The sender has nothing more, all credit is used up.
     Drained(LinkId),
     /// A link ended, by the peer or by an error; it is answered.
     Detached {
@@ -172,5 +235,5 @@ pub enum Event<'a> {
     Closed(Option<Box<AmqpError>>),
 }
 
-// Events are returned through several calls for every message.
-const _: () = assert!(size_of::<Event<'_>>() <= 64);
+// Events are returned through several calls for every message that is not plain.
+const _: () = assert!(size_of::<Event<'_>>() <= 80);

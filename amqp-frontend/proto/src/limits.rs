@@ -1,6 +1,7 @@
 //! Every bound of this crate: its value, its reason, and what happens when it is reached.
 
-use engine_message::value::Map;
+use amqp_codec::performative::Open;
+use engine_message::value::Value;
 
 /// Output beyond which nothing more is encoded, octets: transfers wait on their links, where they cost less.
 pub const OUT_SOFT_MAX: usize = 512 * 1024;
@@ -24,10 +25,6 @@ pub const IDLE_TIMEOUT_MIN_MS: u32 = 100;
 pub struct Config {
     /// Our name.
     pub container_id: String,
-    /// As a client: the host that the peer is asked for; none: it is not said.
-    pub hostname: Option<String>,
-    /// As a client: what our open says of us.
-    pub properties: Map,
     /// Largest frame that we take, octets, at least 512.
     pub max_frame_size: u32,
     /// Highest channel; frames beyond it: the connection is closed with a framing error (part 2.7.1).
@@ -81,12 +78,34 @@ pub enum Mechanism {
     Plain,
 }
 
+impl Config {
+    /// The open of an end that connects: its name and its limits, and nothing else.
+    #[must_use]
+    pub fn client_open(&self) -> Open {
+        Open {
+            container_id: self.container_id.clone(),
+            max_frame_size: self.max_frame_size,
+            channel_max: self.channel_max,
+            idle_timeout_ms: Some(self.idle_timeout_ms / 2).filter(|&ms| ms > 0),
+            ..Open::default()
+        }
+    }
+
+    /// The open of a node that is connected to: also what it can do, and which product it is.
+    #[must_use]
+    pub fn server_open(&self) -> Open {
+        let mut open = self.client_open();
+        open.offered_capabilities = vec!["ANONYMOUS-RELAY".into(), "SHARED-SUBS".into()];
+        open.properties.insert("product", Value::String("heddle".to_owned()));
+        open.properties.insert("version", Value::String(env!("CARGO_PKG_VERSION").to_owned()));
+        open
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
             container_id: "heddle".to_owned(),
-            hostname: None,
-            properties: Map::default(),
             max_frame_size: 128 * 1024,
             channel_max: 255,
             handle_max: 1023,

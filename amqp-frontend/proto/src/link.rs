@@ -2,12 +2,14 @@
 
 use std::collections::VecDeque;
 
-use amqp_codec::performative::{ReceiverSettleMode, Role, SenderSettleMode};
+use amqp_codec::performative::{DeliveryState, ReceiverSettleMode, Role, SenderSettleMode, TAG_BYTES_MAX, Transfer};
 use bytes::{Bytes, BytesMut};
+
+use crate::limits::TRANSACTION_ID_BYTES_MAX;
 
 /// Where a link is between attach and detach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum Phase {
     /// The peer attached; the host has not answered.
     Asked,
     /// We attached; the peer has not answered.
@@ -59,6 +61,8 @@ pub enum Part {
     Middle,
     /// Its end.
     Last,
+    /// Nothing more of it: it is given up. What was not sent of it never is, and its outcome is told nobody.
+    Aborted,
 }
 
 impl Part {
@@ -73,6 +77,77 @@ impl Part {
     }
 }
 
+/// What a delivery's first transfer says beside the usual: what a host preserves that passes deliveries on.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Particulars<'a> {
+    /// The tag, at most 32 octets, of no other unsettled delivery of the link; `None`: one is made.
+    pub tag: Option<&'a [u8]>,
+    /// The state at the sender; for a delivery of a transaction, that.
+    pub state: Option<DeliveryState<'a>>,
+    /// Settle mode for this delivery.
+    pub rcv_settle_mode: Option<ReceiverSettleMode>,
+    /// Whether this goes on with a delivery from before the link was attached anew.
+    pub resume: bool,
+    /// Whether the disposition may wait to be sent with others.
+    pub batchable: bool,
+}
+
+impl<'a> From<&Transfer<'a>> for Particulars<'a> {
+    /// Those of a delivery that came.
+    fn from(transfer: &Transfer<'a>) -> Self {
+        Self {
+            tag: transfer.delivery_tag,
+            state: transfer.state.clone(),
+            rcv_settle_mode: transfer.rcv_settle_mode,
+            resume: transfer.resume,
+            batchable: transfer.batchable,
+        }
+    }
+}
+
+/// Particulars of a delivery that waits.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    tag: Option<Box<[u8]>>,
+    /// As encoded.
+    state: Option<Box<[u8]>>,
+    rcv_settle_mode: Option<ReceiverSettleMode>,
+    resume: bool,
+    batchable: bool,
+}
+
+impl Kept {
+    /// Keeps a copy; the tag is not longer than tags are.
+    pub fn new(particulars: &Particulars<'_>) -> Self {
+        let Particulars { tag, ref state, rcv_settle_mode, resume, batchable } = *particulars;
+        assert!(tag.is_none_or(|tag| tag.len() <= TAG_BYTES_MAX), "a delivery tag has at most 32 octets");
+        let encoded = state.as_ref().map(|state| {
+            let mut encoded = Vec::new();
+            state.encode(&mut encoded);
+            encoded.into_boxed_slice()
+        });
+        Self { tag: tag.map(Into::into), state: encoded, rcv_settle_mode, resume, batchable }
+    }
+
+    /// What they add to a transfer in which there is room for a tag that is made and for the longest transaction, octets, at most.
+    pub fn bytes(&self) -> usize {
+        let tag = self.tag.as_ref().map_or(0, |tag| tag.len().saturating_sub(size_of::<u32>()));
+        let state = self.state.as_ref().map_or(0, |state| state.len().saturating_sub(TRANSACTION_ID_BYTES_MAX));
+        let says_more = self.rcv_settle_mode.is_some() || self.resume || self.batchable;
+        // Two for the settle mode, one for each flag.
+        tag + state + if says_more { 5 } else { 0 }
+    }
+
+    /// Adds them to a transfer.
+    pub fn fill<'a>(&'a self, transfer: &mut Transfer<'a>) {
+        transfer.delivery_tag = self.tag.as_deref().or(transfer.delivery_tag);
+        // What is encoded already goes out as it is.
+        transfer.state = self.state.as_deref().map(DeliveryState::Unknown).or(transfer.state.take());
+        transfer.rcv_settle_mode = self.rcv_settle_mode;
+        (transfer.resume, transfer.batchable) = (self.resume, self.batchable);
+    }
+}
+
 /// A message that waits for credit, window or room.
 #[derive(Debug)]
 pub(crate) struct Waiting {
@@ -82,27 +157,44 @@ pub(crate) struct Waiting {
     prefix: Prefix,
     body: Bytes,
     pub part: Part,
+    pub kept: Option<Box<Kept>>,
 }
 
 impl Waiting {
-    pub fn new(send: &Send<'_>) -> Self {
+    pub fn new(send: &Send<'_>, kept: Option<Box<Kept>>) -> Self {
         let Send { key, settled, format, prefix, body, part } = *send;
-        Self { key, settled, format, prefix: Prefix::new(prefix), body: body.clone(), part }
+        Self { key, settled, format, prefix: Prefix::new(prefix), body: body.clone(), part, kept }
     }
 
     pub fn as_send(&self) -> Send<'_> {
-        let Self { key, settled, format, ref prefix, ref body, part } = *self;
+        let Self { key, settled, format, ref prefix, ref body, part, .. } = *self;
         Send { key, settled, format, prefix: prefix.as_bytes(), body, part }
     }
 }
 
-/// Whether a delivery is settled by being sent.
+/// Whether a delivery is settled by being sent, or by what is said of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settled {
     /// It is.
     Yes,
-    /// The receiver says what becomes of it.
+    /// It is not: something more is to be said of it.
     No,
+}
+
+impl Settled {
+    /// As the field of a frame says.
+    #[inline]
+    #[must_use]
+    pub fn of(field: bool) -> Self {
+        if field { Self::Yes } else { Self::No }
+    }
+
+    /// Whether it is.
+    #[inline]
+    #[must_use]
+    pub fn is_yes(self) -> bool {
+        self == Self::Yes
+    }
 }
 
 /// A few octets by value: an encoded header section has at most 25.
@@ -142,22 +234,44 @@ pub(crate) struct Partial {
     pub delivery: u32,
     pub format: u32,
     pub settled: bool,
+    /// Whether it is nothing for the host, and left out.
+    pub ignored: bool,
+    /// Its first transfer, until the host is given it: less than a frame.
+    pub head: Box<[u8]>,
     /// What the host was not given yet.
     pub bytes: BytesMut,
     /// Octets that it was given in parts.
     pub given: u64,
 }
 
+/// When the two ends of a link settle.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Modes {
+    pub sender: SenderSettleMode,
+    pub receiver: ReceiverSettleMode,
+}
+
+/// What a link has to send.
+#[derive(Debug, Default)]
+pub(crate) struct Outgoing {
+    /// Whether the link stands in its session's queue of those with something to send.
+    pub queued: bool,
+    pub next_tag: u32,
+    pub backlog: VecDeque<Waiting>,
+    pub under: Option<Under>,
+    /// The transaction that what is sent belongs to.
+    pub transaction: Option<Bytes>,
+}
+
 /// One link.
 #[derive(Debug)]
 pub(crate) struct Link {
     pub generation: u16,
-    pub state: State,
+    pub phase: Phase,
     /// Ours.
     pub role: Role,
     pub remote_handle: Option<u32>,
-    pub snd_settle_mode: SenderSettleMode,
-    pub rcv_settle_mode: ReceiverSettleMode,
+    pub modes: Modes,
     /// Deliveries started, a serial number.
     pub delivery_count: u32,
     /// How many more may start.
@@ -165,38 +279,30 @@ pub(crate) struct Link {
     pub drain: bool,
     /// Whether a flow with this link's state is to be sent.
     pub flow_due: bool,
-    /// Whether the link stands in its session's queue of those with something to send.
-    pub queued: bool,
-    pub next_tag: u32,
-    pub backlog: VecDeque<Waiting>,
-    pub under: Option<Under>,
+    pub outgoing: Outgoing,
     pub partial: Option<Box<Partial>>,
-    /// The transaction that what is sent belongs to.
-    pub transaction: Option<Bytes>,
+    /// Whether our attach named unsettled deliveries from before, which the peer may resume.
+    pub resumes: bool,
     /// Largest message that the receiving end takes, octets.
     pub max_message_size: u64,
     pub name: Box<str>,
 }
 
 impl Link {
-    pub fn new(name: &str, role: Role, state: State, generation: u16) -> Self {
+    pub fn new(name: &str, role: Role, phase: Phase, generation: u16) -> Self {
         Self {
             generation,
-            state,
+            phase,
             role,
             remote_handle: None,
-            snd_settle_mode: SenderSettleMode::Mixed,
-            rcv_settle_mode: ReceiverSettleMode::First,
+            modes: Modes::default(),
             delivery_count: 0,
             credit: 0,
             drain: false,
             flow_due: false,
-            queued: false,
-            next_tag: 0,
-            backlog: VecDeque::new(),
-            under: None,
+            outgoing: Outgoing::default(),
             partial: None,
-            transaction: None,
+            resumes: false,
             max_message_size: u64::MAX,
             name: name.into(),
         }
@@ -223,18 +329,43 @@ impl Link {
 
     /// Takes out the last message that waits for credit that is not there, if `may` says so of its key.
     pub fn take_back(&mut self, may: impl FnOnce(u64) -> bool) -> Option<u64> {
-        let waiting = self.backlog.len() - usize::from(self.under.is_some()).min(self.backlog.len());
+        let waiting = self.outgoing.unbegun();
         let allowed = usize::try_from(self.credit).unwrap_or(usize::MAX);
-        let last = self.backlog.back().filter(|_| waiting > allowed)?;
+        let last = self.outgoing.backlog.back().filter(|_| waiting > allowed)?;
         let back = last.part.begins() && last.settled == Settled::No && may(last.key);
-        if back { self.backlog.pop_back().map(|taken| taken.key) } else { None }
+        if back { self.outgoing.backlog.pop_back().map(|taken| taken.key) } else { None }
     }
 
     /// Credit that the host has not used yet.
     pub fn credit_free(&self) -> u32 {
-        // What is under way has its credit; of one that is sent in parts none may wait.
-        let waiting = self.backlog.len().saturating_sub(usize::from(self.under.is_some()));
+        // Of what is sent in parts none may wait.
+        let waiting = self.outgoing.unbegun();
         self.credit.saturating_sub(u32::try_from(waiting).unwrap_or(u32::MAX))
+    }
+}
+
+impl Outgoing {
+    /// What waits, but for a delivery under way, which has its credit.
+    fn unbegun(&self) -> usize {
+        self.backlog.len().saturating_sub(usize::from(self.under.is_some()))
+    }
+
+    /// Takes out what waits of the delivery whose parts came last; gives whether the rest of it is to be given up, as its beginning
+    /// left already.
+    pub fn abort(&mut self) -> bool {
+        match self.backlog.iter().rposition(|waiting| waiting.part.begins()) {
+            Some(place) if place > 0 || self.under.is_none() => {
+                let ends = self.backlog.back().is_none_or(|waiting| !waiting.part.goes_on());
+                if !ends {
+                    self.backlog.truncate(place);
+                }
+                false
+            }
+            _ => {
+                self.backlog.clear();
+                self.under.is_some()
+            }
+        }
     }
 }
 
@@ -243,25 +374,25 @@ mod tests {
     use super::*;
 
     fn waiting(key: u64, settled: Settled, part: Part) -> Waiting {
-        Waiting::new(&Send { key, settled, format: 0, prefix: &[], body: &Bytes::new(), part })
+        Waiting::new(&Send { key, settled, format: 0, prefix: &[], body: &Bytes::new(), part }, None)
     }
 
     #[test]
     fn what_waits_without_credit_is_taken_back_and_nothing_else() {
-        let mut link = Link::new("link", Role::Sender, State::Attached, 0);
-        link.backlog.extend((0..4).map(|key| waiting(key, Settled::No, Part::Whole)));
-        link.under = Some(Under { delivery: 0, sent: 1, begun: true });
+        let mut link = Link::new("link", Role::Sender, Phase::Attached, 0);
+        link.outgoing.backlog.extend((0..4).map(|key| waiting(key, Settled::No, Part::Whole)));
+        link.outgoing.under = Some(Under { delivery: 0, sent: 1, begun: true });
         link.take_credit(Some(0), 1);
         assert_eq!(link.take_back(|key| key != 3), None, "its keeper says no");
         let taken: Vec<u64> = std::iter::from_fn(|| link.take_back(|_| true)).collect();
         assert_eq!(taken, [3, 2], "one is under way, and one has credit");
         link.take_credit(Some(0), 0);
-        link.backlog.push_back(waiting(4, Settled::Yes, Part::Whole));
+        link.outgoing.backlog.push_back(waiting(4, Settled::Yes, Part::Whole));
         assert_eq!(link.take_back(|_| true), None, "nobody keeps what is sent settled");
-        link.backlog.pop_back();
-        link.backlog.push_back(waiting(5, Settled::No, Part::Middle));
+        link.outgoing.backlog.pop_back();
+        link.outgoing.backlog.push_back(waiting(5, Settled::No, Part::Middle));
         assert_eq!(link.take_back(|_| true), None, "the middle of a message");
-        link.backlog.pop_back();
+        link.outgoing.backlog.pop_back();
         assert_eq!(link.take_back(|_| true), Some(1));
         assert_eq!(link.take_back(|_| true), None);
     }

@@ -3,19 +3,20 @@
 //! Guarantees: windows count transfer frames, in serial numbers (part 2.5.6); links with something to send take turns;
 //! settlements of neighbouring deliveries with one outcome leave as one disposition.
 
-use engine_message::Condition;
 use std::collections::VecDeque;
 
 use amqp_codec::AmqpError;
 use amqp_codec::performative::{
-    Begin, DeliveryState, Disposition, Flow, Role, SenderSettleMode, Transfer, encode_disposition, encode_flow,
+    Attach, Begin, DeliveryState, Disposition, Flow, Role, SenderSettleMode, Transfer, encode_disposition, encode_flow,
     encode_plain, encode_transfer,
 };
+use engine_message::Condition;
 
-use crate::event::{LinkId, Outcome, SessionId};
+use crate::event::{Deliveries, LinkId, SessionId};
 use crate::limits::{OUT_SOFT_MAX, TRANSACTION_ID_BYTES_MAX, UNSETTLED_OUT_MAX};
-use crate::link::{Link, Part, Send, SendNow, Settled, State, Under, Waiting};
+use crate::link::{self, Kept, Link, Part, Send, SendNow, Settled, Under, Waiting};
 use crate::out::Out;
+use crate::state::Outcome;
 use crate::unsettled::Unsettled;
 
 /// Frame header and the longest transfer that is written here, octets: 36, and with a transaction 10 and its identifier.
@@ -34,10 +35,36 @@ pub(crate) enum Phase {
 #[derive(Debug)]
 struct Settlement {
     role: Role,
-    first: u32,
-    last: u32,
-    settled: bool,
+    deliveries: Deliveries,
+    settled: Settled,
     outcome: Outcome,
+}
+
+/// Transfers that come, in serial numbers.
+#[derive(Debug)]
+pub(crate) struct IncomingWindow {
+    pub next_id: u32,
+    /// Transfers that the peer may still send, frames.
+    pub left: u32,
+    /// What it may send after a flow, frames.
+    pub size: u32,
+}
+
+/// Transfers that are sent, in serial numbers.
+#[derive(Debug)]
+pub(crate) struct OutgoingWindow {
+    pub next_id: u32,
+    /// Transfers that the peer still takes, frames.
+    pub left: u32,
+}
+
+impl OutgoingWindow {
+    /// Counts a transfer that was sent.
+    #[inline]
+    fn count(&mut self) {
+        self.left -= 1;
+        self.next_id = self.next_id.wrapping_add(1);
+    }
 }
 
 /// One session.
@@ -46,13 +73,8 @@ pub(crate) struct Session {
     pub id: SessionId,
     pub phase: Phase,
     pub remote_channel: Option<u16>,
-    pub next_incoming_id: u32,
-    /// Transfers that the peer may still send, frames.
-    pub incoming_left: u32,
-    pub incoming_window: u32,
-    pub next_outgoing_id: u32,
-    /// Transfers that the peer still takes, frames.
-    pub outgoing_left: u32,
+    pub incoming: IncomingWindow,
+    pub outgoing: OutgoingWindow,
     pub remote_handle_max: u32,
     pub next_delivery_id: u32,
     pub unsettled: Unsettled,
@@ -71,11 +93,8 @@ impl Session {
             id,
             phase,
             remote_channel: None,
-            next_incoming_id: 0,
-            incoming_left: incoming_window,
-            incoming_window,
-            next_outgoing_id: 0,
-            outgoing_left: 0,
+            incoming: IncomingWindow { next_id: 0, left: incoming_window, size: incoming_window },
+            outgoing: OutgoingWindow { next_id: 0, left: 0 },
             remote_handle_max: u32::MAX,
             next_delivery_id: 0,
             unsettled: Unsettled::default(),
@@ -91,8 +110,8 @@ impl Session {
     /// Takes what the peer's begin says.
     pub fn take_begin(&mut self, channel: u16, begin: &Begin) {
         self.remote_channel = Some(channel);
-        self.next_incoming_id = begin.next_outgoing_id;
-        self.outgoing_left = begin.incoming_window;
+        self.incoming.next_id = begin.next_outgoing_id;
+        self.outgoing.left = begin.incoming_window;
         self.remote_handle_max = begin.handle_max;
     }
 
@@ -116,21 +135,33 @@ impl Session {
     /// Finds a link by its name; the two directions have names of their own.
     pub fn find(&self, name: &str, role: Role) -> Option<u32> {
         let found = self.links.iter().position(|link| {
-            link.as_ref().is_some_and(|link| link.role == role && *link.name == *name && link.state != State::Detaching)
+            link.as_ref()
+                .is_some_and(|link| link.role == role && *link.name == *name && link.phase != link::Phase::Detaching)
         })?;
         u32::try_from(found).ok()
     }
 
-    /// Adds a link at the lowest free handle.
-    pub fn add(&mut self, link: Link) -> u32 {
+    /// Adds a link at the lowest free handle; `None` when the peer takes no handle as high as that.
+    pub fn add(&mut self, link: Link) -> Option<u32> {
         let place = self.links.iter().position(Option::is_none).unwrap_or(self.links.len());
+        let handle = u32::try_from(place).ok().filter(|&handle| handle <= self.remote_handle_max)?;
         if place == self.links.len() {
             self.links.push(None);
         }
         if let Some(slot) = self.links.get_mut(place) {
             *slot = Some(Box::new(link));
         }
-        u32::try_from(place).expect("handles are bounded by the peer's")
+        Some(handle)
+    }
+
+    /// Whether an attach answers one of ours whose link was given up meanwhile: it is bound then, for the detach that follows.
+    pub fn bind_given_up(&mut self, attach: &Attach, role: Role) -> bool {
+        let given_up = |link: &Link| link.phase == link::Phase::Detaching && link.remote_handle.is_none();
+        let is_it = |link: &Link| given_up(link) && link.role == role && *link.name == *attach.name;
+        let found = self.links.iter().position(|link| link.as_deref().is_some_and(is_it));
+        let Some(handle) = found.and_then(|place| u32::try_from(place).ok()) else { return false };
+        self.bind(handle, attach.handle);
+        true
     }
 
     /// Notes the peer's handle of a link.
@@ -148,8 +179,8 @@ impl Session {
 
     /// Notes that the host took a link that the peer asked for.
     pub fn take(&mut self, handle: u32) {
-        if let Some(link) = self.link(handle).filter(|link| link.state == State::Asked) {
-            link.state = State::Attached;
+        if let Some(link) = self.link(handle).filter(|link| link.phase == link::Phase::Asked) {
+            link.phase = link::Phase::Attached;
             if std::mem::take(&mut link.flow_due) {
                 self.flow(handle);
             }
@@ -158,7 +189,7 @@ impl Session {
 
     /// Whether the host has not answered all attaches of the peer.
     pub fn has_asked(&self) -> bool {
-        self.links.iter().flatten().any(|link| link.state == State::Asked)
+        self.links.iter().flatten().any(|link| link.phase == link::Phase::Asked)
     }
 
     /// Forgets a link and what of it is unsettled.
@@ -177,9 +208,9 @@ impl Session {
         self.unsettled.forget(handle);
         self.sending.retain(|&waiting| waiting != handle);
         if let Some(link) = self.link(handle) {
-            link.backlog = VecDeque::new();
-            link.under = None;
-            link.queued = false;
+            link.outgoing.backlog = VecDeque::new();
+            link.outgoing.under = None;
+            link.outgoing.queued = false;
         }
     }
 
@@ -189,7 +220,7 @@ impl Session {
     /// When there was no window for it.
     #[inline]
     pub fn count_incoming(&mut self) -> Result<(), Box<AmqpError>> {
-        if self.incoming_left == 0 {
+        if self.incoming.left == 0 {
             let text = "a transfer came although the session's incoming window is used up";
             return Err(Box::new(AmqpError::new(Condition::WindowViolation, text)));
         }
@@ -200,9 +231,9 @@ impl Session {
     /// Counts a transfer for which there is window.
     #[inline]
     pub fn take_incoming(&mut self) {
-        self.incoming_left -= 1;
-        self.next_incoming_id = self.next_incoming_id.wrapping_add(1);
-        if self.incoming_left <= self.incoming_window / 2 {
+        self.incoming.left -= 1;
+        self.incoming.next_id = self.incoming.next_id.wrapping_add(1);
+        if self.incoming.left <= self.incoming.size / 2 {
             self.flow_due = true;
         }
     }
@@ -211,10 +242,10 @@ impl Session {
     pub fn take_window(&mut self, flow: &Flow<'_>) {
         // Without next-incoming-id the peer has not seen our begin, so that it counts from our first transfer, 0.
         let limit = flow.next_incoming_id.unwrap_or(0).wrapping_add(flow.incoming_window);
-        let left = limit.wrapping_sub(self.next_outgoing_id);
+        let left = limit.wrapping_sub(self.outgoing.next_id);
         // A large window may lie more than half the number space ahead: only a limit just behind us means none.
-        let behind = self.next_outgoing_id.wrapping_sub(limit);
-        self.outgoing_left = if behind != 0 && behind <= self.incoming_window.max(1 << 16) { 0 } else { left };
+        let behind = self.outgoing.next_id.wrapping_sub(limit);
+        self.outgoing.left = if behind != 0 && behind <= self.incoming.size.max(1 << 16) { 0 } else { left };
     }
 
     /// Notes that a flow for a link is due; before its attach is answered it is only remembered.
@@ -222,7 +253,7 @@ impl Session {
     pub fn flow(&mut self, handle: u32) {
         if let Some(link) = self.link(handle)
             && !std::mem::replace(&mut link.flow_due, true)
-            && link.state != State::Asked
+            && link.phase != link::Phase::Asked
         {
             self.flows.push(handle);
         }
@@ -230,61 +261,76 @@ impl Session {
 
     /// Notes that deliveries get an outcome, at the end where we are `role`.
     #[inline]
-    pub fn settle(&mut self, role: Role, (first, last): (u32, u32), settled: bool, outcome: Outcome) {
+    pub fn settle(&mut self, role: Role, deliveries: Deliveries, settled: Settled, outcome: Outcome) {
         if let Some(open) = self.settlements.last_mut()
-            && open.last.wrapping_add(1) == first
+            && open.deliveries.last.wrapping_add(1) == deliveries.first
             && open.role == role
             && open.settled == settled
             && open.outcome == outcome
         {
-            open.last = last;
+            open.deliveries.last = deliveries.last;
             return;
         }
-        self.settlements.push(Settlement { role, first, last, settled, outcome });
+        self.settlements.push(Settlement { role, deliveries, settled, outcome });
     }
 
     /// Sends a message on an attached link now if nothing is in its way, else when there is room.
     #[inline]
     pub fn send(&mut self, id: LinkId, mut send: Send<'_>, max_frame: u32, out: &mut Out) {
         let Some(link) = self.links.get_mut(id.handle as usize).and_then(Option::as_deref_mut) else { return };
-        if link.generation != id.generation || link.state != State::Attached {
+        if link.generation != id.generation || link.phase != link::Phase::Attached {
             return;
         }
-        send.settled = settled_by(link.snd_settle_mode, send.settled);
+        send.settled = settled_by(link.modes.sender, send.settled);
         let bytes = send.prefix.len() + send.body.len();
-        let free = !link.queued && link.credit > 0 && self.outgoing_left > 0 && out.len() < OUT_SOFT_MAX;
+        let free = !link.outgoing.queued && link.credit > 0 && self.outgoing.left > 0 && out.len() < OUT_SOFT_MAX;
         let one_frame = fits_frame(bytes, max_frame) && send.part == Part::Whole;
         if !one_frame || !free || self.unsettled.len() >= UNSETTLED_OUT_MAX {
-            return self.send_later(id.handle, &send, max_frame, out);
+            return self.send_later(id.handle, Waiting::new(&send, None), max_frame, out);
         }
-        let delivering = (send.settled, send.key);
-        let under = start(link, id.handle, delivering, &mut self.next_delivery_id, &mut self.unsettled);
+        let starting = Starting { handle: id.handle, settled: send.settled, key: send.key };
+        let under = start(link, starting, &mut self.next_delivery_id, &mut self.unsettled);
         match u8::try_from(id.handle) {
-            Ok(handle) if send.format == 0 && link.transaction.is_none() => {
-                let settled = send.settled == Settled::Yes;
-                encode_plain(out.buffer(), self.id.0, handle, under.delivery, link.next_tag, settled, bytes);
+            Ok(handle) if send.format == 0 && link.outgoing.transaction.is_none() => {
+                let (tag, settled) = (link.outgoing.next_tag, send.settled.is_yes());
+                encode_plain(out.buffer(), self.id.0, handle, under.delivery, tag, settled, bytes);
                 out.put_header(send.prefix);
                 out.put_body(send.body);
             }
-            _ => drop(transmit_frame(self.id.0, id.handle, link, &send, under, max_frame, out)),
+            _ => {
+                let to = Peer { channel: self.id.0, handle: id.handle, max_frame };
+                transmit_frame(to, link, &send, None, under, out);
+            }
         }
-        self.outgoing_left -= 1;
-        self.next_outgoing_id = self.next_outgoing_id.wrapping_add(1);
+        self.outgoing.count();
     }
 
     /// Sends a message that is not to be sent as one frame at once: behind what waits, as far as there is room.
-    fn send_later(&mut self, handle: u32, send: &Send<'_>, max_frame: u32, out: &mut Out) {
+    pub fn send_later(&mut self, handle: u32, waiting: Waiting, max_frame: u32, out: &mut Out) {
         let Some(link) = self.link(handle) else { return };
-        link.backlog.push_back(Waiting::new(send));
-        if link.queued {
+        link.outgoing.backlog.push_back(waiting);
+        if link.outgoing.queued {
             return;
         }
         if out.len() < OUT_SOFT_MAX && self.transmit(handle, max_frame, out) {
             return;
         }
         if let Some(link) = self.link(handle) {
-            link.queued = true;
+            link.outgoing.queued = true;
             self.sending.push_back(handle);
+        }
+    }
+
+    /// Gives up the delivery whose parts were sent last on a link.
+    pub fn abort(&mut self, handle: u32, waiting: Waiting, max_frame: u32, out: &mut Out) {
+        if self.link(handle).is_some_and(|link| link.outgoing.abort()) {
+            return self.send_later(handle, waiting, max_frame, out);
+        }
+        if let Some(link) = self.link(handle)
+            && link.outgoing.backlog.is_empty()
+        {
+            link.outgoing.queued = false;
+            self.sending.retain(|&waiting| waiting != handle);
         }
     }
 
@@ -294,20 +340,22 @@ impl Session {
         let Some(link) = self.links.get_mut(handle as usize).and_then(Option::as_mut) else { return false };
         let bytes = send.front.len() + send.body.len();
         let has_room = out.len() < OUT_SOFT_MAX && self.unsettled.len() < UNSETTLED_OUT_MAX;
-        if link.queued || link.credit == 0 || self.outgoing_left == 0 || !has_room || !fits_frame(bytes, max_frame) {
+        let free = !link.outgoing.queued && link.credit > 0 && self.outgoing.left > 0 && has_room;
+        if !free || !fits_frame(bytes, max_frame) {
             return false;
         }
-        let under = start(link, handle, (send.settled, send.key), &mut self.next_delivery_id, &mut self.unsettled);
-        let settled = send.settled == Settled::Yes;
+        let starting = Starting { handle, settled: send.settled, key: send.key };
+        let under = start(link, starting, &mut self.next_delivery_id, &mut self.unsettled);
+        let (tag, settled) = (link.outgoing.next_tag, send.settled.is_yes());
         match u8::try_from(handle) {
-            Ok(handle) if link.transaction.is_none() => {
-                encode_plain(out.buffer(), self.id.0, handle, under.delivery, link.next_tag, settled, bytes);
+            Ok(handle) if link.outgoing.transaction.is_none() => {
+                encode_plain(out.buffer(), self.id.0, handle, under.delivery, tag, settled, bytes);
             }
             _ => {
                 let transfer = Transfer {
                     handle,
                     delivery_id: Some(under.delivery),
-                    delivery_tag: Some(&link.next_tag.to_be_bytes()),
+                    delivery_tag: Some(&tag.to_be_bytes()),
                     message_format: Some(0),
                     settled: Some(settled),
                     state: enlisted(link),
@@ -318,43 +366,52 @@ impl Session {
         }
         out.buffer().extend_from_slice(send.front);
         out.put_body(send.body);
-        self.outgoing_left -= 1;
-        self.next_outgoing_id = self.next_outgoing_id.wrapping_add(1);
+        self.outgoing.count();
         true
     }
 
     /// Sends from the front of a link's backlog until a frame finds no room; gives whether the backlog is empty.
     fn transmit(&mut self, handle: u32, max_frame: u32, out: &mut Out) -> bool {
-        let channel = self.id.0;
+        let to = Peer { channel: self.id.0, handle, max_frame };
         let Some(link) = self.links.get_mut(handle as usize).and_then(Option::as_mut) else { return true };
-        while let Some(waiting) = link.backlog.front() {
-            if self.outgoing_left == 0 || out.len() >= OUT_SOFT_MAX {
+        while let Some(waiting) = link.outgoing.backlog.front() {
+            if self.outgoing.left == 0 || out.len() >= OUT_SOFT_MAX {
                 return false;
             }
-            let under = match link.under {
+            let under = match link.outgoing.under {
                 Some(under) => under,
                 None if !waiting.part.begins() => {
                     // Its delivery ended before.
-                    link.backlog.pop_front();
+                    link.outgoing.backlog.pop_front();
                     continue;
                 }
                 None => {
                     if link.credit == 0 || self.unsettled.len() >= UNSETTLED_OUT_MAX {
                         return false;
                     }
-                    let (settled, key) = (waiting.as_send().settled, waiting.as_send().key);
-                    start(link, handle, (settled, key), &mut self.next_delivery_id, &mut self.unsettled)
+                    let Send { settled, key, .. } = waiting.as_send();
+                    let starting = Starting { handle, settled, key };
+                    start(link, starting, &mut self.next_delivery_id, &mut self.unsettled)
                 }
             };
-            let Some(send) = link.backlog.front().map(Waiting::as_send) else { return true };
-            let sent = transmit_frame(channel, handle, link, &send, under, max_frame, out);
-            self.outgoing_left -= 1;
-            self.next_outgoing_id = self.next_outgoing_id.wrapping_add(1);
+            let Some(waiting) = link.outgoing.backlog.front() else { return true };
+            let send = waiting.as_send();
+            if send.part == Part::Aborted {
+                write_abort(to, out);
+                // An aborted delivery is settled (part 2.7.5): nobody decides on it.
+                self.unsettled.take(under.delivery);
+                link.outgoing.under = None;
+                link.outgoing.backlog.pop_front();
+                self.outgoing.count();
+                continue;
+            }
+            let sent = transmit_frame(to, link, &send, waiting.kept.as_deref(), under, out);
+            self.outgoing.count();
             if sent < send.prefix.len() + send.body.len() {
-                link.under = Some(Under { sent, begun: true, ..under });
+                link.outgoing.under = Some(Under { sent, begun: true, ..under });
             } else {
-                link.under = send.part.goes_on().then_some(Under { sent: 0, begun: true, ..under });
-                link.backlog.pop_front();
+                link.outgoing.under = send.part.goes_on().then_some(Under { sent: 0, begun: true, ..under });
+                link.outgoing.backlog.pop_front();
             }
         }
         true
@@ -371,7 +428,7 @@ impl Session {
             let Some(handle) = self.sending.pop_front() else { break };
             if self.transmit(handle, max_frame, out) {
                 if let Some(link) = self.link(handle) {
-                    link.queued = false;
+                    link.outgoing.queued = false;
                 }
             } else {
                 self.sending.push_back(handle);
@@ -394,70 +451,83 @@ impl Session {
 
     /// Whether `poll_output` stopped because the output is full, rather than for want of credit or window.
     pub fn wants_room(&self) -> bool {
-        !self.sending.is_empty() && self.outgoing_left > 0
+        !self.sending.is_empty() && self.outgoing.left > 0
     }
 
     fn write_flow(&mut self, handle: Option<u32>, out: &mut Out) {
-        self.flow_due = false;
-        self.incoming_left = self.incoming_window;
         let mut flow = Flow {
-            next_incoming_id: self.remote_channel.map(|_| self.next_incoming_id),
-            incoming_window: self.incoming_window,
-            next_outgoing_id: self.next_outgoing_id,
+            next_incoming_id: self.remote_channel.map(|_| self.incoming.next_id),
+            incoming_window: self.incoming.size,
+            next_outgoing_id: self.outgoing.next_id,
             outgoing_window: u32::MAX >> 1,
             ..Flow::default()
         };
         if let Some(handle) = handle {
             let Some(link) = self.link(handle) else { return };
             link.flow_due = false;
-            if matches!(link.state, State::Detaching | State::Attaching) {
+            if matches!(link.phase, link::Phase::Detaching | link::Phase::Attaching) {
                 return;
             }
+            let waiting = link.outgoing.backlog.len();
             flow.handle = Some(handle);
             flow.delivery_count = Some(link.delivery_count);
             flow.link_credit = Some(link.credit);
-            flow.available = (link.role == Role::Sender).then(|| u32::try_from(link.backlog.len()).unwrap_or(u32::MAX));
+            flow.available = (link.role == Role::Sender).then(|| u32::try_from(waiting).unwrap_or(u32::MAX));
             flow.drain = link.drain;
             if link.role == Role::Sender {
                 link.drain = link.drain && link.credit > 0;
             }
         }
+        // Only what is written tells the peer of its window.
+        self.flow_due = false;
+        self.incoming.left = self.incoming.size;
         encode_flow(out.buffer(), self.id.0, &flow);
     }
 
     /// Asserts what must hold between any two inputs.
     pub fn check(&self) {
-        assert!(self.incoming_left <= self.incoming_window);
+        assert!(self.incoming.left <= self.incoming.size);
         for (handle, link) in self.links.iter().enumerate() {
             let Some(link) = link else { continue };
             if let Some(remote) = link.remote_handle {
                 assert_eq!(self.local(remote).map(|local| local as usize), Some(handle), "handles name each other");
             }
-            assert_eq!(link.queued, self.sending.iter().any(|&waiting| waiting as usize == handle));
-            assert!(link.backlog.is_empty() || link.queued, "what waits is in the queue");
-            assert!(link.under.is_none_or(|under| under.begun) || !link.backlog.is_empty());
+            assert_eq!(link.outgoing.queued, self.sending.iter().any(|&waiting| waiting as usize == handle));
+            assert!(link.outgoing.backlog.is_empty() || link.outgoing.queued, "what waits is in the queue");
+            assert!(link.outgoing.under.is_none_or(|under| under.begun) || !link.outgoing.backlog.is_empty());
         }
     }
 }
 
+/// A delivery that starts.
+#[derive(Clone, Copy)]
+struct Starting {
+    handle: u32,
+    settled: Settled,
+    key: u64,
+}
+
+/// Where frames of a link go to.
+#[derive(Clone, Copy)]
+struct Peer {
+    channel: u16,
+    handle: u32,
+    /// Largest frame that it takes, octets.
+    max_frame: u32,
+}
+
 /// Starts a delivery: it takes a number and a credit, and waits for its outcome unless it is settled.
 #[inline]
-fn start(
-    link: &mut Link,
-    handle: u32,
-    (settled, key): (Settled, u64),
-    next_delivery_id: &mut u32,
-    unsettled: &mut Unsettled,
-) -> Under {
+fn start(link: &mut Link, starting: Starting, next_delivery_id: &mut u32, unsettled: &mut Unsettled) -> Under {
     let delivery = *next_delivery_id;
     *next_delivery_id = delivery.wrapping_add(1);
-    match settled {
+    match starting.settled {
         Settled::Yes => unsettled.skip(delivery),
-        Settled::No => unsettled.push(delivery, handle, key),
+        Settled::No => unsettled.push(delivery, starting.handle, starting.key),
     }
     link.credit -= 1;
     link.delivery_count = link.delivery_count.wrapping_add(1);
-    link.next_tag = link.next_tag.wrapping_add(1);
+    link.outgoing.next_tag = link.outgoing.next_tag.wrapping_add(1);
     Under { delivery, sent: 0, begun: false }
 }
 
@@ -469,42 +539,43 @@ pub(crate) fn fits_frame(bytes: usize, max_frame: u32) -> bool {
 
 /// The state that says which transaction a delivery belongs to, if it does (part 4.4.2).
 fn enlisted(link: &Link) -> Option<DeliveryState<'_>> {
-    link.transaction.as_deref().map(|txn_id| DeliveryState::Transactional { txn_id, outcome: None })
+    link.outgoing.transaction.as_deref().map(|txn_id| DeliveryState::Transactional { txn_id, outcome: None })
+}
+
+/// Whether a delivery with these particulars can be sent in frames of at most `max_frame` octets.
+pub(crate) fn fits_particulars(kept: &Kept, max_frame: u32) -> bool {
+    TRANSFER_BYTES_MAX + kept.bytes() < max_frame as usize
 }
 
 /// Writes one frame of a delivery; gives how much of the message is then sent, octets.
 #[inline]
-fn transmit_frame(
-    channel: u16,
-    handle: u32,
-    link: &Link,
-    send: &Send<'_>,
-    under: Under,
-    max_frame: u32,
-    out: &mut Out,
-) -> usize {
+fn transmit_frame(to: Peer, link: &Link, send: &Send<'_>, kept: Option<&Kept>, under: Under, out: &mut Out) -> usize {
+    let first = !under.begun;
+    let kept = kept.filter(|_| first);
     let prefix = send.prefix;
     let total = prefix.len() + send.body.len();
-    let room = max_frame as usize - TRANSFER_BYTES_MAX;
+    let room = to.max_frame as usize - TRANSFER_BYTES_MAX - kept.map_or(0, Kept::bytes);
     let end = total.min(under.sent + room);
-    let first = !under.begun;
-    let tag = link.next_tag.to_be_bytes();
-    let transfer = Transfer {
-        handle,
+    let tag = link.outgoing.next_tag.to_be_bytes();
+    let mut transfer = Transfer {
+        handle: to.handle,
         delivery_id: first.then_some(under.delivery),
         delivery_tag: first.then_some(&tag),
         message_format: first.then_some(send.format),
-        settled: Some(send.settled == Settled::Yes),
+        settled: Some(send.settled.is_yes()),
         more: end < total || send.part.goes_on(),
         state: enlisted(link).filter(|_| first),
         ..Transfer::default()
     };
-    encode_transfer(out.buffer(), channel, &transfer, end - under.sent);
-    if let Some(rest) = prefix.get(under.sent..) {
-        // The room of a frame is larger than any prefix: it goes out whole with the first one.
-        out.buffer().extend_from_slice(rest);
+    if let Some(kept) = kept {
+        kept.fill(&mut transfer);
     }
-    let body = under.sent.saturating_sub(prefix.len())..end - prefix.len();
+    encode_transfer(out.buffer(), to.channel, &transfer, end - under.sent);
+    if let Some(rest) = prefix.get(under.sent..) {
+        let now = rest.get(..end - under.sent).unwrap_or(rest);
+        out.buffer().extend_from_slice(now);
+    }
+    let body = under.sent.saturating_sub(prefix.len())..end.saturating_sub(prefix.len());
     if body.start == 0 && body.end == send.body.len() {
         out.put_body(send.body);
     } else {
@@ -513,33 +584,18 @@ fn transmit_frame(
     end
 }
 
+/// Writes the frame that gives up the delivery under way on a link.
+fn write_abort(to: Peer, out: &mut Out) {
+    let transfer = Transfer { handle: to.handle, aborted: true, ..Transfer::default() };
+    encode_transfer(out.buffer(), to.channel, &transfer, 0);
+}
+
 fn write_settlement(channel: u16, settlement: &Settlement, out: &mut Out) {
-    let mut error_bytes = Vec::new();
-    let state = match &settlement.outcome {
-        Outcome::Accepted => DeliveryState::Accepted,
-        Outcome::Released => DeliveryState::Released,
-        Outcome::Declared(txn_id) => DeliveryState::Declared { txn_id },
-        Outcome::Rejected(reason) => {
-            let error = reason.as_ref().map(|reason| {
-                AmqpError::new(reason.0, reason.1.clone()).encode(&mut error_bytes);
-                error_bytes.as_slice()
-            });
-            DeliveryState::Rejected { error }
-        }
-        Outcome::Modified(modified) => DeliveryState::Modified {
-            delivery_failed: modified.delivery_failed,
-            undeliverable_here: modified.undeliverable_here,
-            annotations: modified.annotations.as_deref(),
-        },
-    };
-    let disposition = Disposition {
-        role: settlement.role,
-        first: settlement.first,
-        last: (settlement.last != settlement.first).then_some(settlement.last),
-        settled: settlement.settled,
-        state: Some(state),
-        batchable: false,
-    };
+    let Settlement { role, deliveries: Deliveries { first, last }, settled, ref outcome } = *settlement;
+    let mut within = Vec::new();
+    let state = Some(outcome.as_state(&mut within));
+    let last = (last != first).then_some(last);
+    let disposition = Disposition { role, first, last, settled: settled.is_yes(), state, batchable: false };
     encode_disposition(out.buffer(), channel, &disposition);
 }
 

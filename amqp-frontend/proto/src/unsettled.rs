@@ -73,6 +73,18 @@ impl Unsettled {
         (handle != HOLE).then_some((handle, key))
     }
 
+    /// Handle and key of an unsettled delivery.
+    pub fn get(&self, id: u32) -> Option<(u32, u64)> {
+        let Entry { key, handle } = *self.ring.get(id.wrapping_sub(self.oldest) as usize)?;
+        (handle != HOLE).then_some((handle, key))
+    }
+
+    /// The oldest unsettled delivery of a link with that key.
+    pub fn find(&self, handle: u32, key: u64) -> Option<u32> {
+        let place = self.ring.iter().position(|entry| entry.handle == handle && entry.key == key)?;
+        Some(self.oldest.wrapping_add(place as u32))
+    }
+
     /// Gives the places of settled deliveries back that have no unsettled one before them.
     #[inline]
     fn drop_holes(&mut self) {

@@ -13,7 +13,7 @@ use amqp_codec::performative::{
     self, Attach, Begin, Close, Detach, End, Flow, Open, Performative, Role, Source, Target, Transfer, encode_frame,
     encode_transfer,
 };
-use amqp_proto::{AttachReply, Config, Connection, Event, Input, LinkId, Out};
+use amqp_proto::{Config, Connection, Event, Input, LinkId, Out};
 use engine_message::Condition;
 use proptest::prelude::*;
 
@@ -65,8 +65,11 @@ impl Server {
             assert_eq!(self.machine.next_delivery(0, &mut input), None, "nobody has credit");
             let Some(event) = self.machine.handle_input(0, &mut input, &mut self.out) else { break };
             match event {
-                Event::Opened(_) => self.machine.accept_open(&mut self.out),
-                Event::Attached(link, attach) => self.asked.push_back((link, attach)),
+                Event::OpenAsked(_) => {
+                    let answer = self.machine.config().server_open();
+                    self.machine.accept_open(answer, &mut self.out);
+                }
+                Event::AttachAsked(link, attach) => self.asked.push_back((link, attach)),
                 Event::Detached { .. } | Event::Ended(..) | Event::Closed(_) => self.ended += 1,
                 _ => {}
             }
@@ -83,8 +86,7 @@ impl Server {
             let error = AmqpError::new(Condition::NotFound, "there is no such address");
             self.machine.refuse_attach(link, error, &mut self.out);
         } else {
-            let reply = AttachReply { source: attach.source, target: attach.target };
-            self.machine.accept_attach(link, reply, &mut self.out);
+            self.machine.accept_attach(link, attach.answer(), &mut self.out);
         }
         self.feed(&[]);
     }

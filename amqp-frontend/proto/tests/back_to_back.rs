@@ -12,8 +12,8 @@ use amqp_codec::performative::{
     SenderSettleMode, Source, Target, decode, encode_disposition,
 };
 use amqp_proto::{
-    AttachReply, Authenticated, Closing, Config, Connection, Credentials, Event, Input, LinkId, Mechanism, Out,
-    Outcome, Part, Payload, Send, SendNow, SessionId, Settled, Settling, Stage,
+    Authenticated, Closing, Config, Connection, Credentials, Deliveries, Event, Input, LinkId, Mechanism, Out, Outcome,
+    Part, Payload, Send, SendNow, SessionId, Settled, Settling, Stage, State,
 };
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -123,19 +123,17 @@ impl Side {
                 self.machine.authenticated(answer, &mut self.out);
             }
             Event::Authenticate(_) => self.machine.authenticated(Authenticated::Yes, &mut self.out),
-            Event::Opened(_) => {
-                if self.machine.is_waiting() {
-                    self.machine.accept_open(&mut self.out);
-                }
+            Event::OpenAsked(_) => {
+                let answer = self.machine.config().server_open();
+                self.machine.accept_open(answer, &mut self.out);
                 self.opened = true;
             }
-            Event::Attached(link, attach) => {
-                if !self.links.contains(&link) {
-                    self.links.push(link);
-                }
-                let reply = AttachReply { source: attach.source, target: attach.target };
-                self.machine.accept_attach(link, reply, &mut self.out);
+            Event::Opened(_) => self.opened = true,
+            Event::AttachAsked(link, attach) => {
+                self.links.push(link);
+                self.machine.accept_attach(link, attach.answer(), &mut self.out);
             }
+            Event::Attached(link, _) => self.links.push(link),
             Event::Delivery { delivery, payload, .. } => {
                 let bytes = match payload {
                     Payload::Borrowed(bytes) => Bytes::copy_from_slice(bytes),
@@ -172,7 +170,17 @@ impl Side {
             Event::Closed(error) => {
                 self.closed = Some(error.map(|error| error.condition.as_str().to_owned()).unwrap_or_default());
             }
-            Event::Confirmed { first, last, .. } => self.confirmed += last.wrapping_sub(first) + 1,
+            Event::Updated(mut update) => {
+                while let Some(updated) = self.machine.next_updated(&mut update) {
+                    let State::Transactional { outcome, .. } = &update.state else { continue };
+                    assert!(self.outcomes.insert(updated.key, outcome.clone()).is_none(), "one outcome for each");
+                }
+            }
+            Event::Confirmed(confirmation) => {
+                let Deliveries { first, last } = confirmation.deliveries;
+                self.confirmed += last.wrapping_sub(first) + 1;
+            }
+            Event::Ignored { .. } => panic!("nothing is given up"),
             Event::Tls | Event::Begun(_) | Event::Ended(..) => {}
         }
     }
@@ -183,6 +191,13 @@ impl Side {
         self.out.drain_into(&mut bytes);
         to.extend(bytes);
     }
+}
+
+/// Who attaches a link.
+#[derive(Clone, Copy, Debug)]
+enum Asker {
+    Client,
+    Server,
 }
 
 /// Client, server, and the time.
@@ -211,7 +226,7 @@ impl Pair {
         };
         let config = Arc::new(config);
         let mut out = Out::default();
-        let client = Connection::client(Arc::clone(&config), credentials, 0, &mut out);
+        let client = Connection::client(Arc::clone(&config), config.client_open(), credentials, 0, &mut out);
         let server = Connection::server(config, 0);
         Self { client: Side::new(client, out), server: Side::new(server, Out::default()), now_ns: 0 }
     }
@@ -230,8 +245,8 @@ impl Pair {
         }
     }
 
-    /// A pair with a session and one link; the client is its sender or its receiver.
-    fn attached(role: Role, second: bool) -> (Self, LinkId) {
+    /// A pair with a session and one link, which `asker` attached; the client is its sender or its receiver. Gives the client's end.
+    fn attached(role: Role, mode: ReceiverSettleMode, asker: Asker) -> (Self, LinkId) {
         let mut pair = Self::new(None);
         pair.settle(5);
         assert!(pair.client.opened && pair.server.opened);
@@ -240,13 +255,22 @@ impl Pair {
             source: Some(Source { address: Some("q".to_owned()), ..Source::default() }),
             target: Some(Target::Node(NodeTarget { address: Some("q".to_owned()), ..NodeTarget::default() })),
             snd_settle_mode: SenderSettleMode::Mixed,
-            rcv_settle_mode: if second { ReceiverSettleMode::Second } else { ReceiverSettleMode::First },
+            rcv_settle_mode: mode,
             initial_delivery_count: Some(u32::MAX - 2),
             ..Attach::new("link", 0, role)
         };
-        let link = pair.client.machine.attach(session, attach, &mut pair.client.out).expect("a session");
+        match asker {
+            Asker::Client => drop(pair.client.machine.attach(session, attach, &mut pair.client.out)),
+            Asker::Server => {
+                pair.settle(3);
+                let attach = Attach { role: role.other(), ..attach };
+                let link = pair.server.machine.attach(SessionId(0), attach, &mut pair.server.out);
+                assert!(link.is_some(), "the session is there");
+            }
+        }
         pair.settle(3);
         assert_eq!((pair.client.links.len(), pair.server.links.len()), (1, 1), "both know of it");
+        let link = pair.client.links[0];
         (pair, link)
     }
 }
@@ -262,6 +286,14 @@ enum Step {
     Wire(usize),
 }
 
+fn mode() -> impl Strategy<Value = ReceiverSettleMode> {
+    prop_oneof![Just(ReceiverSettleMode::First), Just(ReceiverSettleMode::Second)]
+}
+
+fn asker() -> impl Strategy<Value = Asker> {
+    prop_oneof![Just(Asker::Client), Just(Asker::Server)]
+}
+
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (0..5000_usize).prop_map(Step::Send),
@@ -274,10 +306,10 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Runs steps; the sender is the client or the server, so that both halves of both machines are seen.
-fn run(client_sends: bool, second: bool, steps: Vec<Step>) {
+/// Runs steps; the sender is the client or the server, and either attached the link, so that both halves of both machines are seen.
+fn run(client_sends: bool, mode: ReceiverSettleMode, asker: Asker, steps: Vec<Step>) {
     let role = if client_sends { Role::Sender } else { Role::Receiver };
-    let (mut pair, link) = Pair::attached(role, second);
+    let (mut pair, link) = Pair::attached(role, mode, asker);
     let far = pair.server.links[0];
     let (mut sent, mut decided, mut granted) = (Vec::new(), 0, 0_u32);
     for step in steps {
@@ -309,8 +341,8 @@ fn run(client_sends: bool, second: bool, steps: Vec<Step>) {
                 let outcome = [Outcome::Accepted, Outcome::Released, Outcome::Rejected(None), Outcome::Accepted];
                 receiver.machine.settle(to, delivery, delivery, outcome[usize::from(kind)].clone());
             }
-            Step::Drain if !client_sends => pair.client.machine.drain(link),
-            Step::Settle(_) | Step::Drain => {}
+            Step::Drain => receiver.machine.drain(to),
+            Step::Settle(_) => {}
             Step::Wire(count) => {
                 pair.client.write(&mut pair.server.wire, pair.now_ns);
                 pair.server.write(&mut pair.client.wire, pair.now_ns);
@@ -344,8 +376,9 @@ fn run(client_sends: bool, second: bool, steps: Vec<Step>) {
     pair.settle(11);
     let sender = if client_sends { &pair.client } else { &pair.server };
     assert_eq!(sender.outcomes.len(), sent.len(), "every outcome came back");
-    let confirmed = if second && !client_sends { sent.len() as u32 } else { 0 };
-    assert_eq!(pair.client.confirmed, confirmed, "a receiver of mode second hears that its sender settled");
+    let receiver = if client_sends { &pair.server } else { &pair.client };
+    let confirmed = if mode == ReceiverSettleMode::Second { sent.len() as u32 } else { 0 };
+    assert_eq!(receiver.confirmed, confirmed, "a receiver of mode second hears that its sender settled");
 }
 
 proptest! {
@@ -353,9 +386,9 @@ proptest! {
 
     #[test]
     fn what_is_sent_arrives_once_in_order_and_is_settled(
-        client_sends in any::<bool>(), second in any::<bool>(), steps in proptest::collection::vec(step(), 1..120),
+        client_sends in any::<bool>(), mode in mode(), asker in asker(), steps in proptest::collection::vec(step(), 1..120),
     ) {
-        run(client_sends, second, steps);
+        run(client_sends, mode, asker, steps);
     }
 }
 
@@ -373,7 +406,7 @@ fn credentials_are_judged() {
 
 #[test]
 fn a_transaction_is_declared_used_and_discharged() {
-    let (mut pair, link) = Pair::attached(Role::Sender, false);
+    let (mut pair, link) = Pair::attached(Role::Sender, ReceiverSettleMode::First, Asker::Client);
     let far = pair.server.links[0];
     let attach = Attach {
         source: Some(Source::default()),
@@ -420,7 +453,7 @@ fn a_transaction_is_declared_used_and_discharged() {
 
 #[test]
 fn a_drain_takes_the_credit_back() {
-    let (mut pair, link) = Pair::attached(Role::Receiver, false);
+    let (mut pair, link) = Pair::attached(Role::Receiver, ReceiverSettleMode::First, Asker::Client);
     pair.client.machine.grant(link, 10);
     pair.settle(7);
     assert_eq!(pair.server.credit, 10);
@@ -434,7 +467,7 @@ fn a_drain_takes_the_credit_back() {
 
 #[test]
 fn links_sessions_and_connections_end_in_order() {
-    let (mut pair, link) = Pair::attached(Role::Sender, false);
+    let (mut pair, link) = Pair::attached(Role::Sender, ReceiverSettleMode::First, Asker::Client);
     pair.client.machine.detach(link, Closing::Closed, None, &mut pair.client.out);
     pair.settle(2);
     assert!(pair.server.links.is_empty());
@@ -452,7 +485,7 @@ fn links_sessions_and_connections_end_in_order() {
 
 #[test]
 fn a_silent_peer_is_given_up_and_a_living_one_is_not() {
-    let (mut pair, _) = Pair::attached(Role::Sender, false);
+    let (mut pair, _) = Pair::attached(Role::Sender, ReceiverSettleMode::First, Asker::Client);
     for _ in 0..10 {
         // Both look at their deadlines; heart beats keep the connection alive for longer than the timeout of a minute.
         pair.now_ns += 14_000_000_000;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use amqp_codec::performative::Role;
 use amqp_proto::{
-    AttachReply, Authenticated, Config, Connection, Event, Input, Mechanism, Out, Outcome, Part, Payload, Send, Settled,
+    Authenticated, Config, Connection, Event, Input, Mechanism, Out, Outcome, Part, Payload, Send, Settled,
 };
 use bytes::Bytes;
 
@@ -52,22 +52,23 @@ fn answer(machine: &mut Connection, out: &mut Out, lines: &mut String, event: Ev
             machine.authenticated(Authenticated::Yes, out);
             format!("authenticate {credentials:?}")
         }
-        Event::Opened(open) => {
-            machine.accept_open(out);
+        Event::OpenAsked(open) => {
+            let answer = machine.config().server_open();
+            machine.accept_open(answer, out);
             format!(
                 "open, max-frame-size {}, channel-max {}, idle-time-out {:?}",
                 open.max_frame_size, open.channel_max, open.idle_timeout_ms
             )
         }
         Event::Begun(session) => format!("begin {}", session.0),
-        Event::Attached(link, attach) => {
+        Event::AttachAsked(link, attach) => {
             let (role, name) = (attach.role, attach.name.len());
             let modes = (attach.snd_settle_mode, attach.rcv_settle_mode);
             let text = format!(
                 "attach {} as {role:?}, {modes:?}, a name of {name} octets\n  {:?}\n  {:?}",
                 link.handle, attach.source, attach.target
             );
-            machine.accept_attach(link, AttachReply { source: attach.source, target: attach.target }, out);
+            machine.accept_attach(link, attach.answer(), out);
             if role == Role::Sender {
                 machine.grant(link, 100);
             }
@@ -98,7 +99,10 @@ fn answer(machine: &mut Connection, out: &mut Out, lines: &mut String, event: Ev
             format!("{count} settled: {outcome:?}")
         }
         Event::Drained(_) => "drained".to_owned(),
-        Event::Confirmed { .. } => panic!("a server is told nothing of it"),
+        Event::Opened(_) | Event::Attached(..) => panic!("nothing was asked of it: {event:?}"),
+        // Proton settles what was settled, once more.
+        Event::Confirmed(_) => return,
+        Event::Updated(_) | Event::Ignored { .. } => panic!("none of them does that: {event:?}"),
         Event::Detached { link, closed, error } => format!("detach {}, closed: {closed}, {error:?}", link.handle),
         Event::Ended(session, error) => format!("end {}, {error:?}", session.0),
         Event::Closed(error) => format!("close, {error:?}"),

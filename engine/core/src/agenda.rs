@@ -1,13 +1,15 @@
-//! What is due when: keys by time, the earliest first.
+//! What is due when: keys by time, the earliest first; and the deadlines of an owner, each with its reason.
 //!
-//! Guarantees: what is due is given in the order of its time, each entry once. Keys that have gone stale stay until their time; whoever
-//! keeps an agenda makes it anew when it is crowded with them (`is_crowded`), so that it never costs more than what lives.
+//! Guarantees: what is due is given in the order of its time, each entry once, and nothing is looked at that is not due. Keys that have
+//! gone stale stay until their time; whoever keeps an agenda makes it anew when it is crowded with them (`is_crowded`), so that it
+//! never costs more than what lives.
 //!
 //! Not here: what the keys name, and whether they are stale.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use crate::limits::{EXPIRY_LOOK_NS, EXPIRY_PERIOD_NS};
 use crate::slab::Key;
 
 /// Entries that may be stale whatever lives.
@@ -53,18 +55,118 @@ impl Agenda {
     }
 }
 
+/// The two clocks of a shard, as they were when its turn began or its last input came.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Now {
+    /// Never set back.
+    pub ns: u64,
+    /// Milliseconds since the epoch; an operator may set it.
+    pub wall_ms: u64,
+}
+
+/// Why an owner has to look at a queue at a time, though nobody asks for anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// Messages of it may be dropped. A time of the wall clock, milliseconds.
+    Expiry,
+    /// Its consumers may not take any more, so that producers whose credit it withholds need not wait for them. A time of the clock
+    /// that is never set back, nanoseconds.
+    Release,
+}
+
+/// The deadlines of an owner: one heap for each clock, as one of them may be set.
+#[derive(Debug, Default)]
+pub(crate) struct Deadlines {
+    expiries: Agenda,
+    releases: Agenda,
+    /// Before that no messages are dropped: what expires together is dropped together.
+    next_sweep_ns: u64,
+}
+
+impl Deadlines {
+    pub fn insert(&mut self, due: Due, at: u64, queue: Key) {
+        match due {
+            Due::Expiry => self.expiries.insert(at, queue),
+            Due::Release => self.releases.insert(at, queue),
+        }
+    }
+
+    /// Takes out the first queue that is due for a reason.
+    pub fn take_due(&mut self, due: Due, now: Now) -> Option<(u64, Key)> {
+        match due {
+            Due::Expiry => self.expiries.take_due(now.wall_ms),
+            Due::Release => self.releases.take_due(now.ns),
+        }
+    }
+
+    /// Makes the entries of expiry anew, of what lives, if most of them are stale.
+    pub fn tidy_expiries<I: Iterator<Item = (u64, Key)>>(&mut self, queues: usize, living: impl FnOnce() -> I) {
+        if self.expiries.is_crowded(queues) {
+            self.expiries = Agenda::of(living());
+        }
+    }
+
+    /// Whether messages may be dropped now.
+    pub fn may_sweep(&self, now: Now) -> bool {
+        now.ns >= self.next_sweep_ns
+    }
+
+    /// The next sweep is to begin with the next turn: there is more to drop.
+    pub fn sweep_on(&mut self, now: Now) {
+        self.next_sweep_ns = now.ns;
+    }
+
+    /// A sweep dropped all that was due.
+    pub fn rest(&mut self, now: Now) {
+        self.next_sweep_ns = now.ns + EXPIRY_PERIOD_NS;
+    }
+
+    /// When something is due, nanoseconds. The wall clock may be set: while a message has a time to live it is looked at once in
+    /// `EXPIRY_LOOK_NS`.
+    pub fn earliest(&self, now: Now) -> Option<u64> {
+        let sweep = self.expiries.earliest().map(|at| {
+            let wait_ns = at.saturating_sub(now.wall_ms).saturating_mul(1_000_000);
+            (now.ns + wait_ns.min(EXPIRY_LOOK_NS)).max(self.next_sweep_ns)
+        });
+        [sweep, self.releases.earliest()].into_iter().flatten().min()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn key(slot: u32) -> Key {
+        Key { slot, generation: 0 }
+    }
+
     #[test]
     fn what_is_due_comes_in_its_order_and_once() {
-        let key = |slot| Key { slot, generation: 0 };
         let mut agenda = Agenda::of([(30, key(0)), (10, key(1))].into_iter());
         agenda.insert(20, key(2));
         assert_eq!((agenda.earliest(), agenda.is_due(9)), (Some(10), false));
         let due: Vec<_> = std::iter::from_fn(|| agenda.take_due(25)).collect();
         assert_eq!(due, [(10, key(1)), (20, key(2))]);
         assert_eq!(agenda.earliest(), Some(30));
+    }
+
+    #[test]
+    fn each_reason_goes_by_its_own_clock() {
+        let mut deadlines = Deadlines::default();
+        let now = Now { ns: 5_000_000, wall_ms: 1_000 };
+        assert_eq!(deadlines.earliest(now), None);
+        deadlines.insert(Due::Expiry, 1_002, key(1));
+        assert_eq!(deadlines.earliest(now), Some(7_000_000));
+        deadlines.insert(Due::Release, 6_000_000, key(2));
+        assert_eq!(deadlines.earliest(now), Some(6_000_000));
+        let later = Now { ns: 6_000_000, wall_ms: 1_001 };
+        assert_eq!(deadlines.take_due(Due::Expiry, later), None);
+        assert_eq!(deadlines.take_due(Due::Release, later), Some((6_000_000, key(2))));
+        let set_back = Now { ns: 8_000_000, wall_ms: 10 };
+        assert_eq!(deadlines.earliest(set_back), Some(8_000_000 + 992_000_000));
+        deadlines.rest(set_back);
+        let set_on = Now { ns: 9_000_000, wall_ms: 5_000 };
+        assert_eq!(deadlines.earliest(set_on), Some(8_000_000 + EXPIRY_PERIOD_NS));
+        assert_eq!(deadlines.take_due(Due::Expiry, set_on), Some((1_002, key(1))));
     }
 }

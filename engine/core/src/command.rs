@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
-use crate::event::Refusal;
 use crate::key::{EndKey, LinkKey};
 use crate::message::Message;
+use crate::refusal::Refusal;
 
 /// Whether a delivery arrived settled, that is, whether its sender waits for no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

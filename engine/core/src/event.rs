@@ -1,28 +1,11 @@
 //! What the owner of an address tells the home of a link. Flat and small; rare payloads are boxed.
 
-use engine_message::Condition;
-
 use crate::command::{Outcome, RoutingType};
 use crate::key::EndKey;
 use crate::message::Message;
 use crate::slab::Key;
 
-/// Why something was refused or ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// What kind of refusal.
-    pub condition: Condition,
-    /// For people.
-    pub description: String,
-}
-
-impl Refusal {
-    /// A refusal, boxed as events carry it.
-    #[must_use]
-    pub fn new(condition: Condition, description: impl Into<String>) -> Box<Self> {
-        Box::new(Self { condition, description: description.into() })
-    }
-}
+pub use crate::refusal::Refusal;
 
 /// What a link got attached to.
 #[derive(Clone, Debug, PartialEq, Eq)]

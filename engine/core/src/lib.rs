@@ -1,28 +1,40 @@
 //! The owner's side of addresses and queues: one instance on every shard.
 #![forbid(unsafe_code)]
 
+mod address;
 mod admission;
 mod agenda;
 mod attach;
+mod browser;
+mod collecting;
 pub mod command;
+mod consumer;
 mod core;
+mod credit;
+mod cursor;
 mod durability;
+mod ends;
 pub mod event;
 mod expiry;
 pub mod fact;
-mod held;
+mod journaling;
 pub mod key;
 pub mod limits;
+mod members;
+mod memory;
 pub mod message;
+mod nodes;
+mod plain;
 mod producer;
 mod queue;
+mod refusal;
+mod routing;
 mod slab;
 #[cfg(test)]
 mod tests;
 mod view;
 
 pub use crate::core::Core;
-pub use crate::durability::{Fetch, LastNumbers, Recall, Restored, Room};
-pub use crate::held::Recalled;
-pub use crate::queue::Totals;
+pub use crate::journaling::{Browse, Fetch, LastNumbers, Recall, Restored, Room};
+pub use crate::queue::{Recalled, Totals};
 pub use view::QueueView;

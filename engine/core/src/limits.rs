@@ -39,21 +39,54 @@ pub const REJECT_FACTOR: u64 = 2;
 /// takes in some tens of milliseconds, so that whoever falls back for a moment needs no disk.
 pub const RESIDENT_BYTES: u64 = 64 << 20;
 
-/// The same when more than half of the shard's memory is used, octets.
+/// The same while memory is short (`SHORT_SHARE`), octets.
 pub const RESIDENT_BYTES_SHORT: u64 = 1 << 20;
+
+/// No queue keeps more than one part of so many of the shard's memory, so that a few with a backlog leave room for the others.
+pub const RESIDENT_SHARE: u64 = 8;
+
+/// The same while memory is short.
+pub const RESIDENT_SHARE_SHORT: u64 = 16;
 
 /// Size of a queue's waiting messages in memory below which more of it are read from the journal, octets: what a consumer
 /// takes while a read is under way.
 pub const FETCH_BELOW: u64 = 8 << 20;
 
+/// At most one part of so many of the shard's memory is read ahead for one queue: half of what a queue may keep.
+pub const FETCH_SHARE: u64 = 16;
+
 /// While more than one part of so many of the shard's memory is used, a message that the journal has leaves memory when it is given
-/// to a consumer that settles it. Held messages alone then never make memory so short that others leave it, or are read in small
-/// pieces (a half). Below that a message that comes back needs no read.
+/// to a consumer that settles it. Held messages alone then never make memory short (`SHORT_SHARE`). Below that a message that comes
+/// back needs no read.
 pub const SHED_SHARE: u64 = 4;
+
+/// Memory is short while more than one part of so many of it is used: queues keep less of what comes, and read in small pieces. While
+/// half as much again is used, what comes is in the journal only: the rest is for what is read for consumers.
+pub const SHORT_SHARE: u64 = 2;
+
+/// Where nothing but memory has messages, producers get no credit when it is used up, and what they send all the same is refused when
+/// one part more of so many is: credit that they have already is used by then.
+pub const OVERDRAFT_SHARE: u64 = 4;
 
 /// Size of messages that came back which are read again at once, at least, octets: what most reads bring, so that no batch is read
 /// twice for its neighbours.
 pub const RECALL_BYTES: u64 = 1 << 20;
+
+/// At most one part of so many of the shard's memory, likewise.
+pub const RECALL_SHARE: u64 = 16;
+
+/// What the cursors of a shard read ahead, octets, beside its memory for messages: one read for each of some tens of browsers. Beyond it
+/// those that gave no credit lose what was read for them, and the others wait for their turn.
+pub const CURSORS_BYTES: u64 = 16 << 20;
+
+/// At most one part of so many of the shard's memory, likewise.
+pub const CURSORS_SHARE: u64 = 16;
+
+/// Queues whose withheld producers are looked at again in one turn, some 100 us of work. The others are next turn's.
+pub const RELEASE_MAX: u32 = 256;
+
+/// Queues of an address that are found by looking at each of their names; of more there is a table, which costs some 100 octets each.
+pub const FEW_QUEUES: usize = 8;
 
 /// Octets that wait for the disk beyond which the windows of producers of durable messages shrink: one batch that is written, and
 /// one that fills.
@@ -115,9 +148,6 @@ pub struct CoreConfig {
     /// Largest body that the journal takes, octets; larger durable messages are refused with
     /// `amqp:link:message-size-exceeded`.
     pub stored_bytes_max: u64,
-    /// Merges an encoded map into the message annotations of a body; `None` when that cannot be. Messages are not looked into
-    /// here, so that whoever can is given.
-    pub merge_annotations: fn(body: &[u8], annotations: &[u8]) -> Option<bytes::Bytes>,
 }
 
 impl Default for CoreConfig {
@@ -138,7 +168,6 @@ impl Default for CoreConfig {
             storage: Storage::Memory,
             when_full: WhenFull::Hold,
             stored_bytes_max: u64::MAX,
-            merge_annotations: |_, _| None,
         }
     }
 }

@@ -7,6 +7,11 @@ pub struct Key {
     pub(crate) generation: u32,
 }
 
+impl Key {
+    /// Names no entry, ever: tables are bounded far below so many places.
+    pub(crate) const NOWHERE: Self = Self { slot: u32::MAX, generation: u32::MAX };
+}
+
 /// Places that an empty table keeps: what a queue's consumers usually hold.
 const KEPT_PLACES: usize = 4096;
 

@@ -1,8 +1,12 @@
 //! The owner against what users expect of queues, and against a model.
 
+mod browsing;
 mod expiry;
 mod held;
 mod nodes;
+mod routing;
+mod scale;
+mod short_ways;
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -18,6 +22,28 @@ use crate::limits::{CROWDED_BYTES, CoreConfig, DISPATCH_BYTES, MESSAGE_OVERHEAD,
 use crate::message::{Header, Message};
 use crate::{Core, Room};
 use engine_message::Condition;
+
+/// A message that is one data section with a number in it.
+fn numbered(number: u32) -> Message {
+    Message::new([&[0, 0x53, 0x75, 0xa0, 4][..], &number.to_be_bytes()].concat().into())
+}
+
+/// The number of such a message, whatever annotations it got.
+fn number(message: &Message) -> u32 {
+    u32::from_be_bytes(*message.body.last_chunk().expect("a number ends it"))
+}
+
+/// Annotations with one entry: a symbol of one letter, and a number.
+fn annotations(key: u8, value: u8) -> Bytes {
+    Bytes::from(vec![0xc1, 6, 2, 0xa3, 1, key, 0x50, value])
+}
+
+/// What is in a message's annotations section, which is its first one.
+fn annotated(message: &Message) -> Vec<(u8, u8)> {
+    let Some([0, 0x53, 0x72, 0xc1, size, _, entries @ ..]) = message.body.get(..) else { return Vec::new() };
+    let entries = entries.get(..usize::from(*size) - 1).unwrap_or_default();
+    entries.chunks(5).map(|entry| (entry[2], entry[4])).collect()
+}
 
 struct Owner {
     core: Core,
@@ -66,8 +92,13 @@ impl Owner {
         self.attached(|link| consume(link, address, routing, mode))
     }
 
+    /// The link of an end.
+    fn link_of(&self, end: EndKey) -> LinkKey {
+        self.core.nodes.ends.get(crate::ends::key(end)).expect("it is attached").link
+    }
+
     fn send(&mut self, end: EndKey, delivery: u32) -> Vec<Event> {
-        let message = Message::new(Bytes::copy_from_slice(&delivery.to_be_bytes()));
+        let message = numbered(delivery);
         self.command(Command::Deliver { end, delivery, settled: Settled::No, message })
     }
 
@@ -96,10 +127,7 @@ fn consume(link: LinkKey, address: &str, routing: Option<RoutingType>, mode: Mod
 
 fn deliveries(events: Vec<Event>) -> Vec<(u64, u32, u32)> {
     let delivery = |event| match event {
-        Event::Deliver { key, message } => {
-            let number = u32::from_be_bytes(message.body[..].try_into().expect("four bytes"));
-            Some((key, number, message.header.delivery_count))
-        }
+        Event::Deliver { key, message } => Some((key, number(&message), message.header.delivery_count)),
         _ => None,
     };
     events.into_iter().filter_map(delivery).collect()
@@ -126,7 +154,7 @@ fn what_is_sent_is_received_in_order_and_accepted_as_a_range() {
     let mut owner = Owner::new();
     let producer = owner.producer("q", None);
     for delivery in 0..5 {
-        let message = Message::new(Bytes::copy_from_slice(&u32::to_be_bytes(delivery)));
+        let message = numbered(delivery);
         owner.core.handle_command(1, 1, Command::Deliver { end: producer, delivery, settled: Settled::No, message });
     }
     assert_eq!(owner.events(), [Event::Settled { first: 0, last: 4, outcome: Outcome::Accepted }]);
@@ -150,7 +178,7 @@ fn a_deep_queue_leaves_turns_to_others() {
     let mut given = std::iter::from_fn(|| owner.core.poll_delivery().map(|(link, _)| link));
     let first = given.next().expect("there are messages");
     let turn = 1 + given.by_ref().take_while(|link| *link == first).count();
-    assert_eq!(turn as u64, DISPATCH_BYTES.div_ceil(MESSAGE_OVERHEAD + 4));
+    assert_eq!(turn as u64, DISPATCH_BYTES.div_ceil(MESSAGE_OVERHEAD + 9));
     assert_eq!(given.by_ref().take_while(|link| *link != first).count(), 4, "the short queue is emptied");
     assert_eq!(given.count(), 3000 - turn - 1);
 }
@@ -178,18 +206,16 @@ fn outcomes_put_messages_where_they_belong() {
 #[test]
 fn annotations_of_an_outcome_change_the_message() {
     let mut owner = Owner::new();
-    owner.core.config.merge_annotations = |body, annotations| Some([body, annotations].concat().into());
     let producer = owner.producer("q", None);
     let consumer = owner.consumer("q", None, Mode::Consume);
     owner.send(producer, 1);
     let key = owner.grant(consumer, 1)[0].0;
-    let annotations = Some(Bytes::from_static(b"more"));
-    let modified = Modified { annotations, ..Modified::default() };
+    let modified = Modified { annotations: Some(annotations(b'a', 7)), ..Modified::default() };
     let outcome = Outcome::Modified(Box::new(modified));
     owner.command(Command::Settle { end: consumer, key, outcome, confirm: None });
     let again = owner.command(Command::Grant { end: consumer, credit: 1 });
     let [Event::Deliver { message, .. }] = &again[..] else { panic!("it comes again: {again:?}") };
-    assert_eq!(&message.body[..], b"\0\0\0\x01more");
+    assert_eq!((number(message), annotated(message)), (1, vec![(b'a', 7)]));
 }
 
 #[test]
@@ -315,7 +341,7 @@ proptest! {
             // Who got it is told by the key; with three consumers each key is unique while it is held.
             for event in events {
                 if let Event::Deliver { key, message } = event {
-                    let number = u32::from_be_bytes(message.body[..].try_into().expect("four bytes"));
+                    let number = number(&message);
                     prop_assert!(!done.contains(&number), "{} came again after it was done", number);
                     prop_assert!(held.iter().all(|held| held.2 != number), "{} is with two consumers", number);
                     if message.header.first_acquirer {

@@ -32,19 +32,19 @@ pub struct QueueView {
 impl Core {
     /// All queues.
     pub fn queue_views(&self) -> impl Iterator<Item = QueueView> {
-        self.queues.iter().map(|(_, queue)| {
-            let address = self.addresses.get(queue.address);
+        self.nodes.queues.iter().map(|(_, queue)| {
+            let address = self.nodes.addresses.get(queue.identity.address);
             QueueView {
                 address: address.map(|address| address.name.to_string()).unwrap_or_default(),
-                name: queue.name.to_string(),
-                routing: queue.routing,
+                name: queue.identity.name.to_string(),
+                routing: queue.identity.routing,
                 messages: queue.messages(),
                 bytes: queue.all_bytes(),
-                paged: queue.paged + queue.away,
-                acquired: queue.acquired.len() as u64,
+                paged: queue.paged(),
+                acquired: queue.acquired(),
                 producers: address.map_or(0, |address| address.producers.len() as u64),
-                consumers: (queue.consumers.len() + queue.browsers.len()) as u64,
-                totals: queue.totals,
+                consumers: queue.consumers.len() as u64,
+                totals: queue.totals(),
             }
         })
     }
@@ -52,22 +52,19 @@ impl Core {
     /// Size of all messages with overhead, octets.
     #[must_use]
     pub fn memory_bytes(&self) -> u64 {
-        self.memory_bytes
+        self.memory.used()
     }
 
     /// Whether a consumer holds the delivery of a key.
     #[cfg(test)]
     pub(crate) fn holds(&self, end: crate::key::EndKey, key: u64) -> bool {
-        let [generation, slot] = [key >> 32, key & u64::from(u32::MAX)].map(|half| half as u32);
-        self.queues.iter().any(|(_, queue)| {
-            let held = queue.acquired.get(crate::slab::Key { slot, generation });
-            held.is_some_and(|held| held.end == crate::slab::Key { slot: end.slot, generation: end.generation })
-        })
+        let end = crate::ends::key(end);
+        self.nodes.queues.iter().any(|(_, queue)| queue.holds(end, key))
     }
 
     /// Link ends, queues.
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
-        (self.ends.len(), self.queues.len())
+        (self.nodes.ends.len(), self.nodes.queues.len())
     }
 }

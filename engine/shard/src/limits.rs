@@ -37,6 +37,9 @@ pub const PENDING_LOW: usize = 4 << 20;
 /// Reads of one shard at once: as many as disks are fastest with.
 pub const READS_MAX: usize = 16;
 
+/// Reads of one shard at once for those who only look: one is under way while another is looked at.
+pub const CURSOR_READS_MAX: usize = 2;
+
 /// Octets that are read ahead at once: as much as disks give at their full rate, and so little that what is written meanwhile does not
 /// wait long behind it.
 pub const READING_MAX: usize = 2 << 20;

@@ -35,7 +35,13 @@ impl Client {
         let socket = TcpStream::connect(double.address()).expect("it listens");
         socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         let mut out = Out::default();
-        let machine = Connection::client(Arc::new(Config::default()), Some(Credentials::Anonymous), 0, &mut out);
+        let machine = Connection::client(
+            Arc::new(Config::default()),
+            Config::default().client_open(),
+            Some(Credentials::Anonymous),
+            0,
+            &mut out,
+        );
         let mut client = Self {
             socket,
             machine,

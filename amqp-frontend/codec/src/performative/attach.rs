@@ -69,6 +69,19 @@ impl Attach {
         }
     }
 
+    /// The answer that agrees to this attach: its name, its settle modes and its termini as they are, from the other role; no
+    /// extensions, nothing unsettled from before. The handle is the answering end's to set.
+    #[must_use]
+    pub fn answer(&self) -> Self {
+        Self {
+            snd_settle_mode: self.snd_settle_mode,
+            rcv_settle_mode: self.rcv_settle_mode,
+            source: self.source.clone(),
+            target: self.target.clone(),
+            ..Self::new(self.name.as_str(), 0, self.role.other())
+        }
+    }
+
     pub(super) fn decode(fields: &mut Fields<'_>) -> Result<Self, DecodeError> {
         let mut fault = None;
         let mut attach = Self {

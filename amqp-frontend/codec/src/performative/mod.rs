@@ -14,7 +14,7 @@ mod terminus;
 mod transfer;
 
 pub use attach::{Attach, Detach};
-pub use connection::{AmqpError, Close, Open};
+pub use connection::{AmqpError, Close, FRAME_BYTES_MIN_MAX, Open};
 pub use disposition::{DeliveryState, Disposition, encode_disposition};
 pub use flow::{Flow, encode_flow};
 pub use plain::{PlainTransfer, decode_plain, encode_plain};
@@ -22,7 +22,7 @@ pub use session::{Begin, End};
 pub use terminus::{
     Coordinator, DistributionMode, Durability, ExpiryPolicy, LifetimePolicy, NodeTarget, Source, Target,
 };
-pub use transfer::{Transfer, encode_transfer};
+pub use transfer::{TAG_BYTES_MAX, Transfer, encode_transfer};
 
 use crate::frame;
 use engine_message::reader::Reader;
@@ -64,6 +64,15 @@ pub enum Role {
 }
 
 impl Role {
+    /// That of the link's other end.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::Sender => Self::Receiver,
+            Self::Receiver => Self::Sender,
+        }
+    }
+
     /// Reads the field of that name, which is mandatory everywhere.
     fn read(fields: &mut Fields<'_>) -> Result<Self, DecodeError> {
         let receiver = fields.required("role", Reader::boolean)?;

@@ -184,6 +184,38 @@ mod tests {
         }
     }
 
+    proptest! {
+        #[test]
+        fn both_ways_write_the_same(
+            channel in any::<u16>(), handle in any::<u8>(), id in any::<u32>(), tag in any::<u32>(), settled in any::<bool>(),
+            payload in proptest::collection::vec(any::<u8>(), 0..300),
+        ) {
+            let (mut short, mut long) = (Vec::new(), Vec::new());
+            encode_plain(&mut short, channel, handle, id, tag, settled, payload.len());
+            let tag = tag.to_be_bytes();
+            let transfer = Transfer {
+                handle: u32::from(handle),
+                delivery_id: Some(id),
+                delivery_tag: Some(&tag),
+                message_format: Some(0),
+                settled: Some(settled),
+                ..Transfer::default()
+            };
+            encode_transfer(&mut long, channel, &transfer, payload.len());
+            for frame in [&mut short, &mut long] {
+                frame.extend_from_slice(&payload);
+            }
+            let read = |bytes: &[u8]| match split(bytes, u32::MAX) {
+                Ok(Split::Frame { frame, bytes: length }) if length == bytes.len() => {
+                    let decoded = decode(frame.body).map(|(performative, rest)| (format!("{performative:?}"), rest.to_vec()));
+                    (frame.channel, decoded.expect("what is written is valid"))
+                }
+                other => panic!("one frame, not {other:?}"),
+            };
+            prop_assert_eq!(read(&short), read(&long));
+        }
+    }
+
     #[test]
     fn what_is_written_is_read() {
         let mut out = Vec::new();

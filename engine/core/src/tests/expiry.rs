@@ -7,8 +7,7 @@ use crate::limits::{EXPIRY_PERIOD_NS, EXPIRY_SCAN_MAX};
 
 /// Sends a message that may be dropped from that time on.
 fn send_until(owner: &mut Owner, end: EndKey, delivery: u32, wall_ms: u64) {
-    let body = Bytes::copy_from_slice(&delivery.to_be_bytes());
-    let message = Message { expires_wall_ms: NonZeroU64::new(wall_ms), ..Message::new(body) };
+    let message = Message { expires_wall_ms: NonZeroU64::new(wall_ms), ..numbered(delivery) };
     owner.command(Command::Deliver { end, delivery, settled: Settled::No, message });
 }
 
@@ -48,9 +47,9 @@ fn a_sweep_drops_what_expired_while_nobody_takes() {
     send_until(&mut owner, producer, 3, 1001);
     assert!(sweep(&mut owner, 1000));
     assert!(!sweep(&mut owner, 1001), "not so soon after the last one");
-    assert!(owner.core.memory_bytes > 0);
+    assert!(owner.core.memory_bytes() > 0);
     assert!(sweep(&mut owner, 1000 + EXPIRY_PERIOD_NS / 1_000_000));
-    assert_eq!(owner.core.memory_bytes, 0);
+    assert_eq!(owner.core.memory_bytes(), 0);
     assert_eq!(owner.core.deadline(), None, "there is nothing more to sweep");
 }
 
@@ -62,10 +61,10 @@ fn what_comes_back_expires_too() {
     send_until(&mut owner, producer, 0, 1000);
     let held = owner.grant(consumer, 1)[0].0;
     assert!(sweep(&mut owner, 5000));
-    assert!(owner.core.memory_bytes > 0, "a consumer has it");
+    assert!(owner.core.memory_bytes() > 0, "a consumer has it");
     owner.settle(consumer, held, Outcome::Released);
     assert!(sweep(&mut owner, 6000));
-    assert_eq!((owner.core.memory_bytes, owner.core.deadline()), (0, None));
+    assert_eq!((owner.core.memory_bytes(), owner.core.deadline()), (0, None));
 }
 
 /// What a consumer with much credit is given at that wall time.
@@ -81,14 +80,14 @@ fn a_short_time_to_live_behind_a_long_one_expires_in_time() {
     let producer = owner.producer("q", None);
     let times = [100_000, 1000, 2000, 1000, 100_000];
     (0..).zip(times).for_each(|(delivery, at)| send_until(&mut owner, producer, delivery, at));
-    let size = owner.core.memory_bytes / 5;
+    let size = owner.core.memory_bytes() / 5;
     assert!(sweep(&mut owner, 1000));
     assert_eq!(
-        (owner.core.memory_bytes, owner.core.queue_views().next().map(|queue| queue.messages)),
+        (owner.core.memory_bytes(), owner.core.queue_views().next().map(|queue| queue.messages)),
         (3 * size, Some(3))
     );
     assert!(sweep(&mut owner, 2000));
-    assert_eq!(owner.core.memory_bytes, 2 * size);
+    assert_eq!(owner.core.memory_bytes(), 2 * size);
     let browser = owner.consumer("q", None, Mode::Browse);
     assert_eq!(taken(&mut owner, browser, 2000), [0, 4]);
     let consumer = owner.consumer("q", None, Mode::Consume);

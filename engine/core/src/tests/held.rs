@@ -1,6 +1,5 @@
 //! Messages that leave memory while consumers hold them, against a model and a journal that is a table.
 
-use engine_message::Condition;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::*;
@@ -9,36 +8,43 @@ use crate::fact::Resident;
 use crate::limits::{EXCLUSIONS_MAX, Storage};
 
 /// Memory for some fifteen messages; those that are held leave it from four on.
-const MEMORY: u64 = 2000;
+pub const MEMORY: u64 = 2000;
 
 /// An owner, and what a journal would have of its messages.
-struct Kept {
-    owner: Owner,
+pub struct Kept {
+    pub owner: Owner,
     messages: BTreeMap<u64, Message>,
     /// What is there only, and in no consumer's hands yet.
     paged: VecDeque<u64>,
     recalls: Vec<(u64, Recalled)>,
     recalled: usize,
+    /// What a read for a cursor keeps in memory, octets.
+    pub browse_bytes: u64,
 }
 
 impl Kept {
-    fn new() -> Self {
-        let merge_annotations = |body: &[u8], more: &[u8]| Some(Bytes::from([body, more].concat()));
-        let storage = Storage::Journal;
-        let config = CoreConfig { storage, memory_bytes: MEMORY, merge_annotations, ..CoreConfig::default() };
+    pub fn new() -> Self {
+        let config = CoreConfig { storage: Storage::Journal, memory_bytes: MEMORY, ..CoreConfig::default() };
         let owner = Owner { core: Core::new(config), next_link: 0 };
-        Self { owner, messages: BTreeMap::new(), paged: VecDeque::new(), recalls: Vec::new(), recalled: 0 }
+        Self {
+            owner,
+            messages: BTreeMap::new(),
+            paged: VecDeque::new(),
+            recalls: Vec::new(),
+            recalled: 0,
+            browse_bytes: 1,
+        }
     }
 
-    fn send(&mut self, end: EndKey, delivery: u32) {
+    pub fn send(&mut self, end: EndKey, delivery: u32) {
         // One in eight is not durable, and stored all the same when memory is short.
         let header = Header { durable: !delivery.is_multiple_of(8), ..Header::default() };
-        let message = Message { header, ..Message::new(Bytes::copy_from_slice(&delivery.to_be_bytes())) };
+        let message = Message { header, ..numbered(delivery) };
         self.owner.core.handle_command(1, 1, Command::Deliver { end, delivery, settled: Settled::No, message });
     }
 
     /// Takes what the core has for the journal; everything is durable at once.
-    fn write(&mut self) {
+    pub fn write(&mut self) {
         let mut last = None;
         while let Some(fact) = self.owner.core.poll_fact() {
             match fact {
@@ -64,7 +70,7 @@ impl Kept {
     }
 
     /// Reads one message of each kind that is wanted; `pick` says which of those that came back.
-    fn read(&mut self, pick: usize) -> bool {
+    pub fn read(&mut self, pick: usize) -> bool {
         let fetch = self.owner.core.poll_fetch();
         if let Some(fetch) = fetch {
             if let Some(name) = self.paged.pop_front() {
@@ -74,11 +80,23 @@ impl Kept {
             }
             self.owner.core.handle_fetch_done(fetch.queue);
         }
+        let mut browsed = false;
+        while let Some(browse) = self.owner.core.poll_browse() {
+            let names = self.paged.iter().skip(browse.skip as usize).take(3);
+            let messages: Vec<Message> = names.map(|name| self.messages[name].clone()).collect();
+            if messages.is_empty() {
+                // The journal has not heard of it yet.
+                self.owner.core.postpone_browse(&browse);
+                break;
+            }
+            self.owner.core.handle_browsed(&browse, messages, self.browse_bytes);
+            browsed = true;
+        }
         while let Some(recall) = self.owner.core.poll_recall() {
             self.recalls.extend(recall.messages.into_iter().map(|message| (recall.queue, message)));
         }
         if self.recalls.is_empty() {
-            return fetch.is_some();
+            return fetch.is_some() || browsed;
         }
         let (queue, Recalled { name, sequence }) = self.recalls.swap_remove(pick % self.recalls.len());
         let message = self.messages[&name].clone();
@@ -88,7 +106,7 @@ impl Kept {
     }
 
     /// Everything that comes until nothing more does.
-    fn settle_down(&mut self) -> Vec<Event> {
+    pub fn settle_down(&mut self) -> Vec<Event> {
         let mut events = Vec::new();
         loop {
             self.write();
@@ -135,7 +153,7 @@ struct Model {
 
 impl Model {
     fn deliver(&mut self, consumers: &[EndKey], consumer: usize, key: u64, message: &Message) {
-        let number = u32::from_be_bytes(message.body[..].try_into().expect("four octets"));
+        let number = number(message);
         assert!(!self.done.contains(&number), "{number} came again after it was done");
         assert!(self.held.iter().all(|held| held.2 != number), "{number} is with two consumers");
         let failures = self.failures.get(&number).copied().unwrap_or(0);
@@ -251,8 +269,6 @@ fn held() -> (Kept, EndKey, Vec<(u64, u32, u32)>) {
 fn a_browser_waits_for_what_came_back() {
     let (mut kept, consumer, _) = held();
     kept.owner.core.handle_command(1, 1, Command::Detach { end: consumer, mode: DetachMode::Lost });
-    // It may see as much as may be in memory, and is told when there is more.
-    kept.owner.core.config.memory_bytes = 100 * MEMORY;
     let browser = kept.owner.consumer("q", None, Mode::Browse);
     kept.owner.core.handle_command(1, 1, Command::Grant { end: browser, credit: 30 });
     kept.owner.core.handle_command(1, 1, Command::Drain { end: browser });
@@ -264,36 +280,27 @@ fn a_browser_waits_for_what_came_back() {
 }
 
 #[test]
-fn a_browser_is_told_that_what_came_back_is_too_much() {
-    let (mut kept, consumer, _) = held();
-    kept.owner.core.handle_command(1, 1, Command::Detach { end: consumer, mode: DetachMode::Lost });
-    let browser = kept.owner.consumer("q", None, Mode::Browse);
-    kept.owner.core.handle_command(1, 1, Command::Grant { end: browser, credit: 30 });
-    let events = kept.settle_down();
-    let Some(Event::Detached { refusal }) = events.last() else { panic!("{events:?}") };
-    assert_eq!(refusal.condition, Condition::ResourceLimitExceeded);
-}
-
-#[test]
 fn annotations_of_what_is_away_are_merged_when_it_comes_back_and_stay() {
     let (mut kept, consumer, held) = held();
     let &(key, number, _) = held.last().expect("it holds twenty");
-    for (round, more) in [(1, &b"one"[..]), (2, &b"two"[..])] {
-        let annotations = Some(Bytes::from_static(more));
-        let modified = Modified { annotations, delivery_failed: true, ..Modified::default() };
-        let key = if round == 1 { key } else { kept_key(&mut kept, consumer, number, b"one") };
+    let mut key = key;
+    let mut found = Vec::new();
+    for (name, value) in [(b'a', 1), (b'b', 2)] {
+        let modified =
+            Modified { annotations: Some(annotations(name, value)), delivery_failed: true, ..Modified::default() };
         let outcome = Outcome::Modified(Box::new(modified));
         kept.owner.core.handle_command(1, 1, Command::Settle { end: consumer, key, outcome, confirm: None });
+        found.push((name, value));
+        key = kept_key(&mut kept, consumer, number, &found);
     }
-    kept_key(&mut kept, consumer, number, b"onetwo");
 }
 
 /// Takes the message that came back, with what was put into it; gives its key.
-fn kept_key(kept: &mut Kept, consumer: EndKey, number: u32, more: &[u8]) -> u64 {
+fn kept_key(kept: &mut Kept, consumer: EndKey, wanted: u32, found: &[(u8, u8)]) -> u64 {
     kept.owner.core.handle_command(1, 1, Command::Grant { end: consumer, credit: 1 });
     let events = kept.settle_down();
     let [Event::Deliver { key, message }] = &events[..] else { panic!("it comes again: {events:?}") };
-    assert_eq!(message.body[..], [&number.to_be_bytes()[..], more].concat()[..]);
+    assert_eq!((number(message), annotated(message)), (wanted, found.to_vec()));
     *key
 }
 

@@ -2,9 +2,8 @@
 
 use super::*;
 use crate::command::{DYNAMIC_PREFIX, Lifetime, Publish};
-use crate::event::Refusal;
 use crate::limits::DYNAMIC_NODES_MAX;
-use engine_message::Condition;
+use engine_message::{Condition, Symbol};
 
 fn node(name: &str) -> String {
     format!("{DYNAMIC_PREFIX}{name}")
@@ -29,27 +28,27 @@ impl Owner {
         Self { core: Core::new(config), next_link: 0 }
     }
 
-    fn refused(&mut self, command: impl FnOnce(LinkKey) -> Command) -> Option<Condition> {
+    fn refused(&mut self, command: impl FnOnce(LinkKey) -> Command) -> Option<Symbol> {
         self.next_link += 1;
         let events = self.command(command(LinkKey { shard: 0, generation: 0, slot: self.next_link }));
         match events.first() {
-            Some(Event::Refused { refusal }) => Some(refusal.condition),
-            Some(Event::Settled { outcome: Outcome::Rejected(Some(refusal)), .. }) => Some(refusal.condition),
+            Some(Event::Refused { refusal }) => Some(refusal.condition.clone()),
+            Some(Event::Settled { outcome: Outcome::Rejected(Some(refusal)), .. }) => Some(refusal.condition.clone()),
             _ => None,
         }
     }
 
-    fn sends_to(&mut self, address: &str) -> Option<Condition> {
+    fn sends_to(&mut self, address: &str) -> Option<Symbol> {
         let spec = ProducerSpec { address: address.into(), routing: None, create: Create::Auto, lifetime: None };
         self.refused(|link| Command::AttachProducer { link, spec: Box::new(spec) })
     }
 
-    fn takes_from(&mut self, address: &str, routing: Option<RoutingType>) -> Option<Condition> {
+    fn takes_from(&mut self, address: &str, routing: Option<RoutingType>) -> Option<Symbol> {
         let spec = Box::new(consumer_spec(address, routing, None));
         self.refused(|link| Command::AttachConsumer { link, spec })
     }
 
-    fn publishes_to(&mut self, address: &str) -> Option<Condition> {
+    fn publishes_to(&mut self, address: &str) -> Option<Symbol> {
         let (routing, create) = (None, Create::Auto);
         let publish = Publish { address: address.into(), routing, create, message: Message::new(Bytes::new()) };
         let publish = Box::new(publish);
@@ -75,18 +74,18 @@ fn a_dynamic_node_comes_once_whatever_is_said_of_others() {
         assert_eq!(owner.takes_from(&name, None), None);
         assert_eq!(owner.publishes_to(&name), None);
         let other = format!("{name}::other");
-        assert_eq!(owner.sends_to(&other), Some(Condition::NotFound), "and no other queue beside its own");
-        assert_eq!(owner.takes_from(&other, None), Some(Condition::NotFound));
+        assert_eq!(owner.sends_to(&other), Some(Condition::NotFound.into()), "and no other queue beside its own");
+        assert_eq!(owner.takes_from(&other, None), Some(Condition::NotFound.into()));
         let ended = owner.close(creator);
         let deleted = |event: &&Event| matches!(event, Event::Detached { refusal } if refusal.condition == Condition::ResourceDeleted);
         assert_eq!(ended.iter().filter(deleted).count(), 2, "sender and consumer are told: {ended:?}");
         assert_eq!(owner.core.counts(), (0, 0));
         for address in [name.clone(), format!("{name}::{name}"), node("never")] {
-            assert_eq!(owner.sends_to(&address), Some(Condition::NotFound), "{address}");
-            assert_eq!(owner.takes_from(&address, None), Some(Condition::NotFound), "{address}");
+            assert_eq!(owner.sends_to(&address), Some(Condition::NotFound.into()), "{address}");
+            assert_eq!(owner.takes_from(&address, None), Some(Condition::NotFound.into()), "{address}");
             let topic = Some(RoutingType::Multicast);
-            assert_eq!(owner.takes_from(&address, topic), Some(Condition::NotFound), "{address}");
-            assert_eq!(owner.publishes_to(&address), Some(Condition::NotFound), "{address}");
+            assert_eq!(owner.takes_from(&address, topic), Some(Condition::NotFound.into()), "{address}");
+            assert_eq!(owner.publishes_to(&address), Some(Condition::NotFound.into()), "{address}");
         }
         assert_eq!(owner.core.counts(), (0, 0), "nothing was made on the way");
     }
@@ -113,7 +112,7 @@ fn a_dynamic_topic_goes_with_its_creator_and_all_subscriptions() {
     };
     let spec = Box::new(ConsumerSpec { subscription: Some(durable), ..consumer_spec(&name, None, None) });
     let refused = owner.refused(|link| Command::AttachConsumer { link, spec });
-    assert_eq!(refused, Some(Condition::NotAllowed), "it would come back after a restart");
+    assert_eq!(refused, Some(Condition::NotAllowed.into()), "it would come back after a restart");
     assert_eq!(owner.close(creator).len(), 2, "both are told");
     assert_eq!(owner.core.counts(), (0, 0));
 }
@@ -169,12 +168,7 @@ fn a_queue_that_a_sender_names_alone_gets_the_messages() {
     let (one, all) = (owner.producer("t::one", None), owner.producer("t", None));
     owner.send(one, 1);
     owner.send(all, 2);
-    let publish = Publish {
-        address: "t::two".into(),
-        routing: None,
-        create: Create::Auto,
-        message: Message::new(Bytes::copy_from_slice(&3_u32.to_be_bytes())),
-    };
+    let publish = Publish { address: "t::two".into(), routing: None, create: Create::Auto, message: numbered(3) };
     let link = LinkKey { shard: 0, generation: 0, slot: 77 };
     owner.command(Command::Publish { link, delivery: 0, settled: Settled::No, publish: Box::new(publish) });
     let numbers = |got: Vec<(u64, u32, u32)>| got.into_iter().map(|delivery| delivery.1).collect::<Vec<_>>();
@@ -200,8 +194,7 @@ fn a_named_queue_that_is_gone_refuses_what_is_sent_to_it() {
     let refused = owner.send(producer, 2);
     let gone = |event: &Event| match event {
         Event::Settled { first: 2, outcome: Outcome::Rejected(Some(refusal)), .. } => {
-            let Refusal { condition, .. } = **refusal;
-            condition == Condition::ResourceDeleted
+            refusal.condition == Condition::ResourceDeleted
         }
         _ => false,
     };

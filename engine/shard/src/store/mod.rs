@@ -11,6 +11,7 @@
 //! It does no I/O: `poll_order` says what the disk is to do, `handle_done` takes what came of it.
 
 mod buffers;
+mod cursors;
 mod offline;
 mod pages;
 mod reading;
@@ -35,6 +36,7 @@ use storage_journal::{
 
 use crate::limits::{ALLOWANCE_SEGMENTS, FULL_BATCH_NS, MARK_NS, SEGMENTS_SPARE, UNAWAITED_BYTES, UNAWAITED_NS};
 use buffers::Buffers;
+use cursors::Browsing;
 pub use offline::{Copy, Extract, Part};
 use pages::{Pages, Sealing, block};
 use reading::Reading;
@@ -172,6 +174,8 @@ pub struct Store {
     /// What queues want again that came back to them, and the reads of it.
     wanted: VecDeque<Wanted>,
     recalls: HashMap<u64, Recalling>,
+    /// What is read for cursors.
+    browsing: HashMap<u64, Browsing>,
     rewriting: Option<Rewriting>,
     /// The segment of the last checkpoint.
     checkpointed: u64,
@@ -226,6 +230,7 @@ impl Store {
             next_read: 0,
             wanted: VecDeque::new(),
             recalls: HashMap::new(),
+            browsing: HashMap::new(),
             rewriting: None,
             checkpointed: position.segment,
             checkpoint: None,
@@ -256,6 +261,7 @@ impl Store {
         }
         self.take_recalls(core);
         self.feed(core);
+        self.take_browses(core);
         self.rewrite(core, now_ns);
         self.free();
         self.write_checkpoint();
@@ -442,8 +448,12 @@ impl Store {
         self.sealed.push_back(sealed);
     }
 
-    /// A message that was put aside is no longer needed. Of those that outlive the node the ledger knows by the fact that says so.
+    /// A message is no longer needed. Of those that outlive the node the ledger knows by the fact that says so.
+    #[inline]
     fn release(&mut self, name: u64) {
+        if name & LOCAL == 0 {
+            return;
+        }
         let number = if self.moved.is_empty() { name } else { self.moved.remove(&name).unwrap_or(name) };
         self.segments.handle_released(number);
         // What says so lies before the next number.
@@ -502,6 +512,7 @@ impl Store {
                 core.handle_durable(self.durable.shared - 1);
                 self.recall();
                 self.feed(core);
+                self.take_browses(core);
             }
             Done::Read { id, buffer } => {
                 self.totals.read_bytes += buffer.len() as u64;
@@ -511,12 +522,15 @@ impl Store {
                     self.handle_read(core, queue, id, buffer)?;
                 } else if let Some(recalling) = self.recalls.remove(&id) {
                     self.handle_recalled(core, &recalling, buffer)?;
+                } else if let Some(browsing) = self.browsing.remove(&id) {
+                    self.handle_browsed(core, &browsing, buffer)?;
                 } else {
                     self.handle_front(core, &buffer)?;
                     self.buffers.give_back(buffer);
                 }
                 self.recall();
                 self.feed(core);
+                self.take_browses(core);
             }
             Done::Prepared { segment } => self.handle_prepared(segment),
             Done::NoRoom { segment: _, reuse } => self.handle_no_room(reuse, now_ns),

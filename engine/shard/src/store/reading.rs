@@ -21,6 +21,15 @@ pub(super) struct Reading {
     pub buffer: Option<Buffer>,
 }
 
+/// What messages are read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// The core gets them: where they lie is known from now on by their names.
+    Take,
+    /// Somebody looks at them; they stay in the journal only.
+    Look,
+}
+
 impl Store {
     /// Orders reads of what queues want, as far as it is durable and the disk takes reads.
     pub(super) fn feed(&mut self, core: &mut Core) {
@@ -36,7 +45,9 @@ impl Store {
         // Consumers go on meanwhile: a read ends seldom when nothing is left of the one before.
         let ahead: usize = stored.reading.iter().map(|reading| reading.run.bytes()).sum();
         stored.wanted = stored.wanted.max(core.wants(queue).saturating_sub(ahead as u64));
-        while stored.wanted > 0 && self.reads.len() + self.recalls.len() < READS_MAX && self.reading_bytes < READING_MAX
+        while stored.wanted > 0
+            && self.reads.len() + self.recalls.len() + self.browsing.len() < READS_MAX
+            && self.reading_bytes < READING_MAX
         {
             let Some(first) = stored.pages.runs.front() else { break };
             if first.blocks == 0 || !self.durable.covers(first.last()) {
@@ -90,7 +101,8 @@ impl Store {
 
     fn hand_out(&mut self, core: &mut Core, queue: u64, run: &Run, buffer: Buffer) -> Result<(), StoreError> {
         let names = run.messages.names();
-        let found = self.messages_in(queue, run.place(), buffer, names.len(), |name| names.contains(name))?;
+        let wanted = |name| names.contains(name);
+        let found = self.messages_in(queue, run.place(), buffer, names.len(), Purpose::Take, wanted)?;
         assert_eq!(found.len(), names.len(), "a run has the messages that were put into it");
         core.handle_fetched(queue, found);
         Ok(())
@@ -103,6 +115,7 @@ impl Store {
         place: Place,
         buffer: Buffer,
         count: usize,
+        purpose: Purpose,
         wanted: impl Fn(u64) -> bool,
     ) -> Result<Vec<(u64, Message)>, StoreError> {
         let area = self.buffers.share(buffer);
@@ -126,7 +139,8 @@ impl Store {
                 }
                 // A message that was moved while it was read is known to lie elsewhere already. Where those lie that outlive the node
                 // the ledger knows.
-                if name & LOCAL != 0 && number != name && segments.is_live(number) {
+                let aside = purpose == Purpose::Take && name & LOCAL != 0;
+                if aside && number != name && segments.is_live(number) {
                     moved.insert(name, number);
                 }
                 let Some(mut message) = message(&meaning, |body| area.slice_ref(body)) else { return };

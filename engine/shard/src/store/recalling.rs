@@ -10,6 +10,7 @@ use engine_core::{Core, Recall, Recalled};
 use storage_journal::format::BLOCK;
 use storage_journal::{BatchPlace, Buffer, Order, Place};
 
+use super::reading::Purpose;
 use super::{Store, StoreError};
 use crate::limits::READS_MAX;
 
@@ -39,7 +40,7 @@ impl Store {
     }
 
     pub(super) fn recall(&mut self) {
-        while self.reads.len() + self.recalls.len() < READS_MAX
+        while self.reads.len() + self.recalls.len() + self.browsing.len() < READS_MAX
             && let Some(first) = self.wanted.front_mut()
         {
             let Some(&message) = first.messages.front() else {
@@ -97,7 +98,7 @@ impl Store {
             return Ok(());
         }
         let wanted = |name: u64| messages.binary_search_by_key(&name, |message| message.name).is_ok();
-        let found = self.messages_in(*queue, *place, buffer, messages.len(), wanted)?;
+        let found = self.messages_in(*queue, *place, buffer, messages.len(), Purpose::Take, wanted)?;
         assert_eq!(found.len(), messages.len(), "a batch has the messages that were put into it");
         self.totals.recalled += found.len() as u64;
         for (Recalled { sequence, .. }, (_, message)) in messages.iter().zip(found) {

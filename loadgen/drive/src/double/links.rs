@@ -2,7 +2,6 @@
 
 use amqp_codec::AmqpError;
 use amqp_codec::performative::{Attach, Coordinator, Role, Target};
-use amqp_proto::AttachReply;
 use bytes::Bytes;
 use engine_message::Condition;
 use engine_message::Symbol;
@@ -100,8 +99,8 @@ fn kind(capabilities: &[Symbol]) -> Option<Kind> {
 }
 
 /// The answer to an attach that is accepted; `name` is that of its node.
-pub(super) fn reply(attach: &Attach, name: Option<&str>) -> AttachReply {
-    let mut reply = AttachReply { source: attach.source.clone(), target: attach.target.clone() };
+pub(super) fn reply(attach: &Attach, name: Option<&str>) -> Attach {
+    let mut reply = attach.answer();
     match (attach.role, &mut reply.source, &mut reply.target) {
         (Role::Receiver, Some(source), _) if source.dynamic => source.address = name.map(str::to_owned),
         (Role::Sender, _, Some(Target::Node(target))) if target.dynamic => target.address = name.map(str::to_owned),

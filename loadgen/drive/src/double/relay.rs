@@ -9,6 +9,7 @@
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 
+use amqp_codec::AmqpError;
 use amqp_proto::{Outcome, Part, Send, Settled};
 use bytes::{Bytes, BytesMut};
 use engine_message::Condition;
@@ -214,7 +215,7 @@ impl Relay {
         }
         let Some(node) = producer.node.or_else(|| self.addressed(incoming.payload)) else {
             let why = "the message names no address".to_owned();
-            let refusal = Outcome::Rejected(Some(Box::new((Condition::NotFound, why))));
+            let refusal = Outcome::Rejected(Some(Box::new(AmqpError::new(Condition::NotFound, why))));
             if !incoming.settled {
                 conn.machine.settle(link, incoming.delivery, incoming.delivery, refusal);
             }

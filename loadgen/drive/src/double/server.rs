@@ -240,8 +240,11 @@ impl Server {
         match event {
             // Everybody is let in.
             Event::Authenticate(_) => conn.machine.authenticated(Authenticated::Yes, &mut conn.out),
-            Event::Opened(_) => conn.machine.accept_open(&mut conn.out),
-            Event::Attached(id, attach) => self.handle_attach(At { conn: key, link: id }, &attach),
+            Event::OpenAsked(_) => {
+                let answer = conn.machine.config().server_open();
+                conn.machine.accept_open(answer, &mut conn.out);
+            }
+            Event::AttachAsked(id, attach) => self.handle_attach(At { conn: key, link: id }, &attach),
             Event::Delivery { link, delivery, settled, payload, .. } => {
                 let payload = match &payload {
                     Payload::Borrowed(bytes) => bytes,
@@ -262,8 +265,17 @@ impl Server {
             Event::Detached { link, .. } => self.drop_link(At { conn: key, link }),
             Event::Ended(session, _) => self.drop_links(key, usize::from(session.0)),
             Event::Closed(_) => self.drop_all_links(key),
-            // Parts are put together by the machine, TLS is not offered, and nothing is drained by a double.
-            Event::Part { .. } | Event::Tls | Event::Begun(_) | Event::Drained(_) | Event::Confirmed { .. } => {}
+            // Whatever is told of deliveries in a transaction, a double has no use for it.
+            Event::Updated(mut update) => while conn.machine.next_updated(&mut update).is_some() {},
+            Event::Ignored { link, .. } => conn.machine.grant(link, 1),
+            // Parts are put together by the machine, TLS is not offered, nothing is drained by a double, and it asks for nothing.
+            Event::Part { .. }
+            | Event::Tls
+            | Event::Begun(_)
+            | Event::Opened(_)
+            | Event::Attached(..)
+            | Event::Drained(_)
+            | Event::Confirmed(_) => {}
         }
     }
 

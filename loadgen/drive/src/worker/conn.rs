@@ -9,7 +9,9 @@
 use std::io;
 use std::sync::Arc;
 
+use amqp_codec::performative::Open;
 use amqp_proto::{Config, Connection, Input, LinkId, SessionId};
+use engine_message::value::Value;
 use engine_rt::{Interest, Readiness, Ready, monotonic_ns};
 use load_model::chance::{Chance, Purpose};
 
@@ -92,7 +94,7 @@ pub(crate) struct Surroundings<'a> {
     /// Whom we trust.
     pub tls: Option<&'a TlsClient>,
     /// What all machines are configured with.
-    pub config: &'a Config,
+    pub config: &'a Arc<Config>,
     /// Where sockets are heard of.
     pub readiness: &'a Readiness,
 }
@@ -177,6 +179,16 @@ impl Conn {
         self.attempts
     }
 
+    /// What it says of itself to `host`.
+    fn open(&self, config: &Config, host: &str) -> Open {
+        let mut open = config.client_open();
+        open.container_id = format!("heddle-load-{}-{}", std::process::id(), self.index);
+        open.hostname = Some(host.to_owned());
+        open.properties.insert("product", Value::String("heddle-load".to_owned()));
+        open.properties.insert("version", Value::String(env!("CARGO_PKG_VERSION").to_owned()));
+        open
+    }
+
     /// Begins to connect.
     pub fn connect(&mut self, around: &Surroundings<'_>, shared: &mut Shared) {
         let Some(server) = around.servers.get(self.planned.server) else { return };
@@ -188,13 +200,10 @@ impl Conn {
             Ok(wire) => wire,
             Err(error) => return self.fail(&format!("cannot connect to {}: {error}", server.address), around, shared),
         };
-        let config = Arc::new(Config {
-            container_id: format!("heddle-load-{}-{}", std::process::id(), self.index),
-            hostname: Some(server.host.clone()),
-            ..around.config.clone()
-        });
+        let config = Arc::clone(around.config);
+        let open = self.open(&config, &server.host);
         let credentials = Some(server.credentials.clone());
-        let machine = Connection::client(config, credentials, around.now_ns, &mut wire.out);
+        let machine = Connection::client(config, open, credentials, around.now_ns, &mut wire.out);
         self.live = Some(Live {
             wire,
             machine,

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use amqp_codec::AmqpError;
 use amqp_codec::performative::{Attach, Open, Role};
-use amqp_proto::{Event, LinkId, Outcome, Payload};
+use amqp_proto::{Deliveries, Event, LinkId, Outcome, Payload, Settled, State, Update};
+use engine_message::Condition;
 use load_model::scenario::{Group, Pattern};
 
 use super::conn::{Conn, End, LEAVE_NS, Stage, Surroundings};
@@ -23,7 +25,9 @@ impl Conn {
                 self.handle_delivery(link, &Came { delivery, is_settled: settled, message }, shared);
             }
             Event::Settled(outcome) => self.handle_settled(outcome.as_ref(), around, shared),
-            Event::Confirmed { first, last, .. } => {
+            Event::Updated(update) => self.handle_updated(*update, around, shared),
+            Event::Confirmed(confirmation) if confirmation.settled.is_yes() => {
+                let Deliveries { first, last } = confirmation.deliveries;
                 self.consumers.iter_mut().for_each(|consumer| consumer.confirmed(first, last, shared));
             }
             Event::Credit { link, drain: true, .. } => {
@@ -40,6 +44,12 @@ impl Conn {
             }
             Event::Opened(open) => self.handle_opened(&open, around, shared),
             Event::Attached(link, attach) => self.handle_attached(link, &attach, around, shared),
+            Event::AttachAsked(link, _) => {
+                if let Some(live) = &mut self.live {
+                    let error = AmqpError::new(Condition::NotAllowed, "links are attached by this end only");
+                    live.machine.refuse_attach(link, error, &mut live.wire.out);
+                }
+            }
             Event::Detached { link, error, .. } => {
                 let what = self.name_of(link, shared);
                 let why = error.map_or_else(|| "without a reason".to_owned(), |error| error.to_string());
@@ -53,8 +63,20 @@ impl Conn {
                 Some(error) => self.ended(&format!("the connection was closed: {error}"), around, shared),
                 None => self.ended("the server closed the connection", around, shared),
             },
+            // Its credit is used up all the same.
+            Event::Ignored { link, .. } => {
+                if let Some(live) = &mut self.live {
+                    live.machine.grant(link, 1);
+                }
+            }
             // Nothing of this is for a client, or asks for something.
-            Event::Part { .. } | Event::Credit { .. } | Event::Begun(_) | Event::Tls | Event::Authenticate(_) => {}
+            Event::Part { .. }
+            | Event::Confirmed(_)
+            | Event::Credit { .. }
+            | Event::Begun(_)
+            | Event::OpenAsked(_)
+            | Event::Tls
+            | Event::Authenticate(_) => {}
         }
     }
 
@@ -69,30 +91,65 @@ impl Conn {
 
     fn handle_settled(&mut self, outcome: Option<&Outcome>, around: &Surroundings<'_>, shared: &mut Shared) {
         let mut failed = None;
-        let Some(live) = &mut self.live else { return };
-        while let Some(settling) = live.machine.next_settled() {
+        while let Some(live) = &mut self.live
+            && let Some(settling) = live.machine.next_settled()
+        {
             if let Some(delivery) = settling.confirm {
                 live.machine.confirm(settling.link, delivery);
             }
-            match live.ends.get(settling.link.handle as usize) {
-                Some(End::Producer(place)) => {
-                    if let Some(producer) = self.producers.get_mut(*place) {
-                        producer.settled(settling.key, outcome, shared);
-                    }
-                }
-                Some(End::Coordinator(place)) => {
-                    if let Some(producer) = self.producers.get_mut(*place) {
-                        failed = producer.coordinated(settling.key, outcome.cloned(), shared).err().or(failed);
-                    }
-                }
-                Some(End::Relay(_)) if outcome != Some(&Outcome::Accepted) => {
-                    if let Some(tally) = shared.tallies.get_mut(self.planned.group as usize) {
-                        tally.counts.refused += 1;
-                    }
-                }
-                Some(End::Relay(_) | End::Consumer(_)) | None => {}
-            }
+            failed = self.handle_outcome(settling.link, settling.key, outcome, shared).err().or(failed);
         }
+        self.go_on(failed, around, shared);
+    }
+
+    /// A resource answers within the transaction: the outcome is what counts, and is final unless the coordinator says otherwise.
+    fn handle_updated(&mut self, mut update: Update, around: &Surroundings<'_>, shared: &mut Shared) {
+        let mut failed = None;
+        while let Some(live) = &mut self.live
+            && let Some(updated) = live.machine.next_updated(&mut update)
+        {
+            let State::Transactional { outcome, .. } = &update.state else { continue };
+            if !update.settled.is_yes() {
+                let (deliveries, state) = (Deliveries::one(updated.delivery), Some(&update.state));
+                live.machine.dispose(updated.link, deliveries, state, Settled::Yes, &mut live.wire.out);
+            }
+            failed = self.handle_outcome(updated.link, updated.key, outcome.as_ref(), shared).err().or(failed);
+        }
+        self.go_on(failed, around, shared);
+    }
+
+    /// What became of one delivery.
+    fn handle_outcome(
+        &mut self,
+        link: LinkId,
+        key: u64,
+        outcome: Option<&Outcome>,
+        shared: &mut Shared,
+    ) -> Result<(), String> {
+        let Some(live) = &self.live else { return Ok(()) };
+        match live.ends.get(link.handle as usize) {
+            Some(End::Producer(place)) => {
+                if let Some(producer) = self.producers.get_mut(*place) {
+                    producer.settled(key, outcome, shared);
+                }
+            }
+            Some(End::Coordinator(place)) => {
+                if let Some(producer) = self.producers.get_mut(*place) {
+                    return producer.coordinated(key, outcome.cloned(), shared);
+                }
+            }
+            Some(End::Relay(_)) if outcome != Some(&Outcome::Accepted) => {
+                if let Some(tally) = shared.tallies.get_mut(self.planned.group as usize) {
+                    tally.counts.refused += 1;
+                }
+            }
+            Some(End::Relay(_) | End::Consumer(_)) | None => {}
+        }
+        Ok(())
+    }
+
+    /// Does what is next when outcomes came.
+    fn go_on(&mut self, failed: Option<String>, around: &Surroundings<'_>, shared: &mut Shared) {
         if let Some(why) = failed {
             self.fail(&why, around, shared);
         } else if self.stage == Stage::Leaving {

@@ -143,8 +143,9 @@ impl Transactions {
 fn answered(outcome: Option<&Outcome>) -> String {
     match outcome {
         Some(Outcome::Rejected(Some(error))) => {
-            let (condition, description) = error.as_ref();
-            format!("rejected the declaration with {condition}: {}", number::plain(description))
+            let description = error.description.as_deref().unwrap_or_default();
+            let (condition, description) = (number::plain(error.condition.as_str()), number::plain(description));
+            format!("rejected the declaration with {condition}: {description}")
         }
         Some(Outcome::Rejected(None)) => "rejected the declaration without an error".to_owned(),
         Some(Outcome::Released) => "released the declaration".to_owned(),
@@ -157,10 +158,11 @@ fn answered(outcome: Option<&Outcome>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use amqp_codec::AmqpError;
 
     #[test]
     fn an_answer_that_is_no_transaction_is_told_in_words() {
-        let error = Box::new((engine_message::Condition::NotAllowed, "no\u{1b}[2J".to_owned()));
+        let error = Box::new(AmqpError::new(engine_message::Condition::NotAllowed, "no\u{1b}[2J"));
         for (outcome, told) in [
             (None, "settled the declaration without an outcome"),
             (Some(Outcome::Accepted), "accepted the declaration without a transaction"),

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use amqp_proto::Config;
-use engine_message::value::{Map, Value};
 use engine_rt::{Readiness, Ready, WAKER_TOKEN, Waker, monotonic_ns, thread_cpu_ns};
 use load_model::interval::{INTERVAL_NS, Interval};
 use load_model::ledger::{Ledger, PlaceKind};
@@ -58,7 +57,7 @@ pub(crate) struct Worker {
     tell: flume::Sender<Told>,
     servers: Vec<Server>,
     tls: Option<TlsClient>,
-    config: Config,
+    config: Arc<Config>,
     readiness: Readiness,
     scratch: Vec<u8>,
     pub(super) conns: Vec<Conn>,
@@ -128,7 +127,7 @@ impl Worker {
         let every_ns = if spec.churn > 0.0 { (1e9 * workers / spec.churn) as u64 } else { 0 };
         let now_ns = monotonic_ns();
         Ok(Self {
-            config: config(scenario),
+            config: Arc::new(config(scenario)),
             share,
             waiting,
             orders,
@@ -476,15 +475,11 @@ fn connect_some(conns: &mut [Conn], around: &Surroundings<'_>, shared: &mut Shar
 
 /// What all machines of a worker are configured with.
 fn config(scenario: &Scenario) -> Config {
-    let mut properties = Map::default();
-    properties.insert("product", Value::String("heddle-load".to_owned()));
-    properties.insert("version", Value::String(env!("CARGO_PKG_VERSION").to_owned()));
     Config {
         max_frame_size: scenario.connection.max_frame_size,
         handle_max: HANDLE_MAX,
         incoming_window: INCOMING_WINDOW,
         max_message_size: 2 * load_model::scenario::BODY_MAX,
-        properties,
         ..Config::default()
     }
 }

@@ -1,0 +1,119 @@
+//! What either end starts on its own: sessions, links, drains; and the peer's answers to that.
+//!
+//! Guarantees: what a host says in an attach goes out as it is, apart from the handle, and from what exceeds the configuration;
+//! what the peer answers is told whole.
+
+use amqp_codec::AmqpError;
+use amqp_codec::performative::{Attach, Begin, End, Performative, Role, encode_frame};
+use bytes::Bytes;
+
+use crate::connection::{Connection, Phase};
+use crate::event::{LinkId, SessionId};
+use crate::link::{self, Link, Modes};
+use crate::out::Out;
+use crate::session::{self, Session};
+
+impl Connection {
+    /// Begins a session; `None` when the connection is not open or has no channel left. `Event::Begun` tells of the answer;
+    /// links may be attached before.
+    pub fn begin(&mut self, out: &mut Out) -> Option<SessionId> {
+        let place = self.sessions.iter().position(Option::is_none).unwrap_or(self.sessions.len());
+        let local = u16::try_from(place).ok().filter(|&local| local <= self.remote.channel_max)?;
+        if self.phase != Phase::Open {
+            return None;
+        }
+        let session = Session::new(SessionId(local), session::Phase::Mapped, self.config.incoming_window);
+        let begin = Begin {
+            next_outgoing_id: session.outgoing.next_id,
+            incoming_window: session.incoming.size,
+            outgoing_window: u32::MAX >> 1,
+            handle_max: self.config.handle_max,
+            ..Begin::default()
+        };
+        encode_frame(out.buffer(), local, &Performative::Begin(Box::new(begin)));
+        self.put_session(place, session);
+        Some(SessionId(local))
+    }
+
+    /// Ends a session with all its links.
+    pub fn end(&mut self, id: SessionId, error: Option<AmqpError>, out: &mut Out) {
+        let Some(session) = self.session(id.0).filter(|session| session.phase == session::Phase::Mapped) else {
+            return;
+        };
+        session.poll_settlements(out);
+        session.phase = session::Phase::Ending;
+        session.links.clear();
+        encode_frame(out.buffer(), id.0, &Performative::End(End { error }));
+    }
+
+    /// The peer's answer to `begin`.
+    pub(crate) fn handle_begun(&mut self, channel: u16, begin: &Begin) -> Option<SessionId> {
+        let local = begin.remote_channel?;
+        let session = self.session(local).filter(|session| session.remote_channel.is_none())?;
+        session.take_begin(channel, begin);
+        self.bind_channel(channel, local);
+        Some(SessionId(local))
+    }
+
+    /// Attaches a link as `attach` says, apart from its handle, and from a `max_message_size` beyond the configuration's; `None` when
+    /// there is no such session, or no handle that the peer takes. `Event::Attached` tells of the answer.
+    pub fn attach(&mut self, id: SessionId, mut attach: Attach, out: &mut Out) -> Option<LinkId> {
+        self.generation = self.generation.wrapping_add(1);
+        let generation = self.generation;
+        let taken_max = self.config.max_message_size;
+        let session = self.session(id.0).filter(|session| session.phase == session::Phase::Mapped)?;
+        let mut link = Link::new(&attach.name, attach.role, link::Phase::Attaching, generation);
+        link.modes = Modes { sender: attach.snd_settle_mode, receiver: attach.rcv_settle_mode };
+        link.delivery_count = attach.initial_delivery_count.unwrap_or(0);
+        link.resumes = is_resumed(&attach);
+        if attach.role == Role::Receiver {
+            link.max_message_size = attach.max_message_size.unwrap_or(taken_max).min(taken_max);
+            attach.max_message_size = Some(link.max_message_size);
+        }
+        attach.handle = session.add(link)?;
+        let id = LinkId { session: id.0, generation, handle: attach.handle };
+        encode_frame(out.buffer(), id.session, &Performative::Attach(Box::new(attach)));
+        Some(id)
+    }
+
+    /// The peer's answer to `attach`, if it is one.
+    pub(crate) fn handle_attached(&mut self, local: u16, role: Role, attach: &Attach) -> Option<LinkId> {
+        let session = self.session(local)?;
+        let handle = session.find(&attach.name, role)?;
+        let link = session.link(handle).filter(|link| link.phase == link::Phase::Attaching)?;
+        link.phase = link::Phase::Attached;
+        link.modes = Modes { sender: attach.snd_settle_mode, receiver: attach.rcv_settle_mode };
+        match role {
+            Role::Receiver => link.delivery_count = attach.initial_delivery_count.unwrap_or(0),
+            Role::Sender => link.max_message_size = attach.max_message_size.unwrap_or(u64::MAX),
+        }
+        let generation = link.generation;
+        session.bind(handle, attach.handle);
+        // Credit may have been given before.
+        if role == Role::Receiver {
+            session.flow(handle);
+        }
+        Some(LinkId { session: local, generation, handle })
+    }
+
+    /// From now on what is sent on a link belongs to a transaction, as the coordinator named it; `None`: to none. Of what waits on
+    /// the link (`waiting`) it is not said whether it does.
+    pub fn enlist(&mut self, id: LinkId, transaction: Option<Bytes>) {
+        if let Some(link) = self.session(id.session).and_then(|session| session.link_by_id(id)) {
+            link.outgoing.transaction = transaction;
+        }
+    }
+
+    /// Asks the sender of a link to use up its credit; `Event::Drained` tells that nothing is left of it.
+    pub fn drain(&mut self, id: LinkId) {
+        let Some(session) = self.session(id.session) else { return };
+        let Some(link) = session.link_by_id(id).filter(|link| link.role == Role::Receiver) else { return };
+        link.drain = true;
+        session.flow(id.handle);
+    }
+}
+
+/// Whether an attach names deliveries from before.
+pub(crate) fn is_resumed(attach: &Attach) -> bool {
+    attach.incomplete_unsettled || attach.unsettled.as_ref().is_some_and(|unsettled| !unsettled.is_empty())
+}

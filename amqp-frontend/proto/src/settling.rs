@@ -1,0 +1,187 @@
+//! What both ends say of deliveries (part 2.7.6): outcomes and other states, settled or not, from either end of a link.
+//!
+//! Guarantees: a disposition over any range costs what there is to settle, not what the range claims; every delivery that was sent is
+//! named once when it is settled, and never after; what one host says reaches the other whole.
+//! Not here: what a state is (`state`).
+
+use amqp_codec::performative::{DeliveryState, Disposition, ReceiverSettleMode, Role, encode_disposition};
+
+use crate::connection::{Connection, Fault};
+use crate::event::{Confirmation, Deliveries, Event, LinkId, SessionId, Update};
+use crate::link::Settled;
+use crate::out::Out;
+use crate::state::{Outcome, State};
+
+/// Deliveries that a disposition named and that the host has not taken yet.
+#[derive(Debug)]
+pub(crate) struct Cursor {
+    session: u16,
+    next: u32,
+    last: u32,
+    /// What we settle in turn, at a receiver of mode second.
+    answer: Option<Outcome>,
+}
+
+/// A delivery that a peer decided on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settling {
+    /// The link that it was sent on.
+    pub link: LinkId,
+    /// What it was sent with.
+    pub key: u64,
+    /// Set when the peer accepted it, and waits until we settle it, too (receiver settle mode second): the delivery, for
+    /// `confirm`.
+    pub confirm: Option<u32>,
+}
+
+/// A delivery that was sent and of which its receiver told a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Updated {
+    /// The link that it was sent on.
+    pub link: LinkId,
+    /// What it was sent with.
+    pub key: u64,
+    /// Its number, for `dispose`.
+    pub delivery: u32,
+}
+
+impl Connection {
+    pub(crate) fn handle_disposition<'a>(
+        &mut self,
+        local: u16,
+        disposition: &Disposition<'_>,
+    ) -> Result<Option<Event<'a>>, Fault> {
+        let last = disposition.last.unwrap_or(disposition.first);
+        let settled = Settled::of(disposition.settled);
+        if disposition.role == Role::Sender {
+            let state = disposition.state.as_ref().map(State::read).transpose()?.map(Box::new);
+            let deliveries = Deliveries { first: disposition.first, last };
+            let confirmation = Confirmation { session: SessionId(local), deliveries, settled, state };
+            return Ok(Some(Event::Confirmed(confirmation)));
+        }
+        let outcome = disposition.state.as_ref().map(Outcome::read).transpose()?.flatten();
+        let told = match &disposition.state {
+            Some(state) if outcome.is_none() => Some(state),
+            None if !disposition.settled => return Ok(None),
+            _ => None,
+        };
+        let Some(session) = self.session(local) else { return Ok(None) };
+        let Some((next, last)) = session.unsettled.clip(disposition.first, last) else { return Ok(None) };
+        if let Some(state) = told {
+            let update = Update { state: State::read(state)?, settled, next, last, session: local };
+            return Ok(Some(Event::Updated(Box::new(update))));
+        }
+        // Mode second: the receiver waits for us to settle (part 2.6.12).
+        let answer = (!disposition.settled).then(|| outcome.clone().unwrap_or_default());
+        self.cursor = Some(Cursor { session: local, next, last, answer });
+        Ok(Some(Event::Settled(outcome)))
+    }
+
+    /// The next delivery of the disposition that was read last.
+    #[inline]
+    pub fn next_settled(&mut self) -> Option<Settling> {
+        let cursor = self.cursor.as_mut()?;
+        let session = self.sessions.get_mut(usize::from(cursor.session)).and_then(Option::as_deref_mut);
+        let Some(session) = session else {
+            self.cursor = None;
+            return None;
+        };
+        loop {
+            let id = cursor.next;
+            if id == cursor.last.wrapping_add(1) {
+                self.cursor = None;
+                return None;
+            }
+            cursor.next = id.wrapping_add(1);
+            if let Some((handle, key)) = session.unsettled.take(id) {
+                let mut confirm = None;
+                match &cursor.answer {
+                    // What the host does with an accepted message may take time.
+                    Some(Outcome::Accepted) => confirm = Some(id),
+                    Some(answer) => session.settle(Role::Sender, Deliveries::one(id), Settled::Yes, answer.clone()),
+                    None => {}
+                }
+                let generation = session.link(handle).map_or(0, |link| link.generation);
+                let link = LinkId { session: cursor.session, generation, handle };
+                return Some(Settling { link, key, confirm });
+            }
+        }
+    }
+
+    /// The next delivery that an update is about; those that it settled are done with when they were named.
+    pub fn next_updated(&mut self, update: &mut Update) -> Option<Updated> {
+        let session = self.session(update.session)?;
+        while update.next != update.last.wrapping_add(1) {
+            let delivery = update.next;
+            update.next = delivery.wrapping_add(1);
+            let found = match update.settled {
+                Settled::Yes => session.unsettled.take(delivery),
+                Settled::No => session.unsettled.get(delivery),
+            };
+            let Some((handle, key)) = found else { continue };
+            let generation = session.link(handle).map_or(0, |link| link.generation);
+            let link = LinkId { session: update.session, generation, handle };
+            return Some(Updated { link, key, delivery });
+        }
+        None
+    }
+
+    /// Settles a delivery that the peer accepted and waits for (`Settling::confirm`); leaves with `poll_output`.
+    #[inline]
+    pub fn confirm(&mut self, id: LinkId, delivery: u32) {
+        let Some(session) = self.session(id.session) else { return };
+        if session.link_by_id(id).is_some() {
+            session.settle(Role::Sender, Deliveries::one(delivery), Settled::Yes, Outcome::Accepted);
+        }
+    }
+
+    /// Decides on the deliveries `first..=last` of a link that came; leaves with `poll_output`.
+    #[inline]
+    pub fn settle(&mut self, id: LinkId, first: u32, last: u32, outcome: Outcome) {
+        let Some(session) = self.session(id.session) else { return };
+        let Some(link) = session.link_by_id(id) else { return };
+        let settled = Settled::of(link.modes.receiver == ReceiverSettleMode::First);
+        session.settle(Role::Receiver, Deliveries { first, last }, settled, outcome);
+    }
+
+    /// Says a state of deliveries of a link, or settles them, or both, at either end of it. What a sender settles is no longer named
+    /// by `next_settled`.
+    pub fn dispose(
+        &mut self,
+        id: LinkId,
+        deliveries: Deliveries,
+        state: Option<&State>,
+        settled: Settled,
+        out: &mut Out,
+    ) {
+        let Some(session) = self.session(id.session) else { return };
+        let Some(link) = session.link_by_id(id) else { return };
+        let role = link.role;
+        if role == Role::Sender && settled.is_yes() {
+            let mut next = session.unsettled.clip(deliveries.first, deliveries.last);
+            while let Some((first, last)) = next {
+                session.unsettled.take(first);
+                next = (first != last).then(|| (first.wrapping_add(1), last));
+            }
+        }
+        // What was decided before is said before.
+        session.poll_settlements(out);
+        let mut encoded = Vec::new();
+        let state = state.map(|state| {
+            state.encode(&mut encoded);
+            DeliveryState::Unknown(&encoded)
+        });
+        let Deliveries { first, last } = deliveries;
+        let last = (last != first).then_some(last);
+        let disposition = Disposition { role, first, last, settled: settled.is_yes(), state, batchable: false };
+        encode_disposition(out.buffer(), id.session, &disposition);
+    }
+
+    /// The number of an unsettled delivery that was sent on a link with `key`, for `dispose`. Looks at all that are unsettled in the
+    /// link's session.
+    pub fn sent(&mut self, id: LinkId, key: u64) -> Option<u32> {
+        let session = self.session(id.session)?;
+        session.link_by_id(id)?;
+        session.unsettled.find(id.handle, key)
+    }
+}

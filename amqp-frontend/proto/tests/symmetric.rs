@@ -1,0 +1,722 @@
+//! Two machines that do the same to each other: whatever one may ask or say, the other may too.
+//!
+//! Shown: every field of an open and of an attach passes in both directions, asked and answered, by the end that connected and by the
+//! one that was connected to; so do delivery tags, states and the errors of rejections, on links that send and on links that receive;
+//! deliveries can be given up; links can be given up before they are answered.
+
+use std::sync::Arc;
+
+use amqp_codec::AmqpError;
+use amqp_codec::performative::{
+    Attach, DeliveryState, NodeTarget, Open, ReceiverSettleMode, Role, SenderSettleMode, Source, Target,
+};
+use amqp_proto::{
+    Closing, Config, Confirmation, Connection, Deliveries, Event, Input, LinkId, Out, Outcome, Part, Particulars,
+    Payload, Send, SessionId, Settled, Settling, Stage, State, Updated,
+};
+use bytes::Bytes;
+use engine_message::Condition;
+use engine_message::value::{Map, Raw, Value};
+
+/// A delivery, or a part of one, as it was told.
+#[derive(Clone, Debug, PartialEq)]
+struct Came {
+    delivery: u32,
+    settled: bool,
+    stage: Option<Stage>,
+    /// Tag, encoded state, and whether it is resumed or its outcome may wait.
+    head: Option<(Vec<u8>, Vec<u8>, bool, bool)>,
+    payload: Vec<u8>,
+}
+
+/// What a machine told.
+#[derive(Clone, Debug, PartialEq)]
+enum Told {
+    OpenAsked(Box<Open>),
+    Opened(Box<Open>),
+    AttachAsked(LinkId, Box<Attach>),
+    Attached(LinkId, Box<Attach>),
+    Came(Came),
+    Ignored(u32),
+    Credit(u32),
+    Settled(Option<Outcome>, Vec<Settling>),
+    Updated(State, Settled, Vec<Updated>),
+    Confirmed(Confirmation),
+    Detached(LinkId, Option<String>),
+    Closed(Option<String>),
+    Other,
+}
+
+/// One end.
+struct End {
+    machine: Connection,
+    out: Out,
+    kept: Vec<u8>,
+    told: Vec<Told>,
+}
+
+fn state_of(state: Option<&DeliveryState<'_>>) -> Vec<u8> {
+    let mut encoded = Vec::new();
+    if let Some(state) = state {
+        state.encode(&mut encoded);
+    }
+    encoded
+}
+
+fn why(error: Option<Box<AmqpError>>) -> Option<String> {
+    error.map(|error| error.condition.as_str().to_owned())
+}
+
+impl End {
+    fn new(machine: Connection, out: Out) -> Self {
+        Self { machine, out, kept: Vec::new(), told: Vec::new() }
+    }
+
+    fn read(&mut self, bytes: &[u8]) {
+        let mut given = std::mem::take(&mut self.kept);
+        given.extend_from_slice(bytes);
+        let mut input = Input::new(&given);
+        loop {
+            if let Some(delivery) = self.machine.next_delivery(0, &mut input) {
+                let transfer = delivery.transfer();
+                let head = (
+                    transfer.delivery_tag.unwrap_or_default().to_vec(),
+                    state_of(transfer.state.as_ref()),
+                    transfer.resume,
+                    transfer.batchable,
+                );
+                let payload = delivery.payload.to_vec();
+                let (delivery, settled) = (delivery.delivery, delivery.settled);
+                self.told.push(Told::Came(Came { delivery, settled, stage: None, head: Some(head), payload }));
+                continue;
+            }
+            let Some(event) = self.machine.handle_input(0, &mut input, &mut self.out) else { break };
+            let told = self.hear(event);
+            self.told.push(told);
+            self.machine.check();
+        }
+        self.kept = given[input.consumed()..].to_vec();
+    }
+
+    fn hear(&mut self, event: Event<'_>) -> Told {
+        let bytes = |payload: Payload<'_>| match payload {
+            Payload::Borrowed(bytes) => bytes.to_vec(),
+            Payload::Owned(bytes) => bytes.to_vec(),
+        };
+        let read = |head: &amqp_proto::Head<'_>| {
+            let transfer = head.transfer();
+            let tag = transfer.delivery_tag.unwrap_or_default().to_vec();
+            (tag, state_of(transfer.state.as_ref()), transfer.resume, transfer.batchable)
+        };
+        match event {
+            Event::OpenAsked(open) => Told::OpenAsked(open),
+            Event::Opened(open) => Told::Opened(open),
+            Event::AttachAsked(link, attach) => Told::AttachAsked(link, attach),
+            Event::Attached(link, attach) => Told::Attached(link, attach),
+            Event::Delivery { delivery, settled, head, payload, .. } => {
+                let head = Some(read(&head));
+                Told::Came(Came { delivery, settled, stage: None, head, payload: bytes(payload) })
+            }
+            Event::Part { delivery, settled, stage, head, payload, .. } => {
+                let head = head.as_ref().map(read);
+                Told::Came(Came { delivery, settled, stage: Some(stage), head, payload: bytes(payload) })
+            }
+            Event::Ignored { delivery, .. } => Told::Ignored(delivery),
+            Event::Credit { credit, .. } => Told::Credit(credit),
+            Event::Settled(outcome) => {
+                Told::Settled(outcome, std::iter::from_fn(|| self.machine.next_settled()).collect())
+            }
+            Event::Updated(mut update) => {
+                let named = std::iter::from_fn(|| self.machine.next_updated(&mut update)).collect();
+                Told::Updated(update.state, update.settled, named)
+            }
+            Event::Confirmed(confirmation) => Told::Confirmed(confirmation),
+            Event::Detached { link, error, .. } => Told::Detached(link, why(error)),
+            Event::Closed(error) => Told::Closed(why(error)),
+            _ => Told::Other,
+        }
+    }
+
+    fn write(&mut self) -> Vec<u8> {
+        self.machine.poll_output(0, &mut self.out);
+        let mut bytes = Vec::new();
+        self.out.drain_into(&mut bytes);
+        bytes
+    }
+
+    /// What was told since the last time, but for credit that is none.
+    fn heard(&mut self) -> Vec<Told> {
+        let matters = |told: &Told| !matches!(told, Told::Other | Told::Credit(0));
+        std::mem::take(&mut self.told).into_iter().filter(matters).collect()
+    }
+}
+
+/// Carries octets until nothing moves: whole, or a few at a time.
+fn carry(ends: &mut [End; 2], step: usize) {
+    for round in 0.. {
+        assert!(round < 10_000, "the two come to rest");
+        let (first, second) = (ends[0].write(), ends[1].write());
+        if first.is_empty() && second.is_empty() {
+            return;
+        }
+        first.chunks(step).for_each(|bytes| ends[1].read(bytes));
+        second.chunks(step).for_each(|bytes| ends[0].read(bytes));
+    }
+}
+
+fn config() -> Arc<Config> {
+    Arc::new(Config { max_frame_size: 1024, stream_above: 5000, idle_timeout_ms: 4000, ..Config::default() })
+}
+
+/// Client and server, open, with one session that the client began.
+fn opened() -> ([End; 2], SessionId) {
+    let mut out = Out::default();
+    let client = Connection::client(config(), config().client_open(), None, 0, &mut out);
+    let mut ends = [End::new(client, out), End::new(Connection::server(config(), 0), Out::default())];
+    carry(&mut ends, 1000);
+    let answer = ends[1].machine.config().server_open();
+    ends[1].machine.accept_open(answer, &mut ends[1].out);
+    carry(&mut ends, 1000);
+    let session = ends[0].machine.begin(&mut ends[0].out).expect("it is open");
+    carry(&mut ends, 1000);
+    ends.iter_mut().for_each(|end| drop(end.heard()));
+    (ends, session)
+}
+
+/// Two ends of one link, one of which asked for it.
+struct Linked {
+    ends: [End; 2],
+    /// The link at each end.
+    links: [LinkId; 2],
+}
+
+/// A link that end `asker` attached in role `role`; both settle as `mode` says.
+fn linked(asker: usize, role: Role, mode: ReceiverSettleMode) -> Linked {
+    let (mut ends, session) = opened();
+    let attach = Attach { rcv_settle_mode: mode, ..plain_attach("l", role) };
+    let End { machine, out, .. } = &mut ends[asker];
+    let near = machine.attach(session, attach, out).expect("the session is there");
+    carry(&mut ends, 7);
+    let heard = ends[1 - asker].heard();
+    let [Told::AttachAsked(far, attach)] = heard.as_slice() else { panic!("it was asked: {heard:?}") };
+    let End { machine, out, .. } = &mut ends[1 - asker];
+    machine.accept_attach(*far, attach.answer(), out);
+    carry(&mut ends, 7);
+    assert!(matches!(ends[asker].heard().as_slice(), [Told::Attached(link, _)] if *link == near));
+    let links = if asker == 0 { [near, *far] } else { [*far, near] };
+    Linked { ends, links }
+}
+
+fn plain_attach(name: &str, role: Role) -> Attach {
+    let (source, target) = (Some(Source::default()), Some(Target::Node(NodeTarget::default())));
+    Attach { source, target, ..Attach::new(name, 0, role) }
+}
+
+fn map(key: &'static str, value: u64) -> Map {
+    let mut map = Map::default();
+    map.insert(key, Value::Ulong(value));
+    map
+}
+
+/// Every way to have a sender and a receiver: who asks, and who of the two sends.
+fn ways() -> impl Iterator<Item = (usize, Role)> {
+    [(0, Role::Sender), (0, Role::Receiver), (1, Role::Sender), (1, Role::Receiver)].into_iter()
+}
+
+impl Linked {
+    /// Which end sends.
+    fn sender(asker: usize, role: Role) -> usize {
+        if role == Role::Sender { asker } else { 1 - asker }
+    }
+
+    fn grant(&mut self, end: usize, credit: u32) {
+        let link = self.links[end];
+        self.ends[end].machine.grant(link, credit);
+        carry(&mut self.ends, 11);
+        assert_eq!(self.ends[1 - end].heard(), [Told::Credit(credit)]);
+    }
+
+    fn send_as(&mut self, end: usize, key: u64, body: &Bytes, part: Part, particulars: &Particulars<'_>) -> bool {
+        let link = self.links[end];
+        let send = Send { key, settled: Settled::No, format: 0, prefix: b"prefix", body, part };
+        let End { machine, out, .. } = &mut self.ends[end];
+        machine.send_as(link, send, particulars, out)
+    }
+
+    fn send(&mut self, end: usize, key: u64, body: &Bytes, part: Part) {
+        let link = self.links[end];
+        let send = Send { key, settled: Settled::No, format: 0, prefix: &[], body, part };
+        let End { machine, out, .. } = &mut self.ends[end];
+        machine.send(link, send, out);
+    }
+
+    fn dispose(&mut self, end: usize, delivery: u32, state: Option<State>, settled: Settled) {
+        let link = self.links[end];
+        let End { machine, out, .. } = &mut self.ends[end];
+        machine.dispose(link, Deliveries::one(delivery), state.as_ref(), settled, out);
+        carry(&mut self.ends, 5);
+    }
+
+    /// A message that end `sender` sent unsettled with key 7 and that came; gives its number.
+    fn sent(sender: usize, asker: usize, role: Role, mode: ReceiverSettleMode) -> (Self, u32) {
+        let mut linked = linked(asker, role, mode);
+        linked.grant(1 - sender, 10);
+        linked.send(sender, 7, &Bytes::from_static(b"body"), Part::Whole);
+        carry(&mut linked.ends, 13);
+        let heard = linked.ends[1 - sender].heard();
+        let [Told::Came(came)] = heard.as_slice() else { panic!("it came: {heard:?}") };
+        (linked, came.delivery)
+    }
+}
+
+#[test]
+fn every_field_of_an_open_passes_in_both_directions() {
+    let said = |name: &str| Open {
+        container_id: name.to_owned(),
+        hostname: Some(format!("{name}.example")),
+        max_frame_size: 800,
+        channel_max: 9,
+        idle_timeout_ms: Some(1500),
+        outgoing_locales: vec!["de-DE".into()],
+        incoming_locales: vec!["fr-FR".into(), "en-US".into()],
+        offered_capabilities: vec!["offered".into()],
+        desired_capabilities: vec!["desired".into(), "LINK_PAIR_V1_0".into()],
+        properties: map("product", 3),
+    };
+    let mut out = Out::default();
+    let client = Connection::client(config(), said("client"), None, 0, &mut out);
+    let mut ends = [End::new(client, out), End::new(Connection::server(config(), 0), Out::default())];
+    carry(&mut ends, 3);
+    assert_eq!(ends[1].heard(), [Told::OpenAsked(Box::new(said("client")))]);
+    assert!(ends[1].machine.is_waiting());
+    let End { machine, out, .. } = &mut ends[1];
+    machine.accept_open(said("server"), out);
+    carry(&mut ends, 3);
+    assert_eq!(ends[0].heard(), [Told::Opened(Box::new(said("server")))]);
+    // What was said holds: frames of more than 800 octets, channels above 9.
+    for end in &mut ends {
+        for _ in 0..=9 {
+            assert!(end.machine.begin(&mut end.out).is_some());
+        }
+        assert_eq!(end.machine.begin(&mut end.out), None, "the peer's highest channel");
+        assert_eq!(end.machine.deadline(), Some(750_000_000), "a sign of life in half the peer's time");
+    }
+}
+
+#[test]
+fn an_open_is_refused_with_where_to_go() {
+    let mut out = Out::default();
+    let client = Connection::client(config(), config().client_open(), None, 0, &mut out);
+    let mut ends = [End::new(client, out), End::new(Connection::server(config(), 0), Out::default())];
+    carry(&mut ends, 50);
+    let mut error = AmqpError::new(Condition::ConnectionRedirect, "it moved");
+    error.info = map("port", 5673);
+    let End { machine, out, .. } = &mut ends[1];
+    machine.refuse_open(error, 0, out);
+    carry(&mut ends, 50);
+    let heard = ends[0].heard();
+    let [Told::Opened(open), Told::Closed(Some(condition))] = heard.as_slice() else { panic!("{heard:?}") };
+    assert_eq!(condition, "amqp:connection:redirect");
+    assert_eq!(open.properties.get("amqp:connection-establishment-failed"), Some(&Value::Boolean(true)));
+    assert!(ends.iter().all(|end| end.machine.is_closed()));
+}
+
+/// An attach of which every field says something.
+fn full_attach(name: &str, role: Role) -> Attach {
+    Attach {
+        snd_settle_mode: SenderSettleMode::Unsettled,
+        rcv_settle_mode: ReceiverSettleMode::Second,
+        source: Some(Source { address: Some("from".to_owned()), filter: map("f", 1), ..Source::default() }),
+        target: Some(Target::Node(NodeTarget { address: Some("to".to_owned()), ..NodeTarget::default() })),
+        unsettled: Some(vec![
+            (Bytes::from_static(b"tag"), None),
+            (Bytes::from_static(b"other"), Some(Raw::new(&[0x00, 0x53, 0x24, 0x45]).expect("a state"))),
+        ]),
+        incomplete_unsettled: true,
+        initial_delivery_count: (role == Role::Sender).then_some(u32::MAX - 1),
+        max_message_size: Some(70_000),
+        offered_capabilities: vec!["offered".into()],
+        desired_capabilities: vec!["desired".into()],
+        properties: map("paired", 1),
+        ..Attach::new(name, 0, role)
+    }
+}
+
+#[test]
+fn every_field_of_an_attach_passes_in_both_directions_whoever_asks() {
+    for (asker, role) in ways() {
+        let (mut ends, session) = opened();
+        let asked = full_attach("l", role);
+        let End { machine, out, .. } = &mut ends[asker];
+        let near = machine.attach(session, asked.clone(), out).expect("the session is there");
+        carry(&mut ends, 9);
+        let heard = ends[1 - asker].heard();
+        let [Told::AttachAsked(far, came)] = heard.as_slice() else { panic!("{heard:?}") };
+        assert_eq!(**came, asked);
+        // The answer says other things, and as much.
+        let answer = Attach {
+            snd_settle_mode: SenderSettleMode::Mixed,
+            rcv_settle_mode: ReceiverSettleMode::First,
+            properties: map("answered", 2),
+            incomplete_unsettled: false,
+            max_message_size: Some(50_000),
+            ..full_attach("l", role.other())
+        };
+        let End { machine, out, .. } = &mut ends[1 - asker];
+        machine.accept_attach(*far, answer.clone(), out);
+        carry(&mut ends, 9);
+        assert_eq!(ends[asker].heard(), [Told::Attached(near, Box::new(answer))], "{asker} as {role:?}");
+        // Counts begin where the sender said, so that credit is what it seems.
+        let mut linked = Linked { links: if asker == 0 { [near, *far] } else { [*far, near] }, ends };
+        let sender = Linked::sender(asker, role);
+        linked.grant(1 - sender, 3);
+        for key in 0..3 {
+            linked.send(sender, key, &Bytes::from_static(b"x"), Part::Whole);
+        }
+        carry(&mut linked.ends, 100);
+        assert_eq!(linked.ends[1 - sender].heard().len(), 3);
+    }
+}
+
+#[test]
+fn a_link_is_refused_whoever_asks() {
+    for (asker, role) in ways() {
+        let (mut ends, session) = opened();
+        let End { machine, out, .. } = &mut ends[asker];
+        let near = machine.attach(session, plain_attach("l", role), out).expect("the session is there");
+        carry(&mut ends, 1);
+        let heard = ends[1 - asker].heard();
+        let [Told::AttachAsked(far, _)] = heard.as_slice() else { panic!("{heard:?}") };
+        let End { machine, out, .. } = &mut ends[1 - asker];
+        machine.refuse_attach(*far, AmqpError::new(Condition::NotFound, "no"), out);
+        carry(&mut ends, 1);
+        let heard = ends[asker].heard();
+        let [Told::Attached(link, answer), Told::Detached(detached, Some(condition))] = heard.as_slice() else {
+            panic!("{heard:?}")
+        };
+        assert_eq!((*link, *detached, condition.as_str()), (near, near, "amqp:not-found"));
+        assert!(answer.source.is_none() && answer.target.is_none());
+    }
+}
+
+#[test]
+fn both_ends_attach_and_each_others_links_do_not_meet() {
+    let (mut ends, session) = opened();
+    // At once, with the same name in both directions: four links' ends, two links.
+    for end in &mut ends {
+        end.machine.attach(session, plain_attach("l", Role::Sender), &mut end.out).expect("a session");
+    }
+    carry(&mut ends, 4);
+    for end in &mut ends {
+        let heard = end.heard();
+        let [Told::AttachAsked(link, attach)] = heard.as_slice() else { panic!("{heard:?}") };
+        end.machine.accept_attach(*link, attach.answer(), &mut end.out);
+    }
+    carry(&mut ends, 4);
+    assert!(ends.iter_mut().all(|end| matches!(end.heard().as_slice(), [Told::Attached(..)])));
+}
+
+#[test]
+fn two_attaches_of_one_link_answer_each_other() {
+    let (mut ends, session) = opened();
+    let roles = [Role::Sender, Role::Receiver];
+    for (end, role) in ends.iter_mut().zip(roles) {
+        end.machine.attach(session, plain_attach("l", role), &mut end.out).expect("a session");
+    }
+    carry(&mut ends, 4);
+    for (end, role) in ends.iter_mut().zip(roles) {
+        let heard = end.heard();
+        let [Told::Attached(_, attach)] = heard.as_slice() else { panic!("{heard:?}") };
+        assert_eq!(attach.role, role.other());
+    }
+}
+
+#[test]
+fn a_link_that_is_given_up_before_its_answer_leaves_its_handle() {
+    for asker in [0, 1] {
+        let (mut ends, session) = opened();
+        let End { machine, out, .. } = &mut ends[asker];
+        let first = machine.attach(session, plain_attach("l", Role::Sender), out).expect("a session");
+        machine.detach(first, Closing::Closed, None, out);
+        carry(&mut ends, 1000);
+        let heard = ends[1 - asker].heard();
+        let [Told::AttachAsked(far, attach)] = heard.as_slice() else { panic!("{heard:?}") };
+        let End { machine, out, .. } = &mut ends[1 - asker];
+        machine.accept_attach(*far, attach.answer(), out);
+        // The detach waited for that.
+        ends[1 - asker].read(&[]);
+        carry(&mut ends, 1000);
+        assert!(matches!(ends[1 - asker].heard().as_slice(), [Told::Detached(..)]));
+        assert_eq!(ends[asker].heard(), [], "nobody waits for it any more");
+        let End { machine, out, .. } = &mut ends[asker];
+        let second = machine.attach(session, plain_attach("l", Role::Sender), out).expect("a session");
+        assert_eq!(second.handle, first.handle, "the handle is free again");
+    }
+}
+
+#[test]
+fn tags_and_states_of_deliveries_pass_as_they_are() {
+    let transaction = DeliveryState::Transactional { txn_id: b"tx-1", outcome: None };
+    let received = DeliveryState::Received { section_number: 1, section_offset: 1 << 40 };
+    for (asker, role) in ways() {
+        let sender = Linked::sender(asker, role);
+        // One frame, several, and parts.
+        for size in [10, 3000, 20_000] {
+            for state in
+                [None, Some(transaction.clone()), Some(received.clone()), Some(DeliveryState::Unknown(b"\x44"))]
+            {
+                for tag in [&b"t"[..], &[9; 32]] {
+                    let mut linked = linked(asker, role, ReceiverSettleMode::First);
+                    linked.grant(1 - sender, 10);
+                    let batchable = size == 10;
+                    let particulars =
+                        Particulars { tag: Some(tag), state: state.clone(), batchable, ..Particulars::default() };
+                    assert!(linked.send_as(sender, 3, &Bytes::from(vec![1; size]), Part::Whole, &particulars));
+                    carry(&mut linked.ends, 500);
+                    let heard = linked.ends[1 - sender].heard();
+                    let Some(Told::Came(Came { head: Some(head), .. })) = heard.first() else { panic!("{heard:?}") };
+                    assert_eq!(*head, (tag.to_vec(), state_of(state.as_ref()), false, batchable));
+                    let came: Vec<u8> = heard
+                        .iter()
+                        .flat_map(|told| match told {
+                            Told::Came(came) => came.payload.clone(),
+                            other => panic!("{other:?}"),
+                        })
+                        .collect();
+                    assert!(came.starts_with(b"prefix") && came.len() == size + 6, "{size}: {}", came.len());
+                }
+            }
+        }
+        // What leaves no room in a frame of 1024 octets is not sent.
+        let mut linked = linked(asker, role, ReceiverSettleMode::First);
+        linked.grant(1 - sender, 10);
+        let long = [&[0xb0, 0, 0, 0x10, 0][..], &[0; 4096]].concat();
+        let particulars = Particulars { state: Some(DeliveryState::Unknown(&long)), ..Particulars::default() };
+        assert!(!linked.send_as(sender, 3, &Bytes::new(), Part::Whole, &particulars));
+        carry(&mut linked.ends, 500);
+        assert_eq!(linked.ends[1 - sender].heard(), []);
+    }
+}
+
+#[test]
+fn resumed_deliveries_pass_where_they_are_known_and_are_left_out_elsewhere() {
+    for known in [true, false] {
+        for size in [10, 3000] {
+            let (mut ends, session) = opened();
+            let unsettled = known.then(|| vec![(Bytes::from_static(b"old"), None)]);
+            let attach = Attach { unsettled, ..plain_attach("l", Role::Receiver) };
+            let [client, _] = &mut ends;
+            let near = client.machine.attach(session, attach, &mut client.out).expect("a session");
+            carry(&mut ends, 1000);
+            let heard = ends[1].heard();
+            let [Told::AttachAsked(far, attach)] = heard.as_slice() else { panic!("{heard:?}") };
+            let far = *far;
+            let [_, server] = &mut ends;
+            server.machine.accept_attach(far, attach.answer(), &mut server.out);
+            carry(&mut ends, 1000);
+            ends[0].heard();
+            let mut linked = Linked { ends, links: [near, far] };
+            linked.grant(0, 10);
+            let particulars = Particulars { tag: Some(b"old"), resume: true, ..Particulars::default() };
+            assert!(linked.send_as(1, 3, &Bytes::from(vec![1; size]), Part::Whole, &particulars));
+            linked.send(1, 4, &Bytes::from_static(b"new"), Part::Whole);
+            carry(&mut linked.ends, 1000);
+            let heard = linked.ends[0].heard();
+            let [first, Told::Came(second)] = heard.as_slice() else { panic!("{heard:?}") };
+            assert_eq!(second.payload, b"new");
+            match first {
+                Told::Came(Came { head: Some((tag, _, true, _)), .. }) => assert!(known && tag == b"old"),
+                Told::Ignored(0) => assert!(!known),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_rejection_keeps_its_error() {
+    let mut error = AmqpError::new("com.example:too-blue", "it is too blue");
+    error.info = map("blueness", 11);
+    for (asker, role) in ways() {
+        let sender = Linked::sender(asker, role);
+        for error in [None, Some(Box::new(error.clone()))] {
+            let (mut linked, delivery) = Linked::sent(sender, asker, role, ReceiverSettleMode::First);
+            let link = linked.links[1 - sender];
+            let outcome = Outcome::Rejected(error);
+            linked.ends[1 - sender].machine.settle(link, delivery, delivery, outcome.clone());
+            carry(&mut linked.ends, 3);
+            let settling = Settling { link: linked.links[sender], key: 7, confirm: None };
+            assert_eq!(linked.ends[sender].heard(), [Told::Settled(Some(outcome), vec![settling])]);
+        }
+    }
+}
+
+#[test]
+fn a_rejection_with_an_error_that_cannot_be_read_stays_a_rejection() {
+    let (mut linked, delivery) = Linked::sent(0, 0, Role::Sender, ReceiverSettleMode::First);
+    // Rejected, with a list that is no error.
+    let state = State::Other(Bytes::from_static(&[0x00, 0x53, 0x25, 0xc0, 2, 1, 0x45]));
+    linked.dispose(1, delivery, Some(state), Settled::Yes);
+    let heard = linked.ends[0].heard();
+    let [Told::Settled(Some(Outcome::Rejected(Some(error))), _)] = heard.as_slice() else { panic!("{heard:?}") };
+    assert_eq!(error.condition, Condition::DecodeError);
+}
+
+#[test]
+fn states_that_are_no_outcomes_reach_the_sender_and_settle_nothing() {
+    let states = [
+        State::Received { section_number: 2, section_offset: 1 << 33 },
+        State::Transactional { transaction: Bytes::from_static(b"tx"), outcome: None },
+        State::Transactional { transaction: Bytes::from_static(b"tx"), outcome: Some(Outcome::Released) },
+        State::Other(Bytes::from_static(&[0x00, 0xa3, 3, b'o', b'w', b'n', 0x45])),
+    ];
+    for (asker, role) in ways() {
+        let sender = Linked::sender(asker, role);
+        let (mut linked, delivery) = Linked::sent(sender, asker, role, ReceiverSettleMode::Second);
+        let updated = Updated { link: linked.links[sender], key: 7, delivery };
+        for state in &states {
+            linked.dispose(1 - sender, delivery, Some(state.clone()), Settled::No);
+            assert_eq!(linked.ends[sender].heard(), [Told::Updated(state.clone(), Settled::No, vec![updated])]);
+            assert_eq!(linked.ends[sender].machine.sent(updated.link, 7), Some(delivery), "it waits");
+        }
+        let last = states[2].clone();
+        linked.dispose(1 - sender, delivery, Some(last.clone()), Settled::Yes);
+        assert_eq!(linked.ends[sender].heard(), [Told::Updated(last.clone(), Settled::Yes, vec![updated])]);
+        assert_eq!(linked.ends[sender].machine.sent(updated.link, 7), None, "it is settled");
+        linked.dispose(1 - sender, delivery, Some(last), Settled::Yes);
+        assert_eq!(linked.ends[sender].heard(), [], "and told of once");
+    }
+}
+
+#[test]
+fn what_a_sender_says_reaches_the_receiver() {
+    for (asker, role) in ways() {
+        let sender = Linked::sender(asker, role);
+        let (mut linked, delivery) = Linked::sent(sender, asker, role, ReceiverSettleMode::Second);
+        let state = State::Transactional { transaction: Bytes::from_static(b"tx"), outcome: Some(Outcome::Accepted) };
+        let session = SessionId(linked.links[1 - sender].session);
+        let deliveries = Deliveries::one(delivery);
+        for (state, settled) in [(Some(state.clone()), Settled::No), (Some(state), Settled::Yes)] {
+            linked.dispose(sender, delivery, state.clone(), settled);
+            let confirmation = Confirmation { session, deliveries, settled, state: state.map(Box::new) };
+            assert_eq!(linked.ends[1 - sender].heard(), [Told::Confirmed(confirmation)]);
+        }
+        // It settled first: what the receiver says now concerns nobody.
+        let link = linked.links[1 - sender];
+        linked.ends[1 - sender].machine.settle(link, delivery, delivery, Outcome::Released);
+        carry(&mut linked.ends, 3);
+        assert_eq!(linked.ends[sender].heard(), []);
+    }
+}
+
+#[test]
+fn a_receiver_of_mode_second_hears_that_its_sender_settled() {
+    for (asker, role) in ways() {
+        let sender = Linked::sender(asker, role);
+        for outcome in [Outcome::Accepted, Outcome::Released, Outcome::Declared(Bytes::from_static(b"tx"))] {
+            let (mut linked, delivery) = Linked::sent(sender, asker, role, ReceiverSettleMode::Second);
+            let (near, far) = (linked.links[sender], linked.links[1 - sender]);
+            linked.ends[1 - sender].machine.settle(far, delivery, delivery, outcome.clone());
+            carry(&mut linked.ends, 3);
+            let accepted = outcome == Outcome::Accepted;
+            let settling = Settling { link: near, key: 7, confirm: accepted.then_some(delivery) };
+            assert_eq!(linked.ends[sender].heard(), [Told::Settled(Some(outcome.clone()), vec![settling])]);
+            if accepted {
+                assert_eq!(linked.ends[1 - sender].heard(), [], "not before the host says so");
+                linked.ends[sender].machine.confirm(near, delivery);
+                carry(&mut linked.ends, 3);
+            }
+            let session = SessionId(far.session);
+            let (deliveries, state) = (Deliveries::one(delivery), Some(Box::new(outcome.into())));
+            let confirmation = Confirmation { session, deliveries, settled: Settled::Yes, state };
+            assert_eq!(linked.ends[1 - sender].heard(), [Told::Confirmed(confirmation)]);
+        }
+    }
+}
+
+#[test]
+fn a_delivery_that_is_given_up_leaves_nothing() {
+    let body = |size: usize| Bytes::from(vec![1; size]);
+    for (asker, role) in ways() {
+        let sender = Linked::sender(asker, role);
+        // Its beginning waits, left unseen, or was told.
+        for (credit, size) in [(0, 10), (10, 10), (10, 3000), (10, 9000)] {
+            let mut linked = linked(asker, role, ReceiverSettleMode::First);
+            if credit > 0 {
+                linked.grant(1 - sender, credit);
+            }
+            linked.send(sender, 1, &body(size), Part::First);
+            carry(&mut linked.ends, 100);
+            let link = linked.links[sender];
+            let End { machine, out, .. } = &mut linked.ends[sender];
+            machine.abort(link, out);
+            machine.check();
+            assert_eq!(machine.sent(link, 1), None, "nobody decides on it");
+            linked.send(sender, 2, &body(20), Part::Whole);
+            carry(&mut linked.ends, 100);
+            let heard = linked.ends[1 - sender].heard();
+            if credit == 0 {
+                assert_eq!(heard, []);
+                let link = linked.links[1 - sender];
+                linked.ends[1 - sender].machine.grant(link, 1);
+                carry(&mut linked.ends, 100);
+                assert!(matches!(linked.ends[1 - sender].heard().as_slice(), [Told::Came(_)]), "the next one has it");
+                continue;
+            }
+            let [.., given_up, Told::Came(Came { payload, stage: None, .. })] = heard.as_slice() else {
+                panic!("{heard:?}")
+            };
+            assert_eq!(*payload, body(20));
+            match given_up {
+                Told::Ignored(0) => assert!(size <= 5000),
+                Told::Came(Came { stage: Some(Stage::Aborted), .. }) => assert!(size > 5000),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_window_is_announced_although_a_link_with_something_to_say_ended() {
+    let mut out = Out::default();
+    let config = Arc::new(Config { incoming_window: 4, max_frame_size: 600, ..Config::default() });
+    let client = Connection::client(Arc::clone(&config), config.client_open(), None, 0, &mut out);
+    let mut ends = [End::new(client, out), End::new(Connection::server(config, 0), Out::default())];
+    carry(&mut ends, 1000);
+    let [_, server] = &mut ends;
+    server.machine.accept_open(server.machine.config().server_open(), &mut server.out);
+    carry(&mut ends, 1000);
+    let [client, _] = &mut ends;
+    let session = client.machine.begin(&mut client.out).expect("it is open");
+    let link = client.machine.attach(session, plain_attach("a", Role::Receiver), &mut client.out).expect("a session");
+    let other = client.machine.attach(session, plain_attach("b", Role::Receiver), &mut client.out).expect("a session");
+    carry(&mut ends, 1000);
+    let asked: Vec<_> = ends[1]
+        .heard()
+        .into_iter()
+        .filter_map(|told| match told {
+            Told::AttachAsked(link, attach) => Some((link, attach)),
+            _ => None,
+        })
+        .collect();
+    let [_, server] = &mut ends;
+    asked.iter().for_each(|(link, attach)| server.machine.accept_attach(*link, attach.answer(), &mut server.out));
+    carry(&mut ends, 1000);
+    ends[0].machine.grant(link, 100);
+    carry(&mut ends, 1000);
+    let body = Bytes::from_static(b"body");
+    let [client, server] = &mut ends;
+    for key in 0..20 {
+        let send = Send { key, settled: Settled::No, format: 0, prefix: &[], body: &body, part: Part::Whole };
+        server.machine.send(asked[0].0, send, &mut server.out);
+    }
+    // The client reads the first ones, wants to say something of its other link, and ends that.
+    let bytes = server.write();
+    client.heard();
+    client.read(&bytes);
+    client.machine.grant(other, 1);
+    client.machine.detach(other, Closing::Closed, None, &mut client.out);
+    carry(&mut ends, 1000);
+    let came = ends[0].heard().into_iter().filter(|told| matches!(told, Told::Came(_))).count();
+    assert_eq!(came, 20, "the sender was given its window again");
+}

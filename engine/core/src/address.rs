@@ -1,0 +1,159 @@
+//! Addresses: where producers send to, and which queues get what they send.
+//!
+//! Guarantees: queues and producers come and go at the same cost however many an address has; so does finding a queue by its name, and
+//! the turn of anycast queues. `Bindings::only` is the way of nearly all messages: one look.
+//!
+//! Not here: what queues and producers are (`queue`, `producer`), and which of them are made (`attach`).
+
+use std::collections::HashMap;
+
+use crate::command::{Lifetime, RoutingType};
+use crate::limits::FEW_QUEUES;
+use crate::members::Members;
+use crate::queue::Queue;
+use crate::slab::{Key, Slab};
+
+/// An address.
+#[derive(Debug)]
+pub(crate) struct Address {
+    pub name: Box<str>,
+    /// What a link that does not say gets here.
+    pub routing: RoutingType,
+    pub queues: Bindings,
+    pub producers: Members,
+    pub dynamic: Option<Dynamic>,
+}
+
+/// What makes an address a dynamic node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Dynamic {
+    pub lifetime: Lifetime,
+    /// The link that it was made for.
+    pub creator: Key,
+}
+
+impl Address {
+    pub fn new(name: &str, routing: RoutingType) -> Self {
+        let (queues, producers) = (Bindings::default(), Members::default());
+        Self { name: name.into(), routing, queues, producers, dynamic: None }
+    }
+
+    /// Whether nothing keeps it.
+    pub fn is_unused(&self) -> bool {
+        self.queues.is_empty() && self.producers.is_empty()
+    }
+}
+
+/// The queues of one address.
+#[derive(Debug, Default)]
+pub(crate) struct Bindings {
+    only: Option<Key>,
+    /// They share the messages, in turn.
+    anycast: Members,
+    /// Whose turn it is, by its place among those that are listed.
+    turn: usize,
+    /// Each gets every message.
+    multicast: Members,
+    /// Those that may go when messages or producers do (`Kind::is_on_demand`).
+    on_demand: Members,
+    /// Once there were more than a few.
+    names: Option<HashMap<Box<str>, Key>>,
+}
+
+impl Bindings {
+    /// The queue that gets everything, if there is one queue.
+    #[inline]
+    pub fn only(&self) -> Option<Key> {
+        self.only
+    }
+
+    pub fn len(&self) -> usize {
+        self.anycast.len() + self.multicast.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Those of one routing type, and some that have gone.
+    pub fn listed(&self, routing: RoutingType) -> &[Key] {
+        match routing {
+            RoutingType::Anycast => self.anycast.listed(),
+            RoutingType::Multicast => self.multicast.listed(),
+        }
+    }
+
+    /// All of them, and some that have gone.
+    pub fn all(&self) -> impl Iterator<Item = Key> {
+        self.anycast.listed().iter().chain(self.multicast.listed()).copied()
+    }
+
+    /// Those that may go when messages or producers do, and some that have gone.
+    pub fn on_demand(&self) -> &[Key] {
+        self.on_demand.listed()
+    }
+
+    /// The queues of multicast, lent out while a message is put into each of them.
+    pub fn lend_multicast(&mut self) -> Members {
+        std::mem::take(&mut self.multicast)
+    }
+
+    /// They are back.
+    pub fn return_multicast(&mut self, lent: Members) {
+        self.multicast = lent;
+    }
+
+    /// The anycast queue whose turn it is; the next call gives the next one. It may have gone.
+    pub fn next_anycast(&mut self) -> Option<Key> {
+        let listed = self.anycast.listed();
+        self.turn = if self.turn + 1 < listed.len() { self.turn + 1 } else { 0 };
+        listed.get(self.turn).copied()
+    }
+
+    /// A queue of the address was made; `queues` has it.
+    pub fn insert(&mut self, key: Key, queues: &Slab<Queue>) {
+        let Some(queue) = queues.get(key) else { return };
+        match queue.identity.routing {
+            RoutingType::Anycast => self.anycast.insert(key),
+            RoutingType::Multicast => self.multicast.insert(key),
+        }
+        if queue.identity.kind.is_on_demand() {
+            self.on_demand.insert(key);
+        }
+        if let Some(names) = &mut self.names {
+            names.insert(queue.identity.name.clone(), key);
+        } else if self.len() > FEW_QUEUES {
+            let living = self.all().filter_map(|key| Some((queues.get(key)?.identity.name.clone(), key)));
+            self.names = Some(living.collect());
+        }
+        self.find_only(queues);
+    }
+
+    /// A queue of the address was deleted: it is not among `queues` any more.
+    pub fn remove(&mut self, queue: &Queue, queues: &Slab<Queue>) {
+        let lives = |key| queues.get(key).is_some();
+        match queue.identity.routing {
+            RoutingType::Anycast => self.anycast.handle_gone(lives),
+            RoutingType::Multicast => self.multicast.handle_gone(lives),
+        }
+        if queue.identity.kind.is_on_demand() {
+            self.on_demand.handle_gone(lives);
+        }
+        if let Some(names) = &mut self.names {
+            names.remove(&queue.identity.name);
+        }
+        self.find_only(queues);
+    }
+
+    fn find_only(&mut self, queues: &Slab<Queue>) {
+        self.only = if self.len() == 1 { self.all().find(|&key| queues.get(key).is_some()) } else { None };
+    }
+
+    /// The queue with this name.
+    pub fn find(&self, name: &str, queues: &Slab<Queue>) -> Option<Key> {
+        if let Some(names) = &self.names {
+            return names.get(name).copied();
+        }
+        self.all().find(|&key| queues.get(key).is_some_and(|queue| *queue.identity.name == *name))
+    }
+}

@@ -1,0 +1,149 @@
+//! Browsers: links that are shown what a queue has, and leave it there.
+//!
+//! Guarantees: a browser is shown every message that waits when its cursor comes to it, in order; one that drains is told that there is
+//! nothing more when its cursor is behind all that waits, in memory or not. Consumers come first. What has expired is shown to nobody.
+//!
+//! Not here: where a cursor is, and what it keeps (`cursor`).
+
+use crate::core::Core;
+use crate::cursor::Cursor;
+use crate::ends::{Consumer, End, EndRole, end_key, key};
+use crate::event::{Delivery, KEY_NONE};
+use crate::journaling::Browse;
+use crate::key::LinkKey;
+use crate::message::Message;
+use crate::queue::Found;
+use crate::slab::Key;
+
+impl Core {
+    /// Shows one message of a queue to a browser, and tells draining ones when there is none.
+    pub(crate) fn browse(&mut self, key: Key) -> Option<(LinkKey, Delivery)> {
+        self.turns.copy = None;
+        let count = self.nodes.queues.get(key)?.consumers.browsers().len();
+        for place in (0..count).rev() {
+            let end = *self.nodes.queues.get(key)?.consumers.browsers().get(place)?;
+            if let Some(shown) = self.show(key, end) {
+                return Some(shown);
+            }
+        }
+        None
+    }
+
+    /// Shows the next message to one browser.
+    fn show(&mut self, key: Key, end: Key) -> Option<(LinkKey, Delivery)> {
+        self.shed_passed(key, end);
+        let queue = self.nodes.queues.get_mut(key)?;
+        let End { link, role: EndRole::Consumer(consumer) } = self.nodes.ends.get_mut(end)? else { return None };
+        let Consumer { cursor: Some(cursor), credit, .. } = consumer else { return None };
+        let found = if *credit > 0 { queue.browse(cursor.next()) } else { Found::End };
+        let (entry, bytes) = match found {
+            Found::Here { entry, sequence } => {
+                cursor.pass(sequence);
+                (entry, queue.entry(entry)?.message.size())
+            }
+            Found::Behind { sequence, .. } => {
+                let wall_ms = self.now.wall_ms;
+                let Some((passed, message)) = cursor.take_living(sequence, wall_ms) else {
+                    if cursor.ask() {
+                        self.cursors.asking.push_back(end);
+                    }
+                    return None;
+                };
+                cursor.pass(passed);
+                let bytes = message.size();
+                self.turns.copy = Some(message);
+                (Key::NOWHERE, bytes)
+            }
+            Found::Coming => {
+                self.journal.will_give(queue, &self.memory);
+                return None;
+            }
+            Found::End => {
+                consumer.drain(*link, &mut self.events);
+                return None;
+            }
+        };
+        *credit -= 1;
+        self.turns.quantum = self.turns.quantum.saturating_sub(bytes);
+        Some((*link, Delivery { key: KEY_NONE, queue: key, entry }))
+    }
+
+    /// While memory is short, what came back and was read again for a cursor leaves it again when the cursor has passed.
+    fn shed_passed(&mut self, key: Key, end: Key) {
+        let Some(End { role: EndRole::Consumer(consumer), .. }) = self.nodes.ends.get_mut(end) else { return };
+        let passed = consumer.cursor.as_mut().and_then(|cursor| cursor.take_passed());
+        if let Some(sequence) = passed.filter(|_| self.memory.is_shed())
+            && let Some(queue) = self.nodes.queues.get_mut(key)
+        {
+            let left = queue.shed_returned(sequence);
+            self.apply(key, left);
+        }
+    }
+
+    fn cursor(&mut self, end: Key) -> Option<(Key, &mut Cursor)> {
+        let End { role: EndRole::Consumer(consumer), .. } = self.nodes.ends.get_mut(end)? else { return None };
+        Some((consumer.queue, consumer.cursor.as_mut()?))
+    }
+
+    /// The next wish of a cursor for messages that the journal alone has. It is to be done, or postponed, before the journal gives
+    /// anything else: then `skip` is what it says.
+    pub fn poll_browse(&mut self) -> Option<Browse> {
+        if self.cursors.asking.is_empty() || !self.has_cursor_room() {
+            return None;
+        }
+        while let Some(end) = self.cursors.asking.pop_front() {
+            let Some((key, cursor)) = self.cursor(end) else { continue };
+            let from = cursor.next();
+            let Some(queue) = self.nodes.queues.get_mut(key) else { continue };
+            if let Found::Behind { sequence, skip } = queue.browse(from)
+                && let Some(queue) = queue.number()
+            {
+                return Some(Browse { queue, cursor: end_key(end), sequence, skip });
+            }
+            // It came into memory, or left, meanwhile.
+            if let Some((_, cursor)) = self.cursor(end) {
+                cursor.end_read();
+            }
+            self.touch(key);
+        }
+        None
+    }
+
+    /// Whether something may be read for a cursor. Those that do not go on make room.
+    fn has_cursor_room(&mut self) -> bool {
+        let mut reading = std::mem::take(&mut self.cursors.reading);
+        let mut bytes = 0;
+        reading.retain(|&end| {
+            let kept = self.cursor(end).map_or(0, |(_, cursor)| cursor.bytes());
+            bytes += kept;
+            kept > 0
+        });
+        let max = self.memory.cursor_bytes();
+        if bytes >= max {
+            for &end in &reading {
+                let Some(End { role: EndRole::Consumer(consumer), .. }) = self.nodes.ends.get_mut(end) else {
+                    continue;
+                };
+                let Some(cursor) = consumer.cursor.as_mut().filter(|_| consumer.credit == 0) else { continue };
+                bytes -= cursor.bytes();
+                cursor.forget_ahead();
+            }
+        }
+        self.cursors.reading = reading;
+        bytes < max
+    }
+
+    /// What a cursor wants is not on stable storage yet.
+    pub fn postpone_browse(&mut self, browse: &Browse) {
+        self.cursors.asking.push_front(key(browse.cursor));
+    }
+
+    /// What was read for a cursor: the message that it wants, and those behind it. They keep so many octets in memory.
+    pub fn handle_browsed(&mut self, browse: &Browse, messages: Vec<Message>, bytes: u64) {
+        let end = key(browse.cursor);
+        let Some((queue, cursor)) = self.cursor(end) else { return };
+        cursor.handle_read(browse.sequence, messages.into(), bytes);
+        self.cursors.reading.push(end);
+        self.touch(queue);
+    }
+}

@@ -1,0 +1,139 @@
+//! Links end, and nodes go that nobody needs any more.
+//!
+//! Guarantees: what a link held goes back as its default outcome says; whoever is attached to a node that is deleted is told. A node is
+//! looked at when something happens that may be the end of it, and no other beside it.
+
+use engine_message::Condition;
+
+use crate::address::Dynamic;
+use crate::command::{DetachMode, Lifetime, Outcome};
+use crate::core::Core;
+use crate::ends::{Consumer, End, EndRole, Producer};
+use crate::event::{Event, Refusal};
+use crate::queue::Kind;
+use crate::slab::Key;
+
+impl Core {
+    pub(crate) fn detach(&mut self, end: Key, mode: DetachMode) {
+        let Some(End { role, .. }) = self.nodes.ends.remove(end) else { return };
+        match role {
+            EndRole::Producer(producer) => self.detach_producer(end, &producer),
+            EndRole::Consumer(consumer) => self.detach_consumer(end, &consumer, mode),
+        }
+    }
+
+    fn detach_producer(&mut self, end: Key, producer: &Producer) {
+        let ends = &self.nodes.ends;
+        let lives = |end| ends.get(end).is_some();
+        if let Some(queue) = producer.withheld.and_then(|queue| self.nodes.queues.get_mut(queue)) {
+            queue.withheld.handle_gone(lives);
+        }
+        let Some(address) = self.nodes.addresses.get_mut(producer.address) else { return };
+        address.producers.handle_gone(lives);
+        if address.producers.is_empty() {
+            for queue in address.queues.on_demand().to_vec() {
+                self.nodes.note_look();
+                self.collect(queue);
+            }
+        }
+        self.collect_created(producer.address, end);
+    }
+
+    fn detach_consumer(&mut self, end: Key, consumer: &Consumer, mode: DetachMode) {
+        let Some(queue) = self.nodes.queues.get_mut(consumer.queue) else { return };
+        let ends = &self.nodes.ends;
+        queue.consumers.handle_gone(consumer.mode, |end| ends.get(end).is_some());
+        let (address, last) = (queue.identity.address, queue.consumers.is_empty());
+        let over = match queue.identity.kind {
+            Kind::Volatile => last,
+            Kind::Durable => last && mode == DetachMode::Close,
+            Kind::Auto | Kind::Dynamic(_) => false,
+        };
+        self.abandon(consumer.queue, end, &consumer.default_outcome);
+        if over {
+            self.delete(consumer.queue);
+        } else {
+            self.collect(consumer.queue);
+            self.touch(consumer.queue);
+        }
+        self.collect_created(address, end);
+    }
+
+    /// Deletes a dynamic node that lives as long as the link `gone`, or an address that has no reason to stay.
+    fn collect_created(&mut self, key: Key, gone: Key) {
+        let Some(address) = self.nodes.addresses.get(key) else { return };
+        if address.dynamic != Some(Dynamic { lifetime: Lifetime::OnClose, creator: gone }) {
+            return self.collect_address(key);
+        }
+        let queues: Vec<Key> = address.queues.all().collect();
+        self.detach_producers(key);
+        queues.into_iter().for_each(|queue| self.delete(queue));
+        self.collect_address(key);
+    }
+
+    /// Ends the links that send to a dynamic node, which is deleted: what they sent would be accepted, and go nowhere.
+    fn detach_producers(&mut self, key: Key) {
+        let Some(address) = self.nodes.addresses.get_mut(key) else { return };
+        let text = format!("the dynamic node {} was deleted", address.name);
+        for &end in std::mem::take(&mut address.producers).listed() {
+            let Some(End { link, role: EndRole::Producer(producer) }) = self.nodes.ends.remove(end) else { continue };
+            if let Some((first, last)) = producer.accepted {
+                self.events.push_back((link, Event::Settled { first, last, outcome: Outcome::Accepted }));
+            }
+            let ends = &self.nodes.ends;
+            if let Some(queue) = producer.withheld.and_then(|queue| self.nodes.queues.get_mut(queue)) {
+                queue.withheld.handle_gone(|end| ends.get(end).is_some());
+            }
+            let refusal = Refusal::new(Condition::ResourceDeleted, text.as_str());
+            self.events.push_back((link, Event::Detached { refusal }));
+        }
+    }
+
+    /// Deletes a queue that has no reason to stay.
+    pub(crate) fn collect(&mut self, key: Key) {
+        let Some(queue) = self.nodes.queues.get(key) else { return };
+        let lifetime = match queue.identity.kind {
+            Kind::Volatile | Kind::Durable | Kind::Dynamic(Lifetime::OnClose) => return,
+            Kind::Auto => Lifetime::NoLinksOrMessages,
+            Kind::Dynamic(lifetime) => lifetime,
+        };
+        let address = self.nodes.addresses.get(queue.identity.address);
+        let linked = address.is_some_and(|address| !address.producers.is_empty()) || !queue.consumers.is_empty();
+        let empty = queue.messages() == 0;
+        let over = match lifetime {
+            Lifetime::NoLinks => !linked,
+            // A node that was never used yet stays as long as somebody may use it.
+            Lifetime::NoMessages => empty && (queue.totals().enqueued > 0 || !linked),
+            _ => empty && !linked,
+        };
+        if over {
+            self.delete(key);
+        }
+    }
+
+    fn delete(&mut self, key: Key) {
+        let Some(queue) = self.nodes.remove_queue(key) else { return };
+        self.forget(&queue);
+        self.memory.give_back(queue.bytes());
+        let name = &queue.identity.name;
+        let deleted = || Refusal::new(Condition::ResourceDeleted, format!("the queue {name} was deleted"));
+        for end in queue.consumers.listed() {
+            if let Some(End { link, .. }) = self.nodes.ends.remove(end) {
+                self.events.push_back((link, Event::Detached { refusal: deleted() }));
+            }
+        }
+        if matches!(queue.identity.kind, Kind::Dynamic(_)) {
+            self.detach_producers(queue.identity.address);
+        }
+        for &end in queue.withheld.listed() {
+            self.credit(end);
+        }
+        self.collect_address(queue.identity.address);
+    }
+
+    pub(crate) fn collect_address(&mut self, key: Key) {
+        if let Some(address) = self.nodes.remove_unused_address(key) {
+            self.dynamic_nodes -= usize::from(address.dynamic.is_some());
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Consumers: credit, messages in turn, and what becomes of what they were given.
+//!
+//! Guarantees: a message goes to one consumer, whose credit it uses up; one that drains is told when there is nothing more, and not
+//! while something is on its way from the disk.
+//!
+//! Not here: the order of messages, and whose turn it is (`queue`).
+
+use crate::command::{Outcome, Settle};
+use crate::core::Core;
+use crate::ends::{End, EndRole, key};
+use crate::event::{Delivery, Event, KEY_NONE};
+use crate::key::{EndKey, LinkKey};
+use crate::message::{Content, Message};
+use crate::queue::Queue;
+use crate::slab::Key;
+
+impl Core {
+    /// A consumer accepted a delivery, and waits for no confirmation: `Command::Accept` of one.
+    #[inline]
+    pub fn handle_accepted(&mut self, end: EndKey, held: u64) {
+        let end = key(end);
+        let Some(End { role: EndRole::Consumer(consumer), .. }) = self.nodes.ends.get(end) else { return };
+        let key = consumer.queue;
+        let Some(queue) = self.nodes.queues.get_mut(key) else { return };
+        let left = queue.accept(end, held);
+        let touches = queue.is_done_or_awaited();
+        self.apply(key, left);
+        if touches {
+            self.touch(key);
+        }
+    }
+
+    /// `Command::Settle` without the command.
+    pub fn handle_settle(&mut self, end: EndKey, held: u64, outcome: Outcome, confirm: Option<u32>) {
+        let end = key(end);
+        let Some(End { link, role: EndRole::Consumer(consumer) }) = self.nodes.ends.get(end) else { return };
+        let (link, key) = (*link, consumer.queue);
+        let back = !matches!(outcome, Outcome::Accepted | Outcome::Rejected(_));
+        self.settle(key, end, held, outcome);
+        if let Some(delivery) = confirm {
+            let number = self.tell_gone(key);
+            self.tell_after(number, link, Event::Confirmed { delivery });
+        }
+        if back || self.nodes.queues.get(key).is_some_and(Queue::is_done_or_awaited) {
+            self.touch(key);
+        }
+    }
+
+    /// Does to a delivery that `end` holds what an outcome says.
+    fn settle(&mut self, key: Key, end: Key, held: u64, outcome: Outcome) {
+        if let Outcome::Modified(modified) = &outcome {
+            if let Some(annotations) = &modified.annotations {
+                self.resize(key, |queue| queue.annotate(end, held, annotations));
+            }
+            if modified.delivery_failed
+                && let Some(queue) = self.nodes.queues.get(key)
+                && let Some((message, count)) = queue.failures(end, held)
+                && let Some(queue) = queue.number()
+            {
+                self.journal.failed(queue, message, count + 1);
+            }
+        }
+        let Some(queue) = self.nodes.queues.get_mut(key) else { return };
+        let left = queue.settle(end, held, outcome);
+        self.apply(key, left);
+        // It may have come back, and expire.
+        self.note_expiries(key);
+    }
+
+    /// Changes a queue in a way that may need more memory, or less.
+    pub(crate) fn resize<R>(&mut self, key: Key, change: impl FnOnce(&mut Queue) -> R) -> Option<R> {
+        let queue = self.nodes.queues.get_mut(key)?;
+        let before = queue.bytes();
+        let result = change(queue);
+        self.memory.give_back(before);
+        self.memory.take(queue.bytes());
+        Some(result)
+    }
+
+    /// Does to everything that a link holds which ends what its default outcome says.
+    pub(crate) fn abandon(&mut self, key: Key, end: Key, outcome: &Outcome) {
+        let Some(queue) = self.nodes.queues.get(key) else { return };
+        for held in queue.held_by(end) {
+            self.settle(key, end, held, outcome.clone());
+        }
+        if let Some(queue) = self.nodes.queues.get_mut(key) {
+            queue.release_places();
+        }
+    }
+
+    #[inline]
+    pub(crate) fn grant(&mut self, end: Key, credit: u32) {
+        let Some(End { role: EndRole::Consumer(consumer), .. }) = self.nodes.ends.get_mut(end) else { return };
+        consumer.credit = consumer.credit.saturating_add(credit);
+        let queue = consumer.queue;
+        if let Some(queue) = self.nodes.queues.get_mut(queue) {
+            queue.consumers.handle_credit(self.now.ns);
+        }
+        self.touch(queue);
+    }
+
+    pub(crate) fn revoke(&mut self, end: Key, asked: u32) {
+        let Some(End { link, role: EndRole::Consumer(consumer) }) = self.nodes.ends.get_mut(end) else { return };
+        let taken = asked.min(consumer.credit);
+        consumer.credit -= taken;
+        self.events.push_back((*link, Event::Revoked { asked, taken }));
+    }
+
+    pub(crate) fn drain(&mut self, end: Key) {
+        let Some(End { role: EndRole::Consumer(consumer), .. }) = self.nodes.ends.get_mut(end) else { return };
+        consumer.draining = true;
+        let queue = consumer.queue;
+        self.touch(queue);
+    }
+
+    /// Gives one message of a queue to a consumer, and tells draining ones when there is none.
+    #[inline]
+    pub(crate) fn dispatch(&mut self, key: Key) -> Option<(LinkKey, Delivery)> {
+        let sheds = self.memory.is_shed();
+        let mut queue = self.nodes.queues.get_mut(key)?;
+        if queue.has_expired(self.now.wall_ms) {
+            if !self.expire_before(key) {
+                return None;
+            }
+            queue = self.nodes.queues.get_mut(key)?;
+        }
+        for _ in 0..queue.consumers.round() {
+            let end = queue.consumers.next()?;
+            let Some(End { link, role: EndRole::Consumer(consumer) }) = self.nodes.ends.get_mut(end) else { continue };
+            if queue.wants_fetch(|| self.memory.fetch_below()) {
+                self.journal.fetch(queue);
+            }
+            let next = if consumer.credit > 0 { queue.pop(end, self.journal.durable) } else { None };
+            let Some(next) = next else {
+                // What is on its way to or from the disk is still to come.
+                let comes = self.journal.will_give(queue, &self.memory);
+                if consumer.credit == 0 || !comes {
+                    consumer.drain(*link, &mut self.events);
+                }
+                continue;
+            };
+            consumer.credit -= 1;
+            self.turns.quantum = self.turns.quantum.saturating_sub(next.bytes);
+            let entry = next.entry;
+            let delivery = match (consumer.settle, next.content) {
+                // Nobody settles it.
+                (Settle::OnSend, Content::Here) => Delivery { key: KEY_NONE, queue: key, entry },
+                // The file of a large message is needed until the last part is sent: the home settles it then.
+                (Settle::OnSend, Content::File) | (Settle::ByPeer, _) => {
+                    Delivery { key: queue.hold(next, end), queue: key, entry }
+                }
+            };
+            if sheds || delivery.key == KEY_NONE {
+                self.turns.shown = Some(delivery);
+            }
+            return Some((*link, delivery));
+        }
+        if queue.consumers.browsers().is_empty() { None } else { self.browse(key) }
+    }
+
+    /// The message of the delivery that was polled last, to send to another shard: it shares the body with the queue.
+    ///
+    /// # Panics
+    /// As `message`.
+    #[must_use]
+    pub fn share_message(&self, delivery: &Delivery) -> Message {
+        self.message(delivery).clone()
+    }
+}

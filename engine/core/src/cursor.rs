@@ -1,0 +1,136 @@
+//! Cursors: links that look at a queue without taking anything away.
+//!
+//! Guarantees: a cursor passes every message that waits when it comes to its place, once and in order, however long the backlog is and
+//! whoever consumes meanwhile. What it needs of the journal is read for it alone, and kept in memory of its own, which is bounded for all
+//! cursors together (`CURSORS_BYTES`): that memory is a copy, so that it may be given up at any time and read again.
+//!
+//! Not here: what is at a cursor's place (`queue::browsing`), and how the journal reads.
+
+use std::collections::VecDeque;
+
+use crate::message::Message;
+use crate::slab::Key;
+
+/// A place in a queue's order, and what was read ahead from there on.
+#[derive(Debug, Default)]
+pub(crate) struct Cursor {
+    /// The sequence number of the next message.
+    next: u64,
+    /// Messages that are in the journal only, from `ahead_from` on.
+    ahead: VecDeque<Message>,
+    ahead_from: u64,
+    /// Memory that they keep, octets.
+    ahead_bytes: u64,
+    asked: Asked,
+    /// The last message that was passed, if it came back to its queue and was in memory.
+    passed: Option<u64>,
+}
+
+/// Whether the journal is to read for a cursor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Asked {
+    #[default]
+    No,
+    Yes,
+}
+
+impl Cursor {
+    /// The sequence number of the next message.
+    pub fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// The message under a number was passed.
+    pub fn pass(&mut self, sequence: u64) {
+        self.next = sequence + 1;
+        self.passed = Some(sequence);
+    }
+
+    /// The last message that was passed, once.
+    pub fn take_passed(&mut self) -> Option<u64> {
+        self.passed.take()
+    }
+
+    /// The message under a number, if it was read ahead. What is before it is not needed any more.
+    pub fn take_ahead(&mut self, sequence: u64) -> Option<Message> {
+        let before = usize::try_from(sequence.checked_sub(self.ahead_from)?).unwrap_or(usize::MAX);
+        self.ahead.drain(..before.min(self.ahead.len()));
+        self.ahead_from = sequence;
+        let message = self.ahead.pop_front();
+        self.ahead_from += u64::from(message.is_some());
+        if self.ahead.is_empty() {
+            self.ahead_bytes = 0;
+        }
+        message
+    }
+
+    /// The first message from a number on that was read ahead and may not be dropped at a wall time, and its number.
+    pub fn take_living(&mut self, mut sequence: u64, wall_ms: u64) -> Option<(u64, Message)> {
+        loop {
+            let message = self.take_ahead(sequence)?;
+            if message.expires_wall_ms.is_none_or(|at| at.get() > wall_ms) {
+                return Some((sequence, message));
+            }
+            self.next = sequence + 1;
+            sequence += 1;
+        }
+    }
+
+    /// Gives whether the journal has to be asked for what comes next.
+    pub fn ask(&mut self) -> bool {
+        std::mem::replace(&mut self.asked, Asked::Yes) == Asked::No
+    }
+
+    /// The journal need not read, or did.
+    pub fn end_read(&mut self) {
+        self.asked = Asked::No;
+    }
+
+    /// What was read: messages from a number on, which keep so many octets in memory.
+    pub fn handle_read(&mut self, from: u64, messages: VecDeque<Message>, bytes: u64) {
+        self.end_read();
+        self.ahead_bytes = if messages.is_empty() { 0 } else { bytes };
+        (self.ahead_from, self.ahead) = (from, messages);
+    }
+
+    /// Memory that it keeps, octets.
+    pub fn bytes(&self) -> u64 {
+        self.ahead_bytes
+    }
+
+    /// Gives up what was read ahead.
+    pub fn forget_ahead(&mut self) {
+        (self.ahead, self.ahead_bytes) = (VecDeque::new(), 0);
+    }
+}
+
+/// The cursors of an owner that have to do with the journal.
+#[derive(Debug, Default)]
+pub(crate) struct Cursors {
+    /// Those for which it is to read, in turn.
+    pub asking: VecDeque<Key>,
+    /// Those that may have something read ahead.
+    pub reading: Vec<Key>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_read_ahead_is_found_by_its_number() {
+        let message = |number: u8| Message::new(vec![number].into());
+        let mut cursor = Cursor::default();
+        assert!(cursor.ask() && !cursor.ask());
+        cursor.handle_read(10, (0..5).map(message).collect(), 99);
+        assert!(cursor.ask(), "it came");
+        assert_eq!(cursor.take_ahead(9), None, "before");
+        assert_eq!((cursor.take_ahead(10), cursor.bytes()), (Some(message(0)), 99));
+        assert_eq!(cursor.take_ahead(13), Some(message(3)), "two of them were taken meanwhile");
+        assert_eq!((cursor.take_ahead(14), cursor.bytes()), (Some(message(4)), 0));
+        assert_eq!(cursor.take_ahead(15), None);
+        cursor.handle_read(20, (0..5).map(message).collect(), 99);
+        cursor.forget_ahead();
+        assert_eq!((cursor.take_ahead(20), cursor.bytes()), (None, 0));
+    }
+}

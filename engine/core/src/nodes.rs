@@ -1,0 +1,159 @@
+//! What an owner has: addresses, their queues, and its halves of links; how they are made, found and deleted.
+//!
+//! Guarantees: a queue belongs to an address for as long as it lives; names are unique within their kind. Making, finding and deleting
+//! one costs the same however many there are.
+//!
+//! Not here: what links ask for (`attach`), and when nobody needs a node any more (`collecting`).
+
+use std::collections::HashMap;
+
+use engine_message::Condition;
+
+use crate::address::Address;
+use crate::command::RoutingType;
+use crate::ends::End;
+use crate::event::Refusal;
+use crate::limits::NAME_BYTES_MAX;
+use crate::plain::Plain;
+use crate::queue::{Identity, Kind, Queue};
+use crate::slab::{Key, Slab};
+
+/// Addresses, queues and links of one shard.
+#[derive(Debug)]
+pub(crate) struct Nodes {
+    pub addresses: Slab<Address>,
+    pub queues: Slab<Queue>,
+    pub ends: Slab<End>,
+    names: HashMap<Box<str>, Key>,
+    /// Addresses and queues each, at most.
+    max: usize,
+    /// Of every queue that is made.
+    plain: Plain,
+    /// Nodes that were looked at because there might have been something to do.
+    #[cfg(test)]
+    looked: std::cell::Cell<usize>,
+}
+
+impl Nodes {
+    pub fn new(max: usize, plain: Plain) -> Self {
+        Self {
+            addresses: Slab::default(),
+            queues: Slab::default(),
+            ends: Slab::default(),
+            names: HashMap::new(),
+            max,
+            plain,
+            #[cfg(test)]
+            looked: std::cell::Cell::default(),
+        }
+    }
+
+    /// A node is looked at by a search or a sweep.
+    #[inline]
+    pub fn note_look(&self) {
+        #[cfg(test)]
+        self.looked.set(self.looked.get() + 1);
+    }
+
+    /// How many were since this was asked last.
+    #[cfg(test)]
+    pub fn take_looked(&self) -> usize {
+        self.looked.take()
+    }
+
+    /// The address of a name.
+    pub fn address(&self, name: &str) -> Option<Key> {
+        self.names.get(name).copied()
+    }
+
+    /// Makes an address that is not there yet.
+    pub fn make_address(&mut self, name: &str, routing: RoutingType) -> Result<Key, Box<Refusal>> {
+        if name.is_empty() || name.len() > NAME_BYTES_MAX {
+            let text = format!("an address has 1 to {NAME_BYTES_MAX} bytes");
+            return Err(Refusal::new(Condition::InvalidField, text));
+        }
+        if self.addresses.len() >= self.max {
+            let text = format!("this shard has {} addresses, which is its limit", self.max);
+            return Err(Refusal::new(Condition::ResourceLimitExceeded, text));
+        }
+        Ok(self.put_address(name, routing))
+    }
+
+    /// The same whatever bounds say: it was there before a restart.
+    pub fn put_address(&mut self, name: &str, routing: RoutingType) -> Key {
+        let key = self.addresses.insert(Address::new(name, routing));
+        self.names.insert(name.into(), key);
+        key
+    }
+
+    /// Makes a queue that is not there yet.
+    pub fn make_queue(
+        &mut self,
+        address: Key,
+        name: &str,
+        routing: RoutingType,
+        kind: Kind,
+    ) -> Result<Key, Box<Refusal>> {
+        if self.queues.len() >= self.max || name.len() > NAME_BYTES_MAX {
+            let text = format!("this shard has {} queues, or a name is too long", self.queues.len());
+            return Err(Refusal::new(Condition::ResourceLimitExceeded, text));
+        }
+        Ok(self.put_queue(Identity { name: name.into(), address, routing, kind }))
+    }
+
+    /// The same whatever bounds say.
+    pub fn put_queue(&mut self, identity: Identity) -> Key {
+        let address = identity.address;
+        let key = self.queues.insert(Queue::new(identity, self.plain));
+        if let Some(address) = self.addresses.get_mut(address) {
+            address.queues.insert(key, &self.queues);
+        }
+        key
+    }
+
+    /// The queue of an address with this name.
+    pub fn find(&self, address: Key, name: &str) -> Option<Key> {
+        self.addresses.get(address)?.queues.find(name, &self.queues)
+    }
+
+    /// Takes a queue out; its links are the caller's to end.
+    pub fn remove_queue(&mut self, key: Key) -> Option<Queue> {
+        let queue = self.queues.remove(key)?;
+        if let Some(address) = self.addresses.get_mut(queue.identity.address) {
+            address.queues.remove(&queue, &self.queues);
+        }
+        Some(queue)
+    }
+
+    /// Takes an address out that nothing keeps.
+    pub fn remove_unused_address(&mut self, key: Key) -> Option<Address> {
+        if !self.addresses.get(key).is_some_and(Address::is_unused) {
+            return None;
+        }
+        let address = self.addresses.remove(key)?;
+        self.names.remove(&address.name);
+        Some(address)
+    }
+
+    /// Asserts what must hold between any two commands.
+    pub fn check(&self) {
+        for (key, queue) in self.queues.iter() {
+            let Some(address) = self.addresses.get(queue.identity.address) else { panic!("a queue has its address") };
+            assert!(address.queues.listed(queue.identity.routing).contains(&key), "and the address it");
+            assert_eq!(address.queues.find(&queue.identity.name, &self.queues), Some(key), "by its name");
+            assert_eq!(address.queues.only() == Some(key), address.queues.len() == 1, "alone or not");
+            let on_demand = address.queues.on_demand().contains(&key);
+            assert_eq!(on_demand, queue.identity.kind.is_on_demand(), "it goes when it has to");
+            let living = |end: &Key| self.ends.get(*end).is_some();
+            assert_eq!(queue.consumers.listed().filter(living).count(), queue.consumers.len(), "its links live");
+            queue.check();
+        }
+        for (key, address) in self.addresses.iter() {
+            assert_eq!(self.names.get(&address.name), Some(&key));
+            let living = |queue: &Key| self.queues.get(*queue).is_some();
+            assert_eq!(address.queues.all().filter(living).count(), address.queues.len(), "its queues live");
+            let living = |end: &&Key| self.ends.get(**end).is_some();
+            assert_eq!(address.producers.listed().iter().filter(living).count(), address.producers.len());
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Which messages go the short way into a queue.
+//!
+//! Guarantees: what is plain here is admitted and kept in memory only by `admission`; a property test holds them against each other
+//! (`tests/short_ways.rs`). No setting of a queue is looked at for each message: whatever one asks is in these bounds, or makes the
+//! queue take nothing as plain.
+//!
+//! Not here: the shard's memory (`memory`).
+
+use crate::limits::{CoreConfig, REJECT_FACTOR, RESIDENT_BYTES, RESIDENT_SHARE, Storage};
+use crate::message::{Content, Message};
+
+/// The bounds within which a queue takes what need not outlive the node into memory, and nowhere else. They are those of `admit`
+/// and `residence`, or narrower; a queue whose settings ask more of its messages has none (`Plain::NEVER`).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plain {
+    /// Messages in the queue before.
+    messages_below: u64,
+    /// Octets in the queue with it.
+    bytes_max: u64,
+}
+
+impl Plain {
+    /// Nothing is plain.
+    #[cfg(test)]
+    pub const NEVER: Self = Self { messages_below: 0, bytes_max: 0 };
+
+    pub fn new(config: &CoreConfig) -> Self {
+        let CoreConfig { hard_messages, hard_bytes, memory_bytes: budget, .. } = *config;
+        let resident = match config.storage {
+            Storage::Memory => u64::MAX,
+            Storage::Journal => RESIDENT_BYTES.min(budget / RESIDENT_SHARE),
+        };
+        Self {
+            messages_below: hard_messages.saturating_mul(REJECT_FACTOR),
+            bytes_max: hard_bytes.saturating_mul(REJECT_FACTOR).min(resident),
+        }
+    }
+
+    /// Whether a message that is put into a queue is in memory then, and nowhere else, if the shard has room. The queue has so many
+    /// `messages`, all of them in memory, and so many `bytes`.
+    #[inline]
+    pub fn takes(self, message: &Message, messages: u64, bytes: u64) -> bool {
+        !message.header.durable
+            && message.content == Content::Here
+            && messages < self.messages_below
+            && bytes + message.size() <= self.bytes_max
+    }
+}

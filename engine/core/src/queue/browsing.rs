@@ -1,0 +1,66 @@
+//! What a cursor finds at its place in a queue.
+//!
+//! Guarantees: it finds every message that waits, in order, whether it is in memory or not; nothing is taken away, and the queue keeps
+//! no more in memory for it than what is read again at once of what came back.
+//!
+//! Not here: how what is in the journal only comes to a cursor (`cursor`).
+
+use super::Queue;
+use super::entry::{Entry, Held, Stub};
+use super::stock::Left;
+use crate::slab::Key;
+
+/// What comes next in a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// A message in memory.
+    Here { entry: Key, sequence: u64 },
+    /// The message that is in the journal only, behind `skip` others of its line that are there.
+    Behind { sequence: u64, skip: u64 },
+    /// One that came back and is read again.
+    Coming,
+    /// Nothing yet.
+    End,
+}
+
+impl Queue {
+    /// The first waiting message whose sequence number is `from` or more.
+    pub fn browse(&mut self, from: u64) -> Found {
+        let returned = self.order.returned_from(from).next();
+        match returned {
+            Some((sequence, Held::Here(entry))) => return Found::Here { entry, sequence },
+            Some((sequence, Held::Away(_))) => {
+                self.away.want(sequence);
+                return Found::Coming;
+            }
+            None => {}
+        }
+        let here = self.order.from(from, &self.entries);
+        if let Some((entry, sequence)) = here.and_then(|entry| Some((entry, self.entry(entry)?.sequence))) {
+            return Found::Here { entry, sequence };
+        }
+        // What is behind gets the next numbers when it is read, in its order.
+        let next = self.order.upcoming_sequence();
+        let sequence = from.max(next);
+        let skip = sequence - next;
+        if skip < self.behind.messages() { Found::Behind { sequence, skip } } else { Found::End }
+    }
+
+    /// Takes a message out of memory again that came back and was read for a cursor, if the journal has all of it.
+    pub fn shed_returned(&mut self, sequence: u64) -> Left {
+        let Some(Held::Here(entry)) = self.order.returned(sequence) else { return Left::default() };
+        let Some(&Entry { ref message, stored: Some(stored), .. }) = self.entries.get(entry) else {
+            return Left::default();
+        };
+        if self.held.is_merged(sequence) {
+            return Left::default();
+        }
+        let (size, header) = (message.size(), message.header);
+        let stub = Stub { stored, delivery_count: header.delivery_count, durable: header.durable };
+        self.order.take_returned(sequence, size);
+        self.order.put_back(sequence, Held::Away(stub), 0);
+        self.entries.clear(entry, |_| ());
+        self.away.insert(size);
+        self.stock.leave_memory(size)
+    }
+}

@@ -1,0 +1,205 @@
+//! What becomes of a message that a consumer holds.
+//!
+//! Guarantees:
+//! 1. A message that the journal has may leave memory while a consumer holds it (`shed`); 40 octets of it stay. The journal gives
+//!    it again before it is given to anybody else (`put_back`), at its place in the order.
+//! 2. An outcome is done to a message once, and only if whoever says it holds it.
+//!
+//! Not here: when memory is short (`memory`), what is read when (`fetching`), and how a message leaves (`leaving`).
+
+use bytes::Bytes;
+use engine_message::section;
+
+use super::Queue;
+use super::entry::{Entry, Held, Next, Stub};
+use super::held::Acquired;
+use super::stock::{Left, Why};
+use crate::command::{Modified, Outcome};
+use crate::message::{Content, Message};
+use crate::slab::Key;
+
+/// A body with annotations; `None` when they cannot be merged, which leaves the message as it is.
+fn merged(body: &Bytes, annotations: &Bytes) -> Option<Bytes> {
+    section::merge_annotations(body, annotations).ok().map(Bytes::from)
+}
+
+impl Queue {
+    /// Notes that `end` holds a message; gives the key to settle it by.
+    #[inline]
+    pub fn hold(&mut self, next: Next, end: Key) -> u64 {
+        self.held.insert(Acquired { end, sequence: next.sequence, held: Held::Here(next.entry) })
+    }
+
+    /// Ends what `end` holds under `key` and accepted.
+    #[inline]
+    pub fn accept(&mut self, end: Key, key: u64) -> Left {
+        let Some(Acquired { sequence, held, .. }) = self.held.take(end, key) else { return Left::default() };
+        self.leave(sequence, held, Why::Acknowledged)
+    }
+
+    /// Ends what `end` holds under `key`.
+    pub fn settle(&mut self, end: Key, key: u64, outcome: Outcome) -> Left {
+        let Some(Acquired { sequence, held, .. }) = self.held.take(end, key) else { return Left::default() };
+        match outcome {
+            Outcome::Accepted => return self.leave(sequence, held, Why::Acknowledged),
+            Outcome::Rejected(refusal) => return self.leave(sequence, held, Why::Rejected(refusal)),
+            Outcome::Released => self.give_back(sequence, held),
+            Outcome::Modified(modified) => {
+                let held = self.modify(end, sequence, held, &modified);
+                self.give_back(sequence, held);
+            }
+        }
+        Left::default()
+    }
+
+    #[cold]
+    fn modify(&mut self, end: Key, sequence: u64, mut held: Held, modified: &Modified) -> Held {
+        let failed = u32::from(modified.delivery_failed);
+        match &mut held {
+            Held::Here(entry) => {
+                if let Some(entry) = self.entries.get_mut(*entry) {
+                    entry.message.header.delivery_count += failed;
+                }
+            }
+            Held::Away(stub) => stub.delivery_count += failed,
+        }
+        if modified.undeliverable_here {
+            self.held.exclude(end, sequence);
+        }
+        held
+    }
+
+    /// A message goes back to its place.
+    #[cold]
+    fn give_back(&mut self, sequence: u64, held: Held) {
+        let mut size = 0;
+        if let Held::Here(entry) = held
+            && let Some(found) = self.entries.get_mut(entry)
+        {
+            found.message.header.first_acquirer = false;
+            size = found.message.size();
+            if let Some(at) = found.message.expires_wall_ms {
+                self.watch(at, entry);
+            }
+        }
+        self.order.put_back(sequence, held, size);
+    }
+
+    /// Takes the first message that came back and that `end` may have; the next one that was never sent if it may have none of
+    /// those. While the journal has to give it again, there is none.
+    #[cold]
+    pub(super) fn pop_returned(&mut self, end: Key, durable: u64) -> Option<Next> {
+        match self.order.first_returned(|sequence| self.held.may_have(end, sequence)) {
+            Some((sequence, Held::Here(entry))) => {
+                let message = &self.entries.get(entry)?.message;
+                let (bytes, content) = (message.size(), message.content);
+                self.order.take_returned(sequence, bytes);
+                Some(Next { entry, sequence, content, bytes })
+            }
+            Some((sequence, Held::Away(_))) => {
+                self.away.want(sequence);
+                None
+            }
+            None => self.pop_first(durable),
+        }
+    }
+
+    /// A message that came back is in memory again.
+    pub fn put_back(&mut self, sequence: u64, mut message: Message) {
+        let Some(Held::Away(stub)) = self.order.returned(sequence) else { return };
+        self.away.handle_recalled();
+        if let Some(annotations) = self.held.take_annotations(sequence) {
+            self.stock.resize(annotations.len() as u64, 0);
+            if message.content == Content::Here
+                && let Some(body) = merged(&message.body, &annotations)
+            {
+                message.body = body;
+                self.held.note_merged(sequence);
+            }
+        }
+        message.header.first_acquirer = false;
+        message.header.delivery_count = stub.delivery_count;
+        self.away.remove();
+        let size = message.size();
+        self.stock.enter(size);
+        let expires = message.expires_wall_ms;
+        let entry = self.entries.insert(Entry { sequence, message, stored: Some(stub.stored) });
+        self.order.put_back(sequence, Held::Here(entry), size);
+        if let Some(at) = expires {
+            self.watch(at, entry);
+        }
+    }
+
+    /// Takes a message out of memory that is held under `key`, if the journal has all of it.
+    #[cold]
+    pub fn shed(&mut self, key: u64) -> Left {
+        let Some(Acquired { held: Held::Here(entry), sequence, .. }) = self.held.find(key) else {
+            return Left::default();
+        };
+        let Some(&Entry { ref message, stored: Some(stored), .. }) = self.entries.get(entry) else {
+            return Left::default();
+        };
+        if self.held.is_merged(sequence) {
+            return Left::default();
+        }
+        let (size, header) = (message.size(), message.header);
+        self.held.shed(key, Stub { stored, delivery_count: header.delivery_count, durable: header.durable });
+        self.entries.clear(entry, |_| ());
+        self.away.insert(size);
+        self.stock.leave_memory(size)
+    }
+
+    /// Puts annotations into a message that `end` holds, or keeps them until it is in memory again.
+    pub fn annotate(&mut self, end: Key, key: u64, annotations: &Bytes) -> Option<()> {
+        let Acquired { sequence, held, .. } = *self.held.get(end, key)?;
+        match held {
+            Held::Here(entry) => {
+                let Entry { message, stored, .. } = self.entries.get_mut(entry)?;
+                if message.content == Content::File {
+                    // A file is not written anew for that.
+                    return None;
+                }
+                let before = message.size();
+                message.body = merged(&message.body, annotations)?;
+                self.stock.resize(before, message.size());
+                if stored.is_some() {
+                    self.held.note_merged(sequence);
+                }
+            }
+            Held::Away(_) => {
+                let before = self.held.keep_annotations(sequence, annotations.clone());
+                self.stock.resize(before, annotations.len() as u64);
+            }
+        }
+        Some(())
+    }
+
+    /// Name and failures of a message that `end` holds, if the journal is to know of them.
+    pub fn failures(&self, end: Key, key: u64) -> Option<(u64, u32)> {
+        let stub = match self.held.get(end, key)?.held {
+            Held::Away(stub) => stub,
+            Held::Here(entry) => {
+                let Entry { message, stored, .. } = self.entry(entry)?;
+                let (delivery_count, durable) = (message.header.delivery_count, message.header.durable);
+                Stub { stored: (*stored)?, delivery_count, durable }
+            }
+        };
+        (stub.durable && self.is_declared()).then_some((stub.stored.get(), stub.delivery_count))
+    }
+
+    /// The keys of everything that `end` holds.
+    pub fn held_by(&self, end: Key) -> Vec<u64> {
+        self.held.of(end)
+    }
+
+    /// Everybody who held something may have gone.
+    pub fn release_places(&mut self) {
+        self.held.release_places();
+    }
+
+    /// Whether a consumer holds the delivery of a key.
+    #[cfg(test)]
+    pub fn holds(&self, end: Key, key: u64) -> bool {
+        self.held.get(end, key).is_some()
+    }
+}

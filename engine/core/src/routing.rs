@@ -1,0 +1,160 @@
+//! Which queues of an address get a message.
+//!
+//! Guarantees: every queue of a multicast address gets it; of anycast queues one does, in turn, passing over those that would refuse
+//! it. A message is put into all queues that it is for or into none: each is asked before any gets it.
+//!
+//! Not here: whether a queue takes it, and where it keeps it (`admission`).
+
+use std::num::NonZeroU64;
+
+use engine_message::Condition;
+
+use crate::command::{Outcome, Publish, RoutingType, Settled};
+use crate::core::Core;
+use crate::ends::Route;
+use crate::event::{Event, Refusal};
+use crate::key::LinkKey;
+use crate::message::Message;
+use crate::slab::Key;
+
+impl Core {
+    /// Puts a message into every queue that it is for, or into none of them; gives the number that the journal has to reach before it
+    /// is acknowledged, or 0.
+    #[inline]
+    pub(crate) fn route(&mut self, address: Key, route: Route, message: Message) -> Result<u64, Box<Refusal>> {
+        let large = message.large();
+        let routed = self.put(address, route, message);
+        if routed.is_err() {
+            self.journal.unwanted.extend(large.map(|large| large.id));
+        }
+        routed
+    }
+
+    #[inline]
+    fn put(&mut self, address: Key, route: Route, message: Message) -> Result<u64, Box<Refusal>> {
+        let Some(bindings) = self.nodes.addresses.get(address).map(|address| &address.queues) else {
+            return Err(Refusal::new(Condition::ResourceDeleted, "the address is gone"));
+        };
+        match (route, bindings.only()) {
+            (Route::All, Some(only)) => self.put_one(only, message),
+            (Route::All, None) => {
+                let one = self.take_turn(address, &message)?;
+                self.put_all(address, one, message)
+            }
+            (Route::Typed(RoutingType::Anycast), _) => match self.take_turn(address, &message)? {
+                Some(one) => self.put_one(one, message),
+                None => Ok(self.put_nowhere(&message)),
+            },
+            (Route::Typed(RoutingType::Multicast), _) => self.put_all(address, None, message),
+            (Route::Queue(only), _) if self.nodes.queues.get(only).is_some() => self.put_one(only, message),
+            (Route::Queue(_), _) => {
+                Err(Refusal::new(Condition::ResourceDeleted, "the queue that the sender named is gone"))
+            }
+        }
+    }
+
+    fn put_one(&mut self, only: Key, message: Message) -> Result<u64, Box<Refusal>> {
+        self.admit(only, &message)?;
+        if self.is_stored(only, &message) {
+            return Ok(self.store(&[only], message));
+        }
+        self.push(only, message, None);
+        Ok(0)
+    }
+
+    /// The anycast queue of an address whose turn it is, and that takes the message; none if there is none. When all refuse it, so does
+    /// the address.
+    fn take_turn(&mut self, address: Key, message: &Message) -> Result<Option<Key>, Box<Refusal>> {
+        let mut refused = None;
+        let Some(bindings) = self.nodes.addresses.get(address).map(|address| &address.queues) else { return Ok(None) };
+        for _ in 0..bindings.listed(RoutingType::Anycast).len() {
+            let Some(address) = self.nodes.addresses.get_mut(address) else { break };
+            let Some(next) = address.queues.next_anycast() else { break };
+            self.nodes.note_look();
+            if self.nodes.queues.get(next).is_none() {
+                continue;
+            }
+            match self.admit(next, message) {
+                Ok(()) => return Ok(Some(next)),
+                Err(refusal) => refused = Some(refusal),
+            }
+        }
+        refused.map_or(Ok(None), Err)
+    }
+
+    /// Puts a message into all multicast queues of an address, and into `one` more.
+    fn put_all(&mut self, address: Key, one: Option<Key>, message: Message) -> Result<u64, Box<Refusal>> {
+        let Some(address_of) = self.nodes.addresses.get_mut(address) else { return Ok(0) };
+        // Nothing that is done to a queue here makes or deletes one.
+        let lent = address_of.queues.lend_multicast();
+        let put = self.put_each(lent.listed(), one, message);
+        if let Some(address) = self.nodes.addresses.get_mut(address) {
+            address.queues.return_multicast(lent);
+        }
+        put
+    }
+
+    fn put_each(&mut self, queues: &[Key], one: Option<Key>, message: Message) -> Result<u64, Box<Refusal>> {
+        let all = || queues.iter().copied().chain(one);
+        all().try_for_each(|queue| self.admit(queue, &message))?;
+        if all().any(|queue| self.is_stored(queue, &message)) {
+            if one.is_none() {
+                return Ok(self.store(queues, message));
+            }
+            let all: Vec<Key> = all().collect();
+            return Ok(self.store(&all, message));
+        }
+        if all().next().is_none() {
+            return Ok(self.put_nowhere(&message));
+        }
+        for queue in all() {
+            self.push(queue, message.clone(), None);
+        }
+        Ok(0)
+    }
+
+    /// No queue is there for a message: it is accepted, and gone.
+    fn put_nowhere(&mut self, message: &Message) -> u64 {
+        self.journal.unwanted.extend(message.large().map(|large| large.id));
+        0
+    }
+
+    #[inline]
+    pub(crate) fn push(&mut self, key: Key, message: Message, stored: Option<NonZeroU64>) {
+        let Some(queue) = self.nodes.queues.get_mut(key) else { return };
+        self.memory.take(message.size());
+        let expires = queue.push(message, stored);
+        if queue.begin_turn() {
+            self.turns.insert(key);
+        }
+        if let Some(at) = expires {
+            self.note_expiry(key, at);
+        }
+    }
+
+    pub(crate) fn publish(&mut self, link: LinkKey, delivery: u32, settled: Settled, publish: Publish) {
+        let create = self.create(&publish.address, publish.create, None);
+        let routed = match self.address(&publish.address, publish.routing, create) {
+            Ok((address, route)) => {
+                let routed = self.route(address, route, publish.message);
+                // It may have been made for this message, and have no queue.
+                self.collect_address(address);
+                routed
+            }
+            Err(refusal) => {
+                self.journal.unwanted.extend(publish.message.large().map(|large| large.id));
+                Err(refusal)
+            }
+        };
+        if settled == Settled::Yes {
+            return;
+        }
+        match routed {
+            Ok(number) => {
+                let settled = Event::Settled { first: delivery, last: delivery, outcome: Outcome::Accepted };
+                self.tell_after(number, link, settled);
+            }
+            Err(refusal) => self.refuse(link, delivery, refusal),
+        }
+    }
+}
