@@ -11,14 +11,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use amqp_net::{AddressRules, Frontend, FrontendConfig, Layers, ListenerConfig, Moves, Parts, Post, Verify};
 use amqp_proto::{Authenticated, Tls};
 use engine_core::Core;
 use engine_core::command::{Create, RoutingType};
 use engine_core::limits::{CoreConfig, WhenFull};
+use engine_home::{AddressRules, Moves};
 use engine_rt::{Clock, InboxSender, Listener, Permits, ShardThread, Starting, Termination, Waker};
-use engine_shard::Engine;
 use engine_shard::placement::Placement;
+use engine_shard::{Engine, Journal};
+use node_shell::{Disks, Layers, ListenerConfig, Parts, Post, Shell, ShellConfig, Verify};
 use storage_disk::large::Large;
 
 use crate::config::{self, Config, ListenAt, Mechanism, Resolved, Routing, Sasl, Transport};
@@ -210,7 +211,7 @@ impl Running {
         let http = http.map_err(|(address, error)| BootError::Bind { address, error })?;
         let connections_max = connections_max(config, cores.len())?;
         let connections = Permits::new(connections_max);
-        let front = frontend_config(resolved, &bound, connections.clone())?;
+        let front = shell_config(resolved, &bound, connections.clone())?;
         let storage = if config.storage.enabled { Some(Storage::open(config, &cores)?) } else { None };
         let space = storage.as_ref().map(|storage| Space::new(config, storage.segment_bytes(), cores.len()));
         space.iter().for_each(Space::warn_at_start);
@@ -314,11 +315,7 @@ fn bind(listeners: &[ListenAt], shards: usize) -> Result<Bound, BootError> {
     Ok((by_shard, bound))
 }
 
-fn frontend_config(
-    resolved: &Resolved,
-    bound: &[SocketAddr],
-    connections: Permits,
-) -> Result<FrontendConfig, BootError> {
+fn shell_config(resolved: &Resolved, bound: &[SocketAddr], connections: Permits) -> Result<ShellConfig, BootError> {
     let config = &resolved.config;
     let mut configured = Vec::new();
     let listeners = config.listeners.iter().zip(&resolved.listeners);
@@ -359,7 +356,7 @@ fn frontend_config(
         };
         configured.push(ListenerConfig { address, layers, tls, amqp: Arc::new(amqp) });
     }
-    Ok(FrontendConfig {
+    Ok(ShellConfig {
         listeners: configured,
         addresses: AddressRules {
             anycast_prefix: config.address.anycast_prefix.clone(),
@@ -399,7 +396,7 @@ type Shards = (Vec<InboxSender<Post>>, Vec<ShardThread>);
 fn start_shards(
     config: &Config,
     cores: &[usize],
-    front: FrontendConfig,
+    front: ShellConfig,
     listeners: Vec<Vec<Listener>>,
     storage: Option<Storage>,
 ) -> Result<Shards, BootError> {
@@ -430,9 +427,10 @@ fn start_shards(
             }
             None => None,
         };
+        let first_file = u64::from(shard) << 48 | large.as_ref().map_or(0, |(_, first)| *first);
         let large = match &large {
-            Some((files, first)) => Some(
-                Large::start(files.clone(), u64::from(shard) << 48 | first, min_free_bytes, waker.clone())
+            Some((files, _)) => Some(
+                Large::start(files.clone(), min_free_bytes, waker.clone())
                     .map_err(system(format!("cannot start the disk of shard {shard}")))?,
             ),
             None => None,
@@ -440,14 +438,16 @@ fn start_shards(
         let run = move |starting: Starting| async move {
             let mut core = Core::new(core_config);
             let journal = journal.map(|recovered| recovered.restore(&mut core));
-            let engine = Engine::new(core, mesh, placement, journal);
-            let parts = Parts { engine, waker, inbox, peers, clock, listeners, large, node_id };
-            let mut frontend = match Frontend::new(front, parts) {
-                Ok(frontend) => frontend,
+            let (store, journal) = journal.map(|Journal { store, disk }| (store, disk)).unzip();
+            let engine = Engine::new(core, mesh, placement, store);
+            let disks = Disks { journal, large };
+            let parts = Parts { engine, disks, waker, inbox, peers, clock, listeners, node_id, first_file };
+            let mut shell = match Shell::new(front, parts) {
+                Ok(shell) => shell,
                 Err(error) => return starting.tell(Err(error)),
             };
             starting.tell(Ok(()));
-            if let Err(error) = frontend.run() {
+            if let Err(error) = shell.run() {
                 // A shard that cannot go on serves nobody: its queues must not look alive, and nothing may be acknowledged.
                 tracing::error!(target: "heddle::program", shard, %error, "a shard failed: the node stops");
                 std::process::exit(EXIT_SHARD_FAILED);

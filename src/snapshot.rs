@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use amqp_net::{Post, ShardView};
 use engine_core::Room;
 use engine_core::command::RoutingType;
 use engine_rt::{InboxSender, Permits};
 use engine_shard::store::StoreTotals;
+use node_shell::{Post, ShardView};
 use serde::{Deserialize, Serialize};
 
 use crate::http::Process;
@@ -282,7 +282,7 @@ impl Node {
             queues: Vec::new(),
         };
         let views = views?;
-        let mut logins = amqp_net::RefusedLogins::default();
+        let mut logins = node_shell::RefusedLogins::default();
         views.iter().for_each(|view| logins.add(&view.logins));
         let refused = |(mechanism, reason, count): (&str, &str, u64)| RefusedLogins {
             mechanism: mechanism.to_owned(),

@@ -11,8 +11,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use amqp_net::transport::TlsServer;
 use load_model::number;
+use node_shell::transport::TlsServer;
 
 use super::fault::Faults;
 use super::given::Given;

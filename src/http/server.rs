@@ -88,7 +88,7 @@ impl Bound {
             port = bound.local_addr().map_err(|error| (address, error))?.port();
             listeners.push(Arc::new(bound));
         }
-        let tls = http.tls.as_ref().map(amqp_net::transport::TlsServer::config);
+        let tls = http.tls.as_ref().map(node_shell::transport::TlsServer::config);
         Ok(Self { listeners, access: Access::new(http), tls })
     }
 

@@ -1,7 +1,8 @@
-//! What must hold for any bytes that a peer sends. Each function here is the body of a fuzz target (`libfuzzer/`) and is
+//! What must hold for any bytes that a peer sends, and for any on disk. Each function here is the body of a fuzz target (`libfuzzer/`) and is
 //! run by `tests/corpus.rs` over everything that fuzzing kept in `corpus/`.
 #![forbid(unsafe_code)]
 
+mod journal;
 mod sequence;
 
 use amqp_codec::frame::{self, FrameKind, Split};
@@ -11,6 +12,7 @@ use engine_message::reader::Reader;
 use engine_message::section;
 use engine_message::value::Value;
 
+pub use journal::{beside, records, segment};
 pub use sequence::sequence;
 
 /// Largest frame that is taken here, octets.
@@ -20,8 +22,16 @@ const FRAME_MAX: u32 = 64 * 1024;
 pub type Target = fn(&[u8]);
 
 /// The targets by name.
-pub const TARGETS: [(&str, Target); 5] =
-    [("frame", frame), ("performative", performative), ("value", value), ("section", section), ("sequence", sequence)];
+pub const TARGETS: [(&str, Target); 8] = [
+    ("frame", frame),
+    ("performative", performative),
+    ("value", value),
+    ("section", section),
+    ("sequence", sequence),
+    ("records", records),
+    ("segment", segment),
+    ("beside", beside),
+];
 
 /// Cutting frames off goes on or stops, and never looks beyond the bytes.
 pub fn frame(data: &[u8]) {

@@ -17,8 +17,8 @@ use crate::ledger::Ledger;
 use crate::names::Names;
 use crate::run::Run;
 
-/// Of the contents.
-const VERSION: u32 = 3;
+/// The version of a checkpoint's contents that this code writes and reads.
+pub const CHECKPOINT_VERSION: u32 = 3;
 
 #[derive(rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 struct Contents {
@@ -188,7 +188,7 @@ impl Ledger {
             files: files.collect(),
         };
         let contents = rkyv::to_bytes::<rancor::Error>(&contents).expect("a state can be written down");
-        seal_checkpoint(whose.directory, VERSION, &contents)
+        seal_checkpoint(whose.directory, CHECKPOINT_VERSION, &contents)
     }
 }
 
@@ -197,7 +197,7 @@ impl Ledger {
 /// # Errors
 /// What is wrong with it.
 pub fn read_checkpoint(whose: &Whose, bytes: &[u8]) -> Result<Checkpoint, &'static str> {
-    let contents = open_checkpoint(whose.directory, VERSION, bytes)?;
+    let contents = open_checkpoint(whose.directory, CHECKPOINT_VERSION, bytes)?;
     let mut aligned = AlignedVec::<16>::with_capacity(contents.len());
     aligned.extend_from_slice(contents);
     let contents = rkyv::from_bytes::<Contents, rancor::Error>(&aligned)

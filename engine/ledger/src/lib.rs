@@ -19,7 +19,7 @@ mod run;
 mod streak;
 
 pub use attributes::{Attribute, Attributes};
-pub use checkpoint::{Checkpoint, Whose, read_checkpoint};
+pub use checkpoint::{CHECKPOINT_VERSION, Checkpoint, Whose, read_checkpoint};
 pub use declaration::{declaration, encode_declaration};
 pub use entry::{Entry, entries, message};
 pub use files::Files;

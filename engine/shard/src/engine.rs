@@ -1,6 +1,8 @@
 //! The engine as the connections of one shard see it: commands go to whoever owns the address, events come back.
 //!
 //! Guarantees: a command for this shard's own queues crosses no lane; events of one link arrive in their order.
+//!
+//! It has no disk: whoever drives it takes the orders for one (`poll_order`) and says what became of them (`handle_done`).
 
 use engine_core::Core;
 use engine_core::command::{Command, Outcome, Settled};
@@ -8,6 +10,7 @@ use engine_core::event::{Delivery, Event};
 use engine_core::key::{EndKey, LinkKey};
 use engine_core::message::Message;
 use storage_disk::Disk;
+use storage_journal::{Done, Order};
 
 use crate::mesh::{Mesh, Parcel};
 use crate::placement::Placement;
@@ -21,7 +24,7 @@ pub struct Engine {
     now_ns: u64,
     wall_ms: u64,
     busy: bool,
-    journal: Option<Journal>,
+    store: Option<Store>,
 }
 
 /// A shard's journal, and the disk that it is on.
@@ -33,9 +36,9 @@ pub struct Journal {
 }
 
 impl Engine {
-    /// Joins a shard's parts. Without a journal everything is in memory, and the core has to know that.
-    pub fn new(core: Core, mesh: Mesh, placement: Placement, journal: Option<Journal>) -> Self {
-        Self { core, mesh, placement, now_ns: 0, wall_ms: 0, busy: false, journal }
+    /// Joins a shard's parts. Without a store everything is in memory, and the core has to know that.
+    pub fn new(core: Core, mesh: Mesh, placement: Placement, store: Option<Store>) -> Self {
+        Self { core, mesh, placement, now_ns: 0, wall_ms: 0, busy: false, store }
     }
 
     /// This shard.
@@ -58,41 +61,51 @@ impl Engine {
         &self.mesh
     }
 
-    /// Starts a turn: its time, its budget for each lane, and what the disk has done.
-    ///
-    /// # Errors
-    /// When the journal failed: nothing may be acknowledged any more.
-    pub fn begin_turn(&mut self, now_ns: u64, wall_ms: u64) -> Result<(), StoreError> {
+    /// Starts a turn: its time, and its budget for each lane.
+    pub fn begin_turn(&mut self, now_ns: u64, wall_ms: u64) {
         self.now_ns = now_ns;
         self.wall_ms = wall_ms;
         self.busy = false;
         self.mesh.begin_turn();
         self.core.begin_turn(now_ns, wall_ms);
-        let Some(Journal { store, disk }) = &mut self.journal else { return Ok(()) };
-        while let Some(done) = disk.poll_done() {
-            self.busy = true;
-            store.handle_done(&mut self.core, now_ns, done)?;
-        }
-        Ok(())
     }
 
-    /// Gives the journal what happened in this turn; its disk writes while the turn goes on.
+    /// The journal's disk carried out an order.
+    ///
+    /// # Errors
+    /// When the journal failed: nothing may be acknowledged any more.
+    pub fn handle_done(&mut self, done: Done) -> Result<(), StoreError> {
+        self.busy = true;
+        let Some(store) = &mut self.store else { unreachable!("without a store there are no orders") };
+        store.handle_done(&mut self.core, self.now_ns, done)
+    }
+
+    /// Gives the store what happened in this turn; `poll_order` has what the disk is to do about it.
     pub fn commit(&mut self) {
-        let Some(Journal { store, disk }) = &mut self.journal else { return };
-        store.handle_turn(&mut self.core, self.now_ns);
-        while let Some(order) = store.poll_order() {
-            disk.submit(order);
+        if let Some(store) = &mut self.store {
+            store.handle_turn(&mut self.core, self.now_ns);
         }
+    }
+
+    /// The next order for the journal's disk. Orders are carried out in their order.
+    pub fn poll_order(&mut self) -> Option<Order> {
+        self.store.as_mut()?.poll_order()
     }
 
     /// What the journal did so far; `None` without one.
     pub fn journal(&self) -> Option<StoreTotals> {
-        self.journal.as_ref().map(|journal| journal.store.totals())
+        self.store.as_ref().map(Store::totals)
     }
 
     /// Whether the journal has something to write still.
     pub fn is_writing(&self) -> bool {
-        self.journal.as_ref().is_some_and(|journal| !journal.store.is_resting())
+        self.store.as_ref().is_some_and(|store| !store.is_resting())
+    }
+
+    /// The turn's time, nanoseconds of the shards' clock.
+    #[inline]
+    pub fn now_ns(&self) -> u64 {
+        self.now_ns
     }
 
     /// The turn's wall time, milliseconds since the epoch.
@@ -189,8 +202,8 @@ impl Engine {
 
     /// When the next turn is due even if nothing happens, nanoseconds.
     pub fn deadline(&self) -> Option<u64> {
-        let journal = self.journal.as_ref().and_then(|journal| journal.store.deadline());
-        [self.core.deadline(), journal].into_iter().flatten().min()
+        let store = self.store.as_ref().and_then(Store::deadline);
+        [self.core.deadline(), store].into_iter().flatten().min()
     }
 }
 
@@ -213,13 +226,13 @@ mod tests {
         let address = placement.name_owned_by(1, |n| format!("q{n}")).expect("a name");
         let spec = ProducerSpec { address, routing: None, create: Create::Auto, lifetime: None };
         let link = LinkKey { shard: 0, generation: 3, slot: 9 };
-        engines[0].begin_turn(0, 0).expect("no journal");
+        engines[0].begin_turn(0, 0);
         engines[0].submit(1, Command::AttachProducer { link, spec: Box::new(spec) });
         engines[0].flush();
-        engines[1].begin_turn(0, 0).expect("no journal");
+        engines[1].begin_turn(0, 0);
         assert!(engines[1].poll_event().is_none(), "nothing for its own links");
         engines[1].flush();
-        engines[0].begin_turn(0, 0).expect("no journal");
+        engines[0].begin_turn(0, 0);
         let (to, event) = engines[0].poll_event().expect("the answer came back");
         assert_eq!(to, link);
         assert!(matches!(event, Event::Attached { .. }));

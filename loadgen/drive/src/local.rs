@@ -6,7 +6,7 @@ use engine_rt::{allowed_cores, pin_thread, raise_open_files, wake_in_time};
 use load_model::scenario::Scenario;
 use load_model::worker::{Order, Share, Told};
 
-use crate::client::{Server, TlsClient};
+use crate::client::{Server, load_tls};
 use crate::coordinate::{Handle, Workers};
 use crate::error::RunError;
 use crate::worker::{Ended, Waiting, Worker};
@@ -27,7 +27,7 @@ pub fn check(scenario: &Scenario) -> Result<(), RunError> {
     let named = |error: String| RunError::Scenario(format!("--server: {error}"));
     let servers = of_servers.collect::<Result<Vec<_>, _>>().map_err(named)?;
     if servers.iter().any(|server| server.is_tls) {
-        TlsClient::load(&scenario.connection).map_err(RunError::Scenario)?;
+        load_tls(&scenario.connection).map_err(RunError::Scenario)?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use amqp_net::transport::TlsServer;
+use node_shell::transport::TlsServer;
 
 use super::super::files;
 use super::super::settings::{Area as _, Http};

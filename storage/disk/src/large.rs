@@ -105,15 +105,14 @@ pub struct Large {
     writes: flume::Sender<LargeOrder>,
     reads: flume::Sender<LargeOrder>,
     done: flume::Receiver<LargeDone>,
-    next: u64,
 }
 
 impl Large {
-    /// Starts the threads. `first` is the first id that no file ever had; of the file system so many octets are left to others.
+    /// Starts the threads. Of the file system `min_free_bytes` octets are left to others.
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn start(files: LargeFiles, first: u64, min_free_bytes: u64, waker: Waker) -> io::Result<Self> {
+    pub fn start(files: LargeFiles, min_free_bytes: u64, waker: Waker) -> io::Result<Self> {
         fs::create_dir_all(&files.path)?;
         let (done, answers) = flume::unbounded();
         let (writes, to_write) = flume::bounded(ORDERS);
@@ -121,13 +120,7 @@ impl Large {
         let mut writer = Writer { files: files.clone(), min_free_bytes, open: OpenFiles::new(WRITTEN_OPEN) };
         start("large-write", to_write, done.clone(), waker.clone(), move |order| writer.handle(order))?;
         start("large-read", to_read, done, waker, move |order| read(&files, &order))?;
-        Ok(Self { writes, reads, done: answers, next: first })
-    }
-
-    /// An id for a new file.
-    pub fn take_id(&mut self) -> u64 {
-        self.next += 1;
-        self.next - 1
+        Ok(Self { writes, reads, done: answers })
     }
 
     /// Gives an order.
@@ -278,8 +271,8 @@ mod tests {
     fn a_file_is_written_read_and_swept() {
         let folder = tempfile::tempdir().unwrap();
         let files = LargeFiles { path: folder.path().join("large"), access: Access::Buffered };
-        let mut large = Large::start(files.clone(), 7, 0, Waker::new().unwrap()).unwrap();
-        let (id, other) = (large.take_id(), large.take_id());
+        let large = Large::start(files.clone(), 0, Waker::new().unwrap()).unwrap();
+        let (id, other) = (7, 8);
         let wait = || large.done.recv().unwrap();
         let mut buffer = Buffer::with_capacity(8192);
         buffer.extend(&[b'x'; 5000]);
@@ -301,8 +294,8 @@ mod tests {
     fn more_files_at_once_than_stay_open_are_whole_and_a_full_disk_refuses() {
         let folder = tempfile::tempdir().unwrap();
         let files = LargeFiles { path: folder.path().join("large"), access: Access::Buffered };
-        let mut large = Large::start(files.clone(), 1, 0, Waker::new().unwrap()).unwrap();
-        let ids: Vec<u64> = (0..3 * WRITTEN_OPEN).map(|_| large.take_id()).collect();
+        let large = Large::start(files.clone(), 0, Waker::new().unwrap()).unwrap();
+        let ids: Vec<u64> = (1..=3 * WRITTEN_OPEN as u64).collect();
         let part = |octet| {
             let mut buffer = Buffer::with_capacity(4096);
             buffer.extend(&[octet; 4096]);
@@ -322,9 +315,8 @@ mod tests {
                 (0..3_u8).all(|round| whole.bytes()[usize::from(round) * 4096..][..4096].iter().all(|&at| at == round))
             );
         }
-        let mut full = Large::start(files, 100, u64::MAX / 2, Waker::new().unwrap()).unwrap();
-        let id = full.take_id();
-        full.submit(LargeOrder::Append { id, offset: 0, buffer: part(1) });
+        let full = Large::start(files, u64::MAX / 2, Waker::new().unwrap()).unwrap();
+        full.submit(LargeOrder::Append { id: 100, offset: 0, buffer: part(1) });
         let refused = full.done.recv().unwrap();
         assert!(matches!(refused, LargeDone::NotWritten { error, .. } if error.kind() == io::ErrorKind::StorageFull));
     }

@@ -10,5 +10,5 @@ pub(crate) use address::Server;
 pub use address::look_up;
 pub(crate) use body::{Front, body_of, reply_address};
 pub(crate) use terminus::{Ask, attach};
-pub(crate) use tls::TlsClient;
+pub(crate) use tls::load as load_tls;
 pub(crate) use wire::{Progress, Received, SCRATCH_BYTES, Wire};

@@ -1,37 +1,31 @@
-//! TLS by rustls, as a machine without a socket: the side that connects.
+//! Whom the generator's TLS trusts: the authorities that a scenario names, those of the system, or anybody.
 
-use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
+use engine_tls::TlsClient;
 use load_model::scenario::ConnectionSpec;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-/// Whom we trust, loaded once for all connections.
-#[derive(Clone)]
-pub(crate) struct TlsClient(Arc<ClientConfig>);
-
-impl TlsClient {
-    /// Loads the authorities that a scenario names, or those of the system.
-    ///
-    /// # Errors
-    /// When there are none, for people.
-    pub fn load(spec: &ConnectionSpec) -> Result<Self, String> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?;
-        let config = if spec.tls_insecure {
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(Anyone(provider)))
-        } else {
-            builder.with_root_certificates(roots(&spec.tls_ca)?)
-        };
-        Ok(Self(Arc::new(config.with_no_client_auth())))
-    }
+/// Loads the authorities that a scenario names, or those of the system; once for all connections.
+///
+/// # Errors
+/// When there are none, for people.
+pub(crate) fn load(spec: &ConnectionSpec) -> Result<TlsClient, String> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?;
+    let config = if spec.tls_insecure {
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(Anyone(provider)))
+    } else {
+        builder.with_root_certificates(roots(&spec.tls_ca)?)
+    };
+    Ok(TlsClient::new(config.with_no_client_auth()))
 }
 
 fn roots(file: &str) -> Result<RootCertStore, String> {
@@ -90,89 +84,13 @@ impl ServerCertVerifier for Anyone {
     }
 }
 
-/// One connection's TLS.
-pub(crate) struct Tls {
-    connection: ClientConnection,
-}
-
-impl Tls {
-    /// A connection to a host, whose hello is put into `raw_out`.
-    ///
-    /// # Errors
-    /// When the host's name cannot be one of a certificate.
-    pub fn connect(client: &TlsClient, host: &str, raw_out: &mut Vec<u8>) -> Result<Self, rustls::Error> {
-        let name = ServerName::try_from(host.to_owned())
-            .map_err(|_| rustls::Error::General(format!("{host} cannot be a certificate's name")))?;
-        let mut connection = ClientConnection::new(Arc::clone(&client.0), name)?;
-        // What is written here is moved to the connection's output at once, which has a bound of its own.
-        connection.set_buffer_limit(None);
-        let mut tls = Self { connection };
-        tls.drain_output(raw_out);
-        Ok(tls)
-    }
-
-    /// Takes what came; appends what was in it to `plain`, and what is to be answered to `raw_out`. Gives whether the peer ended.
-    ///
-    /// # Errors
-    /// When it is no TLS, or the certificate is not trusted.
-    pub fn receive(
-        &mut self,
-        mut raw: &[u8],
-        plain: &mut Vec<u8>,
-        raw_out: &mut Vec<u8>,
-    ) -> Result<bool, rustls::Error> {
-        let mut has_ended = false;
-        while !raw.is_empty() {
-            let taken =
-                self.connection.read_tls(&mut raw).map_err(|error| rustls::Error::General(error.to_string()))?;
-            let processed = self.connection.process_new_packets();
-            self.drain_output(raw_out);
-            let records = processed?;
-            let start = plain.len();
-            plain.resize(start + records.plaintext_bytes_to_read(), 0);
-            let read = self.connection.reader().read(plain.get_mut(start..).unwrap_or_default()).unwrap_or(0);
-            plain.truncate(start + read);
-            has_ended |= records.peer_has_closed();
-            if taken == 0 {
-                break;
-            }
-        }
-        Ok(has_ended)
-    }
-
-    /// Appends what `plain` is on the wire to `raw_out`; before the handshake is done it is kept.
-    ///
-    /// # Errors
-    /// When the connection takes no more.
-    pub fn transmit(&mut self, plain: &[u8], raw_out: &mut Vec<u8>) -> Result<(), rustls::Error> {
-        // Without a buffer limit the writer takes everything.
-        let written = self.connection.writer().write_all(plain);
-        written.map_err(|_| rustls::Error::General("the TLS connection takes no more data".to_owned()))?;
-        self.drain_output(raw_out);
-        Ok(())
-    }
-
-    /// Says goodbye.
-    pub fn close(&mut self, raw_out: &mut Vec<u8>) {
-        self.connection.send_close_notify();
-        self.drain_output(raw_out);
-    }
-
-    fn drain_output(&mut self, raw_out: &mut Vec<u8>) {
-        while self.connection.wants_write() {
-            // Writing to a vector does not fail.
-            if self.connection.write_tls(raw_out).is_err() {
-                return;
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use engine_tls::Tls;
     use rustls::pki_types::PrivateKeyDer;
     use rustls::{ServerConfig, ServerConnection};
+    use std::io::{Read, Write};
 
     /// A server with a certificate for `localhost`, and the certificate in PEM.
     fn server() -> (ServerConnection, String) {
@@ -188,7 +106,7 @@ mod tests {
 
     /// Says hello and echoes; gives what came back, or why nothing did.
     fn echo(spec: &ConnectionSpec, host: &str, server: &mut ServerConnection) -> Result<Vec<u8>, String> {
-        let client = TlsClient::load(spec)?;
+        let client = load(spec)?;
         let (mut to_server, mut plain) = (Vec::new(), Vec::new());
         let mut tls = Tls::connect(&client, host, &mut to_server).map_err(|error| error.to_string())?;
         tls.transmit(b"hello", &mut to_server).map_err(|error| error.to_string())?;
@@ -226,6 +144,6 @@ mod tests {
         let any = ConnectionSpec { tls_insecure: true, ..ConnectionSpec::default() };
         assert_eq!(echo(&any, "localhost", &mut server().0), Ok(b"hello".to_vec()));
         std::fs::remove_file(&file).expect("it was there");
-        assert!(TlsClient::load(&named).is_err(), "there is no such file");
+        assert!(load(&named).is_err(), "there is no such file");
     }
 }

@@ -8,9 +8,9 @@ use std::os::fd::{AsRawFd, RawFd};
 
 use amqp_proto::Out;
 use engine_rt::Socket;
+use engine_tls::{Tls, TlsClient};
 
 use super::address::Server;
-use super::tls::{Tls, TlsClient};
 
 /// What is read at a time, octets: with the start of a frame before it.
 const READ_BYTES: usize = 256 * 1024;
@@ -112,8 +112,8 @@ impl Wire {
             Some(count) => count,
         };
         layer.plain.clear();
-        let ended = layer.tls.receive(fresh.get(..count).unwrap_or_default(), &mut layer.plain, &mut layer.raw);
-        let has_ended = ended.map_err(io::Error::other)?;
+        let state = layer.tls.receive(fresh.get(..count).unwrap_or_default(), &mut layer.plain, &mut layer.raw);
+        let has_ended = state.map_err(io::Error::other)? == engine_tls::Received::Ended;
         if layer.plain.is_empty() {
             return Ok(if has_ended { Received::End } else { Received::Nothing });
         }

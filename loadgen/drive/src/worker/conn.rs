@@ -13,6 +13,7 @@ use amqp_codec::performative::Open;
 use amqp_proto::{Config, Connection, Input, LinkId, SessionId};
 use engine_message::value::Value;
 use engine_rt::{Interest, Readiness, Ready, monotonic_ns};
+use engine_tls::TlsClient;
 use load_model::chance::{Chance, Purpose};
 
 use super::consumer::{Came, Consumer};
@@ -20,7 +21,7 @@ use super::plan::Planned;
 use super::producer::{Producer, Stop};
 use super::shared::Shared;
 use super::wakes::Who;
-use crate::client::{Progress, Received, Server, TlsClient, Wire};
+use crate::client::{Progress, Received, Server, Wire};
 
 /// How long a connection may take to be made, and to be closed, nanoseconds.
 const CONNECT_NS: u64 = 10_000_000_000;

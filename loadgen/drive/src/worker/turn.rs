@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use amqp_proto::Config;
 use engine_rt::{Readiness, Ready, WAKER_TOKEN, Waker, monotonic_ns, thread_cpu_ns};
+use engine_tls::TlsClient;
 use load_model::interval::{INTERVAL_NS, Interval};
 use load_model::ledger::{Ledger, PlaceKind};
 use load_model::scenario::{Pattern, Scenario};
@@ -24,7 +25,7 @@ use super::reach::{Next, Reach};
 use super::settling::Settling;
 use super::shared::Shared;
 use super::wakes::Who;
-use crate::client::{SCRATCH_BYTES, Server, TlsClient};
+use crate::client::{SCRATCH_BYTES, Server, load_tls};
 
 /// How long a worker sleeps at most, nanoseconds: it hears orders then.
 const ORDERS_NS: u64 = 10_000_000;
@@ -117,7 +118,7 @@ impl Worker {
         let spec = &scenario.connection;
         let servers = scenario.servers.iter().map(|url| Server::resolve(url, spec)).collect::<Result<Vec<_>, _>>()?;
         let needs_tls = servers.iter().any(|server| server.is_tls);
-        let tls = if needs_tls { Some(TlsClient::load(spec)?) } else { None };
+        let tls = if needs_tls { Some(load_tls(spec)?) } else { None };
         let readiness = Waker::new().and_then(|waker| Readiness::new(&waker)).map_err(|error| error.to_string())?;
         let mut shared = Shared::new(scenario);
         let planned = plan(scenario, share);

@@ -1,0 +1,109 @@
+//! Links that begin and end: an attach becomes a plan for the home, and the owner's answer the peer's.
+
+use amqp_codec::AmqpError;
+use amqp_codec::performative::{Attach, NodeTarget, Source, Target};
+use amqp_proto::{Closing, LinkId, SessionId};
+use engine_core::command::DetachMode;
+use engine_core::event::{AttachedInfo, Refusal};
+use engine_core::key::EndKey;
+use engine_home::{Asked, Home, Moves, Request, Route};
+use engine_message::Condition;
+
+use crate::bind::{Bind, Stop, link_id, local};
+use crate::terminus;
+
+impl Bind {
+    pub(crate) fn handle_attach(&mut self, home: &mut Home, id: LinkId, attach: Box<Attach>, moves: Moves) {
+        let name = terminus::is_dynamic(&attach).then(|| home.name_node());
+        let plan = match terminus::plan(&attach, &self.client.container, home.rules(), name) {
+            Ok(plan) => plan,
+            Err(error) => {
+                if error.condition == Condition::NotImplemented {
+                    // A client may hide it from its user.
+                    let (link, error) = (attach.name.clone(), error.to_string());
+                    self.requests.push_back(Request::LinkRefused { link, error });
+                }
+                return self.machine.refuse_attach(id, error, &mut self.out);
+            }
+        };
+        match home.attach(&mut self.client, local(id), plan, moves) {
+            Ok(Asked::Owner(place)) => {
+                self.set_link(id, Some(place));
+                self.attaching.insert(place, attach);
+            }
+            Ok(Asked::Stands { place, credit }) => {
+                self.set_link(id, Some(place));
+                let target = Some(Target::Node(NodeTarget::default()));
+                let answer = Attach { source: Some(Source::default()), target, ..attach.answer() };
+                self.machine.accept_attach(id, answer, &mut self.out);
+                self.machine.grant(id, credit);
+            }
+            Ok(Asked::Elsewhere { owner }) => {
+                self.stop = Some(Stop::Moving(id, attach));
+                self.requests.push_back(Request::Move { owner });
+            }
+            Err(refusal) => self.machine.refuse_attach(id, error(*refusal), &mut self.out),
+        }
+    }
+
+    /// The owner answered an attach.
+    pub(crate) fn handle_attached(&mut self, home: &mut Home, route: Route, end: EndKey, info: &AttachedInfo) {
+        home.handle_attached(route.place, end);
+        let Some(attach) = self.attaching.remove(&route.place) else { return };
+        let reply = terminus::reply(&attach, Some(&info.address));
+        self.machine.accept_attach(link_id(route.id), reply, &mut self.out);
+        // Credit may have come with the attach.
+        self.pass_credit(home, route.place, link_id(route.id));
+        self.handle_answered(home);
+    }
+
+    /// The owner refused an attach.
+    pub(crate) fn handle_refused(&mut self, home: &mut Home, route: Route, refusal: Refusal) {
+        let id = link_id(route.id);
+        self.attaching.remove(&route.place);
+        home.handle_gone(&mut self.client, route.place);
+        self.set_link(id, None);
+        self.machine.refuse_attach(id, error(refusal), &mut self.out);
+        self.handle_answered(home);
+    }
+
+    /// An attach was answered: what the peer sent behind it may have waited for that.
+    fn handle_answered(&mut self, home: &mut Home) {
+        if self.machine.is_waiting() && !self.client.paused {
+            self.resume(home);
+        }
+    }
+
+    /// The owner gave a link up: its queue was deleted.
+    pub(crate) fn handle_detached(&mut self, home: &mut Home, route: Route, refusal: Refusal) {
+        let id = link_id(route.id);
+        home.handle_gone(&mut self.client, route.place);
+        self.set_link(id, None);
+        self.machine.detach(id, Closing::Closed, Some(error(refusal)), &mut self.out);
+        // The connection may not have been read for the sake of this link.
+        self.read_on(home);
+    }
+
+    /// The peer ended a link.
+    pub(crate) fn drop_link(&mut self, home: &mut Home, id: LinkId, mode: DetachMode) {
+        if let Some(place) = self.link(id) {
+            self.set_link(id, None);
+            self.attaching.remove(&place);
+            home.release(&mut self.client, place, mode);
+        }
+    }
+
+    /// The peer ended a session.
+    pub(crate) fn drop_session(&mut self, home: &mut Home, session: SessionId) {
+        let links = self.links.get_mut(usize::from(session.0)).map(std::mem::take);
+        for place in links.unwrap_or_default().into_iter().flatten() {
+            self.attaching.remove(&place);
+            home.release(&mut self.client, place, DetachMode::Lost);
+        }
+    }
+}
+
+/// A refusal as AMQP says it.
+pub(crate) fn error(refusal: Refusal) -> AmqpError {
+    AmqpError::new(refusal.condition, refusal.description)
+}

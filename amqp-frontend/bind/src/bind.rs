@@ -1,0 +1,282 @@
+//! One AMQP connection: its machine, its output, and where its links are at home.
+//!
+//! Whoever drives it gives octets as they come (`handle_bytes`), hands it what owners and disks have for its links (`handle_owner`,
+//! `send`, `handle_file`), does what it asks for (`poll_request`), and writes its output (`poll_output`, then `handle_written`).
+//!
+//! Guarantees: octets are taken in their order, those behind something that has to be answered first are kept until it is; credit is
+//! passed on to owners only while there is room for what it brings.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use amqp_codec::AmqpError;
+use amqp_codec::performative::Attach;
+use amqp_proto::{Authenticated, Config, Connection, Input, LinkId, Out};
+use engine_core::command::DetachMode;
+use engine_home::limits::OUT_STOP_GIVING;
+use engine_home::{Client, Home, LocalId, Moves, Request, Slot};
+use engine_message::Condition;
+
+/// One AMQP connection.
+pub struct Bind {
+    pub(crate) machine: Connection,
+    pub(crate) out: Out,
+    /// What its home keeps of it.
+    pub(crate) client: Client,
+    /// Links by session and handle.
+    pub(crate) links: Vec<Vec<Option<Slot>>>,
+    /// The attaches of links whose owners have not answered.
+    pub(crate) attaching: HashMap<Slot, Box<Attach>>,
+    /// Octets that came and were not taken: the start of a frame, or what waits for an answer.
+    kept: Vec<u8>,
+    /// What has to be done before it takes anything more.
+    pub(crate) stop: Option<Stop>,
+    pub(crate) requests: VecDeque<Request>,
+    pub(crate) moves: Moves,
+    /// Octets of its output that wait in layers below.
+    below: usize,
+    /// Whether both ends have opened it.
+    pub(crate) opened: bool,
+}
+
+/// What has to be done before a connection takes anything more.
+pub(crate) enum Stop {
+    /// TLS is put in.
+    Tls,
+    /// It moves to another shard, where its attach is answered.
+    Moving(LinkId, Box<Attach>),
+}
+
+impl Bind {
+    /// A connection that was just accepted.
+    #[must_use]
+    pub fn server(config: Arc<Config>, moves: Moves, now_ns: u64) -> Self {
+        Self {
+            machine: Connection::server(config, now_ns),
+            out: Out::default(),
+            client: Client::default(),
+            links: Vec::new(),
+            attaching: HashMap::new(),
+            kept: Vec::new(),
+            stop: None,
+            requests: VecDeque::new(),
+            moves,
+            below: 0,
+            opened: false,
+        }
+    }
+
+    /// What its home keeps of it.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Its machine, to be asked.
+    #[must_use]
+    pub fn machine(&self) -> &Connection {
+        &self.machine
+    }
+
+    /// Whether both ends have opened it.
+    #[must_use]
+    pub fn is_opened(&self) -> bool {
+        self.opened
+    }
+
+    /// Octets that came and were not taken; they come first in what `handle_bytes` gets next.
+    #[must_use]
+    pub fn kept(&self) -> &[u8] {
+        &self.kept
+    }
+
+    /// Whether more input would only be kept.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.machine.is_waiting() || self.client.paused || self.stop.is_some()
+    }
+
+    /// What it needs done.
+    pub fn poll_request(&mut self) -> Option<Request> {
+        self.requests.pop_front()
+    }
+
+    /// Takes octets: those that it kept, then what came.
+    pub fn handle_bytes(&mut self, home: &mut Home, bytes: &[u8]) {
+        let now_ns = home.engine().now_ns();
+        let mut input = Input::new(bytes);
+        while !self.client.paused && self.stop.is_none() {
+            if let Some(delivery) = self.take_plain(home, now_ns, &mut input) {
+                self.handle_delivery(home, &delivery, None);
+                continue;
+            }
+            let Some(event) = self.machine.handle_input(now_ns, &mut input, &mut self.out) else { break };
+            self.handle_amqp(home, event);
+        }
+        self.keep(bytes.get(input.consumed()..).unwrap_or_default());
+    }
+
+    fn keep(&mut self, rest: &[u8]) {
+        if !rest.is_empty() {
+            self.kept = rest.to_vec();
+        } else if self.kept.capacity() > 0 {
+            self.kept = Vec::new();
+        }
+    }
+
+    /// Goes on with what it kept.
+    pub(crate) fn resume(&mut self, home: &mut Home) {
+        let bytes = std::mem::take(&mut self.kept);
+        self.handle_bytes(home, &bytes);
+    }
+
+    /// Goes on with what it kept while the disk was busy.
+    pub(crate) fn read_on(&mut self, home: &mut Home) {
+        if std::mem::take(&mut self.client.paused) {
+            self.resume(home);
+        }
+    }
+
+    /// TLS is in; gives the octets behind the header that asked for it, which are its handshake's.
+    pub fn handle_secured(&mut self) -> Vec<u8> {
+        if let Some(Stop::Tls) = self.stop {
+            self.stop = None;
+        }
+        std::mem::take(&mut self.kept)
+    }
+
+    /// The credentials were verified; `false` if nobody waits for that any more.
+    pub fn handle_authenticated(&mut self, home: &mut Home, authenticated: Authenticated) -> bool {
+        let waits = self.machine.is_waiting();
+        if waits {
+            self.machine.authenticated(authenticated, &mut self.out);
+            self.resume(home);
+        }
+        waits
+    }
+
+    /// It lives at `conn` of its shard, before it is driven there.
+    pub fn set_place(&mut self, conn: Slot) {
+        self.client.set_place(conn);
+    }
+
+    /// It was moved to this home's shard: answers the attach that it moved for.
+    pub fn handle_moved(&mut self, home: &mut Home) {
+        if let Some(Stop::Moving(id, attach)) = self.stop.take() {
+            self.handle_attach(home, id, attach, Moves::Never);
+        }
+        self.resume(home);
+    }
+
+    /// Its time has come.
+    pub fn handle_deadline(&mut self, home: &mut Home) {
+        if let Some(event) = self.machine.handle_deadline(home.engine().now_ns(), &mut self.out) {
+            self.handle_amqp(home, event);
+        }
+    }
+
+    /// When it is to be looked at even if nothing happens, nanoseconds.
+    #[must_use]
+    pub fn deadline(&self) -> Option<u64> {
+        self.machine.deadline()
+    }
+
+    /// Closes it because the node stops, or has no room for it.
+    pub fn close(&mut self, home: &mut Home, condition: Condition, why: &str) {
+        self.drop_links(home);
+        let now_ns = home.engine().now_ns();
+        self.machine.close(Some(AmqpError::new(condition, why)), now_ns, &mut self.out);
+    }
+
+    /// Whether nothing more will come of it.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.machine.is_closed()
+    }
+
+    /// Fills its output, and gives it to be written.
+    pub fn poll_output(&mut self, now_ns: u64) -> &mut Out {
+        self.machine.poll_output(now_ns, &mut self.out);
+        &mut self.out
+    }
+
+    /// Its output as it is.
+    pub fn out(&mut self) -> &mut Out {
+        &mut self.out
+    }
+
+    /// Whether it has more output than `poll_output` gave.
+    #[must_use]
+    pub fn wants_room(&self) -> bool {
+        self.machine.wants_room()
+    }
+
+    /// Octets of its output that wait here.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.out.len()
+    }
+
+    /// Its output was written as far as the socket took it; `below`: octets that wait in layers under it. Sends on what waited for
+    /// room, and passes credit on.
+    pub fn handle_written(&mut self, home: &mut Home, below: usize) -> Written {
+        self.below = below;
+        let sent = self.advance_all(home);
+        Written { sent, told: self.feed(home) }
+    }
+
+    /// Whether what is given to consumers now would only wait here.
+    pub(crate) fn is_full(&self) -> bool {
+        self.out.len() + self.below > OUT_STOP_GIVING
+    }
+
+    /// Where a link is.
+    #[inline]
+    pub(crate) fn link(&self, id: LinkId) -> Option<Slot> {
+        *self.links.get(usize::from(id.session))?.get(id.handle as usize)?
+    }
+
+    /// Notes where a link is.
+    pub(crate) fn set_link(&mut self, id: LinkId, slot: Option<Slot>) {
+        let session = usize::from(id.session);
+        if self.links.len() <= session {
+            self.links.resize_with(session + 1, Vec::new);
+        }
+        let Some(handles) = self.links.get_mut(session) else { return };
+        if handles.len() <= id.handle as usize {
+            handles.resize(id.handle as usize + 1, None);
+        }
+        if let Some(place) = handles.get_mut(id.handle as usize) {
+            *place = slot;
+        }
+    }
+
+    /// All its links ended with it.
+    pub fn drop_links(&mut self, home: &mut Home) {
+        for place in std::mem::take(&mut self.links).into_iter().flatten().flatten() {
+            home.release(&mut self.client, place, DetachMode::Lost);
+        }
+        self.attaching.clear();
+    }
+}
+
+/// What came of room in a connection's output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Whether something is to be written again.
+    pub sent: bool,
+    /// Whether an owner was told of credit.
+    pub told: bool,
+}
+
+/// What a link is called at home.
+#[inline]
+pub(crate) fn local(id: LinkId) -> LocalId {
+    LocalId(u64::from(id.handle) << 32 | u64::from(id.generation) << 16 | u64::from(id.session))
+}
+
+/// The link that is called so at home.
+#[inline]
+pub(crate) fn link_id(LocalId(id): LocalId) -> LinkId {
+    LinkId { session: id as u16, generation: (id >> 16) as u16, handle: (id >> 32) as u32 }
+}

@@ -1,0 +1,298 @@
+//! From AMQP to the home: what each event of a connection's machine becomes.
+
+use amqp_codec::AmqpError;
+use amqp_codec::performative::Open;
+use amqp_proto::{
+    Authenticated, Credentials, Delivery, Event, Input, LinkId, Outcome, Payload, Settling, Update, Updated,
+};
+use bytes::Bytes;
+use engine_core::command::{self, DetachMode, Settled};
+use engine_core::event::{KEY_NONE, Refusal};
+use engine_home::{Arrival, Closed, Home, Placed, Request, Slot, TakenBack};
+use engine_message::{Condition, DecodeError, section};
+
+use crate::attaching::error;
+use crate::bind::{Bind, Stop};
+use crate::outcome;
+use crate::parts::Part;
+
+impl Bind {
+    #[inline]
+    pub(crate) fn handle_amqp(&mut self, home: &mut Home, event: Event<'_>) {
+        match event {
+            Event::Delivery { link, delivery, settled, format, head, payload } => {
+                let (whole, owned) = match payload {
+                    Payload::Borrowed(bytes) => (bytes, None),
+                    Payload::Owned(bytes) => (&[][..], Some(bytes)),
+                };
+                let payload = owned.as_deref().unwrap_or(whole);
+                let delivery = Delivery { link, delivery, format, settled, head: head.as_bytes(), payload };
+                self.handle_delivery(home, &delivery, owned.as_ref());
+            }
+            Event::Part { link, delivery, settled, format, stage, payload, .. } => {
+                let bytes = match &payload {
+                    Payload::Borrowed(bytes) => bytes,
+                    Payload::Owned(bytes) => bytes.as_ref(),
+                };
+                self.handle_part(home, stage, &Part { link, delivery, settled: wanted(settled), format, bytes });
+            }
+            // No owner hears of it: its credit is given back here.
+            Event::Ignored { link, .. } => self.machine.grant(link, 1),
+            Event::Settled(outcome) => self.handle_outcome(home, outcome),
+            Event::Updated(update) => self.handle_update(home, *update),
+            Event::Credit { link, credit, drain } => self.handle_credit(home, link, credit, drain),
+            Event::Tls => {
+                self.stop = Some(Stop::Tls);
+                self.requests.push_back(Request::Tls);
+            }
+            Event::Authenticate(credentials) => self.authenticate(credentials),
+            Event::OpenAsked(open) => self.handle_open(*open),
+            // Nothing is asked of a peer that it would answer, and what came is settled at once.
+            Event::Begun(_) | Event::Opened(_) | Event::Attached(..) | Event::Drained(_) | Event::Confirmed(_) => {}
+            Event::AttachAsked(link, attach) => self.handle_attach(home, link, attach, self.moves),
+            Event::Detached { link, closed, error } => {
+                if let Some(error) = error {
+                    tracing::debug!(target: "heddle::net", %error, "link detached");
+                }
+                let mode = if closed { DetachMode::Close } else { DetachMode::Suspend };
+                self.drop_link(home, link, mode);
+            }
+            Event::Ended(session, error) => {
+                if let Some(error) = error {
+                    tracing::debug!(target: "heddle::net", %error, "session ended");
+                }
+                self.drop_session(home, session);
+            }
+            Event::Closed(error) => {
+                if let Some(error) = error {
+                    self.requests.push_back(Request::Closed(self.closed(&error)));
+                }
+                self.drop_links(home);
+            }
+        }
+    }
+
+    fn authenticate(&mut self, credentials: Credentials) {
+        match credentials {
+            Credentials::Anonymous => {
+                self.client.user = "anonymous".to_owned();
+                self.machine.authenticated(Authenticated::Yes, &mut self.out);
+            }
+            Credentials::Plain { user, password } => {
+                self.client.user.clone_from(&user);
+                self.requests.push_back(Request::Verify(engine_home::Credentials { user, password }));
+            }
+        }
+    }
+
+    fn handle_open(&mut self, open: Open) {
+        tracing::debug!(target: "heddle::net", container = %open.container_id, "connection opened");
+        self.client.container = open.container_id;
+        self.opened = true;
+        let answer = self.machine.config().server_open();
+        self.machine.accept_open(answer, &mut self.out);
+    }
+
+    fn closed(&self, error: &AmqpError) -> Closed {
+        if !self.opened && error.condition == Condition::UnauthorizedAccess {
+            return Closed::NotLetIn(error.description.clone().unwrap_or_default());
+        }
+        Closed::Error(error.to_string())
+    }
+
+    /// Takes messages the short way, to the owners of their links' addresses, until something else comes; a message that needs
+    /// more than that is given back.
+    #[inline]
+    pub(crate) fn take_plain<'a>(
+        &mut self,
+        home: &mut Home,
+        now_ns: u64,
+        input: &mut Input<'a>,
+    ) -> Option<Delivery<'a>> {
+        while let Some(delivery) = self.machine.next_delivery(now_ns, input) {
+            let Some(entrance) = self.link(delivery.link).and_then(|place| home.entrance(place)) else {
+                return Some(delivery);
+            };
+            let Ok(front) = section::front(delivery.payload) else { return Some(delivery) };
+            let Ok(header) = header(delivery.payload, front.header_end) else { return Some(delivery) };
+            self.client.messages_in += 1;
+            entrance.enter(&Arrival {
+                delivery: delivery.delivery,
+                settled: wanted(delivery.settled),
+                format: delivery.format,
+                header,
+                properties: delivery.payload.get(front.properties).unwrap_or_default(),
+                kept: delivery.payload.get(front.kept..).unwrap_or_default(),
+            });
+        }
+        None
+    }
+
+    /// Takes a message the long way; `owned` is its payload if that needs no copy.
+    pub(crate) fn handle_delivery(&mut self, home: &mut Home, delivery: &Delivery<'_>, owned: Option<&Bytes>) {
+        self.client.messages_in += 1;
+        let Some(place) = self.link(delivery.link) else { return };
+        let scanned = section::scan(delivery.payload);
+        let parsed = scanned.and_then(|sections| Ok((header(delivery.payload, sections.header.end)?, sections)));
+        let settled = wanted(delivery.settled);
+        let placed = match parsed {
+            Ok((header, sections)) => {
+                let arrival = Arrival {
+                    delivery: delivery.delivery,
+                    settled,
+                    format: delivery.format,
+                    header,
+                    properties: delivery.payload.get(sections.properties.clone()).unwrap_or_default(),
+                    kept: delivery.payload.get(sections.kept()..).unwrap_or_default(),
+                };
+                home.enter(&self.client, place, &arrival, owned)
+            }
+            // The delivery is at fault, not the link; its credit is given back, as no owner will.
+            Err(error) => Placed { credit: 1, refusal: Some(Refusal::new(Condition::DecodeError, error.to_string())) },
+        };
+        self.handle_placed(delivery.link, delivery.delivery, settled, placed);
+    }
+
+    /// Says to the peer what there is to say for a message that it sent.
+    pub(crate) fn handle_placed(&mut self, link: LinkId, delivery: u32, settled: Settled, placed: Placed) {
+        if placed.credit > 0 {
+            self.machine.grant(link, placed.credit);
+        }
+        if let Some(refusal) = placed.refusal
+            && settled == Settled::No
+        {
+            let why = Some(Box::new(error(*refusal)));
+            self.machine.settle(link, delivery, delivery, Outcome::Rejected(why));
+        }
+    }
+
+    /// The peer decided on deliveries: their owners are told.
+    #[inline]
+    fn handle_outcome(&mut self, home: &mut Home, outcome: Option<Outcome>) {
+        let Some(outcome) = outcome else { return self.settle_by_default(home) };
+        let outcome = match outcome {
+            Outcome::Accepted => command::Outcome::Accepted,
+            Outcome::Rejected(error) => command::Outcome::Rejected(error.map(|error| outcome::refusal(*error))),
+            Outcome::Released | Outcome::Declared(_) => command::Outcome::Released,
+            Outcome::Modified(modified) => command::Outcome::Modified(Box::new(command::Modified {
+                delivery_failed: modified.delivery_failed,
+                undeliverable_here: modified.undeliverable_here,
+                annotations: modified.annotations,
+            })),
+        };
+        let accepted = outcome == command::Outcome::Accepted;
+        // A disposition is mostly of one link's deliveries.
+        let mut known = None;
+        while let Some(Settling { link: id, key, confirm }) = self.machine.next_settled() {
+            let end = match known {
+                Some((known, end)) if known == id => end,
+                _ => {
+                    let end = self.link(id).and_then(|place| home.end_of(place));
+                    known = Some((id, end));
+                    end
+                }
+            };
+            match end.filter(|_| key != KEY_NONE) {
+                Some(end) if accepted && confirm.is_none() => home.accept(end, key),
+                Some(end) => home.settle(end, key, outcome.clone(), confirm),
+                // Nobody keeps it: there is nothing to wait for.
+                None => confirm.into_iter().for_each(|delivery| self.machine.confirm(id, delivery)),
+            }
+        }
+    }
+
+    /// The peer told a state that is no outcome: there are no transactions, and how far a delivery came concerns no owner. What it
+    /// settled with that has the default outcome.
+    #[cold]
+    fn handle_update(&mut self, home: &mut Home, mut update: Update) {
+        while let Some(Updated { link, key, .. }) = self.machine.next_updated(&mut update) {
+            if let Some(place) = self.link(link).filter(|_| update.settled.is_yes())
+                && key != KEY_NONE
+            {
+                home.settle_by_default(place, key);
+            }
+        }
+    }
+
+    /// The peer settled deliveries without saying what became of them: it is what their links' sources say (part 3.5.3).
+    #[cold]
+    fn settle_by_default(&mut self, home: &mut Home) {
+        while let Some(Settling { link, key, .. }) = self.machine.next_settled() {
+            if let Some(place) = self.link(link)
+                && key != KEY_NONE
+            {
+                home.settle_by_default(place, key);
+            }
+        }
+    }
+
+    fn handle_credit(&mut self, home: &mut Home, id: LinkId, credit: u32, drain: bool) {
+        let Some(place) = self.link(id) else { return };
+        home.handle_credit(place, credit, drain);
+        self.take_back(home, place, id);
+        self.pass_credit(home, place, id);
+    }
+
+    /// Gives back to its owner what waits on a consumer's link for credit that its peer took back.
+    pub(crate) fn take_back(&mut self, home: &mut Home, place: Slot, id: LinkId) {
+        let mut streams = false;
+        loop {
+            let key = match home.take_back(place, self.machine.credit_free(id)) {
+                TakenBack::Key(key) => key,
+                TakenBack::InBinding => {
+                    let Some(key) = self.machine.take_back(id, |key| key != KEY_NONE) else { break };
+                    home.handle_taken_back(place, key);
+                    key
+                }
+                TakenBack::Nothing => break,
+            };
+            streams = home.has_stream(place);
+            home.give_back(place, key);
+        }
+        if streams {
+            // It may have been the last one.
+            self.advance(home, place, id);
+        }
+    }
+
+    /// Passes on what a consumer's owner does not have of its credit yet, as far as there is room for what that brings; gives whether
+    /// the owner was told.
+    pub(crate) fn pass_credit(&mut self, home: &mut Home, place: Slot, id: LinkId) -> bool {
+        if !home.takes_credit(place) {
+            return false;
+        }
+        if self.is_full() || self.machine.waiting(id) > 0 {
+            // It gets it when there is room (`feed`).
+            home.wait_for_room(&mut self.client, place);
+            return false;
+        }
+        home.pass_credit(place)
+    }
+
+    /// Passes credit on that there was no room for; gives whether there was any.
+    pub(crate) fn feed(&mut self, home: &mut Home) -> bool {
+        if !self.client.is_hungry() || self.is_full() {
+            return false;
+        }
+        let mut fed = false;
+        for place in self.client.take_hungry() {
+            home.handle_room(place);
+            if let Some(route) = home.route_of(place) {
+                fed |= self.pass_credit(home, place, crate::bind::link_id(route.id));
+            }
+        }
+        fed
+    }
+}
+
+/// The fields of the header section that ends there.
+#[inline]
+fn header(payload: &[u8], end: usize) -> Result<section::Header, DecodeError> {
+    section::Header::decode(payload.get(..end).unwrap_or_default())
+}
+
+/// Whether an outcome is wanted for a delivery that came settled or not.
+#[inline]
+fn wanted(settled: bool) -> Settled {
+    if settled { Settled::Yes } else { Settled::No }
+}

@@ -1,0 +1,16 @@
+//! One AMQP connection over the home of its links: what a connection's machine says becomes what the home does, and back.
+//!
+//! Octets in, octets out: no socket, no thread, no clock. What needs one is asked for ([`engine_home::Request`]).
+#![forbid(unsafe_code)]
+
+mod attaching;
+mod bind;
+mod filter;
+mod inbound;
+mod outbound;
+mod outcome;
+mod parts;
+mod terminus;
+
+pub use bind::{Bind, Written};
+pub use outbound::Given;

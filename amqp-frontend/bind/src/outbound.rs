@@ -1,0 +1,109 @@
+//! From the home to AMQP: what owners say of a connection's links, and the messages that they give.
+
+use amqp_proto::{Outcome, Part, Send, Settled};
+use engine_core::command;
+use engine_core::event::Event;
+use engine_core::message::Message;
+use engine_home::{Drained, Due, Gift, Home, LocalId, Route, Slot, encode_header};
+
+use crate::attaching::error;
+use crate::bind::{Bind, link_id};
+
+impl Bind {
+    /// Takes what an owner says of a link.
+    #[inline]
+    pub fn handle_owner(&mut self, home: &mut Home, route: Route, event: Event) {
+        let (id, place) = (link_id(route.id), route.place);
+        match event {
+            Event::Deliver { .. } => unreachable!("messages are given, not told of"),
+            Event::Settled { first, last, outcome } => self.machine.settle(id, first, last, said(outcome)),
+            Event::Confirmed { delivery } => self.machine.confirm(id, delivery),
+            Event::Credit { credit } => self.machine.grant(id, credit),
+            Event::Attached { end, info } => self.handle_attached(home, route, end, &info),
+            Event::Refused { refusal } => self.handle_refused(home, route, *refusal),
+            Event::Drained { unused } => match home.handle_drained(place, unused) {
+                Drained::More => drop(self.pass_credit(home, place, id)),
+                Drained::Later => {}
+                Drained::Now => self.machine.drained(id),
+            },
+            Event::Revoked { asked, taken } => {
+                home.handle_revoked(place, asked, taken);
+                self.pass_credit(home, place, id);
+            }
+            Event::Detached { refusal } => self.handle_detached(home, route, *refusal),
+        }
+    }
+
+    /// Sends a message, if that is due, at `wall_ms`; `header` is scratch. What else is due `handle_given` does.
+    #[inline]
+    pub fn send(&mut self, gift: &Gift<'_>, header: &mut Vec<u8>, wall_ms: u64) {
+        if matches!(gift.due, Due::Wait | Due::Back) {
+            return;
+        }
+        self.client.messages_out += 1;
+        encode_header(header, gift.message, wall_ms);
+        let (format, part) = (gift.message.format, Part::Whole);
+        let send = Send { key: gift.key, settled: Settled::No, format, prefix: header, body: &gift.message.body, part };
+        self.machine.send(link_id(gift.id), send, &mut self.out);
+    }
+
+    /// Does what is due of a message that was given, other than to send it.
+    #[cold]
+    pub fn handle_given(&mut self, home: &mut Home, given: Given) {
+        let Given { place, id, key, rest } = given;
+        let id = link_id(id);
+        match rest {
+            Rest::Nothing => {}
+            Rest::Credit => drop(self.pass_credit(home, place, id)),
+            Rest::Wait(message) => {
+                home.wait_for_parts(&mut self.client, place, key, message);
+                self.pass_credit(home, place, id);
+                self.advance(home, place, id);
+            }
+            Rest::Back => home.give_back(place, key),
+        }
+    }
+}
+
+/// What is due of a message that was given, other than to send it.
+pub struct Given {
+    place: Slot,
+    id: LocalId,
+    key: u64,
+    rest: Rest,
+}
+
+enum Rest {
+    Nothing,
+    /// The owner has too little of the consumer's credit.
+    Credit,
+    /// It waits to be sent in parts, or behind one that is.
+    Wait(Message),
+    /// It is for others.
+    Back,
+}
+
+impl Given {
+    /// What is due of `gift`.
+    #[cold]
+    #[must_use]
+    pub fn of(gift: &Gift<'_>) -> Self {
+        let rest = match gift.due {
+            Due::Send => Rest::Nothing,
+            Due::SendAndCredit => Rest::Credit,
+            Due::Wait => Rest::Wait(gift.message.clone()),
+            Due::Back => Rest::Back,
+        };
+        Self { place: gift.place, id: gift.id, key: gift.key, rest }
+    }
+}
+
+/// An outcome as AMQP says it.
+#[inline]
+fn said(outcome: command::Outcome) -> Outcome {
+    match outcome {
+        command::Outcome::Accepted => Outcome::Accepted,
+        command::Outcome::Released | command::Outcome::Modified(_) => Outcome::Released,
+        command::Outcome::Rejected(refusal) => Outcome::Rejected(refusal.map(|refusal| Box::new(error(*refusal)))),
+    }
+}

@@ -1,0 +1,184 @@
+//! Messages in parts, both ways between a connection's machine and the home, which knows their files.
+
+use amqp_codec::AmqpError;
+use amqp_proto::{Closing, LinkId, Part as Place, Send, Settled as Settling, Stage};
+use engine_core::command::Settled;
+use engine_core::event::{KEY_NONE, Refusal};
+use engine_home::{
+    FileAt, FileNews, Home, LargeArrival, Next, Pace, Piece, PieceKind, Placed, Request, Route, Slot, encode_header,
+    expiry,
+};
+use engine_message::{Condition, DecodeError, section};
+
+use crate::bind::{Bind, link_id};
+
+/// A part of a message that came.
+pub(crate) struct Part<'a> {
+    pub link: LinkId,
+    pub delivery: u32,
+    pub settled: Settled,
+    pub format: u32,
+    pub bytes: &'a [u8],
+}
+
+impl Bind {
+    /// A part of a message came.
+    pub(crate) fn handle_part(&mut self, home: &mut Home, stage: Stage, part: &Part<'_>) {
+        let Some(place) = self.link(part.link) else { return };
+        let pace = match stage {
+            Stage::First => return self.begin_large(home, place, part),
+            Stage::Next => home.continue_large(place, part.settled, part.bytes),
+            Stage::Last => home.finish_large(place, part.settled, part.bytes),
+            Stage::Aborted => {
+                if home.abort_large(&mut self.client, place) {
+                    // No owner will give it back.
+                    self.machine.grant(part.link, 1);
+                }
+                return;
+            }
+        };
+        self.client.paused |= pace == Pace::Pause;
+    }
+
+    fn begin_large(&mut self, home: &mut Home, place: Slot, part: &Part<'_>) {
+        match start(part, home.engine().wall_ms()) {
+            Ok((arrival, kept)) => home.begin_large(place, arrival, part.bytes.get(kept..).unwrap_or_default()),
+            Err(error) => {
+                home.refuse_large(place);
+                let refusal = Some(Refusal::new(Condition::DecodeError, error.to_string()));
+                self.handle_placed(part.link, part.delivery, part.settled, Placed { credit: 1, refusal });
+            }
+        }
+    }
+
+    /// Takes what the disk of large messages did for a link.
+    pub fn handle_file(&mut self, home: &mut Home, file: FileAt) {
+        let FileAt { route, news } = file;
+        let id = link_id(route.id);
+        match news {
+            FileNews::Room => self.read_on(home),
+            FileNews::Whole(whole) => {
+                self.client.messages_in += 1;
+                let (delivery, settled) = (whole.delivery, whole.settled);
+                let placed = home.take_file(&self.client, route.place, *whole);
+                self.handle_placed(id, delivery, settled, placed);
+                self.read_on(home);
+            }
+            FileNews::NotWritten(failed) => {
+                self.requests.push_back(Request::NotWritten(failed.error));
+                let refusal = Some(Box::new(failed.refusal));
+                self.handle_placed(id, failed.delivery, failed.settled, Placed { credit: 1, refusal });
+                self.read_on(home);
+            }
+            FileNews::Part(piece) => self.send_piece(home, route, &piece),
+            FileNews::Broken(why, error) => {
+                let error = error.map(|error| format!(": {error}")).unwrap_or_default();
+                self.give_up(home, route, &format!("{why}{error}"));
+            }
+        }
+    }
+
+    /// A part of a file was read: it is sent.
+    fn send_piece(&mut self, home: &mut Home, route: Route, piece: &Piece) {
+        let (id, place) = (link_id(route.id), route.place);
+        let mut header = Vec::new();
+        if piece.kind.begins() {
+            encode_header(&mut header, &piece.message, home.engine().wall_ms());
+        }
+        let (key, format, part) = (piece.key, piece.format, part_of(piece.kind));
+        let send = Send { key, settled: Settling::No, format, prefix: &header, body: &piece.bytes, part };
+        self.machine.send(id, send, &mut self.out);
+        if piece.kind.ends() {
+            self.client.messages_out += 1;
+            // Its owner kept it until now.
+            if let Some(end) = home.end_of(place)
+                && key != KEY_NONE
+                && self.machine.is_presettled(id)
+            {
+                home.accept(end, key);
+            }
+        }
+        if piece.kind.begins() {
+            // Its credit may have gone while it was read.
+            self.take_back(home, place, id);
+        }
+        self.advance(home, place, id);
+    }
+
+    /// Sends on, on all links that send in parts; gives whether there is something to write.
+    pub(crate) fn advance_all(&mut self, home: &mut Home) -> bool {
+        let (mut index, mut sent) = (0, false);
+        while let Some(place) = self.client.stream(index) {
+            if let Some(route) = home.route_of(place) {
+                sent |= self.advance(home, place, link_id(route.id));
+            }
+            // One that has nothing left is no longer there.
+            index += usize::from(self.client.stream(index) == Some(place));
+        }
+        sent
+    }
+
+    /// Sends what a consumer's link has waiting, as far as its peer takes it; gives whether there is something to write.
+    pub(crate) fn advance(&mut self, home: &mut Home, place: Slot, id: LinkId) -> bool {
+        let mut sent = false;
+        // What waits for the peer is looked at again when the connection has written.
+        while self.machine.waiting(id) == 0 {
+            match home.next_outgoing(&mut self.client, place) {
+                None | Some(Next::Reading) => return sent,
+                Some(Next::Done { drained }) => {
+                    if drained {
+                        self.machine.drained(id);
+                    }
+                    return true;
+                }
+                Some(Next::Whole { key, message }) => {
+                    let mut header = Vec::new();
+                    encode_header(&mut header, &message, home.engine().wall_ms());
+                    let (format, body, part) = (message.format, &message.body, Place::Whole);
+                    let send = Send { key, settled: Settling::No, format, prefix: &header, body, part };
+                    self.client.messages_out += 1;
+                    self.machine.send(id, send, &mut self.out);
+                    sent = true;
+                }
+            }
+        }
+        sent
+    }
+
+    /// A message cannot be sent to its end: its link ends instead.
+    fn give_up(&mut self, home: &mut Home, route: Route, why: &str) {
+        let file = home.give_up(&mut self.client, route.place);
+        let text = format!("the file {file} of a message {why}");
+        tracing::error!(target: "heddle::storage", "{text}");
+        let id = link_id(route.id);
+        self.set_link(id, None);
+        let error = AmqpError::new(Condition::InternalError, text);
+        self.machine.detach(id, Closing::Closed, Some(error), &mut self.out);
+    }
+}
+
+/// What the first part of a message says of it, and from where on its octets travel.
+fn start(part: &Part<'_>, wall_ms: u64) -> Result<(LargeArrival, usize), DecodeError> {
+    let sections = section::scan_front(part.bytes)?;
+    let header = section::Header::decode(part.bytes.get(sections.header.clone()).unwrap_or_default())?;
+    let properties = part.bytes.get(sections.properties.clone()).unwrap_or_default();
+    let arrival = LargeArrival {
+        delivery: part.delivery,
+        settled: part.settled,
+        format: part.format,
+        header,
+        expires_wall_ms: expiry(&header, properties, wall_ms),
+        to: section::property_to(properties)?.unwrap_or_default().to_owned(),
+    };
+    Ok((arrival, sections.kept()))
+}
+
+/// Where a part belongs, in AMQP's machine's words.
+fn part_of(kind: PieceKind) -> Place {
+    match kind {
+        PieceKind::Whole => Place::Whole,
+        PieceKind::First => Place::First,
+        PieceKind::Middle => Place::Middle,
+        PieceKind::Last => Place::Last,
+    }
+}

@@ -1,0 +1,37 @@
+//! How addresses that peers name are understood: prefixes that ask for a routing, and names that nothing is made for.
+
+use engine_core::command::RoutingType;
+
+/// How addresses that peers name are understood.
+#[derive(Clone, Debug, Default)]
+pub struct AddressRules {
+    /// A prefix that asks for anycast, and is taken off.
+    pub anycast_prefix: String,
+    /// A prefix that asks for multicast, and is taken off.
+    pub multicast_prefix: String,
+    /// Names, or beginnings of names followed by `*`, that are not made on demand.
+    pub no_create: Vec<String>,
+}
+
+impl AddressRules {
+    /// The address without its prefix, and what the prefix asks for.
+    pub fn strip<'a>(&self, address: &'a str) -> (&'a str, Option<RoutingType>) {
+        let prefixes = [(&self.anycast_prefix, RoutingType::Anycast), (&self.multicast_prefix, RoutingType::Multicast)];
+        for (prefix, routing) in prefixes {
+            if !prefix.is_empty()
+                && let Some(rest) = address.strip_prefix(prefix.as_str())
+            {
+                return (rest, Some(routing));
+            }
+        }
+        (address, None)
+    }
+
+    /// Whether a node of this name may be made on demand.
+    pub fn may_create(&self, address: &str) -> bool {
+        !self.no_create.iter().any(|pattern| match pattern.strip_suffix('*') {
+            Some(start) => address.starts_with(start),
+            None => pattern == address,
+        })
+    }
+}

@@ -1,0 +1,74 @@
+//! What a home keeps of one connection, in its binding's hands: who it is, which of its links wait for room, and what it carried.
+//!
+//! It moves with the connection to another shard, which has no links then.
+
+use crate::slots::Slot;
+
+/// One connection, as its links see it.
+#[derive(Debug, Default)]
+pub struct Client {
+    /// Its place among the connections of its shard.
+    pub(crate) conn: Slot,
+    /// Who authenticated; empty before.
+    pub user: String,
+    /// What it calls itself: in AMQP its container.
+    pub container: String,
+    /// Messages from it.
+    pub messages_in: u64,
+    /// Messages to it.
+    pub messages_out: u64,
+    /// Whether it is not read because a large message waits for the disk.
+    pub paused: bool,
+    /// Its links.
+    pub(crate) links: u32,
+    /// Consumers' links whose credit the owner gets when there is room for what it brings.
+    hungry: Vec<Slot>,
+    /// Consumers' links that have messages to send in parts.
+    streams: Vec<Slot>,
+}
+
+impl Client {
+    /// It lives at `conn` now.
+    pub fn set_place(&mut self, conn: Slot) {
+        assert_eq!(self.links, 0, "links do not move");
+        self.conn = conn;
+    }
+
+    /// How many links it has.
+    #[must_use]
+    pub fn links(&self) -> u32 {
+        self.links
+    }
+
+    /// Whether consumers' links wait for room in its output.
+    #[inline]
+    #[must_use]
+    pub fn is_hungry(&self) -> bool {
+        !self.hungry.is_empty()
+    }
+
+    /// Takes the consumers' links that wait for room.
+    #[must_use]
+    pub fn take_hungry(&mut self) -> Vec<Slot> {
+        std::mem::take(&mut self.hungry)
+    }
+
+    pub(crate) fn wait_for_room(&mut self, place: Slot) {
+        self.hungry.push(place);
+    }
+
+    /// Consumers' links that have messages to send in parts: the one at `index`.
+    #[inline]
+    #[must_use]
+    pub fn stream(&self, index: usize) -> Option<Slot> {
+        self.streams.get(index).copied()
+    }
+
+    pub(crate) fn add_stream(&mut self, place: Slot) {
+        self.streams.push(place);
+    }
+
+    pub(crate) fn drop_stream(&mut self, place: Slot) {
+        self.streams.retain(|&other| other != place);
+    }
+}

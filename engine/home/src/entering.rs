@@ -1,0 +1,174 @@
+//! Messages on their way in: from a link to the owner of its address, or of the address that each of them names.
+//!
+//! Guarantees: what travels is everything behind header and delivery annotations, copied once into its link's arena; a message that
+//! names no address, or one that its sender may not use, is refused here and uses no owner's time.
+
+use std::num::NonZeroU64;
+
+use bytes::Bytes;
+use engine_core::command::{Command, Create, Publish, Settled};
+use engine_core::event::Refusal;
+use engine_core::key::{EndKey, LinkKey, Port};
+use engine_core::message::{Content, Header, Message};
+use engine_message::{Condition, section};
+use engine_shard::Engine;
+
+use crate::arena::Arena;
+use crate::client::Client;
+use crate::home::Home;
+use crate::limits::RELAY_WINDOW;
+use crate::link::{Kind, Link};
+use crate::permission::{self, Action};
+use crate::slots::Slot;
+
+/// A message as its binding took it off the wire.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival<'a> {
+    /// The binding's number for the delivery; named again in its outcome.
+    pub delivery: u32,
+    /// Whether an outcome is wanted.
+    pub settled: Settled,
+    /// Version and format.
+    pub format: u32,
+    /// The fields of its header.
+    pub header: section::Header,
+    /// Its properties section; empty if it has none.
+    pub properties: &'a [u8],
+    /// All sections that travel, encoded.
+    pub kept: &'a [u8],
+}
+
+/// The way of a producer's messages to the owner of its address.
+pub struct Entrance<'a> {
+    arena: &'a mut Arena,
+    engine: &'a mut Engine,
+    owner: u16,
+    end: EndKey,
+}
+
+impl Entrance<'_> {
+    /// Takes a message.
+    #[inline]
+    pub fn enter(self, arrival: &Arrival<'_>) {
+        let body = self.arena.copy(arrival.kept);
+        let expires = expiry(&arrival.header, arrival.properties, self.engine.wall_ms());
+        let message = message(&arrival.header, arrival.format, body, expires);
+        self.engine.deliver(self.owner, self.end, arrival.delivery, arrival.settled, message);
+    }
+}
+
+/// What is to be said to the peer of a link for a message that came on it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Placed {
+    /// Credit that is due, messages.
+    pub credit: u32,
+    /// Why the message was refused, if it was.
+    pub refusal: Option<Box<Refusal>>,
+}
+
+impl Home {
+    /// The way of messages from a producer's link whose owner has answered.
+    #[inline]
+    pub fn entrance(&mut self, place: Slot) -> Option<Entrance<'_>> {
+        match self.links.get_mut(place) {
+            Some(&mut Link { owner, end: Some(end), kind: Kind::Producer(ref mut arena), .. }) => {
+                Some(Entrance { arena, engine: &mut self.engine, owner, end })
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes a message on any link that takes some; `owned` holds its octets if they need no copy.
+    pub fn enter(&mut self, client: &Client, place: Slot, arrival: &Arrival<'_>, owned: Option<&Bytes>) -> Placed {
+        let Some(link) = self.links.get_mut(place) else { return Placed::default() };
+        let (Kind::Producer(arena) | Kind::Relay { arena, .. }) = &mut link.kind else { return Placed::default() };
+        let body = owned.map_or_else(|| arena.copy(arrival.kept), |owned| owned.slice_ref(arrival.kept));
+        let expires = expiry(&arrival.header, arrival.properties, self.engine.wall_ms());
+        let message = message(&arrival.header, arrival.format, body, expires);
+        let to = match link.kind {
+            Kind::Relay { .. } => section::property_to(arrival.properties).ok().flatten().unwrap_or_default(),
+            _ => "",
+        };
+        self.place(client, place, Delivered { delivery: arrival.delivery, settled: arrival.settled, to, message })
+    }
+
+    /// Hands a message to its owner.
+    pub(crate) fn place(&mut self, client: &Client, place: Slot, delivered: Delivered<'_>) -> Placed {
+        let Some(link) = self.links.get(place) else { return Placed::default() };
+        match (&link.kind, link.end) {
+            (Kind::Producer(_), Some(end)) => {
+                let Delivered { delivery, settled, message, .. } = delivered;
+                self.engine.deliver(link.owner, end, delivery, settled, message);
+                Placed::default()
+            }
+            (Kind::Relay { .. }, _) => self.publish(client, place, delivered),
+            _ => Placed::default(),
+        }
+    }
+
+    /// Hands a message to the owner of the address that it names.
+    fn publish(&mut self, client: &Client, place: Slot, delivered: Delivered<'_>) -> Placed {
+        let Delivered { delivery, settled, to, message } = delivered;
+        let credit = self.links.get_mut(place).map_or(0, Link::use_relay);
+        let (address, routing) = self.rules.strip(to);
+        let allowed = if address.is_empty() {
+            Err(Refusal::new(Condition::NotFound, "the message names no address: its `to` is missing or empty"))
+        } else {
+            permission::may(&client.user, Action::Send, address)
+        };
+        if let Err(refusal) = allowed {
+            return Placed { credit, refusal: Some(refusal) };
+        }
+        let owner = self.engine.placement().owner(address);
+        let link = LinkKey::at(Port::Peer, self.engine.shard(), place.generation, place.index);
+        let create = if self.rules.may_create(address) { Create::Auto } else { Create::Never };
+        let publish = Box::new(Publish { address: address.to_owned(), routing, create, message });
+        self.engine.submit(owner, Command::Publish { link, delivery, settled, publish });
+        Placed { credit, refusal: None }
+    }
+}
+
+/// A message that is on its way to an owner.
+pub(crate) struct Delivered<'a> {
+    pub delivery: u32,
+    pub settled: Settled,
+    /// For a relay: where the message goes.
+    pub to: &'a str,
+    pub message: Message,
+}
+
+impl Link {
+    /// Counts a message of a relay; gives the credit that is due.
+    fn use_relay(&mut self) -> u32 {
+        let Kind::Relay { used, .. } = &mut self.kind else { return 0 };
+        *used += 1;
+        if *used >= RELAY_WINDOW / 2 { std::mem::take(used) } else { 0 }
+    }
+}
+
+/// The message that travels: the fields of its header, and its sections behind header and delivery annotations.
+#[inline]
+pub(crate) fn message(
+    header: &section::Header,
+    format: u32,
+    body: Bytes,
+    expires_wall_ms: Option<NonZeroU64>,
+) -> Message {
+    let section::Header { durable, priority, delivery_count, .. } = *header;
+    Message {
+        header: Header { durable, priority, first_acquirer: true, delivery_count },
+        format,
+        body,
+        content: Content::Here,
+        expires_wall_ms,
+    }
+}
+
+/// From when on a message that came at `wall_ms` may be dropped: the time that its properties name, else when its time to live
+/// (part 3.2.1) has passed.
+#[inline]
+#[must_use]
+pub fn expiry(header: &section::Header, properties: &[u8], wall_ms: u64) -> Option<NonZeroU64> {
+    let ttl = || NonZeroU64::new(wall_ms + u64::from(header.ttl_ms?));
+    section::property_expiry(properties).or_else(ttl)
+}

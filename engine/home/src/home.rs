@@ -1,0 +1,318 @@
+//! The table of a shard's links over its engine: links that begin, that owners answer, and that end.
+//!
+//! Guarantees: a link is forgotten when its peer's side is gone and its owner has answered, whichever comes last; an owner's half whose
+//! link is gone is told so. Every attach passes `permission::may`.
+//!
+//! Messages: `entering` and `giving`; credit: `credit`; what is too large for memory: `files`, `incoming`, `outgoing`.
+
+use engine_core::command::{Command, ConsumerSpec, DetachMode, Mode, Outcome, ProducerSpec};
+use engine_core::event::{Event, Refusal};
+use engine_core::key::{EndKey, LinkKey, Port};
+use engine_message::Condition;
+use engine_shard::Engine;
+use engine_shard::placement::Placement;
+
+use crate::address_rules::AddressRules;
+use crate::arena::Arena;
+use crate::client::Client;
+use crate::files::Files;
+use crate::limits::RELAY_WINDOW;
+use crate::link::{Kind, Link, LocalId};
+use crate::node_names::NodeNames;
+use crate::permission::{self, Action};
+use crate::slots::{Slot, Slots};
+use crate::taking::Taking;
+
+/// What a home is told at its start.
+pub struct HomeConfig {
+    /// How addresses are understood.
+    pub addresses: AddressRules,
+    /// Links of the shard, at most; more are refused.
+    pub links_max: u32,
+    /// Makes names of dynamic nodes unlike those of other runs.
+    pub node_id: String,
+    /// The first id that no file of a large message of this shard ever had.
+    pub first_file: u64,
+}
+
+/// A shard's links.
+pub struct Home {
+    pub(crate) engine: Engine,
+    pub(crate) links: Slots<Link>,
+    pub(crate) rules: AddressRules,
+    pub(crate) files: Files,
+    names: NodeNames,
+    links_max: u32,
+}
+
+/// Where connections live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moves {
+    /// With the owner of their first link.
+    ToOwner,
+    /// Where the system put them.
+    Never,
+}
+
+/// What a peer wants to attach to.
+#[derive(Debug)]
+pub enum Plan {
+    /// Messages for an address.
+    Producer(Box<ProducerSpec>),
+    /// Messages from an address.
+    Consumer(Box<ConsumerSpec>),
+    /// Messages that each name their address.
+    Relay,
+}
+
+/// What became of an attach that was not refused at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// The owner was asked: its answer is an event.
+    Owner(Slot),
+    /// The link stands, and its peer has so much credit.
+    Stands {
+        /// The link.
+        place: Slot,
+        /// Messages.
+        credit: u32,
+    },
+    /// Nothing was done: its connection lives better with the owner of the address.
+    Elsewhere {
+        /// The owner's shard.
+        owner: u16,
+    },
+}
+
+/// The owner's half of a link, and the shard where it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnerEnd {
+    /// The shard.
+    pub owner: u16,
+    /// The half.
+    pub end: EndKey,
+}
+
+/// Whom an event of a link is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The connection.
+    pub conn: Slot,
+    /// The link.
+    pub place: Slot,
+    /// What its binding calls it.
+    pub id: LocalId,
+}
+
+impl Home {
+    /// A home without links.
+    #[must_use]
+    pub fn new(config: HomeConfig, engine: Engine) -> Self {
+        let HomeConfig { addresses, links_max, node_id, first_file } = config;
+        assert!(links_max <= LinkKey::PLACES, "keys of links have room for as many");
+        Self {
+            names: NodeNames::new(node_id, engine.shard()),
+            engine,
+            links: Slots::new(links_max),
+            rules: addresses,
+            files: Files::new(first_file),
+            links_max,
+        }
+    }
+
+    /// The engine under it.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The engine under it, to be driven.
+    pub fn engine_mut(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
+
+    /// How addresses are understood.
+    #[must_use]
+    pub fn rules(&self) -> &AddressRules {
+        &self.rules
+    }
+
+    /// A name for a dynamic node.
+    pub fn name_node(&mut self) -> String {
+        self.names.next(self.engine.placement())
+    }
+
+    /// Who owns what.
+    #[must_use]
+    pub fn placement(&self) -> Placement {
+        self.engine.placement()
+    }
+
+    /// All links.
+    pub fn links(&self) -> impl Iterator<Item = (Slot, &Link)> {
+        self.links.iter()
+    }
+
+    /// Attaches a link that its binding calls `id`.
+    ///
+    /// # Errors
+    /// When it is refused; its peer is told why.
+    pub fn attach(
+        &mut self,
+        client: &mut Client,
+        id: LocalId,
+        plan: Plan,
+        moves: Moves,
+    ) -> Result<Asked, Box<Refusal>> {
+        let (kind, address, default_outcome) = match &plan {
+            Plan::Producer(spec) => {
+                permission::may(&client.user, Action::Send, &spec.address)?;
+                (Kind::Producer(Arena::default()), spec.address.clone(), Outcome::Released)
+            }
+            Plan::Consumer(spec) => {
+                let action = if spec.mode == Mode::Browse { Action::Browse } else { Action::Consume };
+                permission::may(&client.user, action, &spec.address)?;
+                (Kind::Consumer(Taking::new()), spec.address.clone(), spec.default_outcome.clone())
+            }
+            Plan::Relay => (Kind::Relay { arena: Arena::default(), used: 0 }, String::new(), Outcome::Released),
+        };
+        let shard = self.engine.shard();
+        let owner = if let Plan::Relay = plan { shard } else { self.engine.placement().owner(&address) };
+        if owner != shard && moves == Moves::ToOwner && client.links == 0 {
+            return Ok(Asked::Elsewhere { owner });
+        }
+        let conn = Some(client.conn);
+        let link = Link { conn, id, owner, end: None, address, kind, default_outcome, stream: None };
+        let Ok(place) = self.links.insert(link) else {
+            let text = format!("this shard has {} links, which is its limit", self.links_max);
+            return Err(Refusal::new(Condition::ResourceLimitExceeded, text));
+        };
+        client.links += 1;
+        let link = LinkKey::at(Port::Peer, shard, place.generation, place.index);
+        let command = match plan {
+            Plan::Producer(spec) => Command::AttachProducer { link, spec },
+            Plan::Consumer(spec) => Command::AttachConsumer { link, spec },
+            Plan::Relay => return Ok(Asked::Stands { place, credit: RELAY_WINDOW }),
+        };
+        self.engine.submit(owner, command);
+        Ok(Asked::Owner(place))
+    }
+
+    /// Where an event of a link goes; `None` if its connection is gone, or it is no peer's.
+    #[inline]
+    #[must_use]
+    pub fn route(&self, link: LinkKey) -> Option<Route> {
+        self.route_of(peer_place(link))
+    }
+
+    /// The connection of a link, if it still has one.
+    #[inline]
+    #[must_use]
+    pub fn route_of(&self, place: Slot) -> Option<Route> {
+        let link = self.links.get(place)?;
+        Some(Route { conn: link.conn?, place, id: link.id })
+    }
+
+    /// Takes an event for a link that has no connection any more, or that is no peer's.
+    #[cold]
+    pub fn handle_unrouted(&mut self, link: LinkKey, event: Event) {
+        if link.port() != Port::Peer {
+            unreachable!("nobody here attaches by the port {:?}", link.port());
+        }
+        let place = peer_place(link);
+        match event {
+            // Its connection went while the owner made up its mind.
+            Event::Attached { end, .. } => {
+                if let Some(link) = self.links.remove(place) {
+                    self.engine.submit(link.owner, Command::Detach { end, mode: DetachMode::Lost });
+                }
+            }
+            Event::Refused { .. } | Event::Detached { .. } => drop(self.links.remove(place)),
+            Event::Deliver { .. }
+            | Event::Settled { .. }
+            | Event::Confirmed { .. }
+            | Event::Credit { .. }
+            | Event::Drained { .. }
+            | Event::Revoked { .. } => {}
+        }
+    }
+
+    /// The owner answered an attach.
+    pub fn handle_attached(&mut self, place: Slot, end: EndKey) {
+        if let Some(link) = self.links.get_mut(place) {
+            link.end = Some(end);
+        }
+    }
+
+    /// The owner refused an attach, or gave a link up: it is gone.
+    pub fn handle_gone(&mut self, client: &mut Client, place: Slot) {
+        self.drop_stream(client, place);
+        if self.links.remove(place).is_some() {
+            client.links -= 1;
+        }
+    }
+
+    /// A link ended at its peer's side.
+    pub fn release(&mut self, client: &mut Client, place: Slot, mode: DetachMode) {
+        self.drop_stream(client, place);
+        let Some(link) = self.links.get_mut(place) else { return };
+        client.links -= u32::from(link.conn.take().is_some());
+        match (link.end, &link.kind) {
+            (Some(end), _) => {
+                let owner = link.owner;
+                self.links.remove(place);
+                self.engine.submit(owner, Command::Detach { end, mode });
+            }
+            (None, Kind::Relay { .. }) => drop(self.links.remove(place)),
+            // The owner's answer to the attach is on its way: it finds the link without a connection.
+            (None, _) => {}
+        }
+    }
+
+    /// The owner's half of a link, once it has answered.
+    #[inline]
+    #[must_use]
+    pub fn end_of(&self, place: Slot) -> Option<OwnerEnd> {
+        let link = self.links.get(place)?;
+        Some(OwnerEnd { owner: link.owner, end: link.end? })
+    }
+
+    /// A consumer's peer accepted a delivery, and waits for no confirmation.
+    #[inline]
+    pub fn accept(&mut self, at: OwnerEnd, key: u64) {
+        self.engine.accept(at.owner, at.end, key);
+    }
+
+    /// A consumer's peer ended a delivery otherwise; `confirm` names the delivery of one that waits until that is durable.
+    pub fn settle(&mut self, at: OwnerEnd, key: u64, outcome: Outcome, confirm: Option<u32>) {
+        self.engine.settle(at.owner, at.end, key, outcome, confirm);
+    }
+
+    /// A consumer's peer ended a delivery without saying how: it is what its source says (AMQP part 3.5.3).
+    pub fn settle_by_default(&mut self, place: Slot, key: u64) {
+        if let Some(&Link { owner, end: Some(end), ref default_outcome, .. }) = self.links.get(place) {
+            self.engine.settle(owner, end, key, default_outcome.clone(), None);
+        }
+    }
+
+    /// A message that its consumer's peer was not sent is for others, at its place in the queue.
+    pub fn give_back(&mut self, place: Slot, key: u64) {
+        if let Some(at) = self.end_of(place) {
+            self.settle(at, key, Outcome::Released, None);
+        }
+    }
+
+    /// Gives back the memory of links that carry little or nothing. Call it some times a second.
+    pub fn sweep(&mut self) {
+        self.links.iter_mut().for_each(|link| match &mut link.kind {
+            Kind::Producer(arena) | Kind::Relay { arena, .. } => arena.sweep(),
+            Kind::Consumer { .. } => {}
+        });
+    }
+}
+
+/// The place of a peer's link. A key of another port has a place that no table reaches.
+#[inline]
+pub(crate) fn peer_place(link: LinkKey) -> Slot {
+    Slot { index: link.slot, generation: link.generation }
+}

@@ -1,0 +1,39 @@
+//! The home of links: what a connection's shard keeps of each of its links, whatever protocol its peer speaks.
+//!
+//! A binding (AMQP's: `amqp-bind`) says here what its peer wants and is told what to do about it in values; nothing here calls a
+//! binding, knows a protocol, holds a descriptor or reads a clock. Commands go to the owners of addresses by way of the
+//! [`Engine`](engine_shard::Engine), which a home owns.
+#![forbid(unsafe_code)]
+
+mod address_rules;
+mod arena;
+mod client;
+mod credit;
+mod entering;
+mod files;
+mod giving;
+mod home;
+mod incoming;
+pub mod limits;
+mod link;
+mod node_names;
+mod outgoing;
+mod permission;
+mod request;
+mod slots;
+mod taking;
+
+pub use address_rules::AddressRules;
+pub use arena::Arena;
+pub use client::Client;
+pub use credit::{Drained, TakenBack};
+pub use entering::{Arrival, Entrance, Placed, expiry};
+pub use files::{FileAt, FileNews};
+pub use giving::{Due, Gift, encode_header};
+pub use home::{Asked, Home, HomeConfig, Moves, OwnerEnd, Plan, Route};
+pub use incoming::{LargeArrival, Pace};
+pub use link::{Link, LocalId};
+pub use outgoing::{Next, Piece, PieceKind};
+pub use permission::Action;
+pub use request::{Closed, Credentials, Request};
+pub use slots::{Slot, Slots};

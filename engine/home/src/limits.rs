@@ -1,0 +1,23 @@
+//! Every limit of a shard's links, with its reason; what happens when it is reached is said where it is used.
+
+/// Octets of messages that a consumer passes credit on for: more than one turn reads, less than a machine encodes at once.
+pub const GIVEN_BYTES: u32 = 320 * 1024;
+/// A consumer passes no credit on while its connection has more than this to write, octets: what came would wait here.
+pub const OUT_STOP_GIVING: usize = 64 * 1024;
+/// Credit that a consumer passes on to the owner at once, messages, however small they are.
+pub const GRANT_MAX: u32 = 4096;
+/// The same, however large they are: a command for each would cost more than what waits.
+pub const GRANT_MIN: u32 = 16;
+/// Credit of an anonymous relay's producer, messages: nobody's queue, so that nothing but this bounds it.
+pub const RELAY_WINDOW: u32 = 1000;
+/// About what a message has beside its body on the wire, octets.
+pub const GIVEN_OVERHEAD: usize = 48;
+/// How often memory that is kept for reuse is used between two scans, at least, or it is given back: all links of a shard together keep
+/// no more than a fraction of what comes and goes meanwhile.
+pub const TURNOVERS_MIN: usize = 4;
+/// Octets of a part of a large message on its way to or from a file.
+pub const PART_BYTES: usize = 256 << 10;
+/// Parts of one message that are written at once; then its connection is not read.
+pub const PARTS_MAX: u32 = 4;
+/// Parts of all messages of a shard that are written at once, 16 MiB; then likewise.
+pub const SHARD_PARTS_MAX: u32 = 64;

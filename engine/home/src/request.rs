@@ -1,0 +1,51 @@
+//! What a binding asks of the shell under it: what needs a socket, a thread, another shard or a log.
+
+use std::io;
+
+/// One thing that a connection's binding cannot do itself.
+#[derive(Debug)]
+pub enum Request {
+    /// Put TLS in, once what is to be written is; then go on with the octets that are kept. Nothing more is taken before.
+    Tls,
+    /// Have a password verified, and say the result. Nothing more is taken before.
+    Verify(Credentials),
+    /// Bring the connection to the shard that owns its first link's address. Nothing more is taken before.
+    Move {
+        /// That shard.
+        owner: u16,
+    },
+    /// Tell who runs the node that the connection was closed with an error, by either end.
+    Closed(Closed),
+    /// Tell who runs the node that its clients would use what there is not.
+    LinkRefused {
+        /// The link's name.
+        link: String,
+        /// What it was told.
+        error: String,
+    },
+    /// Tell who runs the node that a large message cannot be written.
+    NotWritten(io::Error),
+}
+
+/// A name and its password.
+pub struct Credentials {
+    /// The name.
+    pub user: String,
+    /// The password.
+    pub password: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Credentials {{ user: {:?} }}", self.user)
+    }
+}
+
+/// How a connection was closed with an error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// Its peer is not let in, for this reason.
+    NotLetIn(String),
+    /// With this error.
+    Error(String),
+}

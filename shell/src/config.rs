@@ -1,0 +1,45 @@
+//! What a shard's shell is told at its start.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use amqp_proto::Config;
+use engine_home::{AddressRules, Moves};
+use engine_rt::Permits;
+
+use crate::post::Verify;
+use crate::transport::{Layers, TlsServer};
+
+/// One address to listen on.
+#[derive(Clone)]
+pub struct ListenerConfig {
+    /// The address; the same on all shards.
+    pub address: SocketAddr,
+    /// What lies under AMQP.
+    pub layers: Layers,
+    /// Certificate and key, where they are needed.
+    pub tls: Option<TlsServer>,
+    /// AMQP itself.
+    pub amqp: Arc<Config>,
+}
+
+/// Everything that a shard's shell is told.
+#[derive(Clone)]
+pub struct ShellConfig {
+    /// Addresses to listen on.
+    pub listeners: Vec<ListenerConfig>,
+    /// How addresses are understood.
+    pub addresses: AddressRules,
+    /// Connections of one shard; more are closed at once.
+    pub connections_max: u32,
+    /// Connections of all shards together, as far as there are descriptors for them; more are closed at once.
+    pub connections: Permits,
+    /// Links of one shard; more are refused.
+    pub links_max: u32,
+    /// Whether a connection moves to the shard that owns what its first link is attached to.
+    pub moves: Moves,
+    /// How long to look for work before sleeping, nanoseconds; 0: not at all.
+    pub spin_ns: u64,
+    /// Who verifies passwords.
+    pub verifier: flume::Sender<Verify>,
+}

@@ -1,0 +1,28 @@
+//! One shard from its sockets to its home: listeners, transports, and the turn that drives the bindings of its protocols.
+//!
+//! `Turn` is the part without descriptors, which simulations drive themselves (decision 0008); `Shell` drives it with sockets and disks.
+#![forbid(unsafe_code)]
+
+mod accepting;
+mod config;
+mod connection;
+mod limits;
+mod lines;
+mod logins;
+mod parting;
+mod post;
+mod protocol;
+mod requests;
+mod shell;
+pub mod transport;
+mod turn;
+mod view;
+
+pub use config::{ListenerConfig, ShellConfig};
+pub use logins::RefusedLogins;
+pub use post::{Arriving, Post, Verify};
+pub use protocol::Protocol;
+pub use shell::{Disks, Parts, Shell, ShellError};
+pub use transport::Layers;
+pub use turn::{Entry, Turn};
+pub use view::{ConnectionView, LinkView, ShardView};

@@ -1,0 +1,500 @@
+//! A shard's shell: what is ready is read, the turn is driven, output is written.
+//!
+//! Guarantees: connections are machines in a table, not tasks; a turn ends when it has read an eighth of a megabyte, and sockets that
+//! were ready and not read come first in the next one; each connection with output gets one write a turn, unless it has more than
+//! a machine encodes at once.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::time::Duration;
+
+use amqp_bind::Bind;
+use engine_home::{Home, HomeConfig, Slot};
+use engine_rt::{
+    Accepted, Clock, Inbox, InboxSender, Interest, Listener, Readiness, Ready, Socket, WAKER_TOKEN, Waker, wall_ms,
+};
+use engine_shard::store::StoreError;
+use engine_shard::{Engine, Spin};
+use storage_disk::Disk;
+use storage_disk::large::Large;
+
+use crate::accepting::Door;
+use crate::config::ShellConfig;
+use crate::connection::{Conn, Reading};
+use crate::limits::{ACCEPT_BURST, OUT_STOP_READING, READ_BYTES, SCAN_PERIOD_NS, STOP_TIMEOUT_NS, TURN_BYTES};
+use crate::lines::Lines;
+use crate::parting::{Parting, Patience};
+use crate::post::Post;
+use crate::protocol::Protocol;
+use crate::transport::{Layers, Tls, Transport, WebSocket};
+use crate::turn::Turn;
+use crate::view::{ShardView, Totals};
+
+/// Tokens of listeners have this bit.
+const LISTENER_TOKEN: u64 = 1 << 63;
+
+/// Why a shard cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ShellError {
+    /// Its readiness source failed.
+    #[error("cannot wait for sockets: {0}")]
+    Readiness(#[from] io::Error),
+    /// Its journal failed.
+    #[error(transparent)]
+    Journal(#[from] StoreError),
+}
+
+/// One shard's connections, sockets and disks.
+pub struct Shell {
+    pub(crate) config: ShellConfig,
+    pub(crate) turn: Turn<Conn>,
+    pub(crate) readiness: Readiness,
+    pub(crate) peers: Vec<InboxSender<Post>>,
+    pub(crate) lines: Lines,
+    pub(crate) totals: Totals,
+    clock: Clock,
+    waker: Waker,
+    inbox: Inbox<Post>,
+    door: Door,
+    disks: Disks,
+    buffers: Buffers,
+    next_scan_ns: u64,
+    spin: Spin,
+    stop_by_ns: Option<u64>,
+}
+
+/// The disks of a shard, as far as it has some.
+pub struct Disks {
+    /// Of its journal.
+    pub journal: Option<Disk>,
+    /// Of its large messages.
+    pub large: Option<Large>,
+}
+
+/// What sockets are read into.
+struct Buffers {
+    scratch: Vec<u8>,
+    plain: Vec<u8>,
+    /// Octets that were read in this turn.
+    turn_bytes: usize,
+}
+
+/// What a shard's shell is made of.
+pub struct Parts {
+    /// The shard's engine.
+    pub engine: Engine,
+    /// The shard's disks.
+    pub disks: Disks,
+    /// Wakes the shard.
+    pub waker: Waker,
+    /// The shard's inbox.
+    pub inbox: Inbox<Post>,
+    /// The senders of all shards' inboxes, its own too.
+    pub peers: Vec<InboxSender<Post>>,
+    /// The clock of all shards: what connections remember of time moves with them.
+    pub clock: Clock,
+    /// The listeners, in the order of the configuration.
+    pub listeners: Vec<Listener>,
+    /// Makes names of dynamic nodes unlike those of other runs.
+    pub node_id: String,
+    /// The first id that no file of a large message of this shard ever had.
+    pub first_file: u64,
+}
+
+impl Shell {
+    /// A shell that has accepted nothing yet.
+    ///
+    /// # Errors
+    /// When the system has no more descriptors.
+    pub fn new(config: ShellConfig, parts: Parts) -> io::Result<Self> {
+        let Parts { engine, disks, waker, inbox, peers, clock, listeners, node_id, first_file } = parts;
+        let readiness = Readiness::new(&waker)?;
+        for (index, listener) in listeners.iter().enumerate() {
+            readiness.add(listener.as_raw_fd(), LISTENER_TOKEN | index as u64, Interest::Read)?;
+        }
+        let largest = config.listeners.iter().map(|listener| listener.amqp.max_frame_size).max().unwrap_or(0);
+        let scratch = vec![0; READ_BYTES + largest as usize];
+        let (addresses, links_max) = (config.addresses.clone(), config.links_max);
+        let lines = Lines::new(engine.shard());
+        let home = Home::new(HomeConfig { addresses, links_max, node_id, first_file }, engine);
+        Ok(Self {
+            turn: Turn::new(home, config.connections_max),
+            spin: Spin::new(config.spin_ns),
+            config,
+            readiness,
+            peers,
+            lines,
+            totals: Totals::default(),
+            clock,
+            waker,
+            inbox,
+            door: Door::new(listeners),
+            disks,
+            buffers: Buffers { scratch, plain: Vec::new(), turn_bytes: 0 },
+            next_scan_ns: 0,
+            stop_by_ns: None,
+        })
+    }
+
+    /// Runs turns until the node stops.
+    ///
+    /// # Errors
+    /// When the readiness source or the journal fails.
+    pub fn run(&mut self) -> Result<(), ShellError> {
+        let mut ready = Vec::new();
+        let mut left = VecDeque::new();
+        let mut timeout = Some(Duration::ZERO);
+        loop {
+            if left.is_empty() {
+                self.readiness.poll(timeout, &mut ready)?;
+                left.extend(ready.drain(..));
+            }
+            self.waker.awake();
+            let busy = self.turn(&mut left)?;
+            if self.is_stopped() {
+                return Ok(());
+            }
+            if left.is_empty() {
+                timeout = self.park(busy)?;
+            }
+        }
+    }
+
+    /// One turn, which takes as much of `ready` as it may read; gives whether there was anything to do.
+    fn turn(&mut self, ready: &mut VecDeque<Ready>) -> Result<bool, StoreError> {
+        self.totals.turns += 1;
+        let mut busy = false;
+        let now_ns = self.begin(wall_ms())?;
+        self.buffers.turn_bytes = 0;
+        if !self.door.is_watched && self.door.accepting.is_open(now_ns) {
+            self.watch_listeners(Interest::Read);
+        }
+        while self.buffers.turn_bytes < TURN_BYTES
+            && let Some(event) = ready.pop_front()
+        {
+            busy |= self.handle_ready(event);
+        }
+        busy |= self.handle_posts();
+        busy |= self.handle_files();
+        self.turn.hand_out();
+        self.commit();
+        if now_ns >= self.next_scan_ns {
+            self.next_scan_ns = now_ns + SCAN_PERIOD_NS;
+            self.scan();
+        }
+        busy |= self.write_dirty();
+        Ok(busy | self.turn.flush())
+    }
+
+    /// Decides how long to wait before the next turn.
+    fn park(&mut self, busy: bool) -> Result<Option<Duration>, StoreError> {
+        let now_ns = self.turn.now_ns();
+        if busy {
+            self.spin.handle_work(now_ns);
+        }
+        if self.spin.looks_on(now_ns) {
+            return Ok(Some(Duration::ZERO));
+        }
+        // After work, too: a poll that may sleep returns at once where more is ready. One that only looks would be a system call
+        // and a turn for nothing whenever a message comes alone.
+        self.waker.prepare_sleep();
+        // What was handed over before the flag was set is seen by one more turn; what comes after it wakes.
+        let now_ns = self.begin(self.turn.home().engine().wall_ms())?;
+        let mut found = self.handle_files() | self.turn.hand_out();
+        found |= self.handle_posts();
+        self.commit();
+        found |= self.write_dirty();
+        if found | self.turn.flush() {
+            self.spin.handle_work(now_ns);
+            return Ok(Some(Duration::ZERO));
+        }
+        let scan = (!self.turn.is_empty() || self.lines.are_held()).then_some(self.next_scan_ns);
+        let until = [scan, self.turn.deadline(), self.stop_by_ns, self.door.accepting.deadline()];
+        let until = until.into_iter().flatten().min();
+        Ok(until.map(|until| Duration::from_nanos(until.saturating_sub(now_ns))))
+    }
+
+    /// Starts a turn with what the journal's disk did; gives its time.
+    fn begin(&mut self, wall_ms: u64) -> Result<u64, StoreError> {
+        let now_ns = self.clock.now_ns();
+        self.turn.begin(now_ns, wall_ms);
+        if let Some(disk) = &self.disks.journal {
+            while let Some(done) = disk.poll_done() {
+                self.turn.handle_done(done)?;
+            }
+        }
+        Ok(now_ns)
+    }
+
+    /// Gives the journal what happened in this turn; its disk writes while the turn goes on.
+    fn commit(&mut self) {
+        self.turn.commit();
+        if let Some(disk) = &self.disks.journal {
+            while let Some(order) = self.turn.poll_order() {
+                disk.submit(order);
+            }
+        }
+    }
+
+    fn handle_posts(&mut self) -> bool {
+        let mut found = false;
+        while let Some(post) = self.inbox.receive() {
+            found = true;
+            self.handle_post(post);
+        }
+        found
+    }
+
+    /// Takes what the disk of large messages did; gives whether there was anything.
+    fn handle_files(&mut self) -> bool {
+        let Some(large) = &self.disks.large else { return false };
+        let mut found = false;
+        while let Some(done) = large.poll_done() {
+            found = true;
+            self.turn.handle_file(done);
+        }
+        found
+    }
+
+    fn handle_ready(&mut self, event: Ready) -> bool {
+        if event.token == WAKER_TOKEN {
+            self.waker.reset();
+            return false;
+        }
+        if event.token & LISTENER_TOKEN != 0 {
+            self.accept(usize::try_from(event.token & !LISTENER_TOKEN).unwrap_or(usize::MAX));
+            return true;
+        }
+        let slot = slot(event.token);
+        let Some(entry) = self.turn.get(slot) else { return false };
+        let reads = matches!(entry.host.interest, Interest::Read | Interest::ReadWrite);
+        if event.writable() {
+            self.turn.touch(slot);
+        }
+        if event.readable() && (reads || event.dead()) {
+            self.receive(slot);
+        }
+        true
+    }
+
+    fn accept(&mut self, index: usize) {
+        for _ in 0..ACCEPT_BURST {
+            let Some(listener) = self.door.listeners.get(index) else { return };
+            match listener.accept() {
+                Accepted::Connection(socket) => {
+                    self.door.accepting.handle_accepted();
+                    self.add(socket, index);
+                }
+                Accepted::Broken => {}
+                Accepted::Nothing => return,
+                Accepted::Short(error) => return self.pause_accepting(&error),
+            }
+        }
+    }
+
+    /// Something that a connection needs is used up: the listeners, which stay ready, are not looked at for a while.
+    fn pause_accepting(&mut self, error: &io::Error) {
+        let now_ns = self.turn.now_ns();
+        self.door.accepting.handle_short(now_ns);
+        self.watch_listeners(Interest::None);
+        self.totals.accept_failures += 1;
+        self.lines.tell_not_accepted(now_ns, error);
+    }
+
+    /// Changes whether the listeners are looked at.
+    fn watch_listeners(&mut self, interest: Interest) {
+        self.door.is_watched = interest == Interest::Read;
+        for (index, listener) in self.door.listeners.iter().enumerate() {
+            // It was added when the shard started, and stays until it stops.
+            let _ = self.readiness.modify(listener.as_raw_fd(), LISTENER_TOKEN | index as u64, interest);
+        }
+    }
+
+    fn add(&mut self, socket: Socket, index: usize) {
+        let Some(listener) = self.config.listeners.get(index) else { return };
+        let transport = match (listener.layers, &listener.tls) {
+            (Layers::Plain, _) => None,
+            (Layers::WebSocket, _) => Some(Transport::WebSocket(Box::default())),
+            (Layers::Tls, Some(tls)) => Tls::accept(tls).ok().map(|tls| Transport::Tls(Box::new(tls))),
+            (Layers::WebSocketOverTls, Some(tls)) => {
+                Tls::accept(tls).ok().map(|tls| Transport::WebSocketOverTls(Box::new(tls), Box::<WebSocket>::default()))
+            }
+            (Layers::Tls | Layers::WebSocketOverTls, None) => return,
+        };
+        let peer = socket.peer_addr().map(|address| address.to_string()).unwrap_or_default();
+        let amqp = std::sync::Arc::clone(&listener.amqp);
+        let Some(permit) = self.config.connections.take() else {
+            return self.refuse_connection(&peer, "the limit on open files leaves no more (ulimit -n)");
+        };
+        if self.is_stopping() {
+            return;
+        }
+        let fd = socket.as_raw_fd();
+        let protocol = Protocol::Amqp(Bind::server(amqp, self.config.moves, self.turn.now_ns()));
+        let slot = match self.turn.insert(protocol, Conn::accepted(socket, permit, transport, index, peer)) {
+            Ok(slot) => slot,
+            Err(back) => return self.refuse_connection(&back.1.peer, "the shard has limits.connections of them"),
+        };
+        if let Err(error) = self.readiness.add(fd, token(slot), Interest::Read) {
+            let entry = self.turn.remove(slot);
+            let peer = entry.map(|entry| entry.host.peer).unwrap_or_default();
+            self.refuse_connection(&peer, &error.to_string());
+        }
+    }
+
+    /// A connection beyond the limits is closed at once.
+    pub(crate) fn refuse_connection(&mut self, peer: &str, why: &str) {
+        self.totals.refused_connections += 1;
+        self.lines.tell_refused_connection(self.turn.now_ns(), peer, why);
+    }
+
+    /// Reads a connection and handles what came.
+    fn receive(&mut self, slot: Slot) {
+        let Some(entry) = self.turn.get_mut(slot) else { return };
+        let Buffers { scratch, plain, turn_bytes } = &mut self.buffers;
+        if entry.host.parting != Parting::No {
+            match entry.host.forget(scratch) {
+                Some(count) => *turn_bytes += count,
+                None => self.lose(slot),
+            }
+            return;
+        }
+        let layers = self.config.listeners.get(entry.host.listener).map_or(Layers::Plain, |listener| listener.layers);
+        let reading = entry.host.read(entry.protocol.kept(), layers, scratch, plain);
+        let layered = entry.host.transport.is_some();
+        match reading {
+            Reading::Some(count) => {
+                *turn_bytes += count;
+                let bytes = if layered { plain.as_slice() } else { scratch.get(..count).unwrap_or_default() };
+                self.turn.receive(slot, bytes);
+                self.handle_requests(slot);
+            }
+            // The layers may have an answer.
+            Reading::Nothing => self.turn.touch(slot),
+            Reading::End if entry.host.end() => self.lose(slot),
+            Reading::End => self.turn.touch(slot),
+        }
+        self.tell_failed(slot);
+    }
+
+    /// Writes what connections have; gives whether one of them has room again for messages that its consumers wait for.
+    fn write_dirty(&mut self) -> bool {
+        let mut fed = false;
+        while let Some(slot) = self.turn.poll_dirty() {
+            self.handle_requests(slot);
+            fed |= self.write(slot);
+        }
+        if let Some(large) = &self.disks.large {
+            while let Some(order) = self.turn.poll_file_order() {
+                large.submit(order);
+            }
+        }
+        fed
+    }
+
+    fn write(&mut self, slot: Slot) -> bool {
+        let now_ns = self.turn.now_ns();
+        let patience = if self.is_stopping() { Patience::None } else { Patience::Some };
+        let Some(entry) = self.turn.get_mut(slot) else { return false };
+        let (conn, protocol) = (&mut entry.host, &mut entry.protocol);
+        let broken = conn.write(protocol, now_ns).is_err();
+        if broken || (conn.is_over(protocol) && conn.part(protocol, now_ns, patience).unwrap_or(true)) {
+            self.lose(slot);
+            return false;
+        }
+        if conn.parting != Parting::No {
+            // Room for its last octets, or the peer's end.
+            let interest = if conn.waiting(protocol) > 0 { Interest::Write } else { Interest::Read };
+            self.watch(slot, interest);
+            return false;
+        }
+        let below = conn.raw_out.len();
+        let fed = self.turn.handle_written(slot, below);
+        let Some(entry) = self.turn.get_mut(slot) else { return fed };
+        // A machine that has more than one turn writes goes on when the socket says so.
+        let unwritten = entry.host.waiting(&entry.protocol).max(usize::from(entry.protocol.wants_room()));
+        let interest = match (unwritten, entry.protocol.is_waiting()) {
+            (0, false) => Interest::Read,
+            (0, true) => Interest::None,
+            (waiting, false) if waiting < OUT_STOP_READING => Interest::ReadWrite,
+            _ => Interest::Write,
+        };
+        self.watch(slot, interest);
+        fed
+    }
+
+    /// Waits for what a connection waits for.
+    fn watch(&mut self, slot: Slot, interest: Interest) {
+        let Some(entry) = self.turn.get_mut(slot) else { return };
+        if std::mem::replace(&mut entry.host.interest, interest) != interest {
+            let fd = entry.host.socket.as_raw_fd();
+            if self.readiness.modify(fd, token(slot), interest).is_err() {
+                self.lose(slot);
+            }
+        }
+    }
+
+    /// A connection is gone.
+    fn lose(&mut self, slot: Slot) {
+        let Some(entry) = self.turn.remove(slot) else { return };
+        self.door.accepting.handle_ended();
+        let Protocol::Amqp(bind) = &entry.protocol;
+        self.totals.logins.note(bind.machine());
+        let (peer, container) = (&entry.host.peer, &bind.client().container);
+        tracing::debug!(target: "heddle::net", %peer, %container, "connection ended");
+    }
+
+    fn handle_post(&mut self, post: Post) {
+        match post {
+            Post::Verified { connection, authenticated } => self.handle_verified(connection, authenticated),
+            Post::View(reply) => {
+                // Whoever asked may have given up.
+                let _ = reply.try_send(ShardView::of(&self.turn, &self.totals));
+            }
+            Post::Arrive(arriving) => self.arrive(*arriving),
+            Post::Stop => self.stop(),
+        }
+    }
+
+    fn stop(&mut self) {
+        self.stop_by_ns = Some(self.turn.now_ns() + STOP_TIMEOUT_NS);
+        self.door.accepting.handle_ended();
+        for listener in self.door.listeners.drain(..) {
+            // The listener goes with its descriptor.
+            let _ = self.readiness.remove(listener.as_raw_fd());
+        }
+        let slots: Vec<Slot> = self.turn.entries().map(|(slot, _)| slot).collect();
+        slots.into_iter().for_each(|slot| self.dismiss(slot));
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stop_by_ns.is_some()
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop_by_ns.is_some_and(|by| {
+            (self.turn.is_empty() && !self.turn.home().engine().is_writing()) || self.clock.now_ns() >= by
+        })
+    }
+
+    /// Looks at every connection's deadlines, and takes back buffers of links and connections that need none.
+    fn scan(&mut self) {
+        let now_ns = self.turn.now_ns();
+        self.turn.handle_deadlines();
+        let late = |conn: &Conn| conn.parting.deadline().is_some_and(|deadline| deadline <= now_ns);
+        let slots: Vec<Slot> =
+            self.turn.entries().filter(|(_, entry)| late(&entry.host)).map(|(slot, _)| slot).collect();
+        slots.into_iter().for_each(|slot| self.lose(slot));
+        self.lines.tell_others(now_ns);
+        self.turn.sweep(|entry| entry.host.sweep(entry.protocol.out()));
+    }
+}
+
+pub(crate) fn token(slot: Slot) -> u64 {
+    (u64::from(slot.generation) << 32) | u64::from(slot.index)
+}
+
+fn slot(token: u64) -> Slot {
+    Slot { index: (token & u64::from(u32::MAX)) as u32, generation: (token >> 32) as u16 }
+}

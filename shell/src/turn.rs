@@ -1,0 +1,317 @@
+//! Who has which connections of a shard, and what goes to whom: the part of a turn that needs no descriptor.
+//!
+//! Whoever drives it (the shell with sockets, a simulation without) keeps what it likes with each connection (`H`), gives it time, octets
+//! and what disks did, and takes requests, orders and output. Decision 0008 has the order of the calls.
+//!
+//! Guarantees: whatever a connection may have to write or to ask for makes it dirty, once; consumers get `TURN_GIVEN_BYTES` of
+//! messages in one turn, give or take one; an event of a link whose connection is gone reaches the home.
+
+use amqp_bind::{Given, Written};
+use amqp_proto::{Authenticated, Out};
+use engine_core::event::Event;
+use engine_core::key::LinkKey;
+use engine_home::limits::GIVEN_OVERHEAD;
+use engine_home::{Due, Gift, Home, Request, Slot, Slots};
+use engine_message::Condition;
+use engine_shard::store::StoreError;
+use storage_disk::large::{LargeDone, LargeOrder};
+use storage_journal::{Done, Order};
+
+use crate::limits::TURN_GIVEN_BYTES;
+use crate::protocol::Protocol;
+
+/// A connection: its binding, and what its host keeps with it.
+pub struct Entry<H> {
+    /// Its binding.
+    pub protocol: Protocol,
+    /// Its host's.
+    pub host: H,
+    /// Whether it is among the dirty ones.
+    dirty: bool,
+}
+
+/// The connections of one shard over their home.
+pub struct Turn<H> {
+    home: Home,
+    entries: Slots<Entry<H>>,
+    dirty: Vec<Slot>,
+    /// Where header sections are encoded.
+    header: Vec<u8>,
+}
+
+impl<H> Turn<H> {
+    /// A shard with at most `connections_max` connections.
+    pub fn new(home: Home, connections_max: u32) -> Self {
+        Self { home, entries: Slots::new(connections_max), dirty: Vec::new(), header: Vec::new() }
+    }
+
+    /// The home of their links.
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// Starts a turn.
+    pub fn begin(&mut self, now_ns: u64, wall_ms: u64) {
+        self.home.engine_mut().begin_turn(now_ns, wall_ms);
+    }
+
+    /// The turn's time, nanoseconds.
+    pub fn now_ns(&self) -> u64 {
+        self.home.engine().now_ns()
+    }
+
+    /// The journal's disk carried out an order.
+    ///
+    /// # Errors
+    /// When the journal failed: nothing may be acknowledged any more.
+    pub fn handle_done(&mut self, done: Done) -> Result<(), StoreError> {
+        self.home.engine_mut().handle_done(done)
+    }
+
+    /// The disk of large messages did something.
+    pub fn handle_file(&mut self, done: LargeDone) {
+        let Some(file) = self.home.handle_file(done) else { return };
+        let slot = file.route.conn;
+        if let Some(entry) = self.entries.get_mut(slot) {
+            entry.protocol.handle_file(&mut self.home, file);
+            self.touch(slot);
+        }
+    }
+
+    /// Adds a connection.
+    ///
+    /// # Errors
+    /// Gives its parts back when there are as many as may be.
+    pub fn insert(&mut self, protocol: Protocol, host: H) -> Result<Slot, Box<(Protocol, H)>> {
+        let entry = Entry { protocol, host, dirty: false };
+        match self.entries.insert(entry) {
+            Ok(slot) => {
+                if let Some(entry) = self.entries.get_mut(slot) {
+                    entry.protocol.set_place(slot);
+                }
+                Ok(slot)
+            }
+            Err(Entry { protocol, host, .. }) => Err(Box::new((protocol, host))),
+        }
+    }
+
+    /// A connection.
+    #[inline]
+    pub fn get(&self, slot: Slot) -> Option<&Entry<H>> {
+        self.entries.get(slot)
+    }
+
+    /// A connection.
+    #[inline]
+    pub fn get_mut(&mut self, slot: Slot) -> Option<&mut Entry<H>> {
+        self.entries.get_mut(slot)
+    }
+
+    /// All connections.
+    pub fn entries(&self) -> impl Iterator<Item = (Slot, &Entry<H>)> {
+        self.entries.iter()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// A connection is gone: so are its links.
+    pub fn remove(&mut self, slot: Slot) -> Option<Entry<H>> {
+        let mut entry = self.entries.remove(slot)?;
+        entry.protocol.drop_links(&mut self.home);
+        Some(entry)
+    }
+
+    /// Takes out a connection that asked to be moved.
+    pub fn depart(&mut self, slot: Slot) -> Option<Entry<H>> {
+        let mut entry = self.entries.remove(slot)?;
+        entry.dirty = false;
+        Some(entry)
+    }
+
+    /// Goes on with a connection that was moved here, and inserted.
+    pub fn handle_moved(&mut self, slot: Slot) {
+        self.step(slot, |protocol, home| protocol.handle_moved(home));
+    }
+
+    /// Takes octets of a connection: those that it kept, then what came.
+    #[inline]
+    pub fn receive(&mut self, slot: Slot, bytes: &[u8]) {
+        self.step(slot, |protocol, home| protocol.handle_bytes(home, bytes));
+    }
+
+    /// TLS is in for a connection that asked for it; gives the octets that are its handshake's.
+    pub fn secure(&mut self, slot: Slot) -> Vec<u8> {
+        self.entries.get_mut(slot).map(|entry| entry.protocol.handle_secured()).unwrap_or_default()
+    }
+
+    /// A connection's credentials were verified; `false` if nobody waits for that.
+    pub fn authenticated(&mut self, slot: Slot, authenticated: Authenticated) -> bool {
+        self.step(slot, |protocol, home| protocol.handle_authenticated(home, authenticated)).unwrap_or(false)
+    }
+
+    /// Closes a connection.
+    pub fn dismiss(&mut self, slot: Slot, condition: Condition, why: &str) {
+        self.step(slot, |protocol, home| protocol.close(home, condition, why));
+    }
+
+    /// Closes a connection that there is no room for.
+    pub fn refuse(&mut self, protocol: &mut Protocol, why: &str) {
+        protocol.close(&mut self.home, Condition::ResourceLimitExceeded, why);
+    }
+
+    /// What a connection needs done.
+    pub fn poll_request(&mut self, slot: Slot) -> Option<Request> {
+        self.entries.get_mut(slot)?.protocol.poll_request()
+    }
+
+    #[inline]
+    fn step<T>(&mut self, slot: Slot, step: impl FnOnce(&mut Protocol, &mut Home) -> T) -> Option<T> {
+        let entry = self.entries.get_mut(slot)?;
+        let given = step(&mut entry.protocol, &mut self.home);
+        touch(&mut self.dirty, entry, slot);
+        Some(given)
+    }
+
+    /// Notes that a connection may have something to write.
+    #[inline]
+    pub fn touch(&mut self, slot: Slot) {
+        if let Some(entry) = self.entries.get_mut(slot) {
+            touch(&mut self.dirty, entry, slot);
+        }
+    }
+
+    /// Hands out what owners have for links of this shard, and as many messages as a turn may; gives whether there was anything.
+    pub fn hand_out(&mut self) -> bool {
+        let mut found = false;
+        let mut left = TURN_GIVEN_BYTES;
+        loop {
+            let mut any = false;
+            while let Some((link, event)) = self.home.poll_event() {
+                any = true;
+                self.handle_event(link, event);
+            }
+            while left > 0
+                && let Some((link, delivery)) = self.home.poll_delivery()
+            {
+                any = true;
+                let wall_ms = self.home.engine().wall_ms();
+                let Some(gift) = self.home.give(link, &delivery) else { continue };
+                left = left.saturating_sub(gift.message.body.len() + GIVEN_OVERHEAD);
+                let Some(entry) = self.entries.get_mut(gift.conn) else { continue };
+                touch(&mut self.dirty, entry, gift.conn);
+                if let Some(given) = send(&mut entry.protocol, &gift, &mut self.header, wall_ms) {
+                    entry.protocol.handle_given(&mut self.home, given);
+                }
+            }
+            if !any {
+                return found;
+            }
+            found = true;
+        }
+    }
+
+    #[inline]
+    fn handle_event(&mut self, link: LinkKey, event: Event) {
+        if let Event::Deliver { key, message } = &event {
+            let wall_ms = self.home.engine().wall_ms();
+            let Some(gift) = self.home.give_sent(link, *key, message) else { return };
+            let Some(entry) = self.entries.get_mut(gift.conn) else { return };
+            touch(&mut self.dirty, entry, gift.conn);
+            if let Some(given) = send(&mut entry.protocol, &gift, &mut self.header, wall_ms) {
+                entry.protocol.handle_given(&mut self.home, given);
+            }
+            return;
+        }
+        let Some(route) = self.home.route(link) else { return self.home.handle_unrouted(link, event) };
+        if let Some(entry) = self.entries.get_mut(route.conn) {
+            touch(&mut self.dirty, entry, route.conn);
+            entry.protocol.handle_owner(&mut self.home, route, event);
+        }
+    }
+
+    /// Gives the store what happened in this turn.
+    pub fn commit(&mut self) {
+        self.home.engine_mut().commit();
+    }
+
+    /// The next order for the journal's disk.
+    pub fn poll_order(&mut self) -> Option<Order> {
+        self.home.engine_mut().poll_order()
+    }
+
+    /// The next order for the disk of large messages.
+    pub fn poll_file_order(&mut self) -> Option<LargeOrder> {
+        self.home.poll_file_order()
+    }
+
+    /// A connection that may have something to write, or to ask for.
+    pub fn poll_dirty(&mut self) -> Option<Slot> {
+        loop {
+            let slot = self.dirty.pop()?;
+            if let Some(entry) = self.entries.get_mut(slot) {
+                entry.dirty = false;
+                return Some(slot);
+            }
+        }
+    }
+
+    /// Fills a connection's output, and gives it to be written.
+    pub fn poll_output(&mut self, slot: Slot) -> Option<&mut Out> {
+        let now_ns = self.now_ns();
+        Some(self.entries.get_mut(slot)?.protocol.poll_output(now_ns))
+    }
+
+    /// A connection's output was written as far as its socket took it; `below`: octets that wait in layers under it. Gives whether an
+    /// owner was told of credit.
+    pub fn handle_written(&mut self, slot: Slot, below: usize) -> bool {
+        let Some(entry) = self.entries.get_mut(slot) else { return false };
+        let Written { sent, told } = entry.protocol.handle_written(&mut self.home, below);
+        if sent {
+            touch(&mut self.dirty, entry, slot);
+        }
+        told
+    }
+
+    /// Looks at every connection's deadline.
+    pub fn handle_deadlines(&mut self) {
+        let now_ns = self.now_ns();
+        let due = |entry: &Entry<H>| entry.protocol.deadline().is_some_and(|deadline| deadline <= now_ns);
+        let slots: Vec<Slot> = self.entries.iter().filter(|(_, entry)| due(entry)).map(|(slot, _)| slot).collect();
+        for slot in slots {
+            self.step(slot, |protocol, home| protocol.handle_deadline(home));
+        }
+    }
+
+    /// Gives back the memory of links that carry little or nothing, and has each connection looked at for the same.
+    pub fn sweep(&mut self, mut each: impl FnMut(&mut Entry<H>)) {
+        self.home.sweep();
+        self.entries.iter_mut().for_each(&mut each);
+    }
+
+    /// When the engine's next turn is due even if nothing happens, nanoseconds. Connections have deadlines of their own.
+    pub fn deadline(&self) -> Option<u64> {
+        self.home.engine().deadline()
+    }
+
+    /// Ends a turn: other shards are woken. Gives whether the engine had work.
+    pub fn flush(&mut self) -> bool {
+        self.home.engine_mut().flush()
+    }
+}
+
+#[inline]
+fn touch<H>(dirty: &mut Vec<Slot>, entry: &mut Entry<H>, slot: Slot) {
+    if !std::mem::replace(&mut entry.dirty, true) {
+        dirty.push(slot);
+    }
+}
+
+/// Sends a message, if that is due; gives what else is.
+#[inline]
+fn send(protocol: &mut Protocol, gift: &Gift<'_>, header: &mut Vec<u8>, wall_ms: u64) -> Option<Given> {
+    protocol.send(gift, header, wall_ms);
+    (gift.due != Due::Send).then(|| Given::of(gift))
+}
