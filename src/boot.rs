@@ -12,17 +12,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use amqp_proto::{Authenticated, Tls};
+use engine_catalogue::{Catalogue, Placement};
 use engine_core::Core;
-use engine_core::command::{Create, RoutingType};
+use engine_core::command::RoutingType;
 use engine_core::limits::{CoreConfig, WhenFull};
 use engine_home::{AddressRules, Moves};
 use engine_rt::{Clock, InboxSender, Listener, Permits, ShardThread, Starting, Termination, Waker};
-use engine_shard::placement::Placement;
 use engine_shard::{Engine, Journal};
 use node_shell::{Disks, Layers, ListenerConfig, Parts, Post, Shell, ShellConfig, Verify};
 use storage_disk::large::Large;
 
-use crate::config::{self, Config, ListenAt, Mechanism, Resolved, Routing, Sasl, Transport};
+use crate::catalogue::{self, CatalogueError};
+use crate::config::{Config, ListenAt, Mechanism, Resolved, Sasl, Transport};
 use crate::data::{Storage, StorageError};
 use crate::http;
 use crate::snapshot::Node;
@@ -67,6 +68,9 @@ pub enum BootError {
     /// The data directory cannot be used.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// The catalogue in it cannot.
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
     /// Shards did not end when they were told to.
     #[error(
         "shards {} did not stop within {} s (a disk that does not answer holds them up): the program ends without them. What was \
@@ -211,11 +215,14 @@ impl Running {
         let http = http.map_err(|(address, error)| BootError::Bind { address, error })?;
         let connections_max = connections_max(config, cores.len())?;
         let connections = Permits::new(connections_max);
-        let front = shell_config(resolved, &bound, connections.clone())?;
         let storage = if config.storage.enabled { Some(Storage::open(config, &cores)?) } else { None };
         let space = storage.as_ref().map(|storage| Space::new(config, storage.segment_bytes(), cores.len()));
         space.iter().for_each(Space::warn_at_start);
-        let (shards, threads) = start_shards(config, &cores, front, listeners, storage)?;
+        let placement = Placement::new(u16::try_from(cores.len()).unwrap_or(u16::MAX));
+        let directory = config.storage.enabled.then_some(&*config.node.data_dir);
+        let catalogue = catalogue::open(placement, &resolved.definitions, directory)?;
+        let front = shell_config(resolved, &bound, connections.clone(), Arc::clone(&catalogue))?;
+        let (shards, threads) = start_shards(config, &cores, front, &catalogue, listeners, storage)?;
         let node = Arc::new(Node {
             container_id: config.node.container_id.clone(),
             cores: cores.clone(),
@@ -315,7 +322,12 @@ fn bind(listeners: &[ListenAt], shards: usize) -> Result<Bound, BootError> {
     Ok((by_shard, bound))
 }
 
-fn shell_config(resolved: &Resolved, bound: &[SocketAddr], connections: Permits) -> Result<ShellConfig, BootError> {
+fn shell_config(
+    resolved: &Resolved,
+    bound: &[SocketAddr],
+    connections: Permits,
+    catalogue: Arc<Catalogue>,
+) -> Result<ShellConfig, BootError> {
     let config = &resolved.config;
     let mut configured = Vec::new();
     let listeners = config.listeners.iter().zip(&resolved.listeners);
@@ -359,9 +371,9 @@ fn shell_config(resolved: &Resolved, bound: &[SocketAddr], connections: Permits)
     Ok(ShellConfig {
         listeners: configured,
         addresses: AddressRules {
-            anycast_prefix: config.address.anycast_prefix.clone(),
-            multicast_prefix: config.address.multicast_prefix.clone(),
-            no_create: config.address.auto_create_except.clone(),
+            anycast_prefix: config.node.anycast_prefix.clone(),
+            multicast_prefix: config.node.multicast_prefix.clone(),
+            catalogue,
         },
         connections_max: config.limits.connections,
         connections,
@@ -397,11 +409,12 @@ fn start_shards(
     config: &Config,
     cores: &[usize],
     front: ShellConfig,
+    catalogue: &Catalogue,
     listeners: Vec<Vec<Listener>>,
     storage: Option<Storage>,
 ) -> Result<Shards, BootError> {
     let count = u16::try_from(cores.len()).unwrap_or(u16::MAX);
-    let placement = Placement::new(count);
+    let placement = catalogue.placement();
     let wakers = (0..count).map(|_| Waker::new()).collect::<io::Result<Vec<_>>>();
     let wakers = wakers.map_err(system("cannot make wakers"))?;
     let node_id = node_id();
@@ -417,7 +430,7 @@ fn start_shards(
     for ((((mesh, inbox), listeners), waker), &core) in shards {
         let peers = senders.clone();
         let shard = mesh.shard();
-        let mut core_config = core_config(config, shard, count);
+        let mut core_config = core_config(config, catalogue, shard, count);
         let (front, node_id) = (front.clone(), node_id.clone());
         let journal = match journals.as_mut().and_then(Iterator::next) {
             Some(journal) => {
@@ -462,28 +475,26 @@ fn start_shards(
     Ok((senders, started.collect::<Result<_, _>>()?))
 }
 
-fn core_config(config: &Config, shard: u16, shards: u16) -> CoreConfig {
+fn core_config(config: &Config, catalogue: &Catalogue, shard: u16, shards: u16) -> CoreConfig {
+    let settings = catalogue.settings("");
     CoreConfig {
         shard,
-        hard_messages: or_unlimited(config.address.max_messages),
-        hard_bytes: or_unlimited(config.address.max_mib << 20),
+        hard_messages: settings.max_messages(),
+        hard_bytes: settings.max_bytes(),
+        soft_messages: settings.soft_messages(),
+        soft_bytes: settings.soft_bytes(),
+        producer_window: settings.producer_window,
         memory_bytes: (config.limits.memory_mib << 20) / u64::from(shards),
-        default_routing: match config.address.default_routing {
-            Routing::Anycast => RoutingType::Anycast,
-            Routing::Multicast => RoutingType::Multicast,
+        default_routing: match settings.routing {
+            engine_catalogue::RoutingType::Anycast => RoutingType::Anycast,
+            engine_catalogue::RoutingType::Multicast => RoutingType::Multicast,
         },
-        auto_create: if config.address.auto_create { Create::Auto } else { Create::Never },
-        when_full: match config.storage.when_full {
-            config::WhenFull::Hold => WhenFull::Hold,
-            config::WhenFull::Refuse => WhenFull::Refuse,
+        when_full: match settings.when_full {
+            engine_catalogue::WhenFull::Hold => WhenFull::Hold,
+            engine_catalogue::WhenFull::Refuse => WhenFull::Refuse,
         },
         ..CoreConfig::default()
     }
-}
-
-/// A limit of which 0 means that there is none.
-fn or_unlimited(limit: u64) -> u64 {
-    if limit == 0 { u64::MAX } else { limit }
 }
 
 /// Something unlike all other runs, for the names of dynamic nodes: the time, and what the system has of chance in case that its clock

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use clap::Args;
-use load_cli::{Beside, Floor, From, Keep, Live, Load, Look, Output, Print, print};
+use load_cli::{Beside, Floor, From, Keep, Live, Load, Look, Output, Print, Program, print};
 use load_drive::observe::Find;
 use load_model::number;
 use load_model::result::RunResult;
@@ -74,6 +74,7 @@ impl Demo {
             from: From::Here,
             look: Look { processes: Find::Threads(&NODE_THREADS), http },
             floor: Floor::Measured,
+            program: Program::Broker,
         };
         let keep = Keep::Folder(folder.path.clone());
         let output = Output { keep, print: Print::Text, prometheus: None, live: self.live };

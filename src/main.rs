@@ -1,6 +1,7 @@
 //! The `heddle` program: its commands, and what they print.
 
 mod boot;
+mod catalogue;
 mod config;
 mod data;
 mod demo;

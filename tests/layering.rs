@@ -1,27 +1,45 @@
 //! Arrows between crates point down, and what is promised of crates holds: read from the manifests and sources.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 /// Crates from the bottom up; each may use those before it, as far as its row says.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("engine/message", &[]),
     ("amqp-frontend/codec", &["engine-message"]),
     ("amqp-frontend/proto", &["amqp-codec", "engine-message"]),
+    ("engine/catalogue", &[]),
     ("engine/core", &["engine-message"]),
     ("engine/rt", &[]),
     ("engine/tls", &[]),
     ("storage/journal", &[]),
     ("storage/disk", &["engine-rt", "storage-journal"]),
     ("engine/ledger", &["engine-core", "storage-journal"]),
-    ("engine/shard", &["engine-core", "engine-ledger", "engine-rt", "storage-disk", "storage-journal"]),
-    ("engine/home", &["engine-core", "engine-message", "engine-rt", "engine-shard", "storage-disk", "storage-journal"]),
+    (
+        "engine/shard",
+        &["engine-catalogue", "engine-core", "engine-ledger", "engine-rt", "storage-disk", "storage-journal"],
+    ),
+    (
+        "engine/home",
+        &[
+            "engine-catalogue",
+            "engine-core",
+            "engine-message",
+            "engine-rt",
+            "engine-shard",
+            "storage-disk",
+            "storage-journal",
+        ],
+    ),
     ("amqp-frontend/bind", &["amqp-codec", "amqp-proto", "engine-core", "engine-home", "engine-message"]),
     (
         "shell",
         &[
             "amqp-bind",
             "amqp-proto",
+            "engine-catalogue",
             "engine-core",
             "engine-home",
             "engine-message",
@@ -36,10 +54,20 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("loadgen/report", &["load-model"]),
     ("loadgen/drive", &["amqp-codec", "amqp-proto", "engine-message", "engine-rt", "engine-tls", "load-model"]),
     ("loadgen/fe2o3", &["engine-rt", "load-drive", "load-model"]),
-    ("loadgen/cli", &["engine-rt", "load-drive", "load-fe2o3", "load-model", "load-report"]),
+    ("loadgen/cli", &["engine-rt", "load-drive", "load-model", "load-report"]),
+    ("loadgen/program", &["load-cli", "load-drive", "load-fe2o3", "load-model"]),
     (
         "perf",
-        &["amqp-codec", "engine-message", "engine-rt", "engine-shard", "load-model", "storage-disk", "storage-journal"],
+        &[
+            "amqp-codec",
+            "amqp-proto",
+            "engine-message",
+            "engine-rt",
+            "engine-shard",
+            "load-model",
+            "storage-disk",
+            "storage-journal",
+        ],
     ),
     (
         "benches",
@@ -57,12 +85,21 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "amqp-frontend/fuzz",
-        &["amqp-codec", "amqp-proto", "engine-core", "engine-ledger", "engine-message", "storage-journal"],
+        &[
+            "amqp-codec",
+            "amqp-proto",
+            "engine-catalogue",
+            "engine-core",
+            "engine-ledger",
+            "engine-message",
+            "storage-journal",
+        ],
     ),
     (
         ".",
         &[
             "amqp-proto",
+            "engine-catalogue",
             "engine-core",
             "engine-home",
             "engine-ledger",
@@ -91,6 +128,7 @@ fn arrows_point_down() {
         "amqp-codec",
         "amqp-proto",
         "amqp-bind",
+        "engine-catalogue",
         "engine-core",
         "engine-home",
         "engine-ledger",
@@ -105,6 +143,7 @@ fn arrows_point_down() {
         "load-drive",
         "load-cli",
         "load-fe2o3",
+        "heddle-load",
         "heddle-perf",
         "node-shell",
     ];
@@ -122,7 +161,8 @@ fn arrows_point_down() {
 #[test]
 fn only_the_runtime_and_the_tools_are_unsafe() {
     for (folder, _) in ALLOWED.iter().filter(|(folder, _)| !["engine/rt", "perf", "benches", "."].contains(folder)) {
-        let text = fs::read_to_string(Path::new(folder).join("src/lib.rs")).expect("every crate has a root");
+        let roots = ["src/lib.rs", "src/main.rs"].map(|root| fs::read_to_string(Path::new(folder).join(root)));
+        let text = roots.into_iter().find_map(Result::ok).expect("every crate has a root");
         assert!(text.contains("#![forbid(unsafe_code)]"), "{folder} forbids unsafe code");
     }
 }
@@ -133,6 +173,7 @@ fn pure_crates_have_no_clock_and_no_threads() {
         "amqp-frontend/bind",
         "amqp-frontend/codec",
         "amqp-frontend/proto",
+        "engine/catalogue",
         "engine/core",
         "engine/home",
         "engine/ledger",
@@ -155,5 +196,27 @@ fn pure_crates_have_no_clock_and_no_threads() {
                 }
             }
         }
+    }
+}
+
+/// Names of all crates that a package is linked from, its own included: as Cargo resolves them for this system, without those that tests
+/// use or that only run while it is built.
+fn linked_into(package: &str) -> BTreeSet<String> {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let tree =
+        ["tree", "--locked", "--offline", "--edges", "normal", "--prefix", "none", "--format", "{p}", "--package"];
+    let output = Command::new(cargo).args(tree).arg(package).output().expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_broker_does_not_link_the_second_client() {
+    let broker = linked_into("heddle");
+    assert!(broker.contains("engine-rt") && broker.contains("glommio"), "this is no tree: {broker:?}");
+    for foreign in ["tokio", "fe2o3-amqp", "load-fe2o3"] {
+        assert!(!broker.contains(foreign), "the broker links {foreign}");
+        assert!(linked_into("heddle-load").contains(foreign), "the generator's program has the second client");
     }
 }

@@ -12,69 +12,67 @@ use crate::peer::{Kept, Peer, Settle, Work, message};
 const SCRATCH: usize = 256 * 1024 + (1 << 20);
 /// Rates are told for each tenth.
 const PARTS: u64 = 10;
+/// The queue, where nothing else is said.
+pub const ADDRESS: &str = "perf.backlog";
+/// Deliveries on the way, and credit.
+const WINDOW: u32 = 8000;
+/// Octets of a body.
+const SIZE: usize = 1024;
+
+/// The queue that grows, and who makes it.
+#[derive(Args, Clone)]
+pub struct Backlog {
+    /// The broker.
+    pub to: SocketAddr,
+    /// How many messages.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub count: u64,
+    /// The queue.
+    #[arg(long, default_value = ADDRESS)]
+    pub address: String,
+    /// Deliveries on the way, or credit.
+    #[arg(long, default_value_t = WINDOW)]
+    pub window: u32,
+    /// Whose memory to tell of.
+    #[arg(long)]
+    pub pid: Option<u32>,
+    /// The core that the load runs on.
+    #[arg(long, default_value_t = 1)]
+    pub core: usize,
+}
+
+impl Backlog {
+    /// So many messages, of the usual queue.
+    pub fn new(to: SocketAddr, count: u64, core: usize) -> Self {
+        Self { to, count, address: ADDRESS.to_owned(), window: WINDOW, pid: None, core }
+    }
+}
 
 /// What to send.
 #[derive(Args)]
 pub struct Fill {
-    /// The broker.
-    to: SocketAddr,
-    /// How many messages.
-    #[arg(long, default_value_t = 1_000_000)]
-    count: u64,
+    #[command(flatten)]
+    pub backlog: Backlog,
     /// Bytes of a body, at least 8.
-    #[arg(long, default_value_t = 1024)]
-    size: usize,
-    /// The queue.
-    #[arg(long, default_value = "perf.backlog")]
-    address: String,
-    /// Deliveries on the way.
-    #[arg(long, default_value_t = 8000)]
-    window: u32,
-    /// Whose memory to tell of.
-    #[arg(long)]
-    pid: Option<u32>,
-    /// The core that the load runs on.
-    #[arg(long, default_value_t = 1)]
-    core: usize,
+    #[arg(long, default_value_t = SIZE)]
+    pub size: usize,
 }
 
 impl Fill {
     /// So many messages of 1 KiB.
     pub fn new(to: SocketAddr, count: u64, core: usize) -> Self {
-        Self { to, count, size: 1024, address: "perf.backlog".to_owned(), window: 8000, pid: None, core }
+        Self { backlog: Backlog::new(to, count, core), size: SIZE }
     }
 }
 
 /// What to read.
 #[derive(Args)]
 pub struct Drain {
-    /// The broker.
-    to: SocketAddr,
-    /// How many messages.
-    #[arg(long, default_value_t = 1_000_000)]
-    count: u64,
+    #[command(flatten)]
+    pub backlog: Backlog,
     /// The number of the first one.
     #[arg(long, default_value_t = 0)]
-    first: u64,
-    /// The queue.
-    #[arg(long, default_value = "perf.backlog")]
-    address: String,
-    /// Credit.
-    #[arg(long, default_value_t = 8000)]
-    window: u32,
-    /// Whose memory to tell of.
-    #[arg(long)]
-    pid: Option<u32>,
-    /// The core that the load runs on.
-    #[arg(long, default_value_t = 1)]
-    core: usize,
-}
-
-impl Drain {
-    /// All of what `fill` sent to a queue.
-    pub fn new(to: SocketAddr, count: u64, address: String, core: usize) -> Self {
-        Self { to, count, first: 0, address, window: 8000, pid: None, core }
-    }
+    pub first: u64,
 }
 
 /// Tells the rate of each tenth, and how much memory the broker has.
@@ -115,16 +113,17 @@ pub fn resident_mib(pid: u32, line: &str) -> u64 {
 /// # Errors
 /// When the connection breaks or a message is not accepted.
 pub fn fill(options: &Fill) -> io::Result<()> {
-    engine_rt::pin_thread(options.core)?;
+    let backlog = &options.backlog;
+    engine_rt::pin_thread(backlog.core)?;
     let waker = Waker::new()?;
     let mut readiness = Readiness::new(&waker)?;
-    let work = Work::Producer { credit: 0, sent: 0, settled: 0, window: options.window };
-    let mut peer = Peer::connect(options.to, None, &options.address, Settle::Unsettled, work)?;
+    let work = Work::Producer { credit: 0, sent: 0, settled: 0, window: backlog.window };
+    let mut peer = Peer::connect(backlog.to, None, &backlog.address, Settle::Unsettled, work)?;
     readiness.add(peer.fd(), 0, Interest::ReadWrite)?;
     let mut payload = message(options.size.max(8), Kept::Durable);
     let (mut scratch, mut ready) = (vec![0; SCRATCH], Vec::new());
     let (mut sent, mut blocked) = (0, true);
-    let mut progress = Progress::new(options.count, options.pid);
+    let mut progress = Progress::new(backlog.count, backlog.pid);
     let start = Instant::now();
     loop {
         peer.read(&mut scratch, |_| {})?;
@@ -133,10 +132,10 @@ pub fn fill(options: &Fill) -> io::Result<()> {
             Work::Consumer { .. } => 0,
         };
         progress.tell(settled);
-        if settled >= options.count {
+        if settled >= backlog.count {
             break;
         }
-        while sent < options.count && !peer.is_full() && peer.sendable() > 0 {
+        while sent < backlog.count && !peer.is_full() && peer.sendable() > 0 {
             let at = payload.len() - 8;
             payload[at..].copy_from_slice(&sent.to_be_bytes());
             peer.send(&payload);
@@ -146,11 +145,11 @@ pub fn fill(options: &Fill) -> io::Result<()> {
         if std::mem::replace(&mut blocked, peer.is_blocked()) != peer.is_blocked() {
             readiness.modify(peer.fd(), 0, if blocked { Interest::ReadWrite } else { Interest::Read })?;
         }
-        if blocked || sent == options.count || peer.sendable() == 0 {
+        if blocked || sent == backlog.count || peer.sendable() == 0 {
             readiness.poll(Some(Duration::from_millis(100)), &mut ready)?;
         }
     }
-    println!("{:.0} messages/s", options.count as f64 / start.elapsed().as_secs_f64());
+    println!("{:.0} messages/s", backlog.count as f64 / start.elapsed().as_secs_f64());
     Ok(())
 }
 
@@ -159,17 +158,18 @@ pub fn fill(options: &Fill) -> io::Result<()> {
 /// # Errors
 /// When the connection breaks, or the order does.
 pub fn drain(options: &Drain) -> io::Result<()> {
-    engine_rt::pin_thread(options.core)?;
+    let backlog = &options.backlog;
+    engine_rt::pin_thread(backlog.core)?;
     let waker = Waker::new()?;
     let mut readiness = Readiness::new(&waker)?;
     let start = Instant::now();
-    let work = Work::Consumer { received: 0, credit: 0, window: options.window, open: None };
-    let mut peer = Peer::connect(options.to, None, &options.address, Settle::Unsettled, work)?;
+    let work = Work::Consumer { received: 0, credit: 0, window: backlog.window, open: None };
+    let mut peer = Peer::connect(backlog.to, None, &backlog.address, Settle::Unsettled, work)?;
     readiness.add(peer.fd(), 0, Interest::Read)?;
     let (mut scratch, mut ready) = (vec![0; SCRATCH], Vec::new());
-    let mut progress = Progress::new(options.count, options.pid);
+    let mut progress = Progress::new(backlog.count, backlog.pid);
     let (mut received, mut wrong, mut first) = (0, 0_u64, None);
-    while received < options.count {
+    while received < backlog.count {
         readiness.poll(Some(Duration::from_millis(100)), &mut ready)?;
         peer.read(&mut scratch, |payload| {
             let number = payload.last_chunk().map_or(0, |last| u64::from_be_bytes(*last));

@@ -13,6 +13,7 @@ use clap::Args;
 mod broker;
 mod file;
 
+use crate::cores::Cores;
 use file::{Budgets, Cost, Measured};
 
 /// How it is checked.
@@ -30,12 +31,8 @@ pub struct Options {
     /// Only cases whose name contains this.
     #[arg(long, default_value = "")]
     only: String,
-    /// The broker's core.
-    #[arg(long, default_value_t = 0)]
-    core: usize,
-    /// The load's core.
-    #[arg(long, default_value_t = 1)]
-    load_core: usize,
+    #[command(flatten)]
+    cores: Cores,
 }
 
 /// Measures what has a budget, and prints all of it.

@@ -8,6 +8,7 @@ use std::time::Instant;
 use clap::Args;
 use hdrhistogram::Histogram;
 
+use crate::cores::Cores;
 use crate::load::{self, Load, Paced};
 use crate::peer::{Kept, Settle};
 use crate::server::{self, Server, cpu_seconds, folder, start};
@@ -29,12 +30,8 @@ pub struct Options {
     /// Only cases whose name contains this.
     #[arg(long, default_value = "")]
     only: String,
-    /// The broker's core; the load runs on `--load-core`.
-    #[arg(long, default_value_t = 0)]
-    core: usize,
-    /// The load's core.
-    #[arg(long, default_value_t = 1)]
-    load_core: usize,
+    #[command(flatten)]
+    cores: Cores,
 }
 
 /// How the broker is set up.
@@ -59,14 +56,8 @@ fn start_broker(options: &Options, setup: &Setup) -> io::Result<Server> {
 fn start_yardstick(options: &Options, echo: &[&str]) -> io::Result<Server> {
     let ready = folder()?.join("relay");
     let mut command = Command::new(std::env::current_exe()?);
-    command.arg("relay").arg("--core").arg(options.core.to_string()).arg("--ready-file").arg(&ready).args(echo);
+    command.arg("relay").arg("--core").arg(options.cores.core.to_string()).arg("--ready-file").arg(&ready).args(echo);
     start(command, &ready, |text| text.parse().ok())
-}
-
-/// Runs a load on a thread of its own that stays on one core: children of a pinned thread would be pinned, too.
-pub fn on_core<T: Send>(core: usize, run: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
-    let pinned = || engine_rt::pin_thread(core).and_then(|()| run());
-    std::thread::scope(|scope| scope.spawn(pinned).join()).unwrap_or_else(|_| Err(io::Error::other("the load failed")))
 }
 
 /// The middle one; sorts them.
@@ -105,11 +96,11 @@ pub fn run(options: &Options) -> io::Result<()> {
         let (mut relays, mut brokers, mut ratios, mut costs, mut shares) = (vec![], vec![], vec![], vec![], vec![]);
         for _ in 0..options.rounds {
             let relay = start_yardstick(options, &[])?;
-            let relayed = on_core(options.load_core, || load::through_relay(relay.address, &load))?;
+            let relayed = options.cores.load(|| load::through_relay(relay.address, &load))?;
             drop(relay);
-            let broker = start_broker(options, &Setup::on(options.core))?;
+            let broker = start_broker(options, &Setup::on(options.cores.core))?;
             let before = (cpu_seconds(broker.child.id()), cpu_seconds(std::process::id()), Instant::now());
-            let rate = on_core(options.load_core, || load::pairs(broker.address, &load))?;
+            let rate = options.cores.load(|| load::pairs(broker.address, &load))?;
             let cpu = cpu_seconds(broker.child.id()) - before.0;
             shares.push((cpu_seconds(std::process::id()) - before.1) / before.2.elapsed().as_secs_f64());
             relays.push(relayed);
@@ -148,7 +139,7 @@ fn pace(options: &Options, name: &str, spin_us: u64) -> io::Result<()> {
         let echo = start_yardstick(options, &["--echo"])?;
         let (bare, echo_cpu) = paced(options, &echo, &Paced::Echo)?;
         drop(echo);
-        let broker = start_broker(options, &Setup { spin_us, ..Setup::on(options.core) })?;
+        let broker = start_broker(options, &Setup { spin_us, ..Setup::on(options.cores.core) })?;
         let what = Paced::Queue { address: "perf.paced".to_owned(), home: None };
         let (queue, cpu) = paced(options, &broker, &what)?;
         println!("  echo   {}  cpu {:.0} %", percentiles(&bare), echo_cpu * 100.0);
@@ -160,7 +151,7 @@ fn pace(options: &Options, name: &str, spin_us: u64) -> io::Result<()> {
 /// Sends 10,000 messages a second; gives their latencies, and the server's share of its core.
 fn paced(options: &Options, server: &Server, what: &Paced) -> io::Result<(Histogram<u64>, f64)> {
     let (before, start) = (cpu_seconds(server.child.id()), Instant::now());
-    let latencies = on_core(options.load_core, || load::paced(server.address, what, 10_000, options.seconds))?;
+    let latencies = options.cores.load(|| load::paced(server.address, what, 10_000, options.seconds))?;
     Ok((latencies, (cpu_seconds(server.child.id()) - before) / start.elapsed().as_secs_f64()))
 }
 

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use hdrhistogram::Histogram;
 
-use crate::compare::{environment, median, on_core};
+use crate::compare::{environment, median};
+use crate::cores::{Cores, on_core};
 use crate::load::{self, Accepted, Load, Pace, Reader};
 use crate::peer::{Kept, Settle};
 use crate::server::{Server, cpu_seconds, folder, journal, start_heddle};
@@ -50,12 +51,8 @@ pub struct Options {
     /// Seconds of each load.
     #[arg(long, default_value_t = 5.0)]
     seconds: f64,
-    /// The broker's core.
-    #[arg(long, default_value_t = 0)]
-    core: usize,
-    /// The load's core.
-    #[arg(long, default_value_t = 1)]
-    load_core: usize,
+    #[command(flatten)]
+    cores: Cores,
 }
 
 /// A column of figures, one for each round.
@@ -99,8 +96,8 @@ pub fn run(options: &Options) -> io::Result<()> {
     println!("device: {:?}", device.sync);
     let mut report = Report::default();
     for round in 1..=options.rounds {
-        let rate = on_core(options.core, || device.rate(Duration::from_secs(2)))?;
-        let block = on_core(options.core, || device.write(4096, Duration::from_secs(1)))?;
+        let rate = on_core(options.cores.core, || device.rate(Duration::from_secs(2)))?;
+        let block = on_core(options.cores.core, || device.write(4096, Duration::from_secs(1)))?;
         report.add("device: synced 1 MiB writes, one after the other", "MB/s", rate / 1e6);
         report.add("device: 4 KiB write and sync, p50", "us", us(&block, 0.5));
         let artemis =
@@ -129,13 +126,13 @@ fn pairs(options: &Options, to: SocketAddr, (pairs, queues): (usize, usize), sec
     let addresses = load::queues(queues).into_iter().cycle().take(pairs).collect();
     let (settle, kept) = (Settle::Unsettled, Kept::Durable);
     let load = Load { addresses, home: None, size: SIZE, window, settle, kept, seconds };
-    on_core(options.load_core, || load::pairs(to, &load))
+    options.cores.load(|| load::pairs(to, &load))
 }
 
 fn accepted(options: &Options, to: SocketAddr, pace: Pace, reader: Reader) -> io::Result<Histogram<u64>> {
     let address = format!("perf.{pace:?}.{reader:?}");
     let accepted = Accepted { address, size: SIZE, pace, reader, seconds: options.seconds };
-    on_core(options.load_core, || load::accepted(to, &accepted))
+    options.cores.load(|| load::accepted(to, &accepted))
 }
 
 /// Sixteen pairs on a queue each, beside one pair, and beside as many on one queue. They take turns, as the machine's speed changes
@@ -189,7 +186,7 @@ fn start_artemis(options: &Options, instance: &Path) -> io::Result<Server> {
         let _ = std::fs::remove_dir_all(instance.join(left));
     }
     let mut command = Command::new("taskset");
-    command.arg("-c").arg(options.core.to_string()).arg(instance.join("bin/artemis")).arg("run");
+    command.arg("-c").arg(options.cores.core.to_string()).arg(instance.join("bin/artemis")).arg("run");
     let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
     let server = Server { child, address: options.artemis_address };
     let until = Instant::now() + Duration::from_secs(60);
@@ -204,7 +201,7 @@ fn start_artemis(options: &Options, instance: &Path) -> io::Result<Server> {
 
 /// Gives the rate with one queue.
 fn heddle(options: &Options, folder: &Path, device: &Device, report: &mut Report, block_us: f64) -> io::Result<f64> {
-    let node = format!("cores = \"{}\"\nshards = 1", options.core);
+    let node = options.cores.node();
     let data = folder.join("data");
     let start = || -> io::Result<Server> {
         if data.exists() {
@@ -251,9 +248,9 @@ fn heddle(options: &Options, folder: &Path, device: &Device, report: &mut Report
     let done = |name: &str| after[name].as_f64().unwrap_or(f64::NAN) - before[name].as_f64().unwrap_or(f64::NAN);
     let batch = done("written_bytes") / done("syncs");
     drop(server);
-    let own = on_core(options.core, || device.write(batch as usize, Duration::from_secs(2)))?;
+    let own = on_core(options.cores.core, || device.write(batch as usize, Duration::from_secs(2)))?;
     let bare =
-        on_core(options.core, || device.commit(rate as u64 / 2, SIZE, Duration::from_secs_f64(options.seconds)))?;
+        on_core(options.cores.core, || device.commit(rate as u64 / 2, SIZE, Duration::from_secs_f64(options.seconds)))?;
     report.add("Heddle: half load, sent to accepted, p50", "us", us(&half, 0.5));
     report.add("Heddle: half load, sent to accepted, p99", "us", us(&half, 0.99));
     report.add("Heddle: half load, octets of a batch", "KiB", batch / 1024.0);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use engine_rt::{Interest, Readiness, Waker};
 
-use crate::backlog::{Drain, drain};
+use crate::backlog::{Backlog, Drain, drain};
 use crate::idle::memory_kib;
 use crate::peer::{Peer, Settle, Work};
 
@@ -90,7 +90,8 @@ pub fn run(options: &Options) -> io::Result<()> {
     drop(peers);
     std::thread::sleep(SETTLED);
     println!("{} KiB when all came back and wait", memory_kib(options.pid));
-    drain(&Drain::new(options.to, options.count, options.address.clone(), options.core))?;
+    let backlog = Backlog::new(options.to, options.count, options.core);
+    drain(&Drain { backlog: Backlog { address: options.address.clone(), ..backlog }, first: 0 })?;
     std::thread::sleep(SETTLED);
     println!("{} KiB when all were read again", memory_kib(options.pid));
     Ok(())

@@ -3,7 +3,9 @@
 mod audit;
 mod backlog;
 mod budgets;
+mod client;
 mod compare;
+mod cores;
 mod durable;
 mod hold;
 mod idle;
@@ -12,6 +14,7 @@ mod load;
 mod peer;
 mod relay;
 mod replay;
+mod scale;
 mod server;
 mod space;
 mod suite;
@@ -46,6 +49,8 @@ enum Command {
     Suite(suite::Options),
     /// What a message costs, held against the budgets of a file.
     Budgets(budgets::Options),
+    /// What there may be much of, and what each costs: queues, subscriptions, links, a backlog that is browsed.
+    Scale(scale::Options),
     /// One closed-loop load.
     Pairs {
         /// The broker.
@@ -165,6 +170,7 @@ fn run(command: Command) -> io::Result<()> {
         Command::Durable(options) => durable::run(&options),
         Command::Suite(options) => suite::run(&options),
         Command::Budgets(options) => budgets::run(&options),
+        Command::Scale(options) => scale::run(&options),
         Command::Pairs { to, pairs, size, window, presettled, durable, seconds, core } => {
             engine_rt::pin_thread(core)?;
             let settle = if presettled { Settle::Presettled } else { Settle::Unsettled };

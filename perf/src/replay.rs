@@ -13,7 +13,8 @@ use engine_rt::{Access, Existing, Interest, Readiness, Waker, open_file};
 use storage_journal::Buffer;
 
 use crate::backlog::{self, Fill, resident_mib};
-use crate::compare::{environment, median, on_core};
+use crate::compare::{environment, median};
+use crate::cores::Cores;
 use crate::peer::{Peer, Settle, Work};
 use crate::server::{folder, start_heddle, start_heddle_telling};
 
@@ -43,12 +44,8 @@ pub struct Options {
     /// Keep checkpoints, and read only what is behind them.
     #[arg(long)]
     checkpoints: bool,
-    /// The broker's core.
-    #[arg(long, default_value_t = 0)]
-    core: usize,
-    /// The load's core.
-    #[arg(long, default_value_t = 1)]
-    load_core: usize,
+    #[command(flatten)]
+    cores: Cores,
 }
 
 /// What one start gave.
@@ -67,12 +64,12 @@ pub fn run(options: &Options) -> io::Result<()> {
     environment();
     let folder = options.folder.clone().map_or_else(folder, Ok)?;
     std::fs::create_dir_all(&folder)?;
-    let (data, node) = (folder.join("data"), format!("cores = \"{}\"\nshards = 1", options.core));
+    let (data, node) = (folder.join("data"), options.cores.node());
     let found = data.exists();
     if !found {
         let server = start_heddle(&options.broker, &folder, &node)?;
-        let fill = Fill::new(server.address, options.count, options.load_core);
-        on_core(options.load_core, || backlog::fill(&fill))?;
+        let fill = Fill::new(server.address, options.count, options.cores.load_core);
+        options.cores.load(|| backlog::fill(&fill))?;
         // What comes now is the end of a process without a word.
         drop(server);
     }
@@ -157,7 +154,7 @@ fn start(options: &Options, folder: &Path, node: &str) -> io::Result<Start> {
     let log = folder.join("broker.log");
     let begin = Instant::now();
     let server = start_heddle_telling(&options.broker, folder, node, &log)?;
-    on_core(options.load_core, || first_message(server.address))?;
+    options.cores.load(|| first_message(server.address))?;
     let first = begin.elapsed();
     let peak_mib = resident_mib(server.child.id(), "VmHWM:");
     drop(server);

@@ -23,6 +23,36 @@ impl Drop for Server {
     }
 }
 
+/// A server whose process is stopped while another one has its core.
+pub struct Stopped(Server);
+
+impl Stopped {
+    /// Stops it.
+    ///
+    /// # Errors
+    /// When there is no such process.
+    pub fn stop(server: Server) -> io::Result<Self> {
+        signal(&server, "-STOP")?;
+        Ok(Self(server))
+    }
+
+    /// Lets it go on for as long as `run` takes.
+    ///
+    /// # Errors
+    /// When `run` fails, or there is no such process.
+    pub fn awake<T>(&self, run: impl FnOnce(&Server) -> io::Result<T>) -> io::Result<T> {
+        signal(&self.0, "-CONT")?;
+        let done = run(&self.0);
+        signal(&self.0, "-STOP")?;
+        done
+    }
+}
+
+fn signal(server: &Server, signal: &str) -> io::Result<()> {
+    let status = Command::new("kill").arg(signal).arg(server.child.id().to_string()).status()?;
+    if status.success() { Ok(()) } else { Err(io::Error::other(format!("kill {signal}: {status}"))) }
+}
+
 /// Starts a process and waits until it says where it listens.
 ///
 /// # Errors
@@ -80,7 +110,15 @@ pub fn folder() -> io::Result<PathBuf> {
 /// # Errors
 /// When it does not start.
 pub fn start_heddle(program: &Path, folder: &Path, node: &str) -> io::Result<Server> {
-    let (command, ready) = heddle(program, folder, node, "level = \"warn\"")?;
+    start_heddle_with(program, folder, node, "")
+}
+
+/// The same; `tables` are further ones of its configuration.
+///
+/// # Errors
+/// When it does not start.
+pub fn start_heddle_with(program: &Path, folder: &Path, node: &str, tables: &str) -> io::Result<Server> {
+    let (command, ready) = heddle(program, folder, node, &format!("level = \"warn\"\n{tables}"))?;
     start(command, &ready, listener)
 }
 
@@ -120,6 +158,16 @@ pub fn cpu_seconds(pid: u32) -> f64 {
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
     (ticks(11) + ticks(12)) / 100.0
+}
+
+/// Processor time of all threads of a process that live, nanoseconds.
+pub fn cpu_ns(pid: u32) -> u64 {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let times = tasks.filter_map(|task| {
+        let stat = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+        stat.split_whitespace().next()?.parse::<u64>().ok()
+    });
+    times.sum()
 }
 
 /// Where the broker of this folder answers over HTTP.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::backlog::{self, Fill};
-use crate::compare::on_core;
+use crate::cores::Cores;
 use crate::load::{self, Load};
 use crate::peer::{Kept, Settle};
 use crate::server::{folder, journal, start_heddle};
@@ -28,12 +28,8 @@ pub struct Options {
     /// Traffic, in multiples of what stays.
     #[arg(long, default_value_t = 100)]
     times: u64,
-    /// The broker's core.
-    #[arg(long, default_value_t = 0)]
-    core: usize,
-    /// The load's core.
-    #[arg(long, default_value_t = 1)]
-    load_core: usize,
+    #[command(flatten)]
+    cores: Cores,
 }
 
 fn size(folder: &Path) -> u64 {
@@ -53,10 +49,10 @@ fn size(folder: &Path) -> u64 {
 /// When the broker does not start or breaks a connection.
 pub fn run(options: &Options) -> io::Result<()> {
     let folder = folder()?;
-    let node = format!("cores = \"{}\"\nshards = 1", options.core);
+    let node = options.cores.node();
     let server = start_heddle(&options.broker, &folder, &node)?;
-    let fill = Fill::new(server.address, options.live, options.load_core);
-    on_core(options.load_core, || backlog::fill(&fill))?;
+    let fill = Fill::new(server.address, options.live, options.cores.load_core);
+    options.cores.load(|| backlog::fill(&fill))?;
     let live = options.live * SIZE as u64;
     let done = AtomicBool::new(false);
     let (mut longest, mut passed) = (0, 0);
@@ -79,7 +75,7 @@ pub fn run(options: &Options) -> io::Result<()> {
                 kept: Kept::Durable,
                 seconds: 2.0,
             };
-            on_core(options.load_core, || load::pairs(server.address, &load))?;
+            options.cores.load(|| load::pairs(server.address, &load))?;
             passed = journal(&folder)?["body_bytes"].as_u64().unwrap_or(0).saturating_sub(live);
             eprintln!("{} x passed", passed / live);
         }

@@ -1,13 +1,10 @@
-//! Bounds of a configuration and of the files that it names, each with its reason and what happens beyond it.
+//! Bounds of a configuration and of the files that it names, each with its reason and what happens beyond it. Those
+//! of single values are `engine_catalogue`'s.
 
 /// Largest file of settings, bytes: hundreds of listeners fit. Larger ones are refused unread.
 pub const FILE_MAX: u64 = 1 << 20;
 /// Largest file of certificates, keys or tokens, bytes: a chain takes some thousand. Larger ones are refused unread.
 pub const PEM_MAX: u64 = 1 << 20;
-/// Largest text of a setting, bytes: the longest path that Linux takes. Longer ones are refused.
-pub const TEXT_MAX: usize = 4096;
-/// Items of a list at most: names that are not made on demand are looked through for each that is. Longer ones are refused.
-pub const LIST_MAX: usize = 1000;
 /// Listeners at most: every shard has a socket for each, and each is compared with every other. More are refused.
 pub const LISTENERS_MAX: usize = 64;
 /// Faults that are told at once: a foreign file has one on each line. The others are counted.

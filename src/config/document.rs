@@ -9,28 +9,35 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+use engine_catalogue::Area;
+use engine_catalogue::limits::DECLARED_MAX;
+use engine_catalogue::setting::{Setting, Shape, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::addresses::{AddressEntry, QueueEntry, respelled};
 use super::bounds::{FILE_MAX, LISTENERS_MAX, SHOWN_MAX};
 use super::fault::{Faults, Origin, Place};
 use super::files;
 use super::given::Origins;
-use super::setting::{Setting, Shape, Value};
-use super::settings::{Address, Area, Config, Http, Limits, Listener, Log, Node, Storage, Users};
+use super::settings::{Config, Http, Limits, Listener, Log, Node, Storage, Users};
 use super::similar::most_similar;
 
 /// Tables and their settings, in the order of the documentation.
-pub const AREAS: [(&str, &[Setting]); 8] = [
+pub const AREAS: [(&str, &[Setting]); 9] = [
     (Node::NAME, Node::SETTINGS),
     (Listener::NAME, Listener::SETTINGS),
-    (Address::NAME, Address::SETTINGS),
+    (AddressEntry::NAME, AddressEntry::SETTINGS),
+    (QueueEntry::NAME, QueueEntry::SETTINGS),
     (Storage::NAME, Storage::SETTINGS),
     (Users::NAME, Users::SETTINGS),
     (Http::NAME, Http::SETTINGS),
     (Limits::NAME, Limits::SETTINGS),
     (Log::NAME, Log::SETTINGS),
 ];
+
+/// Those of which there may be several.
+pub const LISTS: [&str; 3] = [Listener::NAME, AddressEntry::NAME, QueueEntry::NAME];
 
 type Entry<'i> = (&'i Spanned<Cow<'i, str>>, &'i Spanned<DeValue<'i>>);
 
@@ -106,8 +113,13 @@ impl Reader<'_> {
     fn read_table(&mut self, (key, value): Entry<'_>, config: &mut Config) {
         match key.get_ref().as_ref() {
             Node::NAME => self.read_area((key, value), &mut config.node),
-            Listener::NAME => self.read_listeners((key, value), &mut config.listeners),
-            Address::NAME => self.read_area((key, value), &mut config.address),
+            Listener::NAME => {
+                let read = self.read_list((key, value), LISTENERS_MAX);
+                // The default listener stands for none.
+                config.listeners = if read.is_empty() { std::mem::take(&mut config.listeners) } else { read };
+            }
+            AddressEntry::NAME => config.addresses = self.read_list((key, value), DECLARED_MAX),
+            QueueEntry::NAME => config.queues = self.read_list((key, value), DECLARED_MAX),
             Users::NAME => self.read_area((key, value), &mut config.users),
             Http::NAME => self.read_area((key, value), &mut config.http),
             Limits::NAME => self.read_area((key, value), &mut config.limits),
@@ -124,30 +136,38 @@ impl Reader<'_> {
         }
     }
 
-    fn read_listeners(&mut self, (key, value): Entry<'_>, listeners: &mut Vec<Listener>) {
-        let DeValue::Array(items) = value.get_ref() else {
-            let text = "listeners is a list of tables: write [[listeners]] above the settings of each";
-            return self.fault(key.span(), |_| text.to_owned());
-        };
-        if items.len() > LISTENERS_MAX {
-            let text = format!("there are {} listeners: it takes at most {LISTENERS_MAX}", items.len());
-            return self.fault(key.span(), |_| text);
-        }
+    fn read_list<A: Area>(&mut self, (key, value): Entry<'_>, most: usize) -> Vec<A> {
         let mut read = Vec::new();
+        let name = A::NAME;
+        let DeValue::Array(items) = value.get_ref() else {
+            let text = format!("{name} is a list of tables: write [[{name}]] above the settings of each");
+            self.fault(key.span(), |_| text);
+            for (key, _) in value.get_ref().as_table().into_iter().flatten() {
+                if let Some(text) = respelled(name, key.get_ref()) {
+                    self.fault(key.span(), |_| text);
+                }
+            }
+            return read;
+        };
+        if items.len() > most {
+            let text = format!("{name} stands there {} times: it may stand there {most} times", items.len());
+            self.fault(key.span(), |_| text);
+            return read;
+        }
         for (index, item) in items.iter().enumerate() {
-            let mut listener = Listener::default();
+            let mut area = A::default();
             match item.get_ref() {
-                DeValue::Table(table) => self.read_settings(table, index, &mut listener),
-                _ => self
-                    .fault(item.span(), |_| "a listener is a table: write [[listeners]] above its settings".to_owned()),
+                DeValue::Table(table) => self.read_settings(table, index, &mut area),
+                _ => {
+                    let text = format!("an item of {name} is a table: write [[{name}]] above its settings");
+                    self.fault(item.span(), |_| text);
+                }
             }
             // Of a table without settings, too, it is known where it stands.
-            self.origins.note_area(Listener::NAME, index, self.place(item.span()));
-            read.push(listener);
+            self.origins.note_area(name, index, self.place(item.span()));
+            read.push(area);
         }
-        if !read.is_empty() {
-            *listeners = read;
-        }
+        read
     }
 
     fn read_settings<A: Area>(&mut self, table: &DeTable<'_>, index: usize, area: &mut A) {
@@ -161,8 +181,10 @@ impl Reader<'_> {
                 setting.admit(&value)?;
                 area.put(setting.name, value)
             });
+            // Of a wrong value, too: that it was set is known.
+            self.origins.note(A::NAME, index, setting.name, self.place(value.span()));
             match read {
-                Ok(()) => self.origins.note(A::NAME, index, setting.name, self.place(value.span())),
+                Ok(()) => {}
                 Err(wrong) => self.fault(value.span(), |reader| {
                     let shown = shown(reader.text.get(value.span()).unwrap_or_default());
                     refusal(&format!("{}.{name}", A::NAME), &shown, &wrong, setting)
@@ -229,20 +251,27 @@ fn unknown_table(name: &str, value: &DeValue<'_>) -> String {
     let shown = shown(name);
     let similar = most_similar(name, AREAS.map(|(area, _)| area));
     if let Some(area) = similar {
-        let brackets = if area == Listener::NAME { "[[listeners]]".to_owned() } else { format!("[{area}]") };
-        return format!("{shown} is no table of settings; did you mean {brackets}?");
+        return format!("{shown} is no table of settings; did you mean {}?", brackets(area));
     }
     let known = AREAS.map(|(area, _)| area).join(", ");
     if !value.is_table()
         && let Some((area, _)) = AREAS.iter().find(|(_, settings)| settings.iter().any(|setting| setting.name == name))
     {
-        return format!("{shown} stands in no table: it belongs below [{area}]");
+        return format!("{shown} stands in no table: it belongs below {}", brackets(area));
     }
     format!("{shown} is no table of settings: there are {known}")
 }
 
+/// How a table is headed.
+fn brackets(area: &str) -> String {
+    if LISTS.contains(&area) { format!("[[{area}]]") } else { format!("[{area}]") }
+}
+
 fn unknown_key(area: &str, settings: &[Setting], name: &str) -> String {
     let shown = shown(name);
+    if let Some(text) = respelled(area, name) {
+        return text;
+    }
     if let Some(known) = most_similar(name, settings.iter().map(|setting| setting.name)) {
         return format!("{area}.{shown} is no setting; did you mean {area}.{known}?");
     }

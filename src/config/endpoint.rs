@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
 
-use super::setting::{Expected, Word};
+use engine_catalogue::setting::{Expected, Word};
 
 /// Longest name of a host, bytes (RFC 1035).
 const NAME_MAX: usize = 253;

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
+use engine_catalogue::Area;
+use engine_catalogue::setting::{Typed as _, Value};
 
 use super::document::{self, refusal};
 use super::endpoint::Endpoint;
 use super::fault::{Faults, Origin};
-use super::setting::{Typed as _, Value};
-use super::settings::{Area, Config, Listener};
+use super::settings::{Config, Listener};
 
 /// Options that say what to run with; they win over the file.
 #[derive(Args, Clone, Debug, Default)]

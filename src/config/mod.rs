@@ -1,6 +1,7 @@
 //! Configuration: settings declared once (`settings`), read with their places (`document`), laid over by options (`given`), and
 //! resolved to what a node starts with (`resolve`), which `run` and `config check` share.
 
+mod addresses;
 mod bounds;
 mod cores;
 mod document;
@@ -13,7 +14,6 @@ mod print;
 #[cfg(test)]
 mod reference;
 mod resolve;
-mod setting;
 mod settings;
 mod similar;
 
@@ -21,4 +21,4 @@ pub use endpoint::Endpoint;
 pub use files::{check_folder, read as read_file, read_tokens};
 pub use given::{Given, Options};
 pub use resolve::{ClientCertificate, HttpListener, ListenAt, Resolved};
-pub use settings::{Config, Format, Listener, Mechanism, Routing, Sasl, SyncMethod, Transport, WhenFull};
+pub use settings::{Config, Format, Listener, Mechanism, Sasl, SyncMethod, Transport};

@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
+use engine_catalogue::Area;
+use engine_catalogue::setting::{Setting, Value};
 use serde_json::{Map, json};
 
 use super::given::{Given, Origins};
-use super::setting::{Setting, Value};
-use super::settings::Area;
 
 /// Where comments begin, characters.
 const COMMENT_COLUMN: usize = 48;
@@ -21,7 +21,12 @@ impl Given {
         for (index, listener) in config.listeners.iter().enumerate() {
             table(out, "[[listeners]]", listener, index, &self.origins);
         }
-        table(out, "[address]", &config.address, 0, &self.origins);
+        for (index, entry) in config.addresses.iter().enumerate() {
+            table(out, "[[address]]", entry, index, &self.origins);
+        }
+        for (index, entry) in config.queues.iter().enumerate() {
+            table(out, "[[queue]]", entry, index, &self.origins);
+        }
         table(out, "[storage]", &config.storage, 0, &self.origins);
         table(out, "[users]", &config.users, 0, &self.origins);
         table(out, "[http]", &config.http, 0, &self.origins);
@@ -33,12 +38,14 @@ impl Given {
     /// All values as JSON: of each setting what it is, where it comes from, which values it takes, and what it is for.
     pub fn to_json(&self) -> String {
         let (config, origins) = (&self.config, &self.origins);
-        let listeners = config.listeners.iter().enumerate();
-        let listeners: Vec<_> = listeners.map(|(index, listener)| object(listener, index, origins)).collect();
+        fn objects<A: Area>(areas: &[A], origins: &Origins) -> Vec<Map<String, serde_json::Value>> {
+            areas.iter().enumerate().map(|(index, area)| object(area, index, origins)).collect()
+        }
         let document = json!({
             "node": object(&config.node, 0, origins),
-            "listeners": listeners,
-            "address": object(&config.address, 0, origins),
+            "listeners": objects(&config.listeners, origins),
+            "address": objects(&config.addresses, origins),
+            "queue": objects(&config.queues, origins),
             "storage": object(&config.storage, 0, origins),
             "users": object(&config.users, 0, origins),
             "http": object(&config.http, 0, origins),
@@ -54,6 +61,10 @@ fn table<A: Area>(out: &mut String, head: &str, area: &A, index: usize, origins:
     // Writing to a string does not fail.
     let _ = writeln!(out, "{space}{head}");
     for (setting, value) in A::SETTINGS.iter().zip(area.values()) {
+        if value == Value::Absent && setting.default_told.is_none() {
+            // What one of many matches leaves to others.
+            continue;
+        }
         let origin = one_line(&origins.of(A::NAME, index, setting.name).to_string());
         let line = match written(&value) {
             Some(value) => format!("{} = {value}", setting.name),
@@ -121,6 +132,9 @@ fn object<A: Area>(area: &A, index: usize, origins: &Origins) -> Map<String, ser
 mod tests {
     use std::path::PathBuf;
 
+    use engine_catalogue::{Layer, Pattern};
+
+    use super::super::addresses::{AddressEntry, QueueEntry};
     use super::super::given::Options;
     use super::super::settings::{Config, Listener};
     use super::*;
@@ -131,7 +145,15 @@ mod tests {
         config.node.container_id = "quote \" back \\ ünï \u{200b}".to_owned();
         config.node.data_dir = PathBuf::from("/tmp/with\nline\u{7f}");
         config.node.shards = Some(3);
-        config.address.auto_create_except = vec!["a*".to_owned(), "b\"".to_owned()];
+        config.addresses = vec![
+            AddressEntry { matches: Pattern::new("a\".#").ok(), ..AddressEntry::default() },
+            AddressEntry {
+                name: Some("b".to_owned()),
+                settings: Layer { max_mib: Some(0), ..Layer::default() },
+                ..AddressEntry::default()
+            },
+        ];
+        config.queues = vec![QueueEntry { name: "c".to_owned(), ..QueueEntry::default() }];
         config.users.file = Some("users".into());
         config.listeners = vec![Listener::default(), Listener { handle_max: 7, ..Listener::default() }];
         let folder = tempfile::tempdir().unwrap();

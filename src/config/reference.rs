@@ -1,31 +1,51 @@
 //! The table of `docs/configuration.md` is made of the settings: a test compares the two, and says what the table should be.
 
-use super::document::AREAS;
-use super::print::written;
-use super::setting::{Setting, Value};
-use super::settings::{Address, Area, Http, Limits, Listener, Log, Node, Storage, Users};
+use engine_catalogue::setting::{Setting, Value};
+use engine_catalogue::{AddressSettings, Area};
 
-const BEGIN: &str = "<!-- settings: made from src/config/settings.rs -->\n";
+use super::addresses::{AddressEntry, QueueEntry};
+use super::document::{AREAS, LISTS};
+use super::print::written;
+use super::settings::{Http, Limits, Listener, Log, Node, Storage, Users};
+
+const BEGIN: &str = "<!-- settings: made from src/config/settings.rs, and those of addresses from engine/catalogue/src/settings.rs -->\n";
 const END: &str = "<!-- end of settings -->";
 
-fn row(area: &str, setting: &Setting, default: &Value) -> String {
-    let prefix = if area == Listener::NAME { "listeners[]" } else { area };
+fn row<A: Area>(setting: &Setting, default: &Value) -> String {
+    let prefix = if LISTS.contains(&A::NAME) { format!("{}[]", A::NAME) } else { A::NAME.to_owned() };
     let default = match (setting.default_told, written(default)) {
         (None, Some(value)) => format!("`{value}`"),
         (told, _) => told.unwrap_or("none").to_owned(),
     };
-    format!("| `{prefix}.{}` | {default} | {} | {} |\n", setting.name, setting.allowed(), setting.help.trim())
+    let artemis = setting.artemis.split(", ").filter(|name| !name.is_empty()).map(|name| format!("`{name}`"));
+    let artemis = artemis.collect::<Vec<_>>().join(", ");
+    let artemis = if artemis.is_empty() { String::new() } else { format!(" (Artemis: {artemis})") };
+    let help = setting.help.trim();
+    format!("| `{prefix}.{}` | {default} | {} | {help}{artemis} |\n", setting.name, setting.allowed())
 }
 
-fn rows<A: Area>() -> String {
-    A::SETTINGS.iter().zip(A::default().values()).map(|(setting, default)| row(A::NAME, setting, &default)).collect()
+fn rows<A: Area>(defaults: Vec<Value>) -> String {
+    A::SETTINGS.iter().zip(defaults).map(|(setting, default)| row::<A>(setting, &default)).collect()
+}
+
+fn rows_of<A: Area>() -> String {
+    rows::<A>(A::default().values())
+}
+
+/// Of the settings of addresses what holds where nobody sets them.
+fn rows_of_addresses() -> String {
+    let mut values = AddressEntry::default().values();
+    let settings = AddressSettings::default().values();
+    values.truncate(values.len() - settings.len());
+    rows::<AddressEntry>(values.into_iter().chain(settings).collect())
 }
 
 #[test]
 fn the_table_of_settings_is_documented() {
     let head = "| key | default | values | meaning |\n|---|---|---|---|\n".to_owned();
-    let made = [rows::<Node>(), rows::<Listener>(), rows::<Address>(), rows::<Storage>()].concat()
-        + &[rows::<Users>(), rows::<Http>(), rows::<Limits>(), rows::<Log>()].concat();
+    let made = [rows_of::<Node>(), rows_of::<Listener>(), rows_of_addresses(), rows_of::<QueueEntry>()].concat()
+        + &[rows_of::<Storage>(), rows_of::<Users>(), rows_of::<Http>(), rows_of::<Limits>(), rows_of::<Log>()]
+            .concat();
     let made = head + &made;
     assert_eq!(made.lines().count(), 2 + AREAS.iter().map(|(_, settings)| settings.len()).sum::<usize>());
     let document = include_str!("../../docs/configuration.md");

@@ -4,6 +4,7 @@
 //!
 //! It reads files and looks up names; it changes nothing.
 
+mod defining;
 mod listening;
 mod web;
 
@@ -11,12 +12,13 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use engine_catalogue::{Area as _, Definition};
 use load_model::number;
 use node_shell::transport::TlsServer;
 
 use super::fault::Faults;
 use super::given::Given;
-use super::settings::{Area, Config, Limits, Listener, Mechanism, Node, Sasl, Transport, Users, machine_mib};
+use super::settings::{Config, Limits, Listener, Mechanism, Node, Sasl, Transport, Users, machine_mib};
 use super::{cores, files};
 use crate::users;
 
@@ -36,6 +38,8 @@ pub struct Resolved {
     pub users: Option<Arc<users::Users>>,
     /// The HTTP listener.
     pub http: Option<HttpListener>,
+    /// Addresses, queues and their settings.
+    pub definitions: Vec<Definition>,
     /// What is allowed, and worth a thought.
     pub warnings: Vec<String>,
 }
@@ -65,12 +69,13 @@ impl Given {
         let cores = resolving.cores();
         resolving.limits();
         resolving.prefixes();
+        let definitions = resolving.definitions();
         resolving.data_directory();
         let users = resolving.users();
         let listeners = (0..self.config.listeners.len()).map(|index| resolving.listener(index)).collect();
         let http = resolving.web();
         let Resolving { faults, warnings, .. } = resolving;
-        faults.or(Resolved { config: self.config.clone(), cores, listeners, users, http, warnings })
+        faults.or(Resolved { config: self.config.clone(), cores, listeners, users, http, definitions, warnings })
     }
 }
 
@@ -102,14 +107,14 @@ impl Resolving<'_> {
     }
 
     fn prefixes(&mut self) {
-        let address = &self.config.address;
-        let (anycast, multicast) = (&address.anycast_prefix, &address.multicast_prefix);
+        let node = &self.config.node;
+        let (anycast, multicast) = (&node.anycast_prefix, &node.multicast_prefix);
         if !anycast.is_empty() && multicast.starts_with(anycast.as_str()) {
             let text = format!(
-                "address.multicast_prefix is {multicast:?}: names that begin with it begin with address.anycast_prefix \
+                "node.multicast_prefix is {multicast:?}: names that begin with it begin with node.anycast_prefix \
                  ({anycast:?}) as well, and would never ask for multicast; choose two that differ from the start"
             );
-            self.fault("address", 0, "multicast_prefix", text);
+            self.fault(Node::NAME, 0, "multicast_prefix", text);
         }
     }
 

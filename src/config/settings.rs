@@ -1,85 +1,17 @@
-//! Every setting: its name, type, default, bounds and meaning, in one place. Defaults that depend on the machine are read from it here.
+//! Every setting but those of addresses (`engine_catalogue`): its name, type, default, bounds and meaning, in one place. Defaults that
+//! depend on the machine are read from it here.
 //!
 //! What several of them mean together is not looked at here, but in `resolve`.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use engine_catalogue::{area, choice};
+
+use super::addresses::{AddressEntry, QueueEntry};
 use super::bounds::SHARDS_MAX;
 use super::endpoint::Endpoint;
-use super::setting::{Expected, Setting, Typed, Value, Word};
 use super::{cores, levels};
-
-/// A table of a file.
-pub trait Area: Default {
-    /// Its name.
-    const NAME: &'static str;
-    /// What can be set in it.
-    const SETTINGS: &'static [Setting];
-    /// Sets the one of a name; an error says what is wrong with the value.
-    fn put(&mut self, name: &str, value: Value) -> Result<(), String>;
-    /// All values, in the order of the settings.
-    fn values(&self) -> Vec<Value>;
-}
-
-/// Declares a table: a structure, and the settings that it is read from and printed by.
-macro_rules! area {
-    ($(#[doc = $about:literal])+ $area:ident = $table:literal {
-        $( $(#[doc = $help:literal])+ $name:ident: $type:ty = $default:expr $(=> $rule:ident($($argument:expr),+))*; )+
-    }) => {
-        $(#[doc = $about])+
-        #[derive(Clone, Debug, PartialEq)]
-        pub struct $area { $( $(#[doc = $help])+ pub $name: $type, )+ }
-
-        impl Default for $area {
-            fn default() -> Self {
-                Self { $( $name: $default, )+ }
-            }
-        }
-
-        impl Area for $area {
-            const NAME: &'static str = $table;
-            const SETTINGS: &'static [Setting] =
-                &[ $( Setting::of::<$type>(stringify!($name), concat!($($help),+))$(.$rule($($argument),+))* ),+ ];
-
-            fn put(&mut self, name: &str, value: Value) -> Result<(), String> {
-                match name {
-                    $( stringify!($name) => self.$name = Typed::from_value(value)?, )+
-                    _ => return Err("it is no setting".to_owned()),
-                }
-                Ok(())
-            }
-
-            fn values(&self) -> Vec<Value> {
-                vec![ $( self.$name.to_value() ),+ ]
-            }
-        }
-    };
-}
-
-/// Declares a choice between words.
-macro_rules! choice {
-    ($(#[doc = $about:literal])+ $choice:ident { $( $(#[doc = $help:literal])+ $variant:ident = $word:literal, )+ }) => {
-        $(#[doc = $about])+
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum $choice { $( $(#[doc = $help])+ $variant, )+ }
-
-        impl Word for $choice {
-            const EXPECTED: Expected = Expected::OneOf(&[ $( $word ),+ ]);
-
-            fn from_word(text: &str) -> Result<Self, String> {
-                match text {
-                    $( $word => Ok(Self::$variant), )+
-                    _ => Err(String::new()),
-                }
-            }
-
-            fn word(&self) -> String {
-                match self { $( Self::$variant => $word, )+ }.to_owned()
-            }
-        }
-    };
-}
 
 /// Everything that can be set.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,8 +20,10 @@ pub struct Config {
     pub node: Node,
     /// Where to listen, at least one.
     pub listeners: Vec<Listener>,
-    /// Addresses and queues.
-    pub address: Address,
+    /// Settings of addresses, by match or by name; those by name are there from the start.
+    pub addresses: Vec<AddressEntry>,
+    /// Queues that are there from the start.
+    pub queues: Vec<QueueEntry>,
     /// Who may authenticate.
     pub users: Users,
     /// The read-only HTTP listener.
@@ -107,7 +41,8 @@ impl Default for Config {
         Self {
             node: Node::default(),
             listeners: vec![Listener::default()],
-            address: Address::default(),
+            addresses: Vec::new(),
+            queues: Vec::new(),
             users: Users::default(),
             http: Http::default(),
             limits: Limits::default(),
@@ -132,6 +67,10 @@ area! {
         spin_us: u64 = 0 => range(0, 1_000_000, "µs");
         /// a connection moves to the shard that owns what its first link is attached to; `false` leaves it where the system put it
         move_connections: bool = true;
+        /// beginning of names that asks for anycast, and is taken off; empty: none
+        anycast_prefix: String = String::new() => artemis("anycastPrefix");
+        /// beginning of names that asks for multicast, and is taken off; empty: none
+        multicast_prefix: String = String::new() => artemis("multicastPrefix");
     }
 }
 
@@ -202,36 +141,6 @@ area! {
     }
 }
 
-choice! {
-    /// How messages of an address spread over its queues.
-    Routing {
-        /// Each goes to one consumer.
-        Anycast = "anycast",
-        /// Each goes to every subscription.
-        Multicast = "multicast",
-    }
-}
-
-area! {
-    /// Addresses and queues.
-    Address = "address" {
-        /// make nodes when a link asks for them; dynamic nodes are made all the same
-        auto_create: bool = true;
-        /// names, or beginnings of names followed by `*`, that are not made
-        auto_create_except: Vec<String> = Vec::new();
-        /// what an address made so is, if the link does not say
-        default_routing: Routing = Routing::Anycast;
-        /// beginning of names that asks for anycast; empty: none
-        anycast_prefix: String = String::new();
-        /// beginning of names that asks for multicast; empty: none
-        multicast_prefix: String = String::new();
-        /// messages of one queue, on disk or not, beyond which producers get no credit; 0: as many as there is room for
-        max_messages: u64 = 0 => range(0, 1 << 48, "");
-        /// size of one queue, on disk or not, beyond which producers get no credit; 0: as much as there is room for
-        max_mib: u64 = 0 => range(0, 1 << 40, "MiB");
-    }
-}
-
 area! {
     /// Who may authenticate.
     Users = "users" {
@@ -275,16 +184,6 @@ area! {
 }
 
 choice! {
-    /// What becomes of producers while the disk is full.
-    WhenFull {
-        /// They get no credit; what comes on the rest of it is refused when there is no room at all.
-        Hold = "hold",
-        /// They get credit; what would be stored is refused.
-        Refuse = "refuse",
-    }
-}
-
-choice! {
     /// How writes get to stable storage.
     SyncMethod {
         /// Whatever is faster here, found out at start.
@@ -309,9 +208,6 @@ area! {
         /// full disk"). Consumers go on, and so do producers by themselves when there is room. On a volume that is not larger than this no
         /// durable message is ever taken: the start warns
         min_free_mib: u64 = 1024 => range(0, 1 << 40, "MiB");
-        /// what producers meet while the disk is full: `hold` gives them no credit (what they send on the rest of it is refused when there
-        /// is no room at all), `refuse` rejects what would be stored with `amqp:resource-limit-exceeded`
-        when_full: WhenFull = WhenFull::Hold;
     }
 }
 
@@ -359,6 +255,9 @@ pub fn machine_mib() -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use engine_catalogue::Area;
+    use engine_catalogue::setting::Value;
+
     use super::*;
 
     fn defaults_are_allowed<A: Area>() {
@@ -380,7 +279,7 @@ mod tests {
     fn all_defaults_are_allowed() {
         defaults_are_allowed::<Node>();
         defaults_are_allowed::<Listener>();
-        defaults_are_allowed::<Address>();
+        defaults_are_allowed::<QueueEntry>();
         defaults_are_allowed::<Users>();
         defaults_are_allowed::<Http>();
         defaults_are_allowed::<Limits>();

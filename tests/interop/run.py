@@ -55,8 +55,9 @@ data_dir = "{folder}/data"
 file = "{users}"
 [http]
 address = "127.0.0.1:0"
-[address]
-auto_create_except = ["missing.*"]
+[[address]]
+match = "missing.#"
+auto_create = false
 [[listeners]]
 address = "127.0.0.1:0"
 mechanisms = ["ANONYMOUS", "PLAIN"]

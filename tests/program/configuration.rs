@@ -77,7 +77,7 @@ const WRONG: &[(&str, &[&[&str]])] = &[
             &["heddle.toml:12:15", "is 1.5", "a number with a fraction", "0 to 65,535"],
             &["heddle.toml:13:19", "idle_timeout_ms is 1", "0 for never, or at least 200 ms"],
             &["heddle.toml:15:15", "99999999999999999999", "2 to 1,024 MiB"],
-            &["heddle.toml:16:13", "\"HOLD\"", "\"hold\", \"refuse\""],
+            &["heddle.toml:16:1", "storage.when_full is no setting any more", "[[address]] with match"],
         ],
     ),
     // The machine.
@@ -156,8 +156,51 @@ const WRONG: &[(&str, &[&[&str]])] = &[
         &[&["heddle.toml:2:11", "not a loopback address", "http.allow_remote = true"]],
     ),
     (
-        "[address]\nanycast_prefix = \"q/\"\nmulticast_prefix = \"q/t/\"\n",
+        "[node]\nanycast_prefix = \"q/\"\nmulticast_prefix = \"q/t/\"\n",
         &[&["heddle.toml:3:20", "\"q/\"", "would never ask for multicast"]],
+    ),
+    // Addresses and queues of messages.
+    (
+        "[address]\nauto_create_except = [\"a*\"]\nmax_mib = 7\nanycast_prefix = \"q/\"\n",
+        &[
+            &["heddle.toml:1:2", "write [[address]]"],
+            &["heddle.toml:2:1", "match and auto_create = false"],
+            &["heddle.toml:4:1", "write node.anycast_prefix"],
+        ],
+    ),
+    (
+        "[[address]]\nmatch = \"orders*\"\n[[address]]\nmatch = \"a.#.#\"\n[[address]]\nmatch = \"\"\n",
+        &[
+            &["heddle.toml:2:9", "address.match is \"orders*\"", "whole word", "orders.#"],
+            &["heddle.toml:4:9", "write one of them"],
+            &["heddle.toml:6:9", "1 to 2048"],
+        ],
+    ),
+    (
+        "[[address]]\nmatch = \"#\"\nrouting = \"any\"\nwhen_full = \"HOLD\"\nproducer_window = 0\nmax_message = 1\n",
+        &[
+            &["heddle.toml:3:11", "\"anycast\", \"multicast\""],
+            &["heddle.toml:4:13", "\"hold\", \"refuse\""],
+            &["heddle.toml:5:19", "1 to 65,535"],
+            &["heddle.toml:6:1", "did you mean address.max_messages?"],
+        ],
+    ),
+    (
+        "[[address]]\nmax_mib = 1\n[[address]]\nname = \"a\"\nmatch = \"a\"\n[[queue]]\naddress = \"a\"\n",
+        &[
+            &["heddle.toml:1:1", "neither a name nor a match"],
+            &["heddle.toml:5:9", "a name and a match"],
+            &["heddle.toml:6:1", "[[queue]]: a name has 1 to"],
+        ],
+    ),
+    (
+        "[[address]]\nname = \"a\"\n[[address]]\nname = \"a\"\n[[address]]\nmatch = \"a\"\n[[queue]]\nname = \"b::c\"\n\
+         [[address]]\nname = \"$dynamic-1\"\n",
+        &[
+            &["heddle.toml:4:8", "\"a\" stands there twice"],
+            &["heddle.toml:8:8", "stands between"],
+            &["heddle.toml:10:8", "the node's own"],
+        ],
     ),
 ];
 

@@ -232,7 +232,8 @@ fn a_full_disk_holds_or_refuses_durable_messages_and_nothing_else() {
         });
         let folder = broker.kill();
         // More than any disk has: everything beyond what is there already counts as full.
-        let full = format!("{LISTENER}min_free_mib = 1000000000\nwhen_full = \"{policy}\"\n");
+        let full =
+            format!("{LISTENER}min_free_mib = 1000000000\n[[address]]\nmatch = \"#\"\nwhen_full = \"{policy}\"\n");
         let broker = Broker::start_in(folder, &full);
         assert_eq!(take(&broker, "orders", 5), (0..5).collect::<Vec<_>>(), "consumers go on");
         let room = || {

@@ -65,7 +65,7 @@ fn one_that_is_cut_off_leaves_nothing_behind() {
 
 #[test]
 fn a_topic_keeps_one_file_for_all_its_subscribers() {
-    let broker = Broker::start(&format!("{LISTENER}[address]\ndefault_routing = \"multicast\"\n"));
+    let broker = Broker::start(&format!("{LISTENER}[[address]]\nmatch = \"#\"\nrouting = \"multicast\"\n"));
     let mut readers: Vec<_> = (0..3).map(|_| opened(&broker)).collect();
     readers.iter_mut().for_each(|reader| reader.attach_receiver("news", 2));
     let mut peer = opened(&broker);

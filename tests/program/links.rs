@@ -235,7 +235,7 @@ fn filters_that_choose_messages_are_refused_by_name_and_told_once() {
 #[test]
 fn a_temporary_node_is_made_where_no_other_is_and_never_again() {
     let folder = TempDir::new().expect("a folder");
-    let config = format!("{LISTENER}\n[address]\nauto_create = false");
+    let config = format!("{LISTENER}\n[[address]]\nmatch = \"#\"\nauto_create = false");
     let broker = Broker::start_in(folder, &config);
     let mut peer = opened(&broker);
     let not_found = Some(Condition::NotFound.to_string());

@@ -92,6 +92,12 @@ fn mistakes_in_a_load_have_a_status_of_their_own() {
     let output = run(&["load", "run", "--require", "speed>3", "--no-files"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output).contains("there is no figure"), "{}", text(&output));
+    // The second client is in another program: before anything is connected, and with what to say there.
+    for command in ["run", "sweep"] {
+        let output = run(&["load", command, "--client", "fe2o3"]);
+        assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+        assert!(text(&output).contains("heddle-load run") && text(&output).contains("--path loadgen/program"));
+    }
     let help = run(&["load", "run", "--help"]);
     assert!(text(&help).contains("heddle load run --rate 10000") && text(&help).contains("Exit status:"));
 }

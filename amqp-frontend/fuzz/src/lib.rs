@@ -1,7 +1,8 @@
-//! What must hold for any bytes that a peer sends, and for any on disk. Each function here is the body of a fuzz target (`libfuzzer/`) and is
+//! What must hold for any bytes that a peer sends, or that a disk gives. Each function here is the body of a fuzz target (`libfuzzer/`) and is
 //! run by `tests/corpus.rs` over everything that fuzzing kept in `corpus/`.
 #![forbid(unsafe_code)]
 
+mod catalogue;
 mod journal;
 mod sequence;
 
@@ -12,6 +13,7 @@ use engine_message::reader::Reader;
 use engine_message::section;
 use engine_message::value::Value;
 
+pub use catalogue::catalogue;
 pub use journal::{beside, records, segment};
 pub use sequence::sequence;
 
@@ -22,12 +24,13 @@ const FRAME_MAX: u32 = 64 * 1024;
 pub type Target = fn(&[u8]);
 
 /// The targets by name.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("frame", frame),
     ("performative", performative),
     ("value", value),
     ("section", section),
     ("sequence", sequence),
+    ("catalogue", catalogue),
     ("records", records),
     ("segment", segment),
     ("beside", beside),

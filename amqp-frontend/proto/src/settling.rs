@@ -77,8 +77,9 @@ impl Connection {
         Ok(Some(Event::Settled(outcome)))
     }
 
-    /// The next delivery of the disposition that was read last.
-    #[inline]
+    /// The next delivery of the disposition that was read last. Not left to the compiler, which would call it for each delivery since it has
+    /// a second, rare caller.
+    #[inline(always)]
     pub fn next_settled(&mut self) -> Option<Settling> {
         let cursor = self.cursor.as_mut()?;
         let session = self.sessions.get_mut(usize::from(cursor.session)).and_then(Option::as_deref_mut);

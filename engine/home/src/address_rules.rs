@@ -1,5 +1,8 @@
-//! How addresses that peers name are understood: prefixes that ask for a routing, and names that nothing is made for.
+//! How addresses that peers name are understood: prefixes that ask for a routing.
 
+use std::sync::Arc;
+
+use engine_catalogue::Catalogue;
 use engine_core::command::RoutingType;
 
 /// How addresses that peers name are understood.
@@ -9,8 +12,8 @@ pub struct AddressRules {
     pub anycast_prefix: String,
     /// A prefix that asks for multicast, and is taken off.
     pub multicast_prefix: String,
-    /// Names, or beginnings of names followed by `*`, that are not made on demand.
-    pub no_create: Vec<String>,
+    /// What is said of addresses.
+    pub catalogue: Arc<Catalogue>,
 }
 
 impl AddressRules {
@@ -29,9 +32,6 @@ impl AddressRules {
 
     /// Whether a node of this name may be made on demand.
     pub fn may_create(&self, address: &str) -> bool {
-        !self.no_create.iter().any(|pattern| match pattern.strip_suffix('*') {
-            Some(start) => address.starts_with(start),
-            None => pattern == address,
-        })
+        self.catalogue.settings(address).auto_create
     }
 }

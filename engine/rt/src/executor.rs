@@ -1,4 +1,8 @@
-//! One glommio executor for each shard, on a thread of its own that stays on one core.
+//! A shard's thread: started by glommio, on one core, for one future that is the shard's turn and never waits for the executor.
+//!
+//! Taken from glommio: the placement of the thread, its name, and that a shard which cannot start is an error of its own. Not taken: its rings.
+//! A turn waits in one place for sockets, for its waker and until its next deadline, which is `Readiness`; disks are written by threads on
+//! the shard's core. Decision 0012 has what was measured, and what the unused rings cost (`examples/ring.rs` measures it anew).
 //!
 //! Guarantees: a shard has started when it said so itself; one that ended before (no ring, a core that is forbidden, no memory, or by its
 //! own word) is an error with the reason. Nobody waits for a shard's end longer than they want to.
@@ -8,9 +12,10 @@ use std::time::Instant;
 
 use glommio::{LocalExecutorBuilder, Placement};
 
-/// Memory that an executor registers with the kernel in each of its three rings, octets. Shards do their I/O without rings: it is as
-/// little as the executor takes.
+/// Memory that an executor registers with the kernel in each of its three rings, octets: as little as it takes.
 const IO_MEMORY: usize = 64 << 10;
+/// Entries of each ring: twice what the executor's own start takes, which panics with one (`a_shard_runs_with_rings_this_small`).
+const RING_DEPTH: usize = 4;
 
 /// The cores that this process may run on.
 pub fn allowed_cores() -> Vec<usize> {
@@ -127,7 +132,7 @@ where
     let handle = LocalExecutorBuilder::new(Placement::Fixed(core))
         .name(&format!("shard-{index}"))
         .io_memory(IO_MEMORY)
-        .ring_depth(128)
+        .ring_depth(RING_DEPTH)
         .spawn(move || {
             let running = run(Starting(tell));
             async move {
@@ -155,6 +160,18 @@ mod tests {
         // A core that no machine has: refused at once, or by the thread.
         let nowhere = spawn_shard(2, 100_000, |starting| async move { starting.tell(Ok(())) });
         assert!(nowhere.and_then(ShardThread::started).is_err());
+    }
+
+    #[test]
+    fn a_shard_runs_with_rings_this_small() {
+        let core = allowed_cores()[0];
+        let shards = (0..4).map(|index| {
+            let shard = spawn_shard(index, core, |starting| async move { starting.tell(Ok(())) });
+            shard.and_then(ShardThread::started).expect("it serves")
+        });
+        for shard in shards.collect::<Vec<_>>() {
+            shard.join(Instant::now() + Duration::from_secs(30)).expect("it ends");
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! What a shard runs on. The only crate that names glommio, and the only one with `unsafe`.
+//! What a shard runs on. The only crate that names glommio, of which it takes the placement of threads (`executor`), and the only one with
+//! `unsafe`.
 
 mod access;
 mod child;

@@ -13,8 +13,8 @@ use storage_disk::Disk;
 use storage_journal::{Done, Order};
 
 use crate::mesh::{Mesh, Parcel};
-use crate::placement::Placement;
 use crate::store::{Store, StoreError, StoreTotals};
+use engine_catalogue::Placement;
 
 /// One shard's queues and its lanes.
 pub struct Engine {

@@ -4,9 +4,10 @@
 mod engine;
 pub mod limits;
 mod mesh;
-pub mod placement;
 mod spin;
 pub mod store;
+
+pub use engine_catalogue::placement;
 
 pub use engine::{Engine, Journal};
 pub use mesh::{LaneView, Mesh, mesh, mesh_of};

@@ -111,7 +111,10 @@ impl AuditCommand {
         };
         let url = scenario.servers.first().map(String::as_str).unwrap_or_default();
         let server = Server::new(words, url, folder.path.join("server.log")).map_err(CommandError::usage)?;
-        let done = perform(server, plan, scenario, self.output, &stop);
+        // The server's process changes with each kill: what one of them took says nothing of a message.
+        let look = Look { processes: Find::Given(Vec::new()), http: None };
+        let load = Load { scenario, from: From::Here, look, floor: Floor::Off, program };
+        let done = perform(server, plan, &load, self.output, &stop);
         let is_fine = matches!(done, Ok(Exit::Fine | Exit::Required | Exit::Invalid));
         folder.finish(is_fine);
         done
@@ -141,7 +144,7 @@ impl AuditOptions {
     ) -> Result<Vec<String>, CommandError> {
         match (&self.start, program) {
             (Some(line), _) => words::split(line).map_err(CommandError::Usage),
-            (None, Program::Generator) => Err(CommandError::Usage(
+            (None, Program::Generator(_)) => Err(CommandError::Usage(
                 "say with --start which command starts the server, and with --server where it listens".to_owned(),
             )),
             (None, Program::Broker) if has_server => Err(CommandError::Usage(
@@ -169,18 +172,15 @@ fn free_address() -> std::io::Result<SocketAddr> {
 fn perform(
     server: Server,
     plan: Plan,
-    scenario: Scenario,
+    load: &Load,
     output: OutputOptions,
     stop: &Arc<AtomicBool>,
 ) -> Result<Exit, CommandError> {
-    // The server's process changes with each kill: what one of them took says nothing of a message.
-    let look = Look { processes: Find::Given(Vec::new()), http: None };
-    let load = Load { scenario, from: From::Here, look, floor: Floor::Off };
     let mut keeper = Keeper::start(server, plan, stop)?;
     let begin = keeper.begin();
     let mut kept = Kept::default();
     let performed = output.output().perform_beside(
-        &load,
+        load,
         stop,
         &mut Beside {
             on_view: &mut |view: &View| {

@@ -7,14 +7,15 @@ use std::sync::atomic::AtomicBool;
 
 use load_drive::observe::{self, Endpoint, Find, Observation, Observer, Targets};
 use load_drive::remote::{Remote, RemoteError, refuse_one_way};
-use load_drive::{RunError, Workers, floor};
+use load_drive::{RunError, floor};
 use load_model::collect::View;
 use load_model::require::RequireError;
 use load_model::result::RunResult;
-use load_model::scenario::{Client, Scenario};
+use load_model::scenario::Scenario;
 use load_model::server_url::ServerUrl;
 use load_model::worker::Share;
 
+use crate::command::Program;
 use crate::cores;
 use crate::exit::CommandError;
 
@@ -61,6 +62,8 @@ pub struct Load {
     pub look: Look,
     /// Whether the floor is measured, too.
     pub floor: Floor,
+    /// Whose threads make it.
+    pub program: Program,
 }
 
 /// Who stands beside a run.
@@ -116,7 +119,10 @@ impl Load {
         match &self.from {
             // The workers look names up, and have the authorities for TLS, themselves.
             From::Machines { .. } => self.targets().map(drop),
-            From::Here => Ok(load_drive::check(&self.scenario)?),
+            From::Here => {
+                self.program.check(&self.scenario)?;
+                Ok(load_drive::check(&self.scenario)?)
+            }
         }
     }
 
@@ -145,7 +151,7 @@ impl Load {
                 let used = cores.get(..workers as usize).unwrap_or(&cores);
                 let observer = Observer::start(targets.beside(used));
                 let shares: Vec<Share> = (0..workers).map(|worker| Share { worker, workers }).collect();
-                let workers = start(&self.scenario, &shares, &cores)?;
+                let workers = (self.program.start())(&self.scenario, &shares, &cores)?;
                 (load_drive::run(&self.scenario, &workers, stop, on_view)?, None, observer)
             }
             From::Machines { addresses, token } => {
@@ -191,17 +197,6 @@ impl Load {
     fn targets(&self) -> Result<Targets, LoadError> {
         let addresses = self.scenario.servers.iter().map(|url| address_of(url)).collect::<Result<Vec<_>, _>>()?;
         Ok(Targets::of(&addresses, &self.look.processes, self.look.http.as_ref()))
-    }
-}
-
-/// Starts threads of the client that a scenario asks for.
-///
-/// # Errors
-/// When they cannot be made, or the client cannot do what the scenario asks for.
-pub fn start(scenario: &Scenario, shares: &[Share], cores: &[usize]) -> Result<Workers, RunError> {
-    match scenario.client {
-        Client::Heddle => load_drive::start_local(scenario, shares, cores),
-        Client::Fe2o3 => load_fe2o3::start(scenario, shares, cores),
     }
 }
 

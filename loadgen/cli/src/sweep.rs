@@ -13,6 +13,7 @@ use load_model::sweep::{Offer, Sweep, SweepResult, SweepSpec};
 use load_model::units::{Rate, Span};
 use load_report::text::Paper;
 
+use crate::command::Program;
 use crate::exit::{CommandError, Exit};
 use crate::load::{Floor, Load};
 use crate::options::ScenarioOptions;
@@ -68,7 +69,7 @@ impl SweepCommand {
     ///
     /// # Errors
     /// When options are wrong, or a run cannot be done.
-    pub fn execute(self) -> Result<Exit, CommandError> {
+    pub fn execute(self, program: Program) -> Result<Exit, CommandError> {
         let mut scenario = self.scenario.resolve().map_err(CommandError::usage)?;
         let default = if self.scenario.has_duration() { scenario.duration } else { Span::seconds(10.0) };
         scenario.duration = self.sweep.step_duration.unwrap_or(default);
@@ -85,7 +86,7 @@ impl SweepCommand {
             rate_max: self.sweep.max_rate.map(|rate| rate.0),
         };
         let mut sweep = Sweep::new(spec).map_err(CommandError::usage)?;
-        let load = self.surroundings.load(scenario).map_err(CommandError::usage)?;
+        let load = self.surroundings.load(scenario, program).map_err(CommandError::usage)?;
         // A mistake leaves no folder behind.
         load.check()?;
         let stop = stop_at_signal().map_err(CommandError::failed)?;

@@ -7,8 +7,9 @@ use clap::Args;
 use load_drive::remote::Site;
 use load_model::number;
 
+use crate::command::Program;
 use crate::exit::{CommandError, Exit};
-use crate::{cores, load, options, terminal};
+use crate::{cores, options, terminal};
 
 /// Options of `worker`.
 #[derive(Args, Debug)]
@@ -35,7 +36,7 @@ impl WorkerCommand {
     ///
     /// # Errors
     /// When it cannot listen.
-    pub fn execute(self) -> Result<Exit, CommandError> {
+    pub fn execute(self, program: Program) -> Result<Exit, CommandError> {
         let token = options::secret(self.token.as_deref(), self.token_file.as_deref()).map_err(CommandError::usage)?;
         if token.is_empty() && !self.listen.ip().is_loopback() {
             return Err(CommandError::Usage(format!(
@@ -50,7 +51,7 @@ impl WorkerCommand {
         engine_rt::raise_open_files();
         let address = listener.local_addr().map_err(failed)?;
         say(&format!("listens on {address}, {}", number::counted(threads.into(), "thread")));
-        let site = Site { token, cores, threads, now: engine_rt::monotonic_ns, start: load::start };
+        let site = Site { token, cores, threads, now: engine_rt::monotonic_ns, start: program.start() };
         site.serve(&listener, say).map_err(failed)?;
         Ok(Exit::Fine)
     }

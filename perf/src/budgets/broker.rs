@@ -8,7 +8,6 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::compare::on_core;
 use crate::idle;
 use crate::load::{self, Load, Paced};
 use crate::peer::{Kept, Settle};
@@ -63,7 +62,7 @@ pub fn measure(options: &Options, cases: &[&str]) -> io::Result<Vec<Measured>> {
             io::Error::other(format!("nobody measures {case:?}; there are road's cases, and {}", known.join(", ")))
         })?;
         let folder = folder()?;
-        let node = format!("cores = \"{}\"\nshards = 1", options.core);
+        let node = options.cores.node();
         let broker = start_heddle(&beside(options.broker.as_ref(), "heddle")?, &folder, &node)?;
         let costs = of_case(options, *kind, &broker, &folder);
         drop(broker);
@@ -108,7 +107,7 @@ fn counted(
     load: impl FnOnce() -> io::Result<f64> + Send,
 ) -> io::Result<(f64, f64)> {
     std::thread::scope(|scope| {
-        let loading = scope.spawn(|| on_core(options.load_core, load));
+        let loading = scope.spawn(|| options.cores.load(load));
         std::thread::sleep(Duration::from_secs_f64(SECONDS / 4.0));
         let calls = syscalls(broker.child.id(), SECONDS / 2.0);
         let rate = loading.join().unwrap_or_else(|_| Err(io::Error::other("the load failed")))?;

@@ -4,10 +4,11 @@ use std::io;
 
 use engine_shard::placement::Placement;
 
+use crate::cores::on_core;
 use crate::load::{self, Load, Paced};
 use crate::peer::{Kept, Settle};
 
-use super::{Options, Setup, cpu_seconds, median, on_core, start_broker};
+use super::{Options, Setup, cpu_seconds, median, start_broker};
 
 /// A queue that a shard of two owns.
 fn owned_by(shard: u16) -> String {
@@ -21,7 +22,7 @@ fn owned_by(shard: u16) -> String {
 /// # Errors
 /// When a process does not start or a connection breaks.
 pub(super) fn forwarded(options: &Options) -> io::Result<()> {
-    let setup = Setup { shards: 2, ..Setup::on(options.core) };
+    let setup = Setup { shards: 2, ..Setup::on(options.cores.core) };
     let load = |address: String, settle| Load {
         addresses: vec![address],
         home: Some(owned_by(0)),
@@ -41,7 +42,7 @@ pub(super) fn forwarded(options: &Options) -> io::Result<()> {
             let rate = |shard| {
                 let broker = start_broker(options, &setup)?;
                 let load = load(owned_by(shard), settle);
-                on_core(options.load_core, || load::pairs(broker.address, &load))
+                options.cores.load(|| load::pairs(broker.address, &load))
             };
             let (near, far) = (rate(0)?, rate(1)?);
             direct.push(near);
@@ -59,7 +60,7 @@ pub(super) fn forwarded(options: &Options) -> io::Result<()> {
             let broker = start_broker(options, &setup)?;
             let what = Paced::Queue { address: owned_by(shard), home: Some(owned_by(0)) };
             let run = || load::paced(broker.address, &what, 10_000, options.seconds);
-            println!("  {name} {}", super::percentiles(&on_core(options.load_core, run)?));
+            println!("  {name} {}", super::percentiles(&options.cores.load(run)?));
         }
     }
     Ok(())
@@ -70,7 +71,7 @@ pub(super) fn forwarded(options: &Options) -> io::Result<()> {
 /// # Errors
 /// When a process does not start or a connection breaks.
 pub(super) fn two(options: &Options) -> io::Result<()> {
-    let cores = [options.core, options.load_core];
+    let cores = [options.cores.core, options.cores.load_core];
     println!(
         "\ntwo shards, 100 B unsettled, each with its load on its core: one/s, two/s, ratio, the load's share of the processor"
     );

@@ -2,10 +2,11 @@
 
 use std::net::SocketAddr;
 
+use engine_catalogue::Area as _;
 use node_shell::transport::TlsServer;
 
 use super::super::files;
-use super::super::settings::{Area as _, Http};
+use super::super::settings::Http;
 use super::{Resolving, Table};
 
 /// Where the HTTP listener listens, and whom it answers.

@@ -7,6 +7,7 @@
 //! these journal-0/                   of shard 0
 //!     manifest                   what of it must be there (`manifest.rs`)
 //!     0000000000000001.segment
+//!   catalogue                    what administrators said of addresses and queues (`catalogue.rs`)
 //!   large/                       messages that are too large for a journal
 //!     0000000000000001.large
 //! ```

@@ -355,7 +355,7 @@ impl Worker {
         tracing::warn!(target: "heddle::storage", shard = self.config.shard, path = %self.journal.path.display(), times,
             free_mib = mib(free), min_free_mib = mib(self.config.min_free_bytes), segment_mib = mib(self.config.segment_bytes),
             "the disk is full: a segment would leave less than storage.min_free_mib. Producers of durable messages wait or are \
-             refused (storage.when_full); consumers go on");
+             refused (when_full of their address); consumers go on");
     }
 
     /// Says that a segment cannot be made for want of something else than room.

@@ -4,6 +4,7 @@
 //! write or sync nothing is written any more.
 #![forbid(unsafe_code)]
 
+mod catalogue;
 mod description;
 mod directory;
 mod disk;
@@ -16,6 +17,7 @@ mod removing;
 mod replaying;
 pub mod salvaging;
 
+pub use catalogue::CatalogueFile;
 pub use directory::{DataDirectory, Described, DirectoryError, DirectoryLock};
 pub use disk::{Disk, DiskConfig};
 

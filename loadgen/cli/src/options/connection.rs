@@ -45,7 +45,7 @@ pub struct ConnectionOptions {
     /// Make a broken connection again and go on; else it ends the run.
     #[arg(long)]
     reconnect: bool,
-    /// Which client loads: our own, or fe2o3-amqp to cross-check it [default: heddle].
+    /// Which client loads: our own, or fe2o3-amqp to cross-check it, which `heddle-load` has and `heddle load` has not [default: heddle].
     #[arg(long, value_name = "CLIENT", value_parser = written::client())]
     client: Option<Client>,
     /// Cores to load from, such as 1 or 2-3 [default: all that this process may use].

@@ -10,6 +10,7 @@ use load_model::scenario::Scenario;
 use super::output::{Keep, Output, Print};
 use super::screen::Live;
 use super::stop::stop_at_signal;
+use crate::command::Program;
 use crate::exit::{CommandError, Exit};
 use crate::load::{Floor, From, Load, Look};
 use crate::options::{self, ScenarioOptions};
@@ -95,13 +96,13 @@ impl RunCommand {
     ///
     /// # Errors
     /// When options are wrong, or it cannot be run.
-    pub fn execute(self) -> Result<Exit, CommandError> {
+    pub fn execute(self, program: Program) -> Result<Exit, CommandError> {
         let scenario = self.scenario.resolve().map_err(CommandError::usage)?;
         if self.output.dry_run {
             print(&toml::to_string(&scenario).map_err(CommandError::failed)?).map_err(CommandError::failed)?;
             return Ok(Exit::Fine);
         }
-        let load = self.surroundings.load(scenario).map_err(CommandError::usage)?;
+        let load = self.surroundings.load(scenario, program).map_err(CommandError::usage)?;
         // Signals come first: threads that are started later inherit what is blocked.
         let stop = stop_at_signal().map_err(CommandError::failed)?;
         let result = self.output.output().perform(&load, &stop)?;
@@ -114,7 +115,7 @@ impl SurroundingOptions {
     ///
     /// # Errors
     /// When the secret cannot be read.
-    pub fn load(&self, scenario: Scenario) -> Result<Load, String> {
+    pub fn load(&self, scenario: Scenario, program: Program) -> Result<Load, String> {
         let token = options::secret(self.token.as_deref(), self.token_file.as_deref())?;
         let from = if self.workers.is_empty() {
             From::Here
@@ -126,7 +127,8 @@ impl SurroundingOptions {
             FloorOption::Auto if from == From::Here => Floor::Measured,
             FloorOption::Auto | FloorOption::Off => Floor::Off,
         };
-        Ok(Load { scenario, from, look: Look { processes, http: self.server_http.clone() }, floor })
+        let look = Look { processes, http: self.server_http.clone() };
+        Ok(Load { scenario, from, look, floor, program })
     }
 }
 

@@ -1,7 +1,29 @@
-//! Which shard owns an address.
+//! Who owns an address: by the hash of its name, unless the catalogue says otherwise.
 //!
 //! Guarantees: the same name and the same number of shards give the same owner on every shard, in every process and on
-//! every machine, because owners are written down on disk. It does not know overrides (the catalogue's business).
+//! every machine, because owners are written down on disk. `Placement` does not know addresses that were placed elsewhere
+//! (`Catalogue::resolve`).
+
+/// A node, by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodeNumber(pub u16);
+
+impl NodeNumber {
+    /// The node that this catalogue is of.
+    pub const HERE: Self = Self(0);
+}
+
+/// The owner of an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// Its node.
+    pub node: NodeNumber,
+    /// The shard there.
+    pub shard: u16,
+    /// How often the address was placed; 0 while it is where the hash of its name says. Of two that call themselves the owner the one
+    /// with the higher epoch is right.
+    pub epoch: u64,
+}
 
 /// Owner of addresses by a stable hash of their names.
 #[derive(Clone, Copy, Debug)]

@@ -1,11 +1,12 @@
-//! What a setting is: its name, the values that it takes, and what it is for. The settings themselves stand in `settings`, each in one
-//! place; reading, checking, printing, defaults and the table of the documentation are made of them.
+//! What a setting is: its name, the values that it takes, and what it is for. Settings are declared by `area!` and `choice!`
+//! (`declare`), each in one place; reading, checking, printing, defaults, the table of the documentation and the catalogue's log
+//! are made of them.
+//!
+//! Not here: what several settings mean together, and where values come from.
 
 use std::path::PathBuf;
 
-use load_model::number;
-
-use super::bounds::{LIST_MAX, TEXT_MAX};
+use crate::limits::{LIST_MAX, TEXT_MAX};
 
 /// A value as a file holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -190,6 +191,10 @@ pub struct Setting {
     pub shape: Shape,
     /// What is told of its default instead of the value: it depends on the machine, or nothing is set.
     pub default_told: Option<&'static str>,
+    /// Its number in the catalogue's log, which is never used again for another; 0 when it is not kept there.
+    pub number: u16,
+    /// What Artemis calls it; empty when Artemis has no such setting.
+    pub artemis: &'static str,
     expected: Expected,
     /// Smallest and largest number, and their unit.
     range: (u64, u64, &'static str),
@@ -201,7 +206,8 @@ impl Setting {
     /// A setting of a type, without bounds of its own.
     pub const fn of<T: Typed>(name: &'static str, help: &'static str) -> Self {
         let (expected, range) = (T::EXPECTED, (0, T::MAX, ""));
-        Self { name, help, shape: T::SHAPE, default_told: None, expected, range, check: None }
+        let (number, artemis) = (0, "");
+        Self { name, help, shape: T::SHAPE, default_told: None, number, artemis, expected, range, check: None }
     }
 
     /// With a default that depends on the machine.
@@ -212,6 +218,16 @@ impl Setting {
     /// With bounds and a unit.
     pub const fn range(self, min: u64, max: u64, unit: &'static str) -> Self {
         Self { range: (min, max, unit), ..self }
+    }
+
+    /// Kept in the catalogue's log, by this number.
+    pub const fn kept(self, number: u16) -> Self {
+        Self { number, ..self }
+    }
+
+    /// Known to Artemis by this name.
+    pub const fn artemis(self, artemis: &'static str) -> Self {
+        Self { artemis, ..self }
     }
 
     /// With a rule for its text.
@@ -239,7 +255,7 @@ impl Setting {
 
     fn admit_text(&self, text: &str) -> Result<(), String> {
         if text.len() > TEXT_MAX {
-            return Err(format!("it is longer than {} bytes", number::count(TEXT_MAX as u64)));
+            return Err(format!("it is longer than {} bytes", counted(TEXT_MAX as u64)));
         }
         self.check.map_or(Ok(()), |check| check(text))
     }
@@ -253,13 +269,20 @@ impl Setting {
         let (min, max, unit) = self.range;
         match self.shape {
             Shape::Switch => "true or false".to_owned(),
-            Shape::Whole => format!("{} to {} {unit}", number::count(min), number::count(max)).trim_end().to_owned(),
+            Shape::Whole => format!("{} to {} {unit}", counted(min), counted(max)).trim_end().to_owned(),
             Shape::Text if matches!(self.expected, Expected::OneOf(_)) => format!("one of {texts}"),
             Shape::Text => texts,
             Shape::List if matches!(self.expected, Expected::OneOf(_)) => format!("a list of {texts}"),
             Shape::List => "a list of texts, such as [\"a\", \"b\"]".to_owned(),
         }
     }
+}
+
+/// A number with a comma before every three digits.
+fn counted(number: u64) -> String {
+    let digits = number.to_string();
+    let groups = digits.as_bytes().rchunks(3).rev();
+    groups.map(|group| String::from_utf8_lossy(group)).collect::<Vec<_>>().join(",")
 }
 
 #[cfg(test)]

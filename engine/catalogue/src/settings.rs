@@ -1,0 +1,154 @@
+//! The settings of addresses and their queues: each stands here once, with its type, default, bounds, meaning, number in the log, and
+//! what Artemis calls it.
+//!
+//! A *layer* sets some of them, for one address or for all that match; layers are laid over each other, the most specific last, and
+//! what none sets has its default. A setting is here only if something honours it.
+
+use crate::choice;
+use crate::declare::Area;
+use crate::setting::{Setting, Typed, Value};
+
+/// Declares the settings, and the layers that they are made of.
+macro_rules! layered {
+    ($( $(#[doc = $help:literal])+ $name:ident: $type:ty = $default:expr $(=> $rule:ident($($argument:expr),+))*; )+) => {
+        /// What holds for an address and its queues. Sizes are in the units that their names end with.
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct AddressSettings { $( $(#[doc = $help])+ pub $name: $type, )+ }
+
+        impl Default for AddressSettings {
+            fn default() -> Self {
+                Self { $( $name: $default, )+ }
+            }
+        }
+
+        impl AddressSettings {
+            /// All values, in the order of `Layer::SETTINGS`.
+            #[must_use]
+            pub fn values(&self) -> Vec<Value> {
+                vec![ $( self.$name.to_value() ),+ ]
+            }
+        }
+
+        $crate::area! {
+            /// What is set for an address, or for all that match.
+            Layer = "address" {
+                $( $(#[doc = $help])+ $name: Option<$type> = None $(=> $rule($($argument),+))*; )+
+            }
+        }
+
+        impl Layer {
+            /// Lays what is set here over `settings`.
+            pub fn lay_over(&self, settings: &mut AddressSettings) {
+                $( if let Some(value) = &self.$name { settings.$name = value.clone(); } )+
+            }
+        }
+    };
+}
+
+choice! {
+    /// How an address hands out messages.
+    RoutingType {
+        /// Each message goes to one queue.
+        Anycast = "anycast",
+        /// Each message goes to every queue.
+        Multicast = "multicast",
+    }
+}
+
+choice! {
+    /// What becomes of producers when there is no room for what they send.
+    WhenFull {
+        /// They get no credit.
+        Hold = "hold",
+        /// They go on; what there is no room for is rejected with `amqp:resource-limit-exceeded`.
+        Refuse = "refuse",
+    }
+}
+
+layered! {
+    /// how an address hands out messages, if the link that it is made for does not say: to one queue each, or to every queue
+    routing: RoutingType = RoutingType::Anycast => kept(1) => artemis("default-address-routing-type");
+    /// make addresses and queues when a link asks for them; dynamic nodes are made all the same
+    auto_create: bool = true => kept(2) => artemis("auto-create-addresses, auto-create-queues");
+    /// messages of one queue, on disk or not, beyond which `when_full` holds; 0: as many as there is room for
+    max_messages: u64 = 0 => range(0, 1 << 48, "") => kept(3) => artemis("max-size-messages");
+    /// size of one queue, on disk or not, beyond which `when_full` holds; 0: as much as there is room for
+    max_mib: u64 = 0 => range(0, 1 << 40, "MiB") => kept(4) => artemis("max-size-bytes");
+    /// messages that wait in one queue beyond which producers get no credit while consumers take: a deep queue only costs latency then;
+    /// 0: any number
+    soft_messages: u64 = 4000 => range(0, 1 << 48, "") => kept(5);
+    /// the same by size; 0: any
+    soft_kib: u64 = 512 => range(0, 1 << 40, "KiB") => kept(6);
+    /// credit that a producer holds at most; less while much waits for the disk
+    producer_window: u32 = 2000 => range(1, 65_535, "messages") => kept(7) => artemis("amqpCredits");
+    /// what producers meet while a queue has reached its maximum, or the disk is full: `hold` gives them no credit (what they send on the
+    /// rest of it is taken up to twice the maximum, and refused when there is no room at all), `refuse` rejects what there is no room for
+    /// with `amqp:resource-limit-exceeded`
+    when_full: WhenFull = WhenFull::Hold => kept(8) => artemis("address-full-policy");
+}
+
+impl AddressSettings {
+    /// Octets of one queue at most.
+    #[must_use]
+    pub fn max_bytes(&self) -> u64 {
+        or_unlimited(self.max_mib << 20)
+    }
+
+    /// Messages of one queue at most.
+    #[must_use]
+    pub fn max_messages(&self) -> u64 {
+        or_unlimited(self.max_messages)
+    }
+
+    /// Waiting octets of one queue beyond which producers wait while consumers take.
+    #[must_use]
+    pub fn soft_bytes(&self) -> u64 {
+        or_unlimited(self.soft_kib << 10)
+    }
+
+    /// Waiting messages of one queue beyond which producers wait while consumers take.
+    #[must_use]
+    pub fn soft_messages(&self) -> u64 {
+        or_unlimited(self.soft_messages)
+    }
+}
+
+/// A limit of which 0 means that there is none.
+fn or_unlimited(limit: u64) -> u64 {
+    if limit == 0 { u64::MAX } else { limit }
+}
+
+/// The setting of a name, and where it stands among all.
+#[must_use]
+pub fn setting_named(name: &str) -> Option<(usize, &'static Setting)> {
+    Layer::SETTINGS.iter().enumerate().find(|(_, setting)| setting.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_layer_does_not_set_stays() {
+        let mut settings = AddressSettings::default();
+        let low = Layer { max_messages: Some(7), routing: Some(RoutingType::Multicast), ..Layer::default() };
+        let high = Layer { max_messages: Some(0), ..Layer::default() };
+        low.lay_over(&mut settings);
+        high.lay_over(&mut settings);
+        let wanted = AddressSettings { routing: RoutingType::Multicast, ..AddressSettings::default() };
+        assert_eq!(settings, wanted, "0 is a value, too");
+        assert_eq!(settings.max_messages(), u64::MAX);
+    }
+
+    #[test]
+    fn every_setting_takes_its_default_and_has_a_number_of_its_own() {
+        let mut numbers = Vec::new();
+        for (setting, value) in Layer::SETTINGS.iter().zip(AddressSettings::default().values()) {
+            assert_eq!(setting.admit(&value), Ok(()), "{}", setting.name);
+            assert_eq!(Layer::default().put(setting.name, value), Ok(()));
+            assert!(setting.number > 0 && !numbers.contains(&setting.number), "{}", setting.name);
+            numbers.push(setting.number);
+        }
+        assert_eq!(Layer::SETTINGS.len(), AddressSettings::default().values().len());
+    }
+}

@@ -1,0 +1,191 @@
+//! A shard's turn without sockets and disks: octets in, octets and orders out.
+
+use std::sync::Arc;
+
+use amqp_bind::Bind;
+use amqp_codec::frame::ProtocolHeader;
+use amqp_codec::performative::{
+    Attach, Begin, Close, Flow, NodeTarget, Open, Performative, Role, Source, Target, Transfer, encode_flow,
+    encode_frame, encode_transfer,
+};
+use amqp_proto::Config;
+use engine_core::Core;
+use engine_core::limits::CoreConfig;
+use engine_home::{AddressRules, Home, HomeConfig, Moves, Request, Slot};
+use engine_rt::Waker;
+use engine_shard::placement::Placement;
+use engine_shard::{Engine, Mesh};
+use node_shell::{Protocol, Turn};
+use storage_disk::large::{LargeDone, LargeOrder};
+
+/// A message of a body of so many octets.
+fn message(octets: usize) -> Vec<u8> {
+    let mut payload = vec![0x00, 0x53, 0x75];
+    engine_message::encode::binary(&mut payload, &vec![b'x'; octets]);
+    payload
+}
+
+fn shard(mesh: Mesh, shards: u16) -> Turn<()> {
+    let core = Core::new(CoreConfig { shard: mesh.shard(), ..CoreConfig::default() });
+    let engine = Engine::new(core, mesh, Placement::new(shards), None);
+    let addresses = AddressRules::default();
+    let config = HomeConfig { addresses, links_max: 10, node_id: "test".to_owned(), first_file: 7 };
+    Turn::new(Home::new(config, engine), 10)
+}
+
+fn shards(count: u16) -> Vec<Turn<()>> {
+    let wakers: Vec<Waker> = (0..count).map(|_| Waker::new().expect("a descriptor")).collect();
+    engine_shard::mesh(&wakers).into_iter().map(|mesh| shard(mesh, count)).collect()
+}
+
+fn accept(turn: &mut Turn<()>, moves: Moves) -> Slot {
+    let config = Config { stream_above: 1000, max_message_size: 1 << 20, ..Config::default() };
+    let protocol = Protocol::Amqp(Bind::server(Arc::new(config), moves, 0));
+    let Ok(slot) = turn.insert(protocol, ()) else { panic!("there is room for it") };
+    slot
+}
+
+/// What a peer says that opens a connection with one link to `address`.
+fn hello(role: Role, address: Option<&str>) -> Vec<u8> {
+    let mut bytes = ProtocolHeader::Amqp.bytes().to_vec();
+    encode_frame(&mut bytes, 0, &Performative::Open(Box::new(Open { max_frame_size: 1 << 20, ..Open::default() })));
+    let begin = Begin { incoming_window: 1000, outgoing_window: 1000, ..Begin::default() };
+    encode_frame(&mut bytes, 0, &Performative::Begin(Box::new(begin)));
+    let address = address.map(str::to_owned);
+    let attach = Attach {
+        source: Some(Source { address: address.clone(), ..Source::default() }),
+        target: Some(Target::Node(NodeTarget { address, ..NodeTarget::default() })),
+        ..Attach::new("link", 0, role)
+    };
+    encode_frame(&mut bytes, 0, &Performative::Attach(Box::new(attach)));
+    bytes
+}
+
+fn transfer(bytes: &mut Vec<u8>, payload: &[u8], more: bool) {
+    let transfer = Transfer {
+        delivery_id: Some(0),
+        delivery_tag: Some(b"t"),
+        message_format: Some(0),
+        more,
+        ..Transfer::default()
+    };
+    encode_transfer(bytes, 0, &transfer, payload.len());
+    bytes.extend_from_slice(payload);
+}
+
+/// One turn of a shard in which a connection says something; gives what that connection is answered.
+fn run(turn: &mut Turn<()>, slot: Slot, said: &[u8]) -> Vec<u8> {
+    turn.begin(0, 0);
+    let bytes = [turn.get(slot).map(|entry| entry.protocol.kept()).unwrap_or_default(), said].concat();
+    turn.receive(slot, &bytes);
+    turn.hand_out();
+    turn.commit();
+    let answer = write(turn, slot);
+    turn.flush();
+    answer
+}
+
+fn write(turn: &mut Turn<()>, of: Slot) -> Vec<u8> {
+    let mut answer = Vec::new();
+    while let Some(slot) = turn.poll_dirty() {
+        if let Some(out) = turn.poll_output(slot) {
+            let mut bytes = Vec::new();
+            out.drain_into(&mut bytes);
+            if slot == of {
+                answer.append(&mut bytes);
+            }
+        }
+        turn.handle_written(slot, 0);
+    }
+    answer
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
+
+#[test]
+fn a_message_goes_from_octets_to_octets() {
+    let mut turn = shards(1).remove(0);
+    let (producer, consumer) = (accept(&mut turn, Moves::Never), accept(&mut turn, Moves::Never));
+    run(&mut turn, producer, &hello(Role::Sender, Some("q")));
+    run(&mut turn, consumer, &hello(Role::Receiver, Some("q")));
+    let mut said = Vec::new();
+    let flow = Flow {
+        next_incoming_id: Some(0),
+        incoming_window: 1000,
+        handle: Some(0),
+        delivery_count: Some(0),
+        link_credit: Some(1),
+        ..Flow::default()
+    };
+    encode_flow(&mut said, 0, &flow);
+    run(&mut turn, consumer, &said);
+    let mut said = Vec::new();
+    transfer(&mut said, &message(100), false);
+    turn.begin(0, 0);
+    turn.receive(producer, &said);
+    turn.hand_out();
+    assert!(contains(&write(&mut turn, consumer), &message(100)));
+    assert_eq!(turn.home().links().filter_map(|(_, link)| link.credit()).collect::<Vec<_>>(), [0]);
+}
+
+#[test]
+fn a_connection_that_goes_before_its_owner_answers_leaves_no_link() {
+    let mut turns = shards(2);
+    let address = Placement::new(2).name_owned_by(1, |n| format!("q{n}")).expect("a name");
+    let slot = accept(&mut turns[0], Moves::Never);
+    run(&mut turns[0], slot, &hello(Role::Receiver, Some(&address)));
+    assert!(turns[0].remove(slot).is_some());
+    assert_eq!(turns[0].home().links().count(), 1, "its answer is on its way");
+    for shard in [1, 0, 1] {
+        run(&mut turns[shard], Slot::default(), &[]);
+    }
+    assert_eq!(turns[0].home().links().count(), 0);
+    let consumers: u64 = turns[1].home().engine().core().queue_views().map(|queue| queue.consumers).sum();
+    assert_eq!(consumers, 0, "its owner was told");
+}
+
+#[test]
+fn a_connection_moves_to_the_owner_of_its_first_link_with_what_it_said_behind() {
+    let mut turns = shards(2);
+    let address = Placement::new(2).name_owned_by(1, |n| format!("q{n}")).expect("a name");
+    let slot = accept(&mut turns[0], Moves::ToOwner);
+    let mut said = hello(Role::Sender, Some(&address));
+    encode_frame(&mut said, 0, &Performative::Close(Close { error: None }));
+    run(&mut turns[0], slot, &said);
+    assert!(matches!(turns[0].poll_request(slot), Some(Request::Move { owner: 1 })));
+    let entry = turns[0].depart(slot).expect("it is there");
+    turns[1].begin(0, 0);
+    let Ok(slot) = turns[1].insert(entry.protocol, ()) else { panic!("there is room for it") };
+    turns[1].handle_moved(slot);
+    turns[1].hand_out();
+    write(&mut turns[1], slot);
+    assert!(
+        turns[1].get(slot).is_some_and(|entry| entry.protocol.is_closed()),
+        "the close behind the attach was taken"
+    );
+    assert_eq!(turns[1].home().links().count(), 0);
+}
+
+#[test]
+fn a_large_message_that_names_no_address_leaves_no_file() {
+    let mut turn = shards(1).remove(0);
+    let slot = accept(&mut turn, Moves::Never);
+    run(&mut turn, slot, &hello(Role::Sender, None));
+    let payload = message(5000);
+    let (start, end) = payload.split_at(2000);
+    let mut said = Vec::new();
+    transfer(&mut said, start, true);
+    transfer(&mut said, end, false);
+    run(&mut turn, slot, &said);
+    let orders: Vec<LargeOrder> = std::iter::from_fn(|| turn.poll_file_order()).collect();
+    assert!(matches!(orders[..], [LargeOrder::Append { id: 7, .. }, LargeOrder::Finish { id: 7, .. }]), "{orders:?}");
+    assert!(turn.get(slot).is_some_and(|entry| entry.protocol.is_waiting()), "it is not read meanwhile");
+    turn.begin(0, 0);
+    turn.handle_file(LargeDone::Appended { id: 7 });
+    turn.handle_file(LargeDone::Finished { id: 7 });
+    assert!(contains(&write(&mut turn, slot), b"amqp:not-found"));
+    assert!(matches!(turn.poll_file_order(), Some(LargeOrder::Remove { id: 7 })), "nobody has it");
+    assert!(turn.get(slot).is_some_and(|entry| !entry.protocol.is_waiting()));
+}

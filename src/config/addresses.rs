@@ -1,0 +1,133 @@
+//! Tables of addresses and queues: names and matches in front of the settings that the catalogue declares.
+//!
+//! Not here: what the settings are (`engine_catalogue`), and what the tables come to (`resolve/defining`).
+
+use engine_catalogue::setting::{Setting, Typed as _, Value};
+use engine_catalogue::{Area, Layer, Pattern, Queue};
+
+/// Settings of the addresses of a match, or of one that is there from the start.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AddressEntry {
+    /// The address that is there from the start.
+    pub name: Option<String>,
+    /// The addresses that the settings hold for.
+    pub matches: Option<Pattern>,
+    /// What is set.
+    pub settings: Layer,
+}
+
+/// A queue that is there from the start.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct QueueEntry {
+    /// Its name.
+    pub name: String,
+    /// Its address, if that has another name.
+    pub address: Option<String>,
+    /// What is set.
+    pub settings: Queue,
+}
+
+const OF_ADDRESS: [Setting; 2] = [
+    Setting::of::<Option<String>>("name", " an address that is there from the start, and stays; what is set holds for it alone"),
+    Setting::of::<Option<Pattern>>(
+        "match",
+        " instead of a name: what is set holds for all addresses that match. `*` stands for one word and `#` for any words, words are \
+         divided by dots; where several match, the most specific one that sets a value decides on it",
+    )
+    .artemis("match"),
+];
+
+const OF_QUEUE: [Setting; 2] = [
+    Setting::of::<String>("name", " a queue that is there from the start, and stays"),
+    Setting::of::<Option<String>>("address", " the address that it gets messages of")
+        .told("its own name")
+        .artemis("address"),
+];
+
+/// Two lists of settings, one after the other.
+const fn joined<const ALL: usize>(first: &[Setting], rest: &[Setting]) -> [Setting; ALL] {
+    let mut all = [first[0]; ALL];
+    let mut index = 0;
+    while index < ALL {
+        all[index] = if index < first.len() { first[index] } else { rest[index - first.len()] };
+        index += 1;
+    }
+    all
+}
+
+impl Area for AddressEntry {
+    const NAME: &'static str = "address";
+    const SETTINGS: &'static [Setting] =
+        &joined::<{ OF_ADDRESS.len() + <Layer as Area>::SETTINGS.len() }>(&OF_ADDRESS, Layer::SETTINGS);
+
+    fn put(&mut self, name: &str, value: Value) -> Result<(), String> {
+        match name {
+            "name" => self.name = Option::from_value(value)?,
+            "match" => self.matches = Option::from_value(value)?,
+            name => return self.settings.put(name, value),
+        }
+        Ok(())
+    }
+
+    fn values(&self) -> Vec<Value> {
+        [self.name.to_value(), self.matches.to_value()].into_iter().chain(self.settings.values()).collect()
+    }
+}
+
+impl Area for QueueEntry {
+    const NAME: &'static str = "queue";
+    const SETTINGS: &'static [Setting] =
+        &joined::<{ OF_QUEUE.len() + <Queue as Area>::SETTINGS.len() }>(&OF_QUEUE, Queue::SETTINGS);
+
+    fn put(&mut self, name: &str, value: Value) -> Result<(), String> {
+        match name {
+            "name" => self.name = String::from_value(value)?,
+            "address" => self.address = Option::from_value(value)?,
+            name => return self.settings.put(name, value),
+        }
+        Ok(())
+    }
+
+    fn values(&self) -> Vec<Value> {
+        [self.name.to_value(), self.address.to_value()].into_iter().chain(self.settings.values()).collect()
+    }
+}
+
+/// What is said of a setting that earlier versions had in another place or by another name.
+pub fn respelled(area: &str, name: &str) -> Option<String> {
+    let instead = match (area, name) {
+        ("address", "auto_create_except") => "write [[address]] with match and auto_create = false for each of them",
+        ("address", "default_routing") => "write [[address]] with match = \"#\" and routing",
+        ("address", "anycast_prefix" | "multicast_prefix") => {
+            return Some(format!("{area}.{name} is no setting any more: write node.{name}"));
+        }
+        ("storage", "when_full") => "write [[address]] with match = \"#\" and when_full",
+        _ => return None,
+    };
+    Some(format!("{area}.{name} is no setting any more: {instead}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_in_a_table_is_what_is_printed_of_it() {
+        let mut entry = AddressEntry::default();
+        let values = AddressEntry::SETTINGS.iter().map(|setting| match setting.name {
+            "name" => Value::Text("a".to_owned()),
+            "match" => Value::Text("a.#".to_owned()),
+            "routing" => Value::Text("multicast".to_owned()),
+            "when_full" => Value::Text("refuse".to_owned()),
+            "auto_create" => Value::Switch(false),
+            _ => Value::Whole(7),
+        });
+        let values: Vec<_> = values.collect();
+        for (setting, value) in AddressEntry::SETTINGS.iter().zip(&values) {
+            assert!(setting.help.starts_with(' ') && !setting.help.contains('|'), "{} fits into a table", setting.name);
+            assert_eq!(setting.admit(value).and_then(|()| entry.put(setting.name, value.clone())), Ok(()));
+        }
+        assert_eq!(entry.values(), values);
+        assert!(AddressEntry::default().values().iter().all(|value| *value == Value::Absent));
+    }
+}

@@ -1,0 +1,76 @@
+//! Tables of addresses and queues, resolved: the definitions that they come to, which mean something by themselves and together.
+
+use std::collections::HashSet;
+
+use engine_catalogue::setting::Word as _;
+use engine_catalogue::{Area as _, Attributes, Catalogue, Change, Definition, Placement, QUALIFIER};
+
+use super::super::addresses::{AddressEntry, QueueEntry};
+use super::super::fault::Origin;
+use super::Resolving;
+
+/// A definition, or why there is none, and where its key stands.
+struct Defined {
+    area: &'static str,
+    index: usize,
+    setting: &'static str,
+    definition: Result<Definition, String>,
+}
+
+impl Defined {
+    fn address(index: usize, entry: &AddressEntry) -> Self {
+        let settings = entry.settings.clone();
+        let wrong = |text: &str| Err(text.to_owned());
+        let (setting, definition) = match (&entry.name, &entry.matches) {
+            (Some(name), None) => ("name", Ok(Definition::new(name, Attributes::Address(settings)))),
+            (None, Some(pattern)) => ("match", Ok(Definition::new(pattern.word(), Attributes::Match(settings)))),
+            (Some(_), Some(_)) => ("match", wrong("it has a name and a match: leave one of them out")),
+            (None, None) => ("name", wrong("it has neither a name nor a match: write one of them")),
+        };
+        Self { area: AddressEntry::NAME, index, setting, definition }
+    }
+
+    fn queue(index: usize, entry: &QueueEntry) -> Self {
+        let address = entry.address.as_ref().unwrap_or(&entry.name);
+        let key = format!("{address}{QUALIFIER}{}", entry.name);
+        let definition = Ok(Definition::new(key, Attributes::Queue(entry.settings.clone())));
+        Self { area: QueueEntry::NAME, index, setting: "name", definition }
+    }
+}
+
+impl Resolving<'_> {
+    /// What the configuration defines.
+    pub(super) fn definitions(&mut self) -> Vec<Definition> {
+        let config = self.config;
+        let queues = config.queues.iter().enumerate().map(|(index, entry)| Defined::queue(index, entry));
+        let (mut seen, mut definitions) = (HashSet::new(), Vec::new());
+        // What was set and is wrong by itself was told already.
+        let told = |entry: &AddressEntry, index| {
+            let set = |setting| self.origins.of(AddressEntry::NAME, index, setting) != Origin::Default;
+            entry.name.is_none() && entry.matches.is_none() && (set("name") || set("match"))
+        };
+        let addresses = config.addresses.iter().enumerate().filter(|(index, entry)| !told(entry, *index));
+        let addresses: Vec<_> = addresses.map(|(index, entry)| Defined::address(index, entry)).collect();
+        for Defined { area, index, setting, definition } in addresses.into_iter().chain(queues) {
+            let checked = definition.and_then(|definition| {
+                definition.check()?;
+                if seen.insert((definition.kind(), definition.key.clone())) {
+                    return Ok(definition);
+                }
+                Err(format!("{:?} stands there twice: write all of its settings in one place", definition.key))
+            });
+            match checked {
+                Ok(definition) => definitions.push(definition),
+                Err(wrong) => self.fault(area, index, setting, format!("[[{area}]]: {wrong}")),
+            }
+        }
+        let origin = engine_catalogue::Origin::Configuration;
+        let change = |definition: &Definition| Change::Define { origin, definition: definition.clone() };
+        let changes: Vec<_> = definitions.iter().map(change).collect();
+        // Each was checked by itself: what can be wrong now is that there are too many.
+        if let Err(error) = Catalogue::new(Placement::new(1)).apply(&changes) {
+            self.fault(AddressEntry::NAME, 0, "name", error.to_string());
+        }
+        definitions
+    }
+}
