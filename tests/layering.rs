@@ -17,9 +17,18 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("engine/tls", &[]),
     ("storage/journal", &[]),
     ("storage/disk", &["engine-rt", "storage-journal"]),
+    ("engine/ledger", &["engine-core", "storage-journal"]),
     (
         "engine/shard",
-        &["engine-catalogue", "engine-core", "engine-figures", "engine-rt", "storage-disk", "storage-journal"],
+        &[
+            "engine-catalogue",
+            "engine-core",
+            "engine-figures",
+            "engine-ledger",
+            "engine-rt",
+            "storage-disk",
+            "storage-journal",
+        ],
     ),
     (
         "engine/home",
@@ -100,7 +109,18 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "storage-journal",
         ],
     ),
-    ("amqp-frontend/fuzz", &["amqp-codec", "amqp-proto", "engine-catalogue", "engine-message"]),
+    (
+        "amqp-frontend/fuzz",
+        &[
+            "amqp-codec",
+            "amqp-proto",
+            "engine-catalogue",
+            "engine-core",
+            "engine-ledger",
+            "engine-message",
+            "storage-journal",
+        ],
+    ),
     (
         ".",
         &[
@@ -109,6 +129,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "engine-core",
             "engine-figures",
             "engine-home",
+            "engine-ledger",
             "engine-rt",
             "engine-shard",
             "load-cli",
@@ -138,6 +159,7 @@ fn arrows_point_down() {
         "engine-core",
         "engine-figures",
         "engine-home",
+        "engine-ledger",
         "engine-message",
         "engine-rt",
         "engine-shard",
@@ -183,6 +205,7 @@ fn pure_crates_have_no_clock_and_no_threads() {
         "engine/core",
         "engine/figures",
         "engine/home",
+        "engine/ledger",
         "engine/message",
         "storage/journal",
         "loadgen/model",

@@ -466,7 +466,7 @@ fn a_drain_takes_the_credit_back() {
 
 #[test]
 fn what_waits_for_the_window_leaves_before_a_drain_is_answered() {
-    let (mut pair, link) = Pair::attached(Role::Receiver, false);
+    let (mut pair, link) = Pair::attached(Role::Receiver, ReceiverSettleMode::First, Asker::Client);
     pair.client.machine.grant(link, 10);
     pair.settle(50);
     let far = pair.server.links[0];
