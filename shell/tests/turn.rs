@@ -5,7 +5,7 @@ use std::sync::Arc;
 use amqp_bind::Bind;
 use amqp_codec::frame::ProtocolHeader;
 use amqp_codec::performative::{
-    Attach, Begin, Close, Flow, NodeTarget, Open, Performative, Role, Source, Target, Transfer, encode_flow,
+    Attach, Begin, Close, Flow, Open, Performative, Role, Source, Target, Terminus, Transfer, encode_flow,
     encode_frame, encode_transfer,
 };
 use amqp_proto::Config;
@@ -51,10 +51,10 @@ fn hello(role: Role, address: Option<&str>) -> Vec<u8> {
     encode_frame(&mut bytes, 0, &Performative::Open(Box::new(Open { max_frame_size: 1 << 20, ..Open::default() })));
     let begin = Begin { incoming_window: 1000, outgoing_window: 1000, ..Begin::default() };
     encode_frame(&mut bytes, 0, &Performative::Begin(Box::new(begin)));
-    let address = address.map(str::to_owned);
+    let terminus = Terminus { address: address.map(str::to_owned), ..Terminus::default() };
     let attach = Attach {
-        source: Some(Source { address: address.clone(), ..Source::default() }),
-        target: Some(Target::Node(NodeTarget { address, ..NodeTarget::default() })),
+        source: Some(Source::from(terminus.clone())),
+        target: Some(Target::Node(terminus)),
         ..Attach::new("link", 0, role)
     };
     encode_frame(&mut bytes, 0, &Performative::Attach(Box::new(attach)));
@@ -174,10 +174,10 @@ fn a_large_message_that_names_no_address_leaves_no_file() {
     let slot = accept(&mut turn, Moves::Never);
     run(&mut turn, slot, &hello(Role::Sender, None));
     let payload = message(5000);
-    let (start, end) = payload.split_at(2000);
     let mut said = Vec::new();
-    transfer(&mut said, start, true);
-    transfer(&mut said, end, false);
+    for part in payload.chunks(2000) {
+        transfer(&mut said, part, part.len() == 2000);
+    }
     run(&mut turn, slot, &said);
     let orders: Vec<LargeOrder> = std::iter::from_fn(|| turn.poll_file_order()).collect();
     assert!(matches!(orders[..], [LargeOrder::Append { id: 7, .. }, LargeOrder::Finish { id: 7, .. }]), "{orders:?}");

@@ -108,7 +108,7 @@ impl Found {
         }
         self.torn += u32::from(recovery.ended().is_some_and(|ended| ended.torn));
         self.damages.extend(recovery.losses().iter().map(|fault| damage(shard, &files, fault)));
-        let (store, ..) = recovery.finish();
+        let store = recovery.finish().store;
         let files = directory.large();
         for large in store.files() {
             progress.tell(|| format!("shard {shard}, large message {:016x}", large.id));

@@ -8,11 +8,11 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use engine_core::message::Large;
-use engine_core::{Core, Restored};
+use engine_core::{Core, LastNumbers, Restored};
 use engine_rt::Waker;
 use engine_shard::Journal;
 use engine_shard::limits::CHECKPOINT_SEGMENTS;
-use engine_shard::store::{Recovery, Store, StoreConfig, StoreError};
+use engine_shard::store::{self, Recovery, Store, StoreConfig, StoreError};
 use storage_disk::large::sweep;
 use storage_disk::{
     Access, DataDirectory, DirectoryError, Disk, DiskConfig, JournalFiles, LargeFiles, Sync, probe, read_segments,
@@ -79,8 +79,7 @@ impl StorageError {
 pub struct Recovered {
     store: Store,
     restored: Vec<Restored>,
-    last_number: u64,
-    last_queue: u64,
+    last: LastNumbers,
     disk: DiskConfig,
     files: JournalFiles,
 }
@@ -115,12 +114,12 @@ impl Recovered {
 impl Started {
     /// Puts the queues back.
     pub fn restore(self, core: &mut Core) -> Journal {
-        let Recovered { mut store, restored, last_number, last_queue, disk, files } = self.recovered;
+        let Recovered { mut store, restored, last, disk, files } = self.recovered;
         let needed = disk.segment_bytes.saturating_add(disk.min_free_bytes);
         if engine_rt::free_bytes(files.path()).is_ok_and(|(free, _)| free < needed) {
             store.begin_full();
         }
-        core.restore_numbers(last_number, last_queue);
+        core.restore_numbers(last);
         restored.iter().for_each(|queue| core.restore(queue));
         Journal { store, disk: self.disk }
     }
@@ -252,7 +251,7 @@ pub fn recover(
     })?;
     first(recovery.losses())?;
     let (messages, ended) = (recovery.messages(), recovery.ended());
-    let (store, restored, last_number, last_queue) = recovery.finish();
+    let store::Recovered { store, restored, last } = recovery.finish();
     if !numbers.is_empty() {
         let elapsed = started.elapsed();
         let torn = ended.is_some_and(|ended| ended.torn);
@@ -260,7 +259,7 @@ pub fn recover(
             mib = bytes >> 20, ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX), torn,
             "the journal was read");
     }
-    Ok(Recovered { store, restored, last_number, last_queue, disk, files })
+    Ok(Recovered { store, restored, last, disk, files })
 }
 
 /// A manifest that was found, if it is that of this journal.

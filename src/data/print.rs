@@ -5,9 +5,12 @@
 use std::collections::HashMap;
 use std::io::{self, BufWriter, Write};
 
+use engine_core::command::RoutingType;
+use engine_core::fact::{Declared, Purpose};
+use engine_ledger::{Attributes, Meaning, Nested, Properties, declaration};
 use serde_json::{Value, json};
 use storage_disk::{DirectoryError, read_segments};
-use storage_journal::{Batch, Gap, Piece, Place, Properties, Record, Salvage};
+use storage_journal::{Batch, Gap, LOCAL, Piece, Place, Record, Salvage};
 
 use super::place;
 use super::tools::{Outcome, Result, Where, quoted};
@@ -36,7 +39,7 @@ pub fn print(place: &Where) -> Result<Outcome> {
     let directory = place::open(&place.data_dir)?;
     let mut out = BufWriter::new(io::stdout().lock());
     if !place.json {
-        writeln!(out, "{:>5} {:<16} {:>11} {:>12}  record", "shard", "segment", "offset", "sequence")?;
+        writeln!(out, "{:>5} {:<16} {:>11} {:>12}  record", "shard", "segment", "offset", "number")?;
     }
     let mut missing = 0;
     for shard in 0..directory.shards() {
@@ -46,10 +49,7 @@ pub fn print(place: &Where) -> Result<Outcome> {
             let mut written = Ok(());
             salvage.handle_part(part, |piece| {
                 match &piece {
-                    Piece::Record(_, _, Record::QueueDeclared { queue, name, .. }) => {
-                        names.insert(*queue, (*name).to_owned());
-                    }
-                    Piece::Record(..) => {}
+                    Piece::Record(_, record) => names.extend(declared(record).map(|found| (found.queue, found.name))),
                     _ => missing += 1,
                 }
                 if written.is_ok() {
@@ -79,10 +79,10 @@ pub fn print(place: &Where) -> Result<Outcome> {
 }
 
 fn as_text(shard: u16, piece: &Piece<'_>, names: &Names) -> String {
-    let (place, sequence, text) = match piece {
-        Piece::Record(sequence, Batch { place, .. }, record) => (*place, count(*sequence), sentence(record, names)),
-        Piece::Gap(Gap { from, batches, sequences, .. }) => {
-            let records = counted(sequences.end - sequences.start, "record");
+    let (place, number, text) = match piece {
+        Piece::Record(Batch { place, .. }, record) => (*place, numbered(record.number), told(record, names)),
+        Piece::Gap(gap @ Gap { from, batches, .. }) => {
+            let records = counted(gap.records(), "record");
             let text = match batches {
                 0 => "MISSING: how much was here nothing tells".to_owned(),
                 _ => format!("MISSING: {} with {records}", counted(*batches, "batch")),
@@ -98,57 +98,84 @@ fn as_text(shard: u16, piece: &Piece<'_>, names: &Names) -> String {
         }
     };
     let offset = count(place.offset);
-    format!("{shard:>5} {:016x} {offset:>11} {sequence:>12}  {text}", place.segment)
+    format!("{shard:>5} {:016x} {offset:>11} {number:>12}  {text}", place.segment)
 }
 
-fn sentence(record: &Record<'_>, names: &Names) -> String {
+/// The queue that a record declares.
+fn declared(record: &Record<'_>) -> Option<Declared> {
+    match Meaning::decode(record) {
+        Ok(Some(Meaning::Declared { queue, attributes } | Meaning::DeclaredAgain { queue, attributes })) => {
+            declaration(queue, attributes).ok()
+        }
+        _ => None,
+    }
+}
+
+/// A number, and whether it is this node's own affair.
+fn numbered(number: u64) -> String {
+    if number & LOCAL == 0 { count(number) } else { format!("local {}", count(number & !LOCAL)) }
+}
+
+fn told(record: &Record<'_>, names: &Names) -> String {
+    match Meaning::decode(record) {
+        Ok(Some(meaning)) => sentence(&meaning, names),
+        Ok(None) => format!("a record of kind {}, which may be skipped", record.header.kind),
+        Err(what) => format!("UNKNOWN: {what}"),
+    }
+}
+
+fn of_queue(queue: &str, attributes: Attributes<'_>) -> String {
+    match declaration(0, attributes) {
+        Ok(Declared { address, routing, purpose, .. }) => {
+            format!("{queue} made: address {}, {}, {}", quoted(&address), routing_name(routing), purpose_name(purpose))
+        }
+        Err(what) => format!("{queue} made: {what}"),
+    }
+}
+
+fn sentence(meaning: &Meaning<'_>, names: &Names) -> String {
     let queue = |queue: &u64| match names.get(queue) {
         Some(name) => format!("queue {queue} {}", quoted(name)),
         None => format!("queue {queue}"),
     };
-    match record {
-        Record::Message { properties, queues, body } => {
+    match meaning {
+        Meaning::Message { properties, queues, body, .. } => {
             let queues: Vec<String> = queues.iter().map(|number| queue(&number)).collect();
             format!("message into {}: {}", queues.join(", "), described(properties, body))
         }
-        Record::Moved { properties, places, body } => {
+        Meaning::Moved { properties, places, body, .. } => {
             let numbers: Vec<u64> = places.iter().collect();
-            let places = numbers.chunks_exact(3).map(|place| format!("{} of {}", count(place[1]), queue(&place[0])));
+            let places = numbers.chunks_exact(3).map(|place| format!("{} of {}", numbered(place[1]), queue(&place[0])));
             format!(
                 "message written again, as {}: {}",
                 places.collect::<Vec<_>>().join(", "),
                 described(properties, body)
             )
         }
-        Record::Acknowledged { queue: whose, first, last } if first == last => {
+        Meaning::Acknowledged { queue: whose, first, last } if first == last => {
             format!("message {} left {}", count(*first), queue(whose))
         }
-        Record::Acknowledged { queue: whose, first, last } => {
+        Meaning::Acknowledged { queue: whose, first, last } => {
             format!("messages {} to {} left {}", count(*first), count(*last), queue(whose))
         }
-        Record::Failed { queue: whose, message, count: failures } => {
+        Meaning::Failed { queue: whose, message, count: failures } => {
             let failures = counted((*failures).into(), "failure");
             format!("a delivery of message {} of {} failed: {failures} so far", count(*message), queue(whose))
         }
-        Record::QueueDeclared { queue: whose, routing, purpose, address, .. } => {
-            format!(
-                "{} made: address {}, {}, {}",
-                queue(whose),
-                quoted(address),
-                routing_name(*routing),
-                purpose_name(*purpose)
-            )
+        Meaning::Declared { queue: whose, attributes } => of_queue(&queue(whose), *attributes),
+        Meaning::DeclaredAgain { queue: whose, attributes } => {
+            format!("written again: {}", of_queue(&queue(whose), *attributes))
         }
-        Record::QueueDeleted { queue: whose } => format!("{} deleted", queue(whose)),
-        Record::TransactionPart { coordinator, transaction, records } => {
-            let records = counted((*records).into(), "record");
-            format!("the next {records} are of transaction {transaction} of shard {coordinator}")
+        Meaning::Deleted { queue: whose } => format!("{} deleted", queue(whose)),
+        Meaning::TransactionPart { coordinator, transaction, records } => {
+            let records = counted(records.count.into(), "record");
+            format!("{records} of transaction {transaction} of coordinator {coordinator}")
         }
-        Record::TransactionCommitted { coordinator, transaction } => {
-            format!("transaction {transaction} of shard {coordinator} committed")
+        Meaning::TransactionCommitted { coordinator, transaction } => {
+            format!("transaction {transaction} of coordinator {coordinator} committed")
         }
-        Record::TransactionAborted { coordinator, transaction } => {
-            format!("transaction {transaction} of shard {coordinator} aborted")
+        Meaning::TransactionAborted { coordinator, transaction } => {
+            format!("transaction {transaction} of coordinator {coordinator} aborted")
         }
     }
 }
@@ -172,30 +199,29 @@ fn described(properties: &Properties, body: &[u8]) -> String {
     parts.join(", ")
 }
 
-fn routing_name(routing: u8) -> &'static str {
+fn routing_name(routing: RoutingType) -> &'static str {
     match routing {
-        0 => "anycast",
-        1 => "multicast",
-        _ => "unknown routing",
+        RoutingType::Anycast => "anycast",
+        RoutingType::Multicast => "multicast",
     }
 }
 
-fn purpose_name(purpose: u8) -> &'static str {
+fn purpose_name(purpose: Purpose) -> &'static str {
     match purpose {
-        0 => "on demand",
-        1 => "durable subscription",
-        _ => "unknown purpose",
+        Purpose::OnDemand => "on demand",
+        Purpose::Subscription => "durable subscription",
     }
 }
 
 fn as_json(shard: u16, piece: &Piece<'_>) -> Value {
     match piece {
-        Piece::Record(sequence, Batch { place, .. }, record) => json!({
-            "shard": shard, "segment": place.segment, "offset": place.offset, "sequence": sequence, "record": fields(record),
+        Piece::Record(Batch { place, .. }, record) => json!({
+            "shard": shard, "segment": place.segment, "offset": place.offset, "local": record.number & LOCAL != 0,
+            "number": record.number & !LOCAL, "record": fields(record),
         }),
-        Piece::Gap(Gap { from, to, batches, sequences }) => json!({
+        Piece::Gap(gap @ Gap { from, to, batches, .. }) => json!({
             "shard": shard, "segment": from.segment, "offset": from.offset, "missing": {
-                "batches": batches, "records": sequences.end - sequences.start,
+                "batches": batches, "records": gap.records(),
                 "to_segment": to.segment, "to_offset": to.offset,
             },
         }),
@@ -209,39 +235,55 @@ fn as_json(shard: u16, piece: &Piece<'_>) -> Value {
 }
 
 fn fields(record: &Record<'_>) -> Value {
-    match record {
-        Record::Message { properties, queues, body } => json!({
+    match Meaning::decode(record) {
+        Ok(Some(meaning)) => meant(&meaning),
+        Ok(None) => json!({ "kind": record.header.kind, "skipped": true }),
+        Err(what) => json!({ "kind": record.header.kind, "unknown": what }),
+    }
+}
+
+fn declared_fields(kind: &str, queue: u64, attributes: Attributes<'_>) -> Value {
+    match declaration(queue, attributes) {
+        Ok(Declared { address, name, routing, purpose, .. }) => json!({
+            "kind": kind, "queue": queue, "address": address, "name": name,
+            "routing": routing_name(routing), "purpose": purpose_name(purpose),
+        }),
+        Err(what) => json!({ "kind": kind, "queue": queue, "unknown": what }),
+    }
+}
+
+fn meant(meaning: &Meaning<'_>) -> Value {
+    match meaning {
+        Meaning::Message { properties, queues, body, .. } => json!({
             "kind": "message", "queues": queues.iter().collect::<Vec<u64>>(),
             "properties": of_message(properties), "body_bytes": body.len(),
         }),
-        Record::Moved { properties, places, body } => {
+        Meaning::Moved { properties, places, body, .. } => {
             let numbers: Vec<u64> = places.iter().collect();
             let places = numbers
                 .chunks_exact(3)
-                .map(|place| json!({ "queue": place[0], "message": place[1], "failures": place[2] }));
+                .map(|place| json!({ "queue": place[0], "message": place[1] & !LOCAL, "failures": place[2] }));
             json!({
                 "kind": "moved", "places": places.collect::<Vec<_>>(),
                 "properties": of_message(properties), "body_bytes": body.len(),
             })
         }
-        Record::Acknowledged { queue, first, last } => {
+        Meaning::Acknowledged { queue, first, last } => {
             json!({ "kind": "acknowledged", "queue": queue, "first": first, "last": last })
         }
-        Record::Failed { queue, message, count } => {
+        Meaning::Failed { queue, message, count } => {
             json!({ "kind": "failed", "queue": queue, "message": message, "failures": count })
         }
-        Record::QueueDeclared { queue, routing, purpose, address, name } => json!({
-            "kind": "queue_declared", "queue": queue, "address": address, "name": name,
-            "routing": routing_name(*routing), "purpose": purpose_name(*purpose),
-        }),
-        Record::QueueDeleted { queue } => json!({ "kind": "queue_deleted", "queue": queue }),
-        Record::TransactionPart { coordinator, transaction, records } => json!({
+        Meaning::Declared { queue, attributes } => declared_fields("queue_declared", *queue, *attributes),
+        Meaning::DeclaredAgain { queue, attributes } => declared_fields("queue_declared_again", *queue, *attributes),
+        Meaning::Deleted { queue } => json!({ "kind": "queue_deleted", "queue": queue }),
+        Meaning::TransactionPart { coordinator, transaction, records: Nested { count: records, .. } } => json!({
             "kind": "transaction_part", "coordinator": coordinator, "transaction": transaction, "records": records,
         }),
-        Record::TransactionCommitted { coordinator, transaction } => {
+        Meaning::TransactionCommitted { coordinator, transaction } => {
             json!({ "kind": "transaction_committed", "coordinator": coordinator, "transaction": transaction })
         }
-        Record::TransactionAborted { coordinator, transaction } => {
+        Meaning::TransactionAborted { coordinator, transaction } => {
             json!({ "kind": "transaction_aborted", "coordinator": coordinator, "transaction": transaction })
         }
     }

@@ -137,7 +137,7 @@ fn add(left_out: &mut LeftOut, shard: u16, files: &ShardFiles, losses: &Losses) 
         to_file: file(gap.to.segment),
         to_offset: gap.to.offset,
         batches: gap.batches,
-        records: gap.sequences.end - gap.sequences.start,
+        records: gap.records(),
     }));
     for &(first, last) in &losses.segments {
         let what = match last - first {

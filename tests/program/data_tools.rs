@@ -92,7 +92,8 @@ fn batches(segment: &Path) -> Vec<(u64, u32)> {
     while bytes.get(at..at + 4) == Some(b"HBAT") && bytes[at + 16..at + 24] == number.to_le_bytes() {
         let field =
             |place: usize| u32::from_le_bytes(bytes[at + place..at + place + 4].try_into().expect("four octets"));
-        found.push((at as u64, field(12)));
+        // Shared records and local ones.
+        found.push((at as u64, field(84) + field(36)));
         at += (field(8) as usize).div_ceil(4096) * 4096;
     }
     found

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod catalogue;
+mod journal;
 mod sequence;
 
 use amqp_codec::frame::{self, FrameKind, Split};
@@ -13,6 +14,7 @@ use engine_message::section;
 use engine_message::value::Value;
 
 pub use catalogue::catalogue;
+pub use journal::{beside, records, segment};
 pub use sequence::sequence;
 
 /// Largest frame that is taken here, octets.
@@ -22,13 +24,16 @@ const FRAME_MAX: u32 = 64 * 1024;
 pub type Target = fn(&[u8]);
 
 /// The targets by name.
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("frame", frame),
     ("performative", performative),
     ("value", value),
     ("section", section),
     ("sequence", sequence),
     ("catalogue", catalogue),
+    ("records", records),
+    ("segment", segment),
+    ("beside", beside),
 ];
 
 /// Cutting frames off goes on or stops, and never looks beyond the bytes.

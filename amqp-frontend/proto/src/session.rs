@@ -13,6 +13,7 @@ use amqp_codec::performative::{
 use engine_message::Condition;
 
 use crate::event::{Deliveries, LinkId, SessionId};
+use crate::fitting::shortened_outcome;
 use crate::limits::{OUT_SOFT_MAX, TRANSACTION_ID_BYTES_MAX, UNSETTLED_OUT_MAX};
 use crate::link::{self, Kept, Link, Part, Send, SendNow, Settled, Under, Waiting};
 use crate::out::Out;
@@ -431,7 +432,7 @@ impl Session {
         if self.phase != Phase::Mapped {
             return;
         }
-        self.poll_settlements(out);
+        self.poll_settlements(max_frame, out);
         // One turn for each link: one that is stopped by its own credit does not stop the others.
         for _ in 0..self.sending.len() {
             let Some(handle) = self.sending.pop_front() else { break };
@@ -454,9 +455,15 @@ impl Session {
     }
 
     /// Writes the dispositions that are due.
-    pub fn poll_settlements(&mut self, out: &mut Out) {
-        for settlement in self.settlements.drain(..) {
+    pub fn poll_settlements(&mut self, max_frame: u32, out: &mut Out) {
+        for mut settlement in self.settlements.drain(..) {
+            let start = out.buffer().len();
             write_settlement(self.id.0, &settlement, out);
+            if out.buffer().len() - start > max_frame as usize {
+                out.buffer().truncate(start);
+                settlement.outcome = shortened_outcome(&settlement.outcome, max_frame);
+                write_settlement(self.id.0, &settlement, out);
+            }
         }
     }
 

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use amqp_codec::frame::{Split, split};
 use amqp_codec::performative::{
-    Attach, Coordinator, DeliveryState, Disposition, NodeTarget, Performative, ReceiverSettleMode, Role,
-    SenderSettleMode, Source, Target, decode, encode_disposition,
+    Attach, Coordinator, DeliveryState, Disposition, Performative, ReceiverSettleMode, Role, SenderSettleMode, Source,
+    Target, Terminus, decode, encode_disposition,
 };
 use amqp_proto::{
     Authenticated, Closing, Config, Connection, Credentials, Deliveries, Event, Input, LinkId, Mechanism, Out, Outcome,
@@ -252,8 +252,8 @@ impl Pair {
         assert!(pair.client.opened && pair.server.opened);
         let session = pair.client.machine.begin(&mut pair.client.out).expect("open");
         let attach = Attach {
-            source: Some(Source { address: Some("q".to_owned()), ..Source::default() }),
-            target: Some(Target::Node(NodeTarget { address: Some("q".to_owned()), ..NodeTarget::default() })),
+            source: Some(Source::from(Terminus::at("q"))),
+            target: Some(Target::Node(Terminus::at("q"))),
             snd_settle_mode: SenderSettleMode::Mixed,
             rcv_settle_mode: mode,
             initial_delivery_count: Some(u32::MAX - 2),
@@ -371,8 +371,7 @@ fn run(client_sends: bool, mode: ReceiverSettleMode, asker: Asker, steps: Vec<St
     for &(delivery, _) in &receiver.received[decided..] {
         receiver.machine.settle(to, delivery, delivery, Outcome::Accepted);
     }
-    let count = sender.outcomes.len();
-    assert!(count <= sent.len());
+    assert!(sender.outcomes.len() <= sent.len());
     pair.settle(11);
     let sender = if client_sends { &pair.client } else { &pair.server };
     assert_eq!(sender.outcomes.len(), sent.len(), "every outcome came back");
@@ -467,7 +466,7 @@ fn a_drain_takes_the_credit_back() {
 
 #[test]
 fn what_waits_for_the_window_leaves_before_a_drain_is_answered() {
-    let (mut pair, link) = Pair::attached(Role::Receiver, false);
+    let (mut pair, link) = Pair::attached(Role::Receiver, ReceiverSettleMode::First, Asker::Client);
     pair.client.machine.grant(link, 10);
     pair.settle(50);
     let far = pair.server.links[0];

@@ -1,7 +1,7 @@
 //! What is kept in the journal, and what waits for it.
 //!
 //! Guarantees:
-//! 1. A fact's number is larger than those of all facts before it; the journal is told of them in that order.
+//! 1. A fact's number is larger than those of all facts of its kind before it (`fact::LOCAL`); the journal is told of them in that order.
 //! 2. Nothing is acknowledged, and no durable message is given to a consumer, before its number is durable.
 //! 3. A queue's messages are in memory in front, in the journal behind: once the first is in the journal only, all that follow
 //!    are, until they were fetched.
@@ -10,8 +10,8 @@ use std::num::NonZeroU64;
 
 use crate::core::Core;
 use crate::event::Event;
-use crate::fact::{Declared, Fact, PASSING, Purpose, Resident, Target, Targets};
-use crate::journaling::{Fetch, Journaling, Recall, Released, Restored, Room, Waiting};
+use crate::fact::{Declared, Fact, LOCAL, PASSING, Purpose, Resident, Target, Targets};
+use crate::journaling::{Fetch, Journaling, LastNumbers, Recall, Restored, Room, Waiting};
 use crate::key::LinkKey;
 use crate::limits::{MESSAGE_OVERHEAD, Storage};
 use crate::message::Message;
@@ -23,18 +23,33 @@ impl Core {
     /// is acknowledged, or 0.
     pub(crate) fn store(&mut self, queues: &[Key], message: Message) -> u64 {
         let durable = message.header.durable;
-        let mut awaited = false;
-        let mut targets = Vec::new();
+        let (mut lasting, mut passing) = (Vec::new(), Vec::new());
         for &key in queues {
             if !self.is_stored(key, &message) {
                 self.push(key, message.clone(), None);
-                continue;
+            } else if durable && self.declare(key).is_some() {
+                lasting.push(key);
+            } else {
+                self.number(key);
+                passing.push(key);
             }
-            awaited |= durable && self.declare(key).is_some();
-            self.number(key);
-            targets.push(key);
         }
-        let first = self.journal.take_numbers(targets.len() as u64);
+        if lasting.is_empty() {
+            let first = self.take_local_numbers(passing.len() as u64);
+            self.store_in(&passing, message, first);
+            return 0;
+        }
+        if !passing.is_empty() {
+            let first = self.take_local_numbers(passing.len() as u64);
+            self.store_in(&passing, message.clone(), first);
+        }
+        let first = self.journal.take_numbers(lasting.len() as u64);
+        self.store_in(&lasting, message, first);
+        first
+    }
+
+    /// Stores a message in queues, under the names from `first` on.
+    fn store_in(&mut self, targets: &[Key], message: Message, first: u64) {
         let mut places = [None; 1];
         let mut many = Vec::new();
         for (&key, name) in targets.iter().zip(first..) {
@@ -49,7 +64,6 @@ impl Core {
         }
         let targets = places[0].map_or_else(|| Targets::Many(many.into()), Targets::One);
         self.journal.facts.push_back(Fact::Stored { number: first, targets, message });
-        if awaited { first } else { 0 }
     }
 
     fn push_paged(&mut self, key: Key, message: &Message) {
@@ -98,7 +112,7 @@ impl Core {
     pub(crate) fn forget(&mut self, queue: &Queue) {
         let Some(number) = queue.number() else { return };
         self.journal.by_number.remove(&number);
-        self.journal.released.extend(queue.names().map(|name| Released { queue: number, name, number: 0 }));
+        self.journal.released.extend(queue.names());
         let fact = if queue.is_declared() { self.journal.take_numbers(1) } else { 0 };
         self.journal.facts.push_back(Fact::Deleted { number: fact, queue: number });
     }
@@ -107,17 +121,14 @@ impl Core {
     pub(crate) fn tell_gone(&mut self, key: Key) -> u64 {
         let Some(queue) = self.nodes.queues.get_mut(key) else { return 0 };
         let Some(of) = queue.number() else { return 0 };
-        let (begin, mut last) = (self.journal.last_number + 1, 0);
+        let mut last = 0;
         let Journaling { last_number, facts, released, .. } = &mut self.journal;
         let range = |first, to| {
             *last_number += 1;
             last = *last_number;
             facts.push_back(Fact::Acknowledged { number: last, queue: of, first, last: to });
         };
-        queue.tell(range, |name, range| {
-            let number = range.map_or(0, |range| begin + u64::from(range));
-            released.push(Released { queue: of, name, number });
-        });
+        queue.tell(range, |name| released.push(name));
         last
     }
 
@@ -200,16 +211,7 @@ impl Core {
 
     /// The next message that the journal no longer needs to keep, by its name. To be asked after all facts were told.
     pub fn poll_released(&mut self) -> Option<u64> {
-        self.journal.released.pop().map(|released| released.name)
-    }
-
-    /// Names of messages that left a queue, as far as the facts that say so have numbers from `number` on or none yet.
-    #[must_use]
-    pub fn unsaid(&self, queue: u64, number: u64) -> Vec<u64> {
-        let said_later = |released: &&Released| released.queue == queue && released.number >= number;
-        let told = self.journal.released.iter().filter(said_later).map(|released| released.name);
-        let untold = self.journal.queue(queue).and_then(|key| self.nodes.queues.get(key));
-        told.chain(untold.into_iter().flat_map(Queue::untold)).collect()
+        self.journal.released.pop()
     }
 
     /// The next file of a large message that no queue took.
@@ -279,16 +281,18 @@ impl Core {
         self.journal.room
     }
 
-    /// Numbers for what the journal writes of itself.
-    pub fn take_numbers(&mut self, count: u64) -> u64 {
-        self.journal.take_numbers(count)
+    /// Numbers for what is this node's own affair: what the journal writes of itself, and messages that it only puts aside.
+    pub fn take_local_numbers(&mut self, count: u64) -> u64 {
+        self.journal.last_local += count;
+        (self.journal.last_local + 1 - count) | LOCAL
     }
 
-    /// Goes on after a restart: `number` and `queue` were the last ones used.
-    pub fn restore_numbers(&mut self, number: u64, queue: u64) {
-        self.journal.last_number = number;
-        self.journal.durable = number;
-        self.journal.last_queue = queue;
+    /// Goes on after a restart.
+    pub fn restore_numbers(&mut self, last: LastNumbers) {
+        self.journal.last_number = last.fact;
+        self.journal.last_local = last.local & !LOCAL;
+        self.journal.durable = last.fact;
+        self.journal.last_queue = last.queue;
     }
 
     /// Puts a queue back that the journal has, with its messages still there.
@@ -301,28 +305,6 @@ impl Core {
         queue.restore_paged(*messages, bytes + messages * MESSAGE_OVERHEAD);
         self.journal.by_number.insert(declared.queue, key);
         self.collect(key);
-    }
-
-    /// What a queue was declared as, and the size of its messages' bodies on average, octets.
-    #[must_use]
-    pub fn declared(&self, number: u64) -> Option<(Declared, u64)> {
-        let key = self.journal.queue(number)?;
-        let queue = self.nodes.queues.get(key)?;
-        let size = queue.all_bytes() / queue.messages().max(1);
-        Some((self.declaration(key)?, size.saturating_sub(MESSAGE_OVERHEAD)))
-    }
-
-    /// Names of the durable messages of a queue that are in memory, or left it while consumers held them, in no order.
-    #[must_use]
-    pub fn resident(&self, number: u64) -> Vec<u64> {
-        let queue = self.journal.queue(number).and_then(|key| self.nodes.queues.get(key));
-        queue.map_or_else(Vec::new, |queue| queue.lasting().collect())
-    }
-
-    /// The number of the queue that the journal heard of last.
-    #[must_use]
-    pub fn last_queue(&self) -> u64 {
-        self.journal.last_queue
     }
 
     /// Makes a queue that outlives the node, without a link that asks for it; gives its number. It is not counted as used by

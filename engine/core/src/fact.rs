@@ -15,6 +15,10 @@ pub enum Resident {
 /// The bit in the number of a queue that ends with the node: none declares it, whatever the messages in it are.
 pub const PASSING: u64 = 1 << 63;
 
+/// The bit of numbers that are this node's own affair: of messages that are stored without outliving it. All other numbers are the same
+/// for whoever keeps the log, and those of facts that outlive the node follow each other.
+pub const LOCAL: u64 = 1 << 63;
+
 /// A queue that a message was put into, by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target {
@@ -68,7 +72,8 @@ pub struct Declared {
     pub name: String,
 }
 
-/// One fact. Those that are written have a number; a stored message has one for each of its queues, its names there.
+/// One fact. Those that are written have a number; a stored message has one for each of its queues, its names there: it outlives the node
+/// in all of them, or in none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fact {
     /// A message was put into queues.

@@ -27,15 +27,6 @@ pub enum Room {
     None,
 }
 
-/// A message that the journal need not keep.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Released {
-    pub queue: u64,
-    pub name: u64,
-    /// The fact that says so; 0: it ends with the node anyway.
-    pub number: u64,
-}
-
 /// What waits until a number is durable.
 #[derive(Debug)]
 pub(crate) enum Waiting {
@@ -56,11 +47,14 @@ pub(crate) struct Journaling {
     /// What queues want again that came back to them.
     pub recalls: VecDeque<Recall>,
     pub last_number: u64,
+    /// The last of the numbers that are this node's own affair, without their bit.
+    pub last_local: u64,
     /// The last number when all facts had been taken.
     pub told: u64,
     pub last_queue: u64,
     pub facts: VecDeque<Fact>,
-    pub released: Vec<Released>,
+    /// Names of messages that left.
+    pub released: Vec<u64>,
     pub waiting: VecDeque<Waiting>,
     /// Queues whose first message waits for the journal.
     pub blocked: Vec<Key>,
@@ -114,6 +108,17 @@ pub struct Restored {
     pub messages: u64,
     /// Size of their bodies, octets.
     pub bytes: u64,
+}
+
+/// The last numbers that were used before a restart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LastNumbers {
+    /// Of facts.
+    pub fact: u64,
+    /// Of what is the node's own affair; has the bit [`crate::fact::LOCAL`].
+    pub local: u64,
+    /// Of queues.
+    pub queue: u64,
 }
 
 /// A wish for messages that the journal alone has.

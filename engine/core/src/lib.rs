@@ -35,6 +35,6 @@ mod tests;
 mod view;
 
 pub use crate::core::Core;
-pub use crate::journaling::{Browse, Fetch, Recall, Restored, Room};
+pub use crate::journaling::{Browse, Fetch, LastNumbers, Recall, Restored, Room};
 pub use crate::queue::{Recalled, Totals};
-pub use view::QueueView;
+pub use view::{QUEUE_FIGURES, QueueView};

@@ -33,6 +33,7 @@ mod withheld;
 use std::num::NonZeroU64;
 
 use crate::command::{Lifetime, RoutingType};
+use crate::fact::LOCAL;
 use crate::message::Message;
 use crate::plain::Plain;
 use crate::slab::{Key, Slab};
@@ -285,7 +286,8 @@ impl Queue {
     fn pop_first(&mut self, durable: u64) -> Option<Next> {
         let entry = self.order.first()?;
         let found = self.entries.get(entry)?;
-        if found.stored.is_some_and(|stored| stored.get() > durable) {
+        // What does not outlive the node does not wait for the disk.
+        if found.stored.is_some_and(|stored| stored.get() > durable && stored.get() & LOCAL == 0) {
             self.front = Front::Blocked;
             return None;
         }

@@ -135,7 +135,7 @@ impl World {
         let segments = BTreeMap::new();
         let (files, writes, others) = (BTreeSet::new(), VecDeque::new(), VecDeque::new());
         let disk = Disk { segments, files, capacity, writes, others };
-        let (store, _, _, _) = Recovery::new(CONFIG).finish();
+        let store = Recovery::new(CONFIG).finish().store;
         let core = Core::new(CoreConfig {
             storage: Storage::Journal,
             stored_bytes_max: SEGMENT as u64 / 8 * 7,

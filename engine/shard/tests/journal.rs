@@ -18,9 +18,10 @@ use engine_core::key::{EndKey, LinkKey};
 use engine_core::limits::{CoreConfig, Storage};
 use engine_core::message::{Content, Header, Large, Message};
 use engine_core::{Core, Restored};
-use engine_shard::store::{Recovery, Store, StoreConfig, StoreError};
+use engine_ledger::Meaning;
+use engine_shard::store::{Recovered, Recovery, Store, StoreConfig, StoreError};
 use storage_journal::format::{BLOCK, SegmentHeader};
-use storage_journal::{Done, Fault, FaultKind, Manifest, Order, Piece, Record, Salvage, SegmentFound, SegmentPart};
+use storage_journal::{Done, Fault, FaultKind, Manifest, Order, Part, Piece, Salvage, SegmentFound, SegmentPart};
 
 const SEGMENT: usize = 64 * 1024;
 const SECTOR: usize = 512;
@@ -294,7 +295,7 @@ impl World {
             segments_max,
             failing: false,
         };
-        let (store, _, _, _) = Recovery::new(config()).finish();
+        let store = Recovery::new(config()).finish().store;
         let core = Self::core(memory);
         let (links, fates, sent) = (Vec::new(), BTreeMap::new(), [0; 3]);
         let (crashes, refused, resumed, recalled, now_ns) = (0, 0, 0, 0, 1);
@@ -512,10 +513,12 @@ impl World {
     /// Something that a random link does.
     fn act(&mut self) {
         let index = self.chance.below(self.links.len());
-        if self.chance.one_in(400) {
+        // Who attaches waits for the disk.
+        let attaches = !self.disk.failing;
+        if self.chance.one_in(400) && attaches {
             return self.unsubscribe(index);
         }
-        if self.chance.one_in(150) {
+        if self.chance.one_in(150) && attaches {
             return self.abandon(index);
         }
         let (choice, size) = (self.chance.below(12), [8, 100, 3000, 9000][self.chance.below(4)]);
@@ -609,7 +612,7 @@ impl World {
             handle_segment(&mut recovery, number, &self.disk.segments[&number], cut).expect("a crash is no damage");
         }
         assert_eq!(recovery.losses(), [], "nothing was lost");
-        let (store, restored, last_number, last_queue) = recovery.finish();
+        let Recovered { store, restored, last } = recovery.finish();
         self.recalled += self.store.totals().recalled;
         self.store = store;
         // What a start does with files that no message names.
@@ -617,7 +620,7 @@ impl World {
         assert!(needed.is_subset(&self.disk.files), "files are gone: {:?}", needed.difference(&self.disk.files));
         self.disk.files = needed;
         self.core = Self::core(self.memory);
-        self.core.restore_numbers(last_number, last_queue);
+        self.core.restore_numbers(last);
         restored.iter().for_each(|queue| self.core.restore(queue));
         self.core.check();
         self.fates.values_mut().for_each(|fate| (fate.delivered, fate.failures) = (false, None));
@@ -788,7 +791,7 @@ fn recovered(disk: &Disk) -> Result<Vec<Restored>, Fault> {
     if !recovery.losses().is_empty() {
         return Err(recovery.losses().remove(0));
     }
-    let (_, mut restored, _, _) = recovery.finish();
+    let mut restored = recovery.finish().restored;
     restored.sort_by_key(|queue| queue.declared.queue);
     Ok(restored)
 }
@@ -888,8 +891,11 @@ fn what_a_queue_without_a_declaration_leaves_is_no_loss() {
         let mut salvage = Salvage::new(DIRECTORY);
         for (&number, bytes) in &world.disk.segments {
             salvage.handle_part(&SegmentPart::whole(number, bytes), |piece| {
-                if let Piece::Record(_, _, Record::Message { properties, queues, .. }) = piece {
-                    passing += u32::from(properties.durable && queues.iter().any(|queue| queue & PASSING != 0));
+                let Piece::Record(_, record) = piece else { return };
+                if let Ok(Some(Meaning::Message { properties, queues, .. })) = Meaning::decode(&record) {
+                    let aside = queues.iter().any(|queue| queue & PASSING != 0);
+                    assert!(record.header.part == Part::Local || !aside, "what ends with the node is its own affair");
+                    passing += u32::from(properties.durable && aside);
                 }
             });
         }

@@ -13,9 +13,10 @@ use engine_core::fact::{Declared, Purpose};
 use engine_core::key::{EndKey, LinkKey};
 use engine_core::limits::{CoreConfig, Storage};
 use engine_core::message::{Header, Message};
-use engine_shard::store::{Extract, Losses, LostTail, Recovery, Salvage, Store, StoreConfig};
+use engine_ledger::{Meaning, declaration};
+use engine_shard::store::{Extract, Losses, LostTail, Recovered, Recovery, Salvage, Store, StoreConfig};
 use storage_journal::format::{BLOCK, SegmentHeader};
-use storage_journal::{Done, Manifest, Order, Place, Record, SegmentFound, SegmentPart, read_batches};
+use storage_journal::{Done, Manifest, Order, Place, Reach, SegmentFound, SegmentPart, read_batches};
 
 const SEGMENT: usize = 64 * 1024;
 const DIRECTORY: [u8; 16] = [9; 16];
@@ -88,7 +89,7 @@ impl Node {
             hard_bytes: u64::MAX,
             ..CoreConfig::default()
         });
-        let (store, _, _, _) = Recovery::new(config()).finish();
+        let store = Recovery::new(config()).finish().store;
         let (queues, consumers, held) = (Vec::new(), Vec::new(), Vec::new());
         let mut node = Self { core, store, disk: Disk::default(), queues, consumers, held, sent: 0, now_ns: 1 };
         for name in QUEUES {
@@ -222,36 +223,38 @@ fn written(chance: &mut Chance) -> Disk {
     node.disk
 }
 
-/// What batches say one after the other, those before sequence number `until`: messages that are there, by queue and name.
+/// What batches say one after the other, those within so many numbers: messages that are there, by queue and name.
 fn told<'a>(
     batches: impl Iterator<Item = &'a (Place, Vec<u8>)>,
     living: &mut BTreeMap<(u64, u64), u64>,
     names: &mut BTreeMap<u64, String>,
-    within: std::ops::Range<u64>,
+    within: impl Fn(u64) -> bool,
 ) {
     for (place, bytes) in batches {
-        read_batches(DIRECTORY, *place, bytes, |sequence, _, record| {
-            if !within.contains(&sequence) {
+        read_batches(DIRECTORY, *place, bytes, |_, record| {
+            if !within(record.number) {
                 return;
             }
             let number = |body: &[u8]| u64::from_be_bytes(body[..8].try_into().expect("eight octets"));
-            match record {
-                Record::Message { queues, body, .. } => {
-                    for (queue, name) in queues.iter().zip(sequence..) {
+            match Meaning::decode(&record).expect("it was written so").expect("it is known") {
+                Meaning::Message { queues, body, .. } => {
+                    for (queue, name) in queues.iter().zip(record.number..) {
                         living.insert((queue, name), number(body));
                     }
                 }
-                Record::Moved { places, body, .. } => {
+                Meaning::Moved { places, body, .. } => {
                     let places: Vec<u64> = places.iter().collect();
                     for place in places.chunks(3) {
                         living.insert((place[0], place[1]), number(body));
                     }
                 }
-                Record::Acknowledged { queue, first, last } => {
+                Meaning::Acknowledged { queue, first, last } => {
                     living.retain(|&(whose, name), _| whose != queue || !(first..=last).contains(&name));
                 }
-                Record::QueueDeclared { queue, name, .. } => drop(names.insert(queue, name.to_owned())),
-                Record::QueueDeleted { queue } => living.retain(|&(whose, _), _| whose != queue),
+                Meaning::Declared { queue, attributes } | Meaning::DeclaredAgain { queue, attributes } => {
+                    names.insert(queue, declaration(queue, attributes).expect("it was written so").name);
+                }
+                Meaning::Deleted { queue } => living.retain(|&(whose, _), _| whose != queue),
                 other => panic!("nobody wrote this: {other:?}"),
             }
         })
@@ -318,7 +321,7 @@ fn of_a_whole_journal_everything_is_there_and_nothing_is_missed() {
         for number in recovery.handle_manifest(manifest, &found).expect("none is missing") {
             recovery.handle_part(&SegmentPart::whole(number, &disk.segments[&number])).expect("nothing is damaged");
         }
-        let (store, restored, _, _) = recovery.finish();
+        let Recovered { store, restored, .. } = recovery.finish();
         let whole = saved(&disk, &Extract::new(store, restored));
         let newest = disk.checkpoints.values().next_back().map(Vec::as_slice);
         resumed += u64::from(newest.is_some());
@@ -386,20 +389,20 @@ fn whatever_is_damaged_the_rest_is_saved_and_what_is_missing_is_told() {
 
         // What there was in truth, and what is readable of it.
         let (mut truth, mut names) = (BTreeMap::new(), BTreeMap::new());
-        told(disk.batches.iter(), &mut truth, &mut names, 0..u64::MAX);
+        told(disk.batches.iter(), &mut truth, &mut names, |_| true);
         let whole: Vec<_> =
             disk.batches.iter().filter(|(place, bytes)| disk.is_whole(*place, bytes)).cloned().collect();
         let mut living = BTreeMap::new();
         let behind = checkpoint.as_ref().and_then(|(segment, _)| {
-            disk.batches.iter().find(|(place, _)| place.segment >= *segment).map(|(_, bytes)| first_sequence(bytes))
+            disk.batches.iter().find(|(place, _)| place.segment >= *segment).map(|(_, bytes)| first_numbers(bytes))
         });
-        let known = behind.unwrap_or(0);
-        told(whole.iter(), &mut living, &mut BTreeMap::new(), 0..known);
+        let known = behind.unwrap_or(Reach::START);
+        told(whole.iter(), &mut living, &mut BTreeMap::new(), |number| known.covers(number));
         let mut known_living = BTreeMap::new();
-        told(disk.batches.iter(), &mut known_living, &mut BTreeMap::new(), 0..known);
+        told(disk.batches.iter(), &mut known_living, &mut BTreeMap::new(), |number| known.covers(number));
         // Names of messages that are readable somewhere before it, whatever whole records say of them.
         living.retain(|place, _| known_living.contains_key(place));
-        told(whole.iter(), &mut living, &mut BTreeMap::new(), known..u64::MAX);
+        told(whole.iter(), &mut living, &mut BTreeMap::new(), |number| !known.covers(number));
         let named = |(&(queue, _), &number): (&(u64, u64), &u64)| {
             let name = names.get(&queue).expect("it was declared");
             let lost = extract.queues().iter().find(|found| found.declared.queue == queue);
@@ -430,8 +433,9 @@ fn whatever_is_damaged_the_rest_is_saved_and_what_is_missing_is_told() {
     assert!(doubted > 0 && missed > 0 && with_checkpoint > 0, "{doubted} {missed} {with_checkpoint}");
 }
 
-fn first_sequence(batch: &[u8]) -> u64 {
-    u64::from_le_bytes(batch[32..40].try_into().expect("eight octets"))
+fn first_numbers(batch: &[u8]) -> Reach {
+    let number = |at: usize| u64::from_le_bytes(batch[at..at + 8].try_into().expect("eight octets"));
+    Reach { shared: number(72), local: number(40) }
 }
 
 /// A node that wrote two batches of ten messages to each queue, nothing of which left, and came to rest.

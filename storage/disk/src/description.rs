@@ -13,7 +13,7 @@ use storage_journal::Manifest;
 use crate::directory::{DirectoryError, sync_directory, system};
 
 /// Version of what is in a data directory.
-pub(crate) const FORMAT: u32 = 2;
+pub(crate) const FORMAT: u32 = 3;
 
 /// What `directory.json` says.
 #[derive(Clone, Debug, Deserialize, Serialize)]

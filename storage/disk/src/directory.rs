@@ -39,8 +39,8 @@ pub enum DirectoryError {
     InUse(PathBuf),
     /// It was written by another version.
     #[error(
-        "the data directory {} has format {found}, and this version of Heddle knows {FORMAT}: use the version that wrote it \
-         to export its messages", path.display()
+        "the data directory {} has format {found}, and this version of Heddle knows {FORMAT}: export it with the \
+         version that wrote it (`heddle data export`), and import that with this one (`heddle data import`)", path.display()
     )]
     Version {
         /// The directory.
@@ -439,7 +439,7 @@ mod tests {
         drop(DataDirectory::open(folder.path(), 1, 1 << 20, [1; 16]).unwrap());
         let file = folder.path().join("directory.json");
         let text = fs::read_to_string(&file).unwrap();
-        fs::write(&file, text.replace("\"format\": 2", "\"format\": 9")).unwrap();
+        fs::write(&file, text.replace("\"format\": 3", "\"format\": 9")).unwrap();
         let error = DataDirectory::open_existing(folder.path()).unwrap_err();
         assert!(error.to_string().contains("format 9"), "{error}");
         for other in ["{}".to_owned(), String::new(), text.replace("\"shards\": 1", "\"shards\": 0")] {

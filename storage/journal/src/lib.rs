@@ -1,4 +1,5 @@
-//! The journal of one shard as machines: records go into batches, batches into segments, and come back after a crash.
+//! The journal of one shard as machines: records go into batches, batches into segments, and come back after a crash. What a record
+//! means it does not know.
 //!
 //! Guarantees: what was sealed and reached stable storage is replayed, in order; a batch that did not get there whole is cut
 //! off at the end and is never seen in part; anything else that does not check is told with segment and offset. Nothing here
@@ -10,11 +11,13 @@ mod checkpoint;
 mod fault;
 pub mod format;
 mod manifest;
+mod number;
 mod order;
 pub mod record;
 mod replay;
 mod salvage;
 mod segments;
+mod shared;
 mod walk;
 mod writer;
 
@@ -22,10 +25,12 @@ pub use buffer::Buffer;
 pub use checkpoint::{open_checkpoint, seal_checkpoint};
 pub use fault::{Fault, FaultKind};
 pub use manifest::{Manifest, ManifestFound, Owner, SegmentFound};
+pub use number::{LOCAL, Reach};
 pub use order::{Done, Margin, Order};
-pub use record::{Numbers, Properties, Record};
+pub use record::{Part, Record, RecordHeader, Unknown};
 pub use replay::{Batch, Ended, Replay, read_batches};
 pub use salvage::{End, Gap, Piece, Salvage, salvage_batches};
-pub use segments::{Living, SegmentState, Segments};
+pub use segments::{BatchPlace, BatchStart, Living, SegmentState, Segments};
+pub use shared::{SharedPart, read_parts};
 pub use walk::SegmentPart;
-pub use writer::{BATCH_MAX, Full, Place, Position, Sealed, Writer};
+pub use writer::{BATCH_MAX, Full, LogPosition, NotTaken, Place, Position, Sealed, Writer};

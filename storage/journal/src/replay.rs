@@ -1,13 +1,16 @@
 //! What a journal says after a start: segments in their order, batches in theirs, until the first one that is not whole. Segments
 //! come in parts (`walk.rs` finds the batches in them), so that none has to be in memory as a whole.
 //!
-//! Guarantees: records come in the order of their sequence numbers, without a gap, or a fault says where. The last batch may
+//! Guarantees: records come in the order of their batches and numbers, without a gap, those of a batch's local part before those of its
+//! shared one, or a fault says where. The last batch may
 //! have been cut off by a crash: it was never acknowledged, and replay ends before it. A damaged batch with a whole one
 //! behind it is no crash but a fault.
 
 use crate::fault::{Fault, FaultKind};
 use crate::format::{BATCH_HEADER, BLOCK, BatchHeader, SegmentHeader, padded, seed};
-use crate::record::Record;
+use crate::number::Reach;
+use crate::record::{Part, Record};
+use crate::shared::PartRecords;
 use crate::walk::{Found, SegmentPart, Spot, Walk};
 use crate::writer::{Place, Position};
 
@@ -18,6 +21,8 @@ pub struct Batch {
     pub place: Place,
     /// Its length, octets; whole blocks.
     pub bytes: usize,
+    /// The first numbers in it.
+    pub first: Reach,
 }
 
 /// How the segments ended: the next batch goes to a new segment.
@@ -83,14 +88,14 @@ impl Replay {
         Self { next: position, chained: Chained::Yes, ended, ..Self::new(shard, directory) }
     }
 
-    /// Takes the next part of the segments; gives each record with its sequence number and the place of its batch to `take`.
+    /// Takes the next part of the segments; gives each record with its batch to `take`.
     ///
     /// # Errors
     /// A fault. Records before it were given; nothing can be gone on with.
     pub fn handle_part(
         &mut self,
         part: &SegmentPart<'_>,
-        mut take: impl FnMut(u64, Batch, Record<'_>),
+        mut take: impl FnMut(Batch, Record<'_>),
     ) -> Result<(), Fault> {
         if part.is_first() {
             self.begin(part)?;
@@ -163,7 +168,7 @@ impl Chain<'_> {
         &mut self,
         offset: u64,
         batch: &Found<'_>,
-        take: &mut impl FnMut(u64, Batch, Record<'_>),
+        take: &mut impl FnMut(Batch, Record<'_>),
     ) -> Result<(), Fault> {
         if !std::mem::replace(&mut self.current.begun, true) {
             self.handle_first(offset, &batch.header)?;
@@ -171,9 +176,7 @@ impl Chain<'_> {
         let Found { header, checksum, content } = batch;
         if self.is_expected(offset, header) {
             records(content, header, offset, take)?;
-            self.next.batch = header.batch + 1;
-            self.next.sequence = header.first_sequence + u64::from(header.numbers);
-            self.next.previous = *checksum;
+            *self.next = self.next.after(header, *checksum, header.part.checksum);
             *self.chained = Chained::Yes;
             self.current.end = offset + padded(content.len()) as u64;
             return Ok(());
@@ -213,8 +216,9 @@ impl Chain<'_> {
 
     /// Whether a whole batch is the one that is due.
     fn is_expected(&self, offset: u64, header: &BatchHeader) -> bool {
-        let Position { batch, sequence, previous, .. } = *self.next;
-        let continues = (header.batch, header.previous, header.first_sequence) == (batch, previous, sequence);
+        let Position { batch, previous, reach, .. } = *self.next;
+        let continues = (header.batch, header.previous, header.local.first) == (batch, previous, reach.local)
+            && self.next.expects(&header.part);
         offset == self.current.end && (continues || *self.chained == Chained::No)
     }
 
@@ -232,7 +236,7 @@ pub fn read_batches(
     directory: [u8; 16],
     place: Place,
     bytes: &[u8],
-    mut take: impl FnMut(u64, Batch, Record<'_>),
+    mut take: impl FnMut(Batch, Record<'_>),
 ) -> Result<(), Fault> {
     let seed = seed(directory);
     let mut at = 0;
@@ -252,30 +256,27 @@ pub fn read_batches(
 
 pub(crate) fn records(
     content: &[u8],
-    batch: &BatchHeader,
+    header: &BatchHeader,
     at: u64,
-    take: &mut impl FnMut(u64, Batch, Record<'_>),
+    take: &mut impl FnMut(Batch, Record<'_>),
 ) -> Result<(), Fault> {
-    let fault = |offset: usize, what| Fault {
-        segment: batch.segment,
-        offset: at + offset as u64,
-        kind: FaultKind::Record(what),
-    };
-    let found = Batch { place: Place { segment: batch.segment, offset: at }, bytes: padded(content.len()) };
-    let mut offset = BATCH_HEADER;
-    let mut expected = batch.first_sequence;
-    for _ in 0..batch.records {
-        let (sequence, record, bytes) =
-            Record::decode(content.get(offset..).unwrap_or_default()).map_err(|what| fault(offset, what))?;
-        if sequence != expected {
-            return Err(fault(offset, "a record is out of its order"));
+    let shared = (BATCH_HEADER + header.shared_bytes as usize).min(content.len());
+    let fault = |start: usize| {
+        move |(offset, what): (usize, &'static str)| Fault {
+            segment: header.segment,
+            offset: at + (start + offset) as u64,
+            kind: FaultKind::Record(what),
         }
-        expected += u64::from(record.numbers());
-        take(sequence, found, record);
-        offset += bytes;
-    }
-    if offset != content.len() || expected != batch.first_sequence + u64::from(batch.numbers) {
-        return Err(fault(offset, "a batch is longer than its records"));
-    }
-    Ok(())
+    };
+    let first = Reach { shared: header.part.first, local: header.local.first };
+    let batch = Batch { place: Place { segment: header.segment, offset: at }, bytes: padded(content.len()), first };
+    let local = &header.local;
+    let mut part =
+        PartRecords { part: Part::Local, first: local.first, numbers: local.numbers, records: local.records };
+    let bytes = content.get(shared..).unwrap_or_default();
+    part.read(bytes, |record| take(batch, record)).map_err(fault(shared))?;
+    let head = &header.part;
+    let mut part = PartRecords { part: Part::Shared, first: head.first, numbers: head.numbers, records: head.records };
+    let bytes = content.get(BATCH_HEADER..shared).unwrap_or_default();
+    part.read(bytes, |record| take(batch, record)).map_err(fault(BATCH_HEADER))
 }

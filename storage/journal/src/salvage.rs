@@ -3,7 +3,7 @@
 //!
 //! Guarantees:
 //! 1. A record is given only out of a batch whose checksum is right, and each batch once, in the order of their numbers.
-//! 2. Every gap in the numbers of batches is told, before what follows it, with how many batches and sequence numbers it took. Before
+//! 2. Every gap in the numbers of batches is told, before what follows it, with how many batches and numbers it took. Before
 //!    the first batch there is one as well, unless that is where the first segment begins: those before it were freed.
 //! 3. No damage ends it: behind one it goes on with the next block.
 //!
@@ -14,10 +14,11 @@ use std::ops::Range;
 
 use crate::fault::Fault;
 use crate::format::{BLOCK, BatchHeader, padded, seed};
+use crate::number::Reach;
 use crate::record::Record;
 use crate::replay::{Batch, records};
 use crate::walk::{Found, SegmentPart, Spot, Walk};
-use crate::writer::Place;
+use crate::writer::{Place, Position};
 
 /// Batches that are missing between two that are there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,15 +29,24 @@ pub struct Gap {
     pub to: Place,
     /// How many there were; 0 when nothing tells, as no batch before them is there.
     pub batches: u64,
-    /// Sequence numbers that were used up in them: at most so many messages.
-    pub sequences: Range<u64>,
+    /// Shared numbers that were used up in them: at most so many messages and acknowledgements.
+    pub shared: Range<u64>,
+    /// Local numbers that were used up in them: at most so many messages that had been written again.
+    pub local: Range<u64>,
+}
+
+impl Gap {
+    /// Records that are missing at most.
+    pub fn records(&self) -> u64 {
+        self.shared.end - self.shared.start + self.local.end - self.local.start
+    }
 }
 
 /// What is found, in its order.
 #[derive(Debug)]
 pub enum Piece<'a> {
-    /// A record, with its sequence number and its batch.
-    Record(u64, Batch, Record<'a>),
+    /// A record, with its batch.
+    Record(Batch, Record<'a>),
     /// What follows does not go on where the last batch ended.
     Gap(Gap),
     /// A batch is whole, and what is behind this place in it is no record that is known.
@@ -52,8 +62,8 @@ pub struct End {
     pub place: Place,
     /// The last whole batch.
     pub batch: u64,
-    /// The next sequence number.
-    pub sequence: u64,
+    /// The next numbers.
+    pub reach: Reach,
     /// What looks like the next batch, and is not whole.
     pub torn: Option<Place>,
     /// What looks like one that comes later still: no crash leaves that, as one batch is written at a time.
@@ -64,7 +74,7 @@ pub struct End {
 #[derive(Clone, Copy, Debug)]
 struct Next {
     batch: u64,
-    sequence: u64,
+    reach: Reach,
 }
 
 /// Reads the segments of one shard, oldest first, part by part.
@@ -90,7 +100,7 @@ impl Salvage {
         if part.is_first() && self.end.segment == 0 {
             self.end = Place { segment: part.segment, offset: BLOCK as u64 };
             // The first segment of all begins with the first batch.
-            self.next = (part.segment == 1).then_some(Next { batch: 1, sequence: 1 });
+            self.next = (part.segment == 1).then_some(Next { batch: 1, reach: Reach::START });
         }
         let Self { walk, next, end, torn, beyond } = self;
         let mut chain = Chain { segment: part.segment, next, end, torn, beyond };
@@ -106,8 +116,8 @@ impl Salvage {
 
     /// Where it ended; `None` when there was no whole batch.
     pub fn end(&self) -> Option<End> {
-        let Next { batch, sequence } = self.next?;
-        Some(End { place: self.end, batch: batch.saturating_sub(1), sequence, torn: self.torn, beyond: self.beyond })
+        let Next { batch, reach } = self.next?;
+        Some(End { place: self.end, batch: batch.saturating_sub(1), reach, torn: self.torn, beyond: self.beyond })
             .filter(|_| self.found())
     }
 
@@ -128,23 +138,24 @@ impl Chain<'_> {
     fn handle_batch(&mut self, offset: u64, found: &Found<'_>, take: &mut impl FnMut(Piece<'_>)) {
         let Found { header, content, .. } = found;
         let place = Place { segment: self.segment, offset };
-        let due = self.next.unwrap_or(Next { batch: header.batch, sequence: header.first_sequence });
-        if header.batch < due.batch || header.first_sequence < due.sequence {
+        let first = Reach { shared: header.part.first, local: header.local.first };
+        let due = self.next.unwrap_or(Next { batch: header.batch, reach: first });
+        if header.batch < due.batch || !first.reaches(due.reach) {
             return take(Piece::Stray(place));
         }
         // A segment that others follow begins with a batch.
         if header.batch > due.batch || (self.next.is_none() && place != *self.end) {
-            let (batches, sequences) = (header.batch - due.batch, due.sequence..header.first_sequence);
-            take(Piece::Gap(Gap { from: *self.end, to: place, batches, sequences }));
+            let (shared, local) = (due.reach.shared..first.shared, due.reach.local..first.local);
+            take(Piece::Gap(Gap { from: *self.end, to: place, batches: header.batch - due.batch, shared, local }));
         }
-        let read = records(content, header, offset, &mut |sequence, batch, record| {
-            take(Piece::Record(sequence, batch, record));
+        let read = records(content, header, offset, &mut |batch, record| {
+            take(Piece::Record(batch, record));
         });
         if let Err(fault) = read {
             take(Piece::Unknown(fault));
         }
-        let sequence = header.first_sequence.saturating_add(u64::from(header.numbers));
-        *self.next = Some(Next { batch: header.batch.saturating_add(1), sequence });
+        let Position { batch, reach, .. } = Position::START.after(header, 0, 0);
+        *self.next = Some(Next { batch, reach });
         *self.end = Place { segment: self.segment, offset: offset + padded(content.len()) as u64 };
         (*self.torn, *self.beyond) = (None, None);
     }
@@ -165,7 +176,7 @@ impl Chain<'_> {
 }
 
 /// Gives the records of the batches in `bytes`, read from `place`, that are whole, and leaves out what is between them.
-pub fn salvage_batches(directory: [u8; 16], place: Place, bytes: &[u8], mut take: impl FnMut(u64, Batch, Record<'_>)) {
+pub fn salvage_batches(directory: [u8; 16], place: Place, bytes: &[u8], mut take: impl FnMut(Batch, Record<'_>)) {
     let seed = seed(directory);
     let mut at = 0;
     while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {

@@ -4,11 +4,12 @@
 //! never missed, because those are gone before it. A segment with few living messages at the front is emptied by writing them
 //! again at the end, as soon as the journal is longer than twice what lives in it plus an allowance; so that each octet that
 //! lives is written again at most about once for each octet that came. One in which next to nothing lives is emptied sooner: that
-//! costs nothing, and segments leave one by one, to serve again. One bit for each sequence number is all that is kept.
+//! costs nothing, and segments leave one by one, to serve again. One bit for each number is all that is kept.
 
 use std::collections::VecDeque;
 
 use crate::format::BLOCK;
+use crate::number::{LOCAL, Reach};
 
 /// Next to nothing: one part of so many of a segment's length.
 const SPARSE_SHARE: u64 = 64;
@@ -17,20 +18,93 @@ const MOVED_BYTES: u64 = 16;
 /// Segments that a journal has before such a one is emptied: what is about to leave its queue by itself has time to.
 const SPARSE_BEHIND: usize = 3;
 
+/// A bit for each number of one kind in a segment: set while that message is needed.
+#[derive(Debug)]
+struct Bits {
+    /// The first number of the segment.
+    first: u64,
+    words: Vec<u64>,
+}
+
+impl Bits {
+    fn new(first: u64) -> Self {
+        Self { first, words: Vec::new() }
+    }
+
+    /// Sets the bits of `count` numbers from `number` on.
+    #[inline]
+    fn set(&mut self, number: u64, count: u32) {
+        let mut at = number - self.first;
+        let end = at + u64::from(count);
+        while at < end {
+            // As many as are in one word.
+            let next = (at / 64 * 64 + 64).min(end);
+            let word = usize::try_from(at / 64).expect("a segment has fewer records than octets");
+            if self.words.len() <= word {
+                self.words.resize(word + 1, 0);
+            }
+            self.words[word] |= u64::MAX >> (64 - (next - at)) << (at % 64);
+            at = next;
+        }
+    }
+
+    fn is_set(&self, number: u64) -> bool {
+        let at = number - self.first;
+        let word = self.words.get(usize::try_from(at / 64).unwrap_or(usize::MAX));
+        word.is_some_and(|word| word & (1 << (at % 64)) != 0)
+    }
+
+    /// Clears a bit; gives whether it was set.
+    #[inline]
+    fn clear(&mut self, number: u64) -> bool {
+        let at = number - self.first;
+        let Some(word) = self.words.get_mut(usize::try_from(at / 64).unwrap_or(usize::MAX)) else { return false };
+        let was = *word & (1 << (at % 64)) != 0;
+        *word &= !(1 << (at % 64));
+        was
+    }
+
+    /// The first number from `from` on whose bit is set.
+    fn next(&self, from: u64) -> Option<u64> {
+        let at = from.saturating_sub(self.first);
+        let mut word = usize::try_from(at / 64).ok()?;
+        let mut bits = self.words.get(word)? & (u64::MAX << (at % 64));
+        while bits == 0 {
+            word += 1;
+            bits = *self.words.get(word)?;
+        }
+        Some(self.first + word as u64 * 64 + u64::from(bits.trailing_zeros()))
+    }
+
+    fn count(&self) -> u64 {
+        self.words.iter().map(|word| u64::from(word.count_ones())).sum()
+    }
+}
+
+/// A batch of a segment: its first numbers, counted from those of the segment, and the block that it begins at. A segment is at most a
+/// gibibyte long, and has fewer numbers than octets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchStart {
+    /// Shared numbers before it.
+    pub shared: u32,
+    /// Local numbers before it.
+    pub local: u32,
+    /// The block.
+    pub block: u32,
+}
+
 #[derive(Debug)]
 struct Segment {
     number: u64,
-    first_sequence: u64,
-    /// A bit for each sequence number from the first: set while that message is needed.
-    bits: Vec<u64>,
+    shared: Bits,
+    local: Bits,
     live: u64,
     messages: u64,
     /// Octets of all its message records.
     bytes: u64,
     /// Reads that are under way.
     readers: u32,
-    /// The first sequence number of each batch, and the block that it begins at.
-    batches: Vec<(u64, u32)>,
+    batches: Vec<BatchStart>,
     /// The block after the last batch.
     end: u32,
 }
@@ -40,16 +114,16 @@ struct Segment {
 pub struct SegmentState {
     /// Its number.
     pub number: u64,
-    /// Its first sequence number.
-    pub first_sequence: u64,
+    /// Its first numbers.
+    pub first: Reach,
     /// Messages written to it, once for each queue.
     pub messages: u64,
     /// Octets of their records.
     pub bytes: u64,
     /// The block after the last batch.
     pub end: u32,
-    /// The first sequence number of each batch, and the block that it begins at.
-    pub batches: Vec<(u64, u32)>,
+    /// Its batches.
+    pub batches: Vec<BatchStart>,
 }
 
 impl Segment {
@@ -58,17 +132,50 @@ impl Segment {
         u64::try_from(share).unwrap_or(self.bytes)
     }
 
-    /// The first number from `from` on whose bit is set.
-    fn next_live(&self, from: u64) -> Option<u64> {
-        let at = from.saturating_sub(self.first_sequence);
-        let mut word = usize::try_from(at / 64).ok()?;
-        let mut bits = self.bits.get(word)? & (u64::MAX << (at % 64));
-        while bits == 0 {
-            word += 1;
-            bits = *self.bits.get(word)?;
-        }
-        Some(self.first_sequence + word as u64 * 64 + u64::from(bits.trailing_zeros()))
+    fn first(&self) -> Reach {
+        Reach { shared: self.shared.first, local: self.local.first }
     }
+
+    fn bits(&self, number: u64) -> &Bits {
+        if number & LOCAL == 0 { &self.shared } else { &self.local }
+    }
+
+    fn bits_mut(&mut self, number: u64) -> &mut Bits {
+        if number & LOCAL == 0 { &mut self.shared } else { &mut self.local }
+    }
+
+    /// The batch that a number of the segment lies in.
+    fn batch_of(&self, number: u64) -> Option<usize> {
+        let at = number - self.first().of(number);
+        let before = |batch: &BatchStart| u64::from(if number & LOCAL == 0 { batch.shared } else { batch.local });
+        self.batches.partition_point(|batch| before(batch) <= at).checked_sub(1)
+    }
+
+    /// The block after a batch.
+    fn end_of(&self, batch: usize) -> u32 {
+        self.batches.get(batch + 1).map_or(self.end, |next| next.block)
+    }
+
+    /// The first batch from `from` on with something that is needed.
+    fn next_living(&self, from: usize) -> Option<usize> {
+        let start = self.batches.get(from)?;
+        let shared = self.shared.next(self.shared.first + u64::from(start.shared));
+        let local = self.local.next(self.local.first + u64::from(start.local));
+        [shared, local].into_iter().flatten().filter_map(|number| self.batch_of(number)).min()
+    }
+}
+
+/// The batch that a number lies in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchPlace {
+    /// Its segment.
+    pub segment: u64,
+    /// Where it begins there, blocks.
+    pub block: u32,
+    /// Its length, blocks.
+    pub blocks: u32,
+    /// The first number of the same kind behind it.
+    pub end: u64,
 }
 
 /// Batches of a segment that follow each other.
@@ -80,8 +187,8 @@ pub struct Living {
     pub block: u32,
     /// Their length, blocks.
     pub blocks: u32,
-    /// The first sequence number behind them.
-    pub next: u64,
+    /// The batch of the segment that follows them, counted from its first.
+    pub next: usize,
 }
 
 /// The segments of one journal, oldest first.
@@ -98,38 +205,58 @@ impl Segments {
         Self { segments: VecDeque::new(), segment_bytes, allowance }
     }
 
-    /// A segment was begun with this sequence number; the one before it is full.
-    pub fn handle_begun(&mut self, number: u64, first_sequence: u64) {
+    /// A segment was begun with these numbers; the one before it is full.
+    pub fn handle_begun(&mut self, number: u64, first: Reach) {
         assert!(self.segments.back().is_none_or(|last| last.number + 1 == number), "segments follow each other");
-        self.push(SegmentState { number, first_sequence, messages: 0, bytes: 0, end: 0, batches: Vec::new() });
+        self.push(SegmentState { number, first, messages: 0, bytes: 0, end: 0, batches: Vec::new() });
     }
 
     fn push(&mut self, state: SegmentState) {
-        let SegmentState { number, first_sequence, messages, bytes, end, batches } = state;
-        let (bits, live, readers) = (Vec::new(), 0, 0);
-        self.segments.push_back(Segment { number, first_sequence, bits, live, messages, bytes, readers, batches, end });
+        let SegmentState { number, first, messages, bytes, end, batches } = state;
+        let (shared, local, live, readers) = (Bits::new(first.shared), Bits::new(first.local), 0, 0);
+        self.segments.push_back(Segment { number, shared, local, live, messages, bytes, readers, batches, end });
     }
 
     /// A segment of a damaged journal: those between it and the one before it may be lost, and are not counted.
-    pub fn salvage_begun(&mut self, number: u64, first_sequence: u64) {
-        self.push(SegmentState { number, first_sequence, messages: 0, bytes: 0, end: 0, batches: Vec::new() });
+    pub fn salvage_begun(&mut self, number: u64, first: Reach) {
+        self.push(SegmentState { number, first, messages: 0, bytes: 0, end: 0, batches: Vec::new() });
     }
 
-    /// A batch was closed in the newest segment: it begins with a sequence number, and reaches from block to block.
-    pub fn handle_sealed(&mut self, first_sequence: u64, block: u32, blocks: u32) {
+    /// A batch was closed in the newest segment: it begins with these numbers, and reaches from block to block.
+    pub fn handle_sealed(&mut self, first: Reach, block: u32, blocks: u32) {
         let segment = self.segments.back_mut().expect("a batch is written to a segment");
-        segment.batches.push((first_sequence, block));
+        let from = segment.first();
+        let before =
+            |number: u64, first: u64| u32::try_from(number - first).expect("a segment has fewer numbers than octets");
+        let (shared, local) = (before(first.shared, from.shared), before(first.local, from.local));
+        segment.batches.push(BatchStart { shared, local, block });
         segment.end = block + blocks;
     }
 
-    /// The batch that a sequence number lies in: its segment, where it begins there and its length, blocks.
-    pub fn place_of(&self, sequence: u64) -> Option<(u64, u32, u32)> {
-        let after = self.segments.partition_point(|segment| segment.first_sequence <= sequence);
-        let segment = self.segments.get(after.checked_sub(1)?)?;
-        let next = segment.batches.partition_point(|(first, _)| *first <= sequence);
-        let (_, block) = *segment.batches.get(next.checked_sub(1)?)?;
-        let end = segment.batches.get(next).map_or(segment.end, |(_, block)| *block);
-        Some((segment.number, block, end - block))
+    /// The batch that a number lies in.
+    pub fn place_of(&self, number: u64) -> Option<BatchPlace> {
+        let place = self.find(number)?;
+        let segment = self.segments.get(place)?;
+        let batch = segment.batch_of(number)?;
+        let block = segment.batches.get(batch)?.block;
+        let next = segment.batches.get(batch + 1);
+        let next = next.map(|next| u64::from(if number & LOCAL == 0 { next.shared } else { next.local }));
+        let end = match next {
+            Some(before) => segment.first().of(number) + before,
+            None => self.segments.get(place + 1).map_or(u64::MAX, |next| next.first().of(number)),
+        };
+        Some(BatchPlace { segment: segment.number, block, blocks: segment.end_of(batch) - block, end })
+    }
+
+    /// The first number of all segments, of the kind that a number is of.
+    pub fn begin_of(&self, number: u64) -> u64 {
+        self.segments.front().map_or(u64::MAX, |front| front.first().of(number))
+    }
+
+    /// The segment that a number lies in, unless it lies before all.
+    #[inline]
+    fn find(&self, number: u64) -> Option<usize> {
+        self.segments.partition_point(|segment| segment.bits(number).first <= number).checked_sub(1)
     }
 
     /// All segments but the one that is written, for a checkpoint.
@@ -137,7 +264,7 @@ impl Segments {
         let full = self.segments.iter().take(self.segments.len().saturating_sub(1));
         full.map(|segment| SegmentState {
             number: segment.number,
-            first_sequence: segment.first_sequence,
+            first: segment.first(),
             messages: segment.messages,
             bytes: segment.bytes,
             end: segment.end,
@@ -148,9 +275,8 @@ impl Segments {
     /// Takes the segments of a checkpoint, oldest first; `None` when they do not follow each other.
     pub fn restore(&mut self, states: impl Iterator<Item = SegmentState>) -> Option<()> {
         for state in states {
-            let follows = |last: &Segment| {
-                last.number.checked_add(1) == Some(state.number) && last.first_sequence <= state.first_sequence
-            };
+            let follows =
+                |last: &Segment| last.number.checked_add(1) == Some(state.number) && state.first.reaches(last.first());
             if !self.segments.back().is_none_or(follows) {
                 return None;
             }
@@ -160,17 +286,12 @@ impl Segments {
     }
 
     /// A message of a checkpoint is needed under this number.
-    pub fn handle_needed(&mut self, sequence: u64) {
-        let after = self.segments.partition_point(|segment| segment.first_sequence <= sequence);
-        let Some(segment) = after.checked_sub(1).and_then(|place| self.segments.get_mut(place)) else { return };
-        let at = sequence - segment.first_sequence;
+    pub fn handle_needed(&mut self, number: u64) {
+        let Some(segment) = self.find(number).and_then(|place| self.segments.get_mut(place)) else { return };
+        let bits = segment.bits_mut(number);
         // No segment has more numbers than octets: a checkpoint that says so is not followed into memory.
-        let Some(word) = usize::try_from(at / 64).ok().filter(|_| at < self.segment_bytes) else { return };
-        if segment.bits.len() <= word {
-            segment.bits.resize(word + 1, 0);
-        }
-        if segment.bits[word] & (1 << (at % 64)) == 0 {
-            segment.bits[word] |= 1 << (at % 64);
+        if number - bits.first < self.segment_bytes && !bits.is_set(number) {
+            bits.set(number, 1);
             segment.live += 1;
         }
     }
@@ -182,22 +303,11 @@ impl Segments {
         }
     }
 
-    /// A message of the newest segment is needed from now on, under `count` sequence numbers from `sequence`.
+    /// A message of the newest segment is needed from now on, under `count` numbers from `number`.
     #[inline]
-    pub fn handle_stored(&mut self, sequence: u64, count: u32, bytes: usize) {
+    pub fn handle_stored(&mut self, number: u64, count: u32, bytes: usize) {
         let segment = self.segments.back_mut().expect("a record is written to a segment");
-        let mut at = sequence - segment.first_sequence;
-        let end = at + u64::from(count);
-        while at < end {
-            // As many as are in one word.
-            let next = (at / 64 * 64 + 64).min(end);
-            let word = usize::try_from(at / 64).expect("a segment has fewer records than octets");
-            if segment.bits.len() <= word {
-                segment.bits.resize(word + 1, 0);
-            }
-            segment.bits[word] |= u64::MAX >> (64 - (next - at)) << (at % 64);
-            at = next;
-        }
+        segment.bits_mut(number).set(number, count);
         segment.live += u64::from(count);
         segment.messages += u64::from(count);
         segment.bytes += bytes as u64;
@@ -205,39 +315,22 @@ impl Segments {
 
     /// A message is no longer needed under this number, or was written again elsewhere. What is not there is no matter.
     #[inline]
-    pub fn handle_released(&mut self, sequence: u64) {
-        let after = self.segments.partition_point(|segment| segment.first_sequence <= sequence);
-        let Some(segment) = after.checked_sub(1).and_then(|place| self.segments.get_mut(place)) else { return };
-        let at = sequence - segment.first_sequence;
-        let word = segment.bits.get_mut(usize::try_from(at / 64).unwrap_or(usize::MAX));
-        if let Some(word) = word
-            && *word & (1 << (at % 64)) != 0
-        {
-            *word &= !(1 << (at % 64));
-            segment.live = segment.live.checked_sub(1).expect("a message of a dropped queue is not released again");
+    pub fn handle_released(&mut self, number: u64) {
+        let Some(segment) = self.find(number).and_then(|place| self.segments.get_mut(place)) else { return };
+        if segment.bits_mut(number).clear(number) {
+            segment.live = segment.live.checked_sub(1).expect("each bit is counted");
         }
     }
 
-    /// So many messages of a segment are no longer needed, with a queue that is gone: whoever writes the rest again looks at
-    /// the queues, too.
-    pub fn handle_dropped(&mut self, number: u64, count: u64) {
-        self.segment(number).live -= count;
+    /// Whether a message is needed under this number.
+    pub fn is_live(&self, number: u64) -> bool {
+        let segment = self.find(number).and_then(|place| self.segments.get(place));
+        segment.is_some_and(|segment| segment.bits(number).is_set(number))
     }
 
-    /// Whether a message is needed under this number, unless its queue was dropped.
-    pub fn is_live(&self, sequence: u64) -> bool {
-        let after = self.segments.partition_point(|segment| segment.first_sequence <= sequence);
-        let Some(segment) = after.checked_sub(1).and_then(|place| self.segments.get(place)) else { return false };
-        let at = sequence - segment.first_sequence;
-        segment
-            .bits
-            .get(usize::try_from(at / 64).unwrap_or(usize::MAX))
-            .is_some_and(|word| word & (1 << (at % 64)) != 0)
-    }
-
-    /// Whether a sequence number lies in a segment that is there.
-    pub fn holds(&self, sequence: u64) -> bool {
-        self.segments.front().is_some_and(|front| front.first_sequence <= sequence)
+    /// Whether a number lies in a segment that is there.
+    pub fn holds(&self, number: u64) -> bool {
+        self.segments.front().is_some_and(|front| front.bits(number).first <= number)
     }
 
     /// A read of a segment begins: its file stays as it is until it ends.
@@ -256,11 +349,11 @@ impl Segments {
         self.segments.get_mut(place).expect("a segment that is read is there")
     }
 
-    /// The oldest segment, if nothing in it is needed: the host uses its file again. `durable` is the last sequence number on
+    /// The oldest segment, if nothing in it is needed: the host uses its file again. `durable` is what is on
     /// stable storage; the segment that is written stays.
-    pub fn poll_free(&mut self, durable: u64) -> Option<u64> {
+    pub fn poll_free(&mut self, durable: Reach) -> Option<u64> {
         let [front, second] = [self.segments.front()?, self.segments.get(1)?];
-        let free = front.live == 0 && front.readers == 0 && second.first_sequence <= durable.saturating_add(1);
+        let free = front.live == 0 && front.readers == 0 && durable.reaches(second.first());
         if free { self.segments.pop_front().map(|segment| segment.number) } else { None }
     }
 
@@ -299,24 +392,21 @@ impl Segments {
         self.bytes().saturating_sub(2 * self.live_bytes() + self.allowance)
     }
 
-    /// The next batches of the oldest segment, at most about `bytes`, with messages that live under numbers from `from` on.
-    pub fn living(&self, from: u64, bytes: usize) -> Option<Living> {
-        let front = self.segments.front()?;
-        let last = self.front_last()?;
+    /// The next batches of the oldest segment, at most about `bytes`, with messages that live, from the batch `from` on.
+    pub fn living(&self, from: usize, bytes: usize) -> Option<Living> {
+        let front = self.segments.front().filter(|_| self.segments.len() > 1)?;
         let mut living: Option<Living> = None;
         let mut from = from;
-        while let Some(sequence) = front.next_live(from).filter(|&sequence| sequence <= last) {
-            let next = front.batches.partition_point(|(first, _)| *first <= sequence);
-            let (_, block) = *front.batches.get(next.checked_sub(1)?)?;
-            let (after, end) = front.batches.get(next).map_or((last + 1, front.end), |&(first, block)| (first, block));
+        while let Some(batch) = front.next_living(from) {
+            let (block, end) = (front.batches.get(batch)?.block, front.end_of(batch));
+            from = batch + 1;
             match &mut living {
-                None => living = Some(Living { segment: front.number, block, blocks: end - block, next: after }),
+                None => living = Some(Living { segment: front.number, block, blocks: end - block, next: from }),
                 Some(area) if area.block + area.blocks == block && (end - area.block) as usize * BLOCK <= bytes => {
-                    (area.blocks, area.next) = (end - area.block, after);
+                    (area.blocks, area.next) = (end - area.block, from);
                 }
                 Some(_) => break,
             }
-            from = after;
         }
         living
     }
@@ -326,9 +416,9 @@ impl Segments {
         self.segments.len() as u64 * self.segment_bytes
     }
 
-    /// The last sequence number of the oldest segment, which is full.
-    pub fn front_last(&self) -> Option<u64> {
-        self.segments.get(1).map(|second| second.first_sequence - 1)
+    /// How far the oldest segment goes, if it is full.
+    pub fn front_reach(&self) -> Option<Reach> {
+        self.segments.get(1).map(Segment::first)
     }
 
     /// How many there are.
@@ -354,8 +444,8 @@ impl Segments {
     /// Asserts what must hold between any two inputs.
     pub fn check(&self) {
         for segment in &self.segments {
-            let bits: u64 = segment.bits.iter().map(|word| u64::from(word.count_ones())).sum();
-            assert!(bits >= segment.live, "a bit stays set only for messages of queues that were dropped");
+            let bits = segment.shared.count() + segment.local.count();
+            assert_eq!(bits, segment.live, "each bit is counted");
             assert!(segment.live <= segment.messages && segment.bytes <= self.segment_bytes);
         }
     }
@@ -366,15 +456,20 @@ mod tests {
     use super::*;
 
     const SEGMENT: u64 = 1000;
+    const EVERYTHING: Reach = Reach { shared: u64::MAX, local: u64::MAX };
+
+    fn shared(shared: u64) -> Reach {
+        Reach { shared, ..Reach::START }
+    }
 
     #[test]
     fn a_full_disk_is_emptied_as_long_as_something_left() {
         let mut journal = Segments::new(SEGMENT, 3 * SEGMENT);
         // A declaration that stays, and one large message: on average half of the segment lives when that has left.
-        journal.handle_begun(1, 1);
+        journal.handle_begun(1, shared(1));
         journal.handle_stored(1, 1, 20);
         journal.handle_stored(2, 1, 960);
-        journal.handle_begun(2, 3);
+        journal.handle_begun(2, shared(3));
         journal.handle_stored(3, 9, 900);
         assert_eq!(journal.rewrite_when_full(), None, "everything lives");
         journal.handle_released(2);
@@ -384,7 +479,7 @@ mod tests {
         // It is written again in the newest segment.
         journal.handle_stored(12, 1, 36);
         journal.handle_released(1);
-        assert_eq!((journal.rewrite_when_full(), journal.poll_free(12)), (None, Some(1)));
+        assert_eq!((journal.rewrite_when_full(), journal.poll_free(shared(13))), (None, Some(1)));
         assert_eq!(journal.rewrite_when_full(), None, "a journal of one segment has nothing to give");
     }
 
@@ -393,7 +488,7 @@ mod tests {
     fn space_follows_what_lives() {
         let mut journal = Segments::new(SEGMENT, 3 * SEGMENT);
         let (mut segment, mut used, mut next) = (1, 0, 1);
-        journal.handle_begun(segment, next);
+        journal.handle_begun(segment, shared(next));
         let mut kept: VecDeque<u64> = VecDeque::new();
         let mut passing: VecDeque<u64> = VecDeque::new();
         let mut rewritten = 0;
@@ -401,7 +496,7 @@ mod tests {
             if used == SEGMENT {
                 segment += 1;
                 used = 0;
-                journal.handle_begun(segment, next);
+                journal.handle_begun(segment, shared(next));
             }
             used += 100;
             journal.handle_stored(next, 1, 100);
@@ -418,9 +513,9 @@ mod tests {
             if passing.len() > 50 {
                 journal.handle_released(passing.pop_front().expect("there are 50"));
             }
-            while journal.poll_free(u64::MAX).is_some() {}
+            while journal.poll_free(EVERYTHING).is_some() {}
             while let Some(front) = journal.rewrite() {
-                let end = journal.segments[1].first_sequence;
+                let end = journal.segments[1].shared.first;
                 for queue in [&mut kept, &mut passing] {
                     for _ in 0..queue.iter().filter(|&&message| message < end).count() {
                         let message = queue.pop_front().expect("counted");
@@ -433,7 +528,7 @@ mod tests {
                 }
                 passing.make_contiguous().sort_unstable();
                 kept.make_contiguous().sort_unstable();
-                assert_eq!(journal.poll_free(u64::MAX), Some(front));
+                assert_eq!(journal.poll_free(EVERYTHING), Some(front));
             }
             journal.check();
             assert!(journal.bytes() <= 2 * journal.live_bytes() + 5 * SEGMENT, "round {round}: {}", journal.bytes());
@@ -445,8 +540,8 @@ mod tests {
     fn many_are_stored_at_once_as_they_are_one_by_one() {
         for (first, count) in [(0, 1), (0, 64), (5, 59), (5, 60), (63, 2), (64, 200), (3, 0), (1, 300)] {
             let (mut once, mut each) = (Segments::new(SEGMENT, 0), Segments::new(SEGMENT, 0));
-            once.handle_begun(1, 100);
-            each.handle_begun(1, 100);
+            once.handle_begun(1, shared(100));
+            each.handle_begun(1, shared(100));
             once.handle_stored(100 + first, count, count as usize);
             (0..u64::from(count)).for_each(|number| each.handle_stored(100 + first + number, 1, 1));
             assert!((90..700).all(|number| once.is_live(number) == each.is_live(number)), "{count} from {first}");
@@ -458,39 +553,54 @@ mod tests {
     #[test]
     fn a_segment_that_is_read_or_not_yet_on_disk_stays() {
         let mut journal = Segments::new(SEGMENT, SEGMENT);
-        journal.handle_begun(7, 1);
+        journal.handle_begun(7, shared(1));
         journal.handle_stored(1, 2, 500);
-        journal.handle_begun(8, 3);
+        journal.handle_begun(8, shared(3));
         journal.handle_read(7);
         journal.handle_released(1);
         journal.handle_released(1);
         assert!(journal.is_live(2) && !journal.is_live(1));
         journal.handle_released(2);
-        assert_eq!(journal.poll_free(5), None);
+        assert_eq!(journal.poll_free(shared(6)), None);
         journal.handle_read_done(7);
-        assert_eq!(journal.poll_free(1), None, "sequence number 2 is not durable");
-        assert_eq!(journal.poll_free(2), Some(7));
-        assert_eq!(journal.poll_free(9), None, "the one that is written stays");
+        assert_eq!(journal.poll_free(shared(2)), None, "sequence number 2 is not durable");
+        assert_eq!(journal.poll_free(shared(3)), Some(7));
+        assert_eq!(journal.poll_free(shared(10)), None, "the one that is written stays");
         assert!(!journal.holds(2) && journal.holds(3));
     }
 
     #[test]
     fn living_batches_are_found() {
         let mut journal = Segments::new(100 * BLOCK as u64, 0);
-        journal.handle_begun(1, 1);
-        // Ten batches of ten messages, two blocks each.
+        journal.handle_begun(1, shared(1));
+        // Ten batches of ten messages, two blocks each, the sixth one with two that are local.
         for batch in 0..10 {
             journal.handle_stored(1 + batch * 10, 10, 1000);
-            journal.handle_sealed(1 + batch * 10, 1 + batch as u32 * 2, 2);
+            let local = LOCAL | (1 + 2 * u64::from(batch > 5));
+            if batch == 5 {
+                journal.handle_stored(local, 2, 100);
+            }
+            journal.handle_sealed(Reach { shared: 1 + batch * 10, local }, 1 + batch as u32 * 2, 2);
         }
-        journal.handle_begun(2, 101);
+        journal.handle_begun(2, Reach { shared: 101, local: LOCAL | 3 });
         (1..=100)
-            .filter(|sequence| ![15, 16, 25, 77].contains(sequence))
+            .filter(|number| ![15, 16, 25, 77].contains(number))
+            .chain([LOCAL | 1])
             .for_each(|number| journal.handle_released(number));
         let area = |block, blocks, next| Some(Living { segment: 1, block, blocks, next });
-        assert_eq!(journal.living(0, 1 << 20), area(3, 4, 31), "neighbours are read at once");
-        assert_eq!(journal.living(0, BLOCK), area(3, 2, 21), "unless that is too much");
-        assert_eq!(journal.living(31, 1 << 20), area(15, 2, 81));
-        assert_eq!(journal.living(81, 1 << 20), None);
+        assert_eq!(journal.living(0, 1 << 20), area(3, 4, 3), "neighbours are read at once");
+        assert_eq!(journal.living(0, BLOCK), area(3, 2, 2), "unless that is too much");
+        assert_eq!(journal.living(3, 1 << 20), area(11, 2, 6), "for the sake of a local one");
+        assert_eq!(journal.living(6, 1 << 20), area(15, 2, 8));
+        assert_eq!(journal.living(8, 1 << 20), None);
+        let place = |block, end| Some(BatchPlace { segment: 1, block, blocks: 2, end });
+        assert_eq!(journal.place_of(LOCAL | 2), place(11, LOCAL | 3));
+        assert_eq!((journal.place_of(60), journal.place_of(61)), (place(11, 61), place(13, 71)));
+        assert_eq!(journal.place_of(100), place(19, 101));
+        assert!(journal.is_live(LOCAL | 2) && !journal.is_live(LOCAL | 1) && !journal.is_live(2));
+        assert_eq!(journal.poll_free(EVERYTHING), None);
+        [15, 16, 25, 77, LOCAL | 2].into_iter().for_each(|number| journal.handle_released(number));
+        assert_eq!(journal.poll_free(Reach { local: LOCAL | 2, ..EVERYTHING }), None, "a local number is not durable");
+        assert_eq!(journal.poll_free(Reach { shared: 101, local: LOCAL | 3 }), Some(1));
     }
 }

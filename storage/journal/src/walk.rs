@@ -157,7 +157,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::format::BATCH_HEADER;
+    use crate::format::{BATCH_HEADER, LocalHeader, PartHeader, Sums};
 
     const DIRECTORY: [u8; 16] = [5; 16];
     const SEGMENT: u64 = 3;
@@ -171,15 +171,15 @@ mod tests {
             let header = BatchHeader {
                 // One that says that it is longer than it is takes what follows it for its own.
                 bytes: (BATCH_HEADER + length + if kind == 2 { 3 * BLOCK } else { 0 }) as u32,
-                records: 0,
+                shared_bytes: 0,
                 segment: SEGMENT + u64::from(kind == 3),
                 batch: number as u64,
-                first_sequence: 1,
                 previous: 0,
-                numbers: 0,
+                local: LocalHeader { first: 1, numbers: 0, records: 0 },
+                part: PartHeader::default(),
             };
-            let records = crc32c::crc32c_append(seed(DIRECTORY), &bytes[at + BATCH_HEADER..at + BATCH_HEADER + length]);
-            header.seal(&mut bytes[at..], records);
+            let local = crc32c::crc32c_append(seed(DIRECTORY), &bytes[at + BATCH_HEADER..at + BATCH_HEADER + length]);
+            header.seal(&mut bytes[at..], Sums { shared: 0, local });
             bytes[at + 5] ^= u8::from(kind == 1);
         }
         bytes

@@ -1,11 +1,16 @@
 //! Records into batches, batches into segments.
 //!
-//! Guarantees: records get sequence numbers that grow; a batch never crosses a segment's end. While one batch is written the
-//! next one fills: the host writes them in the order of `seal`.
+//! Guarantees: records get numbers that grow, shared and local ones apart; a batch never crosses a segment's end. While one batch is
+//! written the next one fills: the host writes them in the order of `seal`.
+//!
+//! A batch has two parts. Shared records are written as they come, or a part that somebody else made is taken as it is (`take_part`);
+//! local ones wait beside them and go behind them. What local records of a batch say holds before what its shared ones do.
 
 use crate::buffer::Buffer;
-use crate::format::{BATCH_HEADER, BLOCK, BatchHeader, padded, seed};
-use crate::record::Record;
+use crate::format::{BATCH_HEADER, BLOCK, BatchHeader, LocalHeader, PartHeader, Sums, padded, seed};
+use crate::number::Reach;
+use crate::record::{Part, RecordHeader};
+use crate::shared::SharedPart;
 
 /// Largest batch, octets, but for one with a single larger record: beyond it throughput grows no more and latency does.
 pub const BATCH_MAX: usize = 1 << 20;
@@ -39,10 +44,10 @@ pub struct Sealed {
     pub place: Place,
     /// Its number.
     pub batch: u64,
-    /// The first sequence number in it.
-    pub first_sequence: u64,
-    /// The last sequence number in it.
-    pub last_sequence: u64,
+    /// The first numbers in it.
+    pub first: Reach,
+    /// The first numbers behind it.
+    pub end: Reach,
     /// What to write; whole blocks.
     pub buffer: Buffer,
 }
@@ -54,15 +59,75 @@ pub struct Position {
     pub segment: u64,
     /// The number of the next batch.
     pub batch: u64,
-    /// The next sequence number.
-    pub sequence: u64,
     /// The checksum of the batch before.
+    pub previous: u32,
+    /// The next numbers.
+    pub reach: Reach,
+    /// The shared log.
+    pub log: LogPosition,
+}
+
+/// What the next shared part goes on from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogPosition {
+    /// The term of the part before.
+    pub term: u64,
+    /// Its number.
+    pub part: u64,
+    /// The checksum of the part before.
     pub previous: u32,
 }
 
 impl Position {
     /// The start of a new journal.
-    pub const START: Self = Self { segment: 1, batch: 1, sequence: 1, previous: 0 };
+    pub const START: Self = Self {
+        segment: 1,
+        batch: 1,
+        previous: 0,
+        reach: Reach::START,
+        log: LogPosition { term: 0, part: 1, previous: 0 },
+    };
+
+    /// The position behind a batch with these checksums, its own and its shared part's.
+    pub(crate) fn after(&self, header: &BatchHeader, checksum: u32, part: u32) -> Self {
+        let Self { segment, .. } = *self;
+        let (local, shared) = (&header.local, &header.part);
+        let reach = Reach {
+            shared: shared.first.saturating_add(u64::from(shared.numbers)),
+            local: local.first.saturating_add(u64::from(local.numbers)),
+        };
+        let log = match shared.records {
+            0 => LogPosition { term: shared.term, part: shared.number, previous: shared.previous },
+            _ => LogPosition { term: shared.term, part: shared.number.saturating_add(1), previous: part },
+        };
+        Self { segment, batch: header.batch.saturating_add(1), previous: checksum, reach, log }
+    }
+
+    /// Whether a shared part is the next one.
+    pub fn expects(&self, part: &PartHeader) -> bool {
+        let Self { reach, log, .. } = self;
+        (part.number, part.first, part.previous) == (log.part, reach.shared, log.previous) && part.term >= log.term
+    }
+}
+
+/// Why a part that somebody else made is not in the open batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotTaken {
+    /// There is no room for it: seal what is open, or `roll`.
+    Full(Full),
+    /// It does not check.
+    Damaged,
+    /// It is not the one that is due.
+    NotDue,
+}
+
+/// What is in one part of the open batch.
+#[derive(Clone, Copy, Debug, Default)]
+struct Open {
+    records: u32,
+    numbers: u32,
+    /// The checksum of the records so far.
+    checksum: u32,
 }
 
 /// The writing end of a journal.
@@ -73,12 +138,13 @@ pub struct Writer {
     position: Position,
     /// Where it will lie, octets.
     offset: usize,
+    /// Header and shared records.
     open: Buffer,
+    shared: Open,
+    local_records: Vec<u8>,
+    local: Open,
+    /// What checksums of batches start from.
     seed: u32,
-    /// The checksum of its records so far.
-    checksum: u32,
-    records: u32,
-    numbers: u32,
     spare: Vec<Buffer>,
 }
 
@@ -89,33 +155,92 @@ impl Writer {
         let mut open = Buffer::with_capacity(BATCH_MAX);
         open.resize(BATCH_HEADER);
         let seed = seed(directory);
-        let (records, numbers, spare) = (0, 0, Vec::new());
-        Self { segment_bytes, position, offset: BLOCK, open, seed, checksum: seed, records, numbers, spare }
+        Self {
+            segment_bytes,
+            position,
+            offset: BLOCK,
+            open,
+            shared: Open::default(),
+            local_records: Vec::new(),
+            local: Open { checksum: seed, ..Open::default() },
+            seed,
+            spare: Vec::new(),
+        }
     }
 
-    /// Appends a record to the open batch; gives its first sequence number.
+    /// Appends a record to the open batch; gives its first number.
     ///
     /// # Errors
     /// When there is no room, with what to do.
     #[inline]
-    pub fn append(&mut self, record: &Record<'_>) -> Result<u64, Full> {
-        let bytes = record.bytes();
-        if self.open.len() + bytes > self.open.capacity().min(BATCH_MAX) || self.beyond(bytes) {
+    pub fn append(&mut self, header: RecordHeader, payload: &[&[u8]]) -> Result<u64, Full> {
+        let bytes = RecordHeader::bytes(payload);
+        self.ensure_room(bytes)?;
+        if header.part == Part::Local {
+            return Ok(self.append_local(header, payload));
+        }
+        let number = self.next().shared;
+        let start = self.open.len();
+        header.write(bytes, payload, &mut self.open);
+        self.shared.checksum = crc32c::crc32c_append(self.shared.checksum, &self.open.bytes()[start..]);
+        self.shared.records += 1;
+        self.shared.numbers += header.numbers;
+        Ok(number)
+    }
+
+    fn append_local(&mut self, header: RecordHeader, payload: &[&[u8]]) -> u64 {
+        let number = self.next().local;
+        let start = self.local_records.len();
+        header.append(payload, &mut self.local_records);
+        self.local.checksum = crc32c::crc32c_append(self.local.checksum, &self.local_records[start..]);
+        self.local.records += 1;
+        self.local.numbers += header.numbers;
+        number
+    }
+
+    /// Takes a shared part that somebody else made, as it is: no other shared record goes into this batch.
+    ///
+    /// # Errors
+    /// When it is not the next one, or does not check; and when there is no room, with what to do.
+    pub fn take_part(&mut self, part: &SharedPart<'_>) -> Result<(), NotTaken> {
+        let SharedPart { header, records } = part;
+        if self.shared.records > 0 {
+            return Err(NotTaken::Full(Full::Batch));
+        }
+        if !self.position.expects(header) || header.records == 0 {
+            return Err(NotTaken::NotDue);
+        }
+        if !header.is_whole(records) {
+            return Err(NotTaken::Damaged);
+        }
+        self.ensure_room(records.len()).map_err(NotTaken::Full)?;
+        self.open.extend(records);
+        self.position.log.term = header.term;
+        self.shared = Open { records: header.records, numbers: header.numbers, checksum: crc32c::crc32c(records) };
+        Ok(())
+    }
+
+    /// The term of the parts from the next one on. What is open has to be sealed before.
+    pub fn begin_term(&mut self, term: u64) {
+        assert_eq!(self.shared.records, 0, "a part has one term");
+        assert!(term >= self.position.log.term, "terms do not fall");
+        self.position.log.term = term;
+    }
+
+    #[inline]
+    fn ensure_room(&mut self, bytes: usize) -> Result<(), Full> {
+        if self.open.len() + self.local_records.len() + bytes > self.open.capacity().min(BATCH_MAX)
+            || self.beyond(bytes)
+        {
             self.make_room(bytes)?;
         }
-        let sequence = self.next_sequence();
-        let start = self.open.len();
-        record.encode(sequence, &mut self.open);
-        self.checksum = crc32c::crc32c_append(self.checksum, &self.open.bytes()[start..]);
-        self.records += 1;
-        self.numbers += record.numbers();
-        Ok(sequence)
+        Ok(())
     }
 
     /// Whether `bytes` more would lie beyond the segment.
     #[inline]
     fn beyond(&self, bytes: usize) -> bool {
-        self.offset + padded(self.open.len() + bytes) > self.segment_bytes
+        self.offset + padded(self.open.len() + self.local_records.len() + bytes) > self.segment_bytes
     }
 
     #[cold]
@@ -126,7 +251,7 @@ impl Writer {
         if self.beyond(bytes) {
             return Err(Full::Segment);
         }
-        if self.records > 0 {
+        if !self.is_empty() {
             return Err(Full::Batch);
         }
         self.open = Buffer::with_capacity(BATCH_HEADER + bytes);
@@ -136,7 +261,7 @@ impl Writer {
 
     /// Closes the open batch; `None` when nothing is in it.
     pub fn seal(&mut self) -> Option<Sealed> {
-        (self.records > 0).then(|| self.close())
+        (!self.is_empty()).then(|| self.close())
     }
 
     /// A batch without records: one that was written whole is known to be so as soon as another one follows it.
@@ -144,8 +269,12 @@ impl Writer {
     /// # Errors
     /// When the segment has no room for it.
     pub fn mark(&mut self) -> Result<Sealed, Full> {
-        assert_eq!(self.records, 0, "the open batch was sealed");
+        assert!(self.is_empty(), "the open batch was sealed");
         if self.beyond(0) { Err(Full::Segment) } else { Ok(self.close()) }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.shared.records == 0 && self.local.records == 0
     }
 
     fn close(&mut self) -> Sealed {
@@ -153,23 +282,37 @@ impl Writer {
         next.clear();
         next.resize(BATCH_HEADER);
         let mut buffer = std::mem::replace(&mut self.open, next);
+        let shared_bytes = buffer.len() - BATCH_HEADER;
+        buffer.extend(&self.local_records);
+        self.local_records.clear();
+        let length = |bytes: usize| u32::try_from(bytes).expect("a batch is smaller than a segment");
+        let shared = std::mem::take(&mut self.shared);
+        let local = std::mem::replace(&mut self.local, Open { checksum: self.seed, ..Open::default() });
+        let Position { segment, batch, previous, reach, log } = self.position;
         let header = BatchHeader {
-            bytes: u32::try_from(buffer.len()).expect("a batch is smaller than a segment"),
-            records: std::mem::take(&mut self.records),
-            segment: self.position.segment,
-            batch: self.position.batch,
-            first_sequence: self.position.sequence,
-            previous: self.position.previous,
-            numbers: std::mem::take(&mut self.numbers),
+            bytes: length(buffer.len()),
+            shared_bytes: length(shared_bytes),
+            segment,
+            batch,
+            previous,
+            local: LocalHeader { first: reach.local, numbers: local.numbers, records: local.records },
+            part: PartHeader {
+                term: log.term,
+                number: log.part,
+                first: reach.shared,
+                numbers: shared.numbers,
+                records: shared.records,
+                previous: log.previous,
+                checksum: 0,
+            },
         };
         let place = self.place();
-        self.position.previous = header.seal(buffer.bytes_mut(), std::mem::replace(&mut self.checksum, self.seed));
-        self.position.batch += 1;
-        self.position.sequence += u64::from(header.numbers);
+        let sums = Sums { shared: shared.checksum, local: local.checksum };
+        let (checksum, part) = header.seal(buffer.bytes_mut(), sums);
+        self.position = self.position.after(&header, checksum, part);
         buffer.resize(padded(buffer.len()));
         self.offset += buffer.len();
-        let (batch, first_sequence, last_sequence) = (header.batch, header.first_sequence, self.position.sequence - 1);
-        Sealed { place, batch, first_sequence, last_sequence, buffer }
+        Sealed { place, batch, first: reach, end: self.position.reach, buffer }
     }
 
     /// Takes the buffer of a batch that was written, for a later one.
@@ -181,7 +324,7 @@ impl Writer {
 
     /// Goes on in the next segment; gives its number.
     pub fn roll(&mut self) -> u64 {
-        assert_eq!(self.records, 0, "the open batch was sealed");
+        assert!(self.is_empty(), "the open batch was sealed");
         self.position.segment += 1;
         self.offset = BLOCK;
         self.position.segment
@@ -189,7 +332,7 @@ impl Writer {
 
     /// What a replay goes on from at the begin of this segment, of which nothing was written.
     pub fn position(&self) -> Position {
-        assert_eq!((self.records, self.offset), (0, BLOCK), "the segment was just begun");
+        assert!(self.is_empty() && self.offset == BLOCK, "the segment was just begun");
         self.position
     }
 
@@ -199,15 +342,16 @@ impl Writer {
         Place { segment: self.position.segment, offset: self.offset as u64 }
     }
 
-    /// The sequence number of the next record.
+    /// The numbers of the next records.
     #[inline]
-    pub fn next_sequence(&self) -> u64 {
-        self.position.sequence + u64::from(self.numbers)
+    pub fn next(&self) -> Reach {
+        let Reach { shared, local } = self.position.reach;
+        Reach { shared: shared + u64::from(self.shared.numbers), local: local + u64::from(self.local.numbers) }
     }
 
     /// Octets in the open batch.
     pub fn open_bytes(&self) -> usize {
-        if self.records == 0 { 0 } else { self.open.len() }
+        if self.is_empty() { 0 } else { self.open.len() + self.local_records.len() }
     }
 
     /// Octets that are left of the segment.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use storage_journal::format::{BLOCK, SegmentHeader};
 use storage_journal::{
-    Batch, Fault, FaultKind, Full, Numbers, Position, Properties, Record, Replay, SegmentPart, Writer, read_batches,
+    Batch, Fault, FaultKind, Full, NotTaken, Part, Position, Reach, Record, RecordHeader, Replay, SegmentPart, Unknown,
+    Writer, read_batches, read_parts,
 };
 
 const SEGMENT: usize = 64 * 1024;
@@ -20,7 +21,7 @@ fn handle_segment(
     replay: &mut Replay,
     (number, bytes): (u64, &[u8]),
     cut: usize,
-    mut take: impl FnMut(u64, Batch, Record<'_>),
+    mut take: impl FnMut(Batch, Record<'_>),
 ) -> Result<(), Fault> {
     let whole = SegmentPart::whole(number, bytes);
     if bytes.is_empty() {
@@ -37,6 +38,13 @@ struct Disk {
     /// Records in batches that were synced, and those after them.
     stable: Vec<Vec<u8>>,
     open: Vec<Vec<u8>>,
+    /// Those of the open batch that are local: they come before the shared ones.
+    open_local: Vec<Vec<u8>>,
+}
+
+/// Bodies of an odd octet are local.
+fn part(body: &[u8]) -> Part {
+    if body.first().is_some_and(|octet| octet % 2 == 1) { Part::Local } else { Part::Shared }
 }
 
 impl Disk {
@@ -46,6 +54,7 @@ impl Disk {
             writer: Writer::new(DIRECTORY, SEGMENT, Position::START),
             stable: Vec::new(),
             open: Vec::new(),
+            open_local: Vec::new(),
         };
         disk.begin(1);
         disk
@@ -61,11 +70,11 @@ impl Disk {
     }
 
     fn append(&mut self, body: &[u8]) {
-        let properties =
-            Properties { durable: true, large: false, priority: 4, format: 0, expires_ms: 0, delivery_count: 0 };
-        let record = Record::Message { properties, queues: Numbers(&[3, 0, 0, 0, 0, 0, 0, 0]), body };
+        let part = part(body);
+        let header = RecordHeader { part, kind: 1, unknown: Unknown::Refuse, numbers: 1 };
         loop {
-            match self.writer.append(&record) {
+            match self.writer.append(header, &[body]) {
+                Ok(_) if part == Part::Local => return self.open_local.push(body.to_vec()),
                 Ok(_) => return self.open.push(body.to_vec()),
                 Err(Full::Batch) => self.sync(),
                 Err(Full::Segment) => {
@@ -83,8 +92,13 @@ impl Disk {
             let at = sealed.place.offset as usize;
             let segment = self.segments.get_mut(&sealed.place.segment).expect("it was begun");
             segment[at..at + sealed.buffer.len()].copy_from_slice(sealed.buffer.bytes());
+            self.stable.append(&mut self.open_local);
             self.stable.append(&mut self.open);
         }
+    }
+
+    fn open(&self) -> Vec<Vec<u8>> {
+        [&self.open_local[..], &self.open[..]].concat()
     }
 
     /// Power fails while the last batch is written: only some of its sectors get there.
@@ -109,15 +123,15 @@ impl Disk {
     fn replay_cut(&self, cut: usize) -> Result<Vec<Vec<u8>>, Fault> {
         let mut replay = Replay::new(2, DIRECTORY);
         let mut bodies = Vec::new();
-        let mut last = 0;
+        let mut reach = Reach::START;
         let mut places = Vec::new();
         for (&number, segment) in &self.segments {
-            handle_segment(&mut replay, (number, segment), cut, |sequence, batch, record| {
-                assert_eq!(sequence, last + 1, "in order, without a gap");
-                last = sequence;
-                let Record::Message { body, .. } = record else { panic!("only messages were written: {record:?}") };
+            handle_segment(&mut replay, (number, segment), cut, |batch, record| {
+                assert_eq!(record.number, reach.of(record.number), "in order, without a gap");
+                reach.include(record.number);
+                assert_eq!(record.header.part, part(record.payload));
                 places.push(batch.place);
-                bodies.push(body.to_vec());
+                bodies.push(record.payload.to_vec());
             })?;
         }
         // Read back batch by batch it is the same.
@@ -127,9 +141,8 @@ impl Disk {
             let batch = &self.segments[&place.segment][place.offset as usize..];
             let length = u32::from_le_bytes(batch[8..12].try_into().expect("four octets"));
             let blocks = (length as usize).div_ceil(BLOCK) * BLOCK;
-            read_batches(DIRECTORY, place, &batch[..blocks], |_, _, record| {
-                let Record::Message { body, .. } = record else { panic!("only messages were written: {record:?}") };
-                again.push(body.to_vec());
+            read_batches(DIRECTORY, place, &batch[..blocks], |_, record| {
+                again.push(record.payload.to_vec());
             })?;
         }
         assert_eq!(again, bodies);
@@ -141,7 +154,65 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
     (any::<u8>(), prop_oneof![0..40_usize, 3000..9000_usize]).prop_map(|(octet, length)| vec![octet; length])
 }
 
+/// A second node that takes the shared parts of the first one into a journal of its own.
+fn follow(disk: &Disk) -> Disk {
+    let mut other = Disk::new();
+    for (&segment, bytes) in &disk.segments {
+        // What is whole of it: batches up to the first block that is none.
+        let mut end = BLOCK;
+        while bytes.get(end..end + 4) == Some(b"HBAT") && bytes[end + 16..end + 24] == segment.to_le_bytes() {
+            let length = u32::from_le_bytes(bytes[end + 8..end + 12].try_into().expect("four octets"));
+            end += (length as usize).div_ceil(BLOCK) * BLOCK;
+        }
+        let place = storage_journal::Place { segment, offset: BLOCK as u64 };
+        read_parts(DIRECTORY, place, &bytes[BLOCK..end], |part| {
+            // It writes something of its own in between.
+            other.append(&[1, 1, 1]);
+            loop {
+                match other.writer.take_part(&part) {
+                    Ok(()) => break,
+                    Err(NotTaken::Full(Full::Batch)) => other.sync(),
+                    Err(NotTaken::Full(Full::Segment)) => {
+                        other.sync();
+                        let segment = other.writer.roll();
+                        other.begin(segment);
+                    }
+                    Err(error) => panic!("{error:?}"),
+                }
+            }
+            part.records(|record| other.open.push(record.payload.to_vec())).expect("it is whole");
+            let again = other.writer.take_part(&part);
+            assert_eq!(again, Err(NotTaken::Full(Full::Batch)), "one part a batch");
+            other.sync();
+            assert_eq!(other.writer.take_part(&part), Err(NotTaken::NotDue), "each once");
+        })
+        .expect("what was synced is whole");
+    }
+    other
+}
+
 proptest! {
+    #[test]
+    fn parts_are_taken_as_they_are(bodies in proptest::collection::vec((body(), any::<bool>()), 0..60)) {
+        let mut disk = Disk::new();
+        for (body, sync) in &bodies {
+            disk.append(body);
+            if *sync {
+                disk.sync();
+            }
+        }
+        disk.sync();
+        let other = follow(&disk);
+        let shared = |disk: &Disk| -> Vec<Vec<u8>> {
+            let found = disk.replay().expect("it is whole");
+            found.into_iter().filter(|body| part(body) == Part::Shared).collect()
+        };
+        prop_assert_eq!(shared(&other), shared(&disk));
+        let written: Vec<Vec<u8>> = disk.stable.iter().filter(|body| part(body) == Part::Shared).cloned().collect();
+        prop_assert_eq!(shared(&other), written);
+        prop_assert_eq!(other.writer.next().shared, disk.writer.next().shared);
+    }
+
     #[test]
     fn what_was_synced_comes_back_and_nothing_else_changes(
         bodies in proptest::collection::vec((body(), any::<bool>()), 0..60), kept in proptest::collection::vec(any::<bool>(), 1..30),
@@ -158,8 +229,8 @@ proptest! {
         let found = disk.replay().expect("a crash is no fault");
         prop_assert!(found.starts_with(&disk.stable), "what was synced is there");
         let rest = &found[disk.stable.len()..];
-        prop_assert!(rest.is_empty() || rest == &disk.open[..], "a batch comes whole or not at all");
-        prop_assert!(!whole || rest == &disk.open[..], "a batch that got there is there");
+        prop_assert!(rest.is_empty() || rest == &disk.open()[..], "a batch comes whole or not at all");
+        prop_assert!(!whole || rest == &disk.open()[..], "a batch that got there is there");
     }
 
     #[test]
@@ -194,7 +265,7 @@ proptest! {
             segment.splice(0..0, first.encode());
         }
         let mut replay = Replay::new(2, DIRECTORY);
-        let result = handle_segment(&mut replay, (1, &segment), BLOCK, |_, _, _| panic!("no record is made of noise"));
+        let result = handle_segment(&mut replay, (1, &segment), BLOCK, |_, _| panic!("no record is made of noise"));
         prop_assert!(result.is_ok(), "nothing was ever written to it");
     }
 }
@@ -205,7 +276,7 @@ fn segments_of_others_are_refused() {
     let mut bytes = header.encode();
     bytes.resize(8192, 0);
     let fault =
-        handle_segment(&mut Replay::new(2, DIRECTORY), (1, &bytes), BLOCK, |_, _, _| {}).expect_err("another shard's");
+        handle_segment(&mut Replay::new(2, DIRECTORY), (1, &bytes), BLOCK, |_, _| {}).expect_err("another shard's");
     assert_eq!(fault.kind, FaultKind::Foreign);
 }
 
@@ -222,7 +293,7 @@ fn the_only_batch_of_a_segment_is_missed() {
         let found = disk.segments.iter().try_for_each(|(&number, bytes)| {
             let mut bytes = bytes.clone();
             bytes[9000] ^= u8::from(number == damaged);
-            handle_segment(&mut replay, (number, &bytes), CUTS[0], |_, _, _| {})
+            handle_segment(&mut replay, (number, &bytes), CUTS[0], |_, _| {})
         });
         let fault = Fault { segment: damaged, offset: BLOCK as u64, kind: FaultKind::Batch };
         assert_eq!(found, Err(fault), "whatever is behind it");

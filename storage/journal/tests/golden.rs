@@ -1,78 +1,94 @@
-//! Version 1 on disk, octet by octet: a file that must be read for ever.
+//! Version 2 on disk, octet by octet: files that must be read for ever. What records mean has golden octets where it is known
+//! (`engine/ledger/tests`).
 
 use storage_journal::format::{BLOCK, SegmentHeader};
 use storage_journal::{
-    Ended, Manifest, ManifestFound, Numbers, Owner, Place, Position, Properties, Record, Replay, SegmentPart, Writer,
+    Ended, LogPosition, Manifest, ManifestFound, Owner, Part, Place, Position, Reach, RecordHeader, Replay,
+    SegmentPart, Unknown, Writer, open_checkpoint, seal_checkpoint,
 };
 
-const FILE: &str = "tests/golden/version-1.segment";
+const FILE: &str = "tests/golden/version-2.segment";
 const MANIFEST: &str = "tests/golden/version-1.manifest";
+const CHECKPOINT: &str = "tests/golden/frame.checkpoint";
+const VERSION_1: &[u8] = include_bytes!("golden/version-1.segment");
 const DIRECTORY: [u8; 16] = *b"golden directory";
 
-fn properties(priority: u8, format: u32, expires_ms: u64) -> Properties {
-    Properties { durable: true, large: false, priority, format, expires_ms, delivery_count: 0 }
-}
+type Row = (Part, u8, Unknown, u32, &'static [u8]);
 
-fn records() -> Vec<Record<'static>> {
-    const TWO: [u8; 16] = [1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0];
-    const PLACE: [u8; 24] = [2, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0];
-    let aside = Properties { durable: false, large: true, ..properties(9, 7, 1_700_000_000_000) };
+/// Batch by batch: part, kind, what to do without knowing that, numbers, payload.
+fn batches() -> Vec<Vec<Row>> {
+    use Part::{Local, Shared};
+    use Unknown::{Refuse, Skip};
     vec![
-        Record::QueueDeclared { queue: 1, routing: 0, purpose: 0, address: "orders", name: "orders" },
-        Record::QueueDeclared { queue: 2, routing: 1, purpose: 1, address: "prices", name: "prices.für.Köln" },
-        Record::Message {
-            properties: properties(4, 0, 0),
-            queues: Numbers(&TWO[..8]),
-            body: &[0x00, 0x53, 0x77, 0xa1, 2, b'h', b'i'],
-        },
-        Record::Message { properties: aside, queues: Numbers(&TWO), body: b"" },
-        Record::Failed { queue: 1, message: 3, count: 2 },
-        Record::Moved { properties: properties(4, 0, 0), places: Numbers(&PLACE), body: b"moved" },
-        Record::Acknowledged { queue: 1, first: 3, last: 4 },
-        Record::TransactionPart { coordinator: 3, transaction: 77, records: 2 },
-        Record::TransactionCommitted { coordinator: 3, transaction: 77 },
-        Record::TransactionAborted { coordinator: 3, transaction: 78 },
-        Record::QueueDeleted { queue: 2 },
+        vec![(Shared, 1, Refuse, 1, b"one"), (Shared, 1, Refuse, 3, b"two three four"), (Local, 2, Refuse, 1, b"mine")],
+        vec![(Local, 2, Refuse, 2, b""), (Local, 200, Skip, 0, b"a kind of later times")],
+        vec![],
+        vec![(Shared, 3, Refuse, 1, &[0; 24])],
     ]
 }
 
-/// The segment as this code writes it: two batches.
+/// The segment as this code writes it.
 fn written() -> Vec<u8> {
-    let header = SegmentHeader { shard: 5, segment: 1, directory: DIRECTORY, bytes: 4 * BLOCK as u64 };
+    let header = SegmentHeader { shard: 5, segment: 1, directory: DIRECTORY, bytes: 6 * BLOCK as u64 };
     let mut bytes = header.encode();
-    let mut writer = Writer::new(DIRECTORY, 4 * BLOCK, Position::START);
-    for (number, record) in records().iter().enumerate() {
-        writer.append(record).expect("room");
+    let mut writer = Writer::new(DIRECTORY, 6 * BLOCK, Position::START);
+    for (number, batch) in batches().iter().enumerate() {
         if number == 3 {
-            bytes.extend_from_slice(writer.seal().expect("records").buffer.bytes());
+            writer.begin_term(7);
         }
+        for &(part, kind, unknown, numbers, payload) in batch {
+            writer.append(RecordHeader { part, kind, unknown, numbers }, &[payload]).expect("room");
+        }
+        let sealed = writer.seal().unwrap_or_else(|| writer.mark().expect("room"));
+        bytes.extend_from_slice(sealed.buffer.bytes());
     }
-    bytes.extend_from_slice(writer.seal().expect("records").buffer.bytes());
-    bytes.resize(4 * BLOCK, 0);
+    bytes.resize(6 * BLOCK, 0);
     bytes
 }
 
-#[test]
-fn version_1_is_written_and_read_as_it_always_was() {
+/// What a file is, or is to be.
+fn golden(file: &str, written: &[u8]) -> Vec<u8> {
     if std::env::var_os("HEDDLE_GOLDEN").is_some_and(|what| what == "write") {
-        std::fs::write(FILE, written()).expect("writable");
+        std::fs::write(file, written).expect("writable");
     }
-    let golden = std::fs::read(FILE).expect("the golden file");
-    assert!(written() == golden, "the format changed: that needs a new version, and the old one stays readable");
+    let golden = std::fs::read(file).expect("the golden file");
+    assert!(written == golden, "the format changed: that needs a new version, and the old one stays readable");
+    golden
+}
+
+#[test]
+fn version_2_is_written_and_read_as_it_always_was() {
+    let golden = golden(FILE, &written());
     let mut replay = Replay::new(5, DIRECTORY);
-    let expected = records();
-    let (mut count, mut next) = (0, 1);
+    let mut found = Vec::new();
     replay
-        .handle_part(&SegmentPart::whole(1, &golden), |sequence, _, record| {
-            assert_eq!(record, expected[count]);
-            assert_eq!(sequence, next);
-            count += 1;
-            next += u64::from(record.numbers());
+        .handle_part(&SegmentPart::whole(1, &golden), |_, record| {
+            found.push((record.number, record.header, record.payload.to_vec()))
         })
         .expect("no fault");
-    assert_eq!(count, expected.len());
-    assert_eq!(replay.ended(), Some(Ended { place: Place { segment: 1, offset: 3 * BLOCK as u64 }, torn: false }));
-    assert_eq!(replay.position().segment, 2);
+    // The local part of a batch comes first.
+    let mut expected = Vec::new();
+    let mut next = Reach::START;
+    for batch in batches() {
+        let (local, shared): (Vec<Row>, Vec<Row>) = batch.into_iter().partition(|row| row.0 == Part::Local);
+        for (part, kind, unknown, numbers, payload) in local.into_iter().chain(shared) {
+            let header = RecordHeader { part, kind, unknown, numbers };
+            let number = if part == Part::Local { &mut next.local } else { &mut next.shared };
+            expected.push((*number, header, payload.to_vec()));
+            *number += u64::from(numbers);
+        }
+    }
+    assert_eq!(found, expected);
+    assert_eq!(replay.ended(), Some(Ended { place: Place { segment: 1, offset: 5 * BLOCK as u64 }, torn: false }));
+    let position = replay.position();
+    assert_eq!((position.segment, position.batch, position.reach), (2, 5, next));
+    assert_eq!(position.log, LogPosition { term: 7, part: 3, previous: position.log.previous });
+}
+
+#[test]
+fn version_1_is_refused_with_what_to_do() {
+    let error = SegmentHeader::decode(VERSION_1).expect_err("an older version");
+    assert!(error.contains("format 1") && error.contains("export") && error.contains("import"), "{error}");
 }
 
 #[test]
@@ -82,11 +98,13 @@ fn the_manifest_of_version_1_is_written_and_read_as_it_always_was() {
     let manifest = Manifest { first: 3, last: 8, batch: 4711 };
     let (block, at) = manifest.encode(&owner, generation + 1);
     written[at as usize..][..BLOCK].copy_from_slice(&block);
-    if std::env::var_os("HEDDLE_GOLDEN").is_some_and(|what| what == "write") {
-        std::fs::write(MANIFEST, &written).expect("writable");
-    }
-    let golden = std::fs::read(MANIFEST).expect("the golden file");
-    assert!(written == golden, "the format changed: that needs a new version, and the old one stays readable");
+    let golden = golden(MANIFEST, &written);
     let found = ManifestFound { owner, manifest, generation: generation + 1, damage: None };
     assert_eq!(Manifest::read(&golden), Ok(found));
+}
+
+#[test]
+fn the_frame_of_a_checkpoint_is_written_and_read_as_it_always_was() {
+    let golden = golden(CHECKPOINT, &seal_checkpoint(DIRECTORY, 3, b"what a shard has"));
+    assert_eq!(open_checkpoint(DIRECTORY, 3, &golden), Ok(&b"what a shard has"[..]));
 }

@@ -4,7 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use storage_journal::format::{BLOCK, SegmentHeader};
-use storage_journal::{Full, Gap, Numbers, Piece, Place, Position, Properties, Record, Salvage, SegmentPart, Writer};
+use storage_journal::{
+    Full, Gap, LOCAL, Part, Piece, Place, Position, RecordHeader, Salvage, SegmentPart, Unknown, Writer,
+};
+
+/// No record is local.
+const NONE: std::ops::Range<u64> = LOCAL | 1..LOCAL | 1;
 
 const SEGMENT: usize = 64 * 1024;
 const DIRECTORY: [u8; 16] = [7; 16];
@@ -37,10 +42,8 @@ fn journal(batches: &[Vec<Vec<u8>>]) -> (BTreeMap<u64, Vec<u8>>, Vec<Written>) {
             segments.insert(segment, begin(segment));
         }
         for body in bodies {
-            let properties =
-                Properties { durable: true, large: false, priority: 4, format: 0, expires_ms: 0, delivery_count: 0 };
-            let record = Record::Message { properties, queues: Numbers(&[3, 0, 0, 0, 0, 0, 0, 0]), body };
-            match writer.append(&record) {
+            let header = RecordHeader { part: Part::Shared, kind: 1, unknown: Unknown::Refuse, numbers: 1 };
+            match writer.append(header, &[body]) {
                 Ok(_) => {}
                 Err(full @ (Full::Batch | Full::Segment | Full::TooLarge)) => panic!("there is room: {full:?}"),
             }
@@ -52,7 +55,7 @@ fn journal(batches: &[Vec<Vec<u8>>]) -> (BTreeMap<u64, Vec<u8>>, Vec<Written>) {
         written.push(Written {
             place: sealed.place,
             bytes: sealed.buffer.len(),
-            sequences: sealed.first_sequence..sealed.first_sequence + bodies.len() as u64,
+            sequences: sealed.first.shared..sealed.end.shared,
             bodies: bodies.clone(),
         });
     }
@@ -78,9 +81,7 @@ fn salvage(segments: &BTreeMap<u64, Vec<u8>>, cut: usize) -> Found {
         let parts = parts.into_iter().chain(cuts.map(|(bytes, offset)| SegmentPart { offset, bytes, ..whole }));
         for part in parts {
             salvage.handle_part(&part, |piece| match piece {
-                Piece::Record(sequence, _, Record::Message { body, .. }) => {
-                    found.bodies.push((sequence, body.to_vec()))
-                }
+                Piece::Record(_, record) => found.bodies.push((record.number, record.payload.to_vec())),
                 Piece::Gap(gap) => found.gaps.push(gap),
                 _ => found.others += 1,
             });
@@ -133,7 +134,7 @@ fn whatever_is_whole_is_found_behind_each_damage() {
             assert_eq!(found.bodies, bodies(&left), "batch {damaged}, octet {octet}");
             let from = damaged.checked_sub(1).map_or(written[0].place, |before| after(&written[before]));
             let sequences = written[damaged].sequences.clone();
-            let gap = Gap { from, to: written[damaged + 1].place, batches: 1, sequences };
+            let gap = Gap { from, to: written[damaged + 1].place, batches: 1, shared: sequences, local: NONE };
             assert_eq!(found.gaps, [gap], "batch {damaged}, octet {octet}");
         }
     }
@@ -157,7 +158,7 @@ fn segments_without_headers_and_without_files_take_nothing_else_with_them() {
             let mut gone = written.iter().filter(|batch| batch.place.segment == missing);
             let (count, first, last) =
                 (gone.clone().count() as u64, gone.clone().next().expect("some"), gone.next_back().expect("some"));
-            assert_eq!((gap.batches, gap.sequences.clone()), (count, first.sequences.start..last.sequences.end));
+            assert_eq!((gap.batches, gap.shared.clone()), (count, first.sequences.start..last.sequences.end));
         }
     }
     // The file is cut within a batch: those before it are read, and its place is known by what follows.
@@ -177,7 +178,7 @@ fn segments_without_headers_and_without_files_take_nothing_else_with_them() {
     let damaged = written.iter().find(|batch| batch.place.segment == 2).expect("the first one of it");
     flip(&mut segments, damaged, 100);
     let first = damaged.sequences.end;
-    let gap = Gap { from: damaged.place, to: after(damaged), batches: 0, sequences: first..first };
+    let gap = Gap { from: damaged.place, to: after(damaged), batches: 0, shared: first..first, local: NONE };
     assert_eq!(salvage(&segments, SEGMENT).gaps, [gap]);
 }
 
@@ -243,7 +244,7 @@ proptest! {
         let last = left.last().map_or(0, |batch| batch.sequences.end);
         let first = if segments.contains_key(&1) { 1 } else { left.first().map_or(1, |batch| batch.sequences.start) };
         let gone: BTreeSet<u64> = (first..last).filter(|sequence| !there.contains(sequence)).collect();
-        let told: BTreeSet<u64> = found.gaps.iter().flat_map(|gap| gap.sequences.clone()).collect();
+        let told: BTreeSet<u64> = found.gaps.iter().flat_map(|gap| gap.shared.clone()).collect();
         prop_assert_eq!(told, gone);
     }
 }

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use amqp_codec::frame::ProtocolHeader;
-use amqp_codec::performative::{Attach, NodeTarget, Role as LinkRole, Source, Target};
+use amqp_codec::performative::{Attach, Role as LinkRole, Target, Terminus};
 use amqp_proto::{Config, Connection, Event, Input, LinkId, Out, Outcome, Part, Send, Settled};
 use test_support::Chance;
 
@@ -134,11 +134,8 @@ impl Hostile {
                 Event::Opened(_) => {
                     let Some(session) = machine.begin(&mut self.out) else { continue };
                     let attach = |name: &str, role| Attach {
-                        source: Some(Source { address: Some(HOSTILE.to_owned()), ..Source::default() }),
-                        target: Some(Target::Node(NodeTarget {
-                            address: Some(HOSTILE.to_owned()),
-                            ..NodeTarget::default()
-                        })),
+                        source: Some(Terminus::at(HOSTILE).into()),
+                        target: Some(Target::Node(Terminus::at(HOSTILE))),
                         ..Attach::new(name, 0, role)
                     };
                     self.producer = machine.attach(session, attach("in", LinkRole::Sender), &mut self.out);

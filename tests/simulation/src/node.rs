@@ -10,7 +10,7 @@ use engine_core::{Core, QueueView};
 use engine_home::{AddressRules, HomeConfig, Moves};
 use engine_rt::Waker;
 use engine_shard::placement::Placement;
-use engine_shard::store::{Recovery, Store, StoreConfig, StoreError, StoreTotals};
+use engine_shard::store::{Recovered, Recovery, Store, StoreConfig, StoreError, StoreTotals};
 use engine_shard::{Engine, LaneView, Mesh, mesh_of};
 use storage_journal::SegmentPart;
 use storage_journal::format::BLOCK;
@@ -258,8 +258,8 @@ fn recover(disk: &Disk, core: &mut Core, chance: &mut Chance) -> Store {
         }
     }
     assert_eq!(recovery.losses(), [], "nothing was lost");
-    let (store, restored, last_number, last_queue) = recovery.finish();
-    core.restore_numbers(last_number, last_queue);
+    let Recovered { store, restored, last } = recovery.finish();
+    core.restore_numbers(last);
     restored.iter().for_each(|queue| core.restore(queue));
     core.check();
     store

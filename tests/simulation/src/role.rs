@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use amqp_codec::performative::{
-    Attach, DistributionMode, Durability, ExpiryPolicy, NodeTarget, ReceiverSettleMode, Role as LinkRole,
-    SenderSettleMode, Source, Target,
+    Attach, DistributionMode, Durability, ExpiryPolicy, ReceiverSettleMode, Role as LinkRole, SenderSettleMode, Source,
+    Target, Terminus,
 };
 use amqp_proto::LinkId;
 
@@ -179,7 +179,7 @@ impl Role {
                     To::Anywhere(_) => (None, None),
                 };
                 let capabilities = capability.into_iter().map(Into::into).collect();
-                let target = NodeTarget { address, capabilities, ..NodeTarget::default() };
+                let target = Terminus { address, capabilities, ..Terminus::default() };
                 Attach {
                     source: Some(Source::default()),
                     target: Some(Target::Node(target)),
@@ -200,18 +200,18 @@ impl Role {
                     snd_settle_mode: sender,
                     rcv_settle_mode: receiver,
                     source: Some(source),
-                    target: Some(Target::Node(NodeTarget::default())),
+                    target: Some(Target::Node(Terminus::default())),
                     ..Attach::new(name, 0, LinkRole::Receiver)
                 }
             }
             Work::Sweeper { address, .. } => Attach {
-                source: Some(Source { address: Some(address.clone()), ..Source::default() }),
-                target: Some(Target::Node(NodeTarget::default())),
+                source: Some(Terminus::at(address).into()),
+                target: Some(Target::Node(Terminus::default())),
                 ..Attach::new(format!("sweeper-{number}"), 0, LinkRole::Receiver)
             },
             Work::Browser { queue, .. } => Attach {
                 source: Some(Source { distribution_mode: Some(DistributionMode::Copy), ..queue_source(*queue) }),
-                target: Some(Target::Node(NodeTarget::default())),
+                target: Some(Target::Node(Terminus::default())),
                 ..Attach::new(format!("browser-{number}"), 0, LinkRole::Receiver)
             },
         }
@@ -219,15 +219,14 @@ impl Role {
 }
 
 fn queue_source(queue: usize) -> Source {
-    Source { address: Some(queue_name(queue)), capabilities: vec!["queue".into()], ..Source::default() }
+    Terminus { capabilities: vec!["queue".into()], ..Terminus::at(queue_name(queue)) }.into()
 }
 
 fn subscription_source() -> Source {
-    Source {
-        address: Some(TOPIC.to_owned()),
+    Source::from(Terminus {
         capabilities: vec!["topic".into()],
         durable: Durability::UnsettledState,
         expiry_policy: ExpiryPolicy::Never,
-        ..Source::default()
-    }
+        ..Terminus::at(TOPIC)
+    })
 }

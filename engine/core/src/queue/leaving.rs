@@ -61,21 +61,9 @@ impl Queue {
         here.chain(self.stubs().map(|stub| stub.stored)).chain(self.stock.released()).map(NonZeroU64::get)
     }
 
-    /// Names of messages in it that outlive the node, but for those that are behind all others.
-    pub fn lasting(&self) -> impl Iterator<Item = u64> {
-        let lasting = self.entries.iter().filter(|(_, entry)| entry.message.header.durable);
-        let here = lasting.filter_map(|(_, entry)| entry.stored);
-        here.chain(self.stubs().filter(|stub| stub.durable).map(|stub| stub.stored)).map(NonZeroU64::get)
-    }
-
     /// Tells of what left since it was asked last (`Stock::tell`).
-    pub fn tell(&mut self, range: impl FnMut(u64, u64), name: impl FnMut(u64, Option<u32>)) {
+    pub fn tell(&mut self, range: impl FnMut(u64, u64), name: impl FnMut(u64)) {
         self.stock.tell(range, name);
-    }
-
-    /// Names of what left that the journal is to hear of, and has not.
-    pub fn untold(&self) -> impl Iterator<Item = u64> {
-        self.stock.untold()
     }
 
     /// Whether something left that the journal has.

@@ -4,7 +4,7 @@
 //!
 //! Not here: what is in the journal only (`paging`): it is in no memory, and counted there.
 
-use std::num::{NonZeroU32, NonZeroU64};
+use std::num::NonZeroU64;
 
 use crate::event::Refusal;
 
@@ -67,14 +67,6 @@ struct Gone {
     last: u64,
 }
 
-/// A name that is no longer needed.
-#[derive(Clone, Copy, Debug)]
-struct Released {
-    name: NonZeroU64,
-    /// The place of its range in `gone` plus one; `None`: nobody has to hear of it, as it ends with the node.
-    range: Option<NonZeroU32>,
-}
-
 /// What the messages in memory add up to, and what left.
 #[derive(Debug, Default)]
 pub(crate) struct Stock {
@@ -83,7 +75,7 @@ pub(crate) struct Stock {
     totals: Totals,
     /// Durable messages that left and that the journal was not told of yet.
     gone: Vec<Gone>,
-    released: Vec<Released>,
+    released: Vec<NonZeroU64>,
 }
 
 impl Stock {
@@ -138,7 +130,7 @@ impl Stock {
     /// A message left that the journal has; `told` is its sequence number, if the journal is to hear that it did.
     pub fn release(&mut self, name: NonZeroU64, told: Option<u64>) -> News {
         let news = if self.released.is_empty() { News::First } else { News::None };
-        let range = told.and_then(|sequence| {
+        if let Some(sequence) = told {
             let (next_sequence, name) = (sequence + 1, name.get());
             match self.gone.last_mut() {
                 Some(gone) if gone.next_sequence == sequence => {
@@ -146,28 +138,20 @@ impl Stock {
                 }
                 _ => self.gone.push(Gone { next_sequence, first: name, last: name }),
             }
-            NonZeroU32::new(u32::try_from(self.gone.len()).expect("a turn is bounded"))
-        });
-        self.released.push(Released { name, range });
+        }
+        self.released.push(name);
         news
     }
 
-    /// Tells of what left since it was asked last: each range of names, and then each name with the place of its range, if it has one.
-    pub fn tell(&mut self, mut range: impl FnMut(u64, u64), mut name: impl FnMut(u64, Option<u32>)) {
+    /// Tells of what left since it was asked last: each range of names, and then each name.
+    pub fn tell(&mut self, mut range: impl FnMut(u64, u64), name: impl FnMut(u64)) {
         self.gone.drain(..).for_each(|gone| range(gone.first, gone.last));
-        let released = self.released.drain(..);
-        released.for_each(|released| name(released.name.get(), released.range.map(|range| range.get() - 1)));
-    }
-
-    /// Names of what left that the journal is to hear of, and has not.
-    pub fn untold(&self) -> impl Iterator<Item = u64> {
-        let told = self.released.iter().filter(|released| released.range.is_some());
-        told.map(|released| released.name.get())
+        self.released.drain(..).map(NonZeroU64::get).for_each(name);
     }
 
     /// Names of what left.
     pub fn released(&self) -> impl Iterator<Item = NonZeroU64> {
-        self.released.iter().map(|released| released.name)
+        self.released.iter().copied()
     }
 
     /// Whether something left that the journal has.

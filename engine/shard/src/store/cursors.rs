@@ -49,11 +49,11 @@ impl Store {
         let mut passed = usize::try_from(browse.skip).ok()?;
         let reading = stored.reading.iter().map(|reading| &reading.run);
         let run = reading.chain(&stored.pages.runs).find(|run| {
-            let here = passed < run.names.len();
-            passed -= if here { 0 } else { run.names.len() };
+            let here = passed < run.len();
+            passed -= if here { 0 } else { run.len() };
             here
         })?;
-        (run.blocks > 0 && run.last() <= self.durable).then(|| (run.clone(), passed))
+        (run.blocks > 0 && self.durable.covers(run.last())).then(|| (run.clone(), passed))
     }
 
     /// A run was read: the cursor gets it, from the message on that it wants.
@@ -69,8 +69,8 @@ impl Store {
             self.buffers.give_back(buffer);
             return Ok(());
         }
-        let (bytes, count) = (buffer.len() as u64, run.names.len());
-        let wanted = |name: u64| run.names.contains(name);
+        let (bytes, count) = (buffer.len() as u64, run.len());
+        let wanted = |name: u64| run.messages.names().contains(name);
         let found = self.messages_in(browse.queue, run.place(), buffer, count, Purpose::Look, wanted)?;
         assert_eq!(found.len(), count, "a run has the messages that were put into it");
         let messages = found.into_iter().skip(*passed).map(|(_, message)| message).collect();

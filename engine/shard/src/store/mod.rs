@@ -1,7 +1,8 @@
 //! The owner's facts in the journal, and the messages of its queues that are there only: one machine between the core and the disk.
 //!
 //! Guarantees:
-//! 1. Facts are written in the order of their numbers; the core hears of what is durable only when the disk said so.
+//! 1. Facts are written in the order of their numbers, and applied to the ledger as they are; the core hears of what is durable only when
+//!    the disk said so.
 //! 2. One batch is written at a time, the next one fills meanwhile; nothing waits for a timer.
 //! 3. A segment is used again when nothing in it is needed and what was copied out of it is durable.
 //! 4. What is read back is what was written, or the node stops: a batch that does not check is never served.
@@ -10,11 +11,7 @@
 //! It does no I/O: `poll_order` says what the disk is to do, `handle_done` takes what came of it.
 
 mod buffers;
-mod checkpoint;
 mod cursors;
-mod entry;
-mod files;
-mod names;
 mod offline;
 mod pages;
 mod reading;
@@ -23,27 +20,28 @@ mod recovery;
 mod rewriting;
 mod room;
 mod salvage;
-mod streak;
 mod vouching;
 
 use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroU64;
 
 use engine_core::Core;
-use engine_core::fact::{Fact, Purpose, Resident, Target};
+use engine_core::fact::{Fact, LOCAL, Resident, Target};
 use engine_core::message::{Content, Large, Message};
+use engine_ledger::{Attributes, Ledger, Meaning, Numbers, Properties, Whose, encode_declaration};
 use storage_journal::format::BLOCK;
-use storage_journal::{Done, Fault, Full, Numbers, Order, Position, Properties, Record, Sealed, Segments, Writer};
+use storage_journal::{
+    Done, Fault, Full, Order, Part as LogPart, Position, Reach, RecordHeader, Sealed, Segments, Writer,
+};
 
 use crate::limits::{ALLOWANCE_SEGMENTS, FULL_BATCH_NS, MARK_NS, SEGMENTS_SPARE, UNAWAITED_BYTES, UNAWAITED_NS};
 use buffers::Buffers;
 use cursors::Browsing;
-use files::Files;
 pub use offline::{Copy, Extract, Part};
 use pages::{Pages, Sealing, block};
 use reading::Reading;
 use recalling::{Recalling, Wanted};
-pub use recovery::Recovery;
+pub use recovery::{Recovered, Recovery};
 use rewriting::Rewriting;
 pub use salvage::{Losses, QueueLoss, Salvage, Tail as LostTail};
 use vouching::Vouched;
@@ -113,8 +111,6 @@ pub struct StoreTotals {
 struct Stored {
     pages: Pages,
     reading: VecDeque<Reading>,
-    /// The number of its declaration; 0 when it does not outlive the node.
-    declared: u64,
     /// Octets that the queue wants and that are not durable yet, or that find no free read.
     wanted: u64,
 }
@@ -130,6 +126,13 @@ enum Tail {
     Marked,
 }
 
+/// What was read of a journal.
+#[derive(Debug)]
+struct Read {
+    segments: Segments,
+    ledger: Ledger,
+}
+
 /// The journal of one shard.
 #[derive(Debug)]
 pub struct Store {
@@ -142,12 +145,13 @@ pub struct Store {
     no_room: bool,
     retry_ns: u64,
     sealed: VecDeque<Sealed>,
-    /// The batch that is written, and the last number in it.
-    writing: Option<(u64, u64)>,
+    /// The batch that is written, and how far it reaches.
+    writing: Option<(u64, Reach)>,
     tail: Tail,
     /// Since when the open batch could have been written.
     open_ns: Option<u64>,
-    durable: u64,
+    /// What is on stable storage.
+    durable: Reach,
     /// The last batch on stable storage.
     durable_batch: u64,
     vouched: Vouched,
@@ -160,10 +164,10 @@ pub struct Store {
     known_queue: u64,
     /// Runs whose last batch is open, by queue and a name in them.
     unsealed: Vec<(u64, u64)>,
-    /// Messages in memory, or away from it with consumers, that were written again: from their name to where that lies.
+    /// What all records say that outlives the node.
+    ledger: Ledger,
+    /// Messages put aside, now in memory, or away from it with consumers, that were written again: from their name to where that lies.
     moved: HashMap<u64, u64>,
-    /// Delivery-counts of messages that failed, by name.
-    failures: HashMap<u64, u32>,
     /// Whose each read is, and of which segment.
     reads: HashMap<u64, (u64, u64)>,
     next_read: u64,
@@ -185,9 +189,8 @@ pub struct Store {
     unsealed_wanted: bool,
     /// Octets that are read for queues now.
     reading_bytes: usize,
-    /// No segment is used again before this number is durable.
-    free_after: u64,
-    files: Files,
+    /// No segment is used again before this is durable.
+    free_after: Reach,
     numbers: Vec<u8>,
     buffers: Buffers,
     totals: StoreTotals,
@@ -195,10 +198,11 @@ pub struct Store {
 
 impl Store {
     /// A journal that goes on at `position`, with what there is of it.
-    fn new(config: StoreConfig, position: Position, segments: Segments, prepared: u64) -> Self {
+    fn new(config: StoreConfig, position: Position, read: Read, prepared: u64) -> Self {
+        let Read { segments, ledger } = read;
         let bytes = usize::try_from(config.segment_bytes).expect("segments fit into memory");
         let mut segments = segments;
-        segments.handle_begun(position.segment, position.sequence);
+        segments.handle_begun(position.segment, position.reach);
         Self {
             config,
             writer: Writer::new(config.directory, bytes, position),
@@ -209,9 +213,9 @@ impl Store {
             retry_ns: 0,
             sealed: VecDeque::new(),
             writing: None,
-            tail: if position.sequence == 1 { Tail::Marked } else { Tail::Resting { since_ns: 0 } },
+            tail: if position.batch == 1 { Tail::Marked } else { Tail::Resting { since_ns: 0 } },
             open_ns: None,
-            durable: position.sequence - 1,
+            durable: position.reach,
             durable_batch: position.batch - 1,
             vouched: Vouched::new(position.batch - 1),
             pending_bytes: 0,
@@ -220,8 +224,8 @@ impl Store {
             queues: HashMap::new(),
             known_queue: 0,
             unsealed: Vec::new(),
+            ledger,
             moved: HashMap::new(),
-            failures: HashMap::new(),
             reads: HashMap::new(),
             next_read: 0,
             wanted: VecDeque::new(),
@@ -230,12 +234,11 @@ impl Store {
             rewriting: None,
             checkpointed: position.segment,
             checkpoint: None,
-            since: position.sequence,
+            since: position.reach.shared,
             hungry: Vec::new(),
             unsealed_wanted: false,
             reading_bytes: 0,
-            free_after: 0,
-            files: Files::default(),
+            free_after: Reach::START,
             numbers: Vec::new(),
             buffers: Buffers::new(),
             totals: StoreTotals::default(),
@@ -270,7 +273,7 @@ impl Store {
         if let Tail::Resting { since_ns } = self.tail
             && now_ns >= since_ns + MARK_NS
         {
-            self.mark(core);
+            self.mark();
         }
         self.watch_room(core);
     }
@@ -293,12 +296,12 @@ impl Store {
     }
 
     /// Puts an empty batch behind the last one, if nothing else follows it.
-    fn mark(&mut self, core: &Core) {
+    fn mark(&mut self) {
         if self.is_busy() {
             return;
         }
         let sealed = self.writer.mark().or_else(|_| {
-            self.roll(core);
+            self.roll();
             self.writer.mark()
         });
         let sealed = sealed.expect("a new segment has room");
@@ -308,19 +311,21 @@ impl Store {
     }
 
     /// Goes on in the next segment.
-    fn roll(&mut self, core: &Core) {
+    fn roll(&mut self) {
+        self.ledger.settle(&mut self.segments);
         let segment = self.writer.roll();
-        self.segments.handle_begun(segment, self.writer.next_sequence());
+        self.segments.handle_begun(segment, self.writer.next());
         if segment >= self.checkpointed + self.config.checkpoint_segments && self.checkpoint.is_none() {
             let position = self.writer.position();
-            self.checkpoint = Some((position, self.capture(core, position)));
+            let checkpoint = self.ledger.checkpoint(&self.config.whose(), &position, &self.segments);
+            self.checkpoint = Some((position, checkpoint));
         }
     }
 
     /// Afterwards the journal's numbers are the core's, and what is released is known.
     fn take_facts(&mut self, core: &mut Core) {
         while let Some(fact) = core.poll_fact() {
-            self.handle_fact(core, fact);
+            self.handle_fact(fact);
         }
         while let Some(name) = core.poll_released() {
             self.release(name);
@@ -328,42 +333,35 @@ impl Store {
         while let Some(id) = core.poll_unwanted() {
             self.orders.push_back(Order::Discard { id });
         }
+        self.ledger.settle(&mut self.segments);
     }
 
-    fn handle_fact(&mut self, core: &Core, fact: Fact) {
+    fn handle_fact(&mut self, fact: Fact) {
         match fact {
-            Fact::Stored { number, targets, message } => self.store(core, number, targets.as_slice(), &message),
+            Fact::Stored { number, targets, message } => self.store(number, targets.as_slice(), &message),
             Fact::Acknowledged { number, queue, first, last } => {
-                self.append(core, number, &Record::Acknowledged { queue, first, last });
+                self.remember(number, &Meaning::Acknowledged { queue, first, last });
             }
             Fact::Failed { number, queue, message, count } => {
-                self.failures.insert(message, count);
-                self.append(core, number, &Record::Failed { queue, message, count });
+                self.remember(number, &Meaning::Failed { queue, message, count });
             }
             Fact::Declared { number, declared } => {
-                self.queues.entry(declared.queue).or_default().declared = number;
-                let record = Record::QueueDeclared {
-                    queue: declared.queue,
-                    routing: recovery::routing_number(declared.routing),
-                    purpose: u8::from(declared.purpose == Purpose::Subscription),
-                    address: &declared.address,
-                    name: &declared.name,
-                };
-                self.append(core, number, &record);
-                self.segments.handle_stored(number, 1, record.bytes());
+                let attributes = encode_declaration(&declared);
+                let (queue, attributes) = (declared.queue, Attributes(&attributes));
+                self.remember(number, &Meaning::Declared { queue, attributes });
             }
             Fact::Deleted { number, queue } => {
                 if number != 0 {
-                    self.append(core, number, &Record::QueueDeleted { queue });
+                    self.remember(number, &Meaning::Deleted { queue });
                     // Its declaration does not go before it is known that its messages are nobody's.
-                    self.free_after = number;
+                    self.free_after.include(number);
                 }
                 self.drop_queue(queue);
             }
         }
     }
 
-    fn store(&mut self, core: &Core, number: u64, targets: &[Target], message: &Message) {
+    fn store(&mut self, number: u64, targets: &[Target], message: &Message) {
         let Message { header, format, body, content, expires_wall_ms } = message;
         let properties = Properties {
             durable: header.durable,
@@ -376,36 +374,58 @@ impl Store {
         let mut numbers = std::mem::take(&mut self.numbers);
         numbers.clear();
         targets.iter().for_each(|target| numbers.extend_from_slice(&target.queue.to_le_bytes()));
-        let record = Record::Message { properties, queues: Numbers(&numbers), body };
-        self.append(core, number, &record);
-        self.segments.handle_stored(number, record.numbers(), record.bytes());
+        let (queues, attributes) = (Numbers(&numbers), Attributes::default());
+        let bytes = self.remember(number, &Meaning::Message { properties, queues, attributes, body });
+        if number & LOCAL != 0 {
+            self.put_aside(number, targets, message, bytes);
+        }
         self.totals.body_bytes += body.len() as u64;
         self.numbers = numbers;
         let place = self.writer.place();
         for (target, name) in targets.iter().zip(number..) {
-            if let Some(large) = message.large() {
-                self.files.keep(name, target.queue, large);
-            }
             if target.resident == Resident::Yes && target.queue == self.known_queue {
                 continue;
             }
             self.known_queue = target.queue;
             let stored = self.queues.entry(target.queue).or_default();
-            if target.resident == Resident::No && stored.pages.push(name, header.durable, place) == Sealing::New {
+            if target.resident == Resident::No && stored.pages.push(name, place) == Sealing::New {
                 self.unsealed.push((target.queue, name));
             }
         }
     }
 
-    /// Appends a record; closes batch and segment as that needs.
-    fn append(&mut self, core: &Core, number: u64, record: &Record<'_>) {
+    /// Keeps what the ledger does not: a message that ends with the node.
+    fn put_aside(&mut self, number: u64, targets: &[Target], message: &Message, bytes: usize) {
+        let count = u32::try_from(targets.len()).expect("queues are bounded");
+        self.segments.handle_stored(number, count, bytes);
+        if let Some(large) = message.large() {
+            let names = targets.iter().zip(number..);
+            names.for_each(|(target, name)| self.ledger.files_mut().keep(name, target.queue, large));
+        }
+    }
+
+    /// Appends the record that says so, and applies it; closes batch and segment as that needs. Gives its length, octets.
+    #[inline]
+    fn remember(&mut self, number: u64, meaning: &Meaning<'_>) -> usize {
+        let part = if number & LOCAL == 0 { LogPart::Shared } else { LogPart::Local };
+        let bytes = meaning.encode(part, |header, payload| self.append(number, header, payload));
+        let applied = self.ledger.apply(&mut self.segments, number, meaning, bytes);
+        applied.expect("what is written can be read");
+        bytes
+    }
+
+    #[inline]
+    fn append(&mut self, number: u64, header: RecordHeader, payload: &[&[u8]]) -> usize {
         loop {
-            match self.writer.append(record) {
-                Ok(sequence) => return assert_eq!(sequence, number, "facts come in the order of their numbers"),
+            match self.writer.append(header, payload) {
+                Ok(found) => {
+                    assert_eq!(found, number, "facts come in the order of their numbers");
+                    return RecordHeader::bytes(payload);
+                }
                 Err(Full::Batch) => self.seal(),
                 Err(Full::Segment) => {
                     self.seal();
-                    self.roll(core);
+                    self.roll();
                 }
                 Err(Full::TooLarge) => unreachable!("the core refuses what fits into no segment"),
             }
@@ -423,34 +443,41 @@ impl Store {
             }
         }
         let begin = block(sealed.place);
-        self.segments.handle_sealed(sealed.first_sequence, begin, end - begin);
+        self.segments.handle_sealed(sealed.first, begin, end - begin);
         self.pending_bytes += sealed.buffer.len();
         self.sealed.push_back(sealed);
     }
 
-    /// A message is no longer needed under its name.
+    /// A message is no longer needed. Of those that outlive the node the ledger knows by the fact that says so.
     #[inline]
     fn release(&mut self, name: u64) {
-        let sequence = if self.moved.is_empty() { name } else { self.moved.remove(&name).unwrap_or(name) };
-        self.segments.handle_released(sequence);
-        if !self.failures.is_empty() {
-            self.failures.remove(&name);
+        if name & LOCAL == 0 {
+            return;
         }
+        let number = if self.moved.is_empty() { name } else { self.moved.remove(&name).unwrap_or(name) };
+        self.segments.handle_released(number);
         // What says so lies before the next number.
-        self.files.release(name, self.writer.next_sequence() - 1);
+        self.ledger.files_mut().release(name, self.writer.next().shared - 1);
     }
 
     fn drop_queue(&mut self, queue: u64) {
         let Some(stored) = self.queues.remove(&queue) else { return };
         self.known_queue = 0;
         self.wanted.retain(|wanted| wanted.queue != queue);
-        self.segments.handle_released(stored.declared);
-        self.files.release_queue(queue, self.writer.next_sequence() - 1);
-        stored.pages.runs.iter().for_each(|run| self.segments.handle_dropped(run.segment, run.names.len() as u64));
-        for (name, sequence) in stored.reading.iter().flat_map(|reading| reading.run.iter()) {
-            // It may have been written again since its read was ordered.
-            self.segments.handle_released(self.moved.remove(&name).unwrap_or(sequence));
+        self.ledger.files_mut().release_queue(queue, self.writer.next().shared - 1);
+        let reading = stored.reading.iter().map(|reading| &reading.run);
+        for run in stored.pages.runs.iter().chain(reading).filter(|run| run.messages.names().first() & LOCAL != 0) {
+            for (name, number) in run.messages.iter() {
+                // It may have been written again since its read was ordered.
+                self.segments.handle_released(self.moved.remove(&name).unwrap_or(number));
+            }
         }
+    }
+
+    /// The number under which a message of a queue lies that is in memory, or was.
+    fn number_of(&self, queue: u64, name: u64) -> u64 {
+        let moved = if name & LOCAL == 0 { self.ledger.number_of(queue, name) } else { self.moved.get(&name).copied() };
+        moved.unwrap_or(name)
     }
 
     /// What the disk is to do next.
@@ -461,8 +488,8 @@ impl Store {
         if self.writing.is_some() || self.sealed.front()?.place.segment > self.prepared {
             return None;
         }
-        let Sealed { place, batch, last_sequence, buffer, .. } = self.sealed.pop_front()?;
-        self.writing = Some((batch, last_sequence));
+        let Sealed { place, batch, end, buffer, .. } = self.sealed.pop_front()?;
+        self.writing = Some((batch, end));
         self.totals.batches += 1;
         self.totals.written_bytes += buffer.len() as u64;
         Some(Order::Write { place, buffer })
@@ -482,7 +509,7 @@ impl Store {
                 if self.tail == Tail::Moving && !self.is_busy() {
                     self.tail = Tail::Resting { since_ns: now_ns };
                 }
-                core.handle_durable(self.durable);
+                core.handle_durable(self.durable.shared - 1);
                 self.recall();
                 self.feed(core);
                 self.take_browses(core);
@@ -521,11 +548,11 @@ impl Store {
 
     /// Segments that are no longer needed serve again, files go.
     fn free(&mut self) {
-        while let Some(id) = self.files.poll_unneeded(self.durable) {
+        while let Some(id) = self.ledger.files_mut().poll_unneeded(self.durable.shared - 1) {
             self.orders.push_back(Order::Discard { id });
         }
         let mut removed = Vec::new();
-        while self.durable >= self.free_after
+        while self.durable.reaches(self.free_after)
             && let Some(segment) = self.segments.poll_free(self.durable)
         {
             self.spare.push_back(segment);
@@ -541,7 +568,7 @@ impl Store {
     /// Has a checkpoint written once everything before it is durable.
     fn write_checkpoint(&mut self) {
         if let Some((position, bytes)) = &mut self.checkpoint
-            && self.durable + 1 >= position.sequence
+            && self.durable.reaches(position.reach)
             && !bytes.is_empty()
         {
             let (segment, bytes) = (position.segment, std::mem::take(bytes));
@@ -567,9 +594,14 @@ impl Store {
         [retry, mark, open, self.rewriting_deadline()].into_iter().flatten().min()
     }
 
+    /// What all records say that outlives the node.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
     /// The files of large messages that are needed, once for each message.
     pub fn files(&self) -> impl Iterator<Item = Large> {
-        self.files.messages().map(|(_, _, large)| large)
+        self.ledger.files().messages().map(|(_, _, large)| large)
     }
 
     /// Whether something is not on stable storage yet.
@@ -584,11 +616,14 @@ impl Store {
 
     /// What it did so far, and what there is.
     pub fn totals(&self) -> StoreTotals {
+        // The segment that comes next is one of the writer's before it is one of the disk's.
+        let unmade = self.writer.place().segment.saturating_sub(self.prepared);
+        let segments = (self.segments.count() as u64).saturating_sub(unmade);
         StoreTotals {
-            journal_bytes: self.segments.bytes(),
+            journal_bytes: segments * self.config.segment_bytes,
             live_bytes: self.segments.live_bytes(),
             pending_bytes: self.waiting_bytes() as u64,
-            segments: self.segments.count() as u64,
+            segments,
             full: self.no_room,
             ..self.totals
         }
@@ -597,9 +632,8 @@ impl Store {
     /// Asserts what must hold between any two inputs.
     pub fn check(&self) {
         self.segments.check();
-        for stored in self.queues.values() {
-            assert!(stored.pages.runs.iter().is_sorted_by(|run, next| run.names.last() < next.names.first()));
-        }
+        self.ledger.check();
+        self.queues.values().for_each(|stored| stored.pages.check());
     }
 }
 
@@ -607,5 +641,11 @@ impl StoreConfig {
     /// Octets that the journal may be longer than twice what lives in it.
     fn allowance(&self) -> u64 {
         ALLOWANCE_SEGMENTS * self.segment_bytes
+    }
+
+    /// Whose checkpoints are.
+    fn whose(&self) -> Whose {
+        let Self { shard, directory, segment_bytes, .. } = *self;
+        Whose { shard, directory, segment_bytes, allowance: self.allowance() }
     }
 }

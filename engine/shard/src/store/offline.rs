@@ -7,12 +7,12 @@ use engine_core::fact::Declared;
 use engine_core::limits::{CoreConfig, Storage};
 use engine_core::message::{Large, Message};
 use engine_core::{Core, Restored};
+use engine_ledger::{Entry, Ledger, Meaning, entries, message};
 use storage_disk::Disk;
 use storage_journal::{Done, Place, Position, Segments, salvage_batches};
 
-use super::entry::{Entry, entries, message};
 use super::pages::Pages;
-use super::{Store, StoreConfig, StoreError};
+use super::{Read, Store, StoreConfig, StoreError};
 
 /// Memory for messages on their way into a journal, octets.
 const COPY_MEMORY: u64 = 64 << 20;
@@ -23,7 +23,7 @@ const COPY_PENDING: u64 = 8 << 20;
 pub struct Extract {
     directory: [u8; 16],
     pages: HashMap<u64, Pages>,
-    failures: HashMap<u64, u32>,
+    ledger: Ledger,
     restored: Vec<Restored>,
     large: Vec<Large>,
     live_bytes: u64,
@@ -47,21 +47,21 @@ pub struct Part {
 impl Extract {
     /// Everything that was recovered.
     pub fn new(store: Store, restored: Vec<Restored>) -> Self {
-        let large = store.files.messages().map(|(_, _, large)| large).collect();
+        let large = store.files().collect();
         let live_bytes = store.segments.live_bytes();
-        let Store { config, queues, failures, .. } = store;
+        let Store { config, queues, ledger, .. } = store;
         let pages = queues.into_iter().map(|(queue, stored)| (queue, stored.pages)).collect();
-        Self { directory: config.directory, pages, failures, restored, large, live_bytes }
+        Self { directory: config.directory, pages, ledger, restored, large, live_bytes }
     }
 
     /// What could be read of a damaged journal.
     pub(super) fn salvaged(
         directory: [u8; 16],
         pages: HashMap<u64, Pages>,
-        failures: HashMap<u64, u32>,
+        ledger: Ledger,
         restored: Vec<Restored>,
     ) -> Self {
-        Self { directory, pages, failures, restored, large: Vec::new(), live_bytes: 0 }
+        Self { directory, pages, ledger, restored, large: Vec::new(), live_bytes: 0 }
     }
 
     /// The queues.
@@ -83,7 +83,7 @@ impl Extract {
     pub fn parts(&self, queue: u64) -> impl Iterator<Item = Part> {
         let runs = self.pages.get(&queue).map(|pages| &pages.runs);
         runs.into_iter().flatten().enumerate().map(move |(index, run)| {
-            let (place, bytes, messages) = (run.place(), run.bytes(), run.names.len());
+            let (place, bytes, messages) = (run.place(), run.bytes(), run.len());
             Part { queue, index, place, bytes, messages }
         })
     }
@@ -92,13 +92,14 @@ impl Extract {
     pub fn messages(&self, part: &Part, bytes: &[u8]) -> Vec<(u64, Message)> {
         let run = self.pages.get(&part.queue).and_then(|pages| pages.runs.get(part.index));
         let Some(run) = run else { return Vec::new() };
-        let mut found = Vec::with_capacity(run.names.len());
-        salvage_batches(self.directory, part.place, bytes, |sequence, _, record| {
-            entries(&record, sequence, |Entry { queue, name, .. }| {
-                if queue == part.queue && run.names.contains(name) {
-                    let copied = message(&record, Bytes::copy_from_slice);
+        let mut found = Vec::with_capacity(run.len());
+        salvage_batches(self.directory, part.place, bytes, |_, record| {
+            let Ok(Some(meaning)) = Meaning::decode(&record) else { return };
+            entries(&meaning, record.number, |Entry { queue, name, .. }| {
+                if queue == part.queue && run.messages.names().contains(name) {
+                    let copied = message(&meaning, Bytes::copy_from_slice);
                     found.extend(copied.map(|mut message| {
-                        if let Some(&count) = self.failures.get(&name) {
+                        if let Some(count) = self.ledger.failures_of(name) {
                             message.header.delivery_count = count;
                         }
                         (name, message)
@@ -132,7 +133,7 @@ impl Copy {
             ..CoreConfig::default()
         });
         let segments = Segments::new(config.segment_bytes, config.allowance());
-        let store = Store::new(config, Position::START, segments, 0);
+        let store = Store::new(config, Position::START, Read { segments, ledger: Ledger::new() }, 0);
         Self { core, store, disk }
     }
 
@@ -166,7 +167,7 @@ impl Copy {
             self.wait()?;
         }
         if !self.store.has_ended() {
-            self.store.mark(&self.core);
+            self.store.mark();
         }
         self.turn();
         while !self.store.is_resting() {

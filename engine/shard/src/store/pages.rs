@@ -1,79 +1,49 @@
 //! Where the messages of a queue lie that are in the journal only: runs of them, in the queue's order.
 //!
-//! Guarantees: runs are in the order of the names in them and do not overlap. A run costs a fixed amount, however many messages
+//! Guarantees: names of each kind are in order over all runs, and a run has names of one kind. A run costs a fixed amount, however many messages
 //! are in it, as long as no other queue's lie between them.
 
 use std::collections::VecDeque;
 
-use storage_journal::Place;
+use engine_ledger::Run as Messages;
 use storage_journal::format::BLOCK;
-
-use super::names::Names;
+use storage_journal::{BatchPlace, Place, Reach};
 
 /// An area grows by further batches while they begin within so many blocks of its start: then one read takes many small
 /// batches.
 const AREA_BLOCKS: u32 = 64;
 
-/// Messages of one queue in one area of a segment.
+/// Messages of one queue in one area of a segment. Names of both kinds lie between each other in a queue, but in no run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Run {
-    pub names: Names,
-    /// Where they have other sequence numbers than their names (they were written again): these, in the same order.
-    pub sequences: Option<Box<Names>>,
-    /// Whether they outlive the node.
-    pub durable: bool,
+    pub messages: Messages,
     pub segment: u64,
     /// Where the area begins, blocks.
     pub block: u32,
     /// Its length, blocks; 0 while its last batch is open.
     pub blocks: u32,
+    /// The first names behind all in this run and in those before it, of both kinds.
+    reach: Reach,
 }
 
 impl Run {
-    pub fn new((name, sequence): (u64, u64), durable: bool, segment: u64, block: u32) -> Self {
-        let sequences = (name != sequence).then(|| Box::new(Names::one(sequence)));
-        Self { names: Names::one(name), sequences, durable, segment, block, blocks: 0 }
+    fn new(messages: Messages, segment: u64, block: u32) -> Self {
+        Self { messages, segment, block, blocks: 0, reach: Reach::START }
     }
 
-    /// The last sequence number in it: it can be read once that is durable.
+    /// A run in a batch that is on disk.
+    pub fn within(place: &BatchPlace, messages: Messages) -> Self {
+        Self { blocks: place.blocks, ..Self::new(messages, place.segment, place.block) }
+    }
+
+    /// How many messages are in it.
+    pub fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// The last number in it: it can be read once that is durable.
     pub fn last(&self) -> u64 {
-        self.sequences.as_deref().unwrap_or(&self.names).last()
-    }
-
-    /// Whether a message behind all others finds room.
-    pub fn takes(&self, (name, sequence): (u64, u64)) -> bool {
-        self.names.takes(name) && self.sequences.as_deref().unwrap_or(&self.names).takes(sequence)
-    }
-
-    pub fn push(&mut self, (name, sequence): (u64, u64)) {
-        if name != sequence && self.sequences.is_none() {
-            self.sequences = Some(Box::new(self.names.clone()));
-        }
-        self.names.push(name);
-        self.sequences.iter_mut().for_each(|sequences| sequences.push(sequence));
-    }
-
-    /// Names and sequence numbers.
-    pub fn iter(&self) -> impl Iterator<Item = (u64, u64)> {
-        self.names.iter().zip(self.sequences.as_deref().unwrap_or(&self.names).iter())
-    }
-
-    /// Takes messages out by their names; gives each to `take`, with its sequence number, and how many there were.
-    pub fn remove(&mut self, first: u64, last: u64, mut take: impl FnMut(u64, u64)) -> u64 {
-        let places = self.names.range(first, last);
-        let sequences = self.sequences.as_deref().unwrap_or(&self.names);
-        places.clone().for_each(|place| take(self.names.get(place), sequences.get(place)));
-        let count = places.len();
-        self.sequences.iter_mut().for_each(|sequences| sequences.remove(places.clone()));
-        self.names.remove(places);
-        count as u64
-    }
-
-    /// Keeps what comes before `name`, and gives the rest.
-    pub fn split_off(&mut self, name: u64) -> Self {
-        let place = self.names.range(name, name).start;
-        let sequences = self.sequences.as_mut().map(|sequences| Box::new(sequences.split_off(place)));
-        Self { names: self.names.split_off(place), sequences, ..self.clone() }
+        self.messages.numbers().last()
     }
 
     pub fn place(&self) -> Place {
@@ -112,24 +82,26 @@ pub(crate) enum Sealing {
 
 impl Pages {
     /// A message behind all others; gives whether the run is to be told of the batch's length.
-    pub fn push(&mut self, name: u64, durable: bool, place: Place) -> Sealing {
-        self.insert(self.runs.len(), (name, name), durable, place)
+    pub fn push(&mut self, name: u64, place: Place) -> Sealing {
+        self.insert(self.runs.len(), (name, name), place)
     }
 
     /// Puts a message into the run before `at` if its area reaches as far as `place`, or into a new one.
-    fn insert(&mut self, at: usize, message: (u64, u64), durable: bool, place: Place) -> Sealing {
+    fn insert(&mut self, at: usize, message: (u64, u64), place: Place) -> Sealing {
         let block = block(place);
-        if let Some(last) = at.checked_sub(1).and_then(|before| self.runs.get_mut(before))
-            && last.reaches(place.segment, block)
-            && last.durable == durable
-            && last.takes(message)
-        {
-            let open = last.blocks == 0;
-            last.push(message);
-            last.blocks = 0;
-            return if open { Sealing::Known } else { Sealing::New };
+        let mut reach = Reach::START;
+        if let Some(last) = at.checked_sub(1).and_then(|before| self.runs.get_mut(before)) {
+            if last.reaches(place.segment, block) && last.messages.takes(message) {
+                let open = last.blocks == 0;
+                last.messages.push(message);
+                last.reach.include(message.0);
+                last.blocks = 0;
+                return if open { Sealing::Known } else { Sealing::New };
+            }
+            reach = last.reach;
         }
-        self.runs.insert(at, Run::new(message, durable, place.segment, block));
+        reach.include(message.0);
+        self.runs.insert(at, Run { reach, ..Run::new(Messages::one(message), place.segment, block) });
         Sealing::New
     }
 
@@ -139,34 +111,36 @@ impl Pages {
     }
 
     fn find(&self, name: u64) -> Option<usize> {
-        let at = self.runs.partition_point(|run| run.names.last() < name);
-        self.runs.get(at).is_some_and(|run| run.names.contains(name)).then_some(at)
+        let at = self.runs.partition_point(|run| !run.reach.covers(name));
+        self.runs.get(at).is_some_and(|run| run.messages.names().contains(name)).then_some(at)
     }
 
-    /// The message, which is the first that is left of its run, was written again under another sequence number.
-    pub fn handle_moved(&mut self, name: u64, sequence: u64, place: Place) -> Sealing {
+    /// The message, which is the first that is left of its run, was written again under another number.
+    pub fn handle_moved(&mut self, name: u64, number: u64, place: Place) -> Sealing {
         let Some(at) = self.find(name) else { return Sealing::Known };
         let Some(run) = self.runs.get_mut(at) else { return Sealing::Known };
-        assert_eq!(run.names.first(), name, "messages are moved in their order");
-        let durable = run.durable;
-        run.remove(name, name, |_, _| {});
-        if run.names.is_empty() {
+        assert_eq!(run.messages.names().first(), name, "messages are moved in their order");
+        run.messages.remove(name, name, |_, _| {});
+        if run.messages.is_empty() {
             self.runs.remove(at);
         }
-        self.insert(at, (name, sequence), durable, place)
+        self.insert(at, (name, number), place)
     }
 
-    /// Puts a run of durable messages behind all others, together with the last one if their areas lie close.
+    /// Puts a run behind all others, together with the last one if their areas lie close.
     pub fn append(&mut self, run: Run) {
+        let mut reach = self.runs.back().map_or(Reach::START, |last| last.reach);
+        reach.include(run.messages.names().last());
         if let Some(last) = self.runs.back_mut()
             && last.reaches(run.segment, run.block)
-            && run.iter().all(|message| last.takes(message))
+            && last.messages.takes_all(&run.messages)
         {
-            run.iter().for_each(|message| last.push(message));
+            run.messages.iter().for_each(|message| last.messages.push(message));
             last.blocks = last.blocks.max(run.block + run.blocks - last.block);
+            last.reach = reach;
             return;
         }
-        self.runs.push_back(run);
+        self.runs.push_back(Run { reach, ..run });
     }
 
     /// The batch of the run with this name in it ended before block `end`.
@@ -177,10 +151,23 @@ impl Pages {
             run.blocks = end - run.block;
         }
     }
+
+    /// Messages that are here.
+    pub fn len(&self) -> u64 {
+        self.runs.iter().map(|run| run.len() as u64).sum()
+    }
+
+    /// Asserts what must hold between any two inputs.
+    pub fn check(&self) {
+        assert!(self.runs.iter().is_sorted_by(|run, next| next.reach.reaches(run.reach)));
+        assert!(self.runs.iter().all(|run| run.reach.covers(run.messages.names().last())), "a run reaches over itself");
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use storage_journal::LOCAL;
+
     use super::*;
 
     fn at(block: u64) -> Place {
@@ -191,29 +178,50 @@ mod tests {
     fn small_batches_share_an_area() {
         let mut pages = Pages::default();
         for name in 0..100 {
-            assert_eq!(pages.push(2 * name, true, at(name)), Sealing::New);
-            assert_eq!(pages.push(2 * name + 1, true, at(name)), Sealing::Known);
+            assert_eq!(pages.push(2 * name, at(name)), Sealing::New);
+            assert_eq!(pages.push(2 * name + 1, at(name)), Sealing::Known);
             pages.handle_sealed(2 * name, name as u32 + 1);
         }
         assert_eq!(pages.runs.len(), 2);
         assert!(pages.runs.iter().all(|run| run.bytes() > 0));
-        assert_eq!(pages.runs.iter().map(|run| run.names.len()).sum::<usize>(), 200);
+        assert_eq!(pages.runs.iter().map(|run| run.len()).sum::<usize>(), 200);
     }
 
     #[test]
     fn what_is_moved_keeps_its_place_in_the_order() {
         let mut pages = Pages::default();
         for name in [1, 4, 9] {
-            pages.push(name, true, at(1));
+            pages.push(name, at(1));
         }
         pages.handle_sealed(9, 5);
-        pages.push(20, true, at(200));
+        pages.push(20, at(200));
         pages.handle_sealed(20, 201);
         assert_eq!(pages.handle_moved(1, 30, at(400)), Sealing::New);
         assert_eq!(pages.handle_moved(4, 31, at(400)), Sealing::Known);
         pages.handle_sealed(4, 402);
-        let order: Vec<_> = pages.runs.iter().map(|run| (run.names.first(), run.block, run.names.len())).collect();
+        let order: Vec<_> = pages.runs.iter().map(|run| (run.messages.names().first(), run.block, run.len())).collect();
         assert_eq!(order, [(1, 400, 2), (9, 1, 1), (20, 200, 1)]);
         assert!(pages.holds(9) && !pages.holds(30));
+    }
+
+    #[test]
+    fn what_is_put_aside_lies_between_the_others() {
+        let mut pages = Pages::default();
+        let names = [1, 2, LOCAL | 1, LOCAL | 2, 5, LOCAL | 3, 6];
+        for name in names {
+            pages.push(name, at(1));
+        }
+        assert_eq!(pages.runs.len(), 5);
+        assert!(names.iter().all(|&name| pages.holds(name)));
+        assert!(![3, 4, 7, LOCAL | 4].iter().any(|&name| pages.holds(name)));
+        names.iter().for_each(|&name| pages.handle_sealed(name, 2));
+        // The first of each are written again, and keep their places.
+        for (name, number) in [(1, LOCAL | 9), (2, LOCAL | 10), (LOCAL | 1, LOCAL | 11), (LOCAL | 2, LOCAL | 12)] {
+            pages.handle_moved(name, number, at(300));
+            pages.check();
+        }
+        let order: Vec<u64> = pages.runs.iter().flat_map(|run| run.messages.names().iter()).collect();
+        assert_eq!(order, names);
+        assert!(names.iter().all(|&name| pages.holds(name)));
     }
 }

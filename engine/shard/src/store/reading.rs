@@ -6,9 +6,9 @@
 use bytes::Bytes;
 use engine_core::Core;
 use engine_core::message::Message;
-use storage_journal::{Buffer, Order, Place, read_batches};
+use engine_ledger::{Entry, Meaning, entries, message};
+use storage_journal::{Buffer, Fault, FaultKind, LOCAL, Order, Place, read_batches};
 
-use super::entry::{Entry, entries, message};
 use super::pages::Run;
 use super::{Store, StoreError};
 use crate::limits::{READING_MAX, READS_MAX};
@@ -50,7 +50,7 @@ impl Store {
             && self.reading_bytes < READING_MAX
         {
             let Some(first) = stored.pages.runs.front() else { break };
-            if first.blocks == 0 || first.last() > self.durable {
+            if first.blocks == 0 || !self.durable.covers(first.last()) {
                 self.unsealed_wanted = true;
                 break;
             }
@@ -100,9 +100,10 @@ impl Store {
     }
 
     fn hand_out(&mut self, core: &mut Core, queue: u64, run: &Run, buffer: Buffer) -> Result<(), StoreError> {
-        let found = self
-            .messages_in(queue, run.place(), buffer, run.names.len(), Purpose::Take, |name| run.names.contains(name))?;
-        assert_eq!(found.len(), run.names.len(), "a run has the messages that were put into it");
+        let names = run.messages.names();
+        let wanted = |name| names.contains(name);
+        let found = self.messages_in(queue, run.place(), buffer, names.len(), Purpose::Take, wanted)?;
+        assert_eq!(found.len(), names.len(), "a run has the messages that were put into it");
         core.handle_fetched(queue, found);
         Ok(())
     }
@@ -120,25 +121,40 @@ impl Store {
         let area = self.buffers.share(buffer);
         let mut found: Vec<(u64, Message)> = Vec::with_capacity(count);
         let mut bytes = 0;
-        let (moved, failures, segments, since) = (&mut self.moved, &self.failures, &self.segments, self.since);
-        read_batches(self.config.directory, place, &area, |sequence, _, record| {
-            entries(&record, sequence, |Entry { queue: whose, name, sequence, .. }| {
+        let (moved, ledger, segments, since) = (&mut self.moved, &self.ledger, &self.segments, self.since);
+        let mut wrong = None;
+        read_batches(self.config.directory, place, &area, |batch, record| {
+            let meaning = match Meaning::decode(&record) {
+                Ok(Some(meaning)) => meaning,
+                Ok(None) => return,
+                Err(what) => {
+                    let Place { segment, offset } = batch.place;
+                    wrong.get_or_insert(Fault { segment, offset, kind: FaultKind::Record(what) });
+                    return;
+                }
+            };
+            entries(&meaning, record.number, |Entry { queue: whose, name, number, .. }| {
                 if whose != queue || !wanted(name) {
                     return;
                 }
-                // A message that was moved while it was read is known to lie elsewhere already.
-                if purpose == Purpose::Take && sequence != name && segments.is_live(sequence) {
-                    moved.insert(name, sequence);
+                // A message that was moved while it was read is known to lie elsewhere already. Where those lie that outlive the node
+                // the ledger knows.
+                let aside = purpose == Purpose::Take && name & LOCAL != 0;
+                if aside && number != name && segments.is_live(number) {
+                    moved.insert(name, number);
                 }
-                let Some(mut message) = message(&record, |body| area.slice_ref(body)) else { return };
+                let Some(mut message) = message(&meaning, |body| area.slice_ref(body)) else { return };
                 message.header.first_acquirer = name >= since;
-                if let Some(&count) = failures.get(&name) {
+                if let Some(count) = ledger.failures_of(name) {
                     message.header.delivery_count = count;
                 }
                 bytes += message.body.len();
                 found.push((name, message));
             });
         })?;
+        if let Some(fault) = wrong {
+            return Err(fault.into());
+        }
         // What was written again may lie behind what came later.
         if !found.is_sorted_by_key(|(name, _)| *name) {
             found.sort_by_key(|(name, _)| *name);

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use engine_core::{Core, Recall, Recalled};
 use storage_journal::format::BLOCK;
-use storage_journal::{Buffer, Order, Place};
+use storage_journal::{BatchPlace, Buffer, Order, Place};
 
 use super::reading::Purpose;
 use super::{Store, StoreError};
@@ -49,25 +49,30 @@ impl Store {
             };
             let queue = first.queue;
             // What was written again may be on its way to the disk still.
-            let Some(batch) = self.batch_of(message.name) else { return };
+            let Some(batch) = self.batch_of(queue, message.name) else { return };
             let mut messages = Vec::new();
             while let Some(wanted) = self.wanted.front_mut()
                 && let Some(&next) = wanted.messages.front()
-                && self.batch_of(next.name) == Some(batch)
+                && self.batch_of(queue, next.name) == Some(batch)
             {
                 messages.push(next);
                 self.wanted.front_mut().and_then(|wanted| wanted.messages.pop_front());
             }
+            // Names of both kinds may lie in a batch.
+            messages.sort_unstable_by_key(|message| message.name);
             self.read_batch(queue, messages, batch);
         }
     }
 
     /// Where a message that is not in memory lies, if that is durable: its segment, and the blocks of its batch.
-    fn batch_of(&self, name: u64) -> Option<(u64, u32, u32)> {
-        let sequence = self.moved.get(&name).copied().unwrap_or(name);
-        let batch = self.segments.place_of(sequence).filter(|_| sequence <= self.durable);
-        assert!(batch.is_some() || sequence > self.durable, "what is needed lies in a segment");
-        batch
+    fn batch_of(&self, queue: u64, name: u64) -> Option<(u64, u32, u32)> {
+        let number = self.number_of(queue, name);
+        if !self.durable.covers(number) {
+            return None;
+        }
+        let BatchPlace { segment, block, blocks, .. } =
+            self.segments.place_of(number).expect("what is needed lies in a segment");
+        Some((segment, block, blocks))
     }
 
     fn read_batch(&mut self, queue: u64, messages: Vec<Recalled>, (segment, block, blocks): (u64, u32, u32)) {

@@ -5,10 +5,10 @@
 //! as far as what lives there fits into what is kept for it, and nobody is spared.
 
 use engine_core::{Core, Room};
+use engine_ledger::{Attributes, Entry, Meaning, Numbers, Properties, entries};
 use storage_journal::format::BLOCK;
-use storage_journal::{Buffer, Living, Numbers, Order, Place, Properties, Record, read_batches};
+use storage_journal::{Buffer, LOCAL, Living, Order, Place, Record, read_batches};
 
-use super::entry::{Entry, entries};
 use super::pages::Sealing;
 use super::{Store, StoreError};
 use crate::limits::{HURRY_SEGMENTS, PENDING_LOW, REWRITE_PAUSE_NS, REWRITE_SHARE, REWRITE_WINDOW};
@@ -17,8 +17,8 @@ use crate::limits::{HURRY_SEGMENTS, PENDING_LOW, REWRITE_PAUSE_NS, REWRITE_SHARE
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rewriting {
     segment: u64,
-    /// The sequence number from which on it is to be looked at.
-    next: u64,
+    /// The batch from which on it is to be looked at.
+    next: usize,
     /// What is read.
     area: Option<Living>,
     /// It goes on when so many octets were written in all, or
@@ -29,8 +29,20 @@ pub(super) struct Rewriting {
 
 /// What is to be written again.
 enum Again {
-    Message { properties: Properties, entries: Vec<Entry>, body: Vec<u8> },
-    Queue { queue: u64, routing: u8, purpose: u8, address: String, name: String },
+    Message(Copied),
+    /// As it is, with attributes that this version may not know.
+    Queue {
+        queue: u64,
+        attributes: Vec<u8>,
+    },
+}
+
+/// A message, and the queues that it is still in.
+struct Copied {
+    properties: Properties,
+    attributes: Vec<u8>,
+    entries: Vec<Entry>,
+    body: Vec<u8>,
 }
 
 impl Store {
@@ -38,7 +50,7 @@ impl Store {
     pub(super) fn rewrite(&mut self, core: &mut Core, now_ns: u64) {
         if self.rewriting.is_none()
             && let Some(segment) = self.segment_to_rewrite(core)
-            && self.segments.front_last().is_some_and(|last| last <= self.durable)
+            && self.segments.front_reach().is_some_and(|reach| self.durable.reaches(reach))
         {
             self.rewriting = Some(Rewriting { segment, next: 0, area: None, due_bytes: 0, due_ns: 0 });
         }
@@ -93,30 +105,35 @@ impl Store {
         let Some(area) = rewriting.area.take() else { return Ok(()) };
         rewriting.next = area.next;
         let mut living = Vec::new();
-        read_batches(self.config.directory, place(&area), buffer.bytes(), |sequence, _, record| {
-            self.collect_living(&record, sequence, &mut living);
+        read_batches(self.config.directory, place(&area), buffer.bytes(), |_, record| {
+            self.collect_living(&record, &mut living);
         })?;
         self.segments.handle_read_done(area.segment);
         living.iter().for_each(|again| self.write_again(core, again));
         Ok(())
     }
 
-    fn collect_living(&self, record: &Record<'_>, sequence: u64, living: &mut Vec<Again>) {
-        match *record {
-            Record::Message { properties, body, .. } | Record::Moved { properties, body, .. } => {
+    fn collect_living(&self, record: &Record<'_>, living: &mut Vec<Again>) {
+        // What is not known may be skipped, or the ledger would have refused it.
+        let Ok(Some(meaning)) = Meaning::decode(record) else { return };
+        match meaning {
+            Meaning::Message { properties, attributes, body, .. }
+            | Meaning::Moved { properties, attributes, body, .. } => {
                 let mut left = Vec::new();
-                entries(record, sequence, |entry| {
-                    if self.segments.is_live(entry.sequence) && self.queues.contains_key(&entry.queue) {
+                entries(&meaning, record.number, |entry| {
+                    if self.segments.is_live(entry.number) {
                         left.push(entry);
                     }
                 });
                 if !left.is_empty() {
-                    living.push(Again::Message { properties, entries: left, body: body.to_vec() });
+                    let (attributes, body) = (attributes.0.to_vec(), body.to_vec());
+                    living.push(Again::Message(Copied { properties, attributes, entries: left, body }));
                 }
             }
-            Record::QueueDeclared { queue, routing, purpose, address, name } if self.segments.is_live(sequence) => {
-                let (address, name) = (address.to_owned(), name.to_owned());
-                living.push(Again::Queue { queue, routing, purpose, address, name });
+            Meaning::Declared { queue, attributes } | Meaning::DeclaredAgain { queue, attributes }
+                if self.segments.is_live(record.number) =>
+            {
+                living.push(Again::Queue { queue, attributes: attributes.0.to_vec() });
             }
             _ => {}
         }
@@ -124,45 +141,47 @@ impl Store {
 
     fn write_again(&mut self, core: &mut Core, again: &Again) {
         match again {
-            Again::Message { properties, entries, body } => self.move_message(core, properties, entries, body),
-            Again::Queue { queue, routing, purpose, address, name } => {
-                let (queue, routing, purpose) = (*queue, *routing, *purpose);
-                let number = core.take_numbers(1);
-                let record = Record::QueueDeclared { queue, routing, purpose, address, name };
-                self.append(core, number, &record);
-                self.segments.handle_stored(number, 1, record.bytes());
-                if let Some(stored) = self.queues.get_mut(&queue) {
-                    let older = std::mem::replace(&mut stored.declared, number);
-                    self.segments.handle_released(older);
-                }
-                self.free_after = number;
+            Again::Message(copied) => self.move_message(core, copied),
+            Again::Queue { queue, attributes } => {
+                let number = core.take_local_numbers(1);
+                let attributes = Attributes(attributes);
+                self.remember(number, &Meaning::DeclaredAgain { queue: *queue, attributes });
+                self.free_after.include(number);
             }
         }
     }
 
-    fn move_message(&mut self, core: &mut Core, properties: &Properties, entries: &[Entry], body: &[u8]) {
-        let first = core.take_numbers(entries.len() as u64);
+    fn move_message(&mut self, core: &mut Core, copied: &Copied) {
+        let Copied { properties, attributes, entries, body } = copied;
+        let first = core.take_local_numbers(entries.len() as u64);
         let mut places = Vec::with_capacity(entries.len() * 24);
         for entry in entries {
-            let failures = self.failures.get(&entry.name).copied().or(entry.failures);
-            let failures = failures.unwrap_or(properties.delivery_count);
+            let failures = self.ledger.failures_of(entry.name).or(entry.failures).unwrap_or(0);
             for number in [entry.queue, entry.name, u64::from(failures)] {
                 places.extend_from_slice(&number.to_le_bytes());
             }
         }
-        let record = Record::Moved { properties: *properties, places: Numbers(&places), body };
-        self.append(core, first, &record);
-        self.segments.handle_stored(first, record.numbers(), record.bytes());
+        let (properties, places, attributes) = (*properties, Numbers(&places), Attributes(attributes));
+        let bytes = self.remember(first, &Meaning::Moved { properties, places, attributes, body });
+        let share = bytes / entries.len().max(1);
         let place = self.writer.place();
-        for (entry, sequence) in entries.iter().zip(first..) {
-            self.segments.handle_released(entry.sequence);
-            let Some(stored) = self.queues.get_mut(&entry.queue) else { continue };
-            if !stored.pages.holds(entry.name) {
-                self.moved.insert(entry.name, sequence);
-            } else if stored.pages.handle_moved(entry.name, sequence, place) == Sealing::New {
-                self.unsealed.push((entry.queue, entry.name));
+        for (entry, number) in entries.iter().zip(first..) {
+            let Entry { queue, name, .. } = *entry;
+            if name & LOCAL != 0 {
+                // The ledger does not know it.
+                self.segments.handle_stored(number, 1, share);
+                self.segments.handle_released(entry.number);
             }
-            self.free_after = sequence;
+            if let Some(stored) = self.queues.get_mut(&queue)
+                && stored.pages.holds(name)
+            {
+                if stored.pages.handle_moved(name, number, place) == Sealing::New {
+                    self.unsealed.push((queue, name));
+                }
+            } else if name & LOCAL != 0 {
+                self.moved.insert(name, number);
+            }
+            self.free_after.include(number);
             self.totals.rewritten += 1;
         }
     }

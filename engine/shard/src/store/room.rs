@@ -8,7 +8,7 @@
 //! 4. It counts as full until all segments are ready that should be, so that what is kept back is whole before producers go on.
 
 use engine_core::{Core, Room};
-use storage_journal::{Margin, Order};
+use storage_journal::{Margin, Order, Reach};
 
 use super::Store;
 use crate::limits::{
@@ -19,7 +19,7 @@ use crate::limits::{
 impl Store {
     /// Has segments made ready ahead of the writer.
     pub(super) fn prepare(&mut self, now_ns: u64) {
-        if self.writer.next_sequence() == 1 && !self.no_room {
+        if self.writer.next() == Reach::START && !self.no_room {
             // A node that stores nothing makes no files.
             return;
         }
@@ -41,7 +41,7 @@ impl Store {
 
     /// The disk was found to be full before a new journal wrote anything: nobody sends what could not be stored and would wait for an answer.
     pub fn begin_full(&mut self) {
-        if self.writer.next_sequence() == 1 {
+        if self.writer.next() == Reach::START {
             self.handle_no_room(None, 0);
         }
     }

@@ -14,17 +14,15 @@ use std::collections::{BTreeMap, HashMap};
 use engine_core::Restored;
 use engine_core::command::RoutingType;
 use engine_core::fact::{Declared, PASSING, Purpose};
+use engine_ledger::{Checkpoint, Kept, Ledger, Meaning, entries, read_checkpoint};
 use storage_journal::{
-    End, Fault, FaultKind, Gap, Manifest, Piece, Place, Record, Salvage as Scan, SegmentPart, Segments,
+    End, Fault, FaultKind, Gap, Manifest, Piece, Place, Reach, Record, Salvage as Scan, SegmentPart, Segments,
 };
 
 use super::StoreConfig;
-use super::checkpoint::{self, State as Known};
-use super::entry::entries;
-use super::files::Files;
 use super::offline::Extract;
 use super::pages::{Pages, Run};
-use super::recovery::{Returning, State, Taken};
+use super::recovery::{State, Taken};
 
 /// Places of damage that are told one by one; those behind them are counted. A gap takes a hundred octets, and a person reads fewer.
 const PLACES_MAX: usize = 1000;
@@ -51,7 +49,7 @@ pub struct Losses {
     pub more_gaps: u64,
     /// How many batches are missing in all.
     pub batches: u64,
-    /// Sequence numbers that are missing and that no checkpoint knows of: at most so many messages, acknowledgements and others.
+    /// Numbers that are missing and that no checkpoint knows of: at most so many messages, acknowledgements and others.
     pub unknown: u64,
     /// Segments that are missing, between others or with what a checkpoint knows of: the first and the last of each row.
     pub segments: Vec<(u64, u64)>,
@@ -97,19 +95,16 @@ pub struct Salvage {
     scan: Scan,
     taken: Taken,
     segments: Segments,
-    queues: HashMap<u64, Returning>,
-    failures: HashMap<u64, u32>,
-    last_queue: u64,
-    files: Files,
-    messages: u64,
+    ledger: Ledger,
     /// What must be there, if anybody says so.
     manifest: Option<Manifest>,
     /// The checkpoint, until what comes before it was taken.
-    checkpoint: Option<Known>,
-    /// The first sequence number that no checkpoint knows of; 1 without one.
-    known: u64,
-    /// What the checkpoint knows of and was not found, by queue.
-    missing: HashMap<u64, Returning>,
+    checkpoint: Option<Checkpoint>,
+    /// The first numbers that no checkpoint knows of; the first of all without one.
+    known: Reach,
+    /// What the checkpoint knows of and was not found, by queue; and the segments that it lay in.
+    missing: HashMap<u64, Kept>,
+    lost_segments: Segments,
     /// The first segment that came, and the last one; 0 before any did.
     first_segment: u64,
     last_segment: u64,
@@ -126,15 +121,12 @@ impl Salvage {
             scan: Scan::new(config.directory),
             taken: Taken::default(),
             segments: Segments::new(config.segment_bytes, config.allowance()),
-            queues: HashMap::new(),
-            failures: HashMap::new(),
-            last_queue: 0,
-            files: Files::default(),
-            messages: 0,
+            ledger: Ledger::new(),
             manifest: None,
             checkpoint: None,
-            known: 1,
+            known: Reach::START,
             missing: HashMap::new(),
+            lost_segments: Segments::new(config.segment_bytes, config.allowance()),
             first_segment: 0,
             last_segment: 0,
             doubt: 0,
@@ -147,7 +139,7 @@ impl Salvage {
     /// # Errors
     /// What is wrong with it; it is as if there were none.
     pub fn handle_checkpoint(&mut self, bytes: &[u8]) -> Result<(), &'static str> {
-        self.checkpoint = Some(checkpoint::read(&self.config, bytes)?);
+        self.checkpoint = Some(read_checkpoint(&self.config.whose(), bytes)?);
         Ok(())
     }
 
@@ -162,24 +154,26 @@ impl Salvage {
             self.begin(part.segment);
         }
         let number = part.segment;
-        let Self { scan, segments, queues, failures, last_queue, files, messages, taken, missing, losses, .. } = self;
-        let mut state = State { segments, queues, failures, last_queue, files, messages, streak: None };
+        let Self { scan, segments, ledger, taken, missing, losses, .. } = self;
+        let mut state = State { segments, ledger };
         let (known, mut doubt) = (self.known, self.doubt);
         scan.handle_part(part, |piece| match piece {
-            Piece::Record(sequence, batch, record) => {
+            Piece::Record(batch, record) => {
                 if !std::mem::replace(&mut taken.begun, true) {
-                    state.segments.salvage_begun(number, sequence);
+                    state.segments.salvage_begun(number, batch.first);
                 }
-                state.handle_batch(taken, sequence, batch);
-                if let Err(what) = state.handle_record(sequence, batch, &record) {
+                if let Err(what) = state.handle_record(taken, batch, &record) {
                     let Place { segment, offset } = batch.place;
                     losses.add_record(Fault { segment, offset, kind: FaultKind::Record(what) });
                 }
-                find(missing, sequence, &record);
+                find(missing, &record);
             }
             Piece::Gap(gap) => {
-                if gap.sequences.end > known {
-                    doubt = doubt.max(gap.sequences.end);
+                // What was written again says nothing of others.
+                if gap.shared.end > known.shared && gap.batches == 0
+                    || gap.shared.end > gap.shared.start.max(known.shared)
+                {
+                    doubt = doubt.max(gap.shared.end);
                 }
                 losses.add_gap(gap, known);
             }
@@ -189,7 +183,7 @@ impl Salvage {
             }
             Piece::Stray(place) => losses.add_stray(place),
         });
-        state.end_streak();
+        ledger.settle(segments);
         self.doubt = doubt;
     }
 
@@ -213,31 +207,31 @@ impl Salvage {
 
     /// What is known at the checkpoint is held against what was found before it.
     fn compare(&mut self) {
-        let Some(Known { position, last_queue, queues, failures, .. }) = self.checkpoint.take() else { return };
-        self.known = position.sequence;
+        let Some(Checkpoint { position, segments: lost_segments, ledger }) = self.checkpoint.take() else { return };
+        self.known = position.reach;
         self.doubt = 0;
         self.losses.forget_unknown();
-        self.last_queue = self.last_queue.max(last_queue);
-        let mut known = queues;
+        self.ledger.note_last_queue(ledger.last_queue());
+        for (name, count) in ledger.failures() {
+            self.ledger.note_failures(name, count);
+        }
+        let mut known = ledger.into_queues();
         let segments = &mut self.segments;
-        self.queues.retain(|queue, found| match known.get_mut(queue) {
+        self.ledger.queues_mut().retain(|queue, found| match known.get_mut(queue) {
             Some(known) => {
-                self.messages -= found.keep(known, |sequence| segments.handle_released(sequence));
+                found.keep(known, |number| segments.handle_released(number));
                 true
             }
             None => {
-                self.messages -= found.remove(0, u64::MAX, |_, sequence| segments.handle_released(sequence));
+                found.remove(0, u64::MAX, |_, number| segments.handle_released(number));
                 false
             }
         });
         for (queue, known) in &known {
-            self.queues.entry(*queue).or_default().declare(known);
+            self.ledger.queues_mut().entry(*queue).or_default().declare_as(known);
         }
-        for (name, count) in failures {
-            self.failures.entry(name).or_insert(count);
-        }
-        known.retain(|_, known| !known.is_empty());
-        self.missing = known;
+        known.retain(|_, known| known.messages() > 0);
+        (self.missing, self.lost_segments) = (known, lost_segments);
     }
 
     /// Where the last whole batch ended, if there was one.
@@ -284,37 +278,37 @@ impl Salvage {
         }
         let complete = self.knows_every_queue();
         self.note_front();
-        let Self { config, queues, failures, missing, doubt, mut losses, .. } = self;
+        let Self { config, ledger, segments, missing, doubt, mut losses, .. } = self;
         let (mut stored, mut restored, mut found) = (HashMap::new(), Vec::new(), BTreeMap::new());
-        for (queue, returning) in queues {
-            let Returning { declared, runs, average, .. } = returning;
-            let undeclared = declared.is_none();
-            if undeclared && (complete || runs.is_empty() || queue & PASSING != 0) {
+        for (queue, kept) in ledger.queues() {
+            let undeclared = kept.declared().is_none();
+            if undeclared && (complete || kept.messages() == 0 || queue & PASSING != 0) {
                 // It did not outlive the node, and its messages did not either.
                 continue;
             }
-            let declared = declared.unwrap_or_else(|| lost(config.shard, queue));
-            let below = |run: &Run| run.names.range(0, doubt.saturating_sub(1)).len() as u64;
-            let doubtful = if doubt == 0 { 0 } else { runs.values().map(below).sum() };
-            let missing = missing.get(&queue).map_or(0, Returning::count);
+            let declared = kept.declared().cloned().unwrap_or_else(|| lost(config.shard, queue));
+            let below = kept.runs().map(|run| run.names().range(0, doubt.saturating_sub(1)).len() as u64);
+            let doubtful = if doubt == 0 { 0 } else { below.sum() };
+            let missing = missing.get(&queue).map_or(0, Kept::messages);
             if missing + doubtful > 0 || undeclared {
                 found.insert(queue, QueueLoss { name: declared.name.clone(), missing, doubtful, undeclared });
             }
             let mut pages = Pages::default();
-            runs.into_values().for_each(|run| pages.append(run));
-            let messages = pages.runs.iter().map(|run| run.names.len() as u64).sum();
+            kept.batches(&segments, |place, messages| pages.append(Run::within(&place, messages)));
+            let messages = pages.len();
             stored.insert(queue, pages);
-            restored.push(Restored { declared, messages, bytes: messages * average.0 });
+            restored.push(Restored { declared, messages, bytes: messages * kept.body_bytes() });
         }
         losses.queues = found.into_values().collect();
         restored.sort_by_key(|restored| restored.declared.queue);
-        (Extract::salvaged(config.directory, stored, failures, restored), losses)
+        (Extract::salvaged(config.directory, stored, ledger, restored), losses)
     }
 
     /// What is missing lay in segments before all that are there.
     fn note_front(&mut self) {
-        let runs = self.missing.values().flat_map(|known| known.runs.values());
-        let gone = runs.map(|run| run.segment).filter(|&segment| segment < self.first_segment);
+        let numbers = self.missing.values().flat_map(Kept::runs).flat_map(|run| run.numbers().iter());
+        let segments = numbers.filter_map(|number| self.lost_segments.place_of(number)).map(|place| place.segment);
+        let gone = segments.filter(|&segment| segment < self.first_segment);
         let (first, last) = gone.fold((u64::MAX, 0), |(first, last), segment| (first.min(segment), last.max(segment)));
         // With a manifest they were told when the first one came.
         if first <= last && (self.manifest.is_none() || self.first_segment == 0) {
@@ -325,23 +319,28 @@ impl Salvage {
     /// Whether a queue without a declaration never had one, as nothing is missing of what could have declared it.
     fn knows_every_queue(&self) -> bool {
         let Losses { gaps, unknown, records, strays, tail, segments, .. } = &self.losses;
-        let since = if self.known > 1 { *unknown == 0 } else { gaps.is_empty() && segments.is_empty() };
+        let has_checkpoint = self.known != Reach::START;
+        let since = if has_checkpoint { *unknown == 0 } else { gaps.is_empty() && segments.is_empty() };
         // Queues that live are declared again when the segment goes that declared them.
         let begins = self.manifest.map_or(1, |manifest| manifest.first);
-        let begun = self.known > 1 || (1..=begins).contains(&self.first_segment);
+        let begun = has_checkpoint || (1..=begins).contains(&self.first_segment);
         begun && since && records.is_empty() && strays.is_empty() && *tail != Tail::Lost
     }
 }
 
 impl Losses {
-    fn add_gap(&mut self, gap: Gap, known: u64) {
+    fn add_gap(&mut self, gap: Gap, known: Reach) {
         let mut gap = gap;
-        if gap.batches == 0 && known > 1 && known < gap.sequences.end {
+        if gap.batches == 0 && known != Reach::START {
             // Nothing before it is there, and the checkpoint says how far that went.
-            gap.sequences.start = known;
+            for (missing, known) in [(&mut gap.shared, known.shared), (&mut gap.local, known.local)] {
+                missing.start = missing.start.min(known.min(missing.end));
+            }
         }
         self.batches += gap.batches;
-        self.unknown += gap.sequences.end.saturating_sub(gap.sequences.start.max(known));
+        for (missing, known) in [(&gap.shared, known.shared), (&gap.local, known.local)] {
+            self.unknown += missing.end.saturating_sub(missing.start.max(known));
+        }
         if self.gaps.len() < PLACES_MAX { self.gaps.push(gap) } else { self.more_gaps += 1 }
     }
 
@@ -364,22 +363,23 @@ impl Losses {
 }
 
 /// A record says where a message is that was missing, or that it left.
-fn find(missing: &mut HashMap<u64, Returning>, sequence: u64, record: &Record<'_>) {
+fn find(missing: &mut HashMap<u64, Kept>, record: &Record<'_>) {
     if missing.is_empty() {
         return;
     }
-    match *record {
-        Record::Acknowledged { queue, first, last } => {
+    match Meaning::decode(record) {
+        Ok(Some(Meaning::Acknowledged { queue, first, last })) => {
             if let Some(known) = missing.get_mut(&queue) {
                 known.remove(first, last, |_, _| {});
             }
         }
-        Record::QueueDeleted { queue } => drop(missing.remove(&queue)),
-        _ => entries(record, sequence, |entry| {
+        Ok(Some(Meaning::Deleted { queue })) => drop(missing.remove(&queue)),
+        Ok(Some(meaning)) => entries(&meaning, record.number, |entry| {
             if let Some(known) = missing.get_mut(&entry.queue) {
                 known.remove(entry.name, entry.name, |_, _| {});
             }
         }),
+        _ => {}
     }
 }
 
@@ -387,49 +387,4 @@ fn find(missing: &mut HashMap<u64, Returning>, sequence: u64, record: &Record<'_
 fn lost(shard: u16, queue: u64) -> Declared {
     let name = format!("lost-queue-{queue}-of-shard-{shard}");
     Declared { queue, routing: RoutingType::Anycast, purpose: Purpose::OnDemand, address: name.clone(), name }
-}
-
-impl Returning {
-    /// How many messages it has.
-    fn count(&self) -> u64 {
-        self.runs.values().map(|run| run.names.len() as u64).sum()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.runs.is_empty()
-    }
-
-    /// Takes what is known of the queue itself.
-    fn declare(&mut self, known: &Self) {
-        if self.declared.is_none() {
-            self.declared.clone_from(&known.declared);
-            self.number = known.number;
-        }
-    }
-
-    fn contains(&self, name: u64) -> bool {
-        self.runs.range(..=name).next_back().is_some_and(|(_, run)| run.names.contains(name))
-    }
-
-    /// Keeps the messages that `known` has, and takes those out of it; gives how many went, and each to `release`.
-    fn keep(&mut self, known: &mut Self, mut release: impl FnMut(u64)) -> u64 {
-        let mut gone = 0;
-        let starts: Vec<u64> = self.runs.keys().copied().collect();
-        for start in starts {
-            let names = self.runs.get(&start).into_iter().flat_map(|run| run.names.iter());
-            let names: Vec<(u64, bool)> = names.map(|name| (name, known.contains(name))).collect();
-            // In rows, as a name for itself costs a look into the tables.
-            for row in
-                names.chunk_by(|(name, is_known), (next, next_known)| name + 1 == *next && is_known == next_known)
-            {
-                let (Some(&(first, is_known)), Some(&(last, _))) = (row.first(), row.last()) else { continue };
-                if is_known {
-                    known.remove(first, last, |_, _| {});
-                } else {
-                    gone += self.remove(first, last, |_, sequence| release(sequence));
-                }
-            }
-        }
-        gone
-    }
 }

@@ -4,44 +4,46 @@ use std::num::NonZeroU64;
 
 use bytes::Bytes;
 use engine_core::message::{Content, Header, Message};
-use storage_journal::{Properties, Record};
+
+use crate::meaning::{Meaning, Properties};
 
 /// A message in a queue, as a record has it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Entry {
+pub struct Entry {
+    /// The queue.
     pub queue: u64,
     /// Its name there.
     pub name: u64,
-    /// The sequence number that it has in this record.
-    pub sequence: u64,
+    /// The number that it has in this record: where it lies.
+    pub number: u64,
     /// Its delivery-count, if the record says so.
     pub failures: Option<u32>,
 }
 
-/// Gives the queues that a record's message is in.
+/// Gives the queues that a record's message is in; its first number is `number`.
 #[inline]
-pub(super) fn entries(record: &Record<'_>, sequence: u64, mut take: impl FnMut(Entry)) {
-    match record {
-        Record::Message { queues, .. } => {
-            for (queue, sequence) in queues.iter().zip(sequence..) {
-                take(Entry { queue, name: sequence, sequence, failures: None });
+pub fn entries(meaning: &Meaning<'_>, number: u64, mut take: impl FnMut(Entry)) {
+    match meaning {
+        Meaning::Message { queues, .. } => {
+            for (queue, number) in queues.iter().zip(number..) {
+                take(Entry { queue, name: number, number, failures: None });
             }
         }
-        Record::Moved { places, .. } => {
+        Meaning::Moved { places, .. } => {
             let mut numbers = places.iter();
-            let mut sequence = sequence;
+            let mut number = number;
             while let (Some(queue), Some(name), Some(failures)) = (numbers.next(), numbers.next(), numbers.next()) {
-                take(Entry { queue, name, sequence, failures: u32::try_from(failures).ok() });
-                sequence += 1;
+                take(Entry { queue, name, number, failures: u32::try_from(failures).ok() });
+                number += 1;
             }
         }
         _ => {}
     }
 }
 
-/// The message of a record.
-pub(super) fn message(record: &Record<'_>, body: impl FnOnce(&[u8]) -> Bytes) -> Option<Message> {
-    let (Record::Message { properties, body: found, .. } | Record::Moved { properties, body: found, .. }) = record
+/// The message of a record, if it has one.
+pub fn message(meaning: &Meaning<'_>, body: impl FnOnce(&[u8]) -> Bytes) -> Option<Message> {
+    let (Meaning::Message { properties, body: found, .. } | Meaning::Moved { properties, body: found, .. }) = meaning
     else {
         return None;
     };

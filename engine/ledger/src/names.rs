@@ -1,4 +1,4 @@
-//! The names of a queue's messages in one area of the journal.
+//! Names of a queue's messages that lie close together.
 //!
 //! Guarantees: names are in order. While they follow each other without a gap they cost nothing; else four octets each.
 
@@ -6,14 +6,25 @@ use std::ops::Range;
 
 /// Names in order, at least one unless everything was removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Names {
+pub enum Names {
     /// All from the first on.
-    Dense { from: u64, count: u32 },
+    Dense {
+        /// The first.
+        from: u64,
+        /// How many.
+        count: u32,
+    },
     /// Some, counted from a base.
-    Listed { base: u64, offsets: Vec<u32> },
+    Listed {
+        /// What they are counted from.
+        base: u64,
+        /// What each is more than that.
+        offsets: Vec<u32>,
+    },
 }
 
 impl Names {
+    /// Just one.
     pub fn one(name: u64) -> Self {
         Self::Dense { from: name, count: 1 }
     }
@@ -31,6 +42,7 @@ impl Names {
         }
     }
 
+    /// How many there are.
     pub fn len(&self) -> usize {
         match self {
             Self::Dense { count, .. } => *count as usize,
@@ -38,10 +50,12 @@ impl Names {
         }
     }
 
+    /// Whether all were taken out.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
+    /// The first.
     #[inline]
     pub fn first(&self) -> u64 {
         match self {
@@ -50,6 +64,7 @@ impl Names {
         }
     }
 
+    /// The last.
     #[inline]
     pub fn last(&self) -> u64 {
         match self {
@@ -58,6 +73,7 @@ impl Names {
         }
     }
 
+    /// Whether a name is among them.
     #[inline]
     pub fn contains(&self, name: u64) -> bool {
         match self {
@@ -69,6 +85,7 @@ impl Names {
         }
     }
 
+    /// In their order.
     pub fn iter(&self) -> impl Iterator<Item = u64> {
         let (dense, listed) = match self {
             Self::Dense { from, count } => (Some(*from..*from + u64::from(*count)), None),

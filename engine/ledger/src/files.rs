@@ -8,7 +8,7 @@ use engine_core::message::Large;
 
 /// The files of one shard. They are few: a message in a file is larger than a megabyte.
 #[derive(Debug, Default)]
-pub(super) struct Files {
+pub struct Files {
     /// By the name of a message: its queue and its file.
     messages: BTreeMap<u64, (u64, Large)>,
     /// How many messages name a file.
@@ -56,6 +56,17 @@ impl Files {
     /// The next file that nobody needs.
     pub fn poll_unneeded(&mut self, durable: u64) -> Option<u64> {
         self.unneeded.pop_front_if(|(number, _)| *number <= durable).map(|(_, id)| id)
+    }
+
+    /// Forgets the messages that `is_there` does not know by name and queue, and nothing of their files: those that no message names are
+    /// deleted at a start.
+    pub fn retain(&mut self, is_there: impl Fn(u64, u64) -> bool) {
+        let gone = self.messages.iter().filter(|&(&name, &(queue, _))| !is_there(name, queue));
+        let gone: Vec<u64> = gone.map(|(&name, _)| name).collect();
+        for name in gone {
+            self.release(name, 0);
+        }
+        self.unneeded.clear();
     }
 
     /// Names, queues and files.
