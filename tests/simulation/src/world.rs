@@ -240,7 +240,7 @@ impl World {
             self.steps += 1;
             self.trace = (self.trace ^ self.schedule.now_ns()).wrapping_mul(0x0000_0100_0000_01b3);
             self.happen(what);
-            if self.steps % 64 == 0 {
+            if self.steps.is_multiple_of(64) {
                 self.node.check();
             }
         }
