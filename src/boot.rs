@@ -17,7 +17,7 @@ use engine_core::Core;
 use engine_core::command::RoutingType;
 use engine_core::limits::{CoreConfig, WhenFull};
 use engine_home::{AddressRules, Moves};
-use engine_rt::{Clock, InboxSender, Listener, Permits, ShardThread, Starting, Termination, Waker};
+use engine_rt::{Clock, InboxSender, Listener, Permits, Pulse, ShardThread, Starting, Termination, Waker};
 use engine_shard::{Engine, Journal};
 use node_shell::{Disks, Layers, ListenerConfig, Parts, Post, Shell, ShellConfig, Verify};
 use storage_disk::large::Large;
@@ -26,7 +26,7 @@ use crate::catalogue::{self, CatalogueError};
 use crate::config::{Config, ListenAt, Mechanism, Resolved, Sasl, Transport};
 use crate::data::{Storage, StorageError};
 use crate::http;
-use crate::snapshot::Node;
+use crate::node::Node;
 use crate::space::Space;
 use crate::users::Users;
 
@@ -222,11 +222,14 @@ impl Running {
         let directory = config.storage.enabled.then_some(&*config.node.data_dir);
         let catalogue = catalogue::open(placement, &resolved.definitions, directory)?;
         let front = shell_config(resolved, &bound, connections.clone(), Arc::clone(&catalogue))?;
-        let (shards, threads) = start_shards(config, &cores, front, &catalogue, listeners, storage)?;
+        let seen = Seen { clock: Clock::default(), pulses: cores.iter().map(|_| Pulse::default()).collect() };
+        let (shards, threads) = start_shards(config, &cores, front, &catalogue, listeners, storage, &seen)?;
         let node = Arc::new(Node {
             container_id: config.node.container_id.clone(),
             cores: cores.clone(),
             shards,
+            pulses: seen.pulses,
+            clock: seen.clock,
             started: Instant::now(),
             stopping,
             connections_max,
@@ -403,6 +406,12 @@ fn start_verifiers(users: Option<Arc<Users>>) -> Result<flume::Sender<Verify>, B
     Ok(sender)
 }
 
+/// What all shards show, and the time that they go by.
+struct Seen {
+    clock: Clock,
+    pulses: Vec<Pulse>,
+}
+
 type Shards = (Vec<InboxSender<Post>>, Vec<ShardThread>);
 
 fn start_shards(
@@ -412,13 +421,14 @@ fn start_shards(
     catalogue: &Catalogue,
     listeners: Vec<Vec<Listener>>,
     storage: Option<Storage>,
+    seen: &Seen,
 ) -> Result<Shards, BootError> {
     let count = u16::try_from(cores.len()).unwrap_or(u16::MAX);
     let placement = catalogue.placement();
     let wakers = (0..count).map(|_| Waker::new()).collect::<io::Result<Vec<_>>>();
     let wakers = wakers.map_err(system("cannot make wakers"))?;
     let node_id = node_id();
-    let clock = Clock::default();
+    let clock = seen.clock;
     let (senders, inboxes): (Vec<_>, Vec<_>) =
         wakers.iter().map(|waker| engine_rt::inbox(INBOX_CAPACITY, waker.clone())).unzip();
     let mut threads = Vec::new();
@@ -426,8 +436,9 @@ fn start_shards(
     let large = storage.as_ref().map(Storage::large);
     let mut journals = storage.map(Storage::into_journals);
     let meshes = engine_shard::mesh(&wakers).into_iter();
-    let shards = meshes.zip(inboxes).zip(listeners).zip(wakers.iter().cloned()).zip(cores);
-    for ((((mesh, inbox), listeners), waker), &core) in shards {
+    let shards = meshes.zip(inboxes).zip(listeners).zip(wakers.iter().cloned()).zip(cores).zip(&seen.pulses);
+    for (((((mesh, inbox), listeners), waker), &core), pulse) in shards {
+        let pulse = pulse.clone();
         let peers = senders.clone();
         let shard = mesh.shard();
         let mut core_config = core_config(config, catalogue, shard, count);
@@ -454,7 +465,7 @@ fn start_shards(
             let (store, journal) = journal.map(|Journal { store, disk }| (store, disk)).unzip();
             let engine = Engine::new(core, mesh, placement, store);
             let disks = Disks { journal, large };
-            let parts = Parts { engine, disks, waker, inbox, peers, clock, listeners, node_id, first_file };
+            let parts = Parts { engine, disks, waker, pulse, inbox, peers, clock, listeners, node_id, first_file };
             let mut shell = match Shell::new(front, parts) {
                 Ok(shell) => shell,
                 Err(error) => return starting.tell(Err(error)),

@@ -5,9 +5,10 @@ mod catalogue;
 mod config;
 mod data;
 mod demo;
+mod figures;
 mod http;
 mod log;
-mod snapshot;
+mod node;
 mod space;
 mod status;
 mod table;
@@ -62,14 +63,17 @@ enum Command {
     #[command(after_help = "Example:\n  heddle demo")]
     Demo(demo::Demo),
     /// Show shards, connections, links and queues of a running broker.
-    #[command(after_help = "Examples:\n  heddle status\n  heddle status --watch\n  heddle status --http \
-                            broker:8161 --token-file token")]
+    #[command(after_help = "Examples:\n  heddle status\n  heddle status --watch\n  heddle status --queues orders.\n  \
+                            heddle status --http broker:8161 --token-file token")]
     Status {
         #[command(flatten)]
         source: http::Source,
         /// Show it anew every second.
         #[arg(long)]
         watch: bool,
+        /// List all queues, or those whose names begin with PREFIX.
+        #[arg(long, value_name = "PREFIX", num_args = 0..=1, default_missing_value = "", conflicts_with = "watch")]
+        queues: Option<String>,
     },
 }
 
@@ -124,7 +128,10 @@ fn main() -> ExitCode {
         Command::Config(ConfigCommand::Check { options }) => check(&options),
         Command::Config(ConfigCommand::Print { options, json }) => print(&options, json),
         Command::User(command) => command.execute(),
-        Command::Status { source, watch } => status::show(&source, watch).map_err(Into::into),
+        Command::Status { source, queues: Some(prefix), .. } => {
+            status::list_queues(&source, &prefix).map_err(Into::into)
+        }
+        Command::Status { source, watch, queues: None } => status::show(&source, watch).map_err(Into::into),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,8 +4,6 @@
 
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
-
 use crate::config::Config;
 
 /// Segments that a shard has ready at once: the one that is written and those made ahead.
@@ -21,7 +19,7 @@ pub struct Space {
 }
 
 /// The file system, as it is now.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug)]
 pub struct Disk {
     /// The data directory.
     pub path: String,

@@ -24,16 +24,16 @@ pub enum Kind {
 }
 
 /// A table: the title and kind of each column, and the cells of each row.
-pub struct Table<const COLUMNS: usize> {
-    pub head: [(&'static str, Kind); COLUMNS],
-    pub rows: Vec<[String; COLUMNS]>,
+pub struct Table {
+    pub head: Vec<(&'static str, Kind)>,
+    pub rows: Vec<Vec<String>>,
 }
 
-impl<const COLUMNS: usize> Table<COLUMNS> {
+impl Table {
     /// The table in `columns_max` columns of a terminal.
     pub fn render(&self, columns_max: usize) -> String {
         let widths = self.widths(columns_max);
-        let titles = self.head.map(|(title, _)| title.to_owned());
+        let titles = self.head.iter().map(|(title, _)| (*title).to_owned()).collect();
         let mut text = String::new();
         for row in std::iter::once(&titles).chain(&self.rows) {
             let mut line = String::new();
@@ -51,15 +51,15 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
     }
 
     /// How wide each column is.
-    fn widths(&self, columns_max: usize) -> [usize; COLUMNS] {
-        let mut widths = self.head.map(|(title, _)| shown::columns(title));
+    fn widths(&self, columns_max: usize) -> Vec<usize> {
+        let mut widths: Vec<usize> = self.head.iter().map(|(title, _)| shown::columns(title)).collect();
         for row in &self.rows {
             for (width, cell) in widths.iter_mut().zip(row) {
                 let shown = shown::name(cell).at_most(NAME_COLUMNS_MAX).to_string();
                 *width = shown::columns(&shown).max(*width);
             }
         }
-        let mut over = (widths.iter().sum::<usize>() + GAP.len() * (COLUMNS - 1)).saturating_sub(columns_max);
+        let mut over = (widths.iter().sum::<usize>() + GAP.len() * (widths.len() - 1)).saturating_sub(columns_max);
         while over > 0 {
             let names = widths.iter_mut().zip(&self.head).filter(|(_, (_, kind))| *kind == Kind::Name);
             let longest =
@@ -76,9 +76,10 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
 mod tests {
     use super::*;
 
-    fn table(names: &[&str]) -> Table<3> {
-        let head = [("name", Kind::Name), ("kind", Kind::Word), ("count", Kind::Figure)];
-        let row = |(index, name): (usize, &&str)| [(*name).to_owned(), "any".to_owned(), (index * 1000).to_string()];
+    fn table(names: &[&str]) -> Table {
+        let head = vec![("name", Kind::Name), ("kind", Kind::Word), ("count", Kind::Figure)];
+        let row =
+            |(index, name): (usize, &&str)| vec![(*name).to_owned(), "any".to_owned(), (index * 1000).to_string()];
         Table { head, rows: names.iter().enumerate().map(row).collect() }
     }
 

@@ -5,8 +5,8 @@
 use std::hint::black_box;
 
 use amqp_codec::performative::{
-    self, Attach, Begin, Close, DeliveryState, Detach, Disposition, End, Flow, NodeTarget, Open, Performative, Role,
-    Source, Target, Transfer, decode_plain,
+    self, Attach, Begin, Close, DeliveryState, Detach, Disposition, End, Flow, Open, Performative, Role, Source,
+    Target, Terminus, Transfer, decode_plain,
 };
 use criterion::{Criterion, criterion_group, criterion_main};
 use fe2o3_amqp_types::performatives as theirs;
@@ -14,8 +14,8 @@ use serde::de::DeserializeOwned;
 use serde::ser::Serialize;
 
 fn samples() -> Vec<(&'static str, Performative<'static>)> {
-    let source = Source { address: Some("orders".to_owned()), ..Source::default() };
-    let target = NodeTarget { address: Some("orders".to_owned()), ..NodeTarget::default() };
+    let source = Source::from(Terminus::at("orders"));
+    let target = Terminus::at("orders");
     let attach = Attach {
         source: Some(source),
         target: Some(Target::Node(target)),

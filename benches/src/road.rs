@@ -8,8 +8,8 @@ use std::sync::Arc;
 use amqp_bind::Bind;
 use amqp_codec::frame::ProtocolHeader;
 use amqp_codec::performative::{
-    Attach, Begin, DeliveryState, Disposition, Flow, NodeTarget, Open, Performative, Role, SenderSettleMode, Source,
-    Target, Transfer, encode_disposition, encode_flow, encode_frame, encode_transfer,
+    Attach, Begin, DeliveryState, Disposition, Flow, Open, Performative, Role, SenderSettleMode, Source, Target,
+    Terminus, Transfer, encode_disposition, encode_flow, encode_frame, encode_transfer,
 };
 use amqp_proto::Config;
 use engine_core::Core;
@@ -130,10 +130,10 @@ fn connect(turn: &mut Turn<()>, role: Role, snd_settle_mode: SenderSettleMode) -
     let window = u32::MAX >> 1;
     let begin = Begin { incoming_window: window, outgoing_window: window, ..Begin::default() };
     encode_frame(&mut bytes, 0, &Performative::Begin(Box::new(begin)));
-    let address = Some(ADDRESS.to_owned());
+    let terminus = Terminus::at(ADDRESS);
     let attach = Attach {
-        source: Some(Source { address: address.clone(), ..Source::default() }),
-        target: Some(Target::Node(NodeTarget { address, ..NodeTarget::default() })),
+        source: Some(Source::from(terminus.clone())),
+        target: Some(Target::Node(terminus)),
         snd_settle_mode,
         ..Attach::new("link", 0, role)
     };

@@ -11,7 +11,7 @@ use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use amqp_codec::performative::{Attach, NodeTarget, Open, Role, Source, Target};
+use amqp_codec::performative::{Attach, Open, Role, Source, Target, Terminus};
 use amqp_proto::{Closing, Config, Connection, Event, Input, Out, SessionId};
 use engine_rt::{Interest, Readiness, Ready, Socket, Waker, monotonic_ns};
 
@@ -109,7 +109,7 @@ impl Clients {
     /// When the link is refused, or as `run`.
     pub fn fence(&mut self, place: usize) -> io::Result<()> {
         let client = self.each.get_mut(place).ok_or(io::ErrorKind::NotFound)?;
-        let source = Source { address: Some("perf.fence".to_owned()), ..Source::default() };
+        let source = Source::from(Terminus::at("perf.fence"));
         let asked = client.machine.attach(client.session, receiver("fence".to_owned(), source), &mut client.out);
         self.run(&mut |_, client, event| {
             let Event::Attached(link, _) = event else { return Ok(false) };
@@ -213,12 +213,12 @@ fn config() -> Config {
 
 /// Asks for a link named `name` that receives from an address.
 pub fn receiver(name: String, source: Source) -> Attach {
-    let target = Some(Target::Node(NodeTarget::default()));
+    let target = Some(Target::Node(Terminus::default()));
     Attach { source: Some(source), target, ..Attach::new(name, 0, Role::Receiver) }
 }
 
 /// Asks for a link that sends to an address.
-pub fn sender(name: String, target: NodeTarget) -> Attach {
+pub fn sender(name: String, target: Terminus) -> Attach {
     let (source, target) = (Some(Source::default()), Some(Target::Node(target)));
     Attach { source, target, initial_delivery_count: Some(0), ..Attach::new(name, 0, Role::Sender) }
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use amqp_codec::frame::{self, ProtocolHeader, Split};
 use amqp_codec::performative::{
-    self, Attach, Begin, DeliveryState, Disposition, Flow, NodeTarget, Open, Performative, Role, Source, Target,
+    self, Attach, Begin, DeliveryState, Disposition, Flow, Open, Performative, Role, Source, Target, Terminus,
     Transfer, encode_frame, encode_transfer,
 };
 use clap::Args;
@@ -49,8 +49,8 @@ impl Client {
         encode_frame(&mut out, 0, &Performative::Begin(Box::new(begin)));
         let address = Some(options.address.clone());
         let attach = Attach {
-            source: Some(Source { address: address.clone(), ..Source::default() }),
-            target: Some(Target::Node(NodeTarget { address, ..NodeTarget::default() })),
+            source: Some(Source::from(Terminus { address: address.clone(), ..Terminus::default() })),
+            target: Some(Target::Node(Terminus { address, ..Terminus::default() })),
             ..Attach::new("large", 0, role)
         };
         encode_frame(&mut out, 0, &Performative::Attach(Box::new(attach)));

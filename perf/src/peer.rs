@@ -6,8 +6,8 @@ use std::os::fd::{AsRawFd, RawFd};
 
 use amqp_codec::frame::{self, ProtocolHeader, Split};
 use amqp_codec::performative::{
-    self, Attach, Begin, DeliveryState, Disposition, Flow, NodeTarget, Open, Performative, Role, SenderSettleMode,
-    Source, Target, Transfer, encode_disposition, encode_flow, encode_frame, encode_transfer,
+    self, Attach, Begin, DeliveryState, Disposition, Flow, Open, Performative, Role, SenderSettleMode, Source, Target,
+    Terminus, Transfer, encode_disposition, encode_flow, encode_frame, encode_transfer,
 };
 use engine_rt::Socket;
 
@@ -87,9 +87,9 @@ impl Peer {
             append_receiver(&mut out, HOME_HANDLE, home);
         }
         let role = if matches!(work, Work::Producer { .. }) { Role::Sender } else { Role::Receiver };
-        let node = NodeTarget { address: Some(address.to_owned()), ..NodeTarget::default() };
+        let node = Terminus::at(address);
         let attach = Attach {
-            source: Some(Source { address: Some(address.to_owned()), ..Source::default() }),
+            source: Some(Source::from(Terminus::at(address))),
             target: Some(Target::Node(node)),
             snd_settle_mode: if settle == Settle::Presettled {
                 SenderSettleMode::Settled
@@ -293,8 +293,8 @@ impl Peer {
 /// Appends the attach of a link that receives and has no credit.
 fn append_receiver(out: &mut Vec<u8>, handle: u32, address: &str) {
     let attach = Attach {
-        source: Some(Source { address: Some(address.to_owned()), ..Source::default() }),
-        target: Some(Target::Node(NodeTarget::default())),
+        source: Some(Source::from(Terminus::at(address))),
+        target: Some(Target::Node(Terminus::default())),
         ..Attach::new(format!("receiver-{handle}-{address}"), handle, Role::Receiver)
     };
     encode_frame(out, 0, &Performative::Attach(Box::new(attach)));

@@ -25,4 +25,4 @@ pub use protocol::Protocol;
 pub use shell::{Disks, Parts, Shell, ShellError};
 pub use transport::Layers;
 pub use turn::{Entry, Turn};
-pub use view::{ConnectionView, LinkView, ShardView};
+pub use view::{Ask, CONNECTION_FIGURES, ConnectionView, LINK_FIGURES, LinkView, SHARD_FIGURES, ShardView};

@@ -6,7 +6,7 @@ use engine_rt::InboxSender;
 
 use crate::connection::Conn;
 use crate::turn::Entry;
-use crate::view::ShardView;
+use crate::view::Ask;
 
 /// One thing that a shard is told.
 pub enum Post {
@@ -18,7 +18,7 @@ pub enum Post {
         authenticated: Authenticated,
     },
     /// Somebody wants to see what there is.
-    View(flume::Sender<ShardView>),
+    View(Ask),
     /// A connection moves here.
     Arrive(Box<Arriving>),
     /// Close all connections, then stop.

@@ -10,9 +10,11 @@ use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use amqp_bind::Bind;
+use engine_core::Room;
 use engine_home::{Home, HomeConfig, Slot};
 use engine_rt::{
-    Accepted, Clock, Inbox, InboxSender, Interest, Listener, Readiness, Ready, Socket, WAKER_TOKEN, Waker, wall_ms,
+    Accepted, Clock, DiskRoom, Inbox, InboxSender, Interest, Listener, Pulse, Readiness, Ready, Service, Socket,
+    WAKER_TOKEN, Waker, wall_ms,
 };
 use engine_shard::store::StoreError;
 use engine_shard::{Engine, Spin};
@@ -29,7 +31,7 @@ use crate::post::Post;
 use crate::protocol::Protocol;
 use crate::transport::{Layers, Tls, Transport, WebSocket};
 use crate::turn::Turn;
-use crate::view::{ShardView, Totals};
+use crate::view::{Totals, answer};
 
 /// Tokens of listeners have this bit.
 const LISTENER_TOKEN: u64 = 1 << 63;
@@ -53,7 +55,7 @@ pub struct Shell {
     pub(crate) peers: Vec<InboxSender<Post>>,
     pub(crate) lines: Lines,
     pub(crate) totals: Totals,
-    clock: Clock,
+    beat: Beat,
     waker: Waker,
     inbox: Inbox<Post>,
     door: Door,
@@ -72,6 +74,12 @@ pub struct Disks {
     pub large: Option<Large>,
 }
 
+/// The time that turns go by, and what of it others see.
+struct Beat {
+    clock: Clock,
+    pulse: Pulse,
+}
+
 /// What sockets are read into.
 struct Buffers {
     scratch: Vec<u8>,
@@ -88,6 +96,8 @@ pub struct Parts {
     pub disks: Disks,
     /// Wakes the shard.
     pub waker: Waker,
+    /// What it lets others see.
+    pub pulse: Pulse,
     /// The shard's inbox.
     pub inbox: Inbox<Post>,
     /// The senders of all shards' inboxes, its own too.
@@ -103,16 +113,18 @@ pub struct Parts {
 }
 
 impl Shell {
-    /// A shell that has accepted nothing yet.
+    /// A shell that has accepted nothing yet, and serves from here on.
     ///
     /// # Errors
     /// When the system has no more descriptors.
     pub fn new(config: ShellConfig, parts: Parts) -> io::Result<Self> {
-        let Parts { engine, disks, waker, inbox, peers, clock, listeners, node_id, first_file } = parts;
+        let Parts { engine, disks, waker, pulse, inbox, peers, clock, listeners, node_id, first_file } = parts;
         let readiness = Readiness::new(&waker)?;
         for (index, listener) in listeners.iter().enumerate() {
             readiness.add(listener.as_raw_fd(), LISTENER_TOKEN | index as u64, Interest::Read)?;
         }
+        pulse.turn(clock.now_ns());
+        pulse.tell(Service::Serving);
         let largest = config.listeners.iter().map(|listener| listener.amqp.max_frame_size).max().unwrap_or(0);
         let scratch = vec![0; READ_BYTES + largest as usize];
         let (addresses, links_max) = (config.addresses.clone(), config.links_max);
@@ -126,7 +138,7 @@ impl Shell {
             peers,
             lines,
             totals: Totals::default(),
-            clock,
+            beat: Beat { clock, pulse },
             waker,
             inbox,
             door: Door::new(listeners),
@@ -153,6 +165,7 @@ impl Shell {
             self.waker.awake();
             let busy = self.turn(&mut left)?;
             if self.is_stopped() {
+                self.beat.pulse.sleep(None);
                 return Ok(());
             }
             if left.is_empty() {
@@ -212,12 +225,14 @@ impl Shell {
         let scan = (!self.turn.is_empty() || self.lines.are_held()).then_some(self.next_scan_ns);
         let until = [scan, self.turn.deadline(), self.stop_by_ns, self.door.accepting.deadline()];
         let until = until.into_iter().flatten().min();
+        self.beat.pulse.sleep(until);
         Ok(until.map(|until| Duration::from_nanos(until.saturating_sub(now_ns))))
     }
 
     /// Starts a turn with what the journal's disk did; gives its time.
     fn begin(&mut self, wall_ms: u64) -> Result<u64, StoreError> {
-        let now_ns = self.clock.now_ns();
+        let now_ns = self.beat.clock.now_ns();
+        self.beat.pulse.turn(now_ns);
         self.turn.begin(now_ns, wall_ms);
         if let Some(disk) = &self.disks.journal {
             while let Some(done) = disk.poll_done() {
@@ -227,9 +242,11 @@ impl Shell {
         Ok(now_ns)
     }
 
-    /// Gives the journal what happened in this turn; its disk writes while the turn goes on.
+    /// Gives the journal what happened in this turn, and lets others see whether its disk has room; it writes while the turn goes on.
     fn commit(&mut self) {
         self.turn.commit();
+        let is_full = matches!(self.turn.home().engine().core().room(), Room::Little | Room::None);
+        self.beat.pulse.tell_disk(if is_full { DiskRoom::None } else { DiskRoom::Some });
         if let Some(disk) = &self.disks.journal {
             while let Some(order) = self.turn.poll_order() {
                 disk.submit(order);
@@ -237,11 +254,17 @@ impl Shell {
         }
     }
 
-    fn handle_posts(&mut self) -> bool {
+    /// Takes what others put in, up to the first question, whose answer is work enough for a turn: what lies behind it has the next one.
+    /// Gives whether there was anything.
+    pub(crate) fn handle_posts(&mut self) -> bool {
         let mut found = false;
         while let Some(post) = self.inbox.receive() {
             found = true;
+            let is_question = matches!(post, Post::View(_));
             self.handle_post(post);
+            if is_question {
+                break;
+            }
         }
         found
     }
@@ -448,10 +471,7 @@ impl Shell {
     fn handle_post(&mut self, post: Post) {
         match post {
             Post::Verified { connection, authenticated } => self.handle_verified(connection, authenticated),
-            Post::View(reply) => {
-                // Whoever asked may have given up.
-                let _ = reply.try_send(ShardView::of(&self.turn, &self.totals));
-            }
+            Post::View(ask) => answer(&self.turn, &self.totals, ask),
             Post::Arrive(arriving) => self.arrive(*arriving),
             Post::Stop => self.stop(),
         }
@@ -459,6 +479,7 @@ impl Shell {
 
     fn stop(&mut self) {
         self.stop_by_ns = Some(self.turn.now_ns() + STOP_TIMEOUT_NS);
+        self.beat.pulse.tell(Service::Stopping);
         self.door.accepting.handle_ended();
         for listener in self.door.listeners.drain(..) {
             // The listener goes with its descriptor.
@@ -474,7 +495,7 @@ impl Shell {
 
     fn is_stopped(&self) -> bool {
         self.stop_by_ns.is_some_and(|by| {
-            (self.turn.is_empty() && !self.turn.home().engine().is_writing()) || self.clock.now_ns() >= by
+            (self.turn.is_empty() && !self.turn.home().engine().is_writing()) || self.beat.clock.now_ns() >= by
         })
     }
 

@@ -112,6 +112,16 @@ impl<H> Turn<H> {
         self.entries.iter()
     }
 
+    /// All places of connections from one on, empty ones too.
+    pub fn places(&self, from: u32) -> impl Iterator<Item = (u32, Option<&Entry<H>>)> {
+        self.entries.places(from)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()

@@ -1,12 +1,30 @@
-//! What a shard shows of itself to ordinary threads.
+//! What a shard shows of itself to ordinary threads: the shard as a whole, and its queues, connections and links page by page; with the
+//! tables of their figures.
+//!
+//! Guarantees: an answer is bounded work (`engine_figures::page`), and a turn gives one, however many are asked for; what there is of a shard
+//! is counted, never copied as a whole.
 
 use engine_core::{QueueView, Room};
+use engine_figures::{Figure, Figures, Fill, Label, Page, Range, Unit, Value};
+use engine_home::Link;
 use engine_shard::LaneView;
 use engine_shard::store::StoreTotals;
 
 use crate::connection::Conn;
 use crate::logins::RefusedLogins;
-use crate::turn::Turn;
+use crate::turn::{Entry, Turn};
+
+/// What ordinary threads ask of a shard, each with where the answer goes.
+pub enum Ask {
+    /// What there is of it.
+    Shard(flume::Sender<ShardView>),
+    /// A part of its queues, by name.
+    Queues(Range, flume::Sender<Page<QueueView>>),
+    /// A part of its connections, by container.
+    Connections(Range, flume::Sender<Page<ConnectionView>>),
+    /// A part of its links, by address.
+    Links(Range, flume::Sender<Page<LinkView>>),
+}
 
 /// A connection, as it is now.
 #[derive(Clone, Debug)]
@@ -33,6 +51,48 @@ pub struct ConnectionView {
     pub waiting: usize,
 }
 
+type ConnectionLabel = Label<ConnectionView>;
+type ConnectionFigure = Figure<ConnectionView>;
+
+/// What is told of a connection.
+pub const CONNECTION_FIGURES: Figures<ConnectionView> = Figures {
+    thing: "connection",
+    labels: &[
+        ConnectionLabel::new("peer", |conn| Value::Text(&conn.peer)).column("connection", Fill::Name),
+        ConnectionLabel::new("container", |conn| Value::Text(&conn.container)).column("container", Fill::Name),
+        ConnectionLabel::new("user", |conn| Value::Text(&conn.user)).unlabelled().column("user", Fill::Name),
+    ],
+    figures: &[
+        ConnectionFigure::gauge("open", "Whether both ends have opened it.", Unit::Flag, |conn| Value::Flag(conn.open)),
+        ConnectionFigure::gauge("links", "Links of a connection.", Unit::Count, |conn| Value::Count(conn.links as u64))
+            .metric("heddle_connection_links")
+            .column("links"),
+        ConnectionFigure::counter("messages_in", "Messages from a connection.", Unit::Count, |conn| {
+            Value::Count(conn.messages_in)
+        })
+        .metric("heddle_connection_messages_in_total")
+        .column("in"),
+        ConnectionFigure::counter("messages_out", "Messages to a connection.", Unit::Count, |conn| {
+            Value::Count(conn.messages_out)
+        })
+        .metric("heddle_connection_messages_out_total")
+        .column("out"),
+        ConnectionFigure::counter("bytes_in", "Octets from a connection.", Unit::Bytes, |conn| {
+            Value::Count(conn.bytes_in)
+        })
+        .metric("heddle_connection_bytes_in_total"),
+        ConnectionFigure::counter("bytes_out", "Octets to a connection.", Unit::Bytes, |conn| {
+            Value::Count(conn.bytes_out)
+        })
+        .metric("heddle_connection_bytes_out_total"),
+        ConnectionFigure::gauge("waiting", "Octets that a connection has not read.", Unit::Bytes, |conn| {
+            Value::Count(conn.waiting as u64)
+        })
+        .metric("heddle_connection_waiting_bytes")
+        .column("unread"),
+    ],
+};
+
 /// A link, as it is now.
 #[derive(Clone, Debug)]
 pub struct LinkView {
@@ -45,6 +105,23 @@ pub struct LinkView {
     /// For a consumer the credit that no message has used.
     pub credit: Option<u32>,
 }
+
+type LinkLabel = Label<LinkView>;
+type LinkFigure = Figure<LinkView>;
+
+/// What is told of a link.
+pub const LINK_FIGURES: Figures<LinkView> = Figures {
+    thing: "link",
+    labels: &[
+        LinkLabel::new("kind", |link| Value::Text(link.kind)).column("link", Fill::Word),
+        LinkLabel::new("address", |link| Value::Text(&link.address)).column("address", Fill::Name),
+        LinkLabel::new("owner", |link| Value::Count(link.owner.into())).column("owner", Fill::Figure),
+    ],
+    figures: &[LinkFigure::gauge("credit", "Credit that a consumer has not used.", Unit::Count, |link| {
+        link.credit.map_or(Value::Absent, |credit| Value::Count(credit.into()))
+    })
+    .column("credit")],
+};
 
 /// A shard, as it is now.
 #[derive(Clone, Debug)]
@@ -67,15 +144,78 @@ pub struct ShardView {
     pub room: Room,
     /// What the journal did; `None` without one.
     pub journal: Option<StoreTotals>,
-    /// Its connections.
-    pub connections: Vec<ConnectionView>,
-    /// Its links.
-    pub links: Vec<LinkView>,
-    /// Its queues.
-    pub queues: Vec<QueueView>,
+    /// How many connections it has.
+    pub connections: usize,
+    /// How many links.
+    pub links: usize,
+    /// How many queues.
+    pub queues: usize,
     /// Its lanes.
     pub lanes: Vec<LaneView>,
 }
+
+type ShardLabel = Label<ShardView>;
+type ShardFigure = Figure<ShardView>;
+
+/// What is told of a shard.
+pub const SHARD_FIGURES: Figures<ShardView> = Figures {
+    thing: "shard",
+    labels: &[ShardLabel::new("disk_room", |shard| match shard.room {
+        Room::Plenty => Value::Text("plenty"),
+        Room::Busy => Value::Text("busy"),
+        Room::Little => Value::Text("little"),
+        Room::None => Value::Text("none"),
+    })
+    .unlabelled()],
+    figures: &[
+        ShardFigure::counter("turns", "Turns of a shard.", Unit::Count, |shard| Value::Count(shard.turns))
+            .metric("heddle_shard_turns_total"),
+        ShardFigure::gauge("connection_count", "Connections of a shard.", Unit::Count, |shard| {
+            Value::Count(shard.connections as u64)
+        })
+        .metric("heddle_shard_connections")
+        .column("connections")
+        .artemis("connectionCount"),
+        ShardFigure::gauge("link_count", "Links of a shard.", Unit::Count, |shard| Value::Count(shard.links as u64))
+            .metric("heddle_shard_links"),
+        ShardFigure::gauge("queue_count", "Queues of a shard.", Unit::Count, |shard| Value::Count(shard.queues as u64))
+            .metric("heddle_shard_queues")
+            .column("queues")
+            .artemis("queueCount"),
+        ShardFigure::gauge("memory_bytes", "Size of queued messages with overhead.", Unit::Bytes, |shard| {
+            Value::Count(shard.memory_bytes)
+        })
+        .metric("heddle_shard_memory_bytes")
+        .column("memory")
+        .artemis("addressMemoryUsage"),
+        ShardFigure::gauge("lane_messages", "Messages on their way to other shards.", Unit::Count, |shard| {
+            Value::Count(shard.lanes.iter().map(|lane| (lane.depth + lane.waiting) as u64).sum())
+        })
+        .metric("heddle_shard_lane_messages")
+        .column("in lanes"),
+        ShardFigure::counter(
+            "refused_connections",
+            "Connections refused at limits.connections or for want of descriptors.",
+            Unit::Count,
+            |shard| Value::Count(shard.refused_connections),
+        )
+        .metric("heddle_connections_refused_total"),
+        ShardFigure::counter(
+            "accept_failures",
+            "Times that no connection could be accepted, for want of descriptors or memory.",
+            Unit::Count,
+            |shard| Value::Count(shard.accept_failures),
+        )
+        .metric("heddle_accept_failures_total"),
+        ShardFigure::counter(
+            "moved_connections",
+            "Connections sent to the shard of their first link.",
+            Unit::Count,
+            |shard| Value::Count(shard.moved_connections),
+        )
+        .metric("heddle_connections_moved_total"),
+    ],
+};
 
 /// What a shard counted since its start.
 #[derive(Clone, Copy, Debug, Default)]
@@ -91,29 +231,9 @@ pub(crate) struct Totals {
 }
 
 impl ShardView {
+    /// What there is of a shard.
     pub(crate) fn of(turn: &Turn<Conn>, totals: &Totals) -> Self {
         let engine = turn.home().engine();
-        let connections = turn.entries().map(|(_, entry)| {
-            let client = entry.protocol.client();
-            ConnectionView {
-                peer: entry.host.peer.clone(),
-                container: client.container.clone(),
-                user: client.user.clone(),
-                open: entry.protocol.is_open(),
-                links: client.links() as usize,
-                messages_in: client.messages_in,
-                messages_out: client.messages_out,
-                bytes_in: entry.host.bytes_in,
-                bytes_out: entry.host.bytes_out,
-                waiting: entry.host.waiting(&entry.protocol),
-            }
-        });
-        let links = turn.home().links().map(|(_, link)| LinkView {
-            kind: link.kind(),
-            address: link.address().to_owned(),
-            owner: link.owner(),
-            credit: link.credit(),
-        });
         Self {
             shard: engine.shard(),
             turns: totals.turns,
@@ -124,10 +244,127 @@ impl ShardView {
             room: engine.core().room(),
             journal: engine.journal(),
             memory_bytes: engine.core().memory_bytes(),
-            connections: connections.collect(),
-            links: links.collect(),
-            queues: engine.core().queue_views().collect(),
+            connections: turn.len(),
+            links: turn.home().link_count(),
+            queues: engine.core().counts().1,
             lanes: engine.mesh().views().collect(),
         }
+    }
+}
+
+/// Answers a question; whoever asked may have given up.
+pub(crate) fn answer(turn: &Turn<Conn>, totals: &Totals, ask: Ask) {
+    match ask {
+        Ask::Shard(reply) => drop(reply.try_send(ShardView::of(turn, totals))),
+        Ask::Queues(range, reply) => drop(reply.try_send(turn.home().engine().core().queue_page(&range))),
+        Ask::Connections(range, reply) => drop(reply.try_send(connection_page(turn, &range))),
+        Ask::Links(range, reply) => drop(reply.try_send(link_page(turn, &range))),
+    }
+}
+
+fn connection_page(turn: &Turn<Conn>, range: &Range) -> Page<ConnectionView> {
+    let view = |entry: &Entry<Conn>| {
+        let client = entry.protocol.client();
+        ConnectionView {
+            peer: entry.host.peer.clone(),
+            container: client.container.clone(),
+            user: client.user.clone(),
+            open: entry.protocol.is_open(),
+            links: client.links() as usize,
+            messages_in: client.messages_in,
+            messages_out: client.messages_out,
+            bytes_in: entry.host.bytes_in,
+            bytes_out: entry.host.bytes_out,
+            waiting: entry.host.waiting(&entry.protocol),
+        }
+    };
+    engine_figures::page(turn.places(range.from), range, |entry| &entry.protocol.client().container, |_| 0, view)
+}
+
+fn link_page(turn: &Turn<Conn>, range: &Range) -> Page<LinkView> {
+    let view = |link: &Link| LinkView {
+        kind: link.kind(),
+        address: link.address().to_owned(),
+        owner: link.owner(),
+        credit: link.credit(),
+    };
+    engine_figures::page(turn.home().link_places(range.from), range, |link| link.address(), |_| 0, view)
+}
+
+#[cfg(test)]
+mod tests {
+    use engine_core::Core;
+    use engine_core::limits::CoreConfig;
+    use engine_home::{AddressRules, Moves};
+    use engine_rt::{Clock, InboxSender, Permits, Pulse, Service, Waker};
+    use engine_shard::Engine;
+    use engine_shard::placement::Placement;
+
+    use super::*;
+    use crate::config::ShellConfig;
+    use crate::post::Post;
+    use crate::shell::{Disks, Parts, Shell};
+
+    #[test]
+    fn figures_of_shards_connections_and_links_keep_the_rules() {
+        SHARD_FIGURES.check();
+        CONNECTION_FIGURES.check();
+        LINK_FIGURES.check();
+    }
+
+    /// A shell without listeners, and how to reach it.
+    fn shell(pulse: Pulse) -> (Shell, InboxSender<Post>) {
+        let waker = Waker::new().expect("a waker");
+        let mesh = engine_shard::mesh(std::slice::from_ref(&waker)).remove(0);
+        let engine = Engine::new(Core::new(CoreConfig::default()), mesh, Placement::new(1), None);
+        let (sender, inbox) = engine_rt::inbox(16, waker.clone());
+        let config = ShellConfig {
+            listeners: Vec::new(),
+            addresses: AddressRules::default(),
+            connections_max: 1,
+            connections: Permits::new(1),
+            links_max: 1,
+            moves: Moves::Never,
+            spin_ns: 0,
+            verifier: flume::bounded(1).0,
+        };
+        let parts = Parts {
+            engine,
+            disks: Disks { journal: None, large: None },
+            waker,
+            pulse,
+            inbox,
+            peers: vec![sender.clone()],
+            clock: Clock::default(),
+            listeners: Vec::new(),
+            node_id: String::new(),
+            first_file: 0,
+        };
+        (Shell::new(config, parts).expect("descriptors"), sender)
+    }
+
+    #[test]
+    fn a_turn_answers_one_question() {
+        let pulse = Pulse::default();
+        assert_eq!(pulse.service(), Service::Starting);
+        let (mut shell, sender) = shell(pulse.clone());
+        assert_eq!(pulse.service(), Service::Serving);
+        let answers: Vec<_> = (0..3)
+            .map(|_| {
+                let (reply, answer) = flume::bounded(1);
+                let ask = Ask::Queues(Range { rows: 10, ..Range::default() }, reply);
+                assert!(sender.send(Post::View(ask)).is_ok());
+                answer
+            })
+            .collect();
+        assert!(sender.send(Post::Stop).is_ok());
+        for turn in 1..=3 {
+            assert!(shell.handle_posts(), "there is more");
+            assert_eq!(answers.iter().filter(|answer| !answer.is_empty()).count(), turn);
+            assert_eq!(pulse.service(), Service::Serving, "what lies behind a question has the next turn");
+        }
+        assert!(shell.handle_posts());
+        assert_eq!(pulse.service(), Service::Stopping);
+        assert!(!shell.handle_posts(), "that was all");
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use amqp_bind::Bind;
 use amqp_codec::frame::ProtocolHeader;
 use amqp_codec::performative::{
-    Attach, Begin, Close, Flow, NodeTarget, Open, Performative, Role, Source, Target, Transfer, encode_flow,
+    Attach, Begin, Close, Flow, Open, Performative, Role, Source, Target, Terminus, Transfer, encode_flow,
     encode_frame, encode_transfer,
 };
 use amqp_proto::Config;
@@ -51,10 +51,10 @@ fn hello(role: Role, address: Option<&str>) -> Vec<u8> {
     encode_frame(&mut bytes, 0, &Performative::Open(Box::new(Open { max_frame_size: 1 << 20, ..Open::default() })));
     let begin = Begin { incoming_window: 1000, outgoing_window: 1000, ..Begin::default() };
     encode_frame(&mut bytes, 0, &Performative::Begin(Box::new(begin)));
-    let address = address.map(str::to_owned);
+    let terminus = Terminus { address: address.map(str::to_owned), ..Terminus::default() };
     let attach = Attach {
-        source: Some(Source { address: address.clone(), ..Source::default() }),
-        target: Some(Target::Node(NodeTarget { address, ..NodeTarget::default() })),
+        source: Some(Source::from(terminus.clone())),
+        target: Some(Target::Node(terminus)),
         ..Attach::new("link", 0, role)
     };
     encode_frame(&mut bytes, 0, &Performative::Attach(Box::new(attach)));

@@ -1,11 +1,15 @@
-//! What the HTTP listener answers.
+//! What the HTTP listener answers. Probes look at what shards let see, and ask none of them.
 
+use engine_core::QueueView;
 use load_model::number;
+use node_shell::ConnectionView;
 
 use super::access::{Access, Shown, Verdict};
-use super::metrics::metrics;
+use super::metrics::{Metrics, Top};
+use super::query::{self, Series, StateOf};
 use super::request::{HEAD_MAX, NoRequest, Request};
-use crate::snapshot::{Node, Snapshot, State};
+use super::state::State;
+use crate::node::{Health, Node, Silent};
 
 const TEXT: &str = "text/plain; charset=utf-8";
 
@@ -25,13 +29,17 @@ pub enum Body {
     Left,
 }
 
+/// Whether shards are asked for the answer to a request.
+pub fn asks_shards(request: &Request) -> bool {
+    matches!(request.path.as_str(), "/state" | "/metrics")
+}
+
 /// The answer to a request.
 pub fn respond(request: &Request, shown: Shown, access: &Access, node: &Node) -> Answer {
     if !matches!(request.method.as_str(), "GET" | "HEAD") {
         return Answer::text(405, "this listener only answers GET");
     }
-    let path = request.path.as_str();
-    if matches!(path, "/state" | "/metrics") {
+    if asks_shards(request) {
         match access.judge(request.host.as_deref(), request.authorization.as_deref(), shown) {
             Verdict::Allowed => {}
             Verdict::NoToken => {
@@ -46,43 +54,96 @@ pub fn respond(request: &Request, shown: Shown, access: &Access, node: &Node) ->
             }
         }
     }
-    match path {
-        "/livez" => Answer::text(200, "alive"),
-        "/readyz" | "/state" | "/metrics" => match (path, node.snapshot()) {
-            (_, None) => Answer::text(503, "a shard does not answer"),
-            ("/readyz", Some(snapshot)) => readiness(&snapshot, &request.query),
-            ("/metrics", Some(snapshot)) => {
-                Answer { status: 200, kind: "text/plain; version=0.0.4; charset=utf-8", body: metrics(&snapshot) }
+    match request.path.as_str() {
+        "/livez" => liveness(node.health()),
+        "/readyz" => readiness(node, &request.query),
+        "/state" => match query::state(&request.query).map(|of| state(node, &of)) {
+            Ok(Ok(state)) => Answer { status: 200, kind: "application/json", body: state.to_json() },
+            Ok(Err(Silent)) => Answer::silent(),
+            Err(wrong) => Answer::text(400, &wrong),
+        },
+        "/metrics" => match query::series(&request.query).map(|series| metrics(node, &series)) {
+            Ok(Ok(metrics)) => {
+                let kind = "text/plain; version=0.0.4; charset=utf-8";
+                Answer { status: 200, kind, body: metrics.into_text() }
             }
-            (_, Some(snapshot)) => {
-                let body = serde_json::to_string_pretty(&snapshot).unwrap_or_default() + "\n";
-                Answer { status: 200, kind: "application/json", body }
-            }
+            Ok(Err(Silent)) => Answer::silent(),
+            Err(wrong) => Answer::text(400, &wrong),
         },
         _ => Answer::text(404, "there is /metrics, /state, /livez and /readyz"),
     }
 }
 
+/// Asks for what of the state is wanted.
+fn state(node: &Node, of: &StateOf) -> Result<State, Silent> {
+    Ok(match of {
+        StateOf::Node(part) => State {
+            node: Some(node.view()?),
+            connections: Some(node.list(part)?),
+            links: Some(node.list(part)?),
+            queues: Some(node.list(part)?),
+        },
+        StateOf::Queues(part) => State { queues: Some(node.list(part)?), ..State::default() },
+        StateOf::Connections(part) => State { connections: Some(node.list(part)?), ..State::default() },
+        StateOf::Links(part) => State { links: Some(node.list(part)?), ..State::default() },
+    })
+}
+
+/// Asks for what metrics are made from: all queues and connections are looked at, those with most in them are kept.
+fn metrics(node: &Node, series: &Series) -> Result<Metrics, Silent> {
+    let mut queues = Top::new(series.most, |queue: &QueueView| (queue.messages, queue.totals.enqueued));
+    node.each(&series.queues, |row| queues.add(row))?;
+    let mut connections =
+        Top::new(series.most, |conn: &ConnectionView| (conn.waiting as u64, conn.bytes_in + conn.bytes_out));
+    node.each(&series.connections, |row| connections.add(row))?;
+    Ok(Metrics { node: node.view()?, queues, connections })
+}
+
+/// Whether all shards are alive. A node that stops is, until a shard hangs.
+fn liveness(health: Health) -> Answer {
+    match health {
+        Health::Hung { .. } => Answer::text(503, &told(health)),
+        _ => Answer::text(200, "alive"),
+    }
+}
+
+/// What a state is in words.
+fn told(health: Health) -> String {
+    match health {
+        Health::Ready | Health::DiskFull => "ready".to_owned(),
+        Health::Starting => "starting".to_owned(),
+        Health::Stopping => "stopping".to_owned(),
+        Health::Hung { shard, silent_ns } => {
+            format!("shard {shard} hangs: it has done nothing for {} s", silent_ns / 1_000_000_000)
+        }
+    }
+}
+
 /// Whether the node serves. A full disk does not make it unready, as that would keep those away who make room, its consumers: `?durable`
 /// asks whether durable messages are taken, too.
-fn readiness(snapshot: &Snapshot, query: &str) -> Answer {
-    if snapshot.state != State::Ready {
-        return Answer::text(503, "stopping");
+fn readiness(node: &Node, query: &str) -> Answer {
+    let health = node.health();
+    match health {
+        Health::Ready => return Answer::text(200, "ready"),
+        Health::DiskFull => {}
+        _ => return Answer::text(503, &told(health)),
     }
-    let Some(disk) = snapshot.disk.as_ref().filter(|disk| disk.full) else { return Answer::text(200, "ready") };
-    let status = if query.split('&').any(|asked| asked == "durable") { 503 } else { 200 };
-    let text = format!(
-        "ready, but the disk is full and no durable messages are taken: {} has {} free, {} are to stay (storage.min_free_mib)",
-        disk.path,
-        number::octets(disk.free_bytes),
-        number::octets(disk.min_free_bytes)
-    );
-    Answer::text(status, &text)
+    let status = if query::asks_for_durable(query) { 503 } else { 200 };
+    let of_disk = node.disk().map(|disk| {
+        let (free, kept) = (number::octets(disk.free_bytes), number::octets(disk.min_free_bytes));
+        format!(": {} has {free} free, {kept} are to stay (storage.min_free_mib)", disk.path)
+    });
+    let of_disk = of_disk.unwrap_or_default();
+    Answer::text(status, &format!("ready, but the disk is full and no durable messages are taken{of_disk}"))
 }
 
 impl Answer {
     fn text(status: u16, text: &str) -> Self {
         Self { status, kind: TEXT, body: format!("{text}\n") }
+    }
+
+    fn silent() -> Self {
+        Self::text(503, "a shard does not answer")
     }
 
     /// The answer to what is no request; none to who is gone.

@@ -1,160 +1,183 @@
-//! Metrics in Prometheus' text format, version 0.0.4: each declared once, with its type and what it says; units are in names.
+//! `/metrics`: the node in Prometheus' text format, version 0.0.4, made from the tables of figures.
+//!
+//! 1. A family's lines are together, HELP before TYPE before samples; a value is in base units; what a thing does not have has no sample.
+//! 2. Queues and connections have no more series than the question allows: those with most in them have theirs, and
+//!    `heddle_series_left_out` tells how many have none. Counts of a shard are always of all.
 
 use std::fmt::Write as _;
 
-use super::process::Process;
-use crate::snapshot::{Connection, Journal, Lane, Queue, RefusedLogins, Shard, Snapshot};
-use crate::space::Disk;
+use engine_core::QueueView;
+use engine_figures::{Figure, Figures, Kind, Unit, Value};
+use engine_shard::{JOURNAL_FIGURES, LANE_FIGURES};
+use node_shell::ConnectionView;
 
-/// A metric: name, type, what it says, and its value of each thing that has one.
-struct Metric<T: 'static, V: 'static = u64>(&'static str, &'static str, &'static str, fn(&T) -> V);
+use crate::figures::{self, LeftOut};
+use crate::node::{Listed, NodeView, Row, SHARD, ShardOn};
 
-const SHARDS: [Metric<Shard>; 4] = [
-    Metric("heddle_shard_turns_total", "counter", "Turns of a shard.", |s| s.turns),
-    Metric("heddle_shard_memory_bytes", "gauge", "Size of queued messages with overhead.", |s| s.memory_bytes),
-    Metric(
-        "heddle_connections_refused_total",
-        "counter",
-        "Connections refused at limits.connections or for want of descriptors.",
-        |s| s.refused_connections,
-    ),
-    Metric("heddle_connections_moved_total", "counter", "Connections sent to the shard of their first link.", |s| {
-        s.moved_connections
-    }),
-];
-
-const ACCEPTS: [Metric<Shard>; 1] = [Metric(
-    "heddle_accept_failures_total",
-    "counter",
-    "Times that no connection could be accepted, for want of descriptors or memory.",
-    |s| s.accept_failures,
-)];
-
-const LIMITS: [Metric<Snapshot>; 1] = [Metric(
-    "heddle_connections_max",
-    "gauge",
-    "Connections that limits.connections and the limit on open files allow.",
-    |n| n.connections_max,
-)];
-
-const JOURNALS: [Metric<Journal>; 11] = [
-    Metric("heddle_journal_segments", "gauge", "Segments of a journal.", |j| j.segments),
-    Metric("heddle_journal_bytes", "gauge", "Length of all segments.", |j| j.journal_bytes),
-    Metric("heddle_journal_live_bytes", "gauge", "Size of the messages in them that are needed.", |j| j.live_bytes),
-    Metric("heddle_journal_pending_bytes", "gauge", "Bytes that wait to be written.", |j| j.pending_bytes),
-    Metric("heddle_journal_written_bytes_total", "counter", "Bytes written.", |j| j.written_bytes),
-    Metric("heddle_journal_read_bytes_total", "counter", "Bytes read back.", |j| j.read_bytes),
-    Metric("heddle_journal_syncs_total", "counter", "Batches written and synced.", |j| j.syncs),
-    Metric("heddle_journal_rewritten_total", "counter", "Messages written again to make room.", |j| j.rewritten),
-    Metric("heddle_journal_recalled_total", "counter", "Messages read again that came back from consumers.", |j| {
-        j.recalled
-    }),
-    Metric("heddle_journal_disk_full", "gauge", "Whether the disk is full: 1, or 0.", |j| u64::from(j.full)),
-    Metric("heddle_journal_disk_full_total", "counter", "Times that the disk became full.", |j| j.full_times),
-];
-
-const DISKS: [Metric<Disk>; 4] = [
-    Metric("heddle_disk_free_bytes", "gauge", "Free bytes of the file system of node.data_dir.", |d| d.free_bytes),
-    Metric("heddle_disk_total_bytes", "gauge", "All its bytes.", |d| d.total_bytes),
-    Metric("heddle_disk_min_free_bytes", "gauge", "Bytes that stay free: storage.min_free_mib.", |d| d.min_free_bytes),
-    Metric("heddle_disk_full", "gauge", "Whether a shard takes no durable messages for want of room: 1, or 0.", |d| {
-        u64::from(d.full)
-    }),
-];
-
-const LANES: [Metric<Lane>; 4] = [
-    Metric("heddle_lane_depth", "gauge", "Messages in a lane.", |l| l.depth as u64),
-    Metric("heddle_lane_waiting", "gauge", "Messages waiting for room in a lane.", |l| l.waiting as u64),
-    Metric("heddle_lane_sent_total", "counter", "Messages sent through a lane.", |l| l.sent),
-    Metric("heddle_lane_overflowed_total", "counter", "Messages that found a lane full.", |l| l.overflowed),
-];
-
-const QUEUES: [Metric<Queue>; 9] = [
-    Metric("heddle_queue_messages", "gauge", "Messages in a queue, held ones too.", |q| q.messages),
-    Metric("heddle_queue_bytes", "gauge", "Their size with overhead.", |q| q.bytes),
-    Metric("heddle_queue_acquired", "gauge", "Messages that consumers hold.", |q| q.acquired),
-    Metric("heddle_queue_producers", "gauge", "Links that send to the queue's address.", |q| q.producers),
-    Metric("heddle_queue_consumers", "gauge", "Links that receive from the queue.", |q| q.consumers),
-    Metric("heddle_queue_enqueued_total", "counter", "Messages put into a queue.", |q| q.enqueued),
-    Metric("heddle_queue_acknowledged_total", "counter", "Messages accepted by consumers.", |q| q.acknowledged),
-    Metric("heddle_queue_expired_total", "counter", "Messages that outlived their time to live.", |q| q.expired),
-    Metric("heddle_queue_rejected_total", "counter", "Messages rejected by consumers.", |q| q.rejected),
-];
-
-const CONNECTIONS: [Metric<Connection>; 5] = [
-    Metric("heddle_connection_messages_in_total", "counter", "Messages from a connection.", |c| c.messages_in),
-    Metric("heddle_connection_messages_out_total", "counter", "Messages to a connection.", |c| c.messages_out),
-    Metric("heddle_connection_bytes_in_total", "counter", "Bytes from a connection.", |c| c.bytes_in),
-    Metric("heddle_connection_bytes_out_total", "counter", "Bytes to a connection.", |c| c.bytes_out),
-    Metric("heddle_connection_waiting_bytes", "gauge", "Bytes that a connection has not read.", |c| c.waiting as u64),
-];
-
-/// Metrics of the process: names and meanings are those of Prometheus' own clients, so that their dashboards and alerts fit.
-const PROCESS: [Metric<Process, f64>; 7] = [
-    Metric("process_cpu_seconds_total", "counter", "Time on cores, of user and system, seconds.", |p| p.cpu_seconds),
-    Metric("process_resident_memory_bytes", "gauge", "Memory that is resident.", |p| p.resident_bytes as f64),
-    Metric("process_virtual_memory_bytes", "gauge", "Memory that is mapped.", |p| p.virtual_bytes as f64),
-    Metric("process_open_fds", "gauge", "Descriptors that are open.", |p| p.open_descriptors as f64),
-    Metric("process_max_fds", "gauge", "Descriptors that may be open.", |p| p.descriptors_max as f64),
-    Metric("process_threads", "gauge", "Threads.", |p| p.threads as f64),
-    Metric("process_start_time_seconds", "gauge", "Start of the process, seconds since 1970.", |p| p.started_seconds),
-];
-
-const UPTIME: [Metric<Snapshot, f64>; 1] =
-    [Metric("heddle_uptime_seconds", "gauge", "Time since the node's start.", |s| s.uptime_ms as f64 / 1000.0)];
-
-const BUILD: [Metric<Snapshot>; 1] = [Metric("heddle_build_info", "gauge", "1, with what was built as labels.", |_| 1)];
-
-const LOGINS: [Metric<RefusedLogins>; 1] =
-    [Metric("heddle_logins_refused_total", "counter", "Logins that were refused.", |r| r.count)];
-
-/// All metrics of a node.
-pub fn metrics(snapshot: &Snapshot) -> String {
-    let mut text = String::new();
-    write_metrics(&mut text, &PROCESS, &[(String::new(), &snapshot.process)]);
-    write_metrics(&mut text, &UPTIME, &[(String::new(), snapshot)]);
-    write_metrics(&mut text, &BUILD, &[(format!("version=\"{}\"", escape(&snapshot.version)), snapshot)]);
-    let login = |r: &RefusedLogins| format!("mechanism=\"{}\",reason=\"{}\"", escape(&r.mechanism), escape(&r.reason));
-    write_metrics(&mut text, &LOGINS, &snapshot.logins_refused.iter().map(|r| (login(r), r)).collect::<Vec<_>>());
-    let shard = |s: &Shard| format!("shard=\"{}\",core=\"{}\"", s.shard, s.core);
-    write_metrics(&mut text, &SHARDS, &snapshot.shards.iter().map(|s| (shard(s), s)).collect::<Vec<_>>());
-    write_storage(&mut text, snapshot);
-    let lanes = snapshot.shards.iter().flat_map(|shard| {
-        shard.lanes.iter().map(|lane| (format!("from=\"{}\",to=\"{}\"", shard.shard, lane.peer), lane))
-    });
-    write_metrics(&mut text, &LANES, &lanes.collect::<Vec<_>>());
-    let queue =
-        |q: &Queue| format!("shard=\"{}\",address=\"{}\",queue=\"{}\"", q.shard, escape(&q.address), escape(&q.name));
-    write_metrics(&mut text, &QUEUES, &snapshot.queues.iter().map(|q| (queue(q), q)).collect::<Vec<_>>());
-    let connection =
-        |c: &Connection| format!("shard=\"{}\",peer=\"{}\",container=\"{}\"", c.shard, c.peer, escape(&c.container));
-    let connections = snapshot.connections.iter().map(|c| (connection(c), c));
-    write_metrics(&mut text, &CONNECTIONS, &connections.collect::<Vec<_>>());
-    text
+/// What metrics are made from.
+pub struct Metrics {
+    /// The node.
+    pub node: NodeView,
+    /// Its queues, as many as there is room for.
+    pub queues: Top<QueueView>,
+    /// Its connections, likewise.
+    pub connections: Top<ConnectionView>,
 }
 
-/// What becomes short: descriptors and disk.
-fn write_storage(text: &mut String, snapshot: &Snapshot) {
-    let shard = |s: &Shard| format!("shard=\"{}\",core=\"{}\"", s.shard, s.core);
-    write_metrics(text, &ACCEPTS, &snapshot.shards.iter().map(|s| (shard(s), s)).collect::<Vec<_>>());
-    write_metrics(text, &LIMITS, &[(String::new(), snapshot)]);
-    let journals = snapshot.shards.iter().filter_map(|s| Some((shard(s), s.journal.as_ref()?)));
-    write_metrics(text, &JOURNALS, &journals.collect::<Vec<_>>());
-    let disk = |d: &Disk| format!("path=\"{}\"", escape(&d.path));
-    write_metrics(text, &DISKS, &snapshot.disk.iter().map(|d| (disk(d), d)).collect::<Vec<_>>());
+/// Those of many things that rank highest.
+pub struct Top<T> {
+    most: usize,
+    rank: fn(&T) -> (u64, u64),
+    /// With how many were seen before each: the order in which they came.
+    rows: Vec<(u64, Row<T>)>,
+    seen: u64,
 }
 
-fn write_metrics<T, V: std::fmt::Display>(text: &mut String, metrics: &[Metric<T, V>], things: &[(String, &T)]) {
-    for Metric(name, kind, help, value) in metrics {
-        // Writing to a string does not fail.
-        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
-        for (labels, thing) in things {
-            let labels = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
-            let _ = writeln!(text, "{name}{labels} {}", value(thing));
+impl<T> Top<T> {
+    /// At most so many, by this rank.
+    pub fn new(most: usize, rank: fn(&T) -> (u64, u64)) -> Self {
+        Self { most, rank, rows: Vec::new(), seen: 0 }
+    }
+
+    /// Takes another one.
+    pub fn add(&mut self, row: Row<T>) {
+        self.rows.push((self.seen, row));
+        self.seen += 1;
+        // Twice as many are kept, so that choosing costs each of them little.
+        if self.rows.len() >= self.most.saturating_mul(2).max(1) {
+            self.shed();
         }
+    }
+
+    fn shed(&mut self) {
+        let rank = self.rank;
+        if self.rows.len() > self.most {
+            self.rows.sort_by_key(|(came, row)| (std::cmp::Reverse(rank(&row.view)), *came));
+            self.rows.truncate(self.most);
+        }
+    }
+
+    /// Those that rank highest, in the order in which they came, and how many others there were.
+    pub fn end(mut self) -> (Vec<Row<T>>, u64) {
+        self.shed();
+        self.rows.sort_by_key(|(came, _)| *came);
+        let left_out = self.seen - self.rows.len() as u64;
+        (self.rows.into_iter().map(|(_, row)| row).collect(), left_out)
+    }
+}
+
+impl Metrics {
+    /// The metrics as text.
+    pub fn into_text(self) -> String {
+        let Self { node, queues, connections } = self;
+        let ((queues, queues_left_out), (connections, connections_left_out)) = (queues.end(), connections.end());
+        let left_out = [
+            LeftOut { of: QueueView::FIGURES.thing, count: queues_left_out },
+            LeftOut { of: ConnectionView::FIGURES.thing, count: connections_left_out },
+        ];
+        let mut text = String::new();
+        write_things(&mut text, &figures::PROCESS, [&node.process]);
+        write_things(&mut text, &figures::NODE, [&node]);
+        write_things(&mut text, &figures::BUILD, [&node]);
+        write_things(&mut text, &figures::LOGINS, &figures::refused_logins(&node));
+        write_things(&mut text, &figures::DISK, &node.disk);
+        write_shards(&mut text, &node.shards);
+        write_rows(&mut text, &queues);
+        write_rows(&mut text, &connections);
+        write_things(&mut text, &figures::LEFT_OUT, &left_out);
+        text
+    }
+}
+
+/// Shards, their journals and their lanes.
+fn write_shards(text: &mut String, shards: &[ShardOn]) {
+    let of = |shard: &ShardOn| format!("shard=\"{}\",core=\"{}\"", shard.view.shard, shard.core);
+    let views = shards.iter().map(|shard| (of(shard), &shard.view));
+    write_table(text, SHARD, views.collect());
+    let journals = shards.iter().filter_map(|shard| Some((of(shard), shard.view.journal.as_ref()?)));
+    write_table(text, &JOURNAL_FIGURES, journals.collect());
+    let lanes = shards
+        .iter()
+        .flat_map(|shard| shard.view.lanes.iter().map(|lane| (format!("from=\"{}\"", shard.view.shard), lane)));
+    write_table(text, &LANE_FIGURES, lanes.collect());
+}
+
+/// Things that shards have.
+fn write_rows<T: Listed>(text: &mut String, rows: &[Row<T>]) {
+    let things = rows.iter().map(|row| (format!("shard=\"{}\"", row.shard), &row.view));
+    write_table(text, T::FIGURES, things.collect());
+}
+
+/// Things that the node has.
+fn write_things<'a, T: 'static>(text: &mut String, figures: &Figures<T>, things: impl IntoIterator<Item = &'a T>) {
+    write_table(text, figures, things.into_iter().map(|thing| (String::new(), thing)).collect());
+}
+
+/// Writes all families of a table, each with a sample of every thing; the text at each thing is what labels it beyond its table.
+fn write_table<T>(text: &mut String, figures: &Figures<T>, mut things: Vec<(String, &T)>) {
+    for (labels, thing) in &mut things {
+        for label in figures.labels {
+            let Some(name) = label.label else { continue };
+            let comma = if labels.is_empty() { "" } else { "," };
+            // Writing to a string does not fail.
+            let _ = match (label.of)(thing) {
+                Value::Text(value) => write!(labels, "{comma}{name}=\"{}\"", escape(value)),
+                Value::Count(value) => write!(labels, "{comma}{name}=\"{value}\""),
+                Value::Flag(value) => write!(labels, "{comma}{name}=\"{value}\""),
+                Value::Number(value) => write!(labels, "{comma}{name}=\"{value}\""),
+                Value::Absent => Ok(()),
+            };
+        }
+    }
+    for figure in figures.figures {
+        if let Some(metric) = figure.metric {
+            write_family(text, metric, figure, &things);
+        }
+    }
+}
+
+fn write_family<T>(text: &mut String, metric: &str, figure: &Figure<T>, things: &[(String, &T)]) {
+    let kind = match figure.kind {
+        Kind::Counter => "counter",
+        Kind::Gauge => "gauge",
+    };
+    let _ = writeln!(text, "# HELP {metric} {}\n# TYPE {metric} {kind}", figure.help);
+    for (labels, thing) in things {
+        let labels = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
+        let _ = match (figure.of)(thing) {
+            Value::Count(count) if figure.unit == Unit::Milliseconds => {
+                writeln!(text, "{metric}{labels} {}", count as f64 / 1000.0)
+            }
+            Value::Count(count) => writeln!(text, "{metric}{labels} {count}"),
+            Value::Number(number) => writeln!(text, "{metric}{labels} {number}"),
+            Value::Flag(flag) => writeln!(text, "{metric}{labels} {}", u8::from(flag)),
+            Value::Text(_) | Value::Absent => Ok(()),
+        };
     }
 }
 
 fn escape(value: &str) -> String {
     value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_with_most_in_them_have_series_and_the_others_are_counted() {
+        let row = |view: u64| Row { shard: 0, view };
+        for most in [0, 1, 7, 100, 2000] {
+            let mut top = Top::new(most, |&view| (view, 0));
+            // 0 to 1008, in an order of its own.
+            (0..1009_u64).for_each(|n| top.add(row(n * 500 % 1009)));
+            assert!(top.rows.len() <= 2 * most);
+            let (rows, left_out) = top.end();
+            let kept = most.min(1009);
+            assert_eq!((rows.len(), left_out), (kept, 1009 - kept as u64));
+            assert!(rows.iter().all(|row| row.view >= 1009 - kept as u64), "{most}");
+            let came: Vec<u64> = (0..1009).map(|n| n * 500 % 1009).filter(|n| *n >= 1009 - kept as u64).collect();
+            assert_eq!(rows.iter().map(|row| row.view).collect::<Vec<_>>(), came, "in the order in which they came");
+        }
+    }
 }

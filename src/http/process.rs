@@ -2,13 +2,11 @@
 
 use std::fs;
 
-use serde::{Deserialize, Serialize};
-
 /// Ticks of the times in `/proc/self/stat` and `/proc/stat`, in a second: fixed for what Linux shows to programs (USER_HZ).
 const TICKS: f64 = 100.0;
 
 /// The process, as it is now.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug)]
 pub struct Process {
     /// Time on cores, of user and system, seconds.
     pub cpu_seconds: f64,

@@ -4,7 +4,7 @@
 //!    whole makes room for a new one, so that peers who say nothing keep nobody out.
 //! 2. A connection has `HEAD_TIME` for its request and `ANSWER_TIME` to read the answer, whatever it does meanwhile.
 //! 3. They count as connections of the node, so that the descriptors which storage needs are never theirs.
-//! 4. One answer is made at a time: shards are asked by one.
+//! 4. One answer that shards are asked for is made at a time; probes wait for none.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -16,10 +16,10 @@ use std::time::{Duration, Instant};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::access::{Access, Shown};
-use super::answer::{Answer, Body, respond};
+use super::answer::{Answer, Body, asks_shards, respond};
 use super::request;
 use crate::config::HttpListener;
-use crate::snapshot::Node;
+use crate::node::Node;
 
 /// Connections at once: scrapes, probes and people that look at it are a handful. What happens beyond them is said above.
 const CONNECTIONS_MAX: usize = 32;
@@ -222,7 +222,8 @@ impl Shared {
         peer.socket().until = Instant::now() + ANSWER_TIME;
         let answer = match &request {
             Ok(request) => {
-                let _one = self.answering.lock().unwrap_or_else(PoisonError::into_inner);
+                let one = || self.answering.lock().unwrap_or_else(PoisonError::into_inner);
+                let _one = asks_shards(request).then(one);
                 Some(respond(request, peer.shown(), &self.access, &self.node))
             }
             Err(fault) => Answer::to_fault(fault),

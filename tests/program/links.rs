@@ -4,8 +4,8 @@ use std::net::TcpStream;
 
 use amqp_codec::AmqpError;
 use amqp_codec::performative::{
-    Attach, Begin, Close, Coordinator, DeliveryState, Detach, Disposition, End, Flow, LifetimePolicy, NodeTarget,
-    Performative, Role, Source, Target, Transfer, encode_frame, encode_transfer,
+    Attach, Begin, Close, Coordinator, DeliveryState, Detach, Disposition, End, Flow, LifetimePolicy, Performative,
+    Role, Source, Target, Terminus, Transfer, encode_frame, encode_transfer,
 };
 use engine_message::Condition;
 use engine_message::value::{Described, Map, Raw, Value};
@@ -25,15 +25,19 @@ fn frames(performatives: &[Performative<'_>]) -> Vec<u8> {
 }
 
 fn source(address: &str) -> Source {
-    Source { address: Some(address.to_owned()), ..Source::default() }
+    Source::from(Terminus::at(address))
+}
+
+fn topic(address: &str) -> Source {
+    Source::from(Terminus { capabilities: vec!["topic".into()], ..Terminus::at(address) })
 }
 
 fn dynamic_source() -> Source {
-    Source { dynamic: true, ..Source::default() }
+    Source::from(Terminus::dynamic())
 }
 
 fn target(address: &str) -> Target {
-    Target::Node(NodeTarget { address: Some(address.to_owned()), ..NodeTarget::default() })
+    Target::Node(Terminus::at(address))
 }
 
 fn receiver(name: &str, handle: u32, source: Source) -> Performative<'static> {
@@ -81,7 +85,11 @@ fn said(peer: &mut Wire, until: &str) -> Vec<String> {
         let what = match performative {
             Performative::Attach(attach) => {
                 names.insert(attach.handle, attach.name.clone());
-                let address = attach.source.as_ref().filter(|source| source.dynamic).map(|source| &source.address);
+                let address = attach
+                    .source
+                    .as_ref()
+                    .filter(|source| source.terminus.dynamic)
+                    .map(|source| &source.terminus.address);
                 assert_ne!(address, Some(&None), "the answer names a dynamic node");
                 format!("attach {}", attach.name)
             }
@@ -102,12 +110,12 @@ fn said(peer: &mut Wire, until: &str) -> Vec<String> {
 
 /// Links of every kind: to queues of both shards, topics, dynamic nodes, the relay, and what is refused.
 fn kinds() -> Vec<(String, Performative<'static>)> {
-    let topic = Source { capabilities: vec!["topic".into()], ..source("quick-topic") };
+    let topic = topic("quick-topic");
     let mut kinds = vec![
         ("topic".to_owned(), receiver("topic", 0, topic)),
         ("dynamic".to_owned(), receiver("dynamic", 0, dynamic_source())),
         ("refused".to_owned(), receiver("refused", 0, source(""))),
-        ("relay".to_owned(), sender("relay", 0, Target::Node(NodeTarget::default()))),
+        ("relay".to_owned(), sender("relay", 0, Target::Node(Terminus::default()))),
         ("coordinator".to_owned(), sender("coordinator", 0, Target::Coordinator(Coordinator::default()))),
     ];
     for number in 0..8 {
@@ -249,7 +257,7 @@ fn a_temporary_node_is_made_where_no_other_is_and_never_again() {
             peer.put(&receiver(&name, more, dynamic_source()));
             let (attach, refused) = peer.answer(&name);
             assert_eq!(refused, None, "dynamic nodes are made all the same");
-            names.insert(attach.source.and_then(|source| source.address).expect("a name"));
+            names.insert(attach.source.and_then(|source| source.terminus.address).expect("a name"));
         }
     }
     assert_eq!(names.len(), 20, "each has a name of its own");
@@ -270,7 +278,7 @@ fn a_temporary_node_is_made_where_no_other_is_and_never_again() {
     let broker = Broker::start_in(folder, LISTENER);
     let mut peer = opened(&broker);
     peer.put(&receiver("dynamic", 0, dynamic_source()));
-    let name = peer.answer("dynamic").0.source.and_then(|source| source.address).expect("a name");
+    let name = peer.answer("dynamic").0.source.and_then(|source| source.terminus.address).expect("a name");
     assert!(!names.contains(&name), "{name} comes again");
     gone_for_good(broker, &names, LISTENER);
 }
@@ -280,7 +288,7 @@ fn gone_for_good(mut broker: Broker, names: &std::collections::BTreeSet<String>,
     let not_found = Some(Condition::NotFound.to_string());
     for (number, name) in names.iter().map(String::as_str).chain(["$dynamic-of-mine"]).enumerate() {
         let mut peer = opened(&broker);
-        let topic = Source { capabilities: vec!["topic".into()], ..source(name) };
+        let topic = topic(name);
         let qualified = format!("{name}::{name}");
         for (handle, attach) in [
             sender("s", 0, target(name)),
@@ -305,7 +313,7 @@ fn gone_for_good(mut broker: Broker, names: &std::collections::BTreeSet<String>,
 
 /// What becomes of a message to `to` on the anonymous relay.
 fn relayed(peer: &mut Wire, to: &str) -> String {
-    assert_eq!(refusal(peer, &sender("relay", 4, Target::Node(NodeTarget::default()))), None);
+    assert_eq!(refusal(peer, &sender("relay", 4, Target::Node(Terminus::default()))), None);
     let to = u8::try_from(to.len()).map(|length| [&[0xa1, length], to.as_bytes()].concat()).expect("a short name");
     let properties = [&[0x40, 0x40][..], &to].concat();
     let mut message = vec![0x00, 0x53, 0x73, 0xc0, u8::try_from(properties.len() + 1).expect("it is short"), 3];
@@ -326,7 +334,11 @@ fn lifetime_policies_are_honoured_or_refused() {
         let mut properties = Map::default();
         properties.insert("lifetime-policy", policy);
         properties.insert("x-opt-mine", Value::Boolean(true));
-        Source { dynamic_node_properties: properties, capabilities: vec![capability.into()], ..dynamic_source() }
+        Source::from(Terminus {
+            dynamic_node_properties: properties,
+            capabilities: vec![capability.into()],
+            ..Terminus::dynamic()
+        })
     };
     let policies = [
         LifetimePolicy::DeleteOnClose,
@@ -341,8 +353,8 @@ fn lifetime_policies_are_honoured_or_refused() {
         let source_of = creator.answer("creator").0.source.expect("it is attached");
         let mut wanted = Map::default();
         wanted.insert("lifetime-policy", policy.to_value());
-        assert_eq!(source_of.dynamic_node_properties, wanted, "what is honoured is answered");
-        let node = source_of.address.expect("a name");
+        assert_eq!(source_of.terminus.dynamic_node_properties, wanted, "what is honoured is answered");
+        let node = source_of.terminus.address.expect("a name");
         assert_eq!(refusal(&mut other, &receiver("other", 1, source(&node))), None);
         creator.put(&detach(0));
         creator.until(|performative| matches!(performative, Performative::Detach(_)).then_some(()));

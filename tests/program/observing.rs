@@ -1,7 +1,11 @@
 //! What the HTTP listener tells.
 
-use crate::broker::{Broker, wait_for};
-use crate::peer::{Peer, connect};
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::broker::{Broker, run, text, wait_for};
+use crate::peer::{Durable, Peer, connect, opened};
 
 const LISTENER: &str = "[[listeners]]\naddress = \"127.0.0.1:0\"";
 
@@ -36,4 +40,67 @@ fn state_and_metrics_tell_of_a_message() {
         metrics.lines().any(|line| line.starts_with("heddle_queue_enqueued_total{") && line.ends_with(" 1")),
         "{metrics}"
     );
+}
+
+#[test]
+fn a_long_list_is_told_part_by_part() {
+    let broker = Broker::start(LISTENER);
+    let names: BTreeSet<String> = (0..25).map(|n| format!("part & {n}")).chain(["other".to_owned()]).collect();
+    let attached = |name: &String| {
+        let mut peer = opened(&broker);
+        peer.attach_sender(name);
+        peer
+    };
+    let _peers: Vec<_> = names.iter().map(attached).collect();
+    wait_for("all queues", || (broker.state()["queues"].as_array()?.len() == names.len()).then_some(()));
+    let name = |queue: &Value| queue["name"].as_str().expect("a name").to_owned();
+    let (mut told, mut after) = (Vec::new(), String::new());
+    loop {
+        let (status, body) = broker.http(&format!("GET /state?queues=part%20%26&most=4{after}"));
+        assert!(status.contains("200"), "{status} {body}");
+        let answer: Value = serde_json::from_str(&body).expect("JSON");
+        assert!(answer["shards"].is_null() && answer["links"].is_null(), "{answer}");
+        let queues = answer["queues"].as_array().expect("queues");
+        assert!(queues.len() <= 4);
+        told.extend(queues.iter().map(name));
+        let Some(next) = answer["next"]["queues"].as_str() else { break };
+        after = format!("&after={next}");
+    }
+    assert_eq!(told.len(), 25, "each once: {told:?}");
+    assert_eq!(
+        told.into_iter().collect::<BTreeSet<_>>(),
+        names.iter().filter(|name| *name != "other").cloned().collect()
+    );
+    let counted = |of: &str| -> u64 {
+        broker.state()["shards"].as_array().into_iter().flatten().filter_map(|shard| shard[of].as_u64()).sum()
+    };
+    assert_eq!((counted("queue_count"), counted("link_count"), counted("connection_count")), (26, 26, 26));
+    let links: Value = serde_json::from_str(&broker.http("GET /state?links=other").1).expect("JSON");
+    assert_eq!(links["links"].as_array().map(Vec::len), Some(1), "{links}");
+    let none: Value = serde_json::from_str(&broker.http("GET /state?connections=nobody").1).expect("JSON");
+    assert_eq!(none["connections"].as_array().map(Vec::len), Some(0), "{none}");
+    for wrong in ["/state?queue=a", "/state?queues&after=x", "/state?queues&most=10001", "/metrics?links=a"] {
+        let (status, said) = broker.http(&format!("GET {wrong}"));
+        assert!(status.contains("400") && said.len() > 10, "{wrong}: {status} {said}");
+    }
+    let http = broker.http.to_string();
+    let listed = run(&["status", "--http", &http, "--queues", "part &"]);
+    let listed = text(&listed);
+    assert!(listed.lines().count() == 26 && !listed.contains("other"), "{listed}");
+    assert_eq!(text(&run(&["status", "--http", &http, "--queues"])).lines().count(), 27);
+}
+
+#[test]
+fn a_journal_has_segments_when_something_was_stored() {
+    let broker = Broker::start_with(tempfile::TempDir::new().expect("a folder"), 1, LISTENER);
+    let journal = || broker.state()["shards"][0]["journal"].clone();
+    let told = journal();
+    assert_eq!((&told["segments"], &told["journal_bytes"]), (&0.into(), &0.into()), "no file was made yet");
+    let mut peer = opened(&broker);
+    peer.attach_sender("stored");
+    peer.send_message(0, Durable::Yes, b"x");
+    assert_eq!(peer.outcome(), (0, 0, None));
+    let told = journal();
+    assert_eq!(told["segments"], 1, "{told}");
+    assert_eq!(told["journal_bytes"].as_u64(), Some(64 << 20), "{told}");
 }

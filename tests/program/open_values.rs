@@ -177,7 +177,7 @@ fn is_plain(answer: &Attach) -> bool {
         let known = source.outcomes.iter().all(|outcome| outcome.as_str().starts_with("amqp:"));
         let released = source.default_outcome.as_ref().is_none_or(|outcome| outcome.as_bytes()[..3] == [0, 0x53, 0x26]);
         let plain = source.filter.is_empty() && source.distribution_mode.is_none() && known && released;
-        plain && node(&source.dynamic_node_properties, &source.capabilities)
+        plain && node(&source.terminus.dynamic_node_properties, &source.terminus.capabilities)
     });
     let target = match &answer.target {
         Some(Target::Node(target)) => node(&target.dynamic_node_properties, &target.capabilities),

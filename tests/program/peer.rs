@@ -6,8 +6,8 @@ use std::net::{SocketAddr, TcpStream};
 use amqp_codec::AmqpError;
 use amqp_codec::frame::{self, FrameKind, ProtocolHeader, Split};
 use amqp_codec::performative::{
-    self, Attach, Begin, Close, DeliveryState, Disposition, DistributionMode, Flow, NodeTarget, Open, Performative,
-    Role, Source, Target, Transfer, encode_frame, encode_transfer,
+    self, Attach, Begin, Close, DeliveryState, Disposition, DistributionMode, Flow, Open, Performative, Role, Source,
+    Target, Terminus, Transfer, encode_frame, encode_transfer,
 };
 use amqp_codec::sasl::{OutcomeCode, SaslFrame};
 use engine_message::section;
@@ -162,8 +162,8 @@ impl<S: Read + Write> Peer<S> {
 
     /// Sends a message to a queue and receives it again.
     pub fn round_trip(&mut self, queue: &str) {
-        let source = Source { address: Some(queue.to_owned()), ..Source::default() };
-        let target = NodeTarget { address: Some(queue.to_owned()), ..NodeTarget::default() };
+        let source = Source::from(Terminus::at(queue));
+        let target = Terminus::at(queue);
         for (handle, role) in [(0, Role::Sender), (1, Role::Receiver)] {
             let attach = Attach {
                 source: Some(source.clone()),
@@ -284,8 +284,8 @@ impl<S: Read + Write> Peer<S> {
     }
 
     fn attach(&mut self, queue: &str, handle: u32, role: Role, distribution_mode: Option<DistributionMode>) {
-        let source = Source { address: Some(queue.to_owned()), distribution_mode, ..Source::default() };
-        let target = NodeTarget { address: Some(queue.to_owned()), ..NodeTarget::default() };
+        let source = Source { distribution_mode, ..Terminus::at(queue).into() };
+        let target = Terminus::at(queue);
         let attach = Attach {
             source: Some(source),
             target: Some(Target::Node(target)),

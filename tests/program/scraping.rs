@@ -52,7 +52,7 @@ fn what_tells_of_peers_asks_for_a_token() {
             assert!(wanted == "200" || answer.contains("WWW-Authenticate: Bearer"), "{answer}");
         }
     }
-    for path in ["/livez", "/readyz"] {
+    for path in ["/livez", "/readyz", "/readyz?durable"] {
         assert_eq!(status(&ask(broker.http, &get(path, ""))), "200", "{path} is for probes");
     }
     let http = broker.http.to_string();
@@ -265,6 +265,22 @@ fn metrics_can_be_read_strictly() {
     assert!(one("heddle_uptime_seconds").1 < 3600.0);
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("it is later").as_secs_f64();
     assert!((now - one("process_start_time_seconds").1).abs() < 3600.0);
+    assert_eq!(one("heddle_queue_messages").1, 1.0);
+    let left_out = |families: &BTreeMap<String, Vec<(Labels, f64)>>, of: &str| {
+        let wanted = families["heddle_series_left_out"].iter().find(|(labels, _)| labels["of"] == of);
+        wanted.map(|(_, count)| *count)
+    };
+    assert_eq!((left_out(&families, "queue"), left_out(&families, "connection")), (Some(0.0), Some(0.0)));
+    for (query, series, left) in [("?most=0", 0, 1.0), ("?queues=a%20%22", 1, 0.0), ("?queues=b", 0, 0.0)] {
+        let answer = ask(broker.http, &get(&format!("/metrics{query}"), ""));
+        let families = strictly(answer.split_once("\r\n\r\n").expect("a body").1);
+        assert_eq!(families["heddle_queue_messages"].len(), series, "{query}");
+        assert_eq!(left_out(&families, "queue"), Some(left), "{query}");
+        let queues: f64 = families["heddle_shard_queues"].iter().map(|(_, queues)| queues).sum();
+        assert_eq!(queues, 1.0, "shards count all");
+    }
+    let documented = include_str!("../../docs/monitoring.md");
+    assert!(families.keys().all(|family| documented.contains(&format!("`{family}`"))), "{:?}", families.keys());
     let state = broker.state();
     assert!(state["process"]["resident_bytes"].as_u64().is_some_and(|bytes| bytes > 1 << 20), "{state}");
     assert_eq!(state["logins_refused"].as_array().map(Vec::len), Some(9));

@@ -1,7 +1,7 @@
 //! Links that begin and end: an attach becomes a plan for the home, and the owner's answer the peer's.
 
 use amqp_codec::AmqpError;
-use amqp_codec::performative::{Attach, NodeTarget, Source, Target};
+use amqp_codec::performative::{Attach, Source, Target, Terminus};
 use amqp_proto::{Closing, LinkId, SessionId};
 use engine_core::command::DetachMode;
 use engine_core::event::{AttachedInfo, Refusal};
@@ -33,7 +33,7 @@ impl Bind {
             }
             Ok(Asked::Stands { place, credit }) => {
                 self.set_link(id, Some(place));
-                let target = Some(Target::Node(NodeTarget::default()));
+                let target = Some(Target::Node(Terminus::default()));
                 let answer = Attach { source: Some(Source::default()), target, ..attach.answer() };
                 self.machine.accept_attach(id, answer, &mut self.out);
                 self.machine.grant(id, credit);

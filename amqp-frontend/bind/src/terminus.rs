@@ -5,8 +5,8 @@
 
 use amqp_codec::AmqpError;
 use amqp_codec::performative::{
-    Attach, DistributionMode, Durability as TerminusDurability, ExpiryPolicy, LifetimePolicy, NodeTarget, Role,
-    SenderSettleMode, Source, Target,
+    Attach, DistributionMode, Durability as TerminusDurability, ExpiryPolicy, LifetimePolicy, Role, SenderSettleMode,
+    Source, Target, Terminus,
 };
 use engine_core::command::{
     ConsumerSpec, Create, Durability, Lifetime, Mode, ProducerSpec, RoutingType, Settle, Sharing, Subscription,
@@ -25,7 +25,7 @@ const CAPABILITIES: [&str; 6] = ["queue", "topic", "temporary-queue", "temporary
 pub(crate) fn is_dynamic(attach: &Attach) -> bool {
     match (attach.role, &attach.source, &attach.target) {
         (Role::Sender, _, Some(Target::Node(target))) => target.dynamic,
-        (Role::Receiver, Some(source), _) => source.dynamic,
+        (Role::Receiver, Some(source), _) => source.terminus.dynamic,
         _ => false,
     }
 }
@@ -55,7 +55,7 @@ pub(crate) fn plan(
     }
 }
 
-fn producer(target: &NodeTarget, rules: &AddressRules, name: Option<String>) -> Result<Plan, AmqpError> {
+fn producer(target: &Terminus, rules: &AddressRules, name: Option<String>) -> Result<Plan, AmqpError> {
     let asked = routing(&target.capabilities);
     let (address, prefixed, lifetime) = match (&target.address, name) {
         (_, Some(name)) => {
@@ -83,11 +83,11 @@ fn consumer(
 ) -> Result<Plan, AmqpError> {
     filter::check(&source.filter)?;
     let default_outcome = outcome::default_of(source)?;
-    let asked = routing(&source.capabilities);
-    let (address, prefixed, lifetime) = match (&source.address, name) {
+    let asked = routing(&source.terminus.capabilities);
+    let (address, prefixed, lifetime) = match (&source.terminus.address, name) {
         (_, Some(name)) => {
             let routing = asked.unwrap_or(RoutingType::Anycast);
-            let lifetime = lifetime(&source.dynamic_node_properties, routing)?;
+            let lifetime = lifetime(&source.terminus.dynamic_node_properties, routing)?;
             (name, Some(routing), Some(lifetime))
         }
         (Some(address), None) if !address.is_empty() => {
@@ -111,8 +111,9 @@ fn consumer(
 
 /// A subscription that has a name of its own: durable, or shared (artemis.md, 2.7).
 fn subscription(attach: &Attach, source: &Source, container: &str) -> Option<Subscription> {
-    let has = |name: &str| source.capabilities.iter().any(|capability| *capability == name);
-    let durable = source.durable != TerminusDurability::None || source.expiry_policy == ExpiryPolicy::Never;
+    let has = |name: &str| source.terminus.capabilities.iter().any(|capability| *capability == name);
+    let durable =
+        source.terminus.durable != TerminusDurability::None || source.terminus.expiry_policy == ExpiryPolicy::Never;
     if (!durable && !has("shared")) || has("queue") {
         return None;
     }
@@ -169,10 +170,10 @@ pub(crate) fn reply(attach: &Attach, dynamic_name: Option<&str>) -> Attach {
         (Role::Receiver, Some(source), _) => {
             source.filter = Map::default();
             outcome::answer(source);
-            let made = source.dynamic.then(|| policy(&source.dynamic_node_properties));
-            answer_node(&mut source.capabilities, &mut source.dynamic_node_properties, made);
-            if let Some(name) = dynamic_name.filter(|_| source.dynamic) {
-                source.address = Some(name.to_owned());
+            let made = source.terminus.dynamic.then(|| policy(&source.terminus.dynamic_node_properties));
+            answer_node(&mut source.terminus.capabilities, &mut source.terminus.dynamic_node_properties, made);
+            if let Some(name) = dynamic_name.filter(|_| source.terminus.dynamic) {
+                source.terminus.address = Some(name.to_owned());
             }
         }
         (Role::Sender, _, Some(Target::Node(target))) => {

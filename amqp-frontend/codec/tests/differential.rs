@@ -7,8 +7,8 @@
 use amqp_codec::AmqpError;
 use amqp_codec::frame::HEADER_BYTES;
 use amqp_codec::performative::{
-    self, Attach, Begin, Close, DeliveryState, Detach, Disposition, End, Flow, NodeTarget, Open, Performative,
-    ReceiverSettleMode, Role, SenderSettleMode, Source, Target, Transfer,
+    self, Attach, Begin, Close, DeliveryState, Detach, Disposition, End, Flow, Open, Performative, ReceiverSettleMode,
+    Role, SenderSettleMode, Source, Target, Terminus, Transfer,
 };
 use engine_message::value::{Map, Value};
 use engine_message::{Symbol, section};
@@ -106,8 +106,9 @@ proptest! {
         dynamic in any::<bool>(), capabilities in symbols(), max_message_size in any::<Option<u64>>(),
         count in number(), properties in map(), error in error(), closed in any::<bool>(),
     ) {
-        let source = Source { address: address.clone(), dynamic, capabilities: capabilities.clone(), ..Source::default() };
-        let target = NodeTarget { address, capabilities, timeout_s: count, ..NodeTarget::default() };
+        let (from, offered) = (address.clone(), capabilities.clone());
+        let source = Source::from(Terminus { address: from, dynamic, capabilities: offered, ..Terminus::default() });
+        let target = Terminus { address, capabilities, timeout_s: count, ..Terminus::default() };
         let attach = Attach {
             snd_settle_mode: modes.0,
             rcv_settle_mode: modes.1,

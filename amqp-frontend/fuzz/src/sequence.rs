@@ -9,8 +9,8 @@ use std::sync::Arc;
 use amqp_codec::AmqpError;
 use amqp_codec::frame::{self, ProtocolHeader, Split};
 use amqp_codec::performative::{
-    self, Attach, Begin, Close, DeliveryState, Detach, Disposition, End, Flow, NodeTarget, Open, Performative,
-    ReceiverSettleMode, Role, Source, Target, Transfer, encode_frame, encode_transfer,
+    self, Attach, Begin, Close, DeliveryState, Detach, Disposition, End, Flow, Open, Performative, ReceiverSettleMode,
+    Role, Source, Target, Terminus, Transfer, encode_frame, encode_transfer,
 };
 use amqp_proto::{
     Authenticated, Closing, Config, Connection, Deliveries, Event, Input, LinkId, OUT_SOFT_MAX, Out, Outcome, Part,
@@ -201,7 +201,7 @@ fn attach(code: &mut Bytecode<'_>) -> Attach {
     let handle = code.number();
     Attach {
         source: Some(Source::default()),
-        target: Some(Target::Node(NodeTarget::default())),
+        target: Some(Target::Node(Terminus::default())),
         rcv_settle_mode: mode,
         initial_delivery_count: code.flag().then(|| code.number()),
         ..Attach::new(format!("link-{}", code.byte() % 4), handle, role)

@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use crate::connection::{Connection, Phase};
 use crate::event::{LinkId, SessionId};
+use crate::fitting::{put, put_end};
 use crate::link::{self, Link, Modes};
 use crate::out::Out;
 use crate::session::{self, Session};
@@ -37,13 +38,14 @@ impl Connection {
 
     /// Ends a session with all its links.
     pub fn end(&mut self, id: SessionId, error: Option<AmqpError>, out: &mut Out) {
+        let max_frame = self.remote.max_frame;
         let Some(session) = self.session(id.0).filter(|session| session.phase == session::Phase::Mapped) else {
             return;
         };
-        session.poll_settlements(out);
+        session.poll_settlements(max_frame, out);
         session.phase = session::Phase::Ending;
         session.links.clear();
-        encode_frame(out.buffer(), id.0, &Performative::End(End { error }));
+        put_end(out, max_frame, id.0, error, |error| Performative::End(End { error }));
     }
 
     /// The peer's answer to `begin`.
@@ -56,11 +58,11 @@ impl Connection {
     }
 
     /// Attaches a link as `attach` says, apart from its handle, and from a `max_message_size` beyond the configuration's; `None` when
-    /// there is no such session, or no handle that the peer takes. `Event::Attached` tells of the answer.
+    /// there is no such session, or no handle that the peer takes, or the attach is larger than its frames. `Event::Attached` tells of the answer.
     pub fn attach(&mut self, id: SessionId, mut attach: Attach, out: &mut Out) -> Option<LinkId> {
         self.generation = self.generation.wrapping_add(1);
         let generation = self.generation;
-        let taken_max = self.config.max_message_size;
+        let (taken_max, max_frame) = (self.config.max_message_size, self.remote.max_frame);
         let session = self.session(id.0).filter(|session| session.phase == session::Phase::Mapped)?;
         let mut link = Link::new(&attach.name, attach.role, link::Phase::Attaching, generation);
         link.modes = Modes { sender: attach.snd_settle_mode, receiver: attach.rcv_settle_mode };
@@ -70,10 +72,13 @@ impl Connection {
             link.max_message_size = attach.max_message_size.unwrap_or(taken_max).min(taken_max);
             attach.max_message_size = Some(link.max_message_size);
         }
-        attach.handle = session.add(link)?;
-        let id = LinkId { session: id.0, generation, handle: attach.handle };
-        encode_frame(out.buffer(), id.session, &Performative::Attach(Box::new(attach)));
-        Some(id)
+        let handle = session.add(link)?;
+        attach.handle = handle;
+        if !put(out, max_frame, id.0, &Performative::Attach(Box::new(attach))) {
+            session.remove(handle);
+            return None;
+        }
+        Some(LinkId { session: id.0, generation, handle })
     }
 
     /// The peer's answer to `attach`, if it is one.

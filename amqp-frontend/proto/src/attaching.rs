@@ -10,11 +10,16 @@ use engine_message::Condition;
 use engine_message::{DecodeError, ErrorKind};
 
 use crate::asking::is_resumed;
-use crate::connection::{self, Connection, Fault};
+use crate::connection::Connection;
 use crate::dispatch::{Closing, unattached};
 use crate::event::{Event, LinkId};
+use crate::fault::{self, Fault};
+use crate::fitting::put;
 use crate::link::{self, Link, Modes};
 use crate::out::Out;
+
+/// Octets of the frame of an attach that says nothing, without its name, at most.
+const ATTACH_BYTES_AROUND: usize = 80;
 
 impl Connection {
     pub(crate) fn handle_attach<'a>(
@@ -52,6 +57,10 @@ impl Connection {
     fn handle_asked<'a>(&mut self, local: u16, attach: Box<Attach>, out: &mut Out) -> Result<Option<Event<'a>>, Fault> {
         let role = attach.role.other();
         let max_message_size = self.config.max_message_size;
+        if attach.name.len() + ATTACH_BYTES_AROUND > self.remote.max_frame as usize {
+            let text = "the name of a link leaves no room in the peer's frames to answer its attach";
+            return Err(Fault::Session(Box::new(AmqpError::new(Condition::FrameSizeTooSmall, text))));
+        }
         self.generation = self.generation.wrapping_add(1);
         let generation = self.generation;
         let stolen = if attach.fault.is_none() { self.steal(&attach.name, role, out) } else { None };
@@ -78,7 +87,8 @@ impl Connection {
         }
         match stolen {
             Some((old, error)) => {
-                self.attaching = Some((id, attach));
+                // Of the link that was stolen first, then of the one that stole it.
+                self.pending.push(Event::AttachAsked(id, attach));
                 Ok(Some(Event::Detached { link: old, closed: false, error: Some(error) }))
             }
             None => Ok(Some(Event::AttachAsked(id, attach))),
@@ -106,7 +116,8 @@ impl Connection {
 
     /// Answers `Event::AttachAsked`: the link is attached, as `answer` says (`Attach::answer` agrees to what was asked for). Its name
     /// and its role are what they are; a `max_message_size` of ours is at most the configuration's, and that where none is given.
-    /// Ignored when the link is gone meanwhile.
+    /// Ignored when the link is gone meanwhile. An answer that is larger than the peer's frames refuses the link instead, and
+    /// `Event::Detached` tells of that.
     pub fn accept_attach(&mut self, id: LinkId, answer: Attach, out: &mut Out) {
         self.answer_attach(id, answer, out);
         if let Some(session) = self.session(id.session)
@@ -118,10 +129,12 @@ impl Connection {
 
     /// Answers `Event::AttachAsked`: the link is refused, by an attach without terminus and a detach (part 2.6.3).
     pub fn refuse_attach(&mut self, id: LinkId, error: AmqpError, out: &mut Out) {
-        if let Some(link) = self.session(id.session).and_then(|session| session.link_by_id(id)) {
+        let link = self.session(id.session).and_then(|session| session.link_by_id(id));
+        if let Some(link) = link.filter(|link| link.phase == link::Phase::Asked) {
             let mut answer = Attach::new(&*link.name, id.handle, link.role);
             (answer.snd_settle_mode, answer.rcv_settle_mode) = (link.modes.sender, link.modes.receiver);
-            self.answer_attach(id, answer, out);
+            answer.max_message_size = (link.role == Role::Receiver).then_some(link.max_message_size);
+            encode_frame(out.buffer(), id.session, &Performative::Attach(Box::new(answer)));
         }
         self.detach(id, Closing::Closed, Some(error), out);
     }
@@ -149,7 +162,12 @@ impl Connection {
                 answer.initial_delivery_count = None;
             }
         }
-        encode_frame(out.buffer(), id.session, &Performative::Attach(Box::new(answer)));
+        if !put(out, self.remote.max_frame, id.session, &Performative::Attach(Box::new(answer))) {
+            let text = "the answer to the attach is larger than the peer's frames";
+            let error = AmqpError::new(Condition::FrameSizeTooSmall, text);
+            self.refuse_attach(id, error.clone(), out);
+            self.pending.push(Event::Detached { link: id, closed: true, error: Some(Box::new(error)) });
+        }
     }
 
     pub(crate) fn handle_detach<'a>(
@@ -186,7 +204,7 @@ fn faulty(fault: DecodeError) -> Box<AmqpError> {
     let condition = match fault.kind {
         // The specification leaves it open which types of termini there are.
         ErrorKind::UnknownDescriptor(_) => Condition::NotImplemented,
-        _ => connection::condition_of(fault),
+        _ => fault::condition_of(fault),
     };
     Box::new(AmqpError::new(condition, format!("the attach cannot be understood: {fault}")))
 }

@@ -14,12 +14,14 @@
 
 use amqp_codec::AmqpError;
 use amqp_codec::frame::{self, FrameKind, ProtocolHeader, Split};
-use amqp_codec::performative::{Attach, Close, FRAME_BYTES_MIN_MAX, Open, Performative, encode_frame};
+use amqp_codec::performative::{Close, FRAME_BYTES_MIN_MAX, Open, Performative, encode_frame};
 use amqp_codec::sasl::{OutcomeCode, SaslFrame};
 use engine_message::Condition;
 use engine_message::value::Value;
 
-use crate::event::{Credentials, Event, LinkId};
+use crate::event::{Credentials, Event};
+use crate::fault::Fault;
+use crate::fitting::put_end;
 use crate::input::Input;
 use crate::limits::{
     CLOSE_TIMEOUT_NS, Config, FRAME_BYTES_BEFORE_OPEN, IDLE_TIMEOUT_MIN_MS, OUT_SOFT_MAX, SASL_FRAMES_MAX, Sasl, Tls,
@@ -27,7 +29,7 @@ use crate::limits::{
 use crate::out::Out;
 use crate::sasl::{self, Refusal, RefusedLogin, Step};
 use crate::session::Session;
-use crate::settling::Cursor;
+use crate::unsettled::Cursor;
 
 /// Where a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,33 +64,6 @@ pub(crate) enum Phase {
     Closing,
     /// Nothing more in either direction.
     Closed,
-}
-
-/// An error and how far it reaches.
-#[derive(Debug)]
-pub(crate) enum Fault {
-    /// The link of this local handle ends.
-    Link(u32, Box<AmqpError>),
-    /// The session ends.
-    Session(Box<AmqpError>),
-    /// The connection ends.
-    Connection(Box<AmqpError>),
-}
-
-impl From<engine_message::DecodeError> for Fault {
-    fn from(error: engine_message::DecodeError) -> Self {
-        Self::Connection(Box::new(AmqpError::new(condition_of(error), error.to_string())))
-    }
-}
-
-/// The condition of bytes that cannot be understood.
-pub(crate) fn condition_of(error: engine_message::DecodeError) -> Condition {
-    match error.kind {
-        engine_message::ErrorKind::InvalidField(_) | engine_message::ErrorKind::MissingField(_) => {
-            Condition::InvalidField
-        }
-        _ => Condition::DecodeError,
-    }
 }
 
 /// What is known of the peer before it is let in, and what it is told.
@@ -138,8 +113,8 @@ pub struct Connection {
     pub(crate) cursor: Option<Cursor>,
     /// Whether the next frame would end a link whose attach the host has not answered: it waits, and all behind it.
     pub(crate) awaits: bool,
-    /// A link that was stolen is told of first; then of the one that stole it.
-    pub(crate) attaching: Option<(LinkId, Box<Attach>)>,
+    /// What is told before anything else that comes: at most one event for each link that the host answered since.
+    pub(crate) pending: Vec<Event<'static>>,
     pub(crate) local: Announced,
     pub(crate) remote: Announced,
     pub(crate) times: Times,
@@ -160,7 +135,7 @@ impl Connection {
             generation: 0,
             cursor: None,
             awaits: false,
-            attaching: None,
+            pending: Vec::new(),
             local,
             remote: Announced { max_frame: FRAME_BYTES_MIN_MAX, channel_max: 0, idle_ns: None },
             times: Times { last_input_ns: now_ns, last_output_ns: now_ns, close_by_ns: None, open_by_ns },
@@ -197,8 +172,8 @@ impl Connection {
     pub fn handle_input<'a>(&mut self, now_ns: u64, input: &mut Input<'a>, out: &mut Out) -> Option<Event<'a>> {
         assert!(self.cursor.is_none(), "all settled deliveries were taken");
         self.awaits = false;
-        if let Some((id, attach)) = self.attaching.take() {
-            return Some(Event::AttachAsked(id, attach));
+        if let Some(event) = self.pending.pop() {
+            return Some(event);
         }
         loop {
             if self.phase != Phase::Open {
@@ -210,10 +185,7 @@ impl Connection {
             }
             let (frame, bytes) = match frame::split(input.rest(), self.local.max_frame) {
                 Ok(Split::Frame { frame, bytes }) => (frame, bytes),
-                Ok(Split::Partial { bytes }) => {
-                    input.need(bytes);
-                    return None;
-                }
+                Ok(Split::Partial { .. }) => return None,
                 Err(error) => return self.framing_error(&error, now_ns, out),
             };
             input.consume(bytes);
@@ -252,12 +224,12 @@ impl Connection {
             self.write_open(self.config.server_open(), out);
         }
         self.sessions.clear();
-        self.attaching = None;
+        self.pending.clear();
         self.awaits = false;
         self.cursor = None;
         if matches!(self.phase, Phase::Header | Phase::Opening | Phase::Answered | Phase::Open) {
-            let close = Performative::Close(Close { error: Some(error.clone()) });
-            encode_frame(out.buffer(), 0, &close);
+            let close = |error| Performative::Close(Close { error });
+            put_end(out, self.remote.max_frame, 0, Some(error.clone()), close);
             self.phase = Phase::Closing;
             self.times.close_by_ns = Some(now_ns + CLOSE_TIMEOUT_NS);
         } else {
@@ -292,10 +264,7 @@ impl Connection {
                 };
                 let (frame, bytes) = match frame::split(input.rest(), max) {
                     Ok(Split::Frame { frame, bytes }) => (frame, bytes),
-                    Ok(Split::Partial { bytes }) => {
-                        input.need(bytes);
-                        return Handshake::Stop;
-                    }
+                    Ok(Split::Partial { .. }) => return Handshake::Stop,
                     Err(error) => {
                         if self.phase == Phase::Closing {
                             self.phase = Phase::Closed;
@@ -313,7 +282,6 @@ impl Connection {
 
     /// Less than a protocol header came: it is answered as soon as it cannot become one.
     fn partial_header<'a>(&mut self, input: &mut Input<'a>, out: &mut Out) -> Handshake<'a> {
-        input.need(8);
         if b"AMQP".starts_with(input.rest().get(..input.rest().len().min(4)).unwrap_or_default()) {
             return Handshake::Stop;
         }
@@ -496,14 +464,14 @@ impl Connection {
     /// Closes the connection from our side.
     pub fn close(&mut self, error: Option<AmqpError>, now_ns: u64, out: &mut Out) {
         self.sessions.clear();
-        self.attaching = None;
+        self.pending.clear();
         self.awaits = false;
         self.cursor = None;
         if self.phase != Phase::Open {
             self.phase = Phase::Closed;
             return;
         }
-        encode_frame(out.buffer(), 0, &Performative::Close(Close { error }));
+        put_end(out, self.remote.max_frame, 0, error, |error| Performative::Close(Close { error }));
         self.phase = Phase::Closing;
         self.times.close_by_ns = Some(now_ns + CLOSE_TIMEOUT_NS);
     }

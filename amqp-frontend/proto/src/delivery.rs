@@ -9,9 +9,10 @@ use amqp_codec::performative::{ReceiverSettleMode, Role, Transfer, decode_plain}
 use bytes::BytesMut;
 use engine_message::Condition;
 
-use crate::connection::{Connection, Fault, Phase};
+use crate::connection::{Connection, Phase};
 use crate::dispatch::unattached;
 use crate::event::{Event, Head, LinkId, Payload, Stage, read_head};
+use crate::fault::Fault;
 use crate::input::Input;
 use crate::link::{self, Link, Partial};
 use crate::session;

@@ -6,8 +6,10 @@ use amqp_codec::performative::{self, Begin, Detach, End, Flow, Performative, Rol
 use bytes::Bytes;
 use engine_message::Condition;
 
-use crate::connection::{self, Connection, Fault, Phase};
+use crate::connection::{self, Connection, Phase};
 use crate::event::{Event, LinkId, SessionId};
+use crate::fault::Fault;
+use crate::fitting::put_end;
 use crate::link::{self, Kept, Part, Particulars, Send, SendNow, Settled, Waiting};
 use crate::out::Out;
 use crate::session::{self, Session};
@@ -80,11 +82,12 @@ impl Connection {
                 Some(Event::Detached { link, closed: true, error: Some(error) })
             }
             (Some(id), Fault::Session(error)) => {
+                let max_frame = self.remote.max_frame;
                 let session = self.session(id)?;
                 session.phase = session::Phase::Ending;
                 session.links.clear();
-                let end = Performative::End(End { error: Some((*error).clone()) });
-                encode_frame(out.buffer(), id, &end);
+                let end = |error| Performative::End(End { error });
+                put_end(out, max_frame, id, Some((*error).clone()), end);
                 Some(Event::Ended(SessionId(id), Some(error)))
             }
             (_, Fault::Connection(error) | Fault::Session(error) | Fault::Link(_, error)) => {
@@ -185,7 +188,8 @@ impl Connection {
         }
         let Some(credit) = flow.link_credit else { return Ok(None) };
         link.take_credit(flow.delivery_count, credit);
-        link.drain = flow.drain;
+        // An earlier drain is answered by the answer to this one, or no longer asked for.
+        (link.drain, link.outgoing.drained) = (flow.drain, false);
         Ok(Some(Event::Credit { link: id, credit: link.credit_free(), drain: flow.drain }))
     }
 
@@ -295,21 +299,24 @@ impl Connection {
     pub fn drained(&mut self, id: LinkId) {
         let Some(session) = self.session(id.session) else { return };
         let Some(link) = session.link_by_id(id) else { return };
-        let free = link.credit_free();
-        link.delivery_count = link.delivery_count.wrapping_add(free);
-        link.credit -= free;
-        session.flow(id.handle);
+        // What waits for the session's window uses its credit first (part 2.6.7).
+        link.outgoing.drained = true;
+        if link.has_used_credit() {
+            session.answer_drain(id.handle);
+        }
     }
 
     /// Detaches a link from our side.
     pub fn detach(&mut self, id: LinkId, closing: Closing, error: Option<AmqpError>, out: &mut Out) {
+        let max_frame = self.remote.max_frame;
         let Some(session) = self.session(id.session) else { return };
         let Some(link) = session.link_by_id(id).filter(|link| link.phase != link::Phase::Detaching) else { return };
         link.phase = link::Phase::Detaching;
         link.partial = None;
         session.quiet(id.handle);
-        let detach = Detach { handle: id.handle, closed: closing == Closing::Closed, error };
-        encode_frame(out.buffer(), id.session, &Performative::Detach(detach));
+        let (handle, closed) = (id.handle, closing == Closing::Closed);
+        let detach = |error| Performative::Detach(Detach { handle, closed, error });
+        put_end(out, max_frame, id.session, error, detach);
     }
 
     /// Whether the connection is open and its peer may send.

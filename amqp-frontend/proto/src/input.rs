@@ -5,25 +5,19 @@
 pub struct Input<'a> {
     bytes: &'a [u8],
     consumed: usize,
-    needed: usize,
 }
 
 impl<'a> Input<'a> {
     /// Input that starts at a frame's start.
     #[inline]
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, consumed: 0, needed: 0 }
+        Self { bytes, consumed: 0 }
     }
 
     /// How many octets were used up.
     #[inline]
     pub fn consumed(&self) -> usize {
         self.consumed
-    }
-
-    /// How long the frame that starts at `consumed` is at least, octets; 0 when not known.
-    pub fn needed(&self) -> usize {
-        self.needed
     }
 
     #[inline]
@@ -39,10 +33,6 @@ impl<'a> Input<'a> {
     /// Gives octets back that were used up last: they are read again.
     pub(crate) fn give_back(&mut self, bytes: usize) {
         self.consumed -= bytes;
-    }
-
-    pub(crate) fn need(&mut self, bytes: usize) {
-        self.needed = bytes;
     }
 
     pub(crate) fn discard(&mut self) {

@@ -8,6 +8,8 @@ mod connection;
 mod delivery;
 mod dispatch;
 mod event;
+mod fault;
+mod fitting;
 mod input;
 mod limits;
 mod link;

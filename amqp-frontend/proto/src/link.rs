@@ -258,6 +258,8 @@ pub(crate) struct Outgoing {
     pub queued: bool,
     pub next_tag: u32,
     pub backlog: VecDeque<Waiting>,
+    /// Whether the host has nothing more for a drain, which is answered when what waits has left.
+    pub drained: bool,
     pub under: Option<Under>,
     /// The transaction that what is sent belongs to.
     pub transaction: Option<Bytes>,
@@ -314,6 +316,11 @@ impl Link {
         let credit = limit.wrapping_sub(self.delivery_count);
         // A receiver that took credit back may be behind what was sent meanwhile: then there is none.
         self.credit = if credit.cast_signed() < 0 { 0 } else { credit };
+    }
+
+    /// Whether nothing that waits can use credit any more, and none of it is under way.
+    pub fn has_used_credit(&self) -> bool {
+        self.outgoing.backlog.is_empty() || (self.credit == 0 && self.outgoing.under.is_none())
     }
 
     /// Takes a sender's flow on a link that we drain; gives whether all credit is used up (part 2.6.7).

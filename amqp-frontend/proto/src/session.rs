@@ -13,6 +13,7 @@ use amqp_codec::performative::{
 use engine_message::Condition;
 
 use crate::event::{Deliveries, LinkId, SessionId};
+use crate::fitting::shortened_outcome;
 use crate::limits::{OUT_SOFT_MAX, TRANSACTION_ID_BYTES_MAX, UNSETTLED_OUT_MAX};
 use crate::link::{self, Kept, Link, Part, Send, SendNow, Settled, Under, Waiting};
 use crate::out::Out;
@@ -259,6 +260,15 @@ impl Session {
         }
     }
 
+    /// Uses the credit of a drained link up; a flow tells of it.
+    pub fn answer_drain(&mut self, handle: u32) {
+        let Some(link) = self.link(handle) else { return };
+        link.outgoing.drained = false;
+        link.delivery_count = link.delivery_count.wrapping_add(link.credit);
+        link.credit = 0;
+        self.flow(handle);
+    }
+
     /// Notes that deliveries get an outcome, at the end where we are `role`.
     #[inline]
     pub fn settle(&mut self, role: Role, deliveries: Deliveries, settled: Settled, outcome: Outcome) {
@@ -422,16 +432,18 @@ impl Session {
         if self.phase != Phase::Mapped {
             return;
         }
-        self.poll_settlements(out);
+        self.poll_settlements(max_frame, out);
         // One turn for each link: one that is stopped by its own credit does not stop the others.
         for _ in 0..self.sending.len() {
             let Some(handle) = self.sending.pop_front() else { break };
-            if self.transmit(handle, max_frame, out) {
-                if let Some(link) = self.link(handle) {
-                    link.outgoing.queued = false;
-                }
-            } else {
+            let is_empty = self.transmit(handle, max_frame, out);
+            if !is_empty {
                 self.sending.push_back(handle);
+            }
+            let Some(link) = self.link(handle) else { continue };
+            link.outgoing.queued = !is_empty;
+            if link.outgoing.drained && link.has_used_credit() {
+                self.answer_drain(handle);
             }
         }
         while let Some(handle) = self.flows.pop() {
@@ -443,15 +455,24 @@ impl Session {
     }
 
     /// Writes the dispositions that are due.
-    pub fn poll_settlements(&mut self, out: &mut Out) {
-        for settlement in self.settlements.drain(..) {
+    pub fn poll_settlements(&mut self, max_frame: u32, out: &mut Out) {
+        for mut settlement in self.settlements.drain(..) {
+            let start = out.buffer().len();
             write_settlement(self.id.0, &settlement, out);
+            if out.buffer().len() - start > max_frame as usize {
+                out.buffer().truncate(start);
+                settlement.outcome = shortened_outcome(&settlement.outcome, max_frame);
+                write_settlement(self.id.0, &settlement, out);
+            }
         }
     }
 
     /// Whether `poll_output` stopped because the output is full, rather than for want of credit or window.
     pub fn wants_room(&self) -> bool {
-        !self.sending.is_empty() && self.outgoing.left > 0
+        let has_room = self.unsettled.len() < UNSETTLED_OUT_MAX;
+        let goes_on = |link: &Link| link.outgoing.under.is_some() || (link.credit > 0 && has_room);
+        let mut links = self.sending.iter().filter_map(|&handle| self.links.get(handle as usize)?.as_deref());
+        self.outgoing.left > 0 && links.any(goes_on)
     }
 
     fn write_flow(&mut self, handle: Option<u32>, out: &mut Out) {

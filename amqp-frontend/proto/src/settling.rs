@@ -6,21 +6,17 @@
 
 use amqp_codec::performative::{DeliveryState, Disposition, ReceiverSettleMode, Role, encode_disposition};
 
-use crate::connection::{Connection, Fault};
+use crate::connection::Connection;
 use crate::event::{Confirmation, Deliveries, Event, LinkId, SessionId, Update};
+use crate::fault::Fault;
+use crate::fitting::shortened_outcome;
 use crate::link::Settled;
 use crate::out::Out;
 use crate::state::{Outcome, State};
+use crate::unsettled::Cursor;
 
-/// Deliveries that a disposition named and that the host has not taken yet.
-#[derive(Debug)]
-pub(crate) struct Cursor {
-    session: u16,
-    next: u32,
-    last: u32,
-    /// What we settle in turn, at a receiver of mode second.
-    answer: Option<Outcome>,
-}
+/// Frame header and the fields of a disposition but for its state, octets, at most.
+const DISPOSITION_BYTES_MAX: usize = 40;
 
 /// A delivery that a peer decided on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,7 +142,7 @@ impl Connection {
     }
 
     /// Says a state of deliveries of a link, or settles them, or both, at either end of it. What a sender settles is no longer named
-    /// by `next_settled`.
+    /// by `next_settled`. Of a state that is larger than the peer's frames its outcome is said.
     pub fn dispose(
         &mut self,
         id: LinkId,
@@ -155,6 +151,7 @@ impl Connection {
         settled: Settled,
         out: &mut Out,
     ) {
+        let max_frame = self.remote.max_frame;
         let Some(session) = self.session(id.session) else { return };
         let Some(link) = session.link_by_id(id) else { return };
         let role = link.role;
@@ -166,10 +163,14 @@ impl Connection {
             }
         }
         // What was decided before is said before.
-        session.poll_settlements(out);
+        session.poll_settlements(max_frame, out);
         let mut encoded = Vec::new();
         let state = state.map(|state| {
             state.encode(&mut encoded);
+            if encoded.len() + DISPOSITION_BYTES_MAX > max_frame as usize {
+                encoded.clear();
+                shortened(state, max_frame).encode(&mut encoded);
+            }
             DeliveryState::Unknown(&encoded)
         });
         let Deliveries { first, last } = deliveries;
@@ -184,5 +185,20 @@ impl Connection {
         let session = self.session(id.session)?;
         session.link_by_id(id)?;
         session.unsettled.find(id.handle, key)
+    }
+}
+
+/// What fits of a state into a frame.
+#[cold]
+fn shortened(state: &State, max_frame: u32) -> State {
+    match state {
+        State::Outcome(outcome) => State::Outcome(shortened_outcome(outcome, max_frame)),
+        State::Transactional { transaction, outcome } => {
+            let outcome = outcome.as_ref().map(|outcome| shortened_outcome(outcome, max_frame));
+            State::Transactional { transaction: transaction.clone(), outcome }
+        }
+        State::Received { .. } => state.clone(),
+        // Nobody knows what it means: at least the delivery is not taken for processed.
+        State::Other(_) => State::Outcome(Outcome::Released),
     }
 }

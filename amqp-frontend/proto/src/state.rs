@@ -10,7 +10,7 @@ use bytes::Bytes;
 use engine_message::Condition;
 use engine_message::reader::Reader;
 
-use crate::connection::Fault;
+use crate::fault::Fault;
 use crate::limits::TRANSACTION_ID_BYTES_MAX;
 
 /// The end of a delivery, as its receiver decides (part 3.4).

@@ -7,6 +7,8 @@
 
 use std::collections::VecDeque;
 
+use crate::state::Outcome;
+
 /// A place whose delivery is settled.
 const HOLE: u32 = u32::MAX;
 
@@ -99,6 +101,16 @@ impl Unsettled {
         self.ring.iter_mut().filter(|entry| entry.handle == handle).for_each(|entry| entry.handle = HOLE);
         self.drop_holes();
     }
+}
+
+/// Deliveries that a disposition named and that the host has not taken yet.
+#[derive(Debug)]
+pub(crate) struct Cursor {
+    pub session: u16,
+    pub next: u32,
+    pub last: u32,
+    /// What we settle in turn, at a receiver of mode second.
+    pub answer: Option<Outcome>,
 }
 
 #[cfg(test)]

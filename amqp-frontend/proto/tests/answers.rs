@@ -146,7 +146,7 @@ fn begin() -> Performative<'static> {
 }
 
 fn attach(name: &str, handle: u32, role: Role) -> Performative<'static> {
-    let (source, target) = (Some(Source::default()), Some(Target::Node(performative::NodeTarget::default())));
+    let (source, target) = (Some(Source::default()), Some(Target::Node(performative::Terminus::default())));
     Performative::Attach(Box::new(Attach { source, target, ..Attach::new(name, handle, role) }))
 }
 

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use amqp_codec::frame::{Split, split};
 use amqp_codec::performative::{
-    Attach, Coordinator, DeliveryState, Disposition, NodeTarget, Performative, ReceiverSettleMode, Role,
-    SenderSettleMode, Source, Target, decode, encode_disposition,
+    Attach, Coordinator, DeliveryState, Disposition, Performative, ReceiverSettleMode, Role, SenderSettleMode, Source,
+    Target, Terminus, decode, encode_disposition,
 };
 use amqp_proto::{
     Authenticated, Closing, Config, Connection, Credentials, Deliveries, Event, Input, LinkId, Mechanism, Out, Outcome,
@@ -252,8 +252,8 @@ impl Pair {
         assert!(pair.client.opened && pair.server.opened);
         let session = pair.client.machine.begin(&mut pair.client.out).expect("open");
         let attach = Attach {
-            source: Some(Source { address: Some("q".to_owned()), ..Source::default() }),
-            target: Some(Target::Node(NodeTarget { address: Some("q".to_owned()), ..NodeTarget::default() })),
+            source: Some(Source::from(Terminus::at("q"))),
+            target: Some(Target::Node(Terminus::at("q"))),
             snd_settle_mode: SenderSettleMode::Mixed,
             rcv_settle_mode: mode,
             initial_delivery_count: Some(u32::MAX - 2),
@@ -371,8 +371,7 @@ fn run(client_sends: bool, mode: ReceiverSettleMode, asker: Asker, steps: Vec<St
     for &(delivery, _) in &receiver.received[decided..] {
         receiver.machine.settle(to, delivery, delivery, Outcome::Accepted);
     }
-    let count = sender.outcomes.len();
-    assert!(count <= sent.len());
+    assert!(sender.outcomes.len() <= sent.len());
     pair.settle(11);
     let sender = if client_sends { &pair.client } else { &pair.server };
     assert_eq!(sender.outcomes.len(), sent.len(), "every outcome came back");
@@ -463,6 +462,36 @@ fn a_drain_takes_the_credit_back() {
     pair.client.machine.grant(link, 3);
     pair.settle(7);
     assert_eq!(pair.server.credit, 3, "and it goes on from there");
+}
+
+#[test]
+fn what_waits_for_the_window_leaves_before_a_drain_is_answered() {
+    let (mut pair, link) = Pair::attached(Role::Receiver, ReceiverSettleMode::First, Asker::Client);
+    pair.client.machine.grant(link, 10);
+    pair.settle(50);
+    let far = pair.server.links[0];
+    // The window is four frames.
+    (0..6).for_each(|number| pair.server.send(far, number, 100));
+    pair.client.machine.drain(link);
+    pair.client.write(&mut pair.server.wire, pair.now_ns);
+    pair.server.read(usize::MAX, pair.now_ns);
+    assert_eq!(pair.server.machine.waiting(far), 2);
+    pair.settle(50);
+    assert_eq!((pair.client.received.len(), pair.client.drained), (6, 1));
+    // And the credit is known to be gone at both ends.
+    pair.client.machine.grant(link, 1);
+    pair.settle(50);
+    assert_eq!(pair.server.credit, 1);
+    // What has no credit does not keep the answer back: that is for the next.
+    pair.server.credit = 3;
+    (6..9).for_each(|number| pair.server.send(far, number, 100));
+    pair.client.machine.drain(link);
+    pair.settle(50);
+    assert_eq!((pair.client.received.len(), pair.server.machine.waiting(far)), (7, 2));
+    assert!(!pair.server.machine.wants_room(), "it waits for credit, and would be asked again and again for nothing");
+    pair.client.machine.grant(link, 2);
+    pair.settle(50);
+    assert_eq!(pair.client.received.len(), 9);
 }
 
 #[test]

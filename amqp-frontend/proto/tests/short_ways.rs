@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use amqp_codec::frame::{self, ProtocolHeader, Split};
 use amqp_codec::performative::{
-    self, Attach, Begin, DeliveryState, Detach, Flow, NodeTarget, Open, Performative, ReceiverSettleMode, Role, Source,
-    Target, Transfer, encode_frame, encode_transfer,
+    self, Attach, Begin, DeliveryState, Detach, Flow, Open, Performative, ReceiverSettleMode, Role, Source, Target,
+    Terminus, Transfer, encode_frame, encode_transfer,
 };
 use amqp_proto::{
     Config, Connection, Event, Input, LinkId, Out, Outcome, Part, Particulars, Payload, Send, SendNow, Settled,
@@ -39,7 +39,7 @@ fn opening(role: Role, max_frame_size: u32) -> Vec<u8> {
 }
 
 fn attach(handle: u32, role: Role) -> Performative<'static> {
-    let (source, target) = (Some(Source::default()), Some(Target::Node(NodeTarget::default())));
+    let (source, target) = (Some(Source::default()), Some(Target::Node(Terminus::default())));
     Performative::Attach(Box::new(Attach { source, target, ..Attach::new(format!("link-{handle}"), handle, role) }))
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use amqp_codec::AmqpError;
 use amqp_codec::performative::{
-    Attach, DeliveryState, NodeTarget, Open, ReceiverSettleMode, Role, SenderSettleMode, Source, Target,
+    Attach, DeliveryState, Open, ReceiverSettleMode, Role, SenderSettleMode, Source, Target, Terminus,
 };
 use amqp_proto::{
     Closing, Config, Confirmation, Connection, Deliveries, Event, Input, LinkId, Out, Outcome, Part, Particulars,
@@ -208,7 +208,7 @@ fn linked(asker: usize, role: Role, mode: ReceiverSettleMode) -> Linked {
 }
 
 fn plain_attach(name: &str, role: Role) -> Attach {
-    let (source, target) = (Some(Source::default()), Some(Target::Node(NodeTarget::default())));
+    let (source, target) = (Some(Source::default()), Some(Target::Node(Terminus::default())));
     Attach { source, target, ..Attach::new(name, 0, role) }
 }
 
@@ -326,8 +326,8 @@ fn full_attach(name: &str, role: Role) -> Attach {
     Attach {
         snd_settle_mode: SenderSettleMode::Unsettled,
         rcv_settle_mode: ReceiverSettleMode::Second,
-        source: Some(Source { address: Some("from".to_owned()), filter: map("f", 1), ..Source::default() }),
-        target: Some(Target::Node(NodeTarget { address: Some("to".to_owned()), ..NodeTarget::default() })),
+        source: Some(Source { filter: map("f", 1), ..Terminus::at("from").into() }),
+        target: Some(Target::Node(Terminus::at("to"))),
         unsettled: Some(vec![
             (Bytes::from_static(b"tag"), None),
             (Bytes::from_static(b"other"), Some(Raw::new(&[0x00, 0x53, 0x24, 0x45]).expect("a state"))),
@@ -397,6 +397,53 @@ fn a_link_is_refused_whoever_asks() {
         assert_eq!((*link, *detached, condition.as_str()), (near, near, "amqp:not-found"));
         assert!(answer.source.is_none() && answer.target.is_none());
     }
+}
+
+#[test]
+fn an_attach_that_does_not_fit_into_a_frame_ends_its_link_at_most() {
+    let mut long = Map::default();
+    long.insert("long", Value::String("x".repeat(3000)));
+    for (asker, role) in ways() {
+        let (mut ends, session) = opened();
+        let End { machine, out, .. } = &mut ends[asker];
+        let attach = Attach { properties: long.clone(), ..plain_attach("l", role) };
+        assert_eq!(machine.attach(session, attach, out), None);
+        let near = machine.attach(session, plain_attach("l", role), out).expect("the session is there");
+        carry(&mut ends, 1000);
+        let heard = ends[1 - asker].heard();
+        let [Told::AttachAsked(far, attach)] = heard.as_slice() else { panic!("{heard:?}") };
+        let answer = Attach { properties: long.clone(), ..attach.answer() };
+        let End { machine, out, .. } = &mut ends[1 - asker];
+        machine.accept_attach(*far, answer, out);
+        carry(&mut ends, 1000);
+        let why = || Some("amqp:frame-size-too-small".to_owned());
+        assert_eq!(ends[1 - asker].heard(), [Told::Detached(*far, why())]);
+        let heard = ends[asker].heard();
+        let [Told::Attached(_, answer), Told::Detached(link, condition)] = heard.as_slice() else {
+            panic!("{heard:?}")
+        };
+        assert!(answer.source.is_none() && *link == near && *condition == why());
+    }
+    // A name that cannot be answered.
+    let mut out = Out::default();
+    let open = Open { max_frame_size: 512, ..config().client_open() };
+    let client = Connection::client(config(), open, None, 0, &mut out);
+    let mut ends = [End::new(client, out), End::new(Connection::server(config(), 0), Out::default())];
+    carry(&mut ends, 1000);
+    let [client, server] = &mut ends;
+    server.machine.accept_open(server.machine.config().server_open(), &mut server.out);
+    server.write().chunks(100).for_each(|bytes| client.read(bytes));
+    let session = client.machine.begin(&mut client.out).expect("it is open");
+    let name = "n".repeat(600);
+    client
+        .machine
+        .attach(session, plain_attach(&name, Role::Sender), &mut client.out)
+        .expect("it fits in our direction");
+    carry(&mut ends, 1000);
+    assert!(
+        ends.iter()
+            .all(|end| end.machine.is_open() && !end.told.iter().any(|told| matches!(told, Told::AttachAsked(..))))
+    );
 }
 
 #[test]
@@ -548,6 +595,47 @@ fn a_rejection_keeps_its_error() {
             let settling = Settling { link: linked.links[sender], key: 7, confirm: None };
             assert_eq!(linked.ends[sender].heard(), [Told::Settled(Some(outcome), vec![settling])]);
         }
+    }
+}
+
+#[test]
+fn long_errors_are_shortened_to_what_the_peer_takes() {
+    let long = |text: &str| {
+        let mut error = AmqpError::new("com.example:too-blue", text.repeat(3000));
+        error.info = map("blueness", 11);
+        error
+    };
+    let read = |error: &AmqpError| {
+        let text = error.description.clone().unwrap_or_default();
+        assert!(error.condition.as_str() == "com.example:too-blue" && text.len() > 700, "{error}");
+    };
+    for (asker, role) in ways() {
+        let sender = Linked::sender(asker, role);
+        let rejected = Outcome::Rejected(Some(Box::new(long("ü"))));
+        let transaction = Bytes::from_static(b"tx");
+        let within = State::Transactional { transaction, outcome: Some(rejected.clone()) };
+        let (mut linked, delivery) = Linked::sent(sender, asker, role, ReceiverSettleMode::Second);
+        linked.dispose(1 - sender, delivery, Some(within), Settled::No);
+        let link = linked.links[1 - sender];
+        linked.ends[1 - sender].machine.settle(link, delivery, delivery, rejected);
+        carry(&mut linked.ends, 1000);
+        let heard = linked.ends[sender].heard();
+        let [Told::Updated(State::Transactional { outcome: Some(Outcome::Rejected(Some(first))), .. }, ..), second] =
+            heard.as_slice()
+        else {
+            panic!("{heard:?}")
+        };
+        let Told::Settled(Some(Outcome::Rejected(Some(second))), _) = second else { panic!("{second:?}") };
+        read(first);
+        read(second);
+        let End { machine, out, .. } = &mut linked.ends[1 - sender];
+        machine.detach(link, Closing::Closed, Some(long("x")), out);
+        machine.end(SessionId(link.session), Some(long("y")), out);
+        machine.close(Some(long("z")), 0, out);
+        carry(&mut linked.ends, 1000);
+        let heard = linked.ends[sender].heard();
+        let [Told::Detached(_, Some(_)), Told::Closed(Some(why))] = heard.as_slice() else { panic!("{heard:?}") };
+        assert_eq!(why, "com.example:too-blue");
     }
 }
 

@@ -37,4 +37,4 @@ mod view;
 pub use crate::core::Core;
 pub use crate::journaling::{Browse, Fetch, Recall, Restored, Room};
 pub use crate::queue::{Recalled, Totals};
-pub use view::QueueView;
+pub use view::{QUEUE_FIGURES, QueueView};

@@ -123,6 +123,12 @@ impl<T> Slab<T> {
         self.places.len() - self.free.len()
     }
 
+    /// All places from one on, those without an entry too.
+    pub fn places(&self, from: u32) -> impl Iterator<Item = (u32, Option<&T>)> {
+        let places = self.places.get(from as usize..).unwrap_or_default();
+        (from..).zip(places).map(|(slot, place)| (slot, place.entry.as_ref()))
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
         self.places.iter().enumerate().filter_map(|(slot, place)| {
             let slot = u32::try_from(slot).ok()?;

@@ -1,8 +1,12 @@
-//! What the owner shows of itself.
+//! What the owner shows of itself: its queues, page by page, and the table of their figures.
+//!
+//! A figure of a queue is declared here, in its view and in one row of `QUEUE_FIGURES`, and nowhere else.
+
+use engine_figures::{Figure, Figures, Fill, Label, Page, Range, Unit, Value};
 
 use crate::command::RoutingType;
 use crate::core::Core;
-use crate::queue::Totals;
+use crate::queue::{Queue, Totals};
 
 /// A queue, as it is now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,24 +33,105 @@ pub struct QueueView {
     pub totals: Totals,
 }
 
-impl Core {
-    /// All queues.
-    pub fn queue_views(&self) -> impl Iterator<Item = QueueView> {
-        self.nodes.queues.iter().map(|(_, queue)| {
-            let address = self.nodes.addresses.get(queue.identity.address);
-            QueueView {
-                address: address.map(|address| address.name.to_string()).unwrap_or_default(),
-                name: queue.identity.name.to_string(),
-                routing: queue.identity.routing,
-                messages: queue.messages(),
-                bytes: queue.all_bytes(),
-                paged: queue.paged(),
-                acquired: queue.acquired(),
-                producers: address.map_or(0, |address| address.producers.len() as u64),
-                consumers: queue.consumers.len() as u64,
-                totals: queue.totals(),
-            }
+type QueueLabel = Label<QueueView>;
+type QueueFigure = Figure<QueueView>;
+
+/// What is told of a queue.
+pub const QUEUE_FIGURES: Figures<QueueView> = Figures {
+    thing: "queue",
+    labels: &[
+        QueueLabel::new("address", |queue| Value::Text(&queue.address)),
+        QueueLabel::new("name", |queue| Value::Text(&queue.name)).labelled("queue").column("queue", Fill::Name),
+        QueueLabel::new("routing", |queue| match queue.routing {
+            RoutingType::Anycast => Value::Text("anycast"),
+            RoutingType::Multicast => Value::Text("multicast"),
         })
+        .unlabelled()
+        .column("routing", Fill::Word),
+    ],
+    figures: &[
+        QueueFigure::gauge("messages", "Messages in a queue, held ones too.", Unit::Count, |q| {
+            Value::Count(q.messages)
+        })
+        .metric("heddle_queue_messages")
+        .column("messages")
+        .artemis("messageCount"),
+        QueueFigure::gauge("bytes", "Size of a queue's messages with overhead.", Unit::Bytes, |q| {
+            Value::Count(q.bytes)
+        })
+        .metric("heddle_queue_bytes")
+        .column("size")
+        .artemis("persistentSize"),
+        QueueFigure::gauge("paged", "Messages of a queue that are on disk only.", Unit::Count, |q| {
+            Value::Count(q.paged)
+        })
+        .metric("heddle_queue_paged"),
+        QueueFigure::gauge("acquired", "Messages that consumers hold.", Unit::Count, |q| Value::Count(q.acquired))
+            .metric("heddle_queue_acquired")
+            .column("held")
+            .artemis("deliveringCount"),
+        QueueFigure::gauge("producers", "Links that send to the queue's address.", Unit::Count, |q| {
+            Value::Count(q.producers)
+        })
+        .metric("heddle_queue_producers")
+        .column("producers"),
+        QueueFigure::gauge("consumers", "Links that receive from the queue.", Unit::Count, |q| {
+            Value::Count(q.consumers)
+        })
+        .metric("heddle_queue_consumers")
+        .column("consumers")
+        .artemis("consumerCount"),
+        QueueFigure::counter("enqueued", "Messages put into a queue.", Unit::Count, |q| {
+            Value::Count(q.totals.enqueued)
+        })
+        .metric("heddle_queue_enqueued_total")
+        .rate("in/s")
+        .artemis("messagesAdded"),
+        QueueFigure::counter("acknowledged", "Messages accepted by consumers.", Unit::Count, |q| {
+            Value::Count(q.totals.acknowledged)
+        })
+        .metric("heddle_queue_acknowledged_total")
+        .rate("out/s")
+        .artemis("messagesAcknowledged"),
+        QueueFigure::counter("expired", "Messages that outlived their time to live.", Unit::Count, |q| {
+            Value::Count(q.totals.expired)
+        })
+        .metric("heddle_queue_expired_total")
+        .artemis("messagesExpired"),
+        QueueFigure::counter("rejected", "Messages rejected by consumers.", Unit::Count, |q| {
+            Value::Count(q.totals.rejected)
+        })
+        .metric("heddle_queue_rejected_total"),
+    ],
+};
+
+impl Core {
+    /// A part of the queues, by how their names begin: bounded work (`engine_figures::page`).
+    #[must_use]
+    pub fn queue_page(&self, range: &Range) -> Page<QueueView> {
+        let places = self.nodes.queues.places(range.from);
+        engine_figures::page(places, range, |queue| &queue.identity.name, |_| 0, |queue| self.queue_view(queue))
+    }
+
+    /// All queues, as many as there are: for tests and tools, not for a shard that serves.
+    pub fn queue_views(&self) -> impl Iterator<Item = QueueView> {
+        self.nodes.queues.iter().map(|(_, queue)| self.queue_view(queue))
+    }
+
+    fn queue_view(&self, queue: &Queue) -> QueueView {
+        let address = self.nodes.addresses.get(queue.identity.address);
+        QueueView {
+            address: address.map(|address| address.name.to_string()).unwrap_or_default(),
+            name: queue.identity.name.to_string(),
+            routing: queue.identity.routing,
+            messages: queue.messages(),
+            bytes: queue.all_bytes(),
+            paged: queue.paged(),
+            acquired: queue.acquired(),
+            producers: address.map_or(0, |address| address.producers.len() as u64),
+            consumers: queue.consumers.len() as u64,
+            totals: queue.totals(),
+        }
     }
 
     /// Size of all messages with overhead, octets.
@@ -66,5 +151,79 @@ impl Core {
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
         (self.nodes.ends.len(), self.nodes.queues.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use engine_figures::PAGE_ROWS_MAX;
+
+    use super::*;
+    use crate::command::{Command, Create, DetachMode, ProducerSpec};
+    use crate::event::Event;
+    use crate::key::{EndKey, LinkKey};
+    use crate::limits::CoreConfig;
+
+    #[test]
+    fn figures_of_queues_keep_the_rules() {
+        QUEUE_FIGURES.check();
+    }
+
+    /// Attaches a producer, which makes the queue.
+    fn attach(core: &mut Core, slot: u32, address: &str) -> EndKey {
+        let link = LinkKey { shard: 0, generation: 0, slot };
+        let spec = ProducerSpec { address: address.into(), routing: None, create: Create::Auto, lifetime: None };
+        core.handle_command(1, 1, Command::AttachProducer { link, spec: Box::new(spec) });
+        let attached = std::iter::from_fn(|| core.poll_event()).find_map(|(_, event)| match event {
+            Event::Attached { end, .. } => Some(end),
+            _ => None,
+        });
+        attached.expect("it is attached")
+    }
+
+    #[test]
+    fn a_hundred_thousand_queues_are_told_page_by_page() {
+        let mut core = Core::new(CoreConfig::default());
+        (0..100_000).for_each(|n| {
+            attach(&mut core, n, &format!("queue-{n}"));
+        });
+        let (mut names, mut from) = (BTreeSet::new(), Some(0));
+        while let Some(place) = from {
+            let page = core.queue_page(&Range { from: place, rows: usize::MAX, prefix: String::new() });
+            assert!(page.rows.len() <= PAGE_ROWS_MAX);
+            names.extend(page.rows.into_iter().map(|queue| queue.name));
+            from = page.next;
+        }
+        assert_eq!(names.len(), 100_000);
+        let few = core.queue_page(&Range { from: 0, rows: 10, prefix: "queue-99".to_owned() });
+        assert_eq!(few.rows.len(), 10);
+        assert!(few.rows.iter().all(|queue| queue.name.starts_with("queue-99") && queue.producers == 1));
+    }
+
+    #[test]
+    fn queues_that_stay_are_told_once_while_others_come_and_go() {
+        let mut core = Core::new(CoreConfig::default());
+        let stays = |n: u32| !n.is_multiple_of(3);
+        let name = |n: u32| if stays(n) { format!("stays-{n}") } else { format!("goes-{n}") };
+        let ends: Vec<EndKey> = (0..3000).map(|n| attach(&mut core, n, &name(n))).collect();
+        let mut going: Vec<u32> = (0..3000).filter(|&n| !stays(n)).collect();
+        let (mut told, mut from, mut slot) = (Vec::new(), Some(0), 3000);
+        while let Some(place) = from {
+            let page = core.queue_page(&Range { from: place, rows: 100, prefix: "stays".to_owned() });
+            told.extend(page.rows.into_iter().map(|queue| queue.name));
+            from = page.next;
+            // From both ends some go, and others come into their places.
+            for n in [going.pop(), going.first().copied()].into_iter().flatten() {
+                core.handle_command(1, 1, Command::Detach { end: ends[n as usize], mode: DetachMode::Close });
+                going.retain(|other| *other != n);
+                attach(&mut core, slot, &format!("came-{slot}"));
+                slot += 1;
+            }
+        }
+        let all: BTreeSet<String> = (0..3000).filter(|&n| stays(n)).map(name).collect();
+        assert_eq!(told.len(), all.len(), "each once");
+        assert_eq!(told.into_iter().collect::<BTreeSet<_>>(), all);
     }
 }

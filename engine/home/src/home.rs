@@ -153,6 +153,17 @@ impl Home {
         self.links.iter()
     }
 
+    /// All places of links from one on, empty ones too.
+    pub fn link_places(&self, from: u32) -> impl Iterator<Item = (u32, Option<&Link>)> {
+        self.links.places(from)
+    }
+
+    /// How many links there are.
+    #[must_use]
+    pub fn link_count(&self) -> usize {
+        self.links.len()
+    }
+
     /// Attaches a link that its binding calls `id`.
     ///
     /// # Errors

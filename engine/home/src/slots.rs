@@ -88,6 +88,12 @@ impl<T> Slots<T> {
         self.places.iter_mut().filter_map(|place| place.entry.as_mut())
     }
 
+    /// All places from one on, those without an entry too.
+    pub fn places(&self, from: u32) -> impl Iterator<Item = (u32, Option<&T>)> {
+        let places = self.places.get(from as usize..).unwrap_or_default();
+        (from..).zip(places).map(|(index, place)| (index, place.entry.as_ref()))
+    }
+
     /// All entries in the order of their slots.
     pub fn iter(&self) -> impl Iterator<Item = (Slot, &T)> {
         self.places.iter().enumerate().filter_map(|(index, place)| {

@@ -66,44 +66,6 @@ pub enum Condition {
 }
 
 impl Condition {
-    /// Every condition.
-    const ALL: [Self; 28] = [
-        Self::InternalError,
-        Self::NotFound,
-        Self::UnauthorizedAccess,
-        Self::DecodeError,
-        Self::ResourceLimitExceeded,
-        Self::NotAllowed,
-        Self::InvalidField,
-        Self::NotImplemented,
-        Self::ResourceLocked,
-        Self::PreconditionFailed,
-        Self::ResourceDeleted,
-        Self::IllegalState,
-        Self::FrameSizeTooSmall,
-        Self::ConnectionForced,
-        Self::FramingError,
-        Self::ConnectionRedirect,
-        Self::WindowViolation,
-        Self::ErrantLink,
-        Self::HandleInUse,
-        Self::UnattachedHandle,
-        Self::DetachForced,
-        Self::TransferLimitExceeded,
-        Self::MessageSizeExceeded,
-        Self::LinkRedirect,
-        Self::LinkStolen,
-        Self::TransactionUnknownId,
-        Self::TransactionRollback,
-        Self::TransactionTimeout,
-    ];
-
-    /// The condition whose symbol that is; `None` for one that the specification does not have.
-    #[must_use]
-    pub fn of(symbol: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|condition| condition.as_str() == symbol)
-    }
-
     /// The symbol that goes on the wire.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -155,18 +117,5 @@ impl From<Condition> for crate::Symbol {
 impl PartialEq<Condition> for crate::Symbol {
     fn eq(&self, other: &Condition) -> bool {
         self.as_str() == other.as_str()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_condition_is_found_by_its_symbol() {
-        for condition in Condition::ALL {
-            assert_eq!(Condition::of(condition.as_str()), Some(condition));
-        }
-        assert_eq!(Condition::of("com.example:own"), None);
     }
 }

@@ -63,6 +63,11 @@ impl Waker {
         self.0.asleep.store(false, Ordering::Relaxed);
     }
 
+    /// Whether the shard is awake, or was woken.
+    pub fn is_awake(&self) -> bool {
+        !self.0.asleep.load(Ordering::Relaxed)
+    }
+
     /// Takes back what `wake` wrote.
     pub fn reset(&self) {
         let mut count = [0_u8; 8];

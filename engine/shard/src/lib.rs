@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod engine;
+mod figures;
 pub mod limits;
 mod mesh;
 mod spin;
@@ -10,5 +11,6 @@ pub mod store;
 pub use engine_catalogue::placement;
 
 pub use engine::{Engine, Journal};
+pub use figures::{JOURNAL_FIGURES, LANE_FIGURES};
 pub use mesh::{LaneView, Mesh, mesh, mesh_of};
 pub use spin::Spin;

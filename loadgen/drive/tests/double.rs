@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use amqp_codec::performative::{Attach, Coordinator, NodeTarget, Role, Source, Target};
+use amqp_codec::performative::{Attach, Coordinator, Role, Source, Target, Terminus};
 use amqp_proto::{Config, Connection, Credentials, Event, Input, LinkId, Out, Outcome, Part, Send, SessionId, Settled};
 use bytes::Bytes;
 use engine_message::Symbol;
@@ -117,7 +117,7 @@ impl Client {
 
     fn producer(&mut self, address: &str, capability: &'static str) -> LinkId {
         let capabilities = vec![Symbol::from(capability)];
-        let target = NodeTarget { address: Some(address.to_owned()), capabilities, ..NodeTarget::default() };
+        let target = Terminus { address: Some(address.to_owned()), capabilities, ..Terminus::default() };
         let name = format!("to-{address}");
         let attach = Attach {
             source: Some(Source::default()),
@@ -133,7 +133,7 @@ impl Client {
         let name = format!("from-{}", self.attached.len());
         let attach = Attach {
             source: Some(source),
-            target: Some(Target::Node(NodeTarget::default())),
+            target: Some(Target::Node(Terminus::default())),
             ..Attach::new(name, 0, Role::Receiver)
         };
         let (link, attach) = self.attach(attach);
@@ -158,7 +158,7 @@ impl Client {
 
 fn source(address: &str, capability: &'static str) -> Source {
     let capabilities = vec![Symbol::from(capability)];
-    Source { address: Some(address.to_owned()), capabilities, ..Source::default() }
+    Source::from(Terminus { capabilities, ..Terminus::at(address) })
 }
 
 fn start(behaviour: &str) -> Double {
@@ -204,11 +204,11 @@ fn a_relay_gives_to_one_of_a_queue_and_to_all_of_a_topic() {
 fn a_relay_makes_nodes_for_replies_and_finds_them_by_what_messages_say() {
     let double = start("relay");
     let mut client = Client::connect(&double);
-    let (_, attach) = client.consumer(Source { dynamic: true, ..Source::default() }, 10);
-    let name = attach.source.and_then(|source| source.address).expect("the node has a name");
+    let (_, attach) = client.consumer(Source::from(Terminus::dynamic()), 10);
+    let name = attach.source.and_then(|source| source.terminus.address).expect("the node has a name");
     let relay = Attach {
         source: Some(Source::default()),
-        target: Some(Target::Node(NodeTarget::default())),
+        target: Some(Target::Node(Terminus::default())),
         ..Attach::new("anywhere", 0, Role::Sender)
     };
     let (link, _) = client.attach(relay);

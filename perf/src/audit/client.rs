@@ -7,8 +7,8 @@ use std::os::fd::{AsRawFd, RawFd};
 
 use amqp_codec::frame::{self, ProtocolHeader, Split};
 use amqp_codec::performative::{
-    self, Attach, Begin, DeliveryState, Disposition, Durability, ExpiryPolicy, Flow, NodeTarget, Open, Performative,
-    ReceiverSettleMode, Role as LinkRole, SenderSettleMode, Source, Target, encode_disposition, encode_flow,
+    self, Attach, Begin, DeliveryState, Disposition, Durability, ExpiryPolicy, Flow, Open, Performative,
+    ReceiverSettleMode, Role as LinkRole, SenderSettleMode, Source, Target, Terminus, encode_disposition, encode_flow,
     encode_frame,
 };
 use engine_message::Symbol;
@@ -106,14 +106,15 @@ impl Client {
             Role::Consumer { durable, confirmed } => (false, durable, confirmed),
         };
         let capabilities = if topic { vec![Symbol::from("topic")] } else { vec![Symbol::from("queue")] };
-        let mut source = Source { address: Some(address.to_owned()), ..Source::default() };
-        let mut target = NodeTarget { address: Some(address.to_owned()), ..NodeTarget::default() };
+        let mut source = Source::from(Terminus::at(address));
+        let mut target = Terminus::at(address);
         if sends {
             target.capabilities = capabilities;
         } else {
-            source.capabilities = capabilities;
+            source.terminus.capabilities = capabilities;
             if topic {
-                (source.durable, source.expiry_policy) = (Durability::UnsettledState, ExpiryPolicy::Never);
+                (source.terminus.durable, source.terminus.expiry_policy) =
+                    (Durability::UnsettledState, ExpiryPolicy::Never);
             }
         }
         let attach = Attach {

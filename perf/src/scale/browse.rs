@@ -3,7 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use amqp_codec::performative::{DistributionMode, Source};
+use amqp_codec::performative::{DistributionMode, Source, Terminus};
 use amqp_proto::{Event, LinkId, Outcome, Payload};
 
 use super::figure::{Figure, Target};
@@ -122,7 +122,7 @@ impl Reader {
     /// Attaches a link on a connection; a browser gets credit at once.
     fn attach(clients: &mut Clients, place: usize, mode: Option<DistributionMode>) -> io::Result<Self> {
         let client = &mut clients.each[place];
-        let source = Source { address: Some(ADDRESS.to_owned()), distribution_mode: mode, ..Source::default() };
+        let source = Source { distribution_mode: mode, ..Terminus::at(ADDRESS).into() };
         let link = client.machine.attach(client.session, receiver(format!("reader-{place}"), source), &mut client.out);
         let link = link.ok_or_else(|| io::Error::other("no link"))?;
         clients.run(&mut |_, client, event| {

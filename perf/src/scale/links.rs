@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use amqp_codec::performative::Source;
+use amqp_codec::performative::{Source, Terminus};
 use amqp_proto::{Closing, Event, LinkId};
 
 use super::figure::{Figure, Target};
@@ -121,7 +121,7 @@ impl Load {
                 To::Own => format!("scale.links.{number}"),
                 To::One => "scale.links".to_owned(),
             };
-            let source = Source { address: Some(address), ..Source::default() };
+            let source = Source::from(Terminus::at(address));
             client.machine.attach(client.session, receiver(format!("link-{number}"), source), &mut client.out);
         }
         let mut links = Vec::new();

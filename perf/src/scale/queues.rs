@@ -6,7 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use amqp_codec::performative::{Durability, ExpiryPolicy, Source};
+use amqp_codec::performative::{Durability, ExpiryPolicy, Source, Terminus};
 use amqp_proto::{Closing, Event};
 
 use super::figure::{Figure, Target};
@@ -78,13 +78,12 @@ fn declare(to: SocketAddr, queues: usize) -> io::Result<()> {
         let mut clients = Clients::connect(to, 1, &format!("idle-{number}"))?;
         let client = &mut clients.each[0];
         for queue in first..first + count {
-            let source = Source {
-                address: Some(format!("scale.idle.{queue}")),
+            let source = Source::from(Terminus {
                 durable: Durability::UnsettledState,
                 expiry_policy: ExpiryPolicy::Never,
                 capabilities: vec!["topic".into()],
-                ..Source::default()
-            };
+                ..Terminus::at(format!("scale.idle.{queue}"))
+            });
             client.machine.attach(client.session, receiver(format!("idle-{queue}"), source), &mut client.out);
         }
         let mut attached = 0;

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use amqp_codec::performative::{NodeTarget, Source};
+use amqp_codec::performative::{Source, Terminus};
 use amqp_proto::{Event, Outcome, Part, Send, Settled};
 use bytes::Bytes;
 
@@ -55,8 +55,7 @@ fn publish(server: &Server, subscriptions: usize) -> io::Result<Found> {
     let mut clients = Clients::connect(server.address, subscriptions.div_ceil(LINKS_EACH), "topic")?;
     subscribe(&mut clients, subscriptions)?;
     let mut producer = Clients::connect(server.address, 1, "publisher")?;
-    let target =
-        NodeTarget { address: Some(ADDRESS.to_owned()), capabilities: vec!["topic".into()], ..NodeTarget::default() };
+    let target = Terminus { capabilities: vec!["topic".into()], ..Terminus::at(ADDRESS) };
     let client = &mut producer.each[0];
     let link = client.machine.attach(client.session, sender("publisher".to_owned(), target), &mut client.out);
     let link = link.ok_or_else(|| io::Error::other("no link"))?;
@@ -98,8 +97,7 @@ fn publish(server: &Server, subscriptions: usize) -> io::Result<Found> {
 fn subscribe(clients: &mut Clients, subscriptions: usize) -> io::Result<()> {
     for subscription in 0..subscriptions {
         let client = &mut clients.each[subscription / LINKS_EACH];
-        let source =
-            Source { address: Some(ADDRESS.to_owned()), capabilities: vec!["topic".into()], ..Source::default() };
+        let source = Source::from(Terminus { capabilities: vec!["topic".into()], ..Terminus::at(ADDRESS) });
         let link =
             client.machine.attach(client.session, receiver(format!("s-{subscription}"), source), &mut client.out);
         link.into_iter().for_each(|link| client.machine.grant(link, CREDIT));

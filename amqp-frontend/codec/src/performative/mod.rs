@@ -19,9 +19,7 @@ pub use disposition::{DeliveryState, Disposition, encode_disposition};
 pub use flow::{Flow, encode_flow};
 pub use plain::{PlainTransfer, decode_plain, encode_plain};
 pub use session::{Begin, End};
-pub use terminus::{
-    Coordinator, DistributionMode, Durability, ExpiryPolicy, LifetimePolicy, NodeTarget, Source, Target,
-};
+pub use terminus::{Coordinator, DistributionMode, Durability, ExpiryPolicy, LifetimePolicy, Source, Target, Terminus};
 pub use transfer::{TAG_BYTES_MAX, Transfer, encode_transfer};
 
 use crate::frame;

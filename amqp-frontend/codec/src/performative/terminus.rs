@@ -114,10 +114,10 @@ impl LifetimePolicy {
     }
 }
 
-/// Where messages come from.
+/// What sources and targets have in common: one end of a link, as it is at its node.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Source {
-    /// The node's address; absent for an anonymous or dynamic one.
+pub struct Terminus {
+    /// The node's address; absent for a dynamic one, and for an anonymous one such as the relay.
     pub address: Option<String>,
     /// What survives.
     pub durable: Durability,
@@ -129,6 +129,28 @@ pub struct Source {
     pub dynamic: bool,
     /// Properties of a node to create.
     pub dynamic_node_properties: Map,
+    /// Extensions.
+    pub capabilities: Vec<Symbol>,
+}
+
+impl Terminus {
+    /// One of a node by its address.
+    pub fn at(address: impl Into<String>) -> Self {
+        Self { address: Some(address.into()), ..Self::default() }
+    }
+
+    /// One of a node that the peer is to create.
+    #[must_use]
+    pub fn dynamic() -> Self {
+        Self { dynamic: true, ..Self::default() }
+    }
+}
+
+/// Where messages come from.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Source {
+    /// The node's end.
+    pub terminus: Terminus,
     /// Whether the link takes or copies; absent for the node's own way, and when the peer named a mode that the specification does
     /// not have (part 3.5.7 leaves the type open): the answer says which one is used.
     pub distribution_mode: Option<DistributionMode>,
@@ -138,38 +160,23 @@ pub struct Source {
     pub default_outcome: Option<Raw>,
     /// Descriptors of the outcomes that the receiver may use.
     pub outcomes: Vec<Symbol>,
-    /// Extensions.
-    pub capabilities: Vec<Symbol>,
+}
+
+impl From<Terminus> for Source {
+    fn from(terminus: Terminus) -> Self {
+        Self { terminus, ..Self::default() }
+    }
 }
 
 /// Where messages go to.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Target {
     /// A node.
-    Node(NodeTarget),
+    Node(Terminus),
     /// The coordinator of transactions.
     Coordinator(Coordinator),
     /// A target that the specification does not have, as encoded: it can be refused properly.
     Other(Raw),
-}
-
-/// A node that messages go to.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct NodeTarget {
-    /// The node's address; absent for the anonymous relay or a dynamic one.
-    pub address: Option<String>,
-    /// What survives.
-    pub durable: Durability,
-    /// Until when.
-    pub expiry_policy: ExpiryPolicy,
-    /// How long after that, seconds.
-    pub timeout_s: u32,
-    /// Whether the peer should create the node.
-    pub dynamic: bool,
-    /// Properties of a node to create.
-    pub dynamic_node_properties: Map,
-    /// Extensions.
-    pub capabilities: Vec<Symbol>,
 }
 
 /// The coordinator of transactions (part 4.5.1).
@@ -205,13 +212,29 @@ fn expiry_policy(fields: &mut Fields<'_>) -> Result<ExpiryPolicy, DecodeError> {
     known.map(|(policy, _)| *policy).ok_or_else(|| fields.error(ErrorKind::InvalidField("expiry-policy")))
 }
 
-fn put_common(list: &mut Compound<'_>, target: &NodeTarget) {
-    list.put_some(target.address.as_deref(), encode::string)
-        .put(|out| encode::uint(out, target.durable as u32))
-        .put(|out| encode::symbol(out, target.expiry_policy.name()))
-        .put(|out| encode::uint(out, target.timeout_s))
-        .put_flag(target.dynamic);
-    put_map(list, &target.dynamic_node_properties);
+impl Terminus {
+    /// Reads all but the capabilities, which come last of all fields.
+    fn read(fields: &mut Fields<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            address: address(fields)?,
+            durable: durability(fields)?,
+            expiry_policy: expiry_policy(fields)?,
+            timeout_s: fields.next(Reader::uint)?.unwrap_or(0),
+            dynamic: fields.flag()?,
+            dynamic_node_properties: fields.map()?,
+            capabilities: Vec::new(),
+        })
+    }
+
+    /// Adds all but the capabilities.
+    fn put(&self, list: &mut Compound<'_>) {
+        list.put_some(self.address.as_deref(), encode::string)
+            .put(|out| encode::uint(out, self.durable as u32))
+            .put(|out| encode::symbol(out, self.expiry_policy.name()))
+            .put(|out| encode::uint(out, self.timeout_s))
+            .put_flag(self.dynamic);
+        put_map(list, &self.dynamic_node_properties);
+    }
 }
 
 impl Source {
@@ -224,13 +247,8 @@ impl Source {
         }
         let mut fields = Fields::new(reader.list()?);
         let fields = &mut fields;
-        Ok(Self {
-            address: address(fields)?,
-            durable: durability(fields)?,
-            expiry_policy: expiry_policy(fields)?,
-            timeout_s: fields.next(Reader::uint)?.unwrap_or(0),
-            dynamic: fields.flag()?,
-            dynamic_node_properties: fields.map()?,
+        let mut source = Self {
+            terminus: Terminus::read(fields)?,
             distribution_mode: match fields.next(Reader::symbol)? {
                 Some("move") => Some(DistributionMode::Move),
                 Some("copy") => Some(DistributionMode::Copy),
@@ -239,29 +257,21 @@ impl Source {
             filter: fields.map()?,
             default_outcome: fields.raw()?.map(Raw::new).transpose()?,
             outcomes: fields.symbols()?,
-            capabilities: fields.symbols()?,
-        })
+        };
+        source.terminus.capabilities = fields.symbols()?;
+        Ok(source)
     }
 
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
-        let common = NodeTarget {
-            address: self.address.clone(),
-            durable: self.durable,
-            expiry_policy: self.expiry_policy,
-            timeout_s: self.timeout_s,
-            dynamic: self.dynamic,
-            dynamic_node_properties: self.dynamic_node_properties.clone(),
-            capabilities: Vec::new(),
-        };
         let mut list = Compound::described(out, SOURCE.to_be_bytes()[7]);
-        put_common(&mut list, &common);
+        self.terminus.put(&mut list);
         list.put_some(self.distribution_mode, |out, mode| {
             encode::symbol(out, if mode == DistributionMode::Copy { "copy" } else { "move" });
         });
         put_map(&mut list, &self.filter);
         list.put_some(self.default_outcome.as_ref(), |out, outcome| out.extend_from_slice(outcome.as_bytes()));
         put_symbols(&mut list, &self.outcomes);
-        put_symbols(&mut list, &self.capabilities);
+        put_symbols(&mut list, &self.terminus.capabilities);
         list.finish();
     }
 }
@@ -273,16 +283,9 @@ impl Target {
         match descriptor_code(descriptor, &NAMES) {
             Some(TARGET) => {
                 let mut fields = Fields::new(reader.list()?);
-                let fields = &mut fields;
-                Ok(Self::Node(NodeTarget {
-                    address: address(fields)?,
-                    durable: durability(fields)?,
-                    expiry_policy: expiry_policy(fields)?,
-                    timeout_s: fields.next(Reader::uint)?.unwrap_or(0),
-                    dynamic: fields.flag()?,
-                    dynamic_node_properties: fields.map()?,
-                    capabilities: fields.symbols()?,
-                }))
+                let mut terminus = Terminus::read(&mut fields)?;
+                terminus.capabilities = fields.symbols()?;
+                Ok(Self::Node(terminus))
             }
             Some(COORDINATOR) => {
                 let mut fields = Fields::new(reader.list()?);
@@ -297,10 +300,10 @@ impl Target {
 
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Node(target) => {
+            Self::Node(terminus) => {
                 let mut list = Compound::described(out, TARGET.to_be_bytes()[7]);
-                put_common(&mut list, target);
-                put_symbols(&mut list, &target.capabilities);
+                terminus.put(&mut list);
+                put_symbols(&mut list, &terminus.capabilities);
                 list.finish();
             }
             Self::Coordinator(coordinator) => {

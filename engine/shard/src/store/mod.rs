@@ -584,11 +584,14 @@ impl Store {
 
     /// What it did so far, and what there is.
     pub fn totals(&self) -> StoreTotals {
+        // The segment that comes next is one of the writer's before it is one of the disk's.
+        let unmade = self.writer.place().segment.saturating_sub(self.prepared);
+        let segments = (self.segments.count() as u64).saturating_sub(unmade);
         StoreTotals {
-            journal_bytes: self.segments.bytes(),
+            journal_bytes: segments * self.config.segment_bytes,
             live_bytes: self.segments.live_bytes(),
             pending_bytes: self.waiting_bytes() as u64,
-            segments: self.segments.count() as u64,
+            segments,
             full: self.no_room,
             ..self.totals
         }

@@ -4,7 +4,7 @@
 //! RabbitMQ 4 has its own addresses, `/queues/…` and `/exchanges/…`: they are used as they are, and nothing is asked for besides.
 
 use amqp_codec::performative::{
-    Attach, Coordinator, NodeTarget, ReceiverSettleMode, Role, SenderSettleMode, Source, Target,
+    Attach, Coordinator, ReceiverSettleMode, Role, SenderSettleMode, Source, Target, Terminus,
 };
 use load_model::scenario::{Group, Pattern, Settle};
 
@@ -47,31 +47,25 @@ pub(crate) fn attach(name: String, group: &Group, ask: Ask<'_>) -> Attach {
     match ask {
         Ask::Send(address) => Attach {
             source: Some(Source { outcomes: outcomes(), ..Source::default() }),
-            target: Some(Target::Node(NodeTarget {
-                address: Some(address.to_owned()),
-                capabilities: capabilities(address),
-                ..NodeTarget::default()
-            })),
+            target: Some(Target::Node(Terminus { capabilities: capabilities(address), ..Terminus::at(address) })),
             ..modes(Role::Sender, group.settle)
         },
         Ask::Receive(address) => Attach {
             source: Some(Source {
-                address: Some(address.to_owned()),
-                capabilities: capabilities(address),
                 outcomes: outcomes(),
-                ..Source::default()
+                ..Terminus { capabilities: capabilities(address), ..Terminus::at(address) }.into()
             }),
-            target: Some(Target::Node(NodeTarget::default())),
+            target: Some(Target::Node(Terminus::default())),
             ..modes(Role::Receiver, group.settle)
         },
         Ask::ReceiveReplies => Attach {
-            source: Some(Source { dynamic: true, outcomes: outcomes(), ..Source::default() }),
-            target: Some(Target::Node(NodeTarget::default())),
+            source: Some(Source { outcomes: outcomes(), ..Terminus::dynamic().into() }),
+            target: Some(Target::Node(Terminus::default())),
             ..modes(Role::Receiver, first(group.settle))
         },
         Ask::SendReplies => Attach {
             source: Some(Source { outcomes: outcomes(), ..Source::default() }),
-            target: Some(Target::Node(NodeTarget::default())),
+            target: Some(Target::Node(Terminus::default())),
             ..modes(Role::Sender, first(group.settle))
         },
         Ask::Coordinate => Attach {

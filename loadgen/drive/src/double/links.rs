@@ -83,9 +83,9 @@ pub(super) fn wanted(attach: &Attach) -> Result<Wanted, AmqpError> {
             })
         }
         (Role::Sender, _, Some(Target::Coordinator(_))) => Ok(Wanted::Coordinate),
-        (Role::Receiver, Some(source), _) if source.address.is_some() || source.dynamic => {
-            Ok(Wanted::Receive(address(&source.address, source.dynamic, &source.capabilities)))
-        }
+        (Role::Receiver, Some(source), _) if source.terminus.address.is_some() || source.terminus.dynamic => Ok(
+            Wanted::Receive(address(&source.terminus.address, source.terminus.dynamic, &source.terminus.capabilities)),
+        ),
         _ => Err(AmqpError::new(Condition::InvalidField, "the attach names nothing to send to or to receive from")),
     }
 }
@@ -102,7 +102,9 @@ fn kind(capabilities: &[Symbol]) -> Option<Kind> {
 pub(super) fn reply(attach: &Attach, name: Option<&str>) -> Attach {
     let mut reply = attach.answer();
     match (attach.role, &mut reply.source, &mut reply.target) {
-        (Role::Receiver, Some(source), _) if source.dynamic => source.address = name.map(str::to_owned),
+        (Role::Receiver, Some(source), _) if source.terminus.dynamic => {
+            source.terminus.address = name.map(str::to_owned)
+        }
         (Role::Sender, _, Some(Target::Node(target))) if target.dynamic => target.address = name.map(str::to_owned),
         (Role::Sender, _, Some(Target::Coordinator(coordinator))) => *coordinator = Coordinator::default(),
         _ => {}

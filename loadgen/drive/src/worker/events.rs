@@ -242,7 +242,7 @@ impl Conn {
             return;
         }
         if let (End::Consumer(place), Side::Producers) = (end, self.planned.side) {
-            let address = attach.source.as_ref().and_then(|source| source.address.clone());
+            let address = attach.source.as_ref().and_then(|source| source.terminus.address.clone());
             if address.is_none() {
                 return self.fail("the server made up no address for replies", around, shared);
             }

@@ -1,0 +1,98 @@
+//! Tables of the figures of lanes and journals.
+
+use engine_figures::{Figure, Figures, Label, Unit, Value};
+
+use crate::mesh::LaneView;
+use crate::store::StoreTotals;
+
+type LaneLabel = Label<LaneView>;
+type LaneFigure = Figure<LaneView>;
+
+/// What is told of a lane.
+pub const LANE_FIGURES: Figures<LaneView> = Figures {
+    thing: "lane",
+    labels: &[LaneLabel::new("peer", |lane| Value::Count(lane.peer.into())).labelled("to")],
+    figures: &[
+        LaneFigure::gauge("depth", "Messages in a lane.", Unit::Count, |lane| Value::Count(lane.depth as u64))
+            .metric("heddle_lane_depth"),
+        LaneFigure::gauge("waiting", "Messages waiting for room in a lane.", Unit::Count, |lane| {
+            Value::Count(lane.waiting as u64)
+        })
+        .metric("heddle_lane_waiting"),
+        LaneFigure::counter("sent", "Messages sent through a lane.", Unit::Count, |lane| Value::Count(lane.sent))
+            .metric("heddle_lane_sent_total"),
+        LaneFigure::counter("overflowed", "Messages that found a lane full.", Unit::Count, |lane| {
+            Value::Count(lane.overflowed)
+        })
+        .metric("heddle_lane_overflowed_total"),
+    ],
+};
+
+type JournalFigure = Figure<StoreTotals>;
+
+/// What is told of a shard's journal.
+pub const JOURNAL_FIGURES: Figures<StoreTotals> = Figures {
+    thing: "journal",
+    labels: &[],
+    figures: &[
+        JournalFigure::gauge("segments", "Segments of a journal that are on disk.", Unit::Count, |j| {
+            Value::Count(j.segments)
+        })
+        .metric("heddle_journal_segments")
+        .column("segments"),
+        JournalFigure::gauge("journal_bytes", "Length of all segments of a journal.", Unit::Bytes, |j| {
+            Value::Count(j.journal_bytes)
+        })
+        .metric("heddle_journal_bytes")
+        .column("length"),
+        JournalFigure::gauge("live_bytes", "Size of the messages in a journal that are needed.", Unit::Bytes, |j| {
+            Value::Count(j.live_bytes)
+        })
+        .metric("heddle_journal_live_bytes")
+        .column("needed"),
+        JournalFigure::gauge("pending_bytes", "Octets that wait to be written.", Unit::Bytes, |j| {
+            Value::Count(j.pending_bytes)
+        })
+        .metric("heddle_journal_pending_bytes")
+        .column("waiting"),
+        JournalFigure::counter("written_bytes", "Octets written.", Unit::Bytes, |j| Value::Count(j.written_bytes))
+            .metric("heddle_journal_written_bytes_total"),
+        JournalFigure::counter("body_bytes", "Octets of message bodies written.", Unit::Bytes, |j| {
+            Value::Count(j.body_bytes)
+        })
+        .metric("heddle_journal_body_bytes_total"),
+        JournalFigure::counter("read_bytes", "Octets read back.", Unit::Bytes, |j| Value::Count(j.read_bytes))
+            .metric("heddle_journal_read_bytes_total"),
+        JournalFigure::counter("syncs", "Batches written and synced.", Unit::Count, |j| Value::Count(j.batches))
+            .metric("heddle_journal_syncs_total"),
+        JournalFigure::counter("checkpoints", "Checkpoints written.", Unit::Count, |j| Value::Count(j.checkpoints))
+            .metric("heddle_journal_checkpoints_total"),
+        JournalFigure::counter("rewritten", "Messages written again to make room.", Unit::Count, |j| {
+            Value::Count(j.rewritten)
+        })
+        .metric("heddle_journal_rewritten_total"),
+        JournalFigure::counter("recalled", "Messages read again that came back from consumers.", Unit::Count, |j| {
+            Value::Count(j.recalled)
+        })
+        .metric("heddle_journal_recalled_total"),
+        JournalFigure::gauge("full", "Whether the disk is full.", Unit::Flag, |j| Value::Flag(j.full))
+            .metric("heddle_journal_disk_full")
+            .column("disk full"),
+        JournalFigure::counter("full_times", "Times that the disk became full.", Unit::Count, |j| {
+            Value::Count(j.full_times)
+        })
+        .metric("heddle_journal_disk_full_total")
+        .column("times full"),
+    ],
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_of_lanes_and_journals_keep_the_rules() {
+        LANE_FIGURES.check();
+        JOURNAL_FIGURES.check();
+    }
+}

@@ -1,0 +1,390 @@
+//! A running node, as ordinary threads see it: its shards are asked, each answers between two turns; or only looked at.
+//!
+//! 1. Probes look at pulses (`engine_rt::Pulse`): no shard is asked, woken or waited for.
+//! 2. What there are many of is asked for page by page. A shard's answer is bounded work, whatever there is; who asks has a time until which
+//!    all has to be there.
+//! 3. A cursor names a place of a shard's table: what is there from the first page to the last is told once.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use engine_core::{QUEUE_FIGURES, QueueView};
+use engine_figures::{Figures, PAGE_ROWS_MAX, Page, Range};
+use engine_rt::{Clock, DiskRoom, InboxSender, Permits, Pulse, Service};
+use node_shell::{
+    Ask, CONNECTION_FIGURES, ConnectionView, LINK_FIGURES, LinkView, Post, RefusedLogins, SHARD_FIGURES, ShardView,
+};
+
+use crate::http::Process;
+use crate::space::{Disk, Space};
+
+/// How long shards have for everything that one question needs: a page is a turn, so this is thousands of them, and less than those wait who
+/// ask.
+const ANSWER_TIME: Duration = Duration::from_secs(5);
+
+/// A running node.
+pub struct Node {
+    /// Its name.
+    pub container_id: String,
+    /// The core of each shard.
+    pub cores: Vec<usize>,
+    /// How to reach the shards.
+    pub shards: Vec<InboxSender<Post>>,
+    /// What the shards let others see.
+    pub pulses: Vec<Pulse>,
+    /// The clock of the shards.
+    pub clock: Clock,
+    /// When it started.
+    pub started: Instant,
+    /// Whether it was told to stop.
+    pub stopping: Arc<AtomicBool>,
+    /// Connections that all shards may have together.
+    pub connections_max: u64,
+    /// What is left of them; connections to the HTTP listener take some as well.
+    pub connections: Permits,
+    /// The file system of its data; `None` without storage.
+    pub space: Option<Space>,
+}
+
+/// Whether the node is alive and serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// It serves.
+    Ready,
+    /// It serves, but takes no durable messages for want of room on its disk.
+    DiskFull,
+    /// Not all shards serve yet.
+    Starting,
+    /// It is about to end.
+    Stopping,
+    /// A shard does nothing any more.
+    Hung {
+        /// Which.
+        shard: usize,
+        /// How long it has been silent beyond its time, nanoseconds.
+        silent_ns: u64,
+    },
+}
+
+/// The node without what there are many of.
+#[derive(Clone, Debug)]
+pub struct NodeView {
+    /// Its name.
+    pub container_id: String,
+    /// Since its start.
+    pub uptime_ms: u64,
+    /// Whether it serves.
+    pub health: Health,
+    /// Connections that all shards may have together: `limits.connections` of each, as far as the limit on open files goes.
+    pub connections_max: u64,
+    /// The file system of its data; absent when messages are kept in memory only.
+    pub disk: Option<Disk>,
+    /// Its process.
+    pub process: Process,
+    /// Logins that were refused so far.
+    pub logins: RefusedLogins,
+    /// Its shards.
+    pub shards: Vec<ShardOn>,
+}
+
+/// A shard, and the core that it runs on.
+#[derive(Clone, Debug)]
+pub struct ShardOn {
+    /// The core.
+    pub core: usize,
+    /// The shard.
+    pub view: ShardView,
+}
+
+/// Where to go on in the tables of all shards, one after the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cursor {
+    shard: u16,
+    place: u32,
+}
+
+/// One of many things, and the shard that has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row<T> {
+    /// The shard.
+    pub shard: u16,
+    /// The thing.
+    pub view: T,
+}
+
+/// A part of many things.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct List<T> {
+    /// Those that were asked for.
+    pub rows: Vec<Row<T>>,
+    /// Where to go on; `None` behind the last.
+    pub next: Option<Cursor>,
+}
+
+/// Which part of many things is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// How their names begin.
+    pub prefix: String,
+    /// Where to go on.
+    pub after: Cursor,
+    /// How many at most.
+    pub most: usize,
+}
+
+/// A shard does not answer in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Silent;
+
+/// What there are many of in a shard.
+pub trait Listed: Sized + 'static {
+    /// What is told of it.
+    const FIGURES: &'static Figures<Self>;
+    /// The question for a part of them.
+    fn ask(range: Range, reply: flume::Sender<Page<Self>>) -> Ask;
+}
+
+impl Listed for QueueView {
+    const FIGURES: &'static Figures<Self> = &QUEUE_FIGURES;
+
+    fn ask(range: Range, reply: flume::Sender<Page<Self>>) -> Ask {
+        Ask::Queues(range, reply)
+    }
+}
+
+impl Listed for ConnectionView {
+    const FIGURES: &'static Figures<Self> = &CONNECTION_FIGURES;
+
+    fn ask(range: Range, reply: flume::Sender<Page<Self>>) -> Ask {
+        Ask::Connections(range, reply)
+    }
+}
+
+impl Listed for LinkView {
+    const FIGURES: &'static Figures<Self> = &LINK_FIGURES;
+
+    fn ask(range: Range, reply: flume::Sender<Page<Self>>) -> Ask {
+        Ask::Links(range, reply)
+    }
+}
+
+/// What is told of a shard.
+pub const SHARD: &Figures<ShardView> = &SHARD_FIGURES;
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}.{}", self.shard, self.place)
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let read = || {
+            let (shard, place) = text.split_once('.')?;
+            Some(Self { shard: shard.parse().ok()?, place: place.parse().ok()? })
+        };
+        read().ok_or_else(|| format!("{text:?} is no place to go on from: take it from `next` of an answer"))
+    }
+}
+
+impl Node {
+    /// Whether it is alive and serves, as its shards let see; nobody is asked.
+    pub fn health(&self) -> Health {
+        let service = if self.stopping.load(Ordering::Relaxed) { Service::Stopping } else { Service::Serving };
+        health(&self.pulses, self.clock.now_ns(), service)
+    }
+
+    /// The file system of its data.
+    pub fn disk(&self) -> Option<Disk> {
+        let mut disk = self.space.as_ref().and_then(Space::look)?;
+        disk.full = self.pulses.iter().any(|pulse| pulse.disk_room() == DiskRoom::None);
+        Some(disk)
+    }
+
+    /// Asks all shards what there is of each.
+    ///
+    /// # Errors
+    /// When one does not answer in time.
+    pub fn view(&self) -> Result<NodeView, Silent> {
+        let until = Instant::now() + ANSWER_TIME;
+        let mut answers = Vec::new();
+        for shard in &self.shards {
+            let (sender, receiver) = flume::bounded(1);
+            shard.send(Post::View(Ask::Shard(sender))).map_err(|_| Silent)?;
+            answers.push(receiver);
+        }
+        let views = answers.into_iter().map(|answer| answer.recv_deadline(until).map_err(|_| Silent));
+        let views: Vec<ShardView> = views.collect::<Result<_, _>>()?;
+        let mut logins = RefusedLogins::default();
+        views.iter().for_each(|view| logins.add(&view.logins));
+        Ok(NodeView {
+            container_id: self.container_id.clone(),
+            uptime_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            health: self.health(),
+            connections_max: self.connections_max,
+            disk: self.disk(),
+            process: Process::look(),
+            logins,
+            shards: self.cores.iter().zip(views).map(|(&core, view)| ShardOn { core, view }).collect(),
+        })
+    }
+
+    /// Asks for a part of many things, those of the first shard first.
+    ///
+    /// # Errors
+    /// When a shard does not answer in time.
+    pub fn list<T: Listed>(&self, part: &Part) -> Result<List<T>, Silent> {
+        let until = Instant::now() + ANSWER_TIME;
+        list(self.shards.len(), part, |shard, range| self.page(shard, range, until))
+    }
+
+    /// Goes through all of many things whose names begin so.
+    ///
+    /// # Errors
+    /// When a shard does not answer in time.
+    pub fn each<T: Listed>(&self, prefix: &str, mut on_row: impl FnMut(Row<T>)) -> Result<(), Silent> {
+        let until = Instant::now() + ANSWER_TIME;
+        let mut part = Part { prefix: prefix.to_owned(), after: Cursor::default(), most: PAGE_ROWS_MAX };
+        loop {
+            let List { rows, next } = list(self.shards.len(), &part, |shard, range| self.page(shard, range, until))?;
+            rows.into_iter().for_each(&mut on_row);
+            let Some(next) = next else { return Ok(()) };
+            part.after = next;
+        }
+    }
+
+    fn page<T: Listed>(&self, shard: u16, range: Range, until: Instant) -> Result<Page<T>, Silent> {
+        let (sender, receiver) = flume::bounded(1);
+        let inbox = self.shards.get(usize::from(shard)).ok_or(Silent)?;
+        inbox.send(Post::View(T::ask(range, sender))).map_err(|_| Silent)?;
+        receiver.recv_deadline(until).map_err(|_| Silent)
+    }
+}
+
+/// What pulses say of a node that is to be in this state.
+fn health(pulses: &[Pulse], now_ns: u64, wanted: Service) -> Health {
+    let hung = pulses.iter().enumerate().find_map(|(shard, pulse)| Some((shard, pulse.hangs(now_ns)?)));
+    if let Some((shard, silent_ns)) = hung {
+        return Health::Hung { shard, silent_ns };
+    }
+    if wanted == Service::Stopping || pulses.iter().any(|pulse| pulse.service() == Service::Stopping) {
+        return Health::Stopping;
+    }
+    if pulses.iter().any(|pulse| pulse.service() != Service::Serving) {
+        return Health::Starting;
+    }
+    let is_full = pulses.iter().any(|pulse| pulse.disk_room() == DiskRoom::None);
+    if is_full { Health::DiskFull } else { Health::Ready }
+}
+
+/// Puts a part together from pages of shards.
+fn list<T>(
+    shards: usize,
+    part: &Part,
+    mut page: impl FnMut(u16, Range) -> Result<Page<T>, Silent>,
+) -> Result<List<T>, Silent> {
+    let mut rows = Vec::new();
+    let Cursor { mut shard, mut place } = part.after;
+    while usize::from(shard) < shards {
+        let left = part.most.saturating_sub(rows.len());
+        if left == 0 {
+            return Ok(List { rows, next: Some(Cursor { shard, place }) });
+        }
+        let answer = page(shard, Range { from: place, rows: left, prefix: part.prefix.clone() })?;
+        rows.extend(answer.rows.into_iter().map(|view| Row { shard, view }));
+        match answer.next {
+            Some(next) => place = next,
+            None => (shard, place) = (shard + 1, 0),
+        }
+    }
+    Ok(List { rows, next: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use engine_rt::HUNG_NS;
+
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn serving(count: usize) -> Vec<Pulse> {
+        let pulses: Vec<Pulse> = (0..count).map(|_| Pulse::default()).collect();
+        pulses.iter().for_each(|pulse| pulse.tell(Service::Serving));
+        pulses
+    }
+
+    #[test]
+    fn a_shard_that_stops_turning_is_found_within_the_bound() {
+        let pulses = serving(3);
+        let at = |now_ns| health(&pulses, now_ns, Service::Serving);
+        pulses.iter().for_each(|pulse| pulse.turn(SECOND));
+        assert_eq!(at(SECOND), Health::Ready);
+        // The others go on, or sleep.
+        pulses[0].turn(SECOND + HUNG_NS);
+        pulses[2].sleep(None);
+        assert_eq!(at(SECOND + HUNG_NS), Health::Ready);
+        assert_eq!(at(2 * SECOND + HUNG_NS), Health::Hung { shard: 1, silent_ns: HUNG_NS + SECOND });
+        pulses[1].turn(2 * SECOND + HUNG_NS);
+        assert_eq!(at(2 * SECOND + HUNG_NS), Health::Ready);
+    }
+
+    #[test]
+    fn a_node_is_ready_when_all_its_shards_serve() {
+        let pulses = serving(2);
+        pulses[1].tell(Service::Starting);
+        assert_eq!(health(&pulses, 0, Service::Serving), Health::Starting);
+        pulses[1].tell(Service::Serving);
+        assert_eq!(health(&pulses, 0, Service::Serving), Health::Ready);
+        pulses[0].tell_disk(DiskRoom::None);
+        assert_eq!(health(&pulses, 0, Service::Serving), Health::DiskFull);
+        assert_eq!(health(&pulses, 0, Service::Stopping), Health::Stopping);
+        pulses[0].tell(Service::Stopping);
+        assert_eq!(health(&pulses, 0, Service::Serving), Health::Stopping);
+    }
+
+    #[test]
+    fn parts_go_on_over_shards_and_short_pages() {
+        let tables: [Vec<u32>; 3] = [(0..25).collect(), Vec::new(), (100..107).collect()];
+        // Pages of ten places, of which every second is empty.
+        let page = |shard: u16, range: Range| {
+            let table = &tables[usize::from(shard)];
+            let end = (range.from as usize + 10.min(range.rows * 2)).min(table.len());
+            let rows = table[range.from as usize..end].iter().copied().filter(|n| n % 2 == 0).take(range.rows);
+            let next = (end < table.len()).then_some(end as u32);
+            Ok(Page { rows: rows.collect(), next })
+        };
+        let all: Vec<u32> = tables.iter().flatten().copied().filter(|n| n % 2 == 0).collect();
+        for most in 1..30 {
+            let mut part = Part { prefix: String::new(), after: Cursor::default(), most };
+            let mut told = Vec::new();
+            loop {
+                let List { rows, next } = list(3, &part, page).unwrap();
+                assert!(rows.len() <= most);
+                told.extend(rows.iter().map(|row| row.view));
+                let Some(next) = next else { break };
+                part.after = next.to_string().parse().unwrap();
+            }
+            assert_eq!(told, all, "{most}");
+        }
+        let behind = Part { prefix: String::new(), after: Cursor { shard: 9, place: 9 }, most: 1 };
+        assert_eq!(list(3, &behind, page), Ok(List { rows: Vec::new(), next: None }));
+        assert_eq!(
+            list(3, &Part { after: Cursor::default(), ..behind }, |_, _| Err::<Page<u32>, _>(Silent)),
+            Err(Silent)
+        );
+    }
+
+    #[test]
+    fn cursors_are_read_strictly() {
+        assert_eq!("1.4096".parse(), Ok(Cursor { shard: 1, place: 4096 }));
+        for wrong in ["", "1", "1.", ".1", "1.2.3", "-1.2", "a.b", "70000.1", "1.4294967296"] {
+            assert!(wrong.parse::<Cursor>().unwrap_err().contains("next"), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! One shard in a simulation: the product's own turn over its home, owner, mesh and store, driven as the shell drives it.
+//!
+//! Guarantees: it has a turn when something is ready for it, when it was woken or when its own deadline has come, as a shard that sleeps
+//! in its epoll; it looks once more for work between saying that it sleeps and sleeping. Octets are read in pieces of any size.
+//! Not here: what the shell does beside that (listeners, layers, log lines).
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::sync::Arc;
+
+use amqp_bind::Bind;
+use engine_home::{Home, HomeConfig, Moves, Request, Slot};
+use engine_message::Condition;
+use engine_rt::Waker;
+use engine_shard::Engine;
+use engine_shard::store::StoreError;
+use node_shell::{Entry, Protocol, Turn};
+use storage_journal::Done;
+use test_support::{Chance, Disk};
+
+use crate::wire::Socket;
+
+/// How often connections are looked at for deadlines, nanoseconds, as in the shell.
+const SCAN_NS: u64 = 250_000_000;
+/// Input of a connection is not read while more output than this waits for it, octets, as in the shell.
+const OUT_STOP_READING: usize = 1024 * 1024;
+/// Slices of one write.
+const SLICES: usize = 16;
+
+/// When a shard is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// At once.
+    Due,
+    /// When something is ready, or at this time, nanoseconds.
+    Until(Option<u64>),
+    /// Never: the node stopped.
+    Stopped,
+}
+
+/// A connection on its way to another shard.
+pub struct Moving {
+    /// Where to.
+    pub owner: u16,
+    /// The connection.
+    pub entry: Entry<Socket>,
+}
+
+/// How connections are taken.
+#[derive(Clone)]
+pub struct Accepts {
+    /// AMQP itself.
+    pub amqp: Arc<amqp_proto::Config>,
+    /// Whether they move to the shard of their first link.
+    pub moves: Moves,
+}
+
+/// One shard.
+pub struct Shard {
+    turn: Turn<Socket>,
+    waker: Waker,
+    accepts: Accepts,
+    /// What its disk did.
+    done: VecDeque<Done>,
+    /// Connections that come from other shards.
+    arriving: VecDeque<Entry<Socket>>,
+    /// Connections that go there.
+    leaving: Vec<Moving>,
+    rest: Rest,
+    next_scan_ns: u64,
+    stop_by_ns: Option<u64>,
+}
+
+impl Shard {
+    /// A shard that has accepted nothing yet.
+    pub fn new(engine: Engine, config: HomeConfig, accepts: Accepts, waker: Waker) -> Self {
+        Self {
+            turn: Turn::new(Home::new(config, engine), 64),
+            waker,
+            accepts,
+            done: VecDeque::new(),
+            arriving: VecDeque::new(),
+            leaving: Vec::new(),
+            rest: Rest::Due,
+            next_scan_ns: 0,
+            stop_by_ns: None,
+        }
+    }
+
+    /// The turn, to be asked.
+    pub fn turn(&self) -> &Turn<Socket> {
+        &self.turn
+    }
+
+    /// When it is due.
+    pub fn rest(&self) -> Rest {
+        self.rest
+    }
+
+    /// Whether it was woken, or has not slept.
+    pub fn is_awake(&self) -> bool {
+        self.rest == Rest::Due || self.waker.is_awake()
+    }
+
+    /// Takes a new connection.
+    pub fn accept(&mut self, socket: Socket, now_ns: u64) {
+        let Accepts { amqp, moves } = self.accepts.clone();
+        // One too many is closed at once.
+        drop(self.turn.insert(Protocol::Amqp(Bind::server(amqp, moves, now_ns)), socket));
+    }
+
+    /// Its disk did something.
+    pub fn answer(&mut self, done: Done) {
+        self.done.push_back(done);
+        self.waker.wake();
+    }
+
+    /// A connection comes from another shard.
+    pub fn arrive(&mut self, entry: Entry<Socket>) {
+        self.arriving.push_back(entry);
+        self.waker.wake();
+    }
+
+    /// Connections that go to other shards.
+    pub fn take_leaving(&mut self) -> Vec<Moving> {
+        std::mem::take(&mut self.leaving)
+    }
+
+    /// It is to stop.
+    pub fn stop(&mut self, now_ns: u64) {
+        self.stop_by_ns = Some(now_ns + 3_000_000_000);
+        let slots: Vec<Slot> = self.turn.entries().map(|(slot, _)| slot).collect();
+        slots.into_iter().for_each(|slot| self.dismiss(slot));
+        self.rest = Rest::Due;
+    }
+
+    fn dismiss(&mut self, slot: Slot) {
+        self.turn.dismiss(slot, Condition::ConnectionForced, "the node is shutting down");
+    }
+
+    /// Connections that can be read or written, and wait for that.
+    fn ready(&self) -> Vec<Slot> {
+        let is_ready = |entry: &Entry<Socket>| {
+            let waiting = entry.protocol.waiting();
+            let reads = !entry.protocol.is_waiting() && waiting < OUT_STOP_READING;
+            let writes = waiting > 0 || entry.protocol.wants_room();
+            (reads && entry.host.is_readable()) || (writes && entry.host.is_writable()) || entry.host.is_over()
+        };
+        self.turn.entries().filter(|(_, entry)| is_ready(entry)).map(|(slot, _)| slot).collect()
+    }
+
+    /// Has a turn if there is anything for it; gives whether it had one.
+    ///
+    /// # Errors
+    /// When its journal failed.
+    pub fn run(&mut self, disk: &mut Disk, chance: &mut Chance, at: Moment) -> Result<bool, StoreError> {
+        let is_due = match self.rest {
+            Rest::Due => true,
+            Rest::Until(until) => until.is_some_and(|until| until <= at.now_ns),
+            Rest::Stopped => return Ok(false),
+        };
+        let ready = self.ready();
+        if !is_due && ready.is_empty() && !self.waker.is_awake() {
+            return Ok(false);
+        }
+        self.waker.awake();
+        self.begin(at)?;
+        for slot in ready {
+            self.read(slot, chance);
+        }
+        self.take_arriving();
+        self.turn.hand_out();
+        self.commit(disk);
+        if at.now_ns >= self.next_scan_ns {
+            self.next_scan_ns = at.now_ns + SCAN_NS;
+            self.turn.handle_deadlines();
+            self.turn.sweep(|_| {});
+        }
+        let busy = self.write_dirty() | self.turn.flush();
+        self.park(disk, at, busy)?;
+        Ok(true)
+    }
+
+    /// Looks once more, and sleeps.
+    fn park(&mut self, disk: &mut Disk, at: Moment, busy: bool) -> Result<(), StoreError> {
+        let is_over = self.turn.is_empty() && !self.turn.home().engine().is_writing();
+        if self.stop_by_ns.is_some_and(|by| is_over || at.now_ns >= by) {
+            self.rest = Rest::Stopped;
+            return Ok(());
+        }
+        if busy {
+            self.rest = Rest::Due;
+            return Ok(());
+        }
+        self.waker.prepare_sleep();
+        self.begin(at)?;
+        let found = self.turn.hand_out() | self.take_arriving();
+        self.commit(disk);
+        if found | self.write_dirty() | self.turn.flush() {
+            self.rest = Rest::Due;
+            return Ok(());
+        }
+        let scan = (!self.turn.is_empty()).then_some(self.next_scan_ns);
+        let until = [scan, self.turn.deadline(), self.stop_by_ns].into_iter().flatten().min();
+        // A deadline that has passed would make it spin until something else happens.
+        assert!(until.is_none_or(|until| until > at.now_ns), "a shard sleeps until {until:?} at {}", at.now_ns);
+        self.rest = Rest::Until(until);
+        Ok(())
+    }
+
+    fn begin(&mut self, at: Moment) -> Result<(), StoreError> {
+        self.turn.begin(at.now_ns, at.wall_ms);
+        while let Some(done) = self.done.pop_front() {
+            self.turn.handle_done(done)?;
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, disk: &mut Disk) {
+        self.turn.commit();
+        while let Some(order) = self.turn.poll_order() {
+            disk.submit(order);
+        }
+    }
+
+    fn read(&mut self, slot: Slot, chance: &mut Chance) {
+        self.turn.touch(slot);
+        let Some(entry) = self.turn.get_mut(slot) else { return };
+        if entry.host.is_over() {
+            self.turn.remove(slot);
+            return;
+        }
+        if entry.protocol.is_waiting() || !entry.host.is_readable() {
+            return;
+        }
+        let mut bytes = entry.protocol.kept().to_vec();
+        let most = if chance.one_in(4) { 1 + chance.below(300) } else { 64 << 10 };
+        if entry.host.read(most, &mut bytes) {
+            self.turn.receive(slot, &bytes);
+            self.handle_requests(slot);
+        } else {
+            self.turn.remove(slot);
+        }
+    }
+
+    fn handle_requests(&mut self, slot: Slot) {
+        while let Some(request) = self.turn.poll_request(slot) {
+            match request {
+                Request::Move { owner } => {
+                    let entry = self.turn.depart(slot).expect("whoever asks is there");
+                    return self.leaving.push(Moving { owner, entry });
+                }
+                Request::Closed(_) | Request::LinkRefused { .. } => {}
+                other => panic!("nobody is let to ask for {other:?}"),
+            }
+        }
+    }
+
+    fn take_arriving(&mut self) -> bool {
+        let mut found = false;
+        while let Some(entry) = self.arriving.pop_front() {
+            found = true;
+            let Ok(slot) = self.turn.insert(entry.protocol, entry.host) else { continue };
+            if self.stop_by_ns.is_some() {
+                self.dismiss(slot);
+                continue;
+            }
+            self.turn.handle_moved(slot);
+            self.handle_requests(slot);
+        }
+        found
+    }
+
+    /// Writes what connections have; gives whether an owner was told of room.
+    fn write_dirty(&mut self) -> bool {
+        let mut told = false;
+        while let Some(slot) = self.turn.poll_dirty() {
+            self.handle_requests(slot);
+            told |= self.write(slot);
+        }
+        told
+    }
+
+    fn write(&mut self, slot: Slot) -> bool {
+        let now_ns = self.turn.now_ns();
+        let Some(entry) = self.turn.get_mut(slot) else { return false };
+        let (socket, protocol) = (&entry.host, &mut entry.protocol);
+        loop {
+            let out = protocol.poll_output(now_ns);
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let count = out.segments(&mut slices);
+            let bytes: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.iter().copied()).collect();
+            let Some(written) = socket.write(&bytes) else {
+                self.turn.remove(slot);
+                return false;
+            };
+            out.advance(written);
+            if written < bytes.len() || (out.is_empty() && !protocol.wants_room()) {
+                break;
+            }
+            // Whoever wants room that there is would keep its shard awake for nothing.
+            assert!(written > 0, "a connection wants room, and has it");
+        }
+        if protocol.is_closed() && protocol.waiting() == 0 {
+            self.turn.remove(slot);
+            return false;
+        }
+        self.turn.handle_written(slot, 0)
+    }
+}
+
+/// A time, on both clocks.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// That of the shards, nanoseconds.
+    pub now_ns: u64,
+    /// The wall's, milliseconds since 1970.
+    pub wall_ms: u64,
+}
