@@ -12,11 +12,11 @@ use heddle_benches::road::{BATCH, Road};
 
 fn road(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("road without sockets");
-    group.throughput(Throughput::Elements(u64::from(BATCH)));
     for (name, size, settled) in
         [("100 B unsettled", 100, false), ("100 B presettled", 100, true), ("1 KiB unsettled", 1024, false)]
     {
         let mut road = Road::new(size, settled);
+        group.throughput(Throughput::Elements(u64::from(road.batch())));
         group.bench_function(name, |bencher| bencher.iter(|| black_box(road.turn())));
     }
     group.finish();

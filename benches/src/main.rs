@@ -4,7 +4,7 @@ use std::process::{Command, ExitCode};
 
 use clap::Parser;
 use heddle_benches::counting::{Counting, allocations};
-use heddle_benches::road::{BATCH, Road};
+use heddle_benches::road::{Road, batch};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -69,7 +69,7 @@ impl Cost {
         let turns = 1000;
         let count = allocations(|| road.turns(turns));
         let (instructions, [copied_bytes, copies]) = (collected(case), copied(case));
-        Self { allocations: count as f64 / f64::from(turns * BATCH), instructions, copies, copied_bytes }
+        Self { allocations: count as f64 / f64::from(turns * road.batch()), instructions, copies, copied_bytes }
     }
 
     fn print(&self, name: &str) {
@@ -124,6 +124,6 @@ fn each<const N: usize>(case: usize, tool: &[&str], read: fn(&str) -> Option<[u6
         read(&String::from_utf8_lossy(&command.output().ok()?.stderr))
     };
     let (Some(few), Some(more)) = (run(FEW_TURNS), run(MORE_TURNS)) else { return [None; N] };
-    let messages = f64::from((MORE_TURNS - FEW_TURNS) * BATCH);
+    let messages = f64::from((MORE_TURNS - FEW_TURNS) * batch(CASES[case].1));
     std::array::from_fn(|index| Some(more[index].saturating_sub(few[index]) as f64 / messages))
 }

@@ -20,8 +20,10 @@ use engine_shard::Engine;
 use engine_shard::placement::Placement;
 use node_shell::{Protocol, Turn};
 
-/// Messages that go one road in one turn.
+/// Messages that go one road in one turn, at most.
 pub const BATCH: u32 = 256;
+/// Octets of messages that one turn takes at most, about: what a shard reads in one turn, and less than it gives consumers.
+const BATCH_BYTES: usize = 128 << 10;
 /// The queue.
 const ADDRESS: &str = "q";
 
@@ -34,6 +36,7 @@ pub struct Road {
     feedback: Vec<u8>,
     received: u32,
     settled: bool,
+    batch: u32,
 }
 
 impl Road {
@@ -42,7 +45,8 @@ impl Road {
         let mut payload = vec![0x00, 0x53, 0x75];
         engine_message::encode::binary(&mut payload, &vec![b'x'; size]);
         let mut transfers = Vec::new();
-        for id in 0..BATCH {
+        let batch = batch(size);
+        for id in 0..batch {
             let tag = id.to_be_bytes();
             let transfer = Transfer {
                 delivery_id: Some(id),
@@ -58,10 +62,15 @@ impl Road {
         let mode = if settled { SenderSettleMode::Settled } else { SenderSettleMode::Unsettled };
         let producer = connect(&mut turn, Role::Sender, mode);
         let consumer = connect(&mut turn, Role::Receiver, mode);
-        Self { turn, producer, consumer, transfers, feedback: Vec::new(), received: 0, settled }
+        Self { turn, producer, consumer, transfers, feedback: Vec::new(), received: 0, settled, batch }
     }
 
-    /// One turn: `BATCH` messages from the producer's bytes to the consumer's, and all that follows. Gives the octets
+    /// Messages of one turn.
+    pub fn batch(&self) -> u32 {
+        self.batch
+    }
+
+    /// One turn: `batch` messages from the producer's bytes to the consumer's, and all that follows. Gives the octets
     /// that left.
     pub fn turn(&mut self) -> usize {
         self.hear_consumer();
@@ -69,7 +78,7 @@ impl Road {
         self.turn.receive(self.consumer, &self.feedback);
         self.turn.receive(self.producer, &self.transfers);
         let left = finish(&mut self.turn);
-        self.received = self.received.wrapping_add(BATCH);
+        self.received = self.received.wrapping_add(self.batch);
         assert_eq!(
             self.turn.get(self.consumer).map(|entry| entry.protocol.client().messages_out as u32),
             Some(self.received),
@@ -91,7 +100,7 @@ impl Road {
         if !self.settled && self.received > 0 {
             let disposition = Disposition {
                 role: Role::Receiver,
-                first: self.received.wrapping_sub(BATCH),
+                first: self.received.wrapping_sub(self.batch),
                 last: Some(self.received.wrapping_sub(1)),
                 settled: true,
                 state: Some(DeliveryState::Accepted),
@@ -104,11 +113,16 @@ impl Road {
             incoming_window: u32::MAX >> 1,
             handle: Some(0),
             delivery_count: Some(self.received),
-            link_credit: Some(BATCH),
+            link_credit: Some(self.batch),
             ..Flow::default()
         };
         encode_flow(&mut self.feedback, 0, &flow);
     }
+}
+
+/// How many messages of `size` octets one turn takes.
+pub fn batch(size: usize) -> u32 {
+    (BATCH_BYTES / (size + 64)).min(BATCH as usize) as u32
 }
 
 /// A shard that keeps all in memory, and asks of each message whether it goes to a journal, as one with a journal does.

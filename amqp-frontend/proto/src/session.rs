@@ -538,7 +538,7 @@ struct Peer {
 }
 
 /// Starts a delivery: it takes a number and a credit, and waits for its outcome unless it is settled.
-#[inline]
+#[inline(always)]
 fn start(link: &mut Link, starting: Starting, next_delivery_id: &mut u32, unsettled: &mut Unsettled) -> Under {
     let delivery = *next_delivery_id;
     *next_delivery_id = delivery.wrapping_add(1);
