@@ -16,8 +16,8 @@ impl Client {
     pub fn act(&mut self, scene: &mut Scene<'_>) {
         let index = scene.chance.below(self.roles.len());
         match self.roles[index].stand {
-            Stand::None => return self.attach(index, scene),
-            Stand::Asked(_) => return,
+            Stand::None => self.attach(index, scene),
+            Stand::Asked(_) => {}
             Stand::Attached(link) => {
                 if scene.chance.one_in(150) {
                     return self.detach(index, self.closing(index, scene), scene);

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use engine_core::limits::Storage;
 use engine_home::Moves;
+use engine_shard::store::StoreError;
 use test_support::{Chance, Crash};
 
 use crate::client::{Client, Known, Scene};
@@ -239,7 +240,7 @@ impl World {
             self.steps += 1;
             self.trace = (self.trace ^ self.schedule.now_ns()).wrapping_mul(0x0000_0100_0000_01b3);
             self.happen(what);
-            if self.steps % 64 == 0 {
+            if self.steps.is_multiple_of(64) {
                 self.node.check();
             }
         }
@@ -310,7 +311,11 @@ impl World {
 
     fn turn(&mut self, shard: usize) {
         let now_ns = self.schedule.now_ns();
-        let Ok(turned) = self.node.turn(shard, &mut self.chance, now_ns) else { return self.crash(Crash::Power) };
+        let turned = match self.node.turn(shard, &mut self.chance, now_ns) {
+            Ok(turned) => turned,
+            Err(StoreError::Disk { .. }) => return self.crash(Crash::Power),
+            Err(error) => panic!("shard {shard} cannot read what it wrote: {error}"),
+        };
         match turned {
             Turned::Not => return,
             Turned::Until(Rest::Due) => self.look(shard),
