@@ -14,8 +14,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use amqp_proto::{Authenticated, Tls};
 use engine_catalogue::{Catalogue, Placement};
 use engine_core::Core;
-use engine_core::command::RoutingType;
-use engine_core::limits::{CoreConfig, WhenFull};
+use engine_core::limits::CoreConfig;
 use engine_home::{AddressRules, Moves};
 use engine_rt::{Clock, InboxSender, Listener, Permits, Pulse, ShardThread, Starting, Termination, Waker};
 use engine_shard::{Engine, Journal};
@@ -418,7 +417,7 @@ fn start_shards(
     config: &Config,
     cores: &[usize],
     front: ShellConfig,
-    catalogue: &Catalogue,
+    catalogue: &Arc<Catalogue>,
     listeners: Vec<Vec<Listener>>,
     storage: Option<Storage>,
     seen: &Seen,
@@ -486,24 +485,11 @@ fn start_shards(
     Ok((senders, started.collect::<Result<_, _>>()?))
 }
 
-fn core_config(config: &Config, catalogue: &Catalogue, shard: u16, shards: u16) -> CoreConfig {
-    let settings = catalogue.settings("");
+fn core_config(config: &Config, catalogue: &Arc<Catalogue>, shard: u16, shards: u16) -> CoreConfig {
     CoreConfig {
         shard,
-        hard_messages: settings.max_messages(),
-        hard_bytes: settings.max_bytes(),
-        soft_messages: settings.soft_messages(),
-        soft_bytes: settings.soft_bytes(),
-        producer_window: settings.producer_window,
+        catalogue: Arc::clone(catalogue),
         memory_bytes: (config.limits.memory_mib << 20) / u64::from(shards),
-        default_routing: match settings.routing {
-            engine_catalogue::RoutingType::Anycast => RoutingType::Anycast,
-            engine_catalogue::RoutingType::Multicast => RoutingType::Multicast,
-        },
-        when_full: match settings.when_full {
-            engine_catalogue::WhenFull::Hold => WhenFull::Hold,
-            engine_catalogue::WhenFull::Refuse => WhenFull::Refuse,
-        },
         ..CoreConfig::default()
     }
 }

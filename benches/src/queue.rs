@@ -1,11 +1,19 @@
 //! One queue of the owner with one producer and one consumer.
 
+use std::sync::Arc;
+
+use engine_catalogue::{Catalogue, Layer};
 use engine_core::Core;
 use engine_core::command::{Command, ConsumerSpec, Create, Mode, Outcome, ProducerSpec, Settle, Settled};
 use engine_core::event::Event;
 use engine_core::key::{EndKey, LinkKey};
 use engine_core::limits::{CoreConfig, Storage};
 use engine_core::message::Message;
+
+/// A catalogue by which the depth of a queue is nobody's reason to wait.
+pub fn deep() -> Arc<Catalogue> {
+    Arc::new(Catalogue::of_all(Layer { soft_messages: Some(1 << 20), ..Layer::default() }))
+}
 
 /// A queue and its two links.
 pub struct Queue {
@@ -19,8 +27,7 @@ impl Queue {
     /// A queue whose producer sends settled, and whose consumer gets settled, or not.
     pub fn new(settled: bool) -> Self {
         // As in a node with a journal, where each message is asked whether it goes there.
-        let mut core =
-            Core::new(CoreConfig { soft_messages: 1 << 20, storage: Storage::Journal, ..CoreConfig::default() });
+        let mut core = Core::new(CoreConfig { catalogue: deep(), storage: Storage::Journal, ..CoreConfig::default() });
         let link = |slot| LinkKey { shard: 0, generation: 0, slot };
         let spec = ProducerSpec { address: "q".to_owned(), routing: None, create: Create::Auto, lifetime: None };
         core.handle_command(0, 0, Command::AttachProducer { link: link(1), spec: Box::new(spec) });

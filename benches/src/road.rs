@@ -127,7 +127,8 @@ pub fn batch(size: usize) -> u32 {
 
 /// A shard that keeps all in memory, and asks of each message whether it goes to a journal, as one with a journal does.
 fn shard() -> Turn<()> {
-    let core = Core::new(CoreConfig { soft_messages: 1 << 20, storage: Storage::Journal, ..CoreConfig::default() });
+    let core =
+        Core::new(CoreConfig { catalogue: crate::queue::deep(), storage: Storage::Journal, ..CoreConfig::default() });
     let mesh = engine_shard::mesh(&[Waker::new().expect("a descriptor")]).pop().expect("of one shard");
     let engine = Engine::new(core, mesh, Placement::new(1), None);
     let addresses = AddressRules::default();

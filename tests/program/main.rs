@@ -3,6 +3,7 @@
 //! Ports come from the system, data lives in a temporary folder, and nothing waits for time to pass: tests wait for what the
 //! program itself says (its ready file, its HTTP listener, the end of its process).
 
+mod addresses;
 mod broker;
 mod command_line;
 mod configuration;

@@ -111,6 +111,17 @@ impl Catalogue {
         }
     }
 
+    /// A catalogue that says one thing of all addresses, of a node with one shard.
+    ///
+    /// # Panics
+    /// When a setting is out of its bounds.
+    #[must_use]
+    pub fn of_all(layer: Layer) -> Self {
+        let definition = Definition::new("#", Attributes::Match(layer));
+        let change = Change::Define { origin: Origin::Configuration, definition };
+        Self::default().apply(&[change]).expect("settings are within their bounds")
+    }
+
     /// Which version it is; of two the greater one is the newer one.
     #[must_use]
     pub fn version(&self) -> u64 {

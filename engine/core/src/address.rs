@@ -6,6 +6,9 @@
 //! Not here: what queues and producers are (`queue`, `producer`), and which of them are made (`attach`).
 
 use std::collections::HashMap;
+use std::sync::Arc;
+
+use engine_catalogue::AddressSettings;
 
 use crate::command::{Lifetime, RoutingType};
 use crate::limits::FEW_QUEUES;
@@ -22,6 +25,10 @@ pub(crate) struct Address {
     pub queues: Bindings,
     pub producers: Members,
     pub dynamic: Option<Dynamic>,
+    /// What holds for it and for queues of it that are made.
+    pub settings: Arc<AddressSettings>,
+    /// Whether it stays when nobody uses it.
+    pub is_declared: bool,
 }
 
 /// What makes an address a dynamic node.
@@ -33,14 +40,14 @@ pub(crate) struct Dynamic {
 }
 
 impl Address {
-    pub fn new(name: &str, routing: RoutingType) -> Self {
+    pub fn new(name: &str, routing: RoutingType, settings: Arc<AddressSettings>) -> Self {
         let (queues, producers) = (Bindings::default(), Members::default());
-        Self { name: name.into(), routing, queues, producers, dynamic: None }
+        Self { name: name.into(), routing, queues, producers, dynamic: None, settings, is_declared: false }
     }
 
     /// Whether nothing keeps it.
     pub fn is_unused(&self) -> bool {
-        self.queues.is_empty() && self.producers.is_empty()
+        !self.is_declared && self.queues.is_empty() && self.producers.is_empty()
     }
 }
 

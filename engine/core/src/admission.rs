@@ -3,13 +3,14 @@
 //! Guarantees: a message is taken or refused before anything is done to the queue. What `Plain` says of a message is the same, found by
 //! few comparisons; where it says nothing these decide.
 
+use engine_catalogue::WhenFull;
 use engine_message::Condition;
 
 use crate::core::Core;
 use crate::event::Refusal;
 use crate::fact::Resident;
 use crate::journaling::Room;
-use crate::limits::{CoreConfig, REJECT_FACTOR, Storage, WhenFull};
+use crate::limits::Storage;
 use crate::message::{Content, Message};
 use crate::queue::Queue;
 use crate::slab::Key;
@@ -20,13 +21,13 @@ impl Core {
     pub(crate) fn admit(&self, queue: Key, message: &Message) -> Result<(), Box<Refusal>> {
         let Some(queue) = self.nodes.queues.get(queue) else { return Ok(()) };
         let name = &queue.identity.name;
-        let CoreConfig { hard_messages, hard_bytes, .. } = self.config;
-        let full = queue.messages() >= hard_messages.saturating_mul(REJECT_FACTOR)
-            || queue.all_bytes() + message.size() > hard_bytes.saturating_mul(REJECT_FACTOR)
+        let bounds = &queue.bounds;
+        let full = queue.messages() >= bounds.refused_from_messages()
+            || queue.all_bytes() + message.size() > bounds.refused_above_bytes()
             || self.memory.refuses(message.size());
         let no_room = match self.journal.room {
             Room::Plenty | Room::Busy => false,
-            Room::Little => self.config.when_full == WhenFull::Refuse,
+            Room::Little => bounds.when_full == WhenFull::Refuse,
             Room::None => true,
         };
         if no_room && self.stores(queue, message) {

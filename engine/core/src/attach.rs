@@ -26,7 +26,7 @@ impl Core {
             Ok(found) => found,
             Err(refusal) => return self.events.push_back((link, Event::Refused { refusal })),
         };
-        let window = self.config.producer_window;
+        let window = self.nodes.addresses.get(address).map_or(0, |address| address.settings.producer_window);
         let producer = Producer { address, route, credit: 0, window, withheld: None, accepted: None };
         let end = self.nodes.ends.insert(End { link, role: EndRole::Producer(producer) });
         let mut routing = RoutingType::Anycast;
@@ -107,7 +107,7 @@ impl Core {
     pub(crate) fn create(&self, name: &str, asked: Create, lifetime: Option<Lifetime>) -> Create {
         match lifetime {
             Some(_) => Create::Auto,
-            None if self.config.auto_create == Create::Never || name.starts_with(DYNAMIC_PREFIX) => Create::Never,
+            None if name.starts_with(DYNAMIC_PREFIX) => Create::Never,
             None => asked,
         }
     }
@@ -129,12 +129,16 @@ impl Core {
             None if create == Create::Never => {
                 return Err(Refusal::new(Condition::NotFound, format!("there is no address {name}")));
             }
-            None => self.nodes.make_address(name, routing.unwrap_or(self.config.default_routing))?,
+            None => {
+                let settings = self.config.catalogue.settings(name);
+                self.nodes.make_address(name, routing.unwrap_or(settings.routing), settings)?
+            }
         };
         let own = self.nodes.addresses.get(key).map_or(RoutingType::Anycast, |address| address.routing);
         let wanted = routing.unwrap_or(own);
         let Some(queue) = qualified else {
-            if wanted == RoutingType::Anycast && create == Create::Auto && self.nodes.find(key, name).is_none() {
+            let makes = wanted == RoutingType::Anycast && create == Create::Auto;
+            if makes && self.nodes.find(key, name).is_none() && !self.has_declared_shares(key) {
                 self.nodes.make_queue(key, name, RoutingType::Anycast, Kind::Auto)?;
             }
             return Ok((key, routing.map_or(Route::All, Route::Typed)));
@@ -160,10 +164,10 @@ impl Core {
             .routing
             .or_else(|| spec.subscription.as_ref().map(|_| RoutingType::Multicast))
             .or_else(|| Some(self.nodes.addresses.get(known?)?.routing))
-            .unwrap_or(self.config.default_routing);
+            .unwrap_or_else(|| self.config.catalogue.settings(name).routing);
         let address = match (known, create) {
             (Some(address), _) => address,
-            (None, Create::Auto) => self.nodes.make_address(name, routing)?,
+            (None, Create::Auto) => self.nodes.make_address(name, routing, self.config.catalogue.settings(name))?,
             (None, Create::Never) => {
                 return Err(Refusal::new(Condition::NotFound, format!("there is no address {name}")));
             }
@@ -175,6 +179,10 @@ impl Core {
         let queue = qualified.unwrap_or(name);
         match self.nodes.find(address, queue) {
             Some(found) => Ok(found),
+            None if qualified.is_none() && self.has_declared_shares(address) => {
+                let text = format!("the address {name} has the queues that are declared: name one, as {name}::queue");
+                Err(Refusal::new(Condition::NotFound, text))
+            }
             None if create == Create::Auto => self.nodes.make_queue(address, queue, routing, Kind::Auto),
             None => Err(missing(queue)),
         }

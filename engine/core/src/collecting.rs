@@ -47,7 +47,7 @@ impl Core {
         let over = match queue.identity.kind {
             Kind::Volatile => last,
             Kind::Durable => last && mode == DetachMode::Close,
-            Kind::Auto | Kind::Dynamic(_) => false,
+            Kind::Auto | Kind::Declared | Kind::Dynamic(_) => false,
         };
         self.abandon(consumer.queue, end, &consumer.default_outcome);
         if over {
@@ -93,7 +93,7 @@ impl Core {
     pub(crate) fn collect(&mut self, key: Key) {
         let Some(queue) = self.nodes.queues.get(key) else { return };
         let lifetime = match queue.identity.kind {
-            Kind::Volatile | Kind::Durable | Kind::Dynamic(Lifetime::OnClose) => return,
+            Kind::Volatile | Kind::Durable | Kind::Declared | Kind::Dynamic(Lifetime::OnClose) => return,
             Kind::Auto => Lifetime::NoLinksOrMessages,
             Kind::Dynamic(lifetime) => lifetime,
         };

@@ -1,6 +1,7 @@
 //! What the home of a link asks of the owner of its address. Flat and small; rare payloads are boxed.
 
 use bytes::Bytes;
+pub use engine_catalogue::RoutingType;
 
 use crate::key::{EndKey, LinkKey};
 use crate::message::Message;
@@ -38,15 +39,6 @@ pub struct Modified {
     pub undeliverable_here: bool,
     /// An encoded map to be merged into the message's annotations (`CoreConfig::merge_annotations`).
     pub annotations: Option<Bytes>,
-}
-
-/// How an address hands out messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RoutingType {
-    /// Each message goes to one queue.
-    Anycast,
-    /// Each message goes to every queue.
-    Multicast,
 }
 
 /// Whether a missing node may be created.

@@ -15,6 +15,7 @@ use std::collections::VecDeque;
 
 use crate::agenda::{Deadlines, Due, Now};
 use crate::command::{Command, Outcome};
+use crate::credit::Waiting;
 use crate::cursor::Cursors;
 use crate::ends::{End, EndRole, key};
 use crate::event::{Delivery, Event, KEY_NONE};
@@ -61,8 +62,7 @@ pub struct Core {
     pub(crate) memory: Memory,
     pub(crate) now: Now,
     pub(crate) deadlines: Deadlines,
-    /// Queues that let producers wait until the shard has room, each once.
-    pub(crate) waiting: VecDeque<Key>,
+    pub(crate) waiting: Waiting,
     pub(crate) journal: Journaling,
     pub(crate) cursors: Cursors,
     /// Addresses that are dynamic nodes.
@@ -72,24 +72,26 @@ pub struct Core {
 }
 
 impl Core {
-    /// An owner of nothing.
+    /// An owner of what the catalogue declares.
     #[must_use]
     pub fn new(config: CoreConfig) -> Self {
         let (queues, telling) = (VecDeque::new(), VecDeque::new());
-        Self {
-            nodes: Nodes::new(config.nodes_max, Plain::new(&config)),
+        let mut core = Self {
+            nodes: Nodes::new(config.nodes_max, Plain::resident_max(&config)),
             memory: Memory::new(&config),
             config,
             events: VecDeque::new(),
             turns: Turns { queues, quantum: DISPATCH_BYTES, telling, shown: None, copy: None },
             now: Now::default(),
             deadlines: Deadlines::default(),
-            waiting: VecDeque::new(),
+            waiting: Waiting::default(),
             journal: Journaling::default(),
             cursors: Cursors::default(),
             dynamic_nodes: 0,
             subscriptions: 0,
-        }
+        };
+        core.make_declared();
+        core
     }
 
     /// Does what the home of a link asks.
@@ -208,7 +210,7 @@ impl Core {
     /// When `handle_deadline` is to be called, nanoseconds.
     #[must_use]
     pub fn deadline(&self) -> Option<u64> {
-        let room = (!self.waiting.is_empty() && !self.is_crowded()).then_some(self.now.ns);
+        let room = self.may_release_waiting().then_some(self.now.ns);
         [room, self.deadlines.earliest(self.now)].into_iter().flatten().min()
     }
 
@@ -256,7 +258,7 @@ impl Core {
         for (key, queue) in self.nodes.queues.iter() {
             let listed = self.turns.queues.contains(&key);
             assert_eq!(listed, queue.is_listed(), "the turn knows it, or not");
-            let waits = self.waiting.iter().filter(|&&other| other == key).count();
+            let waits = self.waiting.all().filter(|&&other| other == key).count();
             assert_eq!(waits, usize::from(queue.withheld.waits_for_shard()), "once");
             let looked_at = listed || queue.withheld.is_noted() || self.is_full(queue);
             assert!(queue.withheld.is_empty() || looked_at, "whoever withholds credit is looked at again");

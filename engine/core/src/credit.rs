@@ -6,13 +6,17 @@
 //!
 //! Not here: what is refused (`admission`).
 
+use std::collections::VecDeque;
+
+use engine_catalogue::WhenFull;
+
 use crate::agenda::Due;
 use crate::command::RoutingType;
 use crate::core::Core;
 use crate::ends::{End, EndRole, Producer, Route};
 use crate::event::Event;
 use crate::journaling::Room;
-use crate::limits::{CROWDED_BYTES, WINDOW_MIN, WhenFull};
+use crate::limits::{CROWDED_BYTES, WINDOW_MIN};
 use crate::queue::Queue;
 use crate::slab::Key;
 
@@ -27,7 +31,35 @@ enum Wait {
     Shard,
 }
 
+/// Queues that let producers wait until the shard has room, each once, by what their settings say: while the disk is full there is room
+/// for those that refuse, and none for the others.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    hold: VecDeque<Key>,
+    refuse: VecDeque<Key>,
+}
+
+impl Waiting {
+    fn of(&mut self, when_full: WhenFull) -> &mut VecDeque<Key> {
+        match when_full {
+            WhenFull::Hold => &mut self.hold,
+            WhenFull::Refuse => &mut self.refuse,
+        }
+    }
+
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &Key> {
+        self.hold.iter().chain(&self.refuse)
+    }
+}
+
 impl Core {
+    /// Whether producers that wait for the shard can be looked at again.
+    pub(crate) fn may_release_waiting(&self) -> bool {
+        let may = |waiting: &VecDeque<Key>, when_full| !waiting.is_empty() && !self.is_crowded(when_full);
+        may(&self.waiting.hold, WhenFull::Hold) || may(&self.waiting.refuse, WhenFull::Refuse)
+    }
+
     /// Gives a producer credit up to its window, or withholds it while a queue of its address is deep.
     pub(crate) fn credit(&mut self, end: Key) {
         let Some(End { role: EndRole::Producer(producer), .. }) = self.nodes.ends.get(end) else { return };
@@ -75,7 +107,7 @@ impl Core {
             }
             Wait::Shard => {
                 if queue.withheld.note_for_shard() {
-                    self.waiting.push_back(key);
+                    self.waiting.of(queue.bounds.when_full).push_back(key);
                 }
             }
         }
@@ -97,13 +129,19 @@ impl Core {
         }
     }
 
-    /// Looks again at producers that wait for the shard, queue by queue as long as there is room, and at most at so many queues.
-    pub(crate) fn release_waiting(&mut self, max: u32) {
-        for _ in 0..max.min(u32::try_from(self.waiting.len()).unwrap_or(u32::MAX)) {
-            if self.is_crowded() {
+    /// Looks again at producers that wait for the shard, queue by queue as long as there is room for them, and at most at so many queues
+    /// of each sort.
+    pub(crate) fn release_waiting(&mut self, max: usize) {
+        self.release_waiting_of(WhenFull::Hold, max);
+        self.release_waiting_of(WhenFull::Refuse, max);
+    }
+
+    fn release_waiting_of(&mut self, when_full: WhenFull, max: usize) {
+        for _ in 0..max.min(self.waiting.of(when_full).len()) {
+            if self.is_crowded(when_full) {
                 return;
             }
-            let Some(key) = self.waiting.pop_front() else { return };
+            let Some(key) = self.waiting.of(when_full).pop_front() else { return };
             self.nodes.note_look();
             if let Some(queue) = self.nodes.queues.get_mut(key) {
                 queue.withheld.handle_room();
@@ -112,33 +150,33 @@ impl Core {
         }
     }
 
-    /// Whether producers of a queue have to wait: beyond its hard bounds always; beyond the soft ones while consumers take
+    /// Whether producers of a queue have to wait: beyond its maximum, unless it refuses; beyond the soft bounds while consumers take
     /// (then a deeper queue only costs latency and cache misses) and it fits into memory.
     fn wait(&self, queue: &Queue) -> Option<Wait> {
-        if self.is_full(queue) {
+        let bounds = &queue.bounds;
+        if self.is_full(queue) && bounds.when_full == WhenFull::Hold {
             return Some(Wait::Queue);
         }
-        if self.is_crowded() {
+        if self.is_crowded(bounds.when_full) {
             return Some(Wait::Shard);
         }
-        let config = &self.config;
-        if queue.depth() <= config.soft_messages && queue.waiting_bytes() <= config.soft_bytes || queue.has_behind() {
+        if queue.depth() <= bounds.soft_messages && queue.waiting_bytes() <= bounds.soft_bytes || queue.has_behind() {
             return None;
         }
-        queue.consumers.take_until(self.now.ns, config.soft_recent_ns).map(Wait::Consumers)
+        queue.consumers.take_until(self.now.ns, self.config.soft_recent_ns).map(Wait::Consumers)
     }
 
-    /// Whether a queue is beyond its hard bounds.
+    /// Whether a queue is beyond its maximum.
     pub(crate) fn is_full(&self, queue: &Queue) -> bool {
-        queue.messages() > self.config.hard_messages || queue.all_bytes() > self.config.hard_bytes
+        queue.messages() > queue.bounds.max_messages || queue.all_bytes() > queue.bounds.max_bytes
     }
 
-    /// Whether the shard has no room, so that all producers have to wait.
-    pub(crate) fn is_crowded(&self) -> bool {
+    /// Whether the shard has no room, so that all producers have to wait whose queues have this setting.
+    pub(crate) fn is_crowded(&self, when_full: WhenFull) -> bool {
         let disk = match self.journal.room {
             Room::Plenty => false,
             Room::Busy => true,
-            Room::Little | Room::None => self.config.when_full == WhenFull::Hold,
+            Room::Little | Room::None => when_full == WhenFull::Hold,
         };
         disk || self.memory.is_overdrawn()
     }
@@ -151,7 +189,8 @@ impl Core {
             // Not at each message, but when it gets credit.
             return;
         }
-        let most = self.config.producer_window;
+        let Some(address) = self.nodes.addresses.get(producer.address) else { return };
+        let most = address.settings.producer_window;
         producer.window = match self.journal.waiting_bytes {
             waiting if waiting > CROWDED_BYTES => (producer.window / 2).max(WINDOW_MIN.min(most)),
             waiting if waiting < CROWDED_BYTES / 2 => (producer.window * 2).min(most),

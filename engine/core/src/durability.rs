@@ -324,8 +324,16 @@ impl Core {
 
     fn put_queue(&mut self, declared: &Declared) -> Key {
         let Declared { routing, purpose, address, name, .. } = declared;
-        let known = self.nodes.address(address);
-        let address = known.unwrap_or_else(|| self.nodes.put_address(address, *routing));
+        let address = match self.nodes.address(address) {
+            Some(known) => known,
+            None => self.nodes.put_address(address, *routing, self.config.catalogue.settings(address)),
+        };
+        let known = self.nodes.find(address, name);
+        let is_declared = |key: &Key| self.nodes.queues.get(*key).is_some_and(|of| of.identity.kind == Kind::Declared);
+        if let Some(known) = known.filter(is_declared) {
+            // The catalogue says how it is routed.
+            return known;
+        }
         let kind = match purpose {
             Purpose::OnDemand => Kind::Auto,
             Purpose::Subscription => Kind::Durable,

@@ -1,6 +1,11 @@
 //! Every bound of this crate: its value, its reason, and what happens when it is reached.
 //!
-//! Constants are structural; `CoreConfig` carries those that an operator may set.
+//! Constants are structural; `CoreConfig` carries those of a shard that an operator may set. What is set of addresses and queues is the
+//! catalogue's (`engine_catalogue::AddressSettings`).
+
+use std::sync::Arc;
+
+use engine_catalogue::Catalogue;
 
 /// What one queued message costs beside its body, in bytes: its entry and its share of the ring's slack.
 pub const MESSAGE_OVERHEAD: u64 = 128;
@@ -31,8 +36,8 @@ pub const EXPIRY_LOOK_NS: u64 = 1_000_000_000;
 /// message may then reach that consumer again, which the specification permits.
 pub const EXCLUSIONS_MAX: usize = 16;
 
-/// A message is rejected instead of queued once a queue stands at this multiple of its hard limit: credit was withheld
-/// long before, so only a sender that ignores credit or a great many senders at once get here.
+/// A message is rejected instead of queued once a queue that withholds credit stands at this multiple of its maximum: credit was
+/// withheld long before, so only a sender that ignores credit or a great many senders at once get here.
 pub const REJECT_FACTOR: u64 = 2;
 
 /// Size of the messages that one queue keeps in memory before the next ones are in the journal only, octets: what a consumer
@@ -83,7 +88,7 @@ pub const CURSORS_BYTES: u64 = 16 << 20;
 pub const CURSORS_SHARE: u64 = 16;
 
 /// Queues whose withheld producers are looked at again in one turn, some 100 us of work. The others are next turn's.
-pub const RELEASE_MAX: u32 = 256;
+pub const RELEASE_MAX: usize = 256;
 
 /// Queues of an address that are found by looking at each of their names; of more there is a table, which costs some 100 octets each.
 pub const FEW_QUEUES: usize = 8;
@@ -104,47 +109,23 @@ pub enum Storage {
     Journal,
 }
 
-/// What becomes of producers while the disk is full.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WhenFull {
-    /// They get no credit.
-    Hold,
-    /// They go on; what would be stored is rejected with `amqp:resource-limit-exceeded`.
-    Refuse,
-}
-
-/// The limits that an operator may set, with their defaults. All are per shard or per queue, never global.
+/// What an owner is to be. Its limits hold for one shard; those of addresses and queues are in the catalogue.
 #[derive(Clone, Debug)]
 pub struct CoreConfig {
     /// This shard's index; it goes into generated names, which must be unique on the node.
     pub shard: u16,
-    /// Credit that a producer holds at most. It is topped up when half is used. Producers of durable messages hold less while much
-    /// waits for the disk.
-    pub producer_window: u32,
-    /// Ready messages of one queue from which credit is withheld while consumers keep up: deep queues cost latency.
-    pub soft_messages: u64,
-    /// Ready bytes of one queue, likewise.
-    pub soft_bytes: u64,
-    /// For how long after a consumer last gave credit the soft limit holds, in nanoseconds.
+    /// What administrators say of addresses and queues. An address and its queues keep what it says when they are made.
+    pub catalogue: Arc<Catalogue>,
+    /// For how long after a consumer last gave credit the soft limits hold, in nanoseconds.
     pub soft_recent_ns: u64,
-    /// Messages (ready and acquired) of one queue from which credit is withheld.
-    pub hard_messages: u64,
-    /// Bytes (ready and acquired) of one queue from which credit is withheld.
-    pub hard_bytes: u64,
     /// Bytes of all queues of the shard from which credit is withheld.
     pub memory_bytes: u64,
     /// Link ends of the shard. Further attaches are refused with `amqp:resource-limit-exceeded`.
     pub ends_max: usize,
     /// Addresses of the shard, and likewise queues. Further ones are refused with `amqp:resource-limit-exceeded`.
     pub nodes_max: usize,
-    /// How an address is routed that is created for a link which says nothing about it.
-    pub default_routing: crate::command::RoutingType,
-    /// Whether addresses and queues come into being when a link names them.
-    pub auto_create: crate::command::Create,
     /// Where messages are kept.
     pub storage: Storage,
-    /// What becomes of producers while the disk is full.
-    pub when_full: WhenFull,
     /// Largest body that the journal takes, octets; larger durable messages are refused with
     /// `amqp:link:message-size-exceeded`.
     pub stored_bytes_max: u64,
@@ -154,19 +135,12 @@ impl Default for CoreConfig {
     fn default() -> Self {
         Self {
             shard: 0,
-            producer_window: 2000,
-            soft_messages: 4000,
-            soft_bytes: 512 << 10,
+            catalogue: Arc::default(),
             soft_recent_ns: 10_000_000,
-            hard_messages: 10_000_000,
-            hard_bytes: 1 << 30,
             memory_bytes: 2 << 30,
             ends_max: 1 << 20,
             nodes_max: 1 << 20,
-            default_routing: crate::command::RoutingType::Anycast,
-            auto_create: crate::command::Create::Auto,
             storage: Storage::Memory,
-            when_full: WhenFull::Hold,
             stored_bytes_max: u64::MAX,
         }
     }

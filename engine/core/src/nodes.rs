@@ -6,10 +6,13 @@
 //! Not here: what links ask for (`attach`), and when nobody needs a node any more (`collecting`).
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use engine_catalogue::AddressSettings;
 use engine_message::Condition;
 
 use crate::address::Address;
+use crate::bounds::Bounds;
 use crate::command::RoutingType;
 use crate::ends::End;
 use crate::event::Refusal;
@@ -27,22 +30,22 @@ pub(crate) struct Nodes {
     names: HashMap<Box<str>, Key>,
     /// Addresses and queues each, at most.
     max: usize,
-    /// Of every queue that is made.
-    plain: Plain,
+    /// Octets of one queue that are in memory at most while the shard has plenty.
+    resident_max: u64,
     /// Nodes that were looked at because there might have been something to do.
     #[cfg(test)]
     looked: std::cell::Cell<usize>,
 }
 
 impl Nodes {
-    pub fn new(max: usize, plain: Plain) -> Self {
+    pub fn new(max: usize, resident_max: u64) -> Self {
         Self {
             addresses: Slab::default(),
             queues: Slab::default(),
             ends: Slab::default(),
             names: HashMap::new(),
             max,
-            plain,
+            resident_max,
             #[cfg(test)]
             looked: std::cell::Cell::default(),
         }
@@ -67,7 +70,12 @@ impl Nodes {
     }
 
     /// Makes an address that is not there yet.
-    pub fn make_address(&mut self, name: &str, routing: RoutingType) -> Result<Key, Box<Refusal>> {
+    pub fn make_address(
+        &mut self,
+        name: &str,
+        routing: RoutingType,
+        settings: Arc<AddressSettings>,
+    ) -> Result<Key, Box<Refusal>> {
         if name.is_empty() || name.len() > NAME_BYTES_MAX {
             let text = format!("an address has 1 to {NAME_BYTES_MAX} bytes");
             return Err(Refusal::new(Condition::InvalidField, text));
@@ -76,12 +84,12 @@ impl Nodes {
             let text = format!("this shard has {} addresses, which is its limit", self.max);
             return Err(Refusal::new(Condition::ResourceLimitExceeded, text));
         }
-        Ok(self.put_address(name, routing))
+        Ok(self.put_address(name, routing, settings))
     }
 
-    /// The same whatever bounds say: it was there before a restart.
-    pub fn put_address(&mut self, name: &str, routing: RoutingType) -> Key {
-        let key = self.addresses.insert(Address::new(name, routing));
+    /// The same whatever bounds say: it is declared, or was there before a restart.
+    pub fn put_address(&mut self, name: &str, routing: RoutingType, settings: Arc<AddressSettings>) -> Key {
+        let key = self.addresses.insert(Address::new(name, routing, settings));
         self.names.insert(name.into(), key);
         key
     }
@@ -104,7 +112,11 @@ impl Nodes {
     /// The same whatever bounds say.
     pub fn put_queue(&mut self, identity: Identity) -> Key {
         let address = identity.address;
-        let key = self.queues.insert(Queue::new(identity, self.plain));
+        let bounds = match self.addresses.get(address) {
+            Some(address) => Bounds::new(&address.settings),
+            None => Bounds::new(&AddressSettings::default()),
+        };
+        let key = self.queues.insert(Queue::new(identity, bounds, Plain::new(&bounds, self.resident_max)));
         if let Some(address) = self.addresses.get_mut(address) {
             address.queues.insert(key, &self.queues);
         }

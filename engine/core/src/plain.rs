@@ -6,7 +6,8 @@
 //!
 //! Not here: the shard's memory (`memory`).
 
-use crate::limits::{CoreConfig, REJECT_FACTOR, RESIDENT_BYTES, RESIDENT_SHARE, Storage};
+use crate::bounds::Bounds;
+use crate::limits::{CoreConfig, RESIDENT_BYTES, RESIDENT_SHARE, Storage};
 use crate::message::{Content, Message};
 
 /// The bounds within which a queue takes what need not outlive the node into memory, and nowhere else. They are those of `admit`
@@ -24,15 +25,19 @@ impl Plain {
     #[cfg(test)]
     pub const NEVER: Self = Self { messages_below: 0, bytes_max: 0 };
 
-    pub fn new(config: &CoreConfig) -> Self {
-        let CoreConfig { hard_messages, hard_bytes, memory_bytes: budget, .. } = *config;
-        let resident = match config.storage {
-            Storage::Memory => u64::MAX,
-            Storage::Journal => RESIDENT_BYTES.min(budget / RESIDENT_SHARE),
-        };
+    /// Those of a queue of which so many octets are in memory at most.
+    pub fn new(bounds: &Bounds, resident_max: u64) -> Self {
         Self {
-            messages_below: hard_messages.saturating_mul(REJECT_FACTOR),
-            bytes_max: hard_bytes.saturating_mul(REJECT_FACTOR).min(resident),
+            messages_below: bounds.refused_from_messages(),
+            bytes_max: bounds.refused_above_bytes().min(resident_max),
+        }
+    }
+
+    /// Octets of one queue that are in memory at most while the shard has plenty of it.
+    pub fn resident_max(config: &CoreConfig) -> u64 {
+        match config.storage {
+            Storage::Memory => u64::MAX,
+            Storage::Journal => RESIDENT_BYTES.min(config.memory_bytes / RESIDENT_SHARE),
         }
     }
 

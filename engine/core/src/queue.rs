@@ -32,6 +32,7 @@ mod withheld;
 
 use std::num::NonZeroU64;
 
+use crate::bounds::Bounds;
 use crate::command::{Lifetime, RoutingType};
 use crate::fact::LOCAL;
 use crate::message::Message;
@@ -61,6 +62,8 @@ pub(crate) enum Kind {
     Volatile,
     /// A subscription that outlives its links: goes when one is closed.
     Durable,
+    /// The catalogue declares it: stays. At a start that finds it no longer declared it is one that was made on demand.
+    Declared,
     /// The queue of a dynamic node.
     Dynamic(Lifetime),
 }
@@ -114,6 +117,7 @@ pub(crate) struct Queue {
     /// Within which bounds a plain message goes straight into it. They are made of its settings, when those change: what a setting asks
     /// of each message is done where those go that are not plain.
     pub plain: Plain,
+    pub bounds: Bounds,
     pub consumers: Consumers,
     pub withheld: Withheld,
     entries: Slab<Entry>,
@@ -128,11 +132,12 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    pub fn new(identity: Identity, plain: Plain) -> Self {
+    pub fn new(identity: Identity, bounds: Bounds, plain: Plain) -> Self {
         Self {
             identity,
             logged: Logged::No,
             plain,
+            bounds,
             consumers: Consumers::default(),
             withheld: Withheld::default(),
             entries: Slab::default(),
@@ -223,7 +228,7 @@ impl Queue {
     /// Whether durable messages of it are kept on disk.
     #[inline]
     pub fn is_lasting(&self) -> bool {
-        matches!(self.identity.kind, Kind::Auto | Kind::Durable)
+        matches!(self.identity.kind, Kind::Auto | Kind::Durable | Kind::Declared)
     }
 
     /// A message that is in the queue.

@@ -6,9 +6,13 @@ mod held;
 mod nodes;
 mod routing;
 mod scale;
+mod settings;
 mod short_ways;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+use engine_catalogue::{Catalogue, Layer, WhenFull};
 use proptest::prelude::*;
 
 use crate::command::{
@@ -388,7 +392,7 @@ fn what_is_durable_is_accepted_however_much_follows_it() {
 #[test]
 fn a_producer_of_durable_messages_has_less_credit_while_much_waits() {
     let config = CoreConfig { storage: Storage::Journal, ..CoreConfig::default() };
-    let most = config.producer_window;
+    let most = config.catalogue.settings("q").producer_window;
     let mut owner = Owner { core: Core::new(config), next_link: 0 };
     let end = owner.producer("q", None);
     let mut credit = i64::from(most);

@@ -164,8 +164,6 @@ impl Leader {
             storage: Storage::Journal,
             stored_bytes_max: Store::body_max(64 << 20),
             memory_bytes: 64 << 10,
-            hard_messages: u64::MAX,
-            hard_bytes: u64::MAX,
             ..CoreConfig::default()
         })
     }

@@ -5,12 +5,14 @@
 //! journal without room for it for good; nothing that was accepted is lost. A failing seed fails again.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use engine_catalogue::{Catalogue, Layer, WhenFull};
 use engine_core::command::{Command, ConsumerSpec, Create, Mode, Outcome, ProducerSpec, Settle, Settled};
 use engine_core::event::Event;
 use engine_core::key::{EndKey, LinkKey};
-use engine_core::limits::{CoreConfig, Storage, WhenFull};
+use engine_core::limits::{CoreConfig, Storage};
 use engine_core::message::{Content, Header, Large, Message};
 use engine_core::{Core, Room};
 use engine_shard::store::{Recovery, Store, StoreConfig};
@@ -136,12 +138,12 @@ impl World {
         let (files, writes, others) = (BTreeSet::new(), VecDeque::new(), VecDeque::new());
         let disk = Disk { segments, files, capacity, writes, others };
         let store = Recovery::new(CONFIG).finish().store;
+        let layer = Layer { producer_window: Some(40), when_full: Some(when_full), ..Layer::default() };
         let core = Core::new(CoreConfig {
             storage: Storage::Journal,
             stored_bytes_max: SEGMENT as u64 / 8 * 7,
             memory_bytes: 1 << 20,
-            producer_window: 40,
-            when_full,
+            catalogue: Arc::new(Catalogue::of_all(layer)),
             ..CoreConfig::default()
         });
         let (producers, consumers, owed, sent, now_ns) = (Vec::new(), Vec::new(), Vec::new(), 0, 1);

@@ -6,8 +6,10 @@
 //! is invented; the space follows what lives. A failing seed fails again: there is no clock, no thread and no other chance in it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use engine_catalogue::{Catalogue, Layer};
 use engine_core::command::{
     Command, ConsumerSpec, Create, DetachMode, Durability, Mode, Modified, Outcome, ProducerSpec, RoutingType, Settle,
     Settled, Sharing, Subscription,
@@ -310,9 +312,7 @@ impl World {
             storage: Storage::Journal,
             stored_bytes_max: Store::body_max(64 << 20),
             memory_bytes: memory * 4,
-            producer_window: 40,
-            hard_messages: u64::MAX,
-            hard_bytes: u64::MAX,
+            catalogue: Arc::new(Catalogue::of_all(Layer { producer_window: Some(40), ..Layer::default() })),
             ..CoreConfig::default()
         })
     }

@@ -85,8 +85,6 @@ impl Node {
             storage: Storage::Journal,
             stored_bytes_max: Store::body_max(64 << 20),
             memory_bytes: 64 << 20,
-            hard_messages: u64::MAX,
-            hard_bytes: u64::MAX,
             ..CoreConfig::default()
         });
         let store = Recovery::new(config()).finish().store;

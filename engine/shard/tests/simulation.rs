@@ -6,8 +6,10 @@
 //! left in a lane. A failing seed fails again: there is no clock, no thread and no other chance in it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use engine_catalogue::{Catalogue, Layer};
 use engine_core::Core;
 use engine_core::command::{Command, ConsumerSpec, Create, DetachMode, Mode, Outcome, ProducerSpec, Settle, Settled};
 use engine_core::event::Event;
@@ -76,7 +78,9 @@ impl World {
         let wakers: Vec<Waker> = (0..shards).map(|_| Waker::new().expect("a descriptor")).collect();
         let placement = Placement::new(shards as u16);
         let engines = mesh_of(&wakers, capacity).into_iter().map(|mesh| {
-            let config = CoreConfig { shard: mesh.shard(), producer_window: 20, ..CoreConfig::default() };
+            let layer = Layer { producer_window: Some(20), ..Layer::default() };
+            let catalogue = Arc::new(Catalogue::of_all(layer));
+            let config = CoreConfig { shard: mesh.shard(), catalogue, ..CoreConfig::default() };
             Engine::new(Core::new(config), mesh, placement, None)
         });
         let names = (0..QUEUES).map(|queue| format!("queue-{queue}")).collect();

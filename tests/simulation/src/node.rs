@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use engine_catalogue::{Catalogue, Layer};
 use engine_core::limits::{CoreConfig, Storage};
 use engine_core::{Core, QueueView};
 use engine_home::{AddressRules, HomeConfig, Moves};
@@ -39,8 +40,8 @@ pub struct NodeOptions {
     pub memory_bytes: u64,
     /// Credit of a producer.
     pub window: u32,
-    /// Messages of a queue from which producers get no more credit.
-    pub hard_messages: u64,
+    /// Messages of a queue beyond which producers get no more credit; 0: any number.
+    pub max_messages: u64,
     /// Whether connections move to the shard of their first link.
     pub moves: Moves,
     /// Largest frame that the node takes and sends, octets.
@@ -127,10 +128,14 @@ impl Node {
     /// A shard's engine, as its disk has it.
     fn engine(&mut self, mesh: Mesh, chance: &mut Chance) -> Engine {
         let shard = mesh.shard();
+        let layer = Layer {
+            producer_window: Some(self.options.window),
+            max_messages: Some(self.options.max_messages),
+            ..Layer::default()
+        };
         let mut core = Core::new(CoreConfig {
             shard,
-            producer_window: self.options.window,
-            hard_messages: self.options.hard_messages,
+            catalogue: Arc::new(Catalogue::of_all(layer)),
             memory_bytes: self.options.memory_bytes,
             storage: self.options.storage,
             stored_bytes_max: Store::body_max(64 << 20),

@@ -569,7 +569,7 @@ fn options(chance: &mut Chance) -> NodeOptions {
         storage,
         memory_bytes,
         window: chance.of(&[4, 20, 60]),
-        hard_messages: chance.of(&[200, u64::MAX, u64::MAX]),
+        max_messages: chance.of(&[200, 0, 0]),
         moves: chance.of(&[Moves::ToOwner, Moves::Never]),
         frame: chance.of(&[512, 2_000, 64 << 10]),
         segments_max: chance.of(&[400, 400, 10]),

@@ -23,11 +23,6 @@ fn consumer_spec(address: &str, routing: Option<RoutingType>, lifetime: Option<L
 }
 
 impl Owner {
-    fn without_creating() -> Self {
-        let config = CoreConfig { auto_create: Create::Never, ..CoreConfig::default() };
-        Self { core: Core::new(config), next_link: 0 }
-    }
-
     fn refused(&mut self, command: impl FnOnce(LinkKey) -> Command) -> Option<Symbol> {
         self.next_link += 1;
         let events = self.command(command(LinkKey { shard: 0, generation: 0, slot: self.next_link }));
@@ -67,9 +62,12 @@ impl Owner {
 
 #[test]
 fn a_dynamic_node_comes_once_whatever_is_said_of_others() {
-    for mut owner in [Owner::new(), Owner::without_creating()] {
+    for create in [Create::Auto, Create::Never] {
+        let mut owner = Owner::new();
         let name = node("a");
-        let creator = owner.dynamic(&name, RoutingType::Anycast, Lifetime::OnClose);
+        let spec = consumer_spec(&name, Some(RoutingType::Anycast), Some(Lifetime::OnClose));
+        let spec = Box::new(ConsumerSpec { create, ..spec });
+        let creator = owner.attached(|link| Command::AttachConsumer { link, spec });
         assert_eq!(owner.sends_to(&name), None);
         assert_eq!(owner.takes_from(&name, None), None);
         assert_eq!(owner.publishes_to(&name), None);

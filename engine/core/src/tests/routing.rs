@@ -42,7 +42,8 @@ fn a_mixed_address_gives_to_each_subscription_and_one_queue() {
 
 #[test]
 fn a_full_queue_is_passed_over_and_all_full_refuse() {
-    let config = CoreConfig { hard_messages: 2, ..CoreConfig::default() };
+    let layer = Layer { max_messages: Some(2), ..Layer::default() };
+    let config = CoreConfig { catalogue: Arc::new(Catalogue::of_all(layer)), ..CoreConfig::default() };
     let mut owner = Owner { core: Core::new(config), next_link: 0 };
     let queues = ["a", "a::b"].map(|name| owner.consumer(name, None, Mode::Consume));
     let first = owner.producer("a::a", None);

@@ -27,7 +27,8 @@ fn produce(address: &str) -> impl FnOnce(LinkKey) -> Command {
 }
 
 fn small() -> CoreConfig {
-    CoreConfig { producer_window: 10, soft_messages: 5, ..CoreConfig::default() }
+    let layer = Layer { producer_window: Some(10), soft_messages: Some(5), ..Layer::default() };
+    CoreConfig { catalogue: Arc::new(Catalogue::of_all(layer)), ..CoreConfig::default() }
 }
 
 #[test]
@@ -83,11 +84,11 @@ fn queues_that_wait_for_the_shard_are_released_in_steps() {
     while let Some(now_ns) = owner.core.deadline() {
         owner.core.begin_turn(now_ns, 50);
         let looked = owner.core.nodes.take_looked();
-        assert!(looked <= 2 * RELEASE_MAX as usize, "{looked} in one turn");
+        assert!(looked <= 2 * RELEASE_MAX, "{looked} in one turn");
         credited += std::iter::from_fn(|| owner.core.poll_event()).count();
         turns += 1;
     }
-    assert_eq!((turns, credited), (IDLE.div_ceil(RELEASE_MAX), IDLE as usize));
+    assert_eq!((turns, credited), (IDLE.div_ceil(RELEASE_MAX as u32), IDLE as usize));
     owner.core.check();
 }
 

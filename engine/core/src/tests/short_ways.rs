@@ -4,8 +4,8 @@
 //! `handle_accepted` for one delivery, against `handle_settle` and `Command::Accept` of several.
 
 use super::*;
+use crate::bounds::Bounds;
 use crate::command::ACCEPT_KEYS;
-use crate::limits::WhenFull;
 use crate::plain::Plain;
 
 /// What a world of one queue is asked to do.
@@ -55,14 +55,19 @@ struct World {
 type Seen = (Vec<Event>, Vec<Fact>, Vec<u64>, Option<u64>, u64, Vec<crate::QueueView>);
 
 impl World {
-    fn new(config: CoreConfig, ways: Ways) -> Self {
+    fn new(config: CoreConfig, bounds: Bounds, ways: Ways) -> Self {
+        let resident_max = Plain::resident_max(&config);
         let mut owner = Owner { core: Core::new(config), next_link: 0 };
         let consumer = owner.consumer("q", None, Mode::Consume);
         let producer = owner.producer("q", None);
-        if ways == Ways::Long {
-            for key in owner.core.nodes.queues.iter().map(|(key, _)| key).collect::<Vec<_>>() {
-                owner.core.nodes.queues.get_mut(key).expect("it is there").plain = Plain::NEVER;
-            }
+        for key in owner.core.nodes.queues.iter().map(|(key, _)| key).collect::<Vec<_>>() {
+            let queue = owner.core.nodes.queues.get_mut(key).expect("it is there");
+            // So small ones no setting makes.
+            queue.bounds = bounds;
+            queue.plain = match ways {
+                Ways::Short => Plain::new(&bounds, resident_max),
+                Ways::Long => Plain::NEVER,
+            };
         }
         Self { owner, ways, producer, consumer, held: Vec::new(), sent: 0, wall_ms: 1 }
     }
@@ -129,23 +134,21 @@ proptest! {
         journal in any::<bool>(),
         refuse in any::<bool>(),
         memory_bytes in 800..20_000_u64,
-        hard_messages in 2..40_u64,
-        hard_bytes in 400..10_000_u64,
+        max_messages in 2..40_u64,
+        max_bytes in 400..10_000_u64,
         producer_window in 1..12_u32,
         orders in prop::collection::vec(order(), 1..120),
     ) {
+        let when_full = if refuse { WhenFull::Refuse } else { WhenFull::Hold };
+        let bounds = Bounds { soft_messages: 3, soft_bytes: 700, max_messages, max_bytes, when_full };
+        let layer = Layer { producer_window: Some(producer_window), when_full: Some(when_full), ..Layer::default() };
         let config = CoreConfig {
             storage: if journal { Storage::Journal } else { Storage::Memory },
-            when_full: if refuse { WhenFull::Refuse } else { WhenFull::Hold },
+            catalogue: Arc::new(Catalogue::of_all(layer)),
             memory_bytes,
-            hard_messages,
-            hard_bytes,
-            producer_window,
-            soft_messages: 3,
-            soft_bytes: 700,
             ..CoreConfig::default()
         };
-        let [mut short, mut long] = [Ways::Short, Ways::Long].map(|ways| World::new(config.clone(), ways));
+        let [mut short, mut long] = [Ways::Short, Ways::Long].map(|ways| World::new(config.clone(), bounds, ways));
         for order in &orders {
             prop_assert_eq!(short.follow(order), long.follow(order), "after {:?}", order);
         }

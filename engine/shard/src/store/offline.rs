@@ -128,8 +128,6 @@ impl Copy {
             shard: config.shard,
             storage: Storage::Journal,
             memory_bytes: COPY_MEMORY,
-            hard_messages: u64::MAX,
-            hard_bytes: u64::MAX,
             ..CoreConfig::default()
         });
         let segments = Segments::new(config.segment_bytes, config.allowance());

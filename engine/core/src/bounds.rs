@@ -1,0 +1,54 @@
+//! The bounds of a queue: what the settings of its address say of how much it has, as numbers.
+//!
+//! Guarantees: they are made when the queue is, and read where it is at hand; no address is looked up for a message.
+//!
+//! Not here: the shard's memory and disk (`memory`, `journaling`), and what is done beyond a bound (`credit`, `admission`).
+
+use engine_catalogue::{AddressSettings, WhenFull};
+
+use crate::limits::REJECT_FACTOR;
+
+/// How much a queue has before its producers notice. Messages that consumers hold count as well, but for the soft bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bounds {
+    /// Waiting messages beyond which credit is withheld while consumers take: deep queues cost latency.
+    pub soft_messages: u64,
+    /// Octets, likewise.
+    pub soft_bytes: u64,
+    /// Messages beyond which it is full.
+    pub max_messages: u64,
+    /// Octets beyond which it is full.
+    pub max_bytes: u64,
+    /// What producers meet then, or when the disk is full.
+    pub when_full: WhenFull,
+}
+
+impl Bounds {
+    pub fn new(settings: &AddressSettings) -> Self {
+        Self {
+            soft_messages: settings.soft_messages(),
+            soft_bytes: settings.soft_bytes(),
+            max_messages: settings.max_messages(),
+            max_bytes: settings.max_bytes(),
+            when_full: settings.when_full,
+        }
+    }
+
+    /// Messages in the queue from which on it refuses further ones.
+    pub fn refused_from_messages(&self) -> u64 {
+        self.max_messages.saturating_mul(self.factor())
+    }
+
+    /// Octets in the queue with a further message beyond which it is refused.
+    pub fn refused_above_bytes(&self) -> u64 {
+        self.max_bytes.saturating_mul(self.factor())
+    }
+
+    /// Whoever is given no credit may still use what it had.
+    fn factor(&self) -> u64 {
+        match self.when_full {
+            WhenFull::Hold => REJECT_FACTOR,
+            WhenFull::Refuse => 1,
+        }
+    }
+}
