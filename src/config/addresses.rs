@@ -101,7 +101,6 @@ pub fn respelled(area: &str, name: &str) -> Option<String> {
         ("address", "anycast_prefix" | "multicast_prefix") => {
             return Some(format!("{area}.{name} is no setting any more: write node.{name}"));
         }
-        ("storage", "when_full") => "write [[address]] with match = \"#\" and when_full",
         _ => return None,
     };
     Some(format!("{area}.{name} is no setting any more: {instead}"))

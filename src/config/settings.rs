@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use engine_catalogue::{area, choice};
+use engine_catalogue::{WhenFull, area, choice};
 
 use super::addresses::{AddressEntry, QueueEntry};
 use super::bounds::SHARDS_MAX;
@@ -208,6 +208,8 @@ area! {
         /// full disk"). Consumers go on, and so do producers by themselves when there is room. On a volume that is not larger than this no
         /// durable message is ever taken: the start warns
         min_free_mib: u64 = 1024 => range(0, 1 << 40, "MiB");
+        /// `address[].when_full` of all addresses of which no match says otherwise
+        when_full: Option<WhenFull> = None => told("hold");
     }
 }
 

@@ -77,7 +77,7 @@ const WRONG: &[(&str, &[&[&str]])] = &[
             &["heddle.toml:12:15", "is 1.5", "a number with a fraction", "0 to 65,535"],
             &["heddle.toml:13:19", "idle_timeout_ms is 1", "0 for never, or at least 200 ms"],
             &["heddle.toml:15:15", "99999999999999999999", "2 to 1,024 MiB"],
-            &["heddle.toml:16:1", "storage.when_full is no setting any more", "[[address]] with match"],
+            &["heddle.toml:16:13", "\"HOLD\"", "\"hold\", \"refuse\""],
         ],
     ),
     // The machine.

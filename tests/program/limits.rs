@@ -250,8 +250,7 @@ fn a_consumed_backlog_makes_room_while_its_consumer_stays() {
         let folder = broker.kill();
         assert!(files(&folder.path().join("data/journal-0"), "segment") >= 10);
         // Everything beyond what is there already counts as full: room comes of what is consumed, and of nothing else.
-        let full =
-            format!("{LISTENER}min_free_mib = 1000000000\n[[address]]\nmatch = \"#\"\nwhen_full = \"{policy}\"\n");
+        let full = format!("{LISTENER}min_free_mib = 1000000000\nwhen_full = \"{policy}\"\n");
         let broker = Broker::start_with(folder, 1, &full);
         let mut consumer = opened(&broker);
         consumer.attach_receiver("orders", count);

@@ -3,11 +3,14 @@
 use std::collections::HashSet;
 
 use engine_catalogue::setting::Word as _;
-use engine_catalogue::{Area as _, Attributes, Catalogue, Change, Definition, Placement, QUALIFIER};
+use engine_catalogue::{Area as _, Attributes, Catalogue, Change, Definition, Layer, Placement, QUALIFIER};
 
 use super::super::addresses::{AddressEntry, QueueEntry};
 use super::super::fault::Origin;
 use super::Resolving;
+
+/// The match of all addresses.
+const EVERY: &str = "#";
 
 /// A definition, or why there is none, and where its key stands.
 struct Defined {
@@ -64,6 +67,7 @@ impl Resolving<'_> {
                 Err(wrong) => self.fault(area, index, setting, format!("[[{area}]]: {wrong}")),
             }
         }
+        self.say_of_all(&mut definitions);
         let origin = engine_catalogue::Origin::Configuration;
         let change = |definition: &Definition| Change::Define { origin, definition: definition.clone() };
         let changes: Vec<_> = definitions.iter().map(change).collect();
@@ -72,5 +76,21 @@ impl Resolving<'_> {
             self.fault(AddressEntry::NAME, 0, "name", error.to_string());
         }
         definitions
+    }
+
+    /// Adds what the storage's table says of all addresses, where their own tables do not.
+    fn say_of_all(&self, definitions: &mut Vec<Definition>) {
+        let Some(when_full) = self.config.storage.when_full else { return };
+        let of_all = definitions.iter_mut().find_map(|definition| match &mut definition.attributes {
+            Attributes::Match(layer) if definition.key == EVERY => Some(layer),
+            _ => None,
+        });
+        match of_all {
+            Some(layer) => layer.when_full = layer.when_full.or(Some(when_full)),
+            None => {
+                let layer = Layer { when_full: Some(when_full), ..Layer::default() };
+                definitions.push(Definition::new(EVERY, Attributes::Match(layer)));
+            }
+        }
     }
 }
