@@ -17,13 +17,13 @@ use engine_core::Core;
 use engine_core::limits::CoreConfig;
 use engine_home::{AddressRules, Moves};
 use engine_rt::{Clock, InboxSender, Listener, Permits, Pulse, ShardThread, Starting, Termination, Waker};
-use engine_shard::{Engine, Journal};
+use engine_shard::Engine;
 use node_shell::{Disks, Layers, ListenerConfig, Parts, Post, Shell, ShellConfig, Verify};
 use storage_disk::large::Large;
 
 use crate::catalogue::{self, CatalogueError};
 use crate::config::{Config, ListenAt, Mechanism, Resolved, Sasl, Transport};
-use crate::data::{Storage, StorageError};
+use crate::data::{Journal, Storage, StorageError};
 use crate::http;
 use crate::node::Node;
 use crate::space::Space;

@@ -71,6 +71,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "amqp-codec",
             "amqp-proto",
+            "engine-catalogue",
             "engine-message",
             "engine-rt",
             "engine-shard",

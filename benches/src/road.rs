@@ -12,12 +12,12 @@ use amqp_codec::performative::{
     Terminus, Transfer, encode_disposition, encode_flow, encode_frame, encode_transfer,
 };
 use amqp_proto::Config;
+use engine_catalogue::Placement;
 use engine_core::Core;
 use engine_core::limits::{CoreConfig, Storage};
 use engine_home::{AddressRules, Home, HomeConfig, Moves, Slot};
 use engine_rt::Waker;
 use engine_shard::Engine;
-use engine_shard::placement::Placement;
 use node_shell::{Protocol, Turn};
 
 /// Messages that go one road in one turn, at most.

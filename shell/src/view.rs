@@ -293,12 +293,12 @@ fn link_page(turn: &Turn<Conn>, range: &Range) -> Page<LinkView> {
 
 #[cfg(test)]
 mod tests {
+    use engine_catalogue::Placement;
     use engine_core::Core;
     use engine_core::limits::CoreConfig;
     use engine_home::{AddressRules, Moves};
     use engine_rt::{Clock, InboxSender, Permits, Pulse, Service, Waker};
     use engine_shard::Engine;
-    use engine_shard::placement::Placement;
 
     use super::*;
     use crate::config::ShellConfig;

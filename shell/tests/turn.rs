@@ -9,11 +9,11 @@ use amqp_codec::performative::{
     encode_frame, encode_transfer,
 };
 use amqp_proto::Config;
+use engine_catalogue::Placement;
 use engine_core::Core;
 use engine_core::limits::CoreConfig;
 use engine_home::{AddressRules, Home, HomeConfig, Moves, Request, Slot};
 use engine_rt::Waker;
-use engine_shard::placement::Placement;
 use engine_shard::{Engine, Mesh};
 use node_shell::{Protocol, Turn};
 use storage_disk::large::{LargeDone, LargeOrder};

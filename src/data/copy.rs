@@ -3,9 +3,9 @@
 //! Guarantees: a copy that was cut off leaves the old journals as they are. The order of each queue is kept. A message that is in
 //! several queues is stored once for each afterwards.
 
+use engine_catalogue::Placement;
 use engine_rt::Waker;
 use engine_shard::limits::CHECKPOINT_SEGMENTS;
-use engine_shard::placement::Placement;
 use engine_shard::store::{Copy, Extract, StoreConfig, StoreError};
 use storage_disk::{DataDirectory, Disk, DiskConfig, JournalFiles, Sync};
 

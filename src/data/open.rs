@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use engine_core::message::Large;
 use engine_core::{Core, LastNumbers, Restored};
 use engine_rt::Waker;
-use engine_shard::Journal;
 use engine_shard::limits::CHECKPOINT_SEGMENTS;
 use engine_shard::store::{self, Recovery, Store, StoreConfig, StoreError};
 use storage_disk::large::sweep;
@@ -109,6 +108,14 @@ impl Recovered {
         let disk = Disk::start(self.disk.clone(), self.files.clone(), waker)?;
         Ok(Started { recovered: self, disk })
     }
+}
+
+/// A shard's journal, and the disk that it is on.
+pub struct Journal {
+    /// What is in it.
+    pub store: Store,
+    /// Where it is.
+    pub disk: Disk,
 }
 
 impl Started {

@@ -5,12 +5,12 @@
 //!
 //! Messages: `entering` and `giving`; credit: `credit`; what is too large for memory: `files`, `incoming`, `outgoing`.
 
+use engine_catalogue::Placement;
 use engine_core::command::{Command, ConsumerSpec, DetachMode, Mode, Outcome, ProducerSpec};
 use engine_core::event::{Event, Refusal};
 use engine_core::key::{EndKey, LinkKey, Port};
 use engine_message::Condition;
 use engine_shard::Engine;
-use engine_shard::placement::Placement;
 
 use crate::address_rules::AddressRules;
 use crate::arena::Arena;

@@ -1,7 +1,7 @@
 //! Names of dynamic nodes: unlike those of other runs and other shards, and owned by the shard that makes them.
 
+use engine_catalogue::Placement;
 use engine_core::command::DYNAMIC_PREFIX;
-use engine_shard::placement::Placement;
 
 /// Makes the names of one shard.
 #[derive(Debug)]

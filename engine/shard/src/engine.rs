@@ -9,7 +9,6 @@ use engine_core::command::{Command, Outcome, Settled};
 use engine_core::event::{Delivery, Event};
 use engine_core::key::{EndKey, LinkKey};
 use engine_core::message::Message;
-use storage_disk::Disk;
 use storage_journal::{Done, Order};
 
 use crate::mesh::{Mesh, Parcel};
@@ -25,14 +24,6 @@ pub struct Engine {
     wall_ms: u64,
     busy: bool,
     store: Option<Store>,
-}
-
-/// A shard's journal, and the disk that it is on.
-pub struct Journal {
-    /// What is in it.
-    pub store: Store,
-    /// Where it is.
-    pub disk: Disk,
 }
 
 impl Engine {

@@ -8,9 +8,7 @@ mod mesh;
 mod spin;
 pub mod store;
 
-pub use engine_catalogue::placement;
-
-pub use engine::{Engine, Journal};
+pub use engine::Engine;
 pub use figures::{JOURNAL_FIGURES, LANE_FIGURES};
 pub use mesh::{LaneView, Mesh, mesh, mesh_of};
 pub use spin::Spin;

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use engine_catalogue::Placement;
 use engine_catalogue::{Catalogue, Layer};
 use engine_core::Core;
 use engine_core::command::{Command, ConsumerSpec, Create, DetachMode, Mode, Outcome, ProducerSpec, Settle, Settled};
@@ -17,7 +18,6 @@ use engine_core::key::{EndKey, LinkKey};
 use engine_core::limits::CoreConfig;
 use engine_core::message::Message;
 use engine_rt::Waker;
-use engine_shard::placement::Placement;
 use engine_shard::{Engine, mesh_of};
 
 const QUEUES: usize = 4;

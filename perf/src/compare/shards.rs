@@ -2,7 +2,7 @@
 
 use std::io;
 
-use engine_shard::placement::Placement;
+use engine_catalogue::Placement;
 
 use crate::cores::on_core;
 use crate::load::{self, Load, Paced};

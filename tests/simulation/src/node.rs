@@ -5,12 +5,12 @@
 
 use std::sync::Arc;
 
+use engine_catalogue::Placement;
 use engine_catalogue::{Catalogue, Layer};
 use engine_core::limits::{CoreConfig, Storage};
 use engine_core::{Core, QueueView};
 use engine_home::{AddressRules, HomeConfig, Moves};
 use engine_rt::Waker;
-use engine_shard::placement::Placement;
 use engine_shard::store::{Recovered, Recovery, Store, StoreConfig, StoreError, StoreTotals};
 use engine_shard::{Engine, LaneView, Mesh, mesh_of};
 use storage_journal::SegmentPart;
