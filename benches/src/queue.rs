@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use engine_catalogue::{Catalogue, Layer};
 use engine_core::Core;
-use engine_core::command::{Command, ConsumerSpec, Create, Mode, Outcome, ProducerSpec, Settle, Settled};
+use engine_core::command::{Command, ConsumerSpec, Create, ProducerSpec, Settle, Settled};
 use engine_core::event::Event;
 use engine_core::key::{EndKey, LinkKey};
 use engine_core::limits::{CoreConfig, Storage};
@@ -31,16 +31,8 @@ impl Queue {
         let link = |slot| LinkKey { shard: 0, generation: 0, slot };
         let spec = ProducerSpec { address: "q".to_owned(), routing: None, create: Create::Auto, lifetime: None };
         core.handle_command(0, 0, Command::AttachProducer { link: link(1), spec: Box::new(spec) });
-        let spec = ConsumerSpec {
-            address: "q".to_owned(),
-            routing: None,
-            create: Create::Auto,
-            mode: Mode::Consume,
-            settle: if settled { Settle::OnSend } else { Settle::ByPeer },
-            subscription: None,
-            lifetime: None,
-            default_outcome: Outcome::Released,
-        };
+        let spec =
+            ConsumerSpec { settle: if settled { Settle::OnSend } else { Settle::ByPeer }, ..ConsumerSpec::of("q") };
         core.handle_command(0, 0, Command::AttachConsumer { link: link(2), spec: Box::new(spec) });
         let mut ends = std::iter::from_fn(|| core.poll_event()).filter_map(|(_, event)| match event {
             Event::Attached { end, .. } => Some(end),

@@ -152,6 +152,24 @@ pub struct ConsumerSpec {
     pub default_outcome: Outcome,
 }
 
+impl ConsumerSpec {
+    /// What a receiving peer gets that asks for nothing but an address: it takes messages, settles them itself, and gives back what it
+    /// did not settle.
+    #[must_use]
+    pub fn of(address: impl Into<String>) -> Self {
+        Self {
+            address: address.into(),
+            routing: None,
+            create: Create::Auto,
+            mode: Mode::Consume,
+            settle: Settle::ByPeer,
+            subscription: None,
+            lifetime: None,
+            default_outcome: Outcome::Released,
+        }
+    }
+}
+
 /// One message for an address that no link of its sender is attached to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Publish {

@@ -16,8 +16,8 @@ use engine_catalogue::{Catalogue, Layer, WhenFull};
 use proptest::prelude::*;
 
 use crate::command::{
-    Command, ConsumerSpec, Create, DetachMode, Durability, Mode, Modified, Outcome, ProducerSpec, RoutingType, Settle,
-    Settled, Sharing, Subscription,
+    Command, ConsumerSpec, Create, DetachMode, Durability, Mode, Modified, Outcome, ProducerSpec, RoutingType, Settled,
+    Sharing, Subscription,
 };
 use crate::event::Event;
 use crate::fact::Fact;
@@ -116,16 +116,7 @@ impl Owner {
 }
 
 fn consume(link: LinkKey, address: &str, routing: Option<RoutingType>, mode: Mode) -> Command {
-    let spec = ConsumerSpec {
-        address: address.into(),
-        routing,
-        create: Create::Auto,
-        mode,
-        settle: Settle::ByPeer,
-        subscription: None,
-        lifetime: None,
-        default_outcome: Outcome::Released,
-    };
+    let spec = ConsumerSpec { routing, mode, ..ConsumerSpec::of(address) };
     Command::AttachConsumer { link, spec: Box::new(spec) }
 }
 
@@ -253,14 +244,9 @@ fn a_subscription_is_stolen_by_its_own_container() {
             sharing: Sharing::Exclusive,
         };
         let spec = ConsumerSpec {
-            address: "t".into(),
             routing: Some(RoutingType::Multicast),
-            create: Create::Auto,
-            mode: Mode::Consume,
-            settle: Settle::ByPeer,
             subscription: Some(subscription),
-            lifetime: None,
-            default_outcome: Outcome::Released,
+            ..ConsumerSpec::of("t")
         };
         owner.next_link += 1;
         let link = LinkKey { shard: 0, generation: 0, slot: owner.next_link };

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use engine_core::Core;
-use engine_core::command::{Command, ConsumerSpec, Create, Mode, Modified, Outcome, Settle};
+use engine_core::command::{Command, ConsumerSpec, Modified, Outcome};
 use engine_core::event::Event;
 use engine_core::fact::{Declared, Purpose};
 use engine_core::key::{EndKey, LinkKey};
@@ -188,16 +188,7 @@ impl Leader {
 
     fn attach(&mut self) {
         for (slot, address) in (0..).zip(QUEUES) {
-            let spec = ConsumerSpec {
-                address: address.into(),
-                routing: None,
-                create: Create::Auto,
-                mode: Mode::Consume,
-                settle: Settle::ByPeer,
-                subscription: None,
-                lifetime: None,
-                default_outcome: Outcome::Released,
-            };
+            let spec = ConsumerSpec::of(address);
             let link = LinkKey { shard: 0, generation: 0, slot };
             self.core.handle_command(1, 1, Command::AttachConsumer { link, spec: Box::new(spec) });
             let attached = std::iter::from_fn(|| self.core.poll_event()).find_map(|(_, event)| match event {

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use engine_catalogue::{Catalogue, Layer};
 use engine_core::command::{
-    Command, ConsumerSpec, Create, DetachMode, Durability, Mode, Modified, Outcome, ProducerSpec, RoutingType, Settle,
-    Settled, Sharing, Subscription,
+    Command, ConsumerSpec, Create, DetachMode, Durability, Modified, Outcome, ProducerSpec, RoutingType, Settled,
+    Sharing, Subscription,
 };
 use engine_core::event::Event;
 use engine_core::fact::PASSING;
@@ -253,19 +253,14 @@ fn places(queue: usize) -> Vec<String> {
 /// A consumer of a queue, or of a subscription to it.
 fn consumer_spec(queue: usize, subscription: Option<&'static str>) -> impl FnOnce(LinkKey) -> Command {
     let spec = ConsumerSpec {
-        address: QUEUES[queue].into(),
         routing: (queue == 2).then_some(RoutingType::Multicast),
-        create: Create::Auto,
-        mode: Mode::Consume,
-        settle: Settle::ByPeer,
         subscription: subscription.map(|name| Subscription {
             container: "world".into(),
             name: name.into(),
             durability: Durability::Durable,
             sharing: Sharing::Exclusive,
         }),
-        lifetime: None,
-        default_outcome: Outcome::Released,
+        ..ConsumerSpec::of(QUEUES[queue])
     };
     |link| Command::AttachConsumer { link, spec: Box::new(spec) }
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use engine_core::Core;
-use engine_core::command::{Command, ConsumerSpec, Create, Mode, Outcome, RoutingType, Settle};
+use engine_core::command::{Command, ConsumerSpec, Outcome, RoutingType};
 use engine_core::event::Event;
 use engine_core::fact::{Declared, Purpose};
 use engine_core::key::{EndKey, LinkKey};
@@ -108,16 +108,7 @@ impl Node {
 
     fn attach(&mut self) {
         for (slot, address) in (0..).zip(QUEUES) {
-            let spec = ConsumerSpec {
-                address: address.into(),
-                routing: None,
-                create: Create::Auto,
-                mode: Mode::Consume,
-                settle: Settle::ByPeer,
-                subscription: None,
-                lifetime: None,
-                default_outcome: Outcome::Released,
-            };
+            let spec = ConsumerSpec::of(address);
             let link = LinkKey { shard: 0, generation: 0, slot };
             self.core.handle_command(1, 1, Command::AttachConsumer { link, spec: Box::new(spec) });
             let attached = std::iter::from_fn(|| self.core.poll_event()).find_map(|(_, event)| match event {

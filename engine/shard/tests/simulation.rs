@@ -12,7 +12,7 @@ use bytes::Bytes;
 use engine_catalogue::Placement;
 use engine_catalogue::{Catalogue, Layer};
 use engine_core::Core;
-use engine_core::command::{Command, ConsumerSpec, Create, DetachMode, Mode, Outcome, ProducerSpec, Settle, Settled};
+use engine_core::command::{Command, ConsumerSpec, Create, DetachMode, Outcome, ProducerSpec, Settled};
 use engine_core::event::Event;
 use engine_core::key::{EndKey, LinkKey};
 use engine_core::limits::CoreConfig;
@@ -95,16 +95,7 @@ impl World {
         let link = LinkKey { shard: home as u16, generation: 0, slot };
         let owner = self.placement.owner(&address);
         let (command, role) = if consumer {
-            let spec = ConsumerSpec {
-                address,
-                routing: None,
-                create: Create::Auto,
-                mode: Mode::Consume,
-                settle: Settle::ByPeer,
-                subscription: None,
-                lifetime: None,
-                default_outcome: Outcome::Released,
-            };
+            let spec = ConsumerSpec::of(address);
             let role = Role::Consumer { newest: None, held: Vec::new(), credit: 0, revoking: 0 };
             (Command::AttachConsumer { link, spec: Box::new(spec) }, role)
         } else {

@@ -308,19 +308,14 @@ fn kept_key(kept: &mut Kept, consumer: EndKey, wanted: u32, found: &[(u8, u8)]) 
 fn a_queue_that_is_deleted_needs_nothing_that_is_away() {
     let mut kept = Kept::new();
     let spec = ConsumerSpec {
-        address: "t".into(),
         routing: Some(RoutingType::Multicast),
-        create: Create::Auto,
-        mode: Mode::Consume,
-        settle: Settle::ByPeer,
         subscription: Some(Subscription {
             name: "s".into(),
             container: "c".into(),
             durability: Durability::Durable,
             sharing: Sharing::Exclusive,
         }),
-        lifetime: None,
-        default_outcome: Outcome::Released,
+        ..ConsumerSpec::of("t")
     };
     let link = LinkKey { shard: 0, generation: 0, slot: 99 };
     kept.owner.core.handle_command(1, 1, Command::AttachConsumer { link, spec: Box::new(spec) });

@@ -10,16 +10,7 @@ fn node(name: &str) -> String {
 }
 
 fn consumer_spec(address: &str, routing: Option<RoutingType>, lifetime: Option<Lifetime>) -> ConsumerSpec {
-    ConsumerSpec {
-        address: address.into(),
-        routing,
-        create: Create::Auto,
-        mode: Mode::Consume,
-        settle: Settle::ByPeer,
-        subscription: None,
-        lifetime,
-        default_outcome: Outcome::Released,
-    }
+    ConsumerSpec { routing, lifetime, ..ConsumerSpec::of(address) }
 }
 
 impl Owner {
