@@ -22,9 +22,9 @@ use serde::{Deserialize, Serialize};
 use crate::estimate::bootstrap::{self, Ratio};
 use crate::estimate::order::{median, sorted};
 use crate::estimate::rank_test;
-use crate::figure::{Figure, Statistic, Unit, What};
+use crate::figure::{Figure, Statistic, What};
 use crate::latency::Metric;
-use crate::number;
+use crate::number::{self, Unit};
 use crate::result::{Percentiles, RunResult, Second};
 
 mod alike;

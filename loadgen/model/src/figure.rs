@@ -5,29 +5,11 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
 use crate::interval::Counts;
 use crate::latency::{Latencies, Metric};
-use crate::number;
+use crate::number::Unit;
 use crate::result::{RunResult, Usage};
 use crate::scenario::Scenario;
-
-/// What a figure's value is counted in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Unit {
-    /// Microseconds, of a latency.
-    Latency,
-    /// Messages a second.
-    Rate,
-    /// A number of something.
-    Count,
-    /// Octets.
-    Octets,
-    /// A number that has no unit, or one that its name says.
-    Plain,
-}
 
 /// Of which latencies: the value that stands for all.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -380,11 +362,4 @@ fn group_of(name: &str, scenario: &Scenario) -> Result<String, FigureError> {
     }
     let groups = scenario.groups.iter().map(|group| group.name.clone()).collect();
     Err(FigureError::Group { group: name.to_owned(), groups })
-}
-
-impl Unit {
-    /// A value as people read it.
-    pub fn print(self, value: f64) -> String {
-        number::in_unit(self, value)
-    }
 }

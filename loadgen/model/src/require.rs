@@ -6,8 +6,8 @@
 
 use std::cmp::Ordering;
 
-use crate::figure::{Figure, FigureError, Statistic, Unit, What};
-use crate::number;
+use crate::figure::{Figure, FigureError, Statistic, What};
+use crate::number::{self, Unit};
 use crate::result::{Requirement, RunResult};
 use crate::scenario::Scenario;
 use crate::units::{Bytes, Rate, Span, UnitError};

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::interval::{Counts, Resumed};
 use crate::latency::Latencies;
-use crate::outage::Outage;
 use crate::scenario::Scenario;
 
 /// Version of this format; a reader refuses others.
@@ -80,6 +79,23 @@ pub struct CutOff {
     pub at_s: Option<f64>,
     /// Why, for people.
     pub why: String,
+}
+
+/// What a kill did. Seconds; absent is what did not happen before the next kill, or before the run was over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Outage {
+    /// When the server was killed, seconds of the run.
+    pub at_s: f64,
+    /// From the kill until it answered again, the time for which it was left down included.
+    pub answering_s: Option<f64>,
+    /// From the kill until a message was accepted again.
+    pub accepted_s: Option<f64>,
+    /// From the kill until a message was received again.
+    pub received_s: Option<f64>,
+    /// The largest latency of the load in the seconds from the kill to the next one, microseconds. A second that two kills share counts for
+    /// both: it may say too much, never too little.
+    pub longest_us: Option<f64>,
 }
 
 /// Who ended a run.

@@ -3,8 +3,7 @@
 use std::sync::OnceLock;
 
 use load_model::compare::Comparison;
-use load_model::outage::Outage;
-use load_model::result::{RunResult, WorkerFacts};
+use load_model::result::{Outage, RunResult, WorkerFacts};
 use load_report::text::{Colour, Paper};
 use load_report::{html, text};
 use roxmltree::{Document, ParsingOptions};
