@@ -12,7 +12,8 @@ use hdrhistogram::Histogram;
 use crate::compare::{environment, median};
 use crate::cores::{Cores, on_core};
 use crate::load::{self, Accepted, Load, Pace, Reader};
-use crate::peer::{Kept, Settle};
+use crate::message::Kept;
+use crate::peer::Settle;
 use crate::server::{Server, cpu_seconds, folder, journal, start_heddle};
 
 mod device;

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use engine_rt::{Interest, Readiness, Socket, Waker};
 use hdrhistogram::Histogram;
 
-use crate::peer::{Kept, Peer, Settle, Work, append_transfer, message};
+use crate::message::{Kept, message};
+use crate::peer::{Peer, Settle, Work, append_transfer};
 
 const SCRATCH: usize = 256 * 1024 + (1 << 20);
 /// Share of a run that is not counted, while queues and caches fill.

@@ -11,6 +11,7 @@ mod hold;
 mod idle;
 mod large;
 mod load;
+mod message;
 mod peer;
 mod relay;
 mod replay;
@@ -28,7 +29,8 @@ use clap::{Parser, Subcommand};
 use engine_rt::Listener;
 
 use load::{Accepted, Load, Pace, Paced, Reader};
-use peer::{Kept, Settle};
+use message::Kept;
+use peer::Settle;
 use relay::Mode;
 
 /// Loads a broker and a bare relay side by side.

@@ -1,64 +1,76 @@
-//! One connection of the audit: one link, messages of any size, outcomes one by one.
+//! One link of the audit, on a connection of its own: what it is for, and what the broker says of its messages.
+//!
+//! Guarantees: whatever the broker said before it was gone is told; that it is gone is an end, and no error. Each acceptance is told by
+//! the message's number, and once.
 
 use std::collections::HashMap;
-use std::io::{self, IoSlice, IoSliceMut};
+use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::RawFd;
+use std::sync::Arc;
 
-use amqp_codec::frame::{self, ProtocolHeader, Split};
 use amqp_codec::performative::{
-    self, Attach, Begin, DeliveryState, Disposition, Durability, ExpiryPolicy, Flow, Open, Performative,
-    ReceiverSettleMode, Role as LinkRole, SenderSettleMode, Source, Target, Terminus, encode_disposition, encode_flow,
-    encode_frame,
+    Attach, Durability, ExpiryPolicy, ReceiverSettleMode, SenderSettleMode, Source, Terminus,
 };
-use engine_message::Symbol;
-use engine_rt::Socket;
+use amqp_proto::{Config, Confirmation, Event, LinkId, Outcome, Part, Payload, Send, Settled};
+use bytes::Bytes;
+use engine_rt::Readiness;
 
-use crate::peer::{Kept, Settle, append_transfer, message};
+use crate::client::{Client, is_gone, receiver, sender};
+use crate::message::{self, Kept};
 
+/// Output beyond which nothing is sent before some of it left, octets.
 const OUT_MAX: usize = 128 * 1024;
-const FRAME_MAX: u32 = 1 << 20;
+/// Credit of a consumer; given again when half of it is used.
 const CREDIT: u32 = 100;
 
-/// What a connection does.
+/// What a link is for.
 #[derive(Clone, Copy, Debug)]
 pub enum Role {
-    /// Sends durable messages.
-    Producer {
-        /// To a topic.
-        topic: bool,
-    },
-    /// Receives and accepts.
-    Consumer {
-        /// By a durable subscription to a topic.
-        durable: bool,
-        /// Waits until its acceptances are confirmed.
-        confirmed: bool,
-    },
+    /// It sends durable messages.
+    Producer(Kind),
+    /// It receives and accepts.
+    Consumer(Kind, Acceptance),
+}
+
+/// What its address is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A queue.
+    Queue,
+    /// A topic; a consumer has a durable subscription.
+    Topic,
+}
+
+/// When an acceptance is done with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acceptance {
+    /// When it was said.
+    AtOnce,
+    /// When the broker confirmed it (receiver settle mode second).
+    Confirmed,
 }
 
 /// What the broker said.
 pub enum Said<'a> {
-    /// Deliveries of a producer are accepted.
+    /// A producer's message is accepted.
     Accepted {
-        /// The first.
-        first: u32,
-        /// The last.
-        last: u32,
+        /// The message's number.
+        number: u64,
     },
-    /// A delivery of a producer is not.
+    /// A producer's message is not.
     Refused {
-        /// Which.
-        delivery: u32,
-        /// For people.
+        /// The message's number.
+        number: u64,
+        /// What the broker made of it.
         why: String,
     },
     /// A message for a consumer.
     Delivered {
-        /// Its delivery.
+        /// The broker's number of the delivery, to accept it by.
         delivery: u32,
-        /// Its body.
-        payload: &'a [u8],
+        /// Its octets.
+        body: &'a [u8],
     },
     /// A consumer's acceptance is known to the broker for good.
     Confirmed {
@@ -67,269 +79,169 @@ pub enum Said<'a> {
     },
 }
 
-/// One connection.
-pub struct Client {
-    socket: Socket,
+/// One link.
+pub struct Link {
+    client: Client,
     role: Role,
-    out: Vec<u8>,
-    written: usize,
-    partial: Vec<u8>,
-    scratch: Vec<u8>,
-    header_read: bool,
-    ended: bool,
+    address: String,
+    /// Once the connection is open.
+    id: Option<LinkId>,
+    is_ended: bool,
+    /// Messages that a producer may still send.
     credit: u32,
-    sent: u32,
-    received: u32,
-    granted: u32,
-    /// A message that comes in several frames.
-    assembling: Vec<u8>,
-    delivery: u32,
-    /// Accepted deliveries that wait for confirmation.
+    /// Messages that a consumer accepted since it gave credit.
+    owed: u32,
+    /// Accepted deliveries that wait for confirmation, and the numbers of their messages.
     waiting: HashMap<u32, u64>,
 }
 
-impl Client {
-    /// Connects and attaches, without waiting for answers.
+impl Link {
+    /// Connects, and attaches once the broker has opened. Nothing is waited for.
     ///
     /// # Errors
     /// When nobody listens.
-    pub fn connect(to: SocketAddr, name: &str, address: &str, role: Role) -> io::Result<Self> {
-        let socket = Socket::connect(to)?;
-        let mut out = ProtocolHeader::Amqp.bytes().to_vec();
-        let open = Open { container_id: name.to_owned(), max_frame_size: FRAME_MAX, ..Open::default() };
-        encode_frame(&mut out, 0, &Performative::Open(Box::new(open)));
-        let window = u32::MAX >> 1;
-        let begin = Begin { incoming_window: window, outgoing_window: window, ..Begin::default() };
-        encode_frame(&mut out, 0, &Performative::Begin(Box::new(begin)));
-        let (sends, topic, confirmed) = match role {
-            Role::Producer { topic } => (true, topic, false),
-            Role::Consumer { durable, confirmed } => (false, durable, confirmed),
-        };
-        let capabilities = if topic { vec![Symbol::from("topic")] } else { vec![Symbol::from("queue")] };
-        let mut source = Source::from(Terminus::at(address));
-        let mut target = Terminus::at(address);
-        if sends {
-            target.capabilities = capabilities;
-        } else {
-            source.terminus.capabilities = capabilities;
-            if topic {
-                (source.terminus.durable, source.terminus.expiry_policy) =
-                    (Durability::UnsettledState, ExpiryPolicy::Never);
-            }
-        }
-        let attach = Attach {
-            source: Some(source),
-            target: Some(Target::Node(target)),
-            snd_settle_mode: SenderSettleMode::Unsettled,
-            rcv_settle_mode: if confirmed { ReceiverSettleMode::Second } else { ReceiverSettleMode::First },
-            ..Attach::new("audit".to_owned(), 0, if sends { LinkRole::Sender } else { LinkRole::Receiver })
-        };
-        encode_frame(&mut out, 0, &Performative::Attach(Box::new(attach)));
-        let mut client = Self {
-            socket,
-            role,
-            out,
-            written: 0,
-            partial: Vec::new(),
-            scratch: vec![0; 256 * 1024],
-            header_read: false,
-            ended: false,
-            credit: 0,
-            sent: 0,
-            received: 0,
-            granted: 0,
-            assembling: Vec::new(),
-            delivery: 0,
-            waiting: HashMap::new(),
-        };
-        client.grant();
-        client.flush()?;
-        Ok(client)
+    pub fn connect(
+        to: SocketAddr,
+        config: &Arc<Config>,
+        name: String,
+        address: String,
+        role: Role,
+    ) -> io::Result<Self> {
+        let client = Client::connect(to, config, name)?;
+        let waiting = HashMap::new();
+        Ok(Self { client, role, address, id: None, is_ended: false, credit: 0, owed: 0, waiting })
     }
 
     /// Its descriptor.
     pub fn fd(&self) -> RawFd {
-        self.socket.as_raw_fd()
+        self.client.fd()
     }
 
     /// Whether the broker is gone.
     pub fn is_ended(&self) -> bool {
-        self.ended
+        self.is_ended
     }
 
-    /// Whether output waits for room.
-    pub fn is_blocked(&self) -> bool {
-        !self.out.is_empty()
+    /// Whether a message may be sent now.
+    pub fn may_send(&self) -> bool {
+        !self.is_ended && self.credit > 0 && self.client.out.len() < OUT_MAX
     }
 
-    /// Whether output is to be written before there is more of it.
-    pub fn is_full(&self) -> bool {
-        self.out.len() >= OUT_MAX
-    }
-
-    /// How many messages may be sent now.
-    pub fn sendable(&self) -> u32 {
-        if self.ended { 0 } else { self.credit }
-    }
-
-    /// Sends a message; gives its delivery.
-    pub fn send(&mut self, body: &[u8]) -> u32 {
-        let mut payload = message(0, Kept::Durable);
-        payload.truncate(7);
-        payload.extend_from_slice(&[0x00, 0x53, 0x75]);
-        engine_message::encode::binary(&mut payload, body);
-        append_transfer(&mut self.out, self.sent, Settle::Unsettled, &payload);
+    /// Sends message `number`.
+    pub fn send(&mut self, number: u64, body: &[u8]) {
+        let Some(id) = self.id else { return };
+        let body = Bytes::from(message::with(body, Kept::Durable));
+        let send = Send { key: number, settled: Settled::No, format: 0, prefix: &[], body: &body, part: Part::Whole };
+        self.client.machine.send(id, send, &mut self.client.out);
         self.credit -= 1;
-        self.sent += 1;
-        self.sent - 1
     }
 
     /// Accepts a delivery of message `number`.
     pub fn accept(&mut self, delivery: u32, number: u64) {
-        let settled = !matches!(self.role, Role::Consumer { confirmed: true, .. });
-        if !settled {
+        let Some(id) = self.id else { return };
+        if let Role::Consumer(_, Acceptance::Confirmed) = self.role {
             self.waiting.insert(delivery, number);
         }
-        let disposition = Disposition {
-            role: LinkRole::Receiver,
-            first: delivery,
-            last: None,
-            settled,
-            state: Some(DeliveryState::Accepted),
-            batchable: false,
-        };
-        encode_disposition(&mut self.out, 0, &disposition);
-        self.grant();
-    }
-
-    fn grant(&mut self) {
-        if matches!(self.role, Role::Producer { .. }) || self.granted > self.received + CREDIT / 2 {
-            return;
+        self.client.machine.settle(id, delivery, delivery, Outcome::Accepted);
+        self.owed += 1;
+        if self.owed >= CREDIT / 2 {
+            self.client.machine.grant(id, std::mem::take(&mut self.owed));
         }
-        self.granted = self.received + CREDIT;
-        let flow = Flow {
-            next_incoming_id: Some(self.received),
-            incoming_window: u32::MAX >> 1,
-            outgoing_window: u32::MAX >> 1,
-            handle: Some(0),
-            delivery_count: Some(self.received),
-            link_credit: Some(CREDIT),
-            ..Flow::default()
-        };
-        encode_flow(&mut self.out, 0, &flow);
     }
 
-    /// Reads what there is.
+    /// Reads what there is; `scratch` is one of `client::scratch`.
     ///
     /// # Errors
     /// When the broker says what it must not. Its end is none.
-    pub fn read(&mut self, mut on_said: impl FnMut(Said<'_>)) -> io::Result<()> {
-        let mut scratch = std::mem::take(&mut self.scratch);
-        loop {
-            match self.socket.read(&mut [IoSliceMut::new(&mut scratch)]) {
-                Ok(None) => break,
-                Ok(Some(0)) | Err(_) => {
-                    self.ended = true;
-                    break;
-                }
-                Ok(Some(count)) => self.partial.extend_from_slice(&scratch[..count]),
-            }
-        }
-        self.scratch = scratch;
-        let bytes = std::mem::take(&mut self.partial);
-        let mut at = 0;
-        if !self.header_read {
-            if bytes.len() < 8 {
-                self.partial = bytes;
-                return Ok(());
-            }
-            self.header_read = true;
-            at = 8;
-        }
-        while let Split::Frame { frame, bytes: length } =
-            frame::split(&bytes[at..], FRAME_MAX).map_err(io::Error::other)?
-        {
-            at += length;
-            if !frame.body.is_empty() {
-                self.handle(frame.body, &mut on_said)?;
-            }
-        }
-        self.partial = bytes[at..].to_vec();
-        Ok(())
-    }
-
-    fn handle(&mut self, body: &[u8], on_said: &mut impl FnMut(Said<'_>)) -> io::Result<()> {
-        let (performative, payload) = performative::decode(body).map_err(io::Error::other)?;
-        match performative {
-            Performative::Transfer(transfer) => {
-                self.delivery = transfer.delivery_id.unwrap_or(self.delivery);
-                self.assembling.extend_from_slice(payload);
-                if !transfer.more {
-                    self.received += 1;
-                    let whole = std::mem::take(&mut self.assembling);
-                    on_said(Said::Delivered { delivery: self.delivery, payload: data(&whole)? });
-                }
-            }
-            Performative::Disposition(disposition) => {
-                let (first, last) = (disposition.first, disposition.last.unwrap_or(disposition.first));
-                if matches!(self.role, Role::Consumer { .. }) {
-                    for delivery in (first..=last).filter(|_| disposition.settled) {
-                        self.waiting
-                            .remove(&delivery)
-                            .into_iter()
-                            .for_each(|number| on_said(Said::Confirmed { number }));
+    pub fn read(&mut self, scratch: &mut [u8], mut on_said: impl FnMut(Said<'_>)) -> io::Result<()> {
+        let Self { client, role, address, id, credit, waiting, .. } = self;
+        let read = client.read(scratch, &mut |client, event| {
+            match event {
+                Event::Opened(_) => {
+                    let link = client.attach(role.attach(address))?;
+                    *id = Some(link);
+                    if let Role::Consumer(..) = role {
+                        client.machine.grant(link, CREDIT);
                     }
-                } else if disposition.state == Some(DeliveryState::Accepted) {
-                    on_said(Said::Accepted { first, last });
-                } else {
-                    let why = format!("{:?}", disposition.state);
-                    (first..=last).for_each(|delivery| on_said(Said::Refused { delivery, why: why.clone() }));
                 }
-            }
-            Performative::Flow(flow) => {
-                if let (Some(count), Some(more), Role::Producer { .. }) =
-                    (flow.delivery_count, flow.link_credit, self.role)
-                {
-                    self.credit = count.wrapping_add(more).wrapping_sub(self.sent);
+                Event::Credit { credit: given, .. } => *credit = given,
+                Event::Delivery { delivery, payload, .. } => {
+                    let payload = match &payload {
+                        Payload::Borrowed(octets) => octets,
+                        Payload::Owned(octets) => octets.as_ref(),
+                    };
+                    on_said(Said::Delivered { delivery, body: message::body(payload)? });
                 }
+                Event::Settled(outcome) => {
+                    while let Some(settling) = client.machine.next_settled() {
+                        let number = settling.key;
+                        on_said(match &outcome {
+                            Some(Outcome::Accepted) => Said::Accepted { number },
+                            other => Said::Refused { number, why: format!("{other:?}") },
+                        });
+                    }
+                }
+                Event::Confirmed(Confirmation { deliveries, settled: Settled::Yes, .. }) => {
+                    let numbers = (deliveries.first..=deliveries.last).filter_map(|one| waiting.remove(&one));
+                    numbers.for_each(|number| on_said(Said::Confirmed { number }));
+                }
+                Event::Detached { error, .. } => {
+                    let why = error.map_or_else(|| "without a reason".to_owned(), |error| error.to_string());
+                    return Err(io::Error::other(format!("the broker ended the link to {address}: {why}")));
+                }
+                _ => {}
             }
-            Performative::Detach(_) | Performative::End(_) | Performative::Close(_) => {
-                return Err(io::Error::other(format!("the broker ended the link: {:?}", performative::decode(body))));
-            }
-            _ => {}
-        }
-        Ok(())
+            Ok(())
+        });
+        self.note_end(read)
     }
 
-    /// Writes output as far as the socket takes it.
+    /// Writes what there is, as far as the socket takes it.
     ///
     /// # Errors
-    /// None: a broker that is gone is an end.
-    pub fn flush(&mut self) -> io::Result<()> {
-        while self.written < self.out.len() {
-            match self.socket.write(&[IoSlice::new(&self.out[self.written..])]) {
-                Ok(Some(count)) => self.written += count,
-                Ok(None) => return Ok(()),
-                Err(_) => {
-                    // What it said before it went is still to be read.
-                    break;
-                }
-            }
+    /// When the system refuses. The broker's end is none: what it said before is still to be read.
+    pub fn flush(&mut self, readiness: &Readiness, token: u64) -> io::Result<()> {
+        match self.client.flush(readiness, token) {
+            Err(error) if is_gone(&error) => Ok(()),
+            flushed => flushed,
         }
-        self.out.clear();
-        self.written = 0;
-        Ok(())
+    }
+
+    fn note_end(&mut self, read: io::Result<()>) -> io::Result<()> {
+        match read {
+            Err(error) if is_gone(&error) => {
+                self.is_ended = true;
+                Ok(())
+            }
+            read => read,
+        }
     }
 }
 
-/// The octets in the data section of a message.
-fn data(message: &[u8]) -> io::Result<&[u8]> {
-    let wrong =
-        || io::Error::other(format!("not a message of one data section: {:?}", &message[..message.len().min(40)]));
-    let start = message.windows(3).position(|part| part == [0x00, 0x53, 0x75]).ok_or_else(wrong)? + 3;
-    match message.get(start) {
-        Some(0xa0) => message.get(start + 2..).ok_or_else(wrong),
-        Some(0xb0) => message.get(start + 5..).ok_or_else(wrong),
-        _ => Err(wrong()),
+impl Role {
+    /// What is asked for.
+    fn attach(self, address: &str) -> Attach {
+        let terminus = |kind| {
+            let capability = if kind == Kind::Topic { "topic" } else { "queue" };
+            Terminus { capabilities: vec![capability.into()], ..Terminus::at(address) }
+        };
+        let name = "audit".to_owned();
+        match self {
+            Self::Producer(kind) => {
+                Attach { snd_settle_mode: SenderSettleMode::Unsettled, ..sender(name, terminus(kind)) }
+            }
+            Self::Consumer(kind, acceptance) => {
+                let mut source = Source::from(terminus(kind));
+                if kind == Kind::Topic {
+                    (source.terminus.durable, source.terminus.expiry_policy) =
+                        (Durability::UnsettledState, ExpiryPolicy::Never);
+                }
+                let rcv_settle_mode = match acceptance {
+                    Acceptance::AtOnce => ReceiverSettleMode::First,
+                    Acceptance::Confirmed => ReceiverSettleMode::Second,
+                };
+                Attach { snd_settle_mode: SenderSettleMode::Unsettled, rcv_settle_mode, ..receiver(name, source) }
+            }
+        }
     }
 }

@@ -15,7 +15,8 @@ use crate::client::{Clients, receiver};
 use crate::compare::median;
 use crate::idle::memory_kib;
 use crate::load::{self, Load};
-use crate::peer::{Kept, Settle};
+use crate::message::Kept;
+use crate::peer::Settle;
 use crate::server::{Server, Stopped, cpu_ns};
 
 /// Until buffers of what went on before are given back.

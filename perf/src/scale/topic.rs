@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::figure::{Figure, Target};
 use super::{LINKS_EACH, Options, SECONDS_MAX};
 use crate::client::{Client, Clients, receiver, sender};
-use crate::peer::{Kept, message};
+use crate::message::{Kept, message};
 use crate::server::{Server, cpu_ns};
 
 const ADDRESS: &str = "scale.topic";
