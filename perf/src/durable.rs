@@ -46,7 +46,7 @@ pub struct Options {
     /// Where data goes: on the file system to be measured.
     #[arg(long)]
     folder: Option<PathBuf>,
-    /// Rounds.
+    /// Rounds, each with every load in turn; the table has their medians.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
     /// Seconds of each load.

@@ -142,7 +142,6 @@ pub fn through_relay(to: SocketAddr, load: &Load) -> io::Result<f64> {
 pub enum Paced {
     /// Through a queue.
     Queue {
-        /// Its address.
         address: String,
         /// Where connections are to live, if not with their queue.
         home: Option<String>,

@@ -137,7 +137,7 @@ enum Command {
     Idle {
         /// The broker.
         to: SocketAddr,
-        /// How many.
+        /// Connections; each costs the load a descriptor.
         #[arg(long, default_value_t = 10_000)]
         connections: usize,
         /// The broker's process, to read its memory of.

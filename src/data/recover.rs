@@ -26,7 +26,7 @@ pub enum StorageError {
     Probe {
         /// The directory.
         path: PathBuf,
-        /// Why not.
+        /// What the system says.
         error: io::Error,
     },
     /// Messages could not be copied into new journals.

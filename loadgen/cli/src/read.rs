@@ -19,15 +19,15 @@ pub enum ReadError {
     /// It cannot be read.
     #[error("cannot read {}: {error}", path.display())]
     File {
-        /// Which one.
+        /// As it was named.
         path: PathBuf,
-        /// Why not.
+        /// What the system says.
         error: io::Error,
     },
-    /// It is too large.
+    /// It has more octets than anything that the generator writes.
     #[error("{} is larger than {FILE_MAX} octets: it is no {what}", path.display())]
     TooLarge {
-        /// Which one.
+        /// As it was named.
         path: PathBuf,
         /// What it was to be.
         what: &'static str,
@@ -35,7 +35,7 @@ pub enum ReadError {
     /// It is something else.
     #[error("{} is no {what}: {error}", path.display())]
     Syntax {
-        /// Which one.
+        /// As it was named.
         path: PathBuf,
         /// What it was to be.
         what: &'static str,
@@ -48,7 +48,7 @@ pub enum ReadError {
         path.display()
     )]
     Format {
-        /// Which one.
+        /// As it was named.
         path: PathBuf,
         /// Its format.
         found: u64,

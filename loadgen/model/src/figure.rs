@@ -16,7 +16,7 @@ use crate::scenario::Scenario;
 pub enum Statistic {
     /// So great a share is not larger.
     Quantile(f64),
-    /// Their mean.
+    /// Sum over number.
     Mean,
     /// The least.
     Min,
@@ -24,12 +24,12 @@ pub enum Statistic {
     Max,
 }
 
-/// One figure.
+/// A figure as it is asked for: of which group, and what of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Figure {
     /// The group; absent for all together.
     pub group: Option<String>,
-    /// Which.
+    /// A latency or a named figure.
     pub what: What,
 }
 
@@ -38,14 +38,14 @@ pub struct Figure {
 pub enum What {
     /// A latency; without a metric, that of the end of a message (`outcome`).
     Latency(Option<Metric>, Statistic),
-    /// One of `NAMED`.
+    /// A figure that `NAMED` declares.
     Named(&'static Named),
 }
 
 /// A figure that is no latency.
 #[derive(Debug)]
 pub struct Named {
-    /// Its name.
+    /// What thresholds and comparisons call it.
     pub name: &'static str,
     /// What it is, for people.
     pub title: &'static str,

@@ -197,7 +197,7 @@ pub enum Unit {
     Rate,
     /// A number of something.
     Count,
-    /// Octets.
+    /// Octets; printed in units of 1,024.
     Octets,
     /// A number that has no unit, or one that its name says.
     Plain,

@@ -20,7 +20,7 @@ pub const VALUES_BEYOND_MIN: f64 = 10.0;
 pub struct Threshold {
     /// As it was written.
     pub text: String,
-    /// The figure.
+    /// What has to hold, by name.
     pub figure: Figure,
     /// What is asked.
     pub comparison: Comparison,

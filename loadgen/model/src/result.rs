@@ -12,7 +12,7 @@ use crate::scenario::Scenario;
 /// Version of this format; a reader refuses others.
 pub const FORMAT: u32 = 1;
 
-/// One run.
+/// A run: what was done, where, with what outcome, and whether that says something.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RunResult {
     /// Version of the format.
@@ -141,7 +141,7 @@ pub struct Percentiles {
     pub metric: String,
     /// How many values.
     pub count: u64,
-    /// Mean.
+    /// Sum over number.
     pub mean: f64,
     /// Least.
     pub min: f64,
@@ -308,7 +308,7 @@ pub struct Requirement {
     pub holds: bool,
 }
 
-/// A machine.
+/// Where a load came from; what is empty or 0 is not known.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
     /// Its name.
@@ -385,7 +385,7 @@ pub struct Usage {
 pub struct WorkerFacts {
     /// Where it was reached.
     pub address: String,
-    /// Its machine.
+    /// Where it ran.
     pub machine: Machine,
     /// Its clock less the coordinator's, nanoseconds.
     pub clock_offset_ns: i64,

@@ -36,7 +36,6 @@ pub enum Role {
 /// What its address is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A queue.
     Queue,
     /// A topic; a consumer has a durable subscription.
     Topic,
@@ -79,7 +78,7 @@ pub enum Said<'a> {
     },
 }
 
-/// One link.
+/// A link, the connection that it has to itself, and what it waits for.
 pub struct Link {
     client: Client,
     role: Role,

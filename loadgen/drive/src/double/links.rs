@@ -10,14 +10,14 @@ use super::connection::{At, Conn};
 use super::node::Node;
 use super::table::Key;
 
-/// What a link is for.
+/// What a double does with a link.
 #[derive(Debug)]
 pub(super) enum Link {
     /// Brings messages.
     Producer(Producer),
     /// Takes messages of a node.
     Consumer {
-        /// Which.
+        /// The node that it takes messages of.
         node: Key<Node>,
         /// Its place at the node.
         place: usize,

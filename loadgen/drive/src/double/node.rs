@@ -71,7 +71,7 @@ struct Consumer {
 
 /// What a node has for a consumer.
 pub(super) enum Gift {
-    /// A message.
+    /// The next message, which is not kept any more.
     Message(Bytes),
     /// There is nothing more, and the consumer wanted to hear of it.
     Drained,

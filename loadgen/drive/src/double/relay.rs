@@ -164,7 +164,7 @@ impl Relay {
         }
     }
 
-    /// A node.
+    /// The node of a key that is not stale.
     pub fn node_mut(&mut self, key: Key<Node>) -> Option<&mut Node> {
         self.nodes.get_mut(key)
     }

@@ -38,7 +38,7 @@ const LINKS_MAX: u32 = 100_000;
 const CHANNELS_MAX: u16 = 1000;
 /// Credit of a coordinator's link: one transaction after the other, with some ahead.
 const COORDINATOR_WINDOW: u32 = 100;
-/// Token of the listener.
+/// The listener's: connections never have the highest bit (`Table::remove`).
 const LISTENER_TOKEN: u64 = 1 << 63;
 /// Connections that are accepted in one turn.
 const ACCEPT_BURST: u32 = 64;

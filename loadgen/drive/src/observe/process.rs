@@ -55,7 +55,7 @@ pub fn threads_cpu(pid: u32, names: &[&str]) -> f64 {
 /// A thread of a process.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Thread {
-    /// Its number.
+    /// The system's number of it.
     pub number: u32,
     /// Its processor time, seconds.
     pub cpu_s: f64,
