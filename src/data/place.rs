@@ -7,8 +7,6 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use storage_disk::DataDirectory;
 
-use super::answer::Result;
-
 /// Where the data is.
 #[derive(Args)]
 pub struct Where {
@@ -24,7 +22,7 @@ pub struct Where {
 ///
 /// # Errors
 /// When it is none, or a journal is missing.
-pub(super) fn open(path: &Path) -> Result<DataDirectory> {
+pub(super) fn open(path: &Path) -> Result<DataDirectory, Box<dyn std::error::Error>> {
     let directory = DataDirectory::open_existing(path)?;
     let mut journals = (0..directory.shards()).map(|shard| directory.journal(shard));
     match journals.find(|journal| !journal.path().is_dir()) {
