@@ -85,7 +85,7 @@ fn declare(to: SocketAddr, queues: usize) -> io::Result<()> {
                 capabilities: vec!["topic".into()],
                 ..Terminus::at(format!("scale.idle.{queue}"))
             });
-            client.machine.attach(client.session, receiver(format!("idle-{queue}"), source), &mut client.out);
+            client.attach(receiver(format!("idle-{queue}"), source))?;
         }
         let mut attached = 0;
         clients.run(&mut |_, client, event| {
