@@ -143,6 +143,16 @@ fn numbers_units_and_nouns_are_written_one_way_everywhere() {
 }
 
 #[test]
+fn numbers_stay_with_their_units_on_pages_and_nothing_of_ours_is_shown_as_an_escape() {
+    let mut kept_together = 0;
+    for page in pages() {
+        assert!(!page.contains("\\u{"), "{}", page.split("\\u{").next().unwrap_or_default());
+        kept_together += page.matches('\u{a0}').count();
+    }
+    assert!(kept_together > 10, "{kept_together} units");
+}
+
+#[test]
 fn what_is_forbidden_is_found() {
     for (text, found) in [
         ("p50 46 us here", "46 us"),
