@@ -16,6 +16,16 @@ const FILE_MAX: u64 = 256 << 20;
 /// Why a file was not read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
+    /// There is none.
+    #[error("there is no {what} at {}: name a file that `{command}` wrote, or its folder", path.display())]
+    Absent {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// What it was to be.
+        what: &'static str,
+        /// What writes such files.
+        command: &'static str,
+    },
     /// It cannot be read.
     #[error("cannot read {}: {error}", path.display())]
     File {
@@ -62,7 +72,7 @@ pub enum ReadError {
 /// # Errors
 /// When the file is none.
 pub fn read_run(path: &Path) -> Result<RunResult, ReadError> {
-    read(path, "result of a run", result::FORMAT)
+    read(path, Kind { what: "result of a run", command: "heddle load run", format: result::FORMAT })
 }
 
 /// Reads the result of a sweep.
@@ -70,16 +80,35 @@ pub fn read_run(path: &Path) -> Result<RunResult, ReadError> {
 /// # Errors
 /// When the file is none.
 pub fn read_sweep(path: &Path) -> Result<SweepResult, ReadError> {
-    read(path, "sweep", sweep::FORMAT)
+    read(path, Kind { what: "sweep", command: "heddle load sweep", format: sweep::FORMAT })
 }
 
-/// Reads a file of a format; `what` says what it is to be.
-fn read<T: DeserializeOwned>(path: &Path, what: &'static str, expected: u32) -> Result<T, ReadError> {
+/// A kind of files.
+#[derive(Clone, Copy)]
+struct Kind {
+    /// For people.
+    what: &'static str,
+    /// What writes them.
+    command: &'static str,
+    /// Version of their format.
+    format: u32,
+}
+
+/// Reads a file of a kind.
+fn read<T: DeserializeOwned>(path: &Path, kind: Kind) -> Result<T, ReadError> {
     #[derive(Deserialize)]
     struct Versioned {
         format: u64,
     }
-    let of_file = |error| ReadError::File { path: path.to_path_buf(), error };
+    let Kind { what, command, format: expected } = kind;
+    let of_file = |error: io::Error| {
+        let path = path.to_path_buf();
+        if error.kind() == io::ErrorKind::NotFound {
+            ReadError::Absent { path, what, command }
+        } else {
+            ReadError::File { path, error }
+        }
+    };
     if fs::metadata(path).map_err(of_file)?.len() > FILE_MAX {
         return Err(ReadError::TooLarge { path: path.to_path_buf(), what });
     }
@@ -96,6 +125,8 @@ fn read<T: DeserializeOwned>(path: &Path, what: &'static str, expected: u32) -> 
 mod tests {
     use super::*;
 
+    const LIST: Kind = Kind { what: "list", command: "heddle load list", format: 1 };
+
     #[test]
     fn files_of_another_format_are_refused_before_anything_else() {
         let folder = tempfile::TempDir::new().expect("a folder");
@@ -107,11 +138,14 @@ mod tests {
             ("{\"format\": 1}", "is no list"),
         ] {
             fs::write(&path, text).expect("a file");
-            let error = read::<Vec<u8>>(&path, "list", 1).expect_err(text).to_string();
+            let error = read::<Vec<u8>>(&path, LIST).expect_err(text).to_string();
             assert!(error.contains(told), "{error}");
         }
         assert!(
-            read::<Vec<u8>>(&folder.path().join("b"), "list", 1).expect_err("none").to_string().contains("cannot read")
+            read::<Vec<u8>>(&folder.path().join("b"), LIST)
+                .expect_err("none")
+                .to_string()
+                .contains("there is no list at")
         );
     }
 }

@@ -194,7 +194,7 @@ impl Server {
         let text = read().unwrap_or_else(|error| format!("(its output cannot be read: {error})"));
         let lines: Vec<&str> = text.lines().collect();
         let first = lines.len().saturating_sub(WORDS_LINES);
-        let shown = lines.get(first..).unwrap_or_default();
+        let shown = lines.get(first..).filter(|lines| !lines.is_empty()).unwrap_or(&["(it said nothing)"]);
         shown.iter().map(|line| format!("  {}", line.replace(char::is_control, " "))).collect::<Vec<_>>().join("\n")
     }
 
@@ -219,4 +219,21 @@ fn is_listening(address: SocketAddr) -> bool {
 fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect_timeout(&address, LOOK_MAX)?;
     if stream.local_addr()? == address { Err(io::ErrorKind::ConnectionRefused.into()) } else { Ok(stream) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn a_server_that_ends_without_a_word_is_told_as_such() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let free = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).expect("an address");
+        let url = format!("amqp://{free}");
+        let mut server = Server::new(vec!["false".to_owned()], &url, folder.path().join("log")).expect("an address");
+        let told = server.start().expect_err("it ends").to_string();
+        assert!(told.contains("ended by itself") && told.ends_with("\n  (it said nothing)"), "{told}");
+    }
 }
