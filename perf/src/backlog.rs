@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use engine_rt::{Interest, Readiness, Waker};
+use load_model::number;
 
 use crate::message::{Kept, message};
 use crate::peer::{Peer, Settle, Work};
@@ -150,7 +151,7 @@ pub fn fill(options: &Fill) -> io::Result<()> {
             readiness.poll(Some(Duration::from_millis(100)), &mut ready)?;
         }
     }
-    println!("{:.0} messages/s", backlog.count as f64 / start.elapsed().as_secs_f64());
+    println!("accepted {}", number::per_second(backlog.count as f64 / start.elapsed().as_secs_f64()));
     Ok(())
 }
 
@@ -183,8 +184,8 @@ pub fn drain(options: &Drain) -> io::Result<()> {
         peer.flush()?;
         progress.tell(received);
     }
-    println!("first message after {:?}", first.unwrap_or_default());
-    println!("{:.0} messages/s", received as f64 / start.elapsed().as_secs_f64());
+    println!("first message after {}", number::latency(first.unwrap_or_default().as_secs_f64() * 1e6));
+    println!("received {}", number::per_second(received as f64 / start.elapsed().as_secs_f64()));
     if wrong > 0 {
         return Err(io::Error::other(format!("{wrong} messages were not where they belong")));
     }

@@ -135,7 +135,7 @@ pub fn run(options: &Options) -> io::Result<()> {
 }
 
 fn pace(options: &Options, name: &str, spin_us: u64) -> io::Result<()> {
-    println!("{name}, us:");
+    println!("{name}, µs:");
     for _ in 0..options.rounds {
         let echo = start_yardstick(options, &["--echo"])?;
         let (bare, echo_cpu) = paced(options, &echo, &Paced::Echo)?;

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use engine_rt::Sync;
 use hdrhistogram::Histogram;
 
 use crate::compare::{environment, median};
@@ -94,13 +95,17 @@ pub fn run(options: &Options) -> io::Result<()> {
     let folder = options.folder.clone().map_or_else(folder, Ok)?;
     std::fs::create_dir_all(&folder)?;
     let device = Device::new(&folder)?;
-    println!("device: {:?}", device.sync);
+    let sync = match device.sync {
+        Sync::WithWrite => "writes that are synced themselves (RWF_DSYNC)",
+        Sync::AfterWrite => "a write and fdatasync",
+    };
+    println!("device: {sync} is the faster way");
     let mut report = Report::default();
     for round in 1..=options.rounds {
         let rate = on_core(options.cores.core, || device.rate(Duration::from_secs(2)))?;
         let block = on_core(options.cores.core, || device.write(4096, Duration::from_secs(1)))?;
         report.add("device: synced 1 MiB writes, one after the other", "MB/s", rate / 1e6);
-        report.add("device: 4 KiB write and sync, p50", "us", us(&block, 0.5));
+        report.add("device: 4 KiB write and sync, p50", "µs", us(&block, 0.5));
         let artemis =
             options.artemis.as_ref().map(|instance| artemis_again(options, instance, &mut report)).transpose()?;
         let rate = heddle(options, &folder, &device, &mut report, us(&block, 0.5))?;
@@ -176,8 +181,8 @@ fn artemis(options: &Options, instance: &Path, report: &mut Report) -> io::Resul
     let sixteen = pairs(options, server.address, (16, 16), options.seconds)?;
     report.add("Artemis: sixteen queues", "messages/s", sixteen);
     let one = accepted(options, server.address, Pace::OneAtATime, Reader::None)?;
-    report.add("Artemis: one at a time, sent to accepted, p50", "us", us(&one, 0.5));
-    report.add("Artemis: one at a time, sent to accepted, p99", "us", us(&one, 0.99));
+    report.add("Artemis: one at a time, sent to accepted, p50", "µs", us(&one, 0.5));
+    report.add("Artemis: one at a time, sent to accepted, p99", "µs", us(&one, 0.99));
     Ok(rate)
 }
 
@@ -228,16 +233,16 @@ fn heddle(options: &Options, folder: &Path, device: &Device, report: &mut Report
 
     let server = start()?;
     let one = accepted(options, server.address, Pace::OneAtATime, Reader::None)?;
-    report.add("Heddle: one at a time, sent to accepted, p50", "us", us(&one, 0.5));
-    report.add("Heddle: one at a time, sent to accepted, p99", "us", us(&one, 0.99));
-    report.add("Heddle: one at a time, beyond the device's 4 KiB, p50", "us", us(&one, 0.5) - block_us);
+    report.add("Heddle: one at a time, sent to accepted, p50", "µs", us(&one, 0.5));
+    report.add("Heddle: one at a time, sent to accepted, p99", "µs", us(&one, 0.99));
+    report.add("Heddle: one at a time, beyond the device's 4 KiB, p50", "µs", us(&one, 0.5) - block_us);
     let read = accepted(options, server.address, Pace::OneAtATime, Reader::One)?;
-    report.add("Heddle: one at a time with a consumer that accepts, p50", "us", us(&read, 0.5));
+    report.add("Heddle: one at a time with a consumer that accepts, p50", "µs", us(&read, 0.5));
     let pace = Pace::Rate(rate as u64 / 2);
     // What was not read above lies in the way: it is written again and again.
     let beside = accepted(options, server.address, pace, Reader::One)?;
-    report.add("Heddle: half load beside a backlog, p50", "us", us(&beside, 0.5));
-    report.add("Heddle: half load beside a backlog, p99", "us", us(&beside, 0.99));
+    report.add("Heddle: half load beside a backlog, p50", "µs", us(&beside, 0.5));
+    report.add("Heddle: half load beside a backlog, p99", "µs", us(&beside, 0.99));
     drop(server);
 
     let server = start()?;
@@ -252,15 +257,15 @@ fn heddle(options: &Options, folder: &Path, device: &Device, report: &mut Report
     let own = on_core(options.cores.core, || device.write(batch as usize, Duration::from_secs(2)))?;
     let bare =
         on_core(options.cores.core, || device.commit(rate as u64 / 2, SIZE, Duration::from_secs_f64(options.seconds)))?;
-    report.add("Heddle: half load, sent to accepted, p50", "us", us(&half, 0.5));
-    report.add("Heddle: half load, sent to accepted, p99", "us", us(&half, 0.99));
+    report.add("Heddle: half load, sent to accepted, p50", "µs", us(&half, 0.5));
+    report.add("Heddle: half load, sent to accepted, p99", "µs", us(&half, 0.99));
     report.add("Heddle: half load, octets of a batch", "KiB", batch / 1024.0);
-    report.add("device: batches of that size, p99", "us", us(&own, 0.99));
-    report.add("device: the same messages in batches, p50", "us", us(&bare, 0.5));
-    report.add("device: the same messages in batches, p99", "us", us(&bare, 0.99));
+    report.add("device: batches of that size, p99", "µs", us(&own, 0.99));
+    report.add("device: the same messages in batches, p50", "µs", us(&bare, 0.5));
+    report.add("device: the same messages in batches, p99", "µs", us(&bare, 0.99));
     report.add(
         "Heddle: half load, p99 - (2 x device's p99 + 1 ms)",
-        "us",
+        "µs",
         us(&half, 0.99) - 2.0 * us(&own, 0.99) - 1e3,
     );
     Ok(rate)

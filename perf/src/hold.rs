@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use engine_rt::{Interest, Readiness, Waker};
+use load_model::number;
 
 use crate::backlog::{Backlog, Drain, drain};
 use crate::idle::memory_kib;
@@ -80,7 +81,8 @@ pub fn run(options: &Options) -> io::Result<()> {
             return Err(io::Error::other(text));
         }
     }
-    println!("{held} messages held, {:.0} messages/s", held as f64 / start.elapsed().as_secs_f64());
+    let rate = number::per_second(held as f64 / start.elapsed().as_secs_f64());
+    println!("{} held, {rate}", number::counted(held, "message"));
     let after = memory_kib(options.pid);
     println!("{before} KiB of private memory before, {after} KiB with all of them held");
     let (count, memory) = halfway.unwrap_or((0, before));

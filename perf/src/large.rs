@@ -8,6 +8,7 @@ use amqp_codec::performative::{Source, Terminus};
 use amqp_proto::{Event, Outcome, Part, Payload, Send, Settled, Stage};
 use bytes::Bytes;
 use clap::Args;
+use load_model::number;
 
 use crate::backlog::resident_mib;
 use crate::client::{Clients, receiver, sender};
@@ -55,10 +56,11 @@ pub fn run(options: &Options) -> io::Result<()> {
 }
 
 fn tell(options: &Options, what: &str, bytes: usize, start: Instant) {
-    let rate = bytes as f64 / 1e6 / start.elapsed().as_secs_f64();
+    let seconds = start.elapsed().as_secs_f64();
     let memory =
         options.pid.map_or(String::new(), |pid| format!(", {} MiB resident at most", resident_mib(pid, "VmHWM:")));
-    println!("{what} after {:.2} s, {rate:.0} MB/s{memory}", start.elapsed().as_secs_f64());
+    let (time, rate) = (number::latency(seconds * 1e6), number::bytes(bytes as f64 / seconds));
+    println!("{what} after {time}, {rate} a second{memory}");
 }
 
 fn send(options: &Options, bytes: usize) -> io::Result<()> {

@@ -27,6 +27,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use engine_rt::Listener;
+use load_model::number;
 
 use load::{Accepted, Load, Pace, Paced, Reader};
 use message::Kept;
@@ -178,13 +179,13 @@ fn run(command: Command) -> io::Result<()> {
             let settle = if presettled { Settle::Presettled } else { Settle::Unsettled };
             let kept = if durable { Kept::Durable } else { Kept::Volatile };
             let load = Load { addresses: load::queues(pairs), home: None, size, window, settle, kept, seconds };
-            println!("{:.0} messages/s", load::pairs(to, &load)?);
+            println!("{}", number::per_second(load::pairs(to, &load)?));
             Ok(())
         }
         Command::Paced { to, rate, seconds, address, core } => {
             engine_rt::pin_thread(core)?;
             let histogram = load::paced(to, &Paced::Queue { address, home: None }, rate, seconds)?;
-            println!("{}", compare::percentiles(&histogram));
+            println!("µs: {}", compare::percentiles(&histogram));
             Ok(())
         }
         Command::Accepted { to, rate, size, unread, seconds, address, core } => {
@@ -192,7 +193,7 @@ fn run(command: Command) -> io::Result<()> {
             let pace = rate.map_or(Pace::OneAtATime, Pace::Rate);
             let reader = if unread { Reader::None } else { Reader::One };
             let histogram = load::accepted(to, &Accepted { address, size, pace, reader, seconds })?;
-            println!("{}", compare::percentiles(&histogram));
+            println!("µs: {}", compare::percentiles(&histogram));
             Ok(())
         }
         Command::Large(options) => large::run(&options),

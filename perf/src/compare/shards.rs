@@ -55,7 +55,7 @@ pub(super) fn forwarded(options: &Options) -> io::Result<()> {
         let (direct, forwarded) = (median(&mut direct), median(&mut forwarded));
         println!("  {name:<40} {direct:>10.0} {forwarded:>12.0} {ratio:>8.2} {spread:>15}   target 0.7");
     }
-    println!("forwarded, 10,000/s, us:");
+    println!("forwarded, 10,000/s, µs:");
     for _ in 0..options.rounds {
         for (name, shard) in [("direct   ", 0), ("forwarded", 1)] {
             let broker = start_broker(options, &setup)?;

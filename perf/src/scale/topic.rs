@@ -35,7 +35,7 @@ pub(super) fn measure(options: &Options) -> io::Result<Vec<Figure>> {
         }
         let messages = found.messages;
         figures.extend([
-            Figure::new(&case, "processor of a message", found.cpu_ns / messages as f64 / 1000.0, "us")
+            Figure::new(&case, "processor of a message", found.cpu_ns / messages as f64 / 1000.0, "µs")
                 .remarked(format!("{messages} messages")),
             Figure::new(&case, "processor of a copy", copy, "ns").held_to(target),
             Figure::new(&case, "published", messages as f64 / found.seconds, "messages/s"),

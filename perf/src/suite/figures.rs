@@ -35,9 +35,9 @@ pub fn rate(value: f64) -> String {
     scaled(value, &[(1e6, "M"), (1e3, "k"), (1.0, "")])
 }
 
-/// A time that is given in microseconds: `57 us`, `1.17 ms`, `2.10 s`.
+/// A time that is given in microseconds: `57 µs`, `1.17 ms`, `2.10 s`.
 pub fn time(us: f64) -> String {
-    scaled(us, &[(1e6, "s"), (1e3, "ms"), (1.0, "us")])
+    scaled(us, &[(1e6, "s"), (1e3, "ms"), (1.0, "µs")])
 }
 
 /// How many times one is another.
@@ -71,7 +71,7 @@ mod tests {
             assert_eq!(rate(value), text);
         }
         for (value, text) in
-            [(57.0, "57 us"), (30.26, "30.3 us"), (1173.0, "1.17 ms"), (2_100_000.0, "2.10 s"), (0.5, "0.50 us")]
+            [(57.0, "57 µs"), (30.26, "30.3 µs"), (1173.0, "1.17 ms"), (2_100_000.0, "2.10 s"), (0.5, "0.50 µs")]
         {
             assert_eq!(time(value), text);
         }

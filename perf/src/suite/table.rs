@@ -293,8 +293,8 @@ mod tests {
         for line in [
             "| scenario | heddle | artemis | router | heddle / artemis | heddle / router |",
             "| volatile-100B | 840 k (800 k to 900 k) | 100 k (90 k to 105 k) ! | 50 k | 8 (8 to 10) | 16 |",
-            "| volatile-100B | 0.13 us | - | - |",
-            "| durable-1KiB, 50% | 1 k/s; 210 us / 1.17 ms / 2.10 s | 500/s; 210 us / 1.17 ms / 2.10 s * | - |",
+            "| volatile-100B | 0.13 µs | - | - |",
+            "| durable-1KiB, 50% | 1 k/s; 210 µs / 1.17 ms / 2.10 s | 500/s; 210 µs / 1.17 ms / 2.10 s * | - |",
             "- artemis, durable-1KiB, 50%, 1 of 1 rounds: 500/s of the 1 k/s that were asked for.",
             "- artemis, volatile-100B, max, 1 of 3 rounds: 1 message is lost.",
             "- heddle, volatile-1KiB, max, 1 of 1 rounds: failed: it ended",
