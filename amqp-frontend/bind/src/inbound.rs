@@ -8,7 +8,7 @@ use amqp_proto::{
 use bytes::Bytes;
 use engine_core::command::{self, DetachMode, Settled};
 use engine_core::event::{KEY_NONE, Refusal};
-use engine_home::{Arrival, Closed, Home, Placed, Request, Slot, TakenBack};
+use engine_home::{Arrival, Closed, Drain, Home, Placed, Request, Slot, TakenBack};
 use engine_message::{Condition, DecodeError, section};
 
 use crate::attaching::error;
@@ -80,7 +80,7 @@ impl Bind {
             }
             Credentials::Plain { user, password } => {
                 self.client.user.clone_from(&user);
-                self.requests.push_back(Request::Verify(engine_home::Credentials { user, password }));
+                self.requests.push_back(Request::Verify(engine_home::Password { user, password }));
             }
         }
     }
@@ -228,7 +228,7 @@ impl Bind {
 
     fn handle_credit(&mut self, home: &mut Home, id: LinkId, credit: u32, drain: bool) {
         let Some(place) = self.link(id) else { return };
-        home.handle_credit(place, credit, drain);
+        home.handle_credit(place, credit, if drain { Drain::Yes } else { Drain::No });
         self.take_back(home, place, id);
         self.pass_credit(home, place, id);
     }

@@ -5,8 +5,8 @@ use amqp_proto::{Closing, LinkId, Part as Place, Send, Settled as Settling, Stag
 use engine_core::command::Settled;
 use engine_core::event::{KEY_NONE, Refusal};
 use engine_home::{
-    FileAt, FileNews, Home, LargeArrival, Next, Pace, Piece, PieceKind, Placed, Request, Route, Slot, encode_header,
-    expiry,
+    Broken, FileAt, FileNews, Home, LargeArrival, Next, Pace, Piece, PieceKind, Placed, Request, Route, Slot,
+    encode_header, expiry,
 };
 use engine_message::{Condition, DecodeError, section};
 
@@ -30,7 +30,7 @@ impl Bind {
             Stage::Next => home.continue_large(place, part.settled, part.bytes),
             Stage::Last => home.finish_large(place, part.settled, part.bytes),
             Stage::Aborted => {
-                if home.abort_large(&mut self.client, place) {
+                if home.abort_large(place) {
                     // No owner will give it back.
                     self.machine.grant(part.link, 1);
                 }
@@ -66,15 +66,12 @@ impl Bind {
             }
             FileNews::NotWritten(failed) => {
                 self.requests.push_back(Request::NotWritten(failed.error));
-                let refusal = Some(Box::new(failed.refusal));
-                self.handle_placed(id, failed.delivery, failed.settled, Placed { credit: 1, refusal });
+                let placed = Placed { credit: 1, refusal: Some(failed.refusal) };
+                self.handle_placed(id, failed.delivery, failed.settled, placed);
                 self.read_on(home);
             }
             FileNews::Part(piece) => self.send_piece(home, route, &piece),
-            FileNews::Broken(why, error) => {
-                let error = error.map(|error| format!(": {error}")).unwrap_or_default();
-                self.give_up(home, route, &format!("{why}{error}"));
-            }
+            FileNews::Broken(broken) => self.give_up(home, route, &broken),
         }
     }
 
@@ -146,9 +143,10 @@ impl Bind {
     }
 
     /// A message cannot be sent to its end: its link ends instead.
-    fn give_up(&mut self, home: &mut Home, route: Route, why: &str) {
+    fn give_up(&mut self, home: &mut Home, route: Route, broken: &Broken) {
         let file = home.give_up(&mut self.client, route.place);
-        let text = format!("the file {file} of a message {why}");
+        let error = broken.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+        let text = format!("the file {file} of a message {}{error}", broken.why);
         tracing::error!(target: "heddle::storage", "{text}");
         let id = link_id(route.id);
         self.set_link(id, None);
