@@ -26,8 +26,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::Given;
 
-/// The queue.
+/// The queue of the producer and of the consumer's first link.
 const ADDRESS: &str = "q";
+/// The queue of the consumer's second link, to which messages come by the anonymous relay alone.
+const OTHER: &str = "p";
 
 /// Which of the short ways a node leaves out.
 #[derive(Clone, Copy, Debug, Default)]
@@ -70,10 +72,11 @@ impl Node {
         });
         home.engine_mut().begin_turn(0, 0);
         let mut node = Self { home, peers, long, turns: 0 };
-        let consumer = opening(&[attach(0, Role::Receiver, Some(ADDRESS), snd_settle_mode)]);
+        let consumer = [(0, ADDRESS), (1, OTHER)]
+            .map(|(handle, address)| attach(handle, Role::Receiver, Some(address), snd_settle_mode));
         let mode = SenderSettleMode::Mixed;
         let producer = [attach(0, Role::Sender, Some(ADDRESS), mode), attach(1, Role::Sender, None, mode)];
-        node.turn([&opening(&producer), &consumer]);
+        node.turn([&opening(&producer), &opening(&consumer)]);
         node
     }
 
@@ -190,8 +193,8 @@ fn attach(handle: u32, role: Role, address: Option<&str>, mode: SenderSettleMode
 enum Deed {
     /// The producer sends a message on one of its links.
     Send { handle: u32, settled: Option<bool>, format: u32, payload: Vec<u8>, frames: Frames },
-    /// The consumer gives credit.
-    Credit { credit: u32, drain: bool },
+    /// The consumer gives credit on one of its links.
+    Credit { handle: u32, credit: u32, drain: bool },
     /// The consumer says something of deliveries from the oldest that it has not named on.
     Decide { count: u32, state: Option<DeliveryState<'static>>, settled: bool },
     /// The node gets what was said.
@@ -208,10 +211,11 @@ enum Frames {
 
 fn deed() -> impl Strategy<Value = Deed> {
     let frames = prop_oneof![6 => Just(Frames::One), 1 => Just(Frames::Two), 1 => Just(Frames::Aborted)];
-    let handle = prop_oneof![4 => Just(0_u32), 1 => Just(1)];
+    let handle = prop_oneof![2 => Just(0_u32), 1 => Just(1)];
     let send = (handle, any::<Option<bool>>(), prop_oneof![4 => Just(0), 1 => Just(7)], payload(), frames)
         .prop_map(|(handle, settled, format, payload, frames)| Deed::Send { handle, settled, format, payload, frames });
-    let credit = (0..30_u32, proptest::bool::weighted(0.2)).prop_map(|(credit, drain)| Deed::Credit { credit, drain });
+    let credit = (0..2_u32, 0..30_u32, proptest::bool::weighted(0.2))
+        .prop_map(|(handle, credit, drain)| Deed::Credit { handle, credit, drain });
     let state = prop_oneof![
         6 => Just(Some(DeliveryState::Accepted)),
         1 => Just(Some(DeliveryState::Released)),
@@ -260,7 +264,7 @@ fn payload() -> impl Strategy<Value = Vec<u8>> {
 
 /// A properties section, or none: with `to` and an absolute expiry time, or without.
 fn properties() -> impl Strategy<Value = Vec<u8>> {
-    let to = prop_oneof![3 => Just(Some(ADDRESS)), 1 => Just(None)];
+    let to = prop_oneof![2 => Just(Some(ADDRESS)), 2 => Just(Some(OTHER)), 1 => Just(None)];
     let expiry_ms = proptest::option::weighted(0.2, 0..9_000_u64);
     proptest::option::of((to, expiry_ms)).prop_map(|properties| {
         let Some((to, expiry_ms)) = properties else { return Vec::new() };
@@ -316,13 +320,13 @@ impl Script {
                     }
                 }
             }
-            Deed::Credit { credit, drain } => {
+            Deed::Credit { handle, credit, drain } => {
                 let flow = Flow {
                     next_incoming_id: Some(0),
                     incoming_window: 1 << 20,
                     next_outgoing_id: 0,
                     outgoing_window: 1 << 20,
-                    handle: Some(0),
+                    handle: Some(*handle),
                     // From the start: what was sent already is within it or beyond it.
                     delivery_count: Some(0),
                     link_credit: Some(self.decided + credit),
@@ -404,7 +408,7 @@ fn every_short_way_is_taken_and_left_out() {
     let mut script = Script::default();
     let mut payload = vec![0x00, 0x53, 0x75];
     engine_message::encode::binary(&mut payload, b"body");
-    script.say(&Deed::Credit { credit: 10, drain: false });
+    script.say(&Deed::Credit { handle: 0, credit: 10, drain: false });
     for _ in 0..3 {
         let (settled, format, frames) = (Some(false), 0, Frames::One);
         script.say(&Deed::Send { handle: 0, settled, format, payload: payload.clone(), frames });
