@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use amqp_codec::performative::{Source, Terminus};
-use amqp_proto::{Event, Outcome, Part, Payload, Send, Settled, Stage};
+use amqp_proto::{DeliveryOutcome, Event, Part, Payload, Send, Settled, Stage};
 use bytes::Bytes;
 use clap::Args;
 use load_model::number;
@@ -93,7 +93,7 @@ fn send(options: &Options, bytes: usize) -> io::Result<()> {
         other => unless_ended(&other),
     })?;
     match outcome {
-        Some(Outcome::Accepted) => Ok(()),
+        Some(DeliveryOutcome::Accepted) => Ok(()),
         other => Err(io::Error::other(format!("the message was not accepted: {other:?}"))),
     }
 }
@@ -125,7 +125,7 @@ fn receive(options: &Options, bytes: usize) -> io::Result<()> {
         }
         let is_whole = matches!(stage, None | Some(Stage::Last));
         if is_whole {
-            client.machine.settle(link, delivery, delivery, Outcome::Accepted);
+            client.machine.settle(link, delivery, delivery, DeliveryOutcome::Accepted);
         }
         Ok(is_whole)
     })?;

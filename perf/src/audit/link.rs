@@ -12,7 +12,7 @@ use std::sync::Arc;
 use amqp_codec::performative::{
     Attach, Durability, ExpiryPolicy, ReceiverSettleMode, SenderSettleMode, Source, Terminus,
 };
-use amqp_proto::{Config, Confirmation, Event, LinkId, Outcome, Part, Payload, Send, Settled};
+use amqp_proto::{Config, Confirmation, DeliveryOutcome, Event, LinkId, Part, Payload, Send, Settled};
 use bytes::Bytes;
 use engine_rt::Readiness;
 
@@ -141,7 +141,7 @@ impl Link {
         if let Role::Consumer(_, Acceptance::Confirmed) = self.role {
             self.waiting.insert(delivery, number);
         }
-        self.client.machine.settle(id, delivery, delivery, Outcome::Accepted);
+        self.client.machine.settle(id, delivery, delivery, DeliveryOutcome::Accepted);
         self.owed += 1;
         if self.owed >= CREDIT / 2 {
             self.client.machine.grant(id, std::mem::take(&mut self.owed));
@@ -175,7 +175,7 @@ impl Link {
                     while let Some(settling) = client.machine.next_settled() {
                         let number = settling.key;
                         on_said(match &outcome {
-                            Some(Outcome::Accepted) => Said::Accepted { number },
+                            Some(DeliveryOutcome::Accepted) => Said::Accepted { number },
                             other => Said::Refused { number, why: format!("{other:?}") },
                         });
                     }
