@@ -204,7 +204,7 @@ proptest! {
     #[test]
     fn a_message_is_the_same_to_its_receiver_whichever_way_it_is_sent(
         sizes in proptest::collection::vec((0..3000_usize, any::<bool>()), 1..12), prefix in 0..30_usize,
-        max_frame_size in 512..4000_u32,
+        max_frame_size in 512..4000_u32, link_credit in 0..14_u32, incoming_window in 0..14_u32,
     ) {
         let ways: [fn(&mut Connection, LinkId, Send<'_>, &mut Out); 3] = [
             |machine, link, send, out| machine.send(link, send, out),
@@ -219,8 +219,8 @@ proptest! {
         let said = ways.map(|way| {
             let (mut machine, mut out) = (server(), Out::default());
             let mut bytes = opening(Role::Receiver, max_frame_size);
-            let (handle, link_credit) = (Some(1), Some(100));
-            let flow = Flow { handle, link_credit, incoming_window: 1000, ..Flow::default() };
+            let (handle, link_credit) = (Some(1), Some(link_credit));
+            let flow = Flow { handle, link_credit, incoming_window, ..Flow::default() };
             encode_frame(&mut bytes, 0, &Performative::Flow(flow));
             let mut input = Input::new(&bytes);
             let mut link = None;
@@ -246,9 +246,19 @@ proptest! {
                 machine.check();
             }
             machine.poll_output(0, &mut out);
-            let mut said = Vec::new();
+            // What credit and window did not suffice for leaves when there is more of both.
+            let (mut more, mut said) = (Vec::new(), Vec::new());
             out.drain_into(&mut said);
-            (read(&said), (0..sizes.len() as u64).map(|key| machine.sent(link, key)).collect::<Vec<_>>())
+            let at_once = read(&said).len();
+            let (link_credit, next_incoming_id) = (Some(100), Some(0));
+            let flow = Flow { handle, link_credit, next_incoming_id, incoming_window: 1000, ..Flow::default() };
+            encode_frame(&mut more, 0, &Performative::Flow(flow));
+            let mut input = Input::new(&more);
+            while machine.handle_input(0, &mut input, &mut out).is_some() {}
+            machine.check();
+            machine.poll_output(0, &mut out);
+            out.drain_into(&mut said);
+            (read(&said), at_once, (0..sizes.len() as u64).map(|key| machine.sent(link, key)).collect::<Vec<_>>())
         });
         prop_assert_eq!(&said[0], &said[1]);
         prop_assert_eq!(&said[0], &said[2]);

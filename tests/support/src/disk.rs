@@ -202,7 +202,7 @@ impl Disk {
     fn prepare(&mut self, segment: u64, reuse: Option<u64>, margin: Margin, manifest: Manifest) -> Done {
         reuse.into_iter().for_each(|older| self.give_up(older, manifest.first));
         // Half of what is left to others is another segment.
-        let room = self.options.segments_max + usize::from(margin == Margin::Half);
+        let room = self.options.segments_max.saturating_add(usize::from(margin == Margin::Half));
         if reuse.is_none() && !self.segments.contains_key(&segment) && self.used() >= room {
             return Done::NoRoom { segment, reuse };
         }
