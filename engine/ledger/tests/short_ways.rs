@@ -76,11 +76,21 @@ struct Reader {
     next: Reach,
 }
 
+/// What a ledger says of a queue.
+#[derive(Debug, PartialEq)]
+struct Queue {
+    queue: u64,
+    declared: Option<Declared>,
+    /// The number of its declaration.
+    number: u64,
+    /// Names and numbers of its messages.
+    messages: Vec<(u64, u64)>,
+}
+
 /// All that a ledger says.
 #[derive(Debug, PartialEq)]
 struct Says {
-    /// By queue: what it was declared as, under which number, and each message's name and number.
-    queues: Vec<(u64, Option<Declared>, u64, Vec<(u64, u64)>)>,
+    queues: Vec<Queue>,
     failures: Vec<(u64, u32)>,
     last_queue: u64,
     messages: u64,
@@ -191,10 +201,10 @@ impl Reader {
             .queues()
             .map(|(queue, kept)| {
                 let messages = kept.runs().flat_map(|run| run.iter()).collect();
-                (queue, kept.declared().cloned(), kept.number(), messages)
+                Queue { queue, declared: kept.declared().cloned(), number: kept.number(), messages }
             })
             .collect();
-        queues.sort_by_key(|&(queue, ..)| queue);
+        queues.sort_by_key(|queue| queue.queue);
         let mut failures: Vec<_> = ledger.failures().collect();
         failures.sort_unstable();
         let numbers = (1..next.shared).chain(LOCAL..next.local);
