@@ -7,9 +7,13 @@ pub const ALLOWANCE_SEGMENTS: u64 = 4;
 /// Segments that are ready before they are needed: at 1 GiB/s one of 64 MiB is full in 60 ms, and takes as long to make.
 pub const SEGMENTS_AHEAD: u64 = 2;
 
-/// The same of a journal that is longer than its allowance: the third one is what its oldest segment is written again to while the disk is
-/// full.
+/// The same of a journal that is longer than its allowance, or will be soon: the third one is what its oldest segment is written again to
+/// while the disk is full.
 pub const SEGMENTS_AHEAD_LONG: u64 = 3;
+
+/// A journal of so many segments will be longer than its allowance soon: the third one is made in the time in which two are filled, beside
+/// those that follow the writer. Producers wait only where a disk makes three segments in no less time.
+pub const LONG_SOON_SEGMENTS: u64 = ALLOWANCE_SEGMENTS - 1;
 
 /// While the disk is full nothing is stored that would leave less than so many halves of a segment: one for acknowledgements, and one for
 /// what lives in the oldest segment, so that consumers can make room.

@@ -12,8 +12,8 @@ use storage_journal::{Margin, Order, Reach};
 
 use super::Store;
 use crate::limits::{
-    ALLOWANCE_SEGMENTS, KEPT_HALVES, KEPT_HALVES_LONG, PENDING_HIGH, PENDING_LOW, RETRY_NS, SEGMENTS_AHEAD,
-    SEGMENTS_AHEAD_LONG,
+    ALLOWANCE_SEGMENTS, KEPT_HALVES, KEPT_HALVES_LONG, LONG_SOON_SEGMENTS, PENDING_HIGH, PENDING_LOW, RETRY_NS,
+    SEGMENTS_AHEAD, SEGMENTS_AHEAD_LONG,
 };
 
 impl Store {
@@ -67,9 +67,15 @@ impl Store {
         self.segments.count() as u64 > ALLOWANCE_SEGMENTS
     }
 
+    /// Whether it will be that long soon. What is kept then is ready by then: were it made only then, producers would wait for as long as
+    /// the disk takes to make a segment, at a time when it has room.
+    fn will_be_long(&self) -> bool {
+        self.segments.count() as u64 >= LONG_SOON_SEGMENTS
+    }
+
     /// Whether another segment is to be made ready, and none is.
     pub(super) fn wants_segment(&self) -> bool {
-        let ahead = if self.is_long() { SEGMENTS_AHEAD_LONG } else { SEGMENTS_AHEAD };
+        let ahead = if self.will_be_long() { SEGMENTS_AHEAD_LONG } else { SEGMENTS_AHEAD };
         self.preparing.is_none() && self.prepared < self.writer.place().segment + ahead
     }
 
