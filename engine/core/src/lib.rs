@@ -17,6 +17,7 @@ mod declared;
 mod durability;
 mod ends;
 pub mod event;
+mod exchange;
 mod expiry;
 pub mod fact;
 mod journaling;
@@ -37,6 +38,7 @@ mod tests;
 mod view;
 
 pub use crate::core::Core;
-pub use crate::journaling::{Browse, Fetch, LastNumbers, Recall, Restored, Room};
+pub use crate::exchange::{Browse, Fetch, JournalReport, JournalRequest, Recall, Room};
+pub use crate::journaling::{LastNumbers, Restored};
 pub use crate::queue::{Recalled, Totals};
 pub use view::{QUEUE_FIGURES, QueueView};
