@@ -1,7 +1,8 @@
-//! Producers of a journal that grows: as long as the disk has room, and makes segments faster than they are filled, nobody is held up, however
-//! long the journal is and becomes.
+//! Producers of a journal that grows: as long as the disk has room, and makes segments faster than they are filled,
+//! nobody is held up, however long the journal is and becomes.
 //!
-//! Time is counted in turns here: what is shown is which answers of the disk producers wait for, not how fast any disk is.
+//! Time is counted in turns here: what is shown is which answers of the disk producers wait for, not how fast any disk
+//! is.
 
 use bytes::Bytes;
 use engine_core::command::{Command, Create, ProducerSpec, Settled};
