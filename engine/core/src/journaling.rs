@@ -2,7 +2,7 @@
 //!
 //! It is made of rooms that know nothing of each other: `numbers` (what facts are called), `outbox` (what the journal
 //! is to hear), `awaiting` (who waits until something is durable). Which of them has what the journal asks for next,
-//! and what follows from its answers, is in `exchange`; what becomes a fact is in `durability`.
+//! and what follows from its answers, is in `exchanging`; what becomes a fact is in `durability`.
 
 mod awaiting;
 mod numbers;
@@ -17,6 +17,7 @@ use crate::queue::Queue;
 use crate::slab::Key;
 
 pub(crate) use awaiting::{Awaiting, Waiting};
+pub use numbers::LastNumbers;
 pub(crate) use numbers::Numbers;
 pub(crate) use outbox::Outbox;
 
@@ -90,15 +91,4 @@ pub struct Restored {
     pub messages: u64,
     /// Size of their bodies, octets.
     pub bytes: u64,
-}
-
-/// The last numbers that were used before a restart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LastNumbers {
-    /// Of facts.
-    pub fact: u64,
-    /// Of what is the node's own affair; has the bit [`crate::fact::LOCAL`].
-    pub local: u64,
-    /// Of queues.
-    pub queue: u64,
 }

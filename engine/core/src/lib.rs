@@ -18,6 +18,7 @@ mod durability;
 mod ends;
 pub mod event;
 mod exchange;
+mod exchanging;
 mod expiry;
 pub mod fact;
 mod journaling;
@@ -32,10 +33,11 @@ mod producer;
 mod queue;
 mod refusal;
 mod routing;
-mod slab;
+pub mod slab;
 #[cfg(test)]
 mod tests;
 mod view;
+mod waiting;
 
 pub use crate::core::Core;
 pub use crate::exchange::{Browse, Fetch, JournalReport, JournalRequest, Recall, Room};

@@ -2,8 +2,18 @@
 //!
 //! Guarantees: numbers of each kind are given in their order, each once.
 
-use super::LastNumbers;
 use crate::fact::{LOCAL, PASSING};
+
+/// The last numbers that were used before a restart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LastNumbers {
+    /// Of facts.
+    pub fact: u64,
+    /// Of what is the node's own affair; has the bit [`crate::fact::LOCAL`].
+    pub local: u64,
+    /// Of queues.
+    pub queue: u64,
+}
 
 /// The last numbers that were given.
 #[derive(Debug, Default)]

@@ -11,17 +11,8 @@ use storage_journal::Buffer;
 
 use super::pages::Run;
 use super::reading::Purpose;
-use super::reads::Reader;
+use super::reads::{Browsing, Reader};
 use super::{Store, StoreError};
-
-/// A run that is read for a cursor.
-#[derive(Debug)]
-pub(super) struct Browsing {
-    browse: Browse,
-    run: Run,
-    /// Messages of the run that the cursor has passed.
-    passed: usize,
-}
 
 impl Store {
     /// Orders a read for a cursor, if that is written. What the core says of a place is true as long as it is given

@@ -7,14 +7,27 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use engine_core::Recall;
 use engine_core::fact::{Resident, Target};
-use storage_journal::{Place, Reach};
+use engine_core::{Recall, Recalled};
+use storage_journal::{Buffer, Place, Reach};
 
 use super::pages::{Pages, Run, Sealing};
-use super::reading::Reading;
-use super::recalling::Wanted;
 use super::writing::Closed;
+
+/// A run that is read.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub id: u64,
+    pub run: Run,
+    pub buffer: Option<Buffer>,
+}
+
+/// What one queue wants again and that is not being read yet.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    pub queue: u64,
+    pub messages: VecDeque<Recalled>,
+}
 
 /// What a queue has on disk, and what of it is on the way.
 #[derive(Debug, Default)]

@@ -10,17 +10,9 @@ use engine_ledger::{Entry, Meaning, entries, message};
 use storage_journal::{Buffer, Fault, FaultKind, Place, read_batches};
 
 use super::pages::Run;
-use super::queues::NextRun;
+use super::queues::{NextRun, Reading};
 use super::reads::Reader;
 use super::{Store, StoreError};
-
-/// A run that is read.
-#[derive(Debug)]
-pub(super) struct Reading {
-    pub id: u64,
-    pub run: Run,
-    pub buffer: Option<Buffer>,
-}
 
 /// What messages are read for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,12 +7,30 @@
 
 use std::collections::HashMap;
 
+use engine_core::{Browse, Recalled};
 use storage_journal::{Buffer, Order, Place};
 
 use super::buffers::Buffers;
-use super::cursors::Browsing;
-use super::recalling::Recalling;
+use super::pages::Run;
 use crate::limits::{CURSOR_READS_MAX, READING_MAX, READS_MAX};
+
+/// A run that is read for a cursor.
+#[derive(Debug)]
+pub(super) struct Browsing {
+    pub browse: Browse,
+    pub run: Run,
+    /// Messages of the run that the cursor has passed.
+    pub passed: usize,
+}
+
+/// A batch that is read for messages of one queue.
+#[derive(Debug)]
+pub(super) struct Recalling {
+    pub queue: u64,
+    /// In the order of their names.
+    pub messages: Vec<Recalled>,
+    pub place: Place,
+}
 
 /// Whom a read is for.
 #[derive(Debug)]

@@ -4,31 +4,13 @@
 //! check is an error, and its segment stays until the read ended. Each read takes whole batches' worth of what is wanted of them;
 //! the core knows the order, so that reads may end in any.
 
-use std::collections::VecDeque;
-
 use engine_core::{Core, JournalReport, Recalled};
 use storage_journal::format::BLOCK;
 use storage_journal::{BatchPlace, Buffer, Place};
 
 use super::reading::Purpose;
-use super::reads::Reader;
+use super::reads::{Reader, Recalling};
 use super::{Store, StoreError};
-
-/// What one queue wants again and that is not being read yet.
-#[derive(Debug)]
-pub(super) struct Wanted {
-    pub queue: u64,
-    pub messages: VecDeque<Recalled>,
-}
-
-/// A batch that is read for messages of one queue.
-#[derive(Debug)]
-pub(super) struct Recalling {
-    queue: u64,
-    /// In the order of their names.
-    messages: Vec<Recalled>,
-    place: Place,
-}
 
 impl Store {
     /// Orders reads of what queues want again, as far as it is written and the disk takes them.

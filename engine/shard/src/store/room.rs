@@ -178,7 +178,8 @@ impl Store {
 
     /// Whether what lives in the oldest segment finds room, beside a quarter of a segment for acknowledgements.
     pub(super) fn has_room_for_front(&self) -> bool {
-        self.needed.segments().front_needs() + self.config.segment_bytes / 4 <= self.left_bytes()
+        let room = self.left_bytes().checked_sub(self.config.segment_bytes / 4);
+        room.is_some_and(|room| self.needed.segments().front_fits(room))
     }
 
     /// Tells the core whether producers may go on.
