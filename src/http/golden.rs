@@ -26,6 +26,8 @@ fn shard(index: u16) -> ShardOn {
         journal_bytes: 134_217_728,
         live_bytes: 524_288,
         pending_bytes: 65_536,
+        written: 4_711,
+        durable: 4_700,
         segments: 2,
         full: true,
         full_times: 1,

@@ -8,8 +8,8 @@ use engine_message::Condition;
 
 use crate::core::Core;
 use crate::event::Refusal;
+use crate::exchange::Room;
 use crate::fact::Resident;
-use crate::journaling::Room;
 use crate::limits::Storage;
 use crate::message::{Content, Message};
 use crate::queue::Queue;
@@ -25,7 +25,7 @@ impl Core {
         let full = queue.messages() >= bounds.refused_from_messages()
             || queue.all_bytes() + message.size() > bounds.refused_above_bytes()
             || self.memory.refuses(message.size());
-        let no_room = match self.journal.room {
+        let no_room = match self.journal.disk.room {
             Room::Plenty | Room::Busy => false,
             Room::Little => bounds.when_full == WhenFull::Refuse,
             Room::None => true,

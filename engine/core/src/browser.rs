@@ -9,7 +9,7 @@ use crate::core::Core;
 use crate::cursor::Cursor;
 use crate::ends::{Consumer, End, EndRole, end_key, key};
 use crate::event::{Delivery, KEY_NONE};
-use crate::journaling::Browse;
+use crate::exchange::Browse;
 use crate::key::LinkKey;
 use crate::message::Message;
 use crate::queue::Found;
@@ -87,7 +87,7 @@ impl Core {
 
     /// The next wish of a cursor for messages that the journal alone has. It is to be done, or postponed, before the journal gives
     /// anything else: then `skip` is what it says.
-    pub fn poll_browse(&mut self) -> Option<Browse> {
+    pub(crate) fn poll_browse(&mut self) -> Option<Browse> {
         if self.cursors.asking.is_empty() || !self.has_cursor_room() {
             return None;
         }
@@ -134,12 +134,12 @@ impl Core {
     }
 
     /// What a cursor wants is not on stable storage yet.
-    pub fn postpone_browse(&mut self, browse: &Browse) {
+    pub(crate) fn postpone_browse(&mut self, browse: &Browse) {
         self.cursors.asking.push_front(key(browse.cursor));
     }
 
     /// What was read for a cursor: the message that it wants, and those behind it. They keep so many octets in memory.
-    pub fn handle_browsed(&mut self, browse: &Browse, messages: Vec<Message>, bytes: u64) {
+    pub(crate) fn handle_browsed(&mut self, browse: &Browse, messages: Vec<Message>, bytes: u64) {
         let end = key(browse.cursor);
         let Some((queue, cursor)) = self.cursor(end) else { return };
         cursor.handle_read(browse.sequence, messages.into(), bytes);

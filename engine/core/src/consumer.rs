@@ -130,7 +130,7 @@ impl Core {
             if queue.wants_fetch(|| self.memory.fetch_below()) {
                 self.journal.fetch(queue);
             }
-            let next = if consumer.credit > 0 { queue.pop(end, self.journal.durable) } else { None };
+            let next = if consumer.credit > 0 { queue.pop(end, self.journal.awaiting.durable()) } else { None };
             let Some(next) = next else {
                 // What is on its way to or from the disk is still to come.
                 let comes = self.journal.will_give(queue, &self.memory);

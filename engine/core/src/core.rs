@@ -8,8 +8,8 @@
 //! 2. Keys of links that are gone are recognised and ignored.
 //! 3. What left a queue is made good here once, whatever the reason (`apply`): memory is given back, and the journal hears of it.
 //!
-//! In each turn: `begin_turn`, then commands in their order, then `poll_event` and `poll_delivery` until both have nothing, then what is
-//! in `durability` for the journal. `deadline` says when the next turn is due if nothing happens.
+//! In each turn: `begin_turn`, then commands in their order, then `poll_event` and `poll_delivery` until both have nothing, then
+//! `poll_journal` (`exchange`). `deadline` says when the next turn is due if nothing happens.
 
 use std::collections::VecDeque;
 
@@ -174,7 +174,7 @@ impl Core {
     pub(crate) fn apply(&mut self, queue: Key, left: Left) {
         self.memory.give_back(left.bytes);
         if left.news == News::First {
-            self.journal.telling.push(queue);
+            self.journal.outbox.note_left(queue);
         }
     }
 
@@ -245,7 +245,7 @@ impl Core {
         assert_eq!(bytes, self.memory.used(), "every message is counted once for each queue");
         self.nodes.check();
         for (key, queue) in self.nodes.queues.iter() {
-            assert!(!queue.has_news() || self.journal.telling.contains(&key), "what left is told");
+            assert!(!queue.has_news() || self.journal.outbox.tells(key), "what left is told");
         }
         let dynamic = self.nodes.addresses.iter().filter(|(_, address)| address.dynamic.is_some());
         assert_eq!(dynamic.count(), self.dynamic_nodes, "dynamic nodes are counted");

@@ -13,7 +13,7 @@ use crate::command::RoutingType;
 use crate::core::Core;
 use crate::ends::{End, EndRole, Producer, Route};
 use crate::event::Event;
-use crate::journaling::Room;
+use crate::exchange::Room;
 use crate::limits::{CROWDED_BYTES, WINDOW_MIN};
 use crate::queue::Queue;
 use crate::slab::Key;
@@ -149,7 +149,7 @@ impl Core {
 
     /// Whether the shard has no room, so that all producers have to wait whose queues have this setting.
     pub(crate) fn is_crowded(&self, when_full: WhenFull) -> bool {
-        let disk = match self.journal.room {
+        let disk = match self.journal.disk.room {
             Room::Plenty => false,
             Room::Busy => true,
             Room::Little | Room::None => when_full == WhenFull::Hold,
@@ -167,7 +167,7 @@ impl Core {
         }
         let Some(address) = self.nodes.addresses.get(producer.address) else { return };
         let most = address.settings.producer_window;
-        producer.window = match self.journal.waiting_bytes {
+        producer.window = match self.journal.disk.waiting_bytes {
             waiting if waiting > CROWDED_BYTES => (producer.window / 2).max(WINDOW_MIN.min(most)),
             waiting if waiting < CROWDED_BYTES / 2 => (producer.window * 2).min(most),
             _ => producer.window,

@@ -111,6 +111,8 @@ pub(crate) struct Cursors {
     pub asking: VecDeque<Key>,
     /// Those that may have something read ahead.
     pub reading: Vec<Key>,
+    /// For so many of them the journal reads now.
+    pub readable: usize,
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ mod declared;
 mod durability;
 mod ends;
 pub mod event;
+mod exchange;
+mod exchanging;
 mod expiry;
 pub mod fact;
 mod journaling;
@@ -38,6 +40,7 @@ mod view;
 mod waiting;
 
 pub use crate::core::Core;
-pub use crate::journaling::{Browse, Fetch, LastNumbers, Recall, Restored, Room};
+pub use crate::exchange::{Browse, Fetch, JournalReport, JournalRequest, Recall, Room};
+pub use crate::journaling::{LastNumbers, Restored};
 pub use crate::queue::{Recalled, Totals};
 pub use view::{QUEUE_FIGURES, QueueView};

@@ -39,7 +39,7 @@ impl Core {
         self.now = Now { ns: now_ns, wall_ms };
         let end = key(end);
         let Some(End { link, role: EndRole::Producer(producer) }) = self.nodes.ends.get_mut(end) else {
-            return self.journal.unwanted.extend(message.large().map(|large| large.id));
+            return self.journal.outbox.note_untaken(message.large());
         };
         producer.credit = producer.credit.saturating_sub(1);
         let due = producer.is_due();

@@ -25,7 +25,7 @@ impl Core {
         let large = message.large();
         let routed = self.put(address, route, message);
         if routed.is_err() {
-            self.journal.unwanted.extend(large.map(|large| large.id));
+            self.journal.outbox.note_untaken(large);
         }
         routed
     }
@@ -115,7 +115,7 @@ impl Core {
 
     /// No queue is there for a message: it is accepted, and gone.
     fn put_nowhere(&mut self, message: &Message) -> u64 {
-        self.journal.unwanted.extend(message.large().map(|large| large.id));
+        self.journal.outbox.note_untaken(message.large());
         0
     }
 
@@ -142,7 +142,7 @@ impl Core {
                 routed
             }
             Err(refusal) => {
-                self.journal.unwanted.extend(publish.message.large().map(|large| large.id));
+                self.journal.outbox.note_untaken(publish.message.large());
                 Err(refusal)
             }
         };

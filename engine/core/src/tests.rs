@@ -2,6 +2,7 @@
 
 mod agenda;
 mod browsing;
+mod exchange;
 mod expiry;
 mod held;
 mod nodes;

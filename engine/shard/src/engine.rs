@@ -83,14 +83,15 @@ impl Engine {
         self.store.as_mut()?.poll_order()
     }
 
-    /// What the journal did so far; `None` without one.
+    /// What the journal did so far, and what waits for it, of this turn too; `None` without one.
     pub fn journal(&self) -> Option<StoreTotals> {
-        self.store.as_ref().map(Store::totals)
+        let store = self.store.as_ref()?;
+        Some(StoreTotals { pending_bytes: store.pending_bytes(&self.core), ..store.totals() })
     }
 
     /// Whether the journal has something to write still.
     pub fn is_writing(&self) -> bool {
-        self.store.as_ref().is_some_and(|store| !store.is_resting())
+        self.store.as_ref().is_some_and(|store| !store.is_resting() || store.pending_bytes(&self.core) > 0)
     }
 
     /// The turn's time, nanoseconds of the shards' clock.

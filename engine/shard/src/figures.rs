@@ -55,6 +55,14 @@ pub const JOURNAL_FIGURES: Figures<StoreTotals> = Figures {
         })
         .metric("heddle_journal_pending_bytes")
         .column("waiting"),
+        JournalFigure::gauge("written", "Number of the last fact that is on this node's disk.", Unit::Count, |j| {
+            Value::Count(j.written)
+        })
+        .metric("heddle_journal_written_number"),
+        JournalFigure::gauge("durable", "Number of the last fact that acknowledgements rely on.", Unit::Count, |j| {
+            Value::Count(j.durable)
+        })
+        .metric("heddle_journal_durable_number"),
         JournalFigure::counter("written_bytes", "Octets written.", Unit::Bytes, |j| Value::Count(j.written_bytes))
             .metric("heddle_journal_written_bytes_total"),
         JournalFigure::counter("body_bytes", "Octets of message bodies written.", Unit::Bytes, |j| {

@@ -66,6 +66,11 @@ impl Queue {
         self.stock.tell(range, name);
     }
 
+    /// How many ranges of names it would tell of.
+    pub fn untold_ranges(&self) -> usize {
+        self.stock.untold_ranges()
+    }
+
     /// Whether something left that the journal has.
     pub fn has_news(&self) -> bool {
         self.stock.has_news()

@@ -149,6 +149,11 @@ impl Stock {
         self.released.drain(..).map(NonZeroU64::get).for_each(name);
     }
 
+    /// How many ranges will be told.
+    pub fn untold_ranges(&self) -> usize {
+        self.gone.len()
+    }
+
     /// Names of what left.
     pub fn released(&self) -> impl Iterator<Item = NonZeroU64> {
         self.released.iter().copied()

@@ -1,6 +1,6 @@
 //! A journal that no node runs on: its messages are taken out in their order, or put into a new one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
 use engine_core::fact::Declared;
@@ -11,8 +11,11 @@ use engine_ledger::{Entry, Ledger, Meaning, entries, message};
 use storage_disk::Disk;
 use storage_journal::{Done, Place, Position, Segments, salvage_batches};
 
+use super::needed::Needed;
 use super::pages::Pages;
-use super::{Read, Store, StoreConfig, StoreError};
+use super::queues::Queues;
+use super::room::Space;
+use super::{Found, Store, StoreConfig, StoreError};
 
 /// Memory for messages on their way into a journal, octets.
 const COPY_MEMORY: u64 = 64 << 20;
@@ -48,10 +51,9 @@ impl Extract {
     /// Everything that was recovered.
     pub fn new(store: Store, restored: Vec<Restored>) -> Self {
         let large = store.files().collect();
-        let live_bytes = store.segments.live_bytes();
-        let Store { config, queues, ledger, .. } = store;
-        let pages = queues.into_iter().map(|(queue, stored)| (queue, stored.pages)).collect();
-        Self { directory: config.directory, pages, ledger, restored, large, live_bytes }
+        let Store { config, queues, needed, .. } = store;
+        let (pages, live_bytes) = (queues.into_pages(), needed.segments().live_bytes());
+        Self { directory: config.directory, pages, ledger: needed.into_ledger(), restored, large, live_bytes }
     }
 
     /// What could be read of a damaged journal.
@@ -131,7 +133,9 @@ impl Copy {
             ..CoreConfig::default()
         });
         let segments = Segments::new(config.segment_bytes, config.allowance());
-        let store = Store::new(config, Position::START, Read { segments, ledger: Ledger::new() }, 0);
+        let needed = Needed::new(segments, Ledger::new(), &Position::START);
+        let found = Found { needed, queues: Queues::default(), space: Space::new(0, VecDeque::new()) };
+        let store = Store::new(config, Position::START, found);
         Self { core, store, disk }
     }
 
@@ -158,13 +162,13 @@ impl Copy {
     /// # Errors
     /// When the disk fails or is full.
     pub fn finish(mut self) -> Result<(), StoreError> {
-        self.store.take_facts(&mut self.core);
+        self.store.take_requests(&mut self.core);
         self.store.seal();
         self.turn();
         while self.store.is_busy() {
             self.wait()?;
         }
-        if !self.store.has_ended() {
+        if !self.store.writing.has_ended() {
             self.store.mark();
         }
         self.turn();

@@ -65,6 +65,11 @@ pub(crate) fn block(place: Place) -> u32 {
     u32::try_from(place.offset / BLOCK as u64).expect("segments are smaller than 2^32 blocks")
 }
 
+/// How many blocks so many octets of whole blocks are.
+pub(crate) fn blocks(bytes: usize) -> u32 {
+    u32::try_from(bytes / BLOCK).expect("a batch is small")
+}
+
 /// A queue's messages on disk.
 #[derive(Debug, Default)]
 pub(crate) struct Pages {

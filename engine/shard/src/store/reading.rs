@@ -1,25 +1,18 @@
 //! What queues have on disk only is read ahead of their consumers.
 //!
-//! Guarantees: a queue gets its messages in its order, whichever reads end first; what is not durable is not read; a batch that
+//! Guarantees: a queue gets its messages in its order, whichever reads end first; what is not written is not read; a batch that
 //! does not check is an error, and nothing of it is given out.
 
 use bytes::Bytes;
-use engine_core::Core;
 use engine_core::message::Message;
+use engine_core::{Core, JournalReport};
 use engine_ledger::{Entry, Meaning, entries, message};
-use storage_journal::{Buffer, Fault, FaultKind, LOCAL, Order, Place, read_batches};
+use storage_journal::{Buffer, Fault, FaultKind, Place, read_batches};
 
 use super::pages::Run;
+use super::queues::{NextRun, Reading};
+use super::reads::Reader;
 use super::{Store, StoreError};
-use crate::limits::{READING_MAX, READS_MAX};
-
-/// A run that is read.
-#[derive(Debug)]
-pub(super) struct Reading {
-    pub id: u64,
-    pub run: Run,
-    pub buffer: Option<Buffer>,
-}
 
 /// What messages are read for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,46 +24,34 @@ pub(super) enum Purpose {
 }
 
 impl Store {
-    /// Orders reads of what queues want, as far as it is durable and the disk takes reads.
+    /// Orders reads of what queues want, as far as it is written and the disk takes reads.
     pub(super) fn feed(&mut self, core: &mut Core) {
-        self.unsealed_wanted = false;
-        let mut hungry = std::mem::take(&mut self.hungry);
+        let mut hungry = self.queues.take_hungry();
         hungry.retain(|&queue| self.read_ahead(core, queue));
-        self.hungry = hungry;
+        self.queues.keep_hungry(hungry);
     }
 
     /// Orders reads for one queue; gives whether it still wants more.
     fn read_ahead(&mut self, core: &mut Core, queue: u64) -> bool {
-        let Some(stored) = self.queues.get_mut(&queue) else { return false };
+        let Some(stored) = self.queues.get_mut(queue) else { return false };
         // Consumers go on meanwhile: a read ends seldom when nothing is left of the one before.
-        let ahead: usize = stored.reading.iter().map(|reading| reading.run.bytes()).sum();
-        stored.wanted = stored.wanted.max(core.wants(queue).saturating_sub(ahead as u64));
-        while stored.wanted > 0
-            && self.reads.len() + self.recalls.len() + self.browsing.len() < READS_MAX
-            && self.reading_bytes < READING_MAX
-        {
-            let Some(first) = stored.pages.runs.front() else { break };
-            if first.blocks == 0 || !self.durable.covers(first.last()) {
-                self.unsealed_wanted = true;
-                break;
-            }
-            let Some(run) = stored.pages.runs.pop_front() else { break };
-            stored.wanted = stored.wanted.saturating_sub(run.bytes() as u64);
-            self.next_read += 1;
-            let id = self.next_read;
-            self.reads.insert(id, (queue, run.segment));
-            self.reading_bytes += run.bytes();
-            self.segments.handle_read(run.segment);
-            let buffer = self.buffers.take(run.bytes());
-            self.orders.push_back(Order::Read { id, place: run.place(), buffer });
-            stored.reading.push_back(Reading { id, run, buffer: None });
+        stored.want(core.wants(queue));
+        let mut next = NextRun::None;
+        while self.reads.has_room_ahead() {
+            next = stored.poll_run(self.writing.written());
+            let NextRun::Run(run) = next else { break };
+            self.needed.handle_read(run.segment);
+            let (id, order) = self.reads.begin(Reader::Queue(queue), run.place(), run.bytes());
+            self.orders.push_back(order);
+            stored.reading().push_back(Reading { id, run, buffer: None });
+            next = NextRun::None;
         }
-        if stored.pages.runs.is_empty() {
-            stored.wanted = 0;
+        let wants = stored.wants_more();
+        if stored.reading().is_empty() && !wants {
+            core.handle_journal(JournalReport::FetchDone { queue });
         }
-        let wants = stored.wanted > 0;
-        if stored.reading.is_empty() && !wants {
-            core.handle_fetch_done(queue);
+        if matches!(next, NextRun::Unwritten) {
+            self.queues.note_unwritten();
         }
         wants
     }
@@ -83,19 +64,16 @@ impl Store {
         id: u64,
         buffer: Buffer,
     ) -> Result<(), StoreError> {
-        let Some(stored) = self.queues.get_mut(&queue) else { return Ok(()) };
-        let Some(reading) = stored.reading.iter_mut().find(|reading| reading.id == id) else { return Ok(()) };
+        let Some(stored) = self.queues.get_mut(queue) else { return Ok(()) };
+        let Some(reading) = stored.reading().iter_mut().find(|reading| reading.id == id) else { return Ok(()) };
         reading.buffer = Some(buffer);
-        while let Some(stored) = self.queues.get_mut(&queue)
-            && stored.reading.front().is_some_and(|reading| reading.buffer.is_some())
-            && let Some(Reading { run, buffer: Some(buffer), .. }) = stored.reading.pop_front()
+        while let Some(stored) = self.queues.get_mut(queue)
+            && stored.reading().front().is_some_and(|reading| reading.buffer.is_some())
+            && let Some(Reading { run, buffer: Some(buffer), .. }) = stored.reading().pop_front()
         {
             self.hand_out(core, queue, &run, buffer)?;
         }
-        // It may want more by now, or its fetch is over (`feed`).
-        if !self.hungry.contains(&queue) {
-            self.hungry.push(queue);
-        }
+        self.queues.note_hungry(queue);
         Ok(())
     }
 
@@ -104,7 +82,7 @@ impl Store {
         let wanted = |name| names.contains(name);
         let found = self.messages_in(queue, run.place(), buffer, names.len(), Purpose::Take, wanted)?;
         assert_eq!(found.len(), names.len(), "a run has the messages that were put into it");
-        core.handle_fetched(queue, found);
+        core.handle_journal(JournalReport::Fetched { queue, messages: found });
         Ok(())
     }
 
@@ -118,10 +96,10 @@ impl Store {
         purpose: Purpose,
         wanted: impl Fn(u64) -> bool,
     ) -> Result<Vec<(u64, Message)>, StoreError> {
-        let area = self.buffers.share(buffer);
+        let area = self.reads.buffers().share(buffer);
         let mut found: Vec<(u64, Message)> = Vec::with_capacity(count);
         let mut bytes = 0;
-        let (moved, ledger, segments, since) = (&mut self.moved, &self.ledger, &self.segments, self.since);
+        let (needed, since) = (&mut self.needed, self.since);
         let mut wrong = None;
         read_batches(self.config.directory, place, &area, |batch, record| {
             let meaning = match Meaning::decode(&record) {
@@ -139,13 +117,12 @@ impl Store {
                 }
                 // A message that was moved while it was read is known to lie elsewhere already. Where those lie that outlive the node
                 // the ledger knows.
-                let aside = purpose == Purpose::Take && name & LOCAL != 0;
-                if aside && number != name && segments.is_live(number) {
-                    moved.insert(name, number);
+                if purpose == Purpose::Take {
+                    needed.note_read(name, number);
                 }
                 let Some(mut message) = message(&meaning, |body| area.slice_ref(body)) else { return };
                 message.header.first_acquirer = name >= since;
-                if let Some(count) = ledger.failures_of(name) {
+                if let Some(count) = needed.ledger().failures_of(name) {
                     message.header.delivery_count = count;
                 }
                 bytes += message.body.len();

@@ -1,62 +1,37 @@
 //! Messages that left memory while consumers held them, and came back, are read again.
 //!
-//! Guarantees: as for what is read ahead (`reading`): nothing is read before it is durable where it lies, a batch that does not
+//! Guarantees: as for what is read ahead (`reading`): nothing is read before it is written where it lies, a batch that does not
 //! check is an error, and its segment stays until the read ended. Each read takes whole batches' worth of what is wanted of them;
 //! the core knows the order, so that reads may end in any.
 
-use std::collections::VecDeque;
-
-use engine_core::{Core, Recall, Recalled};
+use engine_core::{Core, JournalReport, Recalled};
 use storage_journal::format::BLOCK;
-use storage_journal::{BatchPlace, Buffer, Order, Place};
+use storage_journal::{BatchPlace, Buffer, Place};
 
 use super::reading::Purpose;
+use super::reads::{Reader, Recalling};
 use super::{Store, StoreError};
-use crate::limits::READS_MAX;
-
-/// What one queue wants again and that is not being read yet.
-#[derive(Debug)]
-pub(super) struct Wanted {
-    pub queue: u64,
-    messages: VecDeque<Recalled>,
-}
-
-/// A batch that is read for messages of one queue.
-#[derive(Debug)]
-pub(super) struct Recalling {
-    queue: u64,
-    /// In the order of their names.
-    messages: Vec<Recalled>,
-    place: Place,
-}
 
 impl Store {
-    /// Takes what the core wants again, and orders reads as far as it is durable and the disk takes them.
-    pub(super) fn take_recalls(&mut self, core: &mut Core) {
-        while let Some(Recall { queue, messages }) = core.poll_recall() {
-            self.wanted.push_back(Wanted { queue, messages: messages.into() });
-        }
-        self.recall();
-    }
-
+    /// Orders reads of what queues want again, as far as it is written and the disk takes them.
     pub(super) fn recall(&mut self) {
-        while self.reads.len() + self.recalls.len() + self.browsing.len() < READS_MAX
-            && let Some(first) = self.wanted.front_mut()
+        while self.reads.has_room()
+            && let Some(first) = self.queues.recalls().front_mut()
         {
             let Some(&message) = first.messages.front() else {
-                self.wanted.pop_front();
+                self.queues.recalls().pop_front();
                 continue;
             };
             let queue = first.queue;
             // What was written again may be on its way to the disk still.
             let Some(batch) = self.batch_of(queue, message.name) else { return };
             let mut messages = Vec::new();
-            while let Some(wanted) = self.wanted.front_mut()
+            while let Some(wanted) = self.queues.recalls().front_mut()
                 && let Some(&next) = wanted.messages.front()
                 && self.batch_of(queue, next.name) == Some(batch)
             {
                 messages.push(next);
-                self.wanted.front_mut().and_then(|wanted| wanted.messages.pop_front());
+                self.queues.recalls().front_mut().and_then(|wanted| wanted.messages.pop_front());
             }
             // Names of both kinds may lie in a batch.
             messages.sort_unstable_by_key(|message| message.name);
@@ -64,25 +39,20 @@ impl Store {
         }
     }
 
-    /// Where a message that is not in memory lies, if that is durable: its segment, and the blocks of its batch.
+    /// Where a message that is not in memory lies, if that is written: its segment, and the blocks of its batch.
     fn batch_of(&self, queue: u64, name: u64) -> Option<(u64, u32, u32)> {
-        let number = self.number_of(queue, name);
-        if !self.durable.covers(number) {
+        let number = self.needed.number_of(queue, name);
+        if !self.writing.written().covers(number) {
             return None;
         }
         let BatchPlace { segment, block, blocks, .. } =
-            self.segments.place_of(number).expect("what is needed lies in a segment");
+            self.needed.segments().place_of(number).expect("what is needed lies in a segment");
         Some((segment, block, blocks))
     }
 
     fn read_batch(&mut self, queue: u64, messages: Vec<Recalled>, (segment, block, blocks): (u64, u32, u32)) {
-        self.next_read += 1;
-        let id = self.next_read;
         let place = Place { segment, offset: u64::from(block) * BLOCK as u64 };
-        self.segments.handle_read(segment);
-        let buffer = self.buffers.take(blocks as usize * BLOCK);
-        self.recalls.insert(id, Recalling { queue, messages, place });
-        self.orders.push_back(Order::Read { id, place, buffer });
+        self.read(Reader::Recall(Recalling { queue, messages, place }), place, blocks as usize * BLOCK);
     }
 
     /// A batch was read: what is wanted of it is given to the core.
@@ -93,17 +63,17 @@ impl Store {
         buffer: Buffer,
     ) -> Result<(), StoreError> {
         let Recalling { queue, messages, place } = recalling;
-        self.segments.handle_read_done(place.segment);
-        if !self.queues.contains_key(queue) {
+        if !self.queues.contains(*queue) {
+            self.reads.give_back(buffer);
             return Ok(());
         }
         let wanted = |name: u64| messages.binary_search_by_key(&name, |message| message.name).is_ok();
         let found = self.messages_in(*queue, *place, buffer, messages.len(), Purpose::Take, wanted)?;
         assert_eq!(found.len(), messages.len(), "a batch has the messages that were put into it");
         self.totals.recalled += found.len() as u64;
-        for (Recalled { sequence, .. }, (_, message)) in messages.iter().zip(found) {
-            core.handle_recalled(*queue, *sequence, message);
-        }
+        let found = messages.iter().zip(found);
+        let messages = found.map(|(recalled, (_, message))| (recalled.sequence, message)).collect();
+        core.handle_journal(JournalReport::Recalled { queue: *queue, messages });
         Ok(())
     }
 }

@@ -13,8 +13,11 @@ use storage_journal::{
     Batch, Ended, Fault, FaultKind, Manifest, Owner, Place, Record, Replay, SegmentFound, SegmentPart, Segments,
 };
 
+use super::needed::Needed;
 use super::pages::{Pages, Run, block};
-use super::{Read, Store, StoreConfig, Stored};
+use super::queues::{Queues, Stored};
+use super::room::Space;
+use super::{Found, Store, StoreConfig};
 
 /// What was taken of the segment that is read.
 #[derive(Debug, Default)]
@@ -198,7 +201,7 @@ impl Recovery {
             let mut pages = Pages::default();
             kept.batches(&segments, |place, messages| pages.append(Run::within(&place, messages)));
             let messages = pages.len();
-            queues.insert(queue, Stored { pages, ..Stored::default() });
+            queues.insert(queue, Stored::new(pages));
             restored.push(Restored { declared, messages, bytes: messages * kept.body_bytes() });
         }
         restored.sort_by_key(|restored| restored.declared.queue);
@@ -207,9 +210,10 @@ impl Recovery {
             local: position.reach.local - 1,
             queue: ledger.last_queue(),
         };
-        let mut store = Store::new(self.config, position, Read { segments, ledger }, ready.max(position.segment - 1));
-        store.spare = empty.into_iter().filter(|&segment| segment < position.segment).collect();
-        store.queues = queues;
+        let spare = empty.into_iter().filter(|&segment| segment < position.segment).collect();
+        let space = Space::new(ready.max(position.segment - 1), spare);
+        let needed = Needed::new(segments, ledger, &position);
+        let store = Store::new(self.config, position, Found { needed, queues: Queues::found(queues), space });
         Recovered { store, restored, last }
     }
 }

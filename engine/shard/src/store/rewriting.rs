@@ -7,9 +7,9 @@
 use engine_core::{Core, Room};
 use engine_ledger::{Attributes, Entry, Meaning, Numbers, Properties, entries};
 use storage_journal::format::BLOCK;
-use storage_journal::{Buffer, LOCAL, Living, Order, Place, Record, read_batches};
+use storage_journal::{Buffer, LOCAL, Living, Place, Record, read_batches};
 
-use super::pages::Sealing;
+use super::reads::Reader;
 use super::{Store, StoreError};
 use crate::limits::{HURRY_SEGMENTS, PENDING_LOW, REWRITE_PAUSE_NS, REWRITE_SHARE, REWRITE_WINDOW};
 
@@ -50,25 +50,25 @@ impl Store {
     pub(super) fn rewrite(&mut self, core: &mut Core, now_ns: u64) {
         if self.rewriting.is_none()
             && let Some(segment) = self.segment_to_rewrite(core)
-            && self.segments.front_reach().is_some_and(|reach| self.durable.reaches(reach))
+            && self.needed.segments().front_reach().is_some_and(|reach| self.writing.written().reaches(reach))
         {
             self.rewriting = Some(Rewriting { segment, next: 0, area: None, due_bytes: 0, due_ns: 0 });
         }
-        let stuck = self.no_room && !self.has_room_for_front();
+        let stuck = self.space.is_full() && !self.has_room_for_front();
         if stuck && self.rewriting.as_ref().is_some_and(|rewriting| rewriting.area.is_none()) {
             // It begins again when enough has left.
             self.rewriting = None;
         }
-        let waiting = self.waiting_bytes();
         let Some(rewriting) = &mut self.rewriting else { return };
-        let due = rewriting.due_ns <= now_ns || rewriting.due_bytes <= self.totals.written_bytes;
-        let hurry = self.no_room || self.segments.excess() > HURRY_SEGMENTS * self.config.segment_bytes;
-        if rewriting.area.is_some() || waiting >= PENDING_LOW || !(due || hurry) {
+        let (segments, given_bytes) = (self.needed.segments(), self.writing.given().bytes);
+        let due = rewriting.due_ns <= now_ns || rewriting.due_bytes <= given_bytes;
+        let hurry = self.space.is_full() || segments.excess() > HURRY_SEGMENTS * self.config.segment_bytes;
+        if rewriting.area.is_some() || self.writing.waiting_bytes() >= PENDING_LOW || !(due || hurry) {
             return;
         }
         // It may have emptied itself meanwhile.
-        let here = self.segments.first() == Some(rewriting.segment);
-        let Some(area) = self.segments.living(rewriting.next, REWRITE_WINDOW).filter(|_| here) else {
+        let here = segments.first() == Some(rewriting.segment);
+        let Some(area) = segments.living(rewriting.next, REWRITE_WINDOW).filter(|_| here) else {
             self.rewriting = None;
             return;
         };
@@ -76,31 +76,29 @@ impl Store {
         rewriting.area = Some(area);
         rewriting.due_ns = now_ns + REWRITE_PAUSE_NS;
         // What is written again comes first, then others' share.
-        rewriting.due_bytes = self.totals.written_bytes + (1 + REWRITE_SHARE) * bytes as u64;
-        self.segments.handle_read(area.segment);
-        self.next_read += 1;
-        let buffer = self.buffers.take(bytes);
-        self.orders.push_back(Order::Read { id: self.next_read, place: place(&area), buffer });
+        rewriting.due_bytes = given_bytes + (1 + REWRITE_SHARE) * bytes as u64;
+        self.read(Reader::Front, place(&area), bytes);
     }
 
     /// The oldest segment, if it is to be emptied now.
     fn segment_to_rewrite(&self, core: &Core) -> Option<u64> {
-        match self.no_room {
-            true => self.segments.rewrite_when_full().filter(|_| self.has_room_for_front()),
-            false => self.segments.rewrite().filter(|_| core.room() == Room::Plenty),
+        let segments = self.needed.segments();
+        match self.space.is_full() {
+            true => segments.rewrite_when_full().filter(|_| self.has_room_for_front()),
+            false => segments.rewrite().filter(|_| core.room() == Room::Plenty),
         }
     }
 
     /// When that goes on even if nothing is written. While too much waits to be written it goes on with what the disk says.
     pub(super) fn rewriting_deadline(&self) -> Option<u64> {
         let rewriting = self.rewriting.as_ref().filter(|rewriting| rewriting.area.is_none())?;
-        (self.waiting_bytes() < PENDING_LOW).then_some(rewriting.due_ns)
+        (self.writing.waiting_bytes() < PENDING_LOW).then_some(rewriting.due_ns)
     }
 
     /// Batches of the oldest segment were read.
     pub(super) fn handle_front(&mut self, core: &mut Core, buffer: &Buffer) -> Result<(), StoreError> {
         // What left its queue until now is not written again: its acknowledgement lies before.
-        self.take_facts(core);
+        self.take_requests(core);
         let Some(rewriting) = &mut self.rewriting else { return Ok(()) };
         let Some(area) = rewriting.area.take() else { return Ok(()) };
         rewriting.next = area.next;
@@ -108,7 +106,6 @@ impl Store {
         read_batches(self.config.directory, place(&area), buffer.bytes(), |_, record| {
             self.collect_living(&record, &mut living);
         })?;
-        self.segments.handle_read_done(area.segment);
         living.iter().for_each(|again| self.write_again(core, again));
         Ok(())
     }
@@ -121,7 +118,7 @@ impl Store {
             | Meaning::Moved { properties, attributes, body, .. } => {
                 let mut left = Vec::new();
                 entries(&meaning, record.number, |entry| {
-                    if self.segments.is_live(entry.number) {
+                    if self.needed.segments().is_live(entry.number) {
                         left.push(entry);
                     }
                 });
@@ -131,7 +128,7 @@ impl Store {
                 }
             }
             Meaning::Declared { queue, attributes } | Meaning::DeclaredAgain { queue, attributes }
-                if self.segments.is_live(record.number) =>
+                if self.needed.segments().is_live(record.number) =>
             {
                 living.push(Again::Queue { queue, attributes: attributes.0.to_vec() });
             }
@@ -146,7 +143,7 @@ impl Store {
                 let number = core.take_local_numbers(1);
                 let attributes = Attributes(attributes);
                 self.remember(number, &Meaning::DeclaredAgain { queue: *queue, attributes });
-                self.free_after.include(number);
+                self.needed.keep_until(number);
             }
         }
     }
@@ -156,7 +153,7 @@ impl Store {
         let first = core.take_local_numbers(entries.len() as u64);
         let mut places = Vec::with_capacity(entries.len() * 24);
         for entry in entries {
-            let failures = self.ledger.failures_of(entry.name).or(entry.failures).unwrap_or(0);
+            let failures = self.needed.ledger().failures_of(entry.name).or(entry.failures).unwrap_or(0);
             for number in [entry.queue, entry.name, u64::from(failures)] {
                 places.extend_from_slice(&number.to_le_bytes());
             }
@@ -164,24 +161,17 @@ impl Store {
         let (properties, places, attributes) = (*properties, Numbers(&places), Attributes(attributes));
         let bytes = self.remember(first, &Meaning::Moved { properties, places, attributes, body });
         let share = bytes / entries.len().max(1);
-        let place = self.writer.place();
+        let place = self.writing.place();
         for (entry, number) in entries.iter().zip(first..) {
             let Entry { queue, name, .. } = *entry;
             if name & LOCAL != 0 {
                 // The ledger does not know it.
-                self.segments.handle_stored(number, 1, share);
-                self.segments.handle_released(entry.number);
+                self.needed.handle_moved_aside(entry.number, number, share);
             }
-            if let Some(stored) = self.queues.get_mut(&queue)
-                && stored.pages.holds(name)
-            {
-                if stored.pages.handle_moved(name, number, place) == Sealing::New {
-                    self.unsealed.push((queue, name));
-                }
-            } else if name & LOCAL != 0 {
-                self.moved.insert(name, number);
+            if !self.queues.handle_moved(queue, name, number, place) && name & LOCAL != 0 {
+                self.needed.note_moved(name, number);
             }
-            self.free_after.include(number);
+            self.needed.keep_until(number);
             self.totals.rewritten += 1;
         }
     }

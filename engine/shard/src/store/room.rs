@@ -1,104 +1,204 @@
 //! Room for the journal: segments are made ready ahead of the writer, and what may still be stored follows from them.
 //!
 //! Guarantees:
-//! 1. A disk that is full takes acknowledgements and what emptying the oldest segment needs, nothing else (`Core::handle_room`).
-//! 2. A full disk is asked again: at once when a segment serves again, and every half second, as others may have made room.
-//! 3. While a segment is being made nobody is given credit for what is kept; where more came all the same, acknowledgements may use half
-//!    of what is left to others on the disk.
-//! 4. It counts as full until all segments are ready that should be, so that what is kept back is whole before producers go on.
+//! 1. A disk that is full takes acknowledgements and what emptying the oldest segment needs, nothing else
+//!    (`JournalReport::Room`).
+//! 2. A full disk is asked again: at once when a segment serves again, and every half second, as others may have made
+//!    room.
+//! 3. While a segment is being made nobody is given credit for what is kept; where more came all the same,
+//!    acknowledgements may use half of what is left to others on the disk.
+//! 4. It counts as full until all segments are ready that should be, so that what is kept back is whole before
+//!    producers go on.
 
-use engine_core::{Core, Room};
+use std::collections::VecDeque;
+
+use engine_core::{Core, JournalReport, Room};
 use storage_journal::{Margin, Order, Reach};
 
 use super::Store;
 use crate::limits::{
-    ALLOWANCE_SEGMENTS, KEPT_HALVES, KEPT_HALVES_LONG, PENDING_HIGH, PENDING_LOW, RETRY_NS, SEGMENTS_AHEAD,
-    SEGMENTS_AHEAD_LONG,
+    ALLOWANCE_SEGMENTS, FULL_BATCH_NS, KEPT_HALVES, KEPT_HALVES_LONG, LONG_SOON_SEGMENTS, PENDING_HIGH, PENDING_LOW,
+    RETRY_NS, SEGMENTS_AHEAD, SEGMENTS_AHEAD_LONG, SEGMENTS_SPARE, UNAWAITED_NS,
 };
 
-impl Store {
-    /// Has segments made ready ahead of the writer.
-    pub(super) fn prepare(&mut self, now_ns: u64) {
-        if self.writer.next() == Reach::START && !self.no_room {
-            // A node that stores nothing makes no files.
-            return;
-        }
-        if self.preparing.is_none() && !self.wants_segment() {
-            self.no_room = false;
-        }
-        let wait = self.no_room && self.spare.is_empty() && now_ns < self.retry_ns;
-        if self.wants_segment() && !wait {
-            let segment = self.prepared + 1;
-            self.preparing = Some(segment);
-            // What waits for a segment lies before everything that would make room.
-            let waits = self.sealed.front().is_some_and(|sealed| sealed.place.segment > self.prepared);
-            let stuck = self.no_room && waits && self.segments.count() > 1;
-            let margin = if stuck { Margin::Half } else { Margin::All };
-            let (first, batch) = (self.first_needed(), self.durable_batch);
-            self.orders.push_back(Order::Prepare { segment, reuse: self.spare.pop_front(), margin, first, batch });
+/// Whether the disk has room for more segments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    Room,
+    /// None: it is asked again at this time.
+    Full {
+        retry_ns: u64,
+    },
+}
+
+/// Segments that are ready, and files that serve again.
+#[derive(Debug)]
+pub(super) struct Space {
+    /// The last segment that is ready to be written.
+    prepared: u64,
+    preparing: Option<u64>,
+    found: Found,
+    full_times: u64,
+    /// Segments whose files serve again, oldest first.
+    spare: VecDeque<u64>,
+}
+
+impl Space {
+    /// That of a journal whose segments are ready up to one.
+    pub fn new(prepared: u64, spare: VecDeque<u64>) -> Self {
+        Self { prepared, preparing: None, found: Found::Room, full_times: 0, spare }
+    }
+
+    /// Whether the disk is full.
+    pub fn is_full(&self) -> bool {
+        self.found != Found::Room
+    }
+
+    /// How often it became so.
+    pub fn full_times(&self) -> u64 {
+        self.full_times
+    }
+
+    /// The last segment that is ready to be written.
+    pub fn prepared(&self) -> u64 {
+        self.prepared
+    }
+
+    /// Whether one is being made ready.
+    fn is_preparing(&self) -> bool {
+        self.preparing.is_some()
+    }
+
+    /// Whether a segment may be asked for: not while a full disk is let alone, unless a file serves again.
+    fn may_prepare(&self, now_ns: u64) -> bool {
+        match self.found {
+            Found::Full { retry_ns } => !self.spare.is_empty() || now_ns >= retry_ns,
+            Found::Room => true,
         }
     }
 
-    /// The disk was found to be full before a new journal wrote anything: nobody sends what could not be stored and would wait for an answer.
-    pub fn begin_full(&mut self) {
-        if self.writer.next() == Reach::START {
-            self.handle_no_room(None, 0);
-        }
+    /// The next one is being made ready; gives its number, and the one whose file serves for it.
+    fn begin(&mut self) -> (u64, Option<u64>) {
+        let segment = self.prepared + 1;
+        self.preparing = Some(segment);
+        (segment, self.spare.pop_front())
     }
 
     /// A segment is ready.
-    pub(super) fn handle_prepared(&mut self, segment: u64) {
+    pub fn handle_prepared(&mut self, segment: u64) {
         self.prepared = segment;
         self.preparing = None;
     }
 
     /// The disk has no room for a segment.
-    pub(super) fn handle_no_room(&mut self, reuse: Option<u64>, now_ns: u64) {
+    pub fn handle_no_room(&mut self, reuse: Option<u64>, now_ns: u64) {
         self.preparing = None;
         reuse.into_iter().for_each(|oldest| self.spare.push_front(oldest));
-        self.retry_ns = now_ns + RETRY_NS;
-        if !std::mem::replace(&mut self.no_room, true) {
-            self.totals.full_times += 1;
+        let before = std::mem::replace(&mut self.found, Found::Full { retry_ns: now_ns + RETRY_NS });
+        self.full_times += u64::from(before == Found::Room);
+    }
+
+    /// Nothing in a segment is needed; gives the one whose file is to go for it.
+    pub fn handle_free(&mut self, segment: u64) -> Option<u64> {
+        self.spare.push_back(segment);
+        if self.spare.len() > SEGMENTS_SPARE { self.spare.pop_front() } else { None }
+    }
+
+    /// How long a batch may fill that is not written at once, nanoseconds.
+    pub fn filling_ns(&self) -> u64 {
+        if self.is_full() { FULL_BATCH_NS } else { UNAWAITED_NS }
+    }
+
+    /// When a full disk is asked again.
+    fn retry_ns(&self) -> Option<u64> {
+        match self.found {
+            Found::Full { retry_ns } => Some(retry_ns),
+            Found::Room => None,
+        }
+    }
+}
+
+impl Store {
+    /// Has segments made ready ahead of the writer.
+    pub(super) fn prepare(&mut self, now_ns: u64) {
+        if self.writing.next() == Reach::START && !self.space.is_full() {
+            // A node that stores nothing makes no files.
+            return;
+        }
+        if !self.space.is_preparing() && !self.wants_segment() {
+            self.space.found = Found::Room;
+        }
+        if self.wants_segment() && self.space.may_prepare(now_ns) {
+            // What waits for a segment lies before everything that would make room.
+            let waits = self.writing.waits_behind(self.space.prepared());
+            let stuck = self.space.is_full() && waits && self.needed.segments().count() > 1;
+            let margin = if stuck { Margin::Half } else { Margin::All };
+            let (segment, reuse) = self.space.begin();
+            let (first, batch) = (self.needed.first(), self.writing.written_batch());
+            self.orders.push_back(Order::Prepare { segment, reuse, margin, first, batch });
+        }
+    }
+
+    /// The disk was found to be full before a new journal wrote anything: nobody sends what could not be stored and
+    /// would wait for an answer.
+    pub fn begin_full(&mut self) {
+        if self.writing.next() == Reach::START {
+            self.space.handle_no_room(None, 0);
         }
     }
 
     /// Whether the journal is so long that a whole segment is kept for emptying its oldest one.
     fn is_long(&self) -> bool {
-        self.segments.count() as u64 > ALLOWANCE_SEGMENTS
+        self.needed.segments().count() as u64 > ALLOWANCE_SEGMENTS
+    }
+
+    /// Whether it will be that long soon. What is kept then is ready by then: were it made only then, producers would
+    /// wait for as long as the disk takes to make a segment, at a time when it has room.
+    fn will_be_long(&self) -> bool {
+        self.needed.segments().count() as u64 >= LONG_SOON_SEGMENTS
     }
 
     /// Whether another segment is to be made ready, and none is.
-    pub(super) fn wants_segment(&self) -> bool {
-        let ahead = if self.is_long() { SEGMENTS_AHEAD_LONG } else { SEGMENTS_AHEAD };
-        self.preparing.is_none() && self.prepared < self.writer.place().segment + ahead
+    fn wants_segment(&self) -> bool {
+        let ahead = if self.will_be_long() { SEGMENTS_AHEAD_LONG } else { SEGMENTS_AHEAD };
+        !self.space.is_preparing() && self.space.prepared() < self.writing.place().segment + ahead
+    }
+
+    /// When a full disk is asked for a segment again.
+    pub(super) fn retry_deadline(&self) -> Option<u64> {
+        self.space.retry_ns().filter(|_| self.wants_segment())
     }
 
     /// Octets that can be written to segments that are ready.
     fn left_bytes(&self) -> u64 {
-        let ready = (self.prepared + 1).saturating_sub(self.writer.place().segment) * self.config.segment_bytes;
-        ready.saturating_sub(self.config.segment_bytes - self.writer.room() as u64)
+        let segments = (self.space.prepared() + 1).saturating_sub(self.writing.place().segment);
+        let ready = segments * self.config.segment_bytes;
+        ready.saturating_sub(self.config.segment_bytes - self.writing.room() as u64)
     }
 
     /// Whether what lives in the oldest segment finds room, beside a quarter of a segment for acknowledgements.
     pub(super) fn has_room_for_front(&self) -> bool {
-        self.left_bytes().checked_sub(self.config.segment_bytes / 4).is_some_and(|room| self.segments.front_fits(room))
+        let room = self.left_bytes().checked_sub(self.config.segment_bytes / 4);
+        room.is_some_and(|room| self.needed.segments().front_fits(room))
     }
 
     /// Tells the core whether producers may go on.
     pub(super) fn watch_room(&mut self, core: &mut Core) {
-        let pending = self.waiting_bytes();
+        let pending = self.writing.waiting_bytes();
         let halves = if self.is_long() { KEPT_HALVES_LONG } else { KEPT_HALVES };
         let kept = self.left_bytes() < halves * self.config.segment_bytes / 2;
+        let (is_full, is_preparing) = (self.space.is_full(), self.space.is_preparing());
         let room = match core.room() {
-            _ if self.no_room && kept => Room::None,
-            _ if self.no_room => Room::Little,
+            _ if is_full && kept => Room::None,
+            _ if is_full => Room::Little,
             Room::Plenty if pending > PENDING_HIGH => Room::Busy,
-            // Whether the disk has room for more is not known before it answers. (In the first segment there is nothing to make room of.)
-            _ if kept && self.preparing.is_some() && self.segments.count() > 1 => Room::Busy,
+            // Whether the disk has room for more is not known before it answers. (In the first segment there is nothing
+            // to make room of.)
+            _ if kept && is_preparing && self.needed.segments().count() > 1 => Room::Busy,
             Room::Plenty => Room::Plenty,
             _ if pending > PENDING_LOW => Room::Busy,
             _ => Room::Plenty,
         };
-        core.handle_room(room, pending as u64);
+        core.handle_journal(JournalReport::Room { room, waiting_bytes: pending as u64 });
     }
 }

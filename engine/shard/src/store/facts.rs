@@ -1,0 +1,168 @@
+//! What the owner has for the journal is taken: facts as records, and what follows from them for pages, segments and
+//! files.
+//!
+//! Guarantees:
+//! 1. Facts are written in the order of their numbers, and applied to the ledger as they are.
+//! 2. What fits into no batch or segment any more goes into the next one; every batch that is closed is known to
+//!    whoever has messages in it.
+
+use std::num::NonZeroU64;
+
+use engine_core::fact::{Fact, LOCAL, Target};
+use engine_core::message::{Content, Message};
+use engine_core::{Core, JournalRequest};
+use engine_ledger::{Attributes, Meaning, Numbers, Properties, encode_declaration};
+use storage_journal::{Full, Order, Part, RecordHeader};
+
+use super::Store;
+
+impl Store {
+    /// Takes what the core has for the journal. Afterwards the journal's numbers are the core's, and what is released
+    /// is known.
+    pub(super) fn take_requests(&mut self, core: &mut Core) {
+        while let Some(request) = core.poll_journal() {
+            match request {
+                JournalRequest::Fact(fact) => self.handle_fact(&fact),
+                // What says so lies before the next number.
+                JournalRequest::Released(name) => self.needed.release(name, self.writing.next().shared - 1),
+                JournalRequest::Unwanted(id) => self.orders.push_back(Order::Discard { id }),
+                JournalRequest::Fetch(fetch) => self.queues.fetch(fetch.queue, fetch.bytes),
+                JournalRequest::Recall(recall) => self.queues.recall(recall),
+                JournalRequest::Browse(browse) => self.browse(core, browse),
+            }
+        }
+        self.needed.settle();
+    }
+
+    fn handle_fact(&mut self, fact: &Fact) {
+        let mut numbers = std::mem::take(&mut self.numbers);
+        let bytes = with_meaning(fact, &mut numbers, |number, meaning| self.remember(number, meaning));
+        self.numbers = numbers;
+        match fact {
+            Fact::Stored { number, targets, message } => self.put(*number, targets.as_slice(), message, bytes),
+            Fact::Deleted { number, queue } => {
+                if *number != 0 {
+                    // Its declaration does not go before it is known that its messages are nobody's.
+                    self.needed.keep_until(*number);
+                }
+                self.drop_queue(*queue);
+            }
+            Fact::Acknowledged { .. } | Fact::Failed { .. } | Fact::Declared { .. } => {}
+        }
+    }
+
+    /// A message was written, as a record of so many octets.
+    #[inline]
+    fn put(&mut self, number: u64, targets: &[Target], message: &Message, bytes: usize) {
+        if number & LOCAL != 0 {
+            self.needed.put_aside(number, targets.iter().map(|target| target.queue), message.large(), bytes);
+        }
+        self.totals.body_bytes += message.body.len() as u64;
+        self.queues.put(number, targets, self.writing.place());
+    }
+
+    /// Appends the record that says so, and applies it; closes batch and segment as that needs. Gives its length,
+    /// octets.
+    #[inline]
+    pub(super) fn remember(&mut self, number: u64, meaning: &Meaning<'_>) -> usize {
+        let bytes = meaning.encode(part_of(number), |header, payload| self.append(number, header, payload));
+        self.needed.apply(number, meaning, bytes);
+        bytes
+    }
+
+    #[inline]
+    fn append(&mut self, number: u64, header: RecordHeader, payload: &[&[u8]]) -> usize {
+        loop {
+            match self.writing.append(header, payload) {
+                Ok(found) => {
+                    assert_eq!(found, number, "facts come in the order of their numbers");
+                    return RecordHeader::bytes(payload);
+                }
+                Err(Full::Batch) => self.seal(),
+                Err(Full::Segment) => {
+                    self.seal();
+                    self.roll();
+                }
+                Err(Full::TooLarge) => unreachable!("the core refuses what fits into no segment"),
+            }
+        }
+    }
+
+    /// Closes the open batch, if anything is in it.
+    pub(super) fn seal(&mut self) {
+        if let Some(closed) = self.writing.seal() {
+            self.queues.handle_closed(&closed);
+            self.needed.handle_closed(&closed);
+        }
+    }
+
+    /// Goes on in the next segment.
+    pub(super) fn roll(&mut self) {
+        let position = self.writing.roll();
+        self.needed.handle_begun(&position);
+        if self.checkpoints.is_due(position.segment) {
+            self.checkpoints.handle_made(position, self.needed.checkpoint(&self.config, &position));
+        }
+    }
+
+    fn drop_queue(&mut self, queue: u64) {
+        let Some(stored) = self.queues.remove(queue) else { return };
+        self.needed.release_files(queue, self.writing.next().shared - 1);
+        for run in stored.runs().filter(|run| run.messages.names().first() & LOCAL != 0) {
+            run.messages.iter().for_each(|(name, number)| self.needed.release_paged(name, number));
+        }
+    }
+
+    /// Octets that wait to be written, with those of facts that the store was not told of yet.
+    pub fn pending_bytes(&self, core: &Core) -> u64 {
+        let mut numbers = Vec::new();
+        let facts = core.untold_facts().map(|fact| with_meaning(fact, &mut numbers, bytes_of)).sum::<usize>();
+        let acknowledged = bytes_of(0, &Meaning::Acknowledged { queue: 0, first: 0, last: 0 });
+        (self.writing.waiting_bytes() + facts + core.untold_acknowledgements() * acknowledged) as u64
+    }
+}
+
+/// The part of a batch that records with a number are in.
+#[inline]
+fn part_of(number: u64) -> Part {
+    if number & LOCAL == 0 { Part::Shared } else { Part::Local }
+}
+
+/// Length of the record that says so, octets.
+fn bytes_of(number: u64, meaning: &Meaning<'_>) -> usize {
+    meaning.encode(part_of(number), |_, payload| RecordHeader::bytes(payload))
+}
+
+/// Gives a fact's number and meaning to `take`; 0 if there is nothing to write. `numbers` is memory for those of
+/// queues.
+#[inline]
+fn with_meaning(fact: &Fact, numbers: &mut Vec<u8>, take: impl FnOnce(u64, &Meaning<'_>) -> usize) -> usize {
+    match fact {
+        Fact::Stored { number, targets, message } => {
+            let Message { header, format, body, content, expires_wall_ms } = message;
+            let properties = Properties {
+                durable: header.durable,
+                large: *content == Content::File,
+                priority: header.priority,
+                format: *format,
+                expires_ms: expires_wall_ms.map_or(0, NonZeroU64::get),
+                delivery_count: header.delivery_count,
+            };
+            numbers.clear();
+            let targets = targets.as_slice().iter();
+            targets.for_each(|target| numbers.extend_from_slice(&target.queue.to_le_bytes()));
+            let (queues, attributes) = (Numbers(numbers), Attributes::default());
+            take(*number, &Meaning::Message { properties, queues, attributes, body })
+        }
+        &Fact::Acknowledged { number, queue, first, last } => {
+            take(number, &Meaning::Acknowledged { queue, first, last })
+        }
+        &Fact::Failed { number, queue, message, count } => take(number, &Meaning::Failed { queue, message, count }),
+        Fact::Declared { number, declared } => {
+            let attributes = encode_declaration(declared);
+            take(*number, &Meaning::Declared { queue: declared.queue, attributes: Attributes(&attributes) })
+        }
+        Fact::Deleted { number: 0, .. } => 0,
+        &Fact::Deleted { number, queue } => take(number, &Meaning::Deleted { queue }),
+    }
+}
