@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 /// Files of a circle at most: two halves of one thing, and what both stand on.
 const CIRCLE_MAX: usize = 3;
 
-/// Crates of which it is not asked: their circles are the methods of one type, by subject, and the type (`Store`, `Home`).
-const ONE_TYPE: [&str; 2] = ["engine/shard", "engine/home"];
+/// Crates of which it is not asked: their circles are the methods of one type, by subject, and the type (`Store`).
+const ONE_TYPE: [&str; 1] = ["engine/shard"];
 
 /// A module by its path within the crate; the root is empty.
 type Module = Vec<String>;
