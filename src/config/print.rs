@@ -21,6 +21,9 @@ impl Given {
         for (index, listener) in config.listeners.iter().enumerate() {
             table(out, "[[listeners]]", listener, index, &self.origins);
         }
+        for (index, connector) in config.connectors.iter().enumerate() {
+            table(out, "[[connectors]]", connector, index, &self.origins);
+        }
         for (index, entry) in config.addresses.iter().enumerate() {
             table(out, "[[address]]", entry, index, &self.origins);
         }
@@ -44,6 +47,7 @@ impl Given {
         let document = json!({
             "node": object(&config.node, 0, origins),
             "listeners": objects(&config.listeners, origins),
+            "connectors": objects(&config.connectors, origins),
             "address": objects(&config.addresses, origins),
             "queue": objects(&config.queues, origins),
             "storage": object(&config.storage, 0, origins),
@@ -136,7 +140,7 @@ mod tests {
 
     use super::super::addresses::{AddressEntry, QueueEntry};
     use super::super::given::Options;
-    use super::super::settings::{Config, Listener};
+    use super::super::settings::{Config, Connector, Listener};
     use super::*;
 
     #[test]
@@ -154,6 +158,11 @@ mod tests {
             },
         ];
         config.queues = vec![QueueEntry { name: "c".to_owned(), ..QueueEntry::default() }];
+        config.connectors = vec![Connector {
+            name: "up".to_owned(),
+            endpoints: vec!["broker:5672".parse().unwrap(), "[::1]:5672".parse().unwrap()],
+            ..Connector::default()
+        }];
         config.users.file = Some("users".into());
         config.listeners = vec![Listener::default(), Listener { handle_max: 7, ..Listener::default() }];
         let folder = tempfile::tempdir().unwrap();
