@@ -30,8 +30,10 @@ impl Shell {
     pub(crate) fn handle_connectors(&mut self) {
         let now_ns = self.turn.now_ns();
         for index in 0..self.connectors.list.len() {
-            self.connectors.list[index].machine.handle_deadline(now_ns);
-            self.carry_out(index);
+            if let Some(one) = self.connectors.list.get_mut(index) {
+                one.machine.handle_deadline(now_ns);
+                self.carry_out(index);
+            }
         }
     }
 
