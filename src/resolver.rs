@@ -1,8 +1,8 @@
 //! The threads that look up names for connectors: the system's resolver blocks, so that no shard asks it.
 //!
-//! Guarantees: a question that nobody waits for any more is not asked; an answer that its shard has no room for is lost, and the connector gives
-//! up in its own time; a resolver that hangs holds up other names, and no shard. The threads end with the shards that ask them, and are
-//! not waited for.
+//! Guarantees: a question that nobody waits for any more is not asked; an answer that its shard has no room for is
+//! lost, and the connector gives up in its own time; a resolver that hangs holds up other names, and no shard. The
+//! threads end with the shards that ask them, and are not waited for.
 
 use std::collections::HashSet;
 use std::io;

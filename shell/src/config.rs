@@ -29,7 +29,8 @@ pub struct ListenerConfig {
 pub struct ShellConfig {
     /// Addresses to listen on.
     pub listeners: Vec<ListenerConfig>,
-    /// Peers to connect to, of all shards: each shard takes those whose place, divided by the number of shards, leaves its index.
+    /// Peers to connect to, of all shards: each shard takes those whose place, divided by the number of shards, leaves
+    /// its index.
     pub connectors: Vec<Arc<ConnectorConfig>>,
     /// How addresses are understood.
     pub addresses: AddressRules,

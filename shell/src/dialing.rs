@@ -1,8 +1,8 @@
-//! Connectors, driven: names go to a thread that looks them up, sockets are connected without waiting, and what is connected becomes a
-//! connection of the shard like those that were accepted.
+//! Connectors, driven: names go to a thread that looks them up, sockets are connected without waiting, and what is
+//! connected becomes a connection of the shard like those that were accepted.
 //!
-//! Guarantees: a turn waits for nothing; a connector has one socket at most; its connection stays on its shard, whichever shard owns what is attached
-//! over it; what happens is told when it changes, not for every try.
+//! Guarantees: a turn waits for nothing; a connector has one socket at most; its connection stays on its shard,
+//! whichever shard owns what is attached over it; what happens is told when it changes, not for every try.
 
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
@@ -22,7 +22,8 @@ use crate::shell::{Shell, token};
 use crate::transport::{Farewell, Transport};
 use crate::turn::Entry;
 
-/// What its user is called whose peer a connector connects to, in front of the connector's name. No user of a users file has a colon in its name.
+/// What its user is called whose peer a connector connects to, in front of the connector's name. No user of a users
+/// file has a colon in its name.
 const USER_PREFIX: &str = "connector:";
 
 impl Shell {
@@ -224,7 +225,8 @@ impl Shell {
                     let entry = slot.and_then(|slot| self.turn.get(slot));
                     let peer = entry.map(|entry| entry.host.peer.as_str());
                     let container = entry.map(|entry| entry.protocol.client().container.as_str());
-                    tracing::info!(target: "heddle::net", connector = name, peer, container, "a connector is connected");
+                    tracing::info!(target: "heddle::net", connector = name, peer, container,
+                        "a connector is connected");
                 }
                 News::Lost(Fault { at, error }) => {
                     tracing::warn!(target: "heddle::net", connector = name, peer = at, error,

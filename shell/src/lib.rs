@@ -1,4 +1,5 @@
-//! One shard from its sockets to its home: listeners, connectors, transports, and the turn that drives the bindings of its protocols.
+//! One shard from its sockets to its home: listeners, connectors, transports, and the turn that drives the bindings of
+//! its protocols.
 //!
 //! `Turn` is the part without descriptors, which simulations drive themselves (decision 0008); `Shell` drives it with sockets and disks.
 #![forbid(unsafe_code)]

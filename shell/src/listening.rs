@@ -1,6 +1,7 @@
 //! Listeners, driven: connections are accepted, and put among those of the shard.
 //!
-//! Guarantees: a listener takes `ACCEPT_BURST` connections in a turn at most; one beyond a limit is closed at once, counted and told.
+//! Guarantees: a listener takes `ACCEPT_BURST` connections in a turn at most; one beyond a limit is closed at once,
+//! counted and told.
 
 use std::io;
 use std::os::fd::AsRawFd;

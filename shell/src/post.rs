@@ -45,7 +45,8 @@ pub struct Resolve {
     pub name: String,
     /// The port that goes with its addresses.
     pub port: u16,
-    /// When nobody waits for the answer any more, on the system's monotonic clock (`engine_rt::monotonic_ns`), nanoseconds.
+    /// When nobody waits for the answer any more, on the system's monotonic clock (`engine_rt::monotonic_ns`),
+    /// nanoseconds.
     pub until_ns: u64,
     /// Who asks, by its place in the shard.
     pub connector: usize,

@@ -163,8 +163,8 @@ area! {
     Connector = "connectors" {
         /// what it is called in the log and in figures; no two have the same
         name: String = String::new() => check("1 to 64 letters, digits and signs of - _ .", is_connector_name) => told("has to be set");
-        /// where the peer is: hosts, by address or name, and ports, such as `["broker-1:5672", "[::1]:5672"]`. They are tried in this order,
-        /// and of a name each of its addresses
+        /// where the peer is: hosts, by address or name, and ports, such as `["broker-1:5672", "[::1]:5672"]`. They are
+        /// tried in this order, and of a name each of its addresses
         endpoints: Vec<Endpoint> = Vec::new() => told("has to be set");
         /// what lies under AMQP: TCP, TLS, WebSocket, or WebSocket inside TLS
         transport: Transport = Transport::Tcp;
@@ -196,7 +196,8 @@ area! {
         idle_timeout_ms: u32 = amqp_proto::Config::default().idle_timeout_ms => range(0, u32::MAX as u64, "ms");
         /// give up on a name that is not answered, and on a connection that is not open by then
         connect_timeout_ms: u32 = amqp_proto::Config::default().handshake_timeout_ms => range(100, 3_600_000, "ms");
-        /// wait so long at most behind the first failure, and twice as long behind each further one; between the half and the whole of it
+        /// wait so long at most behind the first failure, and twice as long behind each further one; between the half
+        /// and the whole of it
         retry_min_ms: u32 = 500 => range(100, 3_600_000, "ms");
         /// wait no longer than that
         retry_max_ms: u32 = 30_000 => range(100, 3_600_000, "ms");

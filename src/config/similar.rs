@@ -1,5 +1,5 @@
-//! The name that was probably meant: by the fewest letters that were added, left out, changed or swapped with their neighbour; or what
-//! other tables and other products call it.
+//! The name that was probably meant: by the fewest letters that were added, left out, changed or swapped with their
+//! neighbour; or what other tables and other products call it.
 
 /// Longest name that is compared, characters.
 const LENGTH_MAX: usize = 40;

@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 use amqp_codec::AmqpError;
 use amqp_codec::frame::ProtocolHeader;
 use amqp_codec::performative::{Close, Performative};
+use amqp_codec::sasl::{OutcomeCode, SaslFrame};
 use engine_message::Condition;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -282,6 +284,7 @@ fn authorities() -> (TempDir, String, String) {
     certificate(folder.path());
     let other = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
     std::fs::write(folder.path().join("other.pem"), other.cert.pem()).expect("a file");
+    std::fs::write(folder.path().join("other-key.pem"), other.signing_key.serialize_pem()).expect("a file");
     let path = |name: &str| folder.path().join(name).display().to_string();
     let (right, wrong) = (path("certificate.pem"), path("other.pem"));
     (folder, right, wrong)
@@ -355,21 +358,56 @@ fn passwords_come_from_a_file_or_the_environment() {
     has_failed(&connecting(1, &[&at], ""), &["does not offer", "ANONYMOUS", "PLAIN"]);
 }
 
+/// A server of TLS with the certificate of `authorities`, which asks for one that the other authority has issued.
+fn server(folder: &Path, stream: TcpStream) -> StreamOwned<ServerConnection, TcpStream> {
+    let read = |name: &str| std::fs::read(folder.join(name)).expect("a file");
+    let certificate = |name: &str| CertificateDer::from_pem_slice(&read(name)).expect("a certificate");
+    let key = PrivateKeyDer::from_pem_slice(&read("key.pem")).expect("a key");
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate("other.pem")).expect("a root");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+    let verifier = verifier.allow_unauthenticated().build().expect("a verifier");
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions");
+    let config = config.with_client_cert_verifier(verifier).with_single_cert(vec![certificate("certificate.pem")], key);
+    let connection = ServerConnection::new(Arc::new(config.expect("they belong together"))).expect("a server");
+    StreamOwned::new(connection, stream)
+}
+
+#[test]
+fn external_is_the_certificate_that_tls_shows() {
+    let (folder, right, other) = authorities();
+    let (listener, at) = listen();
+    let port = at.rsplit_once(':').expect("a port").1;
+    let key = folder.path().join("other-key.pem");
+    let rest = format!(
+        "transport = \"tls\"\nca = {right:?}\ncertificate = {other:?}\nkey = {key:?}\nsasl_mechanism = \"EXTERNAL\"\n"
+    );
+    let broker = connecting(2, &[&format!("localhost:{port}")], &rest);
+    let mut peer = Peer::new(server(folder.path(), accept(&listener)));
+    assert_eq!(peer.header(ProtocolHeader::Sasl), Some(ProtocolHeader::Sasl));
+    let mut frames = Vec::new();
+    SaslFrame::Mechanisms(vec!["PLAIN".into(), "EXTERNAL".into()]).encode(&mut frames);
+    peer.send(&frames);
+    let (_, init) = peer.frame().expect("a choice");
+    assert!(matches!(SaslFrame::decode(&init), Ok(SaslFrame::Init { mechanism: "EXTERNAL", .. })), "{init:?}");
+    frames.clear();
+    SaslFrame::Outcome { code: OutcomeCode::Ok, additional_data: None }.encode(&mut frames);
+    peer.send(&frames);
+    peer.open();
+    is_open(&broker, "up", 1);
+    let shown = peer.into_inner().conn.peer_certificates().expect("it showed one").to_vec();
+    assert_eq!(shown, [CertificateDer::from_pem_file(&other).expect("a certificate")]);
+}
+
 #[test]
 fn a_stop_says_goodbye_in_every_layer() {
     let (folder, right, _) = authorities();
-    let read = |name: &str| std::fs::read(folder.path().join(name)).expect("a file");
-    let chain = vec![CertificateDer::from_pem_slice(&read("certificate.pem")).expect("a certificate")];
-    let key = PrivateKeyDer::from_pem_slice(&read("key.pem")).expect("a key");
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions");
-    let config = config.with_no_client_auth().with_single_cert(chain, key).expect("they belong together");
     let (listener, at) = listen();
     let port = at.rsplit_once(':').expect("a port").1;
     let rest = format!("transport = \"tls\"\nca = {right:?}\nsasl_mechanism = \"none\"\n");
     let broker = connecting(1, &[&format!("localhost:{port}")], &rest);
-    let connection = ServerConnection::new(Arc::new(config)).expect("a server");
-    let mut peer = Peer::new(StreamOwned::new(connection, accept(&listener)));
+    let mut peer = Peer::new(server(folder.path(), accept(&listener)));
     peer.open();
     is_open(&broker, "up", 1);
     broker.signal(libc::SIGTERM);

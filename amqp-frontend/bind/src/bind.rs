@@ -64,8 +64,8 @@ impl Bind {
         Self::new(Connection::server(config, now_ns), Out::default(), Client::default(), moves)
     }
 
-    /// A connection that was just made to a peer, which is served as if it had connected: `caller` says who we are to it, and who it
-    /// is to us. `Request::Opened` tells that it answered. It stays where it is.
+    /// A connection that was just made to a peer, which is served as if it had connected: `caller` says who we are to
+    /// it, and who it is to us. `Request::Opened` tells that it answered. It stays where it is.
     #[must_use]
     pub fn connect(config: Arc<Config>, caller: Caller<'_>, now_ns: u64) -> Self {
         let mut out = Out::default();

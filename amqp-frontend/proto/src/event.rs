@@ -34,8 +34,8 @@ pub enum Credentials {
         /// The password.
         password: String,
     },
-    /// Whoever the layer below says that it is, by a certificate of TLS (RFC 4422, appendix A). Only an end that connects has
-    /// these: a listener does not offer the mechanism.
+    /// Whoever the layer below says that it is, by a certificate of TLS (RFC 4422, appendix A). Only an end that
+    /// connects has these: a listener does not offer the mechanism.
     External,
 }
 

@@ -161,8 +161,8 @@ impl Socket {
             return Err(error);
         }
         let Some(peer) = self.peer_addr() else { return Err(io::ErrorKind::NotConnected.into()) };
-        // A port of this machine on which nobody listens may be given to the very socket that tries to reach it, which then
-        // is connected to itself (RFC 9293, 3.5: both ends may begin).
+        // A port of this machine on which nobody listens may be given to the very socket that tries to reach it, which
+        // then is connected to itself (RFC 9293, 3.5: both ends may begin).
         if self.socket.local_addr()?.as_socket() == Some(peer) {
             return Err(io::Error::from_raw_os_error(libc::ECONNREFUSED));
         }

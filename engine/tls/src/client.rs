@@ -1,7 +1,8 @@
 //! Whom the end that connects trusts, and what it shows: authorities, a certificate and its key, from PEM files.
 //!
-//! Guarantees: a peer is talked to only if its certificate was issued by one of the authorities that were given; that it was issued for
-//! the host that is connected to is checked, too, unless whoever configures it says otherwise. Revocation is not looked at.
+//! Guarantees: a peer is talked to only if its certificate was issued by one of the authorities that were given; that
+//! it was issued for the host that is connected to is checked, too, unless whoever configures it says otherwise.
+//! Revocation is not looked at.
 
 use std::path::Path;
 use std::sync::Arc;

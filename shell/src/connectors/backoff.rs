@@ -1,7 +1,9 @@
-//! How long to wait before the next try: longer from failure to failure, up to a bound, and never as long as everybody else.
+//! How long to wait before the next try: longer from failure to failure, up to a bound, and never as long as everybody
+//! else.
 //!
-//! Guarantees: the wait behind the nth failure in a row lies between the half and the whole of `min * 2^(n-1)`, at most `max`. Half of it is chance,
-//! so that a thousand nodes whose peer was away do not come back in the same moment. Chance comes from outside: one seed, one sequence.
+//! Guarantees: the wait behind the nth failure in a row lies between the half and the whole of `min * 2^(n-1)`, at most
+//! `max`. Half of it is chance, so that a thousand nodes whose peer was away do not come back in the same moment.
+//! Chance comes from outside: one seed, one sequence.
 
 /// Waits between tries.
 #[derive(Clone, Debug)]

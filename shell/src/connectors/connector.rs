@@ -1,14 +1,18 @@
-//! One connector as a machine: when to look up a name, when to connect where, when to give up and how long to wait. No sockets, no threads,
-//! no clock: time and chance come in, orders and news come out.
+//! One connector as a machine: when to look up a name, when to connect where, when to give up and how long to wait. No
+//! sockets, no threads, no clock: time and chance come in, orders and news come out.
 //!
-//! A *round* tries every endpoint in order, and of a name each of its addresses; when all have failed it waits (`Backoff`), and the next round
-//! begins with the first endpoint again.
+//! A *round* tries every endpoint in order, and of a name each of its addresses; when all have failed it waits
+//! (`Backoff`), and the next round begins with the first endpoint again.
 //!
-//! 1. At most one thing is under way: a question for a name, or one connection. Before another address is tried the one before is hung up or gone.
-//! 2. Each has an end: a name that is not answered and a connection that is not open `Timing::connect_ns` after it was begun count as failed.
+//! 1. At most one thing is under way: a question for a name, or one connection. Before another address is tried the one
+//!    before is hung up or gone.
+//! 2. Each has an end: a name that is not answered and a connection that is not open `Timing::connect_ns` after it was
+//!    begun count as failed.
 //! 3. Answers are for the attempt that they name; those for one that was given up are ignored.
-//! 4. Waits grow until a connection has stayed open for `STEADY_NS`: a peer that opens and ends it at once is no better than one that refuses.
-//! 5. News is a change: that it is open, that it no longer is, and why a round failed if the one before did not fail so.
+//! 4. Waits grow until a connection has stayed open for `STEADY_NS`: a peer that opens and ends it at once is no better
+//!    than one that refuses.
+//! 5. News is a change: that it is open, that it no longer is, and why a round failed if the one before did not fail
+//!    so.
 //!
 //! Not here: what is done to connect (`crate::dialing`), and what comes over the connection.
 
@@ -19,8 +23,8 @@ use std::sync::Arc;
 use super::backoff::Backoff;
 use super::config::{Endpoint, Host, Timing};
 
-/// A connection that ends sooner than this after it was opened is a failure like others, nanoseconds: whoever refuses behind the open does so
-/// within seconds.
+/// A connection that ends sooner than this after it was opened is a failure like others, nanoseconds: whoever refuses
+/// behind the open does so within seconds.
 const STEADY_NS: u64 = 10_000_000_000;
 /// Addresses of a name that are tried in one round; more are left out. Names of services have a few.
 pub(super) const ADDRESSES_MAX: usize = 16;

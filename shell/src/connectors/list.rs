@@ -1,7 +1,7 @@
 //! The connectors of one shard, and where each of their connections is.
 //!
-//! Guarantees: connectors are spread over the shards by their place in the configuration, and stay; `deadline` is when the first of them wants to
-//! be looked at, so that a turn compares two numbers for all of them.
+//! Guarantees: connectors are spread over the shards by their place in the configuration, and stay; `deadline` is when
+//! the first of them wants to be looked at, so that a turn compares two numbers for all of them.
 
 use std::sync::Arc;
 
@@ -110,7 +110,8 @@ pub(crate) fn is_connectors(token: u64) -> bool {
     token & CONNECTOR_TOKEN != 0
 }
 
-/// The token of a connector's socket, which is good for one attempt: what the readiness source told of the socket before says nothing of it.
+/// The token of a connector's socket, which is good for one attempt: what the readiness source told of the socket
+/// before says nothing of it.
 pub(crate) fn token(index: usize, attempt: Attempt) -> u64 {
     CONNECTOR_TOKEN | u64::from(attempt & ATTEMPT_MASK) << 32 | index as u64
 }

@@ -1,6 +1,7 @@
 //! Connections that are made to peers and kept open, and served as if the peers had connected.
 //!
-//! `connector` is the machine of one of them, without sockets and clocks; `list` has those of a shard. `crate::dialing` drives them.
+//! `connector` is the machine of one of them, without sockets and clocks; `list` has those of a shard. `crate::dialing`
+//! drives them.
 
 mod backoff;
 mod config;

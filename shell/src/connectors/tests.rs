@@ -291,7 +291,8 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// Whatever happens in whatever order: one thing is under way at most, and as long as it is not open there is a time at which it goes on.
+    /// Whatever happens in whatever order: one thing is under way at most, and as long as it is not open there is a
+    /// time at which it goes on.
     #[test]
     fn one_thing_at_a_time_and_none_for_ever(steps in proptest::collection::vec(step(), 1..200), seed: u64) {
         let places = endpoints(&["127.0.0.1:1", "broker:2", "[::1]:3"]);
@@ -316,7 +317,8 @@ proptest! {
                 }
                 Step::StaleAnswer => {
                     let before = connector.state();
-                    connector.handle_resolved(connector.attempt().wrapping_sub(1), Ok(vec![address("192.0.2.9:9")]), now);
+                    let stale = connector.attempt().wrapping_sub(1);
+                    connector.handle_resolved(stale, Ok(vec![address("192.0.2.9:9")]), now);
                     prop_assert_eq!(connector.state(), before);
                 }
                 // The host tells these of a connection that there is.

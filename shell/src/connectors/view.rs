@@ -11,7 +11,8 @@ use super::list::Connecting;
 pub struct ConnectorView {
     /// Its name.
     pub name: String,
-    /// `waiting` between two tries, `resolving` a name, `connecting`, in the `handshake`, `open`, or `stopped` with the node.
+    /// `waiting` between two tries, `resolving` a name, `connecting`, in the `handshake`, `open`, or `stopped` with the
+    /// node.
     pub state: &'static str,
     /// The endpoint that it is connected to, or tried last.
     pub endpoint: String,

@@ -1,5 +1,5 @@
-//! The first octets of a connection, when they are of another protocol than is spoken there: an answer in that one, or to who connected what
-//! to do about it.
+//! The first octets of a connection, when they are of another protocol than is spoken there: an answer in that one, or
+//! to who connected what to do about it.
 //!
 //! Guarantees: a browser or an HTTP client on any port reads a sentence; a TLS client on a port without TLS gets an alert. What is cut
 //! off within its first few octets, or is of none of these protocols, is left to the layers, which refuse it in their own way.

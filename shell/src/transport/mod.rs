@@ -102,8 +102,8 @@ impl Transport {
         })
     }
 
-    /// The layers of a connection that was made to a host and port; `None` where there are none. What they say first is appended to
-    /// `raw_out`.
+    /// The layers of a connection that was made to a host and port; `None` where there are none. What they say first is
+    /// appended to `raw_out`.
     ///
     /// # Errors
     /// When TLS is not configured as it has to be, or the host's name cannot be one of a certificate.

@@ -268,7 +268,8 @@ fn name_protocol(_: &Request, mut response: Response) -> Result<Response, ErrorR
 mod tests {
     use super::*;
 
-    /// Moves octets both ways, cut into pieces, until there are none; gives what each end heard, or what the client broke off with.
+    /// Moves octets both ways, cut into pieces, until there are none; gives what each end heard, or what the client
+    /// broke off with.
     fn exchange(
         client: &mut WebSocket,
         server: &mut WebSocket,

@@ -1,4 +1,5 @@
-//! Peers to connect to: what of each goes together, and what it shows them. Names of hosts are not looked up: a peer may come later.
+//! Peers to connect to: what of each goes together, and what it shows them. Names of hosts are not looked up: a peer
+//! may come later.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -63,7 +64,8 @@ impl Resolving<'_> {
     fn warn_of(&mut self, connector: &Connector, called: &str) {
         if is_secure(connector) && !connector.verify_hostname {
             self.warnings.push(format!(
-                "{called}: verify_hostname is false: whoever has a certificate of these authorities can stand in for the peer"
+                "{called}: verify_hostname is false: whoever has a certificate of these authorities can stand in for the \
+                 peer"
             ));
         }
         let is_here = |endpoint: &Endpoint| endpoint.address().is_some_and(|ip| ip.to_canonical().is_loopback());
@@ -148,8 +150,8 @@ fn tls(connector: &Connector) -> Result<Option<TlsClient>, Vec<Wrong>> {
         }
     }
     if ca.is_none() {
-        let text = "this transport needs ca: the file with the certificates, PEM, by one of which the peer's was issued (if it has \
-                    issued it itself, that one)";
+        let text = "this transport needs ca: the file with the certificates, PEM, by one of which the peer's was issued \
+                    (if it has issued it itself, that one)";
         wrong.push(("transport", text.to_owned()));
     }
     let identity = match (certificate, key) {
