@@ -10,6 +10,7 @@ mod configuration;
 mod connectors;
 mod credit;
 mod data_tools;
+mod documented;
 mod durability;
 mod expiry;
 mod kept_files;
