@@ -23,9 +23,11 @@ use storage_disk::large::Large;
 
 use crate::catalogue::{self, CatalogueError};
 use crate::config::{Config, ListenAt, Mechanism, Resolved, Sasl, Transport};
+use crate::connectors;
 use crate::data::{Journal, Storage, StorageError};
 use crate::http;
 use crate::node::Node;
+use crate::resolver;
 use crate::space::Space;
 use crate::users::Users;
 
@@ -336,12 +338,7 @@ fn shell_config(
     let listeners = listeners.flat_map(|(listener, at)| at.addresses.iter().map(move |_| (listener, at)));
     for ((listener, at), &address) in listeners.zip(bound) {
         let tls = at.tls.clone();
-        let layers = match listener.transport {
-            Transport::Tcp => Layers::Plain,
-            Transport::Tls => Layers::Tls,
-            Transport::Ws => Layers::WebSocket,
-            Transport::Wss => Layers::WebSocketOverTls,
-        };
+        let layers = layers(listener.transport);
         let mechanism = |mechanism: &Mechanism| match mechanism {
             Mechanism::Anonymous => amqp_proto::Mechanism::Anonymous,
             Mechanism::Plain => amqp_proto::Mechanism::Plain,
@@ -353,12 +350,8 @@ fn shell_config(
             handle_max: listener.handle_max,
             idle_timeout_ms: listener.idle_timeout_ms,
             handshake_timeout_ms: listener.handshake_timeout_ms,
-            max_message_size: if config.storage.enabled {
-                listener.max_message_size
-            } else {
-                listener.max_message_size.min(IN_MEMORY_MAX)
-            },
-            stream_above: if config.storage.enabled { LARGE_ABOVE } else { u64::MAX },
+            max_message_size: max_message_size(config, listener.max_message_size),
+            stream_above: stream_above(config),
             sasl: match listener.sasl {
                 Sasl::Required => amqp_proto::Sasl::Required,
                 Sasl::Optional => amqp_proto::Sasl::Optional,
@@ -372,6 +365,7 @@ fn shell_config(
     }
     Ok(ShellConfig {
         listeners: configured,
+        connectors: connectors::of(resolved),
         addresses: AddressRules {
             anycast_prefix: config.node.anycast_prefix.clone(),
             multicast_prefix: config.node.multicast_prefix.clone(),
@@ -383,7 +377,29 @@ fn shell_config(
         spin_ns: config.node.spin_us * 1000,
         moves: if config.node.move_connections { Moves::ToOwner } else { Moves::Never },
         verifier: start_verifiers(resolved.users.clone())?,
+        resolver: resolver::start(connectors::names(config)).map_err(system("cannot start a thread"))?,
+        seed: RandomState::new().hash_one(std::process::id()),
     })
+}
+
+/// What lies under AMQP by a transport.
+pub fn layers(transport: Transport) -> Layers {
+    match transport {
+        Transport::Tcp => Layers::Plain,
+        Transport::Tls => Layers::Tls,
+        Transport::Ws => Layers::WebSocket,
+        Transport::Wss => Layers::WebSocketOverTls,
+    }
+}
+
+/// The largest message that is taken where so much was asked for, octets.
+pub fn max_message_size(config: &Config, wanted: u64) -> u64 {
+    if config.storage.enabled { wanted } else { wanted.min(IN_MEMORY_MAX) }
+}
+
+/// Size beyond which a message in several frames goes through a file, octets.
+pub fn stream_above(config: &Config) -> u64 {
+    if config.storage.enabled { LARGE_ABOVE } else { u64::MAX }
 }
 
 /// Starts the threads that verify passwords.

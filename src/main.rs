@@ -3,12 +3,14 @@
 mod boot;
 mod catalogue;
 mod config;
+mod connectors;
 mod data;
 mod demo;
 mod figures;
 mod http;
 mod log;
 mod node;
+mod resolver;
 mod space;
 mod status;
 mod table;

@@ -7,7 +7,8 @@ use amqp_proto::Config;
 use engine_home::{AddressRules, Moves};
 use engine_rt::Permits;
 
-use crate::post::Verify;
+use crate::connectors::ConnectorConfig;
+use crate::post::{Resolve, Verify};
 use crate::transport::{Layers, TlsServer};
 
 /// One address to listen on.
@@ -28,6 +29,9 @@ pub struct ListenerConfig {
 pub struct ShellConfig {
     /// Addresses to listen on.
     pub listeners: Vec<ListenerConfig>,
+    /// Peers to connect to, of all shards: each shard takes those whose place, divided by the number of shards, leaves
+    /// its index.
+    pub connectors: Vec<Arc<ConnectorConfig>>,
     /// How addresses are understood.
     pub addresses: AddressRules,
     /// Connections of one shard; more are closed at once.
@@ -42,4 +46,8 @@ pub struct ShellConfig {
     pub spin_ns: u64,
     /// Who verifies passwords.
     pub verifier: flume::Sender<Verify>,
+    /// Who looks up names.
+    pub resolver: flume::Sender<Resolve>,
+    /// Chance, unlike that of other nodes and other starts: how long connectors wait.
+    pub seed: u64,
 }

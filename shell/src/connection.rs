@@ -11,12 +11,21 @@ use engine_rt::{Interest, Permit, Socket};
 use crate::limits::READ_BYTES;
 use crate::parting::{Ended, Parting};
 use crate::protocol::Protocol;
-use crate::transport::{Farewell, Layers, Received, Transport, TransportError, foreign};
+use crate::transport::{End, Farewell, Received, Transport, TransportError, foreign};
 
 /// Segments of one write: enough that small messages with large ones between them leave in one call.
 const SLICES: usize = 64;
 /// Rounds of filling and writing in one turn, so that one fast reader does not keep the others waiting.
 const ROUNDS: u32 = 8;
+
+/// How a connection came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A listener accepted it; by its place in the configuration.
+    Listener(usize),
+    /// A connector made it; by its place in the shard.
+    Connector(usize),
+}
 
 /// One connection's socket and layers.
 pub(crate) struct Conn {
@@ -24,8 +33,7 @@ pub(crate) struct Conn {
     /// Its share of the node's descriptors; it goes with the connection.
     pub _permit: Permit,
     pub transport: Option<Transport>,
-    /// The listener that it came by.
-    pub listener: usize,
+    pub origin: Origin,
     /// What layers have to send: encrypted or framed output.
     pub raw_out: Out,
     pub interest: Interest,
@@ -55,19 +63,13 @@ pub(crate) enum Reading {
 }
 
 impl Conn {
-    /// A connection that was just accepted by a listener.
-    pub fn accepted(
-        socket: Socket,
-        permit: Permit,
-        transport: Option<Transport>,
-        listener: usize,
-        peer: String,
-    ) -> Self {
+    /// A connection that was just accepted, or made.
+    pub fn new(socket: Socket, permit: Permit, transport: Option<Transport>, origin: Origin, peer: String) -> Self {
         Self {
             socket,
             _permit: permit,
             transport,
-            listener,
+            origin,
             raw_out: Out::default(),
             interest: Interest::Read,
             ended: None,
@@ -81,18 +83,26 @@ impl Conn {
         }
     }
 
+    /// The listener that accepted it, if one did.
+    pub fn listener(&self) -> Option<usize> {
+        match self.origin {
+            Origin::Listener(index) => Some(index),
+            Origin::Connector(_) => None,
+        }
+    }
+
     /// Reads what the socket has, behind what its binding kept: into `scratch`, or through the layers into `plain`; gives how much
     /// input there is then.
-    pub fn read(&mut self, kept: &[u8], layers: Layers, scratch: &mut [u8], plain: &mut Vec<u8>) -> Reading {
+    pub fn read(&mut self, kept: &[u8], end: End, scratch: &mut [u8], plain: &mut Vec<u8>) -> Reading {
         if self.transport.is_some() {
-            return self.read_layered(kept, layers, scratch, plain);
+            return self.read_layered(kept, end, scratch, plain);
         }
         let Some((head, tail)) = scratch.split_at_mut_checked(kept.len()) else { return Reading::End };
         head.copy_from_slice(kept);
         match self.socket.read(&mut [room(tail)]) {
             Ok(Some(0)) | Err(_) => Reading::End,
             Ok(Some(count)) => {
-                if self.bytes_in == 0 && self.is_foreign(layers, tail.get(..count).unwrap_or_default()) {
+                if self.bytes_in == 0 && self.is_foreign(end, tail.get(..count).unwrap_or_default()) {
                     return Reading::Nothing;
                 }
                 self.bytes_in += count as u64;
@@ -104,8 +114,8 @@ impl Conn {
 
     /// Whether its first octets are of another protocol, which is answered then.
     #[cold]
-    fn is_foreign(&mut self, layers: Layers, first: &[u8]) -> bool {
-        let Some(foreign) = foreign::recognise(layers, first) else { return false };
+    fn is_foreign(&mut self, end: End, first: &[u8]) -> bool {
+        let Some(foreign) = foreign::recognise(end, first) else { return false };
         self.bytes_in += first.len() as u64;
         self.transport = None;
         self.raw_out.buffer().extend_from_slice(&foreign.answer);
@@ -119,13 +129,13 @@ impl Conn {
         self.failed = Some(error);
     }
 
-    fn read_layered(&mut self, kept: &[u8], layers: Layers, scratch: &mut [u8], plain: &mut Vec<u8>) -> Reading {
+    fn read_layered(&mut self, kept: &[u8], end: End, scratch: &mut [u8], plain: &mut Vec<u8>) -> Reading {
         let count = match self.socket.read(&mut [room(scratch)]) {
             Ok(Some(0)) | Err(_) => return Reading::End,
             Ok(Some(count)) => count,
             Ok(None) => return Reading::Nothing,
         };
-        if self.bytes_in == 0 && self.is_foreign(layers, scratch.get(..count).unwrap_or_default()) {
+        if self.bytes_in == 0 && self.is_foreign(end, scratch.get(..count).unwrap_or_default()) {
             return Reading::Nothing;
         }
         self.bytes_in += count as u64;

@@ -1,4 +1,5 @@
-//! One shard from its sockets to its home: listeners, transports, and the turn that drives the bindings of its protocols.
+//! One shard from its sockets to its home: listeners, connectors, transports, and the turn that drives the bindings of
+//! its protocols.
 //!
 //! `Turn` is the part without descriptors, which simulations drive themselves (decision 0008); `Shell` drives it with sockets and disks.
 #![forbid(unsafe_code)]
@@ -6,8 +7,11 @@
 mod accepting;
 mod config;
 mod connection;
+mod connectors;
+mod dialing;
 mod limits;
 mod lines;
+mod listening;
 mod logins;
 mod parting;
 mod post;
@@ -19,8 +23,9 @@ mod turn;
 mod view;
 
 pub use config::{ListenerConfig, ShellConfig};
+pub use connectors::{CONNECTOR_FIGURES, ConnectorConfig, ConnectorView, Endpoint, Host, Timing};
 pub use logins::RefusedLogins;
-pub use post::{Arriving, Post, Verify};
+pub use post::{Arriving, Post, Resolve, Verify};
 pub use protocol::Protocol;
 pub use shell::{Disks, Parts, Shell, ShellError};
 pub use transport::Layers;

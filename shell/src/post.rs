@@ -1,5 +1,7 @@
 //! What ordinary threads and other shards tell a shard.
 
+use std::net::SocketAddr;
+
 use amqp_proto::Authenticated;
 use engine_home::Slot;
 use engine_rt::InboxSender;
@@ -17,6 +19,15 @@ pub enum Post {
         /// The result.
         authenticated: Authenticated,
     },
+    /// The name of a connector's peer was looked up.
+    Resolved {
+        /// Whose, by its place in the shard.
+        connector: usize,
+        /// For which of its attempts.
+        attempt: u32,
+        /// The addresses, or why there are none.
+        found: Result<Vec<SocketAddr>, String>,
+    },
     /// Somebody wants to see what there is.
     View(Ask),
     /// A connection moves here.
@@ -27,6 +38,23 @@ pub enum Post {
 
 /// A connection between two shards.
 pub struct Arriving(pub(crate) Entry<Conn>);
+
+/// A name to look up on an ordinary thread; the answer goes to the shard's inbox as `Post::Resolved`.
+pub struct Resolve {
+    /// The name of a host.
+    pub name: String,
+    /// The port that goes with its addresses.
+    pub port: u16,
+    /// When nobody waits for the answer any more, on the system's monotonic clock (`engine_rt::monotonic_ns`),
+    /// nanoseconds.
+    pub until_ns: u64,
+    /// Who asks, by its place in the shard.
+    pub connector: usize,
+    /// For which of its attempts.
+    pub attempt: u32,
+    /// Where the answer goes.
+    pub reply: InboxSender<Post>,
+}
 
 /// A password to verify on an ordinary thread; the answer goes to the shard's inbox as `Post::Verified`.
 pub struct Verify {

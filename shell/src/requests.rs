@@ -28,6 +28,7 @@ impl Shell {
                 Request::Tls => self.start_tls(slot),
                 Request::Verify(credentials) => self.verify(slot, credentials),
                 Request::Move { owner } => return self.depart(slot, owner),
+                Request::Opened => self.handle_opened(slot),
                 Request::Closed(closed) => self.tell_closed(slot, &closed),
                 Request::LinkRefused { link, error } => self.tell_link_refused(slot, &link, &error),
                 Request::NotWritten(error) => self.lines.tell_not_written(self.turn.now_ns(), &error),
@@ -39,7 +40,7 @@ impl Shell {
         let now_ns = self.turn.now_ns();
         let Some(entry) = self.turn.get_mut(slot) else { return };
         let conn = &mut entry.host;
-        let tls = self.config.listeners.get(conn.listener).and_then(|listener| listener.tls.as_ref());
+        let tls = conn.listener().and_then(|index| self.config.listeners.get(index)).and_then(|one| one.tls.as_ref());
         // The header goes out in clear, before the layer is put in.
         let written = conn.write(&mut entry.protocol, now_ns).is_ok();
         match tls.map(Tls::accept) {
@@ -97,6 +98,10 @@ impl Shell {
     }
 
     fn tell_closed(&mut self, slot: Slot, closed: &Closed) {
+        if let Some(connector) = self.connector_of(slot) {
+            let (Closed::NotLetIn(error) | Closed::Error(error)) = closed;
+            return self.handle_line_ended(connector, slot, error.clone());
+        }
         let error = match closed {
             Closed::NotLetIn(reason) => return self.tell_refused(slot, reason),
             Closed::Error(error) => error,
@@ -121,7 +126,12 @@ impl Shell {
         let now_ns = self.turn.now_ns();
         let Some(entry) = self.turn.get_mut(slot) else { return };
         let Some(error) = entry.host.failed.take() else { return };
-        let listener = self.config.listeners.get(entry.host.listener).map(|listener| listener.address);
+        if let Some(connector) = self.connector_of(slot) {
+            return self.handle_line_ended(connector, slot, error.to_string());
+        }
+        let Some(entry) = self.turn.get(slot) else { return };
+        let listener = entry.host.listener().and_then(|index| self.config.listeners.get(index));
+        let listener = listener.map(|listener| listener.address);
         let opened = entry.protocol.is_opened();
         self.lines.tell_failed(now_ns, &Failed { peer: &entry.host.peer, listener, opened, error });
     }

@@ -9,12 +9,11 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
-use amqp_bind::Bind;
 use engine_core::Room;
 use engine_home::{Home, HomeConfig, Slot};
 use engine_rt::{
-    Accepted, Clock, DiskRoom, Inbox, InboxSender, Interest, Listener, Pulse, Readiness, Ready, Service, Socket,
-    WAKER_TOKEN, Waker, wall_ms,
+    Clock, DiskRoom, Inbox, InboxSender, Interest, Listener, Pulse, Readiness, Ready, Service, WAKER_TOKEN, Waker,
+    wall_ms,
 };
 use engine_shard::store::StoreError;
 use engine_shard::{Engine, Spin};
@@ -23,18 +22,19 @@ use storage_disk::large::Large;
 
 use crate::accepting::Door;
 use crate::config::ShellConfig;
-use crate::connection::{Conn, Reading};
-use crate::limits::{ACCEPT_BURST, OUT_STOP_READING, READ_BYTES, SCAN_PERIOD_NS, STOP_TIMEOUT_NS, TURN_BYTES};
+use crate::connection::{Conn, Origin, Reading};
+use crate::connectors::{Connectors, Share, is_connectors};
+use crate::limits::{OUT_STOP_READING, READ_BYTES, SCAN_PERIOD_NS, STOP_TIMEOUT_NS, TURN_BYTES};
 use crate::lines::Lines;
 use crate::parting::{Parting, Patience};
 use crate::post::Post;
 use crate::protocol::Protocol;
-use crate::transport::{Layers, Tls, Transport, WebSocket};
+use crate::transport::{End, Layers};
 use crate::turn::Turn;
 use crate::view::{Totals, answer};
 
 /// Tokens of listeners have this bit.
-const LISTENER_TOKEN: u64 = 1 << 63;
+pub(crate) const LISTENER_TOKEN: u64 = 1 << 63;
 
 /// Why a shard cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -55,14 +55,14 @@ pub struct Shell {
     pub(crate) peers: Vec<InboxSender<Post>>,
     pub(crate) lines: Lines,
     pub(crate) totals: Totals,
+    pub(crate) door: Door,
+    pub(crate) connectors: Connectors,
     beat: Beat,
     waker: Waker,
     inbox: Inbox<Post>,
-    door: Door,
     disks: Disks,
     buffers: Buffers,
     next_scan_ns: u64,
-    spin: Spin,
     stop_by_ns: Option<u64>,
 }
 
@@ -74,10 +74,11 @@ pub struct Disks {
     pub large: Option<Large>,
 }
 
-/// The time that turns go by, and what of it others see.
+/// The time that turns go by, what of it others see, and how long the shard looks for work before it sleeps.
 struct Beat {
     clock: Clock,
     pulse: Pulse,
+    spin: Spin,
 }
 
 /// What sockets are read into.
@@ -123,25 +124,29 @@ impl Shell {
         for (index, listener) in listeners.iter().enumerate() {
             readiness.add(listener.as_raw_fd(), LISTENER_TOKEN | index as u64, Interest::Read)?;
         }
-        pulse.turn(clock.now_ns());
+        let now_ns = clock.now_ns();
+        pulse.turn(now_ns);
         pulse.tell(Service::Serving);
-        let largest = config.listeners.iter().map(|listener| listener.amqp.max_frame_size).max().unwrap_or(0);
+        let share = Share { shard: engine.shard(), shards: peers.len(), seed: config.seed, now_ns };
+        let connectors = Connectors::new(&config.connectors, &share);
+        let listened = config.listeners.iter().map(|listener| listener.amqp.max_frame_size).max().unwrap_or(0);
+        let largest = listened.max(connectors.max_frame_size());
         let scratch = vec![0; READ_BYTES + largest as usize];
         let (addresses, links_max) = (config.addresses.clone(), config.links_max);
         let lines = Lines::new(engine.shard());
         let home = Home::new(HomeConfig { addresses, links_max, node_id, first_file }, engine);
         Ok(Self {
             turn: Turn::new(home, config.connections_max),
-            spin: Spin::new(config.spin_ns),
+            beat: Beat { clock, pulse, spin: Spin::new(config.spin_ns) },
             config,
             readiness,
             peers,
             lines,
             totals: Totals::default(),
-            beat: Beat { clock, pulse },
+            door: Door::new(listeners),
+            connectors,
             waker,
             inbox,
-            door: Door::new(listeners),
             disks,
             buffers: Buffers { scratch, plain: Vec::new(), turn_bytes: 0 },
             next_scan_ns: 0,
@@ -183,6 +188,9 @@ impl Shell {
         if !self.door.is_watched && self.door.accepting.is_open(now_ns) {
             self.watch_listeners(Interest::Read);
         }
+        if self.connectors.deadline().is_some_and(|deadline| deadline <= now_ns) {
+            self.handle_connectors();
+        }
         while self.buffers.turn_bytes < TURN_BYTES
             && let Some(event) = ready.pop_front()
         {
@@ -204,9 +212,9 @@ impl Shell {
     fn park(&mut self, busy: bool) -> Result<Option<Duration>, StoreError> {
         let now_ns = self.turn.now_ns();
         if busy {
-            self.spin.handle_work(now_ns);
+            self.beat.spin.handle_work(now_ns);
         }
-        if self.spin.looks_on(now_ns) {
+        if self.beat.spin.looks_on(now_ns) {
             return Ok(Some(Duration::ZERO));
         }
         // After work, too: a poll that may sleep returns at once where more is ready. One that only looks would be a system call
@@ -219,12 +227,13 @@ impl Shell {
         self.commit();
         found |= self.write_dirty();
         if found | self.turn.flush() {
-            self.spin.handle_work(now_ns);
+            self.beat.spin.handle_work(now_ns);
             return Ok(Some(Duration::ZERO));
         }
         let scan = (!self.turn.is_empty() || self.lines.are_held()).then_some(self.next_scan_ns);
-        let until = [scan, self.turn.deadline(), self.stop_by_ns, self.door.accepting.deadline()];
-        let until = until.into_iter().flatten().min();
+        let of_sockets = [self.door.accepting.deadline(), self.connectors.deadline()];
+        let until = [scan, self.turn.deadline(), self.stop_by_ns].into_iter().chain(of_sockets);
+        let until = until.flatten().min();
         self.beat.pulse.sleep(until);
         Ok(until.map(|until| Duration::from_nanos(until.saturating_sub(now_ns))))
     }
@@ -289,6 +298,10 @@ impl Shell {
             self.accept(usize::try_from(event.token & !LISTENER_TOKEN).unwrap_or(usize::MAX));
             return true;
         }
+        if is_connectors(event.token) {
+            self.handle_dialled(event.token);
+            return true;
+        }
         let slot = slot(event.token);
         let Some(entry) = self.turn.get(slot) else { return false };
         let reads = matches!(entry.host.interest, Interest::Read | Interest::ReadWrite);
@@ -299,77 +312,6 @@ impl Shell {
             self.receive(slot);
         }
         true
-    }
-
-    fn accept(&mut self, index: usize) {
-        for _ in 0..ACCEPT_BURST {
-            let Some(listener) = self.door.listeners.get(index) else { return };
-            match listener.accept() {
-                Accepted::Connection(socket) => {
-                    self.door.accepting.handle_accepted();
-                    self.add(socket, index);
-                }
-                Accepted::Broken => {}
-                Accepted::Nothing => return,
-                Accepted::Short(error) => return self.pause_accepting(&error),
-            }
-        }
-    }
-
-    /// Something that a connection needs is used up: the listeners, which stay ready, are not looked at for a while.
-    fn pause_accepting(&mut self, error: &io::Error) {
-        let now_ns = self.turn.now_ns();
-        self.door.accepting.handle_short(now_ns);
-        self.watch_listeners(Interest::None);
-        self.totals.accept_failures += 1;
-        self.lines.tell_not_accepted(now_ns, error);
-    }
-
-    /// Changes whether the listeners are looked at.
-    fn watch_listeners(&mut self, interest: Interest) {
-        self.door.is_watched = interest == Interest::Read;
-        for (index, listener) in self.door.listeners.iter().enumerate() {
-            // It was added when the shard started, and stays until it stops.
-            let _ = self.readiness.modify(listener.as_raw_fd(), LISTENER_TOKEN | index as u64, interest);
-        }
-    }
-
-    fn add(&mut self, socket: Socket, index: usize) {
-        let Some(listener) = self.config.listeners.get(index) else { return };
-        let transport = match (listener.layers, &listener.tls) {
-            (Layers::Plain, _) => None,
-            (Layers::WebSocket, _) => Some(Transport::WebSocket(Box::default())),
-            (Layers::Tls, Some(tls)) => Tls::accept(tls).ok().map(|tls| Transport::Tls(Box::new(tls))),
-            (Layers::WebSocketOverTls, Some(tls)) => {
-                Tls::accept(tls).ok().map(|tls| Transport::WebSocketOverTls(Box::new(tls), Box::<WebSocket>::default()))
-            }
-            (Layers::Tls | Layers::WebSocketOverTls, None) => return,
-        };
-        let peer = socket.peer_addr().map(|address| address.to_string()).unwrap_or_default();
-        let amqp = std::sync::Arc::clone(&listener.amqp);
-        let Some(permit) = self.config.connections.take() else {
-            return self.refuse_connection(&peer, "the limit on open files leaves no more (ulimit -n)");
-        };
-        if self.is_stopping() {
-            return;
-        }
-        let fd = socket.as_raw_fd();
-        let protocol = Protocol::Amqp(Bind::server(amqp, self.config.moves, self.turn.now_ns()));
-        let slot = match self.turn.insert(protocol, Conn::accepted(socket, permit, transport, index, peer)) {
-            Ok(slot) => slot,
-            Err(back) => return self.refuse_connection(&back.1.peer, "the shard has limits.connections of them"),
-        };
-        if let Err(error) = self.readiness.add(fd, token(slot), Interest::Read) {
-            let entry = self.turn.remove(slot);
-            let peer = entry.map(|entry| entry.host.peer).unwrap_or_default();
-            self.refuse_connection(&peer, &error.to_string());
-        }
-    }
-
-    /// A connection beyond the limits is closed at once.
-    pub(crate) fn refuse_connection(&mut self, peer: &str, why: &str) {
-        self.totals.refused_connections += 1;
-        self.lines.tell_refused_connection(self.turn.now_ns(), peer, why);
     }
 
     /// Reads a connection and handles what came.
@@ -383,8 +325,15 @@ impl Shell {
             }
             return;
         }
-        let layers = self.config.listeners.get(entry.host.listener).map_or(Layers::Plain, |listener| listener.layers);
-        let reading = entry.host.read(entry.protocol.kept(), layers, scratch, plain);
+        let end = match entry.host.origin {
+            Origin::Listener(index) => {
+                End::Accepting(self.config.listeners.get(index).map_or(Layers::Plain, |listener| listener.layers))
+            }
+            Origin::Connector(index) => {
+                End::Connecting(self.connectors.config(index).map_or(Layers::Plain, |config| config.layers))
+            }
+        };
+        let reading = entry.host.read(entry.protocol.kept(), end, scratch, plain);
         let layered = entry.host.transport.is_some();
         match reading {
             Reading::Some(count) => {
@@ -462,6 +411,7 @@ impl Shell {
     fn lose(&mut self, slot: Slot) {
         let Some(entry) = self.turn.remove(slot) else { return };
         self.door.accepting.handle_ended();
+        self.handle_gone(slot, &entry);
         let Protocol::Amqp(bind) = &entry.protocol;
         self.totals.logins.note(bind.machine());
         let (peer, container) = (&entry.host.peer, &bind.client().container);
@@ -471,7 +421,8 @@ impl Shell {
     fn handle_post(&mut self, post: Post) {
         match post {
             Post::Verified { connection, authenticated } => self.handle_verified(connection, authenticated),
-            Post::View(ask) => answer(&self.turn, &self.totals, ask),
+            Post::Resolved { connector, attempt, found } => self.handle_resolved(connector, attempt, found),
+            Post::View(ask) => answer(&self.turn, &self.connectors, &self.totals, ask),
             Post::Arrive(arriving) => self.arrive(*arriving),
             Post::Stop => self.stop(),
         }
@@ -481,6 +432,7 @@ impl Shell {
         self.stop_by_ns = Some(self.turn.now_ns() + STOP_TIMEOUT_NS);
         self.beat.pulse.tell(Service::Stopping);
         self.door.accepting.handle_ended();
+        self.connectors.stop();
         for listener in self.door.listeners.drain(..) {
             // The listener goes with its descriptor.
             let _ = self.readiness.remove(listener.as_raw_fd());

@@ -6,11 +6,12 @@
 
 use engine_core::{QueueView, Room};
 use engine_figures::{Figure, Figures, Fill, Label, Page, Range, Unit, Value};
-use engine_home::Link;
+use engine_home::{Link, Slot};
 use engine_shard::LaneView;
 use engine_shard::store::StoreTotals;
 
 use crate::connection::Conn;
+use crate::connectors::{Connecting, ConnectorView, Connectors};
 use crate::logins::RefusedLogins;
 use crate::turn::{Entry, Turn};
 
@@ -152,6 +153,8 @@ pub struct ShardView {
     pub queues: usize,
     /// Its lanes.
     pub lanes: Vec<LaneView>,
+    /// Its connectors.
+    pub connectors: Vec<ConnectorView>,
 }
 
 type ShardLabel = Label<ShardView>;
@@ -232,7 +235,7 @@ pub(crate) struct Totals {
 
 impl ShardView {
     /// What there is of a shard.
-    pub(crate) fn of(turn: &Turn<Conn>, totals: &Totals) -> Self {
+    pub(crate) fn of(turn: &Turn<Conn>, connectors: &Connectors, totals: &Totals) -> Self {
         let engine = turn.home().engine();
         Self {
             shard: engine.shard(),
@@ -248,14 +251,22 @@ impl ShardView {
             links: turn.home().link_count(),
             queues: engine.core().counts().1,
             lanes: engine.mesh().views().collect(),
+            connectors: connectors.iter().map(|(connecting, slot)| connector(turn, connecting, slot)).collect(),
         }
     }
 }
 
+/// A connector, with what its peer calls itself.
+fn connector(turn: &Turn<Conn>, connecting: &Connecting, slot: Option<Slot>) -> ConnectorView {
+    let open = slot.and_then(|slot| turn.get(slot)).filter(|entry| entry.protocol.is_open());
+    let container = open.map(|entry| entry.protocol.client().container.clone());
+    ConnectorView::of(connecting, container, turn.now_ns())
+}
+
 /// Answers a question; whoever asked may have given up.
-pub(crate) fn answer(turn: &Turn<Conn>, totals: &Totals, ask: Ask) {
+pub(crate) fn answer(turn: &Turn<Conn>, connectors: &Connectors, totals: &Totals, ask: Ask) {
     match ask {
-        Ask::Shard(reply) => drop(reply.try_send(ShardView::of(turn, totals))),
+        Ask::Shard(reply) => drop(reply.try_send(ShardView::of(turn, connectors, totals))),
         Ask::Queues(range, reply) => drop(reply.try_send(turn.home().engine().core().queue_page(&range))),
         Ask::Connections(range, reply) => drop(reply.try_send(connection_page(turn, &range))),
         Ask::Links(range, reply) => drop(reply.try_send(link_page(turn, &range))),
@@ -310,6 +321,7 @@ mod tests {
         SHARD_FIGURES.check();
         CONNECTION_FIGURES.check();
         LINK_FIGURES.check();
+        crate::connectors::CONNECTOR_FIGURES.check();
     }
 
     /// A shell without listeners, and how to reach it.
@@ -320,6 +332,7 @@ mod tests {
         let (sender, inbox) = engine_rt::inbox(16, waker.clone());
         let config = ShellConfig {
             listeners: Vec::new(),
+            connectors: Vec::new(),
             addresses: AddressRules::default(),
             connections_max: 1,
             connections: Permits::new(1),
@@ -327,6 +340,8 @@ mod tests {
             moves: Moves::Never,
             spin_ns: 0,
             verifier: flume::bounded(1).0,
+            resolver: flume::bounded(1).0,
+            seed: 0,
         };
         let parts = Parts {
             engine,

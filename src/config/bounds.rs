@@ -7,6 +7,16 @@ pub const FILE_MAX: u64 = 1 << 20;
 pub const PEM_MAX: u64 = 1 << 20;
 /// Listeners at most: every shard has a socket for each, and each is compared with every other. More are refused.
 pub const LISTENERS_MAX: usize = 64;
+/// Connectors at most: each has a descriptor, and every shard looks at its own when the first of them wants something.
+/// More are refused.
+pub const CONNECTORS_MAX: usize = 64;
+/// Endpoints of a connector at most: a round tries them all, one after the other. More are refused.
+pub const ENDPOINTS_MAX: usize = 16;
+/// Longest name of a connector, bytes. Longer ones are refused.
+pub const CONNECTOR_NAME_MAX: usize = 64;
+/// Name and password of a connector together, bytes: the frame of SASL that carries them has 512 at most (part 5.3.1).
+/// Longer ones are refused.
+pub const CREDENTIALS_MAX: usize = 450;
 /// Faults that are told at once: a foreign file has one on each line. The others are counted.
 pub const FAULTS_MAX: usize = 50;
 /// Characters of a value that are shown in a fault; the rest is left out.

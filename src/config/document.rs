@@ -16,17 +16,18 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::addresses::{AddressEntry, QueueEntry, respelled};
-use super::bounds::{FILE_MAX, LISTENERS_MAX, SHOWN_MAX};
+use super::bounds::{CONNECTORS_MAX, FILE_MAX, LISTENERS_MAX, SHOWN_MAX};
 use super::fault::{Faults, Origin, Place};
 use super::files;
 use super::origins::Origins;
-use super::settings::{Config, Http, Limits, Listener, Log, Node, Storage, Users};
-use super::similar::most_similar;
+use super::settings::{Config, Connector, Http, Limits, Listener, Log, Node, Storage, Users};
+use super::similar::{called_otherwise, most_similar};
 
 /// Tables and their settings, in the order of the documentation.
-pub const AREAS: [(&str, &[Setting]); 9] = [
+pub const AREAS: [(&str, &[Setting]); 10] = [
     (Node::NAME, Node::SETTINGS),
     (Listener::NAME, Listener::SETTINGS),
+    (Connector::NAME, Connector::SETTINGS),
     (AddressEntry::NAME, AddressEntry::SETTINGS),
     (QueueEntry::NAME, QueueEntry::SETTINGS),
     (Storage::NAME, Storage::SETTINGS),
@@ -37,7 +38,7 @@ pub const AREAS: [(&str, &[Setting]); 9] = [
 ];
 
 /// Those of which there may be several.
-pub const LISTS: [&str; 3] = [Listener::NAME, AddressEntry::NAME, QueueEntry::NAME];
+pub const LISTS: [&str; 4] = [Listener::NAME, Connector::NAME, AddressEntry::NAME, QueueEntry::NAME];
 
 type Entry<'i> = (&'i Spanned<Cow<'i, str>>, &'i Spanned<DeValue<'i>>);
 
@@ -118,6 +119,7 @@ impl Reader<'_> {
                 // The default listener stands for none.
                 config.listeners = if read.is_empty() { std::mem::take(&mut config.listeners) } else { read };
             }
+            Connector::NAME => config.connectors = self.read_list((key, value), CONNECTORS_MAX),
             AddressEntry::NAME => config.addresses = self.read_list((key, value), DECLARED_MAX),
             QueueEntry::NAME => config.queues = self.read_list((key, value), DECLARED_MAX),
             Users::NAME => self.read_area((key, value), &mut config.users),
@@ -269,7 +271,7 @@ pub fn brackets(area: &str) -> String {
 
 fn unknown_key(area: &str, settings: &[Setting], name: &str) -> String {
     let shown = shown(name);
-    if let Some(text) = respelled(area, name) {
+    if let Some(text) = respelled(area, name).or_else(|| called_otherwise(area, name)) {
         return text;
     }
     if let Some(known) = most_similar(name, settings.iter().map(|setting| setting.name)) {

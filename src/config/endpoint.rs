@@ -107,6 +107,11 @@ impl Endpoint {
         }
     }
 
+    /// The port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The addresses that are meant, each once. A name is looked up, which may take seconds.
     ///
     /// # Errors

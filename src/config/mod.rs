@@ -21,5 +21,5 @@ mod similar;
 pub use endpoint::Endpoint;
 pub use files::{check_folder, read as read_file, read_tokens};
 pub use given::{Given, Options};
-pub use resolve::{ClientCertificate, HttpListener, ListenAt, Resolved};
-pub use settings::{Config, Format, Listener, Mechanism, Sasl, SyncMethod, Transport};
+pub use resolve::{ClientCertificate, ConnectTo, HttpListener, ListenAt, Resolved};
+pub use settings::{Config, Connector, Format, Listener, Mechanism, Sasl, SyncMethod, Transport};

@@ -32,6 +32,7 @@ fn tables(config: &Config) -> Vec<Table> {
     }
     let mut tables = vec![Table::of(0, &config.node)];
     tables.extend(list(&config.listeners));
+    tables.extend(list(&config.connectors));
     tables.extend(list(&config.addresses));
     tables.extend(list(&config.queues));
     tables.extend([
@@ -147,13 +148,14 @@ mod tests {
     use super::super::addresses::{AddressEntry, QueueEntry};
     use super::super::document::AREAS;
     use super::super::given::Options;
-    use super::super::settings::{Config, Listener};
+    use super::super::settings::{Config, Connector, Listener};
     use super::*;
 
     #[test]
     fn every_table_is_printed_in_its_place_and_with_its_brackets() {
         let config = Config {
             listeners: vec![Listener::default(); 2],
+            connectors: vec![Connector::default()],
             addresses: vec![AddressEntry::default()],
             queues: vec![QueueEntry::default()],
             ..Config::default()
@@ -191,6 +193,11 @@ mod tests {
             },
         ];
         config.queues = vec![QueueEntry { name: "c".to_owned(), ..QueueEntry::default() }];
+        config.connectors = vec![Connector {
+            name: "up".to_owned(),
+            endpoints: vec!["broker:5672".parse().unwrap(), "[::1]:5672".parse().unwrap()],
+            ..Connector::default()
+        }];
         config.users.file = Some("users".into());
         config.listeners = vec![Listener::default(), Listener { handle_max: 7, ..Listener::default() }];
         let folder = tempfile::tempdir().unwrap();

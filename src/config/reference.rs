@@ -6,7 +6,7 @@ use engine_catalogue::{AddressSettings, Area};
 use super::addresses::{AddressEntry, QueueEntry};
 use super::document::{AREAS, LISTS};
 use super::print::written;
-use super::settings::{Http, Limits, Listener, Log, Node, Storage, Users};
+use super::settings::{Connector, Http, Limits, Listener, Log, Node, Storage, Users};
 
 const BEGIN: &str = "<!-- settings: made from src/config/settings.rs, and those of addresses from engine/catalogue/src/settings.rs -->\n";
 const END: &str = "<!-- end of settings -->";
@@ -43,7 +43,9 @@ fn rows_of_addresses() -> String {
 #[test]
 fn the_table_of_settings_is_documented() {
     let head = "| key | default | values | meaning |\n|---|---|---|---|\n".to_owned();
-    let made = [rows_of::<Node>(), rows_of::<Listener>(), rows_of_addresses(), rows_of::<QueueEntry>()].concat()
+    let listed = [rows_of::<Listener>(), rows_of::<Connector>(), rows_of_addresses(), rows_of::<QueueEntry>()];
+    let made = rows_of::<Node>()
+        + &listed.concat()
         + &[rows_of::<Storage>(), rows_of::<Users>(), rows_of::<Http>(), rows_of::<Limits>(), rows_of::<Log>()]
             .concat();
     let made = head + &made;

@@ -4,6 +4,7 @@
 //!
 //! It reads files and looks up names; it changes nothing.
 
+mod connecting;
 mod defining;
 mod listening;
 mod web;
@@ -22,6 +23,7 @@ use super::settings::{Config, Limits, Listener, Mechanism, Node, Sasl, Transport
 use super::{cores, files};
 use crate::users;
 
+pub use connecting::ConnectTo;
 pub use listening::Resolving;
 pub use web::{ClientCertificate, HttpListener};
 
@@ -34,6 +36,8 @@ pub struct Resolved {
     pub cores: Vec<usize>,
     /// Listeners, in the order of the configuration.
     pub listeners: Vec<ListenAt>,
+    /// What connectors show, and whom they trust, in the order of the configuration.
+    pub connectors: Vec<ConnectTo>,
     /// Who may authenticate.
     pub users: Option<Arc<users::Users>>,
     /// The HTTP listener.
@@ -73,9 +77,11 @@ impl Given {
         resolving.data_directory();
         let users = resolving.users();
         let listeners = (0..self.config.listeners.len()).map(|index| resolving.listener(index)).collect();
+        let connectors = resolving.connectors();
         let http = resolving.web();
         let Resolving { faults, warnings, .. } = resolving;
-        faults.or(Resolved { config: self.config.clone(), cores, listeners, users, http, definitions, warnings })
+        let config = self.config.clone();
+        faults.or(Resolved { config, cores, listeners, connectors, users, http, definitions, warnings })
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use engine_catalogue::{WhenFull, area, choice};
 
 use super::addresses::{AddressEntry, QueueEntry};
-use super::bounds::SHARDS_MAX;
+use super::bounds::{CONNECTOR_NAME_MAX, SHARDS_MAX};
 use super::endpoint::Endpoint;
 use super::{cores, levels};
 
@@ -20,6 +20,8 @@ pub struct Config {
     pub node: Node,
     /// Where to listen, at least one.
     pub listeners: Vec<Listener>,
+    /// Peers to connect to.
+    pub connectors: Vec<Connector>,
     /// Settings of addresses, by match or by name; those by name are there from the start.
     pub addresses: Vec<AddressEntry>,
     /// Queues that are there from the start.
@@ -41,6 +43,7 @@ impl Default for Config {
         Self {
             node: Node::default(),
             listeners: vec![Listener::default()],
+            connectors: Vec::new(),
             addresses: Vec::new(),
             queues: Vec::new(),
             users: Users::default(),
@@ -138,6 +141,66 @@ area! {
         idle_timeout_ms: u32 = amqp_proto::Config::default().idle_timeout_ms => range(0, u32::MAX as u64, "ms");
         /// give up on peers that have not opened
         handshake_timeout_ms: u32 = amqp_proto::Config::default().handshake_timeout_ms => range(100, 3_600_000, "ms");
+    }
+}
+
+choice! {
+    /// How a connector authenticates.
+    ConnectorMechanism {
+        /// As nobody.
+        Anonymous = "ANONYMOUS",
+        /// By name and password.
+        Plain = "PLAIN",
+        /// By the certificate that TLS shows.
+        External = "EXTERNAL",
+        /// Not at all: there is no SASL.
+        None = "none",
+    }
+}
+
+area! {
+    /// A peer to connect to.
+    Connector = "connectors" {
+        /// what it is called in the log and in figures; no two have the same
+        name: String = String::new() => check("1 to 64 letters, digits and signs of - _ .", is_connector_name) => told("has to be set");
+        /// where the peer is: hosts, by address or name, and ports, such as `["broker-1:5672", "[::1]:5672"]`. They are
+        /// tried in this order, and of a name each of its addresses
+        endpoints: Vec<Endpoint> = Vec::new() => told("has to be set");
+        /// what lies under AMQP: TCP, TLS, WebSocket, or WebSocket inside TLS
+        transport: Transport = Transport::Tcp;
+        /// certificates of authorities, PEM, by one of which the peer's has to be issued; `tls` and `wss` need it
+        ca: Option<PathBuf> = None => told("none");
+        /// certificate chain to show, PEM
+        certificate: Option<PathBuf> = None => told("none");
+        /// private key of the certificate, PEM, not encrypted
+        key: Option<PathBuf> = None => told("none");
+        /// whether the peer's certificate has to be for the host of the endpoint
+        verify_hostname: bool = true;
+        /// how to authenticate; `EXTERNAL` needs a certificate, `none` leaves SASL out
+        sasl_mechanism: Option<ConnectorMechanism> = None => told("`PLAIN` with a name, else `ANONYMOUS`");
+        /// name to authenticate by
+        sasl_username: Option<String> = None => told("none");
+        /// file whose first line is the password
+        sasl_password_file: Option<PathBuf> = None => told("none");
+        /// environment variable that holds the password, instead of a file
+        sasl_password_env: Option<String> = None => told("none");
+        /// largest frame that is taken
+        max_frame_size: u32 = amqp_proto::Config::default().max_frame_size => range(512, 16 << 20, "bytes");
+        /// largest message that is taken, as of listeners
+        max_message_size: u64 = 4 << 30 => range(512, 1 << 40, "bytes");
+        /// highest channel, so one less than sessions of the connection
+        channel_max: u16 = amqp_proto::Config::default().channel_max;
+        /// highest handle, so one less than links of a session
+        handle_max: u32 = amqp_proto::Config::default().handle_max => range(0, 65_535, "");
+        /// give up on a silent peer; half of it is announced; 0: never; at least 200 otherwise
+        idle_timeout_ms: u32 = amqp_proto::Config::default().idle_timeout_ms => range(0, u32::MAX as u64, "ms");
+        /// give up on a name that is not answered, and on a connection that is not open by then
+        connect_timeout_ms: u32 = amqp_proto::Config::default().handshake_timeout_ms => range(100, 3_600_000, "ms");
+        /// wait so long at most behind the first failure, and twice as long behind each further one; between the half
+        /// and the whole of it
+        retry_min_ms: u32 = 500 => range(100, 3_600_000, "ms");
+        /// wait no longer than that
+        retry_max_ms: u32 = 30_000 => range(100, 3_600_000, "ms");
     }
 }
 
@@ -242,6 +305,13 @@ fn is_name(name: &str) -> Result<(), String> {
     }
 }
 
+/// Whether a connector can have this name: it becomes a label, and a part of a user's name.
+fn is_connector_name(name: &str) -> Result<(), String> {
+    let fits = |octet: u8| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet);
+    // That it has to be set is said where it is resolved.
+    if name.len() <= CONNECTOR_NAME_MAX && name.bytes().all(fits) { Ok(()) } else { Err(String::new()) }
+}
+
 fn host_name() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let host = host.trim();
@@ -281,6 +351,7 @@ mod tests {
     fn all_defaults_are_allowed() {
         defaults_are_allowed::<Node>();
         defaults_are_allowed::<Listener>();
+        defaults_are_allowed::<Connector>();
         defaults_are_allowed::<QueueEntry>();
         defaults_are_allowed::<Users>();
         defaults_are_allowed::<Http>();

@@ -1,4 +1,5 @@
-//! The name that was probably meant: by the fewest letters that were added, left out, changed or swapped with their neighbour.
+//! The name that was probably meant: by the fewest letters that were added, left out, changed or swapped with their
+//! neighbour; or what other tables and other products call it.
 
 /// Longest name that is compared, characters.
 const LENGTH_MAX: usize = 40;
@@ -14,6 +15,31 @@ pub fn most_similar<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) ->
     let (steps, nearest) = near.min_by_key(|(steps, _)| *steps)?;
     // A third of the letters may be wrong; of a short name one.
     (steps <= (length / 3).max(1)).then_some(nearest)
+}
+
+/// What is said of a setting that has its name elsewhere.
+pub fn called_otherwise(area: &str, name: &str) -> Option<String> {
+    let instead = match (area, name) {
+        ("connectors", "host" | "port" | "address" | "addresses" | "endpoint" | "failover" | "failoverUrls") => {
+            "write endpoints = [\"HOST:PORT\"], with others behind the first that are tried when it fails"
+        }
+        ("connectors", "sasl_password" | "password" | "saslPassword") => {
+            "a password does not stand in this file: write sasl_password_file or sasl_password_env"
+        }
+        ("connectors", "user" | "username" | "sasl_user" | "saslUsername") => "write sasl_username",
+        ("connectors", "mechanism" | "mechanisms" | "sasl_mechanisms" | "saslMechanisms") => {
+            "write sasl_mechanism, which is one"
+        }
+        ("connectors", "sslProfile" | "tls" | "ssl") => {
+            "write transport = \"tls\" and ca; certificate and key if the peer asks for them"
+        }
+        ("connectors", "sasl") => "write sasl_mechanism; \"none\" leaves SASL out",
+        ("connectors", "idleTimeoutSeconds" | "idle_timeout_seconds") => "write idle_timeout_ms, in milliseconds",
+        ("connectors", "handshake_timeout_ms") => "write connect_timeout_ms",
+        ("connectors", "role" | "cost") => "connections between routers are not there yet: leave it out",
+        _ => return None,
+    };
+    Some(format!("{area}.{name} is no setting: {instead}"))
 }
 
 fn distance(one: &str, other: &str) -> usize {

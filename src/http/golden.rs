@@ -4,7 +4,7 @@ use engine_core::command::RoutingType;
 use engine_core::{QueueView, Room, Totals};
 use engine_shard::LaneView;
 use engine_shard::store::StoreTotals;
-use node_shell::{ConnectionView, LinkView, RefusedLogins, ShardView};
+use node_shell::{ConnectionView, ConnectorView, LinkView, RefusedLogins, ShardView};
 
 use super::Process;
 use super::metrics::{Metrics, Top};
@@ -47,8 +47,24 @@ fn shard(index: u16) -> ShardOn {
         links: 1,
         queues: 1500,
         lanes: vec![LaneView { peer: 1 - index, depth: 7, waiting: 8, sent: 9, overflowed: 10 }],
+        connectors: vec![connector(index)],
     };
     ShardOn { core: usize::from(index) + 2, view }
+}
+
+/// A connector that is open, or one that is not.
+fn connector(index: u16) -> ConnectorView {
+    let is_open = index == 0;
+    ConnectorView {
+        name: if is_open { "headquarters" } else { "branch-2" }.to_owned(),
+        state: if is_open { "open" } else { "waiting" },
+        endpoint: format!("broker-{index}.example.org:5671"),
+        container: is_open.then(|| "node-b".to_owned()),
+        error: (!is_open).then(|| "192.0.2.7:5671: Connection refused (os error 111)".to_owned()),
+        since_ms: 12_345,
+        attempts: 7 + u64::from(index),
+        opens: 3,
+    }
 }
 
 fn node() -> NodeView {

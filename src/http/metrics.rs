@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use engine_core::QueueView;
 use engine_figures::{Figure, Figures, Kind, Unit, Value};
 use engine_shard::{JOURNAL_FIGURES, LANE_FIGURES};
-use node_shell::ConnectionView;
+use node_shell::{CONNECTOR_FIGURES, ConnectionView};
 
 use crate::figures::{self, LeftOut};
 use crate::node::{Listed, NodeView, Row, SHARD, ShardOn};
@@ -88,7 +88,7 @@ impl Metrics {
     }
 }
 
-/// Shards, their journals and their lanes.
+/// Shards, their journals, their lanes and their connectors.
 fn write_shards(text: &mut String, shards: &[ShardOn]) {
     let of = |shard: &ShardOn| format!("shard=\"{}\",core=\"{}\"", shard.view.shard, shard.core);
     let views = shards.iter().map(|shard| (of(shard), &shard.view));
@@ -99,6 +99,11 @@ fn write_shards(text: &mut String, shards: &[ShardOn]) {
         .iter()
         .flat_map(|shard| shard.view.lanes.iter().map(|lane| (format!("from=\"{}\"", shard.view.shard), lane)));
     write_table(text, &LANE_FIGURES, lanes.collect());
+    let connectors = shards.iter().flat_map(|shard| {
+        let of_shard = format!("shard=\"{}\"", shard.view.shard);
+        shard.view.connectors.iter().map(move |connector| (of_shard.clone(), connector))
+    });
+    write_table(text, &CONNECTOR_FIGURES, connectors.collect());
 }
 
 /// Things that shards have.

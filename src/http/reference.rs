@@ -3,7 +3,7 @@
 use engine_core::QueueView;
 use engine_figures::{Column, Figures, Unit};
 use engine_shard::{JOURNAL_FIGURES, LANE_FIGURES};
-use node_shell::{ConnectionView, LinkView};
+use node_shell::{CONNECTOR_FIGURES, ConnectionView, LinkView};
 
 use crate::figures;
 use crate::node::{Listed, SHARD};
@@ -44,6 +44,7 @@ fn the_table_of_figures_is_documented() {
         rows(SHARD, "shards[]."),
         rows(&JOURNAL_FIGURES, "shards[].journal."),
         rows(&LANE_FIGURES, "shards[].lanes[]."),
+        rows(&CONNECTOR_FIGURES, "connectors[]."),
         rows(&figures::NODE, ""),
         rows(&figures::DISK, "disk."),
         rows(&figures::LOGINS, "logins_refused[]."),

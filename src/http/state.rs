@@ -7,7 +7,7 @@
 use engine_core::QueueView;
 use engine_figures::{Figures, Value};
 use engine_shard::{JOURNAL_FIGURES, LANE_FIGURES};
-use node_shell::{ConnectionView, LinkView};
+use node_shell::{CONNECTOR_FIGURES, ConnectionView, ConnectorView, LinkView};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::figures;
@@ -53,6 +53,21 @@ impl Serialize for Scalar<'_> {
             Value::Text(text) => to.serialize_str(text),
             Value::Absent => to.serialize_none(),
         }
+    }
+}
+
+/// The connectors of all shards.
+struct Connectors<'a>(&'a [ShardOn]);
+
+impl Serialize for Connectors<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        struct One<'a>(u16, &'a ConnectorView);
+        impl Serialize for One<'_> {
+            fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                Object { first: &[("shard", self.0.into())], figures: &CONNECTOR_FIGURES, thing: self.1 }.serialize(to)
+            }
+        }
+        to.collect_seq(self.0.iter().flat_map(|on| on.view.connectors.iter().map(|one| One(on.view.shard, one))))
     }
 }
 
@@ -130,6 +145,7 @@ impl Serialize for State {
             map.serialize_entry("process", &Object { first: &[], figures: &figures::PROCESS, thing: &node.process })?;
             map.serialize_entry("logins_refused", &Objects(&figures::LOGINS, &figures::refused_logins(node)))?;
             map.serialize_entry("shards", &node.shards)?;
+            map.serialize_entry("connectors", &Connectors(&node.shards))?;
         }
         if let Some(list) = connections {
             map.serialize_entry("connections", &Rows(&list.rows))?;

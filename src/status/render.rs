@@ -9,7 +9,7 @@ use engine_figures::{Column, Figures, Fill, Unit};
 use engine_shard::JOURNAL_FIGURES;
 use load_model::number::{UNKNOWN, count, counted, octets, seconds};
 use load_model::shown;
-use node_shell::{CONNECTION_FIGURES, LINK_FIGURES};
+use node_shell::{CONNECTION_FIGURES, CONNECTOR_FIGURES, LINK_FIGURES};
 use serde_json::Value;
 
 use super::state::{Object, Queues, State, number, text};
@@ -44,6 +44,7 @@ pub fn render(now: &State, before: Option<&State>, columns: usize) -> String {
         part(table(&JOURNAL_FIGURES, &[("journal", "shard")], plain(&now.journals)), now.journals.len(), columns),
         disk_line(&now.node, columns),
         part(table(&QUEUE_FIGURES, &[], rows), queues as usize, columns),
+        part(table(&CONNECTOR_FIGURES, &[("shard", "shard")], plain(&now.connectors)), now.connectors.len(), columns),
         part(table(&CONNECTION_FIGURES, &[("shard", "shard")], plain(&now.connections)), connections as usize, columns),
         part(table(&LINK_FIGURES, &[("home", "shard")], plain(&now.links)), links as usize, columns),
     ];

@@ -26,6 +26,7 @@ pub struct State {
     pub queues: Vec<Object>,
     pub connections: Vec<Object>,
     pub links: Vec<Object>,
+    pub connectors: Vec<Object>,
 }
 
 /// Queues, in the order of their names.
@@ -62,8 +63,8 @@ impl State {
 
     /// What a node told, and its queues.
     pub fn of(mut node: Object, mut queues: Vec<Object>) -> Self {
-        let [mut shards, connections, links] =
-            ["shards", "connections", "links"].map(|list| take_list(&mut node, list));
+        let [mut shards, connections, links, connectors] =
+            ["shards", "connections", "links", "connectors"].map(|list| take_list(&mut node, list));
         let journals = shards.iter_mut().filter_map(|shard| {
             let Some(Value::Object(mut journal)) = shard.remove("journal") else { return None };
             journal.insert("shard".to_owned(), shard.get("shard").cloned().unwrap_or_default());
@@ -71,7 +72,7 @@ impl State {
         });
         let journals = journals.collect();
         queues.sort_by_key(|queue| std::cmp::Reverse((number(queue, "enqueued"), number(queue, "messages"))));
-        Self { node, shards, journals, queues, connections, links }
+        Self { node, shards, journals, queues, connections, links, connectors }
     }
 
     /// How many there are in all shards.

@@ -7,6 +7,7 @@ mod addresses;
 mod broker;
 mod command_line;
 mod configuration;
+mod connectors;
 mod credit;
 mod data_tools;
 mod documented;

@@ -10,8 +10,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use amqp_codec::AmqpError;
-use amqp_codec::performative::Attach;
-use amqp_proto::{Authenticated, Config, Connection, Input, LinkId, Out};
+use amqp_codec::performative::{Attach, Open};
+use amqp_proto::{Authenticated, Config, Connection, Credentials, Input, LinkId, Out};
 use engine_core::command::DetachMode;
 use engine_home::limits::OUT_STOP_GIVING;
 use engine_home::{Client, Home, LocalId, Moves, Request, Slot};
@@ -39,6 +39,16 @@ pub struct Bind {
     pub(crate) opened: bool,
 }
 
+/// Who connects to a peer, and who that peer is here.
+pub struct Caller<'a> {
+    /// The host that is connected to, as the peer's clients call it.
+    pub hostname: &'a str,
+    /// What we show, in SASL; `None`: there is no SASL.
+    pub credentials: Option<Credentials>,
+    /// The user that the peer's links belong to.
+    pub user: String,
+}
+
 /// What has to be done before a connection takes anything more.
 pub(crate) enum Stop {
     /// TLS is put in.
@@ -51,10 +61,26 @@ impl Bind {
     /// A connection that was just accepted.
     #[must_use]
     pub fn server(config: Arc<Config>, moves: Moves, now_ns: u64) -> Self {
+        Self::new(Connection::server(config, now_ns), Out::default(), Client::default(), moves)
+    }
+
+    /// A connection that was just made to a peer, which is served as if it had connected: `caller` says who we are to
+    /// it, and who it is to us. `Request::Opened` tells that it answered. It stays where it is.
+    #[must_use]
+    pub fn connect(config: Arc<Config>, caller: Caller<'_>, now_ns: u64) -> Self {
+        let mut out = Out::default();
+        let open = Open { hostname: Some(caller.hostname.to_owned()), ..config.server_open() };
+        let machine = Connection::client(config, open, caller.credentials, now_ns, &mut out);
+        let mut client = Client::default();
+        client.user = caller.user;
+        Self::new(machine, out, client, Moves::Never)
+    }
+
+    fn new(machine: Connection, out: Out, client: Client, moves: Moves) -> Self {
         Self {
-            machine: Connection::server(config, now_ns),
-            out: Out::default(),
-            client: Client::default(),
+            machine,
+            out,
+            client,
             links: Vec::new(),
             attaching: HashMap::new(),
             kept: Vec::new(),

@@ -49,7 +49,8 @@ impl Bind {
             Event::Authenticate(credentials) => self.authenticate(credentials),
             Event::OpenAsked(open) => self.handle_open(*open),
             // Nothing is asked of a peer that it would answer, and what came is settled at once.
-            Event::Begun(_) | Event::Opened(_) | Event::Attached(..) | Event::Drained(_) | Event::Confirmed(_) => {}
+            Event::Begun(_) | Event::Attached(..) | Event::Drained(_) | Event::Confirmed(_) => {}
+            Event::Opened(open) => self.handle_opened(*open),
             Event::AttachAsked(link, attach) => self.handle_attach(home, link, attach, self.moves),
             Event::Detached { link, closing, error } => {
                 if let Some(error) = error {
@@ -86,7 +87,16 @@ impl Bind {
                 self.client.user.clone_from(&user);
                 self.requests.push_back(Request::Verify(engine_home::Password { user, password }));
             }
+            // No listener offers it, so that nobody comes this far with it.
+            Credentials::External => self.machine.authenticated(Authenticated::No, &mut self.out),
         }
+    }
+
+    /// The peer that was connected to answered our open.
+    fn handle_opened(&mut self, open: Open) {
+        self.client.container = open.container_id;
+        self.opened = true;
+        self.requests.push_back(Request::Opened);
     }
 
     fn handle_open(&mut self, open: Open) {

@@ -12,5 +12,5 @@ mod outcome;
 mod parts;
 mod terminus;
 
-pub use bind::{Bind, Written};
+pub use bind::{Bind, Caller, Written};
 pub use outbound::Given;

@@ -15,6 +15,9 @@ use crate::limits::{Config, Mechanism};
 use crate::login::Handshake;
 use crate::out::Out;
 
+/// Mechanisms of a server that are named where ours is none of them; the others are left out.
+const OFFERED_SHOWN_MAX: usize = 8;
+
 impl Connection {
     /// A connection that we make: starts the handshake, with a SASL layer if there are credentials. `open` is what we say of us:
     /// `Config::client_open`, and what the host adds. `Event::Opened` tells of its success, `Event::Closed` of its failure.
@@ -53,8 +56,7 @@ impl Connection {
             _ => {
                 input.discard();
                 self.phase = Phase::Closed;
-                let text = format!("the peer answered the protocol header with {header:?}");
-                let error = AmqpError::new(Condition::NotImplemented, text);
+                let error = AmqpError::new(Condition::NotImplemented, wrong_answer(header));
                 return Handshake::Event(Event::Closed(Some(Box::new(error))));
             }
         }
@@ -68,13 +70,15 @@ impl Connection {
         let failure = match (self.phase, decoded) {
             (Phase::Offered, Some(SaslFrame::Mechanisms(offered))) => {
                 let (mechanism, response) = choose(credentials);
-                if offered.iter().any(|name| name.as_str() == mechanism.name()) {
-                    let (mechanism, initial_response) = (mechanism.name(), Some(response.as_slice()));
+                if offered.iter().any(|name| name.as_str() == mechanism) {
+                    let initial_response = Some(response.as_slice());
                     SaslFrame::Init { mechanism, initial_response, hostname: None }.encode(out.buffer());
                     self.phase = Phase::Judged;
                     return Handshake::Again;
                 }
-                format!("the server does not offer {}", mechanism.name())
+                let offered = offered.iter().take(OFFERED_SHOWN_MAX).map(|name| name.as_str());
+                let offered = offered.collect::<Vec<_>>().join(", ");
+                format!("the server does not offer the SASL mechanism {mechanism}, but {offered}")
             }
             (Phase::Judged, Some(SaslFrame::Challenge(_))) => {
                 SaslFrame::Response(&choose(credentials).1).encode(out.buffer());
@@ -84,7 +88,7 @@ impl Connection {
                 self.call(out);
                 return Handshake::Again;
             }
-            (Phase::Judged, Some(SaslFrame::Outcome { code, .. })) => format!("the server answered {code:?}"),
+            (Phase::Judged, Some(SaslFrame::Outcome { code, .. })) => refused_by_server(code).to_owned(),
             _ => "the server sent something else than SASL asks for".to_owned(),
         };
         self.phase = Phase::Closed;
@@ -114,9 +118,97 @@ impl Connection {
 }
 
 /// The mechanism for credentials, and its one message.
-fn choose(credentials: Option<&Credentials>) -> (Mechanism, Vec<u8>) {
+fn choose(credentials: Option<&Credentials>) -> (&'static str, Vec<u8>) {
     match credentials {
-        Some(Credentials::Plain { user, password }) => (Mechanism::Plain, format!("\0{user}\0{password}").into_bytes()),
-        Some(Credentials::Anonymous) | None => (Mechanism::Anonymous, b"anonymous".to_vec()),
+        Some(Credentials::Plain { user, password }) => {
+            (Mechanism::Plain.name(), format!("\0{user}\0{password}").into_bytes())
+        }
+        Some(Credentials::External) => ("EXTERNAL", Vec::new()),
+        Some(Credentials::Anonymous) | None => (Mechanism::Anonymous.name(), b"anonymous".to_vec()),
+    }
+}
+
+/// What it means that the answer to our protocol header is another one.
+fn wrong_answer(header: Option<ProtocolHeader>) -> &'static str {
+    match header {
+        Some(ProtocolHeader::Sasl) => "the peer wants to authenticate whom it talks to, with SASL",
+        Some(ProtocolHeader::Amqp) => "the peer authenticates nobody, so it takes no SASL",
+        Some(ProtocolHeader::Tls) => "the peer wants TLS",
+        None => "the peer speaks another protocol than AMQP 1.0",
+    }
+}
+
+/// What a server says that lets nobody in.
+fn refused_by_server(code: OutcomeCode) -> &'static str {
+    match code {
+        OutcomeCode::Ok => "the server let us in",
+        OutcomeCode::Auth => "the server does not accept the credentials (SASL outcome auth)",
+        OutcomeCode::Sys => "the server cannot verify the credentials (SASL outcome sys)",
+        OutcomeCode::SysPerm => {
+            "the server cannot verify the credentials, and will not be able to (SASL outcome sys-perm)"
+        }
+        OutcomeCode::SysTemp => "the server cannot verify the credentials now (SASL outcome sys-temp)",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    /// What a client of these credentials says to a server that offers mechanisms and answers with an outcome.
+    fn said(credentials: Credentials, offered: &[&'static str], code: OutcomeCode) -> (Vec<u8>, Option<String>) {
+        let config = Arc::new(Config::default());
+        let mut out = Out::default();
+        let mut client = Connection::client(Arc::clone(&config), config.client_open(), Some(credentials), 0, &mut out);
+        let mut answer = ProtocolHeader::Sasl.bytes().to_vec();
+        SaslFrame::Mechanisms(offered.iter().map(|name| (*name).into()).collect()).encode(&mut answer);
+        SaslFrame::Outcome { code, additional_data: None }.encode(&mut answer);
+        let mut input = Input::new(&answer);
+        let error = match client.handle_input(0, &mut input, &mut out) {
+            Some(Event::Closed(Some(error))) => error.description.clone(),
+            None => None,
+            other => panic!("neither refused nor let in: {other:?}"),
+        };
+        let mut bytes = Vec::new();
+        out.drain_into(&mut bytes);
+        (bytes, error)
+    }
+
+    fn init(mechanism: &str, response: &[u8]) -> Vec<u8> {
+        let mut init = Vec::new();
+        SaslFrame::Init { mechanism, initial_response: Some(response), hostname: None }.encode(&mut init);
+        init
+    }
+
+    #[test]
+    fn each_kind_of_credentials_has_its_mechanism() {
+        let plain = Credentials::Plain { user: "u".to_owned(), password: "p".to_owned() };
+        for (credentials, mechanism, response) in [
+            (Credentials::Anonymous, "ANONYMOUS", &b"anonymous"[..]),
+            (plain, "PLAIN", b"\0u\0p"),
+            (Credentials::External, "EXTERNAL", b""),
+        ] {
+            let (bytes, error) = said(credentials.clone(), &["X", mechanism], OutcomeCode::Ok);
+            let init = init(mechanism, response);
+            assert_eq!((bytes.get(8..8 + init.len()), error), (Some(init.as_slice()), None), "{mechanism}");
+            let (_, error) = said(credentials, &["X", "Y"], OutcomeCode::Ok);
+            let error = error.expect("it is not offered");
+            assert!(error.contains(mechanism) && error.ends_with("X, Y"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_a_server_refuses_is_told_in_words() {
+        for (code, words) in [
+            (OutcomeCode::Auth, "does not accept the credentials"),
+            (OutcomeCode::Sys, "cannot verify"),
+            (OutcomeCode::SysPerm, "will not be able to"),
+            (OutcomeCode::SysTemp, "now"),
+        ] {
+            let (_, error) = said(Credentials::Anonymous, &["ANONYMOUS"], code);
+            assert!(error.as_ref().is_some_and(|error| error.contains(words)), "{code:?}: {error:?}");
+        }
     }
 }

@@ -34,12 +34,16 @@ pub enum Credentials {
         /// The password.
         password: String,
     },
+    /// Whoever the layer below says that it is, by a certificate of TLS (RFC 4422, appendix A). Only an end that
+    /// connects has these: a listener does not offer the mechanism.
+    External,
 }
 
 impl std::fmt::Debug for Credentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Anonymous => f.write_str("Anonymous"),
+            Self::External => f.write_str("External"),
             Self::Plain { user, .. } => write!(f, "Plain {{ user: {user:?} }}"),
         }
     }

@@ -14,6 +14,8 @@ pub enum Request {
         /// That shard.
         owner: u16,
     },
+    /// Note that the peer, which was connected to, has opened the connection.
+    Opened,
     /// Tell who runs the node that the connection was closed with an error, by either end.
     Closed(Closed),
     /// Tell who runs the node that its clients would use what there is not.

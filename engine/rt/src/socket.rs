@@ -157,7 +157,16 @@ impl Socket {
     /// # Errors
     /// Why it does not.
     pub fn connected(&self) -> io::Result<()> {
-        self.socket.take_error()?.map_or(Ok(()), Err)
+        if let Some(error) = self.socket.take_error()? {
+            return Err(error);
+        }
+        let Some(peer) = self.peer_addr() else { return Err(io::ErrorKind::NotConnected.into()) };
+        // A port of this machine on which nobody listens may be given to the very socket that tries to reach it, which
+        // then is connected to itself (RFC 9293, 3.5: both ends may begin).
+        if self.socket.local_addr()?.as_socket() == Some(peer) {
+            return Err(io::Error::from_raw_os_error(libc::ECONNREFUSED));
+        }
+        Ok(())
     }
 
     /// Reads into `buffers` one after the other: `None` when there is nothing yet, 0 at the end.
@@ -255,6 +264,16 @@ mod tests {
         assert!(outcome_of(address).is_ok());
         drop(listener);
         let refused = outcome_of(address).expect_err("nobody listens");
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+    }
+
+    #[test]
+    fn whoever_reaches_itself_is_refused() {
+        let socket = socket2::Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).expect("a socket");
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a port");
+        let own = socket.local_addr().expect("it has one");
+        socket.connect(&own).expect("TCP lets a socket meet itself");
+        let refused = Socket { socket }.connected().expect_err("nobody else is there");
         assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
     }
 }

@@ -3,12 +3,11 @@
 //! Guarantees: what comes and what goes is taken in order; an alert that ends the connection stands for its farewell. Bounds: it keeps at
 //! most one record that is not complete, and before the handshake is done what is to be sent, which whoever gives it bounds.
 
-use std::io::{Read, Write};
-use std::sync::Arc;
-
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, Connection, Error, ServerConnection};
+use rustls::{ClientConnection, Connection, Error, ServerConnection};
+use std::io::{Read, Write};
 
+use crate::client::TlsClient;
 use crate::server::TlsServer;
 
 /// Whether the peer may still send after what was received.
@@ -18,18 +17,6 @@ pub enum Received {
     Open,
     /// The peer ended its direction in the transport's own way.
     Ended,
-}
-
-/// Whom a client trusts, and what it shows, for all of its connections.
-#[derive(Clone)]
-pub struct TlsClient(Arc<ClientConfig>);
-
-impl TlsClient {
-    /// A client so configured.
-    #[must_use]
-    pub fn new(config: ClientConfig) -> Self {
-        Self(Arc::new(config))
-    }
 }
 
 /// One connection's TLS.
@@ -55,7 +42,7 @@ impl Tls {
     pub fn connect(client: &TlsClient, host: &str, raw_out: &mut Vec<u8>) -> Result<Self, Error> {
         let name = ServerName::try_from(host.to_owned())
             .map_err(|_| Error::General(format!("{host} cannot be a certificate's name")))?;
-        let mut tls = Self::new(Connection::Client(ClientConnection::new(Arc::clone(&client.0), name)?));
+        let mut tls = Self::new(Connection::Client(ClientConnection::new(client.config(), name)?));
         tls.drain_output(raw_out);
         Ok(tls)
     }
@@ -125,10 +112,12 @@ impl Tls {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use rustls::RootCertStore;
     use rustls::pki_types::CertificateDer;
     use rustls::pki_types::pem::PemObject;
+    use rustls::{ClientConfig, RootCertStore};
 
     /// A server with a certificate for `localhost`, and a client that trusts it.
     fn ends() -> (TlsServer, TlsClient) {

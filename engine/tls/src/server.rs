@@ -1,6 +1,6 @@
 //! What the end that is connected to shows: its certificate and key, from PEM files.
 //!
-//! AMQP does not know client certificates yet; SASL EXTERNAL brings them. Who else listens may ask for them.
+//! Listeners of AMQP do not ask for client certificates; who else listens may.
 
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 
-/// Why a listener's certificate or key cannot be used.
+/// Why a certificate or key cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsConfigError {
     /// A file could not be read or holds no PEM of the expected kind.
@@ -47,21 +47,19 @@ impl TlsServer {
     /// As `load`, or when nobody's certificate can be checked by those of `client_ca`.
     pub fn load_for(certificate: &Path, key: &Path, client_ca: Option<&Path>) -> Result<Self, TlsConfigError> {
         let chain = certificates(certificate)?;
-        let private = PrivateKeyDer::from_pem_reader(open("a private key", key)?)
-            .map_err(|error| fault("a private key", key, error.to_string()))?;
+        let private = private_key(key)?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config =
             ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
         let config = match client_ca {
             None => config.with_no_client_auth(),
             Some(path) => {
-                let unusable = |error: String| fault("a certificate of an authority", path, error);
-                let mut roots = RootCertStore::empty();
-                for root in certificates(path)? {
-                    roots.add(root).map_err(|error| unusable(error.to_string()))?;
-                }
-                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-                let verifier = verifier.allow_unauthenticated().build().map_err(|error| unusable(error.to_string()))?;
+                let roots = Arc::new(authorities(path)?);
+                let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider);
+                let verifier = verifier
+                    .allow_unauthenticated()
+                    .build()
+                    .map_err(|error| fault("a certificate of an authority", path, error.to_string()))?;
                 config.with_client_cert_verifier(verifier)
             }
         };
@@ -74,16 +72,31 @@ impl TlsServer {
     }
 }
 
-fn fault(what: &'static str, path: &Path, reason: String) -> TlsConfigError {
+pub(crate) fn fault(what: &'static str, path: &Path, reason: String) -> TlsConfigError {
     TlsConfigError::File { what, path: path.to_owned(), reason }
 }
 
-fn open(what: &'static str, path: &Path) -> Result<BufReader<std::fs::File>, TlsConfigError> {
+pub(crate) fn open(what: &'static str, path: &Path) -> Result<BufReader<std::fs::File>, TlsConfigError> {
     std::fs::File::open(path).map(BufReader::new).map_err(|error| fault(what, path, error.to_string()))
 }
 
+/// The private key of a file.
+pub(crate) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsConfigError> {
+    let what = "a private key";
+    PrivateKeyDer::from_pem_reader(open(what, path)?).map_err(|error| fault(what, path, error.to_string()))
+}
+
+/// The certificates of authorities that a file holds.
+pub(crate) fn authorities(path: &Path) -> Result<RootCertStore, TlsConfigError> {
+    let mut roots = RootCertStore::empty();
+    for root in certificates(path)? {
+        roots.add(root).map_err(|error| fault("a certificate of an authority", path, error.to_string()))?;
+    }
+    Ok(roots)
+}
+
 /// The certificates of a file, at least one.
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsConfigError> {
+pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsConfigError> {
     let what = "a certificate";
     let found = CertificateDer::pem_reader_iter(open(what, path)?).collect::<Result<Vec<_>, _>>();
     let found = found.map_err(|error| fault(what, path, error.to_string()))?;

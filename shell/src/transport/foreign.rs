@@ -1,10 +1,11 @@
-//! The first octets of a connection, when they are of another protocol than the listener speaks: an answer in that one.
+//! The first octets of a connection, when they are of another protocol than is spoken there: an answer in that one, or
+//! to who connected what to do about it.
 //!
 //! Guarantees: a browser or an HTTP client on any port reads a sentence; a TLS client on a port without TLS gets an alert. What is cut
 //! off within its first few octets, or is of none of these protocols, is left to the layers, which refuse it in their own way.
 
-use super::Layers;
 use super::http::Answer;
+use super::{End, Layers};
 
 /// A fatal alert, unexpected_message (RFC 8446, 6.2), as a record of its own.
 const ALERT: [u8; 7] = [0x15, 0x03, 0x01, 0x00, 0x02, 0x02, 0x0a];
@@ -21,8 +22,43 @@ pub(crate) struct Foreign {
     pub why: &'static str,
 }
 
-/// Looks at the first octets of a connection; `None` when they may be those that the listener waits for.
-pub(crate) fn recognise(layers: Layers, first: &[u8]) -> Option<Foreign> {
+/// Looks at the first octets of a connection; `None` when they may be those that are waited for.
+pub(crate) fn recognise(end: End, first: &[u8]) -> Option<Foreign> {
+    match end {
+        End::Accepting(layers) => of_client(layers, first),
+        // What a server says is not answered.
+        End::Connecting(layers) => of_server(layers, first).map(|why| Foreign { answer: Vec::new(), why }),
+    }
+}
+
+/// The first octets of a server.
+fn of_server(layers: Layers, first: &[u8]) -> Option<&'static str> {
+    let is_http = first.starts_with(b"HTTP/");
+    // An alert, or a record of another kind.
+    let is_tls = matches!(first, [0x14..=0x17, 0x03, ..]);
+    let is_amqp = first.starts_with(b"AMQP");
+    match layers {
+        Layers::Plain if is_tls => Some("the peer speaks TLS: set transport to \"tls\" (or \"wss\")"),
+        Layers::WebSocket if is_tls => Some("the peer speaks TLS: set transport to \"wss\" (or \"tls\")"),
+        Layers::Plain if is_http => {
+            Some("the peer speaks HTTP and not AMQP: take its port of AMQP, or set transport to \"ws\"")
+        }
+        Layers::Plain if is_amqp && first.len() >= 8 && !matches!(first, [_, _, _, _, 0 | 2 | 3, 1, 0, 0, ..]) => {
+            Some("the peer speaks another version of AMQP than 1.0")
+        }
+        Layers::Tls | Layers::WebSocketOverTls if is_amqp => {
+            Some("the peer speaks AMQP without TLS: take its port of TLS, or set transport to \"tcp\"")
+        }
+        Layers::Tls | Layers::WebSocketOverTls if is_http => {
+            Some("the peer speaks HTTP without TLS: take its port of TLS")
+        }
+        Layers::WebSocket if is_amqp => Some("the peer speaks AMQP without WebSocket: set transport to \"tcp\""),
+        _ => None,
+    }
+}
+
+/// The first octets of a client.
+fn of_client(layers: Layers, first: &[u8]) -> Option<Foreign> {
     let is_http = METHODS.iter().any(|method| first.starts_with(method));
     let is_tls = first.starts_with(&[0x16, 0x03]);
     let is_amqp = first.starts_with(b"AMQP");
@@ -75,7 +111,7 @@ mod tests {
             (Layers::WebSocketOverTls, ["HTTP", "", "", ""]),
         ] {
             for (first, expected) in first.iter().zip(answers) {
-                let answer = recognise(layers, first).map(|foreign| foreign.answer).unwrap_or_default();
+                let answer = recognise(End::Accepting(layers), first).map(|foreign| foreign.answer).unwrap_or_default();
                 match expected {
                     "alert" => assert_eq!(answer, ALERT),
                     _ => assert_eq!(
@@ -86,6 +122,36 @@ mod tests {
                 }
             }
         }
-        assert_eq!(recognise(Layers::Plain, b"GE"), None);
+        assert_eq!(recognise(End::Accepting(Layers::Plain), b"GE"), None);
+    }
+
+    #[test]
+    fn what_a_server_speaks_says_what_to_set() {
+        let alert: &[u8] = &ALERT;
+        let (http, amqp): (&[u8], &[u8]) = (b"HTTP/1.1 400 Bad Request\r\n", b"AMQP\x00\x01\x00\x00");
+        let (sasl, old): (&[u8], &[u8]) = (b"AMQP\x03\x01\x00\x00", b"AMQP\x00\x00\x09\x01");
+        for (layers, first, said) in [
+            (Layers::Plain, alert, Some("tls")),
+            (Layers::Plain, http, Some("HTTP")),
+            (Layers::Plain, old, Some("version")),
+            (Layers::Plain, amqp, None),
+            (Layers::Plain, sasl, None),
+            (Layers::Plain, b"AMQ", None),
+            (Layers::Plain, b"220 mail", None),
+            (Layers::Tls, alert, None),
+            (Layers::Tls, amqp, Some("tcp")),
+            (Layers::Tls, http, Some("without TLS")),
+            (Layers::WebSocketOverTls, sasl, Some("tcp")),
+            (Layers::WebSocket, http, None),
+            (Layers::WebSocket, amqp, Some("tcp")),
+            (Layers::WebSocket, alert, Some("wss")),
+        ] {
+            let found = recognise(End::Connecting(layers), first);
+            assert!(found.as_ref().is_none_or(|foreign| foreign.answer.is_empty()), "a server gets no answer");
+            match (found, said) {
+                (Some(Foreign { why, .. }), Some(said)) => assert!(why.contains(said), "{layers:?}: {why}"),
+                (found, said) => assert!(found.is_none() && said.is_none(), "{layers:?} {first:?}: {found:?}"),
+            }
+        }
     }
 }

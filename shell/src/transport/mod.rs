@@ -10,10 +10,10 @@ pub(crate) mod foreign;
 mod http;
 mod websocket;
 
-pub use engine_tls::{Received, Tls, TlsConfigError, TlsServer};
+pub use engine_tls::{Identity, NameCheck, Received, Tls, TlsClient, TlsConfigError, TlsServer};
 pub use websocket::WebSocket;
 
-/// What lies under AMQP on a listener.
+/// What lies under AMQP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layers {
     /// TCP alone; TLS by protocol header if there is a certificate.
@@ -26,12 +26,24 @@ pub enum Layers {
     WebSocketOverTls,
 }
 
+/// Which end of a connection this is, and what lies under AMQP there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The one that was connected to.
+    Accepting(Layers),
+    /// The one that connected.
+    Connecting(Layers),
+}
+
 /// Why a connection's transport failed. The connection cannot go on; bytes that explain it to the peer may be waiting.
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
     /// TLS refused the peer's bytes.
-    #[error("TLS: {0}")]
+    #[error("TLS: {}", engine_tls::told(.0))]
     Tls(#[from] rustls::Error),
+    /// There is no certificate to show, or nobody to trust, where TLS needs that.
+    #[error("TLS is not configured")]
+    NoTls,
     /// WebSocket refused the peer's bytes.
     #[error("WebSocket: {0}")]
     WebSocket(Box<tungstenite::Error>),
@@ -76,6 +88,47 @@ pub enum Transport {
 }
 
 impl Transport {
+    /// The layers of a connection that was accepted; `None` where there are none.
+    ///
+    /// # Errors
+    /// When TLS is not configured as it has to be.
+    pub fn accept(layers: Layers, tls: Option<&TlsServer>) -> Result<Option<Self>, TransportError> {
+        let tls = || Ok::<_, TransportError>(Box::new(Tls::accept(tls.ok_or(TransportError::NoTls)?)?));
+        Ok(match layers {
+            Layers::Plain => None,
+            Layers::WebSocket => Some(Self::WebSocket(Box::default())),
+            Layers::Tls => Some(Self::Tls(tls()?)),
+            Layers::WebSocketOverTls => Some(Self::WebSocketOverTls(tls()?, Box::default())),
+        })
+    }
+
+    /// The layers of a connection that was made to a host and port; `None` where there are none. What they say first is
+    /// appended to `raw_out`.
+    ///
+    /// # Errors
+    /// When TLS is not configured as it has to be, or the host's name cannot be one of a certificate.
+    pub fn connect(
+        layers: Layers,
+        tls: Option<&TlsClient>,
+        (host, port): (&str, u16),
+        raw_out: &mut Vec<u8>,
+    ) -> Result<Option<Self>, TransportError> {
+        let tls = |out: &mut Vec<u8>| {
+            Ok::<_, TransportError>(Box::new(Tls::connect(tls.ok_or(TransportError::NoTls)?, host, out)?))
+        };
+        Ok(match layers {
+            Layers::Plain => None,
+            Layers::WebSocket => Some(Self::WebSocket(Box::new(WebSocket::connect(host, port, raw_out)?))),
+            Layers::Tls => Some(Self::Tls(tls(raw_out)?)),
+            Layers::WebSocketOverTls => {
+                let (mut tls, mut request) = (tls(raw_out)?, Vec::new());
+                let socket = WebSocket::connect(host, port, &mut request)?;
+                tls.transmit(&request, raw_out)?;
+                Some(Self::WebSocketOverTls(tls, Box::new(socket)))
+            }
+        })
+    }
+
     /// Takes `raw` bytes of the socket and appends AMQP's bytes to `plain`; answers that the transport itself owes the
     /// peer (handshake, pong, close) are appended to `raw_out`.
     ///

@@ -1,0 +1,57 @@
+//! Connectors of the configuration, as the shells are told of them.
+
+use std::sync::Arc;
+
+use node_shell::{ConnectorConfig, Endpoint, Host, Timing};
+
+use crate::boot;
+use crate::config::{self, Config, ConnectTo, Connector, Resolved};
+
+/// All of them.
+pub fn of(resolved: &Resolved) -> Vec<Arc<ConnectorConfig>> {
+    let connectors = resolved.config.connectors.iter().zip(&resolved.connectors);
+    connectors.map(|(connector, to)| Arc::new(one(&resolved.config, connector, to))).collect()
+}
+
+/// How many of their endpoints have a name that is to be looked up.
+pub fn names(config: &Config) -> usize {
+    let endpoints = config.connectors.iter().flat_map(|connector| &connector.endpoints);
+    endpoints.filter(|endpoint| endpoint.name().is_some()).count()
+}
+
+fn one(config: &Config, connector: &Connector, to: &ConnectTo) -> ConnectorConfig {
+    let ns = |ms: u32| u64::from(ms) * 1_000_000;
+    let amqp = amqp_proto::Config {
+        container_id: config.node.container_id.clone(),
+        max_frame_size: connector.max_frame_size,
+        channel_max: connector.channel_max,
+        handle_max: connector.handle_max,
+        idle_timeout_ms: connector.idle_timeout_ms,
+        // The connector's own time begins before AMQP does, and ends first.
+        handshake_timeout_ms: connector.connect_timeout_ms,
+        max_message_size: boot::max_message_size(config, connector.max_message_size),
+        stream_above: boot::stream_above(config),
+        ..amqp_proto::Config::default()
+    };
+    ConnectorConfig {
+        name: connector.name.clone(),
+        endpoints: connector.endpoints.iter().map(endpoint).collect(),
+        layers: boot::layers(connector.transport),
+        tls: to.tls.clone(),
+        credentials: to.credentials.clone(),
+        amqp: Arc::new(amqp),
+        timing: Timing {
+            connect_ns: ns(connector.connect_timeout_ms),
+            retry_min_ns: ns(connector.retry_min_ms),
+            retry_max_ns: ns(connector.retry_max_ms),
+        },
+    }
+}
+
+fn endpoint(endpoint: &config::Endpoint) -> Endpoint {
+    let host = match (endpoint.address(), endpoint.name()) {
+        (Some(ip), _) => Host::Address(ip),
+        (None, name) => Host::Name(name.unwrap_or_default().to_owned()),
+    };
+    Endpoint { host, port: endpoint.port() }
+}
