@@ -6,7 +6,7 @@
 use engine_catalogue::Placement;
 use engine_rt::Waker;
 use engine_shard::limits::CHECKPOINT_SEGMENTS;
-use engine_shard::store::{Copy, Extract, StoreConfig, StoreError};
+use engine_shard::store::{Copy, Extract, Extracted, StoreConfig, StoreError};
 use storage_disk::{DataDirectory, Disk, DiskConfig, JournalFiles, Sync};
 
 use super::open::{StorageError, recover};
@@ -99,12 +99,12 @@ fn write_next(directory: &DataDirectory, target: &Target, progress: &mut impl Fn
             let number = journal.queue(&queue.declared);
             for part in source.parts(queue.declared.queue) {
                 let buffer = files.read_part(part.place, part.bytes)?;
-                let messages = source.messages(&part, buffer.bytes());
+                let messages = source.extracted(&part, buffer.bytes());
                 if messages.len() != part.messages {
                     return Err(StorageError::unread(&files, part.place));
                 }
-                for (_, message) in messages {
-                    journal.message(number, message)?;
+                for Extracted { message, attributes, .. } in messages {
+                    journal.message(number, message, &attributes)?;
                     count += 1;
                 }
                 progress(count);

@@ -2,10 +2,12 @@
 
 mod check;
 mod copy;
+mod cut;
 mod export;
 mod import;
 mod left_out;
 mod lines;
+mod log;
 mod open;
 mod output;
 mod place;

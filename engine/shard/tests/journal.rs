@@ -106,7 +106,7 @@ impl Disk {
                 self.checkpoints.insert(segment, bytes);
                 Done::Checkpointed { segment }
             }
-            Order::Remove { segment, first } => {
+            Order::Remove { segment, first, .. } => {
                 self.give_up(segment, first);
                 let bytes = self.segments.remove(&segment).expect("a segment is removed once");
                 self.removed.push((segment, bytes));
@@ -138,7 +138,7 @@ impl Disk {
         }
         match self.others.front() {
             Some(&Order::Prepare { segment, reuse, first, .. }) => self.prepare_in_part(segment, reuse, first, chance),
-            Some(&Order::Remove { segment, first }) if chance.one_in(2) => self.give_up(segment, first),
+            Some(&Order::Remove { segment, first, .. }) if chance.one_in(2) => self.give_up(segment, first),
             _ => {}
         }
         // Names are not synced: what was removed may be there again, in part.

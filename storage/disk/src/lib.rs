@@ -5,9 +5,11 @@
 #![forbid(unsafe_code)]
 
 mod catalogue;
+mod cutting;
 mod description;
 mod directory;
 mod disk;
+mod entries;
 mod files;
 pub mod large;
 mod manifest;
@@ -20,6 +22,7 @@ pub mod salvaging;
 pub use catalogue::CatalogueFile;
 pub use directory::{DataDirectory, Described, DirectoryError, DirectoryLock};
 pub use disk::{Disk, DiskConfig};
+pub use entries::{EntriesError, Log};
 
 pub use engine_rt::{Access, Sync};
 pub use files::{JournalFiles, LargeFiles};

@@ -148,7 +148,7 @@ impl Disk {
                 self.checkpoints.insert(segment, bytes);
                 Some(Done::Checkpointed { segment })
             }
-            Order::Remove { segment, first } => {
+            Order::Remove { segment, first, .. } => {
                 self.give_up(segment, first);
                 let bytes = self.segments.remove(&segment).expect("a segment is removed once");
                 self.removed.push((segment, bytes));
@@ -246,7 +246,7 @@ impl Disk {
                     self.segments.insert(segment, bytes);
                 }
             }
-            Some(&Order::Remove { segment, first }) if chance.one_in(2) => self.give_up(segment, first),
+            Some(&Order::Remove { segment, first, .. }) if chance.one_in(2) => self.give_up(segment, first),
             _ => {}
         }
     }

@@ -37,7 +37,7 @@ use storage_journal::{
 use crate::limits::{ALLOWANCE_SEGMENTS, FULL_BATCH_NS, MARK_NS, SEGMENTS_SPARE, UNAWAITED_BYTES, UNAWAITED_NS};
 use buffers::Buffers;
 use cursors::Browsing;
-pub use offline::{Copy, Extract, Part};
+pub use offline::{Copy, Extract, Extracted, Part};
 use pages::{Pages, Sealing, block};
 use reading::Reading;
 use recalling::{Recalling, Wanted};
@@ -338,7 +338,9 @@ impl Store {
 
     fn handle_fact(&mut self, fact: Fact) {
         match fact {
-            Fact::Stored { number, targets, message } => self.store(number, targets.as_slice(), &message),
+            Fact::Stored { number, targets, message } => {
+                self.store(number, targets.as_slice(), &message, Attributes::default());
+            }
             Fact::Acknowledged { number, queue, first, last } => {
                 self.remember(number, &Meaning::Acknowledged { queue, first, last });
             }
@@ -361,7 +363,7 @@ impl Store {
         }
     }
 
-    fn store(&mut self, number: u64, targets: &[Target], message: &Message) {
+    fn store(&mut self, number: u64, targets: &[Target], message: &Message, attributes: Attributes<'_>) {
         let Message { header, format, body, content, expires_wall_ms } = message;
         let properties = Properties {
             durable: header.durable,
@@ -374,7 +376,7 @@ impl Store {
         let mut numbers = std::mem::take(&mut self.numbers);
         numbers.clear();
         targets.iter().for_each(|target| numbers.extend_from_slice(&target.queue.to_le_bytes()));
-        let (queues, attributes) = (Numbers(&numbers), Attributes::default());
+        let queues = Numbers(&numbers);
         let bytes = self.remember(number, &Meaning::Message { properties, queues, attributes, body });
         if number & LOCAL != 0 {
             self.put_aside(number, targets, message, bytes);
@@ -561,8 +563,8 @@ impl Store {
             }
         }
         // The manifest is written once for all of them.
-        let first = self.first_needed();
-        self.orders.extend(removed.into_iter().map(|segment| Order::Remove { segment, first }));
+        let (first, firm) = (self.first_needed(), self.writer.last_batch());
+        self.orders.extend(removed.into_iter().map(|segment| Order::Remove { segment, first, firm }));
     }
 
     /// Has a checkpoint written once everything before it is durable.
@@ -597,6 +599,16 @@ impl Store {
     /// What all records say that outlives the node.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// Where everything lies. What is not written yet is in it as well: [`Self::durable`] says how far it may be read.
+    pub fn segments(&self) -> &Segments {
+        &self.segments
+    }
+
+    /// The first numbers behind what is on stable storage.
+    pub fn durable(&self) -> Reach {
+        self.durable
     }
 
     /// The files of large messages that are needed, once for each message.

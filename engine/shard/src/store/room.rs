@@ -34,8 +34,9 @@ impl Store {
             let waits = self.sealed.front().is_some_and(|sealed| sealed.place.segment > self.prepared);
             let stuck = self.no_room && waits && self.segments.count() > 1;
             let margin = if stuck { Margin::Half } else { Margin::All };
-            let (first, batch) = (self.first_needed(), self.durable_batch);
-            self.orders.push_back(Order::Prepare { segment, reuse: self.spare.pop_front(), margin, first, batch });
+            let (first, batch, firm) = (self.first_needed(), self.durable_batch, self.writer.last_batch());
+            let reuse = self.spare.pop_front();
+            self.orders.push_back(Order::Prepare { segment, reuse, margin, first, batch, firm });
         }
     }
 
