@@ -4,10 +4,12 @@ use std::path::Path;
 use std::process::Output;
 
 use serde_json::Value;
+use storage_disk::{DataDirectory, DirectoryError, read_segments};
+use storage_journal::{CutSearch, Keep, Manifest, NoCut};
 use tempfile::TempDir;
 
 use crate::broker::{Broker, run, text};
-use crate::data_tools::{LISTENER, batches, data, fill, filled, flip, report, segments, take};
+use crate::data_tools::{LISTENER, batches, data, exported, files, fill, filled, flip, report, segments, take};
 use crate::peer::{Durable, End, opened};
 
 /// The shared records of the journal: each line of `log`.
@@ -117,6 +119,75 @@ fn what_is_behind_a_damage_is_given_up_only_when_that_is_asked_for() {
     assert!(kept > 0 && kept < 600, "{result}");
     let checked = data(folder.path(), &["check"]);
     assert!(checked.status.success(), "{}", text(&checked));
+    let broker = Broker::start_with(folder, 1, LISTENER);
+    assert_eq!(take(&broker, "orders", kept), (0..kept).collect::<Vec<_>>());
+}
+
+#[test]
+fn an_end_that_the_manifest_knows_and_is_gone_is_given_up_as_well() {
+    let folder = filled(&[("orders", 200)]);
+    let segment = segments(folder.path(), 0).pop().expect("one");
+    let found = batches(&segment);
+    // Everything behind the last batch but two reads as zeros, and the segment that was made ready is gone.
+    let (from, _) = found[found.len() - 3];
+    let mut bytes = std::fs::read(&segment).expect("readable");
+    bytes[usize::try_from(from).expect("it fits")..].fill(0);
+    std::fs::write(&segment, bytes).expect("writable");
+    let ready = files(&folder.path().join("data/journal-0"), ".segment").pop().expect("one");
+    assert!(ready > segment, "one is made ready ahead");
+    std::fs::remove_file(ready).expect("it is there");
+    let checked = data(folder.path(), &["check"]);
+    assert!(!checked.status.success() && text(&checked).contains("is missing"), "{}", text(&checked));
+    let done = cut(folder.path(), &["--damaged", "--apply", "--json"]);
+    let result = report(&done);
+    assert_eq!((&result["offset"], &result["cut"]["batches"]), (&from.into(), &0.into()));
+    let checked = data(folder.path(), &["check"]);
+    assert!(checked.status.success(), "{}", text(&checked));
+    let kept = u32::try_from(result["queues"][0]["then"].as_u64().expect("messages")).expect("some");
+    let broker = Broker::start_with(folder, 1, LISTENER);
+    assert_eq!(take(&broker, "orders", kept), (0..kept).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_cut_that_was_decided_and_not_ended_counts_for_everybody() {
+    let folder = filled(&[("orders", 300)]);
+    let path = folder.path().join("data");
+    let kept = {
+        let directory = DataDirectory::open_existing(&path).expect("it is there");
+        let (files, owner) = (directory.journal(0), directory.owner(0));
+        let numbers = files.numbers().expect("readable");
+        let search = |keep| {
+            let mut search = CutSearch::new(owner, keep);
+            let given = read_segments(&files, &numbers, |part| {
+                search.handle_part(part);
+                Ok::<_, DirectoryError>(())
+            });
+            given.expect("readable");
+            search.finish()
+        };
+        // The number of a batch's end near the middle.
+        let cut = match search(Keep::Through(150)) {
+            Err(NoCut::Within { behind, .. }) => search(Keep::Through(behind)),
+            found => found,
+        };
+        let cut = cut.expect("a batch ends there");
+        let steps = cut.steps(&files.manifest().expect("readable").expect("whole")).expect("nothing was freed");
+        // Power fails behind the decision.
+        files.cut(owner, &steps[..2]).expect("writable");
+        u32::try_from(cut.reach.shared - 2).expect("few")
+    };
+    // Who changes nothing reads no more than what counts.
+    let file = folder.path().join("export.jsonl");
+    let saved = data(folder.path(), &["export", "--damaged", "--output", &file.display().to_string()]);
+    assert_eq!(saved.status.code(), Some(0), "{}", text(&saved));
+    assert_eq!(exported(&file, "orders"), (0..kept).collect::<Vec<_>>());
+    let found = Manifest::read(&std::fs::read(path.join("journal-0/manifest")).expect("readable")).expect("whole");
+    assert!(found.tail.cut.is_some(), "and it changed nothing");
+    // Who takes the directory ends it.
+    let checked = data(folder.path(), &["check"]);
+    assert!(checked.status.success(), "{}", text(&checked));
+    let found = Manifest::read(&std::fs::read(path.join("journal-0/manifest")).expect("readable")).expect("whole");
+    assert_eq!(found.tail.cut, None);
     let broker = Broker::start_with(folder, 1, LISTENER);
     assert_eq!(take(&broker, "orders", kept), (0..kept).collect::<Vec<_>>());
 }

@@ -108,7 +108,7 @@ pub fn flip(file: &Path, offset: u64) {
 }
 
 /// The numbers of the messages of a queue in an export; each body is looked at.
-fn exported(file: &Path, queue: &str) -> Vec<u32> {
+pub fn exported(file: &Path, queue: &str) -> Vec<u32> {
     let file = BufReader::new(std::fs::File::open(file).expect("an export"));
     let (mut here, mut numbers) = (false, Vec::new());
     for line in file.lines() {
@@ -287,7 +287,15 @@ fn a_file_is_replaced_only_when_that_is_asked_for_and_only_by_a_whole_one() {
 fn what_is_no_data_directory_is_told_as_such() {
     let folder = TempDir::new().expect("a folder");
     let place = folder.path().join("data");
-    let tools = [&["export"][..], &["export", "--damaged"], &["stat"], &["print"], &["compact"]];
+    let tools = [
+        &["export"][..],
+        &["export", "--damaged"],
+        &["stat"],
+        &["print"],
+        &["log"],
+        &["cut", "--damaged"],
+        &["compact"],
+    ];
     let all = |words: &[&str]| {
         for tool in tools {
             let output = data(folder.path(), tool);
@@ -401,7 +409,9 @@ fn what_an_import_left_that_was_killed_is_taken_for_whole_by_nobody() {
     let input = folder.path().join("input");
     std::fs::write(&input, "{\"heddle\":{\"export\":2}}\n").expect("a file");
     let again = ["import", "--input", &input.display().to_string()];
-    for tool in [&["check"][..], &["stat"], &["print"], &["export"], &["compact"], &again] {
+    for tool in
+        [&["check"][..], &["stat"], &["print"], &["log"], &["cut", "--damaged"], &["export"], &["compact"], &again]
+    {
         let output = data(folder.path(), tool);
         assert!(!output.status.success() && text(&output).contains("import again"), "{tool:?}: {}", text(&output));
     }
@@ -491,7 +501,7 @@ fn a_reader_that_has_enough_ends_a_tool_quietly() {
 
 #[test]
 fn each_tool_has_examples() {
-    for tool in ["check", "stat", "print", "export", "import", "compact"] {
+    for tool in ["check", "stat", "print", "log", "cut", "export", "import", "compact"] {
         let output = crate::broker::run(&["data", tool, "--help"]);
         assert!(output.status.success() && text(&output).contains("Example"), "{}", text(&output));
     }

@@ -1,7 +1,7 @@
 //! Carries out the journal's orders with direct I/O, and keeps the data directory.
 //!
 //! Guarantees: one node at a time has a data directory; a batch is told as written when it is on stable storage; after a failed
-//! write or sync nothing is written any more.
+//! write or sync nothing is written any more; a cut that a crash left in the middle is ended before anything is read.
 #![forbid(unsafe_code)]
 
 mod catalogue;

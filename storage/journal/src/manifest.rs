@@ -8,6 +8,8 @@
 //! 2. It never claims less than was acknowledged: no batch is written to a segment that the manifest does not know. How
 //!    far the batches reach it knows as of the last pause, second or segment, whichever came last.
 //! 3. What it says fits into one sector, so that no crash cuts a block in two: one that does not check was damaged.
+//! 4. It says which batches have to stay, and where the journal was cut until that is done (`cut.rs`): only a cut makes it claim less
+//!    than before.
 //!
 //! Whoever writes it keeps 1 and 2 (`storage/disk/src/disk.rs`); nothing here does I/O. Lengths are octets.
 

@@ -186,7 +186,7 @@ impl Writer {
         if header.part == Part::Local {
             return Ok(self.append_local(header, payload));
         }
-        debug_assert!(header.numbers > 0, "what others share is found by its number");
+        assert!(header.numbers > 0, "what others share is found by its number");
         let number = self.next().shared;
         let start = self.open.len();
         header.write(bytes, payload, &mut self.open);
