@@ -16,10 +16,11 @@ use serde::Serialize;
 use storage_disk::{DataDirectory, DirectoryError, JournalFiles, Sync, read_segments};
 use storage_journal::{Cut, CutSearch, CutTail, Fault, Keep, Manifest, ManifestFound, NoCut, SegmentFound};
 
+use super::answer::{Channel, Outcome, Progress, Result, quoted, tell};
 use super::copy::disk_config;
-use super::open::{check_length, owned, recover};
-use super::place;
-use super::tools::{Channel, Outcome, Progress, Result, Where, config, quoted, shard_of, tell};
+use super::large::check_length;
+use super::place::{self, Where, shard_of};
+use super::recover::{owned, recover, store_config};
 use load_model::number::{count, counted, octets};
 
 /// Queues that are told one by one; JSON has all of them.
@@ -144,7 +145,7 @@ impl<'a> Journal<'a> {
         let last = cut.place.segment;
         let manifest = Manifest { first: self.manifest.manifest.first, last, batch: cut.batch };
         let kept: Vec<SegmentFound> = self.segments.iter().filter(|found| found.number <= last).copied().collect();
-        let mut recovery = Recovery::new(config(self.directory, self.shard));
+        let mut recovery = Recovery::new(store_config(self.directory.owner(self.shard)));
         let numbers = recovery
             .handle_manifest(manifest, &kept)
             .map_err(|faults| refused(faults.first().map_or_else(String::new, Fault::to_string)))?;

@@ -9,11 +9,11 @@ use std::io::{self, BufWriter, Write as _};
 use storage_disk::{EntriesError, Log};
 use storage_journal::{Freed, Place, SharedPart};
 
+use super::answer::{Outcome, Progress, Result};
 use super::copy::disk_config;
-use super::open::recover;
-use super::place;
+use super::place::{self, Where, shard_of};
 use super::print::{Names, head, note_name, record_json, record_text};
-use super::tools::{Outcome, Progress, Result, Where, shard_of};
+use super::recover::recover;
 use load_model::number::count;
 use storage_disk::Sync;
 

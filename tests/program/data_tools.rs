@@ -288,7 +288,8 @@ fn what_is_no_data_directory_is_told_as_such() {
     let folder = TempDir::new().expect("a folder");
     let place = folder.path().join("data");
     let tools = [
-        &["export"][..],
+        &["check"][..],
+        &["export"],
         &["export", "--damaged"],
         &["stat"],
         &["print"],
@@ -305,7 +306,7 @@ fn what_is_no_data_directory_is_told_as_such() {
             assert!(!said.contains("messages of") && !said.contains("Error"), "{tool:?}: {said}");
         }
     };
-    all(&["there is no data directory", "--data-dir"]);
+    all(&["there is no data directory", "nothing is there", "--data-dir"]);
     assert!(!place.exists(), "nobody makes one");
     std::fs::create_dir(&place).expect("a folder");
     all(&["it is empty", "--data-dir"]);
@@ -313,15 +314,17 @@ fn what_is_no_data_directory_is_told_as_such() {
     all(&["no directory.json", "--data-dir"]);
     std::fs::remove_dir_all(&place).expect("it is there");
     std::fs::write(&place, "a file").expect("a file");
-    all(&["is no folder"]);
+    all(&["it is no folder", "--data-dir"]);
     std::fs::remove_file(&place).expect("it is there");
 
     // Journals without a description, and a description without all of its journals.
-    let folder = Broker::start(LISTENER).stop();
+    let broker = Broker::start(LISTENER);
+    fill(&broker, "orders", 0..1);
+    let folder = broker.stop();
     let description = folder.path().join("data/directory.json");
     let kept = std::fs::read(&description).expect("it is there");
     std::fs::remove_file(&description).expect("it is there");
-    for tool in ["export", "stat", "print", "compact"] {
+    for tool in ["check", "export", "stat", "print", "compact"] {
         let output = data(folder.path(), &[tool]);
         assert!(!output.status.success() && text(&output).contains("export --damaged"), "{tool}: {}", text(&output));
     }

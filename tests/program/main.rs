@@ -10,6 +10,7 @@ mod configuration;
 mod credit;
 mod data_cut;
 mod data_tools;
+mod documented;
 mod durability;
 mod expiry;
 mod kept_files;

@@ -98,6 +98,18 @@ impl Segment {
         self.batches.get(batch + 1).map_or(self.end, |next| next.block)
     }
 
+    /// Whether the batches with something that is needed are no longer than that, octets.
+    fn living_fits(&self, room: u64) -> bool {
+        let (mut from, mut left) = (0, room);
+        while let Some(batch) = self.next_living(from) {
+            let Some(start) = self.batches.get(batch) else { return false };
+            let bytes = u64::from(self.end_of(batch) - start.block) * BLOCK as u64;
+            let Some(less) = left.checked_sub(bytes) else { return false };
+            (from, left) = (batch + 1, less);
+        }
+        true
+    }
+
     /// The first batch from `from` on with something that is needed.
     fn next_living(&self, from: usize) -> Option<usize> {
         let start = self.batches.get(from)?;
@@ -323,10 +335,15 @@ impl Segments {
         (sparse || dead >= self.segment_bytes / 4 + live / 4).then_some(front.number)
     }
 
-    /// Octets that emptying the oldest segment takes at most, give or take what is lost between batches: a message that is written again
-    /// has two numbers more for each of its queues.
-    pub fn front_needs(&self) -> u64 {
-        self.segments.front().map_or(0, |front| front.live_bytes() + front.live * MOVED_BYTES)
+    /// Whether what lives in the oldest segment can be written again to so many octets, give or take what is lost between batches: a message
+    /// that is written again has two numbers more for each of its queues.
+    ///
+    /// What lives counts as much as what was written there on average, but no more than the batches that it lies in: a few declarations
+    /// among large messages that left are small.
+    pub fn front_fits(&self, room: u64) -> bool {
+        let Some(front) = self.segments.front() else { return true };
+        let moved = front.live * MOVED_BYTES;
+        front.live_bytes() + moved <= room || room.checked_sub(moved).is_some_and(|room| front.living_fits(room))
     }
 
     /// Octets that the journal is longer than it should be.

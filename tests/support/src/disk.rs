@@ -211,7 +211,7 @@ impl Disk {
     fn prepare(&mut self, (segment, reuse): (u64, Option<u64>), margin: Margin, manifest: Manifest, firm: u64) -> Done {
         reuse.into_iter().for_each(|older| self.give_up(older, manifest.first, firm));
         // Half of what is left to others is another segment.
-        let room = self.options.segments_max + usize::from(margin == Margin::Half);
+        let room = self.options.segments_max.saturating_add(usize::from(margin == Margin::Half));
         if reuse.is_none() && !self.segments.contains_key(&segment) && self.used() >= room {
             return Done::NoRoom { segment, reuse };
         }

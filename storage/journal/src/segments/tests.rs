@@ -1,4 +1,4 @@
-//! Segments that are emptied, freed and looked up, by hand and against a plain list.
+//! Segments that are emptied, freed and looked up, by hand and under steady traffic.
 
 use super::*;
 
@@ -22,12 +22,32 @@ fn a_full_disk_is_emptied_as_long_as_something_left() {
     journal.handle_released(2);
     assert_eq!(journal.rewrite(), None, "with room on the disk there is no hurry");
     assert_eq!(journal.rewrite_when_full(), Some(1));
-    assert!(journal.front_needs() <= SEGMENT / 2 + MOVED_BYTES);
+    assert!(journal.front_fits(SEGMENT / 2 + MOVED_BYTES));
     // It is written again in the newest segment.
     journal.handle_stored(12, 1, 36);
     journal.handle_released(1);
     assert_eq!((journal.rewrite_when_full(), journal.poll_free(shared(13))), (None, Some(1)));
     assert_eq!(journal.rewrite_when_full(), None, "a journal of one segment has nothing to give");
+}
+
+#[test]
+fn what_lives_among_large_messages_that_left_needs_no_more_than_its_batches() {
+    let block = BLOCK as u64;
+    let front = |sealed: &[(u64, u32, u32)]| {
+        let mut journal = Segments::new(100 * block, 0);
+        journal.handle_begun(1, shared(1));
+        journal.handle_stored(1, 1, 200);
+        journal.handle_stored(2, 1, 90 * BLOCK);
+        sealed.iter().for_each(|&(first, at, blocks)| journal.handle_sealed(shared(first), at, blocks));
+        journal.handle_begun(2, shared(3));
+        journal.handle_released(2);
+        journal
+    };
+    let apart = front(&[(1, 1, 1), (2, 2, 90)]);
+    assert!(apart.front_fits(block + MOVED_BYTES) && !apart.front_fits(block));
+    // In one batch with it: as much as both of them on average.
+    let together = front(&[(1, 1, 91)]);
+    assert!(together.front_fits(46 * block) && !together.front_fits(45 * block));
 }
 
 /// A journal of messages of 100 octets, of which some are kept for ever, under steady traffic.
