@@ -5,7 +5,7 @@
 
 use engine_catalogue::Placement;
 use engine_rt::Waker;
-use engine_shard::store::{Copy, Extract, StoreError};
+use engine_shard::store::{Copy, Extract, Extracted, StoreError};
 use storage_disk::{DataDirectory, Disk, DiskConfig, JournalFiles, Sync};
 
 use super::recover::{StorageError, recover, store_config};
@@ -93,12 +93,12 @@ fn write_next(directory: &DataDirectory, target: &Target, progress: &mut impl Fn
             let number = journal.queue(&queue.declared);
             for part in source.parts(queue.declared.queue) {
                 let buffer = files.read_part(part.place, part.bytes)?;
-                let messages = source.messages(&part, buffer.bytes());
+                let messages = source.extracted(&part, buffer.bytes());
                 if messages.len() != part.messages {
                     return Err(StorageError::unread(&files, part.place));
                 }
-                for (_, message) in messages {
-                    journal.message(number, message)?;
+                for Extracted { message, attributes, .. } in messages {
+                    journal.message(number, message, &attributes)?;
                     count += 1;
                 }
                 progress(count);
@@ -109,4 +109,89 @@ fn write_next(directory: &DataDirectory, target: &Target, progress: &mut impl Fn
         journal.finish()?;
     }
     Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use engine_core::command::RoutingType;
+    use engine_core::fact::{Declared, Purpose};
+    use engine_core::message::{Header, Message};
+    use engine_ledger::{Attribute, Attributes, InQueue, encode_line};
+    use storage_journal::Unknown;
+
+    use super::super::export::{Extent, export};
+    use super::super::import::{ImportTarget, import};
+    use super::super::output::Existing;
+    use super::super::place::Where;
+    use super::*;
+
+    /// What a later version says of a message, in queue 0 as well.
+    fn said() -> Vec<u8> {
+        let (mut there, mut out) = (Vec::new(), Vec::new());
+        encode_line(7, &mut there);
+        Attribute { kind: 901, unknown: Unknown::Skip, value: b"later" }.encode(&mut there);
+        Attribute { kind: 900, unknown: Unknown::Skip, value: b"new" }.encode(&mut out);
+        InQueue { queue: 0, attributes: Attributes(&there) }.encode(&mut out);
+        out
+    }
+
+    /// The bodies of all messages, and what is said of them.
+    fn found(directory: &DataDirectory) -> Vec<(Bytes, Vec<u8>)> {
+        let mut found = Vec::new();
+        for shard in 0..directory.shards() {
+            let (source, files) = extract(directory, shard, |_, _| {}).expect("it is whole");
+            for part in source.queues().iter().flat_map(|queue| source.parts(queue.declared.queue)) {
+                let buffer = files.read_part(part.place, part.bytes).expect("readable");
+                let messages = source.extracted(&part, buffer.bytes()).into_iter();
+                found.extend(messages.map(|Extracted { message, attributes, .. }| (message.body, attributes)));
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn what_is_said_of_messages_goes_along_into_other_journals_and_other_directories() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("data");
+        let mut directory = DataDirectory::open(&path, 1, 2 << 20, [3; 16]).expect("it is new");
+        let target = |shards| Target { shards, sync: Sync::AfterWrite, min_free_bytes: 0 };
+        let mut journal = new_journals(&directory, &target(1)).expect("room").remove(0);
+        let (routing, purpose) = (RoutingType::Anycast, Purpose::OnDemand);
+        let declared = Declared { queue: 0, routing, purpose, address: "orders".into(), name: "orders".into() };
+        let queue = journal.queue(&declared);
+        for (body, attributes) in [(&b"one"[..], said()), (b"two", Vec::new())] {
+            let header = Header { durable: true, ..Header::default() };
+            let message = Message { header, ..Message::new(Bytes::from_static(body)) };
+            journal.message(queue, message, &attributes).expect("room");
+        }
+        journal.finish().expect("room");
+        directory.replace_journals(1).expect("room");
+        let expected = [(Bytes::from_static(b"one"), said()), (Bytes::from_static(b"two"), Vec::new())];
+        assert_eq!(found(&directory), expected);
+        assert_eq!(copy_journals(&mut directory, &target(3), |_| {}).expect("room"), 2);
+        assert_eq!(found(&directory), expected, "in other journals");
+        drop(directory);
+
+        let file = folder.path().join("export.jsonl").display().to_string();
+        let place = |data_dir| Where { data_dir, json: true };
+        export(&place(path), &file, Extent::Everything, Existing::Keep).expect("it is whole");
+        let other = folder.path().join("other");
+        import(&place(other.clone()), &file, ImportTarget { shards: 2, segment_mib: 2 }).expect("it is an export");
+        assert_eq!(
+            found(&DataDirectory::open_existing(&other).expect("it is there")),
+            expected,
+            "in another directory"
+        );
+        // What has to be understood, and is not, is refused with its line.
+        let mut wrong = Vec::new();
+        Attribute { kind: 900, unknown: Unknown::Refuse, value: b"new" }.encode(&mut wrong);
+        let encoded = |bytes: &[u8]| base64::Engine::encode(&base64::prelude::BASE64_STANDARD, bytes);
+        let text = std::fs::read_to_string(&file).expect("text");
+        std::fs::write(&file, text.replace(&encoded(&said()), &encoded(&wrong))).expect("room");
+        let place = place(folder.path().join("third"));
+        let refused =
+            import(&place, &file, ImportTarget { shards: 1, segment_mib: 2 }).expect_err("it is not understood");
+        assert!(refused.to_string().contains("line 3") && refused.to_string().contains("a newer one"), "{refused}");
+    }
 }

@@ -47,12 +47,12 @@ fn everything(place: &Where, output: &str, existing: Existing) -> Result<Outcome
             out.queue(&queue.declared)?;
             for part in source.parts(queue.declared.queue) {
                 let buffer = files.read_part(part.place, part.bytes)?;
-                let found = source.messages(&part, buffer.bytes());
+                let found = source.extracted(&part, buffer.bytes());
                 if found.len() != part.messages {
                     return Err(StorageError::unread(&files, part.place).into());
                 }
-                for (_, message) in found {
-                    if let Some(large) = message.large() {
+                for found in found {
+                    if let Some(large) = found.message.large() {
                         let large_files = directory.large();
                         check_file(&large_files, &large).map_err(|what| {
                             format!(
@@ -61,7 +61,7 @@ fn everything(place: &Where, output: &str, existing: Existing) -> Result<Outcome
                             )
                         })?;
                     }
-                    out.message(&directory.large(), &message)?;
+                    out.message(&directory.large(), &found)?;
                 }
                 progress.tell(|| counted(out.messages, "message"));
             }

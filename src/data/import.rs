@@ -17,6 +17,7 @@ use engine_core::command::RoutingType;
 use engine_core::fact::{Declared, Purpose};
 use engine_core::limits::NAME_BYTES_MAX;
 use engine_core::message::{Content, Header, Large, Message};
+use engine_ledger::{Attributes, in_queues};
 use engine_shard::store::{Copy, Store};
 use storage_disk::{DataDirectory, LargeFiles, Sync};
 use storage_journal::format::BLOCK;
@@ -35,6 +36,9 @@ const FIRST_LINE_MAX: u64 = 4096;
 const LINE_EXTRA: u64 = 64 << 10;
 /// How often a folder is tried to be removed in which the disk's threads end what they do.
 const REMOVALS: u32 = 200;
+
+/// What is said of a message beside its body, octets: a segment has so much room beside the longest body, and a node writes far less.
+const ATTRIBUTES_MAX: usize = 32 << 10;
 
 /// What an import is to make.
 #[derive(Clone, Copy, Debug)]
@@ -257,6 +261,7 @@ struct Import {
 
 struct ImportFile {
     message: Message,
+    attributes: Vec<u8>,
     file: File,
     left: u64,
     bytes: u64,
@@ -285,11 +290,12 @@ impl Import {
                 let purpose = if subscription { Purpose::Subscription } else { Purpose::OnDemand };
                 self.take_queue(Declared { queue: 0, routing, purpose, address, name })
             }
-            Line::Message { priority, format, expires_ms, delivery_count, parts, body } => {
+            Line::Message { priority, format, expires_ms, delivery_count, parts, attributes, body } => {
                 let body = Bytes::from(decode(&body)?);
                 let header = Header { durable: true, priority, first_acquirer: false, delivery_count };
                 let message = Message { header, format, expires_wall_ms: expires_ms, ..Message::new(body) };
-                if parts == 0 { self.put(message) } else { self.begin_file(message, parts) }
+                let said = said(&attributes)?;
+                if parts == 0 { self.put(message, &said) } else { self.begin_file(message, said, parts) }
             }
             Line::Part { body } => self.take_part(&decode(&body)?),
             Line::End { queues, messages } if (queues, messages) == self.counts => {
@@ -323,14 +329,14 @@ impl Import {
         Ok(())
     }
 
-    fn begin_file(&mut self, message: Message, parts: u64) -> Result<()> {
+    fn begin_file(&mut self, message: Message, attributes: Vec<u8>, parts: u64) -> Result<()> {
         if !message.body.is_empty() {
             return Err("a message of parts has no body of its own".into());
         }
         self.current.ok_or("a message without a queue: a queue comes first")?;
         self.last_file += 1;
         let file = File::create(self.files.file(self.last_file))?;
-        self.file = Some(ImportFile { message, file, left: parts, bytes: 0, checksum: 0 });
+        self.file = Some(ImportFile { message, attributes, file, left: parts, bytes: 0, checksum: 0 });
         Ok(())
     }
 
@@ -348,12 +354,14 @@ impl Import {
         file.file.sync_all()?;
         let large = Large { id: self.last_file, bytes: file.bytes, checksum: file.checksum };
         match self.file.take() {
-            Some(file) => self.put(Message { body: large.encode(), content: Content::File, ..file.message }),
+            Some(ImportFile { message, attributes, .. }) => {
+                self.put(Message { body: large.encode(), content: Content::File, ..message }, &attributes)
+            }
             None => Ok(()),
         }
     }
 
-    fn put(&mut self, message: Message) -> Result<()> {
+    fn put(&mut self, message: Message, attributes: &[u8]) -> Result<()> {
         let (owner, queue) = self.current.ok_or("a message without a queue: a queue comes first")?;
         let length = message.body.len() as u64;
         if length > self.body_max {
@@ -365,11 +373,22 @@ impl Import {
             .into());
         }
         if let Some(journal) = self.journals.get_mut(owner) {
-            journal.message(queue, message)?;
+            journal.message(queue, message, attributes)?;
         }
         self.counts.1 += 1;
         Ok(())
     }
+}
+
+/// What else is said of a message: this version knows of it what has to be understood, or nothing is made of it.
+fn said(attributes: &str) -> Result<Vec<u8>> {
+    let attributes = decode(attributes)?;
+    if attributes.len() > ATTRIBUTES_MAX {
+        let (found, allowed) = (octets(attributes.len() as u64), octets(ATTRIBUTES_MAX as u64));
+        return Err(format!("the attributes of a message have {found}: at most {allowed} are allowed").into());
+    }
+    in_queues(Attributes(&attributes), |_| {})?;
+    Ok(attributes)
 }
 
 fn decode(body: &str) -> Result<Vec<u8>> {

@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use engine_core::command::RoutingType;
 use engine_core::fact::{Declared, Purpose};
-use engine_core::message::Message;
+use engine_shard::store::Extracted;
 use serde::{Deserialize, Serialize};
 use storage_disk::LargeFiles;
 
@@ -39,6 +39,9 @@ pub enum Line {
         /// What is left of it after this follows in `Part` lines.
         #[serde(default, skip_serializing_if = "is_zero")]
         parts: u64,
+        /// What else is said of it in its queue, as its record has it, with 0 for the queue's number.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        attributes: String,
         body: String,
     },
     /// The next part of the last message.
@@ -95,7 +98,8 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     /// When it cannot be written, or its file cannot be read.
-    pub fn message(&mut self, files: &LargeFiles, message: &Message) -> io::Result<()> {
+    pub fn message(&mut self, files: &LargeFiles, found: &Extracted) -> io::Result<()> {
+        let Extracted { message, attributes, .. } = found;
         let large = message.large();
         self.messages += 1;
         self.line(&Line::Message {
@@ -104,6 +108,7 @@ impl<W: Write> Writer<W> {
             expires_ms: message.expires_wall_ms,
             delivery_count: message.header.delivery_count,
             parts: large.map_or(0, |large| large.bytes.div_ceil(FILE_PART as u64)),
+            attributes: BASE64_STANDARD.encode(attributes),
             body: if large.is_some() { String::new() } else { BASE64_STANDARD.encode(&message.body) },
         })?;
         for part in large.iter().flat_map(|large| file_parts(files, large)) {

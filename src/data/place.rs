@@ -37,6 +37,20 @@ pub(super) fn open(path: &Path) -> Result<DataDirectory, Box<dyn std::error::Err
     }
 }
 
+/// The shard that is meant.
+///
+/// # Errors
+/// When there is none with that number, or several and none was named.
+pub(super) fn shard_of(directory: &DataDirectory, given: Option<u16>) -> Result<u16, String> {
+    let (shards, last) = (directory.shards(), directory.shards() - 1);
+    match given {
+        Some(shard) if shard <= last => Ok(shard),
+        None if last == 0 => Ok(0),
+        Some(shard) => Err(format!("there is no shard {shard}: name one from 0 to {last} with --shard")),
+        None => Err(format!("the data directory has {shards} shards: name one from 0 to {last} with --shard")),
+    }
+}
+
 /// Octets of all files in a folder and those in it.
 pub(super) fn size(folder: &Path) -> io::Result<u64> {
     let mut bytes = 0;

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use storage_disk::Described;
 use storage_disk::salvaging::{FoundCheckpoint, FoundSegment, find, read_manifest};
-use storage_journal::Manifest;
+use storage_journal::{Manifest, ManifestFound, Place};
 
 use super::answer::Result;
 use super::left_out::LeftOut;
@@ -19,6 +19,8 @@ pub(super) struct ShardFiles {
     pub segments: BTreeMap<u64, FoundSegment>,
     /// What must be there, if anybody says so.
     pub manifest: Option<Manifest>,
+    /// Where its end was cut, if a crash came before what is behind that had gone.
+    pub cut: Option<Place>,
     /// Newest first.
     pub checkpoints: Vec<FoundCheckpoint>,
 }
@@ -66,7 +68,9 @@ pub(super) fn plan(path: &Path, left_out: &mut LeftOut) -> Result<Plan> {
             left_out.file(&folder, "no segment of this shard's journal is there");
             continue;
         }
-        files.manifest = manifest(&folder, (identity, *shard), left_out);
+        let found = manifest(&folder, (identity, *shard), left_out);
+        files.manifest = found.map(|found| found.manifest);
+        files.cut = found.and_then(|found| found.tail.cut);
         // What was freed may still be there; nothing in it is needed.
         let first = files.manifest.map_or(0, |manifest| manifest.first);
         files.segments.retain(|&number, _| number >= first);
@@ -86,7 +90,7 @@ fn identity(segments: &[FoundSegment], described: Option<Described>) -> Option<[
 }
 
 /// What must be there of a shard's journal.
-fn manifest(folder: &Path, (identity, shard): ([u8; 16], u16), left_out: &mut LeftOut) -> Option<Manifest> {
+fn manifest(folder: &Path, (identity, shard): ([u8; 16], u16), left_out: &mut LeftOut) -> Option<ManifestFound> {
     let file = folder.join("manifest");
     let found = read_manifest(&file).and_then(|found| {
         let ours = (found.owner.directory, found.owner.shard) == (identity, shard);
@@ -97,7 +101,7 @@ fn manifest(folder: &Path, (identity, shard): ([u8; 16], u16), left_out: &mut Le
             if let Some(damage) = found.damage {
                 left_out.remark(&file, format!("{damage}; the other half of it is used"));
             }
-            Some(found.manifest)
+            Some(found)
         }
         Err(what) => {
             left_out.file(

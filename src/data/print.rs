@@ -7,7 +7,7 @@ use std::io::{self, BufWriter, Write};
 
 use engine_core::command::RoutingType;
 use engine_core::fact::{Declared, Purpose};
-use engine_ledger::{Attributes, Meaning, Nested, Properties, declaration};
+use engine_ledger::{Attributes, Meaning, Nested, Properties, declaration, in_queues};
 use serde_json::{Value, json};
 use storage_disk::{DirectoryError, read_segments};
 use storage_journal::{Batch, Gap, LOCAL, Piece, Place, Record, Salvage};
@@ -17,7 +17,7 @@ use super::place::{self, Where};
 use load_model::number::{count, counted, octets};
 
 /// Names of a shard's queues, by their numbers.
-type Names = HashMap<u64, String>;
+pub(super) type Names = HashMap<u64, String>;
 
 /// Why not all was printed.
 enum Stopped {
@@ -39,7 +39,7 @@ pub fn print(place: &Where) -> Result<Outcome> {
     let directory = place::open(&place.data_dir)?;
     let mut out = BufWriter::new(io::stdout().lock());
     if !place.json {
-        writeln!(out, "{:>5} {:<16} {:>11} {:>12}  record", "shard", "segment", "offset", "number")?;
+        writeln!(out, "{}", head())?;
     }
     let mut missing = 0;
     for shard in 0..directory.shards() {
@@ -49,7 +49,7 @@ pub fn print(place: &Where) -> Result<Outcome> {
             let mut written = Ok(());
             salvage.handle_part(part, |piece| {
                 match &piece {
-                    Piece::Record(_, record) => names.extend(declared(record).map(|found| (found.queue, found.name))),
+                    Piece::Record(_, record) => note_name(record, &mut names),
                     _ => missing += 1,
                 }
                 if written.is_ok() {
@@ -78,27 +78,43 @@ pub fn print(place: &Where) -> Result<Outcome> {
     }
 }
 
+/// What stands over the lines.
+pub(super) fn head() -> String {
+    format!("{:>5} {:<16} {:>11} {:>12}  record", "shard", "segment", "offset", "number")
+}
+
+/// Remembers the name of a queue that a record declares.
+pub(super) fn note_name(record: &Record<'_>, names: &mut Names) {
+    names.extend(declared(record).map(|found| (found.queue, found.name)));
+}
+
+/// A record as a line for people.
+pub(super) fn record_text(shard: u16, place: Place, record: &Record<'_>, names: &Names) -> String {
+    line(shard, place, &numbered(record.number), &told(record, names))
+}
+
+fn line(shard: u16, place: Place, number: &str, text: &str) -> String {
+    let offset = count(place.offset);
+    format!("{shard:>5} {:016x} {offset:>11} {number:>12}  {text}", place.segment)
+}
+
 fn as_text(shard: u16, piece: &Piece<'_>, names: &Names) -> String {
-    let (place, number, text) = match piece {
-        Piece::Record(Batch { place, .. }, record) => (*place, numbered(record.number), told(record, names)),
+    match piece {
+        Piece::Record(Batch { place, .. }, record) => record_text(shard, *place, record, names),
         Piece::Gap(gap @ Gap { from, batches, .. }) => {
             let records = counted(gap.records(), "record");
             let text = match batches {
                 0 => "MISSING: how much was here nothing tells".to_owned(),
                 _ => format!("MISSING: {} with {records}", counted(*batches, "batch")),
             };
-            (*from, String::new(), text)
+            line(shard, *from, "", &text)
         }
         Piece::Unknown(fault) => {
             let place = Place { segment: fault.segment, offset: fault.offset };
-            (place, String::new(), format!("UNKNOWN: {fault}"))
+            line(shard, place, "", &format!("UNKNOWN: {fault}"))
         }
-        Piece::Stray(place) => {
-            (*place, String::new(), "OUT OF ORDER: a batch older than what comes before it".to_owned())
-        }
-    };
-    let offset = count(place.offset);
-    format!("{shard:>5} {:016x} {offset:>11} {number:>12}  {text}", place.segment)
+        Piece::Stray(place) => line(shard, *place, "", "OUT OF ORDER: a batch older than what comes before it"),
+    }
 }
 
 /// The queue that a record declares.
@@ -139,17 +155,18 @@ fn sentence(meaning: &Meaning<'_>, names: &Names) -> String {
         None => format!("queue {queue}"),
     };
     match meaning {
-        Meaning::Message { properties, queues, body, .. } => {
+        Meaning::Message { properties, queues, attributes, body } => {
             let queues: Vec<String> = queues.iter().map(|number| queue(&number)).collect();
-            format!("message into {}: {}", queues.join(", "), described(properties, body))
+            format!("message into {}: {}{}", queues.join(", "), described(properties, body), lines(*attributes))
         }
-        Meaning::Moved { properties, places, body, .. } => {
+        Meaning::Moved { properties, places, attributes, body } => {
             let numbers: Vec<u64> = places.iter().collect();
             let places = numbers.chunks_exact(3).map(|place| format!("{} of {}", numbered(place[1]), queue(&place[0])));
             format!(
-                "message written again, as {}: {}",
+                "message written again, as {}: {}{}",
                 places.collect::<Vec<_>>().join(", "),
-                described(properties, body)
+                described(properties, body),
+                lines(*attributes)
             )
         }
         Meaning::Acknowledged { queue: whose, first, last } if first == last => {
@@ -177,6 +194,20 @@ fn sentence(meaning: &Meaning<'_>, names: &Names) -> String {
         Meaning::TransactionAborted { coordinator, transaction } => {
             format!("transaction {transaction} of coordinator {coordinator} aborted")
         }
+    }
+}
+
+/// The lines that a message is in, where they are not those of its priority.
+fn lines(attributes: Attributes<'_>) -> String {
+    let mut text = String::new();
+    let read = in_queues(attributes, |found| {
+        if let Ok(Some(line)) = found.line() {
+            text += &format!(", in line {line} of queue {}", found.queue);
+        }
+    });
+    match read {
+        Ok(()) => text,
+        Err(what) => format!("{text}, UNKNOWN: {what}"),
     }
 }
 
@@ -213,12 +244,17 @@ fn purpose_name(purpose: Purpose) -> &'static str {
     }
 }
 
+/// A record as an object for programs.
+pub(super) fn record_json(shard: u16, place: Place, record: &Record<'_>) -> Value {
+    json!({
+        "shard": shard, "segment": place.segment, "offset": place.offset, "local": record.number & LOCAL != 0,
+        "number": record.number & !LOCAL, "record": fields(record),
+    })
+}
+
 fn as_json(shard: u16, piece: &Piece<'_>) -> Value {
     match piece {
-        Piece::Record(Batch { place, .. }, record) => json!({
-            "shard": shard, "segment": place.segment, "offset": place.offset, "local": record.number & LOCAL != 0,
-            "number": record.number & !LOCAL, "record": fields(record),
-        }),
+        Piece::Record(Batch { place, .. }, record) => record_json(shard, *place, record),
         Piece::Gap(gap @ Gap { from, to, batches, .. }) => json!({
             "shard": shard, "segment": from.segment, "offset": from.offset, "missing": {
                 "batches": batches, "records": gap.records(),
@@ -254,17 +290,17 @@ fn declared_fields(kind: &str, queue: u64, attributes: Attributes<'_>) -> Value 
 
 fn meant(meaning: &Meaning<'_>) -> Value {
     match meaning {
-        Meaning::Message { properties, queues, body, .. } => json!({
-            "kind": "message", "queues": queues.iter().collect::<Vec<u64>>(),
+        Meaning::Message { properties, queues, attributes, body } => json!({
+            "kind": "message", "queues": queues.iter().collect::<Vec<u64>>(), "lines": line_fields(*attributes),
             "properties": of_message(properties), "body_bytes": body.len(),
         }),
-        Meaning::Moved { properties, places, body, .. } => {
+        Meaning::Moved { properties, places, attributes, body } => {
             let numbers: Vec<u64> = places.iter().collect();
             let places = numbers
                 .chunks_exact(3)
                 .map(|place| json!({ "queue": place[0], "message": place[1] & !LOCAL, "failures": place[2] }));
             json!({
-                "kind": "moved", "places": places.collect::<Vec<_>>(),
+                "kind": "moved", "places": places.collect::<Vec<_>>(), "lines": line_fields(*attributes),
                 "properties": of_message(properties), "body_bytes": body.len(),
             })
         }
@@ -286,6 +322,20 @@ fn meant(meaning: &Meaning<'_>) -> Value {
         Meaning::TransactionAborted { coordinator, transaction } => {
             json!({ "kind": "transaction_aborted", "coordinator": coordinator, "transaction": transaction })
         }
+    }
+}
+
+/// As in `lines`.
+fn line_fields(attributes: Attributes<'_>) -> Value {
+    let mut found: Vec<Value> = Vec::new();
+    let read = in_queues(attributes, |said| {
+        if let Ok(Some(line)) = said.line() {
+            found.push(json!({ "queue": said.queue, "line": line }));
+        }
+    });
+    match read {
+        Ok(()) => found.into(),
+        Err(what) => json!({ "unknown": what }),
     }
 }
 

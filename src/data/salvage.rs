@@ -92,7 +92,15 @@ fn read(
             left_out.remark(&found.path, format!("the file was cut short: it has {is} octets instead of {should}"));
             unread.push((number, found.bytes..expected));
         }
-        match read_segment(&found.path, number, |part| salvage.handle_part(part)) {
+        let read = read_segment(&found.path, number, |part| {
+            // What was cut off counts no more, though a crash left it there.
+            let kept = match files.cut {
+                Some(place) => part.before(place),
+                None => Some(*part),
+            };
+            kept.iter().for_each(|part| salvage.handle_part(part));
+        });
+        match read {
             Ok(areas) => {
                 for area in areas {
                     let what = format!("the device does not give offset {} to {}", count(area.start), count(area.end));
@@ -193,20 +201,20 @@ fn write(
         for part in source.parts(queue.declared.queue) {
             let Some(file) = files.segments.get(&part.place.segment) else { continue };
             let found = match read_area(&file.path, part.place.offset, part.bytes) {
-                Ok(buffer) => source.messages(&part, buffer.bytes()),
+                Ok(buffer) => source.extracted(&part, buffer.bytes()),
                 Err(error) => {
                     left_out.remark(&file.path, error.to_string());
                     Vec::new()
                 }
             };
             missed += (part.messages - found.len()) as u64;
-            for (_, message) in found {
-                match message.large().map(|message| (message.id, check_file(large, &message))) {
+            for found in found {
+                match found.message.large().map(|message| (message.id, check_file(large, &message))) {
                     Some((id, Err(what))) => {
                         missed += 1;
                         left_out.file(&large.file(id), what);
                     }
-                    _ => out.message(large, &message)?,
+                    _ => out.message(large, &found)?,
                 }
             }
             progress.tell(|| counted(out.messages, "message"));

@@ -1,18 +1,21 @@
 //! `heddle data`: what is in a data directory, whether it is whole, and how to get it out and in.
 //!
-//! Read-only but for `import` and `compact`. Progress goes to standard error if that is a terminal, results to standard output. A
-//! reader of standard output that has enough ends a command quietly.
+//! Read-only but for `import`, `compact` and `cut --apply`. Progress goes to standard error if that is a terminal, results to standard
+//! output. A reader of standard output that has enough ends a command quietly.
 
 use std::io;
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use storage_journal::Keep;
 
 use super::answer::{Outcome, Result, say};
 use super::check::check;
 use super::compact::compact;
+use super::cut::{Mode, Wish, cut};
 use super::export::{Extent, export};
 use super::import::{ImportTarget, import};
+use super::log::{Wanted, log};
 use super::output::Existing;
 use super::place::Where;
 use super::print::print;
@@ -30,6 +33,44 @@ pub enum DataCommand {
     /// Print every record with its place.
     #[command(after_help = "Examples:\n  heddle data print | head\n  heddle data print --json | grep queue_declared")]
     Print(Where),
+    /// Print the records of one shard between two numbers: those that all have who keep its log.
+    #[command(
+        after_help = "Examples:\n  heddle data log --from 1000 --to 2000\n  heddle data log --shard 3 --json | tail -1"
+    )]
+    Log {
+        #[command(flatten)]
+        place: Where,
+        /// The shard; needed if there is more than one.
+        #[arg(long, value_name = "N")]
+        shard: Option<u16>,
+        /// The first number; without it the first one that is there.
+        #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+        from: Option<u64>,
+        /// The last number; without it the last one.
+        #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+        to: Option<u64>,
+    },
+    /// Take back the end of one shard's journal, to an earlier record or to before a damage; it is only told unless --apply is given.
+    #[command(
+        after_help = "Examples:\n  heddle data cut --damaged\n  heddle data cut --shard 3 --behind 120000\n  heddle data cut --shard 3 \
+                            --behind 120000 --apply\n\n`heddle data log` shows records with their numbers."
+    )]
+    Cut {
+        #[command(flatten)]
+        place: Where,
+        /// The shard; needed if there is more than one.
+        #[arg(long, value_name = "N")]
+        shard: Option<u16>,
+        /// Keep records up to this number, and nothing behind it.
+        #[arg(long, value_name = "NUMBER", conflicts_with = "damaged", required_unless_present = "damaged")]
+        behind: Option<u64>,
+        /// Keep what is before the first damage.
+        #[arg(long)]
+        damaged: bool,
+        /// Do it: what goes is gone for good.
+        #[arg(long)]
+        apply: bool,
+    },
     /// Write all queues and messages to a file, one JSON object a line.
     #[command(
         after_help = "Examples:\n  heddle data export --output messages.jsonl\n  heddle data export --damaged --output \
@@ -93,6 +134,11 @@ impl DataCommand {
             Self::Check(place) => check(&place).map(|()| Outcome::Everything),
             Self::Stat(place) => stat(&place),
             Self::Print(place) => print(&place),
+            Self::Log { place, shard, from, to } => log(&place, Wanted { shard, from, to }),
+            Self::Cut { place, shard, behind, damaged: _, apply } => {
+                let keep = behind.map_or(Keep::Whole, Keep::Through);
+                cut(&place, Wish { shard, keep, mode: if apply { Mode::Apply } else { Mode::Look } })
+            }
             Self::Export { place, output, damaged, force } => {
                 let extent = if damaged { Extent::Readable } else { Extent::Everything };
                 export(&place, &output, extent, if force { Existing::Replace } else { Existing::Keep })

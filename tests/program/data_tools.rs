@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::broker::{Broker, heddle, text, wait_for};
 use crate::peer::{Durable, End, opened};
 
-const LISTENER: &str = "[[listeners]]\naddress = \"127.0.0.1:0\"\n[storage]\nsegment_mib = 2\n";
+pub const LISTENER: &str = "[[listeners]]\naddress = \"127.0.0.1:0\"\n[storage]\nsegment_mib = 2\n";
 const BODY: usize = 1000;
 /// Exit status of an export that left something out.
 const WITH_LOSSES: i32 = 3;
@@ -22,7 +22,7 @@ fn body(number: u32) -> Vec<u8> {
 }
 
 /// Sends numbered durable messages, a hundred at a time so that they make many batches, and waits until all are accepted.
-fn fill(broker: &Broker, queue: &str, numbers: std::ops::Range<u32>) {
+pub fn fill(broker: &Broker, queue: &str, numbers: std::ops::Range<u32>) {
     let mut peer = opened(broker);
     peer.attach_sender(queue);
     let all: Vec<(u32, u32)> = (0..).zip(numbers).collect();
@@ -38,7 +38,7 @@ fn fill(broker: &Broker, queue: &str, numbers: std::ops::Range<u32>) {
 }
 
 /// Takes so many messages of a queue, and accepts them.
-fn take(broker: &Broker, queue: &str, count: u32) -> Vec<u32> {
+pub fn take(broker: &Broker, queue: &str, count: u32) -> Vec<u32> {
     let mut peer = opened(broker);
     peer.attach_receiver(queue, count);
     let numbers = (0..count).map(|_| {
@@ -56,7 +56,7 @@ fn take(broker: &Broker, queue: &str, count: u32) -> Vec<u32> {
 }
 
 /// A folder with the data of a broker with one shard, that had so many messages in a queue.
-fn filled(queues: &[(&str, u32)]) -> TempDir {
+pub fn filled(queues: &[(&str, u32)]) -> TempDir {
     let broker = Broker::start_with(TempDir::new().expect("a folder"), 1, LISTENER);
     for &(queue, count) in queues {
         fill(&broker, queue, 0..count);
@@ -64,13 +64,13 @@ fn filled(queues: &[(&str, u32)]) -> TempDir {
     broker.stop()
 }
 
-fn data(folder: &Path, arguments: &[&str]) -> Output {
+pub fn data(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = heddle();
     command.arg("data").args(arguments).arg("--data-dir").arg(folder.join("data")).stdin(Stdio::null());
     command.output().expect("the program runs")
 }
 
-fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+pub fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
     let mut found: Vec<PathBuf> = entries.filter(|path| path.to_string_lossy().ends_with(ending)).collect();
     found.sort();
@@ -78,14 +78,14 @@ fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
 }
 
 /// The segments of a shard that hold batches.
-fn segments(folder: &Path, shard: u16) -> Vec<PathBuf> {
+pub fn segments(folder: &Path, shard: u16) -> Vec<PathBuf> {
     let journal = folder.join("data").join(format!("journal-{shard}"));
     let holds = |path: &PathBuf| std::fs::read(path).expect("readable").get(4096..4100) == Some(b"HBAT");
     files(&journal, ".segment").into_iter().filter(holds).collect()
 }
 
 /// Where batches begin in a segment, and how many records each has, by walking over their headers.
-fn batches(segment: &Path) -> Vec<(u64, u32)> {
+pub fn batches(segment: &Path) -> Vec<(u64, u32)> {
     let bytes = std::fs::read(segment).expect("readable");
     let number = u64::from_le_bytes(bytes[16..24].try_into().expect("eight octets"));
     let (mut at, mut found) = (4096, Vec::new());
@@ -99,7 +99,7 @@ fn batches(segment: &Path) -> Vec<(u64, u32)> {
     found
 }
 
-fn flip(file: &Path, offset: u64) {
+pub fn flip(file: &Path, offset: u64) {
     let file = std::fs::File::options().read(true).write(true).open(file).expect("it is there");
     let mut octet = [0];
     file.read_exact_at(&mut octet, offset)
@@ -108,7 +108,7 @@ fn flip(file: &Path, offset: u64) {
 }
 
 /// The numbers of the messages of a queue in an export; each body is looked at.
-fn exported(file: &Path, queue: &str) -> Vec<u32> {
+pub fn exported(file: &Path, queue: &str) -> Vec<u32> {
     let file = BufReader::new(std::fs::File::open(file).expect("an export"));
     let (mut here, mut numbers) = (false, Vec::new());
     for line in file.lines() {
@@ -143,7 +143,7 @@ fn decode(text: &str) -> Vec<u8> {
 }
 
 /// The report of a command with `--json`.
-fn report(output: &Output) -> serde_json::Value {
+pub fn report(output: &Output) -> serde_json::Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", text(output)))
 }
 
@@ -287,7 +287,16 @@ fn a_file_is_replaced_only_when_that_is_asked_for_and_only_by_a_whole_one() {
 fn what_is_no_data_directory_is_told_as_such() {
     let folder = TempDir::new().expect("a folder");
     let place = folder.path().join("data");
-    let tools = [&["check"][..], &["export"], &["export", "--damaged"], &["stat"], &["print"], &["compact"]];
+    let tools = [
+        &["check"][..],
+        &["export"],
+        &["export", "--damaged"],
+        &["stat"],
+        &["print"],
+        &["log"],
+        &["cut", "--damaged"],
+        &["compact"],
+    ];
     let all = |words: &[&str]| {
         for tool in tools {
             let output = data(folder.path(), tool);
@@ -403,7 +412,9 @@ fn what_an_import_left_that_was_killed_is_taken_for_whole_by_nobody() {
     let input = folder.path().join("input");
     std::fs::write(&input, "{\"heddle\":{\"export\":2}}\n").expect("a file");
     let again = ["import", "--input", &input.display().to_string()];
-    for tool in [&["check"][..], &["stat"], &["print"], &["export"], &["compact"], &again] {
+    for tool in
+        [&["check"][..], &["stat"], &["print"], &["log"], &["cut", "--damaged"], &["export"], &["compact"], &again]
+    {
         let output = data(folder.path(), tool);
         assert!(!output.status.success() && text(&output).contains("import again"), "{tool:?}: {}", text(&output));
     }
@@ -493,7 +504,7 @@ fn a_reader_that_has_enough_ends_a_tool_quietly() {
 
 #[test]
 fn each_tool_has_examples() {
-    for tool in ["check", "stat", "print", "export", "import", "compact"] {
+    for tool in ["check", "stat", "print", "log", "cut", "export", "import", "compact"] {
         let output = crate::broker::run(&["data", tool, "--help"]);
         assert!(output.status.success() && text(&output).contains("Example"), "{}", text(&output));
     }

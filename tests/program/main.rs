@@ -9,6 +9,7 @@ mod command_line;
 mod configuration;
 mod connectors;
 mod credit;
+mod data_cut;
 mod data_tools;
 mod documented;
 mod durability;

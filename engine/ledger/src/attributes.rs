@@ -34,6 +34,11 @@ impl Attribute<'_> {
         out.extend_from_slice(self.value);
     }
 
+    /// Its length, octets.
+    pub fn bytes(&self) -> usize {
+        HEADER + self.value.len()
+    }
+
     /// Without its type being known: goes on, or not.
     ///
     /// # Errors
@@ -72,13 +77,5 @@ impl<'a> Attributes<'a> {
             take(Attribute { kind, unknown, value })?;
         }
         Ok(())
-    }
-
-    /// Whether all of them may be skipped: for a record of which none is known.
-    ///
-    /// # Errors
-    /// When one has to be understood, or is none.
-    pub fn skip(&self) -> Result<(), &'static str> {
-        self.read(|attribute| attribute.skip())
     }
 }

@@ -19,6 +19,7 @@ use crate::attributes::Attributes;
 use crate::declaration::declaration;
 use crate::entry::{Entry, entries};
 use crate::files::Files;
+use crate::in_queue::in_queues;
 use crate::kept::Kept;
 use crate::meaning::{Meaning, Properties};
 use crate::streak::Streak;
@@ -68,7 +69,7 @@ impl Ledger {
             && let Some(message) = Streak::of(number, meaning, bytes)
             && let Meaning::Message { attributes, .. } = meaning
         {
-            attributes.skip()?;
+            in_queues(*attributes, |_| {})?;
             if !self.streak.as_mut().is_some_and(|streak| streak.append(&message)) {
                 self.settle(segments);
                 self.streak = Some(message);
@@ -79,7 +80,7 @@ impl Ledger {
         match *meaning {
             Meaning::Message { properties, attributes, body, .. }
             | Meaning::Moved { properties, attributes, body, .. } => {
-                attributes.skip()?;
+                in_queues(attributes, |_| {})?;
                 self.handle_message(segments, number, meaning, Sizes { record: bytes, body: body.len() });
                 self.keep_files(number, meaning, &properties, body);
             }

@@ -188,11 +188,11 @@ impl<'a> Meaning<'a> {
         let header = |kind| RecordHeader { part, kind, unknown: Unknown::Refuse, numbers };
         match *self {
             Self::Message { properties, queues, attributes, body } => {
-                let properties = properties.encode(&attributes, numbers);
+                let properties = properties.encode(&attributes);
                 put(header(kind::MESSAGE), &[&properties, queues.0, attributes.0, body])
             }
             Self::Moved { properties, places, attributes, body } => {
-                let properties = properties.encode(&attributes, numbers);
+                let properties = properties.encode(&attributes);
                 put(header(kind::MOVED), &[&properties, places.0, attributes.0, body])
             }
             Self::Acknowledged { queue, first, last } => {
@@ -256,7 +256,7 @@ impl<'a> Meaning<'a> {
             return Err("a record lies in the wrong part of its batch");
         }
         let mut fields = Fields(record.payload);
-        let meaning = Self::fields(kind, record.number, &mut fields).ok_or("a record's payload is none of its kind")?;
+        let meaning = Self::fields(record, &mut fields).ok_or("a record's payload is none of its kind")?;
         if !fields.0.is_empty() {
             return Err("a record is longer than its kind");
         }
@@ -269,9 +269,10 @@ impl<'a> Meaning<'a> {
         Ok(Some(meaning))
     }
 
-    fn fields(kind: u8, number: u64, fields: &mut Fields<'a>) -> Option<Self> {
-        Some(match kind {
-            kind::MESSAGE | kind::MOVED => return Self::message(kind, fields),
+    fn fields(record: &Record<'a>, fields: &mut Fields<'a>) -> Option<Self> {
+        let Record { header, number, .. } = *record;
+        Some(match header.kind {
+            kind::MESSAGE | kind::MOVED => return Self::message(&header, fields),
             kind::ACKNOWLEDGED => {
                 let (queue, first, last) = (fields.u64()?, fields.u64()?, fields.u64()?);
                 return (first <= last).then_some(Self::Acknowledged { queue, first, last });
@@ -296,18 +297,21 @@ impl<'a> Meaning<'a> {
         })
     }
 
-    fn message(kind: u8, fields: &mut Fields<'a>) -> Option<Self> {
+    fn message(header: &RecordHeader, fields: &mut Fields<'a>) -> Option<Self> {
         let [flags @ 0..=3, priority] = fields.array()? else { return None };
-        let attributes = usize::from(fields.u16()?);
+        if fields.u16()? != 0 {
+            return None;
+        }
         let (format, expires_ms, delivery_count) = (fields.u32()?, fields.u64()?, fields.u32()?);
         let (durable, large) = (flags & 1 != 0, flags & 2 != 0);
         let properties = Properties { durable, large, priority, format, expires_ms, delivery_count };
-        let count = fields.u32()? as usize;
-        let width = if kind == kind::MOVED { 24 } else { 8 };
-        let numbers = Numbers(fields.take(count.checked_mul(width)?)?);
+        let attributes = fields.u32()? as usize;
+        // It is in as many queues as it has numbers.
+        let width = if header.kind == kind::MOVED { 24 } else { 8 };
+        let numbers = Numbers(fields.take((header.numbers as usize).checked_mul(width)?)?);
         let attributes = Attributes(fields.take(attributes)?);
         let body = rest(fields)?;
-        Some(match kind {
+        Some(match header.kind {
             kind::MOVED => Self::Moved { properties, places: numbers, attributes, body },
             _ => Self::Message { properties, queues: numbers, attributes, body },
         })
@@ -316,16 +320,15 @@ impl<'a> Meaning<'a> {
 
 impl Properties {
     #[inline]
-    fn encode(&self, attributes: &Attributes<'_>, queues: u32) -> [u8; PROPERTIES] {
+    fn encode(&self, attributes: &Attributes<'_>) -> [u8; PROPERTIES] {
         let mut octets = [0; PROPERTIES];
         octets[0] = u8::from(self.durable) | u8::from(self.large) << 1;
         octets[1] = self.priority;
-        let attributes = u16::try_from(attributes.0.len()).expect("attributes are bounded");
-        octets[2..4].copy_from_slice(&attributes.to_le_bytes());
         octets[4..8].copy_from_slice(&self.format.to_le_bytes());
         octets[8..16].copy_from_slice(&self.expires_ms.to_le_bytes());
         octets[16..20].copy_from_slice(&self.delivery_count.to_le_bytes());
-        octets[20..24].copy_from_slice(&queues.to_le_bytes());
+        let attributes = u32::try_from(attributes.0.len()).expect("a record is smaller than a segment");
+        octets[20..24].copy_from_slice(&attributes.to_le_bytes());
         octets
     }
 }

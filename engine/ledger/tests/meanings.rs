@@ -3,8 +3,8 @@
 use engine_core::command::RoutingType;
 use engine_core::fact::{Declared, PASSING, Purpose};
 use engine_ledger::{
-    Attribute, Attributes, Ledger, Meaning, Nested, Numbers, Properties, Whose, declaration, encode_declaration,
-    read_checkpoint,
+    Attribute, Attributes, InQueue, Ledger, Meaning, Nested, Numbers, Properties, Whose, carry, declaration,
+    encode_declaration, encode_line, in_queues, read_checkpoint,
 };
 use proptest::prelude::*;
 use storage_journal::{LOCAL, Part, Position, Reach, Record, RecordHeader, Segments, Unknown};
@@ -30,10 +30,22 @@ fn declared() -> Declared {
     Declared { queue: 2, routing, purpose, address: "prices".into(), name: "Köln".into() }
 }
 
+/// An attribute of later times, and that the message is in line 7 of queue 1, and something of later times there.
+fn said() -> Vec<u8> {
+    let (mut there, mut out) = (Vec::new(), Vec::new());
+    encode_line(7, &mut there);
+    Attribute { kind: 901, unknown: Unknown::Skip, value: b"later" }.encode(&mut there);
+    Attribute { kind: 900, unknown: Unknown::Skip, value: b"new" }.encode(&mut out);
+    InQueue { queue: 1, attributes: Attributes(&there) }.encode(&mut out);
+    out
+}
+
 fn rows(attributes: &[u8], nested: &[u8]) -> Vec<(Part, String, String)> {
     let (attributes, none, body) = (Attributes(attributes), Attributes::default(), &b"hi"[..]);
     let (queues, places) = (Numbers(&ONE), Numbers(&PLACE));
     let records = Nested { count: 2, number: 77, bytes: nested };
+    let said = said();
+    let said = Attributes(&said);
     let meanings = [
         (Part::Shared, Meaning::Message { properties: PROPERTIES, queues, attributes: none, body }),
         (
@@ -41,6 +53,8 @@ fn rows(attributes: &[u8], nested: &[u8]) -> Vec<(Part, String, String)> {
             Meaning::Message { properties: Properties { large: true, ..PROPERTIES }, queues, attributes: none, body },
         ),
         (Part::Local, Meaning::Moved { properties: PROPERTIES, places, attributes: none, body }),
+        (Part::Shared, Meaning::Message { properties: PROPERTIES, queues, attributes: said, body }),
+        (Part::Local, Meaning::Moved { properties: PROPERTIES, places, attributes: said, body }),
         (Part::Shared, Meaning::Acknowledged { queue: 1, first: 3, last: 4 }),
         (Part::Shared, Meaning::Failed { queue: 1, message: 3, count: 2 }),
         (Part::Shared, Meaning::Declared { queue: 2, attributes }),
@@ -134,6 +148,64 @@ fn what_is_not_known_is_skipped_or_refused_as_it_says() {
     assert!(ledger.apply(&mut segments, 2, &part, 28).is_err());
 }
 
+/// What is said of a message in queues, as octets: for each its number and attributes.
+fn in_each(queues: &[(u64, &[u8])]) -> Vec<u8> {
+    let mut out = Vec::new();
+    queues.iter().for_each(|&(queue, found)| InQueue { queue, attributes: Attributes(found) }.encode(&mut out));
+    out
+}
+
+#[test]
+fn what_is_said_of_a_message_in_a_queue_goes_along_with_it_and_only_with_it() {
+    let mut line = Vec::new();
+    encode_line(9, &mut line);
+    let of_later_times = |unknown| {
+        let mut out = Vec::new();
+        Attribute { kind: 900, unknown, value: b"new" }.encode(&mut out);
+        out
+    };
+    let skipped = of_later_times(Unknown::Skip);
+    let all = [skipped.clone(), in_each(&[(2, &line), (5, &skipped), (6, &[])])].concat();
+    let mut found = Vec::new();
+    in_queues(Attributes(&all), |said| found.push((said.queue, said.line())))
+        .expect("all of it is known or may be skipped");
+    assert_eq!(found, [(2, Ok(Some(9))), (5, Ok(None)), (6, Ok(None))]);
+
+    // It left queue 2; the others have other numbers now.
+    let left = carry(Attributes(&all), |queue| (queue != 2).then_some(queue + 10));
+    assert_eq!(left, [skipped.clone(), in_each(&[(15, &skipped), (16, &[])])].concat());
+    assert_eq!(carry(Attributes(&[]), |_| None), []);
+
+    for (wrong, what) in [
+        (in_each(&[(2, &of_later_times(Unknown::Refuse))]), "a newer one wrote it"),
+        (in_each(&[(5, &line), (2, &line)]), "not in the order"),
+        (in_each(&[(5, &line), (5, &line)]), "not in the order"),
+        (in_each(&[(5, &line[..8])]), "longer than what encloses it"),
+    ] {
+        let refused = in_queues(Attributes(&wrong), |_| {}).expect_err("it is not what it should be");
+        assert!(refused.contains(what), "{refused}");
+        // No version drops what it does not understand.
+        assert_eq!(carry(Attributes(&wrong), Some), wrong);
+        let (queues, attributes) = (Numbers(&ONE), Attributes(&wrong));
+        let meaning = Meaning::Message { properties: PROPERTIES, queues, attributes, body: b"hi" };
+        let (mut ledger, mut segments) = (Ledger::new(), Segments::new(1 << 20, 0));
+        segments.handle_begun(1, Reach::START);
+        assert!(ledger.apply(&mut segments, 1, &meaning, 100).is_err_and(|refused| refused.contains(what)));
+    }
+}
+
+#[test]
+fn octets_that_are_kept_for_later_are_not_passed_over() {
+    let (queues, attributes) = (Numbers(&ONE), Attributes::default());
+    let mut bytes = encode(Part::Shared, &Meaning::Message { properties: PROPERTIES, queues, attributes, body: b"hi" });
+    for octet in [14, 15] {
+        bytes[octet] = 1;
+        let (record, _) = Record::decode(Part::Shared, 5, &bytes).expect("a record");
+        assert!(Meaning::decode(&record).is_err(), "octet {octet}");
+        bytes[octet] = 0;
+    }
+}
+
 /// Some life of a log: what a ledger of it says is what its checkpoint says.
 #[test]
 fn a_checkpoint_says_what_the_ledger_does() {
@@ -192,6 +264,8 @@ proptest! {
         let number = if local { LOCAL | 5 } else { 5 };
         let _ = Record::decode(part, number, &bytes);
         let _ = declaration(1, Attributes(&bytes));
+        let _ = in_queues(Attributes(&bytes), |_| {});
+        prop_assert_eq!(carry(Attributes(&bytes), Some), bytes.clone(), "nothing of it is lost");
         for numbers in 0..4 {
             // That it may be skipped is nothing to who knows it.
             let unknown = if skip { Unknown::Skip } else { Unknown::Refuse };

@@ -4,19 +4,23 @@
 
 use std::collections::BTreeMap;
 
-use engine_core::command::{Modified, Outcome};
-use engine_core::fact::Declared;
+use engine_core::command::{Modified, Outcome, RoutingType};
+use engine_core::fact::{Declared, Purpose};
 use engine_core::message::Header;
-use engine_ledger::Ledger;
+use engine_ledger::{Attributes, Ledger, Meaning, Numbers, Properties, encode_declaration};
 use engine_shard::store::{Extract, Recovered, Recovery};
 use storage_journal::format::{BLOCK, SegmentHeader};
 use storage_journal::{
-    Full, LOCAL, NotTaken, Part, Position, RecordHeader, SegmentPart, Segments, SharedPart, Unknown, Writer, read_parts,
+    Freed, Full, LOCAL, NotTaken, Part, Position, RecordHeader, SegmentPart, Segments, SharedPart, Unknown, Writer,
 };
 use test_support::Chance;
 
 use crate::node::{Node, SEGMENT, config};
 
+#[path = "following/again.rs"]
+mod again;
+#[path = "following/cutting.rs"]
+mod cutting;
 mod node;
 
 const LEADER: [u8; 16] = [9; 16];
@@ -74,6 +78,17 @@ fn says(ledger: &Ledger) -> Says {
         .collect();
     found.sort_by_key(|(declared, ..)| declared.queue);
     found
+}
+
+/// A queue that is declared by hand, but for its number and names.
+fn declared() -> Declared {
+    let (routing, purpose) = (RoutingType::Anycast, Purpose::OnDemand);
+    Declared { queue: 0, routing, purpose, address: String::new(), name: String::new() }
+}
+
+/// Those of a message that is written by hand.
+fn properties() -> Properties {
+    Properties { durable: true, large: false, priority: 4, format: 0, expires_ms: 0, delivery_count: 0 }
 }
 
 /// Whoever follows: a writer, the segments, and a ledger; no owner.
@@ -186,12 +201,23 @@ impl Leader {
         node.attach();
     }
 
-    /// What it wrote since goes to whoever follows.
+    /// Whoever follows reads what is durable, from where it is on, in areas of any length.
     fn tell(&mut self, chance: &mut Chance, follower: &mut Follower) {
-        for (place, bytes) in std::mem::take(&mut self.node.batches) {
+        for (_, bytes) in std::mem::take(&mut self.node.batches) {
             // The number of the first local record's header field says whether there are any.
             self.aside += u64::from(bytes[36..40] != [0; 4]);
-            read_parts(LEADER, place, &bytes, |part| follower.take(&part, chance)).expect("it is whole");
+        }
+        let (store, segments) = (&self.node.store, self.node.disk.segments());
+        let end = store.durable().shared;
+        while follower.writer.next().shared < end {
+            let next = follower.writer.next().shared;
+            let bytes_max = chance.of(&[1, 5 * BLOCK, SEGMENT]);
+            let entries = store.segments().entries(next..end, bytes_max).expect("it keeps up");
+            let entries = entries.expect("what is durable is there");
+            let at = entries.place.offset as usize;
+            let area = &segments[&entries.place.segment][at..at + entries.bytes];
+            let behind = entries.parts(LEADER, area, |_, part| follower.take(&part, chance)).expect("it is whole");
+            assert!(behind > next, "it goes on");
         }
     }
 }
@@ -202,7 +228,7 @@ fn seeds() -> u64 {
 
 #[test]
 fn who_takes_the_shared_parts_has_the_same() {
-    let (mut rewritten, mut failed, mut aside, mut own, mut messages) = (0, 0, 0, 0, 0);
+    let (mut rewritten, mut failed, mut aside, mut own, mut messages, mut freed) = (0, 0, 0, 0, 0, 0);
     for seed in 0..seeds() {
         let mut chance = Chance::new(seed);
         let (mut leader, mut follower) = (Leader::new(), Follower::new());
@@ -227,13 +253,20 @@ fn who_takes_the_shared_parts_has_the_same() {
             rewritten += leader.node.store.totals().rewritten;
         }
         (aside, own) = (aside + leader.aside, own + follower.own);
+        // Who came so late that nothing of the begin is there is told where it begins now.
+        let index = leader.node.store.segments();
+        let first = index.begin_of(1);
+        if first > 1 {
+            assert_eq!(index.entries(1..u64::MAX, SEGMENT), Err(Freed { number: 1, first }), "seed {seed}");
+            freed += 1;
+        }
     }
     assert!(
         rewritten > 100 && aside > 100,
         "the node had affairs of its own: {rewritten} written again, {aside} batches"
     );
     assert!(
-        failed > 10 && own > 100 && messages > 100,
-        "{failed} failed, {own} of the follower's, {messages} messages"
+        failed > 10 && own > 100 && messages > 100 && freed > 0,
+        "{failed} failed, {own} of the follower's, {messages} messages, {freed} begin later"
     );
 }

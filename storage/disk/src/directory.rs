@@ -289,6 +289,7 @@ impl DataDirectory {
         }
         for shard in 0..shards {
             directory.journal(shard).settle_names(shard, id)?;
+            directory.journal(shard).finish_cut(directory.owner(shard))?;
         }
         Ok(directory)
     }

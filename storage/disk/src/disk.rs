@@ -22,7 +22,7 @@ use storage_journal::{Buffer, Done, Manifest, Margin, Order, Owner};
 
 use crate::directory::{DirectoryError, sync_directory};
 use crate::files::JournalFiles;
-use crate::manifest::ManifestFile;
+use crate::manifest::{ManifestFile, Said};
 use crate::open_files::OpenFiles;
 use crate::removing::Remover;
 
@@ -234,8 +234,9 @@ impl Worker {
 
     fn prepare(&self, order: Order) -> Option<Done> {
         match order {
-            Order::Prepare { segment, reuse, margin, first, batch } => {
-                let ready = self.ready(segment, reuse, margin, Manifest { first, last: segment, batch });
+            Order::Prepare { segment, reuse, margin, first, batch, firm } => {
+                let said = Said { manifest: Manifest { first, last: segment, batch }, firm };
+                let ready = self.ready(segment, reuse, margin, said);
                 Some(match ready {
                     Ok(()) => {
                         self.tell_room();
@@ -253,13 +254,15 @@ impl Worker {
                     Err(error) => Done::Failed { what: "make a segment", error },
                 })
             }
-            Order::Vouch { batch } => Some(match self.manifest().raise(Manifest { batch, ..Manifest::NEW }) {
-                Ok(()) => Done::Vouched { batch },
-                Err(error) => Done::Failed { what: "write the manifest", error },
-            }),
-            Order::Remove { segment, first } => {
+            Order::Vouch { batch } => {
+                Some(match self.manifest().raise(Said { manifest: Manifest { batch, ..Manifest::NEW }, firm: 0 }) {
+                    Ok(()) => Done::Vouched { batch },
+                    Err(error) => Done::Failed { what: "write the manifest", error },
+                })
+            }
+            Order::Remove { segment, first, firm } => {
                 self.forget(segment);
-                let removed = self.give_up(segment, first);
+                let removed = self.give_up(segment, first, firm);
                 let removed = removed.and_then(|()| self.remover.remove_segment(&self.journal.segment(segment)));
                 removed.err().map(|error| Done::Failed { what: "remove a segment", error })
             }
@@ -278,19 +281,22 @@ impl Worker {
 
     /// Makes a segment ready. The manifest gives up the one whose file serves again before that is touched, and says what is
     /// to be `said` when the new one is there: whenever the power fails, what the manifest says is so.
-    fn ready(&self, segment: u64, reuse: Option<u64>, margin: Margin, said: Manifest) -> io::Result<()> {
+    fn ready(&self, segment: u64, reuse: Option<u64>, margin: Margin, said: Said) -> io::Result<()> {
         if let Some(older) = reuse {
-            self.give_up(older, said.first)?;
+            self.give_up(older, said.manifest.first, said.firm)?;
         }
         self.make(segment, reuse, margin)?;
         self.manifest().raise(said)
     }
 
     /// Nothing in a segment is needed, nor in those before it: the manifest says so.
-    fn give_up(&self, segment: u64, first: u64) -> io::Result<()> {
+    fn give_up(&self, segment: u64, first: u64, firm: u64) -> io::Result<()> {
         assert!(first > segment, "segment {segment} is given up, and those from {first} on are needed");
         let mut manifest = self.manifest();
-        if manifest.says().first > segment { Ok(()) } else { manifest.raise(Manifest { first, ..Manifest::NEW }) }
+        if manifest.says().first > segment {
+            return Ok(());
+        }
+        manifest.raise(Said { manifest: Manifest { first, ..Manifest::NEW }, firm })
     }
 
     fn manifest(&self) -> MutexGuard<'_, ManifestFile> {

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io;
 
 use engine_rt::{Existing, Sync, open_file, write_synced};
-use storage_journal::{Buffer, Manifest, ManifestFound, Owner};
+use storage_journal::{Buffer, Manifest, ManifestFound, ManifestTail, Owner};
 
 use crate::directory::{DirectoryError, sync_directory, system};
 use crate::files::JournalFiles;
@@ -20,7 +20,16 @@ pub(crate) struct ManifestFile {
     owner: Owner,
     sync: Sync,
     manifest: Manifest,
+    tail: ManifestTail,
     generation: u64,
+}
+
+/// What it is to say at least.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Said {
+    pub manifest: Manifest,
+    /// The last batch that the first segment follows from, if that is a later one than it said.
+    pub firm: u64,
 }
 
 impl ManifestFile {
@@ -31,12 +40,12 @@ impl ManifestFile {
     pub fn open(files: &JournalFiles, owner: Owner, sync: Sync) -> io::Result<Self> {
         let bytes = std::fs::read(files.manifest_path())?;
         let damaged = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
-        let ManifestFound { owner: found, manifest, generation, .. } = Manifest::read(&bytes).map_err(damaged)?;
+        let ManifestFound { owner: found, manifest, tail, generation, .. } = Manifest::read(&bytes).map_err(damaged)?;
         if found != owner {
             return Err(damaged("the manifest is another journal's"));
         }
         let file = open_file(&files.manifest_path(), files.access, Existing::Must)?;
-        Ok(Self { file, owner, sync, manifest, generation })
+        Ok(Self { file, owner, sync, manifest, tail, generation })
     }
 
     /// What it says.
@@ -48,16 +57,26 @@ impl ManifestFile {
     ///
     /// # Errors
     /// When the system could not: what it says is not known then.
-    pub fn raise(&mut self, more: Manifest) -> io::Result<()> {
-        let manifest = self.manifest.join(more);
+    pub fn raise(&mut self, more: Said) -> io::Result<()> {
+        let manifest = self.manifest.join(more.manifest);
         if manifest == self.manifest {
             return Ok(());
         }
-        let (block, at) = manifest.encode(&self.owner, self.generation + 1);
+        let rises = manifest.first > self.manifest.first;
+        let firm = if rises { self.tail.firm.max(more.firm) } else { self.tail.firm };
+        self.write(manifest, ManifestTail { firm, ..self.tail })
+    }
+
+    /// Has it say this, also if that is less.
+    ///
+    /// # Errors
+    /// As for `raise`.
+    pub fn write(&mut self, manifest: Manifest, tail: ManifestTail) -> io::Result<()> {
+        let (block, at) = manifest.encode(&tail, &self.owner, self.generation + 1);
         let mut buffer = Buffer::with_capacity(block.len());
         buffer.extend(&block);
         write_synced(&self.file, buffer.bytes(), at, self.sync)?;
-        self.manifest = manifest;
+        (self.manifest, self.tail) = (manifest, tail);
         self.generation += 1;
         Ok(())
     }
@@ -110,14 +129,15 @@ mod tests {
         assert!(files.manifest().unwrap().is_err(), "it is missing");
         files.create(&owner).unwrap();
         let mut file = ManifestFile::open(&files, owner, Sync::AfterWrite).unwrap();
-        for (more, expected) in [
-            (Manifest { first: 1, last: 1, batch: 0 }, Manifest { first: 1, last: 1, batch: 0 }),
-            (Manifest { first: 3, last: 0, batch: 7 }, Manifest { first: 3, last: 1, batch: 7 }),
-            (Manifest { first: 2, last: 9, batch: 6 }, Manifest { first: 3, last: 9, batch: 7 }),
+        for (more, firm, expected, firmly) in [
+            (Manifest { first: 1, last: 1, batch: 0 }, 3, Manifest { first: 1, last: 1, batch: 0 }, 0),
+            (Manifest { first: 3, last: 0, batch: 7 }, 5, Manifest { first: 3, last: 1, batch: 7 }, 5),
+            (Manifest { first: 2, last: 9, batch: 6 }, 8, Manifest { first: 3, last: 9, batch: 7 }, 5),
         ] {
-            file.raise(more).unwrap();
+            file.raise(Said { manifest: more, firm }).unwrap();
             let read = files.manifest().unwrap().unwrap();
             assert_eq!((read.manifest, read.damage, file.says()), (expected, None, expected));
+            assert_eq!(read.tail, ManifestTail { firm: firmly, cut: None });
         }
         drop(file);
         assert!(ManifestFile::open(&files, Owner { shard: 2, ..owner }, Sync::AfterWrite).is_err());

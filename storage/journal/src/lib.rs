@@ -8,6 +8,7 @@
 
 mod buffer;
 mod checkpoint;
+mod cut;
 mod fault;
 pub mod format;
 mod manifest;
@@ -23,14 +24,15 @@ mod writer;
 
 pub use buffer::Buffer;
 pub use checkpoint::{open_checkpoint, seal_checkpoint};
+pub use cut::{Cut, CutSearch, CutStep, CutTail, Keep, NoCut};
 pub use fault::{Fault, FaultKind};
-pub use manifest::{Manifest, ManifestFound, Owner, SegmentFound};
+pub use manifest::{Manifest, ManifestFound, ManifestTail, Owner, SegmentFound};
 pub use number::{LOCAL, Reach};
 pub use order::{Done, Margin, Order};
 pub use record::{Part, Record, RecordHeader, Unknown};
 pub use replay::{Batch, Ended, Replay, read_batches};
 pub use salvage::{End, Gap, Piece, Salvage, salvage_batches};
-pub use segments::{BatchPlace, BatchStart, Living, SegmentState, Segments};
+pub use segments::{BatchPlace, BatchStart, Entries, Freed, Living, SegmentState, Segments};
 pub use shared::{SharedPart, read_parts};
 pub use walk::SegmentPart;
 pub use writer::{BATCH_MAX, Full, LogPosition, NotTaken, Place, Position, Sealed, Writer};

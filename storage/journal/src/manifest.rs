@@ -8,11 +8,14 @@
 //! 2. It never claims less than was acknowledged: no batch is written to a segment that the manifest does not know. How
 //!    far the batches reach it knows as of the last pause, second or segment, whichever came last.
 //! 3. What it says fits into one sector, so that no crash cuts a block in two: one that does not check was damaged.
+//! 4. It says which batches have to stay, and where the journal was cut until that is done (`cut.rs`): only a cut makes it claim less
+//!    than before.
 //!
 //! Whoever writes it keeps 1 and 2 (`storage/disk/src/disk.rs`); nothing here does I/O. Lengths are octets.
 
 use crate::fault::{Fault, FaultKind};
 use crate::format::{BLOCK, Fields, SegmentHeader};
+use crate::writer::Place;
 
 const MAGIC: [u8; 8] = *b"HEDDLEM1";
 const VERSION: u32 = 1;
@@ -40,6 +43,15 @@ pub struct Manifest {
     pub batch: u64,
 }
 
+/// What a manifest says of the journal's end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ManifestTail {
+    /// Batches up to this number are not cut: that segments before the first one are not needed follows from them.
+    pub firm: u64,
+    /// Where the journal was cut, until what is behind it is gone (`cut.rs`).
+    pub cut: Option<Place>,
+}
+
 /// A manifest as it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ManifestFound {
@@ -47,6 +59,8 @@ pub struct ManifestFound {
     pub owner: Owner,
     /// What it says.
     pub manifest: Manifest,
+    /// What it says of the journal's end.
+    pub tail: ManifestTail,
     /// How often it was written.
     pub generation: u64,
     /// What is wrong with the rest of the file: what it says may be older than what was written last.
@@ -71,14 +85,17 @@ impl Manifest {
     pub const BYTES: usize = BLOCKS * BLOCK;
 
     /// The block that this is to be written as, and where it goes in the file.
-    pub fn encode(&self, owner: &Owner, generation: u64) -> (Vec<u8>, u64) {
+    pub fn encode(&self, tail: &ManifestTail, owner: &Owner, generation: u64) -> (Vec<u8>, u64) {
         let mut block = Vec::with_capacity(BLOCK);
         block.extend_from_slice(&MAGIC);
         block.extend_from_slice(&VERSION.to_le_bytes());
         block.extend_from_slice(&owner.shard.to_le_bytes());
         block.extend_from_slice(&[0; 2]);
         block.extend_from_slice(&owner.directory);
-        for number in [generation, owner.segment_bytes, self.first, self.last, self.batch] {
+        let ManifestTail { firm, cut } = *tail;
+        let cut = cut.map_or([0; 2], |Place { segment, offset }| [segment, offset]);
+        let found = [generation, owner.segment_bytes, self.first, self.last, self.batch, firm];
+        for number in found.into_iter().chain(cut) {
             block.extend_from_slice(&number.to_le_bytes());
         }
         block.resize(BLOCK - 4, 0);
@@ -89,7 +106,8 @@ impl Manifest {
 
     /// The file of a journal that is made, and the generation of the block that counts in it.
     pub fn file(&self, owner: &Owner) -> (Vec<u8>, u64) {
-        let blocks = (0..BLOCKS as u64).flat_map(|generation| self.encode(owner, generation).0);
+        let blocks =
+            (0..BLOCKS as u64).flat_map(|generation| self.encode(&ManifestTail::default(), owner, generation).0);
         (blocks.collect(), BLOCKS as u64 - 1)
     }
 
@@ -176,7 +194,9 @@ fn decode(block: &[u8]) -> Result<ManifestFound, &'static str> {
         let (directory, generation) = (fields.array()?, fields.u64()?);
         let owner = Owner { shard, directory, segment_bytes: fields.u64()? };
         let manifest = Manifest { first: fields.u64()?, last: fields.u64()?, batch: fields.u64()? };
-        Some(ManifestFound { owner, manifest, generation, damage: None })
+        let (firm, cut) = (fields.u64()?, Place { segment: fields.u64()?, offset: fields.u64()? });
+        let tail = ManifestTail { firm, cut: (cut.segment > 0).then_some(cut) };
+        Some(ManifestFound { owner, manifest, tail, generation, damage: None })
     })();
     found.ok_or("the manifest is cut off")
 }
@@ -197,9 +217,10 @@ mod tests {
         let (mut file, generation) = Manifest::NEW.file(&OWNER);
         assert_eq!(file.len(), Manifest::BYTES);
         let newer = Manifest { first: 4, last: 6, batch: 99 };
-        let (block, at) = newer.encode(&OWNER, generation + 1);
+        let tail = ManifestTail { firm: 77, cut: Some(Place { segment: 5, offset: 8192 }) };
+        let (block, at) = newer.encode(&tail, &OWNER, generation + 1);
         file[at as usize..at as usize + BLOCK].copy_from_slice(&block);
-        let whole = ManifestFound { owner: OWNER, manifest: newer, generation: generation + 1, damage: None };
+        let whole = ManifestFound { owner: OWNER, manifest: newer, tail, generation: generation + 1, damage: None };
         assert_eq!(Manifest::read(&file), Ok(whole));
         for octet in 0..file.len() {
             let mut flipped = file.clone();

@@ -36,6 +36,8 @@ pub enum Order {
         first: u64,
         /// The last batch on stable storage.
         batch: u64,
+        /// The last batch that was begun: that earlier segments are not needed follows from it and those before.
+        firm: u64,
     },
     /// Write a checkpoint as a whole; the one before the last may go.
     Checkpoint {
@@ -50,6 +52,8 @@ pub enum Order {
         segment: u64,
         /// The oldest segment that is needed.
         first: u64,
+        /// As when one is prepared.
+        firm: u64,
     },
     /// Have the manifest say how far the journal reaches.
     Vouch {

@@ -216,10 +216,7 @@ impl Chain<'_> {
 
     /// Whether a whole batch is the one that is due.
     fn is_expected(&self, offset: u64, header: &BatchHeader) -> bool {
-        let Position { batch, previous, reach, .. } = *self.next;
-        let continues = (header.batch, header.previous, header.local.first) == (batch, previous, reach.local)
-            && self.next.expects(&header.part);
-        offset == self.current.end && (continues || *self.chained == Chained::No)
+        offset == self.current.end && (self.next.continues(header) || *self.chained == Chained::No)
     }
 
     fn fault(&self, offset: u64, kind: FaultKind) -> Fault {

@@ -49,6 +49,9 @@ impl PartRecords {
         for _ in 0..self.records {
             let rest = bytes.get(at..).unwrap_or_default();
             let (record, length) = Record::decode(self.part, number, rest).map_err(|what| (at, what))?;
+            if self.part == Part::Shared && record.header.numbers == 0 {
+                return Err((at, "a record that others share uses up no number"));
+            }
             number = number
                 .checked_add(u64::from(record.header.numbers))
                 .ok_or((at, "a record uses up more numbers than there are"))?;
@@ -62,7 +65,7 @@ impl PartRecords {
     }
 }
 
-/// Gives the shared parts with records of the batches that lie one after the other in `bytes`, read from `place`.
+/// Gives the shared parts with records of the batches that lie one after the other in `bytes`, read from `place`, with their batches' places.
 ///
 /// # Errors
 /// A batch that is not whole, or not of this segment: the disk gave something else than what was written.
@@ -70,19 +73,20 @@ pub fn read_parts(
     directory: [u8; 16],
     place: Place,
     bytes: &[u8],
-    mut take: impl FnMut(SharedPart<'_>),
+    mut take: impl FnMut(Place, SharedPart<'_>),
 ) -> Result<(), Fault> {
     let seed = seed(directory);
     let mut at = 0;
     while at < bytes.len() {
-        let damaged = Fault { segment: place.segment, offset: place.offset + at as u64, kind: FaultKind::Batch };
+        let here = Place { offset: place.offset + at as u64, ..place };
+        let damaged = Fault { segment: here.segment, offset: here.offset, kind: FaultKind::Batch };
         let (header, checksum) = BatchHeader::peek(&bytes[at..]).ok_or_else(|| damaged.clone())?;
         if header.segment != place.segment || !header.is_whole(&bytes[at..], checksum, seed) {
             return Err(damaged);
         }
         let part = SharedPart::of(&header, bytes.get(at..at + header.bytes as usize).unwrap_or_default());
         if part.header.records > 0 {
-            take(part);
+            take(here, part);
         }
         at += padded(header.bytes as usize);
     }

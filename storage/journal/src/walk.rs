@@ -8,7 +8,10 @@
 //!
 //! It does not know which batch is due next: that is `replay.rs`.
 
+use std::cmp::Ordering;
+
 use crate::format::{BLOCK, BatchHeader, padded, seed};
+use crate::writer::Place;
 
 /// Octets of a segment. All of a segment are given one part after the other; each but the last is whole blocks long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +40,18 @@ impl<'a> SegmentPart<'a> {
     /// Whether nothing follows it.
     pub fn is_last(&self) -> bool {
         self.offset + self.bytes.len() as u64 >= self.segment_bytes
+    }
+
+    /// What of it lies before a place, as if the segment ended there; `None` when nothing does.
+    pub fn before(self, end: Place) -> Option<Self> {
+        let segment_bytes = match self.segment.cmp(&end.segment) {
+            Ordering::Less => self.segment_bytes,
+            Ordering::Equal => self.segment_bytes.min(end.offset),
+            Ordering::Greater => 0,
+        };
+        let left = usize::try_from(segment_bytes.saturating_sub(self.offset)).unwrap_or(usize::MAX);
+        let bytes = self.bytes.get(..left).unwrap_or(self.bytes);
+        (left > 0).then_some(Self { segment_bytes, bytes, ..self })
     }
 
     /// Where batches begin in it: behind the segment's header.

@@ -103,6 +103,13 @@ impl Position {
         Self { segment, batch: header.batch.saturating_add(1), previous: checksum, reach, log }
     }
 
+    /// Whether a batch is the next one.
+    pub(crate) fn continues(&self, header: &BatchHeader) -> bool {
+        let Self { batch, previous, reach, .. } = *self;
+        (header.batch, header.previous, header.local.first) == (batch, previous, reach.local)
+            && self.expects(&header.part)
+    }
+
     /// Whether a shared part is the next one.
     pub fn expects(&self, part: &PartHeader) -> bool {
         let Self { reach, log, .. } = self;
@@ -179,6 +186,7 @@ impl Writer {
         if header.part == Part::Local {
             return Ok(self.append_local(header, payload));
         }
+        assert!(header.numbers > 0, "what others share is found by its number");
         let number = self.next().shared;
         let start = self.open.len();
         header.write(bytes, payload, &mut self.open);
@@ -347,6 +355,12 @@ impl Writer {
     pub fn next(&self) -> Reach {
         let Reach { shared, local } = self.position.reach;
         Reach { shared: shared + u64::from(self.shared.numbers), local: local + u64::from(self.local.numbers) }
+    }
+
+    /// The last batch that has records, whether it is closed or not: everything that was appended lies in it or before.
+    #[inline]
+    pub fn last_batch(&self) -> u64 {
+        self.position.batch - u64::from(self.is_empty())
     }
 
     /// Octets in the open batch.

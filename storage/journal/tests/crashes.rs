@@ -1,5 +1,10 @@
 //! The journal on a disk that loses power: writes that never came, came in part, or came out of order; bits that flip.
 
+#[path = "crashes/cuts.rs"]
+mod cuts;
+#[path = "crashes/entries.rs"]
+mod entries;
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -165,7 +170,7 @@ fn follow(disk: &Disk) -> Disk {
             end += (length as usize).div_ceil(BLOCK) * BLOCK;
         }
         let place = storage_journal::Place { segment, offset: BLOCK as u64 };
-        read_parts(DIRECTORY, place, &bytes[BLOCK..end], |part| {
+        read_parts(DIRECTORY, place, &bytes[BLOCK..end], |_, part| {
             // It writes something of its own in between.
             other.append(&[1, 1, 1]);
             loop {

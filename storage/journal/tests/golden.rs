@@ -3,8 +3,8 @@
 
 use storage_journal::format::{BLOCK, SegmentHeader};
 use storage_journal::{
-    Ended, LogPosition, Manifest, ManifestFound, Owner, Part, Place, Position, Reach, RecordHeader, Replay,
-    SegmentPart, Unknown, Writer, open_checkpoint, seal_checkpoint,
+    Ended, LogPosition, Manifest, ManifestFound, ManifestTail, Owner, Part, Place, Position, Reach, RecordHeader,
+    Replay, SegmentPart, Unknown, Writer, open_checkpoint, seal_checkpoint,
 };
 
 const FILE: &str = "tests/golden/version-2.segment";
@@ -96,10 +96,11 @@ fn the_manifest_of_version_1_is_written_and_read_as_it_always_was() {
     let owner = Owner { shard: 5, directory: DIRECTORY, segment_bytes: 4 * BLOCK as u64 };
     let (mut written, generation) = Manifest::NEW.file(&owner);
     let manifest = Manifest { first: 3, last: 8, batch: 4711 };
-    let (block, at) = manifest.encode(&owner, generation + 1);
+    let tail = ManifestTail { firm: 4700, cut: Some(Place { segment: 8, offset: 3 * BLOCK as u64 }) };
+    let (block, at) = manifest.encode(&tail, &owner, generation + 1);
     written[at as usize..][..BLOCK].copy_from_slice(&block);
     let golden = golden(MANIFEST, &written);
-    let found = ManifestFound { owner, manifest, generation: generation + 1, damage: None };
+    let found = ManifestFound { owner, manifest, tail, generation: generation + 1, damage: None };
     assert_eq!(Manifest::read(&golden), Ok(found));
 }
 

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use storage_journal::format::{BLOCK, SegmentHeader};
-use storage_journal::{Done, Manifest, Margin, Order, SegmentFound};
+use storage_journal::{Done, Manifest, ManifestFound, ManifestTail, Margin, Order, Owner, SegmentFound};
 
 use crate::chance::Chance;
 
@@ -51,6 +51,7 @@ pub struct Disk {
     segments: BTreeMap<u64, Vec<u8>>,
     checkpoints: BTreeMap<u64, Vec<u8>>,
     manifest: Manifest,
+    tail: ManifestTail,
     /// Segments that were removed since the last crash, which may take that back.
     removed: Vec<(u64, Vec<u8>)>,
     writes: VecDeque<Order>,
@@ -67,6 +68,7 @@ impl Disk {
             segments: BTreeMap::new(),
             checkpoints: BTreeMap::new(),
             manifest: Manifest::NEW,
+            tail: ManifestTail::default(),
             removed: Vec::new(),
             writes: VecDeque::new(),
             others: VecDeque::new(),
@@ -79,7 +81,14 @@ impl Disk {
         self.manifest
     }
 
-    /// The same, for one that lies.
+    /// The manifest as a start reads it.
+    pub fn manifest_found(&self) -> ManifestFound {
+        let DiskOptions { shard, directory, segment_bytes, .. } = self.options;
+        let owner = Owner { shard, directory, segment_bytes: segment_bytes as u64 };
+        ManifestFound { owner, manifest: self.manifest, tail: self.tail, generation: 1, damage: None }
+    }
+
+    /// What the journal has at least, for one that lies.
     pub fn manifest_mut(&mut self) -> &mut Manifest {
         &mut self.manifest
     }
@@ -172,8 +181,8 @@ impl Disk {
                 buffer.bytes_mut().copy_from_slice(&segment[at..end]);
                 Some(Done::Read { id, buffer })
             }
-            Order::Prepare { segment, reuse, margin, first, batch } => {
-                Some(self.prepare(segment, reuse, margin, Manifest { first, last: segment, batch }))
+            Order::Prepare { segment, reuse, margin, first, batch, firm } => {
+                Some(self.prepare((segment, reuse), margin, Manifest { first, last: segment, batch }, firm))
             }
             Order::Checkpoint { .. } if self.options.lost_checkpoints.is_some_and(|bound| chance.one_in(bound)) => {
                 Some(Done::NotCheckpointed)
@@ -182,8 +191,8 @@ impl Disk {
                 self.checkpoints.insert(segment, bytes);
                 Some(Done::Checkpointed { segment })
             }
-            Order::Remove { segment, first } => {
-                self.give_up(segment, first);
+            Order::Remove { segment, first, firm } => {
+                self.give_up(segment, first, firm);
                 let bytes = self.segments.remove(&segment).expect("a segment is removed once");
                 self.removed.push((segment, bytes));
                 None
@@ -199,8 +208,8 @@ impl Disk {
         }
     }
 
-    fn prepare(&mut self, segment: u64, reuse: Option<u64>, margin: Margin, manifest: Manifest) -> Done {
-        reuse.into_iter().for_each(|older| self.give_up(older, manifest.first));
+    fn prepare(&mut self, (segment, reuse): (u64, Option<u64>), margin: Margin, manifest: Manifest, firm: u64) -> Done {
+        reuse.into_iter().for_each(|older| self.give_up(older, manifest.first, firm));
         // Half of what is left to others is another segment.
         let room = self.options.segments_max.saturating_add(usize::from(margin == Margin::Half));
         if reuse.is_none() && !self.segments.contains_key(&segment) && self.used() >= room {
@@ -214,7 +223,7 @@ impl Disk {
         let mut bytes = there.unwrap_or_else(|| vec![0; length]);
         bytes[..BLOCK].copy_from_slice(&self.header(segment));
         self.segments.insert(segment, bytes);
-        self.manifest = self.manifest.join(manifest);
+        self.say(manifest, firm);
         Done::Prepared { segment }
     }
 
@@ -224,9 +233,18 @@ impl Disk {
     }
 
     /// Nothing before `first` is needed: the manifest says so before anything becomes of `segment`.
-    fn give_up(&mut self, segment: u64, first: u64) {
+    fn give_up(&mut self, segment: u64, first: u64, firm: u64) {
         assert!(first > segment, "{segment} is needed, as all from {first} on are");
-        self.manifest = self.manifest.join(Manifest { first, ..Manifest::NEW });
+        self.say(Manifest { first, ..Manifest::NEW }, firm);
+    }
+
+    /// The manifest says so much more; what its first segment follows from, if that is another one.
+    fn say(&mut self, more: Manifest, firm: u64) {
+        let manifest = self.manifest.join(more);
+        if manifest.first > self.manifest.first {
+            self.tail.firm = self.tail.firm.max(firm);
+        }
+        self.manifest = manifest;
     }
 
     /// The node ends in the middle of what it does. What is ordered and was not begun is forgotten.
@@ -267,10 +285,10 @@ impl Disk {
     /// Only some of the steps of making a segment ready were done: giving up the old one, the new name, the new header.
     fn prepare_in_part(&mut self, chance: &mut Chance) {
         match self.others.front() {
-            Some(&Order::Prepare { segment, reuse: Some(older), first, .. }) => {
+            Some(&Order::Prepare { segment, reuse: Some(older), first, firm, .. }) => {
                 let steps = chance.below(4);
                 if steps > 0 {
-                    self.give_up(older, first);
+                    self.give_up(older, first, firm);
                 }
                 if steps > 1
                     && let Some(mut bytes) = self.segments.remove(&older)
@@ -281,7 +299,7 @@ impl Disk {
                     self.segments.insert(segment, bytes);
                 }
             }
-            Some(&Order::Remove { segment, first }) if chance.one_in(2) => self.give_up(segment, first),
+            Some(&Order::Remove { segment, first, firm }) if chance.one_in(2) => self.give_up(segment, first, firm),
             _ => {}
         }
     }
@@ -313,7 +331,7 @@ mod tests {
     };
 
     fn prepare(segment: u64, reuse: Option<u64>, margin: Margin) -> Order {
-        Order::Prepare { segment, reuse, margin, first: reuse.map_or(1, |older| older + 1), batch: 0 }
+        Order::Prepare { segment, reuse, margin, first: reuse.map_or(1, |older| older + 1), batch: 0, firm: 0 }
     }
 
     fn write(segment: u64) -> Order {
@@ -373,7 +391,7 @@ mod tests {
             // What was removed is back.
             let mut disk = Disk::new(OPTIONS);
             done(&mut disk, prepare(1, None, Margin::All), &mut chance);
-            done(&mut disk, Order::Remove { segment: 1, first: 2 }, &mut chance);
+            done(&mut disk, Order::Remove { segment: 1, first: 2, firm: 0 }, &mut chance);
             disk.crash(Crash::Power, &mut chance);
             let back = disk
                 .segments()

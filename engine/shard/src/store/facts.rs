@@ -20,9 +20,14 @@ impl Store {
     /// Takes what the core has for the journal. Afterwards the journal's numbers are the core's, and what is released
     /// is known.
     pub(super) fn take_requests(&mut self, core: &mut Core) {
+        self.take_requests_with(core, Attributes::default());
+    }
+
+    /// The same; `attributes` is what else is said of the messages among it.
+    pub(super) fn take_requests_with(&mut self, core: &mut Core, attributes: Attributes<'_>) {
         while let Some(request) = core.poll_journal() {
             match request {
-                JournalRequest::Fact(fact) => self.handle_fact(&fact),
+                JournalRequest::Fact(fact) => self.handle_fact(&fact, attributes),
                 // What says so lies before the next number.
                 JournalRequest::Released(name) => self.needed.release(name, self.writing.next().shared - 1),
                 JournalRequest::Unwanted(id) => self.orders.push_back(Order::Discard { id }),
@@ -34,9 +39,9 @@ impl Store {
         self.needed.settle();
     }
 
-    fn handle_fact(&mut self, fact: &Fact) {
+    fn handle_fact(&mut self, fact: &Fact, attributes: Attributes<'_>) {
         let mut numbers = std::mem::take(&mut self.numbers);
-        let bytes = with_meaning(fact, &mut numbers, |number, meaning| self.remember(number, meaning));
+        let bytes = with_meaning(fact, attributes, &mut numbers, |number, meaning| self.remember(number, meaning));
         self.numbers = numbers;
         match fact {
             Fact::Stored { number, targets, message } => self.put(*number, targets.as_slice(), message, bytes),
@@ -116,7 +121,8 @@ impl Store {
     /// Octets that wait to be written, with those of facts that the store was not told of yet.
     pub fn pending_bytes(&self, core: &Core) -> u64 {
         let mut numbers = Vec::new();
-        let facts = core.untold_facts().map(|fact| with_meaning(fact, &mut numbers, bytes_of)).sum::<usize>();
+        let none = Attributes::default();
+        let facts = core.untold_facts().map(|fact| with_meaning(fact, none, &mut numbers, bytes_of)).sum::<usize>();
         let acknowledged = bytes_of(0, &Meaning::Acknowledged { queue: 0, first: 0, last: 0 });
         (self.writing.waiting_bytes() + facts + core.untold_acknowledgements() * acknowledged) as u64
     }
@@ -133,10 +139,15 @@ fn bytes_of(number: u64, meaning: &Meaning<'_>) -> usize {
     meaning.encode(part_of(number), |_, payload| RecordHeader::bytes(payload))
 }
 
-/// Gives a fact's number and meaning to `take`; 0 if there is nothing to write. `numbers` is memory for those of
-/// queues.
+/// Gives a fact's number and meaning to `take`, a message's with `attributes`; 0 if there is nothing to write. `numbers` is memory for those
+/// of queues.
 #[inline]
-fn with_meaning(fact: &Fact, numbers: &mut Vec<u8>, take: impl FnOnce(u64, &Meaning<'_>) -> usize) -> usize {
+fn with_meaning(
+    fact: &Fact,
+    attributes: Attributes<'_>,
+    numbers: &mut Vec<u8>,
+    take: impl FnOnce(u64, &Meaning<'_>) -> usize,
+) -> usize {
     match fact {
         Fact::Stored { number, targets, message } => {
             let Message { header, format, body, content, expires_wall_ms } = message;
@@ -151,8 +162,7 @@ fn with_meaning(fact: &Fact, numbers: &mut Vec<u8>, take: impl FnOnce(u64, &Mean
             numbers.clear();
             let targets = targets.as_slice().iter();
             targets.for_each(|target| numbers.extend_from_slice(&target.queue.to_le_bytes()));
-            let (queues, attributes) = (Numbers(numbers), Attributes::default());
-            take(*number, &Meaning::Message { properties, queues, attributes, body })
+            take(*number, &Meaning::Message { properties, queues: Numbers(numbers), attributes, body })
         }
         &Fact::Acknowledged { number, queue, first, last } => {
             take(number, &Meaning::Acknowledged { queue, first, last })

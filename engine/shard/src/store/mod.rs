@@ -42,12 +42,12 @@ use engine_core::message::Large;
 use engine_core::{Core, JournalReport};
 use engine_ledger::{Ledger, Whose};
 use storage_journal::format::BLOCK;
-use storage_journal::{Buffer, Done, Fault, Order, Place, Position, Reach};
+use storage_journal::{Buffer, Done, Fault, Order, Place, Position, Reach, Segments};
 
 use crate::limits::{ALLOWANCE_SEGMENTS, UNAWAITED_BYTES};
 use checkpointing::Checkpoints;
 use needed::Needed;
-pub use offline::{Copy, Extract, Part};
+pub use offline::{Copy, Extract, Extracted, Part};
 use queues::Queues;
 use reads::{Reader, Reads};
 pub use recovery::{Recovered, Recovery};
@@ -296,8 +296,8 @@ impl Store {
             removed.extend(self.space.handle_free(segment));
         }
         // The manifest is written once for all of them.
-        let first = self.needed.first();
-        self.orders.extend(removed.into_iter().map(|segment| Order::Remove { segment, first }));
+        let (first, firm) = (self.needed.first(), self.writing.last_batch());
+        self.orders.extend(removed.into_iter().map(|segment| Order::Remove { segment, first, firm }));
     }
 
     /// When the next turn is due even if nothing happens, nanoseconds.
@@ -309,6 +309,11 @@ impl Store {
     /// What all records say that outlives the node.
     pub fn ledger(&self) -> &Ledger {
         self.needed.ledger()
+    }
+
+    /// Where everything lies. What is not written yet is in it as well: [`Self::written`] says how far it may be read.
+    pub fn segments(&self) -> &Segments {
+        self.needed.segments()
     }
 
     /// The files of large messages that are needed, once for each message.

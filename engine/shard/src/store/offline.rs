@@ -7,7 +7,7 @@ use engine_core::fact::Declared;
 use engine_core::limits::{CoreConfig, Storage};
 use engine_core::message::{Large, Message};
 use engine_core::{Core, Restored};
-use engine_ledger::{Entry, Ledger, Meaning, entries, message};
+use engine_ledger::{Attributes, Entry, Ledger, Meaning, carry, entries, message};
 use storage_disk::Disk;
 use storage_journal::{Done, Place, Position, Segments, salvage_batches};
 
@@ -45,6 +45,17 @@ pub struct Part {
     pub bytes: usize,
     /// How many messages are in it.
     pub messages: usize,
+}
+
+/// A message that was read, with all that its record says of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Extracted {
+    /// Its name in its queue.
+    pub name: u64,
+    /// The message.
+    pub message: Message,
+    /// What else is said of it, with 0 for the number of its queue.
+    pub attributes: Vec<u8>,
 }
 
 impl Extract {
@@ -92,6 +103,11 @@ impl Extract {
 
     /// The messages of a part, in their order, with their names. Fewer than it has when the disk gave something else than before.
     pub fn messages(&self, part: &Part, bytes: &[u8]) -> Vec<(u64, Message)> {
+        self.extracted(part, bytes).into_iter().map(|Extracted { name, message, .. }| (name, message)).collect()
+    }
+
+    /// The same, with all that is said of them, for whoever writes them again.
+    pub fn extracted(&self, part: &Part, bytes: &[u8]) -> Vec<Extracted> {
         let run = self.pages.get(&part.queue).and_then(|pages| pages.runs.get(part.index));
         let Some(run) = run else { return Vec::new() };
         let mut found = Vec::with_capacity(run.len());
@@ -99,19 +115,23 @@ impl Extract {
             let Ok(Some(meaning)) = Meaning::decode(&record) else { return };
             entries(&meaning, record.number, |Entry { queue, name, .. }| {
                 if queue == part.queue && run.messages.names().contains(name) {
+                    let (Meaning::Message { attributes, .. } | Meaning::Moved { attributes, .. }) = meaning else {
+                        return;
+                    };
                     let copied = message(&meaning, Bytes::copy_from_slice);
                     found.extend(copied.map(|mut message| {
                         if let Some(count) = self.ledger.failures_of(name) {
                             message.header.delivery_count = count;
                         }
-                        (name, message)
+                        let attributes = carry(attributes, |queue| (queue == part.queue).then_some(0));
+                        Extracted { name, message, attributes }
                     }));
                 }
             });
         });
-        found.sort_by_key(|(name, _)| *name);
+        found.sort_by_key(|found| found.name);
         // A batch of another past may lie between those of the area.
-        found.dedup_by_key(|(name, _)| *name);
+        found.dedup_by_key(|found| found.name);
         found
     }
 }
@@ -144,12 +164,14 @@ impl Copy {
         self.core.adopt_queue(declared)
     }
 
-    /// Puts a message into a queue, and waits while much is not on disk yet.
+    /// Puts a message into a queue, with what else is said of it there ([`Extracted`]), and waits while much is not on disk yet.
     ///
     /// # Errors
     /// When the disk fails or is full.
-    pub fn message(&mut self, queue: u64, message: Message) -> Result<(), StoreError> {
+    pub fn message(&mut self, queue: u64, message: Message, attributes: &[u8]) -> Result<(), StoreError> {
         self.core.adopt_message(queue, message);
+        let attributes = carry(Attributes(attributes), |_| Some(queue));
+        self.store.take_requests_with(&mut self.core, Attributes(&attributes));
         self.turn();
         while self.store.totals().pending_bytes > COPY_PENDING {
             self.wait()?;

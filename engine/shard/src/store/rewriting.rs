@@ -4,8 +4,10 @@
 //! producers and consumers hardly notice. While the disk is full this is what makes room, beside segments that empty themselves: it goes on
 //! as far as what lives there fits into what is kept for it, and nobody is spared.
 
+use std::collections::HashSet;
+
 use engine_core::{Core, Room};
-use engine_ledger::{Attributes, Entry, Meaning, Numbers, Properties, entries};
+use engine_ledger::{Attributes, Entry, Meaning, Numbers, Properties, carry, entries};
 use storage_journal::format::BLOCK;
 use storage_journal::{Buffer, LOCAL, Living, Place, Record, read_batches};
 
@@ -123,7 +125,9 @@ impl Store {
                     }
                 });
                 if !left.is_empty() {
-                    let (attributes, body) = (attributes.0.to_vec(), body.to_vec());
+                    let there: HashSet<u64> = left.iter().map(|entry| entry.queue).collect();
+                    let attributes = carry(attributes, |queue| there.contains(&queue).then_some(queue));
+                    let body = body.to_vec();
                     living.push(Again::Message(Copied { properties, attributes, entries: left, body }));
                 }
             }

@@ -134,8 +134,8 @@ impl Store {
             let stuck = self.space.is_full() && waits && self.needed.segments().count() > 1;
             let margin = if stuck { Margin::Half } else { Margin::All };
             let (segment, reuse) = self.space.begin();
-            let (first, batch) = (self.needed.first(), self.writing.written_batch());
-            self.orders.push_back(Order::Prepare { segment, reuse, margin, first, batch });
+            let (first, batch, firm) = (self.needed.first(), self.writing.written_batch(), self.writing.last_batch());
+            self.orders.push_back(Order::Prepare { segment, reuse, margin, first, batch, firm });
         }
     }
 

@@ -207,6 +207,11 @@ impl Writing {
         (self.open_bytes() > 0).then(|| *self.open_ns.get_or_insert(now_ns))
     }
 
+    /// The last batch that has records, whether it is closed or not.
+    pub fn last_batch(&self) -> u64 {
+        self.writer.last_batch()
+    }
+
     /// Octets in the open batch.
     pub fn open_bytes(&self) -> usize {
         self.writer.open_bytes()
