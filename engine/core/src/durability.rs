@@ -238,6 +238,7 @@ impl Core {
         let Some(key) = self.journal.queue(queue) else { return };
         self.resize(key, |queue| queue.put_back(sequence, message));
         self.note_expiries(key);
+        self.note_departures(key);
         self.touch(key);
     }
 

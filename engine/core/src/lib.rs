@@ -19,6 +19,9 @@ mod ends;
 pub mod event;
 mod expiry;
 pub mod fact;
+mod flights;
+mod forwarding;
+mod hop;
 mod journaling;
 pub mod key;
 pub mod limits;
@@ -37,6 +40,7 @@ mod tests;
 mod view;
 
 pub use crate::core::Core;
+pub use crate::forwarding::Forward;
 pub use crate::journaling::{Browse, Fetch, LastNumbers, Recall, Restored, Room};
 pub use crate::queue::{Recalled, Totals};
 pub use view::{QUEUE_FIGURES, QueueView};

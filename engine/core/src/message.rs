@@ -48,13 +48,23 @@ pub struct Large {
 }
 
 impl Large {
+    /// Its length as a body, octets.
+    const BYTES: usize = 20;
+
     /// As a body.
     #[must_use]
     pub fn encode(&self) -> Bytes {
-        let mut body = Vec::with_capacity(20);
+        self.encode_with(&[])
+    }
+
+    /// As a body, with annotations (an encoded map) that the file has not.
+    #[must_use]
+    pub fn encode_with(&self, annotations: &[u8]) -> Bytes {
+        let mut body = Vec::with_capacity(Self::BYTES + annotations.len());
         body.extend_from_slice(&self.id.to_le_bytes());
         body.extend_from_slice(&self.bytes.to_le_bytes());
         body.extend_from_slice(&self.checksum.to_le_bytes());
+        body.extend_from_slice(annotations);
         body.into()
     }
 
@@ -94,6 +104,12 @@ impl Message {
     #[must_use]
     pub fn large(&self) -> Option<Large> {
         if self.content == Content::File { Large::decode(&self.body) } else { None }
+    }
+
+    /// Annotations of a large message that are to be merged into those in its file when it is sent, an encoded map; empty without any.
+    #[must_use]
+    pub fn annotations_beside(&self) -> &[u8] {
+        if self.content == Content::File { self.body.get(Large::BYTES..).unwrap_or_default() } else { &[] }
     }
 
     /// What the message costs a budget, in bytes: its body and a constant for its place in a queue.

@@ -2,6 +2,7 @@
 
 mod browsing;
 mod expiry;
+mod forwarding;
 mod held;
 mod nodes;
 mod routing;

@@ -153,6 +153,15 @@ impl Order {
         waits
     }
 
+    /// Takes out everything that waits.
+    pub fn take_all(&mut self, entries: &Slab<Entry>) -> Vec<(u64, Held)> {
+        let returned = std::mem::take(&mut self.returned).into_iter();
+        let Line { places, .. } = std::mem::take(&mut self.line);
+        let line = places.into_iter().filter_map(|entry| Some((entries.get(entry)?.sequence, Held::Here(entry))));
+        self.bytes = 0;
+        returned.chain(line).collect()
+    }
+
     /// Forgets the places of what was dropped, as far as that is due.
     pub fn skip(&mut self, entries: &Slab<Entry>) {
         self.line.skip_dropped(entries);
