@@ -11,6 +11,7 @@ mod credit;
 mod data_tools;
 mod durability;
 mod expiry;
+mod forwarding;
 mod kept_files;
 mod large;
 mod lifetime;

@@ -246,12 +246,17 @@ impl Core {
     #[must_use]
     pub fn wants(&self, queue: u64) -> u64 {
         let queue = self.journal.queue(queue).and_then(|key| self.nodes.queues.get(key));
+        let queue = queue.filter(|queue| queue.identity.kind != Kind::Ending);
         queue.map_or(0, |queue| self.memory.fetch_below().saturating_sub(queue.waiting_bytes()))
     }
 
     /// Messages that the journal alone had, by their names; they come in the order in which the queue got them.
     pub fn handle_fetched(&mut self, queue: u64, messages: impl IntoIterator<Item = (u64, Message)>) {
         let Some(key) = self.journal.queue(queue) else { return };
+        if self.nodes.queues.get(key).is_some_and(|queue| queue.identity.kind == Kind::Ending) {
+            // It was deleted while they were read.
+            return self.journal.released.extend(messages.into_iter().map(|(name, _)| name));
+        }
         self.resize(key, |queue| {
             for (name, message) in messages {
                 queue.handle_fetched(message.size());

@@ -47,10 +47,15 @@ impl Files {
         }
     }
 
+    /// An id that no file of the shard ever had.
+    pub fn take_id(&mut self) -> u64 {
+        self.next_file += 1;
+        self.next_file - 1
+    }
+
     /// Begins a file for a message of a link; gives its id.
     pub fn begin(&mut self, place: Slot) -> u64 {
-        let id = self.next_file;
-        self.next_file += 1;
+        let id = self.take_id();
         self.arriving.insert(id, place);
         id
     }
@@ -131,7 +136,10 @@ pub struct NotWritten {
 impl Home {
     /// The next order for the disk of large messages. Orders are carried out in their order.
     pub fn poll_file_order(&mut self) -> Option<LargeOrder> {
-        self.files.orders.pop_front()
+        self.files.orders.pop_front().or_else(|| {
+            let wish = self.engine.poll_file_wish()?;
+            Some(self.naming.order(&wish, self.files.take_id()))
+        })
     }
 
     /// Takes what the disk of large messages did; gives what is to be done about it, if anything is.
@@ -140,11 +148,20 @@ impl Home {
             LargeDone::Appended { id } => self.handle_appended(id),
             LargeDone::Finished { id } => self.handle_finished(id),
             LargeDone::NotWritten { id, error } => self.handle_not_written(id, error),
+            LargeDone::Linked { id } => self.handle_named(id, Some(id)),
+            LargeDone::NotLinked { id } => self.handle_named(id, None),
             LargeDone::Read { reader, part } => {
                 let place = self.files.reading.remove(&reader)?;
                 self.handle_part_read(place, reader, part)
             }
         }
+    }
+
+    /// A file of a message that goes to another address has a name there, or gets none. No link waits for that.
+    fn handle_named(&mut self, id: u64, name: Option<u64>) -> Option<FileAt> {
+        let flight = self.naming.handle_done(id)?;
+        self.engine.handle_file_named(flight, name);
+        None
     }
 
     fn handle_appended(&mut self, id: u64) -> Option<FileAt> {

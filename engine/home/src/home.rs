@@ -18,6 +18,7 @@ use crate::client::Client;
 use crate::files::Files;
 use crate::limits::RELAY_WINDOW;
 use crate::link::{Kind, Link, LocalId};
+use crate::naming::Naming;
 use crate::node_names::NodeNames;
 use crate::permission::{self, Action};
 use crate::slots::{Slot, Slots};
@@ -41,6 +42,7 @@ pub struct Home {
     pub(crate) links: Slots<Link>,
     pub(crate) rules: AddressRules,
     pub(crate) files: Files,
+    pub(crate) naming: Naming,
     names: NodeNames,
     links_max: u32,
 }
@@ -116,6 +118,7 @@ impl Home {
             links: Slots::new(links_max),
             rules: addresses,
             files: Files::new(first_file),
+            naming: Naming::default(),
             links_max,
         }
     }

@@ -189,6 +189,7 @@ impl Home {
             (false, true) => PieceKind::Last,
         };
         let (key, format, message) = (current.key, current.message.format, current.message.clone());
+        let bytes = if first { message.annotate_front(bytes) } else { bytes };
         if last {
             outgoing.current = None;
         }

@@ -187,6 +187,7 @@ impl Queue {
             left = left.and(self.let_go(sequence, held));
         }
         self.behind = super::Behind::default();
+        self.away.begin_recall(0);
         left
     }
 }

@@ -192,13 +192,7 @@ fn a_queue_that_nobody_uses_goes_when_its_last_message_is_elsewhere() {
 fn a_subscription_that_ends_forwards_what_it_has_to_and_nothing_else() {
     for durability in [Durability::Volatile, Durability::Durable] {
         let mut owner = owner(to("dead", ""));
-        let subscription =
-            Subscription { name: "s".into(), container: "c".into(), durability, sharing: Sharing::Exclusive };
-        let subscribe = |link| {
-            let (routing, subscription) = (Some(RoutingType::Multicast), Some(subscription.clone()));
-            let spec = ConsumerSpec { routing, subscription, ..ConsumerSpec::of("t") };
-            Command::AttachConsumer { link, spec: Box::new(spec) }
-        };
+        let subscribe = |link| subscribe(link, durability);
         let end = owner.attached(subscribe);
         let producer = owner.producer("t", Some(RoutingType::Multicast));
         (0..5).for_each(|delivery| drop(owner.send(producer, delivery)));
@@ -262,6 +256,14 @@ fn what_waits_to_go_costs_a_stub_if_the_journal_has_it() {
     }
     kept.write();
     assert_eq!(kept.owner.core.memory_bytes(), 0);
+}
+
+fn subscribe(link: LinkKey, durability: Durability) -> Command {
+    let subscription =
+        Subscription { name: "s".into(), container: "c".into(), durability, sharing: Sharing::Exclusive };
+    let (routing, subscription) = (Some(RoutingType::Multicast), Some(subscription));
+    let spec = ConsumerSpec { routing, subscription, ..ConsumerSpec::of("t") };
+    Command::AttachConsumer { link, spec: Box::new(spec) }
 }
 
 #[derive(Clone, Debug)]
@@ -337,6 +339,40 @@ impl Run {
         let mut kept = Kept::with(to("dead", "late"));
         let (producer, consumer) = (kept.owner.producer("q", None), kept.owner.consumer("q", None, Mode::Consume));
         Self { kept, model: Model::default(), producer, consumer, now_ns: 1 }
+    }
+
+    /// The same with a durable subscription.
+    fn subscribed() -> Self {
+        let mut kept = Kept::with(to("dead", "late"));
+        let link = LinkKey { shard: 0, generation: 0, slot: 99 };
+        kept.owner.core.handle_command(1, 1, subscribe(link, Durability::Durable));
+        let events = kept.settle_down();
+        let [Event::Attached { end: consumer, .. }] = events[..] else { panic!("attached: {events:?}") };
+        let producer = kept.owner.producer("t", Some(RoutingType::Multicast));
+        Self { kept, model: Model::default(), producer, consumer, now_ns: 1 }
+    }
+
+    /// The subscription ends: what was to go elsewhere goes, and nothing else does.
+    fn unsubscribe(&mut self) {
+        self.command(Command::Detach { end: self.consumer, mode: DetachMode::Close });
+        self.model.held.clear();
+        let departing: u64 = self.kept.owner.core.queue_views().map(|queue| queue.forwarding).sum();
+        let expected = departing as usize + self.model.there.len();
+        for round in 0.. {
+            assert!(round < 2_000, "it comes to an end");
+            self.kept.write();
+            self.wait(100);
+            self.kept.read(0);
+            self.take_events();
+            self.fly(FORWARDS_MAX);
+            while !self.model.under_way.is_empty() {
+                self.answer(0, true);
+            }
+            if self.kept.owner.core.queue_views().next().is_none() {
+                break;
+            }
+        }
+        assert_eq!(self.model.there.len(), expected, "nothing expires any more");
     }
 
     fn wall_ms(&self) -> u64 {
@@ -477,5 +513,19 @@ proptest! {
                 prop_assert!(expires.contains(&message));
             }
         }
+    }
+
+    /// A subscription that ends in the middle of all that takes none of it away.
+    #[test]
+    fn what_is_to_go_goes_though_its_queue_ends(steps in proptest::collection::vec(step(), 1..200)) {
+        let mut run = Run::subscribed();
+        for step in steps {
+            run.step(step);
+        }
+        run.unsubscribe();
+        let Model { rejected, there, accepted, .. } = &run.model;
+        prop_assert!(rejected.iter().all(|message| there.contains_key(message)));
+        prop_assert!(!accepted.iter().any(|message| there.contains_key(message)));
+        prop_assert_eq!(run.kept.owner.core.memory_bytes(), 0);
     }
 }
