@@ -236,6 +236,11 @@ impl Core {
     /// A message that came back is in memory again, at its place in the order.
     pub fn handle_recalled(&mut self, queue: u64, sequence: u64, message: Message) {
         let Some(key) = self.journal.queue(queue) else { return };
+        let Some(found) = self.nodes.queues.get(key) else { return };
+        if found.identity.kind == Kind::Ending && !found.departs(sequence) {
+            // It was deleted while this was read.
+            return;
+        }
         self.resize(key, |queue| queue.put_back(sequence, message));
         self.note_expiries(key);
         self.note_departures(key);

@@ -116,7 +116,8 @@ impl Core {
             self.apply(key, left);
         }
         self.note_departures(key);
-        if self.nodes.queues.get(key).is_some_and(Queue::is_done_or_awaited) {
+        let is_ending = |queue: &Queue| queue.identity.kind == Kind::Ending;
+        if self.nodes.queues.get(key).is_some_and(|queue| queue.is_done_or_awaited() || is_ending(queue)) {
             self.touch(key);
         }
     }

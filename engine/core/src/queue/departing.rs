@@ -47,6 +47,11 @@ impl Queue {
         self.departures = Some(Box::new(Departures::new(destinations)));
     }
 
+    /// Whether a message goes elsewhere.
+    pub fn departs(&self, sequence: u64) -> bool {
+        self.departures.as_ref().is_some_and(|departures| departures.held(sequence).is_some())
+    }
+
     /// Messages that go elsewhere.
     pub fn departing(&self) -> usize {
         self.departures.as_ref().map_or(0, |departures| departures.len())
@@ -178,16 +183,16 @@ impl Queue {
         None
     }
 
-    /// All but what goes elsewhere leaves: the queue is deleted when that has gone.
+    /// All in memory but what goes elsewhere leaves: the queue is deleted when that has gone. What came back and is in the journal only may be
+    /// on its way from there: it leaves with the queue.
     pub fn leave_all(&mut self) -> Left {
         let mut left = Left::default();
-        let waiting = self.order.take_all(&self.entries);
+        let waiting = self.order.take_here(&self.entries);
         let held = self.held.take_all();
         for (sequence, held) in waiting.into_iter().chain(held) {
             left = left.and(self.let_go(sequence, held));
         }
         self.behind = super::Behind::default();
-        self.away.begin_recall(0);
         left
     }
 }

@@ -153,9 +153,9 @@ impl Order {
         waits
     }
 
-    /// Takes out everything that waits.
-    pub fn take_all(&mut self, entries: &Slab<Entry>) -> Vec<(u64, Held)> {
-        let returned = std::mem::take(&mut self.returned).into_iter();
+    /// Takes out everything that waits in memory.
+    pub fn take_here(&mut self, entries: &Slab<Entry>) -> Vec<(u64, Held)> {
+        let returned = self.returned.extract_if(.., |_, held| held.stub().is_none());
         let Line { places, .. } = std::mem::take(&mut self.line);
         let line = places.into_iter().filter_map(|entry| Some((entries.get(entry)?.sequence, Held::Here(entry))));
         self.bytes = 0;
