@@ -25,20 +25,21 @@ pub(crate) struct Parting<'a> {
     pub queue: &'a str,
 }
 
-/// A text of at most `REASON_BYTES_MAX` octets.
-fn shortened(mut text: String) -> String {
+/// Cuts a text to at most `REASON_BYTES_MAX` octets.
+fn shorten(text: &mut String) {
     if text.len() > REASON_BYTES_MAX {
         text.truncate((0..=REASON_BYTES_MAX).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0));
         text.shrink_to_fit();
     }
-    text
 }
 
 /// What a consumer said, as far as it is kept.
-fn kept(refusal: Box<Refusal>) -> Box<Refusal> {
-    let Refusal { condition, description } = *refusal;
-    let condition = if condition.as_str().len() > REASON_BYTES_MAX { "".into() } else { condition };
-    Box::new(Refusal { condition, description: shortened(description) })
+fn kept(mut refusal: Box<Refusal>) -> Box<Refusal> {
+    shorten(&mut refusal.description);
+    if refusal.condition.as_str().len() > REASON_BYTES_MAX {
+        refusal.condition = "".into();
+    }
+    refusal
 }
 
 impl Queue {
@@ -206,6 +207,8 @@ mod tests {
         let long = Refusal { condition: "amqp:internal-error".into(), description: "ü".repeat(REASON_BYTES_MAX) };
         let kept = kept(Box::new(long));
         assert_eq!((kept.condition.as_str(), kept.description.len()), ("amqp:internal-error", REASON_BYTES_MAX));
-        assert_eq!(shortened("short".to_owned()), "short");
+        let mut short = "short".to_owned();
+        shorten(&mut short);
+        assert_eq!(short, "short");
     }
 }
