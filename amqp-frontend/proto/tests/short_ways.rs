@@ -12,7 +12,7 @@ use amqp_codec::performative::{
     Terminus, Transfer, encode_frame, encode_transfer,
 };
 use amqp_proto::{
-    Config, Connection, Event, Input, LinkId, Out, Outcome, Part, Particulars, Payload, Send, SendNow, Settled,
+    Config, Connection, DeliveryOutcome, Event, Input, LinkId, Out, Part, Particulars, Payload, Send, SendNow, Settled,
 };
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -103,10 +103,10 @@ impl Host {
         input.consumed()
     }
 
-    fn came(&mut self, link: LinkId, id: u32, settled: bool, format: u32, transfer: &Transfer<'_>, payload: &[u8]) {
-        self.told.push(format!("{link:?} {id} {settled} {format} {transfer:?} {payload:?}"));
-        if !settled {
-            self.machine.settle(link, id, id, Outcome::Accepted);
+    fn came(&mut self, link: LinkId, id: u32, settled: Settled, format: u32, transfer: &Transfer<'_>, payload: &[u8]) {
+        self.told.push(format!("{link:?} {id} {settled:?} {format} {transfer:?} {payload:?}"));
+        if settled == Settled::No {
+            self.machine.settle(link, id, id, DeliveryOutcome::Accepted);
         }
         self.machine.grant(link, 1);
     }

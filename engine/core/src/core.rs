@@ -15,7 +15,6 @@ use std::collections::VecDeque;
 
 use crate::agenda::{Deadlines, Due, Now};
 use crate::command::{Command, Outcome};
-use crate::credit::Waiting;
 use crate::cursor::Cursors;
 use crate::ends::{End, EndRole, key};
 use crate::event::{Delivery, Event, KEY_NONE};
@@ -29,6 +28,7 @@ use crate::nodes::Nodes;
 use crate::plain::Plain;
 use crate::queue::{Left, News};
 use crate::slab::Key;
+use crate::waiting::Waiting;
 
 /// Whose turn it is to give something away.
 #[derive(Debug)]

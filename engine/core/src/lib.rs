@@ -34,10 +34,11 @@ mod producer;
 mod queue;
 mod refusal;
 mod routing;
-mod slab;
+pub mod slab;
 #[cfg(test)]
 mod tests;
 mod view;
+mod waiting;
 
 pub use crate::core::Core;
 pub use crate::forwarding::Forward;

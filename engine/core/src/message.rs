@@ -24,6 +24,16 @@ pub struct Header {
     pub delivery_count: u32,
 }
 
+impl Header {
+    /// Of a message that comes from its sender with such a header section.
+    #[inline]
+    #[must_use]
+    pub fn of_arrival(section: &section::Header) -> Self {
+        let section::Header { durable, priority, delivery_count, .. } = *section;
+        Self { durable, priority, first_acquirer: true, delivery_count }
+    }
+}
+
 impl Default for Header {
     fn default() -> Self {
         Self { durable: false, priority: 4, first_acquirer: false, delivery_count: 0 }

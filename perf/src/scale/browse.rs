@@ -4,7 +4,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use amqp_codec::performative::{DistributionMode, Source, Terminus};
-use amqp_proto::{Event, LinkId, Outcome, Payload};
+use amqp_proto::{DeliveryOutcome, Event, LinkId, Payload};
 
 use super::figure::{Figure, Target};
 use super::{Options, SECONDS_MAX};
@@ -96,8 +96,8 @@ fn look(server: &Server, backlog: u64) -> io::Result<Found> {
                     } else {
                         found.consumed += 1;
                     }
-                    if !settled {
-                        client.machine.settle(link, delivery, delivery, Outcome::Accepted);
+                    if !settled.is_yes() {
+                        client.machine.settle(link, delivery, delivery, DeliveryOutcome::Accepted);
                     }
                     if place == 0 && reader.owed >= CREDIT / 2 {
                         client.machine.grant(link, std::mem::take(&mut reader.owed));

@@ -4,7 +4,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use amqp_codec::performative::{Source, Terminus};
-use amqp_proto::{Event, Outcome, Part, Send, Settled};
+use amqp_proto::{DeliveryOutcome, Event, Part, Send, Settled};
 use bytes::Bytes;
 
 use super::figure::{Figure, Target};
@@ -112,7 +112,7 @@ fn subscribe(clients: &mut Clients, subscriptions: usize) -> io::Result<()> {
 /// Accepts a message, and gives the link credit for another; whether it was one.
 fn take(client: &mut Client, event: &Event<'_>) -> bool {
     let &Event::Delivery { link, delivery, .. } = event else { return false };
-    client.machine.settle(link, delivery, delivery, Outcome::Accepted);
+    client.machine.settle(link, delivery, delivery, DeliveryOutcome::Accepted);
     client.machine.grant(link, 1);
     true
 }

@@ -10,7 +10,7 @@ use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 
 use amqp_codec::AmqpError;
-use amqp_proto::{Outcome, Part, Send, Settled};
+use amqp_proto::{DeliveryOutcome, Part, Send, Settled};
 use bytes::{Bytes, BytesMut};
 use engine_message::Condition;
 use engine_message::section;
@@ -215,7 +215,7 @@ impl Relay {
         }
         let Some(node) = producer.node.or_else(|| self.addressed(incoming.payload)) else {
             let why = "the message names no address".to_owned();
-            let refusal = Outcome::Rejected(Some(Box::new(AmqpError::new(Condition::NotFound, why))));
+            let refusal = DeliveryOutcome::Rejected(Some(Box::new(AmqpError::new(Condition::NotFound, why))));
             if !incoming.settled {
                 conn.machine.settle(link, incoming.delivery, incoming.delivery, refusal);
             }
@@ -273,7 +273,7 @@ impl Relay {
     #[inline]
     fn accept(&mut self, conn: &mut Conn, at: At, delivery: u32, settled: bool, node: Option<Key<Node>>) {
         if !settled {
-            conn.machine.settle(at.link, delivery, delivery, Outcome::Accepted);
+            conn.machine.settle(at.link, delivery, delivery, DeliveryOutcome::Accepted);
         }
         let Some(Link::Producer(producer)) = conn.link(at.link) else { return };
         producer.owed += 1;

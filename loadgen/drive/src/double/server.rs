@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use amqp_codec::AmqpError;
 use amqp_codec::performative::Attach;
-use amqp_proto::{Authenticated, Config, Connection, Event, Input, Mechanism, Outcome, Payload, Settling};
+use amqp_proto::{Authenticated, Config, Connection, DeliveryOutcome, Event, Input, Mechanism, Payload, Settling};
 use bytes::Bytes;
 use engine_message::Condition;
 use engine_message::reader::{Descriptor, Reader};
@@ -214,7 +214,7 @@ impl Server {
             let Some(conn) = self.conns.touch(key) else { return };
             if let Some(delivery) = conn.machine.next_delivery(self.now_ns, &mut input) {
                 let at = At { conn: key, link: delivery.link };
-                let (delivery, settled, payload) = (delivery.delivery, delivery.settled, delivery.payload);
+                let (delivery, settled, payload) = (delivery.delivery, delivery.settled.is_yes(), delivery.payload);
                 self.take(Incoming { at, delivery, settled, payload });
                 continue;
             }
@@ -250,11 +250,12 @@ impl Server {
                     Payload::Borrowed(bytes) => bytes,
                     Payload::Owned(bytes) => bytes.as_ref(),
                 };
-                self.take(Incoming { at: At { conn: key, link }, delivery, settled, payload });
+                let at = At { conn: key, link };
+                self.take(Incoming { at, delivery, settled: settled.is_yes(), payload });
             }
             Event::Credit { link, credit, drain } => {
                 if let Some(Link::Consumer { node, place, .. }) = conn.link(link) {
-                    self.relay.grant(*node, *place, credit, drain);
+                    self.relay.grant(*node, *place, credit, drain.is_yes());
                 }
             }
             Event::Settled(_) => {
@@ -380,8 +381,8 @@ fn coordinate(conn: &mut Conn, incoming: &Incoming<'_>) {
     if settled {
         return;
     }
-    let transaction = Outcome::Declared(Bytes::from_static(TRANSACTION));
-    let outcome = if declares(payload) { transaction } else { Outcome::Accepted };
+    let transaction = DeliveryOutcome::Declared(Bytes::from_static(TRANSACTION));
+    let outcome = if declares(payload) { transaction } else { DeliveryOutcome::Accepted };
     conn.machine.settle(link, delivery, delivery, outcome);
 }
 

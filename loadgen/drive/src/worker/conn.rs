@@ -263,7 +263,8 @@ impl Conn {
                 if let Some(End::Consumer(place)) = live.ends.get(came.link.handle as usize)
                     && let Some(consumer) = self.consumers.get_mut(*place)
                 {
-                    let came = Came { delivery: came.delivery, is_settled: came.settled, message: came.payload };
+                    let came =
+                        Came { delivery: came.delivery, is_settled: came.settled.is_yes(), message: came.payload };
                     consumer.take(&came, &mut live.machine, shared);
                 }
             }

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use amqp_proto::{Connection, LinkId, Out, Outcome, Part, Send, SendNow, Settled};
+use amqp_proto::{Connection, DeliveryOutcome, LinkId, Out, Part, Send, SendNow, Settled};
 use bytes::Bytes;
 use load_model::latency::Metric;
 use load_model::ledger::Insert;
@@ -170,7 +170,7 @@ impl Consumer {
 
     fn accept_run(&mut self, machine: &mut Connection, now_ns: u64) {
         let (Some((first, last)), Some(link)) = (self.run.take(), self.link) else { return };
-        machine.settle(link, first, last, Outcome::Accepted);
+        machine.settle(link, first, last, DeliveryOutcome::Accepted);
         if self.settle == Settle::Second {
             self.unconfirmed.push_back((first, last, now_ns));
         }
