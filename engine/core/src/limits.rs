@@ -116,8 +116,9 @@ pub const FORWARDS_TURN_MAX: usize = 128;
 /// How long what goes elsewhere waits after it was refused there for the first time, nanoseconds: a consumer may have made room by then.
 pub const FORWARD_RETRY_MIN_NS: u64 = 100_000_000;
 
-/// The longest that it waits, nanoseconds, after each time twice as long: as long as somebody may wait who mended what was in its way.
-pub const FORWARD_RETRY_MAX_NS: u64 = 30_000_000_000;
+/// The longest that it waits, nanoseconds, after each time twice as long: as long as somebody likes to wait who mended what was in its way,
+/// and one message of each queue that often costs nothing.
+pub const FORWARD_RETRY_MAX_NS: u64 = 5_000_000_000;
 
 /// Octets of what a consumer said of a message that it rejected, as far as that is kept: a few sentences. The rest is left out.
 pub const REASON_BYTES_MAX: usize = 1024;
