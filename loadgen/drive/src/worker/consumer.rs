@@ -18,7 +18,7 @@ use crate::client::{Front, body_of, reply_address};
 /// What becomes of what a consumer receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Duty {
-    /// It is measured.
+    /// Its latency is measured.
     Measure,
     /// It is measured and answered.
     Answer,
@@ -28,7 +28,7 @@ pub(crate) enum Duty {
 
 /// A message that came.
 pub(crate) struct Came<'a> {
-    /// Its delivery.
+    /// The number to settle it by.
     pub delivery: u32,
     /// Whether the server settled it.
     pub is_settled: bool,
@@ -47,7 +47,7 @@ struct Held {
 /// The time of what was decided on before the run: its confirmation is no latency of it.
 const BEFORE_NS: u64 = u64::MAX;
 
-/// One consumer.
+/// A link that receives, and what it was told of messages that are not done with.
 pub(crate) struct Consumer {
     group: u32,
     duty: Duty,

@@ -52,7 +52,7 @@ struct Counted {
     told: u64,
 }
 
-/// One producer.
+/// A link that sends when its arrivals say so, and what it waits for.
 pub(crate) struct Producer {
     group: u32,
     number: u32,
