@@ -118,6 +118,7 @@ mod tests {
             "routing" => Value::Text("multicast".to_owned()),
             "when_full" => Value::Text("refuse".to_owned()),
             "auto_create" => Value::Switch(false),
+            "dead_letter_address" | "expiry_address" => Value::Text("b".to_owned()),
             _ => Value::Whole(7),
         });
         let values: Vec<_> = values.collect();

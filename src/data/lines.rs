@@ -8,6 +8,7 @@ use std::num::NonZeroU64;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
 use engine_core::command::RoutingType;
 use engine_core::fact::{Declared, Purpose};
 use engine_shard::store::Extracted;
@@ -111,8 +112,10 @@ impl<W: Write> Writer<W> {
             attributes: BASE64_STANDARD.encode(attributes),
             body: if large.is_some() { String::new() } else { BASE64_STANDARD.encode(&message.body) },
         })?;
-        for part in large.iter().flat_map(|large| file_parts(files, large)) {
-            self.line(&Line::Part { body: BASE64_STANDARD.encode(part?.bytes()) })?;
+        for (part, place) in large.iter().flat_map(|large| file_parts(files, large)).zip(0..) {
+            let part = Bytes::copy_from_slice(part?.bytes());
+            let part = if place == 0 { message.annotate_front(part) } else { part };
+            self.line(&Line::Part { body: BASE64_STANDARD.encode(part) })?;
         }
         Ok(())
     }

@@ -95,7 +95,8 @@ fn node() -> NodeView {
 }
 
 fn queue(name: &str, routing: RoutingType, messages: u64) -> Row<QueueView> {
-    let totals = Totals { enqueued: messages + 100, acknowledged: 90, expired: 6, rejected: 4 };
+    let totals =
+        Totals { enqueued: messages + 100, acknowledged: 90, expired: 6, rejected: 4, forwarded: 3, turned_back: 2 };
     let view = QueueView {
         address: name.split("::").next().unwrap_or_default().to_owned(),
         name: name.to_owned(),
@@ -104,6 +105,7 @@ fn queue(name: &str, routing: RoutingType, messages: u64) -> Row<QueueView> {
         bytes: messages * 400,
         paged: 1,
         acquired: 2,
+        forwarding: 1,
         producers: 3,
         consumers: 4,
         totals,

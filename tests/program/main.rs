@@ -14,6 +14,7 @@ mod data_tools;
 mod documented;
 mod durability;
 mod expiry;
+mod forwarding;
 mod kept_files;
 mod large;
 mod lifetime;

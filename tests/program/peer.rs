@@ -10,7 +10,7 @@ use amqp_codec::performative::{
     Target, Terminus, Transfer, encode_frame, encode_transfer,
 };
 use amqp_codec::sasl::{OutcomeCode, SaslFrame};
-use engine_message::section;
+use engine_message::{encode, section};
 
 use crate::broker::{Broker, PATIENCE};
 
@@ -406,7 +406,13 @@ impl<S: Read + Write> Peer<S> {
 
     /// Waits for a large message: its delivery's number, and the length of its data; each octet is looked at.
     pub fn receive_large(&mut self) -> (u32, usize) {
-        let (mut delivery, mut bytes) = (None, 0);
+        let (delivery, bytes, _) = self.receive_large_with_front();
+        (delivery, bytes)
+    }
+
+    /// The same, with the sections in front of its body.
+    pub fn receive_large_with_front(&mut self) -> (u32, usize, Vec<u8>) {
+        let (mut delivery, mut bytes, mut front) = (None, 0, Vec::new());
         loop {
             let (_, body) = self.frame().expect("the broker goes on");
             let Ok((Performative::Transfer(transfer), payload)) = performative::decode(&body) else { continue };
@@ -415,13 +421,14 @@ impl<S: Read + Write> Peer<S> {
                 None => {
                     delivery = transfer.delivery_id;
                     let at = payload.windows(4).position(|octets| octets == [0x00, 0x53, 0x75, 0xb0]);
-                    &payload[at.expect("a data section") + 8..]
+                    front.extend_from_slice(&payload[..at.expect("a data section")]);
+                    &payload[front.len() + 8..]
                 }
             };
             assert!(data.iter().zip(bytes..).all(|(&found, at)| found == octet(at)), "what was sent");
             bytes += data.len();
             if !transfer.more {
-                return (delivery.expect("it has begun"), bytes);
+                return (delivery.expect("it has begun"), bytes, front);
             }
         }
     }
@@ -462,12 +469,40 @@ impl<S: Read + Write> Peer<S> {
         self.put(&Performative::Disposition(disposition));
     }
 
+    /// Rejects and settles deliveries, and says why.
+    pub fn reject(&mut self, first: u32, last: u32, description: &str) {
+        let mut error = Vec::new();
+        let mut list = encode::Compound::described(&mut error, 0x1d);
+        list.put(|out| encode::symbol(out, "shop:closed")).put(|out| encode::string(out, description));
+        list.finish();
+        let state = Some(DeliveryState::Rejected { error: Some(&error) });
+        let disposition =
+            Disposition { role: Role::Receiver, first, last: Some(last), settled: true, state, batchable: false };
+        self.put(&Performative::Disposition(disposition));
+    }
+
+    /// Waits for a message of one frame: its delivery's number, and its sections.
+    pub fn receive_encoded(&mut self) -> (u32, Vec<u8>) {
+        loop {
+            let (_, body) = self.frame().expect("the broker goes on");
+            if let Ok((Performative::Transfer(transfer), payload)) = performative::decode(&body) {
+                return (transfer.delivery_id.expect("it is the first frame"), payload.to_vec());
+            }
+        }
+    }
+
     /// Waits for the end of a link; gives why.
     pub fn detached(&mut self) -> String {
         self.until(|performative| match performative {
             Performative::Detach(detach) => Some(format!("{:?}", detach.error)),
             _ => None,
         })
+    }
+
+    /// Closes, and reads to the end.
+    pub fn close(mut self) {
+        self.put(&Performative::Close(Close::default()));
+        self.until(|performative| matches!(performative, Performative::Close(_)).then_some(()));
     }
 
     /// Reads to the end; gives the error of the broker's close.

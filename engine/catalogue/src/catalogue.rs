@@ -17,6 +17,7 @@ use crate::declare::Area as _;
 use crate::definition::{Attributes, Definition, Divert, Kind, Member, Permission, Placed, QUALIFIER, Queue};
 use crate::limits::{DECLARED_MAX, MATCHES_MAX, OTHERS_MAX};
 use crate::matches::Matches;
+use crate::name::base;
 use crate::pattern::Pattern;
 use crate::placement::{NodeNumber, Owner, Placement};
 use crate::settings::{AddressSettings, Layer, RoutingType};
@@ -356,11 +357,6 @@ impl Catalogue {
         }
         Some(self.allowed.of(base(address)).rev().map(|(_, permission)| permission))
     }
-}
-
-/// The address of a name that may name a queue with it.
-fn base(address: &str) -> &str {
-    address.split_once(QUALIFIER).map_or(address, |(address, _)| address)
 }
 
 fn behind<'a, T>(table: &'a Table<T>, after: Option<&str>) -> impl Iterator<Item = (&'a String, &'a Kept<T>)> {

@@ -6,13 +6,11 @@
 
 use crate::area;
 use crate::declare::Area;
-use crate::limits::NAME_MAX;
+pub use crate::name::QUALIFIER;
+use crate::name::check_name;
 use crate::pattern::Pattern;
 use crate::setting::{Setting, Value};
 use crate::settings::{Layer, RoutingType};
-
-/// What stands between an address and a queue of it.
-pub const QUALIFIER: &str = "::";
 
 area! {
     /// A queue that is there from the start.
@@ -179,8 +177,16 @@ impl Definition {
     /// What is wrong with it.
     pub fn check(&self) -> Result<(), String> {
         match &self.attributes {
-            Attributes::Match(_) | Attributes::Permission(_) => Pattern::new(&self.key).map(drop)?,
-            Attributes::Address(_) | Attributes::Placed(_) => check_name(&self.key)?,
+            Attributes::Match(layer) => {
+                Pattern::new(&self.key)?;
+                layer.check_for(&self.key)?;
+            }
+            Attributes::Permission(_) => Pattern::new(&self.key).map(drop)?,
+            Attributes::Address(layer) => {
+                check_name(&self.key)?;
+                layer.check_for(&self.key)?;
+            }
+            Attributes::Placed(_) => check_name(&self.key)?,
             Attributes::Queue(_) => {
                 let Some((address, queue)) = self.key.split_once(QUALIFIER) else {
                     return Err("it has no address".to_owned());
@@ -206,26 +212,10 @@ impl Definition {
     }
 }
 
-/// Whether something can have this name.
-fn check_name(name: &str) -> Result<(), String> {
-    if name.is_empty() || name.len() > NAME_MAX {
-        return Err(format!("a name has 1 to {NAME_MAX} bytes"));
-    }
-    if name.contains(QUALIFIER) {
-        return Err(format!("`{QUALIFIER}` stands between an address and its queue, and in no name"));
-    }
-    if name.contains(char::is_control) {
-        return Err("a name has no control characters".to_owned());
-    }
-    if name.starts_with('$') {
-        return Err("names that begin with `$` are the node's own".to_owned());
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::NAME_MAX;
 
     #[test]
     fn what_means_nothing_by_itself_is_refused() {
@@ -233,6 +223,7 @@ mod tests {
             Attributes::Divert(Divert { address: address.to_owned(), to: to.to_owned(), exclusive: false })
         };
         let long = "a".repeat(NAME_MAX + 1);
+        let dead = |to: &str| Layer { dead_letter_address: Some(to.to_owned()), ..Layer::default() };
         let loose = Layer { max_mib: Some(u64::MAX), ..Layer::default() };
         for (key, attributes, said) in [
             ("a*", Kind::Match.attributes(), "whole word"),
@@ -246,6 +237,10 @@ mod tests {
             ("d", divert("a", "a"), "itself"),
             ("d", divert("a", ""), "where it leads"),
             ("a", Attributes::Address(loose), "max_mib"),
+            ("a", Attributes::Address(dead("a")), "dead_letter_address: it leads from a to itself"),
+            ("a.b", Attributes::Match(dead("a.b::c")), "dead_letter_address: it leads from a.b to itself"),
+            ("#", Attributes::Match(dead("$dead")), "dead_letter_address: names that begin with `$`"),
+            ("#", Attributes::Match(dead("a::b::c")), "dead_letter_address: `::`"),
         ] {
             let error = Definition::new(key, attributes).check().expect_err(key);
             assert!(error.contains(said), "{key}: {error}");
@@ -255,6 +250,9 @@ mod tests {
             ("a.#", Kind::Address.attributes()),
             ("a::b", Kind::Queue.attributes()),
             ("d", divert("a", "b")),
+            ("#", Attributes::Match(dead("a"))),
+            ("a.*", Attributes::Match(dead("a.b::c"))),
+            ("a", Attributes::Address(dead(""))),
         ] {
             assert_eq!(Definition::new(key, attributes).check(), Ok(()), "{key}");
         }

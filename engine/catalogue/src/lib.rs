@@ -14,6 +14,7 @@ mod definition;
 pub mod limits;
 pub mod log;
 mod matches;
+mod name;
 mod pattern;
 mod permission;
 pub mod placement;

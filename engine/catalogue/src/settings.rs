@@ -6,6 +6,7 @@
 
 use crate::choice;
 use crate::declare::Area;
+use crate::name::{base, check_destination};
 use crate::setting::{Setting, Typed, Value};
 
 /// Declares the settings, and the layers that they are made of.
@@ -85,6 +86,28 @@ layered! {
     /// rest of it is taken up to twice the maximum, and refused when there is no room at all), `refuse` rejects what there is no room for
     /// with `amqp:resource-limit-exceeded`
     when_full: WhenFull = WhenFull::Hold => kept(8) => artemis("address-full-policy");
+    /// the address, or `address::queue`, that messages go to which a consumer rejected; empty: they are dropped. At that address itself they
+    /// are dropped, too
+    dead_letter_address: String = String::new()
+        => check("an address, an address::queue, or \"\" for none", destination) => kept(20) => artemis("dead-letter-address");
+    /// the address, or `address::queue`, that messages go to whose time to live ran out; empty: they are dropped. At that address itself
+    /// they are dropped, too
+    expiry_address: String = String::new()
+        => check("an address, an address::queue, or \"\" for none", destination) => kept(21) => artemis("expiry-address");
+}
+
+/// Where messages can go, or nowhere.
+fn destination(text: &str) -> Result<(), String> {
+    if text.is_empty() { Ok(()) } else { check_destination(text) }
+}
+
+impl Layer {
+    /// Whether it means something for what has this name: messages that leave an address do not come back to it.
+    pub(crate) fn check_for(&self, name: &str) -> Result<(), String> {
+        let leads = [("dead_letter_address", &self.dead_letter_address), ("expiry_address", &self.expiry_address)];
+        let itself = leads.into_iter().find(|(_, to)| to.as_deref().is_some_and(|to| base(to) == name));
+        itself.map_or(Ok(()), |(setting, _)| Err(format!("{setting}: it leads from {name} to itself")))
+    }
 }
 
 impl AddressSettings {

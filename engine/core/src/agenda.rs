@@ -72,13 +72,16 @@ pub(crate) enum Due {
     /// Its consumers may not take any more, so that producers whose credit it withholds need not wait for them. A time of the clock
     /// that is never set back, nanoseconds.
     Release,
+    /// Messages of it may go elsewhere that were refused there before. Likewise.
+    Forward,
 }
 
-/// The deadlines of an owner: one heap for each clock, as one of them may be set.
+/// The deadlines of an owner: one heap for each reason, as they go by two clocks, one of which may be set.
 #[derive(Debug, Default)]
 pub(crate) struct Deadlines {
     expiries: Agenda,
     releases: Agenda,
+    forwards: Agenda,
     /// Before that no messages are dropped: what expires together is dropped together.
     next_sweep_ns: u64,
 }
@@ -88,6 +91,7 @@ impl Deadlines {
         match due {
             Due::Expiry => self.expiries.insert(at, queue),
             Due::Release => self.releases.insert(at, queue),
+            Due::Forward => self.forwards.insert(at, queue),
         }
     }
 
@@ -96,6 +100,7 @@ impl Deadlines {
         match due {
             Due::Expiry => self.expiries.take_due(now.wall_ms),
             Due::Release => self.releases.take_due(now.ns),
+            Due::Forward => self.forwards.take_due(now.ns),
         }
     }
 
@@ -128,7 +133,7 @@ impl Deadlines {
             let wait_ns = at.saturating_sub(now.wall_ms).saturating_mul(1_000_000);
             (now.ns + wait_ns.min(EXPIRY_LOOK_NS)).max(self.next_sweep_ns)
         });
-        [sweep, self.releases.earliest()].into_iter().flatten().min()
+        [sweep, self.releases.earliest(), self.forwards.earliest()].into_iter().flatten().min()
     }
 }
 

@@ -10,7 +10,7 @@ use crate::command::{DetachMode, Lifetime, Outcome};
 use crate::core::Core;
 use crate::ends::{Consumer, End, EndRole, Producer};
 use crate::event::{Event, Refusal};
-use crate::queue::Kind;
+use crate::queue::{Consumers, Kind, Withheld};
 use crate::slab::Key;
 
 impl Core {
@@ -47,7 +47,7 @@ impl Core {
         let over = match queue.identity.kind {
             Kind::Volatile => last,
             Kind::Durable => last && mode == DetachMode::Close,
-            Kind::Auto | Kind::Declared | Kind::Dynamic(_) => false,
+            Kind::Auto | Kind::Declared | Kind::Dynamic(_) | Kind::Ending => false,
         };
         self.abandon(consumer.queue, end, &consumer.default_outcome);
         if over {
@@ -96,6 +96,8 @@ impl Core {
             Kind::Volatile | Kind::Durable | Kind::Declared | Kind::Dynamic(Lifetime::OnClose) => return,
             Kind::Auto => Lifetime::NoLinksOrMessages,
             Kind::Dynamic(lifetime) => lifetime,
+            Kind::Ending if queue.departing() == 0 => return self.delete(key),
+            Kind::Ending => return,
         };
         let address = self.nodes.addresses.get(queue.identity.address);
         let linked = address.is_some_and(|address| !address.producers.is_empty()) || !queue.consumers.is_empty();
@@ -112,9 +114,12 @@ impl Core {
     }
 
     fn delete(&mut self, key: Key) {
-        let Some(queue) = self.nodes.remove_queue(key) else { return };
-        self.forget(&queue);
-        self.memory.give_back(queue.bytes());
+        let Some(mut queue) = self.nodes.remove_queue(key) else { return };
+        let departs = queue.departing() > 0;
+        if !departs {
+            self.forget(&queue);
+            self.memory.give_back(queue.bytes());
+        }
         let name = &queue.identity.name;
         let deleted = || Refusal::new(Condition::ResourceDeleted, format!("the queue {name} was deleted"));
         for end in queue.consumers.listed() {
@@ -128,7 +133,12 @@ impl Core {
         for &end in queue.withheld.listed() {
             self.credit(end);
         }
-        self.collect_address(queue.identity.address);
+        let address = queue.identity.address;
+        if departs {
+            (queue.consumers, queue.withheld) = (Consumers::default(), Withheld::default());
+            self.end_later(key, queue);
+        }
+        self.collect_address(address);
     }
 
     pub(crate) fn collect_address(&mut self, key: Key) {

@@ -11,7 +11,7 @@ use crate::ends::{End, EndRole, key};
 use crate::event::{Delivery, Event, KEY_NONE};
 use crate::key::{EndKey, LinkKey};
 use crate::message::{Content, Message};
-use crate::queue::Queue;
+use crate::queue::{Confirm, Queue};
 use crate::slab::Key;
 
 impl Core {
@@ -36,10 +36,16 @@ impl Core {
         let Some(End { link, role: EndRole::Consumer(consumer) }) = self.nodes.ends.get(end) else { return };
         let (link, key) = (*link, consumer.queue);
         let back = !matches!(outcome, Outcome::Accepted | Outcome::Rejected(_));
+        let confirm = confirm.map(|delivery| Confirm { link, delivery });
+        // By then nobody holds it any more.
+        let held_one = confirm.and_then(|_| self.nodes.queues.get(key)?.sequence_of(end, held));
         self.settle(key, end, held, outcome);
-        if let Some(delivery) = confirm {
-            let number = self.tell_gone(key);
-            self.tell_after(number, link, Event::Confirmed { delivery });
+        if let Some(confirm) = confirm {
+            let queue = self.nodes.queues.get_mut(key);
+            let later = queue.zip(held_one).is_some_and(|(queue, sequence)| queue.await_leave(sequence, confirm));
+            if !later {
+                self.confirm(key, confirm);
+            }
         }
         if back || self.nodes.queues.get(key).is_some_and(Queue::is_done_or_awaited) {
             self.touch(key);
@@ -60,11 +66,12 @@ impl Core {
                 self.journal.failed(queue, message, count + 1);
             }
         }
-        let Some(queue) = self.nodes.queues.get_mut(key) else { return };
-        let left = queue.settle(end, held, outcome);
-        self.apply(key, left);
-        // It may have come back, and expire.
+        // What is kept of why it was rejected costs memory, too.
+        let Some(left) = self.resize(key, |queue| queue.settle(end, held, outcome)) else { return };
+        self.hear(key, left.news);
+        // It may have come back, and expire, or go elsewhere.
         self.note_expiries(key);
+        self.note_departures(key);
     }
 
     /// Changes a queue in a way that may need more memory, or less.

@@ -18,6 +18,7 @@ use crate::command::{Command, Outcome};
 use crate::cursor::Cursors;
 use crate::ends::{End, EndRole, key};
 use crate::event::{Delivery, Event, KEY_NONE};
+use crate::flights::Flights;
 use crate::journaling::Journaling;
 use crate::key::LinkKey;
 use crate::limits::{CoreConfig, DISPATCH_BYTES, RELEASE_MAX};
@@ -65,6 +66,7 @@ pub struct Core {
     pub(crate) waiting: Waiting,
     pub(crate) journal: Journaling,
     pub(crate) cursors: Cursors,
+    pub(crate) flights: Flights,
     /// Addresses that are dynamic nodes.
     pub(crate) dynamic_nodes: usize,
     /// Subscriptions that got a name made up, so far.
@@ -87,6 +89,7 @@ impl Core {
             waiting: Waiting::default(),
             journal: Journaling::default(),
             cursors: Cursors::default(),
+            flights: Flights::default(),
             dynamic_nodes: 0,
             subscriptions: 0,
         };
@@ -173,7 +176,13 @@ impl Core {
     #[inline]
     pub(crate) fn apply(&mut self, queue: Key, left: Left) {
         self.memory.give_back(left.bytes);
-        if left.news == News::First {
+        self.hear(queue, left.news);
+    }
+
+    /// Notes that the journal is to hear of a queue.
+    #[inline]
+    pub(crate) fn hear(&mut self, queue: Key, news: News) {
+        if news == News::First {
             self.journal.outbox.note_left(queue);
         }
     }
@@ -214,11 +223,12 @@ impl Core {
         [room, self.deadlines.earliest(self.now)].into_iter().flatten().min()
     }
 
-    /// Drops expired messages, and gives credit that was withheld for consumers that no longer take, or for want of room that is there
-    /// now.
+    /// Drops expired messages, gives credit that was withheld for consumers that no longer take, or for want of room that is there now, and
+    /// tries again what was refused at another address.
     pub fn handle_deadline(&mut self, now_ns: u64, wall_ms: u64) {
         self.now = Now { ns: now_ns, wall_ms };
         self.release_due();
+        self.forward_due();
         self.release_waiting(RELEASE_MAX);
         if self.deadlines.may_sweep(self.now) {
             self.sweep();
@@ -250,6 +260,7 @@ impl Core {
         let dynamic = self.nodes.addresses.iter().filter(|(_, address)| address.dynamic.is_some());
         assert_eq!(dynamic.count(), self.dynamic_nodes, "dynamic nodes are counted");
         self.check_credit();
+        self.check_forwarding();
         self.check_journal();
     }
 

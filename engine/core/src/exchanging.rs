@@ -11,6 +11,7 @@ use crate::exchange::{Fetch, JournalReport, JournalRequest, Recall, Room};
 use crate::fact::Fact;
 use crate::journaling::Disk;
 use crate::message::Message;
+use crate::queue::Kind;
 
 impl Core {
     /// The next that the owner has for its journal. `None` means that it was told of everything.
@@ -96,14 +97,24 @@ impl Core {
     /// A message that came back is in memory again, at its place in the order.
     pub(crate) fn handle_recalled(&mut self, queue: u64, sequence: u64, message: Message) {
         let Some(key) = self.journal.queue(queue) else { return };
+        let Some(found) = self.nodes.queues.get(key) else { return };
+        if found.identity.kind == Kind::Ending && !found.departs(sequence) {
+            // It was deleted while this was read.
+            return;
+        }
         self.resize(key, |queue| queue.put_back(sequence, message));
         self.note_expiries(key);
+        self.note_departures(key);
         self.touch(key);
     }
 
     /// Messages that the journal alone had, by their names.
     pub(crate) fn handle_fetched(&mut self, queue: u64, messages: impl IntoIterator<Item = (u64, Message)>) {
         let Some(key) = self.journal.queue(queue) else { return };
+        if self.nodes.queues.get(key).is_some_and(|queue| queue.identity.kind == Kind::Ending) {
+            // It was deleted while they were read.
+            return self.journal.outbox.release_all(messages.into_iter().map(|(name, _)| name));
+        }
         self.resize(key, |queue| {
             for (name, message) in messages {
                 queue.handle_fetched(message.size());
@@ -126,6 +137,7 @@ impl Core {
     #[must_use]
     pub fn wants(&self, queue: u64) -> u64 {
         let queue = self.journal.queue(queue).and_then(|key| self.nodes.queues.get(key));
+        let queue = queue.filter(|queue| queue.identity.kind != Kind::Ending);
         queue.map_or(0, |queue| self.memory.fetch_below().saturating_sub(queue.waiting_bytes()))
     }
 

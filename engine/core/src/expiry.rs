@@ -5,6 +5,8 @@
 //! 2. It leaves memory and its queue within `EXPIRY_PERIOD_NS` of its time, whether anybody takes messages or not, in steps of
 //!    `EXPIRY_SCAN_MAX`; nothing is looked at that is not due.
 //!
+//! Dropped is what the settings of its address name no other address for (`queue::leaving`).
+//!
 //! Not here: messages that are in the journal only. They are dropped when they are read.
 
 use std::num::NonZeroU64;
@@ -43,6 +45,7 @@ impl Core {
         let swept = queue.expire(self.now.wall_ms, EXPIRY_SCAN_MAX);
         let done = !queue.has_expired(self.now.wall_ms);
         self.apply(key, swept.left);
+        self.note_departures(key);
         if !done {
             // The turn does other things as well: the rest goes with the sweep that begins the next one.
             self.deadlines.sweep_on(self.now);
@@ -66,6 +69,7 @@ impl Core {
             let swept = queue.expire(self.now.wall_ms, left);
             left -= swept.looked;
             self.apply(key, swept.left);
+            self.note_departures(key);
             self.note_expiries(key);
             // Consumers and producers may wait for what was in their way; without any it may have no reason to stay.
             self.touch(key);

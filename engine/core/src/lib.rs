@@ -21,6 +21,9 @@ mod exchange;
 mod exchanging;
 mod expiry;
 pub mod fact;
+mod flights;
+mod forwarding;
+mod hop;
 mod journaling;
 pub mod key;
 pub mod limits;
@@ -41,6 +44,7 @@ mod waiting;
 
 pub use crate::core::Core;
 pub use crate::exchange::{Browse, Fetch, JournalReport, JournalRequest, Recall, Room};
+pub use crate::forwarding::Forward;
 pub use crate::journaling::{LastNumbers, Restored};
 pub use crate::queue::{Recalled, Totals};
 pub use view::{QUEUE_FIGURES, QueueView};

@@ -100,6 +100,29 @@ pub const CROWDED_BYTES: u64 = 2 << 20;
 /// They shrink to no less, messages: one flow and one disposition for half as many cost little beside them.
 pub const WINDOW_MIN: u32 = 64;
 
+/// Messages of a shard that are on their way to other addresses at once: enough to fill the time of a round between shards and of a sync,
+/// and few beside what consumers hold. Others wait in their queues.
+pub const FORWARDS_MAX: usize = 64;
+
+/// Size of the same, octets: they are copies beside the budget.
+pub const FORWARD_BYTES: u64 = 4 << 20;
+
+/// Messages of a queue that wait in memory to go elsewhere. Beyond it those leave memory that the journal has.
+pub const DEPARTING_HERE_MAX: usize = FORWARDS_MAX;
+
+/// Messages that a shard takes to its own addresses in one turn, some 200 us of work. The others are next turn's.
+pub const FORWARDS_TURN_MAX: usize = 128;
+
+/// How long what goes elsewhere waits after it was refused there for the first time, nanoseconds: a consumer may have made room by then.
+pub const FORWARD_RETRY_MIN_NS: u64 = 100_000_000;
+
+/// The longest that it waits, nanoseconds, after each time twice as long: as long as somebody likes to wait who mended what was in its way,
+/// and one message of each queue that often costs nothing.
+pub const FORWARD_RETRY_MAX_NS: u64 = 5_000_000_000;
+
+/// Octets of what a consumer said of a message that it rejected, as far as that is kept: a few sentences. The rest is left out.
+pub const REASON_BYTES_MAX: usize = 1024;
+
 /// Where messages are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Storage {

@@ -1,11 +1,13 @@
 //! A message as a queue holds it: the five header fields by value, everything else as shared bytes.
 //!
-//! A clone copies no payload. The bytes are never looked into here.
+//! A clone copies no payload. The bytes are never looked into here, but for the annotations of a large message.
 
 use std::num::NonZeroU64;
 
 use bytes::Bytes;
+use engine_message::reader::Reader;
 use engine_message::section;
+use engine_message::value::Map;
 
 use crate::limits::MESSAGE_OVERHEAD;
 
@@ -59,13 +61,23 @@ pub struct Large {
 }
 
 impl Large {
+    /// Its length as a body, octets.
+    const BYTES: usize = 20;
+
     /// As a body.
     #[must_use]
     pub fn encode(&self) -> Bytes {
-        let mut body = Vec::with_capacity(20);
+        self.encode_with(&[])
+    }
+
+    /// As a body, with annotations (an encoded map) that the file has not.
+    #[must_use]
+    pub fn encode_with(&self, annotations: &[u8]) -> Bytes {
+        let mut body = Vec::with_capacity(Self::BYTES + annotations.len());
         body.extend_from_slice(&self.id.to_le_bytes());
         body.extend_from_slice(&self.bytes.to_le_bytes());
         body.extend_from_slice(&self.checksum.to_le_bytes());
+        body.extend_from_slice(annotations);
         body.into()
     }
 
@@ -105,6 +117,25 @@ impl Message {
     #[must_use]
     pub fn large(&self) -> Option<Large> {
         if self.content == Content::File { Large::decode(&self.body) } else { None }
+    }
+
+    /// Annotations of a large message that are to be merged into those in its file when it is sent, an encoded map; empty without any.
+    #[must_use]
+    pub fn annotations_beside(&self) -> &[u8] {
+        if self.content == Content::File { self.body.get(Large::BYTES..).unwrap_or_default() } else { &[] }
+    }
+
+    /// The first part of a large message's file with the annotations that it has not. Where its own are larger than the part it stays as it
+    /// is.
+    #[must_use]
+    pub fn annotate_front(&self, first: Bytes) -> Bytes {
+        let annotations = self.annotations_beside();
+        if annotations.is_empty() {
+            return first;
+        }
+        let others = Map::read(&mut Reader::new(annotations));
+        let changed = others.and_then(|others| section::change_annotations(&first, |own| own.merge(others)));
+        changed.map_or(first, Bytes::from)
     }
 
     /// What the message costs a budget, in bytes: its body and a constant for its place in a queue.

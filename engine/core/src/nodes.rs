@@ -18,7 +18,7 @@ use crate::ends::End;
 use crate::event::Refusal;
 use crate::limits::NAME_BYTES_MAX;
 use crate::plain::Plain;
-use crate::queue::{Identity, Kind, Queue};
+use crate::queue::{Destinations, Identity, Kind, Queue};
 use crate::slab::{Key, Slab};
 
 /// Addresses, queues and links of one shard.
@@ -116,7 +116,12 @@ impl Nodes {
             Some(address) => Bounds::new(&address.settings),
             None => Bounds::new(&AddressSettings::default()),
         };
-        let key = self.queues.insert(Queue::new(identity, bounds, Plain::new(&bounds, self.resident_max)));
+        let mut queue = Queue::new(identity, bounds, Plain::new(&bounds, self.resident_max));
+        let of = self.addresses.get(address);
+        if let Some(destinations) = of.and_then(|of| Destinations::new(&of.name, &of.settings)) {
+            queue.set_destinations(destinations);
+        }
+        let key = self.queues.insert(queue);
         if let Some(address) = self.addresses.get_mut(address) {
             address.queues.insert(key, &self.queues);
         }
@@ -150,6 +155,10 @@ impl Nodes {
     /// Asserts what must hold between any two commands.
     pub fn check(&self) {
         for (key, queue) in self.queues.iter() {
+            if queue.identity.kind == Kind::Ending {
+                queue.check();
+                continue;
+            }
             let Some(address) = self.addresses.get(queue.identity.address) else { panic!("a queue has its address") };
             assert!(address.queues.listed(queue.identity.routing).contains(&key), "and the address it");
             assert_eq!(address.queues.find(&queue.identity.name, &self.queues), Some(key), "by its name");

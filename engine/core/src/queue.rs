@@ -9,15 +9,18 @@
 //! - `paging`: what is in the journal only;
 //! - `stock`: how much there is, and what left;
 //! - `expiry`: messages by the time from which they may be dropped;
+//! - `departures`: what goes to another address, and is not there yet;
 //! - `withheld`: producers that wait for room.
 //!
 //! What is done with several of them at once is beside them: `settling`, `leaving` (the one way out), `fetching`, `expiring`,
-//! `browsing`.
+//! `departing`, `browsing`.
 //!
 //! Not here: what goes on between queues, links, memory and the journal (`core`, `credit`, `durability`).
 
 mod browsing;
 mod consumers;
+mod departing;
+mod departures;
 mod entry;
 mod expiring;
 mod expiry;
@@ -41,6 +44,9 @@ use crate::slab::{Key, Slab};
 
 pub(crate) use browsing::Found;
 pub(crate) use consumers::Consumers;
+pub(crate) use departing::Parting;
+use departures::Departures;
+pub(crate) use departures::{Cause, Confirm, Destinations, Step};
 pub(crate) use entry::Entry;
 use entry::Next;
 use expiry::Expiries;
@@ -66,6 +72,8 @@ pub(crate) enum Kind {
     Declared,
     /// The queue of a dynamic node.
     Dynamic(Lifetime),
+    /// It was deleted, and belongs to no address any more: it goes with its last message that is on its way elsewhere.
+    Ending,
 }
 
 impl Kind {
@@ -97,7 +105,7 @@ pub(crate) enum Logged {
 
 /// Whether the owner's list of queues that may have something to give names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Turn {
+enum Listing {
     Rests,
     Listed,
 }
@@ -107,6 +115,13 @@ enum Turn {
 enum Front {
     Free,
     Blocked,
+}
+
+/// What stands between the queue and its turn to give something.
+#[derive(Clone, Copy, Debug)]
+struct Turn {
+    listing: Listing,
+    front: Front,
 }
 
 /// One queue.
@@ -127,8 +142,9 @@ pub(crate) struct Queue {
     held: Holdings,
     stock: Stock,
     expiries: Expiries,
+    /// Only where something goes elsewhere.
+    departures: Option<Box<Departures>>,
     turn: Turn,
-    front: Front,
 }
 
 impl Queue {
@@ -147,8 +163,8 @@ impl Queue {
             held: Holdings::default(),
             stock: Stock::default(),
             expiries: Expiries::default(),
-            turn: Turn::Rests,
-            front: Front::Free,
+            departures: None,
+            turn: Turn { listing: Listing::Rests, front: Front::Free },
         }
     }
 
@@ -240,20 +256,20 @@ impl Queue {
     /// Gives whether the owner has to list it: it may have something to give.
     #[inline]
     pub fn begin_turn(&mut self) -> bool {
-        let begins = self.turn == Turn::Rests;
-        self.turn = Turn::Listed;
+        let begins = self.turn.listing == Listing::Rests;
+        self.turn.listing = Listing::Listed;
         begins
     }
 
     /// Whether the owner lists it.
     pub fn is_listed(&self) -> bool {
-        self.turn == Turn::Listed
+        self.turn.listing == Listing::Listed
     }
 
     /// The owner does not list it any more.
     #[inline]
     pub fn end_turn(&mut self) {
-        self.turn = Turn::Rests;
+        self.turn.listing = Listing::Rests;
     }
 
     /// Puts a message behind all others; `stored` is its name in the journal. Gives from when on it may be dropped, if ever: its owner
@@ -293,7 +309,7 @@ impl Queue {
         let found = self.entries.get(entry)?;
         // What does not outlive the node does not wait for the disk.
         if found.stored.is_some_and(|stored| stored.get() > durable && stored.get() & LOCAL == 0) {
-            self.front = Front::Blocked;
+            self.turn.front = Front::Blocked;
             return None;
         }
         let bytes = found.message.size();
@@ -305,12 +321,12 @@ impl Queue {
     /// Whether the first message waits for the journal.
     #[inline]
     pub fn is_blocked(&self) -> bool {
-        self.front == Front::Blocked
+        self.turn.front == Front::Blocked
     }
 
     /// The journal went on.
     pub fn unblock(&mut self) {
-        self.front = Front::Free;
+        self.turn.front = Front::Free;
     }
 
     /// Whether the owner has something to do with it after messages left: make room known, or delete it.
@@ -322,11 +338,15 @@ impl Queue {
     /// Asserts what must hold between any two commands.
     pub fn check(&self) {
         self.order.check(&self.entries);
-        let known = self.depth() + self.acquired();
+        let known = self.depth() + self.acquired() + self.departing() as u64;
         let sent = self.entries.len() as u64 + self.away.messages() - known;
         assert!(sent <= 1, "a message waits, is held, or is the last one sent");
         let bytes: u64 = self.entries.iter().map(|(_, entry)| entry.message.size()).sum();
-        assert_eq!(bytes + self.held.bytes(), self.stock.bytes(), "sizes are added up");
+        let beside = self.held.bytes() + self.departing_bytes();
+        assert_eq!(bytes + beside, self.stock.bytes(), "sizes are added up");
         self.check_paging();
+        if let Some(departures) = &self.departures {
+            departures.check();
+        }
     }
 }

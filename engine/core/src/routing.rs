@@ -132,9 +132,10 @@ impl Core {
         }
     }
 
-    pub(crate) fn publish(&mut self, link: LinkKey, delivery: u32, settled: Settled, publish: Publish) {
+    /// Takes a message to the address that it names; gives the number that the journal has to reach before it is acknowledged, or 0.
+    pub(crate) fn publish_to(&mut self, publish: Publish) -> Result<u64, Box<Refusal>> {
         let create = self.create(&publish.address, publish.create, None);
-        let routed = match self.address(&publish.address, publish.routing, create) {
+        match self.address(&publish.address, publish.routing, create) {
             Ok((address, route)) => {
                 let routed = self.route(address, route, publish.message);
                 // It may have been made for this message, and have no queue.
@@ -145,7 +146,11 @@ impl Core {
                 self.journal.outbox.note_untaken(publish.message.large());
                 Err(refusal)
             }
-        };
+        }
+    }
+
+    pub(crate) fn publish(&mut self, link: LinkKey, delivery: u32, settled: Settled, publish: Publish) {
+        let routed = self.publish_to(publish);
         if settled == Settled::Yes {
             return;
         }

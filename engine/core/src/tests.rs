@@ -4,6 +4,7 @@ mod agenda;
 mod browsing;
 mod exchange;
 mod expiry;
+mod forwarding;
 mod held;
 mod nodes;
 mod routing;

@@ -25,6 +25,8 @@ pub struct QueueView {
     pub paged: u64,
     /// Messages that consumers hold.
     pub acquired: u64,
+    /// Messages that are to go to another address.
+    pub forwarding: u64,
     /// Links that send to its address.
     pub producers: u64,
     /// Links that receive from it.
@@ -70,6 +72,10 @@ pub const QUEUE_FIGURES: Figures<QueueView> = Figures {
             .metric("heddle_queue_acquired")
             .column("held")
             .artemis("deliveringCount"),
+        QueueFigure::gauge("forwarding", "Messages that are on their way to another address.", Unit::Count, |q| {
+            Value::Count(q.forwarding)
+        })
+        .metric("heddle_queue_forwarding"),
         QueueFigure::gauge("producers", "Links that send to the queue's address.", Unit::Count, |q| {
             Value::Count(q.producers)
         })
@@ -102,6 +108,20 @@ pub const QUEUE_FIGURES: Figures<QueueView> = Figures {
             Value::Count(q.totals.rejected)
         })
         .metric("heddle_queue_rejected_total"),
+        QueueFigure::counter(
+            "forwarded",
+            "Messages that were rejected or expired, and went to another address.",
+            Unit::Count,
+            |q| Value::Count(q.totals.forwarded),
+        )
+        .metric("heddle_queue_forwarded_total"),
+        QueueFigure::counter(
+            "turned_back",
+            "How often such a message was refused where it was to go; it stays, and is tried again.",
+            Unit::Count,
+            |q| Value::Count(q.totals.turned_back),
+        )
+        .metric("heddle_queue_turned_back_total"),
     ],
 };
 
@@ -121,13 +141,14 @@ impl Core {
     fn queue_view(&self, queue: &Queue) -> QueueView {
         let address = self.nodes.addresses.get(queue.identity.address);
         QueueView {
-            address: address.map(|address| address.name.to_string()).unwrap_or_default(),
+            address: address.map(|address| &*address.name).or(queue.origin()).unwrap_or_default().to_owned(),
             name: queue.identity.name.to_string(),
             routing: queue.identity.routing,
             messages: queue.messages(),
             bytes: queue.all_bytes(),
             paged: queue.paged(),
             acquired: queue.acquired(),
+            forwarding: queue.departing() as u64,
             producers: address.map_or(0, |address| address.producers.len() as u64),
             consumers: queue.consumers.len() as u64,
             totals: queue.totals(),

@@ -37,10 +37,15 @@ impl Files {
         }
     }
 
+    /// An id that no file of the shard ever had.
+    pub fn take_id(&mut self) -> u64 {
+        self.next_file += 1;
+        self.next_file - 1
+    }
+
     /// Begins a file for a message of a link; gives its id.
     pub fn begin(&mut self, place: Slot) -> u64 {
-        let id = self.next_file;
-        self.next_file += 1;
+        let id = self.take_id();
         self.arriving.insert(id, place);
         id
     }

@@ -19,6 +19,7 @@ use crate::client::Client;
 use crate::files::Files;
 use crate::limits::RELAY_WINDOW;
 use crate::link::{Kind, Link, LocalId};
+use crate::naming::Naming;
 use crate::node_names::NodeNames;
 use crate::permission::{self, Action};
 use crate::slots::{Slot, Slots, peer_key, peer_place};
@@ -42,6 +43,7 @@ pub struct Home {
     pub(crate) links: Slots<Link>,
     pub(crate) rules: AddressRules,
     pub(crate) files: Files,
+    pub(crate) naming: Naming,
     names: NodeNames,
     links_max: u32,
 }
@@ -117,6 +119,7 @@ impl Home {
             links: Slots::default(),
             rules: addresses,
             files: Files::new(first_file),
+            naming: Naming::default(),
             links_max,
         }
     }

@@ -16,6 +16,7 @@ mod home;
 mod incoming;
 pub mod limits;
 mod link;
+mod naming;
 mod node_names;
 mod outgoing;
 mod permission;

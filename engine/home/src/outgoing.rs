@@ -153,6 +153,7 @@ impl Outgoing {
             (false, true) => PieceKind::Last,
         };
         let (key, format, message) = (current.key, current.message.format, current.message.clone());
+        let bytes = if first { message.annotate_front(bytes) } else { bytes };
         if last {
             self.current = None;
         }

@@ -130,7 +130,10 @@ impl Home {
 
     /// The next order for the disk of large messages. Orders are carried out in their order.
     pub fn poll_file_order(&mut self) -> Option<LargeOrder> {
-        self.files.poll()
+        self.files.poll().or_else(|| {
+            let wish = self.engine.poll_file_wish()?;
+            Some(self.naming.order(&wish, self.files.take_id()))
+        })
     }
 
     /// Takes what the disk of large messages did; gives what is to be done about it, if anything is.
@@ -139,9 +142,18 @@ impl Home {
             LargeDone::Appended { id } => self.handle_appended(id)?,
             LargeDone::Finished { id } => self.handle_finished(id)?,
             LargeDone::NotWritten { id, error } => self.handle_not_written(id, error)?,
+            LargeDone::Linked { id } => return self.handle_named(id, Some(id)),
+            LargeDone::NotLinked { id } => return self.handle_named(id, None),
             LargeDone::Read { reader, part } => self.handle_read(reader, part)?,
         };
         Some(FileAt { route: self.route_of(place)?, news })
+    }
+
+    /// A file of a message that goes to another address has a name there, or gets none. No link waits for that.
+    fn handle_named(&mut self, id: u64, name: Option<u64>) -> Option<FileAt> {
+        let flight = self.naming.handle_done(id)?;
+        self.engine.handle_file_named(flight, name);
+        None
     }
 
     fn handle_appended(&mut self, id: u64) -> Option<(Slot, FileNews)> {

@@ -299,33 +299,42 @@ pub fn property_expiry(section: &[u8]) -> Option<NonZeroU64> {
 /// Largest message annotations that merging makes, octets: a message that goes round does not grow for ever.
 const ANNOTATIONS_MAX: usize = 64 * 1024;
 
+/// About what is added to them, octets.
+const ANNOTATIONS_ROOM: usize = 512;
+
 /// A message whose message annotations have the entries of `annotations`, an encoded map, besides their own (part 3.4.5);
 /// entries of both have the new value. The message starts behind header and delivery annotations.
 ///
 /// # Errors
 /// When either is not well-formed, or the outcome is larger than 64 KiB.
 pub fn merge_annotations(message: &[u8], annotations: &[u8]) -> Result<Vec<u8>, DecodeError> {
-    let sections = scan(message)?;
-    let section = message.get(sections.message_annotations.clone()).unwrap_or_default();
-    let mut merged = Map::default();
-    if !section.is_empty() {
-        let mut reader = Reader::new(section);
-        reader.descriptor()?;
-        merged = Map::read(&mut reader)?;
+    scan(message)?;
+    let others = Map::read(&mut Reader::new(annotations))?;
+    change_annotations(message, |own| own.merge(others))
+}
+
+/// A message whose message annotations are what `change` makes of them. No more than those is looked at: the message, which starts behind
+/// header and delivery annotations, may be cut off behind them.
+///
+/// # Errors
+/// When they are not well-formed, or the outcome is larger than 64 KiB.
+pub fn change_annotations(message: &[u8], change: impl FnOnce(&mut Map)) -> Result<Vec<u8>, DecodeError> {
+    let mut reader = Reader::new(message);
+    let (mut map, mut end) = (Map::default(), 0);
+    if !message.is_empty() && descriptor_code(reader.descriptor()?, &NAMES) == Some(MESSAGE_ANNOTATIONS) {
+        map = Map::read(&mut reader)?;
+        end = reader.position();
     }
-    for (key, value) in Map::read(&mut Reader::new(annotations))?.0 {
-        match merged.0.iter_mut().find(|(known, _)| *known == key) {
-            Some((_, known)) => *known = value,
-            None => merged.0.push((key, value)),
-        }
+    change(&mut map);
+    let mut out = Vec::with_capacity(message.len() + ANNOTATIONS_ROOM);
+    if !map.is_empty() {
+        encode::descriptor(&mut out, MESSAGE_ANNOTATIONS.to_be_bytes()[7]);
+        map.encode(&mut out);
     }
-    let mut out = Vec::with_capacity(message.len() + annotations.len());
-    encode::descriptor(&mut out, MESSAGE_ANNOTATIONS.to_be_bytes()[7]);
-    merged.encode(&mut out);
     if out.len() > ANNOTATIONS_MAX {
         return Err(DecodeError { kind: ErrorKind::TooManyElements, offset: 0 });
     }
-    out.extend_from_slice(message.get(sections.message_annotations.end.max(sections.kept())..).unwrap_or_default());
+    out.extend_from_slice(message.get(end..).unwrap_or_default());
     Ok(out)
 }
 
@@ -355,6 +364,7 @@ pub fn map_entry<'a>(section: &'a [u8], key: &str) -> Result<Option<&'a [u8]>, D
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value::Value;
 
     fn message() -> Vec<u8> {
         let mut out = Vec::new();
@@ -422,6 +432,26 @@ mod tests {
         assert_eq!(map_entry(annotations, "b"), Ok(Some(&[0x52, 2][..])));
         assert_eq!(&again[sections.body], &body);
         assert!(merge_annotations(&body, &[0x45]).is_err(), "a list is no map");
+        assert!(merge_annotations(&[0x00, 0x53, 0x79, 0x40], &entry(b'a', 1)).is_err(), "no message");
+    }
+
+    #[test]
+    fn annotations_are_changed_at_the_start_of_a_message_that_is_cut_off() {
+        let whole = merge_annotations(&[0x00, 0x53, 0x75, 0xb0, 0, 0, 1, 0], &[0xc1, 6, 2, 0xa3, 1, b'a', 0x52, 1]);
+        assert!(whole.is_err(), "a body that is cut off is none");
+        let start =
+            [&[0x00, 0x53, 0x72, 0xc1, 6, 2, 0xa3, 1, b'a', 0x52, 1][..], &[0x00, 0x53, 0x75, 0xb0, 0, 0, 1, 0]];
+        let start = start.concat();
+        let changed = change_annotations(&start, |map| {
+            map.set("a", Value::Null);
+            map.set("b", Value::Uint(7));
+        });
+        let expected = [0x00, 0x53, 0x72, 0xc1, 10, 4, 0xa3, 1, b'a', 0x40, 0xa3, 1, b'b', 0x52, 7];
+        assert_eq!(changed.unwrap(), [&expected[..], &start[11..]].concat());
+        let emptied = change_annotations(&start, |map| map.remove("a")).unwrap();
+        assert_eq!(emptied, start[11..], "a section without entries is none");
+        assert_eq!(change_annotations(&[], |_| ()), Ok(Vec::new()));
+        assert!(change_annotations(&start[..9], |_| ()).is_err());
     }
 
     #[test]

@@ -122,6 +122,29 @@ impl Map {
         self.0.push((Value::Symbol(key.into()), value));
     }
 
+    /// Has an entry with a symbol as its key be this, and no other.
+    pub fn set(&mut self, key: &'static str, value: Value) {
+        match self.0.iter_mut().find(|(name, _)| name.as_text() == Some(key)) {
+            Some((_, known)) => *known = value,
+            None => self.insert(key, value),
+        }
+    }
+
+    /// Takes the entries of a symbolic or string key out.
+    pub fn remove(&mut self, key: &str) {
+        self.0.retain(|(name, _)| name.as_text() != Some(key));
+    }
+
+    /// Takes the entries of another one; those of both have the other one's value.
+    pub fn merge(&mut self, others: Self) {
+        for (key, value) in others.0 {
+            match self.0.iter_mut().find(|(known, _)| *known == key) {
+                Some((_, known)) => *known = value,
+                None => self.0.push((key, value)),
+            }
+        }
+    }
+
     /// Whether there is no entry.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

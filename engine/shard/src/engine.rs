@@ -7,29 +7,31 @@
 use engine_core::Core;
 use engine_core::command::{Command, Outcome, Settled};
 use engine_core::event::{Delivery, Event};
-use engine_core::key::{EndKey, LinkKey};
+use engine_core::key::{EndKey, LinkKey, Port};
 use engine_core::message::Message;
 use storage_journal::{Done, Order};
 
+use crate::forwarder::Forwarder;
 use crate::mesh::{Mesh, Parcel};
 use crate::store::{Store, StoreError, StoreTotals};
 use engine_catalogue::Placement;
 
 /// One shard's queues and its lanes.
 pub struct Engine {
-    core: Core,
-    mesh: Mesh,
+    pub(crate) core: Core,
+    pub(crate) mesh: Mesh,
+    pub(crate) forwarder: Forwarder,
+    pub(crate) busy: bool,
     placement: Placement,
     now_ns: u64,
     wall_ms: u64,
-    busy: bool,
     store: Option<Store>,
 }
 
 impl Engine {
     /// Joins a shard's parts. Without a store everything is in memory, and the core has to know that.
     pub fn new(core: Core, mesh: Mesh, placement: Placement, store: Option<Store>) -> Self {
-        Self { core, mesh, placement, now_ns: 0, wall_ms: 0, busy: false, store }
+        Self { core, mesh, forwarder: Forwarder::default(), busy: false, placement, now_ns: 0, wall_ms: 0, store }
     }
 
     /// This shard.
@@ -71,8 +73,13 @@ impl Engine {
         store.handle_done(&mut self.core, self.now_ns, done)
     }
 
-    /// Gives the store what happened in this turn; `poll_order` has what the disk is to do about it.
+    /// Sends off what goes to other addresses, and gives the store what happened in this turn; `poll_order` has what the disk is to do about
+    /// it.
     pub fn commit(&mut self) {
+        if self.core.may_forward() && self.forward() {
+            // There may be something for consumers, and more to forward.
+            self.busy = true;
+        }
         if let Some(store) = &mut self.store {
             store.handle_turn(&mut self.core, self.now_ns);
         }
@@ -148,6 +155,10 @@ impl Engine {
             match self.mesh.receive() {
                 Some(Parcel::Event(link, event)) => {
                     self.busy = true;
+                    if link.port() == Port::Forwarder {
+                        self.handle_answer(&event);
+                        continue;
+                    }
                     return Some((link, event));
                 }
                 Some(Parcel::Command(command)) => {

@@ -3,6 +3,7 @@
 
 mod engine;
 mod figures;
+mod forwarder;
 pub mod limits;
 mod mesh;
 mod spin;
@@ -10,5 +11,6 @@ pub mod store;
 
 pub use engine::Engine;
 pub use figures::{JOURNAL_FIGURES, LANE_FIGURES};
+pub use forwarder::FileWish;
 pub use mesh::{LaneView, Mesh, mesh, mesh_of};
 pub use spin::Spin;

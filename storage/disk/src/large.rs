@@ -53,6 +53,15 @@ pub enum LargeOrder {
         /// Whether to bring it to stable storage.
         keep: Keep,
     },
+    /// Give a file a further name: another shard has its message, too.
+    Link {
+        /// The further name.
+        id: u64,
+        /// The file.
+        of: u64,
+        /// Whether to bring the name to stable storage.
+        keep: Keep,
+    },
     /// Read a part.
     Read {
         /// Named in the answer.
@@ -82,6 +91,16 @@ pub enum LargeDone {
     /// The file is whole.
     Finished {
         /// The file.
+        id: u64,
+    },
+    /// A file has a further name.
+    Linked {
+        /// The name.
+        id: u64,
+    },
+    /// It could not get one.
+    NotLinked {
+        /// The name.
         id: u64,
     },
     /// It could not be written.
@@ -189,6 +208,15 @@ impl Writer {
                     Err(error) => LargeDone::NotWritten { id, error },
                 })
             }
+            LargeOrder::Link { id, of, keep } => Some(match self.link(id, of, keep) {
+                Ok(()) => LargeDone::Linked { id },
+                Err(error) => {
+                    let file = self.files.file(of);
+                    tracing::warn!(target: "heddle::storage", file = %file.display(), %error,
+                        "a large message that is to go to another address stays, as its file gets no further name");
+                    LargeDone::NotLinked { id }
+                }
+            }),
             LargeOrder::Remove { id } => {
                 self.open.forget(id);
                 // It may never have been made.
@@ -196,6 +224,14 @@ impl Writer {
                 None
             }
             LargeOrder::Read { .. } => None,
+        }
+    }
+
+    fn link(&self, id: u64, of: u64, keep: Keep) -> io::Result<()> {
+        fs::hard_link(self.files.file(of), self.files.file(id))?;
+        match keep {
+            Keep::ForNow => Ok(()),
+            Keep::Durably => sync_directory(&self.files.path).map_err(DirectoryError::into_cause),
         }
     }
 
@@ -288,6 +324,27 @@ mod tests {
         assert!(read_part(&files, id, 8192, 1).is_err(), "it is shorter");
         assert_eq!(sweep(&files, |needed| needed == id).unwrap(), 8, "the other one was never finished");
         assert_eq!(fs::read_dir(&files.path).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_of_two_names_stays_until_both_are_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = LargeFiles { path: folder.path().join("large"), access: Access::Buffered };
+        let large = Large::start(files.clone(), 0, Waker::new().unwrap()).unwrap();
+        let mut buffer = Buffer::with_capacity(4096);
+        buffer.extend(&[b'x'; 4096]);
+        large.submit(LargeOrder::Append { id: 1, offset: 0, buffer });
+        assert!(matches!(large.done.recv().unwrap(), LargeDone::Appended { .. }));
+        for (id, of) in [(2, 1), (3, 9)] {
+            large.submit(LargeOrder::Link { id, of, keep: Keep::Durably });
+        }
+        assert!(matches!(large.done.recv().unwrap(), LargeDone::Linked { id: 2 }));
+        assert!(matches!(large.done.recv().unwrap(), LargeDone::NotLinked { id: 3 }), "there is none");
+        large.submit(LargeOrder::Remove { id: 1 });
+        large.submit(LargeOrder::Finish { id: 2, keep: Keep::ForNow });
+        assert!(matches!(large.done.recv().unwrap(), LargeDone::Finished { id: 2 }));
+        assert!(!files.file(1).exists());
+        assert_eq!(read_part(&files, 2, 0, 4096).unwrap().bytes(), [b'x'; 4096]);
     }
 
     #[test]

@@ -5,10 +5,11 @@
 //! with pauses, on a thread of their own.
 //!
 //! Guarantees: files go in the order in which they were given; what a crash leaves of a segment is no segment any more, and goes at the
-//! next start.
+//! next start. One that has another name, too, is as long by that as it was.
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Instant;
@@ -77,7 +78,9 @@ fn remove(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         file => file?,
     };
-    let mut bytes = file.metadata()?.len();
+    let found = file.metadata()?;
+    // Whoever has it by another name needs all of it.
+    let mut bytes = if found.nlink() > 1 { 0 } else { found.len() };
     while bytes > STEP_BYTES {
         bytes -= STEP_BYTES;
         let start = Instant::now();
@@ -110,5 +113,17 @@ mod tests {
         }
         assert!(path("4.segment").exists());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_with_another_name_keeps_its_length_by_that() {
+        let folder = tempfile::tempdir().unwrap();
+        let [one, other] = ["1.large", "2.large"].map(|name| folder.path().join(name));
+        File::create(&one).unwrap().set_len(3 * STEP_BYTES).unwrap();
+        fs::hard_link(&one, &other).unwrap();
+        remove(&one).unwrap();
+        assert!(!one.exists() && fs::metadata(&other).unwrap().len() == 3 * STEP_BYTES);
+        remove(&other).unwrap();
+        assert!(!other.exists());
     }
 }

@@ -49,7 +49,7 @@ impl Client {
                     consumer.credit += credit;
                     consumer.draining = true;
                 }
-                Work::Sweeper { draining, .. } => *draining = true,
+                Work::Sweeper { draining, .. } | Work::Undertaker { draining } => *draining = true,
                 Work::Producer(_) | Work::Browser { .. } => continue,
             }
             live.machine.grant(link, credit);
@@ -61,7 +61,7 @@ impl Client {
     pub fn is_draining(&self) -> bool {
         self.roles.iter().any(|role| match &role.work {
             Work::Consumer(consumer) => consumer.is_draining(),
-            Work::Sweeper { draining, .. } => *draining,
+            Work::Sweeper { draining, .. } | Work::Undertaker { draining } => *draining,
             Work::Producer(_) | Work::Browser { .. } => false,
         })
     }
@@ -95,7 +95,7 @@ impl Client {
         self.roles.iter().any(|role| match &role.work {
             Work::Producer(producer) => !producer.open.is_empty(),
             Work::Consumer(consumer) => !consumer.unconfirmed.is_empty(),
-            Work::Browser { .. } | Work::Sweeper { .. } => false,
+            Work::Browser { .. } | Work::Sweeper { .. } | Work::Undertaker { .. } => false,
         })
     }
 }
@@ -125,7 +125,7 @@ fn act(role: &mut Role, link: LinkId, live: &mut Live, scene: &mut Scene<'_>) {
                 _ => settle(consumer, link, live, scene),
             }
         }
-        Work::Sweeper { .. } => {}
+        Work::Sweeper { .. } | Work::Undertaker { .. } => {}
         Work::Browser { credit, .. } => {
             if *credit < 20 {
                 *credit += 5;
@@ -200,7 +200,11 @@ fn settle(consumer: &mut Consumer, link: LinkId, live: &mut Live, scene: &mut Sc
         consumer.held.remove(at);
         let place = consumer.place;
         match &outcome {
-            DeliveryOutcome::Accepted | DeliveryOutcome::Rejected(_) => {
+            DeliveryOutcome::Rejected(_) => {
+                scene.model.rejected(message, place);
+                live.told.push((message, place));
+            }
+            DeliveryOutcome::Accepted => {
                 scene.model.told(message, place);
                 live.told.push((message, place));
             }

@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use engine_message::encode;
+use engine_message::reader::Reader;
 use engine_message::section::{self, Header};
+use engine_message::value::Value;
 
 use crate::model::{Durable, Message};
 
@@ -42,6 +44,13 @@ impl Letter<'_> {
 
 fn filling(message: Message) -> u8 {
     (message % 251) as u8
+}
+
+/// The text of an annotation of a message that came.
+pub fn annotation(payload: &[u8], key: &str) -> Option<String> {
+    let sections = section::scan(payload).ok()?;
+    let value = section::map_entry(&payload[sections.message_annotations], key).ok()??;
+    Value::read(&mut Reader::new(value)).ok()?.as_text().map(str::to_owned)
 }
 
 /// A message as it came.

@@ -12,10 +12,10 @@ use amqp_proto::{
 use engine_home::limits::RELAY_WINDOW;
 use test_support::Chance;
 
-use crate::body::read;
-use crate::model::{Came, Durable, Holder, Message, Model, Place};
+use crate::body::{annotation, read};
+use crate::model::{Came, Durable, Holder, Message, Model, Place, Reason};
 use crate::node::wall_ms;
-use crate::role::{Role, Settles, Stand, To, Work};
+use crate::role::{Role, Settles, Stand, To, Work, place_of};
 
 /// What a client is given to act on.
 pub struct Scene<'a> {
@@ -168,7 +168,7 @@ impl Client {
                     assert!(consumer.draining, "what was not asked for is not answered");
                     (consumer.draining, consumer.credit) = (false, 0);
                 }
-                Some(Work::Sweeper { draining, .. }) => *draining = false,
+                Some(Work::Sweeper { draining, .. } | Work::Undertaker { draining }) => *draining = false,
                 _ => {}
             },
             Event::Credit { link, credit, .. } => {
@@ -222,11 +222,15 @@ impl Client {
         if let Work::Sweeper { .. } = role.work {
             return live.machine.settle(link, delivered.delivery, delivered.delivery, DeliveryOutcome::Accepted);
         }
+        if let Work::Undertaker { .. } = role.work {
+            bury(delivered.payload, scene);
+            return live.machine.settle(link, delivered.delivery, delivered.delivery, DeliveryOutcome::Accepted);
+        }
         let read = read(delivered.payload);
         let durable = if read.header.durable { Durable::Yes } else { Durable::No };
         let (message, holder, first) = (read.message, role.holder, read.header.first_acquirer);
         match &mut role.work {
-            Work::Producer(_) | Work::Sweeper { .. } => panic!("a producer gets no messages"),
+            Work::Producer(_) | Work::Sweeper { .. } | Work::Undertaker { .. } => panic!("a producer gets no messages"),
             Work::Browser { queue, credit } => {
                 *credit = credit.checked_sub(1).expect("a browser has credit for what it is shown");
                 let place = Place::Queue(*queue);
@@ -344,6 +348,20 @@ fn leave(role: &mut Role, model: &mut Model) {
             (consumer.credit, consumer.draining) = (0, false);
         }
         Work::Browser { credit, .. } => *credit = 0,
-        Work::Sweeper { draining, .. } => *draining = false,
+        Work::Sweeper { draining, .. } | Work::Undertaker { draining } => *draining = false,
     }
+}
+
+/// A message came to where dead letters go: it says where from, and why.
+fn bury(payload: &[u8], scene: &mut Scene<'_>) {
+    let message = read(payload).message;
+    let said = |key| annotation(payload, key).unwrap_or_else(|| panic!("message {message} does not say {key}"));
+    let queue = said("x-opt-ORIG-QUEUE");
+    let place = place_of(&queue).unwrap_or_else(|| panic!("message {message} comes from {queue}"));
+    let reason = match said("x-opt-MOVE-REASON").as_str() {
+        "rejected" => Reason::Rejected,
+        "expired" => Reason::Expired,
+        other => panic!("message {message} came for the reason {other}"),
+    };
+    scene.model.buried(message, place, reason, wall_ms(scene.now_ns));
 }

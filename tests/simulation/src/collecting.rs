@@ -5,7 +5,7 @@ use amqp_proto::Closing;
 use crate::client::Client;
 use crate::model::Place;
 use crate::node::SEGMENT;
-use crate::role::{Role, Settles, Work};
+use crate::role::{DEAD_LETTERS, Role, Settles, Work};
 use crate::world::{MS, Mood, PEACE_NS, World};
 
 /// Longer than a message may come behind its time, nanoseconds.
@@ -60,7 +60,7 @@ fn part(world: &mut World) {
 /// Consumers of everything; subscriptions are taken up by those whose they are.
 fn seat_collectors(world: &mut World) -> Vec<usize> {
     let queues = (0..world.queues).map(|queue| Role::consumer(Place::Queue(queue), Settles::First)).collect();
-    let mut clients = vec![Client::new(1000, queues, 4096)];
+    let mut clients = vec![Client::new(1000, queues, 4096), Client::new(1001, vec![Role::undertaker()], 4096)];
     for number in 0..world.subscriptions.len() {
         let role = Role::consumer(Place::Subscription(number), Settles::Second);
         clients.push(Client::new(number, vec![role], 4096));
@@ -100,7 +100,8 @@ fn take_all(world: &mut World, seats: &[usize]) {
             world.seats[seat].client.ask_for_all(CREDIT);
             world.speak(seat);
         }
-        let came = world.model.counts().came;
+        let counts = world.model.counts();
+        let before = (counts.came, counts.buried);
         let end = world.schedule.now_ns() + PEACE_NS;
         let drained = world.run_until(end, |world| seats.iter().all(|&seat| !world.seats[seat].client.is_draining()));
         assert!(drained, "a drain is answered: {}", left(world));
@@ -109,10 +110,29 @@ fn take_all(world: &mut World, seats: &[usize]) {
             client.accept_all(&mut scene);
             world.speak(seat);
         }
-        if world.model.counts().came == came {
+        let counts = world.model.counts();
+        if (counts.came, counts.buried) == before && !is_forwarding(world) {
             return;
         }
     }
+}
+
+/// Whether something is on its way to where dead letters go. What was refused there is tried again after a while.
+fn is_forwarding(world: &mut World) -> bool {
+    let forwards =
+        |world: &World| world.node.views().iter().flat_map(|view| &view.queues).any(|queue| queue.forwarding > 0);
+    let was = forwards(world);
+    let end = world.schedule.now_ns() + PEACE_NS;
+    let buried = |world: &World| {
+        world
+            .node
+            .views()
+            .iter()
+            .flat_map(|view| &view.queues)
+            .any(|queue| queue.address == DEAD_LETTERS && queue.messages > 0)
+    };
+    assert!(world.run_until(end, |world| !forwards(world) || buried(world)), "it comes there: {}", left(world));
+    was
 }
 
 /// Subscriptions end with everything in them.

@@ -8,6 +8,8 @@
 //! 5. Each delivery of a producer is answered once.
 //! 6. What one consumer gets for the first time of one producer comes in the order in which it was sent.
 //! 7. Nothing is given whose time was over long ago.
+//! 8. Where there is an address for what is rejected or expires, that comes there: once for each time that it was rejected, unless a crash
+//!    takes the rejection back, and never lost in between.
 //!
 //! A *copy* is a message at one place, that is, in one queue.
 
@@ -81,6 +83,32 @@ struct Copy {
     place: Place,
     fate: Fate,
     holder: Option<Holder>,
+    /// How often it was rejected, and came to where such messages go for that.
+    rejected: u32,
+    buried: u32,
+    /// How often it came there because its time was over.
+    expired: u32,
+    /// It was rejected, and has to come: there, or again to its queue if nobody heard of that.
+    is_due: bool,
+}
+
+/// What becomes of messages that are rejected or expire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeadLetters {
+    /// They are dropped.
+    #[default]
+    Dropped,
+    /// They go to an address of their own.
+    Kept,
+}
+
+/// Why a message is where dead letters go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// A consumer rejected it.
+    Rejected,
+    /// Its time was over.
+    Expired,
 }
 
 /// A message as it was sent.
@@ -145,6 +173,8 @@ pub struct Counts {
     pub again: u64,
     /// Crashes of the node.
     pub crashes: u64,
+    /// Messages that were rejected or expired, and came to where such go.
+    pub buried: u64,
 }
 
 impl std::ops::AddAssign for Counts {
@@ -153,6 +183,13 @@ impl std::ops::AddAssign for Counts {
         self.came += other.came;
         self.again += other.again;
         self.crashes += other.crashes;
+        self.buried += other.buried;
+    }
+}
+
+impl Copy {
+    fn new(place: Place, fate: Fate) -> Self {
+        Self { place, fate, holder: None, rejected: 0, buried: 0, expired: 0, is_due: false }
     }
 }
 
@@ -163,13 +200,19 @@ pub struct Model {
     /// The last message that came for the first time, by producer and consumer.
     newest: BTreeMap<(Holder, Holder), Message>,
     counts: Counts,
+    dead_letters: DeadLetters,
 }
 
 impl Model {
+    /// No messages.
+    pub fn new(dead_letters: DeadLetters) -> Self {
+        Self { dead_letters, ..Self::default() }
+    }
+
     /// A message is sent; gives its name.
     pub fn send(&mut self, sending: &Sending<'_>) -> Message {
         let &Sending { producer, durable, settled, expires_ms, places } = sending;
-        let copies = places.iter().map(|&(place, fate)| Copy { place, fate, holder: None }).collect();
+        let copies = places.iter().map(|&(place, fate)| Copy::new(place, fate)).collect();
         let answer = if settled == Settled::Yes { Answer::Accepted } else { Answer::Open };
         self.messages.push(Sent { producer, durable, settled, answer, expires_ms, copies });
         self.counts.sent += 1;
@@ -231,6 +274,8 @@ impl Model {
         let copy = self.copy(message, place);
         let was = copy.holder;
         assert!(was.is_none(), "message {message} at {place:?} is with {was:?} and came to {holder:?}");
+        // Nobody heard that it was rejected.
+        copy.is_due = false;
         let fate = copy.fate;
         assert!(!matches!(fate, Fate::Told | Fate::Done), "message {message} at {place:?} is {fate:?}, and came again");
         if first {
@@ -246,6 +291,46 @@ impl Model {
     pub fn told(&mut self, message: Message, place: Place) {
         let copy = self.copy(message, place);
         (copy.fate, copy.holder) = (Fate::Told, None);
+    }
+
+    /// A consumer rejected a copy.
+    pub fn rejected(&mut self, message: Message, place: Place) {
+        self.told(message, place);
+        let is_kept = self.dead_letters == DeadLetters::Kept;
+        let copy = self.copy(message, place);
+        copy.rejected += 1;
+        copy.is_due = is_kept;
+    }
+
+    /// A message came to where dead letters go.
+    pub fn buried(&mut self, message: Message, place: Place, reason: Reason, wall_ms: u64) {
+        assert!(message < self.messages.len() as u64, "message {message} was never sent");
+        let expires = self.message(message).expires_ms;
+        self.counts.buried += 1;
+        let crashes = self.counts.crashes;
+        let copy = self.copy(message, place);
+        match reason {
+            Reason::Rejected => {
+                copy.buried += 1;
+                let Copy { rejected, buried, .. } = *copy;
+                assert!(
+                    buried <= rejected,
+                    "message {message} was rejected {rejected} times at {place:?}, and came {buried}"
+                );
+            }
+            Reason::Expired => {
+                copy.expired += 1;
+                assert!(expires.is_some_and(|at| at <= wall_ms), "message {message} expires at {expires:?}");
+                let Copy { expired, fate, .. } = *copy;
+                assert!(u64::from(expired) <= 1 + crashes, "message {message} expired {expired} times");
+                assert!(!matches!(fate, Fate::Told | Fate::Done), "message {message} is {fate:?}, and expired");
+                // Behind a crash it may come a second time.
+                if copy.fate == Fate::Owed {
+                    copy.fate = Fate::Perhaps;
+                }
+            }
+        }
+        copy.is_due = false;
     }
 
     /// The node said that an outcome will stay.
@@ -283,8 +368,9 @@ impl Model {
     /// What was on its way to a consumer that got it settled is lost with the link, whatever it was.
     pub fn leaked(&mut self, place: Place) {
         let copies = self.messages.iter_mut().flat_map(|sent| &mut sent.copies);
-        for copy in copies.filter(|copy| copy.place == place && copy.fate == Fate::Owed) {
-            copy.fate = Fate::Perhaps;
+        for copy in copies.filter(|copy| copy.place == place && copy.fate != Fate::Told) {
+            copy.fate = if copy.fate == Fate::Owed { Fate::Perhaps } else { copy.fate };
+            copy.is_due = false;
         }
     }
 
@@ -305,6 +391,7 @@ impl Model {
                 if copy.fate == Fate::Told || (copy.fate == Fate::Owed && !kept) {
                     copy.fate = Fate::Perhaps;
                 }
+                copy.is_due &= kept;
             }
         }
     }
@@ -314,8 +401,9 @@ impl Model {
         let mut owed = Vec::new();
         for (message, sent) in self.messages.iter().enumerate() {
             let is_over = sent.expires_ms.is_some_and(|expires| expires <= wall_ms);
-            if sent.answer == Answer::Accepted && !is_over {
-                let copies = sent.copies.iter().filter(|copy| copy.fate == Fate::Owed);
+            if sent.answer == Answer::Accepted {
+                let is_dropped = is_over && self.dead_letters == DeadLetters::Dropped;
+                let copies = sent.copies.iter().filter(|copy| (copy.fate == Fate::Owed && !is_dropped) || copy.is_due);
                 owed.extend(copies.map(|copy| (message as u64, copy.place)));
             }
         }

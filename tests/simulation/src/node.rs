@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use engine_catalogue::Placement;
-use engine_catalogue::{Catalogue, Layer};
+use engine_catalogue::{Attributes, Catalogue, Change, Definition, Layer, Origin};
 use engine_core::limits::{CoreConfig, Storage};
 use engine_core::{Core, QueueView};
 use engine_home::{AddressRules, HomeConfig, Moves};
@@ -17,6 +17,8 @@ use storage_journal::SegmentPart;
 use storage_journal::format::BLOCK;
 use test_support::{Chance, Crash, Disk, DiskOptions};
 
+use crate::model::DeadLetters;
+use crate::role::{DEAD_LETTERS, QUEUES_MAX, TOPIC, queue_name};
 use crate::shard::{Accepts, Moment, Moving, Rest, Shard};
 use crate::wire::{Wire, wire};
 
@@ -50,6 +52,8 @@ pub struct NodeOptions {
     pub segments_max: usize,
     /// Octets that the node may be ahead of a client that does not read.
     pub ahead: usize,
+    /// What becomes of messages that are rejected or expire.
+    pub dead_letters: DeadLetters,
 }
 
 /// Octets of messages beyond a shard's budget, at most: what producers have credit for still, and what is about to leave memory.
@@ -135,14 +139,9 @@ impl Node {
     /// A shard's engine, as its disk has it.
     fn engine(&mut self, mesh: Mesh, chance: &mut Chance) -> Engine {
         let shard = mesh.shard();
-        let layer = Layer {
-            producer_window: Some(self.options.window),
-            max_messages: Some(self.options.max_messages),
-            ..Layer::default()
-        };
         let mut core = Core::new(CoreConfig {
             shard,
-            catalogue: Arc::new(Catalogue::of_all(layer)),
+            catalogue: Arc::new(catalogue(&self.options)),
             memory_bytes: self.options.memory_bytes,
             storage: self.options.storage,
             stored_bytes_max: Store::body_max(64 << 20),
@@ -250,6 +249,26 @@ impl Node {
 /// The wall's time at a simulated one, milliseconds since 1970.
 pub fn wall_ms(now_ns: u64) -> u64 {
     WALL_MS + now_ns / 1_000_000
+}
+
+/// What an administrator says of addresses: of those of well-behaved clients, where dead letters go.
+fn catalogue(options: &NodeOptions) -> Catalogue {
+    let layer =
+        Layer { producer_window: Some(options.window), max_messages: Some(options.max_messages), ..Layer::default() };
+    let all = Catalogue::of_all(layer);
+    if options.dead_letters == DeadLetters::Dropped {
+        return all;
+    }
+    let to = || Some(DEAD_LETTERS.to_owned());
+    let layer = Layer { dead_letter_address: to(), expiry_address: to(), ..Layer::default() };
+    let addresses = (0..QUEUES_MAX).map(queue_name).chain([TOPIC.to_owned()]);
+    let changes: Vec<Change> = addresses
+        .map(|address| {
+            let definition = Definition::new(address, Attributes::Match(layer.clone()));
+            Change::Define { origin: Origin::Configuration, definition }
+        })
+        .collect();
+    all.apply(&changes).expect("settings are within their bounds")
 }
 
 /// What a start makes of a disk: as `src/data/open.rs`, with segments in parts of any size.

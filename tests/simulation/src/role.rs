@@ -13,6 +13,21 @@ use crate::model::{Holder, Message, Place};
 /// The topic's address.
 pub const TOPIC: &str = "news";
 
+/// Queues of a run, at most.
+pub const QUEUES_MAX: usize = 4;
+
+/// Where messages go that are rejected or expire.
+pub const DEAD_LETTERS: &str = "dead-letters";
+
+/// The place that a queue of this name is.
+pub fn place_of(queue: &str) -> Option<Place> {
+    if let Some(number) = queue.strip_prefix("queue-") {
+        return Some(Place::Queue(number.parse().ok()?));
+    }
+    let client = queue.strip_prefix("client-")?.strip_suffix(".subscription")?;
+    Some(Place::Subscription(client.parse().ok()?))
+}
+
 /// The name of a queue's address.
 pub fn queue_name(queue: usize) -> String {
     format!("queue-{queue}")
@@ -89,6 +104,11 @@ pub enum Work {
         /// What it may be sent still.
         credit: u32,
     },
+    /// To take messages that were rejected or expired.
+    Undertaker {
+        /// Whether it waits for the end of a drain.
+        draining: bool,
+    },
     /// To take what nobody else will, whatever it is.
     Sweeper {
         /// From where.
@@ -141,6 +161,11 @@ impl Role {
     /// Somebody who looks.
     pub fn browser(queue: usize) -> Self {
         Self::new(Work::Browser { queue, credit: 0 })
+    }
+
+    /// Somebody who takes what was rejected or expired.
+    pub fn undertaker() -> Self {
+        Self::new(Work::Undertaker { draining: false })
     }
 
     /// Somebody who takes what nobody else will.
@@ -204,6 +229,11 @@ impl Role {
                     ..Attach::new(name, 0, LinkRole::Receiver)
                 }
             }
+            Work::Undertaker { .. } => Attach {
+                source: Some(Terminus::at(DEAD_LETTERS).into()),
+                target: Some(Target::Node(Terminus::default())),
+                ..Attach::new(format!("undertaker-{number}"), 0, LinkRole::Receiver)
+            },
             Work::Sweeper { address, .. } => Attach {
                 source: Some(Terminus::at(address).into()),
                 target: Some(Target::Node(Terminus::default())),

@@ -14,9 +14,9 @@ use crate::client::{Client, Known, Scene};
 use crate::collecting;
 use crate::games::take_credit_back;
 use crate::hostile::Hostile;
-use crate::model::{Counts, Model, Place};
+use crate::model::{Counts, DeadLetters, Model, Place};
 use crate::node::{Node, NodeOptions, Turned, wall_ms};
-use crate::role::{Role, Settles, To};
+use crate::role::{QUEUES_MAX, Role, Settles, To};
 use crate::schedule::Schedule;
 use crate::shard::Rest;
 use crate::wire::{Received, Wire};
@@ -128,9 +128,11 @@ pub fn simulate(seed: u64) -> Outcome {
 impl World {
     fn new(seed: u64) -> Self {
         let mut chance = Chance::new(seed);
-        let options = options(&mut chance);
+        // Every other run; what else it does is the same.
+        let dead_letters = if seed.is_multiple_of(2) { DeadLetters::Dropped } else { DeadLetters::Kept };
+        let options = NodeOptions { dead_letters, ..options(&mut chance) };
         let shards = usize::from(options.shards);
-        let queues = 1 + chance.below(4);
+        let queues = 1 + chance.below(QUEUES_MAX);
         let disk_ns = chance.of(&[100 * US, 800 * US, 800 * US, 8 * MS]);
         let mut node = Node::new(options);
         node.start(&mut chance);
@@ -138,7 +140,7 @@ impl World {
             subscriptions: Vec::new(),
             chance,
             node,
-            model: Model::default(),
+            model: Model::new(dead_letters),
             seats: Vec::new(),
             schedule: Schedule::new(MS),
             queues,
@@ -574,5 +576,6 @@ fn options(chance: &mut Chance) -> NodeOptions {
         frame: chance.of(&[512, 2_000, 64 << 10]),
         segments_max: chance.of(&[400, 400, 10]),
         ahead: chance.of(&[3_000, 16 << 10, 256 << 10]),
+        dead_letters: DeadLetters::Dropped,
     }
 }

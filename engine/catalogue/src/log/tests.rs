@@ -27,6 +27,8 @@ fn sets() -> Vec<Vec<Change>> {
         soft_kib: Some(4),
         producer_window: Some(5),
         when_full: Some(WhenFull::Refuse),
+        // What the golden file has was written before there was more.
+        ..Layer::default()
     };
     let permission = Permission {
         send: Some(texts(&["clerks", "user:anna"])),

@@ -6,7 +6,7 @@
 //! Not here: how what is in the journal only comes to a cursor (`cursor`).
 
 use super::Queue;
-use super::entry::{Entry, Held, Stub};
+use super::entry::Held;
 use super::stock::Left;
 use crate::slab::Key;
 
@@ -49,18 +49,9 @@ impl Queue {
     /// Takes a message out of memory again that came back and was read for a cursor, if the journal has all of it.
     pub fn shed_returned(&mut self, sequence: u64) -> Left {
         let Some(Held::Here(entry)) = self.order.returned(sequence) else { return Left::default() };
-        let Some(&Entry { ref message, stored: Some(stored), .. }) = self.entries.get(entry) else {
-            return Left::default();
-        };
-        if self.held.is_merged(sequence) {
-            return Left::default();
-        }
-        let (size, header) = (message.size(), message.header);
-        let stub = Stub { stored, delivery_count: header.delivery_count, durable: header.durable };
-        self.order.take_returned(sequence, size);
+        let Some((stub, left)) = self.put_away(sequence, entry) else { return Left::default() };
+        self.order.take_returned(sequence, left.bytes);
         self.order.put_back(sequence, Held::Away(stub), 0);
-        self.entries.clear(entry, |_| ());
-        self.away.insert(size);
-        self.stock.leave_memory(size)
+        left
     }
 }

@@ -85,6 +85,12 @@ impl Holdings {
         self.acquired.remove_if(Key::from_bits(key), |acquired| acquired.end == end)
     }
 
+    /// Takes out everything that consumers hold.
+    pub fn take_all(&mut self) -> Vec<(u64, Held)> {
+        let acquired = std::mem::take(&mut self.acquired);
+        acquired.iter().map(|(_, acquired)| (acquired.sequence, acquired.held)).collect()
+    }
+
     /// Whether something was said of any message.
     #[inline]
     pub fn has_changes(&self) -> bool {

@@ -1,8 +1,9 @@
 //! How a message leaves its queue, and why.
 //!
-//! Guarantees: each message leaves once, for one reason, by `leave`; nothing of it stays, and the journal hears of it.
+//! Guarantees: each message leaves once, for one reason, by `leave`; nothing of it stays, and the journal hears of it. One that is to go to
+//! another address leaves when it is safe there.
 //!
-//! Not here: what that adds up to (`stock`).
+//! Not here: what that adds up to (`stock`), and what goes elsewhere (`departing`).
 
 use std::num::NonZeroU64;
 
@@ -13,11 +14,20 @@ use crate::slab::Key;
 
 impl Queue {
     /// Lets a message leave that is out of the order and that nobody holds any more. **The only way out of a queue**: whatever is to
-    /// become of a message that was not acknowledged is decided here, where the message and the reason are both at hand. Today it is
-    /// dropped, whatever the reason.
+    /// become of a message that was not acknowledged is decided here, where the message and the reason are both at hand. It is dropped,
+    /// unless the settings of the address say where what leaves for that reason goes.
     #[inline(always)]
     pub fn leave(&mut self, sequence: u64, held: Held, why: Why) -> Left {
         self.stock.count_left(&why);
+        if !matches!(why, Why::Acknowledged) && self.goes_elsewhere(&why) {
+            return self.depart(sequence, held, why);
+        }
+        self.let_go(sequence, held)
+    }
+
+    /// Nothing of a message stays, whatever the reason.
+    #[inline(always)]
+    pub(super) fn let_go(&mut self, sequence: u64, held: Held) -> Left {
         let entry = match held {
             Held::Here(entry) => entry,
             Held::Away(stub) => return self.leave_away(sequence, stub),
@@ -76,9 +86,10 @@ impl Queue {
         self.stock.has_news()
     }
 
-    /// What is in the journal only, but for what lies behind all others: held, or come back.
+    /// What is in the journal only, but for what lies behind all others: held, come back, or about to go elsewhere.
     pub(super) fn stubs(&self) -> impl Iterator<Item = Stub> {
         let returned = self.order.returned_from(0).filter_map(|(_, held)| held.stub());
-        self.held.stubs().chain(returned)
+        let departing = self.departures.iter().flat_map(|departures| departures.stubs());
+        self.held.stubs().chain(returned).chain(departing)
     }
 }

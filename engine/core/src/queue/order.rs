@@ -153,6 +153,15 @@ impl Order {
         waits
     }
 
+    /// Takes out everything that waits in memory.
+    pub fn take_here(&mut self, entries: &Slab<Entry>) -> Vec<(u64, Held)> {
+        let returned = self.returned.extract_if(.., |_, held| held.stub().is_none());
+        let Line { places, .. } = std::mem::take(&mut self.line);
+        let line = places.into_iter().filter_map(|entry| Some((entries.get(entry)?.sequence, Held::Here(entry))));
+        self.bytes = 0;
+        returned.chain(line).collect()
+    }
+
     /// Forgets the places of what was dropped, as far as that is due.
     pub fn skip(&mut self, entries: &Slab<Entry>) {
         self.line.skip_dropped(entries);

@@ -104,10 +104,22 @@ impl Queue {
         }
     }
 
-    /// A message that came back is in memory again.
-    pub fn put_back(&mut self, sequence: u64, mut message: Message) {
+    /// A message that came back, or that is to go elsewhere, is in memory again.
+    pub fn put_back(&mut self, sequence: u64, message: Message) {
+        let Some(message) = self.take_read(sequence, message) else { return };
         let Some(Held::Away(stub)) = self.order.returned(sequence) else { return };
         self.away.handle_recalled();
+        let expires = message.expires_wall_ms;
+        let entry = self.bring_back(sequence, stub, message);
+        let size = self.entries.get(entry).map_or(0, |entry| entry.message.size());
+        self.order.put_back(sequence, Held::Here(entry), size);
+        if let Some(at) = expires {
+            self.watch(at, entry);
+        }
+    }
+
+    /// A message comes into memory that had left it.
+    pub(super) fn bring_back(&mut self, sequence: u64, stub: Stub, mut message: Message) -> Key {
         if let Some(annotations) = self.held.take_annotations(sequence) {
             self.stock.resize(annotations.len() as u64, 0);
             if message.content == Content::Here
@@ -120,14 +132,22 @@ impl Queue {
         message.header.first_acquirer = false;
         message.header.delivery_count = stub.delivery_count;
         self.away.remove();
-        let size = message.size();
-        self.stock.enter(size);
-        let expires = message.expires_wall_ms;
-        let entry = self.entries.insert(Entry { sequence, message, stored: Some(stub.stored) });
-        self.order.put_back(sequence, Held::Here(entry), size);
-        if let Some(at) = expires {
-            self.watch(at, entry);
+        self.stock.enter(message.size());
+        self.entries.insert(Entry { sequence, message, stored: Some(stub.stored) })
+    }
+
+    /// Takes a message out of memory if the journal has all of it; gives what is left of it.
+    pub(super) fn put_away(&mut self, sequence: u64, entry: Key) -> Option<(Stub, Left)> {
+        let &Entry { ref message, stored, .. } = self.entries.get(entry)?;
+        let stored = stored?;
+        if self.held.is_merged(sequence) {
+            return None;
         }
+        let (size, header) = (message.size(), message.header);
+        self.entries.clear(entry, |_| ());
+        self.away.insert(size);
+        let stub = Stub { stored, delivery_count: header.delivery_count, durable: header.durable };
+        Some((stub, self.stock.leave_memory(size)))
     }
 
     /// Takes a message out of memory that is held under `key`, if the journal has all of it.
@@ -136,17 +156,9 @@ impl Queue {
         let Some(Acquired { held: Held::Here(entry), sequence, .. }) = self.held.find(key) else {
             return Left::default();
         };
-        let Some(&Entry { ref message, stored: Some(stored), .. }) = self.entries.get(entry) else {
-            return Left::default();
-        };
-        if self.held.is_merged(sequence) {
-            return Left::default();
-        }
-        let (size, header) = (message.size(), message.header);
-        self.held.shed(key, Stub { stored, delivery_count: header.delivery_count, durable: header.durable });
-        self.entries.clear(entry, |_| ());
-        self.away.insert(size);
-        self.stock.leave_memory(size)
+        let Some((stub, left)) = self.put_away(sequence, entry) else { return Left::default() };
+        self.held.shed(key, stub);
+        left
     }
 
     /// Puts annotations into a message that `end` holds, or keeps them until it is in memory again.
@@ -185,6 +197,11 @@ impl Queue {
             }
         };
         (stub.durable && self.is_declared()).then_some((stub.stored.get(), stub.delivery_count))
+    }
+
+    /// The sequence number of a message that `end` holds.
+    pub fn sequence_of(&self, end: Key, key: u64) -> Option<u64> {
+        self.held.get(end, key).map(|held| held.sequence)
     }
 
     /// The keys of everything that `end` holds.

@@ -8,7 +8,7 @@ use std::num::NonZeroU64;
 
 use crate::event::Refusal;
 
-/// Why a message leaves its queue. A queue that is deleted takes what it has with it (`Queue::names`).
+/// Why a message leaves its queue, for good or to go elsewhere. A queue that is deleted takes what it has with it (`Queue::names`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Why {
     /// A consumer accepted it, or it was sent settled.
@@ -30,6 +30,10 @@ pub struct Totals {
     pub expired: u64,
     /// Messages rejected by consumers.
     pub rejected: u64,
+    /// Messages of these two kinds that went to another address.
+    pub forwarded: u64,
+    /// How often such a message was refused where it was to go.
+    pub turned_back: u64,
 }
 
 /// Whether the owner has to be told that the journal will hear of a queue.
@@ -119,6 +123,16 @@ impl Stock {
             Why::Rejected(_) => self.totals.rejected += 1,
             Why::Expired => self.totals.expired += 1,
         }
+    }
+
+    /// A message that left is safe at another address.
+    pub fn count_forwarded(&mut self) {
+        self.totals.forwarded += 1;
+    }
+
+    /// Another address refused a message.
+    pub fn count_turned_back(&mut self) {
+        self.totals.turned_back += 1;
     }
 
     /// It, or what was kept of it, leaves memory.

@@ -24,7 +24,13 @@ pub struct Kept {
 
 impl Kept {
     pub fn new() -> Self {
-        let config = CoreConfig { storage: Storage::Journal, memory_bytes: MEMORY, ..CoreConfig::default() };
+        Self::with(Layer::default())
+    }
+
+    /// The same with these settings of all addresses.
+    pub fn with(layer: Layer) -> Self {
+        let catalogue = Arc::new(Catalogue::of_all(layer));
+        let config = CoreConfig { storage: Storage::Journal, memory_bytes: MEMORY, catalogue, ..CoreConfig::default() };
         let owner = Owner { core: Core::new(config), next_link: 0 };
         Self {
             owner,

@@ -1,0 +1,159 @@
+//! What a message that moved to another address says of that, in annotations that people can read.
+//!
+//! Guarantees: what travels unchanged from end to end is not touched; the first place that a message came from is kept, however often it
+//! moves. A message whose annotations cannot be changed (they are larger than 64 KiB) moves without.
+//!
+//! `docs/dead-letters.md` has the table.
+
+use bytes::Bytes;
+use engine_message::section;
+use engine_message::value::{Map, Value};
+
+use crate::message::{Header, Large, Message};
+use crate::queue::{Cause, Parting};
+
+const FIRST_ADDRESS: &str = "x-opt-ORIG-ADDRESS";
+const FIRST_QUEUE: &str = "x-opt-ORIG-QUEUE";
+const LAST_ADDRESS: &str = "x-opt-LAST-ADDRESS";
+const LAST_QUEUE: &str = "x-opt-LAST-QUEUE";
+const REASON: &str = "x-opt-MOVE-REASON";
+const TIME: &str = "x-opt-MOVE-TIME";
+const CONDITION: &str = "x-opt-MOVE-CONDITION";
+const DESCRIPTION: &str = "x-opt-MOVE-DESCRIPTION";
+const DELIVERIES: &str = "x-opt-MOVE-DELIVERY-COUNT";
+const EXPIRY: &str = "x-opt-ACTUAL-EXPIRY";
+
+/// The message that arrives where another one goes: without a time to live, and as if it had not been delivered yet.
+pub(crate) fn moved(parting: &Parting<'_>, wall_ms: u64) -> Message {
+    let message = parting.message;
+    let body = match message.large() {
+        Some(large) => beside(parting, &large, wall_ms),
+        None => section::change_annotations(&message.body, |map| tell(map, parting, wall_ms)).map(Bytes::from).ok(),
+    };
+    let body = body.unwrap_or_else(|| message.body.clone());
+    let header = Header { delivery_count: 0, first_acquirer: true, ..message.header };
+    Message { header, body, expires_wall_ms: None, ..message.clone() }
+}
+
+/// The body of a large message: its file is not written anew, so that they are beside it.
+fn beside(parting: &Parting<'_>, large: &Large, wall_ms: u64) -> Option<Bytes> {
+    let mut map = read(parting.message.annotations_beside())?;
+    tell(&mut map, parting, wall_ms);
+    let mut annotations = Vec::new();
+    map.encode(&mut annotations);
+    Some(large.encode_with(&annotations))
+}
+
+fn read(annotations: &[u8]) -> Option<Map> {
+    if annotations.is_empty() {
+        return Some(Map::default());
+    }
+    Map::read(&mut engine_message::reader::Reader::new(annotations)).ok()
+}
+
+/// The same message with another file.
+pub(crate) fn in_file(mut message: Message, id: u64) -> Message {
+    if let Some(large) = message.large() {
+        message.body = Large { id, ..large }.encode_with(message.annotations_beside());
+    }
+    message
+}
+
+fn tell(map: &mut Map, parting: &Parting<'_>, wall_ms: u64) {
+    let text = |text: &str| Value::String(text.to_owned());
+    let time = |ms: u64| Value::Timestamp(i64::try_from(ms).unwrap_or(i64::MAX));
+    if map.get(FIRST_ADDRESS).is_none() {
+        map.set(FIRST_ADDRESS, text(parting.address));
+        map.set(FIRST_QUEUE, text(parting.queue));
+    }
+    map.set(LAST_ADDRESS, text(parting.address));
+    map.set(LAST_QUEUE, text(parting.queue));
+    map.set(TIME, time(wall_ms));
+    map.set(DELIVERIES, Value::Uint(parting.message.header.delivery_count));
+    // What the hop before said of these is not said of this one.
+    [CONDITION, DESCRIPTION, EXPIRY].into_iter().for_each(|key| map.remove(key));
+    match parting.cause {
+        Cause::Rejected(refusal) => {
+            map.set(REASON, text("rejected"));
+            if let Some(refusal) = refusal {
+                map.set(CONDITION, text(refusal.condition.as_str()));
+                map.set(DESCRIPTION, text(&refusal.description));
+            }
+        }
+        Cause::Expired(at) => {
+            map.set(REASON, text("expired"));
+            map.set(EXPIRY, Value::Long(i64::try_from(*at).unwrap_or(i64::MAX)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Refusal;
+    use crate::message::Content;
+
+    fn annotations(message: &Message) -> Map {
+        let sections = section::scan(&message.body).expect("sections");
+        let mut reader = engine_message::reader::Reader::new(&message.body[sections.message_annotations]);
+        reader.descriptor().expect("a section");
+        Map::read(&mut reader).expect("annotations")
+    }
+
+    fn texts(map: &Map, keys: &[&str]) -> Vec<Option<String>> {
+        keys.iter().map(|key| Some(map.get(key)?.as_text()?.to_owned())).collect()
+    }
+
+    fn some(texts: &[&str]) -> Vec<Option<String>> {
+        texts.iter().map(|text| Some((*text).to_owned())).collect()
+    }
+
+    #[test]
+    fn the_first_origin_stays_and_the_last_hop_is_told() {
+        let body = Bytes::from_static(&[0x00, 0x53, 0x75, 0xa0, 1, b'x']);
+        let header = Header { durable: true, priority: 7, delivery_count: 3, first_acquirer: false };
+        let message = Message { header, expires_wall_ms: std::num::NonZeroU64::new(5), ..Message::new(body) };
+        let why = Refusal { condition: "shop:no".into(), description: "it is closed".to_owned() };
+        let cause = Cause::Rejected(Some(Box::new(why)));
+        let parting = Parting { message: &message, cause: &cause, target: "dead", address: "a", queue: "q" };
+        let once = moved(&parting, 1000);
+        assert_eq!((once.header.durable, once.header.priority, once.header.delivery_count), (true, 7, 0));
+        assert_eq!(once.expires_wall_ms, None);
+        let map = annotations(&once);
+        let keys = [FIRST_ADDRESS, FIRST_QUEUE, LAST_ADDRESS, LAST_QUEUE, REASON, CONDITION, DESCRIPTION];
+        assert_eq!(texts(&map, &keys), some(&["a", "q", "a", "q", "rejected", "shop:no", "it is closed"]));
+        assert_eq!((map.get(TIME), map.get(DELIVERIES)), (Some(&Value::Timestamp(1000)), Some(&Value::Uint(3))));
+
+        let cause = Cause::Expired(1500);
+        let parting = Parting { message: &once, cause: &cause, target: "late", address: "dead", queue: "dead" };
+        let twice = moved(&parting, 2000);
+        let map = annotations(&twice);
+        assert_eq!(texts(&map, &keys[..5]), some(&["a", "q", "dead", "dead", "expired"]));
+        assert_eq!((map.get(CONDITION), map.get(DESCRIPTION)), (None, None), "they were of the other hop");
+        assert_eq!(map.get(EXPIRY), Some(&Value::Long(1500)));
+        assert!(twice.body.ends_with(&message.body));
+    }
+
+    #[test]
+    fn those_of_a_large_message_are_beside_its_file() {
+        let large = Large { id: 7, bytes: 99, checksum: 1 };
+        let message = Message { content: Content::File, ..Message::new(large.encode()) };
+        let (one, other) = (Cause::Rejected(None), Cause::Expired(9));
+        let parting = Parting { message: &message, cause: &one, target: "dead", address: "a", queue: "q" };
+        let once = moved(&parting, 1);
+        let parting = Parting { message: &once, cause: &other, target: "late", address: "dead", queue: "dead" };
+        let twice = in_file(moved(&parting, 2), 8);
+        assert_eq!(twice.large(), Some(Large { id: 8, ..large }));
+        let map = read(twice.annotations_beside()).expect("a map");
+        assert_eq!(texts(&map, &[FIRST_ADDRESS, LAST_ADDRESS, REASON]), some(&["a", "dead", "expired"]));
+        assert_eq!(message.annotations_beside(), [0_u8; 0]);
+    }
+
+    #[test]
+    fn what_cannot_be_annotated_moves_as_it_is() {
+        let body = Bytes::from_static(&[0x00, 0x53, 0x72, 0x45]);
+        let (message, cause) = (Message::new(body.clone()), Cause::Rejected(None));
+        let parting = Parting { message: &message, cause: &cause, target: "dead", address: "a", queue: "q" };
+        assert_eq!(moved(&parting, 1).body, body);
+    }
+}
