@@ -471,6 +471,8 @@ impl Shell {
     fn handle_post(&mut self, post: Post) {
         match post {
             Post::Verified { connection, authenticated } => self.handle_verified(connection, authenticated),
+            // Whoever asked may have given up.
+            Post::Version(version, reply) => drop(reply.try_send(self.turn.handle_version(version))),
             Post::View(ask) => answer(&self.turn, &self.totals, ask),
             Post::Arrive(arriving) => self.arrive(*arriving),
             Post::Stop => self.stop(),

@@ -9,7 +9,7 @@ use amqp_codec::performative::{
     encode_frame, encode_transfer,
 };
 use amqp_proto::Config;
-use engine_catalogue::Placement;
+use engine_catalogue::{Catalogue, Placement};
 use engine_core::Core;
 use engine_core::limits::CoreConfig;
 use engine_home::{AddressRules, Home, HomeConfig, Moves, Request, Slot};
@@ -26,8 +26,9 @@ fn message(octets: usize) -> Vec<u8> {
 }
 
 fn shard(mesh: Mesh, shards: u16) -> Turn<()> {
-    let core = Core::new(CoreConfig { shard: mesh.shard(), ..CoreConfig::default() });
-    let engine = Engine::new(core, mesh, Placement::new(shards), None);
+    let catalogue = Arc::new(Catalogue::new(Placement::new(shards)));
+    let core = Core::new(CoreConfig { shard: mesh.shard(), catalogue, ..CoreConfig::default() });
+    let engine = Engine::new(core, mesh, None);
     let addresses = AddressRules::default();
     let config = HomeConfig { addresses, links_max: 10, node_id: "test".to_owned(), first_file: 7 };
     Turn::new(Home::new(config, engine), 10)
@@ -133,7 +134,7 @@ fn a_message_goes_from_octets_to_octets() {
 #[test]
 fn a_connection_that_goes_before_its_owner_answers_leaves_no_link() {
     let mut turns = shards(2);
-    let address = Placement::new(2).name_owned_by(1, |n| format!("q{n}")).expect("a name");
+    let address = Catalogue::new(Placement::new(2)).name_owned_by(1, |n| format!("q{n}")).expect("a name");
     let slot = accept(&mut turns[0], Moves::Never);
     run(&mut turns[0], slot, &hello(Role::Receiver, Some(&address)));
     assert!(turns[0].remove(slot).is_some());
@@ -149,7 +150,7 @@ fn a_connection_that_goes_before_its_owner_answers_leaves_no_link() {
 #[test]
 fn a_connection_moves_to_the_owner_of_its_first_link_with_what_it_said_behind() {
     let mut turns = shards(2);
-    let address = Placement::new(2).name_owned_by(1, |n| format!("q{n}")).expect("a name");
+    let address = Catalogue::new(Placement::new(2)).name_owned_by(1, |n| format!("q{n}")).expect("a name");
     let slot = accept(&mut turns[0], Moves::ToOwner);
     let mut said = hello(Role::Sender, Some(&address));
     encode_frame(&mut said, 0, &Performative::Close(Close { error: None }));

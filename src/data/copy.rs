@@ -3,7 +3,7 @@
 //! Guarantees: a copy that was cut off leaves the old journals as they are. The order of each queue is kept. A message that is in
 //! several queues is stored once for each afterwards.
 
-use engine_catalogue::Placement;
+use engine_catalogue::{Catalogue, Resolved};
 use engine_rt::Waker;
 use engine_shard::limits::CHECKPOINT_SEGMENTS;
 use engine_shard::store::{Copy, Extract, StoreConfig, StoreError};
@@ -13,9 +13,9 @@ use super::open::{StorageError, recover};
 
 /// Settings of the new journals.
 #[derive(Clone, Copy, Debug)]
-pub struct Target {
-    /// How many shards.
-    pub shards: u16,
+pub struct Target<'a> {
+    /// How many shards there are, and which of them owns what.
+    pub catalogue: &'a Catalogue,
     /// How writes get to stable storage.
     pub sync: Sync,
     /// Octets of the file system that are left to others.
@@ -49,7 +49,7 @@ pub fn disk_config(directory: &DataDirectory, shard: u16, sync: Sync, min_free_b
 ///
 /// # Errors
 /// When the system refuses.
-pub fn new_journals(directory: &DataDirectory, target: &Target) -> Result<Vec<Copy>, StorageError> {
+pub fn new_journals(directory: &DataDirectory, target: &Target<'_>) -> Result<Vec<Copy>, StorageError> {
     let failed = |error| StorageError::Copy(StoreError::Disk { what: "begin a journal", error });
     let begin = |shard| -> Result<Copy, StorageError> {
         let config = StoreConfig {
@@ -64,16 +64,16 @@ pub fn new_journals(directory: &DataDirectory, target: &Target) -> Result<Vec<Co
         let disk = Disk::start(disk, directory.next_journal(shard), waker).map_err(failed)?;
         Ok(Copy::new(config, disk))
     };
-    (0..target.shards).map(begin).collect()
+    (0..target.catalogue.placement().shards()).map(begin).collect()
 }
 
-/// Writes everything again, for so many shards; gives the number of messages, and tells `progress` of it on the way.
+/// Writes everything again, each queue for the shard that owns its address; gives the number of messages, and tells `progress` of it on the way.
 ///
 /// # Errors
 /// When a journal is damaged, or the disk fails or is full: the old journals are then as they were, and nothing else is left.
 pub fn copy_journals(
     directory: &mut DataDirectory,
-    target: &Target,
+    target: &Target<'_>,
     mut progress: impl FnMut(u64),
 ) -> Result<u64, StorageError> {
     directory.discard_next()?;
@@ -83,19 +83,22 @@ pub fn copy_journals(
         let _ = directory.discard_next();
         return copied;
     };
-    directory.replace_journals(target.shards)?;
+    directory.replace_journals(target.catalogue.placement().shards())?;
     Ok(count)
 }
 
-fn write_next(directory: &DataDirectory, target: &Target, progress: &mut impl FnMut(u64)) -> Result<u64, StorageError> {
-    let placement = Placement::new(target.shards);
+fn write_next(
+    directory: &DataDirectory,
+    target: &Target<'_>,
+    progress: &mut impl FnMut(u64),
+) -> Result<u64, StorageError> {
     let mut journals = new_journals(directory, target)?;
     let mut count = 0_u64;
     for shard in 0..directory.shards() {
         let (source, files) = extract(directory, shard, |_, _| progress(count))?;
         for queue in source.queues() {
-            let owner = usize::from(placement.owner(&queue.declared.address));
-            let Some(journal) = journals.get_mut(owner) else { continue };
+            let Resolved::Stored { owner } = target.catalogue.resolve(&queue.declared.address);
+            let Some(journal) = journals.get_mut(usize::from(owner.shard)) else { continue };
             let number = journal.queue(&queue.declared);
             for part in source.parts(queue.declared.queue) {
                 let buffer = files.read_part(part.place, part.bytes)?;

@@ -15,5 +15,5 @@ mod salvage;
 mod stat;
 mod tools;
 
-pub use open::{Journal, Storage, StorageError};
+pub use open::{Journal, Storage, StorageError, Taken};
 pub use tools::DataCommand;

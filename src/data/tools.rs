@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
+use engine_catalogue::Placement;
 use engine_core::message::Large;
 use engine_shard::limits::CHECKPOINT_SEGMENTS;
 use engine_shard::store::StoreConfig;
@@ -24,6 +25,7 @@ use super::output::Existing;
 use super::place;
 use super::print::print;
 use super::stat::stat;
+use crate::catalogue;
 use load_model::number::{counted, octets};
 use load_model::shown;
 
@@ -220,7 +222,8 @@ pub(super) fn check_file(files: &LargeFiles, large: &Large) -> std::result::Resu
 fn compact(place: &Where) -> Result<Outcome> {
     let mut directory = place::open(&place.data_dir)?;
     let before = size(&place.data_dir)?;
-    let target = Target { shards: directory.shards(), sync: Sync::AfterWrite, min_free_bytes: 0 };
+    let catalogue = catalogue::read(Placement::new(directory.shards()), directory.path())?;
+    let target = Target { catalogue: &catalogue, sync: Sync::AfterWrite, min_free_bytes: 0 };
     let mut progress = Progress::new("compacting");
     let messages = copy_journals(&mut directory, &target, |messages| {
         progress.tell(|| counted(messages, "message"));

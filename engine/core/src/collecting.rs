@@ -111,7 +111,7 @@ impl Core {
         }
     }
 
-    fn delete(&mut self, key: Key) {
+    pub(crate) fn delete(&mut self, key: Key) {
         let Some(queue) = self.nodes.remove_queue(key) else { return };
         self.forget(&queue);
         self.memory.give_back(queue.bytes());

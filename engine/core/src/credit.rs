@@ -47,6 +47,16 @@ impl Waiting {
         }
     }
 
+    /// Settings changed: each is listed by what its own say now. Those of which nothing is known any more have gone.
+    pub fn sort(&mut self, when_full: impl Fn(Key) -> Option<WhenFull>) {
+        let listed: Vec<Key> = self.hold.drain(..).chain(self.refuse.drain(..)).collect();
+        for key in listed {
+            if let Some(when_full) = when_full(key) {
+                self.of(when_full).push_back(key);
+            }
+        }
+    }
+
     /// All of them.
     pub fn all(&self) -> impl Iterator<Item = &Key> {
         self.hold.iter().chain(&self.refuse)
@@ -54,6 +64,12 @@ impl Waiting {
 }
 
 impl Core {
+    /// Settings of queues changed.
+    pub(crate) fn sort_waiting(&mut self) {
+        let queues = &self.nodes.queues;
+        self.waiting.sort(|key| queues.get(key).map(|queue| queue.bounds.when_full));
+    }
+
     /// Whether producers that wait for the shard can be looked at again.
     pub(crate) fn may_release_waiting(&self) -> bool {
         let may = |waiting: &VecDeque<Key>, when_full| !waiting.is_empty() && !self.is_crowded(when_full);

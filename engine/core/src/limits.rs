@@ -100,6 +100,14 @@ pub const CROWDED_BYTES: u64 = 2 << 20;
 /// They shrink to no less, messages: one flow and one disposition for half as many cost little beside them.
 pub const WINDOW_MIN: u32 = 64;
 
+/// How often what names an address is sent on from one owner to the next: an address changes hands when an operator says so, and what is
+/// on its way meanwhile is sent on once. Beyond it, it is refused with `amqp:resource-locked`.
+pub const MOVED_MAX: u8 = 8;
+
+/// Declared names, addresses, queues and links that one turn brings to a new version of the catalogue, some 100 us of work. The others
+/// wait for the next turns.
+pub const REFRESH_MAX: usize = 256;
+
 /// Where messages are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Storage {

@@ -123,6 +123,30 @@ impl Nodes {
         key
     }
 
+    /// A queue is declared: it stays, and gets messages as that says.
+    pub fn make_declared(&mut self, key: Key, routing: RoutingType) {
+        let Some(queue) = self.queues.get_mut(key) else { return };
+        let from = std::mem::replace(&mut queue.identity.routing, routing);
+        queue.identity.kind = Kind::Declared;
+        if let Some(address) = self.addresses.get_mut(queue.identity.address) {
+            address.queues.keep(key, from, routing);
+        }
+    }
+
+    /// A queue that was declared is one that was made on demand.
+    pub fn make_on_demand(&mut self, key: Key) {
+        let Some(queue) = self.queues.get_mut(key) else { return };
+        queue.identity.kind = Kind::Auto;
+        if let Some(address) = self.addresses.get_mut(queue.identity.address) {
+            address.queues.insert_on_demand(key);
+        }
+    }
+
+    /// Octets of one queue that are in memory at most while the shard has plenty.
+    pub fn resident_max(&self) -> u64 {
+        self.resident_max
+    }
+
     /// The queue of an address with this name.
     pub fn find(&self, address: Key, name: &str) -> Option<Key> {
         self.addresses.get(address)?.queues.find(name, &self.queues)

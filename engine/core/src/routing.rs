@@ -133,8 +133,7 @@ impl Core {
     }
 
     pub(crate) fn publish(&mut self, link: LinkKey, delivery: u32, settled: Settled, publish: Publish) {
-        let create = self.create(&publish.address, publish.create, None);
-        let routed = match self.address(&publish.address, publish.routing, create) {
+        let routed = match self.address(&publish.address, publish.routing, None) {
             Ok((address, route)) => {
                 let routed = self.route(address, route, publish.message);
                 // It may have been made for this message, and have no queue.

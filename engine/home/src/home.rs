@@ -5,9 +5,8 @@
 //!
 //! Messages: `entering` and `giving`; credit: `credit`; what is too large for memory: `files`, `incoming`, `outgoing`.
 
-use engine_catalogue::Placement;
 use engine_core::command::{Command, ConsumerSpec, DetachMode, Mode, Outcome, ProducerSpec};
-use engine_core::event::{Event, Refusal};
+use engine_core::event::{Event, Moved, Refusal};
 use engine_core::key::{EndKey, LinkKey, Port};
 use engine_message::Condition;
 use engine_shard::Engine;
@@ -139,13 +138,7 @@ impl Home {
 
     /// A name for a dynamic node.
     pub fn name_node(&mut self) -> String {
-        self.names.next(self.engine.placement())
-    }
-
-    /// Who owns what.
-    #[must_use]
-    pub fn placement(&self) -> Placement {
-        self.engine.placement()
+        self.names.next(self.engine.core().catalogue())
     }
 
     /// All links.
@@ -188,7 +181,7 @@ impl Home {
             Plan::Relay => (Kind::Relay { arena: Arena::default(), used: 0 }, String::new(), Outcome::Released),
         };
         let shard = self.engine.shard();
-        let owner = if let Plan::Relay = plan { shard } else { self.engine.placement().owner(&address) };
+        let owner = if let Plan::Relay = plan { shard } else { self.engine.owner_of(&address) };
         if owner != shard && moves == Moves::ToOwner && client.links == 0 {
             return Ok(Asked::Elsewhere { owner });
         }
@@ -245,6 +238,22 @@ impl Home {
             | Event::Credit { .. }
             | Event::Drained { .. }
             | Event::Revoked { .. } => {}
+            Event::Moved(_) => unreachable!("it was taken where it came (`attach_again`)"),
+        }
+    }
+
+    /// A wrong owner was asked to attach a link: the one that it named is asked. Whoever waits for the answer hears nothing of it.
+    #[cold]
+    pub(crate) fn attach_again(&mut self, link: LinkKey, moved: Moved) {
+        let place = peer_place(link);
+        match self.links.get_mut(place) {
+            Some(found) if found.conn.is_some() => {
+                let (owner, command) = moved.again();
+                found.owner = owner;
+                self.engine.submit(owner, command);
+            }
+            // Its connection went meanwhile, and no owner has a half of it.
+            _ => drop(self.links.remove(place)),
         }
     }
 

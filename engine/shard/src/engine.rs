@@ -4,22 +4,21 @@
 //!
 //! It has no disk: whoever drives it takes the orders for one (`poll_order`) and says what became of them (`handle_done`).
 
-use engine_core::Core;
 use engine_core::command::{Command, Outcome, Settled};
 use engine_core::event::{Delivery, Event};
 use engine_core::key::{EndKey, LinkKey};
 use engine_core::message::Message;
+use engine_core::{Core, InUse, Version};
 use storage_journal::{Done, Order};
 
 use crate::mesh::{Mesh, Parcel};
 use crate::store::{Store, StoreError, StoreTotals};
-use engine_catalogue::Placement;
+use engine_catalogue::Resolved;
 
 /// One shard's queues and its lanes.
 pub struct Engine {
     core: Core,
     mesh: Mesh,
-    placement: Placement,
     now_ns: u64,
     wall_ms: u64,
     busy: bool,
@@ -28,8 +27,8 @@ pub struct Engine {
 
 impl Engine {
     /// Joins a shard's parts. Without a store everything is in memory, and the core has to know that.
-    pub fn new(core: Core, mesh: Mesh, placement: Placement, store: Option<Store>) -> Self {
-        Self { core, mesh, placement, now_ns: 0, wall_ms: 0, busy: false, store }
+    pub fn new(core: Core, mesh: Mesh, store: Option<Store>) -> Self {
+        Self { core, mesh, now_ns: 0, wall_ms: 0, busy: false, store }
     }
 
     /// This shard.
@@ -37,9 +36,11 @@ impl Engine {
         self.mesh.shard()
     }
 
-    /// Who owns what.
-    pub fn placement(&self) -> Placement {
-        self.placement
+    /// The shard that owns an address, as far as this one knows: the one that is asked knows better (`Event::Moved`).
+    #[inline]
+    pub fn owner_of(&self, address: &str) -> u16 {
+        let Resolved::Stored { owner } = self.core.catalogue().resolve(address);
+        owner.shard
     }
 
     /// The queues of this shard.
@@ -105,6 +106,14 @@ impl Engine {
         self.wall_ms
     }
 
+    /// Takes what is told of a version of the catalogue.
+    ///
+    /// # Errors
+    /// What keeps this shard from agreeing to one that is announced.
+    pub fn handle_version(&mut self, version: Version) -> Result<(), InUse> {
+        self.core.handle_version(version)
+    }
+
     /// Hands a command to the owner of its address.
     #[inline]
     pub fn submit(&mut self, owner: u16, command: Command) {
@@ -147,7 +156,10 @@ impl Engine {
             match self.mesh.receive() {
                 Some(Parcel::Event(link, event)) => {
                     self.busy = true;
-                    return Some((link, event));
+                    match self.publish_again(event) {
+                        Some(event) => return Some((link, event)),
+                        None => continue,
+                    }
                 }
                 Some(Parcel::Command(command)) => {
                     self.busy = true;
@@ -158,10 +170,24 @@ impl Engine {
             }
             let (link, event) = self.core.poll_event()?;
             self.busy = true;
-            if link.shard == self.mesh.shard() {
+            if link.shard != self.mesh.shard() {
+                self.mesh.send(link.shard, Parcel::Event(link, event));
+            } else if let Some(event) = self.publish_again(event) {
                 return Some((link, event));
             }
-            self.mesh.send(link.shard, Parcel::Event(link, event));
+        }
+    }
+
+    /// Hands a message on to the owner that a wrong one named, whoever sent it here: nobody hears of it. Gives any other event back.
+    #[inline]
+    fn publish_again(&mut self, event: Event) -> Option<Event> {
+        match event {
+            Event::Moved(moved) if matches!(moved.command, Command::Publish { .. }) => {
+                let (owner, command) = moved.again();
+                self.submit(owner, command);
+                None
+            }
+            event => Some(event),
         }
     }
 
@@ -200,22 +226,26 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use engine_core::command::{Create, ProducerSpec};
+    use engine_catalogue::{Catalogue, Placement};
+    use engine_core::command::ProducerSpec;
     use engine_core::limits::CoreConfig;
     use engine_rt::Waker;
 
     #[test]
     fn a_link_reaches_an_owner_on_another_shard() {
         let wakers: Vec<Waker> = (0..2).map(|_| Waker::new().expect("a descriptor")).collect();
-        let placement = Placement::new(2);
+        let catalogue = Arc::new(Catalogue::new(Placement::new(2)));
         let engine = |mesh: Mesh| {
-            let config = CoreConfig { shard: mesh.shard(), ..CoreConfig::default() };
-            Engine::new(Core::new(config), mesh, placement, None)
+            let catalogue = Arc::clone(&catalogue);
+            let config = CoreConfig { shard: mesh.shard(), catalogue, ..CoreConfig::default() };
+            Engine::new(Core::new(config), mesh, None)
         };
         let mut engines: Vec<Engine> = crate::mesh(&wakers).into_iter().map(engine).collect();
-        let address = placement.name_owned_by(1, |n| format!("q{n}")).expect("a name");
-        let spec = ProducerSpec { address, routing: None, create: Create::Auto, lifetime: None };
+        let address = catalogue.name_owned_by(1, |n| format!("q{n}")).expect("a name");
+        let spec = ProducerSpec::of(address);
         let link = LinkKey { shard: 0, generation: 3, slot: 9 };
         engines[0].begin_turn(0, 0);
         engines[0].submit(1, Command::AttachProducer { link, spec: Box::new(spec) });

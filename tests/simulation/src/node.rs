@@ -135,7 +135,7 @@ impl Node {
         };
         let mut core = Core::new(CoreConfig {
             shard,
-            catalogue: Arc::new(Catalogue::of_all(layer)),
+            catalogue: Arc::new(Catalogue::new(Placement::new(self.options.shards)).with_all(layer)),
             memory_bytes: self.options.memory_bytes,
             storage: self.options.storage,
             stored_bytes_max: Store::body_max(64 << 20),
@@ -143,7 +143,7 @@ impl Node {
         });
         let disk = self.disks.get(usize::from(shard)).filter(|_| self.options.storage == Storage::Journal);
         let store = disk.map(|disk| recover(disk, &mut core, chance));
-        Engine::new(core, mesh, Placement::new(self.options.shards), store)
+        Engine::new(core, mesh, store)
     }
 
     /// A new connection to a shard.
