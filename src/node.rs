@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use engine_core::{InUse, QUEUE_FIGURES, QueueView, Version};
+use engine_core::{Answer, InUse, QUEUE_FIGURES, QueueView, Version};
 use engine_figures::{Figures, PAGE_ROWS_MAX, Page, Range};
 use engine_rt::{Clock, DiskRoom, InboxSender, Permits, Pulse, Service};
 use node_shell::{
@@ -25,8 +25,8 @@ use crate::space::{Disk, Space};
 /// ask.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
 
-/// A full inbox empties within a turn, unless its shard hangs.
-const INBOX_PAUSE: Duration = Duration::from_millis(1);
+/// How long to wait before a shard is told again: a full inbox empties within a turn, unless its shard hangs, and a disk writes.
+const AGAIN: Duration = Duration::from_millis(1);
 
 /// Why not all shards agree to a version.
 #[derive(Debug, thiserror::Error)]
@@ -256,21 +256,35 @@ impl Node {
         })
     }
 
-    /// Tells all shards of a version of the catalogue, and waits until all have agreed.
+    /// Announces a version of the catalogue to all shards, and waits until all have agreed.
     ///
     /// # Errors
     /// When one does not agree, or does not answer in time.
-    pub fn tell(&self, version: &Version) -> Result<(), Disagreement> {
+    pub fn announce(&self, version: &Version) -> Result<(), Disagreement> {
         let until = Instant::now() + ANSWER_TIME;
-        let mut answers = Vec::new();
-        for shard in &self.shards {
-            let (sender, receiver) = flume::bounded(1);
-            shard.send(Post::Version(version.clone(), sender)).map_err(|_| Disagreement::Silent)?;
-            answers.push(receiver);
-        }
-        for (shard, answer) in answers.into_iter().enumerate() {
-            let agreed = answer.recv_deadline(until).map_err(|_| Disagreement::Silent)?;
-            agreed.map_err(|in_use| Disagreement::InUse { shard, in_use })?;
+        let mut asked: Vec<usize> = (0..self.shards.len()).collect();
+        while !asked.is_empty() {
+            let mut answers = Vec::new();
+            for &shard in &asked {
+                let (sender, receiver) = flume::bounded(1);
+                let inbox = self.shards.get(shard).ok_or(Disagreement::Silent)?;
+                inbox.send(Post::Version(version.clone(), sender)).map_err(|_| Disagreement::Silent)?;
+                answers.push((shard, receiver));
+            }
+            asked.clear();
+            for (shard, answer) in answers {
+                match answer.recv_deadline(until).map_err(|_| Disagreement::Silent)? {
+                    Answer::Done => {}
+                    Answer::NotYet => asked.push(shard),
+                    Answer::InUse(in_use) => return Err(Disagreement::InUse { shard, in_use }),
+                }
+            }
+            if Instant::now() >= until {
+                return Err(Disagreement::Silent);
+            }
+            if !asked.is_empty() {
+                std::thread::sleep(AGAIN);
+            }
         }
         Ok(())
     }
@@ -288,7 +302,7 @@ impl Node {
                     return;
                 }
                 post = back;
-                std::thread::sleep(INBOX_PAUSE);
+                std::thread::sleep(AGAIN);
             }
         }
         let until = Instant::now() + ANSWER_TIME;

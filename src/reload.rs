@@ -77,7 +77,7 @@ impl Reload {
         let holds = Version::Holds(Arc::clone(&next.catalogue));
         if !moving.is_empty() {
             let (next, addresses) = (Arc::clone(&next.catalogue), moving.into());
-            if let Err(error) = node.tell(&Version::Announced { next, addresses }) {
+            if let Err(error) = node.announce(&Version::Announced { next, addresses }) {
                 node.tell_at_last(&Version::Forgone);
                 return Err(error.into());
             }

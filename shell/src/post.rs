@@ -1,7 +1,7 @@
 //! What ordinary threads and other shards tell a shard.
 
 use amqp_proto::Authenticated;
-use engine_core::{InUse, Version};
+use engine_core::{Answer, Version};
 use engine_home::Slot;
 use engine_rt::InboxSender;
 
@@ -21,7 +21,7 @@ pub enum Post {
     /// Somebody wants to see what there is.
     View(Ask),
     /// What is told of a version of the catalogue, and where the answer goes.
-    Version(Version, flume::Sender<Result<(), InUse>>),
+    Version(Version, flume::Sender<Answer>),
     /// A connection moves here.
     Arrive(Box<Arriving>),
     /// Close all connections, then stop.

@@ -10,7 +10,7 @@ use amqp_bind::{Given, Written};
 use amqp_proto::{Authenticated, Out};
 use engine_core::event::Event;
 use engine_core::key::LinkKey;
-use engine_core::{InUse, Version};
+use engine_core::{Answer, Version};
 use engine_home::limits::GIVEN_OVERHEAD;
 use engine_home::{Due, Gift, Home, Request, Slot, Slots};
 use engine_message::Condition;
@@ -70,10 +70,7 @@ impl<H> Turn<H> {
     }
 
     /// Takes what is told of a version of the catalogue.
-    ///
-    /// # Errors
-    /// What keeps the shard from agreeing to one that is announced.
-    pub fn handle_version(&mut self, version: Version) -> Result<(), InUse> {
+    pub fn handle_version(&mut self, version: Version) -> Answer {
         self.home.engine_mut().handle_version(version)
     }
 

@@ -3,7 +3,10 @@
 //! Guarantees: a copy that was cut off leaves the old journals as they are. The order of each queue is kept. A message that is in
 //! several queues is stored once for each afterwards.
 
+use std::collections::HashMap;
+
 use engine_catalogue::{Catalogue, Resolved};
+use engine_core::fact::Declared;
 use engine_rt::Waker;
 use engine_shard::limits::CHECKPOINT_SEGMENTS;
 use engine_shard::store::{Copy, Extract, StoreConfig, StoreError};
@@ -94,12 +97,16 @@ fn write_next(
 ) -> Result<u64, StorageError> {
     let mut journals = new_journals(directory, target)?;
     let mut count = 0_u64;
+    let mut known = HashMap::new();
     for shard in 0..directory.shards() {
         let (source, files) = extract(directory, shard, |_, _| progress(count))?;
         for queue in source.queues() {
             let Resolved::Stored { owner } = target.catalogue.resolve(&queue.declared.address);
             let Some(journal) = journals.get_mut(usize::from(owner.shard)) else { continue };
-            let number = journal.queue(&queue.declared);
+            // A queue that lies in two journals becomes one.
+            let Declared { address, name, .. } = &queue.declared;
+            let number =
+                *known.entry((address.clone(), name.clone())).or_insert_with(|| journal.queue(&queue.declared));
             for part in source.parts(queue.declared.queue) {
                 let buffer = files.read_part(part.place, part.bytes)?;
                 let messages = source.messages(&part, buffer.bytes());

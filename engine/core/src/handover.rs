@@ -32,6 +32,8 @@ pub(crate) struct Versions {
     next: Option<Arc<Catalogue>>,
     /// Declared addresses that were given up for it.
     given_up: Vec<String>,
+    /// The number that has to be durable before another owner has them.
+    gone_with: u64,
     /// What was asked meanwhile of addresses that it places elsewhere: as much as links ask for and relays have credit for.
     kept: Vec<Command>,
     /// How far the version that holds was brought to what was there before it.
@@ -52,6 +54,17 @@ pub enum Version {
     Holds(Arc<Catalogue>),
     /// The one that was announced does not.
     Forgone,
+}
+
+/// What an owner answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It holds to it; of an announced version: it agrees.
+    Done,
+    /// It agrees, and what it gave up is not durably gone yet: it is to be told again.
+    NotYet,
+    /// It does not agree.
+    InUse(InUse),
 }
 
 /// Why an address cannot change hands.
@@ -170,16 +183,20 @@ impl Core {
     }
 
     /// Takes what is told of a version.
-    ///
-    /// # Errors
-    /// What keeps this owner from agreeing to one that is announced.
-    pub fn handle_version(&mut self, version: Version) -> Result<(), InUse> {
+    pub fn handle_version(&mut self, version: Version) -> Answer {
         match version {
-            Version::Announced { next, addresses } => return self.prepare(next, &addresses),
+            Version::Announced { next, addresses } => {
+                let is_known = self.versions.next.as_ref().is_some_and(|known| known.version() == next.version());
+                if !is_known && let Err(in_use) = self.prepare(next, &addresses) {
+                    return Answer::InUse(in_use);
+                }
+                // A crash must not find it in two journals.
+                return if self.journal.durable >= self.versions.gone_with { Answer::Done } else { Answer::NotYet };
+            }
             Version::Holds(catalogue) => self.handle_catalogue(catalogue),
             Version::Forgone => self.forgo(),
         }
-        Ok(())
+        Answer::Done
     }
 
     /// Gets ready for a version that changes the owners of these addresses: what it takes from this owner is given up, and what is asked
@@ -208,6 +225,7 @@ impl Core {
         for (key, address) in leaving {
             self.give_up(key);
             self.versions.given_up.push(address);
+            self.versions.gone_with = self.journal.last_number;
         }
         self.versions.next = Some(next);
         Ok(())

@@ -39,7 +39,7 @@ mod tests;
 mod view;
 
 pub use crate::core::Core;
-pub use crate::handover::{InUse, Version};
+pub use crate::handover::{Answer, InUse, Version};
 pub use crate::journaling::{Browse, Fetch, LastNumbers, Recall, Restored, Room};
 pub use crate::queue::{Recalled, Totals};
 pub use view::{QUEUE_FIGURES, QueueView};

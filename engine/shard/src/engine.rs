@@ -8,7 +8,7 @@ use engine_core::command::{Command, Outcome, Settled};
 use engine_core::event::{Delivery, Event};
 use engine_core::key::{EndKey, LinkKey};
 use engine_core::message::Message;
-use engine_core::{Core, InUse, Version};
+use engine_core::{Answer, Core, Version};
 use storage_journal::{Done, Order};
 
 use crate::mesh::{Mesh, Parcel};
@@ -107,10 +107,7 @@ impl Engine {
     }
 
     /// Takes what is told of a version of the catalogue.
-    ///
-    /// # Errors
-    /// What keeps this shard from agreeing to one that is announced.
-    pub fn handle_version(&mut self, version: Version) -> Result<(), InUse> {
+    pub fn handle_version(&mut self, version: Version) -> Answer {
         self.core.handle_version(version)
     }
 

@@ -5,10 +5,9 @@
 
 use std::sync::Arc;
 
-use engine_catalogue::Placement;
-use engine_catalogue::{Catalogue, Layer};
+use engine_catalogue::Catalogue;
 use engine_core::limits::{CoreConfig, Storage};
-use engine_core::{Core, QueueView};
+use engine_core::{Answer, Core, QueueView, Version};
 use engine_home::{AddressRules, HomeConfig, Moves};
 use engine_rt::Waker;
 use engine_shard::store::{Recovered, Recovery, Store, StoreConfig, StoreError, StoreTotals};
@@ -86,19 +85,21 @@ pub struct Node {
     options: NodeOptions,
     shards: Vec<Shard>,
     disks: Vec<Disk>,
+    /// What holds at a start.
+    catalogue: Arc<Catalogue>,
     /// Starts so far.
     starts: u64,
 }
 
 impl Node {
     /// A node on empty disks; it does not run yet.
-    pub fn new(options: NodeOptions) -> Self {
+    pub fn new(options: NodeOptions, catalogue: Arc<Catalogue>) -> Self {
         let disk = |shard| {
             let segments_max = options.segments_max;
             Disk::new(DiskOptions { shard, directory: DIRECTORY, segment_bytes: SEGMENT, segments_max })
         };
         let disks = (0..options.shards).map(disk).collect();
-        Self { options, shards: Vec::new(), disks, starts: 0 }
+        Self { options, shards: Vec::new(), disks, catalogue, starts: 0 }
     }
 
     /// Starts it on what its disks have.
@@ -128,14 +129,9 @@ impl Node {
     /// A shard's engine, as its disk has it.
     fn engine(&mut self, mesh: Mesh, chance: &mut Chance) -> Engine {
         let shard = mesh.shard();
-        let layer = Layer {
-            producer_window: Some(self.options.window),
-            max_messages: Some(self.options.max_messages),
-            ..Layer::default()
-        };
         let mut core = Core::new(CoreConfig {
             shard,
-            catalogue: Arc::new(Catalogue::new(Placement::new(self.options.shards)).with_all(layer)),
+            catalogue: Arc::clone(&self.catalogue),
             memory_bytes: self.options.memory_bytes,
             storage: self.options.storage,
             stored_bytes_max: Store::body_max(64 << 20),
@@ -170,6 +166,16 @@ impl Node {
             }
         }
         Ok(if turned { Turned::Until(rest) } else { Turned::Not })
+    }
+
+    /// Tells a shard of a version of the catalogue.
+    pub fn tell(&mut self, shard: usize, version: Version) -> Answer {
+        self.shards.get_mut(shard).map_or(Answer::Done, |shard| shard.tell(version))
+    }
+
+    /// A version is on stable storage: it holds at the next start.
+    pub fn keep(&mut self, catalogue: Arc<Catalogue>) {
+        self.catalogue = catalogue;
     }
 
     /// A disk does something of what it was told.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::command::{Lifetime, Publish};
 use crate::event::Moved;
-use crate::handover::Version;
+use crate::handover::{Answer, Version};
 use crate::limits::{MOVED_MAX, REFRESH_MAX};
 use engine_catalogue::{Attributes, Definition, Placed, Placement, Queue};
 
@@ -54,15 +54,19 @@ impl Owner {
     }
 
     fn hold(&mut self, catalogue: &Arc<Catalogue>) -> Vec<Event> {
-        self.core.handle_version(Version::Holds(Arc::clone(catalogue))).expect("nothing is asked");
+        self.core.handle_version(Version::Holds(Arc::clone(catalogue)));
         self.events()
     }
 
     fn announce(&mut self, catalogue: &Arc<Catalogue>, address: &str) -> Result<(), String> {
         let (next, addresses) = (Arc::clone(catalogue), Arc::from([address.to_owned()]));
-        let agreed = self.core.handle_version(Version::Announced { next, addresses });
+        let answer = self.core.handle_version(Version::Announced { next, addresses });
         self.core.check();
-        agreed.map_err(|in_use| in_use.to_string())
+        match answer {
+            Answer::Done => Ok(()),
+            Answer::NotYet => Err("not yet".to_owned()),
+            Answer::InUse(in_use) => Err(in_use.to_string()),
+        }
     }
 
     /// Names of all queues, and whether they stay.
@@ -154,11 +158,41 @@ fn a_version_that_does_not_hold_leaves_things_as_they_were() {
     for command in old.named(&name) {
         assert_eq!(old.command(command), []);
     }
-    old.core.handle_version(Version::Forgone).unwrap();
+    old.core.handle_version(Version::Forgone);
     let events = old.events();
     assert_eq!(events.iter().filter(|event| matches!(event, Event::Attached { .. })).count(), 2);
     assert_eq!(old.queues(), there);
     assert_eq!(old.core.queue_views().map(|queue| queue.messages).sum::<u64>(), 2, "both relayed messages are there");
+}
+
+#[test]
+fn what_is_given_up_is_durably_gone_before_another_has_it() {
+    let (before, name) = shared(2);
+    let v1 = next(&before, &[(&name, address())]);
+    let v2 = next(&v1, &[(&name, address()), (&name, placed(1))]);
+    let config = CoreConfig { catalogue: v1, storage: Storage::Journal, ..CoreConfig::default() };
+    let mut old = Owner { core: Core::new(config), next_link: 0 };
+    let (producer, consumer) = (old.producer(&name, None), old.consumer(&name, None, Mode::Consume));
+    let message = Message { header: Header { durable: true, ..Header::default() }, ..numbered(1) };
+    old.command(Command::Deliver { end: producer, delivery: 0, settled: Settled::No, message });
+    // Gives the number of the last fact.
+    let told = |old: &mut Owner| {
+        while old.core.poll_fact().is_some() {}
+        old.core.journal.last_number
+    };
+    let stored = told(&mut old);
+    old.core.handle_durable(stored);
+    let got = old.grant(consumer, 1);
+    old.settle(consumer, got[0].0, Outcome::Accepted);
+    for end in [producer, consumer] {
+        old.command(Command::Detach { end, mode: DetachMode::Close });
+    }
+    assert_eq!(old.announce(&v2, &name), Err("not yet".to_owned()));
+    let gone = told(&mut old);
+    old.core.handle_durable(gone - 1);
+    assert_eq!(old.announce(&v2, &name), Err("not yet".to_owned()));
+    old.core.handle_durable(gone);
+    assert_eq!(old.announce(&v2, &name), Ok(()));
 }
 
 #[test]
@@ -303,7 +337,7 @@ fn a_version_takes_turns_that_are_bounded_however_much_there_is() {
         owner.producer(&format!("q{number}"), None);
     }
     let v2 = Arc::new(v1.with_all(Layer { max_messages: Some(3), ..Layer::default() }));
-    owner.core.handle_version(Version::Holds(Arc::clone(&v2))).unwrap();
+    owner.core.handle_version(Version::Holds(Arc::clone(&v2)));
     let brought = |owner: &Owner| {
         let queues = owner.core.nodes.queues.iter();
         queues.filter(|(_, queue)| queue.bounds.max_messages == 3).count()
