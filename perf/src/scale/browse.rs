@@ -66,6 +66,8 @@ fn look(server: &Server, backlog: u64) -> io::Result<Found> {
     let mut consumer = Reader::attach(&mut clients, 1, None)?;
     let mut found = Found::default();
     let start = Instant::now();
+    // Both stand before anything comes: what came while the other attached would be counted by nobody.
+    clients.each[0].machine.grant(browser.link, CREDIT);
     consumer.owed = CREDIT;
     loop {
         let browsing = found.refused.is_none() && found.browsed < backlog;
@@ -119,19 +121,13 @@ fn look(server: &Server, backlog: u64) -> io::Result<Found> {
 }
 
 impl Reader {
-    /// Attaches a link on a connection; a browser gets credit at once.
+    /// Attaches a link on a connection, without credit.
     fn attach(clients: &mut Clients, place: usize, mode: Option<DistributionMode>) -> io::Result<Self> {
         let client = &mut clients.each[place];
         let source = Source { distribution_mode: mode, ..Terminus::at(ADDRESS).into() };
         let link = client.machine.attach(client.session, receiver(format!("reader-{place}"), source), &mut client.out);
         let link = link.ok_or_else(|| io::Error::other("no link"))?;
-        clients.run(&mut |_, client, event| {
-            let Event::Attached(attached, _) = event else { return Ok(false) };
-            if attached == link && mode.is_some() {
-                client.machine.grant(link, CREDIT);
-            }
-            Ok(attached == link)
-        })?;
+        clients.run(&mut |_, _, event| Ok(matches!(event, Event::Attached(attached, _) if attached == link)))?;
         Ok(Self { link, next: 0, owed: 0 })
     }
 }
