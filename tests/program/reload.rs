@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use amqp_codec::performative::{Attach, Performative, Role, Target, Terminus};
 use tempfile::TempDir;
 
-use crate::broker::{Broker, wait_for};
+use crate::broker::{Broker, run, wait_for};
 use crate::peer::{Durable, Peer, opened};
 
 const LISTENER: &str = "[[listeners]]\naddress = \"127.0.0.1:0\"\n";
@@ -110,8 +110,16 @@ fn messages_move_to_the_shard_that_is_named_at_a_start() {
         assert_eq!(queue(&after, "hot"), Some((shard.into(), count)), "it is there once, with what it had");
         before = after;
     }
+    // What is written again without a node stays where it is.
+    let folder = before.stop();
+    let data = folder.path().join("data");
+    let data = data.to_str().expect("a path");
+    assert!(run(&["data", "compact", "--data-dir", data]).status.success());
+    let stat = run(&["data", "stat", "--json", "--data-dir", data]);
+    let stat: serde_json::Value = serde_json::from_slice(&stat.stdout).expect("JSON");
+    assert_eq!((&stat["queues"][0]["shard"], &stat["queues"][0]["messages"]), (&0.into(), &3.into()));
     // Where its hash says again.
-    let last = broker(before.stop(), "");
+    let last = broker(folder, "");
     take_all(&last, "hot", 3);
 }
 

@@ -20,7 +20,7 @@ use crate::attach::base;
 use crate::command::{Command, Publish, Settled};
 use crate::core::Core;
 use crate::event::{Event, Moved, Refusal};
-use crate::limits::MOVED_MAX;
+use crate::limits::{KEPT_BYTES, KEPT_MAX, MOVED_MAX};
 use crate::queue::Kind;
 use crate::refresh::Refresh;
 use crate::slab::Key;
@@ -34,8 +34,10 @@ pub(crate) struct Versions {
     given_up: Vec<String>,
     /// The number that has to be durable before another owner has them.
     gone_with: u64,
-    /// What was asked meanwhile of addresses that it places elsewhere: as much as links ask for and relays have credit for.
+    /// What was asked meanwhile of addresses that it places elsewhere.
     kept: Vec<Command>,
+    /// Size of the messages in that, octets.
+    kept_bytes: u64,
     /// How far the version that holds was brought to what was there before it.
     pub refresh: Option<Refresh>,
 }
@@ -126,7 +128,7 @@ impl Core {
         let whose = named(&command).map_or(Whose::Own, |(address, _)| self.whose(address));
         match whose {
             Whose::Own => self.carry_out(command),
-            Whose::Leaving => self.versions.kept.push(command),
+            Whose::Leaving => self.keep(command),
             Whose::Other(owner) => self.send_on(owner, command),
         }
     }
@@ -156,29 +158,50 @@ impl Core {
         }
     }
 
+    /// Keeps what is asked until it is known whose the address is.
+    fn keep(&mut self, command: Command) {
+        let bytes = match &command {
+            Command::Publish { publish, .. } => publish.message.size(),
+            _ => 0,
+        };
+        if self.versions.kept.len() >= KEPT_MAX || self.versions.kept_bytes + bytes > KEPT_BYTES {
+            return self.refuse_named(command, "the address changes its owner, and much waits for that: try again");
+        }
+        self.versions.kept_bytes += bytes;
+        self.versions.kept.push(command);
+    }
+
     /// Tells whoever asked a wrong owner which is the right one.
     fn send_on(&mut self, owner: Owner, command: Command) {
         let moved = named(&command).map_or(0, |(_, moved)| moved);
+        if moved >= MOVED_MAX {
+            let text = format!("the address changed its owner {moved} times while it was asked for: try again");
+            return self.refuse_named(command, &text);
+        }
         let (Command::AttachProducer { link, .. }
         | Command::AttachConsumer { link, .. }
         | Command::Publish { link, .. }) = command
         else {
             return;
         };
-        if moved < MOVED_MAX {
-            return self.events.push_back((link, Event::Moved(Box::new(Moved { owner, command }))));
-        }
-        let text = format!("the address changed its owner {moved} times while it was asked for: try again");
-        let refusal = Refusal::new(Condition::ResourceLocked, text);
+        self.events.push_back((link, Event::Moved(Box::new(Moved { owner, command }))));
+    }
+
+    /// Refuses what names an address, whatever it is.
+    fn refuse_named(&mut self, command: Command, why: &str) {
+        let refusal = Refusal::new(Condition::ResourceLocked, why);
         match command {
-            Command::Publish { delivery, settled, publish, .. } => {
+            Command::Publish { link, delivery, settled, publish } => {
                 let Publish { message, .. } = *publish;
                 self.journal.unwanted.extend(message.large().map(|large| large.id));
                 if settled == Settled::No {
                     self.refuse(link, delivery, refusal);
                 }
             }
-            _ => self.events.push_back((link, Event::Refused { refusal })),
+            Command::AttachProducer { link, .. } | Command::AttachConsumer { link, .. } => {
+                self.events.push_back((link, Event::Refused { refusal }));
+            }
+            other => unreachable!("{other:?} names no address"),
         }
     }
 
@@ -278,6 +301,7 @@ impl Core {
     }
 
     fn handle_kept(&mut self) {
+        self.versions.kept_bytes = 0;
         for command in std::mem::take(&mut self.versions.kept) {
             self.handle_named(command);
         }

@@ -104,6 +104,14 @@ pub const WINDOW_MIN: u32 = 64;
 /// on its way meanwhile is sent on once. Beyond it, it is refused with `amqp:resource-locked`.
 pub const MOVED_MAX: u8 = 8;
 
+/// Commands that an owner keeps while an address changes hands, at most: as many as links of a shard ask for at once, for the milliseconds
+/// that it takes to write the catalogue. Further ones are refused with `amqp:resource-locked`.
+pub const KEPT_MAX: usize = 1 << 16;
+
+/// Size of relayed messages among them, octets, beside the shard's memory for messages; relays have credit again before they are
+/// answered. Further ones are refused likewise.
+pub const KEPT_BYTES: u64 = 16 << 20;
+
 /// Declared names, addresses, queues and links that one turn brings to a new version of the catalogue, some 100 us of work. The others
 /// wait for the next turns.
 pub const REFRESH_MAX: usize = 256;

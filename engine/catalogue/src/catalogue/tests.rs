@@ -118,6 +118,53 @@ fn an_address_is_where_it_was_placed_last() {
 }
 
 #[test]
+fn the_configuration_says_a_shard_and_the_epoch_is_the_version_that_placed_it() {
+    let says = |shard| [Definition::new("q", Attributes::Placed(Placed { shard, epoch: 0 }))];
+    let owner = |catalogue: &Catalogue| {
+        let Resolved::Stored { owner } = catalogue.resolve("q");
+        (owner.shard, owner.epoch)
+    };
+    let mut catalogue = Catalogue::new(Placement::new(3));
+    let by_hash = owner(&catalogue);
+    for (wanted, placed) in [
+        (&says(2)[..], Some((2, 1))),
+        (&says(2), None),
+        (&says(0), Some((0, 2))),
+        (&[], Some(by_hash)),
+        (&says(1), Some((1, 4))),
+    ] {
+        let changes = catalogue.reconcile(wanted);
+        assert_eq!(changes.is_empty(), placed.is_none(), "said again it is no change");
+        if let Some(placed) = placed {
+            catalogue = catalogue.apply(&changes).unwrap();
+            assert_eq!(owner(&catalogue), placed);
+        }
+    }
+    let beyond = catalogue.reconcile(&says(3));
+    assert!(catalogue.apply(&beyond).unwrap_err().to_string().contains("there is no shard 3: the node has 3"));
+}
+
+#[test]
+fn an_address_on_a_shard_that_is_gone_is_where_its_hash_says() {
+    let mut catalogue = Catalogue::new(Placement::new(2));
+    let change = define("q", Attributes::Placed(Placed { shard: 7, epoch: 5 }));
+    // As a log has it that more shards wrote.
+    catalogue.replay(9, &[change]).unwrap();
+    let Resolved::Stored { owner } = catalogue.resolve("q");
+    assert_eq!((owner.shard, owner.epoch), (Placement::new(2).owner("q"), 0));
+}
+
+#[test]
+fn a_name_is_found_for_every_shard() {
+    let catalogue = Catalogue::new(Placement::new(16));
+    for shard in 0..16 {
+        let name = catalogue.name_owned_by(shard, |attempt| format!("temporary-{attempt}")).expect("a name");
+        let Resolved::Stored { owner } = catalogue.resolve(&name);
+        assert_eq!(owner.shard, shard);
+    }
+}
+
+#[test]
 fn the_most_specific_match_that_lists_an_action_decides() {
     let catalogue = Catalogue::new(Placement::new(1));
     assert!(catalogue.may(None, Action::Send, "a"), "while nothing is said everybody may everything");

@@ -4,7 +4,7 @@ use super::*;
 use crate::command::{Lifetime, Publish};
 use crate::event::Moved;
 use crate::handover::{Answer, Version};
-use crate::limits::{MOVED_MAX, REFRESH_MAX};
+use crate::limits::{KEPT_BYTES, MOVED_MAX, REFRESH_MAX};
 use engine_catalogue::{Attributes, Definition, Placed, Placement, Queue};
 
 /// The next version, in which the configuration says exactly this.
@@ -163,6 +163,28 @@ fn a_version_that_does_not_hold_leaves_things_as_they_were() {
     assert_eq!(events.iter().filter(|event| matches!(event, Event::Attached { .. })).count(), 2);
     assert_eq!(old.queues(), there);
     assert_eq!(old.core.queue_views().map(|queue| queue.messages).sum::<u64>(), 2, "both relayed messages are there");
+}
+
+#[test]
+fn what_is_kept_meanwhile_is_bounded() {
+    let (before, name) = shared(2);
+    let v1 = next(&before, &[(&name, address())]);
+    let v2 = next(&v1, &[(&name, address()), (&name, placed(1))]);
+    let mut old = owner_by(0, &v1);
+    old.announce(&v2, &name).unwrap();
+    let body = Bytes::from(vec![0; 1 << 20]);
+    let mut publish = |delivery| {
+        let (link, publish) = (old.link(), Box::new(Publish::of(name.as_str(), Message::new(body.clone()))));
+        old.command(Command::Publish { link, delivery, settled: Settled::No, publish })
+    };
+    let kept = (0..100).take_while(|&delivery| publish(delivery).is_empty()).count();
+    assert_eq!(kept as u64, KEPT_BYTES / ((1 << 20) + MESSAGE_OVERHEAD));
+    let refused = publish(100);
+    let [Event::Settled { outcome: Outcome::Rejected(Some(refusal)), .. }] = refused.as_slice() else {
+        panic!("{refused:?}")
+    };
+    assert_eq!(refusal.condition, Condition::ResourceLocked);
+    assert_eq!(old.hold(&v2).len(), kept, "what was kept is sent on");
 }
 
 #[test]
