@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use amqp_codec::performative::{Attach, Performative, Role, Target, Terminus};
 use tempfile::TempDir;
 
-use crate::broker::{Broker, run, wait_for};
+use crate::broker::{Broker, run, text, wait_for};
 use crate::peer::{Durable, Peer, opened};
 
 const LISTENER: &str = "[[listeners]]\naddress = \"127.0.0.1:0\"\n";
@@ -93,6 +93,10 @@ fn addresses_are_on_the_shard_that_is_named() {
             assert!(send(&mut peer, 0, Durable::Yes));
         }
         assert_eq!(queue(&broker, &name), Some((shard.into(), 4)));
+        let http = broker.http.to_string();
+        let listed = text(&run(&["status", "--http", &http, "--queues", &name]));
+        let row = listed.lines().find(|line| line.starts_with(&name)).expect("its row");
+        assert_eq!(row.split_whitespace().nth(2), Some(shard.to_string().as_str()), "{listed}");
         take_all(&broker, &name, 4);
     }
 }

@@ -85,18 +85,20 @@ pub fn on_termination(mut on_signal: impl FnMut(Termination) + Send + 'static) -
 }
 
 /// Calls `on_signal` for each SIGUSR1, by which an operator asks that what was read at the start be read again. Call it before any other
-/// thread is started.
+/// thread is started. Its own takes no other signal, so that those that are to end the process come where they are waited for.
 ///
 /// # Errors
 /// When the thread cannot be started.
 pub fn on_reread(mut on_signal: impl FnMut() + Send + 'static) -> io::Result<()> {
-    // SAFETY: an all-zero set is valid, and is made an empty one by sigemptyset before it is used; it lives for the calls.
-    let set = unsafe {
-        let mut set: libc::sigset_t = std::mem::zeroed();
+    // SAFETY: all-zero sets are valid, and are made what they are to be before they are used; all live for the calls.
+    let (set, after) = unsafe {
+        let (mut all, mut set, mut after): (libc::sigset_t, libc::sigset_t, libc::sigset_t) = std::mem::zeroed();
+        libc::sigfillset(&raw mut all);
         libc::sigemptyset(&raw mut set);
         libc::sigaddset(&raw mut set, libc::SIGUSR1);
-        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());
-        set
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut after);
+        libc::sigaddset(&raw mut after, libc::SIGUSR1);
+        (set, after)
     };
     let wait = move || {
         loop {
@@ -107,7 +109,11 @@ pub fn on_reread(mut on_signal: impl FnMut() + Send + 'static) -> io::Result<()>
             }
         }
     };
-    std::thread::Builder::new().name("rereading".to_owned()).spawn(wait).map(drop)
+    // The thread inherits the mask that blocks everything; the caller gets its own back.
+    let spawned = std::thread::Builder::new().name("rereading".to_owned()).spawn(wait);
+    // SAFETY: the set is the caller's mask of before, with one signal more.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const after, std::ptr::null_mut()) };
+    spawned.map(drop)
 }
 
 /// Lets the system end the process when it writes to a pipe whose reader has gone, as other commands of a shell do: for commands whose
