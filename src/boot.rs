@@ -70,7 +70,7 @@ pub enum BootError {
     Bind {
         /// The address.
         address: SocketAddr,
-        /// Why not.
+        /// What the system says.
         error: io::Error,
     },
     /// The data directory cannot be used.
@@ -85,7 +85,7 @@ pub enum BootError {
          accepted as durable is on the disk", list(shards), STOP_WITHIN.as_secs()
     )]
     Hung {
-        /// Which.
+        /// By number.
         shards: Vec<usize>,
     },
     /// Something of the system failed.

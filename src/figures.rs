@@ -12,11 +12,11 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Logins that were refused for one reason.
 pub struct RefusedLogin {
-    /// The mechanism.
+    /// Of SASL, by its registered name.
     pub mechanism: &'static str,
-    /// Why.
+    /// A word for it, the same in metrics and logs.
     pub reason: &'static str,
-    /// How many.
+    /// Since the start.
     pub count: u64,
 }
 
@@ -24,7 +24,7 @@ pub struct RefusedLogin {
 pub struct LeftOut {
     /// The kind.
     pub of: &'static str,
-    /// How many.
+    /// Beyond those that there was room for.
     pub count: u64,
 }
 

@@ -84,7 +84,7 @@ pub enum Health {
     Stopping,
     /// A shard does nothing any more.
     Hung {
-        /// Which.
+        /// By number.
         shard: usize,
         /// How long it has been silent beyond its time, nanoseconds.
         silent_ns: u64,
@@ -104,18 +104,17 @@ pub struct NodeView {
     pub connections_max: u64,
     /// The file system of its data; absent when messages are kept in memory only.
     pub disk: Option<Disk>,
-    /// Its process.
     pub process: Process,
     /// Logins that were refused so far.
     pub logins: RefusedLogins,
-    /// Its shards.
+    /// By number.
     pub shards: Vec<ShardOn>,
 }
 
 /// A shard, and the core that it runs on.
 #[derive(Clone, Debug)]
 pub struct ShardOn {
-    /// The core.
+    /// By the system's number.
     pub core: usize,
     /// The shard.
     pub view: ShardView,
@@ -131,7 +130,6 @@ pub struct Cursor {
 /// One of many things, and the shard that has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row<T> {
-    /// The shard.
     pub shard: u16,
     /// The thing.
     pub view: T,

@@ -25,7 +25,7 @@ pub struct Disk {
     pub path: String,
     /// Bytes that are free for this process.
     pub free_bytes: u64,
-    /// All bytes.
+    /// What the file system has in all, used or not.
     pub total_bytes: u64,
     /// Bytes that are to stay free (`storage.min_free_mib`).
     pub min_free_bytes: u64,

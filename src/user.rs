@@ -16,7 +16,7 @@ pub enum UserCommand {
     /// Add a user, or change a password; it is read from the terminal or standard input.
     #[command(after_help = "Example:\n  echo secret | heddle user add guest --file heddle-users")]
     Add {
-        /// The name.
+        /// Name of the user, as clients give it to SASL PLAIN.
         name: String,
         /// The users file; made if it is not there.
         #[arg(long, value_name = "FILE")]
@@ -25,7 +25,7 @@ pub enum UserCommand {
     /// Change the password of a user that there is; it is read from the terminal or standard input.
     #[command(after_help = "Example:\n  echo secret | heddle user passwd guest --file heddle-users")]
     Passwd {
-        /// The name.
+        /// Name of the user, as clients give it to SASL PLAIN.
         name: String,
         /// The users file.
         #[arg(long, value_name = "FILE")]
@@ -41,7 +41,7 @@ pub enum UserCommand {
     /// Remove a user.
     #[command(after_help = "Example:\n  heddle user remove guest --file heddle-users")]
     Remove {
-        /// The name.
+        /// Name of the user, as clients give it to SASL PLAIN.
         name: String,
         /// The users file.
         #[arg(long, value_name = "FILE")]

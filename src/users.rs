@@ -40,7 +40,7 @@ pub enum UsersError {
         path: String,
         /// The line, from 1.
         line: usize,
-        /// What is wrong with it.
+        /// For people, behind file and line.
         wrong: String,
     },
     /// The name is impossible.
@@ -51,7 +51,7 @@ pub enum UsersError {
     /// There is none of that name.
     #[error("there is no user {name:?} in {path}")]
     Unknown {
-        /// The name.
+        /// As it was asked for.
         name: String,
         /// The file.
         path: String,
@@ -61,7 +61,7 @@ pub enum UsersError {
     Write {
         /// The file.
         path: String,
-        /// Why not.
+        /// What the system says.
         error: io::Error,
     },
 }

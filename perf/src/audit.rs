@@ -4,7 +4,7 @@
 //! mode second); first deliveries of a queue are in order; every body is what was sent. Queues have one producer and one consumer
 //! each; the last address is a topic with two durable subscriptions.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -12,11 +12,12 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use engine_rt::{Interest, Readiness, Waker};
 
+use crate::client::{config, scratch};
 use crate::server::{self, Server};
 
-mod client;
+mod link;
 
-use client::{Client, Role, Said};
+use link::{Acceptance, Kind, Link, Role, Said};
 
 /// How the audit is run.
 #[derive(Args)]
@@ -142,27 +143,27 @@ impl Audit {
     }
 }
 
-/// A connection, and what it has on the way.
-struct Link {
-    client: Client,
+/// A link, and what it has on the way.
+struct Party {
+    link: Link,
     index: usize,
     subscription: u8,
-    /// A producer's messages by delivery.
-    open: HashMap<u32, u64>,
-    blocked: bool,
+    /// Numbers of a producer's messages.
+    open: HashSet<u64>,
 }
 
 /// One life of the broker, ended by a kill after `life`; with `None` by the last message that is due.
 fn live(audit: &mut Audit, broker: &mut Server, life: Option<Duration>) -> io::Result<()> {
     let waker = Waker::new()?;
     let mut readiness = Readiness::new(&waker)?;
-    let mut links = connect(audit, broker)?;
-    for (token, link) in links.iter().enumerate() {
-        readiness.add(link.client.fd(), token as u64, Interest::ReadWrite)?;
+    let mut parties = connect(audit, broker)?;
+    for (token, party) in parties.iter_mut().enumerate() {
+        readiness.add(party.link.fd(), token as u64, Interest::Read)?;
+        party.link.flush(&readiness, token as u64)?;
     }
-    let (mut ready, start) = (Vec::new(), Instant::now());
+    let (mut ready, mut scratch, start) = (Vec::new(), scratch(), Instant::now());
     let mut killed = false;
-    while !links.iter().all(|link| link.client.is_ended()) {
+    while !parties.iter().all(|party| party.link.is_ended()) {
         let over = match life {
             Some(life) => start.elapsed() >= life,
             None => audit.missing() == 0 || start.elapsed() > PATIENCE,
@@ -173,74 +174,72 @@ fn live(audit: &mut Audit, broker: &mut Server, life: Option<Duration>) -> io::R
         }
         readiness.poll(Some(Duration::from_millis(5)), &mut ready)?;
         for event in &ready {
-            let Some(link) = links.get_mut(usize::try_from(event.token).unwrap_or(usize::MAX)) else { continue };
-            if !link.client.is_ended() {
-                link.handle(audit, if life.is_some() { WINDOW } else { 0 })?;
+            let Some(party) = parties.get_mut(usize::try_from(event.token).unwrap_or(usize::MAX)) else { continue };
+            if party.link.is_ended() {
+                continue;
             }
-            let blocked = link.client.is_blocked();
-            if link.client.is_ended() {
-                readiness.remove(link.client.fd())?;
-            } else if std::mem::replace(&mut link.blocked, blocked) != blocked {
-                let interest = if blocked { Interest::ReadWrite } else { Interest::Read };
-                readiness.modify(link.client.fd(), event.token, interest)?;
+            party.handle(audit, if life.is_some() { WINDOW } else { 0 }, &mut scratch)?;
+            if party.link.is_ended() {
+                readiness.remove(party.link.fd())?;
+            } else {
+                party.link.flush(&readiness, event.token)?;
             }
         }
     }
     Ok(())
 }
 
-fn connect(audit: &Audit, broker: &Server) -> io::Result<Vec<Link>> {
-    let mut links = Vec::new();
+fn connect(audit: &Audit, broker: &Server) -> io::Result<Vec<Party>> {
+    let config = config();
+    let kind = |index| if index + 1 == audit.addresses { Kind::Topic } else { Kind::Queue };
+    let party = |name, index, subscription, role| -> io::Result<Party> {
+        let link = Link::connect(broker.address, &config, name, address(index, audit.addresses), role)?;
+        Ok(Party { link, index, subscription, open: HashSet::new() })
+    };
+    let mut parties = Vec::new();
     for &(index, subscription) in audit.places.keys() {
-        let topic = index + 1 == audit.addresses;
-        let role = Role::Consumer { durable: topic, confirmed: index % 2 == 0 };
-        let name = format!("audit-{index}-{subscription}");
-        let client = Client::connect(broker.address, &name, &address(index, audit.addresses), role)?;
-        links.push(Link { client, index, subscription, open: HashMap::new(), blocked: true });
+        let acceptance = if index % 2 == 0 { Acceptance::Confirmed } else { Acceptance::AtOnce };
+        let role = Role::Consumer(kind(index), acceptance);
+        parties.push(party(format!("audit-{index}-{subscription}"), index, subscription, role)?);
     }
     for index in 0..audit.addresses {
-        let name = format!("audit-producer-{index}");
-        let role = Role::Producer { topic: index + 1 == audit.addresses };
-        let client = Client::connect(broker.address, &name, &address(index, audit.addresses), role)?;
-        links.push(Link { client, index, subscription: 0, open: HashMap::new(), blocked: true });
+        parties.push(party(format!("audit-producer-{index}"), index, 0, Role::Producer(kind(index)))?);
     }
-    Ok(links)
+    Ok(parties)
 }
 
-impl Link {
+impl Party {
     /// Takes what came, and has at most `window` messages on the way.
-    fn handle(&mut self, audit: &mut Audit, window: usize) -> io::Result<()> {
-        let Self { client, index, subscription, open, .. } = self;
+    fn handle(&mut self, audit: &mut Audit, window: usize, scratch: &mut [u8]) -> io::Result<()> {
+        let Self { link, index, subscription, open } = self;
         let (index, subscription) = (*index, *subscription);
         let mut came = Vec::new();
-        client.read(|said| match said {
-            Said::Accepted { first, last } => {
-                for delivery in first..=last {
-                    if let Some(number) = open.remove(&delivery) {
-                        audit.accepted[index].insert(number);
-                    }
-                }
+        link.read(scratch, |said| match said {
+            Said::Accepted { number } => {
+                open.remove(&number);
+                audit.accepted[index].insert(number);
             }
-            Said::Refused { delivery, why } => {
-                open.remove(&delivery);
-                audit.fault(format!("{} refused a message: {why}", address(index, audit.addresses)));
+            Said::Refused { number, why } => {
+                open.remove(&number);
+                audit.fault(format!("{} refused message {number}: {why}", address(index, audit.addresses)));
             }
-            Said::Delivered { delivery, payload } => {
-                came.push((delivery, audit.handle_delivered(index, subscription, payload)));
+            Said::Delivered { delivery, body } => {
+                came.push((delivery, audit.handle_delivered(index, subscription, body)));
             }
             Said::Confirmed { number } => {
                 audit.places.entry((index, subscription)).or_default().confirmed.insert(number);
             }
         })?;
         for (delivery, number) in came {
-            client.accept(delivery, number);
+            link.accept(delivery, number);
         }
-        while client.sendable() > 0 && open.len() < window && !client.is_full() {
+        while link.may_send() && open.len() < window {
             let number = audit.next[index];
             audit.next[index] += 1;
-            open.insert(client.send(&body(index, number)), number);
+            link.send(number, &body(index, number));
+            open.insert(number);
         }
-        client.flush()
+        Ok(())
     }
 }
 

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use engine_rt::{Interest, Readiness, Waker};
 
-use crate::peer::{Kept, Peer, Settle, Work, message};
+use crate::message::{Kept, message};
+use crate::peer::{Peer, Settle, Work};
 
 const SCRATCH: usize = 256 * 1024 + (1 << 20);
 /// Rates are told for each tenth.

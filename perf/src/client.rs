@@ -1,18 +1,19 @@
-//! Connections of a load, over the protocol machine that the broker uses from its other side.
+//! Connections to a broker, over the protocol machine that the broker uses from its other side: one (`Client`), or some that are waited
+//! for together (`Clients`).
 //!
-//! Guarantees: every connection is open and has a session when `connect` returns; what a broker ends by itself is an error, but for a link,
-//! whose end its owner hears of. Whoever waits for something does so for `PATIENCE` at most.
+//! Guarantees: every one of `Clients` is open and has a session when `connect` returns; what a broker ends by itself is an error, but for a
+//! link, whose end its owner hears of. Whoever waits for something does so for `PATIENCE` at most.
 //!
 //! Not here: the load of a rate (`peer`), which must cost less than the broker under it and so has frames of its own.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::SocketAddr;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use amqp_codec::performative::{Attach, Open, Role, Source, Target, Terminus};
-use amqp_proto::{Closing, Config, Connection, Event, Input, Out, SessionId};
+use amqp_proto::{Closing, Config, Connection, Event, Input, LinkId, Out, SessionId};
 use engine_rt::{Interest, Readiness, Ready, Socket, Waker, monotonic_ns};
 
 /// What is read at a time, octets.
@@ -38,8 +39,11 @@ pub struct Client {
     pub session: SessionId,
 }
 
-/// Hears of what happens on a connection, by its place.
-pub type OnEvent<'a> = dyn FnMut(usize, &mut Client, Event<'_>) -> io::Result<()> + 'a;
+/// Hears of what happens on a connection.
+pub type OnEvent<'a> = dyn FnMut(&mut Client, Event<'_>) -> io::Result<()> + 'a;
+
+/// Hears of what happens on some connections, by their place.
+pub type OnEventAt<'a> = dyn FnMut(usize, &mut Client, Event<'_>) -> io::Result<()> + 'a;
 
 /// Some connections to one broker, on one thread.
 pub struct Clients {
@@ -57,25 +61,16 @@ impl Clients {
     /// When the broker does not take all of them.
     pub fn connect(to: SocketAddr, count: usize, name: &str) -> io::Result<Self> {
         let readiness = Readiness::new(&Waker::new()?)?;
-        let scratch = vec![0; READ_BYTES + FRAME_BYTES_MAX as usize];
-        let mut clients = Self { readiness, ready: Vec::new(), scratch, each: Vec::new() };
-        let config = Arc::new(config());
+        let mut clients = Self { readiness, ready: Vec::new(), scratch: scratch(), each: Vec::new() };
+        let config = config();
         for number in 0..count {
-            let socket = Socket::connect(to)?;
-            clients.readiness.add(socket.as_raw_fd(), number as u64, Interest::Read)?;
-            let mut out = Out::default();
-            let open = Open { container_id: format!("{name}-{number}"), ..config.client_open() };
-            let machine = Connection::client(Arc::clone(&config), open, None, monotonic_ns(), &mut out);
-            let session = SessionId(0);
-            let client = Client { socket, kept: Vec::new(), interest: Interest::Read, machine, out, session };
+            let client = Client::connect(to, &config, format!("{name}-{number}"))?;
+            clients.readiness.add(client.fd(), number as u64, Interest::Read)?;
             clients.each.push(client);
         }
         let mut open = 0;
-        clients.run(&mut |_, client, event| {
-            if let Event::Opened(_) = event {
-                open += 1;
-                client.session = client.machine.begin(&mut client.out).ok_or_else(|| io::Error::other("no session"))?;
-            }
+        clients.run(&mut |_, _, event| {
+            open += usize::from(matches!(event, Event::Opened(_)));
             Ok(open == count)
         })?;
         Ok(clients)
@@ -108,29 +103,34 @@ impl Clients {
     /// # Errors
     /// When the link is refused, or as `run`.
     pub fn fence(&mut self, place: usize) -> io::Result<()> {
-        let client = self.each.get_mut(place).ok_or(io::ErrorKind::NotFound)?;
         let source = Source::from(Terminus::at("perf.fence"));
-        let asked = client.machine.attach(client.session, receiver("fence".to_owned(), source), &mut client.out);
-        self.run(&mut |_, client, event| {
-            let Event::Attached(link, _) = event else { return Ok(false) };
-            if Some(link) == asked {
-                client.machine.detach(link, Closing::Closed, None, &mut client.out);
-            }
-            Ok(Some(link) == asked)
-        })
+        let asked = self.attach(place, receiver("fence".to_owned(), source))?;
+        let client = self.each.get_mut(place).ok_or(io::ErrorKind::NotFound)?;
+        client.machine.detach(asked, Closing::Closed, None, &mut client.out);
+        self.flush()
+    }
+
+    /// Attaches a link on a connection, and waits until the broker has answered; whether it took the link its end will tell.
+    ///
+    /// # Errors
+    /// When there is no room for a link, or as `run`.
+    pub fn attach(&mut self, place: usize, attach: Attach) -> io::Result<LinkId> {
+        let link = self.each.get_mut(place).ok_or(io::ErrorKind::NotFound)?.attach(attach)?;
+        self.run(&mut |_, _, event| Ok(matches!(event, Event::Attached(answered, _) if answered == link)))?;
+        Ok(link)
     }
 
     /// Writes what there is, waits for at most `timeout` until something comes, and takes it.
     ///
     /// # Errors
     /// When a connection ends, or `on_event` fails.
-    pub fn turn(&mut self, timeout: Duration, on_event: &mut OnEvent<'_>) -> io::Result<()> {
+    pub fn turn(&mut self, timeout: Duration, on_event: &mut OnEventAt<'_>) -> io::Result<()> {
         self.flush()?;
         self.readiness.poll(Some(timeout), &mut self.ready)?;
         for ready in self.ready.iter().filter(|ready| ready.readable()) {
             let place = usize::try_from(ready.token).unwrap_or(usize::MAX);
             if let Some(client) = self.each.get_mut(place) {
-                client.read(place, &mut self.scratch, on_event)?;
+                client.read(&mut self.scratch, &mut |client, event| on_event(place, client, event))?;
             }
         }
         Ok(())
@@ -142,18 +142,44 @@ impl Clients {
     /// When a connection is broken.
     pub fn flush(&mut self) -> io::Result<()> {
         for (place, client) in self.each.iter_mut().enumerate() {
-            let interest = client.write()?;
-            if std::mem::replace(&mut client.interest, interest) != interest {
-                self.readiness.modify(client.socket.as_raw_fd(), place as u64, interest)?;
-            }
+            client.flush(&self.readiness, place as u64)?;
         }
         Ok(())
     }
 }
 
 impl Client {
-    /// Reads once, and takes everything that came.
-    fn read(&mut self, place: usize, scratch: &mut [u8], on_event: &mut OnEvent<'_>) -> io::Result<()> {
+    /// Connects as a container of this name, and asks for a session once the broker has opened. Nothing is waited for.
+    ///
+    /// # Errors
+    /// When nobody listens.
+    pub fn connect(to: SocketAddr, config: &Arc<Config>, name: String) -> io::Result<Self> {
+        let socket = Socket::connect(to)?;
+        let mut out = Out::default();
+        let open = Open { container_id: name, ..config.client_open() };
+        let machine = Connection::client(Arc::clone(config), open, None, monotonic_ns(), &mut out);
+        Ok(Self { socket, kept: Vec::new(), interest: Interest::Read, machine, out, session: SessionId(0) })
+    }
+
+    /// Its descriptor.
+    pub fn fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+
+    /// Asks for a link in its session.
+    ///
+    /// # Errors
+    /// When there is no room for one.
+    pub fn attach(&mut self, attach: Attach) -> io::Result<LinkId> {
+        let link = self.machine.attach(self.session, attach, &mut self.out);
+        link.ok_or_else(|| io::Error::other("the broker takes no more links on this connection"))
+    }
+
+    /// Reads once, and takes everything that came; `scratch` is one of `scratch()`. With the answer to its open it has a session.
+    ///
+    /// # Errors
+    /// When the broker ends the connection or the session, with its reason; when it is gone, with one of `is_gone`; when `on_event` fails.
+    pub fn read(&mut self, scratch: &mut [u8], on_event: &mut OnEvent<'_>) -> io::Result<()> {
         let start = self.kept.len();
         let (kept, fresh) = scratch.split_at_mut(start);
         let room = fresh.len().min(READ_BYTES);
@@ -171,11 +197,29 @@ impl Client {
                     let why = error.map_or_else(|| "without a reason".to_owned(), |error| error.to_string());
                     return Err(io::Error::other(format!("the broker ended the connection: {why}")));
                 }
-                event => on_event(place, self, event)?,
+                event => {
+                    if let Event::Opened(_) = event {
+                        let session = self.machine.begin(&mut self.out);
+                        self.session = session.ok_or_else(|| io::Error::other("the broker takes no session"))?;
+                    }
+                    on_event(self, event)?;
+                }
             }
         }
         self.kept.clear();
         self.kept.extend_from_slice(&scratch[input.consumed()..count]);
+        Ok(())
+    }
+
+    /// Writes what there is, as far as the socket takes it, and hears of the socket what is then to be heard of it.
+    ///
+    /// # Errors
+    /// When the connection is broken.
+    pub fn flush(&mut self, readiness: &Readiness, token: u64) -> io::Result<()> {
+        let interest = self.write()?;
+        if std::mem::replace(&mut self.interest, interest) != interest {
+            readiness.modify(self.fd(), token, interest)?;
+        }
         Ok(())
     }
 
@@ -201,14 +245,29 @@ impl Client {
     }
 }
 
-fn config() -> Config {
-    Config {
+/// How connections behave.
+pub fn config() -> Arc<Config> {
+    Arc::new(Config {
         max_frame_size: FRAME_BYTES_MAX,
         // What is received is taken at once: links' credit is the only bound.
         incoming_window: u32::MAX >> 1,
         handle_max: u32::from(u16::MAX),
+        // A message of several frames is put together up to the size of one; a larger one comes in parts, of any size.
+        stream_above: u64::from(FRAME_BYTES_MAX),
+        max_message_size: u64::MAX,
         ..Config::default()
-    }
+    })
+}
+
+/// What connections read into, one after the other.
+pub fn scratch() -> Vec<u8> {
+    vec![0; READ_BYTES + FRAME_BYTES_MAX as usize]
+}
+
+/// Whether an error says that the broker is gone, and nothing else.
+pub fn is_gone(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
 }
 
 /// Asks for a link named `name` that receives from an address.

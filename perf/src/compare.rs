@@ -10,7 +10,8 @@ use hdrhistogram::Histogram;
 
 use crate::cores::Cores;
 use crate::load::{self, Load, Paced};
-use crate::peer::{Kept, Settle};
+use crate::message::Kept;
+use crate::peer::Settle;
 use crate::server::{self, Server, cpu_seconds, folder, start};
 
 mod shards;

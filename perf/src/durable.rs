@@ -12,7 +12,8 @@ use hdrhistogram::Histogram;
 use crate::compare::{environment, median};
 use crate::cores::{Cores, on_core};
 use crate::load::{self, Accepted, Load, Pace, Reader};
-use crate::peer::{Kept, Settle};
+use crate::message::Kept;
+use crate::peer::Settle;
 use crate::server::{Server, cpu_seconds, folder, journal, start_heddle};
 
 mod device;
@@ -45,7 +46,7 @@ pub struct Options {
     /// Where data goes: on the file system to be measured.
     #[arg(long)]
     folder: Option<PathBuf>,
-    /// Rounds.
+    /// Rounds, each with every load in turn; the table has their medians.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
     /// Seconds of each load.

@@ -1,30 +1,31 @@
 //! One large message through a broker: sent in frames, accepted, received in frames, each octet looked at.
 
-use std::io::{self, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::io;
+use std::net::SocketAddr;
 use std::time::Instant;
 
-use amqp_codec::frame::{self, ProtocolHeader, Split};
-use amqp_codec::performative::{
-    self, Attach, Begin, DeliveryState, Disposition, Flow, Open, Performative, Role, Source, Target, Terminus,
-    Transfer, encode_frame, encode_transfer,
-};
+use amqp_codec::performative::{Source, Terminus};
+use amqp_proto::{DeliveryOutcome, Event, Part, Payload, Send, Settled, Stage};
+use bytes::Bytes;
 use clap::Args;
 
 use crate::backlog::resident_mib;
+use crate::client::{Clients, receiver, sender};
+use crate::message;
 
-/// Octets of a frame's payload.
-const PART: usize = 100_000;
-const FRAME_MAX: u32 = 1 << 20;
+/// Octets that are given to the protocol at a time; it makes frames of them that the broker takes.
+const PART: usize = 1 << 20;
+/// After so many octets the pattern begins anew: a prime, so that no frame begins as the one before.
+const PERIOD: usize = 251;
 
 /// What to send.
 #[derive(Args)]
 pub struct Options {
     /// The broker.
     to: SocketAddr,
-    /// Size of the message, MiB.
-    #[arg(long, default_value_t = 2048)]
-    mib: usize,
+    /// Size of the message, MiB: what a data section may be.
+    #[arg(long, default_value_t = 2048, value_parser = clap::value_parser!(u32).range(1..4096))]
+    mib: u32,
     /// Whose memory to tell of.
     #[arg(long)]
     pid: Option<u32>,
@@ -33,86 +34,9 @@ pub struct Options {
     address: String,
 }
 
-struct Client {
-    stream: TcpStream,
-    received: Vec<u8>,
-}
-
-impl Client {
-    fn connect(options: &Options, role: Role) -> io::Result<Self> {
-        let mut client = Self { stream: TcpStream::connect(options.to)?, received: Vec::new() };
-        let mut out = ProtocolHeader::Amqp.bytes().to_vec();
-        let open = Open { container_id: format!("large-{role:?}"), max_frame_size: FRAME_MAX, ..Open::default() };
-        encode_frame(&mut out, 0, &Performative::Open(Box::new(open)));
-        let window = u32::MAX >> 1;
-        let begin = Begin { incoming_window: window, outgoing_window: window, ..Begin::default() };
-        encode_frame(&mut out, 0, &Performative::Begin(Box::new(begin)));
-        let address = Some(options.address.clone());
-        let attach = Attach {
-            source: Some(Source::from(Terminus { address: address.clone(), ..Terminus::default() })),
-            target: Some(Target::Node(Terminus { address, ..Terminus::default() })),
-            ..Attach::new("large", 0, role)
-        };
-        encode_frame(&mut out, 0, &Performative::Attach(Box::new(attach)));
-        if role == Role::Receiver {
-            let flow = Flow {
-                next_incoming_id: Some(0),
-                incoming_window: window,
-                outgoing_window: window,
-                handle: Some(0),
-                delivery_count: Some(0),
-                link_credit: Some(1),
-                ..Flow::default()
-            };
-            encode_frame(&mut out, 0, &Performative::Flow(flow));
-        }
-        client.stream.write_all(&out)?;
-        while client.received.len() < 8 {
-            client.more()?;
-        }
-        client.received.drain(..8);
-        Ok(client)
-    }
-
-    fn more(&mut self) -> io::Result<()> {
-        let mut buffer = vec![0; 1 << 20];
-        match self.stream.read(&mut buffer)? {
-            0 => Err(io::ErrorKind::UnexpectedEof.into()),
-            count => {
-                self.received.extend_from_slice(&buffer[..count]);
-                Ok(())
-            }
-        }
-    }
-
-    /// Reads frames until `look` finds something.
-    fn until<T>(&mut self, mut look: impl FnMut(&Performative<'_>, &[u8]) -> Option<T>) -> io::Result<T> {
-        loop {
-            let mut at = 0;
-            let mut found = None;
-            while let Split::Frame { frame, bytes } =
-                frame::split(&self.received[at..], FRAME_MAX).map_err(io::Error::other)?
-            {
-                at += bytes;
-                if !frame.body.is_empty() {
-                    let (performative, payload) = performative::decode(frame.body).map_err(io::Error::other)?;
-                    found = look(&performative, payload);
-                }
-                if found.is_some() {
-                    break;
-                }
-            }
-            self.received.drain(..at);
-            match found {
-                Some(found) => return Ok(found),
-                None => self.more()?,
-            }
-        }
-    }
-}
-
-fn octet(at: usize) -> u8 {
-    (at % 251) as u8
+/// The octets from a place on, one period longer than a part: what is at any place of the message is a slice of it.
+fn pattern() -> Bytes {
+    (0..PART + PERIOD).map(|at| (at % PERIOD) as u8).collect()
 }
 
 /// Sends the message, waits for its acceptance, and reads it again.
@@ -120,7 +44,7 @@ fn octet(at: usize) -> u8 {
 /// # Errors
 /// When it is not accepted, or another one comes back.
 pub fn run(options: &Options) -> io::Result<()> {
-    let bytes = options.mib << 20;
+    let bytes = options.mib as usize * (1 << 20);
     let start = Instant::now();
     send(options, bytes)?;
     tell(options, "accepted", bytes, start);
@@ -138,67 +62,80 @@ fn tell(options: &Options, what: &str, bytes: usize, start: Instant) {
 }
 
 fn send(options: &Options, bytes: usize) -> io::Result<()> {
-    let mut client = Client::connect(options, Role::Sender)?;
-    client.until(|performative, _| match performative {
-        Performative::Flow(flow) => (flow.link_credit > Some(0)).then_some(()),
-        _ => None,
-    })?;
-    let mut head = vec![0x00, 0x53, 0x70, 0xc0, 2, 1, 0x41, 0x00, 0x53, 0x75, 0xb0];
-    head.extend(u32::try_from(bytes).map_err(io::Error::other)?.to_be_bytes());
-    let pattern: Vec<u8> = (0..PART + 251).map(octet).collect();
-    let mut sent = 0;
-    while sent < bytes {
-        let (first, part) = (sent == 0, PART.min(bytes - sent));
-        let transfer = Transfer {
-            handle: 0,
-            delivery_id: first.then_some(0),
-            delivery_tag: first.then_some(b"large"),
-            more: sent + part < bytes,
-            ..Transfer::default()
+    let mut clients = Clients::connect(options.to, 1, "large-sender")?;
+    let link = clients.attach(0, sender("large".to_owned(), Terminus::at(&options.address)))?;
+    let start = message::start(u32::try_from(bytes).map_err(io::Error::other)?);
+    let pattern = pattern();
+    let client = &mut clients.each[0];
+    // All at once: what waits are places in one pattern.
+    for at in (0..bytes).step_by(PART) {
+        let end = PART.min(bytes - at);
+        let (prefix, part) = match (at == 0, at + end == bytes) {
+            (true, true) => (&*start, Part::Whole),
+            (true, false) => (&*start, Part::First),
+            (false, true) => (&[][..], Part::Last),
+            (false, false) => (&[][..], Part::Middle),
         };
-        let head = if first { head.as_slice() } else { &[] };
-        let mut out = Vec::with_capacity(part + 100);
-        encode_transfer(&mut out, 0, &transfer, head.len() + part);
-        out.extend_from_slice(head);
-        out.extend_from_slice(&pattern[sent % 251..][..part]);
-        client.stream.write_all(&out)?;
-        sent += part;
+        let body = pattern.slice(at % PERIOD..at % PERIOD + end);
+        let send = Send { key: 0, settled: Settled::No, format: 0, prefix, body: &body, part };
+        client.machine.send(link, send, &mut client.out);
     }
-    let accepted = client.until(|performative, _| match performative {
-        Performative::Disposition(disposition) => Some(disposition.state == Some(DeliveryState::Accepted)),
-        _ => None,
+    let mut outcome = None;
+    clients.run(&mut |_, client, event| match event {
+        Event::Settled(found) => {
+            outcome = found;
+            // There is one delivery; the machine wants to have told all.
+            while client.machine.next_settled().is_some() {}
+            Ok(true)
+        }
+        other => unless_ended(&other),
     })?;
-    if accepted { Ok(()) } else { Err(io::Error::other("the message was not accepted")) }
+    match outcome {
+        Some(DeliveryOutcome::Accepted) => Ok(()),
+        other => Err(io::Error::other(format!("the message was not accepted: {other:?}"))),
+    }
 }
 
 fn receive(options: &Options, bytes: usize) -> io::Result<()> {
-    let mut client = Client::connect(options, Role::Receiver)?;
-    let pattern: Vec<u8> = (0..2 * FRAME_MAX as usize).map(octet).collect();
-    let (mut received, mut wrong, mut begun) = (0, 0, false);
-    client.until(|performative, payload| {
-        let Performative::Transfer(transfer) = performative else { return None };
-        let data = if std::mem::replace(&mut begun, true) {
-            payload
-        } else {
-            let at = payload.windows(4).position(|octets| octets == [0x00, 0x53, 0x75, 0xb0]);
-            payload.get(at.map_or(0, |at| at + 8)..).unwrap_or_default()
+    let mut clients = Clients::connect(options.to, 1, "large-receiver")?;
+    let source = Source::from(Terminus::at(&options.address));
+    let link = clients.attach(0, receiver("large".to_owned(), source))?;
+    clients.each[0].machine.grant(link, 1);
+    let pattern = pattern();
+    let (mut received, mut wrong) = (0, 0);
+    clients.run(&mut |_, client, event| {
+        let (delivery, stage, payload) = match event {
+            Event::Delivery { delivery, payload, .. } => (delivery, None, payload),
+            Event::Part { delivery, stage, payload, .. } => (delivery, Some(stage), payload),
+            other => return unless_ended(&other),
         };
-        wrong += usize::from(data != &pattern[received % 251..][..data.len()]);
-        received += data.len();
-        (!transfer.more).then_some(())
+        let payload = match &payload {
+            Payload::Borrowed(octets) => octets,
+            Payload::Owned(octets) => octets.as_ref(),
+        };
+        let data = if matches!(stage, None | Some(Stage::First)) { message::body(payload)? } else { payload };
+        for part in data.chunks(PART) {
+            wrong += usize::from(part != &pattern[received % PERIOD..][..part.len()]);
+            received += part.len();
+        }
+        if let Some(Stage::Aborted) = stage {
+            return Err(io::Error::other(format!("the broker gave the message up after {received} octets")));
+        }
+        let is_whole = matches!(stage, None | Some(Stage::Last));
+        if is_whole {
+            client.machine.settle(link, delivery, delivery, DeliveryOutcome::Accepted);
+        }
+        Ok(is_whole)
     })?;
     if wrong > 0 || received != bytes {
-        return Err(io::Error::other(format!("{received} octets came, {wrong} frames were not what was sent")));
+        return Err(io::Error::other(format!("{received} octets came, {wrong} parts were not what was sent")));
     }
-    let accepted = Disposition {
-        role: Role::Receiver,
-        first: 0,
-        last: None,
-        settled: true,
-        state: Some(DeliveryState::Accepted),
-        batchable: false,
-    };
-    let mut out = Vec::new();
-    encode_frame(&mut out, 0, &Performative::Disposition(accepted));
-    client.stream.write_all(&out)
+    Ok(())
+}
+
+/// Nothing is done yet, unless the broker ended the link.
+fn unless_ended(event: &Event<'_>) -> io::Result<bool> {
+    let Event::Detached { error, .. } = event else { return Ok(false) };
+    let why = error.as_ref().map_or_else(|| "without a reason".to_owned(), |error| error.to_string());
+    Err(io::Error::other(format!("the broker ended the link: {why}")))
 }

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use engine_rt::{Interest, Readiness, Socket, Waker};
 use hdrhistogram::Histogram;
 
-use crate::peer::{Kept, Peer, Settle, Work, append_transfer, message};
+use crate::message::{Kept, message};
+use crate::peer::{Peer, Settle, Work, append_transfer};
 
 const SCRATCH: usize = 256 * 1024 + (1 << 20);
 /// Share of a run that is not counted, while queues and caches fill.
@@ -141,7 +142,6 @@ pub fn through_relay(to: SocketAddr, load: &Load) -> io::Result<f64> {
 pub enum Paced {
     /// Through a queue.
     Queue {
-        /// Its address.
         address: String,
         /// Where connections are to live, if not with their queue.
         home: Option<String>,

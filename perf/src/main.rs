@@ -11,6 +11,7 @@ mod hold;
 mod idle;
 mod large;
 mod load;
+mod message;
 mod peer;
 mod relay;
 mod replay;
@@ -28,7 +29,8 @@ use clap::{Parser, Subcommand};
 use engine_rt::Listener;
 
 use load::{Accepted, Load, Pace, Paced, Reader};
-use peer::{Kept, Settle};
+use message::Kept;
+use peer::Settle;
 use relay::Mode;
 
 /// Loads a broker and a bare relay side by side.
@@ -135,7 +137,7 @@ enum Command {
     Idle {
         /// The broker.
         to: SocketAddr,
-        /// How many.
+        /// Connections; each costs the load a descriptor.
         #[arg(long, default_value_t = 10_000)]
         connections: usize,
         /// The broker's process, to read its memory of.

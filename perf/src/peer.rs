@@ -1,4 +1,8 @@
 //! One connection of the load: enough AMQP to send or receive on one link, and nothing that costs time.
+//!
+//! Its frames are its own, and not those of the machine in `client`: the load has one core beside a broker's one, and has to cost less
+//! than what it measures, or the figures are its own. So it trusts the broker, settles in ranges, gives credit by halves, knows no
+//! message of several frames, and asks nothing that it does not need. Whatever has no rate to keep stands on `client`.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::SocketAddr;
@@ -313,24 +317,4 @@ pub fn append_transfer(out: &mut Vec<u8>, id: u32, settle: Settle, payload: &[u8
     };
     encode_transfer(out, 0, &transfer, payload.len());
     out.extend_from_slice(payload);
-}
-
-/// Whether messages are to survive a restart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kept {
-    /// They say so.
-    Durable,
-    /// They say nothing.
-    Volatile,
-}
-
-/// A message of one data section with `size` octets in it.
-pub fn message(size: usize, kept: Kept) -> Vec<u8> {
-    let mut message = match kept {
-        Kept::Durable => vec![0x00, 0x53, 0x70, 0xc0, 0x02, 0x01, 0x41],
-        Kept::Volatile => Vec::new(),
-    };
-    message.extend_from_slice(&[0x00, 0x53, 0x75]);
-    engine_message::encode::binary(&mut message, &vec![b'x'; size]);
-    message
 }

@@ -10,7 +10,8 @@ use clap::Args;
 use crate::backlog::{self, Fill};
 use crate::cores::Cores;
 use crate::load::{self, Load};
-use crate::peer::{Kept, Settle};
+use crate::message::Kept;
+use crate::peer::Settle;
 use crate::server::{folder, journal, start_heddle};
 
 /// Octets of a body.

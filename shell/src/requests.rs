@@ -9,7 +9,7 @@
 use std::os::fd::AsRawFd;
 
 use amqp_proto::Authenticated;
-use engine_home::{Closed, Credentials, Request, Slot};
+use engine_home::{Closed, Password, Request, Slot};
 use engine_message::Condition;
 use engine_rt::Interest;
 
@@ -59,8 +59,8 @@ impl Shell {
         self.tell_failed(slot);
     }
 
-    fn verify(&mut self, slot: Slot, credentials: Credentials) {
-        let Credentials { user, password } = credentials;
+    fn verify(&mut self, slot: Slot, password: Password) {
+        let Password { user, password } = password;
         let shard = self.turn.home().engine().shard();
         let Some(reply) = self.peers.get(usize::from(shard)).cloned() else { return };
         let verify = Verify { user, password, connection: slot, reply };

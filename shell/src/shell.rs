@@ -515,9 +515,9 @@ impl Shell {
 }
 
 pub(crate) fn token(slot: Slot) -> u64 {
-    (u64::from(slot.generation) << 32) | u64::from(slot.index)
+    slot.to_bits()
 }
 
 fn slot(token: u64) -> Slot {
-    Slot { index: (token & u64::from(u32::MAX)) as u32, generation: (token >> 32) as u16 }
+    Slot::from_bits(token)
 }

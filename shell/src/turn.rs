@@ -35,6 +35,7 @@ pub struct Entry<H> {
 pub struct Turn<H> {
     home: Home,
     entries: Slots<Entry<H>>,
+    connections_max: u32,
     dirty: Vec<Slot>,
     /// Where header sections are encoded.
     header: Vec<u8>,
@@ -43,7 +44,7 @@ pub struct Turn<H> {
 impl<H> Turn<H> {
     /// A shard with at most `connections_max` connections.
     pub fn new(home: Home, connections_max: u32) -> Self {
-        Self { home, entries: Slots::new(connections_max), dirty: Vec::new(), header: Vec::new() }
+        Self { home, entries: Slots::default(), connections_max, dirty: Vec::new(), header: Vec::new() }
     }
 
     /// The home of their links.
@@ -90,7 +91,7 @@ impl<H> Turn<H> {
     /// Gives its parts back when there are as many as may be.
     pub fn insert(&mut self, protocol: Protocol, host: H) -> Result<Slot, Box<(Protocol, H)>> {
         let entry = Entry { protocol, host, dirty: false };
-        match self.entries.insert(entry) {
+        match self.entries.insert_within(entry, self.connections_max) {
             Ok(slot) => {
                 if let Some(entry) = self.entries.get_mut(slot) {
                     entry.protocol.set_place(slot);

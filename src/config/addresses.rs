@@ -23,7 +23,6 @@ pub struct AddressEntry {
 /// A queue that is there from the start.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct QueueEntry {
-    /// Its name.
     pub name: String,
     /// Its address, if that has another name.
     pub address: Option<String>,

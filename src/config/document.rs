@@ -19,7 +19,7 @@ use super::addresses::{AddressEntry, QueueEntry, respelled};
 use super::bounds::{FILE_MAX, LISTENERS_MAX, SHOWN_MAX};
 use super::fault::{Faults, Origin, Place};
 use super::files;
-use super::given::Origins;
+use super::origins::Origins;
 use super::settings::{Config, Http, Limits, Listener, Log, Node, Storage, Users};
 use super::similar::most_similar;
 
@@ -263,7 +263,7 @@ fn unknown_table(name: &str, value: &DeValue<'_>) -> String {
 }
 
 /// How a table is headed.
-fn brackets(area: &str) -> String {
+pub fn brackets(area: &str) -> String {
     if LISTS.contains(&area) { format!("[[{area}]]") } else { format!("[{area}]") }
 }
 

@@ -9,7 +9,7 @@ use super::bounds::FAULTS_MAX;
 /// A place in a file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
-    /// The file.
+    /// As it was named.
     pub file: Arc<PathBuf>,
     /// The line, from 1.
     pub line: usize,
@@ -22,7 +22,7 @@ pub struct Place {
 pub enum Origin {
     /// Nobody set it.
     Default,
-    /// A file.
+    /// It stands there in a file.
     File(Place),
     /// An option of the command.
     Option(&'static str),
@@ -65,7 +65,6 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Adds one.
     pub fn add(&mut self, origin: Origin, text: impl Into<String>) {
         if self.is_full() {
             self.more += 1;

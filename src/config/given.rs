@@ -1,6 +1,5 @@
 //! What was typed in: a file and options of the command over the defaults, with where each value comes from.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -10,6 +9,7 @@ use engine_catalogue::setting::{Typed as _, Value};
 use super::document::{self, refusal};
 use super::endpoint::Endpoint;
 use super::fault::{Faults, Origin};
+use super::origins::Origins;
 use super::settings::{Config, Listener};
 
 /// Options that say what to run with; they win over the file.
@@ -36,41 +36,6 @@ pub struct Options {
     /// Log level, or levels by area.
     #[arg(long, value_name = "LEVEL")]
     pub log: Option<String>,
-}
-
-/// Where values come from; those that it does not know are defaults.
-#[derive(Clone, Debug, Default)]
-pub struct Origins {
-    settings: BTreeMap<(&'static str, usize, &'static str), Origin>,
-    areas: BTreeMap<(&'static str, usize), Origin>,
-}
-
-impl Origins {
-    /// Notes where the setting of a table comes from; of a list of tables the one at `index`.
-    pub fn note(&mut self, area: &'static str, index: usize, name: &'static str, origin: Origin) {
-        self.settings.insert((area, index, name), origin);
-    }
-
-    /// Notes where a table of a list comes from.
-    pub fn note_area(&mut self, area: &'static str, index: usize, origin: Origin) {
-        self.areas.insert((area, index), origin);
-    }
-
-    /// Where a value comes from.
-    pub fn of(&self, area: &'static str, index: usize, name: &'static str) -> Origin {
-        self.settings.get(&(area, index, name)).cloned().unwrap_or(Origin::Default)
-    }
-
-    /// Where to look for what is wrong with a value: its own place, or its table's.
-    pub fn place(&self, area: &'static str, index: usize, name: &'static str) -> Origin {
-        let own = self.settings.get(&(area, index, name));
-        own.or_else(|| self.areas.get(&(area, index))).cloned().unwrap_or(Origin::Default)
-    }
-
-    fn forget(&mut self, area: &'static str) {
-        self.settings.retain(|(known, ..), _| *known != area);
-        self.areas.retain(|(known, _), _| *known != area);
-    }
 }
 
 /// Settings as they were typed in, none of which is wrong by itself.

@@ -10,6 +10,7 @@ mod fault;
 mod files;
 mod given;
 mod levels;
+mod origins;
 mod print;
 #[cfg(test)]
 mod reference;

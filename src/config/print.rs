@@ -1,76 +1,105 @@
 //! Effective values, and where each comes from: as a file that means the same, or as JSON.
 
-use std::fmt::Write as _;
-
 use engine_catalogue::Area;
 use engine_catalogue::setting::{Setting, Value};
 use serde_json::{Map, json};
 
-use super::given::{Given, Origins};
+use super::document::{LISTS, brackets};
+use super::given::Given;
+use super::origins::Origins;
+use super::settings::Config;
 
 /// Where comments begin, characters.
 const COMMENT_COLUMN: usize = 48;
 
+/// A table of settings with its values; of a list of tables the one at `index`.
+struct Table {
+    name: &'static str,
+    index: usize,
+    settings: Vec<(&'static Setting, Value)>,
+}
+
+impl Table {
+    fn of<A: Area>(index: usize, area: &A) -> Self {
+        Self { name: A::NAME, index, settings: A::SETTINGS.iter().zip(area.values()).collect() }
+    }
+}
+
+/// All tables, in the order of the documentation (`AREAS`).
+fn tables(config: &Config) -> Vec<Table> {
+    fn list<A: Area>(areas: &[A]) -> impl Iterator<Item = Table> {
+        areas.iter().enumerate().map(|(index, area)| Table::of(index, area))
+    }
+    let mut tables = vec![Table::of(0, &config.node)];
+    tables.extend(list(&config.listeners));
+    tables.extend(list(&config.addresses));
+    tables.extend(list(&config.queues));
+    tables.extend([
+        Table::of(0, &config.storage),
+        Table::of(0, &config.users),
+        Table::of(0, &config.http),
+        Table::of(0, &config.limits),
+        Table::of(0, &config.log),
+    ]);
+    tables
+}
+
 impl Given {
     /// All values as a file that, read again, means the same; comments say where each comes from.
     pub fn to_toml(&self) -> String {
-        let config = &self.config;
-        let mut text = String::new();
-        let out = &mut text;
-        table(out, "[node]", &config.node, 0, &self.origins);
-        for (index, listener) in config.listeners.iter().enumerate() {
-            table(out, "[[listeners]]", listener, index, &self.origins);
-        }
-        for (index, entry) in config.addresses.iter().enumerate() {
-            table(out, "[[address]]", entry, index, &self.origins);
-        }
-        for (index, entry) in config.queues.iter().enumerate() {
-            table(out, "[[queue]]", entry, index, &self.origins);
-        }
-        table(out, "[storage]", &config.storage, 0, &self.origins);
-        table(out, "[users]", &config.users, 0, &self.origins);
-        table(out, "[http]", &config.http, 0, &self.origins);
-        table(out, "[limits]", &config.limits, 0, &self.origins);
-        table(out, "[log]", &config.log, 0, &self.origins);
-        text
+        let texts: Vec<String> = tables(&self.config).iter().map(|table| table.to_toml(&self.origins)).collect();
+        texts.join("\n")
     }
 
     /// All values as JSON: of each setting what it is, where it comes from, which values it takes, and what it is for.
     pub fn to_json(&self) -> String {
-        let (config, origins) = (&self.config, &self.origins);
-        fn objects<A: Area>(areas: &[A], origins: &Origins) -> Vec<Map<String, serde_json::Value>> {
-            areas.iter().enumerate().map(|(index, area)| object(area, index, origins)).collect()
+        let empty = LISTS.iter().map(|&name| (name.to_owned(), json!([])));
+        let mut document: Map<String, serde_json::Value> = empty.collect();
+        for table in tables(&self.config) {
+            let object = table.to_json(&self.origins);
+            match document.get_mut(table.name).and_then(serde_json::Value::as_array_mut) {
+                Some(list) => list.push(object),
+                None => drop(document.insert(table.name.to_owned(), object)),
+            }
         }
-        let document = json!({
-            "node": object(&config.node, 0, origins),
-            "listeners": objects(&config.listeners, origins),
-            "address": objects(&config.addresses, origins),
-            "queue": objects(&config.queues, origins),
-            "storage": object(&config.storage, 0, origins),
-            "users": object(&config.users, 0, origins),
-            "http": object(&config.http, 0, origins),
-            "limits": object(&config.limits, 0, origins),
-            "log": object(&config.log, 0, origins),
-        });
-        format!("{document:#}\n")
+        format!("{:#}\n", serde_json::Value::Object(document))
     }
 }
 
-fn table<A: Area>(out: &mut String, head: &str, area: &A, index: usize, origins: &Origins) {
-    let space = if out.is_empty() { "" } else { "\n" };
-    // Writing to a string does not fail.
-    let _ = writeln!(out, "{space}{head}");
-    for (setting, value) in A::SETTINGS.iter().zip(area.values()) {
-        if value == Value::Absent && setting.default_told.is_none() {
-            // What one of many matches leaves to others.
-            continue;
+impl Table {
+    fn to_toml(&self, origins: &Origins) -> String {
+        let mut text = format!("{}\n", brackets(self.name));
+        for (setting, value) in &self.settings {
+            if *value == Value::Absent && setting.default_told.is_none() {
+                // What one of many matches leaves to others.
+                continue;
+            }
+            let origin = one_line(&origins.of(self.name, self.index, setting.name).to_string());
+            let line = match written(value) {
+                Some(value) => format!("{} = {value}", setting.name),
+                None => format!("# {} is not set: {}", setting.name, meaning(setting)),
+            };
+            text.push_str(&format!("{line:<COMMENT_COLUMN$} # {origin}\n"));
         }
-        let origin = one_line(&origins.of(A::NAME, index, setting.name).to_string());
-        let line = match written(&value) {
-            Some(value) => format!("{} = {value}", setting.name),
-            None => format!("# {} is not set: {}", setting.name, meaning(setting)),
-        };
-        let _ = writeln!(out, "{line:<COMMENT_COLUMN$} # {origin}");
+        text
+    }
+
+    fn to_json(&self, origins: &Origins) -> serde_json::Value {
+        let settings = self.settings.iter().map(|(setting, value)| {
+            let value: serde_json::Value = match value {
+                Value::Absent => serde_json::Value::Null,
+                Value::Switch(on) => (*on).into(),
+                Value::Whole(number) => (*number).into(),
+                Value::Text(text) => text.as_str().into(),
+                Value::List(items) => items.as_slice().into(),
+            };
+            let from = origins.of(self.name, self.index, setting.name).to_string();
+            (
+                setting.name.to_owned(),
+                json!({ "value": value, "from": from, "takes": setting.allowed(), "meaning": setting.help.trim() }),
+            )
+        });
+        serde_json::Value::Object(settings.collect())
     }
 }
 
@@ -109,25 +138,6 @@ fn one_line(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect()
 }
 
-fn object<A: Area>(area: &A, index: usize, origins: &Origins) -> Map<String, serde_json::Value> {
-    let settings = A::SETTINGS.iter().zip(area.values());
-    let object = settings.map(|(setting, value)| {
-        let value = match value {
-            Value::Absent => serde_json::Value::Null,
-            Value::Switch(on) => on.into(),
-            Value::Whole(number) => number.into(),
-            Value::Text(text) => text.into(),
-            Value::List(items) => items.into(),
-        };
-        let from = origins.of(A::NAME, index, setting.name).to_string();
-        (
-            setting.name.to_owned(),
-            json!({ "value": value, "from": from, "takes": setting.allowed(), "meaning": setting.help.trim() }),
-        )
-    });
-    object.collect()
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
@@ -135,9 +145,36 @@ mod tests {
     use engine_catalogue::{Layer, Pattern};
 
     use super::super::addresses::{AddressEntry, QueueEntry};
+    use super::super::document::AREAS;
     use super::super::given::Options;
     use super::super::settings::{Config, Listener};
     use super::*;
+
+    #[test]
+    fn every_table_is_printed_in_its_place_and_with_its_brackets() {
+        let config = Config {
+            listeners: vec![Listener::default(); 2],
+            addresses: vec![AddressEntry::default()],
+            queues: vec![QueueEntry::default()],
+            ..Config::default()
+        };
+        let mut names: Vec<&str> = tables(&config).iter().map(|table| table.name).collect();
+        names.dedup();
+        assert_eq!(names, AREAS.map(|(name, _)| name));
+        let given = Given::from(config);
+        let heads: Vec<String> =
+            given.to_toml().lines().filter(|line| line.starts_with('[')).map(str::to_owned).collect();
+        let mut expected = AREAS.map(|(name, _)| brackets(name)).to_vec();
+        expected.insert(1, expected[1].clone());
+        assert_eq!(heads, expected);
+        let json: serde_json::Value = serde_json::from_str(&given.to_json()).unwrap();
+        for (name, _) in AREAS {
+            assert_eq!(json[name].is_array(), LISTS.contains(&name), "{name}");
+        }
+        assert_eq!(json["listeners"].as_array().map(Vec::len), Some(2));
+        let none: serde_json::Value = serde_json::from_str(&Given::default().to_json()).unwrap();
+        assert_eq!(none["queue"], json!([]), "a list that is empty is there");
+    }
 
     #[test]
     fn what_is_printed_means_the_same() {

@@ -13,8 +13,10 @@ use serde::Serialize;
 use storage_disk::{DataDirectory, DirectoryError, JournalFiles, read_segments};
 use storage_journal::{Fault, FaultKind, Manifest, SegmentFound};
 
-use super::open::{check_length, owned};
-use super::tools::{Progress, Result, Where, check_file, config};
+use super::answer::{Progress, Result};
+use super::large::{check_file, check_length};
+use super::place::Where;
+use super::recover::{owned, store_config};
 
 /// Something that is not as it was written.
 #[derive(Serialize)]
@@ -81,7 +83,7 @@ impl Found {
         self.check_checkpoints(directory, shard, &files)?;
         let segments = files.segments()?;
         let manifest = self.check_manifest(directory, shard, &files, &segments)?;
-        let mut recovery = Recovery::new(config(directory, shard));
+        let mut recovery = Recovery::new(store_config(directory.owner(shard)));
         let numbers = match recovery.handle_manifest(manifest, &segments) {
             Ok(numbers) => numbers,
             Err(faults) => {
@@ -122,7 +124,7 @@ impl Found {
     fn check_checkpoints(&mut self, directory: &DataDirectory, shard: u16, files: &JournalFiles) -> Result<()> {
         for segment in files.checkpoints()? {
             let read = files.read_checkpoint(segment)?;
-            if let Err(what) = Recovery::resume(config(directory, shard), segment, &read) {
+            if let Err(what) = Recovery::resume(store_config(directory.owner(shard)), segment, &read) {
                 let (file, what) = (files.checkpoint(segment), what.to_owned());
                 self.damages.push(Damage { shard, file, offset: None, what });
             }

@@ -8,11 +8,10 @@ use std::collections::HashMap;
 use engine_catalogue::{Catalogue, Resolved};
 use engine_core::fact::Declared;
 use engine_rt::Waker;
-use engine_shard::limits::CHECKPOINT_SEGMENTS;
-use engine_shard::store::{Copy, Extract, StoreConfig, StoreError};
+use engine_shard::store::{Copy, Extract, StoreError};
 use storage_disk::{DataDirectory, Disk, DiskConfig, JournalFiles, Sync};
 
-use super::open::{StorageError, recover};
+use super::recover::{StorageError, recover, store_config};
 
 /// Settings of the new journals.
 #[derive(Clone, Copy, Debug)]
@@ -55,12 +54,7 @@ pub fn disk_config(directory: &DataDirectory, shard: u16, sync: Sync, min_free_b
 pub fn new_journals(directory: &DataDirectory, target: &Target<'_>) -> Result<Vec<Copy>, StorageError> {
     let failed = |error| StorageError::Copy(StoreError::Disk { what: "begin a journal", error });
     let begin = |shard| -> Result<Copy, StorageError> {
-        let config = StoreConfig {
-            shard,
-            directory: directory.id(),
-            segment_bytes: directory.segment_bytes(),
-            checkpoint_segments: CHECKPOINT_SEGMENTS,
-        };
+        let config = store_config(directory.owner(shard));
         let disk = disk_config(directory, shard, target.sync, target.min_free_bytes);
         directory.next_journal(shard).create(&disk.owner())?;
         let waker = Waker::new().map_err(failed)?;

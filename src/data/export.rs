@@ -3,14 +3,17 @@
 //! Guarantees: without `--damaged` everything is written or nothing; with it everything that checks is written, and what is left
 //! out is told. The file is there whole or not at all (`output.rs`).
 
-use super::copy::extract;
-use super::lines::Writer;
-use super::open::StorageError;
-use super::output::{Existing, Output};
-use super::place::{self, PlaceError};
-use super::salvage;
-use super::tools::{Channel, Outcome, Progress, Result, Where, check_file, tell};
 use load_model::number::counted;
+use storage_disk::{DataDirectory, DirectoryError};
+
+use super::answer::{Channel, Outcome, Progress, Result, tell};
+use super::copy::extract;
+use super::large::check_file;
+use super::lines::Writer;
+use super::output::{Existing, Output};
+use super::place::{self, Where};
+use super::recover::StorageError;
+use super::salvage;
 
 /// What of a data directory is exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,8 +77,8 @@ fn everything(place: &Where, output: &str, existing: Existing) -> Result<Outcome
 }
 
 fn readable(place: &Where, output: &str, existing: Existing) -> Result<Outcome> {
-    match place::look(&place.data_dir) {
-        Ok(()) | Err(PlaceError::Undescribed(_)) => {}
+    match DataDirectory::look(&place.data_dir) {
+        Ok(()) | Err(DirectoryError::Undescribed { .. }) => {}
         Err(error) => return Err(error.into()),
     }
     let mut out = Writer::begin(Output::begin(output, existing)?)?;

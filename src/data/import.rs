@@ -21,10 +21,12 @@ use engine_shard::store::{Copy, Store};
 use storage_disk::{DataDirectory, LargeFiles, Sync};
 use storage_journal::format::BLOCK;
 
+use super::answer::{Channel, Outcome, Progress, Result, quoted, tell};
 use super::copy::{Target, new_journals};
+use super::large::FILE_PART;
 use super::lines::{Line, VERSION, VERSION_ENDLESS};
 use super::open::identity;
-use super::tools::{Channel, FILE_PART, Outcome, Progress, Result, Where, quoted, tell};
+use super::place::Where;
 use load_model::number::{count, counted, octets};
 
 /// Longest first line, octets: what is none of ours is found out before much of it is read.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use load_model::number::{count, counted};
 use serde::Serialize;
 
-use super::tools::{quoted, say};
+use super::answer::{quoted, say};
 
 /// Lines of places, files and queues that are told to people; JSON has all of them.
 const TOLD_MAX: usize = 20;

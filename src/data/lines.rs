@@ -14,7 +14,7 @@ use engine_core::message::Message;
 use serde::{Deserialize, Serialize};
 use storage_disk::LargeFiles;
 
-use super::tools::{FILE_PART, file_parts};
+use super::large::{FILE_PART, file_parts};
 
 /// Version of the lines that are written.
 pub const VERSION: u32 = 2;

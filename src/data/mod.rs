@@ -1,9 +1,12 @@
 //! The data directory: taken at a start, and looked at or changed while no node runs on it.
 
+mod answer;
 mod check;
+mod compact;
 mod copy;
 mod export;
 mod import;
+mod large;
 mod left_out;
 mod lines;
 mod open;
@@ -11,9 +14,11 @@ mod output;
 mod place;
 mod plan;
 mod print;
+mod recover;
 mod salvage;
 mod stat;
 mod tools;
 
-pub use open::{Journal, Storage, StorageError, Taken};
+pub use open::{Storage, Taken};
+pub use recover::{Journal, StorageError};
 pub use tools::DataCommand;

@@ -36,7 +36,7 @@ pub enum OutputError {
     System {
         /// What was to be done.
         what: &'static str,
-        /// Where.
+        /// As it was named.
         path: PathBuf,
         /// Why it was not.
         #[source]
@@ -52,7 +52,7 @@ fn system<'a>(what: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> O
 pub enum Output {
     /// Standard output, or a device or pipe that was named.
     Stream(BufWriter<Box<dyn Write>>),
-    /// A file.
+    /// A file, which has its name once it is whole.
     File(Unfinished),
 }
 

@@ -10,8 +10,8 @@ use storage_disk::Described;
 use storage_disk::salvaging::{FoundCheckpoint, FoundSegment, find, read_manifest};
 use storage_journal::Manifest;
 
+use super::answer::Result;
 use super::left_out::LeftOut;
-use super::tools::Result;
 
 /// The files of one shard, under what they say that they are.
 #[derive(Default)]

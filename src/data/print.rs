@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use storage_disk::{DirectoryError, read_segments};
 use storage_journal::{Batch, Gap, LOCAL, Piece, Place, Record, Salvage};
 
-use super::place;
-use super::tools::{Outcome, Result, Where, quoted};
+use super::answer::{Outcome, Result, quoted};
+use super::place::{self, Where};
 use load_model::number::{count, counted, octets};
 
 /// Names of a shard's queues, by their numbers.

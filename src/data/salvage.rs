@@ -13,18 +13,19 @@ use std::io::Write;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use engine_shard::limits::CHECKPOINT_SEGMENTS;
-use engine_shard::store::{Extract, Losses, LostTail, Salvage, StoreConfig};
+use engine_shard::store::{Extract, Losses, LostTail, Salvage};
 use load_model::number::{count, counted};
 use storage_disk::salvaging::{read_area, read_segment};
 use storage_disk::{DirectoryLock, LargeFiles};
 use storage_journal::format::BLOCK;
-use storage_journal::{End, Place};
+use storage_journal::{End, Owner, Place};
 
+use super::answer::{Progress, Result};
+use super::large::check_file;
 use super::left_out::{LeftOut, LostArea, LostInQueue};
 use super::lines::Writer;
 use super::plan::{Plan, ShardFiles, plan};
-use super::tools::{Progress, Result, check_file};
+use super::recover::store_config;
 
 /// Exports what can be read; gives what cannot.
 ///
@@ -64,8 +65,7 @@ fn read(
     progress: &mut Progress,
 ) -> (Extract, Losses) {
     let (directory, segment_bytes) = (plan.identity, plan.segment_bytes);
-    let mut salvage =
-        Salvage::new(StoreConfig { shard, directory, segment_bytes, checkpoint_segments: CHECKPOINT_SEGMENTS });
+    let mut salvage = Salvage::new(store_config(Owner { shard, directory, segment_bytes }));
     for found in &files.checkpoints {
         let read = std::fs::read(&found.path).map_err(|error| format!("it cannot be read: {error}"));
         match read.and_then(|bytes| salvage.handle_checkpoint(&bytes).map_err(str::to_owned)) {

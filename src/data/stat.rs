@@ -4,9 +4,9 @@ use std::io::{self, Write as _};
 
 use serde::Serialize;
 
+use super::answer::{Outcome, Progress, Result, quoted};
 use super::copy::extract;
-use super::place;
-use super::tools::{Outcome, Progress, Result, Where, quoted, size};
+use super::place::{self, Where, size};
 use load_model::number::{count, counted, octets};
 
 #[derive(Serialize)]

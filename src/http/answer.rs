@@ -13,7 +13,6 @@ use crate::node::{Health, Node, Silent};
 
 const TEXT: &str = "text/plain; charset=utf-8";
 
-/// An answer.
 pub struct Answer {
     status: u16,
     kind: &'static str,

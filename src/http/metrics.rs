@@ -16,7 +16,6 @@ use crate::node::{Listed, NodeView, Row, SHARD, ShardOn};
 
 /// What metrics are made from.
 pub struct Metrics {
-    /// The node.
     pub node: NodeView,
     /// Its queues, as many as there is room for.
     pub queues: Top<QueueView>,

@@ -14,11 +14,11 @@ pub struct Process {
     pub resident_bytes: u64,
     /// Memory that is mapped, bytes.
     pub virtual_bytes: u64,
-    /// Descriptors that are open.
+    /// Files, sockets and rings together.
     pub open_descriptors: u64,
     /// Descriptors that may be open.
     pub descriptors_max: u64,
-    /// Threads.
+    /// Shards, disks and helpers together.
     pub threads: u64,
     /// When it was started, seconds since 1970.
     pub started_seconds: f64,

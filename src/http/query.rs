@@ -15,11 +15,8 @@ const MOST_MAX: usize = 10_000;
 pub enum StateOf {
     /// The node, and the first part of each list.
     Node(Part),
-    /// Queues.
     Queues(Part),
-    /// Connections.
     Connections(Part),
-    /// Links.
     Links(Part),
 }
 

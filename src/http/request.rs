@@ -7,12 +7,9 @@ pub const HEAD_MAX: usize = 8 * 1024;
 /// Header fields at most; more are answered with 431.
 const FIELDS_MAX: usize = 64;
 
-/// A request.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Request {
-    /// Its method.
     pub method: String,
-    /// Its path.
     pub path: String,
     /// What follows the path behind a question mark.
     pub query: String,

@@ -16,13 +16,9 @@ use crate::node::{Cursor, List, Listed, NodeView, Row, SHARD, ShardOn};
 /// The state of a node: as a whole, or one list of it.
 #[derive(Default)]
 pub struct State {
-    /// The node.
     pub node: Option<NodeView>,
-    /// Connections.
     pub connections: Option<List<ConnectionView>>,
-    /// Links.
     pub links: Option<List<LinkView>>,
-    /// Queues.
     pub queues: Option<List<QueueView>>,
 }
 

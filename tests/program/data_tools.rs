@@ -287,7 +287,7 @@ fn a_file_is_replaced_only_when_that_is_asked_for_and_only_by_a_whole_one() {
 fn what_is_no_data_directory_is_told_as_such() {
     let folder = TempDir::new().expect("a folder");
     let place = folder.path().join("data");
-    let tools = [&["export"][..], &["export", "--damaged"], &["stat"], &["print"], &["compact"]];
+    let tools = [&["check"][..], &["export"], &["export", "--damaged"], &["stat"], &["print"], &["compact"]];
     let all = |words: &[&str]| {
         for tool in tools {
             let output = data(folder.path(), tool);
@@ -297,7 +297,7 @@ fn what_is_no_data_directory_is_told_as_such() {
             assert!(!said.contains("messages of") && !said.contains("Error"), "{tool:?}: {said}");
         }
     };
-    all(&["there is no data directory", "--data-dir"]);
+    all(&["there is no data directory", "nothing is there", "--data-dir"]);
     assert!(!place.exists(), "nobody makes one");
     std::fs::create_dir(&place).expect("a folder");
     all(&["it is empty", "--data-dir"]);
@@ -305,15 +305,17 @@ fn what_is_no_data_directory_is_told_as_such() {
     all(&["no directory.json", "--data-dir"]);
     std::fs::remove_dir_all(&place).expect("it is there");
     std::fs::write(&place, "a file").expect("a file");
-    all(&["is no folder"]);
+    all(&["it is no folder", "--data-dir"]);
     std::fs::remove_file(&place).expect("it is there");
 
     // Journals without a description, and a description without all of its journals.
-    let folder = Broker::start(LISTENER).stop();
+    let broker = Broker::start(LISTENER);
+    fill(&broker, "orders", 0..1);
+    let folder = broker.stop();
     let description = folder.path().join("data/directory.json");
     let kept = std::fs::read(&description).expect("it is there");
     std::fs::remove_file(&description).expect("it is there");
-    for tool in ["export", "stat", "print", "compact"] {
+    for tool in ["check", "export", "stat", "print", "compact"] {
         let output = data(folder.path(), &[tool]);
         assert!(!output.status.success() && text(&output).contains("export --damaged"), "{tool}: {}", text(&output));
     }

@@ -9,6 +9,7 @@ mod command_line;
 mod configuration;
 mod credit;
 mod data_tools;
+mod documented;
 mod durability;
 mod expiry;
 mod kept_files;

@@ -280,3 +280,6 @@ pub(crate) fn local(id: LinkId) -> LocalId {
 pub(crate) fn link_id(LocalId(id): LocalId) -> LinkId {
     LinkId { session: id as u16, generation: (id >> 16) as u16, handle: (id >> 32) as u32 }
 }
+
+#[cfg(test)]
+mod short_ways;

@@ -3,7 +3,8 @@
 use amqp_codec::AmqpError;
 use amqp_codec::performative::Open;
 use amqp_proto::{
-    Authenticated, Credentials, Delivery, Event, Input, LinkId, Outcome, Payload, Settling, Update, Updated,
+    Authenticated, Closing, Credentials, Delivery, DeliveryOutcome, Drain, Event, Input, LinkId, Payload, Settling,
+    Update, Updated,
 };
 use bytes::Bytes;
 use engine_core::command::{self, DetachMode, Settled};
@@ -14,7 +15,7 @@ use engine_message::{Condition, DecodeError, section};
 use crate::attaching::error;
 use crate::bind::{Bind, Stop};
 use crate::outcome;
-use crate::parts::Part;
+use crate::parts::PartIn;
 
 impl Bind {
     #[inline]
@@ -34,7 +35,7 @@ impl Bind {
                     Payload::Borrowed(bytes) => bytes,
                     Payload::Owned(bytes) => bytes.as_ref(),
                 };
-                self.handle_part(home, stage, &Part { link, delivery, settled: wanted(settled), format, bytes });
+                self.handle_part(home, stage, &PartIn { link, delivery, settled: wanted(settled), format, bytes });
             }
             // No owner hears of it: its credit is given back here.
             Event::Ignored { link, .. } => self.machine.grant(link, 1),
@@ -50,11 +51,14 @@ impl Bind {
             // Nothing is asked of a peer that it would answer, and what came is settled at once.
             Event::Begun(_) | Event::Opened(_) | Event::Attached(..) | Event::Drained(_) | Event::Confirmed(_) => {}
             Event::AttachAsked(link, attach) => self.handle_attach(home, link, attach, self.moves),
-            Event::Detached { link, closed, error } => {
+            Event::Detached { link, closing, error } => {
                 if let Some(error) = error {
                     tracing::debug!(target: "heddle::net", %error, "link detached");
                 }
-                let mode = if closed { DetachMode::Close } else { DetachMode::Suspend };
+                let mode = match closing {
+                    Closing::Closed => DetachMode::Close,
+                    Closing::Suspended => DetachMode::Suspend,
+                };
                 self.drop_link(home, link, mode);
             }
             Event::Ended(session, error) => {
@@ -80,7 +84,7 @@ impl Bind {
             }
             Credentials::Plain { user, password } => {
                 self.client.user.clone_from(&user);
-                self.requests.push_back(Request::Verify(engine_home::Credentials { user, password }));
+                self.requests.push_back(Request::Verify(engine_home::Password { user, password }));
             }
         }
     }
@@ -162,19 +166,19 @@ impl Bind {
             && settled == Settled::No
         {
             let why = Some(Box::new(error(*refusal)));
-            self.machine.settle(link, delivery, delivery, Outcome::Rejected(why));
+            self.machine.settle(link, delivery, delivery, DeliveryOutcome::Rejected(why));
         }
     }
 
     /// The peer decided on deliveries: their owners are told.
     #[inline]
-    fn handle_outcome(&mut self, home: &mut Home, outcome: Option<Outcome>) {
+    fn handle_outcome(&mut self, home: &mut Home, outcome: Option<DeliveryOutcome>) {
         let Some(outcome) = outcome else { return self.settle_by_default(home) };
         let outcome = match outcome {
-            Outcome::Accepted => command::Outcome::Accepted,
-            Outcome::Rejected(error) => command::Outcome::Rejected(error.map(|error| outcome::refusal(*error))),
-            Outcome::Released | Outcome::Declared(_) => command::Outcome::Released,
-            Outcome::Modified(modified) => command::Outcome::Modified(Box::new(command::Modified {
+            DeliveryOutcome::Accepted => command::Outcome::Accepted,
+            DeliveryOutcome::Rejected(error) => command::Outcome::Rejected(error.map(|error| outcome::refusal(*error))),
+            DeliveryOutcome::Released | DeliveryOutcome::Declared(_) => command::Outcome::Released,
+            DeliveryOutcome::Modified(modified) => command::Outcome::Modified(Box::new(command::Modified {
                 delivery_failed: modified.delivery_failed,
                 undeliverable_here: modified.undeliverable_here,
                 annotations: modified.annotations,
@@ -226,8 +230,12 @@ impl Bind {
         }
     }
 
-    fn handle_credit(&mut self, home: &mut Home, id: LinkId, credit: u32, drain: bool) {
+    fn handle_credit(&mut self, home: &mut Home, id: LinkId, credit: u32, drain: Drain) {
         let Some(place) = self.link(id) else { return };
+        let drain = match drain {
+            Drain::Yes => engine_home::Drain::Yes,
+            Drain::No => engine_home::Drain::No,
+        };
         home.handle_credit(place, credit, drain);
         self.take_back(home, place, id);
         self.pass_credit(home, place, id);
@@ -293,6 +301,9 @@ fn header(payload: &[u8], end: usize) -> Result<section::Header, DecodeError> {
 
 /// Whether an outcome is wanted for a delivery that came settled or not.
 #[inline]
-fn wanted(settled: bool) -> Settled {
-    if settled { Settled::Yes } else { Settled::No }
+fn wanted(settled: amqp_proto::Settled) -> Settled {
+    match settled {
+        amqp_proto::Settled::Yes => Settled::Yes,
+        amqp_proto::Settled::No => Settled::No,
+    }
 }

@@ -1,6 +1,6 @@
 //! From the home to AMQP: what owners say of a connection's links, and the messages that they give.
 
-use amqp_proto::{Outcome, Part, Send, Settled};
+use amqp_proto::{DeliveryOutcome, Part, Send, Settled};
 use engine_core::command;
 use engine_core::event::Event;
 use engine_core::message::Message;
@@ -101,10 +101,12 @@ impl Given {
 
 /// An outcome as AMQP says it.
 #[inline]
-fn said(outcome: command::Outcome) -> Outcome {
+fn said(outcome: command::Outcome) -> DeliveryOutcome {
     match outcome {
-        command::Outcome::Accepted => Outcome::Accepted,
-        command::Outcome::Released | command::Outcome::Modified(_) => Outcome::Released,
-        command::Outcome::Rejected(refusal) => Outcome::Rejected(refusal.map(|refusal| Box::new(error(*refusal)))),
+        command::Outcome::Accepted => DeliveryOutcome::Accepted,
+        command::Outcome::Released | command::Outcome::Modified(_) => DeliveryOutcome::Released,
+        command::Outcome::Rejected(refusal) => {
+            DeliveryOutcome::Rejected(refusal.map(|refusal| Box::new(error(*refusal))))
+        }
     }
 }

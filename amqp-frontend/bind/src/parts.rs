@@ -1,19 +1,19 @@
 //! Messages in parts, both ways between a connection's machine and the home, which knows their files.
 
 use amqp_codec::AmqpError;
-use amqp_proto::{Closing, LinkId, Part as Place, Send, Settled as Settling, Stage};
+use amqp_proto::{Closing, LinkId, Part, Send, Stage};
 use engine_core::command::Settled;
 use engine_core::event::{KEY_NONE, Refusal};
 use engine_home::{
-    FileAt, FileNews, Home, LargeArrival, Next, Pace, Piece, PieceKind, Placed, Request, Route, Slot, encode_header,
-    expiry,
+    Broken, FileAt, FileNews, Home, LargeArrival, Next, Pace, Piece, PieceKind, Placed, Request, Route, Slot,
+    encode_header, expiry,
 };
 use engine_message::{Condition, DecodeError, section};
 
 use crate::bind::{Bind, link_id};
 
 /// A part of a message that came.
-pub(crate) struct Part<'a> {
+pub(crate) struct PartIn<'a> {
     pub link: LinkId,
     pub delivery: u32,
     pub settled: Settled,
@@ -23,14 +23,14 @@ pub(crate) struct Part<'a> {
 
 impl Bind {
     /// A part of a message came.
-    pub(crate) fn handle_part(&mut self, home: &mut Home, stage: Stage, part: &Part<'_>) {
+    pub(crate) fn handle_part(&mut self, home: &mut Home, stage: Stage, part: &PartIn<'_>) {
         let Some(place) = self.link(part.link) else { return };
         let pace = match stage {
             Stage::First => return self.begin_large(home, place, part),
             Stage::Next => home.continue_large(place, part.settled, part.bytes),
             Stage::Last => home.finish_large(place, part.settled, part.bytes),
             Stage::Aborted => {
-                if home.abort_large(&mut self.client, place) {
+                if home.abort_large(place) {
                     // No owner will give it back.
                     self.machine.grant(part.link, 1);
                 }
@@ -40,7 +40,7 @@ impl Bind {
         self.client.paused |= pace == Pace::Pause;
     }
 
-    fn begin_large(&mut self, home: &mut Home, place: Slot, part: &Part<'_>) {
+    fn begin_large(&mut self, home: &mut Home, place: Slot, part: &PartIn<'_>) {
         match start(part, home.engine().wall_ms()) {
             Ok((arrival, kept)) => home.begin_large(place, arrival, part.bytes.get(kept..).unwrap_or_default()),
             Err(error) => {
@@ -66,15 +66,12 @@ impl Bind {
             }
             FileNews::NotWritten(failed) => {
                 self.requests.push_back(Request::NotWritten(failed.error));
-                let refusal = Some(Box::new(failed.refusal));
-                self.handle_placed(id, failed.delivery, failed.settled, Placed { credit: 1, refusal });
+                let placed = Placed { credit: 1, refusal: Some(failed.refusal) };
+                self.handle_placed(id, failed.delivery, failed.settled, placed);
                 self.read_on(home);
             }
             FileNews::Part(piece) => self.send_piece(home, route, &piece),
-            FileNews::Broken(why, error) => {
-                let error = error.map(|error| format!(": {error}")).unwrap_or_default();
-                self.give_up(home, route, &format!("{why}{error}"));
-            }
+            FileNews::Broken(broken) => self.give_up(home, route, &broken),
         }
     }
 
@@ -86,7 +83,7 @@ impl Bind {
             encode_header(&mut header, &piece.message, home.engine().wall_ms());
         }
         let (key, format, part) = (piece.key, piece.format, part_of(piece.kind));
-        let send = Send { key, settled: Settling::No, format, prefix: &header, body: &piece.bytes, part };
+        let send = Send { key, settled: amqp_proto::Settled::No, format, prefix: &header, body: &piece.bytes, part };
         self.machine.send(id, send, &mut self.out);
         if piece.kind.ends() {
             self.client.messages_out += 1;
@@ -134,8 +131,8 @@ impl Bind {
                 Some(Next::Whole { key, message }) => {
                     let mut header = Vec::new();
                     encode_header(&mut header, &message, home.engine().wall_ms());
-                    let (format, body, part) = (message.format, &message.body, Place::Whole);
-                    let send = Send { key, settled: Settling::No, format, prefix: &header, body, part };
+                    let (format, body, part) = (message.format, &message.body, Part::Whole);
+                    let send = Send { key, settled: amqp_proto::Settled::No, format, prefix: &header, body, part };
                     self.client.messages_out += 1;
                     self.machine.send(id, send, &mut self.out);
                     sent = true;
@@ -146,9 +143,10 @@ impl Bind {
     }
 
     /// A message cannot be sent to its end: its link ends instead.
-    fn give_up(&mut self, home: &mut Home, route: Route, why: &str) {
+    fn give_up(&mut self, home: &mut Home, route: Route, broken: &Broken) {
         let file = home.give_up(&mut self.client, route.place);
-        let text = format!("the file {file} of a message {why}");
+        let error = broken.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+        let text = format!("the file {file} of a message {}{error}", broken.why);
         tracing::error!(target: "heddle::storage", "{text}");
         let id = link_id(route.id);
         self.set_link(id, None);
@@ -158,7 +156,7 @@ impl Bind {
 }
 
 /// What the first part of a message says of it, and from where on its octets travel.
-fn start(part: &Part<'_>, wall_ms: u64) -> Result<(LargeArrival, usize), DecodeError> {
+fn start(part: &PartIn<'_>, wall_ms: u64) -> Result<(LargeArrival, usize), DecodeError> {
     let sections = section::scan_front(part.bytes)?;
     let header = section::Header::decode(part.bytes.get(sections.header.clone()).unwrap_or_default())?;
     let properties = part.bytes.get(sections.properties.clone()).unwrap_or_default();
@@ -174,11 +172,11 @@ fn start(part: &Part<'_>, wall_ms: u64) -> Result<(LargeArrival, usize), DecodeE
 }
 
 /// Where a part belongs, in AMQP's machine's words.
-fn part_of(kind: PieceKind) -> Place {
+fn part_of(kind: PieceKind) -> Part {
     match kind {
-        PieceKind::Whole => Place::Whole,
-        PieceKind::First => Place::First,
-        PieceKind::Middle => Place::Middle,
-        PieceKind::Last => Place::Last,
+        PieceKind::Whole => Part::Whole,
+        PieceKind::First => Part::First,
+        PieceKind::Middle => Part::Middle,
+        PieceKind::Last => Part::Last,
     }
 }

@@ -15,7 +15,7 @@ pub enum FrameKind {
     Sasl,
 }
 
-/// One frame.
+/// A frame, cut out of the input: header read, extended header skipped, body not looked at yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame<'a> {
     /// What it carries.
@@ -31,7 +31,7 @@ pub struct Frame<'a> {
 pub enum Split<'a> {
     /// A whole frame.
     Frame {
-        /// The frame.
+        /// It, borrowed from the input.
         frame: Frame<'a>,
         /// Its length with its header, octets.
         bytes: usize,

@@ -46,7 +46,7 @@ pub enum SaslFrame<'a> {
     Mechanisms(Vec<Symbol>),
     /// What the client chose.
     Init {
-        /// The mechanism.
+        /// One of those that were offered, by its registered name.
         mechanism: &'a str,
         /// Its first message.
         initial_response: Option<&'a [u8]>,
@@ -59,7 +59,7 @@ pub enum SaslFrame<'a> {
     Response(&'a [u8]),
     /// How it ended.
     Outcome {
-        /// How.
+        /// Whether, and if not, whose fault that is.
         code: OutcomeCode,
         /// The server's last message.
         additional_data: Option<&'a [u8]>,

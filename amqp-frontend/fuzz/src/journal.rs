@@ -4,8 +4,8 @@
 use engine_ledger::{Ledger, Meaning, Whose, declaration, read_checkpoint};
 use storage_journal::format::{BLOCK, SegmentHeader};
 use storage_journal::{
-    LOCAL, Manifest, Part, Place, Reach, Record, Replay, Salvage, SegmentPart, Segments, read_batches, read_parts,
-    seal_checkpoint,
+    LOCAL, Manifest, Part, Place, Reach, Record, RecordHeader, Replay, Salvage, SegmentPart, Segments, read_batches,
+    read_parts, seal_checkpoint,
 };
 
 const DIRECTORY: [u8; 16] = [7; 16];
@@ -21,7 +21,9 @@ pub fn records(data: &[u8]) {
             rest = &rest[length..];
             let Some(meaning) = Meaning::decode(&record).ok().flatten() else { break };
             meaning.encode(part, |header, payload| {
-                assert_eq!(header, record.header);
+                // Whether a reader may skip what it does not know is nothing to one that knows it.
+                let unknown = record.header.unknown;
+                assert_eq!(RecordHeader { unknown, ..header }, record.header);
                 let mut again = Vec::new();
                 header.append(payload, &mut again);
                 let (found, _) = Record::decode(part, number, &again).expect("what is written is a record");

@@ -104,7 +104,11 @@ pub fn value(data: &[u8]) {
 
 /// Sections lie one after the other and cover the message.
 pub fn section(data: &[u8]) {
-    let Ok(sections) = section::scan(data) else { return };
+    let (found, front) = (section::scan(data), section::front(data));
+    assert_eq!(found.as_ref().map(|_| ()), front.as_ref().map(|_| ()), "both ways take the same messages");
+    let (Ok(sections), Ok(front)) = (found, front) else { return };
+    let short = (front.header_end, front.kept, &front.properties);
+    assert_eq!(short, (sections.header.end, sections.kept(), &sections.properties), "both ways find the same");
     let ranges = [
         &sections.header,
         &sections.delivery_annotations,

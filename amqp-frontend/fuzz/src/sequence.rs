@@ -13,8 +13,8 @@ use amqp_codec::performative::{
     Role, Source, Target, Terminus, Transfer, encode_frame, encode_transfer,
 };
 use amqp_proto::{
-    Authenticated, Closing, Config, Connection, Deliveries, Event, Input, LinkId, OUT_SOFT_MAX, Out, Outcome, Part,
-    Particulars, Send, SessionId, Settled, Stage, State,
+    Authenticated, Closing, Config, Connection, Deliveries, DeliveryOutcome, Event, Input, LinkId, OUT_SOFT_MAX, Out,
+    Part, Particulars, Send, SessionId, Settled, Stage, State,
 };
 use bytes::Bytes;
 use engine_message::Condition;
@@ -237,7 +237,7 @@ impl Host {
             let before = (input.consumed(), self.closed);
             if let Some(delivery) = self.machine.next_delivery(self.now_ns, &mut input) {
                 assert!(input.consumed() > before.0, "a delivery takes input");
-                self.machine.settle(delivery.link, delivery.delivery, delivery.delivery, Outcome::Accepted);
+                self.machine.settle(delivery.link, delivery.delivery, delivery.delivery, DeliveryOutcome::Accepted);
                 self.machine.grant(delivery.link, 1);
                 continue;
             }
@@ -360,7 +360,7 @@ fn answer(machine: &mut Connection, out: &mut Out, (refuse, closed): (bool, &mut
             }
         }
         Event::Part { link, delivery, stage: Stage::Last, .. } | Event::Delivery { link, delivery, .. } => {
-            machine.settle(link, delivery, delivery, Outcome::Released);
+            machine.settle(link, delivery, delivery, DeliveryOutcome::Released);
         }
         Event::Part { .. } => {}
         Event::Credit { link, credit, drain } => {
@@ -376,7 +376,7 @@ fn answer(machine: &mut Connection, out: &mut Out, (refuse, closed): (bool, &mut
                 };
                 machine.send(link, send, out);
             }
-            if drain {
+            if drain.is_yes() {
                 machine.drained(link);
             } else if refuse {
                 machine.detach(link, Closing::Closed, None, out);

@@ -8,9 +8,10 @@ use amqp_codec::performative::{Attach, Begin, End, Performative, Role, encode_fr
 use bytes::Bytes;
 
 use crate::connection::{Connection, Phase};
+use crate::endpoint::{self, Endpoint, Modes};
 use crate::event::{LinkId, SessionId};
 use crate::fitting::{put, put_end};
-use crate::link::{self, Link, Modes};
+use crate::flag::Drain;
 use crate::out::Out;
 use crate::session::{self, Session};
 
@@ -44,7 +45,7 @@ impl Connection {
         };
         session.poll_settlements(max_frame, out);
         session.phase = session::Phase::Ending;
-        session.links.clear();
+        session.handles.clear();
         put_end(out, max_frame, id.0, error, |error| Performative::End(End { error }));
     }
 
@@ -64,7 +65,7 @@ impl Connection {
         let generation = self.generation;
         let (taken_max, max_frame) = (self.config.max_message_size, self.remote.max_frame);
         let session = self.session(id.0).filter(|session| session.phase == session::Phase::Mapped)?;
-        let mut link = Link::new(&attach.name, attach.role, link::Phase::Attaching, generation);
+        let mut link = Endpoint::new(&attach.name, attach.role, endpoint::Phase::Attaching, generation);
         link.modes = Modes { sender: attach.snd_settle_mode, receiver: attach.rcv_settle_mode };
         link.delivery_count = attach.initial_delivery_count.unwrap_or(0);
         link.resumes = is_resumed(&attach);
@@ -72,7 +73,7 @@ impl Connection {
             link.max_message_size = attach.max_message_size.unwrap_or(taken_max).min(taken_max);
             attach.max_message_size = Some(link.max_message_size);
         }
-        let handle = session.add(link)?;
+        let handle = session.handles.add(link)?;
         attach.handle = handle;
         if !put(out, max_frame, id.0, &Performative::Attach(Box::new(attach))) {
             session.remove(handle);
@@ -84,16 +85,16 @@ impl Connection {
     /// The peer's answer to `attach`, if it is one.
     pub(crate) fn handle_attached(&mut self, local: u16, role: Role, attach: &Attach) -> Option<LinkId> {
         let session = self.session(local)?;
-        let handle = session.find(&attach.name, role)?;
-        let link = session.link(handle).filter(|link| link.phase == link::Phase::Attaching)?;
-        link.phase = link::Phase::Attached;
+        let handle = session.handles.find(&attach.name, role)?;
+        let link = session.link(handle).filter(|link| link.phase == endpoint::Phase::Attaching)?;
+        link.phase = endpoint::Phase::Attached;
         link.modes = Modes { sender: attach.snd_settle_mode, receiver: attach.rcv_settle_mode };
         match role {
             Role::Receiver => link.delivery_count = attach.initial_delivery_count.unwrap_or(0),
             Role::Sender => link.max_message_size = attach.max_message_size.unwrap_or(u64::MAX),
         }
         let generation = link.generation;
-        session.bind(handle, attach.handle);
+        session.handles.bind(handle, attach.handle);
         // Credit may have been given before.
         if role == Role::Receiver {
             session.flow(handle);
@@ -105,7 +106,7 @@ impl Connection {
     /// the link (`waiting`) it is not said whether it does.
     pub fn enlist(&mut self, id: LinkId, transaction: Option<Bytes>) {
         if let Some(link) = self.session(id.session).and_then(|session| session.link_by_id(id)) {
-            link.outgoing.transaction = transaction;
+            link.sending.transaction = transaction;
         }
     }
 
@@ -113,7 +114,7 @@ impl Connection {
     pub fn drain(&mut self, id: LinkId) {
         let Some(session) = self.session(id.session) else { return };
         let Some(link) = session.link_by_id(id).filter(|link| link.role == Role::Receiver) else { return };
-        link.drain = true;
+        link.drain = Drain::Yes;
         session.flow(id.handle);
     }
 }

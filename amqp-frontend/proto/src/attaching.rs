@@ -11,11 +11,12 @@ use engine_message::{DecodeError, ErrorKind};
 
 use crate::asking::is_resumed;
 use crate::connection::Connection;
-use crate::dispatch::{Closing, unattached};
+use crate::dispatch::unattached;
+use crate::endpoint::{self, Endpoint, Modes};
 use crate::event::{Event, LinkId};
 use crate::fault::{self, Fault};
 use crate::fitting::put;
-use crate::link::{self, Link, Modes};
+use crate::flag::Closing;
 use crate::out::Out;
 
 /// Octets of the frame of an attach that says nothing, without its name, at most.
@@ -33,12 +34,12 @@ impl Connection {
         if attach.handle > handle_max {
             return Err(unattached(attach.handle, handle_max));
         }
-        if session.local(attach.handle).is_some() {
+        if session.handles.local(attach.handle).is_some() {
             let text = format!("handle {} is attached already", attach.handle);
             return Err(Fault::Session(Box::new(AmqpError::new(Condition::HandleInUse, text))));
         }
         let role = attach.role.other();
-        if session.bind_given_up(&attach, role) {
+        if session.handles.bind_given_up(&attach, role) {
             return Ok(None);
         }
         if let Some(id) = self.handle_attached(local, role, &attach) {
@@ -65,7 +66,7 @@ impl Connection {
         let generation = self.generation;
         let stolen = if attach.fault.is_none() { self.steal(&attach.name, role, out) } else { None };
         let Some(session) = self.session(local) else { return Ok(None) };
-        let mut link = Link::new(&attach.name, role, link::Phase::Asked, generation);
+        let mut link = Endpoint::new(&attach.name, role, endpoint::Phase::Asked, generation);
         link.modes = Modes { sender: attach.snd_settle_mode, receiver: attach.rcv_settle_mode };
         match role {
             Role::Receiver => {
@@ -74,11 +75,11 @@ impl Connection {
             }
             Role::Sender => link.max_message_size = attach.max_message_size.unwrap_or(u64::MAX),
         }
-        let Some(handle) = session.add(link) else {
+        let Some(handle) = session.handles.add(link) else {
             let text = "the peer's handle-max leaves no handle to answer with";
             return Err(Fault::Session(Box::new(AmqpError::new(Condition::NotAllowed, text))));
         };
-        session.bind(handle, attach.handle);
+        session.handles.bind(handle, attach.handle);
         let id = LinkId { session: local, generation, handle };
         if let Some(fault) = attach.fault {
             // What a peer says of one link is at most the end of that.
@@ -89,7 +90,7 @@ impl Connection {
             Some((old, error)) => {
                 // Of the link that was stolen first, then of the one that stole it.
                 self.pending.push(Event::AttachAsked(id, attach));
-                Ok(Some(Event::Detached { link: old, closed: false, error: Some(error) }))
+                Ok(Some(Event::Detached { link: old, closing: Closing::Suspended, error: Some(error) }))
             }
             None => Ok(Some(Event::AttachAsked(id, attach))),
         }
@@ -97,16 +98,16 @@ impl Connection {
 
     /// Whether the host has not answered the attach of a link of that name.
     fn is_asked(&self, name: &str, role: Role) -> bool {
-        let mut links = self.sessions.iter().flatten().flat_map(|session| session.links.iter().flatten());
-        links.any(|link| link.phase == link::Phase::Asked && link.role == role && *link.name == *name)
+        let mut links = self.sessions.iter().flatten().flat_map(|session| session.handles.iter());
+        links.any(|(_, link)| link.phase == endpoint::Phase::Asked && link.role == role && *link.name == *name)
     }
 
     /// Detaches a link of ours whose name the peer attaches anew on this connection (part 2.6.1).
     fn steal(&mut self, name: &str, role: Role, out: &mut Out) -> Option<(LinkId, Box<AmqpError>)> {
         let mut sessions = self.sessions.iter().flatten();
         let old = sessions.find_map(|session| {
-            let handle = session.find(name, role)?;
-            let generation = session.links.get(handle as usize)?.as_ref()?.generation;
+            let handle = session.handles.find(name, role)?;
+            let generation = session.handles.get(handle)?.generation;
             Some(LinkId { session: session.id.0, generation, handle })
         })?;
         let error = AmqpError::new(Condition::LinkStolen, format!("the link {name:?} was attached again"));
@@ -130,7 +131,7 @@ impl Connection {
     /// Answers `Event::AttachAsked`: the link is refused, by an attach without terminus and a detach (part 2.6.3).
     pub fn refuse_attach(&mut self, id: LinkId, error: AmqpError, out: &mut Out) {
         let link = self.session(id.session).and_then(|session| session.link_by_id(id));
-        if let Some(link) = link.filter(|link| link.phase == link::Phase::Asked) {
+        if let Some(link) = link.filter(|link| link.phase == endpoint::Phase::Asked) {
             let mut answer = Attach::new(&*link.name, id.handle, link.role);
             (answer.snd_settle_mode, answer.rcv_settle_mode) = (link.modes.sender, link.modes.receiver);
             answer.max_message_size = (link.role == Role::Receiver).then_some(link.max_message_size);
@@ -141,7 +142,7 @@ impl Connection {
 
     fn answer_attach(&mut self, id: LinkId, mut answer: Attach, out: &mut Out) {
         let Some(link) = self.session(id.session).and_then(|session| session.link_by_id(id)) else { return };
-        if link.phase != link::Phase::Asked {
+        if link.phase != endpoint::Phase::Asked {
             return;
         }
         (answer.handle, answer.role) = (id.handle, link.role);
@@ -166,7 +167,7 @@ impl Connection {
             let text = "the answer to the attach is larger than the peer's frames";
             let error = AmqpError::new(Condition::FrameSizeTooSmall, text);
             self.refuse_attach(id, error.clone(), out);
-            self.pending.push(Event::Detached { link: id, closed: true, error: Some(Box::new(error)) });
+            self.pending.push(Event::Detached { link: id, closing: Closing::Closed, error: Some(Box::new(error)) });
         }
     }
 
@@ -182,20 +183,21 @@ impl Connection {
         }
         let Some(session) = self.session(local) else { return Ok(None) };
         // A detach of what is not attached asks for nothing: fe2o3-amqp 0.18 sometimes answers a refused attach twice.
-        let Some(handle) = session.local(detach.handle) else { return Ok(None) };
+        let Some(handle) = session.handles.local(detach.handle) else { return Ok(None) };
         let Some(link) = session.link(handle) else { return Ok(None) };
-        if link.phase == link::Phase::Asked {
+        if link.phase == endpoint::Phase::Asked {
             return Ok(self.wait());
         }
         let id = LinkId { session: local, generation: link.generation, handle };
-        let answered = link.phase == link::Phase::Detaching;
+        let answered = link.phase == endpoint::Phase::Detaching;
         session.remove(handle);
         if answered {
             return Ok(None);
         }
         let answer = Detach { handle, closed: detach.closed, error: None };
         encode_frame(out.buffer(), local, &Performative::Detach(answer));
-        Ok(Some(Event::Detached { link: id, closed: detach.closed, error: detach.error.map(Box::new) }))
+        let closing = Closing::of(detach.closed);
+        Ok(Some(Event::Detached { link: id, closing, error: detach.error.map(Box::new) }))
     }
 }
 

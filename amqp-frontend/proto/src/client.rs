@@ -7,10 +7,12 @@ use amqp_codec::performative::{self, Open, Performative};
 use amqp_codec::sasl::{OutcomeCode, SaslFrame};
 use engine_message::Condition;
 
-use crate::connection::{self, Connection, Handshake, Phase};
+use crate::connection::{Connection, Phase};
 use crate::event::{Credentials, Event};
+use crate::fault::misplaced_open;
 use crate::input::Input;
 use crate::limits::{Config, Mechanism};
+use crate::login::Handshake;
 use crate::out::Out;
 
 impl Connection {
@@ -101,7 +103,7 @@ impl Connection {
                 Handshake::Event(Event::Opened(open))
             }
             (FrameKind::Amqp, channel, Ok((Performative::Open(_), _))) => {
-                Handshake::Event(self.fail(connection::misplaced_open(channel), now_ns, out))
+                Handshake::Event(self.fail(misplaced_open(channel), now_ns, out))
             }
             _ => {
                 let error = AmqpError::new(Condition::NotAllowed, "the first frame must be an open on channel 0");

@@ -11,10 +11,11 @@ use engine_message::Condition;
 
 use crate::connection::{Connection, Phase};
 use crate::dispatch::unattached;
+use crate::endpoint::{self, Endpoint, Partial};
 use crate::event::{Event, Head, LinkId, Payload, Stage, read_head};
 use crate::fault::Fault;
+use crate::flag::Settled;
 use crate::input::Input;
-use crate::link::{self, Link, Partial};
 use crate::session;
 
 /// A whole message that came in one frame.
@@ -27,7 +28,7 @@ pub struct Delivery<'a> {
     /// Version and format.
     pub format: u32,
     /// Whether the sender settled it.
-    pub settled: bool,
+    pub settled: Settled,
     /// Its first transfer, the encoded performative (`Head`).
     pub head: &'a [u8],
     /// The message.
@@ -55,12 +56,12 @@ impl Connection {
         let transfer = decode_plain(frame.body)?;
         let local = self.by_remote.get(usize::from(frame.channel))?.checked_sub(1)?;
         let session = self.sessions.get_mut(usize::from(local))?.as_deref_mut()?;
-        let handle = session.local(transfer.handle)?;
+        let handle = session.handles.local(transfer.handle)?;
         if session.phase != session::Phase::Mapped || session.incoming.left == 0 {
             return None;
         }
-        let link = session.links.get_mut(handle as usize)?.as_deref_mut()?;
-        let ready = link.phase != link::Phase::Detaching && link.role == Role::Receiver && link.partial.is_none();
+        let link = session.handles.get_mut(handle)?;
+        let ready = link.phase != endpoint::Phase::Detaching && link.role == Role::Receiver && link.partial.is_none();
         if !ready || link.credit == 0 || transfer.payload.len() as u64 > link.max_message_size {
             return None;
         }
@@ -72,7 +73,14 @@ impl Connection {
         self.times.last_input_ns = now_ns;
         let (delivery, format) = (transfer.delivery_id, transfer.message_format);
         let head = frame.body.get(..frame.body.len() - transfer.payload.len()).unwrap_or_default();
-        Some(Delivery { link, delivery, format, settled: transfer.settled, head, payload: transfer.payload })
+        Some(Delivery {
+            link,
+            delivery,
+            format,
+            settled: Settled::of(transfer.settled),
+            head,
+            payload: transfer.payload,
+        })
     }
 
     pub(crate) fn handle_transfer<'a>(
@@ -84,16 +92,17 @@ impl Connection {
     ) -> Result<Option<Event<'a>>, Fault> {
         let (stream_above, handle_max) = (self.config.stream_above, self.config.handle_max);
         let Some(session) = self.session(local) else { return Ok(None) };
-        let handle = session.local(transfer.handle).ok_or_else(|| unattached(transfer.handle, handle_max))?;
-        if session.link(handle).is_some_and(|link| link.phase == link::Phase::Asked) {
+        let handle = session.handles.local(transfer.handle).ok_or_else(|| unattached(transfer.handle, handle_max))?;
+        if session.link(handle).is_some_and(|link| link.phase == endpoint::Phase::Asked) {
             // Without credit it ends the link.
             return Ok(self.wait());
         }
         let Some(session) = self.session(local) else { return Ok(None) };
-        session.count_incoming().map_err(Fault::Session)?;
+        session.incoming.expect().map_err(Fault::Session)?;
+        session.take_incoming();
         let Some(link) = session.link(handle) else { return Ok(None) };
         match (link.phase, link.role) {
-            (link::Phase::Detaching, _) => return Ok(None),
+            (endpoint::Phase::Detaching, _) => return Ok(None),
             (_, Role::Sender) => {
                 let text = "a transfer came on a link whose sender we are";
                 return Err(Fault::Session(Box::new(AmqpError::new(Condition::ErrantLink, text))));
@@ -119,7 +128,7 @@ struct Frame<'a> {
 /// What a transfer came to.
 struct Received<'a> {
     delivery: u32,
-    settled: bool,
+    settled: Settled,
     format: u32,
     what: What<'a>,
 }
@@ -148,7 +157,7 @@ impl<'a> Received<'a> {
 
 /// Takes one transfer of a link; gives what it comes to, if it comes to something by itself.
 fn receive<'a>(
-    link: &mut Link,
+    link: &mut Endpoint,
     transfer: &Transfer<'_>,
     frame: &Frame<'a>,
 ) -> Result<Option<Received<'a>>, Box<AmqpError>> {
@@ -176,7 +185,7 @@ fn receive<'a>(
     if payload.len() as u64 > link.max_message_size {
         return Err(too_large(link.max_message_size));
     }
-    let settled = transfer.settled.unwrap_or(false);
+    let settled = Settled::of(transfer.settled.unwrap_or(false));
     let format = transfer.message_format.unwrap_or(0);
     let received = |what| Ok(Some(Received { delivery, settled, format, what }));
     if transfer.aborted {
@@ -198,7 +207,7 @@ fn receive<'a>(
 
 #[cold]
 fn continue_delivery<'a>(
-    link: &mut Link,
+    link: &mut Endpoint,
     transfer: &Transfer<'_>,
     frame: &Frame<'a>,
 ) -> Result<Option<Received<'a>>, Box<AmqpError>> {
@@ -211,7 +220,9 @@ fn continue_delivery<'a>(
     if transfer.message_format.is_some_and(|format| format != partial.format) {
         return Err(Box::new(AmqpError::new(Condition::InvalidField, "the message-format changed within a delivery")));
     }
-    partial.settled |= transfer.settled.unwrap_or(false);
+    if transfer.settled == Some(true) {
+        partial.settled = Settled::Yes;
+    }
     let Partial { delivery, format, settled, ignored, given, .. } = **partial;
     let received = |what| Ok(Some(Received { delivery, settled, format, what }));
     if ignored {

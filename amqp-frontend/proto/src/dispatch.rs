@@ -6,13 +6,16 @@ use amqp_codec::performative::{self, Begin, Detach, End, Flow, Performative, Rol
 use bytes::Bytes;
 use engine_message::Condition;
 
-use crate::connection::{self, Connection, Phase};
+use crate::connection::{Connection, Phase};
+use crate::endpoint;
 use crate::event::{Event, LinkId, SessionId};
-use crate::fault::Fault;
+use crate::fault::{Fault, misplaced_open};
 use crate::fitting::put_end;
-use crate::link::{self, Kept, Part, Particulars, Send, SendNow, Settled, Waiting};
+use crate::flag::{Closing, Drain, Settled};
 use crate::out::Out;
+use crate::sending::{Kept, Part, Particulars, Send, SendNow, Waiting};
 use crate::session::{self, Session};
+use crate::transfers::{fits_frame, fits_particulars, settled_by};
 
 type Handled<'a> = Result<Option<Event<'a>>, (Option<u16>, Fault)>;
 
@@ -25,9 +28,7 @@ impl Connection {
         }
         let (performative, payload) = performative::decode(body).map_err(|error| (None, error.into()))?;
         match performative {
-            Performative::Open(_) if channel > 0 => {
-                Err((None, Fault::Connection(Box::new(connection::misplaced_open(channel)))))
-            }
+            Performative::Open(_) if channel > 0 => Err((None, Fault::Connection(Box::new(misplaced_open(channel))))),
             Performative::Open(_) => Err((None, not_allowed("a second open"))),
             Performative::Close(_) if self.sessions.iter().flatten().any(|session| session.has_asked()) => {
                 Ok(self.wait())
@@ -79,13 +80,13 @@ impl Connection {
                 let link = self.session(session)?.link(handle)?;
                 let link = LinkId { session, generation: link.generation, handle };
                 self.detach(link, Closing::Closed, Some((*error).clone()), out);
-                Some(Event::Detached { link, closed: true, error: Some(error) })
+                Some(Event::Detached { link, closing: Closing::Closed, error: Some(error) })
             }
             (Some(id), Fault::Session(error)) => {
                 let max_frame = self.remote.max_frame;
                 let session = self.session(id)?;
                 session.phase = session::Phase::Ending;
-                session.links.clear();
+                session.handles.clear();
                 let end = |error| Performative::End(End { error });
                 put_end(out, max_frame, id, Some((*error).clone()), end);
                 Some(Event::Ended(SessionId(id), Some(error)))
@@ -174,13 +175,13 @@ impl Connection {
             session.flow_due |= flow.echo;
             return Ok(None);
         };
-        let handle = session.local(remote).ok_or_else(|| unattached(remote, handle_max))?;
+        let handle = session.handles.local(remote).ok_or_else(|| unattached(remote, handle_max))?;
         if flow.echo {
             session.flow(handle);
         }
         let Some(link) = session.link(handle) else { return Ok(None) };
         let id = LinkId { session: local, generation: link.generation, handle };
-        if link.phase == link::Phase::Detaching {
+        if link.phase == endpoint::Phase::Detaching {
             return Ok(None);
         }
         if link.role == Role::Receiver {
@@ -189,8 +190,8 @@ impl Connection {
         let Some(credit) = flow.link_credit else { return Ok(None) };
         link.take_credit(flow.delivery_count, credit);
         // An earlier drain is answered by the answer to this one, or no longer asked for.
-        (link.drain, link.outgoing.drained) = (flow.drain, false);
-        Ok(Some(Event::Credit { link: id, credit: link.credit_free(), drain: flow.drain }))
+        (link.drain, link.sending.drained) = (Drain::of(flow.drain), false);
+        Ok(Some(Event::Credit { link: id, credit: link.credit_free(), drain: link.drain }))
     }
 
     /// Sends a message on a link of ours, in turn. Within the credit of `Event::Credit`.
@@ -221,11 +222,13 @@ impl Connection {
     fn send_kept(&mut self, id: LinkId, mut send: Send<'_>, kept: Option<Box<Kept>>, out: &mut Out) -> bool {
         let max_frame = self.remote.max_frame;
         let Some(session) = self.session(id.session) else { return true };
-        let Some(link) = session.link_by_id(id).filter(|link| link.phase == link::Phase::Attached) else { return true };
-        if kept.as_deref().is_some_and(|kept| !session::fits_particulars(kept, max_frame)) {
+        let Some(link) = session.link_by_id(id).filter(|link| link.phase == endpoint::Phase::Attached) else {
+            return true;
+        };
+        if kept.as_deref().is_some_and(|kept| !fits_particulars(kept, max_frame)) {
             return false;
         }
-        send.settled = session::settled_by(link.modes.sender, send.settled);
+        send.settled = settled_by(link.modes.sender, send.settled);
         let waiting = Waiting::new(&send, kept);
         match send.part {
             Part::Aborted => session.abort(id.handle, waiting, max_frame, out),
@@ -241,17 +244,17 @@ impl Connection {
         let Some(session) = self.sessions.get_mut(usize::from(id.session)).and_then(Option::as_deref_mut) else {
             return false;
         };
-        let Some(link) = session.link_by_id(id).filter(|link| link.phase == link::Phase::Attached) else {
+        let Some(link) = session.link_by_id(id).filter(|link| link.phase == endpoint::Phase::Attached) else {
             return false;
         };
-        send.settled = session::settled_by(link.modes.sender, send.settled);
+        send.settled = settled_by(link.modes.sender, send.settled);
         session.send_now(id.handle, &send, max_frame, out)
     }
 
     /// Whether a message of `bytes` octets is one frame to the peer.
     #[inline]
     pub fn fits_frame(&self, bytes: usize) -> bool {
-        session::fits_frame(bytes, self.remote.max_frame)
+        fits_frame(bytes, self.remote.max_frame)
     }
 
     /// Deliveries that could start on a link of ours now, as far as its credit and the session's window go.
@@ -259,14 +262,15 @@ impl Connection {
     pub fn room(&mut self, id: LinkId) -> u32 {
         let Some(session) = self.session(id.session) else { return 0 };
         let window = session.outgoing.left;
-        let link = session.link_by_id(id).filter(|link| link.phase == link::Phase::Attached && !link.outgoing.queued);
+        let link =
+            session.link_by_id(id).filter(|link| link.phase == endpoint::Phase::Attached && !link.sending.queued);
         link.map_or(0, |link| link.credit.min(window))
     }
 
     /// Messages, or parts of them, that wait on a link of ours.
     pub fn waiting(&mut self, id: LinkId) -> usize {
         let link = self.session(id.session).and_then(|session| session.link_by_id(id));
-        link.map_or(0, |link| link.outgoing.backlog.len())
+        link.map_or(0, |link| link.sending.backlog.len())
     }
 
     /// Credit of a link of ours that no message has used, nor waits for.
@@ -300,7 +304,7 @@ impl Connection {
         let Some(session) = self.session(id.session) else { return };
         let Some(link) = session.link_by_id(id) else { return };
         // What waits for the session's window uses its credit first (part 2.6.7).
-        link.outgoing.drained = true;
+        link.sending.drained = true;
         if link.has_used_credit() {
             session.answer_drain(id.handle);
         }
@@ -310,11 +314,11 @@ impl Connection {
     pub fn detach(&mut self, id: LinkId, closing: Closing, error: Option<AmqpError>, out: &mut Out) {
         let max_frame = self.remote.max_frame;
         let Some(session) = self.session(id.session) else { return };
-        let Some(link) = session.link_by_id(id).filter(|link| link.phase != link::Phase::Detaching) else { return };
-        link.phase = link::Phase::Detaching;
+        let Some(link) = session.link_by_id(id).filter(|link| link.phase != endpoint::Phase::Detaching) else { return };
+        link.phase = endpoint::Phase::Detaching;
         link.partial = None;
         session.quiet(id.handle);
-        let (handle, closed) = (id.handle, closing == Closing::Closed);
+        let (handle, closed) = (id.handle, closing.is_closed());
         let detach = |error| Performative::Detach(Detach { handle, closed, error });
         put_end(out, max_frame, id.session, error, detach);
     }
@@ -323,15 +327,6 @@ impl Connection {
     pub fn is_open(&self) -> bool {
         self.phase == Phase::Open
     }
-}
-
-/// Whether a detached link is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Closing {
-    /// It is.
-    Closed,
-    /// It may be attached again.
-    Suspended,
 }
 
 fn not_allowed(text: impl Into<String>) -> Fault {

@@ -4,8 +4,8 @@ use amqp_codec::AmqpError;
 use amqp_codec::performative::{Attach, Open, Performative, Transfer, decode};
 use bytes::Bytes;
 
-use crate::link::Settled;
-use crate::state::{Outcome, State};
+use crate::flag::{Closing, Drain, Settled};
+use crate::state::{DeliveryOutcome, State};
 
 /// Names a session of a connection: its local channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -169,7 +169,7 @@ pub enum Event<'a> {
         /// The delivery's number, to settle it by.
         delivery: u32,
         /// Whether the sender settled it.
-        settled: bool,
+        settled: Settled,
         /// Version and format.
         format: u32,
         /// Its first transfer.
@@ -184,7 +184,7 @@ pub enum Event<'a> {
         /// The delivery's number, to settle it by.
         delivery: u32,
         /// Whether the sender settled it.
-        settled: bool,
+        settled: Settled,
         /// Version and format.
         format: u32,
         /// Which part.
@@ -209,11 +209,11 @@ pub enum Event<'a> {
         /// How many deliveries may still start.
         credit: u32,
         /// Whether to use them up now: answer with `drained` when there is nothing left to send.
-        drain: bool,
+        drain: Drain,
     },
     /// The receiver decided on deliveries that were sent: `next_settled` names each, all of them before there is more input.
     /// `None`: settled without a decision.
-    Settled(Option<Outcome>),
+    Settled(Option<DeliveryOutcome>),
     /// The receiver told a state of deliveries that were sent: `next_updated` names each, all of them before there is more input.
     Updated(Box<Update>),
     /// The sender settled deliveries that came, or told a state of them.
@@ -225,7 +225,7 @@ pub enum Event<'a> {
         /// The link.
         link: LinkId,
         /// Whether it is closed, rather than suspended.
-        closed: bool,
+        closing: Closing,
         /// Why.
         error: Option<Box<AmqpError>>,
     },

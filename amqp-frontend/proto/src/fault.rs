@@ -20,6 +20,11 @@ impl From<engine_message::DecodeError> for Fault {
     }
 }
 
+/// Part 2.4.1: only channel 0 takes an open.
+pub(crate) fn misplaced_open(channel: u16) -> AmqpError {
+    AmqpError::new(Condition::FramingError, format!("an open came on channel {channel}: it belongs on channel 0"))
+}
+
 /// The condition of bytes that cannot be understood.
 pub(crate) fn condition_of(error: engine_message::DecodeError) -> Condition {
     match error.kind {

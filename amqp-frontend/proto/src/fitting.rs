@@ -10,7 +10,7 @@ use engine_message::Condition;
 use engine_message::value::Map;
 
 use crate::out::Out;
-use crate::state::Outcome;
+use crate::state::DeliveryOutcome;
 
 /// Octets of a frame around an error: header, performative and delivery state, none of which is longer than that.
 const AROUND: usize = 160;
@@ -53,16 +53,16 @@ fn shortened(error: &AmqpError, max_frame: u32) -> AmqpError {
 
 /// What fits of an outcome into a frame.
 #[cold]
-pub(crate) fn shortened_outcome(outcome: &Outcome, max_frame: u32) -> Outcome {
+pub(crate) fn shortened_outcome(outcome: &DeliveryOutcome, max_frame: u32) -> DeliveryOutcome {
     match outcome {
-        Outcome::Rejected(error) => {
-            Outcome::Rejected(error.as_deref().map(|error| Box::new(shortened(error, max_frame))))
+        DeliveryOutcome::Rejected(error) => {
+            DeliveryOutcome::Rejected(error.as_deref().map(|error| Box::new(shortened(error, max_frame))))
         }
-        Outcome::Modified(modified) => {
+        DeliveryOutcome::Modified(modified) => {
             let mut modified = modified.clone();
             modified.annotations = None;
-            Outcome::Modified(modified)
+            DeliveryOutcome::Modified(modified)
         }
-        Outcome::Accepted | Outcome::Released | Outcome::Declared(_) => outcome.clone(),
+        DeliveryOutcome::Accepted | DeliveryOutcome::Released | DeliveryOutcome::Declared(_) => outcome.clone(),
     }
 }

@@ -44,12 +44,12 @@ pub(crate) enum Step {
     /// The client named the mechanism alone: an empty challenge asks for its message.
     Challenge,
     /// Not offered, or not understood.
-    Fail(Refusal),
+    Fail(SaslFault),
 }
 
 /// Why a SASL exchange failed before credentials were verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub(crate) enum SaslFault {
     /// The mechanism is none of those that are offered.
     NotOffered,
     /// PLAIN's message is not what RFC 4616 says, or asks to act for another user.
@@ -60,7 +60,7 @@ pub(crate) enum Refusal {
     NoSasl,
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for SaslFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotOffered => "the listener does not offer this SASL mechanism",
@@ -77,7 +77,7 @@ pub(crate) fn begin(mechanisms: &[Mechanism], name: &str, response: Option<&[u8]
         (Some(Mechanism::Anonymous), _) => Step::Verify(Credentials::Anonymous),
         (Some(Mechanism::Plain), Some(response)) => plain(response),
         (Some(Mechanism::Plain), None) => Step::Challenge,
-        (None, _) => Step::Fail(Refusal::NotOffered),
+        (None, _) => Step::Fail(SaslFault::NotOffered),
     }
 }
 
@@ -90,7 +90,7 @@ pub(crate) fn plain(response: &[u8]) -> Step {
         {
             Step::Verify(Credentials::Plain { user: user.to_owned(), password: password.to_owned() })
         }
-        _ => Step::Fail(Refusal::Message),
+        _ => Step::Fail(SaslFault::Message),
     }
 }
 
@@ -106,9 +106,9 @@ mod tests {
         assert_eq!(plain(b"\0guest\0secret"), verify("guest", "secret"));
         assert_eq!(plain(b"guest\0guest\0"), verify("guest", ""));
         for wrong in [&b""[..], b"\0", b"\0\0x", b"guest", b"\0a\0b\0c", b"\0\xff\0b", b"other\0guest\0x"] {
-            assert_eq!(plain(wrong), Step::Fail(Refusal::Message), "{wrong:?}");
+            assert_eq!(plain(wrong), Step::Fail(SaslFault::Message), "{wrong:?}");
         }
         let other = begin(&[Mechanism::Anonymous], "PLAIN", Some(b"\0a\0b"));
-        assert_eq!(other, Step::Fail(Refusal::NotOffered));
+        assert_eq!(other, Step::Fail(SaslFault::NotOffered));
     }
 }

@@ -10,10 +10,10 @@ use crate::connection::Connection;
 use crate::event::{Confirmation, Deliveries, Event, LinkId, SessionId, Update};
 use crate::fault::Fault;
 use crate::fitting::shortened_outcome;
-use crate::link::Settled;
+use crate::flag::Settled;
 use crate::out::Out;
-use crate::state::{Outcome, State};
-use crate::unsettled::Cursor;
+use crate::state::{DeliveryOutcome, State};
+use crate::unsettled::Named;
 
 /// Frame header and the fields of a disposition but for its state, octets, at most.
 const DISPOSITION_BYTES_MAX: usize = 40;
@@ -55,7 +55,7 @@ impl Connection {
             let confirmation = Confirmation { session: SessionId(local), deliveries, settled, state };
             return Ok(Some(Event::Confirmed(confirmation)));
         }
-        let outcome = disposition.state.as_ref().map(Outcome::read).transpose()?.flatten();
+        let outcome = disposition.state.as_ref().map(DeliveryOutcome::read).transpose()?.flatten();
         let told = match &disposition.state {
             Some(state) if outcome.is_none() => Some(state),
             None if !disposition.settled => return Ok(None),
@@ -69,7 +69,7 @@ impl Connection {
         }
         // Mode second: the receiver waits for us to settle (part 2.6.12).
         let answer = (!disposition.settled).then(|| outcome.clone().unwrap_or_default());
-        self.cursor = Some(Cursor { session: local, next, last, answer });
+        self.named = Some(Named { session: local, next, last, answer });
         Ok(Some(Event::Settled(outcome)))
     }
 
@@ -77,29 +77,29 @@ impl Connection {
     /// a second, rare caller.
     #[inline(always)]
     pub fn next_settled(&mut self) -> Option<Settling> {
-        let cursor = self.cursor.as_mut()?;
-        let session = self.sessions.get_mut(usize::from(cursor.session)).and_then(Option::as_deref_mut);
+        let named = self.named.as_mut()?;
+        let session = self.sessions.get_mut(usize::from(named.session)).and_then(Option::as_deref_mut);
         let Some(session) = session else {
-            self.cursor = None;
+            self.named = None;
             return None;
         };
         loop {
-            let id = cursor.next;
-            if id == cursor.last.wrapping_add(1) {
-                self.cursor = None;
+            let id = named.next;
+            if id == named.last.wrapping_add(1) {
+                self.named = None;
                 return None;
             }
-            cursor.next = id.wrapping_add(1);
+            named.next = id.wrapping_add(1);
             if let Some((handle, key)) = session.unsettled.take(id) {
                 let mut confirm = None;
-                match &cursor.answer {
+                match &named.answer {
                     // What the host does with an accepted message may take time.
-                    Some(Outcome::Accepted) => confirm = Some(id),
+                    Some(DeliveryOutcome::Accepted) => confirm = Some(id),
                     Some(answer) => session.settle(Role::Sender, Deliveries::one(id), Settled::Yes, answer.clone()),
                     None => {}
                 }
                 let generation = session.link(handle).map_or(0, |link| link.generation);
-                let link = LinkId { session: cursor.session, generation, handle };
+                let link = LinkId { session: named.session, generation, handle };
                 return Some(Settling { link, key, confirm });
             }
         }
@@ -128,13 +128,13 @@ impl Connection {
     pub fn confirm(&mut self, id: LinkId, delivery: u32) {
         let Some(session) = self.session(id.session) else { return };
         if session.link_by_id(id).is_some() {
-            session.settle(Role::Sender, Deliveries::one(delivery), Settled::Yes, Outcome::Accepted);
+            session.settle(Role::Sender, Deliveries::one(delivery), Settled::Yes, DeliveryOutcome::Accepted);
         }
     }
 
     /// Decides on the deliveries `first..=last` of a link that came; leaves with `poll_output`.
     #[inline]
-    pub fn settle(&mut self, id: LinkId, first: u32, last: u32, outcome: Outcome) {
+    pub fn settle(&mut self, id: LinkId, first: u32, last: u32, outcome: DeliveryOutcome) {
         let Some(session) = self.session(id.session) else { return };
         let Some(link) = session.link_by_id(id) else { return };
         let settled = Settled::of(link.modes.receiver == ReceiverSettleMode::First);
@@ -199,6 +199,6 @@ fn shortened(state: &State, max_frame: u32) -> State {
         }
         State::Received { .. } => state.clone(),
         // Nobody knows what it means: at least the delivery is not taken for processed.
-        State::Other(_) => State::Outcome(Outcome::Released),
+        State::Other(_) => State::Outcome(DeliveryOutcome::Released),
     }
 }

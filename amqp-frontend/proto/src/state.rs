@@ -15,7 +15,7 @@ use crate::limits::TRANSACTION_ID_BYTES_MAX;
 
 /// The end of a delivery, as its receiver decides (part 3.4).
 #[derive(Clone, Debug, Default, PartialEq)]
-pub enum Outcome {
+pub enum DeliveryOutcome {
     /// Processed.
     #[default]
     Accepted,
@@ -44,7 +44,7 @@ pub struct Modified {
 #[derive(Clone, Debug, PartialEq)]
 pub enum State {
     /// It is decided on.
-    Outcome(Outcome),
+    Outcome(DeliveryOutcome),
     /// How far its transfer came (part 3.4.1).
     Received {
         /// The section.
@@ -57,14 +57,14 @@ pub enum State {
         /// The transaction's identifier, at most `TRANSACTION_ID_BYTES_MAX` octets.
         transaction: Bytes,
         /// What becomes of the delivery if the transaction is committed.
-        outcome: Option<Outcome>,
+        outcome: Option<DeliveryOutcome>,
     },
     /// One that the specification does not have, as encoded.
     Other(Bytes),
 }
 
-impl From<Outcome> for State {
-    fn from(outcome: Outcome) -> Self {
+impl From<DeliveryOutcome> for State {
+    fn from(outcome: DeliveryOutcome) -> Self {
         Self::Outcome(outcome)
     }
 }
@@ -81,7 +81,7 @@ impl State {
             }
             DeliveryState::Transactional { txn_id, outcome } => {
                 let within = outcome.map(DeliveryState::read).transpose()?;
-                let outcome = within.as_ref().map(Outcome::read).transpose()?.flatten();
+                let outcome = within.as_ref().map(DeliveryOutcome::read).transpose()?.flatten();
                 Self::Transactional { transaction: transaction(txn_id)?, outcome }
             }
             DeliveryState::Unknown(raw) => Self::Other(Bytes::copy_from_slice(raw)),
@@ -89,7 +89,7 @@ impl State {
             | DeliveryState::Released
             | DeliveryState::Rejected { .. }
             | DeliveryState::Modified { .. }
-            | DeliveryState::Declared { .. } => Self::Outcome(Outcome::read(state)?.unwrap_or_default()),
+            | DeliveryState::Declared { .. } => Self::Outcome(DeliveryOutcome::read(state)?.unwrap_or_default()),
         })
     }
 
@@ -114,7 +114,7 @@ impl State {
     }
 }
 
-impl Outcome {
+impl DeliveryOutcome {
     /// The outcome that a state is, `None` for one that decides nothing.
     ///
     /// # Errors

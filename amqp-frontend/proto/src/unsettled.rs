@@ -7,13 +7,13 @@
 
 use std::collections::VecDeque;
 
-use crate::state::Outcome;
+use crate::state::DeliveryOutcome;
 
 /// A place whose delivery is settled.
 const HOLE: u32 = u32::MAX;
 
 #[derive(Clone, Copy, Debug)]
-struct Entry {
+struct Sent {
     key: u64,
     handle: u32,
 }
@@ -22,7 +22,7 @@ struct Entry {
 #[derive(Debug, Default)]
 pub struct Unsettled {
     oldest: u32,
-    ring: VecDeque<Entry>,
+    ring: VecDeque<Sent>,
 }
 
 impl Unsettled {
@@ -39,7 +39,7 @@ impl Unsettled {
             self.oldest = id;
         }
         debug_assert_eq!(self.oldest.wrapping_add(self.ring.len() as u32), id);
-        self.ring.push_back(Entry { key, handle });
+        self.ring.push_back(Sent { key, handle });
     }
 
     /// Notes that delivery `id` was sent settled.
@@ -64,20 +64,20 @@ impl Unsettled {
     pub fn take(&mut self, id: u32) -> Option<(u32, u64)> {
         if id == self.oldest {
             // No hole: those at the front went with what was before them.
-            let Entry { key, handle } = self.ring.pop_front()?;
+            let Sent { key, handle } = self.ring.pop_front()?;
             self.oldest = id.wrapping_add(1);
             self.drop_holes();
             return Some((handle, key));
         }
         let entry = self.ring.get_mut(id.wrapping_sub(self.oldest) as usize)?;
-        let Entry { key, handle } = *entry;
+        let Sent { key, handle } = *entry;
         entry.handle = HOLE;
         (handle != HOLE).then_some((handle, key))
     }
 
     /// Handle and key of an unsettled delivery.
     pub fn get(&self, id: u32) -> Option<(u32, u64)> {
-        let Entry { key, handle } = *self.ring.get(id.wrapping_sub(self.oldest) as usize)?;
+        let Sent { key, handle } = *self.ring.get(id.wrapping_sub(self.oldest) as usize)?;
         (handle != HOLE).then_some((handle, key))
     }
 
@@ -105,12 +105,12 @@ impl Unsettled {
 
 /// Deliveries that a disposition named and that the host has not taken yet.
 #[derive(Debug)]
-pub(crate) struct Cursor {
+pub(crate) struct Named {
     pub session: u16,
     pub next: u32,
     pub last: u32,
     /// What we settle in turn, at a receiver of mode second.
-    pub answer: Option<Outcome>,
+    pub answer: Option<DeliveryOutcome>,
 }
 
 #[cfg(test)]

@@ -12,8 +12,8 @@ use amqp_codec::performative::{
     Target, Terminus, decode, encode_disposition,
 };
 use amqp_proto::{
-    Authenticated, Closing, Config, Connection, Credentials, Deliveries, Event, Input, LinkId, Mechanism, Out, Outcome,
-    Part, Payload, Send, SendNow, SessionId, Settled, Settling, Stage, State,
+    Authenticated, Closing, Config, Connection, Credentials, Deliveries, DeliveryOutcome, Event, Input, LinkId,
+    Mechanism, Out, Part, Payload, Send, SendNow, SessionId, Settled, Settling, Stage, State,
 };
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -31,7 +31,7 @@ struct Side {
     partial: Vec<u8>,
     /// Parts of a message to send, each when the one before has left.
     parts: VecDeque<(u64, Bytes, Part)>,
-    outcomes: BTreeMap<u64, Option<Outcome>>,
+    outcomes: BTreeMap<u64, Option<DeliveryOutcome>>,
     drained: u32,
     confirmed: u32,
     closed: Option<String>,
@@ -154,7 +154,7 @@ impl Side {
             }
             Event::Credit { link, credit, drain } => {
                 self.credit = credit;
-                if drain {
+                if drain.is_yes() {
                     self.credit = 0;
                     self.machine.drained(link);
                 }
@@ -306,6 +306,15 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// What a receiver decides, mostly to accept.
+fn outcome(kind: u8) -> DeliveryOutcome {
+    match kind {
+        1 => DeliveryOutcome::Released,
+        2 => DeliveryOutcome::Rejected(None),
+        _ => DeliveryOutcome::Accepted,
+    }
+}
+
 /// Runs steps; the sender is the client or the server, and either attached the link, so that both halves of both machines are seen.
 fn run(client_sends: bool, mode: ReceiverSettleMode, asker: Asker, steps: Vec<Step>) {
     let role = if client_sends { Role::Sender } else { Role::Receiver };
@@ -338,8 +347,7 @@ fn run(client_sends: bool, mode: ReceiverSettleMode, asker: Asker, steps: Vec<St
             Step::Settle(kind) if decided < receiver.received.len() => {
                 let (delivery, _) = receiver.received[decided];
                 decided += 1;
-                let outcome = [Outcome::Accepted, Outcome::Released, Outcome::Rejected(None), Outcome::Accepted];
-                receiver.machine.settle(to, delivery, delivery, outcome[usize::from(kind)].clone());
+                receiver.machine.settle(to, delivery, delivery, outcome(kind));
             }
             Step::Drain => receiver.machine.drain(to),
             Step::Settle(_) => {}
@@ -369,7 +377,7 @@ fn run(client_sends: bool, mode: ReceiverSettleMode, asker: Asker, steps: Vec<St
         assert!(bytes[6..].iter().all(|&octet| octet == number as u8), "in order");
     }
     for &(delivery, _) in &receiver.received[decided..] {
-        receiver.machine.settle(to, delivery, delivery, Outcome::Accepted);
+        receiver.machine.settle(to, delivery, delivery, DeliveryOutcome::Accepted);
     }
     assert!(sender.outcomes.len() <= sent.len());
     pair.settle(11);
@@ -424,9 +432,14 @@ fn a_transaction_is_declared_used_and_discharged() {
     assert!(pair.client.machine.send_now(coordinator, send(100, &declare), &mut pair.client.out));
     pair.settle(5);
     let (delivery, _) = pair.server.received[0];
-    pair.server.machine.settle(far_coordinator, delivery, delivery, Outcome::Declared(Bytes::from_static(b"tx")));
+    pair.server.machine.settle(
+        far_coordinator,
+        delivery,
+        delivery,
+        DeliveryOutcome::Declared(Bytes::from_static(b"tx")),
+    );
     pair.settle(5);
-    assert_eq!(pair.client.outcomes[&100], Some(Outcome::Declared(Bytes::from_static(b"tx"))));
+    assert_eq!(pair.client.outcomes[&100], Some(DeliveryOutcome::Declared(Bytes::from_static(b"tx"))));
     pair.client.machine.enlist(link, Some(Bytes::from_static(b"tx")));
     let body = Bytes::from_static(b"in it");
     assert!(pair.client.machine.send_now(link, send(101, &body), &mut pair.client.out));
@@ -447,7 +460,7 @@ fn a_transaction_is_declared_used_and_discharged() {
     encode_disposition(&mut answered, 0, &answer);
     pair.client.wire.extend(answered);
     pair.client.read(1000, 0);
-    assert_eq!(pair.client.outcomes[&101], Some(Outcome::Accepted));
+    assert_eq!(pair.client.outcomes[&101], Some(DeliveryOutcome::Accepted));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use amqp_codec::performative::Role;
 use amqp_proto::{
-    Authenticated, Config, Connection, Event, Input, Mechanism, Out, Outcome, Part, Payload, Send, Settled,
+    Authenticated, Config, Connection, DeliveryOutcome, Event, Input, Mechanism, Out, Part, Payload, Send, Settled,
 };
 use bytes::Bytes;
 
@@ -27,7 +27,7 @@ fn run(stream: &[u8], step: usize) -> String {
         loop {
             while let Some(delivery) = machine.next_delivery(0, &mut input) {
                 line(&mut lines, delivery.payload.len(), delivery.settled);
-                machine.settle(delivery.link, delivery.delivery, delivery.delivery, Outcome::Accepted);
+                machine.settle(delivery.link, delivery.delivery, delivery.delivery, DeliveryOutcome::Accepted);
             }
             let Some(event) = machine.handle_input(0, &mut input, &mut out) else { break };
             answer(&mut machine, &mut out, &mut lines, event);
@@ -41,8 +41,8 @@ fn run(stream: &[u8], step: usize) -> String {
     lines
 }
 
-fn line(lines: &mut String, bytes: usize, settled: bool) {
-    writeln!(lines, "delivery of {bytes} octets, settled: {settled}").expect("memory");
+fn line(lines: &mut String, bytes: usize, settled: Settled) {
+    writeln!(lines, "delivery of {bytes} octets, settled: {}", settled.is_yes()).expect("memory");
 }
 
 fn answer(machine: &mut Connection, out: &mut Out, lines: &mut String, event: Event<'_>) {
@@ -75,7 +75,7 @@ fn answer(machine: &mut Connection, out: &mut Out, lines: &mut String, event: Ev
             text
         }
         Event::Delivery { link, delivery, settled, payload, .. } => {
-            machine.settle(link, delivery, delivery, Outcome::Accepted);
+            machine.settle(link, delivery, delivery, DeliveryOutcome::Accepted);
             let bytes = match payload {
                 Payload::Borrowed(bytes) => bytes.len(),
                 Payload::Owned(bytes) => bytes.len(),
@@ -89,10 +89,10 @@ fn answer(machine: &mut Connection, out: &mut Out, lines: &mut String, event: Ev
             if credit > 0 {
                 machine.send(link, send, out);
             }
-            if drain {
+            if drain.is_yes() {
                 machine.drained(link);
             }
-            format!("credit {credit}, drain: {drain}")
+            format!("credit {credit}, drain: {}", drain.is_yes())
         }
         Event::Settled(outcome) => {
             let count = std::iter::from_fn(|| machine.next_settled()).count();
@@ -103,7 +103,9 @@ fn answer(machine: &mut Connection, out: &mut Out, lines: &mut String, event: Ev
         // Proton settles what was settled, once more.
         Event::Confirmed(_) => return,
         Event::Updated(_) | Event::Ignored { .. } => panic!("none of them does that: {event:?}"),
-        Event::Detached { link, closed, error } => format!("detach {}, closed: {closed}, {error:?}", link.handle),
+        Event::Detached { link, closing, error } => {
+            format!("detach {}, closed: {}, {error:?}", link.handle, closing.is_closed())
+        }
         Event::Ended(session, error) => format!("end {}, {error:?}", session.0),
         Event::Closed(error) => format!("close, {error:?}"),
     };

@@ -12,14 +12,15 @@ use amqp_codec::performative::{
     Terminus, Transfer, encode_frame, encode_transfer,
 };
 use amqp_proto::{
-    Config, Connection, Event, Input, LinkId, Out, Outcome, Part, Particulars, Payload, Send, SendNow, Settled,
+    Config, Connection, DeliveryOutcome, Event, Input, LinkId, Out, Part, Particulars, Payload, Send, SendNow, Settled,
 };
 use bytes::Bytes;
 use proptest::prelude::*;
 
+/// A machine whose window is soon used up.
 fn server() -> Connection {
     let config =
-        Config { max_frame_size: 2048, handle_max: 7, incoming_window: 16, max_message_size: 900, ..Config::default() };
+        Config { max_frame_size: 2048, handle_max: 7, incoming_window: 6, max_message_size: 900, ..Config::default() };
     Connection::server(Arc::new(config), 0)
 }
 
@@ -103,10 +104,10 @@ impl Host {
         input.consumed()
     }
 
-    fn came(&mut self, link: LinkId, id: u32, settled: bool, format: u32, transfer: &Transfer<'_>, payload: &[u8]) {
-        self.told.push(format!("{link:?} {id} {settled} {format} {transfer:?} {payload:?}"));
-        if !settled {
-            self.machine.settle(link, id, id, Outcome::Accepted);
+    fn came(&mut self, link: LinkId, id: u32, settled: Settled, format: u32, transfer: &Transfer<'_>, payload: &[u8]) {
+        self.told.push(format!("{link:?} {id} {settled:?} {format} {transfer:?} {payload:?}"));
+        if settled == Settled::No {
+            self.machine.settle(link, id, id, DeliveryOutcome::Accepted);
         }
         self.machine.grant(link, 1);
     }
@@ -124,7 +125,8 @@ enum Deed {
 
 fn deed() -> impl Strategy<Value = Deed> {
     let tag = proptest::collection::vec(any::<u8>(), 0..5);
-    let transfer = (0..3_u32, tag, any::<[u8; 7]>(), 0..1000_usize);
+    let payload = prop_oneof![4 => 0..60_usize, 1 => 0..1000_usize];
+    let transfer = (0..3_u32, tag, any::<[u8; 7]>(), payload);
     prop_oneof![
         20 => transfer.prop_map(|(handle, tag, fields, payload)| Deed::Transfer { handle, tag, fields, payload }),
         1 => Just(Deed::Flow),
@@ -203,14 +205,15 @@ proptest! {
 
     #[test]
     fn a_message_is_the_same_to_its_receiver_whichever_way_it_is_sent(
-        sizes in proptest::collection::vec((0..3000_usize, any::<bool>()), 1..12), prefix in 0..30_usize,
-        max_frame_size in 512..4000_u32,
+        messages in proptest::collection::vec((0..3000_usize, any::<bool>(), 0..3_u32), 1..12), prefix in 0..30_usize,
+        max_frame_size in 512..4000_u32, link_credit in 0..14_u32, incoming_window in 0..14_u32,
     ) {
         let ways: [fn(&mut Connection, LinkId, Send<'_>, &mut Out); 3] = [
             |machine, link, send, out| machine.send(link, send, out),
             |machine, link, send, out| {
-                let Send { key, settled, prefix: front, body, .. } = send;
-                if !machine.send_now(link, SendNow { key, settled, front, body }, out) {
+                let Send { key, settled, format, prefix: front, body, .. } = send;
+                // It has no way to say another format.
+                if format != 0 || !machine.send_now(link, SendNow { key, settled, front, body }, out) {
                     machine.send(link, send, out);
                 }
             },
@@ -219,8 +222,8 @@ proptest! {
         let said = ways.map(|way| {
             let (mut machine, mut out) = (server(), Out::default());
             let mut bytes = opening(Role::Receiver, max_frame_size);
-            let (handle, link_credit) = (Some(1), Some(100));
-            let flow = Flow { handle, link_credit, incoming_window: 1000, ..Flow::default() };
+            let (handle, link_credit) = (Some(1), Some(link_credit));
+            let flow = Flow { handle, link_credit, incoming_window, ..Flow::default() };
             encode_frame(&mut bytes, 0, &Performative::Flow(flow));
             let mut input = Input::new(&bytes);
             let mut link = None;
@@ -237,22 +240,32 @@ proptest! {
             let link = link.expect("it was attached");
             machine.poll_output(0, &mut out);
             out.advance(out.len());
-            for (key, (size, settled)) in sizes.iter().enumerate() {
+            for (key, (size, settled, format)) in messages.iter().enumerate() {
                 let body = Bytes::from(vec![key as u8; *size]);
                 let (key, settled) = (key as u64, Settled::of(*settled));
                 let prefix = &[7; 30][..prefix];
-                let send = Send { key, settled, format: 0, prefix, body: &body, part: Part::Whole };
+                let send = Send { key, settled, format: *format, prefix, body: &body, part: Part::Whole };
                 way(&mut machine, link, send, &mut out);
                 machine.check();
             }
             machine.poll_output(0, &mut out);
-            let mut said = Vec::new();
+            // What credit and window did not suffice for leaves when there is more of both.
+            let (mut more, mut said) = (Vec::new(), Vec::new());
             out.drain_into(&mut said);
-            (read(&said), (0..sizes.len() as u64).map(|key| machine.sent(link, key)).collect::<Vec<_>>())
+            let at_once = read(&said).len();
+            let (link_credit, next_incoming_id) = (Some(100), Some(0));
+            let flow = Flow { handle, link_credit, next_incoming_id, incoming_window: 1000, ..Flow::default() };
+            encode_frame(&mut more, 0, &Performative::Flow(flow));
+            let mut input = Input::new(&more);
+            while machine.handle_input(0, &mut input, &mut out).is_some() {}
+            machine.check();
+            machine.poll_output(0, &mut out);
+            out.drain_into(&mut said);
+            (read(&said), at_once, (0..messages.len() as u64).map(|key| machine.sent(link, key)).collect::<Vec<_>>())
         });
         prop_assert_eq!(&said[0], &said[1]);
         prop_assert_eq!(&said[0], &said[2]);
-        prop_assert_eq!(said[0].0.len() >= sizes.len(), true, "everything left");
+        prop_assert_eq!(said[0].0.len() >= messages.len(), true, "everything left");
     }
 }
 

@@ -11,8 +11,8 @@ use amqp_codec::performative::{
     Attach, DeliveryState, Open, ReceiverSettleMode, Role, SenderSettleMode, Source, Target, Terminus,
 };
 use amqp_proto::{
-    Closing, Config, Confirmation, Connection, Deliveries, Event, Input, LinkId, Out, Outcome, Part, Particulars,
-    Payload, Send, SessionId, Settled, Settling, Stage, State, Updated,
+    Closing, Config, Confirmation, Connection, Deliveries, DeliveryOutcome, Event, Input, LinkId, Out, Part,
+    Particulars, Payload, Send, SessionId, Settled, Settling, Stage, State, Updated,
 };
 use bytes::Bytes;
 use engine_message::Condition;
@@ -22,7 +22,7 @@ use engine_message::value::{Map, Raw, Value};
 #[derive(Clone, Debug, PartialEq)]
 struct Came {
     delivery: u32,
-    settled: bool,
+    settled: Settled,
     stage: Option<Stage>,
     /// Tag, encoded state, and whether it is resumed or its outcome may wait.
     head: Option<(Vec<u8>, Vec<u8>, bool, bool)>,
@@ -39,7 +39,7 @@ enum Told {
     Came(Came),
     Ignored(u32),
     Credit(u32),
-    Settled(Option<Outcome>, Vec<Settling>),
+    Settled(Option<DeliveryOutcome>, Vec<Settling>),
     Updated(State, Settled, Vec<Updated>),
     Confirmed(Confirmation),
     Detached(LinkId, Option<String>),
@@ -589,7 +589,7 @@ fn a_rejection_keeps_its_error() {
         for error in [None, Some(Box::new(error.clone()))] {
             let (mut linked, delivery) = Linked::sent(sender, asker, role, ReceiverSettleMode::First);
             let link = linked.links[1 - sender];
-            let outcome = Outcome::Rejected(error);
+            let outcome = DeliveryOutcome::Rejected(error);
             linked.ends[1 - sender].machine.settle(link, delivery, delivery, outcome.clone());
             carry(&mut linked.ends, 3);
             let settling = Settling { link: linked.links[sender], key: 7, confirm: None };
@@ -611,7 +611,7 @@ fn long_errors_are_shortened_to_what_the_peer_takes() {
     };
     for (asker, role) in ways() {
         let sender = Linked::sender(asker, role);
-        let rejected = Outcome::Rejected(Some(Box::new(long("ü"))));
+        let rejected = DeliveryOutcome::Rejected(Some(Box::new(long("ü"))));
         let transaction = Bytes::from_static(b"tx");
         let within = State::Transactional { transaction, outcome: Some(rejected.clone()) };
         let (mut linked, delivery) = Linked::sent(sender, asker, role, ReceiverSettleMode::Second);
@@ -620,12 +620,14 @@ fn long_errors_are_shortened_to_what_the_peer_takes() {
         linked.ends[1 - sender].machine.settle(link, delivery, delivery, rejected);
         carry(&mut linked.ends, 1000);
         let heard = linked.ends[sender].heard();
-        let [Told::Updated(State::Transactional { outcome: Some(Outcome::Rejected(Some(first))), .. }, ..), second] =
-            heard.as_slice()
+        let [
+            Told::Updated(State::Transactional { outcome: Some(DeliveryOutcome::Rejected(Some(first))), .. }, ..),
+            second,
+        ] = heard.as_slice()
         else {
             panic!("{heard:?}")
         };
-        let Told::Settled(Some(Outcome::Rejected(Some(second))), _) = second else { panic!("{second:?}") };
+        let Told::Settled(Some(DeliveryOutcome::Rejected(Some(second))), _) = second else { panic!("{second:?}") };
         read(first);
         read(second);
         let End { machine, out, .. } = &mut linked.ends[1 - sender];
@@ -646,7 +648,9 @@ fn a_rejection_with_an_error_that_cannot_be_read_stays_a_rejection() {
     let state = State::Other(Bytes::from_static(&[0x00, 0x53, 0x25, 0xc0, 2, 1, 0x45]));
     linked.dispose(1, delivery, Some(state), Settled::Yes);
     let heard = linked.ends[0].heard();
-    let [Told::Settled(Some(Outcome::Rejected(Some(error))), _)] = heard.as_slice() else { panic!("{heard:?}") };
+    let [Told::Settled(Some(DeliveryOutcome::Rejected(Some(error))), _)] = heard.as_slice() else {
+        panic!("{heard:?}")
+    };
     assert_eq!(error.condition, Condition::DecodeError);
 }
 
@@ -655,7 +659,7 @@ fn states_that_are_no_outcomes_reach_the_sender_and_settle_nothing() {
     let states = [
         State::Received { section_number: 2, section_offset: 1 << 33 },
         State::Transactional { transaction: Bytes::from_static(b"tx"), outcome: None },
-        State::Transactional { transaction: Bytes::from_static(b"tx"), outcome: Some(Outcome::Released) },
+        State::Transactional { transaction: Bytes::from_static(b"tx"), outcome: Some(DeliveryOutcome::Released) },
         State::Other(Bytes::from_static(&[0x00, 0xa3, 3, b'o', b'w', b'n', 0x45])),
     ];
     for (asker, role) in ways() {
@@ -681,7 +685,8 @@ fn what_a_sender_says_reaches_the_receiver() {
     for (asker, role) in ways() {
         let sender = Linked::sender(asker, role);
         let (mut linked, delivery) = Linked::sent(sender, asker, role, ReceiverSettleMode::Second);
-        let state = State::Transactional { transaction: Bytes::from_static(b"tx"), outcome: Some(Outcome::Accepted) };
+        let state =
+            State::Transactional { transaction: Bytes::from_static(b"tx"), outcome: Some(DeliveryOutcome::Accepted) };
         let session = SessionId(linked.links[1 - sender].session);
         let deliveries = Deliveries::one(delivery);
         for (state, settled) in [(Some(state.clone()), Settled::No), (Some(state), Settled::Yes)] {
@@ -691,7 +696,7 @@ fn what_a_sender_says_reaches_the_receiver() {
         }
         // It settled first: what the receiver says now concerns nobody.
         let link = linked.links[1 - sender];
-        linked.ends[1 - sender].machine.settle(link, delivery, delivery, Outcome::Released);
+        linked.ends[1 - sender].machine.settle(link, delivery, delivery, DeliveryOutcome::Released);
         carry(&mut linked.ends, 3);
         assert_eq!(linked.ends[sender].heard(), []);
     }
@@ -701,12 +706,14 @@ fn what_a_sender_says_reaches_the_receiver() {
 fn a_receiver_of_mode_second_hears_that_its_sender_settled() {
     for (asker, role) in ways() {
         let sender = Linked::sender(asker, role);
-        for outcome in [Outcome::Accepted, Outcome::Released, Outcome::Declared(Bytes::from_static(b"tx"))] {
+        for outcome in
+            [DeliveryOutcome::Accepted, DeliveryOutcome::Released, DeliveryOutcome::Declared(Bytes::from_static(b"tx"))]
+        {
             let (mut linked, delivery) = Linked::sent(sender, asker, role, ReceiverSettleMode::Second);
             let (near, far) = (linked.links[sender], linked.links[1 - sender]);
             linked.ends[1 - sender].machine.settle(far, delivery, delivery, outcome.clone());
             carry(&mut linked.ends, 3);
-            let accepted = outcome == Outcome::Accepted;
+            let accepted = outcome == DeliveryOutcome::Accepted;
             let settling = Settling { link: near, key: 7, confirm: accepted.then_some(delivery) };
             assert_eq!(linked.ends[sender].heard(), [Told::Settled(Some(outcome.clone()), vec![settling])]);
             if accepted {

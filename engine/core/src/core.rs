@@ -17,7 +17,6 @@ use engine_catalogue::Catalogue;
 
 use crate::agenda::{Deadlines, Due, Now};
 use crate::command::{Command, Outcome};
-use crate::credit::Waiting;
 use crate::cursor::Cursors;
 use crate::ends::{End, EndRole, key};
 use crate::event::{Delivery, Event, KEY_NONE};
@@ -31,6 +30,7 @@ use crate::nodes::Nodes;
 use crate::plain::Plain;
 use crate::queue::{Left, News};
 use crate::slab::Key;
+use crate::waiting::Waiting;
 
 /// Whose turn it is to give something away.
 #[derive(Debug)]

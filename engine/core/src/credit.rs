@@ -6,8 +6,6 @@
 //!
 //! Not here: what is refused (`admission`).
 
-use std::collections::VecDeque;
-
 use engine_catalogue::WhenFull;
 
 use crate::agenda::Due;
@@ -31,38 +29,6 @@ enum Wait {
     Shard,
 }
 
-/// Queues that let producers wait until the shard has room, each once, by what their settings say: while the disk is full there is room
-/// for those that refuse, and none for the others.
-#[derive(Debug, Default)]
-pub(crate) struct Waiting {
-    hold: VecDeque<Key>,
-    refuse: VecDeque<Key>,
-}
-
-impl Waiting {
-    fn of(&mut self, when_full: WhenFull) -> &mut VecDeque<Key> {
-        match when_full {
-            WhenFull::Hold => &mut self.hold,
-            WhenFull::Refuse => &mut self.refuse,
-        }
-    }
-
-    /// Settings changed: each is listed by what its own say now. Those of which nothing is known any more have gone.
-    pub fn sort(&mut self, when_full: impl Fn(Key) -> Option<WhenFull>) {
-        let listed: Vec<Key> = self.hold.drain(..).chain(self.refuse.drain(..)).collect();
-        for key in listed {
-            if let Some(when_full) = when_full(key) {
-                self.of(when_full).push_back(key);
-            }
-        }
-    }
-
-    /// All of them.
-    pub fn all(&self) -> impl Iterator<Item = &Key> {
-        self.hold.iter().chain(&self.refuse)
-    }
-}
-
 impl Core {
     /// Settings of queues changed.
     pub(crate) fn sort_waiting(&mut self) {
@@ -72,8 +38,8 @@ impl Core {
 
     /// Whether producers that wait for the shard can be looked at again.
     pub(crate) fn may_release_waiting(&self) -> bool {
-        let may = |waiting: &VecDeque<Key>, when_full| !waiting.is_empty() && !self.is_crowded(when_full);
-        may(&self.waiting.hold, WhenFull::Hold) || may(&self.waiting.refuse, WhenFull::Refuse)
+        let may = |when_full| self.waiting.is_any(when_full) && !self.is_crowded(when_full);
+        may(WhenFull::Hold) || may(WhenFull::Refuse)
     }
 
     /// Gives a producer credit up to its window, or withholds it while a queue of its address is deep.

@@ -32,6 +32,8 @@ const PLACE_BITS: u32 = 30;
 impl LinkKey {
     /// Places of one port, and so the most links that a shard can have.
     pub const PLACES: u32 = 1 << PLACE_BITS;
+    /// The highest generation that a key has room for.
+    pub const GENERATION_MAX: u32 = u16::MAX as u32;
 
     /// The key of a link of `port`, whose place there is below [`Self::PLACES`].
     #[must_use]

@@ -33,10 +33,11 @@ mod queue;
 mod refresh;
 mod refusal;
 mod routing;
-mod slab;
+pub mod slab;
 #[cfg(test)]
 mod tests;
 mod view;
+mod waiting;
 
 pub use crate::core::Core;
 pub use crate::handover::{Answer, InUse, Version};

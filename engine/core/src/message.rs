@@ -5,6 +5,7 @@
 use std::num::NonZeroU64;
 
 use bytes::Bytes;
+use engine_message::section;
 
 use crate::limits::MESSAGE_OVERHEAD;
 
@@ -19,6 +20,16 @@ pub struct Header {
     pub first_acquirer: bool,
     /// How many earlier deliveries failed.
     pub delivery_count: u32,
+}
+
+impl Header {
+    /// Of a message that comes from its sender with such a header section.
+    #[inline]
+    #[must_use]
+    pub fn of_arrival(section: &section::Header) -> Self {
+        let section::Header { durable, priority, delivery_count, .. } = *section;
+        Self { durable, priority, first_acquirer: true, delivery_count }
+    }
 }
 
 impl Default for Header {

@@ -1,5 +1,6 @@
 //! The owner against what users expect of queues, and against a model.
 
+mod agenda;
 mod browsing;
 mod expiry;
 mod held;

@@ -27,7 +27,7 @@ pub enum Unit {
     Count,
     /// Octets.
     Bytes,
-    /// Seconds.
+    /// Time, in its base unit.
     Seconds,
     /// Milliseconds; as a metric they are seconds, the base unit.
     Milliseconds,
@@ -55,7 +55,7 @@ pub enum Value<'a> {
 pub enum Column {
     /// It is not shown there.
     None,
-    /// The value.
+    /// The value as it is, under this head.
     Value(&'static str),
     /// What was added since the last look, a second ago.
     Rate(&'static str),
@@ -85,7 +85,7 @@ pub struct Label<T: 'static> {
     pub of: for<'a> fn(&'a T) -> Value<'a>,
 }
 
-/// A figure.
+/// What is known of one thing to be measured, and how it is read of a `T`.
 #[derive(Debug)]
 pub struct Figure<T: 'static> {
     /// Its name in `/state`.
@@ -164,7 +164,7 @@ impl<T> Figure<T> {
         Self { name, metric: None, help, kind: Kind::Counter, unit, column: Column::None, artemis: None, of }
     }
 
-    /// With a metric.
+    /// The same, told to Prometheus under this name as well.
     #[must_use]
     pub const fn metric(mut self, metric: &'static str) -> Self {
         self.metric = Some(metric);

@@ -8,8 +8,9 @@ use engine_core::event::KEY_NONE;
 
 use crate::client::Client;
 use crate::home::Home;
-use crate::link::{Kind, Link, Stream};
+use crate::link::{Kind, Link};
 use crate::slots::Slot;
+use crate::taking::Drain;
 
 /// What is to be done about the end of a drain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,12 +36,12 @@ pub enum TakenBack {
 
 impl Home {
     /// The peer says how many messages it takes from now on, and whether it drains.
-    pub fn handle_credit(&mut self, place: Slot, credit: u32, draining: bool) {
+    pub fn handle_credit(&mut self, place: Slot, credit: u32, drain: Drain) {
         let Some(link) = self.links.get_mut(place) else { return };
         let unsent = link.unsent();
         let Kind::Consumer(taking) = &mut link.kind else { return };
         taking.wanted = credit.saturating_sub(unsent);
-        taking.draining = draining;
+        taking.drain = drain;
         let revoked = taking.revoke();
         if let Some(end) = link.end.filter(|_| revoked > 0) {
             self.engine.submit(link.owner, Command::Revoke { end, credit: revoked });
@@ -55,14 +56,14 @@ impl Home {
         else {
             return false;
         };
-        let (credit, draining) = (taking.grant(), taking.draining);
+        let (credit, drain) = (taking.grant(), taking.drain);
         if credit > 0 {
             self.engine.submit(owner, Command::Grant { end, credit });
         }
-        if draining {
+        if drain == Drain::Yes {
             self.engine.submit(owner, Command::Drain { end });
         }
-        credit > 0 || draining
+        credit > 0 || drain == Drain::Yes
     }
 
     /// Whether credit can be passed on for it: a consumer whose owner has answered.
@@ -95,8 +96,8 @@ impl Home {
         if unused == 0 && taking.wanted > 0 {
             return Drained::More;
         }
-        (taking.wanted, taking.draining) = (0, false);
-        if let Some(Stream::Out(outgoing)) = link.stream.as_deref_mut() {
+        (taking.wanted, taking.drain) = (0, Drain::No);
+        if let Some(outgoing) = link.outgoing() {
             outgoing.drained = true;
             return Drained::Later;
         }
@@ -113,8 +114,8 @@ impl Home {
     /// Takes out the last message that waits for credit which its peer does not give, its peer giving credit for `free` more.
     pub fn take_back(&mut self, place: Slot, free: u32) -> TakenBack {
         let Some(link) = self.links.get_mut(place) else { return TakenBack::Nothing };
-        match link.stream.as_deref_mut() {
-            Some(Stream::Out(outgoing)) if outgoing.unsent() > free => {
+        match link.outgoing() {
+            Some(outgoing) if outgoing.unsent() > free => {
                 outgoing.take_back().map_or(TakenBack::Nothing, TakenBack::Key)
             }
             _ => TakenBack::InBinding,
@@ -124,9 +125,7 @@ impl Home {
     /// The binding took out a message that waited there.
     pub fn handle_taken_back(&mut self, place: Slot, key: u64) {
         debug_assert_ne!(key, KEY_NONE, "nobody else could have it");
-        if let Some(Link { stream: Some(stream), .. }) = self.links.get_mut(place)
-            && let Stream::Out(outgoing) = stream.as_mut()
-        {
+        if let Some(outgoing) = self.links.get_mut(place).and_then(Link::outgoing) {
             outgoing.handle_taken_back(key);
         }
     }

@@ -8,7 +8,7 @@ use std::num::NonZeroU64;
 use bytes::Bytes;
 use engine_core::command::{Command, Publish, Settled};
 use engine_core::event::Refusal;
-use engine_core::key::{EndKey, LinkKey, Port};
+use engine_core::key::EndKey;
 use engine_core::message::{Content, Header, Message};
 use engine_message::{Condition, section};
 use engine_shard::Engine;
@@ -16,10 +16,9 @@ use engine_shard::Engine;
 use crate::arena::Arena;
 use crate::client::Client;
 use crate::home::Home;
-use crate::limits::RELAY_WINDOW;
 use crate::link::{Kind, Link};
 use crate::permission::{self, Action};
-use crate::slots::Slot;
+use crate::slots::{Slot, peer_key};
 
 /// A message as its binding took it off the wire.
 #[derive(Clone, Copy, Debug)]
@@ -120,7 +119,7 @@ impl Home {
             return Placed { credit, refusal: Some(refusal) };
         }
         let owner = self.engine.owner_of(address);
-        let link = LinkKey::at(Port::Peer, self.engine.shard(), place.generation, place.index);
+        let link = peer_key(self.engine.shard(), place);
         let publish = Box::new(Publish { routing, ..Publish::of(address, message) });
         self.engine.submit(owner, Command::Publish { link, delivery, settled, publish });
         Placed { credit, refusal: None }
@@ -136,31 +135,10 @@ pub(crate) struct Delivered<'a> {
     pub message: Message,
 }
 
-impl Link {
-    /// Counts a message of a relay; gives the credit that is due.
-    fn use_relay(&mut self) -> u32 {
-        let Kind::Relay { used, .. } = &mut self.kind else { return 0 };
-        *used += 1;
-        if *used >= RELAY_WINDOW / 2 { std::mem::take(used) } else { 0 }
-    }
-}
-
 /// The message that travels: the fields of its header, and its sections behind header and delivery annotations.
 #[inline]
-pub(crate) fn message(
-    header: &section::Header,
-    format: u32,
-    body: Bytes,
-    expires_wall_ms: Option<NonZeroU64>,
-) -> Message {
-    let section::Header { durable, priority, delivery_count, .. } = *header;
-    Message {
-        header: Header { durable, priority, first_acquirer: true, delivery_count },
-        format,
-        body,
-        content: Content::Here,
-        expires_wall_ms,
-    }
+fn message(header: &section::Header, format: u32, body: Bytes, expires_wall_ms: Option<NonZeroU64>) -> Message {
+    Message { header: Header::of_arrival(header), format, body, content: Content::Here, expires_wall_ms }
 }
 
 /// From when on a message that came at `wall_ms` may be dropped: the time that its properties name, else when its time to live

@@ -1,25 +1,15 @@
-//! Files of messages that are too large for memory: which are written and read, and what the disk said of them.
+//! Files of messages that are too large for memory: which of them are written and read, for which link, and what the disk is to do.
 //!
-//! Guarantees: a message goes to its owner when its file is whole, so that one that was cut off leaves nothing behind. It has no disk:
-//! `poll_file_order` says what one is to do, `handle_file` takes what it did.
+//! Guarantees: a file that nobody wants any more is ordered to be removed, once the disk has said what became of it, or at once; the parts
+//! that are written are counted. It has no disk: `poll` says what one is to do, and each answer of one finds its link.
+//!
+//! Not here: what a message's parts are (`incoming`, `outgoing`), and what a link does about the disk's answers (`streams`).
 
 use std::collections::{HashMap, VecDeque};
-use std::io;
 
-use engine_core::command::Settled;
-use engine_core::event::Refusal;
-use engine_core::message::{Content, Header, Large, Message};
-use engine_message::{Condition, section};
-use engine_rt::is_shortage;
-use storage_disk::large::{LargeDone, LargeOrder};
+use storage_disk::large::LargeOrder;
 
-use crate::client::Client;
-use crate::entering::{Delivered, Placed};
-use crate::home::{Home, Route};
-use crate::incoming::Incoming;
-use crate::limits::{PARTS_MAX, SHARD_PARTS_MAX};
-use crate::link::{Link, Stream};
-use crate::outgoing::Piece;
+use crate::limits::SHARD_PARTS_MAX;
 use crate::slots::Slot;
 
 /// The files of one shard's large messages that are under way.
@@ -61,162 +51,52 @@ impl Files {
         self.orders.push_back(order);
     }
 
+    /// The next order.
+    pub fn poll(&mut self) -> Option<LargeOrder> {
+        self.orders.pop_front()
+    }
+
     /// Gives a file up.
     pub fn give_up(&mut self, id: u64) {
         self.arriving.remove(&id);
         self.submit(LargeOrder::Remove { id });
     }
 
-    /// A name for the read of a part for a link.
-    pub fn take_reader(&mut self, place: Slot) -> u64 {
+    /// Orders a part to be read for a link; gives the name of the read.
+    pub fn read(&mut self, place: Slot, id: u64, offset: u64, bytes: usize) -> u64 {
         self.next_reader += 1;
-        self.reading.insert(self.next_reader, place);
-        self.next_reader
+        let reader = self.next_reader;
+        self.reading.insert(reader, place);
+        self.submit(LargeOrder::Read { reader, id, offset, bytes });
+        reader
     }
 
     /// Whether as many parts are written as may be.
     pub fn is_busy(&self) -> bool {
         self.parts >= SHARD_PARTS_MAX
     }
-}
 
-/// What the disk of large messages did, and for which link.
-#[derive(Debug)]
-pub struct FileAt {
-    /// Whom it is for.
-    pub route: Route,
-    /// What it is.
-    pub news: FileNews,
-}
-
-/// What is to be done about what the disk did.
-#[derive(Debug)]
-pub enum FileNews {
-    /// Parts were written: the connection may be read on.
-    Room,
-    /// A file is whole: `Home::take_file` has its message.
-    Whole(Box<WholeFile>),
-    /// A file could not be written: its delivery is refused, and the connection read on.
-    NotWritten(Box<NotWritten>),
-    /// A part was read: it is sent.
-    Part(Box<Piece>),
-    /// A message cannot be sent to its end, for this reason: its link ends instead.
-    Broken(&'static str, Option<io::Error>),
-}
-
-/// A message whose file is whole.
-#[derive(Debug)]
-pub struct WholeFile {
-    /// The delivery.
-    pub delivery: u32,
-    /// Whether its sender waits for an outcome.
-    pub settled: Settled,
-    to: String,
-    message: Message,
-}
-
-/// A message whose file could not be written.
-#[derive(Debug)]
-pub struct NotWritten {
-    /// The delivery.
-    pub delivery: u32,
-    /// Whether its sender waits for an outcome.
-    pub settled: Settled,
-    /// What its sender is told.
-    pub refusal: Refusal,
-    /// What the disk said.
-    pub error: io::Error,
-}
-
-impl Home {
-    /// The next order for the disk of large messages. Orders are carried out in their order.
-    pub fn poll_file_order(&mut self) -> Option<LargeOrder> {
-        self.files.orders.pop_front()
+    /// A part was written; gives the link of its file, unless that was given up.
+    pub fn handle_appended(&mut self, id: u64) -> Option<Slot> {
+        self.parts -= 1;
+        self.arriving.get(&id).copied()
     }
 
-    /// Takes what the disk of large messages did; gives what is to be done about it, if anything is.
-    pub fn handle_file(&mut self, done: LargeDone) -> Option<FileAt> {
-        match done {
-            LargeDone::Appended { id } => self.handle_appended(id),
-            LargeDone::Finished { id } => self.handle_finished(id),
-            LargeDone::NotWritten { id, error } => self.handle_not_written(id, error),
-            LargeDone::Read { reader, part } => {
-                let place = self.files.reading.remove(&reader)?;
-                self.handle_part_read(place, reader, part)
-            }
-        }
+    /// A file is whole; gives its link, unless it was given up.
+    pub fn handle_finished(&mut self, id: u64) -> Option<Slot> {
+        self.arriving.remove(&id)
     }
 
-    fn handle_appended(&mut self, id: u64) -> Option<FileAt> {
-        self.files.parts -= 1;
-        let &place = self.files.arriving.get(&id)?;
-        let link = self.links.get_mut(place)?;
-        let Some(Stream::In(incoming)) = link.stream.as_deref_mut() else { return None };
-        incoming.parts -= 1;
-        // One that has all its parts waits for the file to be finished.
-        let goes_on = incoming.is_receiving() && incoming.parts <= PARTS_MAX / 2;
-        let route = self.route_of(place)?;
-        goes_on.then_some(FileAt { route, news: FileNews::Room })
+    /// A file could not be written, and goes; gives its link, unless it was given up.
+    pub fn handle_not_written(&mut self, id: u64) -> Option<Slot> {
+        self.parts = self.parts.saturating_sub(1);
+        let place = self.arriving.remove(&id)?;
+        self.submit(LargeOrder::Remove { id });
+        Some(place)
     }
 
-    fn handle_finished(&mut self, id: u64) -> Option<FileAt> {
-        let place = self.files.arriving.remove(&id);
-        let stream = place.and_then(|place| self.links.get_mut(place)?.stream.take());
-        let (Some(place), Some(Stream::In(incoming))) = (place, stream.map(|stream| *stream)) else {
-            // Its link is gone.
-            self.files.submit(LargeOrder::Remove { id });
-            return None;
-        };
-        let route = self.route_of(place)?;
-        let section::Header { durable, priority, delivery_count, .. } = incoming.header;
-        let file = Large { id, bytes: incoming.bytes, checksum: incoming.checksum };
-        let message = Message {
-            header: Header { durable, priority, first_acquirer: true, delivery_count },
-            format: incoming.format,
-            body: file.encode(),
-            content: Content::File,
-            expires_wall_ms: incoming.expires_wall_ms,
-        };
-        let Incoming { delivery, settled, to, .. } = incoming;
-        Some(FileAt { route, news: FileNews::Whole(Box::new(WholeFile { delivery, settled, to, message })) })
-    }
-
-    /// Takes the message of a file that is whole to its owner.
-    pub fn take_file(&mut self, client: &Client, place: Slot, whole: WholeFile) -> Placed {
-        let WholeFile { delivery, settled, to, message } = whole;
-        let file = message.large();
-        let placed = self.place(client, place, Delivered { delivery, settled, to: &to, message });
-        if let Some(file) = file.filter(|_| placed.refusal.is_some()) {
-            // No owner has it.
-            self.files.submit(LargeOrder::Remove { id: file.id });
-        }
-        placed
-    }
-
-    fn handle_not_written(&mut self, id: u64, error: io::Error) -> Option<FileAt> {
-        self.files.parts = self.files.parts.saturating_sub(1);
-        let place = self.files.arriving.remove(&id)?;
-        self.files.submit(LargeOrder::Remove { id });
-        let link = self.links.get_mut(place)?;
-        let Some(Stream::In(incoming)) = link.stream.take().map(|stream| *stream) else { return None };
-        link.stream = incoming.is_receiving().then(|| Box::new(Stream::Refused));
-        let route = self.route_of(place)?;
-        let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-        let condition =
-            if full || is_shortage(&error) { Condition::ResourceLimitExceeded } else { Condition::InternalError };
-        let description = format!("the message cannot be written to the disk: {error}");
-        let refusal = Refusal { condition: condition.into(), description };
-        let Incoming { delivery, settled, .. } = incoming;
-        Some(FileAt { route, news: FileNews::NotWritten(Box::new(NotWritten { delivery, settled, refusal, error })) })
-    }
-
-    /// A link ends: what it had under way in parts goes.
-    pub(crate) fn drop_stream(&mut self, client: &mut Client, place: Slot) {
-        let Some(Link { stream, .. }) = self.links.get_mut(place) else { return };
-        let Some(stream) = stream.take() else { return };
-        if let Stream::In(incoming) = stream.as_ref() {
-            self.files.give_up(incoming.id);
-        }
-        client.drop_stream(place);
+    /// A part was read, or not; gives the link that it was for.
+    pub fn handle_read(&mut self, reader: u64) -> Option<Slot> {
+        self.reading.remove(&reader)
     }
 }

@@ -8,11 +8,11 @@ use engine_core::key::LinkKey;
 use engine_core::message::{Content, Message};
 use engine_message::section;
 
-use crate::home::{Home, peer_place};
+use crate::home::Home;
 use crate::limits::GIVEN_OVERHEAD;
 use crate::link::{Kind, Link, LocalId};
-use crate::slots::{Slot, Slots};
-use crate::taking::Given;
+use crate::slots::{Slot, Slots, peer_place};
+use crate::taking::Standing;
 
 /// A message for a consumer's peer.
 #[derive(Debug)]
@@ -83,11 +83,11 @@ fn gift<'a>(links: &mut Slots<Link>, link: LinkKey, key: u64, message: &'a Messa
     let mut due = Due::Send;
     if let Kind::Consumer(taking) = &mut link.kind {
         due = match taking.handle_given(message.body.len() + GIVEN_OVERHEAD) {
-            Given::Within => Due::Send,
-            Given::Last => Due::SendAndCredit,
+            Standing::Within => Due::Send,
+            Standing::Last => Due::SendAndCredit,
             // Nobody keeps what has no key: it waits here for the link's next credit.
-            Given::Beyond if key == KEY_NONE => Due::Send,
-            Given::Beyond => Due::Back,
+            Standing::Beyond if key == KEY_NONE => Due::Send,
+            Standing::Beyond => Due::Back,
         };
     }
     if due != Due::Back && (message.content == Content::File || link.stream.is_some()) {

@@ -3,7 +3,8 @@
 //! Guarantees: a link is forgotten when its peer's side is gone and its owner has answered, whichever comes last; an owner's half whose
 //! link is gone is told so. Every attach passes `permission::may`.
 //!
-//! Messages: `entering` and `giving`; credit: `credit`; what is too large for memory: `files`, `incoming`, `outgoing`.
+//! Messages: `entering` and `giving`; credit: `credit`; what is too large for memory: `streams`. Those are what links and a home do; what
+//! they do it with (`link`, `taking`, `arena`, `files`, `incoming`, `outgoing`, `slots`) knows no home.
 
 use engine_core::command::{Command, ConsumerSpec, DetachMode, Mode, Outcome, ProducerSpec};
 use engine_core::event::{Event, Moved, Refusal};
@@ -19,7 +20,7 @@ use crate::limits::RELAY_WINDOW;
 use crate::link::{Kind, Link, LocalId};
 use crate::node_names::NodeNames;
 use crate::permission::{self, Action};
-use crate::slots::{Slot, Slots};
+use crate::slots::{Slot, Slots, peer_key, peer_place};
 use crate::taking::Taking;
 
 /// What a home is told at its start.
@@ -112,7 +113,7 @@ impl Home {
         Self {
             names: NodeNames::new(node_id, engine.shard()),
             engine,
-            links: Slots::new(links_max),
+            links: Slots::default(),
             rules: addresses,
             files: Files::new(first_file),
             links_max,
@@ -187,12 +188,12 @@ impl Home {
         }
         let conn = Some(client.conn);
         let link = Link { conn, id, owner, end: None, address, kind, default_outcome, stream: None };
-        let Ok(place) = self.links.insert(link) else {
+        let Ok(place) = self.links.insert_within(link, self.links_max) else {
             let text = format!("this shard has {} links, which is its limit", self.links_max);
             return Err(Refusal::new(Condition::ResourceLimitExceeded, text));
         };
         client.links += 1;
-        let link = LinkKey::at(Port::Peer, shard, place.generation, place.index);
+        let link = peer_key(shard, place);
         let command = match plan {
             Plan::Producer(spec) => Command::AttachProducer { link, spec },
             Plan::Consumer(spec) => Command::AttachConsumer { link, spec },
@@ -266,16 +267,18 @@ impl Home {
 
     /// The owner refused an attach, or gave a link up: it is gone.
     pub fn handle_gone(&mut self, client: &mut Client, place: Slot) {
-        self.drop_stream(client, place);
-        if self.links.remove(place).is_some() {
+        client.drop_stream(place);
+        if let Some(mut link) = self.links.remove(place) {
+            link.end_stream(&mut self.files);
             client.links -= 1;
         }
     }
 
     /// A link ended at its peer's side.
     pub fn release(&mut self, client: &mut Client, place: Slot, mode: DetachMode) {
-        self.drop_stream(client, place);
+        client.drop_stream(place);
         let Some(link) = self.links.get_mut(place) else { return };
+        link.end_stream(&mut self.files);
         client.links -= u32::from(link.conn.take().is_some());
         match (link.end, &link.kind) {
             (Some(end), _) => {
@@ -329,10 +332,4 @@ impl Home {
             Kind::Consumer { .. } => {}
         });
     }
-}
-
-/// The place of a peer's link. A key of another port has a place that no table reaches.
-#[inline]
-pub(crate) fn peer_place(link: LinkKey) -> Slot {
-    Slot { index: link.slot, generation: link.generation }
 }

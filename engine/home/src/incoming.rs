@@ -3,19 +3,19 @@
 //! Guarantees: deliveries of a link keep their order, as its connection is not read while a file is finished; so much is on its way to the
 //! disk and no more (`PARTS_MAX` of a message, `SHARD_PARTS_MAX` of all).
 
+use std::io;
 use std::num::NonZeroU64;
 
 use engine_core::command::Settled;
-use engine_message::section;
+use engine_core::event::Refusal;
+use engine_core::message::{Content, Header, Large, Message};
+use engine_message::{Condition, section};
+use engine_rt::is_shortage;
 use storage_disk::large::{Keep, LargeOrder};
 use storage_journal::Buffer;
 
-use crate::client::Client;
 use crate::files::Files;
-use crate::home::Home;
 use crate::limits::{PART_BYTES, PARTS_MAX};
-use crate::link::Stream;
-use crate::slots::Slot;
 
 /// The start of a large message, as its binding took it off the wire.
 #[derive(Debug)]
@@ -43,42 +43,55 @@ pub enum Pace {
     Pause,
 }
 
+/// A message whose file is whole.
+#[derive(Debug)]
+pub struct WholeFile {
+    /// The delivery.
+    pub delivery: u32,
+    /// Whether its sender waits for an outcome.
+    pub settled: Settled,
+    pub(crate) to: String,
+    pub(crate) message: Message,
+}
+
+/// A message whose file could not be written.
+#[derive(Debug)]
+pub struct NotWritten {
+    /// The delivery.
+    pub delivery: u32,
+    /// Whether its sender waits for an outcome.
+    pub settled: Settled,
+    /// What its sender is told.
+    pub refusal: Box<Refusal>,
+    /// What the disk said.
+    pub error: io::Error,
+}
+
 /// A message of which parts are still to come, or to be written.
 pub(crate) struct Incoming {
-    pub id: u64,
-    pub delivery: u32,
-    pub settled: Settled,
-    pub format: u32,
-    pub header: section::Header,
-    pub expires_wall_ms: Option<NonZeroU64>,
-    pub to: String,
+    /// Its file's.
+    id: u64,
+    start: LargeArrival,
+    /// Octets that do not make a part yet; without room for any when all of the message came.
     buffer: Buffer,
     /// Octets that came, and where the buffer goes.
-    pub bytes: u64,
+    bytes: u64,
     offset: u64,
-    pub checksum: u32,
+    checksum: u32,
     /// Parts that are written.
-    pub parts: u32,
+    parts: u32,
 }
 
 impl Incoming {
-    fn new(id: u64, start: LargeArrival) -> Self {
-        let LargeArrival { delivery, settled, format, header, expires_wall_ms, to } = start;
+    /// A message that begins, to the file of that id.
+    pub fn new(id: u64, start: LargeArrival) -> Self {
         let buffer = Buffer::with_capacity(PART_BYTES);
-        Self {
-            id,
-            delivery,
-            settled,
-            format,
-            header,
-            expires_wall_ms,
-            to,
-            buffer,
-            bytes: 0,
-            offset: 0,
-            checksum: 0,
-            parts: 0,
-        }
+        Self { id, start, buffer, bytes: 0, offset: 0, checksum: 0, parts: 0 }
+    }
+
+    /// Its file's id.
+    pub fn id(&self) -> u64 {
+        self.id
     }
 
     /// Whether more of it is to come.
@@ -86,8 +99,15 @@ impl Incoming {
         self.buffer.capacity() > 0
     }
 
+    /// Its sender settles it: that may be said with any part of it.
+    pub fn hear(&mut self, settled: Settled) {
+        if settled == Settled::Yes {
+            self.start.settled = Settled::Yes;
+        }
+    }
+
     /// Takes octets; orders the parts that are full.
-    fn take(&mut self, mut bytes: &[u8], files: &mut Files) {
+    pub fn take(&mut self, mut bytes: &[u8], files: &mut Files) {
         self.bytes += bytes.len() as u64;
         self.checksum = crc32c::crc32c_append(self.checksum, bytes);
         while !bytes.is_empty() {
@@ -109,79 +129,47 @@ impl Incoming {
     }
 
     /// All of it came: orders what is left, and the end.
-    fn finish(&mut self, files: &mut Files) {
+    pub fn finish(&mut self, files: &mut Files) {
         let buffer = std::mem::replace(&mut self.buffer, Buffer::with_capacity(0));
         if !buffer.is_empty() {
             self.order(buffer, files);
         }
-        let keep = if self.header.durable { Keep::Durably } else { Keep::ForNow };
+        let keep = if self.start.header.durable { Keep::Durably } else { Keep::ForNow };
         files.submit(LargeOrder::Finish { id: self.id, keep });
     }
-}
 
-impl Home {
-    /// A large message begins, with these of its octets that travel.
-    pub fn begin_large(&mut self, place: Slot, start: LargeArrival, kept: &[u8]) {
-        let Some(link) = self.links.get_mut(place) else { return };
-        let mut incoming = Incoming::new(self.files.begin(place), start);
-        incoming.take(kept, &mut self.files);
-        link.stream = Some(Box::new(Stream::In(incoming)));
-    }
-
-    /// A large message was refused at its beginning: the rest of it is left out.
-    pub fn refuse_large(&mut self, place: Slot) {
-        if let Some(link) = self.links.get_mut(place) {
-            link.stream = Some(Box::new(Stream::Refused));
-        }
-    }
-
-    /// The next octets of a large message.
-    pub fn continue_large(&mut self, place: Slot, settled: Settled, bytes: &[u8]) -> Pace {
-        let Some(incoming) = incoming(self.links.get_mut(place)) else { return Pace::Go };
-        incoming.hear(settled);
-        incoming.take(bytes, &mut self.files);
-        let busy = incoming.parts >= PARTS_MAX || (self.files.is_busy() && incoming.parts > 0);
+    /// Whether more of it is to be read now.
+    pub fn pace(&self, files: &Files) -> Pace {
+        let busy = self.parts >= PARTS_MAX || (files.is_busy() && self.parts > 0);
         if busy { Pace::Pause } else { Pace::Go }
     }
 
-    /// The last octets of a large message: its connection is read on when its file is whole.
-    pub fn finish_large(&mut self, place: Slot, settled: Settled, bytes: &[u8]) -> Pace {
-        let Some(link) = self.links.get_mut(place) else { return Pace::Go };
-        let Some(Stream::In(incoming)) = link.stream.as_deref_mut() else {
-            // It was refused before its end.
-            link.stream = None;
-            return Pace::Go;
+    /// A part of it was written; gives whether more of it may be read. One that has all its parts waits for the file to be finished.
+    pub fn handle_appended(&mut self) -> Pace {
+        self.parts -= 1;
+        if self.is_receiving() && self.parts <= PARTS_MAX / 2 { Pace::Go } else { Pace::Pause }
+    }
+
+    /// Its file is whole.
+    pub fn into_whole(self) -> WholeFile {
+        let Self { id, start, bytes, checksum, .. } = self;
+        let LargeArrival { delivery, settled, format, header, expires_wall_ms, to } = start;
+        let message = Message {
+            header: Header::of_arrival(&header),
+            format,
+            body: Large { id, bytes, checksum }.encode(),
+            content: Content::File,
+            expires_wall_ms,
         };
-        incoming.hear(settled);
-        incoming.take(bytes, &mut self.files);
-        incoming.finish(&mut self.files);
-        Pace::Pause
+        WholeFile { delivery, settled, to, message }
     }
 
-    /// The sender gave a large message up; gives whether its credit is to be given back, which that of a refused one was.
-    pub fn abort_large(&mut self, client: &mut Client, place: Slot) -> bool {
-        let Some(link) = self.links.get_mut(place) else { return false };
-        if matches!(link.stream.as_deref(), Some(Stream::In(_))) {
-            self.drop_stream(client, place);
-            return true;
-        }
-        link.stream = None;
-        false
-    }
-}
-
-fn incoming(link: Option<&mut crate::link::Link>) -> Option<&mut Incoming> {
-    match link?.stream.as_deref_mut() {
-        Some(Stream::In(incoming)) => Some(incoming),
-        _ => None,
-    }
-}
-
-impl Incoming {
-    /// Whether it is settled may be said with any part of it.
-    fn hear(&mut self, settled: Settled) {
-        if settled == Settled::Yes {
-            self.settled = Settled::Yes;
-        }
+    /// Its file could not be written.
+    pub fn into_not_written(self, error: io::Error) -> NotWritten {
+        let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+        let condition =
+            if full || is_shortage(&error) { Condition::ResourceLimitExceeded } else { Condition::InternalError };
+        let refusal = Refusal::new(condition, format!("the message cannot be written to the disk: {error}"));
+        NotWritten { delivery: self.start.delivery, settled: self.start.settled, refusal, error }
     }
 }

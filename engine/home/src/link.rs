@@ -1,10 +1,15 @@
-//! One link, at its connection's side.
+//! One link, at its connection's side: what it is, and what it has under way.
+//!
+//! It knows its own state and no other link's; what follows for its owner, its peer or the disk its methods give back, or order from
+//! `Files`.
 
 use engine_core::command::Outcome;
 use engine_core::key::EndKey;
 
 use crate::arena::Arena;
+use crate::files::Files;
 use crate::incoming::Incoming;
+use crate::limits::RELAY_WINDOW;
 use crate::outgoing::Outgoing;
 use crate::slots::Slot;
 use crate::taking::Taking;
@@ -86,11 +91,49 @@ impl Link {
         }
     }
 
+    /// Counts a message of a relay; gives the credit that is due.
+    pub(crate) fn use_relay(&mut self) -> u32 {
+        let Kind::Relay { used, .. } = &mut self.kind else { return 0 };
+        *used += 1;
+        if *used >= RELAY_WINDOW / 2 { std::mem::take(used) } else { 0 }
+    }
+
     /// Messages that its consumer was given and that wait here, behind a large one or to be read from their file.
     pub(crate) fn unsent(&self) -> u32 {
         match self.stream.as_deref() {
             Some(Stream::Out(outgoing)) => outgoing.unsent(),
             _ => 0,
+        }
+    }
+
+    /// The message that comes in parts.
+    pub(crate) fn incoming(&mut self) -> Option<&mut Incoming> {
+        match self.stream.as_deref_mut() {
+            Some(Stream::In(incoming)) => Some(incoming),
+            _ => None,
+        }
+    }
+
+    /// The messages that leave in parts.
+    pub(crate) fn outgoing(&mut self) -> Option<&mut Outgoing> {
+        match self.stream.as_deref_mut() {
+            Some(Stream::Out(outgoing)) => Some(outgoing),
+            _ => None,
+        }
+    }
+
+    /// Takes out the message that comes in parts.
+    pub(crate) fn take_incoming(&mut self) -> Option<Incoming> {
+        match *self.stream.take_if(|stream| matches!(**stream, Stream::In(_)))? {
+            Stream::In(incoming) => Some(incoming),
+            Stream::Refused | Stream::Out(_) => None,
+        }
+    }
+
+    /// What it had under way in parts goes.
+    pub(crate) fn end_stream(&mut self, files: &mut Files) {
+        if let Some(Stream::In(incoming)) = self.stream.take().as_deref() {
+            files.give_up(incoming.id());
         }
     }
 }

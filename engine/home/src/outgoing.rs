@@ -6,17 +6,12 @@ use std::collections::VecDeque;
 use std::io;
 
 use bytes::Bytes;
-use engine_core::command::{Command, DetachMode};
 use engine_core::event::KEY_NONE;
 use engine_core::message::{Large, Message};
-use storage_disk::large::LargeOrder;
 use storage_journal::Buffer;
 
-use crate::client::Client;
-use crate::files::{FileAt, FileNews};
-use crate::home::Home;
+use crate::files::Files;
 use crate::limits::PART_BYTES;
-use crate::link::{Link, Stream};
 use crate::slots::Slot;
 
 /// What a consumer's link sends in parts, and what waits behind that.
@@ -57,6 +52,15 @@ pub enum Next {
         /// Whether the peer is to be told that there is nothing for its credit.
         drained: bool,
     },
+}
+
+/// Why a message cannot be sent to its end.
+#[derive(Debug)]
+pub struct Broken {
+    /// What is wrong with its file.
+    pub why: &'static str,
+    /// What the disk said, if it said so.
+    pub error: Option<io::Error>,
 }
 
 /// A part of a message.
@@ -108,6 +112,58 @@ impl Outgoing {
         u32::try_from(self.waiting.len()).unwrap_or(u32::MAX).saturating_add(u32::from(current))
     }
 
+    /// A message waits to be sent in parts, or behind one that is.
+    pub fn wait(&mut self, key: u64, message: Message) {
+        self.waiting.push_back((key, message));
+    }
+
+    /// What is sent next on the link at `place`, all before being sent; the next part of a file is ordered.
+    pub fn next(&mut self, place: Slot, files: &mut Files) -> Next {
+        if self.current.is_none() {
+            let Some((key, message)) = self.waiting.pop_front() else { return Next::Done { drained: self.drained } };
+            let Some(large) = message.large() else { return Next::Whole { key, message } };
+            self.current = Some(Current { key, message, large, offset: 0, checksum: 0, reader: None });
+        }
+        if let Some(current) = self.current.as_mut().filter(|current| current.reader.is_none()) {
+            let bytes = (current.large.bytes - current.offset).min(PART_BYTES as u64) as usize;
+            current.reader = Some(files.read(place, current.large.id, current.offset, bytes));
+        }
+        Next::Reading
+    }
+
+    /// A part of a file was read; `None` if nobody waits for it: its message may have been taken back, and be another one now.
+    pub fn handle_read(&mut self, reader: u64, part: io::Result<Buffer>) -> Option<Result<Piece, Broken>> {
+        let current = self.current.as_mut().filter(|current| current.reader == Some(reader))?;
+        let bytes = match part {
+            Ok(buffer) => Bytes::from_owner(Octets(buffer)),
+            Err(error) => return Some(Err(Broken { why: "cannot be read", error: Some(error) })),
+        };
+        let first = current.offset == 0;
+        current.offset += bytes.len() as u64;
+        current.checksum = crc32c::crc32c_append(current.checksum, &bytes);
+        current.reader = None;
+        let last = current.offset == current.large.bytes;
+        if last && current.checksum != current.large.checksum {
+            return Some(Err(Broken { why: "is damaged: its checksum does not match", error: None }));
+        }
+        let kind = match (first, last) {
+            (true, true) => PieceKind::Whole,
+            (true, false) => PieceKind::First,
+            (false, false) => PieceKind::Middle,
+            (false, true) => PieceKind::Last,
+        };
+        let (key, format, message) = (current.key, current.message.format, current.message.clone());
+        if last {
+            self.current = None;
+        }
+        Some(Ok(Piece { key, format, message, bytes, kind }))
+    }
+
+    /// The id of the file that is being sent.
+    pub fn file(&self) -> Option<u64> {
+        self.current.as_ref().map(|current| current.large.id)
+    }
+
     /// Takes out the last message of which nothing was sent; gives its key. One that nobody keeps stays.
     pub fn take_back(&mut self) -> Option<u64> {
         if self.waiting.is_empty() {
@@ -122,93 +178,6 @@ impl Outgoing {
     /// Of the message with that key nothing will be sent.
     pub fn handle_taken_back(&mut self, key: u64) {
         self.current.take_if(|current| current.key == key);
-    }
-}
-
-impl Home {
-    /// A message waits to be sent in parts, or behind one that is.
-    #[cold]
-    pub fn wait_for_parts(&mut self, client: &mut Client, place: Slot, key: u64, message: Message) {
-        let Some(link) = self.links.get_mut(place) else { return };
-        let stream = link.stream.get_or_insert_with(|| {
-            client.add_stream(place);
-            Box::new(Stream::Out(Outgoing::default()))
-        });
-        if let Stream::Out(outgoing) = stream.as_mut() {
-            outgoing.waiting.push_back((key, message));
-        }
-    }
-
-    /// What a consumer's link sends next, all before being sent; `None` if it sends nothing in parts.
-    pub fn next_outgoing(&mut self, client: &mut Client, place: Slot) -> Option<Next> {
-        let link = self.links.get_mut(place)?;
-        let Some(Stream::Out(outgoing)) = link.stream.as_deref_mut() else { return None };
-        if outgoing.current.is_none() {
-            let Some((key, message)) = outgoing.waiting.pop_front() else {
-                let drained = outgoing.drained;
-                link.stream = None;
-                client.drop_stream(place);
-                return Some(Next::Done { drained });
-            };
-            let Some(large) = message.large() else { return Some(Next::Whole { key, message }) };
-            outgoing.current = Some(Current { key, message, large, offset: 0, checksum: 0, reader: None });
-        }
-        let current = outgoing.current.as_mut()?;
-        if current.reader.is_none() {
-            let bytes = (current.large.bytes - current.offset).min(PART_BYTES as u64) as usize;
-            let reader = self.files.take_reader(place);
-            current.reader = Some(reader);
-            let (id, offset) = (current.large.id, current.offset);
-            self.files.submit(LargeOrder::Read { reader, id, offset, bytes });
-        }
-        Some(Next::Reading)
-    }
-
-    /// A part of a file was read for a link.
-    pub(crate) fn handle_part_read(&mut self, place: Slot, reader: u64, part: io::Result<Buffer>) -> Option<FileAt> {
-        let route = self.route_of(place)?;
-        let Some(Stream::Out(outgoing)) = self.links.get_mut(place)?.stream.as_deref_mut() else { return None };
-        // Its message may have been taken back, and be another one now.
-        let current = outgoing.current.as_mut().filter(|current| current.reader == Some(reader))?;
-        let bytes = match part {
-            Ok(buffer) => Bytes::from_owner(Octets(buffer)),
-            Err(error) => return Some(FileAt { route, news: FileNews::Broken("cannot be read", Some(error)) }),
-        };
-        let first = current.offset == 0;
-        current.offset += bytes.len() as u64;
-        current.checksum = crc32c::crc32c_append(current.checksum, &bytes);
-        current.reader = None;
-        let last = current.offset == current.large.bytes;
-        if last && current.checksum != current.large.checksum {
-            return Some(FileAt { route, news: FileNews::Broken("is damaged: its checksum does not match", None) });
-        }
-        let kind = match (first, last) {
-            (true, true) => PieceKind::Whole,
-            (true, false) => PieceKind::First,
-            (false, false) => PieceKind::Middle,
-            (false, true) => PieceKind::Last,
-        };
-        let (key, format, message) = (current.key, current.message.format, current.message.clone());
-        if last {
-            outgoing.current = None;
-        }
-        Some(FileAt { route, news: FileNews::Part(Box::new(Piece { key, format, message, bytes, kind })) })
-    }
-
-    /// A message of a link cannot be sent to its end: the link ends. Gives the name of the message's file.
-    pub fn give_up(&mut self, client: &mut Client, place: Slot) -> String {
-        let file = match self.links.get(place).and_then(|link| link.stream.as_deref()) {
-            Some(Stream::Out(Outgoing { current: Some(current), .. })) => current.large.id,
-            _ => 0,
-        };
-        client.drop_stream(place);
-        if let Some(Link { owner, end, .. }) = self.links.remove(place) {
-            client.links -= 1;
-            if let Some(end) = end {
-                self.engine.submit(owner, Command::Detach { end, mode: DetachMode::Lost });
-            }
-        }
-        format!("{file:016x}.large")
     }
 }
 

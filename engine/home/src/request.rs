@@ -8,7 +8,7 @@ pub enum Request {
     /// Put TLS in, once what is to be written is; then go on with the octets that are kept. Nothing more is taken before.
     Tls,
     /// Have a password verified, and say the result. Nothing more is taken before.
-    Verify(Credentials),
+    Verify(Password),
     /// Bring the connection to the shard that owns its first link's address. Nothing more is taken before.
     Move {
         /// That shard.
@@ -27,17 +27,17 @@ pub enum Request {
     NotWritten(io::Error),
 }
 
-/// A name and its password.
-pub struct Credentials {
+/// A password, and whose it is said to be.
+pub struct Password {
     /// The name.
     pub user: String,
     /// The password.
     pub password: String,
 }
 
-impl std::fmt::Debug for Credentials {
+impl std::fmt::Debug for Password {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Credentials {{ user: {:?} }}", self.user)
+        write!(f, "Password {{ user: {:?} }}", self.user)
     }
 }
 

@@ -10,6 +10,15 @@ const SIZE_USUAL: u32 = 1024;
 /// Weight of a message's size in the average, as a shift.
 const SIZE_WEIGHT: u32 = 3;
 
+/// Whether a peer wants its credit to be used up: what no message uses then, it takes back (AMQP part 2.6.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drain {
+    /// It does.
+    Yes,
+    /// It keeps its credit until there are messages for it.
+    No,
+}
+
 /// A consumer's credit, between its peer and the owner of its queue.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Taking {
@@ -19,8 +28,8 @@ pub(crate) struct Taking {
     pub granted: u32,
     /// The part of `granted` that the owner was asked to give back and has not answered for.
     revoking: u32,
-    /// Whether the peer drains.
-    pub draining: bool,
+    /// Whether the peer wants all of its credit used up now.
+    pub drain: Drain,
     /// Size of the last messages on the wire, octets, on average.
     size: u32,
     /// The owner gets more when it has no more than this.
@@ -32,7 +41,7 @@ pub(crate) struct Taking {
 impl Taking {
     /// No credit yet.
     pub fn new() -> Self {
-        Self { wanted: 0, granted: 0, revoking: 0, draining: false, size: SIZE_USUAL, low: 0, hungry: false }
+        Self { wanted: 0, granted: 0, revoking: 0, drain: Drain::No, size: SIZE_USUAL, low: 0, hungry: false }
     }
 
     /// Gives the owner its share of the credit: messages of about `GIVEN_BYTES`. What the peer does not take yet stays in the
@@ -43,7 +52,7 @@ impl Taking {
         let share = messages.clamp(GRANT_MIN, GRANT_MAX).min(self.wanted);
         self.low = share / 2;
         let credit = share.saturating_sub(self.granted);
-        if credit < share / 2 && !self.draining {
+        if credit < share / 2 && self.drain == Drain::No {
             return 0;
         }
         self.granted += credit;
@@ -65,23 +74,23 @@ impl Taking {
 
     /// A message of `bytes` octets came from the owner.
     #[inline]
-    pub fn handle_given(&mut self, bytes: usize) -> Given {
+    pub fn handle_given(&mut self, bytes: usize) -> Standing {
         self.granted = self.granted.saturating_sub(1);
         if self.wanted == 0 {
-            return Given::Beyond;
+            return Standing::Beyond;
         }
         let bytes = u32::try_from(bytes).unwrap_or(GIVEN_BYTES).min(GIVEN_BYTES);
         self.size = self.size - (self.size >> SIZE_WEIGHT) + (bytes >> SIZE_WEIGHT);
         self.wanted -= 1;
         // What drains gets the next share when the owner has given all of this one.
-        let low = self.granted < self.wanted && !self.draining && self.granted <= self.low;
-        if low { Given::Last } else { Given::Within }
+        let low = self.granted < self.wanted && self.drain == Drain::No && self.granted <= self.low;
+        if low { Standing::Last } else { Standing::Within }
     }
 }
 
 /// How a message stands to its consumer's credit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Given {
+pub(crate) enum Standing {
     /// The peer wants it.
     Within,
     /// And the owner has too little credit now.
@@ -119,10 +128,10 @@ mod tests {
         taking.wanted = 1000;
         let share = taking.grant();
         assert_eq!((share, taking.grant()), (GIVEN_BYTES / SIZE_USUAL, 0));
-        let used = (1..).find(|_| taking.handle_given(SIZE_USUAL as usize) == Given::Last).unwrap_or(0);
+        let used = (1..).find(|_| taking.handle_given(SIZE_USUAL as usize) == Standing::Last).unwrap_or(0);
         assert_eq!((used, taking.grant()), (share / 2, share / 2));
-        taking.draining = true;
-        assert!((0..share).all(|_| taking.handle_given(SIZE_USUAL as usize) == Given::Within));
+        taking.drain = Drain::Yes;
+        assert!((0..share).all(|_| taking.handle_given(SIZE_USUAL as usize) == Standing::Within));
     }
 
     #[test]
@@ -135,7 +144,7 @@ mod tests {
         taking.wanted = 0;
         assert_eq!(taking.revoke(), 30);
         // Three were on their way.
-        assert!((0..3).all(|_| taking.handle_given(10) == Given::Beyond));
+        assert!((0..3).all(|_| taking.handle_given(10) == Standing::Beyond));
         taking.handle_revoked(70, 70);
         taking.wanted = 50;
         assert_eq!(taking.grant(), 0, "what the owner still has is not known");

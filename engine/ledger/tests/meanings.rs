@@ -186,13 +186,16 @@ proptest! {
     #[test]
     fn any_octets_are_a_record_an_error_or_nothing(
         bytes in proptest::collection::vec(any::<u8>(), 0..200), kind in 0_u8..12, local in any::<bool>(),
+        skip in any::<bool>(),
     ) {
         let part = if local { Part::Local } else { Part::Shared };
         let number = if local { LOCAL | 5 } else { 5 };
         let _ = Record::decode(part, number, &bytes);
         let _ = declaration(1, Attributes(&bytes));
         for numbers in 0..4 {
-            let header = RecordHeader { part, kind, unknown: Unknown::Refuse, numbers };
+            // That it may be skipped is nothing to who knows it.
+            let unknown = if skip { Unknown::Skip } else { Unknown::Refuse };
+            let header = RecordHeader { part, kind, unknown, numbers };
             let record = Record { header, number, payload: &bytes };
             if let Ok(Some(meaning)) = Meaning::decode(&record) {
                 let again = encode(part, &meaning);

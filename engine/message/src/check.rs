@@ -7,13 +7,8 @@
 
 use crate::constructor::{self as code, Shape};
 use crate::error::{DecodeError, ErrorKind};
+use crate::limits::{DEPTH_MAX, EMPTY_ELEMENTS_MAX};
 use crate::reader::Reader;
-
-/// Deepest nesting of values that is accepted. Clients nest five or six levels; a peer that nests more wants our stack.
-pub const DEPTH_MAX: usize = 32;
-
-/// Array elements without any octets (nulls, trues, empty lists) that one value may have: each takes memory and no bytes.
-const EMPTY_ELEMENTS_MAX: usize = 1024;
 
 /// A compound value that is being walked.
 #[derive(Clone, Copy)]

@@ -28,7 +28,7 @@ pub enum ErrorKind {
     InvalidText,
     /// A compound value whose size is not that of its elements.
     SizeMismatch,
-    /// More levels of nesting than [`crate::check::DEPTH_MAX`].
+    /// More levels of nesting than [`crate::limits::DEPTH_MAX`].
     TooDeep,
     /// More elements than there can be in so few bytes.
     TooManyElements,
@@ -48,7 +48,7 @@ impl fmt::Display for DecodeError {
             ErrorKind::InvalidField(name) => write!(f, "the field {name} is out of bounds")?,
             ErrorKind::InvalidText => write!(f, "a string is not UTF-8 or a symbol not ASCII")?,
             ErrorKind::SizeMismatch => write!(f, "the size of a compound value is not that of its elements")?,
-            ErrorKind::TooDeep => write!(f, "values are nested deeper than {} levels", crate::check::DEPTH_MAX)?,
+            ErrorKind::TooDeep => write!(f, "values are nested deeper than {} levels", crate::limits::DEPTH_MAX)?,
             ErrorKind::TooManyElements => write!(f, "a compound value claims more elements than its bytes can hold")?,
             ErrorKind::UnknownDescriptor(Some(code)) => write!(f, "the descriptor 0x{code:x} has no meaning here")?,
             ErrorKind::UnknownDescriptor(None) => write!(f, "the descriptor has no meaning here")?,

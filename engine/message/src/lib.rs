@@ -14,6 +14,7 @@ pub mod constructor;
 pub mod encode;
 mod error;
 mod fields;
+pub mod limits;
 pub mod reader;
 pub mod section;
 mod symbol;

@@ -3,9 +3,9 @@
 //! Guarantees: every read is checked against the slice's end; a failed read gives an error with the offset where the
 //! value started; nothing is copied or allocated.
 
-use crate::check::DEPTH_MAX;
 use crate::constructor::{self as code, Shape};
 use crate::error::{DecodeError, ErrorKind};
+use crate::limits::DEPTH_MAX;
 
 /// A cursor over the values in `buf`.
 #[derive(Clone, Copy, Debug)]

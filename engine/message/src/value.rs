@@ -72,7 +72,7 @@ pub enum Value {
 pub struct Described {
     /// What the value means.
     pub descriptor: Value,
-    /// The value.
+    /// What is described; a list for the types that the specification composes.
     pub value: Value,
 }
 

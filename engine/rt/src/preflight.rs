@@ -60,7 +60,7 @@ pub enum PreflightError {
     OpenFiles {
         /// The limit.
         found: u64,
-        /// What is needed.
+        /// Descriptors of shards and storage, and of as few connections as are worth a start.
         needed: u64,
         /// For so many shards.
         shards: u64,

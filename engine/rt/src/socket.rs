@@ -76,7 +76,7 @@ impl Listener {
 /// What a listener gives.
 #[derive(Debug)]
 pub enum Accepted {
-    /// A connection.
+    /// A connection, non-blocking, with delays off.
     Connection(Socket),
     /// One that broke before it was taken; the next one may be there.
     Broken,

@@ -16,8 +16,7 @@ use engine_core::limits::{CoreConfig, Storage};
 use engine_core::message::{Content, Header, Large, Message};
 use engine_core::{Core, Room};
 use engine_shard::store::{Recovery, Store, StoreConfig};
-use storage_journal::format::SegmentHeader;
-use storage_journal::{Done, Margin, Order};
+use test_support::{Chance, Disk, DiskOptions};
 
 const SEGMENT: usize = 256 * 1024;
 const DIRECTORY: [u8; 16] = [5; 16];
@@ -25,73 +24,6 @@ const DIRECTORY: [u8; 16] = [5; 16];
 const BOUND_NS: u64 = 5_000_000_000;
 const CONFIG: StoreConfig =
     StoreConfig { shard: 0, directory: DIRECTORY, segment_bytes: SEGMENT as u64, checkpoint_segments: 3 };
-
-/// Numbers from a seed.
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        ((self.0 >> 33) as usize) % bound
-    }
-}
-
-/// A disk with room for so many segments; the file of a large message takes as much as one.
-struct Disk {
-    segments: BTreeMap<u64, Vec<u8>>,
-    files: BTreeSet<u64>,
-    capacity: usize,
-    writes: VecDeque<Order>,
-    others: VecDeque<Order>,
-}
-
-impl Disk {
-    fn is_full(&self) -> bool {
-        self.segments.len() + self.files.len() >= self.capacity
-    }
-
-    fn step(&mut self, chance: &mut Chance) -> Option<Done> {
-        let from_writes = self.others.is_empty() || (!self.writes.is_empty() && chance.below(2) == 0);
-        let order = if from_writes { self.writes.pop_front()? } else { self.others.pop_front()? };
-        match order {
-            Order::Write { place, buffer } => {
-                let segment = self.segments.get_mut(&place.segment).expect("a batch goes to a segment that is ready");
-                let at = place.offset as usize;
-                segment[at..at + buffer.len()].copy_from_slice(buffer.bytes());
-                Some(Done::Written { buffer })
-            }
-            Order::Read { id, place, mut buffer } => {
-                let at = place.offset as usize;
-                let end = at + buffer.len();
-                buffer.bytes_mut().copy_from_slice(&self.segments[&place.segment][at..end]);
-                Some(Done::Read { id, buffer })
-            }
-            Order::Prepare { segment, reuse, margin, .. } => {
-                // One more is left to others.
-                let margin = usize::from(margin == Margin::Half);
-                if reuse.is_none() && self.segments.len() + self.files.len() >= self.capacity + margin {
-                    return Some(Done::NoRoom { segment, reuse });
-                }
-                let old = reuse.and_then(|older| self.segments.remove(&older));
-                let mut bytes = old.unwrap_or_else(|| vec![0; SEGMENT]);
-                let header = SegmentHeader { shard: 0, segment, directory: DIRECTORY, bytes: SEGMENT as u64 }.encode();
-                bytes[..header.len()].copy_from_slice(&header);
-                self.segments.insert(segment, bytes);
-                Some(Done::Prepared { segment })
-            }
-            Order::Checkpoint { .. } => Some(Done::NotCheckpointed),
-            Order::Vouch { batch } => Some(Done::Vouched { batch }),
-            Order::Remove { segment, .. } => {
-                self.segments.remove(&segment);
-                None
-            }
-            Order::Discard { id } => {
-                assert!(self.files.remove(&id), "a file is deleted once");
-                None
-            }
-        }
-    }
-}
 
 struct Producer {
     end: EndKey,
@@ -133,10 +65,16 @@ enum Acknowledging {
 
 impl World {
     fn new(seed: u64, queues: usize, when_full: WhenFull, capacity: usize) -> Self {
-        let chance = Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-        let segments = BTreeMap::new();
-        let (files, writes, others) = (BTreeSet::new(), VecDeque::new(), VecDeque::new());
-        let disk = Disk { segments, files, capacity, writes, others };
+        let chance = Chance::new(seed);
+        let disk = Disk::new(DiskOptions {
+            shard: 0,
+            directory: DIRECTORY,
+            segment_bytes: SEGMENT,
+            segments_max: capacity,
+            file_segments: 1,
+            // On every other disk there is never room for one.
+            lost_checkpoints: Some([1, 10][(seed % 2) as usize]),
+        });
         let store = Recovery::new(CONFIG).finish().store;
         let layer = Layer { producer_window: Some(40), when_full: Some(when_full), ..Layer::default() };
         let core = Core::new(CoreConfig {
@@ -184,10 +122,7 @@ impl World {
         }
         self.store.handle_turn(&mut self.core, self.now_ns);
         while let Some(order) = self.store.poll_order() {
-            match order {
-                Order::Write { .. } => self.disk.writes.push_back(order),
-                order => self.disk.others.push_back(order),
-            }
+            self.disk.submit(order);
         }
         let deadline = self.store.deadline();
         assert!(deadline.is_none_or(|deadline| deadline > self.now_ns), "{deadline:?} has passed at {}", self.now_ns);
@@ -252,7 +187,7 @@ impl World {
         let large = bytes == SEGMENT && !self.disk.is_full();
         let message = if large {
             // Its file was written before.
-            self.disk.files.insert(number);
+            self.disk.files().insert(number);
             let body = Large { id: number, bytes: bytes as u64, checksum: 0 }.encode();
             Message { header, content: Content::File, ..Message::new(body) }
         } else {
@@ -286,7 +221,7 @@ impl World {
             self.send(queue, bytes);
             self.turn();
         }
-        panic!("a disk of {} segments is full by now", self.disk.capacity);
+        panic!("a disk of {} segments is full by now", self.disk.options.segments_max);
     }
 
     /// Consumers take all that the first queues have, and acknowledge it.
@@ -326,7 +261,7 @@ impl World {
                 self.now_ns < until,
                 "no room: {:?}, {totals:?}, {:?}",
                 self.core.room(),
-                self.disk.segments.keys()
+                self.disk.segments().keys()
             );
             self.turn();
         }
@@ -356,13 +291,19 @@ impl World {
     }
 }
 
-fn seeds() -> u64 {
-    std::env::var("HEDDLE_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(12)
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+/// The seeds to run: `HEDDLE_SEEDS` says how many, `HEDDLE_FIRST_SEED` from which on.
+fn seeds() -> std::ops::Range<u64> {
+    let first = number("HEDDLE_FIRST_SEED", 0);
+    first..first + number("HEDDLE_SEEDS", 12)
 }
 
 /// Runs a world for every seed, with both policies.
 fn for_every_seed(queues: usize, run: impl Fn(&mut World) + std::panic::RefUnwindSafe) {
-    for seed in 0..seeds() {
+    for seed in seeds() {
         for policy in [WhenFull::Hold, WhenFull::Refuse] {
             let ran = std::panic::catch_unwind(|| {
                 let capacity = 5 + seed as usize % 9;
@@ -399,7 +340,7 @@ fn acknowledgements_one_by_one_do_not_use_up_what_is_kept_for_them() {
 #[test]
 fn the_backlogs_of_others_do_not_keep_what_left_between_them() {
     for_every_seed(4, |world| {
-        if world.disk.capacity < 9 {
+        if world.disk.options.segments_max < 9 {
             // What three of four queues leave has to be more than a segment.
             return;
         }
@@ -411,14 +352,14 @@ fn the_backlogs_of_others_do_not_keep_what_left_between_them() {
 #[test]
 fn room_that_others_leave_is_found() {
     for_every_seed(2, |world| {
-        world.disk.capacity += 8;
+        world.disk.options.segments_max += 8;
         world.goes_on();
     });
 }
 
 #[test]
 fn a_disk_that_is_full_from_the_start_holds_everybody_until_it_has_room() {
-    for seed in 0..seeds() {
+    for seed in seeds() {
         let mut world = World::new(seed, 0, WhenFull::Hold, 0);
         world.store.begin_full();
         world.turn();
@@ -427,8 +368,8 @@ fn a_disk_that_is_full_from_the_start_holds_everybody_until_it_has_room() {
             world.turn();
         }
         assert_eq!((world.core.room(), world.producers[0].credit), (Room::None, 0), "seed {seed}");
-        assert!(world.disk.segments.is_empty(), "seed {seed}");
-        world.disk.capacity = 8;
+        assert!(world.disk.segments().is_empty(), "seed {seed}");
+        world.disk.options.segments_max = 8;
         world.goes_on();
         world.check_owed();
     }

@@ -5,55 +5,40 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bytes::Bytes;
-use engine_core::Core;
-use engine_core::command::{Command, ConsumerSpec, Outcome, RoutingType};
-use engine_core::event::Event;
-use engine_core::fact::{Declared, Purpose};
-use engine_core::key::{EndKey, LinkKey};
-use engine_core::limits::{CoreConfig, Storage};
-use engine_core::message::{Header, Message};
+use engine_core::command::Outcome;
+use engine_core::message::Header;
 use engine_ledger::{Meaning, declaration};
-use engine_shard::store::{Extract, Losses, LostTail, Recovered, Recovery, Salvage, Store, StoreConfig};
+use engine_shard::store::{Extract, Losses, LostTail, Recovered, Recovery, Salvage};
 use storage_journal::format::{BLOCK, SegmentHeader};
-use storage_journal::{Done, Manifest, Order, Place, Reach, SegmentFound, SegmentPart, read_batches};
+use storage_journal::{Manifest, Place, Reach, SegmentFound, SegmentPart, read_batches};
+use test_support::Chance;
 
-const SEGMENT: usize = 64 * 1024;
+use crate::node::{Batch, Node, SEGMENT, config};
+
+mod node;
+
 const DIRECTORY: [u8; 16] = [9; 16];
 const QUEUES: [&str; 2] = ["orders", "prices"];
-
-/// Numbers from a seed.
-struct Chance(u64);
-
-impl Chance {
-    fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        ((self.0 >> 33) as usize) % bound
-    }
-}
-
-fn config() -> StoreConfig {
-    StoreConfig { shard: 0, directory: DIRECTORY, segment_bytes: SEGMENT as u64, checkpoint_segments: 3 }
-}
+const DURABLE: Header = Header { durable: true, priority: 4, first_acquirer: false, delivery_count: 0 };
 
 /// A queue and the number in a message's body.
 type Told = (String, u64);
 
-/// What is on disk.
-#[derive(Clone, Default)]
-struct Disk {
+/// What a node left on its disk, and what it had written there.
+#[derive(Clone)]
+struct Files {
     segments: BTreeMap<u64, Vec<u8>>,
     /// Each with the first sequence number that it does not know of.
     checkpoints: BTreeMap<u64, Vec<u8>>,
-    /// Every batch as it was written, in the order of writing.
-    batches: Vec<(Place, Vec<u8>)>,
+    batches: Vec<Batch>,
 }
 
-impl Disk {
+impl Files {
+    fn of(node: Node) -> Self {
+        let (segments, checkpoints) = (node.disk.segments().clone(), node.disk.checkpoints().clone());
+        Self { segments, checkpoints, batches: node.batches }
+    }
+
     fn is_whole(&self, place: Place, bytes: &[u8]) -> bool {
         let length = u32::from_le_bytes(bytes[8..12].try_into().expect("four octets")) as usize;
         let found = self.segments.get(&place.segment);
@@ -67,154 +52,30 @@ impl Disk {
     }
 }
 
-/// A node whose disk does at once what it is told.
-struct Node {
-    core: Core,
-    store: Store,
-    disk: Disk,
-    queues: Vec<u64>,
-    consumers: Vec<EndKey>,
-    held: Vec<(EndKey, u64)>,
-    sent: u64,
-    now_ns: u64,
-}
-
-impl Node {
-    fn new() -> Self {
-        let core = Core::new(CoreConfig {
-            storage: Storage::Journal,
-            stored_bytes_max: Store::body_max(64 << 20),
-            memory_bytes: 64 << 20,
-            ..CoreConfig::default()
-        });
-        let store = Recovery::new(config()).finish().store;
-        let (queues, consumers, held) = (Vec::new(), Vec::new(), Vec::new());
-        let mut node = Self { core, store, disk: Disk::default(), queues, consumers, held, sent: 0, now_ns: 1 };
-        for name in QUEUES {
-            let (routing, purpose) = (RoutingType::Anycast, Purpose::OnDemand);
-            let declared = Declared { queue: 0, routing, purpose, address: name.to_owned(), name: name.to_owned() };
-            node.queues.push(node.core.adopt_queue(&declared));
-        }
-        node
-    }
-
-    fn put(&mut self, queue: usize, size: usize) {
-        self.sent += 1;
-        let mut body = self.sent.to_be_bytes().to_vec();
-        body.resize(8 + size, self.sent as u8);
-        let header = Header { durable: true, ..Header::default() };
-        self.core.adopt_message(self.queues[queue], Message { header, ..Message::new(Bytes::from(body)) });
-    }
-
-    fn attach(&mut self) {
-        for (slot, address) in (0..).zip(QUEUES) {
-            let spec = ConsumerSpec::of(address);
-            let link = LinkKey { shard: 0, generation: 0, slot };
-            self.core.handle_command(1, 1, Command::AttachConsumer { link, spec: Box::new(spec) });
-            let attached = std::iter::from_fn(|| self.core.poll_event()).find_map(|(_, event)| match event {
-                Event::Attached { end, .. } => Some(end),
-                _ => None,
-            });
-            self.consumers.push(attached.expect("the queue is there"));
-        }
-    }
-
-    /// Consumers get so many more messages.
-    fn take(&mut self, credit: u32) {
-        for &end in &self.consumers {
-            self.core.handle_command(1, 1, Command::Grant { end, credit });
-        }
-        self.turn();
-        while let Some((link, delivery)) = self.core.poll_delivery() {
-            self.held.push((self.consumers[link.slot as usize], delivery.key));
-        }
-    }
-
-    fn accept(&mut self, place: usize) {
-        let (end, key) = self.held.swap_remove(place);
-        self.core.handle_settle(end, key, Outcome::Accepted, None);
-    }
-
-    fn turn(&mut self) {
-        self.now_ns += 10_000_000;
-        self.store.handle_turn(&mut self.core, self.now_ns);
-        while let Some(order) = self.store.poll_order() {
-            if let Some(done) = self.carry_out(order) {
-                self.store.handle_done(&mut self.core, self.now_ns, done).expect("the disk does what it should");
-            }
-        }
-        while self.core.poll_event().is_some() {}
-    }
-
-    fn carry_out(&mut self, order: Order) -> Option<Done> {
-        let Disk { segments, checkpoints, batches } = &mut self.disk;
-        Some(match order {
-            Order::Write { place, buffer } => {
-                let at = place.offset as usize;
-                segments.get_mut(&place.segment)?[at..at + buffer.len()].copy_from_slice(buffer.bytes());
-                batches.push((place, buffer.bytes().to_vec()));
-                Done::Written { buffer }
-            }
-            Order::Read { id, place, mut buffer } => {
-                let (at, end) = (place.offset as usize, place.offset as usize + buffer.len());
-                buffer.bytes_mut().copy_from_slice(&segments[&place.segment][at..end]);
-                Done::Read { id, buffer }
-            }
-            Order::Prepare { segment, reuse, .. } => {
-                let mut bytes = reuse.and_then(|older| segments.remove(&older)).unwrap_or_else(|| vec![0; SEGMENT]);
-                let header = SegmentHeader { shard: 0, segment, directory: DIRECTORY, bytes: SEGMENT as u64 };
-                bytes[..BLOCK].copy_from_slice(&header.encode());
-                segments.insert(segment, bytes);
-                Done::Prepared { segment }
-            }
-            Order::Checkpoint { segment, bytes } => {
-                checkpoints.insert(segment, bytes);
-                Done::Checkpointed { segment }
-            }
-            Order::Vouch { batch } => Done::Vouched { batch },
-            Order::Remove { segment, .. } => {
-                segments.remove(&segment);
-                return None;
-            }
-            Order::Discard { .. } => return None,
-        })
-    }
-
-    fn rest(&mut self) {
-        for _ in 0..1000 {
-            self.turn();
-            if self.store.is_resting() {
-                return;
-            }
-        }
-        panic!("it comes to rest");
-    }
-}
-
-/// A disk after some life of a node.
-fn written(chance: &mut Chance) -> Disk {
-    let mut node = Node::new();
+/// What there is after some life of a node.
+fn written(chance: &mut Chance) -> Files {
+    let mut node = Node::new(DIRECTORY, 64 << 20, &QUEUES);
     node.rest();
     node.attach();
     let keeps = chance.below(3);
     for _ in 0..1200 {
         match chance.below(8) {
-            0..4 => node.put(chance.below(QUEUES.len()), [0, 100, 1500, 9000][chance.below(4)]),
+            0..4 => node.put(chance.below(QUEUES.len()), chance.of(&[0, 100, 1500, 9000]), DURABLE),
             4 => node.take(3),
             _ if keeps == 0 || node.held.is_empty() => node.turn(),
             _ => {
-                let place = chance.below(node.held.len());
-                node.accept(place);
+                let (end, key) = node.held.swap_remove(chance.below(node.held.len()));
+                node.core.handle_settle(end, key, Outcome::Accepted, None);
             }
         }
     }
     node.rest();
-    node.disk
+    Files::of(node)
 }
 
 /// What batches say one after the other, those within so many numbers: messages that are there, by queue and name.
 fn told<'a>(
-    batches: impl Iterator<Item = &'a (Place, Vec<u8>)>,
+    batches: impl Iterator<Item = &'a Batch>,
     living: &mut BTreeMap<(u64, u64), u64>,
     names: &mut BTreeMap<u64, String>,
     within: impl Fn(u64) -> bool,
@@ -251,8 +112,8 @@ fn told<'a>(
     }
 }
 
-fn salvage(disk: &Disk, checkpoint: Option<&[u8]>, cut: usize) -> (Extract, Losses) {
-    let mut salvage = Salvage::new(config());
+fn salvage(disk: &Files, checkpoint: Option<&[u8]>, cut: usize) -> (Extract, Losses) {
+    let mut salvage = Salvage::new(config(DIRECTORY));
     if let Some(bytes) = checkpoint {
         salvage.handle_checkpoint(bytes).expect("it is whole");
     }
@@ -266,7 +127,7 @@ fn salvage(disk: &Disk, checkpoint: Option<&[u8]>, cut: usize) -> (Extract, Loss
 }
 
 /// The messages of an extract, each in its queue's order, with its body as it was sent.
-fn saved(disk: &Disk, extract: &Extract) -> BTreeSet<Told> {
+fn saved(disk: &Files, extract: &Extract) -> BTreeSet<Told> {
     let mut saved = BTreeSet::new();
     for queue in extract.queues() {
         let (mut last, mut count) = (0, 0);
@@ -297,7 +158,7 @@ fn of_a_whole_journal_everything_is_there_and_nothing_is_missed() {
     for seed in 0..seeds() {
         let mut chance = Chance::new(seed);
         let disk = written(&mut chance);
-        let mut recovery = Recovery::new(config());
+        let mut recovery = Recovery::new(config(DIRECTORY));
         let found = disk.segments.iter().map(|(&number, bytes)| SegmentFound {
             number,
             bytes: bytes.len() as u64,
@@ -330,7 +191,7 @@ fn what_a_manifest_knows_of_is_missed_before_and_behind_what_is_there() {
     let numbers: Vec<u64> = disk.segments.keys().copied().collect();
     let (first, last) = (numbers[0], numbers[numbers.len() - 1]);
     let manifest = |first, last, batch| {
-        let mut salvage = Salvage::new(config());
+        let mut salvage = Salvage::new(config(DIRECTORY));
         salvage.handle_manifest(Manifest { first, last, batch });
         disk.segments.iter().for_each(|(&number, bytes)| salvage.handle_part(&SegmentPart::whole(number, bytes)));
         salvage.finish().1
@@ -347,7 +208,7 @@ fn what_a_manifest_knows_of_is_missed_before_and_behind_what_is_there() {
         (true, LostTail::Lost),
         "a batch was written that is not there"
     );
-    let mut salvage = Salvage::new(config());
+    let mut salvage = Salvage::new(config(DIRECTORY));
     salvage.handle_manifest(Manifest { first, last, batch: 1 });
     for (&number, bytes) in disk.segments.iter().skip(1) {
         salvage.handle_part(&SegmentPart::whole(number, bytes));
@@ -428,16 +289,16 @@ fn first_numbers(batch: &[u8]) -> Reach {
 }
 
 /// A node that wrote two batches of ten messages to each queue, nothing of which left, and came to rest.
-fn four_batches() -> Disk {
-    let mut node = Node::new();
+fn four_batches() -> Files {
+    let mut node = Node::new(DIRECTORY, 64 << 20, &QUEUES);
     node.rest();
     for _ in 0..2 {
         for queue in [0, 1] {
-            (0..10).for_each(|_| node.put(queue, 500));
+            (0..10).for_each(|_| node.put(queue, 500, DURABLE));
             node.rest();
         }
     }
-    node.disk
+    Files::of(node)
 }
 
 fn of(found: &BTreeSet<Told>, queue: &str) -> Vec<u64> {
@@ -478,14 +339,14 @@ fn the_first_the_middle_and_the_last_batch_take_only_what_is_in_them() {
 
 #[test]
 fn a_checkpoint_knows_what_lay_in_files_that_are_gone_and_whose_it_was() {
-    let mut node = Node::new();
+    let mut node = Node::new(DIRECTORY, 64 << 20, &QUEUES);
     node.rest();
     for _ in 0..100 {
-        node.put(0, 3000);
-        node.put(1, 3000);
+        node.put(0, 3000, DURABLE);
+        node.put(1, 3000, DURABLE);
         node.rest();
     }
-    let whole = node.disk;
+    let whole = Files::of(node);
     let all = saved(&whole, &salvage(&whole, None, SEGMENT).0);
     let (&behind, bytes) = whole.checkpoints.iter().next_back().expect("there is one");
     assert!(all.len() == 200 && behind > 3);

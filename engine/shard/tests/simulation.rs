@@ -19,18 +19,9 @@ use engine_core::limits::CoreConfig;
 use engine_core::message::Message;
 use engine_rt::Waker;
 use engine_shard::{Engine, mesh_of};
+use test_support::Chance;
 
 const QUEUES: usize = 4;
-
-/// Numbers from a seed.
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        ((self.0 >> 33) as usize) % bound
-    }
-}
 
 enum Role {
     Producer {
@@ -71,7 +62,7 @@ struct World {
 
 impl World {
     fn new(seed: u64) -> Self {
-        let mut chance = Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        let mut chance = Chance::new(seed);
         let shards = 2 + chance.below(3);
         let capacity = [2, 4, 16, 1024][chance.below(4)];
         let wakers: Vec<Waker> = (0..shards).map(|_| Waker::new().expect("a descriptor")).collect();
@@ -252,8 +243,9 @@ fn simulate(seed: u64) {
 
 #[test]
 fn shards_keep_their_promises_in_any_order() {
-    let seeds = std::env::var("HEDDLE_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(300);
-    for seed in 0..seeds {
+    let number = |name, default| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default);
+    let first = number("HEDDLE_FIRST_SEED", 0);
+    for seed in first..first + number("HEDDLE_SEEDS", 300) {
         let outcome = std::panic::catch_unwind(|| simulate(seed));
         assert!(outcome.is_ok(), "seed {seed}");
     }

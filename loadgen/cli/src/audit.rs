@@ -18,10 +18,10 @@ use load_model::result::RunResult;
 use load_model::scenario::{ConnectionSpec, Group, Scenario, WarmUp};
 use load_model::units::{Rate, Span};
 
-use crate::command::Program;
 use crate::exit::{CommandError, Exit};
 use crate::load::{Beside, Floor, From, Load, Look};
 use crate::options::ScenarioOptions;
+use crate::program::Program;
 use crate::run::{OutputOptions, stop_at_signal};
 use crate::terminal::{print, say};
 

@@ -3,14 +3,12 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use load_drive::RunError;
-use load_drive::remote::Start;
-use load_model::scenario::{Client, Scenario};
 
 use crate::audit::AuditCommand;
 use crate::compare::CompareCommand;
 use crate::exit::HELP;
 use crate::plan::PlanCommand;
+use crate::program::Program;
 use crate::report::ReportCommand;
 use crate::run::RunCommand;
 use crate::sink::SinkCommand;
@@ -22,43 +20,6 @@ const RUN_EXAMPLES: &str = "Examples:\n  heddle load run --rate 10000 --duration
                             --durable --require 'p99.9<2ms' --require lost=0\n  heddle load run --arrivals closed --duration 10s --cores 1\n  heddle load \
                             run orders.toml --server amqps://broker:5671 --user guest --password-file secret\n  heddle load run --rate 10000 \
                             --workers 10.0.0.2:7000,10.0.0.3:7000 --token secret";
-
-/// The program that a command is given to.
-#[derive(Clone, Copy, Debug)]
-pub enum Program {
-    /// One that only loads, with what starts threads of each client that it has.
-    Generator(Start),
-    /// One that is a broker, too: `PROGRAM run` starts it. It has our own client only.
-    Broker,
-}
-
-impl Program {
-    /// What starts the threads of a load.
-    pub(crate) fn start(self) -> Start {
-        match self {
-            Self::Generator(start) => start,
-            Self::Broker => |scenario, shares, cores| {
-                Self::Broker.check(scenario)?;
-                load_drive::start_local(scenario, shares, cores)
-            },
-        }
-    }
-
-    /// Whether it has the client of a scenario.
-    ///
-    /// # Errors
-    /// When it has not: with the program that does.
-    pub(crate) fn check(self, scenario: &Scenario) -> Result<(), RunError> {
-        match (self, scenario.client) {
-            (Self::Generator(_), _) | (Self::Broker, Client::Heddle) => Ok(()),
-            (Self::Broker, Client::Fe2o3) => Err(RunError::Scenario(ELSEWHERE.to_owned())),
-        }
-    }
-}
-
-/// Where the second client is.
-const ELSEWHERE: &str = "client = \"fe2o3\" (--client): the generator's own program has this client, beside the same commands: heddle-load run \u{2026} in \
-                         the place of heddle load run \u{2026}; cargo install --path loadgen/program builds it";
 
 /// The load generator: loads any AMQP 1.0 peer, and says what that found.
 #[derive(Subcommand, Debug)]

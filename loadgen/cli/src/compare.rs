@@ -10,7 +10,7 @@ use load_model::number;
 use load_model::result::RunResult;
 
 use crate::exit::{CommandError, Exit};
-use crate::report::read_run;
+use crate::read::read_run;
 use crate::terminal::{paper_of, print};
 
 /// Results of one side; a median of more is no better known.

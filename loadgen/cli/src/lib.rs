@@ -9,6 +9,7 @@ mod exit;
 mod load;
 mod options;
 mod plan;
+mod program;
 mod read;
 mod report;
 mod run;
@@ -17,8 +18,9 @@ mod sweep;
 mod terminal;
 mod worker;
 
-pub use command::{LoadCommand, Program};
+pub use command::LoadCommand;
 pub use exit::{CommandError, Exit};
 pub use load::{Beside, Floor, From, Load, LoadError, Look};
+pub use program::Program;
 pub use run::{Keep, Live, Output, Print, stop_at_signal};
 pub use terminal::print;

@@ -15,9 +15,9 @@ use load_model::scenario::Scenario;
 use load_model::server_url::ServerUrl;
 use load_model::worker::Share;
 
-use crate::command::Program;
 use crate::cores;
 use crate::exit::CommandError;
+use crate::program::Program;
 
 /// Where the load comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]

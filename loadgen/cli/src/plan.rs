@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use load_model::plan::{Model, Plan, Wanted};
-use load_model::sweep::{FORMAT, SweepResult};
+use load_model::sweep::SweepResult;
 use load_model::units::{Bytes, Rate, Span};
 
 use crate::exit::{CommandError, Exit};
-use crate::read::read;
+use crate::read::read_sweep;
 use crate::terminal::{paper_of, print};
 
 /// Options of `plan`.
@@ -48,7 +48,7 @@ impl PlanCommand {
     /// # Errors
     /// When sweeps cannot be read, or say too little.
     pub fn execute(self) -> Result<Exit, CommandError> {
-        let sweeps = self.sweeps.iter().map(|path| read_sweep(path)).collect::<Result<Vec<_>, _>>()?;
+        let sweeps = self.sweeps.iter().map(|path| sweep_at(path)).collect::<Result<Vec<_>, _>>()?;
         let wanted = Wanted {
             rate: self.rate.0,
             body_bytes: self.size.0 as f64,
@@ -76,7 +76,7 @@ impl PlanCommand {
 }
 
 /// The sweep that a file is, or that a folder has.
-fn read_sweep(path: &Path) -> Result<SweepResult, CommandError> {
+fn sweep_at(path: &Path) -> Result<SweepResult, CommandError> {
     let file = if path.is_dir() { path.join("sweep.json") } else { path.to_path_buf() };
-    read(&file, "sweep", FORMAT).map_err(CommandError::usage)
+    read_sweep(&file).map_err(CommandError::usage)
 }

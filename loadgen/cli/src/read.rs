@@ -4,6 +4,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use load_model::result::RunResult;
+use load_model::sweep::SweepResult;
+use load_model::{result, sweep};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -16,15 +19,15 @@ pub enum ReadError {
     /// It cannot be read.
     #[error("cannot read {}: {error}", path.display())]
     File {
-        /// Which one.
+        /// As it was named.
         path: PathBuf,
-        /// Why not.
+        /// What the system says.
         error: io::Error,
     },
-    /// It is too large.
+    /// It has more octets than anything that the generator writes.
     #[error("{} is larger than {FILE_MAX} octets: it is no {what}", path.display())]
     TooLarge {
-        /// Which one.
+        /// As it was named.
         path: PathBuf,
         /// What it was to be.
         what: &'static str,
@@ -32,7 +35,7 @@ pub enum ReadError {
     /// It is something else.
     #[error("{} is no {what}: {error}", path.display())]
     Syntax {
-        /// Which one.
+        /// As it was named.
         path: PathBuf,
         /// What it was to be.
         what: &'static str,
@@ -45,7 +48,7 @@ pub enum ReadError {
         path.display()
     )]
     Format {
-        /// Which one.
+        /// As it was named.
         path: PathBuf,
         /// Its format.
         found: u64,
@@ -54,11 +57,24 @@ pub enum ReadError {
     },
 }
 
-/// Reads a file of a format; `what` says what it is to be.
+/// Reads the result of a run.
 ///
 /// # Errors
-/// When it is not.
-pub fn read<T: DeserializeOwned>(path: &Path, what: &'static str, expected: u32) -> Result<T, ReadError> {
+/// When the file is none.
+pub fn read_run(path: &Path) -> Result<RunResult, ReadError> {
+    read(path, "result of a run", result::FORMAT)
+}
+
+/// Reads the result of a sweep.
+///
+/// # Errors
+/// When the file is none.
+pub fn read_sweep(path: &Path) -> Result<SweepResult, ReadError> {
+    read(path, "sweep", sweep::FORMAT)
+}
+
+/// Reads a file of a format; `what` says what it is to be.
+fn read<T: DeserializeOwned>(path: &Path, what: &'static str, expected: u32) -> Result<T, ReadError> {
     #[derive(Deserialize)]
     struct Versioned {
         format: u64,

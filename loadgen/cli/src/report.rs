@@ -5,13 +5,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use load_model::result::{FORMAT, RunResult};
-use load_model::sweep::{self, SweepResult};
 
 use crate::exit::{CommandError, Exit};
-use crate::read::{ReadError, read};
+use crate::read::{read_run, read_sweep};
 use crate::terminal::{paper_of, print};
-use crate::{run, sweep as sweep_command};
+use crate::{run, sweep};
 
 /// Options of `report`.
 #[derive(Args, Debug)]
@@ -33,10 +31,10 @@ impl ReportCommand {
         let path = file_of(&self.result);
         let folder = self.output.or_else(|| path.parent().map(Path::to_path_buf)).unwrap_or_default();
         let paper = paper_of(&io::stdout());
-        let summary = match read::<SweepResult>(&path, "sweep", sweep::FORMAT) {
-            Ok(sweep) => {
+        let summary = match read_sweep(&path) {
+            Ok(found) => {
                 fs::create_dir_all(&folder).map_err(CommandError::failed)?;
-                sweep_command::report(&folder, &sweep, paper).map_err(CommandError::failed)?
+                sweep::report(&folder, &found, paper).map_err(CommandError::failed)?
             }
             Err(_) => {
                 let result = read_run(&path).map_err(CommandError::usage)?;
@@ -57,12 +55,4 @@ fn file_of(path: &Path) -> PathBuf {
         true => path.join("result.json"),
         false => path.to_path_buf(),
     }
-}
-
-/// Reads the result of a run.
-///
-/// # Errors
-/// When it is none.
-pub fn read_run(path: &Path) -> Result<RunResult, ReadError> {
-    read(path, "result of a run", FORMAT)
 }

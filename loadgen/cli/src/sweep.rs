@@ -13,10 +13,10 @@ use load_model::sweep::{Offer, Sweep, SweepResult, SweepSpec};
 use load_model::units::{Rate, Span};
 use load_report::text::Paper;
 
-use crate::command::Program;
 use crate::exit::{CommandError, Exit};
 use crate::load::{Floor, Load};
 use crate::options::ScenarioOptions;
+use crate::program::Program;
 use crate::run::{Live, Screen, SurroundingOptions, folder_of, stop_at_signal};
 use crate::terminal::{paper_of, print, say};
 

@@ -7,8 +7,8 @@ use clap::Args;
 use load_drive::remote::Site;
 use load_model::number;
 
-use crate::command::Program;
 use crate::exit::{CommandError, Exit};
+use crate::program::Program;
 use crate::{cores, options, terminal};
 
 /// Options of `worker`.

@@ -9,7 +9,7 @@ pub enum RunError {
     /// A thread or its readiness source could not be made.
     #[error("worker {worker} cannot be started: {reason}")]
     Start {
-        /// Which one.
+        /// By number, from 0.
         worker: u32,
         /// What the system says.
         reason: std::io::Error,

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use amqp_codec::performative::{Attach, Coordinator, Role, Source, Target, Terminus};
-use amqp_proto::{Config, Connection, Credentials, Event, Input, LinkId, Out, Outcome, Part, Send, SessionId, Settled};
+use amqp_proto::{
+    Config, Connection, Credentials, DeliveryOutcome, Event, Input, LinkId, Out, Part, Send, SessionId, Settled,
+};
 use bytes::Bytes;
 use engine_message::Symbol;
 use engine_message::encode;
@@ -88,11 +90,11 @@ impl Client {
                             amqp_proto::Payload::Owned(bytes) => bytes.as_ref(),
                         };
                         self.received.push(*payload.last().expect("a body"));
-                        self.machine.settle(link, delivery, delivery, Outcome::Accepted);
+                        self.machine.settle(link, delivery, delivery, DeliveryOutcome::Accepted);
                     }
                     Event::Settled(outcome) => {
                         while let Some(settling) = self.machine.next_settled() {
-                            if outcome == Some(Outcome::Accepted) {
+                            if outcome == Some(DeliveryOutcome::Accepted) {
                                 self.accepted.push(settling.key);
                             }
                         }

@@ -59,7 +59,7 @@ impl Board {
 pub(crate) struct Notes {
     /// When the run began, by the monotonic clock.
     pub origin_ns: u64,
-    /// Which run it is.
+    /// The number that stamps carry: what another run left is told apart by it.
     pub run: u32,
     /// What began before and ends behind it is not measured (`Order::Measure`).
     pub measure_from_ns: u64,
@@ -87,7 +87,7 @@ pub(crate) struct GroupNotes {
     pub latencies: Latencies,
 }
 
-/// One producer.
+/// What a producer has to tell.
 #[derive(Debug)]
 pub(crate) struct ProducerNotes {
     pub group: u32,

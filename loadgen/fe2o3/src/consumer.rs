@@ -10,7 +10,7 @@ use load_model::stamp::Stamp;
 
 use crate::board::{Board, Notes};
 
-/// One consumer.
+/// What the task of a link that receives works with.
 pub(crate) struct Consumer {
     pub board: Board,
     pub group: u32,

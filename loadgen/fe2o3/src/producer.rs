@@ -31,7 +31,7 @@ pub(crate) struct Filler {
     pub sums: FillerSums,
 }
 
-/// One producer.
+/// What the task of a link that sends works with.
 pub(crate) struct Producer {
     pub board: Board,
     /// Its place in the notes.

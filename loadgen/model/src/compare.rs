@@ -22,9 +22,9 @@ use serde::{Deserialize, Serialize};
 use crate::estimate::bootstrap::{self, Ratio};
 use crate::estimate::order::{median, sorted};
 use crate::estimate::rank_test;
-use crate::figure::{Figure, Statistic, Unit, What};
+use crate::figure::{Figure, Statistic, What};
 use crate::latency::Metric;
-use crate::number;
+use crate::number::{self, Unit};
 use crate::result::{Percentiles, RunResult, Second};
 
 mod alike;
@@ -75,7 +75,7 @@ pub struct Comparison {
     pub format: u32,
     /// The one side, to which the other is compared.
     pub one: Side,
-    /// The other.
+    /// What is compared to it.
     pub other: Side,
     /// Whether figures were compared at all.
     pub conclusion: Conclusion,
@@ -89,7 +89,7 @@ pub struct Comparison {
     pub remarks: Vec<String>,
 }
 
-/// One side.
+/// One side of a comparison: runs of the same load on the same server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Side {
     /// The scenario's name.
@@ -125,7 +125,7 @@ pub struct Row {
     pub better: Better,
     /// Its values on the one side.
     pub one: Values,
-    /// On the other.
+    /// Its values on the side that is compared.
     pub other: Values,
     /// The other beside the one; absent where that is 0.
     pub ratio: Option<f64>,

@@ -5,36 +5,18 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
 use crate::interval::Counts;
 use crate::latency::{Latencies, Metric};
-use crate::number;
+use crate::number::Unit;
 use crate::result::{RunResult, Usage};
 use crate::scenario::Scenario;
-
-/// What a figure's value is counted in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Unit {
-    /// Microseconds, of a latency.
-    Latency,
-    /// Messages a second.
-    Rate,
-    /// A number of something.
-    Count,
-    /// Octets.
-    Octets,
-    /// A number that has no unit, or one that its name says.
-    Plain,
-}
 
 /// Of which latencies: the value that stands for all.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Statistic {
     /// So great a share is not larger.
     Quantile(f64),
-    /// Their mean.
+    /// Sum over number.
     Mean,
     /// The least.
     Min,
@@ -42,12 +24,12 @@ pub enum Statistic {
     Max,
 }
 
-/// One figure.
+/// A figure as it is asked for: of which group, and what of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Figure {
     /// The group; absent for all together.
     pub group: Option<String>,
-    /// Which.
+    /// A latency or a named figure.
     pub what: What,
 }
 
@@ -56,14 +38,14 @@ pub struct Figure {
 pub enum What {
     /// A latency; without a metric, that of the end of a message (`outcome`).
     Latency(Option<Metric>, Statistic),
-    /// One of `NAMED`.
+    /// A figure that `NAMED` declares.
     Named(&'static Named),
 }
 
 /// A figure that is no latency.
 #[derive(Debug)]
 pub struct Named {
-    /// Its name.
+    /// What thresholds and comparisons call it.
     pub name: &'static str,
     /// What it is, for people.
     pub title: &'static str,
@@ -380,11 +362,4 @@ fn group_of(name: &str, scenario: &Scenario) -> Result<String, FigureError> {
     }
     let groups = scenario.groups.iter().map(|group| group.name.clone()).collect();
     Err(FigureError::Group { group: name.to_owned(), groups })
-}
-
-impl Unit {
-    /// A value as people read it.
-    pub fn print(self, value: f64) -> String {
-        number::in_unit(self, value)
-    }
 }

@@ -15,7 +15,7 @@ pub const INTERVAL_NS: u64 = 1_000_000_000;
 /// One group in one interval, as one worker saw it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Interval {
-    /// The worker.
+    /// Who tells it, by number from 0.
     pub worker: u32,
     /// The group's place in the scenario.
     pub group: u32,

@@ -30,7 +30,7 @@ impl Group {
         if self.pattern == Pattern::Topic { consumer } else { self.address_of_consumer(consumer) }
     }
 
-    /// The address of a place.
+    /// The address that a place belongs to, by number from 0.
     pub fn address_of_place(&self, place: u32) -> u32 {
         if self.pattern == Pattern::Topic { self.address_of_consumer(place) } else { place }
     }

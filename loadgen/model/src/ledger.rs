@@ -74,7 +74,7 @@ pub struct Sent {
     pub unanswered: u64,
 }
 
-/// What a place is.
+/// Whose messages come to a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PlaceKind {
@@ -89,7 +89,7 @@ pub enum PlaceKind {
 pub struct Place {
     /// The group's place in the scenario.
     pub group: u32,
-    /// Which one.
+    /// Whose messages come there.
     pub kind: PlaceKind,
     /// Each producer that sends here, in order; nothing where nothing came.
     receipts: Vec<Option<Box<Receipt>>>,

@@ -9,7 +9,8 @@
 
 use std::time::Duration;
 
-use crate::figure::Unit;
+use serde::{Deserialize, Serialize};
+
 use crate::shown;
 
 /// What stands for a figure that is not known.
@@ -186,15 +187,33 @@ pub fn bytes(bytes: f64) -> String {
     }
 }
 
-/// A figure in its unit.
-pub fn in_unit(unit: Unit, value: f64) -> String {
-    match unit {
-        Unit::Latency => latency(value),
-        Unit::Rate => per_second(value),
-        Unit::Octets => bytes(value),
-        // What was counted is exact; the middle of two counts may be a half.
-        Unit::Count if value.fract() == 0.0 => grouped(&format!("{value:.0}")),
-        Unit::Count | Unit::Plain => digits(value),
+/// What a figure's value is counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unit {
+    /// Microseconds, of a latency.
+    Latency,
+    /// Messages a second.
+    Rate,
+    /// A number of something.
+    Count,
+    /// Octets; printed in units of 1,024.
+    Octets,
+    /// A number that has no unit, or one that its name says.
+    Plain,
+}
+
+impl Unit {
+    /// A value as people read it.
+    pub fn print(self, value: f64) -> String {
+        match self {
+            Self::Latency => latency(value),
+            Self::Rate => per_second(value),
+            Self::Octets => bytes(value),
+            // What was counted is exact; the middle of two counts may be a half.
+            Self::Count if value.fract() == 0.0 => grouped(&format!("{value:.0}")),
+            Self::Count | Self::Plain => digits(value),
+        }
     }
 }
 
@@ -324,9 +343,9 @@ mod tests {
     #[test]
     fn a_unit_stands_behind_a_blank() {
         assert_eq!([9998.4, 1_490_000.0, 0.5].map(per_second), ["9,998 /s", "1.49 M/s", "0.50 /s"]);
-        assert_eq!([2.0, 12_345.0, 2.5].map(|value| in_unit(Unit::Count, value)), ["2", "12,345", "2.50"]);
+        assert_eq!([2.0, 12_345.0, 2.5].map(|value| Unit::Count.print(value)), ["2", "12,345", "2.50"]);
         let units = [Unit::Latency, Unit::Rate, Unit::Octets, Unit::Count, Unit::Plain];
-        assert_eq!(units.map(|unit| in_unit(unit, 1234.5)), ["1.23 ms", "1,234 /s", "1.21 KiB", "1,234", "1,234"]);
+        assert_eq!(units.map(|unit| unit.print(1234.5)), ["1.23 ms", "1,234 /s", "1.21 KiB", "1,234", "1,234"]);
     }
 
     #[test]

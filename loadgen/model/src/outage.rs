@@ -5,11 +5,9 @@
 //!
 //! What it does not do: kill, or read a clock. Kills are told by the wall clock, as the start of a run is, to the millisecond.
 
-use serde::{Deserialize, Serialize};
-
 use crate::chance::{Chance, Purpose};
 use crate::interval::Resumed;
-use crate::result::{RunResult, Second};
+use crate::result::{Outage, RunResult, Second};
 
 /// Kills of one run: each takes seconds, so that more of them take hours, and their table nobody reads.
 pub const KILLS_MAX: u32 = 10_000;
@@ -44,23 +42,6 @@ pub struct Kill {
     pub at_ms: u64,
     /// When it answered again; absent when it did not.
     pub back_ms: Option<u64>,
-}
-
-/// What a kill did. Seconds; absent is what did not happen before the next kill, or before the run was over.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Outage {
-    /// When the server was killed, seconds of the run.
-    pub at_s: f64,
-    /// From the kill until it answered again, the time for which it was left down included.
-    pub answering_s: Option<f64>,
-    /// From the kill until a message was accepted again.
-    pub accepted_s: Option<f64>,
-    /// From the kill until a message was received again.
-    pub received_s: Option<f64>,
-    /// The largest latency of the load in the seconds from the kill to the next one, microseconds. A second that two kills share counts for
-    /// both: it may say too much, never too little.
-    pub longest_us: Option<f64>,
 }
 
 impl RunResult {

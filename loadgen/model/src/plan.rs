@@ -30,7 +30,7 @@ use cost::Observed;
 /// Version of the format of a plan.
 pub const FORMAT: u32 = 1;
 
-/// What is wanted.
+/// What the plan has to hold, given by its user.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Wanted {
     /// Messages a second, over all nodes.
@@ -56,12 +56,12 @@ pub struct Bound {
     pub high: f64,
 }
 
-/// A plan.
+/// What a load takes, with what it was concluded from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// Version of the format.
     pub format: u32,
-    /// What is wanted.
+    /// What the plan has to hold, given by its user.
     pub wanted: Wanted,
     /// What it takes; absent when no number of cores does it, which `remarks` explains.
     pub answer: Option<Answer>,

@@ -6,8 +6,8 @@
 
 use std::cmp::Ordering;
 
-use crate::figure::{Figure, FigureError, Statistic, Unit, What};
-use crate::number;
+use crate::figure::{Figure, FigureError, Statistic, What};
+use crate::number::{self, Unit};
 use crate::result::{Requirement, RunResult};
 use crate::scenario::Scenario;
 use crate::units::{Bytes, Rate, Span, UnitError};
@@ -20,7 +20,7 @@ pub const VALUES_BEYOND_MIN: f64 = 10.0;
 pub struct Threshold {
     /// As it was written.
     pub text: String,
-    /// The figure.
+    /// What has to hold, by name.
     pub figure: Figure,
     /// What is asked.
     pub comparison: Comparison,

@@ -7,13 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::interval::{Counts, Resumed};
 use crate::latency::Latencies;
-use crate::outage::Outage;
 use crate::scenario::Scenario;
 
 /// Version of this format; a reader refuses others.
 pub const FORMAT: u32 = 1;
 
-/// One run.
+/// A run: what was done, where, with what outcome, and whether that says something.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RunResult {
     /// Version of the format.
@@ -82,6 +81,23 @@ pub struct CutOff {
     pub why: String,
 }
 
+/// What a kill did. Seconds; absent is what did not happen before the next kill, or before the run was over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Outage {
+    /// When the server was killed, seconds of the run.
+    pub at_s: f64,
+    /// From the kill until it answered again, the time for which it was left down included.
+    pub answering_s: Option<f64>,
+    /// From the kill until a message was accepted again.
+    pub accepted_s: Option<f64>,
+    /// From the kill until a message was received again.
+    pub received_s: Option<f64>,
+    /// The largest latency of the load in the seconds from the kill to the next one, microseconds. A second that two kills share counts for
+    /// both: it may say too much, never too little.
+    pub longest_us: Option<f64>,
+}
+
 /// Who ended a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -125,7 +141,7 @@ pub struct Percentiles {
     pub metric: String,
     /// How many values.
     pub count: u64,
-    /// Mean.
+    /// Sum over number.
     pub mean: f64,
     /// Least.
     pub min: f64,
@@ -292,7 +308,7 @@ pub struct Requirement {
     pub holds: bool,
 }
 
-/// A machine.
+/// Where a load came from; what is empty or 0 is not known.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
     /// Its name.
@@ -369,7 +385,7 @@ pub struct Usage {
 pub struct WorkerFacts {
     /// Where it was reached.
     pub address: String,
-    /// Its machine.
+    /// Where it ran.
     pub machine: Machine,
     /// Its clock less the coordinator's, nanoseconds.
     pub clock_offset_ns: i64,

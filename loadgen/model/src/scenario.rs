@@ -291,7 +291,7 @@ pub enum ScenarioError {
     /// It contradicts itself, or goes beyond a limit.
     #[error("{key}: {problem}")]
     Wrong {
-        /// Which key.
+        /// The key of the file, behind its group's name if it is in one.
         key: String,
         /// What is wrong with its value, and what would be right.
         problem: String,

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Words of a chunk.
+/// 64 words are 4,096 numbers, 512 octets: what is allocated at a time.
 const CHUNK_WORDS: usize = 64;
 /// Numbers of a chunk.
 const CHUNK: u64 = 64 * CHUNK_WORDS as u64;
@@ -21,7 +21,7 @@ const BITS_BYTES: u64 = CHUNK / 8 + 8;
 /// Memory that sets may still take, octets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// What is left.
+    /// Octets; what a set took and gave back counts again.
     pub left_bytes: u64,
 }
 

@@ -15,7 +15,7 @@ pub struct ServerUrl {
     pub user: Option<(String, String)>,
     /// Host, without the brackets of an IPv6 address.
     pub host: String,
-    /// Port.
+    /// 5672, or 5671 with TLS, unless it is given.
     pub port: u16,
 }
 

@@ -36,7 +36,7 @@ pub enum Kind {
 /// Which message it is, and when it was due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
-    /// The run.
+    /// The number of the run that sent it.
     pub run: u32,
     /// The group's place in the scenario.
     pub group: u16,

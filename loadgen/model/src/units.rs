@@ -185,7 +185,7 @@ impl Span {
         Self((seconds * 1e9).round() as u64)
     }
 
-    /// In seconds.
+    /// As a number of seconds, rounded to what a double has.
     pub fn as_seconds(self) -> f64 {
         self.0 as f64 / 1e9
     }

@@ -76,7 +76,7 @@ pub struct Tries {
 pub enum Told {
     /// All its links are attached.
     Ready {
-        /// The worker.
+        /// Who tells it, by number from 0.
         worker: u32,
         /// Product and version that the server said of itself; empty if it has no connection or the server says nothing.
         product: String,
@@ -85,7 +85,7 @@ pub enum Told {
     },
     /// Connections are down, and it tries to make them; told about once a second, and once when all are there again.
     Tries {
-        /// The worker.
+        /// Who tells it, by number from 0.
         worker: u32,
         /// What it does.
         tries: Tries,
@@ -94,23 +94,23 @@ pub enum Told {
     Interval(Interval),
     /// The server is gone, or was never there: this worker ends.
     Lost {
-        /// The worker.
+        /// Who tells it, by number from 0.
         worker: u32,
         /// When, nanoseconds of the run; absent when it had not begun, and then nothing more is told.
         at_ns: Option<u64>,
         /// Why, for people.
         why: String,
     },
-    /// It is done.
+    /// It came to its end, and tells nothing more.
     Done {
-        /// The worker.
+        /// Who tells it, by number from 0.
         worker: u32,
         /// What it sent and what it received.
         ledger: Ledger,
     },
     /// It could not go on.
     Failed {
-        /// The worker.
+        /// Who tells it, by number from 0.
         worker: u32,
         /// Why, for people.
         why: String,

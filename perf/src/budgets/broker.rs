@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use crate::idle;
 use crate::load::{self, Load, Paced};
-use crate::peer::{Kept, Settle};
+use crate::message::Kept;
+use crate::peer::Settle;
 use crate::server::{Server, beside, folder, journal, start_heddle};
 
 use super::Options;

@@ -11,7 +11,7 @@ use serde::Deserialize;
 pub enum Cost {
     /// Instructions of the processor in user space.
     Instructions,
-    /// Allocations.
+    /// Calls of the allocator.
     Allocations,
     /// Calls of `memcpy` and its like.
     Copies,
@@ -42,9 +42,8 @@ impl Cost {
 /// One figure.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measured {
-    /// Of which case.
     pub case: String,
-    /// What.
+    /// What is counted.
     pub cost: Cost,
     /// How much.
     pub value: f64,

@@ -6,7 +6,8 @@ use engine_catalogue::{Catalogue, Placement};
 
 use crate::cores::on_core;
 use crate::load::{self, Load, Paced};
-use crate::peer::{Kept, Settle};
+use crate::message::Kept;
+use crate::peer::Settle;
 
 use super::{Options, Setup, cpu_seconds, median, start_broker};
 

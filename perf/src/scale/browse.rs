@@ -4,7 +4,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use amqp_codec::performative::{DistributionMode, Source, Terminus};
-use amqp_proto::{Event, LinkId, Outcome, Payload};
+use amqp_proto::{DeliveryOutcome, Event, LinkId, Payload};
 
 use super::figure::{Figure, Target};
 use super::{Options, SECONDS_MAX};
@@ -96,8 +96,8 @@ fn look(server: &Server, backlog: u64) -> io::Result<Found> {
                     } else {
                         found.consumed += 1;
                     }
-                    if !settled {
-                        client.machine.settle(link, delivery, delivery, Outcome::Accepted);
+                    if !settled.is_yes() {
+                        client.machine.settle(link, delivery, delivery, DeliveryOutcome::Accepted);
                     }
                     if place == 0 && reader.owed >= CREDIT / 2 {
                         client.machine.grant(link, std::mem::take(&mut reader.owed));
@@ -123,11 +123,8 @@ fn look(server: &Server, backlog: u64) -> io::Result<Found> {
 impl Reader {
     /// Attaches a link on a connection, without credit.
     fn attach(clients: &mut Clients, place: usize, mode: Option<DistributionMode>) -> io::Result<Self> {
-        let client = &mut clients.each[place];
         let source = Source { distribution_mode: mode, ..Terminus::at(ADDRESS).into() };
-        let link = client.machine.attach(client.session, receiver(format!("reader-{place}"), source), &mut client.out);
-        let link = link.ok_or_else(|| io::Error::other("no link"))?;
-        clients.run(&mut |_, _, event| Ok(matches!(event, Event::Attached(attached, _) if attached == link)))?;
+        let link = clients.attach(place, receiver(format!("reader-{place}"), source))?;
         Ok(Self { link, next: 0, owed: 0 })
     }
 }

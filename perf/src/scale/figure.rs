@@ -26,7 +26,7 @@ impl Target {
     }
 }
 
-/// One figure.
+/// A row of the table.
 #[derive(Clone, Debug, Serialize)]
 pub struct Figure {
     /// What it is of.
@@ -35,7 +35,7 @@ pub struct Figure {
     pub what: &'static str,
     /// The figure; none: it could not be measured, and the remark says why.
     pub value: Option<f64>,
-    /// Its unit.
+    /// What it is counted in; empty: a ratio.
     pub unit: &'static str,
     /// What it has to be.
     pub target: Target,

@@ -122,7 +122,7 @@ impl Load {
                 To::One => "scale.links".to_owned(),
             };
             let source = Source::from(Terminus::at(address));
-            client.machine.attach(client.session, receiver(format!("link-{number}"), source), &mut client.out);
+            client.attach(receiver(format!("link-{number}"), source))?;
         }
         let mut links = Vec::new();
         clients.run(&mut |_, _, event| {

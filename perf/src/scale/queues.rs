@@ -15,7 +15,8 @@ use crate::client::{Clients, receiver};
 use crate::compare::median;
 use crate::idle::memory_kib;
 use crate::load::{self, Load};
-use crate::peer::{Kept, Settle};
+use crate::message::Kept;
+use crate::peer::Settle;
 use crate::server::{Server, Stopped, cpu_ns};
 
 /// Until buffers of what went on before are given back.
@@ -84,7 +85,7 @@ fn declare(to: SocketAddr, queues: usize) -> io::Result<()> {
                 capabilities: vec!["topic".into()],
                 ..Terminus::at(format!("scale.idle.{queue}"))
             });
-            client.machine.attach(client.session, receiver(format!("idle-{queue}"), source), &mut client.out);
+            client.attach(receiver(format!("idle-{queue}"), source))?;
         }
         let mut attached = 0;
         clients.run(&mut |_, client, event| {

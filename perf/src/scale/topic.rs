@@ -4,13 +4,13 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use amqp_codec::performative::{Source, Terminus};
-use amqp_proto::{Event, Outcome, Part, Send, Settled};
+use amqp_proto::{DeliveryOutcome, Event, Part, Send, Settled};
 use bytes::Bytes;
 
 use super::figure::{Figure, Target};
 use super::{LINKS_EACH, Options, SECONDS_MAX};
 use crate::client::{Client, Clients, receiver, sender};
-use crate::peer::{Kept, message};
+use crate::message::{Kept, message};
 use crate::server::{Server, cpu_ns};
 
 const ADDRESS: &str = "scale.topic";
@@ -56,9 +56,7 @@ fn publish(server: &Server, subscriptions: usize) -> io::Result<Found> {
     subscribe(&mut clients, subscriptions)?;
     let mut producer = Clients::connect(server.address, 1, "publisher")?;
     let target = Terminus { capabilities: vec!["topic".into()], ..Terminus::at(ADDRESS) };
-    let client = &mut producer.each[0];
-    let link = client.machine.attach(client.session, sender("publisher".to_owned(), target), &mut client.out);
-    let link = link.ok_or_else(|| io::Error::other("no link"))?;
+    let link = producer.each[0].attach(sender("publisher".to_owned(), target))?;
     producer.run(&mut |_, _, event| Ok(matches!(event, Event::Credit { .. })))?;
     let body = Bytes::from(message(100, Kept::Volatile));
     let messages = (COPIES / subscriptions).clamp(1, 200_000);
@@ -98,9 +96,8 @@ fn subscribe(clients: &mut Clients, subscriptions: usize) -> io::Result<()> {
     for subscription in 0..subscriptions {
         let client = &mut clients.each[subscription / LINKS_EACH];
         let source = Source::from(Terminus { capabilities: vec!["topic".into()], ..Terminus::at(ADDRESS) });
-        let link =
-            client.machine.attach(client.session, receiver(format!("s-{subscription}"), source), &mut client.out);
-        link.into_iter().for_each(|link| client.machine.grant(link, CREDIT));
+        let link = client.attach(receiver(format!("s-{subscription}"), source))?;
+        client.machine.grant(link, CREDIT);
     }
     let mut attached = 0;
     clients.run(&mut |_, _, event| {
@@ -112,7 +109,7 @@ fn subscribe(clients: &mut Clients, subscriptions: usize) -> io::Result<()> {
 /// Accepts a message, and gives the link credit for another; whether it was one.
 fn take(client: &mut Client, event: &Event<'_>) -> bool {
     let &Event::Delivery { link, delivery, .. } = event else { return false };
-    client.machine.settle(link, delivery, delivery, Outcome::Accepted);
+    client.machine.settle(link, delivery, delivery, DeliveryOutcome::Accepted);
     client.machine.grant(link, 1);
     true
 }

@@ -11,7 +11,7 @@ use super::visit::Load;
 
 /// How `heddle-load` is called.
 pub struct Generator {
-    /// The program.
+    /// `heddle-load`.
     pub program: PathBuf,
     /// The core it runs on.
     pub core: usize,
@@ -21,13 +21,13 @@ pub struct Generator {
     pub warm_up_seconds: f64,
 }
 
-/// One run.
+/// What is to be run: one scenario against one address.
 pub struct Run<'a> {
     /// The scenario file, whose arrivals are a closed loop.
     pub scenario: &'a Path,
     /// Whom to load.
     pub to: &'a Running,
-    /// Where.
+    /// The queue, or what the names of several begin with.
     pub address: &'a str,
     /// How hard.
     pub load: Load,

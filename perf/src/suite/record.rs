@@ -62,7 +62,7 @@ pub enum Outcome {
 pub struct Figures {
     /// When it began, milliseconds since 1970.
     pub started_ms: u64,
-    /// The machine.
+    /// Where load and subject ran.
     pub machine: Machine,
     /// The device and file system of the subject's data, as far as they are known.
     pub device: String,

@@ -49,7 +49,7 @@ enum Way {
 pub struct Subject {
     /// Its name in tables.
     pub name: String,
-    /// Its version.
+    /// What it says of itself, or its `peer.toml` of it.
     pub version: String,
     /// What is special about its configuration, for people.
     pub configuration: String,

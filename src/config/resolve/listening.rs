@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use super::super::endpoint::Endpoint;
 use super::super::fault::{Faults, Origin};
-use super::super::given::Origins;
+use super::super::origins::Origins;
 use super::super::settings::Config;
 use super::Resolved;
 

@@ -29,7 +29,7 @@ pub struct HttpListener {
 pub enum ClientCertificate {
     /// It has.
     Needed,
-    /// It need not.
+    /// Anybody may ask, with or without one.
     NotNeeded,
 }
 

@@ -94,6 +94,20 @@ pub(crate) fn refuse_remains(path: &Path) -> Result<(), DirectoryError> {
     Ok(())
 }
 
+/// What there is where no description of a data directory is.
+pub(crate) fn what_instead(path: &Path) -> DirectoryError {
+    let absent = |what| DirectoryError::Absent { path: path.to_owned(), what };
+    match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => absent("nothing is there"),
+        Err(error) => system("read", path)(error),
+        Ok(found) if !found.is_dir() => absent("it is no folder"),
+        Ok(_) => refuse_remains(path).err().unwrap_or_else(|| {
+            let is_empty = fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
+            absent(if is_empty { "it is empty" } else { "it has no directory.json, and no messages" })
+        }),
+    }
+}
+
 /// Whether messages may be in a folder of a data directory, or were: a journal that was only made has a manifest that
 /// says so.
 pub(crate) fn holds_messages(folder: &Path) -> bool {

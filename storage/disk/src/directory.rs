@@ -24,7 +24,7 @@ use engine_rt::{Access, Existing, open_file};
 use storage_journal::Owner;
 
 use crate::description::{
-    Description, FORMAT, holds_messages, journals, read_description, refuse_remains, write_description,
+    Description, FORMAT, holds_messages, journals, read_description, refuse_remains, what_instead, write_description,
 };
 use crate::files::{JournalFiles, LargeFiles};
 
@@ -61,10 +61,15 @@ pub enum DirectoryError {
     },
     /// There is none.
     #[error(
-        "there is no data directory at {}, as there is no directory.json in it: name the right one with --data-dir",
-        .0.display()
+        "there is no data directory at {}: {what}. Name one with --data-dir (a broker keeps it where node.data_dir says, \
+         ./heddle-data unless that is set)", path.display()
     )]
-    Absent(PathBuf),
+    Absent {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// What is there instead.
+        what: &'static str,
+    },
     /// What describes it is gone, and what it described is not.
     #[error(
         "{} is there, and {} is missing, which says whose it is. Nothing was changed. Put that file back from a backup, save \
@@ -253,13 +258,20 @@ impl DataDirectory {
     /// # Errors
     /// When there is none, somebody else has it, or it cannot be used.
     pub fn open_existing(path: &Path) -> Result<Self, DirectoryError> {
-        let Some((description, id)) = read_description(&path.join("directory.json"))? else {
-            refuse_remains(path)?;
-            return Err(DirectoryError::Absent(path.to_owned()));
-        };
+        Self::look(path)?;
+        let found = read_description(&path.join("directory.json"))?;
+        let (description, id) = found.ok_or_else(|| what_instead(path))?;
         let lock = take_lock(path)?;
         is_finished(path)?;
         Self::with(path, &description, id, lock)
+    }
+
+    /// Looks whether something is a data directory, and takes nothing.
+    ///
+    /// # Errors
+    /// What is there instead; `Undescribed` is what was one.
+    pub fn look(path: &Path) -> Result<(), DirectoryError> {
+        if path.join("directory.json").exists() { Ok(()) } else { Err(what_instead(path)) }
     }
 
     fn with(path: &Path, description: &Description, id: [u8; 16], lock: File) -> Result<Self, DirectoryError> {
@@ -469,7 +481,7 @@ mod tests {
     fn what_was_made_without_a_description_is_made_again_and_what_was_written_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("directory.json");
-        assert!(matches!(DataDirectory::open_existing(folder.path()), Err(DirectoryError::Absent(_))));
+        assert!(matches!(DataDirectory::open_existing(folder.path()), Err(DirectoryError::Absent { .. })));
         drop(DataDirectory::open(folder.path(), 2, 1 << 20, [1; 16]).unwrap());
         // A crash before the description.
         fs::remove_file(&file).unwrap();

@@ -156,6 +156,18 @@ impl Segment {
         self.batches.get(batch + 1).map_or(self.end, |next| next.block)
     }
 
+    /// Whether the batches with something that is needed are no longer than that, octets.
+    fn living_fits(&self, room: u64) -> bool {
+        let (mut from, mut left) = (0, room);
+        while let Some(batch) = self.next_living(from) {
+            let Some(start) = self.batches.get(batch) else { return false };
+            let bytes = u64::from(self.end_of(batch) - start.block) * BLOCK as u64;
+            let Some(less) = left.checked_sub(bytes) else { return false };
+            (from, left) = (batch + 1, less);
+        }
+        true
+    }
+
     /// The first batch from `from` on with something that is needed.
     fn next_living(&self, from: usize) -> Option<usize> {
         let start = self.batches.get(from)?;
@@ -381,10 +393,15 @@ impl Segments {
         (sparse || dead >= self.segment_bytes / 4 + live / 4).then_some(front.number)
     }
 
-    /// Octets that emptying the oldest segment takes at most, give or take what is lost between batches: a message that is written again
-    /// has two numbers more for each of its queues.
-    pub fn front_needs(&self) -> u64 {
-        self.segments.front().map_or(0, |front| front.live_bytes() + front.live * MOVED_BYTES)
+    /// Whether what lives in the oldest segment can be written again to so many octets, give or take what is lost between batches: a message
+    /// that is written again has two numbers more for each of its queues.
+    ///
+    /// What lives counts as much as what was written there on average, but no more than the batches that it lies in: a few declarations
+    /// among large messages that left are small.
+    pub fn front_fits(&self, room: u64) -> bool {
+        let Some(front) = self.segments.front() else { return true };
+        let moved = front.live * MOVED_BYTES;
+        front.live_bytes() + moved <= room || room.checked_sub(moved).is_some_and(|room| front.living_fits(room))
     }
 
     /// Octets that the journal is longer than it should be.
@@ -475,12 +492,32 @@ mod tests {
         journal.handle_released(2);
         assert_eq!(journal.rewrite(), None, "with room on the disk there is no hurry");
         assert_eq!(journal.rewrite_when_full(), Some(1));
-        assert!(journal.front_needs() <= SEGMENT / 2 + MOVED_BYTES);
+        assert!(journal.front_fits(SEGMENT / 2 + MOVED_BYTES));
         // It is written again in the newest segment.
         journal.handle_stored(12, 1, 36);
         journal.handle_released(1);
         assert_eq!((journal.rewrite_when_full(), journal.poll_free(shared(13))), (None, Some(1)));
         assert_eq!(journal.rewrite_when_full(), None, "a journal of one segment has nothing to give");
+    }
+
+    #[test]
+    fn what_lives_among_large_messages_that_left_needs_no_more_than_its_batches() {
+        let block = BLOCK as u64;
+        let front = |sealed: &[(u64, u32, u32)]| {
+            let mut journal = Segments::new(100 * block, 0);
+            journal.handle_begun(1, shared(1));
+            journal.handle_stored(1, 1, 200);
+            journal.handle_stored(2, 1, 90 * BLOCK);
+            sealed.iter().for_each(|&(first, at, blocks)| journal.handle_sealed(shared(first), at, blocks));
+            journal.handle_begun(2, shared(3));
+            journal.handle_released(2);
+            journal
+        };
+        let apart = front(&[(1, 1, 1), (2, 2, 90)]);
+        assert!(apart.front_fits(block + MOVED_BYTES) && !apart.front_fits(block));
+        // In one batch with it: as much as both of them on average.
+        let together = front(&[(1, 1, 91)]);
+        assert!(together.front_fits(46 * block) && !together.front_fits(45 * block));
     }
 
     /// A journal of messages of 100 octets, of which some are kept for ever, under steady traffic.

@@ -1,6 +1,6 @@
 //! What a client does of its own accord: one thing at a time, which the seed chooses.
 
-use amqp_proto::{Closing, LinkId, Outcome, Part, Send};
+use amqp_proto::{Closing, DeliveryOutcome, LinkId, Part, Send};
 
 use crate::body::Letter;
 use crate::client::{Client, Known, Live, Scene};
@@ -78,7 +78,7 @@ impl Client {
                 if consumer.settles == Settles::Second {
                     consumer.unconfirmed.insert(delivery, message);
                 }
-                live.machine.settle(link, delivery, delivery, Outcome::Accepted);
+                live.machine.settle(link, delivery, delivery, DeliveryOutcome::Accepted);
             }
         }
     }
@@ -185,10 +185,10 @@ fn settle(consumer: &mut Consumer, link: LinkId, live: &mut Live, scene: &mut Sc
     // Mostly the oldest; one frame for several that follow each other.
     let at = if scene.chance.one_in(5) { scene.chance.below(consumer.held.len()) } else { 0 };
     let outcome = match scene.chance.below(20) {
-        0 | 1 => Outcome::Released,
-        2 => Outcome::Modified(Box::new(amqp_proto::Modified { delivery_failed: true, ..Default::default() })),
-        3 => Outcome::Rejected(None),
-        _ => Outcome::Accepted,
+        0 | 1 => DeliveryOutcome::Released,
+        2 => DeliveryOutcome::Modified(Box::new(amqp_proto::Modified { delivery_failed: true, ..Default::default() })),
+        3 => DeliveryOutcome::Rejected(None),
+        _ => DeliveryOutcome::Accepted,
     };
     let most = scene.chance.between(1, 8);
     let (first, mut last) = (consumer.held[at].0, None);
@@ -201,13 +201,13 @@ fn settle(consumer: &mut Consumer, link: LinkId, live: &mut Live, scene: &mut Sc
         consumer.held.remove(at);
         let place = consumer.place;
         match &outcome {
-            Outcome::Accepted | Outcome::Rejected(_) => {
+            DeliveryOutcome::Accepted | DeliveryOutcome::Rejected(_) => {
                 scene.model.told(message, place);
                 live.told.push((message, place));
             }
             _ => scene.model.returned(message, place),
         }
-        if outcome == Outcome::Accepted && consumer.settles == Settles::Second {
+        if outcome == DeliveryOutcome::Accepted && consumer.settles == Settles::Second {
             consumer.unconfirmed.insert(delivery, message);
         }
     }

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use amqp_proto::{
-    Closing, Config, Confirmation, Connection, Event, Input, LinkId, Out, Outcome, Payload, SessionId, Settled,
+    Closing, Config, Confirmation, Connection, DeliveryOutcome, Event, Input, LinkId, Out, Payload, SessionId, Settled,
 };
 use engine_home::limits::RELAY_WINDOW;
 use test_support::Chance;
@@ -117,8 +117,11 @@ impl Client {
         let short = scene.chance.one_in(2);
         loop {
             while short && let Some(delivery) = live.machine.next_delivery(scene.now_ns, &mut input) {
-                let delivered =
-                    Delivered { delivery: delivery.delivery, settled: delivery.settled, payload: delivery.payload };
+                let delivered = Delivered {
+                    delivery: delivery.delivery,
+                    settled: delivery.settled.is_yes(),
+                    payload: delivery.payload,
+                };
                 self.delivered(&mut live, delivery.link, delivered, scene);
             }
             let Some(event) = live.machine.handle_input(scene.now_ns, &mut input, &mut live.out) else { break };
@@ -152,7 +155,7 @@ impl Client {
                     Payload::Borrowed(bytes) => bytes,
                     Payload::Owned(bytes) => bytes.as_ref(),
                 };
-                self.delivered(live, link, Delivered { delivery, settled, payload }, scene);
+                self.delivered(live, link, Delivered { delivery, settled: settled.is_yes(), payload }, scene);
             }
             Event::Settled(outcome) => {
                 while let Some(settling) = live.machine.next_settled() {
@@ -219,7 +222,7 @@ impl Client {
     fn delivered(&mut self, live: &mut Live, link: LinkId, delivered: Delivered<'_>, scene: &mut Scene<'_>) {
         let Some(role) = self.role(link) else { return };
         if let Work::Sweeper { .. } = role.work {
-            return live.machine.settle(link, delivered.delivery, delivered.delivery, Outcome::Accepted);
+            return live.machine.settle(link, delivered.delivery, delivered.delivery, DeliveryOutcome::Accepted);
         }
         let read = read(delivered.payload);
         let durable = if read.header.durable { Durable::Yes } else { Durable::No };
@@ -246,13 +249,13 @@ impl Client {
         }
     }
 
-    fn answered(&mut self, link: LinkId, message: Message, outcome: Option<&Outcome>, scene: &mut Scene<'_>) {
+    fn answered(&mut self, link: LinkId, message: Message, outcome: Option<&DeliveryOutcome>, scene: &mut Scene<'_>) {
         let number = self.number;
         let Some(Work::Producer(producer)) = self.work(link) else { return };
         assert!(producer.open.remove(&message), "client {number}: message {message} is answered once");
         match outcome {
-            Some(Outcome::Accepted) => scene.model.accepted(message),
-            Some(Outcome::Rejected(_)) => scene.model.refused(message),
+            Some(DeliveryOutcome::Accepted) => scene.model.accepted(message),
+            Some(DeliveryOutcome::Rejected(_)) => scene.model.refused(message),
             other => panic!("client {number}: message {message} is answered with {other:?}"),
         }
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use amqp_codec::frame::ProtocolHeader;
 use amqp_codec::performative::{Attach, Role as LinkRole, Target, Terminus};
-use amqp_proto::{Config, Connection, Event, Input, LinkId, Out, Outcome, Part, Send, Settled};
+use amqp_proto::{Config, Connection, DeliveryOutcome, Event, Input, LinkId, Out, Part, Send, Settled};
 use test_support::Chance;
 
 use crate::body::Letter;
@@ -200,12 +200,12 @@ impl Hostile {
     }
 }
 
-fn chance_outcome(chance: &mut Chance) -> Outcome {
+fn chance_outcome(chance: &mut Chance) -> DeliveryOutcome {
     match chance.below(4) {
-        0 => Outcome::Released,
-        1 => Outcome::Rejected(None),
-        2 => Outcome::Modified(Box::default()),
-        _ => Outcome::Accepted,
+        0 => DeliveryOutcome::Released,
+        1 => DeliveryOutcome::Rejected(None),
+        2 => DeliveryOutcome::Modified(Box::default()),
+        _ => DeliveryOutcome::Accepted,
     }
 }
 

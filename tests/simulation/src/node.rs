@@ -96,7 +96,14 @@ impl Node {
     pub fn new(options: NodeOptions, catalogue: Arc<Catalogue>) -> Self {
         let disk = |shard| {
             let segments_max = options.segments_max;
-            Disk::new(DiskOptions { shard, directory: DIRECTORY, segment_bytes: SEGMENT, segments_max })
+            Disk::new(DiskOptions {
+                shard,
+                directory: DIRECTORY,
+                segment_bytes: SEGMENT,
+                segments_max,
+                file_segments: 1,
+                lost_checkpoints: Some(10),
+            })
         };
         let disks = (0..options.shards).map(disk).collect();
         Self { options, shards: Vec::new(), disks, catalogue, starts: 0 }

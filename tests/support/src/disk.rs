@@ -2,12 +2,13 @@
 //!
 //! Guarantees: batches are written in the order of their orders; what was answered is there after any crash; of the batch that is
 //! written when power fails any sectors may be there; names of files are not synced, so that a removed segment may be back, in part.
-//! It keeps to what `storage/disk` promises of the manifest. It has no time: whoever steps it decides how slow it is.
+//! It keeps to what `storage/disk` promises of the manifest and of the room that is left to others. It has no time: whoever steps it
+//! decides how slow it is. What outside hands do to it (`segments_mut`, `manifest_mut`) is done by whoever tries damage.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use storage_journal::format::{BLOCK, SegmentHeader};
-use storage_journal::{Done, Manifest, Order, SegmentFound};
+use storage_journal::{Done, Manifest, Margin, Order, SegmentFound};
 
 use crate::chance::Chance;
 
@@ -25,6 +26,10 @@ pub struct DiskOptions {
     pub segment_bytes: usize,
     /// Segments that it has room for.
     pub segments_max: usize,
+    /// Segments that would have room where the file of a large message lies.
+    pub file_segments: usize,
+    /// One checkpoint in so many cannot be written; all can be if it is not set.
+    pub lost_checkpoints: Option<usize>,
 }
 
 /// How a node ends without being asked.
@@ -74,9 +79,24 @@ impl Disk {
         self.manifest
     }
 
+    /// The same, for one that lies.
+    pub fn manifest_mut(&mut self) -> &mut Manifest {
+        &mut self.manifest
+    }
+
     /// The segments, by number.
     pub fn segments(&self) -> &BTreeMap<u64, Vec<u8>> {
         &self.segments
+    }
+
+    /// The same, for outside hands.
+    pub fn segments_mut(&mut self) -> &mut BTreeMap<u64, Vec<u8>> {
+        &mut self.segments
+    }
+
+    /// The checkpoints, each by the segment that a replay goes on with.
+    pub fn checkpoints(&self) -> &BTreeMap<u64, Vec<u8>> {
+        &self.checkpoints
     }
 
     /// The newest checkpoint that a start may go on from, and its segment.
@@ -106,6 +126,16 @@ impl Disk {
             Order::Write { .. } => self.writes.push_back(order),
             order => self.others.push_back(order),
         }
+    }
+
+    /// Whether there is no room for another segment, or for the file of a large message.
+    pub fn is_full(&self) -> bool {
+        self.used() >= self.options.segments_max
+    }
+
+    /// Its room that is used, in segments.
+    fn used(&self) -> usize {
+        self.segments.len() + self.files.len() * self.options.file_segments
     }
 
     /// Whether nothing is to be done.
@@ -142,8 +172,12 @@ impl Disk {
                 buffer.bytes_mut().copy_from_slice(&segment[at..end]);
                 Some(Done::Read { id, buffer })
             }
-            Order::Prepare { segment, reuse, first, batch, .. } => Some(self.prepare(segment, reuse, first, batch)),
-            Order::Checkpoint { .. } if chance.one_in(10) => Some(Done::NotCheckpointed),
+            Order::Prepare { segment, reuse, margin, first, batch } => {
+                Some(self.prepare(segment, reuse, margin, Manifest { first, last: segment, batch }))
+            }
+            Order::Checkpoint { .. } if self.options.lost_checkpoints.is_some_and(|bound| chance.one_in(bound)) => {
+                Some(Done::NotCheckpointed)
+            }
             Order::Checkpoint { segment, bytes } => {
                 self.checkpoints.insert(segment, bytes);
                 Some(Done::Checkpointed { segment })
@@ -165,10 +199,11 @@ impl Disk {
         }
     }
 
-    fn prepare(&mut self, segment: u64, reuse: Option<u64>, first: u64, batch: u64) -> Done {
-        reuse.into_iter().for_each(|older| self.give_up(older, first));
-        let used = self.segments.len() - usize::from(reuse.is_some());
-        if reuse.is_none() && !self.segments.contains_key(&segment) && used >= self.options.segments_max {
+    fn prepare(&mut self, segment: u64, reuse: Option<u64>, margin: Margin, manifest: Manifest) -> Done {
+        reuse.into_iter().for_each(|older| self.give_up(older, manifest.first));
+        // Half of what is left to others is another segment.
+        let room = self.options.segments_max.saturating_add(usize::from(margin == Margin::Half));
+        if reuse.is_none() && !self.segments.contains_key(&segment) && self.used() >= room {
             return Done::NoRoom { segment, reuse };
         }
         // One that a crash brought back in part does not serve again.
@@ -179,7 +214,7 @@ impl Disk {
         let mut bytes = there.unwrap_or_else(|| vec![0; length]);
         bytes[..BLOCK].copy_from_slice(&self.header(segment));
         self.segments.insert(segment, bytes);
-        self.manifest = self.manifest.join(Manifest { first, last: segment, batch });
+        self.manifest = self.manifest.join(manifest);
         Done::Prepared { segment }
     }
 
@@ -259,5 +294,114 @@ impl Disk {
                 self.segments.entry(segment).or_insert(bytes);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use storage_journal::{Buffer, Place};
+
+    use super::*;
+
+    const OPTIONS: DiskOptions = DiskOptions {
+        shard: 0,
+        directory: [9; 16],
+        segment_bytes: 16 * BLOCK,
+        segments_max: 2,
+        file_segments: 1,
+        lost_checkpoints: Some(10),
+    };
+
+    fn prepare(segment: u64, reuse: Option<u64>, margin: Margin) -> Order {
+        Order::Prepare { segment, reuse, margin, first: reuse.map_or(1, |older| older + 1), batch: 0 }
+    }
+
+    fn write(segment: u64) -> Order {
+        let mut buffer = Buffer::zeroed(2 * BLOCK);
+        buffer.bytes_mut().fill(7);
+        Order::Write { place: Place { segment, offset: BLOCK as u64 }, buffer }
+    }
+
+    fn done(disk: &mut Disk, order: Order, chance: &mut Chance) -> Option<Done> {
+        disk.submit(order);
+        disk.step(chance)
+    }
+
+    /// How much of a batch that was being written is there, octets.
+    fn written(disk: &Disk) -> usize {
+        disk.segments()[&1].iter().skip(BLOCK).filter(|&&octet| octet == 7).count()
+    }
+
+    #[test]
+    fn it_is_full_of_segments_and_files_and_leaves_one_to_acknowledgements() {
+        let (mut disk, mut chance) = (Disk::new(OPTIONS), Chance::new(1));
+        assert!(matches!(done(&mut disk, prepare(1, None, Margin::All), &mut chance), Some(Done::Prepared { .. })));
+        disk.files().insert(5);
+        assert!(disk.is_full());
+        assert!(matches!(done(&mut disk, prepare(2, None, Margin::All), &mut chance), Some(Done::NoRoom { .. })));
+        assert!(matches!(done(&mut disk, prepare(2, None, Margin::Half), &mut chance), Some(Done::Prepared { .. })));
+        assert!(matches!(done(&mut disk, prepare(3, Some(1), Margin::All), &mut chance), Some(Done::Prepared { .. })));
+        assert_eq!((disk.segments().keys().copied().collect::<Vec<_>>(), disk.manifest().first), (vec![2, 3], 2));
+    }
+
+    /// Each kind of fault that it knows occurs within a hundred seeds.
+    #[test]
+    fn each_kind_of_fault_occurs() {
+        let mut seen = BTreeSet::new();
+        for seed in 0..100 {
+            let mut chance = Chance::new(seed);
+            for how in [Crash::Process, Crash::Power] {
+                let mut disk = Disk::new(OPTIONS);
+                done(&mut disk, prepare(1, None, Margin::All), &mut chance);
+                disk.submit(write(1));
+                disk.crash(how, &mut chance);
+                let there = match written(&disk) {
+                    0 => "nothing",
+                    all if all == 2 * BLOCK => "all",
+                    _ => "a part",
+                };
+                seen.insert(format!("{how:?}: {there} of a batch"));
+            }
+            // One segment is to serve again as another: its name may be new already, its header still the old one.
+            let mut disk = Disk::new(OPTIONS);
+            done(&mut disk, prepare(1, None, Margin::All), &mut chance);
+            disk.submit(prepare(2, Some(1), Margin::All));
+            disk.crash(Crash::Power, &mut chance);
+            let (number, bytes) = disk.segments().first_key_value().expect("it is there");
+            let header = SegmentHeader::decode(bytes).expect("it was whole").segment;
+            seen.insert(format!("needed from {}, called {number}, says {header}", disk.manifest().first));
+            // What was removed is back.
+            let mut disk = Disk::new(OPTIONS);
+            done(&mut disk, prepare(1, None, Margin::All), &mut chance);
+            done(&mut disk, Order::Remove { segment: 1, first: 2 }, &mut chance);
+            disk.crash(Crash::Power, &mut chance);
+            let back = disk
+                .segments()
+                .get(&1)
+                .map_or("gone", |bytes| if bytes.len() == OPTIONS.segment_bytes { "back" } else { "back in part" });
+            seen.insert(format!("removed: {back}"));
+            let checkpoint = Order::Checkpoint { segment: 2, bytes: vec![1] };
+            let lost = matches!(done(&mut disk, checkpoint, &mut chance), Some(Done::NotCheckpointed));
+            seen.insert(format!("checkpoint {}", if lost { "lost" } else { "written" }));
+            disk.is_failing = true;
+            assert!(matches!(done(&mut disk, write(1), &mut chance), Some(Done::Failed { .. })));
+        }
+        let expected = [
+            "Power: a part of a batch",
+            "Power: all of a batch",
+            "Process: all of a batch",
+            "Process: nothing of a batch",
+            "checkpoint lost",
+            "checkpoint written",
+            "needed from 1, called 1, says 1",
+            "needed from 2, called 1, says 1",
+            "needed from 2, called 2, says 1",
+            "needed from 2, called 2, says 2",
+            "removed: back",
+            "removed: back in part",
+            "removed: gone",
+        ];
+        let missing: Vec<_> = expected.iter().filter(|&&kind| !seen.contains(kind)).collect();
+        assert!(missing.is_empty(), "{missing:?} of {seen:?}");
     }
 }

@@ -49,7 +49,7 @@ pub enum DeliveryState<'a> {
     },
     /// How far the transfer of the delivery came.
     Received {
-        /// The section.
+        /// The section that is not there whole, counted from 0 (part 3.4.1).
         section_number: u32,
         /// Octets of its encoding.
         section_offset: u64,
@@ -164,7 +164,7 @@ pub struct Disposition<'a> {
     pub last: Option<u32>,
     /// Whether the sender of the disposition has settled.
     pub settled: bool,
-    /// The state.
+    /// What it says of them; none with `settled`: they are done with, undecided.
     pub state: Option<DeliveryState<'a>>,
     /// Whether the answer may wait.
     pub batchable: bool,

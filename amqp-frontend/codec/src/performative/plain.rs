@@ -14,7 +14,7 @@ use super::transfer::TAG_BYTES_MAX;
 pub struct PlainTransfer<'a> {
     /// The link, by the sender's handle.
     pub handle: u32,
-    /// The delivery.
+    /// Its number in the session; serial (RFC 1982).
     pub delivery_id: u32,
     /// Version and format of the message.
     pub message_format: u32,

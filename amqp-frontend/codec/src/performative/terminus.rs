@@ -32,19 +32,19 @@ pub enum Durability {
     None,
     /// That it exists.
     Configuration,
-    /// And what is unsettled on it.
+    /// That, and what is unsettled on it.
     UnsettledState,
 }
 
 /// When a terminus that nobody is attached to goes away (part 3.5.6).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ExpiryPolicy {
-    /// With its link.
+    /// When its link is detached.
     LinkDetach,
-    /// With its session.
+    /// When the session that it was attached in ends; what holds if nothing is said.
     #[default]
     SessionEnd,
-    /// With its connection.
+    /// When that session's connection closes.
     ConnectionClose,
     /// Not at all.
     Never,
@@ -68,7 +68,7 @@ impl ExpiryPolicy {
 pub enum DistributionMode {
     /// Each to one link.
     Move,
-    /// A copy to this one.
+    /// Each to this link as well; it stays for the others.
     Copy,
 }
 
@@ -171,7 +171,7 @@ impl From<Terminus> for Source {
 /// Where messages go to.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Target {
-    /// A node.
+    /// A node, by its address or made for the link (`dynamic`).
     Node(Terminus),
     /// The coordinator of transactions.
     Coordinator(Coordinator),

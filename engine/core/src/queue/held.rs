@@ -58,17 +58,6 @@ pub(crate) struct Holdings {
     changes: BTreeMap<u64, Changes>,
 }
 
-#[inline]
-fn slab_key(key: u64) -> Key {
-    let [generation, slot] = [key >> 32, key & u64::from(u32::MAX)].map(|half| half as u32);
-    Key { slot, generation }
-}
-
-#[inline]
-fn delivery_key(key: Key) -> u64 {
-    (u64::from(key.generation) << 32) | u64::from(key.slot)
-}
-
 impl Holdings {
     /// How many messages consumers hold.
     #[inline]
@@ -79,7 +68,7 @@ impl Holdings {
     /// Notes that a consumer holds a message; gives the key to settle it by.
     #[inline]
     pub fn insert(&mut self, acquired: Acquired) -> u64 {
-        let key = delivery_key(self.acquired.insert(acquired));
+        let key = self.acquired.insert(acquired).to_bits();
         debug_assert_ne!(key, KEY_NONE);
         key
     }
@@ -87,13 +76,13 @@ impl Holdings {
     /// What `end` holds under `key`.
     #[inline]
     pub fn get(&self, end: Key, key: u64) -> Option<&Acquired> {
-        self.acquired.get(slab_key(key)).filter(|acquired| acquired.end == end)
+        self.acquired.get(Key::from_bits(key)).filter(|acquired| acquired.end == end)
     }
 
     /// The same, which it holds no longer.
     #[inline]
     pub fn take(&mut self, end: Key, key: u64) -> Option<Acquired> {
-        self.acquired.remove_if(slab_key(key), |acquired| acquired.end == end)
+        self.acquired.remove_if(Key::from_bits(key), |acquired| acquired.end == end)
     }
 
     /// Whether something was said of any message.
@@ -128,14 +117,14 @@ impl Holdings {
 
     /// What a consumer holds under a key left memory.
     pub fn shed(&mut self, key: u64, stub: Stub) {
-        if let Some(acquired) = self.acquired.get_mut(slab_key(key)) {
+        if let Some(acquired) = self.acquired.get_mut(Key::from_bits(key)) {
             acquired.held = Held::Away(stub);
         }
     }
 
     /// The message that is held under a key, whoever holds it.
     pub fn find(&self, key: u64) -> Option<Acquired> {
-        self.acquired.get(slab_key(key)).copied()
+        self.acquired.get(Key::from_bits(key)).copied()
     }
 
     /// The body of a message in memory is not the one that the journal has.
@@ -168,7 +157,7 @@ impl Holdings {
             return Vec::new();
         }
         let held = self.acquired.iter().filter(|(_, held)| held.end == end);
-        held.map(|(key, _)| delivery_key(key)).collect()
+        held.map(|(key, _)| key.to_bits()).collect()
     }
 
     /// Gives room back of a table that was large: whoever held a great many messages may have been the only consumer.

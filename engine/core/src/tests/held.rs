@@ -334,7 +334,7 @@ fn a_queue_that_is_deleted_needs_nothing_that_is_away() {
 
 #[test]
 fn keys_of_places_that_were_given_back_stay_stale() {
-    let mut slab = crate::slab::Slab::default();
+    let mut slab: crate::slab::Slab<_> = crate::slab::Slab::default();
     let keys: Vec<_> = (0..10_000).map(|number| slab.insert(number)).collect();
     keys.iter().for_each(|&key| assert!(slab.clear(key, |_| ()).is_some()));
     slab.release_places();

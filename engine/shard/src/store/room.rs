@@ -81,7 +81,7 @@ impl Store {
 
     /// Whether what lives in the oldest segment finds room, beside a quarter of a segment for acknowledgements.
     pub(super) fn has_room_for_front(&self) -> bool {
-        self.segments.front_needs() + self.config.segment_bytes / 4 <= self.left_bytes()
+        self.left_bytes().checked_sub(self.config.segment_bytes / 4).is_some_and(|room| self.segments.front_fits(room))
     }
 
     /// Tells the core whether producers may go on.

@@ -36,7 +36,7 @@ pub struct Plan {
 /// What came of it.
 #[derive(Debug, Default)]
 pub struct Kept {
-    /// The kills.
+    /// What was done, in order.
     pub kills: Vec<Kill>,
     /// Whether they are as many as were planned.
     pub is_complete: bool,

@@ -34,7 +34,7 @@ pub enum ServerError {
     /// It cannot be started.
     #[error("cannot start {program:?}: {reason}")]
     Start {
-        /// Its program.
+        /// The first word of its command.
         program: String,
         /// What the system says.
         reason: io::Error,
@@ -75,7 +75,7 @@ pub enum ServerError {
     Outlived(SocketAddr),
 }
 
-/// A server.
+/// The command of a server, and the process that it is while it lives.
 #[derive(Debug)]
 pub struct Server {
     words: Vec<String>,

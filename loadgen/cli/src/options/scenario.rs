@@ -53,9 +53,9 @@ pub enum ResolveError {
     /// The file cannot be read.
     #[error("cannot read {}: {error}", path.display())]
     Read {
-        /// Which one.
+        /// As it was named.
         path: PathBuf,
-        /// Why not.
+        /// What the system says.
         error: io::Error,
     },
     /// The file, or what options made of it, is no scenario.

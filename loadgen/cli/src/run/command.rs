@@ -10,10 +10,10 @@ use load_model::scenario::Scenario;
 use super::output::{Keep, Output, Print};
 use super::screen::Live;
 use super::stop::stop_at_signal;
-use crate::command::Program;
 use crate::exit::{CommandError, Exit};
 use crate::load::{Floor, From, Load, Look};
 use crate::options::{self, ScenarioOptions};
+use crate::program::Program;
 use crate::terminal::print;
 
 /// Options of `run`.

@@ -18,7 +18,7 @@ use crate::terminal::{paper_of, print, say};
 /// Where files go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Keep {
-    /// To this folder.
+    /// Here; made if it is not there.
     Folder(PathBuf),
     /// To a folder with the name of the moment.
     Named,
@@ -40,7 +40,7 @@ pub enum Print {
 pub struct Output {
     /// Where files go.
     pub keep: Keep,
-    /// What is printed.
+    /// What goes to the standard output.
     pub print: Print,
     /// Where metrics are shown meanwhile.
     pub prometheus: Option<SocketAddr>,

@@ -53,7 +53,7 @@ pub(crate) enum Received<'a> {
     Bytes(&'a [u8]),
     /// Nothing now.
     Nothing,
-    /// The end.
+    /// The peer closed, or the connection is broken.
     End,
 }
 

@@ -1,11 +1,10 @@
-//! One connection of a double: its socket, its machine, its links, what waits to be read on and to be written.
+//! One connection of a double: its socket, its machine, what waits to be read on and to be written. Its links are in `links`.
 
 use std::io::{self, IoSlice, IoSliceMut};
 
 use amqp_proto::{Connection, Input, LinkId, Out};
 use engine_rt::{Interest, Socket};
 
-use super::links::Link;
 use super::table::{Key, Table};
 
 /// Segments of one write: bodies above what is copied have one each.
@@ -62,8 +61,13 @@ pub(super) struct Conn {
     dirty: bool,
     /// The start of a frame, until the rest comes.
     partial: Vec<u8>,
-    /// By session and handle.
-    links: Vec<Vec<Option<(LinkId, Link)>>>,
+}
+
+/// A link, wherever it is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct At {
+    pub conn: Key<Conn>,
+    pub link: LinkId,
 }
 
 /// How a read ended.
@@ -79,54 +83,7 @@ pub(super) enum Reading {
 impl Conn {
     /// A connection that was just accepted.
     pub fn new(machine: Connection, socket: Socket) -> Self {
-        Self {
-            machine,
-            socket,
-            out: Out::default(),
-            interest: Interest::Read,
-            dirty: false,
-            partial: Vec::new(),
-            links: Vec::new(),
-        }
-    }
-
-    /// A link.
-    #[inline]
-    pub fn link(&mut self, id: LinkId) -> Option<&mut Link> {
-        let (_, link) = self.links.get_mut(usize::from(id.session))?.get_mut(id.handle as usize)?.as_mut()?;
-        Some(link)
-    }
-
-    /// Adds a link.
-    pub fn put_link(&mut self, id: LinkId, link: Link) {
-        let session = usize::from(id.session);
-        if self.links.len() <= session {
-            self.links.resize_with(session + 1, Vec::new);
-        }
-        let Some(handles) = self.links.get_mut(session) else { return };
-        if handles.len() <= id.handle as usize {
-            handles.resize_with(id.handle as usize + 1, || None);
-        }
-        if let Some(place) = handles.get_mut(id.handle as usize) {
-            *place = Some((id, link));
-        }
-    }
-
-    /// Takes a link out.
-    pub fn take_link(&mut self, id: LinkId) -> Option<Link> {
-        let (_, link) = self.links.get_mut(usize::from(id.session))?.get_mut(id.handle as usize)?.take()?;
-        Some(link)
-    }
-
-    /// Takes all links of a session out.
-    pub fn take_links(&mut self, session: usize) -> Vec<(LinkId, Link)> {
-        let links = self.links.get_mut(session).map(std::mem::take).unwrap_or_default();
-        links.into_iter().flatten().collect()
-    }
-
-    /// Sessions that have or had links.
-    pub fn sessions(&self) -> usize {
-        self.links.len()
+        Self { machine, socket, out: Out::default(), interest: Interest::Read, dirty: false, partial: Vec::new() }
     }
 
     /// Reads what the socket has into `buffer`, behind the start of a frame from before.

@@ -28,7 +28,7 @@ pub enum Distribution {
     },
     /// Short ones are frequent, long ones rare.
     Exponential {
-        /// The mean.
+        /// Of all; the median is 0.69 of it.
         mean: Span,
     },
     /// As times of real servers tend to be.

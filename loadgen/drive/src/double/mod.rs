@@ -4,6 +4,7 @@
 //! memory, sends nothing again, and trusts its peers. `Double::start` runs one beside a test; `heddle-load sink` runs
 //! one alone.
 
+mod attach;
 mod behaviour;
 mod connection;
 mod distribution;

@@ -5,11 +5,9 @@
 
 use std::collections::VecDeque;
 
-use amqp_proto::LinkId;
 use bytes::Bytes;
 
-use super::connection::Conn;
-use super::table::Key;
+use super::connection::At;
 
 /// Messages that wait for somebody beyond which producers get no credit: what they have of it may still come.
 const MESSAGES_MAX: usize = 1 << 17;
@@ -33,13 +31,6 @@ impl Kind {
             Self::Topic => "topic",
         }
     }
-}
-
-/// A link, wherever it is.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct At {
-    pub conn: Key<Conn>,
-    pub link: LinkId,
 }
 
 /// Messages in the order in which they came.
@@ -80,7 +71,7 @@ struct Consumer {
 
 /// What a node has for a consumer.
 pub(super) enum Gift {
-    /// A message.
+    /// The next message, which is not kept any more.
     Message(Bytes),
     /// There is nothing more, and the consumer wanted to hear of it.
     Drained,
@@ -210,6 +201,9 @@ impl Node {
 
 #[cfg(test)]
 mod tests {
+    use amqp_proto::LinkId;
+
+    use super::super::table::Key;
     use super::*;
 
     fn at(handle: u32) -> At {

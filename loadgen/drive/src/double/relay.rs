@@ -10,17 +10,18 @@ use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 
 use amqp_codec::AmqpError;
-use amqp_proto::{Outcome, Part, Send, Settled};
+use amqp_proto::{DeliveryOutcome, Part, Send, Settled};
 use bytes::{Bytes, BytesMut};
 use engine_message::Condition;
 use engine_message::section;
 
+use super::attach::Address;
 use super::behaviour::Behaviour;
-use super::connection::{Conn, Conns};
+use super::connection::{At, Conn, Conns};
 use super::distribution::Delays;
 use super::fault::{Fault, Losses};
-use super::links::{Address, Link, Producer};
-use super::node::{At, Gift, Kind, Node};
+use super::links::{Link, Links, Producer};
+use super::node::{Gift, Kind, Node};
 use super::table::{Key, Table};
 
 /// Addresses of a double: as many as a scenario has links.
@@ -101,9 +102,10 @@ pub(super) struct Incoming<'a> {
     pub payload: &'a [u8],
 }
 
-/// Addresses and what is under way between them.
+/// Addresses, the links to them, and what is under way between them.
 pub(super) struct Relay {
     manner: Manner,
+    pub links: Links,
     nodes: Table<Node>,
     names: HashMap<String, Key<Node>>,
     active: Vec<Key<Node>>,
@@ -126,6 +128,7 @@ impl Relay {
         };
         Self {
             manner,
+            links: Links::default(),
             nodes: Table::new(NODES_MAX),
             names: HashMap::new(),
             active: Vec::new(),
@@ -161,7 +164,7 @@ impl Relay {
         }
     }
 
-    /// A node.
+    /// The node of a key that is not stale.
     pub fn node_mut(&mut self, key: Key<Node>) -> Option<&mut Node> {
         self.nodes.get_mut(key)
     }
@@ -194,7 +197,8 @@ impl Relay {
     }
 
     /// Notes what a consumer takes.
-    pub fn grant(&mut self, key: Key<Node>, place: usize, credit: u32, draining: bool) {
+    pub fn grant(&mut self, at: At, credit: u32, draining: bool) {
+        let Some(&mut Link::Consumer { node: key, place, .. }) = self.links.get_mut(at) else { return };
         let Some(node) = self.nodes.get_mut(key) else { return };
         node.grant(place, credit, draining);
         if !std::mem::replace(&mut node.active, true) {
@@ -206,16 +210,16 @@ impl Relay {
     #[inline]
     pub fn take(&mut self, conn: &mut Conn, incoming: Incoming<'_>, now_ns: u64) {
         let link = incoming.at.link;
-        let Some(Link::Producer(producer)) = conn.link(link) else { return };
+        let Some(producer) = self.links.producer_mut(incoming.at) else { return };
         producer.number += 1;
-        let number = producer.number;
+        let (number, node) = (producer.number, producer.node);
         self.tally.taken += 1;
         if let Manner::Forget = self.manner {
             return self.accept(conn, incoming.at, incoming.delivery, incoming.settled, None);
         }
-        let Some(node) = producer.node.or_else(|| self.addressed(incoming.payload)) else {
+        let Some(node) = node.or_else(|| self.addressed(incoming.payload)) else {
             let why = "the message names no address".to_owned();
-            let refusal = Outcome::Rejected(Some(Box::new(AmqpError::new(Condition::NotFound, why))));
+            let refusal = DeliveryOutcome::Rejected(Some(Box::new(AmqpError::new(Condition::NotFound, why))));
             if !incoming.settled {
                 conn.machine.settle(link, incoming.delivery, incoming.delivery, refusal);
             }
@@ -232,7 +236,7 @@ impl Relay {
             }
             Manner::Spoil(losses) => {
                 let fault = losses.fault(number);
-                self.spoil(conn, incoming.at, (node, message), fault, now_ns);
+                self.spoil(incoming.at, (node, message), fault, now_ns);
             }
             Manner::Pass | Manner::Forget => self.put(node, message),
         }
@@ -273,9 +277,9 @@ impl Relay {
     #[inline]
     fn accept(&mut self, conn: &mut Conn, at: At, delivery: u32, settled: bool, node: Option<Key<Node>>) {
         if !settled {
-            conn.machine.settle(at.link, delivery, delivery, Outcome::Accepted);
+            conn.machine.settle(at.link, delivery, delivery, DeliveryOutcome::Accepted);
         }
-        let Some(Link::Producer(producer)) = conn.link(at.link) else { return };
+        let Some(producer) = self.links.producer_mut(at) else { return };
         producer.owed += 1;
         if producer.owed < WINDOW / 2 {
             return;
@@ -291,8 +295,8 @@ impl Relay {
     }
 
     /// Puts a message as a fault wants it.
-    fn spoil(&mut self, conn: &mut Conn, at: At, (node, message): (Key<Node>, Bytes), fault: Fault, now_ns: u64) {
-        let Some(Link::Producer(producer)) = conn.link(at.link) else { return };
+    fn spoil(&mut self, at: At, (node, message): (Key<Node>, Bytes), fault: Fault, now_ns: u64) {
+        let Some(producer) = self.links.producer_mut(at) else { return };
         match fault {
             Fault::Lose => {
                 self.tally.lost += 1;
@@ -318,7 +322,7 @@ impl Relay {
             }
             Fault::None | Fault::Reorder => {}
         }
-        let held = producer.held.take();
+        let held = self.links.producer_mut(at).and_then(|producer| producer.held.take());
         self.put(node, message);
         if let Some((node, overtaken)) = held {
             self.tally.reordered += 1;
@@ -346,10 +350,7 @@ impl Relay {
             }
         }
         while let Some((at, _)) = self.holding.pop_front_if(|(_, until_ns)| *until_ns <= now_ns) {
-            let Some(Link::Producer(producer)) = conns.touch(at.conn).and_then(|conn| conn.link(at.link)) else {
-                continue;
-            };
-            if let Some((node, message)) = producer.held.take() {
+            if let Some((node, message)) = self.links.producer_mut(at).and_then(|producer| producer.held.take()) {
                 self.put(node, message);
             }
         }
@@ -378,7 +379,7 @@ impl Relay {
                 node.starving = false;
                 for at in &node.producers {
                     let Some(conn) = conns.touch(at.conn) else { continue };
-                    let Some(Link::Producer(producer)) = conn.link(at.link) else { continue };
+                    let Some(producer) = self.links.producer_mut(*at) else { continue };
                     let owed = std::mem::take(&mut producer.owed);
                     conn.machine.grant(at.link, owed);
                 }

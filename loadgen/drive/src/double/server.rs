@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use amqp_codec::AmqpError;
 use amqp_codec::performative::Attach;
-use amqp_proto::{Authenticated, Config, Connection, Event, Input, Mechanism, Outcome, Payload, Settling};
+use amqp_proto::{Authenticated, Config, Connection, DeliveryOutcome, Event, Input, Mechanism, Payload, Settling};
 use bytes::Bytes;
 use engine_message::Condition;
 use engine_message::reader::{Descriptor, Reader};
@@ -18,10 +18,10 @@ use engine_message::section;
 use engine_rt::{Accepted, Clock, Interest, Listener, Readiness, Ready, WAKER_TOKEN, Waker};
 use load_model::units::Span;
 
+use super::attach::{self, Wanted};
 use super::behaviour::Behaviour;
-use super::connection::{Conn, Conns, Reading};
-use super::links::{self, Link, Producer, Wanted};
-use super::node::At;
+use super::connection::{At, Conn, Conns, Reading};
+use super::links::{Link, Producer};
 use super::relay::{Incoming, Relay, Tally, WINDOW};
 use super::table::Key;
 
@@ -38,7 +38,7 @@ const LINKS_MAX: u32 = 100_000;
 const CHANNELS_MAX: u16 = 1000;
 /// Credit of a coordinator's link: one transaction after the other, with some ahead.
 const COORDINATOR_WINDOW: u32 = 100;
-/// Token of the listener.
+/// The listener's: connections never have the highest bit (`Table::remove`).
 const LISTENER_TOKEN: u64 = 1 << 63;
 /// Connections that are accepted in one turn.
 const ACCEPT_BURST: u32 = 64;
@@ -214,7 +214,7 @@ impl Server {
             let Some(conn) = self.conns.touch(key) else { return };
             if let Some(delivery) = conn.machine.next_delivery(self.now_ns, &mut input) {
                 let at = At { conn: key, link: delivery.link };
-                let (delivery, settled, payload) = (delivery.delivery, delivery.settled, delivery.payload);
+                let (delivery, settled, payload) = (delivery.delivery, delivery.settled.is_yes(), delivery.payload);
                 self.take(Incoming { at, delivery, settled, payload });
                 continue;
             }
@@ -228,7 +228,7 @@ impl Server {
     #[inline]
     fn take(&mut self, incoming: Incoming<'_>) {
         let Some(conn) = self.conns.table.get_mut(incoming.at.conn) else { return };
-        if let Some(Link::Coordinator) = conn.link(incoming.at.link) {
+        if let Some(Link::Coordinator) = self.relay.links.get_mut(incoming.at) {
             return coordinate(conn, &incoming);
         }
         self.first_ns.get_or_insert(self.now_ns);
@@ -250,20 +250,26 @@ impl Server {
                     Payload::Borrowed(bytes) => bytes,
                     Payload::Owned(bytes) => bytes.as_ref(),
                 };
-                self.take(Incoming { at: At { conn: key, link }, delivery, settled, payload });
+                let at = At { conn: key, link };
+                self.take(Incoming { at, delivery, settled: settled.is_yes(), payload });
             }
             Event::Credit { link, credit, drain } => {
-                if let Some(Link::Consumer { node, place, .. }) = conn.link(link) {
-                    self.relay.grant(*node, *place, credit, drain);
-                }
+                self.relay.grant(At { conn: key, link }, credit, drain.is_yes());
             }
             Event::Settled(_) => {
                 while let Some(Settling { link, confirm, .. }) = conn.machine.next_settled() {
                     confirm.into_iter().for_each(|delivery| conn.machine.confirm(link, delivery));
                 }
             }
-            Event::Detached { link, .. } => self.drop_link(At { conn: key, link }),
-            Event::Ended(session, _) => self.drop_links(key, usize::from(session.0)),
+            Event::Detached { link, .. } => {
+                let at = At { conn: key, link };
+                let link = self.relay.links.take(at);
+                self.release(link.map(|link| (at, link)));
+            }
+            Event::Ended(session, _) => {
+                let links = self.relay.links.take_session(key, usize::from(session.0));
+                self.release(links);
+            }
             Event::Closed(_) => self.drop_all_links(key),
             // Whatever is told of deliveries in a transaction, a double has no use for it.
             Event::Updated(mut update) => while conn.machine.next_updated(&mut update).is_some() {},
@@ -281,7 +287,7 @@ impl Server {
 
     fn handle_attach(&mut self, at: At, attach: &Attach) {
         let Some(conn) = self.conns.table.get_mut(at.conn) else { return };
-        let planned = links::wanted(attach).and_then(|wanted| {
+        let planned = attach::wanted(attach).and_then(|wanted| {
             let refused = |why| AmqpError::new(Condition::NotAllowed, why);
             let node = match &wanted {
                 Wanted::Send(address) | Wanted::Receive(address) => Some(self.relay.node(address).map_err(refused)?),
@@ -296,7 +302,7 @@ impl Server {
         let found = node.and_then(|node| self.relay.node_mut(node));
         conn.machine.accept_attach(
             at.link,
-            links::reply(attach, found.as_deref().map(|node| &*node.name)),
+            attach::reply(attach, found.as_deref().map(|node| &*node.name)),
             &mut conn.out,
         );
         let link = match (wanted, node, found) {
@@ -317,25 +323,16 @@ impl Server {
             Link::Coordinator => conn.machine.grant(at.link, COORDINATOR_WINDOW),
             Link::Consumer { .. } => {}
         }
-        conn.put_link(at.link, link);
-    }
-
-    fn drop_link(&mut self, at: At) {
-        if let Some(link) = self.conns.table.get_mut(at.conn).and_then(|conn| conn.take_link(at.link)) {
-            self.relay.release(at, link);
-        }
-    }
-
-    fn drop_links(&mut self, key: Key<Conn>, session: usize) {
-        let Some(conn) = self.conns.table.get_mut(key) else { return };
-        for (id, link) in conn.take_links(session) {
-            self.relay.release(At { conn: key, link: id }, link);
-        }
+        self.relay.links.put(at, link);
     }
 
     fn drop_all_links(&mut self, key: Key<Conn>) {
-        let sessions = self.conns.table.get_mut(key).map_or(0, |conn| conn.sessions());
-        (0..sessions).for_each(|session| self.drop_links(key, session));
+        let links = self.relay.links.take_all(key);
+        self.release(links);
+    }
+
+    fn release(&mut self, links: impl IntoIterator<Item = (At, Link)>) {
+        links.into_iter().for_each(|(at, link)| self.relay.release(at, link));
     }
 
     fn lose(&mut self, key: Key<Conn>) {
@@ -380,8 +377,8 @@ fn coordinate(conn: &mut Conn, incoming: &Incoming<'_>) {
     if settled {
         return;
     }
-    let transaction = Outcome::Declared(Bytes::from_static(TRANSACTION));
-    let outcome = if declares(payload) { transaction } else { Outcome::Accepted };
+    let transaction = DeliveryOutcome::Declared(Bytes::from_static(TRANSACTION));
+    let outcome = if declares(payload) { transaction } else { DeliveryOutcome::Accepted };
     conn.machine.settle(link, delivery, delivery, outcome);
 }
 

@@ -84,7 +84,7 @@ impl<T> Table<T> {
         self.places.len() == self.free.len()
     }
 
-    /// All keys.
+    /// The keys of all entries, by place.
     pub fn keys(&self) -> Vec<Key<T>> {
         let places = self.places.iter().enumerate().filter(|(_, (_, slot))| slot.is_some());
         places

@@ -33,10 +33,12 @@ fn folder(pid: u32) -> PathBuf {
 pub fn totals(pid: u32) -> Option<Totals> {
     let folder = folder(pid);
     let status = fs::read_to_string(folder.join("status")).ok()?;
+    let memory_bytes = kib(&status, "VmRSS:").unwrap_or(0) * 1024;
     Some(Totals {
         cpu_s: processor_time(&fs::read_to_string(folder.join("stat")).ok()?)?,
-        memory_bytes: kib(&status, "VmRSS:").unwrap_or(0) * 1024,
-        memory_peak_bytes: kib(&status, "VmHWM:").unwrap_or(0) * 1024,
+        memory_bytes,
+        // The system counts both on each processor by itself, and the peak is the later one to be brought together.
+        memory_peak_bytes: memory_bytes.max(kib(&status, "VmHWM:").unwrap_or(0) * 1024),
         written_bytes: fs::read_to_string(folder.join("io")).ok().and_then(|io| number(&io, "write_bytes:")),
     })
 }
@@ -55,7 +57,7 @@ pub fn threads_cpu(pid: u32, names: &[&str]) -> f64 {
 /// A thread of a process.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Thread {
-    /// Its number.
+    /// The system's number of it.
     pub number: u32,
     /// Its processor time, seconds.
     pub cpu_s: f64,

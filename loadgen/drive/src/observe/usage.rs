@@ -99,8 +99,9 @@ impl Observation {
         let told = self.told.iter().filter_map(|(_, told)| told.memory_bytes).max();
         let most = seen.or(told).unwrap_or(0);
         match (self.processes.first(), self.processes.last()) {
+            // The system notes a peak later than what is in use: what was seen in use may be more than it.
             (Some((_, first)), Some((_, last))) if last.memory_peak_bytes > first.memory_peak_bytes => {
-                last.memory_peak_bytes
+                most.max(last.memory_peak_bytes)
             }
             _ => most,
         }
@@ -192,6 +193,8 @@ mod tests {
         assert_eq!(seen.memory_peak(), 300);
         seen.processes[2].1.memory_peak_bytes = 900;
         assert_eq!(seen.memory_peak(), 900);
+        seen.processes[1].1.memory_bytes = 1000;
+        assert_eq!(seen.memory_peak(), 1000, "no peak is below what was seen");
     }
 
     #[test]

@@ -39,29 +39,29 @@ pub enum RemoteError {
     Address {
         /// As it was given.
         address: String,
-        /// Why not.
+        /// What the system says.
         error: std::io::Error,
     },
     /// One cannot be reached.
     #[error("worker {address} cannot be reached ({error}): is `heddle load worker --listen` running there?")]
     Connect {
-        /// Which one.
+        /// Host and port, as they were given.
         address: String,
-        /// Why not.
+        /// What the system says.
         error: std::io::Error,
     },
     /// One does not want to.
     #[error("worker {address}: {why}")]
     Refused {
-        /// Which one.
+        /// Host and port, as they were given.
         address: String,
-        /// Why.
+        /// What the worker says, for people.
         why: String,
     },
     /// One does not speak as it should.
     #[error("worker {address}: {error}")]
     Wire {
-        /// Which one.
+        /// Host and port, as they were given.
         address: String,
         /// What was wrong.
         error: WireError,

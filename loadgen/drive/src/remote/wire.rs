@@ -47,7 +47,7 @@ pub enum Asked {
     Take {
         /// The whole scenario; it is never written with its password.
         scenario: Box<Scenario>,
-        /// Its password.
+        /// What the scenario leaves out; empty if there is none.
         password: String,
         /// The first of the worker's numbers.
         first: u32,
@@ -56,7 +56,7 @@ pub enum Asked {
     },
     /// An order for one of the threads.
     Order {
-        /// Which one.
+        /// By number, from 0.
         worker: u32,
         /// What it is to do.
         order: Order,
@@ -75,7 +75,7 @@ pub enum Answered {
         version: String,
         /// How many threads it loads with.
         threads: u32,
-        /// Its machine.
+        /// Where it runs.
         machine: Box<Machine>,
     },
     /// The other answer to it; the connection ends.
@@ -85,7 +85,7 @@ pub enum Answered {
     },
     /// The answer to `Clock`.
     Clock {
-        /// What was asked.
+        /// The time that came with the question, so that it needs not be kept.
         asked_ns: u64,
         /// What its clock said.
         there_ns: u64,

@@ -17,7 +17,7 @@ pub(super) struct Absence {
 
 #[derive(Clone, Copy, Debug, Default)]
 enum Away {
-    /// It is not.
+    /// All connections are there.
     #[default]
     Not,
     /// A connection broke, and none that did is made again.

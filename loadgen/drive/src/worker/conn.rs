@@ -90,7 +90,7 @@ pub(crate) struct Surroundings<'a> {
     pub now_ns: u64,
     /// When the run began, by the same clock; far ahead until it is known.
     pub origin_ns: u64,
-    /// The servers.
+    /// In the order of the scenario.
     pub servers: &'a [Server],
     /// Whom we trust.
     pub tls: Option<&'a TlsClient>,
@@ -117,7 +117,7 @@ pub(crate) struct Conn {
     /// When its stage is over; for `Down`, when it is made.
     pub(super) by_ns: u64,
     pub(super) live: Option<Live>,
-    /// Its producers.
+    /// In the order of their groups.
     pub producers: Vec<Producer>,
     /// Its consumers; those of replies stand at their producers' places.
     pub consumers: Vec<Consumer>,
@@ -263,7 +263,8 @@ impl Conn {
                 if let Some(End::Consumer(place)) = live.ends.get(came.link.handle as usize)
                     && let Some(consumer) = self.consumers.get_mut(*place)
                 {
-                    let came = Came { delivery: came.delivery, is_settled: came.settled, message: came.payload };
+                    let came =
+                        Came { delivery: came.delivery, is_settled: came.settled.is_yes(), message: came.payload };
                     consumer.take(&came, &mut live.machine, shared);
                 }
             }

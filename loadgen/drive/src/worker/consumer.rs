@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use amqp_proto::{Connection, LinkId, Out, Outcome, Part, Send, SendNow, Settled};
+use amqp_proto::{Connection, DeliveryOutcome, LinkId, Out, Part, Send, SendNow, Settled};
 use bytes::Bytes;
 use load_model::latency::Metric;
 use load_model::ledger::Insert;
@@ -18,7 +18,7 @@ use crate::client::{Front, body_of, reply_address};
 /// What becomes of what a consumer receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Duty {
-    /// It is measured.
+    /// Its latency is measured.
     Measure,
     /// It is measured and answered.
     Answer,
@@ -28,7 +28,7 @@ pub(crate) enum Duty {
 
 /// A message that came.
 pub(crate) struct Came<'a> {
-    /// Its delivery.
+    /// The number to settle it by.
     pub delivery: u32,
     /// Whether the server settled it.
     pub is_settled: bool,
@@ -47,7 +47,7 @@ struct Held {
 /// The time of what was decided on before the run: its confirmation is no latency of it.
 const BEFORE_NS: u64 = u64::MAX;
 
-/// One consumer.
+/// A link that receives, and what it was told of messages that are not done with.
 pub(crate) struct Consumer {
     group: u32,
     duty: Duty,
@@ -170,7 +170,7 @@ impl Consumer {
 
     fn accept_run(&mut self, machine: &mut Connection, now_ns: u64) {
         let (Some((first, last)), Some(link)) = (self.run.take(), self.link) else { return };
-        machine.settle(link, first, last, Outcome::Accepted);
+        machine.settle(link, first, last, DeliveryOutcome::Accepted);
         if self.settle == Settle::Second {
             self.unconfirmed.push_back((first, last, now_ns));
         }

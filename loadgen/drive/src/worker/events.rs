@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use amqp_codec::AmqpError;
 use amqp_codec::performative::{Attach, Open, Role};
-use amqp_proto::{Deliveries, Event, LinkId, Outcome, Payload, Settled, State, Update};
+use amqp_proto::{Deliveries, DeliveryOutcome, Drain, Event, LinkId, Payload, Settled, State, Update};
 use engine_message::Condition;
 use load_model::scenario::{Group, Pattern};
 
@@ -22,7 +22,7 @@ impl Conn {
                     Payload::Borrowed(bytes) => bytes,
                     Payload::Owned(bytes) => bytes.as_ref(),
                 };
-                self.handle_delivery(link, &Came { delivery, is_settled: settled, message }, shared);
+                self.handle_delivery(link, &Came { delivery, is_settled: settled.is_yes(), message }, shared);
             }
             Event::Settled(outcome) => self.handle_settled(outcome.as_ref(), around, shared),
             Event::Updated(update) => self.handle_updated(*update, around, shared),
@@ -30,7 +30,7 @@ impl Conn {
                 let Deliveries { first, last } = confirmation.deliveries;
                 self.consumers.iter_mut().for_each(|consumer| consumer.confirmed(first, last, shared));
             }
-            Event::Credit { link, drain: true, .. } => {
+            Event::Credit { link, drain: Drain::Yes, .. } => {
                 if let Some(live) = &mut self.live {
                     // What is due later waits for credit anew.
                     live.machine.drained(link);
@@ -89,7 +89,7 @@ impl Conn {
         }
     }
 
-    fn handle_settled(&mut self, outcome: Option<&Outcome>, around: &Surroundings<'_>, shared: &mut Shared) {
+    fn handle_settled(&mut self, outcome: Option<&DeliveryOutcome>, around: &Surroundings<'_>, shared: &mut Shared) {
         let mut failed = None;
         while let Some(live) = &mut self.live
             && let Some(settling) = live.machine.next_settled()
@@ -123,7 +123,7 @@ impl Conn {
         &mut self,
         link: LinkId,
         key: u64,
-        outcome: Option<&Outcome>,
+        outcome: Option<&DeliveryOutcome>,
         shared: &mut Shared,
     ) -> Result<(), String> {
         let Some(live) = &self.live else { return Ok(()) };
@@ -138,7 +138,7 @@ impl Conn {
                     return producer.coordinated(key, outcome.cloned(), shared);
                 }
             }
-            Some(End::Relay(_)) if outcome != Some(&Outcome::Accepted) => {
+            Some(End::Relay(_)) if outcome != Some(&DeliveryOutcome::Accepted) => {
                 if let Some(tally) = shared.tallies.get_mut(self.planned.group as usize) {
                     tally.counts.refused += 1;
                 }

@@ -9,7 +9,7 @@
 //! 4. What is due is counted by the schedule, second by second, whatever is sent.
 //! 5. Nothing is sent once the run's time is over (`Shared::is_stopped`): what could not be sent until then was not offered.
 
-use amqp_proto::{Connection, LinkId, OUT_SOFT_MAX, Out, Outcome, Part, Send, SendNow, Settled};
+use amqp_proto::{Connection, DeliveryOutcome, LinkId, OUT_SOFT_MAX, Out, Part, Send, SendNow, Settled};
 use bytes::Bytes;
 use load_model::arrivals::{Schedule, quota};
 use load_model::latency::Metric;
@@ -52,7 +52,7 @@ struct Counted {
     told: u64,
 }
 
-/// One producer.
+/// A link that sends when its arrivals say so, and what it waits for.
 pub(crate) struct Producer {
     group: u32,
     number: u32,
@@ -365,15 +365,15 @@ impl Producer {
 
     /// The server decided on a delivery.
     #[inline]
-    pub fn settled(&mut self, sequence: u64, outcome: Option<&Outcome>, shared: &mut Shared) {
-        if self.transactions.is_some() && outcome == Some(&Outcome::Accepted) {
+    pub fn settled(&mut self, sequence: u64, outcome: Option<&DeliveryOutcome>, shared: &mut Shared) {
+        if self.transactions.is_some() && outcome == Some(&DeliveryOutcome::Accepted) {
             // It counts when its transaction does.
             return;
         }
         let Some(times) = self.flight.settle(sequence) else { return };
         shared.heard_ns = shared.now_ns;
         match outcome {
-            Some(Outcome::Accepted) => self.accepted(times, shared),
+            Some(DeliveryOutcome::Accepted) => self.accepted(times, shared),
             Some(_) => self.refused(sequence, shared),
             None => {
                 let seen = self.ledger.in_doubt.insert(sequence, &mut shared.budget);
@@ -400,10 +400,15 @@ impl Producer {
     }
 
     /// The coordinator decided on a declaration or a discharge.
-    pub fn coordinated(&mut self, key: u64, outcome: Option<Outcome>, shared: &mut Shared) -> Result<(), String> {
+    pub fn coordinated(
+        &mut self,
+        key: u64,
+        outcome: Option<DeliveryOutcome>,
+        shared: &mut Shared,
+    ) -> Result<(), String> {
         let Some(transactions) = &mut self.transactions else { return Ok(()) };
         shared.heard_ns = shared.now_ns;
-        let is_accepted = outcome == Some(Outcome::Accepted);
+        let is_accepted = outcome == Some(DeliveryOutcome::Accepted);
         let Some(ended) = transactions.decided(key, outcome)? else { return Ok(()) };
         for sequence in ended.sequences {
             if let Some(times) = self.flight.settle(sequence) {

@@ -24,11 +24,11 @@ pub(super) struct Reach {
 
 /// What is to be done about it.
 pub(super) enum Next {
-    /// Nothing.
+    /// Nobody is to hear of it yet.
     Nothing,
-    /// Telling it.
+    /// Whoever watches hears of it.
     Tell(Tries),
-    /// Giving up.
+    /// The run ends; why, for people.
     GiveUp(String),
 }
 

@@ -21,7 +21,7 @@ pub(crate) struct Shared {
     pub now_ns: u64,
     /// Whether it has begun.
     pub has_begun: bool,
-    /// Which run it is.
+    /// The number that stamps carry: what another run left is told apart by it.
     pub run: u32,
     /// Nothing that is due then or later is sent.
     pub stop_ns: u64,

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use amqp_proto::{Connection, LinkId, Out, Outcome, SendNow, Settled};
+use amqp_proto::{Connection, DeliveryOutcome, LinkId, Out, SendNow, Settled};
 use bytes::Bytes;
 use engine_message::encode;
 use load_model::number;
@@ -114,9 +114,9 @@ impl Transactions {
     ///
     /// # Errors
     /// When it declares none.
-    pub fn decided(&mut self, key: u64, outcome: Option<Outcome>) -> Result<Option<Discharged>, String> {
+    pub fn decided(&mut self, key: u64, outcome: Option<DeliveryOutcome>) -> Result<Option<Discharged>, String> {
         if key == DECLARATION {
-            let Some(Outcome::Declared(id)) = outcome else {
+            let Some(DeliveryOutcome::Declared(id)) = outcome else {
                 return Err(format!("the server declares no transaction: it {}", answered(outcome.as_ref())));
             };
             self.open = Open::Filling { id, first: self.next };
@@ -140,17 +140,19 @@ impl Transactions {
 }
 
 /// What a coordinator did instead of declaring a transaction, for people.
-fn answered(outcome: Option<&Outcome>) -> String {
+fn answered(outcome: Option<&DeliveryOutcome>) -> String {
     match outcome {
-        Some(Outcome::Rejected(Some(error))) => {
+        Some(DeliveryOutcome::Rejected(Some(error))) => {
             let description = error.description.as_deref().unwrap_or_default();
             let (condition, description) = (number::plain(error.condition.as_str()), number::plain(description));
             format!("rejected the declaration with {condition}: {description}")
         }
-        Some(Outcome::Rejected(None)) => "rejected the declaration without an error".to_owned(),
-        Some(Outcome::Released) => "released the declaration".to_owned(),
-        Some(Outcome::Modified(_)) => "modified the declaration".to_owned(),
-        Some(Outcome::Accepted | Outcome::Declared(_)) => "accepted the declaration without a transaction".to_owned(),
+        Some(DeliveryOutcome::Rejected(None)) => "rejected the declaration without an error".to_owned(),
+        Some(DeliveryOutcome::Released) => "released the declaration".to_owned(),
+        Some(DeliveryOutcome::Modified(_)) => "modified the declaration".to_owned(),
+        Some(DeliveryOutcome::Accepted | DeliveryOutcome::Declared(_)) => {
+            "accepted the declaration without a transaction".to_owned()
+        }
         None => "settled the declaration without an outcome".to_owned(),
     }
 }
@@ -165,8 +167,11 @@ mod tests {
         let error = Box::new(AmqpError::new(engine_message::Condition::NotAllowed, "no\u{1b}[2J"));
         for (outcome, told) in [
             (None, "settled the declaration without an outcome"),
-            (Some(Outcome::Accepted), "accepted the declaration without a transaction"),
-            (Some(Outcome::Rejected(Some(error))), "rejected the declaration with amqp:not-allowed: no\\u{1b}[2J"),
+            (Some(DeliveryOutcome::Accepted), "accepted the declaration without a transaction"),
+            (
+                Some(DeliveryOutcome::Rejected(Some(error))),
+                "rejected the declaration with amqp:not-allowed: no\\u{1b}[2J",
+            ),
         ] {
             assert_eq!(answered(outcome.as_ref()), told);
         }

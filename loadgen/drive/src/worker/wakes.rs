@@ -22,7 +22,7 @@ pub(crate) struct Wakes {
 }
 
 impl Wakes {
-    /// Adds one.
+    /// Wakes somebody at a time; earlier times first.
     pub fn add(&mut self, at_ns: u64, who: Who) {
         self.heap.push(Reverse((at_ns, who)));
     }

@@ -32,7 +32,7 @@ pub struct View {
     pub workers: u32,
     /// Time of the run that is complete, nanoseconds.
     pub elapsed_ns: u64,
-    /// Of that, what was measured.
+    /// Of that, what lies behind the warm-up, nanoseconds.
     pub measured_ns: u64,
     /// When the warm-up ended; absent as long as it goes on.
     pub warm_up_end_ns: Option<u64>,
@@ -55,7 +55,7 @@ pub struct View {
 /// A group in a second.
 #[derive(Clone, Debug)]
 pub struct GroupView {
-    /// Its name.
+    /// The scenario's name of it.
     pub name: String,
     /// What happened.
     pub counts: Counts,

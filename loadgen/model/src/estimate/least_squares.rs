@@ -15,7 +15,7 @@ const DAMPING_MAX: f64 = 1e20;
 /// A point: where it is, what was found there, and how much it counts.
 #[derive(Clone, Copy, Debug)]
 pub struct Observation<X> {
-    /// Where.
+    /// Where; as many numbers as the model wants.
     pub x: X,
     /// What was found.
     pub y: f64,

@@ -4,8 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::latency::{self, Curve, UTILISATION_MAX};
 use super::{Bound, Model, Plan, Wanted, demand};
-use crate::figure::Unit;
-use crate::number;
+use crate::number::{self, Unit};
 use crate::require::Threshold;
 
 /// Cores of a node at most: nobody has more, and the law has long ended by then.

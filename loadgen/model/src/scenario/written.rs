@@ -112,7 +112,7 @@ impl<'de> Deserialize<'de> for Arrivals {
 
 struct OfArrivals;
 
-/// Arrivals as a table.
+/// The long form: what a kind needs beside its name.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ArrivalsTable {

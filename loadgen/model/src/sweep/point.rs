@@ -54,7 +54,7 @@ pub struct Point {
     pub why: Vec<String>,
     /// Percentiles of all latencies.
     pub percentiles: Vec<Percentiles>,
-    /// The latencies.
+    /// What they were made of, as histograms.
     pub latencies: Latencies,
     /// What the server took.
     pub usage: Option<Usage>,

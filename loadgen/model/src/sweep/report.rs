@@ -10,7 +10,7 @@ use crate::scenario::Scenario;
 /// Version of this format; a reader refuses others.
 pub const FORMAT: u32 = 1;
 
-/// A sweep.
+/// What a sweep found: its points, the knee, and the highest rate that holds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SweepResult {
     /// Version of the format.

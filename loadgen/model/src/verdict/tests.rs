@@ -1,6 +1,5 @@
 use super::*;
-use crate::outage::Outage;
-use crate::result::{CutOff, Floor, Side, Standing, Steadiness};
+use crate::result::{CutOff, Floor, Outage, Side, Standing, Steadiness};
 use crate::sample::Sample;
 
 fn told(found: &[String], what: &str) -> bool {

@@ -4,8 +4,7 @@
 //! only where the audit says that it looked.
 
 use load_model::interval::Counts;
-use load_model::outage::Outage;
-use load_model::result::{Audit, RunResult};
+use load_model::result::{Audit, Outage, RunResult};
 
 use crate::number;
 

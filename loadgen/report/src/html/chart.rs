@@ -16,11 +16,11 @@ mod line;
 pub(crate) enum Tone {
     /// The first thing to look at.
     First,
-    /// The second.
+    /// The next one: what is compared with it.
     Second,
-    /// The third.
+    /// The third of several of a kind.
     Third,
-    /// The fourth.
+    /// The fourth; there are no more.
     Fourth,
     /// What is beside the point: floors, offers.
     Quiet,
@@ -88,7 +88,7 @@ pub(crate) enum Note {
     Between { tone: Tone, edges: Vec<(f64, f64, f64)> },
 }
 
-/// A chart.
+/// A chart: series over two axes, and what is written at them.
 #[derive(Clone, Debug)]
 pub(crate) struct Chart {
     pub(crate) title: &'static str,

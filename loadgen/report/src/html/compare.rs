@@ -91,7 +91,7 @@ fn table(rows: &[Row]) -> Markup {
     let rows: Vec<_> = rows
         .iter()
         .map(|row| {
-            let value = |values: &Values| number::in_unit(row.unit, values.median);
+            let value = |values: &Values| row.unit.print(values.median);
             let known = |value: Option<String>| value.unwrap_or_else(|| number::UNKNOWN.to_owned());
             let (class, word) = match row.change {
                 Change::Better => ("holds", "better"),

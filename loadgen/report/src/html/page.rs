@@ -52,7 +52,7 @@ pub(crate) fn verdict(mood: Mood, what: &str, reasons: &[String]) -> Markup {
         Mood::Note => "verdict note",
         Mood::Bad => "verdict bad",
     };
-    let content = [Markup::holding("strong", &kept_together(what)), list(reasons)];
+    let content = [Markup::element("strong", &[], kept_together(what)), list(reasons)];
     Markup::element("section", &[("class", class)], Markup::all(content))
 }
 
@@ -61,21 +61,25 @@ pub(crate) fn list(sentences: &[String]) -> Markup {
     if sentences.is_empty() {
         return Markup::default();
     }
-    let items = sentences.iter().map(|sentence| Markup::holding("li", &kept_together(sentence)));
+    let items = sentences.iter().map(|sentence| Markup::element("li", &[], kept_together(sentence)));
     Markup::element("ul", &[], Markup::all(items))
 }
 
 /// A sentence in which no line ends between a number and its unit.
-fn kept_together(sentence: &str) -> String {
-    let mut text = String::with_capacity(sentence.len());
+fn kept_together(sentence: &str) -> Markup {
+    let (mut pieces, mut text) = (Vec::new(), String::new());
     for word in sentence.split(' ') {
-        let is_unit = number::is_unit_of(&text, word);
-        if !text.is_empty() {
-            text.push(if is_unit { '\u{a0}' } else { ' ' });
+        if number::is_unit_of(&text, word) {
+            // The blank is ours: in text it would be shown as what it is, an escape.
+            pieces.extend([Markup::text(&text), Markup::fixed("\u{a0}")]);
+            text.clear();
+        } else if !text.is_empty() {
+            text.push(' ');
         }
         text.push_str(word);
     }
-    text
+    pieces.push(Markup::text(&text));
+    Markup::all(pieces)
 }
 
 /// A figure to be seen first.

@@ -62,7 +62,7 @@ fn rows(sheet: &mut Sheet, rows: &[Row]) {
 }
 
 fn figure(sheet: &Sheet, row: &Row) -> String {
-    let [one, other] = [&row.one, &row.other].map(|values| number::in_unit(row.unit, values.median));
+    let [one, other] = [&row.one, &row.other].map(|values| row.unit.print(values.median));
     let ratio = row.ratio.map_or_else(|| number::UNKNOWN.to_owned(), number::digits);
     let interval = |(low, high)| format!("{} to {}", number::digits(low), number::digits(high));
     let interval = row.interval.map_or_else(|| number::UNKNOWN.to_owned(), interval);

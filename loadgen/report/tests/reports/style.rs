@@ -3,8 +3,7 @@
 use std::sync::OnceLock;
 
 use load_model::compare::Comparison;
-use load_model::outage::Outage;
-use load_model::result::{RunResult, WorkerFacts};
+use load_model::result::{Outage, RunResult, WorkerFacts};
 use load_report::text::{Colour, Paper};
 use load_report::{html, text};
 use roxmltree::{Document, ParsingOptions};
@@ -141,6 +140,16 @@ fn numbers_units_and_nouns_are_written_one_way_everywhere() {
             assert_eq!(mistake(&text), None, "{text}");
         }
     }
+}
+
+#[test]
+fn numbers_stay_with_their_units_on_pages_and_nothing_of_ours_is_shown_as_an_escape() {
+    let mut kept_together = 0;
+    for page in pages() {
+        assert!(!page.contains("\\u{"), "{}", page.split("\\u{").next().unwrap_or_default());
+        kept_together += page.matches('\u{a0}').count();
+    }
+    assert!(kept_together > 10, "{kept_together} units");
 }
 
 #[test]

@@ -1,24 +1,16 @@
-//! One link of a session, at either end.
+//! Messages on their way out: what a host gives to be sent, and what of it waits on its link.
+//!
+//! Guarantees: what waits leaves in its order, a message's parts with nothing between them; what a delivery says beside the usual is kept
+//! as it was given.
+//! Not here: which frames that makes (`transfers`), and when there is room for them (`session`).
 
 use std::collections::VecDeque;
 
-use amqp_codec::performative::{DeliveryState, ReceiverSettleMode, Role, SenderSettleMode, TAG_BYTES_MAX, Transfer};
-use bytes::{Bytes, BytesMut};
+use amqp_codec::performative::{DeliveryState, ReceiverSettleMode, TAG_BYTES_MAX, Transfer};
+use bytes::Bytes;
 
+use crate::flag::Settled;
 use crate::limits::TRANSACTION_ID_BYTES_MAX;
-
-/// Where a link is between attach and detach.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// The peer attached; the host has not answered.
-    Asked,
-    /// We attached; the peer has not answered.
-    Attaching,
-    /// Both attached.
-    Attached,
-    /// We detached and discard what comes until the peer does.
-    Detaching,
-}
 
 /// A message to send; it is written at once, or kept when something is in its way.
 #[derive(Clone, Copy, Debug)]
@@ -166,34 +158,19 @@ impl Waiting {
         Self { key, settled, format, prefix: Prefix::new(prefix), body: body.clone(), part, kept }
     }
 
+    /// The host's name for it.
+    pub fn key(&self) -> u64 {
+        self.key
+    }
+
+    /// Whether a delivery begins with it of which the host is to be told what becomes.
+    pub fn may_be_taken_back(&self) -> bool {
+        self.part.begins() && self.settled == Settled::No
+    }
+
     pub fn as_send(&self) -> Send<'_> {
         let Self { key, settled, format, ref prefix, ref body, part, .. } = *self;
         Send { key, settled, format, prefix: prefix.as_bytes(), body, part }
-    }
-}
-
-/// Whether a delivery is settled by being sent, or by what is said of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Settled {
-    /// It is.
-    Yes,
-    /// It is not: something more is to be said of it.
-    No,
-}
-
-impl Settled {
-    /// As the field of a frame says.
-    #[inline]
-    #[must_use]
-    pub fn of(field: bool) -> Self {
-        if field { Self::Yes } else { Self::No }
-    }
-
-    /// Whether it is.
-    #[inline]
-    #[must_use]
-    pub fn is_yes(self) -> bool {
-        self == Self::Yes
     }
 }
 
@@ -228,32 +205,9 @@ pub(crate) struct Under {
     pub begun: bool,
 }
 
-/// A delivery that is being received in several frames.
-#[derive(Debug)]
-pub(crate) struct Partial {
-    pub delivery: u32,
-    pub format: u32,
-    pub settled: bool,
-    /// Whether it is nothing for the host, and left out.
-    pub ignored: bool,
-    /// Its first transfer, until the host is given it: less than a frame.
-    pub head: Box<[u8]>,
-    /// What the host was not given yet.
-    pub bytes: BytesMut,
-    /// Octets that it was given in parts.
-    pub given: u64,
-}
-
-/// When the two ends of a link settle.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Modes {
-    pub sender: SenderSettleMode,
-    pub receiver: ReceiverSettleMode,
-}
-
 /// What a link has to send.
 #[derive(Debug, Default)]
-pub(crate) struct Outgoing {
+pub(crate) struct Sending {
     /// Whether the link stands in its session's queue of those with something to send.
     pub queued: bool,
     pub next_tag: u32,
@@ -265,95 +219,9 @@ pub(crate) struct Outgoing {
     pub transaction: Option<Bytes>,
 }
 
-/// One link.
-#[derive(Debug)]
-pub(crate) struct Link {
-    pub generation: u16,
-    pub phase: Phase,
-    /// Ours.
-    pub role: Role,
-    pub remote_handle: Option<u32>,
-    pub modes: Modes,
-    /// Deliveries started, a serial number.
-    pub delivery_count: u32,
-    /// How many more may start.
-    pub credit: u32,
-    pub drain: bool,
-    /// Whether a flow with this link's state is to be sent.
-    pub flow_due: bool,
-    pub outgoing: Outgoing,
-    pub partial: Option<Box<Partial>>,
-    /// Whether our attach named unsettled deliveries from before, which the peer may resume.
-    pub resumes: bool,
-    /// Largest message that the receiving end takes, octets.
-    pub max_message_size: u64,
-    pub name: Box<str>,
-}
-
-impl Link {
-    pub fn new(name: &str, role: Role, phase: Phase, generation: u16) -> Self {
-        Self {
-            generation,
-            phase,
-            role,
-            remote_handle: None,
-            modes: Modes::default(),
-            delivery_count: 0,
-            credit: 0,
-            drain: false,
-            flow_due: false,
-            outgoing: Outgoing::default(),
-            partial: None,
-            resumes: false,
-            max_message_size: u64::MAX,
-            name: name.into(),
-        }
-    }
-
-    /// Takes the credit of a flow from the receiver (part 2.6.7): what it gave, less what is under way to it.
-    pub fn take_credit(&mut self, delivery_count: Option<u32>, link_credit: u32) {
-        let limit = delivery_count.unwrap_or(self.delivery_count).wrapping_add(link_credit);
-        let credit = limit.wrapping_sub(self.delivery_count);
-        // A receiver that took credit back may be behind what was sent meanwhile: then there is none.
-        self.credit = if credit.cast_signed() < 0 { 0 } else { credit };
-    }
-
-    /// Whether nothing that waits can use credit any more, and none of it is under way.
-    pub fn has_used_credit(&self) -> bool {
-        self.outgoing.backlog.is_empty() || (self.credit == 0 && self.outgoing.under.is_none())
-    }
-
-    /// Takes a sender's flow on a link that we drain; gives whether all credit is used up (part 2.6.7).
-    pub fn take_drained(&mut self, delivery_count: Option<u32>) -> bool {
-        let used = delivery_count.map(|count| count.wrapping_sub(self.delivery_count));
-        let done = self.drain && used.is_some_and(|used| used >= self.credit && used.cast_signed() >= 0);
-        if done {
-            self.delivery_count = delivery_count.unwrap_or(self.delivery_count);
-            (self.credit, self.drain) = (0, false);
-        }
-        done
-    }
-
-    /// Takes out the last message that waits for credit that is not there, if `may` says so of its key.
-    pub fn take_back(&mut self, may: impl FnOnce(u64) -> bool) -> Option<u64> {
-        let waiting = self.outgoing.unbegun();
-        let allowed = usize::try_from(self.credit).unwrap_or(usize::MAX);
-        let last = self.outgoing.backlog.back().filter(|_| waiting > allowed)?;
-        let back = last.part.begins() && last.settled == Settled::No && may(last.key);
-        if back { self.outgoing.backlog.pop_back().map(|taken| taken.key) } else { None }
-    }
-
-    /// Credit that the host has not used yet.
-    pub fn credit_free(&self) -> u32 {
-        // Of what is sent in parts none may wait.
-        let waiting = self.outgoing.unbegun();
-        self.credit.saturating_sub(u32::try_from(waiting).unwrap_or(u32::MAX))
-    }
-}
-
-impl Outgoing {
+impl Sending {
     /// What waits, but for a delivery under way, which has its credit.
-    fn unbegun(&self) -> usize {
+    pub fn unbegun(&self) -> usize {
         self.backlog.len().saturating_sub(usize::from(self.under.is_some()))
     }
 
@@ -373,34 +241,5 @@ impl Outgoing {
                 self.under.is_some()
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn waiting(key: u64, settled: Settled, part: Part) -> Waiting {
-        Waiting::new(&Send { key, settled, format: 0, prefix: &[], body: &Bytes::new(), part }, None)
-    }
-
-    #[test]
-    fn what_waits_without_credit_is_taken_back_and_nothing_else() {
-        let mut link = Link::new("link", Role::Sender, Phase::Attached, 0);
-        link.outgoing.backlog.extend((0..4).map(|key| waiting(key, Settled::No, Part::Whole)));
-        link.outgoing.under = Some(Under { delivery: 0, sent: 1, begun: true });
-        link.take_credit(Some(0), 1);
-        assert_eq!(link.take_back(|key| key != 3), None, "its keeper says no");
-        let taken: Vec<u64> = std::iter::from_fn(|| link.take_back(|_| true)).collect();
-        assert_eq!(taken, [3, 2], "one is under way, and one has credit");
-        link.take_credit(Some(0), 0);
-        link.outgoing.backlog.push_back(waiting(4, Settled::Yes, Part::Whole));
-        assert_eq!(link.take_back(|_| true), None, "nobody keeps what is sent settled");
-        link.outgoing.backlog.pop_back();
-        link.outgoing.backlog.push_back(waiting(5, Settled::No, Part::Middle));
-        assert_eq!(link.take_back(|_| true), None, "the middle of a message");
-        link.outgoing.backlog.pop_back();
-        assert_eq!(link.take_back(|_| true), Some(1));
-        assert_eq!(link.take_back(|_| true), None);
     }
 }

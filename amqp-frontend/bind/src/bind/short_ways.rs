@@ -1,0 +1,426 @@
+//! The binding's short ways beside its long ones: two nodes of one shard hear the same octets of a producer and a consumer, and do the
+//! same in two ways.
+//!
+//! Shown, for each short way alone and for all of them together: both peers hear the same octets, both owners have the same queues, and
+//! both homes the same links, after every turn.
+
+use std::sync::Arc;
+
+use amqp_codec::frame::ProtocolHeader;
+use amqp_codec::performative::{
+    Begin, DeliveryState, Disposition, Flow, Open, Performative, Role, SenderSettleMode, Source, Target, Terminus,
+    Transfer, encode_disposition, encode_flow, encode_frame, encode_transfer,
+};
+use amqp_proto::{DeliveryOutcome, Event, Settling};
+use engine_core::Core;
+use engine_core::command::Outcome;
+use engine_core::event::KEY_NONE;
+use engine_core::limits::CoreConfig;
+use engine_home::{AddressRules, Due, Gift, HomeConfig};
+use engine_message::section;
+use engine_rt::Waker;
+use engine_shard::Engine;
+use proptest::prelude::*;
+
+use super::*;
+use crate::Given;
+
+/// The queue of the producer and of the consumer's first link.
+const ADDRESS: &str = "q";
+/// The queue of the consumer's second link, to which messages come by the anonymous relay alone.
+const OTHER: &str = "p";
+
+/// Which of the short ways a node leaves out.
+#[derive(Clone, Copy, Debug, Default)]
+struct Long {
+    /// `take_plain`: each transfer comes as an event of the machine.
+    taking: bool,
+    /// `send`: each message waits first, as behind one that is sent in parts.
+    sending: bool,
+    /// `accept`: each delivery is settled by itself, with its outcome.
+    settling: bool,
+}
+
+/// One end of a peer: its connection, and what it was told.
+struct Peer {
+    bind: Bind,
+    said: Vec<u8>,
+}
+
+/// A shard's home with a producer, who may name the address in each message too, and a consumer.
+struct Node {
+    home: Home,
+    /// The producer, then the consumer.
+    peers: [Peer; 2],
+    long: Long,
+    turns: u64,
+}
+
+impl Node {
+    fn new(long: Long, snd_settle_mode: SenderSettleMode) -> Self {
+        let core = Core::new(CoreConfig::default());
+        let mesh = engine_shard::mesh(&[Waker::new().expect("a descriptor")]).pop().expect("of one shard");
+        let engine = Engine::new(core, mesh, None);
+        let addresses = AddressRules::default();
+        let config = HomeConfig { addresses, links_max: 10, node_id: String::new(), first_file: 1 };
+        let mut home = Home::new(config, engine);
+        let peers = [0, 1].map(|number| {
+            let mut bind = Bind::server(Arc::new(Config::default()), Moves::Never, 0);
+            bind.set_place(Slot::at(number, 0));
+            Peer { bind, said: Vec::new() }
+        });
+        home.engine_mut().begin_turn(0, 0);
+        let mut node = Self { home, peers, long, turns: 0 };
+        let consumer = [(0, ADDRESS), (1, OTHER)]
+            .map(|(handle, address)| attach(handle, Role::Receiver, Some(address), snd_settle_mode));
+        let mode = SenderSettleMode::Mixed;
+        let producer = [attach(0, Role::Sender, Some(ADDRESS), mode), attach(1, Role::Sender, None, mode)];
+        node.turn([&opening(&producer), &opening(&consumer)]);
+        node
+    }
+
+    /// A turn in which both say something.
+    fn turn(&mut self, octets: [&[u8]; 2]) {
+        self.turns += 1;
+        self.home.engine_mut().begin_turn(self.turns * 1_000_000, self.turns * 1_000);
+        for (number, octets) in octets.into_iter().enumerate() {
+            let bytes = [self.peers[number].bind.kept(), octets].concat();
+            self.hear(number, &bytes);
+        }
+        while self.hand_out() {}
+        for peer in &mut self.peers {
+            peer.bind.poll_output(0).drain_into(&mut peer.said);
+            peer.bind.handle_written(&mut self.home, 0);
+        }
+        while self.hand_out() {}
+    }
+
+    /// Takes octets by the short ways, but for those that are left out.
+    fn hear(&mut self, number: usize, bytes: &[u8]) {
+        let (home, bind) = (&mut self.home, &mut self.peers[number].bind);
+        let mut input = Input::new(bytes);
+        loop {
+            if !self.long.taking
+                && let Some(delivery) = bind.take_plain(home, 0, &mut input)
+            {
+                bind.handle_delivery(home, &delivery, None);
+                continue;
+            }
+            match bind.machine.handle_input(0, &mut input, &mut bind.out) {
+                None => break,
+                Some(Event::Settled(Some(outcome))) if self.long.settling => settle(bind, home, &outcome),
+                Some(event) => bind.handle_amqp(home, event),
+            }
+        }
+        bind.keep(&bytes[input.consumed()..]);
+    }
+
+    /// Hands out one event or one message; gives whether there was any.
+    fn hand_out(&mut self) -> bool {
+        let wall_ms = self.home.engine().wall_ms();
+        if let Some((link, event)) = self.home.poll_event() {
+            if let Some(route) = self.home.route(link) {
+                self.peers[route.conn.slot() as usize].bind.handle_owner(&mut self.home, route, event);
+            }
+            return true;
+        }
+        let Some((link, delivery)) = self.home.poll_delivery() else { return false };
+        let Some(gift) = self.home.give(link, &delivery) else { return true };
+        let bind = &mut self.peers[gift.conn.slot() as usize].bind;
+        let waits = self.long.sending && matches!(gift.due, Due::Send | Due::SendAndCredit);
+        if !waits {
+            bind.send(&gift, &mut Vec::new(), wall_ms);
+        }
+        let given = Given::of(&Gift { due: if waits { Due::Wait } else { gift.due }, ..gift });
+        bind.handle_given(&mut self.home, given);
+        true
+    }
+
+    /// What can be seen of it.
+    fn seen(&self) -> String {
+        let queues: Vec<_> = self.home.engine().core().queue_views().collect();
+        let links = self.home.links().map(|(place, link)| (place, link.kind(), link.address(), link.credit()));
+        let clients = self.peers.iter().map(|peer| {
+            let client = peer.bind.client();
+            (client.messages_in, client.messages_out, client.links(), client.paused, peer.bind.is_closed())
+        });
+        format!("{queues:?} {:?} {:?}", links.collect::<Vec<_>>(), clients.collect::<Vec<_>>())
+    }
+}
+
+/// What `handle_outcome` does, each delivery by itself and as if its outcome were a rare one.
+fn settle(bind: &mut Bind, home: &mut Home, outcome: &DeliveryOutcome) {
+    while let Some(Settling { link, key, confirm }) = bind.machine.next_settled() {
+        let end = bind.link(link).and_then(|place| home.end_of(place)).filter(|_| key != KEY_NONE);
+        let outcome = match outcome {
+            DeliveryOutcome::Accepted => Outcome::Accepted,
+            DeliveryOutcome::Rejected(None) => Outcome::Rejected(None),
+            DeliveryOutcome::Released => Outcome::Released,
+            other => panic!("nobody says {other:?} here"),
+        };
+        match end {
+            Some(end) => home.settle(end, key, outcome, confirm),
+            None => confirm.into_iter().for_each(|delivery| bind.machine.confirm(link, delivery)),
+        }
+    }
+}
+
+/// What a peer says first.
+fn opening(attaches: &[Performative<'static>]) -> Vec<u8> {
+    let mut bytes = ProtocolHeader::Amqp.bytes().to_vec();
+    encode_frame(&mut bytes, 0, &Performative::Open(Box::new(Open { max_frame_size: 1 << 20, ..Open::default() })));
+    let begin = Begin { incoming_window: 1 << 20, outgoing_window: 1 << 20, ..Begin::default() };
+    encode_frame(&mut bytes, 0, &Performative::Begin(Box::new(begin)));
+    attaches.iter().for_each(|attach| encode_frame(&mut bytes, 0, attach));
+    bytes
+}
+
+/// An attach to an address, or to none: the anonymous relay.
+fn attach(handle: u32, role: Role, address: Option<&str>, mode: SenderSettleMode) -> Performative<'static> {
+    let terminus = Terminus { address: address.map(str::to_owned), ..Terminus::default() };
+    Performative::Attach(Box::new(Attach {
+        source: Some(Source::from(terminus.clone())),
+        target: Some(Target::Node(terminus)),
+        snd_settle_mode: mode,
+        initial_delivery_count: (role == Role::Sender).then_some(0),
+        ..Attach::new(format!("link-{handle}"), handle, role)
+    }))
+}
+
+/// What the peers do next.
+#[derive(Clone, Debug)]
+enum Deed {
+    /// The producer sends a message on one of its links.
+    Send { handle: u32, settled: Option<bool>, format: u32, payload: Vec<u8>, frames: Frames },
+    /// The consumer gives credit on one of its links.
+    Credit { handle: u32, credit: u32, drain: bool },
+    /// The consumer says something of deliveries from the oldest that it has not named on.
+    Decide { count: u32, state: Option<DeliveryState<'static>>, settled: bool },
+    /// The node gets what was said.
+    Turn,
+}
+
+/// How a message is cut into frames.
+#[derive(Clone, Copy, Debug)]
+enum Frames {
+    One,
+    Two,
+    Aborted,
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    let frames = prop_oneof![6 => Just(Frames::One), 1 => Just(Frames::Two), 1 => Just(Frames::Aborted)];
+    let handle = prop_oneof![2 => Just(0_u32), 1 => Just(1)];
+    let send = (handle, any::<Option<bool>>(), prop_oneof![4 => Just(0), 1 => Just(7)], payload(), frames)
+        .prop_map(|(handle, settled, format, payload, frames)| Deed::Send { handle, settled, format, payload, frames });
+    let credit = (0..2_u32, 0..30_u32, proptest::bool::weighted(0.2))
+        .prop_map(|(handle, credit, drain)| Deed::Credit { handle, credit, drain });
+    let state = prop_oneof![
+        6 => Just(Some(DeliveryState::Accepted)),
+        1 => Just(Some(DeliveryState::Released)),
+        1 => Just(Some(DeliveryState::Rejected { error: None })),
+        1 => Just(None),
+    ];
+    let decide = (1..6_u32, state, proptest::bool::weighted(0.8)).prop_map(|(count, state, settled)| Deed::Decide {
+        count,
+        state,
+        settled,
+    });
+    prop_oneof![8 => send, 2 => credit, 2 => decide, 3 => Just(Deed::Turn)]
+}
+
+/// A message with some of its sections; now and then one that is damaged.
+fn payload() -> impl Strategy<Value = Vec<u8>> {
+    let header = proptest::option::of((any::<bool>(), 0..10_u8, proptest::option::of(0..5_000_u32), 0..3_u32));
+    let sections = (header, any::<[bool; 3]>(), properties(), 0..3_usize, 0..300_usize);
+    let damage = proptest::option::weighted(0.2, (any::<prop::sample::Index>(), any::<u8>()));
+    (sections, damage).prop_map(|((header, [delivery, message, application], properties, data, size), damage)| {
+        let mut payload = Vec::new();
+        if let Some((durable, priority, ttl_ms, delivery_count)) = header {
+            section::Header { durable, priority, ttl_ms, first_acquirer: true, delivery_count }.encode(&mut payload);
+        }
+        let map = [0xc1, 6, 2, 0xa3, 1, b'k', 0xa1, 0];
+        for (present, code) in [(delivery, 0x71), (message, 0x72)] {
+            payload.extend(present.then_some([&[0x00, 0x53, code], &map[..]].concat()).into_iter().flatten());
+        }
+        payload.extend(properties);
+        payload.extend(application.then_some([&[0x00, 0x53, 0x74], &map[..]].concat()).into_iter().flatten());
+        for _ in 0..data {
+            payload.extend([0x00, 0x53, 0x75]);
+            engine_message::encode::binary(&mut payload, &vec![b'x'; size]);
+        }
+        match damage {
+            Some((place, flip)) if flip % 2 == 0 => payload.truncate(place.index(payload.len() + 1)),
+            Some((place, flip)) if !payload.is_empty() => {
+                let place = place.index(payload.len());
+                payload[place] ^= flip;
+            }
+            _ => {}
+        }
+        payload
+    })
+}
+
+/// A properties section, or none: with `to` and an absolute expiry time, or without.
+fn properties() -> impl Strategy<Value = Vec<u8>> {
+    let to = prop_oneof![2 => Just(Some(ADDRESS)), 2 => Just(Some(OTHER)), 1 => Just(None)];
+    let expiry_ms = proptest::option::weighted(0.2, 0..9_000_u64);
+    proptest::option::of((to, expiry_ms)).prop_map(|properties| {
+        let Some((to, expiry_ms)) = properties else { return Vec::new() };
+        let mut fields = vec![0x40, 0x40];
+        match to {
+            Some(to) => fields.extend([&[0xa1, to.len() as u8], to.as_bytes()].concat()),
+            None => fields.push(0x40),
+        }
+        fields.extend([0x40; 5]);
+        match expiry_ms {
+            Some(ms) => fields.extend([&[0x83], &ms.to_be_bytes()[..]].concat()),
+            None => fields.push(0x40),
+        }
+        [&[0x00, 0x53, 0x73, 0xc0, fields.len() as u8 + 1, 9], &fields[..]].concat()
+    })
+}
+
+/// What both peers say, deed by deed.
+#[derive(Default)]
+struct Script {
+    producer: Vec<u8>,
+    consumer: Vec<u8>,
+    deliveries: u32,
+    decided: u32,
+}
+
+impl Script {
+    fn say(&mut self, deed: &Deed) {
+        match deed {
+            Deed::Send { handle, settled, format, payload, frames } => {
+                let (id, handle) = (self.deliveries, *handle);
+                self.deliveries += 1;
+                let tag = id.to_be_bytes();
+                let first = Transfer {
+                    handle,
+                    delivery_id: Some(id),
+                    delivery_tag: Some(&tag),
+                    message_format: Some(*format),
+                    settled: *settled,
+                    ..Transfer::default()
+                };
+                let (head, tail) = payload.split_at(payload.len() / 2);
+                let next = Transfer { handle, ..Transfer::default() };
+                match frames {
+                    Frames::One => self.put(&first, payload),
+                    Frames::Two => {
+                        self.put(&Transfer { more: true, ..first }, head);
+                        self.put(&next, tail);
+                    }
+                    Frames::Aborted => {
+                        self.put(&Transfer { more: true, ..first }, head);
+                        self.put(&Transfer { aborted: true, ..next }, &[]);
+                    }
+                }
+            }
+            Deed::Credit { handle, credit, drain } => {
+                let flow = Flow {
+                    next_incoming_id: Some(0),
+                    incoming_window: 1 << 20,
+                    next_outgoing_id: 0,
+                    outgoing_window: 1 << 20,
+                    handle: Some(*handle),
+                    // From the start: what was sent already is within it or beyond it.
+                    delivery_count: Some(0),
+                    link_credit: Some(self.decided + credit),
+                    drain: *drain,
+                    ..Flow::default()
+                };
+                encode_flow(&mut self.consumer, 0, &flow);
+            }
+            Deed::Decide { count, state, settled } => {
+                let (first, last) = (self.decided, Some(self.decided + count - 1));
+                self.decided += count;
+                let (state, settled) = (state.clone(), *settled);
+                let disposition = Disposition { role: Role::Receiver, first, last, settled, state, batchable: false };
+                encode_disposition(&mut self.consumer, 0, &disposition);
+            }
+            Deed::Turn => {}
+        }
+    }
+
+    fn put(&mut self, transfer: &Transfer<'_>, payload: &[u8]) {
+        encode_transfer(&mut self.producer, 0, transfer, payload.len());
+        self.producer.extend_from_slice(payload);
+    }
+}
+
+/// Runs deeds on two nodes, one of which leaves short ways out.
+fn compare(long: Long, mode: SenderSettleMode, deeds: &[Deed]) -> Result<(), TestCaseError> {
+    let mut nodes = [Node::new(Long::default(), mode), Node::new(long, mode)];
+    let mut script = Script::default();
+    for deed in deeds.iter().chain([&Deed::Turn]) {
+        script.say(deed);
+        if matches!(deed, Deed::Turn) {
+            let (producer, consumer) = (std::mem::take(&mut script.producer), std::mem::take(&mut script.consumer));
+            // Cut anywhere: what is not whole is kept, and goes on with the next.
+            let cut = producer.len() - producer.len() % 7;
+            for octets in [[&producer[..cut], &consumer[..]], [&producer[cut..], &[]]] {
+                nodes.iter_mut().for_each(|node| node.turn(octets));
+                let [short, long] = &nodes;
+                for (short, long) in short.peers.iter().zip(&long.peers) {
+                    prop_assert_eq!(&short.said, &long.said);
+                }
+                prop_assert_eq!(short.seen(), long.seen());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn mode() -> impl Strategy<Value = SenderSettleMode> {
+    prop_oneof![3 => Just(SenderSettleMode::Unsettled), 1 => Just(SenderSettleMode::Settled)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn messages_that_are_taken_at_once_are_taken_as_events_are(mode in mode(), deeds in proptest::collection::vec(deed(), 1..80)) {
+        compare(Long { taking: true, ..Long::default() }, mode, &deeds)?;
+    }
+
+    #[test]
+    fn messages_that_are_sent_at_once_are_sent_as_those_that_wait(mode in mode(), deeds in proptest::collection::vec(deed(), 1..80)) {
+        compare(Long { sending: true, ..Long::default() }, mode, &deeds)?;
+    }
+
+    #[test]
+    fn deliveries_that_are_accepted_are_settled_as_others_are(mode in mode(), deeds in proptest::collection::vec(deed(), 1..80)) {
+        compare(Long { settling: true, ..Long::default() }, mode, &deeds)?;
+    }
+
+    #[test]
+    fn all_short_ways_together_do_what_the_long_ones_do(mode in mode(), deeds in proptest::collection::vec(deed(), 1..80)) {
+        compare(Long { taking: true, sending: true, settling: true }, mode, &deeds)?;
+    }
+}
+
+#[test]
+fn every_short_way_is_taken_and_left_out() {
+    let mut script = Script::default();
+    let mut payload = vec![0x00, 0x53, 0x75];
+    engine_message::encode::binary(&mut payload, b"body");
+    script.say(&Deed::Credit { handle: 0, credit: 10, drain: false });
+    for _ in 0..3 {
+        let (settled, format, frames) = (Some(false), 0, Frames::One);
+        script.say(&Deed::Send { handle: 0, settled, format, payload: payload.clone(), frames });
+    }
+    for long in [Long::default(), Long { taking: true, sending: true, settling: true }] {
+        let mut node = Node::new(long, SenderSettleMode::Unsettled);
+        node.turn([&script.producer, &script.consumer]);
+        let [producer, consumer] = &node.peers;
+        assert_eq!((producer.bind.client().messages_in, consumer.bind.client().messages_out), (3, 3), "{long:?}");
+        let mut decided = Script::default();
+        decided.say(&Deed::Decide { count: 3, state: Some(DeliveryState::Accepted), settled: true });
+        node.turn([&[], &decided.consumer]);
+        let left: u64 = node.home.engine().core().queue_views().map(|queue| queue.messages).sum();
+        assert_eq!(left, 0, "{long:?}");
+    }
+}

@@ -1,0 +1,165 @@
+//! One link endpoint of a session: our half of a link, whichever end of it we are.
+//!
+//! Guarantees: credit is counted in serial numbers (part 2.6.7); what is taken back of what waits is what has no credit, the last first.
+//! Not here: who attaches and detaches it (`asking`, `attaching`), and what its frames are (`delivery`, `transfers`).
+
+use amqp_codec::performative::{ReceiverSettleMode, Role, SenderSettleMode};
+use bytes::BytesMut;
+
+use crate::flag::{Drain, Settled};
+use crate::sending::Sending;
+
+/// Where a link is between attach and detach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// The peer attached; the host has not answered.
+    Asked,
+    /// We attached; the peer has not answered.
+    Attaching,
+    /// Both attached.
+    Attached,
+    /// We detached and discard what comes until the peer does.
+    Detaching,
+}
+
+/// A delivery that is being received in several frames.
+#[derive(Debug)]
+pub(crate) struct Partial {
+    pub delivery: u32,
+    pub format: u32,
+    pub settled: Settled,
+    /// Whether it is nothing for the host, and left out.
+    pub ignored: bool,
+    /// Its first transfer, until the host is given it: less than a frame.
+    pub head: Box<[u8]>,
+    /// What the host was not given yet.
+    pub bytes: BytesMut,
+    /// Octets that it was given in parts.
+    pub given: u64,
+}
+
+/// When the two ends of a link settle.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Modes {
+    pub sender: SenderSettleMode,
+    pub receiver: ReceiverSettleMode,
+}
+
+/// One link endpoint.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    pub generation: u16,
+    pub phase: Phase,
+    /// Ours.
+    pub role: Role,
+    pub remote_handle: Option<u32>,
+    pub modes: Modes,
+    /// Deliveries started, a serial number.
+    pub delivery_count: u32,
+    /// How many more may start.
+    pub credit: u32,
+    /// Whether that is to be used up now: by us, or by the peer that we asked.
+    pub drain: Drain,
+    /// Whether a flow with this link's state is to be sent.
+    pub flow_due: bool,
+    pub sending: Sending,
+    pub partial: Option<Box<Partial>>,
+    /// Whether our attach named unsettled deliveries from before, which the peer may resume.
+    pub resumes: bool,
+    /// Largest message that the receiving end takes, octets.
+    pub max_message_size: u64,
+    pub name: Box<str>,
+}
+
+impl Endpoint {
+    pub fn new(name: &str, role: Role, phase: Phase, generation: u16) -> Self {
+        Self {
+            generation,
+            phase,
+            role,
+            remote_handle: None,
+            modes: Modes::default(),
+            delivery_count: 0,
+            credit: 0,
+            drain: Drain::No,
+            flow_due: false,
+            sending: Sending::default(),
+            partial: None,
+            resumes: false,
+            max_message_size: u64::MAX,
+            name: name.into(),
+        }
+    }
+
+    /// Takes the credit of a flow from the receiver (part 2.6.7): what it gave, less what is under way to it.
+    pub fn take_credit(&mut self, delivery_count: Option<u32>, link_credit: u32) {
+        let limit = delivery_count.unwrap_or(self.delivery_count).wrapping_add(link_credit);
+        let credit = limit.wrapping_sub(self.delivery_count);
+        // A receiver that took credit back may be behind what was sent meanwhile: then there is none.
+        self.credit = if credit.cast_signed() < 0 { 0 } else { credit };
+    }
+
+    /// Whether nothing that waits can use credit any more, and none of it is under way.
+    pub fn has_used_credit(&self) -> bool {
+        self.sending.backlog.is_empty() || (self.credit == 0 && self.sending.under.is_none())
+    }
+
+    /// Takes a sender's flow on a link that we drain; gives whether all credit is used up (part 2.6.7).
+    pub fn take_drained(&mut self, delivery_count: Option<u32>) -> bool {
+        let used = delivery_count.map(|count| count.wrapping_sub(self.delivery_count));
+        let done = self.drain.is_yes() && used.is_some_and(|used| used >= self.credit && used.cast_signed() >= 0);
+        if done {
+            self.delivery_count = delivery_count.unwrap_or(self.delivery_count);
+            (self.credit, self.drain) = (0, Drain::No);
+        }
+        done
+    }
+
+    /// Takes out the last message that waits for credit that is not there, if `may` says so of its key.
+    pub fn take_back(&mut self, may: impl FnOnce(u64) -> bool) -> Option<u64> {
+        let waiting = self.sending.unbegun();
+        let allowed = usize::try_from(self.credit).unwrap_or(usize::MAX);
+        let last = self.sending.backlog.back().filter(|_| waiting > allowed)?;
+        let back = last.may_be_taken_back() && may(last.key());
+        if back { self.sending.backlog.pop_back().map(|taken| taken.key()) } else { None }
+    }
+
+    /// Credit that the host has not used yet.
+    pub fn credit_free(&self) -> u32 {
+        // Of what is sent in parts none may wait.
+        let waiting = self.sending.unbegun();
+        self.credit.saturating_sub(u32::try_from(waiting).unwrap_or(u32::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    use crate::sending::{Part, Send, Under, Waiting};
+
+    fn waiting(key: u64, settled: Settled, part: Part) -> Waiting {
+        Waiting::new(&Send { key, settled, format: 0, prefix: &[], body: &Bytes::new(), part }, None)
+    }
+
+    #[test]
+    fn what_waits_without_credit_is_taken_back_and_nothing_else() {
+        let mut link = Endpoint::new("link", Role::Sender, Phase::Attached, 0);
+        link.sending.backlog.extend((0..4).map(|key| waiting(key, Settled::No, Part::Whole)));
+        link.sending.under = Some(Under { delivery: 0, sent: 1, begun: true });
+        link.take_credit(Some(0), 1);
+        assert_eq!(link.take_back(|key| key != 3), None, "its keeper says no");
+        let taken: Vec<u64> = std::iter::from_fn(|| link.take_back(|_| true)).collect();
+        assert_eq!(taken, [3, 2], "one is under way, and one has credit");
+        link.take_credit(Some(0), 0);
+        link.sending.backlog.push_back(waiting(4, Settled::Yes, Part::Whole));
+        assert_eq!(link.take_back(|_| true), None, "nobody keeps what is sent settled");
+        link.sending.backlog.pop_back();
+        link.sending.backlog.push_back(waiting(5, Settled::No, Part::Middle));
+        assert_eq!(link.take_back(|_| true), None, "the middle of a message");
+        link.sending.backlog.pop_back();
+        assert_eq!(link.take_back(|_| true), Some(1));
+        assert_eq!(link.take_back(|_| true), None);
+    }
+}

@@ -1,0 +1,124 @@
+//! A session's link endpoints by handle, ours and the peer's.
+//!
+//! Guarantees: an endpoint has the lowest handle that was free, and none that the peer does not take; the handles of both ends name each
+//! other as long as an endpoint has both.
+
+use amqp_codec::performative::{Attach, Role};
+
+use crate::endpoint::{Endpoint, Phase};
+use crate::event::LinkId;
+
+/// The link endpoints of one session.
+#[derive(Debug)]
+pub(crate) struct Handles {
+    endpoints: Vec<Option<Box<Endpoint>>>,
+    /// Local handle plus one, by remote handle.
+    by_remote: Vec<u32>,
+    /// Highest handle that the peer takes.
+    pub remote_max: u32,
+}
+
+impl Default for Handles {
+    fn default() -> Self {
+        Self { endpoints: Vec::new(), by_remote: Vec::new(), remote_max: u32::MAX }
+    }
+}
+
+impl Handles {
+    /// The endpoint of a handle of ours.
+    #[inline]
+    pub fn get(&self, handle: u32) -> Option<&Endpoint> {
+        self.endpoints.get(handle as usize)?.as_deref()
+    }
+
+    /// The endpoint of a handle of ours, to change.
+    #[inline]
+    pub fn get_mut(&mut self, handle: u32) -> Option<&mut Endpoint> {
+        self.endpoints.get_mut(handle as usize)?.as_deref_mut()
+    }
+
+    /// The endpoint of a key that is not stale.
+    #[inline]
+    pub fn by_id(&mut self, id: LinkId) -> Option<&mut Endpoint> {
+        self.get_mut(id.handle).filter(|link| link.generation == id.generation)
+    }
+
+    /// Our handle for one of the peer's.
+    #[inline]
+    pub fn local(&self, remote: u32) -> Option<u32> {
+        self.by_remote.get(remote as usize).and_then(|local| local.checked_sub(1))
+    }
+
+    /// All of them, with their handles.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &Endpoint)> {
+        (0..).zip(&self.endpoints).filter_map(|(handle, link)| Some((handle, link.as_deref()?)))
+    }
+
+    /// Finds a link by its name; the two directions have names of their own.
+    pub fn find(&self, name: &str, role: Role) -> Option<u32> {
+        self.position(|link| link.role == role && *link.name == *name && link.phase != Phase::Detaching)
+    }
+
+    fn position(&self, is_it: impl Fn(&Endpoint) -> bool) -> Option<u32> {
+        let found = self.endpoints.iter().position(|link| link.as_deref().is_some_and(&is_it))?;
+        u32::try_from(found).ok()
+    }
+
+    /// Adds an endpoint at the lowest free handle; `None` when the peer takes no handle as high as that.
+    pub fn add(&mut self, link: Endpoint) -> Option<u32> {
+        let place = self.endpoints.iter().position(Option::is_none).unwrap_or(self.endpoints.len());
+        let handle = u32::try_from(place).ok().filter(|&handle| handle <= self.remote_max)?;
+        if place == self.endpoints.len() {
+            self.endpoints.push(None);
+        }
+        if let Some(slot) = self.endpoints.get_mut(place) {
+            *slot = Some(Box::new(link));
+        }
+        Some(handle)
+    }
+
+    /// Whether an attach answers one of ours whose link was given up meanwhile: it is bound then, for the detach that follows.
+    pub fn bind_given_up(&mut self, attach: &Attach, role: Role) -> bool {
+        let given_up = |link: &Endpoint| link.phase == Phase::Detaching && link.remote_handle.is_none();
+        let found = self.position(|link| given_up(link) && link.role == role && *link.name == *attach.name);
+        let Some(handle) = found else { return false };
+        self.bind(handle, attach.handle);
+        true
+    }
+
+    /// Notes the peer's handle of a link.
+    pub fn bind(&mut self, handle: u32, remote: u32) {
+        if self.by_remote.len() <= remote as usize {
+            self.by_remote.resize(remote as usize + 1, 0);
+        }
+        if let Some(place) = self.by_remote.get_mut(remote as usize) {
+            *place = handle + 1;
+        }
+        if let Some(link) = self.get_mut(handle) {
+            link.remote_handle = Some(remote);
+        }
+    }
+
+    /// Forgets an endpoint; gives whether there was one.
+    pub fn remove(&mut self, handle: u32) -> bool {
+        let Some(link) = self.endpoints.get_mut(handle as usize).and_then(Option::take) else { return false };
+        if let Some(place) = link.remote_handle.and_then(|remote| self.by_remote.get_mut(remote as usize)) {
+            *place = 0;
+        }
+        true
+    }
+
+    /// Forgets all of them, and that they were attached: the session ends.
+    pub fn clear(&mut self) {
+        self.endpoints.clear();
+    }
+
+    /// Asserts what must hold between any two inputs.
+    pub fn check(&self) {
+        for (handle, link) in self.iter() {
+            if let Some(remote) = link.remote_handle {
+                assert_eq!(self.local(remote), Some(handle), "handles name each other");
+            }
+        }
+    }
+}
