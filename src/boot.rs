@@ -21,12 +21,13 @@ use engine_shard::Engine;
 use node_shell::{Disks, Layers, ListenerConfig, Parts, Post, Shell, ShellConfig, Verify};
 use storage_disk::large::Large;
 
-use crate::catalogue::{self, CatalogueError};
+use crate::catalogue::{CatalogueError, Kept};
 use crate::config::{Config, ListenAt, Mechanism, Resolved, Sasl, Transport};
 use crate::connectors;
-use crate::data::{Journal, Storage, StorageError};
+use crate::data::{Journal, Storage, StorageError, Taken};
 use crate::http;
 use crate::node::Node;
+use crate::reload::{Reload, Reread};
 use crate::resolver;
 use crate::space::Space;
 use crate::users::Users;
@@ -46,6 +47,14 @@ const VERIFIERS: usize = 2;
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 /// With fewer connections than this the limit on open files is told in the log as what to look at.
 const FEW_CONNECTIONS: u64 = 256;
+
+/// What signals ask for, one after the other.
+enum Wish {
+    /// To read the configuration again.
+    Reread,
+    /// To stop.
+    Stop,
+}
 
 /// Status of the process when a shard could not go on.
 const EXIT_SHARD_FAILED: i32 = 70;
@@ -114,9 +123,19 @@ fn system(what: impl Into<String>) -> impl FnOnce(io::Error) -> BootError {
 ///
 /// # Errors
 /// When it cannot start.
-pub fn run(resolved: &Resolved, ready_file: Option<&Path>) -> Result<(), BootError> {
+pub fn run(resolved: &Resolved, ready_file: Option<&Path>, reread: Reread<'_>) -> Result<(), BootError> {
     let stopping = Arc::new(AtomicBool::new(false));
-    let (stop_sender, stop) = flume::bounded::<()>(4);
+    let (stop_sender, wishes) = flume::bounded(2);
+    let reread_sender = stop_sender.clone();
+    let to_reread = Arc::new(AtomicBool::new(false));
+    let wanted = Arc::clone(&to_reread);
+    engine_rt::on_reread(move || {
+        // One that waits reads what is there when its turn comes.
+        if !wanted.swap(true, Ordering::Relaxed) {
+            let _ = reread_sender.try_send(Wish::Reread);
+        }
+    })
+    .map_err(system("cannot wait for signals"))?;
     let told = Arc::clone(&stopping);
     let serving = Arc::new(AtomicBool::new(false));
     let serves = Arc::clone(&serving);
@@ -130,8 +149,8 @@ pub fn run(resolved: &Resolved, ready_file: Option<&Path>) -> Result<(), BootErr
             tracing::info!(target: "heddle::program", signal,
                 "told to stop: connections are closed first; a second signal ends at once");
             told.store(true, Ordering::Relaxed);
-            // The channel is only full when the stop is under way.
-            let _ = stop_sender.try_send(());
+            // There is room for one wish of each kind, and this one comes once.
+            let _ = stop_sender.try_send(Wish::Stop);
         }
         Termination::AtOnce(signal) => {
             tracing::warn!(target: "heddle::program", signal, "told to stop again: ending at once");
@@ -140,14 +159,17 @@ pub fn run(resolved: &Resolved, ready_file: Option<&Path>) -> Result<(), BootErr
     })
     .map_err(system("cannot wait for signals"))?;
     let started = Instant::now();
-    let running = Running::start(resolved, stopping)?;
+    let mut running = Running::start(resolved, stopping)?;
     serving.store(true, Ordering::Relaxed);
     tell_ready(resolved, &running, started);
     if let Some(path) = ready_file {
         write_ready(path, &running.bound, running.http()).map_err(system("cannot write the ready file"))?;
     }
-    // Either a signal, or a shard that ended by itself, which none should.
-    let _ = stop.recv();
+    // A wish to stop, or nobody left who could wish.
+    while let Ok(Wish::Reread) = wishes.recv() {
+        to_reread.store(false, Ordering::Relaxed);
+        running.reload.reload(&running.node, reread);
+    }
     running.stop()
 }
 
@@ -190,7 +212,7 @@ fn tell_ready(resolved: &Resolved, running: &Running, started: Instant) {
 }
 
 /// Milliseconds since then.
-fn ms(since: Instant) -> u64 {
+pub fn ms(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
@@ -200,6 +222,7 @@ pub struct Running {
     threads: Vec<ShardThread>,
     bound: Vec<SocketAddr>,
     http: Option<http::Listening>,
+    reload: Reload,
 }
 
 impl Running {
@@ -216,13 +239,15 @@ impl Running {
         let http = http.map_err(|(address, error)| BootError::Bind { address, error })?;
         let connections_max = connections_max(config, cores.len())?;
         let connections = Permits::new(connections_max);
-        let storage = if config.storage.enabled { Some(Storage::open(config, &cores)?) } else { None };
+        let shards = u16::try_from(cores.len()).unwrap_or(u16::MAX);
+        let taken = config.storage.enabled.then(|| Taken::take(config, shards)).transpose()?;
+        let directory = config.storage.enabled.then_some(&*config.node.data_dir);
+        let kept = Kept::open(Placement::new(shards), &resolved.definitions, directory)?;
+        let catalogue = Arc::clone(kept.catalogue());
+        let storage = taken.map(|taken| Storage::open(taken, config, &cores, &catalogue)).transpose()?;
         let space = storage.as_ref().map(|storage| Space::new(config, storage.segment_bytes(), cores.len()));
         space.iter().for_each(Space::warn_at_start);
-        let placement = Placement::new(u16::try_from(cores.len()).unwrap_or(u16::MAX));
-        let directory = config.storage.enabled.then_some(&*config.node.data_dir);
-        let catalogue = catalogue::open(placement, &resolved.definitions, directory)?;
-        let front = shell_config(resolved, &bound, connections.clone(), Arc::clone(&catalogue))?;
+        let front = shell_config(resolved, &bound, connections.clone())?;
         let seen = Seen { clock: Clock::default(), pulses: cores.iter().map(|_| Pulse::default()).collect() };
         let (shards, threads) = start_shards(config, &cores, front, &catalogue, listeners, storage, &seen)?;
         let node = Arc::new(Node {
@@ -239,7 +264,7 @@ impl Running {
         });
         let http = http.map(|http| http.serve(Arc::clone(&node))).transpose();
         let http = http.map_err(system("cannot start the HTTP listener"))?;
-        Ok(Self { node, threads, bound, http })
+        Ok(Self { node, threads, bound, http, reload: Reload::new(config.clone(), kept) })
     }
 
     /// Where it listens for AMQP, in the order of the configuration.
@@ -326,12 +351,7 @@ fn bind(listeners: &[ListenAt], shards: usize) -> Result<Bound, BootError> {
     Ok((by_shard, bound))
 }
 
-fn shell_config(
-    resolved: &Resolved,
-    bound: &[SocketAddr],
-    connections: Permits,
-    catalogue: Arc<Catalogue>,
-) -> Result<ShellConfig, BootError> {
+fn shell_config(resolved: &Resolved, bound: &[SocketAddr], connections: Permits) -> Result<ShellConfig, BootError> {
     let config = &resolved.config;
     let mut configured = Vec::new();
     let listeners = config.listeners.iter().zip(&resolved.listeners);
@@ -369,7 +389,6 @@ fn shell_config(
         addresses: AddressRules {
             anycast_prefix: config.node.anycast_prefix.clone(),
             multicast_prefix: config.node.multicast_prefix.clone(),
-            catalogue,
         },
         connections_max: config.limits.connections,
         connections,
@@ -439,7 +458,6 @@ fn start_shards(
     seen: &Seen,
 ) -> Result<Shards, BootError> {
     let count = u16::try_from(cores.len()).unwrap_or(u16::MAX);
-    let placement = catalogue.placement();
     let wakers = (0..count).map(|_| Waker::new()).collect::<io::Result<Vec<_>>>();
     let wakers = wakers.map_err(system("cannot make wakers"))?;
     let node_id = node_id();
@@ -478,7 +496,7 @@ fn start_shards(
             let mut core = Core::new(core_config);
             let journal = journal.map(|recovered| recovered.restore(&mut core));
             let (store, journal) = journal.map(|Journal { store, disk }| (store, disk)).unzip();
-            let engine = Engine::new(core, mesh, placement, store);
+            let engine = Engine::new(core, mesh, store);
             let disks = Disks { journal, large };
             let parts = Parts { engine, disks, waker, pulse, inbox, peers, clock, listeners, node_id, first_file };
             let mut shell = match Shell::new(front, parts) {

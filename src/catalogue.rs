@@ -1,18 +1,18 @@
-//! The catalogue at start: read from the data directory, and brought to what the configuration says.
+//! The catalogue of a node: read from the data directory, brought to what the configuration says, and kept there.
 //!
-//! Guarantees: what a node starts with is on stable storage before it serves; definitions that the configuration no longer has are gone,
-//! and what management said is as it was.
+//! Guarantees: what holds is on stable storage before a shard serves by it; definitions that the configuration no longer has are gone, and
+//! what management said is as it was; a change is kept whole or not at all.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use engine_catalogue::limits::LOG_MAX;
-use engine_catalogue::log::{Log, LogError, recover};
-use engine_catalogue::{Catalogue, Change, ChangeError, Definition, Placement};
+use engine_catalogue::log::{Log, LogError, Recovered, recover};
+use engine_catalogue::{Catalogue, Change, ChangeError, Definition, Kind, Placement};
 use storage_disk::{CatalogueFile, DirectoryError};
 
-/// Why there is no catalogue.
+/// Why there is no catalogue, or no next version of it.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogueError {
     /// Its file cannot be used.
@@ -37,64 +37,136 @@ pub enum CatalogueError {
     TooLarge,
 }
 
-/// Opens the catalogue of a data directory, or makes one that is only in memory.
-///
-/// # Errors
-/// When it cannot be read, written, or brought to what the configuration says.
-pub fn open(
-    placement: Placement,
-    definitions: &[Definition],
-    directory: Option<&Path>,
-) -> Result<Arc<Catalogue>, CatalogueError> {
-    let Some(directory) = directory else {
-        let catalogue = Catalogue::new(placement);
-        return Ok(Arc::new(catalogue.apply(&catalogue.reconcile(definitions))?));
-    };
-    let Some(bytes) = CatalogueFile::read(directory, LOG_MAX)? else {
-        let catalogue = Catalogue::new(placement);
-        let catalogue = catalogue.apply(&catalogue.reconcile(definitions))?;
-        let seed = RandomState::new().hash_one(std::process::id());
-        let file = Log::new(seed, 0).compact(&catalogue).ok_or(CatalogueError::TooLarge)?;
-        CatalogueFile::create(directory, &file)?;
-        return Ok(Arc::new(catalogue));
-    };
-    let read =
-        recover(placement, &bytes).map_err(|error| CatalogueError::Log { path: directory.join("catalogue"), error })?;
-    if read.torn_bytes > 0 {
-        tracing::warn!(target: "heddle::program", bytes = read.torn_bytes,
-            "the last change of the catalogue was not written to its end: nobody was told that it was made, and it is left out");
-    }
-    let changes = read.catalogue.reconcile(definitions);
-    let mut log = Log::new(read.seed, read.whole_bytes);
-    if changes.is_empty() {
-        return Ok(Arc::new(read.catalogue));
-    }
-    let next = read.catalogue.apply(&changes)?;
-    tell(&next, &changes);
-    match log.append(next.version(), &changes) {
-        Some(records) if !log.is_long() => CatalogueFile::open(directory, read.whole_bytes)?.append(&records)?,
-        _ => {
-            let file = log.compact(&next).ok_or(CatalogueError::TooLarge)?;
-            CatalogueFile::create(directory, &file)?;
-        }
-    }
-    Ok(Arc::new(next))
+/// Where it is kept.
+struct Keeping {
+    directory: PathBuf,
+    log: Log,
+    file: CatalogueFile,
 }
 
-/// Says what the configuration changed. Each is a line at the level debug; there may be as many as the configuration has.
-fn tell(catalogue: &Catalogue, changes: &[Change]) {
-    let mut removed = 0;
-    for change in changes {
-        let (kind, key) = change.subject();
-        let what = match change {
-            Change::Define { .. } => "the configuration defines it",
-            Change::Remove { .. } => "the configuration no longer has it",
+/// The version that holds, and where it is kept, unless that is only in memory.
+pub struct Kept {
+    catalogue: Arc<Catalogue>,
+    keeping: Option<Keeping>,
+}
+
+/// A version that may hold next.
+pub struct Next {
+    /// The version.
+    pub catalogue: Arc<Catalogue>,
+    changes: Vec<Change>,
+}
+
+/// Reads the catalogue of a data directory, for a node of so many shards; one of nothing if there is none.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn read(placement: Placement, directory: &Path) -> Result<Catalogue, CatalogueError> {
+    Ok(recovered(placement, directory)?.map_or_else(|| Catalogue::new(placement), |read| read.catalogue))
+}
+
+fn recovered(placement: Placement, directory: &Path) -> Result<Option<Recovered>, CatalogueError> {
+    let Some(bytes) = CatalogueFile::read(directory, LOG_MAX)? else { return Ok(None) };
+    let read = recover(placement, &bytes);
+    read.map(Some).map_err(|error| CatalogueError::Log { path: directory.join("catalogue"), error })
+}
+
+impl Kept {
+    /// Opens the catalogue of a data directory, or makes one that is only in memory, and brings it to what the configuration says.
+    ///
+    /// # Errors
+    /// When it cannot be read, written, or brought to that.
+    pub fn open(
+        placement: Placement,
+        definitions: &[Definition],
+        directory: Option<&Path>,
+    ) -> Result<Self, CatalogueError> {
+        let Some(directory) = directory else {
+            let catalogue = Catalogue::new(placement);
+            let catalogue = Arc::new(catalogue.apply(&catalogue.reconcile(definitions))?);
+            return Ok(Self { catalogue, keeping: None });
         };
-        removed += usize::from(matches!(change, Change::Remove { .. }));
-        tracing::debug!(target: "heddle::program", kind = kind.noun(), key, what, "the catalogue changes");
+        let Some(read) = recovered(placement, directory)? else {
+            let catalogue = Catalogue::new(placement);
+            let catalogue = catalogue.apply(&catalogue.reconcile(definitions))?;
+            let mut log = Log::new(RandomState::new().hash_one(std::process::id()), 0);
+            let file = CatalogueFile::create(directory, &log.compact(&catalogue).ok_or(CatalogueError::TooLarge)?)?;
+            let keeping = Some(Keeping { directory: directory.to_owned(), log, file });
+            return Ok(Self { catalogue: Arc::new(catalogue), keeping });
+        };
+        if read.torn_bytes > 0 {
+            tracing::warn!(target: "heddle::program", bytes = read.torn_bytes,
+                "the last change of the catalogue was not written to its end: nobody was told that it was made, and it is left out");
+        }
+        let file = CatalogueFile::open(directory, read.whole_bytes)?;
+        let keeping = Keeping { directory: directory.to_owned(), log: Log::new(read.seed, read.whole_bytes), file };
+        let mut kept = Self { catalogue: Arc::new(read.catalogue), keeping: Some(keeping) };
+        if let Some(next) = kept.next(definitions)? {
+            next.tell();
+            kept.keep(next)?;
+        }
+        Ok(kept)
     }
-    tracing::info!(target: "heddle::program", version = catalogue.version(), defined = changes.len() - removed, removed,
-        "addresses and queues are not those of the last start: the configuration changed them");
+
+    /// The version that holds.
+    pub fn catalogue(&self) -> &Arc<Catalogue> {
+        &self.catalogue
+    }
+
+    /// The version in which the configuration says this, if that is another one.
+    ///
+    /// # Errors
+    /// When it cannot be.
+    pub fn next(&self, definitions: &[Definition]) -> Result<Option<Next>, CatalogueError> {
+        let changes = self.catalogue.reconcile(definitions);
+        if changes.is_empty() {
+            return Ok(None);
+        }
+        let catalogue = Arc::new(self.catalogue.apply(&changes)?);
+        Ok(Some(Next { catalogue, changes }))
+    }
+
+    /// A version holds from now on: it is on stable storage when this returns.
+    ///
+    /// # Errors
+    /// When it cannot be written; then the one before holds still.
+    pub fn keep(&mut self, next: Next) -> Result<(), CatalogueError> {
+        if let Some(Keeping { directory, log, file }) = &mut self.keeping {
+            match log.append(next.catalogue.version(), &next.changes) {
+                Some(records) if !log.is_long() => file.append(&records)?,
+                _ => {
+                    let whole = log.compact(&next.catalogue).ok_or(CatalogueError::TooLarge)?;
+                    *file = CatalogueFile::create(directory, &whole)?;
+                }
+            }
+        }
+        self.catalogue = next.catalogue;
+        Ok(())
+    }
+}
+
+impl Next {
+    /// Addresses of which something is said where they are: they may have another owner.
+    pub fn placed(&self) -> impl Iterator<Item = &str> {
+        let subjects = self.changes.iter().map(Change::subject);
+        subjects.filter(|(kind, _)| *kind == Kind::Placed).map(|(_, key)| key)
+    }
+
+    /// Says what the configuration changed. Each is a line at the level debug; there may be as many as the configuration has.
+    pub fn tell(&self) {
+        let mut removed = 0;
+        for change in &self.changes {
+            let (kind, key) = change.subject();
+            let what = match change {
+                Change::Define { .. } => "the configuration defines it",
+                Change::Remove { .. } => "the configuration no longer has it",
+            };
+            removed += usize::from(matches!(change, Change::Remove { .. }));
+            tracing::debug!(target: "heddle::program", kind = kind.noun(), key, what, "the catalogue changes");
+        }
+        tracing::info!(target: "heddle::program", version = self.catalogue.version(),
+            defined = self.changes.len() - removed, removed, "the configuration changed addresses and queues");
+    }
 }
 
 #[cfg(test)]
@@ -102,6 +174,14 @@ mod tests {
     use engine_catalogue::{Attributes, Kind, Layer, Origin};
 
     use super::*;
+
+    fn open(
+        placement: Placement,
+        wanted: &[Definition],
+        path: Option<&Path>,
+    ) -> Result<Arc<Catalogue>, CatalogueError> {
+        Kept::open(placement, wanted, path).map(|kept| Arc::clone(kept.catalogue()))
+    }
 
     fn address(name: &str) -> Definition {
         Definition::new(name, Attributes::Address(Layer::default()))

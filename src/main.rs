@@ -10,6 +10,7 @@ mod figures;
 mod http;
 mod log;
 mod node;
+mod reload;
 mod resolver;
 mod space;
 mod status;
@@ -154,7 +155,11 @@ fn start(run: Run) -> Result<()> {
         config::check_folder(file).map_err(|wrong| format!("--ready-file: {wrong}"))?;
     }
     start_logging(&resolved.config)?;
-    Ok(boot::run(&resolved, run.ready_file.as_deref())?)
+    let reread = || {
+        let (given, faults) = Given::read_all(&run.options);
+        given.resolve_beside(faults)
+    };
+    Ok(boot::run(&resolved, run.ready_file.as_deref(), &reread)?)
 }
 
 fn start_logging(config: &Config) -> Result<()> {

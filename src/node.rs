@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use engine_core::{QUEUE_FIGURES, QueueView};
+use engine_core::{Answer, InUse, QUEUE_FIGURES, QueueView, Version};
 use engine_figures::{Figures, PAGE_ROWS_MAX, Page, Range};
 use engine_rt::{Clock, DiskRoom, InboxSender, Permits, Pulse, Service};
 use node_shell::{
@@ -24,6 +24,28 @@ use crate::space::{Disk, Space};
 /// How long shards have for everything that one question needs: a page is a turn, so this is thousands of them, and less than those wait who
 /// ask.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
+
+/// How long to wait before a shard is told again: a full inbox empties within a turn, unless its shard hangs, and a disk writes.
+const AGAIN: Duration = Duration::from_millis(1);
+
+/// Why not all shards agree to a version.
+#[derive(Debug, thiserror::Error)]
+pub enum Disagreement {
+    /// One does not answer.
+    #[error("not all shards answered within {} s: try again", ANSWER_TIME.as_secs())]
+    Silent,
+    /// One has an address that another is to own.
+    #[error(
+        "{in_use} on shard {shard}, and is to be another shard's: an address changes its shard while nobody uses it, or at a start. Start \
+         the node again, and its messages move; or put back its shard"
+    )]
+    InUse {
+        /// The shard.
+        shard: usize,
+        /// What there is of which address.
+        in_use: InUse,
+    },
+}
 
 /// A running node.
 pub struct Node {
@@ -230,6 +252,64 @@ impl Node {
             logins,
             shards: self.cores.iter().zip(views).map(|(&core, view)| ShardOn { core, view }).collect(),
         })
+    }
+
+    /// Announces a version of the catalogue to all shards, and waits until all have agreed.
+    ///
+    /// # Errors
+    /// When one does not agree, or does not answer in time.
+    pub fn announce(&self, version: &Version) -> Result<(), Disagreement> {
+        let until = Instant::now() + ANSWER_TIME;
+        let mut asked: Vec<usize> = (0..self.shards.len()).collect();
+        while !asked.is_empty() {
+            let mut answers = Vec::new();
+            for &shard in &asked {
+                let (sender, receiver) = flume::bounded(1);
+                let inbox = self.shards.get(shard).ok_or(Disagreement::Silent)?;
+                inbox.send(Post::Version(version.clone(), sender)).map_err(|_| Disagreement::Silent)?;
+                answers.push((shard, receiver));
+            }
+            asked.clear();
+            for (shard, answer) in answers {
+                match answer.recv_deadline(until).map_err(|_| Disagreement::Silent)? {
+                    Answer::Done => {}
+                    Answer::NotYet => asked.push(shard),
+                    Answer::InUse(in_use) => return Err(Disagreement::InUse { shard, in_use }),
+                }
+            }
+            if Instant::now() >= until {
+                return Err(Disagreement::Silent);
+            }
+            if !asked.is_empty() {
+                std::thread::sleep(AGAIN);
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells all shards what was decided of a version. A shard whose inbox is full, or that hangs, is told when it goes on; the others
+    /// have gone on then.
+    pub fn tell_at_last(&self, version: &Version) {
+        let mut answers = Vec::new();
+        for shard in &self.shards {
+            let (sender, receiver) = flume::bounded(1);
+            answers.push(receiver);
+            let mut post = Post::Version(version.clone(), sender);
+            while let Err(back) = shard.send(post) {
+                if self.stopping.load(Ordering::Relaxed) {
+                    return;
+                }
+                post = back;
+                std::thread::sleep(AGAIN);
+            }
+        }
+        let until = Instant::now() + ANSWER_TIME;
+        for (shard, answer) in answers.into_iter().enumerate() {
+            if answer.recv_deadline(until).is_err() {
+                tracing::warn!(target: "heddle::program", shard,
+                    "a shard did not answer when it was told what holds for addresses and queues: it takes it when it goes on");
+            }
+        }
     }
 
     /// Asks for a part of many things, those of the first shard first.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use engine_catalogue::{Catalogue, Layer};
 use engine_core::Core;
-use engine_core::command::{Command, ConsumerSpec, Create, ProducerSpec, Settle, Settled};
+use engine_core::command::{Command, ConsumerSpec, ProducerSpec, Settle, Settled};
 use engine_core::event::Event;
 use engine_core::key::{EndKey, LinkKey};
 use engine_core::limits::{CoreConfig, Storage};
@@ -29,7 +29,7 @@ impl Queue {
         // As in a node with a journal, where each message is asked whether it goes there.
         let mut core = Core::new(CoreConfig { catalogue: deep(), storage: Storage::Journal, ..CoreConfig::default() });
         let link = |slot| LinkKey { shard: 0, generation: 0, slot };
-        let spec = ProducerSpec { address: "q".to_owned(), routing: None, create: Create::Auto, lifetime: None };
+        let spec = ProducerSpec::of("q");
         core.handle_command(0, 0, Command::AttachProducer { link: link(1), spec: Box::new(spec) });
         let spec =
             ConsumerSpec { settle: if settled { Settle::OnSend } else { Settle::ByPeer }, ..ConsumerSpec::of("q") };

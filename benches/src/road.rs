@@ -12,7 +12,6 @@ use amqp_codec::performative::{
     Terminus, Transfer, encode_disposition, encode_flow, encode_frame, encode_transfer,
 };
 use amqp_proto::Config;
-use engine_catalogue::Placement;
 use engine_core::Core;
 use engine_core::limits::{CoreConfig, Storage};
 use engine_home::{AddressRules, Home, HomeConfig, Moves, Slot};
@@ -130,7 +129,7 @@ fn shard() -> Turn<()> {
     let core =
         Core::new(CoreConfig { catalogue: crate::queue::deep(), storage: Storage::Journal, ..CoreConfig::default() });
     let mesh = engine_shard::mesh(&[Waker::new().expect("a descriptor")]).pop().expect("of one shard");
-    let engine = Engine::new(core, mesh, Placement::new(1), None);
+    let engine = Engine::new(core, mesh, None);
     let addresses = AddressRules::default();
     let config = HomeConfig { addresses, links_max: 10, node_id: String::new(), first_file: 1 };
     Turn::new(Home::new(config, engine), 10)

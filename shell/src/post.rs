@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use amqp_proto::Authenticated;
+use engine_core::{Answer, Version};
 use engine_home::Slot;
 use engine_rt::InboxSender;
 
@@ -30,6 +31,8 @@ pub enum Post {
     },
     /// Somebody wants to see what there is.
     View(Ask),
+    /// What is told of a version of the catalogue, and where the answer goes.
+    Version(Version, flume::Sender<Answer>),
     /// A connection moves here.
     Arrive(Box<Arriving>),
     /// Close all connections, then stop.

@@ -422,6 +422,8 @@ impl Shell {
         match post {
             Post::Verified { connection, authenticated } => self.handle_verified(connection, authenticated),
             Post::Resolved { connector, attempt, found } => self.handle_resolved(connector, attempt, found),
+            // Whoever asked may have given up.
+            Post::Version(version, reply) => drop(reply.try_send(self.turn.handle_version(version))),
             Post::View(ask) => answer(&self.turn, &self.connectors, &self.totals, ask),
             Post::Arrive(arriving) => self.arrive(*arriving),
             Post::Stop => self.stop(),

@@ -10,6 +10,7 @@ use amqp_bind::{Given, Written};
 use amqp_proto::{Authenticated, Out};
 use engine_core::event::Event;
 use engine_core::key::LinkKey;
+use engine_core::{Answer, Version};
 use engine_home::limits::GIVEN_OVERHEAD;
 use engine_home::{Due, Gift, Home, Request, Slot, Slots};
 use engine_message::Condition;
@@ -67,6 +68,11 @@ impl<H> Turn<H> {
     /// When the journal failed: nothing may be acknowledged any more.
     pub fn handle_done(&mut self, done: Done) -> Result<(), StoreError> {
         self.home.engine_mut().handle_done(done)
+    }
+
+    /// Takes what is told of a version of the catalogue.
+    pub fn handle_version(&mut self, version: Version) -> Answer {
+        self.home.engine_mut().handle_version(version)
     }
 
     /// The disk of large messages did something.

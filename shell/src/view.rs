@@ -151,6 +151,8 @@ pub struct ShardView {
     pub links: usize,
     /// How many queues.
     pub queues: usize,
+    /// The version of the catalogue that it serves by.
+    pub catalogue_version: u64,
     /// Its lanes.
     pub lanes: Vec<LaneView>,
     /// Its connectors.
@@ -217,6 +219,13 @@ pub const SHARD_FIGURES: Figures<ShardView> = Figures {
             |shard| Value::Count(shard.moved_connections),
         )
         .metric("heddle_connections_moved_total"),
+        ShardFigure::gauge(
+            "catalogue_version",
+            "Version of what is said of addresses and queues that a shard serves by.",
+            Unit::Count,
+            |shard| Value::Count(shard.catalogue_version),
+        )
+        .metric("heddle_shard_catalogue_version"),
     ],
 };
 
@@ -250,6 +259,7 @@ impl ShardView {
             connections: turn.len(),
             links: turn.home().link_count(),
             queues: engine.core().counts().1,
+            catalogue_version: engine.core().catalogue().version(),
             lanes: engine.mesh().views().collect(),
             connectors: connectors.iter().map(|(connecting, slot)| connector(turn, connecting, slot)).collect(),
         }
@@ -304,7 +314,6 @@ fn link_page(turn: &Turn<Conn>, range: &Range) -> Page<LinkView> {
 
 #[cfg(test)]
 mod tests {
-    use engine_catalogue::Placement;
     use engine_core::Core;
     use engine_core::limits::CoreConfig;
     use engine_home::{AddressRules, Moves};
@@ -328,7 +337,7 @@ mod tests {
     fn shell(pulse: Pulse) -> (Shell, InboxSender<Post>) {
         let waker = Waker::new().expect("a waker");
         let mesh = engine_shard::mesh(std::slice::from_ref(&waker)).remove(0);
-        let engine = Engine::new(Core::new(CoreConfig::default()), mesh, Placement::new(1), None);
+        let engine = Engine::new(Core::new(CoreConfig::default()), mesh, None);
         let (sender, inbox) = engine_rt::inbox(16, waker.clone());
         let config = ShellConfig {
             listeners: Vec::new(),

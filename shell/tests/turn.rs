@@ -9,9 +9,9 @@ use amqp_codec::performative::{
     encode_frame, encode_transfer,
 };
 use amqp_proto::Config;
-use engine_catalogue::Placement;
-use engine_core::Core;
+use engine_catalogue::{Attributes, Catalogue, Definition, Placed, Placement};
 use engine_core::limits::CoreConfig;
+use engine_core::{Answer, Core, Version};
 use engine_home::{AddressRules, Home, HomeConfig, Moves, Request, Slot};
 use engine_rt::Waker;
 use engine_shard::{Engine, Mesh};
@@ -26,8 +26,9 @@ fn message(octets: usize) -> Vec<u8> {
 }
 
 fn shard(mesh: Mesh, shards: u16) -> Turn<()> {
-    let core = Core::new(CoreConfig { shard: mesh.shard(), ..CoreConfig::default() });
-    let engine = Engine::new(core, mesh, Placement::new(shards), None);
+    let catalogue = Arc::new(Catalogue::new(Placement::new(shards)));
+    let core = Core::new(CoreConfig { shard: mesh.shard(), catalogue, ..CoreConfig::default() });
+    let engine = Engine::new(core, mesh, None);
     let addresses = AddressRules::default();
     let config = HomeConfig { addresses, links_max: 10, node_id: "test".to_owned(), first_file: 7 };
     Turn::new(Home::new(config, engine), 10)
@@ -133,7 +134,7 @@ fn a_message_goes_from_octets_to_octets() {
 #[test]
 fn a_connection_that_goes_before_its_owner_answers_leaves_no_link() {
     let mut turns = shards(2);
-    let address = Placement::new(2).name_owned_by(1, |n| format!("q{n}")).expect("a name");
+    let address = Catalogue::new(Placement::new(2)).name_owned_by(1, |n| format!("q{n}")).expect("a name");
     let slot = accept(&mut turns[0], Moves::Never);
     run(&mut turns[0], slot, &hello(Role::Receiver, Some(&address)));
     assert!(turns[0].remove(slot).is_some());
@@ -146,10 +147,70 @@ fn a_connection_that_goes_before_its_owner_answers_leaves_no_link() {
     assert_eq!(consumers, 0, "its owner was told");
 }
 
+/// Three shards of which the first goes by a version that the others do not: an address of the second is the third's now.
+fn shards_of_two_versions() -> (Vec<Turn<()>>, String) {
+    let mut turns = shards(3);
+    let before = Catalogue::new(Placement::new(3));
+    let address = before.name_owned_by(1, |n| format!("q{n}")).expect("a name");
+    let placed = Definition::new(&address, Attributes::Placed(Placed { shard: 2, epoch: 0 }));
+    let after = Arc::new(before.apply(&before.reconcile(&[placed])).expect("it means something"));
+    for turn in &mut turns[1..] {
+        assert_eq!(turn.handle_version(Version::Holds(Arc::clone(&after))), Answer::Done);
+    }
+    (turns, address)
+}
+
+/// Messages and consumers of a shard's queues.
+fn counts(turn: &Turn<()>) -> (u64, u64) {
+    let queues = turn.home().engine().core().queue_views();
+    queues.fold((0, 0), |(messages, consumers), queue| (messages + queue.messages, consumers + queue.consumers))
+}
+
+#[test]
+fn an_attach_that_a_wrong_owner_answers_is_asked_of_the_right_one() {
+    let (mut turns, address) = shards_of_two_versions();
+    let (stays, goes) = (accept(&mut turns[0], Moves::Never), accept(&mut turns[0], Moves::Never));
+    run(&mut turns[0], stays, &hello(Role::Receiver, Some(&address)));
+    run(&mut turns[0], goes, &hello(Role::Receiver, Some(&address)));
+    run(&mut turns[1], Slot::default(), &[]);
+    assert_eq!(turns[1].home().engine().core().counts(), (0, 0), "the wrong one makes nothing");
+    assert!(turns[0].remove(goes).is_some(), "one of them goes before it is asked again");
+    run(&mut turns[0], stays, &[]);
+    run(&mut turns[2], Slot::default(), &[]);
+    assert!(contains(&run(&mut turns[0], stays, &[]), b"link"), "the other stands, and knows of nothing");
+    assert_eq!((counts(&turns[1]), counts(&turns[2])), ((0, 0), (0, 1)));
+    let links: Vec<_> = turns[0].home().links().map(|(_, link)| link.owner()).collect();
+    assert_eq!(links, [2]);
+    assert!(turns[0].remove(stays).is_some());
+    turns[0].flush();
+    run(&mut turns[2], Slot::default(), &[]);
+    assert_eq!(counts(&turns[2]), (0, 0), "the right one hears of its end");
+}
+
+#[test]
+fn a_relayed_message_that_a_wrong_owner_gets_reaches_the_right_one_and_is_accepted_once() {
+    let (mut turns, address) = shards_of_two_versions();
+    let slot = accept(&mut turns[0], Moves::Never);
+    run(&mut turns[0], slot, &hello(Role::Sender, None));
+    let length = u8::try_from(address.len()).expect("a short name");
+    let properties = [&[0x00, 0x53, 0x73, 0xc0, length + 5, 3, 0x40, 0x40, 0xa1, length][..], address.as_bytes()];
+    let mut said = Vec::new();
+    transfer(&mut said, &[properties.concat(), message(100)].concat(), false);
+    let mut answers = run(&mut turns[0], slot, &said);
+    for shard in [1, 0, 2, 0, 1, 2, 0] {
+        let answer = run(&mut turns[shard], slot, &[]);
+        answers.extend(if shard == 0 { answer } else { Vec::new() });
+    }
+    assert_eq!((counts(&turns[1]), counts(&turns[2])), ((0, 0), (1, 0)));
+    // A disposition with the outcome accepted.
+    assert_eq!(answers.windows(3).filter(|octets| *octets == [0x00, 0x53, 0x15]).count(), 1);
+    assert_eq!(answers.windows(3).filter(|octets| *octets == [0x00, 0x53, 0x24]).count(), 1);
+}
+
 #[test]
 fn a_connection_moves_to_the_owner_of_its_first_link_with_what_it_said_behind() {
     let mut turns = shards(2);
-    let address = Placement::new(2).name_owned_by(1, |n| format!("q{n}")).expect("a name");
+    let address = Catalogue::new(Placement::new(2)).name_owned_by(1, |n| format!("q{n}")).expect("a name");
     let slot = accept(&mut turns[0], Moves::ToOwner);
     let mut said = hello(Role::Sender, Some(&address));
     encode_frame(&mut said, 0, &Performative::Close(Close { error: None }));

@@ -5,6 +5,8 @@
 use engine_catalogue::setting::{Setting, Typed as _, Value};
 use engine_catalogue::{Area, Layer, Pattern, Queue};
 
+use super::bounds::SHARDS_MAX;
+
 /// Settings of the addresses of a match, or of one that is there from the start.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AddressEntry {
@@ -12,6 +14,8 @@ pub struct AddressEntry {
     pub name: Option<String>,
     /// The addresses that the settings hold for.
     pub matches: Option<Pattern>,
+    /// The shard that owns the address of the name.
+    pub shard: Option<u16>,
     /// What is set.
     pub settings: Layer,
 }
@@ -26,7 +30,7 @@ pub struct QueueEntry {
     pub settings: Queue,
 }
 
-const OF_ADDRESS: [Setting; 2] = [
+const OF_ADDRESS: [Setting; 3] = [
     Setting::of::<Option<String>>("name", " an address that is there from the start, and stays; what is set holds for it alone"),
     Setting::of::<Option<Pattern>>(
         "match",
@@ -34,6 +38,11 @@ const OF_ADDRESS: [Setting; 2] = [
          divided by dots; where several match, the most specific one that sets a value decides on it",
     )
     .artemis("match"),
+    Setting::of::<Option<u16>>(
+        "shard",
+        " the shard that owns the address of the name, counted from 0; else a hash of the name says which",
+    )
+    .range(0, SHARDS_MAX - 1, ""),
 ];
 
 const OF_QUEUE: [Setting; 2] = [
@@ -63,13 +72,15 @@ impl Area for AddressEntry {
         match name {
             "name" => self.name = Option::from_value(value)?,
             "match" => self.matches = Option::from_value(value)?,
+            "shard" => self.shard = Option::from_value(value)?,
             name => return self.settings.put(name, value),
         }
         Ok(())
     }
 
     fn values(&self) -> Vec<Value> {
-        [self.name.to_value(), self.matches.to_value()].into_iter().chain(self.settings.values()).collect()
+        let own = [self.name.to_value(), self.matches.to_value(), self.shard.to_value()];
+        own.into_iter().chain(self.settings.values()).collect()
     }
 }
 

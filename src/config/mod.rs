@@ -19,6 +19,7 @@ mod settings;
 mod similar;
 
 pub use endpoint::Endpoint;
+pub use fault::Faults;
 pub use files::{check_folder, read as read_file, read_tokens};
 pub use given::{Given, Options};
 pub use resolve::{ClientCertificate, ConnectTo, HttpListener, ListenAt, Resolved};

@@ -73,7 +73,7 @@ impl Given {
         let cores = resolving.cores();
         resolving.limits();
         resolving.prefixes();
-        let definitions = resolving.definitions();
+        let definitions = resolving.definitions(cores.len());
         resolving.data_directory();
         let users = resolving.users();
         let listeners = (0..self.config.listeners.len()).map(|index| resolving.listener(index)).collect();

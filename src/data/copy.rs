@@ -3,7 +3,10 @@
 //! Guarantees: a copy that was cut off leaves the old journals as they are. The order of each queue is kept. A message that is in
 //! several queues is stored once for each afterwards.
 
-use engine_catalogue::Placement;
+use std::collections::HashMap;
+
+use engine_catalogue::{Catalogue, Resolved};
+use engine_core::fact::Declared;
 use engine_rt::Waker;
 use engine_shard::store::{Copy, Extract, Extracted, StoreError};
 use storage_disk::{DataDirectory, Disk, DiskConfig, JournalFiles, Sync};
@@ -12,9 +15,9 @@ use super::recover::{StorageError, recover, store_config};
 
 /// Settings of the new journals.
 #[derive(Clone, Copy, Debug)]
-pub struct Target {
-    /// How many shards.
-    pub shards: u16,
+pub struct Target<'a> {
+    /// How many shards there are, and which of them owns what.
+    pub catalogue: &'a Catalogue,
     /// How writes get to stable storage.
     pub sync: Sync,
     /// Octets of the file system that are left to others.
@@ -48,7 +51,7 @@ pub fn disk_config(directory: &DataDirectory, shard: u16, sync: Sync, min_free_b
 ///
 /// # Errors
 /// When the system refuses.
-pub fn new_journals(directory: &DataDirectory, target: &Target) -> Result<Vec<Copy>, StorageError> {
+pub fn new_journals(directory: &DataDirectory, target: &Target<'_>) -> Result<Vec<Copy>, StorageError> {
     let failed = |error| StorageError::Copy(StoreError::Disk { what: "begin a journal", error });
     let begin = |shard| -> Result<Copy, StorageError> {
         let config = store_config(directory.owner(shard));
@@ -58,16 +61,16 @@ pub fn new_journals(directory: &DataDirectory, target: &Target) -> Result<Vec<Co
         let disk = Disk::start(disk, directory.next_journal(shard), waker).map_err(failed)?;
         Ok(Copy::new(config, disk))
     };
-    (0..target.shards).map(begin).collect()
+    (0..target.catalogue.placement().shards()).map(begin).collect()
 }
 
-/// Writes everything again, for so many shards; gives the number of messages, and tells `progress` of it on the way.
+/// Writes everything again, each queue for the shard that owns its address; gives the number of messages, and tells `progress` of it on the way.
 ///
 /// # Errors
 /// When a journal is damaged, or the disk fails or is full: the old journals are then as they were, and nothing else is left.
 pub fn copy_journals(
     directory: &mut DataDirectory,
-    target: &Target,
+    target: &Target<'_>,
     mut progress: impl FnMut(u64),
 ) -> Result<u64, StorageError> {
     directory.discard_next()?;
@@ -77,20 +80,27 @@ pub fn copy_journals(
         let _ = directory.discard_next();
         return copied;
     };
-    directory.replace_journals(target.shards)?;
+    directory.replace_journals(target.catalogue.placement().shards())?;
     Ok(count)
 }
 
-fn write_next(directory: &DataDirectory, target: &Target, progress: &mut impl FnMut(u64)) -> Result<u64, StorageError> {
-    let placement = Placement::new(target.shards);
+fn write_next(
+    directory: &DataDirectory,
+    target: &Target<'_>,
+    progress: &mut impl FnMut(u64),
+) -> Result<u64, StorageError> {
     let mut journals = new_journals(directory, target)?;
     let mut count = 0_u64;
+    let mut known = HashMap::new();
     for shard in 0..directory.shards() {
         let (source, files) = extract(directory, shard, |_, _| progress(count))?;
         for queue in source.queues() {
-            let owner = usize::from(placement.owner(&queue.declared.address));
-            let Some(journal) = journals.get_mut(owner) else { continue };
-            let number = journal.queue(&queue.declared);
+            let Resolved::Stored { owner } = target.catalogue.resolve(&queue.declared.address);
+            let Some(journal) = journals.get_mut(usize::from(owner.shard)) else { continue };
+            // A queue that lies in two journals becomes one.
+            let Declared { address, name, .. } = &queue.declared;
+            let number =
+                *known.entry((address.clone(), name.clone())).or_insert_with(|| journal.queue(&queue.declared));
             for part in source.parts(queue.declared.queue) {
                 let buffer = files.read_part(part.place, part.bytes)?;
                 let messages = source.extracted(&part, buffer.bytes());
@@ -114,6 +124,7 @@ fn write_next(directory: &DataDirectory, target: &Target, progress: &mut impl Fn
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use engine_catalogue::Placement;
     use engine_core::command::RoutingType;
     use engine_core::fact::{Declared, Purpose};
     use engine_core::message::{Header, Message};
@@ -155,8 +166,10 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("data");
         let mut directory = DataDirectory::open(&path, 1, 2 << 20, [3; 16]).expect("it is new");
-        let target = |shards| Target { shards, sync: Sync::AfterWrite, min_free_bytes: 0 };
-        let mut journal = new_journals(&directory, &target(1)).expect("room").remove(0);
+        let catalogues = [1, 3].map(|shards| Catalogue::new(Placement::new(shards)));
+        let [one, three] = &catalogues;
+        let target = |catalogue| Target { catalogue, sync: Sync::AfterWrite, min_free_bytes: 0 };
+        let mut journal = new_journals(&directory, &target(one)).expect("room").remove(0);
         let (routing, purpose) = (RoutingType::Anycast, Purpose::OnDemand);
         let declared = Declared { queue: 0, routing, purpose, address: "orders".into(), name: "orders".into() };
         let queue = journal.queue(&declared);
@@ -169,7 +182,7 @@ mod tests {
         directory.replace_journals(1).expect("room");
         let expected = [(Bytes::from_static(b"one"), said()), (Bytes::from_static(b"two"), Vec::new())];
         assert_eq!(found(&directory), expected);
-        assert_eq!(copy_journals(&mut directory, &target(3), |_| {}).expect("room"), 2);
+        assert_eq!(copy_journals(&mut directory, &target(three), |_| {}).expect("room"), 2);
         assert_eq!(found(&directory), expected, "in other journals");
         drop(directory);
 

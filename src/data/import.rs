@@ -12,7 +12,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use engine_catalogue::Placement;
+use engine_catalogue::{Catalogue, Placement, Resolved};
 use engine_core::command::RoutingType;
 use engine_core::fact::{Declared, Purpose};
 use engine_core::limits::NAME_BYTES_MAX;
@@ -145,9 +145,12 @@ fn fill(
     let ImportTarget { shards, .. } = target;
     let body_max = Store::body_max(directory.segment_bytes());
     std::fs::create_dir_all(directory.path().join("large"))?;
+    let catalogue = Catalogue::new(Placement::new(shards));
+    let target = Target { catalogue: &catalogue, sync: Sync::AfterWrite, min_free_bytes: 0 };
+    let journals = new_journals(directory, &target)?;
     let mut import = Import {
-        journals: new_journals(directory, &Target { shards, sync: Sync::AfterWrite, min_free_bytes: 0 })?,
-        placement: Placement::new(shards),
+        journals,
+        catalogue,
         current: None,
         known: HashSet::new(),
         file: None,
@@ -243,7 +246,8 @@ impl Made {
 /// An import under way.
 struct Import {
     journals: Vec<Copy>,
-    placement: Placement,
+    /// Says who owns what; the node that starts with the directory brings to others what its configuration places elsewhere.
+    catalogue: Catalogue,
     /// The last queue: its shard and number.
     current: Option<(usize, u64)>,
     /// Names of queues that came.
@@ -324,7 +328,8 @@ impl Import {
             return Err(format!("queue {} comes twice", quoted(&declared.name)).into());
         }
         self.counts.0 += 1;
-        let owner = usize::from(self.placement.owner(&declared.address));
+        let Resolved::Stored { owner } = self.catalogue.resolve(&declared.address);
+        let owner = usize::from(owner.shard);
         self.current = self.journals.get_mut(owner).map(|journal| (owner, journal.queue(&declared)));
         Ok(())
     }

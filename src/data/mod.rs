@@ -21,6 +21,6 @@ mod salvage;
 mod stat;
 mod tools;
 
-pub use open::Storage;
+pub use open::{Storage, Taken};
 pub use recover::{Journal, StorageError};
 pub use tools::DataCommand;

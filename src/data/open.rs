@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 use storage_disk::large::sweep;
 use storage_disk::{Access, DataDirectory, DiskConfig, LargeFiles, Sync, probe};
 
+use engine_catalogue::{Catalogue, Resolved};
+use engine_core::fact::Purpose;
+
 use super::copy::{Target, copy_journals};
 use super::large::check_length;
 use super::recover::{Recovered, StorageError, recover};
@@ -15,6 +18,20 @@ use crate::config::{Config, SyncMethod};
 
 /// How often progress is told.
 const PROGRESS: Duration = Duration::from_secs(2);
+
+/// A data directory that is this node's, unread.
+pub struct Taken(DataDirectory);
+
+impl Taken {
+    /// Takes the data directory, or makes one.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    pub fn take(config: &Config, shards: u16) -> Result<Self, StorageError> {
+        let segment_bytes = config.storage.segment_mib << 20;
+        Ok(Self(DataDirectory::open(&config.node.data_dir, shards, segment_bytes, identity())?))
+    }
+}
 
 /// The node's storage.
 pub struct Storage {
@@ -26,57 +43,35 @@ pub struct Storage {
 }
 
 impl Storage {
-    /// Takes the data directory and reads the journals in it.
+    /// Reads the journals of a data directory; queues that the catalogue gives other owners than they had are moved to them first.
     ///
     /// # Errors
-    /// When it cannot be used, or a journal is damaged.
-    pub fn open(config: &Config, cores: &[usize]) -> Result<Self, StorageError> {
-        let shards = u16::try_from(cores.len()).unwrap_or(u16::MAX);
-        let segment_bytes = config.storage.segment_mib << 20;
-        let mut directory = DataDirectory::open(&config.node.data_dir, shards, segment_bytes, identity())?;
+    /// When a journal is damaged, or the disk has no room to move queues.
+    pub fn open(
+        Taken(mut directory): Taken,
+        config: &Config,
+        cores: &[usize],
+        catalogue: &Catalogue,
+    ) -> Result<Self, StorageError> {
+        let shards = catalogue.placement().shards();
         let sync = sync_method(config, &directory)?;
+        let min_free_bytes = config.storage.min_free_mib << 20;
+        let target = Target { catalogue, sync, min_free_bytes };
         if directory.shards() != shards {
             tracing::info!(target: "heddle::storage", before = directory.shards(), now = shards,
                 "the number of shards changed: queues move to their new owners");
-            let target = Target { shards, sync, min_free_bytes: config.storage.min_free_mib << 20 };
-            let mut told = Instant::now();
-            let messages = copy_journals(&mut directory, &target, |messages| {
-                if told.elapsed() > PROGRESS {
-                    told = Instant::now();
-                    tracing::info!(target: "heddle::storage", messages, "writing journals anew");
-                }
-            })?;
-            tracing::info!(target: "heddle::storage", messages, "queues have moved");
+            move_queues(&mut directory, &target)?;
+        }
+        let mut journals = read_journals(&directory, cores, &target)?;
+        let away = misplaced(&journals, catalogue);
+        if away > 0 {
+            drop(journals);
+            tracing::info!(target: "heddle::storage", queues = away,
+                "addresses have other owners than at the last start: their queues move, and journals are written anew");
+            move_queues(&mut directory, &target)?;
+            journals = read_journals(&directory, cores, &target)?;
         }
         let directory: &'static DataDirectory = Box::leak(Box::new(directory));
-        let readers: Vec<_> = (0..shards)
-            .zip(cores)
-            .map(|(shard, &core)| {
-                let disk = DiskConfig {
-                    shard,
-                    core,
-                    directory: directory.id(),
-                    segment_bytes: directory.segment_bytes(),
-                    sync,
-                    min_free_bytes: config.storage.min_free_mib << 20,
-                };
-                let files = directory.journal(shard);
-                std::thread::spawn(move || {
-                    let mut told = Instant::now();
-                    recover(disk, files, |segments, of| {
-                        if told.elapsed() > PROGRESS {
-                            told = Instant::now();
-                            tracing::info!(target: "heddle::storage", shard, segments, of, "reading the journal");
-                        }
-                    })
-                })
-            })
-            .collect();
-        let journals: Result<Vec<Recovered>, StorageError> = readers
-            .into_iter()
-            .map(|reader| reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect();
-        let journals = journals?;
         let files = directory.large();
         let mut needed = HashSet::new();
         for large in journals.iter().flat_map(Recovered::large) {
@@ -103,6 +98,67 @@ impl Storage {
     pub fn into_journals(self) -> impl Iterator<Item = Recovered> {
         self.journals.into_iter()
     }
+}
+
+/// Brings queues to the owners that they have now.
+fn move_queues(directory: &mut DataDirectory, target: &Target<'_>) -> Result<(), StorageError> {
+    let mut told = Instant::now();
+    let messages = copy_journals(directory, target, |messages| {
+        if told.elapsed() > PROGRESS {
+            told = Instant::now();
+            tracing::info!(target: "heddle::storage", messages, "writing journals anew");
+        }
+    })?;
+    tracing::info!(target: "heddle::storage", messages, "queues have moved");
+    Ok(())
+}
+
+/// Reads the journals of all shards side by side.
+fn read_journals(
+    directory: &DataDirectory,
+    cores: &[usize],
+    target: &Target<'_>,
+) -> Result<Vec<Recovered>, StorageError> {
+    let readers: Vec<_> = (0..directory.shards())
+        .zip(cores)
+        .map(|(shard, &core)| {
+            let disk = DiskConfig {
+                shard,
+                core,
+                directory: directory.id(),
+                segment_bytes: directory.segment_bytes(),
+                sync: target.sync,
+                min_free_bytes: target.min_free_bytes,
+            };
+            let files = directory.journal(shard);
+            std::thread::spawn(move || {
+                let mut told = Instant::now();
+                recover(disk, files, |segments, of| {
+                    if told.elapsed() > PROGRESS {
+                        told = Instant::now();
+                        tracing::info!(target: "heddle::storage", shard, segments, of, "reading the journal");
+                    }
+                })
+            })
+        })
+        .collect();
+    let join =
+        |reader: std::thread::JoinHandle<_>| reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    readers.into_iter().map(join).collect()
+}
+
+/// How many queues lie with another shard than the one that owns their address. One without messages that nobody subscribed to is not
+/// worth a copy: its shard forgets it, as nobody uses it there.
+fn misplaced(journals: &[Recovered], catalogue: &Catalogue) -> usize {
+    let shards = journals.iter().zip(0_u16..);
+    let away = shards.flat_map(|(journal, shard)| {
+        journal.queues().iter().filter(move |queue| {
+            let Resolved::Stored { owner } = catalogue.resolve(&queue.declared.address);
+            let is_needed = queue.messages > 0 || queue.declared.purpose == Purpose::Subscription;
+            is_needed && owner.shard != shard
+        })
+    });
+    away.count()
 }
 
 fn sync_method(config: &Config, directory: &DataDirectory) -> Result<Sync, StorageError> {

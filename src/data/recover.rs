@@ -90,6 +90,11 @@ impl Recovered {
         self.store.files()
     }
 
+    /// Its queues.
+    pub fn queues(&self) -> &[Restored] {
+        &self.restored
+    }
+
     /// What was read, for whoever runs no node on it.
     pub fn into_parts(self) -> (Store, Vec<Restored>) {
         (self.store, self.restored)

@@ -46,6 +46,7 @@ fn shard(index: u16) -> ShardOn {
         connections: 1,
         links: 1,
         queues: 1500,
+        catalogue_version: 3,
         lanes: vec![LaneView { peer: 1 - index, depth: 7, waiting: 8, sent: 9, overflowed: 10 }],
         connectors: vec![connector(index)],
     };

@@ -43,7 +43,7 @@ pub fn render(now: &State, before: Option<&State>, columns: usize) -> String {
         part(table(SHARD, &[("shard", "shard"), ("core", "core")], plain(&now.shards)), now.shards.len(), columns),
         part(table(&JOURNAL_FIGURES, &[("journal", "shard")], plain(&now.journals)), now.journals.len(), columns),
         disk_line(&now.node, columns),
-        part(table(&QUEUE_FIGURES, &[], rows), queues as usize, columns),
+        part(table(&QUEUE_FIGURES, &[("shard", "shard")], rows), queues as usize, columns),
         part(table(&CONNECTOR_FIGURES, &[("shard", "shard")], plain(&now.connectors)), now.connectors.len(), columns),
         part(table(&CONNECTION_FIGURES, &[("shard", "shard")], plain(&now.connections)), connections as usize, columns),
         part(table(&LINK_FIGURES, &[("home", "shard")], plain(&now.links)), links as usize, columns),
@@ -56,7 +56,8 @@ pub fn render_queues(list: &Queues, columns: usize) -> String {
     if list.queues.is_empty() {
         return "no queue has a name that begins so\n".to_owned();
     }
-    let mut text = table(&QUEUE_FIGURES, &[], list.queues.iter().map(|queue| (queue, None))).render(columns);
+    let mut text =
+        table(&QUEUE_FIGURES, &[("shard", "shard")], list.queues.iter().map(|queue| (queue, None))).render(columns);
     if list.more {
         text += "… and more: give a longer beginning of their names\n";
     }

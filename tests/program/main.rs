@@ -27,5 +27,6 @@ mod observing;
 mod open_values;
 mod peer;
 mod piped;
+mod reload;
 mod scraping;
 mod transports;

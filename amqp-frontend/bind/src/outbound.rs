@@ -16,6 +16,7 @@ impl Bind {
         let (id, place) = (link_id(route.id), route.place);
         match event {
             Event::Deliver { .. } => unreachable!("messages are given, not told of"),
+            Event::Moved(_) => unreachable!("the home asks the other owner, and tells nobody"),
             Event::Settled { first, last, outcome } => self.machine.settle(id, first, last, said(outcome)),
             Event::Confirmed { delivery } => self.machine.confirm(id, delivery),
             Event::Credit { credit } => self.machine.grant(id, credit),

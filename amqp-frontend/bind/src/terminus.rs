@@ -9,7 +9,7 @@ use amqp_codec::performative::{
     Source, Target, Terminus,
 };
 use engine_core::command::{
-    ConsumerSpec, Create, Durability, Lifetime, Mode, ProducerSpec, RoutingType, Settle, Sharing, Subscription,
+    ConsumerSpec, Durability, Lifetime, Mode, ProducerSpec, RoutingType, Settle, Sharing, Subscription,
 };
 use engine_home::{AddressRules, Plan};
 use engine_message::Condition;
@@ -70,8 +70,7 @@ fn producer(target: &Terminus, rules: &AddressRules, name: Option<String>) -> Re
             (address.to_owned(), asked.or(prefixed), None)
         }
     };
-    let create = create(&address, rules);
-    Ok(Plan::Producer(Box::new(ProducerSpec { address, routing: prefixed, create, lifetime })))
+    Ok(Plan::Producer(Box::new(ProducerSpec { routing: prefixed, lifetime, ..ProducerSpec::of(address) })))
 }
 
 fn consumer(
@@ -98,14 +97,13 @@ fn consumer(
     };
     let browse = source.distribution_mode == Some(DistributionMode::Copy) && prefixed != Some(RoutingType::Multicast);
     Ok(Plan::Consumer(Box::new(ConsumerSpec {
-        create: create(&address, rules),
-        address,
         routing: prefixed,
         mode: if browse { Mode::Browse } else { Mode::Consume },
         settle: if attach.snd_settle_mode == SenderSettleMode::Settled { Settle::OnSend } else { Settle::ByPeer },
         subscription: subscription(attach, source, container),
         lifetime,
         default_outcome,
+        ..ConsumerSpec::of(address)
     })))
 }
 
@@ -129,10 +127,6 @@ fn subscription(attach: &Attach, source: &Source, container: &str) -> Option<Sub
             _ => Sharing::Exclusive,
         },
     })
-}
-
-fn create(address: &str, rules: &AddressRules) -> Create {
-    if rules.may_create(address) { Create::Auto } else { Create::Never }
 }
 
 /// What capabilities ask for.

@@ -118,9 +118,18 @@ impl Catalogue {
     /// When a setting is out of its bounds.
     #[must_use]
     pub fn of_all(layer: Layer) -> Self {
+        Self::default().with_all(layer)
+    }
+
+    /// The next version, which says one thing of all addresses.
+    ///
+    /// # Panics
+    /// When a setting is out of its bounds.
+    #[must_use]
+    pub fn with_all(&self, layer: Layer) -> Self {
         let definition = Definition::new("#", Attributes::Match(layer));
         let change = Change::Define { origin: Origin::Configuration, definition };
-        Self::default().apply(&[change]).expect("settings are within their bounds")
+        self.apply(&[change]).expect("settings are within their bounds")
     }
 
     /// Which version it is; of two the greater one is the newer one.
@@ -310,9 +319,9 @@ impl Catalogue {
         behind(&self.addresses, after).map(|(key, _)| key.as_str())
     }
 
-    /// Declared queues by address and name, in their order, behind a key.
-    pub fn queues_after<'a>(&'a self, after: Option<&str>) -> impl Iterator<Item = &'a str> {
-        behind(&self.queues, after).map(|(key, _)| key.as_str())
+    /// Declared queues by address and name, in their order, behind a key; and how they get messages if the address does not say.
+    pub fn queues_after<'a>(&'a self, after: Option<&str>) -> impl Iterator<Item = (&'a str, Option<RoutingType>)> {
+        behind(&self.queues, after).map(|(key, kept)| (key.as_str(), kept.table.routing))
     }
 
     /// The declared queues of an address: their names, and how they get messages if the address does not say.
@@ -336,9 +345,20 @@ impl Catalogue {
         Resolved::Stored { owner: self.owner(base(address)) }
     }
 
+    /// The first of the names `make(0)`, `make(1)`, … that `shard` owns: a name made here can be served here.
+    ///
+    /// # Errors
+    /// `None` when none of the first 64 names per shard falls on `shard`, which for names that differ has a
+    /// probability below 1e-27.
+    pub fn name_owned_by(&self, shard: u16, make: impl FnMut(u32) -> String) -> Option<String> {
+        (0..u32::from(self.placement.shards()) * 64).map(make).find(|name| self.owner(name).shard == shard)
+    }
+
+    /// The address is where it was placed last; one that was placed on a shard that there is no more is where its hash says.
     fn owner(&self, address: &str) -> Owner {
-        let (shard, epoch) = match self.placed.get(address) {
-            Some(Kept { table: Placed { shard, epoch }, .. }) => (*shard, *epoch),
+        let placed = self.placed.get(address).map(|kept| &kept.table);
+        let (shard, epoch) = match placed.filter(|placed| placed.shard < self.placement.shards()) {
+            Some(Placed { shard, epoch }) => (*shard, *epoch),
             None => (self.placement.owner(address), 0),
         };
         Owner { node: NodeNumber::HERE, shard, epoch }

@@ -5,7 +5,7 @@ use crate::definition::{Definition, Kind};
 /// Who said something. What the configuration says is changed there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// The configuration, which is compared with the catalogue at each start.
+    /// The configuration, which is compared with the catalogue at each start, and when it is read again.
     Configuration,
     /// Management, or the node itself.
     Management,

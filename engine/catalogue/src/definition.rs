@@ -58,11 +58,11 @@ area! {
 }
 
 area! {
-    /// An address that is not where the hash of its name says. Whoever gives a node another number of shards removes all of them.
+    /// An address that is not where the hash of its name says.
     Placed = "placed" {
         /// the shard that owns it
         shard: u16 = 0 => kept(1);
-        /// how often it was placed
+        /// the version of the catalogue that placed it there
         epoch: u64 = 0 => kept(2);
     }
 }

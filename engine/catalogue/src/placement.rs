@@ -20,8 +20,7 @@ pub struct Owner {
     pub node: NodeNumber,
     /// The shard there.
     pub shard: u16,
-    /// How often the address was placed; 0 while it is where the hash of its name says. Of two that call themselves the owner the one
-    /// with the higher epoch is right.
+    /// The version of the catalogue that placed the address there; 0 while it is where the hash of its name says.
     pub epoch: u64,
 }
 
@@ -45,7 +44,7 @@ impl Placement {
 
     /// The shard that owns `address`. A fully qualified `address::queue` is owned where its address is, so that all
     /// queues of an address, and with them every copy of a message, live on one shard.
-    pub fn owner(self, address: &str) -> u16 {
+    pub(crate) fn owner(self, address: &str) -> u16 {
         if self.shards == 1 {
             return 0;
         }
@@ -53,15 +52,6 @@ impl Placement {
         // The multiplication spreads the hash over the range without the bias and the cost of a remainder.
         let spread = (u128::from(fnv1a(address.as_bytes())) * u128::from(self.shards)) >> 64;
         u16::try_from(spread).expect("a fraction of the number of shards")
-    }
-
-    /// The first of the names `make(0)`, `make(1)`, … that `shard` owns: a name made here can be served here.
-    ///
-    /// # Errors
-    /// `None` when none of the first 64 names per shard falls on `shard`, which for names that differ has a
-    /// probability below 1e-27.
-    pub fn name_owned_by(self, shard: u16, make: impl FnMut(u32) -> String) -> Option<String> {
-        (0..u32::from(self.shards) * 64).map(make).find(|name| self.owner(name) == shard)
     }
 }
 
@@ -105,14 +95,5 @@ mod tests {
             counts[usize::from(placement.owner(&format!("q{index}")))] += 1;
         }
         assert!(counts.iter().all(|&count| (850..1_150).contains(&count)), "{counts:?}");
-    }
-
-    #[test]
-    fn a_name_is_found_for_every_shard() {
-        let placement = Placement::new(16);
-        for shard in 0..16 {
-            let name = placement.name_owned_by(shard, |attempt| format!("temporary-{attempt}")).expect("a name");
-            assert_eq!(placement.owner(&name), shard);
-        }
     }
 }

@@ -120,10 +120,7 @@ impl Bindings {
     /// A queue of the address was made; `queues` has it.
     pub fn insert(&mut self, key: Key, queues: &Slab<Queue>) {
         let Some(queue) = queues.get(key) else { return };
-        match queue.identity.routing {
-            RoutingType::Anycast => self.anycast.insert(key),
-            RoutingType::Multicast => self.multicast.insert(key),
-        }
+        self.of(queue.identity.routing).insert(key);
         if queue.identity.kind.is_on_demand() {
             self.on_demand.insert(key);
         }
@@ -139,10 +136,7 @@ impl Bindings {
     /// A queue of the address was deleted: it is not among `queues` any more.
     pub fn remove(&mut self, queue: &Queue, queues: &Slab<Queue>) {
         let lives = |key| queues.get(key).is_some();
-        match queue.identity.routing {
-            RoutingType::Anycast => self.anycast.handle_gone(lives),
-            RoutingType::Multicast => self.multicast.handle_gone(lives),
-        }
+        self.of(queue.identity.routing).handle_gone(lives);
         if queue.identity.kind.is_on_demand() {
             self.on_demand.handle_gone(lives);
         }
@@ -150,6 +144,27 @@ impl Bindings {
             names.remove(&queue.identity.name);
         }
         self.find_only(queues);
+    }
+
+    /// A queue may go from now on when messages or producers do.
+    pub fn insert_on_demand(&mut self, key: Key) {
+        self.on_demand.insert(key);
+    }
+
+    /// A queue stays from now on, and gets messages as `to` says.
+    pub fn keep(&mut self, key: Key, from: RoutingType, to: RoutingType) {
+        self.on_demand.remove(key);
+        if from != to {
+            self.of(from).remove(key);
+            self.of(to).insert(key);
+        }
+    }
+
+    fn of(&mut self, routing: RoutingType) -> &mut Members {
+        match routing {
+            RoutingType::Anycast => &mut self.anycast,
+            RoutingType::Multicast => &mut self.multicast,
+        }
     }
 
     fn find_only(&mut self, queues: &Slab<Queue>) {

@@ -4,11 +4,12 @@
 //!
 //! Not here: links that end, and nodes that nobody needs any more (`collecting`).
 
+use engine_catalogue::{AddressSettings, QUALIFIER};
 use engine_message::Condition;
 
 use crate::address::Dynamic;
 use crate::command::{
-    ConsumerSpec, Create, DYNAMIC_PREFIX, Durability, Lifetime, Mode, ProducerSpec, RoutingType, Sharing, Subscription,
+    ConsumerSpec, DYNAMIC_PREFIX, Durability, Lifetime, Mode, ProducerSpec, RoutingType, Sharing, Subscription,
 };
 use crate::core::Core;
 use crate::ends::{Consumer, End, EndRole, Producer, Route, end_key};
@@ -18,13 +19,35 @@ use crate::limits::{DYNAMIC_NODES_MAX, Storage};
 use crate::queue::Kind;
 use crate::slab::Key;
 
+/// What becomes of an address, or a queue of it, that a link asks for and that is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Missing {
+    Made,
+    /// With `amqp:not-found`.
+    Refused,
+}
+
+impl Missing {
+    /// As the settings of the address say. Dynamic nodes are made, whatever is said of others; their names are not made again for
+    /// anybody.
+    fn of(name: &str, settings: &AddressSettings, lifetime: Option<Lifetime>) -> Self {
+        let makes = lifetime.is_some() || (settings.auto_create && !name.starts_with(DYNAMIC_PREFIX));
+        if makes { Self::Made } else { Self::Refused }
+    }
+}
+
+/// The address of a name that may name a queue with it.
+pub(crate) fn base(name: &str) -> &str {
+    name.split_once(QUALIFIER).map_or(name, |(address, _)| address)
+}
+
 impl Core {
     pub(crate) fn attach_producer(&mut self, link: LinkKey, spec: &ProducerSpec) {
-        let create = self.create(&spec.address, spec.create, spec.lifetime);
-        let attached = self.has_room(spec.lifetime).and_then(|()| self.address(&spec.address, spec.routing, create));
+        let has_room = self.has_room(spec.lifetime);
+        let attached = has_room.and_then(|()| self.address(&spec.address, spec.routing, spec.lifetime));
         let (address, route) = match attached {
             Ok(found) => found,
-            Err(refusal) => return self.events.push_back((link, Event::Refused { refusal })),
+            Err(refusal) => return self.refuse_attach(link, &spec.address, refusal),
         };
         let window = self.nodes.addresses.get(address).map_or(0, |address| address.settings.producer_window);
         let producer = Producer { address, route, credit: 0, window, withheld: None, accepted: None };
@@ -49,7 +72,7 @@ impl Core {
     pub(crate) fn attach_consumer(&mut self, link: LinkKey, spec: ConsumerSpec) {
         let key = match self.has_room(spec.lifetime).and_then(|()| self.queue_of(&spec)) {
             Ok(queue) => queue,
-            Err(refusal) => return self.events.push_back((link, Event::Refused { refusal })),
+            Err(refusal) => return self.refuse_attach(link, &spec.address, refusal),
         };
         let consumer = Consumer {
             queue: key,
@@ -77,6 +100,14 @@ impl Core {
         self.tell_after(number.unwrap_or(0), link, attached);
     }
 
+    /// Refuses an attach; an address that was made for it goes again.
+    fn refuse_attach(&mut self, link: LinkKey, address: &str, refusal: Box<Refusal>) {
+        if let Some(made) = self.nodes.address(base(address)) {
+            self.collect_address(made);
+        }
+        self.events.push_back((link, Event::Refused { refusal }));
+    }
+
     fn has_room(&self, lifetime: Option<Lifetime>) -> Result<(), Box<Refusal>> {
         if lifetime.is_some() && self.dynamic_nodes >= DYNAMIC_NODES_MAX {
             let text = format!("this shard has {DYNAMIC_NODES_MAX} dynamic nodes, which is its limit");
@@ -102,14 +133,18 @@ impl Core {
         }
     }
 
-    /// Whether an address, or a queue of it, is made where it is missing. Dynamic nodes are, whatever is said of others; their
-    /// names are not made again for anybody.
-    pub(crate) fn create(&self, name: &str, asked: Create, lifetime: Option<Lifetime>) -> Create {
-        match lifetime {
-            Some(_) => Create::Auto,
-            None if name.starts_with(DYNAMIC_PREFIX) => Create::Never,
-            None => asked,
+    /// Makes an address that is missing, if that is allowed.
+    fn make_address(
+        &mut self,
+        name: &str,
+        routing: Option<RoutingType>,
+        lifetime: Option<Lifetime>,
+    ) -> Result<Key, Box<Refusal>> {
+        let settings = self.config.catalogue.settings(name);
+        if Missing::of(name, &settings, lifetime) == Missing::Refused {
+            return Err(Refusal::new(Condition::NotFound, format!("there is no address {name}")));
         }
+        self.nodes.make_address(name, routing.unwrap_or(settings.routing), settings)
     }
 
     /// The address of a name, and which of its queues are meant; made, with its queue if it is anycast or named, when that is
@@ -118,73 +153,64 @@ impl Core {
         &mut self,
         name: &str,
         routing: Option<RoutingType>,
-        create: Create,
+        lifetime: Option<Lifetime>,
     ) -> Result<(Key, Route), Box<Refusal>> {
-        let (name, qualified) = match name.split_once("::") {
+        let (name, qualified) = match name.split_once(QUALIFIER) {
             Some((name, queue)) => (name, Some(queue)),
             None => (name, None),
         };
         let key = match self.nodes.address(name) {
             Some(key) => key,
-            None if create == Create::Never => {
-                return Err(Refusal::new(Condition::NotFound, format!("there is no address {name}")));
-            }
-            None => {
-                let settings = self.config.catalogue.settings(name);
-                self.nodes.make_address(name, routing.unwrap_or(settings.routing), settings)?
-            }
+            None => self.make_address(name, routing, lifetime)?,
         };
-        let own = self.nodes.addresses.get(key).map_or(RoutingType::Anycast, |address| address.routing);
+        let (missing, own) = self.missing_of(key, name, lifetime);
         let wanted = routing.unwrap_or(own);
         let Some(queue) = qualified else {
-            let makes = wanted == RoutingType::Anycast && create == Create::Auto;
+            let makes = wanted == RoutingType::Anycast && missing == Missing::Made;
             if makes && self.nodes.find(key, name).is_none() && !self.has_declared_shares(key) {
                 self.nodes.make_queue(key, name, RoutingType::Anycast, Kind::Auto)?;
             }
             return Ok((key, routing.map_or(Route::All, Route::Typed)));
         };
-        match self.nodes.find(key, queue) {
-            Some(found) => Ok((key, Route::Queue(found))),
-            None if create == Create::Auto => {
-                Ok((key, Route::Queue(self.nodes.make_queue(key, queue, wanted, Kind::Auto)?)))
-            }
-            None => Err(Refusal::new(Condition::NotFound, format!("there is no queue {queue}"))),
+        match (self.nodes.find(key, queue), missing) {
+            (Some(found), _) => Ok((key, Route::Queue(found))),
+            (None, Missing::Made) => Ok((key, Route::Queue(self.nodes.make_queue(key, queue, wanted, Kind::Auto)?))),
+            (None, Missing::Refused) => Err(Refusal::new(Condition::NotFound, format!("there is no queue {queue}"))),
         }
+    }
+
+    /// Whether queues that are missing of an address are made, and how it is routed.
+    fn missing_of(&self, key: Key, name: &str, lifetime: Option<Lifetime>) -> (Missing, RoutingType) {
+        self.nodes.addresses.get(key).map_or((Missing::Refused, RoutingType::Anycast), |address| {
+            (Missing::of(name, &address.settings, lifetime), address.routing)
+        })
     }
 
     /// The queue that a consumer gets.
     fn queue_of(&mut self, spec: &ConsumerSpec) -> Result<Key, Box<Refusal>> {
-        let (name, qualified) = match spec.address.split_once("::") {
+        let (name, qualified) = match spec.address.split_once(QUALIFIER) {
             Some((address, queue)) => (address, Some(queue)),
             None => (spec.address.as_str(), None),
         };
-        let known = self.nodes.address(name);
-        let create = self.create(name, spec.create, spec.lifetime);
-        let routing = spec
-            .routing
-            .or_else(|| spec.subscription.as_ref().map(|_| RoutingType::Multicast))
-            .or_else(|| Some(self.nodes.addresses.get(known?)?.routing))
-            .unwrap_or_else(|| self.config.catalogue.settings(name).routing);
-        let address = match (known, create) {
-            (Some(address), _) => address,
-            (None, Create::Auto) => self.nodes.make_address(name, routing, self.config.catalogue.settings(name))?,
-            (None, Create::Never) => {
-                return Err(Refusal::new(Condition::NotFound, format!("there is no address {name}")));
-            }
+        let asked = spec.routing.or_else(|| spec.subscription.as_ref().map(|_| RoutingType::Multicast));
+        let address = match self.nodes.address(name) {
+            Some(known) => known,
+            None => self.make_address(name, asked, spec.lifetime)?,
         };
-        let missing = |queue: &str| Refusal::new(Condition::NotFound, format!("there is no queue {queue}"));
+        let (missing, own) = self.missing_of(address, name, spec.lifetime);
+        let routing = asked.unwrap_or(own);
         if let (None, RoutingType::Multicast) = (qualified, routing) {
             return self.subscribe(address, name, spec.subscription.as_ref());
         }
         let queue = qualified.unwrap_or(name);
-        match self.nodes.find(address, queue) {
-            Some(found) => Ok(found),
-            None if qualified.is_none() && self.has_declared_shares(address) => {
+        match (self.nodes.find(address, queue), missing) {
+            (Some(found), _) => Ok(found),
+            (None, _) if qualified.is_none() && self.has_declared_shares(address) => {
                 let text = format!("the address {name} has the queues that are declared: name one, as {name}::queue");
                 Err(Refusal::new(Condition::NotFound, text))
             }
-            None if create == Create::Auto => self.nodes.make_queue(address, queue, routing, Kind::Auto),
-            None => Err(missing(queue)),
+            (None, Missing::Made) => self.nodes.make_queue(address, queue, routing, Kind::Auto),
+            (None, Missing::Refused) => Err(Refusal::new(Condition::NotFound, format!("there is no queue {queue}"))),
         }
     }
 

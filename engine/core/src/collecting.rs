@@ -113,7 +113,7 @@ impl Core {
         }
     }
 
-    fn delete(&mut self, key: Key) {
+    pub(crate) fn delete(&mut self, key: Key) {
         let Some(mut queue) = self.nodes.remove_queue(key) else { return };
         let departs = queue.departing() > 0;
         if !departs {

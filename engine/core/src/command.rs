@@ -41,15 +41,6 @@ pub struct Modified {
     pub annotations: Option<Bytes>,
 }
 
-/// Whether a missing node may be created.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Create {
-    /// Create what is missing.
-    Auto,
-    /// Refuse with `amqp:not-found`.
-    Never,
-}
-
 /// What the names of dynamic nodes begin with, and of no others: a node of such a name comes into being with the attach that asks
 /// for it, and never again.
 pub const DYNAMIC_PREFIX: &str = "$dynamic-";
@@ -74,10 +65,18 @@ pub struct ProducerSpec {
     pub address: String,
     /// What capabilities or a prefix ask for.
     pub routing: Option<RoutingType>,
-    /// Whether a missing address may be created.
-    pub create: Create,
     /// Set for a dynamic node, whose name the home has made.
     pub lifetime: Option<Lifetime>,
+    /// Owners that answered `Event::Moved` so far.
+    pub moved: u8,
+}
+
+impl ProducerSpec {
+    /// What a sending peer wants that asks for nothing but an address.
+    #[must_use]
+    pub fn of(address: impl Into<String>) -> Self {
+        Self { address: address.into(), routing: None, lifetime: None, moved: 0 }
+    }
 }
 
 /// What a receiving peer does with the messages it is shown.
@@ -138,8 +137,6 @@ pub struct ConsumerSpec {
     pub address: String,
     /// What capabilities or a prefix ask for.
     pub routing: Option<RoutingType>,
-    /// Whether a missing address or queue may be created.
-    pub create: Create,
     /// Take or look.
     pub mode: Mode,
     /// Who settles.
@@ -150,6 +147,8 @@ pub struct ConsumerSpec {
     pub lifetime: Option<Lifetime>,
     /// For deliveries that are unsettled when the link ends.
     pub default_outcome: Outcome,
+    /// Owners that answered `Event::Moved` so far.
+    pub moved: u8,
 }
 
 impl ConsumerSpec {
@@ -160,12 +159,12 @@ impl ConsumerSpec {
         Self {
             address: address.into(),
             routing: None,
-            create: Create::Auto,
             mode: Mode::Consume,
             settle: Settle::ByPeer,
             subscription: None,
             lifetime: None,
             default_outcome: Outcome::Released,
+            moved: 0,
         }
     }
 }
@@ -177,10 +176,18 @@ pub struct Publish {
     pub address: String,
     /// What annotations or a prefix ask for.
     pub routing: Option<RoutingType>,
-    /// Whether a missing address may be created.
-    pub create: Create,
     /// The message.
     pub message: Message,
+    /// Owners that answered `Event::Moved` so far.
+    pub moved: u8,
+}
+
+impl Publish {
+    /// A message for an address, and nothing else.
+    #[must_use]
+    pub fn of(address: impl Into<String>, message: Message) -> Self {
+        Self { address: address.into(), routing: None, message, moved: 0 }
+    }
 }
 
 /// How a link ended at its home.
@@ -197,14 +204,14 @@ pub enum DetachMode {
 /// One order from a home to an owner. Orders that carry a stale `EndKey` are ignored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Answered by `Event::Attached` or `Event::Refused`.
+    /// Answered by `Event::Attached` or `Event::Refused`; by `Event::Moved` if the address is another owner's.
     AttachProducer {
         /// Where answers go.
         link: LinkKey,
         /// What is asked for.
         spec: Box<ProducerSpec>,
     },
-    /// Answered by `Event::Attached` or `Event::Refused`.
+    /// Answered likewise.
     AttachConsumer {
         /// Where answers go.
         link: LinkKey,
@@ -222,7 +229,8 @@ pub enum Command {
         /// The message.
         message: Message,
     },
-    /// A message from an anonymous relay. Answered by `Event::Settled` to `link`, which needs no end here.
+    /// A message from an anonymous relay. Answered by `Event::Settled` to `link`, which needs no end here; by `Event::Moved` if the
+    /// address is another owner's, whether or not an answer is wanted.
     Publish {
         /// Where the answer goes.
         link: LinkKey,

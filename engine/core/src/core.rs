@@ -13,12 +13,15 @@
 
 use std::collections::VecDeque;
 
+use engine_catalogue::Catalogue;
+
 use crate::agenda::{Deadlines, Due, Now};
 use crate::command::{Command, Outcome};
 use crate::cursor::Cursors;
 use crate::ends::{End, EndRole, key};
 use crate::event::{Delivery, Event, KEY_NONE};
 use crate::flights::Flights;
+use crate::handover::Versions;
 use crate::journaling::Journaling;
 use crate::key::LinkKey;
 use crate::limits::{CoreConfig, DISPATCH_BYTES, RELEASE_MAX};
@@ -67,6 +70,7 @@ pub struct Core {
     pub(crate) journal: Journaling,
     pub(crate) cursors: Cursors,
     pub(crate) flights: Flights,
+    pub(crate) versions: Versions,
     /// Addresses that are dynamic nodes.
     pub(crate) dynamic_nodes: usize,
     /// Subscriptions that got a name made up, so far.
@@ -90,11 +94,18 @@ impl Core {
             journal: Journaling::default(),
             cursors: Cursors::default(),
             flights: Flights::default(),
+            versions: Versions::default(),
             dynamic_nodes: 0,
             subscriptions: 0,
         };
         core.make_declared();
         core
+    }
+
+    /// What administrators say, as this owner knows it.
+    #[must_use]
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.config.catalogue
     }
 
     /// Does what the home of a link asks.
@@ -114,9 +125,9 @@ impl Core {
             Command::Grant { end, credit } => self.grant(key(end), credit),
             Command::Revoke { end, credit } => self.revoke(key(end), credit),
             Command::Drain { end } => self.drain(key(end)),
-            Command::Publish { link, delivery, settled, publish } => self.publish(link, delivery, settled, *publish),
-            Command::AttachProducer { link, spec } => self.attach_producer(link, &spec),
-            Command::AttachConsumer { link, spec } => self.attach_consumer(link, *spec),
+            named @ (Command::Publish { .. } | Command::AttachProducer { .. } | Command::AttachConsumer { .. }) => {
+                self.handle_named(named);
+            }
             Command::Detach { end, mode } => self.detach(key(end), mode),
         }
     }
@@ -219,17 +230,18 @@ impl Core {
     /// When `handle_deadline` is to be called, nanoseconds.
     #[must_use]
     pub fn deadline(&self) -> Option<u64> {
-        let room = self.may_release_waiting().then_some(self.now.ns);
-        [room, self.deadlines.earliest(self.now)].into_iter().flatten().min()
+        let work = (self.may_release_waiting() || self.is_refreshing()).then_some(self.now.ns);
+        [work, self.deadlines.earliest(self.now)].into_iter().flatten().min()
     }
 
-    /// Drops expired messages, gives credit that was withheld for consumers that no longer take, or for want of room that is there now, and
-    /// tries again what was refused at another address.
+    /// Drops expired messages, gives credit that was withheld for consumers that no longer take, or for want of room that is there now, tries
+    /// again what was refused at another address, and goes on with a new version of the catalogue.
     pub fn handle_deadline(&mut self, now_ns: u64, wall_ms: u64) {
         self.now = Now { ns: now_ns, wall_ms };
         self.release_due();
         self.forward_due();
         self.release_waiting(RELEASE_MAX);
+        self.refresh();
         if self.deadlines.may_sweep(self.now) {
             self.sweep();
         }

@@ -30,6 +30,12 @@ enum Wait {
 }
 
 impl Core {
+    /// Settings of queues changed.
+    pub(crate) fn sort_waiting(&mut self) {
+        let queues = &self.nodes.queues;
+        self.waiting.sort(|key| queues.get(key).map(|queue| queue.bounds.when_full));
+    }
+
     /// Whether producers that wait for the shard can be looked at again.
     pub(crate) fn may_release_waiting(&self) -> bool {
         let may = |when_full| self.waiting.is_any(when_full) && !self.is_crowded(when_full);

@@ -1,6 +1,8 @@
 //! What the owner of an address tells the home of a link. Flat and small; rare payloads are boxed.
 
-use crate::command::{Outcome, RoutingType};
+use engine_catalogue::Owner;
+
+use crate::command::{Command, Outcome, RoutingType};
 use crate::key::EndKey;
 use crate::message::Message;
 use crate::slab::Key;
@@ -16,6 +18,15 @@ pub struct AttachedInfo {
     pub queue: Option<String>,
     /// How the address, or the named queue, is routed.
     pub routing: RoutingType,
+}
+
+/// Who owns an address, told to whoever asked somebody else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// The owner.
+    pub owner: Owner,
+    /// What was asked: to attach, or to take a relay's message.
+    pub command: Command,
 }
 
 /// One notice from an owner to the home of the link that it is addressed to.
@@ -71,6 +82,8 @@ pub enum Event {
         /// Credit that the consumer no longer has.
         taken: u32,
     },
+    /// The address that a command named is another owner's: nothing was done. Whoever asked asks that one.
+    Moved(Box<Moved>),
     /// The owner ended the link; its end is gone.
     Detached {
         /// Why.

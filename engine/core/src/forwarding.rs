@@ -12,7 +12,7 @@
 //! Not here: what goes elsewhere, and which is next (`queue::departing`, `queue::departures`), and what is told of it there (`hop`).
 
 use crate::agenda::Due;
-use crate::command::{Create, Outcome, Publish};
+use crate::command::{Outcome, Publish};
 use crate::core::Core;
 use crate::event::Event;
 use crate::exchange::Recall;
@@ -88,16 +88,17 @@ impl Core {
         let address = parting.target.to_owned();
         queue.take_off(sequence);
         let flight = self.flights.begin(Flight { queue: key, sequence, bytes: message.size() });
-        let create = if self.config.catalogue.settings(&address).auto_create { Create::Auto } else { Create::Never };
-        Some(Forward { flight, publish: Box::new(Publish { address, routing: None, create, message }) })
+        Some(Forward { flight, publish: Box::new(Publish::of(address, message)) })
     }
 
-    /// Takes a message to an address of this shard.
+    /// Takes a message to an address of this shard. While that changes hands it is turned back, to be tried again.
     pub fn forward_here(&mut self, forward: Forward) {
         let Forward { flight, publish } = forward;
-        let outcome = match self.publish_to(*publish) {
-            Ok(_) => Outcome::Accepted,
-            Err(refusal) => Outcome::Rejected(Some(refusal)),
+        let outcome = if self.is_own(&publish.address) {
+            self.publish_to(*publish).map_or_else(|refusal| Outcome::Rejected(Some(refusal)), |_| Outcome::Accepted)
+        } else {
+            self.journal.outbox.note_untaken(publish.message.large());
+            Outcome::Released
         };
         self.handle_forwarded(flight, &outcome);
     }

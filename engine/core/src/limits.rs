@@ -123,6 +123,22 @@ pub const FORWARD_RETRY_MAX_NS: u64 = 5_000_000_000;
 /// Octets of what a consumer said of a message that it rejected, as far as that is kept: a few sentences. The rest is left out.
 pub const REASON_BYTES_MAX: usize = 1024;
 
+/// How often what names an address is sent on from one owner to the next: an address changes hands when an operator says so, and what is
+/// on its way meanwhile is sent on once. Beyond it, it is refused with `amqp:resource-locked`.
+pub const MOVED_MAX: u8 = 8;
+
+/// Commands that an owner keeps while an address changes hands, at most: as many as links of a shard ask for at once, for the milliseconds
+/// that it takes to write the catalogue. Further ones are refused with `amqp:resource-locked`.
+pub const KEPT_MAX: usize = 1 << 16;
+
+/// Size of relayed messages among them, octets, beside the shard's memory for messages; relays have credit again before they are
+/// answered. Further ones are refused likewise.
+pub const KEPT_BYTES: u64 = 16 << 20;
+
+/// Declared names, addresses, queues and links that one turn brings to a new version of the catalogue, some 100 us of work. The others
+/// wait for the next turns.
+pub const REFRESH_MAX: usize = 256;
+
 /// Where messages are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Storage {

@@ -29,6 +29,11 @@ impl Members {
         }
     }
 
+    /// One that lives belongs here no more.
+    pub fn remove(&mut self, key: Key) {
+        self.listed.retain(|&other| other != key);
+    }
+
     /// All of them go; the room of the list stays.
     pub fn clear(&mut self) {
         self.listed.clear();

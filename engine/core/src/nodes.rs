@@ -118,14 +118,36 @@ impl Nodes {
         };
         let mut queue = Queue::new(identity, bounds, Plain::new(&bounds, self.resident_max));
         let of = self.addresses.get(address);
-        if let Some(destinations) = of.and_then(|of| Destinations::new(&of.name, &of.settings)) {
-            queue.set_destinations(destinations);
-        }
+        queue.redirect(of.and_then(|of| Destinations::new(&of.name, &of.settings)));
         let key = self.queues.insert(queue);
         if let Some(address) = self.addresses.get_mut(address) {
             address.queues.insert(key, &self.queues);
         }
         key
+    }
+
+    /// A queue is declared: it stays, and gets messages as that says.
+    pub fn make_declared(&mut self, key: Key, routing: RoutingType) {
+        let Some(queue) = self.queues.get_mut(key) else { return };
+        let from = std::mem::replace(&mut queue.identity.routing, routing);
+        queue.identity.kind = Kind::Declared;
+        if let Some(address) = self.addresses.get_mut(queue.identity.address) {
+            address.queues.keep(key, from, routing);
+        }
+    }
+
+    /// A queue that was declared is one that was made on demand.
+    pub fn make_on_demand(&mut self, key: Key) {
+        let Some(queue) = self.queues.get_mut(key) else { return };
+        queue.identity.kind = Kind::Auto;
+        if let Some(address) = self.addresses.get_mut(queue.identity.address) {
+            address.queues.insert_on_demand(key);
+        }
+    }
+
+    /// Octets of one queue that are in memory at most while the shard has plenty.
+    pub fn resident_max(&self) -> u64 {
+        self.resident_max
     }
 
     /// The queue of an address with this name.

@@ -134,8 +134,7 @@ impl Core {
 
     /// Takes a message to the address that it names; gives the number that the journal has to reach before it is acknowledged, or 0.
     pub(crate) fn publish_to(&mut self, publish: Publish) -> Result<u64, Box<Refusal>> {
-        let create = self.create(&publish.address, publish.create, None);
-        match self.address(&publish.address, publish.routing, create) {
+        match self.address(&publish.address, publish.routing, None) {
             Ok((address, route)) => {
                 let routed = self.route(address, route, publish.message);
                 // It may have been made for this message, and have no queue.

@@ -73,6 +73,15 @@ pub struct Slab<T, const GENERATION_MAX: u32 = { u32::MAX }> {
     begin: u32,
 }
 
+/// A part of a table.
+#[derive(Debug)]
+pub(crate) struct Stretch {
+    /// What lives there.
+    pub living: Vec<Key>,
+    /// The place to go on from, if there are more.
+    pub next: Option<u32>,
+}
+
 impl<T, const GENERATION_MAX: u32> Default for Slab<T, GENERATION_MAX> {
     fn default() -> Self {
         Self { places: Vec::new(), free: Vec::new(), begin: 0 }
@@ -199,6 +208,18 @@ impl<T, const GENERATION_MAX: u32> Slab<T, GENERATION_MAX> {
     pub fn places(&self, from: u32) -> impl Iterator<Item = (u32, Option<&T>)> {
         let places = self.places.get(from as usize..).unwrap_or_default();
         (from..).zip(places).map(|(slot, place)| (slot, place.entry.as_ref()))
+    }
+
+    /// The keys of what lives in the places from one on, of which as many are looked at as are `left`.
+    pub(crate) fn keys(&self, from: u32, left: &mut usize) -> Stretch {
+        let places = self.places.get(from as usize..).unwrap_or_default();
+        let looked = places.len().min(*left);
+        *left -= looked;
+        let next = from.saturating_add(u32::try_from(looked).unwrap_or(u32::MAX));
+        let living = (from..)
+            .zip(places.iter().take(looked))
+            .filter_map(|(slot, place)| place.entry.as_ref().map(|_| Key { slot, generation: place.generation }));
+        Stretch { living: living.collect(), next: (looked < places.len()).then_some(next) }
     }
 
     /// All entries, to change.

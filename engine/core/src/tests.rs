@@ -11,6 +11,7 @@ mod routing;
 mod scale;
 mod settings;
 mod short_ways;
+mod versions;
 
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use engine_catalogue::{Catalogue, Layer, WhenFull};
 use proptest::prelude::*;
 
 use crate::command::{
-    Command, ConsumerSpec, Create, DetachMode, Durability, Mode, Modified, Outcome, ProducerSpec, RoutingType, Settled,
+    Command, ConsumerSpec, DetachMode, Durability, Mode, Modified, Outcome, ProducerSpec, RoutingType, Settled,
     Sharing, Subscription,
 };
 use crate::event::Event;
@@ -91,7 +92,7 @@ impl Owner {
     }
 
     fn producer(&mut self, address: &str, routing: Option<RoutingType>) -> EndKey {
-        let spec = ProducerSpec { address: address.into(), routing, create: Create::Auto, lifetime: None };
+        let spec = ProducerSpec { routing, ..ProducerSpec::of(address) };
         self.attached(|link| Command::AttachProducer { link, spec: Box::new(spec) })
     }
 

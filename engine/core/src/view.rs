@@ -182,7 +182,7 @@ mod tests {
     use engine_figures::PAGE_ROWS_MAX;
 
     use super::*;
-    use crate::command::{Command, Create, DetachMode, ProducerSpec};
+    use crate::command::{Command, DetachMode, ProducerSpec};
     use crate::event::Event;
     use crate::key::{EndKey, LinkKey};
     use crate::limits::CoreConfig;
@@ -195,7 +195,7 @@ mod tests {
     /// Attaches a producer, which makes the queue.
     fn attach(core: &mut Core, slot: u32, address: &str) -> EndKey {
         let link = LinkKey { shard: 0, generation: 0, slot };
-        let spec = ProducerSpec { address: address.into(), routing: None, create: Create::Auto, lifetime: None };
+        let spec = ProducerSpec::of(address);
         core.handle_command(1, 1, Command::AttachProducer { link, spec: Box::new(spec) });
         let attached = std::iter::from_fn(|| core.poll_event()).find_map(|(_, event)| match event {
             Event::Attached { end, .. } => Some(end),

@@ -33,6 +33,16 @@ impl Waiting {
         }
     }
 
+    /// Settings changed: each is listed by what its own say now. Those of which nothing is known any more have gone.
+    pub fn sort(&mut self, when_full: impl Fn(Key) -> Option<WhenFull>) {
+        let listed: Vec<Key> = self.hold.drain(..).chain(self.refuse.drain(..)).collect();
+        for key in listed {
+            if let Some(when_full) = when_full(key) {
+                self.of(when_full).push_back(key);
+            }
+        }
+    }
+
     /// All of them.
     pub fn all(&self) -> impl Iterator<Item = &Key> {
         self.hold.iter().chain(&self.refuse)

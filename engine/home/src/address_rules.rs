@@ -1,8 +1,5 @@
 //! How addresses that peers name are understood: prefixes that ask for a routing.
 
-use std::sync::Arc;
-
-use engine_catalogue::Catalogue;
 use engine_core::command::RoutingType;
 
 /// How addresses that peers name are understood.
@@ -12,8 +9,6 @@ pub struct AddressRules {
     pub anycast_prefix: String,
     /// A prefix that asks for multicast, and is taken off.
     pub multicast_prefix: String,
-    /// What is said of addresses.
-    pub catalogue: Arc<Catalogue>,
 }
 
 impl AddressRules {
@@ -28,10 +23,5 @@ impl AddressRules {
             }
         }
         (address, None)
-    }
-
-    /// Whether a node of this name may be made on demand.
-    pub fn may_create(&self, address: &str) -> bool {
-        self.catalogue.settings(address).auto_create
     }
 }

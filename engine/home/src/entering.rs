@@ -6,7 +6,7 @@
 use std::num::NonZeroU64;
 
 use bytes::Bytes;
-use engine_core::command::{Command, Create, Publish, Settled};
+use engine_core::command::{Command, Publish, Settled};
 use engine_core::event::Refusal;
 use engine_core::key::EndKey;
 use engine_core::message::{Content, Header, Message};
@@ -118,10 +118,9 @@ impl Home {
         if let Err(refusal) = allowed {
             return Placed { credit, refusal: Some(refusal) };
         }
-        let owner = self.engine.placement().owner(address);
+        let owner = self.engine.owner_of(address);
         let link = peer_key(self.engine.shard(), place);
-        let create = if self.rules.may_create(address) { Create::Auto } else { Create::Never };
-        let publish = Box::new(Publish { address: address.to_owned(), routing, create, message });
+        let publish = Box::new(Publish { routing, ..Publish::of(address, message) });
         self.engine.submit(owner, Command::Publish { link, delivery, settled, publish });
         Placed { credit, refusal: None }
     }

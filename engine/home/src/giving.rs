@@ -48,7 +48,12 @@ impl Home {
     /// The next event for a link of this shard.
     #[inline]
     pub fn poll_event(&mut self) -> Option<(LinkKey, Event)> {
-        self.engine.poll_event()
+        loop {
+            match self.engine.poll_event()? {
+                (link, Event::Moved(moved)) => self.attach_again(link, *moved),
+                told => return Some(told),
+            }
+        }
     }
 
     /// The next message for a consumer's link of this shard. There may be new events when there is none.

@@ -6,9 +6,8 @@
 //! Messages: `entering` and `giving`; credit: `credit`; what is too large for memory: `streams`. Those are what links and a home do; what
 //! they do it with (`link`, `taking`, `arena`, `files`, `incoming`, `outgoing`, `slots`) knows no home.
 
-use engine_catalogue::Placement;
 use engine_core::command::{Command, ConsumerSpec, DetachMode, Mode, Outcome, ProducerSpec};
-use engine_core::event::{Event, Refusal};
+use engine_core::event::{Event, Moved, Refusal};
 use engine_core::key::{EndKey, LinkKey, Port};
 use engine_message::Condition;
 use engine_shard::Engine;
@@ -143,13 +142,7 @@ impl Home {
 
     /// A name for a dynamic node.
     pub fn name_node(&mut self) -> String {
-        self.names.next(self.engine.placement())
-    }
-
-    /// Who owns what.
-    #[must_use]
-    pub fn placement(&self) -> Placement {
-        self.engine.placement()
+        self.names.next(self.engine.core().catalogue())
     }
 
     /// All links.
@@ -192,7 +185,7 @@ impl Home {
             Plan::Relay => (Kind::Relay { arena: Arena::default(), used: 0 }, String::new(), Outcome::Released),
         };
         let shard = self.engine.shard();
-        let owner = if let Plan::Relay = plan { shard } else { self.engine.placement().owner(&address) };
+        let owner = if let Plan::Relay = plan { shard } else { self.engine.owner_of(&address) };
         if owner != shard && moves == Moves::ToOwner && client.links == 0 {
             return Ok(Asked::Elsewhere { owner });
         }
@@ -249,6 +242,22 @@ impl Home {
             | Event::Credit { .. }
             | Event::Drained { .. }
             | Event::Revoked { .. } => {}
+            Event::Moved(_) => unreachable!("it was taken where it came (`attach_again`)"),
+        }
+    }
+
+    /// A wrong owner was asked to attach a link: the one that it named is asked. Whoever waits for the answer hears nothing of it.
+    #[cold]
+    pub(crate) fn attach_again(&mut self, link: LinkKey, moved: Moved) {
+        let place = peer_place(link);
+        match self.links.get_mut(place) {
+            Some(found) if found.conn.is_some() => {
+                let (owner, command) = moved.again();
+                found.owner = owner;
+                self.engine.submit(owner, command);
+            }
+            // Its connection went meanwhile, and no owner has a half of it.
+            _ => drop(self.links.remove(place)),
         }
     }
 

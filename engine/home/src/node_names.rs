@@ -1,6 +1,6 @@
 //! Names of dynamic nodes: unlike those of other runs and other shards, and owned by the shard that makes them.
 
-use engine_catalogue::Placement;
+use engine_catalogue::Catalogue;
 use engine_core::command::DYNAMIC_PREFIX;
 
 /// Makes the names of one shard.
@@ -18,13 +18,13 @@ impl NodeNames {
 
     /// The next name: a dynamic node lives where its connection does, so that its shard owns it, which one try in as many as there
     /// are shards gives.
-    pub fn next(&mut self, placement: Placement) -> String {
+    pub fn next(&mut self, catalogue: &Catalogue) -> String {
         let Self { node_id, shard, number } = self;
         let mut make = || {
             *number += 1;
             format!("{DYNAMIC_PREFIX}{node_id}-{shard}-{number}")
         };
-        let name = placement.name_owned_by(*shard, |_| make());
+        let name = catalogue.name_owned_by(*shard, |_| make());
         // One that another shard owns is as good, and slower.
         name.unwrap_or_else(make)
     }

@@ -31,6 +31,6 @@ pub use pulse::{DiskRoom, HUNG_NS, Pulse, Service};
 pub use readiness::{Interest, Readiness, Ready, WAKER_TOKEN};
 pub use repeats::Repeats;
 pub use shortage::{is_shortage, shortage_advice};
-pub use signals::{Termination, end_with_pipe, on_termination};
+pub use signals::{Termination, end_with_pipe, on_reread, on_termination};
 pub use socket::{Accepted, Listener, Socket};
 pub use waker::Waker;

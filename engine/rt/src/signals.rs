@@ -1,4 +1,4 @@
-//! Signals of a process: SIGTERM, SIGINT and SIGHUP as calls on an ordinary thread, and what the end of a pipe does.
+//! Signals of a process: SIGTERM, SIGINT and SIGHUP, and SIGUSR1, as calls on ordinary threads, and what the end of a pipe does.
 //!
 //! Guarantees: what reaches a process several times within a moment (a terminal and a wrapper both pass on a Ctrl-C; SIGTERM and SIGINT
 //! of one shutdown) is told once. SIGHUP, the terminal that goes, is like SIGTERM, unless whoever started the process had it ignored
@@ -82,6 +82,38 @@ pub fn on_termination(mut on_signal: impl FnMut(Termination) + Send + 'static) -
         }
     };
     std::thread::Builder::new().name("signals".to_owned()).spawn(wait).map(drop)
+}
+
+/// Calls `on_signal` for each SIGUSR1, by which an operator asks that what was read at the start be read again. Call it before any other
+/// thread is started. Its own takes no other signal, so that those that are to end the process come where they are waited for.
+///
+/// # Errors
+/// When the thread cannot be started.
+pub fn on_reread(mut on_signal: impl FnMut() + Send + 'static) -> io::Result<()> {
+    // SAFETY: all-zero sets are valid, and are made what they are to be before they are used; all live for the calls.
+    let (set, after) = unsafe {
+        let (mut all, mut set, mut after): (libc::sigset_t, libc::sigset_t, libc::sigset_t) = std::mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        libc::sigemptyset(&raw mut set);
+        libc::sigaddset(&raw mut set, libc::SIGUSR1);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut after);
+        libc::sigaddset(&raw mut after, libc::SIGUSR1);
+        (set, after)
+    };
+    let wait = move || {
+        loop {
+            let mut signal = 0;
+            // SAFETY: set and signal live for the call.
+            if unsafe { libc::sigwait(&raw const set, &raw mut signal) } == 0 {
+                on_signal();
+            }
+        }
+    };
+    // The thread inherits the mask that blocks everything; the caller gets its own back.
+    let spawned = std::thread::Builder::new().name("rereading".to_owned()).spawn(wait);
+    // SAFETY: the set is the caller's mask of before, with one signal more.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const after, std::ptr::null_mut()) };
+    spawned.map(drop)
 }
 
 /// Lets the system end the process when it writes to a pipe whose reader has gone, as other commands of a shell do: for commands whose

@@ -4,17 +4,17 @@
 //!
 //! It has no disk: whoever drives it takes the orders for one (`poll_order`) and says what became of them (`handle_done`).
 
-use engine_core::Core;
 use engine_core::command::{Command, Outcome, Settled};
 use engine_core::event::{Delivery, Event};
 use engine_core::key::{EndKey, LinkKey, Port};
 use engine_core::message::Message;
+use engine_core::{Answer, Core, Version};
 use storage_journal::{Done, Order};
 
 use crate::forwarder::Forwarder;
 use crate::mesh::{Mesh, Parcel};
 use crate::store::{Store, StoreError, StoreTotals};
-use engine_catalogue::Placement;
+use engine_catalogue::Resolved;
 
 /// One shard's queues and its lanes.
 pub struct Engine {
@@ -22,7 +22,6 @@ pub struct Engine {
     pub(crate) mesh: Mesh,
     pub(crate) forwarder: Forwarder,
     pub(crate) busy: bool,
-    placement: Placement,
     now_ns: u64,
     wall_ms: u64,
     store: Option<Store>,
@@ -30,8 +29,8 @@ pub struct Engine {
 
 impl Engine {
     /// Joins a shard's parts. Without a store everything is in memory, and the core has to know that.
-    pub fn new(core: Core, mesh: Mesh, placement: Placement, store: Option<Store>) -> Self {
-        Self { core, mesh, forwarder: Forwarder::default(), busy: false, placement, now_ns: 0, wall_ms: 0, store }
+    pub fn new(core: Core, mesh: Mesh, store: Option<Store>) -> Self {
+        Self { core, mesh, forwarder: Forwarder::default(), busy: false, now_ns: 0, wall_ms: 0, store }
     }
 
     /// This shard.
@@ -39,9 +38,11 @@ impl Engine {
         self.mesh.shard()
     }
 
-    /// Who owns what.
-    pub fn placement(&self) -> Placement {
-        self.placement
+    /// The shard that owns an address, as far as this one knows: the one that is asked knows better (`Event::Moved`).
+    #[inline]
+    pub fn owner_of(&self, address: &str) -> u16 {
+        let Resolved::Stored { owner } = self.core.catalogue().resolve(address);
+        owner.shard
     }
 
     /// The queues of this shard.
@@ -113,6 +114,11 @@ impl Engine {
         self.wall_ms
     }
 
+    /// Takes what is told of a version of the catalogue.
+    pub fn handle_version(&mut self, version: Version) -> Answer {
+        self.core.handle_version(version)
+    }
+
     /// Hands a command to the owner of its address.
     #[inline]
     pub fn submit(&mut self, owner: u16, command: Command) {
@@ -155,11 +161,10 @@ impl Engine {
             match self.mesh.receive() {
                 Some(Parcel::Event(link, event)) => {
                     self.busy = true;
-                    if link.port() == Port::Forwarder {
-                        self.handle_answer(&event);
-                        continue;
+                    match self.take_own(link, event) {
+                        Some(event) => return Some((link, event)),
+                        None => continue,
                     }
-                    return Some((link, event));
                 }
                 Some(Parcel::Command(command)) => {
                     self.busy = true;
@@ -170,10 +175,29 @@ impl Engine {
             }
             let (link, event) = self.core.poll_event()?;
             self.busy = true;
-            if link.shard == self.mesh.shard() {
+            if link.shard != self.mesh.shard() {
+                self.mesh.send(link.shard, Parcel::Event(link, event));
+            } else if let Some(event) = self.take_own(link, event) {
                 return Some((link, event));
             }
-            self.mesh.send(link.shard, Parcel::Event(link, event));
+        }
+    }
+
+    /// Takes what no home is to hear of: a message that a wrong owner gave back goes on to the one that it named, whoever sent it here, and
+    /// answers to the forwarder are its own. Gives any other event back.
+    #[inline]
+    fn take_own(&mut self, link: LinkKey, event: Event) -> Option<Event> {
+        match event {
+            Event::Moved(moved) if matches!(moved.command, Command::Publish { .. }) => {
+                let (owner, command) = moved.again();
+                self.submit(owner, command);
+                None
+            }
+            event if link.port() == Port::Forwarder => {
+                self.handle_answer(&event);
+                None
+            }
+            event => Some(event),
         }
     }
 
@@ -212,22 +236,26 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use engine_core::command::{Create, ProducerSpec};
+    use engine_catalogue::{Catalogue, Placement};
+    use engine_core::command::ProducerSpec;
     use engine_core::limits::CoreConfig;
     use engine_rt::Waker;
 
     #[test]
     fn a_link_reaches_an_owner_on_another_shard() {
         let wakers: Vec<Waker> = (0..2).map(|_| Waker::new().expect("a descriptor")).collect();
-        let placement = Placement::new(2);
+        let catalogue = Arc::new(Catalogue::new(Placement::new(2)));
         let engine = |mesh: Mesh| {
-            let config = CoreConfig { shard: mesh.shard(), ..CoreConfig::default() };
-            Engine::new(Core::new(config), mesh, placement, None)
+            let catalogue = Arc::clone(&catalogue);
+            let config = CoreConfig { shard: mesh.shard(), catalogue, ..CoreConfig::default() };
+            Engine::new(Core::new(config), mesh, None)
         };
         let mut engines: Vec<Engine> = crate::mesh(&wakers).into_iter().map(engine).collect();
-        let address = placement.name_owned_by(1, |n| format!("q{n}")).expect("a name");
-        let spec = ProducerSpec { address, routing: None, create: Create::Auto, lifetime: None };
+        let address = catalogue.name_owned_by(1, |n| format!("q{n}")).expect("a name");
+        let spec = ProducerSpec::of(address);
         let link = LinkKey { shard: 0, generation: 3, slot: 9 };
         engines[0].begin_turn(0, 0);
         engines[0].submit(1, Command::AttachProducer { link, spec: Box::new(spec) });

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use engine_catalogue::{Catalogue, Layer, WhenFull};
-use engine_core::command::{Command, ConsumerSpec, Create, Outcome, ProducerSpec, Settled};
+use engine_core::command::{Command, ConsumerSpec, Outcome, ProducerSpec, Settled};
 use engine_core::event::Event;
 use engine_core::key::{EndKey, LinkKey};
 use engine_core::limits::{CoreConfig, Storage};
@@ -95,7 +95,7 @@ impl World {
     fn attach(&mut self, queue: usize) {
         let address = format!("queue-{queue}");
         let consumer = ConsumerSpec::of(address.clone());
-        let producer = ProducerSpec { address, routing: None, create: Create::Auto, lifetime: None };
+        let producer = ProducerSpec::of(address);
         let slot = 2 * queue as u32;
         let key = |slot| LinkKey { shard: 0, generation: 0, slot };
         self.owed.push(BTreeSet::new());

@@ -1,9 +1,8 @@
 //! What is told of a journal while a turn goes on: what waits to be written counts before the journal was told of it.
 
 use bytes::Bytes;
-use engine_catalogue::Placement;
 use engine_core::Core;
-use engine_core::command::{Command, ConsumerSpec, Create, Modified, Outcome, ProducerSpec, Settled};
+use engine_core::command::{Command, ConsumerSpec, Modified, Outcome, ProducerSpec, Settled};
 use engine_core::event::Event;
 use engine_core::key::{EndKey, LinkKey};
 use engine_core::limits::{CoreConfig, Storage};
@@ -28,7 +27,7 @@ impl Alone {
         let mesh = engine_shard::mesh(&[waker]).remove(0);
         let core = Core::new(CoreConfig { storage: Storage::Journal, ..CoreConfig::default() });
         let store = Recovery::new(CONFIG).finish().store;
-        Self { engine: Engine::new(core, mesh, Placement::new(1), Some(store)), now_ns: 1 }
+        Self { engine: Engine::new(core, mesh, Some(store)), now_ns: 1 }
     }
 
     fn attach(&mut self, command: Command) -> EndKey {
@@ -68,7 +67,7 @@ fn what_was_not_told_to_the_journal_waits_as_well() {
     let mut shard = Alone::new();
     shard.engine.begin_turn(1, 1);
     let key = |slot| LinkKey { shard: 0, generation: 0, slot };
-    let spec = ProducerSpec { address: "orders".to_owned(), routing: None, create: Create::Auto, lifetime: None };
+    let spec = ProducerSpec::of("orders");
     let producer = shard.attach(Command::AttachProducer { link: key(1), spec: Box::new(spec) });
     let spec = ConsumerSpec::of("orders".to_owned());
     let consumer = shard.attach(Command::AttachConsumer { link: key(2), spec: Box::new(spec) });

@@ -5,7 +5,7 @@
 //! is.
 
 use bytes::Bytes;
-use engine_core::command::{Command, Create, ProducerSpec, Settled};
+use engine_core::command::{Command, ProducerSpec, Settled};
 use engine_core::event::Event;
 use engine_core::key::{EndKey, LinkKey};
 use engine_core::limits::{CoreConfig, Storage};
@@ -66,7 +66,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let mut core = Core::new(CoreConfig { storage: Storage::Journal, ..CoreConfig::default() });
-        let spec = ProducerSpec { address: "orders".to_owned(), routing: None, create: Create::Auto, lifetime: None };
+        let spec = ProducerSpec::of("orders");
         let link = LinkKey { shard: 0, generation: 0, slot: 1 };
         core.handle_command(1, 1, Command::AttachProducer { link, spec: Box::new(spec) });
         let Some((_, Event::Attached { end: producer, .. })) = core.poll_event() else { panic!("it is attached") };

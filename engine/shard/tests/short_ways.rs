@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use engine_catalogue::{Catalogue, Layer, Placement};
-use engine_core::command::{Command, ConsumerSpec, Create, Outcome, ProducerSpec, Settled};
+use engine_core::command::{Command, ConsumerSpec, Outcome, ProducerSpec, Settled};
 use engine_core::event::Event;
 use engine_core::key::{EndKey, LinkKey};
 use engine_core::limits::CoreConfig;
@@ -68,14 +68,15 @@ impl World {
     fn new(way: Way, owner: u16) -> Self {
         let wakers: Vec<Waker> = (0..2).map(|_| Waker::new().expect("a descriptor")).collect();
         let placement = Placement::new(2);
-        let catalogue = Arc::new(Catalogue::of_all(Layer { producer_window: Some(10), ..Layer::default() }));
+        let catalogue =
+            Arc::new(Catalogue::new(placement).with_all(Layer { producer_window: Some(10), ..Layer::default() }));
         let engines = mesh_of(&wakers, 1024).into_iter().map(|mesh| {
             let config = CoreConfig { shard: mesh.shard(), catalogue: catalogue.clone(), ..CoreConfig::default() };
-            Engine::new(Core::new(config), mesh, placement, None)
+            Engine::new(Core::new(config), mesh, None)
         });
         let mut engines: Vec<Engine> = engines.collect();
-        let address = placement.name_owned_by(owner, |number| format!("q{number}")).expect("there is one");
-        let producer = ProducerSpec { address: address.clone(), routing: None, create: Create::Auto, lifetime: None };
+        let address = catalogue.name_owned_by(owner, |number| format!("q{number}")).expect("there is one");
+        let producer = ProducerSpec::of(address.clone());
         engines[0].submit(owner, Command::AttachProducer { link: PRODUCER, spec: Box::new(producer) });
         let consumer = Box::new(ConsumerSpec::of(address));
         engines[0].submit(owner, Command::AttachConsumer { link: CONSUMER, spec: consumer });

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use engine_catalogue::Placement;
 use engine_catalogue::{Catalogue, Layer};
 use engine_core::Core;
-use engine_core::command::{Command, ConsumerSpec, Create, DetachMode, Outcome, ProducerSpec, Settled};
+use engine_core::command::{Command, ConsumerSpec, DetachMode, Outcome, ProducerSpec, Settled};
 use engine_core::event::Event;
 use engine_core::key::{EndKey, LinkKey};
 use engine_core::limits::CoreConfig;
@@ -52,7 +52,6 @@ struct World {
     chance: Chance,
     engines: Vec<Engine>,
     names: Vec<String>,
-    placement: Placement,
     links: Vec<Link>,
     /// Messages sent to each queue, in order.
     sent: Vec<u64>,
@@ -70,27 +69,27 @@ impl World {
         let placement = Placement::new(shards as u16);
         let engines = mesh_of(&wakers, capacity).into_iter().map(|mesh| {
             let layer = Layer { producer_window: Some(20), ..Layer::default() };
-            let catalogue = Arc::new(Catalogue::of_all(layer));
+            let catalogue = Arc::new(Catalogue::new(placement).with_all(layer));
             let config = CoreConfig { shard: mesh.shard(), catalogue, ..CoreConfig::default() };
-            Engine::new(Core::new(config), mesh, placement, None)
+            Engine::new(Core::new(config), mesh, None)
         });
         let names = (0..QUEUES).map(|queue| format!("queue-{queue}")).collect();
         let (engines, sent) = (engines.collect(), vec![0; QUEUES]);
         let (links, held, done) = (Vec::new(), BTreeMap::new(), BTreeSet::new());
-        Self { chance, engines, names, placement, links, sent, held, done }
+        Self { chance, engines, names, links, sent, held, done }
     }
 
     fn attach(&mut self, queue: usize, consumer: bool) {
         let home = self.chance.below(self.engines.len());
         let (address, slot) = (self.names[queue].clone(), self.links.len() as u32);
         let link = LinkKey { shard: home as u16, generation: 0, slot };
-        let owner = self.placement.owner(&address);
+        let owner = self.engines[home].owner_of(&address);
         let (command, role) = if consumer {
             let spec = ConsumerSpec::of(address);
             let role = Role::Consumer { newest: None, held: Vec::new(), credit: 0, revoking: 0 };
             (Command::AttachConsumer { link, spec: Box::new(spec) }, role)
         } else {
-            let spec = ProducerSpec { address, routing: None, create: Create::Auto, lifetime: None };
+            let spec = ProducerSpec::of(address);
             let role = Role::Producer { credit: 0, next: 0, open: BTreeSet::new() };
             (Command::AttachProducer { link, spec: Box::new(spec) }, role)
         };

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use engine_catalogue::Placement;
+use engine_catalogue::{Catalogue, Placement};
 
 use crate::cores::on_core;
 use crate::load::{self, Load, Paced};
@@ -13,7 +13,7 @@ use super::{Options, Setup, cpu_seconds, median, start_broker};
 
 /// A queue that a shard of two owns.
 fn owned_by(shard: u16) -> String {
-    let name = Placement::new(2).name_owned_by(shard, |number| format!("perf.{number}"));
+    let name = Catalogue::new(Placement::new(2)).name_owned_by(shard, |number| format!("perf.{number}"));
     name.unwrap_or_else(|| unreachable!("one of 128 names falls on a shard"))
 }
 

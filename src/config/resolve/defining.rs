@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 
 use engine_catalogue::setting::Word as _;
-use engine_catalogue::{Area as _, Attributes, Catalogue, Change, Definition, Layer, Placement, QUALIFIER};
+use engine_catalogue::{Area as _, Attributes, Catalogue, Definition, Layer, Placed, Placement, QUALIFIER};
+
+use load_model::number;
 
 use super::super::addresses::{AddressEntry, QueueEntry};
 use super::super::fault::Origin;
@@ -33,6 +35,27 @@ impl Defined {
         Self { area: AddressEntry::NAME, index, setting, definition }
     }
 
+    /// Where an address is, if it stands there.
+    fn placed(index: usize, entry: &AddressEntry, shards: u16) -> Option<Self> {
+        let shard = entry.shard?;
+        let definition = match (&entry.name, &entry.matches) {
+            (None, None) => return None,
+            (None, Some(_)) => {
+                Err("a match has no shard, as each of its addresses has its own: write shard beside a name".to_owned())
+            }
+            (Some(_), _) if shard >= shards => Err(format!(
+                "address.shard is {shard}: the node has {}, counted from 0; choose one of them, or set node.shards",
+                number::counted(shards.into(), "shard")
+            )),
+            (Some(name), _) => {
+                // A name that nothing can have is told of where it stands.
+                Definition::new(name, Attributes::Address(Layer::default())).check().ok()?;
+                Ok(Definition::new(name, Attributes::Placed(Placed { shard, epoch: 0 })))
+            }
+        };
+        Some(Self { area: AddressEntry::NAME, index, setting: "shard", definition })
+    }
+
     fn queue(index: usize, entry: &QueueEntry) -> Self {
         let address = entry.address.as_ref().unwrap_or(&entry.name);
         let key = format!("{address}{QUALIFIER}{}", entry.name);
@@ -42,8 +65,9 @@ impl Defined {
 }
 
 impl Resolving<'_> {
-    /// What the configuration defines.
-    pub(super) fn definitions(&mut self) -> Vec<Definition> {
+    /// What the configuration defines, for a node of so many shards; 0 if that is not known.
+    pub(super) fn definitions(&mut self, shards: usize) -> Vec<Definition> {
+        let shards = u16::try_from(shards).ok().filter(|&shards| shards > 0).unwrap_or(u16::MAX);
         let config = self.config;
         let queues = config.queues.iter().enumerate().map(|(index, entry)| Defined::queue(index, entry));
         let (mut seen, mut definitions) = (HashSet::new(), Vec::new());
@@ -54,7 +78,9 @@ impl Resolving<'_> {
         };
         let addresses = config.addresses.iter().enumerate().filter(|(index, entry)| !told(entry, *index));
         let addresses: Vec<_> = addresses.map(|(index, entry)| Defined::address(index, entry)).collect();
-        for Defined { area, index, setting, definition } in addresses.into_iter().chain(queues) {
+        let placed = config.addresses.iter().enumerate();
+        let placed = placed.filter_map(|(index, entry)| Defined::placed(index, entry, shards));
+        for Defined { area, index, setting, definition } in addresses.into_iter().chain(queues).chain(placed) {
             let checked = definition.and_then(|definition| {
                 definition.check()?;
                 if seen.insert((definition.kind(), definition.key.clone())) {
@@ -68,11 +94,9 @@ impl Resolving<'_> {
             }
         }
         self.say_of_all(&mut definitions);
-        let origin = engine_catalogue::Origin::Configuration;
-        let change = |definition: &Definition| Change::Define { origin, definition: definition.clone() };
-        let changes: Vec<_> = definitions.iter().map(change).collect();
         // Each was checked by itself: what can be wrong now is that there are too many.
-        if let Err(error) = Catalogue::new(Placement::new(1)).apply(&changes) {
+        let catalogue = Catalogue::new(Placement::new(shards));
+        if let Err(error) = catalogue.apply(&catalogue.reconcile(&definitions)) {
             self.fault(AddressEntry::NAME, 0, "name", error.to_string());
         }
         definitions

@@ -4,7 +4,7 @@ use amqp_proto::{Closing, DeliveryOutcome, LinkId, Part, Send};
 
 use crate::body::Letter;
 use crate::client::{Client, Known, Live, Scene};
-use crate::model::{Durable, Fate, Place, Sending, Settled};
+use crate::model::{Durable, Fate, Order, Place, Sending, Settled};
 use crate::node::wall_ms;
 use crate::role::{Consumer, Producer, Role, Settles, Stand, To, Work, queue_name};
 
@@ -158,7 +158,8 @@ fn send(producer: &mut Producer, link: LinkId, live: &mut Live, scene: &mut Scen
     };
     let ttl_ms = scene.chance.one_in(12).then(|| scene.chance.between(1, 400) as u32);
     let expires_ms = ttl_ms.map(|ttl| wall_ms(scene.now_ns) + u64::from(ttl));
-    let sending = Sending { producer: holder, durable, settled, expires_ms, places: &places };
+    let order = if matches!(producer.to, To::Anywhere(_)) { scene.order } else { Order::Kept };
+    let sending = Sending { producer: holder, order, durable, settled, expires_ms, places: &places };
     let message = scene.model.send(&sending);
     let size = scene.chance.of(&[8, 30, 100, 100, 700, 3000]);
     let body = Letter { message, durable, ttl_ms, to: to.as_deref(), size }.encode();

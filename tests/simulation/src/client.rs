@@ -13,7 +13,7 @@ use engine_home::limits::RELAY_WINDOW;
 use test_support::Chance;
 
 use crate::body::{annotation, read};
-use crate::model::{Came, Durable, Holder, Message, Model, Place, Reason};
+use crate::model::{Came, Durable, Holder, Message, Model, Order, Place, Reason};
 use crate::node::wall_ms;
 use crate::role::{Role, Settles, Stand, To, Work, place_of};
 
@@ -27,6 +27,8 @@ pub struct Scene<'a> {
     pub now_ns: u64,
     /// Subscriptions that the node has confirmed to exist, by number.
     pub subscriptions: &'a mut Vec<Known>,
+    /// Whether what one producer relays to one address keeps its order.
+    pub order: Order,
     /// Credit that the node gives a producer at most.
     pub window: u32,
     /// Whether the node may have to refuse messages.

@@ -30,6 +30,7 @@ pub fn collect(world: &mut World) {
     unsubscribe(world, &collectors);
     sweep(world);
     part(world);
+    world.declare_nothing();
     let end = world.schedule.now_ns() + PEACE_NS;
     let is_empty = world.run_until(end, |world| is_empty(world));
     assert!(is_empty, "something is left: {}", left(world));

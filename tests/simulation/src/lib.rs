@@ -15,6 +15,7 @@ mod node;
 mod role;
 mod schedule;
 mod shard;
+mod versions;
 mod wire;
 mod world;
 

@@ -115,6 +115,7 @@ pub enum Reason {
 #[derive(Clone, Debug)]
 struct Sent {
     producer: Holder,
+    order: Order,
     durable: Durable,
     /// Whether it was sent settled.
     settled: Settled,
@@ -132,11 +133,22 @@ pub enum Settled {
     No,
 }
 
+/// Whether messages of one producer keep their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// They do.
+    Kept,
+    /// Each names its address, and the address may change its owner while some of them are on their way.
+    Loose,
+}
+
 /// A message to send.
 #[derive(Clone, Copy, Debug)]
 pub struct Sending<'a> {
     /// The producer's link.
     pub producer: Holder,
+    /// Whether it stays behind what was sent before it.
+    pub order: Order,
     /// Whether it is to outlive the node.
     pub durable: Durable,
     /// Whether it is sent settled.
@@ -175,6 +187,10 @@ pub struct Counts {
     pub crashes: u64,
     /// Messages that were rejected or expired, and came to where such go.
     pub buried: u64,
+    /// Versions of the catalogue that came while it ran.
+    pub versions: u64,
+    /// Addresses that changed hands by one.
+    pub handed_over: u64,
 }
 
 impl std::ops::AddAssign for Counts {
@@ -184,6 +200,8 @@ impl std::ops::AddAssign for Counts {
         self.again += other.again;
         self.crashes += other.crashes;
         self.buried += other.buried;
+        self.versions += other.versions;
+        self.handed_over += other.handed_over;
     }
 }
 
@@ -211,10 +229,10 @@ impl Model {
 
     /// A message is sent; gives its name.
     pub fn send(&mut self, sending: &Sending<'_>) -> Message {
-        let &Sending { producer, durable, settled, expires_ms, places } = sending;
+        let &Sending { producer, order, durable, settled, expires_ms, places } = sending;
         let copies = places.iter().map(|&(place, fate)| Copy::new(place, fate)).collect();
         let answer = if settled == Settled::Yes { Answer::Accepted } else { Answer::Open };
-        self.messages.push(Sent { producer, durable, settled, answer, expires_ms, copies });
+        self.messages.push(Sent { producer, order, durable, settled, answer, expires_ms, copies });
         self.counts.sent += 1;
         self.messages.len() as u64 - 1
     }
@@ -270,7 +288,7 @@ impl Model {
             expires.is_none_or(|expires| wall_ms < expires + LATE_MS),
             "message {message} was to go at {expires:?} and came at {wall_ms}"
         );
-        let producer = sent.producer;
+        let (producer, order) = (sent.producer, sent.order);
         let copy = self.copy(message, place);
         let was = copy.holder;
         assert!(was.is_none(), "message {message} at {place:?} is with {was:?} and came to {holder:?}");
@@ -278,7 +296,7 @@ impl Model {
         copy.is_due = false;
         let fate = copy.fate;
         assert!(!matches!(fate, Fate::Told | Fate::Done), "message {message} at {place:?} is {fate:?}, and came again");
-        if first {
+        if first && order == Order::Kept {
             let newest = self.newest.insert((producer, holder), message);
             assert!(
                 newest.is_none_or(|newest| newest < message),

@@ -5,10 +5,9 @@
 
 use std::sync::Arc;
 
-use engine_catalogue::Placement;
-use engine_catalogue::{Attributes, Catalogue, Change, Definition, Layer, Origin};
+use engine_catalogue::Catalogue;
 use engine_core::limits::{CoreConfig, Storage};
-use engine_core::{Core, QueueView};
+use engine_core::{Answer, Core, QueueView, Version};
 use engine_home::{AddressRules, HomeConfig, Moves};
 use engine_rt::Waker;
 use engine_shard::store::{Recovered, Recovery, Store, StoreConfig, StoreError, StoreTotals};
@@ -18,7 +17,6 @@ use storage_journal::format::BLOCK;
 use test_support::{Chance, Crash, Disk, DiskOptions};
 
 use crate::model::DeadLetters;
-use crate::role::{DEAD_LETTERS, QUEUES_MAX, TOPIC, queue_name};
 use crate::shard::{Accepts, Moment, Moving, Rest, Shard};
 use crate::wire::{Wire, wire};
 
@@ -90,13 +88,15 @@ pub struct Node {
     options: NodeOptions,
     shards: Vec<Shard>,
     disks: Vec<Disk>,
+    /// What holds at a start.
+    catalogue: Arc<Catalogue>,
     /// Starts so far.
     starts: u64,
 }
 
 impl Node {
     /// A node on empty disks; it does not run yet.
-    pub fn new(options: NodeOptions) -> Self {
+    pub fn new(options: NodeOptions, catalogue: Arc<Catalogue>) -> Self {
         let disk = |shard| {
             let segments_max = options.segments_max;
             Disk::new(DiskOptions {
@@ -109,7 +109,7 @@ impl Node {
             })
         };
         let disks = (0..options.shards).map(disk).collect();
-        Self { options, shards: Vec::new(), disks, starts: 0 }
+        Self { options, shards: Vec::new(), disks, catalogue, starts: 0 }
     }
 
     /// Starts it on what its disks have.
@@ -141,7 +141,7 @@ impl Node {
         let shard = mesh.shard();
         let mut core = Core::new(CoreConfig {
             shard,
-            catalogue: Arc::new(catalogue(&self.options)),
+            catalogue: Arc::clone(&self.catalogue),
             memory_bytes: self.options.memory_bytes,
             storage: self.options.storage,
             stored_bytes_max: Store::body_max(64 << 20),
@@ -149,7 +149,7 @@ impl Node {
         });
         let disk = self.disks.get(usize::from(shard)).filter(|_| self.options.storage == Storage::Journal);
         let store = disk.map(|disk| recover(disk, &mut core, chance));
-        Engine::new(core, mesh, Placement::new(self.options.shards), store)
+        Engine::new(core, mesh, store)
     }
 
     /// A new connection to a shard.
@@ -176,6 +176,16 @@ impl Node {
             }
         }
         Ok(if turned { Turned::Until(rest) } else { Turned::Not })
+    }
+
+    /// Tells a shard of a version of the catalogue.
+    pub fn tell(&mut self, shard: usize, version: Version) -> Answer {
+        self.shards.get_mut(shard).map_or(Answer::Done, |shard| shard.tell(version))
+    }
+
+    /// A version is on stable storage: it holds at the next start.
+    pub fn keep(&mut self, catalogue: Arc<Catalogue>) {
+        self.catalogue = catalogue;
     }
 
     /// A disk does something of what it was told.
@@ -249,26 +259,6 @@ impl Node {
 /// The wall's time at a simulated one, milliseconds since 1970.
 pub fn wall_ms(now_ns: u64) -> u64 {
     WALL_MS + now_ns / 1_000_000
-}
-
-/// What an administrator says of addresses: of those of well-behaved clients, where dead letters go.
-fn catalogue(options: &NodeOptions) -> Catalogue {
-    let layer =
-        Layer { producer_window: Some(options.window), max_messages: Some(options.max_messages), ..Layer::default() };
-    let all = Catalogue::of_all(layer);
-    if options.dead_letters == DeadLetters::Dropped {
-        return all;
-    }
-    let to = || Some(DEAD_LETTERS.to_owned());
-    let layer = Layer { dead_letter_address: to(), expiry_address: to(), ..Layer::default() };
-    let addresses = (0..QUEUES_MAX).map(queue_name).chain([TOPIC.to_owned()]);
-    let changes: Vec<Change> = addresses
-        .map(|address| {
-            let definition = Definition::new(address, Attributes::Match(layer.clone()));
-            Change::Define { origin: Origin::Configuration, definition }
-        })
-        .collect();
-    all.apply(&changes).expect("settings are within their bounds")
 }
 
 /// What a start makes of a disk: as `src/data/open.rs`, with segments in parts of any size.

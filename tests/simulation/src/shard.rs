@@ -9,6 +9,7 @@ use std::io::IoSlice;
 use std::sync::Arc;
 
 use amqp_bind::Bind;
+use engine_core::{Answer, Version};
 use engine_home::{Home, HomeConfig, Moves, Request, Slot};
 use engine_message::Condition;
 use engine_rt::Waker;
@@ -119,6 +120,13 @@ impl Shard {
     pub fn arrive(&mut self, entry: Entry<Socket>) {
         self.arriving.push_back(entry);
         self.waker.wake();
+    }
+
+    /// It is told of a version of the catalogue, and looks at once what follows from that.
+    pub fn tell(&mut self, version: Version) -> Answer {
+        let answer = self.turn.handle_version(version);
+        self.waker.wake();
+        answer
     }
 
     /// Connections that go to other shards.

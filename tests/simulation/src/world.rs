@@ -19,10 +19,11 @@ use crate::node::{Node, NodeOptions, Turned, wall_ms};
 use crate::role::{QUEUES_MAX, Role, Settles, To};
 use crate::schedule::Schedule;
 use crate::shard::Rest;
+use crate::versions::Versions;
 use crate::wire::{Received, Wire};
 
 /// Microseconds in nanoseconds.
-const US: u64 = 1_000;
+pub const US: u64 = 1_000;
 /// Milliseconds in nanoseconds.
 pub const MS: u64 = 1_000_000;
 /// How long everything that is owed may take once faults have stopped, nanoseconds.
@@ -54,6 +55,8 @@ pub enum What {
     Fail(usize),
     /// One that means harm does something.
     Prowl(usize),
+    /// A version of the catalogue comes, or the next shard hears of it.
+    Version,
 }
 
 /// What clients do of their own accord.
@@ -100,6 +103,7 @@ pub struct World {
     pub(crate) subscriptions: Vec<Known>,
     pub(crate) queues: usize,
     hostiles: Vec<Hostile>,
+    versions: Versions,
     pub(crate) mood: Mood,
     options: NodeOptions,
     look_due: Vec<bool>,
@@ -122,7 +126,9 @@ pub fn simulate(seed: u64) -> Outcome {
     let mut world = World::new(seed);
     world.storm();
     collecting::collect(&mut world);
-    Outcome { counts: world.model.counts(), took_ns: world.schedule.now_ns(), trace: world.trace }
+    let counts =
+        Counts { versions: world.versions.counts().0, handed_over: world.versions.counts().1, ..world.model.counts() };
+    Outcome { counts, took_ns: world.schedule.now_ns(), trace: world.trace }
 }
 
 impl World {
@@ -134,7 +140,8 @@ impl World {
         let shards = usize::from(options.shards);
         let queues = 1 + chance.below(QUEUES_MAX);
         let disk_ns = chance.of(&[100 * US, 800 * US, 800 * US, 8 * MS]);
-        let mut node = Node::new(options);
+        let versions = Versions::new(&mut chance, &options, queues);
+        let mut node = Node::new(options, versions.holds());
         node.start(&mut chance);
         let mut world = Self {
             subscriptions: Vec::new(),
@@ -145,6 +152,7 @@ impl World {
             schedule: Schedule::new(MS),
             queues,
             hostiles: Vec::new(),
+            versions,
             mood: Mood::Wild,
             options,
             look_due: vec![false; shards],
@@ -163,6 +171,7 @@ impl World {
             world.hostiles.push(hostile);
             world.schedule.after(MS, What::Prowl(number));
         }
+        world.change_versions(0);
         world.look_all();
         world
     }
@@ -282,6 +291,12 @@ impl World {
             What::Stop => {}
             What::Fail(shard) => self.node.disks()[shard].is_failing = true,
             What::Prowl(number) => self.prowl(number),
+            What::Version if self.is_stopping => self.change_versions(MS),
+            What::Version => {
+                let wait = self.versions.step(&mut self.node, &mut self.chance);
+                self.change_versions(wait);
+                self.look_all();
+            }
         }
     }
 
@@ -295,6 +310,19 @@ impl World {
         }
         let wait = self.chance.between(100, 4_000) * US;
         self.schedule.after(wait, What::Prowl(number));
+        self.look_all();
+    }
+
+    /// Versions go on after a while, as long as anything goes on by itself.
+    fn change_versions(&mut self, wait_ns: u64) {
+        if self.versions.are_changing() && (self.mood == Mood::Wild || self.versions.is_under_way()) {
+            self.schedule.after(wait_ns, What::Version);
+        }
+    }
+
+    /// Nothing is declared any more.
+    pub fn declare_nothing(&mut self) {
+        self.versions.declare_nothing(&mut self.node);
         self.look_all();
     }
 
@@ -406,6 +434,7 @@ impl World {
             chance: &mut self.chance,
             now_ns: self.schedule.now_ns(),
             subscriptions: &mut self.subscriptions,
+            order: self.versions.order(),
             window: self.options.window,
             refuses: self.options.segments_max < 100,
         };
@@ -496,6 +525,7 @@ impl World {
             chance: &mut self.chance,
             now_ns: self.schedule.now_ns(),
             subscriptions: &mut self.subscriptions,
+            order: self.versions.order(),
             window: self.options.window,
             refuses: self.options.segments_max < 100,
         };
@@ -542,6 +572,7 @@ impl World {
         self.node.crash(how, &mut self.chance);
         (0..self.seats.len()).for_each(|seat| self.lose(seat));
         self.hostiles.iter_mut().for_each(Hostile::vanish);
+        self.versions.handle_crash();
         self.model.crashed(self.options.storage);
         if self.options.storage == Storage::Memory {
             self.subscriptions.fill(Known::No);

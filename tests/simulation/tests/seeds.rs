@@ -16,6 +16,7 @@ fn a_node_keeps_its_promises_whatever_happens() {
         took_ns += outcome.took_ns;
     }
     println!("{counts:?} in {} simulated seconds", took_ns / 1_000_000_000);
+    assert!(seeds < 20 || counts.versions > 100, "versions of the catalogue came");
     let happened = counts.again > 0 && counts.crashes > 0 && counts.buried > 0;
     assert!(seeds < 20 || happened, "messages came again, nodes crashed, and there were dead letters");
 }

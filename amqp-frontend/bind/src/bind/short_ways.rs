@@ -12,7 +12,6 @@ use amqp_codec::performative::{
     Transfer, encode_disposition, encode_flow, encode_frame, encode_transfer,
 };
 use amqp_proto::{DeliveryOutcome, Event, Settling};
-use engine_catalogue::Placement;
 use engine_core::Core;
 use engine_core::command::Outcome;
 use engine_core::event::KEY_NONE;
@@ -61,7 +60,7 @@ impl Node {
     fn new(long: Long, snd_settle_mode: SenderSettleMode) -> Self {
         let core = Core::new(CoreConfig::default());
         let mesh = engine_shard::mesh(&[Waker::new().expect("a descriptor")]).pop().expect("of one shard");
-        let engine = Engine::new(core, mesh, Placement::new(1), None);
+        let engine = Engine::new(core, mesh, None);
         let addresses = AddressRules::default();
         let config = HomeConfig { addresses, links_max: 10, node_id: String::new(), first_file: 1 };
         let mut home = Home::new(config, engine);

@@ -43,9 +43,12 @@ fn kept(mut refusal: Box<Refusal>) -> Box<Refusal> {
 }
 
 impl Queue {
-    /// What would be dropped goes elsewhere from now on.
-    pub fn set_destinations(&mut self, destinations: Destinations) {
-        self.departures = Some(Box::new(Departures::new(destinations)));
+    /// What would be dropped goes there from now on; nowhere without destinations. What was to go before goes still.
+    pub fn redirect(&mut self, destinations: Option<Destinations>) {
+        match (&mut self.departures, destinations) {
+            (Some(departures), destinations) if departures.len() > 0 => departures.redirect(destinations),
+            (departures, destinations) => *departures = destinations.map(|to| Box::new(Departures::new(to))),
+        }
     }
 
     /// Whether a message goes elsewhere.

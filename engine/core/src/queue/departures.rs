@@ -119,6 +119,8 @@ pub(crate) enum Step {
 #[derive(Debug)]
 pub(crate) struct Departures {
     destinations: Destinations,
+    /// Where those go that were to go when there still was a target, by line.
+    former: [Option<Box<str>>; 2],
     messages: BTreeMap<u64, Departing>,
     lines: [Line; 2],
     /// The line whose turn it is.
@@ -149,7 +151,16 @@ pub(crate) struct Departed {
 impl Departures {
     pub fn new(destinations: Destinations) -> Self {
         let (messages, lines) = (BTreeMap::new(), [Line::default(), Line::default()]);
-        Self { destinations, messages, lines, turn: 0, here: 0, bytes: 0, listing: Listing::No }
+        Self { destinations, former: [None, None], messages, lines, turn: 0, here: 0, bytes: 0, listing: Listing::No }
+    }
+
+    /// Further ones go there; those that are here go to the same, or to where they were to go if there is nowhere now.
+    pub fn redirect(&mut self, destinations: Option<Destinations>) {
+        let targets = destinations.map_or([None, None], |to| to.targets);
+        let before = std::mem::replace(&mut self.destinations.targets, targets);
+        for ((former, before), now) in self.former.iter_mut().zip(before).zip(&self.destinations.targets) {
+            *former = if now.is_some() { None } else { before.or(former.take()) };
+        }
     }
 
     /// Whether what leaves for a reason goes elsewhere.
@@ -215,7 +226,8 @@ impl Departures {
     /// Why a message goes, and where to.
     pub fn parting(&self, sequence: u64) -> Option<(&Cause, &str)> {
         let Departing { cause, .. } = self.messages.get(&sequence)?;
-        Some((cause, self.destinations.targets.get(cause.line())?.as_deref()?))
+        let (now, former) = (self.destinations.targets.get(cause.line())?, self.former.get(cause.line())?);
+        Some((cause, now.as_deref().or(former.as_deref())?))
     }
 
     /// What is to be done next; of what has to be read at most `reads` messages at once.

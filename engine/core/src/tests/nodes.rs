@@ -25,7 +25,7 @@ impl Owner {
     }
 
     fn sends_to(&mut self, address: &str) -> Option<Symbol> {
-        let spec = ProducerSpec { address: address.into(), routing: None, create: Create::Auto, lifetime: None };
+        let spec = ProducerSpec::of(address);
         self.refused(|link| Command::AttachProducer { link, spec: Box::new(spec) })
     }
 
@@ -35,9 +35,7 @@ impl Owner {
     }
 
     fn publishes_to(&mut self, address: &str) -> Option<Symbol> {
-        let (routing, create) = (None, Create::Auto);
-        let publish = Publish { address: address.into(), routing, create, message: Message::new(Bytes::new()) };
-        let publish = Box::new(publish);
+        let publish = Box::new(Publish::of(address, Message::new(Bytes::new())));
         self.refused(|link| Command::Publish { link, delivery: 0, settled: Settled::No, publish })
     }
 
@@ -53,11 +51,12 @@ impl Owner {
 
 #[test]
 fn a_dynamic_node_comes_once_whatever_is_said_of_others() {
-    for create in [Create::Auto, Create::Never] {
-        let mut owner = Owner::new();
+    for auto_create in [true, false] {
+        let layer = Layer { auto_create: Some(auto_create), ..Layer::default() };
+        let catalogue = Arc::new(Catalogue::of_all(layer));
+        let mut owner = Owner { core: Core::new(CoreConfig { catalogue, ..CoreConfig::default() }), next_link: 0 };
         let name = node("a");
-        let spec = consumer_spec(&name, Some(RoutingType::Anycast), Some(Lifetime::OnClose));
-        let spec = Box::new(ConsumerSpec { create, ..spec });
+        let spec = Box::new(consumer_spec(&name, Some(RoutingType::Anycast), Some(Lifetime::OnClose)));
         let creator = owner.attached(|link| Command::AttachConsumer { link, spec });
         assert_eq!(owner.sends_to(&name), None);
         assert_eq!(owner.takes_from(&name, None), None);
@@ -84,12 +83,8 @@ fn a_dynamic_node_comes_once_whatever_is_said_of_others() {
 fn a_dynamic_topic_goes_with_its_creator_and_all_subscriptions() {
     let mut owner = Owner::new();
     let name = node("t");
-    let spec = ProducerSpec {
-        address: name.clone(),
-        routing: Some(RoutingType::Multicast),
-        create: Create::Auto,
-        lifetime: Some(Lifetime::OnClose),
-    };
+    let (routing, lifetime) = (Some(RoutingType::Multicast), Some(Lifetime::OnClose));
+    let spec = ProducerSpec { routing, lifetime, ..ProducerSpec::of(&name) };
     let creator = owner.attached(|link| Command::AttachProducer { link, spec: Box::new(spec) });
     assert_eq!(owner.takes_from(&name, None), None);
     assert_eq!(owner.takes_from(&name, None), None);
@@ -157,7 +152,7 @@ fn a_queue_that_a_sender_names_alone_gets_the_messages() {
     let (one, all) = (owner.producer("t::one", None), owner.producer("t", None));
     owner.send(one, 1);
     owner.send(all, 2);
-    let publish = Publish { address: "t::two".into(), routing: None, create: Create::Auto, message: numbered(3) };
+    let publish = Publish::of("t::two", numbered(3));
     let link = LinkKey { shard: 0, generation: 0, slot: 77 };
     owner.command(Command::Publish { link, delivery: 0, settled: Settled::No, publish: Box::new(publish) });
     let numbers = |got: Vec<(u64, u32, u32)>| got.into_iter().map(|delivery| delivery.1).collect::<Vec<_>>();

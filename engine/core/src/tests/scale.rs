@@ -22,7 +22,7 @@ fn attach(owner: &mut Owner, make: impl FnOnce(LinkKey) -> Command) -> EndKey {
 }
 
 fn produce(address: &str) -> impl FnOnce(LinkKey) -> Command {
-    let spec = ProducerSpec { address: address.into(), routing: None, create: Create::Auto, lifetime: None };
+    let spec = ProducerSpec::of(address);
     move |link| Command::AttachProducer { link, spec: Box::new(spec) }
 }
 

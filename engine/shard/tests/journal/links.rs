@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use engine_core::command::{
-    Command, ConsumerSpec, Create, DetachMode, Durability, Modified, Outcome, ProducerSpec, RoutingType, Settled,
-    Sharing, Subscription,
+    Command, ConsumerSpec, DetachMode, Durability, Modified, Outcome, ProducerSpec, RoutingType, Settled, Sharing,
+    Subscription,
 };
 use engine_core::event::Event;
 use engine_core::key::{EndKey, LinkKey};
@@ -99,12 +99,8 @@ impl World {
                     last: None,
                 }));
             }
-            let spec = ProducerSpec {
-                address: address.into(),
-                routing: multicast.then_some(RoutingType::Multicast),
-                create: Create::Auto,
-                lifetime: None,
-            };
+            let routing = multicast.then_some(RoutingType::Multicast);
+            let spec = ProducerSpec { routing, ..ProducerSpec::of(address) };
             let end = self.attached(self.links.len(), |link| Command::AttachProducer { link, spec: Box::new(spec) });
             let open = BTreeMap::new();
             self.links.push(Link::Producer(Producer { end, queue, credit: 0, next: 0, open }));
