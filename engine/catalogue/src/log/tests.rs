@@ -250,6 +250,8 @@ fn value_of(setting: &'static Setting) -> BoxedStrategy<Value> {
         let words: Vec<String> = setting.allowed().split('"').skip(1).step_by(2).map(str::to_owned).collect();
         if setting.allowed().starts_with("one of") {
             proptest::sample::select(words).boxed()
+        } else if setting.allowed().starts_with("an address") {
+            "[a-zü.]{0,40}".boxed()
         } else {
             "[a-zü.\n\u{0}]{0,40}".boxed()
         }

@@ -6,7 +6,8 @@ use std::num::NonZeroU64;
 use super::held::{Kept, MEMORY};
 use super::*;
 use crate::limits::{DEPARTING_HERE_MAX, EXPIRY_PERIOD_NS, FORWARD_RETRY_MIN_NS, FORWARDS_MAX};
-use crate::{Forward, QueueView};
+use crate::{Forward, QueueView, Version};
+use engine_catalogue::{Attributes, Change, Definition, Origin};
 use engine_message::value::{Map, Value};
 use engine_message::{reader::Reader, section};
 
@@ -142,21 +143,53 @@ fn what_a_full_target_refuses_stays_and_is_tried_again() {
     assert_eq!(owner.core.deadline(), None);
 }
 
+/// A version of the catalogue: what it says of all addresses, and of `dead`.
+fn version(all: Layer, dead: Attributes) -> Arc<Catalogue> {
+    let changes = [("#", Attributes::Match(all)), ("dead", dead)].map(|(key, attributes)| Change::Define {
+        origin: Origin::Configuration,
+        definition: Definition::new(key, attributes),
+    });
+    Arc::new(Catalogue::default().apply(&changes).expect("it is right"))
+}
+
+/// `dead` is not made for anybody.
+fn unmade() -> Attributes {
+    Attributes::Match(Layer { auto_create: Some(false), ..Layer::default() })
+}
+
 #[test]
 fn a_target_that_may_not_be_made_is_waited_for() {
-    let strict = Layer { auto_create: Some(false), ..Layer::default() };
-    let changes = [("#", to("dead", "")), ("dead", strict)].map(|(key, layer)| engine_catalogue::Change::Define {
-        origin: engine_catalogue::Origin::Configuration,
-        definition: engine_catalogue::Definition::new(key, engine_catalogue::Attributes::Match(layer)),
-    });
-    let catalogue = Catalogue::default().apply(&changes).expect("it is right");
-    let config = CoreConfig { catalogue: Arc::new(catalogue), ..CoreConfig::default() };
+    let config = CoreConfig { catalogue: version(to("dead", ""), unmade()), ..CoreConfig::default() };
     let mut owner = Owner { core: Core::new(config), next_link: 0 };
     reject(&mut owner, 1);
     assert_eq!((forward_all(&mut owner), view(&owner, "q").totals.turned_back), (1, 1));
-    owner.producer("dead", None);
+    let declared = Attributes::Address(Layer::default());
+    owner.core.handle_version(Version::Holds(version(to("dead", ""), declared)));
     owner.core.begin_turn(1 + FORWARD_RETRY_MIN_NS, 1);
     assert_eq!((forward_all(&mut owner), view(&owner, "dead").messages), (1, 1));
+}
+
+#[test]
+fn a_version_that_names_another_target_holds_for_what_waits_and_one_that_names_none_for_what_comes() {
+    let config = CoreConfig { catalogue: version(to("dead", ""), unmade()), ..CoreConfig::default() };
+    let mut owner = Owner { core: Core::new(config), next_link: 0 };
+    let (producer, consumer) = reject(&mut owner, 1);
+    assert_eq!(forward_all(&mut owner), 1, "it is turned back");
+    owner.core.handle_version(Version::Holds(version(to("", ""), unmade())));
+    owner.core.begin_turn(1 + FORWARD_RETRY_MIN_NS, 1);
+    assert_eq!(forward_all(&mut owner), 1, "it goes to where it was to go, and is turned back");
+    owner.send(producer, 1);
+    let key = owner.grant(consumer, 1)[0].0;
+    owner.settle(consumer, key, rejected("no"));
+    assert_eq!((view(&owner, "q").messages, view(&owner, "q").totals.rejected), (1, 2), "that one was dropped");
+    owner.core.handle_version(Version::Holds(version(to("other", ""), unmade())));
+    owner.core.begin_turn(1 + 10 * FORWARD_RETRY_MIN_NS, 1);
+    assert_eq!((forward_all(&mut owner), view(&owner, "other").messages, view(&owner, "q").messages), (1, 1, 0));
+    owner.core.handle_version(Version::Holds(version(to("", ""), unmade())));
+    owner.send(producer, 2);
+    let key = owner.grant(consumer, 1)[0].0;
+    owner.settle(consumer, key, rejected("no"));
+    assert_eq!((view(&owner, "q").messages, view(&owner, "other").messages), (0, 1), "nothing waits for a target now");
 }
 
 #[test]
