@@ -21,7 +21,6 @@ use crate::cursor::Cursors;
 use crate::ends::{End, EndRole, key};
 use crate::event::{Delivery, Event, KEY_NONE};
 use crate::flights::Flights;
-use crate::handover::Versions;
 use crate::journaling::Journaling;
 use crate::key::LinkKey;
 use crate::limits::{CoreConfig, DISPATCH_BYTES, RELEASE_MAX};
@@ -31,6 +30,7 @@ use crate::nodes::Nodes;
 use crate::plain::Plain;
 use crate::queue::{Left, News};
 use crate::slab::Key;
+use crate::versions::Versions;
 use crate::waiting::Waiting;
 
 /// Whose turn it is to give something away.

@@ -41,13 +41,14 @@ mod routing;
 pub mod slab;
 #[cfg(test)]
 mod tests;
+mod versions;
 mod view;
 mod waiting;
 
 pub use crate::core::Core;
 pub use crate::exchange::{Browse, Fetch, JournalReport, JournalRequest, Recall, Room};
 pub use crate::forwarding::Forward;
-pub use crate::handover::{Answer, InUse, Version};
 pub use crate::journaling::{LastNumbers, Restored};
 pub use crate::queue::{Recalled, Totals};
+pub use versions::{Answer, InUse, Version};
 pub use view::{QUEUE_FIGURES, QueueView};

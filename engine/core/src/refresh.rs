@@ -23,24 +23,7 @@ use crate::limits::REFRESH_MAX;
 use crate::plain::Plain;
 use crate::queue::{Destinations, Kind};
 use crate::slab::Key;
-
-/// How far a version was brought about: tables of what it declares, then those of what there is, each from a place on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Refresh {
-    /// Declared addresses, behind a name.
-    Declared(Option<String>),
-    /// Declared queues, behind a key.
-    DeclaredQueues(Option<String>),
-    Addresses(u32),
-    Queues(u32),
-    Ends(u32),
-}
-
-impl Default for Refresh {
-    fn default() -> Self {
-        Self::Declared(None)
-    }
-}
+use crate::versions::Refresh;
 
 impl Core {
     /// Whether what is there is still to be brought to the newest version.

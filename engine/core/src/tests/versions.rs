@@ -3,7 +3,7 @@
 use super::*;
 use crate::command::{Lifetime, Publish};
 use crate::event::Moved;
-use crate::handover::{Answer, Version};
+use crate::versions::{Answer, Version};
 use crate::limits::{KEPT_BYTES, MOVED_MAX, REFRESH_MAX};
 use engine_catalogue::{Attributes, Definition, Placed, Placement, Queue};
 

@@ -14,12 +14,13 @@
 //! core in values (`JournalRequest`), and tells it others (`JournalReport`).
 //!
 //! Its rooms keep their fields to themselves: `writing` (what is written), `needed` (what is needed of it, and where
-//! that lies), `queues` (what queues have on disk, and want), `reads` (what is read), `room` (which segments are
+//! that lies), `queues` (what queues have on disk, and want), `reads` (what is read), `space` (which segments are
 //! ready), `checkpointing`, `vouching`. What is done with several of them at once is beside them: `facts`, `reading`,
-//! `recalling`, `cursors`, `rewriting`.
+//! `recalling`, `cursors`, `rewriting`, `room`.
 
 mod buffers;
 mod checkpointing;
+mod config;
 mod cursors;
 mod facts;
 mod needed;
@@ -33,6 +34,7 @@ mod recovery;
 mod rewriting;
 mod room;
 mod salvage;
+mod space;
 mod vouching;
 mod writing;
 
@@ -40,20 +42,21 @@ use std::collections::VecDeque;
 
 use engine_core::message::Large;
 use engine_core::{Core, JournalReport};
-use engine_ledger::{Ledger, Whose};
+use engine_ledger::Ledger;
 use storage_journal::format::BLOCK;
 use storage_journal::{Buffer, Done, Fault, Order, Place, Position, Reach, Segments};
 
-use crate::limits::{ALLOWANCE_SEGMENTS, UNAWAITED_BYTES};
+use crate::limits::UNAWAITED_BYTES;
 use checkpointing::Checkpoints;
+pub use config::StoreConfig;
 use needed::Needed;
 pub use offline::{Copy, Extract, Extracted, Part};
 use queues::Queues;
 use reads::{Reader, Reads};
 pub use recovery::{Recovered, Recovery};
 use rewriting::Rewriting;
-use room::Space;
 pub use salvage::{Losses, QueueLoss, Salvage, Tail as LostTail};
+use space::Space;
 use vouching::Vouched;
 use writing::Writing;
 
@@ -71,19 +74,6 @@ pub enum StoreError {
     /// The disk gave something else than what was written.
     #[error("the journal is damaged: {0}")]
     Damaged(#[from] Fault),
-}
-
-/// What a shard's journal is made of.
-#[derive(Clone, Copy, Debug)]
-pub struct StoreConfig {
-    /// The shard.
-    pub shard: u16,
-    /// The data directory's identity.
-    pub directory: [u8; 16],
-    /// Length of a segment, octets.
-    pub segment_bytes: u64,
-    /// Segments between two checkpoints: what a replay reads at most, give or take one.
-    pub checkpoint_segments: u64,
 }
 
 /// What a shard's journal did.
@@ -365,18 +355,5 @@ impl Store {
     pub fn check(&self) {
         self.needed.check();
         self.queues.check();
-    }
-}
-
-impl StoreConfig {
-    /// Octets that the journal may be longer than twice what lives in it.
-    fn allowance(&self) -> u64 {
-        ALLOWANCE_SEGMENTS * self.segment_bytes
-    }
-
-    /// Whose checkpoints are.
-    fn whose(&self) -> Whose {
-        let Self { shard, directory, segment_bytes, .. } = *self;
-        Whose { shard, directory, segment_bytes, allowance: self.allowance() }
     }
 }

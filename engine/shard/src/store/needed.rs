@@ -16,7 +16,7 @@ use engine_core::message::Large;
 use engine_ledger::{Ledger, Meaning};
 use storage_journal::{Position, Reach, Segments};
 
-use super::StoreConfig;
+use super::config::StoreConfig;
 use super::writing::Closed;
 
 /// What is needed of one shard's journal.

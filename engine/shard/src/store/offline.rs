@@ -14,7 +14,7 @@ use storage_journal::{Done, Place, Position, Segments, salvage_batches};
 use super::needed::Needed;
 use super::pages::Pages;
 use super::queues::Queues;
-use super::room::Space;
+use super::space::Space;
 use super::{Found, Store, StoreConfig, StoreError};
 
 /// Memory for messages on their way into a journal, octets.

@@ -16,7 +16,7 @@ use storage_journal::{
 use super::needed::Needed;
 use super::pages::{Pages, Run, block};
 use super::queues::{Queues, Stored};
-use super::room::Space;
+use super::space::Space;
 use super::{Found, Store, StoreConfig};
 
 /// What was taken of the segment that is read.

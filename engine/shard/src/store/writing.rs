@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 
 use storage_journal::{Buffer, Full, Order, Place, Position, Reach, RecordHeader, Sealed, Writer};
 
-use super::StoreConfig;
+use super::config::StoreConfig;
 use super::pages::{block, blocks};
 use crate::limits::MARK_NS;
 
