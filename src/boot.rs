@@ -19,7 +19,7 @@ use engine_home::{AddressRules, Moves};
 use engine_rt::{Clock, InboxSender, Listener, Permits, Pulse, ShardThread, Starting, Termination, Waker};
 use engine_shard::Engine;
 use node_shell::{Disks, Layers, ListenerConfig, Parts, Post, Shell, ShellConfig, Verify};
-use storage_disk::large::Large;
+use storage_disk::large::LargeDisk;
 
 use crate::catalogue::{CatalogueError, Kept};
 use crate::config::{Config, ListenAt, Mechanism, Resolved, Sasl, Transport};
@@ -487,7 +487,7 @@ fn start_shards(
         let first_file = u64::from(shard) << 48 | large.as_ref().map_or(0, |(_, first)| *first);
         let large = match &large {
             Some((files, _)) => Some(
-                Large::start(files.clone(), min_free_bytes, waker.clone())
+                LargeDisk::start(files.clone(), min_free_bytes, waker.clone())
                     .map_err(system(format!("cannot start the disk of shard {shard}")))?,
             ),
             None => None,

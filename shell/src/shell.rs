@@ -18,7 +18,7 @@ use engine_rt::{
 use engine_shard::store::StoreError;
 use engine_shard::{Engine, Spin};
 use storage_disk::Disk;
-use storage_disk::large::Large;
+use storage_disk::large::LargeDisk;
 
 use crate::accepting::Door;
 use crate::config::ShellConfig;
@@ -71,7 +71,7 @@ pub struct Disks {
     /// Of its journal.
     pub journal: Option<Disk>,
     /// Of its large messages.
-    pub large: Option<Large>,
+    pub large: Option<LargeDisk>,
 }
 
 /// The time that turns go by, what of it others see, and how long the shard looks for work before it sleeps.

@@ -8,7 +8,7 @@
 use crate::core::Core;
 use crate::cursor::Cursor;
 use crate::ends::{Consumer, End, EndRole, end_key, key};
-use crate::event::{Delivery, KEY_NONE};
+use crate::event::{KEY_NONE, Shown};
 use crate::exchange::Browse;
 use crate::key::LinkKey;
 use crate::message::Message;
@@ -17,7 +17,7 @@ use crate::slab::Key;
 
 impl Core {
     /// Shows one message of a queue to a browser, and tells draining ones when there is none.
-    pub(crate) fn browse(&mut self, key: Key) -> Option<(LinkKey, Delivery)> {
+    pub(crate) fn browse(&mut self, key: Key) -> Option<(LinkKey, Shown)> {
         self.turns.copy = None;
         let count = self.nodes.queues.get(key)?.consumers.browsers().len();
         for place in (0..count).rev() {
@@ -30,7 +30,7 @@ impl Core {
     }
 
     /// Shows the next message to one browser.
-    fn show(&mut self, key: Key, end: Key) -> Option<(LinkKey, Delivery)> {
+    fn show(&mut self, key: Key, end: Key) -> Option<(LinkKey, Shown)> {
         self.shed_passed(key, end);
         let queue = self.nodes.queues.get_mut(key)?;
         let End { link, role: EndRole::Consumer(consumer) } = self.nodes.ends.get_mut(end)? else { return None };
@@ -65,7 +65,7 @@ impl Core {
         };
         *credit -= 1;
         self.turns.quantum = self.turns.quantum.saturating_sub(bytes);
-        Some((*link, Delivery { key: KEY_NONE, queue: key, entry }))
+        Some((*link, Shown { key: KEY_NONE, queue: key, entry }))
     }
 
     /// While memory is short, what came back and was read again for a cursor leaves it again when the cursor has passed.

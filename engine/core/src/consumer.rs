@@ -8,7 +8,7 @@
 use crate::command::{Outcome, Settle};
 use crate::core::Core;
 use crate::ends::{End, EndRole, key};
-use crate::event::{Delivery, Event, KEY_NONE};
+use crate::event::{Event, KEY_NONE, Shown};
 use crate::key::{EndKey, LinkKey};
 use crate::message::{Content, Message};
 use crate::queue::{Confirm, Queue};
@@ -122,7 +122,7 @@ impl Core {
 
     /// Gives one message of a queue to a consumer, and tells draining ones when there is none.
     #[inline]
-    pub(crate) fn dispatch(&mut self, key: Key) -> Option<(LinkKey, Delivery)> {
+    pub(crate) fn dispatch(&mut self, key: Key) -> Option<(LinkKey, Shown)> {
         let sheds = self.memory.is_shed();
         let mut queue = self.nodes.queues.get_mut(key)?;
         if queue.has_expired(self.now.wall_ms) {
@@ -151,10 +151,10 @@ impl Core {
             let entry = next.entry;
             let delivery = match (consumer.settle, next.content) {
                 // Nobody settles it.
-                (Settle::OnSend, Content::Here) => Delivery { key: KEY_NONE, queue: key, entry },
+                (Settle::OnSend, Content::Here) => Shown { key: KEY_NONE, queue: key, entry },
                 // The file of a large message is needed until the last part is sent: the home settles it then.
                 (Settle::OnSend, Content::File) | (Settle::ByPeer, _) => {
-                    Delivery { key: queue.hold(next, end), queue: key, entry }
+                    Shown { key: queue.hold(next, end), queue: key, entry }
                 }
             };
             if sheds || delivery.key == KEY_NONE {
@@ -170,7 +170,7 @@ impl Core {
     /// # Panics
     /// As `message`.
     #[must_use]
-    pub fn share_message(&self, delivery: &Delivery) -> Message {
+    pub fn share_message(&self, delivery: &Shown) -> Message {
         self.message(delivery).clone()
     }
 }

@@ -19,7 +19,7 @@ use crate::agenda::{Deadlines, Due, Now};
 use crate::command::{Command, Outcome};
 use crate::cursor::Cursors;
 use crate::ends::{End, EndRole, key};
-use crate::event::{Delivery, Event, KEY_NONE};
+use crate::event::{Event, KEY_NONE, Shown};
 use crate::flights::Flights;
 use crate::journaling::Journaling;
 use crate::key::LinkKey;
@@ -43,7 +43,7 @@ pub(crate) struct Turns {
     /// Producers with `accepted` ranges to tell.
     pub telling: VecDeque<Key>,
     /// The last delivery, if its message leaves memory once it was looked at: nobody settles it, or memory is short.
-    pub shown: Option<Delivery>,
+    pub shown: Option<Shown>,
     /// Its message, if a cursor has it and the queue has not.
     pub copy: Option<Message>,
 }
@@ -150,7 +150,7 @@ impl Core {
 
     /// The next message for a consumer with credit, and its link. There may be new notices when there is none.
     #[inline]
-    pub fn poll_delivery(&mut self) -> Option<(LinkKey, Delivery)> {
+    pub fn poll_delivery(&mut self) -> Option<(LinkKey, Shown)> {
         if let Some(shown) = self.turns.shown.take() {
             self.handle_shown(&shown);
         }
@@ -177,7 +177,7 @@ impl Core {
 
     /// What was shown leaves memory, and the queue if nobody settles it.
     #[inline]
-    fn handle_shown(&mut self, shown: &Delivery) {
+    fn handle_shown(&mut self, shown: &Shown) {
         let Some(queue) = self.nodes.queues.get_mut(shown.queue) else { return };
         let left = if shown.key == KEY_NONE { queue.leave_shown(shown.entry) } else { queue.shed(shown.key) };
         self.apply(shown.queue, left);
@@ -204,7 +204,7 @@ impl Core {
     /// When it is an older one.
     #[inline]
     #[must_use]
-    pub fn message(&self, delivery: &Delivery) -> &Message {
+    pub fn message(&self, delivery: &Shown) -> &Message {
         let entry = self.nodes.queues.get(delivery.queue).and_then(|queue| queue.entry(delivery.entry));
         let message = entry.map(|entry| &entry.message).or(self.turns.copy.as_ref());
         message.expect("a delivery is looked at before anything else is done")

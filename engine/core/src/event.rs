@@ -93,7 +93,7 @@ pub enum Event {
 
 /// A message that was just given to a consumer; it stays where it is, and [`crate::Core::message`] shows it.
 #[derive(Clone, Copy, Debug)]
-pub struct Delivery {
+pub struct Shown {
     /// For `Command::Settle`; `KEY_NONE` if the consumer has nothing to settle.
     pub key: u64,
     pub(crate) queue: Key,

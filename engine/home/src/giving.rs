@@ -3,7 +3,7 @@
 //! Guarantees: a message is shown where it lies; what a peer took its credit back for goes to others; the order of a link is kept, so
 //! that nothing overtakes a message that is sent in parts.
 
-use engine_core::event::{Delivery, Event, KEY_NONE};
+use engine_core::event::{Event, KEY_NONE, Shown};
 use engine_core::key::LinkKey;
 use engine_core::message::{Content, Message};
 use engine_message::section;
@@ -58,13 +58,13 @@ impl Home {
 
     /// The next message for a consumer's link of this shard. There may be new events when there is none.
     #[inline]
-    pub fn poll_delivery(&mut self) -> Option<(LinkKey, Delivery)> {
+    pub fn poll_delivery(&mut self) -> Option<(LinkKey, Shown)> {
         self.engine.poll_delivery()
     }
 
     /// Gives the message that was polled last; `None` if its link is gone.
     #[inline]
-    pub fn give(&mut self, link: LinkKey, delivery: &Delivery) -> Option<Gift<'_>> {
+    pub fn give(&mut self, link: LinkKey, delivery: &Shown) -> Option<Gift<'_>> {
         gift(&mut self.links, link, delivery.key, self.engine.message(delivery))
     }
 

@@ -5,7 +5,7 @@
 //! It has no disk: whoever drives it takes the orders for one (`poll_order`) and says what became of them (`handle_done`).
 
 use engine_core::command::{Command, Outcome, Settled};
-use engine_core::event::{Delivery, Event};
+use engine_core::event::{Event, Shown};
 use engine_core::key::{EndKey, LinkKey, Port};
 use engine_core::message::Message;
 use engine_core::{Answer, Core, Version};
@@ -203,7 +203,7 @@ impl Engine {
 
     /// The next message for a consumer's link of this shard. There may be new events when there is none.
     #[inline]
-    pub fn poll_delivery(&mut self) -> Option<(LinkKey, Delivery)> {
+    pub fn poll_delivery(&mut self) -> Option<(LinkKey, Shown)> {
         loop {
             let (link, delivery) = self.core.poll_delivery()?;
             self.busy = true;
@@ -217,7 +217,7 @@ impl Engine {
 
     /// The message of the delivery that was polled last.
     #[inline]
-    pub fn message(&self, delivery: &Delivery) -> &Message {
+    pub fn message(&self, delivery: &Shown) -> &Message {
         self.core.message(delivery)
     }
 

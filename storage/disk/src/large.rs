@@ -120,13 +120,13 @@ pub enum LargeDone {
 }
 
 /// The threads that carry out a shard's orders for large messages: one writes, one reads.
-pub struct Large {
+pub struct LargeDisk {
     writes: flume::Sender<LargeOrder>,
     reads: flume::Sender<LargeOrder>,
     done: flume::Receiver<LargeDone>,
 }
 
-impl Large {
+impl LargeDisk {
     /// Starts the threads. Of the file system `min_free_bytes` octets are left to others.
     ///
     /// # Errors
@@ -307,7 +307,7 @@ mod tests {
     fn a_file_is_written_read_and_swept() {
         let folder = tempfile::tempdir().unwrap();
         let files = LargeFiles { path: folder.path().join("large"), access: Access::Buffered };
-        let large = Large::start(files.clone(), 0, Waker::new().unwrap()).unwrap();
+        let large = LargeDisk::start(files.clone(), 0, Waker::new().unwrap()).unwrap();
         let (id, other) = (7, 8);
         let wait = || large.done.recv().unwrap();
         let mut buffer = Buffer::with_capacity(8192);
@@ -330,7 +330,7 @@ mod tests {
     fn a_file_of_two_names_stays_until_both_are_gone() {
         let folder = tempfile::tempdir().unwrap();
         let files = LargeFiles { path: folder.path().join("large"), access: Access::Buffered };
-        let large = Large::start(files.clone(), 0, Waker::new().unwrap()).unwrap();
+        let large = LargeDisk::start(files.clone(), 0, Waker::new().unwrap()).unwrap();
         let mut buffer = Buffer::with_capacity(4096);
         buffer.extend(&[b'x'; 4096]);
         large.submit(LargeOrder::Append { id: 1, offset: 0, buffer });
@@ -351,7 +351,7 @@ mod tests {
     fn more_files_at_once_than_stay_open_are_whole_and_a_full_disk_refuses() {
         let folder = tempfile::tempdir().unwrap();
         let files = LargeFiles { path: folder.path().join("large"), access: Access::Buffered };
-        let large = Large::start(files.clone(), 0, Waker::new().unwrap()).unwrap();
+        let large = LargeDisk::start(files.clone(), 0, Waker::new().unwrap()).unwrap();
         let ids: Vec<u64> = (1..=3 * WRITTEN_OPEN as u64).collect();
         let part = |octet| {
             let mut buffer = Buffer::with_capacity(4096);
@@ -372,7 +372,7 @@ mod tests {
                 (0..3_u8).all(|round| whole.bytes()[usize::from(round) * 4096..][..4096].iter().all(|&at| at == round))
             );
         }
-        let full = Large::start(files, u64::MAX / 2, Waker::new().unwrap()).unwrap();
+        let full = LargeDisk::start(files, u64::MAX / 2, Waker::new().unwrap()).unwrap();
         full.submit(LargeOrder::Append { id: 100, offset: 0, buffer: part(1) });
         let refused = full.done.recv().unwrap();
         assert!(matches!(refused, LargeDone::NotWritten { error, .. } if error.kind() == io::ErrorKind::StorageFull));

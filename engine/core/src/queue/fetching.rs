@@ -6,7 +6,7 @@
 
 use super::Queue;
 use super::entry::Held;
-use super::paging::{Recalled, Recalling};
+use super::paging::{Recalled, Wish};
 
 impl Queue {
     /// A message is put behind all others that is in the journal only; gives whether the queue has something to ask for by it.
@@ -43,12 +43,12 @@ impl Queue {
 
     /// Whether something is on its way to or from the disk, so that a queue that has nothing to give now will have.
     pub fn will_give(&self) -> bool {
-        self.is_blocked() || self.behind.messages() > 0 || self.away.recalling() != Recalling::No
+        self.is_blocked() || self.behind.messages() > 0 || self.away.recalling() != Wish::No
     }
 
     /// What is to be read of what came back, about `bytes` octets of it; nothing if nothing is wanted.
     pub fn recall(&mut self, bytes: u64) -> Vec<Recalled> {
-        let Recalling::Wanted(from) = self.away.recalling() else { return Vec::new() };
+        let Wish::Wanted(from) = self.away.recalling() else { return Vec::new() };
         let average = self.away.average();
         let away = self.order.returned_from(from).filter_map(|(sequence, held)| match held {
             Held::Away(stub) => Some(Recalled { name: stub.stored.get(), sequence }),
@@ -63,7 +63,7 @@ impl Queue {
     /// Whether messages that came back are wanted, and nobody was asked for them.
     #[inline]
     pub fn wants_recall(&self) -> bool {
-        matches!(self.away.recalling(), Recalling::Wanted(_))
+        matches!(self.away.recalling(), Wish::Wanted(_))
     }
 
     /// Asserts what must hold between any two commands.
@@ -72,6 +72,6 @@ impl Queue {
         assert!(self.away.messages() > 0 || self.away.bytes() == 0);
         assert!(self.behind.messages() > 0 || self.behind.bytes() == 0);
         let waits = self.order.returned_from(0).any(|(_, held)| held.stub().is_some());
-        assert!(waits || self.away.recalling() == Recalling::No, "what comes was asked for");
+        assert!(waits || self.away.recalling() == Wish::No, "what comes was asked for");
     }
 }

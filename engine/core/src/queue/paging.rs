@@ -92,7 +92,7 @@ impl Behind {
 
 /// Whether messages that came back are to be read from the journal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Recalling {
+pub(crate) enum Wish {
     #[default]
     No,
     /// From this sequence number on.
@@ -115,7 +115,7 @@ pub struct Recalled {
 #[derive(Debug, Default)]
 pub(crate) struct Away {
     pile: Pile,
-    recalling: Recalling,
+    recalling: Wish,
 }
 
 impl Away {
@@ -129,7 +129,7 @@ impl Away {
         self.pile.bytes
     }
 
-    pub fn recalling(&self) -> Recalling {
+    pub fn recalling(&self) -> Wish {
         self.recalling
     }
 
@@ -143,22 +143,22 @@ impl Away {
 
     /// Messages that came back are to be read, from a sequence number on, unless some are on their way already.
     pub fn want(&mut self, sequence: u64) {
-        if self.recalling == Recalling::No {
-            self.recalling = Recalling::Wanted(sequence);
+        if self.recalling == Wish::No {
+            self.recalling = Wish::Wanted(sequence);
         }
     }
 
     /// One that was wanted is in memory again.
     pub fn handle_recalled(&mut self) {
         self.recalling = match self.recalling {
-            Recalling::Coming(left) if left > 1 => Recalling::Coming(left - 1),
-            _ => Recalling::No,
+            Wish::Coming(left) if left > 1 => Wish::Coming(left - 1),
+            _ => Wish::No,
         };
     }
 
     /// So many that were wanted are on their way.
     pub fn begin_recall(&mut self, messages: usize) {
-        self.recalling = if messages == 0 { Recalling::No } else { Recalling::Coming(messages) };
+        self.recalling = if messages == 0 { Wish::No } else { Wish::Coming(messages) };
     }
 
     /// The size of one of them on average, at least 1 octet.

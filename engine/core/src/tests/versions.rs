@@ -3,8 +3,8 @@
 use super::*;
 use crate::command::{Lifetime, Publish};
 use crate::event::Moved;
-use crate::versions::{Answer, Version};
 use crate::limits::{KEPT_BYTES, MOVED_MAX, REFRESH_MAX};
+use crate::versions::{Answer, Version};
 use engine_catalogue::{Attributes, Definition, Placed, Placement, Queue};
 
 /// The next version, in which the configuration says exactly this.
