@@ -41,7 +41,7 @@ found() {
 }
 
 plant
-program="$(cd "$copy" && cargo test --profile simulation -p heddle-simulation --test seeds --no-run --message-format json |
+program="$(cd "$copy" && cargo test --profile simulation -p heddle-simulation --test seeds --no-run --message-format json-render-diagnostics |
     grep --only-matching --perl-regexp '"executable":"\K[^"]*/seeds-[^"]*')" || {
     echo "planted.sh: the copy in $copy does not build" >&2
     exit 2
