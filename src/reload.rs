@@ -93,6 +93,19 @@ impl Reload {
 
     /// Settings that are not what the node began with, and hold from a start on.
     fn takes_start(&self, now: &Config) -> Vec<String> {
+        // All tables are named here, so that a new one is thought of.
+        let Config {
+            node: _,
+            listeners: _,
+            connectors: _,
+            addresses: _,
+            queues: _,
+            users: _,
+            http: _,
+            limits: _,
+            storage: _,
+            log: _,
+        } = now;
         let (was, before, after) = (&self.config, &self.defaults, &Config::default());
         let mut changed = Vec::new();
         let mut compare = Compare { changed: &mut changed };
@@ -104,9 +117,8 @@ impl Reload {
         compare.area((&was.log, &before.log), (&now.log, &after.log));
         // It is said of addresses.
         changed.retain(|name| name != "storage.when_full");
-        if was.listeners != now.listeners {
-            changed.push("listeners".to_owned());
-        }
+        let lists = [("listeners", was.listeners != now.listeners), ("connectors", was.connectors != now.connectors)];
+        changed.extend(lists.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name.to_owned()));
         changed
     }
 }
@@ -162,7 +174,11 @@ mod tests {
         now.node.shards = Some(7);
         now.limits.links = 9;
         now.listeners.clear();
+        now.connectors.push(crate::config::Connector::default());
         now.node.container_id = "chosen".to_owned();
-        assert_eq!(reload.takes_start(&now), ["node.container_id", "node.shards", "limits.links", "listeners"]);
+        assert_eq!(
+            reload.takes_start(&now),
+            ["node.container_id", "node.shards", "limits.links", "listeners", "connectors"]
+        );
     }
 }

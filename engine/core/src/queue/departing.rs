@@ -46,8 +46,9 @@ impl Queue {
     /// What would be dropped goes there from now on; nowhere without destinations. What was to go before goes still.
     pub fn redirect(&mut self, destinations: Option<Destinations>) {
         match (&mut self.departures, destinations) {
-            (Some(departures), destinations) if departures.len() > 0 => departures.redirect(destinations),
-            (departures, destinations) => *departures = destinations.map(|to| Box::new(Departures::new(to))),
+            (None, to) => self.departures = to.map(|to| Box::new(Departures::new(to))),
+            (Some(departures), None) if departures.len() == 0 && !departures.is_listed() => self.departures = None,
+            (Some(departures), to) => departures.redirect(to),
         }
     }
 
