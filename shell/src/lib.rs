@@ -30,4 +30,6 @@ pub use protocol::Protocol;
 pub use shell::{Disks, Parts, Shell, ShellError};
 pub use transport::Layers;
 pub use turn::{Entry, Turn};
-pub use view::{Ask, CONNECTION_FIGURES, ConnectionView, LINK_FIGURES, LinkView, SHARD_FIGURES, ShardView};
+pub use view::{
+    Ask, CONNECTION_FIGURES, ConnectionView, LINK_FIGURES, LinkView, SHARD_FIGURES, ShardCounts, ShardView,
+};

@@ -145,18 +145,29 @@ pub struct ShardView {
     pub room: Room,
     /// What the journal did; `None` without one.
     pub journal: Option<StoreTotals>,
-    /// How many connections it has.
-    pub connections: usize,
-    /// How many links.
-    pub links: usize,
-    /// How many queues.
-    pub queues: usize,
+    /// How much of what it has.
+    pub counts: ShardCounts,
     /// The version of the catalogue that it serves by.
     pub catalogue_version: u64,
     /// Its lanes.
     pub lanes: Vec<LaneView>,
     /// Its connectors.
     pub connectors: Vec<ConnectorView>,
+}
+
+/// How much of what a shard has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShardCounts {
+    /// Connections.
+    pub connections: usize,
+    /// Links.
+    pub links: usize,
+    /// Queues.
+    pub queues: usize,
+    /// Queues that were deleted and forward what they have to.
+    pub ended_queues: usize,
+    /// Messages that were to be forwarded and went with such a queue, as there were too many.
+    pub forwards_dropped: u64,
 }
 
 type ShardLabel = Label<ShardView>;
@@ -176,17 +187,35 @@ pub const SHARD_FIGURES: Figures<ShardView> = Figures {
         ShardFigure::counter("turns", "Turns of a shard.", Unit::Count, |shard| Value::Count(shard.turns))
             .metric("heddle_shard_turns_total"),
         ShardFigure::gauge("connection_count", "Connections of a shard.", Unit::Count, |shard| {
-            Value::Count(shard.connections as u64)
+            Value::Count(shard.counts.connections as u64)
         })
         .metric("heddle_shard_connections")
         .column("connections")
         .artemis("connectionCount"),
-        ShardFigure::gauge("link_count", "Links of a shard.", Unit::Count, |shard| Value::Count(shard.links as u64))
-            .metric("heddle_shard_links"),
-        ShardFigure::gauge("queue_count", "Queues of a shard.", Unit::Count, |shard| Value::Count(shard.queues as u64))
-            .metric("heddle_shard_queues")
-            .column("queues")
-            .artemis("queueCount"),
+        ShardFigure::gauge("link_count", "Links of a shard.", Unit::Count, |shard| {
+            Value::Count(shard.counts.links as u64)
+        })
+        .metric("heddle_shard_links"),
+        ShardFigure::gauge("queue_count", "Queues of a shard.", Unit::Count, |shard| {
+            Value::Count(shard.counts.queues as u64)
+        })
+        .metric("heddle_shard_queues")
+        .column("queues")
+        .artemis("queueCount"),
+        ShardFigure::gauge(
+            "ended_queues",
+            "Queues of a shard that were deleted and forward what was rejected or expired.",
+            Unit::Count,
+            |shard| Value::Count(shard.counts.ended_queues as u64),
+        )
+        .metric("heddle_shard_ended_queues"),
+        ShardFigure::counter(
+            "forwards_dropped",
+            "Messages that were to be forwarded and went with their queue, as too many deleted queues forward.",
+            Unit::Count,
+            |shard| Value::Count(shard.counts.forwards_dropped),
+        )
+        .metric("heddle_forwards_dropped_total"),
         ShardFigure::gauge("memory_bytes", "Size of queued messages with overhead.", Unit::Bytes, |shard| {
             Value::Count(shard.memory_bytes)
         })
@@ -246,6 +275,7 @@ impl ShardView {
     /// What there is of a shard.
     pub(crate) fn of(turn: &Turn<Conn>, connectors: &Connectors, totals: &Totals) -> Self {
         let engine = turn.home().engine();
+        let (ended_queues, forwards_dropped) = engine.core().ended_queues();
         Self {
             shard: engine.shard(),
             turns: totals.turns,
@@ -256,9 +286,13 @@ impl ShardView {
             room: engine.core().room(),
             journal: engine.journal(),
             memory_bytes: engine.core().memory_bytes(),
-            connections: turn.len(),
-            links: turn.home().link_count(),
-            queues: engine.core().counts().1,
+            counts: ShardCounts {
+                connections: turn.len(),
+                links: turn.home().link_count(),
+                queues: engine.core().counts().1,
+                ended_queues,
+                forwards_dropped,
+            },
             catalogue_version: engine.core().catalogue().version(),
             lanes: engine.mesh().views().collect(),
             connectors: connectors.iter().map(|(connecting, slot)| connector(turn, connecting, slot)).collect(),

@@ -27,6 +27,13 @@ fn figure(broker: &Broker, queue: &str, name: &str) -> Option<u64> {
     broker.queue(queue)?[name].as_u64()
 }
 
+/// Whether everything that happened is in the journals of all shards.
+fn is_written(broker: &Broker) -> bool {
+    let state = broker.state();
+    let shards = state["shards"].as_array().expect("shards");
+    shards.iter().all(|shard| shard["journal"]["pending_bytes"] == 0)
+}
+
 /// Names of queues, some of which are on another shard than the one where dead letters go if there are several.
 fn queues() -> impl Iterator<Item = String> {
     (0..6).map(|number| format!("orders.{number}"))
@@ -157,6 +164,8 @@ fn nothing_durable_is_lost_between_the_two_behind_a_kill() {
         wait_for("them to be there", || {
             (waiting(&broker) == 0 && figure(&broker, "dead", "messages") > Some(5)).then_some(())
         });
+        // On one shard that may be said before it is on stable storage: nobody was told yet who waits for it.
+        wait_for("the journals to have it", || is_written(&broker).then_some(()));
         let broker = start(broker.kill(), shards, DEAD);
         let count = figure(&broker, "dead", "messages").expect("it is there") as usize;
         let got: BTreeSet<String> = take(&broker, "dead", count)

@@ -47,7 +47,7 @@ impl Core {
         let over = match queue.identity.kind {
             Kind::Volatile => last,
             Kind::Durable => last && mode == DetachMode::Close,
-            Kind::Auto | Kind::Declared | Kind::Dynamic(_) | Kind::Ending => false,
+            Kind::Auto | Kind::Declared(_) | Kind::Dynamic(_) | Kind::Ending => false,
         };
         self.abandon(consumer.queue, end, &consumer.default_outcome);
         if over {
@@ -93,7 +93,7 @@ impl Core {
     pub(crate) fn collect(&mut self, key: Key) {
         let Some(queue) = self.nodes.queues.get(key) else { return };
         let lifetime = match queue.identity.kind {
-            Kind::Volatile | Kind::Durable | Kind::Declared | Kind::Dynamic(Lifetime::OnClose) => return,
+            Kind::Volatile | Kind::Durable | Kind::Declared(_) | Kind::Dynamic(Lifetime::OnClose) => return,
             Kind::Auto => Lifetime::NoLinksOrMessages,
             Kind::Dynamic(lifetime) => lifetime,
             Kind::Ending if queue.departing() == 0 => return self.delete(key),
@@ -115,7 +115,10 @@ impl Core {
 
     pub(crate) fn delete(&mut self, key: Key) {
         let Some(mut queue) = self.nodes.remove_queue(key) else { return };
-        let departs = queue.departing() > 0;
+        let departs = queue.departing() > 0 && self.nodes.may_end_later(&queue);
+        if !departs {
+            self.flights.note_dropped(queue.departing());
+        }
         if !departs {
             self.forget(&queue);
             self.memory.give_back(queue.bytes());

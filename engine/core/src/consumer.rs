@@ -44,7 +44,7 @@ impl Core {
             let queue = self.nodes.queues.get_mut(key);
             let later = queue.zip(held_one).is_some_and(|(queue, sequence)| queue.await_leave(sequence, confirm));
             if !later {
-                self.confirm(key, confirm);
+                self.confirm(key, confirm, 0);
             }
         }
         if back || self.nodes.queues.get(key).is_some_and(Queue::is_done_or_awaited) {

@@ -11,7 +11,7 @@ use engine_catalogue::{Catalogue, Kind as Declarable, QUALIFIER, Resolved};
 
 use crate::command::RoutingType;
 use crate::core::Core;
-use crate::queue::{Identity, Kind};
+use crate::queue::{Before, Identity, Kind};
 use crate::slab::Key;
 
 impl Core {
@@ -72,13 +72,16 @@ impl Core {
         let kind = known.and_then(|known| Some(self.nodes.queues.get(known)?.identity.kind));
         if let Some(known) = known {
             match kind {
-                Some(Kind::Declared | Kind::Auto | Kind::Durable) => return self.nodes.make_declared(known, routing),
+                Some(Kind::Declared(_) | Kind::Auto | Kind::Durable) => {
+                    return self.nodes.make_declared(known, routing);
+                }
                 // Names of dynamic nodes are declared by nobody, and what ends is found under none.
                 Some(Kind::Dynamic(_) | Kind::Ending) => return,
                 Some(Kind::Volatile) | None => self.delete(known),
             }
         }
-        self.nodes.put_queue(Identity { name: name.into(), address, routing, kind: Kind::Declared });
+        let kind = Kind::Declared(Before::OnDemand);
+        self.nodes.put_queue(Identity { name: name.into(), address, routing, kind });
     }
 
     /// Whether an address has a queue of its own name because it is declared: it is so by itself, is anycast, and no declared queues share

@@ -16,7 +16,7 @@ use crate::journaling::{Journaling, LastNumbers, Numbers, Restored, Waiting};
 use crate::key::LinkKey;
 use crate::limits::{MESSAGE_OVERHEAD, Storage};
 use crate::message::Message;
-use crate::queue::{Identity, Kind, Logged, Queue};
+use crate::queue::{Before, Identity, Kind, Logged, Queue};
 use crate::slab::Key;
 
 impl Core {
@@ -104,7 +104,10 @@ impl Core {
     fn declaration(&self, key: Key) -> Option<Declared> {
         let queue = self.nodes.queues.get(key)?;
         let Identity { name, address, routing, kind } = &queue.identity;
-        let purpose = if *kind == Kind::Durable { Purpose::Subscription } else { Purpose::OnDemand };
+        let purpose = match kind.before() {
+            Before::Subscription => Purpose::Subscription,
+            Before::OnDemand => Purpose::OnDemand,
+        };
         let address = self.nodes.addresses.get(*address)?.name.to_string();
         Some(Declared { queue: queue.number()?, routing: *routing, purpose, address, name: name.to_string() })
     }
@@ -233,9 +236,15 @@ impl Core {
             None => self.nodes.put_address(address, *routing, self.config.catalogue.settings(address)),
         };
         let known = self.nodes.find(address, name);
-        let is_declared = |key: &Key| self.nodes.queues.get(*key).is_some_and(|of| of.identity.kind == Kind::Declared);
+        let is_declared =
+            |key: &Key| self.nodes.queues.get(*key).is_some_and(|of| matches!(of.identity.kind, Kind::Declared(_)));
         if let Some(known) = known.filter(is_declared) {
             // The catalogue says how it is routed.
+            if *purpose == Purpose::Subscription
+                && let Some(queue) = self.nodes.queues.get_mut(known)
+            {
+                queue.identity.kind = Kind::Declared(Before::Subscription);
+            }
             return known;
         }
         let kind = match purpose {

@@ -10,6 +10,7 @@ use crate::core::Core;
 use crate::exchange::{Fetch, JournalReport, JournalRequest, Recall, Room};
 use crate::fact::Fact;
 use crate::journaling::Disk;
+use crate::limits::DEPARTING_MAX;
 use crate::message::Message;
 use crate::queue::Kind;
 
@@ -137,7 +138,7 @@ impl Core {
     #[must_use]
     pub fn wants(&self, queue: u64) -> u64 {
         let queue = self.journal.queue(queue).and_then(|key| self.nodes.queues.get(key));
-        let queue = queue.filter(|queue| queue.identity.kind != Kind::Ending);
+        let queue = queue.filter(|queue| queue.identity.kind != Kind::Ending && queue.departing() < DEPARTING_MAX);
         queue.map_or(0, |queue| self.memory.fetch_below().saturating_sub(queue.waiting_bytes()))
     }
 

@@ -14,6 +14,7 @@ use std::num::NonZeroU64;
 use crate::agenda::Due;
 use crate::core::Core;
 use crate::limits::EXPIRY_SCAN_MAX;
+use crate::queue::Queue;
 use crate::slab::Key;
 
 impl Core {
@@ -41,10 +42,11 @@ impl Core {
     /// Drops what has expired before a queue gives a message; gives whether that is all.
     #[cold]
     pub(crate) fn expire_before(&mut self, key: Key) -> bool {
-        let Some(queue) = self.nodes.queues.get_mut(key) else { return true };
-        let swept = queue.expire(self.now.wall_ms, EXPIRY_SCAN_MAX);
-        let done = !queue.has_expired(self.now.wall_ms);
-        self.apply(key, swept.left);
+        let wall_ms = self.now.wall_ms;
+        // What goes elsewhere for it costs memory, too.
+        let expire = |queue: &mut Queue| (queue.expire(wall_ms, EXPIRY_SCAN_MAX), !queue.has_expired(wall_ms));
+        let Some((swept, done)) = self.resize(key, expire) else { return true };
+        self.hear(key, swept.left.news);
         self.note_departures(key);
         if !done {
             // The turn does other things as well: the rest goes with the sweep that begins the next one.
@@ -66,9 +68,10 @@ impl Core {
             if !queue.take_noted(at) {
                 continue;
             }
-            let swept = queue.expire(self.now.wall_ms, left);
+            let wall_ms = self.now.wall_ms;
+            let Some(swept) = self.resize(key, |queue| queue.expire(wall_ms, left)) else { continue };
             left -= swept.looked;
-            self.apply(key, swept.left);
+            self.hear(key, swept.left.news);
             self.note_departures(key);
             self.note_expiries(key);
             // Consumers and producers may wait for what was in their way; without any it may have no reason to stay.

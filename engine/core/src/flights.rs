@@ -29,6 +29,8 @@ pub(crate) struct Flights {
     under_way: BTreeMap<u32, Flight>,
     bytes: u64,
     last: u32,
+    /// Messages that were to go elsewhere, and went with their queue.
+    dropped: u64,
 }
 
 impl Flights {
@@ -77,6 +79,16 @@ impl Flights {
     pub fn rename(&mut self, queue: Key, other: Key) {
         let flights = self.under_way.values_mut().map(|flight| &mut flight.queue);
         flights.chain(&mut self.queues).filter(|key| **key == queue).for_each(|key| *key = other);
+    }
+
+    /// Messages that were to go elsewhere go with their queue.
+    pub fn note_dropped(&mut self, messages: usize) {
+        self.dropped += messages as u64;
+    }
+
+    /// How many did.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
     }
 
     /// Queues that are listed.

@@ -18,7 +18,7 @@ use crate::event::Event;
 use crate::exchange::Recall;
 use crate::flights::Flight;
 use crate::hop;
-use crate::limits::RELEASE_MAX;
+use crate::limits::{DEPARTING_MAX, RELEASE_MAX};
 use crate::queue::{Confirm, Identity, Kind, Queue, Step};
 use crate::slab::Key;
 
@@ -72,7 +72,9 @@ impl Core {
                 Step::Rest(retry_ns) => {
                     queue.unlist_departures();
                     self.flights.unlist();
-                    if let Some(at) = retry_ns {
+                    if let Some(at) = retry_ns
+                        && queue.note_retry(at)
+                    {
                         self.deadlines.insert(Due::Forward, at, key);
                     }
                 }
@@ -94,29 +96,47 @@ impl Core {
     /// Takes a message to an address of this shard. While that changes hands it is turned back, to be tried again.
     pub fn forward_here(&mut self, forward: Forward) {
         let Forward { flight, publish } = forward;
-        let outcome = if self.is_own(&publish.address) {
-            self.publish_to(*publish).map_or_else(|refusal| Outcome::Rejected(Some(refusal)), |_| Outcome::Accepted)
-        } else {
+        if !self.is_own(&publish.address) {
             self.journal.outbox.note_untaken(publish.message.large());
-            Outcome::Released
-        };
-        self.handle_forwarded(flight, &outcome);
+            return self.handle_turned_back(flight);
+        }
+        match self.publish_to(*publish) {
+            Ok(number) => self.handle_landed(flight, number),
+            Err(_) => self.handle_turned_back(flight),
+        }
     }
 
-    /// The owner of an address took a message, or refused it.
+    /// The owner of an address took a message, which is durable there if it has to be, or refused it.
     pub fn handle_forwarded(&mut self, flight: u32, outcome: &Outcome) {
+        if *outcome == Outcome::Accepted { self.handle_landed(flight, 0) } else { self.handle_turned_back(flight) }
+    }
+
+    /// A message is where it goes, durably when the journal has reached `number`.
+    fn handle_landed(&mut self, flight: u32, number: u64) {
         let Some(Flight { queue: key, sequence, .. }) = self.flights.end(flight) else { return };
         let Some(queue) = self.nodes.queues.get_mut(key) else { return };
-        if *outcome == Outcome::Accepted {
-            let (left, confirm) = queue.land(sequence);
-            self.apply(key, left);
-            if let Some(confirm) = confirm {
-                self.confirm(key, confirm);
-            }
-        } else {
-            let left = queue.turn_back(sequence, self.now.ns);
-            self.apply(key, left);
+        let read_on = queue.departing() == DEPARTING_MAX;
+        let (left, confirm) = queue.land(sequence);
+        self.apply(key, left);
+        if let Some(confirm) = confirm {
+            self.confirm(key, confirm, number);
         }
+        if read_on {
+            self.touch(key);
+        }
+        self.handle_flown(key);
+    }
+
+    /// A message was refused where it goes.
+    fn handle_turned_back(&mut self, flight: u32) {
+        let Some(Flight { queue: key, sequence, .. }) = self.flights.end(flight) else { return };
+        let Some(queue) = self.nodes.queues.get_mut(key) else { return };
+        let left = queue.turn_back(sequence, self.now.ns);
+        self.apply(key, left);
+        self.handle_flown(key);
+    }
+
+    fn handle_flown(&mut self, key: Key) {
         self.note_departures(key);
         let is_ending = |queue: &Queue| queue.identity.kind == Kind::Ending;
         if self.nodes.queues.get(key).is_some_and(|queue| queue.is_done_or_awaited() || is_ending(queue)) {
@@ -124,10 +144,10 @@ impl Core {
         }
     }
 
-    /// A consumer is told that its outcome is done with, once that is durable.
-    pub(crate) fn confirm(&mut self, key: Key, confirm: Confirm) {
+    /// A consumer is told that its outcome is done with, once that is durable, and what has the number `after` as well.
+    pub(crate) fn confirm(&mut self, key: Key, confirm: Confirm, after: u64) {
         let Confirm { link, delivery } = confirm;
-        let number = self.tell_gone(key);
+        let number = self.tell_gone(key).max(after);
         self.tell_after(number, link, Event::Confirmed { delivery });
     }
 
@@ -143,6 +163,9 @@ impl Core {
         for _ in 0..RELEASE_MAX {
             let Some((_, queue)) = self.deadlines.take_due(Due::Forward, self.now) else { return };
             self.nodes.note_look();
+            if let Some(queue) = self.nodes.queues.get_mut(queue) {
+                queue.handle_retry_due();
+            }
             self.note_departures(queue);
         }
     }
@@ -155,8 +178,10 @@ impl Core {
         let (name, routing) = (std::mem::take(&mut queue.identity.name), queue.identity.routing);
         queue.identity = Identity { name, address: Key::NOWHERE, routing, kind: Kind::Ending };
         queue.end_turn();
+        // The agenda names the key that it had.
+        queue.handle_retry_due();
         let (number, has_news) = (queue.number(), queue.has_news());
-        let key = self.nodes.queues.insert(queue);
+        let key = self.nodes.put_ending(queue);
         self.flights.rename(old, key);
         if let Some(number) = number {
             self.journal.insert(number, key);

@@ -20,7 +20,7 @@ use crate::command::{Command, Publish, Settled};
 use crate::core::Core;
 use crate::event::{Event, Moved, Refusal};
 use crate::limits::{KEPT_BYTES, KEPT_MAX, MOVED_MAX};
-use crate::queue::Kind;
+use crate::queue::{Before, Kind};
 use crate::slab::Key;
 use crate::versions::{Answer, InUse, Refresh, Version};
 
@@ -184,6 +184,10 @@ impl Core {
             };
             of(&self.config.catalogue) == self.config.shard && of(&next) != self.config.shard
         };
+        // What a queue of it forwards would come back here after a crash.
+        if let Some(address) = addresses.iter().filter(leaves).find(|address| self.nodes.has_ending(address)) {
+            return Err(InUse { address: address.clone(), what: "messages" });
+        }
         let leaving: Vec<(Key, String)> = addresses
             .iter()
             .filter(leaves)
@@ -197,8 +201,9 @@ impl Core {
         for (key, address) in leaving {
             self.give_up(key);
             self.versions.given_up.push(address);
-            self.versions.gone_with = self.journal.numbers.last();
         }
+        // What was deleted just before is to be gone as well.
+        self.versions.gone_with = self.journal.numbers.last();
         self.versions.next = Some(next);
         Ok(())
     }
@@ -216,7 +221,8 @@ impl Core {
             } else if !queue.consumers.is_empty() {
                 Some("links")
             } else {
-                (!matches!(queue.identity.kind, Kind::Auto | Kind::Declared)).then_some("subscriptions")
+                (!matches!(queue.identity.kind, Kind::Auto | Kind::Declared(Before::OnDemand)))
+                    .then_some("subscriptions")
             }
         })
     }

@@ -110,6 +110,20 @@ pub const FORWARD_BYTES: u64 = 4 << 20;
 /// Messages of a queue that wait in memory to go elsewhere. Beyond it those leave memory that the journal has.
 pub const DEPARTING_HERE_MAX: usize = FORWARDS_MAX;
 
+/// What a message costs that waits to go elsewhere, beside itself, octets: its places in line and table.
+pub const DEPARTING_BYTES: u64 = 128;
+
+/// Messages of a queue that wait to go elsewhere before no more are read for it from the journal: what has expired there would only wait
+/// here, at a price. They cost 8 MiB.
+pub const DEPARTING_MAX: usize = 1 << 16;
+
+/// Queues of a shard that were deleted and forward what they have to, at most, and what of that is in memory, octets: each has a client that
+/// made it, rejected something and went. Beyond that what would be forwarded goes with its queue, and is counted.
+pub const ENDING_MAX: usize = 1024;
+
+/// As it says there.
+pub const ENDING_BYTES: u64 = 16 << 20;
+
 /// Messages that a shard takes to its own addresses in one turn, some 200 us of work. The others are next turn's.
 pub const FORWARDS_TURN_MAX: usize = 128;
 

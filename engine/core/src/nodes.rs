@@ -16,9 +16,10 @@ use crate::bounds::Bounds;
 use crate::command::RoutingType;
 use crate::ends::End;
 use crate::event::Refusal;
-use crate::limits::NAME_BYTES_MAX;
+use crate::fact::PASSING;
+use crate::limits::{ENDING_BYTES, ENDING_MAX, NAME_BYTES_MAX};
 use crate::plain::Plain;
-use crate::queue::{Destinations, Identity, Kind, Queue};
+use crate::queue::{Before, Destinations, Identity, Kind, Queue};
 use crate::slab::{Key, Slab};
 
 /// Addresses, queues and links of one shard.
@@ -28,6 +29,8 @@ pub(crate) struct Nodes {
     pub queues: Slab<Queue>,
     pub ends: Slab<End>,
     names: HashMap<Box<str>, Key>,
+    /// Queues that were deleted, and go when what they forward is elsewhere.
+    endings: Vec<Key>,
     /// Addresses and queues each, at most.
     max: usize,
     /// Octets of one queue that are in memory at most while the shard has plenty.
@@ -44,6 +47,7 @@ impl Nodes {
             queues: Slab::default(),
             ends: Slab::default(),
             names: HashMap::new(),
+            endings: Vec::new(),
             max,
             resident_max,
             #[cfg(test)]
@@ -116,31 +120,84 @@ impl Nodes {
             Some(address) => Bounds::new(&address.settings),
             None => Bounds::new(&AddressSettings::default()),
         };
-        let mut queue = Queue::new(identity, bounds, Plain::new(&bounds, self.resident_max));
-        let of = self.addresses.get(address);
-        queue.redirect(of.and_then(|of| Destinations::new(&of.name, &of.settings)));
-        let key = self.queues.insert(queue);
+        let plain = Plain::new(&bounds, self.resident_max);
+        let key = match self.take_ending(&identity) {
+            Some(key) => {
+                if let Some(queue) = self.queues.get_mut(key) {
+                    (queue.identity, queue.bounds, queue.plain) = (identity, bounds, plain);
+                }
+                key
+            }
+            None => self.queues.insert(Queue::new(identity, bounds, plain)),
+        };
+        let destinations = self.addresses.get(address).and_then(|of| Destinations::new(&of.name, &of.settings));
+        if let Some(queue) = self.queues.get_mut(key) {
+            queue.redirect(destinations);
+        }
         if let Some(address) = self.addresses.get_mut(address) {
             address.queues.insert(key, &self.queues);
         }
         key
     }
 
+    /// A queue that was deleted, and is not gone because of what it forwards. It is the same again if one of its name is made, so that there
+    /// are no two of one name after a start: unless one of them outlives the node and the other does not.
+    fn take_ending(&mut self, identity: &Identity) -> Option<Key> {
+        let address = &self.addresses.get(identity.address)?.name;
+        let lasts = identity.kind.is_lasting();
+        let at = self.endings.iter().position(|&key| {
+            self.queues.get(key).is_some_and(|queue| {
+                queue.identity.name == identity.name
+                    && queue.origin() == Some(address)
+                    && queue.number().is_none_or(|number| (number & PASSING == 0) == lasts)
+            })
+        })?;
+        Some(self.endings.swap_remove(at))
+    }
+
+    /// Whether one more queue may stay for what it forwards.
+    pub fn may_end_later(&self, queue: &Queue) -> bool {
+        let of = |key: &Key| self.queues.get(*key).map_or(0, Queue::bytes);
+        self.endings.len() < ENDING_MAX && self.endings.iter().map(of).sum::<u64>() + queue.bytes() <= ENDING_BYTES
+    }
+
+    /// A queue that was deleted stays for what it forwards.
+    pub fn put_ending(&mut self, queue: Queue) -> Key {
+        let key = self.queues.insert(queue);
+        self.endings.push(key);
+        key
+    }
+
+    /// Whether such a queue was one of this address.
+    pub fn has_ending(&self, address: &str) -> bool {
+        self.endings.iter().filter_map(|&key| self.queues.get(key)).any(|queue| queue.origin() == Some(address))
+    }
+
+    /// How many there are.
+    pub fn endings(&self) -> usize {
+        self.endings.len()
+    }
+
     /// A queue is declared: it stays, and gets messages as that says.
     pub fn make_declared(&mut self, key: Key, routing: RoutingType) {
         let Some(queue) = self.queues.get_mut(key) else { return };
         let from = std::mem::replace(&mut queue.identity.routing, routing);
-        queue.identity.kind = Kind::Declared;
+        queue.identity.kind = Kind::Declared(queue.identity.kind.before());
         if let Some(address) = self.addresses.get_mut(queue.identity.address) {
             address.queues.keep(key, from, routing);
         }
     }
 
-    /// A queue that was declared is one that was made on demand.
-    pub fn make_on_demand(&mut self, key: Key) {
+    /// A queue that was declared is what it would be without that.
+    pub fn undeclare(&mut self, key: Key) {
         let Some(queue) = self.queues.get_mut(key) else { return };
-        queue.identity.kind = Kind::Auto;
-        if let Some(address) = self.addresses.get_mut(queue.identity.address) {
+        queue.identity.kind = match queue.identity.kind.before() {
+            Before::Subscription => Kind::Durable,
+            Before::OnDemand => Kind::Auto,
+        };
+        if queue.identity.kind == Kind::Auto
+            && let Some(address) = self.addresses.get_mut(queue.identity.address)
+        {
             address.queues.insert_on_demand(key);
         }
     }
@@ -158,6 +215,9 @@ impl Nodes {
     /// Takes a queue out; its links are the caller's to end.
     pub fn remove_queue(&mut self, key: Key) -> Option<Queue> {
         let queue = self.queues.remove(key)?;
+        if queue.identity.kind == Kind::Ending {
+            self.endings.retain(|&other| other != key);
+        }
         if let Some(address) = self.addresses.get_mut(queue.identity.address) {
             address.queues.remove(&queue, &self.queues);
         }
@@ -177,6 +237,7 @@ impl Nodes {
     /// Asserts what must hold between any two commands.
     pub fn check(&self) {
         for (key, queue) in self.queues.iter() {
+            assert_eq!(self.endings.contains(&key), queue.identity.kind == Kind::Ending, "it is listed");
             if queue.identity.kind == Kind::Ending {
                 queue.check();
                 continue;

@@ -68,15 +68,36 @@ pub(crate) enum Kind {
     Volatile,
     /// A subscription that outlives its links: goes when one is closed.
     Durable,
-    /// The catalogue declares it: stays. At a start that finds it no longer declared it is one that was made on demand.
-    Declared,
+    /// The catalogue declares it: stays. When it is no longer declared it is what it was before.
+    Declared(Before),
     /// The queue of a dynamic node.
     Dynamic(Lifetime),
     /// It was deleted, and belongs to no address any more: it goes with its last message that is on its way elsewhere.
     Ending,
 }
 
+/// What a declared queue is when nobody declares it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Before {
+    OnDemand,
+    Subscription,
+}
+
 impl Kind {
+    /// What it is when nobody declares it.
+    pub fn before(self) -> Before {
+        match self {
+            Self::Declared(before) => before,
+            Self::Durable => Before::Subscription,
+            Self::Auto | Self::Volatile | Self::Dynamic(_) | Self::Ending => Before::OnDemand,
+        }
+    }
+
+    /// Whether durable messages of such a queue are kept on disk.
+    pub fn is_lasting(self) -> bool {
+        matches!(self, Self::Auto | Self::Durable | Self::Declared(_))
+    }
+
     /// Whether a queue may go when messages or links of its address do: others go when a link of their own says so.
     pub fn is_on_demand(self) -> bool {
         matches!(self, Self::Auto | Self::Dynamic(_))
@@ -244,7 +265,7 @@ impl Queue {
     /// Whether durable messages of it are kept on disk.
     #[inline]
     pub fn is_lasting(&self) -> bool {
-        matches!(self.identity.kind, Kind::Auto | Kind::Durable | Kind::Declared)
+        self.identity.kind.is_lasting()
     }
 
     /// A message that is in the queue.

@@ -108,7 +108,7 @@ impl Core {
         let destinations = Destinations::new(&address.name, &address.settings);
         let bounds = Bounds::new(&address.settings);
         let plain = Plain::new(&bounds, self.nodes.resident_max());
-        let (is_same, was_declared) = (bounds == queue.bounds, queue.identity.kind == Kind::Declared);
+        let (is_same, was_declared) = (bounds == queue.bounds, matches!(queue.identity.kind, Kind::Declared(_)));
         if !is_same && let Some(queue) = self.nodes.queues.get_mut(key) {
             queue.bounds = bounds;
             queue.plain = plain;
@@ -118,7 +118,7 @@ impl Core {
             queue.redirect(destinations);
         }
         if was_declared && !self.stays(key) {
-            self.nodes.make_on_demand(key);
+            self.nodes.undeclare(key);
             self.collect(key);
         }
     }

@@ -6,7 +6,7 @@ use engine_figures::{Figure, Figures, Fill, Label, Page, Range, Unit, Value};
 
 use crate::command::RoutingType;
 use crate::core::Core;
-use crate::queue::{Queue, Totals};
+use crate::queue::{Kind, Queue, Totals};
 
 /// A queue, as it is now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,6 +130,8 @@ impl Core {
     #[must_use]
     pub fn queue_page(&self, range: &Range) -> Page<QueueView> {
         let places = self.nodes.queues.places(range.from);
+        // Another one may have the name of a queue that was deleted.
+        let places = places.map(|(place, queue)| (place, queue.filter(|queue| queue.identity.kind != Kind::Ending)));
         engine_figures::page(places, range, |queue| &queue.identity.name, |_| 0, |queue| self.queue_view(queue))
     }
 
@@ -166,6 +168,12 @@ impl Core {
     pub(crate) fn holds(&self, end: crate::key::EndKey, key: u64) -> bool {
         let end = crate::ends::key(end);
         self.nodes.queues.iter().any(|(_, queue)| queue.holds(end, key))
+    }
+
+    /// Queues that were deleted and forward what they have to, and messages that went with such a queue as there were too many.
+    #[must_use]
+    pub fn ended_queues(&self) -> (usize, u64) {
+        (self.nodes.endings(), self.flights.dropped())
     }
 
     /// Link ends, queues.

@@ -136,6 +136,18 @@ impl Queue {
         }
     }
 
+    /// What was refused is to be tried again at that time; gives whether the agenda has to be told.
+    pub fn note_retry(&mut self, at_ns: u64) -> bool {
+        self.departures.as_mut().is_some_and(|departures| departures.note_retry(at_ns))
+    }
+
+    /// The agenda does not name it for that any more.
+    pub fn handle_retry_due(&mut self) {
+        if let Some(departures) = &mut self.departures {
+            departures.handle_retry_due();
+        }
+    }
+
     /// What is to be done next for what goes elsewhere; about `bytes` octets are read at once.
     pub fn next_departure(&mut self, now_ns: u64, bytes: u64) -> Step {
         let reads = usize::try_from(bytes / self.away.average()).unwrap_or(FORWARDS_MAX).clamp(1, FORWARDS_MAX);

@@ -16,7 +16,7 @@ use super::paging::Recalled;
 use super::stock::Why;
 use crate::event::Refusal;
 use crate::key::LinkKey;
-use crate::limits::{FORWARD_RETRY_MAX_NS, FORWARD_RETRY_MIN_NS};
+use crate::limits::{DEPARTING_BYTES, FORWARD_RETRY_MAX_NS, FORWARD_RETRY_MIN_NS};
 
 /// Why a message goes elsewhere, and with that where to.
 #[derive(Debug)]
@@ -36,12 +36,13 @@ impl Cause {
         }
     }
 
-    /// What it costs beside the message, octets.
+    /// What it and its message's places here cost beside the message, octets.
     fn bytes(&self) -> u64 {
-        match self {
-            Self::Rejected(Some(refusal)) => (refusal.condition.as_str().len() + refusal.description.len()) as u64,
+        let said = match self {
+            Self::Rejected(Some(refusal)) => refusal.condition.as_str().len() + refusal.description.len(),
             Self::Rejected(None) | Self::Expired(_) => 0,
-        }
+        };
+        DEPARTING_BYTES + said as u64
     }
 }
 
@@ -130,6 +131,8 @@ pub(crate) struct Departures {
     /// What causes cost, octets.
     bytes: u64,
     listing: Listing,
+    /// The time for which the owner's agenda names the queue, nanoseconds.
+    noted_ns: Option<u64>,
 }
 
 /// Whether the owner's list of queues that have something to forward names it.
@@ -151,7 +154,17 @@ pub(crate) struct Departed {
 impl Departures {
     pub fn new(destinations: Destinations) -> Self {
         let (messages, lines) = (BTreeMap::new(), [Line::default(), Line::default()]);
-        Self { destinations, former: [None, None], messages, lines, turn: 0, here: 0, bytes: 0, listing: Listing::No }
+        Self {
+            destinations,
+            former: [None, None],
+            messages,
+            lines,
+            turn: 0,
+            here: 0,
+            bytes: 0,
+            listing: Listing::No,
+            noted_ns: None,
+        }
     }
 
     /// Further ones go there; those that are here go to the same, or to where they were to go if there is nowhere now.
@@ -304,6 +317,20 @@ impl Departures {
     /// The owner does not list it any more.
     pub fn unlist(&mut self) {
         self.listing = Listing::No;
+    }
+
+    /// It is to be tried again at that time; gives whether the agenda has to be told.
+    pub fn note_retry(&mut self, at_ns: u64) -> bool {
+        let is_earlier = self.noted_ns.is_none_or(|noted| at_ns < noted);
+        if is_earlier {
+            self.noted_ns = Some(at_ns);
+        }
+        is_earlier
+    }
+
+    /// The agenda does not name the queue any more.
+    pub fn handle_retry_due(&mut self) {
+        self.noted_ns = None;
     }
 
     /// Whether the owner lists it.

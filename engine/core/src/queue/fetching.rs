@@ -7,6 +7,7 @@
 use super::Queue;
 use super::entry::Held;
 use super::paging::{Recalled, Wish};
+use crate::limits::DEPARTING_MAX;
 
 impl Queue {
     /// A message is put behind all others that is in the journal only; gives whether the queue has something to ask for by it.
@@ -29,7 +30,7 @@ impl Queue {
     /// Gives whether the journal has to be asked for what comes next: less than `below` octets wait in memory. It is asked then.
     #[inline]
     pub fn wants_fetch(&mut self, below: impl FnOnce() -> u64) -> bool {
-        let wants = self.behind.may_fetch() && self.order.bytes() < below();
+        let wants = self.behind.may_fetch() && self.order.bytes() < below() && self.departing() < DEPARTING_MAX;
         if wants {
             self.behind.begin_fetch();
         }

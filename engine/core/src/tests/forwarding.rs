@@ -5,7 +5,9 @@ use std::num::NonZeroU64;
 
 use super::held::{Kept, MEMORY};
 use super::*;
-use crate::limits::{DEPARTING_HERE_MAX, EXPIRY_PERIOD_NS, FORWARD_RETRY_MIN_NS, FORWARDS_MAX};
+use crate::limits::{
+    DEPARTING_BYTES, DEPARTING_HERE_MAX, ENDING_BYTES, EXPIRY_PERIOD_NS, FORWARD_RETRY_MIN_NS, FORWARDS_MAX,
+};
 use crate::{Forward, QueueView, Version};
 use engine_catalogue::{Attributes, Change, Definition, Origin};
 use engine_message::value::{Map, Value};
@@ -62,6 +64,7 @@ fn what_is_rejected_goes_to_the_dead_letter_address() {
     let mut owner = owner(to("dead", ""));
     reject(&mut owner, 3);
     assert_eq!((view(&owner, "q").messages, view(&owner, "q").forwarding), (3, 3), "it has not left");
+    assert!(owner.core.memory_bytes() >= 3 * (MESSAGE_OVERHEAD + DEPARTING_BYTES), "and what waiting costs is counted");
     assert_eq!(forward_all(&mut owner), 3);
     let (q, dead) = (view(&owner, "q"), view(&owner, "dead"));
     assert_eq!((q.messages, q.totals.rejected, q.totals.forwarded, dead.messages), (0, 3, 3, 3));
@@ -238,7 +241,8 @@ fn a_subscription_that_ends_forwards_what_it_has_to_and_nothing_else() {
         let ending =
             owner.core.queue_views().find(|queue| queue.routing == RoutingType::Multicast).expect("it is there");
         assert_eq!((ending.address.as_str(), ending.messages, ending.forwarding), ("t", 2, 2));
-        // Another one of that name is another one, and what is sent now is for it alone.
+        assert_eq!(owner.core.ended_queues(), (1, 0));
+        // One of that name is the same again, without what it had; what is sent now comes.
         let again = owner.attached(subscribe);
         owner.send(producer, 9);
         assert_eq!(owner.grant(again, 9).len(), 1);
@@ -271,7 +275,8 @@ fn what_waits_to_go_costs_a_stub_if_the_journal_has_it() {
         kept.owner.core.check();
     }
     let size = MESSAGE_OVERHEAD + 9;
-    assert!(kept.owner.core.memory_bytes() <= MEMORY + (DEPARTING_HERE_MAX as u64 + 1) * size);
+    let beside = u64::from(count) * DEPARTING_BYTES;
+    assert!(kept.owner.core.memory_bytes() <= MEMORY + (DEPARTING_HERE_MAX as u64 + 1) * size + beside);
     let mut there = BTreeSet::new();
     let mut now_ns = u64::from(count + 10) * EXPIRY_PERIOD_NS;
     while there.len() < count as usize {
@@ -289,6 +294,117 @@ fn what_waits_to_go_costs_a_stub_if_the_journal_has_it() {
     }
     kept.write();
     assert_eq!(kept.owner.core.memory_bytes(), 0);
+}
+
+/// Subscribes to `t`: a durable subscription stands when the journal has it.
+fn subscribed(kept: &mut Kept, durability: Durability) -> EndKey {
+    kept.owner.next_link += 1;
+    let link = LinkKey { shard: 0, generation: 0, slot: kept.owner.next_link };
+    let mut events = kept.owner.command(subscribe(link, durability));
+    kept.write();
+    events.extend(kept.owner.events());
+    let end =
+        events.into_iter().find_map(|event| if let Event::Attached { end, .. } = event { Some(end) } else { None });
+    end.expect("it stands")
+}
+
+#[test]
+fn a_subscription_that_is_made_again_while_it_forwards_is_one_queue_in_the_journal() {
+    let mut kept = Kept::with(to("dead", ""));
+    let end = subscribed(&mut kept, Durability::Durable);
+    let producer = kept.owner.producer("t", Some(RoutingType::Multicast));
+    kept.send(producer, 1);
+    kept.write();
+    let key = kept.owner.grant(end, 1)[0].0;
+    kept.owner.settle(end, key, rejected("no"));
+    let numbers = |kept: &Kept| {
+        let of = kept.owner.core.nodes.queues.iter().map(|(_, queue)| queue);
+        of.filter(|queue| queue.identity.routing == RoutingType::Multicast).filter_map(|queue| queue.number()).collect()
+    };
+    let before: Vec<u64> = numbers(&kept);
+    assert_eq!(before.len(), 1);
+    kept.owner.command(Command::Detach { end, mode: DetachMode::Close });
+    assert_eq!(kept.owner.core.ended_queues(), (1, 0));
+    let again = subscribed(&mut kept, Durability::Durable);
+    kept.owner.core.check();
+    assert_eq!((kept.owner.core.ended_queues(), numbers(&kept)), ((0, 0), before));
+    kept.send(producer, 2);
+    kept.write();
+    kept.owner.grant(again, 9);
+    kept.read(0);
+    assert_eq!(deliveries(kept.owner.events()).len(), 1, "it comes, for the new one");
+    assert_eq!(forward_all(&mut kept.owner), 1, "and what it was to forward is not");
+}
+
+#[test]
+fn a_volatile_subscription_of_the_name_of_one_that_outlives_the_node_is_another_queue() {
+    let mut kept = Kept::with(to("dead", ""));
+    let end = subscribed(&mut kept, Durability::Durable);
+    let producer = kept.owner.producer("t", Some(RoutingType::Multicast));
+    kept.send(producer, 1);
+    kept.write();
+    let key = kept.owner.grant(end, 1)[0].0;
+    kept.owner.settle(end, key, rejected("no"));
+    kept.owner.command(Command::Detach { end, mode: DetachMode::Close });
+    subscribed(&mut kept, Durability::Volatile);
+    kept.owner.core.check();
+    assert_eq!(kept.owner.core.ended_queues(), (1, 0));
+}
+
+#[test]
+fn deleted_queues_that_forward_are_bounded() {
+    let config = CoreConfig { catalogue: version(to("dead", ""), unmade()), ..CoreConfig::default() };
+    let mut owner = Owner { core: Core::new(config), next_link: 0 };
+    let producer = owner.producer("t", Some(RoutingType::Multicast));
+    let (fit, beyond) = (3, 2);
+    let body = Bytes::from(vec![0; ENDING_BYTES as usize / fit - 1000]);
+    for delivery in 0..(fit + beyond) as u32 {
+        // Without a name each is a queue of its own.
+        let spec = ConsumerSpec { routing: Some(RoutingType::Multicast), ..ConsumerSpec::of("t") };
+        let end = owner.attached(|link| Command::AttachConsumer { link, spec: Box::new(spec) });
+        let message = Message::new(body.clone());
+        owner.command(Command::Deliver { end: producer, delivery, settled: Settled::No, message });
+        let key = deliveries(owner.command(Command::Grant { end, credit: 1 }))[0].0;
+        owner.settle(end, key, rejected("no"));
+        owner.command(Command::Detach { end, mode: DetachMode::Close });
+    }
+    assert_eq!(owner.core.ended_queues(), (fit, beyond as u64));
+    assert!(owner.core.memory_bytes() <= ENDING_BYTES);
+}
+
+#[test]
+fn a_rejection_is_confirmed_when_the_dead_letter_is_durable() {
+    let mut kept = Kept::with(to("dead", ""));
+    // Nothing of the subscription is in the journal.
+    let end = kept.owner.attached(|link| subscribe(link, Durability::Volatile));
+    let producer = kept.owner.producer("t", Some(RoutingType::Multicast));
+    kept.send(producer, 1);
+    let key = kept.owner.grant(end, 1)[0].0;
+    let outcome = rejected("no");
+    kept.owner.command(Command::Settle { end, key, outcome, confirm: Some(7) });
+    assert_eq!(forward_all(&mut kept.owner), 1);
+    let confirmed = |events: Vec<Event>| events.contains(&Event::Confirmed { delivery: 7 });
+    assert!(!confirmed(kept.owner.events()), "it is not on stable storage yet");
+    kept.write();
+    assert!(confirmed(kept.owner.events()));
+}
+
+#[test]
+fn the_agenda_names_a_queue_once_however_much_of_it_is_refused() {
+    let config = CoreConfig { catalogue: version(to("dead", ""), unmade()), ..CoreConfig::default() };
+    let mut owner = Owner { core: Core::new(config), next_link: 0 };
+    let (producer, consumer) = reject(&mut owner, 1);
+    forward_all(&mut owner);
+    for delivery in 1..100 {
+        owner.send(producer, delivery);
+        let key = owner.grant(consumer, 1)[0].0;
+        owner.settle(consumer, key, rejected("no"));
+        assert_eq!(forward_all(&mut owner), 0, "its line waits");
+    }
+    owner.core.nodes.take_looked();
+    owner.core.begin_turn(2 + FORWARD_RETRY_MIN_NS, 1);
+    assert!(owner.core.nodes.take_looked() <= 2);
+    assert_eq!(forward_all(&mut owner), 1, "one tries");
 }
 
 fn subscribe(link: LinkKey, durability: Durability) -> Command {

@@ -73,7 +73,7 @@ impl Owner {
     fn queues(&self) -> Vec<(String, bool)> {
         let queues = self.core.nodes.queues.iter().map(|(_, queue)| &queue.identity);
         let mut queues: Vec<_> =
-            queues.map(|of| (of.name.to_string(), of.kind == crate::queue::Kind::Declared)).collect();
+            queues.map(|of| (of.name.to_string(), matches!(of.kind, crate::queue::Kind::Declared(_)))).collect();
         queues.sort();
         queues
     }
@@ -459,4 +459,32 @@ fn a_dynamic_node_is_its_makers_whatever_changes() {
     let v2 = next(&v1, &[("#", Attributes::Match(Layer { auto_create: Some(false), ..Layer::default() }))]);
     owner.hold(&v2);
     owner.producer(&name, None);
+}
+
+#[test]
+fn a_subscription_that_was_declared_for_a_while_is_one_again() {
+    let nothing = Arc::new(Catalogue::new(Placement::new(1)));
+    let mut owner = owner_by(0, &nothing);
+    let link = owner.link();
+    let subscription = Subscription {
+        name: "s".into(),
+        container: "c".into(),
+        durability: Durability::Durable,
+        sharing: Sharing::Exclusive,
+    };
+    let (routing, subscription) = (Some(RoutingType::Multicast), Some(subscription));
+    let spec = Box::new(ConsumerSpec { routing, subscription, ..ConsumerSpec::of("t") });
+    let end = owner.attached(|_| Command::AttachConsumer { link, spec: spec.clone() });
+    owner.command(Command::Detach { end, mode: DetachMode::Suspend });
+    let routed = Attributes::Queue(Queue { routing: Some(RoutingType::Multicast) });
+    let declared = next(&nothing, &[("t::c.s", routed)]);
+    owner.hold(&declared);
+    assert_eq!(owner.queues(), [("c.s".to_owned(), true)]);
+    owner.hold(&next(&declared, &[]));
+    owner.core.check();
+    assert_eq!(owner.queues(), [("c.s".to_owned(), false)], "its subscriber comes back");
+    let link = owner.link();
+    let end = owner.attached(|_| Command::AttachConsumer { link, spec });
+    owner.command(Command::Detach { end, mode: DetachMode::Close });
+    assert_eq!(owner.queues(), [], "and ends it");
 }
