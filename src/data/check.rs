@@ -10,13 +10,14 @@ use std::path::PathBuf;
 use engine_shard::store::Recovery;
 use load_model::number::counted;
 use serde::Serialize;
-use storage_disk::{DataDirectory, DirectoryError, JournalFiles, read_segments};
+use storage_disk::{DataDirectory, JournalFiles, read_segments};
 use storage_journal::{Fault, FaultKind, Manifest, SegmentFound};
 
 use super::answer::{Progress, Result};
 use super::large::{check_file, check_length};
 use super::place::Where;
 use super::recover::{owned, store_config};
+use super::stopped::Stopped;
 
 /// Something that is not as it was written.
 #[derive(Serialize)]
@@ -37,24 +38,6 @@ struct Found {
     messages: u64,
     /// Journals whose last batch a crash cut off.
     torn: u32,
-}
-
-/// Why a journal was not read to its end.
-enum Stopped {
-    Read(DirectoryError),
-    Damaged(Fault),
-}
-
-impl From<DirectoryError> for Stopped {
-    fn from(error: DirectoryError) -> Self {
-        Self::Read(error)
-    }
-}
-
-impl From<Fault> for Stopped {
-    fn from(fault: Fault) -> Self {
-        Self::Damaged(fault)
-    }
 }
 
 /// Checks a data directory.
@@ -103,7 +86,7 @@ impl Found {
         match taken {
             Ok(()) => {}
             Err(Stopped::Read(error)) => return Err(error.into()),
-            Err(Stopped::Damaged(fault)) => {
+            Err(Stopped::Taking(fault)) => {
                 self.damages.push(damage(shard, &files, &fault));
                 return Ok(());
             }

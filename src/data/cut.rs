@@ -21,6 +21,7 @@ use super::copy::disk_config;
 use super::large::check_length;
 use super::place::{self, Where, shard_of};
 use super::recover::{owned, recover, store_config};
+use super::stopped::Stopped;
 use load_model::number::{count, counted, octets};
 
 /// Queues that are told one by one; JSON has all of them.
@@ -44,18 +45,6 @@ pub enum Mode {
     Look,
     /// It is made.
     Apply,
-}
-
-/// Why the segments were not read to their end.
-enum Stopped {
-    Read(DirectoryError),
-    Damaged(Fault),
-}
-
-impl From<DirectoryError> for Stopped {
-    fn from(error: DirectoryError) -> Self {
-        Self::Read(error)
-    }
 }
 
 /// A journal, and what is known of it.
@@ -150,12 +139,12 @@ impl<'a> Journal<'a> {
             .handle_manifest(manifest, &kept)
             .map_err(|faults| refused(faults.first().map_or_else(String::new, Fault::to_string)))?;
         let read = read_segments(&self.files, &numbers, |part| {
-            part.before(cut.place).map_or(Ok(()), |part| recovery.handle_part(&part)).map_err(Stopped::Damaged)
+            part.before(cut.place).map_or(Ok(()), |part| recovery.handle_part(&part)).map_err(Stopped::Taking)
         });
         match read {
             Ok(()) => {}
             Err(Stopped::Read(error)) => return Err(error.into()),
-            Err(Stopped::Damaged(fault)) => return Err(refused(fault.to_string()).into()),
+            Err(Stopped::Taking(fault)) => return Err(refused(fault.to_string()).into()),
         }
         if let Some(fault) = recovery.losses().first() {
             return Err(refused(fault.to_string()).into());

@@ -19,6 +19,7 @@ mod print;
 mod recover;
 mod salvage;
 mod stat;
+mod stopped;
 mod tools;
 
 pub use open::{Storage, Taken};

@@ -9,27 +9,16 @@ use engine_core::command::RoutingType;
 use engine_core::fact::{Declared, Purpose};
 use engine_ledger::{Attributes, Meaning, Nested, Properties, declaration, in_queues};
 use serde_json::{Value, json};
-use storage_disk::{DirectoryError, read_segments};
+use storage_disk::read_segments;
 use storage_journal::{Batch, Gap, LOCAL, Piece, Place, Record, Salvage};
 
 use super::answer::{Outcome, Result, quoted};
 use super::place::{self, Where};
+use super::stopped::Stopped;
 use load_model::number::{count, counted, octets};
 
 /// Names of a shard's queues, by their numbers.
 pub(super) type Names = HashMap<u64, String>;
-
-/// Why not all was printed.
-enum Stopped {
-    Read(DirectoryError),
-    Write(io::Error),
-}
-
-impl From<DirectoryError> for Stopped {
-    fn from(error: DirectoryError) -> Self {
-        Self::Read(error)
-    }
-}
 
 /// Prints every record.
 ///
@@ -58,12 +47,12 @@ pub fn print(place: &Where) -> Result<Outcome> {
                     written = writeln!(out, "{line}");
                 }
             });
-            written.map_err(Stopped::Write)
+            written.map_err(Stopped::Taking)
         });
         match printed {
             Ok(()) => {}
             Err(Stopped::Read(error)) => return Err(error.into()),
-            Err(Stopped::Write(error)) => return Err(error.into()),
+            Err(Stopped::Taking(error)) => return Err(error.into()),
         }
     }
     out.flush()?;

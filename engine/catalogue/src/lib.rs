@@ -26,6 +26,7 @@ pub use catalogue::{Catalogue, Resolved};
 pub use change::{Change, ChangeError, Origin};
 pub use declare::Area;
 pub use definition::{Attributes, Definition, Divert, Kind, Member, Permission, Placed, QUALIFIER, Queue};
+pub use name::base;
 pub use pattern::Pattern;
 pub use permission::{Action, EVERYBODY, USER};
 pub use placement::{NodeNumber, Owner, Placement};

@@ -34,6 +34,7 @@ pub(crate) fn check_destination(name: &str) -> Result<(), String> {
 }
 
 /// The address of a name that may name a queue with it.
-pub(crate) fn base(address: &str) -> &str {
+#[must_use]
+pub fn base(address: &str) -> &str {
     address.split_once(QUALIFIER).map_or(address, |(address, _)| address)
 }

@@ -4,6 +4,8 @@
 //! every machine, because owners are written down on disk. `Placement` does not know addresses that were placed elsewhere
 //! (`Catalogue::resolve`).
 
+use crate::name::base;
+
 /// A node, by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NodeNumber(pub u16);
@@ -48,7 +50,7 @@ impl Placement {
         if self.shards == 1 {
             return 0;
         }
-        let address = address.split_once("::").map_or(address, |(address, _queue)| address);
+        let address = base(address);
         // The multiplication spreads the hash over the range without the bias and the cost of a remainder.
         let spread = (u128::from(fnv1a(address.as_bytes())) * u128::from(self.shards)) >> 64;
         u16::try_from(spread).expect("a fraction of the number of shards")

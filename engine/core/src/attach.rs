@@ -4,7 +4,7 @@
 //!
 //! Not here: links that end, and nodes that nobody needs any more (`collecting`).
 
-use engine_catalogue::{AddressSettings, QUALIFIER};
+use engine_catalogue::{AddressSettings, QUALIFIER, base};
 use engine_message::Condition;
 
 use crate::address::Dynamic;
@@ -34,11 +34,6 @@ impl Missing {
         let makes = lifetime.is_some() || (settings.auto_create && !name.starts_with(DYNAMIC_PREFIX));
         if makes { Self::Made } else { Self::Refused }
     }
-}
-
-/// The address of a name that may name a queue with it.
-pub(crate) fn base(name: &str) -> &str {
-    name.split_once(QUALIFIER).map_or(name, |(address, _)| address)
 }
 
 impl Core {

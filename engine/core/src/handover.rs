@@ -12,10 +12,9 @@
 
 use std::sync::Arc;
 
-use engine_catalogue::{Catalogue, Owner, Resolved};
+use engine_catalogue::{Catalogue, Owner, Resolved, base};
 use engine_message::Condition;
 
-use crate::attach::base;
 use crate::command::{Command, Publish, Settled};
 use crate::core::Core;
 use crate::event::{Event, Moved, Refusal};

@@ -121,7 +121,7 @@ pub const DEPARTING_MAX: usize = 1 << 16;
 /// made it, rejected something and went. Beyond that what would be forwarded goes with its queue, and is counted.
 pub const ENDING_MAX: usize = 1024;
 
-/// As it says there.
+/// What all of them have in memory, at most, octets: four times what may be on its way.
 pub const ENDING_BYTES: u64 = 16 << 20;
 
 /// Messages that a shard takes to its own addresses in one turn, some 200 us of work. The others are next turn's.

@@ -53,6 +53,19 @@ fn part(body: &[u8]) -> Part {
 }
 
 impl Disk {
+    /// One with these records, synced after those that say so, and at the end.
+    fn with(bodies: &[(Vec<u8>, bool)]) -> Self {
+        let mut disk = Self::new();
+        for (body, sync) in bodies {
+            disk.append(body);
+            if *sync {
+                disk.sync();
+            }
+        }
+        disk.sync();
+        disk
+    }
+
     fn new() -> Self {
         let mut disk = Self {
             segments: BTreeMap::new(),
@@ -199,14 +212,7 @@ fn follow(disk: &Disk) -> Disk {
 proptest! {
     #[test]
     fn parts_are_taken_as_they_are(bodies in proptest::collection::vec((body(), any::<bool>()), 0..60)) {
-        let mut disk = Disk::new();
-        for (body, sync) in &bodies {
-            disk.append(body);
-            if *sync {
-                disk.sync();
-            }
-        }
-        disk.sync();
+        let disk = Disk::with(&bodies);
         let other = follow(&disk);
         let shared = |disk: &Disk| -> Vec<Vec<u8>> {
             let found = disk.replay().expect("it is whole");

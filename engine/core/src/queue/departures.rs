@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use engine_catalogue::{AddressSettings, QUALIFIER};
+use engine_catalogue::{AddressSettings, base};
 
 use super::entry::{Held, Stub};
 use super::paging::Recalled;
@@ -65,10 +65,7 @@ pub(crate) struct Destinations {
 impl Destinations {
     /// Those of the queues of an address; `None` if there are none. Nothing goes to where it comes from.
     pub fn new(address: &str, settings: &AddressSettings) -> Option<Self> {
-        let target = |to: &str| {
-            let base = to.split_once(QUALIFIER).map_or(to, |(base, _)| base);
-            (!to.is_empty() && base != address).then(|| to.into())
-        };
+        let target = |to: &str| (!to.is_empty() && base(to) != address).then(|| to.into());
         let targets = [target(&settings.dead_letter_address), target(&settings.expiry_address)];
         let any = targets.iter().any(Option::is_some);
         any.then(|| Self { origin: address.into(), targets })

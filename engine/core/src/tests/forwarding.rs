@@ -308,15 +308,21 @@ fn subscribed(kept: &mut Kept, durability: Durability) -> EndKey {
     end.expect("it stands")
 }
 
-#[test]
-fn a_subscription_that_is_made_again_while_it_forwards_is_one_queue_in_the_journal() {
-    let mut kept = Kept::with(to("dead", ""));
-    let end = subscribed(&mut kept, Durability::Durable);
+/// A durable subscription to `t` that rejected a message; gives its consumer, and a producer.
+fn rejecting(kept: &mut Kept) -> (EndKey, EndKey) {
+    let end = subscribed(kept, Durability::Durable);
     let producer = kept.owner.producer("t", Some(RoutingType::Multicast));
     kept.send(producer, 1);
     kept.write();
     let key = kept.owner.grant(end, 1)[0].0;
     kept.owner.settle(end, key, rejected("no"));
+    (end, producer)
+}
+
+#[test]
+fn a_subscription_that_is_made_again_while_it_forwards_is_one_queue_in_the_journal() {
+    let mut kept = Kept::with(to("dead", ""));
+    let (end, producer) = rejecting(&mut kept);
     let numbers = |kept: &Kept| {
         let of = kept.owner.core.nodes.queues.iter().map(|(_, queue)| queue);
         of.filter(|queue| queue.identity.routing == RoutingType::Multicast).filter_map(|queue| queue.number()).collect()
@@ -339,12 +345,7 @@ fn a_subscription_that_is_made_again_while_it_forwards_is_one_queue_in_the_journ
 #[test]
 fn a_volatile_subscription_of_the_name_of_one_that_outlives_the_node_is_another_queue() {
     let mut kept = Kept::with(to("dead", ""));
-    let end = subscribed(&mut kept, Durability::Durable);
-    let producer = kept.owner.producer("t", Some(RoutingType::Multicast));
-    kept.send(producer, 1);
-    kept.write();
-    let key = kept.owner.grant(end, 1)[0].0;
-    kept.owner.settle(end, key, rejected("no"));
+    let (end, _) = rejecting(&mut kept);
     kept.owner.command(Command::Detach { end, mode: DetachMode::Close });
     subscribed(&mut kept, Durability::Volatile);
     kept.owner.core.check();

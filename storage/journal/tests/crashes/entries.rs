@@ -61,14 +61,7 @@ proptest! {
         bodies in proptest::collection::vec((body(), any::<bool>()), 1..60), from in 0_u64..70, count in 0_u64..70,
         blocks in 0_usize..20, freed in 0_usize..4,
     ) {
-        let mut disk = Disk::new();
-        for (body, sync) in &bodies {
-            disk.append(body);
-            if *sync {
-                disk.sync();
-            }
-        }
-        disk.sync();
+        let disk = Disk::with(&bodies);
         let mut segments = index(&disk);
         let end = disk.writer.next().shared;
         let expected = all(&disk, &segments, 1..u64::MAX, usize::MAX).expect("nothing was freed");
