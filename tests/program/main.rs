@@ -28,5 +28,6 @@ mod open_values;
 mod peer;
 mod piped;
 mod reload;
+mod retention;
 mod scraping;
 mod transports;

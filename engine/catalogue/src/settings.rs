@@ -63,6 +63,8 @@ choice! {
         Hold = "hold",
         /// They go on; what there is no room for is rejected with `amqp:resource-limit-exceeded`.
         Refuse = "refuse",
+        /// They go on; what there is no room for is accepted and dropped.
+        Drop = "drop",
     }
 }
 
@@ -84,7 +86,7 @@ layered! {
     producer_window: u32 = 2000 => range(1, 65_535, "messages") => kept(7) => artemis("amqpCredits");
     /// what producers meet while a queue has reached its maximum, or the disk is full: `hold` gives them no credit (what they send on the
     /// rest of it is taken up to twice the maximum, and refused when there is no room at all), `refuse` rejects what there is no room for
-    /// with `amqp:resource-limit-exceeded`
+    /// with `amqp:resource-limit-exceeded`, `drop` accepts it and drops it
     when_full: WhenFull = WhenFull::Hold => kept(8) => artemis("address-full-policy");
     /// the address, or `address::queue`, that messages go to which a consumer rejected; empty: they are dropped. At that address itself they
     /// are dropped, too
@@ -94,6 +96,13 @@ layered! {
     /// they are dropped, too
     expiry_address: String = String::new()
         => check("an address, an address::queue, or \"\" for none", destination) => kept(21) => artemis("expiry-address");
+    /// messages that wait in one queue at most: with each further one the oldest leaves, for good; those that consumers hold do not count, and
+    /// producers do not wait for consumers; 0: any number
+    ring_size: u64 = 0 => range(0, 1 << 48, "messages") => kept(60) => artemis("default-ring-size");
+    /// a queue that no consumer is attached to is emptied, and what is sent to it then is accepted and dropped; browsers do not count
+    purge_on_no_consumers: bool = false => kept(61) => artemis("default-purge-on-no-consumers");
+    /// a queue gets what is sent to its address; without that what is sent to it is accepted and dropped, and consumers get what it has
+    enabled: bool = true => kept(67) => artemis("enabled");
 }
 
 /// Where messages can go, or nowhere.
@@ -121,6 +130,12 @@ impl AddressSettings {
     #[must_use]
     pub fn max_messages(&self) -> u64 {
         or_unlimited(self.max_messages)
+    }
+
+    /// Messages that wait in one queue at most.
+    #[must_use]
+    pub fn ring_size(&self) -> u64 {
+        or_unlimited(self.ring_size)
     }
 
     /// Waiting octets of one queue beyond which producers wait while consumers take.

@@ -15,11 +15,38 @@ use crate::message::{Content, Message};
 use crate::queue::Queue;
 use crate::slab::Key;
 
+/// What a queue does with a message that it does not refuse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    Taken,
+    /// Its producer hears that it is accepted, and it is nowhere.
+    Dropped,
+}
+
+/// Why a queue has no place for a message.
+enum Full {
+    /// Another one would have, or the same one later.
+    NoRoom(Box<Refusal>),
+    TooLarge(Box<Refusal>),
+}
+
 impl Core {
     /// Whether a queue takes a message: beyond its bounds producers have no credit, and those who send all the same are
-    /// refused.
-    pub(crate) fn admit(&self, queue: Key, message: &Message) -> Result<(), Box<Refusal>> {
-        let Some(queue) = self.nodes.queues.get(queue) else { return Ok(()) };
+    /// refused, or what they send is dropped, as its settings say.
+    pub(crate) fn admit(&self, queue: Key, message: &Message) -> Result<Admission, Box<Refusal>> {
+        let Some(queue) = self.nodes.queues.get(queue) else { return Ok(Admission::Taken) };
+        if !queue.gets() {
+            return Ok(Admission::Dropped);
+        }
+        match self.refusal(queue, message) {
+            Some(Full::NoRoom(_)) if queue.bounds.when_full == WhenFull::Drop => Ok(Admission::Dropped),
+            Some(Full::NoRoom(refusal) | Full::TooLarge(refusal)) => Err(refusal),
+            None => Ok(Admission::Taken),
+        }
+    }
+
+    /// Why a message is not to be put into a queue, if it is not.
+    fn refusal(&self, queue: &Queue, message: &Message) -> Option<Full> {
         let name = &queue.identity.name;
         let bounds = &queue.bounds;
         let full = queue.messages() >= bounds.refused_from_messages()
@@ -27,21 +54,22 @@ impl Core {
             || self.memory.refuses(message.size());
         let no_room = match self.journal.disk.room {
             Room::Plenty | Room::Busy => false,
-            Room::Little => bounds.when_full == WhenFull::Refuse,
+            Room::Little => bounds.when_full != WhenFull::Hold,
             Room::None => true,
         };
         if no_room && self.stores(queue, message) {
             let text = format!("the disk is full, and the queue {name} would keep the message there");
-            return Err(Refusal::new(Condition::ResourceLimitExceeded, text));
+            return Some(Full::NoRoom(Refusal::new(Condition::ResourceLimitExceeded, text)));
         }
         if message.header.durable && queue.is_lasting() && message.body.len() as u64 > self.config.stored_bytes_max {
             let text = format!("durable messages have at most {} bytes here", self.config.stored_bytes_max);
-            return Err(Refusal::new(Condition::MessageSizeExceeded, text));
+            return Some(Full::TooLarge(Refusal::new(Condition::MessageSizeExceeded, text)));
         }
         if full {
-            return Err(Refusal::new(Condition::ResourceLimitExceeded, format!("the queue {name} is full")));
+            let text = format!("the queue {name} is full");
+            return Some(Full::NoRoom(Refusal::new(Condition::ResourceLimitExceeded, text)));
         }
-        Ok(())
+        None
     }
 
     /// Whether a message goes to the journal when it is put into a queue.

@@ -8,6 +8,15 @@ use engine_catalogue::{AddressSettings, WhenFull};
 
 use crate::limits::REJECT_FACTOR;
 
+/// When a queue gets what is sent to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gets {
+    Always,
+    /// While consumers are attached to it; without any it is emptied.
+    WhileConsumed,
+    Never,
+}
+
 /// How much a queue has before its producers notice. Messages that consumers hold count as well, but for the soft bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bounds {
@@ -21,17 +30,34 @@ pub(crate) struct Bounds {
     pub max_bytes: u64,
     /// What producers meet then, or when the disk is full.
     pub when_full: WhenFull,
+    /// Waiting messages beyond which the oldest leave.
+    pub ring: u64,
+    pub gets: Gets,
 }
 
 impl Bounds {
     pub fn new(settings: &AddressSettings) -> Self {
+        let ring = settings.ring_size();
+        // What is kept short by dropping the oldest does not have its producers wait.
+        let is_ring = ring < u64::MAX;
         Self {
-            soft_messages: settings.soft_messages(),
-            soft_bytes: settings.soft_bytes(),
+            soft_messages: if is_ring { u64::MAX } else { settings.soft_messages() },
+            soft_bytes: if is_ring { u64::MAX } else { settings.soft_bytes() },
             max_messages: settings.max_messages(),
             max_bytes: settings.max_bytes(),
             when_full: settings.when_full,
+            ring,
+            gets: match (settings.enabled, settings.purge_on_no_consumers) {
+                (false, _) => Gets::Never,
+                (true, true) => Gets::WhileConsumed,
+                (true, false) => Gets::Always,
+            },
         }
+    }
+
+    /// Whether more is asked for each message than how much the queue has.
+    pub fn ask_more(&self) -> bool {
+        self.ring < u64::MAX || self.gets != Gets::Always
     }
 
     /// Messages in the queue from which on it refuses further ones.
@@ -48,7 +74,7 @@ impl Bounds {
     fn factor(&self) -> u64 {
         match self.when_full {
             WhenFull::Hold => REJECT_FACTOR,
-            WhenFull::Refuse => 1,
+            WhenFull::Refuse | WhenFull::Drop => 1,
         }
     }
 }

@@ -53,6 +53,7 @@ impl Core {
         if over {
             self.delete(consumer.queue);
         } else {
+            self.trim(consumer.queue);
             self.collect(consumer.queue);
             self.touch(consumer.queue);
         }

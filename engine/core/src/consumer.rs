@@ -47,6 +47,9 @@ impl Core {
                 self.confirm(key, confirm, 0);
             }
         }
+        if back {
+            self.trim(key);
+        }
         if back || self.nodes.queues.get(key).is_some_and(Queue::is_done_or_awaited) {
             self.touch(key);
         }

@@ -72,6 +72,7 @@ impl Core {
         if queue.push_paged(message.size()) {
             self.touch(key);
         }
+        self.trim(key);
     }
 
     /// The number of a queue in the journal, which it gets if it has none.
@@ -211,6 +212,8 @@ impl Core {
         queue.logged = Logged::Declared { queue: declared.queue, since: 0 };
         queue.restore_paged(*messages, bytes + messages * MESSAGE_OVERHEAD);
         self.journal.insert(declared.queue, key);
+        // Nobody consumes yet, and it may have been full when the node ended.
+        self.trim(key);
         self.collect(key);
     }
 

@@ -4,15 +4,13 @@
 //!
 //! Not here: what becomes a fact, and who waits for it (`durability`).
 
-use std::num::NonZeroU64;
-
 use crate::core::Core;
 use crate::exchange::{Fetch, JournalReport, JournalRequest, Recall, Room};
 use crate::fact::Fact;
 use crate::journaling::Disk;
 use crate::limits::DEPARTING_MAX;
 use crate::message::Message;
-use crate::queue::Kind;
+use crate::queue::{Kind, Left, Queue};
 
 impl Core {
     /// The next that the owner has for its journal. `None` means that it was told of everything.
@@ -106,6 +104,7 @@ impl Core {
         self.resize(key, |queue| queue.put_back(sequence, message));
         self.note_expiries(key);
         self.note_departures(key);
+        self.trim(key);
         self.touch(key);
     }
 
@@ -116,12 +115,12 @@ impl Core {
             // It was deleted while they were read.
             return self.journal.outbox.release_all(messages.into_iter().map(|(name, _)| name));
         }
-        self.resize(key, |queue| {
-            for (name, message) in messages {
-                queue.handle_fetched(message.size());
-                queue.append(message, NonZeroU64::new(name));
-            }
-        });
+        let append = |queue: &mut Queue| {
+            let all = messages.into_iter().map(|(name, message)| queue.handle_fetched(name, message));
+            all.fold(Left::default(), Left::and)
+        };
+        let Some(left) = self.resize(key, append) else { return };
+        self.hear(key, left.news);
         self.note_expiries(key);
         self.touch(key);
     }
@@ -131,6 +130,7 @@ impl Core {
         let Some(key) = self.journal.queue(queue) else { return };
         let Some(queue) = self.nodes.queues.get_mut(key) else { return };
         queue.handle_fetch_done();
+        self.trim(key);
         self.touch(key);
     }
 

@@ -41,6 +41,7 @@ mod routing;
 pub mod slab;
 #[cfg(test)]
 mod tests;
+mod trimming;
 mod versions;
 mod view;
 mod waiting;

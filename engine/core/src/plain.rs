@@ -22,11 +22,13 @@ pub(crate) struct Plain {
 
 impl Plain {
     /// Nothing is plain.
-    #[cfg(test)]
     pub const NEVER: Self = Self { messages_below: 0, bytes_max: 0 };
 
     /// Those of a queue of which so many octets are in memory at most.
     pub fn new(bounds: &Bounds, resident_max: u64) -> Self {
+        if bounds.ask_more() {
+            return Self::NEVER;
+        }
         Self {
             messages_below: bounds.refused_from_messages(),
             bytes_max: bounds.refused_above_bytes().min(resident_max),

@@ -13,7 +13,7 @@
 //! - `withheld`: producers that wait for room.
 //!
 //! What is done with several of them at once is beside them: `settling`, `leaving` (the one way out), `fetching`, `expiring`,
-//! `departing`, `browsing`.
+//! `trimming`, `departing`, `browsing`.
 //!
 //! Not here: what goes on between queues, links, memory and the journal (`core`, `credit`, `durability`).
 
@@ -31,6 +31,7 @@ mod order;
 mod paging;
 mod settling;
 mod stock;
+mod trimming;
 mod withheld;
 
 use std::num::NonZeroU64;

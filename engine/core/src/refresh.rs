@@ -21,7 +21,7 @@ use crate::core::Core;
 use crate::ends::EndRole;
 use crate::limits::REFRESH_MAX;
 use crate::plain::Plain;
-use crate::queue::{Destinations, Kind};
+use crate::queue::{Destinations, Kind, Queue};
 use crate::slab::Key;
 use crate::versions::Refresh;
 
@@ -113,6 +113,9 @@ impl Core {
             queue.bounds = bounds;
             queue.plain = plain;
             self.release_credit(key);
+        }
+        if self.nodes.queues.get(key).is_some_and(Queue::is_to_be_empty) {
+            self.trim(key);
         }
         if let Some(queue) = self.nodes.queues.get_mut(key) {
             queue.redirect(destinations);

@@ -9,6 +9,7 @@ use std::num::NonZeroU64;
 
 use engine_message::Condition;
 
+use crate::admission::Admission;
 use crate::command::{Outcome, Publish, RoutingType, Settled};
 use crate::core::Core;
 use crate::ends::Route;
@@ -54,7 +55,10 @@ impl Core {
     }
 
     fn put_one(&mut self, only: Key, message: Message) -> Result<u64, Box<Refusal>> {
-        self.admit(only, &message)?;
+        if self.admit(only, &message)? == Admission::Dropped {
+            self.drop_at(only);
+            return Ok(self.put_nowhere(&message));
+        }
         if self.is_stored(only, &message) {
             return Ok(self.store(&[only], message));
         }
@@ -63,9 +67,9 @@ impl Core {
     }
 
     /// The anycast queue of an address whose turn it is, and that takes the message; none if there is none. When all refuse it, so does
-    /// the address.
+    /// the address; when none has a place and one of them drops it, it is counted there.
     fn take_turn(&mut self, address: Key, message: &Message) -> Result<Option<Key>, Box<Refusal>> {
-        let mut refused = None;
+        let (mut refused, mut dropped) = (None, None);
         let Some(bindings) = self.nodes.addresses.get(address).map(|address| &address.queues) else { return Ok(None) };
         for _ in 0..bindings.listed(RoutingType::Anycast).len() {
             let Some(address) = self.nodes.addresses.get_mut(address) else { break };
@@ -75,11 +79,18 @@ impl Core {
                 continue;
             }
             match self.admit(next, message) {
-                Ok(()) => return Ok(Some(next)),
+                Ok(Admission::Taken) => return Ok(Some(next)),
+                Ok(Admission::Dropped) => dropped = Some(next),
                 Err(refusal) => refused = Some(refusal),
             }
         }
-        refused.map_or(Ok(None), Err)
+        if let Some(refusal) = refused {
+            return Err(refusal);
+        }
+        if let Some(dropped) = dropped {
+            self.drop_at(dropped);
+        }
+        Ok(None)
     }
 
     /// Puts a message into all multicast queues of an address, and into `one` more.
@@ -96,7 +107,13 @@ impl Core {
 
     fn put_each(&mut self, queues: &[Key], one: Option<Key>, message: Message) -> Result<u64, Box<Refusal>> {
         let all = || queues.iter().copied().chain(one);
-        all().try_for_each(|queue| self.admit(queue, &message))?;
+        let mut drops = false;
+        for queue in all() {
+            drops |= self.admit(queue, &message)? == Admission::Dropped;
+        }
+        if drops {
+            return self.put_where_taken(all().collect(), message);
+        }
         if all().any(|queue| self.is_stored(queue, &message)) {
             if one.is_none() {
                 return Ok(self.store(queues, message));
@@ -111,6 +128,21 @@ impl Core {
             self.push(queue, message.clone(), None);
         }
         Ok(0)
+    }
+
+    /// Puts a message into those of several queues that take it; none of them refuses it.
+    #[cold]
+    fn put_where_taken(&mut self, mut queues: Vec<Key>, message: Message) -> Result<u64, Box<Refusal>> {
+        let mut dropping = Vec::new();
+        queues.retain(|&queue| {
+            let takes = self.admit(queue, &message).is_ok_and(|admission| admission == Admission::Taken);
+            if !takes {
+                dropping.push(queue);
+            }
+            takes
+        });
+        dropping.into_iter().for_each(|queue| self.drop_at(queue));
+        self.put_each(&queues, None, message)
     }
 
     /// No queue is there for a message: it is accepted, and gone.
@@ -130,6 +162,7 @@ impl Core {
         if let Some(at) = expires {
             self.note_expiry(key, at);
         }
+        self.trim(key);
     }
 
     /// Takes a message to the address that it names; gives the number that the journal has to reach before it is acknowledged, or 0.

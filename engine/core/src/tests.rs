@@ -7,6 +7,7 @@ mod expiry;
 mod forwarding;
 mod held;
 mod nodes;
+mod retention;
 mod routing;
 mod scale;
 mod settings;

@@ -122,6 +122,13 @@ pub const QUEUE_FIGURES: Figures<QueueView> = Figures {
             |q| Value::Count(q.totals.turned_back),
         )
         .metric("heddle_queue_turned_back_total"),
+        QueueFigure::counter(
+            "dropped",
+            "Messages that were accepted and dropped: for newer ones (`ring_size`), for want of room (`when_full`), without consumers, or disabled.",
+            Unit::Count,
+            |q| Value::Count(q.totals.dropped),
+        )
+        .metric("heddle_queue_dropped_total"),
     ],
 };
 

@@ -13,6 +13,7 @@ use crate::slab::Key;
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
     hold: VecDeque<Key>,
+    /// Those that drop, too.
     refuse: VecDeque<Key>,
 }
 
@@ -21,7 +22,7 @@ impl Waiting {
     pub fn of(&mut self, when_full: WhenFull) -> &mut VecDeque<Key> {
         match when_full {
             WhenFull::Hold => &mut self.hold,
-            WhenFull::Refuse => &mut self.refuse,
+            WhenFull::Refuse | WhenFull::Drop => &mut self.refuse,
         }
     }
 
@@ -29,7 +30,7 @@ impl Waiting {
     pub fn is_any(&self, when_full: WhenFull) -> bool {
         match when_full {
             WhenFull::Hold => !self.hold.is_empty(),
-            WhenFull::Refuse => !self.refuse.is_empty(),
+            WhenFull::Refuse | WhenFull::Drop => !self.refuse.is_empty(),
         }
     }
 

@@ -93,7 +93,7 @@ impl Queue {
         };
         let cause = match why {
             Why::Rejected(refusal) => Cause::Rejected(refusal.map(kept)),
-            Why::Expired | Why::Acknowledged => Cause::Expired(expired),
+            Why::Expired | Why::Acknowledged | Why::Dropped => Cause::Expired(expired),
         };
         let Some(departures) = &mut self.departures else { return Left::default() };
         let bytes = departures.insert(sequence, held, cause);

@@ -177,7 +177,7 @@ impl Departures {
     pub fn lead(&self, why: &Why) -> bool {
         let [rejected, expired] = &self.destinations.targets;
         match why {
-            Why::Acknowledged => false,
+            Why::Acknowledged | Why::Dropped => false,
             Why::Rejected(_) => rejected.is_some(),
             Why::Expired => expired.is_some(),
         }
@@ -407,7 +407,12 @@ mod tests {
         };
         assert!(to("dead") && to("dead::q") && !to("") && !to("q") && !to("q::other"));
         let some = departures("dead", "");
-        assert!(some.lead(&Why::Rejected(None)) && !some.lead(&Why::Expired) && !some.lead(&Why::Acknowledged));
+        assert!(
+            some.lead(&Why::Rejected(None))
+                && !some.lead(&Why::Expired)
+                && !some.lead(&Why::Acknowledged)
+                && !some.lead(&Why::Dropped)
+        );
     }
 
     #[test]

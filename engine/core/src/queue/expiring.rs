@@ -63,19 +63,19 @@ impl Queue {
             && let Some(entry) = self.expiries.take_due(wall_ms)
         {
             swept.looked += 1;
-            swept.left = swept.left.and(self.drop_waiting(entry));
+            swept.left = swept.left.and(self.drop_waiting(entry, Why::Expired));
         }
         swept
     }
 
     /// Drops a message unless a consumer holds it, or it is gone.
-    fn drop_waiting(&mut self, entry: Key) -> Left {
+    pub(super) fn drop_waiting(&mut self, entry: Key, why: Why) -> Left {
         let Some(found) = self.entries.get(entry) else { return Left::default() };
         let (sequence, size) = (found.sequence, found.message.size());
         if !self.order.drop_waiting(sequence, size, &self.entries) {
             return Left::default();
         }
-        let left = self.leave(sequence, Held::Here(entry), Why::Expired);
+        let left = self.leave(sequence, Held::Here(entry), why);
         self.order.skip(&self.entries);
         left
     }

@@ -4,10 +4,14 @@
 //!
 //! Not here: what is in the journal only (`paging`), and how the journal reads.
 
+use std::num::NonZeroU64;
+
 use super::Queue;
 use super::entry::Held;
-use super::paging::{Recalled, Wish};
+use super::paging::{Doomed, Recalled, Wish};
+use super::stock::Left;
 use crate::limits::DEPARTING_MAX;
+use crate::message::Message;
 
 impl Queue {
     /// A message is put behind all others that is in the journal only; gives whether the queue has something to ask for by it.
@@ -22,9 +26,11 @@ impl Queue {
         self.behind.restore(messages, bytes);
     }
 
-    /// The first message of those behind, of `size` octets, is about to be appended.
-    pub fn handle_fetched(&mut self, size: u64) {
-        self.behind.pop(size);
+    /// The first message of those behind is in memory. What leaves by it does so for good.
+    pub fn handle_fetched(&mut self, name: u64, message: Message) -> Left {
+        let doomed = self.behind.pop(message.size());
+        self.append(message, NonZeroU64::new(name));
+        if doomed == Doomed::Yes { self.drop_last() } else { self.trim() }
     }
 
     /// Gives whether the journal has to be asked for what comes next: less than `below` octets wait in memory. It is asked then.

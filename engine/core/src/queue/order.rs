@@ -93,6 +93,11 @@ impl Order {
         self.line.places.front().copied()
     }
 
+    /// The last message that was put in, if it lives.
+    pub fn last(&self) -> Option<Key> {
+        self.line.places.back().copied()
+    }
+
     /// That message is sent.
     #[inline]
     pub fn pop_first(&mut self, size: u64, entries: &Slab<Entry>) {

@@ -40,11 +40,20 @@ enum Fetching {
     UnderWay,
 }
 
+/// Whether a message that comes into memory is to leave the queue at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Doomed {
+    No,
+    Yes,
+}
+
 /// The part of a line that is in the journal only, behind what is in memory.
 #[derive(Debug, Default)]
 pub(crate) struct Behind {
     pile: Pile,
     fetching: Fetching,
+    /// So many of the first ones leave as soon as they are in memory.
+    doomed: u64,
 }
 
 impl Behind {
@@ -66,11 +75,25 @@ impl Behind {
     /// The journal has so many messages.
     pub fn restore(&mut self, messages: u64, bytes: u64) {
         self.pile = Pile { messages, bytes };
+        self.doomed = 0;
     }
 
-    /// The first of them, of `size` octets, is in memory now.
-    pub fn pop(&mut self, size: u64) {
+    /// The first of them, of `size` octets, is in memory now; gives whether it is to leave.
+    pub fn pop(&mut self, size: u64) -> Doomed {
         self.pile.remove(size);
+        let doomed = if self.doomed > 0 { Doomed::Yes } else { Doomed::No };
+        self.doomed = self.doomed.saturating_sub(1);
+        doomed
+    }
+
+    /// All of them are to leave: each when it was read, as only its content says what there is to forget.
+    pub fn doom(&mut self) {
+        self.doomed = self.messages();
+    }
+
+    /// How many of them are to leave.
+    pub fn doomed(&self) -> u64 {
+        self.doomed
     }
 
     /// Whether some are there, and none are being read.

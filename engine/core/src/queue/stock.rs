@@ -17,6 +17,8 @@ pub(crate) enum Why {
     Rejected(Option<Box<Refusal>>),
     /// Its time to live ran out.
     Expired,
+    /// The queue is to have less: newer ones take its place, or nobody consumes.
+    Dropped,
 }
 
 /// Totals since the queue was made.
@@ -34,6 +36,8 @@ pub struct Totals {
     pub forwarded: u64,
     /// How often such a message was refused where it was to go.
     pub turned_back: u64,
+    /// Messages that made room for newer ones, or left as nobody consumed, or were not put in for one of these reasons.
+    pub dropped: u64,
 }
 
 /// Whether the owner has to be told that the journal will hear of a queue.
@@ -122,7 +126,13 @@ impl Stock {
             Why::Acknowledged => self.totals.acknowledged += 1,
             Why::Rejected(_) => self.totals.rejected += 1,
             Why::Expired => self.totals.expired += 1,
+            Why::Dropped => self.totals.dropped += 1,
         }
+    }
+
+    /// A message was accepted and is not put into the queue.
+    pub fn count_dropped(&mut self) {
+        self.totals.dropped += 1;
     }
 
     /// A message that left is safe at another address.

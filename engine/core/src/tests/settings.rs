@@ -4,7 +4,7 @@ use super::*;
 use engine_catalogue::{Attributes, Change, Definition, Origin, Placement, Queue};
 
 /// An owner, shard 0 of so many, for whom this is defined.
-fn owner_of(shards: u16, storage: Storage, definitions: Vec<(&str, Attributes)>) -> Owner {
+pub(super) fn owner_of(shards: u16, storage: Storage, definitions: Vec<(&str, Attributes)>) -> Owner {
     let defines = definitions.into_iter().map(|(key, attributes)| Change::Define {
         origin: Origin::Configuration,
         definition: Definition::new(key, attributes),

@@ -4,7 +4,7 @@
 //! `handle_accepted` for one delivery, against `handle_settle` and `Command::Accept` of several.
 
 use super::*;
-use crate::bounds::Bounds;
+use crate::bounds::{Bounds, Gets};
 use crate::command::ACCEPT_KEYS;
 use crate::plain::Plain;
 
@@ -140,7 +140,8 @@ proptest! {
         orders in prop::collection::vec(order(), 1..120),
     ) {
         let when_full = if refuse { WhenFull::Refuse } else { WhenFull::Hold };
-        let bounds = Bounds { soft_messages: 3, soft_bytes: 700, max_messages, max_bytes, when_full };
+        let (ring, gets) = (u64::MAX, Gets::Always);
+        let bounds = Bounds { soft_messages: 3, soft_bytes: 700, max_messages, max_bytes, when_full, ring, gets };
         let layer = Layer { producer_window: Some(producer_window), when_full: Some(when_full), ..Layer::default() };
         let config = CoreConfig {
             storage: if journal { Storage::Journal } else { Storage::Memory },
