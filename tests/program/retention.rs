@@ -119,3 +119,33 @@ fn what_is_disabled_or_full_drops_and_settings_come_into_force_while_the_node_ru
     assert_eq!(receiver.receive().1, [2], "consumers drain it");
     assert_eq!(figure(&broker, "a", "messages"), before);
 }
+
+#[test]
+fn what_nobody_takes_away_is_there_for_everybody_behind_a_kill() {
+    let kept = "[[address]]\nmatch = \"kept.#\"\nnon_destructive = true\n";
+    for shards in [1, 3] {
+        let broker = start(folder(), shards, kept);
+        let see = |broker: &Broker, queue: &str, count: u8| {
+            let mut receiver = opened(broker);
+            receiver.attach_receiver(queue, 10);
+            for number in 0..count {
+                let (delivery, body) = receiver.receive();
+                assert_eq!(body, [number], "{queue}");
+                receiver.accept(delivery, delivery);
+            }
+            receiver
+        };
+        for queue in names("kept") {
+            send(&broker, &queue, Durable::Yes, 0..3);
+            let mut stays = see(&broker, &queue, 3);
+            send(&broker, &queue, Durable::Yes, 3..4);
+            assert_eq!(stays.receive().1, [3], "it gets what comes");
+            see(&broker, &queue, 4).close();
+        }
+        let broker = start(broker.kill(), shards, kept);
+        for queue in names("kept") {
+            see(&broker, &queue, 4).close();
+            assert_eq!(figure(&broker, &queue, "messages"), 4);
+        }
+    }
+}

@@ -101,6 +101,9 @@ layered! {
     ring_size: u64 = 0 => range(0, 1 << 48, "messages") => kept(60) => artemis("default-ring-size");
     /// a queue that no consumer is attached to is emptied, and what is sent to it then is accepted and dropped; browsers do not count
     purge_on_no_consumers: bool = false => kept(61) => artemis("default-purge-on-no-consumers");
+    /// every link that receives only looks, as a browser does, and stays for what comes: nothing leaves by being accepted, but by expiring, or by
+    /// `ring_size`; a change holds for links that come then
+    non_destructive: bool = false => kept(62) => artemis("default-non-destructive");
     /// a queue gets what is sent to its address; without that what is sent to it is accepted and dropped, and consumers get what it has
     enabled: bool = true => kept(67) => artemis("enabled");
 }

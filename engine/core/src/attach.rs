@@ -69,18 +69,19 @@ impl Core {
             Ok(queue) => queue,
             Err(refusal) => return self.refuse_attach(link, &spec.address, refusal),
         };
+        let mode = self.mode(key, spec.mode);
         let consumer = Consumer {
             queue: key,
-            mode: spec.mode,
+            mode,
             settle: spec.settle,
             default_outcome: spec.default_outcome,
             credit: 0,
             draining: false,
-            cursor: (spec.mode == Mode::Browse).then(Box::default),
+            cursor: (mode == Mode::Browse).then(Box::default),
         };
         let end = self.nodes.ends.insert(End { link, role: EndRole::Consumer(consumer) });
         let Some(queue) = self.nodes.queues.get_mut(key) else { return };
-        queue.consumers.insert(spec.mode, end);
+        queue.consumers.insert(mode, end);
         let of = &queue.identity;
         let (address, queue_name, routing) = (of.address, of.name.to_string(), of.routing);
         if let Some(lifetime) = spec.lifetime {
@@ -93,6 +94,12 @@ impl Core {
             && self.nodes.queues.get(key).is_some_and(|queue| queue.identity.kind == Kind::Durable);
         let number = if subscribed { self.declare(key) } else { None };
         self.tell_after(number.unwrap_or(0), link, attached);
+    }
+
+    /// What a link does that asks for a mode: where consumers take nothing away it looks, and stays for what comes.
+    fn mode(&self, queue: Key, asked: Mode) -> Mode {
+        let address = self.nodes.queues.get(queue).and_then(|queue| self.nodes.addresses.get(queue.identity.address));
+        if address.is_some_and(|address| address.settings.non_destructive) { Mode::Browse } else { asked }
     }
 
     /// Refuses an attach; an address that was made for it goes again.

@@ -14,6 +14,8 @@ pub(crate) enum Gets {
     Always,
     /// While consumers are attached to it; without any it is emptied.
     WhileConsumed,
+    /// The same, where consumers only look.
+    WhileAttached,
     Never,
 }
 
@@ -49,6 +51,7 @@ impl Bounds {
             ring,
             gets: match (settings.enabled, settings.purge_on_no_consumers) {
                 (false, _) => Gets::Never,
+                (true, true) if settings.non_destructive => Gets::WhileAttached,
                 (true, true) => Gets::WhileConsumed,
                 (true, false) => Gets::Always,
             },

@@ -1,7 +1,8 @@
 //! Browsers: links that are shown what a queue has, and leave it there.
 //!
 //! Guarantees: a browser is shown every message that waits when its cursor comes to it, in order; one that drains is told that there is
-//! nothing more when its cursor is behind all that waits, in memory or not. Consumers come first. What has expired is shown to nobody.
+//! nothing more when its cursor is behind all that waits, in memory or not. Consumers come first. What has expired is shown to nobody, and what is
+//! not on stable storage yet, if it is to be, not before it is.
 //!
 //! Not here: where a cursor is, and what it keeps (`cursor`).
 
@@ -35,8 +36,10 @@ impl Core {
         let queue = self.nodes.queues.get_mut(key)?;
         let End { link, role: EndRole::Consumer(consumer) } = self.nodes.ends.get_mut(end)? else { return None };
         let Consumer { cursor: Some(cursor), credit, .. } = consumer else { return None };
+        let durable = self.journal.awaiting.durable();
         let found = if *credit > 0 { queue.browse(cursor.next()) } else { Found::End };
         let (entry, bytes) = match found {
+            Found::Here { entry, .. } if queue.blocks(entry, durable) => return None,
             Found::Here { entry, sequence } => {
                 cursor.pass(sequence);
                 (entry, queue.entry(entry)?.message.size())

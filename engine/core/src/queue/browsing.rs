@@ -5,9 +5,10 @@
 //!
 //! Not here: how what is in the journal only comes to a cursor (`cursor`).
 
-use super::Queue;
 use super::entry::Held;
 use super::stock::Left;
+use super::{Front, Queue};
+use crate::fact::LOCAL;
 use crate::slab::Key;
 
 /// What comes next in a queue.
@@ -44,6 +45,16 @@ impl Queue {
         let sequence = from.max(next);
         let skip = sequence - next;
         if skip < self.behind.messages() { Found::Behind { sequence, skip } } else { Found::End }
+    }
+
+    /// Whether a message waits until the journal has it on stable storage, which begins behind `durable`; the queue is looked at again then.
+    pub fn blocks(&mut self, entry: Key, durable: u64) -> bool {
+        let stored = self.entries.get(entry).and_then(|found| found.stored);
+        let waits = stored.is_some_and(|stored| stored.get() > durable && stored.get() & LOCAL == 0);
+        if waits {
+            self.turn.front = Front::Blocked;
+        }
+        waits
     }
 
     /// Takes a message out of memory again that came back and was read for a cursor, if the journal has all of it.

@@ -21,13 +21,14 @@ impl Queue {
         match self.bounds.gets {
             Gets::Always => true,
             Gets::WhileConsumed => self.consumers.takers() > 0,
+            Gets::WhileAttached => !self.consumers.is_empty(),
             Gets::Never => false,
         }
     }
 
     /// Whether it is to have no messages.
     pub fn is_to_be_empty(&self) -> bool {
-        self.bounds.gets == Gets::WhileConsumed && self.consumers.takers() == 0
+        matches!(self.bounds.gets, Gets::WhileConsumed | Gets::WhileAttached) && !self.gets()
     }
 
     /// A message was accepted and is not put in.

@@ -104,6 +104,58 @@ fn of_several_queues_those_that_drop_do_not_keep_a_message_from_others() {
     assert_eq!((owner.grant(looking, 9).len(), numbers(&owner.grant(taking, 9))), (0, vec![0, 1]));
 }
 
+#[test]
+fn where_consumers_only_look_everybody_sees_everything_and_nothing_leaves() {
+    let layer = Layer { non_destructive: Some(true), ring_size: Some(3), soft_messages: Some(1), ..Layer::default() };
+    let mut owner = owner(layer);
+    let producer = owner.producer("q", None);
+    let [one, other] = [(); 2].map(|()| owner.consumer("q", None, Mode::Consume));
+    send_all(&mut owner, producer, 0..2);
+    let got = owner.grant(one, 9);
+    assert_eq!(numbers(&got), [0, 1]);
+    owner.settle(one, got[0].0, Outcome::Accepted);
+    assert_eq!(numbers(&owner.grant(other, 1)), [0]);
+    let events = owner.send(producer, 2);
+    assert!(events.iter().any(|event| matches!(event, Event::Deliver { .. })), "it stays for what comes: {events:?}");
+    assert_eq!(numbers(&owner.grant(other, 9)), [1, 2]);
+    send_all(&mut owner, producer, 3..4);
+    assert_eq!(totals(&owner), (3, 1), "the ring drops, and nobody else");
+    owner.command(Command::Detach { end: one, mode: DetachMode::Close });
+    let late = owner.consumer("q", None, Mode::Consume);
+    assert_eq!(numbers(&owner.grant(late, 9)), [1, 2, 3]);
+}
+
+#[test]
+fn who_only_looks_counts_as_a_consumer_where_nobody_takes() {
+    let layer = Layer { non_destructive: Some(true), purge_on_no_consumers: Some(true), ..Layer::default() };
+    let mut owner = owner(layer);
+    let producer = owner.producer("q", None);
+    let consumer = owner.consumer("q", None, Mode::Consume);
+    send_all(&mut owner, producer, 0..2);
+    assert_eq!(totals(&owner), (2, 0));
+    owner.command(Command::Detach { end: consumer, mode: DetachMode::Lost });
+    assert_eq!(totals(&owner), (0, 2));
+}
+
+/// It failed before: a browser was shown what a crash could still take back.
+#[test]
+fn what_is_not_durable_yet_is_shown_to_no_browser() {
+    for mode in [Mode::Browse, Mode::Consume] {
+        let mut owner = owner_of(1, Storage::Journal, Vec::new());
+        let producer = owner.producer("q", None);
+        let looking = owner.consumer("q", None, mode);
+        owner.grant(looking, 9);
+        let header = Header { durable: true, ..Header::default() };
+        let message = Message { header, ..numbered(7) };
+        let events = owner.command(Command::Deliver { end: producer, delivery: 0, settled: Settled::No, message });
+        assert_eq!(events, [], "{mode:?}");
+        while owner.core.poll_fact().is_some() {}
+        owner.core.handle_durable(9);
+        let shown = |event: &Event| matches!(event, Event::Deliver { .. });
+        assert_eq!(owner.events().iter().filter(|event| shown(event)).count(), 1, "{mode:?}");
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Send,
