@@ -94,8 +94,15 @@ fn node() -> NodeView {
 }
 
 fn queue(name: &str, routing: RoutingType, messages: u64) -> Row<QueueView> {
-    let totals =
-        Totals { enqueued: messages + 100, acknowledged: 90, expired: 6, rejected: 4, forwarded: 3, turned_back: 2 };
+    let totals = Totals {
+        enqueued: messages + 100,
+        acknowledged: 90,
+        expired: 6,
+        rejected: 4,
+        exhausted: 1,
+        forwarded: 3,
+        turned_back: 2,
+    };
     let view = QueueView {
         address: name.split("::").next().unwrap_or_default().to_owned(),
         name: name.to_owned(),

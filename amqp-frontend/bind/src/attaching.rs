@@ -98,7 +98,7 @@ impl Bind {
         let links = self.links.get_mut(usize::from(session.0)).map(std::mem::take);
         for place in links.unwrap_or_default().into_iter().flatten() {
             self.attaching.remove(&place);
-            home.release(&mut self.client, place, DetachMode::Lost);
+            home.release(&mut self.client, place, DetachMode::Ended);
         }
     }
 }

@@ -197,7 +197,9 @@ pub enum DetachMode {
     Close,
     /// The peer detached it and may come back: closed=false.
     Suspend,
-    /// Its session or connection ended without a detach.
+    /// Its session or connection was ended, by either side, without a detach.
+    Ended,
+    /// Its connection was lost: what its consumer held counts as delivered in vain.
     Lost,
 }
 

@@ -1,6 +1,7 @@
 //! The owner against what users expect of queues, and against a model.
 
 mod agenda;
+mod attempts;
 mod browsing;
 mod exchange;
 mod expiry;

@@ -232,7 +232,7 @@ impl Home {
             // Its connection went while the owner made up its mind.
             Event::Attached { end, .. } => {
                 if let Some(link) = self.links.remove(place) {
-                    self.engine.submit(link.owner, Command::Detach { end, mode: DetachMode::Lost });
+                    self.engine.submit(link.owner, Command::Detach { end, mode: DetachMode::Ended });
                 }
             }
             Event::Refused { .. } | Event::Detached { .. } => drop(self.links.remove(place)),

@@ -46,6 +46,9 @@ impl Queue {
             Outcome::Released => self.give_back(sequence, held),
             Outcome::Modified(modified) => {
                 let held = self.modify(end, sequence, held, &modified);
+                if modified.delivery_failed && self.exhausts(self.failures_of(held)) {
+                    return self.leave(sequence, held, Why::Exhausted);
+                }
                 self.give_back(sequence, held);
             }
         }
@@ -58,15 +61,24 @@ impl Queue {
         match &mut held {
             Held::Here(entry) => {
                 if let Some(entry) = self.entries.get_mut(*entry) {
-                    entry.message.header.delivery_count += failed;
+                    let count = &mut entry.message.header.delivery_count;
+                    *count = count.saturating_add(failed);
                 }
             }
-            Held::Away(stub) => stub.delivery_count += failed,
+            Held::Away(stub) => stub.delivery_count = stub.delivery_count.saturating_add(failed),
         }
         if modified.undeliverable_here {
             self.held.exclude(end, sequence);
         }
         held
+    }
+
+    /// How often the delivery of a message failed.
+    fn failures_of(&self, held: Held) -> u32 {
+        match held {
+            Held::Here(entry) => self.entry(entry).map_or(0, |entry| entry.message.header.delivery_count),
+            Held::Away(stub) => stub.delivery_count,
+        }
     }
 
     /// A message goes back to its place.
