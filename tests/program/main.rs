@@ -27,6 +27,7 @@ mod observing;
 mod open_values;
 mod peer;
 mod piped;
+mod priorities;
 mod reload;
 mod scraping;
 mod transports;

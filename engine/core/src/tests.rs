@@ -8,6 +8,7 @@ mod expiry;
 mod forwarding;
 mod held;
 mod nodes;
+mod priorities;
 mod routing;
 mod scale;
 mod settings;

@@ -407,7 +407,12 @@ mod tests {
     }
 
     fn away(name: u64) -> Held {
-        Held::Away(Stub { stored: NonZeroU64::new(name).expect("a name"), delivery_count: 0, durable: true })
+        Held::Away(Stub {
+            stored: NonZeroU64::new(name).expect("a name"),
+            delivery_count: 0,
+            durable: true,
+            priority: 4,
+        })
     }
 
     #[test]
