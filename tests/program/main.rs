@@ -30,4 +30,5 @@ mod piped;
 mod priorities;
 mod reload;
 mod scraping;
+mod subscriptions;
 mod transports;
