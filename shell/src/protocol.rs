@@ -4,6 +4,7 @@
 
 use amqp_bind::{Bind, Given, Written};
 use amqp_proto::{Authenticated, Out};
+use engine_core::command::DetachMode;
 use engine_core::event::Event;
 use engine_home::{Client, FileAt, Gift, Home, Request, Route, Slot};
 use engine_message::Condition;
@@ -101,9 +102,10 @@ impl Protocol {
         bind.close(home, condition, why);
     }
 
-    pub(crate) fn drop_links(&mut self, home: &mut Home) {
+    /// Its connection was lost, and with it what links it still had.
+    pub(crate) fn lose_links(&mut self, home: &mut Home) {
         let Self::Amqp(bind) = self;
-        bind.drop_links(home);
+        bind.drop_links(home, DetachMode::Lost);
     }
 
     /// Fills its output, and gives it to be written.

@@ -137,7 +137,7 @@ impl<H> Turn<H> {
     /// A connection is gone: so are its links.
     pub fn remove(&mut self, slot: Slot) -> Option<Entry<H>> {
         let mut entry = self.entries.remove(slot)?;
-        entry.protocol.drop_links(&mut self.home);
+        entry.protocol.lose_links(&mut self.home);
         Some(entry)
     }
 

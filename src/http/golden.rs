@@ -99,6 +99,7 @@ fn queue(name: &str, routing: RoutingType, messages: u64) -> Row<QueueView> {
         acknowledged: 90,
         expired: 6,
         rejected: 4,
+        exhausted: 1,
         forwarded: 3,
         turned_back: 2,
         dropped: 1,

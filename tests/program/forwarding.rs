@@ -114,6 +114,63 @@ fn what_is_rejected_comes_to_the_dead_letter_address_and_says_why() {
     }
 }
 
+/// Names of queues with one durable message each, of which a consumer that takes it down is rid after three times.
+const ATTEMPTS: &str = "[[address]]\nmatch = \"orders.#\"\ndead_letter_address = \"dead\"\nmax_delivery_attempts = 3\n";
+
+#[test]
+fn what_takes_its_consumers_down_comes_to_the_dead_letter_address_though_the_node_is_killed_meanwhile() {
+    for shards in [1, 3] {
+        let mut broker = start(folder(), shards, ATTEMPTS);
+        for queue in queues() {
+            let mut sender = opened(&broker);
+            sender.attach_sender(&queue);
+            sender.send_accepted(Durable::Yes, [queue.clone().into_bytes()]);
+        }
+        for attempt in 0..3 {
+            for queue in queues() {
+                let mut receiver = opened(&broker);
+                receiver.attach_receiver(&queue, 10);
+                let (_, message) = receiver.receive_encoded();
+                let section = section::scan(&message).expect("a message").header;
+                let header = section::Header::decode(&message[section]).expect("a header");
+                assert_eq!(header.delivery_count, attempt, "{queue}");
+                // Whoever dies says nothing.
+                drop(receiver.into_inner());
+                let waits = |state: &serde_json::Value| state["acquired"] == 0;
+                wait_for("it to be seen", || broker.queue(&queue).is_none_or(|state| waits(&state)).then_some(()));
+            }
+            if attempt == 1 {
+                wait_for("the journal", || is_written(&broker).then_some(()));
+                broker = start(broker.kill(), shards, ATTEMPTS);
+            }
+        }
+        let got = take(&broker, "dead", 6);
+        let from = got.iter().map(|message| {
+            let map = annotations(message);
+            assert_eq!(text(&map, "x-opt-MOVE-REASON"), "max-delivery-attempts");
+            assert_eq!(map.get("x-opt-MOVE-DELIVERY-COUNT"), Some(&Value::Uint(3)));
+            text(&map, "x-opt-ORIG-ADDRESS").to_owned()
+        });
+        assert_eq!(from.collect::<BTreeSet<_>>(), queues().collect());
+    }
+}
+
+#[test]
+fn whoever_says_goodbye_may_see_a_message_as_often_as_it_likes() {
+    let broker = start(folder(), 1, ATTEMPTS);
+    let mut sender = opened(&broker);
+    sender.attach_sender("orders.1");
+    sender.send_accepted(Durable::Yes, [b"it stays".to_vec()]);
+    for _ in 0..5 {
+        let mut receiver = opened(&broker);
+        receiver.attach_receiver("orders.1", 10);
+        assert_eq!(receiver.receive().1, b"it stays");
+        receiver.close();
+        wait_for("it to come back", || (figure(&broker, "orders.1", "acquired") == Some(0)).then_some(()));
+    }
+    assert_eq!(figure(&broker, "orders.1", "messages"), Some(1));
+}
+
 #[test]
 fn what_expires_comes_to_the_expiry_address() {
     for shards in [1, 3] {

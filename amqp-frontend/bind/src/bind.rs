@@ -209,7 +209,7 @@ impl Bind {
 
     /// Closes it because the node stops, or has no room for it.
     pub fn close(&mut self, home: &mut Home, condition: Condition, why: &str) {
-        self.drop_links(home);
+        self.drop_links(home, DetachMode::Ended);
         let now_ns = home.engine().now_ns();
         self.machine.close(Some(AmqpError::new(condition, why)), now_ns, &mut self.out);
     }
@@ -277,10 +277,10 @@ impl Bind {
         }
     }
 
-    /// All its links ended with it.
-    pub fn drop_links(&mut self, home: &mut Home) {
+    /// All its links ended with it, so.
+    pub fn drop_links(&mut self, home: &mut Home, mode: DetachMode) {
         for place in std::mem::take(&mut self.links).into_iter().flatten().flatten() {
-            home.release(&mut self.client, place, DetachMode::Lost);
+            home.release(&mut self.client, place, mode);
         }
         self.attaching.clear();
     }

@@ -69,10 +69,12 @@ impl Bind {
                 self.drop_session(home, session);
             }
             Event::Closed(error) => {
+                // Whoever says nothing any more, or nothing that can be understood, did not process what it has.
+                let mode = if error.is_some() { DetachMode::Lost } else { DetachMode::Ended };
                 if let Some(error) = error {
                     self.requests.push_back(Request::Closed(self.closed(&error)));
                 }
-                self.drop_links(home);
+                self.drop_links(home, mode);
             }
         }
     }

@@ -88,10 +88,13 @@ layered! {
     /// rest of it is taken up to twice the maximum, and refused when there is no room at all), `refuse` rejects what there is no room for
     /// with `amqp:resource-limit-exceeded`, `drop` accepts it and drops it
     when_full: WhenFull = WhenFull::Hold => kept(8) => artemis("address-full-policy");
-    /// the address, or `address::queue`, that messages go to which a consumer rejected; empty: they are dropped. At that address itself they
-    /// are dropped, too
+    /// the address, or `address::queue`, that messages go to which a consumer rejected, or whose delivery failed too often
+    /// (`max_delivery_attempts`); empty: those that are rejected are dropped. At that address itself they are dropped, too
     dead_letter_address: String = String::new()
         => check("an address, an address::queue, or \"\" for none", destination) => kept(20) => artemis("dead-letter-address");
+    /// failed deliveries of a message after which it goes to the `dead_letter_address`; without one it is delivered again and again. A delivery
+    /// fails if its consumer says so (modified, delivery-failed), or loses its connection. 0: any number
+    max_delivery_attempts: u32 = 10 => range(0, 1 << 31, "") => kept(40) => artemis("max-delivery-attempts");
     /// the address, or `address::queue`, that messages go to whose time to live ran out; empty: they are dropped. At that address itself
     /// they are dropped, too
     expiry_address: String = String::new()
@@ -139,6 +142,12 @@ impl AddressSettings {
     #[must_use]
     pub fn ring_size(&self) -> u64 {
         or_unlimited(self.ring_size)
+    }
+
+    /// Failed deliveries of a message after which it goes elsewhere.
+    #[must_use]
+    pub fn max_delivery_attempts(&self) -> u32 {
+        if self.max_delivery_attempts == 0 { u32::MAX } else { self.max_delivery_attempts }
     }
 
     /// Waiting octets of one queue beyond which producers wait while consumers take.

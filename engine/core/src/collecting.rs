@@ -6,12 +6,23 @@
 use engine_message::Condition;
 
 use crate::address::Dynamic;
-use crate::command::{DetachMode, Lifetime, Outcome};
+use crate::command::{DetachMode, Lifetime, Modified, Outcome};
 use crate::core::Core;
 use crate::ends::{Consumer, End, EndRole, Producer};
 use crate::event::{Event, Refusal};
 use crate::queue::{Consumers, Kind, Withheld};
 use crate::slab::Key;
+
+/// What becomes of what a consumer held: what its source says, but that a delivery that was lost with its connection was one in vain. A
+/// consumer that takes its process down with it each time would be given the same message for ever.
+fn left_behind(default: &Outcome, mode: DetachMode) -> Outcome {
+    match (mode, default) {
+        (DetachMode::Lost, Outcome::Released) => {
+            Outcome::Modified(Box::new(Modified { delivery_failed: true, ..Modified::default() }))
+        }
+        _ => default.clone(),
+    }
+}
 
 impl Core {
     pub(crate) fn detach(&mut self, end: Key, mode: DetachMode) {
@@ -49,7 +60,7 @@ impl Core {
             Kind::Durable => last && mode == DetachMode::Close,
             Kind::Auto | Kind::Declared(_) | Kind::Dynamic(_) | Kind::Ending => false,
         };
-        self.abandon(consumer.queue, end, &consumer.default_outcome);
+        self.abandon(consumer.queue, end, &left_behind(&consumer.default_outcome, mode));
         if over {
             self.delete(consumer.queue);
         } else {

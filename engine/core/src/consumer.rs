@@ -66,7 +66,7 @@ impl Core {
                 && let Some((message, count)) = queue.failures(end, held)
                 && let Some(queue) = queue.number()
             {
-                self.journal.failed(queue, message, count + 1);
+                self.journal.failed(queue, message, count.saturating_add(1));
             }
         }
         // What is kept of why it was rejected costs memory, too.

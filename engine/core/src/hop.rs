@@ -84,6 +84,7 @@ fn tell(map: &mut Map, parting: &Parting<'_>, wall_ms: u64) {
             map.set(REASON, text("expired"));
             map.set(EXPIRY, Value::Long(i64::try_from(*at).unwrap_or(i64::MAX)));
         }
+        Cause::Exhausted => map.set(REASON, text("max-delivery-attempts")),
     }
 }
 

@@ -11,6 +11,12 @@ use engine_message::value::Map;
 
 use crate::limits::MESSAGE_OVERHEAD;
 
+/// The priority of a message that says nothing of it (part 3.2.1).
+pub const NORMAL_PRIORITY: u8 = 4;
+
+/// Priorities that are told apart: 0 to 9. Higher ones are ordered as the highest, and sent on as they are.
+pub const PRIORITIES: usize = 10;
+
 /// The fields of the header section (part 3.2.1), with the specification's defaults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
@@ -36,7 +42,7 @@ impl Header {
 
 impl Default for Header {
     fn default() -> Self {
-        Self { durable: false, priority: 4, first_acquirer: false, delivery_count: 0 }
+        Self { durable: false, priority: NORMAL_PRIORITY, first_acquirer: false, delivery_count: 0 }
     }
 }
 

@@ -8,7 +8,7 @@
 
 use crate::bounds::Bounds;
 use crate::limits::{CoreConfig, RESIDENT_BYTES, RESIDENT_SHARE, Storage};
-use crate::message::{Content, Message};
+use crate::message::{Content, Message, NORMAL_PRIORITY};
 
 /// The bounds within which a queue takes what need not outlive the node into memory, and nowhere else. They are those of `admit`
 /// and `residence`, or narrower; a queue whose settings ask more of its messages has none (`Plain::NEVER`).
@@ -47,9 +47,14 @@ impl Plain {
     /// `messages`, all of them in memory, and so many `bytes`.
     #[inline]
     pub fn takes(self, message: &Message, messages: u64, bytes: u64) -> bool {
-        !message.header.durable
-            && message.content == Content::Here
-            && messages < self.messages_below
-            && bytes + message.size() <= self.bytes_max
+        is_ordinary(message) && messages < self.messages_below && bytes + message.size() <= self.bytes_max
     }
+}
+
+/// Whether a message says nothing of itself that a queue would have to look at: it need not outlive the node, is in memory, and is as urgent
+/// as others. One comparison: it is asked for each message.
+#[inline]
+fn is_ordinary(message: &Message) -> bool {
+    let special = u8::from(message.header.durable) | (message.header.priority ^ NORMAL_PRIORITY);
+    special | u8::from(message.content != Content::Here) == 0
 }

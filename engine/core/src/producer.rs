@@ -51,7 +51,7 @@ impl Core {
             && self.memory.has_plain_room(message.size())
         {
             self.memory.take(message.size());
-            let expires = queue.push(message, None);
+            let expires = queue.push_plain(message);
             if queue.begin_turn() {
                 self.turns.insert(only);
             }

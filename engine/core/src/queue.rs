@@ -1,7 +1,7 @@
 //! One queue: what it is, and the rooms that it consists of.
 //!
-//! Guarantees: messages leave in the order of their sequence numbers, returned ones before all that were never sent; each is with one
-//! consumer at a time; consumers with credit take turns. Each room keeps its own promises and its fields to itself:
+//! Guarantees: messages leave by priority, and within one in the order of their sequence numbers, returned ones before all that were never
+//! sent; each is with one consumer at a time; consumers with credit take turns. Each room keeps its own promises and its fields to itself:
 //!
 //! - `order`: which message is next;
 //! - `consumers`: whose turn it is;
@@ -39,7 +39,7 @@ use std::num::NonZeroU64;
 use crate::bounds::Bounds;
 use crate::command::{Lifetime, RoutingType};
 use crate::fact::LOCAL;
-use crate::message::Message;
+use crate::message::{Message, NORMAL_PRIORITY};
 use crate::plain::Plain;
 use crate::slab::{Key, Slab};
 
@@ -294,8 +294,8 @@ impl Queue {
         self.turn.listing = Listing::Rests;
     }
 
-    /// Puts a message behind all others; `stored` is its name in the journal. Gives from when on it may be dropped, if ever: its owner
-    /// notes that (`Core::note_expiry`).
+    /// Puts a message in, behind all others of its priority; `stored` is its name in the journal. Gives from when on it may be dropped,
+    /// if ever: its owner notes that (`Core::note_expiry`).
     #[inline]
     pub fn push(&mut self, mut message: Message, stored: Option<NonZeroU64>) -> Option<NonZeroU64> {
         message.header.first_acquirer = true;
@@ -303,10 +303,27 @@ impl Queue {
         self.append(message, stored)
     }
 
-    /// Puts a message that was here before behind all others in memory. Not left to the compiler: a call costs each message its entry's
-    /// copy.
-    #[inline(always)]
+    /// The same for a message that is plain (`takes_plain`).
+    #[inline]
+    pub fn push_plain(&mut self, mut message: Message) -> Option<NonZeroU64> {
+        message.header.first_acquirer = true;
+        self.stock.count_enqueued();
+        self.append_normal(message, None)
+    }
+
+    /// Puts a message that was here before behind all others of its priority in memory.
+    #[inline]
     pub fn append(&mut self, message: Message, stored: Option<NonZeroU64>) -> Option<NonZeroU64> {
+        if message.header.priority == NORMAL_PRIORITY {
+            self.append_normal(message, stored)
+        } else {
+            self.append_ranked(message, stored)
+        }
+    }
+
+    /// Not left to the compiler: a call costs each message its entry's copy.
+    #[inline(always)]
+    fn append_normal(&mut self, message: Message, stored: Option<NonZeroU64>) -> Option<NonZeroU64> {
         let size = message.size();
         self.stock.enter(size);
         let expires = message.expires_wall_ms;
@@ -318,16 +335,35 @@ impl Queue {
         Some(at)
     }
 
+    #[cold]
+    fn append_ranked(&mut self, message: Message, stored: Option<NonZeroU64>) -> Option<NonZeroU64> {
+        let (size, priority, expires) = (message.size(), message.header.priority, message.expires_wall_ms);
+        self.stock.enter(size);
+        let sequence = self.order.next_sequence();
+        let entry = self.entries.insert(Entry { sequence, message, stored });
+        self.order.append_ranked(priority, entry, size);
+        let at = expires?;
+        self.watch(at, entry);
+        Some(at)
+    }
+
     /// Takes the next message that `end` may have out of the order. Not one that the journal has not on stable storage yet, which
     /// begins behind `durable`.
     #[inline]
     pub fn pop(&mut self, end: Key, durable: u64) -> Option<Next> {
-        if self.order.has_returned() { self.pop_returned(end, durable) } else { self.pop_first(durable) }
+        if self.order.has_aside() { self.pop_ranked(end, durable) } else { self.pop_first(durable) }
     }
 
     #[inline]
     fn pop_first(&mut self, durable: u64) -> Option<Next> {
-        let entry = self.order.first()?;
+        let next = self.next_of(self.order.first()?, durable)?;
+        self.order.pop_first(next.bytes, &self.entries);
+        Some(next)
+    }
+
+    /// A message that is next, unless the journal has it not on stable storage yet.
+    #[inline]
+    fn next_of(&mut self, entry: Key, durable: u64) -> Option<Next> {
         let found = self.entries.get(entry)?;
         // What does not outlive the node does not wait for the disk.
         if found.stored.is_some_and(|stored| stored.get() > durable && stored.get() & LOCAL == 0) {
@@ -335,9 +371,7 @@ impl Queue {
             return None;
         }
         let bytes = found.message.size();
-        let next = Next { entry, sequence: found.sequence, content: found.message.content, bytes };
-        self.order.pop_first(bytes, &self.entries);
-        Some(next)
+        Some(Next { entry, sequence: found.sequence, content: found.message.content, bytes })
     }
 
     /// Whether the first message waits for the journal.

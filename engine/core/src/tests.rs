@@ -1,12 +1,14 @@
 //! The owner against what users expect of queues, and against a model.
 
 mod agenda;
+mod attempts;
 mod browsing;
 mod exchange;
 mod expiry;
 mod forwarding;
 mod held;
 mod nodes;
+mod priorities;
 mod retention;
 mod routing;
 mod scale;

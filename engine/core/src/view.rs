@@ -109,8 +109,15 @@ pub const QUEUE_FIGURES: Figures<QueueView> = Figures {
         })
         .metric("heddle_queue_rejected_total"),
         QueueFigure::counter(
+            "exhausted",
+            "Messages whose delivery failed as often as it may (max_delivery_attempts).",
+            Unit::Count,
+            |q| Value::Count(q.totals.exhausted),
+        )
+        .metric("heddle_queue_exhausted_total"),
+        QueueFigure::counter(
             "forwarded",
-            "Messages that were rejected or expired, and went to another address.",
+            "Messages that were rejected, expired or failed too often, and went to another address.",
             Unit::Count,
             |q| Value::Count(q.totals.forwarded),
         )

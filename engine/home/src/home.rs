@@ -185,7 +185,12 @@ impl Home {
             Plan::Relay => (Kind::Relay { arena: Arena::default(), used: 0 }, String::new(), Outcome::Released),
         };
         let shard = self.engine.shard();
-        let owner = if let Plan::Relay = plan { shard } else { self.engine.owner_of(&address) };
+        let owner = match &plan {
+            Plan::Relay => shard,
+            // Whose it is is found out: the search begins here.
+            Plan::Consumer(spec) if spec.remembered.is_some() => shard,
+            Plan::Producer(_) | Plan::Consumer(_) => self.engine.owner_of(&address),
+        };
         if owner != shard && moves == Moves::ToOwner && client.links == 0 {
             return Ok(Asked::Elsewhere { owner });
         }
@@ -232,7 +237,7 @@ impl Home {
             // Its connection went while the owner made up its mind.
             Event::Attached { end, .. } => {
                 if let Some(link) = self.links.remove(place) {
-                    self.engine.submit(link.owner, Command::Detach { end, mode: DetachMode::Lost });
+                    self.engine.submit(link.owner, Command::Detach { end, mode: DetachMode::Ended });
                 }
             }
             Event::Refused { .. } | Event::Detached { .. } => drop(self.links.remove(place)),
@@ -262,9 +267,13 @@ impl Home {
     }
 
     /// The owner answered an attach.
-    pub fn handle_attached(&mut self, place: Slot, end: EndKey) {
+    pub fn handle_attached(&mut self, place: Slot, end: EndKey, address: &str) {
         if let Some(link) = self.links.get_mut(place) {
             link.end = Some(end);
+            // A subscription was found by its name.
+            if link.address.is_empty() {
+                address.clone_into(&mut link.address);
+            }
         }
     }
 

@@ -122,7 +122,7 @@ impl Home {
         if let Some(link) = self.links.remove(place) {
             client.links -= 1;
             if let Some(end) = link.end {
-                self.engine.submit(link.owner, Command::Detach { end, mode: DetachMode::Lost });
+                self.engine.submit(link.owner, Command::Detach { end, mode: DetachMode::Ended });
             }
         }
         format!("{file:016x}.large")

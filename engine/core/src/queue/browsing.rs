@@ -1,6 +1,6 @@
 //! What a cursor finds at its place in a queue.
 //!
-//! Guarantees: it finds every message that waits, in order, whether it is in memory or not; nothing is taken away, and the queue keeps
+//! Guarantees: it finds every message that waits, in the order in which they came, whatever their priority and whether it is in memory or not; nothing is taken away, and the queue keeps
 //! no more in memory for it than what is read again at once of what came back.
 //!
 //! Not here: how what is in the journal only comes to a cursor (`cursor`).
@@ -28,17 +28,19 @@ impl Queue {
     /// The first waiting message whose sequence number is `from` or more.
     pub fn browse(&mut self, from: u64) -> Found {
         let returned = self.order.returned_from(from).next();
-        match returned {
-            Some((sequence, Held::Here(entry))) => return Found::Here { entry, sequence },
-            Some((sequence, Held::Away(_))) => {
+        let here = self.order.from(from, &self.entries);
+        match (returned, here) {
+            (Some((returned, _)), Some((sequence, entry))) if sequence < returned => {
+                return Found::Here { entry, sequence };
+            }
+            (Some((sequence, Held::Here(entry))), _) | (None, Some((sequence, entry))) => {
+                return Found::Here { entry, sequence };
+            }
+            (Some((sequence, Held::Away(_))), _) => {
                 self.away.want(sequence);
                 return Found::Coming;
             }
-            None => {}
-        }
-        let here = self.order.from(from, &self.entries);
-        if let Some((entry, sequence)) = here.and_then(|entry| Some((entry, self.entry(entry)?.sequence))) {
-            return Found::Here { entry, sequence };
+            (None, None) => {}
         }
         // What is behind gets the next numbers when it is read, in its order.
         let next = self.order.upcoming_sequence();
@@ -62,7 +64,7 @@ impl Queue {
         let Some(Held::Here(entry)) = self.order.returned(sequence) else { return Left::default() };
         let Some((stub, left)) = self.put_away(sequence, entry) else { return Left::default() };
         self.order.take_returned(sequence, left.bytes);
-        self.order.put_back(sequence, Held::Away(stub), 0);
+        self.order.put_back(stub.priority, sequence, Held::Away(stub), 0);
         left
     }
 }

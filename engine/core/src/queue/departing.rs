@@ -62,6 +62,11 @@ impl Queue {
         self.departures.as_ref().map_or(0, |departures| departures.len())
     }
 
+    /// Whether a message whose delivery failed so often goes elsewhere.
+    pub(super) fn exhausts(&self, failures: u32) -> bool {
+        self.departures.as_ref().is_some_and(|departures| departures.exhausts(failures))
+    }
+
     /// What their causes cost, octets.
     pub(super) fn departing_bytes(&self) -> u64 {
         self.departures.as_ref().map_or(0, |departures| departures.bytes())
@@ -93,6 +98,7 @@ impl Queue {
         };
         let cause = match why {
             Why::Rejected(refusal) => Cause::Rejected(refusal.map(kept)),
+            Why::Exhausted => Cause::Exhausted,
             Why::Expired | Why::Acknowledged | Why::Dropped => Cause::Expired(expired),
         };
         let Some(departures) = &mut self.departures else { return Left::default() };

@@ -25,13 +25,15 @@ pub(crate) enum Cause {
     Rejected(Option<Box<Refusal>>),
     /// It could be dropped from that time on, milliseconds since the epoch.
     Expired(u64),
+    /// Its delivery failed as often as it may.
+    Exhausted,
 }
 
 impl Cause {
     /// Which line it stands in.
     fn line(&self) -> usize {
         match self {
-            Self::Rejected(_) => 0,
+            Self::Rejected(_) | Self::Exhausted => 0,
             Self::Expired(_) => 1,
         }
     }
@@ -40,7 +42,7 @@ impl Cause {
     fn bytes(&self) -> u64 {
         let said = match self {
             Self::Rejected(Some(refusal)) => refusal.condition.as_str().len() + refusal.description.len(),
-            Self::Rejected(None) | Self::Expired(_) => 0,
+            Self::Rejected(None) | Self::Expired(_) | Self::Exhausted => 0,
         };
         DEPARTING_BYTES + said as u64
     }
@@ -60,6 +62,8 @@ pub(crate) struct Destinations {
     pub origin: Box<str>,
     /// By line.
     targets: [Option<Box<str>>; 2],
+    /// Failed deliveries after which a message goes to the first of them.
+    attempts_max: u32,
 }
 
 impl Destinations {
@@ -68,7 +72,8 @@ impl Destinations {
         let target = |to: &str| (!to.is_empty() && base(to) != address).then(|| to.into());
         let targets = [target(&settings.dead_letter_address), target(&settings.expiry_address)];
         let any = targets.iter().any(Option::is_some);
-        any.then(|| Self { origin: address.into(), targets })
+        let attempts_max = settings.max_delivery_attempts();
+        any.then(|| Self { origin: address.into(), targets, attempts_max })
     }
 }
 
@@ -166,7 +171,8 @@ impl Departures {
 
     /// Further ones go there; those that are here go to the same, or to where they were to go if there is nowhere now.
     pub fn redirect(&mut self, destinations: Option<Destinations>) {
-        let targets = destinations.map_or([None, None], |to| to.targets);
+        let (targets, attempts_max) = destinations.map_or(([None, None], u32::MAX), |to| (to.targets, to.attempts_max));
+        self.destinations.attempts_max = attempts_max;
         let before = std::mem::replace(&mut self.destinations.targets, targets);
         for ((former, before), now) in self.former.iter_mut().zip(before).zip(&self.destinations.targets) {
             *former = if now.is_some() { None } else { before.or(former.take()) };
@@ -175,12 +181,17 @@ impl Departures {
 
     /// Whether what leaves for a reason goes elsewhere.
     pub fn lead(&self, why: &Why) -> bool {
-        let [rejected, expired] = &self.destinations.targets;
+        let [dead, expired] = &self.destinations.targets;
         match why {
             Why::Acknowledged | Why::Dropped => false,
-            Why::Rejected(_) => rejected.is_some(),
+            Why::Rejected(_) | Why::Exhausted => dead.is_some(),
             Why::Expired => expired.is_some(),
         }
+    }
+
+    /// Whether a message whose delivery failed so often goes elsewhere.
+    pub fn exhausts(&self, failures: u32) -> bool {
+        failures >= self.destinations.attempts_max && self.lead(&Why::Exhausted)
     }
 
     pub fn len(&self) -> usize {
@@ -396,7 +407,12 @@ mod tests {
     }
 
     fn away(name: u64) -> Held {
-        Held::Away(Stub { stored: NonZeroU64::new(name).expect("a name"), delivery_count: 0, durable: true })
+        Held::Away(Stub {
+            stored: NonZeroU64::new(name).expect("a name"),
+            delivery_count: 0,
+            durable: true,
+            priority: 4,
+        })
     }
 
     #[test]
@@ -413,6 +429,8 @@ mod tests {
                 && !some.lead(&Why::Acknowledged)
                 && !some.lead(&Why::Dropped)
         );
+        let late = departures("", "late");
+        assert!(some.exhausts(10) && !some.exhausts(9) && !late.exhausts(10), "no more than the default, if it can go");
     }
 
     #[test]

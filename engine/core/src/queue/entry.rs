@@ -43,6 +43,7 @@ pub(crate) struct Stub {
     pub delivery_count: u32,
     /// Whether it outlives the node.
     pub durable: bool,
+    pub priority: u8,
 }
 
 impl Held {

@@ -71,8 +71,8 @@ impl Queue {
     /// Drops a message unless a consumer holds it, or it is gone.
     pub(super) fn drop_waiting(&mut self, entry: Key, why: Why) -> Left {
         let Some(found) = self.entries.get(entry) else { return Left::default() };
-        let (sequence, size) = (found.sequence, found.message.size());
-        if !self.order.drop_waiting(sequence, size, &self.entries) {
+        let (sequence, size, priority) = (found.sequence, found.message.size(), found.message.header.priority);
+        if !self.order.drop_waiting(priority, sequence, size, &self.entries) {
             return Left::default();
         }
         let left = self.leave(sequence, Held::Here(entry), why);

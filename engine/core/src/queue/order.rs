@@ -1,64 +1,55 @@
 //! Which message of a queue is next.
 //!
 //! Guarantees:
-//! 1. What came back is in front of all that was never sent; both are in the order of their sequence numbers.
-//! 2. The first place of the line is of a message that lives. Dropping one from the middle costs no more than one from the front: its
-//!    place stays, counted, until those before it are gone or half of the line is such places.
+//! 1. Messages of higher priority are in front of those of lower ones, among what is in memory; within a priority what came back is in
+//!    front, and else the first that came.
+//! 2. As long as all are of normal priority and none came back, the next one is the first of one line: `has_aside` is the only question.
 //!
-//! Not here: the messages themselves (`Entry`), and those that are in the journal only behind the line (`paging`).
+//! Not here: the messages of one priority (`rank`), messages themselves (`Entry`), and those that are in the journal only, which stand in the
+//! order of their arrival behind all others (`paging`).
 
-use std::collections::{BTreeMap, VecDeque};
+mod rank;
 
 use super::entry::{Entry, Held};
-use crate::limits::EXCLUSIONS_MAX;
+use crate::message::{NORMAL_PRIORITY, PRIORITIES};
 use crate::slab::{Key, Slab};
-
-/// Messages that were never sent, in order.
-#[derive(Debug, Default)]
-struct Line {
-    places: VecDeque<Key>,
-    /// How many of them are of messages that were dropped.
-    dropped: usize,
-}
+use rank::{Rank, Waited};
 
 /// The messages of a queue that wait, in memory or known by name.
 #[derive(Debug, Default)]
 pub(crate) struct Order {
-    line: Line,
-    /// Delivered and given back, by sequence number.
-    returned: BTreeMap<u64, Held>,
+    /// Those of normal priority: mostly all.
+    normal: Rank,
+    /// Those of others, by priority, while there are some. The place of the normal ones is empty.
+    others: Option<Box<[Rank; PRIORITIES]>>,
+    /// Messages that are not in the line of normal ones: they came back, or have another priority.
+    aside: usize,
     next_sequence: u64,
     /// Size of all that is in memory, octets.
     bytes: u64,
 }
 
-impl Line {
-    /// Forgets the places of messages that were dropped: those in front, and all when they are more than the others.
-    fn skip_dropped(&mut self, entries: &Slab<Entry>) {
-        while self.dropped > 0
-            && let Some(&first) = self.places.front()
-            && entries.get(first).is_none()
-        {
-            self.places.pop_front();
-            self.dropped -= 1;
-        }
-        if self.dropped > self.places.len() / 2 {
-            self.forget_dropped(entries);
-        }
-    }
+/// The message that is next, where it is not just the first of the normal line.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Candidate {
+    /// One that came back.
+    Returned(u64, Held),
+    /// The first one of the normal line.
+    Normal,
+    /// The first one in the line of another priority.
+    First(u8, Key),
+}
 
-    #[cold]
-    fn forget_dropped(&mut self, entries: &Slab<Entry>) {
-        self.places.retain(|&entry| entries.get(entry).is_some());
-        self.dropped = 0;
-    }
+/// The rank that messages of a priority stand in.
+fn rank_of(priority: u8) -> usize {
+    usize::from(priority).min(PRIORITIES - 1)
 }
 
 impl Order {
     /// Messages that wait.
     #[inline]
     pub fn depth(&self) -> u64 {
-        (self.line.places.len() - self.line.dropped + self.returned.len()) as u64
+        (self.normal.in_line() + self.aside) as u64
     }
 
     /// Size of those in memory, octets.
@@ -80,129 +71,181 @@ impl Order {
         self.next_sequence
     }
 
-    /// A message stands behind all others.
+    /// A message of normal priority stands behind all others of it.
     #[inline]
     pub fn append(&mut self, entry: Key, size: u64) {
-        self.line.places.push_back(entry);
+        self.normal.append(entry);
         self.bytes += size;
     }
 
-    /// The first message that was never sent.
-    #[inline]
-    pub fn first(&self) -> Option<Key> {
-        self.line.places.front().copied()
+    /// A message of another priority stands behind all others of it.
+    #[cold]
+    pub fn append_ranked(&mut self, priority: u8, entry: Key, size: u64) {
+        self.others.get_or_insert_default();
+        let Some(rank) = self.rank_mut(priority) else { return };
+        rank.append(entry);
+        self.aside += 1;
+        self.bytes += size;
     }
 
-    /// The last message that was put in, if it lives.
-    pub fn last(&self) -> Option<Key> {
-        self.line.places.back().copied()
+    /// The first message of normal priority that was never sent.
+    #[inline]
+    pub fn first(&self) -> Option<Key> {
+        self.normal.first()
+    }
+
+    /// The oldest message that was never sent, whatever its priority.
+    pub fn oldest(&self, entries: &Slab<Entry>) -> Option<(u64, Key)> {
+        let firsts = self.ranks().filter_map(|(_, rank)| rank.first());
+        firsts.filter_map(|entry| Some((entries.get(entry)?.sequence, entry))).min_by_key(|(sequence, _)| *sequence)
     }
 
     /// That message is sent.
     #[inline]
     pub fn pop_first(&mut self, size: u64, entries: &Slab<Entry>) {
         self.bytes -= size;
-        self.line.places.pop_front();
-        if self.line.dropped > 0 {
-            self.line.skip_dropped(entries);
-        }
+        self.normal.pop_first(entries);
     }
 
-    /// Whether something came back.
+    /// The first message in the line of another priority is sent.
+    pub fn pop_ranked(&mut self, priority: u8, size: u64, entries: &Slab<Entry>) {
+        let Some(rank) = self.rank_mut(priority) else { return };
+        rank.pop_first(entries);
+        self.bytes -= size;
+        self.handle_fewer_aside(1);
+    }
+
+    /// Whether more is to be asked than which message is the first of the normal line.
     #[inline]
-    pub fn has_returned(&self) -> bool {
-        !self.returned.is_empty()
+    pub fn has_aside(&self) -> bool {
+        self.aside > 0
     }
 
-    /// The first message that came back and that whoever asks may have. One is kept from at most `EXCLUSIONS_MAX` consumers, and
-    /// further ones are not looked for behind as many.
-    pub fn first_returned(&self, may_have: impl Fn(u64) -> bool) -> Option<(u64, Held)> {
-        let mut first = self.returned.iter().take(EXCLUSIONS_MAX);
-        first.find(|(sequence, _)| may_have(**sequence)).map(|(&sequence, &held)| (sequence, held))
+    /// The message that is next among all, and that whoever asks may have.
+    pub fn candidate(&self, may_have: impl Fn(u64) -> bool) -> Option<Candidate> {
+        for (priority, rank) in self.ranks() {
+            if let Some((sequence, held)) = rank.first_returned(&may_have) {
+                return Some(Candidate::Returned(sequence, held));
+            }
+            match rank.first() {
+                Some(_) if priority == NORMAL_PRIORITY => return Some(Candidate::Normal),
+                Some(entry) => return Some(Candidate::First(priority, entry)),
+                None => {}
+            }
+        }
+        None
     }
 
     /// That message, of `size` octets in memory, is sent again or dropped.
     pub fn take_returned(&mut self, sequence: u64, size: u64) {
-        if self.returned.remove(&sequence).is_some() {
+        if self.ranks_mut().any(|rank| rank.take_returned(sequence)) {
             self.bytes -= size;
+            self.handle_fewer_aside(1);
         }
     }
 
-    /// A message comes back to its place; `size` octets of it are in memory.
-    pub fn put_back(&mut self, sequence: u64, held: Held, size: u64) {
-        self.returned.insert(sequence, held);
+    /// A message comes back to its place, or into memory there; `size` octets of it are in memory.
+    pub fn put_back(&mut self, priority: u8, sequence: u64, held: Held, size: u64) {
+        if priority != NORMAL_PRIORITY {
+            self.others.get_or_insert_default();
+        }
+        let Some(rank) = self.rank_mut(priority) else { return };
+        self.aside += usize::from(rank.put_back(sequence, held));
         self.bytes += size;
     }
 
     /// What came back under a sequence number.
     pub fn returned(&self, sequence: u64) -> Option<Held> {
-        self.returned.get(&sequence).copied()
+        self.ranks().find_map(|(_, rank)| rank.returned().get(&sequence).copied())
     }
 
-    /// What came back, from a sequence number on.
+    /// What came back, from a sequence number on: in their order.
     pub fn returned_from(&self, sequence: u64) -> impl Iterator<Item = (u64, Held)> {
-        self.returned.range(sequence..).map(|(&sequence, &held)| (sequence, held))
+        let mut next = sequence;
+        std::iter::from_fn(move || {
+            let firsts = self.ranks().filter_map(|(_, rank)| rank.returned().range(next..).next());
+            let (&sequence, &held) = firsts.min_by_key(|(sequence, _)| **sequence)?;
+            next = sequence + 1;
+            Some((sequence, held))
+        })
     }
 
     /// A message leaves out of its turn, if it waits; gives whether it does. The caller lets it leave the queue, and then calls `skip`.
-    pub fn drop_waiting(&mut self, sequence: u64, size: u64, entries: &Slab<Entry>) -> bool {
-        // Those of the line are from its first one on.
-        let first = self.line.places.front().and_then(|&entry| entries.get(entry));
-        let waits = if first.is_some_and(|first| first.sequence <= sequence) {
-            self.line.dropped += 1;
-            true
-        } else {
-            self.returned.remove(&sequence).is_some()
-        };
-        self.bytes -= if waits { size } else { 0 };
-        waits
+    pub fn drop_waiting(&mut self, priority: u8, sequence: u64, size: u64, entries: &Slab<Entry>) -> bool {
+        // Held messages may be the only ones of their priority.
+        let Some(rank) = self.rank_mut(priority) else { return false };
+        let waited = rank.drop_waiting(sequence, entries);
+        let in_normal_line = waited == Waited::InLine && rank_of(priority) == rank_of(NORMAL_PRIORITY);
+        if waited != Waited::No {
+            self.bytes -= size;
+            self.aside -= usize::from(!in_normal_line);
+        }
+        waited != Waited::No
     }
 
     /// Takes out everything that waits in memory.
     pub fn take_here(&mut self, entries: &Slab<Entry>) -> Vec<(u64, Held)> {
-        let returned = self.returned.extract_if(.., |_, held| held.stub().is_none());
-        let Line { places, .. } = std::mem::take(&mut self.line);
-        let line = places.into_iter().filter_map(|entry| Some((entries.get(entry)?.sequence, Held::Here(entry))));
+        let taken = self.ranks_mut().flat_map(|rank| rank.take_here(entries)).collect();
         self.bytes = 0;
-        returned.chain(line).collect()
+        self.aside = self.ranks().map(|(_, rank)| rank.returned().len()).sum();
+        self.handle_fewer_aside(0);
+        taken
     }
 
     /// Forgets the places of what was dropped, as far as that is due.
     pub fn skip(&mut self, entries: &Slab<Entry>) {
-        self.line.skip_dropped(entries);
+        self.ranks_mut().for_each(|rank| rank.skip(entries));
+        self.handle_fewer_aside(0);
     }
 
-    /// The first message from `sequence` on that was never sent.
-    pub fn from(&mut self, sequence: u64, entries: &Slab<Entry>) -> Option<Key> {
-        if self.line.dropped > 0 {
-            // Places of what is gone have no order; there are new ones after a sweep only.
-            self.line.forget_dropped(entries);
+    /// The first message from `sequence` on that was never sent, whatever its priority.
+    pub fn from(&mut self, sequence: u64, entries: &Slab<Entry>) -> Option<(u64, Key)> {
+        self.ranks_mut().filter_map(|rank| rank.from(sequence, entries)).min_by_key(|(sequence, _)| *sequence)
+    }
+
+    /// So many messages fewer are beside the normal line. When it is all that there is again, it is all that is asked again.
+    fn handle_fewer_aside(&mut self, fewer: usize) {
+        self.aside -= fewer;
+        if self.aside == 0 {
+            self.others = None;
         }
-        let older = |entry: &Key| entries.get(*entry).is_some_and(|entry| entry.sequence < sequence);
-        let place = self.line.places.partition_point(older);
-        self.line.places.get(place).copied()
+    }
+
+    /// All ranks that there are, the highest priority first.
+    fn ranks(&self) -> impl Iterator<Item = (u8, &Rank)> {
+        (0..PRIORITIES as u8).rev().filter_map(|priority| Some((priority, self.rank(priority)?)))
+    }
+
+    fn rank(&self, priority: u8) -> Option<&Rank> {
+        if priority == NORMAL_PRIORITY {
+            return Some(&self.normal);
+        }
+        self.others.as_ref()?.get(rank_of(priority))
+    }
+
+    /// All ranks that there are.
+    fn ranks_mut(&mut self) -> impl Iterator<Item = &mut Rank> {
+        std::iter::once(&mut self.normal).chain(self.others.iter_mut().flat_map(|others| others.iter_mut()))
+    }
+
+    fn rank_mut(&mut self, priority: u8) -> Option<&mut Rank> {
+        if priority == NORMAL_PRIORITY {
+            return Some(&mut self.normal);
+        }
+        self.others.as_mut()?.get_mut(rank_of(priority))
     }
 
     /// Asserts what must hold between any two commands.
     pub fn check(&self, entries: &Slab<Entry>) {
         let mut bytes = 0;
-        let returned = self.returned.iter().map(|(&sequence, held)| {
-            if let Held::Here(entry) = held {
-                let entry = entries.get(*entry).expect("the order names living messages");
-                assert_eq!(entry.sequence, sequence, "a message comes back to its place");
-                bytes += entry.message.size();
-            }
-            sequence
-        });
-        let returned: Vec<u64> = returned.collect();
-        let Line { places, dropped } = &self.line;
-        let living = places.iter().filter_map(|&entry| entries.get(entry));
-        assert_eq!(living.clone().count() + dropped, places.len(), "what was dropped is counted");
-        assert!(places.front().is_none_or(|&first| entries.get(first).is_some()), "the first one lives");
-        bytes += living.clone().map(|entry| entry.message.size()).sum::<u64>();
+        for (priority, rank) in self.ranks() {
+            bytes += rank.check(entries, |entry| rank_of(entry.message.header.priority) == usize::from(priority));
+        }
         assert_eq!(bytes, self.bytes, "sizes of what waits are added up");
-        let line = living.map(|entry| entry.sequence);
-        let order = returned.into_iter().chain(line).inspect(|&sequence| assert!(sequence < self.next_sequence));
-        assert!(order.is_sorted(), "what came back is older than what was never sent");
+        let all: usize = self.ranks().map(|(_, rank)| rank.in_line() + rank.returned().len()).sum();
+        assert_eq!(all - self.normal.in_line(), self.aside, "what is beside the normal line is counted");
+        assert!(self.others.is_none() || self.aside > 0, "other priorities cost nothing when there are none");
+        let numbers = self.ranks().flat_map(|(_, rank)| rank.returned().keys());
+        assert!(numbers.into_iter().all(|&sequence| sequence < self.next_sequence));
     }
 }

@@ -13,9 +13,10 @@ use engine_message::section;
 use super::Queue;
 use super::entry::{Entry, Held, Next, Stub};
 use super::held::Acquired;
+use super::order::Candidate;
 use super::stock::{Left, Why};
 use crate::command::{Modified, Outcome};
-use crate::message::{Content, Message};
+use crate::message::{Content, Header, Message, NORMAL_PRIORITY};
 use crate::slab::Key;
 
 /// A body with annotations; `None` when they cannot be merged, which leaves the message as it is.
@@ -46,6 +47,9 @@ impl Queue {
             Outcome::Released => self.give_back(sequence, held),
             Outcome::Modified(modified) => {
                 let held = self.modify(end, sequence, held, &modified);
+                if modified.delivery_failed && self.exhausts(self.failures_of(held)) {
+                    return self.leave(sequence, held, Why::Exhausted);
+                }
                 self.give_back(sequence, held);
             }
         }
@@ -58,10 +62,11 @@ impl Queue {
         match &mut held {
             Held::Here(entry) => {
                 if let Some(entry) = self.entries.get_mut(*entry) {
-                    entry.message.header.delivery_count += failed;
+                    let count = &mut entry.message.header.delivery_count;
+                    *count = count.saturating_add(failed);
                 }
             }
-            Held::Away(stub) => stub.delivery_count += failed,
+            Held::Away(stub) => stub.delivery_count = stub.delivery_count.saturating_add(failed),
         }
         if modified.undeliverable_here {
             self.held.exclude(end, sequence);
@@ -69,38 +74,52 @@ impl Queue {
         held
     }
 
+    /// How often the delivery of a message failed.
+    fn failures_of(&self, held: Held) -> u32 {
+        match held {
+            Held::Here(entry) => self.entry(entry).map_or(0, |entry| entry.message.header.delivery_count),
+            Held::Away(stub) => stub.delivery_count,
+        }
+    }
+
     /// A message goes back to its place.
     #[cold]
     fn give_back(&mut self, sequence: u64, held: Held) {
         let mut size = 0;
+        let mut priority = held.stub().map_or(NORMAL_PRIORITY, |stub| stub.priority);
         if let Held::Here(entry) = held
             && let Some(found) = self.entries.get_mut(entry)
         {
             found.message.header.first_acquirer = false;
-            size = found.message.size();
+            (size, priority) = (found.message.size(), found.message.header.priority);
             if let Some(at) = found.message.expires_wall_ms {
                 self.watch(at, entry);
             }
         }
-        self.order.put_back(sequence, held, size);
+        self.order.put_back(priority, sequence, held, size);
     }
 
-    /// Takes the first message that came back and that `end` may have; the next one that was never sent if it may have none of
-    /// those. While the journal has to give it again, there is none.
+    /// Takes the first message that `end` may have, by priority: of each what came back first, and then what was never sent. While the
+    /// journal has to give it again, there is none.
     #[cold]
-    pub(super) fn pop_returned(&mut self, end: Key, durable: u64) -> Option<Next> {
-        match self.order.first_returned(|sequence| self.held.may_have(end, sequence)) {
-            Some((sequence, Held::Here(entry))) => {
+    pub(super) fn pop_ranked(&mut self, end: Key, durable: u64) -> Option<Next> {
+        match self.order.candidate(|sequence| self.held.may_have(end, sequence))? {
+            Candidate::Returned(sequence, Held::Here(entry)) => {
                 let message = &self.entries.get(entry)?.message;
                 let (bytes, content) = (message.size(), message.content);
                 self.order.take_returned(sequence, bytes);
                 Some(Next { entry, sequence, content, bytes })
             }
-            Some((sequence, Held::Away(_))) => {
+            Candidate::Returned(sequence, Held::Away(_)) => {
                 self.away.want(sequence);
                 None
             }
-            None => self.pop_first(durable),
+            Candidate::Normal => self.pop_first(durable),
+            Candidate::First(priority, entry) => {
+                let next = self.next_of(entry, durable)?;
+                self.order.pop_ranked(priority, next.bytes, &self.entries);
+                Some(next)
+            }
         }
     }
 
@@ -112,7 +131,7 @@ impl Queue {
         let expires = message.expires_wall_ms;
         let entry = self.bring_back(sequence, stub, message);
         let size = self.entries.get(entry).map_or(0, |entry| entry.message.size());
-        self.order.put_back(sequence, Held::Here(entry), size);
+        self.order.put_back(stub.priority, sequence, Held::Here(entry), size);
         if let Some(at) = expires {
             self.watch(at, entry);
         }
@@ -146,7 +165,8 @@ impl Queue {
         let (size, header) = (message.size(), message.header);
         self.entries.clear(entry, |_| ());
         self.away.insert(size);
-        let stub = Stub { stored, delivery_count: header.delivery_count, durable: header.durable };
+        let Header { delivery_count, durable, priority, .. } = header;
+        let stub = Stub { stored, delivery_count, durable, priority };
         Some((stub, self.stock.leave_memory(size)))
     }
 
@@ -192,8 +212,8 @@ impl Queue {
             Held::Away(stub) => stub,
             Held::Here(entry) => {
                 let Entry { message, stored, .. } = self.entry(entry)?;
-                let (delivery_count, durable) = (message.header.delivery_count, message.header.durable);
-                Stub { stored: (*stored)?, delivery_count, durable }
+                let Header { delivery_count, durable, priority, .. } = message.header;
+                Stub { stored: (*stored)?, delivery_count, durable, priority }
             }
         };
         (stub.durable && self.is_declared()).then_some((stub.stored.get(), stub.delivery_count))

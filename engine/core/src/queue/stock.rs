@@ -17,6 +17,8 @@ pub(crate) enum Why {
     Rejected(Option<Box<Refusal>>),
     /// Its time to live ran out.
     Expired,
+    /// Its delivery failed as often as it may. Only where it has an address to go to: else it is delivered again.
+    Exhausted,
     /// The queue is to have less: newer ones take its place, or nobody consumes.
     Dropped,
 }
@@ -32,7 +34,9 @@ pub struct Totals {
     pub expired: u64,
     /// Messages rejected by consumers.
     pub rejected: u64,
-    /// Messages of these two kinds that went to another address.
+    /// Messages whose delivery failed as often as it may.
+    pub exhausted: u64,
+    /// Messages of these three kinds that went to another address.
     pub forwarded: u64,
     /// How often such a message was refused where it was to go.
     pub turned_back: u64,
@@ -126,6 +130,7 @@ impl Stock {
             Why::Acknowledged => self.totals.acknowledged += 1,
             Why::Rejected(_) => self.totals.rejected += 1,
             Why::Expired => self.totals.expired += 1,
+            Why::Exhausted => self.totals.exhausted += 1,
             Why::Dropped => self.totals.dropped += 1,
         }
     }

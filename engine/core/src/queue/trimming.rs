@@ -1,7 +1,7 @@
 //! Messages that leave because their queue is to keep its newest ones only, or none.
 //!
 //! Guarantees:
-//! 1. What leaves is the oldest that waits; what consumers hold stays, and counts again when it comes back. Where the messages are does not
+//! 1. What leaves is the oldest that waits, whatever its priority; what consumers hold stays, and counts again when it comes back. Where the messages are does not
 //!    matter: those in memory leave at once, those in the journal only when they were read, before anybody gets one of them.
 //! 2. A queue that was emptied gives nothing that it had, also to a consumer that comes while some of it is still read.
 //!
@@ -70,34 +70,28 @@ impl Queue {
     /// The message that was appended last leaves.
     #[cold]
     pub(super) fn drop_last(&mut self) -> Left {
-        match self.order.last() {
-            Some(entry) => self.drop_waiting(entry, Why::Dropped),
+        let last = self.order.upcoming_sequence().saturating_sub(1);
+        match self.order.from(last, &self.entries) {
+            Some((_, entry)) => self.drop_waiting(entry, Why::Dropped),
             None => Left::default(),
         }
     }
 
-    /// The first message that waits leaves; none if there is none in memory, or it is being read.
+    /// The oldest message that waits leaves; none if there is none in memory, or it is being read.
     fn drop_first(&mut self) -> Option<Left> {
-        let first = self.order.returned_from(0).next();
-        let (sequence, held) = match first {
-            Some((sequence, held @ Held::Here(entry))) => {
-                let size = self.entries.get(entry)?.message.size();
-                self.order.take_returned(sequence, size);
-                (sequence, held)
-            }
-            Some((_, Held::Away(_))) if self.away.recalling() != Wish::No => return None,
-            Some((sequence, held)) => {
-                self.order.take_returned(sequence, 0);
-                (sequence, held)
-            }
-            None => {
-                let entry = self.order.first()?;
-                let found = self.entries.get(entry)?;
-                let (sequence, size) = (found.sequence, found.message.size());
-                self.order.pop_first(size, &self.entries);
-                (sequence, Held::Here(entry))
-            }
+        let returned = self.order.returned_from(0).next();
+        let (sequence, held) = match (returned, self.order.oldest(&self.entries)) {
+            (Some((sequence, held)), oldest) if oldest.is_none_or(|(other, _)| sequence < other) => (sequence, held),
+            (_, Some((sequence, entry))) => (sequence, Held::Here(entry)),
+            (_, None) => return None,
         };
-        Some(self.leave(sequence, held, Why::Dropped))
+        match held {
+            Held::Here(entry) => Some(self.drop_waiting(entry, Why::Dropped)),
+            Held::Away(_) if self.away.recalling() != Wish::No => None,
+            Held::Away(_) => {
+                self.order.take_returned(sequence, 0);
+                Some(self.leave(sequence, held, Why::Dropped))
+            }
+        }
     }
 }

@@ -28,7 +28,7 @@ fn rejected(text: &str) -> Outcome {
 }
 
 /// Does what a shard does that owns all addresses.
-fn forward_all(owner: &mut Owner) -> usize {
+pub(super) fn forward_all(owner: &mut Owner) -> usize {
     let mut count = 0;
     while let Some(forward) = owner.core.poll_forward() {
         owner.core.forward_here(forward);
@@ -38,11 +38,11 @@ fn forward_all(owner: &mut Owner) -> usize {
     count
 }
 
-fn view(owner: &Owner, name: &str) -> QueueView {
+pub(super) fn view(owner: &Owner, name: &str) -> QueueView {
     owner.core.queue_views().find(|queue| queue.name == name).expect("it is there")
 }
 
-fn annotations_of(message: &Message) -> Map {
+pub(super) fn annotations_of(message: &Message) -> Map {
     let sections = section::scan(&message.body).expect("sections");
     let mut reader = Reader::new(&message.body[sections.message_annotations]);
     reader.descriptor().expect("annotations");

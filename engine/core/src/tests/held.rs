@@ -174,6 +174,13 @@ impl Model {
         self.held.push((consumer, key, number));
     }
 
+    /// A consumer's connection is lost: what it held was delivered in vain.
+    fn lose(&mut self, consumer: usize) {
+        for (_, _, number) in self.held.extract_if(.., |held| held.0 == consumer) {
+            *self.failures.entry(number).or_default() += 1;
+        }
+    }
+
     fn settle(&mut self, consumers: &[EndKey], index: usize, outcome: u8) -> Command {
         let (consumer, key, number) = self.held.remove(index % self.held.len());
         let (end, confirm) = (consumers[consumer], None);
@@ -221,7 +228,7 @@ proptest! {
                     kept.owner.core.handle_command(1, 1, command);
                 }
                 Step::Reattach(consumer) => {
-                    model.held.retain(|held| held.0 != consumer);
+                    model.lose(consumer);
                     let end = consumers[consumer];
                     kept.owner.core.handle_command(1, 1, Command::Detach { end, mode: DetachMode::Lost });
                     // It has no credit yet, and what comes meanwhile is for the others.

@@ -190,12 +190,18 @@ fn a_link_that_ends_leaves_its_deliveries_to_its_default_outcome() {
     let modified = |delivery_failed, undeliverable_here| {
         Outcome::Modified(Box::new(Modified { delivery_failed, undeliverable_here, annotations: None }))
     };
-    for (default_outcome, count) in [
-        (Outcome::Accepted, None),
-        (Outcome::Rejected(None), None),
-        (Outcome::Released, Some(0)),
-        (modified(false, true), Some(0)),
-        (modified(true, false), Some(1)),
+    for (default_outcome, mode, count) in [
+        (Outcome::Accepted, DetachMode::Ended, None),
+        (Outcome::Accepted, DetachMode::Lost, None),
+        (Outcome::Rejected(None), DetachMode::Ended, None),
+        (Outcome::Released, DetachMode::Close, Some(0)),
+        (Outcome::Released, DetachMode::Suspend, Some(0)),
+        (Outcome::Released, DetachMode::Ended, Some(0)),
+        // It was delivered in vain, and nobody will say so.
+        (Outcome::Released, DetachMode::Lost, Some(1)),
+        (modified(false, true), DetachMode::Lost, Some(0)),
+        (modified(true, false), DetachMode::Ended, Some(1)),
+        (modified(true, false), DetachMode::Lost, Some(1)),
     ] {
         let mut owner = Owner::new();
         let producer = owner.producer("q", None);
@@ -203,7 +209,7 @@ fn a_link_that_ends_leaves_its_deliveries_to_its_default_outcome() {
         let spec = Box::new(ConsumerSpec { default_outcome, ..consumer_spec("q", None, None) });
         let consumer = owner.attached(|link| Command::AttachConsumer { link, spec });
         assert_eq!(owner.grant(consumer, 1).len(), 1);
-        owner.command(Command::Detach { end: consumer, mode: DetachMode::Lost });
+        owner.command(Command::Detach { end: consumer, mode });
         let next = owner.consumer("q", None, Mode::Consume);
         let counts: Vec<u32> = owner.grant(next, 1).into_iter().map(|delivery| delivery.2).collect();
         assert_eq!(counts, Vec::from_iter(count));

@@ -47,6 +47,19 @@ fn a_ring_keeps_its_newest_and_those_that_are_held_do_not_count() {
 }
 
 #[test]
+fn the_oldest_leaves_a_ring_whatever_its_priority() {
+    let mut owner = owner(Layer { ring_size: Some(3), ..Layer::default() });
+    let end = owner.producer("q", None);
+    for (delivery, priority) in [9, 0, 4, 0, 9].into_iter().enumerate() {
+        let header = Header { priority, ..Header::default() };
+        let message = Message { header, ..numbered(delivery as u32) };
+        owner.command(Command::Deliver { end, delivery: delivery as u32, settled: Settled::No, message });
+    }
+    let consumer = owner.consumer("q", None, Mode::Consume);
+    assert_eq!(numbers(&owner.grant(consumer, 9)), [4, 2, 3]);
+}
+
+#[test]
 fn a_queue_without_consumers_is_emptied_and_gets_nothing() {
     let mut owner = owner(Layer { purge_on_no_consumers: Some(true), ..Layer::default() });
     let producer = owner.producer("q", None);

@@ -11,7 +11,7 @@ use crate::plain::Plain;
 /// What a world of one queue is asked to do.
 #[derive(Clone, Debug)]
 enum Order {
-    Send { durable: bool, body: usize, lives_ms: u64 },
+    Send { durable: bool, priority: u8, body: usize, lives_ms: u64 },
     Grant(u32),
     Accept(usize),
     Release(usize),
@@ -23,8 +23,8 @@ enum Order {
 fn order() -> impl Strategy<Value = Order> {
     let room = prop_oneof![Just(Room::Plenty), Just(Room::Busy), Just(Room::Little), Just(Room::None)];
     prop_oneof![
-        8 => (prop::bool::weighted(0.1), 0..300_usize, 0..40_u64)
-            .prop_map(|(durable, body, lives_ms)| Order::Send { durable, body, lives_ms }),
+        8 => (prop::bool::weighted(0.1), prop_oneof![9 => Just(4_u8), 1 => 0..10_u8], 0..300_usize, 0..40_u64)
+            .prop_map(|(durable, priority, body, lives_ms)| Order::Send { durable, priority, body, lives_ms }),
         3 => (1..6_u32).prop_map(Order::Grant),
         3 => (1..2 * ACCEPT_KEYS).prop_map(Order::Accept),
         1 => (0..8_usize).prop_map(Order::Release),
@@ -77,9 +77,9 @@ impl World {
         let Self { owner: Owner { core, .. }, producer, consumer, .. } = self;
         let mut facts = Vec::new();
         match *order {
-            Order::Send { durable, body, lives_ms } => {
+            Order::Send { durable, priority, body, lives_ms } => {
                 self.sent += 1;
-                let header = Header { durable, ..Header::default() };
+                let header = Header { durable, priority, ..Header::default() };
                 let expires_wall_ms = std::num::NonZeroU64::new(lives_ms).and_then(|lives| lives.checked_add(wall_ms));
                 let message = Message { header, expires_wall_ms, ..Message::new(vec![0; body].into()) };
                 core.handle_deliver(now_ns, wall_ms, *producer, self.sent, Settled::No, message);

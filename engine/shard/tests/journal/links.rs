@@ -192,13 +192,13 @@ impl World {
         }
     }
 
-    /// A consumer goes without a word, and comes back: what it held does, too.
+    /// The session of a consumer ends, and it comes back: what it held does, too.
     fn abandon(&mut self, index: usize) {
         let Link::Consumer(consumer) = &mut self.links[index] else { return };
         consumer.held.clear();
         consumer.last = None;
         let (end, spec) = (consumer.end, consumer_spec(consumer.queue, consumer.subscription));
-        self.core.handle_command(1, 1, Command::Detach { end, mode: DetachMode::Lost });
+        self.core.handle_command(1, 1, Command::Detach { end, mode: DetachMode::Ended });
         let attached = self.attached(index, spec);
         if let Link::Consumer(consumer) = &mut self.links[index] {
             consumer.end = attached;

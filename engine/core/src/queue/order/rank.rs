@@ -1,0 +1,176 @@
+//! The messages of one priority that wait.
+//!
+//! Guarantees:
+//! 1. What came back is in front of all that was never sent; both are in the order of their sequence numbers.
+//! 2. The first place of the line is of a message that lives. Dropping one from the middle costs no more than one from the front: its
+//!    place stays, counted, until those before it are gone or half of the line is such places.
+//!
+//! Not here: which priority is next (`order`).
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::super::entry::{Entry, Held};
+use crate::limits::EXCLUSIONS_MAX;
+use crate::slab::{Key, Slab};
+
+/// Messages that were never sent, in order.
+#[derive(Debug, Default)]
+struct Line {
+    places: VecDeque<Key>,
+    /// How many of them are of messages that were dropped.
+    dropped: usize,
+}
+
+/// Messages of one priority, in memory or known by name.
+#[derive(Debug, Default)]
+pub(super) struct Rank {
+    line: Line,
+    /// Delivered and given back, by sequence number.
+    returned: BTreeMap<u64, Held>,
+}
+
+/// Where a message waited that was dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waited {
+    InLine,
+    Returned,
+    /// It did not wait.
+    No,
+}
+
+impl Line {
+    /// Forgets the places of messages that were dropped: those in front, and all when they are more than the others.
+    fn skip_dropped(&mut self, entries: &Slab<Entry>) {
+        while self.dropped > 0
+            && let Some(&first) = self.places.front()
+            && entries.get(first).is_none()
+        {
+            self.places.pop_front();
+            self.dropped -= 1;
+        }
+        if self.dropped > self.places.len() / 2 {
+            self.forget_dropped(entries);
+        }
+    }
+
+    #[cold]
+    fn forget_dropped(&mut self, entries: &Slab<Entry>) {
+        self.places.retain(|&entry| entries.get(entry).is_some());
+        self.dropped = 0;
+    }
+}
+
+impl Rank {
+    /// Messages that were never sent.
+    #[inline]
+    pub fn in_line(&self) -> usize {
+        self.line.places.len() - self.line.dropped
+    }
+
+    /// Messages that came back.
+    pub fn returned(&self) -> &BTreeMap<u64, Held> {
+        &self.returned
+    }
+
+    /// A message stands behind all others of its priority.
+    #[inline]
+    pub fn append(&mut self, entry: Key) {
+        self.line.places.push_back(entry);
+    }
+
+    /// The first message that was never sent.
+    #[inline]
+    pub fn first(&self) -> Option<Key> {
+        self.line.places.front().copied()
+    }
+
+    /// That message is sent.
+    #[inline]
+    pub fn pop_first(&mut self, entries: &Slab<Entry>) {
+        self.line.places.pop_front();
+        if self.line.dropped > 0 {
+            self.line.skip_dropped(entries);
+        }
+    }
+
+    /// The first message that came back and that whoever asks may have. One is kept from at most `EXCLUSIONS_MAX` consumers, and
+    /// further ones are not looked for behind as many.
+    pub fn first_returned(&self, may_have: impl Fn(u64) -> bool) -> Option<(u64, Held)> {
+        let mut first = self.returned.iter().take(EXCLUSIONS_MAX);
+        first.find(|(sequence, _)| may_have(**sequence)).map(|(&sequence, &held)| (sequence, held))
+    }
+
+    /// Takes out what came back under a sequence number; gives whether it is there.
+    pub fn take_returned(&mut self, sequence: u64) -> bool {
+        self.returned.remove(&sequence).is_some()
+    }
+
+    /// A message comes back to its place, or into memory there; gives whether it was not there before.
+    pub fn put_back(&mut self, sequence: u64, held: Held) -> bool {
+        self.returned.insert(sequence, held).is_none()
+    }
+
+    /// A message leaves out of its turn, if it waits. The caller lets it leave the queue, and then calls `skip`.
+    pub fn drop_waiting(&mut self, sequence: u64, entries: &Slab<Entry>) -> Waited {
+        // Those of the line are from its first one on.
+        let first = self.first().and_then(|entry| entries.get(entry));
+        if first.is_some_and(|first| first.sequence <= sequence) {
+            self.line.dropped += 1;
+            Waited::InLine
+        } else if self.take_returned(sequence) {
+            Waited::Returned
+        } else {
+            Waited::No
+        }
+    }
+
+    /// Takes out everything that waits in memory.
+    pub fn take_here(&mut self, entries: &Slab<Entry>) -> Vec<(u64, Held)> {
+        let returned = self.returned.extract_if(.., |_, held| held.stub().is_none());
+        let Line { places, .. } = std::mem::take(&mut self.line);
+        let line = places.into_iter().filter_map(|entry| Some((entries.get(entry)?.sequence, Held::Here(entry))));
+        returned.chain(line).collect()
+    }
+
+    /// Forgets the places of what was dropped, as far as that is due.
+    pub fn skip(&mut self, entries: &Slab<Entry>) {
+        self.line.skip_dropped(entries);
+    }
+
+    /// The first message from `sequence` on that was never sent, and its number.
+    pub fn from(&mut self, sequence: u64, entries: &Slab<Entry>) -> Option<(u64, Key)> {
+        if self.line.dropped > 0 {
+            // Places of what is gone have no order; there are new ones after a sweep only.
+            self.line.forget_dropped(entries);
+        }
+        let older = |entry: &Key| entries.get(*entry).is_some_and(|entry| entry.sequence < sequence);
+        let place = self.line.places.partition_point(older);
+        let entry = self.line.places.get(place).copied()?;
+        Some((entries.get(entry)?.sequence, entry))
+    }
+
+    /// Asserts what must hold between any two commands; gives the size of what waits in memory, octets.
+    pub fn check(&self, entries: &Slab<Entry>, is_of: impl Fn(&Entry) -> bool) -> u64 {
+        let mut bytes = 0;
+        let mut see = |entry: &Entry| {
+            assert!(is_of(entry), "it stands among those of its priority");
+            bytes += entry.message.size();
+        };
+        for (&sequence, held) in &self.returned {
+            if let Held::Here(entry) = held {
+                let entry = entries.get(*entry).expect("the order names living messages");
+                assert_eq!(entry.sequence, sequence, "a message comes back to its place");
+                see(entry);
+            }
+        }
+        let Line { places, dropped } = &self.line;
+        let living = places.iter().filter_map(|&entry| entries.get(entry));
+        assert_eq!(living.clone().count() + dropped, places.len(), "what was dropped is counted");
+        assert!(places.front().is_none_or(|&first| entries.get(first).is_some()), "the first one lives");
+        living.clone().for_each(see);
+        let line = living.map(|entry| entry.sequence);
+        let order = self.returned.keys().copied().chain(line);
+        assert!(order.is_sorted(), "what came back is older than what was never sent");
+        bytes
+    }
+}
