@@ -128,7 +128,9 @@ mod tests {
             "match" => Value::Text("a.#".to_owned()),
             "routing" => Value::Text("multicast".to_owned()),
             "when_full" => Value::Text("refuse".to_owned()),
-            "auto_create" | "purge_on_no_consumers" | "non_destructive" | "enabled" => Value::Switch(true),
+            "auto_create" | "purge_on_no_consumers" | "non_destructive" | "auto_delete" | "enabled" => {
+                Value::Switch(true)
+            }
             "dead_letter_address" | "expiry_address" => Value::Text("b".to_owned()),
             _ => Value::Whole(7),
         });

@@ -107,6 +107,9 @@ layered! {
     /// every link that receives only looks, as a browser does, and stays for what comes: nothing leaves by being accepted, but by expiring, or by
     /// `ring_size`; a change holds for links that come then
     non_destructive: bool = false => kept(62) => artemis("default-non-destructive");
+    /// a queue that was made on demand goes with its last message and link; else it stays until the node ends, and for good if the journal ever had
+    /// durable messages of it
+    auto_delete: bool = true => kept(64) => artemis("auto-delete-queues");
     /// a queue gets what is sent to its address; without that what is sent to it is accepted and dropped, and consumers get what it has
     enabled: bool = true => kept(67) => artemis("enabled");
 }

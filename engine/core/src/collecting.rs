@@ -101,11 +101,17 @@ impl Core {
         }
     }
 
+    /// Whether queues of an address go that were made on demand, when nobody needs them any more.
+    fn goes_on_its_own(&self, address: Key) -> bool {
+        self.nodes.addresses.get(address).is_none_or(|address| address.settings.auto_delete)
+    }
+
     /// Deletes a queue that has no reason to stay.
     pub(crate) fn collect(&mut self, key: Key) {
         let Some(queue) = self.nodes.queues.get(key) else { return };
         let lifetime = match queue.identity.kind {
             Kind::Volatile | Kind::Durable | Kind::Declared(_) | Kind::Dynamic(Lifetime::OnClose) => return,
+            Kind::Auto if !self.goes_on_its_own(queue.identity.address) => return,
             Kind::Auto => Lifetime::NoLinksOrMessages,
             Kind::Dynamic(lifetime) => lifetime,
             Kind::Ending if queue.departing() == 0 => return self.delete(key),

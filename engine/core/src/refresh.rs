@@ -122,8 +122,9 @@ impl Core {
         }
         if was_declared && !self.stays(key) {
             self.nodes.undeclare(key);
-            self.collect(key);
         }
+        // What was to stay may have no reason any more.
+        self.collect(key);
     }
 
     /// Whether the catalogue declares a queue.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use engine_catalogue::Attributes;
+use engine_catalogue::{Attributes, Change, Definition, Origin};
 
 use super::held::Kept;
 use super::settings::owner_of;
@@ -76,6 +76,23 @@ fn a_queue_without_consumers_is_emptied_and_gets_nothing() {
     let next = owner.consumer("q", None, Mode::Consume);
     send_all(&mut owner, producer, 5..6);
     assert_eq!(numbers(&owner.grant(next, 9)), [5]);
+}
+
+#[test]
+fn a_queue_stays_when_it_was_used_until_settings_say_that_it_goes() {
+    let mut owner = owner(Layer { auto_delete: Some(false), ..Layer::default() });
+    let producer = owner.producer("q", None);
+    let consumer = owner.consumer("q", None, Mode::Consume);
+    for end in [producer, consumer] {
+        owner.command(Command::Detach { end, mode: DetachMode::Close });
+    }
+    assert_eq!(owner.core.queue_views().count(), 1);
+    let goes = Attributes::Match(Layer { auto_delete: Some(true), ..Layer::default() });
+    let change = Change::Define { origin: Origin::Configuration, definition: Definition::new("#", goes) };
+    let next = owner.core.catalogue().apply(&[change]).expect("it is right");
+    owner.core.handle_catalogue(Arc::new(next));
+    owner.events();
+    assert_eq!(owner.core.queue_views().count(), 0);
 }
 
 #[test]
