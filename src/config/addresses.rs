@@ -130,6 +130,7 @@ mod tests {
             "when_full" => Value::Text("refuse".to_owned()),
             "auto_create" => Value::Switch(false),
             "dead_letter_address" | "expiry_address" => Value::Text("b".to_owned()),
+            "redelivery_growth" => Value::Whole(200),
             _ => Value::Whole(7),
         });
         let values: Vec<_> = values.collect();

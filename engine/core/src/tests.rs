@@ -9,6 +9,7 @@ mod forwarding;
 mod held;
 mod nodes;
 mod priorities;
+mod redelivery;
 mod routing;
 mod scale;
 mod settings;
