@@ -29,5 +29,6 @@ mod peer;
 mod piped;
 mod priorities;
 mod reload;
+mod routing;
 mod scraping;
 mod transports;

@@ -6,7 +6,7 @@
 //! Messages: `entering` and `giving`; credit: `credit`; what is too large for memory: `streams`. Those are what links and a home do; what
 //! they do it with (`link`, `taking`, `arena`, `files`, `incoming`, `outgoing`, `slots`) knows no home.
 
-use engine_core::command::{Command, ConsumerSpec, DetachMode, Mode, Outcome, ProducerSpec};
+use engine_core::command::{Command, ConsumerSpec, DetachMode, Mode, Outcome, ProducerSpec, RoutingType};
 use engine_core::event::{Event, Moved, Refusal};
 use engine_core::key::{EndKey, LinkKey, Port};
 use engine_message::Condition;
@@ -63,8 +63,8 @@ pub enum Plan {
     Producer(Box<ProducerSpec>),
     /// Messages from an address.
     Consumer(Box<ConsumerSpec>),
-    /// Messages that each name their address.
-    Relay,
+    /// Messages that each name their address; all of them with this routing, if the link asks for one.
+    Relay(Option<RoutingType>),
 }
 
 /// What became of an attach that was not refused at once.
@@ -182,10 +182,13 @@ impl Home {
                 permission::may(&client.user, action, &spec.address)?;
                 (Kind::Consumer(Taking::new()), spec.address.clone(), spec.default_outcome.clone())
             }
-            Plan::Relay => (Kind::Relay { arena: Arena::default(), used: 0 }, String::new(), Outcome::Released),
+            Plan::Relay(routing) => {
+                let kind = Kind::Relay { arena: Arena::default(), used: 0, routing: *routing };
+                (kind, String::new(), Outcome::Released)
+            }
         };
         let shard = self.engine.shard();
-        let owner = if let Plan::Relay = plan { shard } else { self.engine.owner_of(&address) };
+        let owner = if let Plan::Relay(_) = plan { shard } else { self.engine.owner_of(&address) };
         if owner != shard && moves == Moves::ToOwner && client.links == 0 {
             return Ok(Asked::Elsewhere { owner });
         }
@@ -200,7 +203,7 @@ impl Home {
         let command = match plan {
             Plan::Producer(spec) => Command::AttachProducer { link, spec },
             Plan::Consumer(spec) => Command::AttachConsumer { link, spec },
-            Plan::Relay => return Ok(Asked::Stands { place, credit: RELAY_WINDOW }),
+            Plan::Relay(_) => return Ok(Asked::Stands { place, credit: RELAY_WINDOW }),
         };
         self.engine.submit(owner, command);
         Ok(Asked::Owner(place))
