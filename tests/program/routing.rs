@@ -1,8 +1,9 @@
-//! Which queues of an address get a message of the anonymous relay: what its link, its annotations and the prefix of its `to` ask for.
+//! Which queues of an address get a message of the anonymous relay: what its link, its annotations and the prefix of its `to` ask for. And
+//! which routing links may ask for.
 
 use std::net::TcpStream;
 
-use amqp_codec::performative::{Attach, Performative, Role, Target, Terminus, Transfer, encode_transfer};
+use amqp_codec::performative::{Attach, Performative, Role, Source, Target, Terminus, Transfer, encode_transfer};
 use engine_message::section;
 use engine_message::value::Value;
 use tempfile::TempDir;
@@ -15,8 +16,10 @@ const PREFIXES: &str = "[node]\nanycast_prefix = \"queue://\"\nmulticast_prefix 
 /// An address with queues of both kinds.
 const MIXED: &str = "[[queue]]\nname = \"work\"\naddress = \"mixed\"\nrouting = \"anycast\"\n\
      [[queue]]\nname = \"copy\"\naddress = \"mixed\"\nrouting = \"multicast\"\n";
+/// What a message's annotation is and says, if it has one; its `to`; and how many messages each queue gets.
+type Case = (Option<(&'static str, i8)>, &'static str, [u64; 2]);
 /// What the annotations of messages ask for, and where those to the mixed address go: to its anycast queue, its multicast queue, or both.
-const CASES: [(Option<(&str, i8)>, &str, [u64; 2]); 10] = [
+const CASES: [Case; 10] = [
     (None, "mixed", [1, 1]),
     (Some(("x-opt-routing-type", 0)), "mixed", [1, 0]),
     (Some(("x-opt-routing-type", 1)), "mixed", [0, 1]),
@@ -121,5 +124,36 @@ fn what_a_link_asks_for_holds_whatever_its_messages_say() {
         peer.send_encoded(delivery, &message(to, annotation, &[0x00, 0x53, 0x77, 0x40]));
         assert_eq!(peer.outcome().2, None);
         assert_eq!(waiting(&broker), [0, u64::from(delivery) + 1], "{annotation:?} to {to}");
+    }
+}
+
+#[test]
+fn without_auto_create_an_address_keeps_its_routing() {
+    let folder = TempDir::new().expect("a folder");
+    let strict = "[[address]]\nmatch = \"#\"\nauto_create = false\n[[address]]\nname = \"jobs\"\n";
+    let broker = Broker::start_with(folder, 3, &format!("{LISTENER}{strict}{MIXED}"));
+    let mut peer = opened(&broker);
+    let mut handle = 0;
+    for (address, capability, refused) in [
+        ("jobs", "queue", false),
+        ("jobs", "topic", true),
+        ("mixed", "topic", false),
+        // It is as if the link had not asked: the address hands out to queues.
+        ("jobs", "other", false),
+    ] {
+        let node = Terminus { capabilities: vec![capability.into()], ..Terminus::at(address) };
+        for role in [Role::Sender, Role::Receiver] {
+            let name = format!("{address} {capability} {role:?}");
+            let (source, target) = (Some(Source::from(node.clone())), Some(Target::Node(node.clone())));
+            let attach = Attach { source, target, ..Attach::new(name.as_str(), handle, role) };
+            peer.put(&Performative::Attach(Box::new(attach)));
+            handle += 1;
+            let (_, why) = peer.answer(&name);
+            assert_eq!(why.is_some(), refused, "{name}: {why:?}");
+            if let Some(why) = why {
+                assert_eq!(why.condition.as_str(), "amqp:illegal-state");
+                assert!(why.description.is_some_and(|text| text.contains("declare a queue of it")));
+            }
+        }
     }
 }
