@@ -22,6 +22,8 @@ FEATURES = [
     "unsettled", "presettled", "second", "empty", "kib", "big", "ordered", "accept", "reject", "release", "modify",
     "browse", "drain", "dynamic", "relay", "compete", "topic", "wrong-password", "unknown-mechanism", "missing-node",
 ]
+# What only this client has a way to ask for.
+OWN_FEATURES = {"Qpid JMS": ["priority", "unsubscribe"]}
 CLIENTS = {
     "Qpid Proton Python": [WORK / "python/bin/python", HERE / "python/client.py"],
     "rhea": ["node", HERE / "rhea/client.js"],
@@ -106,9 +108,12 @@ def table(results, clients, path):
     notes = []
     lines = ["# Interoperation", "", "Made by `tests/interop/run.py`; each cell is the result with every number of shards tested, with connections\nthat move to the shard of their first link and with connections that stay.", "",
              "| feature | " + " | ".join(clients) + " |", "|---" * (len(clients) + 1) + "|"]
-    for feature in FEATURES:
+    for feature in FEATURES + [own for features in OWN_FEATURES.values() for own in features]:
         cells = []
         for client in clients:
+            if feature not in FEATURES + OWN_FEATURES.get(client, []):
+                cells.append("not asked")
+                continue
             found = [result[(client, feature)] for result in results.values() if (client, feature) in result]
             bad = [result for result in found if result != "ok"]
             if not found:
@@ -133,7 +138,6 @@ def main():
     parser.add_argument("--feature", action="append")
     parser.add_argument("--table", type=pathlib.Path)
     options = parser.parse_args()
-    features = options.feature or FEATURES
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     results = {}
     setups = [(int(shards), moves) for shards in options.shards.split(",") for moves in (True, False)
@@ -146,6 +150,7 @@ def main():
         for client, command in CLIENTS.items():
             if options.client and client not in options.client:
                 continue
+            features = options.feature or FEATURES + OWN_FEATURES.get(client, [])
             if not INSTALLED[client].exists():
                 print(f"{client}: not installed, see tests/interop/install.sh", flush=True)
                 counts["failed" if os.environ.get("HEDDLE_REQUIRE_ALL") == "1" else "skipped"] += len(features)

@@ -31,4 +31,5 @@ mod priorities;
 mod reload;
 mod routing;
 mod scraping;
+mod subscriptions;
 mod transports;

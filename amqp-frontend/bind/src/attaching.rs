@@ -48,9 +48,9 @@ impl Bind {
 
     /// The owner answered an attach.
     pub(crate) fn handle_attached(&mut self, home: &mut Home, route: Route, end: EndKey, info: &AttachedInfo) {
-        home.handle_attached(route.place, end);
+        home.handle_attached(route.place, end, &info.address);
         let Some(attach) = self.attaching.remove(&route.place) else { return };
-        let reply = terminus::reply(&attach, Some(&info.address));
+        let reply = terminus::reply(&attach, &info.address);
         self.machine.accept_attach(link_id(route.id), reply, &mut self.out);
         // Credit may have come with the attach.
         self.pass_credit(home, route.place, link_id(route.id));

@@ -9,7 +9,7 @@ use amqp_codec::performative::{
     Source, Target, Terminus,
 };
 use engine_core::command::{
-    ConsumerSpec, Durability, Lifetime, Mode, ProducerSpec, RoutingType, Settle, Sharing, Subscription,
+    ConsumerSpec, Durability, Lifetime, Mode, ProducerSpec, Remembered, RoutingType, Settle, Sharing, Subscription,
 };
 use engine_home::{AddressRules, Plan};
 use engine_message::Condition;
@@ -48,9 +48,7 @@ pub(crate) fn plan(
         },
         Role::Receiver => match &attach.source {
             Some(source) => consumer(attach, source, container, rules, name),
-            None => {
-                Err(AmqpError::new(Condition::NotFound, "the attach has no source, and nothing is remembered of one"))
-            }
+            None => Ok(remembered(attach, container)),
         },
     }
 }
@@ -99,12 +97,49 @@ fn consumer(
     Ok(Plan::Consumer(Box::new(ConsumerSpec {
         routing: prefixed,
         mode: if browse { Mode::Browse } else { Mode::Consume },
-        settle: if attach.snd_settle_mode == SenderSettleMode::Settled { Settle::OnSend } else { Settle::ByPeer },
+        settle: settle(attach),
         subscription: subscription(attach, source, container),
         lifetime,
         default_outcome,
         ..ConsumerSpec::of(address)
     })))
+}
+
+/// The durable subscription that a link had whose attach has no source (part 2.6.3): by its name, and by what of its container it
+/// was, which clients say with capabilities of the link (artemis.md, 2.7).
+fn remembered(attach: &Attach, container: &str) -> Plan {
+    let subscription = Subscription {
+        container: container.to_owned(),
+        name: subscription_name(attach),
+        durability: Durability::Durable,
+        sharing: sharing(&attach.desired_capabilities),
+    };
+    Plan::Consumer(Box::new(ConsumerSpec {
+        settle: settle(attach),
+        subscription: Some(subscription),
+        remembered: Some(Remembered::default()),
+        ..ConsumerSpec::of("")
+    }))
+}
+
+/// The name of the subscription of a link. Qpid JMS: further consumers of one add a bar and a suffix to its name.
+fn subscription_name(attach: &Attach) -> String {
+    attach.name.split('|').next().unwrap_or_default().to_owned()
+}
+
+/// Who may attach, as capabilities say it.
+fn sharing(capabilities: &[Symbol]) -> Sharing {
+    let has = |name: &str| capabilities.iter().any(|capability| *capability == name);
+    match (has("shared"), has("global")) {
+        (_, true) => Sharing::Global,
+        (true, false) => Sharing::Shared,
+        (false, false) => Sharing::Exclusive,
+    }
+}
+
+/// Who settles what a link is sent.
+fn settle(attach: &Attach) -> Settle {
+    if attach.snd_settle_mode == SenderSettleMode::Settled { Settle::OnSend } else { Settle::ByPeer }
 }
 
 /// A subscription that has a name of its own: durable, or shared (artemis.md, 2.7).
@@ -115,11 +150,9 @@ fn subscription(attach: &Attach, source: &Source, container: &str) -> Option<Sub
     if (!durable && !has("shared")) || has("queue") {
         return None;
     }
-    // Qpid JMS: further consumers of one subscription add a bar and a suffix to its name.
-    let name = attach.name.split('|').next().unwrap_or_default().to_owned();
     Some(Subscription {
         container: container.to_owned(),
-        name,
+        name: subscription_name(attach),
         durability: if durable { Durability::Durable } else { Durability::Volatile },
         sharing: match (has("shared"), has("global")) {
             (true, true) => Sharing::Global,
@@ -157,8 +190,11 @@ fn lifetime(properties: &Map, routing: RoutingType) -> Result<Lifetime, AmqpErro
 
 /// The answer to an attach whose plan succeeded: the peer's own terminus as it is, and ours as it is here: without filters (none is
 /// applied yet) and whatever else has no meaning here, with the name of a dynamic node and the outcomes that are used.
-pub(crate) fn reply(attach: &Attach, dynamic_name: Option<&str>) -> Attach {
+pub(crate) fn reply(attach: &Attach, name: &str) -> Attach {
     let mut reply = attach.answer();
+    if attach.role == Role::Receiver && reply.source.is_none() {
+        reply.source = Some(remembered_source(attach, name));
+    }
     let node = (attach.role, &mut reply.source, &mut reply.target);
     match node {
         (Role::Receiver, Some(source), _) => {
@@ -166,20 +202,33 @@ pub(crate) fn reply(attach: &Attach, dynamic_name: Option<&str>) -> Attach {
             outcome::answer(source);
             let made = source.terminus.dynamic.then(|| policy(&source.terminus.dynamic_node_properties));
             answer_node(&mut source.terminus.capabilities, &mut source.terminus.dynamic_node_properties, made);
-            if let Some(name) = dynamic_name.filter(|_| source.terminus.dynamic) {
+            if source.terminus.dynamic {
                 source.terminus.address = Some(name.to_owned());
             }
         }
         (Role::Sender, _, Some(Target::Node(target))) => {
             let made = target.dynamic.then(|| policy(&target.dynamic_node_properties));
             answer_node(&mut target.capabilities, &mut target.dynamic_node_properties, made);
-            if let Some(name) = dynamic_name.filter(|_| target.dynamic) {
+            if target.dynamic {
                 target.address = Some(name.to_owned());
             }
         }
         _ => {}
     }
     reply
+}
+
+/// The source of a durable subscription to an address that was found by its name.
+fn remembered_source(attach: &Attach, address: &str) -> Source {
+    let shared =
+        ["shared", "global"].into_iter().filter(|name| attach.desired_capabilities.iter().any(|has| has == name));
+    let terminus = Terminus {
+        durable: TerminusDurability::UnsettledState,
+        expiry_policy: ExpiryPolicy::Never,
+        capabilities: std::iter::once("topic").chain(shared).map(Symbol::from).collect(),
+        ..Terminus::at(address)
+    };
+    Source { terminus, ..Source::default() }
 }
 
 /// The lifetime policy of a node that is made with these properties.

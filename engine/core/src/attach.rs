@@ -87,7 +87,8 @@ impl Core {
         if let Some(lifetime) = spec.lifetime {
             self.make_dynamic(address, lifetime, end);
         }
-        let info = Box::new(AttachedInfo { address: spec.address, queue: Some(queue_name), routing });
+        let address = if spec.remembered.is_some() { base(&spec.address).to_owned() } else { spec.address };
+        let info = Box::new(AttachedInfo { address, queue: Some(queue_name), routing });
         let attached = Event::Attached { end: end_key(end), info };
         // Whoever is told of a durable subscription finds it again.
         let subscribed = self.config.storage == Storage::Journal
@@ -255,14 +256,7 @@ impl Core {
             let text = "a subscription to a dynamic node cannot be durable: the node does not outlive its links";
             return Err(Refusal::new(Condition::NotAllowed, text));
         }
-        let queue = match (subscription.sharing, subscription.durability) {
-            (Sharing::Global, Durability::Durable) => format!("{}:global", subscription.name),
-            (Sharing::Global, Durability::Volatile) => format!("{}:shared-volatile:global", subscription.name),
-            (Sharing::Shared, Durability::Volatile) => {
-                format!("{}.{}:shared-volatile", subscription.container, subscription.name)
-            }
-            _ => format!("{}.{}", subscription.container, subscription.name),
-        };
+        let queue = subscription.queue_name();
         let kind = match subscription.durability {
             Durability::Durable => Kind::Durable,
             Durability::Volatile => Kind::Volatile,

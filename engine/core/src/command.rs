@@ -130,6 +130,20 @@ pub struct Subscription {
     pub sharing: Sharing,
 }
 
+impl Subscription {
+    /// The name of its queue, unique in its address (artemis.md, 2.7).
+    #[must_use]
+    pub fn queue_name(&self) -> String {
+        let Self { container, name, .. } = self;
+        match (self.sharing, self.durability) {
+            (Sharing::Global, Durability::Durable) => format!("{name}:global"),
+            (Sharing::Global, Durability::Volatile) => format!("{name}:shared-volatile:global"),
+            (Sharing::Shared, Durability::Volatile) => format!("{container}.{name}:shared-volatile"),
+            (Sharing::Shared | Sharing::Exclusive, _) => format!("{container}.{name}"),
+        }
+    }
+}
+
 /// What a receiving peer wants to attach to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsumerSpec {
@@ -149,6 +163,15 @@ pub struct ConsumerSpec {
     pub default_outcome: Outcome,
     /// Owners that answered `Event::Moved` so far.
     pub moved: u8,
+    /// Set if the subscription is one that is remembered: the address is not known then, and empty. Any owner may be asked.
+    pub remembered: Option<Remembered>,
+}
+
+/// A search for a durable subscription by its name alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Remembered {
+    /// Owners that do not have it.
+    pub asked: u16,
 }
 
 impl ConsumerSpec {
@@ -165,6 +188,7 @@ impl ConsumerSpec {
             lifetime: None,
             default_outcome: Outcome::Released,
             moved: 0,
+            remembered: None,
         }
     }
 }

@@ -244,6 +244,7 @@ impl Core {
                 && let Some(queue) = self.nodes.queues.get_mut(known)
             {
                 queue.identity.kind = Kind::Declared(Before::Subscription);
+                self.nodes.note_subscription(known);
             }
             return known;
         }

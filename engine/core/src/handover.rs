@@ -64,6 +64,12 @@ impl Moved {
 impl Core {
     /// Does what a command asks of an address that it names, if that is this owner's.
     pub(crate) fn handle_named(&mut self, command: Command) {
+        let command = match command {
+            Command::AttachConsumer { link, spec } if spec.remembered.is_some() => {
+                return self.attach_remembered(link, spec);
+            }
+            other => other,
+        };
         let whose = named(&command).map_or(Whose::Own, |(address, _)| self.whose(address));
         match whose {
             Whose::Own => self.carry_out(command),

@@ -37,6 +37,7 @@ mod producer;
 mod queue;
 mod refresh;
 mod refusal;
+mod remembering;
 mod routing;
 pub mod slab;
 #[cfg(test)]

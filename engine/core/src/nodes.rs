@@ -5,7 +5,7 @@
 //!
 //! Not here: what links ask for (`attach`), and when nobody needs a node any more (`collecting`).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use engine_catalogue::AddressSettings;
@@ -29,6 +29,8 @@ pub(crate) struct Nodes {
     pub queues: Slab<Queue>,
     pub ends: Slab<End>,
     names: HashMap<Box<str>, Key>,
+    /// Subscriptions that outlive their links, by name: those of several addresses may have one.
+    subscriptions: BTreeSet<(Box<str>, Key)>,
     /// Queues that were deleted, and go when what they forward is elsewhere.
     endings: Vec<Key>,
     /// Addresses and queues each, at most.
@@ -47,6 +49,7 @@ impl Nodes {
             queues: Slab::default(),
             ends: Slab::default(),
             names: HashMap::new(),
+            subscriptions: BTreeSet::new(),
             endings: Vec::new(),
             max,
             resident_max,
@@ -134,10 +137,25 @@ impl Nodes {
         if let Some(queue) = self.queues.get_mut(key) {
             queue.redirect(destinations);
         }
+        self.note_subscription(key);
         if let Some(address) = self.addresses.get_mut(address) {
             address.queues.insert(key, &self.queues);
         }
         key
+    }
+
+    /// The queue of a name is remembered if it is a subscription that outlives its links.
+    pub fn note_subscription(&mut self, key: Key) {
+        let Some(queue) = self.queues.get(key) else { return };
+        if queue.identity.kind.before() == Before::Subscription {
+            self.subscriptions.insert((queue.identity.name.clone(), key));
+        }
+    }
+
+    /// A subscription that outlives its links, by name.
+    pub fn subscription(&self, name: &str) -> Option<Key> {
+        let (found, key) = self.subscriptions.range((Box::from(name), Key::default())..).next()?;
+        (**found == *name).then_some(*key)
     }
 
     /// A queue that was deleted, and is not gone because of what it forwards. It is the same again if one of its name is made, so that there
@@ -215,6 +233,9 @@ impl Nodes {
     /// Takes a queue out; its links are the caller's to end.
     pub fn remove_queue(&mut self, key: Key) -> Option<Queue> {
         let queue = self.queues.remove(key)?;
+        if queue.identity.kind.before() == Before::Subscription {
+            self.subscriptions.remove(&(queue.identity.name.clone(), key));
+        }
         if queue.identity.kind == Kind::Ending {
             self.endings.retain(|&other| other != key);
         }
@@ -242,6 +263,9 @@ impl Nodes {
                 queue.check();
                 continue;
             }
+            let outlives = queue.identity.kind.before() == Before::Subscription;
+            let known = self.subscriptions.contains(&(queue.identity.name.clone(), key));
+            assert_eq!(known, outlives, "subscriptions are remembered");
             let Some(address) = self.addresses.get(queue.identity.address) else { panic!("a queue has its address") };
             assert!(address.queues.listed(queue.identity.routing).contains(&key), "and the address it");
             assert_eq!(address.queues.find(&queue.identity.name, &self.queues), Some(key), "by its name");
@@ -252,6 +276,7 @@ impl Nodes {
             assert_eq!(queue.consumers.listed().filter(living).count(), queue.consumers.len(), "its links live");
             queue.check();
         }
+        assert!(self.subscriptions.iter().all(|(_, key)| self.queues.get(*key).is_some()), "and no others");
         for (key, address) in self.addresses.iter() {
             assert_eq!(self.names.get(&address.name), Some(&key));
             let living = |queue: &Key| self.queues.get(*queue).is_some();

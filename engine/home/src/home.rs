@@ -188,7 +188,12 @@ impl Home {
             }
         };
         let shard = self.engine.shard();
-        let owner = if let Plan::Relay(_) = plan { shard } else { self.engine.owner_of(&address) };
+        let owner = match &plan {
+            Plan::Relay(_) => shard,
+            // Whose it is is found out: the search begins here.
+            Plan::Consumer(spec) if spec.remembered.is_some() => shard,
+            Plan::Producer(_) | Plan::Consumer(_) => self.engine.owner_of(&address),
+        };
         if owner != shard && moves == Moves::ToOwner && client.links == 0 {
             return Ok(Asked::Elsewhere { owner });
         }
@@ -265,9 +270,13 @@ impl Home {
     }
 
     /// The owner answered an attach.
-    pub fn handle_attached(&mut self, place: Slot, end: EndKey) {
+    pub fn handle_attached(&mut self, place: Slot, end: EndKey, address: &str) {
         if let Some(link) = self.links.get_mut(place) {
             link.end = Some(end);
+            // A subscription was found by its name.
+            if link.address.is_empty() {
+                address.clone_into(&mut link.address);
+            }
         }
     }
 

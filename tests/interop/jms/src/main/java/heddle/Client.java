@@ -2,6 +2,7 @@ package heddle;
 
 import jakarta.jms.BytesMessage;
 import jakarta.jms.Connection;
+import jakarta.jms.DeliveryMode;
 import jakarta.jms.Destination;
 import jakarta.jms.InvalidDestinationException;
 import jakarta.jms.JMSException;
@@ -195,6 +196,45 @@ public final class Client {
         }
     }
 
+    private static void priority(Session session, Queue queue) throws Exception {
+        MessageProducer producer = session.createProducer(queue);
+        for (int priority : new int[] {1, 4, 9, 0, 9}) {
+            Message message = session.createTextMessage(Integer.toString(priority));
+            producer.send(message, DeliveryMode.NON_PERSISTENT, priority, Message.DEFAULT_TIME_TO_LIVE);
+        }
+        MessageConsumer consumer = session.createConsumer(queue);
+        for (String want : new String[] {"9", "9", "4", "1", "0"}) {
+            check(text(consumer).equals(want), "another priority in the place of " + want);
+        }
+    }
+
+    /** A durable subscription keeps messages until it is unsubscribed, and is another one then. */
+    private void unsubscribe(String name) throws Exception {
+        try (Connection connection = connect(null, null, "?jms.clientID=" + name)) {
+            Session session = connection.createSession(false, Session.AUTO_ACKNOWLEDGE);
+            Topic topic = session.createTopic(name);
+            MessageProducer producer = session.createProducer(topic);
+            session.createDurableConsumer(topic, "sub").close();
+            producer.send(session.createTextMessage("kept"));
+            MessageConsumer consumer = session.createDurableConsumer(topic, "sub");
+            check(text(consumer).equals("kept"), "another message was kept");
+            producer.send(session.createTextMessage("dropped"));
+            consumer.close();
+            session.unsubscribe("sub");
+            consumer = session.createDurableConsumer(topic, "sub");
+            producer.send(session.createTextMessage("new"));
+            check(text(consumer).equals("new"), "a message of the subscription that ended came");
+            consumer.close();
+            session.unsubscribe("sub");
+            try {
+                session.unsubscribe("sub");
+            } catch (InvalidDestinationException expected) {
+                return;
+            }
+            throw new IllegalStateException("a subscription that there is not was ended");
+        }
+    }
+
     private void wrongPassword() throws JMSException {
         connect("guest", "guest-password", "?amqp.saslMechanisms=PLAIN").close();
         try {
@@ -244,6 +284,8 @@ public final class Client {
             case "relay" -> with("", auto, name, Client::relay);
             case "compete" -> with("?jms.prefetchPolicy.all=10", auto, name, Client::compete);
             case "topic" -> with("", auto, name, Client::topic);
+            case "priority" -> with("", auto, name, Client::priority);
+            case "unsubscribe" -> unsubscribe(name);
             case "wrong-password" -> wrongPassword();
             case "unknown-mechanism" -> unknownMechanism();
             case "missing-node" -> with("", auto, name, Client::missingNode);
