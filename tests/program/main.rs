@@ -29,6 +29,7 @@ mod peer;
 mod piped;
 mod priorities;
 mod reload;
+mod routing;
 mod scraping;
 mod subscriptions;
 mod transports;
