@@ -132,6 +132,7 @@ mod tests {
                 Value::Switch(true)
             }
             "dead_letter_address" | "expiry_address" => Value::Text("b".to_owned()),
+            "redelivery_growth" => Value::Whole(200),
             _ => Value::Whole(7),
         });
         let values: Vec<_> = values.collect();

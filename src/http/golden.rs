@@ -113,6 +113,7 @@ fn queue(name: &str, routing: RoutingType, messages: u64) -> Row<QueueView> {
         paged: 1,
         acquired: 2,
         forwarding: 1,
+        delayed: 0,
         producers: 3,
         consumers: 4,
         totals,

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 use engine_message::reader::Reader;
 use engine_message::section;
@@ -152,6 +153,34 @@ fn what_takes_its_consumers_down_comes_to_the_dead_letter_address_though_the_nod
             text(&map, "x-opt-ORIG-ADDRESS").to_owned()
         });
         assert_eq!(from.collect::<BTreeSet<_>>(), queues().collect());
+    }
+}
+
+#[test]
+fn what_failed_is_given_again_after_a_while_and_others_meanwhile() {
+    const DELAY: Duration = Duration::from_millis(300);
+    let delays = "[[address]]\nmatch = \"orders.#\"\nredelivery_delay_ms = 300\nredelivery_growth = 200\n";
+    for shards in [1, 3] {
+        let broker = start(folder(), shards, delays);
+        for queue in queues().take(3) {
+            let mut sender = opened(&broker);
+            sender.attach_sender(&queue);
+            sender.send_accepted(Durable::Yes, [b"first".to_vec(), b"second".to_vec()]);
+            let mut lost = opened(&broker);
+            lost.attach_receiver(&queue, 1);
+            assert_eq!(lost.receive().1, b"first");
+            let since = Instant::now();
+            drop(lost.into_inner());
+            wait_for("its wait", || (figure(&broker, &queue, "delayed") == Some(1)).then_some(()));
+            let mut receiver = opened(&broker);
+            receiver.attach_receiver(&queue, 10);
+            assert_eq!(receiver.receive().1, b"second");
+            let (delivery, message) = receiver.receive();
+            assert_eq!(message, b"first");
+            assert!(since.elapsed() >= DELAY, "{queue}: {:?}", since.elapsed());
+            receiver.accept(0, delivery);
+            wait_for("its end", || broker.queue(&queue).is_none_or(|queue| queue["messages"] == 0).then_some(()));
+        }
     }
 }
 

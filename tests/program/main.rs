@@ -30,6 +30,7 @@ mod piped;
 mod priorities;
 mod reload;
 mod retention;
+mod routing;
 mod scraping;
 mod subscriptions;
 mod transports;

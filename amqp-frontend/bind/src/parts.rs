@@ -6,7 +6,7 @@ use engine_core::command::Settled;
 use engine_core::event::{KEY_NONE, Refusal};
 use engine_home::{
     Broken, FileAt, FileNews, Home, LargeArrival, Next, Pace, Piece, PieceKind, Placed, Request, Route, Slot,
-    encode_header, expiry,
+    encode_header, expiry, wanted_routing,
 };
 use engine_message::{Condition, DecodeError, section};
 
@@ -167,6 +167,7 @@ fn start(part: &PartIn<'_>, wall_ms: u64) -> Result<(LargeArrival, usize), Decod
         header,
         expires_wall_ms: expiry(&header, properties, wall_ms),
         to: section::property_to(properties)?.unwrap_or_default().to_owned(),
+        wanted: wanted_routing(part.bytes),
     };
     Ok((arrival, sections.kept()))
 }

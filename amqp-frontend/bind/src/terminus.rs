@@ -61,8 +61,8 @@ fn producer(target: &Terminus, rules: &AddressRules, name: Option<String>) -> Re
             let lifetime = lifetime(&target.dynamic_node_properties, routing)?;
             (name, Some(routing), Some(lifetime))
         }
-        (None, None) => return Ok(Plan::Relay),
-        (Some(address), None) if address.is_empty() => return Ok(Plan::Relay),
+        (None, None) => return Ok(Plan::Relay(asked)),
+        (Some(address), None) if address.is_empty() => return Ok(Plan::Relay(asked)),
         (Some(address), None) => {
             let (address, prefixed) = rules.strip(address);
             (address.to_owned(), asked.or(prefixed), None)

@@ -95,6 +95,14 @@ layered! {
     /// failed deliveries of a message after which it goes to the `dead_letter_address`; without one it is delivered again and again. A delivery
     /// fails if its consumer says so (modified, delivery-failed), or loses its connection. 0: any number
     max_delivery_attempts: u32 = 10 => range(0, 1 << 31, "") => kept(40) => artemis("max-delivery-attempts");
+    /// how long a message waits after its delivery failed before it is delivered again; others are not held up by it
+    redelivery_delay_ms: u64 = 0 => range(0, 1 << 40, "ms") => kept(41) => artemis("redelivery-delay");
+    /// after each further failure it waits so many percent of the time before: 200 doubles it
+    redelivery_growth: u32 = 100 => range(100, 10_000, "%") => kept(42) => artemis("redelivery-delay-multiplier");
+    /// so many percent more or less, at random, so that what failed together is not tried together
+    redelivery_jitter: u32 = 0 => range(0, 100, "%") => kept(43) => artemis("redelivery-collision-avoidance-factor");
+    /// the longest that a message waits, but for the jitter; 0: ten times `redelivery_delay_ms`
+    max_redelivery_delay_ms: u64 = 0 => range(0, 1 << 40, "ms") => kept(44) => artemis("max-redelivery-delay");
     /// the address, or `address::queue`, that messages go to whose time to live ran out; empty: they are dropped. At that address itself
     /// they are dropped, too
     expiry_address: String = String::new()

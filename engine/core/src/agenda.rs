@@ -74,6 +74,8 @@ pub(crate) enum Due {
     Release,
     /// Messages of it may go elsewhere that were refused there before. Likewise.
     Forward,
+    /// Messages of it are to be delivered again. Likewise.
+    Redelivery,
 }
 
 /// The deadlines of an owner: one heap for each reason, as they go by two clocks, one of which may be set.
@@ -82,6 +84,7 @@ pub(crate) struct Deadlines {
     expiries: Agenda,
     releases: Agenda,
     forwards: Agenda,
+    redeliveries: Agenda,
     /// Before that no messages are dropped: what expires together is dropped together.
     next_sweep_ns: u64,
 }
@@ -92,6 +95,7 @@ impl Deadlines {
             Due::Expiry => self.expiries.insert(at, queue),
             Due::Release => self.releases.insert(at, queue),
             Due::Forward => self.forwards.insert(at, queue),
+            Due::Redelivery => self.redeliveries.insert(at, queue),
         }
     }
 
@@ -101,6 +105,7 @@ impl Deadlines {
             Due::Expiry => self.expiries.take_due(now.wall_ms),
             Due::Release => self.releases.take_due(now.ns),
             Due::Forward => self.forwards.take_due(now.ns),
+            Due::Redelivery => self.redeliveries.take_due(now.ns),
         }
     }
 
@@ -133,7 +138,8 @@ impl Deadlines {
             let wait_ns = at.saturating_sub(now.wall_ms).saturating_mul(1_000_000);
             (now.ns + wait_ns.min(EXPIRY_LOOK_NS)).max(self.next_sweep_ns)
         });
-        [sweep, self.releases.earliest(), self.forwards.earliest()].into_iter().flatten().min()
+        let others = [&self.releases, &self.forwards, &self.redeliveries].map(Agenda::earliest);
+        others.into_iter().chain([sweep]).flatten().min()
     }
 }
 

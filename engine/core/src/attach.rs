@@ -4,6 +4,7 @@
 //!
 //! Not here: links that end, and nodes that nobody needs any more (`collecting`).
 
+use engine_catalogue::setting::Word as _;
 use engine_catalogue::{AddressSettings, QUALIFIER, base};
 use engine_message::Condition;
 
@@ -39,7 +40,7 @@ impl Missing {
 impl Core {
     pub(crate) fn attach_producer(&mut self, link: LinkKey, spec: &ProducerSpec) {
         let has_room = self.has_room(spec.lifetime);
-        let attached = has_room.and_then(|()| self.address(&spec.address, spec.routing, spec.lifetime));
+        let attached = has_room.and_then(|()| self.target_of(spec));
         let (address, route) = match attached {
             Ok(found) => found,
             Err(refusal) => return self.refuse_attach(link, &spec.address, refusal),
@@ -101,6 +102,32 @@ impl Core {
     fn mode(&self, queue: Key, asked: Mode) -> Mode {
         let address = self.nodes.queues.get(queue).and_then(|queue| self.nodes.addresses.get(queue.identity.address));
         if address.is_some_and(|address| address.settings.non_destructive) { Mode::Browse } else { asked }
+    }
+
+    /// The address that a producer gets, and which of its queues.
+    fn target_of(&mut self, spec: &ProducerSpec) -> Result<(Key, Route), Box<Refusal>> {
+        let (address, route) = self.address(&spec.address, spec.routing, spec.lifetime)?;
+        if let Route::Typed(routing) = route {
+            self.check_routing(address, routing)?;
+        }
+        Ok((address, route))
+    }
+
+    /// Whether links may ask for this routing of an address: it hands messages out like that, has such queues, or may take the other
+    /// routing type besides its own, as those may that links make (artemis.md, A5).
+    fn check_routing(&self, key: Key, routing: RoutingType) -> Result<(), Box<Refusal>> {
+        let Some(address) = self.nodes.addresses.get(key) else { return Ok(()) };
+        let takes_any = address.settings.auto_create || address.name.starts_with(DYNAMIC_PREFIX);
+        let has_such = || address.queues.listed(routing).iter().any(|&queue| self.nodes.queues.get(queue).is_some());
+        if takes_any || address.routing == routing || has_such() {
+            return Ok(());
+        }
+        let (asked, name) = (routing.word(), &address.name);
+        let text = format!(
+            "the address {name} is not {asked}, and auto_create is false for it: ask for no routing, or declare a queue of it with \
+             routing = \"{asked}\""
+        );
+        Err(Refusal::new(Condition::IllegalState, text))
     }
 
     /// Refuses an attach; an address that was made for it goes again.
@@ -202,6 +229,9 @@ impl Core {
         };
         let (missing, own) = self.missing_of(address, name, spec.lifetime);
         let routing = asked.unwrap_or(own);
+        if qualified.is_none() {
+            self.check_routing(address, routing)?;
+        }
         if let (None, RoutingType::Multicast) = (qualified, routing) {
             return self.subscribe(address, name, spec.subscription.as_ref());
         }

@@ -70,11 +70,13 @@ impl Core {
             }
         }
         // What is kept of why it was rejected costs memory, too.
-        let Some(left) = self.resize(key, |queue| queue.settle(end, held, outcome)) else { return };
+        let now_ns = self.now.ns;
+        let Some(left) = self.resize(key, |queue| queue.settle(end, held, outcome, now_ns)) else { return };
         self.hear(key, left.news);
-        // It may have come back, and expire, or go elsewhere.
+        // It may have come back, and expire, or go elsewhere, or wait.
         self.note_expiries(key);
         self.note_departures(key);
+        self.note_redelivery(key);
     }
 
     /// Changes a queue in a way that may need more memory, or less.

@@ -35,6 +35,7 @@ mod nodes;
 mod plain;
 mod producer;
 mod queue;
+mod redelivery;
 mod refresh;
 mod refusal;
 mod remembering;

@@ -133,9 +133,11 @@ impl Nodes {
             }
             None => self.queues.insert(Queue::new(identity, bounds, plain)),
         };
-        let destinations = self.addresses.get(address).and_then(|of| Destinations::new(&of.name, &of.settings));
-        if let Some(queue) = self.queues.get_mut(key) {
-            queue.redirect(destinations);
+        if let Some(of) = self.addresses.get(address)
+            && let Some(queue) = self.queues.get_mut(key)
+        {
+            queue.redirect(Destinations::new(&of.name, &of.settings));
+            queue.set_delays(&of.settings);
         }
         self.note_subscription(key);
         if let Some(address) = self.addresses.get_mut(address) {

@@ -13,12 +13,13 @@
 //! - `withheld`: producers that wait for room.
 //!
 //! What is done with several of them at once is beside them: `settling`, `leaving` (the one way out), `fetching`, `expiring`,
-//! `trimming`, `departing`, `browsing`.
+//! `trimming`, `departing`, `delaying`, `browsing`.
 //!
 //! Not here: what goes on between queues, links, memory and the journal (`core`, `credit`, `durability`).
 
 mod browsing;
 mod consumers;
+mod delaying;
 mod departing;
 mod departures;
 mod entry;
@@ -394,7 +395,7 @@ impl Queue {
     /// Asserts what must hold between any two commands.
     pub fn check(&self) {
         self.order.check(&self.entries);
-        let known = self.depth() + self.acquired() + self.departing() as u64;
+        let known = self.depth() + self.acquired() + (self.departing() + self.delayed()) as u64;
         let sent = self.entries.len() as u64 + self.away.messages() - known;
         assert!(sent <= 1, "a message waits, is held, or is the last one sent");
         let bytes: u64 = self.entries.iter().map(|(_, entry)| entry.message.size()).sum();

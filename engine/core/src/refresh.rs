@@ -106,6 +106,7 @@ impl Core {
         let Some(queue) = self.nodes.queues.get(key) else { return };
         let Some(address) = self.nodes.addresses.get(queue.identity.address) else { return };
         let destinations = Destinations::new(&address.name, &address.settings);
+        let settings = Arc::clone(&address.settings);
         let bounds = Bounds::new(&address.settings);
         let plain = Plain::new(&bounds, self.nodes.resident_max());
         let (is_same, was_declared) = (bounds == queue.bounds, matches!(queue.identity.kind, Kind::Declared(_)));
@@ -119,6 +120,7 @@ impl Core {
         }
         if let Some(queue) = self.nodes.queues.get_mut(key) {
             queue.redirect(destinations);
+            queue.set_delays(&settings);
         }
         if was_declared && !self.stays(key) {
             self.nodes.undeclare(key);

@@ -9,6 +9,7 @@ mod forwarding;
 mod held;
 mod nodes;
 mod priorities;
+mod redelivery;
 mod retention;
 mod routing;
 mod scale;

@@ -6,7 +6,7 @@
 use std::num::NonZeroU64;
 
 use bytes::Bytes;
-use engine_core::command::{Command, Publish, Settled};
+use engine_core::command::{Command, Publish, RoutingType, Settled};
 use engine_core::event::Refusal;
 use engine_core::key::EndKey;
 use engine_core::message::{Content, Header, Message};
@@ -19,6 +19,7 @@ use crate::home::Home;
 use crate::link::{Kind, Link};
 use crate::permission::{self, Action};
 use crate::slots::{Slot, peer_key};
+use crate::wanted::wanted_routing;
 
 /// A message as its binding took it off the wire.
 #[derive(Clone, Copy, Debug)]
@@ -84,11 +85,15 @@ impl Home {
         let body = owned.map_or_else(|| arena.copy(arrival.kept), |owned| owned.slice_ref(arrival.kept));
         let expires = expiry(&arrival.header, arrival.properties, self.engine.wall_ms());
         let message = message(&arrival.header, arrival.format, body, expires);
-        let to = match link.kind {
-            Kind::Relay { .. } => section::property_to(arrival.properties).ok().flatten().unwrap_or_default(),
-            _ => "",
+        let (to, wanted) = match link.kind {
+            Kind::Relay { .. } => {
+                let to = section::property_to(arrival.properties).ok().flatten().unwrap_or_default();
+                (to, wanted_routing(arrival.kept))
+            }
+            _ => ("", None),
         };
-        self.place(client, place, Delivered { delivery: arrival.delivery, settled: arrival.settled, to, message })
+        let (delivery, settled) = (arrival.delivery, arrival.settled);
+        self.place(client, place, Delivered { delivery, settled, to, wanted, message })
     }
 
     /// Hands a message to its owner.
@@ -100,16 +105,23 @@ impl Home {
                 self.engine.deliver(link.owner, end, delivery, settled, message);
                 Placed::default()
             }
-            (Kind::Relay { .. }, _) => self.publish(client, place, delivered),
+            (&Kind::Relay { routing, .. }, _) => self.publish(client, place, routing, delivered),
             _ => Placed::default(),
         }
     }
 
-    /// Hands a message to the owner of the address that it names.
-    fn publish(&mut self, client: &Client, place: Slot, delivered: Delivered<'_>) -> Placed {
-        let Delivered { delivery, settled, to, message } = delivered;
+    /// Hands a message to the owner of the address that it names; `asked` is what its link asks of the routing of all.
+    fn publish(
+        &mut self,
+        client: &Client,
+        place: Slot,
+        asked: Option<RoutingType>,
+        delivered: Delivered<'_>,
+    ) -> Placed {
+        let Delivered { delivery, settled, to, wanted, message } = delivered;
         let credit = self.links.get_mut(place).map_or(0, Link::use_relay);
-        let (address, routing) = self.rules.strip(to);
+        let (address, prefixed) = self.rules.strip(to);
+        let routing = asked.or(wanted).or(prefixed);
         let allowed = if address.is_empty() {
             Err(Refusal::new(Condition::NotFound, "the message names no address: its `to` is missing or empty"))
         } else {
@@ -132,6 +144,8 @@ pub(crate) struct Delivered<'a> {
     pub settled: Settled,
     /// For a relay: where the message goes.
     pub to: &'a str,
+    /// For a relay: the routing that the message asks for.
+    pub wanted: Option<RoutingType>,
     pub message: Message,
 }
 

@@ -6,7 +6,7 @@
 //! Messages: `entering` and `giving`; credit: `credit`; what is too large for memory: `streams`. Those are what links and a home do; what
 //! they do it with (`link`, `taking`, `arena`, `files`, `incoming`, `outgoing`, `slots`) knows no home.
 
-use engine_core::command::{Command, ConsumerSpec, DetachMode, Mode, Outcome, ProducerSpec};
+use engine_core::command::{Command, ConsumerSpec, DetachMode, Mode, Outcome, ProducerSpec, RoutingType};
 use engine_core::event::{Event, Moved, Refusal};
 use engine_core::key::{EndKey, LinkKey, Port};
 use engine_message::Condition;
@@ -63,8 +63,8 @@ pub enum Plan {
     Producer(Box<ProducerSpec>),
     /// Messages from an address.
     Consumer(Box<ConsumerSpec>),
-    /// Messages that each name their address.
-    Relay,
+    /// Messages that each name their address; all of them with this routing, if the link asks for one.
+    Relay(Option<RoutingType>),
 }
 
 /// What became of an attach that was not refused at once.
@@ -182,11 +182,14 @@ impl Home {
                 permission::may(&client.user, action, &spec.address)?;
                 (Kind::Consumer(Taking::new()), spec.address.clone(), spec.default_outcome.clone())
             }
-            Plan::Relay => (Kind::Relay { arena: Arena::default(), used: 0 }, String::new(), Outcome::Released),
+            Plan::Relay(routing) => {
+                let kind = Kind::Relay { arena: Arena::default(), used: 0, routing: *routing };
+                (kind, String::new(), Outcome::Released)
+            }
         };
         let shard = self.engine.shard();
         let owner = match &plan {
-            Plan::Relay => shard,
+            Plan::Relay(_) => shard,
             // Whose it is is found out: the search begins here.
             Plan::Consumer(spec) if spec.remembered.is_some() => shard,
             Plan::Producer(_) | Plan::Consumer(_) => self.engine.owner_of(&address),
@@ -205,7 +208,7 @@ impl Home {
         let command = match plan {
             Plan::Producer(spec) => Command::AttachProducer { link, spec },
             Plan::Consumer(spec) => Command::AttachConsumer { link, spec },
-            Plan::Relay => return Ok(Asked::Stands { place, credit: RELAY_WINDOW }),
+            Plan::Relay(_) => return Ok(Asked::Stands { place, credit: RELAY_WINDOW }),
         };
         self.engine.submit(owner, command);
         Ok(Asked::Owner(place))

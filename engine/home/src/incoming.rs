@@ -6,7 +6,7 @@
 use std::io;
 use std::num::NonZeroU64;
 
-use engine_core::command::Settled;
+use engine_core::command::{RoutingType, Settled};
 use engine_core::event::Refusal;
 use engine_core::message::{Content, Header, Large, Message};
 use engine_message::{Condition, section};
@@ -32,6 +32,8 @@ pub struct LargeArrival {
     pub expires_wall_ms: Option<NonZeroU64>,
     /// For a relay: where the message goes.
     pub to: String,
+    /// For a relay: the routing that the message asks for.
+    pub wanted: Option<RoutingType>,
 }
 
 /// Whether a connection may be read on.
@@ -51,6 +53,7 @@ pub struct WholeFile {
     /// Whether its sender waits for an outcome.
     pub settled: Settled,
     pub(crate) to: String,
+    pub(crate) wanted: Option<RoutingType>,
     pub(crate) message: Message,
 }
 
@@ -153,7 +156,7 @@ impl Incoming {
     /// Its file is whole.
     pub fn into_whole(self) -> WholeFile {
         let Self { id, start, bytes, checksum, .. } = self;
-        let LargeArrival { delivery, settled, format, header, expires_wall_ms, to } = start;
+        let LargeArrival { delivery, settled, format, header, expires_wall_ms, to, wanted } = start;
         let message = Message {
             header: Header::of_arrival(&header),
             format,
@@ -161,7 +164,7 @@ impl Incoming {
             content: Content::File,
             expires_wall_ms,
         };
-        WholeFile { delivery, settled, to, message }
+        WholeFile { delivery, settled, to, wanted, message }
     }
 
     /// Its file could not be written.

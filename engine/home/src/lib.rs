@@ -24,6 +24,7 @@ mod request;
 mod slots;
 mod streams;
 mod taking;
+mod wanted;
 
 pub use address_rules::AddressRules;
 pub use arena::Arena;
@@ -40,3 +41,4 @@ pub use request::{Closed, Password, Request};
 pub use slots::{Slot, Slots};
 pub use streams::{FileAt, FileNews};
 pub use taking::Drain;
+pub use wanted::wanted_routing;

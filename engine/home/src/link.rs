@@ -3,7 +3,7 @@
 //! It knows its own state and no other link's; what follows for its owner, its peer or the disk its methods give back, or order from
 //! `Files`.
 
-use engine_core::command::Outcome;
+use engine_core::command::{Outcome, RoutingType};
 use engine_core::key::EndKey;
 
 use crate::arena::Arena;
@@ -46,6 +46,8 @@ pub(crate) enum Kind {
         arena: Arena,
         /// Messages since credit was given.
         used: u32,
+        /// What the link asks for all of its messages, whatever they say.
+        routing: Option<RoutingType>,
     },
 }
 

@@ -90,6 +90,7 @@ impl Queue {
     pub(super) fn stubs(&self) -> impl Iterator<Item = Stub> {
         let returned = self.order.returned_from(0).filter_map(|(_, held)| held.stub());
         let departing = self.departures.iter().flat_map(|departures| departures.stubs());
-        self.held.stubs().chain(returned).chain(departing)
+        let delayed = self.order.delayed().filter_map(Held::stub);
+        self.held.stubs().chain(returned).chain(departing).chain(delayed)
     }
 }

@@ -8,11 +8,14 @@
 //! Not here: the messages of one priority (`rank`), messages themselves (`Entry`), and those that are in the journal only, which stand in the
 //! order of their arrival behind all others (`paging`).
 
+mod later;
 mod rank;
 
 use super::entry::{Entry, Held};
 use crate::message::{NORMAL_PRIORITY, PRIORITIES};
 use crate::slab::{Key, Slab};
+pub(crate) use later::Delays;
+use later::Later;
 use rank::{Rank, Waited};
 
 /// The messages of a queue that wait, in memory or known by name.
@@ -22,6 +25,8 @@ pub(crate) struct Order {
     normal: Rank,
     /// Those of others, by priority, while there are some. The place of the normal ones is empty.
     others: Option<Box<[Rank; PRIORITIES]>>,
+    /// Messages that are not to be given before a time: only where settings have one wait.
+    later: Option<Box<Later>>,
     /// Messages that are not in the line of normal ones: they came back, or have another priority.
     aside: usize,
     next_sequence: u64,
@@ -170,6 +175,48 @@ impl Order {
         })
     }
 
+    /// Messages wait so long from now on after their delivery failed.
+    pub fn set_delays(&mut self, delays: Option<Delays>) {
+        if delays.is_some() || self.later.is_some() {
+            self.later.get_or_insert_default().delays = delays;
+        }
+    }
+
+    /// The delivery of a message failed so often; gives whether it waits now, out of the order.
+    pub fn delay(&mut self, sequence: u64, held: Held, failures: u32, now_ns: u64) -> bool {
+        self.later.as_mut().is_some_and(|later| later.insert(sequence, held, failures, now_ns))
+    }
+
+    /// Takes out the first message that waited and is due.
+    pub fn take_due(&mut self, now_ns: u64) -> Option<(u64, Held)> {
+        self.later.as_mut()?.take_due(now_ns)
+    }
+
+    /// When the first message is due that waits, nanoseconds.
+    pub fn first_due(&self) -> Option<u64> {
+        self.later.as_ref()?.first_due()
+    }
+
+    /// The owner is to look at it at that time; gives whether its agenda has to be told.
+    pub fn note_due(&mut self, at_ns: u64) -> bool {
+        self.later.as_mut().is_some_and(|later| later.note(at_ns))
+    }
+
+    /// The agenda named it for that time; gives whether it does not any more.
+    pub fn take_noted_due(&mut self, at_ns: u64) -> bool {
+        self.later.as_mut().is_some_and(|later| later.take_noted(at_ns))
+    }
+
+    /// Messages that wait for their time.
+    pub fn delayed(&self) -> impl Iterator<Item = Held> {
+        self.later.iter().flat_map(|later| later.all())
+    }
+
+    /// How many there are.
+    pub fn delayed_count(&self) -> usize {
+        self.later.as_ref().map_or(0, |later| later.len())
+    }
+
     /// A message leaves out of its turn, if it waits; gives whether it does. The caller lets it leave the queue, and then calls `skip`.
     pub fn drop_waiting(&mut self, priority: u8, sequence: u64, size: u64, entries: &Slab<Entry>) -> bool {
         // Held messages may be the only ones of their priority.
@@ -185,7 +232,8 @@ impl Order {
 
     /// Takes out everything that waits in memory.
     pub fn take_here(&mut self, entries: &Slab<Entry>) -> Vec<(u64, Held)> {
-        let taken = self.ranks_mut().flat_map(|rank| rank.take_here(entries)).collect();
+        let mut taken: Vec<_> = self.ranks_mut().flat_map(|rank| rank.take_here(entries)).collect();
+        taken.extend(self.later.iter_mut().flat_map(|later| later.take_here()));
         self.bytes = 0;
         self.aside = self.ranks().map(|(_, rank)| rank.returned().len()).sum();
         self.handle_fewer_aside(0);
@@ -242,6 +290,7 @@ impl Order {
             bytes += rank.check(entries, |entry| rank_of(entry.message.header.priority) == usize::from(priority));
         }
         assert_eq!(bytes, self.bytes, "sizes of what waits are added up");
+        self.later.iter().for_each(|later| later.check());
         let all: usize = self.ranks().map(|(_, rank)| rank.in_line() + rank.returned().len()).sum();
         assert_eq!(all - self.normal.in_line(), self.aside, "what is beside the normal line is counted");
         assert!(self.others.is_none() || self.aside > 0, "other priorities cost nothing when there are none");

@@ -38,8 +38,8 @@ impl Queue {
         self.leave(sequence, held, Why::Acknowledged)
     }
 
-    /// Ends what `end` holds under `key`.
-    pub fn settle(&mut self, end: Key, key: u64, outcome: Outcome) -> Left {
+    /// Ends what `end` holds under `key`. What failed may wait from `now_ns` on before it is given again.
+    pub fn settle(&mut self, end: Key, key: u64, outcome: Outcome, now_ns: u64) -> Left {
         let Some(Acquired { sequence, held, .. }) = self.held.take(end, key) else { return Left::default() };
         match outcome {
             Outcome::Accepted => return self.leave(sequence, held, Why::Acknowledged),
@@ -47,10 +47,13 @@ impl Queue {
             Outcome::Released => self.give_back(sequence, held),
             Outcome::Modified(modified) => {
                 let held = self.modify(end, sequence, held, &modified);
-                if modified.delivery_failed && self.exhausts(self.failures_of(held)) {
+                let failures = if modified.delivery_failed { self.failures_of(held) } else { 0 };
+                if failures > 0 && self.exhausts(failures) {
                     return self.leave(sequence, held, Why::Exhausted);
                 }
-                self.give_back(sequence, held);
+                if failures == 0 || !self.order.delay(sequence, held, failures, now_ns) {
+                    self.give_back(sequence, held);
+                }
             }
         }
         Left::default()
@@ -84,7 +87,7 @@ impl Queue {
 
     /// A message goes back to its place.
     #[cold]
-    fn give_back(&mut self, sequence: u64, held: Held) {
+    pub(super) fn give_back(&mut self, sequence: u64, held: Held) {
         let mut size = 0;
         let mut priority = held.stub().map_or(NORMAL_PRIORITY, |stub| stub.priority);
         if let Held::Here(entry) = held

@@ -66,7 +66,8 @@ impl Kept {
                 Fact::Acknowledged { number, .. } | Fact::Failed { number, .. } | Fact::Declared { number, .. } => {
                     last = last.max(Some(number));
                 }
-                Fact::Deleted { .. } => {}
+                // Nobody reads for it any more.
+                Fact::Deleted { queue, .. } => self.recalls.retain(|(of, _)| *of != queue),
             }
         }
         while let Some(name) = self.owner.core.poll_released() {

@@ -213,3 +213,46 @@ fn a_declared_queue_has_the_messages_that_the_journal_has() {
         assert_eq!(found, [("work".to_owned(), 1, 1)], "once, with its message");
     }
 }
+
+#[test]
+fn an_address_takes_the_other_routing_type_if_links_may_make_queues() {
+    let (anycast, multicast) = (RoutingType::Anycast, RoutingType::Multicast);
+    for auto_create in [true, false] {
+        let topic = Layer { routing: Some(multicast), ..Layer::default() };
+        let mut owner = owner(vec![
+            ("#", Attributes::Match(Layer { auto_create: Some(auto_create), ..Layer::default() })),
+            ("jobs", Attributes::Address(Layer::default())),
+            ("news", Attributes::Address(topic)),
+            ("mixed", Attributes::Address(Layer::default())),
+            ("mixed::copy", routed(multicast)),
+        ]);
+        let mut condition = |make: &dyn Fn(LinkKey) -> Command| {
+            owner.next_link += 1;
+            let link = LinkKey { shard: 0, generation: 0, slot: owner.next_link };
+            let events = owner.command(make(link));
+            events.into_iter().find_map(|event| match event {
+                Event::Attached { .. } => Some(None),
+                Event::Refused { refusal } => Some(Some(refusal.condition.as_str().to_owned())),
+                _ => None,
+            })
+        };
+        let refused = (!auto_create).then(|| "amqp:illegal-state".to_owned());
+        for (address, routing, answer) in [
+            ("jobs", None, None),
+            ("jobs", Some(anycast), None),
+            ("jobs", Some(multicast), refused.clone()),
+            ("news", None, None),
+            ("news", Some(multicast), None),
+            ("news", Some(anycast), refused),
+            ("mixed", Some(multicast), None),
+        ] {
+            let send = |link| {
+                let spec = Box::new(ProducerSpec { routing, ..ProducerSpec::of(address) });
+                Command::AttachProducer { link, spec }
+            };
+            let take = |link| consume(link, address, routing, Mode::Consume);
+            assert_eq!(condition(&take), Some(answer.clone()), "takes from {address}, {routing:?}, {auto_create}");
+            assert_eq!(condition(&send), Some(answer), "sends to {address}, {routing:?}, {auto_create}");
+        }
+    }
+}
