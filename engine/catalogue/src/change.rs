@@ -13,6 +13,7 @@ pub enum Origin {
 
 /// One change. Several are applied at once or not at all.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "they are few, and are looked at once")]
 pub enum Change {
     /// Something is defined, or defined anew.
     Define {
