@@ -258,7 +258,10 @@ fn value_of(setting: &'static Setting) -> BoxedStrategy<Value> {
     };
     match setting.shape {
         Shape::Switch => any::<bool>().prop_map(Value::Switch).boxed(),
-        Shape::Whole => (1_u64..60_000).prop_map(Value::Whole).boxed(),
+        Shape::Whole => prop_oneof![1_u64..=100, 100_u64..=10_000]
+            .prop_map(Value::Whole)
+            .prop_filter("what it takes", |value| setting.admit(value).is_ok())
+            .boxed(),
         Shape::Text => word(setting).prop_map(Value::Text).boxed(),
         Shape::List => proptest::collection::vec(word(setting), 0..5).prop_map(Value::List).boxed(),
     }
