@@ -59,7 +59,9 @@ fn a_drain_brings_all_that_there_is() {
         assert_eq!(peer.drain(credit), given as usize);
         there -= given;
         peer.accept(0, given.saturating_sub(1));
-        wait_for("the acceptances", || (acquired(&broker).unwrap_or(0) == 0).then_some(()));
+        // An answer to what comes behind them: figures may be older than the messages, and a
+        // connection that ends with something unread takes with it what was not read here.
+        assert_eq!(peer.agree_on_credit(given, 0), 0);
     }
 }
 
