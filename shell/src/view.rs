@@ -6,7 +6,7 @@
 
 use engine_core::{QueueView, Room};
 use engine_figures::{Figure, Figures, Fill, Label, Page, Range, Unit, Value};
-use engine_home::{Link, Slot};
+use engine_home::{Link, Slot, TransactionTotals};
 use engine_shard::LaneView;
 use engine_shard::store::StoreTotals;
 
@@ -168,6 +168,8 @@ pub struct ShardCounts {
     pub ended_queues: usize,
     /// Messages that were to be forwarded and went with such a queue, as there were too many.
     pub forwards_dropped: u64,
+    /// Transactions.
+    pub transactions: TransactionTotals,
 }
 
 type ShardLabel = Label<ShardView>;
@@ -202,6 +204,27 @@ pub const SHARD_FIGURES: Figures<ShardView> = Figures {
         .metric("heddle_shard_queues")
         .column("queues")
         .artemis("queueCount"),
+        ShardFigure::gauge(
+            "transaction_count",
+            "Transactions of a shard's connections that have not ended.",
+            Unit::Count,
+            |shard| Value::Count(shard.counts.transactions.open as u64),
+        )
+        .metric("heddle_shard_transactions"),
+        ShardFigure::gauge(
+            "transaction_bytes",
+            "Octets of messages and outcomes that wait for the commit of their transactions.",
+            Unit::Bytes,
+            |shard| Value::Count(shard.counts.transactions.bytes),
+        )
+        .metric("heddle_shard_transaction_bytes"),
+        ShardFigure::counter(
+            "transactions_failed",
+            "Transactions that were rolled back because they were about too much, or took too long.",
+            Unit::Count,
+            |shard| Value::Count(shard.counts.transactions.failed),
+        )
+        .metric("heddle_shard_transactions_failed_total"),
         ShardFigure::gauge(
             "ended_queues",
             "Queues of a shard that were deleted and forward what was rejected or expired.",
@@ -292,6 +315,7 @@ impl ShardView {
                 queues: engine.core().counts().1,
                 ended_queues,
                 forwards_dropped,
+                transactions: turn.home().transactions(),
             },
             catalogue_version: engine.core().catalogue().version(),
             lanes: engine.mesh().views().collect(),

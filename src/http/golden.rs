@@ -2,6 +2,7 @@
 
 use engine_core::command::RoutingType;
 use engine_core::{QueueView, Room, Totals};
+use engine_home::TransactionTotals;
 use engine_shard::LaneView;
 use engine_shard::store::StoreTotals;
 use node_shell::{ConnectionView, ConnectorView, LinkView, RefusedLogins, ShardCounts, ShardView};
@@ -43,7 +44,14 @@ fn shard(index: u16) -> ShardOn {
         room: Room::Little,
         // One shard has none, so that what is absent is seen.
         journal: (index == 0).then_some(journal),
-        counts: ShardCounts { connections: 1, links: 1, queues: 1500, ended_queues: 2, forwards_dropped: 1 },
+        counts: ShardCounts {
+            connections: 1,
+            links: 1,
+            queues: 1500,
+            ended_queues: 2,
+            forwards_dropped: 1,
+            transactions: TransactionTotals { open: 3, bytes: 4096, failed: 2 },
+        },
         catalogue_version: 3,
         lanes: vec![LaneView { peer: 1 - index, depth: 7, waiting: 8, sent: 9, overflowed: 10 }],
         connectors: vec![connector(index)],

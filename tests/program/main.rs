@@ -33,4 +33,5 @@ mod retention;
 mod routing;
 mod scraping;
 mod subscriptions;
+mod transactions;
 mod transports;

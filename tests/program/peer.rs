@@ -263,6 +263,25 @@ impl<S: Read + Write> Peer<S> {
         received
     }
 
+    /// Has the broker use up so much credit at once; gives the bodies of the messages that come.
+    pub fn drain_bodies(&mut self, credit: u32) -> Vec<Vec<u8>> {
+        self.put(&Performative::Flow(Flow { link_credit: Some(credit), drain: true, ..receiving() }));
+        let mut bodies = Vec::new();
+        loop {
+            let (_, body) = self.frame().expect("the broker goes on");
+            match performative::decode(&body) {
+                Ok((Performative::Transfer(_), payload)) => {
+                    let at = payload.windows(4).position(|octets| octets == [0x00, 0x53, 0x75, 0xb0]);
+                    bodies.push(payload[at.expect("a data section") + 8..].to_vec());
+                }
+                Ok((Performative::Flow(flow), _)) if flow.handle.is_some() && flow.link_credit == Some(0) => {
+                    return bodies;
+                }
+                _ => {}
+            }
+        }
+    }
+
     /// Has the broker use up so much credit at once; gives the delivery counts of the messages that come.
     pub fn drain_counts(&mut self, credit: u32) -> Vec<u32> {
         self.put(&Performative::Flow(Flow { link_credit: Some(credit), drain: true, ..receiving() }));

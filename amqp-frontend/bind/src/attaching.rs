@@ -1,7 +1,7 @@
 //! Links that begin and end: an attach becomes a plan for the home, and the owner's answer the peer's.
 
 use amqp_codec::AmqpError;
-use amqp_codec::performative::{Attach, Source, Target, Terminus};
+use amqp_codec::performative::Attach;
 use amqp_proto::{Closing, LinkId, SessionId};
 use engine_core::command::DetachMode;
 use engine_core::event::{AttachedInfo, Refusal};
@@ -10,7 +10,7 @@ use engine_home::{Asked, Home, Moves, Request, Route};
 use engine_message::Condition;
 
 use crate::bind::{Bind, Stop, link_id, local};
-use crate::terminus;
+use crate::{coordinating, terminus};
 
 impl Bind {
     pub(crate) fn handle_attach(&mut self, home: &mut Home, id: LinkId, attach: Box<Attach>, moves: Moves) {
@@ -33,9 +33,7 @@ impl Bind {
             }
             Ok(Asked::Stands { place, credit }) => {
                 self.set_link(id, Some(place));
-                let target = Some(Target::Node(Terminus::default()));
-                let answer = Attach { source: Some(Source::default()), target, ..attach.answer() };
-                self.machine.accept_attach(id, answer, &mut self.out);
+                self.machine.accept_attach(id, coordinating::answer(&attach), &mut self.out);
                 self.machine.grant(id, credit);
             }
             Ok(Asked::Elsewhere { owner }) => {

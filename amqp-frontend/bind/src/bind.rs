@@ -17,6 +17,8 @@ use engine_home::limits::OUT_STOP_GIVING;
 use engine_home::{Client, Home, LocalId, Moves, Request, Slot};
 use engine_message::Condition;
 
+use crate::coordinating::Belongs;
+
 /// One AMQP connection.
 pub struct Bind {
     pub(crate) machine: Connection,
@@ -133,7 +135,8 @@ impl Bind {
         let mut input = Input::new(bytes);
         while !self.client.paused && self.stop.is_none() {
             if let Some(delivery) = self.take_plain(home, now_ns, &mut input) {
-                self.handle_delivery(home, &delivery, None);
+                // A plain transfer has no state.
+                self.handle_delivery(home, &delivery, None, Belongs::Nowhere);
                 continue;
             }
             let Some(event) = self.machine.handle_input(now_ns, &mut input, &mut self.out) else { break };
@@ -279,6 +282,7 @@ impl Bind {
 
     /// All its links ended with it, so.
     pub fn drop_links(&mut self, home: &mut Home, mode: DetachMode) {
+        home.end_transactions(&self.client);
         for place in std::mem::take(&mut self.links).into_iter().flatten().flatten() {
             home.release(&mut self.client, place, mode);
         }

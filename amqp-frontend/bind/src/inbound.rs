@@ -4,16 +4,17 @@ use amqp_codec::AmqpError;
 use amqp_codec::performative::Open;
 use amqp_proto::{
     Authenticated, Closing, Credentials, Delivery, DeliveryOutcome, Drain, Event, Input, LinkId, Payload, Settling,
-    Update, Updated,
+    State, Update, Updated,
 };
 use bytes::Bytes;
 use engine_core::command::{self, DetachMode, Settled};
 use engine_core::event::{KEY_NONE, Refusal};
-use engine_home::{Arrival, Closed, Home, Placed, Request, Slot, TakenBack};
+use engine_home::{Arrival, Closed, Home, Placed, Request, Slot, TakenBack, TransactionId};
 use engine_message::{Condition, DecodeError, section};
 
 use crate::attaching::error;
 use crate::bind::{Bind, Stop};
+use crate::coordinating::{self, Belongs};
 use crate::outcome;
 use crate::parts::PartIn;
 
@@ -27,15 +28,18 @@ impl Bind {
                     Payload::Owned(bytes) => (&[][..], Some(bytes)),
                 };
                 let payload = owned.as_deref().unwrap_or(whole);
+                let belongs = coordinating::belongs(&head);
                 let delivery = Delivery { link, delivery, format, settled, head: head.as_bytes(), payload };
-                self.handle_delivery(home, &delivery, owned.as_ref());
+                self.handle_delivery(home, &delivery, owned.as_ref(), belongs);
             }
-            Event::Part { link, delivery, settled, format, stage, payload, .. } => {
+            Event::Part { link, delivery, settled, format, stage, head, payload } => {
                 let bytes = match &payload {
                     Payload::Borrowed(bytes) => bytes,
                     Payload::Owned(bytes) => bytes.as_ref(),
                 };
-                self.handle_part(home, stage, &PartIn { link, delivery, settled: wanted(settled), format, bytes });
+                let belongs = head.as_ref().map_or(Belongs::Nowhere, coordinating::belongs);
+                let settled = wanted(settled);
+                self.handle_part(home, stage, &PartIn { link, delivery, settled, format, belongs, bytes });
             }
             // No owner hears of it: its credit is given back here.
             Event::Ignored { link, .. } => self.machine.grant(link, 1),
@@ -145,12 +149,29 @@ impl Bind {
     }
 
     /// Takes a message the long way; `owned` is its payload if that needs no copy.
-    pub(crate) fn handle_delivery(&mut self, home: &mut Home, delivery: &Delivery<'_>, owned: Option<&Bytes>) {
+    pub(crate) fn handle_delivery(
+        &mut self,
+        home: &mut Home,
+        delivery: &Delivery<'_>,
+        owned: Option<&Bytes>,
+        belongs: Belongs,
+    ) {
         self.client.messages_in += 1;
         let Some(place) = self.link(delivery.link) else { return };
+        if home.coordinates(place) {
+            return self.handle_control(home, place, delivery);
+        }
         let scanned = section::scan(delivery.payload);
         let parsed = scanned.and_then(|sections| Ok((header(delivery.payload, sections.header.end)?, sections)));
         let settled = wanted(delivery.settled);
+        let named = (delivery.link, delivery.delivery);
+        let transaction = match belongs {
+            Belongs::Nowhere => None,
+            belongs => match self.transaction_of(home, belongs, named, settled) {
+                None => return,
+                found => found,
+            },
+        };
         let placed = match parsed {
             Ok((header, sections)) => {
                 let arrival = Arrival {
@@ -161,24 +182,34 @@ impl Bind {
                     properties: delivery.payload.get(sections.properties.clone()).unwrap_or_default(),
                     kept: delivery.payload.get(sections.kept()..).unwrap_or_default(),
                 };
-                home.enter(&self.client, place, &arrival, owned)
+                home.enter(&self.client, place, &arrival, owned, transaction)
             }
             // The delivery is at fault, not the link; its credit is given back, as no owner will.
             Err(error) => Placed { credit: 1, refusal: Some(Refusal::new(Condition::DecodeError, error.to_string())) },
         };
-        self.handle_placed(delivery.link, delivery.delivery, settled, placed);
+        self.handle_placed(named, settled, placed, transaction);
     }
 
     /// Says to the peer what there is to say for a message that it sent.
-    pub(crate) fn handle_placed(&mut self, link: LinkId, delivery: u32, settled: Settled, placed: Placed) {
+    pub(crate) fn handle_placed(
+        &mut self,
+        (link, delivery): (LinkId, u32),
+        settled: Settled,
+        placed: Placed,
+        transaction: Option<TransactionId>,
+    ) {
         if placed.credit > 0 {
             self.machine.grant(link, placed.credit);
         }
-        if let Some(refusal) = placed.refusal
-            && settled == Settled::No
-        {
-            let why = Some(Box::new(error(*refusal)));
-            self.machine.settle(link, delivery, delivery, DeliveryOutcome::Rejected(why));
+        match placed.refusal {
+            Some(refusal) if settled == Settled::No => {
+                let why = Some(Box::new(error(*refusal)));
+                self.machine.settle(link, delivery, delivery, DeliveryOutcome::Rejected(why));
+            }
+            None if settled == Settled::No => {
+                transaction.into_iter().for_each(|id| self.answer_provisionally(link, delivery, id));
+            }
+            Some(_) | None => {}
         }
     }
 
@@ -186,16 +217,7 @@ impl Bind {
     #[inline]
     fn handle_outcome(&mut self, home: &mut Home, outcome: Option<DeliveryOutcome>) {
         let Some(outcome) = outcome else { return self.settle_by_default(home) };
-        let outcome = match outcome {
-            DeliveryOutcome::Accepted => command::Outcome::Accepted,
-            DeliveryOutcome::Rejected(error) => command::Outcome::Rejected(error.map(|error| outcome::refusal(*error))),
-            DeliveryOutcome::Released | DeliveryOutcome::Declared(_) => command::Outcome::Released,
-            DeliveryOutcome::Modified(modified) => command::Outcome::Modified(Box::new(command::Modified {
-                delivery_failed: modified.delivery_failed,
-                undeliverable_here: modified.undeliverable_here,
-                annotations: modified.annotations,
-            })),
-        };
+        let outcome = outcome::of_peer(outcome);
         let accepted = outcome == command::Outcome::Accepted;
         // A disposition is mostly of one link's deliveries.
         let mut known = None;
@@ -217,10 +239,14 @@ impl Bind {
         }
     }
 
-    /// The peer told a state that is no outcome: there are no transactions, and how far a delivery came concerns no owner. What it
-    /// settled with that has the default outcome.
+    /// The peer told a state that is no outcome. What it says within a transaction waits for that; how far a delivery came concerns no
+    /// owner, and what it settled with that has the default outcome.
     #[cold]
     fn handle_update(&mut self, home: &mut Home, mut update: Update) {
+        if let State::Transactional { transaction, outcome } = &update.state {
+            let (transaction, outcome) = (transaction.clone(), outcome.clone());
+            return self.handle_transactional(home, update, (&transaction, outcome));
+        }
         while let Some(Updated { link, key, .. }) = self.machine.next_updated(&mut update) {
             if let Some(place) = self.link(link).filter(|_| update.settled.is_yes())
                 && key != KEY_NONE
@@ -313,7 +339,7 @@ fn header(payload: &[u8], end: usize) -> Result<section::Header, DecodeError> {
 
 /// Whether an outcome is wanted for a delivery that came settled or not.
 #[inline]
-fn wanted(settled: amqp_proto::Settled) -> Settled {
+pub(crate) fn wanted(settled: amqp_proto::Settled) -> Settled {
     match settled {
         amqp_proto::Settled::Yes => Settled::Yes,
         amqp_proto::Settled::No => Settled::No,

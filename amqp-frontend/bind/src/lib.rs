@@ -5,6 +5,7 @@
 
 mod attaching;
 mod bind;
+mod coordinating;
 mod filter;
 mod inbound;
 mod outbound;

@@ -5,6 +5,7 @@
 
 use amqp_codec::AmqpError;
 use amqp_codec::performative::{DeliveryState, Source};
+use amqp_proto::DeliveryOutcome;
 use bytes::Bytes;
 use engine_core::command::{Modified, Outcome};
 use engine_core::event::Refusal;
@@ -38,6 +39,21 @@ pub(crate) fn default_of(source: &Source) -> Result<Outcome, AmqpError> {
         | DeliveryState::Unknown(_)
         | DeliveryState::Released => Outcome::Released,
     })
+}
+
+/// An outcome that a consumer's peer says, as owners know it.
+#[inline]
+pub(crate) fn of_peer(outcome: DeliveryOutcome) -> Outcome {
+    match outcome {
+        DeliveryOutcome::Accepted => Outcome::Accepted,
+        DeliveryOutcome::Rejected(error) => Outcome::Rejected(error.map(|error| refusal(*error))),
+        DeliveryOutcome::Released | DeliveryOutcome::Declared(_) => Outcome::Released,
+        DeliveryOutcome::Modified(modified) => Outcome::Modified(Box::new(Modified {
+            delivery_failed: modified.delivery_failed,
+            undeliverable_here: modified.undeliverable_here,
+            annotations: modified.annotations,
+        })),
+    }
 }
 
 /// What a consumer's rejection tells the owner: its condition may be any symbol.

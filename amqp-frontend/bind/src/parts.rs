@@ -6,11 +6,12 @@ use engine_core::command::Settled;
 use engine_core::event::{KEY_NONE, Refusal};
 use engine_home::{
     Broken, FileAt, FileNews, Home, LargeArrival, Next, Pace, Piece, PieceKind, Placed, Request, Route, Slot,
-    encode_header, expiry, wanted_routing,
+    TransactionId, encode_header, expiry, wanted_routing,
 };
 use engine_message::{Condition, DecodeError, section};
 
 use crate::bind::{Bind, link_id};
+use crate::coordinating::Belongs;
 
 /// A part of a message that came.
 pub(crate) struct PartIn<'a> {
@@ -18,6 +19,8 @@ pub(crate) struct PartIn<'a> {
     pub delivery: u32,
     pub settled: Settled,
     pub format: u32,
+    /// What its first transfer says of its transaction.
+    pub belongs: Belongs,
     pub bytes: &'a [u8],
 }
 
@@ -41,12 +44,27 @@ impl Bind {
     }
 
     fn begin_large(&mut self, home: &mut Home, place: Slot, part: &PartIn<'_>) {
-        match start(part, home.engine().wall_ms()) {
+        let named = (part.link, part.delivery);
+        if home.coordinates(place) {
+            home.refuse_large(place);
+            let text = "a message to the coordinator is larger than any declare or discharge";
+            let refusal = Some(Refusal::new(Condition::NotImplemented, text));
+            return self.handle_placed(named, part.settled, Placed { credit: 1, refusal }, None);
+        }
+        let transaction = match part.belongs {
+            Belongs::Nowhere => None,
+            belongs => match self.transaction_of(home, belongs, named, part.settled) {
+                // The rest is left out.
+                None => return home.refuse_large(place),
+                found => found,
+            },
+        };
+        match start(part, transaction, home.engine().wall_ms()) {
             Ok((arrival, kept)) => home.begin_large(place, arrival, part.bytes.get(kept..).unwrap_or_default()),
             Err(error) => {
                 home.refuse_large(place);
                 let refusal = Some(Refusal::new(Condition::DecodeError, error.to_string()));
-                self.handle_placed(part.link, part.delivery, part.settled, Placed { credit: 1, refusal });
+                self.handle_placed(named, part.settled, Placed { credit: 1, refusal }, None);
             }
         }
     }
@@ -59,15 +77,15 @@ impl Bind {
             FileNews::Room => self.read_on(home),
             FileNews::Whole(whole) => {
                 self.client.messages_in += 1;
-                let (delivery, settled) = (whole.delivery, whole.settled);
+                let (delivery, settled, transaction) = (whole.delivery, whole.settled, whole.transaction);
                 let placed = home.take_file(&self.client, route.place, *whole);
-                self.handle_placed(id, delivery, settled, placed);
+                self.handle_placed((id, delivery), settled, placed, transaction);
                 self.read_on(home);
             }
             FileNews::NotWritten(failed) => {
                 self.requests.push_back(Request::NotWritten(failed.error));
                 let placed = Placed { credit: 1, refusal: Some(failed.refusal) };
-                self.handle_placed(id, failed.delivery, failed.settled, placed);
+                self.handle_placed((id, failed.delivery), failed.settled, placed, None);
                 self.read_on(home);
             }
             FileNews::Part(piece) => self.send_piece(home, route, &piece),
@@ -156,7 +174,11 @@ impl Bind {
 }
 
 /// What the first part of a message says of it, and from where on its octets travel.
-fn start(part: &PartIn<'_>, wall_ms: u64) -> Result<(LargeArrival, usize), DecodeError> {
+fn start(
+    part: &PartIn<'_>,
+    transaction: Option<TransactionId>,
+    wall_ms: u64,
+) -> Result<(LargeArrival, usize), DecodeError> {
     let sections = section::scan_front(part.bytes)?;
     let header = section::Header::decode(part.bytes.get(sections.header.clone()).unwrap_or_default())?;
     let properties = part.bytes.get(sections.properties.clone()).unwrap_or_default();
@@ -168,6 +190,7 @@ fn start(part: &PartIn<'_>, wall_ms: u64) -> Result<(LargeArrival, usize), Decod
         expires_wall_ms: expiry(&header, properties, wall_ms),
         to: section::property_to(properties)?.unwrap_or_default().to_owned(),
         wanted: wanted_routing(part.bytes),
+        transaction,
     };
     Ok((arrival, sections.kept()))
 }

@@ -40,9 +40,7 @@ pub(crate) fn plan(
     match attach.role {
         Role::Sender => match &attach.target {
             Some(Target::Node(target)) => producer(target, rules, name),
-            Some(Target::Coordinator(_)) => {
-                Err(AmqpError::new(Condition::NotImplemented, "transactions are not implemented yet"))
-            }
+            Some(Target::Coordinator(_)) => Ok(Plan::Coordinator),
             Some(Target::Other(_)) => Err(AmqpError::new(Condition::NotImplemented, "this type of target is unknown")),
             None => Err(AmqpError::new(Condition::InvalidField, "the attach has no target")),
         },

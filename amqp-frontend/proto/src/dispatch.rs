@@ -2,7 +2,9 @@
 //! attached and detached is in `attaching`, what both ends say of deliveries in `settling`.
 
 use amqp_codec::AmqpError;
-use amqp_codec::performative::{self, Begin, Detach, End, Flow, Performative, Role, SenderSettleMode, encode_frame};
+use amqp_codec::performative::{
+    self, Begin, Detach, End, Flow, Performative, ReceiverSettleMode, Role, SenderSettleMode, encode_frame,
+};
 use bytes::Bytes;
 use engine_message::Condition;
 
@@ -288,6 +290,12 @@ impl Connection {
     pub fn is_presettled(&mut self, id: LinkId) -> bool {
         let link = self.session(id.session).and_then(|session| session.link_by_id(id));
         link.is_some_and(|link| link.modes.sender == SenderSettleMode::Settled)
+    }
+
+    /// Whether what comes on a link is settled with its outcome, rather than when its sender has settled it (part 2.6.12).
+    pub fn settles_first(&mut self, id: LinkId) -> Settled {
+        let link = self.session(id.session).and_then(|session| session.link_by_id(id));
+        Settled::of(link.is_none_or(|link| link.modes.receiver == ReceiverSettleMode::First))
     }
 
     /// Gives `credit` more deliveries to a link's sender; leaves with `poll_output`.

@@ -23,6 +23,15 @@ pub(crate) enum Admission {
     Dropped,
 }
 
+/// What an owner's queues take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admits {
+    /// What is within their bounds.
+    WhatFits,
+    /// Whatever comes: it was looked at before.
+    Everything,
+}
+
 /// Why a queue has no place for a message.
 enum Full {
     /// Another one would have, or the same one later.
@@ -39,6 +48,7 @@ impl Core {
             return Ok(Admission::Dropped);
         }
         match self.refusal(queue, message) {
+            Some(_) if self.admits == Admits::Everything => Ok(Admission::Taken),
             Some(Full::NoRoom(_)) if queue.bounds.when_full == WhenFull::Drop => Ok(Admission::Dropped),
             Some(Full::NoRoom(refusal) | Full::TooLarge(refusal)) => Err(refusal),
             None => Ok(Admission::Taken),

@@ -214,6 +214,28 @@ impl Publish {
     }
 }
 
+/// What of a transaction concerns one owner: it is done all at once, or not at all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Part {
+    /// Messages, in their order.
+    pub sends: Vec<Publish>,
+    /// Deliveries that it ends, of links of this owner.
+    pub retired: Vec<Retired>,
+}
+
+/// A delivery that a transaction ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retired {
+    /// The consumer.
+    pub end: EndKey,
+    /// The delivery's key, from `Event::Deliver`.
+    pub key: u64,
+    /// What becomes of it.
+    pub outcome: Outcome,
+    /// As in `Command::Settle`; `None` if the peer settled it.
+    pub confirm: Option<u32>,
+}
+
 /// How a link ended at its home.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DetachMode {
@@ -266,6 +288,17 @@ pub enum Command {
         settled: Settled,
         /// Address and message.
         publish: Box<Publish>,
+    },
+    /// A transaction is committed. Answered by `Event::Settled` to `link`, which needs no end here.
+    Transact {
+        /// Where the answer goes: the coordinator's link.
+        link: LinkKey,
+        /// The home's number for the delivery that commits it.
+        delivery: u32,
+        /// Whether an answer is wanted.
+        settled: Settled,
+        /// What it is about here.
+        part: Box<Part>,
     },
     /// A consumer's outcome for one delivery.
     Settle {

@@ -15,6 +15,7 @@ use std::collections::VecDeque;
 
 use engine_catalogue::Catalogue;
 
+use crate::admission::Admits;
 use crate::agenda::{Deadlines, Due, Now};
 use crate::command::{Command, Outcome};
 use crate::cursor::Cursors;
@@ -71,6 +72,7 @@ pub struct Core {
     pub(crate) cursors: Cursors,
     pub(crate) flights: Flights,
     pub(crate) versions: Versions,
+    pub(crate) admits: Admits,
     /// Addresses that are dynamic nodes.
     pub(crate) dynamic_nodes: usize,
     /// Subscriptions that got a name made up, so far.
@@ -95,6 +97,7 @@ impl Core {
             cursors: Cursors::default(),
             flights: Flights::default(),
             versions: Versions::default(),
+            admits: Admits::WhatFits,
             dynamic_nodes: 0,
             subscriptions: 0,
         };
@@ -129,6 +132,7 @@ impl Core {
                 self.handle_named(named);
             }
             Command::Detach { end, mode } => self.detach(key(end), mode),
+            Command::Transact { link, delivery, settled, part } => self.transact(link, delivery, settled, *part),
         }
     }
 

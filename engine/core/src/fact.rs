@@ -121,6 +121,8 @@ pub enum Fact {
         /// The queue.
         queue: u64,
     },
+    /// These hold all of them or none: they are on stable storage together.
+    Together(Box<[Fact]>),
 }
 
 const _: () = assert!(size_of::<Fact>() <= 96);

@@ -43,6 +43,7 @@ fn named(command: &Command) -> Option<(&str, u8)> {
         | Command::Grant { .. }
         | Command::Revoke { .. }
         | Command::Drain { .. }
+        | Command::Transact { .. }
         | Command::Detach { .. } => None,
     }
 }

@@ -43,6 +43,7 @@ mod routing;
 pub mod slab;
 #[cfg(test)]
 mod tests;
+mod transaction;
 mod trimming;
 mod versions;
 mod view;

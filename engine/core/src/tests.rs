@@ -15,6 +15,7 @@ mod routing;
 mod scale;
 mod settings;
 mod short_ways;
+mod transactions;
 mod versions;
 
 use std::sync::Arc;
@@ -27,7 +28,7 @@ use crate::command::{
     Command, ConsumerSpec, DetachMode, Durability, Mode, Modified, Outcome, ProducerSpec, RoutingType, Settled,
     Sharing, Subscription,
 };
-use crate::event::Event;
+use crate::event::{Event, Refusal};
 use crate::fact::Fact;
 use crate::key::{EndKey, LinkKey};
 use crate::limits::{CROWDED_BYTES, CoreConfig, DISPATCH_BYTES, MESSAGE_OVERHEAD, Storage, WINDOW_MIN};

@@ -19,6 +19,7 @@ use crate::home::Home;
 use crate::link::{Kind, Link};
 use crate::permission::{self, Action};
 use crate::slots::{Slot, peer_key};
+use crate::transactions::TransactionId;
 use crate::wanted::wanted_routing;
 
 /// A message as its binding took it off the wire.
@@ -78,8 +79,16 @@ impl Home {
         }
     }
 
-    /// Takes a message on any link that takes some; `owned` holds its octets if they need no copy.
-    pub fn enter(&mut self, client: &Client, place: Slot, arrival: &Arrival<'_>, owned: Option<&Bytes>) -> Placed {
+    /// Takes a message on any link that takes some; `owned` holds its octets if they need no copy. What belongs to a transaction is kept for
+    /// that.
+    pub fn enter(
+        &mut self,
+        client: &Client,
+        place: Slot,
+        arrival: &Arrival<'_>,
+        owned: Option<&Bytes>,
+        transaction: Option<TransactionId>,
+    ) -> Placed {
         let Some(link) = self.links.get_mut(place) else { return Placed::default() };
         let (Kind::Producer(arena) | Kind::Relay { arena, .. }) = &mut link.kind else { return Placed::default() };
         let body = owned.map_or_else(|| arena.copy(arrival.kept), |owned| owned.slice_ref(arrival.kept));
@@ -93,7 +102,7 @@ impl Home {
             _ => ("", None),
         };
         let (delivery, settled) = (arrival.delivery, arrival.settled);
-        self.place(client, place, Delivered { delivery, settled, to, wanted, message })
+        self.place(client, place, Delivered { delivery, settled, to, wanted, message, transaction })
     }
 
     /// Hands a message to its owner.
@@ -101,11 +110,18 @@ impl Home {
         let Some(link) = self.links.get(place) else { return Placed::default() };
         match (&link.kind, link.end) {
             (Kind::Producer(_), Some(end)) => {
-                let Delivered { delivery, settled, message, .. } = delivered;
-                self.engine.deliver(link.owner, end, delivery, settled, message);
-                Placed::default()
+                let Delivered { delivery, settled, message, transaction, .. } = delivered;
+                let Some(id) = transaction else {
+                    self.engine.deliver(link.owner, end, delivery, settled, message);
+                    return Placed::default();
+                };
+                let (owner, routing) = (link.owner, link.routing);
+                let publish = Publish { routing, ..Publish::of(link.address.as_str(), message) };
+                self.enlist_send(client, id, owner, publish);
+                // No owner will give its credit back.
+                Placed { credit: 1, refusal: None }
             }
-            (&Kind::Relay { routing, .. }, _) => self.publish(client, place, routing, delivered),
+            (Kind::Relay { .. }, _) => self.publish(client, place, link.routing, delivered),
             _ => Placed::default(),
         }
     }
@@ -118,7 +134,7 @@ impl Home {
         asked: Option<RoutingType>,
         delivered: Delivered<'_>,
     ) -> Placed {
-        let Delivered { delivery, settled, to, wanted, message } = delivered;
+        let Delivered { delivery, settled, to, wanted, message, transaction } = delivered;
         let credit = self.links.get_mut(place).map_or(0, Link::use_relay);
         let (address, prefixed) = self.rules.strip(to);
         let routing = asked.or(wanted).or(prefixed);
@@ -132,8 +148,14 @@ impl Home {
         }
         let owner = self.engine.owner_of(address);
         let link = peer_key(self.engine.shard(), place);
-        let publish = Box::new(Publish { routing, ..Publish::of(address, message) });
-        self.engine.submit(owner, Command::Publish { link, delivery, settled, publish });
+        let publish = Publish { routing, ..Publish::of(address, message) };
+        match transaction {
+            Some(id) => self.enlist_send(client, id, owner, publish),
+            None => {
+                let publish = Box::new(publish);
+                self.engine.submit(owner, Command::Publish { link, delivery, settled, publish });
+            }
+        }
         Placed { credit, refusal: None }
     }
 }
@@ -147,6 +169,8 @@ pub(crate) struct Delivered<'a> {
     /// For a relay: the routing that the message asks for.
     pub wanted: Option<RoutingType>,
     pub message: Message,
+    /// What it belongs to: a transaction that the connection has.
+    pub transaction: Option<TransactionId>,
 }
 
 /// The message that travels: the fields of its header, and its sections behind header and delivery annotations.

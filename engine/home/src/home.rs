@@ -16,13 +16,14 @@ use crate::address_rules::AddressRules;
 use crate::arena::Arena;
 use crate::client::Client;
 use crate::files::Files;
-use crate::limits::RELAY_WINDOW;
+use crate::limits::{COORDINATOR_WINDOW, RELAY_WINDOW};
 use crate::link::{Kind, Link, LocalId};
 use crate::naming::Naming;
 use crate::node_names::NodeNames;
 use crate::permission::{self, Action};
-use crate::slots::{Slot, Slots, peer_key, peer_place};
+use crate::slots::{OwnerEnd, Slot, Slots, peer_key, peer_place};
 use crate::taking::Taking;
+use crate::transactions::Transactions;
 
 /// What a home is told at its start.
 pub struct HomeConfig {
@@ -43,6 +44,7 @@ pub struct Home {
     pub(crate) rules: AddressRules,
     pub(crate) files: Files,
     pub(crate) naming: Naming,
+    pub(crate) transactions: Transactions,
     names: NodeNames,
     links_max: u32,
 }
@@ -65,6 +67,8 @@ pub enum Plan {
     Consumer(Box<ConsumerSpec>),
     /// Messages that each name their address; all of them with this routing, if the link asks for one.
     Relay(Option<RoutingType>),
+    /// Transactions to be begun and ended.
+    Coordinator,
 }
 
 /// What became of an attach that was not refused at once.
@@ -86,15 +90,6 @@ pub enum Asked {
     },
 }
 
-/// The owner's half of a link, and the shard where it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OwnerEnd {
-    /// The shard.
-    pub owner: u16,
-    /// The half.
-    pub end: EndKey,
-}
-
 /// Whom an event of a link is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route {
@@ -114,6 +109,7 @@ impl Home {
         assert!(links_max <= LinkKey::PLACES, "keys of links have room for as many");
         Self {
             names: NodeNames::new(node_id, engine.shard()),
+            transactions: Transactions::new(engine.shard()),
             engine,
             links: Slots::default(),
             rules: addresses,
@@ -182,14 +178,12 @@ impl Home {
                 permission::may(&client.user, action, &spec.address)?;
                 (Kind::Consumer(Taking::new()), spec.address.clone(), spec.default_outcome.clone())
             }
-            Plan::Relay(routing) => {
-                let kind = Kind::Relay { arena: Arena::default(), used: 0, routing: *routing };
-                (kind, String::new(), Outcome::Released)
-            }
+            Plan::Relay(_) => (Kind::Relay { arena: Arena::default(), used: 0 }, String::new(), Outcome::Released),
+            Plan::Coordinator => (Kind::Coordinator, String::new(), Outcome::Released),
         };
         let shard = self.engine.shard();
         let owner = match &plan {
-            Plan::Relay(_) => shard,
+            Plan::Relay(_) | Plan::Coordinator => shard,
             // Whose it is is found out: the search begins here.
             Plan::Consumer(spec) if spec.remembered.is_some() => shard,
             Plan::Producer(_) | Plan::Consumer(_) => self.engine.owner_of(&address),
@@ -198,7 +192,12 @@ impl Home {
             return Ok(Asked::Elsewhere { owner });
         }
         let conn = Some(client.conn);
-        let link = Link { conn, id, owner, end: None, address, kind, default_outcome, stream: None };
+        let routing = match &plan {
+            Plan::Producer(spec) => spec.routing,
+            Plan::Relay(routing) => *routing,
+            Plan::Consumer(_) | Plan::Coordinator => None,
+        };
+        let link = Link { conn, id, owner, end: None, address, kind, routing, default_outcome, stream: None };
         let Ok(place) = self.links.insert_within(link, self.links_max) else {
             let text = format!("this shard has {} links, which is its limit", self.links_max);
             return Err(Refusal::new(Condition::ResourceLimitExceeded, text));
@@ -209,6 +208,7 @@ impl Home {
             Plan::Producer(spec) => Command::AttachProducer { link, spec },
             Plan::Consumer(spec) => Command::AttachConsumer { link, spec },
             Plan::Relay(_) => return Ok(Asked::Stands { place, credit: RELAY_WINDOW }),
+            Plan::Coordinator => return Ok(Asked::Stands { place, credit: COORDINATOR_WINDOW }),
         };
         self.engine.submit(owner, command);
         Ok(Asked::Owner(place))
@@ -299,9 +299,9 @@ impl Home {
             (Some(end), _) => {
                 let owner = link.owner;
                 self.links.remove(place);
-                self.engine.submit(owner, Command::Detach { end, mode });
+                self.end_link(client.conn, OwnerEnd { owner, end }, mode);
             }
-            (None, Kind::Relay { .. }) => drop(self.links.remove(place)),
+            (None, Kind::Relay { .. } | Kind::Coordinator) => drop(self.links.remove(place)),
             // The owner's answer to the attach is on its way: it finds the link without a connection.
             (None, _) => {}
         }
@@ -340,11 +340,18 @@ impl Home {
         }
     }
 
-    /// Gives back the memory of links that carry little or nothing. Call it some times a second.
+    /// Whether a link begins and ends transactions.
+    #[must_use]
+    pub fn coordinates(&self, place: Slot) -> bool {
+        matches!(self.links.get(place), Some(Link { kind: Kind::Coordinator, .. }))
+    }
+
+    /// Gives back the memory of links that carry little or nothing, and rolls back what has lived too long. Call it some times a second.
     pub fn sweep(&mut self) {
+        self.end_overdue();
         self.links.iter_mut().for_each(|link| match &mut link.kind {
             Kind::Producer(arena) | Kind::Relay { arena, .. } => arena.sweep(),
-            Kind::Consumer { .. } => {}
+            Kind::Consumer { .. } | Kind::Coordinator => {}
         });
     }
 }

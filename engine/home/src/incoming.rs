@@ -16,6 +16,7 @@ use storage_journal::Buffer;
 
 use crate::files::Files;
 use crate::limits::{PART_BYTES, PARTS_MAX};
+use crate::transactions::TransactionId;
 
 /// The start of a large message, as its binding took it off the wire.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ pub struct LargeArrival {
     pub to: String,
     /// For a relay: the routing that the message asks for.
     pub wanted: Option<RoutingType>,
+    /// What it belongs to: a transaction that the connection has.
+    pub transaction: Option<TransactionId>,
 }
 
 /// Whether a connection may be read on.
@@ -55,6 +58,8 @@ pub struct WholeFile {
     pub(crate) to: String,
     pub(crate) wanted: Option<RoutingType>,
     pub(crate) message: Message,
+    /// What it belongs to.
+    pub transaction: Option<TransactionId>,
 }
 
 /// A message whose file could not be written.
@@ -156,7 +161,7 @@ impl Incoming {
     /// Its file is whole.
     pub fn into_whole(self) -> WholeFile {
         let Self { id, start, bytes, checksum, .. } = self;
-        let LargeArrival { delivery, settled, format, header, expires_wall_ms, to, wanted } = start;
+        let LargeArrival { delivery, settled, format, header, expires_wall_ms, to, wanted, transaction } = start;
         let message = Message {
             header: Header::of_arrival(&header),
             format,
@@ -164,7 +169,7 @@ impl Incoming {
             content: Content::File,
             expires_wall_ms,
         };
-        WholeFile { delivery, settled, to, wanted, message }
+        WholeFile { delivery, settled, to, wanted, message, transaction }
     }
 
     /// Its file could not be written.

@@ -12,6 +12,18 @@ pub const GRANT_MIN: u32 = 16;
 pub const RELAY_WINDOW: u32 = 1000;
 /// About what a message has beside its body on the wire, octets.
 pub const GIVEN_OVERHEAD: usize = 48;
+/// Transactions of one shard that are neither committed nor rolled back; more are refused.
+pub const TRANSACTIONS_MAX: usize = 16_384;
+/// What one transaction keeps, octets: all that it does on a shard is written at once. One that asks for more fails.
+pub const TRANSACTION_BYTES_MAX: u64 = 16 << 20;
+/// What all transactions of a shard keep, octets; one that asks for more fails.
+pub const TRANSACTIONS_BYTES_MAX: u64 = 64 << 20;
+/// What an outcome, or a message beside its octets, costs a transaction.
+pub const TRANSACTION_ENTRY_BYTES: u64 = 160;
+/// How long a transaction may take, nanoseconds: as long as Artemis lets it. Then it fails.
+pub const TRANSACTION_NS_MAX: u64 = 300_000_000_000;
+/// Credit of a coordinator's link, messages: a client has as many transactions under way as it has sessions, mostly one.
+pub const COORDINATOR_WINDOW: u32 = 100;
 /// How often memory that is kept for reuse is used between two scans, at least, or it is given back: all links of a shard together keep
 /// no more than a fraction of what comes and goes meanwhile.
 pub const TURNOVERS_MIN: usize = 4;

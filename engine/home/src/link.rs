@@ -29,6 +29,8 @@ pub struct Link {
     pub(crate) end: Option<EndKey>,
     pub(crate) address: String,
     pub(crate) kind: Kind,
+    /// The routing that it asks for all of its messages, whatever they say.
+    pub(crate) routing: Option<RoutingType>,
     /// What becomes of a delivery that its peer settles without saying.
     pub(crate) default_outcome: Outcome,
     /// What it has under way in parts.
@@ -46,9 +48,9 @@ pub(crate) enum Kind {
         arena: Arena,
         /// Messages since credit was given.
         used: u32,
-        /// What the link asks for all of its messages, whatever they say.
-        routing: Option<RoutingType>,
     },
+    /// Begins and ends transactions.
+    Coordinator,
 }
 
 /// What a link has under way in parts.
@@ -69,6 +71,7 @@ impl Link {
             Kind::Producer(_) => "producer",
             Kind::Consumer(_) => "consumer",
             Kind::Relay { .. } => "relay",
+            Kind::Coordinator => "coordinator",
         }
     }
 
@@ -89,7 +92,7 @@ impl Link {
     pub fn credit(&self) -> Option<u32> {
         match self.kind {
             Kind::Consumer(taking) => Some(taking.wanted),
-            Kind::Producer(_) | Kind::Relay { .. } => None,
+            Kind::Producer(_) | Kind::Relay { .. } | Kind::Coordinator => None,
         }
     }
 

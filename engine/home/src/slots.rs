@@ -1,8 +1,8 @@
 //! The tables of a shard's connections and links: the owners' slab, with generations for which a [`LinkKey`] has room.
 //!
-//! Here a link's place and its key become each other. A key of another port than a peer's has a place that no table reaches.
+//! Here a link's place and its key become each other; the owner's half has a name of its own. A key of another port than a peer's has a place that no table reaches.
 
-use engine_core::key::{LinkKey, Port};
+use engine_core::key::{EndKey, LinkKey, Port};
 use engine_core::slab::{Key, Slab};
 
 /// Names a connection or a link of a shard.
@@ -10,6 +10,15 @@ pub type Slot = Key;
 
 /// Connections or links by slot.
 pub type Slots<T> = Slab<T, { LinkKey::GENERATION_MAX }>;
+
+/// The owner's half of a link, and the shard where it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnerEnd {
+    /// The shard.
+    pub owner: u16,
+    /// The half.
+    pub end: EndKey,
+}
 
 /// The place of a peer's link.
 #[inline]

@@ -192,9 +192,13 @@ impl Home {
 
     /// Takes the message of a file that is whole to its owner.
     pub fn take_file(&mut self, client: &Client, place: Slot, whole: WholeFile) -> Placed {
-        let WholeFile { delivery, settled, to, wanted, message } = whole;
+        let WholeFile { delivery, settled, to, wanted, message, transaction } = whole;
         let file = message.large();
-        let placed = self.place(client, place, Delivered { delivery, settled, to: &to, wanted, message });
+        let placed = match transaction.map_or(Ok(()), |id| self.check_transaction(client, id)) {
+            Ok(()) => self.place(client, place, Delivered { delivery, settled, to: &to, wanted, message, transaction }),
+            // It ended while the file was written.
+            Err(refusal) => Placed { credit: 1, refusal: Some(refusal) },
+        };
         if let Some(file) = file.filter(|_| placed.refusal.is_some()) {
             // No owner has it.
             self.files.submit(LargeOrder::Remove { id: file.id });

@@ -12,7 +12,8 @@ use crate::number::Reach;
 use crate::record::{Part, RecordHeader};
 use crate::shared::SharedPart;
 
-/// Largest batch, octets, but for one with a single larger record: beyond it throughput grows no more and latency does.
+/// Largest batch, octets, but for one with a single larger record, or with records that are kept together: beyond it throughput grows no
+/// more and latency does.
 pub const BATCH_MAX: usize = 1 << 20;
 /// Buffers that are kept for the next batches: one fills, one is written, one waits.
 const SPARE_BUFFERS: usize = 3;
@@ -147,6 +148,8 @@ pub struct Writer {
     offset: usize,
     /// Header and shared records.
     open: Buffer,
+    /// How large the open batch may become, octets.
+    batch_max: usize,
     shared: Open,
     local_records: Vec<u8>,
     local: Open,
@@ -167,6 +170,7 @@ impl Writer {
             position,
             offset: BLOCK,
             open,
+            batch_max: BATCH_MAX,
             shared: Open::default(),
             local_records: Vec::new(),
             local: Open { checksum: seed, ..Open::default() },
@@ -206,6 +210,16 @@ impl Writer {
         number
     }
 
+    /// Makes room for records of so many octets, with their headers: they go into one batch, however large that is.
+    ///
+    /// # Errors
+    /// When there is no room, with what to do.
+    pub fn keep_together(&mut self, bytes: usize) -> Result<(), Full> {
+        self.ensure_room(bytes)?;
+        self.batch_max = self.batch_max.max(self.open.len() + self.local_records.len() + bytes);
+        Ok(())
+    }
+
     /// Takes a shared part that somebody else made, as it is: no other shared record goes into this batch.
     ///
     /// # Errors
@@ -237,7 +251,7 @@ impl Writer {
 
     #[inline]
     fn ensure_room(&mut self, bytes: usize) -> Result<(), Full> {
-        if self.open.len() + self.local_records.len() + bytes > self.open.capacity().min(BATCH_MAX)
+        if self.open.len() + self.local_records.len() + bytes > self.batch_max.min(self.open.capacity())
             || self.beyond(bytes)
         {
             self.make_room(bytes)?;
@@ -290,6 +304,7 @@ impl Writer {
         next.clear();
         next.resize(BATCH_HEADER);
         let mut buffer = std::mem::replace(&mut self.open, next);
+        self.batch_max = BATCH_MAX;
         let shared_bytes = buffer.len() - BATCH_HEADER;
         buffer.extend(&self.local_records);
         self.local_records.clear();

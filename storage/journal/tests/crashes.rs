@@ -105,6 +105,28 @@ impl Disk {
         }
     }
 
+    /// Appends records that hold together.
+    fn append_together(&mut self, bodies: &[Vec<u8>]) {
+        let bytes = bodies.iter().map(|body| RecordHeader::bytes(&[body])).sum();
+        loop {
+            match self.writer.keep_together(bytes) {
+                Ok(()) => break,
+                Err(Full::Batch) => self.sync(),
+                Err(Full::Segment) => {
+                    self.sync();
+                    let segment = self.writer.roll();
+                    self.begin(segment);
+                }
+                Err(Full::TooLarge) => panic!("{bytes} octets fit"),
+            }
+        }
+        let batch = self.writer.place();
+        for body in bodies {
+            self.append(body);
+            assert_eq!(self.writer.place(), batch, "there was room for all of them");
+        }
+    }
+
     fn sync(&mut self) {
         if let Some(sealed) = self.writer.seal() {
             let at = sealed.place.offset as usize;
@@ -245,6 +267,31 @@ proptest! {
     }
 
     #[test]
+    fn what_holds_together_comes_whole_or_not_at_all(
+        groups in proptest::collection::vec((proptest::collection::vec(body(), 1..6), any::<bool>()), 1..20),
+        kept in proptest::collection::vec(any::<bool>(), 1..30),
+    ) {
+        let mut disk = Disk::new();
+        for (group, sync) in &groups {
+            disk.append_together(group);
+            if *sync {
+                disk.sync();
+            }
+        }
+        disk.crash(&kept);
+        let mut found = disk.replay().expect("a crash is no fault");
+        for (group, _) in &groups {
+            let mut there = Vec::new();
+            for body in group {
+                let at = found.iter().position(|other| other == body);
+                there.push(at.is_some());
+                at.into_iter().for_each(|at| drop(found.remove(at)));
+            }
+            prop_assert!(there.iter().all(|&is| is == there[0]), "all of {:?}", there);
+        }
+    }
+
+    #[test]
     fn a_flipped_bit_is_found_and_named(
         bodies in proptest::collection::vec(body(), 5..40), segment in any::<usize>(), place in any::<usize>(), bit in 0..8_u32,
     ) {
@@ -279,6 +326,30 @@ proptest! {
         let result = handle_segment(&mut replay, (1, &segment), BLOCK, |_, _| panic!("no record is made of noise"));
         prop_assert!(result.is_ok(), "nothing was ever written to it");
     }
+}
+
+#[test]
+fn what_holds_together_may_be_larger_than_a_batch_is_otherwise() {
+    const SEGMENT: usize = 8 << 20;
+    let mut writer = Writer::new(DIRECTORY, SEGMENT, Position::START);
+    let header = RecordHeader { part: Part::Shared, kind: 1, unknown: Unknown::Refuse, numbers: 1 };
+    let body = vec![0; 300_000];
+    let bytes = 10 * RecordHeader::bytes(&[&body]);
+    writer.append(header, &[b"before"]).expect("there is room");
+    assert_eq!(writer.keep_together(bytes), Err(Full::Batch), "not behind something else");
+    writer.seal().expect("a record");
+    writer.keep_together(bytes).expect("it fits into a segment");
+    for _ in 0..10 {
+        writer.append(header, &[&body]).expect("there is room for all");
+    }
+    assert_eq!(writer.append(header, &[&body]), Err(Full::Batch), "and for no more");
+    let sealed = writer.seal().expect("records");
+    assert!(sealed.buffer.len() > 10 * body.len());
+    for _ in 0..3 {
+        writer.append(header, &[&body]).expect("there is room");
+    }
+    assert_eq!(writer.append(header, &[&body]), Err(Full::Batch), "others are as large as ever");
+    assert_eq!(writer.keep_together(SEGMENT), Err(Full::TooLarge));
 }
 
 #[test]

@@ -103,7 +103,7 @@ impl Node {
             if !self.long.taking
                 && let Some(delivery) = bind.take_plain(home, 0, &mut input)
             {
-                bind.handle_delivery(home, &delivery, None);
+                bind.handle_delivery(home, &delivery, None, Belongs::Nowhere);
                 continue;
             }
             match bind.machine.handle_input(0, &mut input, &mut bind.out) {

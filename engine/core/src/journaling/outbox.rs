@@ -40,6 +40,20 @@ impl Outbox {
         self.facts.push_back(fact);
     }
 
+    /// What is put in from now on holds together, or not at all: to be given to `end_together`.
+    #[must_use]
+    pub fn begin_together(&self) -> usize {
+        self.facts.len()
+    }
+
+    /// What was put in since then holds together.
+    pub fn end_together(&mut self, since: usize) {
+        if self.facts.len() > since + 1 {
+            let together = self.facts.split_off(since);
+            self.facts.push_back(Fact::Together(Vec::from(together).into()));
+        }
+    }
+
     /// Messages left a queue that had told of all that had left before.
     #[inline]
     pub fn note_left(&mut self, queue: Key) {

@@ -3,7 +3,8 @@
 //!
 //! Guarantees:
 //! 1. Facts are written in the order of their numbers, and applied to the ledger as they are.
-//! 2. What fits into no batch or segment any more goes into the next one; every batch that is closed is known to
+//! 2. Facts that hold together are in one batch.
+//! 3. What fits into no batch or segment any more goes into the next one; every batch that is closed is known to
 //!    whoever has messages in it.
 
 use std::num::NonZeroU64;
@@ -40,8 +41,12 @@ impl Store {
     }
 
     fn handle_fact(&mut self, fact: &Fact, attributes: Attributes<'_>) {
+        if let Fact::Together(facts) = fact {
+            self.keep_together(fact, attributes);
+            return facts.iter().for_each(|fact| self.handle_fact(fact, attributes));
+        }
         let mut numbers = std::mem::take(&mut self.numbers);
-        let bytes = with_meaning(fact, attributes, &mut numbers, |number, meaning| self.remember(number, meaning));
+        let bytes = with_meaning(fact, attributes, &mut numbers, &mut |number, meaning| self.remember(number, meaning));
         self.numbers = numbers;
         match fact {
             Fact::Stored { number, targets, message } => self.put(*number, targets.as_slice(), message, bytes),
@@ -52,7 +57,23 @@ impl Store {
                 }
                 self.drop_queue(*queue);
             }
-            Fact::Acknowledged { .. } | Fact::Failed { .. } | Fact::Declared { .. } => {}
+            Fact::Acknowledged { .. } | Fact::Failed { .. } | Fact::Declared { .. } | Fact::Together(_) => {}
+        }
+    }
+
+    /// Makes room in one batch for facts that hold together.
+    fn keep_together(&mut self, together: &Fact, attributes: Attributes<'_>) {
+        let bytes = with_meaning(together, attributes, &mut Vec::new(), &mut bytes_of);
+        loop {
+            match self.writing.keep_together(bytes) {
+                Ok(()) => return,
+                Err(Full::Batch) => self.seal(),
+                Err(Full::Segment) => {
+                    self.seal();
+                    self.roll();
+                }
+                Err(Full::TooLarge) => unreachable!("the core refuses what fits into no segment"),
+            }
         }
     }
 
@@ -122,7 +143,8 @@ impl Store {
     pub fn pending_bytes(&self, core: &Core) -> u64 {
         let mut numbers = Vec::new();
         let none = Attributes::default();
-        let facts = core.untold_facts().map(|fact| with_meaning(fact, none, &mut numbers, bytes_of)).sum::<usize>();
+        let facts =
+            core.untold_facts().map(|fact| with_meaning(fact, none, &mut numbers, &mut bytes_of)).sum::<usize>();
         let acknowledged = bytes_of(0, &Meaning::Acknowledged { queue: 0, first: 0, last: 0 });
         (self.writing.waiting_bytes() + facts + core.untold_acknowledgements() * acknowledged) as u64
     }
@@ -139,14 +161,14 @@ fn bytes_of(number: u64, meaning: &Meaning<'_>) -> usize {
     meaning.encode(part_of(number), |_, payload| RecordHeader::bytes(payload))
 }
 
-/// Gives a fact's number and meaning to `take`, a message's with `attributes`; 0 if there is nothing to write. `numbers` is memory for those
-/// of queues.
+/// Gives a fact's number and meaning to `take`, a message's with `attributes`, and those of facts that hold together one by one; the sum of
+/// what it gives, 0 if there is nothing to write. `numbers` is memory for those of queues.
 #[inline]
 fn with_meaning(
     fact: &Fact,
     attributes: Attributes<'_>,
     numbers: &mut Vec<u8>,
-    take: impl FnOnce(u64, &Meaning<'_>) -> usize,
+    take: &mut impl FnMut(u64, &Meaning<'_>) -> usize,
 ) -> usize {
     match fact {
         Fact::Stored { number, targets, message } => {
@@ -172,6 +194,7 @@ fn with_meaning(
             let attributes = encode_declaration(declared);
             take(*number, &Meaning::Declared { queue: declared.queue, attributes: Attributes(&attributes) })
         }
+        Fact::Together(facts) => facts.iter().map(|fact| with_meaning(fact, attributes, numbers, take)).sum(),
         Fact::Deleted { number: 0, .. } => 0,
         &Fact::Deleted { number, queue } => take(number, &Meaning::Deleted { queue }),
     }

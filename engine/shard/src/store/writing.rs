@@ -95,6 +95,11 @@ impl Writing {
         self.writer.append(header, payload)
     }
 
+    /// Makes room for records of so many octets in one batch.
+    pub fn keep_together(&mut self, bytes: usize) -> Result<(), Full> {
+        self.writer.keep_together(bytes)
+    }
+
     /// The numbers of the next records.
     #[inline]
     pub fn next(&self) -> Reach {

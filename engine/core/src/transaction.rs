@@ -1,0 +1,159 @@
+//! Transactions as an owner sees them: what of one concerns its queues is done all at once, or not at all.
+//!
+//! Guarantees:
+//! 1. A part is looked at as a whole before any of it is done: each message has its place, each delivery is still held. What is refused
+//!    changes nothing, but that the deliveries which it would have ended are for others again, as ones that failed.
+//! 2. What of it outlives the node is in one batch of the journal, which a crash leaves whole or takes away whole.
+//! 3. Whoever committed hears of it when all of that is on stable storage.
+//!
+//! Not here: what belongs to a transaction, and since when (`engine/home`).
+
+use engine_catalogue::base;
+use engine_message::Condition;
+
+use crate::admission::Admits;
+use crate::command::{Modified, Outcome, Part, Publish, Retired, RoutingType, Settled};
+use crate::core::Core;
+use crate::ends::{End, EndRole, Route, key};
+use crate::event::{Event, Refusal};
+use crate::key::LinkKey;
+use crate::message::Message;
+use crate::slab::Key;
+
+/// Octets that a record has beside a message's body, and what is written of an outcome, at most.
+const RECORD_BYTES: u64 = 96;
+
+impl Core {
+    /// Does what a transaction is about, or nothing of it; tells the link of its coordinator.
+    pub(crate) fn transact(&mut self, link: LinkKey, delivery: u32, settled: Settled, part: Part) {
+        if let Err(why) = self.may_commit(&part) {
+            self.roll_back(part);
+            if settled == Settled::No {
+                let text = format!("the transaction was rolled back: {}", why.description);
+                self.refuse(link, delivery, Refusal::new(Condition::TransactionRollback, text));
+            }
+            return;
+        }
+        let number = self.commit(part);
+        if settled == Settled::No {
+            let settled = Event::Settled { first: delivery, last: delivery, outcome: Outcome::Accepted };
+            self.tell_after(number, link, settled);
+        }
+    }
+
+    /// Whether all of a part can be done. Addresses and queues that its messages ask for are there afterwards.
+    fn may_commit(&mut self, part: &Part) -> Result<(), Box<Refusal>> {
+        for retired in &part.retired {
+            if !self.is_held(retired) {
+                let text = "a delivery that it is about is not held by its link any more";
+                return Err(Refusal::new(Condition::PreconditionFailed, text));
+            }
+        }
+        let mut bytes = part.retired.len() as u64 * RECORD_BYTES;
+        for publish in &part.sends {
+            bytes = bytes.saturating_add(self.may_publish(publish)?);
+        }
+        if bytes > self.config.stored_bytes_max {
+            let text = format!(
+                "what it does on this shard is more than {} bytes, the most that is written at once",
+                self.config.stored_bytes_max
+            );
+            return Err(Refusal::new(Condition::ResourceLimitExceeded, text));
+        }
+        Ok(())
+    }
+
+    /// Whether a link holds a delivery.
+    fn is_held(&self, retired: &Retired) -> bool {
+        let end = key(retired.end);
+        let Some(End { role: EndRole::Consumer(consumer), .. }) = self.nodes.ends.get(end) else { return false };
+        self.nodes.queues.get(consumer.queue).and_then(|queue| queue.sequence_of(end, retired.key)).is_some()
+    }
+
+    /// Whether a message has its place; gives about how much the journal has to write for it, octets.
+    fn may_publish(&mut self, publish: &Publish) -> Result<u64, Box<Refusal>> {
+        let Publish { address: name, routing, message, .. } = publish;
+        if !self.is_own(name) {
+            let text = format!("the address {name} changed its owner meanwhile: try again");
+            return Err(Refusal::new(Condition::ResourceLocked, text));
+        }
+        let (address, route) = self.address(name, *routing, None)?;
+        let queues = self.may_put(address, route, message)?;
+        // It may have to say which queue is made for it, too.
+        let names = 2 * name.len() as u64;
+        Ok(message.body.len() as u64 + 2 * RECORD_BYTES + names + 8 * queues as u64)
+    }
+
+    /// Whether the queues that a message is for take it, or drop it; gives how many there are.
+    fn may_put(&self, address: Key, route: Route, message: &Message) -> Result<usize, Box<Refusal>> {
+        let (one, all) = match route {
+            Route::Queue(queue) => return self.admit(queue, message).map(|_| 1),
+            Route::Typed(RoutingType::Anycast) => (true, false),
+            Route::Typed(RoutingType::Multicast) => (false, true),
+            Route::All => (true, true),
+        };
+        let Some(address) = self.nodes.addresses.get(address) else { return Ok(0) };
+        let mut queues = 0;
+        if all {
+            for &queue in address.queues.listed(RoutingType::Multicast) {
+                self.admit(queue, message)?;
+                queues += 1;
+            }
+        }
+        if one {
+            let mut refused = None;
+            for &queue in address.queues.listed(RoutingType::Anycast) {
+                match self.admit(queue, message) {
+                    Ok(_) => return Ok(queues + 1),
+                    Err(refusal) => refused = Some(refusal),
+                }
+            }
+            refused.map_or(Ok(()), Err)?;
+        }
+        Ok(queues)
+    }
+
+    /// Does all of a part that was looked at; gives the number that has to be durable before that is told, or 0.
+    fn commit(&mut self, part: Part) -> u64 {
+        let before = self.journal.numbers.last();
+        let together = self.journal.outbox.begin_together();
+        // Each has its place; that all of them together are more than a queue may have is borne.
+        self.admits = Admits::Everything;
+        for publish in part.sends {
+            assert!(self.publish_to(publish).is_ok(), "the place of each message was looked at");
+        }
+        self.admits = Admits::WhatFits;
+        let mut queues = Vec::new();
+        for Retired { end, key: held, outcome, confirm } in part.retired {
+            if let Some(End { role: EndRole::Consumer(consumer), .. }) = self.nodes.ends.get(key(end)) {
+                queues.push(consumer.queue);
+            }
+            self.handle_settle(end, held, outcome, confirm);
+        }
+        queues.dedup();
+        for queue in queues {
+            self.tell_gone(queue);
+        }
+        self.journal.outbox.end_together(together);
+        let last = self.journal.numbers.last();
+        if last > before { last } else { 0 }
+    }
+
+    /// Nothing of a part is done.
+    fn roll_back(&mut self, part: Part) {
+        for Publish { address, message, .. } in part.sends {
+            self.journal.outbox.note_untaken(message.large());
+            // It may have been made for this message.
+            if let Some(address) = self.nodes.address(base(&address)) {
+                self.collect_address(address);
+            }
+        }
+        for Retired { end, key, confirm, .. } in part.retired {
+            // What its peer did not settle it still has.
+            if confirm.is_none() {
+                let failed = Modified { delivery_failed: true, ..Modified::default() };
+                self.handle_settle(end, key, Outcome::Modified(Box::new(failed)), None);
+            }
+        }
+    }
+}

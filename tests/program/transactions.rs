@@ -1,0 +1,301 @@
+//! Transactions from outside: what is sent and received within one is done when that is committed, all of it or nothing.
+
+use std::net::TcpStream;
+
+use amqp_codec::performative::{
+    Attach, Coordinator, DeliveryState, Detach, Disposition, Performative, Role, Target, Transfer, encode_transfer,
+};
+use engine_message::encode::{self, Compound};
+use tempfile::TempDir;
+
+use crate::broker::{Broker, wait_for};
+use crate::peer::{Peer, opened};
+
+const LISTENER: &str = "[[listeners]]\naddress = \"127.0.0.1:0\"\n[[address]]\nname = \"in\"\nshard = 0\n\
+                        [[address]]\nname = \"out\"\nshard = 0\n";
+/// The handle of the coordinator's link.
+const COORDINATOR: u32 = 5;
+/// A header that says durable.
+const DURABLE: [u8; 6] = [0x00, 0x53, 0x70, 0xc0, 2, 1];
+
+/// A connection that has a coordinator, sends to a queue and receives from another.
+struct Client {
+    peer: Peer<TcpStream>,
+    next: u32,
+}
+
+/// What became of a delivery.
+#[derive(Debug, PartialEq, Eq)]
+enum Became {
+    Accepted,
+    Rejected(String),
+    Declared(Vec<u8>),
+    Within(Vec<u8>, bool),
+}
+
+fn attach(peer: &mut Peer<TcpStream>) {
+    let target = Some(Target::Coordinator(Coordinator::default()));
+    let attach = Attach { target, ..Attach::new("transactions", COORDINATOR, Role::Sender) };
+    peer.put(&Performative::Attach(Box::new(attach)));
+    let (answer, refused) = peer.answer("transactions");
+    assert_eq!(refused, None);
+    let Some(Target::Coordinator(Coordinator { capabilities })) = answer.target else { panic!("a coordinator") };
+    assert!(capabilities.iter().any(|capability| *capability == "amqp:local-transactions"));
+}
+
+impl Client {
+    fn new(broker: &Broker) -> Self {
+        let mut peer = opened(broker);
+        attach(&mut peer);
+        Self { peer, next: 0 }
+    }
+
+    fn sending_to(broker: &Broker, queue: &str) -> Self {
+        let mut client = Self::new(broker);
+        client.peer.attach_sender(queue);
+        client
+    }
+
+    /// Sends a message of encoded sections; gives what becomes of it.
+    fn transfer(&mut self, handle: u32, transaction: Option<&[u8]>, message: &[u8]) -> Became {
+        let (delivery, tag) = (self.next, self.next.to_be_bytes());
+        self.next += 1;
+        let state = transaction.map(|txn_id| DeliveryState::Transactional { txn_id, outcome: None });
+        let transfer =
+            Transfer { handle, delivery_id: Some(delivery), delivery_tag: Some(&tag), state, ..Transfer::default() };
+        let mut out = Vec::new();
+        encode_transfer(&mut out, 0, &transfer, message.len());
+        out.extend(message);
+        self.peer.send(&out);
+        self.became(delivery)
+    }
+
+    fn became(&mut self, delivery: u32) -> Became {
+        self.peer.until(|performative| {
+            let Performative::Disposition(said) = performative else { return None };
+            if said.role != Role::Receiver || !(said.first..=said.last.unwrap_or(said.first)).contains(&delivery) {
+                return None;
+            }
+            Some(match said.state.as_ref()? {
+                DeliveryState::Accepted => Became::Accepted,
+                DeliveryState::Rejected { error } => {
+                    Became::Rejected(String::from_utf8_lossy(error.unwrap_or_default()).into_owned())
+                }
+                DeliveryState::Declared { txn_id } => Became::Declared(txn_id.to_vec()),
+                DeliveryState::Transactional { txn_id, outcome } => {
+                    assert_eq!(outcome.map(DeliveryState::read), Some(Ok(DeliveryState::Accepted)));
+                    Became::Within(txn_id.to_vec(), said.settled)
+                }
+                other => panic!("{other:?}"),
+            })
+        })
+    }
+
+    fn declare(&mut self) -> Vec<u8> {
+        match self.transfer(COORDINATOR, None, &[0x00, 0x53, 0x77, 0x00, 0x53, 0x31, 0x45]) {
+            Became::Declared(id) => id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Ends a transaction: `Ok`, or why not.
+    fn discharge(&mut self, id: &[u8], fail: bool) -> Result<(), String> {
+        let mut message = vec![0x00, 0x53, 0x77];
+        let mut list = Compound::described(&mut message, 0x32);
+        list.put(|out| encode::binary(out, id)).put(|out| encode::boolean(out, fail));
+        list.finish();
+        match self.transfer(COORDINATOR, None, &message) {
+            Became::Accepted => Ok(()),
+            Became::Rejected(why) => Err(why),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Sends a durable message.
+    fn send(&mut self, transaction: &[u8], body: &[u8]) {
+        let message = durable(body);
+        let became = self.transfer(0, Some(transaction), &message);
+        assert_eq!(became, Became::Within(transaction.to_vec(), true));
+    }
+
+    /// Accepts a delivery within a transaction.
+    fn retire(&mut self, transaction: &[u8], delivery: u32, settled: bool) {
+        let mut outcome = Vec::new();
+        DeliveryState::Accepted.encode(&mut outcome);
+        let state = Some(DeliveryState::Transactional { txn_id: transaction, outcome: Some(&outcome) });
+        let disposition =
+            Disposition { role: Role::Receiver, first: delivery, last: None, settled, state, batchable: false };
+        self.peer.put(&Performative::Disposition(disposition));
+    }
+}
+
+fn durable(body: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(body.len()).expect("a short body");
+    // Long data, as `Peer::receive` looks for it.
+    [&DURABLE[..], &[0x41, 0x00, 0x53, 0x75, 0xb0, 0, 0, 0, length], body].concat()
+}
+
+/// Puts messages into a queue.
+fn fill(broker: &Broker, queue: &str, bodies: &[&[u8]]) {
+    let mut peer = opened(broker);
+    peer.attach_sender(queue);
+    peer.send_accepted(crate::peer::Durable::Yes, bodies.iter().map(|body| body.to_vec()));
+}
+
+/// All messages of a queue; they stay there.
+fn bodies(broker: &Broker, queue: &str) -> Vec<Vec<u8>> {
+    let mut peer = opened(broker);
+    peer.attach_receiver(queue, 0);
+    peer.drain_bodies(100)
+}
+
+fn started(shards: u16) -> Broker {
+    Broker::start_with(TempDir::new().expect("a folder"), shards, LISTENER)
+}
+
+fn killed(mut broker: Broker) -> TempDir {
+    broker.process.kill().expect("it is killed");
+    broker.process.wait().expect("its end");
+    std::mem::replace(&mut broker.folder, TempDir::new().expect("a folder"))
+}
+
+#[test]
+fn what_is_committed_is_there_behind_a_kill_and_what_is_not_is_nowhere() {
+    for shards in [1, 3] {
+        let broker = started(shards);
+        fill(&broker, "in", &[b"one", b"two"]);
+        let mut client = Client::sending_to(&broker, "out");
+        client.peer.attach_receiver("in", 2);
+        let deliveries = [client.peer.receive(), client.peer.receive()];
+        assert_eq!(deliveries.each_ref().map(|(_, body)| body.as_slice()), [b"one", b"two"]);
+
+        let (kept, lost) = (client.declare(), client.declare());
+        client.send(&kept, b"kept");
+        client.send(&lost, b"lost");
+        client.retire(&kept, deliveries[0].0, true);
+        client.retire(&lost, deliveries[1].0, true);
+        assert_eq!(bodies(&broker, "out"), [[0_u8; 0]; 0], "nothing before its commit");
+        client.discharge(&kept, false).expect("it is committed");
+        client.send(&lost, b"lost, too");
+
+        let broker = Broker::start_with(killed(broker), shards, LISTENER);
+        assert_eq!(bodies(&broker, "out"), [b"kept"], "{shards}");
+        assert_eq!(bodies(&broker, "in"), [b"two"], "{shards}");
+    }
+}
+
+#[test]
+fn what_is_rolled_back_comes_again_and_counts() {
+    for shards in [1, 3] {
+        let broker = started(shards);
+        fill(&broker, "in", &[b"one"]);
+        let mut client = Client::sending_to(&broker, "out");
+        for attempt in 0..3 {
+            client.peer.attach_receiver("in", 0);
+            let id = client.declare();
+            assert_eq!(client.peer.drain_counts(1), [attempt]);
+            client.send(&id, b"never");
+            client.retire(&id, attempt, true);
+            client.discharge(&id, true).expect("it is rolled back");
+            client.peer.put(&Performative::Detach(Detach { handle: 1, closed: true, error: None }));
+            client.peer.until(|performative| matches!(performative, Performative::Detach(_)).then_some(()));
+        }
+        assert_eq!(bodies(&broker, "out"), [[0_u8; 0]; 0]);
+    }
+}
+
+#[test]
+fn a_link_that_ends_before_the_commit_loses_nothing() {
+    for (shards, settled) in [(1, true), (3, true), (1, false), (3, false)] {
+        let broker = started(shards);
+        fill(&broker, "in", &[b"one", b"two"]);
+        let mut client = Client::sending_to(&broker, "out");
+        let id = client.declare();
+        client.peer.attach_receiver("in", 2);
+        let (first, _) = client.peer.receive();
+        client.send(&id, b"kept");
+        client.retire(&id, first, settled);
+        for handle in [0, 1] {
+            client.peer.put(&Performative::Detach(Detach { handle, closed: true, error: None }));
+            client.peer.until(|performative| matches!(performative, Performative::Detach(_)).then_some(()));
+        }
+        client.discharge(&id, false).expect("it is committed");
+        assert_eq!(bodies(&broker, "out"), [b"kept"]);
+        assert_eq!(bodies(&broker, "in"), [b"two"]);
+    }
+}
+
+#[test]
+fn a_connection_that_ends_takes_its_transactions_with_it() {
+    let broker = started(2);
+    fill(&broker, "in", &[b"one"]);
+    let mut client = Client::sending_to(&broker, "out");
+    let id = client.declare();
+    client.peer.attach_receiver("in", 1);
+    let (first, _) = client.peer.receive();
+    client.send(&id, b"never");
+    client.retire(&id, first, true);
+    // The answer to something later says that it was read.
+    let other = client.declare();
+    client.discharge(&other, true).expect("it is rolled back");
+    drop(client);
+    let there = || broker.queue("in").filter(|queue| queue["acquired"] == 0 && queue["messages"] == 1);
+    wait_for("the message to come back", there);
+    assert_eq!(bodies(&broker, "in"), [b"one"]);
+    assert_eq!(bodies(&broker, "out"), [[0_u8; 0]; 0]);
+}
+
+#[test]
+fn what_is_wrong_with_a_transaction_is_said() {
+    let broker = started(1);
+    let mut client = Client::sending_to(&broker, "out");
+    let rejected = |became: Became| match became {
+        Became::Rejected(why) => why,
+        other => panic!("{other:?}"),
+    };
+    for foreign in [&b"x"[..], b"", &[0; 10], &[9; 10]] {
+        let unknown = "amqp:transaction:unknown-id";
+        let sent = rejected(client.transfer(0, Some(foreign), &durable(b"never")));
+        assert!(sent.contains(unknown), "{sent}");
+        let ended = client.discharge(foreign, false).expect_err("there is none");
+        assert!(ended.contains(unknown), "{ended}");
+    }
+    let id = client.declare();
+    client.discharge(&id, false).expect("it is about nothing");
+    assert!(client.discharge(&id, false).expect_err("it has ended").contains("unknown-id"));
+    let mut other = Client::sending_to(&broker, "out");
+    let id = client.declare();
+    assert!(rejected(other.transfer(0, Some(&id), &durable(b"never"))).contains("unknown-id"), "somebody else's");
+    for (message, condition) in [
+        (&[0x00, 0x53, 0x77, 0x00, 0x53, 0x31, 0xc0, 4, 1, 0xa0, 1, 1][..], "amqp:not-implemented"),
+        (&[0x00, 0x53, 0x77, 0x00, 0x53, 0x32, 0x45], "amqp:decode-error"),
+        (&[0x00, 0x53, 0x75, 0xa0, 0], "amqp:not-implemented"),
+    ] {
+        let why = rejected(client.transfer(COORDINATOR, None, message));
+        assert!(why.contains(condition), "{why}");
+    }
+    // And goes on.
+    client.send(&id, b"kept");
+    client.discharge(&id, false).expect("it is committed");
+    assert_eq!(bodies(&broker, "out"), [b"kept"]);
+}
+
+#[test]
+fn what_is_about_several_shards_is_rolled_back_with_what_to_do() {
+    const APART: &str = "[[listeners]]\naddress = \"127.0.0.1:0\"\n[[address]]\nname = \"in\"\nshard = 0\n\
+                         [[address]]\nname = \"out\"\nshard = 1\n";
+    let broker = Broker::start_with(TempDir::new().expect("a folder"), 2, APART);
+    fill(&broker, "in", &[b"one"]);
+    let mut client = Client::sending_to(&broker, "out");
+    let id = client.declare();
+    client.peer.attach_receiver("in", 1);
+    let (first, _) = client.peer.receive();
+    client.send(&id, b"never");
+    client.retire(&id, first, true);
+    let why = client.discharge(&id, false).expect_err("it is refused");
+    assert!(why.contains("amqp:transaction:rollback") && why.contains("several shards"), "{why}");
+    drop(client);
+    assert_eq!(bodies(&broker, "out"), [[0_u8; 0]; 0]);
+    let there = || broker.queue("in").filter(|queue| queue["acquired"] == 0 && queue["messages"] == 1);
+    wait_for("the message to come back", there);
+}
