@@ -266,6 +266,8 @@ struct Import {
 struct ImportFile {
     message: Message,
     attributes: Vec<u8>,
+    /// What is said beside the file.
+    beside: Vec<u8>,
     file: File,
     left: u64,
     bytes: u64,
@@ -294,9 +296,9 @@ impl Import {
                 let purpose = if subscription { Purpose::Subscription } else { Purpose::OnDemand };
                 self.take_queue(Declared { queue: 0, routing, purpose, address, name })
             }
-            Line::Message { priority, format, expires_ms, delivery_count, parts, attributes, body } => {
+            Line::Message { priority, format, expires_ms, delivery_count, scheduled, parts, attributes, body } => {
                 let body = Bytes::from(decode(&body)?);
-                let header = Header { durable: true, priority, first_acquirer: false, delivery_count };
+                let header = Header { durable: true, priority, scheduled, delivery_count, ..Header::default() };
                 let message = Message { header, format, expires_wall_ms: expires_ms, ..Message::new(body) };
                 let said = said(&attributes)?;
                 if parts == 0 { self.put(message, &said) } else { self.begin_file(message, said, parts) }
@@ -341,12 +343,16 @@ impl Import {
         self.current.ok_or("a message without a queue: a queue comes first")?;
         self.last_file += 1;
         let file = File::create(self.files.file(self.last_file))?;
-        self.file = Some(ImportFile { message, attributes, file, left: parts, bytes: 0, checksum: 0 });
+        self.file =
+            Some(ImportFile { message, attributes, beside: Vec::new(), file, left: parts, bytes: 0, checksum: 0 });
         Ok(())
     }
 
     fn take_part(&mut self, part: &[u8]) -> Result<()> {
         let Some(file) = &mut self.file else { return Ok(()) };
+        if file.bytes == 0 {
+            file.beside = file.message.waiting_beside(part);
+        }
         file.file.write_all(part)?;
         file.bytes += part.len() as u64;
         file.checksum = crc32c::crc32c_append(file.checksum, part);
@@ -359,8 +365,8 @@ impl Import {
         file.file.sync_all()?;
         let large = Large { id: self.last_file, bytes: file.bytes, checksum: file.checksum };
         match self.file.take() {
-            Some(ImportFile { message, attributes, .. }) => {
-                self.put(Message { body: large.encode(), content: Content::File, ..message }, &attributes)
+            Some(ImportFile { message, attributes, beside, .. }) => {
+                self.put(Message { body: large.encode_with(&beside), content: Content::File, ..message }, &attributes)
             }
             None => Ok(()),
         }

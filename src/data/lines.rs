@@ -37,6 +37,9 @@ pub enum Line {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         expires_ms: Option<NonZeroU64>,
         delivery_count: u32,
+        /// Whether its annotations name a time before which it is not to be given.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        scheduled: bool,
         /// What is left of it after this follows in `Part` lines.
         #[serde(default, skip_serializing_if = "is_zero")]
         parts: u64,
@@ -108,6 +111,7 @@ impl<W: Write> Writer<W> {
             format: message.format,
             expires_ms: message.expires_wall_ms,
             delivery_count: message.header.delivery_count,
+            scheduled: message.header.scheduled,
             parts: large.map_or(0, |large| large.bytes.div_ceil(FILE_PART as u64)),
             attributes: BASE64_STANDARD.encode(attributes),
             body: if large.is_some() { String::new() } else { BASE64_STANDARD.encode(&message.body) },

@@ -31,6 +31,7 @@ mod priorities;
 mod reload;
 mod retention;
 mod routing;
+mod scheduling;
 mod scraping;
 mod subscriptions;
 mod transactions;

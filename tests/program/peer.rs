@@ -388,10 +388,18 @@ impl<S: Read + Write> Peer<S> {
 
     /// Sends the frames of a message with one large data section, up to `until` octets of it; `end` ends the delivery.
     pub fn send_large(&mut self, delivery: u32, durable: Durable, bytes: usize, end: End) {
-        let mut head = Vec::new();
-        if durable == Durable::Yes {
-            head.extend([0x00, 0x53, 0x70, 0xc0, 2, 1, 0x41]);
-        }
+        let header = [0x00, 0x53, 0x70, 0xc0, 2, 1, 0x41];
+        let front = if durable == Durable::Yes { &header[..] } else { &[] };
+        self.send_large_until(delivery, front, bytes, end);
+    }
+
+    /// The same, whole, behind these sections.
+    pub fn send_large_behind(&mut self, delivery: u32, front: &[u8], bytes: usize) {
+        self.send_large_until(delivery, front, bytes, End::Whole);
+    }
+
+    fn send_large_until(&mut self, delivery: u32, front: &[u8], bytes: usize, end: End) {
+        let mut head = front.to_vec();
         head.extend([0x00, 0x53, 0x75, 0xb0]);
         head.extend(u32::try_from(bytes).expect("it fits").to_be_bytes());
         let tag = delivery.to_be_bytes();

@@ -9,7 +9,7 @@ use amqp_proto::{
 use bytes::Bytes;
 use engine_core::command::{self, DetachMode, Settled};
 use engine_core::event::{KEY_NONE, Refusal};
-use engine_home::{Arrival, Closed, Home, Placed, Request, Slot, TakenBack, TransactionId};
+use engine_home::{Arrival, Closed, Home, Placed, Request, Slot, TakenBack, TransactionId, may_wait};
 use engine_message::{Condition, DecodeError, section};
 
 use crate::attaching::error;
@@ -135,6 +135,10 @@ impl Bind {
             };
             let Ok(front) = section::front(delivery.payload) else { return Some(delivery) };
             let Ok(header) = header(delivery.payload, front.header_end) else { return Some(delivery) };
+            let kept = delivery.payload.get(front.kept..).unwrap_or_default();
+            if may_wait(kept) {
+                return Some(delivery);
+            }
             self.client.messages_in += 1;
             entrance.enter(&Arrival {
                 delivery: delivery.delivery,
@@ -142,7 +146,7 @@ impl Bind {
                 format: delivery.format,
                 header,
                 properties: delivery.payload.get(front.properties).unwrap_or_default(),
-                kept: delivery.payload.get(front.kept..).unwrap_or_default(),
+                kept,
             });
         }
         None

@@ -6,7 +6,7 @@ use engine_core::command::Settled;
 use engine_core::event::{KEY_NONE, Refusal};
 use engine_home::{
     Broken, FileAt, FileNews, Home, LargeArrival, Next, Pace, Piece, PieceKind, Placed, Request, Route, Slot,
-    TransactionId, encode_header, expiry, wanted_routing,
+    TransactionId, delivery_time, encode_header, expiry, wanted_routing,
 };
 use engine_message::{Condition, DecodeError, section};
 
@@ -61,10 +61,9 @@ impl Bind {
         };
         match start(part, transaction, home.engine().wall_ms()) {
             Ok((arrival, kept)) => home.begin_large(place, arrival, part.bytes.get(kept..).unwrap_or_default()),
-            Err(error) => {
+            Err(refusal) => {
                 home.refuse_large(place);
-                let refusal = Some(Refusal::new(Condition::DecodeError, error.to_string()));
-                self.handle_placed(named, part.settled, Placed { credit: 1, refusal }, None);
+                self.handle_placed(named, part.settled, Placed { credit: 1, refusal: Some(refusal) }, None);
             }
         }
     }
@@ -178,9 +177,12 @@ fn start(
     part: &PartIn<'_>,
     transaction: Option<TransactionId>,
     wall_ms: u64,
-) -> Result<(LargeArrival, usize), DecodeError> {
-    let sections = section::scan_front(part.bytes)?;
-    let header = section::Header::decode(part.bytes.get(sections.header.clone()).unwrap_or_default())?;
+) -> Result<(LargeArrival, usize), Box<Refusal>> {
+    let broken = |error: DecodeError| Refusal::new(Condition::DecodeError, error.to_string());
+    let sections = section::scan_front(part.bytes).map_err(broken)?;
+    let header =
+        section::Header::decode(part.bytes.get(sections.header.clone()).unwrap_or_default()).map_err(broken)?;
+    let not_before_ms = delivery_time(part.bytes.get(sections.kept()..).unwrap_or_default(), wall_ms)?;
     let properties = part.bytes.get(sections.properties.clone()).unwrap_or_default();
     let arrival = LargeArrival {
         delivery: part.delivery,
@@ -188,7 +190,8 @@ fn start(
         format: part.format,
         header,
         expires_wall_ms: expiry(&header, properties, wall_ms),
-        to: section::property_to(properties)?.unwrap_or_default().to_owned(),
+        not_before_ms,
+        to: section::property_to(properties).map_err(broken)?.unwrap_or_default().to_owned(),
         wanted: wanted_routing(part.bytes),
         transaction,
     };

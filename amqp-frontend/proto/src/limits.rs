@@ -1,6 +1,7 @@
 //! Every bound of this crate: its value, its reason, and what happens when it is reached.
 
 use amqp_codec::performative::Open;
+use engine_message::Symbol;
 use engine_message::value::Value;
 
 /// Output beyond which nothing more is encoded, octets: transfers wait on their links, where they cost less.
@@ -95,7 +96,7 @@ impl Config {
     #[must_use]
     pub fn server_open(&self) -> Open {
         let mut open = self.client_open();
-        open.offered_capabilities = vec!["ANONYMOUS-RELAY".into(), "SHARED-SUBS".into()];
+        open.offered_capabilities = ["ANONYMOUS-RELAY", "SHARED-SUBS", "DELAYED_DELIVERY"].map(Symbol::from).into();
         open.properties.insert("product", Value::String("heddle".to_owned()));
         open.properties.insert("version", Value::String(env!("CARGO_PKG_VERSION").to_owned()));
         open

@@ -115,13 +115,15 @@ impl Core {
             // It was deleted while they were read.
             return self.journal.outbox.release_all(messages.into_iter().map(|(name, _)| name));
         }
+        let now = self.now;
         let append = |queue: &mut Queue| {
-            let all = messages.into_iter().map(|(name, message)| queue.handle_fetched(name, message));
+            let all = messages.into_iter().map(|(name, message)| queue.handle_fetched(name, message, now));
             all.fold(Left::default(), Left::and)
         };
         let Some(left) = self.resize(key, append) else { return };
         self.hear(key, left.news);
         self.note_expiries(key);
+        self.note_redelivery(key);
         self.touch(key);
     }
 

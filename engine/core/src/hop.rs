@@ -31,7 +31,7 @@ pub(crate) fn moved(parting: &Parting<'_>, wall_ms: u64) -> Message {
         None => section::change_annotations(&message.body, |map| tell(map, parting, wall_ms)).map(Bytes::from).ok(),
     };
     let body = body.unwrap_or_else(|| message.body.clone());
-    let header = Header { delivery_count: 0, first_acquirer: true, ..message.header };
+    let header = Header { delivery_count: 0, first_acquirer: true, scheduled: false, ..message.header };
     Message { header, body, expires_wall_ms: None, ..message.clone() }
 }
 
@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn the_first_origin_stays_and_the_last_hop_is_told() {
         let body = Bytes::from_static(&[0x00, 0x53, 0x75, 0xa0, 1, b'x']);
-        let header = Header { durable: true, priority: 7, delivery_count: 3, first_acquirer: false };
+        let header = Header { durable: true, priority: 7, delivery_count: 3, ..Header::default() };
         let message = Message { header, expires_wall_ms: std::num::NonZeroU64::new(5), ..Message::new(body) };
         let why = Refusal { condition: "shop:no".into(), description: "it is closed".to_owned() };
         let cause = Cause::Rejected(Some(Box::new(why)));

@@ -7,7 +7,7 @@ use std::num::NonZeroU64;
 use bytes::Bytes;
 use engine_message::reader::Reader;
 use engine_message::section;
-use engine_message::value::Map;
+use engine_message::value::{Map, Value};
 
 use crate::limits::MESSAGE_OVERHEAD;
 
@@ -26,6 +26,8 @@ pub struct Header {
     pub priority: u8,
     /// Nobody has acquired the message before. True only on the first delivery.
     pub first_acquirer: bool,
+    /// Its annotations name a time before which it is not to be given ([`Message::not_before_ms`]).
+    pub scheduled: bool,
     /// How many earlier deliveries failed.
     pub delivery_count: u32,
 }
@@ -36,15 +38,19 @@ impl Header {
     #[must_use]
     pub fn of_arrival(section: &section::Header) -> Self {
         let section::Header { durable, priority, delivery_count, .. } = *section;
-        Self { durable, priority, first_acquirer: true, delivery_count }
+        Self { durable, priority, first_acquirer: true, scheduled: false, delivery_count }
     }
 }
 
 impl Default for Header {
     fn default() -> Self {
-        Self { durable: false, priority: NORMAL_PRIORITY, first_acquirer: false, delivery_count: 0 }
+        let (durable, first_acquirer, scheduled) = (false, false, false);
+        Self { durable, priority: NORMAL_PRIORITY, first_acquirer, scheduled, delivery_count: 0 }
     }
 }
+
+/// The annotation that names the time before which a scheduled message is not to be given: a long, milliseconds since the epoch.
+pub const DELIVERY_TIME: &str = "x-opt-delivery-time";
 
 /// Where the sections of a message are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,6 +148,36 @@ impl Message {
         let others = Map::read(&mut Reader::new(annotations));
         let changed = others.and_then(|others| section::change_annotations(&first, |own| own.merge(others)));
         changed.map_or(first, Bytes::from)
+    }
+
+    /// The time before which it is not to be given, milliseconds since the epoch, if it is scheduled.
+    #[must_use]
+    pub fn not_before_ms(&self) -> Option<NonZeroU64> {
+        let encoded = match self.content {
+            _ if !self.header.scheduled => return None,
+            Content::Here => section::map_entry(section::front_annotations(&self.body), DELIVERY_TIME),
+            Content::File => section::encoded_entry(self.annotations_beside(), DELIVERY_TIME),
+        };
+        match Value::read(&mut Reader::new(encoded.ok()??)) {
+            Ok(Value::Long(time) | Value::Timestamp(time)) => NonZeroU64::new(u64::try_from(time).ok()?),
+            _ => None,
+        }
+    }
+
+    /// The annotations that have to be beside its file if it is scheduled, of which this is the first part: an encoded map, or nothing.
+    #[must_use]
+    pub fn waiting_beside(&self, first: &[u8]) -> Vec<u8> {
+        let mut encoded = Vec::new();
+        let found = section::map_entry(section::front_annotations(first), DELIVERY_TIME);
+        if self.header.scheduled
+            && let Ok(Some(time)) = found
+            && let Ok(time) = Value::read(&mut Reader::new(time))
+        {
+            let mut map = Map::default();
+            map.set(DELIVERY_TIME, time);
+            map.encode(&mut encoded);
+        }
+        encoded
     }
 
     /// What the message costs a budget, in bytes: its body and a constant for its place in a queue.

@@ -8,7 +8,7 @@
 
 use crate::bounds::Bounds;
 use crate::limits::{CoreConfig, RESIDENT_BYTES, RESIDENT_SHARE, Storage};
-use crate::message::{Content, Message, NORMAL_PRIORITY};
+use crate::message::{Content, Header, Message, NORMAL_PRIORITY};
 
 /// The bounds within which a queue takes what need not outlive the node into memory, and nowhere else. They are those of `admit`
 /// and `residence`, or narrower; a queue whose settings ask more of its messages has none (`Plain::NEVER`).
@@ -51,10 +51,11 @@ impl Plain {
     }
 }
 
-/// Whether a message says nothing of itself that a queue would have to look at: it need not outlive the node, is in memory, and is as urgent
+/// Whether a message says nothing of itself that a queue would have to look at: it need not outlive the node, is in memory, waits for no time, and is as urgent
 /// as others. One comparison: it is asked for each message.
 #[inline]
 fn is_ordinary(message: &Message) -> bool {
-    let special = u8::from(message.header.durable) | (message.header.priority ^ NORMAL_PRIORITY);
+    let Header { durable, scheduled, priority, .. } = message.header;
+    let special = u8::from(durable) | u8::from(scheduled) | (priority ^ NORMAL_PRIORITY);
     special | u8::from(message.content != Content::Here) == 0
 }

@@ -13,7 +13,7 @@
 //! - `withheld`: producers that wait for room.
 //!
 //! What is done with several of them at once is beside them: `settling`, `leaving` (the one way out), `fetching`, `expiring`,
-//! `trimming`, `departing`, `delaying`, `browsing`.
+//! `trimming`, `departing`, `delaying`, `scheduling`, `browsing`.
 //!
 //! Not here: what goes on between queues, links, memory and the journal (`core`, `credit`, `durability`).
 
@@ -30,6 +30,7 @@ mod held;
 mod leaving;
 mod order;
 mod paging;
+mod scheduling;
 mod settling;
 mod stock;
 mod trimming;
@@ -37,6 +38,7 @@ mod withheld;
 
 use std::num::NonZeroU64;
 
+use crate::agenda::Now;
 use crate::bounds::Bounds;
 use crate::command::{Lifetime, RoutingType};
 use crate::fact::LOCAL;
@@ -298,10 +300,10 @@ impl Queue {
     /// Puts a message in, behind all others of its priority; `stored` is its name in the journal. Gives from when on it may be dropped,
     /// if ever: its owner notes that (`Core::note_expiry`).
     #[inline]
-    pub fn push(&mut self, mut message: Message, stored: Option<NonZeroU64>) -> Option<NonZeroU64> {
+    pub fn push(&mut self, mut message: Message, stored: Option<NonZeroU64>, now: Now) -> Option<NonZeroU64> {
         message.header.first_acquirer = true;
         self.stock.count_enqueued();
-        self.append(message, stored)
+        self.append(message, stored, now)
     }
 
     /// The same for a message that is plain (`takes_plain`).
@@ -312,9 +314,15 @@ impl Queue {
         self.append_normal(message, None)
     }
 
-    /// Puts a message that was here before behind all others of its priority in memory.
+    /// Puts a message that was here before behind all others of its priority in memory, when its time has come.
     #[inline]
-    pub fn append(&mut self, message: Message, stored: Option<NonZeroU64>) -> Option<NonZeroU64> {
+    pub fn append(&mut self, mut message: Message, stored: Option<NonZeroU64>, now: Now) -> Option<NonZeroU64> {
+        if message.header.scheduled {
+            message = match self.schedule(message, stored, now) {
+                Ok(expires) => return expires,
+                Err(due) => due,
+            };
+        }
         if message.header.priority == NORMAL_PRIORITY {
             self.append_normal(message, stored)
         } else {

@@ -155,7 +155,17 @@ impl Core {
     pub(crate) fn push(&mut self, key: Key, message: Message, stored: Option<NonZeroU64>) {
         let Some(queue) = self.nodes.queues.get_mut(key) else { return };
         self.memory.take(message.size());
-        let expires = queue.push(message, stored);
+        let scheduled = message.header.scheduled;
+        let expires = queue.push(message, stored, self.now);
+        if scheduled {
+            self.note_redelivery(key);
+        }
+        self.touch_pushed(key, expires);
+    }
+
+    #[inline]
+    fn touch_pushed(&mut self, key: Key, expires: Option<NonZeroU64>) {
+        let Some(queue) = self.nodes.queues.get_mut(key) else { return };
         if queue.begin_turn() {
             self.turns.insert(key);
         }

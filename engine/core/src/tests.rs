@@ -13,6 +13,7 @@ mod redelivery;
 mod retention;
 mod routing;
 mod scale;
+mod scheduling;
 mod settings;
 mod short_ways;
 mod transactions;

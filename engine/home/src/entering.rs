@@ -18,6 +18,7 @@ use crate::client::Client;
 use crate::home::Home;
 use crate::link::{Kind, Link};
 use crate::permission::{self, Action};
+use crate::scheduling::{delivery_time, schedule};
 use crate::slots::{Slot, peer_key};
 use crate::transactions::TransactionId;
 use crate::wanted::wanted_routing;
@@ -93,7 +94,14 @@ impl Home {
         let (Kind::Producer(arena) | Kind::Relay { arena, .. }) = &mut link.kind else { return Placed::default() };
         let body = owned.map_or_else(|| arena.copy(arrival.kept), |owned| owned.slice_ref(arrival.kept));
         let expires = expiry(&arrival.header, arrival.properties, self.engine.wall_ms());
-        let message = message(&arrival.header, arrival.format, body, expires);
+        let mut message = message(&arrival.header, arrival.format, body, expires);
+        let not_before = delivery_time(arrival.kept, self.engine.wall_ms());
+        if let Err(refusal) = not_before.and_then(|at| at.map_or(Ok(()), |at| schedule(&mut message, at))) {
+            // No owner will give its credit back.
+            let credit = self.links.get_mut(place).map_or(0, Link::refused_credit);
+            return Placed { credit, refusal: Some(refusal) };
+        }
+        let Some(link) = self.links.get(place) else { return Placed::default() };
         let (to, wanted) = match link.kind {
             Kind::Relay { .. } => {
                 let to = section::property_to(arrival.properties).ok().flatten().unwrap_or_default();

@@ -16,6 +16,7 @@ use storage_journal::Buffer;
 
 use crate::files::Files;
 use crate::limits::{PART_BYTES, PARTS_MAX};
+use crate::scheduling::waits_until;
 use crate::transactions::TransactionId;
 
 /// The start of a large message, as its binding took it off the wire.
@@ -31,6 +32,8 @@ pub struct LargeArrival {
     pub header: section::Header,
     /// From when on it may be dropped, milliseconds since the epoch.
     pub expires_wall_ms: Option<NonZeroU64>,
+    /// The time before which it is not to be given, milliseconds since the epoch.
+    pub not_before_ms: Option<NonZeroU64>,
     /// For a relay: where the message goes.
     pub to: String,
     /// For a relay: the routing that the message asks for.
@@ -161,11 +164,13 @@ impl Incoming {
     /// Its file is whole.
     pub fn into_whole(self) -> WholeFile {
         let Self { id, start, bytes, checksum, .. } = self;
-        let LargeArrival { delivery, settled, format, header, expires_wall_ms, to, wanted, transaction } = start;
+        let LargeArrival { delivery, settled, format, header, expires_wall_ms, not_before_ms, to, wanted, transaction } =
+            start;
+        let large = Large { id, bytes, checksum };
         let message = Message {
-            header: Header::of_arrival(&header),
+            header: Header { scheduled: not_before_ms.is_some(), ..Header::of_arrival(&header) },
             format,
-            body: Large { id, bytes, checksum }.encode(),
+            body: not_before_ms.map_or_else(|| large.encode(), |at| large.encode_with(&waits_until(at))),
             content: Content::File,
             expires_wall_ms,
         };

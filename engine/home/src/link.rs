@@ -103,6 +103,14 @@ impl Link {
         if *used >= RELAY_WINDOW / 2 { std::mem::take(used) } else { 0 }
     }
 
+    /// The credit that is due for a message that no owner hears of.
+    pub(crate) fn refused_credit(&mut self) -> u32 {
+        match self.kind {
+            Kind::Relay { .. } => self.use_relay(),
+            _ => 1,
+        }
+    }
+
     /// Messages that its consumer was given and that wait here, behind a large one or to be read from their file.
     pub(crate) fn unsent(&self) -> u32 {
         match self.stream.as_deref() {

@@ -37,6 +37,8 @@ pub struct Properties {
     pub durable: bool,
     /// Whether the body only says which file the message is in.
     pub large: bool,
+    /// Whether its annotations name a time before which it is not to be given.
+    pub scheduled: bool,
     /// Priority, 0 to 9 in practice.
     pub priority: u8,
     /// The transfer's message-format.
@@ -298,13 +300,13 @@ impl<'a> Meaning<'a> {
     }
 
     fn message(header: &RecordHeader, fields: &mut Fields<'a>) -> Option<Self> {
-        let [flags @ 0..=3, priority] = fields.array()? else { return None };
+        let [flags @ 0..=7, priority] = fields.array()? else { return None };
         if fields.u16()? != 0 {
             return None;
         }
         let (format, expires_ms, delivery_count) = (fields.u32()?, fields.u64()?, fields.u32()?);
-        let (durable, large) = (flags & 1 != 0, flags & 2 != 0);
-        let properties = Properties { durable, large, priority, format, expires_ms, delivery_count };
+        let [durable, large, scheduled] = [1, 2, 4].map(|flag| flags & flag != 0);
+        let properties = Properties { durable, large, scheduled, priority, format, expires_ms, delivery_count };
         let attributes = fields.u32()? as usize;
         // It is in as many queues as it has numbers.
         let width = if header.kind == kind::MOVED { 24 } else { 8 };
@@ -322,7 +324,7 @@ impl Properties {
     #[inline]
     fn encode(&self, attributes: &Attributes<'_>) -> [u8; PROPERTIES] {
         let mut octets = [0; PROPERTIES];
-        octets[0] = u8::from(self.durable) | u8::from(self.large) << 1;
+        octets[0] = u8::from(self.durable) | u8::from(self.large) << 1 | u8::from(self.scheduled) << 2;
         octets[1] = self.priority;
         octets[4..8].copy_from_slice(&self.format.to_le_bytes());
         octets[8..16].copy_from_slice(&self.expires_ms.to_le_bytes());

@@ -52,8 +52,15 @@ mod tests {
 
     #[test]
     fn it_takes_what_follows_and_nothing_else() {
-        let properties =
-            Properties { durable: true, large: false, priority: 4, format: 0, expires_ms: 0, delivery_count: 0 };
+        let properties = Properties {
+            durable: true,
+            large: false,
+            scheduled: false,
+            priority: 4,
+            format: 0,
+            expires_ms: 0,
+            delivery_count: 0,
+        };
         let (one, other) = (7_u64.to_le_bytes(), 8_u64.to_le_bytes());
         let message = |queues| Meaning::Message {
             properties,

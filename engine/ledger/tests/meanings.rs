@@ -11,8 +11,15 @@ use storage_journal::{LOCAL, Part, Position, Reach, Record, RecordHeader, Segmen
 
 const ONE: [u8; 8] = [1, 0, 0, 0, 0, 0, 0, 0];
 const PLACE: [u8; 24] = [2, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0];
-const PROPERTIES: Properties =
-    Properties { durable: true, large: false, priority: 9, format: 7, expires_ms: 0x0102_0304, delivery_count: 2 };
+const PROPERTIES: Properties = Properties {
+    durable: true,
+    large: false,
+    scheduled: false,
+    priority: 9,
+    format: 7,
+    expires_ms: 0x0102_0304,
+    delivery_count: 2,
+};
 
 /// The record as it lies in a batch.
 fn encode(part: Part, meaning: &Meaning<'_>) -> Vec<u8> {

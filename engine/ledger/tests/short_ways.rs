@@ -121,6 +121,7 @@ impl Reader {
         let properties = Properties {
             durable: true,
             large: self.way == Way::Long,
+            scheduled: false,
             priority: 4,
             format: 0,
             expires_ms: 0,
@@ -158,6 +159,7 @@ impl Reader {
                 let properties = Properties {
                     durable: true,
                     large: false,
+                    scheduled: false,
                     priority: 4,
                     format: 0,
                     expires_ms: 0,

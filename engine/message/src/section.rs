@@ -338,6 +338,17 @@ pub fn change_annotations(message: &[u8], change: impl FnOnce(&mut Map)) -> Resu
     Ok(out)
 }
 
+/// The message annotations of a message that starts behind header and delivery annotations; empty if it has none, or they are cut off.
+#[must_use]
+pub fn front_annotations(kept: &[u8]) -> &[u8] {
+    let mut reader = Reader::new(kept);
+    let is_there = reader.descriptor().is_ok_and(|of| descriptor_code(of, &NAMES) == Some(MESSAGE_ANNOTATIONS));
+    if !is_there || reader.skip().is_err() {
+        return &[];
+    }
+    kept.get(..reader.position()).unwrap_or_default()
+}
+
 /// The value of a key of an annotations or application-properties section, encoded.
 ///
 /// # Errors
@@ -348,6 +359,18 @@ pub fn map_entry<'a>(section: &'a [u8], key: &str) -> Result<Option<&'a [u8]>, D
     }
     let mut reader = Reader::new(section);
     reader.descriptor()?;
+    entry_of(&mut reader, key)
+}
+
+/// The value of a key of an encoded map, encoded; of nothing there is none.
+///
+/// # Errors
+/// When it is not well-formed.
+pub fn encoded_entry<'a>(map: &'a [u8], key: &str) -> Result<Option<&'a [u8]>, DecodeError> {
+    if map.is_empty() { Ok(None) } else { entry_of(&mut Reader::new(map), key) }
+}
+
+fn entry_of<'a>(reader: &mut Reader<'a>, key: &str) -> Result<Option<&'a [u8]>, DecodeError> {
     let map = reader.map()?;
     let mut entries = map.reader;
     for _ in 0..map.count / 2 {

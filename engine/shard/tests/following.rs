@@ -88,7 +88,15 @@ fn declared() -> Declared {
 
 /// Those of a message that is written by hand.
 fn properties() -> Properties {
-    Properties { durable: true, large: false, priority: 4, format: 0, expires_ms: 0, delivery_count: 0 }
+    Properties {
+        durable: true,
+        large: false,
+        scheduled: false,
+        priority: 4,
+        format: 0,
+        expires_ms: 0,
+        delivery_count: 0,
+    }
 }
 
 /// Whoever follows: a writer, the segments, and a ledger; no owner.

@@ -19,7 +19,8 @@ mod node;
 
 const DIRECTORY: [u8; 16] = [9; 16];
 const QUEUES: [&str; 2] = ["orders", "prices"];
-const DURABLE: Header = Header { durable: true, priority: 4, first_acquirer: false, delivery_count: 0 };
+const DURABLE: Header =
+    Header { durable: true, priority: 4, first_acquirer: false, scheduled: false, delivery_count: 0 };
 
 /// A queue and the number in a message's body.
 type Told = (String, u64);

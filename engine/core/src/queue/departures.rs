@@ -411,6 +411,7 @@ mod tests {
             stored: NonZeroU64::new(name).expect("a name"),
             delivery_count: 0,
             durable: true,
+            scheduled: false,
             priority: 4,
         })
     }

@@ -43,6 +43,8 @@ pub(crate) struct Stub {
     pub delivery_count: u32,
     /// Whether it outlives the node.
     pub durable: bool,
+    /// Whether it left memory while it waited for its time, so that nobody had it.
+    pub scheduled: bool,
     pub priority: u8,
 }
 

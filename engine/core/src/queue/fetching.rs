@@ -10,6 +10,7 @@ use super::Queue;
 use super::entry::Held;
 use super::paging::{Doomed, Recalled, Wish};
 use super::stock::Left;
+use crate::agenda::Now;
 use crate::limits::DEPARTING_MAX;
 use crate::message::Message;
 
@@ -27,10 +28,12 @@ impl Queue {
     }
 
     /// The first message of those behind is in memory. What leaves by it does so for good.
-    pub fn handle_fetched(&mut self, name: u64, message: Message) -> Left {
+    pub fn handle_fetched(&mut self, name: u64, message: Message, now: Now) -> Left {
         let doomed = self.behind.pop(message.size());
-        self.append(message, NonZeroU64::new(name));
-        if doomed == Doomed::Yes { self.drop_last() } else { self.trim() }
+        let sequence = self.order.upcoming_sequence();
+        self.append(message, NonZeroU64::new(name), now);
+        let left = self.shed_scheduled(sequence);
+        left.and(if doomed == Doomed::Yes { self.drop_last() } else { self.trim() })
     }
 
     /// Gives whether the journal has to be asked for what comes next: less than `below` octets wait in memory. It is asked then.

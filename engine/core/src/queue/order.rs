@@ -187,6 +187,23 @@ impl Order {
         self.later.as_mut().is_some_and(|later| later.insert(sequence, held, failures, now_ns))
     }
 
+    /// A message waits for a time, out of the order.
+    pub fn schedule(&mut self, sequence: u64, held: Held, due_ns: u64) {
+        self.later.get_or_insert_default().schedule(sequence, held, due_ns);
+    }
+
+    /// A message that waits for its time.
+    pub fn scheduled(&self, sequence: u64) -> Option<Held> {
+        self.later.as_ref()?.get(sequence)
+    }
+
+    /// It is in memory now, or has left it.
+    pub fn set_scheduled(&mut self, sequence: u64, held: Held) {
+        if let Some(later) = &mut self.later {
+            later.set(sequence, held);
+        }
+    }
+
     /// Takes out the first message that waited and is due.
     pub fn take_due(&mut self, now_ns: u64) -> Option<(u64, Held)> {
         self.later.as_mut()?.take_due(now_ns)

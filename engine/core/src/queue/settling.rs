@@ -93,7 +93,9 @@ impl Queue {
         if let Held::Here(entry) = held
             && let Some(found) = self.entries.get_mut(entry)
         {
-            found.message.header.first_acquirer = false;
+            // One that only waited for its time nobody had.
+            let header = &mut found.message.header;
+            (header.first_acquirer, header.scheduled) = (header.first_acquirer && header.scheduled, false);
             (size, priority) = (found.message.size(), found.message.header.priority);
             if let Some(at) = found.message.expires_wall_ms {
                 self.watch(at, entry);
@@ -151,7 +153,7 @@ impl Queue {
                 self.held.note_merged(sequence);
             }
         }
-        message.header.first_acquirer = false;
+        (message.header.first_acquirer, message.header.scheduled) = (stub.scheduled, false);
         message.header.delivery_count = stub.delivery_count;
         self.away.remove();
         self.stock.enter(message.size());
@@ -168,8 +170,8 @@ impl Queue {
         let (size, header) = (message.size(), message.header);
         self.entries.clear(entry, |_| ());
         self.away.insert(size);
-        let Header { delivery_count, durable, priority, .. } = header;
-        let stub = Stub { stored, delivery_count, durable, priority };
+        let Header { delivery_count, durable, scheduled, priority, .. } = header;
+        let stub = Stub { stored, delivery_count, durable, scheduled, priority };
         Some((stub, self.stock.leave_memory(size)))
     }
 
@@ -215,8 +217,8 @@ impl Queue {
             Held::Away(stub) => stub,
             Held::Here(entry) => {
                 let Entry { message, stored, .. } = self.entry(entry)?;
-                let Header { delivery_count, durable, priority, .. } = message.header;
-                Stub { stored: (*stored)?, delivery_count, durable, priority }
+                let Header { delivery_count, durable, scheduled, priority, .. } = message.header;
+                Stub { stored: (*stored)?, delivery_count, durable, scheduled, priority }
             }
         };
         (stub.durable && self.is_declared()).then_some((stub.stored.get(), stub.delivery_count))

@@ -176,6 +176,7 @@ fn with_meaning(
             let properties = Properties {
                 durable: header.durable,
                 large: *content == Content::File,
+                scheduled: header.scheduled,
                 priority: header.priority,
                 format: *format,
                 expires_ms: expires_wall_ms.map_or(0, NonZeroU64::get),

@@ -1,7 +1,7 @@
-//! Messages whose delivery failed, and that are given again after a while.
+//! Messages that are not to be given before a time: their delivery failed, or they say so themselves.
 //!
-//! Guarantees: a message waits here for as long as the settings of its address said when it failed, and is due once; others are not held
-//! up by it.
+//! Guarantees: a message waits here until its time, or for as long as the settings of its address said when it failed, and is due once; others
+//! are not held up by it.
 //!
 //! Not here: whether it may be delivered again at all (`departing`), and its place in the order then (`order`).
 
@@ -81,6 +81,24 @@ impl Later {
         self.due.insert((now_ns.saturating_add(delays.after(failures, sequence)), sequence));
         self.messages.insert(sequence, held);
         true
+    }
+
+    /// A message waits until a time.
+    pub fn schedule(&mut self, sequence: u64, held: Held, due_ns: u64) {
+        self.due.insert((due_ns, sequence));
+        self.messages.insert(sequence, held);
+    }
+
+    /// A message that waits.
+    pub fn get(&self, sequence: u64) -> Option<Held> {
+        self.messages.get(&sequence).copied()
+    }
+
+    /// One that waits is elsewhere now.
+    pub fn set(&mut self, sequence: u64, held: Held) {
+        if let Some(found) = self.messages.get_mut(&sequence) {
+            *found = held;
+        }
     }
 
     /// Takes out the first message if it is due.
