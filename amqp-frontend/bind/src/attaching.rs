@@ -48,7 +48,10 @@ impl Bind {
 
     /// The owner answered an attach.
     pub(crate) fn handle_attached(&mut self, home: &mut Home, route: Route, end: EndKey, info: &AttachedInfo) {
-        home.handle_attached(route.place, end, &info.address);
+        let allowed = home.handle_attached(&mut self.client, route.place, end, &info.address);
+        if let Err(refusal) = allowed {
+            return self.handle_refused(home, route, *refusal);
+        }
         let Some(attach) = self.attaching.remove(&route.place) else { return };
         let reply = terminus::reply(&attach, &info.address);
         self.machine.accept_attach(link_id(route.id), reply, &mut self.out);

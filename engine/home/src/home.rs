@@ -178,8 +178,10 @@ impl Home {
                 (Kind::Producer(Arena::default()), spec.address.clone(), Outcome::Released)
             }
             Plan::Consumer(spec) => {
-                let action = if spec.mode == Mode::Browse { Action::Browse } else { Action::Consume };
-                permission::may(&client.user, action, &spec.address)?;
+                if spec.remembered.is_none() {
+                    let action = if spec.mode == Mode::Browse { Action::Browse } else { Action::Consume };
+                    permission::may(&client.user, action, &spec.address)?;
+                }
                 (Kind::Consumer(Taking::new()), spec.address.clone(), spec.default_outcome.clone())
             }
             Plan::Relay(routing) => {
@@ -270,14 +272,28 @@ impl Home {
     }
 
     /// The owner answered an attach.
-    pub fn handle_attached(&mut self, place: Slot, end: EndKey, address: &str) {
-        if let Some(link) = self.links.get_mut(place) {
-            link.end = Some(end);
-            // A subscription was found by its name.
-            if link.address.is_empty() {
-                address.clone_into(&mut link.address);
-            }
+    ///
+    /// # Errors
+    /// When a subscription was found by its name, and its address is one that the link's user may not consume from: the link is gone,
+    /// and its peer is told why. The subscription is as it was.
+    pub fn handle_attached(
+        &mut self,
+        client: &mut Client,
+        place: Slot,
+        end: EndKey,
+        address: &str,
+    ) -> Result<(), Box<Refusal>> {
+        let Some(link) = self.links.get_mut(place) else { return Ok(()) };
+        link.end = Some(end);
+        if !link.address.is_empty() {
+            return Ok(());
         }
+        address.clone_into(&mut link.address);
+        let allowed = permission::may(&client.user, Action::Consume, address);
+        if allowed.is_err() {
+            self.release(client, place, DetachMode::Ended);
+        }
+        allowed
     }
 
     /// The owner refused an attach, or gave a link up: it is gone.

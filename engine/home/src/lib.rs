@@ -42,3 +42,6 @@ pub use slots::{Slot, Slots};
 pub use streams::{FileAt, FileNews};
 pub use taking::Drain;
 pub use wanted::wanted_routing;
+
+#[cfg(test)]
+mod tests;
