@@ -37,6 +37,23 @@ impl Missing {
     }
 }
 
+/// Whether an address that is missing is made.
+fn check_missing(name: &str, settings: &AddressSettings, lifetime: Option<Lifetime>) -> Result<(), Box<Refusal>> {
+    match Missing::of(name, settings, lifetime) {
+        Missing::Made => Ok(()),
+        Missing::Refused => Err(Refusal::new(Condition::NotFound, format!("there is no address {name}"))),
+    }
+}
+
+/// Whether a subscription to an address may live so long.
+fn check_lasting(name: &str, durability: Durability) -> Result<(), Box<Refusal>> {
+    if durability == Durability::Durable && name.starts_with(DYNAMIC_PREFIX) {
+        let text = "a subscription to a dynamic node cannot be durable: the node does not outlive its links";
+        return Err(Refusal::new(Condition::NotAllowed, text));
+    }
+    Ok(())
+}
+
 impl Core {
     pub(crate) fn attach_producer(&mut self, link: LinkKey, spec: &ProducerSpec) {
         let has_room = self.has_room(spec.lifetime);
@@ -66,6 +83,7 @@ impl Core {
     }
 
     pub(crate) fn attach_consumer(&mut self, link: LinkKey, spec: ConsumerSpec) {
+        let Some(spec) = self.clear_name(link, spec) else { return };
         let key = match self.has_room(spec.lifetime).and_then(|()| self.queue_of(&spec)) {
             Ok(queue) => queue,
             Err(refusal) => return self.refuse_attach(link, &spec.address, refusal),
@@ -131,7 +149,7 @@ impl Core {
     }
 
     /// Refuses an attach; an address that was made for it goes again.
-    fn refuse_attach(&mut self, link: LinkKey, address: &str, refusal: Box<Refusal>) {
+    pub(crate) fn refuse_attach(&mut self, link: LinkKey, address: &str, refusal: Box<Refusal>) {
         if let Some(made) = self.nodes.address(base(address)) {
             self.collect_address(made);
         }
@@ -171,10 +189,19 @@ impl Core {
         lifetime: Option<Lifetime>,
     ) -> Result<Key, Box<Refusal>> {
         let settings = self.config.catalogue.settings(name);
-        if Missing::of(name, &settings, lifetime) == Missing::Refused {
-            return Err(Refusal::new(Condition::NotFound, format!("there is no address {name}")));
-        }
+        check_missing(name, &settings, lifetime)?;
         self.nodes.make_address(name, routing.unwrap_or(settings.routing), settings)
+    }
+
+    /// Whether a durable subscription to an address can be had here, as far as no other one of its name is in the way. Nothing is made.
+    pub(crate) fn check_subscribing(&self, name: &str) -> Result<(), Box<Refusal>> {
+        self.has_room(None)?;
+        check_lasting(name, Durability::Durable)?;
+        if let Some(known) = self.nodes.address(name) {
+            return self.check_routing(known, RoutingType::Multicast);
+        }
+        check_missing(name, &self.config.catalogue.settings(name), None)?;
+        self.nodes.check_address(name)
     }
 
     /// The address of a name, and which of its queues are meant; made, with its queue if it is anycast or named, when that is
@@ -259,10 +286,7 @@ impl Core {
             let queue = format!("{name}.{}.{}", self.config.shard, self.subscriptions);
             return self.nodes.make_queue(address, &queue, RoutingType::Multicast, Kind::Volatile);
         };
-        if subscription.durability == Durability::Durable && name.starts_with(DYNAMIC_PREFIX) {
-            let text = "a subscription to a dynamic node cannot be durable: the node does not outlive its links";
-            return Err(Refusal::new(Condition::NotAllowed, text));
-        }
+        check_lasting(name, subscription.durability)?;
         let queue = subscription.queue_name();
         let kind = match subscription.durability {
             Durability::Durable => Kind::Durable,

@@ -165,6 +165,8 @@ pub struct ConsumerSpec {
     pub moved: u8,
     /// Set if the subscription is one that is remembered: the address is not known then, and empty. Any owner may be asked.
     pub remembered: Option<Remembered>,
+    /// For a durable subscription that is asked for at an address: owners that have no other one of its name.
+    pub cleared: u16,
 }
 
 /// A search for a durable subscription by its name alone.
@@ -189,6 +191,7 @@ impl ConsumerSpec {
             default_outcome: Outcome::Released,
             moved: 0,
             remembered: None,
+            cleared: 0,
         }
     }
 }

@@ -68,6 +68,10 @@ impl Core {
             Command::AttachConsumer { link, spec } if spec.remembered.is_some() => {
                 return self.attach_remembered(link, spec);
             }
+            Command::AttachConsumer { link, spec } if self.is_clearing(&spec) => {
+                drop(self.clear_name(link, *spec));
+                return;
+            }
             other => other,
         };
         let whose = named(&command).map_or(Whose::Own, |(address, _)| self.whose(address));

@@ -10,6 +10,7 @@ mod held;
 mod nodes;
 mod priorities;
 mod redelivery;
+mod remembering;
 mod retention;
 mod routing;
 mod scale;
