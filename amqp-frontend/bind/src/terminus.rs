@@ -108,12 +108,7 @@ fn consumer(
 /// The durable subscription that a link had whose attach has no source (part 2.6.3): by its name, and by what of its container it
 /// was, which clients say with capabilities of the link (artemis.md, 2.7).
 fn remembered(attach: &Attach, container: &str) -> Plan {
-    let subscription = Subscription {
-        container: container.to_owned(),
-        name: subscription_name(attach),
-        durability: Durability::Durable,
-        sharing: sharing(&attach.desired_capabilities),
-    };
+    let subscription = named(attach, container, Durability::Durable, sharing(&attach.desired_capabilities));
     Plan::Consumer(Box::new(ConsumerSpec {
         settle: settle(attach),
         subscription: Some(subscription),
@@ -122,18 +117,23 @@ fn remembered(attach: &Attach, container: &str) -> Plan {
     }))
 }
 
-/// The name of the subscription of a link. Qpid JMS: further consumers of one add a bar and a suffix to its name.
-fn subscription_name(attach: &Attach) -> String {
-    attach.name.split('|').next().unwrap_or_default().to_owned()
+/// The subscription that a link is named after. Qpid JMS: further consumers of a shared one add a bar and a suffix to its name.
+fn named(attach: &Attach, container: &str, durability: Durability, sharing: Sharing) -> Subscription {
+    let name = match sharing {
+        Sharing::Exclusive => &attach.name,
+        Sharing::Shared | Sharing::Global => attach.name.split('|').next().unwrap_or_default(),
+    };
+    Subscription { container: container.to_owned(), name: name.to_owned(), durability, sharing }
 }
 
-/// Who may attach, as capabilities say it.
+/// Who may attach, as capabilities say it, those of a source or those of a link without one. Which containers share a subscription is
+/// asked of a shared one only.
 fn sharing(capabilities: &[Symbol]) -> Sharing {
     let has = |name: &str| capabilities.iter().any(|capability| *capability == name);
     match (has("shared"), has("global")) {
-        (_, true) => Sharing::Global,
+        (true, true) => Sharing::Global,
         (true, false) => Sharing::Shared,
-        (false, false) => Sharing::Exclusive,
+        (false, _) => Sharing::Exclusive,
     }
 }
 
@@ -147,19 +147,12 @@ fn subscription(attach: &Attach, source: &Source, container: &str) -> Option<Sub
     let has = |name: &str| source.terminus.capabilities.iter().any(|capability| *capability == name);
     let durable =
         source.terminus.durable != TerminusDurability::None || source.terminus.expiry_policy == ExpiryPolicy::Never;
-    if (!durable && !has("shared")) || has("queue") {
+    let sharing = sharing(&source.terminus.capabilities);
+    if (!durable && sharing == Sharing::Exclusive) || has("queue") {
         return None;
     }
-    Some(Subscription {
-        container: container.to_owned(),
-        name: subscription_name(attach),
-        durability: if durable { Durability::Durable } else { Durability::Volatile },
-        sharing: match (has("shared"), has("global")) {
-            (true, true) => Sharing::Global,
-            (true, false) => Sharing::Shared,
-            _ => Sharing::Exclusive,
-        },
-    })
+    let durability = if durable { Durability::Durable } else { Durability::Volatile };
+    Some(named(attach, container, durability, sharing))
 }
 
 /// What capabilities ask for.
@@ -242,5 +235,45 @@ fn answer_node(capabilities: &mut Vec<Symbol>, properties: &mut Map, made: Optio
     *properties = Map::default();
     if let Some(policy) = made {
         properties.insert("lifetime-policy", policy.to_value());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The queue's name of a durable subscription of the link `name`, which capabilities ask for: with a source, and without.
+    fn queue_names(name: &str, capabilities: &[&'static str]) -> [String; 2] {
+        let capabilities: Vec<Symbol> = capabilities.iter().copied().map(Symbol::from).collect();
+        let terminus = Terminus {
+            durable: TerminusDurability::UnsettledState,
+            capabilities: capabilities.clone(),
+            ..Terminus::at("news")
+        };
+        let source = Some(Source { terminus, ..Source::default() });
+        let link = || Attach::new(name, 0, Role::Receiver);
+        [Attach { source, ..link() }, Attach { desired_capabilities: capabilities, ..link() }].map(|attach| match plan(
+            &attach,
+            "c",
+            &AddressRules::default(),
+            None,
+        ) {
+            Ok(Plan::Consumer(spec)) => spec.subscription.expect("a subscription").queue_name(),
+            other => panic!("no consumer: {other:?}"),
+        })
+    }
+
+    #[test]
+    fn a_subscription_has_one_name_whether_its_link_has_a_source_or_not() {
+        for (capabilities, name, wanted) in [
+            (&[][..], "sub", "c.sub"),
+            (&[], "sub|1", "c.sub|1"),
+            (&["shared"], "sub", "c.sub"),
+            (&["shared"], "sub|1", "c.sub"),
+            (&["shared", "global"], "sub|global2", "sub:global"),
+            (&["global"], "sub", "c.sub"),
+        ] {
+            assert_eq!(queue_names(name, capabilities), [wanted; 2], "{name}, {capabilities:?}");
+        }
     }
 }
