@@ -12,7 +12,7 @@ use std::sync::Arc;
 use amqp_codec::AmqpError;
 use amqp_codec::performative::{Attach, Open};
 use amqp_proto::{Authenticated, Config, Connection, Credentials, Input, LinkId, Out};
-use engine_core::command::DetachMode;
+use engine_core::command::{DetachMode, SolePolicy};
 use engine_home::limits::OUT_STOP_GIVING;
 use engine_home::{Client, Home, LocalId, Moves, Request, Slot};
 use engine_message::Condition;
@@ -37,6 +37,8 @@ pub struct Bind {
     below: usize,
     /// Whether both ends have opened it.
     pub(crate) opened: bool,
+    /// What its peer wants to become of other connections of its container.
+    pub(crate) sole: Option<SolePolicy>,
 }
 
 /// Who connects to a peer, and who that peer is here.
@@ -89,6 +91,7 @@ impl Bind {
             moves,
             below: 0,
             opened: false,
+            sole: None,
         }
     }
 
@@ -188,6 +191,7 @@ impl Bind {
 
     /// It was moved to this home's shard: answers the attach that it moved for.
     pub fn handle_moved(&mut self, home: &mut Home) {
+        home.move_claim(&self.client);
         if let Some(Stop::Moving(id, attach)) = self.stop.take() {
             self.handle_attach(home, id, attach, Moves::Never);
         }
@@ -209,9 +213,13 @@ impl Bind {
 
     /// Closes it because the node stops, or has no room for it.
     pub fn close(&mut self, home: &mut Home, condition: Condition, why: &str) {
+        self.close_with(home, AmqpError::new(condition, why));
+    }
+
+    pub(crate) fn close_with(&mut self, home: &mut Home, error: AmqpError) {
         self.drop_links(home, DetachMode::Ended);
         let now_ns = home.engine().now_ns();
-        self.machine.close(Some(AmqpError::new(condition, why)), now_ns, &mut self.out);
+        self.machine.close(Some(error), now_ns, &mut self.out);
     }
 
     /// Whether nothing more will come of it.
@@ -277,8 +285,9 @@ impl Bind {
         }
     }
 
-    /// All its links ended with it, so.
+    /// All its links ended with it, so, and its claim to its container.
     pub fn drop_links(&mut self, home: &mut Home, mode: DetachMode) {
+        home.drop_claim(&mut self.client);
         for place in std::mem::take(&mut self.links).into_iter().flatten().flatten() {
             home.release(&mut self.client, place, mode);
         }

@@ -47,7 +47,7 @@ impl Bind {
                 self.requests.push_back(Request::Tls);
             }
             Event::Authenticate(credentials) => self.authenticate(credentials),
-            Event::OpenAsked(open) => self.handle_open(*open),
+            Event::OpenAsked(open) => self.handle_open(home, *open),
             // Nothing is asked of a peer that it would answer, and what came is settled at once.
             Event::Begun(_) | Event::Attached(..) | Event::Drained(_) | Event::Confirmed(_) => {}
             Event::Opened(open) => self.handle_opened(*open),
@@ -99,14 +99,6 @@ impl Bind {
         self.client.container = open.container_id;
         self.opened = true;
         self.requests.push_back(Request::Opened);
-    }
-
-    fn handle_open(&mut self, open: Open) {
-        tracing::debug!(target: "heddle::net", container = %open.container_id, "connection opened");
-        self.client.container = open.container_id;
-        self.opened = true;
-        let answer = self.machine.config().server_open();
-        self.machine.accept_open(answer, &mut self.out);
     }
 
     fn closed(&self, error: &AmqpError) -> Closed {

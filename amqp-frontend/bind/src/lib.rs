@@ -5,6 +5,7 @@
 
 mod attaching;
 mod bind;
+mod claiming;
 mod filter;
 mod inbound;
 mod outbound;

@@ -217,6 +217,24 @@ impl Publish {
     }
 }
 
+/// What becomes of a second connection of a container that wants to have one only (sole-connection-for-container).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SolePolicy {
+    /// The one that comes is refused.
+    RefuseConnection,
+    /// Those that there are end.
+    CloseExisting,
+}
+
+/// A connection that is about to be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimSpec {
+    /// What its peer calls itself.
+    pub container: String,
+    /// Set if it is to be the only one of its container.
+    pub sole: Option<SolePolicy>,
+}
+
 /// How a link ended at its home.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DetachMode {
@@ -308,6 +326,25 @@ pub enum Command {
     Drain {
         /// The consumer.
         end: EndKey,
+    },
+    /// A connection is about to be opened. Answered by `Event::Admitted`, which `Event::Detached` may follow, or by `Event::Refused`.
+    Claim {
+        /// Where answers go.
+        link: LinkKey,
+        /// What is asked for.
+        spec: Box<ClaimSpec>,
+    },
+    /// A connection moved to another shard. Answered by `Event::Detached` if its claim was ended meanwhile.
+    MoveClaim {
+        /// Its claim.
+        claim: EndKey,
+        /// Where answers go from now on.
+        link: LinkKey,
+    },
+    /// A connection is gone. Never answered.
+    DropClaim {
+        /// Its claim.
+        claim: EndKey,
     },
     /// The link is gone. Never answered.
     Detach {

@@ -17,6 +17,7 @@ use engine_catalogue::Catalogue;
 
 use crate::agenda::{Deadlines, Due, Now};
 use crate::command::{Command, Outcome};
+use crate::containers::Containers;
 use crate::cursor::Cursors;
 use crate::ends::{End, EndRole, key};
 use crate::event::{Event, KEY_NONE, Shown};
@@ -71,6 +72,7 @@ pub struct Core {
     pub(crate) cursors: Cursors,
     pub(crate) flights: Flights,
     pub(crate) versions: Versions,
+    pub(crate) containers: Containers,
     /// Addresses that are dynamic nodes.
     pub(crate) dynamic_nodes: usize,
     /// Subscriptions that got a name made up, so far.
@@ -95,6 +97,7 @@ impl Core {
             cursors: Cursors::default(),
             flights: Flights::default(),
             versions: Versions::default(),
+            containers: Containers::default(),
             dynamic_nodes: 0,
             subscriptions: 0,
         };
@@ -129,6 +132,9 @@ impl Core {
                 self.handle_named(named);
             }
             Command::Detach { end, mode } => self.detach(key(end), mode),
+            Command::Claim { link, spec } => self.claim(link, *spec),
+            Command::MoveClaim { claim, link } => self.move_claim(key(claim), link),
+            Command::DropClaim { claim } => self.drop_claim(key(claim)),
         }
     }
 
@@ -267,6 +273,7 @@ impl Core {
         let bytes: u64 = self.nodes.queues.iter().map(|(_, queue)| queue.bytes()).sum();
         assert_eq!(bytes, self.memory.used(), "every message is counted once for each queue");
         self.nodes.check();
+        self.containers.check();
         for (key, queue) in self.nodes.queues.iter() {
             assert!(!queue.has_news() || self.journal.outbox.tells(key), "what left is told");
         }

@@ -39,7 +39,14 @@ pub enum Event {
         /// What it is attached to.
         info: Box<AttachedInfo>,
     },
-    /// The attach is refused; there is no end.
+    /// The connection may be opened.
+    Admitted {
+        /// The shard that keeps its claim.
+        owner: u16,
+        /// Names the claim in later commands.
+        claim: EndKey,
+    },
+    /// The attach is refused, or the connection; there is no end.
     Refused {
         /// Why.
         refusal: Box<Refusal>,

@@ -43,6 +43,9 @@ fn named(command: &Command) -> Option<(&str, u8)> {
         | Command::Grant { .. }
         | Command::Revoke { .. }
         | Command::Drain { .. }
+        | Command::Claim { .. }
+        | Command::MoveClaim { .. }
+        | Command::DropClaim { .. }
         | Command::Detach { .. } => None,
     }
 }

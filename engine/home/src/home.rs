@@ -234,6 +234,9 @@ impl Home {
     /// Takes an event for a link that has no connection any more, or that is no peer's.
     #[cold]
     pub fn handle_unrouted(&mut self, link: LinkKey, event: Event) {
+        if link.port() == Port::Connection {
+            return self.handle_unclaimant(&event);
+        }
         if link.port() != Port::Peer {
             unreachable!("nobody here attaches by the port {:?}", link.port());
         }
@@ -252,6 +255,7 @@ impl Home {
             | Event::Credit { .. }
             | Event::Drained { .. }
             | Event::Revoked { .. } => {}
+            Event::Admitted { .. } => unreachable!("no link asks for it"),
             Event::Moved(_) => unreachable!("it was taken where it came (`attach_again`)"),
         }
     }

@@ -7,6 +7,7 @@
 
 mod address_rules;
 mod arena;
+mod claiming;
 mod client;
 mod credit;
 mod entering;
