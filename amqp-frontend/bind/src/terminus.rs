@@ -14,7 +14,8 @@ use engine_core::command::{
 use engine_home::{AddressRules, Plan};
 use engine_message::Condition;
 use engine_message::Symbol;
-use engine_message::value::{Map, Value};
+use engine_message::reader::Reader;
+use engine_message::value::{Map, Value, read_symbols};
 
 use crate::{filter, outcome};
 
@@ -164,19 +165,38 @@ fn routing(capabilities: &[Symbol]) -> Option<RoutingType> {
     })
 }
 
+/// Whether the distribution modes that a dynamic node is to have (`supported-dist-modes`, part 3.5.9) are some that there are.
+fn check_modes(properties: &Map) -> Result<(), AmqpError> {
+    let modes = match properties.get("supported-dist-modes") {
+        None | Some(Value::Null) => return Ok(()),
+        Some(Value::Symbol(mode)) => Some(vec![mode.clone()]),
+        Some(Value::Array(modes)) => read_symbols(&mut Reader::new(modes.as_bytes())).ok(),
+        Some(_) => None,
+    };
+    if modes.is_some_and(|modes| modes.iter().all(|mode| *mode == "move" || *mode == "copy")) {
+        return Ok(());
+    }
+    let text = "the dynamic node's supported-dist-modes are others than move and copy";
+    Err(AmqpError::new(Condition::InvalidField, text))
+}
+
 /// How long a dynamic node of `routing` lives.
 fn lifetime(properties: &Map, routing: RoutingType) -> Result<Lifetime, AmqpError> {
+    check_modes(properties)?;
     let asked = properties.get("lifetime-policy").is_some_and(|policy| *policy != Value::Null);
-    let unknown = |text| Err(AmqpError::new(Condition::NotImplemented, text));
     match LifetimePolicy::of(properties) {
         Some(LifetimePolicy::DeleteOnClose) => Ok(Lifetime::OnClose),
         Some(LifetimePolicy::DeleteOnNoLinks) => Ok(Lifetime::NoLinks),
         Some(LifetimePolicy::DeleteOnNoMessages) if routing == RoutingType::Multicast => {
-            unknown("a dynamic topic keeps no messages: its lifetime policy cannot be delete-on-no-messages")
+            let text = "a dynamic topic keeps no messages: its lifetime policy cannot be delete-on-no-messages";
+            Err(AmqpError::new(Condition::NotImplemented, text))
         }
         Some(LifetimePolicy::DeleteOnNoMessages) => Ok(Lifetime::NoMessages),
         Some(LifetimePolicy::DeleteOnNoLinksOrMessages) => Ok(Lifetime::NoLinksOrMessages),
-        None if asked => unknown("the dynamic node's lifetime policy is none of the four that the specification has"),
+        None if asked => {
+            let text = "the dynamic node's lifetime policy is none of the four that the specification has";
+            Err(AmqpError::new(Condition::InvalidField, text))
+        }
         None => Ok(Lifetime::OnClose),
     }
 }
@@ -240,7 +260,45 @@ fn answer_node(capabilities: &mut Vec<Symbol>, properties: &mut Map, made: Optio
 
 #[cfg(test)]
 mod tests {
+    use engine_message::value::{Described, Raw};
+
     use super::*;
+
+    #[test]
+    fn what_no_dynamic_node_can_be_is_an_invalid_field() {
+        let policy = |code| {
+            Value::Described(Box::new(Described { descriptor: Value::Ulong(code), value: Value::List(Vec::new()) }))
+        };
+        let symbol = |name: &'static str| Value::Symbol(name.into());
+        let array = |names: &[&str]| {
+            let mut bytes = vec![0xe0, 0, u8::try_from(names.len()).expect("few"), 0xa3];
+            for name in names {
+                bytes.push(u8::try_from(name.len()).expect("short"));
+                bytes.extend(name.as_bytes());
+            }
+            bytes[1] = u8::try_from(bytes.len() - 2).expect("short");
+            Value::Array(Raw::new(&bytes).expect("well-formed"))
+        };
+        let lived = |key: &'static str, value| {
+            let mut properties = Map::default();
+            properties.insert(key, value);
+            lifetime(&properties, RoutingType::Anycast).map_err(|error| error.condition.as_str().to_owned())
+        };
+        let invalid = || Err("amqp:invalid-field".to_owned());
+        for (key, value, wanted) in [
+            ("lifetime-policy", policy(0x2c), Ok(Lifetime::NoLinks)),
+            ("lifetime-policy", Value::Null, Ok(Lifetime::OnClose)),
+            ("lifetime-policy", policy(0x2a), invalid()),
+            ("lifetime-policy", symbol("delete-on-close"), invalid()),
+            ("supported-dist-modes", symbol("move"), Ok(Lifetime::OnClose)),
+            ("supported-dist-modes", array(&["copy", "move"]), Ok(Lifetime::OnClose)),
+            ("supported-dist-modes", array(&["copy", "steal"]), invalid()),
+            ("supported-dist-modes", symbol("steal"), invalid()),
+            ("supported-dist-modes", Value::String("move".to_owned()), invalid()),
+        ] {
+            assert_eq!(lived(key, value.clone()), wanted, "{key}: {value:?}");
+        }
+    }
 
     /// The queue's name of a durable subscription of the link `name`, which capabilities ask for: with a source, and without.
     fn queue_names(name: &str, capabilities: &[&'static str]) -> [String; 2] {

@@ -71,7 +71,7 @@ impl Core {
             routing = spec.routing.unwrap_or(address.routing);
         }
         if let Some(lifetime) = spec.lifetime {
-            self.make_dynamic(address, lifetime, end);
+            self.make_dynamic(address, Dynamic { lifetime, creator: end, connection: spec.connection });
         }
         let queue = match route {
             Route::Queue(queue) => self.nodes.queues.get(queue).map(|queue| queue.identity.name.to_string()),
@@ -104,7 +104,7 @@ impl Core {
         let of = &queue.identity;
         let (address, queue_name, routing) = (of.address, of.name.to_string(), of.routing);
         if let Some(lifetime) = spec.lifetime {
-            self.make_dynamic(address, lifetime, end);
+            self.make_dynamic(address, Dynamic { lifetime, creator: end, connection: spec.connection });
         }
         let address = if spec.remembered.is_some() { base(&spec.address).to_owned() } else { spec.address };
         let info = Box::new(AttachedInfo { address, queue: Some(queue_name), routing });
@@ -168,15 +168,15 @@ impl Core {
         Ok(())
     }
 
-    /// An address becomes a dynamic node of the link `end`, and with it the queue that consumers share; subscriptions have lives of
+    /// An address becomes a dynamic node, and with it the queue that consumers share; subscriptions have lives of
     /// their own within it.
-    fn make_dynamic(&mut self, key: Key, lifetime: Lifetime, end: Key) {
+    fn make_dynamic(&mut self, key: Key, node: Dynamic) {
         let Some(address) = self.nodes.addresses.get_mut(key) else { return };
-        address.dynamic = Some(Dynamic { lifetime, creator: end });
+        address.dynamic = Some(node);
         self.dynamic_nodes += 1;
         for &queue in address.queues.listed(RoutingType::Anycast) {
             if let Some(queue) = self.nodes.queues.get_mut(queue) {
-                queue.identity.kind = Kind::Dynamic(lifetime);
+                queue.identity.kind = Kind::Dynamic(node.lifetime);
             }
         }
     }
@@ -254,6 +254,7 @@ impl Core {
             Some(known) => known,
             None => self.make_address(name, asked, spec.lifetime)?,
         };
+        self.check_own(address, spec)?;
         let (missing, own) = self.missing_of(address, name, spec.lifetime);
         let routing = asked.unwrap_or(own);
         if qualified.is_none() {
@@ -272,6 +273,18 @@ impl Core {
             (None, Missing::Made) => self.nodes.make_queue(address, queue, routing, Kind::Auto),
             (None, Missing::Refused) => Err(Refusal::new(Condition::NotFound, format!("there is no queue {queue}"))),
         }
+    }
+
+    /// Whether a consumer may be one of this address: a dynamic node is read by the connection that made it (JMS 2.0, 6.2.2), and sent to by
+    /// everybody.
+    fn check_own(&self, key: Key, spec: &ConsumerSpec) -> Result<(), Box<Refusal>> {
+        let Some(address) = self.nodes.addresses.get(key) else { return Ok(()) };
+        let owner = address.dynamic.and_then(|node| node.connection);
+        if owner.is_none() || owner == spec.connection {
+            return Ok(());
+        }
+        let text = format!("only the connection that made the dynamic node {} may consume from it", address.name);
+        Err(Refusal::new(Condition::ResourceLocked, text))
     }
 
     /// The queue of a subscription to a multicast address (artemis.md, 2.7).

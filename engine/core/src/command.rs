@@ -58,6 +58,15 @@ pub enum Lifetime {
     NoLinksOrMessages,
 }
 
+/// Names a connection that was admitted, in the whole node and wherever it moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionKey {
+    /// The shard that keeps its claim.
+    pub owner: u16,
+    /// The claim.
+    pub claim: EndKey,
+}
+
 /// What a sending peer wants to attach to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProducerSpec {
@@ -67,6 +76,8 @@ pub struct ProducerSpec {
     pub routing: Option<RoutingType>,
     /// Set for a dynamic node, whose name the home has made.
     pub lifetime: Option<Lifetime>,
+    /// Whose link it is, if its connection was admitted.
+    pub connection: Option<ConnectionKey>,
     /// Owners that answered `Event::Moved` so far.
     pub moved: u8,
 }
@@ -75,7 +86,7 @@ impl ProducerSpec {
     /// What a sending peer wants that asks for nothing but an address.
     #[must_use]
     pub fn of(address: impl Into<String>) -> Self {
-        Self { address: address.into(), routing: None, lifetime: None, moved: 0 }
+        Self { address: address.into(), routing: None, lifetime: None, connection: None, moved: 0 }
     }
 }
 
@@ -159,6 +170,8 @@ pub struct ConsumerSpec {
     pub subscription: Option<Subscription>,
     /// Set for a dynamic node, whose name the home has made.
     pub lifetime: Option<Lifetime>,
+    /// Whose link it is, if its connection was admitted.
+    pub connection: Option<ConnectionKey>,
     /// For deliveries that are unsettled when the link ends.
     pub default_outcome: Outcome,
     /// Owners that answered `Event::Moved` so far.
@@ -188,6 +201,7 @@ impl ConsumerSpec {
             settle: Settle::ByPeer,
             subscription: None,
             lifetime: None,
+            connection: None,
             default_outcome: Outcome::Released,
             moved: 0,
             remembered: None,

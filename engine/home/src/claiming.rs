@@ -4,15 +4,25 @@
 //!
 //! Not here: which connections of a container there may be (`engine_core`, `containers`).
 
-use engine_core::command::{ClaimSpec, Command, SolePolicy};
+use engine_core::command::{ClaimSpec, Command, ConnectionKey, SolePolicy};
 use engine_core::event::Event;
 use engine_core::key::{EndKey, LinkKey, Port};
 
 use crate::client::Client;
-use crate::home::{Home, OwnerEnd};
+use crate::home::{Home, Plan};
 use crate::slots::{Slot, key_at, place_at};
 
 impl Home {
+    /// What a peer wants to attach to says whose it is.
+    pub(crate) fn sign(client: &Client, plan: &mut Plan) {
+        let connection = client.claim;
+        match plan {
+            Plan::Producer(spec) => spec.connection = connection,
+            Plan::Consumer(spec) => spec.connection = connection,
+            Plan::Relay(_) => {}
+        }
+    }
+
     /// Asks whether a connection of a container may be opened: `Event::Admitted` and `Event::Refused` are the answers.
     pub fn claim(&mut self, client: &Client, sole: Option<SolePolicy>) {
         let owner = self.engine.owner_of(&client.container);
@@ -29,7 +39,7 @@ impl Home {
 
     /// A connection was admitted.
     pub fn handle_admitted(&mut self, client: &mut Client, owner: u16, claim: EndKey) {
-        client.claim = Some(OwnerEnd { owner, end: claim });
+        client.claim = Some(ConnectionKey { owner, claim });
     }
 
     /// A connection's claim was ended; gives whether it had one.
@@ -39,7 +49,7 @@ impl Home {
 
     /// A connection that was admitted is here now.
     pub fn move_claim(&mut self, client: &Client) {
-        if let Some(OwnerEnd { owner, end: claim }) = client.claim {
+        if let Some(ConnectionKey { owner, claim }) = client.claim {
             let link = key_at(Port::Connection, self.engine.shard(), client.conn);
             self.engine.submit(owner, Command::MoveClaim { claim, link });
         }
@@ -47,7 +57,7 @@ impl Home {
 
     /// A connection is gone.
     pub fn drop_claim(&mut self, client: &mut Client) {
-        if let Some(OwnerEnd { owner, end: claim }) = client.claim.take() {
+        if let Some(ConnectionKey { owner, claim }) = client.claim.take() {
             self.engine.submit(owner, Command::DropClaim { claim });
         }
     }

@@ -169,9 +169,10 @@ impl Home {
         &mut self,
         client: &mut Client,
         id: LocalId,
-        plan: Plan,
+        mut plan: Plan,
         moves: Moves,
     ) -> Result<Asked, Box<Refusal>> {
+        Self::sign(client, &mut plan);
         let (kind, address, default_outcome) = match &plan {
             Plan::Producer(spec) => {
                 permission::may(&client.user, Action::Send, &spec.address)?;

@@ -1,7 +1,7 @@
 //! Dynamic nodes, queues that a sender names, and what becomes of deliveries that nobody decided on.
 
 use super::*;
-use crate::command::{DYNAMIC_PREFIX, Lifetime, Publish};
+use crate::command::{ConnectionKey, DYNAMIC_PREFIX, Lifetime, Publish};
 use crate::limits::DYNAMIC_NODES_MAX;
 use engine_message::{Condition, Symbol};
 
@@ -76,6 +76,35 @@ fn a_dynamic_node_comes_once_whatever_is_said_of_others() {
             assert_eq!(owner.publishes_to(&address), Some(Condition::NotFound.into()), "{address}");
         }
         assert_eq!(owner.core.counts(), (0, 0), "nothing was made on the way");
+    }
+}
+
+#[test]
+fn a_dynamic_node_is_read_by_links_of_its_connection_only() {
+    let key = |slot| Some(ConnectionKey { owner: 1, claim: EndKey { slot, generation: 0 } });
+    for routing in [RoutingType::Anycast, RoutingType::Multicast] {
+        for creates in [true, false] {
+            let mut owner = Owner::new();
+            let name = node("own");
+            let (routing, lifetime) = (Some(routing), Some(Lifetime::NoLinks));
+            let consumer = |connection| ConsumerSpec { connection, ..consumer_spec(&name, None, None) };
+            owner.attached(|link| match creates {
+                true => {
+                    let spec = ConsumerSpec { routing, lifetime, ..consumer(key(1)) };
+                    Command::AttachConsumer { link, spec: Box::new(spec) }
+                }
+                false => {
+                    let spec = ProducerSpec { routing, lifetime, connection: key(1), ..ProducerSpec::of(&name) };
+                    Command::AttachProducer { link, spec: Box::new(spec) }
+                }
+            });
+            let locked = Some(Condition::ResourceLocked.into());
+            for (connection, refused) in [(key(2), locked.clone()), (None, locked), (key(1), None)] {
+                let spec = Box::new(consumer(connection));
+                assert_eq!(owner.refused(|link| Command::AttachConsumer { link, spec }), refused, "{connection:?}");
+            }
+            assert_eq!(owner.sends_to(&name), None, "everybody may send");
+        }
     }
 }
 
