@@ -417,6 +417,51 @@ fn only_the_connection_that_made_a_dynamic_node_consumes_from_it() {
 }
 
 #[test]
+fn an_outcome_that_a_source_does_not_list_ends_the_link() {
+    let broker = Broker::start(LISTENER);
+    let (accepted, released) = ("amqp:accepted:list", "amqp:released:list");
+    let failed = DeliveryState::Modified { delivery_failed: true, undeliverable_here: false, annotations: None };
+    let cases: [(&[&'static str], &[&str], DeliveryState<'_>, bool); 6] = [
+        (&[accepted], &[accepted], DeliveryState::Accepted, true),
+        (&[accepted], &[accepted], failed.clone(), false),
+        (&[released, "com.example:own", accepted], &[accepted, released], DeliveryState::Released, true),
+        (
+            &[released, "com.example:own", accepted],
+            &[accepted, released],
+            DeliveryState::Rejected { error: None },
+            false,
+        ),
+        (&["amqp:modified:list"], &["amqp:modified:list"], failed.clone(), true),
+        (&["amqp:modified:list"], &["amqp:modified:list"], DeliveryState::Accepted, false),
+    ];
+    for (number, (listed, used, state, taken)) in (0_u32..).zip(cases) {
+        let queue = format!("q{number}");
+        let mut peer = opened(&broker);
+        peer.attach_sender(&queue);
+        peer.send_message(0, Durable::No, b"x");
+        assert_eq!(peer.outcome().2, None);
+        let outcomes = listed.iter().copied().map(Into::into).collect();
+        peer.put(&receiver("r", 1, Source { outcomes, ..source(&queue) }));
+        let answered = peer.answer("r").0.source.expect("it is attached").outcomes;
+        assert_eq!(answered.iter().map(|outcome| outcome.as_str()).collect::<Vec<_>>(), used);
+        peer.put(&flow(1));
+        let (first, _) = peer.receive();
+        let state = Some(state);
+        let disposition =
+            Disposition { role: Role::Receiver, first, last: None, settled: true, state, batchable: false };
+        peer.put(&Performative::Disposition(disposition));
+        if !taken {
+            assert!(peer.detached().contains(Condition::NotAllowed.as_str()), "{queue}");
+            let mut next = opened(&broker);
+            next.put(&receiver("next", 1, source(&queue)));
+            assert_eq!(next.answer("next").1, None);
+            assert_eq!(next.drain_counts(10), [0], "{queue}: it came back as the default outcome says");
+        }
+        peer.close();
+    }
+}
+
+#[test]
 fn what_is_settled_without_a_state_becomes_what_the_answer_says() {
     let broker = Broker::start(LISTENER);
     // The default outcome that is asked for, and the delivery count of what comes back.

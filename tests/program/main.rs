@@ -29,6 +29,7 @@ mod open_values;
 mod peer;
 mod piped;
 mod priorities;
+mod relaying;
 mod reload;
 mod retention;
 mod routing;

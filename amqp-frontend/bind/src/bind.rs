@@ -17,6 +17,8 @@ use engine_home::limits::OUT_STOP_GIVING;
 use engine_home::{Client, Home, LocalId, Moves, Request, Slot};
 use engine_message::Condition;
 
+use crate::outcome::Outcomes;
+
 /// One AMQP connection.
 pub struct Bind {
     pub(crate) machine: Connection,
@@ -27,6 +29,8 @@ pub struct Bind {
     pub(crate) links: Vec<Vec<Option<Slot>>>,
     /// The attaches of links whose owners have not answered.
     pub(crate) attaching: HashMap<Slot, Box<Attach>>,
+    /// What outcomes deliveries of links have whose sources list less than all.
+    pub(crate) outcomes: HashMap<Slot, Outcomes>,
     /// Octets that came and were not taken: the start of a frame, or what waits for an answer.
     kept: Vec<u8>,
     /// What has to be done before it takes anything more.
@@ -85,6 +89,7 @@ impl Bind {
             client,
             links: Vec::new(),
             attaching: HashMap::new(),
+            outcomes: HashMap::new(),
             kept: Vec::new(),
             stop: None,
             requests: VecDeque::new(),
@@ -270,6 +275,19 @@ impl Bind {
         *self.links.get(usize::from(id.session))?.get(id.handle as usize)?
     }
 
+    /// The outcomes that deliveries of a link may have.
+    pub(crate) fn outcomes_of(&self, place: Slot) -> Outcomes {
+        self.outcomes.get(&place).copied().unwrap_or(Outcomes::ALL)
+    }
+
+    /// Notes which outcomes a link's source lists.
+    pub(crate) fn note_outcomes(&mut self, place: Slot, attach: &Attach) {
+        let outcomes = Outcomes::of(attach.source.as_ref());
+        if outcomes != Outcomes::ALL {
+            self.outcomes.insert(place, outcomes);
+        }
+    }
+
     /// Notes where a link is.
     pub(crate) fn set_link(&mut self, id: LinkId, slot: Option<Slot>) {
         let session = usize::from(id.session);
@@ -292,6 +310,7 @@ impl Bind {
             home.release(&mut self.client, place, mode);
         }
         self.attaching.clear();
+        self.outcomes.clear();
     }
 }
 

@@ -9,13 +9,31 @@ use amqp_proto::{
 use bytes::Bytes;
 use engine_core::command::{self, DetachMode, Settled};
 use engine_core::event::{KEY_NONE, Refusal};
-use engine_home::{Arrival, Closed, Home, Placed, Request, Slot, TakenBack};
+use engine_home::{Arrival, Closed, Home, OwnerEnd, Placed, Request, Slot, TakenBack};
 use engine_message::{Condition, DecodeError, section};
 
-use crate::attaching::error;
+use crate::attaching::{error, undelivered};
 use crate::bind::{Bind, Stop};
-use crate::outcome;
+use crate::outcome::{self, Outcomes};
 use crate::parts::PartIn;
+
+/// A delivery that is to be answered.
+pub(crate) struct Answered {
+    pub delivery: u32,
+    /// Whether an outcome is wanted.
+    pub settled: Settled,
+    /// Its tag, if a refusal ends its link.
+    pub tag: Option<Bytes>,
+}
+
+/// Who is told of a delivery's outcome.
+#[derive(Clone, Copy)]
+enum Whom {
+    Owner(OwnerEnd),
+    Nobody,
+    /// Nobody: its link ends, as its source does not list the outcome.
+    Unlisted(Slot),
+}
 
 impl Bind {
     #[inline]
@@ -30,12 +48,13 @@ impl Bind {
                 let delivery = Delivery { link, delivery, format, settled, head: head.as_bytes(), payload };
                 self.handle_delivery(home, &delivery, owned.as_ref());
             }
-            Event::Part { link, delivery, settled, format, stage, payload, .. } => {
+            Event::Part { link, delivery, settled, format, stage, payload, head } => {
                 let bytes = match &payload {
                     Payload::Borrowed(bytes) => bytes,
                     Payload::Owned(bytes) => bytes.as_ref(),
                 };
-                self.handle_part(home, stage, &PartIn { link, delivery, settled: wanted(settled), format, bytes });
+                let tag = head.as_ref().and_then(|head| head.transfer().delivery_tag).unwrap_or_default();
+                self.handle_part(home, stage, &PartIn { link, delivery, settled: wanted(settled), format, tag, bytes });
             }
             // No owner hears of it: its credit is given back here.
             Event::Ignored { link, .. } => self.machine.grant(link, 1),
@@ -131,6 +150,7 @@ impl Bind {
                 header,
                 properties: delivery.payload.get(front.properties).unwrap_or_default(),
                 kept: delivery.payload.get(front.kept..).unwrap_or_default(),
+                tag: None,
             });
         }
         None
@@ -143,6 +163,7 @@ impl Bind {
         let scanned = section::scan(delivery.payload);
         let parsed = scanned.and_then(|sections| Ok((header(delivery.payload, sections.header.end)?, sections)));
         let settled = wanted(delivery.settled);
+        let tag = if self.names(home, place, settled) { delivery.transfer().delivery_tag } else { None };
         let placed = match parsed {
             Ok((header, sections)) => {
                 let arrival = Arrival {
@@ -152,23 +173,35 @@ impl Bind {
                     header,
                     properties: delivery.payload.get(sections.properties.clone()).unwrap_or_default(),
                     kept: delivery.payload.get(sections.kept()..).unwrap_or_default(),
+                    tag,
                 };
                 home.enter(&self.client, place, &arrival, owned)
             }
             // The delivery is at fault, not the link; its credit is given back, as no owner will.
             Err(error) => Placed { credit: 1, refusal: Some(Refusal::new(Condition::DecodeError, error.to_string())) },
         };
-        self.handle_placed(delivery.link, delivery.delivery, settled, placed);
+        let answered = Answered { delivery: delivery.delivery, settled, tag: tag.map(Bytes::copy_from_slice) };
+        self.handle_placed(home, delivery.link, answered, placed);
+    }
+
+    /// Whether a message of a link that is refused ends the link, which names it: each message of a relay has its own address, and its
+    /// sender waits for no outcome, or for none that says it (AMQP Anonymous Terminus 1.0, 2.2).
+    pub(crate) fn names(&self, home: &Home, place: Slot, settled: Settled) -> bool {
+        let rejected = Outcomes::only(&DeliveryOutcome::Rejected(None));
+        let is_told = settled == Settled::No && self.outcomes_of(place).hold(rejected);
+        !is_told && home.is_relay(place)
     }
 
     /// Says to the peer what there is to say for a message that it sent.
-    pub(crate) fn handle_placed(&mut self, link: LinkId, delivery: u32, settled: Settled, placed: Placed) {
+    pub(crate) fn handle_placed(&mut self, home: &mut Home, link: LinkId, answered: Answered, placed: Placed) {
         if placed.credit > 0 {
             self.machine.grant(link, placed.credit);
         }
-        if let Some(refusal) = placed.refusal
-            && settled == Settled::No
-        {
+        let Some(refusal) = placed.refusal else { return };
+        let Answered { delivery, settled, tag } = answered;
+        if let Some(tag) = tag {
+            self.end_link(home, link, undelivered(*refusal, tag));
+        } else if settled == Settled::No {
             let why = Some(Box::new(error(*refusal)));
             self.machine.settle(link, delivery, delivery, DeliveryOutcome::Rejected(why));
         }
@@ -178,6 +211,7 @@ impl Bind {
     #[inline]
     fn handle_outcome(&mut self, home: &mut Home, outcome: Option<DeliveryOutcome>) {
         let Some(outcome) = outcome else { return self.settle_by_default(home) };
+        let asked = Outcomes::only(&outcome);
         let outcome = match outcome {
             DeliveryOutcome::Accepted => command::Outcome::Accepted,
             DeliveryOutcome::Rejected(error) => command::Outcome::Rejected(error.map(|error| outcome::refusal(*error))),
@@ -191,22 +225,46 @@ impl Bind {
         let accepted = outcome == command::Outcome::Accepted;
         // A disposition is mostly of one link's deliveries.
         let mut known = None;
+        let mut unlisted = Vec::new();
         while let Some(Settling { link: id, key, confirm }) = self.machine.next_settled() {
-            let end = match known {
-                Some((known, end)) if known == id => end,
+            let whom = match known {
+                Some((known, whom)) if known == id => whom,
                 _ => {
-                    let end = self.link(id).and_then(|place| home.end_of(place));
-                    known = Some((id, end));
-                    end
+                    let whom = self.whom(home, id, asked);
+                    known = Some((id, whom));
+                    whom
                 }
             };
-            match end.filter(|_| key != KEY_NONE) {
-                Some(end) if accepted && confirm.is_none() => home.accept(end, key),
-                Some(end) => home.settle(end, key, outcome.clone(), confirm),
+            match whom {
+                Whom::Owner(end) if key != KEY_NONE && accepted && confirm.is_none() => home.accept(end, key),
+                Whom::Owner(end) if key != KEY_NONE => home.settle(end, key, outcome.clone(), confirm),
+                Whom::Unlisted(place) => {
+                    if key != KEY_NONE {
+                        home.settle_by_default(place, key);
+                    }
+                    if unlisted.last() != Some(&id) {
+                        unlisted.push(id);
+                    }
+                }
                 // Nobody keeps it: there is nothing to wait for.
-                None => confirm.into_iter().for_each(|delivery| self.machine.confirm(id, delivery)),
+                Whom::Owner(_) | Whom::Nobody => {
+                    confirm.into_iter().for_each(|delivery| self.machine.confirm(id, delivery));
+                }
             }
         }
+        for id in unlisted {
+            let text = "the link's source does not list the outcome of its delivery";
+            self.end_link(home, id, AmqpError::new(Condition::NotAllowed, text));
+        }
+    }
+
+    /// Who is told that a delivery of a link has one of these outcomes.
+    fn whom(&self, home: &Home, id: LinkId, asked: Outcomes) -> Whom {
+        let Some(place) = self.link(id) else { return Whom::Nobody };
+        if !self.outcomes.is_empty() && !self.outcomes_of(place).hold(asked) {
+            return Whom::Unlisted(place);
+        }
+        home.end_of(place).map_or(Whom::Nobody, Whom::Owner)
     }
 
     /// The peer told a state that is no outcome: there are no transactions, and how far a delivery came concerns no owner. What it

@@ -2,6 +2,7 @@
 
 use amqp_codec::AmqpError;
 use amqp_proto::{Closing, LinkId, Part, Send, Stage};
+use bytes::Bytes;
 use engine_core::command::Settled;
 use engine_core::event::{KEY_NONE, Refusal};
 use engine_home::{
@@ -11,6 +12,7 @@ use engine_home::{
 use engine_message::{Condition, DecodeError, section};
 
 use crate::bind::{Bind, link_id};
+use crate::inbound::Answered;
 
 /// A part of a message that came.
 pub(crate) struct PartIn<'a> {
@@ -18,6 +20,8 @@ pub(crate) struct PartIn<'a> {
     pub delivery: u32,
     pub settled: Settled,
     pub format: u32,
+    /// The delivery's tag; empty behind its first part.
+    pub tag: &'a [u8],
     pub bytes: &'a [u8],
 }
 
@@ -46,7 +50,14 @@ impl Bind {
             Err(error) => {
                 home.refuse_large(place);
                 let refusal = Some(Refusal::new(Condition::DecodeError, error.to_string()));
-                self.handle_placed(part.link, part.delivery, part.settled, Placed { credit: 1, refusal });
+                let tag = self.names(home, place, part.settled).then(|| Bytes::copy_from_slice(part.tag));
+                let placed = Placed { credit: 1, refusal };
+                self.handle_placed(
+                    home,
+                    part.link,
+                    Answered { delivery: part.delivery, settled: part.settled, tag },
+                    placed,
+                );
             }
         }
     }
@@ -57,17 +68,22 @@ impl Bind {
         let id = link_id(route.id);
         match news {
             FileNews::Room => self.read_on(home),
-            FileNews::Whole(whole) => {
+            FileNews::Whole(mut whole) => {
                 self.client.messages_in += 1;
                 let (delivery, settled) = (whole.delivery, whole.settled);
+                if !self.names(home, route.place, settled) {
+                    whole.tag = None;
+                }
+                let tag = whole.tag.clone();
                 let placed = home.take_file(&self.client, route.place, *whole);
-                self.handle_placed(id, delivery, settled, placed);
+                self.handle_placed(home, id, Answered { delivery, settled, tag }, placed);
                 self.read_on(home);
             }
             FileNews::NotWritten(failed) => {
                 self.requests.push_back(Request::NotWritten(failed.error));
                 let placed = Placed { credit: 1, refusal: Some(failed.refusal) };
-                self.handle_placed(id, failed.delivery, failed.settled, placed);
+                let answered = Answered { delivery: failed.delivery, settled: failed.settled, tag: None };
+                self.handle_placed(home, id, answered, placed);
                 self.read_on(home);
             }
             FileNews::Part(piece) => self.send_piece(home, route, &piece),
@@ -150,6 +166,7 @@ impl Bind {
         tracing::error!(target: "heddle::storage", "{text}");
         let id = link_id(route.id);
         self.set_link(id, None);
+        self.outcomes.remove(&route.place);
         let error = AmqpError::new(Condition::InternalError, text);
         self.machine.detach(id, Closing::Closed, Some(error), &mut self.out);
     }
@@ -168,6 +185,7 @@ fn start(part: &PartIn<'_>, wall_ms: u64) -> Result<(LargeArrival, usize), Decod
         expires_wall_ms: expiry(&header, properties, wall_ms),
         to: section::property_to(properties)?.unwrap_or_default().to_owned(),
         wanted: wanted_routing(part.bytes),
+        tag: Bytes::copy_from_slice(part.tag),
     };
     Ok((arrival, sections.kept()))
 }

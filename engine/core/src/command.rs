@@ -219,6 +219,8 @@ pub struct Publish {
     pub routing: Option<RoutingType>,
     /// The message.
     pub message: Message,
+    /// The delivery's tag, if its sender cannot be told of a refusal by an outcome: `Event::Undelivered` tells it. At most 32 octets.
+    pub tag: Option<Bytes>,
     /// Owners that answered `Event::Moved` so far.
     pub moved: u8,
 }
@@ -227,7 +229,7 @@ impl Publish {
     /// A message for an address, and nothing else.
     #[must_use]
     pub fn of(address: impl Into<String>, message: Message) -> Self {
-        Self { address: address.into(), routing: None, message, moved: 0 }
+        Self { address: address.into(), routing: None, message, tag: None, moved: 0 }
     }
 }
 
@@ -290,8 +292,9 @@ pub enum Command {
         /// The message.
         message: Message,
     },
-    /// A message from an anonymous relay. Answered by `Event::Settled` to `link`, which needs no end here; by `Event::Moved` if the
-    /// address is another owner's, whether or not an answer is wanted.
+    /// A message from an anonymous relay. Answered by `Event::Settled` to `link`, which needs no end here; by `Event::Undelivered` if it is
+    /// refused and has its delivery's tag; by `Event::Moved` if the address is another owner's. The latter two whether or not an answer is
+    /// wanted.
     Publish {
         /// Where the answer goes.
         link: LinkKey,

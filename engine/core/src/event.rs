@@ -1,5 +1,6 @@
 //! What the owner of an address tells the home of a link. Flat and small; rare payloads are boxed.
 
+use bytes::Bytes;
 use engine_catalogue::Owner;
 
 use crate::command::{Command, Outcome, RoutingType};
@@ -66,6 +67,13 @@ pub enum Event {
         last: u32,
         /// For all of them.
         outcome: Outcome,
+    },
+    /// A relay's message was refused, and its sender cannot be told by an outcome: the link is to end.
+    Undelivered {
+        /// Why.
+        refusal: Box<Refusal>,
+        /// The delivery's tag.
+        tag: Bytes,
     },
     /// A consumer's outcome is on stable storage, as far as it has to be.
     Confirmed {

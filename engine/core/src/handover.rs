@@ -149,10 +149,12 @@ impl Core {
         let refusal = Refusal::new(Condition::ResourceLocked, why);
         match command {
             Command::Publish { link, delivery, settled, publish } => {
-                let Publish { message, .. } = *publish;
+                let Publish { message, tag, .. } = *publish;
                 self.journal.outbox.note_untaken(message.large());
-                if settled == Settled::No {
-                    self.refuse(link, delivery, refusal);
+                match tag {
+                    _ if settled == Settled::Yes => {}
+                    Some(tag) => self.events.push_back((link, Event::Undelivered { refusal, tag })),
+                    None => self.refuse(link, delivery, refusal),
                 }
             }
             Command::AttachProducer { link, .. } | Command::AttachConsumer { link, .. } => {

@@ -249,6 +249,7 @@ impl Home {
                     self.engine.submit(link.owner, Command::Detach { end, mode: DetachMode::Ended });
                 }
             }
+            Event::Undelivered { .. } => {}
             Event::Refused { .. } | Event::Detached { .. } => drop(self.links.remove(place)),
             Event::Deliver { .. }
             | Event::Settled { .. }
@@ -326,6 +327,12 @@ impl Home {
             // The owner's answer to the attach is on its way: it finds the link without a connection.
             (None, _) => {}
         }
+    }
+
+    /// Whether the messages of a link each name their address.
+    #[must_use]
+    pub fn is_relay(&self, place: Slot) -> bool {
+        matches!(self.links.get(place), Some(Link { kind: Kind::Relay { .. }, .. }))
     }
 
     /// The owner's half of a link, once it has answered.

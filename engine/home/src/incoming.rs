@@ -6,6 +6,7 @@
 use std::io;
 use std::num::NonZeroU64;
 
+use bytes::Bytes;
 use engine_core::command::{RoutingType, Settled};
 use engine_core::event::Refusal;
 use engine_core::message::{Content, Header, Large, Message};
@@ -34,6 +35,8 @@ pub struct LargeArrival {
     pub to: String,
     /// For a relay: the routing that the message asks for.
     pub wanted: Option<RoutingType>,
+    /// The delivery's tag.
+    pub tag: Bytes,
 }
 
 /// Whether a connection may be read on.
@@ -54,6 +57,8 @@ pub struct WholeFile {
     pub settled: Settled,
     pub(crate) to: String,
     pub(crate) wanted: Option<RoutingType>,
+    /// The delivery's tag; for a relay to be taken out if its sender can be told of a refusal by an outcome.
+    pub tag: Option<Bytes>,
     pub(crate) message: Message,
 }
 
@@ -156,7 +161,7 @@ impl Incoming {
     /// Its file is whole.
     pub fn into_whole(self) -> WholeFile {
         let Self { id, start, bytes, checksum, .. } = self;
-        let LargeArrival { delivery, settled, format, header, expires_wall_ms, to, wanted } = start;
+        let LargeArrival { delivery, settled, format, header, expires_wall_ms, to, wanted, tag } = start;
         let message = Message {
             header: Header::of_arrival(&header),
             format,
@@ -164,7 +169,7 @@ impl Incoming {
             content: Content::File,
             expires_wall_ms,
         };
-        WholeFile { delivery, settled, to, wanted, message }
+        WholeFile { delivery, settled, to, wanted, tag: Some(tag), message }
     }
 
     /// Its file could not be written.

@@ -192,9 +192,9 @@ impl Home {
 
     /// Takes the message of a file that is whole to its owner.
     pub fn take_file(&mut self, client: &Client, place: Slot, whole: WholeFile) -> Placed {
-        let WholeFile { delivery, settled, to, wanted, message } = whole;
+        let WholeFile { delivery, settled, to, wanted, tag, message } = whole;
         let file = message.large();
-        let placed = self.place(client, place, Delivered { delivery, settled, to: &to, wanted, message });
+        let placed = self.place(client, place, Delivered { delivery, settled, to: &to, wanted, tag, message });
         if let Some(file) = file.filter(|_| placed.refusal.is_some()) {
             // No owner has it.
             self.files.submit(LargeOrder::Remove { id: file.id });

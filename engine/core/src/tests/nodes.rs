@@ -3,6 +3,7 @@
 use super::*;
 use crate::command::{ConnectionKey, DYNAMIC_PREFIX, Lifetime, Publish};
 use crate::limits::DYNAMIC_NODES_MAX;
+use engine_catalogue::{Attributes, Change, Definition, Origin, Queue};
 use engine_message::{Condition, Symbol};
 
 fn node(name: &str) -> String {
@@ -105,6 +106,47 @@ fn a_dynamic_node_is_read_by_links_of_its_connection_only() {
             }
             assert_eq!(owner.sends_to(&name), None, "everybody may send");
         }
+    }
+}
+
+#[test]
+fn what_cannot_be_refused_by_an_outcome_is_told_with_its_tag() {
+    let layer = Layer {
+        auto_create: Some(false),
+        when_full: Some(WhenFull::Refuse),
+        max_messages: Some(1),
+        ..Layer::default()
+    };
+    let before = Catalogue::of_all(layer);
+    let definition = Definition::new("here::here", Attributes::Queue(Queue { routing: None }));
+    let change = Change::Define { origin: Origin::Configuration, definition };
+    let catalogue = Arc::new(before.apply(&[change]).expect("it means something"));
+    let core = Core::new(CoreConfig { catalogue, ..CoreConfig::default() });
+    let mut owner = Owner { core, next_link: 0 };
+    let tag = Bytes::from_static(b"tag");
+    let mut publish = |address: &str, settled, tag: Option<&Bytes>| {
+        let publish = Publish { tag: tag.cloned(), ..Publish::of(address, Message::new(Bytes::new())) };
+        let link = LinkKey { shard: 0, generation: 0, slot: 1 };
+        match owner.command(Command::Publish { link, delivery: 0, settled, publish: Box::new(publish) }).as_slice() {
+            [] => "nothing",
+            [Event::Settled { outcome: Outcome::Accepted, .. }] => "accepted",
+            [Event::Settled { outcome: Outcome::Rejected(_), .. }] => "rejected",
+            [Event::Undelivered { tag: told, .. }] if *told == tag.expect("there is one") => "told",
+            other => panic!("{other:?}"),
+        }
+    };
+    for (address, settled, told, wanted) in [
+        ("nowhere", Settled::No, None, "rejected"),
+        ("nowhere", Settled::No, Some(&tag), "told"),
+        ("nowhere", Settled::Yes, None, "nothing"),
+        ("nowhere", Settled::Yes, Some(&tag), "told"),
+        ("here", Settled::No, Some(&tag), "accepted"),
+        // It is full.
+        ("here", Settled::No, None, "rejected"),
+        ("here", Settled::No, Some(&tag), "told"),
+        ("here", Settled::Yes, Some(&tag), "nothing"),
+    ] {
+        assert_eq!(publish(address, settled, told), wanted, "{address}, {settled:?}, {told:?}");
     }
 }
 
