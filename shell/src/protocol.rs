@@ -61,6 +61,11 @@ impl Protocol {
         bind.handle_given(home, given);
     }
 
+    pub(crate) fn handle_claim(&mut self, home: &mut Home, event: Event) {
+        let Self::Amqp(bind) = self;
+        bind.handle_claim(home, event);
+    }
+
     pub(crate) fn handle_file(&mut self, home: &mut Home, file: FileAt) {
         let Self::Amqp(bind) = self;
         bind.handle_file(home, file);

@@ -242,10 +242,22 @@ impl<H> Turn<H> {
             }
             return;
         }
-        let Some(route) = self.home.route(link) else { return self.home.handle_unrouted(link, event) };
+        let Some(route) = self.home.route(link) else { return self.handle_unrouted(link, event) };
         if let Some(entry) = self.entries.get_mut(route.conn) {
             touch(&mut self.dirty, entry, route.conn);
             entry.protocol.handle_owner(&mut self.home, route, event);
+        }
+    }
+
+    /// Takes an event that is for no link: for a connection, or for what is gone.
+    #[cold]
+    fn handle_unrouted(&mut self, link: LinkKey, event: Event) {
+        match Home::claimant(link).and_then(|slot| Some((slot, self.entries.get_mut(slot)?))) {
+            Some((slot, entry)) => {
+                touch(&mut self.dirty, entry, slot);
+                entry.protocol.handle_claim(&mut self.home, event);
+            }
+            None => self.home.handle_unrouted(link, event),
         }
     }
 

@@ -9,7 +9,7 @@ use amqp_codec::performative::{
     encode_frame, encode_transfer,
 };
 use amqp_proto::Config;
-use engine_catalogue::{Attributes, Catalogue, Definition, Placed, Placement};
+use engine_catalogue::{Attributes, Catalogue, Definition, Placed, Placement, Resolved};
 use engine_core::limits::CoreConfig;
 use engine_core::{Answer, Core, Version};
 use engine_home::{AddressRules, Home, HomeConfig, Moves, Request, Slot};
@@ -46,10 +46,21 @@ fn accept(turn: &mut Turn<()>, moves: Moves) -> Slot {
     slot
 }
 
+/// A container that the first shard answers for, of however many there are here.
+fn container() -> String {
+    let owner = |shards, name: &str| {
+        let Resolved::Stored { owner } = Catalogue::new(Placement::new(shards)).resolve(name);
+        owner.shard
+    };
+    let is_first = |name: &String| (1..=3).all(|shards| owner(shards, name) == 0);
+    (0..).map(|number| format!("c{number}")).find(is_first).expect("one of four")
+}
+
 /// What a peer says that opens a connection with one link to `address`.
 fn hello(role: Role, address: Option<&str>) -> Vec<u8> {
     let mut bytes = ProtocolHeader::Amqp.bytes().to_vec();
-    encode_frame(&mut bytes, 0, &Performative::Open(Box::new(Open { max_frame_size: 1 << 20, ..Open::default() })));
+    let open = Open { container_id: container(), max_frame_size: 1 << 20, ..Open::default() };
+    encode_frame(&mut bytes, 0, &Performative::Open(Box::new(open)));
     let begin = Begin { incoming_window: 1000, outgoing_window: 1000, ..Begin::default() };
     encode_frame(&mut bytes, 0, &Performative::Begin(Box::new(begin)));
     let terminus = Terminus { address: address.map(str::to_owned), ..Terminus::default() };

@@ -4,8 +4,8 @@ use std::net::TcpStream;
 
 use amqp_codec::AmqpError;
 use amqp_codec::performative::{
-    Attach, Begin, Close, Coordinator, DeliveryState, Detach, Disposition, End, Flow, LifetimePolicy, Performative,
-    Role, Source, Target, Terminus, Transfer, encode_frame, encode_transfer,
+    Attach, Begin, Close, Coordinator, DeliveryState, Detach, Disposition, DistributionMode, End, Flow, LifetimePolicy,
+    Performative, Role, Source, Target, Terminus, Transfer, encode_frame, encode_transfer,
 };
 use engine_message::Condition;
 use engine_message::value::{Described, Map, Raw, Value};
@@ -348,23 +348,28 @@ fn lifetime_policies_are_honoured_or_refused() {
     ];
     let not_found = Some(Condition::NotFound.to_string());
     for policy in policies {
-        let (mut creator, mut other) = (opened(&broker), opened(&broker));
+        let mut creator = opened(&broker);
         creator.put(&receiver("creator", 0, with(policy.to_value(), "temporary-queue")));
         let source_of = creator.answer("creator").0.source.expect("it is attached");
         let mut wanted = Map::default();
         wanted.insert("lifetime-policy", policy.to_value());
         assert_eq!(source_of.terminus.dynamic_node_properties, wanted, "what is honoured is answered");
         let node = source_of.terminus.address.expect("a name");
-        assert_eq!(refusal(&mut other, &receiver("other", 1, source(&node))), None);
+        assert_eq!(refusal(&mut creator, &receiver("further", 1, source(&node))), None);
         creator.put(&detach(0));
-        creator.until(|performative| matches!(performative, Performative::Detach(_)).then_some(()));
+        let handle = |performative: &Performative<'_>| match performative {
+            Performative::Detach(detach) => Some(detach.handle),
+            _ => None,
+        };
+        let first = creator.until(handle);
         if policy == LifetimePolicy::DeleteOnClose {
-            assert!(other.detached().contains(Condition::ResourceDeleted.as_str()));
+            assert_eq!(first + creator.until(handle), 1, "the other link was ended, too");
         } else {
             // A link is left: the node is there until that goes.
+            let mut other = opened(&broker);
             assert_eq!(refusal(&mut other, &sender("sender", 2, target(&node))), None, "{policy:?}");
             other.put(&detach(2));
-            other.put(&detach(1));
+            creator.put(&detach(1));
         }
         wait_for("the node to go", || {
             let mut late = opened(&broker);
@@ -374,10 +379,85 @@ fn lifetime_policies_are_honoured_or_refused() {
     let mut peer = opened(&broker);
     let own = Value::Described(Box::new(Described { descriptor: Value::Ulong(0x99), value: Value::List(Vec::new()) }));
     let no_messages = LifetimePolicy::DeleteOnNoMessages.to_value();
-    for (handle, source) in [with(own, "temporary-queue"), with(no_messages, "temporary-topic")].into_iter().enumerate()
-    {
-        let refused = refusal(&mut peer, &receiver(&format!("refused-{handle}"), handle as u32, source));
-        assert_eq!(condition_of(refused), Some(Condition::NotImplemented.to_string()));
+    let text = Value::String("delete-on-close".to_owned());
+    for (handle, source, condition) in [
+        (0, with(own, "temporary-queue"), Condition::InvalidField),
+        (1, with(text, "temporary-topic"), Condition::InvalidField),
+        (2, with(no_messages, "temporary-topic"), Condition::NotImplemented),
+    ] {
+        let refused = refusal(&mut peer, &receiver(&format!("refused-{handle}"), handle, source));
+        assert_eq!(condition_of(refused), Some(condition.to_string()));
+    }
+}
+
+#[test]
+fn only_the_connection_that_made_a_dynamic_node_consumes_from_it() {
+    for shards in [1, 3] {
+        let broker = Broker::start_with(TempDir::new().expect("a folder"), shards, LISTENER);
+        for capability in ["temporary-queue", "temporary-topic"] {
+            let mut creator = opened(&broker);
+            let terminus = Terminus { capabilities: vec![capability.into()], ..Terminus::dynamic() };
+            creator.put(&receiver("creator", 0, Source::from(terminus)));
+            let node = creator.answer("creator").0.source.and_then(|source| source.terminus.address).expect("a name");
+            let mut other = opened(&broker);
+            for (handle, address) in [(1, node.clone()), (2, format!("{node}::{node}"))] {
+                let name = format!("other-{handle}");
+                let refused = condition_of(refusal(&mut other, &receiver(&name, handle, source(&address))));
+                assert_eq!(refused, Some(Condition::ResourceLocked.to_string()), "{address}, {shards} shards");
+                let browser = Source { distribution_mode: Some(DistributionMode::Copy), ..source(&address) };
+                let refused =
+                    condition_of(refusal(&mut other, &receiver(&format!("browser-{handle}"), 10 + handle, browser)));
+                assert_eq!(refused, Some(Condition::ResourceLocked.to_string()));
+            }
+            assert_eq!(refusal(&mut other, &sender("sender", 3, target(&node))), None, "whoever replies may send");
+            assert_eq!(refusal(&mut creator, &receiver("further", 4, source(&node))), None);
+            creator.close();
+        }
+    }
+}
+
+#[test]
+fn an_outcome_that_a_source_does_not_list_ends_the_link() {
+    let broker = Broker::start(LISTENER);
+    let (accepted, released) = ("amqp:accepted:list", "amqp:released:list");
+    let failed = DeliveryState::Modified { delivery_failed: true, undeliverable_here: false, annotations: None };
+    let cases: [(&[&'static str], &[&str], DeliveryState<'_>, bool); 6] = [
+        (&[accepted], &[accepted], DeliveryState::Accepted, true),
+        (&[accepted], &[accepted], failed.clone(), false),
+        (&[released, "com.example:own", accepted], &[accepted, released], DeliveryState::Released, true),
+        (
+            &[released, "com.example:own", accepted],
+            &[accepted, released],
+            DeliveryState::Rejected { error: None },
+            false,
+        ),
+        (&["amqp:modified:list"], &["amqp:modified:list"], failed.clone(), true),
+        (&["amqp:modified:list"], &["amqp:modified:list"], DeliveryState::Accepted, false),
+    ];
+    for (number, (listed, used, state, taken)) in (0_u32..).zip(cases) {
+        let queue = format!("q{number}");
+        let mut peer = opened(&broker);
+        peer.attach_sender(&queue);
+        peer.send_message(0, Durable::No, b"x");
+        assert_eq!(peer.outcome().2, None);
+        let outcomes = listed.iter().copied().map(Into::into).collect();
+        peer.put(&receiver("r", 1, Source { outcomes, ..source(&queue) }));
+        let answered = peer.answer("r").0.source.expect("it is attached").outcomes;
+        assert_eq!(answered.iter().map(|outcome| outcome.as_str()).collect::<Vec<_>>(), used);
+        peer.put(&flow(1));
+        let (first, _) = peer.receive();
+        let state = Some(state);
+        let disposition =
+            Disposition { role: Role::Receiver, first, last: None, settled: true, state, batchable: false };
+        peer.put(&Performative::Disposition(disposition));
+        if !taken {
+            assert!(peer.detached().contains(Condition::NotAllowed.as_str()), "{queue}");
+            let mut next = opened(&broker);
+            next.put(&receiver("next", 1, source(&queue)));
+            assert_eq!(next.answer("next").1, None);
+            assert_eq!(next.drain_counts(10), [0], "{queue}: it came back as the default outcome says");
+        }
+        peer.close();
     }
 }
 

@@ -35,6 +35,11 @@ fn symbols(names: &[&'static str]) -> Vec<Symbol> {
 
 /// Subscribes durably, as `sub`.
 fn subscribe(peer: &mut Peer<TcpStream>, address: &str, kind: Kind) {
+    assert_eq!(try_subscribe(peer, address, kind), None);
+}
+
+/// The same; gives why it was refused.
+fn try_subscribe(peer: &mut Peer<TcpStream>, address: &str, kind: Kind) -> Option<String> {
     let terminus = Terminus {
         durable: Durability::UnsettledState,
         expiry_policy: ExpiryPolicy::Never,
@@ -43,7 +48,22 @@ fn subscribe(peer: &mut Peer<TcpStream>, address: &str, kind: Kind) {
     };
     let source = Source { terminus, ..Source::default() };
     attach(peer, Attach { source: Some(source), ..Attach::new("sub", 1, Role::Receiver) });
-    assert_eq!(peer.answer("sub").1, None);
+    peer.answer("sub").1.map(|error| error.to_string())
+}
+
+/// Gives credit for a message, and takes it.
+fn receive(peer: &mut Peer<TcpStream>) -> Vec<u8> {
+    let flow = Flow {
+        next_incoming_id: Some(0),
+        incoming_window: 100,
+        outgoing_window: 100,
+        handle: Some(1),
+        delivery_count: Some(0),
+        link_credit: Some(1),
+        ..Flow::default()
+    };
+    peer.put(&Performative::Flow(flow));
+    peer.receive().1
 }
 
 /// Asks for the subscription `sub`, and for nothing else of it; gives the broker's source, or why there is none.
@@ -92,17 +112,7 @@ fn a_subscription_is_found_by_its_name_wherever_it_is_and_ends_when_its_link_is_
                 assert_eq!(source.terminus.expiry_policy, ExpiryPolicy::Never);
                 assert_eq!(source.terminus.capabilities, symbols(&[&["topic"], kind.capabilities].concat()));
                 // It is a link like any other until it is closed.
-                let flow = Flow {
-                    next_incoming_id: Some(0),
-                    incoming_window: 100,
-                    outgoing_window: 100,
-                    handle: Some(1),
-                    delivery_count: Some(0),
-                    link_credit: Some(1),
-                    ..Flow::default()
-                };
-                peer.put(&Performative::Flow(flow));
-                assert_eq!(peer.receive().1, address.as_bytes());
+                assert_eq!(receive(&mut peer), address.as_bytes());
                 detach(&mut peer, true);
                 wait_for("its end", || broker.queue(kind.queue).is_none().then_some(()));
                 let refused = remember(&mut opened(&broker), kind).expect_err("it is gone");
@@ -130,15 +140,46 @@ fn what_is_no_durable_subscription_is_not_remembered() {
 }
 
 #[test]
-fn whoever_is_still_subscribed_keeps_the_subscription() {
-    let broker = Broker::start_with(TempDir::new().expect("a folder"), 1, LISTENER);
-    let (mut stays, mut goes) = (opened(&broker), opened(&broker));
-    subscribe(&mut stays, "news.a", KINDS[1]);
-    remember(&mut goes, KINDS[1]).expect("it is there");
-    detach(&mut goes, true);
-    // A round trip later it would be gone.
-    send(&broker, "news.a", b"still");
-    assert!(broker.queue("test.sub").is_some_and(|queue| queue["messages"] == 1));
-    detach(&mut stays, true);
-    wait_for("its end", || broker.queue("test.sub").is_none().then_some(()));
+fn whoever_is_attached_is_not_unsubscribed_and_whoever_asks_is_told() {
+    for shards in [1, 3] {
+        for kind in KINDS {
+            let broker = Broker::start_with(TempDir::new().expect("a folder"), shards, LISTENER);
+            let mut stays = opened(&broker);
+            subscribe(&mut stays, "news.a", kind);
+            let refused = remember(&mut opened(&broker), kind).expect_err("somebody is attached");
+            assert!(refused.starts_with("amqp:illegal-state") && refused.contains(kind.queue), "{refused}");
+            send(&broker, "news.a", b"still");
+            assert_eq!(receive(&mut stays), b"still", "it is there, and whoever is attached is its only consumer");
+            detach(&mut stays, false);
+            let mut goes = opened(&broker);
+            remember(&mut goes, kind).expect("nobody is attached any more");
+            detach(&mut goes, true);
+            wait_for("its end", || broker.queue(kind.queue).is_none().then_some(()));
+        }
+    }
+}
+
+#[test]
+fn a_subscription_is_of_the_address_that_it_was_asked_for_at_last() {
+    for shards in [1, 3] {
+        for kind in KINDS {
+            let mut broker = Broker::start_with(TempDir::new().expect("a folder"), shards, LISTENER);
+            let mut before: Option<&str> = None;
+            for address in ["news.a", "news.b", "news.c", "news.d"] {
+                let mut peer = opened(&broker);
+                subscribe(&mut peer, address, kind);
+                let refused = try_subscribe(&mut opened(&broker), "news.z", kind).expect("it is used");
+                assert!(refused.starts_with("amqp:illegal-state") && refused.contains(address), "{refused}");
+                send(&broker, address, address.as_bytes());
+                assert_eq!(receive(&mut peer), address.as_bytes(), "and nothing of {before:?}");
+                before = Some(address);
+                detach(&mut peer, false);
+            }
+            broker = Broker::start_with(broker.kill(), shards, LISTENER);
+            let source = remember(&mut opened(&broker), kind).expect("it is remembered");
+            assert_eq!(source.terminus.address.as_deref(), before, "the others do not come back");
+            let state = broker.state().to_string();
+            assert_eq!(state.matches(&format!("\"{}\"", kind.queue)).count(), 1, "{state}");
+        }
+    }
 }

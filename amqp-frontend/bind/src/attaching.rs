@@ -3,11 +3,13 @@
 use amqp_codec::AmqpError;
 use amqp_codec::performative::Attach;
 use amqp_proto::{Closing, LinkId, SessionId};
+use bytes::Bytes;
 use engine_core::command::DetachMode;
 use engine_core::event::{AttachedInfo, Refusal};
 use engine_core::key::EndKey;
 use engine_home::{Asked, Home, Moves, Request, Route};
 use engine_message::Condition;
+use engine_message::value::Value;
 
 use crate::bind::{Bind, Stop, link_id, local};
 use crate::{coordinating, terminus};
@@ -29,10 +31,12 @@ impl Bind {
         match home.attach(&mut self.client, local(id), plan, moves) {
             Ok(Asked::Owner(place)) => {
                 self.set_link(id, Some(place));
+                self.note_outcomes(place, &attach);
                 self.attaching.insert(place, attach);
             }
             Ok(Asked::Stands { place, credit }) => {
                 self.set_link(id, Some(place));
+                self.note_outcomes(place, &attach);
                 self.machine.accept_attach(id, coordinating::answer(&attach), &mut self.out);
                 self.machine.grant(id, credit);
             }
@@ -46,7 +50,10 @@ impl Bind {
 
     /// The owner answered an attach.
     pub(crate) fn handle_attached(&mut self, home: &mut Home, route: Route, end: EndKey, info: &AttachedInfo) {
-        home.handle_attached(route.place, end, &info.address);
+        let allowed = home.handle_attached(&mut self.client, route.place, end, &info.address);
+        if let Err(refusal) = allowed {
+            return self.handle_refused(home, route, *refusal);
+        }
         let Some(attach) = self.attaching.remove(&route.place) else { return };
         let reply = terminus::reply(&attach, &info.address);
         self.machine.accept_attach(link_id(route.id), reply, &mut self.out);
@@ -59,6 +66,7 @@ impl Bind {
     pub(crate) fn handle_refused(&mut self, home: &mut Home, route: Route, refusal: Refusal) {
         let id = link_id(route.id);
         self.attaching.remove(&route.place);
+        self.outcomes.remove(&route.place);
         home.handle_gone(&mut self.client, route.place);
         self.set_link(id, None);
         self.machine.refuse_attach(id, error(refusal), &mut self.out);
@@ -76,10 +84,17 @@ impl Bind {
     pub(crate) fn handle_detached(&mut self, home: &mut Home, route: Route, refusal: Refusal) {
         let id = link_id(route.id);
         home.handle_gone(&mut self.client, route.place);
+        self.outcomes.remove(&route.place);
         self.set_link(id, None);
         self.machine.detach(id, Closing::Closed, Some(error(refusal)), &mut self.out);
         // The connection may not have been read for the sake of this link.
         self.read_on(home);
+    }
+
+    /// A link ends for what its peer did, with an error; what it still had becomes what its source says.
+    pub(crate) fn end_link(&mut self, home: &mut Home, id: LinkId, error: AmqpError) {
+        self.drop_link(home, id, DetachMode::Ended);
+        self.machine.detach(id, Closing::Closed, Some(error), &mut self.out);
     }
 
     /// The peer ended a link.
@@ -87,6 +102,7 @@ impl Bind {
         if let Some(place) = self.link(id) {
             self.set_link(id, None);
             self.attaching.remove(&place);
+            self.outcomes.remove(&place);
             home.release(&mut self.client, place, mode);
         }
     }
@@ -96,9 +112,17 @@ impl Bind {
         let links = self.links.get_mut(usize::from(session.0)).map(std::mem::take);
         for place in links.unwrap_or_default().into_iter().flatten() {
             self.attaching.remove(&place);
+            self.outcomes.remove(&place);
             home.release(&mut self.client, place, DetachMode::Ended);
         }
     }
+}
+
+/// Why a relay's link ends: a message was refused, and no outcome can say so (AMQP Anonymous Terminus 1.0, 2.2).
+pub(crate) fn undelivered(refusal: Refusal, tag: Bytes) -> AmqpError {
+    let mut error = error(refusal);
+    error.info.insert("delivery-tag", Value::Binary(tag));
+    error
 }
 
 /// A refusal as AMQP says it.

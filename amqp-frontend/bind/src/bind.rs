@@ -12,12 +12,13 @@ use std::sync::Arc;
 use amqp_codec::AmqpError;
 use amqp_codec::performative::{Attach, Open};
 use amqp_proto::{Authenticated, Config, Connection, Credentials, Input, LinkId, Out};
-use engine_core::command::DetachMode;
+use engine_core::command::{DetachMode, SolePolicy};
 use engine_home::limits::OUT_STOP_GIVING;
 use engine_home::{Client, Home, LocalId, Moves, Request, Slot};
 use engine_message::Condition;
 
 use crate::coordinating::Belongs;
+use crate::outcome::Outcomes;
 
 /// One AMQP connection.
 pub struct Bind {
@@ -29,6 +30,8 @@ pub struct Bind {
     pub(crate) links: Vec<Vec<Option<Slot>>>,
     /// The attaches of links whose owners have not answered.
     pub(crate) attaching: HashMap<Slot, Box<Attach>>,
+    /// What outcomes deliveries of links have whose sources list less than all.
+    pub(crate) outcomes: HashMap<Slot, Outcomes>,
     /// Octets that came and were not taken: the start of a frame, or what waits for an answer.
     kept: Vec<u8>,
     /// What has to be done before it takes anything more.
@@ -39,6 +42,8 @@ pub struct Bind {
     below: usize,
     /// Whether both ends have opened it.
     pub(crate) opened: bool,
+    /// What its peer wants to become of other connections of its container.
+    pub(crate) sole: Option<SolePolicy>,
 }
 
 /// Who connects to a peer, and who that peer is here.
@@ -85,12 +90,14 @@ impl Bind {
             client,
             links: Vec::new(),
             attaching: HashMap::new(),
+            outcomes: HashMap::new(),
             kept: Vec::new(),
             stop: None,
             requests: VecDeque::new(),
             moves,
             below: 0,
             opened: false,
+            sole: None,
         }
     }
 
@@ -191,6 +198,7 @@ impl Bind {
 
     /// It was moved to this home's shard: answers the attach that it moved for.
     pub fn handle_moved(&mut self, home: &mut Home) {
+        home.move_claim(&self.client);
         if let Some(Stop::Moving(id, attach)) = self.stop.take() {
             self.handle_attach(home, id, attach, Moves::Never);
         }
@@ -212,9 +220,13 @@ impl Bind {
 
     /// Closes it because the node stops, or has no room for it.
     pub fn close(&mut self, home: &mut Home, condition: Condition, why: &str) {
+        self.close_with(home, AmqpError::new(condition, why));
+    }
+
+    pub(crate) fn close_with(&mut self, home: &mut Home, error: AmqpError) {
         self.drop_links(home, DetachMode::Ended);
         let now_ns = home.engine().now_ns();
-        self.machine.close(Some(AmqpError::new(condition, why)), now_ns, &mut self.out);
+        self.machine.close(Some(error), now_ns, &mut self.out);
     }
 
     /// Whether nothing more will come of it.
@@ -265,6 +277,19 @@ impl Bind {
         *self.links.get(usize::from(id.session))?.get(id.handle as usize)?
     }
 
+    /// The outcomes that deliveries of a link may have.
+    pub(crate) fn outcomes_of(&self, place: Slot) -> Outcomes {
+        self.outcomes.get(&place).copied().unwrap_or(Outcomes::ALL)
+    }
+
+    /// Notes which outcomes a link's source lists.
+    pub(crate) fn note_outcomes(&mut self, place: Slot, attach: &Attach) {
+        let outcomes = Outcomes::of(attach.source.as_ref());
+        if outcomes != Outcomes::ALL {
+            self.outcomes.insert(place, outcomes);
+        }
+    }
+
     /// Notes where a link is.
     pub(crate) fn set_link(&mut self, id: LinkId, slot: Option<Slot>) {
         let session = usize::from(id.session);
@@ -280,13 +305,15 @@ impl Bind {
         }
     }
 
-    /// All its links ended with it, so.
+    /// All its links ended with it, so, and its claim to its container.
     pub fn drop_links(&mut self, home: &mut Home, mode: DetachMode) {
         home.end_transactions(&self.client);
+        home.drop_claim(&mut self.client);
         for place in std::mem::take(&mut self.links).into_iter().flatten().flatten() {
             home.release(&mut self.client, place, mode);
         }
         self.attaching.clear();
+        self.outcomes.clear();
     }
 }
 

@@ -7,8 +7,8 @@
 //! Not here: what is kept for a transaction and done with it (`engine/home`). There are no distributed or promotable transactions.
 
 use amqp_codec::AmqpError;
-use amqp_codec::performative::{Attach, Coordinator, DeliveryState, Target, Terminus};
-use amqp_proto::{Closing, Deliveries, Delivery, DeliveryOutcome, Head, LinkId, State, Update, Updated};
+use amqp_codec::performative::{Attach, Coordinator, DeliveryState, Source, Target, Terminus};
+use amqp_proto::{Deliveries, Delivery, DeliveryOutcome, Head, LinkId, State, Update, Updated};
 use bytes::Bytes;
 use engine_core::command::Settled;
 use engine_core::event::KEY_NONE;
@@ -19,7 +19,7 @@ use engine_message::{Condition, DecodeError, Fields, Symbol, section};
 
 use crate::attaching::error;
 use crate::bind::Bind;
-use crate::outcome;
+use crate::outcome::{self, Outcomes};
 
 /// What the coordinator can do (4.5.6).
 const CAPABILITIES: [&str; 3] = ["amqp:local-transactions", "amqp:multi-txns-per-ssn", "amqp:multi-ssns-per-txn"];
@@ -72,9 +72,8 @@ pub(crate) fn answer(attach: &Attach) -> Attach {
         }
         _ => Target::Node(Terminus::default()),
     };
-    let mut source = attach.source.clone().unwrap_or_default();
-    source.terminus.capabilities.clear();
-    Attach { source: Some(source), target: Some(target), ..attach.answer() }
+    let answer = attach.answer();
+    Attach { source: answer.source.or_else(|| Some(Source::default())), target: Some(target), ..answer }
 }
 
 impl Bind {
@@ -87,7 +86,7 @@ impl Bind {
             Ok(Control::Declare) if settled == Settled::Yes => {
                 let text = "a transaction is begun by a delivery that is not settled: its identifier is the outcome";
                 let error = AmqpError::new(Condition::InvalidField, text);
-                return self.machine.detach(delivery.link, Closing::Closed, Some(error), &mut self.out);
+                return self.end_link(home, delivery.link, error);
             }
             Ok(Control::Declare) => home.declare(&self.client).map_err(|refusal| error(*refusal)).map(|id| {
                 let id = Bytes::copy_from_slice(&id.bytes());
@@ -99,9 +98,14 @@ impl Bind {
             }
             Err(error) => Err(error),
         };
+        let rejected = Outcomes::only(&DeliveryOutcome::Rejected(None));
         let outcome = match done {
             Ok(None) => return,
             Ok(Some(outcome)) => outcome,
+            // There is no other way to say it (4.3).
+            Err(error) if settled == Settled::Yes || !self.outcomes_of(place).hold(rejected) => {
+                return self.end_link(home, delivery.link, error);
+            }
             Err(error) => DeliveryOutcome::Rejected(Some(Box::new(error))),
         };
         if settled == Settled::No {
@@ -149,7 +153,7 @@ impl Bind {
                 self.machine.settle(link, delivery, delivery, rejected);
             }
             // There is no other way to say it.
-            Settled::Yes => self.end_with(home, link, why),
+            Settled::Yes => self.end_link(home, link, why),
         }
         None
     }
@@ -171,6 +175,7 @@ impl Bind {
         (transaction, outcome): (&[u8], Option<DeliveryOutcome>),
     ) {
         let id = TransactionId::read(transaction);
+        let asked = outcome.as_ref().map_or(Outcomes::ALL, Outcomes::only);
         let outcome = outcome.map(outcome::of_peer);
         let settles = update.settled.is_yes();
         while let Some(Updated { link, key, delivery }) = self.machine.next_updated(&mut update) {
@@ -179,6 +184,9 @@ impl Bind {
             };
             let confirm = (!settles).then_some(delivery);
             let enlisted = match id {
+                _ if outcome.is_some() && !self.outcomes_of(place).hold(asked) => {
+                    Err(AmqpError::new(Condition::NotAllowed, outcome::UNLISTED))
+                }
                 Some(id) => home
                     .enlist_outcome(&self.client, id, (place, key), outcome.clone(), confirm)
                     .map_err(|refusal| error(*refusal)),
@@ -186,15 +194,9 @@ impl Bind {
             };
             if let Err(why) = enlisted {
                 // Its deliveries become what they become when a link ends.
-                self.end_with(home, link, why);
+                self.end_link(home, link, why);
             }
         }
-    }
-
-    /// Ends a link from here.
-    fn end_with(&mut self, home: &mut Home, link: LinkId, why: AmqpError) {
-        self.drop_link(home, link, engine_core::command::DetachMode::Ended);
-        self.machine.detach(link, Closing::Closed, Some(why), &mut self.out);
     }
 }
 

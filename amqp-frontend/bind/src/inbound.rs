@@ -9,14 +9,34 @@ use amqp_proto::{
 use bytes::Bytes;
 use engine_core::command::{self, DetachMode, Settled};
 use engine_core::event::{KEY_NONE, Refusal};
-use engine_home::{Arrival, Closed, Home, Placed, Request, Slot, TakenBack, TransactionId, may_wait};
+use engine_home::{Arrival, Closed, Home, OwnerEnd, Placed, Request, Slot, TakenBack, TransactionId, may_wait};
 use engine_message::{Condition, DecodeError, section};
 
-use crate::attaching::error;
+use crate::attaching::{error, undelivered};
 use crate::bind::{Bind, Stop};
 use crate::coordinating::{self, Belongs};
-use crate::outcome;
+use crate::outcome::{self, Outcomes};
 use crate::parts::PartIn;
+
+/// A delivery that is to be answered.
+pub(crate) struct Answered {
+    pub delivery: u32,
+    /// Whether an outcome is wanted.
+    pub settled: Settled,
+    /// Its tag, if a refusal ends its link.
+    pub tag: Option<Bytes>,
+    /// The transaction that it belongs to.
+    pub transaction: Option<TransactionId>,
+}
+
+/// Who is told of a delivery's outcome.
+#[derive(Clone, Copy)]
+enum Whom {
+    Owner(OwnerEnd),
+    Nobody,
+    /// Nobody: its link ends, as its source does not list the outcome.
+    Unlisted(Slot),
+}
 
 impl Bind {
     #[inline]
@@ -38,8 +58,9 @@ impl Bind {
                     Payload::Owned(bytes) => bytes.as_ref(),
                 };
                 let belongs = head.as_ref().map_or(Belongs::Nowhere, coordinating::belongs);
+                let tag = head.as_ref().and_then(|head| head.transfer().delivery_tag).unwrap_or_default();
                 let settled = wanted(settled);
-                self.handle_part(home, stage, &PartIn { link, delivery, settled, format, belongs, bytes });
+                self.handle_part(home, stage, &PartIn { link, delivery, settled, format, belongs, tag, bytes });
             }
             // No owner hears of it: its credit is given back here.
             Event::Ignored { link, .. } => self.machine.grant(link, 1),
@@ -51,7 +72,7 @@ impl Bind {
                 self.requests.push_back(Request::Tls);
             }
             Event::Authenticate(credentials) => self.authenticate(credentials),
-            Event::OpenAsked(open) => self.handle_open(*open),
+            Event::OpenAsked(open) => self.handle_open(home, *open),
             // Nothing is asked of a peer that it would answer, and what came is settled at once.
             Event::Begun(_) | Event::Attached(..) | Event::Drained(_) | Event::Confirmed(_) => {}
             Event::Opened(open) => self.handle_opened(*open),
@@ -105,14 +126,6 @@ impl Bind {
         self.requests.push_back(Request::Opened);
     }
 
-    fn handle_open(&mut self, open: Open) {
-        tracing::debug!(target: "heddle::net", container = %open.container_id, "connection opened");
-        self.client.container = open.container_id;
-        self.opened = true;
-        let answer = self.machine.config().server_open();
-        self.machine.accept_open(answer, &mut self.out);
-    }
-
     fn closed(&self, error: &AmqpError) -> Closed {
         if !self.opened && error.condition == Condition::UnauthorizedAccess {
             return Closed::NotLetIn(error.description.clone().unwrap_or_default());
@@ -147,6 +160,7 @@ impl Bind {
                 header,
                 properties: delivery.payload.get(front.properties).unwrap_or_default(),
                 kept,
+                tag: None,
             });
         }
         None
@@ -168,14 +182,14 @@ impl Bind {
         let scanned = section::scan(delivery.payload);
         let parsed = scanned.and_then(|sections| Ok((header(delivery.payload, sections.header.end)?, sections)));
         let settled = wanted(delivery.settled);
-        let named = (delivery.link, delivery.delivery);
         let transaction = match belongs {
             Belongs::Nowhere => None,
-            belongs => match self.transaction_of(home, belongs, named, settled) {
+            belongs => match self.transaction_of(home, belongs, (delivery.link, delivery.delivery), settled) {
                 None => return,
                 found => found,
             },
         };
+        let tag = if self.names(home, place, settled) { delivery.transfer().delivery_tag } else { None };
         let placed = match parsed {
             Ok((header, sections)) => {
                 let arrival = Arrival {
@@ -185,35 +199,42 @@ impl Bind {
                     header,
                     properties: delivery.payload.get(sections.properties.clone()).unwrap_or_default(),
                     kept: delivery.payload.get(sections.kept()..).unwrap_or_default(),
+                    tag,
                 };
                 home.enter(&self.client, place, &arrival, owned, transaction)
             }
             // The delivery is at fault, not the link; its credit is given back, as no owner will.
             Err(error) => Placed { credit: 1, refusal: Some(Refusal::new(Condition::DecodeError, error.to_string())) },
         };
-        self.handle_placed(named, settled, placed, transaction);
+        let tag = tag.map(Bytes::copy_from_slice);
+        let answered = Answered { delivery: delivery.delivery, settled, tag, transaction };
+        self.handle_placed(home, delivery.link, answered, placed);
+    }
+
+    /// Whether a message of a link that is refused ends the link, which names it: each message of a relay has its own address, and its
+    /// sender waits for no outcome, or for none that says it (AMQP Anonymous Terminus 1.0, 2.2).
+    pub(crate) fn names(&self, home: &Home, place: Slot, settled: Settled) -> bool {
+        let rejected = Outcomes::only(&DeliveryOutcome::Rejected(None));
+        let is_told = settled == Settled::No && self.outcomes_of(place).hold(rejected);
+        !is_told && home.is_relay(place)
     }
 
     /// Says to the peer what there is to say for a message that it sent.
-    pub(crate) fn handle_placed(
-        &mut self,
-        (link, delivery): (LinkId, u32),
-        settled: Settled,
-        placed: Placed,
-        transaction: Option<TransactionId>,
-    ) {
+    pub(crate) fn handle_placed(&mut self, home: &mut Home, link: LinkId, answered: Answered, placed: Placed) {
         if placed.credit > 0 {
             self.machine.grant(link, placed.credit);
         }
-        match placed.refusal {
-            Some(refusal) if settled == Settled::No => {
+        let Answered { delivery, settled, tag, transaction } = answered;
+        match (placed.refusal, tag) {
+            (Some(refusal), Some(tag)) => self.end_link(home, link, undelivered(*refusal, tag)),
+            (Some(refusal), None) if settled == Settled::No => {
                 let why = Some(Box::new(error(*refusal)));
                 self.machine.settle(link, delivery, delivery, DeliveryOutcome::Rejected(why));
             }
-            None if settled == Settled::No => {
+            (None, _) if settled == Settled::No => {
                 transaction.into_iter().for_each(|id| self.answer_provisionally(link, delivery, id));
             }
-            Some(_) | None => {}
+            (Some(_) | None, _) => {}
         }
     }
 
@@ -221,26 +242,50 @@ impl Bind {
     #[inline]
     fn handle_outcome(&mut self, home: &mut Home, outcome: Option<DeliveryOutcome>) {
         let Some(outcome) = outcome else { return self.settle_by_default(home) };
+        let asked = Outcomes::only(&outcome);
         let outcome = outcome::of_peer(outcome);
         let accepted = outcome == command::Outcome::Accepted;
         // A disposition is mostly of one link's deliveries.
         let mut known = None;
+        let mut unlisted = Vec::new();
         while let Some(Settling { link: id, key, confirm }) = self.machine.next_settled() {
-            let end = match known {
-                Some((known, end)) if known == id => end,
+            let whom = match known {
+                Some((known, whom)) if known == id => whom,
                 _ => {
-                    let end = self.link(id).and_then(|place| home.end_of(place));
-                    known = Some((id, end));
-                    end
+                    let whom = self.whom(home, id, asked);
+                    known = Some((id, whom));
+                    whom
                 }
             };
-            match end.filter(|_| key != KEY_NONE) {
-                Some(end) if accepted && confirm.is_none() => home.accept(end, key),
-                Some(end) => home.settle(end, key, outcome.clone(), confirm),
+            match whom {
+                Whom::Owner(end) if key != KEY_NONE && accepted && confirm.is_none() => home.accept(end, key),
+                Whom::Owner(end) if key != KEY_NONE => home.settle(end, key, outcome.clone(), confirm),
+                Whom::Unlisted(place) => {
+                    if key != KEY_NONE {
+                        home.settle_by_default(place, key);
+                    }
+                    if unlisted.last() != Some(&id) {
+                        unlisted.push(id);
+                    }
+                }
                 // Nobody keeps it: there is nothing to wait for.
-                None => confirm.into_iter().for_each(|delivery| self.machine.confirm(id, delivery)),
+                Whom::Owner(_) | Whom::Nobody => {
+                    confirm.into_iter().for_each(|delivery| self.machine.confirm(id, delivery));
+                }
             }
         }
+        for id in unlisted {
+            self.end_link(home, id, AmqpError::new(Condition::NotAllowed, outcome::UNLISTED));
+        }
+    }
+
+    /// Who is told that a delivery of a link has one of these outcomes.
+    fn whom(&self, home: &Home, id: LinkId, asked: Outcomes) -> Whom {
+        let Some(place) = self.link(id) else { return Whom::Nobody };
+        if !self.outcomes.is_empty() && !self.outcomes_of(place).hold(asked) {
+            return Whom::Unlisted(place);
+        }
+        home.end_of(place).map_or(Whom::Nobody, Whom::Owner)
     }
 
     /// The peer told a state that is no outcome. What it says within a transaction waits for that; how far a delivery came concerns no

@@ -5,6 +5,7 @@
 
 mod attaching;
 mod bind;
+mod claiming;
 mod coordinating;
 mod filter;
 mod inbound;

@@ -6,7 +6,7 @@ use engine_core::event::Event;
 use engine_core::message::Message;
 use engine_home::{Drained, Due, Gift, Home, LocalId, Route, Slot, encode_header};
 
-use crate::attaching::error;
+use crate::attaching::{error, undelivered};
 use crate::bind::{Bind, link_id};
 
 impl Bind {
@@ -17,10 +17,16 @@ impl Bind {
         match event {
             Event::Deliver { .. } => unreachable!("messages are given, not told of"),
             Event::Moved(_) => unreachable!("the home asks the other owner, and tells nobody"),
+            Event::Admitted { .. } => unreachable!("it is no link that is admitted"),
             Event::Settled { first, last, outcome } => self.machine.settle(id, first, last, said(outcome)),
             Event::Confirmed { delivery } => self.machine.confirm(id, delivery),
             Event::Credit { credit } => self.machine.grant(id, credit),
             Event::Attached { end, info } => self.handle_attached(home, route, end, &info),
+            Event::Undelivered { refusal, tag } => {
+                self.end_link(home, id, undelivered(*refusal, tag));
+                // The connection may not have been read for the sake of this link.
+                self.read_on(home);
+            }
             Event::Refused { refusal } => self.handle_refused(home, route, *refusal),
             Event::Drained { unused } => match home.handle_drained(place, unused) {
                 Drained::More => drop(self.pass_credit(home, place, id)),

@@ -16,6 +16,39 @@ use engine_message::value::Raw;
 /// The outcomes that a consumer may use.
 const KNOWN: [&str; 4] = ["amqp:accepted:list", "amqp:rejected:list", "amqp:released:list", "amqp:modified:list"];
 
+/// Which outcomes the deliveries of a link may have, a bit for each of `KNOWN`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Outcomes(u8);
+
+impl Outcomes {
+    /// All that are known.
+    pub const ALL: Self = Self(0b1111);
+
+    /// Those of a source: all where it lists none, or none that is known.
+    pub fn of(source: Option<&Source>) -> Self {
+        let listed = source.map(|source| source.outcomes.as_slice()).unwrap_or_default();
+        let bits = KNOWN.iter().enumerate().filter(|(_, known)| listed.iter().any(|listed| listed == *known));
+        let bits = bits.fold(0, |bits, (place, _)| bits | 1 << place);
+        if bits == 0 { Self::ALL } else { Self(bits) }
+    }
+
+    /// One alone; none for a coordinator's answer, which no source lists.
+    pub fn only(outcome: &DeliveryOutcome) -> Self {
+        match outcome {
+            DeliveryOutcome::Accepted => Self(1),
+            DeliveryOutcome::Rejected(_) => Self(1 << 1),
+            DeliveryOutcome::Released => Self(1 << 2),
+            DeliveryOutcome::Modified(_) => Self(1 << 3),
+            DeliveryOutcome::Declared(_) => Self(0),
+        }
+    }
+
+    /// Whether all of others are among them.
+    pub fn hold(self, others: Self) -> bool {
+        others.0 & !self.0 == 0
+    }
+}
+
 /// The default outcome of a source; released where it has none that is known: nobody can know that such a delivery was processed.
 ///
 /// # Errors
@@ -40,6 +73,9 @@ pub(crate) fn default_of(source: &Source) -> Result<Outcome, AmqpError> {
         | DeliveryState::Released => Outcome::Released,
     })
 }
+
+/// What a peer is told whose delivery has an outcome that the source of its link does not list.
+pub(crate) const UNLISTED: &str = "the link's source does not list the outcome of its delivery";
 
 /// An outcome that a consumer's peer says, as owners know it.
 #[inline]
@@ -78,12 +114,9 @@ pub(crate) fn answer(source: &mut Source) {
     let mut encoded = Vec::new();
     state.encode(&mut encoded);
     source.default_outcome = Raw::new(&encoded).ok();
-    let known = KNOWN.into_iter().map(Symbol::from);
-    if source.outcomes.is_empty() {
-        source.outcomes = known.collect();
-    } else {
-        source.outcomes.retain(|asked| KNOWN.iter().any(|known| asked == known));
-    }
+    let used = Outcomes::of(Some(source));
+    let is_used = |(place, _): &(usize, &str)| used.0 & 1 << place != 0;
+    source.outcomes = KNOWN.into_iter().enumerate().filter(is_used).map(|(_, known)| Symbol::from(known)).collect();
 }
 
 #[cfg(test)]

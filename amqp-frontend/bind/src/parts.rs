@@ -2,6 +2,7 @@
 
 use amqp_codec::AmqpError;
 use amqp_proto::{Closing, LinkId, Part, Send, Stage};
+use bytes::Bytes;
 use engine_core::command::Settled;
 use engine_core::event::{KEY_NONE, Refusal};
 use engine_home::{
@@ -12,6 +13,7 @@ use engine_message::{Condition, DecodeError, section};
 
 use crate::bind::{Bind, link_id};
 use crate::coordinating::Belongs;
+use crate::inbound::Answered;
 
 /// A part of a message that came.
 pub(crate) struct PartIn<'a> {
@@ -21,6 +23,8 @@ pub(crate) struct PartIn<'a> {
     pub format: u32,
     /// What its first transfer says of its transaction.
     pub belongs: Belongs,
+    /// The delivery's tag; empty behind its first part.
+    pub tag: &'a [u8],
     pub bytes: &'a [u8],
 }
 
@@ -49,7 +53,8 @@ impl Bind {
             home.refuse_large(place);
             let text = "a message to the coordinator is larger than any declare or discharge";
             let refusal = Some(Refusal::new(Condition::NotImplemented, text));
-            return self.handle_placed(named, part.settled, Placed { credit: 1, refusal }, None);
+            let answered = Answered { delivery: part.delivery, settled: part.settled, tag: None, transaction: None };
+            return self.handle_placed(home, part.link, answered, Placed { credit: 1, refusal });
         }
         let transaction = match part.belongs {
             Belongs::Nowhere => None,
@@ -63,7 +68,9 @@ impl Bind {
             Ok((arrival, kept)) => home.begin_large(place, arrival, part.bytes.get(kept..).unwrap_or_default()),
             Err(refusal) => {
                 home.refuse_large(place);
-                self.handle_placed(named, part.settled, Placed { credit: 1, refusal: Some(refusal) }, None);
+                let tag = self.names(home, place, part.settled).then(|| Bytes::copy_from_slice(part.tag));
+                let answered = Answered { delivery: part.delivery, settled: part.settled, tag, transaction: None };
+                self.handle_placed(home, part.link, answered, Placed { credit: 1, refusal: Some(refusal) });
             }
         }
     }
@@ -74,17 +81,23 @@ impl Bind {
         let id = link_id(route.id);
         match news {
             FileNews::Room => self.read_on(home),
-            FileNews::Whole(whole) => {
+            FileNews::Whole(mut whole) => {
                 self.client.messages_in += 1;
                 let (delivery, settled, transaction) = (whole.delivery, whole.settled, whole.transaction);
+                if !self.names(home, route.place, settled) {
+                    whole.tag = None;
+                }
+                let tag = whole.tag.clone();
                 let placed = home.take_file(&self.client, route.place, *whole);
-                self.handle_placed((id, delivery), settled, placed, transaction);
+                self.handle_placed(home, id, Answered { delivery, settled, tag, transaction }, placed);
                 self.read_on(home);
             }
             FileNews::NotWritten(failed) => {
                 self.requests.push_back(Request::NotWritten(failed.error));
                 let placed = Placed { credit: 1, refusal: Some(failed.refusal) };
-                self.handle_placed((id, failed.delivery), failed.settled, placed, None);
+                let (delivery, settled) = (failed.delivery, failed.settled);
+                let answered = Answered { delivery, settled, tag: None, transaction: None };
+                self.handle_placed(home, id, answered, placed);
                 self.read_on(home);
             }
             FileNews::Part(piece) => self.send_piece(home, route, &piece),
@@ -167,6 +180,7 @@ impl Bind {
         tracing::error!(target: "heddle::storage", "{text}");
         let id = link_id(route.id);
         self.set_link(id, None);
+        self.outcomes.remove(&route.place);
         let error = AmqpError::new(Condition::InternalError, text);
         self.machine.detach(id, Closing::Closed, Some(error), &mut self.out);
     }
@@ -193,6 +207,7 @@ fn start(
         not_before_ms,
         to: section::property_to(properties).map_err(broken)?.unwrap_or_default().to_owned(),
         wanted: wanted_routing(part.bytes),
+        tag: Bytes::copy_from_slice(part.tag),
         transaction,
     };
     Ok((arrival, sections.kept()))

@@ -14,7 +14,8 @@ use engine_core::command::{
 use engine_home::{AddressRules, Plan};
 use engine_message::Condition;
 use engine_message::Symbol;
-use engine_message::value::{Map, Value};
+use engine_message::reader::Reader;
+use engine_message::value::{Map, Value, read_symbols};
 
 use crate::{filter, outcome};
 
@@ -106,12 +107,7 @@ fn consumer(
 /// The durable subscription that a link had whose attach has no source (part 2.6.3): by its name, and by what of its container it
 /// was, which clients say with capabilities of the link (artemis.md, 2.7).
 fn remembered(attach: &Attach, container: &str) -> Plan {
-    let subscription = Subscription {
-        container: container.to_owned(),
-        name: subscription_name(attach),
-        durability: Durability::Durable,
-        sharing: sharing(&attach.desired_capabilities),
-    };
+    let subscription = named(attach, container, Durability::Durable, sharing(&attach.desired_capabilities));
     Plan::Consumer(Box::new(ConsumerSpec {
         settle: settle(attach),
         subscription: Some(subscription),
@@ -120,18 +116,23 @@ fn remembered(attach: &Attach, container: &str) -> Plan {
     }))
 }
 
-/// The name of the subscription of a link. Qpid JMS: further consumers of one add a bar and a suffix to its name.
-fn subscription_name(attach: &Attach) -> String {
-    attach.name.split('|').next().unwrap_or_default().to_owned()
+/// The subscription that a link is named after. Qpid JMS: further consumers of a shared one add a bar and a suffix to its name.
+fn named(attach: &Attach, container: &str, durability: Durability, sharing: Sharing) -> Subscription {
+    let name = match sharing {
+        Sharing::Exclusive => &attach.name,
+        Sharing::Shared | Sharing::Global => attach.name.split('|').next().unwrap_or_default(),
+    };
+    Subscription { container: container.to_owned(), name: name.to_owned(), durability, sharing }
 }
 
-/// Who may attach, as capabilities say it.
+/// Who may attach, as capabilities say it, those of a source or those of a link without one. Which containers share a subscription is
+/// asked of a shared one only.
 fn sharing(capabilities: &[Symbol]) -> Sharing {
     let has = |name: &str| capabilities.iter().any(|capability| *capability == name);
     match (has("shared"), has("global")) {
-        (_, true) => Sharing::Global,
+        (true, true) => Sharing::Global,
         (true, false) => Sharing::Shared,
-        (false, false) => Sharing::Exclusive,
+        (false, _) => Sharing::Exclusive,
     }
 }
 
@@ -145,19 +146,12 @@ fn subscription(attach: &Attach, source: &Source, container: &str) -> Option<Sub
     let has = |name: &str| source.terminus.capabilities.iter().any(|capability| *capability == name);
     let durable =
         source.terminus.durable != TerminusDurability::None || source.terminus.expiry_policy == ExpiryPolicy::Never;
-    if (!durable && !has("shared")) || has("queue") {
+    let sharing = sharing(&source.terminus.capabilities);
+    if (!durable && sharing == Sharing::Exclusive) || has("queue") {
         return None;
     }
-    Some(Subscription {
-        container: container.to_owned(),
-        name: subscription_name(attach),
-        durability: if durable { Durability::Durable } else { Durability::Volatile },
-        sharing: match (has("shared"), has("global")) {
-            (true, true) => Sharing::Global,
-            (true, false) => Sharing::Shared,
-            _ => Sharing::Exclusive,
-        },
-    })
+    let durability = if durable { Durability::Durable } else { Durability::Volatile };
+    Some(named(attach, container, durability, sharing))
 }
 
 /// What capabilities ask for.
@@ -169,19 +163,38 @@ fn routing(capabilities: &[Symbol]) -> Option<RoutingType> {
     })
 }
 
+/// Whether the distribution modes that a dynamic node is to have (`supported-dist-modes`, part 3.5.9) are some that there are.
+fn check_modes(properties: &Map) -> Result<(), AmqpError> {
+    let modes = match properties.get("supported-dist-modes") {
+        None | Some(Value::Null) => return Ok(()),
+        Some(Value::Symbol(mode)) => Some(vec![mode.clone()]),
+        Some(Value::Array(modes)) => read_symbols(&mut Reader::new(modes.as_bytes())).ok(),
+        Some(_) => None,
+    };
+    if modes.is_some_and(|modes| modes.iter().all(|mode| *mode == "move" || *mode == "copy")) {
+        return Ok(());
+    }
+    let text = "the dynamic node's supported-dist-modes are others than move and copy";
+    Err(AmqpError::new(Condition::InvalidField, text))
+}
+
 /// How long a dynamic node of `routing` lives.
 fn lifetime(properties: &Map, routing: RoutingType) -> Result<Lifetime, AmqpError> {
+    check_modes(properties)?;
     let asked = properties.get("lifetime-policy").is_some_and(|policy| *policy != Value::Null);
-    let unknown = |text| Err(AmqpError::new(Condition::NotImplemented, text));
     match LifetimePolicy::of(properties) {
         Some(LifetimePolicy::DeleteOnClose) => Ok(Lifetime::OnClose),
         Some(LifetimePolicy::DeleteOnNoLinks) => Ok(Lifetime::NoLinks),
         Some(LifetimePolicy::DeleteOnNoMessages) if routing == RoutingType::Multicast => {
-            unknown("a dynamic topic keeps no messages: its lifetime policy cannot be delete-on-no-messages")
+            let text = "a dynamic topic keeps no messages: its lifetime policy cannot be delete-on-no-messages";
+            Err(AmqpError::new(Condition::NotImplemented, text))
         }
         Some(LifetimePolicy::DeleteOnNoMessages) => Ok(Lifetime::NoMessages),
         Some(LifetimePolicy::DeleteOnNoLinksOrMessages) => Ok(Lifetime::NoLinksOrMessages),
-        None if asked => unknown("the dynamic node's lifetime policy is none of the four that the specification has"),
+        None if asked => {
+            let text = "the dynamic node's lifetime policy is none of the four that the specification has";
+            Err(AmqpError::new(Condition::InvalidField, text))
+        }
         None => Ok(Lifetime::OnClose),
     }
 }
@@ -240,5 +253,83 @@ fn answer_node(capabilities: &mut Vec<Symbol>, properties: &mut Map, made: Optio
     *properties = Map::default();
     if let Some(policy) = made {
         properties.insert("lifetime-policy", policy.to_value());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use engine_message::value::{Described, Raw};
+
+    use super::*;
+
+    #[test]
+    fn what_no_dynamic_node_can_be_is_an_invalid_field() {
+        let policy = |code| {
+            Value::Described(Box::new(Described { descriptor: Value::Ulong(code), value: Value::List(Vec::new()) }))
+        };
+        let symbol = |name: &'static str| Value::Symbol(name.into());
+        let array = |names: &[&str]| {
+            let mut bytes = vec![0xe0, 0, u8::try_from(names.len()).expect("few"), 0xa3];
+            for name in names {
+                bytes.push(u8::try_from(name.len()).expect("short"));
+                bytes.extend(name.as_bytes());
+            }
+            bytes[1] = u8::try_from(bytes.len() - 2).expect("short");
+            Value::Array(Raw::new(&bytes).expect("well-formed"))
+        };
+        let lived = |key: &'static str, value| {
+            let mut properties = Map::default();
+            properties.insert(key, value);
+            lifetime(&properties, RoutingType::Anycast).map_err(|error| error.condition.as_str().to_owned())
+        };
+        let invalid = || Err("amqp:invalid-field".to_owned());
+        for (key, value, wanted) in [
+            ("lifetime-policy", policy(0x2c), Ok(Lifetime::NoLinks)),
+            ("lifetime-policy", Value::Null, Ok(Lifetime::OnClose)),
+            ("lifetime-policy", policy(0x2a), invalid()),
+            ("lifetime-policy", symbol("delete-on-close"), invalid()),
+            ("supported-dist-modes", symbol("move"), Ok(Lifetime::OnClose)),
+            ("supported-dist-modes", array(&["copy", "move"]), Ok(Lifetime::OnClose)),
+            ("supported-dist-modes", array(&["copy", "steal"]), invalid()),
+            ("supported-dist-modes", symbol("steal"), invalid()),
+            ("supported-dist-modes", Value::String("move".to_owned()), invalid()),
+        ] {
+            assert_eq!(lived(key, value.clone()), wanted, "{key}: {value:?}");
+        }
+    }
+
+    /// The queue's name of a durable subscription of the link `name`, which capabilities ask for: with a source, and without.
+    fn queue_names(name: &str, capabilities: &[&'static str]) -> [String; 2] {
+        let capabilities: Vec<Symbol> = capabilities.iter().copied().map(Symbol::from).collect();
+        let terminus = Terminus {
+            durable: TerminusDurability::UnsettledState,
+            capabilities: capabilities.clone(),
+            ..Terminus::at("news")
+        };
+        let source = Some(Source { terminus, ..Source::default() });
+        let link = || Attach::new(name, 0, Role::Receiver);
+        [Attach { source, ..link() }, Attach { desired_capabilities: capabilities, ..link() }].map(|attach| match plan(
+            &attach,
+            "c",
+            &AddressRules::default(),
+            None,
+        ) {
+            Ok(Plan::Consumer(spec)) => spec.subscription.expect("a subscription").queue_name(),
+            other => panic!("no consumer: {other:?}"),
+        })
+    }
+
+    #[test]
+    fn a_subscription_has_one_name_whether_its_link_has_a_source_or_not() {
+        for (capabilities, name, wanted) in [
+            (&[][..], "sub", "c.sub"),
+            (&[], "sub|1", "c.sub|1"),
+            (&["shared"], "sub", "c.sub"),
+            (&["shared"], "sub|1", "c.sub"),
+            (&["shared", "global"], "sub|global2", "sub:global"),
+            (&["global"], "sub", "c.sub"),
+        ] {
+            assert_eq!(queue_names(name, capabilities), [wanted; 2], "{name}, {capabilities:?}");
+        }
     }
 }

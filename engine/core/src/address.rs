@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use engine_catalogue::AddressSettings;
 
-use crate::command::{Lifetime, RoutingType};
+use crate::command::{ConnectionKey, Lifetime, RoutingType};
 use crate::limits::FEW_QUEUES;
 use crate::members::Members;
 use crate::queue::Queue;
@@ -37,6 +37,8 @@ pub(crate) struct Dynamic {
     pub lifetime: Lifetime,
     /// The link that it was made for.
     pub creator: Key,
+    /// The connection of that link: only its links consume. `None`: it is no peer's that opened a connection, and anybody's do.
+    pub connection: Option<ConnectionKey>,
 }
 
 impl Address {

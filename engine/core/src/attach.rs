@@ -37,6 +37,23 @@ impl Missing {
     }
 }
 
+/// Whether an address that is missing is made.
+fn check_missing(name: &str, settings: &AddressSettings, lifetime: Option<Lifetime>) -> Result<(), Box<Refusal>> {
+    match Missing::of(name, settings, lifetime) {
+        Missing::Made => Ok(()),
+        Missing::Refused => Err(Refusal::new(Condition::NotFound, format!("there is no address {name}"))),
+    }
+}
+
+/// Whether a subscription to an address may live so long.
+fn check_lasting(name: &str, durability: Durability) -> Result<(), Box<Refusal>> {
+    if durability == Durability::Durable && name.starts_with(DYNAMIC_PREFIX) {
+        let text = "a subscription to a dynamic node cannot be durable: the node does not outlive its links";
+        return Err(Refusal::new(Condition::NotAllowed, text));
+    }
+    Ok(())
+}
+
 impl Core {
     pub(crate) fn attach_producer(&mut self, link: LinkKey, spec: &ProducerSpec) {
         let has_room = self.has_room(spec.lifetime);
@@ -54,7 +71,7 @@ impl Core {
             routing = spec.routing.unwrap_or(address.routing);
         }
         if let Some(lifetime) = spec.lifetime {
-            self.make_dynamic(address, lifetime, end);
+            self.make_dynamic(address, Dynamic { lifetime, creator: end, connection: spec.connection });
         }
         let queue = match route {
             Route::Queue(queue) => self.nodes.queues.get(queue).map(|queue| queue.identity.name.to_string()),
@@ -66,6 +83,7 @@ impl Core {
     }
 
     pub(crate) fn attach_consumer(&mut self, link: LinkKey, spec: ConsumerSpec) {
+        let Some(spec) = self.clear_name(link, spec) else { return };
         let key = match self.has_room(spec.lifetime).and_then(|()| self.queue_of(&spec)) {
             Ok(queue) => queue,
             Err(refusal) => return self.refuse_attach(link, &spec.address, refusal),
@@ -86,7 +104,7 @@ impl Core {
         let of = &queue.identity;
         let (address, queue_name, routing) = (of.address, of.name.to_string(), of.routing);
         if let Some(lifetime) = spec.lifetime {
-            self.make_dynamic(address, lifetime, end);
+            self.make_dynamic(address, Dynamic { lifetime, creator: end, connection: spec.connection });
         }
         let address = if spec.remembered.is_some() { base(&spec.address).to_owned() } else { spec.address };
         let info = Box::new(AttachedInfo { address, queue: Some(queue_name), routing });
@@ -131,7 +149,7 @@ impl Core {
     }
 
     /// Refuses an attach; an address that was made for it goes again.
-    fn refuse_attach(&mut self, link: LinkKey, address: &str, refusal: Box<Refusal>) {
+    pub(crate) fn refuse_attach(&mut self, link: LinkKey, address: &str, refusal: Box<Refusal>) {
         if let Some(made) = self.nodes.address(base(address)) {
             self.collect_address(made);
         }
@@ -139,7 +157,7 @@ impl Core {
     }
 
     fn has_room(&self, lifetime: Option<Lifetime>) -> Result<(), Box<Refusal>> {
-        if lifetime.is_some() && self.dynamic_nodes >= DYNAMIC_NODES_MAX {
+        if lifetime.is_some() && self.nodes.dynamic >= DYNAMIC_NODES_MAX {
             let text = format!("this shard has {DYNAMIC_NODES_MAX} dynamic nodes, which is its limit");
             return Err(Refusal::new(Condition::ResourceLimitExceeded, text));
         }
@@ -150,15 +168,15 @@ impl Core {
         Ok(())
     }
 
-    /// An address becomes a dynamic node of the link `end`, and with it the queue that consumers share; subscriptions have lives of
+    /// An address becomes a dynamic node, and with it the queue that consumers share; subscriptions have lives of
     /// their own within it.
-    fn make_dynamic(&mut self, key: Key, lifetime: Lifetime, end: Key) {
+    fn make_dynamic(&mut self, key: Key, node: Dynamic) {
         let Some(address) = self.nodes.addresses.get_mut(key) else { return };
-        address.dynamic = Some(Dynamic { lifetime, creator: end });
-        self.dynamic_nodes += 1;
+        address.dynamic = Some(node);
+        self.nodes.dynamic += 1;
         for &queue in address.queues.listed(RoutingType::Anycast) {
             if let Some(queue) = self.nodes.queues.get_mut(queue) {
-                queue.identity.kind = Kind::Dynamic(lifetime);
+                queue.identity.kind = Kind::Dynamic(node.lifetime);
             }
         }
     }
@@ -171,10 +189,19 @@ impl Core {
         lifetime: Option<Lifetime>,
     ) -> Result<Key, Box<Refusal>> {
         let settings = self.config.catalogue.settings(name);
-        if Missing::of(name, &settings, lifetime) == Missing::Refused {
-            return Err(Refusal::new(Condition::NotFound, format!("there is no address {name}")));
-        }
+        check_missing(name, &settings, lifetime)?;
         self.nodes.make_address(name, routing.unwrap_or(settings.routing), settings)
+    }
+
+    /// Whether a durable subscription to an address can be had here, as far as no other one of its name is in the way. Nothing is made.
+    pub(crate) fn check_subscribing(&self, name: &str) -> Result<(), Box<Refusal>> {
+        self.has_room(None)?;
+        check_lasting(name, Durability::Durable)?;
+        if let Some(known) = self.nodes.address(name) {
+            return self.check_routing(known, RoutingType::Multicast);
+        }
+        check_missing(name, &self.config.catalogue.settings(name), None)?;
+        self.nodes.check_address(name)
     }
 
     /// The address of a name, and which of its queues are meant; made, with its queue if it is anycast or named, when that is
@@ -227,6 +254,7 @@ impl Core {
             Some(known) => known,
             None => self.make_address(name, asked, spec.lifetime)?,
         };
+        self.check_own(address, spec)?;
         let (missing, own) = self.missing_of(address, name, spec.lifetime);
         let routing = asked.unwrap_or(own);
         if qualified.is_none() {
@@ -247,6 +275,18 @@ impl Core {
         }
     }
 
+    /// Whether a consumer may be one of this address: a dynamic node is read by the connection that made it (JMS 2.0, 6.2.2), and sent to by
+    /// everybody.
+    fn check_own(&self, key: Key, spec: &ConsumerSpec) -> Result<(), Box<Refusal>> {
+        let Some(address) = self.nodes.addresses.get(key) else { return Ok(()) };
+        let owner = address.dynamic.and_then(|node| node.connection);
+        if owner.is_none() || owner == spec.connection {
+            return Ok(());
+        }
+        let text = format!("only the connection that made the dynamic node {} may consume from it", address.name);
+        Err(Refusal::new(Condition::ResourceLocked, text))
+    }
+
     /// The queue of a subscription to a multicast address (artemis.md, 2.7).
     fn subscribe(
         &mut self,
@@ -259,10 +299,7 @@ impl Core {
             let queue = format!("{name}.{}.{}", self.config.shard, self.subscriptions);
             return self.nodes.make_queue(address, &queue, RoutingType::Multicast, Kind::Volatile);
         };
-        if subscription.durability == Durability::Durable && name.starts_with(DYNAMIC_PREFIX) {
-            let text = "a subscription to a dynamic node cannot be durable: the node does not outlive its links";
-            return Err(Refusal::new(Condition::NotAllowed, text));
-        }
+        check_lasting(name, subscription.durability)?;
         let queue = subscription.queue_name();
         let kind = match subscription.durability {
             Durability::Durable => Kind::Durable,

@@ -74,7 +74,8 @@ impl Core {
     /// Deletes a dynamic node that lives as long as the link `gone`, or an address that has no reason to stay.
     fn collect_created(&mut self, key: Key, gone: Key) {
         let Some(address) = self.nodes.addresses.get(key) else { return };
-        if address.dynamic != Some(Dynamic { lifetime: Lifetime::OnClose, creator: gone }) {
+        let goes = |node: Dynamic| node.lifetime == Lifetime::OnClose && node.creator == gone;
+        if !address.dynamic.is_some_and(goes) {
             return self.collect_address(key);
         }
         let queues: Vec<Key> = address.queues.all().collect();
@@ -164,7 +165,7 @@ impl Core {
 
     pub(crate) fn collect_address(&mut self, key: Key) {
         if let Some(address) = self.nodes.remove_unused_address(key) {
-            self.dynamic_nodes -= usize::from(address.dynamic.is_some());
+            self.nodes.dynamic -= usize::from(address.dynamic.is_some());
         }
     }
 }

@@ -58,6 +58,15 @@ pub enum Lifetime {
     NoLinksOrMessages,
 }
 
+/// Names a connection that was admitted, in the whole node and wherever it moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionKey {
+    /// The shard that keeps its claim.
+    pub owner: u16,
+    /// The claim.
+    pub claim: EndKey,
+}
+
 /// What a sending peer wants to attach to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProducerSpec {
@@ -67,6 +76,8 @@ pub struct ProducerSpec {
     pub routing: Option<RoutingType>,
     /// Set for a dynamic node, whose name the home has made.
     pub lifetime: Option<Lifetime>,
+    /// Whose link it is, if its connection was admitted.
+    pub connection: Option<ConnectionKey>,
     /// Owners that answered `Event::Moved` so far.
     pub moved: u8,
 }
@@ -75,7 +86,7 @@ impl ProducerSpec {
     /// What a sending peer wants that asks for nothing but an address.
     #[must_use]
     pub fn of(address: impl Into<String>) -> Self {
-        Self { address: address.into(), routing: None, lifetime: None, moved: 0 }
+        Self { address: address.into(), routing: None, lifetime: None, connection: None, moved: 0 }
     }
 }
 
@@ -159,12 +170,16 @@ pub struct ConsumerSpec {
     pub subscription: Option<Subscription>,
     /// Set for a dynamic node, whose name the home has made.
     pub lifetime: Option<Lifetime>,
+    /// Whose link it is, if its connection was admitted.
+    pub connection: Option<ConnectionKey>,
     /// For deliveries that are unsettled when the link ends.
     pub default_outcome: Outcome,
     /// Owners that answered `Event::Moved` so far.
     pub moved: u8,
     /// Set if the subscription is one that is remembered: the address is not known then, and empty. Any owner may be asked.
     pub remembered: Option<Remembered>,
+    /// For a durable subscription that is asked for at an address: owners that have no other one of its name.
+    pub cleared: u16,
 }
 
 /// A search for a durable subscription by its name alone.
@@ -186,9 +201,11 @@ impl ConsumerSpec {
             settle: Settle::ByPeer,
             subscription: None,
             lifetime: None,
+            connection: None,
             default_outcome: Outcome::Released,
             moved: 0,
             remembered: None,
+            cleared: 0,
         }
     }
 }
@@ -202,6 +219,8 @@ pub struct Publish {
     pub routing: Option<RoutingType>,
     /// The message.
     pub message: Message,
+    /// The delivery's tag, if its sender cannot be told of a refusal by an outcome: `Event::Undelivered` tells it. At most 32 octets.
+    pub tag: Option<Bytes>,
     /// Owners that answered `Event::Moved` so far.
     pub moved: u8,
 }
@@ -210,7 +229,7 @@ impl Publish {
     /// A message for an address, and nothing else.
     #[must_use]
     pub fn of(address: impl Into<String>, message: Message) -> Self {
-        Self { address: address.into(), routing: None, message, moved: 0 }
+        Self { address: address.into(), routing: None, message, tag: None, moved: 0 }
     }
 }
 
@@ -234,6 +253,24 @@ pub struct Retired {
     pub outcome: Outcome,
     /// As in `Command::Settle`; `None` if the peer settled it.
     pub confirm: Option<u32>,
+}
+
+/// What becomes of a second connection of a container that wants to have one only (sole-connection-for-container).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SolePolicy {
+    /// The one that comes is refused.
+    RefuseConnection,
+    /// Those that there are end.
+    CloseExisting,
+}
+
+/// A connection that is about to be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimSpec {
+    /// What its peer calls itself.
+    pub container: String,
+    /// Set if it is to be the only one of its container.
+    pub sole: Option<SolePolicy>,
 }
 
 /// How a link ended at its home.
@@ -277,8 +314,9 @@ pub enum Command {
         /// The message.
         message: Message,
     },
-    /// A message from an anonymous relay. Answered by `Event::Settled` to `link`, which needs no end here; by `Event::Moved` if the
-    /// address is another owner's, whether or not an answer is wanted.
+    /// A message from an anonymous relay. Answered by `Event::Settled` to `link`, which needs no end here; by `Event::Undelivered` if it is
+    /// refused and has its delivery's tag; by `Event::Moved` if the address is another owner's. The latter two whether or not an answer is
+    /// wanted.
     Publish {
         /// Where the answer goes.
         link: LinkKey,
@@ -338,6 +376,25 @@ pub enum Command {
     Drain {
         /// The consumer.
         end: EndKey,
+    },
+    /// A connection is about to be opened. Answered by `Event::Admitted`, which `Event::Detached` may follow, or by `Event::Refused`.
+    Claim {
+        /// Where answers go.
+        link: LinkKey,
+        /// What is asked for.
+        spec: Box<ClaimSpec>,
+    },
+    /// A connection moved to another shard. Answered by `Event::Detached` if its claim was ended meanwhile.
+    MoveClaim {
+        /// Its claim.
+        claim: EndKey,
+        /// Where answers go from now on.
+        link: LinkKey,
+    },
+    /// A connection is gone. Never answered.
+    DropClaim {
+        /// Its claim.
+        claim: EndKey,
     },
     /// The link is gone. Never answered.
     Detach {

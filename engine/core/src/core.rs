@@ -18,6 +18,7 @@ use engine_catalogue::Catalogue;
 use crate::admission::Admits;
 use crate::agenda::{Deadlines, Due, Now};
 use crate::command::{Command, Outcome};
+use crate::containers::Containers;
 use crate::cursor::Cursors;
 use crate::ends::{End, EndRole, key};
 use crate::event::{Event, KEY_NONE, Shown};
@@ -73,8 +74,7 @@ pub struct Core {
     pub(crate) flights: Flights,
     pub(crate) versions: Versions,
     pub(crate) admits: Admits,
-    /// Addresses that are dynamic nodes.
-    pub(crate) dynamic_nodes: usize,
+    pub(crate) containers: Containers,
     /// Subscriptions that got a name made up, so far.
     pub(crate) subscriptions: u64,
 }
@@ -98,7 +98,7 @@ impl Core {
             flights: Flights::default(),
             versions: Versions::default(),
             admits: Admits::WhatFits,
-            dynamic_nodes: 0,
+            containers: Containers::default(),
             subscriptions: 0,
         };
         core.make_declared();
@@ -133,6 +133,9 @@ impl Core {
             }
             Command::Detach { end, mode } => self.detach(key(end), mode),
             Command::Transact { link, delivery, settled, part } => self.transact(link, delivery, settled, *part),
+            Command::Claim { link, spec } => self.claim(link, *spec),
+            Command::MoveClaim { claim, link } => self.move_claim(key(claim), link),
+            Command::DropClaim { claim } => self.drop_claim(key(claim)),
         }
     }
 
@@ -271,11 +274,12 @@ impl Core {
         let bytes: u64 = self.nodes.queues.iter().map(|(_, queue)| queue.bytes()).sum();
         assert_eq!(bytes, self.memory.used(), "every message is counted once for each queue");
         self.nodes.check();
+        self.containers.check();
         for (key, queue) in self.nodes.queues.iter() {
             assert!(!queue.has_news() || self.journal.outbox.tells(key), "what left is told");
         }
         let dynamic = self.nodes.addresses.iter().filter(|(_, address)| address.dynamic.is_some());
-        assert_eq!(dynamic.count(), self.dynamic_nodes, "dynamic nodes are counted");
+        assert_eq!(dynamic.count(), self.nodes.dynamic, "dynamic nodes are counted");
         self.check_credit();
         self.check_forwarding();
         self.check_journal();

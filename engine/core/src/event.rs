@@ -1,5 +1,6 @@
 //! What the owner of an address tells the home of a link. Flat and small; rare payloads are boxed.
 
+use bytes::Bytes;
 use engine_catalogue::Owner;
 
 use crate::command::{Command, Outcome, RoutingType};
@@ -39,7 +40,14 @@ pub enum Event {
         /// What it is attached to.
         info: Box<AttachedInfo>,
     },
-    /// The attach is refused; there is no end.
+    /// The connection may be opened.
+    Admitted {
+        /// The shard that keeps its claim.
+        owner: u16,
+        /// Names the claim in later commands.
+        claim: EndKey,
+    },
+    /// The attach is refused, or the connection; there is no end.
     Refused {
         /// Why.
         refusal: Box<Refusal>,
@@ -59,6 +67,13 @@ pub enum Event {
         last: u32,
         /// For all of them.
         outcome: Outcome,
+    },
+    /// A relay's message was refused, and its sender cannot be told by an outcome: the link is to end.
+    Undelivered {
+        /// Why.
+        refusal: Box<Refusal>,
+        /// The delivery's tag.
+        tag: Bytes,
     },
     /// A consumer's outcome is on stable storage, as far as it has to be.
     Confirmed {

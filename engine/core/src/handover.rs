@@ -44,6 +44,9 @@ fn named(command: &Command) -> Option<(&str, u8)> {
         | Command::Revoke { .. }
         | Command::Drain { .. }
         | Command::Transact { .. }
+        | Command::Claim { .. }
+        | Command::MoveClaim { .. }
+        | Command::DropClaim { .. }
         | Command::Detach { .. } => None,
     }
 }
@@ -68,6 +71,10 @@ impl Core {
         let command = match command {
             Command::AttachConsumer { link, spec } if spec.remembered.is_some() => {
                 return self.attach_remembered(link, spec);
+            }
+            Command::AttachConsumer { link, spec } if self.is_clearing(&spec) => {
+                drop(self.clear_name(link, *spec));
+                return;
             }
             other => other,
         };
@@ -143,10 +150,12 @@ impl Core {
         let refusal = Refusal::new(Condition::ResourceLocked, why);
         match command {
             Command::Publish { link, delivery, settled, publish } => {
-                let Publish { message, .. } = *publish;
+                let Publish { message, tag, .. } = *publish;
                 self.journal.outbox.note_untaken(message.large());
-                if settled == Settled::No {
-                    self.refuse(link, delivery, refusal);
+                match tag {
+                    _ if settled == Settled::Yes => {}
+                    Some(tag) => self.events.push_back((link, Event::Undelivered { refusal, tag })),
+                    None => self.refuse(link, delivery, refusal),
                 }
             }
             Command::AttachProducer { link, .. } | Command::AttachConsumer { link, .. } => {

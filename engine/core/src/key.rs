@@ -24,10 +24,12 @@ pub enum Port {
     Management,
     /// The router's.
     Router,
+    /// A connection, as the claimant of its container: its place is one in the table of connections.
+    Connection,
 }
 
 /// How many of the bits of `LinkKey::slot` a place has; those above name the port.
-const PLACE_BITS: u32 = 30;
+const PLACE_BITS: u32 = 29;
 
 impl LinkKey {
     /// Places of one port, and so the most links that a shard can have.
@@ -44,6 +46,7 @@ impl LinkKey {
             Port::Forwarder => 1,
             Port::Management => 2,
             Port::Router => 3,
+            Port::Connection => 4,
         };
         Self { shard, generation, slot: port << PLACE_BITS | place }
     }
@@ -55,7 +58,8 @@ impl LinkKey {
             0 => Port::Peer,
             1 => Port::Forwarder,
             2 => Port::Management,
-            _ => Port::Router,
+            3 => Port::Router,
+            _ => Port::Connection,
         }
     }
 
@@ -83,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_port_and_a_place_share_a_key() {
-        for port in [Port::Peer, Port::Forwarder, Port::Management, Port::Router] {
+        for port in [Port::Peer, Port::Forwarder, Port::Management, Port::Router, Port::Connection] {
             for place in [0, 1, LinkKey::PLACES - 1] {
                 let key = LinkKey::at(port, 7, 9, place);
                 assert_eq!((key.port(), key.place(), key.shard, key.generation), (port, place, 7, 9));

@@ -10,6 +10,7 @@ mod browser;
 mod collecting;
 pub mod command;
 mod consumer;
+mod containers;
 mod core;
 mod credit;
 mod cursor;

@@ -141,6 +141,10 @@ pub const FORWARD_RETRY_MAX_NS: u64 = 5_000_000_000;
 /// Octets of what a consumer said of a message that it rejected, as far as that is kept: a few sentences. The rest is left out.
 pub const REASON_BYTES_MAX: usize = 1024;
 
+/// Connections of the containers that a shard answers for, at most, each with some 150 octets: 40 MB, and more connections than a node is
+/// meant to have. Beyond it a connection is refused with `amqp:resource-limit-exceeded`.
+pub const CLAIMS_MAX: u32 = 1 << 18;
+
 /// How often what names an address is sent on from one owner to the next: an address changes hands when an operator says so, and what is
 /// on its way meanwhile is sent on once. Beyond it, it is refused with `amqp:resource-locked`.
 pub const MOVED_MAX: u8 = 8;

@@ -31,6 +31,8 @@ pub(crate) struct Nodes {
     names: HashMap<Box<str>, Key>,
     /// Subscriptions that outlive their links, by name: those of several addresses may have one.
     subscriptions: BTreeSet<(Box<str>, Key)>,
+    /// Addresses that are dynamic nodes.
+    pub dynamic: usize,
     /// Queues that were deleted, and go when what they forward is elsewhere.
     endings: Vec<Key>,
     /// Addresses and queues each, at most.
@@ -50,6 +52,7 @@ impl Nodes {
             ends: Slab::default(),
             names: HashMap::new(),
             subscriptions: BTreeSet::new(),
+            dynamic: 0,
             endings: Vec::new(),
             max,
             resident_max,
@@ -76,13 +79,8 @@ impl Nodes {
         self.names.get(name).copied()
     }
 
-    /// Makes an address that is not there yet.
-    pub fn make_address(
-        &mut self,
-        name: &str,
-        routing: RoutingType,
-        settings: Arc<AddressSettings>,
-    ) -> Result<Key, Box<Refusal>> {
+    /// Whether an address of this name can be made.
+    pub fn check_address(&self, name: &str) -> Result<(), Box<Refusal>> {
         if name.is_empty() || name.len() > NAME_BYTES_MAX {
             let text = format!("an address has 1 to {NAME_BYTES_MAX} bytes");
             return Err(Refusal::new(Condition::InvalidField, text));
@@ -91,6 +89,17 @@ impl Nodes {
             let text = format!("this shard has {} addresses, which is its limit", self.max);
             return Err(Refusal::new(Condition::ResourceLimitExceeded, text));
         }
+        Ok(())
+    }
+
+    /// Makes an address that is not there yet.
+    pub fn make_address(
+        &mut self,
+        name: &str,
+        routing: RoutingType,
+        settings: Arc<AddressSettings>,
+    ) -> Result<Key, Box<Refusal>> {
+        self.check_address(name)?;
         Ok(self.put_address(name, routing, settings))
     }
 
@@ -158,6 +167,17 @@ impl Nodes {
     pub fn subscription(&self, name: &str) -> Option<Key> {
         let (found, key) = self.subscriptions.range((Box::from(name), Key::default())..).next()?;
         (**found == *name).then_some(*key)
+    }
+
+    /// One of that name, of any other address.
+    pub fn subscription_elsewhere(&self, name: &str, address: &str) -> Option<Key> {
+        let from = (Box::from(name), Key::default());
+        let named = self.subscriptions.range(from..).take_while(|(found, _)| **found == *name);
+        let is_elsewhere = |key: Key| {
+            let queue = self.queues.get(key)?;
+            Some(*self.addresses.get(queue.identity.address)?.name != *address)
+        };
+        named.map(|(_, key)| *key).find(|&key| is_elsewhere(key).unwrap_or_default())
     }
 
     /// A queue that was deleted, and is not gone because of what it forwards. It is the same again if one of its name is made, so that there

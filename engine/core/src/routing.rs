@@ -177,31 +177,49 @@ impl Core {
 
     /// Takes a message to the address that it names; gives the number that the journal has to reach before it is acknowledged, or 0.
     pub(crate) fn publish_to(&mut self, publish: Publish) -> Result<u64, Box<Refusal>> {
-        match self.address(&publish.address, publish.routing, None) {
-            Ok((address, route)) => {
-                let routed = self.route(address, route, publish.message);
-                // It may have been made for this message, and have no queue.
-                self.collect_address(address);
-                routed
-            }
-            Err(refusal) => {
-                self.journal.outbox.note_untaken(publish.message.large());
-                Err(refusal)
-            }
-        }
+        let (address, route) = self.address_of_message(&publish.address, publish.routing, &publish.message)?;
+        self.route_and_collect(address, route, publish.message)
     }
 
-    pub(crate) fn publish(&mut self, link: LinkKey, delivery: u32, settled: Settled, publish: Publish) {
-        let routed = self.publish_to(publish);
-        if settled == Settled::Yes {
-            return;
+    /// The address that a message names, and which of its queues are meant.
+    fn address_of_message(
+        &mut self,
+        address: &str,
+        routing: Option<RoutingType>,
+        message: &Message,
+    ) -> Result<(Key, Route), Box<Refusal>> {
+        let found = self.address(address, routing, None);
+        if found.is_err() {
+            self.journal.outbox.note_untaken(message.large());
         }
-        match routed {
-            Ok(number) => {
+        found
+    }
+
+    /// Puts a message into the queues of an address that it is for.
+    fn route_and_collect(&mut self, address: Key, route: Route, message: Message) -> Result<u64, Box<Refusal>> {
+        let routed = self.route(address, route, message);
+        // It may have been made for this message, and have no queue.
+        self.collect_address(address);
+        routed
+    }
+
+    /// Takes a relay's message. Where no outcome can tell that it is refused, an event tells it: of a settled one only if it has nowhere to
+    /// go, as nobody waits for its fate.
+    pub(crate) fn publish(&mut self, link: LinkKey, delivery: u32, settled: Settled, publish: Publish) {
+        let Publish { address, routing, message, tag, .. } = publish;
+        let found = self.address_of_message(&address, routing, &message);
+        let is_lost = found.is_err();
+        let routed = found.and_then(|(address, route)| self.route_and_collect(address, route, message));
+        match (routed, tag) {
+            (Ok(number), _) if settled == Settled::No => {
                 let settled = Event::Settled { first: delivery, last: delivery, outcome: Outcome::Accepted };
                 self.tell_after(number, link, settled);
             }
-            Err(refusal) => self.refuse(link, delivery, refusal),
+            (Err(refusal), Some(tag)) if is_lost || settled == Settled::No => {
+                self.events.push_back((link, Event::Undelivered { refusal, tag }));
+            }
+            (Err(refusal), _) if settled == Settled::No => self.refuse(link, delivery, refusal),
+            _ => {}
         }
     }
 }

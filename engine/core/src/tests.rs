@@ -3,6 +3,7 @@
 mod agenda;
 mod attempts;
 mod browsing;
+mod containers;
 mod exchange;
 mod expiry;
 mod forwarding;
@@ -10,6 +11,7 @@ mod held;
 mod nodes;
 mod priorities;
 mod redelivery;
+mod remembering;
 mod retention;
 mod routing;
 mod scale;

@@ -2,6 +2,8 @@
 //!
 //! It moves with the connection to another shard, which has no links then.
 
+use engine_core::command::ConnectionKey;
+
 use crate::slots::Slot;
 
 /// One connection, as its links see it.
@@ -19,6 +21,8 @@ pub struct Client {
     pub messages_out: u64,
     /// Whether it is not read because a large message waits for the disk.
     pub paused: bool,
+    /// Its claim to its container, once it was admitted.
+    pub(crate) claim: Option<ConnectionKey>,
     /// Its links.
     pub(crate) links: u32,
     /// Consumers' links whose credit the owner gets when there is room for what it brings.

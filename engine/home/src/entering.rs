@@ -38,6 +38,8 @@ pub struct Arrival<'a> {
     pub properties: &'a [u8],
     /// All sections that travel, encoded.
     pub kept: &'a [u8],
+    /// For a relay: the delivery's tag, if its sender cannot be told of a refusal by an outcome.
+    pub tag: Option<&'a [u8]>,
 }
 
 /// The way of a producer's messages to the owner of its address.
@@ -110,7 +112,8 @@ impl Home {
             _ => ("", None),
         };
         let (delivery, settled) = (arrival.delivery, arrival.settled);
-        self.place(client, place, Delivered { delivery, settled, to, wanted, message, transaction })
+        let tag = arrival.tag.map(Bytes::copy_from_slice);
+        self.place(client, place, Delivered { delivery, settled, to, wanted, tag, message, transaction })
     }
 
     /// Hands a message to its owner.
@@ -142,7 +145,7 @@ impl Home {
         asked: Option<RoutingType>,
         delivered: Delivered<'_>,
     ) -> Placed {
-        let Delivered { delivery, settled, to, wanted, message, transaction } = delivered;
+        let Delivered { delivery, settled, to, wanted, tag, message, transaction } = delivered;
         let credit = self.links.get_mut(place).map_or(0, Link::use_relay);
         let (address, prefixed) = self.rules.strip(to);
         let routing = asked.or(wanted).or(prefixed);
@@ -156,7 +159,7 @@ impl Home {
         }
         let owner = self.engine.owner_of(address);
         let link = peer_key(self.engine.shard(), place);
-        let publish = Publish { routing, ..Publish::of(address, message) };
+        let publish = Publish { routing, tag, ..Publish::of(address, message) };
         match transaction {
             Some(id) => self.enlist_send(client, id, owner, publish),
             None => {
@@ -176,6 +179,8 @@ pub(crate) struct Delivered<'a> {
     pub to: &'a str,
     /// For a relay: the routing that the message asks for.
     pub wanted: Option<RoutingType>,
+    /// For a relay: the delivery's tag, if its sender cannot be told of a refusal by an outcome.
+    pub tag: Option<Bytes>,
     pub message: Message,
     /// What it belongs to: a transaction that the connection has.
     pub transaction: Option<TransactionId>,

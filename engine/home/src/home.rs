@@ -165,17 +165,20 @@ impl Home {
         &mut self,
         client: &mut Client,
         id: LocalId,
-        plan: Plan,
+        mut plan: Plan,
         moves: Moves,
     ) -> Result<Asked, Box<Refusal>> {
+        Self::sign(client, &mut plan);
         let (kind, address, default_outcome) = match &plan {
             Plan::Producer(spec) => {
                 permission::may(&client.user, Action::Send, &spec.address)?;
                 (Kind::Producer(Arena::default()), spec.address.clone(), Outcome::Released)
             }
             Plan::Consumer(spec) => {
-                let action = if spec.mode == Mode::Browse { Action::Browse } else { Action::Consume };
-                permission::may(&client.user, action, &spec.address)?;
+                if spec.remembered.is_none() {
+                    let action = if spec.mode == Mode::Browse { Action::Browse } else { Action::Consume };
+                    permission::may(&client.user, action, &spec.address)?;
+                }
                 (Kind::Consumer(Taking::new()), spec.address.clone(), spec.default_outcome.clone())
             }
             Plan::Relay(_) => (Kind::Relay { arena: Arena::default(), used: 0 }, String::new(), Outcome::Released),
@@ -232,6 +235,9 @@ impl Home {
     /// Takes an event for a link that has no connection any more, or that is no peer's.
     #[cold]
     pub fn handle_unrouted(&mut self, link: LinkKey, event: Event) {
+        if link.port() == Port::Connection {
+            return self.handle_unclaimant(&event);
+        }
         if link.port() != Port::Peer {
             unreachable!("nobody here attaches by the port {:?}", link.port());
         }
@@ -243,6 +249,7 @@ impl Home {
                     self.engine.submit(link.owner, Command::Detach { end, mode: DetachMode::Ended });
                 }
             }
+            Event::Undelivered { .. } => {}
             Event::Refused { .. } | Event::Detached { .. } => drop(self.links.remove(place)),
             Event::Deliver { .. }
             | Event::Settled { .. }
@@ -250,6 +257,7 @@ impl Home {
             | Event::Credit { .. }
             | Event::Drained { .. }
             | Event::Revoked { .. } => {}
+            Event::Admitted { .. } => unreachable!("no link asks for it"),
             Event::Moved(_) => unreachable!("it was taken where it came (`attach_again`)"),
         }
     }
@@ -270,14 +278,28 @@ impl Home {
     }
 
     /// The owner answered an attach.
-    pub fn handle_attached(&mut self, place: Slot, end: EndKey, address: &str) {
-        if let Some(link) = self.links.get_mut(place) {
-            link.end = Some(end);
-            // A subscription was found by its name.
-            if link.address.is_empty() {
-                address.clone_into(&mut link.address);
-            }
+    ///
+    /// # Errors
+    /// When a subscription was found by its name, and its address is one that the link's user may not consume from: the link is gone,
+    /// and its peer is told why. The subscription is as it was.
+    pub fn handle_attached(
+        &mut self,
+        client: &mut Client,
+        place: Slot,
+        end: EndKey,
+        address: &str,
+    ) -> Result<(), Box<Refusal>> {
+        let Some(link) = self.links.get_mut(place) else { return Ok(()) };
+        link.end = Some(end);
+        if !link.address.is_empty() {
+            return Ok(());
         }
+        address.clone_into(&mut link.address);
+        let allowed = permission::may(&client.user, Action::Consume, address);
+        if allowed.is_err() {
+            self.release(client, place, DetachMode::Ended);
+        }
+        allowed
     }
 
     /// The owner refused an attach, or gave a link up: it is gone.
@@ -305,6 +327,12 @@ impl Home {
             // The owner's answer to the attach is on its way: it finds the link without a connection.
             (None, _) => {}
         }
+    }
+
+    /// Whether the messages of a link each name their address.
+    #[must_use]
+    pub fn is_relay(&self, place: Slot) -> bool {
+        matches!(self.links.get(place), Some(Link { kind: Kind::Relay { .. }, .. }))
     }
 
     /// The owner's half of a link, once it has answered.

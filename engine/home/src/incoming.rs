@@ -6,6 +6,7 @@
 use std::io;
 use std::num::NonZeroU64;
 
+use bytes::Bytes;
 use engine_core::command::{RoutingType, Settled};
 use engine_core::event::Refusal;
 use engine_core::message::{Content, Header, Large, Message};
@@ -40,6 +41,8 @@ pub struct LargeArrival {
     pub wanted: Option<RoutingType>,
     /// What it belongs to: a transaction that the connection has.
     pub transaction: Option<TransactionId>,
+    /// The delivery's tag.
+    pub tag: Bytes,
 }
 
 /// Whether a connection may be read on.
@@ -60,6 +63,8 @@ pub struct WholeFile {
     pub settled: Settled,
     pub(crate) to: String,
     pub(crate) wanted: Option<RoutingType>,
+    /// The delivery's tag; for a relay to be taken out if its sender can be told of a refusal by an outcome.
+    pub tag: Option<Bytes>,
     pub(crate) message: Message,
     /// What it belongs to.
     pub transaction: Option<TransactionId>,
@@ -164,8 +169,18 @@ impl Incoming {
     /// Its file is whole.
     pub fn into_whole(self) -> WholeFile {
         let Self { id, start, bytes, checksum, .. } = self;
-        let LargeArrival { delivery, settled, format, header, expires_wall_ms, not_before_ms, to, wanted, transaction } =
-            start;
+        let LargeArrival {
+            delivery,
+            settled,
+            format,
+            header,
+            expires_wall_ms,
+            not_before_ms,
+            to,
+            wanted,
+            tag,
+            transaction,
+        } = start;
         let large = Large { id, bytes, checksum };
         let message = Message {
             header: Header { scheduled: not_before_ms.is_some(), ..Header::of_arrival(&header) },
@@ -174,7 +189,7 @@ impl Incoming {
             content: Content::File,
             expires_wall_ms,
         };
-        WholeFile { delivery, settled, to, wanted, message, transaction }
+        WholeFile { delivery, settled, to, wanted, tag: Some(tag), message, transaction }
     }
 
     /// Its file could not be written.

@@ -7,6 +7,7 @@
 
 mod address_rules;
 mod arena;
+mod claiming;
 mod client;
 mod credit;
 mod enlisting;
@@ -48,3 +49,6 @@ pub use streams::{FileAt, FileNews};
 pub use taking::Drain;
 pub use transactions::{TransactionId, TransactionTotals};
 pub use wanted::wanted_routing;
+
+#[cfg(test)]
+mod tests;

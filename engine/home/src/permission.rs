@@ -1,5 +1,8 @@
 //! Who may do what with an address: the one question that every attach and every message of a relay passes.
 //!
+//! Guarantees: it is asked of an address that is known. A link that is found by the name of its subscription is asked about when its owner
+//! has said which address that is of, and before its peer hears of it.
+//!
 //! It does not know users' permissions yet: every authenticated user may do everything. The answer is the catalogue's business, and this
 //! is the place that asks for it.
 
@@ -22,5 +25,16 @@ pub enum Action {
 /// When not, with what the peer is told.
 pub(crate) fn may(user: &str, action: Action, address: &str) -> Result<(), Box<Refusal>> {
     let _ = (user, action, address);
+    #[cfg(test)]
+    FORBIDDEN.with(|forbidden| match forbidden.get() == Some((action, address)) {
+        true => Err(Refusal::new(engine_message::Condition::UnauthorizedAccess, "a test forbids it")),
+        false => Ok(()),
+    })?;
     Ok(())
+}
+
+#[cfg(test)]
+thread_local! {
+    /// What nobody may do while a test runs.
+    pub(crate) static FORBIDDEN: std::cell::Cell<Option<(Action, &'static str)>> = const { std::cell::Cell::new(None) };
 }

@@ -26,10 +26,20 @@ pub(crate) fn peer_place(link: LinkKey) -> Slot {
     Slot::at(link.slot, u32::from(link.generation))
 }
 
+/// The place among those of its port.
+pub(crate) fn place_at(link: LinkKey) -> Slot {
+    Slot::at(link.place(), u32::from(link.generation))
+}
+
 /// What the owners call the link of a peer at a place of this shard.
 pub(crate) fn peer_key(shard: u16, place: Slot) -> LinkKey {
+    key_at(Port::Peer, shard, place)
+}
+
+/// What the owners call what is at a place of a port of this shard.
+pub(crate) fn key_at(port: Port, shard: u16, place: Slot) -> LinkKey {
     let generation = u16::try_from(place.generation()).expect("generations of these tables are as long as a key's");
-    LinkKey::at(Port::Peer, shard, generation, place.slot())
+    LinkKey::at(port, shard, generation, place.slot())
 }
 
 #[cfg(test)]

@@ -192,10 +192,13 @@ impl Home {
 
     /// Takes the message of a file that is whole to its owner.
     pub fn take_file(&mut self, client: &Client, place: Slot, whole: WholeFile) -> Placed {
-        let WholeFile { delivery, settled, to, wanted, message, transaction } = whole;
+        let WholeFile { delivery, settled, to, wanted, tag, message, transaction } = whole;
         let file = message.large();
         let placed = match transaction.map_or(Ok(()), |id| self.check_transaction(client, id)) {
-            Ok(()) => self.place(client, place, Delivered { delivery, settled, to: &to, wanted, message, transaction }),
+            Ok(()) => {
+                let delivered = Delivered { delivery, settled, to: &to, wanted, tag, message, transaction };
+                self.place(client, place, delivered)
+            }
             // It ended while the file was written.
             Err(refusal) => Placed { credit: 1, refusal: Some(refusal) },
         };

@@ -119,7 +119,9 @@ impl Node {
     fn hand_out(&mut self) -> bool {
         let wall_ms = self.home.engine().wall_ms();
         if let Some((link, event)) = self.home.poll_event() {
-            if let Some(route) = self.home.route(link) {
+            if let Some(conn) = Home::claimant(link) {
+                self.peers[conn.slot() as usize].bind.handle_claim(&mut self.home, event);
+            } else if let Some(route) = self.home.route(link) {
                 self.peers[route.conn.slot() as usize].bind.handle_owner(&mut self.home, route, event);
             }
             return true;

@@ -1,8 +1,9 @@
 //! Dynamic nodes, queues that a sender names, and what becomes of deliveries that nobody decided on.
 
 use super::*;
-use crate::command::{DYNAMIC_PREFIX, Lifetime, Publish};
+use crate::command::{ConnectionKey, DYNAMIC_PREFIX, Lifetime, Publish};
 use crate::limits::DYNAMIC_NODES_MAX;
+use engine_catalogue::{Attributes, Change, Definition, Origin, Queue};
 use engine_message::{Condition, Symbol};
 
 fn node(name: &str) -> String {
@@ -80,6 +81,76 @@ fn a_dynamic_node_comes_once_whatever_is_said_of_others() {
 }
 
 #[test]
+fn a_dynamic_node_is_read_by_links_of_its_connection_only() {
+    let key = |slot| Some(ConnectionKey { owner: 1, claim: EndKey { slot, generation: 0 } });
+    for routing in [RoutingType::Anycast, RoutingType::Multicast] {
+        for creates in [true, false] {
+            let mut owner = Owner::new();
+            let name = node("own");
+            let (routing, lifetime) = (Some(routing), Some(Lifetime::NoLinks));
+            let consumer = |connection| ConsumerSpec { connection, ..consumer_spec(&name, None, None) };
+            owner.attached(|link| match creates {
+                true => {
+                    let spec = ConsumerSpec { routing, lifetime, ..consumer(key(1)) };
+                    Command::AttachConsumer { link, spec: Box::new(spec) }
+                }
+                false => {
+                    let spec = ProducerSpec { routing, lifetime, connection: key(1), ..ProducerSpec::of(&name) };
+                    Command::AttachProducer { link, spec: Box::new(spec) }
+                }
+            });
+            let locked = Some(Condition::ResourceLocked.into());
+            for (connection, refused) in [(key(2), locked.clone()), (None, locked), (key(1), None)] {
+                let spec = Box::new(consumer(connection));
+                assert_eq!(owner.refused(|link| Command::AttachConsumer { link, spec }), refused, "{connection:?}");
+            }
+            assert_eq!(owner.sends_to(&name), None, "everybody may send");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_refused_by_an_outcome_is_told_with_its_tag() {
+    let layer = Layer {
+        auto_create: Some(false),
+        when_full: Some(WhenFull::Refuse),
+        max_messages: Some(1),
+        ..Layer::default()
+    };
+    let before = Catalogue::of_all(layer);
+    let definition = Definition::new("here::here", Attributes::Queue(Queue { routing: None }));
+    let change = Change::Define { origin: Origin::Configuration, definition };
+    let catalogue = Arc::new(before.apply(&[change]).expect("it means something"));
+    let core = Core::new(CoreConfig { catalogue, ..CoreConfig::default() });
+    let mut owner = Owner { core, next_link: 0 };
+    let tag = Bytes::from_static(b"tag");
+    let mut publish = |address: &str, settled, tag: Option<&Bytes>| {
+        let publish = Publish { tag: tag.cloned(), ..Publish::of(address, Message::new(Bytes::new())) };
+        let link = LinkKey { shard: 0, generation: 0, slot: 1 };
+        match owner.command(Command::Publish { link, delivery: 0, settled, publish: Box::new(publish) }).as_slice() {
+            [] => "nothing",
+            [Event::Settled { outcome: Outcome::Accepted, .. }] => "accepted",
+            [Event::Settled { outcome: Outcome::Rejected(_), .. }] => "rejected",
+            [Event::Undelivered { tag: told, .. }] if *told == tag.expect("there is one") => "told",
+            other => panic!("{other:?}"),
+        }
+    };
+    for (address, settled, told, wanted) in [
+        ("nowhere", Settled::No, None, "rejected"),
+        ("nowhere", Settled::No, Some(&tag), "told"),
+        ("nowhere", Settled::Yes, None, "nothing"),
+        ("nowhere", Settled::Yes, Some(&tag), "told"),
+        ("here", Settled::No, Some(&tag), "accepted"),
+        // It is full.
+        ("here", Settled::No, None, "rejected"),
+        ("here", Settled::No, Some(&tag), "told"),
+        ("here", Settled::Yes, Some(&tag), "nothing"),
+    ] {
+        assert_eq!(publish(address, settled, told), wanted, "{address}, {settled:?}, {told:?}");
+    }
+}
+
+#[test]
 fn a_dynamic_topic_goes_with_its_creator_and_all_subscriptions() {
     let mut owner = Owner::new();
     let name = node("t");
@@ -131,14 +202,14 @@ fn lifetimes_end_with_what_they_are_made_of() {
 #[test]
 fn dynamic_nodes_are_bounded_and_others_find_room() {
     let mut owner = Owner::new();
-    owner.core.dynamic_nodes = DYNAMIC_NODES_MAX;
+    owner.core.nodes.dynamic = DYNAMIC_NODES_MAX;
     let spec = Box::new(consumer_spec(&node("one-more"), Some(RoutingType::Anycast), Some(Lifetime::OnClose)));
     let link = LinkKey { shard: 0, generation: 0, slot: 1 };
     owner.core.handle_command(1, 1, Command::AttachConsumer { link, spec });
     let refused = owner.core.poll_event();
     let Some((_, Event::Refused { refusal })) = refused else { panic!("it is refused: {refused:?}") };
     assert_eq!(refusal.condition, Condition::ResourceLimitExceeded);
-    owner.core.dynamic_nodes = 0;
+    owner.core.nodes.dynamic = 0;
     assert_eq!(owner.sends_to("ordinary"), None);
 }
 

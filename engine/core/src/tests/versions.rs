@@ -228,7 +228,8 @@ fn an_address_in_use_stays() {
         durability: Durability::Durable,
         sharing: Sharing::Exclusive,
     };
-    let subscribe = ConsumerSpec { subscription: Some(durable), ..ConsumerSpec::of(&name) };
+    // Both owners were asked whether they have it.
+    let subscribe = ConsumerSpec { subscription: Some(durable), cleared: 2, ..ConsumerSpec::of(&name) };
     type Using = fn(&mut Owner, &str, ConsumerSpec) -> EndKey;
     let uses: [(Using, DetachMode, &str); 4] = [
         (|owner, name, _| owner.producer(name, None), DetachMode::Close, "links"),
