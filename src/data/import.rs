@@ -299,7 +299,7 @@ impl Import {
             Line::Message { priority, format, expires_ms, delivery_count, scheduled, parts, attributes, body } => {
                 let body = Bytes::from(decode(&body)?);
                 let header = Header { durable: true, priority, scheduled, delivery_count, ..Header::default() };
-                let message = Message { header, format, expires_wall_ms: expires_ms, ..Message::new(body) };
+                let message = Message { header, format, expires_wall_ms: expires_ms, ..Message::new(body) }.regrouped();
                 let said = said(&attributes)?;
                 if parts == 0 { self.put(message, &said) } else { self.begin_file(message, said, parts) }
             }

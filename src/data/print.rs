@@ -201,7 +201,7 @@ fn lines(attributes: Attributes<'_>) -> String {
 }
 
 fn described(properties: &Properties, body: &[u8]) -> String {
-    let Properties { durable, large, scheduled, priority, format, expires_ms, delivery_count } = properties;
+    let Properties { durable, large, scheduled, grouped, priority, format, expires_ms, delivery_count } = properties;
     let mut parts = vec![if *large { "in a file".to_owned() } else { octets(body.len() as u64) }];
     parts.push(format!("priority {priority}"));
     if !durable {
@@ -209,6 +209,9 @@ fn described(properties: &Properties, body: &[u8]) -> String {
     }
     if *scheduled {
         parts.push("not before the time in its annotations".to_owned());
+    }
+    if *grouped {
+        parts.push("of a group".to_owned());
     }
     if *format != 0 {
         parts.push(format!("message format {format}"));
@@ -332,9 +335,9 @@ fn line_fields(attributes: Attributes<'_>) -> Value {
 }
 
 fn of_message(properties: &Properties) -> Value {
-    let Properties { durable, large, scheduled, priority, format, expires_ms, delivery_count } = properties;
+    let Properties { durable, large, scheduled, grouped, priority, format, expires_ms, delivery_count } = properties;
     json!({
-        "durable": durable, "large": large, "scheduled": scheduled, "priority": priority, "format": format, "expires_ms": expires_ms,
+        "durable": durable, "large": large, "scheduled": scheduled, "grouped": grouped, "priority": priority, "format": format, "expires_ms": expires_ms,
         "delivery_count": delivery_count,
     })
 }

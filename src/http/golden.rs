@@ -122,6 +122,7 @@ fn queue(name: &str, routing: RoutingType, messages: u64) -> Row<QueueView> {
         acquired: 2,
         forwarding: 1,
         delayed: 0,
+        groups: 3,
         producers: 3,
         consumers: 4,
         totals,

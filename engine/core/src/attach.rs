@@ -97,6 +97,7 @@ impl Core {
             credit: 0,
             draining: false,
             cursor: (mode == Mode::Browse).then(Box::default),
+            looked: None,
         };
         let end = self.nodes.ends.insert(End { link, role: EndRole::Consumer(consumer) });
         let Some(queue) = self.nodes.queues.get_mut(key) else { return };

@@ -11,7 +11,7 @@ use crate::ends::{End, EndRole, key};
 use crate::event::{Event, KEY_NONE, Shown};
 use crate::key::{EndKey, LinkKey};
 use crate::message::{Content, Message};
-use crate::queue::{Confirm, Queue};
+use crate::queue::{Confirm, Next, Picked, Queue};
 use crate::slab::Key;
 
 impl Core {
@@ -136,6 +136,9 @@ impl Core {
             }
             queue = self.nodes.queues.get_mut(key)?;
         }
+        if queue.consumers.picking.is_some() {
+            return self.dispatch_picked(key);
+        }
         for _ in 0..queue.consumers.round() {
             let end = queue.consumers.next()?;
             let Some(End { link, role: EndRole::Consumer(consumer) }) = self.nodes.ends.get_mut(end) else { continue };
@@ -152,22 +155,50 @@ impl Core {
                 continue;
             };
             consumer.credit -= 1;
-            self.turns.quantum = self.turns.quantum.saturating_sub(next.bytes);
-            let entry = next.entry;
-            let delivery = match (consumer.settle, next.content) {
-                // Nobody settles it.
-                (Settle::OnSend, Content::Here) => Shown { key: KEY_NONE, queue: key, entry },
-                // The file of a large message is needed until the last part is sent: the home settles it then.
-                (Settle::OnSend, Content::File) | (Settle::ByPeer, _) => {
-                    Shown { key: queue.hold(next, end), queue: key, entry }
-                }
-            };
-            if sheds || delivery.key == KEY_NONE {
-                self.turns.shown = Some(delivery);
-            }
+            let delivery = show(queue, (key, end), consumer.settle, next);
+            self.turns.note_shown(&delivery, next.bytes, sheds);
             return Some((*link, delivery));
         }
         if queue.consumers.browsers().is_empty() { None } else { self.browse(key) }
+    }
+
+    /// The same where a message is not for everybody.
+    #[cold]
+    fn dispatch_picked(&mut self, key: Key) -> Option<(LinkKey, Shown)> {
+        let sheds = self.memory.is_shed();
+        let queue = self.nodes.queues.get_mut(key)?;
+        let mut more = false;
+        for _ in 0..queue.consumers.round() {
+            let end = queue.consumers.next()?;
+            let Some(End { link, role: EndRole::Consumer(consumer) }) = self.nodes.ends.get_mut(end) else { continue };
+            // What is for others stays in memory: as much is read as may be there, so that it holds up the rest as late as can be.
+            if queue.wants_fetch(|| self.memory.resident_bytes()) {
+                self.journal.fetch(queue);
+            }
+            let durable = self.journal.awaiting.durable();
+            let picked =
+                if consumer.credit > 0 { queue.pick(end, durable, &mut consumer.looked) } else { Picked::Nothing };
+            match picked {
+                Picked::Next(next) => {
+                    consumer.credit -= 1;
+                    let delivery = show(queue, (key, end), consumer.settle, next);
+                    self.turns.note_shown(&delivery, next.bytes, sheds);
+                    return Some((*link, delivery));
+                }
+                Picked::More => more = true,
+                Picked::Nothing => {
+                    let comes = self.journal.will_give(queue, &self.memory) && queue.is_reading();
+                    if consumer.credit == 0 || !comes {
+                        consumer.drain(*link, &mut self.events);
+                    }
+                }
+            }
+        }
+        if more {
+            self.turns.again.push(key);
+        }
+        let has_browsers = self.nodes.queues.get(key).is_some_and(|queue| !queue.consumers.browsers().is_empty());
+        if has_browsers { self.browse(key) } else { None }
     }
 
     /// The message of the delivery that was polled last, to send to another shard: it shares the body with the queue.
@@ -177,5 +208,19 @@ impl Core {
     #[must_use]
     pub fn share_message(&self, delivery: &Shown) -> Message {
         self.message(delivery).clone()
+    }
+}
+
+/// A message is shown to a consumer, which holds it unless nobody settles it.
+#[inline(always)]
+fn show(queue: &mut Queue, (key, end): (Key, Key), settle: Settle, next: Next) -> Shown {
+    let entry = next.entry;
+    match (settle, next.content) {
+        // Nobody settles it.
+        (Settle::OnSend, Content::Here) => Shown { key: KEY_NONE, queue: key, entry },
+        // The file of a large message is needed until the last part is sent: the home settles it then.
+        (Settle::OnSend, Content::File) | (Settle::ByPeer, _) => {
+            Shown { key: queue.hold(next, end), queue: key, entry }
+        }
     }
 }

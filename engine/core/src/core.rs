@@ -48,6 +48,8 @@ pub(crate) struct Turns {
     pub shown: Option<Shown>,
     /// Its message, if a cursor has it and the queue has not.
     pub copy: Option<Message>,
+    /// Queues whose consumers have more to look at: in the next turn.
+    pub again: Vec<Key>,
 }
 
 impl Turns {
@@ -55,6 +57,15 @@ impl Turns {
     #[inline]
     pub fn insert(&mut self, queue: Key) {
         self.queues.push_back(queue);
+    }
+
+    /// A message of so many octets was given; `sheds`: what is shown leaves memory.
+    #[inline]
+    pub fn note_shown(&mut self, delivery: &Shown, bytes: u64, sheds: bool) {
+        self.quantum = self.quantum.saturating_sub(bytes);
+        if sheds || delivery.key == KEY_NONE {
+            self.shown = Some(*delivery);
+        }
     }
 }
 
@@ -89,7 +100,7 @@ impl Core {
             memory: Memory::new(&config),
             config,
             events: VecDeque::new(),
-            turns: Turns { queues, quantum: DISPATCH_BYTES, telling, shown: None, copy: None },
+            turns: Turns { queues, quantum: DISPATCH_BYTES, telling, shown: None, copy: None, again: Vec::new() },
             now: Now::default(),
             deadlines: Deadlines::default(),
             waiting: Waiting::default(),
@@ -237,7 +248,8 @@ impl Core {
     /// When `handle_deadline` is to be called, nanoseconds.
     #[must_use]
     pub fn deadline(&self) -> Option<u64> {
-        let work = (self.may_release_waiting() || self.is_refreshing()).then_some(self.now.ns);
+        let looks = !self.turns.again.is_empty();
+        let work = (looks || self.may_release_waiting() || self.is_refreshing()).then_some(self.now.ns);
         [work, self.deadlines.earliest(self.now)].into_iter().flatten().min()
     }
 
@@ -245,6 +257,9 @@ impl Core {
     /// again what was refused at another address or failed, and goes on with a new version of the catalogue.
     pub fn handle_deadline(&mut self, now_ns: u64, wall_ms: u64) {
         self.now = Now { ns: now_ns, wall_ms };
+        for queue in std::mem::take(&mut self.turns.again) {
+            self.touch(queue);
+        }
         self.release_due();
         self.forward_due();
         self.redeliver_due();

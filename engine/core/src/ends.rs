@@ -10,6 +10,7 @@ use crate::command::{Mode, Outcome, RoutingType, Settle};
 use crate::cursor::Cursor;
 use crate::event::Event;
 use crate::key::{EndKey, LinkKey};
+use crate::queue::Place;
 use crate::slab::Key;
 
 /// The owner's half of a link.
@@ -35,6 +36,8 @@ pub(crate) struct Consumer {
     pub draining: bool,
     /// Where a browser is.
     pub cursor: Option<Box<Cursor>>,
+    /// How far it has looked for messages that are for it, where not all are.
+    pub looked: Option<Box<Place>>,
 }
 
 impl Consumer {

@@ -36,6 +36,12 @@ pub const EXPIRY_PERIOD_NS: u64 = 100_000_000;
 /// when somebody sets the wall clock.
 pub const EXPIRY_LOOK_NS: u64 = 1_000_000_000;
 
+/// Places that names of groups are spread over: 24 octets each in a queue that has as many groups. Two groups of one place share a consumer.
+pub const GROUPS_MAX: u32 = 1 << 20;
+
+/// Messages that a consumer looks at in one go for one that is for it: some tens of microseconds.
+pub const PICKS_MAX: u32 = 512;
+
 /// How many consumers' exclusions (`undeliverable-here`) one message remembers. Beyond it the oldest is forgotten: the
 /// message may then reach that consumer again, which the specification permits.
 pub const EXCLUSIONS_MAX: usize = 16;

@@ -103,6 +103,20 @@ impl Large {
     }
 }
 
+/// The group of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// A number that its name is spread to.
+    pub name: u64,
+    /// Whether its sender closes it: its sequence number is -1.
+    pub is_last: bool,
+}
+
+/// FNV-1a: names of groups are short, and told apart by nothing else.
+fn spread(name: &[u8]) -> u64 {
+    name.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &octet| (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3))
+}
+
 /// One message. Cloning shares the body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
@@ -114,6 +128,8 @@ pub struct Message {
     pub body: Bytes,
     /// Whether they are there.
     pub content: Content,
+    /// Whether its properties name a group ([`Message::group`]).
+    pub grouped: bool,
     /// The message may be dropped from this wall time on, in milliseconds since the epoch: when it came plus its time to live.
     pub expires_wall_ms: Option<NonZeroU64>,
 }
@@ -122,7 +138,14 @@ impl Message {
     /// A non-durable message with default header and format 0.
     #[must_use]
     pub fn new(body: Bytes) -> Self {
-        Self { header: Header::default(), format: 0, body, content: Content::Here, expires_wall_ms: None }
+        Self {
+            header: Header::default(),
+            format: 0,
+            body,
+            content: Content::Here,
+            grouped: false,
+            expires_wall_ms: None,
+        }
     }
 
     /// The file of a large message.
@@ -164,6 +187,17 @@ impl Message {
         }
     }
 
+    /// The group that it belongs to, if it does.
+    #[must_use]
+    pub fn group(&self) -> Option<Group> {
+        if !self.grouped {
+            return None;
+        }
+        let sections = section::scan_front(&self.body).ok()?;
+        let group = section::property_group(self.body.get(sections.properties)?)?;
+        Some(Group { name: spread(group.name), is_last: group.sequence == Some(u32::MAX) })
+    }
+
     /// The annotations that have to be beside its file if it is scheduled, of which this is the first part: an encoded map, or nothing.
     #[must_use]
     pub fn waiting_beside(&self, first: &[u8]) -> Vec<u8> {
@@ -178,6 +212,15 @@ impl Message {
             map.encode(&mut encoded);
         }
         encoded
+    }
+
+    /// The same, known to be of a group if its properties name one.
+    #[must_use]
+    pub fn regrouped(self) -> Self {
+        let sections = section::scan_front(&self.body).unwrap_or_default();
+        let properties = self.body.get(sections.properties).unwrap_or_default();
+        let grouped = self.content == Content::Here && section::property_group(properties).is_some();
+        Self { grouped, ..self }
     }
 
     /// What the message costs a budget, in bytes: its body and a constant for its place in a queue.

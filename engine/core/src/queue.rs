@@ -13,7 +13,7 @@
 //! - `withheld`: producers that wait for room.
 //!
 //! What is done with several of them at once is beside them: `settling`, `leaving` (the one way out), `fetching`, `expiring`,
-//! `trimming`, `departing`, `delaying`, `scheduling`, `browsing`.
+//! `trimming`, `departing`, `delaying`, `scheduling`, `picking`, `browsing`.
 //!
 //! Not here: what goes on between queues, links, memory and the journal (`core`, `credit`, `durability`).
 
@@ -30,6 +30,7 @@ mod held;
 mod leaving;
 mod order;
 mod paging;
+mod picking;
 mod scheduling;
 mod settling;
 mod stock;
@@ -52,12 +53,14 @@ pub(crate) use departing::Parting;
 use departures::Departures;
 pub(crate) use departures::{Cause, Confirm, Destinations, Step};
 pub(crate) use entry::Entry;
-use entry::Next;
+pub(crate) use entry::Next;
 use expiry::Expiries;
 use held::Holdings;
 use order::Order;
+pub(crate) use order::Place;
 pub use paging::Recalled;
 use paging::{Away, Behind};
+pub(crate) use picking::Picked;
 use stock::Stock;
 pub use stock::Totals;
 pub(crate) use stock::{Left, News};
@@ -317,6 +320,9 @@ impl Queue {
     /// Puts a message that was here before behind all others of its priority in memory, when its time has come.
     #[inline]
     pub fn append(&mut self, mut message: Message, stored: Option<NonZeroU64>, now: Now) -> Option<NonZeroU64> {
+        if message.grouped {
+            self.begin_picking();
+        }
         if message.header.scheduled {
             message = match self.schedule(message, stored, now) {
                 Ok(expires) => return expires,

@@ -7,6 +7,7 @@ mod containers;
 mod exchange;
 mod expiry;
 mod forwarding;
+mod groups;
 mod held;
 mod nodes;
 mod priorities;

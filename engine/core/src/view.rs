@@ -27,8 +27,10 @@ pub struct QueueView {
     pub acquired: u64,
     /// Messages that are to go to another address.
     pub forwarding: u64,
-    /// Messages that wait before they are delivered again.
+    /// Messages that wait for a time: their own, or until they are delivered again.
     pub delayed: u64,
+    /// Groups of messages that have a consumer.
+    pub groups: u64,
     /// Links that send to its address.
     pub producers: u64,
     /// Links that receive from it.
@@ -78,11 +80,16 @@ pub const QUEUE_FIGURES: Figures<QueueView> = Figures {
             Value::Count(q.forwarding)
         })
         .metric("heddle_queue_forwarding"),
-        QueueFigure::gauge("delayed", "Messages that wait before they are delivered again.", Unit::Count, |q| {
+        QueueFigure::gauge("delayed", "Messages that wait for a time: their own, or until they are delivered again.", Unit::Count, |q| {
             Value::Count(q.delayed)
         })
         .metric("heddle_queue_delayed")
         .artemis("scheduledCount"),
+        QueueFigure::gauge("groups", "Groups of messages that have a consumer.", Unit::Count, |q| {
+            Value::Count(q.groups)
+        })
+        .metric("heddle_queue_groups")
+        .artemis("groupCount"),
         QueueFigure::gauge("producers", "Links that send to the queue's address.", Unit::Count, |q| {
             Value::Count(q.producers)
         })
@@ -173,6 +180,7 @@ impl Core {
             acquired: queue.acquired(),
             forwarding: queue.departing() as u64,
             delayed: queue.delayed() as u64,
+            groups: queue.groups() as u64,
             producers: address.map_or(0, |address| address.producers.len() as u64),
             consumers: queue.consumers.len() as u64,
             totals: queue.totals(),

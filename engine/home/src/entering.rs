@@ -56,7 +56,7 @@ impl Entrance<'_> {
     pub fn enter(self, arrival: &Arrival<'_>) {
         let body = self.arena.copy(arrival.kept);
         let expires = expiry(&arrival.header, arrival.properties, self.engine.wall_ms());
-        let message = message(&arrival.header, arrival.format, body, expires);
+        let message = message(arrival, body, expires);
         self.engine.deliver(self.owner, self.end, arrival.delivery, arrival.settled, message);
     }
 }
@@ -96,7 +96,7 @@ impl Home {
         let (Kind::Producer(arena) | Kind::Relay { arena, .. }) = &mut link.kind else { return Placed::default() };
         let body = owned.map_or_else(|| arena.copy(arrival.kept), |owned| owned.slice_ref(arrival.kept));
         let expires = expiry(&arrival.header, arrival.properties, self.engine.wall_ms());
-        let mut message = message(&arrival.header, arrival.format, body, expires);
+        let mut message = message(arrival, body, expires);
         let not_before = delivery_time(arrival.kept, self.engine.wall_ms());
         if let Err(refusal) = not_before.and_then(|at| at.map_or(Ok(()), |at| schedule(&mut message, at))) {
             // No owner will give its credit back.
@@ -188,8 +188,10 @@ pub(crate) struct Delivered<'a> {
 
 /// The message that travels: the fields of its header, and its sections behind header and delivery annotations.
 #[inline]
-fn message(header: &section::Header, format: u32, body: Bytes, expires_wall_ms: Option<NonZeroU64>) -> Message {
-    Message { header: Header::of_arrival(header), format, body, content: Content::Here, expires_wall_ms }
+fn message(arrival: &Arrival<'_>, body: Bytes, expires_wall_ms: Option<NonZeroU64>) -> Message {
+    let header = Header::of_arrival(&arrival.header);
+    let grouped = section::property_group(arrival.properties).is_some();
+    Message { header, format: arrival.format, body, content: Content::Here, grouped, expires_wall_ms }
 }
 
 /// From when on a message that came at `wall_ms` may be dropped: the time that its properties name, else when its time to live

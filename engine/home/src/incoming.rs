@@ -187,6 +187,8 @@ impl Incoming {
             format,
             body: not_before_ms.map_or_else(|| large.encode(), |at| large.encode_with(&waits_until(at))),
             content: Content::File,
+            // Its properties are in the file.
+            grouped: false,
             expires_wall_ms,
         };
         WholeFile { delivery, settled, to, wanted, tag: Some(tag), message, transaction }

@@ -47,8 +47,9 @@ pub fn message(meaning: &Meaning<'_>, body: impl FnOnce(&[u8]) -> Bytes) -> Opti
     else {
         return None;
     };
-    let Properties { durable, large, scheduled, priority, format, expires_ms, delivery_count } = *properties;
+    let Properties { durable, large, scheduled, grouped, priority, format, expires_ms, delivery_count } = *properties;
     let header = Header { durable, priority, first_acquirer: false, scheduled, delivery_count };
     let content = if large { Content::File } else { Content::Here };
-    Some(Message { header, format, body: body(found), content, expires_wall_ms: NonZeroU64::new(expires_ms) })
+    let expires_wall_ms = NonZeroU64::new(expires_ms);
+    Some(Message { header, format, body: body(found), content, grouped, expires_wall_ms })
 }

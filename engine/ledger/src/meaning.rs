@@ -39,6 +39,8 @@ pub struct Properties {
     pub large: bool,
     /// Whether its annotations name a time before which it is not to be given.
     pub scheduled: bool,
+    /// Whether its properties name a group.
+    pub grouped: bool,
     /// Priority, 0 to 9 in practice.
     pub priority: u8,
     /// The transfer's message-format.
@@ -300,13 +302,14 @@ impl<'a> Meaning<'a> {
     }
 
     fn message(header: &RecordHeader, fields: &mut Fields<'a>) -> Option<Self> {
-        let [flags @ 0..=7, priority] = fields.array()? else { return None };
+        let [flags @ 0..=15, priority] = fields.array()? else { return None };
         if fields.u16()? != 0 {
             return None;
         }
         let (format, expires_ms, delivery_count) = (fields.u32()?, fields.u64()?, fields.u32()?);
-        let [durable, large, scheduled] = [1, 2, 4].map(|flag| flags & flag != 0);
-        let properties = Properties { durable, large, scheduled, priority, format, expires_ms, delivery_count };
+        let [durable, large, scheduled, grouped] = [1, 2, 4, 8].map(|flag| flags & flag != 0);
+        let properties =
+            Properties { durable, large, scheduled, grouped, priority, format, expires_ms, delivery_count };
         let attributes = fields.u32()? as usize;
         // It is in as many queues as it has numbers.
         let width = if header.kind == kind::MOVED { 24 } else { 8 };
@@ -324,7 +327,8 @@ impl Properties {
     #[inline]
     fn encode(&self, attributes: &Attributes<'_>) -> [u8; PROPERTIES] {
         let mut octets = [0; PROPERTIES];
-        octets[0] = u8::from(self.durable) | u8::from(self.large) << 1 | u8::from(self.scheduled) << 2;
+        let flags = [self.durable, self.large, self.scheduled, self.grouped];
+        octets[0] = flags.into_iter().rev().fold(0, |octet, flag| octet << 1 | u8::from(flag));
         octets[1] = self.priority;
         octets[4..8].copy_from_slice(&self.format.to_le_bytes());
         octets[8..16].copy_from_slice(&self.expires_ms.to_le_bytes());

@@ -56,6 +56,7 @@ mod tests {
             durable: true,
             large: false,
             scheduled: false,
+            grouped: false,
             priority: 4,
             format: 0,
             expires_ms: 0,

@@ -296,6 +296,38 @@ pub fn property_expiry(section: &[u8]) -> Option<NonZeroU64> {
     }
 }
 
+/// What the properties of a message say of its group (part 3.2.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PropertyGroup<'a> {
+    /// The field `group-id`.
+    pub name: &'a [u8],
+    /// The field `group-sequence`.
+    pub sequence: Option<u32>,
+}
+
+/// The group of a properties section; what is not well-formed, or an empty name, says nothing.
+#[inline]
+pub fn property_group(section: &[u8]) -> Option<PropertyGroup<'_>> {
+    /// Fields before it.
+    const BEFORE: u8 = 10;
+    match section {
+        // Nearly all properties end before it.
+        [] => None,
+        [_, _, _, constructor::LIST_8, _, count, ..] if *count <= BEFORE => None,
+        _ => {
+            let mut reader = Reader::new(section);
+            reader.descriptor().ok()?;
+            let mut fields = Fields::new(reader.list().ok()?);
+            for _ in 0..BEFORE {
+                fields.next(Reader::raw).ok()?;
+            }
+            let name = fields.next(Reader::string).ok()??.as_bytes();
+            let sequence = fields.next(Reader::uint).ok().flatten();
+            (!name.is_empty()).then_some(PropertyGroup { name, sequence })
+        }
+    }
+}
+
 /// Largest message annotations that merging makes, octets: a message that goes round does not grow for ever.
 const ANNOTATIONS_MAX: usize = 64 * 1024;
 

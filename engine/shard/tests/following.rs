@@ -92,6 +92,7 @@ fn properties() -> Properties {
         durable: true,
         large: false,
         scheduled: false,
+        grouped: false,
         priority: 4,
         format: 0,
         expires_ms: 0,

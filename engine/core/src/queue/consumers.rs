@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 
+use super::picking::Picking;
 use crate::command::Mode;
 use crate::members::Members;
 use crate::slab::Key;
@@ -20,6 +21,8 @@ pub(crate) struct Consumers {
     gone: usize,
     browsers: Members,
     last_credit_ns: u64,
+    /// Which messages are for whom; only where that is not whoever is next.
+    pub picking: Option<Box<Picking>>,
 }
 
 impl Consumers {
@@ -34,6 +37,9 @@ impl Consumers {
     pub fn handle_gone(&mut self, mode: Mode, lives: impl Fn(Key) -> bool) {
         if mode == Mode::Browse {
             return self.browsers.handle_gone(lives);
+        }
+        if let Some(picking) = &mut self.picking {
+            picking.handle_gone(&lives);
         }
         self.gone += 1;
         if self.gone > self.takers() {

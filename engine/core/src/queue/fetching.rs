@@ -56,6 +56,11 @@ impl Queue {
         self.is_blocked() || self.behind.messages() > 0 || self.away.recalling() != Wish::No
     }
 
+    /// Whether something is being read, or waits for the journal.
+    pub fn is_reading(&self) -> bool {
+        self.is_blocked() || self.behind.is_fetching() || self.away.recalling() != Wish::No
+    }
+
     /// What is to be read of what came back, about `bytes` octets of it; nothing if nothing is wanted.
     pub fn recall(&mut self, bytes: u64) -> Vec<Recalled> {
         let Wish::Wanted(from) = self.away.recalling() else { return Vec::new() };

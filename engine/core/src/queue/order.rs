@@ -16,6 +16,7 @@ use crate::message::{NORMAL_PRIORITY, PRIORITIES};
 use crate::slab::{Key, Slab};
 pub(crate) use later::Delays;
 use later::Later;
+pub(super) use rank::Verdict;
 use rank::{Rank, Waited};
 
 /// The messages of a queue that wait, in memory or known by name.
@@ -43,6 +44,24 @@ pub(crate) enum Candidate {
     Normal,
     /// The first one in the line of another priority.
     First(u8, Key),
+}
+
+/// How far a consumer has looked at the messages of each priority: the numbers from which on it has not.
+#[derive(Debug, Default)]
+pub(crate) struct Place {
+    line: [u64; PRIORITIES],
+    returned: [u64; PRIORITIES],
+    /// The changes that it knows of.
+    changes: u64,
+}
+
+impl Place {
+    /// It looks again, from the start if there were changes since.
+    pub fn begin(&mut self, changes: u64) {
+        if self.changes != changes {
+            *self = Self { changes, ..Self::default() };
+        }
+    }
 }
 
 /// The rank that messages of a priority stand in.
@@ -139,6 +158,30 @@ impl Order {
             }
         }
         None
+    }
+
+    /// Takes out the first message of a priority that `verdict` takes. `Err`: what comes next has to be waited for.
+    pub fn pick_ranked(
+        &mut self,
+        priority: u8,
+        looked: &mut Place,
+        entries: &Slab<Entry>,
+        verdict: &mut impl FnMut(u64, Held) -> Verdict,
+    ) -> Option<Result<Key, ()>> {
+        let at = rank_of(priority);
+        let (returned, line) = (looked.returned.get_mut(at)?, looked.line.get_mut(at)?);
+        let rank = self.rank_mut(priority)?;
+        let (entry, aside) = match rank.pick_returned(returned, verdict) {
+            Some(Ok((_, entry))) => (entry, 1),
+            Some(Err(())) => return Some(Err(())),
+            None => match rank.pick_in_line(line, entries, verdict)? {
+                Ok(entry) => (entry, usize::from(priority != NORMAL_PRIORITY)),
+                Err(()) => return Some(Err(())),
+            },
+        };
+        self.bytes -= entries.get(entry).map_or(0, |found| found.message.size());
+        self.handle_fewer_aside(aside);
+        Some(Ok(entry))
     }
 
     /// That message, of `size` octets in memory, is sent again or dropped.

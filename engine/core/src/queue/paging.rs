@@ -102,6 +102,11 @@ impl Behind {
         self.messages() > 0 && self.fetching == Fetching::No
     }
 
+    /// Whether some are being read.
+    pub fn is_fetching(&self) -> bool {
+        self.fetching != Fetching::No
+    }
+
     /// The journal is asked for some.
     pub fn begin_fetch(&mut self) {
         self.fetching = Fetching::UnderWay;

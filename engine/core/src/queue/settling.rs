@@ -102,6 +102,7 @@ impl Queue {
             }
         }
         self.order.put_back(priority, sequence, held, size);
+        self.note_back();
     }
 
     /// Takes the first message that `end` may have, by priority: of each what came back first, and then what was never sent. While the
@@ -137,6 +138,7 @@ impl Queue {
         let entry = self.bring_back(sequence, stub, message);
         let size = self.entries.get(entry).map_or(0, |entry| entry.message.size());
         self.order.put_back(stub.priority, sequence, Held::Here(entry), size);
+        self.note_back();
         if let Some(at) = expires {
             self.watch(at, entry);
         }

@@ -172,11 +172,12 @@ fn with_meaning(
 ) -> usize {
     match fact {
         Fact::Stored { number, targets, message } => {
-            let Message { header, format, body, content, expires_wall_ms } = message;
+            let Message { header, format, body, content, grouped, expires_wall_ms } = message;
             let properties = Properties {
                 durable: header.durable,
                 large: *content == Content::File,
                 scheduled: header.scheduled,
+                grouped: *grouped,
                 priority: header.priority,
                 format: *format,
                 expires_ms: expires_wall_ms.map_or(0, NonZeroU64::get),

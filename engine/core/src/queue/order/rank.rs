@@ -29,6 +29,17 @@ pub(super) struct Rank {
     returned: BTreeMap<u64, Held>,
 }
 
+/// What becomes of a message that a consumer looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Verdict {
+    /// It gets it.
+    Take,
+    /// It is not for it.
+    Pass,
+    /// It is not known yet, or not to be given yet: the consumer looks no further.
+    Wait,
+}
+
 /// Where a message waited that was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Waited {
@@ -130,6 +141,54 @@ impl Rank {
         let Line { places, .. } = std::mem::take(&mut self.line);
         let line = places.into_iter().filter_map(|entry| Some((entries.get(entry)?.sequence, Held::Here(entry))));
         returned.chain(line).collect()
+    }
+
+    /// Takes out the first message that came back and that `verdict` takes, from a sequence number on, which it moves behind what was passed. `Err`: what comes
+    /// next has to be waited for.
+    pub fn pick_returned(
+        &mut self,
+        from: &mut u64,
+        verdict: &mut impl FnMut(u64, Held) -> Verdict,
+    ) -> Option<Result<(u64, Key), ()>> {
+        for (&sequence, &held) in self.returned.range(*from..) {
+            match (verdict(sequence, held), held) {
+                (Verdict::Take, Held::Here(entry)) => {
+                    self.returned.remove(&sequence);
+                    return Some(Ok((sequence, entry)));
+                }
+                (Verdict::Wait, _) => return Some(Err(())),
+                (Verdict::Take | Verdict::Pass, _) => *from = sequence + 1,
+            }
+        }
+        None
+    }
+
+    /// The same for what was never sent.
+    pub fn pick_in_line(
+        &mut self,
+        from: &mut u64,
+        entries: &Slab<Entry>,
+        verdict: &mut impl FnMut(u64, Held) -> Verdict,
+    ) -> Option<Result<Key, ()>> {
+        if self.line.dropped > 0 {
+            // Places of what is gone have no order.
+            self.line.forget_dropped(entries);
+        }
+        let older = |entry: &Key| entries.get(*entry).is_some_and(|entry| entry.sequence < *from);
+        let mut place = self.line.places.partition_point(older);
+        while let Some(&entry) = self.line.places.get(place) {
+            let Some(sequence) = entries.get(entry).map(|entry| entry.sequence) else { break };
+            match verdict(sequence, Held::Here(entry)) {
+                Verdict::Take => {
+                    // Mostly near the front, or near the end: what is shorter moves.
+                    self.line.places.remove(place);
+                    return Some(Ok(entry));
+                }
+                Verdict::Wait => return Some(Err(())),
+                Verdict::Pass => (*from, place) = (sequence + 1, place + 1),
+            }
+        }
+        None
     }
 
     /// Forgets the places of what was dropped, as far as that is due.

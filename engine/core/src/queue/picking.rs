@@ -1,0 +1,156 @@
+//! Which message is for whom, where that is not just the next one: messages of a group go to one consumer.
+//!
+//! Guarantees:
+//! 1. All messages of a group (`group-id`, part 3.2.4) that wait go to the same consumer, in their order, until that goes or the group is closed (`group-sequence` -1); the first
+//!    one that a consumer is given of a group makes the group its. A group whose consumer has no credit waits, and holds up no other.
+//! 2. A consumer looks at each message once, and again only when something came back or a consumer went; at most `PICKS_MAX` in one go.
+//! 3. A queue that never had a message of a group is asked one thing more: whether there is such a room.
+//!
+//! Groups are told apart by `GROUPS_MAX` places that their names are spread over: two of one place share a consumer. So there is a bound, and none is refused.
+//!
+//! Not here: whose turn it is (`consumers`), and what is next otherwise (`order`).
+
+use std::collections::HashMap;
+
+use super::Queue;
+use super::entry::{Entry, Held, Next};
+use super::order::{Order, Place, Verdict};
+use crate::fact::LOCAL;
+use crate::limits::{GROUPS_MAX, PICKS_MAX};
+use crate::message::Group;
+use crate::slab::Key;
+
+use super::Front;
+
+/// Who has which group, and whether consumers have to look again.
+#[derive(Debug, Default)]
+pub(crate) struct Picking {
+    /// The consumer of each group that has one, by the place of its name.
+    groups: HashMap<u32, Key>,
+    /// How often something came back, or a consumer went.
+    changes: u64,
+}
+
+/// What a consumer finds.
+#[derive(Debug)]
+pub(crate) enum Picked {
+    /// This is for it.
+    Next(Next),
+    /// Nothing of what it looked at, and there is more.
+    More,
+    /// Nothing now.
+    Nothing,
+}
+
+impl Picking {
+    /// Consumers are to look at everything again.
+    pub fn note_change(&mut self) {
+        self.changes += 1;
+    }
+
+    /// A consumer has gone: its groups are anybody's.
+    pub fn handle_gone(&mut self, lives: impl Fn(Key) -> bool) {
+        self.groups.retain(|_, end| lives(*end));
+        self.note_change();
+    }
+
+    /// Groups that have a consumer.
+    pub fn groups(&self) -> usize {
+        self.groups.len()
+    }
+
+    fn may_have(&self, end: Key, group: Group) -> bool {
+        self.groups.get(&place(group)).is_none_or(|owner| *owner == end)
+    }
+
+    /// A consumer is given a message of a group.
+    fn give(&mut self, end: Key, group: Group) {
+        if group.is_last {
+            self.groups.remove(&place(group));
+            // What waited for this consumer may be anybody's.
+            self.note_change();
+        } else {
+            self.groups.insert(place(group), end);
+        }
+    }
+}
+
+/// The place of a group's name.
+fn place(group: Group) -> u32 {
+    (group.name % u64::from(GROUPS_MAX)) as u32
+}
+
+impl Queue {
+    /// From now on it is looked at which message is for whom.
+    pub fn begin_picking(&mut self) {
+        self.consumers.picking.get_or_insert_default();
+    }
+
+    /// Takes the first message that `end` may have out of the order; `looked` is how far it has looked. Not one that the journal has not on stable
+    /// storage yet, which begins behind `durable`.
+    #[cold]
+    pub fn pick(&mut self, end: Key, durable: u64, looked: &mut Option<Box<Place>>) -> Picked {
+        let Self { order, entries, held, away, turn, consumers, .. } = self;
+        let Some(picking) = &mut consumers.picking else { return Picked::Nothing };
+        let looked = looked.get_or_insert_default();
+        looked.begin(picking.changes);
+        let mut left = PICKS_MAX;
+        let found = order.pick(looked, entries, |sequence, at| {
+            if left == 0 {
+                return Verdict::Wait;
+            }
+            left -= 1;
+            let found = match at {
+                Held::Here(entry) => entries.get(entry),
+                Held::Away(_) => {
+                    away.want(sequence);
+                    return Verdict::Wait;
+                }
+            };
+            let Some(found) = found else { return Verdict::Pass };
+            let is_free = found.message.group().is_none_or(|group| picking.may_have(end, group));
+            if !is_free || !held.may_have(end, sequence) {
+                return Verdict::Pass;
+            }
+            if found.stored.is_some_and(|stored| stored.get() > durable && stored.get() & LOCAL == 0) {
+                turn.front = Front::Blocked;
+                return Verdict::Wait;
+            }
+            Verdict::Take
+        });
+        let Some(entry) = found else { return if left == 0 { Picked::More } else { Picked::Nothing } };
+        let Some(Entry { sequence, message, .. }) = entries.get(entry) else { return Picked::Nothing };
+        if let Some(group) = message.group() {
+            picking.give(end, group);
+        }
+        Picked::Next(Next { entry, sequence: *sequence, content: message.content, bytes: message.size() })
+    }
+
+    /// Something came back: consumers look again.
+    pub(super) fn note_back(&mut self) {
+        if let Some(picking) = &mut self.consumers.picking {
+            picking.note_change();
+        }
+    }
+
+    /// Groups that have a consumer.
+    pub fn groups(&self) -> usize {
+        self.consumers.picking.as_ref().map_or(0, |picking| picking.groups())
+    }
+}
+
+impl Order {
+    /// Takes out the first message that `verdict` takes, by priority: of each what came back first. `looked` is what was passed before.
+    pub fn pick(
+        &mut self,
+        looked: &mut Place,
+        entries: &crate::slab::Slab<Entry>,
+        mut verdict: impl FnMut(u64, Held) -> Verdict,
+    ) -> Option<Key> {
+        for priority in (0..crate::message::PRIORITIES as u8).rev() {
+            let Some(found) = self.pick_ranked(priority, looked, entries, &mut verdict) else { continue };
+            return found.ok();
+        }
+        None
+    }
+}
