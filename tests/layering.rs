@@ -9,6 +9,7 @@ use std::process::Command;
 const ALLOWED: &[(&str, &[&str])] = &[
     ("engine/message", &[]),
     ("engine/figures", &[]),
+    ("engine/selector", &["engine-message"]),
     ("amqp-frontend/codec", &["engine-message"]),
     ("amqp-frontend/proto", &["amqp-codec", "engine-message"]),
     ("engine/catalogue", &[]),
@@ -165,6 +166,7 @@ fn arrows_point_down() {
         "engine-ledger",
         "engine-message",
         "engine-rt",
+        "engine-selector",
         "engine-shard",
         "engine-tls",
         "storage-disk",
@@ -210,6 +212,7 @@ fn pure_crates_have_no_clock_and_no_threads() {
         "engine/home",
         "engine/ledger",
         "engine/message",
+        "engine/selector",
         "storage/journal",
         "loadgen/model",
         "loadgen/report",
