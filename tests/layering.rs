@@ -122,6 +122,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "engine-core",
             "engine-ledger",
             "engine-message",
+            "engine-selector",
             "storage-journal",
         ],
     ),
