@@ -13,12 +13,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("amqp-frontend/codec", &["engine-message"]),
     ("amqp-frontend/proto", &["amqp-codec", "engine-message"]),
     ("engine/catalogue", &[]),
-    ("engine/core", &["engine-catalogue", "engine-figures", "engine-message"]),
+    ("engine/core", &["engine-catalogue", "engine-figures", "engine-message", "engine-selector"]),
     ("engine/rt", &[]),
     ("engine/tls", &[]),
     ("storage/journal", &[]),
     ("storage/disk", &["engine-rt", "storage-journal"]),
-    ("engine/ledger", &["engine-core", "storage-journal"]),
+    ("engine/ledger", &["engine-core", "engine-selector", "storage-journal"]),
     (
         "engine/shard",
         &[
@@ -92,6 +92,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "engine-home",
             "engine-message",
             "engine-rt",
+            "engine-selector",
             "engine-shard",
             "node-shell",
         ],

@@ -32,5 +32,6 @@ mod reload;
 mod retention;
 mod routing;
 mod scraping;
+mod selectors;
 mod subscriptions;
 mod transports;

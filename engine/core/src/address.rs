@@ -9,7 +9,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use engine_catalogue::AddressSettings;
+use engine_selector::Index;
 
+use crate::choice::Choice;
 use crate::command::{Lifetime, RoutingType};
 use crate::limits::FEW_QUEUES;
 use crate::members::Members;
@@ -61,6 +63,8 @@ pub(crate) struct Bindings {
     turn: usize,
     /// Each gets every message.
     multicast: Members,
+    /// Those of multicast that choose their messages, by what they ask for; only where there are any.
+    choosing: Option<Box<Index<Key>>>,
     /// Those that may go when messages or producers do (`Kind::is_on_demand`).
     on_demand: Members,
     /// Once there were more than a few.
@@ -140,10 +144,25 @@ impl Bindings {
         if queue.identity.kind.is_on_demand() {
             self.on_demand.handle_gone(lives);
         }
+        if let (Some(index), Some(choice)) = (&mut self.choosing, &queue.identity.choice) {
+            index.retain(choice.selector(), lives);
+            self.choosing = self.choosing.take().filter(|index| !index.is_empty());
+        }
         if let Some(names) = &mut self.names {
             names.remove(&queue.identity.name);
         }
         self.find_only(queues);
+    }
+
+    /// A queue of the address gets chosen messages only.
+    pub fn choose(&mut self, key: Key, choice: &Choice) {
+        self.choosing.get_or_insert_default().insert(key, choice.selector());
+    }
+
+    /// The queues of multicast that choose their messages, if there are any.
+    #[inline]
+    pub fn choosing(&self) -> Option<&Index<Key>> {
+        self.choosing.as_deref()
     }
 
     /// A queue may go from now on when messages or producers do.

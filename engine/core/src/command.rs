@@ -157,6 +157,8 @@ pub struct ConsumerSpec {
     pub settle: Settle,
     /// Used where the address turns out to be multicast. Without it the subscription is volatile and nameless.
     pub subscription: Option<Subscription>,
+    /// The condition (JMS 3.8.1) on messages of the subscription; without one it gets all of them.
+    pub selector: Option<Box<str>>,
     /// Set for a dynamic node, whose name the home has made.
     pub lifetime: Option<Lifetime>,
     /// For deliveries that are unsettled when the link ends.
@@ -185,6 +187,7 @@ impl ConsumerSpec {
             mode: Mode::Consume,
             settle: Settle::ByPeer,
             subscription: None,
+            selector: None,
             lifetime: None,
             default_outcome: Outcome::Released,
             moved: 0,

@@ -37,7 +37,7 @@ impl<K> Default for Index<K> {
     }
 }
 
-impl<K: Copy + PartialEq> Index<K> {
+impl<K: Copy> Index<K> {
     /// Puts a selector in.
     pub fn insert(&mut self, key: K, selector: &Selector) {
         let Some((property, literal)) = selector.equality() else { return self.others.push(key) };
@@ -61,22 +61,27 @@ impl<K: Copy + PartialEq> Index<K> {
         }
     }
 
-    /// Takes a selector out, with the key that it was put in with.
-    pub fn remove(&mut self, key: K, selector: &Selector) {
-        let Some((property, literal)) = selector.equality() else { return self.others.retain(|other| *other != key) };
+    /// Takes out those keys that are not to stay, of the ones that were put in with selectors that ask for the same as this one.
+    pub fn retain(&mut self, selector: &Selector, stays: impl Fn(K) -> bool) {
+        let Some((property, literal)) = selector.equality() else { return self.others.retain(|key| stays(*key)) };
         let is_its = |values: &Values<K>| matches!(&values.property, Name::Property(name) if **name == *property);
         let Some(at) = self.by_property.iter().position(is_its) else { return };
         let Some(values) = self.by_property.get_mut(at) else { return };
         match literal {
-            Literal::Text(text) => take_out(&mut values.texts, text.as_ref(), key),
-            Literal::Exact(value) => take_out(&mut values.numbers, &bits(*value as f64), key),
-            Literal::Approximate(value) => take_out(&mut values.numbers, &bits(*value), key),
-            Literal::Boolean(false) => values.booleans[0].retain(|other| *other != key),
-            Literal::Boolean(true) => values.booleans[1].retain(|other| *other != key),
+            Literal::Text(text) => retain(&mut values.texts, text.as_ref(), stays),
+            Literal::Exact(value) => retain(&mut values.numbers, &bits(*value as f64), stays),
+            Literal::Approximate(value) => retain(&mut values.numbers, &bits(*value), stays),
+            Literal::Boolean(false) => values.booleans[0].retain(|key| stays(*key)),
+            Literal::Boolean(true) => values.booleans[1].retain(|key| stays(*key)),
         }
         if values.texts.is_empty() && values.numbers.is_empty() && values.booleans.iter().all(Vec::is_empty) {
             self.by_property.remove(at);
         }
+    }
+
+    /// Whether no selector is in it.
+    pub fn is_empty(&self) -> bool {
+        self.by_property.is_empty() && self.others.is_empty()
     }
 
     /// Shows `see` the keys of all selectors that may match a message.
@@ -102,14 +107,14 @@ fn bits(value: f64) -> u64 {
     (value + 0.0).to_bits()
 }
 
-fn take_out<Q, V, K>(map: &mut BTreeMap<V, Vec<K>>, value: &Q, key: K)
+fn retain<Q, V, K>(map: &mut BTreeMap<V, Vec<K>>, value: &Q, stays: impl Fn(K) -> bool)
 where
     V: Ord + std::borrow::Borrow<Q>,
     Q: Ord + ?Sized,
-    K: PartialEq,
+    K: Copy,
 {
     let Some(keys) = map.get_mut(value) else { return };
-    keys.retain(|other| *other != key);
+    keys.retain(|key| stays(*key));
     if keys.is_empty() {
         map.remove(value);
     }

@@ -355,7 +355,8 @@ proptest! {
         let mut index = Index::default();
         selectors.iter().enumerate().for_each(|(key, selector)| index.insert(key, selector));
         let gone = |key: &usize| removed[*key];
-        selectors.iter().enumerate().filter(|(key, _)| gone(key)).for_each(|(key, selector)| index.remove(key, selector));
+        selectors.iter().enumerate().filter(|(key, _)| gone(key)).for_each(|(key, selector)| index.retain(selector, |other| other != key));
+        prop_assert_eq!(index.is_empty(), selectors.iter().enumerate().all(|(key, _)| gone(&key)));
         let mut candidates = Vec::new();
         index.candidates(&message.view(), |key| candidates.push(key));
         candidates.sort_unstable();
