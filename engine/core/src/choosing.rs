@@ -12,6 +12,7 @@ use crate::command::RoutingType;
 use crate::core::Core;
 use crate::event::Refusal;
 use crate::message::{Content, Message};
+use crate::queue::Identity;
 use crate::slab::Key;
 
 impl Core {
@@ -27,15 +28,16 @@ impl Core {
     /// The queues of multicast that get a message, if some of them choose.
     pub(crate) fn chosen(&self, address: Key, message: &Message) -> Result<Option<Vec<Key>>, Box<Refusal>> {
         let Some(address) = self.nodes.addresses.get(address) else { return Ok(None) };
-        let Some(index) = address.queues.choosing() else { return Ok(None) };
+        let Some(choosing) = address.queues.choosing() else { return Ok(None) };
         let view = view(&address.name, message)?;
-        let all = address.queues.listed(RoutingType::Multicast).iter().copied();
-        let mut chosen: Vec<Key> = all
-            .filter(|&key| self.nodes.queues.get(key).is_some_and(|queue| queue.identity.choice.is_none()))
-            .collect();
-        index.candidates(&view, |key| {
-            let choice = self.nodes.queues.get(key).and_then(|queue| queue.identity.choice.as_deref());
-            if choice.is_some_and(|choice| choice.selector().matches(&view)) {
+        let mut chosen = choosing.others.listed().to_vec();
+        choosing.index.candidates(&view, |key| {
+            let Some(Identity { routing, choice: Some(choice), .. }) =
+                self.nodes.queues.get(key).map(|of| &of.identity)
+            else {
+                return;
+            };
+            if *routing == RoutingType::Multicast && choice.selector().matches(&view) {
                 chosen.push(key);
             }
         });

@@ -1,7 +1,7 @@
 //! Which queues of an address get a message.
 //!
-//! Guarantees: every queue of a multicast address gets it that does not choose others (`choosing`); of anycast queues one does, in turn, passing over those that would refuse
-//! it. A message is put into all queues that it is for or into none: each is asked before any gets it.
+//! Guarantees: every queue of a multicast address gets it that does not choose others (`choosing`); of anycast queues one does, in turn,
+//! passing over those that would refuse it. A message is put into all queues that it is for or into none: each is asked before any gets it.
 //!
 //! Not here: whether a queue takes it, and where it keeps it (`admission`).
 

@@ -192,6 +192,7 @@ proptest! {
         ]), 1..8),
         messages in vec((prop::sample::select(vec!["red", "blue", "green"]), 0..5_u32), 0..12),
         leaves in vec(any::<bool>(), 8),
+        late in 0..4_usize,
     ) {
         let mut owner = Owner::new();
         let producer = owner.producer("t", TOPIC);
@@ -204,6 +205,13 @@ proptest! {
         for (end, _) in leaving {
             owner.command(Command::Detach { end: *end, mode: DetachMode::Close });
         }
+        // Some come back, of which some choose.
+        let late: Vec<_> = selectors.iter().copied().cycle().take(late).collect();
+        let (mut ends, mut selectors, mut leaves) = (ends, selectors, leaves);
+        leaves.truncate(ends.len());
+        leaves.extend(late.iter().map(|_| false));
+        ends.extend(late.iter().map(|selector| owner.attach(spec(selector))));
+        selectors.extend(late);
         let messages: Vec<_> = messages.into_iter().map(|(color, number)| colored(color, number)).collect();
         owner.publish_all(producer, &messages);
         for ((end, selector), leaves) in ends.into_iter().zip(selectors).zip(leaves) {
