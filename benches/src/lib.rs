@@ -3,3 +3,4 @@
 pub mod counting;
 pub mod queue;
 pub mod road;
+pub mod selector;

@@ -1,7 +1,9 @@
-//! In the steady state a non-durable message allocates nothing on its road.
+//! In the steady state a non-durable message allocates nothing on its road, and nothing for selectors that look at it.
 
+use engine_selector::{Index, Selector};
 use heddle_benches::counting::{Counting, allocations};
 use heddle_benches::road::Road;
+use heddle_benches::selector;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -13,6 +15,30 @@ fn a_small_message_allocates_nothing() {
         road.turns(200);
         let count = allocations(|| road.turns(500));
         assert_eq!(count, 0, "{size} octets, settled: {settled}: allocations in 128,000 messages");
+    }
+}
+
+#[test]
+fn selectors_allocate_nothing() {
+    let kept = selector::message();
+    let view = selector::view(&kept);
+    let texts = [
+        selector::EQUALITY,
+        "color LIKE '%e_' AND quantity * 2 BETWEEN 1 AND 10 OR JMSMessageID IS NULL",
+        "color IN ('blue', 'red') AND missing IS NULL",
+        "JMSDeliveryMode = 'NON_PERSISTENT' AND JMSMessageID LIKE 'ID:%'",
+    ];
+    for text in texts {
+        let compiled = Selector::parse(text).expect("well-formed");
+        let mut index = Index::default();
+        index.insert((), &compiled);
+        let mut matching = 0;
+        let count = allocations(|| {
+            for _ in 0..1000 {
+                index.candidates(&view, |()| matching += u64::from(compiled.matches(&view)));
+            }
+        });
+        assert_eq!((count, matching > 0), (0, text != texts[3]), "{text}");
     }
 }
 

@@ -291,10 +291,10 @@ impl Import {
         }
         match line {
             Line::Heddle { .. } => Err("another export begins here: one file is one export".into()),
-            Line::Queue { address, name, multicast, subscription } => {
+            Line::Queue { address, name, multicast, subscription, selector } => {
                 let routing = if multicast { RoutingType::Multicast } else { RoutingType::Anycast };
                 let purpose = if subscription { Purpose::Subscription } else { Purpose::OnDemand };
-                self.take_queue(Declared { queue: 0, routing, purpose, address, name })
+                self.take_queue(Declared { queue: 0, routing, purpose, address, name, selector })
             }
             Line::Message { priority, format, expires_ms, delivery_count, scheduled, parts, attributes, body } => {
                 let body = Bytes::from(decode(&body)?);

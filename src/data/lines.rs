@@ -29,7 +29,14 @@ pub enum Line {
     /// The first one.
     Heddle { export: u32 },
     /// A queue; messages that follow are in it.
-    Queue { address: String, name: String, multicast: bool, subscription: bool },
+    Queue {
+        address: String,
+        name: String,
+        multicast: bool,
+        subscription: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        selector: Option<Box<str>>,
+    },
     /// A message of the last queue.
     Message {
         priority: u8,
@@ -88,13 +95,14 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// When it cannot be written.
     pub fn queue(&mut self, declared: &Declared) -> io::Result<()> {
-        let Declared { routing, purpose, address, name, .. } = declared;
+        let Declared { routing, purpose, address, name, selector, .. } = declared;
         self.queues += 1;
         self.line(&Line::Queue {
             address: address.clone(),
             name: name.clone(),
             multicast: *routing == RoutingType::Multicast,
             subscription: *purpose == Purpose::Subscription,
+            selector: selector.clone(),
         })
     }
 

@@ -275,9 +275,9 @@ fn fields(record: &Record<'_>) -> Value {
 
 fn declared_fields(kind: &str, queue: u64, attributes: Attributes<'_>) -> Value {
     match declaration(queue, attributes) {
-        Ok(Declared { address, name, routing, purpose, .. }) => json!({
+        Ok(Declared { address, name, routing, purpose, selector, .. }) => json!({
             "kind": kind, "queue": queue, "address": address, "name": name,
-            "routing": routing_name(routing), "purpose": purpose_name(purpose),
+            "routing": routing_name(routing), "purpose": purpose_name(purpose), "selector": selector,
         }),
         Err(what) => json!({ "kind": kind, "queue": queue, "unknown": what }),
     }

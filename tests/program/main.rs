@@ -35,6 +35,7 @@ mod retention;
 mod routing;
 mod scheduling;
 mod scraping;
+mod selectors;
 mod subscriptions;
 mod transactions;
 mod transports;

@@ -55,7 +55,7 @@ impl Bind {
             return self.handle_refused(home, route, *refusal);
         }
         let Some(attach) = self.attaching.remove(&route.place) else { return };
-        let reply = terminus::reply(&attach, &info.address);
+        let reply = terminus::reply(&attach, info);
         self.machine.accept_attach(link_id(route.id), reply, &mut self.out);
         // Credit may have come with the attach.
         self.pass_credit(home, route.place, link_id(route.id));
@@ -65,11 +65,17 @@ impl Bind {
     /// The owner refused an attach.
     pub(crate) fn handle_refused(&mut self, home: &mut Home, route: Route, refusal: Refusal) {
         let id = link_id(route.id);
-        self.attaching.remove(&route.place);
+        let attach = self.attaching.remove(&route.place);
         self.outcomes.remove(&route.place);
         home.handle_gone(&mut self.client, route.place);
         self.set_link(id, None);
-        self.machine.refuse_attach(id, error(refusal), &mut self.out);
+        let error = error(refusal);
+        if let Some(attach) = attach
+            && error.condition == Condition::NotImplemented
+        {
+            self.requests.push_back(Request::LinkRefused { link: attach.name, error: error.to_string() });
+        }
+        self.machine.refuse_attach(id, error, &mut self.out);
         self.handle_answered(home);
     }
 

@@ -1,14 +1,15 @@
-//! The filters of a source (part 3.5.8): which of them a link may have that none is applied to.
+//! The filters of a source (part 3.5.8): the selector among them, and which others a link may have that none is applied to.
 //!
 //! Guarantees:
-//! 1. A filter that chooses messages refuses its link: its user would get others than those that were asked for.
-//! 2. Every other filter is left out of the answer, as the specification has it: its peer sees that it is not applied.
+//! 1. A selector is the owner's to apply, or to refuse its link: the answer has it as it was asked for.
+//! 2. Any other filter that chooses messages refuses its link: its user would get others than those that were asked for.
+//! 3. Every other filter is left out of the answer, as the specification has it: its peer sees that it is not applied.
 //!
 //! Filters are told apart by their descriptors; the keys of the map are the peer's own names for them.
 
 use amqp_codec::AmqpError;
 use engine_message::Condition;
-use engine_message::value::{Map, Value};
+use engine_message::value::{Described, Map, Value};
 
 /// The filters of Apache's registry, all of which choose messages, have this in the upper half of their descriptors, and this
 /// before their symbolic ones: selectors, no-local, the bindings of AMQP 0-10.
@@ -24,23 +25,66 @@ const EXPRESSIONS: [(u64, &str); 8] = [
     (0x177, "amqp:value-filter"),
     (0x178, "amqp:footer-filter"),
 ];
-/// The registry's filters that have names.
-const REGISTERED: [(u64, &str); 5] = [
+/// The registry's other filters that have names.
+const REGISTERED: [(u64, &str); 4] = [
     (0x0000_468c_0000_0000, "apache.org:legacy-amqp-direct-binding:string"),
     (0x0000_468c_0000_0001, "apache.org:legacy-amqp-topic-binding:string"),
     (0x0000_468c_0000_0002, "apache.org:legacy-amqp-headers-binding:map"),
     (0x0000_468c_0000_0003, "apache.org:no-local-filter:list"),
-    (0x0000_468c_0000_0004, "apache.org:selector-filter:string"),
 ];
+/// The one that is applied: a condition as JMS has them.
+const SELECTOR: (u64, &str) = (0x0000_468c_0000_0004, "apache.org:selector-filter:string");
 /// Characters of a peer's name for a filter that are told: what says more does not fit into a small frame.
 const NAME_CHARS_MAX: usize = 64;
 
-/// Looks at the filters of a source.
+/// The text of the selector among the filters of a source.
 ///
 /// # Errors
 /// What the link is refused with.
-pub(crate) fn check(filters: &Map) -> Result<(), AmqpError> {
-    filters.0.iter().try_for_each(|(name, filter)| match filter {
+pub(crate) fn selector(filters: &Map) -> Result<Option<Box<str>>, AmqpError> {
+    let mut selector = None;
+    for (name, filter) in &filters.0 {
+        let Some(described) = as_selector(filter) else {
+            check(name, filter)?;
+            continue;
+        };
+        let invalid =
+            |text: &str| AmqpError::new(Condition::InvalidField, format!("the filter {} {text}", shown(name)));
+        let text = described.value.as_text().ok_or_else(|| invalid("is a selector without a text"))?;
+        if selector.replace(text.into()).is_some() {
+            return Err(invalid("is a second selector"));
+        }
+    }
+    Ok(selector)
+}
+
+/// Leaves of the filters of a source what is applied: what the answer says.
+pub(crate) fn answer(filters: &mut Map) {
+    filters.0.retain(|(_, filter)| as_selector(filter).is_some());
+}
+
+/// The filters of a source with nothing but this selector, under the name that JMS clients give it.
+pub(crate) fn of_selector(text: &str) -> Map {
+    let (descriptor, value) = (Value::Symbol(SELECTOR.1.into()), Value::String(text.to_owned()));
+    let mut filters = Map::default();
+    filters.insert("jms-selector", Value::Described(Box::new(Described { descriptor, value })));
+    filters
+}
+
+/// A filter that is a selector, and says something.
+fn as_selector(filter: &Value) -> Option<&Described> {
+    let Value::Described(described) = filter else { return None };
+    let is_selector = match &described.descriptor {
+        Value::Ulong(code) => *code == SELECTOR.0,
+        Value::Symbol(name) => *name == SELECTOR.1,
+        _ => false,
+    };
+    (is_selector && !says_nothing(&described.value)).then_some(described)
+}
+
+/// Looks at a filter that is no selector.
+fn check(name: &Value, filter: &Value) -> Result<(), AmqpError> {
+    match filter {
         Value::Null => Ok(()),
         Value::Described(described) if says_nothing(&described.value) => Ok(()),
         Value::Described(described) => match choosing(&described.descriptor) {
@@ -57,7 +101,7 @@ pub(crate) fn check(filters: &Map) -> Result<(), AmqpError> {
             let text = format!("the filter {} is not a described value, as filters are", shown(name));
             Err(AmqpError::new(Condition::InvalidField, text))
         }
-    })
+    }
 }
 
 /// Whether a filter has no expression, so that it chooses everything.
@@ -92,14 +136,42 @@ fn shown(name: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use engine_message::value::Described;
-
     use super::*;
 
-    fn refusal(descriptor: Value, value: Value) -> Option<String> {
+    fn filters(descriptor: Value, value: Value) -> Map {
         let mut filters = Map::default();
         filters.insert("mine", Value::Described(Box::new(Described { descriptor, value })));
-        check(&filters).err().map(|error| error.to_string())
+        filters
+    }
+
+    fn refusal(descriptor: Value, value: Value) -> Option<String> {
+        selector(&filters(descriptor, value)).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_selector_is_found_by_either_descriptor_and_answered() {
+        for descriptor in [Value::Ulong(SELECTOR.0), Value::Symbol(SELECTOR.1.into())] {
+            let mut asked = filters(descriptor.clone(), Value::String("a = 1".to_owned()));
+            assert_eq!(selector(&asked), Ok(Some("a = 1".into())));
+            let before = asked.clone();
+            asked.insert(
+                "sampling",
+                Value::Described(Box::new(Described { descriptor: Value::Ulong(1), value: Value::Uint(7) })),
+            );
+            answer(&mut asked);
+            assert_eq!(asked, before, "no other filter is in the answer");
+            asked.insert(
+                "other",
+                Value::Described(Box::new(Described {
+                    descriptor: descriptor.clone(),
+                    value: Value::String("b".into()),
+                })),
+            );
+            let second = selector(&asked).expect_err("there are two").to_string();
+            assert_eq!(second, "amqp:invalid-field: the filter \"other\" is a second selector");
+            let number = refusal(descriptor, Value::Uint(1)).expect("it is refused");
+            assert_eq!(number, "amqp:invalid-field: the filter \"mine\" is a selector without a text");
+        }
     }
 
     #[test]
@@ -118,27 +190,28 @@ mod tests {
 
     #[test]
     fn what_chooses_everything_and_what_is_unknown_is_left_out() {
-        let selector = || Value::Symbol("apache.org:selector-filter:string".into());
+        let blank = || Value::Symbol(SELECTOR.1.into());
         for (descriptor, value) in [
-            (selector(), Value::Null),
-            (selector(), Value::String(String::new())),
-            (selector(), Value::String("  ".to_owned())),
+            (blank(), Value::Null),
+            (blank(), Value::String(String::new())),
+            (blank(), Value::String("  ".to_owned())),
             (Value::Symbol("com.example:sampling".into()), Value::Uint(7)),
             (Value::Ulong(0x0000_1234_0000_0001), Value::List(Vec::new())),
             (Value::Uint(4), Value::Null),
         ] {
-            assert_eq!(refusal(descriptor, value), None);
+            let mut asked = filters(descriptor, value);
+            asked.insert("none", Value::Null);
+            assert_eq!(selector(&asked), Ok(None));
+            answer(&mut asked);
+            assert!(asked.is_empty(), "{asked:?}");
         }
-        let mut filters = Map::default();
-        filters.insert("none", Value::Null);
-        assert_eq!(check(&filters), Ok(()));
     }
 
     #[test]
     fn what_is_no_filter_is_refused() {
         let mut filters = Map::default();
         filters.0.push((Value::String("long\n".repeat(1000)), Value::String("a = 1".to_owned())));
-        let error = check(&filters).expect_err("no described value").to_string();
+        let error = selector(&filters).expect_err("no described value").to_string();
         assert!(error.starts_with("amqp:invalid-field") && error.len() < 300 && !error.contains('\n'), "{error}");
     }
 }

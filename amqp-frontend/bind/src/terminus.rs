@@ -11,6 +11,7 @@ use amqp_codec::performative::{
 use engine_core::command::{
     ConsumerSpec, Durability, Lifetime, Mode, ProducerSpec, Remembered, RoutingType, Settle, Sharing, Subscription,
 };
+use engine_core::event::AttachedInfo;
 use engine_home::{AddressRules, Plan};
 use engine_message::Condition;
 use engine_message::Symbol;
@@ -77,7 +78,7 @@ fn consumer(
     rules: &AddressRules,
     name: Option<String>,
 ) -> Result<Plan, AmqpError> {
-    filter::check(&source.filter)?;
+    let selector = filter::selector(&source.filter)?;
     let default_outcome = outcome::default_of(source)?;
     let asked = routing(&source.terminus.capabilities);
     let (address, prefixed, lifetime) = match (&source.terminus.address, name) {
@@ -98,6 +99,7 @@ fn consumer(
         mode: if browse { Mode::Browse } else { Mode::Consume },
         settle: settle(attach),
         subscription: subscription(attach, source, container),
+        selector,
         lifetime,
         default_outcome,
         ..ConsumerSpec::of(address)
@@ -199,17 +201,18 @@ fn lifetime(properties: &Map, routing: RoutingType) -> Result<Lifetime, AmqpErro
     }
 }
 
-/// The answer to an attach whose plan succeeded: the peer's own terminus as it is, and ours as it is here: without filters (none is
-/// applied yet) and whatever else has no meaning here, with the name of a dynamic node and the outcomes that are used.
-pub(crate) fn reply(attach: &Attach, name: &str) -> Attach {
+/// The answer to an attach whose plan succeeded: the peer's own terminus as it is, and ours as it is here: without filters that
+/// are not applied and whatever else has no meaning here, with the name of a dynamic node and the outcomes that are used.
+pub(crate) fn reply(attach: &Attach, info: &AttachedInfo) -> Attach {
+    let name = info.address.as_str();
     let mut reply = attach.answer();
     if attach.role == Role::Receiver && reply.source.is_none() {
-        reply.source = Some(remembered_source(attach, name));
+        reply.source = Some(remembered_source(attach, info));
     }
     let node = (attach.role, &mut reply.source, &mut reply.target);
     match node {
         (Role::Receiver, Some(source), _) => {
-            source.filter = Map::default();
+            filter::answer(&mut source.filter);
             outcome::answer(source);
             let made = source.terminus.dynamic.then(|| policy(&source.terminus.dynamic_node_properties));
             answer_node(&mut source.terminus.capabilities, &mut source.terminus.dynamic_node_properties, made);
@@ -230,16 +233,17 @@ pub(crate) fn reply(attach: &Attach, name: &str) -> Attach {
 }
 
 /// The source of a durable subscription to an address that was found by its name.
-fn remembered_source(attach: &Attach, address: &str) -> Source {
+fn remembered_source(attach: &Attach, info: &AttachedInfo) -> Source {
     let shared =
         ["shared", "global"].into_iter().filter(|name| attach.desired_capabilities.iter().any(|has| has == name));
     let terminus = Terminus {
         durable: TerminusDurability::UnsettledState,
         expiry_policy: ExpiryPolicy::Never,
         capabilities: std::iter::once("topic").chain(shared).map(Symbol::from).collect(),
-        ..Terminus::at(address)
+        ..Terminus::at(info.address.as_str())
     };
-    Source { terminus, ..Source::default() }
+    let filter = info.selector.as_deref().map(filter::of_selector).unwrap_or_default();
+    Source { terminus, filter, ..Source::default() }
 }
 
 /// The lifetime policy of a node that is made with these properties.

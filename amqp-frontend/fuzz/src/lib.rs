@@ -4,6 +4,7 @@
 
 mod catalogue;
 mod journal;
+mod selector;
 mod sequence;
 
 use amqp_codec::frame::{self, FrameKind, Split};
@@ -15,6 +16,7 @@ use engine_message::value::Value;
 
 pub use catalogue::catalogue;
 pub use journal::{beside, records, segment};
+pub use selector::selector;
 pub use sequence::sequence;
 
 /// Largest frame that is taken here, octets.
@@ -24,7 +26,7 @@ const FRAME_MAX: u32 = 64 * 1024;
 pub type Target = fn(&[u8]);
 
 /// The targets by name.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("frame", frame),
     ("performative", performative),
     ("value", value),
@@ -34,6 +36,7 @@ pub const TARGETS: [(&str, Target); 9] = [
     ("records", records),
     ("segment", segment),
     ("beside", beside),
+    ("selector", selector),
 ];
 
 /// Cutting frames off goes on or stops, and never looks beyond the bytes.

@@ -9,7 +9,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use engine_catalogue::AddressSettings;
+use engine_selector::Index;
 
+use crate::choice::Choice;
 use crate::command::{ConnectionKey, Lifetime, RoutingType};
 use crate::limits::FEW_QUEUES;
 use crate::members::Members;
@@ -53,6 +55,15 @@ impl Address {
     }
 }
 
+/// Which queues of multicast choose their messages.
+#[derive(Debug)]
+pub(crate) struct Choosing {
+    /// Those that do, by what they ask for, whatever their routing type is.
+    pub index: Index<Key>,
+    /// Those that do not.
+    pub others: Members,
+}
+
 /// The queues of one address.
 #[derive(Debug, Default)]
 pub(crate) struct Bindings {
@@ -63,6 +74,8 @@ pub(crate) struct Bindings {
     turn: usize,
     /// Each gets every message.
     multicast: Members,
+    /// Only where queues choose their messages.
+    choosing: Option<Box<Choosing>>,
     /// Those that may go when messages or producers do (`Kind::is_on_demand`).
     on_demand: Members,
     /// Once there were more than a few.
@@ -123,6 +136,9 @@ impl Bindings {
     pub fn insert(&mut self, key: Key, queues: &Slab<Queue>) {
         let Some(queue) = queues.get(key) else { return };
         self.of(queue.identity.routing).insert(key);
+        if let (RoutingType::Multicast, Some(choosing)) = (queue.identity.routing, &mut self.choosing) {
+            choosing.others.insert(key);
+        }
         if queue.identity.kind.is_on_demand() {
             self.on_demand.insert(key);
         }
@@ -142,10 +158,41 @@ impl Bindings {
         if queue.identity.kind.is_on_demand() {
             self.on_demand.handle_gone(lives);
         }
+        match (&mut self.choosing, &queue.identity.choice) {
+            (Some(choosing), Some(choice)) => {
+                choosing.index.retain(choice.selector(), lives);
+                self.choosing = self.choosing.take().filter(|choosing| !choosing.index.is_empty());
+            }
+            (Some(choosing), None) if queue.identity.routing == RoutingType::Multicast => {
+                choosing.others.handle_gone(lives);
+            }
+            _ => {}
+        }
         if let Some(names) = &mut self.names {
             names.remove(&queue.identity.name);
         }
         self.find_only(queues);
+    }
+
+    /// A queue of the address, which `queues` has, gets chosen messages only.
+    pub fn choose(&mut self, key: Key, choice: &Choice, queues: &Slab<Queue>) {
+        let choosing = self.choosing.get_or_insert_with(|| {
+            let mut others = Members::default();
+            self.multicast
+                .listed()
+                .iter()
+                .filter(|&&key| queues.get(key).is_some())
+                .for_each(|&key| others.insert(key));
+            Box::new(Choosing { index: Index::default(), others })
+        });
+        choosing.others.remove(key);
+        choosing.index.insert(key, choice.selector());
+    }
+
+    /// How the queues of multicast choose their messages, if some of them do.
+    #[inline]
+    pub fn choosing(&self) -> Option<&Choosing> {
+        self.choosing.as_deref()
     }
 
     /// A queue may go from now on when messages or producers do.
@@ -153,12 +200,20 @@ impl Bindings {
         self.on_demand.insert(key);
     }
 
-    /// A queue stays from now on, and gets messages as `to` says.
-    pub fn keep(&mut self, key: Key, from: RoutingType, to: RoutingType) {
+    /// A queue stays from now on, and gets messages as it says, and no longer as `from` does.
+    pub fn keep(&mut self, key: Key, from: RoutingType, queue: &Queue) {
         self.on_demand.remove(key);
-        if from != to {
-            self.of(from).remove(key);
-            self.of(to).insert(key);
+        let to = queue.identity.routing;
+        if from == to {
+            return;
+        }
+        self.of(from).remove(key);
+        self.of(to).insert(key);
+        if let (Some(choosing), None) = (&mut self.choosing, &queue.identity.choice) {
+            match to {
+                RoutingType::Anycast => choosing.others.remove(key),
+                RoutingType::Multicast => choosing.others.insert(key),
+            }
         }
     }
 

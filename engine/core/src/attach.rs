@@ -9,6 +9,7 @@ use engine_catalogue::{AddressSettings, QUALIFIER, base};
 use engine_message::Condition;
 
 use crate::address::Dynamic;
+use crate::choice::Choice;
 use crate::command::{
     ConsumerSpec, DYNAMIC_PREFIX, Durability, Lifetime, Mode, ProducerSpec, RoutingType, Sharing, Subscription,
 };
@@ -77,14 +78,19 @@ impl Core {
             Route::Queue(queue) => self.nodes.queues.get(queue).map(|queue| queue.identity.name.to_string()),
             Route::All | Route::Typed(_) => None,
         };
-        let info = Box::new(AttachedInfo { address: spec.address.clone(), queue, routing });
+        let info = Box::new(AttachedInfo { address: spec.address.clone(), queue, routing, selector: None });
         self.events.push_back((link, Event::Attached { end: end_key(end), info }));
         self.credit(end);
     }
 
     pub(crate) fn attach_consumer(&mut self, link: LinkKey, spec: ConsumerSpec) {
+        let choice = match spec.selector.as_deref().map(Choice::new).transpose() {
+            Ok(choice) => choice,
+            Err(refusal) => return self.refuse_attach(link, &spec.address, refusal),
+        };
         let Some(spec) = self.clear_name(link, spec) else { return };
-        let key = match self.has_room(spec.lifetime).and_then(|()| self.queue_of(&spec)) {
+        let found = self.has_room(spec.lifetime).and_then(|()| self.queue_of(&spec, choice));
+        let key = match found {
             Ok(queue) => queue,
             Err(refusal) => return self.refuse_attach(link, &spec.address, refusal),
         };
@@ -104,11 +110,12 @@ impl Core {
         queue.consumers.insert(mode, end);
         let of = &queue.identity;
         let (address, queue_name, routing) = (of.address, of.name.to_string(), of.routing);
+        let selector = of.choice.as_ref().map(|choice| choice.text().into());
         if let Some(lifetime) = spec.lifetime {
             self.make_dynamic(address, Dynamic { lifetime, creator: end, connection: spec.connection });
         }
         let address = if spec.remembered.is_some() { base(&spec.address).to_owned() } else { spec.address };
-        let info = Box::new(AttachedInfo { address, queue: Some(queue_name), routing });
+        let info = Box::new(AttachedInfo { address, queue: Some(queue_name), routing, selector });
         let attached = Event::Attached { end: end_key(end), info };
         // Whoever is told of a durable subscription finds it again.
         let subscribed = self.config.storage == Storage::Journal
@@ -245,7 +252,7 @@ impl Core {
     }
 
     /// The queue that a consumer gets.
-    fn queue_of(&mut self, spec: &ConsumerSpec) -> Result<Key, Box<Refusal>> {
+    fn queue_of(&mut self, spec: &ConsumerSpec, choice: Option<Choice>) -> Result<Key, Box<Refusal>> {
         let (name, qualified) = match spec.address.split_once(QUALIFIER) {
             Some((address, queue)) => (address, Some(queue)),
             None => (spec.address.as_str(), None),
@@ -262,7 +269,11 @@ impl Core {
             self.check_routing(address, routing)?;
         }
         if let (None, RoutingType::Multicast) = (qualified, routing) {
-            return self.subscribe(address, name, spec.subscription.as_ref());
+            return self.subscribe(address, name, spec.subscription.as_ref(), choice);
+        }
+        if choice.is_some() {
+            let text = "selectors are applied to subscriptions of multicast addresses, and not to queues yet: attach without one";
+            return Err(Refusal::new(Condition::NotImplemented, text));
         }
         let queue = qualified.unwrap_or(name);
         match (self.nodes.find(address, queue), missing) {
@@ -294,11 +305,12 @@ impl Core {
         address: Key,
         name: &str,
         subscription: Option<&Subscription>,
+        choice: Option<Choice>,
     ) -> Result<Key, Box<Refusal>> {
         let Some(subscription) = subscription else {
             self.subscriptions += 1;
             let queue = format!("{name}.{}.{}", self.config.shard, self.subscriptions);
-            return self.nodes.make_queue(address, &queue, RoutingType::Multicast, Kind::Volatile);
+            return self.make_subscription(address, &queue, Kind::Volatile, choice);
         };
         check_lasting(name, subscription.durability)?;
         let queue = subscription.queue_name();
@@ -307,12 +319,38 @@ impl Core {
             Durability::Volatile => Kind::Volatile,
         };
         let Some(found) = self.nodes.find(address, &queue) else {
-            return self.nodes.make_queue(address, &queue, RoutingType::Multicast, kind);
+            return self.make_subscription(address, &queue, kind, choice);
         };
+        let Some(known) = self.nodes.queues.get(found) else { return Ok(found) };
+        if known.identity.choice.as_deref() != choice.as_ref() {
+            if known.identity.kind != Kind::Durable || !known.consumers.is_empty() {
+                let text = format!(
+                    "the subscription {queue} is in use or declared, and has another selector than is asked for"
+                );
+                return Err(Refusal::new(Condition::IllegalState, text));
+            }
+            // What it has was chosen by the other one (artemis.md, 2.7).
+            self.delete_within(found);
+            return self.make_subscription(address, &queue, kind, choice);
+        }
         if subscription.sharing == Sharing::Exclusive {
             self.steal(found);
         }
         Ok(found)
+    }
+
+    fn make_subscription(
+        &mut self,
+        address: Key,
+        name: &str,
+        kind: Kind,
+        choice: Option<Choice>,
+    ) -> Result<Key, Box<Refusal>> {
+        let key = self.nodes.make_queue(address, name, RoutingType::Multicast, kind)?;
+        if let Some(choice) = choice {
+            self.nodes.choose(key, choice);
+        }
+        Ok(key)
     }
 
     /// Ends the links of a subscription whose owner, the same link of the same container, attaches anew (part 2.6.1): it has

@@ -133,7 +133,14 @@ impl Core {
     }
 
     pub(crate) fn delete(&mut self, key: Key) {
-        let Some(mut queue) = self.nodes.remove_queue(key) else { return };
+        if let Some(address) = self.delete_within(key) {
+            self.collect_address(address);
+        }
+    }
+
+    /// Deletes a queue, and gives its address, which stays for another one even if nobody uses it.
+    pub(crate) fn delete_within(&mut self, key: Key) -> Option<Key> {
+        let mut queue = self.nodes.remove_queue(key)?;
         let departs = queue.departing() > 0 && self.nodes.may_end_later(&queue);
         if !departs {
             self.flights.note_dropped(queue.departing());
@@ -160,7 +167,7 @@ impl Core {
             (queue.consumers, queue.withheld) = (Consumers::default(), Withheld::default());
             self.end_later(key, queue);
         }
-        self.collect_address(address);
+        Some(address)
     }
 
     pub(crate) fn collect_address(&mut self, key: Key) {

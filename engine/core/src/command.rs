@@ -168,6 +168,8 @@ pub struct ConsumerSpec {
     pub settle: Settle,
     /// Used where the address turns out to be multicast. Without it the subscription is volatile and nameless.
     pub subscription: Option<Subscription>,
+    /// The condition (JMS 3.8.1) on messages of the subscription; without one it gets all of them.
+    pub selector: Option<Box<str>>,
     /// Set for a dynamic node, whose name the home has made.
     pub lifetime: Option<Lifetime>,
     /// Whose link it is, if its connection was admitted.
@@ -200,6 +202,7 @@ impl ConsumerSpec {
             mode: Mode::Consume,
             settle: Settle::ByPeer,
             subscription: None,
+            selector: None,
             lifetime: None,
             connection: None,
             default_outcome: Outcome::Released,

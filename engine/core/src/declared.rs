@@ -81,7 +81,7 @@ impl Core {
             }
         }
         let kind = Kind::Declared(Before::OnDemand);
-        self.nodes.put_queue(Identity { name: name.into(), address, routing, kind });
+        self.nodes.put_queue(Identity { name: name.into(), address, routing, kind, choice: None });
     }
 
     /// Whether an address has a queue of its own name because it is declared: it is so by itself, is anycast, and no declared queues share

@@ -9,6 +9,7 @@
 
 use std::num::NonZeroU64;
 
+use crate::choice::Choice;
 use crate::core::Core;
 use crate::event::Event;
 use crate::fact::{Declared, Fact, Purpose, Resident, Target, Targets};
@@ -104,13 +105,14 @@ impl Core {
     /// What the journal is told of a queue that has a number.
     fn declaration(&self, key: Key) -> Option<Declared> {
         let queue = self.nodes.queues.get(key)?;
-        let Identity { name, address, routing, kind } = &queue.identity;
+        let Identity { name, address, routing, kind, choice } = &queue.identity;
         let purpose = match kind.before() {
             Before::Subscription => Purpose::Subscription,
             Before::OnDemand => Purpose::OnDemand,
         };
         let address = self.nodes.addresses.get(*address)?.name.to_string();
-        Some(Declared { queue: queue.number()?, routing: *routing, purpose, address, name: name.to_string() })
+        let selector = choice.as_ref().map(|choice| choice.text().into());
+        Some(Declared { queue: queue.number()?, routing: *routing, purpose, address, name: name.to_string(), selector })
     }
 
     /// A queue is deleted: the journal forgets it.
@@ -233,6 +235,15 @@ impl Core {
     }
 
     fn put_queue(&mut self, declared: &Declared) -> Key {
+        let key = self.put_unchosen(declared);
+        // Whoever read it from the journal has seen that it is a selector.
+        if let Some(choice) = declared.selector.as_deref().and_then(|text| Choice::new(text).ok()) {
+            self.nodes.choose(key, choice);
+        }
+        key
+    }
+
+    fn put_unchosen(&mut self, declared: &Declared) -> Key {
         let Declared { routing, purpose, address, name, .. } = declared;
         let address = match self.nodes.address(address) {
             Some(known) => known,
@@ -255,7 +266,7 @@ impl Core {
             Purpose::OnDemand => Kind::Auto,
             Purpose::Subscription => Kind::Durable,
         };
-        self.nodes.put_queue(Identity { name: name.as_str().into(), address, routing: *routing, kind })
+        self.nodes.put_queue(Identity { name: name.as_str().into(), address, routing: *routing, kind, choice: None })
     }
 
     /// Asserts what must hold of it between any two inputs.

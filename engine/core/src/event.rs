@@ -13,6 +13,8 @@ pub use crate::refusal::Refusal;
 /// What a link got attached to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttachedInfo {
+    /// The selector that a subscription has.
+    pub selector: Option<Box<str>>,
     /// The address; for a dynamic node its generated name.
     pub address: String,
     /// The queue that a consumer reads, or that a producer named with `address::queue`.

@@ -70,6 +70,8 @@ pub struct Declared {
     pub address: String,
     /// Its name.
     pub name: String,
+    /// The selector that its messages have to match, if it chooses them.
+    pub selector: Option<Box<str>>,
 }
 
 /// One fact. Those that are written have a number; a stored message has one for each of its queues, its names there: it outlives the node

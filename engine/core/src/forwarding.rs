@@ -176,7 +176,7 @@ impl Core {
         let left = queue.leave_all();
         self.memory.give_back(before - queue.bytes());
         let (name, routing) = (std::mem::take(&mut queue.identity.name), queue.identity.routing);
-        queue.identity = Identity { name, address: Key::NOWHERE, routing, kind: Kind::Ending };
+        queue.identity = Identity { name, address: Key::NOWHERE, routing, kind: Kind::Ending, choice: None };
         queue.end_turn();
         // The agenda names the key that it had.
         queue.handle_retry_due();

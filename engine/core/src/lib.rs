@@ -7,6 +7,8 @@ mod agenda;
 mod attach;
 mod bounds;
 mod browser;
+mod choice;
+mod choosing;
 mod collecting;
 pub mod command;
 mod consumer;

@@ -13,6 +13,7 @@ use engine_message::Condition;
 
 use crate::address::Address;
 use crate::bounds::Bounds;
+use crate::choice::Choice;
 use crate::command::RoutingType;
 use crate::ends::End;
 use crate::event::Refusal;
@@ -122,7 +123,7 @@ impl Nodes {
             let text = format!("this shard has {} queues, or a name is too long", self.queues.len());
             return Err(Refusal::new(Condition::ResourceLimitExceeded, text));
         }
-        Ok(self.put_queue(Identity { name: name.into(), address, routing, kind }))
+        Ok(self.put_queue(Identity { name: name.into(), address, routing, kind, choice: None }))
     }
 
     /// The same whatever bounds say.
@@ -153,6 +154,17 @@ impl Nodes {
             address.queues.insert(key, &self.queues);
         }
         key
+    }
+
+    /// A queue that was just made gets chosen messages from now on. What it chooses never changes.
+    pub fn choose(&mut self, key: Key, choice: Choice) {
+        let Some(queue) = self.queues.get(key).filter(|queue| queue.identity.choice.is_none()) else { return };
+        if let Some(address) = self.addresses.get_mut(queue.identity.address) {
+            address.queues.choose(key, &choice, &self.queues);
+        }
+        let Some(queue) = self.queues.get_mut(key) else { return };
+        queue.identity.choice = Some(Box::new(choice));
+        queue.plain = Plain::NEVER;
     }
 
     /// The queue of a name is remembered if it is a subscription that outlives its links.
@@ -224,7 +236,7 @@ impl Nodes {
         let from = std::mem::replace(&mut queue.identity.routing, routing);
         queue.identity.kind = Kind::Declared(queue.identity.kind.before());
         if let Some(address) = self.addresses.get_mut(queue.identity.address) {
-            address.queues.keep(key, from, routing);
+            address.queues.keep(key, from, queue);
         }
     }
 
@@ -294,6 +306,12 @@ impl Nodes {
             assert_eq!(address.queues.only() == Some(key), address.queues.len() == 1, "alone or not");
             let on_demand = address.queues.on_demand().contains(&key);
             assert_eq!(on_demand, queue.identity.kind.is_on_demand(), "it goes when it has to");
+            let choosing = address.queues.choosing();
+            assert!(queue.identity.choice.is_none() || choosing.is_some(), "what chooses is in the index");
+            let gets_all = queue.identity.choice.is_none() && queue.identity.routing == RoutingType::Multicast;
+            let others =
+                choosing.map(|choosing| choosing.others.listed().iter().filter(|&&other| other == key).count());
+            assert!(others.is_none_or(|count| count == usize::from(gets_all)), "and what gets everything is beside it");
             let living = |end: &Key| self.ends.get(*end).is_some();
             assert_eq!(queue.consumers.listed().filter(living).count(), queue.consumers.len(), "its links live");
             queue.check();

@@ -41,6 +41,7 @@ use std::num::NonZeroU64;
 
 use crate::agenda::Now;
 use crate::bounds::Bounds;
+use crate::choice::Choice;
 use crate::command::{Lifetime, RoutingType};
 use crate::fact::LOCAL;
 use crate::message::{Message, NORMAL_PRIORITY};
@@ -118,6 +119,8 @@ pub(crate) struct Identity {
     pub address: Key,
     pub routing: RoutingType,
     pub kind: Kind,
+    /// Which messages it gets; all without one.
+    pub choice: Option<Box<Choice>>,
 }
 
 /// What the journal knows of a queue.

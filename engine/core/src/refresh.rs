@@ -108,7 +108,10 @@ impl Core {
         let destinations = Destinations::new(&address.name, &address.settings);
         let settings = Arc::clone(&address.settings);
         let bounds = Bounds::new(&address.settings);
-        let plain = Plain::new(&bounds, self.nodes.resident_max());
+        let plain = match queue.identity.choice {
+            Some(_) => Plain::NEVER,
+            None => Plain::new(&bounds, self.nodes.resident_max()),
+        };
         let (is_same, was_declared) = (bounds == queue.bounds, matches!(queue.identity.kind, Kind::Declared(_)));
         if !is_same && let Some(queue) = self.nodes.queues.get_mut(key) {
             queue.bounds = bounds;

@@ -1,7 +1,7 @@
 //! Which queues of an address get a message.
 //!
-//! Guarantees: every queue of a multicast address gets it; of anycast queues one does, in turn, passing over those that would refuse
-//! it. A message is put into all queues that it is for or into none: each is asked before any gets it.
+//! Guarantees: every queue of a multicast address gets it that does not choose others (`choosing`); of anycast queues one does, in turn,
+//! passing over those that would refuse it. A message is put into all queues that it is for or into none: each is asked before any gets it.
 //!
 //! Not here: whether a queue takes it, and where it keeps it (`admission`).
 
@@ -55,6 +55,9 @@ impl Core {
     }
 
     fn put_one(&mut self, only: Key, message: Message) -> Result<u64, Box<Refusal>> {
+        if !self.chooses(only, &message)? {
+            return Ok(self.put_nowhere(&message));
+        }
         if self.admit(only, &message)? == Admission::Dropped {
             self.drop_at(only);
             return Ok(self.put_nowhere(&message));
@@ -75,7 +78,7 @@ impl Core {
             let Some(address) = self.nodes.addresses.get_mut(address) else { break };
             let Some(next) = address.queues.next_anycast() else { break };
             self.nodes.note_look();
-            if self.nodes.queues.get(next).is_none() {
+            if self.nodes.queues.get(next).is_none() || !self.chooses(next, message)? {
                 continue;
             }
             match self.admit(next, message) {
@@ -95,6 +98,9 @@ impl Core {
 
     /// Puts a message into all multicast queues of an address, and into `one` more.
     fn put_all(&mut self, address: Key, one: Option<Key>, message: Message) -> Result<u64, Box<Refusal>> {
+        if let Some(chosen) = self.chosen(address, &message)? {
+            return self.put_each(&chosen, one, message);
+        }
         let Some(address_of) = self.nodes.addresses.get_mut(address) else { return Ok(0) };
         // Nothing that is done to a queue here makes or deletes one.
         let lent = address_of.queues.lend_multicast();

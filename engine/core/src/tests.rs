@@ -3,6 +3,7 @@
 mod agenda;
 mod attempts;
 mod browsing;
+mod choosing;
 mod containers;
 mod exchange;
 mod expiry;

@@ -87,15 +87,19 @@ impl Core {
     /// Whether the queues that a message is for take it, or drop it; gives how many there are.
     fn may_put(&self, address: Key, route: Route, message: &Message) -> Result<usize, Box<Refusal>> {
         let (one, all) = match route {
-            Route::Queue(queue) => return self.admit(queue, message).map(|_| 1),
+            Route::Queue(queue) => {
+                self.chooses(queue, message)?;
+                return self.admit(queue, message).map(|_| 1);
+            }
             Route::Typed(RoutingType::Anycast) => (true, false),
             Route::Typed(RoutingType::Multicast) => (false, true),
             Route::All => (true, true),
         };
+        let chosen = if all { self.chosen(address, message)? } else { None };
         let Some(address) = self.nodes.addresses.get(address) else { return Ok(0) };
         let mut queues = 0;
         if all {
-            for &queue in address.queues.listed(RoutingType::Multicast) {
+            for &queue in chosen.as_deref().unwrap_or(address.queues.listed(RoutingType::Multicast)) {
                 self.admit(queue, message)?;
                 queues += 1;
             }

@@ -2,6 +2,7 @@
 
 use engine_core::command::RoutingType;
 use engine_core::fact::{Declared, Purpose};
+use engine_selector::Selector;
 use storage_journal::Unknown;
 
 use crate::attributes::{Attribute, Attributes};
@@ -15,6 +16,8 @@ mod kind {
     pub const ADDRESS: u16 = 3;
     /// UTF-8.
     pub const NAME: u16 = 4;
+    /// UTF-8: the selector of a queue that chooses its messages.
+    pub const SELECTOR: u16 = 5;
 }
 
 /// The attributes of a queue.
@@ -34,7 +37,8 @@ pub fn encode_declaration(declared: &Declared) -> Vec<u8> {
         (kind::ADDRESS, declared.address.as_bytes()),
         (kind::NAME, declared.name.as_bytes()),
     ];
-    for (kind, value) in rows {
+    let selector = declared.selector.as_ref().map(|text| (kind::SELECTOR, text.as_bytes()));
+    for (kind, value) in rows.into_iter().chain(selector) {
         Attribute { kind, unknown: Unknown::Refuse, value }.encode(&mut out);
     }
     out
@@ -45,24 +49,31 @@ pub fn encode_declaration(declared: &Declared) -> Vec<u8> {
 /// # Errors
 /// What is wrong with them.
 pub fn declaration(queue: u64, attributes: Attributes<'_>) -> Result<Declared, &'static str> {
-    let (mut routing, mut purpose, mut address, mut name) = (None, None, None, None);
+    let (mut routing, mut purpose, mut address, mut name, mut selector) = (None, None, None, None, None);
     attributes.read(|attribute| {
         match attribute.kind {
             kind::ROUTING => routing = Some(routing_of(attribute.value)?),
             kind::PURPOSE => purpose = Some(purpose_of(attribute.value)?),
             kind::ADDRESS => address = Some(text_of(attribute.value)?),
             kind::NAME => name = Some(text_of(attribute.value)?),
+            kind::SELECTOR => selector = Some(selector_of(attribute.value)?),
             _ => attribute.skip()?,
         }
         Ok(())
     })?;
     let declared =
-        (|| Some(Declared { queue, routing: routing?, purpose: purpose?, address: address?, name: name? }))();
+        (|| Some(Declared { queue, routing: routing?, purpose: purpose?, address: address?, name: name?, selector }))();
     declared.ok_or("a queue is declared without its routing type, purpose, address or name")
 }
 
 fn text_of(value: &[u8]) -> Result<String, &'static str> {
     str::from_utf8(value).map(str::to_owned).map_err(|_| "a queue has an address or a name that is no text")
+}
+
+fn selector_of(value: &[u8]) -> Result<Box<str>, &'static str> {
+    let text = text_of(value)?;
+    Selector::parse(&text).map_err(|_| "a queue has a selector that this version of Heddle does not understand")?;
+    Ok(text.into())
 }
 
 fn routing_of(value: &[u8]) -> Result<RoutingType, &'static str> {

@@ -15,6 +15,7 @@ const PROPERTIES: Properties = Properties {
     durable: true,
     large: false,
     scheduled: false,
+    grouped: false,
     priority: 9,
     format: 7,
     expires_ms: 0x0102_0304,
@@ -34,7 +35,7 @@ fn hex(bytes: &[u8]) -> String {
 
 fn declared() -> Declared {
     let (routing, purpose) = (RoutingType::Multicast, Purpose::Subscription);
-    Declared { queue: 2, routing, purpose, address: "prices".into(), name: "Köln".into() }
+    Declared { queue: 2, routing, purpose, address: "prices".into(), name: "Köln".into(), selector: None }
 }
 
 /// An attribute of later times, and that the message is in line 7 of queue 1, and something of later times there.
@@ -292,4 +293,16 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_queue_keeps_its_selector_and_none_that_is_not_understood() {
+    let chosen = |text: &str| Declared { selector: Some(text.into()), ..declared() };
+    for declared in [declared(), chosen("color = 'red' AND NOT sold")] {
+        let attributes = encode_declaration(&declared);
+        assert_eq!(declaration(2, Attributes(&attributes)), Ok(declared));
+    }
+    let attributes = encode_declaration(&chosen("color SOUNDS LIKE 'red'"));
+    let error = declaration(2, Attributes(&attributes)).expect_err("it is no selector");
+    assert!(error.contains("does not understand"), "{error}");
 }

@@ -174,7 +174,14 @@ impl Reader {
             }
             Deed::Declared(queue) => {
                 let (routing, purpose) = (RoutingType::Anycast, Purpose::OnDemand);
-                let declared = Declared { queue, routing, purpose, address: "a".into(), name: format!("q{queue}") };
+                let declared = Declared {
+                    queue,
+                    routing,
+                    purpose,
+                    address: "a".into(),
+                    name: format!("q{queue}"),
+                    selector: None,
+                };
                 let attributes = encode_declaration(&declared);
                 let number = self.shared(1);
                 self.apply(number, &Meaning::Declared { queue, attributes: Attributes(&attributes) }, 60);

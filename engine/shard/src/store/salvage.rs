@@ -386,5 +386,12 @@ fn find(missing: &mut HashMap<u64, Kept>, record: &Record<'_>) {
 /// A queue whose declaration is not there. Its number is one of its shard.
 fn lost(shard: u16, queue: u64) -> Declared {
     let name = format!("lost-queue-{queue}-of-shard-{shard}");
-    Declared { queue, routing: RoutingType::Anycast, purpose: Purpose::OnDemand, address: name.clone(), name }
+    Declared {
+        queue,
+        routing: RoutingType::Anycast,
+        purpose: Purpose::OnDemand,
+        address: name.clone(),
+        name,
+        selector: None,
+    }
 }

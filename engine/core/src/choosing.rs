@@ -1,0 +1,68 @@
+//! Subscriptions that get some of the messages of their address: those for which their selector is true.
+//!
+//! Guarantees: a message is looked at where it is put into queues, once for each selector that may be true for it (`Index`), and before
+//! any queue is asked whether it takes it. What no selector of an address asks for costs none of its messages anything.
+//!
+//! Not here: selectors of consumers that share a queue with others: they are refused (`attach`).
+
+use engine_message::Condition;
+use engine_selector::View;
+
+use crate::command::RoutingType;
+use crate::core::Core;
+use crate::event::Refusal;
+use crate::message::{Content, Message};
+use crate::queue::Identity;
+use crate::slab::Key;
+
+impl Core {
+    /// Whether a queue gets a message.
+    #[inline]
+    pub(crate) fn chooses(&self, key: Key, message: &Message) -> Result<bool, Box<Refusal>> {
+        let Some(queue) = self.nodes.queues.get(key) else { return Ok(true) };
+        let Some(choice) = &queue.identity.choice else { return Ok(true) };
+        let address = self.nodes.addresses.get(queue.identity.address).map_or("", |address| &address.name);
+        Ok(choice.selector().matches(&view(address, message)?))
+    }
+
+    /// The queues of multicast that get a message, if some of them choose.
+    pub(crate) fn chosen(&self, address: Key, message: &Message) -> Result<Option<Vec<Key>>, Box<Refusal>> {
+        let Some(address) = self.nodes.addresses.get(address) else { return Ok(None) };
+        let Some(choosing) = address.queues.choosing() else { return Ok(None) };
+        let view = view(&address.name, message)?;
+        let mut chosen = choosing.others.listed().to_vec();
+        choosing.index.candidates(&view, |key| {
+            let Some(Identity { routing, choice: Some(choice), .. }) =
+                self.nodes.queues.get(key).map(|of| &of.identity)
+            else {
+                return;
+            };
+            if *routing == RoutingType::Multicast && choice.selector().matches(&view) {
+                chosen.push(key);
+            }
+        });
+        Ok(Some(chosen))
+    }
+}
+
+/// What selectors see of a message.
+///
+/// # Errors
+/// When its sections are in a file, where selectors cannot see them: it would miss subscriptions that ask for it.
+fn view<'a>(address: &'a str, message: &'a Message) -> Result<View<'a>, Box<Refusal>> {
+    if message.content == Content::File {
+        let text = format!(
+            "subscriptions of {address} have selectors, which cannot look at large messages yet: send it in a smaller one, or to another \
+             address"
+        );
+        return Err(Refusal::new(Condition::NotImplemented, text));
+    }
+    Ok(View {
+        durable: message.header.durable,
+        priority: message.header.priority,
+        delivery_count: message.header.delivery_count,
+        expiry_ms: message.expires_wall_ms.map_or(0, std::num::NonZeroU64::get),
+        address,
+        kept: &message.body,
+    })
+}
