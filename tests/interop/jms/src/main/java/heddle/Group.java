@@ -138,6 +138,13 @@ abstract class Group implements AutoCloseable {
         return message;
     }
 
+    /** The next message of a destination, by a consumer that is closed behind it. */
+    final Message takeFrom(Destination from) throws JMSException {
+        try (MessageConsumer consumer = session().createConsumer(from)) {
+            return take(consumer);
+        }
+    }
+
     static String text(Message message) throws JMSException {
         return ((TextMessage) message).getText();
     }
