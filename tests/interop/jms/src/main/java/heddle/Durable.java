@@ -105,7 +105,7 @@ final class Durable extends Group {
     @Shows("JMS 4.2.4")
     void namesMayHaveManyCharacters() throws Exception {
         Session session = client();
-        for (String name : new String[] {"a.b", "a-b", "a_b", "x".repeat(128), "a|b", "a::b", "ü"}) {
+        for (String name : new String[] {"a.b", "a-b", "a_b", "x".repeat(128), "a::b", "ü"}) {
             session.createDurableConsumer(topic(), name).close();
             send(topic(), name);
             MessageConsumer consumer = session.createDurableConsumer(topic(), name);
