@@ -76,6 +76,11 @@ abstract class Group implements AutoCloseable {
         return made;
     }
 
+    /** Leaves all connections open behind the test, for who wants the broker to be killed under them. */
+    final void leaveOpen() {
+        connections.clear();
+    }
+
     /** The test's common connection. */
     final Connection connection() throws JMSException {
         if (connection == null) {
