@@ -33,6 +33,15 @@ redelivery_delay_ms = 400
 [[address]]
 match = "jms.Missing.#"
 auto_create = false
+[[address]]
+match = "jms.Policies.aRingKeepsTheNewestThree.#"
+ring_size = 3
+[[address]]
+match = "jms.Policies.purgedWithoutConsumers.#"
+purge_on_no_consumers = true
+[[address]]
+match = "jms.Policies.nonDestructiveForEverybody.#"
+non_destructive = true
 """
 
 

@@ -111,7 +111,8 @@ final class AsyncSends extends Group {
     void whatIsRefusedIsTold() throws Exception {
         Completions completions = new Completions(1);
         try {
-            session().createProducer(null).send(session().createQueue("jms.Missing." + name()), session().createTextMessage("a"), completions);
+            jakarta.jms.Queue missing = session().createQueue("jms.Missing." + name());
+            session().createProducer(null).send(missing, session().createTextMessage("a"), completions);
         } catch (JMSException refusedAtOnce) {
             return;
         }

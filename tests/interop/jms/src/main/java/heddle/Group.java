@@ -10,6 +10,7 @@ import jakarta.jms.Queue;
 import jakarta.jms.Session;
 import jakarta.jms.TextMessage;
 import jakarta.jms.Topic;
+import java.io.IOException;
 import java.util.Objects;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import org.apache.qpid.jms.JmsConnectionFactory;
@@ -34,6 +35,7 @@ abstract class Group implements AutoCloseable {
     private String name;
     private Connection connection;
     private Session session;
+    private Relay relay;
 
     /** Something that may throw anything. */
     interface Body {
@@ -62,6 +64,21 @@ abstract class Group implements AutoCloseable {
     /** A connection of its own, started; options are those of Qpid JMS, such as "jms.prefetchPolicy.all=1". */
     final Connection connect(String options) throws JMSException {
         Connection made = track(factory(options).createConnection());
+        made.start();
+        return made;
+    }
+
+    /** The test's own way to the broker, which it may cut. */
+    final Relay relay() throws IOException {
+        if (relay == null) {
+            relay = new Relay(url);
+        }
+        return relay;
+    }
+
+    /** A connection over the relay, started; options as of {@link #connect}. */
+    final Connection connectByRelay(String options) throws Exception {
+        Connection made = track(new JmsConnectionFactory(relay().url() + "?" + options).createConnection());
         made.start();
         return made;
     }
@@ -203,6 +220,13 @@ abstract class Group implements AutoCloseable {
                 made.close();
             } catch (JMSException alreadyLost) {
                 // The test has said what it had to say of this connection.
+            }
+        }
+        if (relay != null) {
+            try {
+                relay.close();
+            } catch (IOException alreadyCut) {
+                // Nothing is left to be cut.
             }
         }
     }

@@ -4,7 +4,6 @@ import jakarta.jms.Connection;
 import jakarta.jms.Message;
 import jakarta.jms.MessageConsumer;
 import jakarta.jms.Session;
-import org.apache.qpid.jms.JmsConnection;
 
 /** What comes again: recover, closes and lost connections; JMSRedelivered, JMSXDeliveryCount, and the order. */
 final class Redelivery extends Group {
@@ -146,32 +145,22 @@ final class Redelivery extends Group {
         prefetchedIsNotMarked((connection, session, consumer) -> consumer.close());
     }
 
-    /** Breaks the socket below a connection, as a crash of its program would. */
-    private static void breakOff(Connection connection) throws Exception {
-        java.lang.reflect.Field field = JmsConnection.class.getDeclaredField("provider");
-        field.setAccessible(true);
-        Object provider = field.get(connection);
-        java.lang.reflect.Field transport = org.apache.qpid.jms.provider.amqp.AmqpProvider.class.getDeclaredField("transport");
-        transport.setAccessible(true);
-        ((org.apache.qpid.jms.transports.Transport) transport.get(provider)).close();
-    }
-
     @Shows("Artemis 2.9")
     void aLostConnectionGivesBackInOrder() throws Exception {
         send(queue(), "a", "b", "c");
-        Connection connection = connect("");
+        Connection connection = connectByRelay("");
         MessageConsumer consumer = connection.createSession(Session.CLIENT_ACKNOWLEDGE).createConsumer(queue());
         expect(consumer, "a", "b");
-        breakOff(connection);
+        relay().cut();
         expect(session().createConsumer(queue()), "a", "b", "c");
     }
 
     @Shows("Artemis D7")
     void aLostConnectionCounts() throws Exception {
         send(queue(), "a");
-        Connection connection = connect(ONE);
+        Connection connection = connectByRelay(ONE);
         take(connection.createSession(Session.CLIENT_ACKNOWLEDGE).createConsumer(queue()));
-        breakOff(connection);
+        relay().cut();
         Message again = takeFrom(queue());
         check(again.getJMSRedelivered(), "not marked");
         same(2, again.getIntProperty(COUNT));
