@@ -127,7 +127,7 @@ final class BeforeKill extends Group {
         MessageConsumer consumer = session.createConsumer(queue());
         expect(consumer, "in");
         send(session, queue(), "out");
-        // It is killed with the transaction open: the connection must not be closed, which would roll back.
+        // Nobody says goodbye: the program ends with the transaction open, and then the broker is killed.
         leaveOpen();
     }
 }

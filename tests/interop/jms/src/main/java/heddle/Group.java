@@ -93,7 +93,7 @@ abstract class Group implements AutoCloseable {
         return made;
     }
 
-    /** Leaves all connections open behind the test, for who wants the broker to be killed under them. */
+    /** Leaves all connections open behind the test, as a program does that dies. */
     final void leaveOpen() {
         connections.clear();
     }

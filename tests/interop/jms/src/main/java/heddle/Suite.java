@@ -16,9 +16,9 @@ import java.util.concurrent.TimeoutException;
 /**
  * The suite of what a JMS application expects of its broker: {@code Suite run URL RUN GROUP...} or {@code Suite list GROUP...}.
  *
- * <p>Groups run beside each other, the tests of one in turn. Each prints {@code GROUP.test ok}, {@code GROUP.test failed: why} or
- * {@code GROUP.test unsupported: why}; a list prints {@code GROUP.test} and what it shows, divided by a tab. RUN becomes part of every
- * name, so that runs on one broker do not meet. What may fail is not known here: see ../../expected.txt and ../../../../../suite.py.
+ * <p>Groups run beside each other, the tests of one in turn. Each prints {@code GROUP.test ok} or {@code GROUP.test failed: why}; a list
+ * prints {@code GROUP.test} and what it shows, divided by a tab. RUN becomes part of every name, so that runs on one broker do not meet.
+ * What may fail is not known here: tests/interop/suite.py judges.
  */
 public final class Suite {
     /** Groups that run beside each other: they mostly wait. */
@@ -27,13 +27,6 @@ public final class Suite {
     private static final long TEST_MS = 60_000;
 
     private Suite() {}
-
-    /** Says that Qpid JMS has no way to ask for what a test shows. */
-    static final class Unsupported extends RuntimeException {
-        Unsupported(String why) {
-            super(why);
-        }
-    }
 
     private static List<Method> tests(Class<?> group) {
         return Arrays.stream(group.getDeclaredMethods()).filter(method -> method.isAnnotationPresent(Shows.class))
@@ -48,7 +41,7 @@ public final class Suite {
                 test.invoke(subject);
                 return "ok";
             } catch (InvocationTargetException thrown) {
-                return result(thrown.getCause());
+                return failure(thrown.getCause());
             }
         });
         Thread thread = new Thread(task, name);
@@ -64,11 +57,8 @@ public final class Suite {
         }
     }
 
-    private static String result(Throwable thrown) {
+    private static String failure(Throwable thrown) {
         String why = thrown instanceof AssertionError ? thrown.getMessage() : String.valueOf(thrown);
-        if (thrown instanceof Unsupported) {
-            return "unsupported: " + thrown.getMessage();
-        }
         StackTraceElement at = Arrays.stream(thrown.getStackTrace())
             .filter(element -> element.getClassName().startsWith("heddle.") && !element.getClassName().equals("heddle.Group"))
             .findFirst().orElse(null);
@@ -84,7 +74,7 @@ public final class Suite {
             try {
                 result = result(group, test, url, name);
             } catch (Exception thrown) {
-                result = result((Throwable) thrown);
+                result = failure(thrown);
             }
             System.out.println(title + " " + result);
         }
