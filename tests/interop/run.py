@@ -2,19 +2,20 @@
 """Runs AMQP clients that others wrote against the real broker and counts what works.
 
     tests/interop/run.py --broker target/release/heddle --shards 1,2,4
+    tests/interop/run.py --suite jms --broker target/release/heddle --shards 1,3 --restart
 
 Each client is a program that takes the broker's URL, an address and names of features, and prints a line for each:
 `FEATURE ok`, `FEATURE unsupported: why`, or `FEATURE failed: why`. `install.sh` installs what they need; a client whose
-runtime is missing is counted as skipped, unless HEDDLE_REQUIRE_ALL=1 is set, as it is in CI.
+runtime is missing is counted as skipped, unless HEDDLE_REQUIRE_ALL=1 is set, as it is in CI. The suite of JMS is apart (suite.py).
 """
 import argparse
-import json
 import os
 import pathlib
 import subprocess
 import sys
-import tempfile
-import time
+
+import suite
+from broker import Broker
 
 HERE = pathlib.Path(__file__).resolve().parent
 WORK = HERE / ".work"
@@ -36,53 +37,6 @@ INSTALLED = {"Qpid Proton Python": WORK / "python/bin/python", "rhea": HERE / "r
              "go-amqp": WORK / "go-client", "Qpid JMS": WORK / "jms/classes", "Qpid Proton C++": WORK / "cpp-client",
              "fe2o3-amqp": WORK / "fe2o3/release/heddle-interop-fe2o3"}
 TIMEOUT_S = 180
-
-
-class Broker:
-    """The real binary on ports that the system chose."""
-
-    def __init__(self, program, shards, moves):
-        self.folder = tempfile.TemporaryDirectory()
-        folder = pathlib.Path(self.folder.name)
-        users = folder / "users"
-        subprocess.run([program, "user", "add", "guest", "--file", users], input=b"guest-password\n", check=True,
-                       stdout=subprocess.DEVNULL)
-        config = folder / "heddle.toml"
-        config.write_text(f"""
-[node]
-shards = {shards}
-move_connections = {"true" if moves else "false"}
-data_dir = "{folder}/data"
-[users]
-file = "{users}"
-[http]
-address = "127.0.0.1:0"
-[[address]]
-match = "missing.#"
-auto_create = false
-[[listeners]]
-address = "127.0.0.1:0"
-mechanisms = ["ANONYMOUS", "PLAIN"]
-""")
-        ready = folder / "ready.json"
-        self.log = open(folder / "log", "w+")
-        self.process = subprocess.Popen([program, "run", "--config", config, "--ready-file", ready], stderr=self.log)
-        deadline = time.monotonic() + 20
-        while not ready.exists():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                self.log.seek(0)
-                sys.exit("the broker did not start:\n" + self.log.read())
-            time.sleep(0.02)
-        self.url = "amqp://" + json.loads(ready.read_text())["listeners"][0]["address"]
-
-    def stop(self):
-        """Ends the broker; gives what went wrong with it."""
-        fault = None if self.process.poll() is None else f"the broker ended with {self.process.returncode}"
-        self.process.terminate()
-        if self.process.wait(timeout=20) != 0 and fault is None:
-            fault = f"the broker stopped with {self.process.returncode}"
-        self.folder.cleanup()
-        return fault
 
 
 def run_client(command, url, address, features):
@@ -132,12 +86,20 @@ def table(results, clients, path):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--broker", required=True, type=pathlib.Path)
+    parser.add_argument("--broker", type=pathlib.Path)
     parser.add_argument("--shards", default="1,2,4")
     parser.add_argument("--client", action="append")
     parser.add_argument("--feature", action="append")
     parser.add_argument("--table", type=pathlib.Path)
+    parser.add_argument("--suite", choices=["jms"], help="run this suite instead of the clients' features")
+    parser.add_argument("--groups", help="of the suite: only these, divided by commas")
+    parser.add_argument("--restart", action="store_true", help="of the suite: kill the broker, too, and look for what it had promised")
+    parser.add_argument("--against", metavar="HOST:PORT", help="of the suite: against another broker, and write where it differs")
     options = parser.parse_args()
+    if not options.broker and not options.against:
+        parser.error("--broker is needed")
+    if options.suite:
+        sys.exit(0 if suite.main(options) else 1)
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     results = {}
     setups = [(int(shards), moves) for shards in options.shards.split(",") for moves in (True, False)
@@ -170,4 +132,5 @@ def main():
     sys.exit(1 if counts["failed"] else 0)
 
 
-main()
+if __name__ == "__main__":
+    main()
