@@ -24,7 +24,7 @@ FEATURES = [
     "browse", "drain", "dynamic", "relay", "compete", "topic", "wrong-password", "unknown-mechanism", "missing-node",
 ]
 # What only this client has a way to ask for.
-OWN_FEATURES = {"Qpid JMS": ["priority", "unsubscribe"]}
+OWN_FEATURES = {"Qpid JMS": ["priority", "unsubscribe", "shared-unsubscribe", "sole-connection"]}
 CLIENTS = {
     "Qpid Proton Python": [WORK / "python/bin/python", HERE / "python/client.py"],
     "rhea": ["node", HERE / "rhea/client.js"],

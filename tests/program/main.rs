@@ -26,6 +26,7 @@ mod names;
 mod network;
 mod observing;
 mod open_values;
+mod outcomes;
 mod peer;
 mod piped;
 mod priorities;

@@ -274,6 +274,8 @@ pub struct ClaimSpec {
     pub container: String,
     /// Set if it is to be the only one of its container.
     pub sole: Option<SolePolicy>,
+    /// The claim that is in its way, once its connection's shard was asked whether it had gone.
+    pub standing: Option<EndKey>,
 }
 
 /// How a link ended at its home.

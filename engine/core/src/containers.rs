@@ -3,19 +3,21 @@
 //!
 //! Guarantees: all connections of a container are answered for by one shard, whichever they are on; a container has either one connection
 //! that is its only one, or any number of those that need not be. A claim that was ended is told to its connection, also if that was on its
-//! way to another shard.
+//! way to another shard. A connection is refused for another one only if that had not gone before: its shard is asked, and answers behind
+//! what it has said of it.
 //!
 //! Not here: whether connections ask for it, and what they are told (the protocol's binding).
 
 use std::collections::BTreeSet;
 
+use engine_catalogue::{NodeNumber, Owner};
 use engine_message::Condition;
 
-use crate::command::{ClaimSpec, SolePolicy};
+use crate::command::{ClaimSpec, Command, SolePolicy};
 use crate::core::Core;
 use crate::ends::end_key;
-use crate::event::{Event, Refusal};
-use crate::key::LinkKey;
+use crate::event::{Event, Moved, Refusal};
+use crate::key::{EndKey, LinkKey};
 use crate::limits::CLAIMS_MAX;
 use crate::slab::{Key, Slab};
 
@@ -25,6 +27,12 @@ struct Claim {
     link: LinkKey,
     container: Box<str>,
     sole: Option<SolePolicy>,
+}
+
+/// A connection that is in another one's way.
+struct Conflict {
+    claim: EndKey,
+    link: LinkKey,
 }
 
 /// Connections by what their peers call themselves.
@@ -42,10 +50,11 @@ impl Containers {
         named.filter_map(|&(_, key)| Some((key, self.claims.get(key)?)))
     }
 
-    /// What the policy of one of two connections is of which one wants to be the only one: that of the one that comes, if it does.
-    fn conflict(&self, spec: &ClaimSpec) -> Option<SolePolicy> {
-        let (_, existing) = self.of(&spec.container).next()?;
-        spec.sole.or(existing.sole)
+    /// The connection that is in the way of one that comes, and the policy of the one of the two that wants to be the only one: that of the
+    /// one that comes, if it does.
+    fn conflict(&self, spec: &ClaimSpec) -> Option<(Conflict, SolePolicy)> {
+        let (key, existing) = self.of(&spec.container).next()?;
+        Some((Conflict { claim: end_key(key), link: existing.link }, spec.sole.or(existing.sole)?))
     }
 
     fn insert(&mut self, claim: Claim) -> Result<Key, Claim> {
@@ -80,14 +89,23 @@ fn closed(container: &str) -> Box<Refusal> {
 
 impl Core {
     /// Admits a connection of a container, or refuses it.
-    pub(crate) fn claim(&mut self, link: LinkKey, spec: ClaimSpec) {
+    pub(crate) fn claim(&mut self, link: LinkKey, mut spec: ClaimSpec) {
         match self.containers.conflict(&spec) {
-            Some(SolePolicy::RefuseConnection) => {
+            Some((Conflict { claim, link: existing }, SolePolicy::RefuseConnection))
+                if spec.standing != Some(claim) =>
+            {
+                // It may have gone, and its lane be longer than the one of the connection that comes.
+                spec.standing = Some(claim);
+                let owner = Owner { node: NodeNumber::HERE, shard: self.config.shard, epoch: 0 };
+                let command = Command::Claim { link, spec: Box::new(spec) };
+                return self.events.push_back((existing, Event::Moved(Box::new(Moved { owner, command }))));
+            }
+            Some((_, SolePolicy::RefuseConnection)) => {
                 let text = format!("the container {} has a connection, and may have one only", spec.container);
                 let refusal = Refusal::new(Condition::InvalidField, text);
                 return self.events.push_back((link, Event::Refused { refusal }));
             }
-            Some(SolePolicy::CloseExisting) => {
+            Some((_, SolePolicy::CloseExisting)) => {
                 let existing: Vec<Key> = self.containers.of(&spec.container).map(|(key, _)| key).collect();
                 for claim in existing.into_iter().filter_map(|key| self.containers.remove(key)) {
                     self.events.push_back((claim.link, Event::Detached { refusal: closed(&spec.container) }));

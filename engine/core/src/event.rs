@@ -28,7 +28,7 @@ pub struct AttachedInfo {
 pub struct Moved {
     /// The owner.
     pub owner: Owner,
-    /// What was asked: to attach, or to take a relay's message.
+    /// What was asked: to attach, to take a relay's message, or to admit a connection.
     pub command: Command,
 }
 
@@ -99,7 +99,8 @@ pub enum Event {
         /// Credit that the consumer no longer has.
         taken: u32,
     },
-    /// The address that a command named is another owner's: nothing was done. Whoever asked asks that one.
+    /// The address that a command named is another owner's: nothing was done. Whoever asked asks that one. Or a connection is to be
+    /// admitted that another one is in the way of: whoever has that asks again, behind what it has said itself.
     Moved(Box<Moved>),
     /// The owner ended the link; its end is gone.
     Detached {

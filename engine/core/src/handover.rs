@@ -59,6 +59,7 @@ impl Moved {
             Command::AttachProducer { spec, .. } => spec.moved += 1,
             Command::AttachConsumer { spec, .. } => spec.moved += 1,
             Command::Publish { publish, .. } => publish.moved += 1,
+            Command::Claim { .. } => {}
             other => unreachable!("{other:?} names no address"),
         }
         (self.owner.shard, self.command)

@@ -27,7 +27,7 @@ impl Home {
     pub fn claim(&mut self, client: &Client, sole: Option<SolePolicy>) {
         let owner = self.engine.owner_of(&client.container);
         let link = key_at(Port::Connection, self.engine.shard(), client.conn);
-        let spec = Box::new(ClaimSpec { container: client.container.clone(), sole });
+        let spec = Box::new(ClaimSpec { container: client.container.clone(), sole, standing: None });
         self.engine.submit(owner, Command::Claim { link, spec });
     }
 

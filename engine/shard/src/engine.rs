@@ -183,12 +183,13 @@ impl Engine {
         }
     }
 
-    /// Takes what no home is to hear of: a message that a wrong owner gave back goes on to the one that it named, whoever sent it here, and
-    /// answers to the forwarder are its own. Gives any other event back.
+    /// Takes what no home is to hear of: a message that a wrong owner gave back goes on to the one that it named, whoever sent it here, a
+    /// connection that one of this shard is in the way of is asked for again behind what was said of that, and answers to the forwarder are
+    /// its own. Gives any other event back.
     #[inline]
     fn take_own(&mut self, link: LinkKey, event: Event) -> Option<Event> {
         match event {
-            Event::Moved(moved) if matches!(moved.command, Command::Publish { .. }) => {
+            Event::Moved(moved) if matches!(moved.command, Command::Publish { .. } | Command::Claim { .. }) => {
                 let (owner, command) = moved.again();
                 self.submit(owner, command);
                 None

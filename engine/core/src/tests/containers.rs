@@ -60,8 +60,12 @@ impl Model {
             self.connections.iter().filter(|(_, of)| of.name == name).map(|(at, _)| *at).collect();
         let theirs = existing.iter().find_map(|at| self.connections[at].sole);
         let policy = if existing.is_empty() { None } else { sole.or(theirs) };
-        let spec = Box::new(ClaimSpec { container: NAMES[name].to_owned(), sole });
+        let spec = Box::new(ClaimSpec { container: NAMES[name].to_owned(), sole, standing: None });
         let mut events = self.command(Command::Claim { link, spec });
+        if let [(asked, Event::Moved(moved))] = events.as_slice() {
+            assert!(existing.contains(asked), "who is in the way is asked");
+            events = self.command((**moved).clone().again().1);
+        }
         let (to, answer) = events.pop().expect("an answer");
         assert_eq!(to, link);
         if policy == Some(SolePolicy::RefuseConnection) {
@@ -117,4 +121,27 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn whoever_has_gone_before_is_in_nobody_s_way_whichever_lane_is_longer() {
+    let mut model =
+        Model { core: Core::new(CoreConfig::default()), connections: BTreeMap::new(), ended: Vec::new(), next: 0 };
+    let (plain, sole) = (None, Some(SolePolicy::RefuseConnection));
+    model.open(1, plain);
+    model.open(1, plain);
+    let mut gone: Vec<EndKey> = model.connections.values().map(|connection| connection.claim).collect();
+    let link = model.link();
+    let spec = Box::new(ClaimSpec { container: NAMES[1].to_owned(), sole, standing: None });
+    let mut events = model.command(Command::Claim { link, spec });
+    // Each of their shards has said that it is gone, before it asks again.
+    while let [(asked, Event::Moved(moved))] = events.as_slice() {
+        let again = (**moved).clone().again().1;
+        let claim = model.connections[asked].claim;
+        gone.retain(|other| *other != claim);
+        assert_eq!(model.command(Command::DropClaim { claim }), []);
+        events = model.command(again);
+    }
+    assert!(matches!(events.as_slice(), [(to, Event::Admitted { .. })] if *to == link), "{events:?}");
+    assert_eq!(gone, [], "both were asked");
 }

@@ -4,6 +4,7 @@ import jakarta.jms.BytesMessage;
 import jakarta.jms.Connection;
 import jakarta.jms.DeliveryMode;
 import jakarta.jms.Destination;
+import jakarta.jms.InvalidClientIDException;
 import jakarta.jms.InvalidDestinationException;
 import jakarta.jms.JMSException;
 import jakarta.jms.JMSSecurityException;
@@ -235,6 +236,41 @@ public final class Client {
         }
     }
 
+    /** Whoever ends a shared subscription that others consume from is told, and whoever does not is not in the way. */
+    private void sharedUnsubscribe(String name) throws Exception {
+        try (Connection one = connect(null, null, ""); Connection other = connect(null, null, "")) {
+            Session session = one.createSession(false, Session.AUTO_ACKNOWLEDGE);
+            Session ending = other.createSession(false, Session.AUTO_ACKNOWLEDGE);
+            Topic topic = session.createTopic(name);
+            MessageConsumer consumer = session.createSharedDurableConsumer(topic, name);
+            try {
+                ending.unsubscribe(name);
+                throw new IllegalStateException("a subscription that is consumed from was ended");
+            } catch (JMSException expected) {
+                session.createProducer(topic).send(session.createTextMessage("kept"));
+                check(text(consumer).equals("kept"), "another message was kept");
+            }
+            consumer.close();
+            ending.unsubscribe(name);
+        }
+    }
+
+    /** One connection has a client id at a time, and leaves it to the next one when it is closed. */
+    private void soleConnection(String name) throws Exception {
+        String options = "?jms.clientID=" + name;
+        for (int round = 0; round < 20; round++) {
+            try (Connection first = connect(null, null, options)) {
+                Session session = first.createSession(false, Session.AUTO_ACKNOWLEDGE);
+                try {
+                    connect(null, null, options).close();
+                    throw new IllegalStateException("a client id was used twice");
+                } catch (InvalidClientIDException expected) {
+                    roundTrip(session, session.createQueue(name));
+                }
+            }
+        }
+    }
+
     private void wrongPassword() throws JMSException {
         connect("guest", "guest-password", "?amqp.saslMechanisms=PLAIN").close();
         try {
@@ -286,6 +322,8 @@ public final class Client {
             case "topic" -> with("", auto, name, Client::topic);
             case "priority" -> with("", auto, name, Client::priority);
             case "unsubscribe" -> unsubscribe(name);
+            case "shared-unsubscribe" -> sharedUnsubscribe(name);
+            case "sole-connection" -> soleConnection(name);
             case "wrong-password" -> wrongPassword();
             case "unknown-mechanism" -> unknownMechanism();
             case "missing-node" -> with("", auto, name, Client::missingNode);
