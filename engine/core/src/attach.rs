@@ -84,12 +84,12 @@ impl Core {
     }
 
     pub(crate) fn attach_consumer(&mut self, link: LinkKey, spec: ConsumerSpec) {
-        let choice = match spec.selector.as_deref().map(Choice::new).transpose() {
+        let mut choice = match spec.selector.as_deref().map(Choice::new).transpose() {
             Ok(choice) => choice,
             Err(refusal) => return self.refuse_attach(link, &spec.address, refusal),
         };
         let Some(spec) = self.clear_name(link, spec) else { return };
-        let found = self.has_room(spec.lifetime).and_then(|()| self.queue_of(&spec, choice));
+        let found = self.has_room(spec.lifetime).and_then(|()| self.queue_of(&spec, &mut choice));
         let key = match found {
             Ok(queue) => queue,
             Err(refusal) => return self.refuse_attach(link, &spec.address, refusal),
@@ -103,14 +103,20 @@ impl Core {
             credit: 0,
             draining: false,
             cursor: (mode == Mode::Browse).then(Box::default),
+            // What no subscription took chooses for this link alone.
+            choice: choice.map(Box::new),
             looked: None,
         };
+        let chooses = consumer.choice.as_ref().map(|choice| choice.text().into());
         let end = self.nodes.ends.insert(End { link, role: EndRole::Consumer(consumer) });
         let Some(queue) = self.nodes.queues.get_mut(key) else { return };
         queue.consumers.insert(mode, end);
+        if chooses.is_some() && mode == Mode::Consume {
+            queue.begin_picking();
+        }
         let of = &queue.identity;
         let (address, queue_name, routing) = (of.address, of.name.to_string(), of.routing);
-        let selector = of.choice.as_ref().map(|choice| choice.text().into());
+        let selector = chooses.or_else(|| of.choice.as_ref().map(|choice| choice.text().into()));
         if let Some(lifetime) = spec.lifetime {
             self.make_dynamic(address, Dynamic { lifetime, creator: end, connection: spec.connection });
         }
@@ -231,7 +237,8 @@ impl Core {
         let (missing, own) = self.missing_of(key, name, lifetime);
         let wanted = routing.unwrap_or(own);
         let Some(queue) = qualified else {
-            let makes = wanted == RoutingType::Anycast && missing == Missing::Made;
+            // Where others take turns, one of the address's own name would get a share that nobody waits for.
+            let makes = wanted == RoutingType::Anycast && missing == Missing::Made && !self.has_shares(key);
             if makes && self.nodes.find(key, name).is_none() && !self.has_declared_shares(key) {
                 self.nodes.make_queue(key, name, RoutingType::Anycast, Kind::Auto)?;
             }
@@ -244,6 +251,11 @@ impl Core {
         }
     }
 
+    /// Whether an address has a queue of anycast.
+    fn has_shares(&self, key: Key) -> bool {
+        self.nodes.addresses.get(key).is_some_and(|address| !address.queues.listed(RoutingType::Anycast).is_empty())
+    }
+
     /// Whether queues that are missing of an address are made, and how it is routed.
     fn missing_of(&self, key: Key, name: &str, lifetime: Option<Lifetime>) -> (Missing, RoutingType) {
         self.nodes.addresses.get(key).map_or((Missing::Refused, RoutingType::Anycast), |address| {
@@ -251,8 +263,8 @@ impl Core {
         })
     }
 
-    /// The queue that a consumer gets.
-    fn queue_of(&mut self, spec: &ConsumerSpec, choice: Option<Choice>) -> Result<Key, Box<Refusal>> {
+    /// The queue that a consumer gets. A subscription takes its choice.
+    fn queue_of(&mut self, spec: &ConsumerSpec, choice: &mut Option<Choice>) -> Result<Key, Box<Refusal>> {
         let (name, qualified) = match spec.address.split_once(QUALIFIER) {
             Some((address, queue)) => (address, Some(queue)),
             None => (spec.address.as_str(), None),
@@ -269,11 +281,7 @@ impl Core {
             self.check_routing(address, routing)?;
         }
         if let (None, RoutingType::Multicast) = (qualified, routing) {
-            return self.subscribe(address, name, spec.subscription.as_ref(), choice);
-        }
-        if choice.is_some() {
-            let text = "selectors are applied to subscriptions of multicast addresses, and not to queues yet: attach without one";
-            return Err(Refusal::new(Condition::NotImplemented, text));
+            return self.subscribe(address, name, spec.subscription.as_ref(), choice.take());
         }
         let queue = qualified.unwrap_or(name);
         match (self.nodes.find(address, queue), missing) {

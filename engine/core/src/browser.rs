@@ -12,9 +12,18 @@ use crate::ends::{Consumer, End, EndRole, end_key, key};
 use crate::event::{KEY_NONE, Shown};
 use crate::exchange::Browse;
 use crate::key::LinkKey;
+use crate::limits::PICKS_MAX;
 use crate::message::Message;
 use crate::queue::Found;
 use crate::slab::Key;
+
+/// What became of the next message of a browser.
+enum Looked {
+    /// It is shown.
+    Shown(LinkKey, Shown),
+    /// The browser does not want it.
+    Passed,
+}
 
 impl Core {
     /// Shows one message of a queue to a browser, and tells draining ones when there is none.
@@ -32,17 +41,35 @@ impl Core {
 
     /// Shows the next message to one browser.
     fn show(&mut self, key: Key, end: Key) -> Option<(LinkKey, Shown)> {
-        self.shed_passed(key, end);
+        for _ in 0..PICKS_MAX {
+            self.shed_passed(key, end);
+            match self.show_next(key, end)? {
+                Looked::Shown(link, shown) => return Some((link, shown)),
+                Looked::Passed => {}
+            }
+        }
+        self.turns.again.push(key);
+        None
+    }
+
+    /// Shows the next message to one browser, or passes it over if that does not want it.
+    fn show_next(&mut self, key: Key, end: Key) -> Option<Looked> {
         let queue = self.nodes.queues.get_mut(key)?;
         let End { link, role: EndRole::Consumer(consumer) } = self.nodes.ends.get_mut(end)? else { return None };
-        let Consumer { cursor: Some(cursor), credit, .. } = consumer else { return None };
+        let Consumer { cursor: Some(cursor), credit, choice, .. } = consumer else { return None };
+        let address = self.nodes.addresses.get(queue.identity.address).map_or("", |address| &address.name);
+        let wants = |message: &Message| choice.as_ref().is_none_or(|choice| choice.matches(address, message));
         let durable = self.journal.awaiting.durable();
         let found = if *credit > 0 { queue.browse(cursor.next()) } else { Found::End };
         let (entry, bytes) = match found {
             Found::Here { entry, .. } if queue.blocks(entry, durable) => return None,
             Found::Here { entry, sequence } => {
                 cursor.pass(sequence);
-                (entry, queue.entry(entry)?.message.size())
+                let message = &queue.entry(entry)?.message;
+                if !wants(message) {
+                    return Some(Looked::Passed);
+                }
+                (entry, message.size())
             }
             Found::Behind { sequence, .. } => {
                 let wall_ms = self.now.wall_ms;
@@ -53,6 +80,9 @@ impl Core {
                     return None;
                 };
                 cursor.pass(passed);
+                if !wants(&message) {
+                    return Some(Looked::Passed);
+                }
                 let bytes = message.size();
                 self.turns.copy = Some(message);
                 (Key::NOWHERE, bytes)
@@ -68,7 +98,7 @@ impl Core {
         };
         *credit -= 1;
         self.turns.quantum = self.turns.quantum.saturating_sub(bytes);
-        Some((*link, Shown { key: KEY_NONE, queue: key, entry }))
+        Some(Looked::Shown(*link, Shown { key: KEY_NONE, queue: key, entry }))
     }
 
     /// While memory is short, what came back and was read again for a cursor leaves it again when the cursor has passed.

@@ -1,13 +1,16 @@
-//! What a queue chooses of the messages of its address: a selector, as it was written and as it is evaluated.
+//! What a subscription, a consumer or a browser chooses of messages: a selector, as it was written and as it is evaluated.
 //!
-//! Not here: what is done by it (`choosing`).
+//! Not here: what is done by it (`choosing`, `queue::picking`, `browser`).
+
+use std::num::NonZeroU64;
 
 use engine_message::Condition;
-use engine_selector::Selector;
+use engine_selector::{Selector, View};
 
+use crate::message::{Content, Message};
 use crate::refusal::Refusal;
 
-/// Which messages a queue gets.
+/// Which messages a queue or a link gets.
 #[derive(Debug)]
 pub(crate) struct Choice {
     text: Box<str>,
@@ -40,5 +43,22 @@ impl Choice {
 
     pub fn selector(&self) -> &Selector {
         &self.selector
+    }
+
+    /// Whether it is true for a message of an address. Of a large one, whose sections are in a file, no more than its header is known.
+    pub fn matches(&self, address: &str, message: &Message) -> bool {
+        self.selector.matches(&view(address, message))
+    }
+}
+
+/// What selectors see of a message.
+pub(crate) fn view<'a>(address: &'a str, message: &'a Message) -> View<'a> {
+    View {
+        durable: message.header.durable,
+        priority: message.header.priority,
+        delivery_count: message.header.delivery_count,
+        expiry_ms: message.expires_wall_ms.map_or(0, NonZeroU64::get),
+        address,
+        kept: if message.content == Content::File { &[] } else { &message.body },
     }
 }

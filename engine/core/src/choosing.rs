@@ -3,11 +3,12 @@
 //! Guarantees: a message is looked at where it is put into queues, once for each selector that may be true for it (`Index`), and before
 //! any queue is asked whether it takes it. What no selector of an address asks for costs none of its messages anything.
 //!
-//! Not here: selectors of consumers that share a queue with others: they are refused (`attach`).
+//! Not here: selectors of consumers that share a queue with others (`queue::picking`), and of browsers (`browser`).
 
 use engine_message::Condition;
 use engine_selector::View;
 
+use crate::choice;
 use crate::command::RoutingType;
 use crate::core::Core;
 use crate::event::Refusal;
@@ -57,12 +58,5 @@ fn view<'a>(address: &'a str, message: &'a Message) -> Result<View<'a>, Box<Refu
         );
         return Err(Refusal::new(Condition::NotImplemented, text));
     }
-    Ok(View {
-        durable: message.header.durable,
-        priority: message.header.priority,
-        delivery_count: message.header.delivery_count,
-        expiry_ms: message.expires_wall_ms.map_or(0, std::num::NonZeroU64::get),
-        address,
-        kept: &message.body,
-    })
+    Ok(choice::view(address, message))
 }

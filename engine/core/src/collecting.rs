@@ -13,14 +13,20 @@ use crate::event::{Event, Refusal};
 use crate::queue::{Consumers, Kind, Withheld};
 use crate::slab::Key;
 
-/// What becomes of what a consumer held: what its source says, but that a delivery that was lost with its connection was one in vain. A
-/// consumer that takes its process down with it each time would be given the same message for ever.
+/// What becomes of what a consumer held: what its source says, but that whether the delivery counts as one in vain is said by how the link
+/// ended. What was lost with its connection does: a consumer that takes its process down with it each time would be given the same message
+/// for ever. What a link, session or connection leaves that is closed does not, whatever its source says (JMS clients ask for
+/// modified with delivery-failed): most of it nobody looked at.
 fn left_behind(default: &Outcome, mode: DetachMode) -> Outcome {
-    match (mode, default) {
-        (DetachMode::Lost, Outcome::Released) => {
-            Outcome::Modified(Box::new(Modified { delivery_failed: true, ..Modified::default() }))
+    let delivery_failed = mode == DetachMode::Lost;
+    match default {
+        Outcome::Released if delivery_failed => {
+            Outcome::Modified(Box::new(Modified { delivery_failed, ..Modified::default() }))
         }
-        _ => default.clone(),
+        Outcome::Modified(modified) => {
+            Outcome::Modified(Box::new(Modified { delivery_failed, ..(**modified).clone() }))
+        }
+        other => other.clone(),
     }
 }
 
@@ -54,6 +60,7 @@ impl Core {
         let Some(queue) = self.nodes.queues.get_mut(consumer.queue) else { return };
         let ends = &self.nodes.ends;
         queue.consumers.handle_gone(consumer.mode, |end| ends.get(end).is_some());
+        queue.end_picking();
         let (address, last) = (queue.identity.address, queue.consumers.is_empty());
         let over = match queue.identity.kind {
             Kind::Volatile => last,

@@ -167,6 +167,7 @@ impl Core {
     fn dispatch_picked(&mut self, key: Key) -> Option<(LinkKey, Shown)> {
         let sheds = self.memory.is_shed();
         let queue = self.nodes.queues.get_mut(key)?;
+        let address = self.nodes.addresses.get(queue.identity.address).map_or("", |address| &address.name);
         let mut more = false;
         for _ in 0..queue.consumers.round() {
             let end = queue.consumers.next()?;
@@ -176,8 +177,12 @@ impl Core {
                 self.journal.fetch(queue);
             }
             let durable = self.journal.awaiting.durable();
-            let picked =
-                if consumer.credit > 0 { queue.pick(end, durable, &mut consumer.looked) } else { Picked::Nothing };
+            let choice = consumer.choice.as_deref();
+            let chosen = |message: &Message| choice.is_none_or(|choice| choice.matches(address, message));
+            let picked = match consumer.credit {
+                0 => Picked::Nothing,
+                _ => queue.pick(end, durable, &mut consumer.looked, chosen),
+            };
             match picked {
                 Picked::Next(next) => {
                     consumer.credit -= 1;

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 
+use crate::choice::Choice;
 use crate::command::{Mode, Outcome, RoutingType, Settle};
 use crate::cursor::Cursor;
 use crate::event::Event;
@@ -36,6 +37,8 @@ pub(crate) struct Consumer {
     pub draining: bool,
     /// Where a browser is.
     pub cursor: Option<Box<Cursor>>,
+    /// Which messages it is given, if not all.
+    pub choice: Option<Box<Choice>>,
     /// How far it has looked for messages that are for it, where not all are.
     pub looked: Option<Box<Place>>,
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use engine_message::section;
 use engine_message::value::{Map, Value};
 
-use crate::message::{Header, Large, Message};
+use crate::message::{Content, Header, Large, Message};
 use crate::queue::{Cause, Parting};
 
 const FIRST_ADDRESS: &str = "x-opt-ORIG-ADDRESS";
@@ -31,6 +31,11 @@ pub(crate) fn moved(parting: &Parting<'_>, wall_ms: u64) -> Message {
         None => section::change_annotations(&message.body, |map| tell(map, parting, wall_ms)).map(Bytes::from).ok(),
     };
     let body = body.unwrap_or_else(|| message.body.clone());
+    // A client that reads it where it went would drop it by that.
+    let body = match message.content {
+        Content::Here => section::clear_expiry(&body).map_or(body, Bytes::from),
+        Content::File => body,
+    };
     let header = Header { delivery_count: 0, first_acquirer: true, scheduled: false, ..message.header };
     Message { header, body, expires_wall_ms: None, ..message.clone() }
 }
@@ -92,7 +97,6 @@ fn tell(map: &mut Map, parting: &Parting<'_>, wall_ms: u64) {
 mod tests {
     use super::*;
     use crate::event::Refusal;
-    use crate::message::Content;
 
     fn annotations(message: &Message) -> Map {
         let sections = section::scan(&message.body).expect("sections");

@@ -11,6 +11,7 @@ mod forwarding;
 mod groups;
 mod held;
 mod nodes;
+mod picking;
 mod priorities;
 mod redelivery;
 mod remembering;

@@ -296,6 +296,30 @@ pub fn property_expiry(section: &[u8]) -> Option<NonZeroU64> {
     }
 }
 
+/// A message, from its message annotations on, whose properties name no time of expiry (part 3.2.4, `absolute-expiry-time`); `None` if they name none, or are not
+/// well-formed.
+pub fn clear_expiry(message: &[u8]) -> Option<Vec<u8>> {
+    /// The field's place.
+    const FIELD: u32 = 8;
+    let properties = scan(message).ok()?.properties;
+    let section = message.get(properties.clone())?;
+    property_expiry(section)?;
+    let mut reader = Reader::new(section);
+    reader.descriptor().ok()?;
+    let list = reader.list().ok()?;
+    let mut out = Vec::with_capacity(message.len());
+    out.extend_from_slice(message.get(..properties.start)?);
+    let mut fields = list.reader;
+    let mut cleared = Compound::described(&mut out, PROPERTIES.to_be_bytes()[7]);
+    for field in 0..list.count {
+        let raw = fields.raw().ok()?;
+        cleared.put(|out| out.extend_from_slice(if field == FIELD { &[constructor::NULL] } else { raw }));
+    }
+    cleared.finish();
+    out.extend_from_slice(message.get(properties.end..)?);
+    Some(out)
+}
+
 /// What the properties of a message say of its group (part 3.2.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PropertyGroup<'a> {

@@ -1,4 +1,5 @@
-//! Which message is for whom, where that is not just the next one: messages of a group go to one consumer.
+//! Which message is for whom, where that is not just the next one: messages of a group go to one consumer, and some consumers choose theirs by a
+//! selector.
 //!
 //! Guarantees:
 //! 1. All messages of a group (`group-id`, part 3.2.4) that wait go to the same consumer, in their order, until that goes or the group is closed (`group-sequence` -1); the first
@@ -17,7 +18,7 @@ use super::entry::{Entry, Held, Next};
 use super::order::{Order, Place, Verdict};
 use crate::fact::LOCAL;
 use crate::limits::{GROUPS_MAX, PICKS_MAX};
-use crate::message::Group;
+use crate::message::{Group, Message};
 use crate::slab::Key;
 
 use super::Front;
@@ -86,10 +87,23 @@ impl Queue {
         self.consumers.picking.get_or_insert_default();
     }
 
-    /// Takes the first message that `end` may have out of the order; `looked` is how far it has looked. Not one that the journal has not on stable
+    /// Nothing is looked at any more once nobody consumes and nothing is there.
+    pub fn end_picking(&mut self) {
+        if self.consumers.picking.is_some() && self.consumers.takers() == 0 && self.messages() == 0 {
+            self.consumers.picking = None;
+        }
+    }
+
+    /// Takes the first message that `end` may have out of the order; `looked` is how far it has looked, `chosen` says which it wants. Not one that the journal has not on stable
     /// storage yet, which begins behind `durable`.
     #[cold]
-    pub fn pick(&mut self, end: Key, durable: u64, looked: &mut Option<Box<Place>>) -> Picked {
+    pub fn pick(
+        &mut self,
+        end: Key,
+        durable: u64,
+        looked: &mut Option<Box<Place>>,
+        chosen: impl Fn(&Message) -> bool,
+    ) -> Picked {
         let Self { order, entries, held, away, turn, consumers, .. } = self;
         let Some(picking) = &mut consumers.picking else { return Picked::Nothing };
         let looked = looked.get_or_insert_default();
@@ -109,7 +123,7 @@ impl Queue {
             };
             let Some(found) = found else { return Verdict::Pass };
             let is_free = found.message.group().is_none_or(|group| picking.may_have(end, group));
-            if !is_free || !held.may_have(end, sequence) {
+            if !is_free || !held.may_have(end, sequence) || !chosen(&found.message) {
                 return Verdict::Pass;
             }
             if found.stored.is_some_and(|stored| stored.get() > durable && stored.get() & LOCAL == 0) {

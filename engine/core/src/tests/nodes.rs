@@ -270,8 +270,11 @@ fn a_link_that_ends_leaves_its_deliveries_to_its_default_outcome() {
         (Outcome::Released, DetachMode::Ended, Some(0)),
         // It was delivered in vain, and nobody will say so.
         (Outcome::Released, DetachMode::Lost, Some(1)),
-        (modified(false, true), DetachMode::Lost, Some(0)),
-        (modified(true, false), DetachMode::Ended, Some(1)),
+        (modified(false, true), DetachMode::Lost, Some(1)),
+        // What was prefetched and nobody looked at is none in vain, though JMS clients ask for that.
+        (modified(true, false), DetachMode::Ended, Some(0)),
+        (modified(true, false), DetachMode::Close, Some(0)),
+        (modified(false, false), DetachMode::Lost, Some(1)),
         (modified(true, false), DetachMode::Lost, Some(1)),
     ] {
         let mut owner = Owner::new();
