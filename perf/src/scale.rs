@@ -1,4 +1,5 @@
-//! What there may be much of, and what each of it costs: idle queues, subscriptions of a topic, links, a long backlog that is looked at.
+//! What there may be much of, and what each of it costs: idle queues, subscriptions of a topic, links, a long backlog that is looked at,
+//! messages that a queue has to look at.
 //!
 //! Every row starts a broker of its own with one shard. Costs are processor time of the broker's threads, which other programs on the machine
 //! disturb less than they do rates; what is compared takes turns, and the median counts. Each row ends within `SECONDS_MAX`, and says so when
@@ -18,6 +19,7 @@ use crate::server::{Server, beside, folder, start_heddle_with};
 
 mod browse;
 mod figure;
+mod kinds;
 mod links;
 mod queues;
 mod topic;
@@ -40,6 +42,8 @@ enum Row {
     Links,
     /// A backlog that is browsed while it is consumed.
     Browse,
+    /// Messages of groups and for later beside plain ones, and a topic whose subscriptions have selectors.
+    Kinds,
 }
 
 /// What is measured.
@@ -66,6 +70,18 @@ pub struct Options {
     /// The budget for messages in memory meanwhile, MiB.
     #[arg(long, default_value_t = 256)]
     memory_mib: u64,
+    /// Messages of each kind, of 100 B.
+    #[arg(long, default_value_t = 1_000_000)]
+    messages: u64,
+    /// The budget for messages in memory meanwhile, MiB.
+    #[arg(long, default_value_t = 1024)]
+    kinds_memory_mib: u64,
+    /// For how much later messages are that are for later, seconds: more than it takes to send them.
+    #[arg(long, default_value_t = 20.0)]
+    later_seconds: f64,
+    /// Subscriptions that choose by selectors.
+    #[arg(long, default_value_t = 1000)]
+    selectors: u64,
     /// Rounds of what is compared.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
@@ -104,6 +120,7 @@ pub fn run(options: &Options) -> io::Result<()> {
             Row::Topic => topic::measure(options)?,
             Row::Links => links::measure(options)?,
             Row::Browse => browse::measure(options)?,
+            Row::Kinds => kinds::measure(options)?,
         };
         report.add(figures);
     }

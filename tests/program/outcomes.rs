@@ -101,7 +101,9 @@ fn what_is_settled_without_a_state_becomes_what_the_answer_says() {
             let mut next = opened(&broker);
             next.put(&receiver("next", 1, source(&queue)));
             assert_eq!(next.answer("next").1, None);
-            assert_eq!(next.drain_counts(10), count.into_iter().collect::<Vec<_>>(), "{queue}");
+            // What a link that is closed leaves is not counted as failed.
+            let counts = count.map(|count| if settles { count } else { 0 });
+            assert_eq!(next.drain_counts(10), Vec::from_iter(counts), "{queue}");
         }
     }
 }
