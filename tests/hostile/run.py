@@ -72,6 +72,7 @@ def transfer(payload, number=0, handle=0, more=FALSE, settled=FALSE, tag=b"t", f
 
 
 LINK = SESSION + attach()
+COORDINATOR = SESSION + frame(described(0x12, string("x"), u(0), FALSE, NULL, NULL, NULL, described(0x30), NULL, NULL, u(0)))
 DATA = b"\x00\x53\x75\xa0\x01x"
 DEEP = b"\x00\x53\x10" + b"".join(b"\xd0" + struct.pack(">II", 9 * (400 - n) + 4, 1) for n in range(400))
 DESCRIPTORS = b"\x00" * 4000
@@ -126,7 +127,10 @@ CASES = [
     ("attach a handle twice", LINK + attach("other"), "amqp:session:handle-in-use"),
     ("attach without delivery-count", SESSION + frame(described(0x12, string("x"), u(0), FALSE)), "amqp:invalid-field"),
     ("attach without a target", SESSION + frame(described(0x12, string("x"), u(0), FALSE, NULL, NULL, NULL, NULL, NULL, NULL, u(0))), "amqp:invalid-field"),
-    ("attach to a coordinator", SESSION + frame(described(0x12, string("x"), u(0), FALSE, NULL, NULL, NULL, described(0x30), NULL, NULL, u(0))), "amqp:not-implemented"),
+    ("data to a coordinator", COORDINATOR + transfer(DATA), "amqp:not-implemented"),
+    ("a discharge of nothing", COORDINATOR + transfer(b"\x00\x53\x77" + described(0x32)), "amqp:decode-error"),
+    ("a discharge of what never was", COORDINATOR + transfer(b"\x00\x53\x77" + described(0x32, b"\xa0\x01x")), "amqp:transaction:unknown-id"),
+    ("100 transactions that never end", COORDINATOR + b"".join(transfer(b"\x00\x53\x77" + described(0x31), n) for n in range(100)), "served"),
     ("attach to an address of 3000 bytes", SESSION + attach(address="a" * 3000), "amqp:invalid-field"),
     ("transfer on handle 2^32-1", SESSION + transfer(DATA, handle=0xFFFFFFFF), "amqp:connection:framing-error"),
     ("flow on handle 2^32-1", SESSION + flow(1, handle=0xFFFFFFFF), "amqp:connection:framing-error"),
