@@ -162,7 +162,7 @@ fn live(audit: &mut Audit, broker: &mut Server, life: Option<Duration>) -> io::R
         party.link.flush(&readiness, token as u64)?;
     }
     let (mut ready, mut scratch, start) = (Vec::new(), scratch(), Instant::now());
-    let mut killed = false;
+    let (mut killed, mut awaited) = (false, true);
     while !parties.iter().all(|party| party.link.is_ended()) {
         let over = match life {
             Some(life) => start.elapsed() >= life,
@@ -173,12 +173,25 @@ fn live(audit: &mut Audit, broker: &mut Server, life: Option<Duration>) -> io::R
             broker.child.wait()?;
         }
         readiness.poll(Some(Duration::from_millis(5)), &mut ready)?;
+        // Subscriptions are there before the first message: what an attach asks for takes as many lanes as there are shards.
+        let awaits = parties.iter().any(|party| party.link.is_awaited());
+        let window = if life.is_some() && !awaits { WINDOW } else { 0 };
+        if std::mem::replace(&mut awaited, awaits) && !awaits {
+            // Producers had credit before, and hear of nothing more.
+            for (token, party) in parties.iter_mut().enumerate().filter(|(_, party)| !party.link.is_ended()) {
+                party.handle(audit, window, &mut scratch)?;
+                if !party.link.is_ended() {
+                    party.link.flush(&readiness, token as u64)?;
+                }
+            }
+            continue;
+        }
         for event in &ready {
             let Some(party) = parties.get_mut(usize::try_from(event.token).unwrap_or(usize::MAX)) else { continue };
             if party.link.is_ended() {
                 continue;
             }
-            party.handle(audit, if life.is_some() { WINDOW } else { 0 }, &mut scratch)?;
+            party.handle(audit, window, &mut scratch)?;
             if party.link.is_ended() {
                 readiness.remove(party.link.fd())?;
             } else {
@@ -253,7 +266,6 @@ pub fn run(options: &Options) -> io::Result<()> {
     let mut audit = Audit::new(options);
     let node = format!("shards = {}", options.shards);
     let start = Instant::now();
-    // Subscriptions are there before the first message.
     for kill in 0..options.kills {
         let mut broker = server::start_heddle(&options.broker, &folder, &node)?;
         let life = Duration::from_millis(10 + chance.below(options.up_ms));

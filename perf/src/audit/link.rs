@@ -86,6 +86,8 @@ pub struct Link {
     /// Once the connection is open.
     id: Option<LinkId>,
     is_ended: bool,
+    /// Whether the broker has answered its attach.
+    is_attached: bool,
     /// Messages that a producer may still send.
     credit: u32,
     /// Messages that a consumer accepted since it gave credit.
@@ -108,7 +110,7 @@ impl Link {
     ) -> io::Result<Self> {
         let client = Client::connect(to, config, name)?;
         let waiting = HashMap::new();
-        Ok(Self { client, role, address, id: None, is_ended: false, credit: 0, owed: 0, waiting })
+        Ok(Self { client, role, address, id: None, is_ended: false, is_attached: false, credit: 0, owed: 0, waiting })
     }
 
     /// Its descriptor.
@@ -119,6 +121,11 @@ impl Link {
     /// Whether the broker is gone.
     pub fn is_ended(&self) -> bool {
         self.is_ended
+    }
+
+    /// Whether it consumes, and the broker has not answered its attach: what is sent to a topic before is not for it.
+    pub fn is_awaited(&self) -> bool {
+        matches!(self.role, Role::Consumer(..)) && !self.is_attached && !self.is_ended
     }
 
     /// Whether a message may be sent now.
@@ -153,7 +160,7 @@ impl Link {
     /// # Errors
     /// When the broker says what it must not. Its end is none.
     pub fn read(&mut self, scratch: &mut [u8], mut on_said: impl FnMut(Said<'_>)) -> io::Result<()> {
-        let Self { client, role, address, id, credit, waiting, .. } = self;
+        let Self { client, role, address, id, is_attached, credit, waiting, .. } = self;
         let read = client.read(scratch, &mut |client, event| {
             match event {
                 Event::Opened(_) => {
@@ -163,6 +170,7 @@ impl Link {
                         client.machine.grant(link, CREDIT);
                     }
                 }
+                Event::Attached(..) => *is_attached = true,
                 Event::Credit { credit: given, .. } => *credit = given,
                 Event::Delivery { delivery, payload, .. } => {
                     let payload = match &payload {
