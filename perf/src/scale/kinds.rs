@@ -74,18 +74,21 @@ pub(super) fn measure(options: &Options) -> io::Result<Vec<Figure>> {
         (format!("{} messages of {groups} groups", options.messages), Kind::OfGroups(groups)),
         (format!("{} messages for later", options.messages), Kind::NotBefore(0)),
     ] {
-        figures.extend(options.cores.load(|| queue(options, &case, kind))?);
+        // Not from the load's core, which the broker would inherit.
+        let limits = format!("memory_mib = {}", options.kinds_memory_mib);
+        let server = options.start(&case.replace(' ', "-"), &limits)?;
+        figures.extend(options.cores.load(|| queue(options, &server, &case, kind))?);
     }
     for subscriptions in [1, options.selectors] {
         let case = format!("a topic with {subscriptions} selectors");
-        figures.push(options.cores.load(|| topic(options, &case, subscriptions))?);
+        let server = options.start(&case.replace(' ', "-"), "")?;
+        figures.push(options.cores.load(|| topic(&server, &case, subscriptions))?);
     }
     Ok(figures)
 }
 
 /// Puts all of a kind into a queue, and takes them.
-fn queue(options: &Options, case: &str, kind: Kind) -> io::Result<Vec<Figure>> {
-    let server = options.start(&case.replace(' ', "-"), &format!("memory_mib = {}", options.kinds_memory_mib))?;
+fn queue(options: &Options, server: &Server, case: &str, kind: Kind) -> io::Result<Vec<Figure>> {
     let pid = server.child.id();
     let empty = resident_mib(pid, "VmRSS:");
     let due = Instant::now() + Duration::from_secs_f64(options.later_seconds);
@@ -94,7 +97,7 @@ fn queue(options: &Options, case: &str, kind: Kind) -> io::Result<Vec<Figure>> {
         other => other,
     };
     let before = cpu_ns(pid);
-    publish(&server, "scale.kinds", &[], options.messages, kind)?;
+    publish(server, "scale.kinds", &[], options.messages, kind)?;
     let put = cpu_ns(pid) - before;
     let there = resident_mib(pid, "VmRSS:") - empty;
     let mut remark = String::new();
@@ -106,7 +109,7 @@ fn queue(options: &Options, case: &str, kind: Kind) -> io::Result<Vec<Figure>> {
     }
     let before = cpu_ns(pid);
     let start = Instant::now();
-    take(&server, options.messages)?;
+    take(server, options.messages)?;
     let (taken, seconds) = (cpu_ns(pid) - before, start.elapsed().as_secs_f64());
     let each = |ns: u64| ns as f64 / options.messages as f64 / 1000.0;
     Ok(vec![
@@ -180,8 +183,7 @@ fn take(server: &Server, count: u64) -> io::Result<()> {
 }
 
 /// Publishes to a topic each of whose subscriptions chooses one value.
-fn topic(options: &Options, case: &str, subscriptions: u64) -> io::Result<Figure> {
-    let server = options.start(&case.replace(' ', "-"), "")?;
+fn topic(server: &Server, case: &str, subscriptions: u64) -> io::Result<Figure> {
     let connections = usize::try_from(subscriptions).map_err(io::Error::other)?.div_ceil(LINKS_EACH);
     let mut clients = Clients::connect(server.address, connections, "choosers")?;
     for number in 0..subscriptions {
@@ -193,7 +195,7 @@ fn topic(options: &Options, case: &str, subscriptions: u64) -> io::Result<Figure
         clients.attach(place, receiver(format!("s-{number}"), Source { filter, ..terminus.into() }))?;
     }
     let before = cpu_ns(server.child.id());
-    publish(&server, "scale.chosen", &["topic"], PUBLISHED, Kind::OfValues(subscriptions))?;
+    publish(server, "scale.chosen", &["topic"], PUBLISHED, Kind::OfValues(subscriptions))?;
     let each = (cpu_ns(server.child.id()) - before) as f64 / PUBLISHED as f64 / 1000.0;
     Ok(Figure::new(case, "processor of a message", each, "µs").remarked(format!("{PUBLISHED} messages, each for one")))
 }
