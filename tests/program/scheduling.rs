@@ -41,12 +41,6 @@ fn send(broker: &Broker, queue: &str, message: &[u8]) -> Option<String> {
     peer.outcome().2
 }
 
-fn killed(mut broker: Broker) -> TempDir {
-    broker.process.kill().expect("it is killed");
-    broker.process.wait().expect("its end");
-    std::mem::replace(&mut broker.folder, TempDir::new().expect("a folder"))
-}
-
 #[test]
 fn a_message_comes_when_its_time_has_come_behind_a_kill_and_others_meanwhile() {
     for (shards, queue) in [(1, "later-0"), (3, "later-1"), (3, "later-2"), (3, "later-3")] {
@@ -55,7 +49,7 @@ fn a_message_comes_when_its_time_has_come_behind_a_kill_and_others_meanwhile() {
         assert_eq!(send(&broker, queue, &annotated("x-opt-delivery-delay", delay(), b"delayed")), None);
         assert_eq!(send(&broker, queue, &annotated("x-opt-delivery-time", in_a_while(), b"scheduled")), None);
         assert_eq!(send(&broker, queue, &annotated("x-opt-other", Value::Uint(1), b"now")), None);
-        let broker = Broker::start_with(killed(broker), shards, LISTENER);
+        let broker = Broker::start_with(broker.kill(), shards, LISTENER);
         let mut reader = opened(&broker);
         reader.attach_receiver(queue, 10);
         let mut came: Vec<(Vec<u8>, Duration)> = (0..3).map(|_| (reader.receive().1, begun.elapsed())).collect();
@@ -98,7 +92,7 @@ fn a_large_message_waits_too() {
         let front = annotated(key, delay(), b"");
         peer.send_large_behind(0, &front[..front.len() - 8], BYTES);
         assert_eq!(peer.outcome().2, None);
-        let broker = Broker::start_with(killed(broker), 2, LISTENER);
+        let broker = Broker::start_with(broker.kill(), 2, LISTENER);
         let mut reader = opened(&broker);
         reader.attach_receiver("large", 1);
         assert_eq!(reader.receive_large().1, BYTES);

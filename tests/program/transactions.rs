@@ -153,12 +153,6 @@ fn started(shards: u16) -> Broker {
     Broker::start_with(TempDir::new().expect("a folder"), shards, LISTENER)
 }
 
-fn killed(mut broker: Broker) -> TempDir {
-    broker.process.kill().expect("it is killed");
-    broker.process.wait().expect("its end");
-    std::mem::replace(&mut broker.folder, TempDir::new().expect("a folder"))
-}
-
 #[test]
 fn what_is_committed_is_there_behind_a_kill_and_what_is_not_is_nowhere() {
     for shards in [1, 3] {
@@ -178,7 +172,7 @@ fn what_is_committed_is_there_behind_a_kill_and_what_is_not_is_nowhere() {
         client.discharge(&kept, false).expect("it is committed");
         client.send(&lost, b"lost, too");
 
-        let broker = Broker::start_with(killed(broker), shards, LISTENER);
+        let broker = Broker::start_with(broker.kill(), shards, LISTENER);
         assert_eq!(bodies(&broker, "out"), [b"kept"], "{shards}");
         assert_eq!(bodies(&broker, "in"), [b"two"], "{shards}");
     }

@@ -277,10 +277,15 @@ pub fn property_to(section: &[u8]) -> Result<Option<&str>, DecodeError> {
 /// is what some clients send for none (0, or the year 1); what is not well-formed says nothing.
 #[inline]
 pub fn property_expiry(section: &[u8]) -> Option<NonZeroU64> {
-    /// Fields before it.
-    const BEFORE: u8 = 8;
+    let at = properties_from::<8>(section)?.next(Reader::timestamp).ok()??;
+    u64::try_from(at).ok().and_then(NonZeroU64::new)
+}
+
+/// The fields of a properties section behind so many; `None` if it ends before, or those are not well-formed.
+#[inline]
+fn properties_from<const BEFORE: u8>(section: &[u8]) -> Option<Fields<'_>> {
     match section {
-        // Nearly all properties end before it.
+        // Nearly all properties end before what is looked for.
         [] => None,
         [_, _, _, constructor::LIST_8, _, count, ..] if *count <= BEFORE => None,
         _ => {
@@ -290,8 +295,7 @@ pub fn property_expiry(section: &[u8]) -> Option<NonZeroU64> {
             for _ in 0..BEFORE {
                 fields.next(Reader::raw).ok()?;
             }
-            let at = fields.next(Reader::timestamp).ok()??;
-            u64::try_from(at).ok().and_then(NonZeroU64::new)
+            Some(fields)
         }
     }
 }
@@ -332,24 +336,10 @@ pub struct PropertyGroup<'a> {
 /// The group of a properties section; what is not well-formed, or an empty name, says nothing.
 #[inline]
 pub fn property_group(section: &[u8]) -> Option<PropertyGroup<'_>> {
-    /// Fields before it.
-    const BEFORE: u8 = 10;
-    match section {
-        // Nearly all properties end before it.
-        [] => None,
-        [_, _, _, constructor::LIST_8, _, count, ..] if *count <= BEFORE => None,
-        _ => {
-            let mut reader = Reader::new(section);
-            reader.descriptor().ok()?;
-            let mut fields = Fields::new(reader.list().ok()?);
-            for _ in 0..BEFORE {
-                fields.next(Reader::raw).ok()?;
-            }
-            let name = fields.next(Reader::string).ok()??.as_bytes();
-            let sequence = fields.next(Reader::uint).ok().flatten();
-            (!name.is_empty()).then_some(PropertyGroup { name, sequence })
-        }
-    }
+    let mut fields = properties_from::<10>(section)?;
+    let name = fields.next(Reader::string).ok()??.as_bytes();
+    let sequence = fields.next(Reader::uint).ok().flatten();
+    (!name.is_empty()).then_some(PropertyGroup { name, sequence })
 }
 
 /// Largest message annotations that merging makes, octets: a message that goes round does not grow for ever.
