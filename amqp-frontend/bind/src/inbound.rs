@@ -149,7 +149,7 @@ impl Bind {
             let Ok(front) = section::front(delivery.payload) else { return Some(delivery) };
             let Ok(header) = header(delivery.payload, front.header_end) else { return Some(delivery) };
             let kept = delivery.payload.get(front.kept..).unwrap_or_default();
-            if may_wait(kept) {
+            if front.annotated && may_wait(kept) {
                 return Some(delivery);
             }
             self.client.messages_in += 1;

@@ -203,7 +203,7 @@ fn start(
         settled: part.settled,
         format: part.format,
         header,
-        expires_wall_ms: expiry(&header, properties, wall_ms),
+        expires_wall_ms: expiry(&header, section::property_terms(properties), wall_ms),
         not_before_ms,
         to: section::property_to(properties).map_err(broken)?.unwrap_or_default().to_owned(),
         wanted: wanted_routing(part.bytes),

@@ -112,6 +112,7 @@ pub fn section(data: &[u8]) {
     let (Ok(sections), Ok(front)) = (found, front) else { return };
     let short = (front.header_end, front.kept, &front.properties);
     assert_eq!(short, (sections.header.end, sections.kept(), &sections.properties), "both ways find the same");
+    assert_eq!(front.annotated, !sections.message_annotations.is_empty(), "both ways find annotations");
     let ranges = [
         &sections.header,
         &sections.delivery_annotations,

@@ -312,8 +312,8 @@ impl Queue {
         self.append(message, stored, now)
     }
 
-    /// The same for a message that is plain (`takes_plain`).
-    #[inline]
+    /// The same for a message that is plain (`takes_plain`). Not left to the compiler: there is one caller, and a call costs the message's copy.
+    #[inline(always)]
     pub fn push_plain(&mut self, mut message: Message) -> Option<NonZeroU64> {
         message.header.first_acquirer = true;
         self.stock.count_enqueued();

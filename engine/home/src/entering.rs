@@ -55,8 +55,7 @@ impl Entrance<'_> {
     #[inline]
     pub fn enter(self, arrival: &Arrival<'_>) {
         let body = self.arena.copy(arrival.kept);
-        let expires = expiry(&arrival.header, arrival.properties, self.engine.wall_ms());
-        let message = message(arrival, body, expires);
+        let message = message(arrival, body, self.engine.wall_ms());
         self.engine.deliver(self.owner, self.end, arrival.delivery, arrival.settled, message);
     }
 }
@@ -95,8 +94,7 @@ impl Home {
         let Some(link) = self.links.get_mut(place) else { return Placed::default() };
         let (Kind::Producer(arena) | Kind::Relay { arena, .. }) = &mut link.kind else { return Placed::default() };
         let body = owned.map_or_else(|| arena.copy(arrival.kept), |owned| owned.slice_ref(arrival.kept));
-        let expires = expiry(&arrival.header, arrival.properties, self.engine.wall_ms());
-        let mut message = message(arrival, body, expires);
+        let mut message = message(arrival, body, self.engine.wall_ms());
         let not_before = delivery_time(arrival.kept, self.engine.wall_ms());
         if let Err(refusal) = not_before.and_then(|at| at.map_or(Ok(()), |at| schedule(&mut message, at))) {
             // No owner will give its credit back.
@@ -186,11 +184,12 @@ pub(crate) struct Delivered<'a> {
     pub transaction: Option<TransactionId>,
 }
 
-/// The message that travels: the fields of its header, and its sections behind header and delivery annotations.
+/// The message that travels, which came at `wall_ms`: the fields of its header, and its sections behind header and delivery annotations.
 #[inline]
-fn message(arrival: &Arrival<'_>, body: Bytes, expires_wall_ms: Option<NonZeroU64>) -> Message {
-    let header = Header::of_arrival(&arrival.header);
-    let grouped = section::property_group(arrival.properties).is_some();
+fn message(arrival: &Arrival<'_>, body: Bytes, wall_ms: u64) -> Message {
+    let terms = section::property_terms(arrival.properties);
+    let expires_wall_ms = expiry(&arrival.header, terms, wall_ms);
+    let (header, grouped) = (Header::of_arrival(&arrival.header), terms.grouped);
     Message { header, format: arrival.format, body, content: Content::Here, grouped, expires_wall_ms }
 }
 
@@ -198,7 +197,7 @@ fn message(arrival: &Arrival<'_>, body: Bytes, expires_wall_ms: Option<NonZeroU6
 /// (part 3.2.1) has passed.
 #[inline]
 #[must_use]
-pub fn expiry(header: &section::Header, properties: &[u8], wall_ms: u64) -> Option<NonZeroU64> {
+pub fn expiry(header: &section::Header, terms: section::Terms, wall_ms: u64) -> Option<NonZeroU64> {
     let ttl = || NonZeroU64::new(wall_ms + u64::from(header.ttl_ms?));
-    section::property_expiry(properties).or_else(ttl)
+    terms.expires_ms.or_else(ttl)
 }

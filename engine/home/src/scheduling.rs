@@ -16,15 +16,9 @@ use engine_message::{Condition, section};
 const DELIVERY_DELAY: &str = "x-opt-delivery-delay";
 
 /// Whether a message, from its message annotations on, may say when it is to be given: the long way finds out.
-#[inline]
+#[cold]
 #[must_use]
 pub fn may_wait(kept: &[u8]) -> bool {
-    // Most have no annotations, and begin with another section.
-    !matches!(kept, [] | [0x00, 0x53, 0x73..=0x78, ..]) && says_when(kept)
-}
-
-#[cold]
-fn says_when(kept: &[u8]) -> bool {
     let annotations = section::front_annotations(kept);
     [DELIVERY_TIME, DELIVERY_DELAY].into_iter().any(|key| matches!(section::map_entry(annotations, key), Ok(Some(_))))
 }
@@ -35,9 +29,6 @@ fn says_when(kept: &[u8]) -> bool {
 /// # Errors
 /// When it cannot be understood.
 pub fn delivery_time(kept: &[u8], wall_ms: u64) -> Result<Option<NonZeroU64>, Box<Refusal>> {
-    if !may_wait(kept) {
-        return Ok(None);
-    }
     let annotations = section::front_annotations(kept);
     let time = match number(annotations, DELIVERY_TIME)? {
         Some(time) => Some(time),

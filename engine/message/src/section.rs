@@ -94,6 +94,8 @@ pub struct Front {
     pub kept: usize,
     /// Where the properties are.
     pub properties: Range<usize>,
+    /// Whether there are message annotations.
+    pub annotated: bool,
 }
 
 /// Locates what stands before the sections that travel: as `scan`, with the same errors, for those who need no more of it.
@@ -106,6 +108,7 @@ pub fn front(message: &[u8]) -> Result<Front, DecodeError> {
     walk(message, |code, range| match code {
         HEADER => (front.header_end, front.kept) = (range.end, range.end),
         DELIVERY_ANNOTATIONS => front.kept = range.end,
+        MESSAGE_ANNOTATIONS => front.annotated = true,
         PROPERTIES => front.properties = range,
         _ => {}
     })?;
@@ -275,29 +278,54 @@ pub fn property_to(section: &[u8]) -> Result<Option<&str>, DecodeError> {
 
 /// The field `absolute-expiry-time` of a properties section (part 3.2.4), milliseconds since the epoch. What is not behind the epoch
 /// is what some clients send for none (0, or the year 1); what is not well-formed says nothing.
-#[inline]
 pub fn property_expiry(section: &[u8]) -> Option<NonZeroU64> {
     let at = properties_from::<8>(section)?.next(Reader::timestamp).ok()??;
     u64::try_from(at).ok().and_then(NonZeroU64::new)
 }
 
-/// The fields of a properties section behind so many; `None` if it ends before, or those are not well-formed.
+/// What a properties section says to whoever keeps its message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// As `property_expiry`.
+    pub expires_ms: Option<NonZeroU64>,
+    /// Whether it names a group, as `property_group`.
+    pub grouped: bool,
+}
+
+/// All of it in one look, as nearly all properties end before.
 #[inline]
-fn properties_from<const BEFORE: u8>(section: &[u8]) -> Option<Fields<'_>> {
+#[must_use]
+pub fn property_terms(section: &[u8]) -> Terms {
+    if ends_before::<8>(section) { Terms::default() } else { terms(section) }
+}
+
+#[cold]
+fn terms(section: &[u8]) -> Terms {
+    Terms { expires_ms: property_expiry(section), grouped: property_group(section).is_some() }
+}
+
+/// Whether a properties section has no field behind so many, as far as it is short.
+#[inline]
+fn ends_before<const FIELD: u8>(section: &[u8]) -> bool {
     match section {
-        // Nearly all properties end before what is looked for.
-        [] => None,
-        [_, _, _, constructor::LIST_8, _, count, ..] if *count <= BEFORE => None,
-        _ => {
-            let mut reader = Reader::new(section);
-            reader.descriptor().ok()?;
-            let mut fields = Fields::new(reader.list().ok()?);
-            for _ in 0..BEFORE {
-                fields.next(Reader::raw).ok()?;
-            }
-            Some(fields)
-        }
+        [] => true,
+        [_, _, _, constructor::LIST_8, _, count, ..] => *count <= FIELD,
+        _ => false,
     }
+}
+
+/// The fields of a properties section behind so many; `None` if it ends before, or those are not well-formed.
+fn properties_from<const BEFORE: u8>(section: &[u8]) -> Option<Fields<'_>> {
+    if ends_before::<BEFORE>(section) {
+        return None;
+    }
+    let mut reader = Reader::new(section);
+    reader.descriptor().ok()?;
+    let mut fields = Fields::new(reader.list().ok()?);
+    for _ in 0..BEFORE {
+        fields.next(Reader::raw).ok()?;
+    }
+    Some(fields)
 }
 
 /// A message, from its message annotations on, whose properties name no time of expiry (part 3.2.4, `absolute-expiry-time`); `None` if they name none, or are not
@@ -334,7 +362,6 @@ pub struct PropertyGroup<'a> {
 }
 
 /// The group of a properties section; what is not well-formed, or an empty name, says nothing.
-#[inline]
 pub fn property_group(section: &[u8]) -> Option<PropertyGroup<'_>> {
     let mut fields = properties_from::<10>(section)?;
     let name = fields.next(Reader::string).ok()??.as_bytes();

@@ -48,7 +48,8 @@ fn section(code: u8, size: usize, encoding: u8) -> Vec<u8> {
 
 /// What `front` should say.
 fn expected(sections: &Sections) -> Front {
-    Front { header_end: sections.header.end, kept: sections.kept(), properties: sections.properties.clone() }
+    let (properties, annotated) = (sections.properties.clone(), !sections.message_annotations.is_empty());
+    Front { header_end: sections.header.end, kept: sections.kept(), properties, annotated }
 }
 
 proptest! {
