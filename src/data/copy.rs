@@ -6,7 +6,10 @@
 use std::collections::HashMap;
 
 use engine_catalogue::{Catalogue, Resolved};
-use engine_core::fact::Declared;
+use engine_core::Restored;
+use engine_core::fact::{Declared, TRANSACTIONS};
+use engine_core::message::Message;
+use engine_ledger::{Decision, read_decision};
 use engine_rt::Waker;
 use engine_shard::store::{Copy, Extract, Extracted, StoreError};
 use storage_disk::{DataDirectory, Disk, DiskConfig, JournalFiles, Sync};
@@ -94,7 +97,7 @@ fn write_next(
     let mut known = HashMap::new();
     for shard in 0..directory.shards() {
         let (source, files) = extract(directory, shard, |_, _| progress(count))?;
-        for queue in source.queues() {
+        for queue in ordinary_queues(&source, &files, directory.shards())? {
             let Resolved::Stored { owner } = target.catalogue.resolve(&queue.declared.address);
             let Some(journal) = journals.get_mut(usize::from(owner.shard)) else { continue };
             // A queue that lies in two journals becomes one.
@@ -117,6 +120,35 @@ fn write_next(
     }
     for journal in journals {
         journal.finish()?;
+    }
+    Ok(count)
+}
+
+/// The queues of a journal whose transactions are done.
+///
+/// # Errors
+/// When one that is about queues of several shards may not be: its shares name messages as this journal does.
+pub fn ordinary_queues<'a>(
+    source: &'a Extract,
+    files: &JournalFiles,
+    shards: u16,
+) -> Result<impl Iterator<Item = &'a Restored> + use<'a>, StorageError> {
+    match undone(source, files)? {
+        0 => Ok(source.queues().iter().filter(|queue| queue.declared.address != TRANSACTIONS)),
+        transactions => Err(StorageError::Undone { transactions, shards }),
+    }
+}
+
+/// Transactions over several shards that are decided, and not known to be done everywhere.
+fn undone(source: &Extract, files: &JournalFiles) -> Result<usize, StorageError> {
+    let queue = source.queues().iter().find(|queue| queue.declared.address == TRANSACTIONS);
+    let mut count = 0;
+    for part in queue.into_iter().flat_map(|queue| source.parts(queue.declared.queue)) {
+        let buffer = files.read_part(part.place, part.bytes)?;
+        let messages = source.messages(&part, buffer.bytes());
+        let decided =
+            |(_, message): &&(u64, Message)| !matches!(read_decision(&message.body), Ok(Decision::Carried(_)));
+        count += messages.iter().filter(decided).count();
     }
     Ok(count)
 }

@@ -7,7 +7,7 @@ use load_model::number::counted;
 use storage_disk::{DataDirectory, DirectoryError};
 
 use super::answer::{Channel, Outcome, Progress, Result, tell};
-use super::copy::extract;
+use super::copy::{extract, ordinary_queues};
 use super::large::check_file;
 use super::lines::Writer;
 use super::output::{Existing, Output};
@@ -43,7 +43,7 @@ fn everything(place: &Where, output: &str, existing: Existing) -> Result<Outcome
         let (source, files) = extract(&directory, shard, |segment, of| {
             progress.tell(|| format!("shard {shard}: read {segment} of {}", counted(of, "segment")));
         })?;
-        for queue in source.queues() {
+        for queue in ordinary_queues(&source, &files, directory.shards())? {
             out.queue(&queue.declared)?;
             for part in source.parts(queue.declared.queue) {
                 let buffer = files.read_part(part.place, part.bytes)?;

@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 use storage_disk::large::sweep;
 use storage_disk::{Access, DataDirectory, DiskConfig, LargeFiles, Sync, probe};
 
-use engine_catalogue::{Catalogue, Resolved};
-use engine_core::fact::Purpose;
+use engine_catalogue::{Catalogue, Resolved, base};
+use engine_core::fact::{DecisionId, Purpose, Share, TRANSACTIONS};
+use engine_core::step::Asked;
+use engine_shard::store::resume;
 
 use super::copy::{Target, copy_journals};
 use super::large::check_length;
@@ -71,6 +73,7 @@ impl Storage {
             move_queues(&mut directory, &target)?;
             journals = read_journals(&directory, cores, &target)?;
         }
+        resume_transactions(&mut journals, catalogue)?;
         let directory: &'static DataDirectory = Box::leak(Box::new(directory));
         let files = directory.large();
         let mut needed = HashSet::new();
@@ -98,6 +101,32 @@ impl Storage {
     pub fn into_journals(self) -> impl Iterator<Item = Recovered> {
         self.journals.into_iter()
     }
+}
+
+/// Has every shard go on with what a crash left of transactions over several of them.
+fn resume_transactions(journals: &mut [Recovered], catalogue: &Catalogue) -> Result<(), StorageError> {
+    let all = journals.iter_mut().map(Recovered::take_transactions).collect::<Result<Vec<_>, _>>()?;
+    let resumed = resume(all);
+    let transactions = resumed.iter().map(|resumed| resumed.decisions.len()).sum();
+    if transactions == 0 {
+        // Notes may be left that they were done.
+        journals.iter_mut().zip(resumed).for_each(|(journal, resumed)| journal.resume(resumed));
+        return Ok(());
+    }
+    let shares = resumed.iter().flat_map(|resumed| &resumed.shares);
+    let is_elsewhere = |(_, _, share): &(Asked, DecisionId, Share)| {
+        share.sends.iter().any(|send| {
+            let Resolved::Stored { owner } = catalogue.resolve(base(&send.address));
+            owner.shard != share.owner
+        })
+    };
+    if shares.clone().any(is_elsewhere) {
+        return Err(StorageError::Undone { transactions, shards: catalogue.placement().shards() });
+    }
+    tracing::info!(target: "heddle::storage", transactions, parts = shares.count(),
+        "transactions were committed and not done everywhere: the rest of them is done now");
+    journals.iter_mut().zip(resumed).for_each(|(journal, resumed)| journal.resume(resumed));
+    Ok(())
 }
 
 /// Brings queues to the owners that they have now.
@@ -155,7 +184,7 @@ fn misplaced(journals: &[Recovered], catalogue: &Catalogue) -> usize {
         journal.queues().iter().filter(move |queue| {
             let Resolved::Stored { owner } = catalogue.resolve(&queue.declared.address);
             let is_needed = queue.messages > 0 || queue.declared.purpose == Purpose::Subscription;
-            is_needed && owner.shard != shard
+            is_needed && owner.shard != shard && queue.declared.address != TRANSACTIONS
         })
     });
     away.count()

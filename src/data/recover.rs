@@ -8,10 +8,11 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use engine_core::message::Large;
-use engine_core::{Core, LastNumbers, Restored};
+use engine_core::step::Resumed;
+use engine_core::{Core, Restored};
 use engine_rt::Waker;
 use engine_shard::limits::CHECKPOINT_SEGMENTS;
-use engine_shard::store::{self, Recovery, Store, StoreConfig, StoreError};
+use engine_shard::store::{self, Entries, Recovery, Store, StoreConfig, StoreError};
 use storage_disk::{DirectoryError, Disk, DiskConfig, JournalFiles, read_segments};
 use storage_journal::{Fault, FaultKind, Manifest, ManifestFound, Owner, Place};
 
@@ -43,6 +44,25 @@ pub enum StorageError {
         /// What and where.
         fault: Fault,
     },
+    /// What is kept of transactions over several shards is not understood.
+    #[error("the journal in {} has a transaction over several shards that cannot be carried out: {what}", path.display())]
+    Transactions {
+        /// The journal.
+        path: PathBuf,
+        /// Why not.
+        what: &'static str,
+    },
+    /// Transactions over several shards are decided and not done everywhere, and their addresses have other owners now.
+    #[error(
+        "{transactions} transactions about queues of several shards were committed when the node ended, and are not done everywhere. Start \
+         it once with the {shards} shards and the addresses that it had, which does the rest of them; change it then"
+    )]
+    Undone {
+        /// How many.
+        transactions: usize,
+        /// Shards that the node had.
+        shards: u16,
+    },
     /// The file of a large message is not what was written.
     #[error(
         "the large message {} is damaged: {what}. Nothing was changed. `heddle data check` tells more, `heddle \
@@ -66,9 +86,9 @@ impl StorageError {
 
 /// A shard's journal, read.
 pub struct Recovered {
-    store: Store,
-    restored: Vec<Restored>,
-    last: LastNumbers,
+    journal: store::Recovered,
+    /// What of transactions over several shards a crash left to this one.
+    resumed: Resumed,
     disk: DiskConfig,
     files: JournalFiles,
 }
@@ -85,19 +105,42 @@ impl Recovered {
         Store::body_max(self.disk.segment_bytes)
     }
 
-    /// Large messages that are in it.
+    /// Large messages that are in it, or will be.
     pub fn large(&self) -> impl Iterator<Item = Large> {
-        self.store.files()
+        let sends = self.resumed.shares.iter().flat_map(|(_, _, share)| &share.sends);
+        self.journal.store.files().chain(sends.filter_map(|send| send.message.large()))
     }
 
     /// Its queues.
     pub fn queues(&self) -> &[Restored] {
-        &self.restored
+        &self.journal.restored
+    }
+
+    /// Takes out what its queue of transactions has.
+    ///
+    /// # Errors
+    /// When that cannot be read.
+    pub fn take_transactions(&mut self) -> Result<Entries, StorageError> {
+        let mut all = Entries::new();
+        for area in self.journal.take_transactions() {
+            let buffer = self.files.read_part(area.place(), area.bytes())?;
+            area.entries(buffer.bytes(), &mut all).map_err(|what| match what {
+                Some(what) => StorageError::Transactions { path: self.files.path().to_owned(), what },
+                None => StorageError::unread(&self.files, area.place()),
+            })?;
+        }
+        Ok(all)
+    }
+
+    /// Goes on with what a crash left of transactions over several shards.
+    pub fn resume(&mut self, resumed: Resumed) {
+        self.journal.resume(&resumed);
+        self.resumed = resumed;
     }
 
     /// What was read, for whoever runs no node on it.
     pub fn into_parts(self) -> (Store, Vec<Restored>) {
-        (self.store, self.restored)
+        (self.journal.store, self.journal.restored)
     }
 
     /// Starts the disk.
@@ -121,13 +164,15 @@ pub struct Journal {
 impl Started {
     /// Puts the queues back.
     pub fn restore(self, core: &mut Core) -> Journal {
-        let Recovered { mut store, restored, last, disk, files } = self.recovered;
+        let Recovered { journal: store::Recovered { mut store, restored, last }, resumed, disk, files } =
+            self.recovered;
         let needed = disk.segment_bytes.saturating_add(disk.min_free_bytes);
         if engine_rt::free_bytes(files.path()).is_ok_and(|(free, _)| free < needed) {
             store.begin_full();
         }
         core.restore_numbers(last);
         restored.iter().for_each(|queue| core.restore(queue));
+        core.resume_transactions(resumed);
         Journal { store, disk: self.disk }
     }
 }
@@ -170,15 +215,15 @@ pub fn recover(
     })?;
     first(recovery.losses())?;
     let (messages, ended) = (recovery.messages(), recovery.ended());
-    let store::Recovered { store, restored, last } = recovery.finish();
+    let journal = recovery.finish();
     if !numbers.is_empty() {
         let elapsed = started.elapsed();
         let torn = ended.is_some_and(|ended| ended.torn);
-        tracing::info!(target: "heddle::storage", shard = disk.shard, queues = restored.len(), messages,
+        tracing::info!(target: "heddle::storage", shard = disk.shard, queues = journal.restored.len(), messages,
             mib = bytes >> 20, ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX), torn,
             "the journal was read");
     }
-    Ok(Recovered { store, restored, last, disk, files })
+    Ok(Recovered { journal, resumed: Resumed::default(), disk, files })
 }
 
 /// A manifest that was found, if it is that of this journal.

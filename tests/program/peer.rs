@@ -206,7 +206,12 @@ impl<S: Read + Write> Peer<S> {
 
     /// Attaches a link of handle 0 that sends to a queue, and waits for credit.
     pub fn attach_sender(&mut self, queue: &str) {
-        self.attach(queue, 0, Role::Sender, None);
+        self.attach_sender_as(queue, 0);
+    }
+
+    /// The same with another handle.
+    pub fn attach_sender_as(&mut self, queue: &str, handle: u32) {
+        self.attach(queue, handle, Role::Sender, None);
         self.granted = self.until(|performative| granted(performative).filter(|&granted| granted > 0));
     }
 

@@ -41,6 +41,8 @@ fn attach(peer: &mut Peer<TcpStream>) {
     assert_eq!(refused, None);
     let Some(Target::Coordinator(Coordinator { capabilities })) = answer.target else { panic!("a coordinator") };
     assert!(capabilities.iter().any(|capability| *capability == "amqp:local-transactions"));
+    // Or it would be taken for that of the next link.
+    peer.until(|performative| matches!(performative, Performative::Flow(flow) if flow.handle.is_some()).then_some(()));
 }
 
 impl Client {
@@ -58,6 +60,12 @@ impl Client {
 
     /// Sends a message of encoded sections; gives what becomes of it.
     fn transfer(&mut self, handle: u32, transaction: Option<&[u8]>, message: &[u8]) -> Became {
+        let delivery = self.put_transfer(handle, transaction, message);
+        self.became(delivery)
+    }
+
+    /// Sends a message of encoded sections; gives its delivery.
+    fn put_transfer(&mut self, handle: u32, transaction: Option<&[u8]>, message: &[u8]) -> u32 {
         let (delivery, tag) = (self.next, self.next.to_be_bytes());
         self.next += 1;
         let state = transaction.map(|txn_id| DeliveryState::Transactional { txn_id, outcome: None });
@@ -67,7 +75,7 @@ impl Client {
         encode_transfer(&mut out, 0, &transfer, message.len());
         out.extend(message);
         self.peer.send(&out);
-        self.became(delivery)
+        delivery
     }
 
     fn became(&mut self, delivery: u32) -> Became {
@@ -100,11 +108,38 @@ impl Client {
 
     /// Ends a transaction: `Ok`, or why not.
     fn discharge(&mut self, id: &[u8], fail: bool) -> Result<(), String> {
+        let delivery = self.put_discharge(id, fail);
+        self.ended(delivery)
+    }
+
+    /// Asks for the end of a transaction; gives the delivery by which it does.
+    fn put_discharge(&mut self, id: &[u8], fail: bool) -> u32 {
         let mut message = vec![0x00, 0x53, 0x77];
         let mut list = Compound::described(&mut message, 0x32);
         list.put(|out| encode::binary(out, id)).put(|out| encode::boolean(out, fail));
         list.finish();
-        match self.transfer(COORDINATOR, None, &message) {
+        self.put_transfer(COORDINATOR, None, &message)
+    }
+
+    /// Waits until so many of these commits were answered, or all; gives how many were.
+    fn committed(&mut self, ends: &[u32], wanted: usize) -> usize {
+        let mut answered = 0;
+        while answered < ends.len().min(wanted) {
+            let (first, last, accepted) = self.peer.until(|performative| match performative {
+                Performative::Disposition(said) if said.role == Role::Receiver => {
+                    Some((said.first, said.last.unwrap_or(said.first), said.state == Some(DeliveryState::Accepted)))
+                }
+                _ => None,
+            });
+            assert!(accepted, "it is committed");
+            answered += ends.iter().filter(|&&delivery| (first..=last).contains(&delivery)).count();
+        }
+        answered
+    }
+
+    /// What became of a transaction.
+    fn ended(&mut self, delivery: u32) -> Result<(), String> {
+        match self.became(delivery) {
             Became::Accepted => Ok(()),
             Became::Rejected(why) => Err(why),
             other => panic!("{other:?}"),
@@ -274,22 +309,107 @@ fn what_is_wrong_with_a_transaction_is_said() {
     assert_eq!(bodies(&broker, "out"), [b"kept"]);
 }
 
+/// Two queues, of a shard each.
+const APART: &str = "[[listeners]]\naddress = \"127.0.0.1:0\"\n[[address]]\nname = \"in\"\nshard = 0\n\
+                     [[address]]\nname = \"out\"\nshard = 1\nmax_messages = 40\nwhen_full = \"refuse\"\n";
+
+/// The same without bounds.
+const ANYWHERE: &str = "[[listeners]]\naddress = \"127.0.0.1:0\"\n[[address]]\nname = \"in\"\nshard = 0\n\
+                        [[address]]\nname = \"out\"\nshard = 1\n";
+
 #[test]
-fn what_is_about_several_shards_is_rolled_back_with_what_to_do() {
-    const APART: &str = "[[listeners]]\naddress = \"127.0.0.1:0\"\n[[address]]\nname = \"in\"\nshard = 0\n\
-                         [[address]]\nname = \"out\"\nshard = 1\n";
-    let broker = Broker::start_with(TempDir::new().expect("a folder"), 2, APART);
-    fill(&broker, "in", &[b"one"]);
-    let mut client = Client::sending_to(&broker, "out");
-    let id = client.declare();
-    client.peer.attach_receiver("in", 1);
-    let (first, _) = client.peer.receive();
-    client.send(&id, b"never");
-    client.retire(&id, first, true);
-    let why = client.discharge(&id, false).expect_err("it is refused");
-    assert!(why.contains("amqp:transaction:rollback") && why.contains("several shards"), "{why}");
-    drop(client);
-    assert_eq!(bodies(&broker, "out"), [[0_u8; 0]; 0]);
-    let there = || broker.queue("in").filter(|queue| queue["acquired"] == 0 && queue["messages"] == 1);
-    wait_for("the message to come back", there);
+fn what_is_about_several_shards_is_done_on_all_or_none() {
+    for shards in [2, 3] {
+        let broker = Broker::start_with(TempDir::new().expect("a folder"), shards, APART);
+        fill(&broker, "in", &[b"one", b"two", b"three"]);
+        let mut client = Client::sending_to(&broker, "out");
+        client.peer.attach_receiver("in", 3);
+        let deliveries = [(); 3].map(|()| client.peer.receive().0);
+        let (kept, lost) = (client.declare(), client.declare());
+        client.send(&kept, b"kept");
+        client.retire(&kept, deliveries[0], true);
+        client.send(&lost, b"lost");
+        client.retire(&lost, deliveries[1], true);
+        client.discharge(&lost, true).expect("it is rolled back");
+        client.discharge(&kept, false).expect("it is committed");
+        // One shard refuses its part, so that the other one does not do its own.
+        let full = client.declare();
+        (0..60).for_each(|_| client.send(&full, b"x"));
+        client.discharge(&full, false).expect("a queue may be a little fuller");
+        let refused = client.declare();
+        client.send(&refused, b"never");
+        client.retire(&refused, deliveries[2], true);
+        let why = client.discharge(&refused, false).expect_err("the queue is full");
+        assert!(why.contains("amqp:transaction:rollback") && why.contains("is full"), "{why}");
+        drop(client);
+        let broker = Broker::start_with(broker.kill(), shards, APART);
+        let out = bodies(&broker, "out");
+        assert_eq!((out.len(), out[0].as_slice()), (61, &b"kept"[..]), "{shards}");
+        let mut left = bodies(&broker, "in");
+        left.sort();
+        assert_eq!(left, [&b"three"[..], b"two"], "{shards}");
+    }
+}
+
+#[test]
+fn many_commits_over_shards_at_once_are_all_answered() {
+    for shards in [2, 3] {
+        let broker = Broker::start_with(TempDir::new().expect("a folder"), shards, ANYWHERE);
+        let mut client = Client::sending_to(&broker, "in");
+        client.peer.attach_sender_as("out", 7);
+        for _ in 0..40 {
+            let ids: Vec<Vec<u8>> = (0..8).map(|_| client.declare()).collect();
+            for id in &ids {
+                client.send(id, b"x");
+                let became = client.transfer(7, Some(id), &durable(b"y"));
+                assert_eq!(became, Became::Within(id.clone(), true));
+            }
+            let ends: Vec<u32> = ids.iter().map(|id| client.put_discharge(id, false)).collect();
+            assert_eq!(client.committed(&ends, ends.len()), ends.len());
+        }
+        for queue in ["in", "out"] {
+            assert_eq!(broker.queue(queue).expect("it is there")["messages"], 320);
+        }
+    }
+}
+
+/// Messages are moved between queues of two shards, back and forth, and the broker is killed again and again while it commits: each is in
+/// one of them at last, once.
+#[test]
+fn what_is_moved_between_shards_is_neither_lost_nor_doubled_by_kills() {
+    const TOKENS: u8 = 32;
+    const COMMITS: usize = 8;
+    let mut broker = Broker::start_with(TempDir::new().expect("a folder"), 2, ANYWHERE);
+    let tokens: Vec<[u8; 1]> = (0..TOKENS).map(|token| [token]).collect();
+    fill(&broker, "in", &tokens.iter().map(|token| token.as_slice()).collect::<Vec<_>>());
+    let mut committed = 0;
+    for round in 0..10 {
+        let (from, to) = if round % 2 == 0 { ("in", "out") } else { ("out", "in") };
+        let count = broker.queue(from).map_or(0, |queue| queue["messages"].as_u64().unwrap_or(0));
+        let mut client = Client::sending_to(&broker, to);
+        let moves = COMMITS.min(usize::try_from(count).expect("few"));
+        client.peer.attach_receiver(from, u32::try_from(moves).expect("few"));
+        let given: Vec<(u32, Vec<u8>)> = (0..moves).map(|_| client.peer.receive()).collect();
+        let mut ends = Vec::new();
+        for (delivery, token) in given {
+            let id = client.declare();
+            client.send(&id, &token);
+            client.retire(&id, delivery, true);
+            ends.push(id);
+        }
+        let ends: Vec<u32> = ends.iter().map(|id| client.put_discharge(id, false)).collect();
+        // Some are answered, and others on their way.
+        let answered = client.committed(&ends, round / 2);
+        committed += answered;
+        broker = Broker::start_with(broker.kill(), 2, ANYWHERE);
+    }
+    assert!(committed > 15, "{committed}");
+    let mut there = bodies(&broker, "in");
+    there.extend(bodies(&broker, "out"));
+    there.sort();
+    assert_eq!(there, tokens);
+    // Nothing is left of what was decided.
+    let stopped = broker.stop();
+    let told = crate::broker::run(&["data", "stat", "--data-dir", &stopped.path().join("data").display().to_string()]);
+    assert!(told.status.success(), "{}", crate::broker::text(&told));
 }

@@ -1,7 +1,9 @@
 //! What must hold for any octets on disk: they are what was written, an error, or nothing; never a panic, and never memory for what is
 //! not there.
 
-use engine_ledger::{Ledger, Meaning, Whose, carry, declaration, in_queues, read_checkpoint};
+use engine_ledger::{
+    Decision, Ledger, Meaning, Whose, carry, declaration, encode_decided, in_queues, read_checkpoint, read_decision,
+};
 use storage_journal::format::{BLOCK, SegmentHeader};
 use storage_journal::{
     CutSearch, Keep, LOCAL, Manifest, ManifestFound, Owner, Part, Place, Reach, Record, RecordHeader, Replay, Salvage,
@@ -85,6 +87,10 @@ pub fn beside(data: &[u8]) {
         file[at as usize..at as usize + BLOCK].copy_from_slice(&block);
         let again = Manifest::read(&file).expect("what is written is whole");
         assert_eq!(ManifestFound { damage: None, ..found }, ManifestFound { damage: None, ..again });
+    }
+    if let Ok(Decision::Decided(shares)) = read_decision(data) {
+        let again = encode_decided(&shares);
+        assert_eq!(read_decision(&again), Ok(Decision::Decided(shares)), "what is written is what was read");
     }
     let whose = Whose { shard: 0, directory: DIRECTORY, segment_bytes: SEGMENT, allowance: 0 };
     let _ = read_checkpoint(&whose, data);

@@ -6,6 +6,7 @@
 use engine_catalogue::WhenFull;
 use engine_message::Condition;
 
+use crate::commits::Admits;
 use crate::core::Core;
 use crate::event::Refusal;
 use crate::exchange::Room;
@@ -21,15 +22,6 @@ pub(crate) enum Admission {
     Taken,
     /// Its producer hears that it is accepted, and it is nowhere.
     Dropped,
-}
-
-/// What an owner's queues take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Admits {
-    /// What is within their bounds.
-    WhatFits,
-    /// Whatever comes: it was looked at before.
-    Everything,
 }
 
 /// Why a queue has no place for a message.
@@ -48,7 +40,7 @@ impl Core {
             return Ok(Admission::Dropped);
         }
         match self.refusal(queue, message) {
-            Some(_) if self.admits == Admits::Everything => Ok(Admission::Taken),
+            Some(_) if self.transactions.admits == Admits::Everything => Ok(Admission::Taken),
             Some(Full::NoRoom(_)) if queue.bounds.when_full == WhenFull::Drop => Ok(Admission::Dropped),
             Some(Full::NoRoom(refusal) | Full::TooLarge(refusal)) => Err(refusal),
             None => Ok(Admission::Taken),

@@ -32,6 +32,9 @@ fn left_behind(default: &Outcome, mode: DetachMode) -> Outcome {
 
 impl Core {
     pub(crate) fn detach(&mut self, end: Key, mode: DetachMode) {
+        if self.transactions.prepared.keep_closing(end, mode) {
+            return;
+        }
         let Some(End { role, .. }) = self.nodes.ends.remove(end) else { return };
         match role {
             EndRole::Producer(producer) => self.detach_producer(end, &producer),
@@ -119,7 +122,9 @@ impl Core {
         let Some(queue) = self.nodes.queues.get(key) else { return };
         let lifetime = match queue.identity.kind {
             Kind::Volatile | Kind::Durable | Kind::Declared(_) | Kind::Dynamic(Lifetime::OnClose) => return,
-            Kind::Auto if !self.goes_on_its_own(queue.identity.address) => return,
+            Kind::Auto if !self.goes_on_its_own(queue.identity.address) || self.is_promised(queue.identity.address) => {
+                return;
+            }
             Kind::Auto => Lifetime::NoLinksOrMessages,
             Kind::Dynamic(lifetime) => lifetime,
             Kind::Ending if queue.departing() == 0 => return self.delete(key),
@@ -177,7 +182,16 @@ impl Core {
         Some(address)
     }
 
+    /// Whether a transaction that was looked at sends to an address.
+    fn is_promised(&self, address: Key) -> bool {
+        let address = self.nodes.addresses.get(address);
+        address.is_some_and(|address| self.transactions.prepared.is_for(&address.name))
+    }
+
     pub(crate) fn collect_address(&mut self, key: Key) {
+        if self.is_promised(key) {
+            return;
+        }
         if let Some(address) = self.nodes.remove_unused_address(key) {
             self.nodes.dynamic -= usize::from(address.dynamic.is_some());
         }

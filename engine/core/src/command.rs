@@ -243,6 +243,8 @@ pub struct Part {
     pub sends: Vec<Publish>,
     /// Deliveries that it ends, of links of this owner.
     pub retired: Vec<Retired>,
+    /// Links of this owner that end behind it.
+    pub closing: Vec<(EndKey, DetachMode)>,
 }
 
 /// A delivery that a transaction ends.

@@ -15,9 +15,9 @@ use std::collections::VecDeque;
 
 use engine_catalogue::Catalogue;
 
-use crate::admission::Admits;
 use crate::agenda::{Deadlines, Due, Now};
 use crate::command::{Command, Outcome};
+use crate::commits::Transactions;
 use crate::containers::Containers;
 use crate::cursor::Cursors;
 use crate::ends::{End, EndRole, key};
@@ -84,7 +84,7 @@ pub struct Core {
     pub(crate) cursors: Cursors,
     pub(crate) flights: Flights,
     pub(crate) versions: Versions,
-    pub(crate) admits: Admits,
+    pub(crate) transactions: Transactions,
     pub(crate) containers: Containers,
     /// Subscriptions that got a name made up, so far.
     pub(crate) subscriptions: u64,
@@ -108,7 +108,7 @@ impl Core {
             cursors: Cursors::default(),
             flights: Flights::default(),
             versions: Versions::default(),
-            admits: Admits::WhatFits,
+            transactions: Transactions::default(),
             containers: Containers::default(),
             subscriptions: 0,
         };

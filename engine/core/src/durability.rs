@@ -12,7 +12,7 @@ use std::num::NonZeroU64;
 use crate::choice::Choice;
 use crate::core::Core;
 use crate::event::Event;
-use crate::fact::{Declared, Fact, Purpose, Resident, Target, Targets};
+use crate::fact::{Declared, Fact, Purpose, Resident, TRANSACTIONS, Target, Targets};
 use crate::journaling::{Journaling, LastNumbers, Numbers, Restored, Waiting};
 use crate::key::LinkKey;
 use crate::limits::{MESSAGE_OVERHEAD, Storage};
@@ -208,6 +208,10 @@ impl Core {
     /// Puts a queue back that the journal has, with its messages still there.
     pub fn restore(&mut self, restored: &Restored) {
         let Restored { declared, messages, bytes } = restored;
+        if declared.address == TRANSACTIONS {
+            self.transactions.queue = Some(declared.queue);
+            return;
+        }
         let key = self.put_queue(declared);
         let Some(queue) = self.nodes.queues.get_mut(key) else { return };
         // All that the journal has of it is durable.

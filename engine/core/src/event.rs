@@ -7,6 +7,7 @@ use crate::command::{Command, Outcome, RoutingType};
 use crate::key::EndKey;
 use crate::message::Message;
 use crate::slab::Key;
+use crate::step::Step;
 
 pub use crate::refusal::Refusal;
 
@@ -102,6 +103,8 @@ pub enum Event {
     /// The address that a command named is another owner's: nothing was done. Whoever asked asks that one. Or a connection is to be
     /// admitted that another one is in the way of: whoever has that asks again, behind what it has said itself.
     Moved(Box<Moved>),
+    /// Another shard, or this one, tells of a transaction that both are about.
+    Step(Box<Step>),
     /// The owner ended the link; its end is gone.
     Detached {
         /// Why.

@@ -1,6 +1,6 @@
 //! What the journal is to remember. Flat; rare payloads are boxed.
 
-use crate::command::RoutingType;
+use crate::command::{Publish, RoutingType};
 use crate::message::Message;
 
 /// Whether a queue keeps a message in memory, too.
@@ -74,6 +74,44 @@ pub struct Declared {
     pub selector: Option<Box<str>>,
 }
 
+/// How names of addresses begin that are the broker's own: no link gets there.
+pub const INTERNAL: &str = "$heddle.";
+
+/// The address, and the name, of the queue of decisions and of notes that they were carried out, one in each journal. It has no address and no
+/// queue in memory, and no link is attached to it.
+pub const TRANSACTIONS: &str = "$heddle.transactions";
+
+/// Names a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DecisionId {
+    /// The shard of its coordinator.
+    pub shard: u16,
+    /// Its name in the journal of that.
+    pub name: u64,
+}
+
+/// What becomes of a message by a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Its queue.
+    pub queue: u64,
+    /// Its name there.
+    pub name: u64,
+    /// How often its delivery failed; `None` if it leaves the queue.
+    pub failures: Option<u32>,
+}
+
+/// What one owner does by a decision, as far as it outlives the node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// The owner's shard.
+    pub owner: u16,
+    /// Messages, in their order.
+    pub sends: Vec<Publish>,
+    /// What becomes of messages that are in its queues.
+    pub marks: Vec<Mark>,
+}
+
 /// One fact. Those that are written have a number; a stored message has one for each of its queues, its names there: it outlives the node
 /// in all of them, or in none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,6 +160,24 @@ pub enum Fact {
         number: u64,
         /// The queue.
         queue: u64,
+    },
+    /// What other shards do of a transaction is decided, and to be carried out after a crash, too. It is a message in a queue of its own.
+    Decided {
+        /// Its number, and its name.
+        number: u64,
+        /// The queue.
+        queue: u64,
+        /// What there is to do, by owner.
+        shares: Box<[Share]>,
+    },
+    /// An owner did its share of a decision. It is a message in the same queue of the owner's.
+    Carried {
+        /// Its number, and its name.
+        number: u64,
+        /// The queue.
+        queue: u64,
+        /// Whose.
+        decision: DecisionId,
     },
     /// These hold all of them or none: they are on stable storage together.
     Together(Box<[Fact]>),

@@ -230,6 +230,9 @@ impl Core {
         if !address.producers.is_empty() {
             return Some("links");
         }
+        if self.transactions.prepared.is_for(&address.name) {
+            return Some("transactions");
+        }
         let mut queues = address.queues.all().filter_map(|queue| self.nodes.queues.get(queue));
         queues.find_map(|queue| {
             if queue.messages() > 0 {

@@ -26,6 +26,8 @@ pub enum Port {
     Router,
     /// A connection, as the claimant of its container: its place is one in the table of connections.
     Connection,
+    /// The shard itself, as one of those that a transaction is about.
+    Transactions,
 }
 
 /// How many of the bits of `LinkKey::slot` a place has; those above name the port.
@@ -47,6 +49,7 @@ impl LinkKey {
             Port::Management => 2,
             Port::Router => 3,
             Port::Connection => 4,
+            Port::Transactions => 5,
         };
         Self { shard, generation, slot: port << PLACE_BITS | place }
     }
@@ -59,7 +62,8 @@ impl LinkKey {
             1 => Port::Forwarder,
             2 => Port::Management,
             3 => Port::Router,
-            _ => Port::Connection,
+            4 => Port::Connection,
+            _ => Port::Transactions,
         }
     }
 
@@ -87,7 +91,8 @@ mod tests {
 
     #[test]
     fn a_port_and_a_place_share_a_key() {
-        for port in [Port::Peer, Port::Forwarder, Port::Management, Port::Router, Port::Connection] {
+        for port in [Port::Peer, Port::Forwarder, Port::Management, Port::Router, Port::Connection, Port::Transactions]
+        {
             for place in [0, 1, LinkKey::PLACES - 1] {
                 let key = LinkKey::at(port, 7, 9, place);
                 assert_eq!((key.port(), key.place(), key.shard, key.generation), (port, place, 7, 9));

@@ -147,6 +147,10 @@ pub const FORWARD_RETRY_MAX_NS: u64 = 5_000_000_000;
 /// Octets of what a consumer said of a message that it rejected, as far as that is kept: a few sentences. The rest is left out.
 pub const REASON_BYTES_MAX: usize = 1024;
 
+/// Transactions over several shards that a shard commits at once: more than it has connections that wait for that, and what they are about is
+/// bounded for each. Further ones are rolled back with `amqp:resource-limit-exceeded` in their text.
+pub const COMMITS_MAX: usize = 1024;
+
 /// Connections of the containers that a shard answers for, at most, each with some 150 octets: 40 MB, and more connections than a node is
 /// meant to have. Beyond it a connection is refused with `amqp:resource-limit-exceeded`.
 pub const CLAIMS_MAX: u32 = 1 << 18;

@@ -17,7 +17,7 @@ use crate::choice::Choice;
 use crate::command::RoutingType;
 use crate::ends::End;
 use crate::event::Refusal;
-use crate::fact::PASSING;
+use crate::fact::{INTERNAL, PASSING};
 use crate::limits::{ENDING_BYTES, ENDING_MAX, NAME_BYTES_MAX};
 use crate::plain::Plain;
 use crate::queue::{Before, Destinations, Identity, Kind, Queue};
@@ -85,6 +85,10 @@ impl Nodes {
         if name.is_empty() || name.len() > NAME_BYTES_MAX {
             let text = format!("an address has 1 to {NAME_BYTES_MAX} bytes");
             return Err(Refusal::new(Condition::InvalidField, text));
+        }
+        if name.starts_with(INTERNAL) {
+            let text = format!("names that begin with {INTERNAL} are the broker's own");
+            return Err(Refusal::new(Condition::NotAllowed, text));
         }
         if self.addresses.len() >= self.max {
             let text = format!("this shard has {} addresses, which is its limit", self.max);

@@ -5,6 +5,7 @@ mod attempts;
 mod browsing;
 mod choosing;
 mod containers;
+mod coordinating;
 mod exchange;
 mod expiry;
 mod forwarding;

@@ -11,13 +11,14 @@
 use engine_catalogue::base;
 use engine_message::Condition;
 
-use crate::admission::Admits;
-use crate::command::{Modified, Outcome, Part, Publish, Retired, RoutingType, Settled};
+use crate::command::{Outcome, Part, Publish, Retired, RoutingType, Settled};
+use crate::commits::Admits;
 use crate::core::Core;
 use crate::ends::{End, EndRole, Route, key};
 use crate::event::{Event, Refusal};
 use crate::key::LinkKey;
 use crate::message::Message;
+use crate::prepared::rolled_back;
 use crate::slab::Key;
 
 /// Octets that a record has beside a message's body, and what is written of an outcome, at most.
@@ -41,8 +42,9 @@ impl Core {
         }
     }
 
-    /// Whether all of a part can be done. Addresses and queues that its messages ask for are there afterwards.
-    fn may_commit(&mut self, part: &Part) -> Result<(), Box<Refusal>> {
+    /// Whether all of a part can be done; gives about how much there is to write, octets. Addresses and queues that its messages ask for are
+    /// there afterwards.
+    pub(crate) fn may_commit(&mut self, part: &Part) -> Result<u64, Box<Refusal>> {
         for retired in &part.retired {
             if !self.is_held(retired) {
                 let text = "a delivery that it is about is not held by its link any more";
@@ -53,9 +55,14 @@ impl Core {
         for publish in &part.sends {
             bytes = bytes.saturating_add(self.may_publish(publish)?);
         }
+        self.check_bytes(bytes).map(|()| bytes)
+    }
+
+    /// Whether so many octets can be written at once.
+    pub(crate) fn check_bytes(&self, bytes: u64) -> Result<(), Box<Refusal>> {
         if bytes > self.config.stored_bytes_max {
             let text = format!(
-                "what it does on this shard is more than {} bytes, the most that is written at once",
+                "what is written of it at once is more than {} bytes, which is the most",
                 self.config.stored_bytes_max
             );
             return Err(Refusal::new(Condition::ResourceLimitExceeded, text));
@@ -120,13 +127,19 @@ impl Core {
     /// Does all of a part that was looked at; gives the number that has to be durable before that is told, or 0.
     fn commit(&mut self, part: Part) -> u64 {
         let before = self.journal.numbers.last();
-        let together = self.journal.outbox.begin_together();
+        let since = self.journal.outbox.begin_together();
+        assert_eq!(self.do_part(part), 0, "the place of each message was looked at");
+        self.journal.outbox.end_together(since);
+        let last = self.journal.numbers.last();
+        if last > before { last } else { 0 }
+    }
+
+    /// Does all of a part that was looked at. Gives how many messages have no place, as that was deleted since.
+    pub(crate) fn do_part(&mut self, part: Part) -> usize {
         // Each has its place; that all of them together are more than a queue may have is borne.
-        self.admits = Admits::Everything;
-        for publish in part.sends {
-            assert!(self.publish_to(publish).is_ok(), "the place of each message was looked at");
-        }
-        self.admits = Admits::WhatFits;
+        self.transactions.admits = Admits::Everything;
+        let lost = part.sends.into_iter().filter_map(|publish| self.publish_to(publish).err()).count();
+        self.transactions.admits = Admits::WhatFits;
         let mut queues = Vec::new();
         for Retired { end, key: held, outcome, confirm } in part.retired {
             if let Some(End { role: EndRole::Consumer(consumer), .. }) = self.nodes.ends.get(key(end)) {
@@ -138,13 +151,11 @@ impl Core {
         for queue in queues {
             self.tell_gone(queue);
         }
-        self.journal.outbox.end_together(together);
-        let last = self.journal.numbers.last();
-        if last > before { last } else { 0 }
+        lost
     }
 
     /// Nothing of a part is done.
-    fn roll_back(&mut self, part: Part) {
+    pub(crate) fn roll_back(&mut self, part: Part) {
         for Publish { address, message, .. } in part.sends {
             self.journal.outbox.note_untaken(message.large());
             // It may have been made for this message.
@@ -155,9 +166,11 @@ impl Core {
         for Retired { end, key, confirm, .. } in part.retired {
             // What its peer did not settle it still has.
             if confirm.is_none() {
-                let failed = Modified { delivery_failed: true, ..Modified::default() };
-                self.handle_settle(end, key, Outcome::Modified(Box::new(failed)), None);
+                self.handle_settle(end, key, rolled_back(), None);
             }
+        }
+        for (end, mode) in part.closing {
+            self.detach(crate::ends::key(end), mode);
         }
     }
 }

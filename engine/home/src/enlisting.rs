@@ -1,16 +1,14 @@
 //! What peers do within transactions: messages and outcomes that wait for their commit, and what follows from it.
 //!
 //! Guarantees: nothing that belongs to a transaction reaches an owner before it is committed; what it is about reaches its owner in one
-//! command. A transaction that ends otherwise leaves messages nowhere, and deliveries that its peer settled are for others again, as ones
+//! command, or where there are several owners, all of them or none (`engine_core`, `coordinating`). A transaction that ends otherwise leaves messages nowhere, and deliveries that its peer settled are for others again, as ones
 //! that failed; so it is when its connection ends. A link that ended meanwhile ends at its owner when its deliveries are decided on.
-//!
-//! **Limit**: what is about the queues of several shards is refused at commit: no journal writes it at once.
 //!
 //! Not here: what is kept of each (`transactions`).
 
 use engine_core::command::{Command, DetachMode, Modified, Outcome, Part, Publish, Settled};
 use engine_core::event::{KEY_NONE, Refusal};
-use engine_message::Condition;
+use engine_core::step::Committer;
 use storage_disk::large::LargeOrder;
 
 use crate::client::Client;
@@ -91,25 +89,28 @@ impl Home {
                 self.roll_back(client.conn, work);
                 Ok(Discharged::Done)
             }
-            Discharge::Commit => self.commit(client.conn, work, by),
+            Discharge::Commit => Ok(self.commit(client.conn, work, by)),
         }
     }
 
-    fn commit(&mut self, conn: Slot, work: Work, by: Discharging) -> Result<Discharged, Box<Refusal>> {
+    fn commit(&mut self, conn: Slot, work: Work, by: Discharging) -> Discharged {
         let (mut parts, closing) = work.into_parts();
-        if parts.len() > 1 {
-            parts.into_iter().for_each(|(owner, part)| self.undo(owner, part));
-            self.close(conn, closing);
-            let text = "the transaction was rolled back: it is about queues of several shards, which is not implemented yet; \
-                        put their addresses on one shard (`shard` of each `[[address]]`)";
-            return Err(Refusal::new(Condition::TransactionRollback, text));
-        }
-        let Some((owner, part)) = parts.pop_first() else { return Ok(Discharged::Done) };
         let link = peer_key(self.engine.shard(), by.place);
         let Discharging { delivery, settled, .. } = by;
+        if parts.len() > 1 {
+            // Each owner hears of it behind its part, which comes in several steps.
+            for Closing { at, mode } in closing {
+                if !self.keep_closing(conn, Closing { at, mode }) {
+                    parts.entry(at.owner).or_default().closing.push((at.end, mode));
+                }
+            }
+            self.engine.coordinate(Committer { link, delivery, settled }, parts);
+            return Discharged::Asked;
+        }
+        let Some((owner, part)) = parts.pop_first() else { return Discharged::Done };
         self.engine.submit(owner, Command::Transact { link, delivery, settled, part: Box::new(part) });
         self.close(conn, closing);
-        Ok(Discharged::Asked)
+        Discharged::Asked
     }
 
     /// A message belongs to a transaction, which the connection has.
@@ -159,12 +160,19 @@ impl Home {
 
     /// A link ended that has a half at its owner: that ends, too, now or when transactions about it have.
     pub(crate) fn end_link(&mut self, conn: Slot, at: OwnerEnd, mode: DetachMode) {
-        if self.transactions.keep_closing(conn, Closing { at, mode }) {
-            // Nothing more is to come for it.
-            self.engine.submit(at.owner, Command::Revoke { end: at.end, credit: u32::MAX });
-        } else {
+        if !self.keep_closing(conn, Closing { at, mode }) {
             self.engine.submit(at.owner, Command::Detach { end: at.end, mode });
         }
+    }
+
+    /// If a transaction of a connection is about deliveries of a link, the link ends at its owner when that has ended.
+    fn keep_closing(&mut self, conn: Slot, closing: Closing) -> bool {
+        let is_kept = self.transactions.keep_closing(conn, closing);
+        if is_kept {
+            // Nothing more is to come for it.
+            self.engine.submit(closing.at.owner, Command::Revoke { end: closing.at.end, credit: u32::MAX });
+        }
+        is_kept
     }
 
     fn roll_back(&mut self, conn: Slot, work: Work) {

@@ -167,6 +167,12 @@ impl Ledger {
         });
     }
 
+    /// A message is not in its queue any more, as another log says that it leaves. What says so in this one comes later, and lets its file go.
+    pub fn leave_out(&mut self, segments: &mut Segments, queue: u64, name: u64) {
+        self.settle(segments);
+        self.handle_acknowledged(segments, queue, name, name);
+    }
+
     fn handle_declared(
         &mut self,
         segments: &mut Segments,

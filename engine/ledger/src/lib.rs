@@ -8,6 +8,7 @@
 
 mod attributes;
 mod checkpoint;
+mod decision;
 mod declaration;
 mod entry;
 mod files;
@@ -21,6 +22,7 @@ mod streak;
 
 pub use attributes::{Attribute, Attributes};
 pub use checkpoint::{CHECKPOINT_VERSION, Checkpoint, Whose, read_checkpoint};
+pub use decision::{Decision, encode_carried, encode_decided, read_decision};
 pub use declaration::{declaration, encode_declaration};
 pub use entry::{Entry, entries, message};
 pub use files::Files;

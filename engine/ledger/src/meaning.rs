@@ -4,6 +4,9 @@
 //! batch and text that is none are errors, never a panic and never an allocation beyond the octets that are there. A kind that is not
 //! known is skipped or refused, as the record says.
 
+use std::num::NonZeroU64;
+
+use engine_core::message::{Content, Message};
 use storage_journal::format::Fields;
 use storage_journal::{Part, Record, RecordHeader, Unknown};
 
@@ -185,6 +188,10 @@ mod kind {
 const PROPERTIES: usize = 24;
 
 impl<'a> Meaning<'a> {
+    /// That of a message's record, but for its numbers.
+    pub(crate) const MESSAGE_HEADER: RecordHeader =
+        RecordHeader { part: Part::Shared, kind: kind::MESSAGE, unknown: Unknown::Refuse, numbers: 0 };
+
     /// Gives header and payload of the record that says so in a part of a batch.
     #[inline]
     pub fn encode<R>(&self, part: Part, put: impl FnOnce(RecordHeader, &[&[u8]]) -> R) -> R {
@@ -324,6 +331,23 @@ impl<'a> Meaning<'a> {
 }
 
 impl Properties {
+    /// What is stored of a message.
+    #[inline]
+    #[must_use]
+    pub fn of(message: &Message) -> Self {
+        let Message { header, format, content, grouped, expires_wall_ms, .. } = message;
+        Self {
+            durable: header.durable,
+            large: *content == Content::File,
+            scheduled: header.scheduled,
+            grouped: *grouped,
+            priority: header.priority,
+            format: *format,
+            expires_ms: expires_wall_ms.map_or(0, NonZeroU64::get),
+            delivery_count: header.delivery_count,
+        }
+    }
+
     #[inline]
     fn encode(&self, attributes: &Attributes<'_>) -> [u8; PROPERTIES] {
         let mut octets = [0; PROPERTIES];

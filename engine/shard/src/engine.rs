@@ -4,10 +4,13 @@
 //!
 //! It has no disk: whoever drives it takes the orders for one (`poll_order`) and says what became of them (`handle_done`).
 
-use engine_core::command::{Command, Outcome, Settled};
+use std::collections::BTreeMap;
+
+use engine_core::command::{Command, Outcome, Part, Settled};
 use engine_core::event::{Event, Shown};
 use engine_core::key::{EndKey, LinkKey, Port};
 use engine_core::message::Message;
+use engine_core::step::Committer;
 use engine_core::{Answer, Core, Version};
 use storage_journal::{Done, Order};
 
@@ -129,6 +132,14 @@ impl Engine {
         }
     }
 
+    /// Has a transaction committed that is about queues of several shards.
+    pub fn coordinate(&mut self, by: Committer, parts: BTreeMap<u16, Part>) {
+        for (owner, step) in self.core.coordinate(by, parts) {
+            let link = LinkKey::at(Port::Transactions, owner, 0, 0);
+            self.mesh.send(owner, Parcel::Event(link, Event::Step(Box::new(step))));
+        }
+    }
+
     /// Hands a message to the owner of its address.
     #[inline]
     pub fn deliver(&mut self, owner: u16, end: EndKey, delivery: u32, settled: Settled, message: Message) {
@@ -184,8 +195,8 @@ impl Engine {
     }
 
     /// Takes what no home is to hear of: a message that a wrong owner gave back goes on to the one that it named, whoever sent it here, a
-    /// connection that one of this shard is in the way of is asked for again behind what was said of that, and answers to the forwarder are
-    /// its own. Gives any other event back.
+    /// connection that one of this shard is in the way of is asked for again behind what was said of that, and answers to the forwarder and steps
+    /// of transactions are the shard's own. Gives any other event back.
     #[inline]
     fn take_own(&mut self, link: LinkKey, event: Event) -> Option<Event> {
         match event {
@@ -196,6 +207,10 @@ impl Engine {
             }
             event if link.port() == Port::Forwarder => {
                 self.handle_answer(&event);
+                None
+            }
+            Event::Step(step) => {
+                self.core.handle_step(*step);
                 None
             }
             event => Some(event),

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use engine_catalogue::Catalogue;
 use engine_core::limits::{CoreConfig, Storage};
+use engine_core::step::Resumed;
 use engine_core::{Answer, Core, QueueView, Version};
 use engine_home::{AddressRules, HomeConfig, Moves};
 use engine_rt::Waker;
-use engine_shard::store::{Recovered, Recovery, Store, StoreConfig, StoreError, StoreTotals};
+use engine_shard::store::{Entries, Recovered, Recovery, Store, StoreConfig, StoreError, StoreTotals, resume};
 use engine_shard::{Engine, LaneView, Mesh, mesh_of};
 use storage_journal::SegmentPart;
 use storage_journal::format::BLOCK;
@@ -124,6 +125,7 @@ impl Node {
             ..amqp_proto::Config::default()
         };
         let accepts = Accepts { amqp: Arc::new(amqp), moves };
+        let mut journals = self.recover(chance).into_iter();
         for (mesh, waker) in mesh_of(&wakers, lane).into_iter().zip(wakers) {
             let home = HomeConfig {
                 addresses: AddressRules::default(),
@@ -131,13 +133,13 @@ impl Node {
                 node_id: format!("run{}", self.starts),
                 first_file: 0,
             };
-            let engine = self.engine(mesh, chance);
+            let engine = self.engine(mesh, journals.next());
             self.shards.push(Shard::new(engine, home, accepts.clone(), waker));
         }
     }
 
     /// A shard's engine, as its disk has it.
-    fn engine(&mut self, mesh: Mesh, chance: &mut Chance) -> Engine {
+    fn engine(&self, mesh: Mesh, journal: Option<(Recovered, Resumed)>) -> Engine {
         let shard = mesh.shard();
         let mut core = Core::new(CoreConfig {
             shard,
@@ -147,9 +149,35 @@ impl Node {
             stored_bytes_max: Store::body_max(64 << 20),
             ..CoreConfig::default()
         });
-        let disk = self.disks.get(usize::from(shard)).filter(|_| self.options.storage == Storage::Journal);
-        let store = disk.map(|disk| recover(disk, &mut core, chance));
+        let store = journal.map(|(Recovered { store, restored, last }, resumed)| {
+            core.restore_numbers(last);
+            restored.iter().for_each(|queue| core.restore(queue));
+            core.resume_transactions(resumed);
+            core.check();
+            store
+        });
         Engine::new(core, mesh, store)
+    }
+
+    /// What its disks have, and what of transactions over several shards a crash left to each.
+    fn recover(&self, chance: &mut Chance) -> Vec<(Recovered, Resumed)> {
+        if self.options.storage == Storage::Memory {
+            return Vec::new();
+        }
+        let mut journals: Vec<Recovered> = self.disks.iter().map(|disk| recover(disk, chance)).collect();
+        let entries = journals.iter_mut().zip(&self.disks).map(|(journal, disk)| {
+            let mut all = Entries::new();
+            for area in journal.take_transactions() {
+                let (place, bytes) = (area.place(), area.bytes());
+                let from = usize::try_from(place.offset).expect("segments are small");
+                let read = &disk.segments()[&place.segment][from..from + bytes];
+                area.entries(read, &mut all).expect("decisions are whole");
+            }
+            all
+        });
+        let resumed = resume(entries.collect());
+        journals.iter_mut().zip(&resumed).for_each(|(journal, resumed)| journal.resume(resumed));
+        journals.into_iter().zip(resumed).collect()
     }
 
     /// A new connection to a shard.
@@ -262,7 +290,7 @@ pub fn wall_ms(now_ns: u64) -> u64 {
 }
 
 /// What a start makes of a disk: as `src/data/open.rs`, with segments in parts of any size.
-fn recover(disk: &Disk, core: &mut Core, chance: &mut Chance) -> Store {
+fn recover(disk: &Disk, chance: &mut Chance) -> Recovered {
     let shard = disk.options.shard;
     let config = StoreConfig { shard, directory: DIRECTORY, segment_bytes: SEGMENT as u64, checkpoint_segments: 3 };
     let mut recovery = match disk.checkpoint() {
@@ -279,9 +307,5 @@ fn recover(disk: &Disk, core: &mut Core, chance: &mut Chance) -> Store {
         }
     }
     assert_eq!(recovery.losses(), [], "nothing was lost");
-    let Recovered { store, restored, last } = recovery.finish();
-    core.restore_numbers(last);
-    restored.iter().for_each(|queue| core.restore(queue));
-    core.check();
-    store
+    recovery.finish()
 }

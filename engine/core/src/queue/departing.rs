@@ -77,6 +77,11 @@ impl Queue {
         Some(self.departures.as_ref()?.origin())
     }
 
+    /// Whether a message that is rejected goes elsewhere.
+    pub fn has_dead_letters(&self) -> bool {
+        self.goes_elsewhere(&Why::Exhausted)
+    }
+
     /// Whether what leaves for this reason goes elsewhere.
     #[inline]
     pub(super) fn goes_elsewhere(&self, why: &Why) -> bool {

@@ -66,7 +66,9 @@ impl Kept {
                 Fact::Acknowledged { number, .. } | Fact::Failed { number, .. } | Fact::Declared { number, .. } => {
                     last = last.max(Some(number));
                 }
-                Fact::Together(_) => unreachable!("there are no transactions here"),
+                Fact::Together(_) | Fact::Decided { .. } | Fact::Carried { .. } => {
+                    unreachable!("there are no transactions here")
+                }
                 // Nobody reads for it any more.
                 Fact::Deleted { queue, .. } => self.recalls.retain(|(of, _)| *of != queue),
             }

@@ -61,6 +61,7 @@ fn messages_and_outcomes_are_done_together_and_answered_once() {
     let part = Part {
         sends: vec![send("out", numbered(2)), send("out", numbered(3)), send("other", numbered(4))],
         retired: vec![retired(consumer, key, Outcome::Accepted)],
+        ..Part::default()
     };
     assert_eq!(commit(&mut owner, part), [accepted()]);
     assert_eq!(["in", "out", "other"].map(|queue| messages(&owner, queue)), [0, 2, 1]);
@@ -83,6 +84,7 @@ fn what_outlives_the_node_is_one_fact_and_the_answer_waits_for_it() {
     let part = Part {
         sends: vec![send("out", durable(2)), send("out", numbered(3))],
         retired: vec![retired(consumer, key, Outcome::Accepted)],
+        ..Part::default()
     };
     assert_eq!(commit(&mut owner, part), [], "nothing is durable yet");
     let facts: Vec<Fact> = std::iter::from_fn(|| owner.core.poll_fact()).collect();
@@ -117,6 +119,7 @@ fn what_one_queue_refuses_is_done_nowhere() {
     let part = Part {
         sends: vec![send("fine", numbered(2)), send("full", numbered(3))],
         retired: vec![retired(consumer, key, Outcome::Accepted)],
+        ..Part::default()
     };
     let events = commit(&mut owner, part);
     let refusal = refused(&events).expect("it is refused");
@@ -143,7 +146,11 @@ fn a_delivery_that_is_not_held_any_more_rolls_everything_back() {
     let mut owner = owner(Layer::default(), Storage::Memory);
     let (consumer, key) = held(&mut owner, numbered(1));
     owner.settle(consumer, key, Outcome::Released);
-    let part = Part { sends: vec![send("out", numbered(2))], retired: vec![retired(consumer, key, Outcome::Accepted)] };
+    let part = Part {
+        sends: vec![send("out", numbered(2))],
+        retired: vec![retired(consumer, key, Outcome::Accepted)],
+        ..Part::default()
+    };
     assert!(refused(&commit(&mut owner, part)).is_some());
     assert_eq!([messages(&owner, "in"), messages(&owner, "out")], [1, 0]);
     assert_eq!(owner.core.counts().1, 1, "what was made for the message is gone again");
@@ -167,7 +174,7 @@ fn what_its_peer_did_not_settle_is_confirmed_or_stays_with_it() {
         let mut owner = owner(Layer::default(), Storage::Memory);
         let (consumer, key) = held(&mut owner, numbered(1));
         let retired = Retired { confirm: Some(77), ..retired(consumer, key, Outcome::Accepted) };
-        let part = Part { sends: vec![send(queue, numbered(2))], retired: vec![retired] };
+        let part = Part { sends: vec![send(queue, numbered(2))], retired: vec![retired], ..Part::default() };
         let events = commit(&mut owner, part);
         if is_refused {
             assert!(refused(&events).is_some() && owner.core.holds(consumer, key), "it is decided on later");

@@ -7,12 +7,11 @@
 //! 3. What fits into no batch or segment any more goes into the next one; every batch that is closed is known to
 //!    whoever has messages in it.
 
-use std::num::NonZeroU64;
-
+use bytes::Bytes;
 use engine_core::fact::{Fact, LOCAL, Target};
-use engine_core::message::{Content, Message};
+use engine_core::message::{Header, Message};
 use engine_core::{Core, JournalRequest};
-use engine_ledger::{Attributes, Meaning, Numbers, Properties, encode_declaration};
+use engine_ledger::{Attributes, Meaning, Numbers, Properties, encode_carried, encode_decided, encode_declaration};
 use storage_journal::{Full, Order, Part, RecordHeader};
 
 use super::Store;
@@ -57,7 +56,12 @@ impl Store {
                 }
                 self.drop_queue(*queue);
             }
-            Fact::Acknowledged { .. } | Fact::Failed { .. } | Fact::Declared { .. } | Fact::Together(_) => {}
+            Fact::Acknowledged { .. }
+            | Fact::Failed { .. }
+            | Fact::Declared { .. }
+            | Fact::Decided { .. }
+            | Fact::Carried { .. }
+            | Fact::Together(_) => {}
         }
     }
 
@@ -172,20 +176,10 @@ fn with_meaning(
 ) -> usize {
     match fact {
         Fact::Stored { number, targets, message } => {
-            let Message { header, format, body, content, grouped, expires_wall_ms } = message;
-            let properties = Properties {
-                durable: header.durable,
-                large: *content == Content::File,
-                scheduled: header.scheduled,
-                grouped: *grouped,
-                priority: header.priority,
-                format: *format,
-                expires_ms: expires_wall_ms.map_or(0, NonZeroU64::get),
-                delivery_count: header.delivery_count,
-            };
             numbers.clear();
             let targets = targets.as_slice().iter();
             targets.for_each(|target| numbers.extend_from_slice(&target.queue.to_le_bytes()));
+            let (properties, body) = (Properties::of(message), &message.body);
             take(*number, &Meaning::Message { properties, queues: Numbers(numbers), attributes, body })
         }
         &Fact::Acknowledged { number, queue, first, last } => {
@@ -196,8 +190,21 @@ fn with_meaning(
             let attributes = encode_declaration(declared);
             take(*number, &Meaning::Declared { queue: declared.queue, attributes: Attributes(&attributes) })
         }
+        Fact::Decided { number, queue, shares } => take_entry(*number, *queue, &encode_decided(shares), take),
+        Fact::Carried { number, queue, decision } => take_entry(*number, *queue, &encode_carried(*decision), take),
         Fact::Together(facts) => facts.iter().map(|fact| with_meaning(fact, attributes, numbers, take)).sum(),
         Fact::Deleted { number: 0, .. } => 0,
         &Fact::Deleted { number, queue } => take(number, &Meaning::Deleted { queue }),
     }
+}
+
+/// Gives what is said in the queue of transactions to `take`.
+fn take_entry(number: u64, queue: u64, body: &[u8], take: &mut impl FnMut(u64, &Meaning<'_>) -> usize) -> usize {
+    let queues = queue.to_le_bytes();
+    let properties = Properties::of(&Message {
+        header: Header { durable: true, ..Header::default() },
+        ..Message::new(Bytes::new())
+    });
+    let (queues, attributes) = (Numbers(&queues), Attributes::default());
+    take(number, &Meaning::Message { properties, queues, attributes, body })
 }

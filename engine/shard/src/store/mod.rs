@@ -22,6 +22,7 @@ mod buffers;
 mod checkpointing;
 mod config;
 mod cursors;
+mod deciding;
 mod facts;
 mod needed;
 mod offline;
@@ -49,6 +50,7 @@ use storage_journal::{Buffer, Done, Fault, Order, Place, Position, Reach, Segmen
 use crate::limits::UNAWAITED_BYTES;
 use checkpointing::Checkpoints;
 pub use config::StoreConfig;
+pub use deciding::{Area, Entries, resume};
 use needed::Needed;
 pub use offline::{Copy, Extract, Extracted, Part};
 use queues::Queues;

@@ -133,6 +133,12 @@ impl Needed {
         self.segments.handle_released(self.moved.remove(&name).unwrap_or(number));
     }
 
+    /// A message leaves its queue by what was decided before a crash, which is written again until it is known that it did. Its file goes
+    /// with that.
+    pub fn leave_out(&mut self, queue: u64, name: u64) {
+        self.ledger.leave_out(&mut self.segments, queue, name);
+    }
+
     /// A queue is gone, which is durable with a number: nobody needs its files.
     pub fn release_files(&mut self, queue: u64, durable_with: u64) {
         self.ledger.files_mut().release_queue(queue, durable_with);

@@ -120,6 +120,17 @@ impl Pages {
         self.runs.get(at).is_some_and(|run| run.messages.names().contains(name)).then_some(at)
     }
 
+    /// A message is not here any more; gives whether it was.
+    pub fn leave_out(&mut self, name: u64) -> bool {
+        let Some(at) = self.find(name) else { return false };
+        let Some(run) = self.runs.get_mut(at) else { return false };
+        run.messages.remove(name, name, |_, _| {});
+        if run.messages.is_empty() {
+            self.runs.remove(at);
+        }
+        true
+    }
+
     /// The message, which is the first that is left of its run, was written again under another number.
     pub fn handle_moved(&mut self, name: u64, number: u64, place: Place) -> Sealing {
         let Some(at) = self.find(name) else { return Sealing::Known };

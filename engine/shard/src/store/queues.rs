@@ -59,6 +59,11 @@ impl Stored {
         self.pages
     }
 
+    /// A message that nobody has read is not here any more; gives whether it was.
+    pub fn leave_out(&mut self, name: u64) -> bool {
+        self.pages.leave_out(name)
+    }
+
     /// What is on the way, in the queue's order.
     pub fn reading(&mut self) -> &mut VecDeque<Reading> {
         &mut self.reading
