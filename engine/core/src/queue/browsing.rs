@@ -64,7 +64,7 @@ impl Queue {
         let Some(Held::Here(entry)) = self.order.returned(sequence) else { return Left::default() };
         let Some((stub, left)) = self.put_away(sequence, entry) else { return Left::default() };
         self.order.take_returned(sequence, left.bytes);
-        self.order.put_back(stub.priority, sequence, Held::Away(stub), 0);
+        self.order.put_back(stub.priority, (sequence, Held::Away(stub)), 0, &self.entries);
         left
     }
 }

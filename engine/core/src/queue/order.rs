@@ -193,12 +193,12 @@ impl Order {
     }
 
     /// A message comes back to its place, or into memory there; `size` octets of it are in memory.
-    pub fn put_back(&mut self, priority: u8, sequence: u64, held: Held, size: u64) {
+    pub fn put_back(&mut self, priority: u8, (sequence, held): (u64, Held), size: u64, entries: &Slab<Entry>) {
         if priority != NORMAL_PRIORITY {
             self.others.get_or_insert_default();
         }
         let Some(rank) = self.rank_mut(priority) else { return };
-        self.aside += usize::from(rank.put_back(sequence, held));
+        self.aside += usize::from(rank.put_back(sequence, held, entries));
         self.bytes += size;
     }
 
@@ -279,6 +279,10 @@ impl Order {
 
     /// A message leaves out of its turn, if it waits; gives whether it does. The caller lets it leave the queue, and then calls `skip`.
     pub fn drop_waiting(&mut self, priority: u8, sequence: u64, size: u64, entries: &Slab<Entry>) -> bool {
+        // What waits for its time expires when that has come.
+        if self.scheduled(sequence).is_some() {
+            return false;
+        }
         // Held messages may be the only ones of their priority.
         let Some(rank) = self.rank_mut(priority) else { return false };
         let waited = rank.drop_waiting(sequence, entries);

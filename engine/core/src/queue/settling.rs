@@ -101,7 +101,7 @@ impl Queue {
                 self.watch(at, entry);
             }
         }
-        self.order.put_back(priority, sequence, held, size);
+        self.order.put_back(priority, (sequence, held), size, &self.entries);
         self.note_back();
     }
 
@@ -137,7 +137,7 @@ impl Queue {
         let expires = message.expires_wall_ms;
         let entry = self.bring_back(sequence, stub, message);
         let size = self.entries.get(entry).map_or(0, |entry| entry.message.size());
-        self.order.put_back(stub.priority, sequence, Held::Here(entry), size);
+        self.order.put_back(stub.priority, (sequence, Held::Here(entry)), size, &self.entries);
         self.note_back();
         if let Some(at) = expires {
             self.watch(at, entry);

@@ -91,3 +91,32 @@ fn nothing_is_looked_at_any_more_when_everybody_has_gone() {
     assert!(!picks(&owner));
     owner.command(Command::Detach { end: producer, mode: DetachMode::Close });
 }
+
+/// Sends one that expires at that time, and another one that lives.
+fn expiring(number: u8, wall_ms: u64) -> Message {
+    Message { expires_wall_ms: std::num::NonZeroU64::new(wall_ms), ..with_property(number) }
+}
+
+#[test]
+fn what_a_consumer_chose_and_holds_does_not_expire() {
+    let mut owner = Owner::new();
+    let producer = owner.producer("q", None);
+    let consumer = choosing(&mut owner, Mode::Consume, "n > 0");
+    send(&mut owner, producer, 0);
+    for number in 1..4 {
+        let message = expiring(number, 20);
+        let delivery = number.into();
+        owner.command(Command::Deliver { end: producer, delivery, settled: Settled::Yes, message });
+    }
+    let got = owner.grant(consumer, 2);
+    assert_eq!(numbers(&got), [1, 2], "behind one that it does not want");
+    owner.settle(consumer, got[1].0, Outcome::Released);
+    owner.core.begin_turn(30_000_000, 30);
+    owner.core.handle_deadline(30_000_000, 30);
+    owner.core.check();
+    let view = owner.core.queue_views().next().expect("a queue");
+    assert_eq!((view.messages, view.acquired), (2, 1), "the others have expired");
+    owner.settle(consumer, got[0].0, Outcome::Accepted);
+    owner.core.check();
+    assert_eq!(owner.core.queue_views().next().expect("a queue").messages, 1);
+}

@@ -114,6 +114,22 @@ fn what_waits_counts_as_a_message_of_its_queue_and_may_expire() {
 }
 
 #[test]
+fn what_was_held_back_behind_others_and_is_with_a_consumer_does_not_expire() {
+    let mut timed = Timed::new();
+    let (producer, consumer) = (timed.owner.producer("q", None), timed.owner.consumer("q", None, Mode::Consume));
+    timed.send(producer, 0, numbered(0));
+    let expires_wall_ms = std::num::NonZeroU64::new(500);
+    timed.send(producer, 1, Message { expires_wall_ms, ..scheduled(1, 50) });
+    timed.send(producer, 2, Message { expires_wall_ms, ..scheduled(2, 900) });
+    timed.later(100);
+    timed.owner.grant(consumer, 1);
+    timed.later(500);
+    timed.owner.core.check();
+    let view = timed.owner.core.queue_views().next().expect("a queue");
+    assert_eq!((view.messages, view.acquired), (3, 1), "one is held, and one waits for its time");
+}
+
+#[test]
 fn what_is_on_disk_waits_as_well_and_needs_little_memory() {
     let mut kept = Kept::new();
     let producer = kept.owner.producer("q", None);

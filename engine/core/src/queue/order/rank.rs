@@ -3,7 +3,8 @@
 //! Guarantees:
 //! 1. What came back, or had waited for its time, is in front of all that was never sent; both are in the order of their sequence numbers.
 //! 2. The first place of the line is of a message that lives. Dropping one from the middle costs no more than one from the front: its
-//!    place stays, counted, until those before it are gone or half of the line is such places.
+//!    place stays, counted, until those before it are gone or half of the line is such places. A line that messages were taken out of,
+//!    out of their turn, is searched, and the place removed: what is behind its first message may have left it.
 //!
 //! Not here: which priority is next (`order`).
 
@@ -19,6 +20,8 @@ struct Line {
     places: VecDeque<Key>,
     /// How many of them are of messages that were dropped.
     dropped: usize,
+    /// Whether messages with numbers behind the first one's may be elsewhere: taken out of their turn, or never in the line.
+    has_gaps: bool,
 }
 
 /// Messages of one priority, in memory or known by name.
@@ -69,6 +72,23 @@ impl Line {
         self.places.retain(|&entry| entries.get(entry).is_some());
         self.dropped = 0;
     }
+
+    /// Takes a message out, wherever it stands; gives whether it does.
+    #[cold]
+    fn remove(&mut self, sequence: u64, entries: &Slab<Entry>) -> bool {
+        if self.dropped > 0 {
+            // Places of what is gone have no order.
+            self.forget_dropped(entries);
+        }
+        let number = |entry: &Key| entries.get(*entry).map(|entry| entry.sequence);
+        let place = self.places.partition_point(|entry| number(entry) < Some(sequence));
+        let stands = self.places.get(place).and_then(number) == Some(sequence);
+        if stands {
+            self.places.remove(place);
+        }
+        self.has_gaps = !self.places.is_empty();
+        stands
+    }
 }
 
 impl Rank {
@@ -117,22 +137,30 @@ impl Rank {
     }
 
     /// A message comes back to its place, or into memory there; gives whether it was not there before.
-    pub fn put_back(&mut self, sequence: u64, held: Held) -> bool {
+    pub fn put_back(&mut self, sequence: u64, held: Held, entries: &Slab<Entry>) -> bool {
+        self.line.has_gaps |= self.is_behind_first(sequence, entries);
         self.returned.insert(sequence, held).is_none()
     }
 
-    /// A message leaves out of its turn, if it waits. The caller lets it leave the queue, and then calls `skip`.
+    /// Whether the line's first message came before that number, or has it.
+    fn is_behind_first(&self, sequence: u64, entries: &Slab<Entry>) -> bool {
+        self.first().and_then(|entry| entries.get(entry)).is_some_and(|first| first.sequence <= sequence)
+    }
+
+    /// A message leaves out of its turn, if it waits here. The caller lets it leave the queue, and then calls `skip`.
     pub fn drop_waiting(&mut self, sequence: u64, entries: &Slab<Entry>) -> Waited {
-        // Those of the line are from its first one on.
-        let first = self.first().and_then(|entry| entries.get(entry));
-        if first.is_some_and(|first| first.sequence <= sequence) {
-            self.line.dropped += 1;
-            Waited::InLine
-        } else if self.take_returned(sequence) {
-            Waited::Returned
-        } else {
-            Waited::No
+        if self.take_returned(sequence) {
+            return Waited::Returned;
         }
+        let is_in_line = if self.line.has_gaps {
+            self.line.remove(sequence, entries)
+        } else {
+            // Those of the line are from its first one on.
+            let is_in_line = self.is_behind_first(sequence, entries);
+            self.line.dropped += usize::from(is_in_line);
+            is_in_line
+        };
+        if is_in_line { Waited::InLine } else { Waited::No }
     }
 
     /// Takes out everything that waits in memory.
@@ -182,6 +210,7 @@ impl Rank {
                 Verdict::Take => {
                     // Mostly near the front, or near the end: what is shorter moves.
                     self.line.places.remove(place);
+                    self.line.has_gaps |= place > 0;
                     return Some(Ok(entry));
                 }
                 Verdict::Wait => return Some(Err(())),
@@ -222,7 +251,7 @@ impl Rank {
                 see(entry);
             }
         }
-        let Line { places, dropped } = &self.line;
+        let Line { places, dropped, .. } = &self.line;
         let living = places.iter().filter_map(|&entry| entries.get(entry));
         assert_eq!(living.clone().count() + dropped, places.len(), "what was dropped is counted");
         assert!(places.front().is_none_or(|&first| entries.get(first).is_some()), "the first one lives");
