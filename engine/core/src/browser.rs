@@ -80,7 +80,8 @@ impl Core {
                     return None;
                 };
                 cursor.pass(passed);
-                if !wants(&message) {
+                let waits = message.not_before_ms().is_some_and(|at_ms| at_ms.get() > wall_ms);
+                if waits || !wants(&message) {
                     return Some(Looked::Passed);
                 }
                 let bytes = message.size();

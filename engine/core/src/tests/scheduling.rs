@@ -143,6 +143,9 @@ fn what_is_on_disk_waits_as_well_and_needs_little_memory() {
         );
         kept.write();
     }
+    let browser = kept.owner.consumer("q", None, Mode::Browse);
+    kept.owner.core.handle_command(1, 1, Command::Grant { end: browser, credit: 1000 });
+    assert!(deliveries(kept.settle_down()).is_empty(), "who reads the backlog does not see it either");
     let consumer = kept.owner.consumer("q", None, Mode::Consume);
     kept.owner.core.handle_command(1, 1, Command::Grant { end: consumer, credit: 1000 });
     assert!(deliveries(kept.settle_down()).is_empty());
