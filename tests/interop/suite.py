@@ -43,6 +43,9 @@ purge_on_no_consumers = true
 [[address]]
 match = "jms.Policies.nonDestructiveForEverybody.#"
 non_destructive = true
+[[address]]
+match = "jms.Consumers.noMoreThanAllowed.#"
+max_consumers = 1
 """
 
 

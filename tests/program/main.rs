@@ -8,6 +8,7 @@ mod broker;
 mod command_line;
 mod configuration;
 mod connectors;
+mod consuming;
 mod containers;
 mod credit;
 mod data_cut;

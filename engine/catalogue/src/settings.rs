@@ -115,6 +115,10 @@ layered! {
     /// every link that receives only looks, as a browser does, and stays for what comes: nothing leaves by being accepted, but by expiring, or by
     /// `ring_size`; a change holds for links that come then
     non_destructive: bool = false => kept(62) => artemis("default-non-destructive");
+    /// links that consume from one queue at most, subscriptions that are shared included; a further one is refused with
+    /// `amqp:resource-limit-exceeded`. Browsers, and links of queues that are `non_destructive`, do not count. 0: any number, which is Artemis's -1;
+    /// its 0, no consumer at all, is said by permissions. A smaller number ends no link that is there
+    max_consumers: u32 = 0 => range(0, 1 << 31, "links") => kept(30) => artemis("default-max-consumers");
     /// a queue that was made on demand goes with its last message and link; else it stays until the node ends, and for good if the journal ever had
     /// durable messages of it
     auto_delete: bool = true => kept(64) => artemis("auto-delete-queues");

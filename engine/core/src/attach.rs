@@ -95,6 +95,9 @@ impl Core {
             Err(refusal) => return self.refuse_attach(link, &spec.address, refusal),
         };
         let mode = self.mode(key, spec.mode);
+        if let Err(refusal) = self.check_consumers(key, mode) {
+            return self.refuse_attach(link, &spec.address, refusal);
+        }
         let consumer = Consumer {
             queue: key,
             mode,
@@ -128,6 +131,18 @@ impl Core {
             && self.nodes.queues.get(key).is_some_and(|queue| queue.identity.kind == Kind::Durable);
         let number = if subscribed { self.declare(key) } else { None };
         self.tell_after(number.unwrap_or(0), link, attached);
+    }
+
+    /// Whether a queue takes a further consumer. A queue that was just made does.
+    fn check_consumers(&self, key: Key, mode: Mode) -> Result<(), Box<Refusal>> {
+        let Some(queue) = self.nodes.queues.get(key) else { return Ok(()) };
+        let settings = self.nodes.addresses.get(queue.identity.address).map(|address| &address.settings);
+        let max = settings.map_or(0, |settings| settings.max_consumers);
+        if mode == Mode::Browse || max == 0 || queue.consumers.takers() < max as usize {
+            return Ok(());
+        }
+        let text = format!("the queue {} has {max} consumers, and max_consumers allows no more", queue.identity.name);
+        Err(Refusal::new(Condition::ResourceLimitExceeded, text))
     }
 
     /// What a link does that asks for a mode: where consumers take nothing away it looks, and stays for what comes.

@@ -4,6 +4,7 @@ mod agenda;
 mod attempts;
 mod browsing;
 mod choosing;
+mod consumers;
 mod containers;
 mod coordinating;
 mod exchange;
