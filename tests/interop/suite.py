@@ -46,6 +46,9 @@ non_destructive = true
 [[address]]
 match = "jms.Consumers.noMoreThanAllowed.#"
 max_consumers = 1
+[[address]]
+match = "jms.Policies.anExclusiveQueueHasOneConsumer.#"
+exclusive = true
 """
 
 

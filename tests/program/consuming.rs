@@ -1,13 +1,14 @@
-//! What a queue's settings say of its consumers, over AMQP: how many there may be.
+//! What a queue's settings and links say of its consumers, over AMQP: how many there may be, which of them are served, and which before others.
 
 use std::net::TcpStream;
 
 use amqp_codec::AmqpError;
 use amqp_codec::performative::{Attach, Performative, Role, Source, Target, Terminus};
+use engine_message::value::{Map, Value};
 use tempfile::TempDir;
 
 use crate::broker::{Broker, wait_for};
-use crate::peer::{Peer, opened};
+use crate::peer::{Durable, Peer, opened};
 
 fn start(shards: u16, addresses: &str) -> Broker {
     let settings = format!("[[listeners]]\naddress = \"127.0.0.1:0\"\n{addresses}");
@@ -16,9 +17,25 @@ fn start(shards: u16, addresses: &str) -> Broker {
 
 /// Attaches a receiver of this name and handle; gives why it was refused, if it was.
 fn attach(peer: &mut Peer<TcpStream>, name: &str, handle: u32, queue: &str) -> Option<AmqpError> {
+    attach_with(peer, name, handle, queue, None)
+}
+
+/// The same; its link has this property `priority`.
+fn attach_with(
+    peer: &mut Peer<TcpStream>,
+    name: &str,
+    handle: u32,
+    queue: &str,
+    priority: Option<Value>,
+) -> Option<AmqpError> {
+    let mut properties = Map::default();
+    if let Some(priority) = priority {
+        properties.insert("priority", priority);
+    }
     let source = Some(Source { terminus: Terminus::at(queue), ..Source::default() });
     let target = Some(Target::Node(Terminus::at("here")));
-    peer.put(&Performative::Attach(Box::new(Attach { source, target, ..Attach::new(name, handle, Role::Receiver) })));
+    let attach = Attach { source, target, properties, ..Attach::new(name, handle, Role::Receiver) };
+    peer.put(&Performative::Attach(Box::new(attach)));
     peer.answer(name).1
 }
 
@@ -39,4 +56,69 @@ fn a_consumer_beyond_max_consumers_is_refused_and_its_connection_goes_on() {
             });
         }
     }
+}
+
+/// A connection with a receiver of handle 1 and so much credit, which the broker knows of.
+fn receiver(broker: &Broker, queue: &str, priority: Option<Value>, credit: u32) -> Peer<TcpStream> {
+    let mut peer = opened(broker);
+    assert_eq!(attach_with(&mut peer, "in", 1, queue, priority), None);
+    peer.agree_on_credit(0, credit);
+    peer
+}
+
+fn send(broker: &Broker, queue: &str, numbers: std::ops::Range<u8>) {
+    let mut sender = opened(broker);
+    sender.attach_sender(queue);
+    sender.send_accepted(Durable::No, numbers.map(|number| vec![number]));
+}
+
+fn bodies(peer: &mut Peer<TcpStream>, count: usize) -> Vec<u8> {
+    (0..count).map(|_| peer.receive().1[0]).collect()
+}
+
+#[test]
+fn an_exclusive_queue_serves_one_and_then_the_next_one() {
+    for shards in [1, 3] {
+        let broker = start(shards, "[[address]]\nmatch = \"one.#\"\nexclusive = true\n");
+        for queue in ["one.a", "one.b", "one.c"] {
+            let mut peers: Vec<_> = (0..3).map(|_| receiver(&broker, queue, None, 100)).collect();
+            send(&broker, queue, 0..20);
+            assert_eq!(bodies(&mut peers[0], 20), (0..20).collect::<Vec<u8>>());
+            // It settled nothing: all of it comes again, in its order.
+            peers.remove(0).close();
+            assert_eq!(bodies(&mut peers[0], 20), (0..20).collect::<Vec<u8>>());
+            assert_eq!(peers[1].drain(100), 0, "nothing is for the other one");
+        }
+    }
+}
+
+#[test]
+fn the_consumer_of_the_higher_priority_is_served_first() {
+    for shards in [1, 3] {
+        let broker = start(shards, "");
+        for queue in ["q.a", "q.b", "q.c"] {
+            let mut low = receiver(&broker, queue, Some(Value::Int(-1)), 100);
+            let mut usual = receiver(&broker, queue, None, 3);
+            let mut high = receiver(&broker, &format!("{queue}?consumer-priority=4"), None, 5);
+            send(&broker, queue, 0..10);
+            assert_eq!(bodies(&mut high, 5), [0, 1, 2, 3, 4]);
+            assert_eq!(bodies(&mut usual, 3), [5, 6, 7]);
+            assert_eq!(bodies(&mut low, 2), [8, 9]);
+        }
+    }
+}
+
+#[test]
+fn what_is_no_priority_is_refused() {
+    let broker = start(1, "");
+    let mut peer = opened(&broker);
+    for (handle, (queue, priority)) in (1..).zip([
+        ("q", Some(Value::String("high".to_owned()))),
+        ("q", Some(Value::Long(1 << 40))),
+        ("q?consumer-priority=high", None),
+    ]) {
+        let error = attach_with(&mut peer, &format!("in-{handle}"), handle, queue, priority).expect("it is refused");
+        assert_eq!(error.condition.as_str(), "amqp:invalid-field", "{queue}");
+    }
+    assert_eq!(attach(&mut peer, "in", 9, "q"), None, "the connection goes on");
 }

@@ -12,6 +12,7 @@ mod inbound;
 mod outbound;
 mod outcome;
 mod parts;
+mod priority;
 mod terminus;
 
 pub use bind::{Bind, Caller, Written};

@@ -18,7 +18,7 @@ use engine_message::Symbol;
 use engine_message::reader::Reader;
 use engine_message::value::{Map, Value, read_symbols};
 
-use crate::{filter, outcome};
+use crate::{filter, outcome, priority};
 
 /// The capabilities of termini that mean something here.
 const CAPABILITIES: [&str; 6] = ["queue", "topic", "temporary-queue", "temporary-topic", "shared", "global"];
@@ -48,7 +48,7 @@ pub(crate) fn plan(
         },
         Role::Receiver => match &attach.source {
             Some(source) => consumer(attach, source, container, rules, name),
-            None => Ok(remembered(attach, container)),
+            None => remembered(attach, container),
         },
     }
 }
@@ -81,22 +81,24 @@ fn consumer(
     let selector = filter::selector(&source.filter)?;
     let default_outcome = outcome::default_of(source)?;
     let asked = routing(&source.terminus.capabilities);
-    let (address, prefixed, lifetime) = match (&source.terminus.address, name) {
-        (_, Some(name)) => {
+    let (node, priority) = priority::of(&attach.properties, source.terminus.address.as_deref().unwrap_or_default())?;
+    let (address, prefixed, lifetime) = match name {
+        Some(name) => {
             let routing = asked.unwrap_or(RoutingType::Anycast);
             let lifetime = lifetime(&source.terminus.dynamic_node_properties, routing)?;
             (name, Some(routing), Some(lifetime))
         }
-        (Some(address), None) if !address.is_empty() => {
-            let (address, prefixed) = rules.strip(address);
+        None if !node.is_empty() => {
+            let (address, prefixed) = rules.strip(node);
             (address.to_owned(), asked.or(prefixed), None)
         }
-        _ => return Err(AmqpError::new(Condition::InvalidField, "the source has no address and is not dynamic")),
+        None => return Err(AmqpError::new(Condition::InvalidField, "the source has no address and is not dynamic")),
     };
     let browse = source.distribution_mode == Some(DistributionMode::Copy) && prefixed != Some(RoutingType::Multicast);
     Ok(Plan::Consumer(Box::new(ConsumerSpec {
         routing: prefixed,
         mode: if browse { Mode::Browse } else { Mode::Consume },
+        priority,
         settle: settle(attach),
         subscription: subscription(attach, source, container),
         selector,
@@ -108,14 +110,15 @@ fn consumer(
 
 /// The durable subscription that a link had whose attach has no source (part 2.6.3): by its name, and by what of its container it
 /// was, which clients say with capabilities of the link (artemis.md, 2.7).
-fn remembered(attach: &Attach, container: &str) -> Plan {
+fn remembered(attach: &Attach, container: &str) -> Result<Plan, AmqpError> {
     let subscription = named(attach, container, Durability::Durable, sharing(&attach.desired_capabilities));
-    Plan::Consumer(Box::new(ConsumerSpec {
+    Ok(Plan::Consumer(Box::new(ConsumerSpec {
+        priority: priority::of_link(&attach.properties)?.unwrap_or(0),
         settle: settle(attach),
         subscription: Some(subscription),
         remembered: Some(Remembered::default()),
         ..ConsumerSpec::of("")
-    }))
+    })))
 }
 
 /// The subscription that a link is named after. Qpid JMS: further consumers of a shared one add a bar and a suffix to its name.

@@ -119,6 +119,9 @@ layered! {
     /// `amqp:resource-limit-exceeded`. Browsers, and links of queues that are `non_destructive`, do not count. 0: any number, which is Artemis's -1;
     /// its 0, no consumer at all, is said by permissions. A smaller number ends no link that is there
     max_consumers: u32 = 0 => range(0, 1 << 31, "links") => kept(30) => artemis("default-max-consumers");
+    /// one consumer of a queue gets all messages for as long as it is attached; then the next one does: that of the highest priority, and of those the one
+    /// that came first. If it has no credit the others wait
+    exclusive: bool = false => kept(31) => artemis("default-exclusive-queue");
     /// a queue that was made on demand goes with its last message and link; else it stays until the node ends, and for good if the journal ever had
     /// durable messages of it
     auto_delete: bool = true => kept(64) => artemis("auto-delete-queues");

@@ -101,6 +101,7 @@ impl Core {
         let consumer = Consumer {
             queue: key,
             mode,
+            priority: spec.priority,
             settle: spec.settle,
             default_outcome: spec.default_outcome,
             credit: 0,
@@ -113,9 +114,9 @@ impl Core {
         let chooses = consumer.choice.as_ref().map(|choice| choice.text().into());
         let end = self.nodes.ends.insert(End { link, role: EndRole::Consumer(consumer) });
         let Some(queue) = self.nodes.queues.get_mut(key) else { return };
-        queue.consumers.insert(mode, end);
+        queue.consumers.insert(mode, end, spec.priority);
         if chooses.is_some() && mode == Mode::Consume {
-            queue.begin_picking();
+            queue.consumers.begin_picking();
         }
         let of = &queue.identity;
         let (address, queue_name, routing) = (of.address, of.name.to_string(), of.routing);

@@ -62,7 +62,7 @@ impl Core {
     fn detach_consumer(&mut self, end: Key, consumer: &Consumer, mode: DetachMode) {
         let Some(queue) = self.nodes.queues.get_mut(consumer.queue) else { return };
         let ends = &self.nodes.ends;
-        queue.consumers.handle_gone(consumer.mode, |end| ends.get(end).is_some());
+        queue.consumers.handle_gone(consumer.mode, consumer.priority, |end| ends.get(end).is_some());
         queue.end_picking();
         let (address, last) = (queue.identity.address, queue.consumers.is_empty());
         let over = match queue.identity.kind {

@@ -164,6 +164,8 @@ pub struct ConsumerSpec {
     pub routing: Option<RoutingType>,
     /// Take or look.
     pub mode: Mode,
+    /// Who is before others as long as it has credit: the higher.
+    pub priority: i32,
     /// Who settles.
     pub settle: Settle,
     /// Used where the address turns out to be multicast. Without it the subscription is volatile and nameless.
@@ -200,6 +202,7 @@ impl ConsumerSpec {
             address: address.into(),
             routing: None,
             mode: Mode::Consume,
+            priority: 0,
             settle: Settle::ByPeer,
             subscription: None,
             selector: None,

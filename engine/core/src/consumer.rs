@@ -3,7 +3,7 @@
 //! Guarantees: a message goes to one consumer, whose credit it uses up; one that drains is told when there is nothing more, and not
 //! while something is on its way from the disk.
 //!
-//! Not here: the order of messages, and whose turn it is (`queue`).
+//! Not here: the order of messages, and whose turn it is (`queue`); queues that have rules for who is served (`serving`).
 
 use crate::command::{Outcome, Settle};
 use crate::core::Core;
@@ -11,7 +11,7 @@ use crate::ends::{End, EndRole, key};
 use crate::event::{Event, KEY_NONE, Shown};
 use crate::key::{EndKey, LinkKey};
 use crate::message::{Content, Message};
-use crate::queue::{Confirm, Next, Picked, Queue};
+use crate::queue::{Confirm, Next, Queue};
 use crate::slab::Key;
 
 impl Core {
@@ -136,8 +136,8 @@ impl Core {
             }
             queue = self.nodes.queues.get_mut(key)?;
         }
-        if queue.consumers.picking.is_some() {
-            return self.dispatch_picked(key);
+        if queue.consumers.has_rules() {
+            return self.dispatch_by_rules(key);
         }
         for _ in 0..queue.consumers.round() {
             let end = queue.consumers.next()?;
@@ -162,50 +162,6 @@ impl Core {
         if queue.consumers.browsers().is_empty() { None } else { self.browse(key) }
     }
 
-    /// The same where a message is not for everybody.
-    #[cold]
-    fn dispatch_picked(&mut self, key: Key) -> Option<(LinkKey, Shown)> {
-        let sheds = self.memory.is_shed();
-        let queue = self.nodes.queues.get_mut(key)?;
-        let address = self.nodes.addresses.get(queue.identity.address).map_or("", |address| &address.name);
-        let mut more = false;
-        for _ in 0..queue.consumers.round() {
-            let end = queue.consumers.next()?;
-            let Some(End { link, role: EndRole::Consumer(consumer) }) = self.nodes.ends.get_mut(end) else { continue };
-            // What is for others stays in memory: as much is read as may be there, so that it holds up the rest as late as can be.
-            if queue.wants_fetch(|| self.memory.resident_bytes()) {
-                self.journal.fetch(queue);
-            }
-            let durable = self.journal.awaiting.durable();
-            let choice = consumer.choice.as_deref();
-            let chosen = |message: &Message| choice.is_none_or(|choice| choice.matches(address, message));
-            let picked = match consumer.credit {
-                0 => Picked::Nothing,
-                _ => queue.pick(end, durable, &mut consumer.looked, chosen),
-            };
-            match picked {
-                Picked::Next(next) => {
-                    consumer.credit -= 1;
-                    let delivery = show(queue, (key, end), consumer.settle, next);
-                    self.turns.note_shown(&delivery, next.bytes, sheds);
-                    return Some((*link, delivery));
-                }
-                Picked::More => more = true,
-                Picked::Nothing => {
-                    let comes = self.journal.will_give(queue, &self.memory) && queue.is_reading();
-                    if consumer.credit == 0 || !comes {
-                        consumer.drain(*link, &mut self.events);
-                    }
-                }
-            }
-        }
-        if more {
-            self.turns.again.push(key);
-        }
-        let has_browsers = self.nodes.queues.get(key).is_some_and(|queue| !queue.consumers.browsers().is_empty());
-        if has_browsers { self.browse(key) } else { None }
-    }
-
     /// The message of the delivery that was polled last, to send to another shard: it shares the body with the queue.
     ///
     /// # Panics
@@ -218,7 +174,7 @@ impl Core {
 
 /// A message is shown to a consumer, which holds it unless nobody settles it.
 #[inline(always)]
-fn show(queue: &mut Queue, (key, end): (Key, Key), settle: Settle, next: Next) -> Shown {
+pub(crate) fn show(queue: &mut Queue, (key, end): (Key, Key), settle: Settle, next: Next) -> Shown {
     let entry = next.entry;
     match (settle, next.content) {
         // Nobody settles it.

@@ -31,6 +31,8 @@ pub(crate) enum EndRole {
 pub(crate) struct Consumer {
     pub queue: Key,
     pub mode: Mode,
+    /// The higher, the sooner it is served.
+    pub priority: i32,
     pub settle: Settle,
     pub default_outcome: Outcome,
     pub credit: u32,

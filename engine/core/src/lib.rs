@@ -46,6 +46,7 @@ mod refresh;
 mod refusal;
 mod remembering;
 mod routing;
+mod serving;
 pub mod slab;
 pub mod step;
 #[cfg(test)]

@@ -152,6 +152,7 @@ impl Nodes {
         {
             queue.redirect(Destinations::new(&of.name, &of.settings));
             queue.set_delays(&of.settings);
+            queue.set_service(&of.settings);
         }
         self.note_subscription(key);
         if let Some(address) = self.addresses.get_mut(address) {

@@ -4,7 +4,7 @@
 //! sent; each is with one consumer at a time; consumers with credit take turns. Each room keeps its own promises and its fields to itself:
 //!
 //! - `order`: which message is next;
-//! - `consumers`: whose turn it is;
+//! - `consumers`: whose turn it is (`round`), and who is before others (`precedence`);
 //! - `held`: what consumers hold, and what they said of it;
 //! - `paging`: what is in the journal only;
 //! - `stock`: how much there is, and what left;
@@ -13,7 +13,7 @@
 //! - `withheld`: producers that wait for room.
 //!
 //! What is done with several of them at once is beside them: `settling`, `leaving` (the one way out), `fetching`, `expiring`,
-//! `trimming`, `departing`, `delaying`, `scheduling`, `picking`, `browsing`.
+//! `trimming`, `departing`, `delaying`, `scheduling`, `picking`, `service`, `browsing`.
 //!
 //! Not here: what goes on between queues, links, memory and the journal (`core`, `credit`, `durability`).
 
@@ -31,7 +31,10 @@ mod leaving;
 mod order;
 mod paging;
 mod picking;
+mod precedence;
+mod round;
 mod scheduling;
+mod service;
 mod settling;
 mod stock;
 mod trimming;
@@ -49,7 +52,7 @@ use crate::plain::Plain;
 use crate::slab::{Key, Slab};
 
 pub(crate) use browsing::Found;
-pub(crate) use consumers::Consumers;
+pub(crate) use consumers::{Consumers, Served};
 pub(crate) use departing::Parting;
 use departures::Departures;
 pub(crate) use departures::{Cause, Confirm, Destinations, Step};
@@ -62,6 +65,7 @@ pub(crate) use order::Place;
 pub use paging::Recalled;
 use paging::{Away, Behind};
 pub(crate) use picking::Picked;
+pub(crate) use precedence::Search;
 use stock::Stock;
 pub use stock::Totals;
 pub(crate) use stock::{Left, News};
@@ -324,7 +328,7 @@ impl Queue {
     #[inline]
     pub fn append(&mut self, mut message: Message, stored: Option<NonZeroU64>, now: Now) -> Option<NonZeroU64> {
         if message.grouped {
-            self.begin_picking();
+            self.consumers.begin_picking();
         }
         if message.header.scheduled {
             message = match self.schedule(message, stored, now) {

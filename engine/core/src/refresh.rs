@@ -124,6 +124,7 @@ impl Core {
         if let Some(queue) = self.nodes.queues.get_mut(key) {
             queue.redirect(destinations);
             queue.set_delays(&settings);
+            queue.set_service(&settings);
         }
         if was_declared && !self.stays(key) {
             self.nodes.undeclare(key);

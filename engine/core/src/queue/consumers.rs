@@ -1,57 +1,164 @@
 //! Links that receive from a queue, and whose turn it is.
 //!
-//! Guarantees: consumers take turns, each once a round; one that comes waits for all others. Coming and going cost the same however many
-//! there are: one that has gone keeps its place in the round until it is met there, or until more have gone than are left.
+//! Guarantees: consumers take turns (`round`), unless the queue has rules of its own for who is served: those are in a room that other
+//! queues do not have, so that they are asked one thing more.
 //!
-//! Not here: whether a consumer has credit, and which messages it may have.
-
-use std::collections::VecDeque;
+//! Not here: whether a consumer has credit, and what a consumer is given.
 
 use super::picking::Picking;
+use super::precedence::{Precedence, Search};
+use super::round::Round;
 use crate::command::Mode;
 use crate::members::Members;
 use crate::slab::Key;
 
+/// Who is served otherwise than in turn, and with what.
+#[derive(Debug, Default)]
+struct Rules {
+    /// Which messages are for whom.
+    picking: Option<Picking>,
+    /// Which consumers are before others: all of them are in there.
+    precedence: Option<Precedence>,
+}
+
+/// Who is served where a queue has rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Served {
+    /// Whoever is next (`Consumers::next_by_rules`).
+    Everybody,
+    /// One consumer, and nobody else.
+    One(Key),
+    Nobody,
+}
+
 /// The links of one queue.
 #[derive(Debug, Default)]
 pub(crate) struct Consumers {
-    /// Those that take messages, the next one to be served first.
-    round: VecDeque<Key>,
-    /// How many of them have gone.
-    gone: usize,
+    /// Those that take messages.
+    round: Round,
+    /// How many there are, wherever they are kept.
+    takers: usize,
     browsers: Members,
     last_credit_ns: u64,
-    /// Which messages are for whom; only where that is not whoever is next.
-    pub picking: Option<Box<Picking>>,
+    rules: Option<Box<Rules>>,
 }
 
 impl Consumers {
-    pub fn insert(&mut self, mode: Mode, end: Key) {
-        match mode {
-            Mode::Consume => self.round.push_back(end),
-            Mode::Browse => self.browsers.insert(end),
+    /// A link comes; the higher its priority, the sooner it is served.
+    pub fn insert(&mut self, mode: Mode, end: Key, priority: i32) {
+        if mode == Mode::Browse {
+            return self.browsers.insert(end);
+        }
+        self.takers += 1;
+        match self.rules.as_mut().and_then(|rules| rules.precedence.as_mut()) {
+            Some(precedence) => precedence.insert(end, priority),
+            None if priority != 0 => self.begin_precedence().insert(end, priority),
+            None => self.round.insert(end),
         }
     }
 
     /// One of them has gone; `lives` tells it from the others.
-    pub fn handle_gone(&mut self, mode: Mode, lives: impl Fn(Key) -> bool) {
+    pub fn handle_gone(&mut self, mode: Mode, priority: i32, lives: impl Fn(Key) -> bool) {
         if mode == Mode::Browse {
             return self.browsers.handle_gone(lives);
         }
-        if let Some(picking) = &mut self.picking {
+        self.takers -= 1;
+        let Some(rules) = &mut self.rules else { return self.round.handle_gone(lives) };
+        if let Some(picking) = &mut rules.picking {
             picking.handle_gone(&lives);
         }
-        self.gone += 1;
-        if self.gone > self.takers() {
-            self.round.retain(|&end| lives(end));
-            self.gone = 0;
+        match &mut rules.precedence {
+            Some(precedence) => precedence.handle_gone(priority, lives),
+            None => self.round.handle_gone(lives),
         }
+        self.end_precedence();
+    }
+
+    fn begin_precedence(&mut self) -> &mut Precedence {
+        let round = &mut self.round;
+        let rules = self.rules.get_or_insert_default();
+        rules.precedence.get_or_insert_with(|| Precedence::of(std::mem::take(round)))
+    }
+
+    /// Consumers take turns again if nobody is before others any more.
+    fn end_precedence(&mut self) {
+        let Some(rules) = &mut self.rules else { return };
+        if let Some(round) = rules.precedence.as_mut().and_then(Precedence::end) {
+            (self.round, rules.precedence) = (round, None);
+        }
+        self.tidy();
+    }
+
+    /// A room without rules goes.
+    fn tidy(&mut self) {
+        self.rules.take_if(|rules| rules.picking.is_none() && rules.precedence.is_none());
+    }
+
+    /// From now on one consumer is served as long as it lives.
+    pub fn begin_exclusive(&mut self) {
+        self.begin_precedence().begin_exclusive();
+    }
+
+    /// From now on everybody is served.
+    pub fn end_exclusive(&mut self) {
+        if let Some(precedence) = self.rules.as_mut().and_then(|rules| rules.precedence.as_mut()) {
+            precedence.end_exclusive();
+        }
+        self.end_precedence();
+    }
+
+    /// Whether it has rules for who is served, and with what.
+    #[inline]
+    pub fn has_rules(&self) -> bool {
+        self.rules.is_some()
+    }
+
+    /// Who is served as rules say.
+    pub fn served(&mut self, lives: impl Fn(Key) -> bool) -> Served {
+        match self.rules.as_mut().and_then(|rules| rules.precedence.as_mut()?.sole(lives)) {
+            None => Served::Everybody,
+            Some(Some(end)) => Served::One(end),
+            Some(None) => Served::Nobody,
+        }
+    }
+
+    /// Whose turn it is by the rules; `None` when everybody was asked. It may have gone.
+    pub fn next_by_rules(&mut self, search: &mut Search) -> Option<Key> {
+        if let Some(precedence) = self.rules.as_mut().and_then(|rules| rules.precedence.as_mut()) {
+            return precedence.next(search);
+        }
+        search.seen += 1;
+        if search.seen <= self.round.len() { self.round.next() } else { None }
+    }
+
+    /// Which messages are for whom, if that is looked at.
+    #[inline]
+    pub fn picking(&mut self) -> Option<&mut Picking> {
+        self.rules.as_mut()?.picking.as_mut()
+    }
+
+    /// Groups that have a consumer.
+    pub fn groups(&self) -> usize {
+        self.rules.as_ref().and_then(|rules| rules.picking.as_ref()).map_or(0, Picking::groups)
+    }
+
+    /// From now on it is looked at which message is for whom.
+    pub fn begin_picking(&mut self) {
+        self.rules.get_or_insert_default().picking.get_or_insert_default();
+    }
+
+    /// From now on it is not.
+    pub fn end_picking(&mut self) {
+        if let Some(rules) = &mut self.rules {
+            rules.picking = None;
+        }
+        self.tidy();
     }
 
     /// Consumers that take messages.
     #[inline]
     pub fn takers(&self) -> usize {
-        self.round.len() - self.gone
+        self.takers
     }
 
     /// All links.
@@ -64,26 +171,27 @@ impl Consumers {
         self.len() == 0
     }
 
-    /// After how many calls of `next` everybody had a turn.
+    /// Without rules: after how many calls of `next` everybody had a turn.
     #[inline]
     pub fn round(&self) -> usize {
         self.round.len()
     }
 
-    /// Whose turn it is now; the next call gives the next one. It may have gone.
+    /// Without rules: whose turn it is now; the next call gives the next one. It may have gone.
     #[inline]
     pub fn next(&mut self) -> Option<Key> {
-        let end = *self.round.front()?;
-        if self.round.len() > 1 {
-            self.round.rotate_left(1);
-        }
-        Some(end)
+        self.round.next()
     }
 
     /// Takes all consumers out that take messages.
-    pub fn take_all(&mut self) -> VecDeque<Key> {
-        self.gone = 0;
-        std::mem::take(&mut self.round)
+    pub fn take_all(&mut self) -> Vec<Key> {
+        self.takers = 0;
+        let mut all: Vec<Key> = std::mem::take(&mut self.round).listed().collect();
+        if let Some(precedence) = self.rules.as_mut().and_then(|rules| rules.precedence.as_mut()) {
+            all.extend(precedence.take_all());
+        }
+        self.end_precedence();
+        all
     }
 
     /// Those that look only, and some that have gone.
@@ -92,9 +200,15 @@ impl Consumers {
         self.browsers.listed()
     }
 
+    /// Those that take messages, and some that have gone.
+    pub fn listed_takers(&self) -> impl Iterator<Item = Key> {
+        let precedence = self.rules.as_ref().and_then(|rules| rules.precedence.as_ref());
+        self.round.listed().chain(precedence.into_iter().flat_map(Precedence::listed))
+    }
+
     /// All of them, and some that have gone.
     pub fn listed(&self) -> impl Iterator<Item = Key> {
-        self.round.iter().chain(self.browsers.listed()).copied()
+        self.listed_takers().chain(self.browsers.listed().iter().copied())
     }
 
     /// A consumer gave credit.
@@ -115,23 +229,27 @@ impl Consumers {
 mod tests {
     use super::*;
 
+    fn key(slot: u32) -> Key {
+        Key { slot, generation: 0 }
+    }
+
     #[test]
-    fn everybody_has_a_turn_each_round_whoever_goes() {
-        let keys: Vec<Key> = (0..5).map(|slot| Key { slot, generation: 0 }).collect();
+    fn rules_are_there_only_while_something_asks_for_them() {
         let mut consumers = Consumers::default();
-        keys.iter().for_each(|&end| consumers.insert(Mode::Consume, end));
-        let round = |consumers: &mut Consumers, living: &[usize]| {
-            let ends: Vec<Key> = (0..consumers.round()).filter_map(|_| consumers.next()).collect();
-            ends.iter().filter_map(|end| living.iter().copied().find(|&key| keys[key] == *end)).collect::<Vec<_>>()
-        };
-        assert_eq!(round(&mut consumers, &[0, 1, 2, 3, 4]), [0, 1, 2, 3, 4]);
-        consumers.next();
-        consumers.handle_gone(Mode::Consume, |_| unreachable!("most are left"));
-        consumers.handle_gone(Mode::Consume, |_| unreachable!("most are left"));
-        assert_eq!((consumers.takers(), round(&mut consumers, &[0, 2, 3])), (3, vec![2, 3, 0]));
-        consumers.handle_gone(Mode::Consume, |end| [keys[0], keys[3]].contains(&end));
-        assert_eq!((consumers.takers(), consumers.round()), (2, 2));
-        assert_eq!(round(&mut consumers, &[0, 3]), [3, 0]);
+        consumers.insert(Mode::Consume, key(0), 0);
+        assert!(!consumers.has_rules());
+        consumers.insert(Mode::Consume, key(1), -3);
+        consumers.insert(Mode::Consume, key(2), 0);
+        assert_eq!((consumers.has_rules(), consumers.round(), consumers.takers()), (true, 0, 3));
+        let mut search = Search::default();
+        let order: Vec<u32> = std::iter::from_fn(|| consumers.next_by_rules(&mut search)).map(|end| end.slot).collect();
+        assert_eq!(order, [0, 2, 1]);
+        consumers.handle_gone(Mode::Consume, -3, |end| end != key(1));
+        assert_eq!((consumers.has_rules(), consumers.round(), consumers.takers()), (false, 2, 2));
+        consumers.begin_exclusive();
+        assert_eq!(consumers.served(|end| end != key(1)), Served::One(key(0)));
+        consumers.end_exclusive();
+        assert!(!consumers.has_rules());
     }
 
     #[test]
@@ -139,7 +257,7 @@ mod tests {
         let mut consumers = Consumers::default();
         consumers.handle_credit(100);
         assert_eq!(consumers.take_until(100, 10), None, "nobody is there");
-        consumers.insert(Mode::Consume, Key { slot: 0, generation: 0 });
+        consumers.insert(Mode::Consume, key(0), 0);
         assert_eq!((consumers.take_until(109, 10), consumers.take_until(110, 10)), (Some(110), None));
     }
 }

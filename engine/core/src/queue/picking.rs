@@ -82,15 +82,10 @@ fn place(group: Group) -> u32 {
 }
 
 impl Queue {
-    /// From now on it is looked at which message is for whom.
-    pub fn begin_picking(&mut self) {
-        self.consumers.picking.get_or_insert_default();
-    }
-
     /// Nothing is looked at any more once nobody consumes and nothing is there.
     pub fn end_picking(&mut self) {
-        if self.consumers.picking.is_some() && self.consumers.takers() == 0 && self.messages() == 0 {
-            self.consumers.picking = None;
+        if self.consumers.takers() == 0 && self.messages() == 0 {
+            self.consumers.end_picking();
         }
     }
 
@@ -105,7 +100,7 @@ impl Queue {
         chosen: impl Fn(&Message) -> bool,
     ) -> Picked {
         let Self { order, entries, held, away, turn, consumers, .. } = self;
-        let Some(picking) = &mut consumers.picking else { return Picked::Nothing };
+        let Some(picking) = consumers.picking() else { return Picked::Nothing };
         let looked = looked.get_or_insert_default();
         looked.begin(picking.changes);
         let mut left = PICKS_MAX;
@@ -142,14 +137,14 @@ impl Queue {
 
     /// Something came back: consumers look again.
     pub(super) fn note_back(&mut self) {
-        if let Some(picking) = &mut self.consumers.picking {
+        if let Some(picking) = self.consumers.picking() {
             picking.note_change();
         }
     }
 
     /// Groups that have a consumer.
     pub fn groups(&self) -> usize {
-        self.consumers.picking.as_ref().map_or(0, |picking| picking.groups())
+        self.consumers.groups()
     }
 }
 

@@ -85,7 +85,7 @@ fn nothing_is_looked_at_any_more_when_everybody_has_gone() {
     let mut owner = Owner::new();
     let producer = owner.producer("q", None);
     let consumer = choosing(&mut owner, Mode::Consume, "n = 1");
-    let picks = |owner: &Owner| owner.core.nodes.queues.iter().any(|(_, queue)| queue.consumers.picking.is_some());
+    let picks = |owner: &Owner| owner.core.nodes.queues.iter().any(|(_, queue)| queue.consumers.has_rules());
     assert!(picks(&owner));
     owner.command(Command::Detach { end: consumer, mode: DetachMode::Close });
     assert!(!picks(&owner));

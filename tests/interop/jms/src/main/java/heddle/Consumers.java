@@ -2,6 +2,7 @@ package heddle;
 
 import jakarta.jms.MessageConsumer;
 import jakarta.jms.QueueBrowser;
+import jakarta.jms.Session;
 
 /** Who gets the messages of a queue, as the settings of its address and its consumers say: suite.py has those, by the names of these tests. */
 final class Consumers extends Group {
@@ -14,5 +15,19 @@ final class Consumers extends Group {
         one.close();
         send(queue(), "a");
         expect(session().createConsumer(queue()), "a");
+    }
+
+    @Shows("Artemis D3")
+    void theHigherPriorityFirst() throws Exception {
+        String name = queue().getQueueName();
+        MessageConsumer low = session().createConsumer(queue());
+        Session few = session(Session.AUTO_ACKNOWLEDGE, "jms.prefetchPolicy.all=2");
+        MessageConsumer high = few.createConsumer(few.createQueue(name + "?consumer-priority=5"));
+        send(queue(), "a", "b");
+        expect(high, "a", "b");
+        nothing(low);
+        high.close();
+        send(queue(), "c");
+        expect(low, "c");
     }
 }
