@@ -47,6 +47,9 @@ non_destructive = true
 match = "jms.Consumers.noMoreThanAllowed.#"
 max_consumers = 1
 [[address]]
+match = "jms.Consumers.notBeforeThereAreTwo.#"
+consumers_before_dispatch = 2
+[[address]]
 match = "jms.Policies.anExclusiveQueueHasOneConsumer.#"
 exclusive = true
 """

@@ -109,6 +109,29 @@ fn the_consumer_of_the_higher_priority_is_served_first() {
 }
 
 #[test]
+fn a_queue_waits_for_its_consumers_and_not_longer_than_it_may() {
+    let wait = "[[address]]\nmatch = \"two.#\"\nconsumers_before_dispatch = 2\n";
+    for shards in [1, 3] {
+        let broker =
+            start(shards, &format!("{wait}[[address]]\nmatch = \"two.soon\"\ndelay_before_dispatch_ms = 50\n"));
+        for queue in ["two.a", "two.b", "two.c"] {
+            send(&broker, queue, 0..4);
+            let mut first = receiver(&broker, queue, None, 2);
+            assert_eq!(first.agree_on_credit(0, 2), 0, "it waits for another one");
+            let mut second = opened(&broker);
+            second.attach_receiver(queue, 2);
+            let mut got = [bodies(&mut first, 2), bodies(&mut second, 2)].concat();
+            got.sort_unstable();
+            assert_eq!(got, [0, 1, 2, 3]);
+        }
+        send(&broker, "two.soon", 0..2);
+        let mut only = opened(&broker);
+        only.attach_receiver("two.soon", 5);
+        assert_eq!(bodies(&mut only, 2), [0, 1], "nobody else came in time");
+    }
+}
+
+#[test]
 fn what_is_no_priority_is_refused() {
     let broker = start(1, "");
     let mut peer = opened(&broker);

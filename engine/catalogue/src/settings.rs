@@ -122,6 +122,11 @@ layered! {
     /// one consumer of a queue gets all messages for as long as it is attached; then the next one does: that of the highest priority, and of those the one
     /// that came first. If it has no credit the others wait
     exclusive: bool = false => kept(31) => artemis("default-exclusive-queue");
+    /// a queue gives nothing before it has so many consumers; then it does until none is left. Browsers do not count, and see what is there. 0: it gives what it
+    /// has to whoever comes
+    consumers_before_dispatch: u32 = 0 => range(0, 1 << 31, "links") => kept(32) => artemis("default-consumers-before-dispatch");
+    /// how long a queue waits for that at most, from the first consumer on; 0: as long as it takes, which is Artemis's -1
+    delay_before_dispatch_ms: u64 = 0 => range(0, 1 << 40, "ms") => kept(33) => artemis("default-delay-before-dispatch");
     /// a queue that was made on demand goes with its last message and link; else it stays until the node ends, and for good if the journal ever had
     /// durable messages of it
     auto_delete: bool = true => kept(64) => artemis("auto-delete-queues");
@@ -160,6 +165,12 @@ impl AddressSettings {
     #[must_use]
     pub fn ring_size(&self) -> u64 {
         or_unlimited(self.ring_size)
+    }
+
+    /// How long a queue waits for `consumers_before_dispatch`, nanoseconds; `None`: as long as it takes.
+    #[must_use]
+    pub fn dispatch_delay_ns(&self) -> Option<u64> {
+        (self.delay_before_dispatch_ms > 0).then(|| self.delay_before_dispatch_ms.saturating_mul(1_000_000))
     }
 
     /// Failed deliveries of a message after which it goes elsewhere.

@@ -76,6 +76,8 @@ pub(crate) enum Due {
     Forward,
     /// Messages of it are to be delivered again. Likewise.
     Redelivery,
+    /// It need not wait for further consumers any more. Likewise.
+    Dispatch,
 }
 
 /// The deadlines of an owner: one heap for each reason, as they go by two clocks, one of which may be set.
@@ -85,6 +87,7 @@ pub(crate) struct Deadlines {
     releases: Agenda,
     forwards: Agenda,
     redeliveries: Agenda,
+    dispatches: Agenda,
     /// Before that no messages are dropped: what expires together is dropped together.
     next_sweep_ns: u64,
 }
@@ -96,6 +99,7 @@ impl Deadlines {
             Due::Release => self.releases.insert(at, queue),
             Due::Forward => self.forwards.insert(at, queue),
             Due::Redelivery => self.redeliveries.insert(at, queue),
+            Due::Dispatch => self.dispatches.insert(at, queue),
         }
     }
 
@@ -106,14 +110,29 @@ impl Deadlines {
             Due::Release => self.releases.take_due(now.ns),
             Due::Forward => self.forwards.take_due(now.ns),
             Due::Redelivery => self.redeliveries.take_due(now.ns),
+            Due::Dispatch => self.dispatches.take_due(now.ns),
         }
     }
 
-    /// Makes the entries of expiry anew, of what lives, if most of them are stale.
-    pub fn tidy_expiries<I: Iterator<Item = (u64, Key)>>(&mut self, queues: usize, living: impl FnOnce() -> I) {
-        if self.expiries.is_crowded(queues) {
-            self.expiries = Agenda::of(living());
+    /// Makes the entries of a reason anew, of what lives, if most of them are stale.
+    pub fn tidy<I: Iterator<Item = (u64, Key)>>(&mut self, due: Due, queues: usize, living: impl FnOnce() -> I) {
+        let agenda = match due {
+            Due::Expiry => &mut self.expiries,
+            Due::Release => &mut self.releases,
+            Due::Forward => &mut self.forwards,
+            Due::Redelivery => &mut self.redeliveries,
+            Due::Dispatch => &mut self.dispatches,
+        };
+        if agenda.is_crowded(queues) {
+            *agenda = Agenda::of(living());
         }
+    }
+
+    /// How many there are, stale ones too.
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        let all = [&self.expiries, &self.releases, &self.forwards, &self.redeliveries, &self.dispatches];
+        all.iter().map(|agenda| agenda.heap.len()).sum()
     }
 
     /// Whether messages may be dropped now.
@@ -138,7 +157,7 @@ impl Deadlines {
             let wait_ns = at.saturating_sub(now.wall_ms).saturating_mul(1_000_000);
             (now.ns + wait_ns.min(EXPIRY_LOOK_NS)).max(self.next_sweep_ns)
         });
-        let others = [&self.releases, &self.forwards, &self.redeliveries].map(Agenda::earliest);
+        let others = [&self.releases, &self.forwards, &self.redeliveries, &self.dispatches].map(Agenda::earliest);
         others.into_iter().chain([sweep]).flatten().min()
     }
 }

@@ -121,6 +121,9 @@ impl Core {
         let of = &queue.identity;
         let (address, queue_name, routing) = (of.address, of.name.to_string(), of.routing);
         let selector = chooses.or_else(|| of.choice.as_ref().map(|choice| choice.text().into()));
+        if mode == Mode::Consume {
+            self.gather(key);
+        }
         if let Some(lifetime) = spec.lifetime {
             self.make_dynamic(address, Dynamic { lifetime, creator: end, connection: spec.connection });
         }

@@ -27,7 +27,7 @@ impl Core {
         }
         self.deadlines.insert(Due::Expiry, at.get(), key);
         let queues = &self.nodes.queues;
-        self.deadlines.tidy_expiries(queues.len(), || {
+        self.deadlines.tidy(Due::Expiry, queues.len(), || {
             queues.iter().filter_map(|(key, queue)| Some((queue.noted_expiry()?, key)))
         });
     }

@@ -28,6 +28,7 @@ mod expiry;
 pub mod fact;
 mod flights;
 mod forwarding;
+mod gathering;
 mod handover;
 mod hop;
 mod journaling;

@@ -66,6 +66,7 @@ pub use paging::Recalled;
 use paging::{Away, Behind};
 pub(crate) use picking::Picked;
 pub(crate) use precedence::Search;
+pub(crate) use service::Came;
 use stock::Stock;
 pub use stock::Totals;
 pub(crate) use stock::{Left, News};

@@ -124,7 +124,9 @@ impl Core {
         if let Some(queue) = self.nodes.queues.get_mut(key) {
             queue.redirect(destinations);
             queue.set_delays(&settings);
-            queue.set_service(&settings);
+            if queue.set_service(&settings) {
+                self.touch(key);
+            }
         }
         if was_declared && !self.stays(key) {
             self.nodes.undeclare(key);

@@ -12,6 +12,13 @@ use crate::command::Mode;
 use crate::members::Members;
 use crate::slab::Key;
 
+/// Consumers that wait for others.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Gathering {
+    /// How long, nanoseconds; `None`: as long as it takes.
+    pub until_ns: Option<u64>,
+}
+
 /// Who is served otherwise than in turn, and with what.
 #[derive(Debug, Default)]
 struct Rules {
@@ -19,6 +26,8 @@ struct Rules {
     picking: Option<Picking>,
     /// Which consumers are before others: all of them are in there.
     precedence: Option<Precedence>,
+    /// Nobody is served while that is set.
+    gathering: Option<Gathering>,
 }
 
 /// Who is served where a queue has rules.
@@ -63,6 +72,9 @@ impl Consumers {
             return self.browsers.handle_gone(lives);
         }
         self.takers -= 1;
+        if self.takers == 0 {
+            self.end_gathering();
+        }
         let Some(rules) = &mut self.rules else { return self.round.handle_gone(lives) };
         if let Some(picking) = &mut rules.picking {
             picking.handle_gone(&lives);
@@ -91,7 +103,29 @@ impl Consumers {
 
     /// A room without rules goes.
     fn tidy(&mut self) {
-        self.rules.take_if(|rules| rules.picking.is_none() && rules.precedence.is_none());
+        self.rules.take_if(|rules| rules.picking.is_none() && rules.precedence.is_none() && rules.gathering.is_none());
+    }
+
+    /// From now on nobody is served.
+    pub fn begin_gathering(&mut self, gathering: Gathering) {
+        self.rules.get_or_insert_default().gathering = Some(gathering);
+    }
+
+    /// From now on they are; gives whether they were not.
+    pub fn end_gathering(&mut self) -> bool {
+        let ended = self.rules.as_mut().and_then(|rules| rules.gathering.take());
+        self.tidy();
+        ended.is_some()
+    }
+
+    /// Whether nobody is served.
+    pub fn gathers(&self) -> bool {
+        self.rules.as_ref().is_some_and(|rules| rules.gathering.is_some())
+    }
+
+    /// Until when nobody is served, nanoseconds, unless that is for as long as it takes.
+    pub fn gathers_until(&self) -> Option<u64> {
+        self.rules.as_ref()?.gathering?.until_ns
     }
 
     /// From now on one consumer is served as long as it lives.
@@ -115,7 +149,11 @@ impl Consumers {
 
     /// Who is served as rules say.
     pub fn served(&mut self, lives: impl Fn(Key) -> bool) -> Served {
-        match self.rules.as_mut().and_then(|rules| rules.precedence.as_mut()?.sole(lives)) {
+        let Some(rules) = &mut self.rules else { return Served::Everybody };
+        if rules.gathering.is_some() {
+            return Served::Nobody;
+        }
+        match rules.precedence.as_mut().and_then(|precedence| precedence.sole(lives)) {
             None => Served::Everybody,
             Some(Some(end)) => Served::One(end),
             Some(None) => Served::Nobody,
@@ -186,6 +224,7 @@ impl Consumers {
     /// Takes all consumers out that take messages.
     pub fn take_all(&mut self) -> Vec<Key> {
         self.takers = 0;
+        self.end_gathering();
         let mut all: Vec<Key> = std::mem::take(&mut self.round).listed().collect();
         if let Some(precedence) = self.rules.as_mut().and_then(|rules| rules.precedence.as_mut()) {
             all.extend(precedence.take_all());

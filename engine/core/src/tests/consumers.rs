@@ -145,6 +145,77 @@ fn a_selector_chooses_within_a_priority() {
     assert_eq!(got, [(1, 0), (0, 1), (0, 2), (1, 3)]);
 }
 
+/// Lets time pass.
+fn pass(owner: &mut Owner, to_ns: u64) -> Vec<Event> {
+    owner.core.begin_turn(to_ns, 1);
+    owner.events()
+}
+
+#[test]
+fn nothing_is_given_before_there_are_enough_consumers_and_then_until_none_is_left() {
+    let mut owner = owner(Layer { consumers_before_dispatch: Some(3), ..Layer::default() });
+    let producer = owner.producer("q", None);
+    (0..9).for_each(|delivery| drop(owner.send(producer, delivery)));
+    let [first, second] = [0, 5].map(|priority| consumer_of(&mut owner, priority));
+    for end in [first, second] {
+        assert!(owner.grant(end, 1).is_empty(), "they wait for another one");
+    }
+    assert_eq!(owner.core.deadline(), None, "for as long as it takes");
+    assert_eq!(owner.command(Command::Drain { end: second }), [Event::Drained { unused: 1 }]);
+    let browser = try_consume(&mut owner, ConsumerSpec { mode: Mode::Browse, ..ConsumerSpec::of("q") });
+    assert_eq!(owner.grant(browser.expect("it looks"), 9).len(), 9, "browsers see everything, and do not count");
+    // The third one comes, and what came first is given.
+    owner.next_link += 1;
+    let link = LinkKey { shard: 0, generation: 0, slot: owner.next_link };
+    let events = owner.command(consume(link, "q", None, Mode::Consume));
+    assert_eq!(given(&owner, &[first, second], &events), [(0, 0)]);
+    let Some(&Event::Attached { end: third, .. }) = events.first() else { panic!("{events:?}") };
+    for end in [second, third] {
+        owner.command(Command::Detach { end, mode: DetachMode::Close });
+    }
+    assert_eq!(owner.grant(first, 1).len(), 1, "the one that is left is served on");
+    owner.command(Command::Detach { end: first, mode: DetachMode::Close });
+    let again = consumer_of(&mut owner, 0);
+    assert!(owner.grant(again, 1).is_empty(), "and then they are waited for again");
+}
+
+#[test]
+fn consumers_are_waited_for_so_long_from_the_first_one_on() {
+    let layer = Layer { consumers_before_dispatch: Some(3), delay_before_dispatch_ms: Some(100), ..Layer::default() };
+    let mut owner = owner(layer);
+    let producer = owner.producer("q", None);
+    owner.send(producer, 0);
+    let first = consumer_of(&mut owner, 0);
+    assert!(owner.grant(first, 5).is_empty());
+    assert_eq!(owner.core.deadline(), Some(100_000_001));
+    // One that goes takes its time with it.
+    owner.command(Command::Detach { end: first, mode: DetachMode::Close });
+    pass(&mut owner, 50_000_000);
+    owner.core.now.ns = 50_000_000;
+    owner.next_link += 1;
+    let link = LinkKey { shard: 0, generation: 0, slot: owner.next_link };
+    owner.core.handle_command(50_000_000, 1, consume(link, "q", None, Mode::Consume));
+    let Some(Event::Attached { end, .. }) = owner.events().pop() else { panic!("it is attached") };
+    owner.core.handle_command(50_000_000, 1, Command::Grant { end, credit: 5 });
+    assert!(pass(&mut owner, 149_999_999).is_empty());
+    let events = pass(&mut owner, 150_000_000);
+    assert_eq!(given(&owner, &[end], &events), [(0, 0)]);
+    assert_eq!(owner.core.deadline(), None);
+}
+
+#[test]
+fn whoever_comes_and_goes_leaves_no_deadlines_behind() {
+    let layer =
+        Layer { consumers_before_dispatch: Some(2), delay_before_dispatch_ms: Some(1 << 30), ..Layer::default() };
+    let mut owner = owner(layer);
+    owner.producer("q", None);
+    for _ in 0..1000 {
+        let end = consumer_of(&mut owner, 0);
+        owner.command(Command::Detach { end, mode: DetachMode::Close });
+    }
+    assert!(owner.core.deadlines.len() < 200, "{} deadlines", owner.core.deadlines.len());
+}
+
 proptest! {
     /// Consumers that all ask for one priority are served as those are that ask for none: the long way does what the short one does.
     #[test]

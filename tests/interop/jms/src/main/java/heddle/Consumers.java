@@ -30,4 +30,14 @@ final class Consumers extends Group {
         send(queue(), "c");
         expect(low, "c");
     }
+
+    @Shows("Artemis A26")
+    void notBeforeThereAreTwo() throws Exception {
+        send(queue(), "a", "b");
+        MessageConsumer one = session(Session.AUTO_ACKNOWLEDGE, "jms.prefetchPolicy.all=1").createConsumer(queue());
+        nothing(one);
+        MessageConsumer two = session(Session.AUTO_ACKNOWLEDGE, "jms.prefetchPolicy.all=1").createConsumer(queue());
+        java.util.Set<String> got = java.util.Set.of(text(take(one)), text(take(two)));
+        same(java.util.Set.of("a", "b"), got);
+    }
 }
