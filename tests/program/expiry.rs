@@ -64,3 +64,40 @@ fn what_has_expired_leaves_its_queue_wherever_it_is_and_comes_to_nobody() {
     let got: Vec<Vec<u8>> = (0..3).map(|_| receiver.receive().1).collect();
     assert_eq!(got, [b"a", b"d", b"g"]);
 }
+
+#[test]
+fn an_address_says_how_long_messages_live_and_a_kill_changes_nothing() {
+    let rules = "
+        [[address]]\nmatch = \"kept\"\nno_expiry = true\n
+        [[address]]\nmatch = \"short\"\nexpiry_delay_ms = 1\n
+        [[address]]\nmatch = \"longer\"\nmin_expiry_ms = 3600000\n
+        [[address]]\nmatch = \"bounded\"\nmax_expiry_ms = 1\n";
+    for shards in [1, 3] {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let broker = Broker::start_with(folder, shards, &format!("{LISTENER}{rules}"));
+        let sent = [
+            message(None, None, b'a'),
+            message(Some(1), None, b'b'),
+            message(None, Some(now_ms() - 5000), b'c'),
+            message(Some(HOUR_MS as u32), None, b'd'),
+        ];
+        let cases = [("kept", "abcd"), ("short", "d"), ("longer", "abcd"), ("bounded", "")];
+        for (address, left) in cases {
+            let mut sender = opened(&broker);
+            sender.attach_sender(address);
+            for (delivery, message) in (0..).zip(&sent) {
+                sender.send_encoded(delivery, message);
+                assert_eq!(sender.outcome(), (delivery, delivery, None));
+            }
+            let left = left.len() as u64;
+            wait_for("others to expire", || (messages(&broker, address).unwrap_or(0) == left).then_some(()));
+        }
+        let broker = Broker::start_with(broker.kill(), shards, &format!("{LISTENER}{rules}"));
+        for (address, left) in cases {
+            let mut receiver = opened(&broker);
+            receiver.attach_receiver(address, 10);
+            let got: Vec<u8> = left.bytes().map(|_| receiver.receive().1[0]).collect();
+            assert_eq!(got, left.as_bytes(), "{address}");
+        }
+    }
+}

@@ -107,6 +107,15 @@ layered! {
     /// they are dropped, too
     expiry_address: String = String::new()
         => check("an address, an address::queue, or \"\" for none", destination) => kept(21) => artemis("expiry-address");
+    /// messages never expire, whatever they say
+    no_expiry: bool = false => kept(45) => artemis("no-expiry");
+    /// how long a message lives that says nothing of it, from its arrival on; 0: for ever, unless `max_expiry_ms` or else `min_expiry_ms` says how
+    /// long
+    expiry_delay_ms: u64 = 0 => range(0, 1 << 40, "ms") => kept(46) => artemis("expiry-delay");
+    /// a message that expires lives at least so long from its arrival on, whatever it says; 0: as it says
+    min_expiry_ms: u64 = 0 => range(0, 1 << 40, "ms") => kept(47) => artemis("min-expiry-delay");
+    /// a message lives no longer than this from its arrival on, whatever it says; a minimum above it does not count; 0: as it says
+    max_expiry_ms: u64 = 0 => range(0, 1 << 40, "ms") => kept(48) => artemis("max-expiry-delay");
     /// messages that wait in one queue at most: with each further one the oldest leaves, for good; those that consumers hold do not count, and
     /// producers do not wait for consumers; 0: any number
     ring_size: u64 = 0 => range(0, 1 << 48, "messages") => kept(60) => artemis("default-ring-size");

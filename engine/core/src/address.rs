@@ -13,6 +13,7 @@ use engine_selector::Index;
 
 use crate::choice::Choice;
 use crate::command::{ConnectionKey, Lifetime, RoutingType};
+use crate::lifetimes::Lifetimes;
 use crate::limits::FEW_QUEUES;
 use crate::members::Members;
 use crate::queue::Queue;
@@ -29,6 +30,8 @@ pub(crate) struct Address {
     pub dynamic: Option<Dynamic>,
     /// What holds for it and for queues of it that are made.
     pub settings: Arc<AddressSettings>,
+    /// What that says of each message that comes; `bounds` has all of them go the long way for it.
+    pub lifetimes: Lifetimes,
     /// Whether it stays when nobody uses it.
     pub is_declared: bool,
 }
@@ -46,7 +49,14 @@ pub(crate) struct Dynamic {
 impl Address {
     pub fn new(name: &str, routing: RoutingType, settings: Arc<AddressSettings>) -> Self {
         let (queues, producers) = (Bindings::default(), Members::default());
-        Self { name: name.into(), routing, queues, producers, dynamic: None, settings, is_declared: false }
+        let lifetimes = Lifetimes::new(&settings);
+        Self { name: name.into(), routing, queues, producers, dynamic: None, settings, lifetimes, is_declared: false }
+    }
+
+    /// Other settings hold from now on.
+    pub fn set_settings(&mut self, settings: Arc<AddressSettings>) {
+        self.lifetimes = Lifetimes::new(&settings);
+        self.settings = settings;
     }
 
     /// Whether nothing keeps it.

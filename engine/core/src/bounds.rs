@@ -6,6 +6,7 @@
 
 use engine_catalogue::{AddressSettings, WhenFull};
 
+use crate::lifetimes::Lifetimes;
 use crate::limits::REJECT_FACTOR;
 
 /// When a queue gets what is sent to it.
@@ -35,6 +36,8 @@ pub(crate) struct Bounds {
     /// Waiting messages beyond which the oldest leave.
     pub ring: u64,
     pub gets: Gets,
+    /// How long its address has messages live.
+    pub lifetimes: Lifetimes,
 }
 
 impl Bounds {
@@ -55,12 +58,13 @@ impl Bounds {
                 (true, true) => Gets::WhileConsumed,
                 (true, false) => Gets::Always,
             },
+            lifetimes: Lifetimes::new(settings),
         }
     }
 
     /// Whether more is asked for each message than how much the queue has.
     pub fn ask_more(&self) -> bool {
-        self.ring < u64::MAX || self.gets != Gets::Always
+        self.ring < u64::MAX || self.gets != Gets::Always || self.lifetimes != Lifetimes::AsSent
     }
 
     /// Messages in the queue from which on it refuses further ones.

@@ -33,6 +33,7 @@ mod handover;
 mod hop;
 mod journaling;
 pub mod key;
+mod lifetimes;
 pub mod limits;
 mod members;
 mod memory;

@@ -93,7 +93,7 @@ impl Core {
 
     fn refresh_address(&mut self, key: Key) {
         let Some(address) = self.nodes.addresses.get_mut(key) else { return };
-        address.settings = self.config.catalogue.settings(&address.name);
+        address.set_settings(self.config.catalogue.settings(&address.name));
         address.is_declared = self.config.catalogue.is_declared(&address.name);
         if address.is_declared {
             address.routing = address.settings.routing;

@@ -15,6 +15,7 @@ use crate::core::Core;
 use crate::ends::Route;
 use crate::event::{Event, Refusal};
 use crate::key::LinkKey;
+use crate::lifetimes::Lifetimes;
 use crate::message::Message;
 use crate::slab::Key;
 
@@ -32,11 +33,14 @@ impl Core {
     }
 
     #[inline]
-    fn put(&mut self, address: Key, route: Route, message: Message) -> Result<u64, Box<Refusal>> {
-        let Some(bindings) = self.nodes.addresses.get(address).map(|address| &address.queues) else {
+    fn put(&mut self, address: Key, route: Route, mut message: Message) -> Result<u64, Box<Refusal>> {
+        let Some(found) = self.nodes.addresses.get(address) else {
             return Err(Refusal::new(Condition::ResourceDeleted, "the address is gone"));
         };
-        match (route, bindings.only()) {
+        if found.lifetimes != Lifetimes::AsSent {
+            found.lifetimes.hold(&mut message, self.now.wall_ms);
+        }
+        match (route, found.queues.only()) {
             (Route::All, Some(only)) => self.put_one(only, message),
             (Route::All, None) => {
                 let one = self.take_turn(address, &message)?;

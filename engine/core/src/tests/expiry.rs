@@ -176,3 +176,26 @@ proptest! {
         prop_assert_eq!(rest, left);
     }
 }
+
+#[test]
+fn an_address_says_how_long_messages_live() {
+    let bounded = |min_expiry_ms, max_expiry_ms| Layer { min_expiry_ms, max_expiry_ms, ..Layer::default() };
+    let of = |layer| vec![("q", engine_catalogue::Attributes::Match(layer))];
+    // Two that say nothing, then one of 2 ms and one of a second.
+    let cases: [(Layer, &[u32]); 4] = [
+        (Layer { no_expiry: Some(true), ..Layer::default() }, &[0, 1, 2, 3]),
+        (Layer { expiry_delay_ms: Some(50), ..Layer::default() }, &[3]),
+        (bounded(Some(1000), None), &[0, 1, 2, 3]),
+        (bounded(None, Some(50)), &[]),
+    ];
+    for (layer, left) in cases {
+        let mut owner = settings::owner_of(1, Storage::Memory, of(layer.clone()));
+        let producer = owner.producer("q", None);
+        (0..2).for_each(|delivery| drop(owner.send(producer, delivery)));
+        send_until(&mut owner, producer, 2, 2);
+        send_until(&mut owner, producer, 3, 1000);
+        sweep(&mut owner, 100);
+        let consumer = owner.consumer("q", None, Mode::Consume);
+        assert_eq!(taken(&mut owner, consumer, 100), left, "{layer:?}");
+    }
+}

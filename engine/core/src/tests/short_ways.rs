@@ -6,6 +6,7 @@
 use super::*;
 use crate::bounds::{Bounds, Gets};
 use crate::command::ACCEPT_KEYS;
+use crate::lifetimes::Lifetimes;
 use crate::plain::Plain;
 
 /// What a world of one queue is asked to do.
@@ -140,8 +141,9 @@ proptest! {
         orders in prop::collection::vec(order(), 1..120),
     ) {
         let when_full = if refuse { WhenFull::Refuse } else { WhenFull::Hold };
-        let (ring, gets) = (u64::MAX, Gets::Always);
-        let bounds = Bounds { soft_messages: 3, soft_bytes: 700, max_messages, max_bytes, when_full, ring, gets };
+        let (ring, gets, lifetimes) = (u64::MAX, Gets::Always, Lifetimes::AsSent);
+        let bounds =
+            Bounds { soft_messages: 3, soft_bytes: 700, max_messages, max_bytes, when_full, ring, gets, lifetimes };
         let layer = Layer { producer_window: Some(producer_window), when_full: Some(when_full), ..Layer::default() };
         let config = CoreConfig {
             storage: if journal { Storage::Journal } else { Storage::Memory },

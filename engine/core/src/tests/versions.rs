@@ -382,10 +382,12 @@ fn a_version_takes_turns_that_are_bounded_however_much_there_is() {
 
 /// What a version says, by few names.
 fn said() -> impl Strategy<Value = Vec<(String, Attributes)>> {
-    let layer = (proptest::option::of(1_u64..4), proptest::option::of(1_u32..4), proptest::option::of(any::<bool>()));
-    let layer = layer.prop_map(|(max_messages, producer_window, multicast)| Layer {
+    let flag = || proptest::option::of(any::<bool>());
+    let layer = (proptest::option::of(1_u64..4), proptest::option::of(1_u32..4), flag(), flag());
+    let layer = layer.prop_map(|(max_messages, producer_window, multicast, no_expiry)| Layer {
         max_messages,
         producer_window,
+        no_expiry,
         routing: multicast.map(|yes| if yes { RoutingType::Multicast } else { RoutingType::Anycast }),
         ..Layer::default()
     });
@@ -426,6 +428,7 @@ proptest! {
         for (_, queue) in owner.core.nodes.queues.iter() {
             let address = owner.core.nodes.addresses.get(queue.identity.address).expect("it has one");
             prop_assert_eq!(&address.settings, &catalogue.settings(&address.name));
+            prop_assert_eq!(address.lifetimes, crate::lifetimes::Lifetimes::new(&address.settings));
             prop_assert_eq!(queue.bounds, crate::bounds::Bounds::new(&address.settings));
         }
         for end in ends {
