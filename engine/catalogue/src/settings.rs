@@ -139,6 +139,10 @@ layered! {
     /// a queue that was made on demand goes with its last message and link; else it stays until the node ends, and for good if the journal ever had
     /// durable messages of it
     auto_delete: bool = true => kept(64) => artemis("auto-delete-queues");
+    /// how long such a queue stays when it could go: a link or a message that comes meanwhile begins that anew
+    auto_delete_delay_ms: u64 = 0 => range(0, 1 << 40, "ms") => kept(65) => artemis("auto-delete-queues-delay");
+    /// such a queue goes with up to so many messages, for good, once a consumer took one of it
+    auto_delete_messages: u64 = 0 => range(0, 1 << 48, "messages") => kept(66) => artemis("auto-delete-queues-message-count");
     /// a queue gets what is sent to its address; without that what is sent to it is accepted and dropped, and consumers get what it has
     enabled: bool = true => kept(67) => artemis("enabled");
 }

@@ -78,6 +78,8 @@ pub(crate) enum Due {
     Redelivery,
     /// It need not wait for further consumers any more. Likewise.
     Dispatch,
+    /// Nobody may have needed it for as long as it stays then. Likewise.
+    Idle,
 }
 
 /// The deadlines of an owner: one heap for each reason, as they go by two clocks, one of which may be set.
@@ -88,6 +90,7 @@ pub(crate) struct Deadlines {
     forwards: Agenda,
     redeliveries: Agenda,
     dispatches: Agenda,
+    idles: Agenda,
     /// Before that no messages are dropped: what expires together is dropped together.
     next_sweep_ns: u64,
 }
@@ -100,6 +103,7 @@ impl Deadlines {
             Due::Forward => self.forwards.insert(at, queue),
             Due::Redelivery => self.redeliveries.insert(at, queue),
             Due::Dispatch => self.dispatches.insert(at, queue),
+            Due::Idle => self.idles.insert(at, queue),
         }
     }
 
@@ -111,6 +115,7 @@ impl Deadlines {
             Due::Forward => self.forwards.take_due(now.ns),
             Due::Redelivery => self.redeliveries.take_due(now.ns),
             Due::Dispatch => self.dispatches.take_due(now.ns),
+            Due::Idle => self.idles.take_due(now.ns),
         }
     }
 
@@ -122,6 +127,7 @@ impl Deadlines {
             Due::Forward => &mut self.forwards,
             Due::Redelivery => &mut self.redeliveries,
             Due::Dispatch => &mut self.dispatches,
+            Due::Idle => &mut self.idles,
         };
         if agenda.is_crowded(queues) {
             *agenda = Agenda::of(living());
@@ -131,7 +137,8 @@ impl Deadlines {
     /// How many there are, stale ones too.
     #[cfg(test)]
     pub fn len(&self) -> usize {
-        let all = [&self.expiries, &self.releases, &self.forwards, &self.redeliveries, &self.dispatches];
+        let Self { expiries, releases, forwards, redeliveries, dispatches, idles, .. } = self;
+        let all = [expiries, releases, forwards, redeliveries, dispatches, idles];
         all.iter().map(|agenda| agenda.heap.len()).sum()
     }
 
@@ -157,7 +164,8 @@ impl Deadlines {
             let wait_ns = at.saturating_sub(now.wall_ms).saturating_mul(1_000_000);
             (now.ns + wait_ns.min(EXPIRY_LOOK_NS)).max(self.next_sweep_ns)
         });
-        let others = [&self.releases, &self.forwards, &self.redeliveries, &self.dispatches].map(Agenda::earliest);
+        let others = [&self.releases, &self.forwards, &self.redeliveries, &self.dispatches, &self.idles];
+        let others = others.map(Agenda::earliest);
         others.into_iter().chain([sweep]).flatten().min()
     }
 }

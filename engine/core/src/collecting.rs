@@ -53,6 +53,7 @@ impl Core {
         if address.producers.is_empty() {
             for queue in address.queues.on_demand().to_vec() {
                 self.nodes.note_look();
+                self.nodes.idle.end(queue);
                 self.collect(queue);
             }
         }
@@ -75,6 +76,7 @@ impl Core {
             self.delete(consumer.queue);
         } else {
             self.trim(consumer.queue);
+            self.nodes.idle.end(consumer.queue);
             self.collect(consumer.queue);
             self.touch(consumer.queue);
         }
@@ -112,20 +114,13 @@ impl Core {
         }
     }
 
-    /// Whether queues of an address go that were made on demand, when nobody needs them any more.
-    fn goes_on_its_own(&self, address: Key) -> bool {
-        self.nodes.addresses.get(address).is_none_or(|address| address.settings.auto_delete)
-    }
-
     /// Deletes a queue that has no reason to stay.
     pub(crate) fn collect(&mut self, key: Key) {
         let Some(queue) = self.nodes.queues.get(key) else { return };
         let lifetime = match queue.identity.kind {
             Kind::Volatile | Kind::Durable | Kind::Declared(_) | Kind::Dynamic(Lifetime::OnClose) => return,
-            Kind::Auto if !self.goes_on_its_own(queue.identity.address) || self.is_promised(queue.identity.address) => {
-                return;
-            }
-            Kind::Auto => Lifetime::NoLinksOrMessages,
+            Kind::Auto if self.is_promised(queue.identity.address) => return,
+            Kind::Auto => return self.collect_on_demand(key),
             Kind::Dynamic(lifetime) => lifetime,
             Kind::Ending if queue.departing() == 0 => return self.delete(key),
             Kind::Ending => return,

@@ -254,7 +254,8 @@ impl Core {
     }
 
     /// Drops expired messages, gives credit that was withheld for consumers that no longer take, or for want of room that is there now, tries
-    /// again what was refused at another address or failed, serves consumers that waited for others, and goes on with a new version of the catalogue.
+    /// again what was refused at another address or failed, serves consumers that waited for others, deletes queues that nobody needed for a
+    /// while, and goes on with a new version of the catalogue.
     pub fn handle_deadline(&mut self, now_ns: u64, wall_ms: u64) {
         self.now = Now { ns: now_ns, wall_ms };
         for queue in std::mem::take(&mut self.turns.again) {
@@ -264,6 +265,7 @@ impl Core {
         self.forward_due();
         self.redeliver_due();
         self.serve_due();
+        self.idle_due();
         self.release_waiting(RELEASE_MAX);
         self.refresh();
         if self.deadlines.may_sweep(self.now) {

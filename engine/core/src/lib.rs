@@ -31,6 +31,7 @@ mod forwarding;
 mod gathering;
 mod handover;
 mod hop;
+mod idling;
 mod journaling;
 pub mod key;
 mod lifetimes;

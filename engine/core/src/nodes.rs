@@ -18,6 +18,7 @@ use crate::command::RoutingType;
 use crate::ends::End;
 use crate::event::Refusal;
 use crate::fact::{INTERNAL, PASSING};
+use crate::idling::Idle;
 use crate::limits::{ENDING_BYTES, ENDING_MAX, NAME_BYTES_MAX};
 use crate::plain::Plain;
 use crate::queue::{Before, Destinations, Identity, Kind, Queue};
@@ -36,6 +37,8 @@ pub(crate) struct Nodes {
     pub dynamic: usize,
     /// Queues that were deleted, and go when what they forward is elsewhere.
     endings: Vec<Key>,
+    /// Queues that go if nobody needs them for a while.
+    pub idle: Idle,
     /// Addresses and queues each, at most.
     max: usize,
     /// Octets of one queue that are in memory at most while the shard has plenty.
@@ -55,6 +58,7 @@ impl Nodes {
             subscriptions: BTreeSet::new(),
             dynamic: 0,
             endings: Vec::new(),
+            idle: Idle::default(),
             max,
             resident_max,
             #[cfg(test)]

@@ -304,3 +304,79 @@ fn a_restart_leaves_no_more_than_the_ring_keeps_and_purges_what_nobody_consumed(
         assert_eq!(released.len(), 5 - left, "{released:?}");
     }
 }
+
+/// Seconds, as a delay.
+fn after(seconds: u64) -> Layer {
+    Layer { auto_delete_delay_ms: Some(seconds * 1000), ..Layer::default() }
+}
+
+/// The queues of an owner at that second.
+fn queues_at(owner: &mut Owner, seconds: u64) -> usize {
+    owner.core.begin_turn(seconds * 1_000_000_000, 1);
+    owner.core.check();
+    owner.core.queue_views().count()
+}
+
+#[test]
+fn a_queue_stays_for_a_while_when_nobody_needs_it() {
+    let mut owner = owner(after(60));
+    let use_at = |owner: &mut Owner, seconds: u64| {
+        assert_eq!(queues_at(owner, seconds), usize::from(seconds > 0), "it is there still");
+        let now_ns = seconds * 1_000_000_000;
+        owner.next_link += 1;
+        let link = LinkKey { shard: 0, generation: 0, slot: owner.next_link };
+        owner.core.handle_command(now_ns, 1, consume(link, "q", None, Mode::Consume));
+        let events = owner.events();
+        let [Event::Attached { end, .. }, ..] = events.as_slice() else { panic!("not attached: {events:?}") };
+        owner.core.handle_command(now_ns, 1, Command::Detach { end: *end, mode: DetachMode::Close });
+        owner.events();
+    };
+    [0, 50, 100].into_iter().for_each(|seconds| use_at(&mut owner, seconds));
+    assert_eq!(queues_at(&mut owner, 159), 1, "who came meanwhile begins it anew");
+    assert_eq!(queues_at(&mut owner, 160), 0);
+    assert_eq!((owner.core.deadline(), owner.core.nodes.addresses.len()), (None, 0));
+}
+
+#[test]
+fn a_message_that_comes_and_goes_begins_the_while_anew() {
+    let mut owner = owner(Layer { ring_size: Some(1), auto_delete_messages: Some(9), ..after(60) });
+    let (producer, consumer) = (owner.producer("q", None), owner.consumer("q", None, Mode::Consume));
+    owner.send(producer, 0);
+    let got = owner.grant(consumer, 1);
+    owner.settle(consumer, got[0].0, Outcome::Accepted);
+    [producer, consumer]
+        .into_iter()
+        .for_each(|end| drop(owner.command(Command::Detach { end, mode: DetachMode::Close })));
+    let publish = Command::Publish {
+        link: LinkKey { shard: 0, generation: 0, slot: 99 },
+        delivery: 0,
+        settled: Settled::Yes,
+        publish: Box::new(crate::command::Publish::of("q", numbered(1))),
+    };
+    owner.core.handle_command(40_000_000_000, 1, publish);
+    owner.events();
+    assert_eq!((queues_at(&mut owner, 99), totals(&owner)), (1, (1, 0)));
+    assert_eq!(queues_at(&mut owner, 160), 0, "with its message");
+}
+
+#[test]
+fn a_queue_goes_with_few_messages_once_a_consumer_took_one() {
+    let mut owner = owner(Layer { auto_delete_messages: Some(2), ..Layer::default() });
+    let send = |owner: &mut Owner, count| {
+        let producer = owner.producer("q", None);
+        send_all(owner, producer, 0..count);
+        owner.command(Command::Detach { end: producer, mode: DetachMode::Close });
+        owner.core.queue_views().count()
+    };
+    assert_eq!(send(&mut owner, 2), 1, "nobody had a chance to take them");
+    assert_eq!(send(&mut owner, 2), 1);
+    let take = |owner: &mut Owner| {
+        let consumer = owner.consumer("q", None, Mode::Consume);
+        let got = owner.grant(consumer, 1);
+        owner.settle(consumer, got[0].0, Outcome::Accepted);
+        owner.command(Command::Detach { end: consumer, mode: DetachMode::Close });
+        owner.core.queue_views().count()
+    };
+    assert_eq!((take(&mut owner), take(&mut owner)), (1, 0), "three are too many, two are not");
+    assert_eq!(owner.core.memory_bytes(), 0);
+}
