@@ -6,7 +6,7 @@
 
 use crate::choice;
 use crate::declare::Area;
-use crate::name::{base, check_destination};
+use crate::destination::{self, leads_to};
 use crate::setting::{Setting, Typed, Value};
 
 /// Declares the settings, and the layers that they are made of.
@@ -89,9 +89,11 @@ layered! {
     /// with `amqp:resource-limit-exceeded`, `drop` accepts it and drops it
     when_full: WhenFull = WhenFull::Hold => kept(8) => artemis("address-full-policy");
     /// the address, or `address::queue`, that messages go to which a consumer rejected, or whose delivery failed too often
-    /// (`max_delivery_attempts`); empty: those that are rejected are dropped. At that address itself they are dropped, too
+    /// (`max_delivery_attempts`); empty: those that are rejected are dropped. At that address itself they are dropped, too. `{address}` stands
+    /// for the address that they leave: `DLQ::DLQ.{address}` gives each a queue of its own there
     dead_letter_address: String = String::new()
-        => check("an address, an address::queue, or \"\" for none", destination) => kept(20) => artemis("dead-letter-address");
+        => check("an address, an address::queue, or \"\" for none", destination::check) => kept(20)
+        => artemis("dead-letter-address, auto-create-dead-letter-resources, dead-letter-queue-prefix, dead-letter-queue-suffix");
     /// failed deliveries of a message after which it goes to the `dead_letter_address`; without one it is delivered again and again. A delivery
     /// fails if its consumer says so (modified, delivery-failed), or loses its connection. 0: any number
     max_delivery_attempts: u32 = 10 => range(0, 1 << 31, "") => kept(40) => artemis("max-delivery-attempts");
@@ -104,9 +106,10 @@ layered! {
     /// the longest that a message waits, but for the jitter; 0: ten times `redelivery_delay_ms`
     max_redelivery_delay_ms: u64 = 0 => range(0, 1 << 40, "ms") => kept(44) => artemis("max-redelivery-delay");
     /// the address, or `address::queue`, that messages go to whose time to live ran out; empty: they are dropped. At that address itself
-    /// they are dropped, too
+    /// they are dropped, too. `{address}` stands for the address that they leave
     expiry_address: String = String::new()
-        => check("an address, an address::queue, or \"\" for none", destination) => kept(21) => artemis("expiry-address");
+        => check("an address, an address::queue, or \"\" for none", destination::check) => kept(21)
+        => artemis("expiry-address, auto-create-expiry-resources, expiry-queue-prefix, expiry-queue-suffix");
     /// messages never expire, whatever they say
     no_expiry: bool = false => kept(45) => artemis("no-expiry");
     /// how long a message lives that says nothing of it, from its arrival on; 0: for ever, unless `max_expiry_ms` or else `min_expiry_ms` says how
@@ -147,16 +150,11 @@ layered! {
     enabled: bool = true => kept(67) => artemis("enabled");
 }
 
-/// Where messages can go, or nowhere.
-fn destination(text: &str) -> Result<(), String> {
-    if text.is_empty() { Ok(()) } else { check_destination(text) }
-}
-
 impl Layer {
     /// Whether it means something for what has this name: messages that leave an address do not come back to it.
     pub(crate) fn check_for(&self, name: &str) -> Result<(), String> {
         let leads = [("dead_letter_address", &self.dead_letter_address), ("expiry_address", &self.expiry_address)];
-        let itself = leads.into_iter().find(|(_, to)| to.as_deref().is_some_and(|to| base(to) == name));
+        let itself = leads.into_iter().find(|(_, to)| to.as_deref().is_some_and(|to| leads_to(to, name)));
         itself.map_or(Ok(()), |(setting, _)| Err(format!("{setting}: it leads from {name} to itself")))
     }
 }

@@ -7,6 +7,7 @@ mod choosing;
 mod consumers;
 mod containers;
 mod coordinating;
+mod destinations;
 mod exchange;
 mod expiry;
 mod forwarding;

@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use engine_catalogue::{AddressSettings, base};
+use engine_catalogue::{AddressSettings, lead_from};
 
 use super::entry::{Held, Stub};
 use super::paging::Recalled;
@@ -69,8 +69,7 @@ pub(crate) struct Destinations {
 impl Destinations {
     /// Those of the queues of an address; `None` if there are none. Nothing goes to where it comes from.
     pub fn new(address: &str, settings: &AddressSettings) -> Option<Self> {
-        let target = |to: &str| (!to.is_empty() && base(to) != address).then(|| to.into());
-        let targets = [target(&settings.dead_letter_address), target(&settings.expiry_address)];
+        let targets = [&settings.dead_letter_address, &settings.expiry_address].map(|to| lead_from(to, address));
         let any = targets.iter().any(Option::is_some);
         let attempts_max = settings.max_delivery_attempts();
         any.then(|| Self { origin: address.into(), targets, attempts_max })
