@@ -15,8 +15,8 @@ use crate::slab::Key;
 pub(crate) struct Flight {
     /// The queue that it leaves.
     pub queue: Key,
-    /// Its number there.
-    pub sequence: u64,
+    /// Its number there; `None` for a copy, which leaves nothing.
+    pub sequence: Option<u64>,
     /// Size of the copy, octets.
     pub bytes: u64,
 }
@@ -37,7 +37,13 @@ impl Flights {
     /// Whether another one may begin, and a queue may have one.
     #[inline]
     pub fn may_begin(&self) -> bool {
-        !self.queues.is_empty() && self.under_way.len() < FORWARDS_MAX && self.bytes < FORWARD_BYTES
+        !self.queues.is_empty() && self.has_room()
+    }
+
+    /// Whether another one may begin.
+    #[inline]
+    pub fn has_room(&self) -> bool {
+        self.under_way.len() < FORWARDS_MAX && self.bytes < FORWARD_BYTES
     }
 
     /// A queue may have something to forward.
@@ -115,7 +121,7 @@ mod tests {
         let mut flights = Flights::default();
         assert!(!flights.may_begin(), "nobody has something");
         flights.list(key(1));
-        let small = Flight { queue: key(1), sequence: 0, bytes: 1 };
+        let small = Flight { queue: key(1), sequence: Some(0), bytes: 1 };
         let numbers: Vec<u32> = (0..FORWARDS_MAX).map(|_| flights.begin(small)).collect();
         assert!(!flights.may_begin());
         assert_eq!((flights.end(numbers[0]), flights.end(numbers[0])), (Some(small), None));

@@ -89,7 +89,7 @@ impl Core {
         let message = hop::moved(&parting, self.now.wall_ms);
         let address = parting.target.to_owned();
         queue.take_off(sequence);
-        let flight = self.flights.begin(Flight { queue: key, sequence, bytes: message.size() });
+        let flight = self.flights.begin(Flight { queue: key, sequence: Some(sequence), bytes: message.size() });
         Some(Forward { flight, publish: Box::new(Publish::of(address, message)) })
     }
 
@@ -113,7 +113,7 @@ impl Core {
 
     /// A message is where it goes, durably when the journal has reached `number`.
     fn handle_landed(&mut self, flight: u32, number: u64) {
-        let Some(Flight { queue: key, sequence, .. }) = self.flights.end(flight) else { return };
+        let Some(Flight { queue: key, sequence: Some(sequence), .. }) = self.flights.end(flight) else { return };
         let Some(queue) = self.nodes.queues.get_mut(key) else { return };
         let read_on = queue.departing() == DEPARTING_MAX;
         let (left, confirm) = queue.land(sequence);
@@ -131,6 +131,7 @@ impl Core {
     fn handle_turned_back(&mut self, flight: u32) {
         let Some(Flight { queue: key, sequence, .. }) = self.flights.end(flight) else { return };
         let Some(queue) = self.nodes.queues.get_mut(key) else { return };
+        let Some(sequence) = sequence else { return queue.count_withdrawn() };
         let left = queue.turn_back(sequence, self.now.ns);
         self.apply(key, left);
         self.handle_flown(key);
@@ -202,7 +203,7 @@ impl Core {
         }
         for flight in self.flights.under_way() {
             let queue = self.nodes.queues.get(flight.queue).expect("what is under way is at home still");
-            assert!(queue.departing() > 0);
+            assert!(queue.departing() > 0 || flight.sequence.is_none());
         }
     }
 }

@@ -23,7 +23,8 @@ const DESCRIPTION: &str = "x-opt-MOVE-DESCRIPTION";
 const DELIVERIES: &str = "x-opt-MOVE-DELIVERY-COUNT";
 const EXPIRY: &str = "x-opt-ACTUAL-EXPIRY";
 
-/// The message that arrives where another one goes: without a time to live, and as if it had not been delivered yet.
+/// The message that arrives where another one goes: as if it had not been delivered yet, and without a time to live, unless somebody moved
+/// it.
 pub(crate) fn moved(parting: &Parting<'_>, wall_ms: u64) -> Message {
     let message = parting.message;
     let body = match message.large() {
@@ -31,13 +32,16 @@ pub(crate) fn moved(parting: &Parting<'_>, wall_ms: u64) -> Message {
         None => section::change_annotations(&message.body, |map| tell(map, parting, wall_ms)).map(Bytes::from).ok(),
     };
     let body = body.unwrap_or_else(|| message.body.clone());
+    let lives_on = matches!(parting.cause, Cause::Moved(_));
     // A client that reads it where it went would drop it by that.
     let body = match message.content {
+        Content::Here if lives_on => body,
         Content::Here => section::clear_expiry(&body).map_or(body, Bytes::from),
         Content::File => body,
     };
     let header = Header { delivery_count: 0, first_acquirer: true, scheduled: false, ..message.header };
-    Message { header, body, expires_wall_ms: None, ..message.clone() }
+    let expires_wall_ms = message.expires_wall_ms.filter(|_| lives_on);
+    Message { header, body, expires_wall_ms, ..message.clone() }
 }
 
 /// The body of a large message: its file is not written anew, so that they are beside it.
@@ -47,6 +51,24 @@ fn beside(parting: &Parting<'_>, large: &Large, wall_ms: u64) -> Option<Bytes> {
     let mut annotations = Vec::new();
     map.encode(&mut annotations);
     Some(large.encode_with(&annotations))
+}
+
+/// Where a message came from first: an address, or `address::queue`. `None` if it came from nowhere, or says so in no way that can be read.
+pub(crate) fn origin(message: &Message) -> Option<String> {
+    let map = match message.content {
+        Content::File => read(message.annotations_beside())?,
+        Content::Here => {
+            let mut reader = engine_message::reader::Reader::new(section::front_annotations(&message.body));
+            reader.descriptor().ok()?;
+            Map::read(&mut reader).ok()?
+        }
+    };
+    let text = |key| map.get(key).and_then(Value::as_text).filter(|text| !text.is_empty());
+    let address = text(FIRST_ADDRESS)?;
+    match text(FIRST_QUEUE).filter(|queue| *queue != address) {
+        Some(queue) => Some(format!("{address}::{queue}")),
+        None => Some(address.to_owned()),
+    }
 }
 
 fn read(annotations: &[u8]) -> Option<Map> {
@@ -89,6 +111,7 @@ fn tell(map: &mut Map, parting: &Parting<'_>, wall_ms: u64) {
             map.set(REASON, text("expired"));
             map.set(EXPIRY, Value::Long(i64::try_from(*at).unwrap_or(i64::MAX)));
         }
+        Cause::Moved(moved) => map.set(REASON, text(moved.reason)),
         Cause::Exhausted => map.set(REASON, text("max-delivery-attempts")),
     }
 }

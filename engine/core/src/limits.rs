@@ -123,6 +123,13 @@ pub const DEPARTING_HERE_MAX: usize = FORWARDS_MAX;
 /// What a message costs that waits to go elsewhere, beside itself, octets: its places in line and table.
 pub const DEPARTING_BYTES: u64 = 128;
 
+/// Messages that a step of work on a queue's messages looks at, some tens of microseconds. Whoever asks for the work asks for the next step.
+pub const MANAGED_MAX: u64 = 256;
+
+/// Messages of a queue that are known by name only before work on its messages reads no more: it would leave that many beside those that it
+/// does something with, at some 64 octets each. The work ends there, with an error.
+pub const MANAGED_AWAY_MAX: u64 = 1 << 20;
+
 /// Messages of a queue that wait to go elsewhere before no more are read for it from the journal: what has expired there would only wait
 /// here, at a price. They cost 8 MiB.
 pub const DEPARTING_MAX: usize = 1 << 16;

@@ -13,11 +13,12 @@
 //! - `withheld`: producers that wait for room.
 //!
 //! What is done with several of them at once is beside them: `settling`, `leaving` (the one way out), `fetching`, `expiring`,
-//! `trimming`, `departing`, `delaying`, `scheduling`, `picking`, `service`, `browsing`.
+//! `trimming`, `departing`, `delaying`, `scheduling`, `picking`, `service`, `browsing`, `managing`.
 //!
 //! Not here: what goes on between queues, links, memory and the journal (`core`, `credit`, `durability`).
 
 mod browsing;
+mod cause;
 mod consumers;
 mod delaying;
 mod departing;
@@ -28,6 +29,7 @@ mod expiry;
 mod fetching;
 mod held;
 mod leaving;
+mod managing;
 mod order;
 mod paging;
 mod picking;
@@ -52,10 +54,11 @@ use crate::plain::Plain;
 use crate::slab::{Key, Slab};
 
 pub(crate) use browsing::Found;
+pub(crate) use cause::{Cause, Moved};
 pub(crate) use consumers::{Consumers, Served};
 pub(crate) use departing::Parting;
 use departures::Departures;
-pub(crate) use departures::{Cause, Confirm, Destinations, Step};
+pub(crate) use departures::{Confirm, Destinations, Step};
 pub(crate) use entry::Entry;
 pub(crate) use entry::Next;
 use expiry::Expiries;

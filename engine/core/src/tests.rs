@@ -13,6 +13,7 @@ mod expiry;
 mod forwarding;
 mod groups;
 mod held;
+mod managing;
 mod nodes;
 mod picking;
 mod priorities;

@@ -4,16 +4,18 @@
 //! port; the outcome comes back to the shard that it left. One whose content is a file gets a name of its own for it first, so that each
 //! owner frees its own; a name that nobody took goes with whoever refused the message.
 //!
+//! Copies that somebody who manages a queue asks for take the same road.
+//!
 //! Not here: which messages go, and what becomes of them (`engine_core`), and how a file gets a further name (`poll_file_wish`: whoever
 //! has the disk).
 
 use std::collections::{BTreeMap, VecDeque};
 
-use engine_core::Forward;
 use engine_core::command::{Command, Outcome, Settled};
-use engine_core::event::Event;
+use engine_core::event::{Event, Refusal};
 use engine_core::key::{LinkKey, Port};
 use engine_core::limits::FORWARDS_TURN_MAX;
+use engine_core::{Forward, Progress, Task};
 
 use crate::engine::Engine;
 use crate::mesh::Parcel;
@@ -44,17 +46,32 @@ impl Engine {
             && let Some(forward) = self.core.poll_forward()
         {
             count += 1;
-            let message = &forward.publish.message;
-            match message.large() {
-                None => self.send_off(forward),
-                Some(large) => {
-                    let (flight, is_durable) = (forward.flight, message.header.durable);
-                    self.forwarder.wishes.push_back(FileWish { flight, file: large.id, is_durable });
-                    self.forwarder.naming.insert(flight, forward);
-                }
-            }
+            self.take_off(forward);
         }
         count > 0
+    }
+
+    /// Does a step of work on the messages of a queue of this shard, and sends off what it copies.
+    ///
+    /// # Errors
+    /// As `Core::manage`.
+    pub fn manage(&mut self, task: &Task) -> Result<Progress, Box<Refusal>> {
+        self.busy = true;
+        let mut progress = self.core.manage(task)?;
+        progress.copies.drain(..).for_each(|copy| self.take_off(copy));
+        Ok(progress)
+    }
+
+    fn take_off(&mut self, forward: Forward) {
+        let message = &forward.publish.message;
+        match message.large() {
+            None => self.send_off(forward),
+            Some(large) => {
+                let (flight, is_durable) = (forward.flight, message.header.durable);
+                self.forwarder.wishes.push_back(FileWish { flight, file: large.id, is_durable });
+                self.forwarder.naming.insert(flight, forward);
+            }
+        }
     }
 
     fn send_off(&mut self, forward: Forward) {

@@ -7,7 +7,8 @@
 //! Not here: which is next, and when (`departures`).
 
 use super::Queue;
-use super::departures::{Cause, Confirm, Departed, Departures, Destinations, Step};
+use super::cause::Cause;
+use super::departures::{Confirm, Departed, Departures, Destinations, Step};
 use super::entry::Held;
 use super::stock::{Left, Why};
 use crate::event::Refusal;
@@ -92,18 +93,22 @@ impl Queue {
     #[cold]
     pub(super) fn depart(&mut self, sequence: u64, held: Held, why: Why) -> Left {
         let mut expired = 0;
+        let lives_on = matches!(why, Why::Moved(_));
         let held = match held {
             Held::Away(_) => held,
             Held::Here(entry) => {
                 // Its place in the line, and that among what expires, are known to be gone by its old key.
                 let Some(mut entry) = self.entries.remove(entry) else { return Left::default() };
-                expired = entry.message.expires_wall_ms.take().map_or(0, u64::from);
+                if !lives_on {
+                    expired = entry.message.expires_wall_ms.take().map_or(0, u64::from);
+                }
                 Held::Here(self.entries.insert(entry))
             }
         };
         let cause = match why {
             Why::Rejected(refusal) => Cause::Rejected(refusal.map(kept)),
             Why::Exhausted => Cause::Exhausted,
+            Why::Moved(moved) => Cause::Moved(moved),
             Why::Expired | Why::Acknowledged | Why::Dropped => Cause::Expired(expired),
         };
         let Some(departures) = &mut self.departures else { return Left::default() };
@@ -191,8 +196,11 @@ impl Queue {
         (Left { bytes: left.bytes + bytes, ..left }, confirm)
     }
 
-    /// A message was refused where it goes: it stays, to be tried again.
+    /// A message was refused where it goes: it stays, to be tried again, or where it was before it was moved.
     pub fn turn_back(&mut self, sequence: u64, now_ns: u64) -> Left {
+        if let Some(left) = self.withdraw(sequence) {
+            return left;
+        }
         if let Some(departures) = &mut self.departures {
             departures.turn_back(sequence, now_ns);
         }
@@ -204,7 +212,9 @@ impl Queue {
     pub(super) fn take_read(&mut self, sequence: u64, message: Message) -> Option<Message> {
         let held = self.departures.as_ref().and_then(|departures| departures.held(sequence));
         let Some(Held::Away(stub)) = held else { return Some(message) };
-        let entry = self.bring_back(sequence, stub, Message { expires_wall_ms: None, ..message });
+        let lives_on = self.departures.as_ref().is_some_and(|departures| departures.moves(sequence));
+        let expires_wall_ms = message.expires_wall_ms.filter(|_| lives_on);
+        let entry = self.bring_back(sequence, stub, Message { expires_wall_ms, ..message });
         if let Some(departures) = &mut self.departures {
             departures.set_held(sequence, Held::Here(entry));
         }

@@ -4,6 +4,7 @@
 //! 1. A message is here from the time when there is a reason for it to go until it is safe where it goes; nobody else is given it.
 //! 2. Those that leave for one reason go one behind the other. One that is refused goes behind the others of its line, and the line waits,
 //!    longer each time, and then tries one at a time, until one of them is taken.
+//! 3. One that somebody moves, and that is refused, goes nowhere: it is back where it was (`withdraw`).
 //!
 //! Not here: how they come here and go (`departing`), and what carries them (`forwarding`).
 
@@ -11,42 +12,12 @@ use std::collections::{BTreeMap, VecDeque};
 
 use engine_catalogue::{AddressSettings, lead_from};
 
+use super::cause::Cause;
 use super::entry::{Held, Stub};
 use super::paging::Recalled;
 use super::stock::Why;
-use crate::event::Refusal;
 use crate::key::LinkKey;
-use crate::limits::{DEPARTING_BYTES, FORWARD_RETRY_MAX_NS, FORWARD_RETRY_MIN_NS};
-
-/// Why a message goes elsewhere, and with that where to.
-#[derive(Debug)]
-pub(crate) enum Cause {
-    /// A consumer cannot process it; perhaps it said why.
-    Rejected(Option<Box<Refusal>>),
-    /// It could be dropped from that time on, milliseconds since the epoch.
-    Expired(u64),
-    /// Its delivery failed as often as it may.
-    Exhausted,
-}
-
-impl Cause {
-    /// Which line it stands in.
-    fn line(&self) -> usize {
-        match self {
-            Self::Rejected(_) | Self::Exhausted => 0,
-            Self::Expired(_) => 1,
-        }
-    }
-
-    /// What it and its message's places here cost beside the message, octets.
-    fn bytes(&self) -> u64 {
-        let said = match self {
-            Self::Rejected(Some(refusal)) => refusal.condition.as_str().len() + refusal.description.len(),
-            Self::Rejected(None) | Self::Expired(_) | Self::Exhausted => 0,
-        };
-        DEPARTING_BYTES + said as u64
-    }
-}
+use crate::limits::{FORWARD_RETRY_MAX_NS, FORWARD_RETRY_MIN_NS};
 
 /// A consumer that waits until its outcome is done with.
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +38,11 @@ pub(crate) struct Destinations {
 }
 
 impl Destinations {
+    /// Of an address whose messages go somewhere only if somebody moves them.
+    pub fn nowhere(address: &str) -> Self {
+        Self { origin: address.into(), targets: [None, None], attempts_max: u32::MAX }
+    }
+
     /// Those of the queues of an address; `None` if there are none. Nothing goes to where it comes from.
     pub fn new(address: &str, settings: &AddressSettings) -> Option<Self> {
         let targets = [&settings.dead_letter_address, &settings.expiry_address].map(|to| lead_from(to, address));
@@ -124,7 +100,7 @@ pub(crate) struct Departures {
     /// Where those go that were to go when there still was a target, by line.
     former: [Option<Box<str>>; 2],
     messages: BTreeMap<u64, Departing>,
-    lines: [Line; 2],
+    lines: [Line; 3],
     /// The line whose turn it is.
     turn: usize,
     /// Messages in memory.
@@ -154,7 +130,7 @@ pub(crate) struct Departed {
 
 impl Departures {
     pub fn new(destinations: Destinations) -> Self {
-        let (messages, lines) = (BTreeMap::new(), [Line::default(), Line::default()]);
+        let (messages, lines) = (BTreeMap::new(), Default::default());
         Self {
             destinations,
             former: [None, None],
@@ -185,6 +161,7 @@ impl Departures {
             Why::Acknowledged | Why::Dropped => false,
             Why::Rejected(_) | Why::Exhausted => dead.is_some(),
             Why::Expired => expired.is_some(),
+            Why::Moved(_) => true,
         }
     }
 
@@ -246,6 +223,9 @@ impl Departures {
     /// Why a message goes, and where to.
     pub fn parting(&self, sequence: u64) -> Option<(&Cause, &str)> {
         let Departing { cause, .. } = self.messages.get(&sequence)?;
+        if let Cause::Moved(moved) = cause {
+            return Some((cause, &moved.target));
+        }
         let (now, former) = (self.destinations.targets.get(cause.line())?, self.former.get(cause.line())?);
         Some((cause, now.as_deref().or(former.as_deref())?))
     }
@@ -296,6 +276,23 @@ impl Departures {
             line.delay_ns = 0;
         }
         Some(Departed { held, confirm, bytes })
+    }
+
+    /// Takes a message out that was moved, and refused; nothing if it has another reason to go.
+    pub fn withdraw(&mut self, sequence: u64) -> Option<Departed> {
+        self.messages.get(&sequence).filter(|departing| matches!(departing.cause, Cause::Moved(_)))?;
+        self.land(sequence)
+    }
+
+    /// Messages that are being moved.
+    pub fn moving(&self) -> usize {
+        let [_, _, moved] = &self.lines;
+        moved.waiting.len() + moved.flying as usize
+    }
+
+    /// Whether a message is one of them.
+    pub fn moves(&self, sequence: u64) -> bool {
+        self.messages.get(&sequence).is_some_and(|departing| matches!(departing.cause, Cause::Moved(_)))
     }
 
     /// The target of a message refused it.

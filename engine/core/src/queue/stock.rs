@@ -6,6 +6,7 @@
 
 use std::num::NonZeroU64;
 
+use super::cause::Moved;
 use crate::event::Refusal;
 
 /// Why a message leaves its queue, for good or to go elsewhere. A queue that is deleted takes what it has with it (`Queue::names`).
@@ -19,8 +20,10 @@ pub(crate) enum Why {
     Expired,
     /// Its delivery failed as often as it may. Only where it has an address to go to: else it is delivered again.
     Exhausted,
-    /// The queue is to have less: newer ones take its place, or nobody consumes.
+    /// The queue is to have less: newer ones take its place, nobody consumes, or somebody who manages it removes it.
     Dropped,
+    /// Somebody who manages the queue moves it.
+    Moved(Moved),
 }
 
 /// Totals since the queue was made.
@@ -36,11 +39,12 @@ pub struct Totals {
     pub rejected: u64,
     /// Messages whose delivery failed as often as it may.
     pub exhausted: u64,
-    /// Messages of these three kinds that went to another address.
+    /// Messages of these three kinds that went to another address, and those that were moved.
     pub forwarded: u64,
     /// How often such a message was refused where it was to go.
     pub turned_back: u64,
-    /// Messages that made room for newer ones, or left as nobody consumed, or were not put in for one of these reasons.
+    /// Messages that made room for newer ones, or left as nobody consumed, or were not put in for one of these reasons; and those that
+    /// were removed.
     pub dropped: u64,
 }
 
@@ -85,6 +89,8 @@ pub(crate) struct Stock {
     /// Size of all messages in memory, held ones too, octets.
     bytes: u64,
     totals: Totals,
+    /// Messages that somebody moved or copied, and that were refused where they were to go.
+    withdrawn: u64,
     /// Durable messages that left and that the journal was not told of yet.
     gone: Vec<Gone>,
     released: Vec<NonZeroU64>,
@@ -132,6 +138,8 @@ impl Stock {
             Why::Expired => self.totals.expired += 1,
             Why::Exhausted => self.totals.exhausted += 1,
             Why::Dropped => self.totals.dropped += 1,
+            // It is counted when it is there.
+            Why::Moved(_) => {}
         }
     }
 
@@ -143,6 +151,17 @@ impl Stock {
     /// A message that left is safe at another address.
     pub fn count_forwarded(&mut self) {
         self.totals.forwarded += 1;
+    }
+
+    /// Another address refused a message that somebody moved or copied.
+    pub fn count_withdrawn(&mut self) {
+        self.totals.turned_back += 1;
+        self.withdrawn += 1;
+    }
+
+    /// How many were.
+    pub fn withdrawn(&self) -> u64 {
+        self.withdrawn
     }
 
     /// Another address refused a message.
