@@ -15,7 +15,7 @@ use amqp_proto::{Authenticated, Tls};
 use engine_catalogue::{Catalogue, Placement};
 use engine_core::Core;
 use engine_core::limits::CoreConfig;
-use engine_home::{AddressRules, Moves};
+use engine_home::{AddressRules, Managed, Moves};
 use engine_rt::{Clock, InboxSender, Listener, Permits, Pulse, ShardThread, Starting, Termination, Waker};
 use engine_shard::Engine;
 use node_shell::{Disks, Layers, ListenerConfig, Parts, Post, Shell, ShellConfig, Verify};
@@ -26,6 +26,7 @@ use crate::config::{Config, ListenAt, Mechanism, Resolved, Sasl, Transport};
 use crate::connectors;
 use crate::data::{Journal, Storage, StorageError, Taken};
 use crate::http;
+use crate::management::{self, Logins};
 use crate::node::Node;
 use crate::reload::{Reload, Reread};
 use crate::resolver;
@@ -247,7 +248,8 @@ impl Running {
         let storage = taken.map(|taken| Storage::open(taken, config, &cores, &catalogue)).transpose()?;
         let space = storage.as_ref().map(|storage| Space::new(config, storage.segment_bytes(), cores.len()));
         space.iter().for_each(Space::warn_at_start);
-        let front = shell_config(resolved, &bound, connections.clone())?;
+        let (manager, requests) = flume::bounded(management::WAITING_MAX);
+        let front = shell_config(resolved, &bound, connections.clone(), manager)?;
         let seen = Seen { clock: Clock::default(), pulses: cores.iter().map(|_| Pulse::default()).collect() };
         let (shards, threads) = start_shards(config, &cores, front, &catalogue, listeners, storage, &seen)?;
         let node = Arc::new(Node {
@@ -262,6 +264,8 @@ impl Running {
             connections,
             space,
         });
+        let logins = if resolved.users.is_some() { Logins::Users } else { Logins::Anybody };
+        management::start(Arc::clone(&node), logins, requests).map_err(system("cannot start a thread"))?;
         let http = http.map(|http| http.serve(Arc::clone(&node))).transpose();
         let http = http.map_err(system("cannot start the HTTP listener"))?;
         Ok(Self { node, threads, bound, http, reload: Reload::new(config.clone(), kept) })
@@ -351,7 +355,12 @@ fn bind(listeners: &[ListenAt], shards: usize) -> Result<Bound, BootError> {
     Ok((by_shard, bound))
 }
 
-fn shell_config(resolved: &Resolved, bound: &[SocketAddr], connections: Permits) -> Result<ShellConfig, BootError> {
+fn shell_config(
+    resolved: &Resolved,
+    bound: &[SocketAddr],
+    connections: Permits,
+    manager: flume::Sender<Managed>,
+) -> Result<ShellConfig, BootError> {
     let config = &resolved.config;
     let mut configured = Vec::new();
     let listeners = config.listeners.iter().zip(&resolved.listeners);
@@ -396,6 +405,7 @@ fn shell_config(resolved: &Resolved, bound: &[SocketAddr], connections: Permits)
         spin_ns: config.node.spin_us * 1000,
         moves: if config.node.move_connections { Moves::ToOwner } else { Moves::Never },
         verifier: start_verifiers(resolved.users.clone())?,
+        manager,
         resolver: resolver::start(connectors::names(config)).map_err(system("cannot start a thread"))?,
         seed: RandomState::new().hash_one(std::process::id()),
     })

@@ -9,6 +9,7 @@ mod demo;
 mod figures;
 mod http;
 mod log;
+mod management;
 mod node;
 mod reload;
 mod resolver;
@@ -47,6 +48,13 @@ enum Command {
     /// Look at or change a users file.
     #[command(subcommand)]
     User(user::UserCommand),
+    /// Look at queues of a running broker, and at their messages; move, remove, retry them.
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  heddle queue stat\n  heddle queue browse dead\n  heddle queue retry dead --all\n  heddle queue \
+                      move orders --to archive --filter \"year < 2020\" --url amqp://broker:5672 --user admin"
+    )]
+    Queue(management::QueueCommand),
     /// Look at or change a data directory that no broker runs on.
     #[command(
         subcommand,
@@ -131,6 +139,7 @@ fn main() -> ExitCode {
         Command::Config(ConfigCommand::Check { options }) => check(&options),
         Command::Config(ConfigCommand::Print { options, json }) => print(&options, json),
         Command::User(command) => command.execute(),
+        Command::Queue(command) => command.execute(),
         Command::Status { source, queues: Some(prefix), .. } => {
             status::list_queues(&source, &prefix).map_err(Into::into)
         }

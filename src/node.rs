@@ -11,11 +11,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use engine_core::command::Publish;
 use engine_core::{Answer, InUse, QUEUE_FIGURES, QueueView, Version};
 use engine_figures::{Figures, PAGE_ROWS_MAX, Page, Range};
 use engine_rt::{Clock, DiskRoom, InboxSender, Permits, Pulse, Service};
 use node_shell::{
-    Ask, CONNECTION_FIGURES, ConnectionView, LINK_FIGURES, LinkView, Post, RefusedLogins, SHARD_FIGURES, ShardView,
+    Ask, CONNECTION_FIGURES, ConnectionView, LINK_FIGURES, LinkView, Manage, Managing, Post, RefusedLogins,
+    SHARD_FIGURES, ShardView,
 };
 
 use crate::http::Process;
@@ -334,6 +336,22 @@ impl Node {
             let Some(next) = next else { return Ok(()) };
             part.after = next;
         }
+    }
+
+    /// Does a step of work on the messages of a queue of a shard.
+    ///
+    /// # Errors
+    /// When the shard does not answer in time.
+    pub fn manage(&self, shard: u16, manage: Manage) -> Result<Managing, Silent> {
+        let (sender, receiver) = flume::bounded(1);
+        let inbox = self.shards.get(usize::from(shard)).ok_or(Silent)?;
+        inbox.send(Post::Manage(Box::new(manage), sender)).map_err(|_| Silent)?;
+        receiver.recv_timeout(ANSWER_TIME).map_err(|_| Silent)
+    }
+
+    /// Sends an answer of management; gives whether a shard takes it.
+    pub fn answer(&self, publish: Publish) -> bool {
+        self.shards.first().is_some_and(|inbox| inbox.send(Post::Answer(Box::new(publish))).is_ok())
     }
 
     fn page<T: Listed>(&self, shard: u16, range: Range, until: Instant) -> Result<Page<T>, Silent> {

@@ -9,6 +9,7 @@ use std::process::Command;
 const ALLOWED: &[(&str, &[&str])] = &[
     ("engine/message", &[]),
     ("engine/figures", &[]),
+    ("engine/management", &["engine-message"]),
     ("engine/selector", &["engine-message"]),
     ("amqp-frontend/codec", &["engine-message"]),
     ("amqp-frontend/proto", &["amqp-codec", "engine-message"]),
@@ -130,12 +131,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         ".",
         &[
+            "amqp-codec",
             "amqp-proto",
             "engine-catalogue",
             "engine-core",
             "engine-figures",
             "engine-home",
             "engine-ledger",
+            "engine-management",
+            "engine-message",
             "engine-rt",
             "engine-shard",
             "load-cli",

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use amqp_proto::Config;
-use engine_home::{AddressRules, Moves};
+use engine_home::{AddressRules, Managed, Moves};
 use engine_rt::Permits;
 
 use crate::connectors::ConnectorConfig;
@@ -46,6 +46,8 @@ pub struct ShellConfig {
     pub spin_ns: u64,
     /// Who verifies passwords.
     pub verifier: flume::Sender<Verify>,
+    /// Who answers requests to management.
+    pub manager: flume::Sender<Managed>,
     /// Who looks up names.
     pub resolver: flume::Sender<Resolve>,
     /// Chance, unlike that of other nodes and other starts: how long connectors wait.

@@ -25,7 +25,7 @@ mod view;
 pub use config::{ListenerConfig, ShellConfig};
 pub use connectors::{CONNECTOR_FIGURES, ConnectorConfig, ConnectorView, Endpoint, Host, Timing};
 pub use logins::RefusedLogins;
-pub use post::{Arriving, Post, Resolve, Verify};
+pub use post::{Arriving, Manage, Managing, Post, Resolve, Verify};
 pub use protocol::Protocol;
 pub use shell::{Disks, Parts, Shell, ShellError};
 pub use transport::Layers;

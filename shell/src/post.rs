@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 
 use amqp_proto::Authenticated;
-use engine_core::{Answer, Version};
+use engine_core::command::Publish;
+use engine_core::event::Refusal;
+use engine_core::{Answer, Progress, Task, Version};
 use engine_home::Slot;
 use engine_rt::InboxSender;
 
@@ -31,6 +33,10 @@ pub enum Post {
     },
     /// Somebody wants to see what there is.
     View(Ask),
+    /// A step of work on the messages of a queue, and where what it did goes.
+    Manage(Box<Manage>, flume::Sender<Managing>),
+    /// An answer of management is to be sent.
+    Answer(Box<Publish>),
     /// What is told of a version of the catalogue, and where the answer goes.
     Version(Version, flume::Sender<Answer>),
     /// A connection moves here.
@@ -38,6 +44,17 @@ pub enum Post {
     /// Close all connections, then stop.
     Stop,
 }
+
+/// Work on messages of a queue of the shard, for a user.
+pub struct Manage {
+    /// As `engine_home::Managed` has it.
+    pub user: String,
+    /// What is to be done.
+    pub task: Task,
+}
+
+/// What a step of such work did, or why it was not done.
+pub type Managing = Result<Progress, Box<Refusal>>;
 
 /// A connection between two shards.
 pub struct Arriving(pub(crate) Entry<Conn>);

@@ -9,7 +9,7 @@
 use std::os::fd::AsRawFd;
 
 use amqp_proto::Authenticated;
-use engine_home::{Closed, Password, Request, Slot};
+use engine_home::{Closed, Managed, Password, Request, Slot};
 use engine_message::Condition;
 use engine_rt::Interest;
 
@@ -31,6 +31,7 @@ impl Shell {
                 Request::Opened => self.handle_opened(slot),
                 Request::Closed(closed) => self.tell_closed(slot, &closed),
                 Request::LinkRefused { link, error } => self.tell_link_refused(slot, &link, &error),
+                Request::Manage(managed) => self.manage(slot, *managed),
                 Request::NotWritten(error) => self.lines.tell_not_written(self.turn.now_ns(), &error),
             }
         }
@@ -69,6 +70,16 @@ impl Shell {
             // Too many at once: the client may try again.
             self.turn.authenticated(slot, Authenticated::Unknown);
             self.tell_refused(slot, "too many passwords wait to be verified");
+        }
+    }
+
+    fn manage(&self, slot: Slot, managed: Managed) {
+        // There are more than the manager works off: whoever asks gets no answer, and asks again.
+        if let Err(error) = self.config.manager.try_send(managed)
+            && let Some(entry) = self.turn.get(slot)
+        {
+            tracing::warn!(target: "heddle::net", peer = %entry.host.peer, user = ?error.into_inner().user,
+                "a request to management is left out: too many wait");
         }
     }
 

@@ -269,7 +269,7 @@ impl Shell {
         let mut found = false;
         while let Some(post) = self.inbox.receive() {
             found = true;
-            let is_question = matches!(post, Post::View(_));
+            let is_question = matches!(post, Post::View(_) | Post::Manage(..));
             self.handle_post(post);
             if is_question {
                 break;
@@ -424,6 +424,8 @@ impl Shell {
             Post::Resolved { connector, attempt, found } => self.handle_resolved(connector, attempt, found),
             // Whoever asked may have given up.
             Post::Version(version, reply) => drop(reply.try_send(self.turn.handle_version(version))),
+            Post::Manage(manage, reply) => drop(reply.try_send(self.turn.manage(&manage.user, &manage.task))),
+            Post::Answer(publish) => self.turn.answer(*publish),
             Post::View(ask) => answer(&self.turn, &self.connectors, &self.totals, ask),
             Post::Arrive(arriving) => self.arrive(*arriving),
             Post::Stop => self.stop(),

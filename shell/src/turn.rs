@@ -8,9 +8,10 @@
 
 use amqp_bind::{Given, Written};
 use amqp_proto::{Authenticated, Out};
-use engine_core::event::Event;
+use engine_core::command::Publish;
+use engine_core::event::{Event, Refusal};
 use engine_core::key::LinkKey;
-use engine_core::{Answer, Version};
+use engine_core::{Answer, Progress, Task, Version};
 use engine_home::limits::GIVEN_OVERHEAD;
 use engine_home::{Due, Gift, Home, Request, Slot, Slots};
 use engine_message::Condition;
@@ -73,6 +74,19 @@ impl<H> Turn<H> {
     /// Takes what is told of a version of the catalogue.
     pub fn handle_version(&mut self, version: Version) -> Answer {
         self.home.engine_mut().handle_version(version)
+    }
+
+    /// Does a step of work on the messages of a queue of this shard for a user.
+    ///
+    /// # Errors
+    /// As `Home::manage`.
+    pub fn manage(&mut self, user: &str, task: &Task) -> Result<Progress, Box<Refusal>> {
+        self.home.manage(user, task)
+    }
+
+    /// Sends an answer of management.
+    pub fn answer(&mut self, publish: Publish) {
+        self.home.answer(publish);
     }
 
     /// The disk of large messages did something.

@@ -407,6 +407,7 @@ mod tests {
             moves: Moves::Never,
             spin_ns: 0,
             verifier: flume::bounded(1).0,
+            manager: flume::bounded(1).0,
             resolver: flume::bounded(1).0,
             seed: 0,
         };

@@ -6,7 +6,7 @@ mod render;
 mod show;
 mod state;
 
-pub use show::{list_queues, show};
+pub use show::{columns, list_queues, show};
 
 /// What is printed of a broker that answers with this.
 #[cfg(test)]

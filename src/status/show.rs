@@ -42,7 +42,7 @@ pub fn list_queues(http: &Source, prefix: &str) -> io::Result<()> {
 }
 
 /// Columns of the terminal: what `COLUMNS` says, or the terminal itself; as many as it takes where there is none.
-fn columns() -> usize {
+pub fn columns() -> usize {
     let told = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     let of_terminal = || {
         let size = io::stdout().is_terminal().then(|| rustix::termios::tcgetwinsize(io::stdout()))?.ok()?;

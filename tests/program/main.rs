@@ -23,6 +23,7 @@ mod lifetime;
 mod limits;
 mod links;
 mod load;
+mod managing;
 mod names;
 mod network;
 mod observing;

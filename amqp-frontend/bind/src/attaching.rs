@@ -37,7 +37,9 @@ impl Bind {
             Ok(Asked::Stands { place, credit }) => {
                 self.set_link(id, Some(place));
                 self.note_outcomes(place, &attach);
-                self.machine.accept_attach(id, coordinating::answer(&attach), &mut self.out);
+                let answer =
+                    if home.manages(place) { terminus::managing(&attach) } else { coordinating::answer(&attach) };
+                self.machine.accept_attach(id, answer, &mut self.out);
                 self.machine.grant(id, credit);
             }
             Ok(Asked::Elsewhere { owner }) => {

@@ -179,6 +179,9 @@ impl Bind {
         if home.coordinates(place) {
             return self.handle_control(home, place, delivery);
         }
+        if home.manages(place) {
+            return self.handle_managed(delivery);
+        }
         let scanned = section::scan(delivery.payload);
         let parsed = scanned.and_then(|sections| Ok((header(delivery.payload, sections.header.end)?, sections)));
         let settled = wanted(delivery.settled);

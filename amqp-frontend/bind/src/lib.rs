@@ -9,6 +9,7 @@ mod claiming;
 mod coordinating;
 mod filter;
 mod inbound;
+mod managing;
 mod outbound;
 mod outcome;
 mod parts;

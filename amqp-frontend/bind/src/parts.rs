@@ -14,6 +14,7 @@ use engine_message::{Condition, DecodeError, section};
 use crate::bind::{Bind, link_id};
 use crate::coordinating::Belongs;
 use crate::inbound::Answered;
+use crate::managing;
 
 /// A part of a message that came.
 pub(crate) struct PartIn<'a> {
@@ -53,6 +54,12 @@ impl Bind {
             home.refuse_large(place);
             let text = "a message to the coordinator is larger than any declare or discharge";
             let refusal = Some(Refusal::new(Condition::NotImplemented, text));
+            let answered = Answered { delivery: part.delivery, settled: part.settled, tag: None, transaction: None };
+            return self.handle_placed(home, part.link, answered, Placed { credit: 1, refusal });
+        }
+        if home.manages(place) {
+            home.refuse_large(place);
+            let refusal = Some(Refusal::new(Condition::MessageSizeExceeded, managing::too_large().to_string()));
             let answered = Answered { delivery: part.delivery, settled: part.settled, tag: None, transaction: None };
             return self.handle_placed(home, part.link, answered, Placed { credit: 1, refusal });
         }

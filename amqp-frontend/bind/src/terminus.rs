@@ -12,7 +12,7 @@ use engine_core::command::{
     ConsumerSpec, Durability, Lifetime, Mode, ProducerSpec, Remembered, RoutingType, Settle, Sharing, Subscription,
 };
 use engine_core::event::AttachedInfo;
-use engine_home::{AddressRules, Plan};
+use engine_home::{AddressRules, MANAGEMENT, Plan};
 use engine_message::Condition;
 use engine_message::Symbol;
 use engine_message::reader::Reader;
@@ -22,6 +22,10 @@ use crate::{filter, outcome, priority};
 
 /// The capabilities of termini that mean something here.
 const CAPABILITIES: [&str; 6] = ["queue", "topic", "temporary-queue", "temporary-topic", "shared", "global"];
+
+/// Why a link that would receive from management is refused.
+const NOT_FROM_HERE: &str =
+    "management sends nothing by itself: attach to a dynamic source, and name its address as reply-to of requests";
 
 /// Whether an attach asks for a node that gets a name here.
 pub(crate) fn is_dynamic(attach: &Attach) -> bool {
@@ -53,6 +57,17 @@ pub(crate) fn plan(
     }
 }
 
+/// The answer to an attach of a link to management.
+pub(crate) fn managing(attach: &Attach) -> Attach {
+    let target = match &attach.target {
+        Some(Target::Node(node)) => Terminus { address: node.address.clone(), ..Terminus::default() },
+        _ => Terminus::default(),
+    };
+    let answer = attach.answer();
+    let source = answer.source.or_else(|| Some(Source::default()));
+    Attach { source, target: Some(Target::Node(target)), ..answer }
+}
+
 fn producer(target: &Terminus, rules: &AddressRules, name: Option<String>) -> Result<Plan, AmqpError> {
     let asked = routing(&target.capabilities);
     let (address, prefixed, lifetime) = match (&target.address, name) {
@@ -65,6 +80,9 @@ fn producer(target: &Terminus, rules: &AddressRules, name: Option<String>) -> Re
         (Some(address), None) if address.is_empty() => return Ok(Plan::Relay(asked)),
         (Some(address), None) => {
             let (address, prefixed) = rules.strip(address);
+            if address == MANAGEMENT {
+                return Ok(Plan::Management);
+            }
             (address.to_owned(), asked.or(prefixed), None)
         }
     };
@@ -90,6 +108,9 @@ fn consumer(
         }
         None if !node.is_empty() => {
             let (address, prefixed) = rules.strip(node);
+            if address == MANAGEMENT {
+                return Err(AmqpError::new(Condition::NotAllowed, NOT_FROM_HERE));
+            }
             (address.to_owned(), asked.or(prefixed), None)
         }
         None => return Err(AmqpError::new(Condition::InvalidField, "the source has no address and is not dynamic")),

@@ -65,7 +65,7 @@ pub use crate::core::Core;
 pub use crate::exchange::{Browse, Fetch, JournalReport, JournalRequest, Recall, Room};
 pub use crate::forwarding::Forward;
 pub use crate::journaling::{LastNumbers, Restored};
-pub use crate::managing::{Action, Mark, Onward, Progress, Task};
+pub use crate::managing::{Action, Mark, NoMark, Onward, Progress, Task};
 pub use crate::queue::{Recalled, Totals};
 pub use versions::{Answer, InUse, Version};
 pub use view::{QUEUE_FIGURES, QueueView};

@@ -12,6 +12,8 @@
 //!
 //! Not here: how one message leaves (`queue::managing`), which shard has the queue, and who may do that.
 
+use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use engine_catalogue::base;
@@ -62,7 +64,7 @@ pub struct Task {
     pub from: Option<Mark>,
 }
 
-/// How far such work is. It holds for the queue that it was made for, as long as that lives.
+/// How far such work is. It holds for the queue that it was made for: when that is gone, so is the work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
     queue: Key,
@@ -116,26 +118,26 @@ impl Core {
     /// Does a step of work on the messages of a queue of this owner.
     ///
     /// # Errors
-    /// `amqp:not-found` without such a queue, `amqp:resource-deleted` if the one that the work began with is gone, `amqp:invalid-field` for a
-    /// selector or a target that is none, `amqp:precondition-failed` if there is no dead-letter address, `amqp:resource-limit-exceeded` if too
+    /// `amqp:not-found` without such a queue when the work begins, `amqp:invalid-field` for a selector or a target that is none, `amqp:precondition-failed` if there is no dead-letter address, `amqp:resource-limit-exceeded` if too
     /// many messages were read that stay.
     pub fn manage(&mut self, task: &Task) -> Result<Progress, Box<Refusal>> {
-        let missing =
-            || Refusal::new(Condition::NotFound, format!("there is no queue {}::{}", task.address, task.queue));
-        let address = self.nodes.address(&task.address).ok_or_else(missing)?;
-        let key = self.nodes.find(address, &task.queue).ok_or_else(missing)?;
+        let address = self.nodes.address(&task.address);
+        let key = address.and_then(|address| self.nodes.find(address, &task.queue));
+        let (address, key) = match (address, key, task.from) {
+            (Some(address), Some(key), from) if from.is_none_or(|mark| mark.queue == key) => (address, key),
+            // With its last message it went itself: nothing that the work was about waits any more.
+            (_, _, Some(mark)) => return Ok(Progress { onward: self.settle_down(mark), ..Progress::nothing() }),
+            _ => {
+                let text = format!("there is no queue {}::{}", task.address, task.queue);
+                return Err(Refusal::new(Condition::NotFound, text));
+            }
+        };
         let choice = task.selector.as_deref().map(Choice::new).transpose()?;
         let everywhere = self.everywhere(address, task)?;
-        let queue = self.nodes.queues.get(key).ok_or_else(missing)?;
-        let begin = || Mark { queue: key, next: 0, until: queue.horizon(), withdrawn: queue.withdrawn(), fact: 0 };
-        let mark = task.from.unwrap_or_else(begin);
-        if mark.queue != key {
-            let text = format!("the queue {} was deleted meanwhile, and made anew", task.queue);
-            return Err(Refusal::new(Condition::ResourceDeleted, text));
-        }
-        let (looked, done, copies) = (0, 0, Vec::new());
-        let mut work =
-            Work { key, mark, progress: Progress { looked, done, came_back: 0, copies, onward: Onward::Done } };
+        let (until, withdrawn) =
+            self.nodes.queues.get(key).map_or((0, 0), |queue| (queue.horizon(), queue.withdrawn()));
+        let mark = task.from.unwrap_or(Mark { queue: key, next: 0, until, withdrawn, fact: 0 });
+        let mut work = Work { key, mark, progress: Progress::nothing() };
         let found = self.work(&mut work, task, choice.as_ref(), everywhere.as_ref())?;
         let Work { mut mark, mut progress, .. } = work;
         progress.onward = match found {
@@ -310,18 +312,52 @@ impl Core {
     }
 
     /// All was looked at: the work is done when nothing is on its way, and what left is durable.
-    fn finish(&mut self, key: Key, mut mark: Mark) -> Onward {
+    fn finish(&mut self, key: Key, mark: Mark) -> Onward {
         let copying = self.flights.under_way().any(|flight| flight.queue == key && flight.sequence.is_none());
         if copying || self.nodes.queues.get(key).is_some_and(|queue| queue.moving() > 0) {
             return Onward::Later(mark);
         }
+        self.tell_gone(key);
+        self.settle_down(mark)
+    }
+
+    /// Nothing is on its way any more: the work is done when all that happened is durable.
+    fn settle_down(&self, mut mark: Mark) -> Onward {
         if mark.fact == 0 {
-            self.tell_gone(key);
             mark.fact = self.journal.numbers.last();
         }
         if mark.fact > self.journal.awaiting.durable() { Onward::Later(mark) } else { Onward::Done }
     }
 }
+
+impl Progress {
+    fn nothing() -> Self {
+        Self { looked: 0, done: 0, came_back: 0, copies: Vec::new(), onward: Onward::Done }
+    }
+}
+
+/// Whole, as text for whoever asks: it goes on by giving it back.
+impl fmt::Display for Mark {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { queue, next, until, withdrawn, fact } = self;
+        write!(out, "{}.{next}.{until}.{withdrawn}.{fact}", queue.to_bits())
+    }
+}
+
+impl FromStr for Mark {
+    type Err = NoMark;
+
+    fn from_str(text: &str) -> Result<Self, NoMark> {
+        let mut parts = text.split('.').map(|part| part.parse::<u64>().map_err(|_| NoMark));
+        let mut part = || parts.next().unwrap_or(Err(NoMark));
+        let (queue, next, until, withdrawn, fact) = (Key::from_bits(part()?), part()?, part()?, part()?, part()?);
+        if parts.next().is_some() { Err(NoMark) } else { Ok(Self { queue, next, until, withdrawn, fact }) }
+    }
+}
+
+/// A text says not how far work is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoMark;
 
 /// Work that a step is about.
 struct Work {

@@ -131,7 +131,7 @@ pub const QUEUE_FIGURES: Figures<QueueView> = Figures {
         .metric("heddle_queue_exhausted_total"),
         QueueFigure::counter(
             "forwarded",
-            "Messages that were rejected, expired or failed too often, and went to another address.",
+            "Messages that were rejected, expired or failed too often, or that somebody moved, and that went to another address.",
             Unit::Count,
             |q| Value::Count(q.totals.forwarded),
         )

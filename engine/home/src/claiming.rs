@@ -19,7 +19,7 @@ impl Home {
         match plan {
             Plan::Producer(spec) => spec.connection = connection,
             Plan::Consumer(spec) => spec.connection = connection,
-            Plan::Relay(_) | Plan::Coordinator => {}
+            Plan::Relay(_) | Plan::Coordinator | Plan::Management => {}
         }
     }
 

@@ -17,6 +17,7 @@ use crate::arena::Arena;
 use crate::client::Client;
 use crate::home::Home;
 use crate::link::{Kind, Link};
+use crate::managing::MANAGEMENT;
 use crate::permission::{self, Action};
 use crate::scheduling::{delivery_time, schedule};
 use crate::slots::{Slot, peer_key};
@@ -149,6 +150,8 @@ impl Home {
         let routing = asked.or(wanted).or(prefixed);
         let allowed = if address.is_empty() {
             Err(Refusal::new(Condition::NotFound, "the message names no address: its `to` is missing or empty"))
+        } else if address == MANAGEMENT {
+            Err(Refusal::new(Condition::NotAllowed, "requests to management come on a link to its address"))
         } else {
             permission::may(&client.user, Action::Send, address)
         };

@@ -16,8 +16,9 @@ use crate::address_rules::AddressRules;
 use crate::arena::Arena;
 use crate::client::Client;
 use crate::files::Files;
-use crate::limits::{COORDINATOR_WINDOW, RELAY_WINDOW};
+use crate::limits::{COORDINATOR_WINDOW, MANAGEMENT_WINDOW, RELAY_WINDOW};
 use crate::link::{Kind, Link, LocalId};
+use crate::managing::MANAGEMENT;
 use crate::naming::Naming;
 use crate::node_names::NodeNames;
 use crate::permission::{self, Action};
@@ -69,6 +70,8 @@ pub enum Plan {
     Relay(Option<RoutingType>),
     /// Transactions to be begun and ended.
     Coordinator,
+    /// Requests to whoever manages the node.
+    Management,
 }
 
 /// What became of an attach that was not refused at once.
@@ -183,10 +186,11 @@ impl Home {
             }
             Plan::Relay(_) => (Kind::Relay { arena: Arena::default(), used: 0 }, String::new(), Outcome::Released),
             Plan::Coordinator => (Kind::Coordinator, String::new(), Outcome::Released),
+            Plan::Management => (Kind::Management, MANAGEMENT.to_owned(), Outcome::Released),
         };
         let shard = self.engine.shard();
         let owner = match &plan {
-            Plan::Relay(_) | Plan::Coordinator => shard,
+            Plan::Relay(_) | Plan::Coordinator | Plan::Management => shard,
             // Whose it is is found out: the search begins here.
             Plan::Consumer(spec) if spec.remembered.is_some() => shard,
             Plan::Producer(_) | Plan::Consumer(_) => self.engine.owner_of(&address),
@@ -198,7 +202,7 @@ impl Home {
         let routing = match &plan {
             Plan::Producer(spec) => spec.routing,
             Plan::Relay(routing) => *routing,
-            Plan::Consumer(_) | Plan::Coordinator => None,
+            Plan::Consumer(_) | Plan::Coordinator | Plan::Management => None,
         };
         let link = Link { conn, id, owner, end: None, address, kind, routing, default_outcome, stream: None };
         let Ok(place) = self.links.insert_within(link, self.links_max) else {
@@ -212,6 +216,7 @@ impl Home {
             Plan::Consumer(spec) => Command::AttachConsumer { link, spec },
             Plan::Relay(_) => return Ok(Asked::Stands { place, credit: RELAY_WINDOW }),
             Plan::Coordinator => return Ok(Asked::Stands { place, credit: COORDINATOR_WINDOW }),
+            Plan::Management => return Ok(Asked::Stands { place, credit: MANAGEMENT_WINDOW }),
         };
         self.engine.submit(owner, command);
         Ok(Asked::Owner(place))
@@ -237,6 +242,10 @@ impl Home {
     pub fn handle_unrouted(&mut self, link: LinkKey, event: Event) {
         if link.port() == Port::Connection {
             return self.handle_unclaimant(&event);
+        }
+        if link.port() == Port::Management {
+            // Nobody waits for what becomes of an answer.
+            return;
         }
         if link.port() != Port::Peer {
             unreachable!("nobody here attaches by the port {:?}", link.port());
@@ -324,7 +333,7 @@ impl Home {
                 self.links.remove(place);
                 self.end_link(client.conn, OwnerEnd { owner, end }, mode);
             }
-            (None, Kind::Relay { .. } | Kind::Coordinator) => drop(self.links.remove(place)),
+            (None, Kind::Relay { .. } | Kind::Coordinator | Kind::Management) => drop(self.links.remove(place)),
             // The owner's answer to the attach is on its way: it finds the link without a connection.
             (None, _) => {}
         }
@@ -375,12 +384,18 @@ impl Home {
         matches!(self.links.get(place), Some(Link { kind: Kind::Coordinator, .. }))
     }
 
+    /// Whether the messages of a link are requests to whoever manages the node.
+    #[must_use]
+    pub fn manages(&self, place: Slot) -> bool {
+        matches!(self.links.get(place), Some(Link { kind: Kind::Management, .. }))
+    }
+
     /// Gives back the memory of links that carry little or nothing, and rolls back what has lived too long. Call it some times a second.
     pub fn sweep(&mut self) {
         self.end_overdue();
         self.links.iter_mut().for_each(|link| match &mut link.kind {
             Kind::Producer(arena) | Kind::Relay { arena, .. } => arena.sweep(),
-            Kind::Consumer { .. } | Kind::Coordinator => {}
+            Kind::Consumer { .. } | Kind::Coordinator | Kind::Management => {}
         });
     }
 }

@@ -24,6 +24,10 @@ pub const TRANSACTION_ENTRY_BYTES: u64 = 160;
 pub const TRANSACTION_NS_MAX: u64 = 300_000_000_000;
 /// Credit of a coordinator's link, messages: a client has as many transactions under way as it has sessions, mostly one.
 pub const COORDINATOR_WINDOW: u32 = 100;
+/// Credit of a link to management, messages: a tool has one request under way, and a console some.
+pub const MANAGEMENT_WINDOW: u32 = 16;
+/// Octets of a request to management, as it came: what a queue is to be, and a selector, fit many times.
+pub const REQUEST_BYTES_MAX: usize = 64 << 10;
 /// How often memory that is kept for reuse is used between two scans, at least, or it is given back: all links of a shard together keep
 /// no more than a fraction of what comes and goes meanwhile.
 pub const TURNOVERS_MIN: usize = 4;

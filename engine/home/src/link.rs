@@ -51,6 +51,8 @@ pub(crate) enum Kind {
     },
     /// Begins and ends transactions.
     Coordinator,
+    /// Takes requests to whoever manages the node.
+    Management,
 }
 
 /// What a link has under way in parts.
@@ -72,6 +74,7 @@ impl Link {
             Kind::Consumer(_) => "consumer",
             Kind::Relay { .. } => "relay",
             Kind::Coordinator => "coordinator",
+            Kind::Management => "management",
         }
     }
 
@@ -92,7 +95,7 @@ impl Link {
     pub fn credit(&self) -> Option<u32> {
         match self.kind {
             Kind::Consumer(taking) => Some(taking.wanted),
-            Kind::Producer(_) | Kind::Relay { .. } | Kind::Coordinator => None,
+            Kind::Producer(_) | Kind::Relay { .. } | Kind::Coordinator | Kind::Management => None,
         }
     }
 

@@ -3,10 +3,12 @@
 //! Guarantees: it is asked of an address that is known. A link that is found by the name of its subscription is asked about when its owner
 //! has said which address that is of, and before its peer hears of it.
 //!
-//! It does not know users' permissions yet: every authenticated user may do everything. The answer is the catalogue's business, and this
-//! is the place that asks for it.
+//! It does not know users' permissions for messages yet: every authenticated user may send and receive everywhere. The answer is the
+//! catalogue's business, and this is the place that asks for it. Who may manage an address it says already (`may_manage`).
 
+use engine_catalogue::Catalogue;
 use engine_core::event::Refusal;
+use engine_message::Condition;
 
 /// What somebody wants to do with an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,10 +29,22 @@ pub(crate) fn may(user: &str, action: Action, address: &str) -> Result<(), Box<R
     let _ = (user, action, address);
     #[cfg(test)]
     FORBIDDEN.with(|forbidden| match forbidden.get() == Some((action, address)) {
-        true => Err(Refusal::new(engine_message::Condition::UnauthorizedAccess, "a test forbids it")),
+        true => Err(Refusal::new(Condition::UnauthorizedAccess, "a test forbids it")),
         false => Ok(()),
     })?;
     Ok(())
+}
+
+/// Whether `user` may change and delete messages and queues of an address.
+///
+/// # Errors
+/// When not, with what the peer is told.
+pub(crate) fn may_manage(catalogue: &Catalogue, user: &str, address: &str) -> Result<(), Box<Refusal>> {
+    if catalogue.may(Some(user).filter(|user| !user.is_empty()), engine_catalogue::Action::Manage, address) {
+        return Ok(());
+    }
+    let text = format!("the user {user:?} may not manage the address {address}: no permission says so");
+    Err(Refusal::new(Condition::UnauthorizedAccess, text))
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::managing::Managed;
+
 /// One thing that a connection's binding cannot do itself.
 #[derive(Debug)]
 pub enum Request {
@@ -25,6 +27,8 @@ pub enum Request {
         /// What it was told.
         error: String,
     },
+    /// Have a request to management answered: its answer is a message of its own.
+    Manage(Box<Managed>),
     /// Tell who runs the node that a large message cannot be written.
     NotWritten(io::Error),
 }

@@ -128,7 +128,30 @@ fn what_comes_after_the_work_began_is_not_its_business() {
 }
 
 #[test]
-fn a_queue_that_was_made_anew_is_another_one() {
+fn how_far_it_is_may_be_written_down() {
+    let (mut owner, _) = filled(Layer::default(), 600);
+    let first = owner.core.manage(&task(Action::Remove)).expect("a step");
+    let Onward::More(mark) = first.onward else { panic!("there is more: {first:?}") };
+    assert_eq!(mark.to_string().parse(), Ok(mark));
+    for wrong in ["", "1", "1.2.3.4", "1.2.3.4.5.6", "a.2.3.4.5", "1.2.3.4.-5"] {
+        assert!(wrong.parse::<Mark>().is_err(), "{wrong}");
+    }
+    // Whatever somebody says instead, it is for this queue or refused, and ends.
+    for wrong in [
+        "0.0.0.0.0",
+        &format!(
+            "{}.18446744073709551615.18446744073709551615.9.0",
+            mark.to_string().split('.').next().expect("a key")
+        ),
+    ] {
+        let from = Some(wrong.parse().expect("it reads like one"));
+        let _ = owner.core.manage(&Task { from, ..task(Action::Remove) });
+        owner.core.check();
+    }
+}
+
+#[test]
+fn with_its_queue_the_work_is_done_and_one_that_was_made_anew_is_another_one() {
     let (mut owner, producer) = filled(Layer::default(), 600);
     let first = owner.core.manage(&task(Action::Remove)).expect("a step");
     let Onward::More(mark) = first.onward else { panic!("there is more: {first:?}") };
@@ -138,7 +161,7 @@ fn a_queue_that_was_made_anew_is_another_one() {
     let producer = owner.producer("q", None);
     owner.send(producer, 1);
     let again = Task { from: Some(mark), ..task(Action::Remove) };
-    assert_eq!(refused(&mut owner, &again), "amqp:resource-deleted");
+    assert_eq!(manage(&mut owner, again), Did::default());
     assert_eq!(view(&owner, "q").messages, 1);
 }
 

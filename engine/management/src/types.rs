@@ -1,0 +1,55 @@
+//! What there is to be managed: each type with its operations. Whoever answers goes by this table, and tells it (`GET-OPERATIONS`).
+
+/// The type of management itself, whose operations are about all things.
+pub const MANAGEMENT_TYPE: &str = "org.amqp.management";
+/// The type of queues.
+pub const QUEUE: &str = "queue";
+
+/// Something that is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operation {
+    /// As requests name it.
+    pub name: &'static str,
+    /// What it does, one sentence.
+    pub help: &'static str,
+}
+
+/// Things of one kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Type {
+    /// As requests name it.
+    pub name: &'static str,
+    /// What is done with one of them.
+    pub operations: &'static [Operation],
+}
+
+impl Operation {
+    const fn new(name: &'static str, help: &'static str) -> Self {
+        Self { name, help }
+    }
+}
+
+/// All of them.
+pub const TYPES: &[Type] = &[
+    Type {
+        name: MANAGEMENT_TYPE,
+        operations: &[
+            Operation::new("QUERY", "Lists things of the type entityType, a part at a time."),
+            Operation::new("GET-TYPES", "Tells the types that there are."),
+            Operation::new("GET-ATTRIBUTES", "Tells what is told of things of each type."),
+            Operation::new("GET-OPERATIONS", "Tells what can be done with things of each type."),
+        ],
+    },
+    Type {
+        name: QUEUE,
+        operations: &[
+            Operation::new("READ", "Tells of one queue."),
+            Operation::new("REMOVE", "Removes messages."),
+            Operation::new("MOVE", "Moves messages to another address, or to address::queue."),
+            Operation::new("COPY", "Copies messages to another address, or to address::queue."),
+            Operation::new("RETRY", "Moves messages back to where they came from first."),
+            Operation::new("EXPIRE", "Lets messages expire, whatever their time to live."),
+            Operation::new("DEAD-LETTER", "Moves messages to the dead-letter address of the queue's address."),
+        ],
+    },
+];
