@@ -128,10 +128,13 @@ mod tests {
             "match" => Value::Text("a.#".to_owned()),
             "routing" => Value::Text("multicast".to_owned()),
             "when_full" => Value::Text("refuse".to_owned()),
-            "auto_create" | "purge_on_no_consumers" | "non_destructive" | "exclusive" | "auto_delete" | "enabled"
-            | "no_expiry" => {
-                Value::Switch(true)
-            }
+            "auto_create"
+            | "purge_on_no_consumers"
+            | "non_destructive"
+            | "exclusive"
+            | "auto_delete"
+            | "enabled"
+            | "no_expiry" => Value::Switch(true),
             "dead_letter_address" | "expiry_address" => Value::Text("b".to_owned()),
             "redelivery_growth" => Value::Whole(200),
             _ => Value::Whole(7),

@@ -73,7 +73,7 @@ impl Queue {
         }
         let left = match self.put_away(sequence, entry) {
             Some((stub, left)) => {
-                self.order.put_back(priority, sequence, Held::Away(stub), 0);
+                self.order.put_back(priority, (sequence, Held::Away(stub)), 0, &self.entries);
                 left
             }
             None => {
@@ -107,7 +107,7 @@ impl Queue {
                 self.watch(at, entry);
             }
         }
-        self.order.put_back(priority, sequence, held, size);
+        self.order.put_back(priority, (sequence, held), size, &self.entries);
     }
 
     /// A message was refused where it was moved to: it is back. `None` if it is none of those. If the queue was deleted it goes with it.
