@@ -11,49 +11,12 @@
 //!
 //! Not here: queues that go with a link of theirs (`collecting`).
 
-use std::collections::HashMap;
-
 use crate::agenda::Due;
 use crate::core::Core;
+use crate::idle::Since;
 use crate::limits::RELEASE_MAX;
 use crate::queue::Kind;
 use crate::slab::Key;
-
-/// A queue that the owner's agenda names because nobody needed it.
-#[derive(Clone, Copy, Debug)]
-struct Since {
-    /// Since when nobody does, nanoseconds; `None`: a link was there meanwhile.
-    at_ns: Option<u64>,
-    /// Messages that had been put in by then.
-    enqueued: u64,
-}
-
-/// Queues that go if nobody needs them for a while.
-#[derive(Debug, Default)]
-pub(crate) struct Idle {
-    since: HashMap<Key, Since>,
-}
-
-impl Idle {
-    /// Nobody needs a queue; gives whether the agenda has to be told.
-    fn begin(&mut self, key: Key, at_ns: u64, enqueued: u64) -> bool {
-        match self.since.get_mut(&key) {
-            Some(since) if since.at_ns.is_some() && since.enqueued == enqueued => false,
-            Some(since) => {
-                *since = Since { at_ns: Some(at_ns), enqueued };
-                false
-            }
-            None => self.since.insert(key, Since { at_ns: Some(at_ns), enqueued }).is_none(),
-        }
-    }
-
-    /// Somebody needed it until now.
-    pub fn end(&mut self, key: Key) {
-        if let Some(since) = self.since.get_mut(&key) {
-            since.at_ns = None;
-        }
-    }
-}
 
 impl Core {
     /// Deletes a queue that was made on demand if nobody needs it, or notes when it may go.

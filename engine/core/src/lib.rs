@@ -31,6 +31,7 @@ mod forwarding;
 mod gathering;
 mod handover;
 mod hop;
+mod idle;
 mod idling;
 mod journaling;
 pub mod key;

@@ -18,7 +18,7 @@ use crate::command::RoutingType;
 use crate::ends::End;
 use crate::event::Refusal;
 use crate::fact::{INTERNAL, PASSING};
-use crate::idling::Idle;
+use crate::idle::Idle;
 use crate::limits::{ENDING_BYTES, ENDING_MAX, NAME_BYTES_MAX};
 use crate::plain::Plain;
 use crate::queue::{Before, Destinations, Identity, Kind, Queue};
