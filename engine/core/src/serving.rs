@@ -66,8 +66,10 @@ impl Core {
             return Asked::Nothing;
         };
         let picks = queue.consumers.picking().is_some();
-        // What is for others stays in memory: as much is read as may be there, so that it holds up the rest as late as can be.
-        let read = || if picks { self.memory.resident_bytes() } else { self.memory.fetch_below() };
+        // What is for others stays in memory: as much is read as may be there, so that it holds up the rest as late as can be; and what
+        // the queue can go on with, however short memory is.
+        let stays = if picks { self.memory.resident_bytes() } else { 0 };
+        let read = || self.memory.fetch_below().max(stays);
         if queue.wants_fetch(read) {
             self.journal.fetch(queue);
         }

@@ -1,5 +1,6 @@
 //! Consumers and browsers of a queue that choose their messages by selectors.
 
+use super::held::{Kept, MEMORY};
 use super::*;
 
 /// A message whose application property `n` is a number.
@@ -119,4 +120,34 @@ fn what_a_consumer_chose_and_holds_does_not_expire() {
     owner.settle(consumer, got[0].0, Outcome::Accepted);
     owner.core.check();
     assert_eq!(owner.core.queue_views().next().expect("a queue").messages, 1);
+}
+
+#[test]
+fn whoever_chooses_reads_on_however_short_memory_is() {
+    let mut kept = Kept::new();
+    let producer = kept.owner.producer("q", None);
+    for queue in 0.. {
+        let size = usize::try_from(MEMORY / 4).expect("it is small");
+        let other = kept.owner.producer(&format!("other-{queue}"), None);
+        let message = Message::new(vec![0; size].into());
+        let sent = Command::Deliver { end: other, delivery: 0, settled: Settled::Yes, message };
+        kept.owner.core.handle_command(1, 1, sent);
+        if kept.owner.core.memory_bytes() > MEMORY * 3 / 4 {
+            break;
+        }
+        assert!(queue < 10, "others keep much in memory");
+    }
+    (1..4).for_each(|delivery| kept.send(producer, delivery));
+    assert!(deliveries(kept.settle_down()).is_empty());
+    let consumer = choosing(&mut kept.owner, Mode::Consume, "JMSPriority >= 0");
+    for number in 1..4 {
+        kept.owner.core.handle_command(1, 1, Command::Grant { end: consumer, credit: 1 });
+        let got = deliveries(kept.settle_down());
+        assert_eq!(numbers(&got), [number]);
+        kept.owner.core.handle_command(
+            1,
+            1,
+            Command::Settle { end: consumer, key: got[0].0, outcome: Outcome::Accepted, confirm: None },
+        );
+    }
 }
