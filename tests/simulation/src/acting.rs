@@ -1,10 +1,12 @@
 //! What a client does of its own accord: one thing at a time, which the seed chooses.
 
-use amqp_proto::{Closing, DeliveryOutcome, LinkId, Part, Send};
+use amqp_proto::{Closing, Deliveries, DeliveryOutcome, LinkId, Part, Send, State};
 
 use crate::body::Letter;
 use crate::client::{Client, Known, Live, Scene};
-use crate::model::{Durable, Fate, Order, Place, Sending, Settled};
+use crate::enlisting::{Filling, Room, coordinate};
+use crate::kind::Kind;
+use crate::model::{Durable, Fate, Holder, Message, Order, Place, Sending, Settled, Settling};
 use crate::node::wall_ms;
 use crate::role::{Consumer, Producer, Role, Settles, Stand, To, Work, queue_name};
 
@@ -19,10 +21,15 @@ impl Client {
             Stand::None => self.attach(index, scene),
             Stand::Asked(_) => {}
             Stand::Attached(link) => {
-                if scene.chance.one_in(150) {
+                let coordinates = matches!(self.roles[index].work, Work::Coordinator);
+                if !coordinates && scene.chance.one_in(150) {
                     return self.detach(index, self.closing(index, scene), scene);
                 }
                 let Some(live) = self.live.as_mut().filter(|live| !live.closing) else { return };
+                if coordinates {
+                    let producers: Vec<LinkId> = self.roles.iter().filter_map(Role::attached).collect();
+                    return coordinate(link, &producers, live, scene);
+                }
                 let Some(role) = self.roles.get_mut(index) else { return };
                 act(role, link, live, scene);
             }
@@ -50,7 +57,7 @@ impl Client {
                     consumer.draining = true;
                 }
                 Work::Sweeper { draining, .. } | Work::Undertaker { draining } => *draining = true,
-                Work::Producer(_) | Work::Browser { .. } => continue,
+                Work::Producer(_) | Work::Coordinator | Work::Browser { .. } => continue,
             }
             live.machine.grant(link, credit);
             live.machine.drain(link);
@@ -62,7 +69,7 @@ impl Client {
         self.roles.iter().any(|role| match &role.work {
             Work::Consumer(consumer) => consumer.is_draining(),
             Work::Sweeper { draining, .. } | Work::Undertaker { draining } => *draining,
-            Work::Producer(_) | Work::Browser { .. } => false,
+            Work::Producer(_) | Work::Coordinator | Work::Browser { .. } => false,
         })
     }
 
@@ -95,6 +102,7 @@ impl Client {
         self.roles.iter().any(|role| match &role.work {
             Work::Producer(producer) => !producer.open.is_empty(),
             Work::Consumer(consumer) => !consumer.unconfirmed.is_empty(),
+            Work::Coordinator => self.live.as_ref().is_some_and(|live| live.enlisting.is_waiting()),
             Work::Browser { .. } | Work::Sweeper { .. } | Work::Undertaker { .. } => false,
         })
     }
@@ -125,7 +133,7 @@ fn act(role: &mut Role, link: LinkId, live: &mut Live, scene: &mut Scene<'_>) {
                 _ => settle(consumer, link, live, scene),
             }
         }
-        Work::Sweeper { .. } | Work::Undertaker { .. } => {}
+        Work::Coordinator | Work::Sweeper { .. } | Work::Undertaker { .. } => {}
         Work::Browser { credit, .. } => {
             if *credit < 20 {
                 *credit += 5;
@@ -135,34 +143,52 @@ fn act(role: &mut Role, link: LinkId, live: &mut Live, scene: &mut Scene<'_>) {
     }
 }
 
-fn send(producer: &mut Producer, link: LinkId, live: &mut Live, scene: &mut Scene<'_>, holder: crate::model::Holder) {
+fn send(producer: &mut Producer, link: LinkId, live: &mut Live, scene: &mut Scene<'_>, holder: Holder) {
     let mut to = None;
-    let durable = if scene.chance.one_in(4) { Durable::No } else { Durable::Yes };
-    let settled = if scene.chance.one_in(6) { Settled::Yes } else { Settled::No };
-    // What is refused and was sent settled is lost; nothing holds back those who send anywhere.
-    let lossy = settled == Settled::Yes && (scene.refuses || matches!(producer.to, To::Anywhere(_)));
-    let owed = if lossy { Fate::Perhaps } else { Fate::Owed };
-    let places = match producer.to {
-        To::Queue(queue) => vec![(Place::Queue(queue), owed)],
+    let room = match producer.to {
+        To::Queue(queue) => Room::Queue(queue),
         To::Anywhere(queues) => {
             let queue = scene.chance.below(queues);
             to = Some(queue_name(queue));
-            vec![(Place::Queue(queue), owed)]
+            Room::Queue(queue)
         }
-        To::Topic => {
-            // One that does not exist yet may when the message comes there.
-            let known = scene.subscriptions.iter().enumerate();
-            let fate = |known: &Known| if *known == Known::Yes { owed } else { Fate::Perhaps };
-            known.map(|(number, known)| (Place::Subscription(number), fate(known))).collect()
-        }
+        To::Topic => Room::Topic,
     };
+    let filling = live.enlisting.pick(room, scene);
+    let bond = filling.as_ref().map(|filling| filling.number);
+    if bond != producer.bond {
+        if live.machine.waiting(link) > 0 {
+            // It would take what waits with it.
+            return;
+        }
+        producer.bond = bond;
+        live.machine.enlist(link, filling.map(|filling| filling.id));
+    }
+    let durable = if scene.chance.one_in(4) { Durable::No } else { Durable::Yes };
+    let settled = if bond.is_none() && scene.chance.one_in(6) { Settled::Yes } else { Settled::No };
+    // What is refused and was sent settled is lost; nothing holds back those who send anywhere.
+    let lossy = settled == Settled::Yes && (scene.refuses || matches!(producer.to, To::Anywhere(_)));
+    let owed = if lossy { Fate::Perhaps } else { Fate::Owed };
+    let wall_ms = wall_ms(scene.now_ns);
+    let kind = Kind::draw(scene.variety, scene.chance, wall_ms);
+    let places = places(room, owed, &kind, scene);
     let ttl_ms = scene.chance.one_in(12).then(|| scene.chance.between(1, 400) as u32);
-    let expires_ms = ttl_ms.map(|ttl| wall_ms(scene.now_ns) + u64::from(ttl));
+    let expires_ms = ttl_ms.map(|ttl| wall_ms + u64::from(ttl));
     let order = if matches!(producer.to, To::Anywhere(_)) { scene.order } else { Order::Kept };
-    let sending = Sending { producer: holder, order, durable, settled, expires_ms, places: &places };
+    let sending = Sending {
+        producer: holder,
+        order,
+        durable,
+        settled,
+        expires_ms,
+        due_ms: kind.due_ms(wall_ms),
+        kind,
+        bond,
+        places: &places,
+    };
     let message = scene.model.send(&sending);
     let size = scene.chance.of(&[8, 30, 100, 100, 700, 3000]);
-    let body = Letter { message, durable, ttl_ms, to: to.as_deref(), size }.encode();
+    let body = Letter { message, durable, ttl_ms, to: to.as_deref(), kind, size }.encode();
     let is_settled = match settled {
         Settled::Yes => {
             live.settled.push(message);
@@ -177,17 +203,34 @@ fn send(producer: &mut Producer, link: LinkId, live: &mut Live, scene: &mut Scen
     live.machine.send(link, send, &mut live.out);
 }
 
+/// Where a message goes.
+fn places(room: Room, owed: Fate, kind: &Kind, scene: &Scene<'_>) -> Vec<(Place, Fate)> {
+    match room {
+        Room::Queue(queue) => vec![(Place::Queue(queue), owed)],
+        Room::Topic => {
+            let chosen = scene.subscriptions.iter().enumerate().filter(|(_, it)| it.choice.wants(kind));
+            // One that does not exist yet may when the message comes there.
+            let fate = |known: Known| if known == Known::Yes { owed } else { Fate::Perhaps };
+            chosen.map(|(number, it)| (Place::Subscription(number), fate(it.known))).collect()
+        }
+    }
+}
+
 /// Decides on some of what a consumer holds.
 fn settle(consumer: &mut Consumer, link: LinkId, live: &mut Live, scene: &mut Scene<'_>) {
     if consumer.settles == Settles::Hoards || consumer.held.is_empty() {
         return;
     }
     // Mostly the oldest; one frame for several that follow each other.
+    let filling = match consumer.settles {
+        Settles::First => live.enlisting.pick(consumer.room(), scene),
+        Settles::Second | Settles::Never | Settles::Hoards => None,
+    };
     let at = if scene.chance.one_in(5) { scene.chance.below(consumer.held.len()) } else { 0 };
     let outcome = match scene.chance.below(20) {
         0 | 1 => DeliveryOutcome::Released,
         2 => DeliveryOutcome::Modified(Box::new(amqp_proto::Modified { delivery_failed: true, ..Default::default() })),
-        3 => DeliveryOutcome::Rejected(None),
+        3 if filling.is_none() => DeliveryOutcome::Rejected(None),
         _ => DeliveryOutcome::Accepted,
     };
     let most = scene.chance.between(1, 8);
@@ -199,21 +242,44 @@ fn settle(consumer: &mut Consumer, link: LinkId, live: &mut Live, scene: &mut Sc
         }
         last = Some(delivery);
         consumer.held.remove(at);
-        let place = consumer.place;
-        match &outcome {
-            DeliveryOutcome::Rejected(_) => {
-                scene.model.rejected(message, place);
-                live.told.push((message, place));
-            }
-            DeliveryOutcome::Accepted => {
-                scene.model.told(message, place);
-                live.told.push((message, place));
-            }
-            _ => scene.model.returned(message, place),
-        }
-        if outcome == DeliveryOutcome::Accepted && consumer.settles == Settles::Second {
-            consumer.unconfirmed.insert(delivery, message);
+        match &filling {
+            Some(filling) => enlist(consumer, filling, message, &outcome, scene),
+            None => note(consumer, (delivery, message), &outcome, live, scene),
         }
     }
-    live.machine.settle(link, first, last.unwrap_or(first), outcome);
+    let deliveries = Deliveries { first, last: last.unwrap_or(first) };
+    match filling {
+        Some(Filling { id, .. }) => {
+            let state = State::Transactional { transaction: id, outcome: Some(outcome) };
+            live.machine.dispose(link, deliveries, Some(&state), amqp_proto::Settled::Yes, &mut live.out);
+        }
+        None => live.machine.settle(link, deliveries.first, deliveries.last, outcome),
+    }
+}
+
+/// What becomes of a delivery if its transaction is committed.
+fn enlist(consumer: &Consumer, filling: &Filling, message: Message, outcome: &DeliveryOutcome, scene: &mut Scene<'_>) {
+    let settling = if *outcome == DeliveryOutcome::Accepted { Settling::Accepted } else { Settling::Returned };
+    scene.model.enlisted(filling.number, message, consumer.place, settling);
+}
+
+/// What becomes of a delivery.
+fn note(
+    consumer: &mut Consumer,
+    (delivery, message): (u32, Message),
+    outcome: &DeliveryOutcome,
+    live: &mut Live,
+    scene: &mut Scene<'_>,
+) {
+    let place = consumer.place;
+    live.told.push((message, place));
+    match outcome {
+        DeliveryOutcome::Rejected(_) => scene.model.rejected(message, place),
+        DeliveryOutcome::Accepted => scene.model.told(message, place),
+        DeliveryOutcome::Modified(_) => scene.model.failed(message, place, wall_ms(scene.now_ns)),
+        _ => scene.model.returned(message, place),
+    }
+    if *outcome == DeliveryOutcome::Accepted && consumer.settles == Settles::Second {
+        consumer.unconfirmed.insert(delivery, message);
+    }
 }

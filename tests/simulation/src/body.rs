@@ -6,6 +6,7 @@ use engine_message::reader::Reader;
 use engine_message::section::{self, Header};
 use engine_message::value::Value;
 
+use crate::kind::{Due, Kind};
 use crate::model::{Durable, Message};
 
 /// What a message's octets are made of.
@@ -19,6 +20,8 @@ pub struct Letter<'a> {
     pub ttl_ms: Option<u32>,
     /// Where to, for a message that no link says that of.
     pub to: Option<&'a str>,
+    /// What it is beside its body.
+    pub kind: Kind,
     /// Length of its body, octets, at least eight.
     pub size: usize,
 }
@@ -28,17 +31,48 @@ impl Letter<'_> {
     pub fn encode(&self) -> Bytes {
         let mut out = Vec::with_capacity(self.size + 64);
         let durable = self.durable == Durable::Yes;
-        Header { durable, ttl_ms: self.ttl_ms, ..Header::default() }.encode(&mut out);
-        if let Some(to) = self.to {
+        let priority = self.kind.priority;
+        Header { durable, priority, ttl_ms: self.ttl_ms, ..Header::default() }.encode(&mut out);
+        self.kind.annotate(&mut out);
+        if self.to.is_some() || self.kind.group.is_some() {
             let mut properties = encode::Compound::described(&mut out, 0x73);
-            properties.put_null().put_null().put(|out| encode::string(out, to));
+            properties.put_null().put_null().put_some(self.to, encode::string);
+            // From subject to creation-time.
+            for _ in 0..7 {
+                properties.put_null();
+            }
+            properties.put_some(self.kind.group, |out, group| encode::string(out, &format!("group-{group}")));
             properties.finish();
+        }
+        if let Some(colour) = self.kind.colour {
+            encode::descriptor(&mut out, 0x74);
+            let mut map = encode::Compound::map(&mut out);
+            map.put(|out| encode::string(out, "colour")).put(|out| encode::string(out, &format!("c{colour}")));
+            map.finish();
         }
         out.extend_from_slice(&[0x00, 0x53, 0x75]);
         let mut body = self.message.to_be_bytes().to_vec();
         body.resize(self.size, filling(self.message));
         encode::binary(&mut out, &body);
         Bytes::from(out)
+    }
+}
+
+impl Kind {
+    /// Message annotations that say when it may be given.
+    fn annotate(&self, out: &mut Vec<u8>) {
+        let (key, code, value) = match self.due {
+            None => return,
+            Some(Due::At(at_ms)) => ("x-opt-delivery-time", 0x83, at_ms),
+            Some(Due::After(wait_ms)) => ("x-opt-delivery-delay", 0x80, wait_ms),
+        };
+        encode::descriptor(out, 0x72);
+        let mut map = encode::Compound::map(out);
+        map.put(|out| encode::symbol(out, key)).put(|out| {
+            out.push(code);
+            out.extend_from_slice(&value.to_be_bytes());
+        });
+        map.finish();
     }
 }
 

@@ -7,12 +7,15 @@
 use std::sync::Arc;
 
 use amqp_proto::{
-    Closing, Config, Confirmation, Connection, DeliveryOutcome, Event, Input, LinkId, Out, Payload, SessionId, Settled,
+    Closing, Config, Confirmation, Connection, Deliveries, DeliveryOutcome, Event, Input, LinkId, Out, Payload,
+    SessionId, Settled, State, Update,
 };
 use engine_home::limits::RELAY_WINDOW;
 use test_support::Chance;
 
 use crate::body::{annotation, read};
+use crate::enlisting::Enlisting;
+use crate::kind::{Choice, Variety};
 use crate::model::{Came, Durable, Holder, Message, Model, Order, Place, Reason};
 use crate::node::wall_ms;
 use crate::role::{Role, Settles, Stand, To, Work, place_of};
@@ -25,14 +28,25 @@ pub struct Scene<'a> {
     pub chance: &'a mut Chance,
     /// The time, nanoseconds.
     pub now_ns: u64,
-    /// Subscriptions that the node has confirmed to exist, by number.
-    pub subscriptions: &'a mut Vec<Known>,
+    /// Subscriptions, by number.
+    pub subscriptions: &'a mut Vec<Subscription>,
+    /// How messages differ.
+    pub variety: Variety,
     /// Whether what one producer relays to one address keeps its order.
     pub order: Order,
     /// Credit that the node gives a producer at most.
     pub window: u32,
     /// Whether the node may have to refuse messages.
     pub refuses: bool,
+}
+
+/// A durable subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    /// Whether the node has confirmed that it exists.
+    pub known: Known,
+    /// What it chooses.
+    pub choice: Choice,
 }
 
 /// Whether a subscription exists.
@@ -73,6 +87,7 @@ pub struct Live {
     pub(crate) told: Vec<(Message, Place)>,
     /// What was sent settled on it, likewise.
     pub(crate) settled: Vec<Message>,
+    pub(crate) enlisting: Enlisting,
 }
 
 impl Client {
@@ -104,6 +119,7 @@ impl Client {
             closing: false,
             told: Vec::new(),
             settled: Vec::new(),
+            enlisting: Enlisting::default(),
         });
     }
 
@@ -159,9 +175,14 @@ impl Client {
             }
             Event::Settled(outcome) => {
                 while let Some(settling) = live.machine.next_settled() {
-                    self.answered(settling.link, settling.key, outcome.as_ref(), scene);
+                    if let Some(Work::Coordinator) = self.work(settling.link) {
+                        live.enlisting.answered(settling.key, outcome.as_ref(), scene);
+                    } else {
+                        self.answered(settling.link, settling.key, outcome.as_ref(), scene);
+                    }
                 }
             }
+            Event::Updated(update) => self.updated(live, *update, scene),
             Event::Confirmed(Confirmation { deliveries, settled: Settled::Yes, .. }) => {
                 self.confirmed(deliveries.first, deliveries.last, scene);
             }
@@ -201,6 +222,18 @@ impl Client {
         }
     }
 
+    /// What becomes of messages if their transaction is committed.
+    fn updated(&mut self, live: &mut Live, mut update: Update, scene: &mut Scene<'_>) {
+        while let Some(updated) = live.machine.next_updated(&mut update) {
+            let State::Transactional { outcome, .. } = &update.state else { panic!("nobody asked for {update:?}") };
+            if !update.settled.is_yes() {
+                let (deliveries, state) = (Deliveries::one(updated.delivery), Some(&update.state));
+                live.machine.dispose(updated.link, deliveries, state, Settled::Yes, &mut live.out);
+            }
+            self.answered(updated.link, updated.key, outcome.as_ref(), scene);
+        }
+    }
+
     fn role(&mut self, link: LinkId) -> Option<&mut Role> {
         self.roles.iter_mut().find(|role| role.link() == Some(link))
     }
@@ -215,7 +248,7 @@ impl Client {
         if let Work::Consumer(consumer) = &role.work
             && let Place::Subscription(number) = consumer.place
         {
-            scene.subscriptions[number] = Known::Yes;
+            scene.subscriptions[number].known = Known::Yes;
         }
     }
 
@@ -230,24 +263,35 @@ impl Client {
         }
         let read = read(delivered.payload);
         let durable = if read.header.durable { Durable::Yes } else { Durable::No };
-        let (message, holder, first) = (read.message, role.holder, read.header.first_acquirer);
+        let wall_ms = wall_ms(scene.now_ns);
+        let came = |place, choice| Came {
+            message: read.message,
+            place,
+            holder: role.holder,
+            choice,
+            first: read.header.first_acquirer,
+            priority: read.header.priority,
+            failures: read.header.delivery_count,
+            durable,
+        };
         match &mut role.work {
-            Work::Producer(_) | Work::Sweeper { .. } | Work::Undertaker { .. } => panic!("a producer gets no messages"),
-            Work::Browser { queue, credit } => {
+            Work::Producer(_) | Work::Coordinator | Work::Sweeper { .. } | Work::Undertaker { .. } => {
+                panic!("a producer gets no messages")
+            }
+            Work::Browser { queue, choice, credit } => {
                 *credit = credit.checked_sub(1).expect("a browser has credit for what it is shown");
-                let place = Place::Queue(*queue);
-                scene.model.seen(&Came { message, place, holder, first: false, durable });
+                scene.model.seen(&came(Place::Queue(*queue), *choice), wall_ms);
             }
             Work::Consumer(consumer) => {
                 consumer.credit = consumer.credit.checked_sub(1).expect("a consumer has credit for what it gets");
-                let came = Came { message, place: consumer.place, holder, first, durable };
+                let came = came(consumer.place, consumer.choice);
                 assert_eq!(delivered.settled, consumer.settles == Settles::Never, "as the link was attached");
                 if delivered.settled {
-                    scene.model.came_settled(&came, wall_ms(scene.now_ns));
-                    live.told.push((message, consumer.place));
+                    scene.model.came_settled(&came, wall_ms);
+                    live.told.push((came.message, consumer.place));
                 } else {
-                    scene.model.came(&came, wall_ms(scene.now_ns));
-                    consumer.held.push_back((delivered.delivery, message));
+                    scene.model.came(&came, wall_ms);
+                    consumer.held.push_back((delivered.delivery, came.message));
                 }
             }
         }
@@ -284,9 +328,9 @@ impl Client {
         role.holder = Holder { client: self.number, connection: live.number, link: live.links };
         if let Work::Consumer(consumer) = &role.work
             && let Place::Subscription(number) = consumer.place
-            && scene.subscriptions[number] == Known::No
+            && scene.subscriptions[number].known == Known::No
         {
-            scene.subscriptions[number] = Known::Asked;
+            scene.subscriptions[number].known = Known::Asked;
         }
         let link = live.machine.attach(session, role.attach(), &mut live.out).expect("the session stands");
         role.stand = Stand::Asked(link);
@@ -313,13 +357,15 @@ impl Client {
             scene.model.unheard(&std::mem::take(&mut live.settled));
         }
         live.machine.close(None, now_ns, &mut live.out);
+        live.enlisting.close(scene.model);
         self.roles.iter_mut().for_each(|role| leave(role, scene.model));
     }
 
     /// The connection is gone.
     pub fn lose(&mut self, model: &mut Model) {
-        let Some(live) = self.live.take() else { return };
+        let Some(mut live) = self.live.take() else { return };
         self.roles.iter_mut().for_each(|role| leave(role, model));
+        live.enlisting.lose(model);
         model.uncertain(&live.told);
         model.unheard(&live.settled);
     }
@@ -335,11 +381,14 @@ struct Delivered<'a> {
 /// A role has no link any more, whatever the node makes of it.
 fn leave(role: &mut Role, model: &mut Model) {
     role.stand = Stand::None;
+    model.ended(role.holder);
     match &mut role.work {
         Work::Producer(producer) => {
             let open: Vec<Message> = std::mem::take(&mut producer.open).into_iter().collect();
             model.unanswered(&open);
+            producer.bond = None;
         }
+        Work::Coordinator => {}
         Work::Consumer(consumer) => {
             let held: Vec<Message> = consumer.held.drain(..).map(|(_, message)| message).collect();
             held.into_iter().for_each(|message| model.returned(message, consumer.place));
@@ -363,6 +412,7 @@ fn bury(payload: &[u8], scene: &mut Scene<'_>) {
     let reason = match said("x-opt-MOVE-REASON").as_str() {
         "rejected" => Reason::Rejected,
         "expired" => Reason::Expired,
+        "max-delivery-attempts" => Reason::Exhausted,
         other => panic!("message {message} came for the reason {other}"),
     };
     scene.model.buried(message, place, reason, wall_ms(scene.now_ns));

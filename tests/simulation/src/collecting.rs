@@ -3,6 +3,7 @@
 use amqp_proto::Closing;
 
 use crate::client::Client;
+use crate::kind::Choice;
 use crate::model::Place;
 use crate::node::SEGMENT;
 use crate::role::{DEAD_LETTERS, Role, Settles, Work};
@@ -23,10 +24,14 @@ pub fn collect(world: &mut World) {
     // Whatever has a time to live is long over.
     let end = world.schedule.now_ns() + PAUSE_NS;
     world.run_until(end, |_| false);
+    if world.is_in_memory() {
+        world.model.expect_priorities();
+    }
     let collectors = seat_collectors(world);
     take_all(world, &collectors);
     let owed = world.model.owed(world.wall_ms());
-    assert!(owed.is_empty(), "{} messages never came: {:?}", owed.len(), &owed[..owed.len().min(20)]);
+    let told: Vec<_> = owed.iter().take(5).map(|&(message, _)| world.model.tell(message)).collect();
+    assert!(owed.is_empty(), "{} messages never came: {told:#?}, {}", owed.len(), left(world));
     unsubscribe(world, &collectors);
     sweep(world);
     part(world);
@@ -60,10 +65,11 @@ fn part(world: &mut World) {
 
 /// Consumers of everything; subscriptions are taken up by those whose they are.
 fn seat_collectors(world: &mut World) -> Vec<usize> {
-    let queues = (0..world.queues).map(|queue| Role::consumer(Place::Queue(queue), Settles::First)).collect();
+    let queues =
+        (0..world.queues).map(|queue| Role::consumer(Place::Queue(queue), Settles::First, Choice::All)).collect();
     let mut clients = vec![Client::new(1000, queues, 4096), Client::new(1001, vec![Role::undertaker()], 4096)];
-    for number in 0..world.subscriptions.len() {
-        let role = Role::consumer(Place::Subscription(number), Settles::Second);
+    for (number, subscription) in world.subscriptions.iter().enumerate() {
+        let role = Role::consumer(Place::Subscription(number), Settles::Second, subscription.choice);
         clients.push(Client::new(number, vec![role], 4096));
     }
     join(world, clients)

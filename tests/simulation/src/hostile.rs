@@ -12,6 +12,7 @@ use amqp_proto::{Config, Connection, DeliveryOutcome, Event, Input, LinkId, Out,
 use test_support::Chance;
 
 use crate::body::Letter;
+use crate::kind::Kind;
 use crate::model::Durable;
 use crate::node::Node;
 use crate::wire::{Received, Wire};
@@ -156,7 +157,8 @@ impl Hostile {
             for key in 0..chance.below(8) as u64 {
                 let durable = if chance.one_in(2) { Durable::Yes } else { Durable::No };
                 let size = 8 + chance.below(400);
-                let body = Letter { message: key, durable, ttl_ms: None, to: None, size }.encode();
+                let body =
+                    Letter { message: key, durable, ttl_ms: None, to: None, kind: Kind::default(), size }.encode();
                 let settled = if chance.one_in(2) { Settled::Yes } else { Settled::No };
                 let send = Send { key, settled, format: 0, prefix: &[], body: &body, part: Part::Whole };
                 machine.send(link, send, &mut self.out);

@@ -6,16 +6,42 @@
 //! 3. Each copy is with one consumer at a time, and never comes again after its outcome, as far as the node can know of it.
 //! 4. What is given settled is given once.
 //! 5. Each delivery of a producer is answered once.
-//! 6. What one consumer gets for the first time of one producer comes in the order in which it was sent.
+//! 6. What one consumer gets for the first time of one producer comes in the order in which it was sent, within one priority, group and
+//!    transaction.
 //! 7. Nothing is given whose time was over long ago.
 //! 8. Where there is an address for what is rejected or expires, that comes there: once for each time that it was rejected, unless a crash
 //!    takes the rejection back, and never lost in between.
+//! 9. Nothing comes before its time, neither that which a message names nor that for which it waits after a failed delivery; how often
+//!    deliveries of it failed is told as it was (`model/failing`).
+//! 10. Messages of a group are with one consumer, until its link ends (`model/grouping`).
+//! 11. A consumer gets what it chose only.
+//! 12. Of a transaction everything is done or nothing: nothing of one that was rolled back comes, and nothing of one that is open
+//!     (`model/transactions`).
 //!
 //! A *copy* is a message at one place, that is, in one queue.
 
 use std::collections::BTreeMap;
 
 use engine_core::limits::Storage;
+
+use crate::kind::{Choice, Kind};
+
+mod counts;
+mod dead_letters;
+mod failing;
+mod grouping;
+mod transactions;
+
+pub use counts::Counts;
+pub use dead_letters::{DeadLetters, Reason};
+pub use failing::Redelivery;
+pub(crate) use transactions::Settling;
+pub use transactions::{Number, Verdict};
+
+use dead_letters::Burials;
+use failing::Failing;
+use grouping::Grouping;
+use transactions::Transaction;
 
 /// How long after its time a message may reach its consumer, milliseconds: as long as a connection can stand still.
 const LATE_MS: u64 = 3_000;
@@ -83,32 +109,10 @@ struct Copy {
     place: Place,
     fate: Fate,
     holder: Option<Holder>,
-    /// How often it was rejected, and came to where such messages go for that.
-    rejected: u32,
-    buried: u32,
-    /// How often it came there because its time was over.
-    expired: u32,
-    /// It was rejected, and has to come: there, or again to its queue if nobody heard of that.
-    is_due: bool,
-}
-
-/// What becomes of messages that are rejected or expire.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DeadLetters {
-    /// They are dropped.
-    #[default]
-    Dropped,
-    /// They go to an address of their own.
-    Kept,
-}
-
-/// Why a message is where dead letters go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// A consumer rejected it.
-    Rejected,
-    /// Its time was over.
-    Expired,
+    failing: Failing,
+    burials: Burials,
+    /// The transaction that accepts it, if that is committed.
+    bond: Option<Number>,
 }
 
 /// A message as it was sent.
@@ -121,6 +125,11 @@ struct Sent {
     settled: Settled,
     answer: Answer,
     expires_ms: Option<u64>,
+    /// When it may come at the earliest, milliseconds since 1970.
+    due_ms: Option<u64>,
+    kind: Kind,
+    /// The transaction that it belongs to.
+    bond: Option<Number>,
     copies: Vec<Copy>,
 }
 
@@ -155,6 +164,12 @@ pub struct Sending<'a> {
     pub settled: Settled,
     /// When its time is over, milliseconds since 1970.
     pub expires_ms: Option<u64>,
+    /// When it may come at the earliest, milliseconds since 1970.
+    pub due_ms: Option<u64>,
+    /// What it is beside its body.
+    pub kind: Kind,
+    /// The transaction that it belongs to.
+    pub bond: Option<Number>,
     /// Where it goes, and whether it has to come there (`Owed`) or may (`Perhaps`).
     pub places: &'a [(Place, Fate)],
 }
@@ -168,71 +183,69 @@ pub struct Came {
     pub place: Place,
     /// Who got it.
     pub holder: Holder,
+    /// What it was chosen by.
+    pub choice: Choice,
     /// Whether it says that nobody had it before.
     pub first: bool,
+    /// Its priority, as it says.
+    pub priority: u8,
+    /// How often its delivery failed, as it says.
+    pub failures: u32,
     /// Whether it is to outlive the node, as it says.
     pub durable: Durable,
 }
 
-/// What counts of a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Messages that were sent.
-    pub sent: u64,
-    /// Copies that came, again and again.
-    pub came: u64,
-    /// Copies that came more often than once.
-    pub again: u64,
-    /// Crashes of the node.
-    pub crashes: u64,
-    /// Messages that were rejected or expired, and came to where such go.
-    pub buried: u64,
-    /// Versions of the catalogue that came while it ran.
-    pub versions: u64,
-    /// Addresses that changed hands by one.
-    pub handed_over: u64,
-}
-
-impl std::ops::AddAssign for Counts {
-    fn add_assign(&mut self, other: Self) {
-        self.sent += other.sent;
-        self.came += other.came;
-        self.again += other.again;
-        self.crashes += other.crashes;
-        self.buried += other.buried;
-        self.versions += other.versions;
-        self.handed_over += other.handed_over;
-    }
-}
-
 impl Copy {
     fn new(place: Place, fate: Fate) -> Self {
-        Self { place, fate, holder: None, rejected: 0, buried: 0, expired: 0, is_due: false }
+        let (failing, burials) = (Failing::default(), Burials::default());
+        Self { place, fate, holder: None, failing, burials, bond: None }
     }
+}
+
+/// What keeps its order: messages of one producer to one consumer, within a priority, a group and a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Lane {
+    producer: Holder,
+    consumer: Holder,
+    priority: u8,
+    group: Option<u8>,
+    bond: Option<Number>,
 }
 
 /// All messages of a run.
 #[derive(Debug, Default)]
 pub struct Model {
     messages: Vec<Sent>,
-    /// The last message that came for the first time, by producer and consumer.
-    newest: BTreeMap<(Holder, Holder), Message>,
+    /// The last message that came for the first time.
+    newest: BTreeMap<Lane, Message>,
+    /// The priority of what came last at a place, where all that is left comes in the order of priorities.
+    lowest: Option<BTreeMap<Place, u8>>,
+    grouping: Grouping,
+    transactions: Vec<Transaction>,
     counts: Counts,
     dead_letters: DeadLetters,
+    redelivery: Redelivery,
+    /// Connections that ended.
+    losses: u32,
 }
 
 impl Model {
     /// No messages.
-    pub fn new(dead_letters: DeadLetters) -> Self {
-        Self { dead_letters, ..Self::default() }
+    pub fn new(dead_letters: DeadLetters, redelivery: Redelivery) -> Self {
+        Self { dead_letters, redelivery, ..Self::default() }
+    }
+
+    /// From now on what comes at one place comes in the order of priorities: nobody sends, and all of it is in memory.
+    pub fn expect_priorities(&mut self) {
+        self.lowest = Some(BTreeMap::new());
     }
 
     /// A message is sent; gives its name.
     pub fn send(&mut self, sending: &Sending<'_>) -> Message {
-        let &Sending { producer, order, durable, settled, expires_ms, places } = sending;
+        let &Sending { producer, order, durable, settled, expires_ms, due_ms, kind, bond, places } = sending;
         let copies = places.iter().map(|&(place, fate)| Copy::new(place, fate)).collect();
         let answer = if settled == Settled::Yes { Answer::Accepted } else { Answer::Open };
-        self.messages.push(Sent { producer, order, durable, settled, answer, expires_ms, copies });
+        self.messages.push(Sent { producer, order, durable, settled, answer, expires_ms, due_ms, kind, bond, copies });
         self.counts.sent += 1;
         self.messages.len() as u64 - 1
     }
@@ -267,37 +280,67 @@ impl Model {
     }
 
     /// Somebody looked at a copy that stays where it is.
-    pub fn seen(&mut self, came: &Came) {
-        let (message, place) = (came.message, came.place);
+    pub fn seen(&mut self, came: &Came, wall_ms: u64) {
+        self.identify(came, wall_ms);
+        self.copy(came.message, came.place);
+    }
+
+    /// It was sent, is what was chosen, and its time has come.
+    fn identify(&mut self, came: &Came, wall_ms: u64) {
+        let &Came { message, choice, durable, priority, .. } = came;
         assert!(message < self.messages.len() as u64, "message {message} was never sent");
+        let sent = self.message(message);
+        let (due, kind) = (sent.due_ms, sent.kind);
+        assert_eq!((sent.durable, kind.priority), (durable, priority), "message {message} says so");
         assert!(
-            self.message(message).copies.iter().any(|copy| copy.place == place),
-            "{message} was not sent to {place:?}"
+            due.is_none_or(|due| due <= wall_ms),
+            "message {message} was to wait until {due:?} and came at {wall_ms}"
         );
+        assert!(choice.wants(&kind), "message {message} is {kind:?} and came to who wants {choice:?}");
+        self.appear(message);
     }
 
     fn take(&mut self, came: &Came, wall_ms: u64) {
-        let &Came { message, place, holder, first, durable } = came;
+        let &Came { message, place, holder, first, .. } = came;
+        self.identify(came, wall_ms);
+        let sent = self.message(message);
+        let (expires, due, group) = (sent.expires_ms, sent.due_ms, sent.kind.group);
         self.counts.came += 1;
         self.counts.again += u64::from(!first);
-        assert!(message < self.messages.len() as u64, "message {message} was never sent");
-        let sent = self.message(message);
-        assert_eq!(sent.durable, durable, "message {message} says so");
-        let expires = sent.expires_ms;
+        self.counts.delayed += u64::from(due.is_some());
+        self.counts.grouped += u64::from(group.is_some());
         assert!(
             expires.is_none_or(|expires| wall_ms < expires + LATE_MS),
             "message {message} was to go at {expires:?} and came at {wall_ms}"
         );
-        let (producer, order) = (sent.producer, sent.order);
         let copy = self.copy(message, place);
         let was = copy.holder;
         assert!(was.is_none(), "message {message} at {place:?} is with {was:?} and came to {holder:?}");
         // Nobody heard that it was rejected.
-        copy.is_due = false;
+        copy.burials.is_due = false;
         let fate = copy.fate;
         assert!(!matches!(fate, Fate::Told | Fate::Done), "message {message} at {place:?} is {fate:?}, and came again");
-        if first && order == Order::Kept {
-            let newest = self.newest.insert((producer, holder), message);
+        self.undo(message, place);
+        self.check_failures(came, wall_ms);
+        if let Some(group) = group {
+            self.grouping.give(place, group, holder);
+        }
+        self.check_order(came);
+    }
+
+    fn check_order(&mut self, came: &Came) {
+        let &Came { message, place, holder, first, priority, .. } = came;
+        if let Some(lowest) = &mut self.lowest {
+            let before = lowest.insert(place, priority);
+            assert!(
+                before.is_none_or(|before| before >= priority),
+                "message {message} of priority {priority} came at {place:?} behind {before:?}"
+            );
+        }
+        let sent = self.message(message);
+        let (producer, bond, group) = (sent.producer, sent.bond, sent.kind.group);
+        if first && sent.order == Order::Kept && sent.due_ms.is_none() {
+            let newest = self.newest.insert(Lane { producer, consumer: holder, priority, group, bond }, message);
             assert!(
                 newest.is_none_or(|newest| newest < message),
                 "message {message} came after {newest:?} to {holder:?}"
@@ -309,46 +352,6 @@ impl Model {
     pub fn told(&mut self, message: Message, place: Place) {
         let copy = self.copy(message, place);
         (copy.fate, copy.holder) = (Fate::Told, None);
-    }
-
-    /// A consumer rejected a copy.
-    pub fn rejected(&mut self, message: Message, place: Place) {
-        self.told(message, place);
-        let is_kept = self.dead_letters == DeadLetters::Kept;
-        let copy = self.copy(message, place);
-        copy.rejected += 1;
-        copy.is_due = is_kept;
-    }
-
-    /// A message came to where dead letters go.
-    pub fn buried(&mut self, message: Message, place: Place, reason: Reason, wall_ms: u64) {
-        assert!(message < self.messages.len() as u64, "message {message} was never sent");
-        let expires = self.message(message).expires_ms;
-        self.counts.buried += 1;
-        let crashes = self.counts.crashes;
-        let copy = self.copy(message, place);
-        match reason {
-            Reason::Rejected => {
-                copy.buried += 1;
-                let Copy { rejected, buried, .. } = *copy;
-                assert!(
-                    buried <= rejected,
-                    "message {message} was rejected {rejected} times at {place:?}, and came {buried}"
-                );
-            }
-            Reason::Expired => {
-                copy.expired += 1;
-                assert!(expires.is_some_and(|at| at <= wall_ms), "message {message} expires at {expires:?}");
-                let Copy { expired, fate, .. } = *copy;
-                assert!(u64::from(expired) <= 1 + crashes, "message {message} expired {expired} times");
-                assert!(!matches!(fate, Fate::Told | Fate::Done), "message {message} is {fate:?}, and expired");
-                // Behind a crash it may come a second time.
-                if copy.fate == Fate::Owed {
-                    copy.fate = Fate::Perhaps;
-                }
-            }
-        }
-        copy.is_due = false;
     }
 
     /// The node said that an outcome will stay.
@@ -363,10 +366,18 @@ impl Model {
         self.copy(message, place).holder = None;
     }
 
+    /// A link ended.
+    pub fn ended(&mut self, holder: Holder) {
+        self.grouping.end(holder);
+        self.loosen(holder);
+    }
+
     /// A connection is lost: what was said on it may not have come.
     pub fn uncertain(&mut self, told: &[(Message, Place)]) {
+        self.losses += 1;
         for &(message, place) in told {
             let copy = self.copy(message, place);
+            copy.failing.doubt();
             if copy.fate == Fate::Told {
                 copy.fate = Fate::Perhaps;
             }
@@ -388,7 +399,7 @@ impl Model {
         let copies = self.messages.iter_mut().flat_map(|sent| &mut sent.copies);
         for copy in copies.filter(|copy| copy.place == place && copy.fate != Fate::Told) {
             copy.fate = if copy.fate == Fate::Owed { Fate::Perhaps } else { copy.fate };
-            copy.is_due = false;
+            copy.burials.is_due = false;
         }
     }
 
@@ -402,14 +413,16 @@ impl Model {
     /// The node ended: what was not on disk is gone, and what was not confirmed may come again.
     pub fn crashed(&mut self, storage: Storage) {
         self.counts.crashes += 1;
+        self.grouping.clear();
         for sent in &mut self.messages {
             let kept = storage == Storage::Journal && sent.durable == Durable::Yes && sent.settled == Settled::No;
             for copy in &mut sent.copies {
                 copy.holder = None;
+                copy.failing.doubt();
                 if copy.fate == Fate::Told || (copy.fate == Fate::Owed && !kept) {
                     copy.fate = Fate::Perhaps;
                 }
-                copy.is_due &= kept;
+                copy.burials.is_due &= kept;
             }
         }
     }
@@ -419,9 +432,11 @@ impl Model {
         let mut owed = Vec::new();
         for (message, sent) in self.messages.iter().enumerate() {
             let is_over = sent.expires_ms.is_some_and(|expires| expires <= wall_ms);
-            if sent.answer == Answer::Accepted {
+            let is_sure = sent.bond.map_or(sent.answer == Answer::Accepted, |bond| self.is_committed(bond));
+            if is_sure {
                 let is_dropped = is_over && self.dead_letters == DeadLetters::Dropped;
-                let copies = sent.copies.iter().filter(|copy| (copy.fate == Fate::Owed && !is_dropped) || copy.is_due);
+                let is_owed = |copy: &&Copy| copy.fate == Fate::Owed && copy.bond.is_none() && !is_dropped;
+                let copies = sent.copies.iter().filter(|copy| is_owed(copy) || copy.burials.is_due);
                 owed.extend(copies.map(|copy| (message as u64, copy.place)));
             }
         }
@@ -436,6 +451,13 @@ impl Model {
     /// What happened.
     pub fn counts(&self) -> Counts {
         self.counts
+    }
+
+    /// What is known of a message, for whoever reads of a failure.
+    pub fn tell(&self, message: Message) -> String {
+        let sent = self.messages.get(message as usize);
+        let bond = sent.and_then(|sent| self.transactions.get(sent.bond?));
+        format!("{message}: {sent:?} {bond:?}")
     }
 
     fn message(&mut self, message: Message) -> &mut Sent {

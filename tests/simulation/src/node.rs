@@ -17,7 +17,7 @@ use storage_journal::SegmentPart;
 use storage_journal::format::BLOCK;
 use test_support::{Chance, Crash, Disk, DiskOptions};
 
-use crate::model::DeadLetters;
+use crate::model::{DeadLetters, Redelivery};
 use crate::shard::{Accepts, Moment, Moving, Rest, Shard};
 use crate::wire::{Wire, wire};
 
@@ -53,6 +53,8 @@ pub struct NodeOptions {
     pub ahead: usize,
     /// What becomes of messages that are rejected or expire.
     pub dead_letters: DeadLetters,
+    /// What becomes of messages whose delivery fails.
+    pub redelivery: Redelivery,
 }
 
 /// Octets of messages beyond a shard's budget, at most: what producers have credit for still, and what is about to leave memory.

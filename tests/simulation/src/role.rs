@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use amqp_codec::performative::{
-    Attach, DistributionMode, Durability, ExpiryPolicy, ReceiverSettleMode, Role as LinkRole, SenderSettleMode, Source,
-    Target, Terminus,
+    Attach, Coordinator, DistributionMode, Durability, ExpiryPolicy, ReceiverSettleMode, Role as LinkRole,
+    SenderSettleMode, Source, Target, Terminus,
 };
 use amqp_proto::LinkId;
 
-use crate::model::{Holder, Message, Place};
+use crate::enlisting::Room;
+use crate::kind::Choice;
+use crate::model::{Holder, Message, Number, Place};
 
 /// The topic's address.
 pub const TOPIC: &str = "news";
@@ -64,6 +66,8 @@ pub struct Producer {
     pub to: To,
     /// What is not answered yet.
     pub open: BTreeSet<Message>,
+    /// The transaction that what was sent last belongs to.
+    pub bond: Option<Number>,
 }
 
 /// Takes messages.
@@ -73,6 +77,8 @@ pub struct Consumer {
     pub place: Place,
     /// How it settles.
     pub settles: Settles,
+    /// What it chooses.
+    pub choice: Choice,
     /// What it has: the delivery's number, and the message; oldest first.
     pub held: VecDeque<(u32, Message)>,
     /// What it waits to hear of, by the delivery's number.
@@ -84,6 +90,14 @@ pub struct Consumer {
 }
 
 impl Consumer {
+    /// What it is about.
+    pub fn room(&self) -> Room {
+        match self.place {
+            Place::Queue(queue) => Room::Queue(queue),
+            Place::Subscription(_) => Room::Topic,
+        }
+    }
+
     /// Whether it waits for what there is: a drain is over when all credit is used, too.
     pub fn is_draining(&self) -> bool {
         self.draining && self.credit > 0
@@ -101,9 +115,13 @@ pub enum Work {
     Browser {
         /// Which one.
         queue: usize,
+        /// What it chooses.
+        choice: Choice,
         /// What it may be sent still.
         credit: u32,
     },
+    /// To begin and end transactions.
+    Coordinator,
     /// To take messages that were rejected or expired.
     Undertaker {
         /// Whether it waits for the end of a drain.
@@ -143,14 +161,15 @@ pub struct Role {
 impl Role {
     /// A producer.
     pub fn producer(to: To) -> Self {
-        Self::new(Work::Producer(Producer { to, open: BTreeSet::new() }))
+        Self::new(Work::Producer(Producer { to, open: BTreeSet::new(), bond: None }))
     }
 
     /// A consumer.
-    pub fn consumer(place: Place, settles: Settles) -> Self {
+    pub fn consumer(place: Place, settles: Settles, choice: Choice) -> Self {
         Self::new(Work::Consumer(Consumer {
             place,
             settles,
+            choice,
             held: VecDeque::new(),
             unconfirmed: BTreeMap::new(),
             credit: 0,
@@ -159,8 +178,13 @@ impl Role {
     }
 
     /// Somebody who looks.
-    pub fn browser(queue: usize) -> Self {
-        Self::new(Work::Browser { queue, credit: 0 })
+    pub fn browser(queue: usize, choice: Choice) -> Self {
+        Self::new(Work::Browser { queue, choice, credit: 0 })
+    }
+
+    /// Somebody who begins and ends transactions.
+    pub fn coordinator() -> Self {
+        Self::new(Work::Coordinator)
     }
 
     /// Somebody who takes what was rejected or expired.
@@ -224,11 +248,16 @@ impl Role {
                 Attach {
                     snd_settle_mode: sender,
                     rcv_settle_mode: receiver,
-                    source: Some(source),
+                    source: Some(Source { filter: consumer.choice.filter(), ..source }),
                     target: Some(Target::Node(Terminus::default())),
                     ..Attach::new(name, 0, LinkRole::Receiver)
                 }
             }
+            Work::Coordinator => Attach {
+                source: Some(Source::default()),
+                target: Some(Target::Coordinator(Coordinator::default())),
+                ..Attach::new(format!("coordinator-{number}"), 0, LinkRole::Sender)
+            },
             Work::Undertaker { .. } => Attach {
                 source: Some(Terminus::at(DEAD_LETTERS).into()),
                 target: Some(Target::Node(Terminus::default())),
@@ -239,8 +268,12 @@ impl Role {
                 target: Some(Target::Node(Terminus::default())),
                 ..Attach::new(format!("sweeper-{number}"), 0, LinkRole::Receiver)
             },
-            Work::Browser { queue, .. } => Attach {
-                source: Some(Source { distribution_mode: Some(DistributionMode::Copy), ..queue_source(*queue) }),
+            Work::Browser { queue, choice, .. } => Attach {
+                source: Some(Source {
+                    distribution_mode: Some(DistributionMode::Copy),
+                    filter: choice.filter(),
+                    ..queue_source(*queue)
+                }),
                 target: Some(Target::Node(Terminus::default())),
                 ..Attach::new(format!("browser-{number}"), 0, LinkRole::Receiver)
             },

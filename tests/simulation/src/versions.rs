@@ -58,6 +58,8 @@ impl Versions {
         let layer = Layer {
             producer_window: Some(options.window),
             max_messages: Some(options.max_messages),
+            max_delivery_attempts: Some(options.redelivery.attempts),
+            redelivery_delay_ms: Some(options.redelivery.delay_ms),
             ..Layer::default()
         };
         let mut said = vec![Definition::new(EVERY, Attributes::Match(layer))];

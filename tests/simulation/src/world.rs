@@ -10,11 +10,12 @@ use engine_home::Moves;
 use engine_shard::store::StoreError;
 use test_support::{Chance, Crash};
 
-use crate::client::{Client, Known, Scene};
+use crate::client::{Client, Known, Scene, Subscription};
 use crate::collecting;
 use crate::games::take_credit_back;
 use crate::hostile::Hostile;
-use crate::model::{Counts, DeadLetters, Model, Place};
+use crate::kind::{Choice, Variety};
+use crate::model::{Counts, DeadLetters, Model, Place, Redelivery};
 use crate::node::{Node, NodeOptions, Turned, wall_ms};
 use crate::role::{QUEUES_MAX, Role, Settles, To};
 use crate::schedule::Schedule;
@@ -100,7 +101,8 @@ pub struct World {
     pub(crate) model: Model,
     pub(crate) seats: Vec<Seat>,
     pub(crate) schedule: Schedule<What>,
-    pub(crate) subscriptions: Vec<Known>,
+    pub(crate) subscriptions: Vec<Subscription>,
+    variety: Variety,
     pub(crate) queues: usize,
     hostiles: Vec<Hostile>,
     versions: Versions,
@@ -139,15 +141,17 @@ impl World {
         let options = NodeOptions { dead_letters, ..options(&mut chance) };
         let shards = usize::from(options.shards);
         let queues = 1 + chance.below(QUEUES_MAX);
+        let variety = if chance.one_in(3) { Variety::Plain } else { Variety::Rich };
         let disk_ns = chance.of(&[100 * US, 800 * US, 800 * US, 8 * MS]);
         let versions = Versions::new(&mut chance, &options, queues);
         let mut node = Node::new(options, versions.holds());
         node.start(&mut chance);
         let mut world = Self {
             subscriptions: Vec::new(),
+            variety,
             chance,
             node,
-            model: Model::new(dead_letters),
+            model: Model::new(dead_letters, options.redelivery),
             seats: Vec::new(),
             schedule: Schedule::new(MS),
             queues,
@@ -178,10 +182,12 @@ impl World {
 
     /// Clients with links of all kinds: somebody sends to each queue, and somebody takes from it.
     fn seat_clients(&mut self) {
-        let (chance, queues) = (&mut self.chance, self.queues);
+        let (chance, queues, variety) = (&mut self.chance, self.queues, self.variety);
         let clients = 2 + chance.below(4);
         let subscriptions = chance.below(3).min(clients);
-        self.subscriptions = vec![Known::No; subscriptions];
+        for _ in 0..subscriptions {
+            self.subscriptions.push(Subscription { known: Known::No, choice: Choice::draw(variety, chance) });
+        }
         // What is given settled is lost with its link, so that only one queue is read so.
         let leaky = chance.one_in(2).then_some(0);
         let mut seated = Vec::new();
@@ -189,18 +195,23 @@ impl World {
             let mut roles = Vec::new();
             if number < subscriptions {
                 let settles = chance.of(&[Settles::First, Settles::Second]);
-                roles.push(Role::consumer(Place::Subscription(number), settles));
+                let choice = self.subscriptions[number].choice;
+                roles.push(Role::consumer(Place::Subscription(number), settles, choice));
+            }
+            if variety == Variety::Rich && chance.one_in(2) {
+                roles.push(Role::coordinator());
             }
             for _ in 0..=chance.below(3) {
                 let queue = chance.below(queues);
+                let choice = if chance.one_in(3) { Choice::draw(variety, chance) } else { Choice::All };
                 roles.push(match chance.below(12) {
-                    0 => Role::browser(queue),
+                    0 => Role::browser(queue, choice),
                     1 => Role::producer(To::Anywhere(queues)),
                     2 => Role::producer(To::Topic),
-                    3 => Role::consumer(Place::Queue(queue), Settles::Hoards),
-                    4 if leaky == Some(queue) => Role::consumer(Place::Queue(queue), Settles::Never),
-                    5 | 6 => Role::consumer(Place::Queue(queue), Settles::Second),
-                    7 | 8 => Role::consumer(Place::Queue(queue), Settles::First),
+                    3 => Role::consumer(Place::Queue(queue), Settles::Hoards, choice),
+                    4 if leaky == Some(queue) => Role::consumer(Place::Queue(queue), Settles::Never, choice),
+                    5 | 6 => Role::consumer(Place::Queue(queue), Settles::Second, choice),
+                    7 | 8 => Role::consumer(Place::Queue(queue), Settles::First, choice),
                     _ => Role::producer(To::Queue(queue)),
                 });
             }
@@ -434,6 +445,7 @@ impl World {
             chance: &mut self.chance,
             now_ns: self.schedule.now_ns(),
             subscriptions: &mut self.subscriptions,
+            variety: self.variety,
             order: self.versions.order(),
             window: self.options.window,
             refuses: self.options.segments_max < 100,
@@ -525,6 +537,7 @@ impl World {
             chance: &mut self.chance,
             now_ns: self.schedule.now_ns(),
             subscriptions: &mut self.subscriptions,
+            variety: self.variety,
             order: self.versions.order(),
             window: self.options.window,
             refuses: self.options.segments_max < 100,
@@ -575,12 +588,17 @@ impl World {
         self.versions.handle_crash();
         self.model.crashed(self.options.storage);
         if self.options.storage == Storage::Memory {
-            self.subscriptions.fill(Known::No);
+            self.subscriptions.iter_mut().for_each(|it| it.known = Known::No);
         }
         (self.is_stopping, self.stopped) = (false, 0);
         self.deadlines.fill(None);
         self.node.start(&mut self.chance);
         self.look_all();
+    }
+
+    /// Whether all messages of the node are in memory, in the order of their priorities: what comes from disk comes in that of its arrival.
+    pub fn is_in_memory(&self) -> bool {
+        self.model.counts().crashes == 0 && self.options.memory_bytes >= 64 << 20
     }
 
     /// The wall's time, milliseconds since 1970.
@@ -608,5 +626,6 @@ fn options(chance: &mut Chance) -> NodeOptions {
         segments_max: chance.of(&[400, 400, 10]),
         ahead: chance.of(&[3_000, 16 << 10, 256 << 10]),
         dead_letters: DeadLetters::Dropped,
+        redelivery: Redelivery { attempts: chance.of(&[0, 3, 10]), delay_ms: chance.of(&[0, 0, 15]) },
     }
 }
