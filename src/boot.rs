@@ -7,8 +7,8 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use amqp_proto::{Authenticated, Tls};
@@ -26,7 +26,7 @@ use crate::config::{Config, ListenAt, Mechanism, Resolved, Sasl, Transport};
 use crate::connectors;
 use crate::data::{Journal, Storage, StorageError, Taken};
 use crate::http;
-use crate::management::{self, Logins};
+use crate::management::{self, Agent, Logins};
 use crate::node::Node;
 use crate::reload::{Reload, Reread};
 use crate::resolver;
@@ -265,7 +265,9 @@ impl Running {
             space,
         });
         let logins = if resolved.users.is_some() { Logins::Users } else { Logins::Anybody };
-        management::start(Arc::clone(&node), logins, requests).map_err(system("cannot start a thread"))?;
+        let kept = Arc::new(Mutex::new(kept));
+        let agent = Agent { node: Arc::clone(&node), kept: Arc::clone(&kept), logins };
+        management::start(agent, requests).map_err(system("cannot start a thread"))?;
         let http = http.map(|http| http.serve(Arc::clone(&node))).transpose();
         let http = http.map_err(system("cannot start the HTTP listener"))?;
         Ok(Self { node, threads, bound, http, reload: Reload::new(config.clone(), kept) })

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use engine_catalogue::limits::LOG_MAX;
 use engine_catalogue::log::{Log, LogError, Recovered, recover};
-use engine_catalogue::{Catalogue, Change, ChangeError, Definition, Kind, Placement};
+use engine_catalogue::{Catalogue, Change, ChangeError, Definition, Kind, Origin, Placement};
 use storage_disk::{CatalogueFile, DirectoryError};
 
 /// Why there is no catalogue, or no next version of it.
@@ -126,6 +126,15 @@ impl Kept {
         Ok(Some(Next { catalogue, changes }))
     }
 
+    /// The version with these changes of management.
+    ///
+    /// # Errors
+    /// The first change that is refused, such as of what the configuration says.
+    pub fn next_of(&self, changes: Vec<Change>) -> Result<Next, ChangeError> {
+        let catalogue = Arc::new(self.catalogue.apply(&changes)?);
+        Ok(Next { catalogue, changes })
+    }
+
     /// A version holds from now on: it is on stable storage when this returns.
     ///
     /// # Errors
@@ -152,26 +161,28 @@ impl Next {
         subjects.filter(|(kind, _)| *kind == Kind::Placed).map(|(_, key)| key)
     }
 
-    /// Says what the configuration changed. Each is a line at the level debug; there may be as many as the configuration has.
+    /// Says what changed. Each is a line at the level debug; there may be as many as the configuration has.
     pub fn tell(&self) {
         let mut removed = 0;
         for change in &self.changes {
             let (kind, key) = change.subject();
             let what = match change {
-                Change::Define { .. } => "the configuration defines it",
-                Change::Remove { .. } => "the configuration no longer has it",
+                Change::Define { .. } => "it is defined",
+                Change::Remove { .. } => "it is no longer defined",
             };
             removed += usize::from(matches!(change, Change::Remove { .. }));
             tracing::debug!(target: "heddle::program", kind = kind.noun(), key, what, "the catalogue changes");
         }
+        let is_managed = self.changes.iter().all(|change| change.origin() == Origin::Management);
+        let who = if is_managed { "management" } else { "the configuration" };
         tracing::info!(target: "heddle::program", version = self.catalogue.version(),
-            defined = self.changes.len() - removed, removed, "the configuration changed addresses and queues");
+            defined = self.changes.len() - removed, removed, "{who} changed addresses and queues");
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use engine_catalogue::{Attributes, Kind, Layer, Origin};
+    use engine_catalogue::{Attributes, Layer};
 
     use super::*;
 

@@ -7,6 +7,7 @@ mod connectors;
 mod data;
 mod demo;
 mod figures;
+mod holding;
 mod http;
 mod log;
 mod management;
@@ -55,6 +56,13 @@ enum Command {
                       move orders --to archive --filter \"year < 2020\" --url amqp://broker:5672 --user admin"
     )]
     Queue(management::QueueCommand),
+    /// Look at addresses of a running broker; declare them, and change their settings.
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  heddle address list\n  heddle address create orders --set max_messages=1000\n  heddle address show \
+                      orders"
+    )]
+    Address(management::AddressCommand),
     /// Look at or change a data directory that no broker runs on.
     #[command(
         subcommand,
@@ -140,6 +148,7 @@ fn main() -> ExitCode {
         Command::Config(ConfigCommand::Print { options, json }) => print(&options, json),
         Command::User(command) => command.execute(),
         Command::Queue(command) => command.execute(),
+        Command::Address(command) => command.execute(),
         Command::Status { source, queues: Some(prefix), .. } => {
             status::list_queues(&source, &prefix).map_err(Into::into)
         }

@@ -8,7 +8,7 @@
 //!
 //! Not here: how a shard takes a version (`engine_core`), and signals.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use engine_catalogue::{Area, Catalogue, Resolved as Place};
@@ -17,6 +17,7 @@ use engine_core::Version;
 use crate::boot::ms;
 use crate::catalogue::{CatalogueError, Kept, Next};
 use crate::config::{Config, Faults, Resolved};
+use crate::holding::{hold, lock};
 use crate::node::{Disagreement, Node};
 
 /// Reads the configuration again.
@@ -40,12 +41,12 @@ pub struct Reload {
     config: Config,
     /// What held for settings that nobody sets: some of it is the machine's, and may change.
     defaults: Config,
-    kept: Kept,
+    kept: Arc<Mutex<Kept>>,
 }
 
 impl Reload {
     /// A node began with this.
-    pub fn new(config: Config, kept: Kept) -> Self {
+    pub fn new(config: Config, kept: Arc<Mutex<Kept>>) -> Self {
         Self { config, defaults: Config::default(), kept }
     }
 
@@ -54,14 +55,16 @@ impl Reload {
         let started = Instant::now();
         match self.try_reload(node, reread) {
             Ok(None) => tracing::info!(target: "heddle::program",
-                version = self.kept.catalogue().version(),
+                version = lock(&self.kept).catalogue().version(),
                 "the configuration was read again: it says of addresses and queues what it said before"),
             Ok(Some(version)) => {
                 tracing::info!(target: "heddle::program", version, ms = ms(started),
                     "the configuration was read again: all shards hold to what it says of addresses and queues");
             }
-            Err(error) => tracing::error!(target: "heddle::program", version = self.kept.catalogue().version(), %error,
-                "the configuration was read again, and nothing of it was taken over"),
+            Err(error) => {
+                tracing::error!(target: "heddle::program", version = lock(&self.kept).catalogue().version(), %error,
+                "the configuration was read again, and nothing of it was taken over")
+            }
         }
     }
 
@@ -71,10 +74,10 @@ impl Reload {
         if !takes_start.is_empty() {
             return Err(ReloadError::TakesStart(takes_start));
         }
-        let Some(next) = self.kept.next(&definitions)? else { return Ok(None) };
-        let moving = moving(self.kept.catalogue(), &next);
+        let mut kept = lock(&self.kept);
+        let Some(next) = kept.next(&definitions)? else { return Ok(None) };
+        let moving = moving(kept.catalogue(), &next);
         let version = next.catalogue.version();
-        let holds = Version::Holds(Arc::clone(&next.catalogue));
         if !moving.is_empty() {
             let (next, addresses) = (Arc::clone(&next.catalogue), moving.into());
             if let Err(error) = node.announce(&Version::Announced { next, addresses }) {
@@ -82,12 +85,7 @@ impl Reload {
                 return Err(error.into());
             }
         }
-        next.tell();
-        if let Err(error) = self.kept.keep(next) {
-            node.tell_at_last(&Version::Forgone);
-            return Err(error.into());
-        }
-        node.tell_at_last(&holds);
+        hold(node, &mut kept, next)?;
         Ok(Some(version))
     }
 
@@ -164,7 +162,7 @@ mod tests {
     #[test]
     fn what_takes_a_start_is_named() {
         let kept = Kept::open(Placement::new(1), &[], None).unwrap();
-        let mut reload = Reload::new(Config::default(), kept);
+        let mut reload = Reload::new(Config::default(), Arc::new(Mutex::new(kept)));
         // The machine's name and memory are others now.
         reload.defaults.node.container_id = "was".to_owned();
         reload.config.node.container_id = "was".to_owned();

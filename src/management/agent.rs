@@ -6,15 +6,18 @@
 //!
 //! Not here: what is done with queues (`queues`), and who may manage which address: the shards know.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use engine_catalogue::Kind;
 use engine_core::command::Publish;
 use engine_core::message::Message;
 use engine_home::{MANAGEMENT, Managed};
-use engine_management::{Answer, MANAGEMENT_TYPE, QUEUE, Request, Status, TYPES, Unread};
+use engine_management::{ADDRESS, Answer, MANAGEMENT_TYPE, QUEUE, Request, Status, TYPES, Unread};
 use engine_message::value::{Map, Value};
 
-use super::queues;
+use super::{addresses, queues};
+use crate::catalogue::Kept;
+use crate::holding::lock;
 use crate::node::Node;
 
 /// Requests that wait: each of them may take as long as the agent takes for one. More are left out.
@@ -29,15 +32,25 @@ pub enum Logins {
     Users,
 }
 
+/// What it knows.
+pub struct Agent {
+    /// The node that it is of.
+    pub node: Arc<Node>,
+    /// What administrators said.
+    pub kept: Arc<Mutex<Kept>>,
+    /// Whom the node knows.
+    pub logins: Logins,
+}
+
 /// Starts it. It ends when no shard has anything to ask any more.
 ///
 /// # Errors
 /// When there is no thread.
-pub fn start(node: Arc<Node>, logins: Logins, requests: flume::Receiver<Managed>) -> std::io::Result<()> {
+pub fn start(agent: Agent, requests: flume::Receiver<Managed>) -> std::io::Result<()> {
     let answer_all = move || {
         for managed in requests {
-            if let Some(publish) = publish(&node, logins, &managed)
-                && !node.answer(publish)
+            if let Some(publish) = agent.publish(&managed)
+                && !agent.node.answer(publish)
             {
                 tracing::warn!(target: "heddle::program", "an answer of management is left out: a shard has too much to do");
             }
@@ -46,36 +59,54 @@ pub fn start(node: Arc<Node>, logins: Logins, requests: flume::Receiver<Managed>
     std::thread::Builder::new().name("management".to_owned()).spawn(answer_all).map(drop)
 }
 
-fn publish(node: &Node, logins: Logins, managed: &Managed) -> Option<Publish> {
-    let (back, answer) = match Request::read(&managed.message) {
-        Err(Unread::NoReturn) => return None,
-        Err(Unread::Wrong(back, wrong)) => (back, Answer::refused(Status::BadRequest, wrong)),
-        Ok((request, back)) => {
-            let answer = perform(node, logins, &managed.user, &request);
-            (back, answer.unwrap_or_else(|refused| refused))
-        }
-    };
-    // An answer is no request.
-    (back.to != MANAGEMENT).then(|| Publish::of(back.to.clone(), Message::new(answer.encode(&back))))
-}
+impl Agent {
+    fn publish(&self, managed: &Managed) -> Option<Publish> {
+        let (back, answer) = match Request::read(&managed.message) {
+            Err(Unread::NoReturn) => return None,
+            Err(Unread::Wrong(back, wrong)) => (back, Answer::refused(Status::BadRequest, wrong)),
+            Ok((request, back)) => {
+                let answer = self.perform(&managed.user, &request);
+                (back, answer.unwrap_or_else(|refused| refused))
+            }
+        };
+        // An answer is no request.
+        (back.to != MANAGEMENT).then(|| Publish::of(back.to.clone(), Message::new(answer.encode(&back))))
+    }
 
-fn perform(node: &Node, logins: Logins, user: &str, request: &Request) -> Result<Answer, Answer> {
-    if logins == Logins::Users && (user.is_empty() || user == "anonymous") {
-        let why = "management is for users here, and you are none: give a user and a password";
-        return Err(Answer::refused(Status::Forbidden, why));
+    fn perform(&self, user: &str, request: &Request) -> Result<Answer, Answer> {
+        if self.logins == Logins::Users && (user.is_empty() || user == "anonymous") {
+            let why = "management is for users here, and you are none: give a user and a password";
+            return Err(Answer::refused(Status::Forbidden, why));
+        }
+        let Some(kind) = TYPES.iter().find(|kind| kind.name == request.kind) else {
+            return Err(Answer::refused(Status::BadRequest, no_type(&request.kind)));
+        };
+        if !kind.operations.iter().any(|operation| operation.name == request.operation) {
+            let known: Vec<&str> = kind.operations.iter().map(|operation| operation.name).collect();
+            let why =
+                format!("the type {} has no operation {:?}, but {}", kind.name, request.operation, known.join(", "));
+            return Err(Answer::refused(Status::NotImplemented, why));
+        }
+        match (kind.name, request.operation.as_str()) {
+            (QUEUE, "CREATE" | "UPDATE" | "DELETE") => self.declare(user, Kind::Queue, request),
+            (ADDRESS, "READ") => addresses::read(&lock(&self.kept), request),
+            (ADDRESS, _) => self.declare(user, Kind::Address, request),
+            (QUEUE, operation) => queues::perform(&self.node, user, operation, request),
+            (_, "QUERY") => self.query(request),
+            (_, operation) => describe(operation),
+        }
     }
-    let Some(kind) = TYPES.iter().find(|kind| kind.name == request.kind) else {
-        return Err(Answer::refused(Status::BadRequest, no_type(&request.kind)));
-    };
-    if !kind.operations.iter().any(|operation| operation.name == request.operation) {
-        let known: Vec<&str> = kind.operations.iter().map(|operation| operation.name).collect();
-        let why = format!("the type {} has no operation {:?}, but {}", kind.name, request.operation, known.join(", "));
-        return Err(Answer::refused(Status::NotImplemented, why));
-    }
-    match (kind.name, request.operation.as_str()) {
-        (QUEUE, operation) => queues::perform(node, user, operation, request),
-        (_, "QUERY") => query(node, request),
-        (_, operation) => describe(operation),
+
+    fn query(&self, request: &Request) -> Result<Answer, Answer> {
+        let named = request.properties.get("entityType").or_else(|| request.body.get("entityType"));
+        match named.and_then(Value::as_text) {
+            Some(QUEUE) => queues::query(&self.node, request),
+            Some(ADDRESS) => addresses::query(&self.node, &lock(&self.kept), request),
+            Some(other) => Err(Answer::refused(Status::BadRequest, no_type(other))),
+            None => {
+                Err(Answer::refused(Status::BadRequest, "QUERY asks for things of one type: name it as entityType"))
+            }
+        }
     }
 }
 
@@ -84,21 +115,13 @@ fn no_type(name: &str) -> String {
     format!("there is no type {name:?} here, but {}", known.join(", "))
 }
 
-fn query(node: &Node, request: &Request) -> Result<Answer, Answer> {
-    let named = request.properties.get("entityType").or_else(|| request.body.get("entityType"));
-    match named.and_then(Value::as_text) {
-        Some(QUEUE) => queues::query(node, request),
-        Some(other) => Err(Answer::refused(Status::BadRequest, no_type(other))),
-        None => Err(Answer::refused(Status::BadRequest, "QUERY asks for things of one type: name it as entityType")),
-    }
-}
-
 /// What there is to be managed.
 fn describe(operation: &str) -> Result<Answer, Answer> {
     let text = |text: &str| Value::String(text.to_owned());
     let of = |kind: &engine_management::Type| match operation {
         "GET-OPERATIONS" => kind.operations.iter().map(|operation| text(operation.name)).collect(),
         "GET-ATTRIBUTES" if kind.name == QUEUE => queues::attributes().map(text).collect(),
+        "GET-ATTRIBUTES" if kind.name == ADDRESS => addresses::attributes().map(text).collect(),
         _ => Vec::new(),
     };
     let entries = TYPES.iter().map(|kind| (text(kind.name), Value::List(of(kind))));

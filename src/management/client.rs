@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::io::{self, Read as _, Write as _};
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use amqp_codec::performative::{
     Attach, DistributionMode, ReceiverSettleMode, Role, SenderSettleMode, Source, Target, Terminus,
@@ -52,10 +52,20 @@ enum Heard {
     Opened,
     /// The link stands; its address, as far as the broker makes it.
     Attached(LinkId, Option<String>),
-    Message(Bytes),
+    Message(LinkId, Bytes),
     Drained,
     /// A link has credit.
     Credit,
+}
+
+/// How requests are sent, and their answers come.
+struct Asking {
+    requests: LinkId,
+    answers: LinkId,
+    /// The address of answers.
+    to: String,
+    /// Requests that were sent.
+    number: u64,
 }
 
 /// A connection.
@@ -66,8 +76,8 @@ pub struct Client {
     kept: Vec<u8>,
     heard: VecDeque<Heard>,
     session: SessionId,
-    /// The link for requests, where their answers come, and how many were sent.
-    asking: Option<(LinkId, String, u64)>,
+    /// Once something was asked for.
+    asking: Option<Asking>,
     /// As people wrote it, without user and password.
     shown: String,
 }
@@ -131,21 +141,22 @@ impl Client {
     /// # Errors
     /// When the broker does not answer.
     pub fn ask(&mut self, request: &Request) -> io::Result<Answer> {
-        let (link, to, number) = match self.asking.take() {
+        let asking = match self.asking.take() {
             Some(asking) => asking,
             None => self.begin_asking()?,
         };
-        let number = number + 1;
-        let back = Return { to: to.clone(), correlation: Some(Value::Ulong(number)) };
-        self.asking = Some((link, to, number));
+        let (requests, answers, number) = (asking.requests, asking.answers, asking.number + 1);
+        let back = Return { to: asking.to.clone(), correlation: Some(Value::Ulong(number)) };
+        self.asking = Some(Asking { number, ..asking });
         let body = request.encode(MANAGEMENT, &back);
         let send = Send { key: 0, settled: Settled::Yes, format: 0, prefix: &[], body: &body, part: Part::Whole };
-        self.machine.send(link, send, &mut self.out);
+        self.machine.send(requests, send, &mut self.out);
         loop {
             let message = self.wait("answered", |heard| match heard {
-                Heard::Message(message) => Some(message),
+                Heard::Message(link, message) if link == answers => Some(message),
                 _ => None,
             })?;
+            self.machine.grant(answers, 1);
             let (answer, correlation) = Answer::read(&message).map_err(failed)?;
             if correlation == Some(Value::Ulong(number)) {
                 return Ok(answer);
@@ -155,16 +166,16 @@ impl Client {
 
     /// Where answers come, once something was asked for.
     pub fn answers(&self) -> Option<&str> {
-        self.asking.as_ref().map(|(_, to, _)| to.as_str())
+        self.asking.as_ref().map(|asking| asking.to.as_str())
     }
 
-    fn begin_asking(&mut self) -> io::Result<(LinkId, String, u64)> {
+    fn begin_asking(&mut self) -> io::Result<Asking> {
         let (answers, to) = self.attach(receiver("answers", Terminus::dynamic().into()))?;
         let to = to.ok_or_else(|| failed("the broker made no address for answers"))?;
         self.machine.grant(answers, CREDIT);
         let target = Some(Target::Node(Terminus::at(MANAGEMENT)));
         let modes = (SenderSettleMode::Settled, ReceiverSettleMode::First);
-        let (link, _) = self.attach(Attach {
+        let (requests, _) = self.attach(Attach {
             source: Some(Source::default()),
             target,
             snd_settle_mode: modes.0,
@@ -173,7 +184,7 @@ impl Client {
             ..Attach::new("requests".to_owned(), 0, Role::Sender)
         })?;
         self.wait("gave credit for requests", |heard| matches!(heard, Heard::Credit).then_some(()))?;
-        Ok((link, to, 0))
+        Ok(Asking { requests, answers, to, number: 0 })
     }
 
     /// Shows messages of a queue as they lie there, in their order, until `each` has enough (`false`) or there are no more.
@@ -199,7 +210,7 @@ impl Client {
             let mut came = 0;
             loop {
                 let next = self.wait("showed messages", |heard| match heard {
-                    Heard::Message(message) => Some(Some(message)),
+                    Heard::Message(came, message) if came == link => Some(Some(message)),
                     Heard::Drained => Some(None),
                     _ => None,
                 })?;
@@ -230,11 +241,17 @@ impl Client {
 
     /// Waits for something; what else is heard meanwhile is of no interest.
     fn wait<T>(&mut self, what: &str, mut wanted: impl FnMut(Heard) -> Option<T>) -> io::Result<T> {
+        let until = Instant::now() + SILENCE_MAX;
         loop {
             while let Some(heard) = self.heard.pop_front() {
                 if let Some(found) = wanted(heard) {
                     return Ok(found);
                 }
+            }
+            // A broker that only shows that it lives does not answer either.
+            if Instant::now() >= until {
+                let seconds = SILENCE_MAX.as_secs();
+                return Err(failed(format!("the broker at {} has not {what} within {seconds} s", self.shown)));
             }
             self.step(what)?;
         }
@@ -290,10 +307,13 @@ fn hear(event: Event<'_>) -> Result<Option<Heard>, String> {
             let address = attach.source.and_then(|source| source.terminus.address);
             Some(Heard::Attached(link, address))
         }
-        Event::Delivery { payload, .. } => Some(Heard::Message(match payload {
-            Payload::Borrowed(bytes) => Bytes::copy_from_slice(bytes),
-            Payload::Owned(bytes) => bytes,
-        })),
+        Event::Delivery { link, payload, .. } => {
+            let message = match payload {
+                Payload::Borrowed(bytes) => Bytes::copy_from_slice(bytes),
+                Payload::Owned(bytes) => bytes,
+            };
+            Some(Heard::Message(link, message))
+        }
         Event::Credit { .. } => Some(Heard::Credit),
         Event::Drained(_) => Some(Heard::Drained),
         Event::Detached { error, .. } | Event::Ended(_, error) | Event::Closed(error) => return Err(why(error)),

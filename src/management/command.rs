@@ -6,12 +6,13 @@
 use std::io::{self, IsTerminal as _, Write as _};
 
 use clap::{Args, Subcommand};
-use engine_management::{Answer, QUEUE, Request};
+use engine_management::{Answer, MANAGEMENT_TYPE, QUEUE, Request};
 use engine_message::value::{Map, Value};
 use load_model::shown as text_of_others;
 use serde_json::{Map as Object, Value as Json, json};
 
 use super::client::{Broker, Client};
+use super::declaring_command::{DeclaredQueue, Deleted};
 use super::shown;
 use crate::table::{Kind, Table};
 
@@ -24,6 +25,17 @@ pub enum QueueCommand {
     /// Show queues with their figures.
     #[command(after_help = "Examples:\n  heddle queue stat\n  heddle queue stat orders. --json")]
     Stat(Listed),
+    /// Declare a queue: it stays when nobody uses it, and over restarts.
+    #[command(
+        after_help = "Examples:\n  heddle queue create orders\n  heddle queue create audit --address orders --multicast"
+    )]
+    Create(DeclaredQueue),
+    /// Change a queue that was declared so.
+    #[command(after_help = "Example:\n  heddle queue update orders --anycast")]
+    Update(DeclaredQueue),
+    /// Delete a queue.
+    #[command(after_help = "Example:\n  heddle queue delete orders --force")]
+    Delete(Deleted),
     /// Show messages of a queue, and leave them there.
     #[command(
         after_help = "Examples:\n  heddle queue browse orders\n  heddle queue browse dead --filter \"colour = 'red'\" \
@@ -159,6 +171,9 @@ impl QueueCommand {
         match self {
             Self::List(listed) => listed.list(),
             Self::Stat(listed) => listed.stat(),
+            Self::Create(declared) => declared.execute("CREATE"),
+            Self::Update(declared) => declared.execute("UPDATE"),
+            Self::Delete(deleted) => deleted.execute(),
             Self::Browse { broker, queue, filter, count, json } => {
                 browse(&mut broker.connect()?, &queue, filter.as_deref(), count, json)
             }
@@ -185,12 +200,12 @@ impl Work {
     }
 }
 
-fn entry(key: &str, value: Value) -> (Value, Value) {
+pub fn entry(key: &str, value: Value) -> (Value, Value) {
     (Value::String(key.to_owned()), value)
 }
 
 /// An answer's body, if the request was done.
-fn done(answer: Answer) -> crate::Result<Map> {
+pub fn done(answer: Answer) -> crate::Result<Map> {
     match answer {
         answer if !answer.is_good() => Err(answer.description.into()),
         Answer { body: Value::Map(map), .. } => Ok(map),
@@ -255,28 +270,32 @@ impl Asked<'_> {
     }
 }
 
+/// All things of a type whose names begin so, as objects.
+pub fn fetch(client: &mut Client, kind: &str, prefix: &str) -> crate::Result<Vec<Object<String, Json>>> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let mut request = Request::new("QUERY", MANAGEMENT_TYPE, Some("self"));
+        request.properties.0.push(entry("entityType", Value::String(kind.to_owned())));
+        request.body.0.push(entry("prefix", Value::String(prefix.to_owned())));
+        request.body.0.extend(after.map(|after| entry("after", Value::String(after))));
+        let body = done(client.ask(&request)?)?;
+        all.extend(rows(&body));
+        after = body.get("next").and_then(Value::as_text).map(str::to_owned);
+        if after.is_none() {
+            return Ok(all);
+        }
+    }
+}
+
 impl Listed {
     /// All queues, as objects.
     fn fetch(&self) -> crate::Result<Vec<Object<String, Json>>> {
         let mut client = self.broker.connect()?;
-        let (mut all, mut after) = (Vec::new(), None);
-        loop {
-            let mut request = Request::new("QUERY", "org.amqp.management", Some("self"));
-            request.properties.0.push(entry("entityType", Value::String(QUEUE.to_owned())));
-            request.body.0.push(entry("prefix", Value::String(self.prefix.clone())));
-            if let Some(after) = after {
-                request.body.0.push(entry("after", Value::String(after)));
-            }
-            let body = done(client.ask(&request)?)?;
-            all.extend(rows(&body));
-            after = body.get("next").and_then(Value::as_text).map(str::to_owned);
-            if after.is_none() {
-                // The queue of our own answers is there only because we ask.
-                all.retain(|queue| client.answers() != Some(text(queue, "address")));
-                all.sort_by_cached_key(full_name);
-                return Ok(all);
-            }
-        }
+        let mut all = fetch(&mut client, QUEUE, &self.prefix)?;
+        // The queue of our own answers is there only because we ask.
+        all.retain(|queue| client.answers() != Some(text(queue, "address")));
+        all.sort_by_cached_key(full_name);
+        Ok(all)
     }
 
     fn list(&self) -> crate::Result<()> {

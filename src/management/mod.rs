@@ -2,11 +2,15 @@
 //!
 //! `agent` answers, `queues` knows what is done with queues; `client` asks over AMQP, `command` is what people type.
 
+mod addresses;
 mod agent;
 mod client;
 mod command;
+mod declaring;
+mod declaring_command;
 mod queues;
 mod shown;
 
-pub use agent::{Logins, WAITING_MAX, start};
+pub use agent::{Agent, Logins, WAITING_MAX, start};
 pub use command::QueueCommand;
+pub use declaring_command::AddressCommand;

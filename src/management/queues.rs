@@ -22,15 +22,15 @@ const AGAIN: Duration = Duration::from_millis(1);
 /// Queues of one answer: some hundred kilobytes.
 const QUERIED_MAX: u64 = 500;
 
-fn text(text: &str) -> Value {
+pub fn text(text: &str) -> Value {
     Value::String(text.to_owned())
 }
 
-fn bad(why: impl Into<String>) -> Answer {
+pub fn bad(why: impl Into<String>) -> Answer {
     Answer::refused(Status::BadRequest, why)
 }
 
-fn silent(_: Silent) -> Answer {
+pub fn silent(_: Silent) -> Answer {
     Answer::refused(Status::Unavailable, "a shard does not answer in time: try again")
 }
 
@@ -124,7 +124,7 @@ pub fn perform(node: &Node, user: &str, operation: &str, request: &Request) -> R
 }
 
 /// How far work is, and on which shard.
-fn read_cursor(text: &str) -> Option<(u16, Mark)> {
+pub fn read_cursor(text: &str) -> Option<(u16, Mark)> {
     let (shard, mark) = text.split_once('/')?;
     Some((shard.parse().ok()?, mark.parse().ok()?))
 }
@@ -146,7 +146,7 @@ fn action(operation: &str, request: &Request) -> Result<Action, Answer> {
 }
 
 /// The queue of a name.
-fn find(node: &Node, name: &str) -> Result<Row<QueueView>, Answer> {
+pub fn find(node: &Node, name: &str) -> Result<Row<QueueView>, Answer> {
     let (address, queue) = name.split_once("::").map_or((None, name), |(address, queue)| (Some(address), queue));
     let mut found: Vec<Row<QueueView>> = Vec::new();
     let keep = |row: Row<QueueView>| {
@@ -171,7 +171,7 @@ fn find(node: &Node, name: &str) -> Result<Row<QueueView>, Answer> {
 }
 
 /// Works on messages for as long as one request may take.
-fn work(node: &Node, shard: u16, user: &str, mut task: Task) -> Result<Answer, Answer> {
+pub fn work(node: &Node, shard: u16, user: &str, mut task: Task) -> Result<Answer, Answer> {
     let until = Instant::now() + WORK_TIME;
     let (mut all_looked, mut all_done) = (0, 0);
     loop {

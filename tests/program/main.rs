@@ -13,6 +13,7 @@ mod containers;
 mod credit;
 mod data_cut;
 mod data_tools;
+mod declaring;
 mod documented;
 mod durability;
 mod expiry;

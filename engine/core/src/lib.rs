@@ -19,6 +19,7 @@ mod core;
 mod credit;
 mod cursor;
 mod declared;
+mod deleting;
 mod durability;
 mod ends;
 pub mod event;
@@ -63,6 +64,7 @@ mod view;
 mod waiting;
 
 pub use crate::core::Core;
+pub use crate::deleting::Force;
 pub use crate::exchange::{Browse, Fetch, JournalReport, JournalRequest, Recall, Room};
 pub use crate::forwarding::Forward;
 pub use crate::journaling::{LastNumbers, Restored};

@@ -22,6 +22,7 @@ use engine_message::Condition;
 use crate::choice::Choice;
 use crate::command::Publish;
 use crate::core::Core;
+use crate::deleting::Force;
 use crate::flights::Flight;
 use crate::forwarding::Forward;
 use crate::hop;
@@ -45,6 +46,8 @@ pub enum Action {
     Retry,
     /// It stays, and a copy of it goes to an address, or to `address::queue`.
     Copy(Arc<str>),
+    /// The queue itself is deleted, with all of its messages.
+    Delete(Force),
 }
 
 /// What is to be done with messages of one queue, and how far that is.
@@ -118,26 +121,30 @@ impl Core {
     /// Does a step of work on the messages of a queue of this owner.
     ///
     /// # Errors
-    /// `amqp:not-found` without such a queue when the work begins, `amqp:invalid-field` for a selector or a target that is none, `amqp:precondition-failed` if there is no dead-letter address, `amqp:resource-limit-exceeded` if too
-    /// many messages were read that stay.
+    /// `amqp:not-found` without such a queue when the work begins, `amqp:invalid-field` for a selector or a target that is none,
+    /// `amqp:precondition-failed` if there is no dead-letter address or the queue is not to be deleted, `amqp:resource-limit-exceeded` if too many
+    /// messages were read that stay.
     pub fn manage(&mut self, task: &Task) -> Result<Progress, Box<Refusal>> {
         let address = self.nodes.address(&task.address);
         let key = address.and_then(|address| self.nodes.find(address, &task.queue));
         let (address, key) = match (address, key, task.from) {
             (Some(address), Some(key), from) if from.is_none_or(|mark| mark.queue == key) => (address, key),
             // With its last message it went itself: nothing that the work was about waits any more.
-            (_, _, Some(mark)) => return Ok(Progress { onward: self.settle_down(mark), ..Progress::nothing() }),
+            (_, _, Some(mark)) => return Ok(Progress::then(self.settle_down(mark))),
             _ => {
                 let text = format!("there is no queue {}::{}", task.address, task.queue);
                 return Err(Refusal::new(Condition::NotFound, text));
             }
         };
+        if let Action::Delete(force) = task.action {
+            return self.delete_managed(key, force, task);
+        }
         let choice = task.selector.as_deref().map(Choice::new).transpose()?;
         let everywhere = self.everywhere(address, task)?;
         let (until, withdrawn) =
             self.nodes.queues.get(key).map_or((0, 0), |queue| (queue.horizon(), queue.withdrawn()));
         let mark = task.from.unwrap_or(Mark { queue: key, next: 0, until, withdrawn, fact: 0 });
-        let mut work = Work { key, mark, progress: Progress::nothing() };
+        let mut work = Work { key, mark, progress: Progress::then(Onward::Done) };
         let found = self.work(&mut work, task, choice.as_ref(), everywhere.as_ref())?;
         let Work { mut mark, mut progress, .. } = work;
         progress.onward = match found {
@@ -159,7 +166,7 @@ impl Core {
     fn everywhere(&self, address: Key, task: &Task) -> Result<Option<Moved>, Box<Refusal>> {
         let invalid = |text: String| Refusal::new(Condition::InvalidField, text);
         let (target, reason) = match &task.action {
-            Action::Remove | Action::Expire | Action::Retry => return Ok(None),
+            Action::Remove | Action::Expire | Action::Retry | Action::Delete(_) => return Ok(None),
             Action::Move(target) => (Arc::clone(target), "moved"),
             Action::Copy(target) => (Arc::clone(target), "copied"),
             Action::DeadLetter => {
@@ -279,7 +286,7 @@ impl Core {
             (Action::DeadLetter | Action::Move(_), Some(moved)) => {
                 self.let_leave(key, |queue| queue.send_away(entry, address, moved.clone()))
             }
-            (Action::DeadLetter | Action::Move(_) | Action::Copy(_), None) => return false,
+            (Action::DeadLetter | Action::Move(_) | Action::Copy(_), None) | (Action::Delete(_), _) => return false,
         }
         true
     }
@@ -322,7 +329,7 @@ impl Core {
     }
 
     /// Nothing is on its way any more: the work is done when all that happened is durable.
-    fn settle_down(&self, mut mark: Mark) -> Onward {
+    pub(crate) fn settle_down(&self, mut mark: Mark) -> Onward {
         if mark.fact == 0 {
             mark.fact = self.journal.numbers.last();
         }
@@ -330,9 +337,17 @@ impl Core {
     }
 }
 
+impl Mark {
+    /// Of work on a queue whose messages do not matter.
+    pub(crate) fn of(queue: Key) -> Self {
+        Self { queue, next: 0, until: 0, withdrawn: 0, fact: 0 }
+    }
+}
+
 impl Progress {
-    fn nothing() -> Self {
-        Self { looked: 0, done: 0, came_back: 0, copies: Vec::new(), onward: Onward::Done }
+    /// Of a step that did nothing.
+    pub(crate) fn then(onward: Onward) -> Self {
+        Self { looked: 0, done: 0, came_back: 0, copies: Vec::new(), onward }
     }
 }
 

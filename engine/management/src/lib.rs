@@ -16,4 +16,4 @@ mod types;
 pub use answer::Answer;
 pub use request::{Request, Return, Unread};
 pub use status::Status;
-pub use types::{MANAGEMENT_TYPE, Operation, QUEUE, TYPES, Type};
+pub use types::{ADDRESS, MANAGEMENT_TYPE, Operation, QUEUE, TYPES, Type};

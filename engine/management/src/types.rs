@@ -5,6 +5,9 @@ pub const MANAGEMENT_TYPE: &str = "org.amqp.management";
 /// The type of queues.
 pub const QUEUE: &str = "queue";
 
+/// The type of addresses.
+pub const ADDRESS: &str = "address";
+
 /// Something that is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Operation {
@@ -44,12 +47,24 @@ pub const TYPES: &[Type] = &[
         name: QUEUE,
         operations: &[
             Operation::new("READ", "Tells of one queue."),
+            Operation::new("CREATE", "Declares a queue, which stays until it is deleted."),
+            Operation::new("UPDATE", "Changes what was declared of a queue."),
+            Operation::new("DELETE", "Deletes a queue; one with messages or consumers only if force is true."),
             Operation::new("REMOVE", "Removes messages."),
             Operation::new("MOVE", "Moves messages to another address, or to address::queue."),
             Operation::new("COPY", "Copies messages to another address, or to address::queue."),
             Operation::new("RETRY", "Moves messages back to where they came from first."),
             Operation::new("EXPIRE", "Lets messages expire, whatever their time to live."),
             Operation::new("DEAD-LETTER", "Moves messages to the dead-letter address of the queue's address."),
+        ],
+    },
+    Type {
+        name: ADDRESS,
+        operations: &[
+            Operation::new("READ", "Tells the settings that hold for an address."),
+            Operation::new("CREATE", "Declares an address, with settings of its own."),
+            Operation::new("UPDATE", "Changes settings of an address that was declared so."),
+            Operation::new("DELETE", "Takes back what was declared of an address, and of its queues if force is true."),
         ],
     },
 ];

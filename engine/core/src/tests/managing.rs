@@ -6,7 +6,7 @@ use super::forwarding::{annotations_of, forward_all, view};
 use super::held::{Kept, MEMORY};
 use super::*;
 use crate::limits::{FORWARDS_MAX, MANAGED_MAX};
-use crate::{Action, Mark, Onward, Progress, Task};
+use crate::{Action, Force, Mark, Onward, Progress, Task};
 use engine_message::value::Value;
 
 /// Twenty times what a queue may have in memory.
@@ -125,6 +125,20 @@ fn what_comes_after_the_work_began_is_not_its_business() {
     let did = manage(&mut owner, Task { from: Some(mark), ..task(Action::Remove) });
     assert_eq!(did.done, 600 - MANAGED_MAX);
     assert_eq!(numbers(&taken(&mut owner, "q")), [1000]);
+}
+
+#[test]
+fn a_queue_is_deleted_with_what_it_has_only_if_that_is_insisted_on() {
+    let (mut owner, _) = filled(Layer::default(), 3);
+    let consumer = owner.consumer("q", None, Mode::Consume);
+    assert_eq!(refused(&mut owner, &task(Action::Delete(Force::No))), "amqp:precondition-failed");
+    assert_eq!(view(&owner, "q").messages, 3);
+    let progress = owner.core.manage(&task(Action::Delete(Force::Yes))).expect("it goes");
+    assert_eq!((progress.done, progress.onward), (1, Onward::Done));
+    assert!(owner.events().iter().any(|event| matches!(event, Event::Detached { .. })), "its links end");
+    assert!(owner.core.queue_views().all(|queue| queue.name != "q"));
+    assert_eq!(owner.core.memory_bytes(), 0);
+    owner.command(Command::Grant { end: consumer, credit: 1 });
 }
 
 #[test]
