@@ -49,6 +49,12 @@ impl Core {
         parts.into_iter().map(prepare).collect()
     }
 
+    /// How many transactions over several shards this one is committing.
+    #[must_use]
+    pub fn committing(&self) -> usize {
+        self.transactions.committing()
+    }
+
     fn may_begin(&self) -> Result<(), Box<Refusal>> {
         let refuse = |text: &str| Err(Refusal::new(Condition::ResourceLimitExceeded, text));
         if self.transactions.committing() >= COMMITS_MAX {

@@ -14,6 +14,7 @@ use crate::core::Core;
 use crate::ends::{End, EndRole, key};
 use crate::fact::{DecisionId, Fact, Mark, Share};
 use crate::key::EndKey;
+use crate::limits::Storage;
 use crate::step::{Asked, Step, What};
 
 impl Core {
@@ -35,9 +36,10 @@ impl Core {
 
     /// What has to be remembered of a part, so that it can be done after a crash.
     fn share_of(&self, part: &Part) -> Share {
+        let is_kept = self.config.storage == Storage::Journal;
         let outlives = |send: &&Publish| {
             let address = self.nodes.address(base(&send.address)).and_then(|key| self.nodes.addresses.get(key));
-            send.message.header.durable && address.is_none_or(|address| address.dynamic.is_none())
+            is_kept && send.message.header.durable && address.is_none_or(|address| address.dynamic.is_none())
         };
         let sends = part.sends.iter().filter(outlives).cloned().collect();
         let marks = part.retired.iter().filter_map(|retired| {

@@ -18,6 +18,7 @@ use crate::forwarder::Forwarder;
 use crate::mesh::{Mesh, Parcel};
 use crate::store::{Store, StoreError, StoreTotals};
 use engine_catalogue::Resolved;
+use engine_ledger::Ledger;
 
 /// One shard's queues and its lanes.
 pub struct Engine {
@@ -98,6 +99,11 @@ impl Engine {
     pub fn journal(&self) -> Option<StoreTotals> {
         let store = self.store.as_ref()?;
         Some(StoreTotals { pending_bytes: store.pending_bytes(&self.core), ..store.totals() })
+    }
+
+    /// What all records of the journal say that outlives the node; `None` without one.
+    pub fn ledger(&self) -> Option<&Ledger> {
+        self.store.as_ref().map(Store::ledger)
     }
 
     /// Whether the journal has something to write still.

@@ -183,7 +183,9 @@ fn is_empty(world: &World) -> bool {
             && view.links == 0
             && view.queues.iter().all(|queue| queue.messages == 0)
             && view.lanes.iter().all(|lane| lane.depth == 0 && lane.waiting == 0)
-            && view.journal.is_none_or(|journal| journal.live_bytes == 0 && journal.journal_bytes <= SPACE)
+            && view.kept.is_empty()
+            && view.committing == 0
+            && view.journal.is_none_or(|journal| journal.journal_bytes <= SPACE)
     })
 }
 

@@ -6,10 +6,12 @@
 use std::sync::Arc;
 
 use engine_catalogue::Catalogue;
+use engine_core::fact::TRANSACTIONS;
 use engine_core::limits::{CoreConfig, Storage};
 use engine_core::step::Resumed;
 use engine_core::{Answer, Core, QueueView, Version};
 use engine_home::{AddressRules, HomeConfig, Moves};
+use engine_ledger::Ledger;
 use engine_rt::Waker;
 use engine_shard::store::{Entries, Recovered, Recovery, Store, StoreConfig, StoreError, StoreTotals, resume};
 use engine_shard::{Engine, LaneView, Mesh, mesh_of};
@@ -80,6 +82,10 @@ pub struct View {
     pub links: usize,
     /// What its journal did.
     pub journal: Option<StoreTotals>,
+    /// What is kept there of queues: their addresses, and how many messages; not that there is a queue of transactions.
+    pub kept: Vec<(String, u64)>,
+    /// Transactions over several shards that it is committing.
+    pub committing: usize,
     /// Its queues.
     pub queues: Vec<QueueView>,
     /// Its lanes.
@@ -262,6 +268,8 @@ impl Node {
                 connections: turn.entries().count(),
                 links: home.links().count(),
                 journal: engine.journal(),
+                kept: engine.ledger().map(kept).unwrap_or_default(),
+                committing: engine.core().committing(),
                 queues: engine.core().queue_views().collect(),
                 lanes: engine.mesh().views().collect(),
             }
@@ -284,6 +292,15 @@ impl Node {
             }
         }
     }
+}
+
+/// What a journal keeps of queues. That of transactions stays once there was one.
+fn kept(ledger: &Ledger) -> Vec<(String, u64)> {
+    let queues = ledger.queues().map(|(_, kept)| {
+        let address = kept.declared().map(|declared| declared.address.clone());
+        (address.unwrap_or_default(), kept.messages())
+    });
+    queues.filter(|(address, messages)| address != TRANSACTIONS || *messages > 0).collect()
 }
 
 /// The wall's time at a simulated one, milliseconds since 1970.

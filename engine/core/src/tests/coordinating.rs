@@ -174,10 +174,11 @@ fn accepts(end: EndKey, key: u64) -> Vec<Retired> {
 #[test]
 fn parts_of_several_owners_are_all_done() {
     let mut net = Net::new(Storage::Memory, Layer::default());
-    let (end, key) = net.hold(2, numbered(1));
+    // What is durable has no journal here that would have to be waited for.
+    let (end, key) = net.hold(2, durable(1));
     let parts = BTreeMap::from([
-        net.send(0, numbered(2)),
-        net.send(1, numbered(3)),
+        net.send(0, durable(2)),
+        net.send(1, durable(3)),
         (2, Part { retired: accepts(end, key), ..Part::default() }),
     ]);
     net.commit(parts);
