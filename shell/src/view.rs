@@ -218,6 +218,13 @@ pub const SHARD_FIGURES: Figures<ShardView> = Figures {
             |shard| Value::Count(shard.counts.transactions.bytes),
         )
         .metric("heddle_shard_transaction_bytes"),
+        ShardFigure::gauge(
+            "transactions_committing",
+            "Transactions about queues of several shards that a shard is committing for its connections.",
+            Unit::Count,
+            |shard| Value::Count(shard.counts.transactions.committing as u64),
+        )
+        .metric("heddle_shard_transactions_committing"),
         ShardFigure::counter(
             "transactions_failed",
             "Transactions that were rolled back because they were about too much, or took too long.",

@@ -50,7 +50,7 @@ fn shard(index: u16) -> ShardOn {
             queues: 1500,
             ended_queues: 2,
             forwards_dropped: 1,
-            transactions: TransactionTotals { open: 3, bytes: 4096, failed: 2 },
+            transactions: TransactionTotals { open: 3, bytes: 4096, committing: 1, failed: 2 },
         },
         catalogue_version: 3,
         lanes: vec![LaneView { peer: 1 - index, depth: 7, waiting: 8, sent: 9, overflowed: 10 }],

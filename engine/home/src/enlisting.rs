@@ -57,7 +57,7 @@ impl Home {
     /// How many transactions there are, and what they keep.
     #[must_use]
     pub fn transactions(&self) -> TransactionTotals {
-        self.transactions.totals()
+        TransactionTotals { committing: self.engine.core().committing(), ..self.transactions.totals() }
     }
 
     /// Whether a connection has such a transaction.

@@ -112,6 +112,8 @@ pub struct TransactionTotals {
     pub open: usize,
     /// What they keep, octets.
     pub bytes: u64,
+    /// Those about queues of several shards that are being committed.
+    pub committing: usize,
     /// Those that were rolled back because they were about too much, or took too long, so far.
     pub failed: u64,
 }
@@ -262,9 +264,9 @@ impl Transactions {
         works
     }
 
-    /// How many there are, and what they keep.
+    /// How many there are, and what they keep; not those that are being committed.
     pub fn totals(&self) -> TransactionTotals {
-        TransactionTotals { open: self.open.len(), bytes: self.bytes, failed: self.failed }
+        TransactionTotals { open: self.open.len(), bytes: self.bytes, committing: 0, failed: self.failed }
     }
 }
 
@@ -357,7 +359,7 @@ mod tests {
         let Enlisted::Failed(work) = all.enlist_send(id, conn(1), 1, half.clone()) else { panic!("it is too much") };
         assert_eq!(work.into_parts().0.len(), 2, "both are given back");
         let Enlisted::Failed(work) = all.enlist_send(id, conn(1), 1, half) else { panic!("it has failed") };
-        let totals = TransactionTotals { open: 1, bytes: 0, failed: 1 };
+        let totals = TransactionTotals { open: 1, failed: 1, ..TransactionTotals::default() };
         assert_eq!((work.into_parts().0.len(), all.totals()), (1, totals));
         let Ok(Ended::Failed(refusal)) = all.end(id, conn(1)) else { panic!("it has failed") };
         assert_eq!(refusal.condition, Condition::TransactionRollback);
