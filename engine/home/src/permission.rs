@@ -52,3 +52,26 @@ thread_local! {
     /// What nobody may do while a test runs.
     pub(crate) static FORBIDDEN: std::cell::Cell<Option<(Action, &'static str)>> = const { std::cell::Cell::new(None) };
 }
+
+#[cfg(test)]
+mod tests {
+    use engine_catalogue::{Attributes, Change, Definition, Origin, Permission, Placement};
+
+    use super::*;
+
+    #[test]
+    fn who_may_manage_is_said_by_address() {
+        let nobody_said = Catalogue::new(Placement::new(1));
+        assert!(may_manage(&nobody_said, "", "orders").is_ok(), "while nothing is said everybody may");
+        let manage = Some(vec!["user:admin".to_owned()]);
+        let attributes = Attributes::Permission(Permission { manage, ..Permission::default() });
+        let (origin, definition) = (Origin::Management, Definition::new("orders.#", attributes));
+        let said = nobody_said.apply(&[Change::Define { origin, definition }]).expect("it can be said");
+        assert!(may_manage(&said, "admin", "orders.1").is_ok());
+        for (user, address) in [("guest", "orders.1"), ("", "orders.1"), ("anonymous", "orders.1"), ("admin", "other")]
+        {
+            let refusal = may_manage(&said, user, address).expect_err("nothing allows it");
+            assert_eq!(refusal.condition, Condition::UnauthorizedAccess, "{user} {address}");
+        }
+    }
+}
