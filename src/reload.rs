@@ -98,6 +98,7 @@ impl Reload {
             connectors: _,
             addresses: _,
             queues: _,
+            diverts: _,
             users: _,
             http: _,
             limits: _,

@@ -3,7 +3,7 @@
 //! Not here: what the settings are (`engine_catalogue`), and what the tables come to (`resolve/defining`).
 
 use engine_catalogue::setting::{Setting, Typed as _, Value};
-use engine_catalogue::{Area, Layer, Pattern, Queue};
+use engine_catalogue::{Area, Divert, Layer, Pattern, Queue};
 
 use super::bounds::SHARDS_MAX;
 
@@ -30,6 +30,14 @@ pub struct QueueEntry {
     pub settings: Queue,
 }
 
+/// A divert.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DivertEntry {
+    pub name: String,
+    /// What is set.
+    pub settings: Divert,
+}
+
 const OF_ADDRESS: [Setting; 3] = [
     Setting::of::<Option<String>>("name", " an address that is there from the start, and stays; what is set holds for it alone"),
     Setting::of::<Option<Pattern>>(
@@ -51,6 +59,10 @@ const OF_QUEUE: [Setting; 2] = [
         .told("its own name")
         .artemis("address"),
 ];
+
+const OF_DIVERT: [Setting; 1] =
+    [Setting::of::<String>("name", " a divert: messages of an address go to others as well, or instead")
+        .artemis("name")];
 
 /// Two lists of settings, one after the other.
 const fn joined<const ALL: usize>(first: &[Setting], rest: &[Setting]) -> [Setting; ALL] {
@@ -100,6 +112,24 @@ impl Area for QueueEntry {
 
     fn values(&self) -> Vec<Value> {
         [self.name.to_value(), self.address.to_value()].into_iter().chain(self.settings.values()).collect()
+    }
+}
+
+impl Area for DivertEntry {
+    const NAME: &'static str = "divert";
+    const SETTINGS: &'static [Setting] =
+        &joined::<{ OF_DIVERT.len() + <Divert as Area>::SETTINGS.len() }>(&OF_DIVERT, Divert::SETTINGS);
+
+    fn put(&mut self, name: &str, value: Value) -> Result<(), String> {
+        match name {
+            "name" => self.name = String::from_value(value)?,
+            name => return self.settings.put(name, value),
+        }
+        Ok(())
+    }
+
+    fn values(&self) -> Vec<Value> {
+        [self.name.to_value()].into_iter().chain(self.settings.values()).collect()
     }
 }
 

@@ -10,12 +10,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use engine_catalogue::Area;
-use engine_catalogue::limits::DECLARED_MAX;
+use engine_catalogue::limits::{DECLARED_MAX, OTHERS_MAX};
 use engine_catalogue::setting::{Setting, Shape, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::addresses::{AddressEntry, QueueEntry, respelled};
+use super::addresses::{AddressEntry, DivertEntry, QueueEntry, respelled};
 use super::bounds::{CONNECTORS_MAX, FILE_MAX, LISTENERS_MAX, SHOWN_MAX};
 use super::fault::{Faults, Origin, Place};
 use super::files;
@@ -24,12 +24,13 @@ use super::settings::{Config, Connector, Http, Limits, Listener, Log, Node, Stor
 use super::similar::{called_otherwise, most_similar};
 
 /// Tables and their settings, in the order of the documentation.
-pub const AREAS: [(&str, &[Setting]); 10] = [
+pub const AREAS: [(&str, &[Setting]); 11] = [
     (Node::NAME, Node::SETTINGS),
     (Listener::NAME, Listener::SETTINGS),
     (Connector::NAME, Connector::SETTINGS),
     (AddressEntry::NAME, AddressEntry::SETTINGS),
     (QueueEntry::NAME, QueueEntry::SETTINGS),
+    (DivertEntry::NAME, DivertEntry::SETTINGS),
     (Storage::NAME, Storage::SETTINGS),
     (Users::NAME, Users::SETTINGS),
     (Http::NAME, Http::SETTINGS),
@@ -38,7 +39,7 @@ pub const AREAS: [(&str, &[Setting]); 10] = [
 ];
 
 /// Those of which there may be several.
-pub const LISTS: [&str; 4] = [Listener::NAME, Connector::NAME, AddressEntry::NAME, QueueEntry::NAME];
+pub const LISTS: [&str; 5] = [Listener::NAME, Connector::NAME, AddressEntry::NAME, QueueEntry::NAME, DivertEntry::NAME];
 
 type Entry<'i> = (&'i Spanned<Cow<'i, str>>, &'i Spanned<DeValue<'i>>);
 
@@ -122,6 +123,7 @@ impl Reader<'_> {
             Connector::NAME => config.connectors = self.read_list((key, value), CONNECTORS_MAX),
             AddressEntry::NAME => config.addresses = self.read_list((key, value), DECLARED_MAX),
             QueueEntry::NAME => config.queues = self.read_list((key, value), DECLARED_MAX),
+            DivertEntry::NAME => config.diverts = self.read_list((key, value), OTHERS_MAX),
             Users::NAME => self.read_area((key, value), &mut config.users),
             Http::NAME => self.read_area((key, value), &mut config.http),
             Limits::NAME => self.read_area((key, value), &mut config.limits),

@@ -35,6 +35,7 @@ fn tables(config: &Config) -> Vec<Table> {
     tables.extend(list(&config.connectors));
     tables.extend(list(&config.addresses));
     tables.extend(list(&config.queues));
+    tables.extend(list(&config.diverts));
     tables.extend([
         Table::of(0, &config.storage),
         Table::of(0, &config.users),
@@ -143,9 +144,9 @@ fn one_line(text: &str) -> String {
 mod tests {
     use std::path::PathBuf;
 
-    use engine_catalogue::{Layer, Pattern};
+    use engine_catalogue::{Divert, Layer, Pattern};
 
-    use super::super::addresses::{AddressEntry, QueueEntry};
+    use super::super::addresses::{AddressEntry, DivertEntry, QueueEntry};
     use super::super::document::AREAS;
     use super::super::given::Options;
     use super::super::settings::{Config, Connector, Listener};
@@ -158,6 +159,7 @@ mod tests {
             connectors: vec![Connector::default()],
             addresses: vec![AddressEntry::default()],
             queues: vec![QueueEntry::default()],
+            diverts: vec![DivertEntry::default()],
             ..Config::default()
         };
         let mut names: Vec<&str> = tables(&config).iter().map(|table| table.name).collect();
@@ -193,6 +195,8 @@ mod tests {
             },
         ];
         config.queues = vec![QueueEntry { name: "c".to_owned(), ..QueueEntry::default() }];
+        let settings = Divert { address: "a".to_owned(), to: "b, c".to_owned(), ..Divert::default() };
+        config.diverts = vec![DivertEntry { name: "d".to_owned(), settings }];
         config.connectors = vec![Connector {
             name: "up".to_owned(),
             endpoints: vec!["broker:5672".parse().unwrap(), "[::1]:5672".parse().unwrap()],

@@ -3,7 +3,7 @@
 use engine_catalogue::setting::{Setting, Value};
 use engine_catalogue::{AddressSettings, Area};
 
-use super::addresses::{AddressEntry, QueueEntry};
+use super::addresses::{AddressEntry, DivertEntry, QueueEntry};
 use super::document::{AREAS, LISTS};
 use super::print::written;
 use super::settings::{Connector, Http, Limits, Listener, Log, Node, Storage, Users};
@@ -43,7 +43,13 @@ fn rows_of_addresses() -> String {
 #[test]
 fn the_table_of_settings_is_documented() {
     let head = "| key | default | values | meaning |\n|---|---|---|---|\n".to_owned();
-    let listed = [rows_of::<Listener>(), rows_of::<Connector>(), rows_of_addresses(), rows_of::<QueueEntry>()];
+    let listed = [
+        rows_of::<Listener>(),
+        rows_of::<Connector>(),
+        rows_of_addresses(),
+        rows_of::<QueueEntry>(),
+        rows_of::<DivertEntry>(),
+    ];
     let made = rows_of::<Node>()
         + &listed.concat()
         + &[rows_of::<Storage>(), rows_of::<Users>(), rows_of::<Http>(), rows_of::<Limits>(), rows_of::<Log>()]

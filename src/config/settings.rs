@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use engine_catalogue::{WhenFull, area, choice};
 
-use super::addresses::{AddressEntry, QueueEntry};
+use super::addresses::{AddressEntry, DivertEntry, QueueEntry};
 use super::bounds::{CONNECTOR_NAME_MAX, SHARDS_MAX};
 use super::endpoint::Endpoint;
 use super::{cores, levels};
@@ -26,6 +26,8 @@ pub struct Config {
     pub addresses: Vec<AddressEntry>,
     /// Queues that are there from the start.
     pub queues: Vec<QueueEntry>,
+    /// Messages of addresses that go to others.
+    pub diverts: Vec<DivertEntry>,
     /// Who may authenticate.
     pub users: Users,
     /// The read-only HTTP listener.
@@ -46,6 +48,7 @@ impl Default for Config {
             connectors: Vec::new(),
             addresses: Vec::new(),
             queues: Vec::new(),
+            diverts: Vec::new(),
             users: Users::default(),
             http: Http::default(),
             limits: Limits::default(),
@@ -353,6 +356,7 @@ mod tests {
         defaults_are_allowed::<Listener>();
         defaults_are_allowed::<Connector>();
         defaults_are_allowed::<QueueEntry>();
+        defaults_are_allowed::<DivertEntry>();
         defaults_are_allowed::<Users>();
         defaults_are_allowed::<Http>();
         defaults_are_allowed::<Limits>();

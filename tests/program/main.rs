@@ -14,6 +14,7 @@ mod credit;
 mod data_cut;
 mod data_tools;
 mod declaring;
+mod diverts;
 mod documented;
 mod durability;
 mod expiry;

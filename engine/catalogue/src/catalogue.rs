@@ -9,7 +9,7 @@
 //!
 //! Not here: where changes are kept (`log`), and what an owner does with an address that changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::change::{Change, ChangeError, Origin};
@@ -67,6 +67,8 @@ pub struct Catalogue {
     layers: Arc<Matches<Layered>>,
     /// `permissions`, found by address.
     allowed: Arc<Matches<Permission>>,
+    /// `diverts`, found by address: the address, and the name.
+    diverted: Arc<BTreeSet<(String, String)>>,
 }
 
 /// A catalogue of nothing, of a node with one shard.
@@ -109,6 +111,7 @@ impl Catalogue {
             defaults: Arc::default(),
             layers: Arc::default(),
             allowed: Arc::default(),
+            diverted: Arc::default(),
         }
     }
 
@@ -156,7 +159,7 @@ impl Catalogue {
             next.change(change)?;
         }
         let concerns = |kind| changes.iter().any(|change| change.subject().0 == kind);
-        if concerns(Kind::Match) || concerns(Kind::Permission) {
+        if [Kind::Match, Kind::Permission, Kind::Divert].into_iter().any(concerns) {
             next.index();
         }
         Ok(next)
@@ -176,6 +179,8 @@ impl Catalogue {
             Layered { layer: layer.clone(), alone: Arc::new(settings) }
         })));
         self.allowed = Arc::new(Matches::new(patterns(&self.permissions, Permission::clone)));
+        let by_address = self.diverts.iter().map(|(key, kept)| (kept.table.address.clone(), key.clone()));
+        self.diverted = Arc::new(by_address.collect());
     }
 
     fn change(&mut self, change: &Change) -> Result<(), ChangeError> {
@@ -308,10 +313,12 @@ impl Catalogue {
         sources
     }
 
-    /// Whether an address is there without being asked for: it is declared, or a queue of it is.
+    /// Whether an address is there without being asked for: it is declared, or a queue or a divert of it is.
     #[must_use]
     pub fn is_declared(&self, address: &str) -> bool {
-        self.addresses.contains_key(address) || self.queues_of(address).next().is_some()
+        self.addresses.contains_key(address)
+            || self.queues_of(address).next().is_some()
+            || self.diverts_of(address).next().is_some()
     }
 
     /// Addresses that are declared by themselves, in the order of their names, behind one.
@@ -335,8 +342,20 @@ impl Catalogue {
 
     /// The diverts of an address, with their names.
     pub fn diverts_of<'a>(&'a self, address: &'a str) -> impl Iterator<Item = (&'a str, &'a Divert)> {
-        let own = self.diverts.iter().filter(move |(_, kept)| kept.table.address == address);
-        own.map(|(key, kept)| (key.as_str(), &kept.table))
+        let from = self.diverted.range((address.to_owned(), String::new())..);
+        let own = from.take_while(move |(of, _)| of == address);
+        own.filter_map(|(_, key)| Some((key.as_str(), self.divert(key)?)))
+    }
+
+    /// The divert of a name.
+    #[must_use]
+    pub fn divert(&self, name: &str) -> Option<&Divert> {
+        self.diverts.get(name).map(|kept| &kept.table)
+    }
+
+    /// Diverts by their names, in their order, behind one.
+    pub fn diverts_after<'a>(&'a self, after: Option<&str>) -> impl Iterator<Item = (&'a str, &'a Divert)> {
+        behind(&self.diverts, after).map(|(key, kept)| (key.as_str(), &kept.table))
     }
 
     /// Where messages for an address go; a queue named with it is where its address is.

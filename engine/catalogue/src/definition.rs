@@ -6,6 +6,7 @@
 
 use crate::area;
 use crate::declare::Area;
+use crate::limits::{DIVERT_NAMES_MAX, TARGETS_MAX};
 pub use crate::name::QUALIFIER;
 use crate::name::check_name;
 use crate::pattern::Pattern;
@@ -21,14 +22,18 @@ area! {
 }
 
 area! {
-    /// Messages of one address that also, or instead, go to another.
+    /// Messages of one address that also, or instead, go to others.
     Divert = "divert" {
-        /// where messages come from
+        /// the address whose messages it leads elsewhere
         address: String = String::new() => kept(1) => artemis("address");
-        /// where they go
+        /// the address that they go to, or several, divided by commas: each gets them
         to: String = String::new() => kept(2) => artemis("forwarding-address");
-        /// they go there only
+        /// whoever else would get them does not, but for other exclusive diverts
         exclusive: bool = false => kept(3) => artemis("exclusive");
+        /// a selector: what it is not true for is not diverted
+        filter: Option<String> = None => kept(4) => told("all messages are") => artemis("filter");
+        /// to which queues of the target they go
+        routing: Option<RoutingType> = None => kept(5) => told("as the target hands them out") => artemis("routing-type");
     }
 }
 
@@ -150,6 +155,34 @@ kinds! {
     Placed(Placed) = 7, "placed address";
 }
 
+impl Divert {
+    /// Where it leads.
+    pub fn targets(&self) -> impl Iterator<Item = &str> {
+        self.to.split(',').map(str::trim)
+    }
+
+    fn check(&self, name: &str) -> Result<(), String> {
+        let mut seen = Vec::new();
+        for target in self.targets() {
+            check_name(target).map_err(|wrong| format!("where it leads: {wrong}"))?;
+            if target == self.address {
+                return Err(format!("it leads from {target} to itself"));
+            }
+            if seen.contains(&target) {
+                return Err(format!("it leads to {target} twice"));
+            }
+            if seen.len() == TARGETS_MAX {
+                return Err(format!("it leads to more than {TARGETS_MAX} addresses"));
+            }
+            if name.len() + target.len() > DIVERT_NAMES_MAX {
+                return Err(format!("its name and {target} have more than {DIVERT_NAMES_MAX} bytes together"));
+            }
+            seen.push(target);
+        }
+        Ok(())
+    }
+}
+
 /// Something that is defined.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Definition {
@@ -197,10 +230,7 @@ impl Definition {
             Attributes::Divert(divert) => {
                 check_name(&self.key)?;
                 check_name(&divert.address).map_err(|wrong| format!("its address: {wrong}"))?;
-                check_name(&divert.to).map_err(|wrong| format!("where it leads: {wrong}"))?;
-                if divert.address == divert.to {
-                    return Err(format!("it leads from {} to itself", divert.to));
-                }
+                divert.check(&self.key)?;
             }
             Attributes::Member(_) => check_name(&self.key)?,
         }
@@ -220,7 +250,7 @@ mod tests {
     #[test]
     fn what_means_nothing_by_itself_is_refused() {
         let divert = |address: &str, to: &str| {
-            Attributes::Divert(Divert { address: address.to_owned(), to: to.to_owned(), exclusive: false })
+            Attributes::Divert(Divert { address: address.to_owned(), to: to.to_owned(), ..Divert::default() })
         };
         let long = "a".repeat(NAME_MAX + 1);
         let dead = |to: &str| Layer { dead_letter_address: Some(to.to_owned()), ..Layer::default() };
@@ -236,6 +266,12 @@ mod tests {
             ("a::", Kind::Queue.attributes(), "1 to 2048"),
             ("d", divert("a", "a"), "itself"),
             ("d", divert("a", ""), "where it leads"),
+            ("d", divert("a", "b,a"), "itself"),
+            ("d", divert("a", "b, c,b"), "twice"),
+            ("d", divert("a", "b,,c"), "where it leads"),
+            ("d", divert("a", "b::c"), "stands between"),
+            (&long[..NAME_MAX - 11], divert("a", "bb"), "together"),
+            ("d", divert("a", "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17"), "more than 16"),
             ("a", Attributes::Address(loose), "max_mib"),
             ("a", Attributes::Address(dead("a")), "dead_letter_address: it leads from a to itself"),
             ("a.b", Attributes::Match(dead("a.b::c")), "dead_letter_address: it leads from a.b to itself"),
@@ -250,6 +286,7 @@ mod tests {
             ("a.#", Kind::Address.attributes()),
             ("a::b", Kind::Queue.attributes()),
             ("d", divert("a", "b")),
+            ("d", divert("a", "b, c")),
             ("#", Attributes::Match(dead("a"))),
             ("a.*", Attributes::Match(dead("a.b::c"))),
             ("a", Attributes::Address(dead(""))),

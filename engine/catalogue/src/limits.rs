@@ -24,6 +24,12 @@ pub const DECLARED_MAX: usize = 1 << 17;
 /// Diverts, users with roles, and placed addresses at most, each. More are refused.
 pub const OTHERS_MAX: usize = 1 << 14;
 
+/// Addresses that one divert leads to at most: each message is kept once for each. More are refused.
+pub const TARGETS_MAX: usize = 16;
+
+/// Octets of a divert's name and that of a target, together: both are in the name of a queue, with 11 others. More are refused.
+pub const DIVERT_NAMES_MAX: usize = NAME_MAX - 11;
+
 /// Largest record of the log, octets of its body: a list of `LIST_MAX` texts of a usual length fits. Larger definitions are refused.
 pub const RECORD_MAX: usize = 1 << 20;
 

@@ -16,7 +16,7 @@ use crate::command::{ConnectionKey, Lifetime, RoutingType};
 use crate::lifetimes::Lifetimes;
 use crate::limits::FEW_QUEUES;
 use crate::members::Members;
-use crate::queue::Queue;
+use crate::queue::{Kind, Queue};
 use crate::slab::{Key, Slab};
 
 /// An address.
@@ -65,6 +65,17 @@ impl Address {
     }
 }
 
+/// What a divert's queue does with what is sent to its address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Diverting {
+    /// It gets it as well.
+    Beside,
+    /// It gets it and nobody else does.
+    Instead,
+    /// Nothing: the divert is no longer there.
+    NoMore,
+}
+
 /// Which queues of multicast choose their messages.
 #[derive(Debug)]
 pub(crate) struct Choosing {
@@ -84,6 +95,8 @@ pub(crate) struct Bindings {
     turn: usize,
     /// Each gets every message.
     multicast: Members,
+    /// Those of diverts: they are in neither of these lists.
+    diverts: Vec<(Key, Diverting)>,
     /// Only where queues choose their messages.
     choosing: Option<Box<Choosing>>,
     /// Those that may go when messages or producers do (`Kind::is_on_demand`).
@@ -100,7 +113,7 @@ impl Bindings {
     }
 
     pub fn len(&self) -> usize {
-        self.anycast.len() + self.multicast.len()
+        self.anycast.len() + self.multicast.len() + self.diverts.len()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -117,7 +130,26 @@ impl Bindings {
 
     /// All of them, and some that have gone.
     pub fn all(&self) -> impl Iterator<Item = Key> {
-        self.anycast.listed().iter().chain(self.multicast.listed()).copied()
+        let diverts = self.diverts.iter().map(|(key, _)| *key);
+        self.anycast.listed().iter().chain(self.multicast.listed()).copied().chain(diverts)
+    }
+
+    /// The queues of diverts.
+    #[inline]
+    pub fn diverts(&self) -> &[(Key, Diverting)] {
+        &self.diverts
+    }
+
+    /// What the queue of a divert does with what is sent to the address.
+    pub fn diverting(&self, key: Key) -> Option<Diverting> {
+        self.diverts.iter().find(|(other, _)| *other == key).map(|(_, how)| *how)
+    }
+
+    /// It does this from now on.
+    pub fn set_diverting(&mut self, key: Key, how: Diverting) {
+        if let Some((_, diverting)) = self.diverts.iter_mut().find(|(other, _)| *other == key) {
+            *diverting = how;
+        }
     }
 
     /// Those that may go when messages or producers do, and some that have gone.
@@ -145,8 +177,14 @@ impl Bindings {
     /// A queue of the address was made; `queues` has it.
     pub fn insert(&mut self, key: Key, queues: &Slab<Queue>) {
         let Some(queue) = queues.get(key) else { return };
-        self.of(queue.identity.routing).insert(key);
-        if let (RoutingType::Multicast, Some(choosing)) = (queue.identity.routing, &mut self.choosing) {
+        if queue.identity.kind == Kind::Divert {
+            self.diverts.push((key, Diverting::NoMore));
+        } else {
+            self.of(queue.identity.routing).insert(key);
+        }
+        if queue.identity.kind != Kind::Divert
+            && let (RoutingType::Multicast, Some(choosing)) = (queue.identity.routing, &mut self.choosing)
+        {
             choosing.others.insert(key);
         }
         if queue.identity.kind.is_on_demand() {
@@ -164,6 +202,13 @@ impl Bindings {
     /// A queue of the address was deleted: it is not among `queues` any more.
     pub fn remove(&mut self, queue: &Queue, queues: &Slab<Queue>) {
         let lives = |key| queues.get(key).is_some();
+        if queue.identity.kind == Kind::Divert {
+            self.diverts.retain(|(key, _)| lives(*key));
+            if let Some(names) = &mut self.names {
+                names.remove(&queue.identity.name);
+            }
+            return self.find_only(queues);
+        }
         self.of(queue.identity.routing).handle_gone(lives);
         if queue.identity.kind.is_on_demand() {
             self.on_demand.handle_gone(lives);
@@ -235,7 +280,8 @@ impl Bindings {
     }
 
     fn find_only(&mut self, queues: &Slab<Queue>) {
-        self.only = if self.len() == 1 { self.all().find(|&key| queues.get(key).is_some()) } else { None };
+        let is_alone = self.len() == 1 && self.diverts.is_empty();
+        self.only = if is_alone { self.all().find(|&key| queues.get(key).is_some()) } else { None };
     }
 
     /// The queue with this name.

@@ -14,6 +14,7 @@ use crate::command::{
     ConsumerSpec, DYNAMIC_PREFIX, Durability, Lifetime, Mode, ProducerSpec, RoutingType, Sharing, Subscription,
 };
 use crate::core::Core;
+use crate::divert_name::DIVERT_PREFIX;
 use crate::ends::{Consumer, End, EndRole, Producer, Route, end_key};
 use crate::event::{AttachedInfo, Event, Refusal};
 use crate::key::LinkKey;
@@ -53,6 +54,14 @@ fn check_lasting(name: &str, durability: Durability) -> Result<(), Box<Refusal>>
         return Err(Refusal::new(Condition::NotAllowed, text));
     }
     Ok(())
+}
+
+/// Queues of diverts are nobody's to send to or to receive from.
+fn check_public(queue: Option<&str>) -> Result<(), Box<Refusal>> {
+    match queue.filter(|queue| queue.starts_with(DIVERT_PREFIX)) {
+        None => Ok(()),
+        Some(queue) => Err(Refusal::new(Condition::NotAllowed, format!("the queue {queue} is a divert's"))),
+    }
 }
 
 impl Core {
@@ -249,6 +258,7 @@ impl Core {
             Some((name, queue)) => (name, Some(queue)),
             None => (name, None),
         };
+        check_public(qualified)?;
         let key = match self.nodes.address(name) {
             Some(key) => key,
             None => self.make_address(name, routing, lifetime)?,
@@ -288,6 +298,7 @@ impl Core {
             Some((address, queue)) => (address, Some(queue)),
             None => (spec.address.as_str(), None),
         };
+        check_public(qualified)?;
         let asked = spec.routing.or_else(|| spec.subscription.as_ref().map(|_| RoutingType::Multicast));
         let address = match self.nodes.address(name) {
             Some(known) => known,
@@ -341,6 +352,7 @@ impl Core {
         };
         check_lasting(name, subscription.durability)?;
         let queue = subscription.queue_name();
+        check_public(Some(&queue))?;
         let kind = match subscription.durability {
             Durability::Durable => Kind::Durable,
             Durability::Volatile => Kind::Volatile,

@@ -62,6 +62,13 @@ impl Bounds {
         }
     }
 
+    /// Those of a divert's queue: what it has is not dropped for newer ones, nor for want of consumers.
+    pub fn of_divert(settings: &AddressSettings) -> Self {
+        let bounds = Self::new(settings);
+        let gets = if bounds.gets == Gets::Never { Gets::Never } else { Gets::Always };
+        Self { ring: u64::MAX, gets, ..bounds }
+    }
+
     /// Whether more is asked for each message than how much the queue has.
     pub fn ask_more(&self) -> bool {
         self.ring < u64::MAX || self.gets != Gets::Always || self.lifetimes != Lifetimes::AsSent

@@ -51,6 +51,14 @@ impl Choice {
     }
 }
 
+/// Whether a text is a selector (JMS 3.8.1).
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_selector(text: &str) -> Result<(), String> {
+    Selector::parse(text).map(drop).map_err(|error| error.to_string())
+}
+
 /// What selectors see of a message.
 pub(crate) fn view<'a>(address: &'a str, message: &'a Message) -> View<'a> {
     View {

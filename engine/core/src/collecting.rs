@@ -69,7 +69,7 @@ impl Core {
         let over = match queue.identity.kind {
             Kind::Volatile => last,
             Kind::Durable => last && mode == DetachMode::Close,
-            Kind::Auto | Kind::Declared(_) | Kind::Dynamic(_) | Kind::Ending => false,
+            Kind::Auto | Kind::Declared(_) | Kind::Dynamic(_) | Kind::Divert | Kind::Ending => false,
         };
         self.abandon(consumer.queue, end, &left_behind(&consumer.default_outcome, mode));
         if over {
@@ -121,6 +121,7 @@ impl Core {
             Kind::Volatile | Kind::Durable | Kind::Declared(_) | Kind::Dynamic(Lifetime::OnClose) => return,
             Kind::Auto if self.is_promised(queue.identity.address) => return,
             Kind::Auto => return self.collect_on_demand(key),
+            Kind::Divert => return self.divert(key),
             Kind::Dynamic(lifetime) => lifetime,
             Kind::Ending if queue.departing() == 0 => return self.delete(key),
             Kind::Ending => return,

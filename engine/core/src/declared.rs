@@ -20,6 +20,7 @@ impl Core {
         let catalogue = Arc::clone(&self.config.catalogue);
         catalogue.addresses_after(None).for_each(|name| self.declare_address(&catalogue, name));
         catalogue.queues_after(None).for_each(|(key, routing)| self.declare_queue(&catalogue, key, routing));
+        catalogue.diverts_after(None).for_each(|(name, divert)| self.declare_divert(&catalogue, name, divert));
     }
 
     /// Makes all that is declared of one address.
@@ -31,6 +32,7 @@ impl Core {
         for (queue, routing) in catalogue.queues_of(name) {
             self.declare_queue(&catalogue, &format!("{name}{QUALIFIER}{queue}"), routing);
         }
+        catalogue.diverts_of(name).for_each(|(divert, of)| self.declare_divert(&catalogue, divert, of));
     }
 
     /// Makes a declared address, if it is this owner's.
@@ -49,7 +51,7 @@ impl Core {
         self.put_declared_queue(address, name, routing.unwrap_or(own));
     }
 
-    fn put_declared_address(&mut self, catalogue: &Catalogue, name: &str) -> Option<Key> {
+    pub(crate) fn put_declared_address(&mut self, catalogue: &Catalogue, name: &str) -> Option<Key> {
         let Resolved::Stored { owner } = catalogue.resolve(name);
         if owner.shard != self.config.shard {
             return None;
@@ -76,7 +78,7 @@ impl Core {
                     return self.nodes.make_declared(known, routing);
                 }
                 // Names of dynamic nodes are declared by nobody, and what ends is found under none.
-                Some(Kind::Dynamic(_) | Kind::Ending) => return,
+                Some(Kind::Dynamic(_) | Kind::Divert | Kind::Ending) => return,
                 Some(Kind::Volatile) | None => self.delete(known),
             }
         }

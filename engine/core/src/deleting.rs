@@ -28,6 +28,11 @@ impl Core {
         let name = format!("{}{QUALIFIER}{}", task.address, task.queue);
         let mark = Mark::of(key);
         let Some(queue) = self.nodes.queues.get(key) else { return Ok(Progress::then(self.settle_down(mark))) };
+        if queue.identity.kind == Kind::Divert {
+            return Err(refused(format!(
+                "the queue {name} is a divert's: it goes when the divert is removed and it is empty"
+            )));
+        }
         if matches!(queue.identity.kind, Kind::Declared(_)) {
             if self.config.catalogue.queues_of(&task.address).any(|(declared, _)| declared == task.queue) {
                 return Err(refused(format!("the queue {name} is declared")));

@@ -11,6 +11,7 @@ use std::num::NonZeroU64;
 
 use crate::choice::Choice;
 use crate::core::Core;
+use crate::divert_name::divert_of;
 use crate::event::Event;
 use crate::fact::{Declared, Fact, Purpose, Resident, TRANSACTIONS, Target, Targets};
 use crate::journaling::{Journaling, LastNumbers, Numbers, Restored, Waiting};
@@ -266,7 +267,13 @@ impl Core {
             }
             return known;
         }
+        let is_divert = |key: &Key| self.nodes.queues.get(*key).is_some_and(|of| of.identity.kind == Kind::Divert);
+        if let Some(known) = known.filter(is_divert) {
+            return known;
+        }
         let kind = match purpose {
+            // Peers make no queue of such a name.
+            Purpose::OnDemand if divert_of(name).is_some() => Kind::Divert,
             Purpose::OnDemand => Kind::Auto,
             Purpose::Subscription => Kind::Durable,
         };

@@ -87,10 +87,10 @@ impl Core {
         let queue = self.nodes.queues.get_mut(key)?;
         let parting = queue.parting(sequence)?;
         let message = hop::moved(&parting, self.now.wall_ms);
-        let address = parting.target.to_owned();
+        let (address, routing) = (parting.target.to_owned(), parting.routing);
         queue.take_off(sequence);
         let flight = self.flights.begin(Flight { queue: key, sequence: Some(sequence), bytes: message.size() });
-        Some(Forward { flight, publish: Box::new(Publish::of(address, message)) })
+        Some(Forward { flight, publish: Box::new(Publish { routing, ..Publish::of(address, message) }) })
     }
 
     /// Takes a message to an address of this shard. While that changes hands it is turned back, to be tried again.
@@ -139,8 +139,8 @@ impl Core {
 
     fn handle_flown(&mut self, key: Key) {
         self.note_departures(key);
-        let is_ending = |queue: &Queue| queue.identity.kind == Kind::Ending;
-        if self.nodes.queues.get(key).is_some_and(|queue| queue.is_done_or_awaited() || is_ending(queue)) {
+        let goes_on = |queue: &Queue| matches!(queue.identity.kind, Kind::Ending | Kind::Divert);
+        if self.nodes.queues.get(key).is_some_and(|queue| queue.is_done_or_awaited() || goes_on(queue)) {
             self.touch(key);
         }
     }

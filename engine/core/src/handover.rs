@@ -240,7 +240,7 @@ impl Core {
             } else if !queue.consumers.is_empty() {
                 Some("links")
             } else {
-                (!matches!(queue.identity.kind, Kind::Auto | Kind::Declared(Before::OnDemand)))
+                (!matches!(queue.identity.kind, Kind::Auto | Kind::Divert | Kind::Declared(Before::OnDemand)))
                     .then_some("subscriptions")
             }
         })

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use engine_message::section;
 use engine_message::value::{Map, Value};
 
-use crate::message::{Content, Header, Large, Message};
+use crate::message::{Content, Header, Large, MOVE_COUNT, Message};
 use crate::queue::{Cause, Parting};
 
 const FIRST_ADDRESS: &str = "x-opt-ORIG-ADDRESS";
@@ -24,7 +24,7 @@ const DELIVERIES: &str = "x-opt-MOVE-DELIVERY-COUNT";
 const EXPIRY: &str = "x-opt-ACTUAL-EXPIRY";
 
 /// The message that arrives where another one goes: as if it had not been delivered yet, and without a time to live, unless somebody moved
-/// it.
+/// it, or a divert did.
 pub(crate) fn moved(parting: &Parting<'_>, wall_ms: u64) -> Message {
     let message = parting.message;
     let body = match message.large() {
@@ -32,7 +32,7 @@ pub(crate) fn moved(parting: &Parting<'_>, wall_ms: u64) -> Message {
         None => section::change_annotations(&message.body, |map| tell(map, parting, wall_ms)).map(Bytes::from).ok(),
     };
     let body = body.unwrap_or_else(|| message.body.clone());
-    let lives_on = matches!(parting.cause, Cause::Moved(_));
+    let lives_on = parting.cause.lives_on();
     // A client that reads it where it went would drop it by that.
     let body = match message.content {
         Content::Here if lives_on => body,
@@ -97,6 +97,8 @@ fn tell(map: &mut Map, parting: &Parting<'_>, wall_ms: u64) {
     map.set(LAST_QUEUE, text(parting.queue));
     map.set(TIME, time(wall_ms));
     map.set(DELIVERIES, Value::Uint(parting.message.header.delivery_count));
+    let moves = parting.message.moves().unwrap_or_default();
+    map.set(MOVE_COUNT, Value::Uint(moves.saturating_add(1)));
     // What the hop before said of these is not said of this one.
     [CONDITION, DESCRIPTION, EXPIRY].into_iter().for_each(|key| map.remove(key));
     match parting.cause {
@@ -113,6 +115,7 @@ fn tell(map: &mut Map, parting: &Parting<'_>, wall_ms: u64) {
         }
         Cause::Moved(moved) => map.set(REASON, text(moved.reason)),
         Cause::Exhausted => map.set(REASON, text("max-delivery-attempts")),
+        Cause::Diverted => map.set(REASON, text("diverted")),
     }
 }
 
@@ -143,7 +146,8 @@ mod tests {
         let message = Message { header, expires_wall_ms: std::num::NonZeroU64::new(5), ..Message::new(body) };
         let why = Refusal { condition: "shop:no".into(), description: "it is closed".to_owned() };
         let cause = Cause::Rejected(Some(Box::new(why)));
-        let parting = Parting { message: &message, cause: &cause, target: "dead", address: "a", queue: "q" };
+        let parting =
+            Parting { message: &message, cause: &cause, target: "dead", routing: None, address: "a", queue: "q" };
         let once = moved(&parting, 1000);
         assert_eq!((once.header.durable, once.header.priority, once.header.delivery_count), (true, 7, 0));
         assert_eq!(once.expires_wall_ms, None);
@@ -153,7 +157,8 @@ mod tests {
         assert_eq!((map.get(TIME), map.get(DELIVERIES)), (Some(&Value::Timestamp(1000)), Some(&Value::Uint(3))));
 
         let cause = Cause::Expired(1500);
-        let parting = Parting { message: &once, cause: &cause, target: "late", address: "dead", queue: "dead" };
+        let parting =
+            Parting { message: &once, cause: &cause, target: "late", routing: None, address: "dead", queue: "dead" };
         let twice = moved(&parting, 2000);
         let map = annotations(&twice);
         assert_eq!(texts(&map, &keys[..5]), some(&["a", "q", "dead", "dead", "expired"]));
@@ -167,9 +172,11 @@ mod tests {
         let large = Large { id: 7, bytes: 99, checksum: 1 };
         let message = Message { content: Content::File, ..Message::new(large.encode()) };
         let (one, other) = (Cause::Rejected(None), Cause::Expired(9));
-        let parting = Parting { message: &message, cause: &one, target: "dead", address: "a", queue: "q" };
+        let parting =
+            Parting { message: &message, cause: &one, target: "dead", routing: None, address: "a", queue: "q" };
         let once = moved(&parting, 1);
-        let parting = Parting { message: &once, cause: &other, target: "late", address: "dead", queue: "dead" };
+        let parting =
+            Parting { message: &once, cause: &other, target: "late", routing: None, address: "dead", queue: "dead" };
         let twice = in_file(moved(&parting, 2), 8);
         assert_eq!(twice.large(), Some(Large { id: 8, ..large }));
         let map = read(twice.annotations_beside()).expect("a map");
@@ -181,7 +188,8 @@ mod tests {
     fn what_cannot_be_annotated_moves_as_it_is() {
         let body = Bytes::from_static(&[0x00, 0x53, 0x72, 0x45]);
         let (message, cause) = (Message::new(body.clone()), Cause::Rejected(None));
-        let parting = Parting { message: &message, cause: &cause, target: "dead", address: "a", queue: "q" };
+        let parting =
+            Parting { message: &message, cause: &cause, target: "dead", routing: None, address: "a", queue: "q" };
         assert_eq!(moved(&parting, 1).body, body);
     }
 }

@@ -20,6 +20,8 @@ mod credit;
 mod cursor;
 mod declared;
 mod deleting;
+mod divert_name;
+mod diverts;
 mod durability;
 mod ends;
 pub mod event;
@@ -63,6 +65,7 @@ mod versions;
 mod view;
 mod waiting;
 
+pub use crate::choice::check_selector;
 pub use crate::core::Core;
 pub use crate::deleting::Force;
 pub use crate::exchange::{Browse, Fetch, JournalReport, JournalRequest, Recall, Room};

@@ -120,6 +120,18 @@ pub const FORWARD_BYTES: u64 = 4 << 20;
 /// Messages of a queue that wait in memory to go elsewhere. Beyond it those leave memory that the journal has.
 pub const DEPARTING_HERE_MAX: usize = FORWARDS_MAX;
 
+/// Messages of a divert's queue that wait to go at once, or are under way: enough for all flights of a shard. What waits beyond it stays in
+/// the queue's order, in memory or not, as it does for consumers.
+pub const DIVERTING_MAX: usize = FORWARDS_MAX;
+
+/// How often a message may move from address to address before diverts drop it: chains of diverts that people make are shorter, and what goes
+/// round in a circle is gone within some milliseconds.
+pub const HOPS_MAX: u32 = 16;
+
+/// Largest message annotations of what is diverted, octets: with those that tell of its way they have to fit into the 64 KiB that are kept
+/// of them, so that moves are counted. What has larger ones is dropped, and counted, as if it had moved too often.
+pub const MOVED_ANNOTATIONS_MAX: usize = 56 << 10;
+
 /// What a message costs that waits to go elsewhere, beside itself, octets: its places in line and table.
 pub const DEPARTING_BYTES: u64 = 128;
 

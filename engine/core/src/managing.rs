@@ -302,7 +302,10 @@ impl Core {
         let Some(found) = queue.entry(entry) else { return false };
         let (message, target, name) = (&found.message, &*copied.target, &*queue.identity.name);
         let cause = Cause::Moved(copied.clone());
-        let message = hop::moved(&Parting { message, cause: &cause, target, address, queue: name }, self.now.wall_ms);
+        let message = hop::moved(
+            &Parting { message, cause: &cause, target, routing: None, address, queue: name },
+            self.now.wall_ms,
+        );
         let flight = self.flights.begin(Flight { queue: work.key, sequence: None, bytes: message.size() });
         work.progress.copies.push(Forward { flight, publish: Box::new(Publish::of(target, message)) });
         true

@@ -9,7 +9,7 @@ use engine_message::reader::Reader;
 use engine_message::section;
 use engine_message::value::{Map, Value};
 
-use crate::limits::MESSAGE_OVERHEAD;
+use crate::limits::{MESSAGE_OVERHEAD, MOVED_ANNOTATIONS_MAX};
 
 /// The priority of a message that says nothing of it (part 3.2.1).
 pub const NORMAL_PRIORITY: u8 = 4;
@@ -51,6 +51,9 @@ impl Default for Header {
 
 /// The annotation that names the time before which a scheduled message is not to be given: a long, milliseconds since the epoch.
 pub const DELIVERY_TIME: &str = "x-opt-delivery-time";
+
+/// The annotation that says how often a message moved from address to address: an uint.
+pub const MOVE_COUNT: &str = "x-opt-MOVE-COUNT";
 
 /// Where the sections of a message are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,6 +187,27 @@ impl Message {
         match Value::read(&mut Reader::new(encoded.ok()??)) {
             Ok(Value::Long(time) | Value::Timestamp(time)) => NonZeroU64::new(u64::try_from(time).ok()?),
             _ => None,
+        }
+    }
+
+    /// How often it moved from address to address so far; `None` if it has annotations in which there is no room to say so.
+    #[must_use]
+    pub fn moves(&self) -> Option<u32> {
+        let annotations = match self.content {
+            Content::Here => section::front_annotations(&self.body),
+            Content::File => self.annotations_beside(),
+        };
+        if annotations.len() > MOVED_ANNOTATIONS_MAX {
+            return None;
+        }
+        let entry = match self.content {
+            Content::Here => section::map_entry(annotations, MOVE_COUNT),
+            Content::File => section::encoded_entry(annotations, MOVE_COUNT),
+        };
+        let Ok(Some(entry)) = entry else { return Some(0) };
+        match Value::read(&mut Reader::new(entry)) {
+            Ok(Value::Uint(moves)) => Some(moves),
+            _ => Some(0),
         }
     }
 

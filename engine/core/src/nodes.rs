@@ -15,6 +15,7 @@ use crate::address::Address;
 use crate::bounds::Bounds;
 use crate::choice::Choice;
 use crate::command::RoutingType;
+use crate::divert_name::divert_of;
 use crate::ends::End;
 use crate::event::Refusal;
 use crate::fact::{INTERNAL, PASSING};
@@ -138,6 +139,7 @@ impl Nodes {
     pub fn put_queue(&mut self, identity: Identity) -> Key {
         let address = identity.address;
         let bounds = match self.addresses.get(address) {
+            Some(address) if identity.kind == Kind::Divert => Bounds::of_divert(&address.settings),
             Some(address) => Bounds::new(&address.settings),
             None => Bounds::new(&AddressSettings::default()),
         };
@@ -154,7 +156,13 @@ impl Nodes {
         if let Some(of) = self.addresses.get(address)
             && let Some(queue) = self.queues.get_mut(key)
         {
-            queue.redirect(Destinations::new(&of.name, &of.settings));
+            let to = match (queue.identity.kind, divert_of(&queue.identity.name)) {
+                (Kind::Divert, Some((_, target))) => {
+                    Some(Destinations::of_divert(&of.name, &of.settings, target, None))
+                }
+                _ => Destinations::new(&of.name, &of.settings),
+            };
+            queue.redirect(to);
             queue.set_delays(&of.settings);
             queue.set_service(&of.settings);
         }
@@ -167,7 +175,9 @@ impl Nodes {
 
     /// A queue that was just made gets chosen messages from now on. What it chooses never changes.
     pub fn choose(&mut self, key: Key, choice: Choice) {
-        let Some(queue) = self.queues.get(key).filter(|queue| queue.identity.choice.is_none()) else { return };
+        let queue = self.queues.get(key).filter(|queue| queue.identity.choice.is_none());
+        // What a divert chooses is declared.
+        let Some(queue) = queue.filter(|queue| queue.identity.kind != Kind::Divert) else { return };
         if let Some(address) = self.addresses.get_mut(queue.identity.address) {
             address.queues.choose(key, &choice, &self.queues);
         }
@@ -310,6 +320,16 @@ impl Nodes {
             let known = self.subscriptions.contains(&(queue.identity.name.clone(), key));
             assert_eq!(known, outlives, "subscriptions are remembered");
             let Some(address) = self.addresses.get(queue.identity.address) else { panic!("a queue has its address") };
+            assert_eq!(
+                address.queues.diverting(key).is_some(),
+                queue.identity.kind == Kind::Divert,
+                "it diverts, or not"
+            );
+            if queue.identity.kind == Kind::Divert {
+                assert_eq!(address.queues.find(&queue.identity.name, &self.queues), Some(key), "by its name");
+                queue.check();
+                continue;
+            }
             assert!(address.queues.listed(queue.identity.routing).contains(&key), "and the address it");
             assert_eq!(address.queues.find(&queue.identity.name, &self.queues), Some(key), "by its name");
             assert_eq!(address.queues.only() == Some(key), address.queues.len() == 1, "alone or not");

@@ -13,7 +13,7 @@
 //! - `withheld`: producers that wait for room.
 //!
 //! What is done with several of them at once is beside them: `settling`, `leaving` (the one way out), `fetching`, `expiring`,
-//! `trimming`, `departing`, `delaying`, `scheduling`, `picking`, `service`, `browsing`, `managing`.
+//! `trimming`, `departing`, `diverting`, `delaying`, `scheduling`, `picking`, `service`, `browsing`, `managing`.
 //!
 //! Not here: what goes on between queues, links, memory and the journal (`core`, `credit`, `durability`).
 
@@ -23,6 +23,8 @@ mod consumers;
 mod delaying;
 mod departing;
 mod departures;
+mod destinations;
+mod diverting;
 mod entry;
 mod expiring;
 mod expiry;
@@ -58,7 +60,8 @@ pub(crate) use cause::{Cause, Moved};
 pub(crate) use consumers::{Consumers, Served};
 pub(crate) use departing::Parting;
 use departures::Departures;
-pub(crate) use departures::{Confirm, Destinations, Step};
+pub(crate) use departures::{Confirm, Step};
+pub(crate) use destinations::Destinations;
 pub(crate) use entry::Entry;
 pub(crate) use entry::Next;
 use expiry::Expiries;
@@ -88,6 +91,8 @@ pub(crate) enum Kind {
     Declared(Before),
     /// The queue of a dynamic node.
     Dynamic(Lifetime),
+    /// A divert's, for one of its targets: stays while that is declared, and then until it is empty.
+    Divert,
     /// It was deleted, and belongs to no address any more: it goes with its last message that is on its way elsewhere.
     Ending,
 }
@@ -105,13 +110,13 @@ impl Kind {
         match self {
             Self::Declared(before) => before,
             Self::Durable => Before::Subscription,
-            Self::Auto | Self::Volatile | Self::Dynamic(_) | Self::Ending => Before::OnDemand,
+            Self::Auto | Self::Volatile | Self::Dynamic(_) | Self::Divert | Self::Ending => Before::OnDemand,
         }
     }
 
     /// Whether durable messages of such a queue are kept on disk.
     pub fn is_lasting(self) -> bool {
-        matches!(self, Self::Auto | Self::Durable | Self::Declared(_))
+        matches!(self, Self::Auto | Self::Durable | Self::Declared(_) | Self::Divert)
     }
 
     /// Whether a queue may go when messages or links of its address do: others go when a link of their own says so.

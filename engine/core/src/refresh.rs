@@ -41,6 +41,7 @@ impl Core {
             self.versions.refresh = match at {
                 Refresh::Declared(after) => Some(self.refresh_declared(after, &mut left)),
                 Refresh::DeclaredQueues(after) => Some(self.refresh_declared_queues(after, &mut left)),
+                Refresh::DeclaredDiverts(after) => Some(self.refresh_declared_diverts(after, &mut left)),
                 Refresh::Addresses(from) => {
                     let keys = self.nodes.addresses.keys(from, &mut left);
                     keys.living.into_iter().for_each(|key| self.refresh_address(key));
@@ -87,6 +88,20 @@ impl Core {
         }
         match last {
             Some(last) if *left == 0 => Refresh::DeclaredQueues(Some(last.to_owned())),
+            _ => Refresh::DeclaredDiverts(None),
+        }
+    }
+
+    fn refresh_declared_diverts(&mut self, after: Option<String>, left: &mut usize) -> Refresh {
+        let catalogue = Arc::clone(&self.config.catalogue);
+        let mut last = None;
+        for (name, divert) in catalogue.diverts_after(after.as_deref()).take(*left) {
+            *left -= 1;
+            self.declare_divert(&catalogue, name, divert);
+            last = Some(name);
+        }
+        match last {
+            Some(last) if *left == 0 => Refresh::DeclaredDiverts(Some(last.to_owned())),
             _ => Refresh::Addresses(0),
         }
     }
@@ -105,9 +120,17 @@ impl Core {
     fn refresh_queue(&mut self, key: Key) {
         let Some(queue) = self.nodes.queues.get(key) else { return };
         let Some(address) = self.nodes.addresses.get(queue.identity.address) else { return };
-        let destinations = Destinations::new(&address.name, &address.settings);
+        let destinations = match (queue.identity.kind, queue.diverting()) {
+            (Kind::Divert, Some((target, routing))) => {
+                Some(Destinations::of_divert(&address.name, &address.settings, target, routing))
+            }
+            _ => Destinations::new(&address.name, &address.settings),
+        };
         let settings = Arc::clone(&address.settings);
-        let bounds = Bounds::new(&address.settings);
+        let bounds = match queue.identity.kind {
+            Kind::Divert => Bounds::of_divert(&address.settings),
+            _ => Bounds::new(&address.settings),
+        };
         let plain = match queue.identity.choice {
             Some(_) => Plain::NEVER,
             None => Plain::new(&bounds, self.nodes.resident_max()),
@@ -130,6 +153,9 @@ impl Core {
         }
         if was_declared && !self.stays(key) {
             self.nodes.undeclare(key);
+        }
+        if self.nodes.queues.get(key).is_some_and(|queue| queue.identity.kind == Kind::Divert) {
+            self.refresh_divert(key);
         }
         // What was to stay may have no reason any more.
         self.collect(key);

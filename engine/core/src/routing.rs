@@ -40,6 +40,9 @@ impl Core {
         if found.lifetimes != Lifetimes::AsSent {
             found.lifetimes.hold(&mut message, self.now.wall_ms);
         }
+        if !found.queues.diverts().is_empty() && !matches!(route, Route::Queue(_)) {
+            return self.put_diverted(address, route, message);
+        }
         match (route, found.queues.only()) {
             (Route::All, Some(only)) => self.put_one(only, message),
             (Route::All, None) => {
@@ -75,7 +78,7 @@ impl Core {
 
     /// The anycast queue of an address whose turn it is, and that takes the message; none if there is none. When all refuse it, so does
     /// the address; when none has a place and one of them drops it, it is counted there.
-    fn take_turn(&mut self, address: Key, message: &Message) -> Result<Option<Key>, Box<Refusal>> {
+    pub(crate) fn take_turn(&mut self, address: Key, message: &Message) -> Result<Option<Key>, Box<Refusal>> {
         let (mut refused, mut dropped) = (None, None);
         let Some(bindings) = self.nodes.addresses.get(address).map(|address| &address.queues) else { return Ok(None) };
         for _ in 0..bindings.listed(RoutingType::Anycast).len() {
@@ -115,7 +118,7 @@ impl Core {
         put
     }
 
-    fn put_each(&mut self, queues: &[Key], one: Option<Key>, message: Message) -> Result<u64, Box<Refusal>> {
+    pub(crate) fn put_each(&mut self, queues: &[Key], one: Option<Key>, message: Message) -> Result<u64, Box<Refusal>> {
         let all = || queues.iter().copied().chain(one);
         let mut drops = false;
         for queue in all() {

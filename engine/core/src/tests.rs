@@ -8,6 +8,7 @@ mod consumers;
 mod containers;
 mod coordinating;
 mod destinations;
+mod diverts;
 mod exchange;
 mod expiry;
 mod forwarding;

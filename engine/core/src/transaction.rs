@@ -102,9 +102,12 @@ impl Core {
             Route::Typed(RoutingType::Multicast) => (false, true),
             Route::All => (true, true),
         };
+        let (mut queues, others) = self.may_divert(address, message)?;
+        if !others {
+            return Ok(queues);
+        }
         let chosen = if all { self.chosen(address, message)? } else { None };
-        let Some(address) = self.nodes.addresses.get(address) else { return Ok(0) };
-        let mut queues = 0;
+        let Some(address) = self.nodes.addresses.get(address) else { return Ok(queues) };
         if all {
             for &queue in chosen.as_deref().unwrap_or(address.queues.listed(RoutingType::Multicast)) {
                 self.admit(queue, message)?;

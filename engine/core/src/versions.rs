@@ -75,6 +75,8 @@ pub(crate) enum Refresh {
     Declared(Option<String>),
     /// Declared queues, behind a key.
     DeclaredQueues(Option<String>),
+    /// Declared diverts, behind a name.
+    DeclaredDiverts(Option<String>),
     Addresses(u32),
     Queues(u32),
     Ends(u32),

@@ -5,9 +5,10 @@ use std::collections::HashSet;
 use engine_catalogue::setting::Word as _;
 use engine_catalogue::{Area as _, Attributes, Catalogue, Definition, Layer, Placed, Placement, QUALIFIER};
 
+use engine_core::check_selector;
 use load_model::number;
 
-use super::super::addresses::{AddressEntry, QueueEntry};
+use super::super::addresses::{AddressEntry, DivertEntry, QueueEntry};
 use super::super::fault::Origin;
 use super::Resolving;
 
@@ -62,6 +63,14 @@ impl Defined {
         let definition = Ok(Definition::new(key, Attributes::Queue(entry.settings.clone())));
         Self { area: QueueEntry::NAME, index, setting: "name", definition }
     }
+
+    fn divert(index: usize, entry: &DivertEntry) -> Self {
+        let (setting, definition) = match entry.settings.filter.as_deref().map_or(Ok(()), check_selector) {
+            Ok(()) => ("name", Ok(Definition::new(&entry.name, Attributes::Divert(entry.settings.clone())))),
+            Err(wrong) => ("filter", Err(format!("filter: {wrong}"))),
+        };
+        Self { area: DivertEntry::NAME, index, setting, definition }
+    }
 }
 
 impl Resolving<'_> {
@@ -70,6 +79,7 @@ impl Resolving<'_> {
         let shards = u16::try_from(shards).ok().filter(|&shards| shards > 0).unwrap_or(u16::MAX);
         let config = self.config;
         let queues = config.queues.iter().enumerate().map(|(index, entry)| Defined::queue(index, entry));
+        let diverts = config.diverts.iter().enumerate().map(|(index, entry)| Defined::divert(index, entry));
         let (mut seen, mut definitions) = (HashSet::new(), Vec::new());
         // What was set and is wrong by itself was told already.
         let told = |entry: &AddressEntry, index| {
@@ -80,7 +90,9 @@ impl Resolving<'_> {
         let addresses: Vec<_> = addresses.map(|(index, entry)| Defined::address(index, entry)).collect();
         let placed = config.addresses.iter().enumerate();
         let placed = placed.filter_map(|(index, entry)| Defined::placed(index, entry, shards));
-        for Defined { area, index, setting, definition } in addresses.into_iter().chain(queues).chain(placed) {
+        for Defined { area, index, setting, definition } in
+            addresses.into_iter().chain(queues).chain(diverts).chain(placed)
+        {
             let checked = definition.and_then(|definition| {
                 definition.check()?;
                 if seen.insert((definition.kind(), definition.key.clone())) {

@@ -37,7 +37,7 @@ fn sets() -> Vec<Vec<Change>> {
         create: None,
         manage: Some(texts(&["boss"])),
     };
-    let divert = Divert { address: "a".to_owned(), to: "b".to_owned(), exclusive: true };
+    let divert = Divert { address: "a".to_owned(), to: "b".to_owned(), exclusive: true, ..Divert::default() };
     let (ours, theirs) = (Origin::Management, Origin::Configuration);
     vec![
         vec![

@@ -16,9 +16,14 @@ pub(crate) enum Cause {
     Expired(u64),
     /// Its delivery failed as often as it may.
     Exhausted,
+    /// A divert leads there.
+    Diverted,
     /// Somebody who manages the queue says so.
     Moved(Moved),
 }
+
+/// Lines that messages stand in, by their cause.
+pub(super) const LINES: usize = 4;
 
 /// Where somebody moves a message to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,8 +40,14 @@ impl Cause {
         match self {
             Self::Rejected(_) | Self::Exhausted => 0,
             Self::Expired(_) => 1,
-            Self::Moved(_) => 2,
+            Self::Diverted => 2,
+            Self::Moved(_) => 3,
         }
+    }
+
+    /// Whether the message keeps its time to live.
+    pub fn lives_on(&self) -> bool {
+        matches!(self, Self::Diverted | Self::Moved(_))
     }
 
     /// What it and its message's places here cost beside the message, octets.
@@ -44,7 +55,7 @@ impl Cause {
         let said = match self {
             Self::Rejected(Some(refusal)) => refusal.condition.as_str().len() + refusal.description.len(),
             Self::Moved(moved) => moved.target.len(),
-            Self::Rejected(None) | Self::Expired(_) | Self::Exhausted => 0,
+            Self::Rejected(None) | Self::Expired(_) | Self::Exhausted | Self::Diverted => 0,
         };
         DEPARTING_BYTES + said as u64
     }

@@ -8,9 +8,11 @@
 
 use super::Queue;
 use super::cause::Cause;
-use super::departures::{Confirm, Departed, Departures, Destinations, Step};
+use super::departures::{Confirm, Departed, Departures, Step};
+use super::destinations::Destinations;
 use super::entry::Held;
 use super::stock::{Left, Why};
+use crate::command::RoutingType;
 use crate::event::Refusal;
 use crate::limits::{DEPARTING_HERE_MAX, FORWARDS_MAX, REASON_BYTES_MAX};
 use crate::message::Message;
@@ -21,6 +23,8 @@ pub(crate) struct Parting<'a> {
     pub message: &'a Message,
     pub cause: &'a Cause,
     pub target: &'a str,
+    /// How it is handed out there; as that says without.
+    pub routing: Option<RoutingType>,
     /// The address and the queue that it leaves.
     pub address: &'a str,
     pub queue: &'a str,
@@ -51,6 +55,11 @@ impl Queue {
             (Some(departures), None) if departures.len() == 0 && !departures.is_listed() => self.departures = None,
             (Some(departures), to) => departures.redirect(to),
         }
+    }
+
+    /// Where a divert leads what it has, and how that is handed out there.
+    pub fn diverting(&self) -> Option<(&str, Option<RoutingType>)> {
+        self.departures.as_ref()?.diverting()
     }
 
     /// Whether a message goes elsewhere.
@@ -93,7 +102,7 @@ impl Queue {
     #[cold]
     pub(super) fn depart(&mut self, sequence: u64, held: Held, why: Why) -> Left {
         let mut expired = 0;
-        let lives_on = matches!(why, Why::Moved(_));
+        let lives_on = matches!(why, Why::Moved(_) | Why::Diverted);
         let held = match held {
             Held::Away(_) => held,
             Held::Here(entry) => {
@@ -109,6 +118,7 @@ impl Queue {
             Why::Rejected(refusal) => Cause::Rejected(refusal.map(kept)),
             Why::Exhausted => Cause::Exhausted,
             Why::Moved(moved) => Cause::Moved(moved),
+            Why::Diverted => Cause::Diverted,
             Why::Expired | Why::Acknowledged | Why::Dropped => Cause::Expired(expired),
         };
         let Some(departures) = &mut self.departures else { return Left::default() };
@@ -176,7 +186,8 @@ impl Queue {
         let Held::Here(entry) = departures.held(sequence)? else { return None };
         let (cause, target) = departures.parting(sequence)?;
         let message = &self.entries.get(entry)?.message;
-        Some(Parting { message, cause, target, address: departures.origin(), queue: &self.identity.name })
+        let routing = departures.routing(cause);
+        Some(Parting { message, cause, target, routing, address: departures.origin(), queue: &self.identity.name })
     }
 
     /// The target of that message is asked.
@@ -212,7 +223,7 @@ impl Queue {
     pub(super) fn take_read(&mut self, sequence: u64, message: Message) -> Option<Message> {
         let held = self.departures.as_ref().and_then(|departures| departures.held(sequence));
         let Some(Held::Away(stub)) = held else { return Some(message) };
-        let lives_on = self.departures.as_ref().is_some_and(|departures| departures.moves(sequence));
+        let lives_on = self.departures.as_ref().is_some_and(|departures| departures.lives_on(sequence));
         let expires_wall_ms = message.expires_wall_ms.filter(|_| lives_on);
         let entry = self.bring_back(sequence, stub, Message { expires_wall_ms, ..message });
         if let Some(departures) = &mut self.departures {

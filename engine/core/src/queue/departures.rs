@@ -10,12 +10,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use engine_catalogue::{AddressSettings, lead_from};
-
-use super::cause::Cause;
+use super::cause::{Cause, LINES};
+use super::destinations::{Destinations, TARGETS};
 use super::entry::{Held, Stub};
 use super::paging::Recalled;
 use super::stock::Why;
+use crate::command::RoutingType;
 use crate::key::LinkKey;
 use crate::limits::{FORWARD_RETRY_MAX_NS, FORWARD_RETRY_MIN_NS};
 
@@ -24,32 +24,6 @@ use crate::limits::{FORWARD_RETRY_MAX_NS, FORWARD_RETRY_MIN_NS};
 pub(crate) struct Confirm {
     pub link: LinkKey,
     pub delivery: u32,
-}
-
-/// Where messages of a queue go that would be dropped else.
-#[derive(Debug)]
-pub(crate) struct Destinations {
-    /// The address that they come from.
-    pub origin: Box<str>,
-    /// By line.
-    targets: [Option<Box<str>>; 2],
-    /// Failed deliveries after which a message goes to the first of them.
-    attempts_max: u32,
-}
-
-impl Destinations {
-    /// Of an address whose messages go somewhere only if somebody moves them.
-    pub fn nowhere(address: &str) -> Self {
-        Self { origin: address.into(), targets: [None, None], attempts_max: u32::MAX }
-    }
-
-    /// Those of the queues of an address; `None` if there are none. Nothing goes to where it comes from.
-    pub fn new(address: &str, settings: &AddressSettings) -> Option<Self> {
-        let targets = [&settings.dead_letter_address, &settings.expiry_address].map(|to| lead_from(to, address));
-        let any = targets.iter().any(Option::is_some);
-        let attempts_max = settings.max_delivery_attempts();
-        any.then(|| Self { origin: address.into(), targets, attempts_max })
-    }
 }
 
 /// How far a message is on its way.
@@ -98,9 +72,9 @@ pub(crate) enum Step {
 pub(crate) struct Departures {
     destinations: Destinations,
     /// Where those go that were to go when there still was a target, by line.
-    former: [Option<Box<str>>; 2],
+    former: [Option<Box<str>>; TARGETS],
     messages: BTreeMap<u64, Departing>,
-    lines: [Line; 3],
+    lines: [Line; LINES],
     /// The line whose turn it is.
     turn: usize,
     /// Messages in memory.
@@ -133,7 +107,7 @@ impl Departures {
         let (messages, lines) = (BTreeMap::new(), Default::default());
         Self {
             destinations,
-            former: [None, None],
+            former: Default::default(),
             messages,
             lines,
             turn: 0,
@@ -146,8 +120,9 @@ impl Departures {
 
     /// Further ones go there; those that are here go to the same, or to where they were to go if there is nowhere now.
     pub fn redirect(&mut self, destinations: Option<Destinations>) {
-        let (targets, attempts_max) = destinations.map_or(([None, None], u32::MAX), |to| (to.targets, to.attempts_max));
-        self.destinations.attempts_max = attempts_max;
+        let (targets, attempts_max, routing) =
+            destinations.map_or((Default::default(), u32::MAX, None), |to| (to.targets, to.attempts_max, to.routing));
+        (self.destinations.attempts_max, self.destinations.routing) = (attempts_max, routing);
         let before = std::mem::replace(&mut self.destinations.targets, targets);
         for ((former, before), now) in self.former.iter_mut().zip(before).zip(&self.destinations.targets) {
             *former = if now.is_some() { None } else { before.or(former.take()) };
@@ -156,12 +131,13 @@ impl Departures {
 
     /// Whether what leaves for a reason goes elsewhere.
     pub fn lead(&self, why: &Why) -> bool {
-        let [dead, expired] = &self.destinations.targets;
+        let [dead, expired, divert] = &self.destinations.targets;
         match why {
             Why::Acknowledged | Why::Dropped => false,
             Why::Rejected(_) | Why::Exhausted => dead.is_some(),
             Why::Expired => expired.is_some(),
             Why::Moved(_) => true,
+            Why::Diverted => divert.is_some(),
         }
     }
 
@@ -218,6 +194,17 @@ impl Departures {
         self.here -= usize::from(departing.held.stub().is_none());
         self.here += usize::from(held.stub().is_none());
         (departing.held, departing.stage) = (held, Stage::Waiting);
+    }
+
+    /// Where a divert leads, and how that is handed out there.
+    pub fn diverting(&self) -> Option<(&str, Option<RoutingType>)> {
+        let [.., divert] = &self.destinations.targets;
+        Some((divert.as_deref()?, self.destinations.routing))
+    }
+
+    /// How what a message's target gets is handed out there; as its address says without.
+    pub fn routing(&self, cause: &Cause) -> Option<RoutingType> {
+        if matches!(cause, Cause::Diverted) { self.destinations.routing } else { None }
     }
 
     /// Why a message goes, and where to.
@@ -286,13 +273,13 @@ impl Departures {
 
     /// Messages that are being moved.
     pub fn moving(&self) -> usize {
-        let [_, _, moved] = &self.lines;
+        let [.., moved] = &self.lines;
         moved.waiting.len() + moved.flying as usize
     }
 
-    /// Whether a message is one of them.
-    pub fn moves(&self, sequence: u64) -> bool {
-        self.messages.get(&sequence).is_some_and(|departing| matches!(departing.cause, Cause::Moved(_)))
+    /// Whether a message is here that keeps its time to live.
+    pub fn lives_on(&self, sequence: u64) -> bool {
+        self.messages.get(&sequence).is_some_and(|departing| departing.cause.lives_on())
     }
 
     /// The target of a message refused it.
@@ -388,6 +375,8 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use std::num::NonZeroU64;
+
+    use engine_catalogue::AddressSettings;
 
     use super::*;
     use crate::slab::Key;

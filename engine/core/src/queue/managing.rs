@@ -8,7 +8,8 @@
 use std::num::NonZeroU64;
 
 use super::cause::Moved;
-use super::departures::{Departed, Departures, Destinations};
+use super::departures::{Departed, Departures};
+use super::destinations::Destinations;
 use super::entry::Held;
 use super::stock::{Left, Why};
 use super::{Kind, Queue};

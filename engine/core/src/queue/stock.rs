@@ -20,8 +20,10 @@ pub(crate) enum Why {
     Expired,
     /// Its delivery failed as often as it may. Only where it has an address to go to: else it is delivered again.
     Exhausted,
-    /// The queue is to have less: newer ones take its place, nobody consumes, or somebody who manages it removes it.
+    /// The queue is to have less: newer ones take its place, nobody consumes, or somebody who manages it removes it. Or it moved too often.
     Dropped,
+    /// A divert leads it to its target.
+    Diverted,
     /// Somebody who manages the queue moves it.
     Moved(Moved),
 }
@@ -39,7 +41,7 @@ pub struct Totals {
     pub rejected: u64,
     /// Messages whose delivery failed as often as it may.
     pub exhausted: u64,
-    /// Messages of these three kinds that went to another address, and those that were moved.
+    /// Messages of these three kinds that went to another address, and those that were moved or diverted.
     pub forwarded: u64,
     /// How often such a message was refused where it was to go.
     pub turned_back: u64,
@@ -138,8 +140,8 @@ impl Stock {
             Why::Expired => self.totals.expired += 1,
             Why::Exhausted => self.totals.exhausted += 1,
             Why::Dropped => self.totals.dropped += 1,
-            // It is counted when it is there.
-            Why::Moved(_) => {}
+            // They are counted when they are there.
+            Why::Moved(_) | Why::Diverted => {}
         }
     }
 
