@@ -108,6 +108,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "engine-catalogue",
             "engine-core",
             "engine-home",
+            "engine-ledger",
             "engine-message",
             "engine-rt",
             "engine-shard",
