@@ -124,8 +124,8 @@ pub const DEPARTING_HERE_MAX: usize = FORWARDS_MAX;
 /// the queue's order, in memory or not, as it does for consumers.
 pub const DIVERTING_MAX: usize = FORWARDS_MAX;
 
-/// How often a message may move from address to address before diverts drop it: chains of diverts that people make are shorter, and what goes
-/// round in a circle is gone within some milliseconds.
+/// How often a message may move from address to address before diverts drop it: chains of diverts that people make are shorter, and what
+/// goes round in a circle is gone within some milliseconds.
 pub const HOPS_MAX: u32 = 16;
 
 /// Largest message annotations of what is diverted, octets: with those that tell of its way they have to fit into the 64 KiB that are kept

@@ -8,8 +8,8 @@ use engine_catalogue::{AddressSettings, lead_from};
 
 use crate::command::RoutingType;
 
-/// Addresses that messages of one queue may go to: for those that nobody could process, those that expired, and those of a divert. They are in
-/// the order of the lines of such messages (`cause`).
+/// Addresses that messages of one queue may go to: for those that nobody could process, those that expired, and those of a divert. They are
+/// in the order of the lines of such messages (`cause`).
 pub(super) const TARGETS: usize = 3;
 
 /// Where messages of a queue go that would be dropped else.
