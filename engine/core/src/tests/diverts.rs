@@ -197,3 +197,32 @@ fn what_lives_for_a_while_does_so_where_it_goes() {
     owner.core.handle_deadline(1_000_000_000, 51);
     assert_eq!((view(&owner, "b").messages, view(&owner, "b").totals.expired), (0, 1));
 }
+
+#[test]
+fn a_divert_that_was_removed_while_the_node_was_down_forwards_what_the_journal_has() {
+    let declared = crate::fact::Declared {
+        queue: 7,
+        routing: RoutingType::Multicast,
+        purpose: crate::fact::Purpose::OnDemand,
+        address: "a".to_owned(),
+        name: "$divert::d::b".to_owned(),
+        selector: Some("JMSPriority > 4".into()),
+    };
+    let mut owner = owner_of(1, Storage::Journal, vec![]);
+    owner.core.handle_durable(9);
+    owner.core.restore(&crate::Restored { declared, messages: 2, bytes: 18 });
+    owner.core.check();
+    let header = Header { durable: true, ..Header::default() };
+    let fetch = owner.core.poll_fetch().expect("nobody consumes, and it is read all the same");
+    owner.core.handle_fetched(fetch.queue, (1..3).map(|name| (name, Message { header, ..numbered(name as u32) })));
+    owner.core.handle_fetch_done(fetch.queue);
+    owner.events();
+    let mut there = Vec::new();
+    while let Some(forward) = owner.core.poll_forward() {
+        there.push((forward.publish.address.clone(), number(&forward.publish.message)));
+        owner.core.handle_forwarded(forward.flight, &Outcome::Accepted);
+    }
+    assert_eq!(there, [("b".to_owned(), 1), ("b".to_owned(), 2)]);
+    owner.events();
+    assert_eq!((owner.core.counts().1, owner.core.nodes.addresses.len()), (0, 0), "and it goes");
+}
