@@ -165,7 +165,7 @@ mod tests {
             | "auto_delete"
             | "enabled"
             | "no_expiry" => Value::Switch(true),
-            "dead_letter_address" | "expiry_address" => Value::Text("b".to_owned()),
+            "dead_letter_address" | "expiry_address" | "last_value_key" => Value::Text("b".to_owned()),
             "redelivery_growth" => Value::Whole(200),
             _ => Value::Whole(7),
         });

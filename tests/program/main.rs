@@ -21,6 +21,7 @@ mod expiry;
 mod forwarding;
 mod kept_files;
 mod large;
+mod last_values;
 mod lifetime;
 mod limits;
 mod links;

@@ -9,6 +9,9 @@ use crate::declare::Area;
 use crate::destination::{self, leads_to};
 use crate::setting::{Setting, Typed, Value};
 
+/// Octets of a property's name: it is looked for in each message.
+const PROPERTY_BYTES_MAX: usize = 255;
+
 /// Declares the settings, and the layers that they are made of.
 macro_rules! layered {
     ($( $(#[doc = $help:literal])+ $name:ident: $type:ty = $default:expr $(=> $rule:ident($($argument:expr),+))*; )+) => {
@@ -134,6 +137,10 @@ layered! {
     /// one consumer of a queue gets all messages for as long as it is attached; then the next one does: that of the highest priority, and of those the one
     /// that came first. If it has no credit the others wait
     exclusive: bool = false => kept(31) => artemis("default-exclusive-queue");
+    /// the application property that is a message's key: with each further message of a key the one before leaves that waits, for good; messages without it
+    /// are ordinary; empty: all are. A change holds for what comes then
+    last_value_key: String = String::new()
+        => check("the name of a property, or \"\" for none", property) => kept(63) => artemis("default-last-value-key");
     /// a queue gives nothing before it has so many consumers; then it does until none is left. Browsers do not count, and see what is there. 0: it gives what it
     /// has to whoever comes
     consumers_before_dispatch: u32 = 0 => range(0, 1 << 31, "links") => kept(32) => artemis("default-consumers-before-dispatch");
@@ -148,6 +155,11 @@ layered! {
     auto_delete_messages: u64 = 0 => range(0, 1 << 48, "messages") => kept(66) => artemis("auto-delete-queues-message-count");
     /// a queue gets what is sent to its address; without that what is sent to it is accepted and dropped, and consumers get what it has
     enabled: bool = true => kept(67) => artemis("enabled");
+}
+
+/// The name of an application property, or none.
+fn property(text: &str) -> Result<(), String> {
+    if text.len() <= PROPERTY_BYTES_MAX { Ok(()) } else { Err(format!("has more than {PROPERTY_BYTES_MAX} octets")) }
 }
 
 impl Layer {

@@ -58,15 +58,26 @@ impl Core {
         for (&key, name) in targets.iter().zip(first..) {
             let Some(queue) = self.nodes.queues.get(key) else { continue };
             let Some(number) = queue.number() else { continue };
-            let target = Target { queue: number, resident: self.residence(queue) };
+            let (wanted, by_name) = (self.residence(queue), queue.keeps_last_values() && !queue.has_behind());
+            let target = Target { queue: number, resident: if by_name { Resident::Yes } else { wanted } };
             match target.resident {
                 Resident::Yes => self.push(key, message.clone(), NonZeroU64::new(name)),
                 Resident::No => self.push_paged(key, &message),
+            }
+            if target.resident != wanted {
+                self.shed_last_value(key);
             }
             if targets.len() == 1 { places = [Some(target)] } else { many.push(target) }
         }
         let targets = places[0].map_or_else(|| Targets::Many(many.into()), Targets::One);
         self.journal.outbox.push(Fact::Stored { number: first, targets, message });
+    }
+
+    /// The message that came last to a queue of last values leaves memory: it stays known by its name.
+    fn shed_last_value(&mut self, key: Key) {
+        let Some(queue) = self.nodes.queues.get_mut(key) else { return };
+        let left = queue.shed_last_value();
+        self.apply(key, left);
     }
 
     fn push_paged(&mut self, key: Key, message: &Message) {

@@ -39,6 +39,12 @@ pub const EXPIRY_LOOK_NS: u64 = 1_000_000_000;
 /// Places that names of groups are spread over: 24 octets each in a queue that has as many groups. Two groups of one place share a consumer.
 pub const GROUPS_MAX: u32 = 1 << 20;
 
+/// Messages that wait in a queue of last values beyond which it learns no further keys: each costs some 200 octets beside itself.
+pub const LAST_VALUES_MAX: usize = 1 << 20;
+
+/// Octets of a key of such a queue, encoded: it is kept in memory for each message that waits.
+pub const LAST_VALUE_KEY_BYTES_MAX: usize = 256;
+
 /// Messages that a consumer looks at in one go for one that is for it: some tens of microseconds.
 pub const PICKS_MAX: u32 = 512;
 

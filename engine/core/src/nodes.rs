@@ -165,6 +165,7 @@ impl Nodes {
             queue.redirect(to);
             queue.set_delays(&of.settings);
             queue.set_service(&of.settings);
+            queue.set_last_values(&of.settings);
         }
         self.note_subscription(key);
         if let Some(address) = self.addresses.get_mut(address) {

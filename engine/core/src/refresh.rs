@@ -147,6 +147,7 @@ impl Core {
         if let Some(queue) = self.nodes.queues.get_mut(key) {
             queue.redirect(destinations);
             queue.set_delays(&settings);
+            queue.set_last_values(&settings);
             if queue.set_service(&settings) {
                 self.touch(key);
             }

@@ -14,6 +14,7 @@ mod expiry;
 mod forwarding;
 mod groups;
 mod held;
+mod last_values;
 mod managing;
 mod nodes;
 mod picking;

@@ -32,8 +32,14 @@ impl Queue {
         let doomed = self.behind.pop(message.size());
         let sequence = self.order.upcoming_sequence();
         self.append(message, NonZeroU64::new(name), now);
-        let left = self.shed_scheduled(sequence);
-        left.and(if doomed == Doomed::Yes { self.drop_last() } else { self.trim() })
+        if doomed == Doomed::Yes {
+            return self.drop_last();
+        }
+        let mut left = self.shed_scheduled(sequence);
+        if self.keeps_last_values() {
+            left = left.and(self.shed_last_value());
+        }
+        left.and(self.trim())
     }
 
     /// Gives whether the journal has to be asked for what comes next: less than `below` octets wait in memory. It is asked then.

@@ -10,14 +10,16 @@
 
 mod later;
 mod rank;
+mod values;
 
 use super::entry::{Entry, Held};
-use crate::message::{NORMAL_PRIORITY, PRIORITIES};
+use crate::message::{Message, NORMAL_PRIORITY, PRIORITIES};
 use crate::slab::{Key, Slab};
 pub(crate) use later::Delays;
 use later::Later;
 pub(super) use rank::Verdict;
 use rank::{Rank, Waited};
+use values::LastValues;
 
 /// The messages of a queue that wait, in memory or known by name.
 #[derive(Debug, Default)]
@@ -28,6 +30,8 @@ pub(crate) struct Order {
     others: Option<Box<[Rank; PRIORITIES]>>,
     /// Messages that are not to be given before a time: only where settings have one wait.
     later: Option<Box<Later>>,
+    /// Which messages are the last of their keys: only where settings name a key.
+    values: Option<Box<LastValues>>,
     /// Messages that are not in the line of normal ones: they came back, or have another priority.
     aside: usize,
     next_sequence: u64,
@@ -313,6 +317,44 @@ impl Order {
     /// The first message from `sequence` on that was never sent, whatever its priority.
     pub fn from(&mut self, sequence: u64, entries: &Slab<Entry>) -> Option<(u64, Key)> {
         self.ranks_mut().filter_map(|rank| rank.from(sequence, entries)).min_by_key(|(sequence, _)| *sequence)
+    }
+
+    /// Messages of one value of this property replace each other from now on; of none if it has no name.
+    pub fn set_last_values(&mut self, property: &str) {
+        if self.values.as_ref().map_or("", |values| values.property()) != property {
+            self.values = (!property.is_empty()).then(|| Box::new(LastValues::new(property)));
+        }
+    }
+
+    /// Whether messages replace others.
+    #[inline]
+    pub fn keeps_last_values(&self) -> bool {
+        self.values.is_some()
+    }
+
+    /// A message waits at its place, and may be the last of its key.
+    pub fn note_value(&mut self, sequence: u64, message: &Message) {
+        let Some(mut values) = self.values.take() else { return };
+        values.insert(sequence, message, self.aside, |other| self.returned(other).is_some());
+        self.values = Some(values);
+    }
+
+    /// Whether messages are to leave that others replaced.
+    #[inline]
+    pub fn has_replaced(&self) -> bool {
+        self.values.as_ref().is_some_and(|values| values.has_replaced())
+    }
+
+    /// The first of them from a sequence number on.
+    pub fn replaced_from(&self, sequence: u64) -> Option<u64> {
+        self.values.as_ref()?.replaced_from(sequence)
+    }
+
+    /// It leaves.
+    pub fn handle_replaced(&mut self, sequence: u64) {
+        if let Some(values) = &mut self.values {
+            values.handle_left(sequence);
+        }
     }
 
     /// So many messages fewer are beside the normal line. When it is all that there is again, it is all that is asked again.

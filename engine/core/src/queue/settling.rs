@@ -102,6 +102,11 @@ impl Queue {
             }
         }
         self.order.put_back(priority, (sequence, held), size, &self.entries);
+        if let Held::Here(entry) = held
+            && self.keeps_last_values()
+        {
+            self.note_value(sequence, entry);
+        }
         self.note_back();
     }
 
@@ -111,10 +116,10 @@ impl Queue {
     pub(super) fn pop_ranked(&mut self, end: Key, durable: u64) -> Option<Next> {
         match self.order.candidate(|sequence| self.held.may_have(end, sequence))? {
             Candidate::Returned(sequence, Held::Here(entry)) => {
-                let message = &self.entries.get(entry)?.message;
-                let (bytes, content) = (message.size(), message.content);
-                self.order.take_returned(sequence, bytes);
-                Some(Next { entry, sequence, content, bytes })
+                // It was with somebody, and the journal has it since; but in a queue of last values all stand there.
+                let next = self.next_of(entry, durable)?;
+                self.order.take_returned(sequence, next.bytes);
+                Some(next)
             }
             Candidate::Returned(sequence, Held::Away(_)) => {
                 self.away.want(sequence);
@@ -138,6 +143,7 @@ impl Queue {
         let entry = self.bring_back(sequence, stub, message);
         let size = self.entries.get(entry).map_or(0, |entry| entry.message.size());
         self.order.put_back(stub.priority, (sequence, Held::Here(entry)), size, &self.entries);
+        self.note_value(sequence, entry);
         self.note_back();
         if let Some(at) = expires {
             self.watch(at, entry);

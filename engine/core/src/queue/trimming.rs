@@ -39,12 +39,15 @@ impl Queue {
     /// Whether messages are to leave, at once or when they were read.
     #[inline]
     pub fn has_excess(&self) -> bool {
-        self.order.depth() + self.behind.messages() > self.bounds.ring || self.behind.doomed() > 0
+        self.order.depth() + self.behind.messages() > self.bounds.ring
+            || self.behind.doomed() > 0
+            || self.order.has_replaced()
+            || self.reads_through()
     }
 
     /// Lets the oldest waiting messages leave beyond those that the queue keeps: as far as they are in memory, and `TRIM_MAX` at most.
     pub fn trim(&mut self) -> Left {
-        let mut left = Left::default();
+        let mut left = self.drop_replaced();
         for _ in 0..TRIM_MAX {
             let waiting = self.order.depth() + self.behind.messages();
             if waiting <= self.bounds.ring {
@@ -64,17 +67,18 @@ impl Queue {
             left = left.and(gone);
         }
         self.behind.doom();
-        left
+        left.and(self.drop_replaced())
     }
 
     /// The message that was appended last leaves.
     #[cold]
     pub(super) fn drop_last(&mut self) -> Left {
         let last = self.order.upcoming_sequence().saturating_sub(1);
-        match self.order.from(last, &self.entries) {
-            Some((_, entry)) => self.drop_waiting(entry, Why::Dropped),
-            None => Left::default(),
-        }
+        let entry = match self.order.returned(last) {
+            Some(Held::Here(entry)) => Some(entry),
+            _ => self.order.from(last, &self.entries).map(|(_, entry)| entry),
+        };
+        entry.map_or_else(Left::default, |entry| self.drop_waiting(entry, Why::Dropped))
     }
 
     /// The oldest message that waits leaves; none if there is none in memory, or it is being read.
