@@ -162,6 +162,7 @@ mod tests {
             | "purge_on_no_consumers"
             | "non_destructive"
             | "exclusive"
+            | "group_rebalance"
             | "auto_delete"
             | "enabled"
             | "no_expiry" => Value::Switch(true),

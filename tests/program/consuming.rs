@@ -131,6 +131,33 @@ fn a_queue_waits_for_its_consumers_and_not_longer_than_it_may() {
     }
 }
 
+/// A message of a group, which is a letter; its body is a number.
+fn grouped(group: u8, number: u8) -> Vec<u8> {
+    let mut message = vec![0, 0x53, 0x73, 0xc0, 14, 11];
+    message.extend([0x40; 10]);
+    message.extend([0xa1, 1, group, 0, 0x53, 0x75, 0xb0, 0, 0, 0, 1, number]);
+    message
+}
+
+#[test]
+fn a_consumer_that_comes_gets_its_share_of_the_groups() {
+    for shards in [1, 3] {
+        let broker = start(shards, "[[address]]\nmatch = \"groups.#\"\ngroup_rebalance = true\n");
+        for queue in ["groups.a", "groups.b"] {
+            let mut sender = opened(&broker);
+            sender.attach_sender(queue);
+            let mut first = receiver(&broker, queue, None, 1);
+            sender.send_encoded(0, &grouped(b'x', 0));
+            assert_eq!(bodies(&mut first, 1), [0]);
+            sender.send_encoded(1, &grouped(b'x', 1));
+            // The first one has no credit, and the group is its own until the second one comes.
+            let mut second = opened(&broker);
+            second.attach_receiver(queue, 10);
+            assert_eq!(bodies(&mut second, 1), [1]);
+        }
+    }
+}
+
 #[test]
 fn what_is_no_priority_is_refused() {
     let broker = start(1, "");

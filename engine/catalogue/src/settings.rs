@@ -141,6 +141,11 @@ layered! {
     /// are ordinary; empty: all are. A change holds for what comes then
     last_value_key: String = String::new()
         => check("the name of a property, or \"\" for none", property) => kept(63) => artemis("default-last-value-key");
+    /// groups of messages have new consumers whenever a consumer comes, so that it gets its share; what those of before hold stays with them, so that a
+    /// group may be with two consumers until it is settled. Without that a group stays with its consumer
+    group_rebalance: bool = false => kept(34) => artemis("default-group-rebalance");
+    /// groups are spread over so many buckets, each of which has one consumer; 0: over 1,048,576, which is next to Artemis's -1, each group on its own
+    group_buckets: u32 = 0 => range(0, 1 << 20, "buckets") => kept(36) => artemis("default-group-buckets");
     /// a queue gives nothing before it has so many consumers; then it does until none is left. Browsers do not count, and see what is there. 0: it gives what it
     /// has to whoever comes
     consumers_before_dispatch: u32 = 0 => range(0, 1 << 31, "links") => kept(32) => artemis("default-consumers-before-dispatch");
@@ -194,6 +199,12 @@ impl AddressSettings {
     #[must_use]
     pub fn dispatch_delay_ns(&self) -> Option<u64> {
         (self.delay_before_dispatch_ms > 0).then(|| self.delay_before_dispatch_ms.saturating_mul(1_000_000))
+    }
+
+    /// Buckets that groups are spread over, if they are to be fewer than a queue has.
+    #[must_use]
+    pub fn group_buckets(&self) -> Option<u32> {
+        (self.group_buckets > 0).then_some(self.group_buckets)
     }
 
     /// Failed deliveries of a message after which it goes elsewhere.

@@ -17,6 +17,8 @@ impl Core {
         let Some(queue) = self.nodes.queues.get_mut(key) else { return };
         let Some(address) = self.nodes.addresses.get(queue.identity.address) else { return };
         let until_ns = match queue.handle_came(&address.settings, self.now.ns) {
+            // What waited for another one's credit may be anybody's now.
+            Came::Served if address.settings.group_rebalance => return self.touch(key),
             Came::Served => return,
             Came::Last => return self.touch(key),
             Came::Waits(None) => return,

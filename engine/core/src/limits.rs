@@ -39,7 +39,7 @@ pub const EXPIRY_LOOK_NS: u64 = 1_000_000_000;
 /// Places that names of groups are spread over: 24 octets each in a queue that has as many groups. Two groups of one place share a consumer.
 pub const GROUPS_MAX: u32 = 1 << 20;
 
-/// Messages that wait in a queue of last values beyond which it learns no further keys: each costs some 200 octets beside itself.
+/// Messages that wait in a queue of last values beyond which it learns no further keys: each costs some 130 octets beside itself.
 pub const LAST_VALUES_MAX: usize = 1 << 20;
 
 /// Octets of a key of such a queue, encoded: it is kept in memory for each message that waits.

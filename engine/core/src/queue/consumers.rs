@@ -5,7 +5,7 @@
 //!
 //! Not here: whether a consumer has credit, and what a consumer is given.
 
-use super::picking::Picking;
+use super::picking::{Grouping, Picking};
 use super::precedence::{Precedence, Search};
 use super::round::Round;
 use crate::command::Mode;
@@ -49,6 +49,7 @@ pub(crate) struct Consumers {
     takers: usize,
     browsers: Members,
     last_credit_ns: u64,
+    grouping: Grouping,
     rules: Option<Box<Rules>>,
 }
 
@@ -63,6 +64,29 @@ impl Consumers {
             Some(precedence) => precedence.insert(end, priority),
             None if priority != 0 => self.begin_precedence().insert(end, priority),
             None => self.round.insert(end),
+        }
+        if self.grouping.rebalances {
+            self.forget_groups();
+        }
+    }
+
+    /// All groups are anybody's.
+    fn forget_groups(&mut self) {
+        if let Some(picking) = self.picking() {
+            picking.forget_groups();
+        }
+    }
+
+    /// How groups find their consumers.
+    pub fn grouping(&self) -> Grouping {
+        self.grouping
+    }
+
+    /// They do so from now on.
+    pub fn set_grouping(&mut self, grouping: Grouping) {
+        let before = std::mem::replace(&mut self.grouping, grouping);
+        if before.places != grouping.places {
+            self.forget_groups();
         }
     }
 

@@ -7,11 +7,13 @@
 //! 2. A consumer looks at each message once, and again only when something came back or a consumer went; at most `PICKS_MAX` in one go.
 //! 3. A queue that never had a message of a group is asked one thing more: whether there is such a room.
 //!
-//! Groups are told apart by `GROUPS_MAX` places that their names are spread over: two of one place share a consumer. So there is a bound, and none is refused.
+//! Groups are told apart by `GROUPS_MAX` places that their names are spread over, or fewer if settings say so: two of one place share a consumer. So there is a bound, and none is refused.
 //!
 //! Not here: whose turn it is (`consumers`), and what is next otherwise (`order`).
 
 use std::collections::HashMap;
+
+use engine_catalogue::AddressSettings;
 
 use super::Queue;
 use super::entry::{Entry, Held, Next};
@@ -22,6 +24,33 @@ use crate::message::{Group, Message};
 use crate::slab::Key;
 
 use super::Front;
+
+/// How groups find their consumers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Grouping {
+    /// Places that their names are spread over, at least 1.
+    pub places: u32,
+    /// Whether all are anybody's again when a consumer comes.
+    pub rebalances: bool,
+}
+
+impl Default for Grouping {
+    fn default() -> Self {
+        Self { places: GROUPS_MAX, rebalances: false }
+    }
+}
+
+impl Grouping {
+    pub fn new(settings: &AddressSettings) -> Self {
+        let places = settings.group_buckets().map_or(GROUPS_MAX, |buckets| buckets.min(GROUPS_MAX));
+        Self { places, rebalances: settings.group_rebalance }
+    }
+
+    /// The place of a group's name.
+    fn place(self, group: Group) -> u32 {
+        (group.name % u64::from(self.places)) as u32
+    }
+}
 
 /// Who has which group, and whether consumers have to look again.
 #[derive(Debug, Default)]
@@ -60,25 +89,26 @@ impl Picking {
         self.groups.len()
     }
 
-    fn may_have(&self, end: Key, group: Group) -> bool {
-        self.groups.get(&place(group)).is_none_or(|owner| *owner == end)
+    /// All groups are anybody's.
+    pub fn forget_groups(&mut self) {
+        self.groups.clear();
+        self.note_change();
+    }
+
+    fn may_have(&self, end: Key, place: u32) -> bool {
+        self.groups.get(&place).is_none_or(|owner| *owner == end)
     }
 
     /// A consumer is given a message of a group.
-    fn give(&mut self, end: Key, group: Group) {
+    fn give(&mut self, end: Key, place: u32, group: Group) {
         if group.is_last {
-            self.groups.remove(&place(group));
+            self.groups.remove(&place);
             // What waited for this consumer may be anybody's.
             self.note_change();
         } else {
-            self.groups.insert(place(group), end);
+            self.groups.insert(place, end);
         }
     }
-}
-
-/// The place of a group's name.
-fn place(group: Group) -> u32 {
-    (group.name % u64::from(GROUPS_MAX)) as u32
 }
 
 impl Queue {
@@ -100,6 +130,7 @@ impl Queue {
         chosen: impl Fn(&Message) -> bool,
     ) -> Picked {
         let Self { order, entries, held, away, turn, consumers, .. } = self;
+        let grouping = consumers.grouping();
         let Some(picking) = consumers.picking() else { return Picked::Nothing };
         let looked = looked.get_or_insert_default();
         looked.begin(picking.changes);
@@ -117,7 +148,7 @@ impl Queue {
                 }
             };
             let Some(found) = found else { return Verdict::Pass };
-            let is_free = found.message.group().is_none_or(|group| picking.may_have(end, group));
+            let is_free = found.message.group().is_none_or(|group| picking.may_have(end, grouping.place(group)));
             if !is_free || !held.may_have(end, sequence) || !chosen(&found.message) {
                 return Verdict::Pass;
             }
@@ -130,7 +161,7 @@ impl Queue {
         let Some(entry) = found else { return if left == 0 { Picked::More } else { Picked::Nothing } };
         let Some(Entry { sequence, message, .. }) = entries.get(entry) else { return Picked::Nothing };
         if let Some(group) = message.group() {
-            picking.give(end, group);
+            picking.give(end, grouping.place(group), group);
         }
         Picked::Next(Next { entry, sequence: *sequence, content: message.content, bytes: message.size() })
     }

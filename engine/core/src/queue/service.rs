@@ -8,6 +8,7 @@ use engine_catalogue::AddressSettings;
 
 use super::Queue;
 use super::consumers::Gathering;
+use super::picking::Grouping;
 
 /// What becomes of a consumer that came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,7 @@ impl Queue {
     /// Consumers are served from now on as the settings of the address say; gives whether somebody may be served who was not.
     pub fn set_service(&mut self, settings: &AddressSettings) -> bool {
         let had_rules = self.consumers.has_rules();
+        self.consumers.set_grouping(Grouping::new(settings));
         if settings.exclusive {
             self.consumers.begin_exclusive();
         } else {

@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use engine_catalogue::Attributes;
+
+use super::settings::owner_of;
 use super::*;
 use crate::limits::PICKS_MAX;
 
@@ -105,6 +108,49 @@ fn a_long_line_of_others_is_looked_at_in_several_turns() {
         got = deliveries(owner.events());
     }
     assert_eq!((numbers(&got), turns), (vec![many], 3));
+}
+
+/// An owner whose queues treat groups like that, with a producer and two consumers.
+fn grouping(layer: Layer) -> (Owner, EndKey, [EndKey; 2]) {
+    let mut owner = owner_of(1, Storage::Memory, vec![("#", Attributes::Match(layer))]);
+    let producer = owner.producer("q", None);
+    let consumers = ["q"; 2].map(|name| owner.consumer(name, None, Mode::Consume));
+    (owner, producer, consumers)
+}
+
+#[test]
+fn groups_are_anybodys_again_when_a_consumer_comes() {
+    for rebalances in [true, false] {
+        let layer = Layer { group_rebalance: Some(rebalances), ..Layer::default() };
+        let (mut owner, producer, [first, second]) = grouping(layer);
+        (0..4).for_each(|number| drop(send(&mut owner, producer, number, grouped(number, b'a', false))));
+        assert_eq!(numbers(&owner.grant(first, 1)), [0]);
+        assert!(owner.grant(second, 1).is_empty());
+        owner.next_link += 1;
+        let link = LinkKey { shard: 0, generation: 0, slot: owner.next_link };
+        let events = owner.command(consume(link, "q", None, Mode::Consume));
+        let Some(&Event::Attached { end: third, .. }) = events.first() else { panic!("{events:?}") };
+        let wanted = if rebalances { vec![1] } else { vec![] };
+        assert_eq!(numbers(&deliveries(events)), wanted, "who has credit has the group now");
+        assert!(owner.grant(third, 9).is_empty(), "and keeps it");
+        let next = if rebalances { second } else { first };
+        assert_eq!(numbers(&owner.grant(next, 1)).len(), 1);
+    }
+}
+
+#[test]
+fn groups_of_one_bucket_share_a_consumer() {
+    for (buckets, apart) in [(1, false), (0, true)] {
+        let (mut owner, producer, [first, second]) =
+            grouping(Layer { group_buckets: Some(buckets), ..Layer::default() });
+        (0..6).for_each(|number| {
+            drop(send(&mut owner, producer, number, grouped(number, b'a' + (number % 3) as u8, false)));
+        });
+        assert_eq!(numbers(&owner.grant(first, 1)), [0]);
+        let others = owner.grant(second, 9);
+        assert_eq!(numbers(&others), if apart { vec![1, 2, 4, 5] } else { vec![] });
+        assert_eq!(owner.grant(first, 9).len(), 5 - others.len());
+    }
 }
 
 #[derive(Clone, Debug)]
