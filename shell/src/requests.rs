@@ -32,6 +32,7 @@ impl Shell {
                 Request::Closed(closed) => self.tell_closed(slot, &closed),
                 Request::LinkRefused { link, error } => self.tell_link_refused(slot, &link, &error),
                 Request::Manage(managed) => self.manage(slot, *managed),
+                Request::ConsumerSlow { text } => self.tell_consumer_slow(slot, &text),
                 Request::NotWritten(error) => self.lines.tell_not_written(self.turn.now_ns(), &error),
             }
         }
@@ -130,6 +131,13 @@ impl Shell {
         let Some(entry) = self.turn.get(slot) else { return };
         let (peer, container) = (&entry.host.peer, &entry.protocol.client().container);
         tracing::warn!(target: "heddle::net", %peer, ?container, ?link, %error, "link refused");
+    }
+
+    /// Whoever runs the node learns which of its clients takes less than it is to.
+    fn tell_consumer_slow(&self, slot: Slot, text: &str) {
+        let Some(entry) = self.turn.get(slot) else { return };
+        let (peer, container) = (&entry.host.peer, &entry.protocol.client().container);
+        tracing::warn!(target: "heddle::net", %peer, ?container, %text, "slow consumer");
     }
 
     /// A connection's transport failed, if it did.

@@ -158,6 +158,8 @@ mod tests {
             "match" => Value::Text("a.#".to_owned()),
             "routing" => Value::Text("multicast".to_owned()),
             "when_full" => Value::Text("refuse".to_owned()),
+            "slow_consumer_policy" => Value::Text("kill".to_owned()),
+            "slow_consumer_check_ms" => Value::Whole(700),
             "auto_create"
             | "purge_on_no_consumers"
             | "non_destructive"

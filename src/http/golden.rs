@@ -111,6 +111,7 @@ fn queue(name: &str, routing: RoutingType, messages: u64) -> Row<QueueView> {
         forwarded: 3,
         turned_back: 2,
         dropped: 1,
+        slow: 2,
     };
     let view = QueueView {
         address: name.split("::").next().unwrap_or_default().to_owned(),

@@ -131,6 +131,40 @@ fn a_queue_waits_for_its_consumers_and_not_longer_than_it_may() {
     }
 }
 
+#[test]
+fn the_link_of_a_slow_consumer_ends_and_its_connection_goes_on() {
+    let slow = |policy: &str| {
+        format!(
+            "[[address]]\nmatch = \"{policy}.#\"\nslow_consumer_threshold = 100\nslow_consumer_check_ms = 50\n\
+             slow_consumer_policy = \"{policy}\"\n"
+        )
+    };
+    for shards in [1, 3] {
+        let broker = start(shards, &(slow("kill") + &slow("notify")));
+        for queue in ["kill.a", "kill.b"] {
+            send(&broker, queue, 0..20);
+            let mut receiver = opened(&broker);
+            receiver.attach_receiver(queue, 5);
+            let error = receiver.detached();
+            assert!(error.contains("detach-forced") && error.contains("slow_consumer_threshold"), "{error}");
+            assert_eq!(attach(&mut receiver, "browses", 5, "other"), None, "the connection goes on");
+            let figures = broker.queue(queue).expect("it has messages");
+            assert_eq!(
+                (&figures["slow_consumers"], &figures["messages"], &figures["acquired"]),
+                (&1.into(), &20.into(), &0.into())
+            );
+        }
+        send(&broker, "notify.a", 0..20);
+        let mut receiver = opened(&broker);
+        receiver.attach_receiver("notify.a", 5);
+        wait_for("it to be told twice", || {
+            broker.queue("notify.a").and_then(|queue| queue["slow_consumers"].as_u64()).filter(|&told| told > 1)
+        });
+        assert_eq!(bodies(&mut receiver, 5), [0, 1, 2, 3, 4], "its link goes on");
+        broker.logged(&["slow consumer", "slow_consumer_threshold"]);
+    }
+}
+
 /// A message of a group, which is a letter; its body is a number.
 fn grouped(group: u8, number: u8) -> Vec<u8> {
     let mut message = vec![0, 0x53, 0x73, 0xc0, 14, 11];

@@ -4,7 +4,7 @@ use amqp_proto::{DeliveryOutcome, Part, Send, Settled};
 use engine_core::command;
 use engine_core::event::Event;
 use engine_core::message::Message;
-use engine_home::{Drained, Due, Gift, Home, LocalId, Route, Slot, encode_header};
+use engine_home::{Drained, Due, Gift, Home, LocalId, Request, Route, Slot, encode_header};
 
 use crate::attaching::{error, undelivered};
 use crate::bind::{Bind, link_id};
@@ -38,6 +38,7 @@ impl Bind {
                 home.handle_revoked(place, asked, taken);
                 self.pass_credit(home, place, id);
             }
+            Event::Slow { text } => self.requests.push_back(Request::ConsumerSlow { text }),
             Event::Detached { refusal } => self.handle_detached(home, route, *refusal),
         }
     }

@@ -32,4 +32,4 @@ pub use name::base;
 pub use pattern::Pattern;
 pub use permission::{Action, EVERYBODY, USER};
 pub use placement::{NodeNumber, Owner, Placement};
-pub use settings::{AddressSettings, Layer, RoutingType, WhenFull, setting_named};
+pub use settings::{AddressSettings, Layer, RoutingType, SlowPolicy, WhenFull, setting_named};

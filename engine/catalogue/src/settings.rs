@@ -71,6 +71,16 @@ choice! {
     }
 }
 
+choice! {
+    /// What becomes of a consumer that takes less than it is to.
+    SlowPolicy {
+        /// Its link is ended.
+        Kill = "kill",
+        /// It is told to whoever runs the node.
+        Notify = "notify",
+    }
+}
+
 layered! {
     /// how an address hands out messages, if the link that it is made for does not say: to one queue each, or to every queue
     routing: RoutingType = RoutingType::Anycast => kept(1) => artemis("default-address-routing-type");
@@ -146,6 +156,14 @@ layered! {
     group_rebalance: bool = false => kept(34) => artemis("default-group-rebalance");
     /// groups are spread over so many buckets, each of which has one consumer; 0: over 1,048,576, which is next to Artemis's -1, each group on its own
     group_buckets: u32 = 0 => range(0, 1 << 20, "buckets") => kept(36) => artemis("default-group-buckets");
+    /// messages a second that a consumer settles at least, as long as there are enough for it: what it holds, and what waits while it gives no credit; else it
+    /// is slow; 0: any number
+    slow_consumer_threshold: u32 = 0 => range(0, 1 << 31, "messages/s") => kept(50) => artemis("slow-consumer-threshold");
+    /// what becomes of a consumer that is slow: `kill` ends its link with `amqp:link:detach-forced`, and nothing else of its connection; `notify` writes
+    /// a line to the log; both count it
+    slow_consumer_policy: SlowPolicy = SlowPolicy::Notify => kept(51) => artemis("slow-consumer-policy");
+    /// how often consumers are looked at for that
+    slow_consumer_check_ms: u64 = 5000 => range(10, 1 << 40, "ms") => kept(52) => artemis("slow-consumer-check-period");
     /// a queue gives nothing before it has so many consumers; then it does until none is left. Browsers do not count, and see what is there. 0: it gives what it
     /// has to whoever comes
     consumers_before_dispatch: u32 = 0 => range(0, 1 << 31, "links") => kept(32) => artemis("default-consumers-before-dispatch");

@@ -80,6 +80,8 @@ pub(crate) enum Due {
     Dispatch,
     /// Nobody may have needed it for as long as it stays then. Likewise.
     Idle,
+    /// Its consumers are looked at, whether they take enough. Likewise.
+    Look,
 }
 
 /// The deadlines of an owner: one heap for each reason, as they go by two clocks, one of which may be set.
@@ -91,6 +93,7 @@ pub(crate) struct Deadlines {
     redeliveries: Agenda,
     dispatches: Agenda,
     idles: Agenda,
+    looks: Agenda,
     /// Before that no messages are dropped: what expires together is dropped together.
     next_sweep_ns: u64,
 }
@@ -104,6 +107,7 @@ impl Deadlines {
             Due::Redelivery => self.redeliveries.insert(at, queue),
             Due::Dispatch => self.dispatches.insert(at, queue),
             Due::Idle => self.idles.insert(at, queue),
+            Due::Look => self.looks.insert(at, queue),
         }
     }
 
@@ -116,6 +120,7 @@ impl Deadlines {
             Due::Redelivery => self.redeliveries.take_due(now.ns),
             Due::Dispatch => self.dispatches.take_due(now.ns),
             Due::Idle => self.idles.take_due(now.ns),
+            Due::Look => self.looks.take_due(now.ns),
         }
     }
 
@@ -128,6 +133,7 @@ impl Deadlines {
             Due::Redelivery => &mut self.redeliveries,
             Due::Dispatch => &mut self.dispatches,
             Due::Idle => &mut self.idles,
+            Due::Look => &mut self.looks,
         };
         if agenda.is_crowded(queues) {
             *agenda = Agenda::of(living());
@@ -137,8 +143,8 @@ impl Deadlines {
     /// How many there are, stale ones too.
     #[cfg(test)]
     pub fn len(&self) -> usize {
-        let Self { expiries, releases, forwards, redeliveries, dispatches, idles, .. } = self;
-        let all = [expiries, releases, forwards, redeliveries, dispatches, idles];
+        let Self { expiries, releases, forwards, redeliveries, dispatches, idles, looks, .. } = self;
+        let all = [expiries, releases, forwards, redeliveries, dispatches, idles, looks];
         all.iter().map(|agenda| agenda.heap.len()).sum()
     }
 
@@ -164,7 +170,7 @@ impl Deadlines {
             let wait_ns = at.saturating_sub(now.wall_ms).saturating_mul(1_000_000);
             (now.ns + wait_ns.min(EXPIRY_LOOK_NS)).max(self.next_sweep_ns)
         });
-        let others = [&self.releases, &self.forwards, &self.redeliveries, &self.dispatches, &self.idles];
+        let others = [&self.releases, &self.forwards, &self.redeliveries, &self.dispatches, &self.idles, &self.looks];
         let others = others.map(Agenda::earliest);
         others.into_iter().chain([sweep]).flatten().min()
     }

@@ -19,6 +19,7 @@ use crate::ends::{Consumer, End, EndRole, Producer, Route, end_key};
 use crate::event::{AttachedInfo, Event, Refusal};
 use crate::key::LinkKey;
 use crate::limits::{DYNAMIC_NODES_MAX, Storage};
+use crate::pace::Pace;
 use crate::queue::Kind;
 use crate::slab::Key;
 
@@ -115,6 +116,7 @@ impl Core {
             default_outcome: spec.default_outcome,
             credit: 0,
             draining: false,
+            pace: Pace::default(),
             cursor: (mode == Mode::Browse).then(Box::default),
             // What no subscription took chooses for this link alone.
             choice: choice.map(Box::new),
@@ -132,6 +134,7 @@ impl Core {
         let selector = chooses.or_else(|| of.choice.as_ref().map(|choice| choice.text().into()));
         if mode == Mode::Consume {
             self.gather(key);
+            self.watch_consumers(key);
         }
         if let Some(lifetime) = spec.lifetime {
             self.make_dynamic(address, Dynamic { lifetime, creator: end, connection: spec.connection });

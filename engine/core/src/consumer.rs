@@ -103,7 +103,9 @@ impl Core {
     #[inline]
     pub(crate) fn grant(&mut self, end: Key, credit: u32) {
         let Some(End { role: EndRole::Consumer(consumer), .. }) = self.nodes.ends.get_mut(end) else { return };
-        consumer.credit = consumer.credit.saturating_add(credit);
+        let before = consumer.credit;
+        consumer.credit = before.saturating_add(credit);
+        consumer.pace.granted += u64::from(consumer.credit - before);
         let queue = consumer.queue;
         if let Some(queue) = self.nodes.queues.get_mut(queue) {
             queue.consumers.handle_credit(self.now.ns);
@@ -115,6 +117,7 @@ impl Core {
         let Some(End { link, role: EndRole::Consumer(consumer) }) = self.nodes.ends.get_mut(end) else { return };
         let taken = asked.min(consumer.credit);
         consumer.credit -= taken;
+        consumer.pace.granted -= u64::from(taken);
         self.events.push_back((*link, Event::Revoked { asked, taken }));
     }
 

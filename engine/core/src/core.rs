@@ -266,6 +266,7 @@ impl Core {
         self.redeliver_due();
         self.serve_due();
         self.idle_due();
+        self.look_due();
         self.release_waiting(RELEASE_MAX);
         self.refresh();
         if self.deadlines.may_sweep(self.now) {

@@ -11,6 +11,7 @@ use crate::command::{Mode, Outcome, RoutingType, Settle};
 use crate::cursor::Cursor;
 use crate::event::Event;
 use crate::key::{EndKey, LinkKey};
+use crate::pace::Pace;
 use crate::queue::Place;
 use crate::slab::Key;
 
@@ -37,6 +38,7 @@ pub(crate) struct Consumer {
     pub default_outcome: Outcome,
     pub credit: u32,
     pub draining: bool,
+    pub pace: Pace,
     /// Where a browser is.
     pub cursor: Option<Box<Cursor>>,
     /// Which messages it is given, if not all.
@@ -50,7 +52,9 @@ impl Consumer {
     #[inline]
     pub fn drain(&mut self, link: LinkKey, events: &mut VecDeque<(LinkKey, Event)>) {
         if std::mem::take(&mut self.draining) {
-            events.push_back((link, Event::Drained { unused: std::mem::take(&mut self.credit) }));
+            let unused = std::mem::take(&mut self.credit);
+            self.pace.granted -= u64::from(unused);
+            events.push_back((link, Event::Drained { unused }));
         }
     }
 }

@@ -105,6 +105,11 @@ pub enum Event {
     Moved(Box<Moved>),
     /// Another shard, or this one, tells of a transaction that both are about.
     Step(Box<Step>),
+    /// A consumer takes less than the settings of its queue want; if its link is to end, `Detached` follows.
+    Slow {
+        /// What it did, for whoever runs the node.
+        text: Box<str>,
+    },
     /// The owner ended the link; its end is gone.
     Detached {
         /// Why.

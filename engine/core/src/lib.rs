@@ -45,6 +45,7 @@ mod members;
 mod memory;
 pub mod message;
 mod nodes;
+mod pace;
 mod plain;
 mod prepared;
 mod producer;
@@ -56,6 +57,7 @@ mod remembering;
 mod routing;
 mod serving;
 pub mod slab;
+mod slow;
 pub mod step;
 #[cfg(test)]
 mod tests;

@@ -152,6 +152,7 @@ impl Core {
                 self.touch(key);
             }
         }
+        self.watch_consumers(key);
         if was_declared && !self.stays(key) {
             self.nodes.undeclare(key);
         }

@@ -27,6 +27,7 @@ mod scale;
 mod scheduling;
 mod settings;
 mod short_ways;
+mod slow;
 mod transactions;
 mod versions;
 

@@ -145,11 +145,18 @@ pub const QUEUE_FIGURES: Figures<QueueView> = Figures {
         .metric("heddle_queue_turned_back_total"),
         QueueFigure::counter(
             "dropped",
-            "Messages that were accepted and dropped: for newer ones (`ring_size`), for want of room (`when_full`), without consumers, or disabled.",
+            "Messages that were accepted and dropped: for newer ones (`ring_size`, `last_value_key`), for want of room (`when_full`), without consumers, or disabled.",
             Unit::Count,
             |q| Value::Count(q.totals.dropped),
         )
         .metric("heddle_queue_dropped_total"),
+        QueueFigure::counter(
+            "slow_consumers",
+            "How often a consumer was found to be slow (`slow_consumer_threshold`).",
+            Unit::Count,
+            |q| Value::Count(q.totals.slow),
+        )
+        .metric("heddle_queue_slow_consumers_total"),
     ],
 };
 

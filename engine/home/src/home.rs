@@ -265,6 +265,7 @@ impl Home {
             | Event::Confirmed { .. }
             | Event::Credit { .. }
             | Event::Drained { .. }
+            | Event::Slow { .. }
             | Event::Revoked { .. } => {}
             Event::Admitted { .. } => unreachable!("no link asks for it"),
             Event::Moved(_) => unreachable!("it was taken where it came (`attach_again`)"),

@@ -29,6 +29,11 @@ pub enum Request {
     },
     /// Have a request to management answered: its answer is a message of its own.
     Manage(Box<Managed>),
+    /// Tell who runs the node that a consumer is slow.
+    ConsumerSlow {
+        /// What it did.
+        text: Box<str>,
+    },
     /// Tell who runs the node that a large message cannot be written.
     NotWritten(io::Error),
 }

@@ -258,7 +258,10 @@ impl Shard {
                     let entry = self.turn.depart(slot).expect("whoever asks is there");
                     return self.leaving.push(Moving { owner, entry });
                 }
-                Request::Closed(_) | Request::LinkRefused { .. } | Request::Manage(_) => {}
+                Request::Closed(_)
+                | Request::LinkRefused { .. }
+                | Request::ConsumerSlow { .. }
+                | Request::Manage(_) => {}
                 other => panic!("nobody is let to ask for {other:?}"),
             }
         }

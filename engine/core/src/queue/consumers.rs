@@ -50,6 +50,8 @@ pub(crate) struct Consumers {
     browsers: Members,
     last_credit_ns: u64,
     grouping: Grouping,
+    /// When the owner looks whether they take enough, nanoseconds.
+    look_ns: Option<u64>,
     rules: Option<Box<Rules>>,
 }
 
@@ -272,6 +274,23 @@ impl Consumers {
     /// All of them, and some that have gone.
     pub fn listed(&self) -> impl Iterator<Item = Key> {
         self.listed_takers().chain(self.browsers.listed().iter().copied())
+    }
+
+    /// The owner is to look at them at that time; gives whether its agenda has to be told.
+    pub fn note_look(&mut self, at_ns: u64) -> bool {
+        let is_new = self.look_ns.is_none();
+        self.look_ns.get_or_insert(at_ns);
+        is_new
+    }
+
+    /// When it is to.
+    pub fn noted_look(&self) -> Option<u64> {
+        self.look_ns
+    }
+
+    /// Its agenda named them for that time; gives whether it does not any more.
+    pub fn take_noted_look(&mut self, at_ns: u64) -> bool {
+        self.look_ns.take_if(|noted| *noted == at_ns).is_some()
     }
 
     /// A consumer gave credit.

@@ -5,7 +5,7 @@
 //!
 //! Not here: what becomes of a message by it (`settling`).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use bytes::Bytes;
 
@@ -164,6 +164,13 @@ impl Holdings {
         }
         let held = self.acquired.iter().filter(|(_, held)| held.end == end);
         held.map(|(key, _)| key.to_bits()).collect()
+    }
+
+    /// How many messages each consumer holds that holds some.
+    pub fn counts(&self) -> HashMap<Key, u64> {
+        let mut counts = HashMap::new();
+        self.acquired.iter().for_each(|(_, held)| *counts.entry(held.end).or_insert(0) += 1);
+        counts
     }
 
     /// Gives room back of a table that was large: whoever held a great many messages may have been the only consumer.

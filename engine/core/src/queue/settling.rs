@@ -7,6 +7,8 @@
 //!
 //! Not here: when memory is short (`memory`), what is read when (`fetching`), and how a message leaves (`leaving`).
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 use engine_message::section;
 
@@ -240,6 +242,11 @@ impl Queue {
     /// The keys of everything that `end` holds.
     pub fn held_by(&self, end: Key) -> Vec<u64> {
         self.held.of(end)
+    }
+
+    /// How many messages each consumer holds that holds some.
+    pub fn held_counts(&self) -> HashMap<Key, u64> {
+        self.held.counts()
     }
 
     /// Everybody who held something may have gone.

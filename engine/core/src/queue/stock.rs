@@ -48,6 +48,8 @@ pub struct Totals {
     /// Messages that made room for newer ones, or left as nobody consumed, or were not put in for one of these reasons; and those that
     /// were removed.
     pub dropped: u64,
+    /// How often a consumer was found to be slow.
+    pub slow: u64,
 }
 
 /// Whether the owner has to be told that the journal will hear of a queue.
@@ -148,6 +150,11 @@ impl Stock {
     /// A message was accepted and is not put into the queue.
     pub fn count_dropped(&mut self) {
         self.totals.dropped += 1;
+    }
+
+    /// A consumer was found to be slow.
+    pub fn count_slow(&mut self) {
+        self.totals.slow += 1;
     }
 
     /// A message that left is safe at another address.

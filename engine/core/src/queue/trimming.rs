@@ -31,6 +31,11 @@ impl Queue {
         matches!(self.bounds.gets, Gets::WhileConsumed | Gets::WhileAttached) && !self.gets()
     }
 
+    /// A consumer was found to be slow.
+    pub fn count_slow(&mut self) {
+        self.stock.count_slow();
+    }
+
     /// A message was accepted and is not put in.
     pub fn count_dropped(&mut self) {
         self.stock.count_dropped();
