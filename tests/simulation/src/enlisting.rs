@@ -12,6 +12,8 @@ use engine_message::encode;
 use crate::client::{Live, Scene};
 use crate::model::{Model, Number, Verdict};
 
+/// Messages and outcomes of a transaction: what it does is in one batch, and that fits into one of the short segments of a run.
+const ACTS_MAX: u32 = 12;
 /// Transactions of a connection that are open at once.
 const OPEN_MAX: usize = 2;
 /// Key of a declaration; that of a discharge is its transaction's number.
@@ -45,6 +47,8 @@ pub struct Filling {
     /// The model's.
     pub number: Number,
     scope: Scope,
+    /// How much more may belong to it.
+    left: u32,
 }
 
 /// The transactions of a connection.
@@ -69,13 +73,14 @@ impl Enlisting {
             return None;
         }
         let at = scene.chance.below(self.open.len());
-        let filling = self.open.get_mut(at)?;
+        let filling = self.open.get_mut(at).filter(|filling| filling.left > 0)?;
         match filling.scope {
             Scope::Any => {}
             Scope::First => filling.scope = Scope::Only(room),
             Scope::Only(only) if only == room => {}
             Scope::Only(_) => return None,
         }
+        filling.left -= 1;
         Some(filling.clone())
     }
 
@@ -96,7 +101,7 @@ impl Enlisting {
             (DECLARATION, Some(DeliveryOutcome::Declared(id))) => {
                 self.asked = false;
                 let scope = if scene.chance.one_in(5) { Scope::Any } else { Scope::First };
-                self.open.push(Filling { id: id.clone(), number: scene.model.declared(), scope });
+                self.open.push(Filling { id: id.clone(), number: scene.model.declared(), scope, left: ACTS_MAX });
             }
             (DECLARATION, other) => panic!("a declaration is answered with {other:?}"),
             (key, outcome) => {

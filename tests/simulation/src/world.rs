@@ -3,6 +3,8 @@
 //! Shown beside what `model` asserts: when faults stop, every producer is answered, every drain too, and all that is owed comes within
 //! simulated time; when all is consumed and settled, queues, memory, lanes and the journal are empty; nobody sleeps on work.
 
+mod seats;
+
 use std::collections::VecDeque;
 
 use engine_core::limits::Storage;
@@ -10,9 +12,8 @@ use engine_home::Moves;
 use engine_shard::store::StoreError;
 use test_support::{Chance, Crash};
 
-use crate::client::{Client, Known, Scene, Subscription};
+use crate::client::{Client, Known, Subscription};
 use crate::collecting;
-use crate::games::take_credit_back;
 use crate::hostile::Hostile;
 use crate::kind::{Choice, Variety};
 use crate::model::{Counts, DeadLetters, Model, Place, Redelivery};
@@ -401,174 +402,6 @@ impl World {
         self.node.step_disk(shard, &mut self.chance);
         self.look(shard);
         self.order_disk(shard);
-    }
-
-    /// A client reads soon.
-    fn listen(&mut self, seat: usize) {
-        let place = &mut self.seats[seat];
-        if place.wire.is_some() && !std::mem::replace(&mut place.down_due, true) {
-            let wait = if self.chance.one_in(200) { 20 * MS } else { 300 * US };
-            let wait = self.chance.between(5 * US, wait);
-            self.schedule.after(wait, What::Down(seat));
-        }
-    }
-
-    fn down(&mut self, seat: usize) {
-        let now_ns = self.schedule.now_ns();
-        let place = &mut self.seats[seat];
-        place.down_due = false;
-        let Some(wire) = &place.wire else { return };
-        if place.stalled_ns > now_ns {
-            let wait = place.stalled_ns - now_ns;
-            place.down_due = true;
-            return self.schedule.after(wait, What::Down(seat));
-        }
-        let most = if self.chance.one_in(3) { 1 + self.chance.below(200) } else { self.buffer.len() };
-        match wire.receive(&mut self.buffer[..most]) {
-            Received::Nothing => {}
-            Received::End => self.lose(seat),
-            Received::Some(count) => {
-                self.hear(seat, count);
-                if count == most {
-                    self.listen(seat);
-                }
-                // There is room again for what the node had to write.
-                self.look_all();
-            }
-        }
-    }
-
-    /// A client takes what came.
-    fn hear(&mut self, seat: usize, count: usize) {
-        let mut scene = Scene {
-            model: &mut self.model,
-            chance: &mut self.chance,
-            now_ns: self.schedule.now_ns(),
-            subscriptions: &mut self.subscriptions,
-            variety: self.variety,
-            order: self.versions.order(),
-            window: self.options.window,
-            refuses: self.options.segments_max < 100,
-        };
-        self.seats[seat].client.receive(&self.buffer[..count], &mut scene);
-        self.speak(seat);
-    }
-
-    /// What a client has to say goes on its way.
-    pub fn speak(&mut self, seat: usize) {
-        let place = &mut self.seats[seat];
-        let mut bytes = place.client.transmit(self.schedule.now_ns());
-        if self.mood == Mood::Wild && self.chance.one_in(20) {
-            take_credit_back(&mut bytes, &mut self.chance);
-        }
-        place.up.extend(bytes);
-        let has_left = place.client.live.as_ref().is_some_and(|live| live.closing && live.machine.is_closed());
-        if has_left {
-            return self.lose(seat);
-        }
-        if !place.up.is_empty() && !std::mem::replace(&mut place.up_due, true) {
-            let wait = self.chance.between(5, 400) * US;
-            self.schedule.after(wait, What::Up(seat));
-        }
-    }
-
-    fn up(&mut self, seat: usize) {
-        let place = &mut self.seats[seat];
-        place.up_due = false;
-        let Some(wire) = &place.wire else { return };
-        let all = place.up.len();
-        if all == 0 {
-            return;
-        }
-        let count = if self.chance.one_in(3) { 1 + self.chance.below(all) } else { all };
-        let chunk: Vec<u8> = place.up.range(..count).copied().collect();
-        let Some(sent) = wire.send(&chunk) else { return self.lose(seat) };
-        place.up.drain(..sent);
-        if !place.up.is_empty() {
-            place.up_due = true;
-            let wait = if sent == 0 { MS } else { self.chance.between(5, 200) * US };
-            self.schedule.after(wait, What::Up(seat));
-        }
-        self.look_all();
-    }
-
-    /// A client's connection is gone.
-    pub fn lose(&mut self, seat: usize) {
-        let place = &mut self.seats[seat];
-        place.wire = None;
-        place.up.clear();
-        place.client.lose(&mut self.model);
-        self.look_all();
-    }
-
-    fn act(&mut self, seat: usize) {
-        if self.mood != Mood::Still {
-            let wait = self.chance.between(50, 4_000) * US;
-            self.schedule.after(wait, What::Act(seat));
-        }
-        if self.seats[seat].wire.is_none() {
-            if self.mood == Mood::Wild && self.chance.one_in(2) {
-                self.connect(seat);
-            }
-            return;
-        }
-        if self.mood == Mood::Wild {
-            match self.chance.below(1_200) {
-                0 => return self.lose(seat),
-                1..3 => return self.close(seat),
-                3..6 => self.seats[seat].stalled_ns = self.schedule.now_ns() + self.chance.between(1, 300) * MS,
-                _ => {}
-            }
-        }
-        let tame = self.mood == Mood::Tame;
-        let (client, mut scene) = self.scene(seat);
-        if tame {
-            client.act_tamely(&mut scene)
-        } else {
-            client.act(&mut scene)
-        }
-        self.speak(seat);
-    }
-
-    /// A client, and what it acts on.
-    pub fn scene(&mut self, seat: usize) -> (&mut Client, Scene<'_>) {
-        let scene = Scene {
-            model: &mut self.model,
-            chance: &mut self.chance,
-            now_ns: self.schedule.now_ns(),
-            subscriptions: &mut self.subscriptions,
-            variety: self.variety,
-            order: self.versions.order(),
-            window: self.options.window,
-            refuses: self.options.segments_max < 100,
-        };
-        (&mut self.seats[seat].client, scene)
-    }
-
-    /// A client connects to any shard.
-    pub fn connect(&mut self, seat: usize) {
-        if self.is_stopping {
-            return;
-        }
-        let shard = self.chance.below(self.node.shards());
-        let now_ns = self.schedule.now_ns();
-        self.seats[seat].wire = self.node.connect(shard, now_ns);
-        self.seats[seat].client.connect(now_ns);
-        self.speak(seat);
-        self.look_all();
-    }
-
-    /// A client closes its connection.
-    pub fn close(&mut self, seat: usize) {
-        let now_ns = self.schedule.now_ns();
-        let (client, mut scene) = self.scene(seat);
-        client.close(now_ns, &mut scene);
-        self.speak(seat);
-    }
-
-    /// Whether a client is connected.
-    pub fn is_connected(&self, seat: usize) -> bool {
-        self.seats[seat].wire.is_some()
     }
 
     /// The node ends, and starts again on what its disks have.
