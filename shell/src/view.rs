@@ -4,7 +4,7 @@
 //! Guarantees: an answer is bounded work (`engine_figures::page`), and a turn gives one, however many are asked for; what there is of a shard
 //! is counted, never copied as a whole.
 
-use engine_core::{QueueView, Room};
+use engine_core::{DuplicateTotals, QueueView, Room};
 use engine_figures::{Figure, Figures, Fill, Label, Page, Range, Unit, Value};
 use engine_home::{Link, Slot, TransactionTotals};
 use engine_shard::LaneView;
@@ -170,6 +170,8 @@ pub struct ShardCounts {
     pub forwards_dropped: u64,
     /// Transactions.
     pub transactions: TransactionTotals,
+    /// Ids of messages that addresses know.
+    pub duplicates: DuplicateTotals,
 }
 
 type ShardLabel = Label<ShardView>;
@@ -232,6 +234,24 @@ pub const SHARD_FIGURES: Figures<ShardView> = Figures {
             |shard| Value::Count(shard.counts.transactions.failed),
         )
         .metric("heddle_shard_transactions_failed_total"),
+        ShardFigure::gauge(
+            "duplicate_ids",
+            "Ids of messages that a shard's addresses know (duplicate_ids).",
+            Unit::Count,
+            |shard| Value::Count(shard.counts.duplicates.ids as u64),
+        )
+        .metric("heddle_shard_duplicate_ids"),
+        ShardFigure::gauge("duplicate_id_bytes", "Octets that these cost.", Unit::Bytes, |shard| {
+            Value::Count(shard.counts.duplicates.bytes)
+        })
+        .metric("heddle_shard_duplicate_id_bytes"),
+        ShardFigure::counter(
+            "duplicates",
+            "Messages that were accepted and dropped, as their ids had come before.",
+            Unit::Count,
+            |shard| Value::Count(shard.counts.duplicates.dropped),
+        )
+        .metric("heddle_shard_duplicates_total"),
         ShardFigure::gauge(
             "ended_queues",
             "Queues of a shard that were deleted and forward what was rejected or expired.",
@@ -323,6 +343,7 @@ impl ShardView {
                 ended_queues,
                 forwards_dropped,
                 transactions: turn.home().transactions(),
+                duplicates: engine.core().duplicates(),
             },
             catalogue_version: engine.core().catalogue().version(),
             lanes: engine.mesh().views().collect(),

@@ -7,9 +7,9 @@ use std::collections::HashMap;
 
 use engine_catalogue::{Catalogue, Resolved};
 use engine_core::Restored;
-use engine_core::fact::{Declared, TRANSACTIONS};
+use engine_core::fact::{Declared, IDS, TRANSACTIONS};
 use engine_core::message::Message;
-use engine_ledger::{Decision, read_decision};
+use engine_ledger::{Decision, read_decision, read_identity};
 use engine_rt::Waker;
 use engine_shard::store::{Copy, Extract, Extracted, StoreError};
 use storage_disk::{DataDirectory, Disk, DiskConfig, JournalFiles, Sync};
@@ -98,12 +98,17 @@ fn write_next(
     for shard in 0..directory.shards() {
         let (source, files) = extract(directory, shard, |_, _| progress(count))?;
         for queue in ordinary_queues(&source, &files, directory.shards())? {
-            let Resolved::Stored { owner } = target.catalogue.resolve(&queue.declared.address);
-            let Some(journal) = journals.get_mut(usize::from(owner.shard)) else { continue };
-            // A queue that lies in two journals becomes one.
             let Declared { address, name, .. } = &queue.declared;
-            let number =
-                *known.entry((address.clone(), name.clone())).or_insert_with(|| journal.queue(&queue.declared));
+            // An id goes where its address is.
+            let is_ids = address == IDS;
+            let mut place = |of: &str, journals: &mut [Copy]| {
+                let Resolved::Stored { owner } = target.catalogue.resolve(of);
+                let journal = journals.get_mut(usize::from(owner.shard))?;
+                // A queue that lies in two journals becomes one.
+                let key = (owner.shard, address.clone(), name.clone());
+                Some((owner.shard, *known.entry(key).or_insert_with(|| journal.queue(&queue.declared))))
+            };
+            let whole = if is_ids { None } else { place(address, &mut journals) };
             for part in source.parts(queue.declared.queue) {
                 let buffer = files.read_part(part.place, part.bytes)?;
                 let messages = source.extracted(&part, buffer.bytes());
@@ -111,8 +116,13 @@ fn write_next(
                     return Err(StorageError::unread(&files, part.place));
                 }
                 for Extracted { message, attributes, .. } in messages {
-                    journal.message(number, message, &attributes)?;
-                    count += 1;
+                    let of = read_identity(&message.body).ok().filter(|_| is_ids);
+                    let found = whole.or_else(|| place(of?.0, &mut journals));
+                    let Some((shard, number)) = found else { continue };
+                    if let Some(journal) = journals.get_mut(usize::from(shard)) {
+                        journal.message(number, message, &attributes)?;
+                        count += 1;
+                    }
                 }
                 progress(count);
             }

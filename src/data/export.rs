@@ -7,6 +7,8 @@ use load_model::number::counted;
 use storage_disk::{DataDirectory, DirectoryError};
 
 use super::answer::{Channel, Outcome, Progress, Result, tell};
+use engine_core::fact::IDS;
+
 use super::copy::{extract, ordinary_queues};
 use super::large::check_file;
 use super::lines::Writer;
@@ -43,7 +45,9 @@ fn everything(place: &Where, output: &str, existing: Existing) -> Result<Outcome
         let (source, files) = extract(&directory, shard, |segment, of| {
             progress.tell(|| format!("shard {shard}: read {segment} of {}", counted(of, "segment")));
         })?;
-        for queue in ordinary_queues(&source, &files, directory.shards())? {
+        let queues = ordinary_queues(&source, &files, directory.shards())?;
+        // Ids of messages that came before are this node's affair.
+        for queue in queues.filter(|queue| queue.declared.address != IDS) {
             out.queue(&queue.declared)?;
             for part in source.parts(queue.declared.queue) {
                 let buffer = files.read_part(part.place, part.bytes)?;

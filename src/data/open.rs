@@ -9,7 +9,7 @@ use storage_disk::large::sweep;
 use storage_disk::{Access, DataDirectory, DiskConfig, LargeFiles, Sync, probe};
 
 use engine_catalogue::{Catalogue, Resolved, base};
-use engine_core::fact::{DecisionId, Purpose, Share, TRANSACTIONS};
+use engine_core::fact::{DecisionId, INTERNAL, Purpose, Share};
 use engine_core::step::Asked;
 use engine_shard::store::resume;
 
@@ -74,6 +74,12 @@ impl Storage {
             journals = read_journals(&directory, cores, &target)?;
         }
         resume_transactions(&mut journals, catalogue)?;
+        for (journal, shard) in journals.iter_mut().zip(0_u16..) {
+            journal.take_ids(|address| {
+                let Resolved::Stored { owner } = catalogue.resolve(address);
+                owner.shard == shard
+            })?;
+        }
         let directory: &'static DataDirectory = Box::leak(Box::new(directory));
         let files = directory.large();
         let mut needed = HashSet::new();
@@ -184,7 +190,7 @@ fn misplaced(journals: &[Recovered], catalogue: &Catalogue) -> usize {
         journal.queues().iter().filter(move |queue| {
             let Resolved::Stored { owner } = catalogue.resolve(&queue.declared.address);
             let is_needed = queue.messages > 0 || queue.declared.purpose == Purpose::Subscription;
-            is_needed && owner.shard != shard && queue.declared.address != TRANSACTIONS
+            is_needed && owner.shard != shard && !queue.declared.address.starts_with(INTERNAL)
         })
     });
     away.count()

@@ -4,12 +4,14 @@
 //! checkpoint that does not check costs time and nothing else.
 
 use std::io;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use engine_core::message::Large;
 use engine_core::step::Resumed;
-use engine_core::{Core, Restored};
+use engine_core::{Core, Restored, ResumedIds};
+use engine_ledger::read_identity;
 use engine_rt::Waker;
 use engine_shard::limits::CHECKPOINT_SEGMENTS;
 use engine_shard::store::{self, Entries, Recovery, Store, StoreConfig, StoreError};
@@ -44,8 +46,8 @@ pub enum StorageError {
         /// What and where.
         fault: Fault,
     },
-    /// What is kept of transactions over several shards is not understood.
-    #[error("the journal in {} has a transaction over several shards that cannot be carried out: {what}", path.display())]
+    /// What is kept of transactions over several shards, or of ids of messages, is not understood.
+    #[error("the journal in {} cannot be gone on with: {what}", path.display())]
     Transactions {
         /// The journal.
         path: PathBuf,
@@ -89,6 +91,8 @@ pub struct Recovered {
     journal: store::Recovered,
     /// What of transactions over several shards a crash left to this one.
     resumed: Resumed,
+    /// The ids of messages that its addresses know.
+    ids: ResumedIds,
     disk: DiskConfig,
     files: JournalFiles,
 }
@@ -132,6 +136,30 @@ impl Recovered {
         Ok(all)
     }
 
+    /// Takes out what its queue of ids has, oldest first; `is_own` says whether an address is this shard's.
+    ///
+    /// # Errors
+    /// When that cannot be read.
+    pub fn take_ids(&mut self, is_own: impl Fn(&str) -> bool) -> Result<(), StorageError> {
+        for area in self.journal.take_ids() {
+            let buffer = self.files.read_part(area.place(), area.bytes())?;
+            let read = area.read(buffer.bytes(), |name, body| {
+                let (address, id) = read_identity(body)?;
+                match NonZeroU64::new(name).filter(|_| is_own(address)) {
+                    Some(name) => self.ids.known.push((name, address.to_owned(), id.to_vec())),
+                    None => self.ids.stale.push(name),
+                }
+                Ok(())
+            });
+            read.map_err(|what| match what {
+                Some(what) => StorageError::Transactions { path: self.files.path().to_owned(), what },
+                None => StorageError::unread(&self.files, area.place()),
+            })?;
+        }
+        self.ids.known.sort_unstable_by_key(|(name, ..)| *name);
+        Ok(())
+    }
+
     /// Goes on with what a crash left of transactions over several shards.
     pub fn resume(&mut self, resumed: Resumed) {
         self.journal.resume(&resumed);
@@ -164,7 +192,7 @@ pub struct Journal {
 impl Started {
     /// Puts the queues back.
     pub fn restore(self, core: &mut Core) -> Journal {
-        let Recovered { journal: store::Recovered { mut store, restored, last }, resumed, disk, files } =
+        let Recovered { journal: store::Recovered { mut store, restored, last }, resumed, ids, disk, files } =
             self.recovered;
         let needed = disk.segment_bytes.saturating_add(disk.min_free_bytes);
         if engine_rt::free_bytes(files.path()).is_ok_and(|(free, _)| free < needed) {
@@ -172,6 +200,7 @@ impl Started {
         }
         core.restore_numbers(last);
         restored.iter().for_each(|queue| core.restore(queue));
+        core.resume_ids(ids);
         core.resume_transactions(resumed);
         Journal { store, disk: self.disk }
     }
@@ -223,7 +252,7 @@ pub fn recover(
             mib = bytes >> 20, ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX), torn,
             "the journal was read");
     }
-    Ok(Recovered { journal, resumed: Resumed::default(), disk, files })
+    Ok(Recovered { journal, resumed: Resumed::default(), ids: ResumedIds::default(), disk, files })
 }
 
 /// A manifest that was found, if it is that of this journal.

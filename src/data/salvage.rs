@@ -13,7 +13,7 @@ use std::io::Write;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use engine_core::fact::TRANSACTIONS;
+use engine_core::fact::INTERNAL;
 use engine_shard::store::{Extract, Losses, LostTail, Salvage};
 use load_model::number::{count, counted};
 use storage_disk::salvaging::{read_area, read_segment};
@@ -197,7 +197,7 @@ fn write(
 ) -> Result<()> {
     let mut unreadable: HashMap<&str, u64> = HashMap::new();
     // What was decided over several shards and not done here cannot be told from what was.
-    for queue in source.queues().iter().filter(|queue| queue.declared.address != TRANSACTIONS) {
+    for queue in source.queues().iter().filter(|queue| !queue.declared.address.starts_with(INTERNAL)) {
         out.queue(&queue.declared)?;
         let mut missed = 0;
         for part in source.parts(queue.declared.queue) {

@@ -1,7 +1,7 @@
 //! What the listener tells of a node that is always the same, octet by octet: `/metrics`, `/state`, and what `status` makes of it.
 
 use engine_core::command::RoutingType;
-use engine_core::{QueueView, Room, Totals};
+use engine_core::{DuplicateTotals, QueueView, Room, Totals};
 use engine_home::TransactionTotals;
 use engine_shard::LaneView;
 use engine_shard::store::StoreTotals;
@@ -51,6 +51,7 @@ fn shard(index: u16) -> ShardOn {
             ended_queues: 2,
             forwards_dropped: 1,
             transactions: TransactionTotals { open: 3, bytes: 4096, committing: 1, failed: 2 },
+            duplicates: DuplicateTotals { ids: 5, bytes: 700, dropped: 4 },
         },
         catalogue_version: 3,
         lanes: vec![LaneView { peer: 1 - index, depth: 7, waiting: 8, sent: 9, overflowed: 10 }],

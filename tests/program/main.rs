@@ -16,6 +16,7 @@ mod data_tools;
 mod declaring;
 mod diverts;
 mod documented;
+mod duplicates;
 mod durability;
 mod expiry;
 mod forwarding;

@@ -9,7 +9,7 @@ use amqp_proto::{
 use bytes::Bytes;
 use engine_core::command::{self, DetachMode, Settled};
 use engine_core::event::{KEY_NONE, Refusal};
-use engine_home::{Arrival, Closed, Home, OwnerEnd, Placed, Request, Slot, TakenBack, TransactionId, may_wait};
+use engine_home::{Arrival, Closed, Home, OwnerEnd, Placed, Request, Slot, TakenBack, TransactionId, asks_more};
 use engine_message::{Condition, DecodeError, section};
 
 use crate::attaching::{error, undelivered};
@@ -149,7 +149,7 @@ impl Bind {
             let Ok(front) = section::front(delivery.payload) else { return Some(delivery) };
             let Ok(header) = header(delivery.payload, front.header_end) else { return Some(delivery) };
             let kept = delivery.payload.get(front.kept..).unwrap_or_default();
-            if front.annotated && may_wait(kept) {
+            if front.described && asks_more(kept) {
                 return Some(delivery);
             }
             self.client.messages_in += 1;

@@ -112,7 +112,8 @@ pub fn section(data: &[u8]) {
     let (Ok(sections), Ok(front)) = (found, front) else { return };
     let short = (front.header_end, front.kept, &front.properties);
     assert_eq!(short, (sections.header.end, sections.kept(), &sections.properties), "both ways find the same");
-    assert_eq!(front.annotated, !sections.message_annotations.is_empty(), "both ways find annotations");
+    let described = !sections.message_annotations.is_empty() || !sections.application_properties.is_empty();
+    assert_eq!(front.described, described, "both ways find what is said of a message");
     let ranges = [
         &sections.header,
         &sections.delivery_annotations,

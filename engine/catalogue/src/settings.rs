@@ -101,6 +101,9 @@ layered! {
     /// rest of it is taken up to twice the maximum, and refused when there is no room at all), `refuse` rejects what there is no room for
     /// with `amqp:resource-limit-exceeded`, `drop` accepts it and drops it
     when_full: WhenFull = WhenFull::Hold => kept(8) => artemis("address-full-policy");
+    /// ids of messages (the application property `_AMQ_DUPL_ID`) that an address knows, the last ones: a message with one of these is accepted and
+    /// dropped, and a transaction with one is rolled back. Also over restarts, of messages that outlive them. 0: none is looked for
+    duplicate_ids: u32 = 20_000 => range(0, 1_000_000, "") => kept(53) => artemis("id-cache-size");
     /// the address, or `address::queue`, that messages go to which a consumer rejected, or whose delivery failed too often
     /// (`max_delivery_attempts`); empty: those that are rejected are dropped. At that address itself they are dropped, too. `{address}` stands
     /// for the address that they leave: `DLQ::DLQ.{address}` gives each a queue of its own there

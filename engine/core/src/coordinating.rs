@@ -15,13 +15,12 @@ use std::collections::BTreeMap;
 
 use engine_message::Condition;
 
-use crate::command::RoutingType;
 use crate::command::{Outcome, Part, Settled};
 use crate::commits::{Commit, Written};
 use crate::core::Core;
 use crate::event::{Event, Refusal};
 use crate::exchange::Room;
-use crate::fact::{Declared, Fact, Purpose, Share, TRANSACTIONS};
+use crate::fact::{Fact, Share, TRANSACTIONS};
 use crate::key::{LinkKey, Port};
 use crate::limits::COMMITS_MAX;
 use crate::step::{Committer, Resumed, Step, Undone, What};
@@ -225,12 +224,7 @@ impl Core {
         if let Some(queue) = self.transactions.queue {
             return queue;
         }
-        let queue = self.journal.numbers.take_lasting_queue();
-        let number = self.journal.numbers.take(1);
-        let (address, name) = (TRANSACTIONS.to_owned(), TRANSACTIONS.to_owned());
-        let (routing, purpose) = (RoutingType::Anycast, Purpose::OnDemand);
-        let declared = Box::new(Declared { queue, routing, purpose, address, name, selector: None });
-        self.journal.outbox.push(Fact::Declared { number, declared });
+        let queue = self.declare_internal(TRANSACTIONS);
         self.transactions.queue = Some(queue);
         queue
     }

@@ -13,7 +13,7 @@ use crate::choice::Choice;
 use crate::core::Core;
 use crate::divert_name::divert_of;
 use crate::event::Event;
-use crate::fact::{Declared, Fact, Purpose, Resident, TRANSACTIONS, Target, Targets};
+use crate::fact::{Declared, Fact, IDS, Purpose, Resident, TRANSACTIONS, Target, Targets};
 use crate::journaling::{Journaling, LastNumbers, Numbers, Restored, Waiting};
 use crate::key::LinkKey;
 use crate::limits::{MESSAGE_OVERHEAD, Storage};
@@ -222,6 +222,10 @@ impl Core {
         let Restored { declared, messages, bytes } = restored;
         if declared.address == TRANSACTIONS {
             self.transactions.queue = Some(declared.queue);
+            return;
+        }
+        if declared.address == IDS {
+            self.nodes.duplicates.queue = Some(declared.queue);
             return;
         }
         let key = self.put_queue(declared);

@@ -81,6 +81,9 @@ pub const INTERNAL: &str = "$heddle.";
 /// queue in memory, and no link is attached to it.
 pub const TRANSACTIONS: &str = "$heddle.transactions";
 
+/// The same of the queue of ids by which producers say that messages are the same.
+pub const IDS: &str = "$heddle.ids";
+
 /// Names a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DecisionId {
@@ -178,6 +181,17 @@ pub enum Fact {
         queue: u64,
         /// Whose.
         decision: DecisionId,
+    },
+    /// A message with an id came to an address. It is a message in a queue of its own.
+    Identified {
+        /// Its number, and its name.
+        number: u64,
+        /// The queue.
+        queue: u64,
+        /// The address.
+        address: Box<str>,
+        /// The id.
+        id: Box<[u8]>,
     },
     /// These hold all of them or none: they are on stable storage together.
     Together(Box<[Fact]>),

@@ -172,6 +172,17 @@ pub const FORWARD_RETRY_MAX_NS: u64 = 5_000_000_000;
 /// Octets of what a consumer said of a message that it rejected, as far as that is kept: a few sentences. The rest is left out.
 pub const REASON_BYTES_MAX: usize = 1024;
 
+/// Octets of an id by which a producer says that messages are the same: an UUID has 38 with its type. Longer ones are refused with
+/// `amqp:invalid-field`.
+pub const ID_BYTES_MAX: usize = 256;
+
+/// What such an id costs beside itself, and an address that has some, octets: its places in line and table.
+pub const ID_OVERHEAD: u64 = 96;
+
+/// What all ids of a shard cost, octets: those of eighteen addresses with 20,000 UUIDs each. Beyond it the address that was asked for longest
+/// ago loses its own.
+pub const IDS_BYTES_MAX: u64 = 64 << 20;
+
 /// Transactions over several shards that a shard commits at once: more than it has connections that wait for that, and what they are about is
 /// bounded for each. Further ones are rolled back with `amqp:resource-limit-exceeded` in their text.
 pub const COMMITS_MAX: usize = 1024;

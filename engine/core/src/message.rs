@@ -133,6 +133,8 @@ pub struct Message {
     pub content: Content,
     /// Whether its properties name a group ([`Message::group`]).
     pub grouped: bool,
+    /// Whether its application properties have an id that is to be looked for ([`Message::id`]): until that was done.
+    pub unique: bool,
     /// The message may be dropped from this wall time on, in milliseconds since the epoch: when it came plus its time to live.
     pub expires_wall_ms: Option<NonZeroU64>,
 }
@@ -147,6 +149,7 @@ impl Message {
             body,
             content: Content::Here,
             grouped: false,
+            unique: false,
             expires_wall_ms: None,
         }
     }
@@ -236,6 +239,12 @@ impl Message {
             map.encode(&mut encoded);
         }
         encoded
+    }
+
+    /// The id by which its producer says which messages are the same: the value of the application property `_AMQ_DUPL_ID`, encoded.
+    #[must_use]
+    pub fn id(&self) -> Option<&[u8]> {
+        section::property_id(&self.body)
     }
 
     /// The same, known to be of a group if its properties name one.

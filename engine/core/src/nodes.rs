@@ -20,6 +20,7 @@ use crate::ends::End;
 use crate::event::Refusal;
 use crate::fact::{INTERNAL, PASSING};
 use crate::idle::Idle;
+use crate::ids::Duplicates;
 use crate::limits::{ENDING_BYTES, ENDING_MAX, NAME_BYTES_MAX};
 use crate::plain::Plain;
 use crate::queue::{Before, Destinations, Identity, Kind, Queue};
@@ -40,6 +41,8 @@ pub(crate) struct Nodes {
     endings: Vec<Key>,
     /// Queues that go if nobody needs them for a while.
     pub idle: Idle,
+    /// Ids of messages that addresses know.
+    pub duplicates: Duplicates,
     /// Addresses and queues each, at most.
     max: usize,
     /// Octets of one queue that are in memory at most while the shard has plenty.
@@ -60,6 +63,7 @@ impl Nodes {
             dynamic: 0,
             endings: Vec::new(),
             idle: Idle::default(),
+            duplicates: Duplicates::default(),
             max,
             resident_max,
             #[cfg(test)]

@@ -51,11 +51,14 @@ impl Plain {
     }
 }
 
-/// Whether a message says nothing of itself that a queue would have to look at: it need not outlive the node, is in memory, waits for no time, is of no group, and is as urgent
+/// Whether a message says nothing of itself that a queue would have to look at: it need not outlive the node, is in memory, waits for no time, is of no group, has no id, and is as urgent
 /// as others. One comparison: it is asked for each message.
 #[inline]
 fn is_ordinary(message: &Message) -> bool {
     let Header { durable, scheduled, priority, .. } = message.header;
-    let special = u8::from(durable) | u8::from(scheduled) | u8::from(message.grouped) | (priority ^ NORMAL_PRIORITY);
+    let special = u8::from(durable)
+        | u8::from(scheduled)
+        | u8::from(message.grouped | message.unique)
+        | (priority ^ NORMAL_PRIORITY);
     special | u8::from(message.content != Content::Here) == 0
 }

@@ -33,10 +33,13 @@ impl Core {
     }
 
     #[inline]
-    fn put(&mut self, address: Key, route: Route, mut message: Message) -> Result<u64, Box<Refusal>> {
+    pub(crate) fn put(&mut self, address: Key, route: Route, mut message: Message) -> Result<u64, Box<Refusal>> {
         let Some(found) = self.nodes.addresses.get(address) else {
             return Err(Refusal::new(Condition::ResourceDeleted, "the address is gone"));
         };
+        if message.unique {
+            return self.put_unique(address, route, message);
+        }
         if found.lifetimes != Lifetimes::AsSent {
             found.lifetimes.hold(&mut message, self.now.wall_ms);
         }
@@ -159,7 +162,7 @@ impl Core {
     }
 
     /// No queue is there for a message: it is accepted, and gone.
-    fn put_nowhere(&mut self, message: &Message) -> u64 {
+    pub(crate) fn put_nowhere(&mut self, message: &Message) -> u64 {
         self.journal.outbox.note_untaken(message.large());
         0
     }

@@ -9,6 +9,7 @@ mod containers;
 mod coordinating;
 mod destinations;
 mod diverts;
+mod duplicates;
 mod exchange;
 mod expiry;
 mod forwarding;

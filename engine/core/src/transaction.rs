@@ -85,6 +85,7 @@ impl Core {
             return Err(Refusal::new(Condition::ResourceLocked, text));
         }
         let (address, route) = self.address(name, *routing, None)?;
+        self.check_id(address, message)?;
         let queues = self.may_put(address, route, message)?;
         // It may have to say which queue is made for it, too.
         let names = 2 * name.len() as u64;

@@ -96,6 +96,7 @@ impl Home {
         let (Kind::Producer(arena) | Kind::Relay { arena, .. }) = &mut link.kind else { return Placed::default() };
         let body = owned.map_or_else(|| arena.copy(arrival.kept), |owned| owned.slice_ref(arrival.kept));
         let mut message = message(arrival, body, self.engine.wall_ms());
+        message.unique = section::property_id(arrival.kept).is_some();
         let not_before = delivery_time(arrival.kept, self.engine.wall_ms());
         if let Err(refusal) = not_before.and_then(|at| at.map_or(Ok(()), |at| schedule(&mut message, at))) {
             // No owner will give its credit back.
@@ -193,7 +194,7 @@ fn message(arrival: &Arrival<'_>, body: Bytes, wall_ms: u64) -> Message {
     let terms = section::property_terms(arrival.properties);
     let expires_wall_ms = expiry(&arrival.header, terms, wall_ms);
     let (header, grouped) = (Header::of_arrival(&arrival.header), terms.grouped);
-    Message { header, format: arrival.format, body, content: Content::Here, grouped, expires_wall_ms }
+    Message { header, format: arrival.format, body, content: Content::Here, grouped, unique: false, expires_wall_ms }
 }
 
 /// From when on a message that came at `wall_ms` may be dropped: the time that its properties name, else when its time to live

@@ -189,6 +189,7 @@ impl Incoming {
             content: Content::File,
             // Its properties are in the file.
             grouped: false,
+            unique: false,
             expires_wall_ms,
         };
         WholeFile { delivery, settled, to, wanted, tag: Some(tag), message, transaction }

@@ -45,7 +45,7 @@ pub use managing::{MANAGEMENT, Managed};
 pub use outgoing::{Broken, Next, Piece, PieceKind};
 pub use permission::Action;
 pub use request::{Closed, Password, Request};
-pub use scheduling::{delivery_time, may_wait};
+pub use scheduling::{asks_more, delivery_time};
 pub use slots::{OwnerEnd, Slot, Slots};
 pub use streams::{FileAt, FileNews};
 pub use taking::Drain;

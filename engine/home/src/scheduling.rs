@@ -15,12 +15,13 @@ use engine_message::{Condition, section};
 
 const DELIVERY_DELAY: &str = "x-opt-delivery-delay";
 
-/// Whether a message, from its message annotations on, may say when it is to be given: the long way finds out.
+/// Whether a message, from its message annotations on, may say when it is to be given, or has an id: the long way finds out.
 #[cold]
 #[must_use]
-pub fn may_wait(kept: &[u8]) -> bool {
+pub fn asks_more(kept: &[u8]) -> bool {
     let annotations = section::front_annotations(kept);
-    [DELIVERY_TIME, DELIVERY_DELAY].into_iter().any(|key| matches!(section::map_entry(annotations, key), Ok(Some(_))))
+    let waits = |key| matches!(section::map_entry(annotations, key), Ok(Some(_)));
+    [DELIVERY_TIME, DELIVERY_DELAY].into_iter().any(waits) || section::property_id(kept).is_some()
 }
 
 /// The time before which a message is not to be given, milliseconds since the epoch; `None` if it has come. Of one that is large its first

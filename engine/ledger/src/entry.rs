@@ -51,5 +51,5 @@ pub fn message(meaning: &Meaning<'_>, body: impl FnOnce(&[u8]) -> Bytes) -> Opti
     let header = Header { durable, priority, first_acquirer: false, scheduled, delivery_count };
     let content = if large { Content::File } else { Content::Here };
     let expires_wall_ms = NonZeroU64::new(expires_ms);
-    Some(Message { header, format, body: body(found), content, grouped, expires_wall_ms })
+    Some(Message { header, format, body: body(found), content, grouped, unique: false, expires_wall_ms })
 }

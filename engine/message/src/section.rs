@@ -94,8 +94,8 @@ pub struct Front {
     pub kept: usize,
     /// Where the properties are.
     pub properties: Range<usize>,
-    /// Whether there are message annotations.
-    pub annotated: bool,
+    /// Whether there are message annotations, or application properties.
+    pub described: bool,
 }
 
 /// Locates what stands before the sections that travel: as `scan`, with the same errors, for those who need no more of it.
@@ -108,7 +108,7 @@ pub fn front(message: &[u8]) -> Result<Front, DecodeError> {
     walk(message, |code, range| match code {
         HEADER => (front.header_end, front.kept) = (range.end, range.end),
         DELIVERY_ANNOTATIONS => front.kept = range.end,
-        MESSAGE_ANNOTATIONS => front.annotated = true,
+        MESSAGE_ANNOTATIONS | APPLICATION_PROPERTIES => front.described = true,
         PROPERTIES => front.properties = range,
         _ => {}
     })?;
@@ -359,6 +359,19 @@ pub struct PropertyGroup<'a> {
     pub name: &'a [u8],
     /// The field `group-sequence`.
     pub sequence: Option<u32>,
+}
+
+/// The application property by which a producer says which messages are the same.
+const DUPLICATE_ID: &str = "_AMQ_DUPL_ID";
+
+/// The value of the application property `_AMQ_DUPL_ID` of a message, encoded, if it is text or octets. The message starts with its header, or behind that.
+pub fn property_id(message: &[u8]) -> Option<&[u8]> {
+    let properties = scan(message).ok()?.application_properties;
+    let value = map_entry(message.get(properties)?, DUPLICATE_ID).ok()??;
+    let is_id = |code: &u8| {
+        matches!(*code, constructor::STRING_8 | constructor::STRING_32 | constructor::BINARY_8 | constructor::BINARY_32)
+    };
+    value.first().is_some_and(is_id).then_some(value)
 }
 
 /// The group of a properties section; what is not well-formed, or an empty name, says nothing.

@@ -48,8 +48,9 @@ fn section(code: u8, size: usize, encoding: u8) -> Vec<u8> {
 
 /// What `front` should say.
 fn expected(sections: &Sections) -> Front {
-    let (properties, annotated) = (sections.properties.clone(), !sections.message_annotations.is_empty());
-    Front { header_end: sections.header.end, kept: sections.kept(), properties, annotated }
+    let described = !sections.message_annotations.is_empty() || !sections.application_properties.is_empty();
+    let properties = sections.properties.clone();
+    Front { header_end: sections.header.end, kept: sections.kept(), properties, described }
 }
 
 proptest! {

@@ -19,6 +19,8 @@ use crate::slab::Key;
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     facts: VecDeque<Fact>,
+    /// How many of those that hold together were begun, one within the other, and did not end.
+    together: u32,
     /// Names of messages that left.
     released: Vec<u64>,
     /// Files of large messages that no queue took.
@@ -42,13 +44,15 @@ impl Outbox {
 
     /// What is put in from now on holds together, or not at all: to be given to `end_together`.
     #[must_use]
-    pub fn begin_together(&self) -> usize {
+    pub fn begin_together(&mut self) -> usize {
+        self.together += 1;
         self.facts.len()
     }
 
-    /// What was put in since then holds together.
+    /// What was put in since then holds together; what is within something else that does, with that.
     pub fn end_together(&mut self, since: usize) {
-        if self.facts.len() > since + 1 {
+        self.together -= 1;
+        if self.together == 0 && self.facts.len() > since + 1 {
             let together = self.facts.split_off(since);
             self.facts.push_back(Fact::Together(Vec::from(together).into()));
         }

@@ -66,8 +66,8 @@ impl Kept {
                 Fact::Acknowledged { number, .. } | Fact::Failed { number, .. } | Fact::Declared { number, .. } => {
                     last = last.max(Some(number));
                 }
-                Fact::Together(_) | Fact::Decided { .. } | Fact::Carried { .. } => {
-                    unreachable!("there are no transactions here")
+                Fact::Together(_) | Fact::Decided { .. } | Fact::Carried { .. } | Fact::Identified { .. } => {
+                    unreachable!("there are no transactions and no ids here")
                 }
                 // Nobody reads for it any more.
                 Fact::Deleted { queue, .. } => self.recalls.retain(|(of, _)| *of != queue),

@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use engine_core::fact::{DecisionId, Mark, Share, TRANSACTIONS};
+use engine_core::fact::{DecisionId, IDS, Mark, Share, TRANSACTIONS};
 use engine_core::step::{Resumed, Undone};
 use engine_ledger::{Decision, Entry, Meaning, entries, read_decision};
 use storage_journal::{Place, salvage_batches};
@@ -19,7 +19,7 @@ use super::Store;
 use super::pages::Run;
 use super::recovery::Recovered;
 
-/// A part of a journal's queue of transactions, to be read and given to [`Area::entries`].
+/// A part of a queue that is the journal's own, to be read and given to [`Area::entries`] or [`Area::read`].
 #[derive(Debug)]
 pub struct Area {
     directory: [u8; 16],
@@ -43,30 +43,40 @@ impl Area {
         self.run.bytes()
     }
 
-    /// Adds what is in it.
+    /// Gives the bodies of the messages in it, by name.
     ///
     /// # Errors
-    /// What is wrong with it; `None` when the disk gave something else than before.
-    pub fn entries(&self, bytes: &[u8], all: &mut Entries) -> Result<(), Option<&'static str>> {
-        let (names, mut wrong) = (self.run.messages.names(), None);
-        let before = all.len();
+    /// What `take` says of one; `None` when the disk gave something else than before.
+    pub fn read(
+        &self,
+        bytes: &[u8],
+        mut take: impl FnMut(u64, &[u8]) -> Result<(), &'static str>,
+    ) -> Result<(), Option<&'static str>> {
+        let names = self.run.messages.names();
+        let mut seen = BTreeSet::new();
+        let mut wrong = None;
         salvage_batches(self.directory, self.run.place(), bytes, |_, record| {
             let Ok(Some(meaning)) = Meaning::decode(&record) else { return };
             let (Meaning::Message { body, .. } | Meaning::Moved { body, .. }) = meaning else { return };
             entries(&meaning, record.number, |Entry { queue, name, .. }| {
-                if queue == self.queue && names.contains(name) {
-                    match read_decision(body) {
-                        Ok(decision) => drop(all.insert(name, decision)),
-                        Err(what) => wrong = Some(what),
-                    }
+                if queue == self.queue && names.contains(name) && seen.insert(name) {
+                    wrong = wrong.or(take(name, body).err());
                 }
             });
         });
         match wrong {
             Some(what) => Err(Some(what)),
-            None if all.len() - before == self.run.len() => Ok(()),
+            None if seen.len() == self.run.len() => Ok(()),
             None => Err(None),
         }
+    }
+
+    /// Adds what is in a part of a queue of transactions.
+    ///
+    /// # Errors
+    /// As `read`.
+    pub fn entries(&self, bytes: &[u8], all: &mut Entries) -> Result<(), Option<&'static str>> {
+        self.read(bytes, |name, body| read_decision(body).map(|decision| drop(all.insert(name, decision))))
     }
 }
 
@@ -111,7 +121,17 @@ pub fn resume(all: Vec<Entries>) -> Vec<Resumed> {
 impl Recovered {
     /// Takes out what its queue of transactions has.
     pub fn take_transactions(&mut self) -> Vec<Area> {
-        let Some(found) = self.restored.iter().find(|queue| queue.declared.address == TRANSACTIONS) else {
+        self.take_own(TRANSACTIONS)
+    }
+
+    /// Takes out what its queue of ids has.
+    pub fn take_ids(&mut self) -> Vec<Area> {
+        self.take_own(IDS)
+    }
+
+    /// Takes out what a queue has that is the journal's own.
+    fn take_own(&mut self, address: &str) -> Vec<Area> {
+        let Some(found) = self.restored.iter().find(|queue| queue.declared.address == address) else {
             return Vec::new();
         };
         let queue = found.declared.queue;

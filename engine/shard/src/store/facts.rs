@@ -11,7 +11,9 @@ use bytes::Bytes;
 use engine_core::fact::{Fact, LOCAL, Target};
 use engine_core::message::{Header, Message};
 use engine_core::{Core, JournalRequest};
-use engine_ledger::{Attributes, Meaning, Numbers, Properties, encode_carried, encode_decided, encode_declaration};
+use engine_ledger::{
+    Attributes, Meaning, Numbers, Properties, encode_carried, encode_decided, encode_declaration, encode_identity,
+};
 use storage_journal::{Full, Order, Part, RecordHeader};
 
 use super::Store;
@@ -61,6 +63,7 @@ impl Store {
             | Fact::Declared { .. }
             | Fact::Decided { .. }
             | Fact::Carried { .. }
+            | Fact::Identified { .. }
             | Fact::Together(_) => {}
         }
     }
@@ -192,13 +195,16 @@ fn with_meaning(
         }
         Fact::Decided { number, queue, shares } => take_entry(*number, *queue, &encode_decided(shares), take),
         Fact::Carried { number, queue, decision } => take_entry(*number, *queue, &encode_carried(*decision), take),
+        Fact::Identified { number, queue, address, id } => {
+            take_entry(*number, *queue, &encode_identity(address, id), take)
+        }
         Fact::Together(facts) => facts.iter().map(|fact| with_meaning(fact, attributes, numbers, take)).sum(),
         Fact::Deleted { number: 0, .. } => 0,
         &Fact::Deleted { number, queue } => take(number, &Meaning::Deleted { queue }),
     }
 }
 
-/// Gives what is said in the queue of transactions to `take`.
+/// Gives what is said in a queue of the journal's own to `take`.
 fn take_entry(number: u64, queue: u64, body: &[u8], take: &mut impl FnMut(u64, &Meaning<'_>) -> usize) -> usize {
     let queues = queue.to_le_bytes();
     let properties = Properties::of(&Message {
