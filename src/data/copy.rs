@@ -213,8 +213,15 @@ mod tests {
         let target = |catalogue| Target { catalogue, sync: Sync::AfterWrite, min_free_bytes: 0 };
         let mut journal = new_journals(&directory, &target(one)).expect("room").remove(0);
         let (routing, purpose) = (RoutingType::Anycast, Purpose::OnDemand);
-        let declared =
-            Declared { queue: 0, routing, purpose, address: "orders".into(), name: "orders".into(), selector: None };
+        let declared = Declared {
+            queue: 0,
+            routing,
+            purpose,
+            address: "orders".into(),
+            name: "orders".into(),
+            selector: None,
+            no_local: None,
+        };
         let queue = journal.queue(&declared);
         for (body, attributes) in [(&b"one"[..], said()), (b"two", Vec::new())] {
             let header = Header { durable: true, ..Header::default() };

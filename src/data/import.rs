@@ -13,6 +13,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use engine_catalogue::{Catalogue, Placement, Resolved};
+use engine_core::Origin;
 use engine_core::command::RoutingType;
 use engine_core::fact::{Declared, Purpose};
 use engine_core::limits::NAME_BYTES_MAX;
@@ -291,10 +292,11 @@ impl Import {
         }
         match line {
             Line::Heddle { .. } => Err("another export begins here: one file is one export".into()),
-            Line::Queue { address, name, multicast, subscription, selector } => {
+            Line::Queue { address, name, multicast, subscription, selector, no_local } => {
                 let routing = if multicast { RoutingType::Multicast } else { RoutingType::Anycast };
                 let purpose = if subscription { Purpose::Subscription } else { Purpose::OnDemand };
-                self.take_queue(Declared { queue: 0, routing, purpose, address, name, selector })
+                let no_local = no_local.and_then(|number| Origin::from_number(number.get()));
+                self.take_queue(Declared { queue: 0, routing, purpose, address, name, selector, no_local })
             }
             Line::Message { priority, format, expires_ms, delivery_count, scheduled, parts, attributes, body } => {
                 let body = Bytes::from(decode(&body)?);

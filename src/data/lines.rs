@@ -36,6 +36,9 @@ pub enum Line {
         subscription: bool,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         selector: Option<Box<str>>,
+        /// The number of the container whose messages it leaves out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        no_local: Option<NonZeroU64>,
     },
     /// A message of the last queue.
     Message {
@@ -95,7 +98,7 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// When it cannot be written.
     pub fn queue(&mut self, declared: &Declared) -> io::Result<()> {
-        let Declared { routing, purpose, address, name, selector, .. } = declared;
+        let Declared { routing, purpose, address, name, selector, no_local, .. } = declared;
         self.queues += 1;
         self.line(&Line::Queue {
             address: address.clone(),
@@ -103,6 +106,7 @@ impl<W: Write> Writer<W> {
             multicast: *routing == RoutingType::Multicast,
             subscription: *purpose == Purpose::Subscription,
             selector: selector.clone(),
+            no_local: no_local.and_then(|origin| NonZeroU64::new(origin.number())),
         })
     }
 

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::io::{self, BufWriter, Write};
 
+use engine_core::Origin;
 use engine_core::command::RoutingType;
 use engine_core::fact::{Declared, Purpose};
 use engine_ledger::{Attributes, Meaning, Nested, Properties, declaration, in_queues};
@@ -275,9 +276,10 @@ fn fields(record: &Record<'_>) -> Value {
 
 fn declared_fields(kind: &str, queue: u64, attributes: Attributes<'_>) -> Value {
     match declaration(queue, attributes) {
-        Ok(Declared { address, name, routing, purpose, selector, .. }) => json!({
+        Ok(Declared { address, name, routing, purpose, selector, no_local, .. }) => json!({
             "kind": kind, "queue": queue, "address": address, "name": name,
             "routing": routing_name(routing), "purpose": purpose_name(purpose), "selector": selector,
+            "no_local": no_local.map(Origin::number),
         }),
         Err(what) => json!({ "kind": kind, "queue": queue, "unknown": what }),
     }

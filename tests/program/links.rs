@@ -214,7 +214,7 @@ fn filters_that_choose_messages_are_refused_by_name_and_told_once() {
     let symbol = |name: &'static str| Value::Symbol(name.into());
     let refused = [
         ("sql", Value::Ulong(0x120), text()),
-        ("no-local", Value::Ulong(0x0000_468c_0000_0003), Value::List(Vec::new())),
+        ("headers", Value::Ulong(0x0000_468c_0000_0002), Value::List(Vec::new())),
         ("direct", symbol("apache.org:legacy-amqp-direct-binding:string"), text()),
         ("topic", symbol("apache.org:legacy-amqp-topic-binding:string"), text()),
     ];
@@ -231,7 +231,7 @@ fn filters_that_choose_messages_are_refused_by_name_and_told_once() {
         (log.matches("link refused").count() >= count).then_some(log)
     });
     assert_eq!(log.matches("link refused").count(), count, "one line for each: {log}");
-    assert!(log.contains("no-local-filter"), "{log}");
+    assert!(log.contains("legacy-amqp-headers-binding"), "{log}");
     // One that nobody knows is left out of the answer.
     peer.put(&receiver("unknown", 20, filtered("mine", symbol("com.example:sampling"), Value::Uint(7))));
     let (attach, refused) = peer.answer("unknown");

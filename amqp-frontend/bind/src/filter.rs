@@ -2,12 +2,14 @@
 //!
 //! Guarantees:
 //! 1. A selector is the owner's to apply, or to refuse its link: the answer has it as it was asked for.
-//! 2. Any other filter that chooses messages refuses its link: its user would get others than those that were asked for.
-//! 3. Every other filter is left out of the answer, as the specification has it: its peer sees that it is not applied.
+//! 2. No-local is applied to subscriptions, and left out of the answer where the link has none.
+//! 3. Any other filter that chooses messages refuses its link: its user would get others than those that were asked for.
+//! 4. Every other filter is left out of the answer, as the specification has it: its peer sees that it is not applied.
 //!
 //! Filters are told apart by their descriptors; the keys of the map are the peer's own names for them.
 
 use amqp_codec::AmqpError;
+use engine_core::Origin;
 use engine_message::Condition;
 use engine_message::value::{Described, Map, Value};
 
@@ -26,24 +28,38 @@ const EXPRESSIONS: [(u64, &str); 8] = [
     (0x178, "amqp:footer-filter"),
 ];
 /// The registry's other filters that have names.
-const REGISTERED: [(u64, &str); 4] = [
+const REGISTERED: [(u64, &str); 3] = [
     (0x0000_468c_0000_0000, "apache.org:legacy-amqp-direct-binding:string"),
     (0x0000_468c_0000_0001, "apache.org:legacy-amqp-topic-binding:string"),
     (0x0000_468c_0000_0002, "apache.org:legacy-amqp-headers-binding:map"),
-    (0x0000_468c_0000_0003, "apache.org:no-local-filter:list"),
 ];
-/// The one that is applied: a condition as JMS has them.
+/// Leaves out what the link's own container sends. Its value says nothing.
+const NO_LOCAL: (u64, &str) = (0x0000_468c_0000_0003, "apache.org:no-local-filter:list");
+/// A condition as JMS has them.
 const SELECTOR: (u64, &str) = (0x0000_468c_0000_0004, "apache.org:selector-filter:string");
 /// Characters of a peer's name for a filter that are told: what says more does not fit into a small frame.
 const NAME_CHARS_MAX: usize = 64;
 
-/// The text of the selector among the filters of a source.
+/// What of the filters of a source is applied.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Filters {
+    /// The text of the selector.
+    pub selector: Option<Box<str>>,
+    /// Whether messages of the link's own container are left out.
+    pub no_local: bool,
+}
+
+/// What is applied among the filters of a source.
 ///
 /// # Errors
 /// What the link is refused with.
-pub(crate) fn selector(filters: &Map) -> Result<Option<Box<str>>, AmqpError> {
-    let mut selector = None;
+pub(crate) fn read(filters: &Map) -> Result<Filters, AmqpError> {
+    let (mut selector, mut no_local) = (None, false);
     for (name, filter) in &filters.0 {
+        if is_no_local(filter) {
+            no_local = true;
+            continue;
+        }
         let Some(described) = as_selector(filter) else {
             check(name, filter)?;
             continue;
@@ -55,31 +71,49 @@ pub(crate) fn selector(filters: &Map) -> Result<Option<Box<str>>, AmqpError> {
             return Err(invalid("is a second selector"));
         }
     }
-    Ok(selector)
+    Ok(Filters { selector, no_local })
 }
 
-/// Leaves of the filters of a source what is applied: what the answer says.
-pub(crate) fn answer(filters: &mut Map) {
-    filters.0.retain(|(_, filter)| as_selector(filter).is_some());
+/// Leaves of the filters of a source what is applied: what the answer says. A subscription leaves out messages of `no_local`, if any.
+pub(crate) fn answer(filters: &mut Map, no_local: Option<Origin>) {
+    filters.0.retain(|(_, filter)| as_selector(filter).is_some() || (is_no_local(filter) && no_local.is_some()));
 }
 
-/// The filters of a source with nothing but this selector, under the name that JMS clients give it.
-pub(crate) fn of_selector(text: &str) -> Map {
-    let (descriptor, value) = (Value::Symbol(SELECTOR.1.into()), Value::String(text.to_owned()));
+/// The filters of a subscription with this selector, and that leaves out messages of `no_local`, under the names that JMS clients give
+/// them.
+pub(crate) fn in_force(selector: Option<&str>, no_local: Option<Origin>) -> Map {
     let mut filters = Map::default();
-    filters.insert("jms-selector", Value::Described(Box::new(Described { descriptor, value })));
+    let mut put = |name, (_, descriptor): (u64, &'static str), value| {
+        let descriptor = Value::Symbol(descriptor.into());
+        filters.insert(name, Value::Described(Box::new(Described { descriptor, value })));
+    };
+    if let Some(text) = selector {
+        put("jms-selector", SELECTOR, Value::String(text.to_owned()));
+    }
+    if no_local.is_some() {
+        put("no-local", NO_LOCAL, Value::List(Vec::new()));
+    }
     filters
+}
+
+/// Whether a described value is one of these filters.
+fn is_of(described: &Described, (number, symbol): (u64, &str)) -> bool {
+    match &described.descriptor {
+        Value::Ulong(code) => *code == number,
+        Value::Symbol(name) => *name == symbol,
+        _ => false,
+    }
+}
+
+/// Whether a filter asks for no-local, whatever its value is: as in Artemis, whose clients send a list, a text, or null in it.
+fn is_no_local(filter: &Value) -> bool {
+    matches!(filter, Value::Described(described) if is_of(described, NO_LOCAL))
 }
 
 /// A filter that is a selector, and says something.
 fn as_selector(filter: &Value) -> Option<&Described> {
     let Value::Described(described) = filter else { return None };
-    let is_selector = match &described.descriptor {
-        Value::Ulong(code) => *code == SELECTOR.0,
-        Value::Symbol(name) => *name == SELECTOR.1,
-        _ => false,
-    };
-    (is_selector && !says_nothing(&described.value)).then_some(described)
+    (is_of(described, SELECTOR) && !says_nothing(&described.value)).then_some(described)
 }
 
 /// Looks at a filter that is no selector.
@@ -145,20 +179,20 @@ mod tests {
     }
 
     fn refusal(descriptor: Value, value: Value) -> Option<String> {
-        selector(&filters(descriptor, value)).err().map(|error| error.to_string())
+        read(&filters(descriptor, value)).err().map(|error| error.to_string())
     }
 
     #[test]
     fn a_selector_is_found_by_either_descriptor_and_answered() {
         for descriptor in [Value::Ulong(SELECTOR.0), Value::Symbol(SELECTOR.1.into())] {
             let mut asked = filters(descriptor.clone(), Value::String("a = 1".to_owned()));
-            assert_eq!(selector(&asked), Ok(Some("a = 1".into())));
+            assert_eq!(read(&asked), Ok(Filters { selector: Some("a = 1".into()), no_local: false }));
             let before = asked.clone();
             asked.insert(
                 "sampling",
                 Value::Described(Box::new(Described { descriptor: Value::Ulong(1), value: Value::Uint(7) })),
             );
-            answer(&mut asked);
+            answer(&mut asked, None);
             assert_eq!(asked, before, "no other filter is in the answer");
             asked.insert(
                 "other",
@@ -167,7 +201,7 @@ mod tests {
                     value: Value::String("b".into()),
                 })),
             );
-            let second = selector(&asked).expect_err("there are two").to_string();
+            let second = read(&asked).expect_err("there are two").to_string();
             assert_eq!(second, "amqp:invalid-field: the filter \"other\" is a second selector");
             let number = refusal(descriptor, Value::Uint(1)).expect("it is refused");
             assert_eq!(number, "amqp:invalid-field: the filter \"mine\" is a selector without a text");
@@ -189,6 +223,25 @@ mod tests {
     }
 
     #[test]
+    fn no_local_is_found_by_either_descriptor_and_answered_where_it_is_applied() {
+        let me = Some(Origin::of("me"));
+        for descriptor in [Value::Ulong(NO_LOCAL.0), Value::Symbol(NO_LOCAL.1.into())] {
+            for value in [Value::List(Vec::new()), Value::Null, Value::String(String::new())] {
+                let mut asked = filters(descriptor.clone(), value);
+                assert_eq!(read(&asked), Ok(Filters { selector: None, no_local: true }));
+                let before = asked.clone();
+                answer(&mut asked, me);
+                assert_eq!(asked, before);
+                answer(&mut asked, None);
+                assert!(asked.is_empty(), "where it is not applied");
+            }
+        }
+        let told = in_force(Some("a = 1"), me);
+        assert_eq!(read(&told), Ok(Filters { selector: Some("a = 1".into()), no_local: true }));
+        assert_eq!(read(&in_force(None, None)), Ok(Filters::default()));
+    }
+
+    #[test]
     fn what_chooses_everything_and_what_is_unknown_is_left_out() {
         let blank = || Value::Symbol(SELECTOR.1.into());
         for (descriptor, value) in [
@@ -201,8 +254,8 @@ mod tests {
         ] {
             let mut asked = filters(descriptor, value);
             asked.insert("none", Value::Null);
-            assert_eq!(selector(&asked), Ok(None));
-            answer(&mut asked);
+            assert_eq!(read(&asked), Ok(Filters::default()));
+            answer(&mut asked, Some(Origin::of("me")));
             assert!(asked.is_empty(), "{asked:?}");
         }
     }
@@ -211,7 +264,7 @@ mod tests {
     fn what_is_no_filter_is_refused() {
         let mut filters = Map::default();
         filters.0.push((Value::String("long\n".repeat(1000)), Value::String("a = 1".to_owned())));
-        let error = selector(&filters).expect_err("no described value").to_string();
+        let error = read(&filters).expect_err("no described value").to_string();
         assert!(error.starts_with("amqp:invalid-field") && error.len() < 300 && !error.contains('\n'), "{error}");
     }
 }

@@ -8,6 +8,7 @@ use amqp_codec::performative::{
     Attach, DistributionMode, Durability as TerminusDurability, ExpiryPolicy, LifetimePolicy, Role, SenderSettleMode,
     Source, Target, Terminus,
 };
+use engine_core::Origin;
 use engine_core::command::{
     ConsumerSpec, Durability, Lifetime, Mode, ProducerSpec, Remembered, RoutingType, Settle, Sharing, Subscription,
 };
@@ -96,7 +97,7 @@ fn consumer(
     rules: &AddressRules,
     name: Option<String>,
 ) -> Result<Plan, AmqpError> {
-    let selector = filter::selector(&source.filter)?;
+    let filter::Filters { selector, no_local } = filter::read(&source.filter)?;
     let default_outcome = outcome::default_of(source)?;
     let asked = routing(&source.terminus.capabilities);
     let (node, priority) = priority::of(&attach.properties, source.terminus.address.as_deref().unwrap_or_default())?;
@@ -123,6 +124,7 @@ fn consumer(
         settle: settle(attach),
         subscription: subscription(attach, source, container),
         selector,
+        no_local: no_local.then(|| Origin::of(container)),
         lifetime,
         default_outcome,
         ..ConsumerSpec::of(address)
@@ -236,7 +238,7 @@ pub(crate) fn reply(attach: &Attach, info: &AttachedInfo) -> Attach {
     let node = (attach.role, &mut reply.source, &mut reply.target);
     match node {
         (Role::Receiver, Some(source), _) => {
-            filter::answer(&mut source.filter);
+            filter::answer(&mut source.filter, info.no_local);
             outcome::answer(source);
             let made = source.terminus.dynamic.then(|| policy(&source.terminus.dynamic_node_properties));
             answer_node(&mut source.terminus.capabilities, &mut source.terminus.dynamic_node_properties, made);
@@ -266,7 +268,7 @@ fn remembered_source(attach: &Attach, info: &AttachedInfo) -> Source {
         capabilities: std::iter::once("topic").chain(shared).map(Symbol::from).collect(),
         ..Terminus::at(info.address.as_str())
     };
-    let filter = info.selector.as_deref().map(filter::of_selector).unwrap_or_default();
+    let filter = filter::in_force(info.selector.as_deref(), info.no_local);
     Source { terminus, filter, ..Source::default() }
 }
 

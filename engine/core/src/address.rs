@@ -79,10 +79,19 @@ pub(crate) enum Diverting {
 /// Which queues of multicast choose their messages.
 #[derive(Debug)]
 pub(crate) struct Choosing {
-    /// Those that do, by what they ask for, whatever their routing type is.
+    /// Those that do by selectors, by what they ask for, whatever their routing type is.
     pub index: Index<Key>,
+    /// Those that only leave out what is from one container, likewise.
+    pub no_local: Members,
     /// Those that do not.
     pub others: Members,
+}
+
+impl Choosing {
+    /// Whether no queue chooses any more.
+    fn is_idle(&self) -> bool {
+        self.index.is_empty() && self.no_local.is_empty()
+    }
 }
 
 /// The queues of one address.
@@ -215,8 +224,11 @@ impl Bindings {
         }
         match (&mut self.choosing, &queue.identity.choice) {
             (Some(choosing), Some(choice)) => {
-                choosing.index.retain(choice.selector(), lives);
-                self.choosing = self.choosing.take().filter(|choosing| !choosing.index.is_empty());
+                match choice.selector() {
+                    Some(selector) => choosing.index.retain(selector, lives),
+                    None => choosing.no_local.handle_gone(lives),
+                }
+                self.choosing = self.choosing.take().filter(|choosing| !choosing.is_idle());
             }
             (Some(choosing), None) if queue.identity.routing == RoutingType::Multicast => {
                 choosing.others.handle_gone(lives);
@@ -238,10 +250,13 @@ impl Bindings {
                 .iter()
                 .filter(|&&key| queues.get(key).is_some())
                 .for_each(|&key| others.insert(key));
-            Box::new(Choosing { index: Index::default(), others })
+            Box::new(Choosing { index: Index::default(), no_local: Members::default(), others })
         });
         choosing.others.remove(key);
-        choosing.index.insert(key, choice.selector());
+        match choice.selector() {
+            Some(selector) => choosing.index.insert(key, selector),
+            None => choosing.no_local.insert(key),
+        }
     }
 
     /// How the queues of multicast choose their messages, if some of them do.

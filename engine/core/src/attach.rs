@@ -74,7 +74,8 @@ impl Core {
             Err(refusal) => return self.refuse_attach(link, &spec.address, refusal),
         };
         let window = self.nodes.addresses.get(address).map_or(0, |address| address.settings.producer_window);
-        let producer = Producer { address, route, credit: 0, window, withheld: None, accepted: None };
+        let producer =
+            Producer { address, route, origin: spec.origin, credit: 0, window, withheld: None, accepted: None };
         let end = self.nodes.ends.insert(End { link, role: EndRole::Producer(producer) });
         let mut routing = RoutingType::Anycast;
         if let Some(address) = self.nodes.addresses.get_mut(address) {
@@ -88,13 +89,14 @@ impl Core {
             Route::Queue(queue) => self.nodes.queues.get(queue).map(|queue| queue.identity.name.to_string()),
             Route::All | Route::Typed(_) => None,
         };
-        let info = Box::new(AttachedInfo { address: spec.address.clone(), queue, routing, selector: None });
+        let info =
+            Box::new(AttachedInfo { address: spec.address.clone(), queue, routing, selector: None, no_local: None });
         self.events.push_back((link, Event::Attached { end: end_key(end), info }));
         self.credit(end);
     }
 
     pub(crate) fn attach_consumer(&mut self, link: LinkKey, spec: ConsumerSpec) {
-        let mut choice = match spec.selector.as_deref().map(Choice::new).transpose() {
+        let mut choice = match Choice::of(spec.selector.as_deref(), spec.no_local) {
             Ok(choice) => choice,
             Err(refusal) => return self.refuse_attach(link, &spec.address, refusal),
         };
@@ -118,11 +120,11 @@ impl Core {
             draining: false,
             pace: Pace::default(),
             cursor: (mode == Mode::Browse).then(Box::default),
-            // What no subscription took chooses for this link alone.
-            choice: choice.map(Box::new),
+            // What no subscription took chooses for this link alone; whose messages are left out is a subscription's affair.
+            choice: choice.and_then(Choice::without_no_local).map(Box::new),
             looked: None,
         };
-        let chooses = consumer.choice.as_ref().map(|choice| choice.text().into());
+        let chooses = consumer.choice.as_ref().and_then(|choice| choice.text()).map(Box::from);
         let end = self.nodes.ends.insert(End { link, role: EndRole::Consumer(consumer) });
         let Some(queue) = self.nodes.queues.get_mut(key) else { return };
         queue.consumers.insert(mode, end, spec.priority);
@@ -131,7 +133,8 @@ impl Core {
         }
         let of = &queue.identity;
         let (address, queue_name, routing) = (of.address, of.name.to_string(), of.routing);
-        let selector = chooses.or_else(|| of.choice.as_ref().map(|choice| choice.text().into()));
+        let selector = chooses.or_else(|| of.choice.as_ref()?.text().map(Box::from));
+        let no_local = of.choice.as_ref().and_then(|choice| choice.no_local());
         if mode == Mode::Consume {
             self.gather(key);
             self.watch_consumers(key);
@@ -140,7 +143,7 @@ impl Core {
             self.make_dynamic(address, Dynamic { lifetime, creator: end, connection: spec.connection });
         }
         let address = if spec.remembered.is_some() { base(&spec.address).to_owned() } else { spec.address };
-        let info = Box::new(AttachedInfo { address, queue: Some(queue_name), routing, selector });
+        let info = Box::new(AttachedInfo { address, queue: Some(queue_name), routing, selector, no_local });
         let attached = Event::Attached { end: end_key(end), info };
         // Whoever is told of a durable subscription finds it again.
         let subscribed = self.config.storage == Storage::Journal
@@ -367,7 +370,7 @@ impl Core {
         if known.identity.choice.as_deref() != choice.as_ref() {
             if known.identity.kind != Kind::Durable || !known.consumers.is_empty() {
                 let text = format!(
-                    "the subscription {queue} is in use or declared, and has another selector than is asked for"
+                    "the subscription {queue} is in use or declared, and has another selector or no-local than is asked for"
                 );
                 return Err(Refusal::new(Condition::IllegalState, text));
             }

@@ -5,6 +5,7 @@ pub use engine_catalogue::RoutingType;
 
 use crate::key::{EndKey, LinkKey};
 use crate::message::Message;
+use crate::origin::Origin;
 use crate::refusal::Refusal;
 
 /// Whether a delivery arrived settled, that is, whether its sender waits for no answer.
@@ -78,6 +79,8 @@ pub struct ProducerSpec {
     pub lifetime: Option<Lifetime>,
     /// Whose link it is, if its connection was admitted.
     pub connection: Option<ConnectionKey>,
+    /// The container that its messages are from, if that is known.
+    pub origin: Option<Origin>,
     /// Owners that answered `Event::Moved` so far.
     pub moved: u8,
 }
@@ -86,7 +89,7 @@ impl ProducerSpec {
     /// What a sending peer wants that asks for nothing but an address.
     #[must_use]
     pub fn of(address: impl Into<String>) -> Self {
-        Self { address: address.into(), routing: None, lifetime: None, connection: None, moved: 0 }
+        Self { address: address.into(), routing: None, lifetime: None, connection: None, origin: None, moved: 0 }
     }
 }
 
@@ -172,6 +175,8 @@ pub struct ConsumerSpec {
     pub subscription: Option<Subscription>,
     /// The condition (JMS 3.8.1) on messages of the subscription; without one it gets all of them.
     pub selector: Option<Box<str>>,
+    /// The container whose messages a subscription leaves out; of no meaning for queues that are no subscriptions.
+    pub no_local: Option<Origin>,
     /// Set for a dynamic node, whose name the home has made.
     pub lifetime: Option<Lifetime>,
     /// Whose link it is, if its connection was admitted.
@@ -206,6 +211,7 @@ impl ConsumerSpec {
             settle: Settle::ByPeer,
             subscription: None,
             selector: None,
+            no_local: None,
             lifetime: None,
             connection: None,
             default_outcome: Outcome::Released,
@@ -225,6 +231,8 @@ pub struct Publish {
     pub routing: Option<RoutingType>,
     /// The message.
     pub message: Message,
+    /// The container that it is from, if that is known.
+    pub origin: Option<Origin>,
     /// The delivery's tag, if its sender cannot be told of a refusal by an outcome: `Event::Undelivered` tells it. At most 32 octets.
     pub tag: Option<Bytes>,
     /// Owners that answered `Event::Moved` so far.
@@ -235,7 +243,7 @@ impl Publish {
     /// A message for an address, and nothing else.
     #[must_use]
     pub fn of(address: impl Into<String>, message: Message) -> Self {
-        Self { address: address.into(), routing: None, message, tag: None, moved: 0 }
+        Self { address: address.into(), routing: None, message, origin: None, tag: None, moved: 0 }
     }
 }
 

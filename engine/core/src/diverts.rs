@@ -24,6 +24,7 @@ use crate::event::Refusal;
 use crate::limits::DIVERTING_MAX;
 use crate::message::Message;
 use crate::queue::{Destinations, Identity, Kind};
+use crate::routing::Heading;
 use crate::slab::Key;
 
 /// The queues of diverts that get a message.
@@ -57,7 +58,7 @@ impl Core {
             of.queues.set_diverting(key, how);
             let to = Destinations::of_divert(&of.name, &of.settings, target, divert.routing);
             let Some(queue) = self.nodes.queues.get_mut(key) else { return };
-            queue.identity.choice = choice.as_ref().and_then(|choice| Choice::new(choice.text()).ok()).map(Box::new);
+            queue.identity.choice = choice.as_ref().and_then(|choice| Choice::new(choice.text()?).ok()).map(Box::new);
             queue.redirect(Some(to));
         }
     }
@@ -82,7 +83,7 @@ impl Core {
         let Some(address) = self.nodes.addresses.get(address) else { return Ok(diverted) };
         for how in [Diverting::Instead, Diverting::Beside] {
             for &(key, _) in address.queues.diverts().iter().filter(|(_, other)| *other == how) {
-                if self.chooses(key, message)? {
+                if self.chooses(key, None, message)? {
                     diverted.queues.push(key);
                 }
             }
@@ -96,7 +97,8 @@ impl Core {
 
     /// Puts a message into the queues of an address that has diverts, and into theirs.
     #[cold]
-    pub(crate) fn put_diverted(&mut self, address: Key, route: Route, message: Message) -> Result<u64, Box<Refusal>> {
+    pub(crate) fn put_diverted(&mut self, heading: Heading, message: Message) -> Result<u64, Box<Refusal>> {
+        let Heading { address, route, origin } = heading;
         let Diverted { mut queues, is_exclusive } = self.diverted(address, &message)?;
         if is_exclusive {
             return self.put_each(&queues, None, message);
@@ -107,7 +109,7 @@ impl Core {
             Route::Queue(_) => (false, false),
         };
         if multicast {
-            match self.chosen(address, &message)? {
+            match self.chosen(address, origin, &message)? {
                 Some(chosen) => queues.extend(chosen),
                 None => {
                     let listed = self.nodes.addresses.get(address).map(|of| of.queues.listed(RoutingType::Multicast));
@@ -119,7 +121,7 @@ impl Core {
         for &queue in &queues {
             self.admit(queue, &message)?;
         }
-        let one = if anycast { self.take_turn(address, &message)? } else { None };
+        let one = if anycast { self.take_turn(address, origin, &message)? } else { None };
         self.put_each(&queues, one, message)
     }
 

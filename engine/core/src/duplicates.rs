@@ -12,12 +12,12 @@ use engine_message::Condition;
 
 use crate::command::RoutingType;
 use crate::core::Core;
-use crate::ends::Route;
 use crate::event::Refusal;
 use crate::fact::{Declared, Fact, IDS, Purpose};
 use crate::ids::{DuplicateTotals, ResumedIds};
 use crate::limits::{ID_BYTES_MAX, Storage};
 use crate::message::Message;
+use crate::routing::Heading;
 use crate::slab::Key;
 
 /// Whether an address, which knows so many ids at most, knows this one.
@@ -36,17 +36,17 @@ impl Core {
 
     /// Puts a message into the queues that it is for, unless its id is known.
     #[cold]
-    pub(crate) fn put_unique(&mut self, address: Key, route: Route, message: Message) -> Result<u64, Box<Refusal>> {
+    pub(crate) fn put_unique(&mut self, heading: Heading, message: Message) -> Result<u64, Box<Refusal>> {
         let message = Message { unique: false, ..message };
-        let Some(Asked { address: name, id, max }) = self.id_of(address, &message)? else {
-            return self.put(address, route, message);
+        let Some(Asked { address: name, id, max }) = self.id_of(heading.address, &message)? else {
+            return self.put(heading, message);
         };
         if self.nodes.duplicates.knows(&name, &id) {
             self.nodes.duplicates.dropped += 1;
             return Ok(self.put_nowhere(&message));
         }
         let since = self.journal.outbox.begin_together();
-        let put = self.put(address, route, message);
+        let put = self.put(heading, message);
         if let Ok(number) = put {
             let stored = (number > 0).then(|| self.note_id(&name, &id)).flatten();
             let forgotten = self.nodes.duplicates.insert(&name, &id, stored, max);
@@ -118,7 +118,7 @@ impl Core {
         let number = self.journal.numbers.take(1);
         let (address, name) = (name.to_owned(), name.to_owned());
         let (routing, purpose) = (RoutingType::Anycast, Purpose::OnDemand);
-        let declared = Box::new(Declared { queue, routing, purpose, address, name, selector: None });
+        let declared = Box::new(Declared { queue, routing, purpose, address, name, selector: None, no_local: None });
         self.journal.outbox.push(Fact::Declared { number, declared });
         queue
     }

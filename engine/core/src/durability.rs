@@ -123,8 +123,10 @@ impl Core {
             Before::OnDemand => Purpose::OnDemand,
         };
         let address = self.nodes.addresses.get(*address)?.name.to_string();
-        let selector = choice.as_ref().map(|choice| choice.text().into());
-        Some(Declared { queue: queue.number()?, routing: *routing, purpose, address, name: name.to_string(), selector })
+        let selector = choice.as_ref().and_then(|choice| choice.text()).map(Box::from);
+        let no_local = choice.as_ref().and_then(|choice| choice.no_local());
+        let (queue, name) = (queue.number()?, name.to_string());
+        Some(Declared { queue, routing: *routing, purpose, address, name, selector, no_local })
     }
 
     /// A queue is deleted: the journal forgets it.
@@ -257,7 +259,7 @@ impl Core {
     fn put_queue(&mut self, declared: &Declared) -> Key {
         let key = self.put_unchosen(declared);
         // Whoever read it from the journal has seen that it is a selector.
-        if let Some(choice) = declared.selector.as_deref().and_then(|text| Choice::new(text).ok()) {
+        if let Ok(Some(choice)) = Choice::of(declared.selector.as_deref(), declared.no_local) {
             self.nodes.choose(key, choice);
         }
         key

@@ -11,6 +11,7 @@ use crate::command::{Mode, Outcome, RoutingType, Settle};
 use crate::cursor::Cursor;
 use crate::event::Event;
 use crate::key::{EndKey, LinkKey};
+use crate::origin::Origin;
 use crate::pace::Pace;
 use crate::queue::Place;
 use crate::slab::Key;
@@ -64,6 +65,8 @@ impl Consumer {
 pub(crate) struct Producer {
     pub address: Key,
     pub route: Route,
+    /// The container that they are from.
+    pub origin: Option<Origin>,
     /// Messages that may still come.
     pub credit: u32,
     /// What `credit` is topped up to.

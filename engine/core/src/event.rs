@@ -6,6 +6,7 @@ use engine_catalogue::Owner;
 use crate::command::{Command, Outcome, RoutingType};
 use crate::key::EndKey;
 use crate::message::Message;
+use crate::origin::Origin;
 use crate::slab::Key;
 use crate::step::Step;
 
@@ -16,6 +17,8 @@ pub use crate::refusal::Refusal;
 pub struct AttachedInfo {
     /// The selector that a subscription has.
     pub selector: Option<Box<str>>,
+    /// The container whose messages a subscription leaves out.
+    pub no_local: Option<Origin>,
     /// The address; for a dynamic node its generated name.
     pub address: String,
     /// The queue that a consumer reads, or that a producer named with `address::queue`.

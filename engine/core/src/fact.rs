@@ -2,6 +2,7 @@
 
 use crate::command::{Publish, RoutingType};
 use crate::message::Message;
+use crate::origin::Origin;
 
 /// Whether a queue keeps a message in memory, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +73,8 @@ pub struct Declared {
     pub name: String,
     /// The selector that its messages have to match, if it chooses them.
     pub selector: Option<Box<str>>,
+    /// The container whose messages are left out, if any are.
+    pub no_local: Option<Origin>,
 }
 
 /// How names of addresses begin that are the broker's own: no link gets there.

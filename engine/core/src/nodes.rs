@@ -346,6 +346,9 @@ impl Nodes {
             let others =
                 choosing.map(|choosing| choosing.others.listed().iter().filter(|&&other| other == key).count());
             assert!(others.is_none_or(|count| count == usize::from(gets_all)), "and what gets everything is beside it");
+            let leaves_out = queue.identity.choice.as_ref().is_some_and(|choice| choice.selector().is_none());
+            let listed = choosing.is_some_and(|choosing| choosing.no_local.listed().contains(&key));
+            assert_eq!(listed, leaves_out, "what only leaves messages out has its list");
             let living = |end: &Key| self.ends.get(*end).is_some();
             assert_eq!(queue.consumers.listed().filter(living).count(), queue.consumers.len(), "its links live");
             queue.check();

@@ -13,6 +13,7 @@ use crate::ends::{End, EndRole, Route, Told, key};
 use crate::event::{Event, Refusal};
 use crate::key::{EndKey, LinkKey};
 use crate::message::Message;
+use crate::routing::Heading;
 use crate::slab::Key;
 
 /// A delivery of a producer.
@@ -65,9 +66,9 @@ impl Core {
                 self.note_expiry(only, at);
             }
         } else {
-            let (address, route) = (producer.address, producer.route);
+            let heading = Heading { address: producer.address, route: producer.route, origin: producer.origin };
             let incoming = Incoming { end, link: *link, delivery, settled };
-            self.deliver_routed(incoming, address, route, message);
+            self.deliver_routed(incoming, heading, message);
         }
         if due {
             self.credit(end);
@@ -75,9 +76,9 @@ impl Core {
     }
 
     /// Delivers what goes to several queues or to the journal, or is refused.
-    fn deliver_routed(&mut self, incoming: Incoming, address: Key, route: Route, message: Message) {
+    fn deliver_routed(&mut self, incoming: Incoming, heading: Heading, message: Message) {
         let Incoming { end, link, delivery, settled } = incoming;
-        match self.route(address, route, message) {
+        match self.route(heading, message) {
             Ok(0) if settled == Settled::No => self.accept(end, (delivery, delivery)),
             Ok(number) if settled == Settled::No => {
                 self.accept_after(number, end, delivery);

@@ -17,15 +17,26 @@ use crate::event::{Event, Refusal};
 use crate::key::LinkKey;
 use crate::lifetimes::Lifetimes;
 use crate::message::Message;
+use crate::origin::Origin;
 use crate::slab::Key;
+
+/// Where a message goes, and where it is from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Heading {
+    pub address: Key,
+    /// Which queues of the address are meant.
+    pub route: Route,
+    /// The container that it is from, if that is known.
+    pub origin: Option<Origin>,
+}
 
 impl Core {
     /// Puts a message into every queue that it is for, or into none of them; gives the number that the journal has to reach before it
     /// is acknowledged, or 0.
     #[inline]
-    pub(crate) fn route(&mut self, address: Key, route: Route, message: Message) -> Result<u64, Box<Refusal>> {
+    pub(crate) fn route(&mut self, heading: Heading, message: Message) -> Result<u64, Box<Refusal>> {
         let large = message.large();
-        let routed = self.put(address, route, message);
+        let routed = self.put(heading, message);
         if routed.is_err() {
             self.journal.outbox.note_untaken(large);
         }
@@ -33,39 +44,40 @@ impl Core {
     }
 
     #[inline]
-    pub(crate) fn put(&mut self, address: Key, route: Route, mut message: Message) -> Result<u64, Box<Refusal>> {
+    pub(crate) fn put(&mut self, heading: Heading, mut message: Message) -> Result<u64, Box<Refusal>> {
+        let Heading { address, route, origin } = heading;
         let Some(found) = self.nodes.addresses.get(address) else {
             return Err(Refusal::new(Condition::ResourceDeleted, "the address is gone"));
         };
         if message.unique {
-            return self.put_unique(address, route, message);
+            return self.put_unique(heading, message);
         }
         if found.lifetimes != Lifetimes::AsSent {
             found.lifetimes.hold(&mut message, self.now.wall_ms);
         }
         if !found.queues.diverts().is_empty() && !matches!(route, Route::Queue(_)) {
-            return self.put_diverted(address, route, message);
+            return self.put_diverted(heading, message);
         }
         match (route, found.queues.only()) {
-            (Route::All, Some(only)) => self.put_one(only, message),
+            (Route::All, Some(only)) => self.put_one(only, origin, message),
             (Route::All, None) => {
-                let one = self.take_turn(address, &message)?;
-                self.put_all(address, one, message)
+                let one = self.take_turn(address, origin, &message)?;
+                self.put_all(heading, one, message)
             }
-            (Route::Typed(RoutingType::Anycast), _) => match self.take_turn(address, &message)? {
-                Some(one) => self.put_one(one, message),
+            (Route::Typed(RoutingType::Anycast), _) => match self.take_turn(address, origin, &message)? {
+                Some(one) => self.put_one(one, origin, message),
                 None => Ok(self.put_nowhere(&message)),
             },
-            (Route::Typed(RoutingType::Multicast), _) => self.put_all(address, None, message),
-            (Route::Queue(only), _) if self.nodes.queues.get(only).is_some() => self.put_one(only, message),
+            (Route::Typed(RoutingType::Multicast), _) => self.put_all(heading, None, message),
+            (Route::Queue(only), _) if self.nodes.queues.get(only).is_some() => self.put_one(only, origin, message),
             (Route::Queue(_), _) => {
                 Err(Refusal::new(Condition::ResourceDeleted, "the queue that the sender named is gone"))
             }
         }
     }
 
-    fn put_one(&mut self, only: Key, message: Message) -> Result<u64, Box<Refusal>> {
-        if !self.chooses(only, &message)? {
+    fn put_one(&mut self, only: Key, origin: Option<Origin>, message: Message) -> Result<u64, Box<Refusal>> {
+        if !self.chooses(only, origin, &message)? {
             return Ok(self.put_nowhere(&message));
         }
         if self.admit(only, &message)? == Admission::Dropped {
@@ -81,14 +93,19 @@ impl Core {
 
     /// The anycast queue of an address whose turn it is, and that takes the message; none if there is none. When all refuse it, so does
     /// the address; when none has a place and one of them drops it, it is counted there.
-    pub(crate) fn take_turn(&mut self, address: Key, message: &Message) -> Result<Option<Key>, Box<Refusal>> {
+    pub(crate) fn take_turn(
+        &mut self,
+        address: Key,
+        origin: Option<Origin>,
+        message: &Message,
+    ) -> Result<Option<Key>, Box<Refusal>> {
         let (mut refused, mut dropped) = (None, None);
         let Some(bindings) = self.nodes.addresses.get(address).map(|address| &address.queues) else { return Ok(None) };
         for _ in 0..bindings.listed(RoutingType::Anycast).len() {
             let Some(address) = self.nodes.addresses.get_mut(address) else { break };
             let Some(next) = address.queues.next_anycast() else { break };
             self.nodes.note_look();
-            if self.nodes.queues.get(next).is_none() || !self.chooses(next, message)? {
+            if self.nodes.queues.get(next).is_none() || !self.chooses(next, origin, message)? {
                 continue;
             }
             match self.admit(next, message) {
@@ -107,8 +124,9 @@ impl Core {
     }
 
     /// Puts a message into all multicast queues of an address, and into `one` more.
-    fn put_all(&mut self, address: Key, one: Option<Key>, message: Message) -> Result<u64, Box<Refusal>> {
-        if let Some(chosen) = self.chosen(address, &message)? {
+    fn put_all(&mut self, heading: Heading, one: Option<Key>, message: Message) -> Result<u64, Box<Refusal>> {
+        let Heading { address, origin, .. } = heading;
+        if let Some(chosen) = self.chosen(address, origin, &message)? {
             return self.put_each(&chosen, one, message);
         }
         let Some(address_of) = self.nodes.addresses.get_mut(address) else { return Ok(0) };
@@ -194,7 +212,7 @@ impl Core {
     /// Takes a message to the address that it names; gives the number that the journal has to reach before it is acknowledged, or 0.
     pub(crate) fn publish_to(&mut self, publish: Publish) -> Result<u64, Box<Refusal>> {
         let (address, route) = self.address_of_message(&publish.address, publish.routing, &publish.message)?;
-        self.route_and_collect(address, route, publish.message)
+        self.route_and_collect(Heading { address, route, origin: publish.origin }, publish.message)
     }
 
     /// The address that a message names, and which of its queues are meant.
@@ -212,20 +230,21 @@ impl Core {
     }
 
     /// Puts a message into the queues of an address that it is for.
-    fn route_and_collect(&mut self, address: Key, route: Route, message: Message) -> Result<u64, Box<Refusal>> {
-        let routed = self.route(address, route, message);
+    fn route_and_collect(&mut self, heading: Heading, message: Message) -> Result<u64, Box<Refusal>> {
+        let routed = self.route(heading, message);
         // It may have been made for this message, and have no queue.
-        self.collect_address(address);
+        self.collect_address(heading.address);
         routed
     }
 
     /// Takes a relay's message. Where no outcome can tell that it is refused, an event tells it: of a settled one only if it has nowhere to
     /// go, as nobody waits for its fate.
     pub(crate) fn publish(&mut self, link: LinkKey, delivery: u32, settled: Settled, publish: Publish) {
-        let Publish { address, routing, message, tag, .. } = publish;
+        let Publish { address, routing, message, origin, tag, .. } = publish;
         let found = self.address_of_message(&address, routing, &message);
         let is_lost = found.is_err();
-        let routed = found.and_then(|(address, route)| self.route_and_collect(address, route, message));
+        let routed =
+            found.and_then(|(address, route)| self.route_and_collect(Heading { address, route, origin }, message));
         match (routed, tag) {
             (Ok(number), _) if settled == Settled::No => {
                 let settled = Event::Settled { first: delivery, last: delivery, outcome: Outcome::Accepted };

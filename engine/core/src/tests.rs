@@ -17,6 +17,7 @@ mod groups;
 mod held;
 mod last_values;
 mod managing;
+mod no_local;
 mod nodes;
 mod picking;
 mod priorities;

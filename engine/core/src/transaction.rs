@@ -19,7 +19,7 @@ use crate::event::{Event, Refusal};
 use crate::key::LinkKey;
 use crate::message::Message;
 use crate::prepared::rolled_back;
-use crate::slab::Key;
+use crate::routing::Heading;
 
 /// Octets that a record has beside a message's body, and what is written of an outcome, at most.
 const RECORD_BYTES: u64 = 96;
@@ -79,24 +79,25 @@ impl Core {
 
     /// Whether a message has its place; gives about how much the journal has to write for it, octets.
     fn may_publish(&mut self, publish: &Publish) -> Result<u64, Box<Refusal>> {
-        let Publish { address: name, routing, message, .. } = publish;
+        let Publish { address: name, routing, message, origin, .. } = publish;
         if !self.is_own(name) {
             let text = format!("the address {name} changed its owner meanwhile: try again");
             return Err(Refusal::new(Condition::ResourceLocked, text));
         }
         let (address, route) = self.address(name, *routing, None)?;
         self.check_id(address, message)?;
-        let queues = self.may_put(address, route, message)?;
+        let queues = self.may_put(Heading { address, route, origin: *origin }, message)?;
         // It may have to say which queue is made for it, too.
         let names = 2 * name.len() as u64;
         Ok(message.body.len() as u64 + 2 * RECORD_BYTES + names + 8 * queues as u64)
     }
 
     /// Whether the queues that a message is for take it, or drop it; gives how many there are.
-    fn may_put(&self, address: Key, route: Route, message: &Message) -> Result<usize, Box<Refusal>> {
+    fn may_put(&self, heading: Heading, message: &Message) -> Result<usize, Box<Refusal>> {
+        let Heading { address, route, origin } = heading;
         let (one, all) = match route {
             Route::Queue(queue) => {
-                self.chooses(queue, message)?;
+                self.chooses(queue, origin, message)?;
                 return self.admit(queue, message).map(|_| 1);
             }
             Route::Typed(RoutingType::Anycast) => (true, false),
@@ -107,7 +108,7 @@ impl Core {
         if !others {
             return Ok(queues);
         }
-        let chosen = if all { self.chosen(address, message)? } else { None };
+        let chosen = if all { self.chosen(address, origin, message)? } else { None };
         let Some(address) = self.nodes.addresses.get(address) else { return Ok(queues) };
         if all {
             for &queue in chosen.as_deref().unwrap_or(address.queues.listed(RoutingType::Multicast)) {

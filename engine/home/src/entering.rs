@@ -6,6 +6,7 @@
 use std::num::NonZeroU64;
 
 use bytes::Bytes;
+use engine_core::Origin;
 use engine_core::command::{Command, Publish, RoutingType, Settled};
 use engine_core::event::Refusal;
 use engine_core::key::EndKey;
@@ -127,22 +128,23 @@ impl Home {
                     return Placed::default();
                 };
                 let (owner, routing) = (link.owner, link.routing);
-                let publish = Publish { routing, ..Publish::of(link.address.as_str(), message) };
+                let publish =
+                    Publish { routing, origin: Some(link.origin), ..Publish::of(link.address.as_str(), message) };
                 self.enlist_send(client, id, owner, publish);
                 // No owner will give its credit back.
                 Placed { credit: 1, refusal: None }
             }
-            (Kind::Relay { .. }, _) => self.publish(client, place, link.routing, delivered),
+            (Kind::Relay { .. }, _) => self.publish(client, place, (link.routing, link.origin), delivered),
             _ => Placed::default(),
         }
     }
 
-    /// Hands a message to the owner of the address that it names; `asked` is what its link asks of the routing of all.
+    /// Hands a message to the owner of the address that it names; `asked` is what its link asks of the routing of all, and where they are from.
     fn publish(
         &mut self,
         client: &Client,
         place: Slot,
-        asked: Option<RoutingType>,
+        (asked, origin): (Option<RoutingType>, Origin),
         delivered: Delivered<'_>,
     ) -> Placed {
         let Delivered { delivery, settled, to, wanted, tag, message, transaction } = delivered;
@@ -161,7 +163,7 @@ impl Home {
         }
         let owner = self.engine.owner_of(address);
         let link = peer_key(self.engine.shard(), place);
-        let publish = Publish { routing, tag, ..Publish::of(address, message) };
+        let publish = Publish { routing, origin: Some(origin), tag, ..Publish::of(address, message) };
         match transaction {
             Some(id) => self.enlist_send(client, id, owner, publish),
             None => {

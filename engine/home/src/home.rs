@@ -6,6 +6,7 @@
 //! Messages: `entering` and `giving`; credit: `credit`; what is too large for memory: `streams`. Those are what links and a home do; what
 //! they do it with (`link`, `taking`, `arena`, `files`, `incoming`, `outgoing`, `slots`) knows no home.
 
+use engine_core::Origin;
 use engine_core::command::{Command, ConsumerSpec, DetachMode, Mode, Outcome, ProducerSpec, RoutingType};
 use engine_core::event::{Event, Moved, Refusal};
 use engine_core::key::{EndKey, LinkKey, Port};
@@ -204,7 +205,11 @@ impl Home {
             Plan::Relay(routing) => *routing,
             Plan::Consumer(_) | Plan::Coordinator | Plan::Management => None,
         };
-        let link = Link { conn, id, owner, end: None, address, kind, routing, default_outcome, stream: None };
+        let origin = Origin::of(&client.container);
+        if let Plan::Producer(spec) = &mut plan {
+            spec.origin = Some(origin);
+        }
+        let link = Link { conn, id, owner, end: None, address, kind, routing, origin, default_outcome, stream: None };
         let Ok(place) = self.links.insert_within(link, self.links_max) else {
             let text = format!("this shard has {} links, which is its limit", self.links_max);
             return Err(Refusal::new(Condition::ResourceLimitExceeded, text));

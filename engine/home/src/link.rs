@@ -3,6 +3,7 @@
 //! It knows its own state and no other link's; what follows for its owner, its peer or the disk its methods give back, or order from
 //! `Files`.
 
+use engine_core::Origin;
 use engine_core::command::{Outcome, RoutingType};
 use engine_core::key::EndKey;
 
@@ -31,6 +32,8 @@ pub struct Link {
     pub(crate) kind: Kind,
     /// The routing that it asks for all of its messages, whatever they say.
     pub(crate) routing: Option<RoutingType>,
+    /// The container that its messages are from.
+    pub(crate) origin: Origin,
     /// What becomes of a delivery that its peer settles without saying.
     pub(crate) default_outcome: Outcome,
     /// What it has under way in parts.

@@ -5,6 +5,7 @@
 //! there. Whoever does not know a version refuses it.
 
 use bytes::Bytes;
+use engine_core::Origin;
 use engine_core::command::{Publish, RoutingType};
 use engine_core::fact::{DecisionId, Mark, Share};
 use engine_core::message::Message;
@@ -19,6 +20,10 @@ use crate::meaning::{Meaning, Numbers, Properties};
 const DECIDED: u8 = 1;
 /// The version of notes that is written; versions of decisions and of notes are told apart.
 const CARRIED: u8 = 128;
+/// Added to a message's routing type if the number of its container follows.
+const WITH_ORIGIN: u8 = 4;
+/// Added to a message's routing type if its id is to be looked for.
+const UNIQUE: u8 = 8;
 /// What stands for the failures of a message that leaves its queue.
 const GONE: u32 = u32::MAX;
 
@@ -62,12 +67,15 @@ fn count(count: usize) -> [u8; 4] {
     u32::try_from(count).expect("a transaction is bounded").to_le_bytes()
 }
 
-fn encode_send(Publish { address, routing, message, .. }: &Publish, out: &mut Vec<u8>) {
-    out.push(match routing {
+fn encode_send(Publish { address, routing, message, origin, .. }: &Publish, out: &mut Vec<u8>) {
+    let routing = match routing {
         None => 0,
         Some(RoutingType::Anycast) => 1,
         Some(RoutingType::Multicast) => 2,
-    });
+    };
+    let unique = if message.unique { UNIQUE } else { 0 };
+    out.push(routing | unique | if origin.is_some() { WITH_ORIGIN } else { 0 });
+    out.extend(origin.iter().flat_map(|origin| origin.number().to_le_bytes()));
     out.extend(count(address.len()));
     out.extend_from_slice(address.as_bytes());
     let properties = Properties::of(message);
@@ -117,17 +125,20 @@ fn read_share(fields: &mut Fields<'_>) -> Option<Share> {
 }
 
 fn read_send(fields: &mut Fields<'_>) -> Option<Publish> {
-    let routing = match fields.u8()? {
+    let first = fields.u8()?;
+    let routing = match first & !(WITH_ORIGIN | UNIQUE) {
         0 => None,
         1 => Some(RoutingType::Anycast),
         2 => Some(RoutingType::Multicast),
         _ => return None,
     };
+    let origin = if first & WITH_ORIGIN == 0 { None } else { Some(Origin::from_number(fields.u64()?)?) };
     let length = fields.u32()? as usize;
     let address = str::from_utf8(fields.take(length)?).ok()?.to_owned();
     let length = fields.u32()? as usize;
-    let message = read_message(fields.take(length)?)?;
-    Some(Publish { routing, ..Publish::of(address, message) })
+    let mut message = read_message(fields.take(length)?)?;
+    message.unique = first & UNIQUE != 0;
+    Some(Publish { routing, origin, ..Publish::of(address, message) })
 }
 
 fn read_message(payload: &[u8]) -> Option<Message> {
@@ -152,6 +163,7 @@ mod tests {
         };
         let sends = vec![
             Publish::of("a", message.clone()),
+            Publish { origin: Some(Origin::of("me")), ..Publish::of("a", message.clone()) },
             Publish { routing: Some(RoutingType::Multicast), ..Publish::of("b::c", message) },
         ];
         let marks = vec![Mark { queue: 3, name: 9, failures: None }, Mark { queue: 4, name: 10, failures: Some(2) }];

@@ -1,5 +1,6 @@
 //! What is kept of a queue itself, as attributes.
 
+use engine_core::Origin;
 use engine_core::command::RoutingType;
 use engine_core::fact::{Declared, Purpose};
 use engine_selector::Selector;
@@ -18,6 +19,8 @@ mod kind {
     pub const NAME: u16 = 4;
     /// UTF-8: the selector of a queue that chooses its messages.
     pub const SELECTOR: u16 = 5;
+    /// 8 octets: the number of the container whose messages a queue leaves out.
+    pub const NO_LOCAL: u16 = 6;
 }
 
 /// The attributes of a queue.
@@ -38,7 +41,9 @@ pub fn encode_declaration(declared: &Declared) -> Vec<u8> {
         (kind::NAME, declared.name.as_bytes()),
     ];
     let selector = declared.selector.as_ref().map(|text| (kind::SELECTOR, text.as_bytes()));
-    for (kind, value) in rows.into_iter().chain(selector) {
+    let no_local = declared.no_local.map(|origin| origin.number().to_le_bytes());
+    let no_local = no_local.as_ref().map(|number| (kind::NO_LOCAL, number.as_slice()));
+    for (kind, value) in rows.into_iter().chain(selector).chain(no_local) {
         Attribute { kind, unknown: Unknown::Refuse, value }.encode(&mut out);
     }
     out
@@ -49,7 +54,8 @@ pub fn encode_declaration(declared: &Declared) -> Vec<u8> {
 /// # Errors
 /// What is wrong with them.
 pub fn declaration(queue: u64, attributes: Attributes<'_>) -> Result<Declared, &'static str> {
-    let (mut routing, mut purpose, mut address, mut name, mut selector) = (None, None, None, None, None);
+    let (mut routing, mut purpose, mut address, mut name) = (None, None, None, None);
+    let (mut selector, mut no_local) = (None, None);
     attributes.read(|attribute| {
         match attribute.kind {
             kind::ROUTING => routing = Some(routing_of(attribute.value)?),
@@ -57,12 +63,15 @@ pub fn declaration(queue: u64, attributes: Attributes<'_>) -> Result<Declared, &
             kind::ADDRESS => address = Some(text_of(attribute.value)?),
             kind::NAME => name = Some(text_of(attribute.value)?),
             kind::SELECTOR => selector = Some(selector_of(attribute.value)?),
+            kind::NO_LOCAL => no_local = Some(origin_of(attribute.value)?),
             _ => attribute.skip()?,
         }
         Ok(())
     })?;
-    let declared =
-        (|| Some(Declared { queue, routing: routing?, purpose: purpose?, address: address?, name: name?, selector }))();
+    let declared = (|| {
+        let (routing, purpose, address, name) = (routing?, purpose?, address?, name?);
+        Some(Declared { queue, routing, purpose, address, name, selector, no_local })
+    })();
     declared.ok_or("a queue is declared without its routing type, purpose, address or name")
 }
 
@@ -74,6 +83,11 @@ fn selector_of(value: &[u8]) -> Result<Box<str>, &'static str> {
     let text = text_of(value)?;
     Selector::parse(&text).map_err(|_| "a queue has a selector that this version of Heddle does not understand")?;
     Ok(text.into())
+}
+
+fn origin_of(value: &[u8]) -> Result<Origin, &'static str> {
+    let number = value.try_into().ok().map(u64::from_le_bytes);
+    number.and_then(Origin::from_number).ok_or("a queue leaves out messages of a container that has no number")
 }
 
 fn routing_of(value: &[u8]) -> Result<RoutingType, &'static str> {

@@ -35,7 +35,8 @@ fn hex(bytes: &[u8]) -> String {
 
 fn declared() -> Declared {
     let (routing, purpose) = (RoutingType::Multicast, Purpose::Subscription);
-    Declared { queue: 2, routing, purpose, address: "prices".into(), name: "Köln".into(), selector: None }
+    let (address, name) = ("prices".into(), "Köln".into());
+    Declared { queue: 2, routing, purpose, address, name, selector: None, no_local: None }
 }
 
 /// An attribute of later times, and that the message is in line 7 of queue 1, and something of later times there.

@@ -181,6 +181,7 @@ impl Reader {
                     address: "a".into(),
                     name: format!("q{queue}"),
                     selector: None,
+                    no_local: None,
                 };
                 let attributes = encode_declaration(&declared);
                 let number = self.shared(1);

@@ -83,7 +83,7 @@ fn says(ledger: &Ledger) -> Says {
 /// A queue that is declared by hand, but for its number and names.
 fn declared() -> Declared {
     let (routing, purpose) = (RoutingType::Anycast, Purpose::OnDemand);
-    Declared { queue: 0, routing, purpose, address: String::new(), name: String::new(), selector: None }
+    Declared { queue: 0, routing, purpose, address: String::new(), name: String::new(), selector: None, no_local: None }
 }
 
 /// Those of a message that is written by hand.

@@ -201,6 +201,7 @@ fn what_lives_for_a_while_does_so_where_it_goes() {
 #[test]
 fn a_divert_that_was_removed_while_the_node_was_down_forwards_what_the_journal_has() {
     let declared = crate::fact::Declared {
+        no_local: None,
         queue: 7,
         routing: RoutingType::Multicast,
         purpose: crate::fact::Purpose::OnDemand,

@@ -292,6 +292,7 @@ fn a_restart_leaves_no_more_than_the_ring_keeps_and_purges_what_nobody_consumed(
             address: "q".into(),
             name: "q".into(),
             selector: None,
+            no_local: None,
         };
         owner.core.restore_numbers(crate::LastNumbers::default());
         owner.core.restore(&crate::Restored { declared, messages: 5, bytes: 500 });

@@ -393,5 +393,6 @@ fn lost(shard: u16, queue: u64) -> Declared {
         address: name.clone(),
         name,
         selector: None,
+        no_local: None,
     }
 }

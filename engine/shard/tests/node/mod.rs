@@ -75,8 +75,15 @@ impl Node {
     /// Another queue.
     pub fn declare(&mut self, name: &str) {
         let (routing, purpose) = (RoutingType::Anycast, Purpose::OnDemand);
-        let declared =
-            Declared { queue: 0, routing, purpose, address: name.to_owned(), name: name.to_owned(), selector: None };
+        let declared = Declared {
+            queue: 0,
+            routing,
+            purpose,
+            address: name.to_owned(),
+            name: name.to_owned(),
+            selector: None,
+            no_local: None,
+        };
         self.queues.push(self.core.adopt_queue(&declared));
     }
 
