@@ -15,6 +15,7 @@ pub mod encode;
 mod error;
 mod fields;
 pub mod limits;
+mod properties;
 pub mod reader;
 pub mod section;
 mod symbol;

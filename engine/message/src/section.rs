@@ -3,20 +3,22 @@
 //! Guarantees: `scan` looks at one constructor and size a section; its cost does not depend on the message's size. The
 //! bare message (properties, application properties, body) is never rewritten by anything here.
 
-use std::num::NonZeroU64;
 use std::ops::Range;
 
-use crate::constructor;
 use crate::encode::{self, Compound};
 use crate::error::{DecodeError, ErrorKind};
 use crate::fields::Fields;
 use crate::reader::Reader;
 use crate::value::{Map, descriptor_code};
 
+pub use crate::properties::{
+    PropertyGroup, Terms, clear_expiry, property_expiry, property_group, property_id, property_terms, property_to,
+};
+
 const HEADER: u64 = 0x70;
 const DELIVERY_ANNOTATIONS: u64 = 0x71;
 const MESSAGE_ANNOTATIONS: u64 = 0x72;
-const PROPERTIES: u64 = 0x73;
+pub(crate) const PROPERTIES: u64 = 0x73;
 const APPLICATION_PROPERTIES: u64 = 0x74;
 const DATA: u64 = 0x75;
 const SEQUENCE: u64 = 0x76;
@@ -259,129 +261,6 @@ impl Header {
     }
 }
 
-/// The field `to` of a properties section.
-///
-/// # Errors
-/// When the section is not well-formed. An address that is no string counts as absent.
-pub fn property_to(section: &[u8]) -> Result<Option<&str>, DecodeError> {
-    if section.is_empty() {
-        return Ok(None);
-    }
-    let mut reader = Reader::new(section);
-    reader.descriptor()?;
-    let mut fields = Fields::new(reader.list()?);
-    // message-id, user-id
-    fields.next(Reader::raw)?;
-    fields.next(Reader::raw)?;
-    Ok(fields.next(|reader| Ok(Reader::new(reader.raw()?).string().ok()))?.flatten())
-}
-
-/// The field `absolute-expiry-time` of a properties section (part 3.2.4), milliseconds since the epoch. What is not behind the epoch
-/// is what some clients send for none (0, or the year 1); what is not well-formed says nothing.
-pub fn property_expiry(section: &[u8]) -> Option<NonZeroU64> {
-    let at = properties_from::<8>(section)?.next(Reader::timestamp).ok()??;
-    u64::try_from(at).ok().and_then(NonZeroU64::new)
-}
-
-/// What a properties section says to whoever keeps its message.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Terms {
-    /// As `property_expiry`.
-    pub expires_ms: Option<NonZeroU64>,
-    /// Whether it names a group, as `property_group`.
-    pub grouped: bool,
-}
-
-/// All of it in one look, as nearly all properties end before.
-#[inline]
-#[must_use]
-pub fn property_terms(section: &[u8]) -> Terms {
-    if ends_before::<8>(section) { Terms::default() } else { terms(section) }
-}
-
-#[cold]
-fn terms(section: &[u8]) -> Terms {
-    Terms { expires_ms: property_expiry(section), grouped: property_group(section).is_some() }
-}
-
-/// Whether a properties section has no field behind so many, as far as it is short.
-#[inline]
-fn ends_before<const FIELD: u8>(section: &[u8]) -> bool {
-    match section {
-        [] => true,
-        [_, _, _, constructor::LIST_8, _, count, ..] => *count <= FIELD,
-        _ => false,
-    }
-}
-
-/// The fields of a properties section behind so many; `None` if it ends before, or those are not well-formed.
-fn properties_from<const BEFORE: u8>(section: &[u8]) -> Option<Fields<'_>> {
-    if ends_before::<BEFORE>(section) {
-        return None;
-    }
-    let mut reader = Reader::new(section);
-    reader.descriptor().ok()?;
-    let mut fields = Fields::new(reader.list().ok()?);
-    for _ in 0..BEFORE {
-        fields.next(Reader::raw).ok()?;
-    }
-    Some(fields)
-}
-
-/// A message, from its message annotations on, whose properties name no time of expiry (part 3.2.4, `absolute-expiry-time`); `None` if they name none, or are not
-/// well-formed.
-pub fn clear_expiry(message: &[u8]) -> Option<Vec<u8>> {
-    /// The field's place.
-    const FIELD: u32 = 8;
-    let properties = scan(message).ok()?.properties;
-    let section = message.get(properties.clone())?;
-    property_expiry(section)?;
-    let mut reader = Reader::new(section);
-    reader.descriptor().ok()?;
-    let list = reader.list().ok()?;
-    let mut out = Vec::with_capacity(message.len());
-    out.extend_from_slice(message.get(..properties.start)?);
-    let mut fields = list.reader;
-    let mut cleared = Compound::described(&mut out, PROPERTIES.to_be_bytes()[7]);
-    for field in 0..list.count {
-        let raw = fields.raw().ok()?;
-        cleared.put(|out| out.extend_from_slice(if field == FIELD { &[constructor::NULL] } else { raw }));
-    }
-    cleared.finish();
-    out.extend_from_slice(message.get(properties.end..)?);
-    Some(out)
-}
-
-/// What the properties of a message say of its group (part 3.2.4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PropertyGroup<'a> {
-    /// The field `group-id`.
-    pub name: &'a [u8],
-    /// The field `group-sequence`.
-    pub sequence: Option<u32>,
-}
-
-/// The application property by which a producer says which messages are the same.
-const DUPLICATE_ID: &str = "_AMQ_DUPL_ID";
-
-/// The value of the application property `_AMQ_DUPL_ID` of a message, encoded, if it is text or octets. The message starts with its header, or behind that.
-pub fn property_id(message: &[u8]) -> Option<&[u8]> {
-    let properties = scan(message).ok()?.application_properties;
-    let value = map_entry(message.get(properties)?, DUPLICATE_ID).ok()??;
-    let is_id = |code: &u8| {
-        matches!(*code, constructor::STRING_8 | constructor::STRING_32 | constructor::BINARY_8 | constructor::BINARY_32)
-    };
-    value.first().is_some_and(is_id).then_some(value)
-}
-
-/// The group of a properties section; what is not well-formed, or an empty name, says nothing.
-pub fn property_group(section: &[u8]) -> Option<PropertyGroup<'_>> {
-    let mut fields = properties_from::<10>(section)?;
-    let name = fields.next(Reader::string).ok()??.as_bytes();
-    let sequence = fields.next(Reader::uint).ok().flatten();
-    (!name.is_empty()).then_some(PropertyGroup { name, sequence })
-}
-
 /// Largest message annotations that merging makes, octets: a message that goes round does not grow for ever.
 const ANNOTATIONS_MAX: usize = 64 * 1024;
 
@@ -489,6 +368,7 @@ mod tests {
     fn sections_are_found() {
         let message = message();
         let sections = scan(&message).unwrap();
+        assert_eq!(front(&message).unwrap().properties, sections.properties);
         let header = Header::decode(&message[sections.header.clone()]).unwrap();
         assert_eq!(header, Header { durable: true, ttl_ms: Some(1000), ..Header::default() });
         assert_eq!(sections.kept(), sections.properties.start);
@@ -497,34 +377,6 @@ mod tests {
         let properties = &message[sections.application_properties];
         assert_eq!(map_entry(properties, "k"), Ok(Some(&[0x52, 7][..])));
         assert_eq!(map_entry(properties, "l"), Ok(None));
-    }
-
-    #[test]
-    fn a_time_of_expiry_is_found_in_any_encoding() {
-        let at = |time: i64| [&[0x83][..], &time.to_be_bytes()].concat();
-        let text: &[u8] = &[0xa1, 2, b'i', b'd'];
-        let absent: &[u8] = &[0x40];
-        let section = |fields: &[&[u8]]| {
-            let body = fields.concat();
-            let (size, count) = (body.len() as u8 + 1, fields.len() as u8);
-            let short = [&[0x00, 0x53, 0x73, 0xc0, size, count][..], &body].concat();
-            let wide = [&[0x00, 0x53, 0x73, 0xd0, 0, 0, 0, size + 3, 0, 0, 0, count][..], &body].concat();
-            let named = [&[0x00, 0xa3, 20][..], b"amqp:properties:list", &[0xc0, size, count], &body].concat();
-            [short, wide, named].map(|section| property_expiry(&section).map(NonZeroU64::get))
-        };
-        let with = |last: &[u8]| section(&[text, absent, text, absent, absent, text, absent, absent, last]);
-        assert_eq!(with(&at(1_700_000_000_123)), [Some(1_700_000_000_123); 3]);
-        assert_eq!(with(&at(i64::MAX)), [Some(i64::MAX as u64); 3]);
-        // What clients send for none, what is none, and what is no time.
-        for none in [&at(0)[..], &at(-62_135_596_800_000), absent, text, &[0x83, 0, 0], &[]] {
-            assert_eq!(with(none), [None; 3], "{none:x?}");
-        }
-        assert_eq!(section(&[text; 8]), [None; 3]);
-        assert_eq!(property_expiry(&[0x00, 0x53, 0x73, 0x45]), None, "an empty list");
-        assert_eq!(property_expiry(&[]), None, "no section");
-        let message = message();
-        let front = front(&message).unwrap();
-        assert_eq!(front.properties, scan(&message).unwrap().properties);
     }
 
     #[test]
