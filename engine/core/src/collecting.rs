@@ -5,7 +5,7 @@
 
 use engine_message::Condition;
 
-use crate::address::Dynamic;
+use crate::address::{Address, Dynamic};
 use crate::command::{DetachMode, Lifetime, Modified, Outcome};
 use crate::core::Core;
 use crate::ends::{Consumer, End, EndRole, Producer};
@@ -119,7 +119,6 @@ impl Core {
         let Some(queue) = self.nodes.queues.get(key) else { return };
         let lifetime = match queue.identity.kind {
             Kind::Volatile | Kind::Durable | Kind::Declared(_) | Kind::Dynamic(Lifetime::OnClose) => return,
-            Kind::Auto if self.is_promised(queue.identity.address) => return,
             Kind::Auto => return self.collect_on_demand(key),
             Kind::Divert => return self.divert(key),
             Kind::Dynamic(lifetime) => lifetime,
@@ -179,13 +178,14 @@ impl Core {
     }
 
     /// Whether a transaction that was looked at sends to an address.
-    fn is_promised(&self, address: Key) -> bool {
+    pub(crate) fn is_promised(&self, address: Key) -> bool {
         let address = self.nodes.addresses.get(address);
         address.is_some_and(|address| self.transactions.prepared.is_for(&address.name))
     }
 
     pub(crate) fn collect_address(&mut self, key: Key) {
-        if self.is_promised(key) {
+        // Most have a reason of their own to stay.
+        if !self.nodes.addresses.get(key).is_some_and(Address::is_unused) || self.is_promised(key) {
             return;
         }
         if let Some(address) = self.nodes.remove_unused_address(key) {

@@ -25,6 +25,9 @@ impl Core {
             return;
         }
         let Some(queue) = self.nodes.queues.get(key) else { return };
+        if self.is_promised(queue.identity.address) {
+            return;
+        }
         let (delay_ns, enqueued) = (self.idle_ns(key), queue.totals().enqueued);
         if delay_ns == 0 {
             self.delete(key);
