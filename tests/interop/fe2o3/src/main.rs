@@ -300,7 +300,7 @@ async fn run(url: &str, address: &str, feature: &str) -> Result {
         "topic" => client.topic(address).await?,
         "missing-node" => {
             let mut told = client.missing_node(address).await?;
-            for _ in 0..20 {
+            for _ in 0..200 {
                 if told {
                     break;
                 }
