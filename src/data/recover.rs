@@ -14,7 +14,7 @@ use engine_core::{Core, Restored, ResumedIds};
 use engine_ledger::read_identity;
 use engine_rt::Waker;
 use engine_shard::limits::CHECKPOINT_SEGMENTS;
-use engine_shard::store::{self, Entries, Recovery, Store, StoreConfig, StoreError};
+use engine_shard::store::{self, Area, Entries, Recovery, Store, StoreConfig, StoreError};
 use storage_disk::{DirectoryError, Disk, DiskConfig, JournalFiles, read_segments};
 use storage_journal::{Fault, FaultKind, Manifest, ManifestFound, Owner, Place};
 
@@ -127,11 +127,7 @@ impl Recovered {
     pub fn take_transactions(&mut self) -> Result<Entries, StorageError> {
         let mut all = Entries::new();
         for area in self.journal.take_transactions() {
-            let buffer = self.files.read_part(area.place(), area.bytes())?;
-            area.entries(buffer.bytes(), &mut all).map_err(|what| match what {
-                Some(what) => StorageError::Transactions { path: self.files.path().to_owned(), what },
-                None => StorageError::unread(&self.files, area.place()),
-            })?;
+            read_area(&self.files, &area, |bytes| area.entries(bytes, &mut all))?;
         }
         Ok(all)
     }
@@ -142,19 +138,15 @@ impl Recovered {
     /// When that cannot be read.
     pub fn take_ids(&mut self, is_own: impl Fn(&str) -> bool) -> Result<(), StorageError> {
         for area in self.journal.take_ids() {
-            let buffer = self.files.read_part(area.place(), area.bytes())?;
-            let read = area.read(buffer.bytes(), |name, body| {
+            let take = |name, body: &[u8]| {
                 let (address, id) = read_identity(body)?;
                 match NonZeroU64::new(name).filter(|_| is_own(address)) {
                     Some(name) => self.ids.known.push((name, address.to_owned(), id.to_vec())),
                     None => self.ids.stale.push(name),
                 }
                 Ok(())
-            });
-            read.map_err(|what| match what {
-                Some(what) => StorageError::Transactions { path: self.files.path().to_owned(), what },
-                None => StorageError::unread(&self.files, area.place()),
-            })?;
+            };
+            read_area(&self.files, &area, |bytes| area.read(bytes, take))?;
         }
         self.ids.known.sort_unstable_by_key(|(name, ..)| *name);
         Ok(())
@@ -179,6 +171,19 @@ impl Recovered {
         let disk = Disk::start(self.disk.clone(), self.files.clone(), waker)?;
         Ok(Started { recovered: self, disk })
     }
+}
+
+/// Reads a part of a queue that is the journal's own, for whoever understands it.
+fn read_area(
+    files: &JournalFiles,
+    area: &Area,
+    understand: impl FnOnce(&[u8]) -> Result<(), Option<&'static str>>,
+) -> Result<(), StorageError> {
+    let buffer = files.read_part(area.place(), area.bytes())?;
+    understand(buffer.bytes()).map_err(|what| match what {
+        Some(what) => StorageError::Transactions { path: files.path().to_owned(), what },
+        None => StorageError::unread(files, area.place()),
+    })
 }
 
 /// A shard's journal, and the disk that it is on.

@@ -108,7 +108,7 @@ impl Core {
     }
 
     /// Decides that all is done, and does the coordinator's own part, unless that cannot be any more.
-    fn decide(&mut self, transaction: u64, own: Part) -> Result<(), (Part, Box<Refusal>)> {
+    fn decide(&mut self, transaction: u64, mut own: Part) -> Result<(), (Part, Box<Refusal>)> {
         let shares = self.transactions.commits.get(&transaction).map(|commit| commit.lasting_shares());
         let shares = shares.unwrap_or_default();
         let looked = self.may_commit(&own).and_then(|bytes| {
@@ -120,7 +120,7 @@ impl Core {
         }
         let before = self.journal.numbers.last();
         let since = self.journal.outbox.begin_together();
-        let closing = own.closing.clone();
+        let closing = std::mem::take(&mut own.closing);
         self.do_part(own);
         let decision = (!shares.is_empty()).then(|| {
             let owners = shares.iter().map(|share| share.owner).collect();
@@ -130,9 +130,7 @@ impl Core {
             Written { name, owners }
         });
         self.journal.outbox.end_together(since);
-        for (end, mode) in closing {
-            self.detach(crate::ends::key(end), mode);
-        }
+        self.end_links(closing);
         if let Some(commit) = self.transactions.commits.get_mut(&transaction) {
             commit.decision = decision;
         }

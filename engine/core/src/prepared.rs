@@ -62,29 +62,28 @@ impl Core {
 
     /// Does what was asked; `marked` names the decision in its coordinator's journal that says so, if there is one.
     pub(crate) fn carry_out_part(&mut self, asked: Asked, marked: Option<u64>) {
-        let Some(part) = self.transactions.prepared.parts.remove(&asked) else { return };
-        let (addresses, closing) = after(&part);
+        let Some(mut part) = self.transactions.prepared.parts.remove(&asked) else { return };
+        let (addresses, closing) = (addresses_of(&part), std::mem::take(&mut part.closing));
         let since = self.journal.outbox.begin_together();
         self.do_part(part);
         if let Some(name) = marked {
-            let note = self.note_carried(DecisionId { shard: asked.0, name });
-            self.transactions.prepared.notes.insert(asked, note);
+            self.note_carried(asked, DecisionId { shard: asked.0, name });
         }
         self.journal.outbox.end_together(since);
         self.answer_step(asked, What::Done);
         if marked.is_some() {
-            let step = Step { from: self.config.shard, transaction: asked.1, what: What::Kept };
-            self.step_after(self.journal.numbers.last(), asked.0, step);
+            self.tell_kept(asked);
         }
-        self.let_go(&addresses, closing);
+        self.end_links(closing);
+        self.let_go(&addresses);
     }
 
     /// Rolls back what was asked.
     pub(crate) fn forgo_part(&mut self, asked: Asked) {
         let Some(part) = self.transactions.prepared.parts.remove(&asked) else { return };
-        let (addresses, _) = after(&part);
+        let addresses = addresses_of(&part);
         self.roll_back(part);
-        self.let_go(&addresses, Vec::new());
+        self.let_go(&addresses);
     }
 
     /// Nobody asks any more whether it was done.
@@ -106,19 +105,14 @@ impl Core {
             }
             // What has no place any more was for what was deleted since.
             self.do_part(Part { sends: share.sends, ..Part::default() });
-            let note = self.note_carried(decision);
-            self.transactions.prepared.notes.insert(asked, note);
+            self.note_carried(asked, decision);
             self.journal.outbox.end_together(since);
-            let step = Step { from: self.config.shard, transaction: asked.1, what: What::Kept };
-            self.step_after(self.journal.numbers.last(), asked.0, step);
+            self.tell_kept(asked);
         }
     }
 
     /// What stayed for a part goes, if nothing else keeps it.
-    fn let_go(&mut self, addresses: &[String], closing: Vec<(EndKey, DetachMode)>) {
-        for (end, mode) in closing {
-            self.detach(key(end), mode);
-        }
+    fn let_go(&mut self, addresses: &[String]) {
         for address in addresses {
             let Some(address) = self.nodes.address(address) else { continue };
             let queues = self.nodes.addresses.get(address).map(|found| found.queues.on_demand().to_vec());
@@ -127,11 +121,22 @@ impl Core {
         }
     }
 
-    fn note_carried(&mut self, decision: DecisionId) -> u64 {
+    /// Ends links behind a part that was about deliveries of them.
+    pub(crate) fn end_links(&mut self, closing: Vec<(EndKey, DetachMode)>) {
+        closing.into_iter().for_each(|(end, mode)| self.detach(key(end), mode));
+    }
+
+    fn note_carried(&mut self, asked: Asked, decision: DecisionId) {
         let queue = self.transactions_queue();
         let number = self.journal.numbers.take(1);
         self.journal.outbox.push(Fact::Carried { number, queue, decision });
-        number
+        self.transactions.prepared.notes.insert(asked, number);
+    }
+
+    /// The coordinator hears of it when all that was done so far is on stable storage.
+    fn tell_kept(&mut self, (coordinator, transaction): Asked) {
+        let step = Step { from: self.config.shard, transaction, what: What::Kept };
+        self.step_after(self.journal.numbers.last(), coordinator, step);
     }
 
     fn answer_step(&mut self, (coordinator, transaction): Asked, what: What) {
@@ -139,12 +144,12 @@ impl Core {
     }
 }
 
-/// The addresses that messages of a part go to, each once, and the links that end behind it.
-fn after(part: &Part) -> (Vec<String>, Vec<(EndKey, DetachMode)>) {
+/// The addresses that messages of a part go to, each once.
+fn addresses_of(part: &Part) -> Vec<String> {
     let mut addresses: Vec<String> = part.sends.iter().map(|send| base(&send.address).to_owned()).collect();
     addresses.sort_unstable();
     addresses.dedup();
-    (addresses, part.closing.clone())
+    addresses
 }
 
 /// What becomes of a delivery that a transaction would have ended.

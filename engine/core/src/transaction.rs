@@ -174,8 +174,6 @@ impl Core {
                 self.handle_settle(end, key, rolled_back(), None);
             }
         }
-        for (end, mode) in part.closing {
-            self.detach(crate::ends::key(end), mode);
-        }
+        self.end_links(part.closing);
     }
 }

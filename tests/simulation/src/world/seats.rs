@@ -45,17 +45,11 @@ impl World {
 
     /// A client takes what came.
     pub(super) fn hear(&mut self, seat: usize, count: usize) {
-        let mut scene = Scene {
-            model: &mut self.model,
-            chance: &mut self.chance,
-            now_ns: self.schedule.now_ns(),
-            subscriptions: &mut self.subscriptions,
-            variety: self.variety,
-            order: self.versions.order(),
-            window: self.options.window,
-            refuses: self.options.segments_max < 100,
-        };
-        self.seats[seat].client.receive(&self.buffer[..count], &mut scene);
+        // It is lent to the client, which acts on nearly all else.
+        let buffer = std::mem::take(&mut self.buffer);
+        let (client, mut scene) = self.scene(seat);
+        client.receive(&buffer[..count], &mut scene);
+        self.buffer = buffer;
         self.speak(seat);
     }
 
