@@ -3,6 +3,7 @@
 //! Shards are read in parallel, each by a few threads that read (`storage_disk::read_segments`) and one that takes what was read.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use storage_disk::large::sweep;
@@ -10,6 +11,7 @@ use storage_disk::{Access, DataDirectory, DiskConfig, LargeFiles, Sync, probe};
 
 use engine_catalogue::{Catalogue, Resolved, base};
 use engine_core::fact::{DecisionId, INTERNAL, Purpose, Share};
+use engine_core::kept_patterns;
 use engine_core::step::Asked;
 use engine_shard::store::resume;
 
@@ -73,6 +75,8 @@ impl Storage {
             move_queues(&mut directory, &target)?;
             journals = read_journals(&directory, cores, &target)?;
         }
+        let patterns: Arc<[Box<str>]> = kept_patterns(journals.iter().flat_map(Recovered::queues)).into();
+        journals.iter_mut().for_each(|journal| journal.set_patterns(Arc::clone(&patterns)));
         resume_transactions(&mut journals, catalogue)?;
         for (journal, shard) in journals.iter_mut().zip(0_u16..) {
             journal.take_ids(|address| {

@@ -6,6 +6,7 @@
 use std::io;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use engine_core::message::Large;
@@ -93,6 +94,8 @@ pub struct Recovered {
     resumed: Resumed,
     /// The ids of messages that its addresses know.
     ids: ResumedIds,
+    /// Patterns that have subscriptions which outlive the node, on any shard.
+    patterns: Arc<[Box<str>]>,
     disk: DiskConfig,
     files: JournalFiles,
 }
@@ -158,6 +161,11 @@ impl Recovered {
         self.resumed = resumed;
     }
 
+    /// To which patterns there are subscriptions that outlive the node, on any shard.
+    pub fn set_patterns(&mut self, patterns: Arc<[Box<str>]>) {
+        self.patterns = patterns;
+    }
+
     /// What was read, for whoever runs no node on it.
     pub fn into_parts(self) -> (Store, Vec<Restored>) {
         (self.journal.store, self.journal.restored)
@@ -197,7 +205,7 @@ pub struct Journal {
 impl Started {
     /// Puts the queues back.
     pub fn restore(self, core: &mut Core) -> Journal {
-        let Recovered { journal: store::Recovered { mut store, restored, last }, resumed, ids, disk, files } =
+        let Recovered { journal: store::Recovered { mut store, restored, last }, resumed, ids, patterns, disk, files } =
             self.recovered;
         let needed = disk.segment_bytes.saturating_add(disk.min_free_bytes);
         if engine_rt::free_bytes(files.path()).is_ok_and(|(free, _)| free < needed) {
@@ -205,6 +213,7 @@ impl Started {
         }
         core.restore_numbers(last);
         restored.iter().for_each(|queue| core.restore(queue));
+        core.know_patterns(&patterns);
         core.resume_ids(ids);
         core.resume_transactions(resumed);
         Journal { store, disk: self.disk }
@@ -257,7 +266,8 @@ pub fn recover(
             mib = bytes >> 20, ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX), torn,
             "the journal was read");
     }
-    Ok(Recovered { journal, resumed: Resumed::default(), ids: ResumedIds::default(), disk, files })
+    let (resumed, ids, patterns) = (Resumed::default(), ResumedIds::default(), Arc::default());
+    Ok(Recovered { journal, resumed, ids, patterns, disk, files })
 }
 
 /// A manifest that was found, if it is that of this journal.

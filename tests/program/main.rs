@@ -46,3 +46,4 @@ mod selectors;
 mod subscriptions;
 mod transactions;
 mod transports;
+mod wildcards;

@@ -17,7 +17,7 @@ impl Bind {
         match event {
             Event::Deliver { .. } => unreachable!("messages are given, not told of"),
             Event::Moved(_) => unreachable!("the home asks the other owner, and tells nobody"),
-            Event::Step(_) => unreachable!("shards tell each other of it, and no link"),
+            Event::Step(_) | Event::Pattern(_) => unreachable!("shards tell each other of it, and no link"),
             Event::Admitted { .. } => unreachable!("it is no link that is admitted"),
             Event::Settled { first, last, outcome } => self.machine.settle(id, first, last, said(outcome)),
             Event::Confirmed { delivery } => self.machine.confirm(id, delivery),

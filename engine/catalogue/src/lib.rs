@@ -28,6 +28,7 @@ pub use change::{Change, ChangeError, Origin};
 pub use declare::Area;
 pub use definition::{Attributes, Definition, Divert, Kind, Member, Permission, Placed, QUALIFIER, Queue};
 pub use destination::lead_from;
+pub use matches::Matches;
 pub use name::base;
 pub use pattern::Pattern;
 pub use permission::{Action, EVERYBODY, USER};

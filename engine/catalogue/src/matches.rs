@@ -27,7 +27,7 @@ struct Node {
 
 /// Values by patterns, found by addresses.
 #[derive(Clone, Debug)]
-pub(crate) struct Matches<T> {
+pub struct Matches<T> {
     /// The root first.
     nodes: Vec<Node>,
     /// Patterns and their values, the least specific first.
@@ -42,6 +42,7 @@ impl<T> Default for Matches<T> {
 
 impl<T> Matches<T> {
     /// A trie of patterns that all differ, in any order.
+    #[must_use]
     pub fn new(patterns: impl IntoIterator<Item = (Pattern, T)>) -> Self {
         let mut values: Vec<_> = patterns.into_iter().collect();
         values.sort_by(|(one, _), (other, _)| one.cmp(other));

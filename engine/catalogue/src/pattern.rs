@@ -79,6 +79,18 @@ impl Pattern {
         &self.0
     }
 
+    /// Whether a text has a word that stands for others, and so is to be a pattern.
+    #[must_use]
+    pub fn is_meant(text: &str) -> bool {
+        words(text).any(|word| word == ONE || word == ANY)
+    }
+
+    /// Whether it says how the addresses begin that it matches.
+    #[must_use]
+    pub fn has_beginning(&self) -> bool {
+        matches!(self.parts().next(), Some(Part::Literal(_)))
+    }
+
     /// Its words.
     pub(crate) fn parts(&self) -> impl Iterator<Item = Part<'_>> {
         words(&self.0).map(|word| match word {
@@ -201,6 +213,16 @@ mod tests {
         // Nothing but their text tells these apart; they still have an order.
         assert!(pattern("#.a.#") < pattern("#.b.#"));
         assert_eq!(pattern("a.#").cmp(&pattern("a.#")), Ordering::Equal);
+    }
+
+    #[test]
+    fn a_pattern_is_meant_where_a_word_stands_for_others() {
+        for (text, is_meant, begins) in
+            [("a.b", false, true), ("a.*", true, true), ("#", true, false), ("*.a", true, false)]
+        {
+            assert_eq!((Pattern::is_meant(text), pattern(text).has_beginning()), (is_meant, begins), "{text}");
+        }
+        assert!(!Pattern::is_meant("a*.b#") && Pattern::is_meant("a.#.#"));
     }
 
     #[test]

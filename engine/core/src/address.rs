@@ -16,7 +16,7 @@ use crate::command::{ConnectionKey, Lifetime, RoutingType};
 use crate::lifetimes::Lifetimes;
 use crate::limits::FEW_QUEUES;
 use crate::members::Members;
-use crate::queue::{Kind, Queue};
+use crate::queue::Queue;
 use crate::slab::{Key, Slab};
 
 /// An address.
@@ -94,6 +94,15 @@ impl Choosing {
     }
 }
 
+/// What gets messages of an address, and is not among its queues.
+#[derive(Debug, Default)]
+struct Besides {
+    /// The queues of diverts, and those that lead to subscriptions elsewhere.
+    diverts: Vec<(Key, Diverting)>,
+    /// Addresses whose multicast queues get them, too: of patterns that this one matches. Some may have gone.
+    wider: Vec<Key>,
+}
+
 /// The queues of one address.
 #[derive(Debug, Default)]
 pub(crate) struct Bindings {
@@ -104,8 +113,8 @@ pub(crate) struct Bindings {
     turn: usize,
     /// Each gets every message.
     multicast: Members,
-    /// Those of diverts: they are in neither of these lists.
-    diverts: Vec<(Key, Diverting)>,
+    /// What gets messages besides; most addresses have nothing like that.
+    beside: Option<Box<Besides>>,
     /// Only where queues choose their messages.
     choosing: Option<Box<Choosing>>,
     /// Those that may go when messages or producers do (`Kind::is_on_demand`).
@@ -122,7 +131,7 @@ impl Bindings {
     }
 
     pub fn len(&self) -> usize {
-        self.anycast.len() + self.multicast.len() + self.diverts.len()
+        self.anycast.len() + self.multicast.len() + self.diverts().len()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -139,24 +148,50 @@ impl Bindings {
 
     /// All of them, and some that have gone.
     pub fn all(&self) -> impl Iterator<Item = Key> {
-        let diverts = self.diverts.iter().map(|(key, _)| *key);
+        let diverts = self.diverts().iter().map(|(key, _)| *key);
         self.anycast.listed().iter().chain(self.multicast.listed()).copied().chain(diverts)
     }
 
-    /// The queues of diverts.
-    #[inline]
+    /// The queues of diverts, and those that lead to subscriptions elsewhere.
     pub fn diverts(&self) -> &[(Key, Diverting)] {
-        &self.diverts
+        self.beside.as_ref().map_or(&[], |beside| &beside.diverts)
+    }
+
+    /// Addresses whose multicast queues get what is sent to this one, and some that have gone.
+    pub fn wider(&self) -> &[Key] {
+        self.beside.as_ref().map_or(&[], |beside| &beside.wider)
+    }
+
+    /// Whether others than its queues get what is sent to it.
+    #[inline]
+    pub fn has_beside(&self) -> bool {
+        self.beside.is_some()
+    }
+
+    /// These addresses' multicast queues get what is sent to this one from now on.
+    pub fn set_wider(&mut self, wider: Vec<Key>, queues: &Slab<Queue>) {
+        if wider.is_empty() && self.beside.is_none() {
+            return;
+        }
+        self.change_beside(queues, |beside| beside.wider = wider);
+    }
+
+    fn change_beside(&mut self, queues: &Slab<Queue>, change: impl FnOnce(&mut Besides)) {
+        let mut beside = self.beside.take().unwrap_or_default();
+        change(&mut beside);
+        self.beside = (!beside.diverts.is_empty() || !beside.wider.is_empty()).then_some(beside);
+        self.find_only(queues);
     }
 
     /// What the queue of a divert does with what is sent to the address.
     pub fn diverting(&self, key: Key) -> Option<Diverting> {
-        self.diverts.iter().find(|(other, _)| *other == key).map(|(_, how)| *how)
+        self.diverts().iter().find(|(other, _)| *other == key).map(|(_, how)| *how)
     }
 
     /// It does this from now on.
     pub fn set_diverting(&mut self, key: Key, how: Diverting) {
-        if let Some((_, diverting)) = self.diverts.iter_mut().find(|(other, _)| *other == key) {
+        let diverts = self.beside.iter_mut().flat_map(|beside| &mut beside.diverts);
+        if let Some((_, diverting)) = diverts.into_iter().find(|(other, _)| *other == key) {
             *diverting = how;
         }
     }
@@ -186,12 +221,12 @@ impl Bindings {
     /// A queue of the address was made; `queues` has it.
     pub fn insert(&mut self, key: Key, queues: &Slab<Queue>) {
         let Some(queue) = queues.get(key) else { return };
-        if queue.identity.kind == Kind::Divert {
-            self.diverts.push((key, Diverting::NoMore));
+        if queue.identity.kind.leads() {
+            self.change_beside(queues, |beside| beside.diverts.push((key, Diverting::NoMore)));
         } else {
             self.of(queue.identity.routing).insert(key);
         }
-        if queue.identity.kind != Kind::Divert
+        if !queue.identity.kind.leads()
             && let (RoutingType::Multicast, Some(choosing)) = (queue.identity.routing, &mut self.choosing)
         {
             choosing.others.insert(key);
@@ -211,12 +246,12 @@ impl Bindings {
     /// A queue of the address was deleted: it is not among `queues` any more.
     pub fn remove(&mut self, queue: &Queue, queues: &Slab<Queue>) {
         let lives = |key| queues.get(key).is_some();
-        if queue.identity.kind == Kind::Divert {
-            self.diverts.retain(|(key, _)| lives(*key));
+        if queue.identity.kind.leads() {
+            self.change_beside(queues, |beside| beside.diverts.retain(|(key, _)| lives(*key)));
             if let Some(names) = &mut self.names {
                 names.remove(&queue.identity.name);
             }
-            return self.find_only(queues);
+            return;
         }
         self.of(queue.identity.routing).handle_gone(lives);
         if queue.identity.kind.is_on_demand() {
@@ -295,7 +330,7 @@ impl Bindings {
     }
 
     fn find_only(&mut self, queues: &Slab<Queue>) {
-        let is_alone = self.len() == 1 && self.diverts.is_empty();
+        let is_alone = self.len() == 1 && self.beside.is_none();
         self.only = if is_alone { self.all().find(|&key| queues.get(key).is_some()) } else { None };
     }
 

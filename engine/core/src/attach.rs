@@ -22,6 +22,7 @@ use crate::limits::{DYNAMIC_NODES_MAX, Storage};
 use crate::pace::Pace;
 use crate::queue::Kind;
 use crate::slab::Key;
+use crate::wildcard::WILDCARD_PREFIX;
 
 /// What becomes of an address, or a queue of it, that a link asks for and that is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,11 +58,13 @@ fn check_lasting(name: &str, durability: Durability) -> Result<(), Box<Refusal>>
     Ok(())
 }
 
-/// Queues of diverts are nobody's to send to or to receive from.
+/// Queues that lead elsewhere are nobody's to send to or to receive from.
 fn check_public(queue: Option<&str>) -> Result<(), Box<Refusal>> {
-    match queue.filter(|queue| queue.starts_with(DIVERT_PREFIX)) {
+    let own = [(DIVERT_PREFIX, "is a divert's"), (WILDCARD_PREFIX, "leads to a subscription on another shard")];
+    let found = queue.and_then(|queue| Some((queue, own.iter().find(|(prefix, _)| queue.starts_with(prefix))?.1)));
+    match found {
         None => Ok(()),
-        Some(queue) => Err(Refusal::new(Condition::NotAllowed, format!("the queue {queue} is a divert's"))),
+        Some((queue, what)) => Err(Refusal::new(Condition::NotAllowed, format!("the queue {queue} {what}"))),
     }
 }
 
@@ -149,7 +152,7 @@ impl Core {
         let subscribed = self.config.storage == Storage::Journal
             && self.nodes.queues.get(key).is_some_and(|queue| queue.identity.kind == Kind::Durable);
         let number = if subscribed { self.declare(key) } else { None };
-        self.tell_after(number.unwrap_or(0), link, attached);
+        self.tell_attached(key, number.unwrap_or(0), link, attached);
     }
 
     /// Whether a queue takes a further consumer. A queue that was just made does.
@@ -351,6 +354,7 @@ impl Core {
         subscription: Option<&Subscription>,
         choice: Option<Choice>,
     ) -> Result<Key, Box<Refusal>> {
+        self.check_wildcard(name, choice.as_ref())?;
         let Some(subscription) = subscription else {
             self.subscriptions += 1;
             let queue = format!("{name}.{}.{}", self.config.shard, self.subscriptions);
@@ -401,6 +405,7 @@ impl Core {
     /// Ends the links of a subscription whose owner, the same link of the same container, attaches anew (part 2.6.1): it has
     /// most likely lost the connection of the old one.
     fn steal(&mut self, key: Key) {
+        self.release_parked(key);
         let Some(queue) = self.nodes.queues.get_mut(key) else { return };
         let text = format!("the container attached the subscription {} again", queue.identity.name);
         for end in queue.consumers.take_all() {

@@ -69,7 +69,8 @@ impl Core {
         let over = match queue.identity.kind {
             Kind::Volatile => last,
             Kind::Durable => last && mode == DetachMode::Close,
-            Kind::Auto | Kind::Declared(_) | Kind::Dynamic(_) | Kind::Divert | Kind::Ending => false,
+            Kind::Auto | Kind::Declared(_) | Kind::Dynamic(_) => false,
+            Kind::Divert | Kind::Wildcard(_) | Kind::Ending => false,
         };
         self.abandon(consumer.queue, end, &left_behind(&consumer.default_outcome, mode));
         if over {
@@ -120,7 +121,7 @@ impl Core {
         let lifetime = match queue.identity.kind {
             Kind::Volatile | Kind::Durable | Kind::Declared(_) | Kind::Dynamic(Lifetime::OnClose) => return,
             Kind::Auto => return self.collect_on_demand(key),
-            Kind::Divert => return self.divert(key),
+            Kind::Divert | Kind::Wildcard(_) => return self.divert(key),
             Kind::Dynamic(lifetime) => lifetime,
             Kind::Ending if queue.departing() == 0 => return self.delete(key),
             Kind::Ending => return,
@@ -147,12 +148,12 @@ impl Core {
 
     /// Deletes a queue, and gives its address, which stays for another one even if nobody uses it.
     pub(crate) fn delete_within(&mut self, key: Key) -> Option<Key> {
+        self.release_parked(key);
         let mut queue = self.nodes.remove_queue(key)?;
-        let departs = queue.departing() > 0 && self.nodes.may_end_later(&queue);
+        let is_owed = !matches!(queue.identity.kind, Kind::Wildcard(_));
+        let departs = queue.departing() > 0 && is_owed && self.nodes.may_end_later(&queue);
         if !departs {
-            self.flights.note_dropped(queue.departing());
-        }
-        if !departs {
+            self.flights.end_all(key, if is_owed { queue.departing() } else { 0 });
             self.forget(&queue);
             self.memory.give_back(queue.bytes());
         }

@@ -204,7 +204,7 @@ impl Core {
 
     /// Goes on after a restart with what a crash left, when all that the journal has was told.
     pub fn resume_transactions(&mut self, resumed: Resumed) {
-        let nobody = Committer { link: LinkKey::at(Port::Transactions, 0, 0, 0), delivery: 0, settled: Settled::Yes };
+        let nobody = Committer { link: LinkKey::at(Port::Shard, 0, 0, 0), delivery: 0, settled: Settled::Yes };
         for Undone { transaction, name, owners, unkept } in resumed.decisions {
             self.transactions.last = self.transactions.last.max(transaction);
             let (shares, decision) = (BTreeMap::new(), Some(Written { name, owners }));
@@ -253,10 +253,10 @@ impl Core {
 
     /// Tells a shard a step when the journal has reached `number`.
     pub(crate) fn step_after(&mut self, number: u64, shard: u16, step: Step) {
-        self.tell_after(number, LinkKey::at(Port::Transactions, shard, 0, 0), Event::Step(Box::new(step)));
+        self.tell_after(number, LinkKey::at(Port::Shard, shard, 0, 0), Event::Step(Box::new(step)));
     }
 
     pub(crate) fn tell_step(&mut self, shard: u16, step: Step) {
-        self.events.push_back((LinkKey::at(Port::Transactions, shard, 0, 0), Event::Step(Box::new(step))));
+        self.events.push_back((LinkKey::at(Port::Shard, shard, 0, 0), Event::Step(Box::new(step))));
     }
 }

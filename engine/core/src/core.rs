@@ -113,6 +113,7 @@ impl Core {
             subscriptions: 0,
         };
         core.make_declared();
+        core.know_declared_patterns();
         core
     }
 
@@ -249,13 +250,14 @@ impl Core {
     #[must_use]
     pub fn deadline(&self) -> Option<u64> {
         let looks = !self.turns.again.is_empty();
-        let work = (looks || self.may_release_waiting() || self.is_refreshing()).then_some(self.now.ns);
+        let spreads = self.nodes.patterns.has_work();
+        let work = (looks || spreads || self.may_release_waiting() || self.is_refreshing()).then_some(self.now.ns);
         [work, self.deadlines.earliest(self.now)].into_iter().flatten().min()
     }
 
     /// Drops expired messages, gives credit that was withheld for consumers that no longer take, or for want of room that is there now, tries
     /// again what was refused at another address or failed, serves consumers that waited for others, deletes queues that nobody needed for a
-    /// while, and goes on with a new version of the catalogue.
+    /// while, goes on with a new version of the catalogue, and tells other shards of patterns that somebody subscribes to.
     pub fn handle_deadline(&mut self, now_ns: u64, wall_ms: u64) {
         self.now = Now { ns: now_ns, wall_ms };
         for queue in std::mem::take(&mut self.turns.again) {
@@ -269,6 +271,7 @@ impl Core {
         self.look_due();
         self.release_waiting(RELEASE_MAX);
         self.refresh();
+        self.spread();
         if self.deadlines.may_sweep(self.now) {
             self.sweep();
         }

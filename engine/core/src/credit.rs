@@ -71,9 +71,17 @@ impl Core {
             Route::Typed(routing) => (of(*routing), &[][..]),
             Route::All => (of(RoutingType::Anycast), of(RoutingType::Multicast)),
         };
-        first.iter().chain(rest).find_map(|&key| {
+        let wait = |key: Key| {
             self.nodes.note_look();
             Some((key, self.wait(self.nodes.queues.get(key)?)?))
+        };
+        let own = first.iter().chain(rest).find_map(|&key| wait(key));
+        let meets_wider = !matches!(producer.route, Route::Queue(_) | Route::Typed(RoutingType::Anycast));
+        own.or_else(|| {
+            let wider = bindings.wider().iter().filter(|_| meets_wider);
+            let of = wider.filter_map(|&key| Some(&self.nodes.addresses.get(key)?.queues));
+            of.flat_map(|of| of.diverts().iter().map(|(key, _)| key).chain(of.listed(RoutingType::Multicast)))
+                .find_map(|&key| wait(key))
         })
     }
 

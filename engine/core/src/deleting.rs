@@ -28,10 +28,17 @@ impl Core {
         let name = format!("{}{QUALIFIER}{}", task.address, task.queue);
         let mark = Mark::of(key);
         let Some(queue) = self.nodes.queues.get(key) else { return Ok(Progress::then(self.settle_down(mark))) };
-        if queue.identity.kind == Kind::Divert {
-            return Err(refused(format!(
-                "the queue {name} is a divert's: it goes when the divert is removed and it is empty"
-            )));
+        match queue.identity.kind {
+            Kind::Divert => {
+                let why = format!("the queue {name} is a divert's: it goes when the divert is removed and it is empty");
+                return Err(refused(why));
+            }
+            Kind::Wildcard(_) => {
+                return Err(refused(format!(
+                    "the queue {name} leads to subscriptions, and goes with the last of them"
+                )));
+            }
+            _ => {}
         }
         if matches!(queue.identity.kind, Kind::Declared(_)) {
             if self.config.catalogue.queues_of(&task.address).any(|(declared, _)| declared == task.queue) {

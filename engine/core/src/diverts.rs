@@ -9,22 +9,19 @@
 //! 3. A message that has moved `HOPS_MAX` times is dropped, and counted: diverts in a circle do not keep it for ever.
 //! 4. A divert that is removed gets no more, and its queue goes when it is empty.
 //!
-//! Not here: what a message says of its way (`hop`).
+//! Not here: what a message says of its way (`hop`), and which other queues get it (`wider`).
 
 use engine_catalogue::{Catalogue, Divert};
 
 use crate::address::{Address, Diverting};
-use crate::admission::Admission;
 use crate::choice::Choice;
 use crate::command::RoutingType;
 use crate::core::Core;
 use crate::divert_name::{divert_of, queue_name};
-use crate::ends::Route;
 use crate::event::Refusal;
 use crate::limits::DIVERTING_MAX;
 use crate::message::Message;
 use crate::queue::{Destinations, Identity, Kind};
-use crate::routing::Heading;
 use crate::slab::Key;
 
 /// The queues of diverts that get a message.
@@ -93,46 +90,6 @@ impl Core {
             }
         }
         Ok(diverted)
-    }
-
-    /// Puts a message into the queues of an address that has diverts, and into theirs.
-    #[cold]
-    pub(crate) fn put_diverted(&mut self, heading: Heading, message: Message) -> Result<u64, Box<Refusal>> {
-        let Heading { address, route, origin } = heading;
-        let Diverted { mut queues, is_exclusive } = self.diverted(address, &message)?;
-        if is_exclusive {
-            return self.put_each(&queues, None, message);
-        }
-        let (anycast, multicast) = match route {
-            Route::All => (true, true),
-            Route::Typed(routing) => (routing == RoutingType::Anycast, routing == RoutingType::Multicast),
-            Route::Queue(_) => (false, false),
-        };
-        if multicast {
-            match self.chosen(address, origin, &message)? {
-                Some(chosen) => queues.extend(chosen),
-                None => {
-                    let listed = self.nodes.addresses.get(address).map(|of| of.queues.listed(RoutingType::Multicast));
-                    queues.extend(listed.unwrap_or_default());
-                }
-            }
-        }
-        // What a divert would refuse is refused before it is an anycast queue's turn.
-        for &queue in &queues {
-            self.admit(queue, &message)?;
-        }
-        let one = if anycast { self.take_turn(address, origin, &message)? } else { None };
-        self.put_each(&queues, one, message)
-    }
-
-    /// Whether the queues of diverts take a message, or drop it; gives how many get it, and whether others do.
-    pub(crate) fn may_divert(&self, address: Key, message: &Message) -> Result<(usize, bool), Box<Refusal>> {
-        let Diverted { queues, is_exclusive } = self.diverted(address, message)?;
-        let mut count = 0;
-        for queue in queues {
-            count += usize::from(self.admit(queue, message)? == Admission::Taken);
-        }
-        Ok((count, !is_exclusive))
     }
 
     /// Sends off what a divert's queue has, as far as some of it may be under way, and asks the journal for more. A queue that is empty and

@@ -20,6 +20,7 @@ use crate::limits::{MESSAGE_OVERHEAD, Storage};
 use crate::message::Message;
 use crate::queue::{Before, Identity, Kind, Logged, Queue};
 use crate::slab::Key;
+use crate::wildcard::{Keeps, pattern_of_queue, settings_name};
 
 impl Core {
     /// Puts a message into queues, at least one of which stores it; gives the number that has to be durable before the
@@ -93,7 +94,8 @@ impl Core {
         let queue = self.nodes.queues.get_mut(key)?;
         if queue.logged == Logged::No {
             let numbers = &mut self.journal.numbers;
-            let number = if queue.is_lasting() { numbers.take_lasting_queue() } else { numbers.take_passing_queue() };
+            let may_last = queue.identity.kind.may_last();
+            let number = if may_last { numbers.take_lasting_queue() } else { numbers.take_passing_queue() };
             queue.logged = Logged::Numbered(number);
             self.journal.insert(number, key);
         }
@@ -269,7 +271,10 @@ impl Core {
         let Declared { routing, purpose, address, name, .. } = declared;
         let address = match self.nodes.address(address) {
             Some(known) => known,
-            None => self.nodes.put_address(address, *routing, self.config.catalogue.settings(address)),
+            None => {
+                let settings = self.config.catalogue.settings(settings_name(address));
+                self.nodes.put_address(address, *routing, settings)
+            }
         };
         let known = self.nodes.find(address, name);
         let is_declared =
@@ -284,13 +289,14 @@ impl Core {
             }
             return known;
         }
-        let is_divert = |key: &Key| self.nodes.queues.get(*key).is_some_and(|of| of.identity.kind == Kind::Divert);
-        if let Some(known) = known.filter(is_divert) {
+        let leads = |key: &Key| self.nodes.queues.get(*key).is_some_and(|of| of.identity.kind.leads());
+        if let Some(known) = known.filter(leads) {
             return known;
         }
         let kind = match purpose {
             // Peers make no queue of such a name.
             Purpose::OnDemand if divert_of(name).is_some() => Kind::Divert,
+            Purpose::OnDemand if pattern_of_queue(name).is_some() => Kind::Wildcard(Keeps::Durable),
             Purpose::OnDemand => Kind::Auto,
             Purpose::Subscription => Kind::Durable,
         };

@@ -9,6 +9,7 @@ use crate::message::Message;
 use crate::origin::Origin;
 use crate::slab::Key;
 use crate::step::Step;
+use crate::wildcard::PatternStep;
 
 pub use crate::refusal::Refusal;
 
@@ -108,6 +109,8 @@ pub enum Event {
     Moved(Box<Moved>),
     /// Another shard, or this one, tells of a transaction that both are about.
     Step(Box<Step>),
+    /// Another shard tells of a pattern that somebody subscribes to.
+    Pattern(Box<PatternStep>),
     /// A consumer takes less than the settings of its queue want; if its link is to end, `Detached` follows.
     Slow {
         /// What it did, for whoever runs the node.

@@ -87,9 +87,10 @@ impl Flights {
         flights.chain(&mut self.queues).filter(|key| **key == queue).for_each(|key| *key = other);
     }
 
-    /// Messages that were to go elsewhere go with their queue.
-    pub fn note_dropped(&mut self, messages: usize) {
+    /// A queue goes, and with it so many messages that were to go elsewhere. What comes of those that are under way is of no interest.
+    pub fn end_all(&mut self, queue: Key, messages: usize) {
         self.dropped += messages as u64;
+        self.rename(queue, Key::NOWHERE);
     }
 
     /// How many did.

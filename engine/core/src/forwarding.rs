@@ -11,10 +11,12 @@
 //!
 //! Not here: what goes elsewhere, and which is next (`queue::departing`, `queue::departures`), and what is told of it there (`hop`).
 
+use engine_message::Condition;
+
 use crate::agenda::Due;
 use crate::command::{Outcome, Publish};
 use crate::core::Core;
-use crate::event::Event;
+use crate::event::{Event, Refusal};
 use crate::exchange::Recall;
 use crate::flights::Flight;
 use crate::hop;
@@ -98,17 +100,21 @@ impl Core {
         let Forward { flight, publish } = forward;
         if !self.is_own(&publish.address) {
             self.journal.outbox.note_untaken(publish.message.large());
-            return self.handle_turned_back(flight);
+            return self.handle_turned_back(flight, None);
         }
         match self.publish_to(*publish) {
             Ok(number) => self.handle_landed(flight, number),
-            Err(_) => self.handle_turned_back(flight),
+            Err(refusal) => self.handle_turned_back(flight, Some(&refusal)),
         }
     }
 
     /// The owner of an address took a message, which is durable there if it has to be, or refused it.
     pub fn handle_forwarded(&mut self, flight: u32, outcome: &Outcome) {
-        if *outcome == Outcome::Accepted { self.handle_landed(flight, 0) } else { self.handle_turned_back(flight) }
+        match outcome {
+            Outcome::Accepted => self.handle_landed(flight, 0),
+            Outcome::Rejected(refusal) => self.handle_turned_back(flight, refusal.as_deref()),
+            Outcome::Released | Outcome::Modified(_) => self.handle_turned_back(flight, None),
+        }
     }
 
     /// A message is where it goes, durably when the journal has reached `number`.
@@ -128,18 +134,24 @@ impl Core {
     }
 
     /// A message was refused where it goes.
-    fn handle_turned_back(&mut self, flight: u32) {
+    fn handle_turned_back(&mut self, flight: u32, refusal: Option<&Refusal>) {
         let Some(Flight { queue: key, sequence, .. }) = self.flights.end(flight) else { return };
         let Some(queue) = self.nodes.queues.get_mut(key) else { return };
         let Some(sequence) = sequence else { return queue.count_withdrawn() };
-        let left = queue.turn_back(sequence, self.now.ns);
+        let is_in_vain = refusal.is_some_and(|refusal| refusal.condition == Condition::NotImplemented);
+        let left = if is_in_vain && matches!(queue.identity.kind, Kind::Wildcard(_)) {
+            // The same as for a message that none of the subscriptions asks for: it would be in the way of all others.
+            queue.land(sequence).0
+        } else {
+            queue.turn_back(sequence, self.now.ns)
+        };
         self.apply(key, left);
         self.handle_flown(key);
     }
 
     fn handle_flown(&mut self, key: Key) {
         self.note_departures(key);
-        let goes_on = |queue: &Queue| matches!(queue.identity.kind, Kind::Ending | Kind::Divert);
+        let goes_on = |queue: &Queue| queue.identity.kind == Kind::Ending || queue.identity.kind.leads();
         if self.nodes.queues.get(key).is_some_and(|queue| queue.is_done_or_awaited() || goes_on(queue)) {
             self.touch(key);
         }
@@ -201,7 +213,7 @@ impl Core {
             assert_eq!(listed, usize::from(queue.lists_departures()), "listed once, or not");
             assert!(queue.identity.kind != Kind::Ending || queue.departing() > 0 || queue.is_listed(), "it goes");
         }
-        for flight in self.flights.under_way() {
+        for flight in self.flights.under_way().filter(|flight| flight.queue != Key::NOWHERE) {
             let queue = self.nodes.queues.get(flight.queue).expect("what is under way is at home still");
             assert!(queue.departing() > 0 || flight.sequence.is_none());
         }

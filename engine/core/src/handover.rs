@@ -240,8 +240,8 @@ impl Core {
             } else if !queue.consumers.is_empty() {
                 Some("links")
             } else {
-                (!matches!(queue.identity.kind, Kind::Auto | Kind::Divert | Kind::Declared(Before::OnDemand)))
-                    .then_some("subscriptions")
+                let goes = matches!(queue.identity.kind, Kind::Auto | Kind::Declared(Before::OnDemand));
+                (!goes && !queue.identity.kind.leads()).then_some("subscriptions")
             }
         })
     }

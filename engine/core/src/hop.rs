@@ -27,6 +27,10 @@ const EXPIRY: &str = "x-opt-ACTUAL-EXPIRY";
 /// it, or a divert did.
 pub(crate) fn moved(parting: &Parting<'_>, wall_ms: u64) -> Message {
     let message = parting.message;
+    if matches!(parting.cause, Cause::Subscribed) {
+        // Its subscribers get what was sent; its time has come, if it had to wait for one.
+        return Message { header: Header { scheduled: false, ..message.header }, ..message.clone() };
+    }
     let body = match message.large() {
         Some(large) => beside(parting, &large, wall_ms),
         None => section::change_annotations(&message.body, |map| tell(map, parting, wall_ms)).map(Bytes::from).ok(),
@@ -116,6 +120,7 @@ fn tell(map: &mut Map, parting: &Parting<'_>, wall_ms: u64) {
         Cause::Moved(moved) => map.set(REASON, text(moved.reason)),
         Cause::Exhausted => map.set(REASON, text("max-delivery-attempts")),
         Cause::Diverted => map.set(REASON, text("diverted")),
+        Cause::Subscribed => {}
     }
 }
 

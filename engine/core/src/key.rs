@@ -26,8 +26,8 @@ pub enum Port {
     Router,
     /// A connection, as the claimant of its container: its place is one in the table of connections.
     Connection,
-    /// The shard itself, as one of those that a transaction is about.
-    Transactions,
+    /// The shard itself: what shards tell each other.
+    Shard,
 }
 
 /// How many of the bits of `LinkKey::slot` a place has; those above name the port.
@@ -49,7 +49,7 @@ impl LinkKey {
             Port::Management => 2,
             Port::Router => 3,
             Port::Connection => 4,
-            Port::Transactions => 5,
+            Port::Shard => 5,
         };
         Self { shard, generation, slot: port << PLACE_BITS | place }
     }
@@ -63,7 +63,7 @@ impl LinkKey {
             2 => Port::Management,
             3 => Port::Router,
             4 => Port::Connection,
-            _ => Port::Transactions,
+            _ => Port::Shard,
         }
     }
 
@@ -91,8 +91,7 @@ mod tests {
 
     #[test]
     fn a_port_and_a_place_share_a_key() {
-        for port in [Port::Peer, Port::Forwarder, Port::Management, Port::Router, Port::Connection, Port::Transactions]
-        {
+        for port in [Port::Peer, Port::Forwarder, Port::Management, Port::Router, Port::Connection, Port::Shard] {
             for place in [0, 1, LinkKey::PLACES - 1] {
                 let key = LinkKey::at(port, 7, 9, place);
                 assert_eq!((key.port(), key.place(), key.shard, key.generation), (port, place, 7, 9));

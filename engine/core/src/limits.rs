@@ -130,6 +130,14 @@ pub const DEPARTING_HERE_MAX: usize = FORWARDS_MAX;
 /// the queue's order, in memory or not, as it does for consumers.
 pub const DIVERTING_MAX: usize = FORWARDS_MAX;
 
+/// Patterns of addresses that a shard knows subscriptions to, its own and those of others: each makes an address and a queue on every shard, and
+/// each may match every address. Links that would be to further ones are refused with `amqp:resource-limit-exceeded`.
+pub const PATTERNS_MAX: usize = 1024;
+
+/// Longest pattern, octets: the address that leads to its subscriptions has a name that is somewhat longer. Longer ones are refused with
+/// `amqp:invalid-field`.
+pub const PATTERN_BYTES_MAX: usize = NAME_BYTES_MAX - 64;
+
 /// How often a message may move from address to address before diverts drop it: chains of diverts that people make are shorter, and what
 /// goes round in a circle is gone within some milliseconds.
 pub const HOPS_MAX: u32 = 16;

@@ -22,9 +22,11 @@ use crate::fact::{INTERNAL, PASSING};
 use crate::idle::Idle;
 use crate::ids::Duplicates;
 use crate::limits::{ENDING_BYTES, ENDING_MAX, NAME_BYTES_MAX};
+use crate::patterns::Patterns;
 use crate::plain::Plain;
 use crate::queue::{Before, Destinations, Identity, Kind, Queue};
 use crate::slab::{Key, Slab};
+use crate::wildcard::pattern_of_queue;
 
 /// Addresses, queues and links of one shard.
 #[derive(Debug)]
@@ -43,6 +45,8 @@ pub(crate) struct Nodes {
     pub idle: Idle,
     /// Ids of messages that addresses know.
     pub duplicates: Duplicates,
+    /// Patterns that somebody subscribes to.
+    pub patterns: Patterns,
     /// Addresses and queues each, at most.
     max: usize,
     /// Octets of one queue that are in memory at most while the shard has plenty.
@@ -64,6 +68,7 @@ impl Nodes {
             endings: Vec::new(),
             idle: Idle::default(),
             duplicates: Duplicates::default(),
+            patterns: Patterns::default(),
             max,
             resident_max,
             #[cfg(test)]
@@ -121,7 +126,16 @@ impl Nodes {
     pub fn put_address(&mut self, name: &str, routing: RoutingType, settings: Arc<AddressSettings>) -> Key {
         let key = self.addresses.insert(Address::new(name, routing, settings));
         self.names.insert(name.into(), key);
+        self.link_wider(key);
         key
+    }
+
+    /// An address gets the list of those whose subscriptions get what is sent to it.
+    pub fn link_wider(&mut self, key: Key) {
+        self.note_look();
+        let Some(address) = self.addresses.get_mut(key) else { return };
+        let wider = self.patterns.wider(&address.name);
+        address.queues.set_wider(wider, &self.queues);
     }
 
     /// Makes a queue that is not there yet.
@@ -143,7 +157,7 @@ impl Nodes {
     pub fn put_queue(&mut self, identity: Identity) -> Key {
         let address = identity.address;
         let bounds = match self.addresses.get(address) {
-            Some(address) if identity.kind == Kind::Divert => Bounds::of_divert(&address.settings),
+            Some(address) if identity.kind.leads() => Bounds::of_divert(&address.settings),
             Some(address) => Bounds::new(&address.settings),
             None => Bounds::new(&AddressSettings::default()),
         };
@@ -160,20 +174,25 @@ impl Nodes {
         if let Some(of) = self.addresses.get(address)
             && let Some(queue) = self.queues.get_mut(key)
         {
-            let to = match (queue.identity.kind, divert_of(&queue.identity.name)) {
-                (Kind::Divert, Some((_, target))) => {
-                    Some(Destinations::of_divert(&of.name, &of.settings, target, None))
+            let to = match queue.identity.kind {
+                Kind::Divert => divert_of(&queue.identity.name)
+                    .map(|(_, target)| Destinations::of_divert(&of.name, &of.settings, target, None)),
+                Kind::Wildcard(_) => {
+                    pattern_of_queue(&queue.identity.name).map(|to| Destinations::of_wildcard(&of.name, to))
                 }
                 _ => Destinations::new(&of.name, &of.settings),
             };
             queue.redirect(to);
-            queue.set_delays(&of.settings);
-            queue.set_service(&of.settings);
-            queue.set_last_values(&of.settings);
+            if !matches!(queue.identity.kind, Kind::Wildcard(_)) {
+                queue.set_delays(&of.settings);
+                queue.set_service(&of.settings);
+                queue.set_last_values(&of.settings);
+            }
         }
         self.note_subscription(key);
         if let Some(address) = self.addresses.get_mut(address) {
             address.queues.insert(key, &self.queues);
+            self.patterns.note_changed(&address.name);
         }
         key
     }
@@ -182,7 +201,7 @@ impl Nodes {
     pub fn choose(&mut self, key: Key, choice: Choice) {
         let queue = self.queues.get(key).filter(|queue| queue.identity.choice.is_none());
         // What a divert chooses is declared.
-        let Some(queue) = queue.filter(|queue| queue.identity.kind != Kind::Divert) else { return };
+        let Some(queue) = queue.filter(|queue| !queue.identity.kind.leads()) else { return };
         if let Some(address) = self.addresses.get_mut(queue.identity.address) {
             address.queues.choose(key, &choice, &self.queues);
         }
@@ -261,6 +280,7 @@ impl Nodes {
         queue.identity.kind = Kind::Declared(queue.identity.kind.before());
         if let Some(address) = self.addresses.get_mut(queue.identity.address) {
             address.queues.keep(key, from, queue);
+            self.patterns.note_changed(&address.name);
         }
     }
 
@@ -299,6 +319,7 @@ impl Nodes {
         }
         if let Some(address) = self.addresses.get_mut(queue.identity.address) {
             address.queues.remove(&queue, &self.queues);
+            self.patterns.note_changed(&address.name);
         }
         Some(queue)
     }
@@ -325,19 +346,16 @@ impl Nodes {
             let known = self.subscriptions.contains(&(queue.identity.name.clone(), key));
             assert_eq!(known, outlives, "subscriptions are remembered");
             let Some(address) = self.addresses.get(queue.identity.address) else { panic!("a queue has its address") };
-            assert_eq!(
-                address.queues.diverting(key).is_some(),
-                queue.identity.kind == Kind::Divert,
-                "it diverts, or not"
-            );
-            if queue.identity.kind == Kind::Divert {
+            assert_eq!(address.queues.diverting(key).is_some(), queue.identity.kind.leads(), "it diverts, or not");
+            if queue.identity.kind.leads() {
                 assert_eq!(address.queues.find(&queue.identity.name, &self.queues), Some(key), "by its name");
                 queue.check();
                 continue;
             }
             assert!(address.queues.listed(queue.identity.routing).contains(&key), "and the address it");
             assert_eq!(address.queues.find(&queue.identity.name, &self.queues), Some(key), "by its name");
-            assert_eq!(address.queues.only() == Some(key), address.queues.len() == 1, "alone or not");
+            let is_alone = address.queues.len() == 1 && address.queues.wider().is_empty();
+            assert_eq!(address.queues.only() == Some(key), is_alone, "alone or not");
             let on_demand = address.queues.on_demand().contains(&key);
             assert_eq!(on_demand, queue.identity.kind.is_on_demand(), "it goes when it has to");
             let choosing = address.queues.choosing();

@@ -55,6 +55,7 @@ use crate::fact::LOCAL;
 use crate::message::{Message, NORMAL_PRIORITY};
 use crate::plain::Plain;
 use crate::slab::{Key, Slab};
+use crate::wildcard::Keeps;
 
 pub(crate) use browsing::Found;
 pub(crate) use cause::{Cause, Moved};
@@ -94,6 +95,8 @@ pub(crate) enum Kind {
     Dynamic(Lifetime),
     /// A divert's, for one of its targets: stays while that is declared, and then until it is empty.
     Divert,
+    /// It leads to the subscriptions of a pattern, on another shard, and stays while there are some.
+    Wildcard(Keeps),
     /// It was deleted, and belongs to no address any more: it goes with its last message that is on its way elsewhere.
     Ending,
 }
@@ -111,13 +114,24 @@ impl Kind {
         match self {
             Self::Declared(before) => before,
             Self::Durable => Before::Subscription,
-            Self::Auto | Self::Volatile | Self::Dynamic(_) | Self::Divert | Self::Ending => Before::OnDemand,
+            Self::Auto | Self::Volatile | Self::Dynamic(_) | Self::Ending => Before::OnDemand,
+            Self::Divert | Self::Wildcard(_) => Before::OnDemand,
         }
     }
 
     /// Whether durable messages of such a queue are kept on disk.
     pub fn is_lasting(self) -> bool {
-        matches!(self, Self::Auto | Self::Durable | Self::Declared(_) | Self::Divert)
+        matches!(self, Self::Auto | Self::Durable | Self::Declared(_) | Self::Divert | Self::Wildcard(Keeps::Durable))
+    }
+
+    /// Whether durable messages of it are, or may be from some time on.
+    pub fn may_last(self) -> bool {
+        self.is_lasting() || matches!(self, Self::Wildcard(_))
+    }
+
+    /// Whether all that is in it goes to another address.
+    pub fn leads(self) -> bool {
+        matches!(self, Self::Divert | Self::Wildcard(_))
     }
 
     /// Whether a queue may go when messages or links of its address do: others go when a link of their own says so.

@@ -24,6 +24,7 @@ use crate::plain::Plain;
 use crate::queue::{Destinations, Kind, Queue};
 use crate::slab::Key;
 use crate::versions::Refresh;
+use crate::wildcard::settings_name;
 
 impl Core {
     /// Whether what is there is still to be brought to the newest version.
@@ -108,7 +109,10 @@ impl Core {
 
     fn refresh_address(&mut self, key: Key) {
         let Some(address) = self.nodes.addresses.get_mut(key) else { return };
-        address.set_settings(self.config.catalogue.settings(&address.name));
+        address.set_settings(self.config.catalogue.settings(settings_name(&address.name)));
+        if settings_name(&address.name) != &*address.name {
+            return;
+        }
         address.is_declared = self.config.catalogue.is_declared(&address.name);
         if address.is_declared {
             address.routing = address.settings.routing;
@@ -124,11 +128,12 @@ impl Core {
             (Kind::Divert, Some((target, routing))) => {
                 Some(Destinations::of_divert(&address.name, &address.settings, target, routing))
             }
+            (Kind::Wildcard(_), Some((pattern, _))) => Some(Destinations::of_wildcard(&address.name, pattern)),
             _ => Destinations::new(&address.name, &address.settings),
         };
         let settings = Arc::clone(&address.settings);
         let bounds = match queue.identity.kind {
-            Kind::Divert => Bounds::of_divert(&address.settings),
+            kind if kind.leads() => Bounds::of_divert(&address.settings),
             _ => Bounds::new(&address.settings),
         };
         let plain = match queue.identity.choice {
@@ -146,6 +151,9 @@ impl Core {
         }
         if let Some(queue) = self.nodes.queues.get_mut(key) {
             queue.redirect(destinations);
+            if matches!(queue.identity.kind, Kind::Wildcard(_)) {
+                return;
+            }
             queue.set_delays(&settings);
             queue.set_last_values(&settings);
             if queue.set_service(&settings) {

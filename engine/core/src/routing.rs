@@ -55,8 +55,8 @@ impl Core {
         if found.lifetimes != Lifetimes::AsSent {
             found.lifetimes.hold(&mut message, self.now.wall_ms);
         }
-        if !found.queues.diverts().is_empty() && !matches!(route, Route::Queue(_)) {
-            return self.put_diverted(heading, message);
+        if found.queues.has_beside() && !matches!(route, Route::Queue(_)) {
+            return self.put_beside(heading, message);
         }
         match (route, found.queues.only()) {
             (Route::All, Some(only)) => self.put_one(only, origin, message),

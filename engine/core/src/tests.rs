@@ -32,6 +32,7 @@ mod short_ways;
 mod slow;
 mod transactions;
 mod versions;
+mod wildcards;
 
 use std::sync::Arc;
 

@@ -20,6 +20,7 @@ use crate::key::LinkKey;
 use crate::message::Message;
 use crate::prepared::rolled_back;
 use crate::routing::Heading;
+use crate::wider::Recipients;
 
 /// Octets that a record has beside a message's body, and what is written of an outcome, at most.
 const RECORD_BYTES: u64 = 96;
@@ -95,38 +96,23 @@ impl Core {
     /// Whether the queues that a message is for take it, or drop it; gives how many there are.
     fn may_put(&self, heading: Heading, message: &Message) -> Result<usize, Box<Refusal>> {
         let Heading { address, route, origin } = heading;
-        let (one, all) = match route {
-            Route::Queue(queue) => {
-                self.chooses(queue, origin, message)?;
-                return self.admit(queue, message).map(|_| 1);
-            }
-            Route::Typed(RoutingType::Anycast) => (true, false),
-            Route::Typed(RoutingType::Multicast) => (false, true),
-            Route::All => (true, true),
-        };
-        let (mut queues, others) = self.may_divert(address, message)?;
-        if !others {
-            return Ok(queues);
+        if let Route::Queue(queue) = route {
+            self.chooses(queue, origin, message)?;
+            return self.admit(queue, message).map(|_| 1);
         }
-        let chosen = if all { self.chosen(address, origin, message)? } else { None };
-        let Some(address) = self.nodes.addresses.get(address) else { return Ok(queues) };
-        if all {
-            for &queue in chosen.as_deref().unwrap_or(address.queues.listed(RoutingType::Multicast)) {
-                self.admit(queue, message)?;
-                queues += 1;
+        let Recipients { queues, anycast } = self.beside(heading, message)?;
+        for &queue in &queues {
+            self.admit(queue, message)?;
+        }
+        let Some(address) = self.nodes.addresses.get(address).filter(|_| anycast) else { return Ok(queues.len()) };
+        let mut refused = None;
+        for &queue in address.queues.listed(RoutingType::Anycast) {
+            match self.admit(queue, message) {
+                Ok(_) => return Ok(queues.len() + 1),
+                Err(refusal) => refused = Some(refusal),
             }
         }
-        if one {
-            let mut refused = None;
-            for &queue in address.queues.listed(RoutingType::Anycast) {
-                match self.admit(queue, message) {
-                    Ok(_) => return Ok(queues + 1),
-                    Err(refusal) => refused = Some(refusal),
-                }
-            }
-            refused.map_or(Ok(()), Err)?;
-        }
-        Ok(queues)
+        refused.map_or(Ok(queues.len()), Err)
     }
 
     /// Does all of a part that was looked at; gives the number that has to be durable before that is told, or 0.

@@ -274,7 +274,7 @@ impl Home {
             | Event::Revoked { .. } => {}
             Event::Admitted { .. } => unreachable!("no link asks for it"),
             Event::Moved(_) => unreachable!("it was taken where it came (`attach_again`)"),
-            Event::Step(_) => unreachable!("shards tell each other of it, and no link"),
+            Event::Step(_) | Event::Pattern(_) => unreachable!("shards tell each other of it, and no link"),
         }
     }
 

@@ -141,7 +141,7 @@ impl Engine {
     /// Has a transaction committed that is about queues of several shards.
     pub fn coordinate(&mut self, by: Committer, parts: BTreeMap<u16, Part>) {
         for (owner, step) in self.core.coordinate(by, parts) {
-            let link = LinkKey::at(Port::Transactions, owner, 0, 0);
+            let link = LinkKey::at(Port::Shard, owner, 0, 0);
             self.mesh.send(owner, Parcel::Event(link, Event::Step(Box::new(step))));
         }
     }
@@ -217,6 +217,10 @@ impl Engine {
             }
             Event::Step(step) => {
                 self.core.handle_step(*step);
+                None
+            }
+            Event::Pattern(step) => {
+                self.core.handle_pattern(*step);
                 None
             }
             event => Some(event),

@@ -9,7 +9,7 @@ use engine_catalogue::Catalogue;
 use engine_core::fact::TRANSACTIONS;
 use engine_core::limits::{CoreConfig, Storage};
 use engine_core::step::Resumed;
-use engine_core::{Answer, Core, QueueView, Version};
+use engine_core::{Answer, Core, QueueView, Version, kept_patterns};
 use engine_home::{AddressRules, HomeConfig, Moves};
 use engine_ledger::Ledger;
 use engine_rt::Waker;
@@ -133,7 +133,9 @@ impl Node {
             ..amqp_proto::Config::default()
         };
         let accepts = Accepts { amqp: Arc::new(amqp), moves };
-        let mut journals = self.recover(chance).into_iter();
+        let journals = self.recover(chance);
+        let patterns = kept_patterns(journals.iter().flat_map(|(journal, _)| &journal.restored));
+        let mut journals = journals.into_iter();
         for (mesh, waker) in mesh_of(&wakers, lane).into_iter().zip(wakers) {
             let home = HomeConfig {
                 addresses: AddressRules::default(),
@@ -141,13 +143,13 @@ impl Node {
                 node_id: format!("run{}", self.starts),
                 first_file: 0,
             };
-            let engine = self.engine(mesh, journals.next());
+            let engine = self.engine(mesh, journals.next(), &patterns);
             self.shards.push(Shard::new(engine, home, accepts.clone(), waker));
         }
     }
 
     /// A shard's engine, as its disk has it.
-    fn engine(&self, mesh: Mesh, journal: Option<(Recovered, Resumed)>) -> Engine {
+    fn engine(&self, mesh: Mesh, journal: Option<(Recovered, Resumed)>, patterns: &[Box<str>]) -> Engine {
         let shard = mesh.shard();
         let mut core = Core::new(CoreConfig {
             shard,
@@ -160,6 +162,7 @@ impl Node {
         let store = journal.map(|(Recovered { store, restored, last }, resumed)| {
             core.restore_numbers(last);
             restored.iter().for_each(|queue| core.restore(queue));
+            core.know_patterns(patterns);
             core.resume_transactions(resumed);
             core.check();
             store

@@ -18,6 +18,8 @@ pub(crate) enum Cause {
     Exhausted,
     /// A divert leads there.
     Diverted,
+    /// Somebody subscribes to a pattern that its address matches.
+    Subscribed,
     /// Somebody who manages the queue says so.
     Moved(Moved),
 }
@@ -40,14 +42,14 @@ impl Cause {
         match self {
             Self::Rejected(_) | Self::Exhausted => 0,
             Self::Expired(_) => 1,
-            Self::Diverted => 2,
+            Self::Diverted | Self::Subscribed => 2,
             Self::Moved(_) => 3,
         }
     }
 
     /// Whether the message keeps its time to live.
     pub fn lives_on(&self) -> bool {
-        matches!(self, Self::Diverted | Self::Moved(_))
+        matches!(self, Self::Diverted | Self::Subscribed | Self::Moved(_))
     }
 
     /// What it and its message's places here cost beside the message, octets.
@@ -55,7 +57,7 @@ impl Cause {
         let said = match self {
             Self::Rejected(Some(refusal)) => refusal.condition.as_str().len() + refusal.description.len(),
             Self::Moved(moved) => moved.target.len(),
-            Self::Rejected(None) | Self::Expired(_) | Self::Exhausted | Self::Diverted => 0,
+            Self::Rejected(None) | Self::Expired(_) | Self::Exhausted | Self::Diverted | Self::Subscribed => 0,
         };
         DEPARTING_BYTES + said as u64
     }

@@ -6,12 +6,12 @@
 //!
 //! Not here: which is next, and when (`departures`).
 
-use super::Queue;
 use super::cause::Cause;
 use super::departures::{Confirm, Departed, Departures, Step};
 use super::destinations::Destinations;
 use super::entry::Held;
 use super::stock::{Left, Why};
+use super::{Kind, Queue};
 use crate::command::RoutingType;
 use crate::event::Refusal;
 use crate::limits::{DEPARTING_HERE_MAX, FORWARDS_MAX, REASON_BYTES_MAX};
@@ -118,6 +118,7 @@ impl Queue {
             Why::Rejected(refusal) => Cause::Rejected(refusal.map(kept)),
             Why::Exhausted => Cause::Exhausted,
             Why::Moved(moved) => Cause::Moved(moved),
+            Why::Diverted if matches!(self.identity.kind, Kind::Wildcard(_)) => Cause::Subscribed,
             Why::Diverted => Cause::Diverted,
             Why::Expired | Why::Acknowledged | Why::Dropped => Cause::Expired(expired),
         };

@@ -2,8 +2,8 @@
 //!
 //! Guarantees:
 //! 1. A message is here from the time when there is a reason for it to go until it is safe where it goes; nobody else is given it.
-//! 2. Those that leave for one reason go one behind the other. One that is refused goes behind the others of its line, and the line waits,
-//!    longer each time, and then tries one at a time, until one of them is taken.
+//! 2. Those that leave for one reason go one behind the other. One that is refused goes behind the others of its line (on its way to
+//!    subscribers: to its place), and the line waits, longer each time, and then tries one at a time, until one of them is taken.
 //! 3. One that somebody moves, and that is refused, goes nowhere: it is back where it was (`withdraw`).
 //!
 //! Not here: how they come here and go (`departing`), and what carries them (`forwarding`).
@@ -204,7 +204,7 @@ impl Departures {
 
     /// How what a message's target gets is handed out there; as its address says without.
     pub fn routing(&self, cause: &Cause) -> Option<RoutingType> {
-        if matches!(cause, Cause::Diverted) { self.destinations.routing } else { None }
+        if matches!(cause, Cause::Diverted | Cause::Subscribed) { self.destinations.routing } else { None }
     }
 
     /// Why a message goes, and where to.
@@ -288,7 +288,12 @@ impl Departures {
         departing.stage = Stage::Waiting;
         let Some(line) = self.lines.get_mut(departing.cause.line()) else { return };
         line.flying -= 1;
-        line.waiting.push_back(sequence);
+        // Subscribers get what is sent in its order; of all else one that is too large holds up nobody.
+        let place = match departing.cause {
+            Cause::Subscribed => line.waiting.partition_point(|&other| other < sequence),
+            _ => line.waiting.len(),
+        };
+        line.waiting.insert(place, sequence);
         // Those that were asked together are refused together.
         if line.delay_ns == 0 || line.retry_ns <= now_ns {
             line.delay_ns = (2 * line.delay_ns).clamp(FORWARD_RETRY_MIN_NS, FORWARD_RETRY_MAX_NS);

@@ -42,6 +42,15 @@ impl Destinations {
         Self { routing, ..Self::with(address, settings, Some(target.into())) }
     }
 
+    /// Those of the queue that leads to the subscriptions of a pattern: nothing of it goes anywhere else.
+    pub fn of_wildcard(address: &str, pattern: &str) -> Self {
+        Self {
+            targets: [None, None, Some(pattern.into())],
+            routing: Some(RoutingType::Multicast),
+            ..Self::nowhere(address)
+        }
+    }
+
     fn with(address: &str, settings: &AddressSettings, divert: Option<Box<str>>) -> Self {
         let [dead, expired] =
             [&settings.dead_letter_address, &settings.expiry_address].map(|to| lead_from(to, address));

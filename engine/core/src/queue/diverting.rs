@@ -1,12 +1,13 @@
 //! Messages that leave a divert's queue for the divert's target.
 //!
-//! Guarantees: they leave in their order, and no more are on their way at once than asked for; those that moved too often are dropped.
+//! Guarantees: they leave in their order, and no more are on their way at once than asked for; those that moved too often are dropped. What
+//! goes to subscribers elsewhere leaves in the same way, and does not count as moved.
 //!
 //! Not here: which messages come here (`diverts` of the owner).
 
-use super::Queue;
 use super::entry::{Held, Next};
 use super::stock::{Left, Why};
+use super::{Kind, Queue};
 use crate::limits::HOPS_MAX;
 use crate::slab::Key;
 
@@ -17,10 +18,15 @@ impl Queue {
         while self.departing() < max
             && let Some(Next { entry, sequence, .. }) = self.pop(Key::NOWHERE, durable)
         {
-            let moves = self.entries.get(entry).and_then(|found| found.message.moves());
-            let why = if moves.is_some_and(|moves| moves < HOPS_MAX) { Why::Diverted } else { Why::Dropped };
+            let goes_on = self.identity.kind != Kind::Divert || self.moves(entry).is_some_and(|moves| moves < HOPS_MAX);
+            let why = if goes_on { Why::Diverted } else { Why::Dropped };
             left = left.and(self.leave(sequence, Held::Here(entry), why));
         }
         left
+    }
+
+    /// How often a message moved before; `None` if that cannot be said.
+    fn moves(&self, entry: Key) -> Option<u32> {
+        self.entries.get(entry)?.message.moves()
     }
 }

@@ -50,7 +50,7 @@ impl Net {
             while let Some((link, event)) = owner.core.poll_event() {
                 match event {
                     Event::Step(step) => {
-                        assert_eq!(link.port(), Port::Transactions);
+                        assert_eq!(link.port(), Port::Shard);
                         self.steps.push_back((link.shard, *step));
                     }
                     event => self.heard.push((link, event)),

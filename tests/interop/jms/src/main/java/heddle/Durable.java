@@ -7,6 +7,8 @@ import jakarta.jms.JMSException;
 import jakarta.jms.Message;
 import jakarta.jms.MessageConsumer;
 import jakarta.jms.Session;
+import java.util.Set;
+import java.util.TreeSet;
 
 /** Unshared durable subscriptions: what comes while nobody is there, and how they end. */
 final class Durable extends Group {
@@ -26,6 +28,23 @@ final class Durable extends Group {
         client().createDurableConsumer(topic(), "sub").close();
         send(topic(), "a", "b");
         expect(client().createDurableConsumer(topic(), "sub"), "a", "b");
+    }
+
+    @Shows("Artemis: wildcard addresses")
+    void ofAPatternKeepsWhatComesMeanwhile() throws Exception {
+        client().createDurableConsumer(topic("#"), "pattern").close();
+        send(topic("a"), "a");
+        send(topic("b.c"), "b.c");
+        MessageConsumer consumer = client().createDurableConsumer(topic("#"), "pattern");
+        send(topic("d"), "d");
+        Set<String> got = new TreeSet<>();
+        for (int i = 0; i < 3; i++) {
+            got.add(text(take(consumer)));
+        }
+        same(Set.of("a", "b.c", "d"), got);
+        nothing(consumer);
+        consumer.close();
+        client.createSession(Session.AUTO_ACKNOWLEDGE).unsubscribe("pattern");
     }
 
     @Shows("JMS 8.3.3")
