@@ -165,6 +165,7 @@ mod tests {
             | "non_destructive"
             | "exclusive"
             | "group_rebalance"
+            | "priorities_on_disk"
             | "auto_delete"
             | "enabled"
             | "no_expiry" => Value::Switch(true),

@@ -88,3 +88,58 @@ fn a_browser_sees_them_as_they_came() {
     assert_eq!(seen, [0, 1, 2, 3]);
     assert_eq!(take(&broker, "q", 4).iter().map(|taken| taken.0).collect::<Vec<_>>(), [1, 3, 0, 2]);
 }
+
+/// 12 MB of messages where a queue has 1 MiB in memory: the most urgent of all comes first, also behind a kill.
+#[test]
+fn where_they_hold_on_disk_the_whole_backlog_comes_in_their_order() {
+    const COUNT: usize = 3000;
+    const SETTINGS: &str = "[[listeners]]\naddress = \"127.0.0.1:0\"\n[limits]\nmemory_mib = 8\n\
+        [[address]]\nmatch = \"urgent.#\"\npriorities_on_disk = true\n";
+    let sized = |priority: u8, number: usize| {
+        let mut message = Vec::new();
+        section::Header { durable: true, priority, ..section::Header::default() }.encode(&mut message);
+        message.extend([0x00, 0x53, 0x75, 0xb0]);
+        message.extend(4000_u32.to_be_bytes());
+        message.resize(message.len() + 3996, 7);
+        message.extend(u32::try_from(number).expect("few").to_be_bytes());
+        message
+    };
+    let broker = Broker::start_with(TempDir::new().expect("a folder"), 1, SETTINGS);
+    let priorities: Vec<u8> = (0..COUNT).map(|number| (number * 7 % 10) as u8).collect();
+    for (start, batch) in priorities.chunks(200).enumerate().map(|(index, batch)| (index * 200, batch)) {
+        let mut sender = opened(&broker);
+        sender.attach_sender("urgent.a");
+        for (&priority, number) in batch.iter().zip(start..) {
+            sender.send_encoded(u32::try_from(number - start).expect("few"), &sized(priority, number));
+        }
+        let mut accepted = 0;
+        while accepted < batch.len() as u32 {
+            let (first, last, refused) = sender.outcome();
+            assert_eq!(refused, None);
+            accepted += last - first + 1;
+        }
+        sender.close();
+    }
+    let paged = broker.queue("urgent.a").expect("it is there")["paged"].as_u64().expect("a number");
+    assert!(paged as usize > COUNT / 2, "most of them are on disk only: {paged}");
+    let mut wanted: Vec<usize> = (0..COUNT).collect();
+    wanted.sort_by_key(|&number| (std::cmp::Reverse(priorities[number]), number));
+    let take = |broker: &Broker, wanted: &[usize]| {
+        let mut receiver = opened(broker);
+        receiver.attach_receiver("urgent.a", u32::try_from(wanted.len()).expect("few"));
+        for &number in wanted {
+            let (delivery, message) = receiver.receive_encoded();
+            receiver.accept(delivery, delivery);
+            let end = message.last_chunk::<4>().expect("a number ends it");
+            assert_eq!(u32::from_be_bytes(*end) as usize, number);
+        }
+        receiver.close();
+    };
+    take(&broker, &wanted[..500]);
+    let left = (COUNT - 500) as u64;
+    wait_for("them to leave", || (broker.queue("urgent.a")?["messages"] == left).then_some(()));
+    let broker = Broker::start_with(broker.kill(), 1, SETTINGS);
+    // Some may not have been known as acknowledged on stable storage.
+    let there = broker.queue("urgent.a").expect("it is there")["messages"].as_u64().expect("a number") as usize;
+    take(&broker, &wanted[COUNT - there..]);
+}

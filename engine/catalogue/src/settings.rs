@@ -154,6 +154,9 @@ layered! {
     /// are ordinary; empty: all are. A change holds for what comes then
     last_value_key: String = String::new()
         => check("the name of a property, or \"\" for none", property) => kept(63) => artemis("default-last-value-key");
+    /// priorities hold over the whole backlog, also over what is on disk only: each message stays known by its name, some 135 octets of memory; without
+    /// that they hold among what is in memory, and the rest follows in the order of its arrival. A change holds for what comes then
+    priorities_on_disk: bool = false => kept(28);
     /// groups of messages have new consumers whenever a consumer comes, so that it gets its share; what those of before hold stays with them, so that a
     /// group may be with two consumers until it is settled. Without that a group stays with its consumer
     group_rebalance: bool = false => kept(34) => artemis("default-group-rebalance");

@@ -38,8 +38,8 @@ pub(crate) struct Bounds {
     pub gets: Gets,
     /// How long its address has messages live.
     pub lifetimes: Lifetimes,
-    /// Whether messages replace others.
-    pub replaces: bool,
+    /// Whether messages stand in the order by number, as they replace others, or their priorities hold on disk, too.
+    pub names_all: bool,
 }
 
 impl Bounds {
@@ -54,7 +54,7 @@ impl Bounds {
             max_bytes: settings.max_bytes(),
             when_full: settings.when_full,
             ring,
-            replaces: !settings.last_value_key.is_empty(),
+            names_all: !settings.last_value_key.is_empty() || settings.priorities_on_disk,
             gets: match (settings.enabled, settings.purge_on_no_consumers) {
                 (false, _) => Gets::Never,
                 (true, true) if settings.non_destructive => Gets::WhileAttached,
@@ -74,7 +74,7 @@ impl Bounds {
 
     /// Whether more is asked for each message than how much the queue has.
     pub fn ask_more(&self) -> bool {
-        self.ring < u64::MAX || self.gets != Gets::Always || self.replaces || self.lifetimes != Lifetimes::AsSent
+        self.ring < u64::MAX || self.gets != Gets::Always || self.names_all || self.lifetimes != Lifetimes::AsSent
     }
 
     /// Messages in the queue from which on it refuses further ones.

@@ -59,14 +59,14 @@ impl Core {
         for (&key, name) in targets.iter().zip(first..) {
             let Some(queue) = self.nodes.queues.get(key) else { continue };
             let Some(number) = queue.number() else { continue };
-            let (wanted, by_name) = (self.residence(queue), queue.keeps_last_values() && !queue.has_behind());
+            let (wanted, by_name) = (self.residence(queue), queue.is_to_be_named());
             let target = Target { queue: number, resident: if by_name { Resident::Yes } else { wanted } };
             match target.resident {
                 Resident::Yes => self.push(key, message.clone(), NonZeroU64::new(name)),
                 Resident::No => self.push_paged(key, &message),
             }
             if target.resident != wanted {
-                self.shed_last_value(key);
+                self.shed_named(key);
             }
             if targets.len() == 1 { places = [Some(target)] } else { many.push(target) }
         }
@@ -74,10 +74,10 @@ impl Core {
         self.journal.outbox.push(Fact::Stored { number: first, targets, message });
     }
 
-    /// The message that came last to a queue of last values leaves memory: it stays known by its name.
-    fn shed_last_value(&mut self, key: Key) {
+    /// The message that came last leaves memory: it stays known by its name.
+    fn shed_named(&mut self, key: Key) {
         let Some(queue) = self.nodes.queues.get_mut(key) else { return };
-        let left = queue.shed_last_value();
+        let left = queue.shed_named();
         self.apply(key, left);
     }
 

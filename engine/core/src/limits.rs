@@ -130,6 +130,10 @@ pub const DEPARTING_HERE_MAX: usize = FORWARDS_MAX;
 /// the queue's order, in memory or not, as it does for consumers.
 pub const DIVERTING_MAX: usize = FORWARDS_MAX;
 
+/// Messages of a queue whose priorities hold on disk, too, that are known by their names: some 135 octets each. Those that come behind so many are on disk in
+/// the order of their arrival, and their priorities hold when they were read.
+pub const NAMED_MAX: usize = 1 << 20;
+
 /// Patterns of addresses that a shard knows subscriptions to, its own and those of others: each makes an address and a queue on every shard, and
 /// each may match every address. Links that would be to further ones are refused with `amqp:resource-limit-exceeded`.
 pub const PATTERNS_MAX: usize = 1024;

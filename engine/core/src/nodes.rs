@@ -186,7 +186,7 @@ impl Nodes {
             if !matches!(queue.identity.kind, Kind::Wildcard(_)) {
                 queue.set_delays(&of.settings);
                 queue.set_service(&of.settings);
-                queue.set_last_values(&of.settings);
+                queue.set_naming(&of.settings);
             }
         }
         self.note_subscription(key);

@@ -13,7 +13,7 @@
 //! - `withheld`: producers that wait for room.
 //!
 //! What is done with several of them at once is beside them: `settling`, `leaving` (the one way out), `fetching`, `expiring`,
-//! `trimming`, `departing`, `diverting`, `delaying`, `scheduling`, `picking`, `service`, `last_values`, `browsing`, `managing`.
+//! `trimming`, `departing`, `diverting`, `delaying`, `scheduling`, `picking`, `service`, `named`, `browsing`, `managing`.
 //!
 //! Not here: what goes on between queues, links, memory and the journal (`core`, `credit`, `durability`).
 
@@ -30,9 +30,9 @@ mod expiring;
 mod expiry;
 mod fetching;
 mod held;
-mod last_values;
 mod leaving;
 mod managing;
+mod named;
 mod order;
 mod paging;
 mod picking;
@@ -360,8 +360,8 @@ impl Queue {
                 Err(due) => due,
             };
         }
-        if self.keeps_last_values() {
-            self.append_value(message, stored)
+        if self.order.names_all() {
+            self.append_named(message, stored)
         } else if message.header.priority == NORMAL_PRIORITY {
             self.append_normal(message, stored)
         } else {

@@ -155,7 +155,7 @@ impl Core {
                 return;
             }
             queue.set_delays(&settings);
-            queue.set_last_values(&settings);
+            queue.set_naming(&settings);
             if queue.set_service(&settings) {
                 self.touch(key);
             }

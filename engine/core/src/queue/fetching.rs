@@ -36,8 +36,8 @@ impl Queue {
             return self.drop_last();
         }
         let mut left = self.shed_scheduled(sequence);
-        if self.keeps_last_values() {
-            left = left.and(self.shed_last_value());
+        if self.order.names_all() {
+            left = left.and(self.shed_named());
         }
         left.and(self.trim())
     }
@@ -45,7 +45,10 @@ impl Queue {
     /// Gives whether the journal has to be asked for what comes next: less than `below` octets wait in memory. It is asked then.
     #[inline]
     pub fn wants_fetch(&mut self, below: impl FnOnce() -> u64) -> bool {
-        let wants = self.behind.may_fetch() && self.order.bytes() < below() && self.departing() < DEPARTING_MAX;
+        let may_name = !self.order.names_all() || self.order.may_name();
+        // What is read through leaves memory at once.
+        let has_room = || self.reads_through() || self.order.bytes() < below();
+        let wants = self.behind.may_fetch() && self.departing() < DEPARTING_MAX && may_name && has_room();
         if wants {
             self.behind.begin_fetch();
         }
@@ -71,7 +74,7 @@ impl Queue {
     pub fn recall(&mut self, bytes: u64) -> Vec<Recalled> {
         let Wish::Wanted(from) = self.away.recalling() else { return Vec::new() };
         let average = self.away.average();
-        let away = self.order.returned_from(from).filter_map(|(sequence, held)| match held {
+        let away = self.order.next_from(from).filter_map(|(sequence, held)| match held {
             Held::Away(stub) => Some(Recalled { name: stub.stored.get(), sequence }),
             Held::Here(_) => None,
         });

@@ -1,7 +1,7 @@
 //! Which message of a queue is next.
 //!
 //! Guarantees:
-//! 1. Messages of higher priority are in front of those of lower ones, among what is in memory; within a priority what came back is in
+//! 1. Messages of higher priority are in front of those of lower ones, among what is in memory or known by number (`Naming`); within a priority what came back is in
 //!    front, and else the first that came.
 //! 2. As long as all are of normal priority and none came back, the next one is the first of one line: `has_aside` is the only question.
 //!
@@ -13,6 +13,7 @@ mod rank;
 mod values;
 
 use super::entry::{Entry, Held};
+use crate::limits::NAMED_MAX;
 use crate::message::{Message, NORMAL_PRIORITY, PRIORITIES};
 use crate::slab::{Key, Slab};
 pub(crate) use later::Delays;
@@ -32,11 +33,23 @@ pub(crate) struct Order {
     later: Option<Box<Later>>,
     /// Which messages are the last of their keys: only where settings name a key.
     values: Option<Box<LastValues>>,
+    /// Whether messages stand in their order by number, those that memory has no room for by their names.
+    naming: Naming,
     /// Messages that are not in the line of normal ones: they came back, or have another priority.
     aside: usize,
     next_sequence: u64,
     /// Size of all that is in memory, octets.
     bytes: u64,
+}
+
+/// Which messages are known by number, wherever they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Naming {
+    /// Those that came back.
+    #[default]
+    Returned,
+    /// All that come, so that priorities hold over all of them.
+    All,
 }
 
 /// The message that is next, where it is not just the first of the normal line.
@@ -324,6 +337,31 @@ impl Order {
         if self.values.as_ref().map_or("", |values| values.property()) != property {
             self.values = (!property.is_empty()).then(|| Box::new(LastValues::new(property)));
         }
+    }
+
+    /// Messages that come are known like this from now on.
+    pub fn set_naming(&mut self, naming: Naming) {
+        self.naming = naming;
+    }
+
+    /// Whether a message that comes stands in the order by its number, though it is not in memory.
+    #[inline]
+    pub fn names_all(&self) -> bool {
+        self.values.is_some() || self.naming == Naming::All
+    }
+
+    /// Whether further ones may be known by their names.
+    pub fn may_name(&self) -> bool {
+        self.values.is_some() || (self.naming == Naming::All && self.aside < NAMED_MAX)
+    }
+
+    /// What came back, or is known by number, in the order in which it is given: from one on, and then those of lower priorities.
+    pub fn next_from(&self, sequence: u64) -> impl Iterator<Item = (u64, Held)> {
+        let of =
+            self.ranks().find(|(_, rank)| rank.returned().contains_key(&sequence)).map_or(0, |(priority, _)| priority);
+        let first = self.rank(of).into_iter().flat_map(move |rank| rank.returned().range(sequence..));
+        let lower = self.ranks().filter(move |(priority, _)| *priority < of).flat_map(|(_, rank)| rank.returned());
+        first.chain(lower).map(|(&sequence, &held)| (sequence, held))
     }
 
     /// Whether messages replace others.

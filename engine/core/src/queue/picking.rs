@@ -129,6 +129,9 @@ impl Queue {
         looked: &mut Option<Box<Place>>,
         chosen: impl Fn(&Message) -> bool,
     ) -> Picked {
+        if self.reads_through() {
+            return Picked::Nothing;
+        }
         let Self { order, entries, held, away, turn, consumers, .. } = self;
         let grouping = consumers.grouping();
         let Some(picking) = consumers.picking() else { return Picked::Nothing };

@@ -116,6 +116,9 @@ impl Queue {
     /// journal has to give it again, there is none.
     #[cold]
     pub(super) fn pop_ranked(&mut self, end: Key, durable: u64) -> Option<Next> {
+        if self.reads_through() {
+            return None;
+        }
         match self.order.candidate(|sequence| self.held.may_have(end, sequence))? {
             Candidate::Returned(sequence, Held::Here(entry)) => {
                 // It was with somebody, and the journal has it since; but in a queue of last values all stand there.

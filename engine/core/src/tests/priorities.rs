@@ -243,3 +243,68 @@ proptest! {
         prop_assert_eq!(all.len(), priorities.len());
     }
 }
+
+#[derive(Clone, Debug)]
+enum Deed {
+    Send(u8),
+    Grant(u32),
+    Settle(usize, bool),
+    Write,
+    Read(usize),
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    prop_oneof![
+        8 => (0..12_u8).prop_map(Deed::Send),
+        2 => (1..4_u32).prop_map(Deed::Grant),
+        2 => (0..64_usize, any::<bool>()).prop_map(|(held, back)| Deed::Settle(held, back)),
+        3 => Just(Deed::Write),
+        3 => (0..8_usize).prop_map(Deed::Read),
+    ]
+}
+
+proptest! {
+    /// Where they hold on disk, too, the most urgent of all is next, wherever it is.
+    #[test]
+    fn priorities_hold_over_what_memory_has_no_room_for(deeds in proptest::collection::vec(deed(), 1..250)) {
+        let mut kept = Kept::with(Layer { priorities_on_disk: Some(true), ..Layer::default() });
+        let (producer, consumer) = (kept.owner.producer("q", None), kept.owner.consumer("q", None, Mode::Consume));
+        let (mut waiting, mut held) = (BTreeSet::new(), Vec::new());
+        let mut priorities: Vec<u8> = Vec::new();
+        for deed in deeds.into_iter().chain([Deed::Grant(1000)]) {
+            let is_last = matches!(deed, Deed::Grant(1000));
+            let mut events = match deed {
+                Deed::Send(priority) => {
+                    let delivery = u32::try_from(priorities.len()).expect("few");
+                    priorities.push(priority);
+                    waiting.insert((Reverse(priority.min(9)), delivery));
+                    let header = Header { durable: delivery % 3 > 0, ..Header::default() };
+                    let message = Message { header: Header { priority, ..header }, ..numbered(delivery) };
+                    kept.owner.command(Command::Deliver { end: producer, delivery, settled: Settled::No, message })
+                }
+                Deed::Grant(credit) => kept.owner.command(Command::Grant { end: consumer, credit }),
+                Deed::Settle(index, back) if !held.is_empty() => {
+                    let (key, number): (u64, u32) = held.remove(index % held.len());
+                    let outcome = if back { Outcome::Released } else { Outcome::Accepted };
+                    if back {
+                        waiting.insert((Reverse(priorities[number as usize].min(9)), number));
+                    }
+                    kept.owner.command(Command::Settle { end: consumer, key, outcome, confirm: None })
+                }
+                Deed::Settle(..) => Vec::new(),
+                Deed::Write => { kept.write(); kept.owner.events() }
+                Deed::Read(pick) => { kept.write(); kept.read(pick); kept.owner.events() }
+            };
+            if is_last {
+                events.extend(kept.settle_down());
+            }
+            for event in events {
+                let Event::Deliver { key, message } = event else { continue };
+                let first = waiting.pop_first().map(|(_, number)| number);
+                prop_assert_eq!(first, Some(number(&message)), "the most urgent one is next");
+                held.push((key, number(&message)));
+            }
+        }
+        prop_assert!(waiting.is_empty(), "everything that waited was given");
+    }
+}

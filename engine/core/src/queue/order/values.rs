@@ -8,7 +8,7 @@
 //! Bounds: with `LAST_VALUES_MAX` messages that wait, one of a key that is not known is ordinary: it stays beside others of its key. A key is known as long as a
 //! message of it waits, and until more are known than twice as many as wait. Keys above `LAST_VALUE_KEY_BYTES_MAX` octets are none.
 //!
-//! Not here: what waits (`order`), and how a message leaves (`queue::last_values`).
+//! Not here: what waits (`order`), and how a message leaves (`queue::named`).
 
 use std::collections::{BTreeSet, HashMap};
 

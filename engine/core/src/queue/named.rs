@@ -1,11 +1,13 @@
-//! Queues that keep the last value of each key: a later message takes the place of an earlier one of its key that waits.
+//! Queues whose messages are known by number wherever they are: those that keep the last value of each key, where a later message takes the place of an earlier
+//! one of its key that waits, and those whose priorities hold over what is on disk, too.
 //!
 //! Guarantees:
 //! 1. What was replaced is given to nobody, and leaves at once, whether it is in memory or in the journal only; only while the journal reads it does it
 //!    leave when it was read.
 //! 2. Messages stand in the order of their arrival, each known by its number: those that memory has no room for by their names in the journal, so that
 //!    what was replaced is not read to leave.
-//! 3. What is in the journal only behind all others, after a start, is read through although nobody consumes, and stays known by name.
+//! 3. What is in the journal only behind all others, after a start, is read through although nobody consumes, and stays known by name. Nobody is given
+//!    anything before that is done.
 //!
 //! Not here: which message is the last of its key (`order`).
 
@@ -15,15 +17,22 @@ use engine_catalogue::AddressSettings;
 
 use super::Queue;
 use super::entry::{Entry, Held, Stub};
+use super::order::Naming;
 use super::paging::Wish;
 use super::stock::{Left, Why};
 use crate::message::Message;
 use crate::slab::Key;
 
 impl Queue {
-    /// Messages replace each other from now on as the settings of the address say. What is there by then stays.
-    pub fn set_last_values(&mut self, settings: &AddressSettings) {
+    /// Messages replace each other, and are known by number, from now on as the settings of the address say. What is there by then stays.
+    pub fn set_naming(&mut self, settings: &AddressSettings) {
         self.order.set_last_values(&settings.last_value_key);
+        self.order.set_naming(if settings.priorities_on_disk { Naming::All } else { Naming::Returned });
+    }
+
+    /// Whether a message that comes, and that memory has no room for, is to be known by its name.
+    pub fn is_to_be_named(&self) -> bool {
+        self.order.names_all() && self.order.may_name() && !self.has_behind()
     }
 
     /// Whether messages replace others.
@@ -32,14 +41,14 @@ impl Queue {
         self.order.keeps_last_values()
     }
 
-    /// Whether what is behind all others is to be read although nobody consumes.
+    /// Whether what is behind all others is to be read although nobody consumes. Nobody is given anything before that is done: what is next is not known.
     pub fn reads_through(&self) -> bool {
-        self.keeps_last_values() && self.has_behind()
+        self.order.names_all() && self.order.may_name() && self.has_behind()
     }
 
-    /// A message stands behind all others, and the earlier one of its key is to leave.
+    /// A message stands behind all others of its priority, and the earlier one of its key is to leave.
     #[cold]
-    pub(super) fn append_value(&mut self, message: Message, stored: Option<NonZeroU64>) -> Option<NonZeroU64> {
+    pub(super) fn append_named(&mut self, message: Message, stored: Option<NonZeroU64>) -> Option<NonZeroU64> {
         let (size, priority, expires) = (message.size(), message.header.priority, message.expires_wall_ms);
         self.stock.enter(size);
         let sequence = self.order.next_sequence();
@@ -59,7 +68,7 @@ impl Queue {
     }
 
     /// The message that came last leaves memory, if the journal has all of it.
-    pub fn shed_last_value(&mut self) -> Left {
+    pub fn shed_named(&mut self) -> Left {
         let sequence = self.order.upcoming_sequence().saturating_sub(1);
         let Some(Held::Here(entry)) = self.order.returned(sequence) else { return Left::default() };
         let is_new = self.entries.get(entry).is_some_and(|found| found.message.header.first_acquirer);
