@@ -17,7 +17,7 @@ use engine_core::Origin;
 use engine_core::command::RoutingType;
 use engine_core::fact::{Declared, Purpose};
 use engine_core::limits::NAME_BYTES_MAX;
-use engine_core::message::{Content, Header, Large, Message};
+use engine_core::message::{Content, Header, Large, Message, large_front};
 use engine_ledger::{Attributes, in_queues};
 use engine_shard::store::{Copy, Store};
 use storage_disk::{DataDirectory, LargeFiles, Sync};
@@ -267,8 +267,9 @@ struct Import {
 struct ImportFile {
     message: Message,
     attributes: Vec<u8>,
-    /// What is said beside the file.
+    /// Annotations beside the file, and what of its front is kept there.
     beside: Vec<u8>,
+    front: Vec<u8>,
     file: File,
     left: u64,
     bytes: u64,
@@ -345,15 +346,23 @@ impl Import {
         self.current.ok_or("a message without a queue: a queue comes first")?;
         self.last_file += 1;
         let file = File::create(self.files.file(self.last_file))?;
-        self.file =
-            Some(ImportFile { message, attributes, beside: Vec::new(), file, left: parts, bytes: 0, checksum: 0 });
+        self.file = Some(ImportFile {
+            message,
+            attributes,
+            beside: Vec::new(),
+            front: Vec::new(),
+            file,
+            left: parts,
+            bytes: 0,
+            checksum: 0,
+        });
         Ok(())
     }
 
     fn take_part(&mut self, part: &[u8]) -> Result<()> {
         let Some(file) = &mut self.file else { return Ok(()) };
         if file.bytes == 0 {
-            file.beside = file.message.waiting_beside(part);
+            (file.beside, file.front) = (file.message.waiting_beside(part), large_front(part));
         }
         file.file.write_all(part)?;
         file.bytes += part.len() as u64;
@@ -367,8 +376,9 @@ impl Import {
         file.file.sync_all()?;
         let large = Large { id: self.last_file, bytes: file.bytes, checksum: file.checksum };
         match self.file.take() {
-            Some(ImportFile { message, attributes, beside, .. }) => {
-                self.put(Message { body: large.encode_with(&beside), content: Content::File, ..message }, &attributes)
+            Some(ImportFile { message, attributes, beside, front, .. }) => {
+                let message = Message { body: large.encode_with(&beside, &front), content: Content::File, ..message };
+                self.put(message.regrouped(), &attributes)
             }
             None => Ok(()),
         }

@@ -5,6 +5,7 @@ use amqp_proto::{Closing, LinkId, Part, Send, Stage};
 use bytes::Bytes;
 use engine_core::command::Settled;
 use engine_core::event::{KEY_NONE, Refusal};
+use engine_core::message::large_front;
 use engine_home::{
     Broken, FileAt, FileNews, Home, LargeArrival, Next, Pace, Piece, PieceKind, Placed, Request, Route, Slot,
     TransactionId, delivery_time, encode_header, expiry, wanted_routing,
@@ -216,6 +217,7 @@ fn start(
         wanted: wanted_routing(part.bytes),
         tag: Bytes::copy_from_slice(part.tag),
         transaction,
+        front: large_front(part.bytes),
     };
     Ok((arrival, sections.kept()))
 }

@@ -8,7 +8,7 @@ use std::num::NonZeroU64;
 use engine_message::Condition;
 use engine_selector::{Selector, View};
 
-use crate::message::{Content, Message};
+use crate::message::Message;
 use crate::origin::Origin;
 use crate::refusal::Refusal;
 
@@ -87,8 +87,8 @@ impl Choice {
         self.selector().is_none_or(|selector| selector.matches(view))
     }
 
-    /// Whether its selector is true for a message of an address. Of a large one, whose sections are in a file, no more than its header is
-    /// known.
+    /// Whether its selector is true for a message of an address. Of a large one with more of them than are kept beside its file no
+    /// more than its header is known.
     pub fn matches(&self, address: &str, message: &Message) -> bool {
         self.sees(&view(address, message))
     }
@@ -110,6 +110,6 @@ pub(crate) fn view<'a>(address: &'a str, message: &'a Message) -> View<'a> {
         delivery_count: message.header.delivery_count,
         expiry_ms: message.expires_wall_ms.map_or(0, NonZeroU64::get),
         address,
-        kept: if message.content == Content::File { &[] } else { &message.body },
+        kept: message.front(),
     }
 }

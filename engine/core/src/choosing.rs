@@ -12,6 +12,7 @@ use crate::choice::{self, Choice};
 use crate::command::RoutingType;
 use crate::core::Core;
 use crate::event::Refusal;
+use crate::limits::LARGE_FRONT_MAX;
 use crate::message::{Content, Message};
 use crate::origin::Origin;
 use crate::queue::Identity;
@@ -66,12 +67,12 @@ impl Core {
 /// What selectors see of a message.
 ///
 /// # Errors
-/// When its sections are in a file, where selectors cannot see them: it would miss subscriptions that ask for it.
+/// When its sections are in a file, and more than is kept beside it: it would miss subscriptions that ask for it.
 fn view<'a>(address: &'a str, message: &'a Message) -> Result<View<'a>, Box<Refusal>> {
-    if message.content == Content::File {
+    if message.content == Content::File && message.front().is_empty() {
         let text = format!(
-            "subscriptions of {address} have selectors, which cannot look at large messages yet: send it in a smaller one, or to another \
-             address"
+            "subscriptions of {address} have selectors, which look at {LARGE_FRONT_MAX} octets of properties of a large message at most: \
+             send it with fewer, or to another address"
         );
         return Err(Refusal::new(Condition::NotImplemented, text));
     }

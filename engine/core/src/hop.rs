@@ -54,7 +54,7 @@ fn beside(parting: &Parting<'_>, large: &Large, wall_ms: u64) -> Option<Bytes> {
     tell(&mut map, parting, wall_ms);
     let mut annotations = Vec::new();
     map.encode(&mut annotations);
-    Some(large.encode_with(&annotations))
+    Some(large.encode_with(&annotations, parting.message.front()))
 }
 
 /// Where a message came from first: an address, or `address::queue`. `None` if it came from nowhere, or says so in no way that can be read.
@@ -85,7 +85,7 @@ fn read(annotations: &[u8]) -> Option<Map> {
 /// The same message with another file.
 pub(crate) fn in_file(mut message: Message, id: u64) -> Message {
     if let Some(large) = message.large() {
-        message.body = Large { id, ..large }.encode_with(message.annotations_beside());
+        message.body = Large { id, ..large }.encode_with(message.annotations_beside(), message.front());
     }
     message
 }

@@ -130,6 +130,10 @@ pub const DEPARTING_HERE_MAX: usize = FORWARDS_MAX;
 /// the queue's order, in memory or not, as it does for consumers.
 pub const DIVERTING_MAX: usize = FORWARDS_MAX;
 
+/// Octets of annotations, properties and application properties of a large message that are kept in memory and journal beside its file, so that selectors and
+/// others can look at them. Of one with more nothing is known but its header: where subscriptions have selectors it is refused.
+pub const LARGE_FRONT_MAX: usize = 16 * 1024;
+
 /// Messages of a queue whose priorities hold on disk, too, that are known by their names: some 135 octets each. Those that come behind so many are on disk in
 /// the order of their arrival, and their priorities hold when they were read.
 pub const NAMED_MAX: usize = 1 << 20;

@@ -1,15 +1,15 @@
 //! A message as a queue holds it: the five header fields by value, everything else as shared bytes.
 //!
-//! A clone copies no payload. The bytes are never looked into here, but for the annotations of a large message.
+//! A clone copies no payload. The bytes are never looked into here, but for what is in front of a message's content.
 
 use std::num::NonZeroU64;
 
 use bytes::Bytes;
 use engine_message::reader::Reader;
-use engine_message::section;
 use engine_message::value::{Map, Value};
+use engine_message::{constructor, section};
 
-use crate::limits::{MESSAGE_OVERHEAD, MOVED_ANNOTATIONS_MAX};
+use crate::limits::{LARGE_FRONT_MAX, MESSAGE_OVERHEAD, MOVED_ANNOTATIONS_MAX};
 
 /// The priority of a message that says nothing of it (part 3.2.1).
 pub const NORMAL_PRIORITY: u8 = 4;
@@ -82,17 +82,19 @@ impl Large {
     /// As a body.
     #[must_use]
     pub fn encode(&self) -> Bytes {
-        self.encode_with(&[])
+        self.encode_with(&[], &[])
     }
 
-    /// As a body, with annotations (an encoded map) that the file has not.
+    /// As a body, with annotations (an encoded map) that the file has not, and a copy of the sections in front of the file's content
+    /// ([`large_front`]).
     #[must_use]
-    pub fn encode_with(&self, annotations: &[u8]) -> Bytes {
-        let mut body = Vec::with_capacity(Self::BYTES + annotations.len());
+    pub fn encode_with(&self, annotations: &[u8], front: &[u8]) -> Bytes {
+        let mut body = Vec::with_capacity(Self::BYTES + annotations.len() + front.len());
         body.extend_from_slice(&self.id.to_le_bytes());
         body.extend_from_slice(&self.bytes.to_le_bytes());
         body.extend_from_slice(&self.checksum.to_le_bytes());
         body.extend_from_slice(annotations);
+        body.extend_from_slice(front);
         body.into()
     }
 
@@ -103,6 +105,23 @@ impl Large {
         let (bytes, rest) = rest.split_first_chunk()?;
         let checksum = u32::from_le_bytes(*rest.first_chunk()?);
         Some(Self { id: u64::from_le_bytes(*id), bytes: u64::from_le_bytes(*bytes), checksum })
+    }
+}
+
+/// A properties section that says nothing: the copy of a message's front that has none of its sections.
+const NO_PROPERTIES: [u8; 4] = [0x00, 0x53, 0x73, 0x45];
+
+/// What of the first part of a large message is kept beside its file: its message annotations, properties and application properties, for
+/// whoever looks at them (selectors, groups, ids). Nothing if they are more than [`LARGE_FRONT_MAX`] octets.
+#[must_use]
+pub fn large_front(first: &[u8]) -> Vec<u8> {
+    let Ok(sections) = section::scan_front(first) else { return Vec::new() };
+    let ends = [&sections.message_annotations, &sections.properties, &sections.application_properties].map(|of| of.end);
+    let front = first.get(sections.kept()..ends.into_iter().max().unwrap_or(0)).unwrap_or_default();
+    match front.len() {
+        0 => NO_PROPERTIES.to_vec(),
+        length if length > LARGE_FRONT_MAX => Vec::new(),
+        _ => front.to_vec(),
     }
 }
 
@@ -163,7 +182,26 @@ impl Message {
     /// Annotations of a large message that are to be merged into those in its file when it is sent, an encoded map; empty without any.
     #[must_use]
     pub fn annotations_beside(&self) -> &[u8] {
-        if self.content == Content::File { self.body.get(Large::BYTES..).unwrap_or_default() } else { &[] }
+        self.beside().0
+    }
+
+    /// The sections in front of its content, encoded, and perhaps more; of a large message nothing if it has more of them than are kept.
+    #[must_use]
+    pub fn front(&self) -> &[u8] {
+        if self.content == Content::File { self.beside().1 } else { &self.body }
+    }
+
+    /// What is beside the file of a large message: annotations, and its front.
+    fn beside(&self) -> (&[u8], &[u8]) {
+        let beside =
+            if self.content == Content::File { self.body.get(Large::BYTES..) } else { None }.unwrap_or_default();
+        // A section begins with its descriptor, a map does not.
+        if beside.first() == Some(&constructor::DESCRIBED) {
+            return (&[], beside);
+        }
+        let mut reader = Reader::new(beside);
+        let annotations = reader.skip().map_or(beside.len(), |()| reader.position());
+        beside.split_at_checked(annotations).unwrap_or((beside, &[]))
     }
 
     /// The first part of a large message's file with the annotations that it has not. Where its own are larger than the part it stays as it
@@ -220,8 +258,9 @@ impl Message {
         if !self.grouped {
             return None;
         }
-        let sections = section::scan_front(&self.body).ok()?;
-        let group = section::property_group(self.body.get(sections.properties)?)?;
+        let front = self.front();
+        let sections = section::scan_front(front).ok()?;
+        let group = section::property_group(front.get(sections.properties)?)?;
         Some(Group { name: spread(group.name), is_last: group.sequence == Some(u32::MAX) })
     }
 
@@ -244,15 +283,16 @@ impl Message {
     /// The id by which its producer says which messages are the same: the value of the application property `_AMQ_DUPL_ID`, encoded.
     #[must_use]
     pub fn id(&self) -> Option<&[u8]> {
-        section::property_id(&self.body)
+        section::property_id(self.front())
     }
 
     /// The same, known to be of a group if its properties name one.
     #[must_use]
     pub fn regrouped(self) -> Self {
-        let sections = section::scan_front(&self.body).unwrap_or_default();
-        let properties = self.body.get(sections.properties).unwrap_or_default();
-        let grouped = self.content == Content::Here && section::property_group(properties).is_some();
+        let front = self.front();
+        let sections = section::scan_front(front).unwrap_or_default();
+        let properties = front.get(sections.properties).unwrap_or_default();
+        let grouped = section::property_group(properties).is_some();
         Self { grouped, ..self }
     }
 
@@ -264,3 +304,50 @@ impl Message {
 }
 
 const _: () = assert!(size_of::<Message>() <= 56);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A properties section with a group, and application properties.
+    const FRONT: [u8; 26] = [
+        0x00, 0x53, 0x73, 0xc0, 14, 11, 0x40, 0x40, 0x40, 0x40, 0x40, 0x40, 0x40, 0x40, 0x40, 0x40, 0xa1, 1, b'g',
+        0x00, 0x53, 0x74, 0xc1, 1, 0, 0x00,
+    ];
+
+    fn large(annotations: &[u8], front: &[u8]) -> Message {
+        let body = Large { id: 1, bytes: 2, checksum: 3 }.encode_with(annotations, front);
+        Message { content: Content::File, ..Message::new(body) }
+    }
+
+    #[test]
+    fn what_is_beside_a_file_is_told_apart() {
+        let mut annotations = Vec::new();
+        let mut map = Map::default();
+        map.set(MOVE_COUNT, Value::Uint(7));
+        map.encode(&mut annotations);
+        let front = &FRONT[..25];
+        for (annotations, front) in [(&[][..], &[][..]), (&annotations, &[]), (&[], front), (&annotations, front)] {
+            let message = large(annotations, front);
+            assert_eq!((message.annotations_beside(), message.front()), (annotations, front));
+            assert_eq!(message.moves(), Some(if annotations.is_empty() { 0 } else { 7 }));
+            assert_eq!(message.large(), Some(Large { id: 1, bytes: 2, checksum: 3 }));
+            assert_eq!(message.regrouped().group().is_some(), !front.is_empty());
+        }
+    }
+
+    #[test]
+    fn of_a_large_front_nothing_is_kept_and_of_none_that_there_is_none() {
+        let body = [0x00, 0x53, 0x75, 0xb0, 0, 0x10, 0, 0, 1, 2, 3];
+        let header = [0x00, 0x53, 0x70, 0xc0, 2, 1, 0x41];
+        assert_eq!(large_front(&body), NO_PROPERTIES);
+        assert_eq!(large_front(&[&header[..], &FRONT[..25], &body].concat()), &FRONT[..25]);
+        let mut properties = vec![0x00, 0x53, 0x74, 0xd1];
+        properties.extend(u32::try_from(LARGE_FRONT_MAX + 4 + 8).expect("it fits").to_be_bytes());
+        properties.extend([0, 0, 0, 2, 0xa1, 1, b'k', 0xb1]);
+        properties.extend(u32::try_from(LARGE_FRONT_MAX).expect("it fits").to_be_bytes());
+        properties.resize(properties.len() + LARGE_FRONT_MAX, b'x');
+        assert_eq!(large_front(&[&properties[..], &body].concat()), []);
+        assert_eq!(large_front(&[0x00, 0x53, 0x99]), []);
+    }
+}

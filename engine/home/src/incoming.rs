@@ -43,6 +43,8 @@ pub struct LargeArrival {
     pub transaction: Option<TransactionId>,
     /// The delivery's tag.
     pub tag: Bytes,
+    /// What of its first part is kept beside its file.
+    pub front: Vec<u8>,
 }
 
 /// Whether a connection may be read on.
@@ -180,18 +182,19 @@ impl Incoming {
             wanted,
             tag,
             transaction,
+            front,
         } = start;
         let large = Large { id, bytes, checksum };
         let message = Message {
             header: Header { scheduled: not_before_ms.is_some(), ..Header::of_arrival(&header) },
             format,
-            body: not_before_ms.map_or_else(|| large.encode(), |at| large.encode_with(&waits_until(at))),
+            body: large.encode_with(&not_before_ms.map_or_else(Vec::new, waits_until), &front),
             content: Content::File,
-            // Its properties are in the file.
             grouped: false,
-            unique: false,
+            unique: section::property_id(&front).is_some(),
             expires_wall_ms,
         };
+        let message = message.regrouped();
         WholeFile { delivery, settled, to, wanted, tag: Some(tag), message, transaction }
     }
 

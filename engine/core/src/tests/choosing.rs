@@ -154,7 +154,7 @@ fn a_durable_subscription_has_its_selector_after_a_restart_and_another_one_only_
 }
 
 #[test]
-fn a_large_message_is_refused_where_selectors_would_have_to_look_into_it() {
+fn a_large_message_is_refused_where_selectors_would_have_to_look_into_its_file() {
     let mut owner = Owner::new();
     let large = Message { content: Content::File, ..Message::new(Large { id: 1, bytes: 9, checksum: 0 }.encode()) };
     let producer = owner.producer("t", TOPIC);
@@ -173,6 +173,21 @@ fn a_large_message_is_refused_where_selectors_would_have_to_look_into_it() {
     owner.command(Command::Detach { end: red, mode: DetachMode::Close });
     owner.consumer("t", TOPIC, Mode::Consume);
     assert_eq!(outcome(&mut owner), Outcome::Accepted, "nobody chooses any more");
+}
+
+#[test]
+fn selectors_see_what_is_kept_beside_the_file_of_a_large_message() {
+    let mut owner = Owner::new();
+    let producer = owner.producer("t", TOPIC);
+    let red = owner.attach(selecting("t", "color = 'red'"));
+    for color in ["red", "blue"] {
+        let large = Large { id: 1, bytes: 9, checksum: 0 };
+        let front = crate::message::large_front(&colored(color, 1).body);
+        let message = Message { content: Content::File, ..Message::new(large.encode_with(&[], &front)) };
+        owner.command(Command::Deliver { end: producer, delivery: 0, settled: Settled::No, message });
+    }
+    let got = owner.command(Command::Grant { end: red, credit: 9 });
+    assert_eq!(got.iter().filter(|event| matches!(event, Event::Deliver { .. })).count(), 1);
 }
 
 proptest! {

@@ -17,7 +17,7 @@ use engine_message::section;
 use engine_message::value::Value;
 
 use crate::limits::{LAST_VALUE_KEY_BYTES_MAX, LAST_VALUES_MAX};
-use crate::message::{Content, Message};
+use crate::message::Message;
 
 /// Keys that may be known whatever waits.
 const KNOWN_MIN: usize = 64;
@@ -66,11 +66,9 @@ impl LastValues {
 
     /// The key of a message, if it has one: whether it is a string or a symbol makes no difference, other types are apart.
     fn key_of(&self, message: &Message) -> Option<Box<[u8]>> {
-        if message.content == Content::File {
-            return None;
-        }
-        let sections = section::scan_front(&message.body).ok()?;
-        let properties = message.body.get(sections.application_properties)?;
+        let front = message.front();
+        let sections = section::scan_front(front).ok()?;
+        let properties = front.get(sections.application_properties)?;
         let encoded = section::map_entry(properties, &self.property).ok()??;
         let mut key = Vec::new();
         match Value::read(&mut Reader::new(encoded)).ok()? {
