@@ -38,6 +38,7 @@ mod piped;
 mod priorities;
 mod relaying;
 mod reload;
+mod resuming;
 mod retention;
 mod routing;
 mod scheduling;

@@ -124,8 +124,14 @@ impl<S: Read + Write> Peer<S> {
 
     /// Opens; gives the name of the broker.
     pub fn open(&mut self) -> String {
+        self.open_with(u32::MAX)
+    }
+
+    /// The same with frames to it of so many octets at most.
+    pub fn open_with(&mut self, max_frame_size: u32) -> String {
         assert_eq!(self.header(ProtocolHeader::Amqp), Some(ProtocolHeader::Amqp));
-        self.put(&Performative::Open(Box::new(Open { container_id: "test".to_owned(), ..Open::default() })));
+        let open = Open { container_id: "test".to_owned(), max_frame_size, ..Open::default() };
+        self.put(&Performative::Open(Box::new(open)));
         let begin = Begin { incoming_window: 100, outgoing_window: 100, ..Begin::default() };
         self.put(&Performative::Begin(Box::new(begin)));
         let mut name = String::new();

@@ -12,7 +12,7 @@ use engine_message::Condition;
 use engine_message::value::Value;
 
 use crate::bind::{Bind, Stop, link_id, local};
-use crate::{coordinating, terminus};
+use crate::{coordinating, lasting, terminus};
 
 impl Bind {
     pub(crate) fn handle_attach(&mut self, home: &mut Home, id: LinkId, attach: Box<Attach>, moves: Moves) {
@@ -28,6 +28,7 @@ impl Bind {
                 return self.machine.refuse_attach(id, error, &mut self.out);
             }
         };
+        let plan = lasting::lasting(plan, &attach, &self.client);
         match home.attach(&mut self.client, local(id), plan, moves) {
             Ok(Asked::Owner(place)) => {
                 self.set_link(id, Some(place));
@@ -57,7 +58,10 @@ impl Bind {
             return self.handle_refused(home, route, *refusal);
         }
         let Some(attach) = self.attaching.remove(&route.place) else { return };
-        let reply = terminus::reply(&attach, info);
+        let mut reply = terminus::reply(&attach, info);
+        if home.is_lasting(route.place) {
+            lasting::answer(&mut reply, &attach, info.unsettled.as_deref());
+        }
         self.machine.accept_attach(link_id(route.id), reply, &mut self.out);
         // Credit may have come with the attach.
         self.pass_credit(home, route.place, link_id(route.id));

@@ -58,9 +58,12 @@ impl Bind {
                     Payload::Owned(bytes) => bytes.as_ref(),
                 };
                 let belongs = head.as_ref().map_or(Belongs::Nowhere, coordinating::belongs);
-                let tag = head.as_ref().and_then(|head| head.transfer().delivery_tag).unwrap_or_default();
+                let transfer = head.as_ref().map(|head| head.transfer());
+                let tag = transfer.as_ref().and_then(|transfer| transfer.delivery_tag).unwrap_or_default();
+                let is_resumed = transfer.is_some_and(|transfer| transfer.resume);
                 let settled = wanted(settled);
-                self.handle_part(home, stage, &PartIn { link, delivery, settled, format, belongs, tag, bytes });
+                let part = PartIn { link, delivery, settled, format, belongs, tag, is_resumed, bytes };
+                self.handle_part(home, stage, &part);
             }
             // No owner hears of it: its credit is given back here.
             Event::Ignored { link, .. } => self.machine.grant(link, 1),
@@ -73,8 +76,9 @@ impl Bind {
             }
             Event::Authenticate(credentials) => self.authenticate(credentials),
             Event::OpenAsked(open) => self.handle_open(home, *open),
-            // Nothing is asked of a peer that it would answer, and what came is settled at once.
-            Event::Begun(_) | Event::Attached(..) | Event::Drained(_) | Event::Confirmed(_) => {}
+            // Nothing is asked of a peer that it would answer.
+            Event::Begun(_) | Event::Attached(..) | Event::Drained(_) => {}
+            Event::Confirmed(confirmation) => self.handle_confirmed(home, &confirmation),
             Event::Opened(open) => self.handle_opened(*open),
             Event::AttachAsked(link, attach) => self.handle_attach(home, link, attach, self.moves),
             Event::Detached { link, closing, error } => {
@@ -182,6 +186,10 @@ impl Bind {
         if home.manages(place) {
             return self.handle_managed(delivery);
         }
+        let lasts = home.is_lasting(place);
+        if lasts && self.take_up(home, place, delivery) {
+            return;
+        }
         let scanned = section::scan(delivery.payload);
         let parsed = scanned.and_then(|sections| Ok((header(delivery.payload, sections.header.end)?, sections)));
         let settled = wanted(delivery.settled);
@@ -192,7 +200,8 @@ impl Bind {
                 found => found,
             },
         };
-        let tag = if self.names(home, place, settled) { delivery.transfer().delivery_tag } else { None };
+        let names = self.names(home, place, settled);
+        let tag = if names || lasts { delivery.transfer().delivery_tag } else { None };
         let placed = match parsed {
             Ok((header, sections)) => {
                 let arrival = Arrival {
@@ -209,7 +218,7 @@ impl Bind {
             // The delivery is at fault, not the link; its credit is given back, as no owner will.
             Err(error) => Placed { credit: 1, refusal: Some(Refusal::new(Condition::DecodeError, error.to_string())) },
         };
-        let tag = tag.map(Bytes::copy_from_slice);
+        let tag = tag.filter(|_| names).map(Bytes::copy_from_slice);
         let answered = Answered { delivery: delivery.delivery, settled, tag, transaction };
         self.handle_placed(home, delivery.link, answered, placed);
     }

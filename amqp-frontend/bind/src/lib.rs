@@ -9,11 +9,13 @@ mod claiming;
 mod coordinating;
 mod filter;
 mod inbound;
+mod lasting;
 mod managing;
 mod outbound;
 mod outcome;
 mod parts;
 mod priority;
+mod resuming;
 mod terminus;
 
 pub use bind::{Bind, Caller, Written};

@@ -1,13 +1,13 @@
 //! From the home to AMQP: what owners say of a connection's links, and the messages that they give.
 
-use amqp_proto::{DeliveryOutcome, Part, Send, Settled};
-use engine_core::command;
+use amqp_proto::{Part, Send, Settled};
 use engine_core::event::Event;
 use engine_core::message::Message;
 use engine_home::{Drained, Due, Gift, Home, LocalId, Request, Route, Slot, encode_header};
 
-use crate::attaching::{error, undelivered};
+use crate::attaching::undelivered;
 use crate::bind::{Bind, link_id};
+use crate::outcome::said;
 
 impl Bind {
     /// Takes what an owner says of a link.
@@ -104,17 +104,5 @@ impl Given {
             Due::Back => Rest::Back,
         };
         Self { place: gift.place, id: gift.id, key: gift.key, rest }
-    }
-}
-
-/// An outcome as AMQP says it.
-#[inline]
-fn said(outcome: command::Outcome) -> DeliveryOutcome {
-    match outcome {
-        command::Outcome::Accepted => DeliveryOutcome::Accepted,
-        command::Outcome::Released | command::Outcome::Modified(_) => DeliveryOutcome::Released,
-        command::Outcome::Rejected(refusal) => {
-            DeliveryOutcome::Rejected(refusal.map(|refusal| Box::new(error(*refusal))))
-        }
     }
 }

@@ -92,6 +92,19 @@ pub(crate) fn of_peer(outcome: DeliveryOutcome) -> Outcome {
     }
 }
 
+/// An outcome of an owner's as AMQP says it.
+#[inline]
+pub(crate) fn said(outcome: Outcome) -> DeliveryOutcome {
+    match outcome {
+        Outcome::Accepted => DeliveryOutcome::Accepted,
+        Outcome::Released | Outcome::Modified(_) => DeliveryOutcome::Released,
+        Outcome::Rejected(refusal) => DeliveryOutcome::Rejected(refusal.map(|refusal| {
+            let Refusal { condition, description } = *refusal;
+            Box::new(AmqpError::new(condition, description))
+        })),
+    }
+}
+
 /// What a consumer's rejection tells the owner: its condition may be any symbol.
 pub(crate) fn refusal(error: AmqpError) -> Box<Refusal> {
     let AmqpError { condition, description, .. } = error;

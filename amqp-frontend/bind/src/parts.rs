@@ -15,7 +15,7 @@ use engine_message::{Condition, DecodeError, section};
 use crate::bind::{Bind, link_id};
 use crate::coordinating::Belongs;
 use crate::inbound::Answered;
-use crate::managing;
+use crate::{lasting, managing};
 
 /// A part of a message that came.
 pub(crate) struct PartIn<'a> {
@@ -27,6 +27,8 @@ pub(crate) struct PartIn<'a> {
     pub belongs: Belongs,
     /// The delivery's tag; empty behind its first part.
     pub tag: &'a [u8],
+    /// Whether its first transfer takes up a delivery from before.
+    pub is_resumed: bool,
     pub bytes: &'a [u8],
 }
 
@@ -64,6 +66,11 @@ impl Bind {
             let answered = Answered { delivery: part.delivery, settled: part.settled, tag: None, transaction: None };
             return self.handle_placed(home, part.link, answered, Placed { credit: 1, refusal });
         }
+        if part.is_resumed {
+            // The message is here.
+            home.refuse_large(place);
+            return lasting::take_up(home, place, part.delivery, part.settled, part.tag);
+        }
         let transaction = match part.belongs {
             Belongs::Nowhere => None,
             belongs => match self.transaction_of(home, belongs, named, part.settled) {
@@ -92,10 +99,11 @@ impl Bind {
             FileNews::Whole(mut whole) => {
                 self.client.messages_in += 1;
                 let (delivery, settled, transaction) = (whole.delivery, whole.settled, whole.transaction);
-                if !self.names(home, route.place, settled) {
+                let names = self.names(home, route.place, settled);
+                let tag = whole.tag.clone().filter(|_| names);
+                if !names && !home.is_lasting(route.place) {
                     whole.tag = None;
                 }
-                let tag = whole.tag.clone();
                 let placed = home.take_file(&self.client, route.place, *whole);
                 self.handle_placed(home, id, Answered { delivery, settled, tag, transaction }, placed);
                 self.read_on(home);

@@ -8,7 +8,7 @@ use amqp_codec::performative::{Attach, Begin, End, Performative, Role, encode_fr
 use bytes::Bytes;
 
 use crate::connection::{Connection, Phase};
-use crate::endpoint::{self, Endpoint, Modes};
+use crate::endpoint::{self, Endpoint, Modes, Resumes};
 use crate::event::{LinkId, SessionId};
 use crate::fitting::{put, put_end};
 use crate::flag::Drain;
@@ -68,7 +68,7 @@ impl Connection {
         let mut link = Endpoint::new(&attach.name, attach.role, endpoint::Phase::Attaching, generation);
         link.modes = Modes { sender: attach.snd_settle_mode, receiver: attach.rcv_settle_mode };
         link.delivery_count = attach.initial_delivery_count.unwrap_or(0);
-        link.resumes = is_resumed(&attach);
+        link.resumes = resumed(&attach);
         if attach.role == Role::Receiver {
             link.max_message_size = attach.max_message_size.unwrap_or(taken_max).min(taken_max);
             attach.max_message_size = Some(link.max_message_size);
@@ -87,7 +87,7 @@ impl Connection {
         let session = self.session(local)?;
         let handle = session.handles.find(&attach.name, role)?;
         let link = session.link(handle).filter(|link| link.phase == endpoint::Phase::Attaching)?;
-        link.phase = endpoint::Phase::Attached;
+        link.attached();
         link.modes = Modes { sender: attach.snd_settle_mode, receiver: attach.rcv_settle_mode };
         match role {
             Role::Receiver => link.delivery_count = attach.initial_delivery_count.unwrap_or(0),
@@ -119,7 +119,11 @@ impl Connection {
     }
 }
 
-/// Whether an attach names deliveries from before.
-pub(crate) fn is_resumed(attach: &Attach) -> bool {
-    attach.incomplete_unsettled || attach.unsettled.as_ref().is_some_and(|unsettled| !unsettled.is_empty())
+/// Which deliveries from before an attach names.
+pub(crate) fn resumed(attach: &Attach) -> Resumes {
+    match &attach.unsettled {
+        _ if attach.incomplete_unsettled => Resumes::Incomplete,
+        Some(unsettled) if !unsettled.is_empty() => Resumes::Named,
+        _ => Resumes::Nothing,
+    }
 }

@@ -9,10 +9,10 @@ use amqp_codec::performative::{Attach, Detach, Performative, Role, encode_frame}
 use engine_message::Condition;
 use engine_message::{DecodeError, ErrorKind};
 
-use crate::asking::is_resumed;
+use crate::asking::resumed;
 use crate::connection::Connection;
 use crate::dispatch::unattached;
-use crate::endpoint::{self, Endpoint, Modes};
+use crate::endpoint::{self, Endpoint, Modes, Resumes};
 use crate::event::{Event, LinkId};
 use crate::fault::{self, Fault};
 use crate::fitting::put;
@@ -150,7 +150,6 @@ impl Connection {
             answer.name = link.name.clone().into();
         }
         link.modes = Modes { sender: answer.snd_settle_mode, receiver: answer.rcv_settle_mode };
-        link.resumes = is_resumed(&answer);
         match link.role {
             Role::Sender => {
                 link.delivery_count = answer.initial_delivery_count.unwrap_or(0);
@@ -163,7 +162,12 @@ impl Connection {
                 answer.initial_delivery_count = None;
             }
         }
-        if !put(out, self.remote.max_frame, id.session, &Performative::Attach(Box::new(answer))) {
+        let named = put_answer(out, self.remote.max_frame, id.session, answer);
+        if let Some(resumes) = named {
+            if let Some(link) = self.session(id.session).and_then(|session| session.link_by_id(id)) {
+                link.resumes = resumes;
+            }
+        } else {
             let text = "the answer to the attach is larger than the peer's frames";
             let error = AmqpError::new(Condition::FrameSizeTooSmall, text);
             self.refuse_attach(id, error.clone(), out);
@@ -199,6 +203,21 @@ impl Connection {
         let closing = Closing::of(detach.closed);
         Ok(Some(Event::Detached { link: id, closing, error: detach.error.map(Box::new) }))
     }
+}
+
+/// Writes an answer, and gives which deliveries from before it names: as many as there is room for in the peer's frames. `None`: there is
+/// none for the answer itself.
+fn put_answer(out: &mut Out, max_frame: u32, channel: u16, answer: Attach) -> Option<Resumes> {
+    let mut answer = Performative::Attach(Box::new(answer));
+    while !put(out, max_frame, channel, &answer) {
+        let Performative::Attach(attach) = &mut answer else { return None };
+        let unsettled = attach.unsettled.as_mut().filter(|unsettled| !unsettled.is_empty())?;
+        // What is left out is resumed when the link is attached once more (part 2.7.3).
+        unsettled.truncate(unsettled.len() / 2);
+        attach.incomplete_unsettled = true;
+    }
+    let Performative::Attach(attach) = &answer else { return None };
+    Some(resumed(attach))
 }
 
 /// The refusal of an attach with fields that cannot be understood.

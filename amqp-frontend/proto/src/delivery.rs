@@ -11,7 +11,7 @@ use engine_message::Condition;
 
 use crate::connection::{Connection, Phase};
 use crate::dispatch::unattached;
-use crate::endpoint::{self, Endpoint, Partial};
+use crate::endpoint::{self, Endpoint, Partial, Resumes};
 use crate::event::{Event, Head, LinkId, Payload, Stage, read_head};
 use crate::fault::Fault;
 use crate::flag::Settled;
@@ -61,7 +61,7 @@ impl Connection {
             return None;
         }
         let link = session.handles.get_mut(handle)?;
-        let ready = link.phase != endpoint::Phase::Detaching && link.role == Role::Receiver && link.partial.is_none();
+        let ready = link.phase == endpoint::Phase::Attached && link.role == Role::Receiver && link.partial.is_none();
         if !ready || link.credit == 0 || transfer.payload.len() as u64 > link.max_message_size {
             return None;
         }
@@ -180,6 +180,10 @@ fn receive<'a>(
     if second && link.modes.receiver == ReceiverSettleMode::First {
         return invalid("a transfer asks for receiver settle mode second on a link of mode first");
     }
+    if link.phase == endpoint::Phase::Incomplete && !transfer.resume {
+        let text = "a new delivery came on a link that is attached to resume those from before: attach it again";
+        return Err(Box::new(AmqpError::new(Condition::NotAllowed, text)));
+    }
     link.credit -= 1;
     link.delivery_count = link.delivery_count.wrapping_add(1);
     if payload.len() as u64 > link.max_message_size {
@@ -192,7 +196,7 @@ fn receive<'a>(
         return received(What::Ignored);
     }
     // A resumed delivery that our attach does not name is none of ours (part 2.6.13).
-    let ignored = transfer.resume && !link.resumes;
+    let ignored = transfer.resume && link.resumes == Resumes::Nothing;
     if transfer.more {
         let (head, bytes) = if ignored { (&[][..], BytesMut::new()) } else { (frame.head, BytesMut::from(payload)) };
         let partial = Partial { delivery, format, settled, ignored, head: head.into(), bytes, given: 0 };

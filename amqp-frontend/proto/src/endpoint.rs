@@ -18,6 +18,9 @@ pub(crate) enum Phase {
     Attaching,
     /// Both attached.
     Attached,
+    /// The same, but one end has more unsettled than its attach named: only what was unsettled before comes, until the link is attached
+    /// anew (part 2.7.3).
+    Incomplete,
     /// We detached and discard what comes until the peer does.
     Detaching,
 }
@@ -45,6 +48,17 @@ pub(crate) struct Modes {
     pub receiver: ReceiverSettleMode,
 }
 
+/// What was unsettled before a link was attached, as our attach says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Resumes {
+    /// Nothing.
+    Nothing,
+    /// What it names.
+    Named,
+    /// What it names, and more.
+    Incomplete,
+}
+
 /// One link endpoint.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
@@ -65,7 +79,7 @@ pub(crate) struct Endpoint {
     pub sending: Sending,
     pub partial: Option<Box<Partial>>,
     /// Whether our attach named unsettled deliveries from before, which the peer may resume.
-    pub resumes: bool,
+    pub resumes: Resumes,
     /// Largest message that the receiving end takes, octets.
     pub max_message_size: u64,
     pub name: Box<str>,
@@ -85,10 +99,16 @@ impl Endpoint {
             flow_due: false,
             sending: Sending::default(),
             partial: None,
-            resumes: false,
+            resumes: Resumes::Nothing,
             max_message_size: u64::MAX,
             name: name.into(),
         }
+    }
+
+    /// Both ends have attached it.
+    pub fn attached(&mut self) {
+        let incomplete = self.role == Role::Receiver && self.resumes == Resumes::Incomplete;
+        self.phase = if incomplete { Phase::Incomplete } else { Phase::Attached };
     }
 
     /// Takes the credit of a flow from the receiver (part 2.6.7): what it gave, less what is under way to it.

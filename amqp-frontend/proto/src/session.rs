@@ -87,7 +87,7 @@ impl Session {
     /// Notes that the host took a link that the peer asked for.
     pub fn take(&mut self, handle: u32) {
         if let Some(link) = self.link(handle).filter(|link| link.phase == endpoint::Phase::Asked) {
-            link.phase = endpoint::Phase::Attached;
+            link.attached();
             if std::mem::take(&mut link.flow_due) {
                 self.flow(handle);
             }

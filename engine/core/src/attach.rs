@@ -77,8 +77,16 @@ impl Core {
             Err(refusal) => return self.refuse_attach(link, &spec.address, refusal),
         };
         let window = self.nodes.addresses.get(address).map_or(0, |address| address.settings.producer_window);
-        let producer =
-            Producer { address, route, origin: spec.origin, credit: 0, window, withheld: None, accepted: None };
+        let producer = Producer {
+            address,
+            route,
+            origin: spec.origin,
+            credit: 0,
+            window,
+            withheld: None,
+            accepted: None,
+            unsettled: None,
+        };
         let end = self.nodes.ends.insert(End { link, role: EndRole::Producer(producer) });
         let mut routing = RoutingType::Anycast;
         if let Some(address) = self.nodes.addresses.get_mut(address) {
@@ -92,9 +100,10 @@ impl Core {
             Route::Queue(queue) => self.nodes.queues.get(queue).map(|queue| queue.identity.name.to_string()),
             Route::All | Route::Typed(_) => None,
         };
-        let info =
-            Box::new(AttachedInfo { address: spec.address.clone(), queue, routing, selector: None, no_local: None });
-        self.events.push_back((link, Event::Attached { end: end_key(end), info }));
+        let (unsettled, number) = spec.lasting.as_ref().and_then(|lasting| self.begin_lasting(end, lasting)).unzip();
+        let address = spec.address.clone();
+        let info = Box::new(AttachedInfo { address, queue, routing, selector: None, no_local: None, unsettled });
+        self.tell_after(number.unwrap_or(0), link, Event::Attached { end: end_key(end), info });
         self.credit(end);
     }
 
@@ -146,7 +155,8 @@ impl Core {
             self.make_dynamic(address, Dynamic { lifetime, creator: end, connection: spec.connection });
         }
         let address = if spec.remembered.is_some() { base(&spec.address).to_owned() } else { spec.address };
-        let info = Box::new(AttachedInfo { address, queue: Some(queue_name), routing, selector, no_local });
+        let queue = Some(queue_name);
+        let info = Box::new(AttachedInfo { address, queue, routing, selector, no_local, unsettled: None });
         let attached = Event::Attached { end: end_key(end), info };
         // Whoever is told of a durable subscription finds it again.
         let subscribed = self.config.storage == Storage::Journal

@@ -37,12 +37,17 @@ impl Core {
         }
         let Some(End { role, .. }) = self.nodes.ends.remove(end) else { return };
         match role {
-            EndRole::Producer(producer) => self.detach_producer(end, &producer),
+            EndRole::Producer(mut producer) => {
+                if let Some(unsettled) = producer.unsettled.take() {
+                    self.suspend(*unsettled, mode);
+                }
+                self.detach_producer(end, &producer);
+            }
             EndRole::Consumer(consumer) => self.detach_consumer(end, &consumer, mode),
         }
     }
 
-    fn detach_producer(&mut self, end: Key, producer: &Producer) {
+    pub(crate) fn detach_producer(&mut self, end: Key, producer: &Producer) {
         let ends = &self.nodes.ends;
         let lives = |end| ends.get(end).is_some();
         if let Some(queue) = producer.withheld.and_then(|queue| self.nodes.queues.get_mut(queue)) {

@@ -7,6 +7,7 @@ use crate::key::{EndKey, LinkKey};
 use crate::message::Message;
 use crate::origin::Origin;
 use crate::refusal::Refusal;
+use crate::resumption::{Lasting, Tag, TaggedDelivery};
 
 /// Whether a delivery arrived settled, that is, whether its sender waits for no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +82,8 @@ pub struct ProducerSpec {
     pub connection: Option<ConnectionKey>,
     /// The container that its messages are from, if that is known.
     pub origin: Option<Origin>,
+    /// Set if the link is to outlive its connection.
+    pub lasting: Option<Box<Lasting>>,
     /// Owners that answered `Event::Moved` so far.
     pub moved: u8,
 }
@@ -89,7 +92,15 @@ impl ProducerSpec {
     /// What a sending peer wants that asks for nothing but an address.
     #[must_use]
     pub fn of(address: impl Into<String>) -> Self {
-        Self { address: address.into(), routing: None, lifetime: None, connection: None, origin: None, moved: 0 }
+        Self {
+            address: address.into(),
+            routing: None,
+            lifetime: None,
+            connection: None,
+            origin: None,
+            lasting: None,
+            moved: 0,
+        }
     }
 }
 
@@ -331,6 +342,29 @@ pub enum Command {
         settled: Settled,
         /// The message.
         message: Message,
+    },
+    /// The same on a link that outlives its connection.
+    DeliverTagged(Box<TaggedDelivery>),
+    /// The sender of such a link takes up a delivery that it was told of when it attached the link: without its message, which is here.
+    /// Uses up one credit. Answered by `Event::Settled`, if it is one.
+    Resume {
+        /// The producer.
+        end: EndKey,
+        /// The home's number for the delivery, now.
+        delivery: u32,
+        /// Whether an answer is wanted.
+        settled: Settled,
+        /// The delivery's tag.
+        tag: Tag,
+    },
+    /// The sender of such a link settled the deliveries `first..=last` (serial numbers): it knows what became of them.
+    Forget {
+        /// The producer.
+        end: EndKey,
+        /// The first delivery.
+        first: u32,
+        /// The last one; may equal `first`.
+        last: u32,
     },
     /// A message from an anonymous relay. Answered by `Event::Settled` to `link`, which needs no end here; by `Event::Undelivered` if it is
     /// refused and has its delivery's tag; by `Event::Moved` if the address is another owner's. The latter two whether or not an answer is

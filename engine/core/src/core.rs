@@ -131,6 +131,9 @@ impl Core {
             Command::Deliver { end, delivery, settled, message } => {
                 self.handle_deliver(now_ns, wall_ms, end, delivery, settled, message);
             }
+            Command::DeliverTagged(tagged) => self.deliver_tagged(*tagged),
+            Command::Resume { end, delivery, settled, tag } => self.resume(end, delivery, settled, tag),
+            Command::Forget { end, first, last } => self.forget_settled(end, first, last),
             Command::Settle { end, key: held, outcome, confirm } => self.handle_settle(end, held, outcome, confirm),
             Command::Accept { end, count, keys } => {
                 for &held in keys.iter().take(usize::from(count)) {
@@ -252,7 +255,7 @@ impl Core {
         let looks = !self.turns.again.is_empty();
         let spreads = self.nodes.patterns.has_work();
         let work = (looks || spreads || self.may_release_waiting() || self.is_refreshing()).then_some(self.now.ns);
-        [work, self.deadlines.earliest(self.now)].into_iter().flatten().min()
+        [work, self.deadlines.earliest(self.now), self.nodes.suspended.deadline()].into_iter().flatten().min()
     }
 
     /// Drops expired messages, gives credit that was withheld for consumers that no longer take, or for want of room that is there now, tries
@@ -269,6 +272,7 @@ impl Core {
         self.serve_due();
         self.idle_due();
         self.look_due();
+        self.nodes.suspended.drop_due(now_ns);
         self.release_waiting(RELEASE_MAX);
         self.refresh();
         self.spread();

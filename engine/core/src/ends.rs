@@ -15,6 +15,7 @@ use crate::origin::Origin;
 use crate::pace::Pace;
 use crate::queue::Place;
 use crate::slab::Key;
+use crate::unsettled::Unsettled;
 
 /// The owner's half of a link.
 #[derive(Debug)]
@@ -75,6 +76,8 @@ pub(crate) struct Producer {
     pub withheld: Option<Key>,
     /// Deliveries that are accepted and not told yet.
     pub accepted: Option<(u32, u32)>,
+    /// Set for a link that outlives its connection.
+    pub unsettled: Option<Box<Unsettled>>,
 }
 
 /// Which queues of its address a message is for.

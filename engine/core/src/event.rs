@@ -7,6 +7,7 @@ use crate::command::{Command, Outcome, RoutingType};
 use crate::key::EndKey;
 use crate::message::Message;
 use crate::origin::Origin;
+use crate::resumption::Tag;
 use crate::slab::Key;
 use crate::step::Step;
 use crate::wildcard::PatternStep;
@@ -26,6 +27,8 @@ pub struct AttachedInfo {
     pub queue: Option<String>,
     /// How the address, or the named queue, is routed.
     pub routing: RoutingType,
+    /// Set for a link that outlives its connection: deliveries of its sender's that are known from before.
+    pub unsettled: Option<Vec<(Tag, Outcome)>>,
 }
 
 /// Who owns an address, told to whoever asked somebody else.

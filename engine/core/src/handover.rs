@@ -38,6 +38,9 @@ fn named(command: &Command) -> Option<(&str, u8)> {
         Command::AttachConsumer { spec, .. } => Some((base(&spec.address), spec.moved)),
         Command::Publish { publish, .. } => Some((base(&publish.address), publish.moved)),
         Command::Deliver { .. }
+        | Command::DeliverTagged(_)
+        | Command::Resume { .. }
+        | Command::Forget { .. }
         | Command::Settle { .. }
         | Command::Accept { .. }
         | Command::Grant { .. }

@@ -268,3 +268,11 @@ impl Default for CoreConfig {
         }
     }
 }
+
+/// Deliveries of one link that outlives its connection of which its sender may not know what became: twice what it has credit for, if
+/// nobody says otherwise, at 64 octets each. Beyond it the oldest is forgotten, whose message may then come a second time.
+pub const UNSETTLED_MAX: usize = 4096;
+
+/// Links of a shard's addresses that outlive their connections, attached or suspended: with all that each may leave 128 MiB. Beyond it the
+/// suspended one is forgotten that would go first; if there is none, a further link does not outlive its connection, and is told so.
+pub const LASTING_MAX: usize = 512;

@@ -26,6 +26,7 @@ use crate::patterns::Patterns;
 use crate::plain::Plain;
 use crate::queue::{Before, Destinations, Identity, Kind, Queue};
 use crate::slab::{Key, Slab};
+use crate::suspended::Suspended;
 use crate::wildcard::pattern_of_queue;
 
 /// Addresses, queues and links of one shard.
@@ -47,6 +48,8 @@ pub(crate) struct Nodes {
     pub duplicates: Duplicates,
     /// Patterns that somebody subscribes to.
     pub patterns: Patterns,
+    /// Links that outlive their connections.
+    pub suspended: Suspended,
     /// Addresses and queues each, at most.
     max: usize,
     /// Octets of one queue that are in memory at most while the shard has plenty.
@@ -69,6 +72,7 @@ impl Nodes {
             idle: Idle::default(),
             duplicates: Duplicates::default(),
             patterns: Patterns::default(),
+            suspended: Suspended::default(),
             max,
             resident_max,
             #[cfg(test)]

@@ -93,6 +93,9 @@ impl Core {
     #[inline]
     pub(crate) fn accept(&mut self, end: Key, deliveries: (u32, u32)) {
         let Some(End { role: EndRole::Producer(producer), .. }) = self.nodes.ends.get_mut(end) else { return };
+        if let Some(unsettled) = &mut producer.unsettled {
+            unsettled.handle_told(deliveries);
+        }
         let told = producer.accept(deliveries);
         self.told(end, told);
     }

@@ -23,6 +23,7 @@ mod picking;
 mod priorities;
 mod redelivery;
 mod remembering;
+mod resuming;
 mod retention;
 mod routing;
 mod scale;

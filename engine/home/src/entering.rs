@@ -11,6 +11,7 @@ use engine_core::command::{Command, Publish, RoutingType, Settled};
 use engine_core::event::Refusal;
 use engine_core::key::EndKey;
 use engine_core::message::{Content, Header, Message};
+use engine_core::resumption::{Tag, TaggedDelivery};
 use engine_message::{Condition, section};
 use engine_shard::Engine;
 
@@ -21,7 +22,7 @@ use crate::link::{Kind, Link};
 use crate::managing::MANAGEMENT;
 use crate::permission::{self, Action};
 use crate::scheduling::{delivery_time, schedule};
-use crate::slots::{Slot, peer_key};
+use crate::slots::{OwnerEnd, Slot, peer_key};
 use crate::transactions::TransactionId;
 use crate::wanted::wanted_routing;
 
@@ -40,7 +41,7 @@ pub struct Arrival<'a> {
     pub properties: &'a [u8],
     /// All sections that travel, encoded.
     pub kept: &'a [u8],
-    /// For a relay: the delivery's tag, if its sender cannot be told of a refusal by an outcome.
+    /// The delivery's tag: of a link that outlives its connection; of a relay, if its sender cannot be told of a refusal by an outcome.
     pub tag: Option<&'a [u8]>,
 }
 
@@ -94,7 +95,9 @@ impl Home {
         transaction: Option<TransactionId>,
     ) -> Placed {
         let Some(link) = self.links.get_mut(place) else { return Placed::default() };
-        let (Kind::Producer(arena) | Kind::Relay { arena, .. }) = &mut link.kind else { return Placed::default() };
+        let (Kind::Producer(arena) | Kind::Lasting(arena) | Kind::Relay { arena, .. }) = &mut link.kind else {
+            return Placed::default();
+        };
         let body = owned.map_or_else(|| arena.copy(arrival.kept), |owned| owned.slice_ref(arrival.kept));
         let mut message = message(arrival, body, self.engine.wall_ms());
         message.unique = section::property_id(arrival.kept).is_some();
@@ -121,10 +124,14 @@ impl Home {
     pub(crate) fn place(&mut self, client: &Client, place: Slot, delivered: Delivered<'_>) -> Placed {
         let Some(link) = self.links.get(place) else { return Placed::default() };
         match (&link.kind, link.end) {
-            (Kind::Producer(_), Some(end)) => {
-                let Delivered { delivery, settled, message, transaction, .. } = delivered;
+            (Kind::Producer(_) | Kind::Lasting(_), Some(end)) => {
+                let Delivered { delivery, settled, tag, message, transaction, .. } = delivered;
+                let at = OwnerEnd { owner: link.owner, end };
                 let Some(id) = transaction else {
-                    self.engine.deliver(link.owner, end, delivery, settled, message);
+                    match tag.as_deref().and_then(Tag::new) {
+                        Some(tag) => self.deliver_tagged(at, TaggedDelivery { end, delivery, settled, tag, message }),
+                        None => self.engine.deliver(at.owner, end, delivery, settled, message),
+                    }
                     return Placed::default();
                 };
                 let (owner, routing) = (link.owner, link.routing);
@@ -183,7 +190,7 @@ pub(crate) struct Delivered<'a> {
     pub to: &'a str,
     /// For a relay: the routing that the message asks for.
     pub wanted: Option<RoutingType>,
-    /// For a relay: the delivery's tag, if its sender cannot be told of a refusal by an outcome.
+    /// As in `Arrival`.
     pub tag: Option<Bytes>,
     pub message: Message,
     /// What it belongs to: a transaction that the connection has.

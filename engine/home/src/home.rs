@@ -176,7 +176,9 @@ impl Home {
         let (kind, address, default_outcome) = match &plan {
             Plan::Producer(spec) => {
                 permission::may(&client.user, Action::Send, &spec.address)?;
-                (Kind::Producer(Arena::default()), spec.address.clone(), Outcome::Released)
+                let arena = Arena::default();
+                let kind = if spec.lasting.is_some() { Kind::Lasting(arena) } else { Kind::Producer(arena) };
+                (kind, spec.address.clone(), Outcome::Released)
             }
             Plan::Consumer(spec) => {
                 if spec.remembered.is_none() {
@@ -400,7 +402,7 @@ impl Home {
     pub fn sweep(&mut self) {
         self.end_overdue();
         self.links.iter_mut().for_each(|link| match &mut link.kind {
-            Kind::Producer(arena) | Kind::Relay { arena, .. } => arena.sweep(),
+            Kind::Producer(arena) | Kind::Lasting(arena) | Kind::Relay { arena, .. } => arena.sweep(),
             Kind::Consumer { .. } | Kind::Coordinator | Kind::Management => {}
         });
     }

@@ -65,7 +65,7 @@ pub struct WholeFile {
     pub settled: Settled,
     pub(crate) to: String,
     pub(crate) wanted: Option<RoutingType>,
-    /// The delivery's tag; for a relay to be taken out if its sender can be told of a refusal by an outcome.
+    /// The delivery's tag; to be taken out where nobody needs it (`Arrival`).
     pub tag: Option<Bytes>,
     pub(crate) message: Message,
     /// What it belongs to.

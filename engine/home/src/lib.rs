@@ -24,6 +24,7 @@ mod node_names;
 mod outgoing;
 mod permission;
 mod request;
+mod resuming;
 mod scheduling;
 mod slots;
 mod streams;

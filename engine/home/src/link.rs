@@ -44,6 +44,8 @@ pub struct Link {
 pub(crate) enum Kind {
     /// Takes messages for one address.
     Producer(Arena),
+    /// The same, on a link that outlives its connection: each message goes with its tag.
+    Lasting(Arena),
     /// Gives messages of one queue.
     Consumer(Taking),
     /// Takes messages that each name their address.
@@ -73,7 +75,7 @@ impl Link {
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self.kind {
-            Kind::Producer(_) => "producer",
+            Kind::Producer(_) | Kind::Lasting(_) => "producer",
             Kind::Consumer(_) => "consumer",
             Kind::Relay { .. } => "relay",
             Kind::Coordinator => "coordinator",
@@ -98,7 +100,7 @@ impl Link {
     pub fn credit(&self) -> Option<u32> {
         match self.kind {
             Kind::Consumer(taking) => Some(taking.wanted),
-            Kind::Producer(_) | Kind::Relay { .. } | Kind::Coordinator | Kind::Management => None,
+            Kind::Producer(_) | Kind::Lasting(_) | Kind::Relay { .. } | Kind::Coordinator | Kind::Management => None,
         }
     }
 
