@@ -27,6 +27,7 @@ mod lifetime;
 mod limits;
 mod links;
 mod load;
+mod load_jms;
 mod managing;
 mod names;
 mod network;

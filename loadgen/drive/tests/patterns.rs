@@ -120,7 +120,11 @@ fn transactions_are_committed_the_last_one_too() {
         let result = run_whole(&scenario(relay.url(), 1000, group), 1);
         let all = counts(&result);
         assert_eq!((all.received, all.accepted), (1000, 1000));
-        assert_eq!((all.committed, all.rolled_back), (34, 0), "500 of each are 16 and one of 20");
+        assert_eq!(
+            (all.transactions.committed, all.transactions.rolled_back),
+            (34, 0),
+            "500 of each are 16 and one of 20"
+        );
     }
 }
 

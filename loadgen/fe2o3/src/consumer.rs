@@ -4,7 +4,7 @@ use fe2o3_amqp::types::messaging::Body;
 use fe2o3_amqp::types::primitives::Value;
 use fe2o3_amqp::{Delivery, Receiver};
 use load_model::latency::Metric;
-use load_model::ledger::Insert;
+use load_model::ledger::{Coming, Insert};
 use load_model::scenario::Settle;
 use load_model::stamp::Stamp;
 
@@ -64,7 +64,7 @@ impl Consumer {
             let Some(place) = places.get_mut(self.place) else { return };
             let due_ns = match stamp {
                 Ok(stamp) => {
-                    *full |= place.receive(&stamp, budget) == Insert::Refused;
+                    *full |= place.receive(&stamp, Coming::first(self.number), budget) == Insert::Refused;
                     Some(stamp.due_ns)
                 }
                 Err(flaw) => {

@@ -1,7 +1,7 @@
 //! What this client cannot do, so that nothing is measured that was not asked for.
 
 use load_drive::RunError;
-use load_model::scenario::{Group, Pattern, Scenario, Settle};
+use load_model::scenario::{Group, Pattern, Priorities, Scenario, Settle};
 
 /// Refuses a scenario that asks for more than this client has.
 ///
@@ -26,6 +26,10 @@ fn check_group(group: &Group) -> Result<(), RunError> {
         ("settle = \"second\"", group.settle == Settle::Second),
         ("transaction", group.transaction > 0),
         ("hold", group.hold.0 > 0),
+        ("selector", !group.jms.selector.is_empty()),
+        ("priorities", group.jms.priorities != Priorities::default()),
+        ("message_groups", group.jms.message_groups > 0),
+        ("fail", group.jms.fail.share > 0.0),
     ];
     refuse(options, format!("group {:?}, ", group.name))
 }
@@ -57,6 +61,12 @@ mod tests {
         assert!(with(&|scenario| scenario.servers = vec!["amqps://a".to_owned()]).contains("amqps"));
         assert!(with(&|scenario| scenario.groups[0].transaction = 5).starts_with("group \"main\", transaction"));
         assert!(with(&|scenario| scenario.groups[0].hold = Span(1)).contains("hold"));
+        assert!(
+            with(&|scenario| scenario.groups[0].jms.selector = "a".to_owned()).contains("main\", selector: the client")
+        );
+        assert!(with(&|scenario| scenario.groups[0].jms.message_groups = 1).contains("message_groups"));
+        assert!(with(&|scenario| scenario.groups[0].jms.fail.share = 0.1).contains("fail"));
+        assert!(with(&|scenario| scenario.groups[0].jms.priorities = "9".parse().expect("one")).contains("priorities"));
         assert!(with(&|scenario| scenario.groups[0].settle = Settle::Second).contains("second"));
         assert!(with(&|scenario| scenario.groups[0].pattern = Pattern::RequestReply).contains("request-reply"));
     }

@@ -10,7 +10,8 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::ledger::{Ending, Ledger, PlaceKind, Receipt, Sent};
+use crate::ledger::{Ending, Holders, Ledger, PlaceKind, Receipt, Sent};
+use crate::marks::Lane;
 use crate::result::Audit;
 use crate::scenario::{Group, Pattern, Scenario};
 use crate::verdict::counted;
@@ -26,6 +27,7 @@ struct Arrived<'a> {
     corrupt: u64,
     again_max: u64,
     was_away: bool,
+    holders: Vec<&'a Holders>,
 }
 
 /// What there is to look through.
@@ -52,11 +54,13 @@ pub fn audit(ledgers: &[Ledger], scenario: &Scenario) -> Audit {
     for place in ledgers.iter().flat_map(|ledger| &ledger.places) {
         audit.corrupt += place.corrupt;
         audit.foreign += place.foreign;
+        audit.misplaced += place.misplaced;
         audit.examples.extend(place.examples.iter().cloned());
         let arrived = all.places.entry((place.group, place.kind)).or_default();
         arrived.corrupt += place.corrupt;
         arrived.again_max += place.again_max;
         arrived.was_away |= place.was_away;
+        arrived.holders.push(&place.holders);
         for (producer, receipt) in place.receipts() {
             arrived.receipts.entry(producer).or_default().push(receipt);
         }
@@ -95,6 +99,7 @@ impl Ledgers<'_> {
     /// Counts what came more than once, and what came out of order.
     fn count_again(&self, audit: &mut Audit) {
         for arrived in self.places.values() {
+            audit.moved += Holders::moves(&arrived.holders);
             let mut again = 0;
             for receipts in arrived.receipts.values() {
                 again += receipts.iter().map(|receipt| receipt.duplicates).sum::<u64>();
@@ -119,13 +124,14 @@ impl Ledgers<'_> {
                 away += 1;
                 continue;
             }
-            let (mut missing, first) = (0, audit.examples.len());
+            let (mut missing, first, lane) = (0, audit.examples.len(), group.lane(place));
             for producer in (group.address_of_place(place)..group.producers).step_by(group.addresses.max(1) as usize) {
                 let Some(sent) = self.sent.get(&(number, producer)) else { continue };
                 let receipts = arrived.receipts.get(&producer).map(Vec::as_slice).unwrap_or_default();
-                let until = self.until(sent, receipts, group, place);
-                later += count_missing(until..sent.count, sent, receipts, &mut |_| {});
-                missing += count_missing(0..until, sent, receipts, &mut |sequence| {
+                let here = Sought { sent, lane, receipts };
+                let until = self.until(&here, group, place);
+                later += here.count_missing(until..lane.count(sent.count), &mut |_| {});
+                missing += here.count_missing(0..until, &mut |sequence| {
                     if audit.examples.len() < EXAMPLES_MAX {
                         let address = group.address_of(group.address_of_place(place));
                         let who = format!("message {sequence} of producer {producer} of group {}", group.name);
@@ -158,16 +164,23 @@ impl Ledgers<'_> {
         }
     }
 
-    /// Up to which sequence messages had to have come. All of them; if messages still came at the end, those before what came last,
-    /// less what consumers may have held.
-    fn until(&self, sent: &Sent, receipts: &[&Receipt], group: &Group, place: u32) -> u64 {
+    /// Up to which place in the lane messages had to have come. All of them; if messages still came at the end, those before what came
+    /// last, less what consumers may have held, and none where they overtake each other.
+    fn until(&self, here: &Sought<'_>, group: &Group, place: u32) -> u64 {
+        let all = here.lane.count(here.sent.count);
         if self.ending == Ending::Quiet {
-            return sent.count;
+            return all;
         }
-        let newest = receipts.iter().map(|receipt| receipt.end()).max().unwrap_or(0);
-        let consumers = if group.pattern == Pattern::Topic { 1 } else { group.consumers_of(place) };
-        let held = if group.is_ordered(place) { 0 } else { u64::from(group.credit) * u64::from(consumers) };
-        newest.saturating_sub(held).min(sent.count)
+        if group.is_overtaken() {
+            return 0;
+        }
+        let newest = here.receipts.iter().map(|receipt| receipt.end()).max().unwrap_or(0);
+        let held = if group.is_ordered(place) {
+            0
+        } else {
+            u64::from(group.credit) * u64::from(group.consumers_of(group.address_of_place(place)))
+        };
+        newest.saturating_sub(held).min(all)
     }
 
     /// Counts requests that came and whose replies did not.
@@ -211,21 +224,33 @@ fn union(receipts: &[&Receipt], word: u64) -> u64 {
     receipts.iter().fold(0, |bits, receipt| bits | receipt.received.word(word))
 }
 
-/// Counts the sequences of `range` that were sent, not refused, not in doubt, and did not come.
-fn count_missing(range: Range<u64>, sent: &Sent, receipts: &[&Receipt], on_missing: &mut dyn FnMut(u64)) -> u64 {
-    let without_gap = receipts.iter().map(|receipt| receipt.received.below()).max().unwrap_or(0);
-    let start = range.start.max(without_gap);
-    let mut count = 0;
-    for word in start / 64..range.end.div_ceil(64) {
-        let known = union(receipts, word) | sent.refused.word(word) | sent.in_doubt.word(word);
-        let mut missing = !known & within(word, start..range.end);
-        count += u64::from(missing.count_ones());
-        while missing != 0 {
-            on_missing(word * 64 + u64::from(missing.trailing_zeros()));
-            missing &= missing - 1;
+/// What one producer sent to one place, and what of it came.
+struct Sought<'a> {
+    sent: &'a Sent,
+    /// Which of its messages come there.
+    lane: Lane,
+    receipts: &'a [&'a Receipt],
+}
+
+impl Sought<'_> {
+    /// Counts the messages at `range` of the lane that were sent, not refused, not in doubt, and did not come.
+    fn count_missing(&self, range: Range<u64>, on_missing: &mut dyn FnMut(u64)) -> u64 {
+        let without_gap = self.receipts.iter().map(|receipt| receipt.received.below()).max().unwrap_or(0);
+        let start = range.start.max(without_gap);
+        let mut count = 0;
+        for word in start / 64..range.end.div_ceil(64) {
+            let mut missing = !union(self.receipts, word) & within(word, start..range.end);
+            while missing != 0 {
+                let sequence = self.lane.sequence(word * 64 + u64::from(missing.trailing_zeros()));
+                missing &= missing - 1;
+                if !self.sent.refused.contains(sequence) && !self.sent.in_doubt.contains(sequence) {
+                    count += 1;
+                    on_missing(sequence);
+                }
+            }
         }
+        count
     }
-    count
 }
 
 /// Which sequences of a word are in a range.
@@ -240,7 +265,8 @@ fn within(word: u64, range: Range<u64>) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::{Budget, LEDGER_BYTES_MAX, Place, Sequences};
+    use crate::ledger::{Budget, Coming, LEDGER_BYTES_MAX, Place, Sequences, Turn};
+    use crate::scenario::Jms;
     use crate::stamp::{Flaw, Kind, Stamp};
     use proptest::prelude::*;
     use std::collections::{BTreeMap as Map, BTreeSet as Set};
@@ -263,7 +289,7 @@ mod tests {
         let (mut place, mut budget) = (Place::new(0, group, kind), BUDGET);
         for (producer, sequence) in numbers {
             let kind = if matches!(kind, PlaceKind::Replies(_)) { Kind::Reply } else { Kind::Message };
-            place.receive(&Stamp { kind, ..stamp(producer, sequence) }, &mut budget);
+            place.receive(&Stamp { kind, ..stamp(producer, sequence) }, Coming::first(0), &mut budget);
         }
         place
     }
@@ -359,7 +385,7 @@ mod tests {
         let mut main = place(&group, PlaceKind::Messages(0), [0, 1, 3, 3, 2].map(|sequence| (0, sequence)));
         main.receive_flawed(Flaw::Corrupt, 100);
         main.receive_flawed(Flaw::Foreign, 100);
-        main.receive(&stamp(9, 0), &mut BUDGET.clone());
+        main.receive(&stamp(9, 0), Coming::first(0), &mut BUDGET.clone());
         let found = audit(&[ledger(vec![sent(0, 6)], vec![main.clone()])], &scenario(group.clone()));
         assert_eq!((found.corrupt, found.foreign, found.lost, found.duplicates), (1, 2, 1, 1));
         main.again_max = 10;
@@ -418,5 +444,70 @@ mod tests {
         let replies = place(&group, PlaceKind::Replies(0), (0..9).map(|sequence| (0, sequence)));
         let found = audit(&[ledger(vec![sent(0, 10)], vec![requests, replies])], &scenario(group));
         assert_eq!((found.lost, found.examples.len(), found.foreign), (1, 1, 0));
+    }
+
+    #[test]
+    fn what_a_selector_deals_out_has_to_come_to_its_consumer_and_to_no_other() {
+        let jms = Jms { selector: "consumer = {}".to_owned(), ..Jms::default() };
+        for pattern in [Pattern::Queue, Pattern::Topic] {
+            let group = Group { pattern, consumers: 3, producers: 2, jms: jms.clone(), ..Group::default() };
+            let of = |consumer: u32, skip: u64| {
+                let lane = (0..40_u64).filter(move |sequence| sequence % 3 == u64::from(consumer) && *sequence != skip);
+                let numbers = lane.flat_map(|sequence| [(0, sequence), (1, sequence)]);
+                place(&group, PlaceKind::Messages(consumer), numbers)
+            };
+            let whole = [of(0, 99), of(1, 99), of(2, 99)].to_vec();
+            let found = audit(&[ledger(vec![sent(0, 40), sent(1, 40)], whole)], &scenario(group.clone()));
+            assert_eq!((found.lost, found.misplaced, found.reordered, found.not_checked.as_str()), (0, 0, 0, ""));
+            let mut wrong = of(2, 99);
+            wrong.receive(&stamp(1, 6), Coming::first(2), &mut BUDGET.clone());
+            let places = vec![of(0, 6), of(1, 99), wrong];
+            let found = audit(&[ledger(vec![sent(0, 40), sent(1, 40)], places)], &scenario(group.clone()));
+            assert_eq!((found.lost, found.misplaced, found.duplicates), (2, 1, 0), "it did not come to whom it is for");
+            assert!(
+                found.examples.iter().any(|example| example.contains("consumer 2, which it is not for")),
+                "{found:?}"
+            );
+            assert!(found.examples.iter().any(|example| example.starts_with("message 6 of producer 1")), "{found:?}");
+        }
+    }
+
+    /// Of a queue whose messages come in an order, how many came behind a later one.
+    fn reordered(group: &Group, sequences: &[u64], turn: Turn) -> u64 {
+        let (mut place, mut budget) = (Place::new(0, group, PlaceKind::Messages(0)), BUDGET);
+        for &sequence in sequences {
+            place.receive(&stamp(0, sequence), Coming { consumer: 0, turn }, &mut budget);
+        }
+        audit(&[ledger(vec![sent(0, 6)], vec![place])], &scenario(group.clone())).reordered
+    }
+
+    #[test]
+    fn order_is_that_of_a_priority_and_of_a_message_group() {
+        let of = |jms: Jms, consumers| Group { consumers, jms, ..Group::default() };
+        let priorities = Jms { priorities: "4,9".parse().expect("two"), ..Jms::default() };
+        let groups = Jms { message_groups: 2, ..Jms::default() };
+        for (group, sequences, found) in [
+            (of(priorities.clone(), 1), [1, 3, 5, 0, 2, 4], 0),
+            (of(priorities.clone(), 1), [3, 1, 5, 0, 4, 2], 2),
+            (of(priorities, 2), [3, 1, 5, 0, 4, 2], 0),
+            (of(groups.clone(), 2), [1, 3, 5, 0, 2, 4], 0),
+            (of(groups.clone(), 2), [1, 5, 3, 0, 2, 4], 1),
+            (of(groups, 1), [1, 3, 5, 0, 2, 4], 3),
+        ] {
+            assert_eq!(reordered(&group, &sequences, Turn::First), found, "{group:?} {sequences:?}");
+        }
+        assert_eq!(reordered(&Group::default(), &[5, 4, 3, 2, 1, 0], Turn::Again), 0, "given back, they have no order");
+    }
+
+    #[test]
+    fn where_messages_overtake_each_other_nothing_follows_from_what_came_later() {
+        let jms = Jms { priorities: "0-9".parse().expect("all"), ..Jms::default() };
+        let group = Group { jms, ..Group::default() };
+        let main = place(&group, PlaceKind::Messages(0), [9, 19].map(|sequence| (0, sequence)));
+        let mut cut = ledger(vec![sent(0, 20)], vec![main]);
+        assert_eq!(audit(std::slice::from_ref(&cut), &scenario(group.clone())).lost, 18);
+        cut.ending = Ending::DrainOver;
+        let found = audit(&[cut], &scenario(group));
+        assert_eq!((found.lost, found.incomplete), (0, true), "{found:?}");
     }
 }

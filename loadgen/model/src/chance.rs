@@ -24,6 +24,8 @@ pub enum Purpose {
     Resampling,
     /// When a server is killed.
     Kills,
+    /// Which messages a consumer gives back.
+    Failures,
 }
 
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;

@@ -78,7 +78,7 @@ const fn named(name: &'static str, title: &'static str, unit: Unit, of: Of) -> N
 }
 
 /// All figures that are no latencies.
-pub static NAMED: [Named; 24] = [
+pub static NAMED: [Named; 25] = [
     named("rate", "messages that came to their end, a second", Unit::Rate, Of::Ended),
     named("offered", "messages due, a second", Unit::Rate, Of::PerSecond(|counts| counts.due)),
     named("sent", "messages sent, a second", Unit::Rate, Of::PerSecond(|counts| counts.sent)),
@@ -95,9 +95,10 @@ pub static NAMED: [Named; 24] = [
     named("corrupt", "messages that were not whole", Unit::Count, Of::Run(|run| Some(run.audit.corrupt as f64))),
     named("foreign", "messages of somebody else", Unit::Count, Of::Run(|run| Some(run.audit.foreign as f64))),
     named("in_doubt", "messages in doubt", Unit::Count, Of::Run(|run| Some(run.audit.in_doubt as f64))),
+    named("failed", "deliveries that consumers gave back as failed", Unit::Count, Of::Count(|counts| counts.failed)),
     named("refused", "messages refused", Unit::Count, Of::Count(|counts| counts.refused)),
     named("broken", "connections that broke", Unit::Count, Of::Count(|counts| counts.broken)),
-    named("rolled_back", "transactions that failed", Unit::Count, Of::Count(|counts| counts.rolled_back)),
+    named("rolled_back", "transactions that failed", Unit::Count, Of::Count(|counts| counts.transactions.rolled_back)),
     named(
         "cpu_us",
         "the server's CPU for a message, µs",

@@ -84,10 +84,11 @@ pub struct Counts {
     pub sent_bytes: u64,
     /// Octets of bodies received.
     pub received_bytes: u64,
-    /// Transactions committed.
-    pub committed: u64,
-    /// Transactions that failed.
-    pub rolled_back: u64,
+    /// Deliveries that consumers gave back as failed.
+    pub failed: u64,
+    /// What became of transactions; keys of these like all others.
+    #[serde(flatten)]
+    pub transactions: Transactions,
     /// Connections made.
     pub connected: u64,
     /// Connections that broke.
@@ -98,6 +99,16 @@ pub struct Counts {
     pub cpu_ns: u64,
     /// Time in which the worker had nothing to do, nanoseconds; told with its first group only.
     pub idle_ns: u64,
+}
+
+/// What became of transactions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Transactions {
+    /// Transactions committed.
+    pub committed: u64,
+    /// Transactions that failed.
+    pub rolled_back: u64,
 }
 
 impl Counts {
@@ -111,8 +122,9 @@ impl Counts {
         self.replies += other.replies;
         self.sent_bytes += other.sent_bytes;
         self.received_bytes += other.received_bytes;
-        self.committed += other.committed;
-        self.rolled_back += other.rolled_back;
+        self.failed += other.failed;
+        self.transactions.committed += other.transactions.committed;
+        self.transactions.rolled_back += other.transactions.rolled_back;
         self.connected += other.connected;
         self.broken += other.broken;
         self.blocked_ns += other.blocked_ns;

@@ -16,6 +16,9 @@ pub const LATENCY_MAX_NS: u64 = 3_600_000_000_000;
 /// Digits that are exact.
 const DIGITS: u8 = 3;
 
+/// How many metrics there are.
+const METRICS: usize = 7;
+
 /// What is measured; all in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -24,6 +27,8 @@ pub enum Metric {
     Accept,
     /// From when a message was due to when a consumer had it.
     Receive,
+    /// From when a message was due to when a consumer took it that had been given back as failed before.
+    Again,
     /// From a consumer's outcome to the server's confirmation (settle mode second), or from a discharge to its acceptance.
     Settle,
     /// From when a request was due to when its reply came.
@@ -36,13 +41,15 @@ pub enum Metric {
 
 impl Metric {
     /// All of them, in the order of reports.
-    pub const ALL: [Self; 6] = [Self::Accept, Self::Receive, Self::Round, Self::Settle, Self::Service, Self::Lag];
+    pub const ALL: [Self; METRICS] =
+        [Self::Accept, Self::Receive, Self::Again, Self::Round, Self::Settle, Self::Service, Self::Lag];
 
     /// Its name in options, results and metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::Accept => "accept",
             Self::Receive => "receive",
+            Self::Again => "again",
             Self::Settle => "settle",
             Self::Round => "round",
             Self::Service => "service",
@@ -55,6 +62,7 @@ impl Metric {
         match self {
             Self::Accept => "due to accepted",
             Self::Receive => "due to received",
+            Self::Again => "due to received, what had failed before",
             Self::Settle => "outcome to confirmed",
             Self::Round => "request due to reply",
             Self::Service => "sent to accepted (hides waiting)",
@@ -70,6 +78,7 @@ impl Metric {
             Self::Round => 3,
             Self::Service => 4,
             Self::Lag => 5,
+            Self::Again => 6,
         }
     }
 }
@@ -82,7 +91,7 @@ pub fn histogram() -> Histogram<u64> {
 /// A histogram for each metric that has values.
 #[derive(Clone, Debug, Default)]
 pub struct Latencies {
-    histograms: [Option<Box<Histogram<u64>>>; 6],
+    histograms: [Option<Box<Histogram<u64>>>; METRICS],
 }
 
 impl Latencies {
@@ -99,7 +108,7 @@ impl Latencies {
 
     #[inline]
     fn of_mut(&mut self, metric: Metric) -> &mut Histogram<u64> {
-        let [accept, receive, settle, round, service, lag] = &mut self.histograms;
+        let [accept, receive, settle, round, service, lag, again] = &mut self.histograms;
         let slot = match metric {
             Metric::Accept => accept,
             Metric::Receive => receive,
@@ -107,6 +116,7 @@ impl Latencies {
             Metric::Round => round,
             Metric::Service => service,
             Metric::Lag => lag,
+            Metric::Again => again,
         };
         slot.get_or_insert_with(|| Box::new(histogram()))
     }

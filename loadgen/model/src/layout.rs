@@ -2,7 +2,8 @@
 //!
 //! Producers and consumers are dealt out to a group's addresses in turn, so that two of either kind differ by one address at most.
 
-use crate::scenario::{Group, Pattern};
+use crate::marks::Lane;
+use crate::scenario::{Group, Pattern, Priorities};
 
 impl Group {
     /// The number of the address that a producer sends to.
@@ -25,24 +26,49 @@ impl Group {
         dealt(self.producers, self.addresses, address)
     }
 
-    /// Places where every message of an address comes to: the queue, or each consumer of a topic.
+    /// Places where every message that is for them comes to: the queue, or each consumer of a topic, or of what a selector deals out.
     pub fn place_of_consumer(&self, consumer: u32) -> u32 {
-        if self.pattern == Pattern::Topic { consumer } else { self.address_of_consumer(consumer) }
+        if self.has_places_of_consumers() { consumer } else { self.address_of_consumer(consumer) }
     }
 
     /// The address that a place belongs to, by number from 0.
     pub fn address_of_place(&self, place: u32) -> u32 {
-        if self.pattern == Pattern::Topic { self.address_of_consumer(place) } else { place }
+        if self.has_places_of_consumers() { self.address_of_consumer(place) } else { place }
     }
 
     /// How many places there are.
     pub fn places(&self) -> u32 {
-        if self.pattern == Pattern::Topic { self.consumers } else { self.addresses.min(self.consumers) }
+        if self.has_places_of_consumers() { self.consumers } else { self.addresses.min(self.consumers) }
     }
 
-    /// Whether one consumer has a place for itself, so that order holds there.
+    /// Which messages of each producer of its address come to a place.
+    pub fn lane(&self, place: u32) -> Lane {
+        if !self.jms.is_dealt() {
+            return Lane::ALL;
+        }
+        let addresses = self.addresses.max(1);
+        Lane { of: self.consumers_of(place % addresses).max(1), first: place / addresses }
+    }
+
+    /// Whether order holds at a place, of all messages of a producer or of those of one strand (`marks`): where one consumer has it for
+    /// itself, and where messages are in groups.
     pub fn is_ordered(&self, place: u32) -> bool {
-        self.pattern == Pattern::Topic || self.consumers_of(place) == 1
+        self.jms.message_groups > 0 || self.is_alone(self.address_of_place(place))
+    }
+
+    /// Whether messages overtake others on their way to a place that is ordered: then nothing follows for one that is missing from those
+    /// behind it that came.
+    pub fn is_overtaken(&self) -> bool {
+        self.jms.message_groups > 0 || self.jms.fail.share > 0.0 || self.jms.priorities != Priorities::default()
+    }
+
+    /// Whether one consumer gets all that a place of an address gets.
+    pub(crate) fn is_alone(&self, address: u32) -> bool {
+        self.has_places_of_consumers() || self.consumers_of(address) == 1
+    }
+
+    fn has_places_of_consumers(&self) -> bool {
+        self.pattern == Pattern::Topic || self.jms.is_dealt()
     }
 }
 

@@ -10,8 +10,10 @@
 use serde::{Deserialize, Serialize};
 
 pub use crate::audit::audit;
+pub use crate::holders::Holders;
 pub use crate::sequences::{Budget, Insert, Sequences};
 
+use crate::marks::{Lane, Marks};
 use crate::scenario::Group;
 use crate::stamp::{Flaw, Kind, Stamp};
 
@@ -94,6 +96,11 @@ pub struct Place {
     /// Each producer that sends here, in order; nothing where nothing came.
     receipts: Vec<Option<Box<Receipt>>>,
     deal: Deal,
+    /// Which messages of each producer come here.
+    lane: Lane,
+    /// What messages carry, where that says which of them keep their order; of use while they come.
+    #[serde(skip)]
+    marks: Option<Box<Marks>>,
     ordered: bool,
     /// Whether it may have missed messages that were no loss: a topic's consumer that was away.
     pub was_away: bool,
@@ -103,8 +110,37 @@ pub struct Place {
     pub corrupt: u64,
     /// Messages that nobody of this run sent here.
     pub foreign: u64,
+    /// Messages that are for another consumer of their address.
+    pub misplaced: u64,
+    /// Which consumer had each message group last.
+    pub holders: Holders,
     /// The first few faults, for people.
     pub examples: Vec<String>,
+}
+
+/// How a message came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Coming {
+    /// The number of the consumer that has it.
+    pub consumer: u32,
+    /// Whether it was with one before.
+    pub turn: Turn,
+}
+
+/// Whether a message was with a consumer before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// It was not.
+    First,
+    /// It was, and failed: where it is among the others says nothing.
+    Again,
+}
+
+impl Coming {
+    /// For the first time.
+    pub fn first(consumer: u32) -> Self {
+        Self { consumer, turn: Turn::First }
+    }
 }
 
 /// Which producers send to a place: every `addresses`th one from `address` on, below `producers`.
@@ -139,6 +175,9 @@ pub struct Receipt {
     pub reordered: u64,
     /// One more than the largest that came.
     next: u64,
+    /// The same of each strand, where messages of several come (`marks`); of use while they come.
+    #[serde(skip)]
+    strands: Vec<u64>,
 }
 
 /// What memory a receipt takes, octets.
@@ -147,6 +186,10 @@ const RECEIPT_BYTES: u64 = size_of::<Receipt>() as u64 + 16;
 impl Place {
     /// An empty place of a group.
     pub fn new(number: u32, group: &Group, kind: PlaceKind) -> Self {
+        let (lane, marks) = match kind {
+            PlaceKind::Messages(place) => (group.lane(place), Marks::of(group, group.address_of_place(place))),
+            PlaceKind::Replies(_) => (Lane::ALL, None),
+        };
         let (deal, ordered) = match kind {
             PlaceKind::Messages(place) => {
                 let (addresses, address) = (group.addresses.max(1), group.address_of_place(place));
@@ -162,18 +205,22 @@ impl Place {
             kind,
             receipts: Vec::new(),
             deal,
+            lane,
+            marks: marks.map(Box::new),
             ordered,
             was_away: false,
             again_max: 0,
             corrupt: 0,
             foreign: 0,
+            misplaced: 0,
+            holders: Holders::default(),
             examples: Vec::new(),
         }
     }
 
     /// Notes a message that came; gives whether it came for the first time.
     #[inline]
-    pub fn receive(&mut self, stamp: &Stamp, budget: &mut Budget) -> Insert {
+    pub fn receive(&mut self, stamp: &Stamp, coming: Coming, budget: &mut Budget) -> Insert {
         let kind = if matches!(self.kind, PlaceKind::Messages(_)) { Kind::Message } else { Kind::Reply };
         let slot =
             self.deal.slot(stamp.producer).filter(|_| u32::from(stamp.group) == self.group && stamp.kind == kind);
@@ -181,18 +228,33 @@ impl Place {
             self.strange(stamp);
             return Insert::Known;
         };
+        let Some(number) = self.lane.turn(stamp.sequence) else {
+            self.misplaced += 1;
+            self.tell(|| format!("{stamp} came to consumer {}, which it is not for", coming.consumer));
+            return Insert::Known;
+        };
+        let order = match &self.marks {
+            _ if !self.ordered || coming.turn == Turn::Again => Order::Free,
+            None => Order::OfAll,
+            Some(marks) => Order::OfStrand(marks.strand(stamp.sequence)),
+        };
+        if let Some(group) = self.marks.as_ref().and_then(|marks| marks.group(stamp.sequence))
+            && !self.holders.note(group, coming.consumer, budget)
+        {
+            return Insert::Refused;
+        }
         if let Some(Some(receipt)) = self.receipts.get_mut(slot) {
-            let seen = receipt.note(stamp.sequence, self.ordered, budget);
+            let seen = receipt.note(number, order, budget);
             if seen == Insert::Known {
                 self.tell(|| format!("{stamp} came again"));
             }
             return seen;
         }
-        self.first(slot, stamp, budget)
+        self.first(slot, number, order, budget)
     }
 
     #[cold]
-    fn first(&mut self, slot: usize, stamp: &Stamp, budget: &mut Budget) -> Insert {
+    fn first(&mut self, slot: usize, number: u64, order: Order, budget: &mut Budget) -> Insert {
         let missing = (slot + 1).saturating_sub(self.receipts.len()) as u64;
         if !budget.take(missing * 8 + RECEIPT_BYTES) {
             return Insert::Refused;
@@ -201,7 +263,7 @@ impl Place {
             self.receipts.resize_with(slot + 1, || None);
         }
         let mut receipt = Box::<Receipt>::default();
-        let seen = receipt.note(stamp.sequence, self.ordered, budget);
+        let seen = receipt.note(number, order, budget);
         if let Some(place) = self.receipts.get_mut(slot) {
             *place = Some(receipt);
         }
@@ -242,20 +304,54 @@ impl Place {
     }
 }
 
+/// Which messages a message has to come behind.
+#[derive(Clone, Copy, Debug)]
+enum Order {
+    /// None.
+    Free,
+    /// All that its producer sent before.
+    OfAll,
+    /// Those of its strand.
+    OfStrand(usize),
+}
+
 impl Receipt {
     #[inline]
-    fn note(&mut self, sequence: u64, ordered: bool, budget: &mut Budget) -> Insert {
-        let seen = self.received.insert(sequence, budget);
-        if seen == Insert::New {
-            if sequence >= self.next {
-                self.next = sequence + 1;
-            } else if ordered {
-                self.reordered += 1;
+    fn note(&mut self, number: u64, order: Order, budget: &mut Budget) -> Insert {
+        let seen = self.received.insert(number, budget);
+        match seen {
+            Insert::New => {
+                let is_behind = match order {
+                    Order::Free => false,
+                    Order::OfAll => number < self.next,
+                    Order::OfStrand(strand) => match self.strand(strand, budget) {
+                        Some(next) => {
+                            let is_behind = number < *next;
+                            *next = (number + 1).max(*next);
+                            is_behind
+                        }
+                        None => return Insert::Refused,
+                    },
+                };
+                self.reordered += u64::from(is_behind);
+                self.next = self.next.max(number + 1);
             }
-        } else if seen == Insert::Known {
-            self.duplicates += 1;
+            Insert::Known => self.duplicates += 1,
+            Insert::Refused => {}
         }
         seen
+    }
+
+    /// What is next of a strand, if there is memory for it.
+    fn strand(&mut self, strand: usize, budget: &mut Budget) -> Option<&mut u64> {
+        let missing = (strand + 1).saturating_sub(self.strands.len());
+        if missing > 0 {
+            if !budget.take(missing as u64 * 8) {
+                return None;
+            }
+            self.strands.resize(strand + 1, 0);
+        }
+        self.strands.get_mut(strand)
     }
 
     /// One more than the largest that came.

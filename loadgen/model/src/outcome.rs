@@ -24,6 +24,8 @@ impl Group {
         match self.pattern {
             Pattern::RequestReply => counts.replies,
             Pattern::Queue if self.consumers > 0 => counts.received,
+            // A selector gives it to one consumer alone.
+            Pattern::Topic if self.jms.is_dealt() => counts.received,
             Pattern::Queue | Pattern::Topic if self.settle == Settle::Presettled => counts.sent,
             Pattern::Queue | Pattern::Topic => counts.accepted + counts.refused,
         }
@@ -131,6 +133,7 @@ fn held_back(blocked_ns: u64, producers: u32, measured_s: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::Jms;
 
     #[test]
     fn a_message_ends_where_its_pattern_says() {
@@ -140,12 +143,15 @@ mod tests {
         let unheard = Group { consumers: 0, ..Group::default() };
         let settled = Group { settle: Settle::Presettled, ..unheard.clone() };
         let requests = Group { pattern: Pattern::RequestReply, ..Group::default() };
+        let jms = Jms { selector: "consumer = {}".to_owned(), ..Jms::default() };
+        let dealt = Group { jms, ..topic.clone() };
         let cases = [
             (&queue, Metric::Receive, 6),
             (&topic, Metric::Receive, 9),
             (&unheard, Metric::Accept, 9),
             (&settled, Metric::Accept, 10),
             (&requests, Metric::Round, 4),
+            (&dealt, Metric::Receive, 6),
         ];
         for (group, metric, ended) in cases {
             assert_eq!((group.outcome(), group.ended(&counts)), (metric, ended), "{group:?}");

@@ -194,6 +194,12 @@ pub struct Audit {
     pub corrupt: u64,
     /// Messages that nobody of this run sent.
     pub foreign: u64,
+    /// Messages that came to a consumer whose selector they are not for.
+    #[serde(default)]
+    pub misplaced: u64,
+    /// How often a message group went to another consumer.
+    #[serde(default)]
+    pub moved: u64,
     /// Messages of which the sender does not know what became of them: they may come or not.
     pub in_doubt: u64,
     /// How many of those the server did not answer though their connection held; the others' broke.

@@ -10,7 +10,11 @@ use serde::{Deserialize, Serialize};
 use crate::server_url::ServerUrl;
 use crate::units::{Bytes, Rate, Span};
 
+mod jms;
+mod size;
 mod written;
+
+pub use jms::{Fail, Jms, JmsError, Priorities};
 
 /// Groups of a scenario.
 pub const GROUPS_MAX: usize = 64;
@@ -138,6 +142,9 @@ pub struct Group {
     pub transaction: u32,
     /// How long a consumer holds each message.
     pub hold: Span,
+    /// What applications of JMS ask for besides; keys of the group like all others.
+    #[serde(flatten)]
+    pub jms: Jms,
 }
 
 /// What addresses are, and who gets what is sent to them.
@@ -278,6 +285,7 @@ impl Default for Group {
             credit: 2000,
             transaction: 0,
             hold: Span(0),
+            jms: Jms::default(),
         }
     }
 }
@@ -383,7 +391,8 @@ impl Group {
         if self.transaction > 0 && self.settle == Settle::Second {
             return wrong("settle", "a transaction's messages are sent unsettled or presettled".to_owned());
         }
-        self.size.check().or_else(|problem| wrong("size", problem))
+        self.size.check().or_else(|problem| wrong("size", problem))?;
+        self.jms.check(self).or_else(|(key, problem)| wrong(key, problem))
     }
 
     /// The name of address `number`.
@@ -394,43 +403,6 @@ impl Group {
             self.address.clone()
         } else {
             format!("{}.{number}", self.address)
-        }
-    }
-}
-
-impl Size {
-    fn check(&self) -> Result<(), String> {
-        let within = |bytes: Bytes| {
-            if (BODY_MIN..=BODY_MAX).contains(&bytes.0) {
-                Ok(())
-            } else {
-                Err(format!(
-                    "{bytes} is not within {BODY_MIN} and {BODY_MAX} octets: every message carries {BODY_MIN} to be known again"
-                ))
-            }
-        };
-        match self {
-            Self::Fixed(bytes) => within(*bytes),
-            Self::Uniform { min, max } => {
-                within(*min)?;
-                within(*max)?;
-                if min.0 <= max.0 { Ok(()) } else { Err("min is above max".to_owned()) }
-            }
-            Self::LogNormal { median, p99, max } => {
-                within(*median)?;
-                within(*max)?;
-                let ordered = median.0 < p99.0 && p99.0 <= max.0;
-                if ordered { Ok(()) } else { Err("median, p99 and max grow".to_owned()) }
-            }
-            Self::Mix(sizes) => {
-                if sizes.is_empty()
-                    || sizes.len() > 64
-                    || sizes.iter().any(|one| !(one.weight > 0.0 && one.weight < 1e9))
-                {
-                    return Err("1 to 64 sizes, each with a weight above 0".to_owned());
-                }
-                sizes.iter().try_for_each(|one| within(one.size))
-            }
         }
     }
 }

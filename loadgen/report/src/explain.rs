@@ -5,7 +5,7 @@
 
 use load_model::latency::Metric;
 use load_model::result::{Percentiles, RunResult, Second, Server, Usage, WorkerFacts};
-use load_model::scenario::{Arrivals, Group, Pattern, Scenario, Settle, Size};
+use load_model::scenario::{Arrivals, Group, Jms, Pattern, Priorities, Scenario, Settle, Size};
 use load_model::units::Bytes;
 
 use crate::number;
@@ -37,7 +37,7 @@ pub(crate) fn primary(result: &RunResult) -> Option<Metric> {
 pub(crate) fn floor_of(result: &RunResult, metric: Metric) -> Option<&Percentiles> {
     let floor = result.floor.as_ref()?;
     let beside = match metric {
-        Metric::Accept | Metric::Receive | Metric::Round => Metric::Receive,
+        Metric::Accept | Metric::Receive | Metric::Again | Metric::Round => Metric::Receive,
         Metric::Lag => Metric::Lag,
         Metric::Settle | Metric::Service => return None,
     };
@@ -80,7 +80,18 @@ pub(crate) fn group_at_any_rate(group: &Group) -> String {
         0 => String::new(),
         messages => format!(", {} to a transaction", plural(messages, "message")),
     };
-    format!("{} to {place}: {links}, {settle}, {durable}{transaction}", size(&group.size))
+    format!("{} to {place}: {links}, {settle}, {durable}{transaction}{}", size(&group.size), jms(&group.jms))
+}
+
+/// What applications of JMS ask for, each behind a comma.
+fn jms(jms: &Jms) -> String {
+    let parts = [
+        (!jms.selector.is_empty(), format!("selector {:?}", jms.selector)),
+        (jms.priorities != Priorities::default(), format!("priorities {}", jms.priorities)),
+        (jms.message_groups > 0, plural(jms.message_groups, "message group")),
+        (jms.fail.share > 0.0, format!("{} failing", jms.fail)),
+    ];
+    parts.into_iter().filter_map(|(is_asked, what)| is_asked.then(|| format!(", {what}"))).collect()
 }
 
 fn arrivals(group: &Group) -> String {
@@ -199,6 +210,10 @@ pub(crate) fn floor(result: &RunResult) -> Option<String> {
         (has(|group| group.pattern == Pattern::RequestReply), "replies"),
         (has(|group| group.durable), "storage"),
         (has(|group| group.transaction > 0), "transactions"),
+        (has(|group| !group.jms.selector.is_empty()), "selectors"),
+        (has(|group| group.jms.priorities != Priorities::default()), "priorities"),
+        (has(|group| group.jms.message_groups > 0), "message groups"),
+        (has(|group| group.jms.fail.share > 0.0), "failed deliveries"),
     ];
     let left_out: Vec<_> = parts.into_iter().filter_map(|(is_left_out, what)| is_left_out.then_some(what)).collect();
     let left_out = left_out.iter().map(|what| format!(", nor {what}")).collect::<String>();

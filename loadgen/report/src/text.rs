@@ -139,14 +139,20 @@ fn facts(sheet: &mut Sheet, result: &RunResult) {
             rate(counts.accepted),
             rate(counts.received)
         );
-        for (count, what) in
-            [(counts.replies, "replies"), (counts.committed, "transactions"), (counts.rolled_back, "rolled back")]
-        {
+        for (count, what) in [
+            (counts.replies, "replies"),
+            (counts.transactions.committed, "transactions"),
+            (counts.transactions.rolled_back, "rolled back"),
+        ] {
             if count > 0 {
                 rates.push_str(&format!(", {what} {}", rate(count)));
             }
         }
-        for (count, noun, what) in [(counts.refused, "message", "refused"), (counts.broken, "connection", "broken")] {
+        for (count, noun, what) in [
+            (counts.refused, "message", "refused"),
+            (counts.failed, "delivery", "failed"),
+            (counts.broken, "connection", "broken"),
+        ] {
             if count > 0 {
                 rates.push_str(&format!(", {} {what}", number::counted(count, noun)));
             }

@@ -203,6 +203,29 @@ mod tests {
     }
 
     #[test]
+    fn what_jms_applications_use_has_options() {
+        let line = [
+            "--topics",
+            "1",
+            "--consumers",
+            "9",
+            "--selector",
+            "consumer = {}",
+            "--priorities",
+            "0-9",
+            "--fail",
+            "5%x3",
+        ];
+        let scenario = resolve(&line).expect("a scenario");
+        let jms = &scenario.groups[0].jms;
+        assert_eq!((jms.selector.as_str(), jms.priorities.cycle().len()), ("consumer = {}", 10));
+        assert_eq!(jms.fail.to_string(), "5%x3");
+        assert_eq!(resolve(&["--message-groups", "7"]).expect("a scenario").groups[0].jms.message_groups, 7);
+        let error = resolve(&["--fail", "5%", "--settle", "presettled"]).expect_err("a contradiction").to_string();
+        assert!(error.starts_with("options: group \"main\", fail: what is sent settled"), "{error}");
+    }
+
+    #[test]
     fn options_win_over_a_file_and_say_which_group_they_mean() {
         let folder = tempfile::TempDir::new().expect("a folder");
         let path = folder.path().join("two.toml");

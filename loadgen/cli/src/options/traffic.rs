@@ -1,7 +1,7 @@
 //! Options that say what a group sends and receives.
 
 use clap::Args;
-use load_model::scenario::{Arrivals, Group, Pattern, Settle, Size};
+use load_model::scenario::{Arrivals, Fail, Group, Pattern, Priorities, Settle, Size};
 use load_model::units::{Rate, Span};
 
 use super::written;
@@ -59,6 +59,19 @@ pub struct TrafficOptions {
     /// How long a consumer holds each message [default: 0].
     #[arg(long, value_name = "TIME")]
     hold: Option<Span>,
+    /// The condition that each consumer asks for; with {}, which stands for the consumer's number, messages are dealt out: each carries
+    /// as its property `consumer` the number of the one that it is for ('consumer = {}').
+    #[arg(long, value_name = "CONDITION")]
+    selector: Option<String>,
+    /// Priorities of messages, in turn: 0-9, or 4x8,9 for eight of 4 and one of 9.
+    #[arg(long, value_name = "LIST")]
+    priorities: Option<Priorities>,
+    /// Message groups of each queue, in turn; 0: none.
+    #[arg(long, value_name = "N")]
+    message_groups: Option<u32>,
+    /// Consumers give back so many of the messages as failed: 5%, or 5%x3 for three times each [default: 0%].
+    #[arg(long, value_name = "SHARE")]
+    fail: Option<Fail>,
 }
 
 impl TrafficOptions {
@@ -75,6 +88,11 @@ impl TrafficOptions {
             || self.settle.is_some()
             || self.address.is_some()
             || self.hold.is_some()
+            || self.asks_for_jms()
+    }
+
+    fn asks_for_jms(&self) -> bool {
+        self.selector.is_some() || self.priorities.is_some() || self.message_groups.is_some() || self.fail.is_some()
     }
 
     /// So many queues, if nothing else was asked for.
@@ -105,6 +123,10 @@ impl TrafficOptions {
         set(&mut group.credit, self.credit);
         set(&mut group.transaction, self.transaction);
         set(&mut group.hold, self.hold);
+        set(&mut group.jms.selector, self.selector.clone());
+        set(&mut group.jms.priorities, self.priorities.clone());
+        set(&mut group.jms.message_groups, self.message_groups);
+        set(&mut group.jms.fail, self.fail);
     }
 
     fn pattern(&self, group: &Group) -> Option<(Pattern, u32)> {

@@ -3,10 +3,15 @@
 use engine_message::encode;
 use engine_message::reader::Reader;
 use engine_message::section::{self, Header};
+use load_model::marks::Marks;
 use load_model::stamp::STAMP_BYTES;
 
 const DATA: [u8; 3] = [0x00, 0x53, 0x75];
 const PROPERTIES: [u8; 3] = [0x00, 0x53, 0x73];
+/// The property that says which consumer a message is for, in selectors.
+const CONSUMER: &str = "consumer";
+/// Digits of a message group's number in its name.
+const GROUP_DIGITS: usize = 8;
 
 /// Sections before a body and its stamp, encoded beforehand: what changes from message to message is put in place.
 #[derive(Clone, Debug)]
@@ -14,10 +19,20 @@ pub(crate) struct Front {
     bytes: Vec<u8>,
     /// Where the message-id is, 8 octets.
     number_at: Option<usize>,
+    /// Where marks of JMS are, as far as messages have them.
+    marks_at: MarksAt,
     /// Where the data section begins.
     data_at: usize,
     /// Octets of the body that the data section was written for.
     body_bytes: usize,
+}
+
+/// Where what a message of JMS carries is: its priority, 1 octet; its group's number, 8 digits; its consumer's, 8 octets.
+#[derive(Clone, Copy, Debug, Default)]
+struct MarksAt {
+    priority: Option<usize>,
+    group: Option<usize>,
+    consumer: Option<usize>,
 }
 
 impl Front {
@@ -28,7 +43,62 @@ impl Front {
             Header { durable: true, ..Header::default() }.encode(&mut bytes);
         }
         let data_at = bytes.len();
-        Self { bytes, number_at: None, data_at, body_bytes: usize::MAX }
+        Self { bytes, number_at: None, marks_at: MarksAt::default(), data_at, body_bytes: usize::MAX }
+    }
+
+    /// Of messages that carry marks, which `mark` puts in place.
+    pub fn marked(is_durable: bool, marks: &Marks) -> Self {
+        let (mut front, mut at) = (Self::plain(is_durable), MarksAt::default());
+        if marks.priority(0).is_some() {
+            // A header of two fields: durable, priority.
+            front.bytes = vec![0x00, 0x53, 0x70, 0xc0, 4, 2, if is_durable { 0x41 } else { 0x42 }, 0x50, 0];
+            at.priority = Some(front.bytes.len() - 1);
+        }
+        if marks.group(0).is_some() {
+            // Ten fields before group-id, none of which is said.
+            let mut fields = vec![0x40; 10];
+            encode::string(&mut fields, &format!("g{:0GROUP_DIGITS$}", 0));
+            let start = front.put_properties(&fields, 11);
+            at.group = Some(start + fields.len() - GROUP_DIGITS);
+        }
+        if marks.consumer(0).is_some() {
+            front.bytes.extend_from_slice(&[0x00, 0x53, 0x74]);
+            let mut map = encode::Compound::map(&mut front.bytes);
+            map.put(|out| encode::string(out, CONSUMER))
+                .put(|out| out.extend_from_slice(&[0x81, 0, 0, 0, 0, 0, 0, 0, 0]));
+            encode::finish_map(map);
+            at.consumer = Some(front.bytes.len() - 8);
+        }
+        front.data_at = front.bytes.len();
+        front.marks_at = at;
+        front
+    }
+
+    /// Puts in place what message `sequence` carries.
+    #[inline]
+    pub fn mark(&mut self, marks: &Marks, sequence: u64) {
+        let at = self.marks_at;
+        if let (Some(at), Some(priority)) = (at.priority, marks.priority(sequence)) {
+            self.put_at(at, &[priority]);
+        }
+        if let (Some(at), Some(mut group)) = (at.group, marks.group(sequence)) {
+            let mut digits = [b'0'; GROUP_DIGITS];
+            for digit in digits.iter_mut().rev() {
+                *digit += (group % 10) as u8;
+                group /= 10;
+            }
+            self.put_at(at, &digits);
+        }
+        if let (Some(at), Some(consumer)) = (at.consumer, marks.consumer(sequence)) {
+            self.put_at(at, &consumer.to_be_bytes());
+        }
+    }
+
+    #[inline]
+    fn put_at(&mut self, at: usize, octets: &[u8]) {
+        if let Some(place) = self.bytes.get_mut(at..at + octets.len()) {
+            place.copy_from_slice(octets);
+        }
     }
 
     /// Of requests: they have a number, and say where replies go.
@@ -76,14 +146,9 @@ impl Front {
         if self.body_bytes != body_bytes {
             self.put_data(body_bytes);
         }
-        let at = self.bytes.len() - STAMP_BYTES;
-        if let Some(place) = self.bytes.get_mut(at..) {
-            place.copy_from_slice(stamp);
-        }
-        if let Some(at) = self.number_at
-            && let Some(place) = self.bytes.get_mut(at..at + 8)
-        {
-            place.copy_from_slice(&number.to_be_bytes());
+        self.put_at(self.bytes.len() - STAMP_BYTES, stamp);
+        if let Some(at) = self.number_at {
+            self.put_at(at, &number.to_be_bytes());
         }
         &self.bytes
     }
@@ -118,6 +183,13 @@ pub(crate) fn body_of(message: &[u8]) -> Option<&[u8]> {
     }
 }
 
+/// How often a message was given back as failed, as its header says.
+pub(crate) fn failures_of(message: &[u8]) -> u32 {
+    let sections = section::scan(message).ok();
+    let header = sections.and_then(|sections| Header::decode(message.get(sections.header)?).ok());
+    header.map_or(0, |header| header.delivery_count)
+}
+
 fn find_body(message: &[u8]) -> Option<&[u8]> {
     let sections = section::scan(message).ok()?;
     let body = message.get(sections.body)?;
@@ -145,6 +217,9 @@ pub(crate) fn reply_address(message: &[u8]) -> Option<(&str, &[u8])> {
 
 #[cfg(test)]
 mod tests {
+    use engine_message::value::Value;
+    use load_model::scenario::{Group, Jms};
+
     use super::*;
 
     fn message(front: &mut Front, number: u64, bytes: usize) -> Vec<u8> {
@@ -170,6 +245,35 @@ mod tests {
         }
         for wrong in [&[][..], &[0x00, 0x53, 0x77, 0xa1, 1, b'x'], &[0x00, 0x53, 0x75, 0xa0, 200, 1]] {
             assert_eq!(body_of(wrong), None);
+        }
+    }
+
+    #[test]
+    fn marks_are_where_a_selector_and_a_broker_look_for_them() {
+        let jms = Jms { selector: "consumer = {}".to_owned(), ..Jms::default() };
+        let dealt = Jms { priorities: "0,9".parse().expect("two"), ..jms };
+        let grouped = Jms { message_groups: 300, ..Jms::default() };
+        for (jms, is_durable) in [(dealt, true), (grouped, false)] {
+            let group = Group { consumers: 300, jms, ..Group::default() };
+            let marks = Marks::of(&group, 0).expect("marks");
+            let mut front = Front::marked(is_durable, &marks);
+            for (sequence, bytes) in [(0, 100), (299, 300), (301, 300), (1234, 70_000)] {
+                front.mark(&marks, sequence);
+                let message = message(&mut front, sequence, bytes);
+                let sections = section::scan(&message).expect("sections");
+                let header = Header::decode(&message[sections.header.clone()]).expect("a header");
+                assert_eq!((header.priority, header.durable), (marks.priority(sequence).unwrap_or(4), is_durable));
+                let property = section::map_entry(&message[sections.application_properties.clone()], CONSUMER);
+                let consumer =
+                    property.expect("a map").map(|value| Value::read(&mut Reader::new(value)).expect("a value"));
+                assert_eq!(consumer, marks.consumer(sequence).map(|number| Value::Long(number.cast_signed())));
+                let name = marks.group(sequence).map(|number| format!("g{number:08}"));
+                let has_name = name.is_none_or(|name| {
+                    message[sections.properties.clone()].windows(name.len()).any(|octets| octets == name.as_bytes())
+                });
+                assert!(has_name, "{sequence}");
+                assert_eq!((body_of(&message).map(<[u8]>::len), failures_of(&message)), (Some(bytes), 0));
+            }
         }
     }
 

@@ -8,7 +8,7 @@ mod wire;
 
 pub(crate) use address::Server;
 pub use address::look_up;
-pub(crate) use body::{Front, body_of, reply_address};
-pub(crate) use terminus::{Ask, attach};
+pub(crate) use body::{Front, body_of, failures_of, reply_address};
+pub(crate) use terminus::{Ask, attach, has_selector};
 pub(crate) use tls::load as load_tls;
 pub(crate) use wire::{Progress, Received, SCRATCH_BYTES, Wire};

@@ -6,7 +6,13 @@
 use amqp_codec::performative::{
     Attach, Coordinator, ReceiverSettleMode, Role, SenderSettleMode, Source, Target, Terminus,
 };
+use engine_message::value::{Described, Map, Value};
 use load_model::scenario::{Group, Pattern, Settle};
+
+/// The filter of JMS selectors, as apache.org registered it.
+const SELECTOR: &str = "apache.org:selector-filter:string";
+/// The name that ours has.
+const FILTER: &str = "jms-selector";
 
 /// What a link is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +21,8 @@ pub(crate) enum Ask<'a> {
     Send(&'a str),
     /// Receives from an address.
     Receive(&'a str),
+    /// Receives from an address what a selector is true for.
+    Select(&'a str, &'a str),
     /// Receives from a node that the server makes up.
     ReceiveReplies,
     /// Sends to wherever each message says.
@@ -44,15 +52,20 @@ pub(crate) fn attach(name: String, group: &Group, ask: Ask<'_>) -> Attach {
             .map(Into::into)
             .to_vec()
     };
+    let filter = match ask {
+        Ask::Select(_, selector) => filter(selector),
+        _ => Map::default(),
+    };
     match ask {
         Ask::Send(address) => Attach {
             source: Some(Source { outcomes: outcomes(), ..Source::default() }),
             target: Some(Target::Node(Terminus { capabilities: capabilities(address), ..Terminus::at(address) })),
             ..modes(Role::Sender, group.settle)
         },
-        Ask::Receive(address) => Attach {
+        Ask::Receive(address) | Ask::Select(address, _) => Attach {
             source: Some(Source {
                 outcomes: outcomes(),
+                filter,
                 ..Terminus { capabilities: capabilities(address), ..Terminus::at(address) }.into()
             }),
             target: Some(Target::Node(Terminus::default())),
@@ -76,6 +89,18 @@ pub(crate) fn attach(name: String, group: &Group, ask: Ask<'_>) -> Attach {
             ..modes(Role::Sender, Settle::Unsettled)
         },
     }
+}
+
+fn filter(selector: &str) -> Map {
+    let (descriptor, value) = (Value::Symbol(SELECTOR.into()), Value::String(selector.to_owned()));
+    let mut filter = Map::default();
+    filter.insert(FILTER, Value::Described(Box::new(Described { descriptor, value })));
+    filter
+}
+
+/// Whether the server's answer to our attach says that it goes by our selector: what it leaves out it does not do (part 3.5.3).
+pub(crate) fn has_selector(answer: &Attach) -> bool {
+    answer.source.as_ref().is_some_and(|source| source.filter.get(FILTER).is_some_and(|filter| *filter != Value::Null))
 }
 
 /// Replies are confirmed by nobody: their latency is that of the round.

@@ -5,15 +5,15 @@
 
 use std::collections::VecDeque;
 
-use amqp_proto::{Connection, DeliveryOutcome, LinkId, Out, Part, Send, SendNow, Settled};
+use amqp_proto::{Connection, DeliveryOutcome, LinkId, Modified, Out, Part, Send, SendNow, Settled};
 use bytes::Bytes;
 use load_model::latency::Metric;
-use load_model::ledger::Insert;
-use load_model::scenario::{Group, Pattern, Settle};
+use load_model::ledger::{Coming, Insert, Turn};
+use load_model::scenario::{Fail, Group, Pattern, Settle};
 use load_model::stamp::{Flaw, Kind, STAMP_BYTES, Stamp};
 
 use super::shared::Shared;
-use crate::client::{Front, body_of, reply_address};
+use crate::client::{Front, body_of, failures_of, reply_address};
 
 /// What becomes of what a consumer receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,11 +36,30 @@ pub(crate) struct Came<'a> {
     pub message: &'a [u8],
 }
 
+/// What is decided of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Decision {
+    /// It is done with.
+    Accept,
+    /// It failed, and is to come again.
+    Fail,
+}
+
+impl From<Decision> for DeliveryOutcome {
+    fn from(decision: Decision) -> Self {
+        match decision {
+            Decision::Accept => Self::Accepted,
+            Decision::Fail => Self::Modified(Box::new(Modified { delivery_failed: true, ..Modified::default() })),
+        }
+    }
+}
+
 /// A message that is held, or whose answer waits for credit.
 struct Held {
     until_ns: u64,
     delivery: u32,
     is_settled: bool,
+    decision: Decision,
     reply: Option<Bytes>,
 }
 
@@ -50,6 +69,8 @@ const BEFORE_NS: u64 = u64::MAX;
 /// A link that receives, and what it was told of messages that are not done with.
 pub(crate) struct Consumer {
     group: u32,
+    /// Its number in its group.
+    number: u32,
     duty: Duty,
     /// Where it stands among the places of the worker.
     place: usize,
@@ -62,8 +83,10 @@ pub(crate) struct Consumer {
     used: u32,
     hold_ns: u64,
     settle: Settle,
-    /// Deliveries to accept.
-    run: Option<(u32, u32)>,
+    /// Which messages it gives back.
+    fail: Fail,
+    /// Deliveries to decide on in the same way.
+    run: Option<(u32, u32, Decision)>,
     held: VecDeque<Held>,
     /// Outcomes that the server has not confirmed (mode second): deliveries, and when.
     unconfirmed: VecDeque<(u32, u32, u64)>,
@@ -73,9 +96,10 @@ pub(crate) struct Consumer {
 
 impl Consumer {
     /// A consumer of a group that receives at a place, without a link.
-    pub fn new(group: u32, spec: &Group, duty: Duty, place: usize) -> Self {
+    pub fn new((group, number): (u32, u32), spec: &Group, duty: Duty, place: usize) -> Self {
         Self {
             group,
+            number,
             duty,
             place,
             link: None,
@@ -88,6 +112,7 @@ impl Consumer {
             } else {
                 spec.settle
             },
+            fail: spec.jms.fail,
             run: None,
             held: VecDeque::new(),
             unconfirmed: VecDeque::new(),
@@ -112,31 +137,53 @@ impl Consumer {
     pub fn take(&mut self, came: &Came<'_>, machine: &mut Connection, shared: &mut Shared) {
         if !shared.has_begun {
             shared.leftovers += 1;
-            return self.decide(came.delivery, came.is_settled, machine, BEFORE_NS);
+            return self.decide(came.delivery, came.is_settled, Decision::Accept, machine, BEFORE_NS);
         }
         let body = body_of(came.message);
         let read = body.ok_or(Flaw::Foreign).and_then(|body| Stamp::read(body, shared.run));
         shared.heard_ns = shared.now_ns;
-        match read {
-            Ok(stamp) => self.measure(&stamp, body.map_or(0, <[u8]>::len), shared),
+        let decision = match read {
+            Ok(stamp) => self.handle_stamp(&stamp, came.message, body.map_or(0, <[u8]>::len), shared),
             Err(flaw) => {
                 if let Some(place) = shared.places.get_mut(self.place) {
                     place.receive_flawed(flaw, came.message.len());
                 }
+                Decision::Accept
             }
-        }
+        };
         let Came { delivery, is_settled, .. } = *came;
         if self.hold_ns == 0 && self.duty != Duty::Answer {
-            return self.decide(delivery, is_settled, machine, shared.now_ns);
+            return self.decide(delivery, is_settled, decision, machine, shared.now_ns);
         }
         let reply = (self.duty == Duty::Answer).then(|| answer(came.message, body, read.ok(), shared)).flatten();
-        self.held.push_back(Held { until_ns: shared.now_ns + self.hold_ns, delivery, is_settled, reply });
+        self.held.push_back(Held { until_ns: shared.now_ns + self.hold_ns, delivery, is_settled, decision, reply });
+    }
+
+    /// Decides on a message of the run; one that fails is not received yet, and one that did is told apart.
+    #[inline]
+    fn handle_stamp(&self, stamp: &Stamp, message: &[u8], bytes: usize, shared: &mut Shared) -> Decision {
+        let mut turn = Turn::First;
+        if self.fail.share > 0.0 {
+            let failures = failures_of(message);
+            let message = (self.group, stamp.producer, stamp.sequence);
+            if self.fail.is_due(shared.scenario.seed, message, failures) {
+                if let Some(tally) = shared.tallies.get_mut(self.group as usize) {
+                    tally.counts.failed += 1;
+                }
+                return Decision::Fail;
+            }
+            if failures > 0 {
+                turn = Turn::Again;
+            }
+        }
+        self.measure(stamp, turn, bytes, shared);
+        Decision::Accept
     }
 
     #[inline]
-    fn measure(&self, stamp: &Stamp, bytes: usize, shared: &mut Shared) {
+    fn measure(&self, stamp: &Stamp, turn: Turn, bytes: usize, shared: &mut Shared) {
         let Some(place) = shared.places.get_mut(self.place) else { return };
-        let seen = place.receive(stamp, &mut shared.budget);
+        let seen = place.receive(stamp, Coming { consumer: self.number, turn }, &mut shared.budget);
         if seen != Insert::New {
             return shared.note(seen);
         }
@@ -148,29 +195,30 @@ impl Consumer {
         } else {
             tally.counts.received += 1;
             tally.counts.received_bytes += bytes as u64;
-            tally.record(Metric::Receive, stamp.due_ns, shared.now_ns);
+            let metric = if turn == Turn::Again { Metric::Again } else { Metric::Receive };
+            tally.record(metric, stamp.due_ns, shared.now_ns);
         }
     }
 
-    /// Accepts a delivery, with those next to it.
+    /// Decides on a delivery, with those next to it.
     #[inline]
-    fn decide(&mut self, delivery: u32, is_settled: bool, machine: &mut Connection, now_ns: u64) {
+    fn decide(&mut self, delivery: u32, is_settled: bool, decision: Decision, machine: &mut Connection, now_ns: u64) {
         self.used += 1;
         if is_settled {
             return;
         }
         match &mut self.run {
-            Some((_, last)) if last.wrapping_add(1) == delivery => *last = delivery,
+            Some((_, last, same)) if last.wrapping_add(1) == delivery && *same == decision => *last = delivery,
             _ => {
-                self.accept_run(machine, now_ns);
-                self.run = Some((delivery, delivery));
+                self.settle_run(machine, now_ns);
+                self.run = Some((delivery, delivery, decision));
             }
         }
     }
 
-    fn accept_run(&mut self, machine: &mut Connection, now_ns: u64) {
-        let (Some((first, last)), Some(link)) = (self.run.take(), self.link) else { return };
-        machine.settle(link, first, last, DeliveryOutcome::Accepted);
+    fn settle_run(&mut self, machine: &mut Connection, now_ns: u64) {
+        let (Some((first, last, decision)), Some(link)) = (self.run.take(), self.link) else { return };
+        machine.settle(link, first, last, decision.into());
         if self.settle == Settle::Second {
             self.unconfirmed.push_back((first, last, now_ns));
         }
@@ -191,11 +239,11 @@ impl Consumer {
                 // It goes on when the server gives credit, or the output has left.
                 break;
             }
-            let (delivery, is_settled) = (held.delivery, held.is_settled);
+            let (delivery, is_settled, decision) = (held.delivery, held.is_settled, held.decision);
             self.held.pop_front();
-            self.decide(delivery, is_settled, machine, shared.now_ns);
+            self.decide(delivery, is_settled, decision, machine, shared.now_ns);
         }
-        self.accept_run(machine, if shared.has_begun { shared.now_ns } else { BEFORE_NS });
+        self.settle_run(machine, if shared.has_begun { shared.now_ns } else { BEFORE_NS });
         if let Some(link) = self.link.filter(|_| self.used > self.credit / 2) {
             machine.grant(link, std::mem::take(&mut self.used));
         }

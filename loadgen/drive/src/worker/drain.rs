@@ -111,6 +111,8 @@ fn is_all_there(conns: &[Conn], shared: &Shared) -> bool {
         let Some(spec) = shared.scenario.groups.get(group as usize) else { continue };
         let places = match (spec.consumers, spec.pattern) {
             (0, _) => 0,
+            // A selector gives each to one consumer.
+            (_, Pattern::Topic) if spec.jms.is_dealt() => 1,
             (_, Pattern::Topic) => u64::from(spec.consumers_of(spec.address_of_producer(producer.number()))),
             (_, Pattern::Queue) => 1,
             // The request, and its reply.

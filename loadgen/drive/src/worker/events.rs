@@ -10,9 +10,9 @@ use load_model::scenario::{Group, Pattern};
 
 use super::conn::{Conn, End, LEAVE_NS, Stage, Surroundings};
 use super::consumer::Came;
-use super::plan::Side;
+use super::plan::{Planned, Side};
 use super::shared::Shared;
-use crate::client::{Ask, attach};
+use crate::client::{Ask, attach, has_selector};
 
 impl Conn {
     pub(super) fn handle_event(&mut self, event: Event<'_>, around: &Surroundings<'_>, shared: &mut Shared) {
@@ -181,9 +181,12 @@ impl Conn {
             return self.fail("the server takes no session", around, shared);
         };
         for (end, name, address) in &asks {
+            let selector = selector_of(&self.planned, *end, spec);
             let ask = match (end, address.as_deref()) {
                 (End::Producer(_), Some(address)) => Ask::Send(address),
-                (End::Consumer(_), Some(address)) => Ask::Receive(address),
+                (End::Consumer(_), Some(address)) => {
+                    selector.as_deref().map_or(Ask::Receive(address), |selector| Ask::Select(address, selector))
+                }
                 (End::Coordinator(_), _) => Ask::Coordinate,
                 (End::Relay(_), _) => Ask::SendReplies,
                 (End::Producer(_) | End::Consumer(_), None) => Ask::ReceiveReplies,
@@ -249,6 +252,11 @@ impl Conn {
             if let Some(slot) = live.reply_to.get_mut(place) {
                 *slot = address;
             }
+        }
+        let scenario = Arc::clone(&shared.scenario);
+        let spec = scenario.groups.get(self.planned.group as usize);
+        if spec.and_then(|spec| selector_of(&self.planned, end, spec)).is_some() && !has_selector(attach) {
+            return self.fail("the server does not go by selectors: its answer leaves ours out", around, shared);
         }
         live.asked = live.asked.saturating_sub(1);
         if live.asked == 0 && self.stage == Stage::Attaching {
@@ -330,4 +338,11 @@ impl Conn {
             self.close(around, shared);
         }
     }
+}
+
+/// The selector that one of a connection's ends asks for, if it does.
+fn selector_of(planned: &Planned, end: End, spec: &Group) -> Option<String> {
+    let End::Consumer(place) = end else { return None };
+    let is_consumer = planned.side == Side::Consumers;
+    planned.numbers.get(place).filter(|_| is_consumer).and_then(|&number| spec.selector_of(number))
 }

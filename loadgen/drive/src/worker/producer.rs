@@ -14,6 +14,7 @@ use bytes::Bytes;
 use load_model::arrivals::{Schedule, quota};
 use load_model::latency::Metric;
 use load_model::ledger::Sent;
+use load_model::marks::Marks;
 use load_model::scenario::{Group, Settle};
 use load_model::sizes::Sizes;
 use load_model::stamp::{Kind, Stamp};
@@ -68,6 +69,8 @@ pub(crate) struct Producer {
     sizes: Sizes,
     next_bytes: usize,
     front: Front,
+    /// What its messages carry, if they carry something.
+    marks: Option<Marks>,
     /// Filler of the size that was sent last, with its sum.
     filler: (Bytes, u32),
     quota: u64,
@@ -94,6 +97,7 @@ impl Producer {
         let mut sizes = Sizes::new(&spec.size, scenario.seed, group, number);
         let next_bytes = sizes.next_bytes();
         let schedule = Schedule::new(scenario, group, number);
+        let marks = Marks::of(spec, spec.address_of_producer(number));
         Self {
             group,
             number,
@@ -106,7 +110,10 @@ impl Producer {
             schedule,
             sizes,
             next_bytes,
-            front: Front::plain(spec.durable),
+            front: marks
+                .as_ref()
+                .map_or_else(|| Front::plain(spec.durable), |marks| Front::marked(spec.durable, marks)),
+            marks,
             filler: shared.filler(next_bytes),
             quota: quota(scenario, group, number),
             flight: Flight::default(),
@@ -246,6 +253,9 @@ impl Producer {
             sequence,
             due_ns,
         };
+        if let Some(marks) = &self.marks {
+            self.front.mark(marks, sequence);
+        }
         let front = self.front.of(sequence, bytes, &stamp.seal(bytes, self.filler.1));
         let settled = if self.settle == Settle::Presettled { Settled::Yes } else { Settled::No };
         let body = &self.filler.0;
@@ -421,10 +431,10 @@ impl Producer {
         }
         if let Some(tally) = shared.tallies.get_mut(self.group as usize) {
             if is_accepted {
-                tally.counts.committed += 1;
+                tally.counts.transactions.committed += 1;
                 tally.record(Metric::Settle, ended.since_ns, shared.now_ns);
             } else {
-                tally.counts.rolled_back += 1;
+                tally.counts.transactions.rolled_back += 1;
             }
         }
         Ok(())

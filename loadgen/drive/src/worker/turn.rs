@@ -496,12 +496,12 @@ fn build(index: usize, planned: Planned, shared: &mut Shared) -> Conn {
                     producers.push(Producer::new(shared, planned.group, number, spec));
                     if spec.pattern == Pattern::RequestReply {
                         let place = shared.place(planned.group, PlaceKind::Replies(number));
-                        consumers.push(Consumer::new(planned.group, spec, Duty::Replies, place));
+                        consumers.push(Consumer::new((planned.group, number), spec, Duty::Replies, place));
                     }
                 }
                 Side::Consumers => {
                     let place = shared.place(planned.group, PlaceKind::Messages(spec.place_of_consumer(number)));
-                    consumers.push(Consumer::new(planned.group, spec, Consumer::duty_of(spec), place));
+                    consumers.push(Consumer::new((planned.group, number), spec, Consumer::duty_of(spec), place));
                 }
             }
         }

@@ -28,6 +28,7 @@ impl Judged<'_> {
         say(&mut verdict.faults, audit.lost, "accepted that never came: they are lost.");
         say(&mut verdict.faults, audit.corrupt, "with other octets than were sent.");
         say(&mut verdict.faults, audit.duplicates, "more than once.");
+        say(&mut verdict.faults, audit.misplaced, "at a consumer whose selector is for others.");
         // Of a server that is killed just that is asked: whether what it kept has its order, and whether it made something up.
         let is_killed = self.is_killed;
         let reordered = if has_breaks && !is_killed { &mut verdict.remarks } else { &mut verdict.faults };
@@ -38,6 +39,10 @@ impl Judged<'_> {
             "of nobody in this run: somebody else sends to its addresses (choose others with --address).",
         );
         say(&mut verdict.remarks, audit.again, "again behind connections that broke, as they may come.");
+        if audit.moved > 0 {
+            let moves = counted(audit.moved, "time");
+            verdict.remarks.push(format!("Message groups went to another consumer {moves}."));
+        }
         let broken_off = audit.in_doubt.saturating_sub(audit.unanswered);
         say(&mut verdict.remarks, broken_off, "in doubt: their connection broke before the server answered.");
         say(
@@ -82,7 +87,8 @@ impl Judged<'_> {
         }
         for (count, noun, what) in [
             (counts.refused, "message", "rejected, released or modified by the server."),
-            (counts.rolled_back, "transaction", "failed."),
+            (counts.failed, "delivery", "failed, as was asked: consumers gave them back."),
+            (counts.transactions.rolled_back, "transaction", "failed."),
             (counts.broken, "connection", "broke."),
         ] {
             if count > 0 {

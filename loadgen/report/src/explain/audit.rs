@@ -33,6 +33,7 @@ fn found(audit: &Audit) -> Vec<String> {
         (audit.duplicates, "twice"),
         (audit.reordered, "out of order"),
         (audit.corrupt, "corrupt"),
+        (audit.misplaced, "at a wrong consumer"),
         (audit.foreign, "of nobody in this run"),
         (audit.again, "again behind broken connections"),
         (audit.in_doubt, "in doubt"),

@@ -15,7 +15,7 @@ fn once() -> RunResult {
     let mut run = sample::run_of(6, 9);
     (run.audit.lost, run.audit.again, run.audit.in_doubt) = (1, 1, 1);
     run.verdict.faults = vec!["1 message was lost.".to_owned()];
-    (run.total.counts.refused, run.total.counts.broken, run.total.counts.rolled_back) = (1, 1, 1);
+    (run.total.counts.refused, run.total.counts.broken, run.total.counts.transactions.rolled_back) = (1, 1, 1);
     (run.generator.threads, run.generator.cpu_ns_per_message) = (1, 0.4);
     for group in &mut run.scenario.groups {
         (group.producers, group.consumers, group.addresses, group.transaction) = (1, 1, 1, 1);

@@ -108,6 +108,7 @@ pub(super) fn audit(result: &RunResult) -> [Markup; 3] {
         ("duplicates", audit.duplicates, "a place had it more than once"),
         ("reordered", audit.reordered, "came after a later one of the same producer"),
         ("corrupt", audit.corrupt, "its octets are not those that were sent"),
+        ("misplaced", audit.misplaced, "came to a consumer whose selector is for others"),
         ("foreign", audit.foreign, "nobody in this run sent it"),
         (
             "in doubt",
