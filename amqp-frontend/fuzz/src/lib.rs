@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod catalogue;
+mod control;
 mod journal;
 mod selector;
 mod sequence;
@@ -15,6 +16,7 @@ use engine_message::section;
 use engine_message::value::Value;
 
 pub use catalogue::catalogue;
+pub use control::control;
 pub use journal::{beside, records, segment};
 pub use selector::selector;
 pub use sequence::sequence;
@@ -26,13 +28,14 @@ const FRAME_MAX: u32 = 64 * 1024;
 pub type Target = fn(&[u8]);
 
 /// The targets by name.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("frame", frame),
     ("performative", performative),
     ("value", value),
     ("section", section),
     ("sequence", sequence),
     ("catalogue", catalogue),
+    ("control", control),
     ("records", records),
     ("segment", segment),
     ("beside", beside),

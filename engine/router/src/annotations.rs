@@ -1,0 +1,264 @@
+//! What routers write into a message's annotations: where it entered the network, which routers it went through, which address it is for.
+//!
+//! Guarantees:
+//! 1. What a user annotated stays, octet for octet and in its order; the routers' entries stand behind it, where other routers look for them.
+//! 2. A trace has at most `TRACE_MAX` entries. What is too long or of the wrong type is an error of its sender, never a panic.
+//!
+//! The keys are strings on the wire, although the specification asks for symbols (part 3.2.10): so routers write them. Both are read.
+//!
+//! Not here: what is done about a trace (`forward`).
+
+use engine_message::encode::{self, Compound};
+use engine_message::reader::Reader;
+use engine_message::value::Value;
+use engine_message::{DecodeError, ErrorKind, constructor};
+
+use crate::address::Phase;
+use crate::limits::TRACE_MAX;
+use crate::number::number;
+
+const MESSAGE_ANNOTATIONS: u8 = 0x72;
+const PHASE: &str = "x-opt-qd.phase";
+const STREAM: &str = "x-opt-qd.stream";
+const TO: &str = "x-opt-qd.to";
+const INGRESS: &str = "x-opt-qd.ingress";
+const TRACE: &str = "x-opt-qd.trace";
+/// What stands before a router's id: there is one area.
+const AREA: &str = "0/";
+
+/// The annotations of a message: the user's as they are encoded, and the routers'.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Annotations<'a> {
+    /// Entries of the user, encoded one behind the other.
+    pub user: &'a [u8],
+    /// How many those are.
+    pub user_count: u32,
+    /// The phase of the address.
+    pub phase: Phase,
+    /// Whether it is forwarded while it still comes.
+    pub is_stream: bool,
+    /// The address it is for, in place of the one in its properties.
+    pub to: Option<&'a str>,
+    /// The id of the router where it entered the network.
+    pub ingress: Option<&'a str>,
+    /// Ids of the routers that it went through, in their order.
+    pub trace: Vec<&'a str>,
+}
+
+impl<'a> Annotations<'a> {
+    /// Reads a section, which may be empty.
+    ///
+    /// # Errors
+    /// When it is no map, or what a router wrote has the wrong type or is too long.
+    pub fn read(section: &'a [u8]) -> Result<Self, DecodeError> {
+        let mut found = Self::default();
+        if section.is_empty() {
+            return Ok(found);
+        }
+        let mut reader = Reader::new(section);
+        reader.descriptor()?;
+        let map = reader.map()?;
+        let mut entries = map.reader;
+        let start = entries.position();
+        for count in 1..=map.count / 2 {
+            let key = entries.raw()?;
+            let text = Reader::new(key).string().or_else(|_| Reader::new(key).symbol()).unwrap_or_default();
+            if !found.read_entry(text, entries.raw()?)? {
+                // Behind a router's entry comes one that is none: all so far are the user's, as other routers have it.
+                let user = section.get(start..entries.position()).unwrap_or_default();
+                found = Self { user, user_count: count, ..Self::default() };
+            }
+        }
+        Ok(found)
+    }
+
+    /// Takes an entry that a router wrote; gives whether it is one.
+    fn read_entry(&mut self, key: &str, value: &'a [u8]) -> Result<bool, DecodeError> {
+        let mut reader = Reader::new(value);
+        match key {
+            PHASE => {
+                let phase = Phase::of_annotation(number(&mut reader)?);
+                self.phase = phase.ok_or_else(|| reader.error(ErrorKind::InvalidField(PHASE)))?;
+            }
+            STREAM => self.is_stream = true,
+            TO => self.to = Some(text(&mut reader)?),
+            INGRESS => self.ingress = Some(id(&mut reader)?),
+            TRACE => {
+                let list = reader.list()?;
+                let mut ids = list.reader;
+                if list.count as usize > TRACE_MAX {
+                    return Err(ids.error(ErrorKind::InvalidField(TRACE)));
+                }
+                self.trace = (0..list.count).map(|_| id(&mut ids)).collect::<Result<_, _>>()?;
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Appends the section; nothing if it is empty.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        if self.is_empty() {
+            return;
+        }
+        encode::descriptor(out, MESSAGE_ANNOTATIONS);
+        let start = out.len();
+        // Size and count of four octets each, which are known at the end.
+        out.extend_from_slice(&[constructor::MAP_32, 0, 0, 0, 0, 0, 0, 0, 0]);
+        out.extend_from_slice(self.user);
+        let mut entries = self.user_count;
+        let mut begin = |out: &mut Vec<u8>, key| {
+            encode::string(out, key);
+            entries += 1;
+        };
+        if self.phase != Phase::FIRST {
+            begin(out, PHASE);
+            out.extend_from_slice(&[constructor::INT_SMALL, self.phase.annotation()]);
+        }
+        if self.is_stream {
+            begin(out, STREAM);
+            out.extend_from_slice(&[constructor::INT_SMALL, 1]);
+        }
+        if let Some(to) = self.to {
+            begin(out, TO);
+            encode::string(out, to);
+        }
+        if let Some(ingress) = self.ingress {
+            begin(out, INGRESS);
+            encode_id(out, ingress);
+        }
+        if !self.trace.is_empty() {
+            begin(out, TRACE);
+            let mut list = Compound::list(out);
+            for id in &self.trace {
+                list.put(|out| encode_id(out, id));
+            }
+            list.finish();
+        }
+        let size = u32::try_from(out.len() - start - 5).expect("annotations are smaller than 4 GiB");
+        encode::patch_u32(out, start + 1, size);
+        encode::patch_u32(out, start + 5, entries * 2);
+    }
+}
+
+fn text<'a>(reader: &mut Reader<'a>) -> Result<&'a str, DecodeError> {
+    let start = *reader;
+    reader.string().or_else(|_| {
+        *reader = start;
+        reader.symbol()
+    })
+}
+
+/// A router's id, without its area, of which there is one.
+fn id<'a>(reader: &mut Reader<'a>) -> Result<&'a str, DecodeError> {
+    text(reader)?.strip_prefix(AREA).ok_or_else(|| reader.error(ErrorKind::InvalidField(INGRESS)))
+}
+
+fn encode_id(out: &mut Vec<u8>, id: &str) {
+    Value::String(format!("{AREA}{id}")).encode(out);
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn encoded(annotations: &Annotations<'_>) -> Vec<u8> {
+        let mut out = Vec::new();
+        annotations.encode(&mut out);
+        out
+    }
+
+    /// A user's entry: a symbol and a number, or a key that a router would use.
+    fn user(key: &str) -> Vec<u8> {
+        let mut out = Vec::new();
+        encode::symbol(&mut out, key);
+        encode::uint(&mut out, 5);
+        out
+    }
+
+    #[test]
+    fn what_routers_write_stands_behind_what_the_user_wrote() {
+        let entries = [user("x-opt-a"), user("x-opt-qd.other")].concat();
+        let annotations = Annotations {
+            user: &entries,
+            user_count: 2,
+            phase: Phase::FALLBACK,
+            to: Some("orders"),
+            ingress: Some("A"),
+            trace: vec!["A", "B"],
+            ..Annotations::default()
+        };
+        let out = encoded(&annotations);
+        let mut expected = vec![0x00, 0x53, 0x72, 0xd1];
+        let ours = [
+            &b"\xa1\x0ex-opt-qd.phase\x54\x16"[..],
+            b"\xa1\x0bx-opt-qd.to\xa1\x06orders",
+            b"\xa1\x10x-opt-qd.ingress\xa1\x030/A",
+            b"\xa1\x0ex-opt-qd.trace\xc0\x0b\x02\xa1\x030/A\xa1\x030/B",
+        ]
+        .concat();
+        let size = u32::try_from(4 + entries.len() + ours.len()).expect("it is small");
+        expected.extend([size.to_be_bytes(), 12_u32.to_be_bytes()].concat());
+        expected.extend([entries.as_slice(), &ours].concat());
+        assert_eq!(out, expected);
+        assert_eq!(Annotations::read(&out), Ok(annotations));
+    }
+
+    #[test]
+    fn what_stands_before_a_users_entry_is_the_users() {
+        let mut map = engine_message::value::Map::default();
+        map.insert(TO, Value::String("elsewhere".to_owned()));
+        map.insert("mine", Value::Null);
+        map.insert(PHASE, Value::Int(1));
+        let mut section = vec![0x00, 0x53, 0x72];
+        map.encode(&mut section);
+        let read = Annotations::read(&section).expect("annotations");
+        assert_eq!((read.user_count, read.to, read.phase), (2, None, Phase::number(1).expect("a phase")));
+        assert_eq!(Annotations::read(&encoded(&read)), Ok(read));
+    }
+
+    #[test]
+    fn nothing_is_written_where_nothing_is_said_and_faults_are_told() {
+        assert_eq!(encoded(&Annotations::default()), []);
+        assert_eq!(Annotations::read(&[]), Ok(Annotations::default()));
+        let faulty = |key: &'static str, value: Value| {
+            let mut section = vec![0x00, 0x53, 0x72];
+            let mut map = engine_message::value::Map::default();
+            map.insert(key, value);
+            map.encode(&mut section);
+            Annotations::read(&section).expect_err(key).kind
+        };
+        assert_eq!(faulty(PHASE, Value::Int(10)), ErrorKind::InvalidField(PHASE));
+        assert_eq!(faulty(INGRESS, Value::String("1/A".to_owned())), ErrorKind::InvalidField(INGRESS));
+        assert!(matches!(faulty(TO, Value::Null), ErrorKind::WrongType(_)));
+        let id = || Value::String("0/A".to_owned());
+        let trace = |count| Value::List((0..count).map(|_| id()).collect());
+        assert_eq!(faulty(TRACE, trace(TRACE_MAX + 1)), ErrorKind::InvalidField(TRACE));
+    }
+
+    proptest! {
+        #[test]
+        fn any_octets_are_annotations_or_an_error(octets in proptest::collection::vec(any::<u8>(), 0..60), cut in 0..90_usize) {
+            let entries = user("x-opt-a");
+            let known = Annotations {
+                user: &entries, user_count: 1, to: Some("orders"), ingress: Some("A"), trace: vec!["A"], ..Annotations::default()
+            };
+            let section = encoded(&known);
+            let spoilt = [section.get(..cut).unwrap_or(&section), &octets].concat();
+            for section in [&octets, &spoilt] {
+                if let Ok(read) = Annotations::read(section) {
+                    let written = encoded(&read);
+                    prop_assert_eq!(Annotations::read(&written), Ok(read));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The router's half of a node, as machines without I/O, clock and threads.
+//!
+//! Guarantees: nothing that another router or a client says makes anything here panic, recurse or grow beyond `limits`.
+#![forbid(unsafe_code)]
+#![warn(clippy::indexing_slicing)]
+
+pub mod address;
+pub mod annotations;
+pub mod control;
+pub mod limits;
+mod number;
+mod router_id;
+mod treatment;
+
+pub use router_id::RouterId;
+pub use treatment::Treatment;
