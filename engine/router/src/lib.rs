@@ -9,7 +9,9 @@ pub mod annotations;
 pub mod control;
 pub mod limits;
 mod number;
+pub mod paths;
 mod router_id;
+pub mod set;
 mod treatment;
 
 pub use router_id::RouterId;
