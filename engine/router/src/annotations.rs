@@ -1,7 +1,8 @@
 //! What routers write into a message's annotations: where it entered the network, which routers it went through, which address it is for.
 //!
 //! Guarantees:
-//! 1. What a user annotated stays, octet for octet and in its order; the routers' entries stand behind it, where other routers look for them.
+//! 1. What a user annotated stays, octet for octet and in its order; the routers' entries stand behind it, where other routers look for
+//!    them.
 //! 2. A trace has at most `TRACE_MAX` entries. What is too long or of the wrong type is an error of its sender, never a panic.
 //!
 //! The keys are strings on the wire, although the specification asks for symbols (part 3.2.10): so routers write them. Both are read.

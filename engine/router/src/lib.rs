@@ -8,6 +8,7 @@ pub mod address;
 pub mod annotations;
 pub mod control;
 pub mod limits;
+pub mod network;
 mod number;
 pub mod paths;
 mod router_id;

@@ -1,19 +1,20 @@
 //! How much a network of routers may ask of this one, each with its reason and what happens when it is reached.
 
-/// Routers of a network, this one included. Routers of the kind that Heddle shares networks with hold sets of routers in as many bits and know
-/// no more; so does a `RouterSet`, which is one integer. A further router is not taken note of until another one is forgotten, and counted.
+/// Routers of a network, this one included. Routers of the kind that Heddle shares networks with hold sets of routers in as many bits and
+/// know no more; so does a `RouterSet`, which is one integer. A further router is not taken note of until another one is forgotten, and
+/// counted.
 pub const ROUTERS_MAX: usize = 128;
 
-/// Octets of a router's id. It stands in addresses and in the trace of each message; host names, which most ids are made of, have as many at
-/// most. A message that names a longer one is malformed.
+/// Octets of a router's id. It stands in addresses and in the trace of each message; host names, which most ids are made of, have as many
+/// at most. A message that names a longer one is malformed.
 pub const ID_OCTETS_MAX: usize = 255;
 
-/// Octets of an address as tables have it, class and phase included: those of the longest address of the catalogue, a tenant's name before it,
-/// and two more. A longer one in another router's list is passed over: nobody here could send to it.
+/// Octets of an address as tables have it, class and phase included: those of the longest address of the catalogue, a tenant's name
+/// before it, and two more. A longer one in another router's list is passed over: nobody here could send to it.
 pub const KEY_OCTETS_MAX: usize = 2048 + 256 + 2;
 
-/// Addresses that one router may announce: a million is what the largest installation is to have, with its reply queues. A message that makes
-/// them more is refused as a whole, and the router's earlier ones stay.
+/// Addresses that one router may announce: a million is what the largest installation is to have, with its reply queues. A message that
+/// makes them more is refused as a whole, and the router's earlier ones stay.
 pub const ROUTER_ADDRESSES_MAX: usize = 1 << 20;
 
 /// Addresses that a node knows, from all routers and its own consumers: 100 octets each are 200 MB. A further one is passed over and
@@ -22,3 +23,13 @@ pub const ADDRESSES_MAX: usize = 1 << 21;
 
 /// Routers in the trace of a message: as many as there are, once each. A longer one is malformed.
 pub const TRACE_MAX: usize = ROUTERS_MAX;
+
+/// Control links at once: two to each other router, so that one can take over from the other. A further connection is closed.
+pub const LINKS_MAX: usize = 2 * ROUTERS_MAX;
+
+/// Octets of a control message: a list of as many addresses as a router may have, of 60 octets each. Whoever sends a larger one is closed.
+pub const MESSAGE_OCTETS_MAX: usize = 64 << 20;
+
+/// Control messages that one link may bring in a second: between 64 routers on either side of one connection each asks each for two
+/// things and is answered. Whoever sends more is closed: nothing that routers have to say makes so many.
+pub const LINK_MESSAGES_MAX: u32 = 4 * 64 * 64;

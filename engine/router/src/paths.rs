@@ -2,12 +2,13 @@
 //! for messages of which routers this one is on the way there.
 //!
 //! Guarantees:
-//! 1. All routers that have the same link states find the same trees: the nearest router goes first, of equally near ones that with the lesser
-//!    id, and a router keeps its predecessor unless another path costs less. Other implementations do just that; a network works only if all do.
-//! 2. *Valid origins*: `o` is one for the destination `d` if this router lies on the path from `o` to `d`. A copied message that is handed on only
-//!    for destinations for which its origin is valid reaches each router once, whatever the topology.
-//! 3. A router whose own link state is not known is reached, and never passed through. As an origin it counts as linked, at cost 1, to those that
-//!    name it.
+//! 1. All routers that have the same link states find the same trees: the nearest router goes first, of equally near ones that with the
+//!    lesser id, and a router keeps its predecessor unless another path costs less. Other implementations do just that; a network works
+//!    only if all do.
+//! 2. *Valid origins*: `o` is one for the destination `d` if this router lies on the path from `o` to `d`. A copied message that is
+//!    handed on only for destinations for which its origin is valid reaches each router once, whatever the topology.
+//! 3. A router whose own link state is not known is reached, and never passed through. As an origin it counts as linked, at cost 1, to
+//!    those that name it. This router knows its own links, and is alone if it has none.
 //! 4. Work is that of one tree for each router, a quadratic walk each: two million steps for a full network. Nothing is hashed.
 
 use crate::limits::ROUTERS_MAX;
@@ -165,7 +166,8 @@ impl Graph {
             for &(to, cost) in self.links.get(at).into_iter().flatten() {
                 tree.reach(to, Step { cost: step.cost + cost, hops: step.hops + 1, before: at });
             }
-            if at == root && self.links.get(at).is_some_and(Vec::is_empty) {
+            let is_other = self.indexes.get(at) != Some(&RouterIndex::SELF);
+            if at == root && is_other && self.links.get(at).is_some_and(Vec::is_empty) {
                 for &to in self.named_by.get(at).into_iter().flatten() {
                     tree.reach(to, Step { cost: 1, hops: 1, before: at });
                 }

@@ -1,7 +1,7 @@
 //! The name of a router: container-id of its connections, and word of its addresses.
 //!
-//! Guarantees: an id is no longer than `ID_OCTETS_MAX`, and has no white space, no control characters and no `/`, so that it can stand in an
-//! address and in a line of a log. Ids are ordered by their octets, which decides between paths of equal cost (`paths`).
+//! Guarantees: an id is no longer than `ID_OCTETS_MAX`, and has no white space, no control characters and no `/`, so that it can stand in
+//! an address and in a line of a log. Ids are ordered by their octets, which decides between paths of equal cost (`paths`).
 
 use std::fmt;
 use std::sync::Arc;

@@ -2,6 +2,8 @@
 
 mod key;
 mod phase;
+mod text;
 
 pub use key::{Class, Key};
 pub use phase::Phase;
+pub use text::{Mode, resolve};

@@ -1,4 +1,5 @@
-//! The stage of a mobile address: producers enter at one, consumers take from one, and what lies between moves messages from one to the next.
+//! The stage of a mobile address: producers enter at one, consumers take from one, and what lies between moves messages from one to the
+//! next.
 
 /// A phase: 0 to 9, or that of fallback consumers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
