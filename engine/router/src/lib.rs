@@ -7,12 +7,15 @@
 pub mod address;
 pub mod annotations;
 pub mod control;
+pub mod forward;
 pub mod limits;
+pub mod matching;
 pub mod network;
 mod number;
 pub mod paths;
 mod router_id;
 pub mod set;
+pub mod table;
 mod treatment;
 
 pub use router_id::RouterId;

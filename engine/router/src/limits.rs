@@ -33,3 +33,13 @@ pub const MESSAGE_OCTETS_MAX: usize = 64 << 20;
 /// Control messages that one link may bring in a second: between 64 routers on either side of one connection each asks each for two
 /// things and is answered. Whoever sends more is closed: nothing that routers have to say makes so many.
 pub const LINK_MESSAGES_MAX: u32 = 4 * 64 * 64;
+
+/// Octets of a pattern of addresses, and its words: those of the longest address, and more words than people divide one into. A longer
+/// one is refused.
+pub const PATTERN_OCTETS_MAX: usize = 2048;
+/// See `PATTERN_OCTETS_MAX`.
+pub const PATTERN_WORDS_MAX: usize = 64;
+
+/// Deliveries that a link may have without an outcome before it counts as busy, unless its connection says another number: what routers
+/// give as credit, too.
+pub const LINK_CAPACITY: u32 = 250;

@@ -113,9 +113,13 @@ mod tests {
 
     use super::*;
 
+    fn numbers() -> impl Strategy<Value = BTreeSet<usize>> {
+        proptest::collection::btree_set(0..ROUTERS_MAX, 0..20)
+    }
+
     proptest! {
         #[test]
-        fn it_is_a_set(one in proptest::collection::btree_set(0..ROUTERS_MAX, 0..20), other in proptest::collection::btree_set(0..ROUTERS_MAX, 0..20)) {
+        fn it_is_a_set(one in numbers(), other in numbers()) {
             let set = |numbers: &BTreeSet<usize>| numbers.iter().filter_map(|number| RouterIndex::new(*number)).collect::<RouterSet>();
             let numbers = |set: RouterSet| set.iter().map(RouterIndex::number).collect::<BTreeSet<_>>();
             let mut changed = set(&one);

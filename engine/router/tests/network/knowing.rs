@@ -1,155 +1,13 @@
 //! Routers that hear each other at once: what they know of each other, when they forget it, and what becomes of those that say what
 //! cannot be so.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use engine_message::Condition;
-use engine_router::address::{Class, Key};
+use engine_router::address::Class;
 use engine_router::control::{Announced, Body, Changes, Control, Destination, LinkState};
 use engine_router::limits::{LINK_MESSAGES_MAX, ROUTERS_MAX};
-use engine_router::network::{Action, Config, LinkId, Network, Notice, Timers};
-use engine_router::set::RouterIndex;
-use engine_router::{RouterId, Treatment};
+use engine_router::network::{Action, LinkId, Network, Notice};
 
-const SECOND: u64 = 1_000_000_000;
-
-fn id(text: &str) -> RouterId {
-    RouterId::new(text).expect(text)
-}
-
-fn key(text: &str) -> Key {
-    Key::read(text).expect(text)
-}
-
-fn network(name: &str, instance: u64) -> Network {
-    Network::new(Config { id: id(name), instance, timers: Timers::default() })
-}
-
-/// Routers and the links between them, each a pair of ends; what one says the other hears at once.
-#[derive(Default)]
-struct World {
-    now: u64,
-    routers: BTreeMap<String, Network>,
-    /// The other end of a link's end.
-    ends: BTreeMap<(String, LinkId), (String, LinkId)>,
-    links: u64,
-    addresses: BTreeMap<(String, RouterIndex), BTreeSet<String>>,
-    notices: Vec<(String, Notice)>,
-    closed: Vec<(String, Condition, String)>,
-}
-
-impl World {
-    fn of(names: &[&str]) -> Self {
-        let routers = names.iter().map(|name| ((*name).to_owned(), network(name, 1)));
-        Self { routers: routers.collect(), ..Self::default() }
-    }
-
-    fn link(&mut self, one: &str, other: &str, cost: u32) {
-        let (near, far) = (LinkId(self.links), LinkId(self.links + 1));
-        self.links += 2;
-        self.ends.insert((one.to_owned(), near), (other.to_owned(), far));
-        self.ends.insert((other.to_owned(), far), (one.to_owned(), near));
-        let now = self.now;
-        self.router(one).handle_link(near, id(other), cost, now);
-        self.router(other).handle_link(far, id(one), cost, now);
-        self.drain();
-    }
-
-    fn cut(&mut self, one: &str, other: &str) {
-        let is_between = |(near, far): (&(String, LinkId), &(String, LinkId))| near.0 == one && far.0 == other;
-        let near = self.ends.iter().find(|(near, far)| is_between((near, far))).map(|(near, _)| near.clone());
-        let near = near.expect("there is a link");
-        let far = self.ends.remove(&near).expect("it has two ends");
-        self.ends.remove(&far);
-        for (name, link) in [near, far] {
-            let now = self.now;
-            self.router(&name).handle_link_lost(link, now);
-        }
-        self.drain();
-    }
-
-    fn router(&mut self, name: &str) -> &mut Network {
-        self.routers.get_mut(name).expect(name)
-    }
-
-    fn drain(&mut self) {
-        let names: Vec<String> = self.routers.keys().cloned().collect();
-        loop {
-            let mut any = false;
-            for name in &names {
-                while let Some(action) = self.router(name).poll_action() {
-                    any = true;
-                    self.carry_out(name, action);
-                }
-            }
-            if !any {
-                break;
-            }
-        }
-        self.routers.values().for_each(Network::check);
-    }
-
-    fn carry_out(&mut self, name: &str, action: Action) {
-        match action {
-            Action::Send { link, message } => {
-                if let Some((to, link)) = self.ends.get(&(name.to_owned(), link)).cloned() {
-                    let now = self.now;
-                    self.router(&to).handle_message(link, &message, now);
-                }
-            }
-            Action::Close { condition, reason, .. } => self.closed.push((name.to_owned(), condition, reason)),
-            Action::Learned { router, changes } => {
-                let known = self.addresses.entry((name.to_owned(), router)).or_default();
-                match changes {
-                    Changes::All(all) => *known = all.into_iter().map(|one| one.key.as_str().to_owned()).collect(),
-                    Changes::Since { added, deleted } => {
-                        known.extend(added.into_iter().map(|one| one.key.as_str().to_owned()));
-                        known.retain(|known| deleted.iter().all(|key| key.as_str() != known));
-                    }
-                }
-            }
-            Action::Forgotten { router } => drop(self.addresses.remove(&(name.to_owned(), router))),
-            Action::Notice(notice) => self.notices.push((name.to_owned(), notice)),
-            Action::Routes => {}
-        }
-    }
-
-    fn pass(&mut self, seconds: u64) {
-        let end = self.now + seconds * SECOND;
-        loop {
-            let next = self.routers.values().map(Network::deadline).min().unwrap_or(end);
-            if next > end {
-                break;
-            }
-            self.now = next.max(self.now);
-            let now = self.now;
-            for router in self.routers.values_mut().filter(|router| router.deadline() <= now) {
-                router.handle_time(now);
-                assert!(router.deadline() > now, "what was due was done");
-            }
-            self.drain();
-        }
-        self.now = end;
-    }
-
-    /// The cost of the way from one router to another.
-    fn cost(&self, from: &str, to: &str) -> Option<u64> {
-        let routes = self.routers[from].routes();
-        routes.path(routes.index(to)?).map(|path| path.cost)
-    }
-
-    /// Addresses that one router knows to be at another.
-    fn known(&self, at: &str, of: &str) -> Vec<&str> {
-        let index = self.routers[at].routes().index(of).expect("it is known");
-        let known = self.addresses.get(&(at.to_owned(), index));
-        known.into_iter().flatten().map(String::as_str).collect()
-    }
-
-    fn announce(&mut self, at: &str, address: &str) {
-        let now = self.now;
-        assert!(self.router(at).announce(key(address), Treatment::Balanced, now));
-    }
-}
+use crate::world::{SECOND, World, id, key, network};
 
 #[test]
 fn neighbours_know_each_other_at_once_and_a_network_within_seconds() {
@@ -164,8 +22,7 @@ fn neighbours_know_each_other_at_once_and_a_network_within_seconds() {
     world.pass(5);
     assert_eq!((world.cost("A", "D"), world.cost("D", "A")), (Some(7), Some(7)));
     assert_eq!(world.known("A", "D"), ["M0orders"], "only what routers announce");
-    let now = world.now;
-    world.router("D").withdraw(&key("M0orders"), now);
+    world.withdraw("D", "M0orders");
     world.announce("D", "M1more");
     world.pass(2);
     assert_eq!(world.known("A", "D"), ["M1more"]);
@@ -216,14 +73,14 @@ fn another_life_of_a_router_is_begun_with_nothing() {
     world.pass(5);
     assert_eq!(world.known("A", "C"), ["M0old"]);
     world.cut("B", "C");
-    world.routers.insert("C".to_owned(), network("C", 2));
+    world.restart("C", 2);
     world.link("B", "C", 1);
     world.announce("C", "M0new");
     world.pass(5);
     assert_eq!(world.known("A", "C"), ["M0new"]);
     // Within the same second: nothing but its numbers tells.
     world.cut("B", "C");
-    world.routers.insert("C".to_owned(), network("C", 2));
+    world.restart("C", 2);
     world.link("B", "C", 1);
     world.pass(12);
     assert_eq!(world.known("A", "C"), [""; 0]);

@@ -1,0 +1,159 @@
+//! To whom one message goes: consumers of this node, or neighbours on the way to other routers.
+//!
+//! Guarantees:
+//! 1. A copied message goes once to each consumer here, and once over each link that leads to a router with consumers for which its
+//!    origin is valid: on a network that does not change each router gets it once.
+//! 2. Any other message goes to one. It never goes back where it was: a table that is behind makes it undelivered, not go round.
+//! 3. The same table, shard state and passage give the same choice.
+//!
+//! Not here: credit, and what is told to its sender (`settlement`).
+
+use super::passage::Passage;
+use super::spread::Spread;
+use crate::address::{Class, Key};
+use crate::limits::LINK_CAPACITY;
+use crate::network::{LinkId, Routes};
+use crate::set::RouterIndex;
+use crate::table::{Address, Consumer, ConsumerId, Place, Table};
+use crate::treatment::Treatment;
+
+/// Where a copy of a message goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Target {
+    /// To a consumer of this node.
+    Consumer(ConsumerId),
+    /// Over the link to a neighbour.
+    Router {
+        /// The neighbour.
+        hop: RouterIndex,
+        /// The link to it.
+        link: LinkId,
+    },
+}
+
+/// Why a message goes nowhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Undelivered {
+    /// Nobody wants messages of its address.
+    Unwanted,
+    /// Whoever wants it cannot be reached, or it was there before.
+    Unreachable,
+    /// It went round.
+    Round,
+}
+
+/// Puts the targets of a message into `targets`, which is empty. Nothing is counted: whoever sends it does, with what it sends.
+///
+/// # Errors
+/// Why there are none.
+pub fn choose(
+    table: &Table,
+    key: &Key,
+    passage: &Passage,
+    spread: &mut Spread,
+    targets: &mut Vec<Target>,
+) -> Result<(), Undelivered> {
+    if passage.is_round {
+        return Err(Undelivered::Round);
+    }
+    let routes = table.routes();
+    if key.class() == Class::Router {
+        let router = routes.index(key.name()).ok_or(Undelivered::Unwanted)?;
+        targets.extend(over(routes, router, passage).map(|(target, _)| target));
+        return if targets.is_empty() { Err(Undelivered::Unreachable) } else { Ok(()) };
+    }
+    let address = table.find(key).ok_or(Undelivered::Unwanted)?;
+    match address.treatment {
+        Treatment::Flood | Treatment::Multicast => copy(address, routes, passage, targets),
+        Treatment::Closest | Treatment::LinkBalanced => targets.extend(closest(address, routes, passage, spread)),
+        Treatment::Balanced => targets.extend(balanced(address, routes, passage, spread)),
+        Treatment::Unavailable => return Err(Undelivered::Unwanted),
+    }
+    if targets.is_empty() { Err(Undelivered::Unreachable) } else { Ok(()) }
+}
+
+/// Where a client's link goes that takes a link route: to a container of this node in turn, else to a router in turn.
+pub fn choose_link(table: &Table, key: &Key, passage: &Passage, spread: &mut Spread) -> Option<Target> {
+    let address = table.find(key).filter(|address| address.treatment == Treatment::LinkBalanced)?;
+    if !address.local.is_empty() {
+        let turn = spread.turn(address.number, address.local.len());
+        return address.local.get(turn).map(|consumer| Target::Consumer(consumer.id));
+    }
+    let ways: Vec<Target> = address
+        .routers
+        .iter()
+        .filter_map(|router| over(table.routes(), router, passage))
+        .map(|(target, _)| target)
+        .collect();
+    ways.get(spread.turn(address.number, ways.len())).copied()
+}
+
+/// The way to a router and its cost, if there is one that leads on.
+fn over(routes: &Routes, router: RouterIndex, passage: &Passage) -> Option<(Target, u64)> {
+    let path = routes.path(router).filter(|path| !passage.passed.contains(path.next_hop))?;
+    Some((Target::Router { hop: path.next_hop, link: routes.link(router)? }, path.cost))
+}
+
+/// Whether a message comes through here on its way to a router, as the whole network has it.
+fn is_valid(routes: &Routes, router: RouterIndex, passage: &Passage) -> bool {
+    let Some(origin) = passage.origin else { return false };
+    origin == RouterIndex::SELF || routes.path(router).is_some_and(|path| path.valid_origins.contains(origin))
+}
+
+fn copy(address: &Address, routes: &Routes, passage: &Passage, targets: &mut Vec<Target>) {
+    let is_other = |consumer: &&Consumer| passage.edge.is_none_or(|edge| consumer.place != Place::Edge(edge));
+    targets.extend(address.local.iter().filter(is_other).map(|consumer| Target::Consumer(consumer.id)));
+    let local = targets.len();
+    for router in address.routers.iter().filter(|router| is_valid(routes, *router, passage)) {
+        let Some((target, _)) = over(routes, router, passage) else { continue };
+        if !targets.iter().skip(local).any(|known| *known == target) {
+            targets.push(target);
+        }
+    }
+}
+
+/// What is nearest, in turn where several are: in the program, on this node, at other routers.
+fn closest(address: &Address, routes: &Routes, passage: &Passage, spread: &mut Spread) -> Option<Target> {
+    let has_inside = address.local.iter().any(|consumer| consumer.place == Place::Inside);
+    let is_near = |consumer: &&Consumer| !has_inside || consumer.place == Place::Inside;
+    let near = || address.local.iter().filter(is_near);
+    if !address.local.is_empty() {
+        let turn = spread.turn(address.number, near().count());
+        return near().nth(turn).map(|consumer| Target::Consumer(consumer.id));
+    }
+    let ways = || address.routers.iter().filter_map(|router| over(routes, router, passage));
+    let least = ways().map(|(_, cost)| cost).min()?;
+    let nearest = || ways().filter(|(_, cost)| *cost == least);
+    nearest().nth(spread.turn(address.number, nearest().count())).map(|(target, _)| target)
+}
+
+/// What has least to do: a consumer by what it has outstanding, a router by what is outstanding on the way there and its cost. What is
+/// not busy goes before what is.
+fn balanced(address: &Address, routes: &Routes, passage: &Passage, spread: &mut Spread) -> Option<Target> {
+    let count = address.local.len();
+    let turn = spread.turn(address.number, count);
+    let load = |consumer: &Consumer| {
+        let outstanding = spread.of_consumer(consumer.id);
+        (outstanding >= consumer.capacity, u64::from(outstanding), Target::Consumer(consumer.id))
+    };
+    // `min_by_key` gives the first of equal ones: who is next in turn.
+    let local = address
+        .local
+        .iter()
+        .cycle()
+        .skip(turn)
+        .take(count)
+        .map(load)
+        .min_by_key(|(is_busy, load, _)| (*is_busy, *load));
+    if let Some((false, 0, target)) = local {
+        return Some(target);
+    }
+    let way = |router: RouterIndex| {
+        let (target, cost) = over(routes, router, passage).filter(|_| is_valid(routes, router, passage))?;
+        let Target::Router { hop, .. } = target else { return None };
+        let outstanding = spread.of_hop(address.number, hop);
+        Some((outstanding >= LINK_CAPACITY, u64::from(outstanding) + cost, target))
+    };
+    let remote = address.routers.iter().filter_map(way).min_by_key(|(is_busy, load, _)| (*is_busy, *load));
+    local.into_iter().chain(remote).min_by_key(|(is_busy, load, _)| (*is_busy, *load)).map(|(_, _, target)| target)
+}

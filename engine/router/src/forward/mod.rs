@@ -1,0 +1,9 @@
+//! Where one message goes.
+
+mod choice;
+mod passage;
+mod spread;
+
+pub use choice::{Target, Undelivered, choose, choose_link};
+pub use passage::Passage;
+pub use spread::Spread;

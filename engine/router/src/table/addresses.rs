@@ -1,0 +1,257 @@
+//! The table as its one owner has it, who changes it.
+//!
+//! Guarantees:
+//! 1. An address is there as long as it has a consumer here or at another router; there are at most `ADDRESSES_MAX`, and at most
+//!    `ROUTER_ADDRESSES_MAX` of one router. What is beyond is passed over and counted.
+//! 2. What is given out as a view does not change; a change copies the bucket that it is in, and no other.
+//!
+//! Not here: who is told of addresses of this node (`network`), which the caller does with what `add` and `remove` say.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::address::{Address, Consumer, ConsumerId};
+use super::rules::Rules;
+use super::view::{BUCKETS, Bucket, LinkRoutes, Table, pattern_of};
+use crate::address::{Class, Key};
+use crate::control::{Announced, Changes};
+use crate::limits::{ADDRESSES_MAX, ROUTER_ADDRESSES_MAX, ROUTERS_MAX};
+use crate::network::Routes;
+use crate::set::{RouterIndex, RouterSet};
+use crate::treatment::Treatment;
+
+/// What became of an address for other routers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It has its first consumer here: it is to be announced, with this distribution.
+    First(Treatment),
+    /// It has its last one no more: it is to be withdrawn.
+    Last,
+    /// Nothing that others are told.
+    None,
+    /// There is no room for it.
+    Full,
+}
+
+/// The table, to be changed.
+#[derive(Debug)]
+pub struct Addresses {
+    table: Table,
+    count: usize,
+    /// Addresses of each router, by its number.
+    by_router: Vec<usize>,
+    /// Numbers that are free below the highest that was given.
+    free: Vec<u32>,
+    numbers: u32,
+    /// Link routes, which make the trees of the view.
+    link_routes: BTreeSet<Key>,
+    has_new_link_routes: bool,
+    passed_over: u64,
+}
+
+impl Addresses {
+    /// A table with nothing in it. The seed is chance.
+    #[must_use]
+    pub fn new(rules: Arc<Rules>, seed: u64) -> Self {
+        let bucket = Arc::new(Bucket::default());
+        let link_routes = [Arc::new(LinkRoutes::default()), Arc::new(LinkRoutes::default())];
+        let table = Table { buckets: vec![bucket; BUCKETS], seed, link_routes, rules, routes: Arc::default() };
+        Self {
+            table,
+            count: 0,
+            by_router: vec![0; ROUTERS_MAX],
+            free: Vec::new(),
+            numbers: 0,
+            link_routes: BTreeSet::new(),
+            has_new_link_routes: false,
+            passed_over: 0,
+        }
+    }
+
+    /// The table as it is, to be handed to shards.
+    #[must_use]
+    pub fn view(&mut self) -> Table {
+        if std::mem::take(&mut self.has_new_link_routes) {
+            let tree = |classes: [Class; 2]| -> LinkRoutes {
+                let keys = self.link_routes.iter().filter(|key| classes.contains(&key.class()));
+                keys.filter_map(|key| Some((pattern_of(key)?, key.clone()))).collect()
+            };
+            let senders = tree([Class::PrefixIn, Class::PatternIn]);
+            let receivers = tree([Class::PrefixOut, Class::PatternOut]);
+            self.table.link_routes = [Arc::new(senders), Arc::new(receivers)];
+        }
+        self.table.clone()
+    }
+
+    /// The network is another one.
+    pub fn set_routes(&mut self, routes: Arc<Routes>) {
+        self.table.routes = routes;
+    }
+
+    /// How many addresses there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// How many addresses of others were passed over for want of room.
+    #[must_use]
+    pub fn passed_over(&self) -> u64 {
+        self.passed_over
+    }
+
+    /// A consumer of this node comes.
+    pub fn add(&mut self, key: &Key, consumer: Consumer) -> Change {
+        let mut is_first = false;
+        let treatment = self.edit(key, None, |address| {
+            is_first = address.local.is_empty();
+            address.local.push(consumer);
+        });
+        match treatment {
+            None => Change::Full,
+            Some(treatment) if is_first => Change::First(treatment),
+            Some(_) => Change::None,
+        }
+    }
+
+    /// A consumer of this node goes.
+    pub fn remove(&mut self, key: &Key, consumer: ConsumerId) -> Change {
+        let is_there = |address: &Arc<Address>| address.local.iter().any(|local| local.id == consumer);
+        if !self.table.find(key).is_some_and(is_there) {
+            return Change::None;
+        }
+        let mut is_last = false;
+        self.edit(key, None, |address| {
+            address.local.retain(|local| local.id != consumer);
+            is_last = address.local.is_empty();
+        });
+        if is_last { Change::Last } else { Change::None }
+    }
+
+    /// A router's addresses changed.
+    pub fn learn(&mut self, router: RouterIndex, changes: Changes) {
+        match changes {
+            Changes::Since { added, deleted } => {
+                deleted.iter().for_each(|key| self.forget_address(router, key));
+                added.into_iter().for_each(|announced| self.learn_address(router, &announced));
+            }
+            Changes::All(all) => {
+                let is_kept: BTreeSet<&Key> = all.iter().map(|announced| &announced.key).collect();
+                self.forget_but(router, &is_kept);
+                all.iter().for_each(|announced| self.learn_address(router, announced));
+            }
+        }
+    }
+
+    /// A router has no addresses any more.
+    pub fn forget(&mut self, router: RouterIndex) {
+        self.forget_but(router, &BTreeSet::new());
+    }
+
+    /// Asserts what must hold between two changes.
+    pub fn check(&self) {
+        let mut by_router = vec![0; ROUTERS_MAX];
+        let (mut count, mut numbers) = (0, BTreeSet::new());
+        for (place, bucket) in self.table.buckets.iter().enumerate() {
+            for (key, address) in bucket.iter() {
+                assert_eq!(self.table.bucket(key), place, "{key:?} is where it is looked for");
+                assert!(!address.local.is_empty() || !address.routers.is_empty(), "somebody wants {key:?}");
+                assert!(numbers.insert(address.number), "the number of {key:?} is its own");
+                address.routers.iter().for_each(|router| {
+                    by_router.iter_mut().skip(router.number()).take(1).for_each(|count| *count += 1)
+                });
+                count += 1;
+            }
+        }
+        assert_eq!((count, &by_router), (self.count, &self.by_router), "what is counted is there");
+        assert_eq!(self.free.len() + count, self.numbers as usize, "each number is used or free");
+    }
+
+    fn learn_address(&mut self, router: RouterIndex, announced: &Announced) {
+        let known = self.by_router.get(router.number()).copied().unwrap_or(ROUTER_ADDRESSES_MAX);
+        let is_known = self.table.find(&announced.key).is_some_and(|address| address.routers.contains(router));
+        if is_known {
+            return;
+        }
+        let insert = |address: &mut Address| {
+            address.routers.insert(router);
+        };
+        let has_room = known < ROUTER_ADDRESSES_MAX;
+        let is_learned = has_room && self.edit(&announced.key, announced.treatment, insert).is_some();
+        self.passed_over += u64::from(!is_learned);
+        self.count_router(router, usize::from(is_learned), 0);
+    }
+
+    fn forget_address(&mut self, router: RouterIndex, key: &Key) {
+        if self.table.find(key).is_some_and(|address| address.routers.contains(router)) {
+            self.edit(key, None, |address| {
+                address.routers.remove(router);
+            });
+            self.count_router(router, 0, 1);
+        }
+    }
+
+    /// Forgets all addresses of a router but some: a walk through the table.
+    fn forget_but(&mut self, router: RouterIndex, kept: &BTreeSet<&Key>) {
+        let is_gone = |(key, address): &(&Key, &Arc<Address>)| address.routers.contains(router) && !kept.contains(key);
+        let of = |bucket: &Arc<Bucket>| bucket.iter().filter(is_gone).map(|(key, _)| key.clone()).collect::<Vec<_>>();
+        let gone: Vec<Key> = self.table.buckets.iter().flat_map(of).collect();
+        gone.iter().for_each(|key| self.forget_address(router, key));
+    }
+
+    fn count_router(&mut self, router: RouterIndex, more: usize, fewer: usize) {
+        if let Some(count) = self.by_router.get_mut(router.number()) {
+            *count = *count + more - fewer;
+        }
+    }
+
+    /// Changes an address, which is made if it is missing and goes if nobody wants it then; gives its distribution, or nothing if there
+    /// is no room for it.
+    fn edit(&mut self, key: &Key, hint: Option<Treatment>, change: impl FnOnce(&mut Address)) -> Option<Treatment> {
+        let place = self.table.bucket(key);
+        let known = self.table.find(key);
+        let mut address = match known {
+            Some(known) => Address::clone(known),
+            None if self.count >= ADDRESSES_MAX => return None,
+            None => {
+                let number = self.free.pop().unwrap_or_else(|| {
+                    self.numbers += 1;
+                    self.numbers - 1
+                });
+                self.count += 1;
+                let treatment = self.treatment(key, hint);
+                self.note_link_route(key);
+                Address { number, treatment, local: Vec::new(), routers: RouterSet::EMPTY }
+            }
+        };
+        change(&mut address);
+        let treatment = address.treatment;
+        let bucket = Arc::make_mut(self.table.buckets.get_mut(place)?);
+        if address.local.is_empty() && address.routers.is_empty() {
+            self.free.push(address.number);
+            self.count -= 1;
+            bucket.remove(key);
+            self.has_new_link_routes |= self.link_routes.remove(key);
+        } else {
+            bucket.insert(key.clone(), Arc::new(address));
+        }
+        Some(treatment)
+    }
+
+    fn note_link_route(&mut self, key: &Key) {
+        if key.class().is_of_links() {
+            self.link_routes.insert(key.clone());
+            self.has_new_link_routes = true;
+        }
+    }
+
+    /// How messages to a key are spread: classes of the protocol have their own ways.
+    fn treatment(&self, key: &Key, hint: Option<Treatment>) -> Treatment {
+        match key.class() {
+            Class::Mobile => self.table.rules.treatment(key.name(), hint),
+            Class::Topological => Treatment::Flood,
+            Class::Local | Class::Router | Class::Area | Class::Edge => Treatment::Closest,
+            Class::PrefixIn | Class::PrefixOut | Class::PatternIn | Class::PatternOut => Treatment::LinkBalanced,
+        }
+    }
+}

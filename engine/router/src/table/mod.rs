@@ -1,0 +1,11 @@
+//! Who wants messages of an address: consumers of this node, and other routers.
+
+mod address;
+mod addresses;
+mod rules;
+mod view;
+
+pub use address::{Address, Consumer, ConsumerId, Place};
+pub use addresses::{Addresses, Change};
+pub use rules::{Rule, Rules};
+pub use view::Table;

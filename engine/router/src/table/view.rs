@@ -1,0 +1,104 @@
+//! The table as whoever forwards messages has it: one value for all shards, which does not change.
+//!
+//! Guarantees: finding an address costs a hash and a search in a bucket, and allocates nothing; a copy costs a count for each bucket.
+
+use std::collections::BTreeMap;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use super::address::Address;
+use super::rules::Rules;
+use crate::address::{Class, Key, Phase};
+use crate::matching::{Pattern, Tree};
+use crate::network::Routes;
+
+/// Buckets of a table: with a million addresses each has a thousand, which one change copies.
+pub(super) const BUCKETS: usize = 1024;
+
+/// Some of the addresses.
+pub(super) type Bucket = BTreeMap<Key, Arc<Address>>;
+
+/// Keys of link routes by their patterns, for links of one direction.
+pub(super) type LinkRoutes = Tree<Key>;
+
+/// Who wants messages of which address, and where other routers are.
+#[derive(Clone, Debug)]
+pub struct Table {
+    pub(super) buckets: Vec<Arc<Bucket>>,
+    /// Sets the hash apart from that of other nodes, so that nobody can choose addresses of one bucket.
+    pub(super) seed: u64,
+    /// Of senders and of receivers.
+    pub(super) link_routes: [Arc<LinkRoutes>; 2],
+    pub(super) rules: Arc<Rules>,
+    pub(super) routes: Arc<Routes>,
+}
+
+impl Table {
+    /// The bucket that a key belongs to.
+    pub(super) fn bucket(&self, key: &Key) -> usize {
+        let mut hasher = DefaultHasher::new();
+        (self.seed, key).hash(&mut hasher);
+        usize::try_from(hasher.finish() % BUCKETS as u64).unwrap_or_default()
+    }
+
+    /// An address that somebody wants messages of.
+    #[must_use]
+    pub fn find(&self, key: &Key) -> Option<&Arc<Address>> {
+        self.buckets.get(self.bucket(key))?.get(key)
+    }
+
+    /// All addresses, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Key, &Address)> {
+        self.buckets.iter().flat_map(|bucket| bucket.iter()).map(|(key, address)| (key, &**address))
+    }
+
+    /// What holds for addresses.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Where other routers are.
+    #[must_use]
+    pub fn routes(&self) -> &Arc<Routes> {
+        &self.routes
+    }
+
+    /// The address in its fallback phase, if it has one.
+    #[must_use]
+    pub fn fallback(&self, key: &Key) -> Option<Key> {
+        let is_first = key.phase().is_some_and(|phase| phase != Phase::FALLBACK);
+        let has_fallback = is_first && self.rules.rule(key.name()).is_some_and(|rule| rule.has_fallback);
+        has_fallback.then(|| Key::mobile(Phase::FALLBACK, key.name())).flatten()
+    }
+
+    /// Whether somebody can be reached who wants messages of an address: whether its senders get credit.
+    #[must_use]
+    pub fn is_reached(&self, key: &Key) -> bool {
+        let is_reached = |key: &Key| match key.class() {
+            Class::Router => self.routes.index(key.name()).is_some_and(|router| self.routes.path(router).is_some()),
+            _ => self.find(key).is_some_and(|address| {
+                !address.local.is_empty() || !address.routers.both(self.routes.paths().reached()).is_empty()
+            }),
+        };
+        is_reached(key) || self.fallback(key).is_some_and(|key| is_reached(&key))
+    }
+
+    /// The link route that a client's link to an address takes, for a sender (`PatternIn`) or a receiver (`PatternOut`).
+    #[must_use]
+    pub fn link_route(&self, address: &str, direction: Class) -> Option<&Key> {
+        let [senders, receivers] = &self.link_routes;
+        let tree = if matches!(direction, Class::PrefixIn | Class::PatternIn) { senders } else { receivers };
+        tree.best(address).map(|(_, key)| key)
+    }
+}
+
+/// The pattern of a link route's key.
+pub(super) fn pattern_of(key: &Key) -> Option<Pattern> {
+    match key.class() {
+        Class::PrefixIn | Class::PrefixOut => Pattern::of_prefix(key.name()),
+        Class::PatternIn | Class::PatternOut => Pattern::new(key.name()),
+        _ => None,
+    }
+}
