@@ -71,7 +71,7 @@ fn messages_that_fail_come_again_and_their_latencies_are_told_apart() {
         for settle in ["unsettled", "second"] {
             let result = load(shards, &["--fail", "25%x3", "--consumers", "2", "--settle", settle]);
             let failed = counted(&result, "failed");
-            assert!(failed % 3 == 0 && (2400..3600).contains(&failed), "{failed}");
+            assert!(failed.is_multiple_of(3) && (2400..3600).contains(&failed), "{failed}");
             assert_eq!(counted(&result, "received"), 4000);
             assert_eq!((latencies(&result, "again"), latencies(&result, "receive")), (failed / 3, 4000 - failed / 3));
         }
