@@ -149,3 +149,25 @@ fn what_nobody_takes_away_is_there_for_everybody_behind_a_kill() {
         }
     }
 }
+
+#[test]
+fn who_comes_later_begins_with_the_last_messages_behind_a_kill() {
+    let settings = "[[listeners]]\naddress = \"127.0.0.1:0\"\n[[address]]\nmatch = \"kept.#\"\nrouting = \"multicast\"\nretroactive_messages = 3\n";
+    for shards in [1, 3] {
+        let mut broker = Broker::start_with(TempDir::new().expect("a folder"), shards, settings);
+        for name in ["kept.a", "kept.b", "kept.c"] {
+            let mut sender = opened(&broker);
+            sender.attach_sender(name);
+            sender.send_accepted(Durable::Yes, (0..5).map(|number| vec![number]));
+        }
+        for round in 0..2 {
+            for name in ["kept.a", "kept.b", "kept.c"] {
+                let mut receiver = opened(&broker);
+                receiver.attach_receiver(name, 10);
+                let got: Vec<u8> = (0..3).map(|_| receiver.receive().1[0]).collect();
+                assert_eq!(got, [2, 3, 4], "{name}, {shards} shards, round {round}");
+            }
+            broker = Broker::start_with(broker.kill(), shards, settings);
+        }
+    }
+}

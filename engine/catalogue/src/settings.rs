@@ -154,6 +154,9 @@ layered! {
     /// are ordinary; empty: all are. A change holds for what comes then
     last_value_key: String = String::new()
         => check("the name of a property, or \"\" for none", property) => kept(63) => artemis("default-last-value-key");
+    /// messages that the address keeps for subscriptions that come later: each that a link makes begins with the last ones, in their order, those that are durable
+    /// also over restarts; 16 MiB of them at most. 0: none
+    retroactive_messages: u32 = 0 => range(0, 10_000, "messages") => kept(70) => artemis("retroactive-message-count");
     /// priorities hold over the whole backlog, also over what is on disk only: each message stays known by its name, some 135 octets of memory; without
     /// that they hold among what is in memory, and the rest follows in the order of its arrival. A change holds for what comes then
     priorities_on_disk: bool = false => kept(28);

@@ -16,7 +16,7 @@ use crate::command::{ConnectionKey, Lifetime, RoutingType};
 use crate::lifetimes::Lifetimes;
 use crate::limits::FEW_QUEUES;
 use crate::members::Members;
-use crate::queue::Queue;
+use crate::queue::{Kind, Queue};
 use crate::slab::{Key, Slab};
 
 /// An address.
@@ -59,6 +59,11 @@ impl Address {
         self.settings = settings;
     }
 
+    /// Whether nothing keeps it but what it has.
+    pub fn is_without_links(&self) -> bool {
+        !self.is_declared && self.producers.is_empty()
+    }
+
     /// Whether nothing keeps it.
     pub fn is_unused(&self) -> bool {
         !self.is_declared && self.queues.is_empty() && self.producers.is_empty()
@@ -72,9 +77,14 @@ pub(crate) enum Diverting {
     Beside,
     /// It gets it and nobody else does.
     Instead,
+    /// It gets what the address's multicast queues get.
+    Multicast,
     /// Nothing: the divert is no longer there.
     NoMore,
 }
+
+/// The name of the queue of what an address keeps for subscriptions that come later: peers can neither make nor name it (`attach`).
+pub(crate) const RETAINED: &str = "$retroactive";
 
 /// Which queues of multicast choose their messages.
 #[derive(Debug)]
@@ -221,12 +231,13 @@ impl Bindings {
     /// A queue of the address was made; `queues` has it.
     pub fn insert(&mut self, key: Key, queues: &Slab<Queue>) {
         let Some(queue) = queues.get(key) else { return };
-        if queue.identity.kind.leads() {
-            self.change_beside(queues, |beside| beside.diverts.push((key, Diverting::NoMore)));
+        if queue.identity.kind.is_beside() {
+            let how = if queue.identity.kind == Kind::Retained { Diverting::Multicast } else { Diverting::NoMore };
+            self.change_beside(queues, |beside| beside.diverts.push((key, how)));
         } else {
             self.of(queue.identity.routing).insert(key);
         }
-        if !queue.identity.kind.leads()
+        if !queue.identity.kind.is_beside()
             && let (RoutingType::Multicast, Some(choosing)) = (queue.identity.routing, &mut self.choosing)
         {
             choosing.others.insert(key);
@@ -246,7 +257,7 @@ impl Bindings {
     /// A queue of the address was deleted: it is not among `queues` any more.
     pub fn remove(&mut self, queue: &Queue, queues: &Slab<Queue>) {
         let lives = |key| queues.get(key).is_some();
-        if queue.identity.kind.leads() {
+        if queue.identity.kind.is_beside() {
             self.change_beside(queues, |beside| beside.diverts.retain(|(key, _)| lives(*key)));
             if let Some(names) = &mut self.names {
                 names.remove(&queue.identity.name);

@@ -13,7 +13,7 @@ use crate::exchange::Room;
 use crate::fact::Resident;
 use crate::limits::Storage;
 use crate::message::{Content, Message};
-use crate::queue::Queue;
+use crate::queue::{Kind, Queue};
 use crate::slab::Key;
 
 /// What a queue does with a message that it does not refuse.
@@ -91,6 +91,9 @@ impl Core {
 
     /// Where a queue keeps the next message.
     pub(crate) fn residence(&self, queue: &Queue) -> Resident {
+        if queue.identity.kind == Kind::Retained && !queue.has_behind() {
+            return Resident::Yes;
+        }
         if queue.has_behind() || queue.bytes() > self.memory.resident_bytes() { Resident::No } else { Resident::Yes }
     }
 }

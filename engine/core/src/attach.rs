@@ -8,7 +8,7 @@ use engine_catalogue::setting::Word as _;
 use engine_catalogue::{AddressSettings, QUALIFIER, base};
 use engine_message::Condition;
 
-use crate::address::Dynamic;
+use crate::address::{Dynamic, RETAINED};
 use crate::choice::Choice;
 use crate::command::{
     ConsumerSpec, DYNAMIC_PREFIX, Durability, Lifetime, Mode, ProducerSpec, RoutingType, Sharing, Subscription,
@@ -60,7 +60,11 @@ fn check_lasting(name: &str, durability: Durability) -> Result<(), Box<Refusal>>
 
 /// Queues that lead elsewhere are nobody's to send to or to receive from.
 fn check_public(queue: Option<&str>) -> Result<(), Box<Refusal>> {
-    let own = [(DIVERT_PREFIX, "is a divert's"), (WILDCARD_PREFIX, "leads to a subscription on another shard")];
+    let own = [
+        (DIVERT_PREFIX, "is a divert's"),
+        (WILDCARD_PREFIX, "leads to a subscription on another shard"),
+        (RETAINED, "is for subscriptions that come"),
+    ];
     let found = queue.and_then(|queue| Some((queue, own.iter().find(|(prefix, _)| queue.starts_with(prefix))?.1)));
     match found {
         None => Ok(()),
@@ -409,6 +413,7 @@ impl Core {
         if let Some(choice) = choice {
             self.nodes.choose(key, choice);
         }
+        self.give_retained(address, key);
         Ok(key)
     }
 

@@ -7,7 +7,7 @@
 use engine_catalogue::{AddressSettings, WhenFull};
 
 use crate::lifetimes::Lifetimes;
-use crate::limits::REJECT_FACTOR;
+use crate::limits::{REJECT_FACTOR, RETAINED_BYTES};
 
 /// When a queue gets what is sent to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub(crate) struct Bounds {
     pub when_full: WhenFull,
     /// Waiting messages beyond which the oldest leave.
     pub ring: u64,
+    /// The same by size, octets.
+    pub ring_bytes: u64,
     pub gets: Gets,
     /// How long its address has messages live.
     pub lifetimes: Lifetimes,
@@ -54,6 +56,7 @@ impl Bounds {
             max_bytes: settings.max_bytes(),
             when_full: settings.when_full,
             ring,
+            ring_bytes: u64::MAX,
             names_all: !settings.last_value_key.is_empty() || settings.priorities_on_disk,
             gets: match (settings.enabled, settings.purge_on_no_consumers) {
                 (false, _) => Gets::Never,
@@ -70,6 +73,21 @@ impl Bounds {
         let bounds = Self::new(settings);
         let gets = if bounds.gets == Gets::Never { Gets::Never } else { Gets::Always };
         Self { ring: u64::MAX, gets, ..bounds }
+    }
+
+    /// Those of the queue of what an address keeps: it has the newest messages, and takes whatever comes.
+    pub fn of_retained(settings: &AddressSettings) -> Self {
+        Self {
+            soft_messages: u64::MAX,
+            soft_bytes: u64::MAX,
+            max_messages: u64::MAX,
+            max_bytes: u64::MAX,
+            when_full: WhenFull::Drop,
+            ring: settings.retroactive_messages.into(),
+            ring_bytes: RETAINED_BYTES,
+            names_all: false,
+            ..Self::of_divert(settings)
+        }
     }
 
     /// Whether more is asked for each message than how much the queue has.

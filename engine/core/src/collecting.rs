@@ -5,7 +5,7 @@
 
 use engine_message::Condition;
 
-use crate::address::{Address, Dynamic};
+use crate::address::{Address, Dynamic, RETAINED};
 use crate::command::{DetachMode, Lifetime, Modified, Outcome};
 use crate::core::Core;
 use crate::ends::{Consumer, End, EndRole, Producer};
@@ -75,7 +75,7 @@ impl Core {
             Kind::Volatile => last,
             Kind::Durable => last && mode == DetachMode::Close,
             Kind::Auto | Kind::Declared(_) | Kind::Dynamic(_) => false,
-            Kind::Divert | Kind::Wildcard(_) | Kind::Ending => false,
+            Kind::Divert | Kind::Wildcard(_) | Kind::Retained | Kind::Ending => false,
         };
         self.abandon(consumer.queue, end, &left_behind(&consumer.default_outcome, mode));
         if over {
@@ -127,6 +127,7 @@ impl Core {
             Kind::Volatile | Kind::Durable | Kind::Declared(_) | Kind::Dynamic(Lifetime::OnClose) => return,
             Kind::Auto => return self.collect_on_demand(key),
             Kind::Divert | Kind::Wildcard(_) => return self.divert(key),
+            Kind::Retained => return self.collect_retained(key),
             Kind::Dynamic(lifetime) => lifetime,
             Kind::Ending if queue.departing() == 0 => return self.delete(key),
             Kind::Ending => return,
@@ -190,6 +191,10 @@ impl Core {
     }
 
     pub(crate) fn collect_address(&mut self, key: Key) {
+        let retained = self.nodes.find(key, RETAINED).filter(|_| self.has_only_retained(key));
+        if let Some(retained) = retained {
+            return self.collect_retained(retained);
+        }
         // Most have a reason of their own to stay.
         if !self.nodes.addresses.get(key).is_some_and(Address::is_unused) || self.is_promised(key) {
             return;

@@ -78,7 +78,7 @@ impl Core {
                     return self.nodes.make_declared(known, routing);
                 }
                 // Names of dynamic nodes are declared by nobody, and what ends is found under none.
-                Some(Kind::Dynamic(_) | Kind::Divert | Kind::Wildcard(_) | Kind::Ending) => return,
+                Some(Kind::Dynamic(_) | Kind::Divert | Kind::Wildcard(_) | Kind::Retained | Kind::Ending) => return,
                 Some(Kind::Volatile) | None => self.delete(known),
             }
         }

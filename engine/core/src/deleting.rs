@@ -33,6 +33,11 @@ impl Core {
                 let why = format!("the queue {name} is a divert's: it goes when the divert is removed and it is empty");
                 return Err(refused(why));
             }
+            Kind::Retained => {
+                return Err(refused(format!(
+                    "the queue {name} goes with its address, or when retroactive_messages is 0"
+                )));
+            }
             Kind::Wildcard(_) => {
                 return Err(refused(format!(
                     "the queue {name} leads to subscriptions, and goes with the last of them"

@@ -9,6 +9,7 @@
 
 use std::num::NonZeroU64;
 
+use crate::address::RETAINED;
 use crate::choice::Choice;
 use crate::core::Core;
 use crate::divert_name::divert_of;
@@ -289,13 +290,14 @@ impl Core {
             }
             return known;
         }
-        let leads = |key: &Key| self.nodes.queues.get(*key).is_some_and(|of| of.identity.kind.leads());
-        if let Some(known) = known.filter(leads) {
+        let is_beside = |key: &Key| self.nodes.queues.get(*key).is_some_and(|of| of.identity.kind.is_beside());
+        if let Some(known) = known.filter(is_beside) {
             return known;
         }
         let kind = match purpose {
             // Peers make no queue of such a name.
             Purpose::OnDemand if divert_of(name).is_some() => Kind::Divert,
+            Purpose::OnDemand if name == RETAINED => Kind::Retained,
             Purpose::OnDemand if pattern_of_queue(name).is_some() => Kind::Wildcard(Keeps::Durable),
             Purpose::OnDemand => Kind::Auto,
             Purpose::Subscription => Kind::Durable,

@@ -133,6 +133,7 @@ impl Core {
         let Some(queue) = self.nodes.queues.get_mut(key) else { return };
         queue.handle_fetch_done();
         self.trim(key);
+        self.give_late(key);
         self.touch(key);
     }
 

@@ -244,7 +244,7 @@ impl Core {
                 Some("links")
             } else {
                 let goes = matches!(queue.identity.kind, Kind::Auto | Kind::Declared(Before::OnDemand));
-                (!goes && !queue.identity.kind.leads()).then_some("subscriptions")
+                (!goes && !queue.identity.kind.is_beside()).then_some("subscriptions")
             }
         })
     }

@@ -60,6 +60,7 @@ mod refusal;
 mod remembering;
 mod resuming;
 pub mod resumption;
+mod retained;
 mod routing;
 mod serving;
 pub mod slab;

@@ -134,6 +134,9 @@ pub const DIVERTING_MAX: usize = FORWARDS_MAX;
 /// others can look at them. Of one with more nothing is known but its header: where subscriptions have selectors it is refused.
 pub const LARGE_FRONT_MAX: usize = 16 * 1024;
 
+/// Octets of messages that an address keeps for subscriptions that come later, at most: they stay in memory. The oldest leave.
+pub const RETAINED_BYTES: u64 = 16 << 20;
+
 /// Messages of a queue whose priorities hold on disk, too, that are known by their names: some 135 octets each. Those that come behind so many are on disk in
 /// the order of their arrival, and their priorities hold when they were read.
 pub const NAMED_MAX: usize = 1 << 20;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use engine_catalogue::AddressSettings;
 use engine_message::Condition;
 
-use crate::address::Address;
+use crate::address::{Address, RETAINED};
 use crate::bounds::Bounds;
 use crate::choice::Choice;
 use crate::command::RoutingType;
@@ -48,6 +48,8 @@ pub(crate) struct Nodes {
     pub duplicates: Duplicates,
     /// Patterns that somebody subscribes to.
     pub patterns: Patterns,
+    /// Queues of what addresses keep that are still read, and subscriptions that are to get it then.
+    pub late: Vec<(Key, Key)>,
     /// Links that outlive their connections.
     pub suspended: Suspended,
     /// Addresses and queues each, at most.
@@ -72,6 +74,7 @@ impl Nodes {
             idle: Idle::default(),
             duplicates: Duplicates::default(),
             patterns: Patterns::default(),
+            late: Vec::new(),
             suspended: Suspended::default(),
             max,
             resident_max,
@@ -131,7 +134,16 @@ impl Nodes {
         let key = self.addresses.insert(Address::new(name, routing, settings));
         self.names.insert(name.into(), key);
         self.link_wider(key);
+        if self.addresses.get(key).is_some_and(|address| address.settings.retroactive_messages > 0) {
+            self.put_retained(key);
+        }
         key
+    }
+
+    /// Makes the queue of what an address keeps for subscriptions that come later.
+    pub fn put_retained(&mut self, address: Key) {
+        let (name, routing, kind) = (RETAINED.into(), RoutingType::Multicast, Kind::Retained);
+        self.put_queue(Identity { name, address, routing, kind, choice: None });
     }
 
     /// An address gets the list of those whose subscriptions get what is sent to it.
@@ -162,6 +174,7 @@ impl Nodes {
         let address = identity.address;
         let bounds = match self.addresses.get(address) {
             Some(address) if identity.kind.leads() => Bounds::of_divert(&address.settings),
+            Some(address) if identity.kind == Kind::Retained => Bounds::of_retained(&address.settings),
             Some(address) => Bounds::new(&address.settings),
             None => Bounds::new(&AddressSettings::default()),
         };
@@ -181,13 +194,14 @@ impl Nodes {
             let to = match queue.identity.kind {
                 Kind::Divert => divert_of(&queue.identity.name)
                     .map(|(_, target)| Destinations::of_divert(&of.name, &of.settings, target, None)),
+                Kind::Retained => None,
                 Kind::Wildcard(_) => {
                     pattern_of_queue(&queue.identity.name).map(|to| Destinations::of_wildcard(&of.name, to))
                 }
                 _ => Destinations::new(&of.name, &of.settings),
             };
             queue.redirect(to);
-            if !matches!(queue.identity.kind, Kind::Wildcard(_)) {
+            if !matches!(queue.identity.kind, Kind::Wildcard(_) | Kind::Retained) {
                 queue.set_delays(&of.settings);
                 queue.set_service(&of.settings);
                 queue.set_naming(&of.settings);
@@ -205,7 +219,7 @@ impl Nodes {
     pub fn choose(&mut self, key: Key, choice: Choice) {
         let queue = self.queues.get(key).filter(|queue| queue.identity.choice.is_none());
         // What a divert chooses is declared.
-        let Some(queue) = queue.filter(|queue| !queue.identity.kind.leads()) else { return };
+        let Some(queue) = queue.filter(|queue| !queue.identity.kind.is_beside()) else { return };
         if let Some(address) = self.addresses.get_mut(queue.identity.address) {
             address.queues.choose(key, &choice, &self.queues);
         }
@@ -350,8 +364,8 @@ impl Nodes {
             let known = self.subscriptions.contains(&(queue.identity.name.clone(), key));
             assert_eq!(known, outlives, "subscriptions are remembered");
             let Some(address) = self.addresses.get(queue.identity.address) else { panic!("a queue has its address") };
-            assert_eq!(address.queues.diverting(key).is_some(), queue.identity.kind.leads(), "it diverts, or not");
-            if queue.identity.kind.leads() {
+            assert_eq!(address.queues.diverting(key).is_some(), queue.identity.kind.is_beside(), "it diverts, or not");
+            if queue.identity.kind.is_beside() {
                 assert_eq!(address.queues.find(&queue.identity.name, &self.queues), Some(key), "by its name");
                 queue.check();
                 continue;

@@ -97,6 +97,8 @@ pub(crate) enum Kind {
     Divert,
     /// It leads to the subscriptions of a pattern, on another shard, and stays while there are some.
     Wildcard(Keeps),
+    /// What its address keeps for subscriptions that come later: stays while the address does.
+    Retained,
     /// It was deleted, and belongs to no address any more: it goes with its last message that is on its way elsewhere.
     Ending,
 }
@@ -115,18 +117,31 @@ impl Kind {
             Self::Declared(before) => before,
             Self::Durable => Before::Subscription,
             Self::Auto | Self::Volatile | Self::Dynamic(_) | Self::Ending => Before::OnDemand,
-            Self::Divert | Self::Wildcard(_) => Before::OnDemand,
+            Self::Divert | Self::Wildcard(_) | Self::Retained => Before::OnDemand,
         }
     }
 
     /// Whether durable messages of such a queue are kept on disk.
     pub fn is_lasting(self) -> bool {
-        matches!(self, Self::Auto | Self::Durable | Self::Declared(_) | Self::Divert | Self::Wildcard(Keeps::Durable))
+        matches!(
+            self,
+            Self::Auto
+                | Self::Durable
+                | Self::Declared(_)
+                | Self::Divert
+                | Self::Retained
+                | Self::Wildcard(Keeps::Durable)
+        )
     }
 
     /// Whether durable messages of it are, or may be from some time on.
     pub fn may_last(self) -> bool {
         self.is_lasting() || matches!(self, Self::Wildcard(_))
+    }
+
+    /// Whether it is none of those that links have to do with.
+    pub fn is_beside(self) -> bool {
+        self.leads() || self == Self::Retained
     }
 
     /// Whether all that is in it goes to another address.
@@ -304,6 +319,13 @@ impl Queue {
     #[inline]
     pub fn is_lasting(&self) -> bool {
         self.identity.kind.is_lasting()
+    }
+
+    /// All that is in memory, in the order of arrival.
+    pub fn all_in_memory(&self) -> Vec<Message> {
+        let mut entries: Vec<&Entry> = self.entries.iter().map(|(_, entry)| entry).collect();
+        entries.sort_unstable_by_key(|entry| entry.sequence);
+        entries.into_iter().map(|entry| entry.message.clone()).collect()
     }
 
     /// A message that is in the queue.

@@ -116,9 +116,9 @@ impl Core {
         address.is_declared = self.config.catalogue.is_declared(&address.name);
         if address.is_declared {
             address.routing = address.settings.routing;
-        } else {
-            self.collect_address(key);
         }
+        self.refresh_retained(key);
+        self.collect_address(key);
     }
 
     fn refresh_queue(&mut self, key: Key) {
@@ -128,11 +128,13 @@ impl Core {
             (Kind::Divert, Some((target, routing))) => {
                 Some(Destinations::of_divert(&address.name, &address.settings, target, routing))
             }
+            (Kind::Retained, _) => None,
             (Kind::Wildcard(_), Some((pattern, _))) => Some(Destinations::of_wildcard(&address.name, pattern)),
             _ => Destinations::new(&address.name, &address.settings),
         };
         let settings = Arc::clone(&address.settings);
         let bounds = match queue.identity.kind {
+            Kind::Retained => Bounds::of_retained(&address.settings),
             kind if kind.leads() => Bounds::of_divert(&address.settings),
             _ => Bounds::new(&address.settings),
         };
@@ -151,7 +153,7 @@ impl Core {
         }
         if let Some(queue) = self.nodes.queues.get_mut(key) {
             queue.redirect(destinations);
-            if matches!(queue.identity.kind, Kind::Wildcard(_)) {
+            if matches!(queue.identity.kind, Kind::Wildcard(_) | Kind::Retained) {
                 return;
             }
             queue.set_delays(&settings);

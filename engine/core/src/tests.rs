@@ -24,6 +24,7 @@ mod priorities;
 mod redelivery;
 mod remembering;
 mod resuming;
+mod retained;
 mod retention;
 mod routing;
 mod scale;

@@ -11,6 +11,7 @@
 //!
 //! Not here: which patterns there are (`patterns`), and how shards hear of them (`spreading`).
 
+use crate::address::Diverting;
 use crate::command::RoutingType;
 use crate::core::Core;
 use crate::diverts::Diverted;
@@ -43,6 +44,8 @@ impl Core {
             Route::Queue(_) => (false, false),
         };
         if multicast {
+            let beside = self.nodes.addresses.get(heading.address).map_or(&[][..], |address| address.queues.diverts());
+            queues.extend(beside.iter().filter(|(_, how)| *how == Diverting::Multicast).map(|(key, _)| *key));
             self.add_multicast(heading, message, &mut queues)?;
             let wider = self.nodes.addresses.get(heading.address).map_or(&[][..], |address| address.queues.wider());
             for &address in wider {

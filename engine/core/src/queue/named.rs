@@ -15,11 +15,11 @@ use std::num::NonZeroU64;
 
 use engine_catalogue::AddressSettings;
 
-use super::Queue;
 use super::entry::{Entry, Held, Stub};
 use super::order::Naming;
 use super::paging::Wish;
 use super::stock::{Left, Why};
+use super::{Kind, Queue};
 use crate::message::Message;
 use crate::slab::Key;
 
@@ -43,7 +43,8 @@ impl Queue {
 
     /// Whether what is behind all others is to be read although nobody consumes. Nobody is given anything before that is done: what is next is not known.
     pub fn reads_through(&self) -> bool {
-        self.order.names_all() && self.order.may_name() && self.has_behind()
+        let is_read = (self.order.names_all() && self.order.may_name()) || self.identity.kind == Kind::Retained;
+        is_read && self.has_behind()
     }
 
     /// A message stands behind all others of its priority, and the earlier one of its key is to leave.

@@ -46,6 +46,7 @@ impl Queue {
     pub fn has_excess(&self) -> bool {
         self.order.depth() + self.behind.messages() > self.bounds.ring
             || self.behind.doomed() > 0
+            || self.order.bytes() > self.bounds.ring_bytes
             || self.order.has_replaced()
             || self.reads_through()
     }
@@ -55,7 +56,7 @@ impl Queue {
         let mut left = self.drop_replaced();
         for _ in 0..TRIM_MAX {
             let waiting = self.order.depth() + self.behind.messages();
-            if waiting <= self.bounds.ring {
+            if waiting <= self.bounds.ring && self.order.bytes() <= self.bounds.ring_bytes {
                 break;
             }
             let Some(gone) = self.drop_first() else { break };
