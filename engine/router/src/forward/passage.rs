@@ -1,6 +1,7 @@
 //! How a message came here: where it entered the network, and which routers it went through.
 //!
-//! Guarantee: a message that was here before, or went through more routers than lie between any two, is found out: it goes nowhere.
+//! Guarantee: a message that was here before is found out, and goes nowhere. How many routers it went through says nothing: of paths at
+//! the same cost some have more hops than the farthest router is away.
 
 use crate::annotations::Annotations;
 use crate::network::{LinkId, Routes};
@@ -28,8 +29,7 @@ impl Passage {
     #[must_use]
     pub fn of(annotations: &Annotations<'_>, routes: &Routes) -> Self {
         let passed: RouterSet = annotations.trace.iter().filter_map(|id| routes.index(id)).collect();
-        let is_round =
-            passed.contains(RouterIndex::SELF) || annotations.trace.len() > routes.paths().radius() as usize + 1;
+        let is_round = passed.contains(RouterIndex::SELF);
         let origin = annotations.ingress.and_then(|id| routes.index(id));
         Self { origin, passed, edge: None, is_round }
     }

@@ -98,8 +98,7 @@ impl Network {
     /// Hands a message on to those it is for, as far as this router is on the way there.
     fn relay(&mut self, link: LinkId, envelope: &Envelope<'_>) {
         let trace = &envelope.annotations.trace;
-        let went_round =
-            trace.contains(&self.config.id.as_str()) || trace.len() > self.routes.paths().radius() as usize + 1;
+        let went_round = trace.contains(&self.config.id.as_str());
         let Some(to) = envelope.to.as_ref().filter(|_| !went_round && !trace.is_empty()) else { return };
         let index = |id: &str| self.routes.index(id);
         let links: Vec<LinkId> = match to.class() {

@@ -3,7 +3,7 @@
 //! Guarantees:
 //! 1. An address is there as long as it has a consumer here or at another router; there are at most `ADDRESSES_MAX`, and at most
 //!    `ROUTER_ADDRESSES_MAX` of one router. What is beyond is passed over and counted.
-//! 2. What is given out as a view does not change; a change copies the bucket that it is in, and no other.
+//! 2. What is given out as a view does not change; a change behind it copies the bucket that it is in, and where the others are.
 //!
 //! Not here: who is told of addresses of this node (`network`), which the caller does with what `add` and `remove` say.
 
@@ -55,7 +55,8 @@ impl Addresses {
     pub fn new(rules: Arc<Rules>, seed: u64) -> Self {
         let bucket = Arc::new(Bucket::default());
         let link_routes = [Arc::new(LinkRoutes::default()), Arc::new(LinkRoutes::default())];
-        let table = Table { buckets: vec![bucket; BUCKETS], seed, link_routes, rules, routes: Arc::default() };
+        let table =
+            Table { buckets: Arc::new(vec![bucket; BUCKETS]), seed, link_routes, rules, routes: Arc::default() };
         Self {
             table,
             count: 0,
@@ -226,7 +227,7 @@ impl Addresses {
         };
         change(&mut address);
         let treatment = address.treatment;
-        let bucket = Arc::make_mut(self.table.buckets.get_mut(place)?);
+        let bucket = Arc::make_mut(Arc::make_mut(&mut self.table.buckets).get_mut(place)?);
         if address.local.is_empty() && address.routers.is_empty() {
             self.free.push(address.number);
             self.count -= 1;

@@ -1,6 +1,6 @@
 //! The table as whoever forwards messages has it: one value for all shards, which does not change.
 //!
-//! Guarantees: finding an address costs a hash and a search in a bucket, and allocates nothing; a copy costs a count for each bucket.
+//! Guarantees: finding an address costs a hash and a search in a bucket, and allocates nothing; a copy shares all of it.
 
 use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
@@ -25,7 +25,7 @@ pub(super) type LinkRoutes = Tree<Key>;
 /// Who wants messages of which address, and where other routers are.
 #[derive(Clone, Debug)]
 pub struct Table {
-    pub(super) buckets: Vec<Arc<Bucket>>,
+    pub(super) buckets: Arc<Vec<Arc<Bucket>>>,
     /// Sets the hash apart from that of other nodes, so that nobody can choose addresses of one bucket.
     pub(super) seed: u64,
     /// Of senders and of receivers.
