@@ -15,6 +15,7 @@ mod number;
 pub mod paths;
 mod router_id;
 pub mod set;
+pub mod settlement;
 pub mod table;
 mod treatment;
 

@@ -43,3 +43,7 @@ pub const PATTERN_WORDS_MAX: usize = 64;
 /// Deliveries that a link may have without an outcome before it counts as busy, unless its connection says another number: what routers
 /// give as credit, too.
 pub const LINK_CAPACITY: u32 = 250;
+
+/// Deliveries under way through one shard: those of four thousand links that have as many unsettled as they may. A further one is
+/// released, or dropped and counted if it was sent settled.
+pub const DELIVERIES_MAX: usize = 1 << 20;

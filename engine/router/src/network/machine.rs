@@ -190,6 +190,8 @@ impl Network {
     /// The network is another one: its paths are to be computed.
     pub(super) fn note_change(&mut self, now_ns: u64) {
         self.schedule.changed_ns = Some(now_ns);
+        // What was lost on paths that did not lead anywhere yet is told again soon, by routers that it does not happen to, too.
+        self.schedule.advertise_ns = self.schedule.advertise_ns.min(now_ns + self.config.timers.advertise_flux_ns);
         let earliest = self.schedule.computed_ns.map_or(now_ns, |computed| computed + self.config.timers.compute_ns);
         self.schedule.compute_ns.get_or_insert(earliest.max(now_ns));
     }

@@ -11,9 +11,9 @@ use crate::node::ADDRESSES;
 use crate::wire::{Packet, Wire};
 use crate::world::{MS, SECOND, World};
 
-/// The protocol's own time: a neighbour that hangs is noticed (3 s), told of, and what was lost meanwhile is asked for at the next RA of
-/// a network in flux (4 s), as far as it is told again at the next regular one (30 s).
-const SETTLES_NS: u64 = 40 * SECOND;
+/// The protocol's own time: a neighbour that hangs is noticed after 3 s, and what was lost on paths that led nowhere yet is told again by
+/// two RAs of a network in flux, 4 s each; the last of it spreads within as long. Regular RAs (30 s) are not needed.
+const SETTLES_NS: u64 = 16 * SECOND;
 
 impl World {
     /// Waits until all is known, and gives how long that took, milliseconds.

@@ -1,0 +1,103 @@
+//! What the settlement machine asks its host to do.
+
+use super::deliveries::{CopyKey, DeliveryKey};
+use super::links::{InLink, OutLink};
+use super::state::{Settling, State};
+
+/// What is to be done, in the order in which it is polled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// A copy goes out; credit was there.
+    Send {
+        /// Over which link.
+        link: OutLink,
+        /// Which.
+        copy: CopyKey,
+        /// Whether an outcome is waited for.
+        settling: Settling,
+    },
+    /// What was sent of a copy is to be aborted.
+    Abort {
+        /// On which link.
+        link: OutLink,
+        /// Which.
+        copy: CopyKey,
+    },
+    /// A sender is told of its delivery.
+    TellSender {
+        /// On which link.
+        link: InLink,
+        /// The delivery.
+        delivery: DeliveryKey,
+        /// Its number with the sender.
+        number: u32,
+        /// Its state; `None` is none.
+        state: Option<State>,
+        /// Whether that is the last word; the delivery is not known here any more then.
+        settling: Settling,
+    },
+    /// A sender is told that its delivery is released and settled: nobody takes it.
+    Release {
+        /// On which link.
+        link: InLink,
+        /// The delivery's number with the sender.
+        number: u32,
+    },
+    /// A receiver is told of its copy.
+    TellReceiver {
+        /// On which link.
+        link: OutLink,
+        /// The copy.
+        copy: CopyKey,
+        /// Its sender's state; `None` is none.
+        state: Option<State>,
+        /// Whether that is the last word.
+        settling: Settling,
+    },
+    /// A sender gets so much more credit.
+    Credit {
+        /// On which link.
+        link: InLink,
+        /// How much more.
+        more: u32,
+    },
+    /// A sender is to give back its credit, since nobody can be reached.
+    Drain {
+        /// On which link.
+        link: InLink,
+    },
+    /// A receiver that asked for all there is has got it: its credit is used up.
+    Drained {
+        /// On which link.
+        link: OutLink,
+    },
+}
+
+/// What became of deliveries, in sum.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Deliveries whose sender was told that they were accepted.
+    pub accepted: u64,
+    /// The same, rejected.
+    pub rejected: u64,
+    /// The same, released.
+    pub released: u64,
+    /// The same, modified.
+    pub modified: u64,
+    /// Settled deliveries that nobody could take.
+    pub dropped: u64,
+    /// Settled copies that went for newer ones, since their receiver did not keep up.
+    pub dropped_late: u64,
+}
+
+impl Totals {
+    pub(super) fn count(&mut self, state: &State) {
+        match state {
+            State::Accepted => self.accepted += 1,
+            State::Rejected(_) => self.rejected += 1,
+            State::Released => self.released += 1,
+            State::Modified(_) => self.modified += 1,
+            State::Received(_) | State::Transactional(_) => {}
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Deliveries that are under way, and their copies.
+//!
+//! Guarantees: there are at most `DELIVERIES_MAX`. A key of a delivery that is gone names nothing, also when its place was used again. A
+//! place that is used again needs no further memory for as many copies as before.
+
+use super::links::{InLink, OutLink};
+use super::state::State;
+use crate::limits::DELIVERIES_MAX;
+
+/// A delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeliveryKey {
+    place: u32,
+    generation: u32,
+}
+
+/// A copy of a delivery for one receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CopyKey {
+    /// Of which delivery.
+    pub delivery: DeliveryKey,
+    /// Which of its copies.
+    pub index: u32,
+}
+
+/// How far a copy has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// It waits for credit.
+    Waiting,
+    /// It was sent.
+    Sent,
+    /// Its receiver has decided, and not settled.
+    Decided,
+    /// The last word was said.
+    Done,
+}
+
+/// A copy.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Copy {
+    pub link: OutLink,
+    pub stage: Stage,
+}
+
+/// A delivery.
+#[derive(Debug, Default)]
+pub(super) struct Delivery {
+    /// Who is told; `None` if nobody waits to hear of it any more.
+    pub sender: Option<(InLink, u32)>,
+    pub copies: Vec<Copy>,
+    /// The state that counts most, of those that receivers of several copies said.
+    pub heaviest: Option<State>,
+    /// Whether the sender knows the state.
+    pub is_told: bool,
+}
+
+impl Delivery {
+    /// Whether what its one receiver says is what its sender hears.
+    pub fn is_single(&self) -> bool {
+        self.copies.len() == 1
+    }
+
+    /// Whether all receivers have decided.
+    pub fn is_decided(&self) -> bool {
+        self.copies.iter().all(|copy| matches!(copy.stage, Stage::Decided | Stage::Done))
+    }
+
+    /// Whether all is said.
+    pub fn is_done(&self) -> bool {
+        self.copies.iter().all(|copy| copy.stage == Stage::Done)
+    }
+
+    /// Takes a receiver's state into account.
+    pub fn weigh(&mut self, state: State) {
+        if self.heaviest.as_ref().is_none_or(|heaviest| heaviest.weight() < state.weight()) {
+            self.heaviest = Some(state);
+        }
+    }
+}
+
+/// A place for a delivery.
+#[derive(Debug, Default)]
+struct Place {
+    generation: u32,
+    is_used: bool,
+    delivery: Delivery,
+}
+
+/// All deliveries that are under way.
+#[derive(Debug, Default)]
+pub(super) struct Deliveries {
+    places: Vec<Place>,
+    free: Vec<u32>,
+}
+
+impl Deliveries {
+    /// A new one; `None` if there are as many as there can be.
+    pub fn add(&mut self, sender: Option<(InLink, u32)>, links: &[OutLink]) -> Option<DeliveryKey> {
+        if self.free.is_empty() {
+            let place = u32::try_from(self.places.len()).ok().filter(|place| (*place as usize) < DELIVERIES_MAX)?;
+            self.places.push(Place::default());
+            self.free.push(place);
+        }
+        let place = self.free.pop()?;
+        let used = self.places.get_mut(place as usize)?;
+        used.is_used = true;
+        let delivery = &mut used.delivery;
+        (delivery.sender, delivery.heaviest, delivery.is_told) = (sender, None, false);
+        delivery.copies.clear();
+        delivery.copies.extend(links.iter().map(|link| Copy { link: *link, stage: Stage::Waiting }));
+        Some(DeliveryKey { place, generation: used.generation })
+    }
+
+    /// A delivery that is under way.
+    pub fn get(&self, key: DeliveryKey) -> Option<&Delivery> {
+        let place = self.places.get(key.place as usize)?;
+        (place.is_used && place.generation == key.generation).then_some(&place.delivery)
+    }
+
+    /// A delivery that is under way, to be changed.
+    pub fn get_mut(&mut self, key: DeliveryKey) -> Option<&mut Delivery> {
+        let place = self.places.get_mut(key.place as usize)?;
+        (place.is_used && place.generation == key.generation).then_some(&mut place.delivery)
+    }
+
+    /// A copy that is under way.
+    pub fn copy(&self, key: CopyKey) -> Option<Copy> {
+        self.get(key.delivery)?.copies.get(key.index as usize).copied()
+    }
+
+    /// Has a copy come so far.
+    pub fn set_stage(&mut self, key: CopyKey, stage: Stage) {
+        let copies = self.get_mut(key.delivery).map(|delivery| &mut delivery.copies);
+        if let Some(copy) = copies.and_then(|copies| copies.get_mut(key.index as usize)) {
+            copy.stage = stage;
+        }
+    }
+
+    /// Forgets a delivery.
+    pub fn remove(&mut self, key: DeliveryKey) {
+        if self.get(key).is_some() {
+            let Some(place) = self.places.get_mut(key.place as usize) else { return };
+            (place.is_used, place.generation) = (false, place.generation.wrapping_add(1));
+            place.delivery.heaviest = None;
+            self.free.push(key.place);
+        }
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.places.len() - self.free.len()
+    }
+}

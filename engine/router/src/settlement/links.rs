@@ -1,0 +1,85 @@
+//! Links of a router's settlement machine: those that bring deliveries, and those that take them.
+//!
+//! Guarantees: a sender's credit and what it has unsettled are its link's capacity at most; a receiver is sent no more than its credit.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use super::deliveries::{CopyKey, DeliveryKey};
+
+/// A link that brings deliveries, by a number that its host gives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InLink(pub u32);
+
+/// A link that takes deliveries, by a number that its host gives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OutLink(pub u32);
+
+/// Who sends on a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InKind {
+    /// A client or a container: it gets credit back with each outcome.
+    Endpoint,
+    /// A router, which holds its own senders back: it gets credit back with each delivery.
+    Router,
+}
+
+/// Who receives on a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutKind {
+    /// Somebody who decides.
+    Deciding,
+    /// Somebody who wants all settled, or is in the program: what is sent counts as accepted.
+    Settled,
+}
+
+/// A link that brings deliveries.
+#[derive(Debug)]
+pub(super) struct In {
+    pub kind: InKind,
+    pub capacity: u32,
+    /// What its sender may send still.
+    pub credit: u32,
+    /// Credit that is to be said.
+    pub unsaid: u32,
+    /// Whether somebody can be reached who takes what it sends.
+    pub is_reached: bool,
+    /// Deliveries that its sender has unsettled.
+    pub unsettled: BTreeSet<DeliveryKey>,
+}
+
+impl In {
+    pub fn new(kind: InKind, capacity: u32) -> Self {
+        Self { kind, capacity, credit: 0, unsaid: 0, is_reached: false, unsettled: BTreeSet::new() }
+    }
+
+    /// Fills its credit up to what it may have.
+    pub fn fill(&mut self) {
+        let used = match self.kind {
+            InKind::Endpoint => u32::try_from(self.unsettled.len()).unwrap_or(u32::MAX),
+            InKind::Router => 0,
+        };
+        let more = self.capacity.saturating_sub(used).saturating_sub(self.credit);
+        if self.is_reached {
+            self.credit += more;
+            self.unsaid += more;
+        }
+    }
+}
+
+/// A link that takes deliveries.
+#[derive(Debug)]
+pub(super) struct Out {
+    pub kind: OutKind,
+    pub capacity: u32,
+    pub credit: u32,
+    /// What waits for credit.
+    pub waiting: VecDeque<CopyKey>,
+    /// What was sent, and has no last word.
+    pub sent: BTreeSet<CopyKey>,
+}
+
+impl Out {
+    pub fn new(kind: OutKind, capacity: u32) -> Self {
+        Self { kind, capacity, credit: 0, waiting: VecDeque::new(), sent: BTreeSet::new() }
+    }
+}

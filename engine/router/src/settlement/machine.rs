@@ -1,0 +1,239 @@
+//! Deliveries through a router: from a sender's link to those of its receivers, and what becomes of them back to the sender.
+//!
+//! Guarantees:
+//! 1. A router owns no message: `accepted` is a receiver's word. A delivery that was sent unsettled gets one terminal state and one last
+//!    word, if its sender waits for them.
+//! 2. A sender has no more credit than its capacity, none before somebody can be reached, and with unsettled deliveries together no more
+//!    than that. A receiver is sent what its credit allows, in the order in which it came.
+//! 3. Settled copies that a receiver does not keep up with go for newer ones above its capacity, and are counted. Nothing else is lost.
+//! 4. What has ended leaves nothing behind.
+//!
+//! Its host chooses the receivers (`forward`), and keeps the message: a copy's key says which. It polls actions after each input.
+//!
+//! Not here: what outcomes do (`outcomes.rs`); parts of large messages; links that are routed as a whole, which need no settlement of
+//! their own.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::action::{Action, Totals};
+use super::deliveries::{CopyKey, Deliveries, DeliveryKey, Stage};
+use super::links::{In, InKind, InLink, Out, OutKind, OutLink};
+use super::state::{Settling, State};
+
+/// A sender sent without credit: its link is to end (`amqp:link:transfer-limit-exceeded`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overrun;
+
+/// Deliveries through a router, or through one shard of it.
+#[derive(Debug, Default)]
+pub struct Settlement {
+    pub(super) ins: BTreeMap<InLink, In>,
+    pub(super) outs: BTreeMap<OutLink, Out>,
+    pub(super) deliveries: Deliveries,
+    pub(super) actions: VecDeque<Action>,
+    pub(super) totals: Totals,
+    /// Links with credit that is to be said.
+    pub(super) credited: BTreeSet<InLink>,
+}
+
+impl Settlement {
+    /// A sender's link is there; it has no credit yet.
+    pub fn handle_in(&mut self, link: InLink, kind: InKind, capacity: u32) {
+        self.ins.insert(link, In::new(kind, capacity));
+    }
+
+    /// A receiver's link is there.
+    pub fn handle_out(&mut self, link: OutLink, kind: OutKind, capacity: u32) {
+        self.outs.insert(link, Out::new(kind, capacity));
+    }
+
+    /// Somebody can be reached who takes what a link brings: its sender gets what it may have.
+    pub fn handle_reached(&mut self, link: InLink) {
+        if let Some(sender) = self.ins.get_mut(&link) {
+            sender.is_reached = true;
+        }
+        self.fill(link);
+    }
+
+    /// Nobody can be reached any more. Credit that is given stays, until something comes that nobody takes.
+    pub fn handle_unreached(&mut self, link: InLink) {
+        if let Some(sender) = self.ins.get_mut(&link) {
+            sender.is_reached = false;
+        }
+    }
+
+    /// A sender gave its credit back.
+    pub fn handle_drained(&mut self, link: InLink) {
+        if let Some(sender) = self.ins.get_mut(&link) {
+            sender.credit = 0;
+        }
+        self.fill(link);
+    }
+
+    /// A delivery comes, by its number with its sender, for these receivers: each once, and none if nobody can be reached.
+    ///
+    /// # Errors
+    /// When the sender has no credit for it.
+    pub fn handle_delivery(
+        &mut self,
+        link: InLink,
+        number: u32,
+        settling: Settling,
+        receivers: &[OutLink],
+    ) -> Result<Option<DeliveryKey>, Overrun> {
+        let sender = self.ins.get_mut(&link).ok_or(Overrun)?;
+        sender.credit = sender.credit.checked_sub(1).ok_or(Overrun)?;
+        let waiting = (settling == Settling::Unsettled).then_some((link, number));
+        let known = receivers.iter().all(|receiver| self.outs.contains_key(receiver)) && !receivers.is_empty();
+        let Some(key) = known.then(|| self.deliveries.add(waiting, receivers)).flatten() else {
+            self.refuse(link, number, settling);
+            return Ok(None);
+        };
+        if settling == Settling::Unsettled {
+            sender.unsettled.insert(key);
+        }
+        self.fill(link);
+        for (index, receiver) in (0..).zip(receivers) {
+            self.put(*receiver, CopyKey { delivery: key, index });
+        }
+        Ok(Some(key))
+    }
+
+    /// A receiver may be sent so many, from now on.
+    pub fn handle_credit(&mut self, link: OutLink, credit: u32) {
+        if let Some(receiver) = self.outs.get_mut(&link) {
+            receiver.credit = credit;
+        }
+        self.advance(link);
+    }
+
+    /// A receiver wants what there is for so many, and its credit used up then.
+    pub fn handle_drain(&mut self, link: OutLink, credit: u32) {
+        self.handle_credit(link, credit);
+        if let Some(receiver) = self.outs.get_mut(&link) {
+            receiver.credit = 0;
+            self.actions.push_back(Action::Drained { link });
+        }
+    }
+
+    /// The next thing to be done.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front().or_else(|| {
+            // Credit last, and what came together in one.
+            let link = self.credited.pop_first()?;
+            let more = self.ins.get_mut(&link).map_or(0, |sender| std::mem::take(&mut sender.unsaid));
+            Some(Action::Credit { link, more })
+        })
+    }
+
+    /// What became of deliveries, in sum.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// Whether a copy waits, or was sent and has no last word.
+    #[must_use]
+    pub fn is_under_way(&self, copy: CopyKey) -> bool {
+        self.deliveries.copy(copy).is_some_and(|copy| copy.stage != Stage::Done)
+    }
+
+    /// Deliveries that are under way.
+    #[must_use]
+    pub fn under_way(&self) -> usize {
+        self.deliveries.count()
+    }
+
+    /// Asserts what must hold between two inputs.
+    pub fn check(&self) {
+        for sender in self.ins.values() {
+            let used = if sender.kind == InKind::Endpoint { sender.unsettled.len() } else { 0 };
+            assert!(sender.credit as usize + used <= sender.capacity as usize, "a sender has its capacity at most");
+            assert!(
+                sender.unsettled.iter().all(|key| self.deliveries.get(*key).is_some()),
+                "what is unsettled is there"
+            );
+        }
+        let mut copies = 0;
+        for (link, receiver) in &self.outs {
+            assert!(receiver.credit == 0 || receiver.waiting.is_empty(), "what may be sent was sent");
+            for key in receiver.waiting.iter().chain(&receiver.sent) {
+                assert!(
+                    self.deliveries.copy(*key).is_some_and(|copy| copy.link == *link),
+                    "a copy is where it was put"
+                );
+            }
+            copies += receiver.waiting.len() + receiver.sent.len();
+        }
+        assert!(self.deliveries.count() <= copies, "a delivery has a copy that is under way");
+    }
+
+    /// Gives a sender what it may have.
+    pub(super) fn fill(&mut self, link: InLink) {
+        if let Some(sender) = self.ins.get_mut(&link) {
+            sender.fill();
+            if sender.unsaid > 0 {
+                self.credited.insert(link);
+            }
+        }
+    }
+
+    /// A delivery that goes nowhere: nobody is there, or no room.
+    fn refuse(&mut self, link: InLink, number: u32, settling: Settling) {
+        match settling {
+            Settling::Settled => self.totals.dropped += 1,
+            Settling::Unsettled => {
+                self.totals.released += 1;
+                self.actions.push_back(Action::Release { link, number });
+            }
+        }
+        let is_reached = self.ins.get(&link).is_some_and(|sender| sender.is_reached);
+        if !is_reached {
+            self.actions.push_back(Action::Drain { link });
+        }
+        self.fill(link);
+    }
+
+    /// Puts a copy behind what waits for a receiver.
+    fn put(&mut self, link: OutLink, copy: CopyKey) {
+        let Some(receiver) = self.outs.get_mut(&link) else { return };
+        let is_late = receiver.waiting.len() >= receiver.capacity as usize;
+        receiver.waiting.push_back(copy);
+        if is_late {
+            self.drop_late(link);
+        }
+        self.advance(link);
+    }
+
+    /// Drops the oldest settled copy that waits.
+    fn drop_late(&mut self, link: OutLink) {
+        let Some(receiver) = self.outs.get_mut(&link) else { return };
+        let is_settled =
+            |copy: &CopyKey| self.deliveries.get(copy.delivery).is_none_or(|delivery| delivery.sender.is_none());
+        let Some(at) = receiver.waiting.iter().position(is_settled) else { return };
+        let dropped = receiver.waiting.remove(at);
+        self.totals.dropped_late += 1;
+        dropped.into_iter().for_each(|copy| self.end(copy));
+    }
+
+    /// Sends what a receiver may be sent.
+    pub(super) fn advance(&mut self, link: OutLink) {
+        while let Some(receiver) = self.outs.get_mut(&link).filter(|receiver| receiver.credit > 0) {
+            let Some(copy) = receiver.waiting.pop_front() else { return };
+            receiver.credit -= 1;
+            let is_waited_for = self.deliveries.get(copy.delivery).is_some_and(|delivery| delivery.sender.is_some());
+            let is_decided_there = receiver.kind == OutKind::Deciding;
+            if is_waited_for && is_decided_there {
+                receiver.sent.insert(copy);
+                self.deliveries.set_stage(copy, Stage::Sent);
+                self.actions.push_back(Action::Send { link, copy, settling: Settling::Unsettled });
+                continue;
+            }
+            self.actions.push_back(Action::Send { link, copy, settling: Settling::Settled });
+            match is_waited_for {
+                true => self.decide(copy, Some(State::Accepted), Settling::Settled),
+                false => self.end(copy),
+            }
+        }
+    }
+}

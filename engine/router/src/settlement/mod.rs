@@ -1,0 +1,14 @@
+//! Deliveries on their way through this router, and what becomes of them, from end to end.
+
+mod action;
+mod deliveries;
+mod links;
+mod machine;
+mod outcomes;
+mod state;
+
+pub use action::{Action, Totals};
+pub use deliveries::{CopyKey, DeliveryKey};
+pub use links::{InKind, InLink, OutKind, OutLink};
+pub use machine::{Overrun, Settlement};
+pub use state::{Settling, State};

@@ -1,0 +1,196 @@
+//! What receivers and senders say of deliveries, and what their loss says.
+//!
+//! What one receiver says is what its sender hears, word for word. Of several receivers all are waited for, and the state that counts
+//! most is told: rejected, accepted, modified, released, with what the first of them said with it. A receiver that settles without a
+//! state counts as one that is lost. The first terminal state of a copy counts.
+
+use super::action::Action;
+use super::deliveries::{CopyKey, DeliveryKey, Stage};
+use super::links::{InLink, OutLink};
+use super::machine::Settlement;
+use super::state::{Settling, State};
+
+impl Settlement {
+    /// A receiver says what it does with a copy. What is not known any more is passed over: its word crossed another one.
+    pub fn handle_outcome(&mut self, copy: CopyKey, state: Option<State>, settling: Settling) {
+        let Some(known) = self.deliveries.copy(copy) else { return };
+        if !matches!(known.stage, Stage::Sent | Stage::Decided) {
+            return;
+        }
+        let is_waited_for = self.deliveries.get(copy.delivery).is_some_and(|delivery| delivery.sender.is_some());
+        if is_waited_for {
+            self.decide(copy, state, settling);
+        } else if settling == Settling::Settled {
+            self.end(copy);
+        } else if state.is_some_and(|state| state.is_terminal()) {
+            // Its sender is gone, so that the router itself says the last word.
+            let (state, settling) = (None, Settling::Settled);
+            self.actions.push_back(Action::TellReceiver { link: known.link, copy, state, settling });
+            self.end(copy);
+        }
+    }
+
+    /// A sender says something of its delivery: with its last word nobody waits for an outcome any more.
+    pub fn handle_sender(&mut self, delivery: DeliveryKey, state: Option<State>, settling: Settling) {
+        let Some(known) = self.deliveries.get_mut(delivery) else { return };
+        let copies = known.copies.clone();
+        let sender = if settling == Settling::Settled { known.sender.take() } else { None };
+        for (index, known) in (0..).zip(copies) {
+            let copy = CopyKey { delivery, index };
+            if matches!(known.stage, Stage::Sent | Stage::Decided) {
+                self.actions.push_back(Action::TellReceiver { link: known.link, copy, state: state.clone(), settling });
+                if settling == Settling::Settled {
+                    self.end(copy);
+                }
+            }
+        }
+        if let Some((link, _)) = sender {
+            self.release(link, delivery);
+        }
+    }
+
+    /// A sender aborts a delivery: what was sent of it is aborted, and nobody is told of the rest.
+    pub fn handle_abort(&mut self, delivery: DeliveryKey) {
+        let Some(known) = self.deliveries.get_mut(delivery) else { return };
+        let (copies, sender) = (known.copies.clone(), known.sender.take());
+        for (index, known) in (0..).zip(copies) {
+            let copy = CopyKey { delivery, index };
+            match known.stage {
+                Stage::Sent => self.actions.push_back(Action::Abort { link: known.link, copy }),
+                Stage::Waiting => self.take_waiting(known.link, copy),
+                Stage::Decided | Stage::Done => {}
+            }
+            self.end(copy);
+        }
+        if let Some((link, _)) = sender {
+            self.release(link, delivery);
+        }
+    }
+
+    /// A receiver's link is gone: what it was not sent is released, what it was sent has failed.
+    pub fn handle_out_lost(&mut self, link: OutLink) {
+        let Some(receiver) = self.outs.remove(&link) else { return };
+        for copy in receiver.waiting {
+            self.lose(copy, State::Released);
+        }
+        for copy in receiver.sent {
+            self.lose(copy, State::failed());
+        }
+    }
+
+    /// A sender's link is gone: its deliveries go on, and nobody hears what becomes of them.
+    pub fn handle_in_lost(&mut self, link: InLink) {
+        self.credited.remove(&link);
+        let Some(sender) = self.ins.remove(&link) else { return };
+        for key in sender.unsettled {
+            let Some(delivery) = self.deliveries.get_mut(key) else { continue };
+            delivery.sender = None;
+            for (index, copy) in (0..).zip(delivery.copies.clone()) {
+                if copy.stage == Stage::Decided {
+                    let copy_key = CopyKey { delivery: key, index };
+                    let (state, settling) = (None, Settling::Settled);
+                    self.actions.push_back(Action::TellReceiver { link: copy.link, copy: copy_key, state, settling });
+                    self.end(copy_key);
+                }
+            }
+        }
+    }
+
+    /// Takes in what a receiver decided, or said with its last word, of a copy whose sender waits for it.
+    pub(super) fn decide(&mut self, copy: CopyKey, state: Option<State>, settling: Settling) {
+        let Some(known) = self.deliveries.copy(copy) else { return };
+        let Some(delivery) = self.deliveries.get_mut(copy.delivery) else { return };
+        let state = if delivery.is_single() { state } else { state.map(State::of_several) };
+        if known.stage != Stage::Decided {
+            if delivery.is_single() {
+                // Word for word, also what decides nothing.
+                delivery.heaviest = state.clone();
+                delivery.is_told = settling == Settling::Unsettled && state.as_ref().is_some_and(State::is_terminal);
+                if settling == Settling::Unsettled {
+                    self.tell(copy.delivery, state.clone(), settling);
+                }
+            } else if let Some(state) = state.clone().filter(State::is_terminal) {
+                delivery.weigh(state);
+            } else if settling == Settling::Settled {
+                delivery.weigh(State::failed());
+            }
+        }
+        if settling == Settling::Settled {
+            self.finish(copy);
+        } else if state.as_ref().is_some_and(State::is_terminal) {
+            self.deliveries.set_stage(copy, Stage::Decided);
+            self.tell_decided(copy.delivery);
+        }
+    }
+
+    /// A copy has its receiver's last word; its sender hears it with that of all others.
+    fn finish(&mut self, copy: CopyKey) {
+        let Some(known) = self.deliveries.copy(copy) else { return };
+        if let Some(receiver) = self.outs.get_mut(&known.link) {
+            receiver.sent.remove(&copy);
+        }
+        self.deliveries.set_stage(copy, Stage::Done);
+        self.tell_decided(copy.delivery);
+    }
+
+    /// Tells a sender what all receivers together decided, once they have, and that it is the last word, once it is.
+    fn tell_decided(&mut self, key: DeliveryKey) {
+        let Some(delivery) = self.deliveries.get_mut(key) else { return };
+        if delivery.is_done() {
+            let is_told = delivery.is_told;
+            let state = delivery.heaviest.take().filter(|_| !is_told);
+            let sender = delivery.sender;
+            self.tell(key, state, Settling::Settled);
+            self.deliveries.remove(key);
+            if let Some((link, _)) = sender {
+                self.release(link, key);
+            }
+        } else if delivery.is_decided() && !delivery.is_told {
+            delivery.is_told = true;
+            let state = delivery.heaviest.clone();
+            self.tell(key, state, Settling::Unsettled);
+        }
+    }
+
+    fn tell(&mut self, delivery: DeliveryKey, state: Option<State>, settling: Settling) {
+        let Some((link, number)) = self.deliveries.get(delivery).and_then(|delivery| delivery.sender) else { return };
+        if let Some(state) = &state {
+            self.totals.count(state);
+        }
+        self.actions.push_back(Action::TellSender { link, delivery, number, state, settling });
+    }
+
+    /// A copy is over without a word to its sender; the delivery with the last of them.
+    pub(super) fn end(&mut self, copy: CopyKey) {
+        let Some(known) = self.deliveries.copy(copy) else { return };
+        if let Some(receiver) = self.outs.get_mut(&known.link) {
+            receiver.sent.remove(&copy);
+        }
+        self.deliveries.set_stage(copy, Stage::Done);
+        if self.deliveries.get(copy.delivery).is_some_and(|delivery| delivery.is_done()) {
+            self.deliveries.remove(copy.delivery);
+        }
+    }
+
+    fn lose(&mut self, copy: CopyKey, state: State) {
+        let is_waited_for = self.deliveries.get(copy.delivery).is_some_and(|delivery| delivery.sender.is_some());
+        match is_waited_for {
+            true => self.decide(copy, Some(state), Settling::Settled),
+            false => self.end(copy),
+        }
+    }
+
+    fn take_waiting(&mut self, link: OutLink, copy: CopyKey) {
+        if let Some(receiver) = self.outs.get_mut(&link) {
+            receiver.waiting.retain(|waiting| *waiting != copy);
+        }
+    }
+
+    /// A sender has a delivery less that is unsettled, and credit for another one.
+    fn release(&mut self, link: InLink, delivery: DeliveryKey) {
+        if let Some(sender) = self.ins.get_mut(&link) {
+            sender.unsettled.remove(&delivery);
+        }
+        self.fill(link);
+    }
+}

@@ -1,0 +1,5 @@
+//! Deliveries through one router, and through several.
+
+mod chain;
+mod one;
+mod random;
