@@ -42,6 +42,15 @@ pub enum Undelivered {
     Round,
 }
 
+/// Whose consumers a message goes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// Those of its address.
+    Wanted,
+    /// Fallback consumers, since nobody else takes it: from here on it is for this address, which its annotations say.
+    Fallback(Key),
+}
+
 /// Puts the targets of a message into `targets`, which is empty. Nothing is counted: whoever sends it does, with what it sends.
 ///
 /// # Errors
@@ -52,10 +61,26 @@ pub fn choose(
     passage: &Passage,
     spread: &mut Spread,
     targets: &mut Vec<Target>,
-) -> Result<(), Undelivered> {
+) -> Result<Taken, Undelivered> {
     if passage.is_round {
         return Err(Undelivered::Round);
     }
+    let undelivered = match choose_for(table, key, passage, spread, targets) {
+        Ok(()) => return Ok(Taken::Wanted),
+        Err(undelivered) => undelivered,
+    };
+    let fallback = table.fallback(key).ok_or(undelivered)?;
+    let taken = choose_for(table, &fallback, passage, spread, targets);
+    taken.map(|()| Taken::Fallback(fallback)).map_err(|_| undelivered)
+}
+
+fn choose_for(
+    table: &Table,
+    key: &Key,
+    passage: &Passage,
+    spread: &mut Spread,
+    targets: &mut Vec<Target>,
+) -> Result<(), Undelivered> {
     let routes = table.routes();
     if key.class() == Class::Router {
         let router = routes.index(key.name()).ok_or(Undelivered::Unwanted)?;

@@ -1,8 +1,42 @@
 //! What the configuration says of addresses: their distribution and phases, by pattern.
 
-use crate::address::Phase;
+use crate::address::{Key, Mode, Phase, resolve};
 use crate::matching::{Pattern, Tree};
+use crate::router_id::RouterId;
 use crate::treatment::Treatment;
+
+/// Which end of a link a client is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It sends.
+    Sender,
+    /// It receives.
+    Receiver,
+}
+
+/// A stage of an address that a client claims for itself, by a capability of its terminus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// It is the waypoint of this number, 1 to 9: it takes from the phase before and gives to this one.
+    Waypoint(u8),
+    /// It takes what nobody else takes, or gives that to those who do.
+    Fallback,
+}
+
+impl Claim {
+    /// The claim of a capability, if it is one.
+    #[must_use]
+    pub fn of_capability(capability: &str) -> Option<Self> {
+        match capability {
+            "qd.fallback" => Some(Self::Fallback),
+            "qd.waypoint" => Some(Self::Waypoint(1)),
+            _ => {
+                let number = capability.strip_prefix("qd.waypoint.")?.parse().ok();
+                number.filter(|number| (1..=9).contains(number)).map(Self::Waypoint)
+            }
+        }
+    }
+}
 
 /// What holds for addresses of a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +81,28 @@ impl Rules {
         self.tree.best(name).map(|(_, rule)| rule)
     }
 
+    /// The key of the address that a client attaches to, on the router `here`: with the phase that it claims, or that its rule has for
+    /// its end.
+    #[must_use]
+    pub fn key(&self, address: &str, end: End, claim: Option<Claim>, here: (&RouterId, Mode)) -> Option<Key> {
+        let key = resolve(address, Phase::FIRST, here)?;
+        if key.phase().is_none() {
+            return Some(key);
+        }
+        let configured = |rule: &Rule| match end {
+            End::Sender => rule.ingress,
+            End::Receiver => rule.egress,
+        };
+        let phase = match (claim, end) {
+            (Some(Claim::Waypoint(number)), End::Sender) => Phase::number(number)?,
+            (Some(Claim::Waypoint(number)), End::Receiver) => Phase::number(number.checked_sub(1)?)?,
+            (Some(Claim::Fallback), End::Receiver) => Phase::FALLBACK,
+            (Some(Claim::Fallback), End::Sender) => Phase::FIRST,
+            (None, _) => self.rule(key.name()).map_or(Phase::FIRST, configured),
+        };
+        Key::mobile(phase, key.name())
+    }
+
     /// The distribution of an address: by its rule, else as another router has it, else the default. Where that is none, what comes from
     /// other routers is balanced.
     #[must_use]
@@ -59,5 +115,37 @@ impl Default for Rules {
     /// All addresses are balanced.
     fn default() -> Self {
         Self::new([], Treatment::Balanced)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_attach_to_the_phase_of_their_end_or_of_their_claim() {
+        let second = Phase::number(1).expect("a phase");
+        let waypoint = Rule { egress: second, ..Rule::of(Treatment::Balanced) };
+        let rules = Rules::new([(Pattern::of_prefix("queue").expect("a pattern"), waypoint)], Treatment::Balanced);
+        let me = RouterId::new("A").expect("an id");
+        let key = |address, end, capability: &str| {
+            let key = rules.key(address, end, Claim::of_capability(capability), (&me, Mode::Interior));
+            key.map_or_else(String::new, |key| key.as_str().to_owned())
+        };
+        for (address, capability, sender, receiver) in [
+            ("queue.a", "", "M0queue.a", "M1queue.a"),
+            ("/queue.a", "queue", "M0queue.a", "M1queue.a"),
+            ("other", "", "M0other", "M0other"),
+            ("queue", "qd.waypoint", "M1queue", "M0queue"),
+            ("queue", "qd.waypoint.9", "M9queue", "M8queue"),
+            ("queue", "qd.waypoint.0", "M0queue", "M1queue"),
+            ("queue", "qd.waypoint.10", "M0queue", "M1queue"),
+            ("queue", "qd.fallback", "M0queue", "MFqueue"),
+            ("_local/x", "qd.waypoint", "Lx", "Lx"),
+            ("", "", "", ""),
+        ] {
+            assert_eq!(key(address, End::Sender, capability), sender, "{address} {capability}");
+            assert_eq!(key(address, End::Receiver, capability), receiver, "{address} {capability}");
+        }
     }
 }

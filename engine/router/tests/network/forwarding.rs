@@ -4,7 +4,7 @@ use engine_router::Treatment;
 use engine_router::address::{Class, Phase};
 use engine_router::annotations::Annotations;
 use engine_router::control::{Announced, Changes};
-use engine_router::forward::{Passage, Spread, Target, Undelivered, choose, choose_link};
+use engine_router::forward::{Passage, Spread, Taken, Target, Undelivered, choose, choose_link};
 use engine_router::matching::Pattern;
 use engine_router::network::LinkId;
 use engine_router::set::RouterIndex;
@@ -24,7 +24,7 @@ fn targets_of(
     spread: &mut Spread,
 ) -> Result<Vec<Target>, Undelivered> {
     let mut targets = Vec::new();
-    choose(table, &key(address), passage, spread, &mut targets).map(|()| targets)
+    choose(table, &key(address), passage, spread, &mut targets).map(|_| targets)
 }
 
 /// The routers that messages go to next, by their ids; consumers of this node are `here`.
@@ -217,7 +217,16 @@ fn rules_say_how_addresses_are_spread_and_what_falls_back() {
     assert_eq!(table.rules().rule("many").map(|rule| rule.egress), Some(Phase::FIRST));
     // A sender to what only a fallback consumer wants has somebody to send to.
     assert_eq!(addresses.add(&key("MFmany.b"), client(1)), Change::First(Treatment::Multicast));
-    assert!(addresses.view().is_reached(&key("M0many.b")));
+    let table = addresses.view();
+    assert!(table.is_reached(&key("M0many.b")));
+    let (mut spread, mut targets) = (Spread::default(), Vec::new());
+    let taken = choose(&table, &key("M0many.b"), &Passage::HERE, &mut spread, &mut targets);
+    assert_eq!((taken, &targets[..]), (Ok(Taken::Fallback(key("MFmany.b"))), &[Target::Consumer(ConsumerId(1))][..]));
+    // As long as somebody else takes it, it is not for them.
+    addresses.add(&key("M0many.b"), client(2));
+    targets.clear();
+    let taken = choose(&addresses.view(), &key("M0many.b"), &Passage::HERE, &mut spread, &mut targets);
+    assert_eq!((taken, &targets[..]), (Ok(Taken::Wanted), &[Target::Consumer(ConsumerId(2))][..]));
     addresses.check();
 }
 
