@@ -102,6 +102,8 @@ fn apply(step: &Step, addresses: &mut Addresses, model: &mut Model) {
 }
 
 proptest! {
+    // Each case walks through whole tables, many times.
+    #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn it_is_what_a_naive_table_is_and_views_stay(steps in steps(), seed in any::<u64>()) {
         let mut addresses = Addresses::new(std::sync::Arc::default(), seed);

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use super::address::{Address, Consumer, ConsumerId};
 use super::rules::Rules;
-use super::view::{BUCKETS, Bucket, LinkRoutes, Table, pattern_of};
+use super::view::{BUCKETS, Bucket, LinkRoutes, Seeded, Table, pattern_of};
 use crate::address::{Class, Key};
 use crate::control::{Announced, Changes};
 use crate::limits::{ADDRESSES_MAX, ROUTER_ADDRESSES_MAX, ROUTERS_MAX};
@@ -53,10 +53,11 @@ impl Addresses {
     /// A table with nothing in it. The seed is chance.
     #[must_use]
     pub fn new(rules: Arc<Rules>, seed: u64) -> Self {
-        let bucket = Arc::new(Bucket::default());
+        let seeded = Seeded(seed);
+        let bucket = Arc::new(Bucket::with_hasher(seeded));
         let link_routes = [Arc::new(LinkRoutes::default()), Arc::new(LinkRoutes::default())];
         let table =
-            Table { buckets: Arc::new(vec![bucket; BUCKETS]), seed, link_routes, rules, routes: Arc::default() };
+            Table { buckets: Arc::new(vec![bucket; BUCKETS]), seeded, link_routes, rules, routes: Arc::default() };
         Self {
             table,
             count: 0,
@@ -192,12 +193,32 @@ impl Addresses {
         }
     }
 
-    /// Forgets all addresses of a router but some: a walk through the table.
+    /// Forgets all addresses of a router but some: a walk through the table, which copies the buckets that they are in once.
     fn forget_but(&mut self, router: RouterIndex, kept: &BTreeSet<&Key>) {
-        let is_gone = |(key, address): &(&Key, &Arc<Address>)| address.routers.contains(router) && !kept.contains(key);
-        let of = |bucket: &Arc<Bucket>| bucket.iter().filter(is_gone).map(|(key, _)| key.clone()).collect::<Vec<_>>();
-        let gone: Vec<Key> = self.table.buckets.iter().flat_map(of).collect();
-        gone.iter().for_each(|key| self.forget_address(router, key));
+        let is_gone = |key: &Key, address: &Address| address.routers.contains(router) && !kept.contains(key);
+        let mut fewer = 0;
+        for place in 0..BUCKETS {
+            let known = self.table.buckets.get(place).into_iter().flat_map(|bucket| bucket.iter());
+            if !known.into_iter().any(|(key, address)| is_gone(key, address)) {
+                continue;
+            }
+            let Some(bucket) = Arc::make_mut(&mut self.table.buckets).get_mut(place) else { continue };
+            Arc::make_mut(bucket).retain(|key, address| {
+                if !is_gone(key, address) {
+                    return true;
+                }
+                fewer += 1;
+                Arc::make_mut(address).routers.remove(router);
+                let is_wanted = !address.local.is_empty() || !address.routers.is_empty();
+                if !is_wanted {
+                    self.free.push(address.number);
+                    self.count -= 1;
+                    self.has_new_link_routes |= self.link_routes.remove(key);
+                }
+                is_wanted
+            });
+        }
+        self.count_router(router, 0, fewer);
     }
 
     fn count_router(&mut self, router: RouterIndex, more: usize, fewer: usize) {

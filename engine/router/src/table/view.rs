@@ -1,10 +1,10 @@
 //! The table as whoever forwards messages has it: one value for all shards, which does not change.
 //!
-//! Guarantees: finding an address costs a hash and a search in a bucket, and allocates nothing; a copy shares all of it.
+//! Guarantees: finding an address costs two hashes and a look into a bucket, and allocates nothing; a copy shares all of it.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
 use super::address::Address;
@@ -17,7 +17,21 @@ use crate::network::Routes;
 pub(super) const BUCKETS: usize = 1024;
 
 /// Some of the addresses.
-pub(super) type Bucket = BTreeMap<Key, Arc<Address>>;
+pub(super) type Bucket = HashMap<Key, Arc<Address>, Seeded>;
+
+/// Hashes with a seed of the node, so that nobody outside can choose addresses that meet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seeded(pub u64);
+
+impl BuildHasher for Seeded {
+    type Hasher = DefaultHasher;
+
+    fn build_hasher(&self) -> DefaultHasher {
+        let mut hasher = DefaultHasher::new();
+        hasher.write_u64(self.0);
+        hasher
+    }
+}
 
 /// Keys of link routes by their patterns, for links of one direction.
 pub(super) type LinkRoutes = Tree<Key>;
@@ -26,8 +40,7 @@ pub(super) type LinkRoutes = Tree<Key>;
 #[derive(Clone, Debug)]
 pub struct Table {
     pub(super) buckets: Arc<Vec<Arc<Bucket>>>,
-    /// Sets the hash apart from that of other nodes, so that nobody can choose addresses of one bucket.
-    pub(super) seed: u64,
+    pub(super) seeded: Seeded,
     /// Of senders and of receivers.
     pub(super) link_routes: [Arc<LinkRoutes>; 2],
     pub(super) rules: Arc<Rules>,
@@ -37,9 +50,8 @@ pub struct Table {
 impl Table {
     /// The bucket that a key belongs to.
     pub(super) fn bucket(&self, key: &Key) -> usize {
-        let mut hasher = DefaultHasher::new();
-        (self.seed, key).hash(&mut hasher);
-        usize::try_from(hasher.finish() % BUCKETS as u64).unwrap_or_default()
+        // By high bits: the bucket itself goes by low ones.
+        usize::try_from(self.seeded.hash_one(key) >> 32).unwrap_or_default() % BUCKETS
     }
 
     /// An address that somebody wants messages of.
