@@ -205,8 +205,13 @@ impl Network {
             let good = self.links.confirmed(&router.id, router.link, since_ns);
             let before = std::mem::replace(&mut router.link, good.map(|(link, _)| link));
             let id = router.id.clone();
-            has_changed |= before != good.map(|(link, _)| link);
-            has_changed |= self.own.set_neighbour(&id, good.map(|(_, cost)| cost));
+            let is_other_link = before != good.map(|(link, _)| link);
+            let is_told = self.own.set_neighbour(&id, good.map(|(_, cost)| cost));
+            has_changed |= is_other_link || is_told;
+            if is_other_link && !is_told {
+                // What was under way on the link before is lost, perhaps of routers that nothing else happens to.
+                self.own.renew_link_state();
+            }
             match (before, good) {
                 (None, Some(_)) => self.act(Action::Notice(Notice::NeighbourFound(id))),
                 (Some(_), None) => self.act(Action::Notice(Notice::NeighbourLost(id))),

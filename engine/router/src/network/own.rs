@@ -53,6 +53,11 @@ impl Own {
         is_change
     }
 
+    /// Has its neighbours be told again as they are, so that all routers tell their numbers soon.
+    pub fn renew_link_state(&mut self) {
+        self.link_state.sequence += 1;
+    }
+
     /// The number of the addresses that were told.
     pub fn sequence(&self) -> u64 {
         self.sequence
