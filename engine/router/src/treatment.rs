@@ -42,12 +42,6 @@ impl Treatment {
             Self::Unavailable => 5,
         }
     }
-
-    /// Whether a message may go to several.
-    #[must_use]
-    pub fn is_copied(self) -> bool {
-        matches!(self, Self::Flood | Self::Multicast)
-    }
 }
 
 #[cfg(test)]

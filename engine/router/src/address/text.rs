@@ -15,6 +15,15 @@ pub enum Mode {
     Edge,
 }
 
+/// The router that reads an address.
+#[derive(Clone, Copy, Debug)]
+pub struct Here<'a> {
+    /// Its name.
+    pub id: &'a RouterId,
+    /// What kind of router it is.
+    pub mode: Mode,
+}
+
 /// What stands for the way up to the interior.
 const UP: &str = "_edge";
 /// The area of all routers there are.
@@ -22,9 +31,9 @@ const AREA: &str = "0";
 /// What stands for all areas, and all routers of one.
 const ALL: &str = "all";
 
-/// The key of an address, as the router `me` has it; `None` if it names nothing. The phase counts for mobile addresses.
+/// The key of an address, as a router has it; `None` if it names nothing. The phase counts for mobile addresses.
 #[must_use]
-pub fn resolve(address: &str, phase: Phase, (me, mode): (&RouterId, Mode)) -> Option<Key> {
+pub fn resolve(address: &str, phase: Phase, here: Here<'_>) -> Option<Key> {
     let path = path(address);
     let (first, rest) = path.split_once('/').unwrap_or((path, ""));
     let of = |class, name: &str| Key::of_class(class, name);
@@ -33,9 +42,9 @@ pub fn resolve(address: &str, phase: Phase, (me, mode): (&RouterId, Mode)) -> Op
         "_topo" => {
             let (area, rest) = rest.split_once('/')?;
             let (router, name) = rest.split_once('/').unwrap_or((rest, ""));
-            match (area, router, mode) {
+            match (area, router, here.mode) {
                 (ALL, ALL, Mode::Interior) | (AREA, ALL, Mode::Interior) => of(Class::Topological, name),
-                (AREA, router, _) if router == me.as_str() => of(Class::Local, name),
+                (AREA, router, _) if router == here.id.as_str() => of(Class::Local, name),
                 (_, _, Mode::Edge) => of(Class::Local, UP),
                 (AREA, router, Mode::Interior) => of(Class::Router, router),
                 (area, _, Mode::Interior) => of(Class::Area, area),
@@ -43,8 +52,8 @@ pub fn resolve(address: &str, phase: Phase, (me, mode): (&RouterId, Mode)) -> Op
         }
         "_edge" => {
             let (router, name) = rest.split_once('/')?;
-            match mode {
-                Mode::Edge if router == me.as_str() => of(Class::Local, name),
+            match here.mode {
+                Mode::Edge if router == here.id.as_str() => of(Class::Local, name),
                 Mode::Edge => of(Class::Local, UP),
                 Mode::Interior => of(Class::Edge, router),
             }
@@ -77,7 +86,7 @@ mod tests {
 
     fn key(address: &str, mode: Mode) -> String {
         let me = RouterId::new("A").expect("an id");
-        resolve(address, Phase::FIRST, (&me, mode)).map_or_else(String::new, |key| key.as_str().to_owned())
+        resolve(address, Phase::FIRST, Here { id: &me, mode }).map_or_else(String::new, |key| key.as_str().to_owned())
     }
 
     #[test]

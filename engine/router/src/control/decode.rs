@@ -5,7 +5,7 @@
 //! 2. What routers of any age write is read: keys as strings or symbols, numbers of any integral type, fields that older ones do not have
 //!    (`pv`, `instance`, `hints`), neighbours as a list without costs. Unknown fields are passed over.
 
-use engine_message::reader::{Descriptor, Reader};
+use engine_message::reader::{Compound, Descriptor, Reader};
 use engine_message::section;
 
 use super::error::ControlError;
@@ -101,19 +101,16 @@ impl<'a> Fields<'a> {
         self.number(name)?.ok_or(ControlError::Missing(name))
     }
 
-    /// A list: its elements, one after the other, and how many there are.
-    fn list(self, name: &'static str, most: usize) -> Result<Option<(Reader<'a>, usize)>, ControlError> {
+    /// A list of so many elements at most.
+    fn list(self, name: &'static str, most: usize) -> Result<Option<Compound<'a>>, ControlError> {
         let Some(mut value) = self.find(name)? else { return Ok(None) };
         let list = value.list().map_err(|_| ControlError::Wrong(name))?;
-        match usize::try_from(list.count) {
-            Ok(count) if count <= most => Ok(Some((list.reader, count))),
-            _ => Err(ControlError::TooMany(name)),
-        }
+        if list.count as usize > most { Err(ControlError::TooMany(name)) } else { Ok(Some(list)) }
     }
 
     fn seen(self) -> Result<Vec<RouterId>, ControlError> {
-        let (mut elements, count) = self.list("seen", ROUTERS_MAX)?.ok_or(ControlError::Missing("seen"))?;
-        (0..count).map(|_| read_id(&mut elements, "seen")).collect()
+        let mut seen = self.list("seen", ROUTERS_MAX)?.ok_or(ControlError::Missing("seen"))?;
+        (0..seen.count).map(|_| read_id(&mut seen.reader, "seen")).collect()
     }
 
     fn link_state(self, of: &RouterId) -> Result<LinkState, ControlError> {
@@ -154,31 +151,31 @@ impl<'a> Fields<'a> {
     }
 
     fn changes(self) -> Result<Changes, ControlError> {
-        if let Some((exist, count)) = self.list("exist", ROUTER_ADDRESSES_MAX)? {
-            return Ok(Changes::All(self.announced((exist, count), "exist")?));
+        if let Some(exist) = self.list("exist", ROUTER_ADDRESSES_MAX)? {
+            return Ok(Changes::All(self.announced(exist, "exist")?));
         }
         let added = self.list("add", ROUTER_ADDRESSES_MAX)?.ok_or(ControlError::Missing("add"))?;
-        let (mut deleted, count) = self.list("del", ROUTER_ADDRESSES_MAX)?.ok_or(ControlError::Missing("del"))?;
+        let mut deleted = self.list("del", ROUTER_ADDRESSES_MAX)?.ok_or(ControlError::Missing("del"))?;
         let added = self.announced(added, "add")?;
         let mut keys = Vec::new();
-        for _ in 0..count {
-            keys.extend(read_key(&mut deleted, "del")?);
+        for _ in 0..deleted.count {
+            keys.extend(read_key(&mut deleted.reader, "del")?);
         }
         Ok(Changes::Since { added, deleted: keys })
     }
 
     /// Addresses with their hints, which count only if there is one for each.
-    fn announced(
-        self,
-        (mut keys, count): (Reader<'a>, usize),
-        name: &'static str,
-    ) -> Result<Vec<Announced>, ControlError> {
+    fn announced(self, mut keys: Compound<'a>, name: &'static str) -> Result<Vec<Announced>, ControlError> {
         let hints = self.list("hints", ROUTER_ADDRESSES_MAX).ok().flatten();
-        let mut hints = hints.filter(|(_, hints)| *hints == count).map(|(hints, _)| hints);
+        let mut hints = hints.filter(|hints| hints.count == keys.count);
         let mut announced = Vec::new();
-        for _ in 0..count {
-            let key = read_key(&mut keys, name)?;
-            let hint = hints.as_mut().map(number).transpose().map_err(|_| ControlError::Wrong("hints"))?;
+        for _ in 0..keys.count {
+            let key = read_key(&mut keys.reader, name)?;
+            let hint = hints
+                .as_mut()
+                .map(|hints| number(&mut hints.reader))
+                .transpose()
+                .map_err(|_| ControlError::Wrong("hints"))?;
             let treatment = hint.and_then(Treatment::of_hint);
             announced.extend(key.map(|key| Announced { key, treatment }));
         }

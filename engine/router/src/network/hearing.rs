@@ -124,7 +124,13 @@ impl Network {
             return;
         }
         match body {
-            Body::Hello { instance, seen } if id == *neighbour => self.hear_hello(link, id, (instance, &seen), now_ns),
+            Body::Hello { instance, seen } if id == *neighbour => {
+                let confirmed_ns = seen.contains(&self.config.id).then_some(now_ns);
+                self.links.hear(link, confirmed_ns, now_ns);
+                if confirmed_ns.is_some() {
+                    self.hear_neighbour(&id, instance, now_ns);
+                }
+            }
             // HELLOs go one hop.
             Body::Hello { .. } => {}
             Body::Advertisement { instance, link_state, addresses } => {
@@ -172,13 +178,9 @@ impl Network {
         }
     }
 
-    fn hear_hello(&mut self, link: LinkId, id: RouterId, (instance, seen): (Option<u64>, &[RouterId]), now_ns: u64) {
-        let names_this = seen.contains(&self.config.id).then_some(now_ns);
-        self.links.hear(link, names_this, now_ns);
-        if names_this.is_none() {
-            return;
-        }
-        let Some(index) = self.learn(&id, now_ns) else { return };
+    /// A router that hears this one is heard.
+    fn hear_neighbour(&mut self, id: &RouterId, instance: Option<u64>, now_ns: u64) {
+        let Some(index) = self.learn(id, now_ns) else { return };
         // A neighbour itself knows best which of its lives this is.
         let life = self.routers.get(index).map_or(Life::Same, |router| router.life(instance));
         self.enter_life(index, life, instance, now_ns);

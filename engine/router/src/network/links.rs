@@ -70,11 +70,11 @@ impl Links {
         link.messages <= LINK_MESSAGES_MAX
     }
 
-    /// A HELLO comes over a link, and may name this router.
-    pub fn hear(&mut self, id: LinkId, names_this: Option<u64>, now_ns: u64) {
+    /// A HELLO comes over a link; if it names this router, the link is confirmed then.
+    pub fn hear(&mut self, id: LinkId, confirmed_ns: Option<u64>, now_ns: u64) {
         if let Some(link) = self.links.get_mut(&id) {
             link.heard_ns = Some(now_ns);
-            link.confirmed_ns = names_this.or(link.confirmed_ns);
+            link.confirmed_ns = confirmed_ns.or(link.confirmed_ns);
         }
     }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use engine_message::DecodeError;
 use engine_message::section::{self, Sections};
 
-use crate::address::{Key, Mode, resolve};
+use crate::address::{Here, Key, Mode, resolve};
 use crate::annotations::Annotations;
 use crate::router_id::RouterId;
 
@@ -31,7 +31,7 @@ impl<'a> Envelope<'a> {
         let of = |range: &std::ops::Range<usize>| message.get(range.clone()).unwrap_or_default();
         let annotations = Annotations::read(of(&sections.message_annotations))?;
         let to = annotations.to.or(section::property_to(of(&sections.properties))?);
-        let to = to.and_then(|to| resolve(to, annotations.phase, (me, Mode::Interior)));
+        let to = to.and_then(|to| resolve(to, annotations.phase, Here { id: me, mode: Mode::Interior }));
         Ok(Self { message, sections, annotations, to })
     }
 

@@ -1,8 +1,7 @@
 //! What the configuration says of addresses: their distribution and phases, by pattern.
 
-use crate::address::{Key, Mode, Phase, resolve};
+use crate::address::{Here, Key, Phase, resolve};
 use crate::matching::{Pattern, Tree};
-use crate::router_id::RouterId;
 use crate::treatment::Treatment;
 
 /// Which end of a link a client is.
@@ -84,7 +83,7 @@ impl Rules {
     /// The key of the address that a client attaches to, on the router `here`: with the phase that it claims, or that its rule has for
     /// its end.
     #[must_use]
-    pub fn key(&self, address: &str, end: End, claim: Option<Claim>, here: (&RouterId, Mode)) -> Option<Key> {
+    pub fn key(&self, address: &str, end: End, claim: Option<Claim>, here: Here<'_>) -> Option<Key> {
         let key = resolve(address, Phase::FIRST, here)?;
         if key.phase().is_none() {
             return Some(key);
@@ -121,6 +120,8 @@ impl Default for Rules {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::address::Mode;
+    use crate::router_id::RouterId;
 
     #[test]
     fn clients_attach_to_the_phase_of_their_end_or_of_their_claim() {
@@ -129,7 +130,7 @@ mod tests {
         let rules = Rules::new([(Pattern::of_prefix("queue").expect("a pattern"), waypoint)], Treatment::Balanced);
         let me = RouterId::new("A").expect("an id");
         let key = |address, end, capability: &str| {
-            let key = rules.key(address, end, Claim::of_capability(capability), (&me, Mode::Interior));
+            let key = rules.key(address, end, Claim::of_capability(capability), Here { id: &me, mode: Mode::Interior });
             key.map_or_else(String::new, |key| key.as_str().to_owned())
         };
         for (address, capability, sender, receiver) in [
