@@ -15,13 +15,17 @@ use crate::world::{MS, SECOND, World};
 /// two RAs of a network in flux, 4 s each; the last of it spreads within as long. Regular RAs (30 s) are not needed.
 const SETTLES_NS: u64 = 16 * SECOND;
 
+/// What is new spreads router by router, and is asked for again after a second where the way to the next one was not known yet.
+const SPREADS_NS: u64 = SECOND / 2;
+
 impl World {
     /// Waits until all is known, and gives how long that took, milliseconds.
     pub fn settle(&mut self) -> Result<u64, String> {
         let begun = self.now;
         while let Err(wrong) = self.is_settled() {
-            if self.now > begun + SETTLES_NS {
-                return Err(format!("after {} s: {wrong}", SETTLES_NS / SECOND));
+            let longest_ns = SETTLES_NS + SPREADS_NS * self.nodes.len() as u64;
+            if self.now > begun + longest_ns {
+                return Err(format!("after {} s: {wrong}", longest_ns / SECOND));
             }
             self.pass(250 * MS)?;
         }
