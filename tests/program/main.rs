@@ -20,6 +20,7 @@ mod duplicates;
 mod durability;
 mod expiry;
 mod forwarding;
+mod holding;
 mod kept_files;
 mod large;
 mod last_values;

@@ -1,7 +1,7 @@
 //! Links that begin and end: an attach becomes a plan for the home, and the owner's answer the peer's.
 
 use amqp_codec::AmqpError;
-use amqp_codec::performative::Attach;
+use amqp_codec::performative::{Attach, Role};
 use amqp_proto::{Closing, LinkId, SessionId};
 use bytes::Bytes;
 use engine_core::command::DetachMode;
@@ -28,7 +28,10 @@ impl Bind {
                 return self.machine.refuse_attach(id, error, &mut self.out);
             }
         };
-        let plan = lasting::lasting(plan, &attach, &self.client);
+        let plan = match lasting::lasting(plan, &attach, &self.client) {
+            Ok(plan) => plan,
+            Err(error) => return self.machine.refuse_attach(id, error, &mut self.out),
+        };
         match home.attach(&mut self.client, local(id), plan, moves) {
             Ok(Asked::Owner(place)) => {
                 self.set_link(id, Some(place));
@@ -59,10 +62,17 @@ impl Bind {
         }
         let Some(attach) = self.attaching.remove(&route.place) else { return };
         let mut reply = terminus::reply(&attach, info);
-        if home.is_lasting(route.place) {
-            lasting::answer(&mut reply, &attach, info.unsettled.as_deref());
+        match attach.role {
+            Role::Sender if home.is_lasting(route.place) => {
+                lasting::answer_sender(&mut reply, &attach, info.unsettled.as_deref());
+            }
+            Role::Sender => {}
+            Role::Receiver => lasting::answer_receiver(&mut reply, &attach, info.unsettled.is_some()),
         }
         self.machine.accept_attach(link_id(route.id), reply, &mut self.out);
+        if attach.role == Role::Receiver && info.unsettled.is_some() {
+            self.machine.tag_by_keys(link_id(route.id));
+        }
         // Credit may have come with the attach.
         self.pass_credit(home, route.place, link_id(route.id));
         self.handle_answered(home);

@@ -13,6 +13,7 @@ use crate::event::{LinkId, SessionId};
 use crate::fitting::{put, put_end};
 use crate::flag::Drain;
 use crate::out::Out;
+use crate::sending::Manner;
 use crate::session::{self, Session};
 
 impl Connection {
@@ -106,7 +107,15 @@ impl Connection {
     /// the link (`waiting`) it is not said whether it does.
     pub fn enlist(&mut self, id: LinkId, transaction: Option<Bytes>) {
         if let Some(link) = self.session(id.session).and_then(|session| session.link_by_id(id)) {
-            link.sending.transaction = transaction;
+            link.sending.manner = transaction.map(Manner::Enlisted);
+        }
+    }
+
+    /// From now on what is sent on a link has its key for its tag, eight octets with the high one first: whoever gives keys that are
+    /// not given again finds a delivery by its tag when the link is attached once more. Not with `enlist`.
+    pub fn tag_by_keys(&mut self, id: LinkId) {
+        if let Some(link) = self.session(id.session).and_then(|session| session.link_by_id(id)) {
+            link.sending.manner = Some(Manner::TaggedByKey);
         }
     }
 

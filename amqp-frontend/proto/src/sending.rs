@@ -205,6 +205,15 @@ pub(crate) struct Under {
     pub begun: bool,
 }
 
+/// What the deliveries of a link say beside the usual.
+#[derive(Debug)]
+pub(crate) enum Manner {
+    /// Which transaction they belong to.
+    Enlisted(Bytes),
+    /// Their keys, as their tags.
+    TaggedByKey,
+}
+
 /// What a link has to send.
 #[derive(Debug, Default)]
 pub(crate) struct Sending {
@@ -215,8 +224,8 @@ pub(crate) struct Sending {
     /// Whether the host has nothing more for a drain, which is answered when what waits has left.
     pub drained: bool,
     pub under: Option<Under>,
-    /// The transaction that what is sent belongs to.
-    pub transaction: Option<Bytes>,
+    /// What deliveries say beside the usual, if they do.
+    pub manner: Option<Manner>,
 }
 
 impl Sending {

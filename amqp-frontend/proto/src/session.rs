@@ -16,7 +16,7 @@ use crate::out::Out;
 use crate::sending::{Part, Send, SendNow, Under, Waiting};
 use crate::settlements::Settlements;
 use crate::state::DeliveryOutcome;
-use crate::transfers::{Peer, Starting, enlisted, fits_frame, settled_by, start, transmit_frame, write_abort};
+use crate::transfers::{Peer, Starting, Tags, enlisted, fits_frame, settled_by, start, transmit_frame, write_abort};
 use crate::unsettled::Unsettled;
 use crate::windows::{IncomingWindow, OutgoingWindow};
 
@@ -174,7 +174,7 @@ impl Session {
         let starting = Starting { handle: id.handle, settled: send.settled, key: send.key };
         let under = start(link, starting, &mut self.next_delivery_id, &mut self.unsettled);
         match u8::try_from(id.handle) {
-            Ok(handle) if send.format == 0 && link.sending.transaction.is_none() => {
+            Ok(handle) if send.format == 0 && link.sending.manner.is_none() => {
                 let (tag, settled) = (link.sending.next_tag, send.settled.is_yes());
                 encode_plain(out.buffer(), self.id.0, handle, under.delivery, tag, settled, bytes);
                 out.put_header(send.prefix);
@@ -231,14 +231,15 @@ impl Session {
         let under = start(link, starting, &mut self.next_delivery_id, &mut self.unsettled);
         let (tag, settled) = (link.sending.next_tag, send.settled.is_yes());
         match u8::try_from(handle) {
-            Ok(handle) if link.sending.transaction.is_none() => {
+            Ok(handle) if link.sending.manner.is_none() => {
                 encode_plain(out.buffer(), self.id.0, handle, under.delivery, tag, settled, bytes);
             }
             _ => {
+                let tags = Tags::of(link, send.key);
                 let transfer = Transfer {
                     handle,
                     delivery_id: Some(under.delivery),
-                    delivery_tag: Some(&tag.to_be_bytes()),
+                    delivery_tag: Some(tags.said(link)),
                     message_format: Some(0),
                     settled: Some(settled),
                     state: enlisted(link),

@@ -136,6 +136,12 @@ impl DeliveryOutcome {
         })
     }
 
+    /// The outcome that an encoded state is; `None` for one that decides nothing, or that cannot be understood.
+    #[must_use]
+    pub fn of(state: &[u8]) -> Option<Self> {
+        Self::read(&DeliveryState::read(state).ok()?).ok().flatten()
+    }
+
     /// Appends the encoding.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let mut within = Vec::new();

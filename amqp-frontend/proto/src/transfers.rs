@@ -9,7 +9,7 @@ use crate::endpoint::Endpoint;
 use crate::flag::Settled;
 use crate::limits::TRANSACTION_ID_BYTES_MAX;
 use crate::out::Out;
-use crate::sending::{Kept, Send, Under};
+use crate::sending::{Kept, Manner, Send, Under};
 use crate::unsettled::Unsettled;
 
 /// Frame header and the longest transfer that is written here, octets: 36, and with a transaction 10 and its identifier.
@@ -60,7 +60,28 @@ pub(crate) fn fits_frame(bytes: usize, max_frame: u32) -> bool {
 
 /// The state that says which transaction a delivery belongs to, if it does (part 4.4.2).
 pub(crate) fn enlisted(link: &Endpoint) -> Option<DeliveryState<'_>> {
-    link.sending.transaction.as_deref().map(|txn_id| DeliveryState::Transactional { txn_id, outcome: None })
+    match &link.sending.manner {
+        Some(Manner::Enlisted(txn_id)) => Some(DeliveryState::Transactional { txn_id, outcome: None }),
+        Some(Manner::TaggedByKey) | None => None,
+    }
+}
+
+/// The tags that a delivery may have: its number on its link, or its key.
+pub(crate) struct Tags {
+    counted: [u8; 4],
+    key: [u8; 8],
+}
+
+impl Tags {
+    /// Those of the delivery with that key which started last.
+    pub fn of(link: &Endpoint, key: u64) -> Self {
+        Self { counted: link.sending.next_tag.to_be_bytes(), key: key.to_be_bytes() }
+    }
+
+    /// The one that is said on a link.
+    pub fn said(&self, link: &Endpoint) -> &[u8] {
+        if matches!(link.sending.manner, Some(Manner::TaggedByKey)) { &self.key } else { &self.counted }
+    }
 }
 
 /// Whether a delivery with these particulars can be sent in frames of at most `max_frame` octets.
@@ -84,11 +105,11 @@ pub(crate) fn transmit_frame(
     let total = prefix.len() + send.body.len();
     let room = to.max_frame as usize - TRANSFER_BYTES_MAX - kept.map_or(0, Kept::bytes);
     let end = total.min(under.sent + room);
-    let tag = link.sending.next_tag.to_be_bytes();
+    let tags = Tags::of(link, send.key);
     let mut transfer = Transfer {
         handle: to.handle,
         delivery_id: first.then_some(under.delivery),
-        delivery_tag: first.then_some(&tag),
+        delivery_tag: first.then(|| tags.said(link)),
         message_format: first.then_some(send.format),
         settled: Some(send.settled.is_yes()),
         more: end < total || send.part.goes_on(),

@@ -117,6 +117,7 @@ impl Core {
             Err(refusal) => return self.refuse_attach(link, &spec.address, refusal),
         };
         let Some(spec) = self.clear_name(link, spec) else { return };
+        let decided = spec.lasting.as_ref().map_or(0, |lasting| self.take_decided(lasting));
         let found = self.has_room(spec.lifetime).and_then(|()| self.queue_of(&spec, &mut choice));
         let key = match found {
             Ok(queue) => queue,
@@ -131,7 +132,7 @@ impl Core {
             mode,
             priority: spec.priority,
             settle: spec.settle,
-            default_outcome: spec.default_outcome,
+            default_outcome: spec.default_outcome.clone(),
             credit: 0,
             draining: false,
             pace: Pace::default(),
@@ -139,9 +140,15 @@ impl Core {
             // What no subscription took chooses for this link alone; whose messages are left out is a subscription's affair.
             choice: choice.and_then(Choice::without_no_local).map(Box::new),
             looked: None,
+            lasting: None,
         };
         let chooses = consumer.choice.as_ref().and_then(|choice| choice.text()).map(Box::from);
         let end = self.nodes.ends.insert(End { link, role: EndRole::Consumer(consumer) });
+        let lasting = self.may_hold_back(end, mode, &spec);
+        let unsettled = lasting.as_ref().map(|_| Vec::new());
+        if let Some(End { role: EndRole::Consumer(consumer), .. }) = self.nodes.ends.get_mut(end) {
+            consumer.lasting = lasting;
+        }
         let Some(queue) = self.nodes.queues.get_mut(key) else { return };
         queue.consumers.insert(mode, end, spec.priority);
         if chooses.is_some() && mode == Mode::Consume {
@@ -160,13 +167,13 @@ impl Core {
         }
         let address = if spec.remembered.is_some() { base(&spec.address).to_owned() } else { spec.address };
         let queue = Some(queue_name);
-        let info = Box::new(AttachedInfo { address, queue, routing, selector, no_local, unsettled: None });
+        let info = Box::new(AttachedInfo { address, queue, routing, selector, no_local, unsettled });
         let attached = Event::Attached { end: end_key(end), info };
         // Whoever is told of a durable subscription finds it again.
         let subscribed = self.config.storage == Storage::Journal
             && self.nodes.queues.get(key).is_some_and(|queue| queue.identity.kind == Kind::Durable);
         let number = if subscribed { self.declare(key) } else { None };
-        self.tell_attached(key, number.unwrap_or(0), link, attached);
+        self.tell_attached(key, number.unwrap_or(0).max(decided), link, attached);
     }
 
     /// Whether a queue takes a further consumer. A queue that was just made does.
@@ -370,8 +377,8 @@ impl Core {
     ) -> Result<Key, Box<Refusal>> {
         self.check_wildcard(name, choice.as_ref())?;
         let Some(subscription) = subscription else {
-            self.subscriptions += 1;
-            let queue = format!("{name}.{}.{}", self.config.shard, self.subscriptions);
+            self.subscriptions.named += 1;
+            let queue = format!("{name}.{}.{}", self.config.shard, self.subscriptions.named);
             return self.make_subscription(address, &queue, Kind::Volatile, choice);
         };
         check_lasting(name, subscription.durability)?;

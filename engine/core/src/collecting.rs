@@ -77,7 +77,10 @@ impl Core {
             Kind::Auto | Kind::Declared(_) | Kind::Dynamic(_) => false,
             Kind::Divert | Kind::Wildcard(_) | Kind::Retained | Kind::Ending => false,
         };
-        self.abandon(consumer.queue, end, &left_behind(&consumer.default_outcome, mode));
+        let outcome = left_behind(&consumer.default_outcome, mode);
+        if over || !self.hold_back(end, consumer, mode, &outcome) {
+            self.abandon(consumer.queue, end, &outcome);
+        }
         if over {
             self.delete(consumer.queue);
         } else {

@@ -7,7 +7,7 @@ use crate::key::{EndKey, LinkKey};
 use crate::message::Message;
 use crate::origin::Origin;
 use crate::refusal::Refusal;
-use crate::resumption::{Lasting, Tag, TaggedDelivery};
+use crate::resumption::{Lasting, LastingConsumer, Tag, TaggedDelivery};
 
 /// Whether a delivery arrived settled, that is, whether its sender waits for no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,6 +194,8 @@ pub struct ConsumerSpec {
     pub connection: Option<ConnectionKey>,
     /// For deliveries that are unsettled when the link ends.
     pub default_outcome: Outcome,
+    /// Set if the link is to outlive its connection.
+    pub lasting: Option<Box<LastingConsumer>>,
     /// Owners that answered `Event::Moved` so far.
     pub moved: u8,
     /// Set if the subscription is one that is remembered: the address is not known then, and empty. Any owner may be asked.
@@ -226,6 +228,7 @@ impl ConsumerSpec {
             lifetime: None,
             connection: None,
             default_outcome: Outcome::Released,
+            lasting: None,
             moved: 0,
             remembered: None,
             cleared: 0,

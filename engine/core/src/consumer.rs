@@ -56,7 +56,7 @@ impl Core {
     }
 
     /// Does to a delivery that `end` holds what an outcome says.
-    fn settle(&mut self, key: Key, end: Key, held: u64, outcome: Outcome) {
+    pub(crate) fn settle(&mut self, key: Key, end: Key, held: u64, outcome: Outcome) {
         if let Outcome::Modified(modified) = &outcome {
             if let Some(annotations) = &modified.annotations {
                 self.resize(key, |queue| queue.annotate(end, held, annotations));

@@ -69,6 +69,15 @@ impl Turns {
     }
 }
 
+/// Subscriptions that links make.
+#[derive(Debug, Default)]
+pub(crate) struct Subscriptions {
+    /// How many got a name made up, so far.
+    pub named: u64,
+    /// Queues of what addresses keep that are still read, and subscriptions that are to get it then.
+    pub late: Vec<(Key, Key)>,
+}
+
 /// Addresses and queues of one shard.
 #[derive(Debug)]
 pub struct Core {
@@ -86,8 +95,7 @@ pub struct Core {
     pub(crate) versions: Versions,
     pub(crate) transactions: Transactions,
     pub(crate) containers: Containers,
-    /// Subscriptions that got a name made up, so far.
-    pub(crate) subscriptions: u64,
+    pub(crate) subscriptions: Subscriptions,
 }
 
 impl Core {
@@ -110,7 +118,7 @@ impl Core {
             versions: Versions::default(),
             transactions: Transactions::default(),
             containers: Containers::default(),
-            subscriptions: 0,
+            subscriptions: Subscriptions::default(),
         };
         core.make_declared();
         core.know_declared_patterns();
@@ -255,7 +263,8 @@ impl Core {
         let looks = !self.turns.again.is_empty();
         let spreads = self.nodes.patterns.has_work();
         let work = (looks || spreads || self.may_release_waiting() || self.is_refreshing()).then_some(self.now.ns);
-        [work, self.deadlines.earliest(self.now), self.nodes.suspended.deadline()].into_iter().flatten().min()
+        let kept = [self.nodes.senders.deadline(), self.nodes.receivers.deadline()];
+        kept.into_iter().chain([work, self.deadlines.earliest(self.now)]).flatten().min()
     }
 
     /// Drops expired messages, gives credit that was withheld for consumers that no longer take, or for want of room that is there now, tries
@@ -272,7 +281,7 @@ impl Core {
         self.serve_due();
         self.idle_due();
         self.look_due();
-        self.nodes.suspended.drop_due(now_ns);
+        self.let_go_due();
         self.release_waiting(RELEASE_MAX);
         self.refresh();
         self.spread();

@@ -14,6 +14,7 @@ use crate::key::{EndKey, LinkKey};
 use crate::origin::Origin;
 use crate::pace::Pace;
 use crate::queue::Place;
+use crate::resumption::LastingConsumer;
 use crate::slab::Key;
 use crate::unsettled::Unsettled;
 
@@ -47,6 +48,8 @@ pub(crate) struct Consumer {
     pub choice: Option<Box<Choice>>,
     /// How far it has looked for messages that are for it, where not all are.
     pub looked: Option<Box<Place>>,
+    /// Set for a link that outlives its connection.
+    pub lasting: Option<Box<LastingConsumer>>,
 }
 
 impl Consumer {

@@ -34,6 +34,8 @@ mod flights;
 mod forwarding;
 mod gathering;
 mod handover;
+mod held_back;
+mod holding;
 mod hop;
 mod idle;
 mod idling;

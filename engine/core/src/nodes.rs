@@ -14,17 +14,19 @@ use engine_message::Condition;
 use crate::address::{Address, RETAINED};
 use crate::bounds::Bounds;
 use crate::choice::Choice;
-use crate::command::RoutingType;
+use crate::command::{Outcome, RoutingType};
 use crate::divert_name::divert_of;
 use crate::ends::End;
 use crate::event::Refusal;
 use crate::fact::{INTERNAL, PASSING};
+use crate::held_back::HeldBack;
 use crate::idle::Idle;
 use crate::ids::Duplicates;
 use crate::limits::{ENDING_BYTES, ENDING_MAX, NAME_BYTES_MAX};
 use crate::patterns::Patterns;
 use crate::plain::Plain;
 use crate::queue::{Before, Destinations, Identity, Kind, Queue};
+use crate::resumption::Tag;
 use crate::slab::{Key, Slab};
 use crate::suspended::Suspended;
 use crate::wildcard::pattern_of_queue;
@@ -48,10 +50,10 @@ pub(crate) struct Nodes {
     pub duplicates: Duplicates,
     /// Patterns that somebody subscribes to.
     pub patterns: Patterns,
-    /// Queues of what addresses keep that are still read, and subscriptions that are to get it then.
-    pub late: Vec<(Key, Key)>,
-    /// Links that outlive their connections.
-    pub suspended: Suspended,
+    /// Links that send, and outlive their connections.
+    pub senders: Suspended<Vec<(Tag, Outcome)>>,
+    /// Links that receive, likewise.
+    pub receivers: Suspended<HeldBack>,
     /// Addresses and queues each, at most.
     max: usize,
     /// Octets of one queue that are in memory at most while the shard has plenty.
@@ -74,8 +76,8 @@ impl Nodes {
             idle: Idle::default(),
             duplicates: Duplicates::default(),
             patterns: Patterns::default(),
-            late: Vec::new(),
-            suspended: Suspended::default(),
+            senders: Suspended::default(),
+            receivers: Suspended::default(),
             max,
             resident_max,
             #[cfg(test)]

@@ -21,7 +21,7 @@ use crate::limits::Storage;
 use crate::resumption::{Lasting, LinkName, Resumed, Tag, TaggedDelivery};
 use crate::routing::Heading;
 use crate::slab::Key;
-use crate::suspended::Standing;
+use crate::suspended::{Room, Standing};
 use crate::unsettled::Unsettled;
 
 impl Core {
@@ -37,7 +37,7 @@ impl Core {
             Resumed::Incomplete => {}
         }
         let ends = &self.nodes.ends;
-        if !self.nodes.suspended.attach(name.clone(), end, |end| ends.get(end).is_some()) {
+        if let Room::None = self.nodes.senders.attach(name.clone(), end, |end| ends.get(end).is_some()) {
             return None;
         }
         if let Some(End { role: EndRole::Producer(producer), .. }) = self.nodes.ends.get_mut(end) {
@@ -49,7 +49,7 @@ impl Core {
 
     /// What is known of a link from before; one that is attached elsewhere ends there.
     fn take_left(&mut self, name: &LinkName) -> Vec<(Tag, Outcome)> {
-        let end = match self.nodes.suspended.take(name) {
+        let end = match self.nodes.senders.take(name) {
             None => return Vec::new(),
             Some(Standing::Suspended { left, until_ns }) if until_ns > self.now.ns => return left,
             Some(Standing::Suspended { .. }) => return Vec::new(),
@@ -68,16 +68,12 @@ impl Core {
 
     /// A link that outlives its connection ended so.
     pub(crate) fn suspend(&mut self, unsettled: Unsettled, mode: DetachMode) {
-        let keep_ns = match mode {
-            DetachMode::Close => 0,
-            DetachMode::Suspend => unsettled.keep.detached_ns,
-            DetachMode::Ended | DetachMode::Lost => unsettled.keep.ended_ns,
-        };
+        let keep_ns = unsettled.keep.after(mode);
         let (name, left) = unsettled.into_left();
-        self.nodes.suspended.take(&name);
+        self.nodes.senders.take(&name);
         // Of a link that left nothing there is nothing to find.
         if keep_ns > 0 && !left.is_empty() {
-            self.nodes.suspended.suspend(name, left, self.now.ns.saturating_add(keep_ns));
+            self.nodes.senders.suspend(name, left, self.now.ns.saturating_add(keep_ns));
         }
     }
 

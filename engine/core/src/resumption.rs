@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use crate::command::Settled;
+use crate::command::{DetachMode, Outcome, Settled};
 use crate::key::EndKey;
 use crate::message::Message;
 
@@ -42,7 +42,7 @@ impl std::fmt::Debug for Tag {
     }
 }
 
-/// What a link is found again by, of those that send.
+/// What a link is found again by, among those of its direction.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LinkName {
     /// Who authenticated: nobody finds the links of others.
@@ -51,7 +51,7 @@ pub struct LinkName {
     pub container: String,
     /// The link's own name.
     pub link: String,
-    /// What it sends to, prefix stripped.
+    /// What it sends to or receives from, prefix stripped.
     pub address: String,
 }
 
@@ -71,6 +71,18 @@ pub struct Keep {
     pub detached_ns: u64,
     /// After its session or connection ended, or was lost.
     pub ended_ns: u64,
+}
+
+impl Keep {
+    /// How long that is after a link ended so, nanoseconds.
+    #[must_use]
+    pub fn after(self, mode: DetachMode) -> u64 {
+        match mode {
+            DetachMode::Close => 0,
+            DetachMode::Suspend => self.detached_ns,
+            DetachMode::Ended | DetachMode::Lost => self.ended_ns,
+        }
+    }
 }
 
 /// What a peer that attaches a link has of it from before.
@@ -95,6 +107,26 @@ pub struct Lasting {
     pub keep: Keep,
     /// What its peer has of it.
     pub resumed: Resumed,
+}
+
+/// A link that receives, and that is to outlive its connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastingConsumer {
+    /// What it is found again by.
+    pub name: LinkName,
+    /// How long that is held back for it which it leaves unsettled.
+    pub keep: Keep,
+    /// What its peer has of it.
+    pub decided: Decided,
+}
+
+/// What a peer that attaches a link to receive has decided on of what it was sent before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decided {
+    /// Nothing is known: what was held for it is left behind.
+    Nothing,
+    /// These deliveries, by their keys; nothing else of what it was sent.
+    These(Vec<(u64, Outcome)>),
 }
 
 /// A message on a link that outlives its connection.

@@ -20,7 +20,7 @@ impl Core {
         let Some(retained) = self.nodes.find(address, RETAINED) else { return };
         let Some(queue) = self.nodes.queues.get(retained) else { return };
         if queue.has_behind() {
-            return self.nodes.late.push((retained, subscription));
+            return self.subscriptions.late.push((retained, subscription));
         }
         for message in queue.all_in_memory() {
             let is_over = message.expires_wall_ms.is_some_and(|at| at.get() <= self.now.wall_ms);
@@ -39,12 +39,16 @@ impl Core {
     /// All that the journal had of a queue may be in memory now.
     pub(crate) fn give_late(&mut self, retained: Key) {
         let Some(queue) = self.nodes.queues.get(retained) else { return };
-        if self.nodes.late.is_empty() || queue.has_behind() {
+        if self.subscriptions.late.is_empty() || queue.has_behind() {
             return;
         }
         let address = queue.identity.address;
-        let late: Vec<Key> =
-            self.nodes.late.extract_if(.., |(of, _)| *of == retained).map(|(_, subscription)| subscription).collect();
+        let late: Vec<Key> = self
+            .subscriptions
+            .late
+            .extract_if(.., |(of, _)| *of == retained)
+            .map(|(_, subscription)| subscription)
+            .collect();
         late.into_iter().for_each(|subscription| self.give_retained(address, subscription));
     }
 

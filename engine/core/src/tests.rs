@@ -15,6 +15,7 @@ mod expiry;
 mod forwarding;
 mod groups;
 mod held;
+mod holding;
 mod last_values;
 mod managing;
 mod no_local;

@@ -214,12 +214,12 @@ fn what_is_left_is_kept_as_long_as_the_target_asks_for() {
         owner.tagged(end, 0, 1, numbered(0));
         owner.detach_at(10, end, mode);
         owner.core.handle_deadline(10 + kept_ns, 1);
-        assert_eq!((owner.core.nodes.suspended.len(), owner.core.deadline()), (0, None), "nothing is left of it");
+        assert_eq!((owner.core.nodes.senders.len(), owner.core.deadline()), (0, None), "nothing is left of it");
     }
     let mut owner = owner(Storage::Memory);
     let (end, _) = owner.lasting(Settling::Second, Resumed::Afresh);
     owner.detach_at(10, end, DetachMode::Lost);
-    assert_eq!(owner.core.nodes.suspended.len(), 0, "there is nothing to be found");
+    assert_eq!(owner.core.nodes.senders.len(), 0, "there is nothing to be found");
 }
 
 #[test]
