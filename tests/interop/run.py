@@ -24,7 +24,8 @@ FEATURES = [
     "browse", "drain", "dynamic", "relay", "compete", "topic", "wrong-password", "unknown-mechanism", "missing-node",
 ]
 # What only this client has a way to ask for.
-OWN_FEATURES = {"Qpid JMS": ["priority", "unsubscribe", "shared-unsubscribe", "sole-connection"]}
+OWN_FEATURES = {"Qpid JMS": ["priority", "unsubscribe", "shared-unsubscribe", "sole-connection"],
+                "fe2o3-amqp": ["resume"]}
 CLIENTS = {
     "Qpid Proton Python": [WORK / "python/bin/python", HERE / "python/client.py"],
     "rhea": ["node", HERE / "rhea/client.js"],
