@@ -4,6 +4,7 @@
 //! program itself says (its ready file, its HTTP listener, the end of its process).
 
 mod addresses;
+mod bad_input;
 mod broker;
 mod command_line;
 mod configuration;
