@@ -1,7 +1,8 @@
 //! What the listener tells of a node that is always the same, octet by octet: `/metrics`, `/state`, and what `status` makes of it.
 
 use engine_core::command::RoutingType;
-use engine_core::{DuplicateTotals, QueueView, Room, Totals};
+use engine_core::{DuplicateTotals, Latencies, QueueView, Room, Totals};
+use engine_figures::Spread;
 use engine_home::TransactionTotals;
 use engine_shard::LaneView;
 use engine_shard::store::StoreTotals;
@@ -114,6 +115,16 @@ fn queue(name: &str, routing: RoutingType, messages: u64) -> Row<QueueView> {
         dropped: 1,
         slow: 2,
     };
+    let spread = Spread {
+        count: 90,
+        sum_ns: 250_000_000,
+        p50_ns: 1_500_000,
+        p99_ns: 12_000_000,
+        max_ns: 40_000_000,
+        within: [0, 0, 1, 40, 60, 80, 90, 90, 90, 90, 90, 90],
+    };
+    // Nothing of a queue that had no durable messages.
+    let latencies = Latencies { durable: None, dispatch: Some(spread), settle: Some(spread) };
     let view = QueueView {
         address: name.split("::").next().unwrap_or_default().to_owned(),
         name: name.to_owned(),
@@ -128,6 +139,7 @@ fn queue(name: &str, routing: RoutingType, messages: u64) -> Row<QueueView> {
         producers: 3,
         consumers: 4,
         totals,
+        latencies,
     };
     Row { shard: 0, view }
 }

@@ -3,16 +3,20 @@
 //! 1. A family's lines are together, HELP before TYPE before samples; a value is in base units; what a thing does not have has no sample.
 //! 2. Queues and connections have no more series than the question allows: those with most in them have theirs, and
 //!    `heddle_series_left_out` tells how many have none. Counts of a shard are always of all.
+//! 3. Distributions are many series each: the `LATENCIES_MAX` queues that got most messages have theirs.
 
 use std::fmt::Write as _;
 
-use engine_core::QueueView;
-use engine_figures::{Figure, Figures, Kind, Unit, Value};
+use engine_core::{Latencies, QueueView};
+use engine_figures::{Figure, Figures, Kind, SPREAD_BOUNDS_NS, Spread, Unit, Value};
 use engine_shard::{JOURNAL_FIGURES, LANE_FIGURES};
 use node_shell::{CONNECTOR_FIGURES, ConnectionView};
 
 use crate::figures::{self, LeftOut};
 use crate::node::{Listed, NodeView, Row, SHARD, ShardOn};
+
+/// Queues that have series of latencies: up to 45 each, three times as many as all others of a queue.
+const LATENCIES_MAX: usize = 100;
 
 /// What metrics are made from.
 pub struct Metrics {
@@ -69,9 +73,11 @@ impl Metrics {
     /// The metrics as text.
     pub fn into_text(self) -> String {
         let Self { node, queues, connections } = self;
-        let ((queues, queues_left_out), (connections, connections_left_out)) = (queues.end(), connections.end());
+        let ((mut queues, queues_left_out), (connections, connections_left_out)) = (queues.end(), connections.end());
+        let latencies_left_out = leave_latencies_out(&mut queues, LATENCIES_MAX);
         let left_out = [
             LeftOut { of: QueueView::FIGURES.thing, count: queues_left_out },
+            LeftOut { of: "latencies", count: queues_left_out + latencies_left_out },
             LeftOut { of: ConnectionView::FIGURES.thing, count: connections_left_out },
         ];
         let mut text = String::new();
@@ -86,6 +92,20 @@ impl Metrics {
         write_things(&mut text, &figures::LEFT_OUT, &left_out);
         text
     }
+}
+
+/// Of all but so many queues, those that got most messages, no latencies are told; gives of how many.
+fn leave_latencies_out(queues: &mut [Row<QueueView>], most: usize) -> u64 {
+    let mut enqueued: Vec<(u64, usize)> =
+        queues.iter().enumerate().map(|(index, row)| (row.view.totals.enqueued, index)).collect();
+    enqueued.sort_unstable_by_key(|&(enqueued, index)| (std::cmp::Reverse(enqueued), index));
+    let others = enqueued.get(most..).unwrap_or_default();
+    for &(_, index) in others {
+        if let Some(row) = queues.get_mut(index) {
+            row.view.latencies = Latencies::default();
+        }
+    }
+    others.len() as u64
 }
 
 /// Shards, their journals, their lanes and their connectors.
@@ -129,7 +149,7 @@ fn write_table<T>(text: &mut String, figures: &Figures<T>, mut things: Vec<(Stri
                 Value::Count(value) => write!(labels, "{comma}{name}=\"{value}\""),
                 Value::Flag(value) => write!(labels, "{comma}{name}=\"{value}\""),
                 Value::Number(value) => write!(labels, "{comma}{name}=\"{value}\""),
-                Value::Absent => Ok(()),
+                Value::Absent | Value::Spread(_) => Ok(()),
             };
         }
     }
@@ -144,10 +164,11 @@ fn write_family<T>(text: &mut String, metric: &str, figure: &Figure<T>, things: 
     let kind = match figure.kind {
         Kind::Counter => "counter",
         Kind::Gauge => "gauge",
+        Kind::Distribution => "histogram",
     };
     let _ = writeln!(text, "# HELP {metric} {}\n# TYPE {metric} {kind}", figure.help);
-    for (labels, thing) in things {
-        let labels = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
+    for (of, thing) in things {
+        let labels = if of.is_empty() { String::new() } else { format!("{{{of}}}") };
         let _ = match (figure.of)(thing) {
             Value::Count(count) if figure.unit == Unit::Milliseconds => {
                 writeln!(text, "{metric}{labels} {}", count as f64 / 1000.0)
@@ -155,9 +176,25 @@ fn write_family<T>(text: &mut String, metric: &str, figure: &Figure<T>, things: 
             Value::Count(count) => writeln!(text, "{metric}{labels} {count}"),
             Value::Number(number) => writeln!(text, "{metric}{labels} {number}"),
             Value::Flag(flag) => writeln!(text, "{metric}{labels} {}", u8::from(flag)),
+            Value::Spread(spread) => {
+                write_spread(text, metric, of, spread);
+                Ok(())
+            }
             Value::Text(_) | Value::Absent => Ok(()),
         };
     }
+}
+
+/// The series of a distribution, times in seconds.
+fn write_spread(text: &mut String, metric: &str, of: &str, spread: &Spread) {
+    let comma = if of.is_empty() { "" } else { "," };
+    let seconds = |ns: u64| ns as f64 / 1e9;
+    for (bound, within) in SPREAD_BOUNDS_NS.iter().zip(spread.within) {
+        let _ = writeln!(text, "{metric}_bucket{{{of}{comma}le=\"{}\"}} {within}", seconds(*bound));
+    }
+    let _ = writeln!(text, "{metric}_bucket{{{of}{comma}le=\"+Inf\"}} {}", spread.count);
+    let _ = writeln!(text, "{metric}_sum{{{of}}} {}", seconds(spread.sum_ns));
+    let _ = writeln!(text, "{metric}_count{{{of}}} {}", spread.count);
 }
 
 fn escape(value: &str) -> String {

@@ -1,7 +1,7 @@
 //! The tables of `docs/monitoring.md` are made of the tables of figures: a test compares the two, and says what they should be.
 
 use engine_core::QueueView;
-use engine_figures::{Column, Figures, Unit};
+use engine_figures::{Column, Figures, Kind, Unit};
 use engine_shard::{JOURNAL_FIGURES, LANE_FIGURES};
 use node_shell::{CONNECTOR_FIGURES, ConnectionView, LinkView};
 
@@ -20,6 +20,7 @@ fn rows<T>(figures: &Figures<T>, at: &str) -> String {
             Column::Value(title) | Column::Rate(title) => title,
         };
         let unit = match figure.unit {
+            _ if figure.kind == Kind::Distribution => "µs; metric: histogram, seconds",
             Unit::Count => "–",
             Unit::Bytes => "octets",
             Unit::Seconds => "seconds",

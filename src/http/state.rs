@@ -52,6 +52,7 @@ impl Serialize for Scalar<'_> {
             Value::Flag(flag) => to.serialize_bool(flag),
             Value::Text(text) => to.serialize_str(text),
             Value::Absent => to.serialize_none(),
+            Value::Spread(spread) => to.collect_map(spread.told().map(|(name, value)| (name, Scalar(value)))),
         }
     }
 }

@@ -23,8 +23,16 @@ pub enum QueueCommand {
     #[command(after_help = "Example:\n  heddle queue list orders.")]
     List(Listed),
     /// Show queues with their figures.
-    #[command(after_help = "Examples:\n  heddle queue stat\n  heddle queue stat orders. --json")]
-    Stat(Listed),
+    #[command(
+        after_help = "Examples:\n  heddle queue stat\n  heddle queue stat orders. --json\n  heddle queue stat --latencies"
+    )]
+    Stat {
+        #[command(flatten)]
+        listed: Listed,
+        /// How long messages take from stage to stage, instead: half of them, 99 of a hundred, and the longest.
+        #[arg(long)]
+        latencies: bool,
+    },
     /// Declare a queue: it stays when nobody uses it, and over restarts.
     #[command(
         after_help = "Examples:\n  heddle queue create orders\n  heddle queue create audit --address orders --multicast"
@@ -170,7 +178,8 @@ impl QueueCommand {
         let plain = |work: &Work, operation, did| work.execute(operation, did, None);
         match self {
             Self::List(listed) => listed.list(),
-            Self::Stat(listed) => listed.stat(),
+            Self::Stat { listed, latencies: false } => listed.stat(),
+            Self::Stat { listed, latencies: true } => listed.latencies(),
             Self::Create(declared) => declared.execute("CREATE"),
             Self::Update(declared) => declared.execute("UPDATE"),
             Self::Delete(deleted) => deleted.execute(),
@@ -312,12 +321,6 @@ impl Listed {
     }
 
     fn stat(&self) -> crate::Result<()> {
-        let all = self.fetch()?;
-        let mut out = io::stdout().lock();
-        if self.json {
-            writeln!(out, "{}", json!(all))?;
-            return Ok(());
-        }
         let figures = [
             ("messages", "messages"),
             ("acquired", "held"),
@@ -328,12 +331,37 @@ impl Listed {
             ("expired", "expired"),
             ("rejected", "rejected"),
         ];
+        self.table(&figures.map(|(_, title)| title), |queue| {
+            figures.map(|(key, _)| queue.get(key).map_or_else(String::new, Json::to_string)).into()
+        })
+    }
+
+    fn latencies(&self) -> crate::Result<()> {
+        let stages = ["durable_latency", "dispatch_latency", "settle_latency"];
+        let titles = ["durable p50", "p99", "max", "dispatched p50", "p99", "max", "settled p50", "p99", "max"];
+        self.table(&titles, |queue| {
+            let times = stages.map(|stage| ["p50_us", "p99_us", "max_us"].map(|key| queue.get(stage)?.get(key)));
+            times.as_flattened().iter().map(|us| crate::status::microseconds(*us)).collect()
+        })
+    }
+
+    /// Prints queues, each with its names and further cells under these titles.
+    fn table(
+        &self,
+        titles: &[&'static str],
+        cells: impl Fn(&Object<String, Json>) -> Vec<String>,
+    ) -> crate::Result<()> {
+        let all = self.fetch()?;
+        let mut out = io::stdout().lock();
+        if self.json {
+            writeln!(out, "{}", json!(all))?;
+            return Ok(());
+        }
         let named = [("queue", Kind::Name), ("address", Kind::Name), ("routing", Kind::Word)];
-        let head = named.into_iter().chain(figures.map(|(_, title)| (title, Kind::Figure))).collect();
+        let head = named.into_iter().chain(titles.iter().map(|&title| (title, Kind::Figure))).collect();
         let rows = all.iter().map(|queue| {
             let names = ["name", "address", "routing"].map(|key| text(queue, key).to_owned());
-            let figures = figures.map(|(key, _)| queue.get(key).map_or_else(String::new, Json::to_string));
-            names.into_iter().chain(figures).collect()
+            names.into_iter().chain(cells(queue)).collect()
         });
         let table = Table { head, rows: rows.collect() };
         out.write_all(table.render(crate::status::columns()).as_bytes())?;

@@ -55,14 +55,19 @@ pub fn attributes() -> impl Iterator<Item = &'static str> {
 fn row(row: &Row<QueueView>) -> Vec<Value> {
     let labels = QUEUE_FIGURES.labels.iter().map(|label| (label.of)(&row.view));
     let all = labels.chain(QUEUE_FIGURES.figures.iter().map(|figure| (figure.of)(&row.view)));
-    let value = |figure: Figure<'_>| match figure {
+    all.map(value).chain([Value::Ushort(row.shard)]).collect()
+}
+
+/// A figure as a message has it. What is told of a distribution is not another one.
+fn value(figure: Figure<'_>) -> Value {
+    match figure {
         Figure::Count(count) => Value::Ulong(count),
         Figure::Number(number) => Value::Double(number),
         Figure::Flag(flag) => Value::Boolean(flag),
         Figure::Text(told) => text(told),
+        Figure::Spread(spread) => Value::Map(Map(spread.told().map(|(name, told)| (text(name), value(told))).into())),
         Figure::Absent => Value::Null,
-    };
-    all.map(value).chain([Value::Ushort(row.shard)]).collect()
+    }
 }
 
 /// Lists queues: those whose names begin with `prefix`, from where `after` says.

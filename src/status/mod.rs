@@ -6,6 +6,7 @@ mod render;
 mod show;
 mod state;
 
+pub use render::microseconds;
 pub use show::{columns, list_queues, show};
 
 /// What is printed of a broker that answers with this.

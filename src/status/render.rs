@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use engine_core::QUEUE_FIGURES;
-use engine_figures::{Column, Figures, Fill, Unit};
+use engine_figures::{Column, Figures, Fill, Kind as Figured, Unit};
 use engine_shard::JOURNAL_FIGURES;
 use load_model::number::{UNKNOWN, count, counted, octets, seconds};
 use load_model::shown;
@@ -90,6 +90,8 @@ enum Cell {
     Value(Unit),
     /// What was added to it since the last look, a second ago.
     Rate,
+    /// Of a distribution, what 99 of a hundred did not exceed.
+    Most,
 }
 
 /// The columns that figures have, of some things beside what they were at the last look: first what tells the things apart, then what no
@@ -108,6 +110,9 @@ fn table<'a, T>(
     let extra = extra.iter().map(|&(title, name)| (title, Kind::Figure, name, Cell::Label));
     let figures = figures.figures.iter().filter_map(|figure| match figure.column {
         Column::None => None,
+        Column::Value(title) if figure.kind == Figured::Distribution => {
+            Some((title, Kind::Figure, figure.name, Cell::Most))
+        }
         Column::Value(title) => Some((title, Kind::Figure, figure.name, Cell::Value(figure.unit))),
         Column::Rate(title) => Some((title, Kind::Figure, figure.name, Cell::Rate)),
     });
@@ -116,6 +121,7 @@ fn table<'a, T>(
         let cells = columns.iter().map(|&(_, _, name, cell)| match cell {
             Cell::Label => of_label(thing.get(name)),
             Cell::Value(unit) => of_figure(unit, thing.get(name)),
+            Cell::Most => microseconds(thing.get(name).and_then(|spread| spread.get("p99_us"))),
             Cell::Rate => rate(number(thing, name), old.and_then(|old| number(old, name))),
         });
         cells.collect()
@@ -141,6 +147,11 @@ fn of_figure(unit: Unit, value: Option<&Value>) -> String {
         Unit::Flag => value.as_bool().map(|flag| if flag { "yes" } else { "no" }.to_owned()),
     });
     shown.unwrap_or_else(|| UNKNOWN.to_owned())
+}
+
+/// A time of so many microseconds.
+pub fn microseconds(us: Option<&Value>) -> String {
+    us.and_then(Value::as_u64).map_or_else(|| UNKNOWN.to_owned(), |us| seconds(us as f64 / 1e6))
 }
 
 /// What was added since the last look, a second ago.

@@ -31,6 +31,7 @@ mod links;
 mod load;
 mod load_jms;
 mod managing;
+mod moments;
 mod names;
 mod network;
 mod observing;

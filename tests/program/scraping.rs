@@ -212,7 +212,7 @@ fn strictly(text: &str) -> BTreeMap<String, Vec<(Labels, f64)>> {
             name.clone_into(&mut helped);
         } else if let Some(rest) = line.strip_prefix("# TYPE ") {
             let (name, kind) = rest.split_once(' ').expect("a type");
-            assert!(name == helped && ["counter", "gauge"].contains(&kind), "{line}");
+            assert!(name == helped && ["counter", "gauge", "histogram"].contains(&kind), "{line}");
             assert_eq!(kind == "counter", name.ends_with("_total"), "a counter ends in _total: {line}");
             let units = ["_ms", "_us", "_ns", "_mib", "_kib", "_percent", "_minutes"];
             assert!(!units.iter().any(|unit| name.trim_end_matches("_total").ends_with(unit)), "a base unit: {line}");
@@ -220,10 +220,13 @@ fn strictly(text: &str) -> BTreeMap<String, Vec<(Labels, f64)>> {
             family = (name.to_owned(), kind.to_owned());
         } else {
             let (name, labels, value) = sample(line);
-            assert_eq!(name, family.0, "families are together: {line}");
+            let of = ["_bucket", "_sum", "_count"].into_iter().find_map(|part| name.strip_suffix(part));
+            let of = if family.1 == "histogram" { of.unwrap_or_else(|| panic!("a part of it: {line}")) } else { &name };
+            assert_eq!(of, family.0, "families are together: {line}");
+            assert_eq!(labels.contains_key("le"), name.ends_with("_bucket") && family.1 == "histogram", "{line}");
             assert!(value.is_finite() && (family.1 == "gauge" || value >= 0.0), "{line}");
             assert!(seen.insert((name.clone(), labels.clone())), "a sample twice: {line}");
-            families.get_mut(&name).expect("it has a type").push((labels, value));
+            families.get_mut(of).expect("it has a type").push((labels, value));
         }
     }
     families

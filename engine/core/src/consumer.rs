@@ -22,7 +22,7 @@ impl Core {
         let Some(End { role: EndRole::Consumer(consumer), .. }) = self.nodes.ends.get(end) else { return };
         let key = consumer.queue;
         let Some(queue) = self.nodes.queues.get_mut(key) else { return };
-        let left = queue.accept(end, held);
+        let left = queue.accept(end, held, self.now.ns);
         let touches = queue.is_done_or_awaited();
         self.apply(key, left);
         if touches {
@@ -158,6 +158,7 @@ impl Core {
                 continue;
             };
             consumer.credit -= 1;
+            queue.note_shown(next, self.now.ns);
             let delivery = show(queue, (key, end), consumer.settle, next);
             self.turns.note_shown(&delivery, next.bytes, sheds);
             return Some((*link, delivery));

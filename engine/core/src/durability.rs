@@ -15,7 +15,7 @@ use crate::core::Core;
 use crate::divert_name::divert_of;
 use crate::event::Event;
 use crate::fact::{Declared, Fact, IDS, Purpose, Resident, TRANSACTIONS, Target, Targets};
-use crate::journaling::{Journaling, LastNumbers, Numbers, Restored, Waiting};
+use crate::journaling::{Journaling, LastNumbers, Measured, Numbers, Restored, Waiting};
 use crate::key::LinkKey;
 use crate::limits::{MESSAGE_OVERHEAD, Storage};
 use crate::message::Message;
@@ -49,8 +49,20 @@ impl Core {
             self.store_in(&passing, message.clone(), first);
         }
         let first = self.journal.numbers.take(lasting.len() as u64);
+        for &key in &lasting {
+            self.measure(key, first);
+        }
         self.store_in(&lasting, message, first);
         first
+    }
+
+    /// Sees how long it takes until the journal has what a queue is given, if that is one of those that are looked at.
+    fn measure(&mut self, key: Key, number: u64) {
+        let arrived_ns = self.now.ns;
+        let Some(queue) = self.nodes.queues.get_mut(key) else { return };
+        if let Some(weight) = queue.note_stored(arrived_ns) {
+            self.journal.measuring.insert(Measured { number, queue: key, arrived_ns, weight });
+        }
     }
 
     /// Stores a message in queues, under the names from `first` on.
@@ -84,7 +96,7 @@ impl Core {
 
     fn push_paged(&mut self, key: Key, message: &Message) {
         let Some(queue) = self.nodes.queues.get_mut(key) else { return };
-        if queue.push_paged(message.size()) {
+        if queue.push_paged(message.size(), self.now.ns) {
             self.touch(key);
         }
         self.trim(key);
@@ -175,6 +187,11 @@ impl Core {
     /// Everything up to `number` is on stable storage.
     pub(crate) fn handle_durable(&mut self, number: u64) {
         self.journal.awaiting.handle_durable(number);
+        while let Some(Measured { queue, arrived_ns, weight, .. }) = self.journal.measuring.poll(number) {
+            if let Some(queue) = self.nodes.queues.get_mut(queue) {
+                queue.note_durable(self.now.ns.saturating_sub(arrived_ns), weight);
+            }
+        }
         while let Some(waiting) = self.journal.awaiting.poll() {
             match waiting {
                 Waiting::Accept { end, deliveries, .. } => self.accept(end, deliveries),

@@ -1,10 +1,11 @@
 //! The owner's half of the journal: what it has for the journal, and what it knows of it.
 //!
-//! It is made of rooms that know nothing of each other: `numbers` (what facts are called), `outbox` (what the journal
-//! is to hear), `awaiting` (who waits until something is durable). Which of them has what the journal asks for next,
+//! It is made of rooms that know nothing of each other: `numbers` (what facts are called), `outbox` (what the journal is to hear),
+//! `awaiting` (who waits until something is durable), `measuring` (how long that takes). Which of them has what the journal asks for next,
 //! and what follows from its answers, is in `exchanging`; what becomes a fact is in `durability`.
 
 mod awaiting;
+mod measuring;
 mod numbers;
 mod outbox;
 
@@ -17,6 +18,8 @@ use crate::queue::Queue;
 use crate::slab::Key;
 
 pub(crate) use awaiting::{Awaiting, Waiting};
+pub(crate) use measuring::Measured;
+use measuring::Measuring;
 pub use numbers::LastNumbers;
 pub(crate) use numbers::Numbers;
 pub(crate) use outbox::Outbox;
@@ -35,6 +38,7 @@ pub(crate) struct Journaling {
     pub numbers: Numbers,
     pub outbox: Outbox,
     pub awaiting: Awaiting,
+    pub measuring: Measuring,
     pub disk: Disk,
     /// Queues that have a number there.
     by_number: HashMap<u64, Key>,

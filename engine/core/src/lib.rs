@@ -89,7 +89,7 @@ pub use crate::forwarding::Forward;
 pub use crate::ids::{DuplicateTotals, ResumedIds};
 pub use crate::journaling::{LastNumbers, Restored};
 pub use crate::managing::{Action, Mark, NoMark, Onward, Progress, Task};
-pub use crate::queue::{Recalled, Totals};
+pub use crate::queue::{Latencies, Recalled, Totals};
 pub use crate::spreading::kept_patterns;
 pub use origin::Origin;
 pub use versions::{Answer, InUse, Version};

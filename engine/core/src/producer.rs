@@ -53,6 +53,7 @@ impl Core {
         {
             self.memory.take(message.size());
             let expires = queue.push_plain(message);
+            queue.note_arrived(now_ns);
             if queue.begin_turn() {
                 self.turns.insert(only);
             }

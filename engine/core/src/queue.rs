@@ -7,7 +7,7 @@
 //! - `consumers`: whose turn it is (`round`), and who is before others (`precedence`);
 //! - `held`: what consumers hold, and what they said of it;
 //! - `paging`: what is in the journal only;
-//! - `stock`: how much there is, and what left;
+//! - `stock`: how much there is, what left, and how long it took (`moments`, `histogram`);
 //! - `expiry`: messages by the time from which they may be dropped;
 //! - `departures`: what goes to another address, and is not there yet;
 //! - `withheld`: producers that wait for room.
@@ -30,8 +30,10 @@ mod expiring;
 mod expiry;
 mod fetching;
 mod held;
+mod histogram;
 mod leaving;
 mod managing;
+mod moments;
 mod named;
 mod order;
 mod paging;
@@ -68,6 +70,7 @@ pub(crate) use entry::Entry;
 pub(crate) use entry::Next;
 use expiry::Expiries;
 use held::Holdings;
+pub use moments::Latencies;
 use order::Order;
 pub(crate) use order::Place;
 pub use paging::Recalled;
@@ -315,6 +318,21 @@ impl Queue {
         self.stock.totals()
     }
 
+    /// How long its messages took from stage to stage.
+    pub fn latencies(&self) -> Latencies {
+        self.stock.moments.latencies()
+    }
+
+    /// A durable message came to it; gives how many it stands for, if it is to be told when the journal has it (`note_durable`).
+    pub fn note_stored(&mut self, now_ns: u64) -> Option<u64> {
+        self.stock.moments.note_stored(now_ns)
+    }
+
+    /// The journal has a durable message that stands for so many.
+    pub fn note_durable(&mut self, took_ns: u64, weight: u64) {
+        self.stock.moments.note_durable(took_ns, weight);
+    }
+
     /// Whether durable messages of it are kept on disk.
     #[inline]
     pub fn is_lasting(&self) -> bool {
@@ -359,6 +377,11 @@ impl Queue {
     pub fn push(&mut self, mut message: Message, stored: Option<NonZeroU64>, now: Now) -> Option<NonZeroU64> {
         message.header.first_acquirer = true;
         self.stock.count_enqueued();
+        let sequence = self.order.upcoming_sequence();
+        // What names a time waits for that.
+        if self.stock.moments.watches(sequence) && !message.header.scheduled {
+            self.stock.moments.note_arrived(sequence, now.ns);
+        }
         self.append(message, stored, now)
     }
 
@@ -368,6 +391,15 @@ impl Queue {
         message.header.first_acquirer = true;
         self.stock.count_enqueued();
         self.append_normal(message, None)
+    }
+
+    /// A message was put in by `push_plain`. Behind it: a call that may be made in between would cost each message the copies of its parts.
+    #[inline(always)]
+    pub fn note_arrived(&mut self, now_ns: u64) {
+        let sequence = self.order.upcoming_sequence() - 1;
+        if self.stock.moments.watches(sequence) {
+            self.stock.moments.note_arrived(sequence, now_ns);
+        }
     }
 
     /// Puts a message that was here before behind all others of its priority in memory, when its time has come.

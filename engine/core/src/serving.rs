@@ -88,6 +88,7 @@ impl Core {
             Picked::Next(next) => {
                 consumer.credit -= 1;
                 let bytes = next.bytes;
+                queue.note_shown(next, self.now.ns);
                 let shown = show(queue, (key, end), consumer.settle, next);
                 self.turns.note_shown(&shown, bytes, sheds);
                 Asked::Given(*link, shown)

@@ -6,7 +6,7 @@ use engine_figures::{Figure, Figures, Fill, Label, Page, Range, Unit, Value};
 
 use crate::command::RoutingType;
 use crate::core::Core;
-use crate::queue::{Kind, Queue, Totals};
+use crate::queue::{Kind, Latencies, Queue, Totals};
 
 /// A queue, as it is now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub struct QueueView {
     pub consumers: u64,
     /// Since it was made.
     pub totals: Totals,
+    /// How long its messages took from stage to stage.
+    pub latencies: Latencies,
 }
 
 type QueueLabel = Label<QueueView>;
@@ -157,6 +159,21 @@ pub const QUEUE_FIGURES: Figures<QueueView> = Figures {
             |q| Value::Count(q.totals.slow),
         )
         .metric("heddle_queue_slow_consumers_total"),
+        QueueFigure::spread("durable_latency", "From a durable message's arrival until the journal has it on stable storage.", |q| {
+            Value::of(q.latencies.durable.as_ref())
+        })
+        .metric("heddle_queue_durable_seconds")
+        .column("durable p99"),
+        QueueFigure::spread("dispatch_latency", "From a message's arrival until a consumer is given it for the first time.", |q| {
+            Value::of(q.latencies.dispatch.as_ref())
+        })
+        .metric("heddle_queue_dispatch_seconds")
+        .column("wait p99"),
+        QueueFigure::spread("settle_latency", "From when a consumer is given a message until it accepts or rejects it.", |q| {
+            Value::of(q.latencies.settle.as_ref())
+        })
+        .metric("heddle_queue_settle_seconds")
+        .column("settle p99"),
     ],
 };
 
@@ -191,6 +208,7 @@ impl Core {
             producers: address.map_or(0, |address| address.producers.len() as u64),
             consumers: queue.consumers.len() as u64,
             totals: queue.totals(),
+            latencies: queue.latencies(),
         }
     }
 

@@ -6,10 +6,11 @@
 //! 3. Names follow Prometheus' rules: `heddle_` and the thing first, the base unit behind, counters end in `_total`; `Figures::check` says
 //!    what breaks them.
 //!
-//! Not here: who asks, who prints, and how long it may take. Distributions (latencies of stages) will be a third kind beside counter and
-//! gauge, with a value of their own.
+//! Not here: who asks, who prints, and how long it may take; how distributions are counted (`spread` says what is told of one).
 
 use std::collections::BTreeSet;
+
+use crate::spread::Spread;
 
 /// How a figure behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub enum Kind {
     Counter,
     /// What is at this moment.
     Gauge,
+    /// How long something took, of many.
+    Distribution,
 }
 
 /// What a figure is counted in.
@@ -46,8 +49,18 @@ pub enum Value<'a> {
     Flag(bool),
     /// Text, of others or ours.
     Text(&'a str),
+    /// How long something took, of many.
+    Spread(&'a Spread),
     /// The thing has none.
     Absent,
+}
+
+impl<'a> Value<'a> {
+    /// How long something took, if any was counted.
+    #[must_use]
+    pub fn of(spread: Option<&'a Spread>) -> Self {
+        spread.map_or(Self::Absent, Self::Spread)
+    }
 }
 
 /// Where a row's value stands in a table of `heddle status`, and under which title.
@@ -162,6 +175,21 @@ impl<T> Figure<T> {
         of: for<'a> fn(&'a T) -> Value<'a>,
     ) -> Self {
         Self { name, metric: None, help, kind: Kind::Counter, unit, column: Column::None, artemis: None, of }
+    }
+
+    /// How long something took, of many.
+    #[must_use]
+    pub const fn spread(name: &'static str, help: &'static str, of: for<'a> fn(&'a T) -> Value<'a>) -> Self {
+        Self {
+            name,
+            metric: None,
+            help,
+            kind: Kind::Distribution,
+            unit: Unit::Seconds,
+            column: Column::None,
+            artemis: None,
+            of,
+        }
     }
 
     /// The same, told to Prometheus under this name as well.

@@ -3,6 +3,8 @@
 
 mod figure;
 mod page;
+mod spread;
 
 pub use figure::{Column, Figure, Figures, Fill, Kind, Label, Unit, Value};
 pub use page::{PAGE_ROWS_MAX, PAGE_STEPS_MAX, Page, Range, page};
+pub use spread::{SPREAD_BOUNDS_NS, Spread};

@@ -16,7 +16,12 @@ use crate::message::Message;
 
 impl Queue {
     /// A message is put behind all others that is in the journal only; gives whether the queue has something to ask for by it.
-    pub fn push_paged(&mut self, size: u64) -> bool {
+    pub fn push_paged(&mut self, size: u64, now_ns: u64) -> bool {
+        // The number that it gets when it was read.
+        let sequence = self.order.upcoming_sequence() + self.behind.messages();
+        if self.stock.moments.watches(sequence) {
+            self.stock.moments.note_arrived(sequence, now_ns);
+        }
         self.behind.push(size);
         self.stock.count_enqueued();
         self.behind.messages() == 1 || !self.consumers.browsers().is_empty()

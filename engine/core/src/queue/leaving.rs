@@ -19,8 +19,11 @@ impl Queue {
     #[inline(always)]
     pub fn leave(&mut self, sequence: u64, held: Held, why: Why) -> Left {
         self.stock.count_left(&why);
-        if !matches!(why, Why::Acknowledged) && self.goes_elsewhere(&why) {
-            return self.depart(sequence, held, why);
+        if !matches!(why, Why::Acknowledged) {
+            self.stock.moments.forget(sequence);
+            if self.goes_elsewhere(&why) {
+                return self.depart(sequence, held, why);
+            }
         }
         self.let_go(sequence, held)
     }
@@ -44,8 +47,11 @@ impl Queue {
 
     /// A message was shown to somebody who does not hold it.
     #[inline]
-    pub fn leave_shown(&mut self, entry: Key) -> Left {
+    pub fn leave_shown(&mut self, entry: Key, now_ns: u64) -> Left {
         let Some(sequence) = self.entry(entry).map(|entry| entry.sequence) else { return Left::default() };
+        if self.stock.moments.watches(sequence) {
+            self.stock.moments.note_settled(sequence, now_ns);
+        }
         self.leave(sequence, Held::Here(entry), Why::Acknowledged)
     }
 

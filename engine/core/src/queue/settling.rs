@@ -27,6 +27,14 @@ fn merged(body: &Bytes, annotations: &Bytes) -> Option<Bytes> {
 }
 
 impl Queue {
+    /// A message is given to a consumer.
+    #[inline(always)]
+    pub fn note_shown(&mut self, next: Next, now_ns: u64) {
+        if self.stock.moments.watches(next.sequence) {
+            self.stock.moments.note_shown(next.sequence, now_ns);
+        }
+    }
+
     /// Notes that `end` holds a message; gives the key to settle it by.
     #[inline]
     pub fn hold(&mut self, next: Next, end: Key) -> u64 {
@@ -35,8 +43,11 @@ impl Queue {
 
     /// Ends what `end` holds under `key` and accepted.
     #[inline]
-    pub fn accept(&mut self, end: Key, key: u64) -> Left {
+    pub fn accept(&mut self, end: Key, key: u64, now_ns: u64) -> Left {
         let Some(Acquired { sequence, held, .. }) = self.held.take(end, key) else { return Left::default() };
+        if self.stock.moments.watches(sequence) {
+            self.stock.moments.note_settled(sequence, now_ns);
+        }
         self.leave(sequence, held, Why::Acknowledged)
     }
 
@@ -44,13 +55,20 @@ impl Queue {
     pub fn settle(&mut self, end: Key, key: u64, outcome: Outcome, now_ns: u64) -> Left {
         let Some(Acquired { sequence, held, .. }) = self.held.take(end, key) else { return Left::default() };
         match outcome {
-            Outcome::Accepted => return self.leave(sequence, held, Why::Acknowledged),
-            Outcome::Rejected(refusal) => return self.leave(sequence, held, Why::Rejected(refusal)),
+            Outcome::Accepted => {
+                self.stock.moments.note_settled(sequence, now_ns);
+                return self.leave(sequence, held, Why::Acknowledged);
+            }
+            Outcome::Rejected(refusal) => {
+                self.stock.moments.note_settled(sequence, now_ns);
+                return self.leave(sequence, held, Why::Rejected(refusal));
+            }
             Outcome::Released => self.give_back(sequence, held),
             Outcome::Modified(modified) => {
                 let held = self.modify(end, sequence, held, &modified);
                 let failures = if modified.delivery_failed { self.failures_of(held) } else { 0 };
                 if failures > 0 && self.exhausts(failures) {
+                    self.stock.moments.note_settled(sequence, now_ns);
                     return self.leave(sequence, held, Why::Exhausted);
                 }
                 if failures == 0 || !self.order.delay(sequence, held, failures, now_ns) {

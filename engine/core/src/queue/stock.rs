@@ -7,6 +7,7 @@
 use std::num::NonZeroU64;
 
 use super::cause::Moved;
+use super::moments::Moments;
 use crate::event::Refusal;
 
 /// Why a message leaves its queue, for good or to go elsewhere. A queue that is deleted takes what it has with it (`Queue::names`).
@@ -93,6 +94,7 @@ pub(crate) struct Stock {
     /// Size of all messages in memory, held ones too, octets.
     bytes: u64,
     totals: Totals,
+    pub moments: Moments,
     /// Messages that somebody moved or copied, and that were refused where they were to go.
     withdrawn: u64,
     /// Durable messages that left and that the journal was not told of yet.
