@@ -415,6 +415,9 @@ fn browse(client: &mut Client, queue: &str, filter: Option<&str>, count: u64, js
                 told["body"]
             );
             writeln!(out, "{}", text_of_others::sentence(&line))?;
+            for hop in told["annotations"]["x-opt-MOVE-WAY"].as_str().unwrap_or_default().lines() {
+                writeln!(out, "    {}", text_of_others::sentence(hop))?;
+            }
         }
         Ok(shown_so_far < count)
     })?;

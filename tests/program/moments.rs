@@ -1,4 +1,4 @@
-//! What is told of times: how long messages take from stage to stage.
+//! What is told of times: how long messages take from stage to stage, and when they left which queue.
 
 use serde_json::Value as Json;
 use tempfile::TempDir;
@@ -54,5 +54,41 @@ fn how_long_each_stage_took_is_told() {
         assert!(table.contains("orders.slow") && table.contains("p99"), "{table}");
         let row = table.lines().find(|line| line.starts_with("orders.slow")).expect("its row");
         assert!(!row.contains('–'), "each time is known: {table}");
+    }
+}
+
+#[test]
+fn the_whole_way_to_the_dead_letters_is_told() {
+    for shards in [1, 3] {
+        let broker = start(shards);
+        let mut peer = opened(&broker);
+        peer.attach_sender("orders.bad");
+        peer.send_accepted(Durable::Yes, [b"bad".to_vec()]);
+        for round in 0..2 {
+            let mut consumer = opened(&broker);
+            consumer.attach_receiver("orders.bad", 1);
+            let (delivery, _) = consumer.receive();
+            consumer.reject(delivery, delivery, &format!("no, for the {round}. time"));
+            wait_for("it to be dead", || broker.queue("dead").filter(|queue| queue["messages"] == 1));
+            consumer.close();
+            if round == 0 {
+                queue(&broker, &["retry", "dead", "--all"]);
+                wait_for("it to be back", || broker.queue("orders.bad").filter(|queue| queue["messages"] == 1));
+            }
+        }
+        let shown = queue(&broker, &["browse", "dead"]);
+        let hops: Vec<&str> = shown.lines().filter_map(|line| line.strip_prefix("    ")).collect();
+        assert_eq!(hops.len(), 3, "{shown}");
+        for (hop, said) in hops.iter().zip([
+            " orders.bad rejected: shop:closed: no, for the 0. time",
+            " dead retried",
+            " orders.bad rejected: shop:closed: no, for the 1. time",
+        ]) {
+            let (time, rest) = hop.split_at(24);
+            assert!(time.starts_with("20") && time.ends_with('Z') && rest == said, "{shown}");
+        }
+        let json = queue(&broker, &["browse", "dead", "--json"]);
+        let message: Json = serde_json::from_str(json.lines().next().expect("a message")).expect("JSON");
+        assert_eq!(message["annotations"]["x-opt-MOVE-WAY"].as_str().map(|way| way.lines().count()), Some(3));
     }
 }

@@ -11,6 +11,7 @@ use engine_message::value::{Map, Value};
 
 use crate::message::{Content, Header, Large, MOVE_COUNT, Message};
 use crate::queue::{Cause, Parting};
+use crate::way::{self, Hop};
 
 const FIRST_ADDRESS: &str = "x-opt-ORIG-ADDRESS";
 const FIRST_QUEUE: &str = "x-opt-ORIG-QUEUE";
@@ -22,6 +23,7 @@ const CONDITION: &str = "x-opt-MOVE-CONDITION";
 const DESCRIPTION: &str = "x-opt-MOVE-DESCRIPTION";
 const DELIVERIES: &str = "x-opt-MOVE-DELIVERY-COUNT";
 const EXPIRY: &str = "x-opt-ACTUAL-EXPIRY";
+const WAY: &str = "x-opt-MOVE-WAY";
 
 /// The message that arrives where another one goes: as if it had not been delivered yet, and without a time to live, unless somebody moved
 /// it, or a divert did.
@@ -105,22 +107,34 @@ fn tell(map: &mut Map, parting: &Parting<'_>, wall_ms: u64) {
     map.set(MOVE_COUNT, Value::Uint(moves.saturating_add(1)));
     // What the hop before said of these is not said of this one.
     [CONDITION, DESCRIPTION, EXPIRY].into_iter().for_each(|key| map.remove(key));
+    let mut error = None;
     match parting.cause {
-        Cause::Rejected(refusal) => {
-            map.set(REASON, text("rejected"));
-            if let Some(refusal) = refusal {
-                map.set(CONDITION, text(refusal.condition.as_str()));
-                map.set(DESCRIPTION, text(&refusal.description));
-            }
+        Cause::Rejected(Some(refusal)) => {
+            map.set(CONDITION, text(refusal.condition.as_str()));
+            map.set(DESCRIPTION, text(&refusal.description));
+            error = Some((refusal.condition.as_str(), &*refusal.description));
         }
-        Cause::Expired(at) => {
-            map.set(REASON, text("expired"));
-            map.set(EXPIRY, Value::Long(i64::try_from(*at).unwrap_or(i64::MAX)));
-        }
-        Cause::Moved(moved) => map.set(REASON, text(moved.reason)),
-        Cause::Exhausted => map.set(REASON, text("max-delivery-attempts")),
-        Cause::Diverted => map.set(REASON, text("diverted")),
-        Cause::Subscribed => {}
+        Cause::Expired(at) => map.set(EXPIRY, Value::Long(i64::try_from(*at).unwrap_or(i64::MAX))),
+        Cause::Rejected(None) | Cause::Moved(_) | Cause::Exhausted | Cause::Diverted | Cause::Subscribed => {}
+    }
+    let reason = reason(parting.cause);
+    map.set(REASON, text(reason));
+    let Parting { address, queue, .. } = *parting;
+    let hop = Hop { wall_ms, address, queue, reason, failed: parting.message.header.delivery_count, error };
+    let way = way::lengthened(map.get(WAY).and_then(Value::as_text).unwrap_or_default(), &hop);
+    map.set(WAY, Value::String(way));
+}
+
+/// Why a message moves, in a word.
+fn reason(cause: &Cause) -> &'static str {
+    match cause {
+        Cause::Rejected(_) => "rejected",
+        Cause::Expired(_) => "expired",
+        Cause::Moved(moved) => moved.reason,
+        Cause::Exhausted => "max-delivery-attempts",
+        Cause::Diverted => "diverted",
+        // Nothing is said of it: its subscribers get what was sent.
+        Cause::Subscribed => "subscribed",
     }
 }
 
@@ -169,6 +183,9 @@ mod tests {
         assert_eq!(texts(&map, &keys[..5]), some(&["a", "q", "dead", "dead", "expired"]));
         assert_eq!((map.get(CONDITION), map.get(DESCRIPTION)), (None, None), "they were of the other hop");
         assert_eq!(map.get(EXPIRY), Some(&Value::Long(1500)));
+        let way = "1970-01-01T00:00:01.000Z a::q rejected after 3 failed deliveries: shop:no: it is closed\n\
+                   1970-01-01T00:00:02.000Z dead expired";
+        assert_eq!(map.get(WAY).and_then(Value::as_text), Some(way), "the whole chain is told");
         assert!(twice.body.ends_with(&message.body));
     }
 

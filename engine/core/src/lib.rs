@@ -78,6 +78,7 @@ mod unsettled;
 mod versions;
 mod view;
 mod waiting;
+mod way;
 mod wider;
 pub mod wildcard;
 

@@ -155,7 +155,7 @@ pub const HOPS_MAX: u32 = 16;
 
 /// Largest message annotations of what is diverted, octets: with those that tell of its way they have to fit into the 64 KiB that are kept
 /// of them, so that moves are counted. What has larger ones is dropped, and counted, as if it had moved too often.
-pub const MOVED_ANNOTATIONS_MAX: usize = 56 << 10;
+pub const MOVED_ANNOTATIONS_MAX: usize = 48 << 10;
 
 /// What a message costs that waits to go elsewhere, beside itself, octets: its places in line and table.
 pub const DEPARTING_BYTES: u64 = 128;
