@@ -168,7 +168,8 @@ mod tests {
             | "priorities_on_disk"
             | "auto_delete"
             | "enabled"
-            | "no_expiry" => Value::Switch(true),
+            | "no_expiry"
+            | "ingress_timestamp" => Value::Switch(true),
             "dead_letter_address" | "expiry_address" | "last_value_key" => Value::Text("b".to_owned()),
             "redelivery_growth" => Value::Whole(200),
             _ => Value::Whole(7),

@@ -22,6 +22,7 @@ mod durability;
 mod expiry;
 mod forwarding;
 mod holding;
+mod ingress;
 mod kept_files;
 mod large;
 mod last_values;

@@ -135,6 +135,9 @@ layered! {
     min_expiry_ms: u64 = 0 => range(0, 1 << 40, "ms") => kept(47) => artemis("min-expiry-delay");
     /// a message lives no longer than this from its arrival on, whatever it says; a minimum above it does not count; 0: as it says
     max_expiry_ms: u64 = 0 => range(0, 1 << 40, "ms") => kept(48) => artemis("max-expiry-delay");
+    /// each message says when it came to the address: the annotation `x-opt-ingress-time`, milliseconds since the epoch by the clock of the
+    /// broker; what another broker or the sender said of that before is overwritten
+    ingress_timestamp: bool = false => kept(27) => artemis("enable-ingress-timestamp");
     /// messages that wait in one queue at most: with each further one the oldest leaves, for good; those that consumers hold do not count, and
     /// producers do not wait for consumers; 0: any number
     ring_size: u64 = 0 => range(0, 1 << 48, "messages") => kept(60) => artemis("default-ring-size");

@@ -42,6 +42,8 @@ pub(crate) struct Bounds {
     pub lifetimes: Lifetimes,
     /// Whether messages stand in the order by number, as they replace others, or their priorities hold on disk, too.
     pub names_all: bool,
+    /// Whether messages are told when they came (`ingress`).
+    pub stamps: bool,
 }
 
 impl Bounds {
@@ -58,6 +60,7 @@ impl Bounds {
             ring,
             ring_bytes: u64::MAX,
             names_all: !settings.last_value_key.is_empty() || settings.priorities_on_disk,
+            stamps: settings.ingress_timestamp,
             gets: match (settings.enabled, settings.purge_on_no_consumers) {
                 (false, _) => Gets::Never,
                 (true, true) if settings.non_destructive => Gets::WhileAttached,
@@ -92,7 +95,11 @@ impl Bounds {
 
     /// Whether more is asked for each message than how much the queue has.
     pub fn ask_more(&self) -> bool {
-        self.ring < u64::MAX || self.gets != Gets::Always || self.names_all || self.lifetimes != Lifetimes::AsSent
+        self.ring < u64::MAX
+            || self.gets != Gets::Always
+            || self.names_all
+            || self.stamps
+            || self.lifetimes != Lifetimes::AsSent
     }
 
     /// Messages in the queue from which on it refuses further ones.

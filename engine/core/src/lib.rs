@@ -40,6 +40,7 @@ mod hop;
 mod idle;
 mod idling;
 mod ids;
+mod ingress;
 mod journaling;
 pub mod key;
 mod lifetimes;

@@ -14,6 +14,7 @@ use crate::command::{Outcome, Publish, RoutingType, Settled};
 use crate::core::Core;
 use crate::ends::Route;
 use crate::event::{Event, Refusal};
+use crate::ingress;
 use crate::key::LinkKey;
 use crate::lifetimes::Lifetimes;
 use crate::message::Message;
@@ -54,6 +55,9 @@ impl Core {
         }
         if found.lifetimes != Lifetimes::AsSent {
             found.lifetimes.hold(&mut message, self.now.wall_ms);
+        }
+        if found.settings.ingress_timestamp {
+            ingress::stamp(&mut message, self.now.wall_ms);
         }
         if found.queues.has_beside() && !matches!(route, Route::Queue(_)) {
             return self.put_beside(heading, message);

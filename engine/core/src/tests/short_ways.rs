@@ -142,8 +142,10 @@ proptest! {
     ) {
         let when_full = if refuse { WhenFull::Refuse } else { WhenFull::Hold };
         let (ring, gets, lifetimes) = (u64::MAX, Gets::Always, Lifetimes::AsSent);
-        let bounds =
-            Bounds { soft_messages: 3, soft_bytes: 700, max_messages, max_bytes, when_full, ring, ring_bytes: u64::MAX, gets, lifetimes, names_all: false };
+        let (soft_messages, soft_bytes, ring_bytes, names_all, stamps) = (3, 700, u64::MAX, false, false);
+        let bounds = Bounds {
+            soft_messages, soft_bytes, max_messages, max_bytes, when_full, ring, ring_bytes, gets, lifetimes, names_all, stamps,
+        };
         let layer = Layer { producer_window: Some(producer_window), when_full: Some(when_full), ..Layer::default() };
         let config = CoreConfig {
             storage: if journal { Storage::Journal } else { Storage::Memory },
