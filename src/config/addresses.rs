@@ -169,6 +169,7 @@ mod tests {
             | "auto_delete"
             | "enabled"
             | "no_expiry"
+            | "dead_letter_no_route"
             | "ingress_timestamp" => Value::Switch(true),
             "dead_letter_address" | "expiry_address" | "last_value_key" => Value::Text("b".to_owned()),
             "redelivery_growth" => Value::Whole(200),

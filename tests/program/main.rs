@@ -52,4 +52,5 @@ mod selectors;
 mod subscriptions;
 mod transactions;
 mod transports;
+mod unrouted;
 mod wildcards;

@@ -110,6 +110,9 @@ layered! {
     dead_letter_address: String = String::new()
         => check("an address, an address::queue, or \"\" for none", destination::check) => kept(20)
         => artemis("dead-letter-address, auto-create-dead-letter-resources, dead-letter-queue-prefix, dead-letter-queue-suffix");
+    /// what no queue of the address gets (there is none, or none chooses it by its selector) goes to the `dead_letter_address`, too, and is
+    /// accepted when it is safe; else, and without that address, it is accepted and dropped
+    dead_letter_no_route: bool = false => kept(26) => artemis("send-to-dla-on-no-route");
     /// failed deliveries of a message after which it goes to the `dead_letter_address`; without one it is delivered again and again. A delivery
     /// fails if its consumer says so (modified, delivery-failed), or loses its connection. 0: any number
     max_delivery_attempts: u32 = 10 => range(0, 1 << 31, "") => kept(40) => artemis("max-delivery-attempts");

@@ -115,7 +115,8 @@ fn tell(map: &mut Map, parting: &Parting<'_>, wall_ms: u64) {
             error = Some((refusal.condition.as_str(), &*refusal.description));
         }
         Cause::Expired(at) => map.set(EXPIRY, Value::Long(i64::try_from(*at).unwrap_or(i64::MAX))),
-        Cause::Rejected(None) | Cause::Moved(_) | Cause::Exhausted | Cause::Diverted | Cause::Subscribed => {}
+        Cause::Rejected(None) | Cause::Moved(_) | Cause::Exhausted => {}
+        Cause::Diverted | Cause::Subscribed | Cause::Unrouted => {}
     }
     let reason = reason(parting.cause);
     map.set(REASON, text(reason));
@@ -135,6 +136,7 @@ fn reason(cause: &Cause) -> &'static str {
         Cause::Diverted => "diverted",
         // Nothing is said of it: its subscribers get what was sent.
         Cause::Subscribed => "subscribed",
+        Cause::Unrouted => "no-route",
     }
 }
 

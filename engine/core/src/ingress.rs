@@ -31,7 +31,7 @@ pub(crate) fn stamp(message: &mut Message, wall_ms: u64) {
     set(&mut map);
     let mut annotations = Vec::new();
     map.encode(&mut annotations);
-    message.body = large.encode_with(&annotations);
+    message.body = large.encode_with(&annotations, message.front());
 }
 
 #[cfg(test)]

@@ -75,6 +75,7 @@ mod suspended;
 mod tests;
 mod transaction;
 mod trimming;
+mod unrouted;
 mod unsettled;
 mod versions;
 mod view;

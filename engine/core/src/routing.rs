@@ -31,6 +31,23 @@ pub(crate) struct Heading {
     pub origin: Option<Origin>,
 }
 
+/// Which anycast queue of an address gets a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    Of(Key),
+    /// None has a place for it, and one of them drops it.
+    Dropped,
+    /// None of them is for it, or there is none.
+    Nobodys,
+}
+
+impl Turn {
+    /// The queue whose it is.
+    pub fn queue(self) -> Option<Key> {
+        if let Self::Of(queue) = self { Some(queue) } else { None }
+    }
+}
+
 impl Core {
     /// Puts a message into every queue that it is for, or into none of them; gives the number that the journal has to reach before it
     /// is acknowledged, or 0.
@@ -63,26 +80,27 @@ impl Core {
             return self.put_beside(heading, message);
         }
         match (route, found.queues.only()) {
-            (Route::All, Some(only)) => self.put_one(only, origin, message),
+            (Route::All, Some(only)) => self.put_one(heading, only, message),
             (Route::All, None) => {
-                let one = self.take_turn(address, origin, &message)?;
-                self.put_all(heading, one, message)
+                let turn = self.take_turn(address, origin, &message)?;
+                self.put_all(heading, turn, message)
             }
             (Route::Typed(RoutingType::Anycast), _) => match self.take_turn(address, origin, &message)? {
-                Some(one) => self.put_one(one, origin, message),
-                None => Ok(self.put_nowhere(&message)),
+                Turn::Of(one) => self.put_one(heading, one, message),
+                Turn::Dropped => Ok(self.put_nowhere(&message)),
+                Turn::Nobodys => self.put_unrouted(address, message),
             },
-            (Route::Typed(RoutingType::Multicast), _) => self.put_all(heading, None, message),
-            (Route::Queue(only), _) if self.nodes.queues.get(only).is_some() => self.put_one(only, origin, message),
+            (Route::Typed(RoutingType::Multicast), _) => self.put_all(heading, Turn::Nobodys, message),
+            (Route::Queue(only), _) if self.nodes.queues.get(only).is_some() => self.put_one(heading, only, message),
             (Route::Queue(_), _) => {
                 Err(Refusal::new(Condition::ResourceDeleted, "the queue that the sender named is gone"))
             }
         }
     }
 
-    fn put_one(&mut self, only: Key, origin: Option<Origin>, message: Message) -> Result<u64, Box<Refusal>> {
-        if !self.chooses(only, origin, &message)? {
-            return Ok(self.put_nowhere(&message));
+    fn put_one(&mut self, heading: Heading, only: Key, message: Message) -> Result<u64, Box<Refusal>> {
+        if !self.chooses(only, heading.origin, &message)? {
+            return self.put_unrouted(heading.address, message);
         }
         if self.admit(only, &message)? == Admission::Dropped {
             self.drop_at(only);
@@ -95,16 +113,18 @@ impl Core {
         Ok(0)
     }
 
-    /// The anycast queue of an address whose turn it is, and that takes the message; none if there is none. When all refuse it, so does
-    /// the address; when none has a place and one of them drops it, it is counted there.
+    /// The anycast queue of an address whose turn it is, and that takes the message. When all refuse it, so does the address; when none has a
+    /// place and one of them drops it, it is counted there.
     pub(crate) fn take_turn(
         &mut self,
         address: Key,
         origin: Option<Origin>,
         message: &Message,
-    ) -> Result<Option<Key>, Box<Refusal>> {
+    ) -> Result<Turn, Box<Refusal>> {
         let (mut refused, mut dropped) = (None, None);
-        let Some(bindings) = self.nodes.addresses.get(address).map(|address| &address.queues) else { return Ok(None) };
+        let Some(bindings) = self.nodes.addresses.get(address).map(|address| &address.queues) else {
+            return Ok(Turn::Nobodys);
+        };
         for _ in 0..bindings.listed(RoutingType::Anycast).len() {
             let Some(address) = self.nodes.addresses.get_mut(address) else { break };
             let Some(next) = address.queues.next_anycast() else { break };
@@ -113,7 +133,7 @@ impl Core {
                 continue;
             }
             match self.admit(next, message) {
-                Ok(Admission::Taken) => return Ok(Some(next)),
+                Ok(Admission::Taken) => return Ok(Turn::Of(next)),
                 Ok(Admission::Dropped) => dropped = Some(next),
                 Err(refusal) => refused = Some(refusal),
             }
@@ -121,22 +141,28 @@ impl Core {
         if let Some(refusal) = refused {
             return Err(refusal);
         }
-        if let Some(dropped) = dropped {
-            self.drop_at(dropped);
-        }
-        Ok(None)
+        let Some(dropped) = dropped else { return Ok(Turn::Nobodys) };
+        self.drop_at(dropped);
+        Ok(Turn::Dropped)
     }
 
-    /// Puts a message into all multicast queues of an address, and into `one` more.
-    fn put_all(&mut self, heading: Heading, one: Option<Key>, message: Message) -> Result<u64, Box<Refusal>> {
+    /// Puts a message into all multicast queues of an address, and into the anycast queue whose turn it is.
+    fn put_all(&mut self, heading: Heading, turn: Turn, message: Message) -> Result<u64, Box<Refusal>> {
         let Heading { address, origin, .. } = heading;
         if let Some(chosen) = self.chosen(address, origin, &message)? {
-            return self.put_each(&chosen, one, message);
+            if turn == Turn::Nobodys && !self.has_any(&chosen) {
+                return self.put_unrouted(address, message);
+            }
+            return self.put_each(&chosen, turn.queue(), message);
+        }
+        let Some(address_of) = self.nodes.addresses.get(address) else { return Ok(0) };
+        if turn == Turn::Nobodys && !self.has_any(address_of.queues.listed(RoutingType::Multicast)) {
+            return self.put_unrouted(address, message);
         }
         let Some(address_of) = self.nodes.addresses.get_mut(address) else { return Ok(0) };
         // Nothing that is done to a queue here makes or deletes one.
         let lent = address_of.queues.lend_multicast();
-        let put = self.put_each(lent.listed(), one, message);
+        let put = self.put_each(lent.listed(), turn.queue(), message);
         if let Some(address) = self.nodes.addresses.get_mut(address) {
             address.queues.return_multicast(lent);
         }

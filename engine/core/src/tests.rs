@@ -34,6 +34,7 @@ mod settings;
 mod short_ways;
 mod slow;
 mod transactions;
+mod unrouted;
 mod versions;
 mod wildcards;
 

@@ -20,7 +20,7 @@ use crate::event::Refusal;
 use crate::limits::REFRESH_MAX;
 use crate::message::Message;
 use crate::patterns::Asking;
-use crate::routing::Heading;
+use crate::routing::{Heading, Turn};
 use crate::slab::Key;
 
 /// Queues that get a message, but for the one of those of anycast whose turn it is.
@@ -67,8 +67,11 @@ impl Core {
         for &queue in &queues {
             self.admit(queue, &message)?;
         }
-        let one = if anycast { self.take_turn(heading.address, heading.origin, &message)? } else { None };
-        self.put_each(&queues, one, message)
+        let turn = if anycast { self.take_turn(heading.address, heading.origin, &message)? } else { Turn::Nobodys };
+        if turn == Turn::Nobodys && !self.has_any(&queues) {
+            return self.put_unrouted(heading.address, message);
+        }
+        self.put_each(&queues, turn.queue(), message)
     }
 
     /// The queues of multicast of one address that get a message.

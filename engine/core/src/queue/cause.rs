@@ -20,6 +20,8 @@ pub(crate) enum Cause {
     Diverted,
     /// Somebody subscribes to a pattern that its address matches.
     Subscribed,
+    /// No queue of its address was for it.
+    Unrouted,
     /// Somebody who manages the queue says so.
     Moved(Moved),
 }
@@ -42,7 +44,7 @@ impl Cause {
         match self {
             Self::Rejected(_) | Self::Exhausted => 0,
             Self::Expired(_) => 1,
-            Self::Diverted | Self::Subscribed => 2,
+            Self::Diverted | Self::Subscribed | Self::Unrouted => 2,
             Self::Moved(_) => 3,
         }
     }
@@ -57,7 +59,8 @@ impl Cause {
         let said = match self {
             Self::Rejected(Some(refusal)) => refusal.condition.as_str().len() + refusal.description.len(),
             Self::Moved(moved) => moved.target.len(),
-            Self::Rejected(None) | Self::Expired(_) | Self::Exhausted | Self::Diverted | Self::Subscribed => 0,
+            Self::Rejected(None) | Self::Expired(_) | Self::Exhausted => 0,
+            Self::Diverted | Self::Subscribed | Self::Unrouted => 0,
         };
         DEPARTING_BYTES + said as u64
     }

@@ -120,6 +120,7 @@ impl Queue {
             Why::Moved(moved) => Cause::Moved(moved),
             Why::Diverted if matches!(self.identity.kind, Kind::Wildcard(_)) => Cause::Subscribed,
             Why::Diverted => Cause::Diverted,
+            Why::Unrouted => Cause::Unrouted,
             Why::Expired | Why::Acknowledged | Why::Dropped => Cause::Expired(expired),
         };
         let Some(departures) = &mut self.departures else { return Left::default() };
@@ -188,7 +189,10 @@ impl Queue {
         let (cause, target) = departures.parting(sequence)?;
         let message = &self.entries.get(entry)?.message;
         let routing = departures.routing(cause);
-        Some(Parting { message, cause, target, routing, address: departures.origin(), queue: &self.identity.name })
+        let address = departures.origin();
+        // What had no route was in no queue of the address.
+        let queue = if matches!(cause, Cause::Unrouted) { address } else { &*self.identity.name };
+        Some(Parting { message, cause, target, routing, address, queue })
     }
 
     /// The target of that message is asked.

@@ -137,7 +137,7 @@ impl Departures {
             Why::Rejected(_) | Why::Exhausted => dead.is_some(),
             Why::Expired => expired.is_some(),
             Why::Moved(_) => true,
-            Why::Diverted => divert.is_some(),
+            Why::Diverted | Why::Unrouted => divert.is_some(),
         }
     }
 

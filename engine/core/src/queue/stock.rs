@@ -25,6 +25,8 @@ pub(crate) enum Why {
     Dropped,
     /// A divert leads it to its target.
     Diverted,
+    /// No queue of its address was for it: it goes to the dead-letter address.
+    Unrouted,
     /// Somebody who manages the queue moves it.
     Moved(Moved),
 }
@@ -145,7 +147,7 @@ impl Stock {
             Why::Exhausted => self.totals.exhausted += 1,
             Why::Dropped => self.totals.dropped += 1,
             // They are counted when they are there.
-            Why::Moved(_) | Why::Diverted => {}
+            Why::Moved(_) | Why::Diverted | Why::Unrouted => {}
         }
     }
 
