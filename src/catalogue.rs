@@ -105,6 +105,12 @@ impl Kept {
             next.tell();
             kept.keep(next)?;
         }
+        let woken = kept.catalogue.wake();
+        if !woken.is_empty() {
+            let next = kept.next_of(woken)?;
+            next.tell();
+            kept.keep(next)?;
+        }
         Ok(kept)
     }
 

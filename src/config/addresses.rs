@@ -170,7 +170,10 @@ mod tests {
             | "enabled"
             | "no_expiry"
             | "dead_letter_no_route"
-            | "ingress_timestamp" => Value::Switch(true),
+            | "ingress_timestamp"
+            | "paused"
+            | "blocked" => Value::Switch(true),
+            "paused_queues" => Value::List(vec!["b".to_owned()]),
             "dead_letter_address" | "expiry_address" | "last_value_key" => Value::Text("b".to_owned()),
             "redelivery_growth" => Value::Whole(200),
             _ => Value::Whole(7),

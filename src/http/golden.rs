@@ -136,6 +136,7 @@ fn queue(name: &str, routing: RoutingType, messages: u64) -> Row<QueueView> {
         forwarding: 1,
         delayed: 0,
         groups: 3,
+        paused: false,
         producers: 3,
         consumers: 4,
         totals,

@@ -88,6 +88,8 @@ impl Agent {
             return Err(Answer::refused(Status::NotImplemented, why));
         }
         match (kind.name, request.operation.as_str()) {
+            (QUEUE, "PAUSE" | "RESUME") => self.suspend(user, Kind::Queue, request),
+            (ADDRESS, "PAUSE" | "RESUME" | "BLOCK" | "UNBLOCK") => self.suspend(user, Kind::Address, request),
             (QUEUE, "CREATE" | "UPDATE" | "DELETE") => self.declare(user, Kind::Queue, request),
             (ADDRESS, "READ") => addresses::read(&lock(&self.kept), request),
             (ADDRESS, _) => self.declare(user, Kind::Address, request),

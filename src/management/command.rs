@@ -14,6 +14,7 @@ use serde_json::{Map as Object, Value as Json, json};
 use super::client::{Broker, Client};
 use super::declaring_command::{DeclaredQueue, Deleted};
 use super::shown;
+use super::suspending_command::{Resumed, Suspended};
 use crate::table::{Kind, Table};
 
 /// What to do with queues of a running broker.
@@ -44,6 +45,12 @@ pub enum QueueCommand {
     /// Delete a queue.
     #[command(after_help = "Example:\n  heddle queue delete orders --force")]
     Delete(Deleted),
+    /// Have a queue take messages and give none to consumers.
+    #[command(after_help = "Examples:\n  heddle queue pause orders\n  heddle queue pause orders::eu --keep")]
+    Pause(Suspended),
+    /// Have a paused queue give messages again.
+    #[command(after_help = "Example:\n  heddle queue resume orders")]
+    Resume(Resumed),
     /// Show messages of a queue, and leave them there.
     #[command(
         after_help = "Examples:\n  heddle queue browse orders\n  heddle queue browse dead --filter \"colour = 'red'\" \
@@ -183,6 +190,8 @@ impl QueueCommand {
             Self::Create(declared) => declared.execute("CREATE"),
             Self::Update(declared) => declared.execute("UPDATE"),
             Self::Delete(deleted) => deleted.execute(),
+            Self::Pause(suspended) => suspended.execute(("PAUSE", QUEUE), "is paused"),
+            Self::Resume(resumed) => resumed.execute(("RESUME", QUEUE), "goes on"),
             Self::Browse { broker, queue, filter, count, json } => {
                 browse(&mut broker.connect()?, &queue, filter.as_deref(), count, json)
             }
@@ -326,6 +335,7 @@ impl Listed {
             ("acquired", "held"),
             ("delayed", "delayed"),
             ("consumers", "consumers"),
+            ("is_paused", "paused"),
             ("enqueued", "added"),
             ("acknowledged", "acked"),
             ("expired", "expired"),

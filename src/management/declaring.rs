@@ -24,7 +24,7 @@ const OTHERS_TOLD: usize = 3;
 /// How long to wait before they are asked again.
 const AGAIN: Duration = Duration::from_millis(1);
 
-fn refused(error: ChangeError) -> Answer {
+pub fn refused(error: ChangeError) -> Answer {
     let status = match error {
         ChangeError::Wrong { .. } => Status::BadRequest,
         ChangeError::Missing { .. } => Status::NotFound,
@@ -33,7 +33,7 @@ fn refused(error: ChangeError) -> Answer {
     Answer::refused(status, error.to_string())
 }
 
-fn failed(error: &CatalogueError) -> Answer {
+pub fn failed(error: &CatalogueError) -> Answer {
     Answer::refused(Status::Failed, error.to_string())
 }
 
@@ -135,7 +135,7 @@ impl Agent {
     }
 
     /// Waits until something is so; gives whether it is.
-    fn comes(&self, is_so: impl Fn() -> Result<bool, Answer>) -> Result<bool, Answer> {
+    pub fn comes(&self, is_so: impl Fn() -> Result<bool, Answer>) -> Result<bool, Answer> {
         let until = Instant::now() + COMES_WITHIN;
         while !is_so()? {
             if Instant::now() >= until {

@@ -11,6 +11,7 @@ use serde_json::{Value as Json, json};
 use super::client::Broker;
 use super::command::{done, entry, fetch};
 use super::shown;
+use super::suspending_command::{Resumed, Suspended};
 use crate::table::{Kind, Table};
 
 /// What to do with addresses of a running broker.
@@ -45,6 +46,18 @@ pub enum AddressCommand {
     /// Change settings of an address that was declared so.
     #[command(after_help = "Example:\n  heddle address update prices --set max_messages=2000")]
     Update(Declared),
+    /// Have all queues of an address, also those that come, take messages and give none to consumers.
+    #[command(after_help = "Examples:\n  heddle address pause orders\n  heddle address pause orders --keep")]
+    Pause(Suspended),
+    /// Have the queues of a paused address give messages again.
+    #[command(after_help = "Example:\n  heddle address resume orders")]
+    Resume(Resumed),
+    /// Give the producers of an address no more credit, so that it can be emptied.
+    #[command(after_help = "Example:\n  heddle address block orders")]
+    Block(Suspended),
+    /// Let producers send to a blocked address again.
+    #[command(after_help = "Example:\n  heddle address unblock orders")]
+    Unblock(Resumed),
     /// Take back what was declared of an address. The queue of its own name goes with it; others are to be deleted before.
     #[command(after_help = "Example:\n  heddle address delete prices")]
     Delete {
@@ -195,6 +208,10 @@ impl AddressCommand {
             Self::Show { broker, address, json } => show(&broker, &address, json),
             Self::Create(declared) => declared.execute("CREATE"),
             Self::Update(declared) => declared.execute("UPDATE"),
+            Self::Pause(suspended) => suspended.execute(("PAUSE", ADDRESS), "is paused"),
+            Self::Resume(resumed) => resumed.execute(("RESUME", ADDRESS), "goes on"),
+            Self::Block(suspended) => suspended.execute(("BLOCK", ADDRESS), "is blocked"),
+            Self::Unblock(resumed) => resumed.execute(("UNBLOCK", ADDRESS), "is open"),
             Self::Delete { broker, address, force } => {
                 delete(&broker, ADDRESS, &address, force)?;
                 say(&format!("the address {address} is not declared any more"))?;

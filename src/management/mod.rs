@@ -10,6 +10,8 @@ mod declaring;
 mod declaring_command;
 mod queues;
 mod shown;
+mod suspending;
+mod suspending_command;
 
 pub use agent::{Agent, Logins, WAITING_MAX, start};
 pub use command::QueueCommand;

@@ -50,6 +50,7 @@ mod scheduling;
 mod scraping;
 mod selectors;
 mod subscriptions;
+mod suspending;
 mod transactions;
 mod transports;
 mod unrouted;

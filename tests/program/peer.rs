@@ -215,6 +215,26 @@ impl<S: Read + Write> Peer<S> {
         self.attach_sender_as(queue, 0);
     }
 
+    /// Attaches such a link, and waits for nothing.
+    pub fn attach_waiting_sender(&mut self, queue: &str) {
+        self.attach(queue, 0, Role::Sender, None);
+        self.until(|performative| matches!(performative, Performative::Attach(_)).then_some(()));
+    }
+
+    /// Waits until the link of handle 0 has credit.
+    pub fn wait_for_credit(&mut self) {
+        self.granted = self.until(|performative| granted(performative).filter(|&granted| granted > 0));
+    }
+
+    /// Asks for the credit of the link of handle 0, which sent nothing so far.
+    pub fn ask_for_credit(&mut self) -> u32 {
+        self.put(&Performative::Flow(Flow { handle: Some(0), echo: true, ..receiving() }));
+        self.until(|performative| match performative {
+            Performative::Flow(flow) if flow.handle.is_some() => Some(flow.link_credit.unwrap_or(0)),
+            _ => None,
+        })
+    }
+
     /// The same with another handle.
     pub fn attach_sender_as(&mut self, queue: &str, handle: u32) {
         self.attach(queue, handle, Role::Sender, None);

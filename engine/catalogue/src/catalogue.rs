@@ -14,7 +14,9 @@ use std::sync::Arc;
 
 use crate::change::{Change, ChangeError, Origin};
 use crate::declare::Area as _;
-use crate::definition::{Attributes, Definition, Divert, Kind, Member, Permission, Placed, QUALIFIER, Queue};
+use crate::definition::{
+    Attributes, Definition, Divert, Kind, Member, Permission, Placed, QUALIFIER, Queue, Suspension,
+};
 use crate::limits::{DECLARED_MAX, MATCHES_MAX, OTHERS_MAX};
 use crate::matches::Matches;
 use crate::name::base;
@@ -62,6 +64,7 @@ pub struct Catalogue {
     permissions: Table<Permission>,
     members: Table<Member>,
     placed: Table<Placed>,
+    suspensions: Table<Suspension>,
     defaults: Arc<AddressSettings>,
     /// `matches`, found by address.
     layers: Arc<Matches<Layered>>,
@@ -108,6 +111,7 @@ impl Catalogue {
             permissions: Table::default(),
             members: Table::default(),
             placed: Table::default(),
+            suspensions: Table::default(),
             defaults: Arc::default(),
             layers: Arc::default(),
             allowed: Arc::default(),
@@ -204,6 +208,7 @@ impl Catalogue {
                 Kind::Permission => change_table(&mut self.permissions, 0, at, None),
                 Kind::Member => change_table(&mut self.members, 0, at, None),
                 Kind::Placed => change_table(&mut self.placed, 0, at, None),
+                Kind::Suspension => change_table(&mut self.suspensions, 0, at, None),
             },
         }
     }
@@ -221,6 +226,9 @@ impl Catalogue {
             }
             Attributes::Member(table) => change_table(&mut self.members, OTHERS_MAX, at, Some(Kept { origin, table })),
             Attributes::Placed(table) => change_table(&mut self.placed, OTHERS_MAX, at, Some(Kept { origin, table })),
+            Attributes::Suspension(table) => {
+                change_table(&mut self.suspensions, OTHERS_MAX, at, Some(Kept { origin, table }))
+            }
         }
     }
 
@@ -252,6 +260,7 @@ impl Catalogue {
             Kind::Permission => self.permissions.get(key).map(|kept| kept.origin),
             Kind::Member => self.members.get(key).map(|kept| kept.origin),
             Kind::Placed => self.placed.get(key).map(|kept| kept.origin),
+            Kind::Suspension => self.suspensions.get(key).map(|kept| kept.origin),
         }
     }
 
@@ -273,12 +282,19 @@ impl Catalogue {
             .chain(all(&self.permissions, Attributes::Permission))
             .chain(all(&self.members, Attributes::Member))
             .chain(all(&self.placed, Attributes::Placed))
+            .chain(all(&self.suspensions, Attributes::Suspension))
     }
 
-    /// What holds for an address and its queues: the layers of all matches, the least specific first, and that of the address itself.
+    /// What holds for an address and its queues: the layers of all matches, the least specific first, that of the address itself, and what of it
+    /// stands still.
     #[must_use]
     pub fn settings(&self, address: &str) -> Arc<AddressSettings> {
         let address = base(address);
+        self.suspend(address, self.said(address))
+    }
+
+    /// The same as if nothing stood still.
+    fn said(&self, address: &str) -> Arc<AddressSettings> {
         let own = self.addresses.get(address).map(|kept| &kept.table);
         let mut layers = self.layers.of(address);
         let settings = match (layers.next(), own) {
@@ -301,9 +317,11 @@ impl Catalogue {
     pub fn sources(&self, address: &str) -> Vec<Option<(Kind, String)>> {
         let address = base(address);
         let mut sources = vec![None; Layer::SETTINGS.len()];
+        let still = self.suspends().then(|| self.suspension_layer(address)).flatten();
         let matched = self.layers.of(address).map(|(pattern, layered)| (Kind::Match, pattern.as_str(), &layered.layer));
         let own = self.addresses.get(address).map(|kept| (Kind::Address, address, &kept.table));
-        for (kind, key, layer) in matched.chain(own) {
+        let still = still.iter().map(|layer| (Kind::Suspension, address, layer));
+        for (kind, key, layer) in matched.chain(own).chain(still) {
             for (source, value) in sources.iter_mut().zip(layer.values()) {
                 if value != crate::setting::Value::Absent {
                     *source = Some((kind, key.to_owned()));
@@ -311,6 +329,17 @@ impl Catalogue {
             }
         }
         sources
+    }
+
+    /// What stands still, by `address` or `address::queue`, in their order from a key on.
+    pub fn suspensions_from<'a>(&'a self, key: &str) -> impl Iterator<Item = (&'a str, Suspension)> {
+        self.suspensions.range(key.to_owned()..).map(|(key, kept)| (key.as_str(), kept.table.clone()))
+    }
+
+    /// Whether anything does.
+    #[must_use]
+    pub fn suspends(&self) -> bool {
+        !self.suspensions.is_empty()
     }
 
     /// Whether an address is there without being asked for: it is declared, or a queue or a divert of it is.

@@ -72,6 +72,18 @@ area! {
     }
 }
 
+area! {
+    /// What stands still for a while: an address, or a queue of one.
+    Suspension = "suspension" {
+        /// its queues, or the queue, give nothing
+        paused: bool = false => kept(1) => artemis("paused");
+        /// its producers get no credit
+        blocked: bool = false => kept(2);
+        /// it ends with the node
+        until_restart: bool = false => kept(3);
+    }
+}
+
 /// Calls a macro-like block for each kind, so that a new kind is added to the list below and nowhere else in this crate's reading and
 /// writing.
 macro_rules! kinds {
@@ -153,6 +165,8 @@ kinds! {
     Member(Member) = 6, "user";
     /// A placed address.
     Placed(Placed) = 7, "placed address";
+    /// What stands still.
+    Suspension(Suspension) = 8, "suspension";
 }
 
 impl Divert {
@@ -233,6 +247,7 @@ impl Definition {
                 divert.check(&self.key)?;
             }
             Attributes::Member(_) => check_name(&self.key)?,
+            Attributes::Suspension(suspension) => suspension.check(&self.key)?,
         }
         for (setting, value) in self.kind().settings().iter().zip(self.attributes.values()) {
             let told = |wrong| format!("{}: {wrong}; it takes {}", setting.name, setting.allowed());

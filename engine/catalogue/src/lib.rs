@@ -22,11 +22,12 @@ pub mod placement;
 mod reconcile;
 pub mod setting;
 mod settings;
+mod suspension;
 
 pub use catalogue::{Catalogue, Resolved};
 pub use change::{Change, ChangeError, Origin};
 pub use declare::Area;
-pub use definition::{Attributes, Definition, Divert, Kind, Member, Permission, Placed, QUALIFIER, Queue};
+pub use definition::{Attributes, Definition, Divert, Kind, Member, Permission, Placed, QUALIFIER, Queue, Suspension};
 pub use destination::lead_from;
 pub use matches::Matches;
 pub use name::base;

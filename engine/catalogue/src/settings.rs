@@ -191,6 +191,14 @@ layered! {
     auto_delete_delay_ms: u64 = 0 => range(0, 1 << 40, "ms") => kept(65) => artemis("auto-delete-queues-delay");
     /// such a queue goes with up to so many messages, for good, once a consumer took one of it
     auto_delete_messages: u64 = 0 => range(0, 1 << 48, "messages") => kept(66) => artemis("auto-delete-queues-message-count");
+    /// the queues of the address take what is sent and give nothing to consumers; browsers see what is there, and what expires leaves.
+    /// `heddle address pause` sets it for what stands in the configuration, too
+    paused: bool = false => kept(28);
+    /// names of queues of the address of which that holds
+    paused_queues: Vec<String> = Vec::new() => kept(22);
+    /// producers get no credit, and what is sent without a link of its own is refused with `amqp:resource-locked`, so that the address can
+    /// be emptied; consumers get what there is, and what the broker itself sends there is taken
+    blocked: bool = false => kept(29);
     /// a queue gets what is sent to its address; without that what is sent to it is accepted and dropped, and consumers get what it has
     enabled: bool = true => kept(67) => artemis("enabled");
 }

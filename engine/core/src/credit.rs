@@ -45,6 +45,9 @@ impl Core {
     /// Gives a producer credit up to its window, or withholds it while a queue of its address is deep.
     pub(crate) fn credit(&mut self, end: Key) {
         let Some(End { role: EndRole::Producer(producer), .. }) = self.nodes.ends.get(end) else { return };
+        if self.is_blocked(producer.address) {
+            return self.withhold(end);
+        }
         let deep = self.deep(producer);
         let Some(End { link, role: EndRole::Producer(producer) }) = self.nodes.ends.get_mut(end) else { return };
         producer.withheld = deep.map(|(queue, _)| queue);
@@ -60,6 +63,19 @@ impl Core {
             queue.withheld.insert(end);
         }
         self.note_wait(queue, wait);
+    }
+
+    /// Whether nothing is to come to an address: whoever sends there is looked at again when its settings change (`refresh`).
+    pub(crate) fn is_blocked(&self, address: Key) -> bool {
+        self.nodes.addresses.get(address).is_some_and(|address| address.settings.blocked)
+    }
+
+    /// A producer gets no credit, and waits for no queue.
+    #[cold]
+    fn withhold(&mut self, end: Key) {
+        if let Some(End { role: EndRole::Producer(producer), .. }) = self.nodes.ends.get_mut(end) {
+            producer.withheld = None;
+        }
     }
 
     /// The first queue of a producer's that makes it wait.

@@ -15,7 +15,7 @@ use crate::core::Core;
 use crate::ends::Route;
 use crate::event::{Event, Refusal};
 use crate::ingress;
-use crate::key::LinkKey;
+use crate::key::{LinkKey, Port};
 use crate::lifetimes::Lifetimes;
 use crate::message::Message;
 use crate::origin::Origin;
@@ -267,11 +267,27 @@ impl Core {
         routed
     }
 
+    /// Whether an address takes what comes without a link of its own: not from peers while it is blocked.
+    fn check_open(
+        &mut self,
+        link: LinkKey,
+        (address, route): (Key, Route),
+        message: &Message,
+    ) -> Result<(Key, Route), Box<Refusal>> {
+        if link.port() != Port::Peer || !self.is_blocked(address) {
+            return Ok((address, route));
+        }
+        self.journal.outbox.note_untaken(message.large());
+        self.collect_address(address);
+        Err(Refusal::new(Condition::ResourceLocked, "the address is blocked: nothing is to come to it"))
+    }
+
     /// Takes a relay's message. Where no outcome can tell that it is refused, an event tells it: of a settled one only if it has nowhere to
     /// go, as nobody waits for its fate.
     pub(crate) fn publish(&mut self, link: LinkKey, delivery: u32, settled: Settled, publish: Publish) {
         let Publish { address, routing, message, origin, tag, .. } = publish;
         let found = self.address_of_message(&address, routing, &message);
+        let found = found.and_then(|found| self.check_open(link, found, &message));
         let is_lost = found.is_err();
         let routed =
             found.and_then(|(address, route)| self.route_and_collect(Heading { address, route, origin }, message));

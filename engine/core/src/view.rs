@@ -31,6 +31,8 @@ pub struct QueueView {
     pub delayed: u64,
     /// Groups of messages that have a consumer.
     pub groups: u64,
+    /// Whether it gives nothing to consumers.
+    pub paused: bool,
     /// Links that send to its address.
     pub producers: u64,
     /// Links that receive from it.
@@ -92,6 +94,10 @@ pub const QUEUE_FIGURES: Figures<QueueView> = Figures {
         })
         .metric("heddle_queue_groups")
         .artemis("groupCount"),
+        QueueFigure::gauge("is_paused", "Whether a queue is paused: it takes messages and gives none.", Unit::Flag, |q| {
+            Value::Flag(q.paused)
+        })
+        .metric("heddle_queue_is_paused"),
         QueueFigure::gauge("producers", "Links that send to the queue's address.", Unit::Count, |q| {
             Value::Count(q.producers)
         })
@@ -205,6 +211,7 @@ impl Core {
             forwarding: queue.departing() as u64,
             delayed: queue.delayed() as u64,
             groups: queue.groups() as u64,
+            paused: queue.consumers.is_paused(),
             producers: address.map_or(0, |address| address.producers.len() as u64),
             consumers: queue.consumers.len() as u64,
             totals: queue.totals(),

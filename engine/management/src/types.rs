@@ -50,6 +50,11 @@ pub const TYPES: &[Type] = &[
             Operation::new("CREATE", "Declares a queue, which stays until it is deleted."),
             Operation::new("UPDATE", "Changes what was declared of a queue."),
             Operation::new("DELETE", "Deletes a queue; one with messages or consumers only if force is true."),
+            Operation::new(
+                "PAUSE",
+                "Has a queue take messages and give none; until the node ends, or over restarts if keep is true.",
+            ),
+            Operation::new("RESUME", "Ends that."),
             Operation::new("REMOVE", "Removes messages."),
             Operation::new("MOVE", "Moves messages to another address, or to address::queue."),
             Operation::new("COPY", "Copies messages to another address, or to address::queue."),
@@ -65,6 +70,13 @@ pub const TYPES: &[Type] = &[
             Operation::new("CREATE", "Declares an address, with settings of its own."),
             Operation::new("UPDATE", "Changes settings of an address that was declared so."),
             Operation::new("DELETE", "Takes back what was declared of an address, and of its queues if force is true."),
+            Operation::new(
+                "PAUSE",
+                "Pauses all queues of an address, also those that come; over restarts if keep is true.",
+            ),
+            Operation::new("RESUME", "Ends that; queues that were paused by themselves stay so."),
+            Operation::new("BLOCK", "Gives the producers of an address no more credit; over restarts if keep is true."),
+            Operation::new("UNBLOCK", "Ends that."),
         ],
     },
 ];

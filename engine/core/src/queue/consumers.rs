@@ -19,6 +19,14 @@ pub(crate) struct Gathering {
     pub until_ns: Option<u64>,
 }
 
+/// Whether a queue gives something at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Pause {
+    #[default]
+    Goes,
+    Paused,
+}
+
 /// Who is served otherwise than in turn, and with what.
 #[derive(Debug, Default)]
 struct Rules {
@@ -28,6 +36,8 @@ struct Rules {
     precedence: Option<Precedence>,
     /// Nobody is served while that is set.
     gathering: Option<Gathering>,
+    /// Nobody is, however long.
+    pause: Pause,
 }
 
 /// Who is served where a queue has rules.
@@ -129,7 +139,25 @@ impl Consumers {
 
     /// A room without rules goes.
     fn tidy(&mut self) {
-        self.rules.take_if(|rules| rules.picking.is_none() && rules.precedence.is_none() && rules.gathering.is_none());
+        self.rules.take_if(|rules| {
+            rules.pause == Pause::Goes
+                && rules.picking.is_none()
+                && rules.precedence.is_none()
+                && rules.gathering.is_none()
+        });
+    }
+
+    /// Whether anybody is served from now on.
+    pub fn set_pause(&mut self, pause: Pause) {
+        if pause == Pause::Paused || self.rules.is_some() {
+            self.rules.get_or_insert_default().pause = pause;
+        }
+        self.tidy();
+    }
+
+    /// Whether nobody is served until that is ended.
+    pub fn is_paused(&self) -> bool {
+        self.rules.as_ref().is_some_and(|rules| rules.pause == Pause::Paused)
     }
 
     /// From now on nobody is served.
@@ -176,7 +204,7 @@ impl Consumers {
     /// Who is served as rules say.
     pub fn served(&mut self, lives: impl Fn(Key) -> bool) -> Served {
         let Some(rules) = &mut self.rules else { return Served::Everybody };
-        if rules.gathering.is_some() {
+        if rules.pause == Pause::Paused || rules.gathering.is_some() {
             return Served::Nobody;
         }
         match rules.precedence.as_mut().and_then(|precedence| precedence.sole(lives)) {

@@ -7,7 +7,7 @@
 use engine_catalogue::AddressSettings;
 
 use super::Queue;
-use super::consumers::Gathering;
+use super::consumers::{Gathering, Pause};
 use super::picking::Grouping;
 
 /// What becomes of a consumer that came.
@@ -25,6 +25,8 @@ impl Queue {
     /// Consumers are served from now on as the settings of the address say; gives whether somebody may be served who was not.
     pub fn set_service(&mut self, settings: &AddressSettings) -> bool {
         let had_rules = self.consumers.has_rules();
+        let names_it = settings.paused_queues.iter().any(|name| *name == *self.identity.name);
+        self.consumers.set_pause(if settings.paused || names_it { Pause::Paused } else { Pause::Goes });
         self.consumers.set_grouping(Grouping::new(settings));
         if settings.exclusive {
             self.consumers.begin_exclusive();
