@@ -2,7 +2,7 @@
 //! and until that settles them.
 //!
 //! Guarantees:
-//! 1. Messages are watched by their numbers in the queue: each one of a queue that gets few, and one of up to 64 where more than one comes
+//! 1. Messages are watched by their numbers in the queue: each one of a queue that gets few, and one of up to 256 where more than one comes
 //!    in a millisecond, which counts for those that are passed over. What the others cost is one comparison at each stage.
 //! 2. At most `WATCHED_MAX` that are in the queue are watched: in a deep one they are thinned out evenly, so that its wait is known
 //!    whatever its depth.
@@ -17,7 +17,7 @@ use super::histogram::Histogram;
 /// Messages of one queue that are watched at a time: 640 octets.
 const WATCHED_MAX: usize = 16;
 /// Of so many one is watched where they follow each other closely, a power of two: watching one costs about 200 instructions.
-const SPACING: u64 = 64;
+const SPACING: u64 = 256;
 /// Messages that are watched and come closer to each other are too many.
 const NEAR_NS: u64 = 1_000_000;
 /// Those that come farther from each other are too few.
