@@ -42,7 +42,7 @@ enum Row {
     Links,
     /// A backlog that is browsed while it is consumed.
     Browse,
-    /// Messages of groups and for later beside plain ones, and a topic whose subscriptions have selectors.
+    /// Messages of groups, for later, and last values of keys beside plain ones, and a topic whose subscriptions have selectors.
     Kinds,
 }
 

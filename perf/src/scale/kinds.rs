@@ -1,4 +1,5 @@
-//! Messages that a queue has to look at, beside plain ones: of groups, or for a later time; and a topic whose subscriptions choose by selectors.
+//! Messages that a queue has to look at, beside plain ones: of groups, for a later time, or the last values of their keys; and a topic whose
+//! subscriptions choose by selectors.
 //!
 //! What a message costs is the broker's processor time from its arrival to its acceptance, put first, all of them, and then taken; what it keeps is memory of
 //! the whole program by the number of messages when all are there.
@@ -24,6 +25,8 @@ const WINDOW: u64 = 1000;
 const CREDIT: u32 = 10_000;
 /// Messages to a topic with selectors.
 const PUBLISHED: u64 = 20_000;
+/// What makes a queue of last values of the one that is filled.
+const KEYED: &str = "[[address]]\nmatch = \"scale.kinds\"\nlast_value_key = \"n\"";
 const SELECTOR: u64 = 0x0000_468c_0000_0004;
 
 /// What is said of a message beside its body.
@@ -73,9 +76,11 @@ pub(super) fn measure(options: &Options) -> io::Result<Vec<Figure>> {
         (format!("{} plain messages", options.messages), Kind::Plain),
         (format!("{} messages of {groups} groups", options.messages), Kind::OfGroups(groups)),
         (format!("{} messages for later", options.messages), Kind::NotBefore(0)),
+        (format!("{} last values, each of a key", options.messages), Kind::OfValues(options.messages)),
     ] {
+        let key = if let Kind::OfValues(_) = kind { KEYED } else { "" };
         // Not from the load's core, which the broker would inherit.
-        let limits = format!("memory_mib = {}", options.kinds_memory_mib);
+        let limits = format!("memory_mib = {}\n{key}", options.kinds_memory_mib);
         let server = options.start(&case.replace(' ', "-"), &limits)?;
         figures.extend(options.cores.load(|| queue(options, &server, &case, kind))?);
     }
@@ -96,10 +101,19 @@ fn queue(options: &Options, server: &Server, case: &str, kind: Kind) -> io::Resu
         Kind::NotBefore(_) => Kind::NotBefore(wall_ms(options.later_seconds)?),
         other => other,
     };
-    let before = cpu_ns(pid);
-    publish(server, "scale.kinds", &[], options.messages, kind)?;
-    let put = cpu_ns(pid) - before;
+    let each = |ns: u64| ns as f64 / options.messages as f64 / 1000.0;
+    let put = || {
+        let before = cpu_ns(pid);
+        publish(server, "scale.kinds", &[], options.messages, kind)?;
+        io::Result::Ok(each(cpu_ns(pid) - before))
+    };
+    let put_first = put()?;
     let there = resident_mib(pid, "VmRSS:") - empty;
+    let mut figures = Vec::new();
+    if let Kind::OfValues(_) = kind {
+        // Each of these takes the place of the one before of its key.
+        figures.push(Figure::new(case, "processor to replace one", put()?, "µs"));
+    }
     let mut remark = String::new();
     if let Kind::NotBefore(_) = kind {
         match due.checked_duration_since(Instant::now()) {
@@ -111,13 +125,13 @@ fn queue(options: &Options, server: &Server, case: &str, kind: Kind) -> io::Resu
     let start = Instant::now();
     take(server, options.messages)?;
     let (taken, seconds) = (cpu_ns(pid) - before, start.elapsed().as_secs_f64());
-    let each = |ns: u64| ns as f64 / options.messages as f64 / 1000.0;
-    Ok(vec![
-        Figure::new(case, "processor to put one", each(put), "µs").remarked(remark),
+    figures.extend([
+        Figure::new(case, "processor to put one", put_first, "µs").remarked(remark),
         Figure::new(case, "processor to take one", each(taken), "µs"),
         Figure::new(case, "taken", options.messages as f64 / seconds, "messages/s"),
         Figure::new(case, "resident, each", (there << 20) as f64 / options.messages as f64, "octets"),
-    ])
+    ]);
+    Ok(figures)
 }
 
 fn wall_ms(later_seconds: f64) -> io::Result<i64> {
