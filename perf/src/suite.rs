@@ -283,4 +283,24 @@ mod tests {
         }
         assert!(scenarios(Path::new("scenarios"), "nothing").is_err());
     }
+
+    #[test]
+    fn what_jms_applications_use_is_a_set_of_its_own() {
+        let found = scenarios(Path::new("scenarios/jms"), "").expect("all of them");
+        assert_eq!(found.len(), 8);
+        for (path, scenario) in &found {
+            assert_eq!(path.file_stem().and_then(|stem| stem.to_str()), Some(scenario.name.as_str()));
+            let (group, name) = (&scenario.groups[0], scenario.name.as_str());
+            let asked = [
+                (group.transaction > 0, "transaction"),
+                (group.jms.is_dealt(), "selectors"),
+                (group.jms.fail.share > 0.0, "redelivery"),
+                (group.jms.message_groups > 0, "groups"),
+                (!group.jms.priorities.cycle().is_empty(), "priorities"),
+            ];
+            for (is_asked, kind) in asked {
+                assert_eq!(is_asked, name.starts_with(kind), "{name}");
+            }
+        }
+    }
 }
