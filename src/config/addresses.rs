@@ -174,7 +174,9 @@ mod tests {
             | "paused"
             | "blocked" => Value::Switch(true),
             "paused_queues" => Value::List(vec!["b".to_owned()]),
-            "dead_letter_address" | "expiry_address" | "last_value_key" => Value::Text("b".to_owned()),
+            "dead_letter_address" | "expiry_address" | "last_value_key" | "group_first_key" => {
+                Value::Text("b".to_owned())
+            }
             "redelivery_growth" => Value::Whole(200),
             _ => Value::Whole(7),
         });

@@ -50,6 +50,9 @@ max_consumers = 1
 match = "jms.Consumers.notBeforeThereAreTwo.#"
 consumers_before_dispatch = 2
 [[address]]
+match = "jms.MessageGroups.theFirstOfAGroupSaysSo.#"
+group_first_key = "first"
+[[address]]
 match = "jms.Policies.theLastValueOfAKey.#"
 last_value_key = "key"
 [[address]]

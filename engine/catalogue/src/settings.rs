@@ -169,6 +169,10 @@ layered! {
     /// groups of messages have new consumers whenever a consumer comes, so that it gets its share; what those of before hold stays with them, so that a
     /// group may be with two consumers until it is settled. Without that a group stays with its consumer
     group_rebalance: bool = false => kept(34) => artemis("default-group-rebalance");
+    /// the application property that says, as a boolean that is true, of a message that it is the first of its group that its consumer is given; empty: none
+    /// does. A large message does not say it
+    group_first_key: String = String::new()
+        => check("the name of a property, or \"\" for none", property) => kept(35) => artemis("default-group-first-key");
     /// groups are spread over so many buckets, each of which has one consumer; 0: over 1,048,576, which is next to Artemis's -1, each group on its own
     group_buckets: u32 = 0 => range(0, 1 << 20, "buckets") => kept(36) => artemis("default-group-buckets");
     /// messages a second that a consumer settles at least, as long as there are enough for it: what it holds, and what waits while it gives no credit; else it

@@ -46,7 +46,7 @@ pub(crate) struct Turns {
     pub telling: VecDeque<Key>,
     /// The last delivery, if its message leaves memory once it was looked at: nobody settles it, or memory is short.
     pub shown: Option<Shown>,
-    /// Its message, if a cursor has it and the queue has not.
+    /// Its message, if a cursor has it and the queue has not, or a consumer is shown another one than the queue has.
     pub copy: Option<Message>,
     /// Queues whose consumers have more to look at: in the next turn.
     pub again: Vec<Key>,

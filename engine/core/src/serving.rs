@@ -5,12 +5,15 @@
 //!
 //! Not here: who is before whom (`queue::precedence`), and which message is for whom (`queue::picking`).
 
+use engine_message::section::set_property;
+use engine_message::value::Value;
+
 use crate::consumer::show;
 use crate::core::Core;
 use crate::ends::{End, EndRole};
 use crate::event::Shown;
 use crate::key::LinkKey;
-use crate::message::Message;
+use crate::message::{Content, Message};
 use crate::queue::{Picked, Search, Served};
 use crate::slab::Key;
 
@@ -84,14 +87,16 @@ impl Core {
         } else {
             queue.pop(end, durable).map_or(Picked::Nothing, Picked::Next)
         };
+        let is_first = matches!(picked, Picked::First(_));
         match picked {
-            Picked::Next(next) => {
+            Picked::Next(next) | Picked::First(next) => {
                 consumer.credit -= 1;
                 let bytes = next.bytes;
                 queue.note_shown(next, self.now.ns);
                 let shown = show(queue, (key, end), consumer.settle, next);
                 self.turns.note_shown(&shown, bytes, sheds);
-                Asked::Given(*link, shown)
+                let link = *link;
+                Asked::Given(link, if is_first { self.show_first(shown) } else { shown })
             }
             Picked::More => Asked::More,
             Picked::Nothing => {
@@ -102,6 +107,21 @@ impl Core {
                 Asked::Nothing
             }
         }
+    }
+
+    /// A message is the first of its group that a consumer is given: if its address has it say so, the consumer is shown one that does. What is in the queue
+    /// stays as it came, for whoever has its group next.
+    fn show_first(&mut self, shown: Shown) -> Shown {
+        let Some(queue) = self.nodes.queues.get(shown.queue) else { return shown };
+        let Some(address) = self.nodes.addresses.get(queue.identity.address) else { return shown };
+        let key = &address.settings.group_first_key;
+        let Some(message) = queue.entry(shown.entry).map(|entry| &entry.message) else { return shown };
+        if key.is_empty() || message.content == Content::File {
+            return shown;
+        }
+        let Ok(body) = set_property(&message.body, key, Value::Boolean(true)) else { return shown };
+        self.turns.copy = Some(Message { body: body.into(), ..message.clone() });
+        Shown { entry: Key::NOWHERE, ..shown }
     }
 
     /// Tells those that drain and are not served that there is nothing for them.

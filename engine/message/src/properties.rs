@@ -8,11 +8,12 @@
 use std::num::NonZeroU64;
 
 use crate::constructor;
-use crate::encode::Compound;
+use crate::encode::{self, Compound};
 use crate::error::DecodeError;
 use crate::fields::Fields;
 use crate::reader::Reader;
-use crate::section::{PROPERTIES, map_entry, scan};
+use crate::section::{APPLICATION_PROPERTIES, PROPERTIES, map_entry, scan, scan_front};
+use crate::value::{Map, Value};
 
 /// The field `to` of a properties section.
 ///
@@ -129,6 +130,34 @@ pub fn property_id(message: &[u8]) -> Option<&[u8]> {
     value.first().is_some_and(is_id).then_some(value)
 }
 
+/// The same message with an application property more, or another value of it. The message starts with its header, or behind that.
+///
+/// # Errors
+/// When its sections or its application properties are not well-formed.
+pub fn set_property(message: &[u8], key: &str, value: Value) -> Result<Vec<u8>, DecodeError> {
+    let sections = scan_front(message)?;
+    let mut at = sections.application_properties;
+    let mut map = Map::default();
+    if at.is_empty() {
+        let before =
+            [sections.header, sections.delivery_annotations, sections.message_annotations, sections.properties];
+        let end = before.into_iter().map(|section| section.end).max().unwrap_or(0);
+        at = end..end;
+    } else {
+        let mut reader = Reader::new(message.get(at.clone()).unwrap_or_default());
+        reader.descriptor()?;
+        map = Map::read(&mut reader)?;
+        map.remove(key);
+    }
+    map.0.push((Value::String(key.to_owned()), value));
+    let mut out = Vec::with_capacity(message.len() + key.len() + 64);
+    out.extend_from_slice(message.get(..at.start).unwrap_or_default());
+    encode::descriptor(&mut out, APPLICATION_PROPERTIES.to_be_bytes()[7]);
+    map.encode(&mut out);
+    out.extend_from_slice(message.get(at.end..).unwrap_or_default());
+    Ok(out)
+}
+
 /// The group of a properties section; what is not well-formed, or an empty name, says nothing.
 pub fn property_group(section: &[u8]) -> Option<PropertyGroup<'_>> {
     let mut fields = properties_from::<10>(section)?;
@@ -164,6 +193,27 @@ mod tests {
         assert_eq!(section(&[text; 8]), [None; 3]);
         assert_eq!(property_expiry(&[0x00, 0x53, 0x73, 0x45]), None, "an empty list");
         assert_eq!(property_expiry(&[]), None, "no section");
+    }
+
+    #[test]
+    fn a_property_is_set_where_it_belongs_and_the_rest_stays() {
+        const ANNOTATIONS: &[u8] = &[0x00, 0x53, 0x72, 0xc1, 5, 2, 0xa3, 1, b'x', 0x40];
+        const PROPERTIES: &[u8] = &[0x00, 0x53, 0x73, 0xc0, 4, 1, 0xa1, 1, b'i'];
+        const BODY: &[u8] = &[0x00, 0x53, 0x77, 0xa1, 1, b'b'];
+        for front in [&[][..], ANNOTATIONS, PROPERTIES, &[ANNOTATIONS, PROPERTIES].concat()] {
+            let first = set_property(&[front, BODY].concat(), "first", Value::Boolean(true)).expect("a message");
+            assert!(first.starts_with(front) && first.ends_with(BODY));
+            let again = set_property(&first, "other", Value::Uint(7)).expect("a message");
+            let again = set_property(&again, "first", Value::Boolean(false)).expect("a message");
+            let found = scan(&again).expect("sections").application_properties;
+            let mut reader = Reader::new(&again[found]);
+            reader.descriptor().expect("a section");
+            let map = Map::read(&mut reader).expect("a map");
+            let named = |key: &str| Value::String(key.to_owned());
+            assert_eq!(map.0, [(named("other"), Value::Uint(7)), (named("first"), Value::Boolean(false))]);
+            assert!(again.starts_with(front) && again.ends_with(BODY));
+        }
+        assert!(set_property(&[0x00, 0x53, 0x74, 0x45], "first", Value::Null).is_err(), "they are no map");
     }
 
     #[test]

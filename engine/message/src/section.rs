@@ -13,13 +13,14 @@ use crate::value::{Map, descriptor_code};
 
 pub use crate::properties::{
     PropertyGroup, Terms, clear_expiry, property_expiry, property_group, property_id, property_terms, property_to,
+    set_property,
 };
 
 const HEADER: u64 = 0x70;
 const DELIVERY_ANNOTATIONS: u64 = 0x71;
 const MESSAGE_ANNOTATIONS: u64 = 0x72;
 pub(crate) const PROPERTIES: u64 = 0x73;
-const APPLICATION_PROPERTIES: u64 = 0x74;
+pub(crate) const APPLICATION_PROPERTIES: u64 = 0x74;
 const DATA: u64 = 0x75;
 const SEQUENCE: u64 = 0x76;
 const VALUE: u64 = 0x77;

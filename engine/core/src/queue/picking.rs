@@ -66,6 +66,8 @@ pub(crate) struct Picking {
 pub(crate) enum Picked {
     /// This is for it.
     Next(Next),
+    /// The same, and of its group it is the first one that the consumer is given.
+    First(Next),
     /// Nothing of what it looked at, and there is more.
     More,
     /// Nothing now.
@@ -99,14 +101,15 @@ impl Picking {
         self.groups.get(&place).is_none_or(|owner| *owner == end)
     }
 
-    /// A consumer is given a message of a group.
-    fn give(&mut self, end: Key, place: u32, group: Group) {
+    /// A consumer is given a message of a group; gives whether it had none of it before.
+    fn give(&mut self, end: Key, place: u32, group: Group) -> bool {
         if group.is_last {
-            self.groups.remove(&place);
+            let before = self.groups.remove(&place);
             // What waited for this consumer may be anybody's.
             self.note_change();
+            before.is_none()
         } else {
-            self.groups.insert(place, end);
+            self.groups.insert(place, end).is_none()
         }
     }
 }
@@ -163,10 +166,9 @@ impl Queue {
         });
         let Some(entry) = found else { return if left == 0 { Picked::More } else { Picked::Nothing } };
         let Some(Entry { sequence, message, .. }) = entries.get(entry) else { return Picked::Nothing };
-        if let Some(group) = message.group() {
-            picking.give(end, grouping.place(group), group);
-        }
-        Picked::Next(Next { entry, sequence: *sequence, content: message.content, bytes: message.size() })
+        let is_first = message.group().is_some_and(|group| picking.give(end, grouping.place(group), group));
+        let next = Next { entry, sequence: *sequence, content: message.content, bytes: message.size() };
+        if is_first { Picked::First(next) } else { Picked::Next(next) }
     }
 
     /// Something came back: consumers look again.

@@ -223,3 +223,31 @@ proptest! {
         prop_assert_eq!(held.len() + done.len(), sent as usize, "everything was given to somebody");
     }
 }
+
+#[test]
+fn the_first_message_of_a_group_says_so_to_each_consumer_that_gets_it() {
+    let layer = Layer { group_first_key: Some("first".to_owned()), ..Layer::default() };
+    let config = CoreConfig { catalogue: Arc::new(Catalogue::of_all(layer)), ..CoreConfig::default() };
+    let mut owner = Owner { core: Core::new(config), next_link: 0 };
+    let producer = owner.producer("q", None);
+    let first = owner.consumer("q", None, Mode::Consume);
+    for (number, group) in [b'a', b'a', b'b', b'a'].into_iter().enumerate() {
+        send(&mut owner, producer, number as u32, grouped(number as u32, group, false));
+    }
+    send(&mut owner, producer, 4, numbered(4));
+    let says_so = |events: &[Event]| -> Vec<bool> {
+        let given = events.iter().filter_map(|event| match event {
+            Event::Deliver { message, .. } => Some(message),
+            _ => None,
+        });
+        given.map(|message| message.body.windows(5).any(|octets| octets == b"first")).collect()
+    };
+    let events = owner.command(Command::Grant { end: first, credit: 9 });
+    assert_eq!(says_so(&events), [true, false, true, false, false]);
+    assert_eq!(numbers(&deliveries(events)), [0, 1, 2, 3, 4], "and its body is its own");
+    // What came back says it to the next one, and once.
+    owner.command(Command::Detach { end: first, mode: DetachMode::Close });
+    let second = owner.consumer("q", None, Mode::Consume);
+    let events = owner.command(Command::Grant { end: second, credit: 9 });
+    assert_eq!(says_so(&events), [true, false, true, false, false]);
+}

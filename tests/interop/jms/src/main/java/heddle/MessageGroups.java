@@ -66,6 +66,19 @@ final class MessageGroups extends Group {
         check(!drain(one).isEmpty() && !drain(two).isEmpty(), "one consumer has all groups");
     }
 
+    @Shows("Artemis D17")
+    void theFirstOfAGroupSaysSo() throws Exception {
+        MessageConsumer consumer = session().createConsumer(queue());
+        for (int number = 1; number <= 6; number++) {
+            sendOf("g" + number % 2, number, "m" + number);
+        }
+        for (int number = 1; number <= 6; number++) {
+            Message message = take(consumer);
+            same("m" + number, text(message));
+            same(number <= 2, message.propertyExists("first") && message.getBooleanProperty("first"));
+        }
+    }
+
     @Shows("Artemis D15")
     void aGroupIsInOrder() throws Exception {
         MessageConsumer consumer = session().createConsumer(queue());
