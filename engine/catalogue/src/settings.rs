@@ -197,12 +197,12 @@ layered! {
     auto_delete_messages: u64 = 0 => range(0, 1 << 48, "messages") => kept(66) => artemis("auto-delete-queues-message-count");
     /// the queues of the address take what is sent and give nothing to consumers; browsers see what is there, and what expires leaves.
     /// `heddle address pause` sets it for what stands in the configuration, too
-    paused: bool = false => kept(28);
+    paused: bool = false => kept(54);
     /// names of queues of the address of which that holds
-    paused_queues: Vec<String> = Vec::new() => kept(22);
+    paused_queues: Vec<String> = Vec::new() => kept(55);
     /// producers get no credit, and what is sent without a link of its own is refused with `amqp:resource-locked`, so that the address can
     /// be emptied; consumers get what there is, and what the broker itself sends there is taken
-    blocked: bool = false => kept(29);
+    blocked: bool = false => kept(56);
     /// a queue gets what is sent to its address; without that what is sent to it is accepted and dropped, and consumers get what it has
     enabled: bool = true => kept(67) => artemis("enabled");
 }
