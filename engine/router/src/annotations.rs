@@ -11,6 +11,7 @@
 
 use engine_message::encode::{self, Compound};
 use engine_message::reader::Reader;
+use engine_message::section::Sections;
 use engine_message::value::Value;
 use engine_message::{DecodeError, ErrorKind, constructor};
 
@@ -148,6 +149,17 @@ impl<'a> Annotations<'a> {
     }
 }
 
+/// A message with other annotations; all else of it as it is.
+#[must_use]
+pub fn rewrite(message: &[u8], sections: &Sections, annotations: &Annotations<'_>) -> Vec<u8> {
+    let place = &sections.message_annotations;
+    let place = if place.is_empty() { sections.kept()..sections.kept() } else { place.clone() };
+    let mut out = message.get(..place.start).unwrap_or_default().to_vec();
+    annotations.encode(&mut out);
+    out.extend_from_slice(message.get(place.end..).unwrap_or_default());
+    out
+}
+
 fn text<'a>(reader: &mut Reader<'a>) -> Result<&'a str, DecodeError> {
     let start = *reader;
     reader.string().or_else(|_| {
@@ -243,6 +255,19 @@ mod tests {
         let id = || Value::String("0/A".to_owned());
         let trace = |count| Value::List((0..count).map(|_| id()).collect());
         assert_eq!(faulty(TRACE, trace(TRACE_MAX + 1)), ErrorKind::InvalidField(TRACE));
+    }
+
+    #[test]
+    fn nothing_but_annotations_is_rewritten() {
+        // Header, body; with and without annotations between them.
+        let (header, body) = (&b"\x00\x53\x70\xc0\x02\x01\x42"[..], &b"\x00\x53\x77\xa1\x01x"[..]);
+        let annotations = Annotations { to: Some("a"), ..Annotations::default() };
+        let written = [header, &encoded(&annotations), body].concat();
+        for message in [[header, body].concat(), written.clone()] {
+            let sections = engine_message::section::scan(&message).expect("a message");
+            assert_eq!(rewrite(&message, &sections, &annotations), written);
+            assert_eq!(rewrite(&message, &sections, &Annotations::default()), [header, body].concat());
+        }
     }
 
     proptest! {

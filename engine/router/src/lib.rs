@@ -16,6 +16,7 @@ pub mod paths;
 mod router_id;
 pub mod set;
 pub mod settlement;
+pub mod stamp;
 pub mod table;
 mod treatment;
 

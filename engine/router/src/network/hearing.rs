@@ -111,7 +111,7 @@ impl Network {
         };
         let passed = |id: &&str| index(id).and_then(|router| self.routes.neighbour(router));
         let passed: Vec<LinkId> = trace.iter().filter_map(passed).collect();
-        let message = envelope.hand_on(&self.config.id);
+        let Some(message) = envelope.hand_on(self.config.id.as_str()) else { return };
         for to in links.into_iter().filter(|to| *to != link && !passed.contains(to)) {
             self.act(Action::Send { link: to, message: message.clone() });
         }

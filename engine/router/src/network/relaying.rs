@@ -7,8 +7,9 @@ use engine_message::DecodeError;
 use engine_message::section::{self, Sections};
 
 use crate::address::{Here, Key, Mode, resolve};
-use crate::annotations::Annotations;
+use crate::annotations::{Annotations, rewrite};
 use crate::router_id::RouterId;
+use crate::stamp::Source;
 
 /// A control message from outside.
 #[derive(Debug)]
@@ -53,15 +54,10 @@ impl<'a> Envelope<'a> {
         is_last && ingress.is_none_or(|ingress| ingress == first)
     }
 
-    /// The message as this router hands it on.
-    pub fn hand_on(&self, me: &RouterId) -> Bytes {
-        let mut annotations = self.annotations.clone();
-        annotations.trace.push(me.as_str());
-        let place = &self.sections.message_annotations;
-        let place = if place.is_empty() { self.sections.kept()..self.sections.kept() } else { place.clone() };
-        let mut out = self.message.get(..place.start).unwrap_or_default().to_vec();
-        annotations.encode(&mut out);
-        out.extend_from_slice(self.message.get(place.end..).unwrap_or_default());
-        out.into()
+    /// The message as this router hands it on; `None` if it went through as many routers as there can be.
+    pub fn hand_on<'m>(&'m self, me: &'m str) -> Option<Bytes> {
+        let mut annotations: Annotations<'m> = self.annotations.clone();
+        annotations.come(me, Source::Router).ok()?;
+        Some(rewrite(self.message, &self.sections, &annotations).into())
     }
 }
