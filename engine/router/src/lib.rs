@@ -6,6 +6,7 @@
 
 pub mod address;
 pub mod annotations;
+pub mod auto_links;
 pub mod control;
 pub mod forward;
 pub mod limits;

@@ -47,3 +47,6 @@ pub const LINK_CAPACITY: u32 = 250;
 /// Deliveries under way through one shard: those of four thousand links that have as many unsettled as they may. A further one is
 /// released, or dropped and counted if it was sent settled.
 pub const DELIVERIES_MAX: usize = 1 << 20;
+
+/// Links that a router attaches itself: two for each queue of the largest broker that it stands before. Those beyond stay inactive.
+pub const AUTO_LINKS_MAX: usize = 1 << 16;
