@@ -6,6 +6,7 @@ use engine_router::RouterId;
 use engine_router::address::Key;
 use engine_router::paths::{Node, Path, Paths};
 use engine_router::set::RouterIndex;
+use engine_router::settlement::State;
 
 use crate::node::ADDRESSES;
 use crate::wire::{Packet, Wire};
@@ -116,16 +117,14 @@ impl World {
     pub fn forward_all(&mut self) -> Result<(), String> {
         let costs = self.costs();
         for (from, key) in (0..self.nodes.len()).flat_map(|from| ADDRESSES.map(|text| (from, key(text)))) {
-            let message = self.produce(from, &key);
+            let Some(message) = self.produce(from, &key) else {
+                return Err(format!("the client of {from} has no credit"));
+            };
             self.pass(SECOND / 2)?;
             // A message over many slow wires takes longer.
-            while self
-                .wires
-                .values()
-                .flat_map(|wire| &wire.packets)
-                .flatten()
-                .any(|(_, packet)| matches!(packet, Packet::Message(_)))
-            {
+            while self.wires.values().flat_map(|wire| &wire.packets).flatten().any(|(_, packet)| {
+                matches!(packet, Packet::Transfer { .. } | Packet::Outcome { .. } | Packet::Sender { .. })
+            }) {
                 self.pass(SECOND / 10)?;
             }
             let has_one = |to: &usize| costs[from][*to].is_some() && self.nodes[*to].consumers.contains(&key);
@@ -134,7 +133,9 @@ impl World {
             given.sort_unstable();
             let undelivered = self.undelivered.remove(&message).unwrap_or_default();
             let is_copied = key.name().starts_with("many");
+            let outcome = if wanted.is_empty() { State::Released } else { State::Accepted };
             let is_right = match (wanted.is_empty(), is_copied) {
+                _ if self.outcomes.remove(&message) != Some(outcome) => false,
                 (true, _) => given.is_empty() && undelivered == [from],
                 (false, true) => given == wanted && undelivered.is_empty(),
                 (false, false) => given.len() == 1 && wanted.contains(&given[0]) && undelivered.is_empty(),
@@ -154,6 +155,15 @@ impl World {
     /// Sees that nobody asks and nobody answers any more, once each router has told its numbers again.
     pub fn stay_calm(&mut self) -> Result<(), String> {
         self.pass(35 * SECOND)?;
+        for node in &self.nodes {
+            let (under_way, unheard) = (node.traffic.settlement.under_way(), &node.traffic.waiting);
+            if under_way > 0 || !unheard.is_empty() {
+                return Err(format!(
+                    "{} has {under_way} deliveries under way, and did not hear of {unheard:?}",
+                    node.id
+                ));
+            }
+        }
         let before = self.exchanged;
         self.pass(40 * SECOND)?;
         let asked = self.exchanged - before;

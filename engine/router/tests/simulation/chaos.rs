@@ -59,7 +59,7 @@ impl World {
                 let node = self.chance.below(self.nodes.len());
                 self.restart(node);
             }
-            7 => {
+            7 | 8 => {
                 let node = self.chance.below(self.nodes.len());
                 let key = self.any_key();
                 self.produce(node, &key);
@@ -72,6 +72,7 @@ impl World {
         let (node, key, now) = (self.chance.below(self.nodes.len()), self.any_key(), self.now);
         self.nodes[node].toggle(&key, now);
         self.act(node);
+        self.act_traffic(node);
     }
 
     fn any_key(&mut self) -> Key {

@@ -3,14 +3,16 @@
 //!
 //! Shown for every seed: within the protocol's own time after the last change each router knows which others it reaches at which cost, and
 //! what consumers those have, and whoever it does not reach has no path. Then a copied message reaches each consumer that can be reached
-//! once, any other one of them, and one that nobody can take is told of. No message ever comes to a router where it was. When all is
-//! known nobody asks anybody any more. Memory is what `check` bounds.
+//! once, any other one of them, and one that nobody can take is released. Each client hears of each of its messages once, `accepted` only
+//! if a consumer has it. No message ever comes to a router where it was. When all is known nobody asks anybody any more. Memory is what
+//! `check` bounds.
 //!
 //! `HEDDLE_SEEDS` (20) and `HEDDLE_FIRST_SEED` (0) choose; a seed that fails fails again. The profile `simulation` is fast.
 
 mod calm;
 mod chaos;
 mod node;
+mod traffic;
 mod wire;
 mod world;
 

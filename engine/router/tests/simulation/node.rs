@@ -10,6 +10,8 @@ use engine_router::network::{Config, Network, Timers};
 use engine_router::table::{Addresses, Change, Consumer, ConsumerId, Place, Rule, Rules, Table};
 use engine_router::{RouterId, Treatment};
 
+use crate::traffic::Traffic;
+
 /// A router.
 pub struct Node {
     pub id: RouterId,
@@ -18,6 +20,7 @@ pub struct Node {
     pub table: Addresses,
     pub view: Table,
     pub spread: Spread,
+    pub traffic: Traffic,
     /// Keys that it has a consumer of: one each.
     pub consumers: BTreeSet<Key>,
     next: u32,
@@ -38,7 +41,8 @@ impl Node {
         let network = Network::new(Config { id: id.clone(), instance, timers: Timers::default() });
         let mut table = Addresses::new(Arc::new(rules()), 5);
         let view = table.view();
-        Self { id, instance, network, table, view, spread: Spread::default(), consumers: BTreeSet::new(), next: 0 }
+        let (spread, traffic, consumers) = (Spread::default(), Traffic::new(), BTreeSet::new());
+        Self { id, instance, network, table, view, spread, traffic, consumers, next: 0 }
     }
 
     /// Has a consumer come, or the one that is there go.
@@ -46,10 +50,12 @@ impl Node {
         if self.consumers.remove(key) {
             let consumer = self.view.find(key).and_then(|address| address.local.first()).expect("it is there").id;
             assert_eq!(self.table.remove(key, consumer), Change::Last);
+            self.traffic.remove_consumer(consumer);
             self.network.withdraw(key, now_ns);
         } else {
             let consumer = Consumer { id: ConsumerId(self.next), place: Place::Client, capacity: 100 };
             self.next += 1;
+            self.traffic.add_consumer(consumer.id);
             let Change::First(treatment) = self.table.add(key, consumer) else { panic!("it is the first one") };
             assert!(self.network.announce(key.clone(), treatment, now_ns));
             self.consumers.insert(key.clone());

@@ -5,12 +5,32 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use engine_router::address::Key;
 use engine_router::network::LinkId;
+use engine_router::settlement::{Settling, State};
 
 /// What goes over a connection.
 #[derive(Clone, Debug)]
 pub enum Packet {
     Control(Bytes),
-    Message(Message),
+    /// A delivery, by its number on this connection.
+    Transfer {
+        number: u32,
+        settling: Settling,
+        message: Message,
+    },
+    /// What its receiver says of it.
+    Outcome {
+        number: u32,
+        state: Option<State>,
+        settling: Settling,
+    },
+    /// What its sender says of it.
+    Sender {
+        number: u32,
+        state: Option<State>,
+        settling: Settling,
+    },
+    /// So many more may be sent.
+    Credit(u32),
 }
 
 /// A client's message, with what routers write about it.

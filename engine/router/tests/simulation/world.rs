@@ -3,15 +3,13 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use engine_router::annotations::Annotations;
 use engine_router::control::{Body, decode};
-use engine_router::forward::{Passage, Target, choose};
 use engine_router::network::{Action, LinkId};
-use engine_router::set::RouterIndex;
+use engine_router::settlement::State;
 use test_support::Chance;
 
 use crate::node::Node;
-use crate::wire::{Message, Packet, Wire, link, wire_of};
+use crate::wire::{Packet, Wire, link, wire_of};
 
 pub const MS: u64 = 1_000_000;
 pub const SECOND: u64 = 1000 * MS;
@@ -28,10 +26,13 @@ pub enum Fault {
     LinkStatesLost,
     /// One in three new routes are not used.
     RoutesKept,
+    /// One in twenty outcomes does not come to the router before.
+    OutcomesLost,
 }
 
 impl Fault {
-    pub const ALL: [Self; 4] = [Self::OriginsIgnored, Self::ChangesLost, Self::LinkStatesLost, Self::RoutesKept];
+    pub const ALL: [Self; 5] =
+        [Self::OriginsIgnored, Self::ChangesLost, Self::LinkStatesLost, Self::RoutesKept, Self::OutcomesLost];
 }
 
 pub struct World {
@@ -49,6 +50,8 @@ pub struct World {
     pub given: BTreeMap<u64, Vec<usize>>,
     /// Routers where a message had nowhere to go.
     pub undelivered: BTreeMap<u64, Vec<usize>>,
+    /// What became of messages, as their clients heard.
+    pub outcomes: BTreeMap<u64, State>,
     /// Questions and answers that were sent.
     pub exchanged: u64,
     /// What did not hold.
@@ -72,22 +75,21 @@ impl World {
                 edges.push((one, other, 1 + chance.below(3) as u32));
             }
         }
-        let (wires, given, undelivered) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let (now, losses, next_wire, next_message, exchanged, wrong) = (SECOND, VecDeque::new(), 0, 0, 0, None);
         Self {
             chance,
-            now,
+            now: SECOND,
             nodes,
             edges,
-            wires,
-            losses,
+            wires: BTreeMap::new(),
+            losses: VecDeque::new(),
             fault,
-            next_message,
-            given,
-            undelivered,
-            exchanged,
-            wrong,
-            next_wire,
+            next_message: 0,
+            given: BTreeMap::new(),
+            undelivered: BTreeMap::new(),
+            outcomes: BTreeMap::new(),
+            exchanged: 0,
+            wrong: None,
+            next_wire: 0,
         }
     }
 
@@ -102,6 +104,8 @@ impl World {
             let neighbour = self.nodes[far].id.clone();
             self.nodes[near].network.handle_link(link(wire, end), neighbour, cost, self.now);
             self.act(near);
+            self.nodes[near].traffic.connect(link(wire, end));
+            self.act_traffic(near);
         }
     }
 
@@ -155,13 +159,15 @@ impl World {
         for (_, link, node) in due {
             self.nodes[node].network.handle_link_lost(link, now);
             self.act(node);
+            self.nodes[node].traffic.disconnect(link);
+            self.act_traffic(node);
         }
         let wires: Vec<u64> = self.wires.keys().copied().collect();
         for (wire, end) in wires.into_iter().flat_map(|wire| [(wire, 0), (wire, 1)]) {
             while let Some((node, packet)) = self.arrival(wire, end) {
                 match packet {
                     Packet::Control(message) => self.nodes[node].network.handle_message(link(wire, end), &message, now),
-                    Packet::Message(message) => self.forward(node, message),
+                    packet => self.handle_traffic(node, link(wire, end), packet),
                 }
                 self.act(node);
             }
@@ -181,7 +187,7 @@ impl World {
         is_due.then(|| packets.pop_front()).flatten().map(|(_, packet)| (wire.ends[end], packet))
     }
 
-    fn send(&mut self, link: LinkId, packet: Packet) {
+    pub fn send(&mut self, link: LinkId, packet: Packet) {
         let (wire, end) = wire_of(link);
         // A wire that is gone, of which this router has not heard.
         let Some(wire) = self.wires.get_mut(&wire) else { return };
@@ -230,43 +236,6 @@ impl World {
         self.exchanged += u64::from(!matches!(body, Body::Hello { .. } | Body::Advertisement { .. }));
         if self.fault != Fault::LinkStatesLost || !matches!(body, Body::LinkState { .. }) {
             self.send(link, Packet::Control(message));
-        }
-    }
-
-    /// Has a client of a router send a message; gives its number.
-    pub fn produce(&mut self, node: usize, key: &engine_router::address::Key) -> u64 {
-        let number = self.next_message;
-        self.next_message += 1;
-        let ingress = self.nodes[node].id.as_str().to_owned();
-        self.forward(node, Message { number, key: key.clone(), ingress, trace: Vec::new() });
-        number
-    }
-
-    fn forward(&mut self, number: usize, mut message: Message) {
-        let node = &mut self.nodes[number];
-        let name = node.id.as_str().to_owned();
-        if message.trace.contains(&name) {
-            self.wrong = Some(format!("message {} was at {name} before: {:?}", message.number, message.trace));
-            return;
-        }
-        let trace = message.trace.iter().map(String::as_str).collect();
-        let annotations = Annotations { ingress: Some(&message.ingress), trace, ..Annotations::default() };
-        let mut passage =
-            if message.trace.is_empty() { Passage::HERE } else { Passage::of(&annotations, node.view.routes()) };
-        if self.fault == Fault::OriginsIgnored {
-            passage.origin = Some(RouterIndex::SELF);
-        }
-        let mut targets = Vec::new();
-        let chosen = choose(&node.view, &message.key, &passage, &mut node.spread, &mut targets);
-        if chosen.is_err() {
-            self.undelivered.entry(message.number).or_default().push(number);
-        }
-        message.trace.push(name);
-        for target in targets {
-            match target {
-                Target::Consumer(_) => self.given.entry(message.number).or_default().push(number),
-                Target::Router { link, .. } => self.send(link, Packet::Message(message.clone())),
-            }
         }
     }
 }
