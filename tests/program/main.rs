@@ -43,6 +43,7 @@ mod piped;
 mod priorities;
 mod relaying;
 mod reload;
+mod replaying;
 mod resuming;
 mod retention;
 mod routing;

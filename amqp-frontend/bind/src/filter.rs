@@ -4,12 +4,13 @@
 //! 1. A selector is the owner's to apply, or to refuse its link: the answer has it as it was asked for.
 //! 2. No-local is applied to subscriptions, and left out of the answer where the link has none.
 //! 3. Any other filter that chooses messages refuses its link: its user would get others than those that were asked for.
-//! 4. Every other filter is left out of the answer, as the specification has it: its peer sees that it is not applied.
+//! 4. Where a link begins that looks at a queue is the owner's to apply; it is left out of the answer where messages are taken.
+//! 5. Every other filter is left out of the answer, as the specification has it: its peer sees that it is not applied.
 //!
 //! Filters are told apart by their descriptors; the keys of the map are the peer's own names for them.
 
 use amqp_codec::AmqpError;
-use engine_core::Origin;
+use engine_core::{Origin, Start};
 use engine_message::Condition;
 use engine_message::value::{Described, Map, Value};
 
@@ -37,6 +38,8 @@ const REGISTERED: [(u64, &str); 3] = [
 const NO_LOCAL: (u64, &str) = (0x0000_468c_0000_0003, "apache.org:no-local-filter:list");
 /// A condition as JMS has them.
 const SELECTOR: (u64, &str) = (0x0000_468c_0000_0004, "apache.org:selector-filter:string");
+/// Where a link begins that looks at a queue, as clients of RabbitMQ's streams say it.
+const START: &str = "rabbitmq:stream-offset-spec";
 /// Characters of a peer's name for a filter that are told: what says more does not fit into a small frame.
 const NAME_CHARS_MAX: usize = 64;
 
@@ -47,6 +50,8 @@ pub(crate) struct Filters {
     pub selector: Option<Box<str>>,
     /// Whether messages of the link's own container are left out.
     pub no_local: bool,
+    /// Where it begins.
+    pub start: Option<Start>,
 }
 
 /// What is applied among the filters of a source.
@@ -54,10 +59,14 @@ pub(crate) struct Filters {
 /// # Errors
 /// What the link is refused with.
 pub(crate) fn read(filters: &Map) -> Result<Filters, AmqpError> {
-    let (mut selector, mut no_local) = (None, false);
+    let (mut selector, mut no_local, mut start) = (None, false, None);
     for (name, filter) in &filters.0 {
         if is_no_local(filter) {
             no_local = true;
+            continue;
+        }
+        if let Some(asked) = as_start(filter) {
+            start = Some(start_of(name, asked)?);
             continue;
         }
         let Some(described) = as_selector(filter) else {
@@ -71,12 +80,16 @@ pub(crate) fn read(filters: &Map) -> Result<Filters, AmqpError> {
             return Err(invalid("is a second selector"));
         }
     }
-    Ok(Filters { selector, no_local })
+    Ok(Filters { selector, no_local, start })
 }
 
 /// Leaves of the filters of a source what is applied: what the answer says. A subscription leaves out messages of `no_local`, if any.
-pub(crate) fn answer(filters: &mut Map, no_local: Option<Origin>) {
-    filters.0.retain(|(_, filter)| as_selector(filter).is_some() || (is_no_local(filter) && no_local.is_some()));
+pub(crate) fn answer(filters: &mut Map, no_local: Option<Origin>, started: bool) {
+    filters.0.retain(|(_, filter)| {
+        as_selector(filter).is_some()
+            || (is_no_local(filter) && no_local.is_some())
+            || (as_start(filter).is_some() && started)
+    });
 }
 
 /// The filters of a subscription with this selector, and that leaves out messages of `no_local`, under the names that JMS clients give
@@ -114,6 +127,39 @@ fn is_no_local(filter: &Value) -> bool {
 fn as_selector(filter: &Value) -> Option<&Described> {
     let Value::Described(described) = filter else { return None };
     (is_of(described, SELECTOR) && !says_nothing(&described.value)).then_some(described)
+}
+
+/// Where a filter says that its link begins, if it says so.
+fn as_start(filter: &Value) -> Option<&Value> {
+    let Value::Described(described) = filter else { return None };
+    let is_start = matches!(&described.descriptor, Value::Symbol(name) if *name == START);
+    (is_start && described.value != Value::Null).then_some(&described.value)
+}
+
+/// Where a link begins: a word, or a position.
+fn start_of(name: &Value, asked: &Value) -> Result<Start, AmqpError> {
+    let position = match asked {
+        Value::Ulong(position) => Some(*position),
+        Value::Uint(position) => Some(u64::from(*position)),
+        Value::Long(position) => u64::try_from(*position).ok(),
+        Value::Int(position) => u64::try_from(*position).ok(),
+        Value::Timestamp(_) => {
+            let text =
+                format!("the filter {} names a time: when messages came is not kept, name a position", shown(name));
+            return Err(AmqpError::new(Condition::NotImplemented, text));
+        }
+        _ => None,
+    };
+    match (position, asked.as_text()) {
+        (Some(position), _) => Ok(Start::Position(position)),
+        (None, Some("first")) => Ok(Start::First),
+        (None, Some("last")) => Ok(Start::Last),
+        (None, Some("next")) => Ok(Start::Next),
+        (None, _) => {
+            let text = format!("the filter {} is neither first, last, next nor a position", shown(name));
+            Err(AmqpError::new(Condition::InvalidField, text))
+        }
+    }
 }
 
 /// Looks at a filter that is no selector.
@@ -186,13 +232,13 @@ mod tests {
     fn a_selector_is_found_by_either_descriptor_and_answered() {
         for descriptor in [Value::Ulong(SELECTOR.0), Value::Symbol(SELECTOR.1.into())] {
             let mut asked = filters(descriptor.clone(), Value::String("a = 1".to_owned()));
-            assert_eq!(read(&asked), Ok(Filters { selector: Some("a = 1".into()), no_local: false }));
+            assert_eq!(read(&asked), Ok(Filters { selector: Some("a = 1".into()), no_local: false, start: None }));
             let before = asked.clone();
             asked.insert(
                 "sampling",
                 Value::Described(Box::new(Described { descriptor: Value::Ulong(1), value: Value::Uint(7) })),
             );
-            answer(&mut asked, None);
+            answer(&mut asked, None, false);
             assert_eq!(asked, before, "no other filter is in the answer");
             asked.insert(
                 "other",
@@ -228,16 +274,16 @@ mod tests {
         for descriptor in [Value::Ulong(NO_LOCAL.0), Value::Symbol(NO_LOCAL.1.into())] {
             for value in [Value::List(Vec::new()), Value::Null, Value::String(String::new())] {
                 let mut asked = filters(descriptor.clone(), value);
-                assert_eq!(read(&asked), Ok(Filters { selector: None, no_local: true }));
+                assert_eq!(read(&asked), Ok(Filters { selector: None, no_local: true, start: None }));
                 let before = asked.clone();
-                answer(&mut asked, me);
+                answer(&mut asked, me, false);
                 assert_eq!(asked, before);
-                answer(&mut asked, None);
+                answer(&mut asked, None, false);
                 assert!(asked.is_empty(), "where it is not applied");
             }
         }
         let told = in_force(Some("a = 1"), me);
-        assert_eq!(read(&told), Ok(Filters { selector: Some("a = 1".into()), no_local: true }));
+        assert_eq!(read(&told), Ok(Filters { selector: Some("a = 1".into()), no_local: true, start: None }));
         assert_eq!(read(&in_force(None, None)), Ok(Filters::default()));
     }
 
@@ -255,7 +301,7 @@ mod tests {
             let mut asked = filters(descriptor, value);
             asked.insert("none", Value::Null);
             assert_eq!(read(&asked), Ok(Filters::default()));
-            answer(&mut asked, Some(Origin::of("me")));
+            answer(&mut asked, Some(Origin::of("me")), false);
             assert!(asked.is_empty(), "{asked:?}");
         }
     }

@@ -97,7 +97,7 @@ fn consumer(
     rules: &AddressRules,
     name: Option<String>,
 ) -> Result<Plan, AmqpError> {
-    let filter::Filters { selector, no_local } = filter::read(&source.filter)?;
+    let filter::Filters { selector, no_local, start } = filter::read(&source.filter)?;
     let default_outcome = outcome::default_of(source)?;
     let asked = routing(&source.terminus.capabilities);
     let (node, priority) = priority::of(&attach.properties, source.terminus.address.as_deref().unwrap_or_default())?;
@@ -127,6 +127,7 @@ fn consumer(
         no_local: no_local.then(|| Origin::of(container)),
         lifetime,
         default_outcome,
+        start,
         ..ConsumerSpec::of(address)
     })))
 }
@@ -238,7 +239,7 @@ pub(crate) fn reply(attach: &Attach, info: &AttachedInfo) -> Attach {
     let node = (attach.role, &mut reply.source, &mut reply.target);
     match node {
         (Role::Receiver, Some(source), _) => {
-            filter::answer(&mut source.filter, info.no_local);
+            filter::answer(&mut source.filter, info.no_local, info.started);
             outcome::answer(source);
             let made = source.terminus.dynamic.then(|| policy(&source.terminus.dynamic_node_properties));
             answer_node(&mut source.terminus.capabilities, &mut source.terminus.dynamic_node_properties, made);

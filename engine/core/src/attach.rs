@@ -106,7 +106,8 @@ impl Core {
         };
         let (unsettled, number) = spec.lasting.as_ref().and_then(|lasting| self.begin_lasting(end, lasting)).unzip();
         let address = spec.address.clone();
-        let info = Box::new(AttachedInfo { address, queue, routing, selector: None, no_local: None, unsettled });
+        let (selector, no_local, started) = (None, None, false);
+        let info = Box::new(AttachedInfo { address, queue, routing, selector, no_local, started, unsettled });
         self.tell_after(number.unwrap_or(0), link, Event::Attached { end: end_key(end), info });
         self.credit(end);
     }
@@ -127,6 +128,11 @@ impl Core {
         if let Err(refusal) = self.check_consumers(key, mode) {
             return self.refuse_attach(link, &spec.address, refusal);
         }
+        let cursor = match self.cursor_at(key, mode, spec.start) {
+            Ok(cursor) => cursor,
+            Err(refusal) => return self.refuse_attach(link, &spec.address, refusal),
+        };
+        let started = cursor.is_some() && spec.start.is_some();
         let consumer = Consumer {
             queue: key,
             mode,
@@ -136,7 +142,7 @@ impl Core {
             credit: 0,
             draining: false,
             pace: Pace::default(),
-            cursor: (mode == Mode::Browse).then(Box::default),
+            cursor,
             // What no subscription took chooses for this link alone; whose messages are left out is a subscription's affair.
             choice: choice.and_then(Choice::without_no_local).map(Box::new),
             looked: None,
@@ -167,7 +173,7 @@ impl Core {
         }
         let address = if spec.remembered.is_some() { base(&spec.address).to_owned() } else { spec.address };
         let queue = Some(queue_name);
-        let info = Box::new(AttachedInfo { address, queue, routing, selector, no_local, unsettled });
+        let info = Box::new(AttachedInfo { address, queue, routing, selector, no_local, started, unsettled });
         let attached = Event::Attached { end: end_key(end), info };
         // Whoever is told of a durable subscription finds it again.
         let subscribed = self.config.storage == Storage::Journal

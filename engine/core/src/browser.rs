@@ -6,15 +6,21 @@
 //!
 //! Not here: where a cursor is, and what it keeps (`cursor`).
 
+use std::num::NonZeroU64;
+
+use engine_message::Condition;
+
+use crate::command::{Mode, Start};
 use crate::core::Core;
 use crate::cursor::Cursor;
 use crate::ends::{Consumer, End, EndRole, end_key, key};
-use crate::event::{KEY_NONE, Shown};
+use crate::event::{KEY_NONE, Refusal, Shown};
 use crate::exchange::Browse;
 use crate::key::LinkKey;
-use crate::limits::PICKS_MAX;
+use crate::limits::{PICKS_MAX, Storage};
 use crate::message::Message;
-use crate::queue::Found;
+use crate::position::{position, told};
+use crate::queue::{Entry, Found};
 use crate::slab::Key;
 
 /// What became of the next message of a browser.
@@ -26,6 +32,34 @@ enum Looked {
 }
 
 impl Core {
+    /// The cursor of a link that looks at a queue, where it begins; `None` for one that takes messages.
+    ///
+    /// # Errors
+    /// When the link asks for a position, and messages of the queue have none that stays.
+    pub(crate) fn cursor_at(
+        &self,
+        key: Key,
+        mode: Mode,
+        start: Option<Start>,
+    ) -> Result<Option<Box<Cursor>>, Box<Refusal>> {
+        let Some(queue) = self.nodes.queues.get(key).filter(|_| mode == Mode::Browse) else { return Ok(None) };
+        let is_kept = self.config.storage == Storage::Journal && queue.is_lasting();
+        if matches!(start, Some(Start::Position(_))) && !is_kept {
+            let text = format!(
+                "messages of the queue {} have no positions: they do not outlive the node",
+                queue.identity.name
+            );
+            return Err(Refusal::new(Condition::NotImplemented, text));
+        }
+        let Some(start) = start else { return Ok(Some(Box::default())) };
+        Ok(Some(Box::new(match start {
+            Start::First => Cursor::replaying(0, 0),
+            Start::Last => Cursor::replaying(queue.horizon().saturating_sub(1), 0),
+            Start::Next => Cursor::replaying(queue.horizon(), 0),
+            Start::Position(least) => Cursor::replaying(0, least),
+        })))
+    }
+
     /// Shows one message of a queue to a browser, and tells draining ones when there is none.
     pub(crate) fn browse(&mut self, key: Key) -> Option<(LinkKey, Shown)> {
         self.turns.copy = None;
@@ -65,15 +99,23 @@ impl Core {
             Found::Here { entry, .. } if queue.blocks(entry, durable) => return None,
             Found::Here { entry, sequence } => {
                 cursor.pass(sequence);
-                let message = &queue.entry(entry)?.message;
-                if !wants(message) {
+                let Entry { message, stored, .. } = queue.entry(entry)?;
+                let position = position(*stored, message);
+                if !cursor.reaches(position) || !wants(message) {
                     return Some(Looked::Passed);
                 }
-                (entry, message.size())
+                match position.filter(|_| cursor.replays()).and_then(|position| told(message, position)) {
+                    Some(copy) => {
+                        let bytes = copy.size();
+                        self.turns.copy = Some(copy);
+                        (Key::NOWHERE, bytes)
+                    }
+                    None => (entry, message.size()),
+                }
             }
             Found::Behind { sequence, .. } => {
                 let wall_ms = self.now.wall_ms;
-                let Some((passed, message)) = cursor.take_living(sequence, wall_ms) else {
+                let Some((passed, name, message)) = cursor.take_living(sequence, wall_ms) else {
                     if cursor.ask() {
                         self.cursors.asking.push_back(end);
                     }
@@ -81,11 +123,13 @@ impl Core {
                 };
                 cursor.pass(passed);
                 let waits = message.not_before_ms().is_some_and(|at_ms| at_ms.get() > wall_ms);
-                if waits || !wants(&message) {
+                let position = position(NonZeroU64::new(name), &message);
+                if !cursor.reaches(position) || waits || !wants(&message) {
                     return Some(Looked::Passed);
                 }
+                let copy = position.filter(|_| cursor.replays()).and_then(|position| told(&message, position));
                 let bytes = message.size();
-                self.turns.copy = Some(message);
+                self.turns.copy = Some(copy.unwrap_or(message));
                 (Key::NOWHERE, bytes)
             }
             Found::Coming => {
@@ -127,12 +171,12 @@ impl Core {
         }
         while let Some(end) = self.cursors.asking.pop_front() {
             let Some((key, cursor)) = self.cursor(end) else { continue };
-            let from = cursor.next();
+            let (from, least) = (cursor.next(), cursor.least());
             let Some(queue) = self.nodes.queues.get_mut(key) else { continue };
             if let Found::Behind { sequence, skip } = queue.browse(from)
                 && let Some(queue) = queue.number()
             {
-                return Some(Browse { queue, cursor: end_key(end), sequence, skip });
+                return Some(Browse { queue, cursor: end_key(end), sequence, skip, least });
             }
             // It came into memory, or left, meanwhile.
             if let Some((_, cursor)) = self.cursor(end) {
@@ -173,7 +217,7 @@ impl Core {
     }
 
     /// What was read for a cursor: the message that it wants, and those behind it. They keep so many octets in memory.
-    pub(crate) fn handle_browsed(&mut self, browse: &Browse, messages: Vec<Message>, bytes: u64) {
+    pub(crate) fn handle_browsed(&mut self, browse: &Browse, messages: Vec<(u64, Message)>, bytes: u64) {
         let end = key(browse.cursor);
         let Some((queue, cursor)) = self.cursor(end) else { return };
         cursor.handle_read(browse.sequence, messages.into(), bytes);

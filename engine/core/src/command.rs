@@ -113,6 +113,19 @@ pub enum Mode {
     Browse,
 }
 
+/// Where a link that looks at a queue begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// With the first message that is there.
+    First,
+    /// With the last one.
+    Last,
+    /// With the next one that comes.
+    Next,
+    /// With the first one at this position or behind it.
+    Position(u64),
+}
+
 /// Who settles what is sent to a consumer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settle {
@@ -196,11 +209,20 @@ pub struct ConsumerSpec {
     pub default_outcome: Outcome,
     /// Set if the link is to outlive its connection.
     pub lasting: Option<Box<LastingConsumer>>,
-    /// Owners that answered `Event::Moved` so far.
-    pub moved: u8,
+    /// Where it begins, if it asks for that; of no meaning for a link that takes messages.
+    pub start: Option<Start>,
+    /// Owners that were asked before.
+    pub searched: Searched,
     /// Set if the subscription is one that is remembered: the address is not known then, and empty. Any owner may be asked.
     pub remembered: Option<Remembered>,
-    /// For a durable subscription that is asked for at an address: owners that have no other one of its name.
+}
+
+/// Owners that were asked for a consumer before the one that is asked now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Searched {
+    /// Those that answered `Event::Moved`.
+    pub moved: u8,
+    /// For a durable subscription that is asked for at an address: those that have no other one of its name.
     pub cleared: u16,
 }
 
@@ -229,9 +251,9 @@ impl ConsumerSpec {
             connection: None,
             default_outcome: Outcome::Released,
             lasting: None,
-            moved: 0,
+            start: None,
+            searched: Searched::default(),
             remembered: None,
-            cleared: 0,
         }
     }
 }

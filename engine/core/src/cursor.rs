@@ -16,14 +16,27 @@ use crate::slab::Key;
 pub(crate) struct Cursor {
     /// The sequence number of the next message.
     next: u64,
-    /// Messages that are in the journal only, from `ahead_from` on.
-    ahead: VecDeque<Message>,
+    /// Messages that are in the journal only, from `ahead_from` on, each with its name.
+    ahead: VecDeque<(u64, Message)>,
     ahead_from: u64,
     /// Memory that they keep, octets.
     ahead_bytes: u64,
     asked: Asked,
     /// The last message that was passed, if it came back to its queue and was in memory.
     passed: Option<u64>,
+    replay: Replay,
+}
+
+/// Whether a cursor tells the positions of messages, and where it begins by them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Replay {
+    /// It tells none.
+    #[default]
+    No,
+    /// It passes over what is before this position, and tells the rest's.
+    From(u64),
+    /// It tells all.
+    All,
 }
 
 /// Whether the journal is to read for a cursor.
@@ -35,6 +48,31 @@ enum Asked {
 }
 
 impl Cursor {
+    /// One that tells the positions of messages, from that sequence number on, and from the first position on that is not less.
+    pub fn replaying(next: u64, least: u64) -> Self {
+        let replay = if least == 0 { Replay::All } else { Replay::From(least) };
+        Self { next, replay, ..Self::default() }
+    }
+
+    /// Whether it tells the positions of messages.
+    pub fn replays(&self) -> bool {
+        self.replay != Replay::No
+    }
+
+    /// The least position that it begins at, 0 once it has begun.
+    pub fn least(&self) -> u64 {
+        if let Replay::From(least) = self.replay { least } else { 0 }
+    }
+
+    /// Whether it is to show a message of this position: not before it has begun.
+    pub fn reaches(&mut self, position: Option<u64>) -> bool {
+        let least = self.least();
+        if least > 0 && position.is_some_and(|position| position >= least) {
+            self.replay = Replay::All;
+        }
+        self.least() == 0
+    }
+
     /// The sequence number of the next message.
     pub fn next(&self) -> u64 {
         self.next
@@ -51,8 +89,8 @@ impl Cursor {
         self.passed.take()
     }
 
-    /// The message under a number, if it was read ahead. What is before it is not needed any more.
-    pub fn take_ahead(&mut self, sequence: u64) -> Option<Message> {
+    /// The message under a number and its name, if it was read ahead. What is before it is not needed any more.
+    pub fn take_ahead(&mut self, sequence: u64) -> Option<(u64, Message)> {
         let before = usize::try_from(sequence.checked_sub(self.ahead_from)?).unwrap_or(usize::MAX);
         self.ahead.drain(..before.min(self.ahead.len()));
         self.ahead_from = sequence;
@@ -64,12 +102,12 @@ impl Cursor {
         message
     }
 
-    /// The first message from a number on that was read ahead and may not be dropped at a wall time, and its number.
-    pub fn take_living(&mut self, mut sequence: u64, wall_ms: u64) -> Option<(u64, Message)> {
+    /// The first message from a number on that was read ahead and may not be dropped at a wall time, its number and its name.
+    pub fn take_living(&mut self, mut sequence: u64, wall_ms: u64) -> Option<(u64, u64, Message)> {
         loop {
-            let message = self.take_ahead(sequence)?;
+            let (name, message) = self.take_ahead(sequence)?;
             if message.expires_wall_ms.is_none_or(|at| at.get() > wall_ms) {
-                return Some((sequence, message));
+                return Some((sequence, name, message));
             }
             self.next = sequence + 1;
             sequence += 1;
@@ -86,9 +124,13 @@ impl Cursor {
         self.asked = Asked::No;
     }
 
-    /// What was read: messages from a number on, which keep so many octets in memory.
-    pub fn handle_read(&mut self, from: u64, messages: VecDeque<Message>, bytes: u64) {
+    /// What was read: messages from a number on, by their names, which keep so many octets in memory.
+    pub fn handle_read(&mut self, from: u64, messages: VecDeque<(u64, Message)>, bytes: u64) {
         self.end_read();
+        if self.least() > 0 {
+            // What is before where it begins was not read.
+            self.next = self.next.max(from);
+        }
         self.ahead_bytes = if messages.is_empty() { 0 } else { bytes };
         (self.ahead_from, self.ahead) = (from, messages);
     }
@@ -121,7 +163,7 @@ mod tests {
 
     #[test]
     fn what_was_read_ahead_is_found_by_its_number() {
-        let message = |number: u8| Message::new(vec![number].into());
+        let message = |number: u8| (u64::from(number), Message::new(vec![number].into()));
         let mut cursor = Cursor::default();
         assert!(cursor.ask() && !cursor.ask());
         cursor.handle_read(10, (0..5).map(message).collect(), 99);

@@ -27,6 +27,8 @@ pub struct AttachedInfo {
     pub queue: Option<String>,
     /// How the address, or the named queue, is routed.
     pub routing: RoutingType,
+    /// Whether the link begins where it asked to.
+    pub started: bool,
     /// Set for a link that outlives its connection: deliveries of its sender's that are known from before.
     pub unsettled: Option<Vec<(Tag, Outcome)>>,
 }

@@ -51,6 +51,8 @@ pub struct Browse {
     /// How many messages that the journal alone has come before it: those that are being fetched, and those that are
     /// not.
     pub skip: u64,
+    /// The least name that it wants: what the journal has before that it passes over.
+    pub least: u64,
 }
 
 /// A wish for messages that left memory while consumers held them, and came back.
@@ -112,10 +114,10 @@ pub enum JournalReport {
     },
     /// Messages were read for a cursor: the one that it wants, and those behind it.
     Browsed {
-        /// Its wish.
+        /// Its wish, by the place of the first message that was read.
         browse: Browse,
-        /// The messages.
-        messages: Vec<Message>,
+        /// The messages, and their names.
+        messages: Vec<(u64, Message)>,
         /// Octets that they keep in memory.
         bytes: u64,
     },

@@ -35,7 +35,7 @@ enum Whose {
 fn named(command: &Command) -> Option<(&str, u8)> {
     match command {
         Command::AttachProducer { spec, .. } => Some((base(&spec.address), spec.moved)),
-        Command::AttachConsumer { spec, .. } => Some((base(&spec.address), spec.moved)),
+        Command::AttachConsumer { spec, .. } => Some((base(&spec.address), spec.searched.moved)),
         Command::Publish { publish, .. } => Some((base(&publish.address), publish.moved)),
         Command::Deliver { .. }
         | Command::DeliverTagged(_)
@@ -60,7 +60,7 @@ impl Moved {
     pub fn again(mut self) -> (u16, Command) {
         match &mut self.command {
             Command::AttachProducer { spec, .. } => spec.moved += 1,
-            Command::AttachConsumer { spec, .. } => spec.moved += 1,
+            Command::AttachConsumer { spec, .. } => spec.searched.moved += 1,
             Command::Publish { publish, .. } => publish.moved += 1,
             Command::Claim { .. } => {}
             other => unreachable!("{other:?} names no address"),

@@ -54,6 +54,7 @@ mod origin;
 mod pace;
 mod patterns;
 mod plain;
+mod position;
 mod prepared;
 mod producer;
 mod queue;
@@ -85,6 +86,7 @@ mod wider;
 pub mod wildcard;
 
 pub use crate::choice::check_selector;
+pub use crate::command::Start;
 pub use crate::core::Core;
 pub use crate::deleting::Force;
 pub use crate::exchange::{Browse, Fetch, JournalReport, JournalRequest, Recall, Room};

@@ -61,21 +61,21 @@ impl Core {
 
     /// Whether an attach is on its way through the owners that may have a subscription of its name.
     pub(crate) fn is_clearing(&self, spec: &ConsumerSpec) -> bool {
-        spec.cleared > 0 && spec.cleared < self.shards()
+        spec.searched.cleared > 0 && spec.searched.cleared < self.shards()
     }
 
     /// Ends subscriptions of the name that a durable one is asked for with, at other addresses. Gives what is asked for back when no owner
     /// has any; otherwise lets the next owner look, the last of them being the one of the address, or refuses the link.
     pub(crate) fn clear_name(&mut self, link: LinkKey, mut spec: ConsumerSpec) -> Option<ConsumerSpec> {
         let Some(name) = claimed(&spec) else { return Some(spec) };
-        let allowed = if spec.cleared == 0 { self.check_subscribing(&spec.address) } else { Ok(()) };
+        let allowed = if spec.searched.cleared == 0 { self.check_subscribing(&spec.address) } else { Ok(()) };
         let before = self.journal.numbers.last();
         if let Err(refusal) = allowed.and_then(|()| self.delete_elsewhere(&name, &spec.address)) {
             self.refuse_attach(link, &spec.address, refusal);
             return None;
         }
-        spec.cleared = spec.cleared.saturating_add(1);
-        if spec.cleared > self.shards() || self.shards() == 1 {
+        spec.searched.cleared = spec.searched.cleared.saturating_add(1);
+        if spec.searched.cleared > self.shards() || self.shards() == 1 {
             return Some(spec);
         }
         let deleted = self.journal.numbers.last();
@@ -106,9 +106,9 @@ impl Core {
     /// What lets the next owner look for a subscription. One that all of them have looked for goes back to the owner of its address.
     fn ask_next(&self, link: LinkKey, mut spec: Box<ConsumerSpec>) -> Event {
         // No address changed hands by it.
-        spec.moved = 0;
+        spec.searched.moved = 0;
         let next = Owner { node: NodeNumber::HERE, shard: (self.config.shard + 1) % self.shards(), epoch: 0 };
-        let owner = if spec.cleared == self.shards() {
+        let owner = if spec.searched.cleared == self.shards() {
             let Resolved::Stored { owner } = self.config.catalogue.resolve(&spec.address);
             owner
         } else {

@@ -24,6 +24,7 @@ mod picking;
 mod priorities;
 mod redelivery;
 mod remembering;
+mod replaying;
 mod resuming;
 mod retained;
 mod retention;

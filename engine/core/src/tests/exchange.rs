@@ -77,7 +77,7 @@ fn a_cursor_asks_only_while_the_journal_reads_for_cursors() {
     assert_eq!(browses(requests(&mut owner)).count(), 0, "not again at once");
     owner.core.handle_journal(JournalReport::Cursors(2));
     assert_eq!(browses(requests(&mut owner)).collect::<Vec<_>>(), found, "but as soon as the journal reads again");
-    let messages = vec![Message::new(Bytes::from_static(b"body"))];
+    let messages = vec![(1, Message::new(Bytes::from_static(b"body")))];
     owner.core.handle_journal(JournalReport::Browsed { browse: found[0], messages, bytes: 100 });
     let shown = owner.events().into_iter().filter(|event| matches!(event, Event::Deliver { .. })).count();
     assert_eq!(shown, 1, "what was read is shown");

@@ -93,7 +93,7 @@ impl Kept {
         let mut browsed = false;
         while let Some(browse) = self.owner.core.poll_browse() {
             let names = self.paged.iter().skip(browse.skip as usize).take(3);
-            let messages: Vec<Message> = names.map(|name| self.messages[name].clone()).collect();
+            let messages: Vec<_> = names.map(|name| (*name, self.messages[name].clone())).collect();
             if messages.is_empty() {
                 // The journal has not heard of it yet.
                 self.owner.core.postpone_browse(&browse);

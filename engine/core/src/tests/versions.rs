@@ -1,7 +1,7 @@
 //! Versions of the catalogue that come while an owner is at work, and addresses that are another owner's.
 
 use super::*;
-use crate::command::{Lifetime, Publish};
+use crate::command::{Lifetime, Publish, Searched};
 use crate::event::Moved;
 use crate::limits::{KEPT_BYTES, MOVED_MAX, REFRESH_MAX};
 use crate::versions::{Answer, Version};
@@ -229,7 +229,8 @@ fn an_address_in_use_stays() {
         sharing: Sharing::Exclusive,
     };
     // Both owners were asked whether they have it.
-    let subscribe = ConsumerSpec { subscription: Some(durable), cleared: 2, ..ConsumerSpec::of(&name) };
+    let searched = Searched { cleared: 2, ..Searched::default() };
+    let subscribe = ConsumerSpec { subscription: Some(durable), searched, ..ConsumerSpec::of(&name) };
     type Using = fn(&mut Owner, &str, ConsumerSpec) -> EndKey;
     let uses: [(Using, DetachMode, &str); 4] = [
         (|owner, name, _| owner.producer(name, None), DetachMode::Close, "links"),

@@ -18,12 +18,29 @@ impl Store {
     /// Orders a read for a cursor, if that is written. What the core says of a place is true as long as it is given
     /// nothing else, so that it is looked up at once.
     pub(super) fn browse(&mut self, core: &mut Core, browse: Browse) {
+        let browse = self.seek(browse);
         let Some((run, passed)) = self.find_run(&browse) else {
             self.queues.note_unwritten();
             return core.handle_journal(JournalReport::Postponed(browse));
         };
         let (place, bytes) = (run.place(), run.bytes());
         self.read(Reader::Cursor(Browsing { browse, run, passed }), place, bytes);
+    }
+
+    /// A wish for messages from a name on, rather than from a place that is before that: whole runs are passed over.
+    fn seek(&self, mut browse: Browse) -> Browse {
+        let Some(stored) = self.queues.get(browse.queue).filter(|_| browse.least > 0) else { return browse };
+        let (mut passed, mut runs) = (0, stored.runs().peekable());
+        while let Some(run) = runs.next() {
+            // The last one is read in any case: the cursor is behind it then.
+            if run.messages.names().last() >= browse.least || runs.peek().is_none() {
+                break;
+            }
+            passed += run.len() as u64;
+        }
+        let further = passed.saturating_sub(browse.skip);
+        (browse.skip, browse.sequence) = (browse.skip + further, browse.sequence + further);
+        browse
     }
 
     /// The run with the message that a cursor wants, if it can be read, and how many are before it there.
@@ -54,7 +71,7 @@ impl Store {
         let wanted = |name: u64| run.messages.names().contains(name);
         let found = self.messages_in(browse.queue, run.place(), buffer, count, Purpose::Look, wanted)?;
         assert_eq!(found.len(), count, "a run has the messages that were put into it");
-        let messages = found.into_iter().skip(*passed).map(|(_, message)| message).collect();
+        let messages = found.into_iter().skip(*passed).collect();
         core.handle_journal(JournalReport::Browsed { browse: *browse, messages, bytes });
         Ok(())
     }
