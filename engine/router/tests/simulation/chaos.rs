@@ -48,7 +48,9 @@ impl World {
             2 if !wires.is_empty() => {
                 let wire = self.chance.of(&wires);
                 let ends = self.chance.of(&[[true, false], [false, true], [true, true]]);
-                self.wires.get_mut(&wire).expect("it is one").is_hung = ends;
+                // For good: what comes behind octets that are lost does not come either.
+                let is_hung = &mut self.wires.get_mut(&wire).expect("it is one").is_hung;
+                is_hung.iter_mut().zip(ends).for_each(|(is_hung, hangs)| *is_hung |= hangs);
             }
             3..=5 => {
                 // Perhaps one more between the same two.
