@@ -42,3 +42,11 @@ pub struct Address {
     /// Other routers that have consumers.
     pub routers: RouterSet,
 }
+
+impl Address {
+    /// Whether somebody has consumers of it.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        !self.local.is_empty() || !self.routers.is_empty()
+    }
+}

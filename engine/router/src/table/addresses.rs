@@ -157,7 +157,7 @@ impl Addresses {
         for (place, bucket) in self.table.buckets.iter().enumerate() {
             for (key, address) in bucket.iter() {
                 assert_eq!(self.table.bucket(key), place, "{key:?} is where it is looked for");
-                assert!(!address.local.is_empty() || !address.routers.is_empty(), "somebody wants {key:?}");
+                assert!(address.is_wanted(), "somebody wants {key:?}");
                 assert!(numbers.insert(address.number), "the number of {key:?} is its own");
                 address.routers.iter().for_each(|router| {
                     by_router.iter_mut().skip(router.number()).take(1).for_each(|count| *count += 1)
@@ -209,7 +209,7 @@ impl Addresses {
                 }
                 fewer += 1;
                 Arc::make_mut(address).routers.remove(router);
-                let is_wanted = !address.local.is_empty() || !address.routers.is_empty();
+                let is_wanted = address.is_wanted();
                 if !is_wanted {
                     self.free.push(address.number);
                     self.count -= 1;
@@ -227,37 +227,38 @@ impl Addresses {
         }
     }
 
-    /// Changes an address, which is made if it is missing and goes if nobody wants it then; gives its distribution, or nothing if there
-    /// is no room for it.
+    /// Changes an address, which is made if it is missing and goes if nobody wants it then; gives its distribution, or nothing if there is no
+    /// room for it.
     fn edit(&mut self, key: &Key, hint: Option<Treatment>, change: impl FnOnce(&mut Address)) -> Option<Treatment> {
+        let is_new = self.table.find(key).is_none();
+        if is_new && self.count >= ADDRESSES_MAX {
+            return None;
+        }
+        let made = is_new.then(|| Arc::new(self.make(key, hint)));
         let place = self.table.bucket(key);
-        let known = self.table.find(key);
-        let mut address = match known {
-            Some(known) => Address::clone(known),
-            None if self.count >= ADDRESSES_MAX => return None,
-            None => {
-                let number = self.free.pop().unwrap_or_else(|| {
-                    self.numbers += 1;
-                    self.numbers - 1
-                });
-                self.count += 1;
-                let treatment = self.treatment(key, hint);
-                self.note_link_route(key);
-                Address { number, treatment, local: Vec::new(), routers: RouterSet::EMPTY }
-            }
-        };
-        change(&mut address);
-        let treatment = address.treatment;
         let bucket = Arc::make_mut(Arc::make_mut(&mut self.table.buckets).get_mut(place)?);
-        if address.local.is_empty() && address.routers.is_empty() {
+        bucket.extend(made.map(|made| (key.clone(), made)));
+        let address = Arc::make_mut(bucket.get_mut(key)?);
+        change(address);
+        let treatment = address.treatment;
+        if !address.is_wanted() {
             self.free.push(address.number);
             self.count -= 1;
             bucket.remove(key);
             self.has_new_link_routes |= self.link_routes.remove(key);
-        } else {
-            bucket.insert(key.clone(), Arc::new(address));
         }
         Some(treatment)
+    }
+
+    /// An address that nobody wants yet, and is counted.
+    fn make(&mut self, key: &Key, hint: Option<Treatment>) -> Address {
+        let number = self.free.pop().unwrap_or_else(|| {
+            self.numbers += 1;
+            self.numbers - 1
+        });
+        self.count += 1;
+        self.note_link_route(key);
+        Address { number, treatment: self.treatment(key, hint), local: Vec::new(), routers: RouterSet::EMPTY }
     }
 
     fn note_link_route(&mut self, key: &Key) {
