@@ -227,8 +227,8 @@ impl Addresses {
         }
     }
 
-    /// Changes an address, which is made if it is missing and goes if nobody wants it then; gives its distribution, or nothing if there is no
-    /// room for it.
+    /// Changes an address, which is made if it is missing and goes if nobody wants it then; gives its distribution, or nothing if there
+    /// is no room for it.
     fn edit(&mut self, key: &Key, hint: Option<Treatment>, change: impl FnOnce(&mut Address)) -> Option<Treatment> {
         let is_new = self.table.find(key).is_none();
         if is_new && self.count >= ADDRESSES_MAX {
