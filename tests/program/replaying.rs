@@ -139,3 +139,41 @@ fn what_is_no_start_refuses_its_link_and_where_messages_are_taken_there_is_none(
     assert_eq!(attach(&mut peer, "queue", Some(Value::Symbol("first".into()))), Ok(false), "its messages are taken");
     peer.close();
 }
+
+/// So many messages from a start on: the numbers, and when they came.
+fn replay_times(broker: &Broker, start: Value, count: u32) -> Vec<(u32, i64)> {
+    let mut peer = opened(broker);
+    assert_eq!(attach(&mut peer, "stream.a", Some(start)), Ok(true));
+    peer.set_credit(0, count);
+    let name = b"x-opt-ingress-time";
+    let read = |message: &[u8]| {
+        let at = message.windows(name.len()).position(|octets| octets == name).expect("it says when it came");
+        let came = Value::read(&mut Reader::new(&message[at + name.len()..])).expect("a value");
+        let Value::Long(came) = came else { panic!("{came:?}") };
+        (u32::from_be_bytes(*message.last_chunk().expect("a number ends it")), came)
+    };
+    (0..count).map(|_| read(&peer.receive_encoded().1)).collect()
+}
+
+#[test]
+fn a_queue_is_read_again_from_a_time_behind_a_kill() {
+    let config = "[[address]]\nmatch = \"stream.#\"\nnon_destructive = true\ningress_timestamp = true\n\
+        [[listeners]]\naddress = \"127.0.0.1:0\"\n";
+    for shards in [1, 3] {
+        let broker = Broker::start_with(TempDir::new().expect("a folder"), shards, config);
+        send(&broker, "stream.a", 0..COUNT);
+        let broker = Broker::start_with(broker.kill(), shards, config);
+        send(&broker, "stream.a", COUNT..2 * COUNT);
+        let all = replay_times(&broker, Value::Symbol("first".into()), 2 * COUNT);
+        let broker = Broker::start_with(broker.kill(), shards, config);
+        // One that came behind the first start, and one that came before it.
+        for place in [COUNT + 7, 7] {
+            let from = all[place as usize].1;
+            let wanted: Vec<_> = all.iter().copied().skip_while(|(_, came)| *came < from).take(3).collect();
+            assert_eq!(replay_times(&broker, Value::Timestamp(from), 3), wanted);
+        }
+        let mut peer = opened(&broker);
+        assert_eq!(attach(&mut peer, "stream.a", Some(Value::Timestamp(all.last().expect("some").1 + 1))), Ok(true));
+        assert_eq!(peer.drain(10), 0, "nothing came since");
+    }
+}

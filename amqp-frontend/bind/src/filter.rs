@@ -136,18 +136,14 @@ fn as_start(filter: &Value) -> Option<&Value> {
     (is_start && described.value != Value::Null).then_some(&described.value)
 }
 
-/// Where a link begins: a word, or a position.
+/// Where a link begins: a word, a position, or a time.
 fn start_of(name: &Value, asked: &Value) -> Result<Start, AmqpError> {
     let position = match asked {
         Value::Ulong(position) => Some(*position),
         Value::Uint(position) => Some(u64::from(*position)),
         Value::Long(position) => u64::try_from(*position).ok(),
         Value::Int(position) => u64::try_from(*position).ok(),
-        Value::Timestamp(_) => {
-            let text =
-                format!("the filter {} names a time: when messages came is not kept, name a position", shown(name));
-            return Err(AmqpError::new(Condition::NotImplemented, text));
-        }
+        Value::Timestamp(time) => return Ok(Start::Time(u64::try_from(*time).unwrap_or(0))),
         _ => None,
     };
     match (position, asked.as_text()) {
@@ -156,7 +152,7 @@ fn start_of(name: &Value, asked: &Value) -> Result<Start, AmqpError> {
         (None, Some("last")) => Ok(Start::Last),
         (None, Some("next")) => Ok(Start::Next),
         (None, _) => {
-            let text = format!("the filter {} is neither first, last, next nor a position", shown(name));
+            let text = format!("the filter {} is neither first, last, next, a position nor a time", shown(name));
             Err(AmqpError::new(Condition::InvalidField, text))
         }
     }

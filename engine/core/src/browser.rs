@@ -35,7 +35,7 @@ impl Core {
     /// The cursor of a link that looks at a queue, where it begins; `None` for one that takes messages.
     ///
     /// # Errors
-    /// When the link asks for a position, and messages of the queue have none that stays.
+    /// When the link asks for a position, and messages of the queue have none that stays, or for a time, and they do not say when they came.
     pub(crate) fn cursor_at(
         &self,
         key: Key,
@@ -51,12 +51,21 @@ impl Core {
             );
             return Err(Refusal::new(Condition::NotImplemented, text));
         }
+        let address = self.nodes.addresses.get(queue.identity.address);
+        if matches!(start, Some(Start::Time(_))) && !address.is_some_and(|of| of.settings.ingress_timestamp) {
+            let text = format!(
+                "messages of the queue {} do not say when they came: set ingress_timestamp = true for its address, or name a position",
+                queue.identity.name
+            );
+            return Err(Refusal::new(Condition::NotImplemented, text));
+        }
         let Some(start) = start else { return Ok(Some(Box::default())) };
         Ok(Some(Box::new(match start {
             Start::First => Cursor::replaying(0, 0),
             Start::Last => Cursor::replaying(queue.horizon().saturating_sub(1), 0),
             Start::Next => Cursor::replaying(queue.horizon(), 0),
             Start::Position(least) => Cursor::replaying(0, least),
+            Start::Time(wall_ms) => Cursor::replaying_since(wall_ms),
         })))
     }
 
@@ -101,7 +110,7 @@ impl Core {
                 cursor.pass(sequence);
                 let Entry { message, stored, .. } = queue.entry(entry)?;
                 let position = position(*stored, message);
-                if !cursor.reaches(position) || !wants(message) {
+                if !cursor.reaches(position, message) || !wants(message) {
                     return Some(Looked::Passed);
                 }
                 match position.filter(|_| cursor.replays()).and_then(|position| told(message, position)) {
@@ -124,7 +133,7 @@ impl Core {
                 cursor.pass(passed);
                 let waits = message.not_before_ms().is_some_and(|at_ms| at_ms.get() > wall_ms);
                 let position = position(NonZeroU64::new(name), &message);
-                if !cursor.reaches(position) || waits || !wants(&message) {
+                if !cursor.reaches(position, &message) || waits || !wants(&message) {
                     return Some(Looked::Passed);
                 }
                 let copy = position.filter(|_| cursor.replays()).and_then(|position| told(&message, position));

@@ -124,6 +124,8 @@ pub enum Start {
     Next,
     /// With the first one at this position or behind it.
     Position(u64),
+    /// With the first one that came at this time or later, milliseconds since the epoch.
+    Time(u64),
 }
 
 /// Who settles what is sent to a consumer.

@@ -8,6 +8,7 @@
 
 use std::collections::VecDeque;
 
+use crate::ingress::came_at;
 use crate::message::Message;
 use crate::slab::Key;
 
@@ -35,6 +36,8 @@ enum Replay {
     No,
     /// It passes over what is before this position, and tells the rest's.
     From(u64),
+    /// It passes over what came before this time, milliseconds since the epoch, and tells the rest's.
+    Since(u64),
     /// It tells all.
     All,
 }
@@ -54,6 +57,11 @@ impl Cursor {
         Self { next, replay, ..Self::default() }
     }
 
+    /// The same, from the first message on that came at that time or later, milliseconds since the epoch.
+    pub fn replaying_since(wall_ms: u64) -> Self {
+        Self { replay: Replay::Since(wall_ms), ..Self::default() }
+    }
+
     /// Whether it tells the positions of messages.
     pub fn replays(&self) -> bool {
         self.replay != Replay::No
@@ -65,12 +73,16 @@ impl Cursor {
     }
 
     /// Whether it is to show a message of this position: not before it has begun.
-    pub fn reaches(&mut self, position: Option<u64>) -> bool {
-        let least = self.least();
-        if least > 0 && position.is_some_and(|position| position >= least) {
+    pub fn reaches(&mut self, position: Option<u64>, message: &Message) -> bool {
+        let begins = match self.replay {
+            Replay::No | Replay::All => return true,
+            Replay::From(least) => position.is_some_and(|position| position >= least),
+            Replay::Since(wall_ms) => came_at(message).is_some_and(|came| came >= wall_ms),
+        };
+        if begins {
             self.replay = Replay::All;
         }
-        self.least() == 0
+        begins
     }
 
     /// The sequence number of the next message.

@@ -34,6 +34,18 @@ pub(crate) fn stamp(message: &mut Message, wall_ms: u64) {
     message.body = large.encode_with(&annotations, message.front());
 }
 
+/// When a message came, milliseconds since the epoch, if it says so.
+pub(crate) fn came_at(message: &Message) -> Option<u64> {
+    let encoded = match message.large() {
+        None => section::map_entry(section::front_annotations(&message.body), INGRESS_TIME),
+        Some(_) => section::encoded_entry(message.annotations_beside(), INGRESS_TIME),
+    };
+    match Value::read(&mut Reader::new(encoded.ok()??)) {
+        Ok(Value::Long(came)) => u64::try_from(came).ok(),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -95,3 +95,31 @@ fn where_nothing_outlives_the_node_there_are_no_positions_to_begin_at() {
     let (_, started) = plain.begin(Some(Start::Last)).expect("attached");
     assert!(!started, "where messages are taken a link begins with the first");
 }
+
+#[test]
+fn a_link_begins_with_what_came_at_a_time_or_later() {
+    let layer = Layer { non_destructive: Some(true), ingress_timestamp: Some(true), ..Layer::default() };
+    let catalogue = Arc::new(Catalogue::of_all(layer));
+    let mut owner = Owner { core: Core::new(CoreConfig { catalogue, ..CoreConfig::default() }), next_link: 0 };
+    let producer = owner.producer("q", None);
+    for (delivery, wall_ms) in [(0, 1000), (1, 2000), (2, 2000), (3, 5000)] {
+        let message = numbered(delivery);
+        let deliver = Command::Deliver { end: producer, delivery, settled: Settled::No, message };
+        owner.core.handle_command(wall_ms, wall_ms, deliver);
+        owner.events();
+    }
+    for (from, wanted) in [(0, &[0, 1, 2, 3][..]), (1000, &[0, 1, 2, 3]), (1001, &[1, 2, 3]), (2001, &[3]), (5001, &[])]
+    {
+        let shown = owner.shown(Some(Start::Time(from)));
+        assert_eq!(shown.iter().map(|(number, _)| *number).collect::<Vec<_>>(), wanted, "from {from}");
+    }
+}
+
+#[test]
+fn without_times_of_arrival_a_time_is_refused_with_advice() {
+    let mut owner = owner(Storage::Memory);
+    owner.producer("q", None);
+    let refusal = owner.begin(Some(Start::Time(1))).expect_err("refused");
+    assert_eq!(refusal.condition, Condition::NotImplemented);
+    assert!(refusal.description.contains("ingress_timestamp = true"), "{refusal:?}");
+}
