@@ -11,7 +11,8 @@ use engine_message::Condition;
 use crate::address::{Dynamic, RETAINED};
 use crate::choice::Choice;
 use crate::command::{
-    ConsumerSpec, DYNAMIC_PREFIX, Durability, Lifetime, Mode, ProducerSpec, RoutingType, Sharing, Subscription,
+    ConsumerSpec, DYNAMIC_PREFIX, DetachMode, Durability, Lifetime, Mode, ProducerSpec, RoutingType, Sharing,
+    Subscription,
 };
 use crate::core::Core;
 use crate::divert_name::DIVERT_PREFIX;
@@ -431,16 +432,27 @@ impl Core {
     }
 
     /// Ends the links of a subscription whose owner, the same link of the same container, attaches anew (part 2.6.1): it has
-    /// most likely lost the connection of the old one.
+    /// most likely lost the connection of the old one. What a transaction is to end that was asked for its part stays with the old link until
+    /// that is done, or rolled back.
     fn steal(&mut self, key: Key) {
         self.release_parked(key);
         let Some(queue) = self.nodes.queues.get_mut(key) else { return };
         let text = format!("the container attached the subscription {} again", queue.identity.name);
         for end in queue.consumers.take_all() {
-            let Some(End { link, role: EndRole::Consumer(consumer) }) = self.nodes.ends.remove(end) else { continue };
+            let Some(End { link, role: EndRole::Consumer(consumer) }) = self.nodes.ends.get_mut(end) else { continue };
             let refusal = Refusal::new(Condition::LinkStolen, text.as_str());
-            self.abandon(key, end, &consumer.default_outcome);
-            self.events.push_back((link, Event::Detached { refusal }));
+            self.events.push_back((*link, Event::Detached { refusal }));
+            if self.transactions.prepared.keep_closing(end, DetachMode::Ended) {
+                consumer.credit = 0;
+                let (mode, priority) = (consumer.mode, consumer.priority);
+                if let Some(queue) = self.nodes.queues.get_mut(key) {
+                    queue.consumers.insert(mode, end, priority);
+                }
+                continue;
+            }
+            let outcome = consumer.default_outcome.clone();
+            self.nodes.ends.remove(end);
+            self.abandon(key, end, &outcome);
         }
     }
 }

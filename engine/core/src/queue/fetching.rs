@@ -79,13 +79,7 @@ impl Queue {
     pub fn recall(&mut self, bytes: u64) -> Vec<Recalled> {
         let Wish::Wanted(from) = self.away.recalling() else { return Vec::new() };
         let average = self.away.average();
-        // Where priorities hold on disk what comes next is of the same one; else what came back was given about together.
-        let next: Box<dyn Iterator<Item = (u64, Held)> + '_> = match self.order.names_all() && !self.keeps_last_values()
-        {
-            true => Box::new(self.order.next_from(from)),
-            false => Box::new(self.order.returned_from(from)),
-        };
-        let away = next.filter_map(|(sequence, held)| match held {
+        let away = self.order.next_from(from).filter_map(|(sequence, held)| match held {
             Held::Away(stub) => Some(Recalled { name: stub.stored.get(), sequence }),
             Held::Here(_) => None,
         });

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use engine_catalogue::Placement;
 
 use super::*;
-use crate::command::{Part, Publish, Retired};
+use crate::command::{Part, Publish, Retired, Searched};
 use crate::fact::{DecisionId, Share, TRANSACTIONS};
 use crate::key::Port;
 use crate::step::{Committer, Resumed, Step, Undone};
@@ -271,6 +271,53 @@ fn a_link_that_ends_meanwhile_ends_behind_it() {
     assert_eq!(net.answer(), Some(Outcome::Accepted));
     assert_eq!([1, 2].map(|owner| net.messages(owner)), [0, 1]);
     assert!(net.owners[1].core.nodes.ends.get(crate::ends::key(end)).is_none(), "and then it ends");
+    net.check_idle();
+}
+
+/// Attaches a durable subscription, for which all owners were asked, and gives it credit; gives its end and the keys of what it is shown.
+fn subscribe(owner: &mut Owner, address: &str) -> (EndKey, Vec<u64>) {
+    let subscription = Subscription {
+        name: "s".into(),
+        container: "c".into(),
+        durability: Durability::Durable,
+        sharing: Sharing::Exclusive,
+    };
+    let spec = ConsumerSpec {
+        routing: Some(RoutingType::Multicast),
+        subscription: Some(subscription),
+        searched: Searched { moved: 0, cleared: 3 },
+        ..ConsumerSpec::of(address)
+    };
+    owner.next_link += 1;
+    let link = LinkKey { shard: 0, generation: 0, slot: owner.next_link };
+    let events = owner.command(Command::AttachConsumer { link, spec: Box::new(spec) });
+    let end = events.iter().find_map(|event| if let Event::Attached { end, .. } = event { Some(*end) } else { None });
+    let end = end.expect("it is attached");
+    (end, owner.grant(end, 9).into_iter().map(|(key, ..)| key).collect())
+}
+
+#[test]
+fn a_subscription_that_is_attached_anew_is_not_given_what_a_transaction_is_to_end() {
+    let mut net = Net::new(Storage::Memory, Layer::default());
+    let topic = net.queue(1);
+    subscribe(&mut net.owners[1], &topic);
+    let producer = net.owners[1].producer(&topic, None);
+    (0..2).for_each(|delivery| drop(net.owners[1].send(producer, delivery)));
+    let (end, keys) = subscribe(&mut net.owners[1], &topic);
+    assert_eq!(keys.len(), 2);
+    let retired = accepts(end, keys[0]);
+    let parts = BTreeMap::from([net.send(2, numbered(3)), (1, Part { retired, ..Part::default() })]);
+    net.commit(parts);
+    // Both are asked, and the container comes back before it is decided.
+    assert!(net.step() && net.step());
+    let (_, again) = subscribe(&mut net.owners[1], &topic);
+    assert!(again.is_empty(), "what the old link had stays with it until then: {again:?}");
+    net.run();
+    assert_eq!(net.answer(), Some(Outcome::Accepted));
+    assert_eq!(net.messages(2), 1);
+    assert!(net.owners[1].core.nodes.ends.get(crate::ends::key(end)).is_none(), "and then the old one ends");
+    let (_, again) = subscribe(&mut net.owners[1], &topic);
+    assert_eq!(again.len(), 1, "what was accepted does not come again, the other one does");
     net.check_idle();
 }
 
