@@ -194,8 +194,9 @@ impl Core {
     }
 
     pub(crate) fn collect_address(&mut self, key: Key) {
-        let retained = self.nodes.find(key, RETAINED).filter(|_| self.has_only_retained(key));
-        if let Some(retained) = retained {
+        if self.has_only_retained(key)
+            && let Some(retained) = self.nodes.find(key, RETAINED)
+        {
             return self.collect_retained(retained);
         }
         // Most have a reason of their own to stay.

@@ -33,11 +33,7 @@ pub(crate) fn moved(parting: &Parting<'_>, wall_ms: u64) -> Message {
         // Its subscribers get what was sent; its time has come, if it had to wait for one.
         return Message { header: Header { scheduled: false, ..message.header }, ..message.clone() };
     }
-    let body = match message.large() {
-        Some(large) => beside(parting, &large, wall_ms),
-        None => section::change_annotations(&message.body, |map| tell(map, parting, wall_ms)).map(Bytes::from).ok(),
-    };
-    let body = body.unwrap_or_else(|| message.body.clone());
+    let body = message.annotated(|map| tell(map, parting, wall_ms)).unwrap_or_else(|| message.body.clone());
     let lives_on = parting.cause.lives_on();
     // A client that reads it where it went would drop it by that.
     let body = match message.content {
@@ -48,15 +44,6 @@ pub(crate) fn moved(parting: &Parting<'_>, wall_ms: u64) -> Message {
     let header = Header { delivery_count: 0, first_acquirer: true, scheduled: false, ..message.header };
     let expires_wall_ms = message.expires_wall_ms.filter(|_| lives_on);
     Message { header, body, expires_wall_ms, ..message.clone() }
-}
-
-/// The body of a large message: its file is not written anew, so that they are beside it.
-fn beside(parting: &Parting<'_>, large: &Large, wall_ms: u64) -> Option<Bytes> {
-    let mut map = read(parting.message.annotations_beside())?;
-    tell(&mut map, parting, wall_ms);
-    let mut annotations = Vec::new();
-    map.encode(&mut annotations);
-    Some(large.encode_with(&annotations, parting.message.front()))
 }
 
 /// Where a message came from first: an address, or `address::queue`. `None` if it came from nowhere, or says so in no way that can be read.

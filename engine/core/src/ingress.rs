@@ -5,10 +5,7 @@
 //!
 //! Not here: which addresses ask for it (`routing`, `bounds`).
 
-use bytes::Bytes;
-use engine_message::reader::Reader;
-use engine_message::section;
-use engine_message::value::{Map, Value};
+use engine_message::value::Value;
 
 use crate::message::Message;
 
@@ -18,36 +15,27 @@ const INGRESS_TIME: &str = "x-opt-ingress-time";
 /// Says that a message came at that time. A large one's file is not written anew: the annotation is beside it.
 #[cold]
 pub(crate) fn stamp(message: &mut Message, wall_ms: u64) {
-    let set = |map: &mut Map| map.set(INGRESS_TIME, Value::Long(i64::try_from(wall_ms).unwrap_or(i64::MAX)));
-    let Some(large) = message.large() else {
-        if let Ok(body) = section::change_annotations(&message.body, set) {
-            message.body = Bytes::from(body);
-        }
-        return;
-    };
-    let beside = message.annotations_beside();
-    let map = if beside.is_empty() { Ok(Map::default()) } else { Map::read(&mut Reader::new(beside)) };
-    let Ok(mut map) = map else { return };
-    set(&mut map);
-    let mut annotations = Vec::new();
-    map.encode(&mut annotations);
-    message.body = large.encode_with(&annotations, message.front());
+    let came = Value::Long(i64::try_from(wall_ms).unwrap_or(i64::MAX));
+    if let Some(body) = message.annotated(|map| map.set(INGRESS_TIME, came)) {
+        message.body = body;
+    }
 }
 
 /// When a message came, milliseconds since the epoch, if it says so.
 pub(crate) fn came_at(message: &Message) -> Option<u64> {
-    let encoded = match message.large() {
-        None => section::map_entry(section::front_annotations(&message.body), INGRESS_TIME),
-        Some(_) => section::encoded_entry(message.annotations_beside(), INGRESS_TIME),
-    };
-    match Value::read(&mut Reader::new(encoded.ok()??)) {
-        Ok(Value::Long(came)) => u64::try_from(came).ok(),
+    match message.annotation(INGRESS_TIME)? {
+        Value::Long(came) => u64::try_from(came).ok(),
         _ => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+    use engine_message::reader::Reader;
+    use engine_message::section;
+    use engine_message::value::Map;
+
     use super::*;
     use crate::message::{Content, Large};
 

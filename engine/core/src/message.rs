@@ -134,8 +134,8 @@ pub struct Group {
     pub is_last: bool,
 }
 
-/// FNV-1a: names of groups are short, and told apart by nothing else.
-fn spread(name: &[u8]) -> u64 {
+/// FNV-1a, 64 bits: names of groups, and ids of containers, are short, and told apart by nothing else.
+pub(crate) fn spread(name: &[u8]) -> u64 {
     name.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &octet| (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3))
 }
 
@@ -220,15 +220,36 @@ impl Message {
     /// The time before which it is not to be given, milliseconds since the epoch, if it is scheduled.
     #[must_use]
     pub fn not_before_ms(&self) -> Option<NonZeroU64> {
-        let encoded = match self.content {
-            _ if !self.header.scheduled => return None,
-            Content::Here => section::map_entry(section::front_annotations(&self.body), DELIVERY_TIME),
-            Content::File => section::encoded_entry(self.annotations_beside(), DELIVERY_TIME),
-        };
-        match Value::read(&mut Reader::new(encoded.ok()??)) {
-            Ok(Value::Long(time) | Value::Timestamp(time)) => NonZeroU64::new(u64::try_from(time).ok()?),
+        if !self.header.scheduled {
+            return None;
+        }
+        match self.annotation(DELIVERY_TIME)? {
+            Value::Long(time) | Value::Timestamp(time) => NonZeroU64::new(u64::try_from(time).ok()?),
             _ => None,
         }
+    }
+
+    /// One of its annotations, in its body or beside its file, if it can be read.
+    pub(crate) fn annotation(&self, key: &str) -> Option<Value> {
+        let encoded = match self.content {
+            Content::Here => section::map_entry(section::front_annotations(&self.body), key),
+            Content::File => section::encoded_entry(self.annotations_beside(), key),
+        };
+        Value::read(&mut Reader::new(encoded.ok()??)).ok()
+    }
+
+    /// The body with other annotations: those of a large message are beside its file, which is not written anew. `None` if they cannot be
+    /// changed: they are not well-formed, or larger than 64 KiB.
+    pub(crate) fn annotated(&self, change: impl FnOnce(&mut Map)) -> Option<Bytes> {
+        let Some(large) = self.large() else {
+            return section::change_annotations(&self.body, change).map(Bytes::from).ok();
+        };
+        let beside = self.annotations_beside();
+        let mut map = if beside.is_empty() { Map::default() } else { Map::read(&mut Reader::new(beside)).ok()? };
+        change(&mut map);
+        let mut annotations = Vec::new();
+        map.encode(&mut annotations);
+        Some(large.encode_with(&annotations, self.front()))
     }
 
     /// How often it moved from address to address so far; `None` if it has annotations in which there is no room to say so.
@@ -241,13 +262,8 @@ impl Message {
         if annotations.len() > MOVED_ANNOTATIONS_MAX {
             return None;
         }
-        let entry = match self.content {
-            Content::Here => section::map_entry(annotations, MOVE_COUNT),
-            Content::File => section::encoded_entry(annotations, MOVE_COUNT),
-        };
-        let Ok(Some(entry)) = entry else { return Some(0) };
-        match Value::read(&mut Reader::new(entry)) {
-            Ok(Value::Uint(moves)) => Some(moves),
+        match self.annotation(MOVE_COUNT) {
+            Some(Value::Uint(moves)) => Some(moves),
             _ => Some(0),
         }
     }

@@ -175,9 +175,7 @@ impl Nodes {
     pub fn put_queue(&mut self, identity: Identity) -> Key {
         let address = identity.address;
         let bounds = match self.addresses.get(address) {
-            Some(address) if identity.kind.leads() => Bounds::of_divert(&address.settings),
-            Some(address) if identity.kind == Kind::Retained => Bounds::of_retained(&address.settings),
-            Some(address) => Bounds::new(&address.settings),
+            Some(address) => identity.kind.bounds(&address.settings),
             None => Bounds::new(&AddressSettings::default()),
         };
         let plain = Plain::new(&bounds, self.resident_max);
@@ -203,7 +201,7 @@ impl Nodes {
                 _ => Destinations::new(&of.name, &of.settings),
             };
             queue.redirect(to);
-            if !matches!(queue.identity.kind, Kind::Wildcard(_) | Kind::Retained) {
+            if queue.identity.kind.is_given_by_settings() {
                 queue.set_delays(&of.settings);
                 queue.set_service(&of.settings);
                 queue.set_naming(&of.settings);

@@ -8,6 +8,8 @@
 
 use std::num::NonZeroU64;
 
+use crate::message::spread;
+
 /// The number of a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Origin(NonZeroU64);
@@ -17,11 +19,7 @@ impl Origin {
     /// (1 in 2^64 a pair), and who looks for an id that does only keeps messages of its own from a subscription.
     #[must_use]
     pub fn of(container: &str) -> Self {
-        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-        for octet in container.bytes() {
-            hash = (hash ^ u64::from(octet)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-        Self(NonZeroU64::new(hash).unwrap_or(NonZeroU64::MIN))
+        Self(NonZeroU64::new(spread(container.as_bytes())).unwrap_or(NonZeroU64::MIN))
     }
 
     /// The one that was kept as a number; none is 0.

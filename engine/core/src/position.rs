@@ -7,14 +7,13 @@
 
 use std::num::NonZeroU64;
 
-use bytes::Bytes;
-use engine_message::section;
+use engine_message::value::Value;
 
 use crate::fact::LOCAL;
 use crate::message::{Content, Message};
 
 /// The annotation that tells a message's position, as RabbitMQ's streams have it.
-const ANNOTATION: &[u8] = b"x-stream-offset";
+const ANNOTATION: &str = "x-stream-offset";
 
 /// The position of a message under a name, if it is one that stays.
 pub(crate) fn position(stored: Option<NonZeroU64>, message: &Message) -> Option<u64> {
@@ -26,12 +25,6 @@ pub(crate) fn told(message: &Message, position: u64) -> Option<Message> {
     if message.content == Content::File {
         return None;
     }
-    let mut annotations = vec![0xc1, 0, 2, 0xa3, ANNOTATION.len() as u8];
-    annotations.extend_from_slice(ANNOTATION);
-    annotations.push(0x80);
-    annotations.extend_from_slice(&position.to_be_bytes());
-    let size = (annotations.len() - 2) as u8;
-    *annotations.get_mut(1)? = size;
-    let body = section::merge_annotations(&message.body, &annotations).ok()?;
-    Some(Message { body: Bytes::from(body), ..message.clone() })
+    let body = message.annotated(|map| map.set(ANNOTATION, Value::Ulong(position)))?;
+    Some(Message { body, ..message.clone() })
 }

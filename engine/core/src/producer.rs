@@ -18,11 +18,11 @@ use crate::slab::Key;
 
 /// A delivery of a producer.
 #[derive(Clone, Copy, Debug)]
-struct Incoming {
-    end: Key,
-    link: LinkKey,
-    delivery: u32,
-    settled: Settled,
+pub(crate) struct Incoming {
+    pub end: Key,
+    pub link: LinkKey,
+    pub delivery: u32,
+    pub settled: Settled,
 }
 
 impl Core {
@@ -78,8 +78,14 @@ impl Core {
 
     /// Delivers what goes to several queues or to the journal, or is refused.
     fn deliver_routed(&mut self, incoming: Incoming, heading: Heading, message: Message) {
+        let routed = self.route(heading, message);
+        self.answer(incoming, routed);
+    }
+
+    /// Tells the sender of a delivery what became of it: at once, or when the journal has it.
+    pub(crate) fn answer(&mut self, incoming: Incoming, routed: Result<u64, Box<Refusal>>) {
         let Incoming { end, link, delivery, settled } = incoming;
-        match self.route(heading, message) {
+        match routed {
             Ok(0) if settled == Settled::No => self.accept(end, (delivery, delivery)),
             Ok(number) if settled == Settled::No => {
                 self.accept_after(number, end, delivery);

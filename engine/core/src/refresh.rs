@@ -16,7 +16,6 @@ use std::sync::Arc;
 
 use engine_catalogue::QUALIFIER;
 
-use crate::bounds::Bounds;
 use crate::core::Core;
 use crate::ends::EndRole;
 use crate::limits::REFRESH_MAX;
@@ -133,11 +132,7 @@ impl Core {
             _ => Destinations::new(&address.name, &address.settings),
         };
         let settings = Arc::clone(&address.settings);
-        let bounds = match queue.identity.kind {
-            Kind::Retained => Bounds::of_retained(&address.settings),
-            kind if kind.leads() => Bounds::of_divert(&address.settings),
-            _ => Bounds::new(&address.settings),
-        };
+        let bounds = queue.identity.kind.bounds(&address.settings);
         let plain = match queue.identity.choice {
             Some(_) => Plain::NEVER,
             None => Plain::new(&bounds, self.nodes.resident_max()),
@@ -153,7 +148,7 @@ impl Core {
         }
         if let Some(queue) = self.nodes.queues.get_mut(key) {
             queue.redirect(destinations);
-            if matches!(queue.identity.kind, Kind::Wildcard(_) | Kind::Retained) {
+            if !queue.identity.kind.is_given_by_settings() {
                 return;
             }
             queue.set_delays(&settings);

@@ -18,6 +18,7 @@ use crate::ends::{End, EndRole, key};
 use crate::event::{Event, Refusal};
 use crate::key::EndKey;
 use crate::limits::Storage;
+use crate::producer::Incoming;
 use crate::resumption::{Lasting, LinkName, Resumed, Tag, TaggedDelivery};
 use crate::routing::Heading;
 use crate::slab::Key;
@@ -94,17 +95,10 @@ impl Core {
             Err(refusal) => Outcome::Rejected(Some(refusal.clone())),
         };
         self.note_unsettled(end, (delivery, tag), settled, outcome);
-        match routed {
-            Ok(0) if settled == Settled::No => self.accept(end, (delivery, delivery)),
-            Ok(number) if settled == Settled::No => {
-                self.accept_after(number, end, delivery);
-                self.fit_window(end);
-            }
-            Err(refusal) if settled == Settled::No => {
-                self.refuse(link, delivery, refusal);
-                self.note_told(end, (delivery, delivery));
-            }
-            Ok(_) | Err(_) => {}
+        let is_told = routed.is_err() && settled == Settled::No;
+        self.answer(Incoming { end, link, delivery, settled }, routed);
+        if is_told {
+            self.note_told(end, (delivery, delivery));
         }
         if due {
             self.credit(end);

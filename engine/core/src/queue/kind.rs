@@ -2,6 +2,9 @@
 //!
 //! Not here: who makes queues, and lets them go (`attach`, `declared`, `collecting` of the owner).
 
+use engine_catalogue::AddressSettings;
+
+use crate::bounds::Bounds;
 use crate::command::Lifetime;
 use crate::wildcard::Keeps;
 
@@ -62,6 +65,20 @@ impl Kind {
     /// Whether durable messages of it are, or may be from some time on.
     pub fn may_last(self) -> bool {
         self.is_lasting() || matches!(self, Self::Wildcard(_))
+    }
+
+    /// The bounds of such a queue of an address with these settings.
+    pub fn bounds(self, settings: &AddressSettings) -> Bounds {
+        match self {
+            Self::Retained => Bounds::of_retained(settings),
+            Self::Divert | Self::Wildcard(_) => Bounds::of_divert(settings),
+            _ => Bounds::new(settings),
+        }
+    }
+
+    /// Whether the settings of its address say how its messages are given.
+    pub fn is_given_by_settings(self) -> bool {
+        !matches!(self, Self::Wildcard(_) | Self::Retained)
     }
 
     /// Whether it is none of those that links have to do with.
