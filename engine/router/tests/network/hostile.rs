@@ -3,11 +3,12 @@
 use engine_message::section;
 use engine_router::address::Key;
 use engine_router::annotations::Annotations;
-use engine_router::control::{Announced, Body, Changes, Control, Destination, LinkState};
+use engine_router::control::{Announced, Body, Control, Destination};
 use engine_router::network::{Action, LinkId, Network};
 use engine_router::{RouterId, Treatment};
 use proptest::prelude::*;
 
+use crate::said::{self, Parts};
 use crate::world::{SECOND, id, network};
 
 const HONEST: LinkId = LinkId(1);
@@ -38,29 +39,13 @@ fn announced() -> impl Strategy<Value = Vec<Announced>> {
 }
 
 fn bodies() -> impl Strategy<Value = Body> {
-    let instance = || proptest::option::of(0..4_u64);
-    let number = || prop_oneof![0..6_u64, Just(i64::MAX as u64)];
-    let peers = proptest::collection::btree_map(ids(), 1..3_u32, 0..6);
-    prop_oneof![
-        (instance(), proptest::collection::vec(ids(), 0..4))
-            .prop_map(|(instance, seen)| Body::Hello { instance, seen }),
-        (instance(), number(), number()).prop_map(|(instance, link_state, addresses)| Body::Advertisement {
-            instance,
-            link_state,
-            addresses
-        }),
-        (instance(), number(), peers).prop_map(|(instance, sequence, peers)| {
-            let state = LinkState { sequence, peers: peers.into_iter().collect() };
-            Body::LinkState { instance, state }
-        }),
-        Just(Body::LinkStateRequest),
-        (number(), announced(), announced()).prop_map(|(sequence, added, deleted)| {
-            let deleted = deleted.into_iter().map(|deleted| deleted.key).collect();
-            Body::Addresses { sequence, changes: Changes::Since { added, deleted } }
-        }),
-        (number(), announced()).prop_map(|(sequence, all)| Body::Addresses { sequence, changes: Changes::All(all) }),
-        number().prop_map(|known| Body::AddressRequest { known }),
-    ]
+    said::bodies(Parts {
+        instance: proptest::option::of(0..4_u64).boxed(),
+        number: prop_oneof![0..6_u64, Just(i64::MAX as u64)].boxed(),
+        seen: proptest::collection::vec(ids(), 0..4).boxed(),
+        peers: proptest::collection::btree_map(ids(), 1..3_u32, 0..6).prop_map(Vec::from_iter).boxed(),
+        addresses: announced().boxed(),
+    })
 }
 
 fn deeds() -> impl Strategy<Value = Vec<Deed>> {

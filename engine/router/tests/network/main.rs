@@ -1,6 +1,8 @@
-//! Routers among others: what they know of each other, and where messages go.
+//! Routers among others: what they say, what they know of each other, and where messages go.
 
+mod control;
 mod forwarding;
 mod hostile;
 mod knowing;
+mod said;
 mod world;

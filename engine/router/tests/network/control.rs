@@ -10,9 +10,8 @@ use engine_router::limits::{ID_OCTETS_MAX, KEY_OCTETS_MAX, ROUTERS_MAX};
 use engine_router::{RouterId, Treatment};
 use proptest::prelude::*;
 
-fn id(text: &str) -> RouterId {
-    RouterId::new(text).expect(text)
-}
+use crate::said::{self, Parts};
+use crate::world::id;
 
 fn announced(text: &str, treatment: Option<Treatment>) -> Announced {
     Announced { key: Key::read(text).expect(text), treatment }
@@ -163,30 +162,15 @@ fn addresses() -> impl Strategy<Value = Vec<Announced>> {
 
 fn controls() -> impl Strategy<Value = Control> {
     let number = || 0..i64::MAX as u64;
-    let instance = || proptest::option::of(number());
     let peers = proptest::collection::btree_map(ids(), 1..=u32::MAX, 0..20);
-    let body = prop_oneof![
-        (instance(), proptest::collection::vec(ids(), 0..20))
-            .prop_map(|(instance, seen)| Body::Hello { instance, seen }),
-        (instance(), number(), number()).prop_map(|(instance, link_state, addresses)| Body::Advertisement {
-            instance,
-            link_state,
-            addresses
-        }),
-        (instance(), number(), peers).prop_map(|(instance, sequence, peers)| {
-            let state =
-                LinkState { sequence, peers: peers.into_iter().filter(|(peer, _)| *peer != id("self")).collect() };
-            Body::LinkState { instance, state }
-        }),
-        Just(Body::LinkStateRequest),
-        (number(), addresses(), addresses()).prop_map(|(sequence, added, deleted)| {
-            let deleted = deleted.into_iter().map(|deleted| deleted.key).collect();
-            Body::Addresses { sequence, changes: Changes::Since { added, deleted } }
-        }),
-        (number(), addresses()).prop_map(|(sequence, all)| Body::Addresses { sequence, changes: Changes::All(all) }),
-        number().prop_map(|known| Body::AddressRequest { known }),
-    ];
-    body.prop_map(|body| Control { id: id("self"), body })
+    let bodies = said::bodies(Parts {
+        instance: proptest::option::of(number()).boxed(),
+        number: number().boxed(),
+        seen: proptest::collection::vec(ids(), 0..20).boxed(),
+        peers: peers.prop_map(|peers| peers.into_iter().filter(|(peer, _)| *peer != id("self")).collect()).boxed(),
+        addresses: addresses().boxed(),
+    });
+    bodies.prop_map(|body| Control { id: id("self"), body })
 }
 
 proptest! {
