@@ -8,6 +8,8 @@
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 
+use time::UtcDateTime;
+
 /// Lines of a way. Whatever moves on of itself has moved no more often (`HOPS_MAX`); what people move back and forth has.
 const HOPS_TOLD_MAX: usize = 16;
 /// Octets of a way, beside all else that a hop writes into a message's annotations.
@@ -90,21 +92,13 @@ fn cut(text: &str) -> &str {
     text.get(..end.unwrap_or(0)).unwrap_or_default()
 }
 
-/// A time as RFC 3339 has it.
+/// A time as RFC 3339 has it; that knows no year with more than four digits, whose last second stands for what is later.
 fn utc(wall_ms: u64) -> String {
-    let (days, ms) = (wall_ms / 86_400_000, wall_ms % 86_400_000);
-    // Years that begin in March have their leap day at the end, so that months have lengths that repeat; 400 of them have 146,097 days. Day
-    // 0 is 719,468 days behind the first of March of the year 0.
-    let day = days + 719_468;
-    let (era, of_era) = (day / 146_097, day % 146_097);
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let from_march = (5 * of_year + 2) / 153;
-    let of_month = of_year - (153 * from_march + 2) / 5 + 1;
-    let (month, next) = if from_march < 10 { (from_march + 3, 0) } else { (from_march - 9, 1) };
-    let (hour, minute, second) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60);
-    let year = era * 400 + year + next;
-    format!("{year:04}-{month:02}-{of_month:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", ms % 1000)
+    let second = i64::try_from(wall_ms / 1000).unwrap_or(i64::MAX);
+    let at = UtcDateTime::from_unix_timestamp(second).unwrap_or(UtcDateTime::MAX);
+    let (year, month, day) = (at.year(), u8::from(at.month()), at.day());
+    let (hour, minute, second) = at.as_hms();
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", wall_ms % 1000)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use time::UtcDateTime;
 
 use crate::shown;
 
@@ -271,20 +272,22 @@ pub fn is_unit_of(number: &str, word: &str) -> bool {
     number.ends_with(|letter: char| letter.is_ascii_digit()) && UNITS.contains(&word)
 }
 
+/// A moment of milliseconds since 1970; the last second of the year 9999 stands for what is later.
+fn moment(ms: u64) -> UtcDateTime {
+    let second = i64::try_from(ms / 1000).unwrap_or(i64::MAX);
+    UtcDateTime::from_unix_timestamp(second).unwrap_or(UtcDateTime::MAX)
+}
+
+/// A date in UTC, from milliseconds since 1970: `2026-11-26`.
+pub fn day(ms: u64) -> String {
+    let at = moment(ms);
+    format!("{:04}-{:02}-{:02}", at.year(), u8::from(at.month()), at.day())
+}
+
 /// A date and time of day in UTC, from milliseconds since 1970: `2026-11-26 00:50:12 UTC`.
 pub fn date(ms: u64) -> String {
-    let (days, second) = (ms / 86_400_000, ms / 1000 % 86_400);
-    // Days are counted from 1 March of year 0, so that the day which leap years add is a year's last, and the same 400 years of
-    // 146,097 days repeat for ever; 1970 began 719,468 days after it.
-    let days = days + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02} UTC", second / 3600, second / 60 % 60, second % 60)
+    let (hour, minute, second) = moment(ms).as_hms();
+    format!("{} {hour:02}:{minute:02}:{second:02} UTC", day(ms))
 }
 
 /// A sentence, perhaps with text of others in it, as a terminal may show it.
@@ -382,6 +385,19 @@ mod tests {
             (4_107_542_400_000, "2100-03-01 00:00:00 UTC"),
         ] {
             assert_eq!(date(ms), text);
+        }
+    }
+
+    #[test]
+    fn days_are_those_of_the_calendar() {
+        for (seconds, text) in [
+            (0, "1970-01-01"),
+            (951_782_400, "2000-02-29"),
+            (1_795_651_199, "2026-11-25"),
+            (1_795_651_200, "2026-11-26"),
+            (4_107_542_400, "2100-03-01"),
+        ] {
+            assert_eq!(day(seconds * 1000), text);
         }
     }
 

@@ -45,22 +45,6 @@ pub fn ratio(value: f64) -> String {
     scaled(value, &[])
 }
 
-/// A date in UTC, of milliseconds since 1970: `2026-11-26`. Days are counted from the first of March, so that a leap day is a year's last.
-pub fn date(ms: u64) -> String {
-    const DAYS_OF_400_YEARS: u64 = 146_097;
-    // 0000-03-01 is 719,468 days before 1970.
-    let days = ms / 86_400_000 + 719_468;
-    let (era, of_era) = (days / DAYS_OF_400_YEARS, days % DAYS_OF_400_YEARS);
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / (DAYS_OF_400_YEARS - 1)) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    // Months have 153 days in five, from March on.
-    let from_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    format!("{year}-{month:02}-{day:02}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,18 +62,5 @@ mod tests {
         assert_eq!(spread(vec![3.0, 1.0, 2.0], ratio).as_deref(), Some("2 (1 to 3)"));
         assert_eq!(spread(vec![2.0], ratio).as_deref(), Some("2"));
         assert_eq!(spread(vec![], ratio), None);
-    }
-
-    #[test]
-    fn dates_are_those_of_the_calendar() {
-        for (seconds, text) in [
-            (0, "1970-01-01"),
-            (951_782_400, "2000-02-29"),
-            (1_795_651_199, "2026-11-25"),
-            (1_795_651_200, "2026-11-26"),
-            (4_107_542_400, "2100-03-01"),
-        ] {
-            assert_eq!(date(seconds * 1000), text);
-        }
     }
 }

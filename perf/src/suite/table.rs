@@ -7,7 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use super::figures::{date, median, rate, ratio, spread, time};
+use load_model::number;
+
+use super::figures::{median, rate, ratio, spread, time};
 use super::record::{Figures, Outcome, Record, Records};
 use super::visit::Load;
 
@@ -111,7 +113,7 @@ pub fn render(records: &Records, order_of_subjects: &[String]) -> String {
 fn facts(view: &View<'_>) -> String {
     let figures: Vec<&Figures> = view.records.iter().filter_map(Record::figures).collect();
     let mut text = String::new();
-    let days: BTreeSet<String> = figures.iter().map(|figures| date(figures.started_ms)).collect();
+    let days: BTreeSet<String> = figures.iter().map(|figures| number::day(figures.started_ms)).collect();
     let rounds: BTreeSet<u32> = view.records.iter().map(|record| record.key.round).collect();
     let seconds: BTreeSet<String> = figures.iter().map(|figures| format!("{:.0}", figures.measured_s)).collect();
     let list = |values: BTreeSet<String>| values.into_iter().collect::<Vec<_>>().join(", ");
