@@ -28,10 +28,7 @@ impl Bind {
                 return self.machine.refuse_attach(id, error, &mut self.out);
             }
         };
-        let plan = match lasting::lasting(plan, &attach, &self.client) {
-            Ok(plan) => plan,
-            Err(error) => return self.machine.refuse_attach(id, error, &mut self.out),
-        };
+        let plan = lasting::lasting(plan, &attach, &self.client);
         match home.attach(&mut self.client, local(id), plan, moves) {
             Ok(Asked::Owner(place)) => {
                 self.set_link(id, Some(place));
@@ -56,7 +53,7 @@ impl Bind {
 
     /// The owner answered an attach.
     pub(crate) fn handle_attached(&mut self, home: &mut Home, route: Route, end: EndKey, info: &AttachedInfo) {
-        let allowed = home.handle_attached(&mut self.client, route.place, end, &info.address);
+        let allowed = home.handle_attached(&mut self.client, route.place, end, info);
         if let Err(refusal) = allowed {
             return self.handle_refused(home, route, *refusal);
         }
@@ -67,7 +64,7 @@ impl Bind {
                 lasting::answer_sender(&mut reply, &attach, info.unsettled.as_deref());
             }
             Role::Sender => {}
-            Role::Receiver => lasting::answer_receiver(&mut reply, &attach, info.unsettled.is_some()),
+            Role::Receiver => lasting::answer_receiver(&mut reply, &attach, info.unsettled.as_deref()),
         }
         self.machine.accept_attach(link_id(route.id), reply, &mut self.out);
         if attach.role == Role::Receiver && info.unsettled.is_some() {

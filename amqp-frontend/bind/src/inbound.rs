@@ -347,7 +347,10 @@ impl Bind {
             let key = match home.take_back(place, self.machine.credit_free(id)) {
                 TakenBack::Key(key) => key,
                 TakenBack::InBinding => {
-                    let Some(key) = self.machine.take_back(id, |key| key != KEY_NONE) else { break };
+                    let Some(key) = self.machine.take_back(id, |key| key != KEY_NONE && !home.sends_again(place, key))
+                    else {
+                        break;
+                    };
                     home.handle_taken_back(place, key);
                     key
                 }

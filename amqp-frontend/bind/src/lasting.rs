@@ -2,20 +2,18 @@
 //! says (parts 2.6.5, 2.6.13, 2.7.3 and 3.5.6).
 //!
 //! Guarantees: the answer says how long what is unsettled is kept. To a peer that sends it names what that has not settled and is known
-//! here, with its outcome; to one that receives it names nothing, as what that decided on is settled by then, and the rest goes to
-//! others. A link whose terminus asks for nothing of this is one like all others.
+//! here, with its outcome; to one that receives what it is sent again. A link whose terminus asks for nothing of this is one like all
+//! others.
 //!
 //! Not here: what is known of a link (`engine_core`, `resuming` and `holding`), how much of it fits into a frame (`amqp_proto`), and what
 //! comes on one (`resuming`).
 
-use amqp_codec::AmqpError;
 use amqp_codec::performative::{Attach, Durability, ExpiryPolicy, ReceiverSettleMode, Source, Target, Terminus};
 use amqp_proto::DeliveryOutcome;
 use bytes::Bytes;
 use engine_core::command::{Outcome, Settled};
-use engine_core::resumption::{Decided, Keep, Lasting, LastingConsumer, LinkName, Resumed, Settling, Tag};
+use engine_core::resumption::{Keep, Known, Lasting, LastingConsumer, LinkName, Rest, Resumed, Settling, Tag};
 use engine_home::{Client, Home, Plan, Slot};
-use engine_message::Condition;
 use engine_message::value::Raw;
 
 use crate::outcome::{Outcomes, of_peer, said};
@@ -40,12 +38,9 @@ fn keep(terminus: &Terminus) -> Option<Keep> {
 }
 
 /// Adds to a plan that its link outlives its connection, if the peer asks for that and can be found again.
-///
-/// # Errors
-/// When a peer that receives has more unsettled than its map names: what it does not name would be taken for undecided.
-pub(crate) fn lasting(mut plan: Plan, attach: &Attach, client: &Client) -> Result<Plan, AmqpError> {
+pub(crate) fn lasting(mut plan: Plan, attach: &Attach, client: &Client) -> Plan {
     if client.container.is_empty() {
-        return Ok(plan);
+        return plan;
     }
     let name = |address: &str| LinkName {
         user: client.user.clone(),
@@ -65,18 +60,14 @@ pub(crate) fn lasting(mut plan: Plan, attach: &Attach, client: &Client) -> Resul
             }
         }
         (Plan::Consumer(spec), _, Some(source)) if may_hold_back(&source.terminus) && spec.lifetime.is_none() => {
-            if attach.incomplete_unsettled {
-                let text = "a link that receives is resumed by a map of all that is unsettled, or of nothing";
-                return Err(AmqpError::new(Condition::NotImplemented, text));
-            }
-            let decided = decided(attach, source);
+            let known = known(attach, source);
             let name = name(&spec.address);
             let keep = keep(&source.terminus);
-            spec.lasting = keep.map(|keep| Box::new(LastingConsumer { name, keep, decided }));
+            spec.lasting = keep.map(|keep| Box::new(LastingConsumer { name, keep, known }));
         }
         _ => {}
     }
-    Ok(plan)
+    plan
 }
 
 /// Whether a source asks that messages are held back when its link is gone, which others do not get meanwhile: by a timeout alone, as
@@ -85,16 +76,26 @@ fn may_hold_back(source: &Terminus) -> bool {
     source.timeout_s > 0
 }
 
-/// What a peer that receives has decided on of what it was sent: by tags that are keys of deliveries.
-fn decided(attach: &Attach, source: &Source) -> Decided {
-    let Some(unsettled) = &attach.unsettled else { return Decided::Nothing };
-    let listed = Outcomes::of(Some(source));
-    let of = |(tag, state): &(Bytes, Option<Raw>)| {
-        let key = u64::from_be_bytes(tag.as_ref().try_into().ok()?);
-        let outcome = DeliveryOutcome::of(state.as_ref()?.as_bytes())?;
-        listed.hold(Outcomes::only(&outcome)).then(|| (key, of_peer(outcome)))
+/// What a peer that receives has of what it was sent, by tags that are keys of deliveries. One with an outcome that its source does not
+/// list is named as none.
+fn known(attach: &Attach, source: &Source) -> Known {
+    let (unsettled, rest) = match &attach.unsettled {
+        None if attach.incomplete_unsettled => (&[][..], Rest::Stays),
+        None => return Known::Nothing,
+        Some(unsettled) if attach.incomplete_unsettled => (&unsettled[..], Rest::Stays),
+        Some(unsettled) => (&unsettled[..], Rest::Released),
     };
-    Decided::These(unsettled.iter().filter_map(of).collect())
+    let listed = Outcomes::of(Some(source));
+    let (mut decided, mut undecided) = (Vec::new(), Vec::new());
+    for (tag, state) in unsettled {
+        let Ok(key) = tag.as_ref().try_into().map(u64::from_be_bytes) else { continue };
+        match state.as_ref().and_then(|state| DeliveryOutcome::of(state.as_bytes())) {
+            Some(outcome) if listed.hold(Outcomes::only(&outcome)) => decided.push((key, of_peer(outcome))),
+            Some(_) => {}
+            None => undecided.push(key),
+        }
+    }
+    Known::Named { decided, undecided, rest }
 }
 
 /// What a peer that sends has of a link from before. Its states say nothing that its receiver does not know better.
@@ -106,17 +107,20 @@ fn resumed(attach: &Attach) -> Resumed {
     }
 }
 
-/// Makes the answer to an attach of a link that receives say whether something is held back for it.
-pub(crate) fn answer_receiver(reply: &mut Attach, attach: &Attach, holds_back: bool) {
+/// Makes the answer to an attach of a link that receives say whether something is held back for it, and what of it comes again. `None`:
+/// nothing is held back.
+pub(crate) fn answer_receiver(reply: &mut Attach, attach: &Attach, again: Option<&[(Tag, Option<Outcome>)]>) {
     let Some(source) = reply.source.as_mut().filter(|_| attach.source.is_some()) else { return };
-    source.terminus.timeout_s = if holds_back { source.terminus.timeout_s.min(KEEP_S_MAX) } else { 0 };
-    if holds_back && attach.unsettled.is_some() {
-        reply.unsettled = Some(Vec::new());
+    source.terminus.timeout_s = again.map_or(0, |_| source.terminus.timeout_s.min(KEEP_S_MAX));
+    if let Some(again) = again
+        && (attach.unsettled.is_some() || attach.incomplete_unsettled)
+    {
+        reply.unsettled = Some(again.iter().map(named).collect());
     }
 }
 
 /// Makes the answer to an attach of a link that sends, and is to outlive its connection, say what there is of it. `None`: nothing is kept.
-pub(crate) fn answer_sender(reply: &mut Attach, attach: &Attach, unsettled: Option<&[(Tag, Outcome)]>) {
+pub(crate) fn answer_sender(reply: &mut Attach, attach: &Attach, unsettled: Option<&[(Tag, Option<Outcome>)]>) {
     let Some(Target::Node(target)) = &mut reply.target else { return };
     let Some(unsettled) = unsettled else {
         (target.durable, target.expiry_policy, target.timeout_s) = (Durability::None, ExpiryPolicy::LinkDetach, 0);
@@ -133,10 +137,13 @@ pub(crate) fn answer_sender(reply: &mut Attach, attach: &Attach, unsettled: Opti
 }
 
 /// A delivery as an attach names it.
-fn named((tag, outcome): &(Tag, Outcome)) -> (Bytes, Option<Raw>) {
-    let mut encoded = Vec::new();
-    said(outcome.clone()).encode(&mut encoded);
-    (Bytes::copy_from_slice(tag.as_bytes()), Raw::new(&encoded).ok())
+fn named((tag, outcome): &(Tag, Option<Outcome>)) -> (Bytes, Option<Raw>) {
+    let state = outcome.as_ref().and_then(|outcome| {
+        let mut encoded = Vec::new();
+        said(outcome.clone()).encode(&mut encoded);
+        Raw::new(&encoded).ok()
+    });
+    (Bytes::copy_from_slice(tag.as_bytes()), state)
 }
 
 /// A delivery from before is taken up by another number: its owner says what became of it.

@@ -1,13 +1,14 @@
 //! Messages in parts, both ways between a connection's machine and the home, which knows their files.
 
 use amqp_codec::AmqpError;
-use amqp_proto::{Closing, LinkId, Part, Send, Stage};
+use amqp_codec::performative::DeliveryState;
+use amqp_proto::{Closing, LinkId, Part, Particulars, Send, Stage};
 use bytes::Bytes;
 use engine_core::command::Settled;
 use engine_core::event::{KEY_NONE, Refusal};
 use engine_core::message::large_front;
 use engine_home::{
-    Broken, FileAt, FileNews, Home, LargeArrival, Next, Pace, Piece, PieceKind, Placed, Request, Route, Slot,
+    Again, Broken, FileAt, FileNews, Home, LargeArrival, Next, Pace, Piece, PieceKind, Placed, Request, Route, Slot,
     TransactionId, delivery_time, encode_header, expiry, wanted_routing,
 };
 use engine_message::{Condition, DecodeError, section};
@@ -130,7 +131,7 @@ impl Bind {
         }
         let (key, format, part) = (piece.key, piece.format, part_of(piece.kind));
         let send = Send { key, settled: amqp_proto::Settled::No, format, prefix: &header, body: &piece.bytes, part };
-        self.machine.send(id, send, &mut self.out);
+        self.send_from_home(id, send, piece.again);
         if piece.kind.ends() {
             self.client.messages_out += 1;
             // Its owner kept it until now.
@@ -167,25 +168,42 @@ impl Bind {
         // What waits for the peer is looked at again when the connection has written.
         while self.machine.waiting(id) == 0 {
             match home.next_outgoing(&mut self.client, place) {
-                None | Some(Next::Reading) => return sent,
+                None | Some(Next::Waiting) => return sent,
+                Some(Next::Drained) => {
+                    self.machine.drained(id);
+                    return true;
+                }
                 Some(Next::Done { drained }) => {
                     if drained {
                         self.machine.drained(id);
                     }
                     return true;
                 }
-                Some(Next::Whole { key, message }) => {
+                Some(Next::Whole { key, message, again }) => {
                     let mut header = Vec::new();
                     encode_header(&mut header, &message, home.engine().wall_ms());
                     let (format, body, part) = (message.format, &message.body, Part::Whole);
                     let send = Send { key, settled: amqp_proto::Settled::No, format, prefix: &header, body, part };
                     self.client.messages_out += 1;
-                    self.machine.send(id, send, &mut self.out);
+                    self.send_from_home(id, send, again);
                     sent = true;
                 }
             }
         }
         sent
+    }
+
+    /// Sends a message that waited, or a part of one; where it is sent again its first transfer says so, and that it begins anew (parts
+    /// 2.6.13 and 3.4.1).
+    fn send_from_home(&mut self, id: LinkId, send: Send<'_>, again: Again) {
+        if again == Again::No || matches!(send.part, Part::Middle | Part::Last) {
+            self.machine.send(id, send, &mut self.out);
+            return;
+        }
+        let state = Some(DeliveryState::Received { section_number: 0, section_offset: 0 });
+        let particulars = Particulars { state, resume: true, ..Particulars::default() };
+        let fits = self.machine.send_as(id, send, &particulars, &mut self.out);
+        debug_assert!(fits, "that state fits into any frame");
     }
 
     /// A message cannot be sent to its end: its link ends instead.

@@ -15,6 +15,7 @@ use crate::command::{
     Subscription,
 };
 use crate::core::Core;
+use crate::cursor::Cursor;
 use crate::divert_name::DIVERT_PREFIX;
 use crate::ends::{Consumer, End, EndRole, Producer, Route, end_key};
 use crate::event::{AttachedInfo, Event, Refusal};
@@ -40,6 +41,15 @@ impl Missing {
         let makes = lifetime.is_some() || (settings.auto_create && !name.starts_with(DYNAMIC_PREFIX));
         if makes { Self::Made } else { Self::Refused }
     }
+}
+
+/// The queue that a consumer gets.
+struct Found {
+    queue: Key,
+    /// What it does there.
+    mode: Mode,
+    /// Where it begins, if it looks only.
+    cursor: Option<Box<Cursor>>,
 }
 
 /// Whether an address that is missing is made.
@@ -105,7 +115,8 @@ impl Core {
             Route::Queue(queue) => self.nodes.queues.get(queue).map(|queue| queue.identity.name.to_string()),
             Route::All | Route::Typed(_) => None,
         };
-        let (unsettled, number) = spec.lasting.as_ref().and_then(|lasting| self.begin_lasting(end, lasting)).unzip();
+        let (left, number) = spec.lasting.as_ref().and_then(|lasting| self.begin_lasting(end, lasting)).unzip();
+        let unsettled = left.map(|left| left.into_iter().map(|(tag, outcome)| (tag, Some(outcome))).collect());
         let address = spec.address.clone();
         let (selector, no_local, started) = (None, None, false);
         let info = Box::new(AttachedInfo { address, queue, routing, selector, no_local, started, unsettled });
@@ -119,19 +130,13 @@ impl Core {
             Err(refusal) => return self.refuse_attach(link, &spec.address, refusal),
         };
         let Some(spec) = self.clear_name(link, spec) else { return };
-        let decided = spec.lasting.as_ref().map_or(0, |lasting| self.take_decided(lasting));
-        let found = self.has_room(spec.lifetime).and_then(|()| self.queue_of(&spec, &mut choice));
-        let key = match found {
-            Ok(queue) => queue,
-            Err(refusal) => return self.refuse_attach(link, &spec.address, refusal),
-        };
-        let mode = self.mode(key, spec.mode);
-        if let Err(refusal) = self.check_consumers(key, mode) {
-            return self.refuse_attach(link, &spec.address, refusal);
-        }
-        let cursor = match self.cursor_at(key, mode, spec.start) {
-            Ok(cursor) => cursor,
-            Err(refusal) => return self.refuse_attach(link, &spec.address, refusal),
+        let (decided, undecided) = spec.lasting.as_ref().map_or((0, None), |lasting| self.take_known(lasting));
+        let Found { queue: key, mode, cursor } = match self.find_queue(&spec, &mut choice) {
+            Ok(found) => found,
+            Err(refusal) => {
+                undecided.iter().for_each(|undecided| self.leave_behind(&undecided.held_back));
+                return self.refuse_attach(link, &spec.address, refusal);
+            }
         };
         let started = cursor.is_some() && spec.start.is_some();
         let consumer = Consumer {
@@ -147,15 +152,13 @@ impl Core {
             // What no subscription took chooses for this link alone; whose messages are left out is a subscription's affair.
             choice: choice.and_then(Choice::without_no_local).map(Box::new),
             looked: None,
-            lasting: None,
+            returning: None,
         };
         let chooses = consumer.choice.as_ref().and_then(|choice| choice.text()).map(Box::from);
         let end = self.nodes.ends.insert(End { link, role: EndRole::Consumer(consumer) });
-        let lasting = self.may_hold_back(end, mode, &spec);
-        let unsettled = lasting.as_ref().map(|_| Vec::new());
-        if let Some(End { role: EndRole::Consumer(consumer), .. }) = self.nodes.ends.get_mut(end) {
-            consumer.lasting = lasting;
-        }
+        let is_lasting = self.may_hold_back(end, mode, &spec);
+        let taken_over = undecided.map(|undecided| self.take_over(undecided, end));
+        let unsettled = is_lasting.then(|| taken_over.unwrap_or_default());
         let Some(queue) = self.nodes.queues.get_mut(key) else { return };
         queue.consumers.insert(mode, end, spec.priority);
         if chooses.is_some() && mode == Mode::Consume {
@@ -181,6 +184,15 @@ impl Core {
             && self.nodes.queues.get(key).is_some_and(|queue| queue.identity.kind == Kind::Durable);
         let number = if subscribed { self.declare(key) } else { None };
         self.tell_attached(key, number.unwrap_or(0).max(decided), link, attached);
+    }
+
+    fn find_queue(&mut self, spec: &ConsumerSpec, choice: &mut Option<Choice>) -> Result<Found, Box<Refusal>> {
+        self.has_room(spec.lifetime)?;
+        let queue = self.queue_of(spec, choice)?;
+        let mode = self.mode(queue, spec.mode);
+        self.check_consumers(queue, mode)?;
+        let cursor = self.cursor_at(queue, mode, spec.start)?;
+        Ok(Found { queue, mode, cursor })
     }
 
     /// Whether a queue takes a further consumer. A queue that was just made does.

@@ -70,6 +70,9 @@ impl Core {
         let ends = &self.nodes.ends;
         queue.consumers.handle_gone(consumer.mode, consumer.priority, |end| ends.get(end).is_some());
         queue.end_picking();
+        if consumer.returning.as_ref().is_some_and(|returning| returning.is_apart()) {
+            queue.consumers.end_apart();
+        }
         let (address, last) = (queue.identity.address, queue.consumers.is_empty());
         let over = match queue.identity.kind {
             Kind::Volatile => last,

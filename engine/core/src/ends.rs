@@ -10,11 +10,11 @@ use crate::choice::Choice;
 use crate::command::{Mode, Outcome, RoutingType, Settle};
 use crate::cursor::Cursor;
 use crate::event::Event;
+use crate::held_back::Returning;
 use crate::key::{EndKey, LinkKey};
 use crate::origin::Origin;
 use crate::pace::Pace;
 use crate::queue::Place;
-use crate::resumption::LastingConsumer;
 use crate::slab::Key;
 use crate::unsettled::Unsettled;
 
@@ -49,7 +49,7 @@ pub(crate) struct Consumer {
     /// How far it has looked for messages that are for it, where not all are.
     pub looked: Option<Box<Place>>,
     /// Set for a link that outlives its connection.
-    pub lasting: Option<Box<LastingConsumer>>,
+    pub returning: Option<Box<Returning>>,
 }
 
 impl Consumer {

@@ -29,8 +29,9 @@ pub struct AttachedInfo {
     pub routing: RoutingType,
     /// Whether the link begins where it asked to.
     pub started: bool,
-    /// Set for a link that outlives its connection: deliveries of its sender's that are known from before.
-    pub unsettled: Option<Vec<(Tag, Outcome)>>,
+    /// Set for a link that outlives its connection: deliveries from before that are known here, those of a peer that sends with their
+    /// outcomes, those of one that receives without: it is sent them again.
+    pub unsettled: Option<Vec<(Tag, Option<Outcome>)>>,
 }
 
 /// Who owns an address, told to whoever asked somebody else.

@@ -117,16 +117,32 @@ pub struct LastingConsumer {
     /// How long that is held back for it which it leaves unsettled.
     pub keep: Keep,
     /// What its peer has of it.
-    pub decided: Decided,
+    pub known: Known,
 }
 
-/// What a peer that attaches a link to receive has decided on of what it was sent before.
+/// What a peer that attaches a link to receive has of what it was sent before, by the keys of deliveries.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Decided {
-    /// Nothing is known: what was held for it is left behind.
+pub enum Known {
+    /// Nothing: what was held for it is left behind.
     Nothing,
-    /// These deliveries, by their keys; nothing else of what it was sent.
-    These(Vec<(u64, Outcome)>),
+    /// Some that it names.
+    Named {
+        /// Those that it decided on.
+        decided: Vec<(u64, Outcome)>,
+        /// Those that it did not: it is sent them again, by their tags.
+        undecided: Vec<u64>,
+        /// Those that it does not name.
+        rest: Rest,
+    },
+}
+
+/// What becomes of deliveries that a peer does not name when it attaches its link again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// It has none of them: they are for everybody again.
+    Released,
+    /// It could not name all: they stay, and nothing new comes on the link until it is attached once more (part 2.7.3).
+    Stays,
 }
 
 /// A message on a link that outlives its connection.

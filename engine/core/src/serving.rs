@@ -12,6 +12,7 @@ use crate::consumer::show;
 use crate::core::Core;
 use crate::ends::{End, EndRole};
 use crate::event::Shown;
+use crate::holding::Again;
 use crate::key::LinkKey;
 use crate::message::{Content, Message};
 use crate::queue::{Picked, Search, Served};
@@ -63,6 +64,11 @@ impl Core {
 
     /// Gives a consumer the first message that it may have, if there is one.
     fn ask(&mut self, key: Key, end: Key) -> Asked {
+        match self.give_again(key, end) {
+            Again::Given(link, shown) => return Asked::Given(link, shown),
+            Again::Nothing => return Asked::Nothing,
+            Again::Over => {}
+        }
         let sheds = self.memory.is_shed();
         let Some(queue) = self.nodes.queues.get_mut(key) else { return Asked::Nothing };
         let Some(End { link, role: EndRole::Consumer(consumer) }) = self.nodes.ends.get_mut(end) else {

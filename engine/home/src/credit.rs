@@ -130,6 +130,13 @@ impl Home {
         }
     }
 
+    /// Whether a link sends a delivery again that nobody else is to have.
+    #[must_use]
+    pub fn sends_again(&self, place: Slot, key: u64) -> bool {
+        let stream = self.links.get(place).and_then(|link| link.stream.as_deref());
+        stream.is_some_and(|stream| stream.sends_again(key))
+    }
+
     /// Whether a link has something under way in parts.
     #[must_use]
     pub fn has_stream(&self, place: Slot) -> bool {

@@ -85,8 +85,12 @@ fn gift<'a>(links: &mut Slots<Link>, link: LinkKey, key: u64, message: &'a Messa
         due = match taking.handle_given(message.body.len() + GIVEN_OVERHEAD) {
             Standing::Within => Due::Send,
             Standing::Last => Due::SendAndCredit,
-            // Nobody keeps what has no key: it waits here for the link's next credit.
-            Standing::Beyond if key == KEY_NONE => Due::Send,
+            // Nobody keeps what has no key, and nobody else is to have what is sent again: it waits here for the link's next credit.
+            Standing::Beyond
+                if key == KEY_NONE || link.stream.as_deref().is_some_and(|stream| stream.sends_again(key)) =>
+            {
+                Due::Send
+            }
             Standing::Beyond => Due::Back,
         };
     }

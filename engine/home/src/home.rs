@@ -8,7 +8,7 @@
 
 use engine_core::Origin;
 use engine_core::command::{Command, ConsumerSpec, DetachMode, Mode, Outcome, ProducerSpec, RoutingType};
-use engine_core::event::{Event, Moved, Refusal};
+use engine_core::event::{AttachedInfo, Event, Moved, Refusal};
 use engine_core::key::{EndKey, LinkKey, Port};
 use engine_message::Condition;
 use engine_shard::Engine;
@@ -18,11 +18,13 @@ use crate::arena::Arena;
 use crate::client::Client;
 use crate::files::Files;
 use crate::limits::{COORDINATOR_WINDOW, MANAGEMENT_WINDOW, RELAY_WINDOW};
-use crate::link::{Kind, Link, LocalId};
+use crate::link::{Kind, Link, LocalId, Stream};
 use crate::managing::MANAGEMENT;
 use crate::naming::Naming;
 use crate::node_names::NodeNames;
+use crate::outgoing::Outgoing;
 use crate::permission::{self, Action};
+use crate::resuming::again;
 use crate::slots::{OwnerEnd, Slot, Slots, peer_key, peer_place};
 use crate::taking::Taking;
 use crate::transactions::Transactions;
@@ -305,10 +307,15 @@ impl Home {
         client: &mut Client,
         place: Slot,
         end: EndKey,
-        address: &str,
+        info: &AttachedInfo,
     ) -> Result<(), Box<Refusal>> {
         let Some(link) = self.links.get_mut(place) else { return Ok(()) };
         link.end = Some(end);
+        if let Some(again) = again(link, info) {
+            link.stream = Some(Box::new(Stream::Out(Outgoing::again(again))));
+            client.add_stream(place);
+        }
+        let address = &info.address;
         if !link.address.is_empty() {
             return Ok(());
         }

@@ -43,7 +43,7 @@ pub use home::{Asked, Home, HomeConfig, Moves, Plan, Route};
 pub use incoming::{LargeArrival, NotWritten, Pace, WholeFile};
 pub use link::{Link, LocalId};
 pub use managing::{MANAGEMENT, Managed};
-pub use outgoing::{Broken, Next, Piece, PieceKind};
+pub use outgoing::{Again, Broken, Next, Piece, PieceKind};
 pub use permission::Action;
 pub use request::{Closed, Password, Request};
 pub use scheduling::{asks_more, delivery_time};

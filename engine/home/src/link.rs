@@ -70,6 +70,13 @@ pub(crate) enum Stream {
     Out(Outgoing),
 }
 
+impl Stream {
+    /// Whether it sends a delivery again that nobody else is to have.
+    pub(crate) fn sends_again(&self, key: u64) -> bool {
+        matches!(self, Self::Out(outgoing) if outgoing.is_again(key))
+    }
+}
+
 impl Link {
     /// What it does, in a word.
     #[must_use]

@@ -1,8 +1,9 @@
 //! Messages on their way from files to a consumer's peer, and those that wait behind them.
 //!
-//! Guarantees: what comes for a consumer waits until the message before is sent; a file whose checksum is wrong is never sent to its end.
+//! Guarantees: what comes for a consumer waits until the message before is sent; a file whose checksum is wrong is never sent to its end; a
+//! delivery from before the link was attached again is said to be one, once.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::io;
 
 use bytes::Bytes;
@@ -18,6 +19,10 @@ use crate::slots::Slot;
 #[derive(Default)]
 pub(crate) struct Outgoing {
     current: Option<Current>,
+    /// Keys of deliveries from before the link was attached again that are not sent yet.
+    again: HashSet<u64>,
+    /// The one of them that was given to be sent last.
+    given: Option<u64>,
     /// Whether its owner has nothing more for the credit that is left when all is sent.
     pub drained: bool,
     waiting: VecDeque<(u64, Message)>,
@@ -28,6 +33,7 @@ struct Current {
     key: u64,
     message: Message,
     large: Large,
+    again: Again,
     /// Octets that were read.
     offset: u64,
     checksum: u32,
@@ -35,18 +41,31 @@ struct Current {
     reader: Option<u64>,
 }
 
+/// Whether a delivery is one from before its link was attached again (AMQP part 2.6.13).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// It is new.
+    No,
+    /// It is, and sent from its beginning by the tag that it had.
+    Yes,
+}
+
 /// What a consumer's link sends next.
 #[derive(Debug)]
 pub enum Next {
-    /// Nothing until a part is read.
-    Reading,
+    /// Nothing now: a part is being read, or what is sent again has not come.
+    Waiting,
     /// This message, whole, and then the next.
     Whole {
         /// Its key.
         key: u64,
         /// The message.
         message: Message,
+        /// Whether it is sent again.
+        again: Again,
     },
+    /// Nothing waits, and the peer is to be told that there is nothing for its credit.
+    Drained,
     /// Nothing waits any more.
     Done {
         /// Whether the peer is to be told that there is nothing for its credit.
@@ -76,6 +95,8 @@ pub struct Piece {
     pub bytes: Bytes,
     /// Where it belongs.
     pub kind: PieceKind,
+    /// Whether its message is sent again.
+    pub again: Again,
 }
 
 /// Where a part of a message belongs.
@@ -106,6 +127,16 @@ impl PieceKind {
 }
 
 impl Outgoing {
+    /// Of a link that was attached again, to which these deliveries are given again.
+    pub fn again(keys: HashSet<u64>) -> Self {
+        Self { again: keys, ..Self::default() }
+    }
+
+    /// Whether a delivery is from before, and not sent yet: nobody else is to have it.
+    pub fn is_again(&self, key: u64) -> bool {
+        self.again.contains(&key)
+    }
+
     /// Messages of which nothing was sent.
     pub fn unsent(&self) -> u32 {
         let current = self.current.as_ref().is_some_and(|current| current.offset == 0);
@@ -120,15 +151,31 @@ impl Outgoing {
     /// What is sent next on the link at `place`, all before being sent; the next part of a file is ordered.
     pub fn next(&mut self, place: Slot, files: &mut Files) -> Next {
         if self.current.is_none() {
-            let Some((key, message)) = self.waiting.pop_front() else { return Next::Done { drained: self.drained } };
-            let Some(large) = message.large() else { return Next::Whole { key, message } };
-            self.current = Some(Current { key, message, large, offset: 0, checksum: 0, reader: None });
+            if let Some(sent) = self.given.take() {
+                self.again.remove(&sent);
+            }
+            let Some((key, message)) = self.waiting.pop_front() else { return self.nothing() };
+            let again = if self.again.contains(&key) { Again::Yes } else { Again::No };
+            self.given = (again == Again::Yes).then_some(key);
+            let Some(large) = message.large() else { return Next::Whole { key, message, again } };
+            self.current = Some(Current { key, message, large, again, offset: 0, checksum: 0, reader: None });
         }
         if let Some(current) = self.current.as_mut().filter(|current| current.reader.is_none()) {
             let bytes = (current.large.bytes - current.offset).min(PART_BYTES as u64) as usize;
             current.reader = Some(files.read(place, current.large.id, current.offset, bytes));
         }
-        Next::Reading
+        Next::Waiting
+    }
+
+    /// What that is when nothing waits.
+    fn nothing(&mut self) -> Next {
+        if self.again.is_empty() {
+            Next::Done { drained: self.drained }
+        } else if std::mem::take(&mut self.drained) {
+            Next::Drained
+        } else {
+            Next::Waiting
+        }
     }
 
     /// A part of a file was read; `None` if nobody waits for it: its message may have been taken back, and be another one now.
@@ -152,12 +199,13 @@ impl Outgoing {
             (false, false) => PieceKind::Middle,
             (false, true) => PieceKind::Last,
         };
-        let (key, format, message) = (current.key, current.message.format, current.message.clone());
+        let Current { key, again, ref message, .. } = *current;
+        let (format, message) = (message.format, message.clone());
         let bytes = if first { message.annotate_front(bytes) } else { bytes };
         if last {
             self.current = None;
         }
-        Some(Ok(Piece { key, format, message, bytes, kind }))
+        Some(Ok(Piece { key, format, message, bytes, kind, again }))
     }
 
     /// The id of the file that is being sent.
@@ -165,15 +213,14 @@ impl Outgoing {
         self.current.as_ref().map(|current| current.large.id)
     }
 
-    /// Takes out the last message of which nothing was sent; gives its key. One that nobody keeps stays.
+    /// Takes out the last message of which nothing was sent; gives its key. One that nobody keeps stays, and one that is sent again.
     pub fn take_back(&mut self) -> Option<u64> {
-        if self.waiting.is_empty() {
-            return self
-                .current
-                .take_if(|current| current.offset == 0 && current.key != KEY_NONE)
-                .map(|found| found.key);
+        let Self { current, waiting, again, .. } = self;
+        let goes = |key: u64| key != KEY_NONE && !again.contains(&key);
+        if waiting.is_empty() {
+            return current.take_if(|current| current.offset == 0 && goes(current.key)).map(|found| found.key);
         }
-        self.waiting.pop_back_if(|(key, _)| *key != KEY_NONE).map(|(key, _)| key)
+        waiting.pop_back_if(|(key, _)| goes(*key)).map(|(key, _)| key)
     }
 
     /// Of the message with that key nothing will be sent.

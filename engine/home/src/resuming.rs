@@ -1,8 +1,12 @@
-//! Links that send and outlive their connections: what their owners have to know beside the messages.
+//! Links that outlive their connections: what owners of those that send have to know beside the messages, and what those that receive are
+//! given again.
 //!
-//! Not here: what is kept of them, which the owner does (`engine_core`, `resuming`), so that it is found from any shard.
+//! Not here: what is kept of them, which the owner does (`engine_core`, `resuming` and `holding`), so that it is found from any shard.
 
-use engine_core::command::{Command, Settled};
+use std::collections::HashSet;
+
+use engine_core::command::{Command, Outcome, Settled};
+use engine_core::event::AttachedInfo;
 use engine_core::resumption::{Tag, TaggedDelivery};
 
 use crate::home::Home;
@@ -35,4 +39,11 @@ impl Home {
     pub(crate) fn deliver_tagged(&mut self, to: OwnerEnd, tagged: TaggedDelivery) {
         self.engine.submit(to.owner, Command::DeliverTagged(Box::new(tagged)));
     }
+}
+
+/// The keys of deliveries that the peer of a link which was just attached is given again, if there are any: its tags are keys.
+pub(crate) fn again(link: &Link, info: &AttachedInfo) -> Option<HashSet<u64>> {
+    let unsettled = info.unsettled.as_ref().filter(|unsettled| !unsettled.is_empty())?;
+    let key = |(tag, _): &(Tag, Option<Outcome>)| Some(u64::from_be_bytes(tag.as_bytes().try_into().ok()?));
+    matches!(link.kind, Kind::Consumer(_)).then(|| unsettled.iter().filter_map(key).collect())
 }

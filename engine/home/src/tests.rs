@@ -45,7 +45,7 @@ fn attach(home: &mut Home, client: &mut Client, address: Option<&str>) -> Result
     assert_eq!(peer_place(link), place);
     match event {
         Event::Attached { end, info } => {
-            home.handle_attached(client, place, end, &info.address).map_err(|refusal| condition(&refusal))?;
+            home.handle_attached(client, place, end, &info).map_err(|refusal| condition(&refusal))?;
             Ok(place)
         }
         Event::Refused { refusal } => {

@@ -38,6 +38,8 @@ struct Rules {
     gathering: Option<Gathering>,
     /// Nobody is, however long.
     pause: Pause,
+    /// How many are given what they hold from before.
+    apart: usize,
 }
 
 /// Who is served where a queue has rules.
@@ -144,6 +146,7 @@ impl Consumers {
                 && rules.picking.is_none()
                 && rules.precedence.is_none()
                 && rules.gathering.is_none()
+                && rules.apart == 0
         });
     }
 
@@ -158,6 +161,19 @@ impl Consumers {
     /// Whether nobody is served until that is ended.
     pub fn is_paused(&self) -> bool {
         self.rules.as_ref().is_some_and(|rules| rules.pause == Pause::Paused)
+    }
+
+    /// A consumer is to be given what it holds from before, or nothing new.
+    pub fn begin_apart(&mut self) {
+        self.rules.get_or_insert_default().apart += 1;
+    }
+
+    /// A consumer is served like others again, or has gone.
+    pub fn end_apart(&mut self) {
+        if let Some(rules) = &mut self.rules {
+            rules.apart = rules.apart.saturating_sub(1);
+        }
+        self.tidy();
     }
 
     /// From now on nobody is served.
@@ -279,6 +295,9 @@ impl Consumers {
     pub fn take_all(&mut self) -> Vec<Key> {
         self.takers = 0;
         self.end_gathering();
+        if let Some(rules) = &mut self.rules {
+            rules.apart = 0;
+        }
         let mut all: Vec<Key> = std::mem::take(&mut self.round).listed().collect();
         if let Some(precedence) = self.rules.as_mut().and_then(|rules| rules.precedence.as_mut()) {
             all.extend(precedence.take_all());

@@ -85,6 +85,23 @@ impl Holdings {
         self.acquired.remove_if(Key::from_bits(key), |acquired| acquired.end == end)
     }
 
+    /// What `end` holds under `key`, if it is in memory, another one holds from now on under the same key; gives whether it is.
+    pub fn hand_over(&mut self, end: Key, key: u64, to: Key) -> bool {
+        let acquired = self.acquired.get_mut(Key::from_bits(key)).filter(|acquired| acquired.end == end);
+        let Some(acquired) = acquired.filter(|acquired| acquired.held.stub().is_none()) else { return false };
+        acquired.end = to;
+        true
+    }
+
+    /// All that `end` holds another one holds from now on under the same keys.
+    pub fn hand_over_all(&mut self, end: Key, to: Key) {
+        for key in self.of(end) {
+            if let Some(acquired) = self.acquired.get_mut(Key::from_bits(key)) {
+                acquired.end = to;
+            }
+        }
+    }
+
     /// Takes out everything that consumers hold.
     pub fn take_all(&mut self) -> Vec<(u64, Held)> {
         let acquired = std::mem::take(&mut self.acquired);

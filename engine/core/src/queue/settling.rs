@@ -265,6 +265,22 @@ impl Queue {
         self.held.of(end)
     }
 
+    /// What `end` holds under `key`, if it is in memory, another one holds from now on under the same key; gives whether it is.
+    pub fn hand_over(&mut self, end: Key, key: u64, to: Key) -> bool {
+        self.held.hand_over(end, key, to)
+    }
+
+    /// All that `end` holds another one holds from now on under the same keys.
+    pub fn hand_over_all(&mut self, end: Key, to: Key) {
+        self.held.hand_over_all(end, to);
+    }
+
+    /// A message that `end` holds and that is in memory: its place, and its octets.
+    pub fn held_here(&self, end: Key, key: u64) -> Option<(Key, u64)> {
+        let Held::Here(entry) = self.held.get(end, key)?.held else { return None };
+        Some((entry, self.entry(entry)?.message.size()))
+    }
+
     /// How many messages each consumer holds that holds some.
     pub fn held_counts(&self) -> HashMap<Key, u64> {
         self.held.counts()

@@ -33,8 +33,8 @@ fn owner(storage: Storage) -> Owner {
 /// What is known of a link from before: tags, and whether they were accepted.
 type Known = Vec<(u8, bool)>;
 
-fn known(unsettled: &Option<Vec<(Tag, Outcome)>>) -> Option<Known> {
-    let of = |(tag, outcome): &(Tag, Outcome)| (tag.as_bytes()[0], *outcome == Outcome::Accepted);
+fn known(unsettled: &Option<Vec<(Tag, Option<Outcome>)>>) -> Option<Known> {
+    let of = |(tag, outcome): &(Tag, Option<Outcome>)| (tag.as_bytes()[0], *outcome == Some(Outcome::Accepted));
     let mut known: Known = unsettled.as_ref()?.iter().map(of).collect();
     known.sort_unstable();
     Some(known)

@@ -277,6 +277,36 @@ impl Client {
             }
             receiver.close().await?;
         }
+        self.resume_receiving(address).await
+    }
+
+    /// What is not decided on when a link is detached comes again, before anything else; what is, does not.
+    async fn resume_receiving(&mut self, address: &str) -> Result {
+        const COUNT: i32 = 20;
+        for mode in [ReceiverSettleMode::First, ReceiverSettleMode::Second] {
+            self.send(address, 0..COUNT).await?;
+            let source = Source::builder().address(address).timeout(60).build();
+            let receiver = Receiver::builder().name(self.name()).source(source).receiver_settle_mode(mode);
+            let mut receiver = receiver.credit_mode(CreditMode::Manual).attach(&mut self.session).await?;
+            receiver.set_credit(6).await?;
+            for expected in 0..6 {
+                let got: Got = receiver.recv().await?;
+                check(number(&got) == expected, format!("{} in the place of {expected}", number(&got)))?;
+                if expected < 3 {
+                    receiver.accept(&got).await?;
+                }
+            }
+            let detached = receiver.detach().await.map_err(|(_, error)| error)?;
+            let resumed = detached.resume().await.map_err(|error| format!("{:?}", error.kind))?;
+            let mut receiver = resumed.into_receiver();
+            receiver.set_credit(100).await?;
+            for expected in 3..COUNT {
+                let got: Got = receiver.recv().await?;
+                check(number(&got) == expected, format!("{} in the place of {expected}", number(&got)))?;
+                receiver.accept(&got).await?;
+            }
+            receiver.close().await?;
+        }
         Ok(())
     }
 
