@@ -65,7 +65,11 @@ impl Core {
             && let Some(returning) = consumer.returning.as_mut().filter(|_| consumer.queue == held_back.queue)
             && let Some(queue) = self.nodes.queues.get_mut(held_back.queue)
         {
-            again.extend(named.into_iter().filter(|&held| queue.hand_over(held_back.end, held, end)));
+            let mut ours: Vec<u64> =
+                named.into_iter().filter(|&held| queue.hand_over(held_back.end, held, end)).collect();
+            // A map has no order; the queue has.
+            ours.sort_by_key(|&held| queue.sequence_of(end, held));
+            again.extend(ours);
             if rest == Rest::Stays {
                 queue.hand_over_all(held_back.end, end);
             }

@@ -153,12 +153,12 @@ fn what_it_has_not_decided_on_comes_again_first_and_by_its_key() {
     // Out of order, and one that is none of it.
     let known = undecided(&[keys[2], 77, keys[0]], Rest::Released);
     let events = owner.attach_to_receive(3, name("l"), known);
-    assert_eq!(named(&events), [keys[2], keys[0]]);
+    assert_eq!(named(&events), [keys[0], keys[2]]);
     let (end, _) = attached(&events).expect("attached");
     assert_eq!(owner.others_get(), [(1, 0), (3, 0), (4, 0), (5, 0)], "what it did not name is for everybody");
-    assert_eq!(owner.grant(end, 1), [(keys[2], 2, 0)]);
+    assert_eq!(owner.grant(end, 1), [(keys[0], 0, 0)]);
     let got = owner.grant(end, 2);
-    assert_eq!((got[0], got[1].1), ((keys[0], 0, 0), 1), "then what is new");
+    assert_eq!((got[0], got[1].1), ((keys[2], 2, 0), 1), "then what is new");
     assert!(!owner.queue_has_rules());
     owner.settle(end, keys[2], Outcome::Accepted);
     owner.settle(end, keys[0], Outcome::Released);
