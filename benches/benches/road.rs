@@ -8,14 +8,17 @@ use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use engine_core::message::Message;
 use heddle_benches::queue::Queue;
-use heddle_benches::road::{BATCH, Road};
+use heddle_benches::road::{BATCH, Road, Sent};
 
 fn road(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("road without sockets");
-    for (name, size, settled) in
-        [("100 B unsettled", 100, false), ("100 B presettled", 100, true), ("1 KiB unsettled", 1024, false)]
-    {
-        let mut road = Road::new(size, settled);
+    for (name, size, sent) in [
+        ("100 B unsettled", 100, Sent::Unsettled),
+        ("100 B presettled", 100, Sent::Presettled),
+        ("1 KiB unsettled", 1024, Sent::Unsettled),
+        ("1 KiB durable", 1024, Sent::Durable),
+    ] {
+        let mut road = Road::new(size, sent);
         group.throughput(Throughput::Elements(u64::from(road.batch())));
         group.bench_function(name, |bencher| bencher.iter(|| black_box(road.turn())));
     }

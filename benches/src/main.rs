@@ -4,16 +4,17 @@ use std::process::{Command, ExitCode};
 
 use clap::Parser;
 use heddle_benches::counting::{Counting, allocations};
-use heddle_benches::road::{Road, batch};
+use heddle_benches::road::{Road, Sent, batch};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-const CASES: [(&str, usize, bool); 4] = [
-    ("100 B unsettled", 100, false),
-    ("100 B presettled", 100, true),
-    ("1 KiB unsettled", 1024, false),
-    ("4 KiB unsettled", 4096, false),
+const CASES: [(&str, usize, Sent); 5] = [
+    ("100 B unsettled", 100, Sent::Unsettled),
+    ("100 B presettled", 100, Sent::Presettled),
+    ("1 KiB unsettled", 1024, Sent::Unsettled),
+    ("4 KiB unsettled", 4096, Sent::Unsettled),
+    ("1 KiB durable", 1024, Sent::Durable),
 ];
 const WARM_UP_TURNS: u32 = 200;
 /// Turns of the two runs whose difference is what turns cost, without what starting costs.
@@ -45,8 +46,8 @@ struct Cost {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     if let Some([case, turns]) = arguments.run.as_deref() {
-        let (_, size, settled) = CASES[*case as usize];
-        let mut road = Road::new(size, settled);
+        let (_, size, sent) = CASES[*case as usize];
+        let mut road = Road::new(size, sent);
         road.turns(*turns);
         return ExitCode::SUCCESS;
     }
@@ -56,8 +57,8 @@ fn main() -> ExitCode {
             "case", "instructions", "allocations per 1000", "copies", "octets copied"
         );
     }
-    for (index, (name, size, settled)) in CASES.into_iter().enumerate() {
-        let cost = Cost::measure(index, Road::new(size, settled));
+    for (index, (name, size, sent)) in CASES.into_iter().enumerate() {
+        let cost = Cost::measure(index, Road::new(size, sent));
         if arguments.json { cost.print_json(name) } else { cost.print(name) }
     }
     ExitCode::SUCCESS

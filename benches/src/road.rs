@@ -17,7 +17,9 @@ use engine_core::limits::{CoreConfig, Storage};
 use engine_home::{AddressRules, Home, HomeConfig, Moves, Slot};
 use engine_rt::Waker;
 use engine_shard::Engine;
+use engine_shard::store::{Recovery, Store, StoreConfig};
 use node_shell::{Protocol, Turn};
+use storage_journal::{Done, Order};
 
 /// Messages that go one road in one turn, at most.
 pub const BATCH: u32 = 256;
@@ -25,6 +27,17 @@ pub const BATCH: u32 = 256;
 const BATCH_BYTES: usize = 128 << 10;
 /// The queue.
 const ADDRESS: &str = "q";
+
+/// How messages are sent, and who keeps them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// Each is settled both ways.
+    Unsettled,
+    /// Nobody hears what becomes of them.
+    Presettled,
+    /// Each is on a disk, which takes no time, before it is settled and given.
+    Durable,
+}
 
 /// A producer, a queue and a consumer.
 pub struct Road {
@@ -34,14 +47,20 @@ pub struct Road {
     transfers: Vec<u8>,
     feedback: Vec<u8>,
     received: u32,
-    settled: bool,
+    sent: Sent,
     batch: u32,
+    now_ns: u64,
 }
 
 impl Road {
-    /// A road for messages of `size` octets, that the producer sends settled, and the consumer gets settled, or not.
-    pub fn new(size: usize, settled: bool) -> Self {
-        let mut payload = vec![0x00, 0x53, 0x75];
+    /// A road for messages of `size` octets.
+    pub fn new(size: usize, sent: Sent) -> Self {
+        let settled = sent == Sent::Presettled;
+        let mut payload = Vec::new();
+        if sent == Sent::Durable {
+            engine_message::section::Header { durable: true, ..Default::default() }.encode(&mut payload);
+        }
+        payload.extend([0x00, 0x53, 0x75]);
         engine_message::encode::binary(&mut payload, &vec![b'x'; size]);
         let mut transfers = Vec::new();
         let batch = batch(size);
@@ -57,11 +76,11 @@ impl Road {
             encode_transfer(&mut transfers, 0, &transfer, payload.len());
             transfers.extend_from_slice(&payload);
         }
-        let mut turn = shard();
+        let mut turn = shard(sent);
         let mode = if settled { SenderSettleMode::Settled } else { SenderSettleMode::Unsettled };
         let producer = connect(&mut turn, Role::Sender, mode);
         let consumer = connect(&mut turn, Role::Receiver, mode);
-        Self { turn, producer, consumer, transfers, feedback: Vec::new(), received: 0, settled, batch }
+        Self { turn, producer, consumer, transfers, feedback: Vec::new(), received: 0, sent, batch, now_ns: 0 }
     }
 
     /// Messages of one turn.
@@ -73,7 +92,11 @@ impl Road {
     /// that left.
     pub fn turn(&mut self) -> usize {
         self.hear_consumer();
-        self.turn.begin(0, 0);
+        if self.sent == Sent::Durable {
+            // Writes are put off for a time.
+            self.now_ns += 1_000_000;
+        }
+        self.turn.begin(self.now_ns, 0);
         self.turn.receive(self.consumer, &self.feedback);
         self.turn.receive(self.producer, &self.transfers);
         let left = finish(&mut self.turn);
@@ -96,7 +119,7 @@ impl Road {
     /// What the consumer says: it accepts what it got in the last turn, and gives credit for the next.
     fn hear_consumer(&mut self) {
         self.feedback.clear();
-        if !self.settled && self.received > 0 {
+        if self.sent != Sent::Presettled && self.received > 0 {
             let disposition = Disposition {
                 role: Role::Receiver,
                 first: self.received.wrapping_sub(self.batch),
@@ -124,15 +147,40 @@ pub fn batch(size: usize) -> u32 {
     (BATCH_BYTES / (size + 64)).min(BATCH as usize) as u32
 }
 
-/// A shard that keeps all in memory, and asks of each message whether it goes to a journal, as one with a journal does.
-fn shard() -> Turn<()> {
+/// A shard that asks of each message whether it goes to its journal; one that keeps all in memory has none.
+fn shard(sent: Sent) -> Turn<()> {
     let core =
         Core::new(CoreConfig { catalogue: crate::queue::deep(), storage: Storage::Journal, ..CoreConfig::default() });
+    let store = (sent == Sent::Durable).then(journal);
     let mesh = engine_shard::mesh(&[Waker::new().expect("a descriptor")]).pop().expect("of one shard");
-    let engine = Engine::new(core, mesh, None);
+    let engine = Engine::new(core, mesh, store);
     let addresses = AddressRules::default();
     let config = HomeConfig { addresses, links_max: 10, node_id: String::new(), first_file: 1 };
     Turn::new(Home::new(config, engine), 10)
+}
+
+/// An empty journal, with segments as they usually are.
+fn journal() -> Store {
+    let config = StoreConfig { shard: 0, directory: [7; 16], segment_bytes: 64 << 20, checkpoint_segments: 16 };
+    Recovery::new(config).finish().store
+}
+
+/// A disk that does at once what it is told; gives whether it was told anything.
+fn obey(turn: &mut Turn<()>) -> bool {
+    let mut told = false;
+    while let Some(order) = turn.poll_order() {
+        told = true;
+        let done = match order {
+            Order::Write { buffer, .. } => Done::Written { buffer },
+            Order::Prepare { segment, .. } => Done::Prepared { segment },
+            Order::Vouch { batch } => Done::Vouched { batch },
+            Order::Checkpoint { segment, .. } => Done::Checkpointed { segment },
+            Order::Remove { .. } | Order::Discard { .. } => continue,
+            Order::Read { .. } => unreachable!("all is in memory"),
+        };
+        turn.handle_done(done).expect("the disk does what it should");
+    }
+    told
 }
 
 /// A connection with one link.
@@ -162,6 +210,10 @@ fn connect(turn: &mut Turn<()>, role: Role, snd_settle_mode: SenderSettleMode) -
 fn finish(turn: &mut Turn<()>) -> usize {
     turn.hand_out();
     turn.commit();
+    while obey(turn) {
+        turn.hand_out();
+        turn.commit();
+    }
     let mut written = 0;
     while let Some(slot) = turn.poll_dirty() {
         while let Some(out) = turn.poll_output(slot) {

@@ -2,7 +2,7 @@
 
 use engine_selector::{Index, Selector};
 use heddle_benches::counting::{Counting, allocations};
-use heddle_benches::road::Road;
+use heddle_benches::road::{Road, Sent};
 use heddle_benches::selector;
 
 #[global_allocator]
@@ -10,11 +10,12 @@ static ALLOCATOR: Counting = Counting;
 
 #[test]
 fn a_small_message_allocates_nothing() {
-    for (size, settled) in [(0, false), (100, false), (100, true), (1024, false), (2000, true)] {
-        let mut road = Road::new(size, settled);
+    use Sent::{Presettled, Unsettled};
+    for (size, sent) in [(0, Unsettled), (100, Unsettled), (100, Presettled), (1024, Unsettled), (2000, Presettled)] {
+        let mut road = Road::new(size, sent);
         road.turns(200);
         let count = allocations(|| road.turns(500));
-        assert_eq!(count, 0, "{size} octets, settled: {settled}: allocations in 128,000 messages");
+        assert_eq!(count, 0, "{size} octets, {sent:?}: allocations in 128,000 messages");
     }
 }
 

@@ -158,7 +158,7 @@ impl Core {
                 continue;
             };
             consumer.credit -= 1;
-            queue.note_shown(next, self.now.ns);
+            queue.note_shown(next, consumer.settle, self.now.ns);
             let delivery = show(queue, (key, end), consumer.settle, next);
             self.turns.note_shown(&delivery, next.bytes, sheds);
             return Some((*link, delivery));

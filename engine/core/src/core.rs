@@ -209,8 +209,7 @@ impl Core {
     #[inline]
     fn handle_shown(&mut self, shown: &Shown) {
         let Some(queue) = self.nodes.queues.get_mut(shown.queue) else { return };
-        let left =
-            if shown.key == KEY_NONE { queue.leave_shown(shown.entry, self.now.ns) } else { queue.shed(shown.key) };
+        let left = if shown.key == KEY_NONE { queue.leave_shown(shown.entry) } else { queue.shed(shown.key) };
         self.apply(shown.queue, left);
     }
 

@@ -28,6 +28,9 @@ impl Core {
     /// message is acknowledged, or 0.
     pub(crate) fn store(&mut self, queues: &[Key], message: Message) -> u64 {
         let durable = message.header.durable;
+        if let [key] = *queues {
+            return self.store_alone(key, message);
+        }
         let (mut lasting, mut passing) = (Vec::new(), Vec::new());
         for &key in queues {
             if !self.is_stored(key, &message) {
@@ -54,6 +57,21 @@ impl Core {
         }
         self.store_in(&lasting, message, first);
         first
+    }
+
+    /// The same for one queue, which stores it.
+    #[inline]
+    fn store_alone(&mut self, key: Key, message: Message) -> u64 {
+        if message.header.durable && self.declare(key).is_some() {
+            let number = self.journal.numbers.take(1);
+            self.measure(key, number);
+            self.store_in(&[key], message, number);
+            return number;
+        }
+        self.number(key);
+        let number = self.take_local_numbers(1);
+        self.store_in(&[key], message, number);
+        0
     }
 
     /// Sees how long it takes until the journal has what a queue is given, if that is one of those that are looked at.

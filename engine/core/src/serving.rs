@@ -98,7 +98,7 @@ impl Core {
             Picked::Next(next) | Picked::First(next) => {
                 consumer.credit -= 1;
                 let bytes = next.bytes;
-                queue.note_shown(next, self.now.ns);
+                queue.note_shown(next, consumer.settle, self.now.ns);
                 let shown = show(queue, (key, end), consumer.settle, next);
                 self.turns.note_shown(&shown, bytes, sheds);
                 let link = *link;

@@ -47,11 +47,8 @@ impl Queue {
 
     /// A message was shown to somebody who does not hold it.
     #[inline]
-    pub fn leave_shown(&mut self, entry: Key, now_ns: u64) -> Left {
+    pub fn leave_shown(&mut self, entry: Key) -> Left {
         let Some(sequence) = self.entry(entry).map(|entry| entry.sequence) else { return Left::default() };
-        if self.stock.moments.watches(sequence) {
-            self.stock.moments.note_settled(sequence, now_ns);
-        }
         self.leave(sequence, Held::Here(entry), Why::Acknowledged)
     }
 

@@ -17,7 +17,7 @@ use super::entry::{Entry, Held, Next, Stub};
 use super::held::Acquired;
 use super::order::Candidate;
 use super::stock::{Left, Why};
-use crate::command::{Modified, Outcome};
+use crate::command::{Modified, Outcome, Settle};
 use crate::message::{Content, Header, Message, NORMAL_PRIORITY};
 use crate::slab::Key;
 
@@ -27,11 +27,14 @@ fn merged(body: &Bytes, annotations: &Bytes) -> Option<Bytes> {
 }
 
 impl Queue {
-    /// A message is given to a consumer.
+    /// A message is given to a consumer, which settles it later or had it settled by that.
     #[inline(always)]
-    pub fn note_shown(&mut self, next: Next, now_ns: u64) {
+    pub fn note_shown(&mut self, next: Next, settle: Settle, now_ns: u64) {
         if self.stock.moments.watches(next.sequence) {
             self.stock.moments.note_shown(next.sequence, now_ns);
+            if settle == Settle::OnSend && next.content == Content::Here {
+                self.stock.moments.note_settled(next.sequence, now_ns);
+            }
         }
     }
 

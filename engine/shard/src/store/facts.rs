@@ -29,6 +29,7 @@ impl Store {
     pub(super) fn take_requests_with(&mut self, core: &mut Core, attributes: Attributes<'_>) {
         while let Some(request) = core.poll_journal() {
             match request {
+                JournalRequest::Fact(Fact::Together(facts)) => self.handle_together(&facts, attributes),
                 JournalRequest::Fact(fact) => self.handle_fact(&fact, attributes),
                 // What says so lies before the next number.
                 JournalRequest::Released(name) => self.needed.release(name, self.writing.next().shared - 1),
@@ -41,13 +42,16 @@ impl Store {
         self.needed.settle();
     }
 
+    #[cold]
+    fn handle_together(&mut self, facts: &[Fact], attributes: Attributes<'_>) {
+        self.keep_together(facts, attributes);
+        facts.iter().for_each(|fact| self.handle_fact(fact, attributes));
+    }
+
+    #[inline]
     fn handle_fact(&mut self, fact: &Fact, attributes: Attributes<'_>) {
-        if let Fact::Together(facts) = fact {
-            self.keep_together(fact, attributes);
-            return facts.iter().for_each(|fact| self.handle_fact(fact, attributes));
-        }
         let mut numbers = std::mem::take(&mut self.numbers);
-        let bytes = with_meaning(fact, attributes, &mut numbers, &mut |number, meaning| self.remember(number, meaning));
+        let bytes = with_meaning(fact, attributes, &mut numbers, |number, meaning| self.remember(number, meaning));
         self.numbers = numbers;
         match fact {
             Fact::Stored { number, targets, message } => self.put(*number, targets.as_slice(), message, bytes),
@@ -69,8 +73,9 @@ impl Store {
     }
 
     /// Makes room in one batch for facts that hold together.
-    fn keep_together(&mut self, together: &Fact, attributes: Attributes<'_>) {
-        let bytes = with_meaning(together, attributes, &mut Vec::new(), &mut bytes_of);
+    fn keep_together(&mut self, facts: &[Fact], attributes: Attributes<'_>) {
+        let mut numbers = Vec::new();
+        let bytes = facts.iter().map(|fact| with_meaning(fact, attributes, &mut numbers, bytes_of)).sum();
         loop {
             match self.writing.keep_together(bytes) {
                 Ok(()) => return,
@@ -150,8 +155,11 @@ impl Store {
     pub fn pending_bytes(&self, core: &Core) -> u64 {
         let mut numbers = Vec::new();
         let none = Attributes::default();
-        let facts =
-            core.untold_facts().map(|fact| with_meaning(fact, none, &mut numbers, &mut bytes_of)).sum::<usize>();
+        let mut bytes = |fact: &Fact| match fact {
+            Fact::Together(facts) => facts.iter().map(|fact| with_meaning(fact, none, &mut numbers, bytes_of)).sum(),
+            fact => with_meaning(fact, none, &mut numbers, bytes_of),
+        };
+        let facts: usize = core.untold_facts().map(&mut bytes).sum();
         let acknowledged = bytes_of(0, &Meaning::Acknowledged { queue: 0, first: 0, last: 0 });
         (self.writing.waiting_bytes() + facts + core.untold_acknowledgements() * acknowledged) as u64
     }
@@ -168,14 +176,14 @@ fn bytes_of(number: u64, meaning: &Meaning<'_>) -> usize {
     meaning.encode(part_of(number), |_, payload| RecordHeader::bytes(payload))
 }
 
-/// Gives a fact's number and meaning to `take`, a message's with `attributes`, and those of facts that hold together one by one; the sum of
-/// what it gives, 0 if there is nothing to write. `numbers` is memory for those of queues.
+/// Gives the number and meaning of a fact to `take`, a message's with `attributes`; 0 if there is nothing to write. `numbers` is memory for those
+/// of queues. Facts that hold together are given one by one.
 #[inline]
 fn with_meaning(
     fact: &Fact,
     attributes: Attributes<'_>,
     numbers: &mut Vec<u8>,
-    take: &mut impl FnMut(u64, &Meaning<'_>) -> usize,
+    take: impl FnOnce(u64, &Meaning<'_>) -> usize,
 ) -> usize {
     match fact {
         Fact::Stored { number, targets, message } => {
@@ -198,14 +206,15 @@ fn with_meaning(
         Fact::Identified { number, queue, address, id } => {
             take_entry(*number, *queue, &encode_identity(address, id), take)
         }
-        Fact::Together(facts) => facts.iter().map(|fact| with_meaning(fact, attributes, numbers, take)).sum(),
+        Fact::Together(_) => unreachable!("facts that hold together are in no others"),
         Fact::Deleted { number: 0, .. } => 0,
         &Fact::Deleted { number, queue } => take(number, &Meaning::Deleted { queue }),
     }
 }
 
 /// Gives what is said in a queue of the journal's own to `take`.
-fn take_entry(number: u64, queue: u64, body: &[u8], take: &mut impl FnMut(u64, &Meaning<'_>) -> usize) -> usize {
+#[cold]
+fn take_entry(number: u64, queue: u64, body: &[u8], take: impl FnOnce(u64, &Meaning<'_>) -> usize) -> usize {
     let queues = queue.to_le_bytes();
     let properties = Properties::of(&Message {
         header: Header { durable: true, ..Header::default() },
