@@ -1,0 +1,170 @@
+//! From sections of a file to a configuration: each section by its type, former ones replaced, named, made into types, and checked.
+
+use std::collections::BTreeMap;
+
+use crate::attributes::{Attributes, type_of};
+use crate::check;
+use crate::configuration::Configuration;
+use crate::fault::{Doubt, Findings};
+use crate::lex::{Node, Section};
+use crate::schema::{
+    ADDRESS, AUTH_SERVICE_PLUGIN, AUTO_LINK, CONNECTOR, Count, EntityType, FORMER_MODULES, LINK_ROUTE, LISTENER, LOG,
+    POLICY, ROUTER, SSL_PROFILE, VHOST,
+};
+use crate::sections::Vhost;
+use crate::typed::{Origin, Part, Taking};
+use crate::{former, groups, names, normal};
+
+/// Sections by the name of their type, in the order of the file.
+#[derive(Default)]
+pub(crate) struct Sheets(BTreeMap<&'static str, Vec<Attributes>>);
+
+impl Sheets {
+    pub fn add(&mut self, attributes: Attributes) {
+        self.0.entry(attributes.of.section).or_default().push(attributes);
+    }
+
+    pub fn of(&self, of: &EntityType) -> &[Attributes] {
+        self.0.get(of.section).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    pub fn of_mut(&mut self, of: &EntityType) -> &mut [Attributes] {
+        self.0.get_mut(of.section).map(Vec::as_mut_slice).unwrap_or_default()
+    }
+
+    pub fn remove(&mut self, of: &EntityType) -> Vec<Attributes> {
+        self.0.remove(of.section).unwrap_or_default()
+    }
+
+    fn all_mut(&mut self) -> impl Iterator<Item = &mut Attributes> {
+        self.0.values_mut().flatten()
+    }
+}
+
+/// A section as a type, with the attributes that it was made of and where they stand.
+pub(crate) struct Built<T> {
+    pub section: T,
+    pub attributes: Attributes,
+}
+
+/// All sections as types; those with faults are left out.
+pub(crate) struct Whole {
+    pub router: Option<Built<crate::sections::Router>>,
+    pub listeners: Vec<Built<crate::sections::Listener>>,
+    pub connectors: Vec<Built<crate::sections::Connector>>,
+    pub addresses: Vec<Built<crate::sections::Address>>,
+    pub link_routes: Vec<Built<crate::sections::LinkRoute>>,
+    pub auto_links: Vec<Built<crate::sections::AutoLink>>,
+    pub logs: Vec<Built<crate::sections::Log>>,
+    pub ssl_profiles: Vec<Built<crate::sections::SslProfile>>,
+    pub auth_service_plugins: Vec<Built<crate::sections::AuthServicePlugin>>,
+    pub policy: Option<Built<crate::sections::Policy>>,
+    pub vhosts: Vec<Built<Vhost>>,
+    pub names: names::Names,
+}
+
+/// The configuration that sections make, if nothing is wrong with them.
+pub(crate) fn configuration(sections: Vec<Section>, findings: &mut Findings) -> Option<Configuration> {
+    let mut sheets = Sheets::default();
+    for section in sections {
+        if is_of_former_module(&section) {
+            findings.warn(section.line, Doubt::Ignored, || {
+                "Entity 'log' is ignored: its module is of another version".to_owned()
+            });
+            continue;
+        }
+        if let Some(of) = type_of(&section, findings) {
+            sheets.add(Attributes::read(of, section, findings));
+        }
+    }
+    check_counts(&sheets, findings);
+    former::replace(&mut sheets, findings);
+    for only in [&ROUTER, &POLICY] {
+        if sheets.of(only).is_empty() {
+            sheets.add(Attributes::new(only, 0));
+        }
+    }
+    for attributes in sheets.all_mut() {
+        normal::normalise(attributes, findings);
+    }
+    let mut whole = whole(sheets, findings);
+    for vhost in &mut whole.vhosts {
+        groups::take(vhost, findings);
+    }
+    check::check(&whole, findings);
+    finished(whole)
+}
+
+fn is_of_former_module(section: &Section) -> bool {
+    let is_former = |node: &Node| matches!(node, Node::Text(module) if FORMER_MODULES.contains(&module.as_str()));
+    section.name == LOG.section && section.entries.iter().any(|entry| entry.key == "module" && is_former(&entry.node))
+}
+
+/// Second sections of what there is one of are faults.
+fn check_counts(sheets: &Sheets, findings: &mut Findings) {
+    for sections in sheets.0.values() {
+        let Some((first, others)) = sections.split_first().filter(|(first, _)| first.of.count == Count::One) else {
+            continue;
+        };
+        for other in others {
+            findings.fault(other.line, || {
+                let wrong = format!("there is a second {}; the first stands in line {}", first.of.section, first.line);
+                (wrong, "write all attributes in one".to_owned())
+            });
+        }
+    }
+}
+
+fn whole(mut sheets: Sheets, findings: &mut Findings) -> Whole {
+    let mut names = names::Names::default();
+    let mut sections = |of: &'static EntityType, findings: &mut Findings| {
+        let sections = sheets.remove(of);
+        let origins = names.of_sections(of, &sections, findings);
+        sections.into_iter().zip(origins).collect::<Vec<_>>()
+    };
+    // The order of the faults' words is that of their lines; the order here means nothing.
+    Whole {
+        router: built(sections(&ROUTER, findings), findings).into_iter().next(),
+        listeners: built(sections(&LISTENER, findings), findings),
+        connectors: built(sections(&CONNECTOR, findings), findings),
+        addresses: built(sections(&ADDRESS, findings), findings),
+        link_routes: built(sections(&LINK_ROUTE, findings), findings),
+        auto_links: built(sections(&AUTO_LINK, findings), findings),
+        logs: built(sections(&LOG, findings), findings),
+        ssl_profiles: built(sections(&SSL_PROFILE, findings), findings),
+        auth_service_plugins: built(sections(&AUTH_SERVICE_PLUGIN, findings), findings),
+        policy: built(sections(&POLICY, findings), findings).into_iter().next(),
+        vhosts: built(sections(&VHOST, findings), findings),
+        names,
+    }
+}
+
+fn built<T: Part>(sections: Vec<(Attributes, Origin)>, findings: &mut Findings) -> Vec<Built<T>> {
+    let build = |(attributes, origin): (Attributes, Origin)| {
+        if attributes.is_faulty {
+            return None;
+        }
+        let section = T::take(&mut Taking { attributes: &attributes, origin: &origin, findings })?;
+        Some(Built { section, attributes })
+    };
+    sections.into_iter().filter_map(build).collect()
+}
+
+fn finished(whole: Whole) -> Option<Configuration> {
+    fn sections<T>(built: Vec<Built<T>>) -> Vec<T> {
+        built.into_iter().map(|built| built.section).collect()
+    }
+    Some(Configuration {
+        router: whole.router?.section,
+        listeners: sections(whole.listeners),
+        connectors: sections(whole.connectors),
+        addresses: sections(whole.addresses),
+        link_routes: sections(whole.link_routes),
+        auto_links: sections(whole.auto_links),
+        logs: sections(whole.logs),
+        ssl_profiles: sections(whole.ssl_profiles),
+        auth_service_plugins: sections(whole.auth_service_plugins),
+        policy: whole.policy?.section,
+        vhosts: sections(whole.vhosts),
+    })
+}
