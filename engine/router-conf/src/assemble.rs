@@ -1,7 +1,5 @@
 //! From sections of a file to a configuration: each section by its type, former ones replaced, named, made into types, and checked.
 
-use std::collections::BTreeMap;
-
 use crate::attributes::{Attributes, type_of};
 use crate::check;
 use crate::configuration::Configuration;
@@ -11,57 +9,10 @@ use crate::schema::{
     ADDRESS, AUTH_SERVICE_PLUGIN, AUTO_LINK, CONNECTOR, Count, EntityType, FORMER_MODULES, LINK_ROUTE, LISTENER, LOG,
     POLICY, ROUTER, SSL_PROFILE, VHOST,
 };
-use crate::sections::Vhost;
+use crate::sheets::Sheets;
 use crate::typed::{Origin, Part, Taking};
+use crate::whole::{Built, Whole};
 use crate::{former, groups, names, normal};
-
-/// Sections by the name of their type, in the order of the file.
-#[derive(Default)]
-pub(crate) struct Sheets(BTreeMap<&'static str, Vec<Attributes>>);
-
-impl Sheets {
-    pub fn add(&mut self, attributes: Attributes) {
-        self.0.entry(attributes.of.section).or_default().push(attributes);
-    }
-
-    pub fn of(&self, of: &EntityType) -> &[Attributes] {
-        self.0.get(of.section).map(Vec::as_slice).unwrap_or_default()
-    }
-
-    pub fn of_mut(&mut self, of: &EntityType) -> &mut [Attributes] {
-        self.0.get_mut(of.section).map(Vec::as_mut_slice).unwrap_or_default()
-    }
-
-    pub fn remove(&mut self, of: &EntityType) -> Vec<Attributes> {
-        self.0.remove(of.section).unwrap_or_default()
-    }
-
-    fn all_mut(&mut self) -> impl Iterator<Item = &mut Attributes> {
-        self.0.values_mut().flatten()
-    }
-}
-
-/// A section as a type, with the attributes that it was made of and where they stand.
-pub(crate) struct Built<T> {
-    pub section: T,
-    pub attributes: Attributes,
-}
-
-/// All sections as types; those with faults are left out.
-pub(crate) struct Whole {
-    pub router: Option<Built<crate::sections::Router>>,
-    pub listeners: Vec<Built<crate::sections::Listener>>,
-    pub connectors: Vec<Built<crate::sections::Connector>>,
-    pub addresses: Vec<Built<crate::sections::Address>>,
-    pub link_routes: Vec<Built<crate::sections::LinkRoute>>,
-    pub auto_links: Vec<Built<crate::sections::AutoLink>>,
-    pub logs: Vec<Built<crate::sections::Log>>,
-    pub ssl_profiles: Vec<Built<crate::sections::SslProfile>>,
-    pub auth_service_plugins: Vec<Built<crate::sections::AuthServicePlugin>>,
-    pub policy: Option<Built<crate::sections::Policy>>,
-    pub vhosts: Vec<Built<Vhost>>,
-    pub names: names::Names,
-}
 
 /// The configuration that sections make, if nothing is wrong with them.
 pub(crate) fn configuration(sections: Vec<Section>, findings: &mut Findings) -> Option<Configuration> {
@@ -92,7 +43,7 @@ pub(crate) fn configuration(sections: Vec<Section>, findings: &mut Findings) -> 
         groups::take(vhost, findings);
     }
     check::check(&whole, findings);
-    finished(whole)
+    whole.finished()
 }
 
 fn is_of_former_module(section: &Section) -> bool {
@@ -102,7 +53,7 @@ fn is_of_former_module(section: &Section) -> bool {
 
 /// Second sections of what there is one of are faults.
 fn check_counts(sheets: &Sheets, findings: &mut Findings) {
-    for sections in sheets.0.values() {
+    for sections in sheets.by_type() {
         let Some((first, others)) = sections.split_first().filter(|(first, _)| first.of.count == Count::One) else {
             continue;
         };
@@ -148,23 +99,4 @@ fn built<T: Part>(sections: Vec<(Attributes, Origin)>, findings: &mut Findings) 
         Some(Built { section, attributes })
     };
     sections.into_iter().filter_map(build).collect()
-}
-
-fn finished(whole: Whole) -> Option<Configuration> {
-    fn sections<T>(built: Vec<Built<T>>) -> Vec<T> {
-        built.into_iter().map(|built| built.section).collect()
-    }
-    Some(Configuration {
-        router: whole.router?.section,
-        listeners: sections(whole.listeners),
-        connectors: sections(whole.connectors),
-        addresses: sections(whole.addresses),
-        link_routes: sections(whole.link_routes),
-        auto_links: sections(whole.auto_links),
-        logs: sections(whole.logs),
-        ssl_profiles: sections(whole.ssl_profiles),
-        auth_service_plugins: sections(whole.auth_service_plugins),
-        policy: whole.policy?.section,
-        vhosts: sections(whole.vhosts),
-    })
 }

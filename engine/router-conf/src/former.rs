@@ -6,11 +6,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::assemble::Sheets;
 use crate::attributes::Attributes;
 use crate::fault::{Doubt, Findings};
 use crate::schema::{ADDRESS, AUTO_LINK, CONTAINER, FIXED_ADDRESS, LINK_ROUTE, LINK_ROUTE_PATTERN, ROUTER, WAYPOINT};
 use crate::sections::Matched;
+use crate::sheets::Sheets;
 use crate::value::Value;
 
 /// Attributes of a container with those of the router.

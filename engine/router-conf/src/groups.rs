@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::assemble::Built;
 use crate::attributes::Attributes;
 use crate::fault::{Doubt, Findings, shown};
 use crate::lex::{Entry, Node, Section, folded};
@@ -11,6 +10,7 @@ use crate::schema::GROUP;
 use crate::sections::Vhost;
 use crate::typed::{Origin, Part as _, Taking};
 use crate::value::Value;
+use crate::whole::Built;
 
 /// Reads the groups of a vhost, and tells what is wrong with them by themselves and together.
 pub(crate) fn take(vhost: &mut Built<Vhost>, findings: &mut Findings) {

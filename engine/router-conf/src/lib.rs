@@ -24,9 +24,11 @@ mod normal;
 mod print;
 pub mod schema;
 pub mod sections;
+mod sheets;
 mod similar;
 mod typed;
 mod value;
+mod whole;
 pub mod words;
 
 pub use configuration::Configuration;

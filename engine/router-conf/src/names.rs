@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use crate::attributes::Attributes;
 use crate::fault::{Findings, shown};
-use crate::schema::EntityType;
+use crate::schema::{Count, EntityType};
 use crate::typed::Origin;
 
 /// All names by type, those of sections with faults too.
@@ -26,7 +26,8 @@ impl Names {
         let names = self.by_type.entry(of.section).or_default();
         let origin = |(index, attributes): (usize, &Attributes)| {
             let name = attributes.text("name").map_or_else(|| unnamed(attributes, index), str::to_owned);
-            if let Some(&before) = names.get(&name) {
+            // A second one of what there is one of is a fault by itself.
+            if let Some(&before) = names.get(&name).filter(|_| of.count == Count::Several) {
                 findings.fault(attributes.line_of("name"), || same(attributes, &name, before));
             } else {
                 names.insert(name.clone(), attributes.line);

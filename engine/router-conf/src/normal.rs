@@ -28,6 +28,7 @@ pub(crate) fn normalise(attributes: &mut Attributes, findings: &mut Findings) {
                 }
             }
         }
+        "address" if attributes.integer("priority") == Some(-1) => attributes.remove("priority"),
         "authServicePlugin" => split_service(attributes),
         _ => {}
     }

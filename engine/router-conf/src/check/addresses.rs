@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use crate::assemble::{Built, Whole};
 use crate::attributes::Attributes;
 use crate::fault::{Doubt, Findings, shown};
 use crate::schema::{CONNECTOR, LISTENER};
 use crate::sections::{Address, Matched, Via};
 use crate::similar::most_similar;
+use crate::whole::{Built, Whole};
 use crate::words::Role;
 
 pub(super) fn check(whole: &Whole, findings: &mut Findings) {

@@ -1,11 +1,11 @@
 //! Listeners and connectors: roles against the mode, what they name, and what has no effect.
 
-use crate::assemble::Whole;
 use crate::attributes::Attributes;
 use crate::fault::{Doubt, Findings, shown};
 use crate::schema::{AUTH_SERVICE_PLUGIN, EntityType, SSL_PROFILE};
 use crate::sections::{Endpoint, Passage};
 use crate::similar::most_similar;
+use crate::whole::Whole;
 use crate::words::{Mode, Role, Word as _};
 
 /// Properties of Open that are the router's own.

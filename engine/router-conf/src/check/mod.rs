@@ -8,8 +8,8 @@ mod connections;
 mod router;
 mod security;
 
-use crate::assemble::Whole;
 use crate::fault::Findings;
+use crate::whole::Whole;
 
 /// Tells everything that is wrong or doubtful.
 pub(crate) fn check(whole: &Whole, findings: &mut Findings) {

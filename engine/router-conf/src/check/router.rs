@@ -1,8 +1,8 @@
 //! The router's id and times.
 
-use crate::assemble::Whole;
 use crate::fault::{Doubt, Findings, shown};
 use crate::limits::ID_OCTETS_MAX;
+use crate::whole::Whole;
 
 pub(super) fn check(whole: &Whole, findings: &mut Findings) {
     let Some(router) = &whole.router else { return };

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::assemble::Whole;
 use crate::fault::{Doubt, Findings, shown};
 use crate::similar::most_similar;
+use crate::whole::Whole;
 
 /// The group that holds connectors.
 const CONNECTOR_GROUP: &str = "$connector";
@@ -47,7 +47,8 @@ fn check_hosts<'a>(whole: &'a Whole, findings: &mut Findings) -> HashMap<&'a str
         let bounds = &vhost.section.bounds;
         let aliases = bounds.aliases.iter().flatten();
         for host in std::iter::once(&bounds.hostname).chain(aliases) {
-            let before = hosts.insert(host, index).and_then(|before| whole.vhosts.get(before));
+            let before = hosts.insert(host, index).filter(|before| *before != index);
+            let before = before.and_then(|before| whole.vhosts.get(before));
             if let Some(before) = before {
                 findings.fault(vhost.attributes.line, || {
                     let wrong =

@@ -2,7 +2,7 @@
 //!
 //! Names are of capital letters, digits and underscores, so that `${user}` of a policy stays what it is. `$${` stands for `${`.
 
-use super::Environment;
+use super::section::Environment;
 use crate::limits::VALUE_OCTETS_MAX;
 
 /// Whether a variable can have this name.

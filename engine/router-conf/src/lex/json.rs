@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::environment::expanded;
 use super::line::{folded, too_long};
-use super::{Entry, Environment, Node, Section, Sections};
+use super::section::{Entry, Environment, Node, Section, Sections};
 use crate::fault::Findings;
 use crate::limits::DEPTH_MAX;
 

@@ -1,7 +1,7 @@
 //! One line of a configuration file: what kind of line it is, and the value in it.
 
 use super::environment::expanded;
-use super::{Environment, Node};
+use super::section::{Environment, Node};
 use crate::fault::{Doubt, Findings, shown};
 use crate::limits::VALUE_OCTETS_MAX;
 

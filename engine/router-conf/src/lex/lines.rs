@@ -2,7 +2,7 @@
 
 use super::json::Source;
 use super::line::{Line, attributes_of_whole, behind_commas, folded, is_nothing, value};
-use super::{Entry, Environment, Node, Section, Sections};
+use super::section::{Entry, Environment, Node, Section, Sections};
 use crate::fault::{Findings, shown};
 use crate::limits::{DEPTH_MAX, SHOWN_MAX};
 use crate::schema;

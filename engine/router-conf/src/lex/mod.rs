@@ -11,45 +11,16 @@ mod environment;
 mod json;
 mod line;
 mod lines;
+mod section;
 
 pub(crate) use environment::protected;
 pub(crate) use line::folded;
+pub(crate) use section::{Entry, Node, Section};
 
 use crate::fault::Findings;
-use crate::limits::{FILE_OCTETS_MAX, SECTIONS_MAX};
+use crate::limits::FILE_OCTETS_MAX;
 
-/// What the environment says of a variable.
-pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
-
-/// A section as it stands there.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Section {
-    /// In camel case, a prefix included.
-    pub name: String,
-    /// Where it begins.
-    pub line: u32,
-    pub entries: Vec<Entry>,
-}
-
-/// A name with what it is given.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Entry {
-    /// In camel case; within maps as it is written.
-    pub key: String,
-    pub line: u32,
-    pub node: Node,
-}
-
-/// What a name is given.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Node {
-    /// Text without a type.
-    Text(String),
-    /// A value of JSON that is no object.
-    Json(serde_json::Value),
-    /// Names with what they are given, in their order.
-    Map(Vec<Entry>),
-}
+use section::{Environment, Sections};
 
 /// The sections of a file, as JSON if its name ends in `.json`.
 pub(crate) fn sections(name: &str, text: &str, environment: Environment<'_>, findings: &mut Findings) -> Vec<Section> {
@@ -75,25 +46,4 @@ pub(crate) fn sections(name: &str, text: &str, environment: Environment<'_>, fin
         lines::read_file(text, environment, findings, &mut sections);
     }
     sections.read
-}
-
-/// The sections read so far, bounded.
-#[derive(Default)]
-struct Sections {
-    read: Vec<Section>,
-    is_over: bool,
-}
-
-impl Sections {
-    fn add(&mut self, section: Section, findings: &mut Findings) {
-        if self.read.len() < SECTIONS_MAX {
-            self.read.push(section);
-        } else if !self.is_over {
-            self.is_over = true;
-            findings.fault(section.line, || {
-                let wrong = format!("there are more than {SECTIONS_MAX} sections");
-                (wrong, "those from here on are not read: leave out what is not needed".to_owned())
-            });
-        }
-    }
 }

@@ -1,7 +1,7 @@
 //! Addresses, and what links brokers to them.
 
-use super::attribute::{Attribute, same};
-use super::{Count, EntityType, Operation, Standing};
+use super::attribute::{Attribute, Standing, same};
+use super::entity_type::{Count, EntityType, Operation};
 use crate::words::{Direction, Distribution, LinkDistribution, MatchMethod, Word};
 
 const MADE_AND_REMOVED: &[Operation] = &[Operation::Create, Operation::Read, Operation::Delete];
@@ -30,9 +30,7 @@ pub(crate) static ADDRESS: EntityType = EntityType {
             .or_no(),
         Attribute::integer("ingressPhase", 0, "Phase that producers reach; absent: 0").at_most(9),
         Attribute::integer("egressPhase", 0, "Phase that consumers read; absent: 1 of a waypoint, else 0").at_most(9),
-        Attribute::integer("priority", -1, "Priority of all messages; -1: as each says itself")
-            .at_most(9)
-            .or_number(-1),
+        Attribute::integer("priority", -1, "Priority of all messages; absent or -1: each has its own").at_most(9),
         Attribute::switch("enableFallback", "Whether messages that nobody takes go to consumers of the fallback")
             .or_no()
             .formerly(&[same("fallback")]),

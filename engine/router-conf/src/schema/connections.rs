@@ -1,7 +1,7 @@
 //! Where connections come from, and where they go to.
 
-use super::attribute::{Attribute, Kind, opposite, same};
-use super::{Count, EntityType, Operation, Standing};
+use super::attribute::{Attribute, Kind, Standing, opposite, same};
+use super::entity_type::{Count, EntityType, Operation};
 use crate::words::{AddressFamily, Role, StripAnnotations, Word};
 
 const ROLE: Attribute = Attribute::word("role", Role::WORDS, "What the other ends of these connections are")

@@ -1,7 +1,7 @@
 //! Sections of other versions: those of 0.x, which today's stand for, and those of adaptors that Heddle does not have.
 
-use super::attribute::{Attribute, same};
-use super::{Count, EntityType, Standing};
+use super::attribute::{Attribute, Standing, same};
+use super::entity_type::{Count, EntityType};
 use crate::words::{Bias, Fanout, PatternDirection, Word};
 
 /// A section of another version, of which there may be several.

@@ -1,7 +1,7 @@
 //! What is logged, and where.
 
-use super::attribute::{Attribute, Kind, same};
-use super::{Count, EntityType, Operation, Standing};
+use super::attribute::{Attribute, Kind, Standing, same};
+use super::entity_type::{Count, EntityType, Operation};
 use crate::words::{Module, Word};
 
 /// Modules of other versions: their logs are about nothing that is there.

@@ -1,7 +1,7 @@
 //! The router itself.
 
-use super::attribute::{Attribute, same};
-use super::{Count, EntityType, Operation, Standing};
+use super::attribute::{Attribute, Standing, same};
+use super::entity_type::{Count, EntityType, Operation};
 use crate::words::{Distribution, Mode, Word};
 
 pub(crate) static ROUTER: EntityType = EntityType {

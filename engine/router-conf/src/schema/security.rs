@@ -1,7 +1,7 @@
 //! Certificates, authentication, and who may do what.
 
-use super::attribute::{Attribute, Kind, same};
-use super::{Count, EntityType, Operation, Standing};
+use super::attribute::{Attribute, Kind, Standing, same};
+use super::entity_type::{Count, EntityType, Operation};
 
 const MADE_AND_REMOVED: &[Operation] = &[Operation::Create, Operation::Read, Operation::Delete];
 

@@ -18,28 +18,12 @@ part! {
         ingress_phase: Option<u8> = "ingressPhase",
         /// Phase that consumers read, 0 to 9; see `Address::egress`.
         egress_phase: Option<u8> = "egressPhase",
-        /// Priority of all messages; see `Address::priority`.
-        priority: Priority = "priority",
+        /// Priority of all messages, 0 to 9; `None`: each has its own.
+        priority: Option<u8> = "priority",
         /// Whether messages that nobody takes go to consumers of the fallback.
         enables_fallback: bool = "enableFallback",
     }
 }
-
-/// The priority that an address gives its messages, 0 to 9; `None`: each has its own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Priority(pub Option<u8>);
-
-crate::typed::single!(
-    Priority,
-    Integer,
-    "it takes a number from -1 to 9",
-    |number: i64| if number == -1 {
-        Some(Self(None))
-    } else {
-        u8::try_from(number).ok().map(|number| Self(Some(number)))
-    },
-    |priority: &Self| priority.0.map_or(-1, i64::from)
-);
 
 impl Address {
     /// The phase that producers reach.
