@@ -100,3 +100,49 @@ fn built<T: Part>(sections: Vec<(Attributes, Origin)>, findings: &mut Findings) 
     };
     sections.into_iter().filter_map(build).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::{Access, GROUP, Standing};
+
+    /// Attributes that are made into others, or that are sections by themselves.
+    const OTHERS: [&str; 2] = ["authService", "groups"];
+
+    fn put<T: Part>(part: &T) -> Vec<&'static str> {
+        let mut out = Vec::new();
+        part.put(&mut out);
+        out.into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// Every attribute that is taken has a field, and every field an attribute.
+    #[test]
+    fn the_table_and_the_types_are_of_the_same_attributes() {
+        let text = "listener {\n}\nconnector {\n}\naddress {\n prefix: a\n}\nlinkRoute {\n prefix: a\n direction: in\n}\n\
+                    autoLink {\n address: a\n direction: in\n}\nlog {\n module: AGENT\n}\nsslProfile {\n}\n\
+                    authServicePlugin {\n host: a\n}\nvhost {\n hostname: a\n groups: {\n b: {\n }\n }\n}\n";
+        let read = crate::read("a.conf", text, |_| None).configuration.expect("it is right");
+        let fields = [
+            (&ROUTER, put(&read.router)),
+            (&POLICY, put(&read.policy)),
+            (&LISTENER, put(&read.listeners[0])),
+            (&CONNECTOR, put(&read.connectors[0])),
+            (&ADDRESS, put(&read.addresses[0])),
+            (&LINK_ROUTE, put(&read.link_routes[0])),
+            (&AUTO_LINK, put(&read.auto_links[0])),
+            (&LOG, put(&read.logs[0])),
+            (&SSL_PROFILE, put(&read.ssl_profiles[0])),
+            (&AUTH_SERVICE_PLUGIN, put(&read.auth_service_plugins[0])),
+            (&VHOST, put(&read.vhosts[0])),
+            (GROUP, put(&read.vhosts[0].groups[0])),
+        ];
+        for (of, mut fields) in fields {
+            let is_taken = |standing| matches!(standing, Standing::Current | Standing::Deprecated(_));
+            let taken = of.own.iter().filter(|one| one.access != Access::Told && is_taken(one.standing));
+            let mut names: Vec<&str> = taken.map(|one| one.name).filter(|name| !OTHERS.contains(name)).collect();
+            names.sort_unstable();
+            fields.sort_unstable();
+            assert_eq!(fields, names, "{}", of.section);
+        }
+    }
+}

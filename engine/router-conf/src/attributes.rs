@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::fault::{Doubt, Findings, shown};
-use crate::lex::{Entry, Section};
+use crate::lex::{Entry, Node, Section};
 use crate::schema::{Access, Attribute, EntityType, Presence, Sense, Spelling, Standing};
 use crate::similar::most_similar;
 use crate::value::{Refusal, Value};
@@ -41,6 +41,10 @@ impl Attributes {
         let mut spelled: BTreeMap<&'static str, (&'static str, u32)> = BTreeMap::new();
         for entry in section.entries {
             let line = entry.line;
+            // JSON's way to leave something out.
+            if entry.node == Node::Json(serde_json::Value::Null) && of.spelled(&entry.key).is_some() {
+                continue;
+            }
             let Some((attribute, former)) = of.spelled(&entry.key) else {
                 findings.fault(line, || unknown(of, &entry.key));
                 continue;

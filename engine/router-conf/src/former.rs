@@ -4,7 +4,7 @@
 //! begin with its least and end with its largest. A `waypoint` is two autoLinks, and an address unless there is one. A `linkRoutePattern` is
 //! one linkRoute for each direction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::attributes::Attributes;
 use crate::fault::{Doubt, Findings};
@@ -31,8 +31,9 @@ pub(crate) fn replace(sheets: &mut Sheets, findings: &mut Findings) {
     for fixed in sheets.remove(&FIXED_ADDRESS) {
         addresses.add_fixed(&fixed, findings);
     }
+    let today: BTreeSet<Vec<String>> = sheets.of(&ADDRESS).iter().map(tokens_of).collect();
     for waypoint in sheets.remove(&WAYPOINT).into_iter().filter(|waypoint| !waypoint.is_faulty) {
-        addresses.add_waypoint(&waypoint, sheets);
+        addresses.add_waypoint(&waypoint, &today, sheets);
     }
     for (_, spread) in addresses.by_tokens {
         sheets.add(spread.attributes());
@@ -110,6 +111,12 @@ fn tokens(prefix: &str) -> Vec<String> {
     matched.tokens().into_iter().map(str::to_owned).collect()
 }
 
+fn tokens_of(address: &Attributes) -> Vec<String> {
+    let text = |name| address.text(name).map(str::to_owned);
+    let matched = Matched { prefix: text("prefix"), pattern: text("pattern") };
+    matched.tokens().into_iter().map(str::to_owned).collect()
+}
+
 impl Addresses {
     fn add_fixed(&mut self, fixed: &Attributes, findings: &mut Findings) {
         let prefix = fixed.text("prefix").unwrap_or_default().to_owned();
@@ -141,7 +148,8 @@ impl Addresses {
         }
     }
 
-    fn add_waypoint(&mut self, waypoint: &Attributes, sheets: &mut Sheets) {
+    /// Adds one, and its links; `today` are the tokens of addresses that are of today anyway.
+    fn add_waypoint(&mut self, waypoint: &Attributes, today: &BTreeSet<Vec<String>>, sheets: &mut Sheets) {
         let address = waypoint.text("address").unwrap_or_default().to_owned();
         let phases = [waypoint.integer("inPhase").unwrap_or(0), waypoint.integer("outPhase").unwrap_or(1)];
         for (direction, phase) in ["out", "in"].into_iter().zip(phases) {
@@ -154,11 +162,7 @@ impl Addresses {
             sheets.add(link);
         }
         let tokens = tokens(&address);
-        let says_so = |other: &Attributes| {
-            let text = |name| other.text(name).map(str::to_owned);
-            Matched { prefix: text("prefix"), pattern: text("pattern") }.tokens() == tokens
-        };
-        if sheets.of(&ADDRESS).iter().any(says_so) {
+        if today.contains(&tokens) {
             return;
         }
         let [first, last] = phases;

@@ -38,6 +38,14 @@ pub(crate) fn take(vhost: &mut Built<Vhost>, findings: &mut Findings) {
     }
 }
 
+/// Whether a vhost has a group of a name, with faults or without.
+pub(crate) fn has(vhost: &Built<Vhost>, name: &str) -> bool {
+    match vhost.attributes.given("groups").map(|given| &given.value) {
+        Some(Value::Groups(entries)) => entries.iter().any(|entry| entry.key == name),
+        _ => false,
+    }
+}
+
 fn settings(entry: Entry, findings: &mut Findings) -> Option<Attributes> {
     let Node::Map(mut entries) = entry.node else {
         findings.fault(entry.line, || {

@@ -48,6 +48,19 @@ pub struct Reading {
 /// Reads the text of a file. If its name ends in `.json`, it is a list of pairs of JSON; else it is of qdrouterd's own form.
 ///
 /// `environment` says what a variable of the environment is set to: it is asked for each `${NAME}` in a value, and for nothing else.
+///
+/// ```
+/// use engine_router_conf::{Secrets, read};
+///
+/// let reading = read("qdrouterd.conf", "listener {\n    addr: ${HOST}\n}\n", |_| Some("::1".to_owned()));
+/// let warning = reading.warnings.iter().next().map(ToString::to_string);
+/// let text = "qdrouterd.conf:2: Attribute 'addr' of entity 'listener' has been deprecated. Use 'host' instead";
+/// assert_eq!(warning.as_deref(), Some(text));
+/// let configuration = reading.configuration?;
+/// assert_eq!(configuration.listeners[0].origin.name, "listener/::1:amqp");
+/// assert!(configuration.to_text(Secrets::Hidden).contains("listener {\n    host: ::1\n}\n"));
+/// # Ok::<(), engine_router_conf::Faults>(())
+/// ```
 #[must_use]
 pub fn read(name: &str, text: &str, environment: impl Fn(&str) -> Option<String>) -> Reading {
     let mut findings = fault::Findings::new(name);

@@ -4,7 +4,8 @@
 /// looked at: one fault.
 pub const FILE_OCTETS_MAX: usize = 16 << 20;
 
-/// Sections of a file: more than fit into it when each says something. What comes behind the last is not read: one fault.
+/// Sections of a file: two autoLinks and an address for each of 80,000 queues behind brokers. What comes behind the last is not read: one
+/// fault.
 pub const SECTIONS_MAX: usize = 250_000;
 
 /// Maps within each other, the section counted. Groups of a vhost need three. A deeper one is a fault.

@@ -2,7 +2,7 @@
 //!
 //! Guarantee: within a type no two are the same; what would be is a fault.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use crate::attributes::Attributes;
 use crate::fault::{Findings, shown};
@@ -12,7 +12,7 @@ use crate::typed::Origin;
 /// All names by type, those of sections with faults too.
 #[derive(Default)]
 pub(crate) struct Names {
-    by_type: HashMap<&'static str, HashMap<String, u32>>,
+    by_type: BTreeMap<&'static str, BTreeMap<String, u32>>,
 }
 
 impl Names {
@@ -42,7 +42,7 @@ impl Names {
         self.by_type.get(of.section).is_some_and(|names| names.contains_key(name))
     }
 
-    /// The names of a type, in no order.
+    /// The names of a type, sorted.
     pub fn of(&self, of: &EntityType) -> impl Iterator<Item = &str> {
         self.by_type.get(of.section).into_iter().flat_map(|names| names.keys().map(String::as_str))
     }

@@ -3,6 +3,9 @@
 /// Longest name that is compared, in characters: those of all tables are shorter.
 const LENGTH_MAX: usize = 48;
 
+/// How many names are compared. A table has fewer; of sections that users name the first in order are looked at.
+const NAMES_MAX: usize = 1000;
+
 /// The most similar of `known`, if it is similar enough: a third of the letters may be wrong, of a short name one. Case does not count.
 pub fn most_similar<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let length = name.chars().count();
@@ -10,7 +13,7 @@ pub fn most_similar<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) ->
         return None;
     }
     let lower = name.to_lowercase();
-    let near = known.into_iter().map(|known| (distance(&lower, &known.to_lowercase()), known));
+    let near = known.into_iter().take(NAMES_MAX).map(|known| (distance(&lower, &known.to_lowercase()), known));
     let (steps, nearest) = near.min_by_key(|(steps, _)| *steps)?;
     (steps <= (length / 3).max(1)).then_some(nearest)
 }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::fault::shown;
 use crate::lex::{Entry, Node};
+use crate::limits::VALUE_OCTETS_MAX;
 use crate::schema::{Attribute, Constant, Kind};
 use crate::similar::most_similar;
 
@@ -88,8 +89,9 @@ impl Value {
             (Kind::Switch, Json::Bool(on)) => Some(Self::Switch(*on)),
             (Kind::Tokens | Kind::Commas, Json::Array(items)) => {
                 let texts: Option<Vec<&str>> = items.iter().map(Json::as_str).collect();
-                // An item with a comma within is two: the other form could not say it otherwise.
-                Self::of_text(attribute, &texts?.join(if attribute.kind == Kind::Commas { "," } else { " " }))
+                // An item with a comma within is two: the other form could not say it otherwise, and its bound holds.
+                let text = texts?.join(if attribute.kind == Kind::Commas { "," } else { " " });
+                if text.len() > VALUE_OCTETS_MAX { None } else { Self::of_text(attribute, &text) }
             }
             // Numbers are taken for text, and for words by their place.
             (Kind::Switch, _) => None,

@@ -1,6 +1,6 @@
 //! Addresses, link routes and links that the router makes: what excludes each other, what they name, and what is there twice.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use crate::attributes::Attributes;
 use crate::fault::{Doubt, Findings, shown};
@@ -11,7 +11,7 @@ use crate::whole::{Built, Whole};
 use crate::words::Role;
 
 pub(super) fn check(whole: &Whole, findings: &mut Findings) {
-    let mut seen: HashMap<Vec<&str>, u32> = HashMap::new();
+    let mut seen: BTreeMap<Vec<&str>, u32> = BTreeMap::new();
     for address in &whole.addresses {
         let is_one = check_matched(&address.section.matched, &address.attributes, findings);
         check_phases(address, findings);
@@ -90,10 +90,10 @@ fn check_phases(address: &Built<Address>, findings: &mut Findings) {
 }
 
 /// Names of listeners and connectors with their roles; of several with one name any that autoLinks may use.
-fn roles(whole: &Whole) -> HashMap<&str, Role> {
+fn roles(whole: &Whole) -> BTreeMap<&str, Role> {
     let listeners = whole.listeners.iter().map(|built| (&built.section.origin, built.section.endpoint.role));
     let connectors = whole.connectors.iter().map(|built| (&built.section.origin, built.section.endpoint.role));
-    let mut roles = HashMap::new();
+    let mut roles = BTreeMap::new();
     for (origin, role) in listeners.chain(connectors) {
         let known = roles.entry(origin.name.as_str()).or_insert(role);
         if role == Role::RouteContainer {
@@ -103,7 +103,7 @@ fn roles(whole: &Whole) -> HashMap<&str, Role> {
     roles
 }
 
-fn check_via(via: &Via, roles: &HashMap<&str, Role>, whole: &Whole, attributes: &Attributes, findings: &mut Findings) {
+fn check_via(via: &Via, roles: &BTreeMap<&str, Role>, whole: &Whole, attributes: &Attributes, findings: &mut Findings) {
     let of = attributes.of.section;
     if via.connection.is_some() && via.container_id.is_some() {
         findings.fault(attributes.line_of("containerId"), || {

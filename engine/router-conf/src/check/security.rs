@@ -1,8 +1,10 @@
 //! Profiles, and vhosts: what is there twice, what nobody can name, and what connectors need.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use crate::fault::{Doubt, Findings, shown};
+use crate::groups;
+use crate::schema::VHOST;
 use crate::similar::most_similar;
 use crate::whole::Whole;
 
@@ -41,8 +43,8 @@ fn check_profiles(whole: &Whole, findings: &mut Findings) {
 }
 
 /// All host names of vhosts with the place of their vhost; one that two have is a fault.
-fn check_hosts<'a>(whole: &'a Whole, findings: &mut Findings) -> HashMap<&'a str, usize> {
-    let mut hosts: HashMap<&str, usize> = HashMap::new();
+fn check_hosts<'a>(whole: &'a Whole, findings: &mut Findings) -> BTreeMap<&'a str, usize> {
+    let mut hosts: BTreeMap<&str, usize> = BTreeMap::new();
     for (index, vhost) in whole.vhosts.iter().enumerate() {
         let bounds = &vhost.section.bounds;
         let aliases = bounds.aliases.iter().flatten();
@@ -63,7 +65,7 @@ fn check_hosts<'a>(whole: &'a Whole, findings: &mut Findings) -> HashMap<&'a str
                 ("'hostname' of vhost is empty".to_owned(), advice.to_owned())
             });
         }
-        if bounds.allows_unknown_user && vhost.section.group(DEFAULT_GROUP).is_none() {
+        if bounds.allows_unknown_user && !groups::has(vhost, DEFAULT_GROUP) {
             findings.warn(vhost.attributes.line_of("allowUnknownUser"), Doubt::Questionable, || {
                 format!("'allowUnknownUser' of vhost is yes, and there is no group {DEFAULT_GROUP}: unknown users are refused")
             });
@@ -73,19 +75,19 @@ fn check_hosts<'a>(whole: &'a Whole, findings: &mut Findings) -> HashMap<&'a str
 }
 
 /// A connector with a policy needs the vhost, and a group for connectors in it. Vhosts of the policy directory are not known here.
-fn check_policy_of_connectors(whole: &Whole, hosts: &HashMap<&str, usize>, findings: &mut Findings) {
+fn check_policy_of_connectors(whole: &Whole, hosts: &BTreeMap<&str, usize>, findings: &mut Findings) {
     let has_directory = whole.policy.as_ref().is_none_or(|policy| !policy.section.policy_dir.as_os_str().is_empty());
     for connector in &whole.connectors {
         let Some(name) = connector.section.passage.policy_vhost.as_deref() else { continue };
         let line = connector.attributes.line_of("policyVhost");
         match hosts.get(name).and_then(|index| whole.vhosts.get(*index)) {
-            Some(vhost) if vhost.section.group(CONNECTOR_GROUP).is_none() => findings.fault(line, || {
+            Some(vhost) if !groups::has(vhost, CONNECTOR_GROUP) => findings.fault(line, || {
                 let wrong =
                     format!("'policyVhost' of connector is {}, which has no group {CONNECTOR_GROUP}", shown(name));
                 (wrong, format!("add the group {CONNECTOR_GROUP} to the vhost, with what the other end may do"))
             }),
             Some(_) => {}
-            None if has_directory => {}
+            None if has_directory || whole.names.has(&VHOST, &format!("{}/{name}", VHOST.section)) => {}
             None => findings.fault(line, || {
                 let wrong = format!("'policyVhost' of connector is {}, and there is no such vhost", shown(name));
                 let advice = match most_similar(name, hosts.keys().copied()) {

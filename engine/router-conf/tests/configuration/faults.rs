@@ -501,3 +501,17 @@ fn files_are_bounded() {
     let maps = format!("[[\"listener\", {}1{}]]", "{\"a\":".repeat(10_000), "}".repeat(10_000));
     assert!(!faults("a.json", &maps).is_empty());
 }
+
+#[test]
+fn what_is_named_may_have_faults_of_its_own() {
+    let vhost = "vhost {\n hostname: a\n groups: {\n  $connector: {\n   x: y\n  }\n }\n}\n";
+    let profile = "sslProfile {\n name: p\n x: y\n}\n";
+    for (text, faults_count) in [
+        (format!("{vhost}connector {{\n policyVhost: a\n}}\n"), 1),
+        ("vhost {\n hostname: a\n x: y\n}\nconnector {\n policyVhost: a\n}\n".to_owned(), 1),
+        (format!("{profile}listener {{\n sslProfile: p\n}}\n"), 1),
+        ("router {\n mode: interior\n x: y\n}\nlistener {\n role: inter-router\n}\n".to_owned(), 1),
+    ] {
+        assert_eq!(faults("a.conf", &text).len(), faults_count, "{text}");
+    }
+}

@@ -181,6 +181,14 @@ fn both_forms_say_the_same() {
 }
 
 #[test]
+fn null_is_absent() {
+    let text = r#"[["router", {"id": null, "mode": null}], ["autoLink", {"address": "a", "direction": null}]]"#;
+    let faults = read("a.json", text).configuration.expect_err("a direction is needed");
+    assert_eq!(faults.count(), 1);
+    assert!(faults.to_string().contains("autoLink has no 'direction'"), "{faults}");
+}
+
+#[test]
 fn what_is_absent_is_there_with_its_presets() {
     let read = configuration_both_ways("a.conf", "# nothing\n");
     assert_eq!((read.router.id, read.router.mode, read.policy.max_connections), (None, Mode::Standalone, 65_535));
