@@ -5,12 +5,13 @@ use crate::check;
 use crate::configuration::Configuration;
 use crate::fault::{Doubt, Findings};
 use crate::lex::{Node, Section};
+use crate::origin::Origin;
 use crate::schema::{
     ADDRESS, AUTH_SERVICE_PLUGIN, AUTO_LINK, CONNECTOR, Count, EntityType, FORMER_MODULES, LINK_ROUTE, LISTENER, LOG,
     POLICY, ROUTER, SSL_PROFILE, VHOST,
 };
 use crate::sheets::Sheets;
-use crate::typed::{Origin, Part, Taking};
+use crate::typed::{Part, Taking};
 use crate::whole::{Built, Whole};
 use crate::{former, groups, names, normal};
 

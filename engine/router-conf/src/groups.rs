@@ -6,9 +6,10 @@ use crate::attributes::Attributes;
 use crate::fault::{Doubt, Findings, shown};
 use crate::lex::{Entry, Node, Section, folded};
 use crate::normal;
+use crate::origin::Origin;
 use crate::schema::GROUP;
 use crate::sections::Vhost;
-use crate::typed::{Origin, Part as _, Taking};
+use crate::typed::{Part as _, Taking};
 use crate::value::Value;
 use crate::whole::Built;
 

@@ -21,6 +21,7 @@ mod lex;
 pub mod limits;
 mod names;
 mod normal;
+mod origin;
 mod print;
 pub mod schema;
 pub mod sections;
@@ -33,8 +34,8 @@ pub mod words;
 
 pub use configuration::Configuration;
 pub use fault::{Doubt, Fault, Faults, Place, Warning, Warnings};
+pub use origin::Origin;
 pub use print::Secrets;
-pub use typed::Origin;
 
 /// What became of a file.
 #[derive(Clone, Debug)]
@@ -48,6 +49,7 @@ pub struct Reading {
 /// Reads the text of a file. If its name ends in `.json`, it is a list of pairs of JSON; else it is of qdrouterd's own form.
 ///
 /// `environment` says what a variable of the environment is set to: it is asked for each `${NAME}` in a value, and for nothing else.
+/// What is larger than `limits` is refused. The cost is linear in the text.
 ///
 /// ```
 /// use engine_router_conf::{Secrets, read};

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use crate::attributes::Attributes;
 use crate::fault::{Findings, shown};
+use crate::origin::Origin;
 use crate::schema::{Count, EntityType};
-use crate::typed::Origin;
 
 /// All names by type, those of sections with faults too.
 #[derive(Default)]

@@ -9,12 +9,13 @@ use crate::attributes::Attributes;
 use crate::configuration::Configuration;
 use crate::lex::protected;
 use crate::names::unnamed;
+use crate::origin::Origin;
 use crate::schema::{
     ADDRESS, AUTH_SERVICE_PLUGIN, AUTO_LINK, CONNECTOR, EntityType, GROUP, Kind, LINK_ROUTE, LISTENER, LOG, POLICY,
     ROUTER, SSL_PROFILE, VHOST,
 };
 use crate::sections::{Group, Vhost};
-use crate::typed::{Origin, Part, preset};
+use crate::typed::{Part, preset};
 use crate::value::Value;
 
 /// Whether passwords are printed.

@@ -1,27 +1,11 @@
 //! From attributes to types and back: a structure says of each field which attribute it is, and is read and printed by that.
 
 use crate::attributes::Attributes;
-use crate::fault::{Findings, Place, shown};
+use crate::fault::{Findings, shown};
+use crate::origin::Origin;
 use crate::schema::{EntityType, Presence};
 use crate::value::Value;
 use crate::words::Word;
-
-/// Where a section stands and what it is called. Two are equal when they are called the same: where it stands changes nothing.
-#[derive(Clone, Debug)]
-pub struct Origin {
-    /// Its first line.
-    pub place: Place,
-    /// Its name; of those without one what qdrouterd gives them, as `listener/0.0.0.0:amqp` or `address/0`.
-    pub name: String,
-}
-
-impl PartialEq for Origin {
-    fn eq(&self, other: &Self) -> bool {
-        self.name == other.name
-    }
-}
-
-impl Eq for Origin {}
 
 /// What an attribute can be made into.
 pub(crate) trait Typed: Sized {

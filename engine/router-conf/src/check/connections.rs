@@ -3,9 +3,9 @@
 use crate::attributes::Attributes;
 use crate::fault::{Doubt, Findings, shown};
 use crate::schema::{AUTH_SERVICE_PLUGIN, EntityType, SSL_PROFILE};
-use crate::sections::{Endpoint, Passage};
+use crate::sections::{Connector, Endpoint, Listener, Passage};
 use crate::similar::most_similar;
-use crate::whole::Whole;
+use crate::whole::{Built, Whole};
 use crate::words::{Mode, Role, Word as _};
 
 /// Properties of Open that are the router's own.
@@ -14,58 +14,70 @@ const RESERVED: [&str; 7] =
 const RESERVED_PREFIXES: [&str; 2] = ["qd.", "x-opt-qd."];
 
 pub(super) fn check(whole: &Whole, findings: &mut Findings) {
-    let mode = whole.router.as_ref().map(|router| router.section.mode);
     for listener in &whole.listeners {
-        let (section, attributes) = (&listener.section, &listener.attributes);
-        check_endpoint(&section.host, &section.endpoint, attributes, findings);
-        let modes: &[Mode] = match section.endpoint.role {
-            Role::Normal | Role::RouteContainer => Mode::ALL,
-            Role::InterRouter | Role::Edge => &[Mode::Interior],
-        };
-        check_role(mode, modes, section.endpoint.role, attributes, findings);
-        check_passage(&section.passage, section.endpoint.role, attributes, findings);
-        check_named("sslProfile", section.ssl_profile.as_deref(), &SSL_PROFILE, whole, attributes, findings);
-        check_named(
-            "saslPlugin",
-            section.protection.sasl_plugin.as_deref(),
-            &AUTH_SERVICE_PLUGIN,
-            whole,
-            attributes,
-            findings,
-        );
-        if section.protection.requires_ssl && section.ssl_profile.is_none() {
-            findings.fault(attributes.line_of("requireSsl"), || {
-                let wrong = "'requireSsl' of listener is yes, and it has no 'sslProfile'".to_owned();
-                (wrong, "name an sslProfile, or no connection could be made".to_owned())
-            });
-        }
-        if !section.http.is_served() {
-            for name in ["healthz", "metrics", "websockets"].into_iter().filter(|name| attributes.given(name).is_some())
-            {
-                findings.warn(attributes.line_of(name), Doubt::Ignored, || {
-                    format!("'{name}' of listener is ignored: it has no `http: yes`")
-                });
-            }
-        }
+        check_listener(listener, whole, findings);
     }
     for connector in &whole.connectors {
-        let (section, attributes) = (&connector.section, &connector.attributes);
-        check_endpoint(&section.host, &section.endpoint, attributes, findings);
-        if section.endpoint.port == "0" {
-            findings.fault(attributes.line_of("port"), || {
-                let wrong = "'port' of connector is '0', where nothing listens".to_owned();
-                (wrong, "write the port of the other end's listener".to_owned())
-            });
-        }
-        let modes: &[Mode] = match section.endpoint.role {
-            Role::Normal | Role::RouteContainer => Mode::ALL,
-            Role::InterRouter => &[Mode::Interior],
-            Role::Edge => &[Mode::Edge],
-        };
-        check_role(mode, modes, section.endpoint.role, attributes, findings);
-        check_passage(&section.passage, section.endpoint.role, attributes, findings);
-        check_named("sslProfile", section.ssl_profile.as_deref(), &SSL_PROFILE, whole, attributes, findings);
+        check_connector(connector, whole, findings);
     }
+}
+
+fn check_listener(listener: &Built<Listener>, whole: &Whole, findings: &mut Findings) {
+    let (section, attributes) = (&listener.section, &listener.attributes);
+    let modes: &[Mode] = match section.endpoint.role {
+        Role::Normal | Role::RouteContainer => Mode::ALL,
+        Role::InterRouter | Role::Edge => &[Mode::Interior],
+    };
+    check_role(section.endpoint.role, modes, whole, attributes, findings);
+    check_endpoint(&section.host, &section.endpoint, attributes, findings);
+    check_passage(&section.passage, section.endpoint.role, attributes, findings);
+    check_named("sslProfile", &SSL_PROFILE, whole, attributes, findings);
+    check_named("saslPlugin", &AUTH_SERVICE_PLUGIN, whole, attributes, findings);
+    if section.protection.requires_ssl && section.ssl_profile.is_none() {
+        findings.fault(attributes.line_of("requireSsl"), || {
+            let wrong = "'requireSsl' of listener is yes, and it has no 'sslProfile'".to_owned();
+            (wrong, "name an sslProfile, or no connection could be made".to_owned())
+        });
+    }
+    let of_http = ["healthz", "metrics", "websockets"].into_iter().filter(|name| attributes.given(name).is_some());
+    for name in of_http.filter(|_| !section.http.is_served()) {
+        findings.warn(attributes.line_of(name), Doubt::Ignored, || {
+            format!("'{name}' of listener is ignored: it has no `http: yes`")
+        });
+    }
+}
+
+fn check_connector(connector: &Built<Connector>, whole: &Whole, findings: &mut Findings) {
+    let (section, attributes) = (&connector.section, &connector.attributes);
+    let modes: &[Mode] = match section.endpoint.role {
+        Role::Normal | Role::RouteContainer => Mode::ALL,
+        Role::InterRouter => &[Mode::Interior],
+        Role::Edge => &[Mode::Edge],
+    };
+    check_role(section.endpoint.role, modes, whole, attributes, findings);
+    check_endpoint(&section.host, &section.endpoint, attributes, findings);
+    check_passage(&section.passage, section.endpoint.role, attributes, findings);
+    check_named("sslProfile", &SSL_PROFILE, whole, attributes, findings);
+    if section.endpoint.port == "0" {
+        findings.fault(attributes.line_of("port"), || {
+            let wrong = "'port' of connector is '0', where nothing listens".to_owned();
+            (wrong, "write the port of the other end's listener".to_owned())
+        });
+    }
+}
+
+/// A role is of some modes. Of a router with faults the mode is not known.
+fn check_role(role: Role, modes: &[Mode], whole: &Whole, attributes: &Attributes, findings: &mut Findings) {
+    let Some(mode) = whole.router.as_ref().map(|router| router.section.mode) else { return };
+    if modes.contains(&mode) {
+        return;
+    }
+    findings.fault(attributes.line_of("role"), || {
+        let of = attributes.of.section;
+        let wrong = format!("'role' of {of} is {}, and the router's mode is {}", role.word(), mode.word());
+        let wanted: Vec<&str> = modes.iter().map(|mode| mode.word()).collect();
+        (wrong, format!("such a {of} needs `mode: {}` in the router section", wanted.join(" or ")))
+    });
 }
 
 fn check_endpoint(host: &str, endpoint: &Endpoint, attributes: &Attributes, findings: &mut Findings) {
@@ -98,16 +110,6 @@ fn is_port(port: &str) -> bool {
     port.len() <= 64 && port.bytes().all(is_of_name)
 }
 
-fn check_role(mode: Option<Mode>, modes: &[Mode], role: Role, attributes: &Attributes, findings: &mut Findings) {
-    let Some(mode) = mode.filter(|mode| !modes.contains(mode)) else { return };
-    findings.fault(attributes.line_of("role"), || {
-        let of = attributes.of.section;
-        let wrong = format!("'role' of {of} is {}, and the router's mode is {}", role.word(), mode.word());
-        let wanted: Vec<&str> = modes.iter().map(|mode| mode.word()).collect();
-        (wrong, format!("such a {of} needs `mode: {}` in the router section", wanted.join(" or ")))
-    });
-}
-
 fn check_passage(passage: &Passage, role: Role, attributes: &Attributes, findings: &mut Findings) {
     let (of, line) = (attributes.of.section, attributes.line_of("openProperties"));
     let Some(properties) = &passage.open_properties else { return };
@@ -128,15 +130,9 @@ fn check_passage(passage: &Passage, role: Role, attributes: &Attributes, finding
     }
 }
 
-fn check_named(
-    attribute: &str,
-    name: Option<&str>,
-    of: &EntityType,
-    whole: &Whole,
-    attributes: &Attributes,
-    findings: &mut Findings,
-) {
-    let Some(name) = name.filter(|name| !whole.names.has(of, name)) else { return };
+/// What an attribute names has to be there.
+fn check_named(attribute: &str, of: &EntityType, whole: &Whole, attributes: &Attributes, findings: &mut Findings) {
+    let Some(name) = attributes.text(attribute).filter(|name| !whole.names.has(of, name)) else { return };
     findings.fault(attributes.line_of(attribute), || {
         let wrong = format!(
             "'{attribute}' of {} is {}, and there is no such {}",

@@ -56,15 +56,13 @@ impl<'a> Reader<'a, '_> {
             Line::Close => self.close(),
             Line::Attribute(name, value) => self.attribute(name, value),
             Line::Whole(name, within) => self.whole(name, within),
-            Line::Unread => {
-                self.fault(|_| (format!("this line is not understood: {}", shown_line(text)), advice(text)))
-            }
+            Line::Unread => self.fault(|| (format!("this line is not understood: {}", shown_line(text)), advice(text))),
         }
     }
 
-    fn fault(&mut self, words: impl FnOnce(&[Open]) -> (String, String)) {
-        let open = &self.open;
-        self.findings.fault(self.line, || words(open));
+    /// A fault of the last line.
+    fn fault(&mut self, words: impl FnOnce() -> (String, String)) {
+        self.findings.fault(self.line, words);
     }
 
     fn open_section(&mut self, name: &str) {
@@ -74,7 +72,7 @@ impl<'a> Reader<'a, '_> {
                 self.close_all(&format!("{} begins", shown(&name)));
             } else {
                 let text = format!("a map has a colon: write `{name}: {{`");
-                self.fault(|_| (format!("{} is no section, and stands within one", shown(&name)), text));
+                self.fault(|| (format!("{} is no section, and stands within one", shown(&name)), text));
             }
         }
         self.push(name);
@@ -82,7 +80,7 @@ impl<'a> Reader<'a, '_> {
 
     fn push(&mut self, name: String) {
         if self.open.len() == DEPTH_MAX {
-            self.fault(|_| {
+            self.fault(|| {
                 (
                     format!("maps are more than {DEPTH_MAX} deep"),
                     "a closing brace is missing above, or one is too many".to_owned(),
@@ -95,7 +93,7 @@ impl<'a> Reader<'a, '_> {
     fn close(&mut self) {
         let Some(closed) = self.open.pop() else {
             let advice = "leave it out, or look above for a section that lost its first line";
-            self.fault(|_| ("this brace closes nothing".to_owned(), advice.to_owned()));
+            self.fault(|| ("this brace closes nothing".to_owned(), advice.to_owned()));
             return;
         };
         let is_too_deep = self.open.len() >= DEPTH_MAX;
@@ -133,7 +131,7 @@ impl<'a> Reader<'a, '_> {
         let map = text.strip_prefix('{');
         if self.open.is_empty() {
             let opens = map.is_some_and(is_nothing);
-            self.fault(|_| {
+            self.fault(|| {
                 let advice = match opens {
                     true => format!("a section has no colon: write `{name} {{`"),
                     false => "write it between the braces of a section, or look above for a brace too many".to_owned(),
@@ -183,7 +181,7 @@ impl<'a> Reader<'a, '_> {
                     object.push_str(within);
                     if !is_nothing(behind_commas(rest)) {
                         let wrong = format!("{} goes on behind its closing brace", shown(&key));
-                        self.fault(|_| (wrong, "write what follows on a line of its own".to_owned()));
+                        self.fault(|| (wrong, "write what follows on a line of its own".to_owned()));
                     }
                     break;
                 }
@@ -214,7 +212,7 @@ impl<'a> Reader<'a, '_> {
             match line {
                 Line::Attribute(name, value) => self.plain(folded(name), value),
                 Line::Blank => {}
-                _ => self.fault(|_| {
+                _ => self.fault(|| {
                     let advice = "write `name: value`, with commas between attributes";
                     (format!("{} has something else than attributes", shown(name)), advice.to_owned())
                 }),

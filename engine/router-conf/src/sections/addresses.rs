@@ -1,6 +1,7 @@
 //! Addresses, link routes and links that the router makes.
 
-use crate::typed::{Origin, part};
+use crate::origin::Origin;
+use crate::typed::part;
 use crate::words::{Direction, Distribution, LinkDistribution};
 
 part! {

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
+use crate::origin::Origin;
 use crate::sections::Secret;
-use crate::typed::{Origin, part};
+use crate::typed::part;
 use crate::words::{AddressFamily, Role, StripAnnotations};
 
 part! {

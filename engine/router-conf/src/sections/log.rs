@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::typed::{Origin, part, single};
+use crate::origin::Origin;
+use crate::typed::{part, single};
 use crate::words::{Level, Module, Word};
 
 part! {

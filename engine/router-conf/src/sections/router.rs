@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::typed::{Origin, part};
+use crate::origin::Origin;
+use crate::typed::part;
 use crate::words::{Distribution, Mode};
 
 part! {

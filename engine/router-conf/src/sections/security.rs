@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use crate::origin::Origin;
 use crate::sections::KeyPassword;
-use crate::typed::{Origin, part, single};
+use crate::typed::{part, single};
 use crate::words::{TlsVersion, Word};
 
 part! {

@@ -1,6 +1,7 @@
 //! Who may do what: host names, and groups of their users.
 
-use crate::typed::{Origin, Part, Taking, part};
+use crate::origin::Origin;
+use crate::typed::{Part, Taking, part};
 use crate::value::Value;
 
 /// What connections to a host name may do.
