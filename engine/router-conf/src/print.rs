@@ -31,12 +31,15 @@ pub enum Secrets {
 const HIDDEN: &str = "pass:********";
 
 impl Configuration {
-    /// The configuration as a file of qdrouterd's form.
+    /// The configuration as a file of qdrouterd's form. Variables of the environment are put in, a password's too where one was written so;
+    /// a password behind `env:` or `file:` stays where it is.
     #[must_use]
     pub fn to_text(&self, secrets: Secrets) -> String {
         let mut printer = Printer { out: String::new(), secrets };
         printer.sections(&ROUTER, std::iter::once((&self.router.origin, &self.router)));
-        printer.sections(&POLICY, std::iter::once((&self.policy.origin, &self.policy)));
+        if self.policy.origin.name != POLICY.section || !values(&POLICY, &self.policy).is_empty() {
+            printer.sections(&POLICY, std::iter::once((&self.policy.origin, &self.policy)));
+        }
         printer.sections(&LOG, self.logs.iter().map(|section| (&section.origin, section)));
         printer.sections(&SSL_PROFILE, self.ssl_profiles.iter().map(|section| (&section.origin, section)));
         printer
