@@ -5,6 +5,7 @@
 mod catalogue;
 mod control;
 mod journal;
+mod router_conf;
 mod selector;
 mod sequence;
 
@@ -18,6 +19,7 @@ use engine_message::value::Value;
 pub use catalogue::catalogue;
 pub use control::control;
 pub use journal::{beside, records, segment};
+pub use router_conf::router_conf;
 pub use selector::selector;
 pub use sequence::sequence;
 
@@ -28,7 +30,7 @@ const FRAME_MAX: u32 = 64 * 1024;
 pub type Target = fn(&[u8]);
 
 /// The targets by name.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 12] = [
     ("frame", frame),
     ("performative", performative),
     ("value", value),
@@ -40,6 +42,7 @@ pub const TARGETS: [(&str, Target); 11] = [
     ("segment", segment),
     ("beside", beside),
     ("selector", selector),
+    ("router_conf", router_conf),
 ];
 
 /// Cutting frames off goes on or stops, and never looks beyond the bytes.
