@@ -131,6 +131,12 @@ enum ConfigCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Read a configuration of qdrouterd, of any of its versions: say what is wrong or doubtful, and print it in today's spelling.
+    /// Nothing runs it yet.
+    #[command(
+        after_help = "Examples:\n  heddle config router /etc/qpid-dispatch/qdrouterd.conf\n  heddle config router old.conf > new.conf"
+    )]
+    Router(config::RouterFile),
 }
 
 fn main() -> ExitCode {
@@ -146,6 +152,7 @@ fn main() -> ExitCode {
         Command::Run(run) => start(run),
         Command::Config(ConfigCommand::Check { options }) => check(&options),
         Command::Config(ConfigCommand::Print { options, json }) => print(&options, json),
+        Command::Config(ConfigCommand::Router(file)) => file.execute(),
         Command::User(command) => command.execute(),
         Command::Queue(command) => command.execute(),
         Command::Address(command) => command.execute(),

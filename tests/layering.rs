@@ -146,6 +146,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "engine-ledger",
             "engine-management",
             "engine-message",
+            "engine-router-conf",
             "engine-rt",
             "engine-shard",
             "load-cli",

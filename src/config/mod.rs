@@ -1,5 +1,5 @@
 //! Configuration: settings declared once (`settings`), read with their places (`document`), laid over by options (`given`), and
-//! resolved to what a node starts with (`resolve`), which `run` and `config check` share.
+//! resolved to what a node starts with (`resolve`), which `run` and `config check` share. Beside it the file of another router (`router`).
 
 mod addresses;
 mod bounds;
@@ -15,6 +15,7 @@ mod print;
 #[cfg(test)]
 mod reference;
 mod resolve;
+mod router;
 mod settings;
 mod similar;
 
@@ -23,4 +24,5 @@ pub use fault::Faults;
 pub use files::{check_folder, read as read_file, read_tokens};
 pub use given::{Given, Options};
 pub use resolve::{ClientCertificate, ConnectTo, HttpListener, ListenAt, Resolved};
+pub use router::RouterFile;
 pub use settings::{Config, Connector, Format, Listener, Mechanism, Sasl, SyncMethod, Transport};
