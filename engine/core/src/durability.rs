@@ -62,6 +62,7 @@ impl Core {
     /// The same for one queue, which stores it.
     #[inline]
     fn store_alone(&mut self, key: Key, message: Message) -> u64 {
+        debug_assert!(self.is_stored(key, &message), "what is not stored is pushed");
         if message.header.durable && self.declare(key).is_some() {
             let number = self.journal.numbers.take(1);
             self.measure(key, number);
@@ -289,8 +290,11 @@ impl Core {
 
     /// Puts a message into a queue, as if a producer had sent it.
     pub fn adopt_message(&mut self, queue: u64, message: Message) {
-        if let Some(key) = self.journal.queue(queue) {
+        let Some(key) = self.journal.queue(queue) else { return };
+        if self.is_stored(key, &message) {
             self.store(&[key], message);
+        } else {
+            self.push(key, message, None);
         }
     }
 

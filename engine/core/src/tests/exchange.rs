@@ -82,3 +82,26 @@ fn a_cursor_asks_only_while_the_journal_reads_for_cursors() {
     let shown = owner.events().into_iter().filter(|event| matches!(event, Event::Deliver { .. })).count();
     assert_eq!(shown, 1, "what was read is shown");
 }
+
+#[test]
+fn what_is_adopted_and_does_not_outlive_the_node_is_not_told() {
+    use crate::fact::{Declared, Purpose};
+    let mut owner = kept(1 << 20);
+    let queue = owner.core.adopt_queue(&Declared {
+        queue: 0,
+        routing: RoutingType::Anycast,
+        purpose: Purpose::OnDemand,
+        address: "q".into(),
+        name: "q".into(),
+        selector: None,
+        no_local: None,
+    });
+    assert_eq!(requests(&mut owner).len(), 1, "its declaration");
+    owner.core.adopt_message(queue, Message::new(Bytes::from_static(b"passing")));
+    assert_eq!(requests(&mut owner), []);
+    let header = Header { durable: true, ..Header::default() };
+    owner.core.adopt_message(queue, Message { header, ..Message::new(Bytes::from_static(b"lasting")) });
+    let told = requests(&mut owner);
+    assert!(matches!(told[..], [JournalRequest::Fact(Fact::Stored { .. })]), "{told:?}");
+    assert_eq!(owner.core.queue_views().map(|view| view.messages).sum::<u64>(), 2);
+}
