@@ -455,7 +455,7 @@ impl Core {
             let refusal = Refusal::new(Condition::LinkStolen, text.as_str());
             self.events.push_back((*link, Event::Detached { refusal }));
             if self.transactions.prepared.keep_closing(end, DetachMode::Ended) {
-                consumer.credit = 0;
+                (consumer.credit, consumer.returning) = (0, None);
                 let (mode, priority) = (consumer.mode, consumer.priority);
                 if let Some(queue) = self.nodes.queues.get_mut(key) {
                     queue.consumers.insert(mode, end, priority);

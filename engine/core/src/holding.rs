@@ -116,16 +116,16 @@ impl Core {
 
     /// What is held back for a link; one that is attached elsewhere ends there.
     fn take_held_back(&mut self, name: &LinkName) -> Option<HeldBack> {
-        let mut standing = self.nodes.receivers.take(name)?;
-        if let Standing::Attached(end) = standing {
-            let link = self.nodes.ends.get(end)?.link;
+        if let Some(end) = self.nodes.receivers.attached(name)
+            && let Some(End { link, .. }) = self.nodes.ends.get(end)
+        {
             let refusal = Refusal::new(Condition::LinkStolen, format!("the link {} was attached again", name.link));
-            self.events.push_back((link, Event::Detached { refusal }));
+            self.events.push_back((*link, Event::Detached { refusal }));
             self.detach(end, DetachMode::Lost);
-            standing = self.nodes.receivers.take(name)?;
         }
-        match standing {
+        match self.nodes.receivers.take(name)? {
             Standing::Suspended { left, .. } => Some(left),
+            // A transaction is to end something of it: it ends behind that, and leaves nothing to this one.
             Standing::Attached(_) => None,
         }
     }
@@ -156,6 +156,10 @@ impl Core {
     /// Holds back what a link held that ended so; gives whether there is anything.
     pub(crate) fn hold_back(&mut self, end: Key, consumer: &Consumer, mode: DetachMode, outcome: &Outcome) -> bool {
         let Some(returning) = &consumer.returning else { return false };
+        if self.nodes.receivers.attached(&returning.name) != Some(end) {
+            // It was attached again meanwhile, and that one is not to know of this one's.
+            return false;
+        }
         self.nodes.receivers.take(&returning.name);
         let keep_ns = returning.keep.after(mode);
         let holds = self.nodes.queues.get(consumer.queue).is_some_and(|queue| !queue.held_by(end).is_empty());

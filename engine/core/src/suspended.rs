@@ -63,6 +63,14 @@ impl<L> Suspended<L> {
         self.links.remove(name)
     }
 
+    /// The end that a link is attached with, if it is attached.
+    pub fn attached(&self, name: &LinkName) -> Option<Key> {
+        match self.links.get(name)? {
+            Standing::Attached(end) => Some(*end),
+            Standing::Suspended { .. } => None,
+        }
+    }
+
     /// A link is attached. `lives` says whether an end is still there.
     pub fn attach(&mut self, name: LinkName, end: Key, lives: impl Fn(Key) -> bool) -> Room<L> {
         let mut gone = None;

@@ -8,6 +8,7 @@ use super::*;
 use crate::command::{Part, Publish, Retired, Searched};
 use crate::fact::{DecisionId, Share, TRANSACTIONS};
 use crate::key::Port;
+use crate::resumption::{Keep, Known, LastingConsumer, LinkName, Rest};
 use crate::step::{Committer, Resumed, Step, Undone};
 
 /// The coordinator's link, of the shard 0.
@@ -319,6 +320,48 @@ fn a_subscription_that_is_attached_anew_is_not_given_what_a_transaction_is_to_en
     let (_, again) = subscribe(&mut net.owners[1], &topic);
     assert_eq!(again.len(), 1, "what was accepted does not come again, the other one does");
     net.check_idle();
+}
+
+/// Attaches a link that outlives its connection, and gives it credit; gives its end and the keys of what it is shown.
+fn attach_again(owner: &mut Owner, address: &str, known: Known) -> (EndKey, Vec<u64>) {
+    let [user, container, link] = ["u", "c", "l"].map(str::to_owned);
+    let name = LinkName { user, container, link, address: address.to_owned() };
+    let keep = Keep { detached_ns: 100, ended_ns: 100 };
+    let lasting = Some(Box::new(LastingConsumer { name, keep, known }));
+    owner.next_link += 1;
+    let link = LinkKey { shard: 0, generation: 0, slot: owner.next_link };
+    let spec = ConsumerSpec { lasting, ..ConsumerSpec::of(address) };
+    let events = owner.command(Command::AttachConsumer { link, spec: Box::new(spec) });
+    let end = events.iter().find_map(|event| if let Event::Attached { end, .. } = event { Some(*end) } else { None });
+    let end = end.expect("it is attached");
+    (end, owner.grant(end, 9).into_iter().map(|(key, ..)| key).collect())
+}
+
+#[test]
+fn a_link_that_is_attached_again_meanwhile_knows_nothing_of_what_the_old_one_held() {
+    let mut net = Net::new(Storage::Memory, Layer::default());
+    let address = net.queue(1);
+    let producer = net.owners[1].producer(&address, None);
+    (0..2).for_each(|delivery| drop(net.owners[1].send(producer, delivery)));
+    let (old, keys) = attach_again(&mut net.owners[1], &address, Known::Nothing);
+    assert_eq!(keys.len(), 2);
+    let parts =
+        BTreeMap::from([net.send(2, numbered(3)), (1, Part { retired: accepts(old, keys[0]), ..Part::default() })]);
+    net.commit(parts);
+    // Both are asked, and the peer comes back before it is decided.
+    assert!(net.step() && net.step());
+    let known = Known::Named { decided: Vec::new(), undecided: keys.clone(), rest: Rest::Released };
+    let (new, again) = attach_again(&mut net.owners[1], &address, known);
+    assert!(again.is_empty(), "what the old one had stays with it until then: {again:?}");
+    net.run();
+    assert_eq!(net.answer(), Some(Outcome::Accepted));
+    assert!(net.owners[1].core.nodes.ends.get(crate::ends::key(old)).is_none(), "and then the old one ends");
+    // The new one has a life of its own, and what the old one had not settled is for everybody, once.
+    net.owners[1].command(Command::Detach { end: new, mode: DetachMode::Lost });
+    net.owners[1].core.handle_deadline(1_000, 1);
+    let other = net.owners[1].consumer(&address, None, Mode::Consume);
+    let got: Vec<u32> = net.owners[1].grant(other, 9).into_iter().map(|(_, number, _)| number).collect();
+    assert_eq!(got, [1]);
 }
 
 #[test]
