@@ -156,11 +156,14 @@ impl Core {
         };
         let chooses = consumer.choice.as_ref().and_then(|choice| choice.text()).map(Box::from);
         let end = self.nodes.ends.insert(End { link, role: EndRole::Consumer(consumer) });
+        if let Some(queue) = self.nodes.queues.get_mut(key) {
+            // Before anything is left behind, after which a queue that nobody needs goes.
+            queue.consumers.insert(mode, end, spec.priority);
+        }
         let is_lasting = self.may_hold_back(end, mode, &spec);
         let taken_over = undecided.map(|undecided| self.take_over(undecided, end));
         let unsettled = is_lasting.then(|| taken_over.unwrap_or_default());
         let Some(queue) = self.nodes.queues.get_mut(key) else { return };
-        queue.consumers.insert(mode, end, spec.priority);
         if chooses.is_some() && mode == Mode::Consume {
             queue.consumers.begin_picking();
         }

@@ -222,6 +222,28 @@ fn what_has_left_memory_is_for_everybody_and_the_answer_does_not_name_it() {
 }
 
 #[test]
+fn a_queue_that_would_go_stays_for_the_link_that_is_attached_again() {
+    for names_it in [true, false] {
+        let mut owner = owner(Storage::Memory);
+        let producer = owner.producer("q", None);
+        owner.send(producer, 0);
+        let events = owner.attach_to_receive(1, name("l"), Known::Nothing);
+        let (end, _) = attached(&events).expect("attached");
+        let key = owner.grant(end, 1)[0].0;
+        owner.at_time(2, Command::Detach { end: producer, mode: DetachMode::Close });
+        owner.at_time(2, Command::Detach { end, mode: DetachMode::Lost });
+        // It is all that there was, and nobody else is there.
+        let said = if names_it { vec![(key, Outcome::Accepted)] } else { Vec::new() };
+        let events = owner.attach_to_receive(3, name("l"), decided(said));
+        let (end, _) = attached(&events).expect("an answer");
+        assert_eq!(owner.grant(end, 1).len(), usize::from(!names_it));
+        let producer = owner.producer("q", None);
+        owner.send(producer, 1);
+        assert_eq!(owner.core.queue_views().map(|view| view.consumers).sum::<u64>(), 1);
+    }
+}
+
+#[test]
 fn what_is_resumed_is_left_behind_by_a_link_that_is_refused_or_looks_only() {
     let mut refused = owner(Storage::Memory);
     let (end, keys) = refused.holding(0..2, 2);
