@@ -134,7 +134,7 @@ impl Core {
         let Found { queue: key, mode, cursor } = match self.find_queue(&spec, &mut choice) {
             Ok(found) => found,
             Err(refusal) => {
-                undecided.iter().for_each(|undecided| self.leave_behind(&undecided.held_back));
+                self.hold_on(spec.lasting.as_deref(), undecided);
                 return self.refuse_attach(link, &spec.address, refusal);
             }
         };

@@ -33,6 +33,10 @@ fn left_behind(default: &Outcome, mode: DetachMode) -> Outcome {
 impl Core {
     pub(crate) fn detach(&mut self, end: Key, mode: DetachMode) {
         if self.transactions.prepared.keep_closing(end, mode) {
+            if let Some(End { role: EndRole::Consumer(consumer), .. }) = self.nodes.ends.get_mut(end) {
+                // Nobody is there to be given anything.
+                consumer.credit = 0;
+            }
             return;
         }
         let Some(End { role, .. }) = self.nodes.ends.remove(end) else { return };

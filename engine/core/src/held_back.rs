@@ -21,6 +21,8 @@ pub(crate) struct HeldBack {
 #[derive(Debug)]
 pub(crate) struct Undecided {
     pub held_back: HeldBack,
+    /// Until when it is, nanoseconds.
+    pub until_ns: u64,
     /// Those that it named.
     pub named: Vec<u64>,
     /// What becomes of the others.

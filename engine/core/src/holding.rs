@@ -38,7 +38,7 @@ impl Core {
     /// Whoever attaches a link says what became of what was held back for it; gives the fact behind which that is certain, or 0, and what is
     /// to become of the rest once the link is there (`take_over`, else `leave_behind`).
     pub(crate) fn take_known(&mut self, lasting: &LastingConsumer) -> (u64, Option<Undecided>) {
-        let Some(held_back) = self.take_held_back(&lasting.name) else { return (0, None) };
+        let Some((held_back, until_ns)) = self.take_held_back(&lasting.name) else { return (0, None) };
         let HeldBack { queue, end, .. } = held_back;
         match &lasting.known {
             Known::Nothing => {
@@ -49,17 +49,25 @@ impl Core {
                 for (held, outcome) in decided {
                     self.settle(queue, end, *held, outcome.clone());
                 }
-                let held_back = HeldBack { queue, end, outcome: Outcome::Released };
-                let undecided = Undecided { held_back, named: undecided.clone(), rest: *rest };
+                let undecided = Undecided { held_back, until_ns, named: undecided.clone(), rest: *rest };
                 (self.tell_gone(queue), Some(undecided))
             }
+        }
+    }
+
+    /// The link was refused: its peer may come back in time.
+    pub(crate) fn hold_on(&mut self, lasting: Option<&LastingConsumer>, undecided: Option<Undecided>) {
+        if let (Some(LastingConsumer { name, .. }), Some(Undecided { held_back, until_ns, .. })) = (lasting, undecided)
+        {
+            self.nodes.receivers.suspend(name.clone(), held_back, until_ns);
         }
     }
 
     /// A link that was just attached holds what its peer named, and is given that again; and the rest, if that stays. Gives the tags of what
     /// it is given again; everything else is for everybody.
     pub(crate) fn take_over(&mut self, undecided: Undecided, end: Key) -> Vec<(Tag, Option<Outcome>)> {
-        let Undecided { held_back, named, rest } = undecided;
+        let Undecided { held_back: HeldBack { queue, end: old, .. }, named, rest, .. } = undecided;
+        let held_back = HeldBack { queue, end: old, outcome: Outcome::Released };
         let mut again = VecDeque::new();
         if let Some(End { role: EndRole::Consumer(consumer), .. }) = self.nodes.ends.get_mut(end)
             && let Some(returning) = consumer.returning.as_mut().filter(|_| consumer.queue == held_back.queue)
@@ -84,38 +92,35 @@ impl Core {
 
     /// What a link that is served apart is given next: what it holds from before.
     pub(crate) fn give_again(&mut self, key: Key, end: Key) -> Again {
-        let Some(queue) = self.nodes.queues.get_mut(key) else { return Again::Over };
-        let Some(End { link, role: EndRole::Consumer(consumer) }) = self.nodes.ends.get_mut(end) else {
-            return Again::Over;
-        };
-        let Some(returning) = consumer.returning.as_mut().filter(|returning| returning.is_apart()) else {
-            return Again::Over;
-        };
-        while consumer.credit > 0
-            && let Some(held) = returning.again.pop_front()
-        {
-            // One that it settled or a manager took away since is not given.
-            let Some((entry, bytes)) = queue.held_here(end, held) else { continue };
-            consumer.credit -= 1;
+        loop {
+            let Some(queue) = self.nodes.queues.get_mut(key) else { return Again::Over };
+            let Some(End { link, role: EndRole::Consumer(consumer) }) = self.nodes.ends.get_mut(end) else {
+                return Again::Over;
+            };
+            let Some(returning) = consumer.returning.as_mut().filter(|returning| returning.is_apart()) else {
+                return Again::Over;
+            };
+            let held = if consumer.credit > 0 { returning.again.pop_front() } else { None };
+            let Some(held) = held else {
+                consumer.drain(*link, &mut self.events);
+                return Again::Nothing;
+            };
             if !returning.is_apart() {
                 queue.consumers.end_apart();
             }
-            let shown = Shown { key: held, queue: key, entry };
-            self.turns.note_shown(&shown, bytes, self.memory.is_shed());
-            return Again::Given(*link, shown);
+            if let Some((entry, bytes)) = queue.held_here(end, held) {
+                consumer.credit -= 1;
+                let shown = Shown { key: held, queue: key, entry };
+                self.turns.note_shown(&shown, bytes, self.memory.is_shed());
+                return Again::Given(*link, shown);
+            }
+            // One that has left memory since is for everybody; one that was settled is nobody's.
+            self.settle(key, end, held, Outcome::Released);
         }
-        if !returning.is_apart() {
-            queue.consumers.end_apart();
-            return Again::Over;
-        }
-        if returning.again.is_empty() || consumer.credit == 0 {
-            consumer.drain(*link, &mut self.events);
-        }
-        Again::Nothing
     }
 
-    /// What is held back for a link; one that is attached elsewhere ends there.
-    fn take_held_back(&mut self, name: &LinkName) -> Option<HeldBack> {
+    /// What is held back for a link, and until when, nanoseconds; one that is attached elsewhere ends there.
+    fn take_held_back(&mut self, name: &LinkName) -> Option<(HeldBack, u64)> {
         if let Some(end) = self.nodes.receivers.attached(name)
             && let Some(End { link, .. }) = self.nodes.ends.get(end)
         {
@@ -124,7 +129,7 @@ impl Core {
             self.detach(end, DetachMode::Lost);
         }
         match self.nodes.receivers.take(name)? {
-            Standing::Suspended { left, .. } => Some(left),
+            Standing::Suspended { left, until_ns } => Some((left, until_ns)),
             // A transaction is to end something of it: it ends behind that, and leaves nothing to this one.
             Standing::Attached(_) => None,
         }

@@ -33,6 +33,9 @@ impl Core {
     pub(crate) fn dispatch_by_rules(&mut self, key: Key) -> Option<(LinkKey, Shown)> {
         let ends = &self.nodes.ends;
         let served = self.nodes.queues.get_mut(key)?.consumers.served(|end| ends.get(end).is_some());
+        if let Some((link, shown)) = self.give_apart(key) {
+            return Some((link, shown));
+        }
         let mut more = false;
         match served {
             Served::Everybody => {
@@ -60,6 +63,19 @@ impl Core {
         }
         let has_browsers = self.nodes.queues.get(key).is_some_and(|queue| !queue.consumers.browsers().is_empty());
         if has_browsers { self.browse(key) } else { None }
+    }
+
+    /// Gives a consumer what it holds from before, whoever else is served: nobody else can have that.
+    fn give_apart(&mut self, key: Key) -> Option<(LinkKey, Shown)> {
+        let consumers = &self.nodes.queues.get(key)?.consumers;
+        if !consumers.has_apart() {
+            return None;
+        }
+        let takers: Vec<Key> = consumers.listed_takers().collect();
+        takers.into_iter().find_map(|end| match self.give_again(key, end) {
+            Again::Given(link, shown) => Some((link, shown)),
+            Again::Nothing | Again::Over => None,
+        })
     }
 
     /// Gives a consumer the first message that it may have, if there is one.

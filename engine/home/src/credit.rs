@@ -39,6 +39,10 @@ impl Home {
     pub fn handle_credit(&mut self, place: Slot, credit: u32, drain: Drain) {
         let Some(link) = self.links.get_mut(place) else { return };
         let unsent = link.unsent();
+        if let Some(outgoing) = link.outgoing() {
+            // That it had no more was said of the credit before.
+            outgoing.drained = false;
+        }
         let Kind::Consumer(taking) = &mut link.kind else { return };
         taking.wanted = credit.saturating_sub(unsent);
         taking.drain = drain;

@@ -168,6 +168,11 @@ impl Consumers {
         self.rules.get_or_insert_default().apart += 1;
     }
 
+    /// Whether there is such a consumer.
+    pub fn has_apart(&self) -> bool {
+        self.rules.as_ref().is_some_and(|rules| rules.apart > 0)
+    }
+
     /// A consumer is served like others again, or has gone.
     pub fn end_apart(&mut self) {
         if let Some(rules) = &mut self.rules {

@@ -222,6 +222,37 @@ fn what_has_left_memory_is_for_everybody_and_the_answer_does_not_name_it() {
 }
 
 #[test]
+fn what_it_holds_comes_again_beside_the_one_consumer_of_an_exclusive_queue() {
+    let layer = Layer { exclusive: Some(true), ..Layer::default() };
+    let config = CoreConfig { catalogue: Arc::new(Catalogue::of_all(layer)), ..CoreConfig::default() };
+    let mut owner = Owner { core: Core::new(config), next_link: 0 };
+    let (end, keys) = owner.holding(0..3, 1);
+    owner.at_time(2, Command::Detach { end, mode: DetachMode::Lost });
+    let sole = owner.consumer("q", None, Mode::Consume);
+    assert_eq!(owner.grant(sole, 1).len(), 1);
+    let events = owner.attach_to_receive(3, name("l"), undecided(&keys, Rest::Released));
+    let (end, _) = attached(&events).expect("attached");
+    assert_eq!(owner.grant(end, 9), [(keys[0], 0, 0)], "and nothing new");
+    assert_eq!(owner.grant(sole, 1).len(), 1);
+}
+
+#[test]
+fn a_link_that_is_refused_finds_what_was_held_for_it_when_it_comes_again() {
+    let layer = Layer { max_consumers: Some(1), ..Layer::default() };
+    let config = CoreConfig { catalogue: Arc::new(Catalogue::of_all(layer)), ..CoreConfig::default() };
+    let mut owner = Owner { core: Core::new(config), next_link: 0 };
+    let (end, keys) = owner.holding(0..3, 2);
+    owner.at_time(2, Command::Detach { end, mode: DetachMode::Lost });
+    let other = owner.consumer("q", None, Mode::Consume);
+    let events = owner.attach_to_receive(3, name("l"), undecided(&keys[..1], Rest::Stays));
+    assert!(matches!(events[..], [Event::Refused { .. }]), "{events:?}");
+    assert_eq!(owner.grant(other, 9).len(), 1, "what is held back is not its");
+    owner.command(Command::Detach { end: other, mode: DetachMode::Close });
+    let events = owner.attach_to_receive(4, name("l"), undecided(&keys, Rest::Released));
+    assert_eq!(named(&events), keys);
+}
+
+#[test]
 fn a_queue_that_would_go_stays_for_the_link_that_is_attached_again() {
     for names_it in [true, false] {
         let mut owner = owner(Storage::Memory);
