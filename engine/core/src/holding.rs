@@ -81,6 +81,8 @@ impl Core {
             if rest == Rest::Stays {
                 queue.hand_over_all(held_back.end, end);
             }
+            // It had credit for what it holds.
+            consumer.pace.granted += queue.held_by(end).len() as u64;
             returning.again = again.clone();
             if !again.is_empty() && rest != Rest::Stays {
                 queue.consumers.begin_apart();
@@ -110,6 +112,8 @@ impl Core {
             }
             if let Some((entry, bytes)) = queue.held_here(end, held) {
                 consumer.credit -= 1;
+                // It holds no more for that credit than it held before.
+                consumer.pace.granted -= 1;
                 let shown = Shown { key: held, queue: key, entry };
                 self.turns.note_shown(&shown, bytes, self.memory.is_shed());
                 return Again::Given(*link, shown);

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::held::Kept;
 use super::*;
 use crate::JournalReport;
+use crate::ends::{End, EndRole, key};
 use crate::limits::LASTING_MAX;
 use crate::resumption::{Keep, Known, LastingConsumer, LinkName, Rest, Tag};
 
@@ -234,6 +235,27 @@ fn what_it_holds_comes_again_beside_the_one_consumer_of_an_exclusive_queue() {
     let (end, _) = attached(&events).expect("attached");
     assert_eq!(owner.grant(end, 9), [(keys[0], 0, 0)], "and nothing new");
     assert_eq!(owner.grant(sole, 1).len(), 1);
+}
+
+#[test]
+fn who_is_given_again_what_it_holds_is_no_slower_and_no_faster_for_that() {
+    let mut owner = owner(Storage::Memory);
+    let (end, keys) = owner.holding(0..3, 3);
+    owner.at_time(2, Command::Detach { end, mode: DetachMode::Lost });
+    let events = owner.attach_to_receive(3, name("l"), undecided(&keys[..2], Rest::Stays));
+    let (end, _) = attached(&events).expect("attached");
+    let settled = |owner: &Owner| {
+        let Some(End { role: EndRole::Consumer(consumer), .. }) = owner.core.nodes.ends.get(key(end)) else {
+            panic!("it is a consumer")
+        };
+        let queue = owner.core.nodes.queues.get(consumer.queue).expect("its queue");
+        consumer.pace.granted - u64::from(consumer.credit) - queue.held_by(key(end)).len() as u64
+    };
+    assert_eq!(settled(&owner), 0);
+    owner.grant(end, 5);
+    assert_eq!(settled(&owner), 0);
+    owner.settle(end, keys[0], Outcome::Accepted);
+    assert_eq!(settled(&owner), 1);
 }
 
 #[test]
