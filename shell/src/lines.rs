@@ -107,7 +107,7 @@ impl Lines {
     pub fn tell_not_accepted(&mut self, now_ns: u64, error: &io::Error) {
         if let Some(count) = self.accepts.note(now_ns) {
             tracing::warn!(target: "heddle::net", shard = self.shard, %error, others = others(count),
-                "connections wait, as none can be accepted now");
+                "connections wait, as none can be accepted now{}", engine_rt::shortage_advice(error));
         }
     }
 
@@ -115,7 +115,7 @@ impl Lines {
     pub fn tell_not_written(&mut self, now_ns: u64, error: &io::Error) {
         if let Some(count) = self.large.note(now_ns) {
             tracing::warn!(target: "heddle::storage", shard = self.shard, %error, others = others(count),
-                "large messages cannot be written, and are refused");
+                "large messages cannot be written{}, and are refused", engine_rt::shortage_advice(error));
         }
     }
 

@@ -133,7 +133,12 @@ fn readiness(node: &Node, query: &str) -> Answer {
         format!(": {} has {free} free, {kept} are to stay (storage.min_free_mib)", disk.path)
     });
     let of_disk = of_disk.unwrap_or_default();
-    Answer::text(status, &format!("ready, but the disk is full and no durable messages are taken{of_disk}"))
+    Answer::text(
+        status,
+        &format!(
+            "ready, but the disk is full or files cannot be made (the log says which): no durable messages are taken{of_disk}"
+        ),
+    )
 }
 
 impl Answer {

@@ -28,6 +28,7 @@ fn shard(index: u16) -> ShardOn {
         journal_bytes: 134_217_728,
         live_bytes: 524_288,
         pending_bytes: 65_536,
+        ready_bytes: 100_663_296,
         written: 4_711,
         durable: 4_700,
         segments: 2,

@@ -180,6 +180,10 @@ fn an_accept_that_fails_is_tried_again_without_a_storm() {
     first.attach_sender("orders");
     first.send_message(0, Durable::Yes, b"first");
     assert_eq!(first.outcome(), (0, 0, None));
+    // A segment that is just being made would want descriptors.
+    wait_for("the next segment", || {
+        (broker.state()["shards"][0]["journal"]["ready_bytes"].as_u64()? > 2 << 20).then_some(())
+    });
     // Fewer than are open already: no connection gets one.
     let (soft, _) = limit_of(broker.process.id(), "Max open files");
     limit_open_files(broker.process.id(), 5);
@@ -196,6 +200,27 @@ fn an_accept_that_fails_is_tried_again_without_a_storm() {
     waiting.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     let mut octets = [0; 8];
     assert!(waiting.read(&mut octets).is_ok_and(|count| count > 0), "it is let in when there is one");
+}
+
+#[test]
+fn a_segment_that_cannot_be_made_is_told_with_its_cause_and_made_later() {
+    let folder = TempDir::new().expect("a folder");
+    let broker = Broker::start_with(folder, 1, LISTENER);
+    let mut peer = opened(&broker);
+    peer.attach_sender("orders");
+    let (soft, _) = limit_of(broker.process.id(), "Max open files");
+    limit_open_files(broker.process.id(), 5);
+    peer.send_message(0, Durable::Yes, b"first");
+    wait_for("word of it", || broker.log().contains("no segment can be made now").then_some(()));
+    let log = broker.log();
+    assert!(!log.contains("the disk is full") && log.contains("ulimit -n"), "{log}");
+    wait_for("it to count as full", || (broker.state()["disk"]["full"] == true).then_some(()));
+    limit_open_files(broker.process.id(), soft);
+    // It waits for the first segment, and whatever was sent before is kept there.
+    assert_eq!(peer.outcome(), (0, 0, None));
+    wait_for("room", || (broker.state()["disk"]["full"] == false).then_some(()));
+    peer.send_message(1, Durable::Yes, b"second");
+    assert_eq!(peer.outcome(), (1, 1, None));
 }
 
 /// The value of the first line of a metric.

@@ -60,7 +60,9 @@ impl Core {
             Room::None => true,
         };
         if no_room && self.stores(queue, message) {
-            let text = format!("the disk is full, and the queue {name} would keep the message there");
+            let text = format!(
+                "the disk is full or files cannot be made (the log says which), and the queue {name} would keep the message there"
+            );
             return Some(Full::NoRoom(Refusal::new(Condition::ResourceLimitExceeded, text)));
         }
         if message.header.durable && queue.is_lasting() && message.body.len() as u64 > self.config.stored_bytes_max {

@@ -61,7 +61,9 @@ impl Core {
         }
         match self.journal.disk.room {
             Room::Plenty | Room::Busy => Ok(()),
-            Room::Little | Room::None => refuse("the disk is full, and what is decided would be kept there"),
+            Room::Little | Room::None => refuse(
+                "the disk is full or files cannot be made (the log says which), and what is decided would be kept there",
+            ),
         }
     }
 

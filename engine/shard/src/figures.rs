@@ -55,6 +55,13 @@ pub const JOURNAL_FIGURES: Figures<StoreTotals> = Figures {
         })
         .metric("heddle_journal_pending_bytes")
         .column("waiting"),
+        JournalFigure::gauge(
+            "ready_bytes",
+            "Octets that can be written to segments that are made.",
+            Unit::Bytes,
+            |j| Value::Count(j.ready_bytes),
+        )
+        .metric("heddle_journal_ready_bytes"),
         JournalFigure::gauge("written", "Number of the last fact that is on this node's disk.", Unit::Count, |j| {
             Value::Count(j.written)
         })

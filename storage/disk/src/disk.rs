@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use engine_rt::{
     Existing, Repeats, Sync, Waker, allocate, free_bytes, is_shortage, monotonic_ns, open_file, pin_thread, run_soon,
-    write_synced,
+    shortage_advice, write_synced,
 };
 use storage_journal::format::{BLOCK, SegmentHeader};
 use storage_journal::{Buffer, Done, Manifest, Margin, Order, Owner};
@@ -371,7 +371,8 @@ impl Worker {
         self.short.set(short);
         if let Some(times) = times {
             tracing::warn!(target: "heddle::storage", shard = self.config.shard, %error, times,
-                "no segment can be made now: it is tried again");
+                "no segment can be made now{}: it is tried again. Meanwhile producers of durable messages wait or are refused \
+                 (when_full of their address); consumers go on", shortage_advice(error));
         }
     }
 

@@ -101,6 +101,8 @@ pub struct StoreTotals {
     pub live_bytes: u64,
     /// Octets that wait to be written.
     pub pending_bytes: u64,
+    /// Octets that can be written to segments that are ready.
+    pub ready_bytes: u64,
     /// The last number of a fact that is written to this node's disk: what may be read back, and sent to others.
     pub written: u64,
     /// The last number of a fact that is durable: what may be told. Never larger.
@@ -344,6 +346,7 @@ impl Store {
             journal_bytes: segments * self.config.segment_bytes,
             live_bytes: needed.live_bytes(),
             pending_bytes: self.writing.waiting_bytes() as u64,
+            ready_bytes: self.left_bytes(),
             written: self.written().shared - 1,
             durable: self.durable().shared - 1,
             segments,

@@ -71,7 +71,7 @@ impl Store {
     }
 
     /// Octets that can be written to segments that are ready.
-    fn left_bytes(&self) -> u64 {
+    pub(super) fn left_bytes(&self) -> u64 {
         let segments = (self.space.prepared() + 1).saturating_sub(self.writing.place().segment);
         let ready = segments * self.config.segment_bytes;
         ready.saturating_sub(self.config.segment_bytes - self.writing.room() as u64)
