@@ -5,7 +5,7 @@ use engine_core::{DuplicateTotals, Latencies, QueueView, Room, Totals};
 use engine_figures::Spread;
 use engine_home::TransactionTotals;
 use engine_shard::LaneView;
-use engine_shard::store::StoreTotals;
+use engine_shard::store::{DiskTotals, StoreTotals};
 use node_shell::{ConnectionView, ConnectorView, LinkView, RefusedLogins, ShardCounts, ShardView};
 
 use super::Process;
@@ -28,12 +28,10 @@ fn shard(index: u16) -> ShardOn {
         journal_bytes: 134_217_728,
         live_bytes: 524_288,
         pending_bytes: 65_536,
-        ready_bytes: 100_663_296,
         written: 4_711,
         durable: 4_700,
         segments: 2,
-        full: true,
-        full_times: 1,
+        disk: DiskTotals { ready_bytes: 100_663_296, full: true, full_times: 1 },
     };
     let view = ShardView {
         shard: index,

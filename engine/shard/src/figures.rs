@@ -59,7 +59,7 @@ pub const JOURNAL_FIGURES: Figures<StoreTotals> = Figures {
             "ready_bytes",
             "Octets that can be written to segments that are made.",
             Unit::Bytes,
-            |j| Value::Count(j.ready_bytes),
+            |j| Value::Count(j.disk.ready_bytes),
         )
         .metric("heddle_journal_ready_bytes"),
         JournalFigure::gauge("written", "Number of the last fact that is on this node's disk.", Unit::Count, |j| {
@@ -90,11 +90,11 @@ pub const JOURNAL_FIGURES: Figures<StoreTotals> = Figures {
             Value::Count(j.recalled)
         })
         .metric("heddle_journal_recalled_total"),
-        JournalFigure::gauge("full", "Whether the disk is full.", Unit::Flag, |j| Value::Flag(j.full))
+        JournalFigure::gauge("full", "Whether the disk is full.", Unit::Flag, |j| Value::Flag(j.disk.full))
             .metric("heddle_journal_disk_full")
             .column("disk full"),
         JournalFigure::counter("full_times", "Times that the disk became full.", Unit::Count, |j| {
-            Value::Count(j.full_times)
+            Value::Count(j.disk.full_times)
         })
         .metric("heddle_journal_disk_full_total")
         .column("times full"),

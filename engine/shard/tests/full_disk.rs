@@ -385,6 +385,6 @@ fn it_fills_and_recovers_again_and_again() {
         }
         world.consume(3, Acknowledging::AtOnce);
         world.goes_on();
-        assert!(world.store.totals().full_times >= 5, "it was full each time");
+        assert!(world.store.totals().disk.full_times >= 5, "it was full each time");
     });
 }

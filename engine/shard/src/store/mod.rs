@@ -101,17 +101,24 @@ pub struct StoreTotals {
     pub live_bytes: u64,
     /// Octets that wait to be written.
     pub pending_bytes: u64,
-    /// Octets that can be written to segments that are ready.
-    pub ready_bytes: u64,
     /// The last number of a fact that is written to this node's disk: what may be read back, and sent to others.
     pub written: u64,
     /// The last number of a fact that is durable: what may be told. Never larger.
     pub durable: u64,
     /// Segments in use, the one that is written too.
     pub segments: u64,
-    /// Whether the disk is full, and how often it became so.
+    /// What of the disk there is.
+    pub disk: DiskTotals,
+}
+
+/// Room on the disk for a journal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DiskTotals {
+    /// Octets that can be written to segments that are ready.
+    pub ready_bytes: u64,
+    /// Whether it is full: no segment can be made.
     pub full: bool,
-    /// As it says.
+    /// How often it became so.
     pub full_times: u64,
 }
 
@@ -346,12 +353,14 @@ impl Store {
             journal_bytes: segments * self.config.segment_bytes,
             live_bytes: needed.live_bytes(),
             pending_bytes: self.writing.waiting_bytes() as u64,
-            ready_bytes: self.left_bytes(),
             written: self.written().shared - 1,
             durable: self.durable().shared - 1,
             segments,
-            full: self.space.is_full(),
-            full_times: self.space.full_times(),
+            disk: DiskTotals {
+                ready_bytes: self.left_bytes(),
+                full: self.space.is_full(),
+                full_times: self.space.full_times(),
+            },
             ..self.totals
         }
     }
