@@ -13,8 +13,8 @@ const KEYS: usize = 8;
 
 #[derive(Clone, Debug)]
 enum Step {
-    Add(usize, u32),
-    Remove(usize, u32),
+    Add(usize, u64),
+    Remove(usize, u64),
     Since(usize, BTreeSet<usize>, BTreeSet<usize>),
     All(usize, BTreeSet<usize>),
     Forget(usize),
@@ -23,8 +23,8 @@ enum Step {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let keys = || proptest::collection::btree_set(0..KEYS, 0..5);
     let step = prop_oneof![
-        (0..KEYS, 0..4_u32).prop_map(|(key, id)| Step::Add(key, id)),
-        (0..KEYS, 0..4_u32).prop_map(|(key, id)| Step::Remove(key, id)),
+        (0..KEYS, 0..4_u64).prop_map(|(key, id)| Step::Add(key, id)),
+        (0..KEYS, 0..4_u64).prop_map(|(key, id)| Step::Remove(key, id)),
         (1..4_usize, keys(), keys()).prop_map(|(router, added, deleted)| Step::Since(router, added, deleted)),
         (1..4_usize, keys()).prop_map(|(router, all)| Step::All(router, all)),
         (1..4_usize).prop_map(Step::Forget),
@@ -41,7 +41,7 @@ fn announced(keys: &BTreeSet<usize>) -> Vec<Announced> {
 }
 
 /// Consumers and routers of each address that somebody wants.
-type Model = BTreeMap<usize, (Vec<u32>, BTreeSet<usize>)>;
+type Model = BTreeMap<usize, (Vec<u64>, BTreeSet<usize>)>;
 
 fn shown(table: &Table) -> Model {
     let of = |number: usize| {

@@ -1,4 +1,4 @@
-//! What the settlement machine asks its host to do.
+//! What the settlement machine asks its host to do, and what it has done in sum.
 
 use super::deliveries::{CopyKey, DeliveryKey};
 use super::links::{InLink, OutLink};
@@ -6,7 +6,7 @@ use super::state::{Settling, State};
 
 /// What is to be done, in the order in which it is polled.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
+pub enum Action<M = ()> {
     /// A copy goes out; credit was there.
     Send {
         /// Over which link.
@@ -15,6 +15,8 @@ pub enum Action {
         copy: CopyKey,
         /// Whether an outcome is waited for.
         settling: Settling,
+        /// What its sender sent.
+        content: M,
     },
     /// What was sent of a copy is to be aborted.
     Abort {

@@ -44,8 +44,8 @@ pub(super) struct Copy {
 }
 
 /// A delivery.
-#[derive(Debug, Default)]
-pub(super) struct Delivery {
+#[derive(Debug)]
+pub(super) struct Delivery<M> {
     /// Who is told; `None` if nobody waits to hear of it any more.
     pub sender: Option<(InLink, u32)>,
     pub copies: Vec<Copy>,
@@ -53,9 +53,17 @@ pub(super) struct Delivery {
     pub heaviest: Option<State>,
     /// Whether the sender knows the state.
     pub is_told: bool,
+    /// What was sent; `None` once no copy waits any more.
+    pub content: Option<M>,
 }
 
-impl Delivery {
+impl<M> Default for Delivery<M> {
+    fn default() -> Self {
+        Self { sender: None, copies: Vec::new(), heaviest: None, is_told: false, content: None }
+    }
+}
+
+impl<M> Delivery<M> {
     /// Whether what its one receiver says is what its sender hears.
     pub fn is_single(&self) -> bool {
         self.copies.len() == 1
@@ -80,26 +88,32 @@ impl Delivery {
 }
 
 /// A place for a delivery.
-#[derive(Debug, Default)]
-struct Place {
+#[derive(Debug)]
+struct Place<M> {
     generation: u32,
     is_used: bool,
-    delivery: Delivery,
+    delivery: Delivery<M>,
 }
 
 /// All deliveries that are under way.
-#[derive(Debug, Default)]
-pub(super) struct Deliveries {
-    places: Vec<Place>,
+#[derive(Debug)]
+pub(super) struct Deliveries<M> {
+    places: Vec<Place<M>>,
     free: Vec<u32>,
 }
 
-impl Deliveries {
+impl<M> Default for Deliveries<M> {
+    fn default() -> Self {
+        Self { places: Vec::new(), free: Vec::new() }
+    }
+}
+
+impl<M> Deliveries<M> {
     /// A new one; `None` if there are as many as there can be.
-    pub fn add(&mut self, sender: Option<(InLink, u32)>, links: &[OutLink]) -> Option<DeliveryKey> {
+    pub fn add(&mut self, sender: Option<(InLink, u32)>, links: &[OutLink], content: M) -> Option<DeliveryKey> {
         if self.free.is_empty() {
             let place = u32::try_from(self.places.len()).ok().filter(|place| (*place as usize) < DELIVERIES_MAX)?;
-            self.places.push(Place::default());
+            self.places.push(Place { generation: 0, is_used: false, delivery: Delivery::default() });
             self.free.push(place);
         }
         let place = self.free.pop()?;
@@ -107,19 +121,20 @@ impl Deliveries {
         used.is_used = true;
         let delivery = &mut used.delivery;
         (delivery.sender, delivery.heaviest, delivery.is_told) = (sender, None, false);
+        delivery.content = Some(content);
         delivery.copies.clear();
         delivery.copies.extend(links.iter().map(|link| Copy { link: *link, stage: Stage::Waiting }));
         Some(DeliveryKey { place, generation: used.generation })
     }
 
     /// A delivery that is under way.
-    pub fn get(&self, key: DeliveryKey) -> Option<&Delivery> {
+    pub fn get(&self, key: DeliveryKey) -> Option<&Delivery<M>> {
         let place = self.places.get(key.place as usize)?;
         (place.is_used && place.generation == key.generation).then_some(&place.delivery)
     }
 
     /// A delivery that is under way, to be changed.
-    pub fn get_mut(&mut self, key: DeliveryKey) -> Option<&mut Delivery> {
+    pub fn get_mut(&mut self, key: DeliveryKey) -> Option<&mut Delivery<M>> {
         let place = self.places.get_mut(key.place as usize)?;
         (place.is_used && place.generation == key.generation).then_some(&mut place.delivery)
     }
@@ -127,6 +142,19 @@ impl Deliveries {
     /// A copy that is under way.
     pub fn copy(&self, key: CopyKey) -> Option<Copy> {
         self.get(key.delivery)?.copies.get(key.index as usize).copied()
+    }
+
+    /// What a copy that is about to be sent has: the last one that waits takes it, others share it.
+    pub fn content(&mut self, key: CopyKey) -> Option<M>
+    where
+        M: Clone,
+    {
+        let delivery = self.get_mut(key.delivery)?;
+        let others = (0..).zip(&delivery.copies).filter(|(index, _)| *index != key.index);
+        match others.map(|(_, copy)| copy.stage).any(|stage| stage == Stage::Waiting) {
+            true => delivery.content.clone(),
+            false => delivery.content.take(),
+        }
     }
 
     /// Has a copy come so far.
@@ -142,7 +170,7 @@ impl Deliveries {
         if self.get(key).is_some() {
             let Some(place) = self.places.get_mut(key.place as usize) else { return };
             (place.is_used, place.generation) = (false, place.generation.wrapping_add(1));
-            place.delivery.heaviest = None;
+            (place.delivery.heaviest, place.delivery.content) = (None, None);
             self.free.push(key.place);
         }
     }

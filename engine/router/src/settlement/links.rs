@@ -8,11 +8,11 @@ use super::deliveries::{CopyKey, DeliveryKey};
 
 /// A link that brings deliveries, by a number that its host gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct InLink(pub u32);
+pub struct InLink(pub u64);
 
 /// A link that takes deliveries, by a number that its host gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct OutLink(pub u32);
+pub struct OutLink(pub u64);
 
 /// Who sends on a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -25,18 +25,31 @@ use super::state::{Settling, State};
 pub struct Overrun;
 
 /// Deliveries through a router, or through one shard of it.
-#[derive(Debug, Default)]
-pub struct Settlement {
+#[derive(Debug)]
+pub struct Settlement<M = ()> {
     pub(super) ins: BTreeMap<InLink, In>,
     pub(super) outs: BTreeMap<OutLink, Out>,
-    pub(super) deliveries: Deliveries,
-    pub(super) actions: VecDeque<Action>,
+    pub(super) deliveries: Deliveries<M>,
+    pub(super) actions: VecDeque<Action<M>>,
     pub(super) totals: Totals,
     /// Links with credit that is to be said.
     pub(super) credited: BTreeSet<InLink>,
 }
 
-impl Settlement {
+impl<M> Default for Settlement<M> {
+    fn default() -> Self {
+        Self {
+            ins: BTreeMap::new(),
+            outs: BTreeMap::new(),
+            deliveries: Deliveries::default(),
+            actions: VecDeque::new(),
+            totals: Totals::default(),
+            credited: BTreeSet::new(),
+        }
+    }
+}
+
+impl<M: Clone> Settlement<M> {
     /// A sender's link is there; it has no credit yet.
     pub fn handle_in(&mut self, link: InLink, kind: InKind, capacity: u32) {
         self.ins.insert(link, In::new(kind, capacity));
@@ -65,7 +78,7 @@ impl Settlement {
     /// A sender gave its credit back.
     pub fn handle_drained(&mut self, link: InLink) {
         if let Some(sender) = self.ins.get_mut(&link) {
-            sender.credit = 0;
+            (sender.credit, sender.unsaid) = (0, 0);
         }
         self.fill(link);
     }
@@ -80,12 +93,13 @@ impl Settlement {
         number: u32,
         settling: Settling,
         receivers: &[OutLink],
+        content: M,
     ) -> Result<Option<DeliveryKey>, Overrun> {
         let sender = self.ins.get_mut(&link).ok_or(Overrun)?;
         sender.credit = sender.credit.checked_sub(1).ok_or(Overrun)?;
         let waiting = (settling == Settling::Unsettled).then_some((link, number));
         let known = receivers.iter().all(|receiver| self.outs.contains_key(receiver)) && !receivers.is_empty();
-        let Some(key) = known.then(|| self.deliveries.add(waiting, receivers)).flatten() else {
+        let Some(key) = known.then(|| self.deliveries.add(waiting, receivers, content)).flatten() else {
             self.refuse(link, number, settling);
             return Ok(None);
         };
@@ -117,13 +131,30 @@ impl Settlement {
     }
 
     /// The next thing to be done.
-    pub fn poll_action(&mut self) -> Option<Action> {
-        self.actions.pop_front().or_else(|| {
-            // Credit last, and what came together in one.
+    pub fn poll_action(&mut self) -> Option<Action<M>> {
+        // Credit last, and what came together in one.
+        self.poll_deed().or_else(|| {
             let link = self.credited.pop_first()?;
             let more = self.ins.get_mut(&link).map_or(0, |sender| std::mem::take(&mut sender.unsaid));
             Some(Action::Credit { link, more })
         })
+    }
+
+    /// The same without credit, which waits for `poll_credit`.
+    pub fn poll_deed(&mut self) -> Option<Action<M>> {
+        self.actions.pop_front()
+    }
+
+    /// Credit that is due: of a sender that knows of no more than half of what it may have. What others may have more is told when they
+    /// have used some, so that a link takes one word for many deliveries.
+    pub fn poll_credit(&mut self) -> Option<(InLink, u32)> {
+        loop {
+            let link = self.credited.pop_first()?;
+            let Some(sender) = self.ins.get_mut(&link) else { continue };
+            if sender.credit.saturating_sub(sender.unsaid) <= sender.capacity / 2 {
+                return Some((link, std::mem::take(&mut sender.unsaid)));
+            }
+        }
     }
 
     /// What became of deliveries, in sum.
@@ -226,14 +257,20 @@ impl Settlement {
             if is_waited_for && is_decided_there {
                 receiver.sent.insert(copy);
                 self.deliveries.set_stage(copy, Stage::Sent);
-                self.actions.push_back(Action::Send { link, copy, settling: Settling::Unsettled });
+                self.send(link, copy, Settling::Unsettled);
                 continue;
             }
-            self.actions.push_back(Action::Send { link, copy, settling: Settling::Settled });
+            self.send(link, copy, Settling::Settled);
             match is_waited_for {
                 true => self.decide(copy, Some(State::Accepted), Settling::Settled),
                 false => self.end(copy),
             }
+        }
+    }
+
+    fn send(&mut self, link: OutLink, copy: CopyKey, settling: Settling) {
+        if let Some(content) = self.deliveries.content(copy) {
+            self.actions.push_back(Action::Send { link, copy, settling, content });
         }
     }
 }

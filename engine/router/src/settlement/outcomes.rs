@@ -10,7 +10,7 @@ use super::links::{InLink, OutLink};
 use super::machine::Settlement;
 use super::state::{Settling, State};
 
-impl Settlement {
+impl<M: Clone> Settlement<M> {
     /// A receiver says what it does with a copy. What is not known any more is passed over: its word crossed another one.
     pub fn handle_outcome(&mut self, copy: CopyKey, state: Option<State>, settling: Settling) {
         let Some(known) = self.deliveries.copy(copy) else { return };

@@ -4,9 +4,28 @@ use crate::network::LinkId;
 use crate::set::RouterSet;
 use crate::treatment::Treatment;
 
-/// A consumer of this node, by a number that its host gives it: small, and given again when the consumer is gone.
+/// A consumer of this node, by a number that its host gives it and never gives again: who looks into a table that is behind finds it, or
+/// nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConsumerId(pub u32);
+pub struct ConsumerId(pub u64);
+
+/// How many of the bits of a `ConsumerId` number the consumers of one shard.
+const NUMBER_BITS: u32 = 48;
+
+impl ConsumerId {
+    /// The consumer of a number below 2^48 of a shard.
+    #[must_use]
+    pub fn at(shard: u16, number: u64) -> Self {
+        assert!(number < 1 << NUMBER_BITS, "a shard has fewer consumers in its life");
+        Self(u64::from(shard) << NUMBER_BITS | number)
+    }
+
+    /// The shard that it is on.
+    #[must_use]
+    pub fn shard(self) -> u16 {
+        u16::try_from(self.0 >> NUMBER_BITS).unwrap_or_default()
+    }
+}
 
 /// Where a consumer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -258,23 +258,18 @@ impl Addresses {
         });
         self.count += 1;
         self.note_link_route(key);
-        Address { number, treatment: self.treatment(key, hint), local: Vec::new(), routers: RouterSet::EMPTY }
+        Address {
+            number,
+            treatment: self.table.treatment_by_rule(key, hint),
+            local: Vec::new(),
+            routers: RouterSet::EMPTY,
+        }
     }
 
     fn note_link_route(&mut self, key: &Key) {
         if key.class().is_of_links() {
             self.link_routes.insert(key.clone());
             self.has_new_link_routes = true;
-        }
-    }
-
-    /// How messages to a key are spread: classes of the protocol have their own ways.
-    fn treatment(&self, key: &Key, hint: Option<Treatment>) -> Treatment {
-        match key.class() {
-            Class::Mobile => self.table.rules.treatment(key.name(), hint),
-            Class::Topological => Treatment::Flood,
-            Class::Local | Class::Router | Class::Area | Class::Edge => Treatment::Closest,
-            Class::PrefixIn | Class::PrefixOut | Class::PatternIn | Class::PatternOut => Treatment::LinkBalanced,
         }
     }
 }

@@ -12,6 +12,7 @@ use super::rules::Rules;
 use crate::address::{Class, Key, Phase};
 use crate::matching::{Pattern, Tree};
 use crate::network::Routes;
+use crate::treatment::Treatment;
 
 /// Buckets of a table: with a million addresses each has a thousand, which one change copies.
 pub(super) const BUCKETS: usize = 1024;
@@ -83,6 +84,22 @@ impl Table {
         let is_first = key.phase().is_some_and(|phase| phase != Phase::FALLBACK);
         let has_fallback = is_first && self.rules.rule(key.name()).is_some_and(|rule| rule.has_fallback);
         has_fallback.then(|| Key::mobile(Phase::FALLBACK, key.name())).flatten()
+    }
+
+    /// How messages of an address are spread.
+    #[must_use]
+    pub fn treatment(&self, key: &Key) -> Treatment {
+        self.find(key).map_or_else(|| self.treatment_by_rule(key, None), |address| address.treatment)
+    }
+
+    /// The same of one that nobody wants: classes of the protocol have their own ways, for others rules have, or another router (`hint`).
+    pub(super) fn treatment_by_rule(&self, key: &Key, hint: Option<Treatment>) -> Treatment {
+        match key.class() {
+            Class::Mobile => self.rules.treatment(key.name(), hint),
+            Class::Topological => Treatment::Flood,
+            Class::Local | Class::Router | Class::Area | Class::Edge => Treatment::Closest,
+            Class::PrefixIn | Class::PrefixOut | Class::PatternIn | Class::PatternOut => Treatment::LinkBalanced,
+        }
     }
 
     /// Whether somebody can be reached who wants messages of an address: whether its senders get credit.

@@ -54,13 +54,13 @@ fn table_of(treatment: Treatment) -> Addresses {
     Addresses::new(Rules::new([], treatment).into(), 1)
 }
 
-fn client(id: u32) -> Consumer {
+fn client(id: u64) -> Consumer {
     Consumer { id: ConsumerId(id), place: Place::Client, capacity: 2 }
 }
 
 #[test]
 fn closest_stays_here_then_goes_where_it_costs_least_in_turn() {
-    let rules = |table: Table, local: &[u32]| {
+    let rules = |table: Table, local: &[u64]| {
         // The same network under another rule: consumers and routers are told anew.
         let mut other = table_of(Treatment::Closest);
         other.set_routes(table.routes().clone());

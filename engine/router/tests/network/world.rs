@@ -32,7 +32,7 @@ pub struct World {
     /// The other end of a link's end.
     pub ends: BTreeMap<(String, LinkId), (String, LinkId)>,
     links: u64,
-    consumers: u32,
+    consumers: u64,
     pub notices: Vec<(String, Notice)>,
     pub closed: Vec<(String, Condition, String)>,
 }

@@ -56,7 +56,7 @@ impl Chain {
     }
 
     fn take(&mut self, place: usize, number: u32, settling: Settling) {
-        let key = self.routers[place].handle_delivery(IN, number, settling, &[OUT]).expect("there is credit");
+        let key = self.routers[place].handle_delivery(IN, number, settling, &[OUT], ()).expect("there is credit");
         self.deliveries[place].extend(key.map(|key| (number, key)));
     }
 

@@ -14,7 +14,7 @@ pub fn actions(router: &mut Settlement) -> Vec<Action> {
 }
 
 /// A router with a sender that has credit and receivers that have.
-fn router(receivers: u32) -> Settlement {
+fn router(receivers: u64) -> Settlement {
     let mut router = Settlement::default();
     router.handle_in(IN, InKind::Endpoint, 3);
     router.handle_reached(IN);
@@ -26,14 +26,14 @@ fn router(receivers: u32) -> Settlement {
     router
 }
 
-fn links(receivers: u32) -> Vec<OutLink> {
+fn links(receivers: u64) -> Vec<OutLink> {
     (0..receivers).map(OutLink).collect()
 }
 
 /// Has a delivery come for so many receivers; gives it and its copies.
-fn deliver(router: &mut Settlement, settling: Settling, receivers: u32) -> (DeliveryKey, Vec<CopyKey>) {
+fn deliver(router: &mut Settlement, settling: Settling, receivers: u64) -> (DeliveryKey, Vec<CopyKey>) {
     let key =
-        router.handle_delivery(IN, 7, settling, &links(receivers)).expect("there is credit").expect("it is taken");
+        router.handle_delivery(IN, 7, settling, &links(receivers), ()).expect("there is credit").expect("it is taken");
     let sent = actions(router).into_iter().filter_map(|action| match action {
         Action::Send { copy, .. } => Some(copy),
         _ => None,
@@ -178,14 +178,14 @@ fn a_sender_that_settles_first_or_aborts_is_followed() {
 fn a_sender_has_credit_when_somebody_can_be_reached_and_no_more_than_it_may() {
     let mut router = Settlement::default();
     router.handle_in(IN, InKind::Endpoint, 2);
-    assert_eq!(router.handle_delivery(IN, 0, Unsettled, &[]), Err(Overrun));
+    assert_eq!(router.handle_delivery(IN, 0, Unsettled, &[], ()), Err(Overrun));
     router.handle_reached(IN);
     assert_eq!(actions(&mut router), [credit(2)]);
     // Nobody is there any more: what comes is released, and the rest of the credit is asked back.
     router.handle_unreached(IN);
-    assert_eq!(router.handle_delivery(IN, 4, Unsettled, &[]), Ok(None));
+    assert_eq!(router.handle_delivery(IN, 4, Unsettled, &[], ()), Ok(None));
     assert_eq!(actions(&mut router), [Action::Release { link: IN, number: 4 }, Action::Drain { link: IN }]);
-    assert_eq!(router.handle_delivery(IN, 5, Settled, &[]), Ok(None));
+    assert_eq!(router.handle_delivery(IN, 5, Settled, &[], ()), Ok(None));
     router.handle_drained(IN);
     assert_eq!(actions(&mut router), [Action::Drain { link: IN }]);
     assert_eq!((router.totals().released, router.totals().dropped), (1, 1));
@@ -197,7 +197,7 @@ fn a_sender_has_credit_when_somebody_can_be_reached_and_no_more_than_it_may() {
 fn settled_deliveries_and_routers_give_credit_back_at_once() {
     let mut router = router(1);
     deliver(&mut router, Unsettled, 1);
-    router.handle_delivery(IN, 8, Settled, &links(1)).expect("there is credit");
+    router.handle_delivery(IN, 8, Settled, &links(1), ()).expect("there is credit");
     assert!(matches!(
         actions(&mut router)[..],
         [Action::Send { settling: Settled, .. }, Action::Credit { more: 1, .. }]
@@ -205,7 +205,7 @@ fn settled_deliveries_and_routers_give_credit_back_at_once() {
     router.handle_in(InLink(1), InKind::Router, 2);
     router.handle_reached(InLink(1));
     actions(&mut router);
-    router.handle_delivery(InLink(1), 0, Unsettled, &links(1)).expect("there is credit");
+    router.handle_delivery(InLink(1), 0, Unsettled, &links(1), ()).expect("there is credit");
     assert!(matches!(actions(&mut router)[..], [Action::Send { .. }, Action::Credit { link: InLink(1), more: 1 }]));
 }
 
@@ -214,9 +214,9 @@ fn who_wants_all_settled_has_accepted_it() {
     let mut router = router(0);
     router.handle_out(OutLink(0), OutKind::Settled, 2);
     router.handle_credit(OutLink(0), 1);
-    let key = router.handle_delivery(IN, 7, Unsettled, &links(1)).expect("there is credit").expect("it is taken");
+    let key = router.handle_delivery(IN, 7, Unsettled, &links(1), ()).expect("there is credit").expect("it is taken");
     let copy = CopyKey { delivery: key, index: 0 };
-    let send = Action::Send { link: OutLink(0), copy, settling: Settled };
+    let send = Action::Send { link: OutLink(0), copy, settling: Settled, content: () };
     assert_eq!(actions(&mut router), [send, told(key, Some(State::Accepted), Settled), credit(1)]);
 }
 
@@ -224,9 +224,9 @@ fn who_wants_all_settled_has_accepted_it() {
 fn who_does_not_keep_up_loses_what_was_sent_settled_and_nothing_else() {
     let mut router = router(1);
     router.handle_credit(OutLink(0), 0);
-    router.handle_delivery(IN, 0, Unsettled, &links(1)).expect("there is credit");
+    router.handle_delivery(IN, 0, Unsettled, &links(1), ()).expect("there is credit");
     for number in 1..5 {
-        router.handle_delivery(IN, number, Settled, &links(1)).expect("there is credit");
+        router.handle_delivery(IN, number, Settled, &links(1), ()).expect("there is credit");
     }
     assert_eq!((router.totals().dropped_late, router.under_way()), (3, 2));
     router.handle_drain(OutLink(0), 9);

@@ -10,16 +10,16 @@ use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
 enum Step {
-    Deliver(u32, Settling, Vec<u32>),
-    Credit(u32, u32),
-    Drain(u32, u32),
+    Deliver(u64, Settling, Vec<u64>),
+    Credit(u64, u32),
+    Drain(u64, u32),
     Outcome(prop::sample::Index, Option<State>, Settling),
     Sender(prop::sample::Index),
     Abort(prop::sample::Index),
-    OutLost(u32),
-    InLost(u32),
-    Reached(u32),
-    Unreached(u32),
+    OutLost(u64),
+    InLost(u64),
+    Reached(u64),
+    Unreached(u64),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -35,16 +35,16 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let receivers = proptest::sample::subsequence(vec![0, 1, 2], 0..=3);
     let index = any::<prop::sample::Index>;
     let step = prop_oneof![
-        6 => (0..2_u32, settling(), receivers).prop_map(|(link, settling, to)| Step::Deliver(link, settling, to)),
-        3 => (0..3_u32, 0..4_u32).prop_map(|(link, credit)| Step::Credit(link, credit)),
-        1 => (0..3_u32, 0..4_u32).prop_map(|(link, credit)| Step::Drain(link, credit)),
+        6 => (0..2_u64, settling(), receivers).prop_map(|(link, settling, to)| Step::Deliver(link, settling, to)),
+        3 => (0..3_u64, 0..4_u32).prop_map(|(link, credit)| Step::Credit(link, credit)),
+        1 => (0..3_u64, 0..4_u32).prop_map(|(link, credit)| Step::Drain(link, credit)),
         6 => (index(), state, settling()).prop_map(|(copy, state, settling)| Step::Outcome(copy, state, settling)),
         1 => index().prop_map(Step::Sender),
         1 => index().prop_map(Step::Abort),
-        1 => (0..3_u32).prop_map(Step::OutLost),
-        1 => (0..2_u32).prop_map(Step::InLost),
-        2 => (0..2_u32).prop_map(Step::Reached),
-        1 => (0..2_u32).prop_map(Step::Unreached),
+        1 => (0..3_u64).prop_map(Step::OutLost),
+        1 => (0..2_u64).prop_map(Step::InLost),
+        2 => (0..2_u64).prop_map(Step::Reached),
+        1 => (0..2_u64).prop_map(Step::Unreached),
     ];
     proptest::collection::vec(step, 0..120)
 }
@@ -55,22 +55,22 @@ struct World {
     router: Settlement,
     number: u32,
     /// Credit of senders.
-    credit: BTreeMap<u32, u32>,
+    credit: BTreeMap<u64, u32>,
     /// Unsettled deliveries of senders that are there, by their number; whether a terminal state was told.
-    waiting: BTreeMap<u32, (u32, Option<DeliveryKey>, bool)>,
+    waiting: BTreeMap<u32, (u64, Option<DeliveryKey>, bool)>,
     copies: BTreeSet<CopyKey>,
-    room: BTreeMap<u32, u32>,
+    room: BTreeMap<u64, u32>,
 }
 
 impl World {
-    fn attach_in(&mut self, link: u32) {
+    fn attach_in(&mut self, link: u64) {
         let kind = if link == 0 { InKind::Endpoint } else { InKind::Router };
         self.router.handle_in(InLink(link), kind, 5);
         self.router.handle_reached(InLink(link));
         self.credit.insert(link, 0);
     }
 
-    fn attach_out(&mut self, link: u32) {
+    fn attach_out(&mut self, link: u64) {
         let kind = if link == 2 { OutKind::Settled } else { OutKind::Deciding };
         self.router.handle_out(OutLink(link), kind, 3);
         self.room.insert(link, 0);
@@ -127,13 +127,13 @@ impl World {
         }
     }
 
-    fn deliver(&mut self, link: u32, settling: Settling, to: &[u32]) {
+    fn deliver(&mut self, link: u64, settling: Settling, to: &[u64]) {
         let has_credit = self.credit[&link] > 0;
         let (number, links) = (self.number, to.iter().map(|link| OutLink(*link)).collect::<Vec<_>>());
         if settling == Settling::Unsettled && has_credit {
             self.waiting.insert(number, (link, None, false));
         }
-        let taken = self.router.handle_delivery(InLink(link), number, settling, &links);
+        let taken = self.router.handle_delivery(InLink(link), number, settling, &links, ());
         assert_eq!(taken.is_ok(), has_credit, "credit is what was said");
         if let (Ok(key), Some(waiting)) = (taken, self.waiting.get_mut(&number)) {
             waiting.1 = key;
@@ -157,7 +157,7 @@ impl World {
                         self.waiting.remove(&number);
                     }
                 }
-                Action::Send { link, copy, settling } => {
+                Action::Send { link, copy, settling, .. } => {
                     let room = self.room.get_mut(&link.0).expect("it is there");
                     *room = room.checked_sub(1).expect("there is credit");
                     if settling == Settling::Unsettled {

@@ -23,7 +23,7 @@ pub struct Node {
     pub traffic: Traffic,
     /// Keys that it has a consumer of: one each.
     pub consumers: BTreeSet<Key>,
-    next: u32,
+    next: u64,
 }
 
 fn rules() -> Rules {

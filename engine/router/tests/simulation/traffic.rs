@@ -42,11 +42,11 @@ pub struct Traffic {
 }
 
 fn in_link(link: LinkId) -> InLink {
-    InLink(1 + link.0 as u32)
+    InLink(1 + link.0)
 }
 
 fn out_link(link: LinkId) -> OutLink {
-    OutLink(2 * link.0 as u32 + 1)
+    OutLink(2 * link.0 + 1)
 }
 
 fn consumer_link(consumer: ConsumerId) -> OutLink {
@@ -55,11 +55,11 @@ fn consumer_link(consumer: ConsumerId) -> OutLink {
 
 /// The connection of a link; `None` for one of a consumer, or of the client.
 fn of_out(link: OutLink) -> Option<LinkId> {
-    (link.0 % 2 == 1).then(|| LinkId(u64::from(link.0 / 2)))
+    (link.0 % 2 == 1).then_some(LinkId(link.0 / 2))
 }
 
 fn of_in(link: InLink) -> Option<LinkId> {
-    link.0.checked_sub(1).map(|link| LinkId(u64::from(link)))
+    link.0.checked_sub(1).map(LinkId)
 }
 
 impl Traffic {
@@ -165,7 +165,7 @@ impl World {
             Target::Router { link, .. } => traffic.outs.contains_key(link).then(|| out_link(*link)),
         });
         let links: Vec<OutLink> = links.collect();
-        match traffic.settlement.handle_delivery(link, delivery, settling, &links) {
+        match traffic.settlement.handle_delivery(link, delivery, settling, &links, ()) {
             Ok(Some(key)) => {
                 traffic.messages.insert(key, message);
                 traffic.ins.extend(of_in(link).map(|link| ((link, delivery), key)));
@@ -180,7 +180,7 @@ impl World {
         self.nodes[node].traffic.settlement.check();
         while let Some(action) = self.nodes[node].traffic.settlement.poll_action() {
             match action {
-                Action::Send { link, copy, settling } => self.send_copy(node, link, copy, settling),
+                Action::Send { link, copy, settling, .. } => self.send_copy(node, link, copy, settling),
                 Action::TellSender { link, delivery, number, state, settling } => {
                     self.tell_sender(node, link, Some(delivery), (number, state, settling));
                 }
