@@ -408,6 +408,7 @@ fn shell_config(
         moves: if config.node.move_connections { Moves::ToOwner } else { Moves::Never },
         verifier: start_verifiers(resolved.users.clone())?,
         manager,
+        registry: None,
         resolver: resolver::start(connectors::names(config)).map_err(system("cannot start a thread"))?,
         seed: RandomState::new().hash_one(std::process::id()),
     })

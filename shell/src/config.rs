@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use amqp_proto::Config;
 use engine_home::{AddressRules, Managed, Moves};
+use engine_routing::Note;
 use engine_rt::Permits;
 
 use crate::connectors::ConnectorConfig;
@@ -48,6 +49,9 @@ pub struct ShellConfig {
     pub verifier: flume::Sender<Verify>,
     /// Who answers requests to management.
     pub manager: flume::Sender<Managed>,
+    /// Who makes the router's table, if addresses are routed. Each link has two notes under way at most: its attach is answered behind
+    /// those of links before it.
+    pub registry: Option<flume::Sender<Note>>,
     /// Who looks up names.
     pub resolver: flume::Sender<Resolve>,
     /// Chance, unlike that of other nodes and other starts: how long connectors wait.

@@ -16,6 +16,7 @@ mod logins;
 mod parting;
 mod post;
 mod protocol;
+pub mod registry;
 mod requests;
 mod shell;
 pub mod transport;

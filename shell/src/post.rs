@@ -7,6 +7,7 @@ use engine_core::command::Publish;
 use engine_core::event::Refusal;
 use engine_core::{Answer, Progress, Task, Version};
 use engine_home::Slot;
+use engine_routing::{Answer as RouterAnswer, Update};
 use engine_rt::InboxSender;
 
 use crate::connection::Conn;
@@ -39,6 +40,10 @@ pub enum Post {
     Answer(Box<Publish>),
     /// What is told of a version of the catalogue, and where the answer goes.
     Version(Version, flume::Sender<Answer>),
+    /// All shards are to go by another table of the router's.
+    Table(Box<Update>),
+    /// The registry of the router says what became of the attach of one of the shard's receivers.
+    Registered(RouterAnswer),
     /// A connection moves here.
     Arrive(Box<Arriving>),
     /// Close all connections, then stop.

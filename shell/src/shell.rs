@@ -251,9 +251,15 @@ impl Shell {
         Ok(now_ns)
     }
 
-    /// Gives the journal what happened in this turn, and lets others see whether its disk has room; it writes while the turn goes on.
+    /// Gives the journal and the router's registry what happened in this turn, and lets others see whether its disk has room; it writes while the turn goes on.
     fn commit(&mut self) {
         self.turn.commit();
+        if let Some(registry) = &self.config.registry {
+            while let Some(note) = self.turn.poll_note() {
+                // It ends with the node.
+                let _ = registry.send(note);
+            }
+        }
         let is_full = matches!(self.turn.home().engine().core().room(), Room::Little | Room::None);
         self.beat.pulse.tell_disk(if is_full { DiskRoom::None } else { DiskRoom::Some });
         if let Some(disk) = &self.disks.journal {
@@ -426,6 +432,8 @@ impl Shell {
             Post::Version(version, reply) => drop(reply.try_send(self.turn.handle_version(version))),
             Post::Manage(manage, reply) => drop(reply.try_send(self.turn.manage(&manage.user, &manage.task))),
             Post::Answer(publish) => self.turn.answer(*publish),
+            Post::Table(update) => self.turn.handle_table(*update),
+            Post::Registered(answer) => self.turn.handle_registered(answer),
             Post::View(ask) => answer(&self.turn, &self.connectors, &self.totals, ask),
             Post::Arrive(arriving) => self.arrive(*arriving),
             Post::Stop => self.stop(),

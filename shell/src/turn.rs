@@ -15,6 +15,7 @@ use engine_core::{Answer, Progress, Task, Version};
 use engine_home::limits::GIVEN_OVERHEAD;
 use engine_home::{Due, Gift, Home, Request, Slot, Slots};
 use engine_message::Condition;
+use engine_routing::{Answer as RouterAnswer, Note, Update};
 use engine_shard::store::StoreError;
 use storage_disk::large::{LargeDone, LargeOrder};
 use storage_journal::{Done, Order};
@@ -74,6 +75,21 @@ impl<H> Turn<H> {
     /// Takes what is told of a version of the catalogue.
     pub fn handle_version(&mut self, version: Version) -> Answer {
         self.home.engine_mut().handle_version(version)
+    }
+
+    /// Takes the router's table that all shards are to go by.
+    pub fn handle_table(&mut self, update: Update) {
+        self.home.engine_mut().handle_update(update);
+    }
+
+    /// The router's registry says what became of a receiver's attach.
+    pub fn handle_registered(&mut self, answer: RouterAnswer) {
+        self.home.engine_mut().handle_router_answer(answer);
+    }
+
+    /// What the router's registry is told next.
+    pub fn poll_note(&mut self) -> Option<Note> {
+        self.home.engine_mut().poll_note()
     }
 
     /// Does a step of work on the messages of a queue of this shard for a user.

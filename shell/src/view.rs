@@ -7,8 +7,8 @@
 use engine_core::{DuplicateTotals, QueueView, Room};
 use engine_figures::{Figure, Figures, Fill, Label, Page, Range, Unit, Value};
 use engine_home::{Link, Slot, TransactionTotals};
-use engine_shard::LaneView;
 use engine_shard::store::StoreTotals;
+use engine_shard::{LaneView, ROUTED};
 
 use crate::connection::Conn;
 use crate::connectors::{Connecting, ConnectorView, Connectors};
@@ -101,8 +101,8 @@ pub struct LinkView {
     pub kind: &'static str,
     /// Its address.
     pub address: String,
-    /// The shard that owns it.
-    pub owner: u16,
+    /// The shard that owns it; `None` if it is routed.
+    pub owner: Option<u16>,
     /// For a consumer the credit that no message has used.
     pub credit: Option<u32>,
 }
@@ -116,7 +116,8 @@ pub const LINK_FIGURES: Figures<LinkView> = Figures {
     labels: &[
         LinkLabel::new("kind", |link| Value::Text(link.kind)).column("link", Fill::Word),
         LinkLabel::new("address", |link| Value::Text(&link.address)).column("address", Fill::Name),
-        LinkLabel::new("owner", |link| Value::Count(link.owner.into())).column("owner", Fill::Figure),
+        LinkLabel::new("owner", |link| link.owner.map_or(Value::Text("routed"), |owner| Value::Count(owner.into())))
+            .column("owner", Fill::Figure),
     ],
     figures: &[LinkFigure::gauge("credit", "Credit that a consumer has not used.", Unit::Count, |link| {
         link.credit.map_or(Value::Absent, |credit| Value::Count(credit.into()))
@@ -392,7 +393,7 @@ fn link_page(turn: &Turn<Conn>, range: &Range) -> Page<LinkView> {
     let view = |link: &Link| LinkView {
         kind: link.kind(),
         address: link.address().to_owned(),
-        owner: link.owner(),
+        owner: Some(link.owner()).filter(|owner| *owner != ROUTED),
         credit: link.credit(),
     };
     engine_figures::page(turn.home().link_places(range.from), range, |link| link.address(), |_| 0, view)
@@ -436,6 +437,7 @@ mod tests {
             spin_ns: 0,
             verifier: flume::bounded(1).0,
             manager: flume::bounded(1).0,
+            registry: None,
             resolver: flume::bounded(1).0,
             seed: 0,
         };

@@ -169,7 +169,7 @@ fn connection() -> Row<ConnectionView> {
 }
 
 fn state() -> State {
-    let link = |kind, credit| LinkView { kind, address: "orders".to_owned(), owner: 0, credit };
+    let link = |kind, credit| LinkView { kind, address: "orders".to_owned(), owner: Some(0), credit };
     let links = [link("producer", None), link("consumer", Some(50))].map(|view| Row { shard: 1, view });
     State {
         node: Some(node()),

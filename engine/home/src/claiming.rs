@@ -25,7 +25,7 @@ impl Home {
 
     /// Asks whether a connection of a container may be opened: `Event::Admitted` and `Event::Refused` are the answers.
     pub fn claim(&mut self, client: &Client, sole: Option<SolePolicy>) {
-        let owner = self.engine.owner_of(&client.container);
+        let owner = self.engine.keeper_of(&client.container);
         let link = key_at(Port::Connection, self.engine.shard(), client.conn);
         let spec = Box::new(ClaimSpec { container: client.container.clone(), sole, standing: None });
         self.engine.submit(owner, Command::Claim { link, spec });

@@ -11,7 +11,7 @@ use engine_core::command::{Command, ConsumerSpec, DetachMode, Mode, Outcome, Pro
 use engine_core::event::{AttachedInfo, Event, Moved, Refusal};
 use engine_core::key::{EndKey, LinkKey, Port};
 use engine_message::Condition;
-use engine_shard::Engine;
+use engine_shard::{Engine, ROUTED};
 
 use crate::address_rules::AddressRules;
 use crate::arena::Arena;
@@ -175,6 +175,7 @@ impl Home {
         moves: Moves,
     ) -> Result<Asked, Box<Refusal>> {
         Self::sign(client, &mut plan);
+        self.plain_if_routed(&mut plan);
         let (kind, address, default_outcome) = match &plan {
             Plan::Producer(spec) => {
                 permission::may(&client.user, Action::Send, &spec.address)?;
@@ -190,6 +191,10 @@ impl Home {
                 (Kind::Consumer(Taking::new()), spec.address.clone(), spec.default_outcome.clone())
             }
             Plan::Relay(_) => (Kind::Relay { arena: Arena::default(), used: 0 }, String::new(), Outcome::Released),
+            Plan::Coordinator if self.engine.router().is_some() => {
+                let text = "a router has no transactions of its own: its addresses keep nothing";
+                return Err(Refusal::new(Condition::NotImplemented, text));
+            }
             Plan::Coordinator => (Kind::Coordinator, String::new(), Outcome::Released),
             Plan::Management => (Kind::Management, MANAGEMENT.to_owned(), Outcome::Released),
         };
@@ -200,7 +205,7 @@ impl Home {
             Plan::Consumer(spec) if spec.remembered.is_some() => shard,
             Plan::Producer(_) | Plan::Consumer(_) => self.engine.owner_of(&address),
         };
-        if owner != shard && moves == Moves::ToOwner && client.links == 0 {
+        if owner != shard && owner != ROUTED && moves == Moves::ToOwner && client.links == 0 {
             return Ok(Asked::Elsewhere { owner });
         }
         let conn = Some(client.conn);
@@ -229,6 +234,15 @@ impl Home {
         };
         self.engine.submit(owner, command);
         Ok(Asked::Owner(place))
+    }
+
+    /// A link of a routed address ends with its connection: nothing is kept that it could take up again.
+    fn plain_if_routed(&self, plan: &mut Plan) {
+        match plan {
+            Plan::Producer(spec) if self.engine.owner_of(&spec.address) == ROUTED => spec.lasting = None,
+            Plan::Consumer(spec) if self.engine.owner_of(&spec.address) == ROUTED => spec.lasting = None,
+            _ => {}
+        }
     }
 
     /// Where an event of a link goes; `None` if its connection is gone, or it is no peer's.

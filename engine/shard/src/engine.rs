@@ -1,6 +1,7 @@
 //! The engine as the connections of one shard see it: commands go to whoever owns the address, events come back.
 //!
-//! Guarantees: a command for this shard's own queues crosses no lane; events of one link arrive in their order.
+//! Guarantees: a command for this shard's own queues crosses no lane; events of one link arrive in their order. Where there is a router
+//! every address is its, and this shard's part of it takes the place of all owners ([`ROUTED`]).
 //!
 //! It has no disk: whoever drives it takes the orders for one (`poll_order`) and says what became of them (`handle_done`).
 
@@ -19,6 +20,10 @@ use crate::mesh::{Mesh, Parcel};
 use crate::store::{Store, StoreError, StoreTotals};
 use engine_catalogue::Resolved;
 use engine_ledger::Ledger;
+use engine_routing::{Answer as RouterAnswer, Note, Router, Update};
+
+/// In place of the shard that owns an address: it is routed, and every shard's router is its owner for links of that shard.
+pub const ROUTED: u16 = u16::MAX;
 
 /// One shard's queues and its lanes.
 pub struct Engine {
@@ -29,12 +34,20 @@ pub struct Engine {
     now_ns: u64,
     wall_ms: u64,
     store: Option<Store>,
+    router: Option<Box<Router>>,
 }
 
 impl Engine {
     /// Joins a shard's parts. Without a store everything is in memory, and the core has to know that.
     pub fn new(core: Core, mesh: Mesh, store: Option<Store>) -> Self {
-        Self { core, mesh, forwarder: Forwarder::default(), busy: false, now_ns: 0, wall_ms: 0, store }
+        Self { core, mesh, forwarder: Forwarder::default(), busy: false, now_ns: 0, wall_ms: 0, store, router: None }
+    }
+
+    /// Has all addresses be routed.
+    #[must_use]
+    pub fn with_router(mut self, router: Router) -> Self {
+        self.router = Some(Box::new(router));
+        self
     }
 
     /// This shard.
@@ -42,9 +55,16 @@ impl Engine {
         self.mesh.shard()
     }
 
-    /// The shard that owns an address, as far as this one knows: the one that is asked knows better (`Event::Moved`).
+    /// The shard that owns an address, as far as this one knows: the one that is asked knows better (`Event::Moved`). [`ROUTED`] for one
+    /// that is routed.
     #[inline]
     pub fn owner_of(&self, address: &str) -> u16 {
+        if self.router.is_some() { ROUTED } else { self.keeper_of(address) }
+    }
+
+    /// The shard that answers for a name, whether or not its address is routed.
+    #[inline]
+    pub fn keeper_of(&self, address: &str) -> u16 {
         let Resolved::Stored { owner } = self.core.catalogue().resolve(address);
         owner.shard
     }
@@ -133,9 +153,36 @@ impl Engine {
     pub fn submit(&mut self, owner: u16, command: Command) {
         if owner == self.mesh.shard() {
             self.core.handle_command(self.now_ns, self.wall_ms, command);
+        } else if owner == ROUTED {
+            self.routed().handle_command(command);
         } else {
             self.mesh.send(owner, Parcel::Command(command));
         }
+    }
+
+    /// The router of what is routed.
+    fn routed(&mut self) -> &mut Router {
+        self.router.as_deref_mut().unwrap_or_else(|| unreachable!("without a router nothing is routed"))
+    }
+
+    /// Takes the table that all shards are to go by.
+    pub fn handle_update(&mut self, update: Update) {
+        self.routed().handle_update(update);
+    }
+
+    /// The registry says what became of a receiver's attach.
+    pub fn handle_router_answer(&mut self, answer: RouterAnswer) {
+        self.routed().handle_answer(answer);
+    }
+
+    /// What the registry is told next.
+    pub fn poll_note(&mut self) -> Option<Note> {
+        self.router.as_mut()?.poll_note()
+    }
+
+    /// This shard's part of the router, if there is one.
+    pub fn router(&self) -> Option<&Router> {
+        self.router.as_deref()
     }
 
     /// Has a transaction committed that is about queues of several shards.
@@ -151,6 +198,8 @@ impl Engine {
     pub fn deliver(&mut self, owner: u16, end: EndKey, delivery: u32, settled: Settled, message: Message) {
         if owner == self.mesh.shard() {
             self.core.handle_deliver(self.now_ns, self.wall_ms, end, delivery, settled, message);
+        } else if owner == ROUTED {
+            self.routed().handle_deliver(end, delivery, settled, message);
         } else {
             self.mesh.send(owner, Parcel::Command(Command::Deliver { end, delivery, settled, message }));
         }
@@ -159,13 +208,21 @@ impl Engine {
     /// Settles what a consumer holds and accepted, without confirmation.
     #[inline]
     pub fn accept(&mut self, owner: u16, end: EndKey, key: u64) {
-        if owner == self.mesh.shard() { self.core.handle_accepted(end, key) } else { self.mesh.accept(owner, end, key) }
+        if owner == self.mesh.shard() {
+            self.core.handle_accepted(end, key);
+        } else if owner == ROUTED {
+            self.routed().handle_accepted(key);
+        } else {
+            self.mesh.accept(owner, end, key);
+        }
     }
 
     /// Settles what a consumer holds otherwise; `confirm` names the delivery of a peer that waits until that is durable.
     pub fn settle(&mut self, owner: u16, end: EndKey, key: u64, outcome: Outcome, confirm: Option<u32>) {
         if owner == self.mesh.shard() {
             self.core.handle_settle(end, key, outcome, confirm);
+        } else if owner == ROUTED {
+            self.routed().handle_settle(end, key, outcome, confirm);
         } else {
             self.mesh.send(owner, Parcel::Command(Command::Settle { end, key, outcome, confirm }));
         }
@@ -176,25 +233,42 @@ impl Engine {
     pub fn poll_event(&mut self) -> Option<(LinkKey, Event)> {
         loop {
             match self.mesh.receive() {
-                Some(Parcel::Event(link, event)) => {
+                Some((_, Parcel::Event(link, event))) => {
                     self.busy = true;
                     match self.take_own(link, event) {
                         Some(event) => return Some((link, event)),
                         None => continue,
                     }
                 }
-                Some(Parcel::Command(command)) => {
+                Some((_, Parcel::Command(command))) => {
                     self.busy = true;
                     self.core.handle_command(self.now_ns, self.wall_ms, command);
                     continue;
                 }
+                Some((from, Parcel::Routed(crossing))) => {
+                    self.busy = true;
+                    self.routed().handle_crossing(from, crossing);
+                    continue;
+                }
                 None => {}
             }
-            let (link, event) = self.core.poll_event()?;
+            let Some((link, event)) = self.core.poll_event() else { return self.poll_routed() };
             self.busy = true;
             if link.shard != self.mesh.shard() {
                 self.mesh.send(link.shard, Parcel::Event(link, event));
             } else if let Some(event) = self.take_own(link, event) {
+                return Some((link, event));
+            }
+        }
+    }
+
+    /// The next event of the router's, for a link of this shard.
+    #[inline(never)]
+    fn poll_routed(&mut self) -> Option<(LinkKey, Event)> {
+        loop {
+            let (link, event) = self.router.as_mut()?.poll_event()?;
+            self.busy = true;
+            if let Some(event) = self.take_own(link, event) {
                 return Some((link, event));
             }
         }
@@ -249,6 +323,11 @@ impl Engine {
 
     /// Ends a turn: peers are woken. Gives whether this shard had work.
     pub fn flush(&mut self) -> bool {
+        if let Some(router) = &mut self.router {
+            while let Some((to, crossing)) = router.poll_crossing() {
+                self.mesh.send(to, Parcel::Routed(crossing));
+            }
+        }
         self.mesh.flush();
         self.busy
     }

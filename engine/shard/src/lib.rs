@@ -9,7 +9,7 @@ mod mesh;
 mod spin;
 pub mod store;
 
-pub use engine::Engine;
+pub use engine::{Engine, ROUTED};
 pub use figures::{JOURNAL_FIGURES, LANE_FIGURES};
 pub use forwarder::FileWish;
 pub use mesh::{LaneView, Mesh, mesh, mesh_of};

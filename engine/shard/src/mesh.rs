@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use engine_core::command::{ACCEPT_KEYS, Command};
 use engine_core::event::Event;
 use engine_core::key::{EndKey, LinkKey};
+use engine_routing::Crossing;
 use engine_rt::{LaneReceiver, LaneSender, Waker, lane};
 
 /// Messages in one lane: about a turn's work, so that a sender seldom finds it full, and 100 KiB.
@@ -22,6 +23,8 @@ pub(crate) enum Parcel {
     Command(Command),
     /// Back.
     Event(LinkKey, Event),
+    /// From one router's part to another.
+    Routed(Crossing),
 }
 
 struct Peer {
@@ -167,14 +170,15 @@ impl Mesh {
 
     /// The next message from any peer, within the turn's budget for each.
     #[inline]
-    pub(crate) fn receive(&mut self) -> Option<Parcel> {
+    pub(crate) fn receive(&mut self) -> Option<(u16, Parcel)> {
         for _ in 0..self.peers.len() {
             if let Some(Some(peer)) = self.peers.get_mut(self.next)
                 && peer.budget > 0
                 && let Some(parcel) = peer.receiver.receive()
             {
                 peer.budget -= 1;
-                return Some(parcel);
+                // There are as many lanes as shards, which 16 bits number.
+                return Some((self.next as u16, parcel));
             }
             self.next = (self.next + 1) % self.peers.len();
         }

@@ -1,0 +1,107 @@
+//! Ends of routed links: what a link is to a router.
+
+use engine_core::command::RoutingType;
+use engine_core::key::{EndKey, LinkKey};
+use engine_core::slab::Key as Place;
+use engine_router::address::Key;
+use engine_router::settlement::{InLink, OutLink};
+use engine_router::table::ConsumerId;
+
+/// The end of a link.
+#[derive(Debug)]
+pub(crate) enum End {
+    Sender(Sender),
+    Receiver(Receiver),
+}
+
+/// A link whose peer sends.
+#[derive(Debug)]
+pub(crate) struct Sender {
+    pub link: LinkKey,
+    /// The address that its messages are for.
+    pub key: Key,
+}
+
+/// A link whose peer receives.
+#[derive(Debug)]
+pub(crate) struct Receiver {
+    pub link: LinkKey,
+    /// The address that it has messages of.
+    pub key: Key,
+    pub consumer: ConsumerId,
+    /// The address as its peer named it, until the attach is answered.
+    pub address: String,
+    /// What its distribution is to a client.
+    pub routing: RoutingType,
+    /// What it may be sent.
+    pub credit: u32,
+}
+
+/// The place of an end.
+pub(crate) fn place(end: EndKey) -> Place {
+    Place::at(end.slot, end.generation)
+}
+
+/// The end at a place.
+pub(crate) fn end_key(place: Place) -> EndKey {
+    EndKey { slot: place.slot(), generation: place.generation() }
+}
+
+/// What the settlement machine calls the link of a sender.
+pub(crate) fn of_sender(place: Place) -> InLink {
+    InLink(place.to_bits())
+}
+
+/// What it calls the link of a receiver.
+pub(crate) fn of_receiver(place: Place) -> OutLink {
+    OutLink(place.to_bits())
+}
+
+/// Ends have fewer places than that: numbers from here on are those of lanes to other shards, and of relays.
+const BEYOND: u64 = 1 << 31;
+
+/// What the settlement machine calls the lane from another shard.
+pub(crate) fn lane_in(shard: u16) -> InLink {
+    InLink(BEYOND | u64::from(shard))
+}
+
+/// What it calls the lane to another shard.
+pub(crate) fn lane_out(shard: u16) -> OutLink {
+    OutLink(BEYOND | u64::from(shard))
+}
+
+/// What it calls all anonymous relays together.
+pub(crate) const RELAYS: InLink = InLink(BEYOND | 1 << 16);
+
+/// What a link of the settlement machine is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Named {
+    End(Place),
+    Lane(u16),
+    Relays,
+}
+
+/// What the number of a link names.
+pub(crate) fn named(link: u64) -> Named {
+    let place = Place::from_bits(link);
+    match u16::try_from(u64::from(place.slot()) & !BEYOND) {
+        _ if u64::from(place.slot()) < BEYOND => Named::End(place),
+        Ok(shard) => Named::Lane(shard),
+        Err(_) => Named::Relays,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_names_one_link() {
+        let end = Place::at(7, u32::MAX);
+        assert_eq!(named(of_sender(end).0), Named::End(end));
+        assert_eq!(named(of_receiver(end).0), Named::End(end));
+        assert_eq!((named(lane_in(3).0), named(lane_out(u16::MAX).0)), (Named::Lane(3), Named::Lane(u16::MAX)));
+        assert_eq!(named(RELAYS.0), Named::Relays);
+        assert_eq!(place(end_key(end)), end);
+    }
+}

@@ -1,0 +1,23 @@
+//! Messages that pass through a node without being kept: links of routed addresses, as their connections' shards have them.
+//!
+//! A [`Router`] is a shard's part. It is asked and answers as the owner of an address does (`Command`, `Event`), so that links of routed
+//! addresses and of stored ones are the same to whoever has the connections. Whom a message goes to is decided where it comes in; what is
+//! for a consumer of another shard crosses one lane ([`Crossing`]), and its outcome another one. All shards go by the same table, which
+//! one [`Registry`] makes: they tell it of their consumers ([`Note`]), it tells them of the table ([`Update`]).
+//!
+//! Not here: the choice itself, credit and settlement (`engine_router`), and who carries what between shards and threads.
+#![forbid(unsafe_code)]
+#![warn(clippy::indexing_slicing)]
+
+mod crossing;
+mod end;
+pub mod limits;
+mod passing;
+mod publishers;
+mod registry;
+mod router;
+mod states;
+
+pub use crossing::Crossing;
+pub use registry::{Answer, Note, Registry, Update};
+pub use router::{Router, RouterConfig};

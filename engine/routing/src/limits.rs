@@ -1,0 +1,8 @@
+//! How much links of routed addresses may ask for, each with its reason and what happens when it is reached.
+
+/// Messages of one anonymous relay that have no outcome yet: what its link may have on its way at once. A further one is released, or
+/// dropped and counted if it was sent settled.
+pub const PUBLISHED_MAX: u32 = 1000;
+
+/// Ends of routed links on one shard: as many as it may have links. A further attach is refused.
+pub const ENDS_MAX: u32 = 1 << 24;

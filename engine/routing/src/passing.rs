@@ -1,0 +1,275 @@
+//! Messages on their way through a shard, and what becomes of them: the machines of `engine_router` are asked and obeyed.
+//!
+//! Guarantee: whatever was given to the settlement machine, all that it wants done is done before anything else is given to it.
+
+use std::collections::HashMap;
+
+use engine_core::command::{Outcome, Settled};
+use engine_core::event::{Event, KEY_NONE, Refusal};
+use engine_core::key::{EndKey, LinkKey};
+use engine_core::message::{Content, Message};
+use engine_core::slab::Key as Place;
+use engine_message::Condition;
+use engine_router::address::Key;
+use engine_router::forward::{Passage, Target, choose};
+use engine_router::settlement::{Action, CopyKey, InLink, OutLink, Settling, State};
+use engine_router::table::{self, ConsumerId};
+
+use crate::crossing::{Away, Crossing};
+use crate::end::{End, Named, RELAYS, Receiver, lane_in, lane_out, named, of_receiver, of_sender, place};
+use crate::publishers::Published;
+use crate::router::{Consumers, Held, Passing, Router};
+use crate::states::{outcome, state};
+
+impl Router {
+    /// Takes a message on a sender's link.
+    pub fn handle_deliver(&mut self, end: EndKey, delivery: u32, settled: Settled, message: Message) {
+        let place = place(end);
+        let Some(End::Sender(sender)) = self.ends.get(place) else { return };
+        let (key, link) = (sender.key.clone(), sender.link);
+        if !self.pass(of_sender(place), delivery, settled, &key, message) {
+            let text = "a transfer came without credit";
+            let refusal = Refusal::new(Condition::TransferLimitExceeded, text);
+            self.out.events.push_back((link, Event::Detached { refusal }));
+            self.detach(end);
+        }
+    }
+
+    /// Takes a message of a relay, which names its address.
+    pub(crate) fn publish(&mut self, link: LinkKey, delivery: u32, settled: Settled, address: &str, message: Message) {
+        let key = match self.key(address, table::End::Sender) {
+            Ok(key) => key,
+            Err(refusal) => return self.answer_relay(link, delivery, settled, Outcome::Rejected(Some(refusal))),
+        };
+        let number = match settled {
+            Settled::Yes => Some(0),
+            Settled::No => self.waiting.publishers.add(Published { link, delivery }),
+        };
+        match number {
+            Some(number) => drop(self.pass(RELAYS, number, settled, &key, message)),
+            // Its sender is to wait for those that it has.
+            None => self.answer_relay(link, delivery, settled, Outcome::Released),
+        }
+    }
+
+    /// Takes what another shard says.
+    pub fn handle_crossing(&mut self, from: u16, crossing: Crossing) {
+        match crossing {
+            Crossing::Deliver { consumer, number, settled, message } => {
+                self.links.clear();
+                self.links.extend(self.consumers.get(&consumer).map(|place| of_receiver(*place)));
+                self.take(lane_in(from), number, settled, Passing { message, consumers: Consumers::One(consumer) });
+            }
+            Crossing::Settled { number, state } => {
+                let Some(Away { copy, consumer }) = self.waiting.away.take(number) else {
+                    unreachable!("an outcome is told once, of what was sent")
+                };
+                self.spread.take_back(consumer);
+                self.settlement.handle_outcome(copy, Some(*state), Settling::Settled);
+            }
+        }
+        self.act();
+    }
+
+    /// A receiver accepted a delivery, and waits for no confirmation.
+    pub fn handle_accepted(&mut self, key: u64) {
+        self.decide(key, State::Accepted);
+    }
+
+    /// A receiver ended a delivery otherwise. It is told at once if it waits for that: nothing is kept that would have to be stable.
+    pub fn handle_settle(&mut self, end: EndKey, key: u64, outcome: Outcome, confirm: Option<u32>) {
+        self.decide(key, state(outcome));
+        if let (Some(End::Receiver(receiver)), Some(delivery)) = (self.ends.get(place(end)), confirm) {
+            self.out.events.push_back((receiver.link, Event::Confirmed { delivery }));
+        }
+    }
+
+    /// A receiver may be sent so many more.
+    pub(crate) fn grant(&mut self, end: EndKey, more: u32) {
+        let Some((place, receiver)) = self.receiver(end) else { return };
+        receiver.credit = receiver.credit.saturating_add(more);
+        let credit = receiver.credit;
+        self.settlement.handle_credit(of_receiver(place), credit);
+        self.act();
+    }
+
+    /// A receiver may be sent so many fewer.
+    pub(crate) fn revoke(&mut self, end: EndKey, asked: u32) {
+        let Some((place, receiver)) = self.receiver(end) else { return };
+        let taken = asked.min(receiver.credit);
+        receiver.credit -= taken;
+        let (credit, link) = (receiver.credit, receiver.link);
+        self.settlement.handle_credit(of_receiver(place), credit);
+        self.out.events.push_back((link, Event::Revoked { asked, taken }));
+        self.act();
+    }
+
+    /// A receiver wants its credit used up now.
+    pub(crate) fn drain(&mut self, end: EndKey) {
+        let Some((place, receiver)) = self.receiver(end) else { return };
+        let credit = receiver.credit;
+        self.settlement.handle_drain(of_receiver(place), credit);
+        self.act();
+    }
+
+    fn receiver(&mut self, end: EndKey) -> Option<(Place, &mut Receiver)> {
+        let place = place(end);
+        match self.ends.get_mut(place)? {
+            End::Receiver(receiver) => Some((place, receiver)),
+            End::Sender(_) => None,
+        }
+    }
+
+    /// Passes a message on to whoever is to have it; gives whether its sender had credit for it.
+    fn pass(&mut self, from: InLink, number: u32, settled: Settled, key: &Key, message: Message) -> bool {
+        assert!(message.content == Content::Here, "what goes through files is refused where it comes in");
+        self.targets.clear();
+        self.links.clear();
+        // Who goes nowhere is released, or dropped and counted, whatever the reason.
+        let _ = choose(&self.table, key, &Passage::HERE, &mut self.spread, &mut self.targets);
+        let mut found = Vec::new();
+        let consumers = match self.targets.as_slice() {
+            [Target::Consumer(consumer)] => {
+                self.links.extend(link_to(self.shard, &self.consumers, *consumer));
+                Consumers::One(*consumer)
+            }
+            targets => {
+                for target in targets {
+                    let Target::Consumer(consumer) = target else { continue };
+                    let Some(link) = link_to(self.shard, &self.consumers, *consumer) else { continue };
+                    self.links.push(link);
+                    found.push(*consumer);
+                }
+                Consumers::Several(found.into())
+            }
+        };
+        self.take(from, number, settled, Passing { message, consumers })
+    }
+
+    /// Takes a message for those whose links are put together.
+    fn take(&mut self, from: InLink, number: u32, settled: Settled, passing: Passing) -> bool {
+        let settling = match settled {
+            Settled::Yes => Settling::Settled,
+            Settled::No => Settling::Unsettled,
+        };
+        let taken = self.settlement.handle_delivery(from, number, settling, &self.links, passing);
+        self.act();
+        taken.is_ok()
+    }
+
+    /// A receiver of this shard decided on what it has.
+    fn decide(&mut self, key: u64, state: State) {
+        let Some(Held { receiver, copy }) = self.waiting.held.remove(Place::from_bits(key)) else { return };
+        if let Some(End::Receiver(receiver)) = self.ends.get(receiver) {
+            self.spread.take_back(receiver.consumer);
+        }
+        self.settlement.handle_outcome(copy, Some(state), Settling::Settled);
+        self.act();
+    }
+
+    /// Does what the settlement machine wants done.
+    pub(crate) fn act(&mut self) {
+        while let Some(action) = self.settlement.poll_deed() {
+            match action {
+                Action::Send { link, copy, settling, content } => self.send(link, copy, settling, content),
+                Action::TellSender { link, number, state, .. } => {
+                    self.tell(link, number, state.unwrap_or(State::Released));
+                }
+                Action::Release { link, number } => self.tell(link, number, State::Released),
+                Action::Drained { link } => self.tell_drained(link),
+                // Who receives has settled what it decided on; a sender keeps its credit, and what it sends meanwhile comes back.
+                Action::TellReceiver { .. } | Action::Drain { .. } => {}
+                Action::Abort { .. } | Action::Credit { .. } => {
+                    unreachable!("messages come whole, and credit is asked for")
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, link: OutLink, copy: CopyKey, settling: Settling, passing: Passing) {
+        let Passing { message, consumers } = passing;
+        match named(link.0) {
+            Named::End(place) => {
+                let Some(End::Receiver(receiver)) = self.ends.get_mut(place) else { return };
+                receiver.credit -= 1;
+                let (link, consumer) = (receiver.link, receiver.consumer);
+                let key = match settling {
+                    Settling::Settled => KEY_NONE,
+                    Settling::Unsettled => {
+                        self.spread.give(consumer);
+                        self.waiting.held.insert(Held { receiver: place, copy }).to_bits()
+                    }
+                };
+                self.out.events.push_back((link, Event::Deliver { key, message }));
+            }
+            Named::Lane(shard) => {
+                // A lane takes everything: what it was given credit for once it gets again.
+                self.settlement.handle_credit(lane_out(shard), u32::MAX);
+                let Some(consumer) = consumers.of(copy.index) else { return };
+                let (number, settled) = match settling {
+                    Settling::Settled => (0, Settled::Yes),
+                    Settling::Unsettled => {
+                        self.spread.give(consumer);
+                        (self.waiting.away.add(Away { copy, consumer }), Settled::No)
+                    }
+                };
+                self.out.crossings.push_back((shard, Crossing::Deliver { consumer, number, settled, message }));
+            }
+            Named::Relays => unreachable!("relays only send"),
+        }
+    }
+
+    /// Tells a sender what became of its delivery.
+    fn tell(&mut self, link: InLink, number: u32, state: State) {
+        match named(link.0) {
+            Named::End(place) => {
+                if let Some(End::Sender(sender)) = self.ends.get(place) {
+                    let link = sender.link;
+                    self.tell_settled(link, number, outcome(&state));
+                }
+            }
+            Named::Lane(shard) => {
+                self.out.crossings.push_back((shard, Crossing::Settled { number, state: Box::new(state) }));
+            }
+            Named::Relays => {
+                if let Some(Published { link, delivery }) = self.waiting.publishers.take(number) {
+                    self.tell_settled(link, delivery, outcome(&state));
+                }
+            }
+        }
+    }
+
+    fn answer_relay(&mut self, link: LinkKey, delivery: u32, settled: Settled, outcome: Outcome) {
+        if settled == Settled::No {
+            self.tell_settled(link, delivery, outcome);
+        }
+    }
+
+    /// Says what became of a delivery, together with its neighbours.
+    fn tell_settled(&mut self, link: LinkKey, delivery: u32, outcome: Outcome) {
+        if let Some((known, Event::Settled { last, outcome: before, .. })) = self.out.events.back_mut()
+            && *known == link
+            && last.wrapping_add(1) == delivery
+            && *before == outcome
+        {
+            *last = delivery;
+            return;
+        }
+        self.out.events.push_back((link, Event::Settled { first: delivery, last: delivery, outcome }));
+    }
+
+    fn tell_drained(&mut self, link: OutLink) {
+        if let Some(End::Receiver(receiver)) = self.ends.get_mut(Place::from_bits(link.0)) {
+            let unused = std::mem::take(&mut receiver.credit);
+            self.out.events.push_back((receiver.link, Event::Drained { unused }));
+        }
+    }
+}
+
+/// The way to a consumer, if it is still there as far as this shard knows.
+fn link_to(shard: u16, consumers: &HashMap<ConsumerId, Place>, consumer: ConsumerId) -> Option<OutLink> {
+    match consumer.shard() {
+        here if here == shard => consumers.get(&consumer).map(|place| of_receiver(*place)),
+        other => Some(lane_out(other)),
+    }
+}

@@ -1,0 +1,382 @@
+//! A shard's part of the router: it answers commands for routed addresses as the owner of an address does.
+//!
+//! Guarantees:
+//! 1. Nothing is kept: `accepted` is a receiver's word, and a message that nobody takes is released to its sender, or dropped and counted
+//!    if it was sent settled.
+//! 2. A sender has credit while somebody can be reached who takes its messages, `RouterConfig::capacity` unsettled deliveries at most. A
+//!    receiver is sent what its credit allows, in the order in which it came from each sender.
+//! 3. An attach of a receiver is answered when all shards know of it.
+//! 4. What this shard's links were told and asked leaves nothing behind when they are gone.
+//!
+//! Its host gives it commands, what other shards say (`handle_crossing`), tables and answers of the registry; and takes events, crossings
+//! and notes. A receiver's last word is passed on at once and ends its delivery: nobody waits for a sender's.
+
+use std::collections::{HashMap, VecDeque};
+
+use engine_core::command::{Command, ConsumerSpec, ProducerSpec, RoutingType, Settle};
+use engine_core::event::{AttachedInfo, Event, Refusal};
+use engine_core::key::{EndKey, LinkKey};
+use engine_core::message::Message;
+use engine_core::slab::{Key as Place, Slab};
+use engine_message::Condition;
+use engine_router::address::{Class, Here, Key, Mode};
+use engine_router::forward::{Spread, Target};
+use engine_router::settlement::{InKind, InLink, OutKind, OutLink, Settlement, Totals};
+use engine_router::table::{self, Consumer, ConsumerId, Table};
+use engine_router::{RouterId, Treatment};
+
+use crate::crossing::{AwayCopies, Crossing};
+use crate::end::{End, RELAYS, Receiver, Sender, end_key, lane_in, lane_out, of_receiver, of_sender, place};
+use crate::limits::ENDS_MAX;
+use crate::publishers::Publishers;
+use crate::registry::{Answer, Note, Update};
+
+/// What a shard's router is told at its start.
+#[derive(Clone, Debug)]
+pub struct RouterConfig {
+    /// The shard, of so many.
+    pub shard: u16,
+    /// How many there are.
+    pub shards: u16,
+    /// The router's name in its network.
+    pub id: RouterId,
+    /// The table that all shards go by at first.
+    pub table: Table,
+    /// Deliveries of a link that may be unsettled, from 1.
+    pub capacity: u32,
+}
+
+/// A shard's part of the router.
+#[derive(Debug)]
+pub struct Router {
+    pub(crate) shard: u16,
+    id: RouterId,
+    capacity: u32,
+    pub(crate) table: Table,
+    pub(crate) settlement: Settlement<Passing>,
+    pub(crate) spread: Spread,
+    pub(crate) ends: Slab<End>,
+    /// Receivers of this shard.
+    pub(crate) consumers: HashMap<ConsumerId, Place>,
+    /// Senders of this shard by the names of their addresses, whatever their phase.
+    senders: HashMap<Box<str>, Vec<Place>>,
+    /// How many receivers this shard has had.
+    numbered: u64,
+    pub(crate) waiting: Waiting,
+    /// Where a message's targets are put together.
+    pub(crate) targets: Vec<Target>,
+    pub(crate) links: Vec<OutLink>,
+    pub(crate) out: Outbox,
+}
+
+/// What waits for an outcome, by the keys and numbers that others have for it.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    /// Copies that receivers of this shard have.
+    pub held: Slab<Held>,
+    /// Copies at other shards.
+    pub away: AwayCopies,
+    /// Messages of relays.
+    pub publishers: Publishers,
+}
+
+/// What is for others, in its order.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    pub events: VecDeque<(LinkKey, Event)>,
+    pub crossings: VecDeque<(u16, Crossing)>,
+    pub notes: VecDeque<Note>,
+}
+
+/// A message that passes, and for whom its copies are.
+#[derive(Clone, Debug)]
+pub(crate) struct Passing {
+    pub message: Message,
+    pub consumers: Consumers,
+}
+
+/// For whom copies are, by their index.
+#[derive(Clone, Debug)]
+pub(crate) enum Consumers {
+    One(ConsumerId),
+    Several(std::rc::Rc<[ConsumerId]>),
+}
+
+impl Consumers {
+    pub fn of(&self, index: u32) -> Option<ConsumerId> {
+        match self {
+            Self::One(consumer) => Some(*consumer),
+            Self::Several(consumers) => consumers.get(index as usize).copied(),
+        }
+    }
+}
+
+/// A copy that a receiver of this shard has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Held {
+    pub receiver: Place,
+    pub copy: engine_router::settlement::CopyKey,
+}
+
+impl Router {
+    /// A router without links.
+    #[must_use]
+    pub fn new(config: RouterConfig) -> Self {
+        let RouterConfig { shard, shards, id, table, capacity } = config;
+        let mut settlement = Settlement::default();
+        // What comes over lanes and from relays is held back where it comes from.
+        for other in (0..shards).filter(|other| *other != shard) {
+            begin_lane(&mut settlement, lane_in(other));
+            settlement.handle_out(lane_out(other), OutKind::Deciding, u32::MAX);
+            settlement.handle_credit(lane_out(other), u32::MAX);
+        }
+        begin_lane(&mut settlement, RELAYS);
+        Self {
+            shard,
+            id,
+            capacity,
+            table,
+            settlement,
+            spread: Spread::default(),
+            ends: Slab::default(),
+            consumers: HashMap::new(),
+            senders: HashMap::new(),
+            numbered: 0,
+            waiting: Waiting::default(),
+            targets: Vec::new(),
+            links: Vec::new(),
+            out: Outbox::default(),
+        }
+    }
+
+    /// Takes a command for a routed address.
+    pub fn handle_command(&mut self, command: Command) {
+        match command {
+            Command::AttachProducer { link, spec } => self.attach_sender(link, &spec),
+            Command::AttachConsumer { link, spec } => self.attach_receiver(link, *spec),
+            Command::Deliver { end, delivery, settled, message } => {
+                self.handle_deliver(end, delivery, settled, message);
+            }
+            Command::Publish { link, delivery, settled, publish } => {
+                self.publish(link, delivery, settled, &publish.address, publish.message);
+            }
+            Command::Settle { end, key, outcome, confirm } => self.handle_settle(end, key, outcome, confirm),
+            Command::Accept { count, keys, .. } => {
+                keys.iter().take(usize::from(count)).for_each(|key| self.handle_accepted(*key));
+            }
+            Command::Grant { end, credit } => self.grant(end, credit),
+            Command::Revoke { end, credit } => self.revoke(end, credit),
+            Command::Drain { end } => self.drain(end),
+            Command::Detach { end, .. } => self.detach(end),
+            // Their homes do not ask that of routed addresses.
+            Command::DeliverTagged(_)
+            | Command::Resume { .. }
+            | Command::Forget { .. }
+            | Command::Transact { .. }
+            | Command::Claim { .. }
+            | Command::MoveClaim { .. }
+            | Command::DropClaim { .. } => unreachable!("no router is asked for it"),
+        }
+    }
+
+    /// All shards are to go by another table, and this one does from here on.
+    pub fn handle_update(&mut self, update: Update) {
+        self.table = update.table;
+        for key in update.changed.iter() {
+            for place in self.senders.get(key.name()).cloned().unwrap_or_default() {
+                self.look(place);
+            }
+        }
+        self.out.notes.push_back(Note::Applied { shard: self.shard, version: update.version });
+        self.act();
+    }
+
+    /// The registry says what became of a receiver's attach.
+    pub fn handle_answer(&mut self, answer: Answer) {
+        let (Answer::Stands(consumer) | Answer::Refused(consumer)) = answer;
+        let Some(&place) = self.consumers.get(&consumer) else { return };
+        let Some(End::Receiver(receiver)) = self.ends.get_mut(place) else { return };
+        let link = receiver.link;
+        let event = match answer {
+            Answer::Stands(_) => {
+                let info = info(std::mem::take(&mut receiver.address), receiver.routing);
+                Event::Attached { end: end_key(place), info }
+            }
+            Answer::Refused(_) => {
+                self.consumers.remove(&consumer);
+                self.ends.remove(place);
+                self.settlement.handle_out_lost(of_receiver(place));
+                let text = "the router has as many addresses as it may";
+                Event::Refused { refusal: Refusal::new(Condition::ResourceLimitExceeded, text) }
+            }
+        };
+        self.out.events.push_back((link, event));
+        self.act();
+    }
+
+    /// The next event for a link of this shard.
+    pub fn poll_event(&mut self) -> Option<(LinkKey, Event)> {
+        if self.out.events.is_empty() {
+            self.give_credit();
+        }
+        self.out.events.pop_front()
+    }
+
+    /// What another shard is told next.
+    pub fn poll_crossing(&mut self) -> Option<(u16, Crossing)> {
+        self.out.crossings.pop_front()
+    }
+
+    /// What the registry is told next.
+    pub fn poll_note(&mut self) -> Option<Note> {
+        self.out.notes.pop_front()
+    }
+
+    /// What became of deliveries, in sum.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        self.settlement.totals()
+    }
+
+    /// Deliveries that are under way.
+    #[must_use]
+    pub fn under_way(&self) -> usize {
+        self.settlement.under_way()
+    }
+
+    /// Asserts what must hold between two inputs.
+    pub fn check(&self) {
+        self.settlement.check();
+        let receivers = self.ends.iter().filter(|(_, end)| matches!(end, End::Receiver(_))).count();
+        assert_eq!(receivers, self.consumers.len(), "each receiver is a consumer");
+        let senders: usize = self.senders.values().map(Vec::len).sum();
+        assert_eq!(senders + receivers, self.ends.len(), "each sender is found by its address");
+    }
+
+    /// The key of an address for a link's end.
+    pub(crate) fn key(&self, address: &str, end: table::End) -> Result<Key, Box<Refusal>> {
+        let here = Here { id: &self.id, mode: Mode::Interior };
+        let key = self.table.rules().key(address, end, None, here).ok_or_else(|| {
+            Refusal::new(Condition::InvalidField, format!("{address:?} names nothing that messages can be routed by"))
+        })?;
+        if self.table.treatment(&key) == Treatment::Unavailable {
+            let text = format!("{address} is not available: the distribution of its addresses is `unavailable`");
+            return Err(Refusal::new(Condition::NotFound, text));
+        }
+        Ok(key)
+    }
+
+    fn attach_sender(&mut self, link: LinkKey, spec: &ProducerSpec) {
+        let key = match self.key(&spec.address, table::End::Sender) {
+            Ok(key) => key,
+            Err(refusal) => return self.out.events.push_back((link, Event::Refused { refusal })),
+        };
+        let (name, routing) = (key.name().into(), self.routing(&key));
+        let Ok(place) = self.ends.insert_within(End::Sender(Sender { link, key }), ENDS_MAX) else {
+            return self.out.events.push_back((link, Event::Refused { refusal: too_many() }));
+        };
+        self.senders.entry(name).or_default().push(place);
+        self.settlement.handle_in(of_sender(place), InKind::Endpoint, self.capacity);
+        let info = info(spec.address.clone(), routing);
+        self.out.events.push_back((link, Event::Attached { end: end_key(place), info }));
+        self.look(place);
+    }
+
+    fn attach_receiver(&mut self, link: LinkKey, spec: ConsumerSpec) {
+        let key = self.key(&spec.address, table::End::Receiver).and_then(|key| match key.class() {
+            Class::Mobile | Class::Local | Class::Topological => Ok(key),
+            _ => {
+                let text = format!("{} names a router: nobody receives from there", spec.address);
+                Err(Refusal::new(Condition::NotAllowed, text))
+            }
+        });
+        let key = match key {
+            Ok(key) => key,
+            Err(refusal) => return self.out.events.push_back((link, Event::Refused { refusal })),
+        };
+        let id = ConsumerId::at(self.shard, self.numbered);
+        let routing = self.routing(&key);
+        let receiver = Receiver { link, key: key.clone(), consumer: id, address: spec.address, routing, credit: 0 };
+        let Ok(place) = self.ends.insert_within(End::Receiver(receiver), ENDS_MAX) else {
+            return self.out.events.push_back((link, Event::Refused { refusal: too_many() }));
+        };
+        self.numbered += 1;
+        let kind = match spec.settle {
+            Settle::OnSend => OutKind::Settled,
+            Settle::ByPeer => OutKind::Deciding,
+        };
+        self.consumers.insert(id, place);
+        self.settlement.handle_out(of_receiver(place), kind, self.capacity);
+        let consumer = Consumer { id, place: table::Place::Client, capacity: self.capacity };
+        self.out.notes.push_back(Note::Came { key, consumer });
+    }
+
+    /// Has a sender have credit if somebody can be reached, and none otherwise.
+    fn look(&mut self, place: Place) {
+        let Some(End::Sender(sender)) = self.ends.get(place) else { return };
+        let link = of_sender(place);
+        match self.table.is_reached(&sender.key) {
+            true => self.settlement.handle_reached(link),
+            false => self.settlement.handle_unreached(link),
+        }
+    }
+
+    /// A link is gone.
+    pub(crate) fn detach(&mut self, end: EndKey) {
+        let place = place(end);
+        match self.ends.remove(place) {
+            Some(End::Sender(Sender { key, .. })) => {
+                if let Some(senders) = self.senders.get_mut(key.name()) {
+                    senders.retain(|sender| *sender != place);
+                    if senders.is_empty() {
+                        self.senders.remove(key.name());
+                    }
+                }
+                self.settlement.handle_in_lost(of_sender(place));
+            }
+            Some(End::Receiver(Receiver { key, consumer, .. })) => {
+                self.consumers.remove(&consumer);
+                self.out.notes.push_back(Note::Went { key, consumer });
+                self.settlement.handle_out_lost(of_receiver(place));
+            }
+            None => return,
+        }
+        self.act();
+    }
+
+    /// What the distribution of an address is to a client.
+    fn routing(&self, key: &Key) -> RoutingType {
+        match self.table.treatment(key) {
+            Treatment::Flood | Treatment::Multicast => RoutingType::Multicast,
+            _ => RoutingType::Anycast,
+        }
+    }
+
+    /// Tells senders of the credit that they have.
+    fn give_credit(&mut self) {
+        while let Some((link, credit)) = self.settlement.poll_credit() {
+            if let Some(End::Sender(sender)) = self.ends.get(Place::from_bits(link.0)) {
+                self.out.events.push_back((sender.link, Event::Credit { credit }));
+            }
+        }
+    }
+}
+
+/// Has what comes over a link be taken whatever there is of it.
+fn begin_lane(settlement: &mut Settlement<Passing>, link: InLink) {
+    settlement.handle_in(link, InKind::Router, u32::MAX);
+    settlement.handle_reached(link);
+}
+
+/// What a link got attached to.
+fn info(address: String, routing: RoutingType) -> Box<AttachedInfo> {
+    let (selector, no_local, queue, unsettled) = (None, None, None, None);
+    Box::new(AttachedInfo { selector, no_local, address, queue, routing, started: false, unsettled })
+}
+
+fn too_many() -> Box<Refusal> {
+    Refusal::new(
+        Condition::ResourceLimitExceeded,
+        format!("this shard has {ENDS_MAX} routed links, which is its limit"),
+    )
+}

@@ -1,0 +1,190 @@
+//! Anything that links may do, with what is on its way between shards arriving at any time.
+//!
+//! What must hold at the end: each delivery that was sent unsettled and whose sender is there has one outcome, and accepted is one that
+//! its receiver accepted; what came, came once to each receiver and in the order of its sender; nothing is under way.
+
+use std::collections::BTreeMap;
+
+use engine_core::command::{Modified, Outcome, Settled};
+use engine_core::event::KEY_NONE;
+use engine_core::key::LinkKey;
+use engine_router::Treatment;
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use crate::world::World;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Sender(u16, usize),
+    Receiver(u16, usize),
+    Send(Index, Settled),
+    Grant(Index, u32),
+    Drain(Index),
+    Settle(Index, u8),
+    Detach(Index),
+    Arrive(Index),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let index = any::<Index>;
+    let settled = prop_oneof![Just(Settled::Yes), Just(Settled::No)];
+    let step = prop_oneof![
+        1 => (0..3_u16, 0..2_usize).prop_map(|(shard, address)| Step::Sender(shard, address)),
+        1 => (0..3_u16, 0..2_usize).prop_map(|(shard, address)| Step::Receiver(shard, address)),
+        6 => (index(), settled).prop_map(|(link, settled)| Step::Send(link, settled)),
+        3 => (index(), 1..5_u32).prop_map(|(link, credit)| Step::Grant(link, credit)),
+        1 => index().prop_map(Step::Drain),
+        5 => (index(), 0..4_u8).prop_map(|(link, outcome)| Step::Settle(link, outcome)),
+        1 => index().prop_map(Step::Detach),
+        12 => index().prop_map(Step::Arrive),
+    ];
+    proptest::collection::vec(step, 0..120)
+}
+
+const ADDRESSES: [&str; 2] = ["a", "b"];
+
+struct Model {
+    world: World,
+    senders: Vec<LinkKey>,
+    receivers: Vec<LinkKey>,
+    sent: BTreeMap<u32, (LinkKey, Settled)>,
+    /// Numbers that some receiver accepted.
+    accepted: Vec<u32>,
+    number: u32,
+    /// What of each receiver's was settled: so many, from the first on.
+    decided: BTreeMap<LinkKey, usize>,
+    gone: Vec<LinkKey>,
+}
+
+impl Model {
+    fn step(&mut self, step: &Step) {
+        let attached = |world: &World, links: &[LinkKey]| -> Vec<LinkKey> {
+            links.iter().copied().filter(|link| world.seen[link].end.is_some()).collect()
+        };
+        let (senders, receivers) = (attached(&self.world, &self.senders), attached(&self.world, &self.receivers));
+        let pick = |links: &[LinkKey], index: &Index| (!links.is_empty()).then(|| *index.get(links));
+        match step {
+            Step::Sender(shard, address) => self.senders.push(self.world.sender(*shard, ADDRESSES[*address])),
+            Step::Receiver(shard, address) => {
+                let settle = engine_core::command::Settle::ByPeer;
+                self.receivers.push(self.world.receiver(*shard, ADDRESSES[*address], settle));
+            }
+            Step::Send(index, settled) => {
+                let able: Vec<_> = senders.into_iter().filter(|link| self.world.seen[link].credit > 0).collect();
+                if let Some(link) = pick(&able, index) {
+                    self.sent.insert(self.number, (link, *settled));
+                    self.world.send(link, self.number, *settled);
+                    self.number += 1;
+                }
+            }
+            Step::Grant(index, credit) => {
+                pick(&receivers, index).into_iter().for_each(|link| self.world.grant(link, *credit));
+            }
+            Step::Drain(index) => {
+                if let Some(link) = pick(&receivers, index) {
+                    let end = self.world.end(link);
+                    self.world.command(link.shard, engine_core::command::Command::Drain { end });
+                }
+            }
+            Step::Settle(index, outcome) => {
+                pick(&receivers, index).into_iter().for_each(|link| self.settle(link, *outcome));
+            }
+            Step::Detach(index) => {
+                let all: Vec<_> = senders.into_iter().chain(receivers).collect();
+                if let Some(link) = pick(&all, index) {
+                    self.world.detach(link);
+                    self.gone.push(link);
+                    self.senders.retain(|known| *known != link);
+                    self.receivers.retain(|known| *known != link);
+                }
+            }
+            Step::Arrive(index) => {
+                let ways = self.world.ways();
+                if !ways.is_empty() {
+                    self.world.arrive(*index.get(&ways));
+                }
+            }
+        }
+    }
+
+    fn settle(&mut self, link: LinkKey, outcome: u8) {
+        let decided = self.decided.entry(link).or_default();
+        let Some((key, _)) = self.world.seen[&link].came.get(*decided).cloned() else { return };
+        let number = self.world.got(link)[*decided];
+        *decided += 1;
+        if key == KEY_NONE {
+            return;
+        }
+        let outcome = match outcome {
+            0 => Outcome::Released,
+            1 => Outcome::Modified(Box::new(Modified { delivery_failed: true, ..Modified::default() })),
+            _ => {
+                self.accepted.push(number);
+                Outcome::Accepted
+            }
+        };
+        self.world.settle(link, key, outcome, None);
+    }
+
+    /// All that waits is given and decided.
+    fn finish(&mut self) {
+        self.world.run();
+        for _ in 0..2 {
+            for link in self.receivers.clone() {
+                self.world.grant(link, 10_000);
+            }
+            self.world.run();
+            for link in self.receivers.clone() {
+                (0..self.world.seen[&link].came.len()).for_each(|_| self.settle(link, 2));
+            }
+            self.world.run();
+        }
+    }
+
+    fn check(&self) {
+        for (number, (link, settled)) in &self.sent {
+            let told = self.world.seen[link].settled.iter().filter(|(delivery, _)| delivery == number);
+            let told: Vec<&Outcome> = told.map(|(_, outcome)| outcome).collect();
+            match settled {
+                Settled::Yes => assert_eq!(told, [] as [&Outcome; 0], "{number} was sent settled"),
+                Settled::No if self.gone.contains(link) => assert!(told.len() <= 1, "{number} is told once: {told:?}"),
+                Settled::No => assert_eq!(told.len(), 1, "{number} has one outcome: {told:?}"),
+            }
+            if told.contains(&&Outcome::Accepted) {
+                assert!(self.accepted.contains(number), "{number} was accepted by somebody");
+            }
+        }
+        let receivers = self.world.seen.keys().filter(|link| !self.world.seen[link].came.is_empty());
+        for receiver in receivers {
+            let got = self.world.got(*receiver);
+            for sender in self.sent.values().map(|(link, _)| link) {
+                let of_sender: Vec<_> = got.iter().filter(|number| self.sent[number].0 == *sender).collect();
+                assert!(of_sender.is_sorted_by(|one, other| one < other), "in order, once: {got:?}");
+            }
+        }
+        assert!(self.world.routers.iter().all(|router| router.under_way() == 0), "nothing is under way");
+    }
+}
+
+proptest! {
+    #[test]
+    fn each_delivery_has_its_outcome_and_its_place(
+        steps in steps(),
+        treatment in prop_oneof![Just(Treatment::Balanced), Just(Treatment::Closest), Just(Treatment::Multicast)],
+    ) {
+        let mut model = Model {
+            world: World::new(3, treatment),
+            senders: Vec::new(),
+            receivers: Vec::new(),
+            sent: BTreeMap::new(),
+            accepted: Vec::new(),
+            number: 0,
+            decided: BTreeMap::new(),
+            gone: Vec::new(),
+        };
+        steps.iter().for_each(|step| model.step(step));
+        model.finish();
+        model.check();
+    }
+}

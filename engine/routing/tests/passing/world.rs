@@ -1,0 +1,239 @@
+//! Shards with their registry, and everything on its way between them, which moves when a test says so.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use engine_core::command::{Command, ConsumerSpec, DetachMode, Outcome, ProducerSpec, Publish, Settle, Settled};
+use engine_core::event::{Event, Refusal};
+use engine_core::key::{EndKey, LinkKey, Port};
+use engine_core::message::Message;
+use engine_router::table::{Addresses, Rules};
+use engine_router::{RouterId, Treatment};
+use engine_routing::{Answer, Crossing, Note, Registry, Router, RouterConfig, Update};
+
+/// Deliveries of a link that may be unsettled.
+pub const CAPACITY: u32 = 8;
+
+/// What became of a link.
+#[derive(Debug, Default)]
+pub struct Seen {
+    pub end: Option<EndKey>,
+    pub refused: Option<Box<Refusal>>,
+    pub credit: u32,
+    /// What came, in its order: key and body.
+    pub came: Vec<(u64, Bytes)>,
+    /// What became of deliveries, in the order in which that was told.
+    pub settled: Vec<(u32, Outcome)>,
+    pub confirmed: Vec<u32>,
+    pub drained: Vec<u32>,
+    pub revoked: Vec<(u32, u32)>,
+}
+
+/// Something that is on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Way {
+    Lane(u16, u16),
+    Notes(u16),
+    ToShard(u16),
+}
+
+enum Told {
+    Table(Update),
+    Answer(Answer),
+}
+
+pub struct World {
+    pub routers: Vec<Router>,
+    pub registry: Registry,
+    lanes: BTreeMap<(u16, u16), VecDeque<Crossing>>,
+    notes: BTreeMap<u16, VecDeque<Note>>,
+    told: BTreeMap<u16, VecDeque<Told>>,
+    pub seen: BTreeMap<LinkKey, Seen>,
+    links: u32,
+}
+
+impl World {
+    pub fn new(shards: u16, treatment: Treatment) -> Self {
+        Self::with_rules(shards, Rules::new([], treatment))
+    }
+
+    pub fn with_rules(shards: u16, rules: Rules) -> Self {
+        let mut addresses = Addresses::new(Arc::new(rules), 7);
+        let (table, id) = (addresses.view(), RouterId::new("A").expect("an id"));
+        let router = |shard| {
+            Router::new(RouterConfig { shard, shards, id: id.clone(), table: table.clone(), capacity: CAPACITY })
+        };
+        Self {
+            routers: (0..shards).map(router).collect(),
+            registry: Registry::new(addresses, shards),
+            lanes: BTreeMap::new(),
+            notes: BTreeMap::new(),
+            told: BTreeMap::new(),
+            seen: BTreeMap::new(),
+            links: 0,
+        }
+    }
+
+    fn link(&mut self, shard: u16) -> LinkKey {
+        self.links += 1;
+        let link = LinkKey::at(Port::Peer, shard, 0, self.links);
+        self.seen.insert(link, Seen::default());
+        link
+    }
+
+    pub fn router(&mut self, shard: u16) -> &mut Router {
+        &mut self.routers[usize::from(shard)]
+    }
+
+    pub fn command(&mut self, shard: u16, command: Command) {
+        self.router(shard).handle_command(command);
+        self.collect();
+    }
+
+    pub fn sender(&mut self, shard: u16, address: &str) -> LinkKey {
+        let link = self.link(shard);
+        self.command(shard, Command::AttachProducer { link, spec: Box::new(ProducerSpec::of(address)) });
+        link
+    }
+
+    pub fn receiver(&mut self, shard: u16, address: &str, settle: Settle) -> LinkKey {
+        let link = self.link(shard);
+        let spec = Box::new(ConsumerSpec { settle, ..ConsumerSpec::of(address) });
+        self.command(shard, Command::AttachConsumer { link, spec });
+        link
+    }
+
+    /// A receiver that stands, with so much credit.
+    pub fn standing(&mut self, shard: u16, address: &str, credit: u32) -> LinkKey {
+        let link = self.receiver(shard, address, Settle::ByPeer);
+        self.run();
+        self.grant(link, credit);
+        link
+    }
+
+    pub fn end(&self, link: LinkKey) -> EndKey {
+        self.seen[&link].end.expect("it is attached")
+    }
+
+    pub fn grant(&mut self, link: LinkKey, credit: u32) {
+        let end = self.end(link);
+        self.command(link.shard, Command::Grant { end, credit });
+    }
+
+    pub fn send(&mut self, link: LinkKey, delivery: u32, settled: Settled) {
+        let (end, message) = (self.end(link), message(delivery));
+        let seen = self.seen.get_mut(&link).expect("a link");
+        seen.credit = seen.credit.checked_sub(1).expect("it has credit");
+        self.command(link.shard, Command::Deliver { end, delivery, settled, message });
+    }
+
+    pub fn publish(&mut self, link: LinkKey, address: &str, delivery: u32, settled: Settled) {
+        let publish = Box::new(Publish::of(address, message(delivery)));
+        self.command(link.shard, Command::Publish { link, delivery, settled, publish });
+    }
+
+    /// A relay's link, which its router knows nothing of.
+    pub fn relay(&mut self, shard: u16) -> LinkKey {
+        self.link(shard)
+    }
+
+    pub fn settle(&mut self, link: LinkKey, key: u64, outcome: Outcome, confirm: Option<u32>) {
+        let end = self.end(link);
+        self.command(link.shard, Command::Settle { end, key, outcome, confirm });
+    }
+
+    pub fn detach(&mut self, link: LinkKey) {
+        let end = self.end(link);
+        self.command(link.shard, Command::Detach { end, mode: DetachMode::Close });
+    }
+
+    /// What a receiver got: numbers of the messages.
+    pub fn got(&self, link: LinkKey) -> Vec<u32> {
+        let number = |(_, body): &(u64, Bytes)| u32::from_be_bytes(body[..].try_into().expect("four octets"));
+        self.seen[&link].came.iter().map(number).collect()
+    }
+
+    /// What is on its way.
+    pub fn ways(&self) -> Vec<Way> {
+        let lanes = self.lanes.iter().filter(|(_, lane)| !lane.is_empty()).map(|((from, to), _)| Way::Lane(*from, *to));
+        let notes = self.notes.iter().filter(|(_, notes)| !notes.is_empty()).map(|(shard, _)| Way::Notes(*shard));
+        let told = self.told.iter().filter(|(_, told)| !told.is_empty()).map(|(shard, _)| Way::ToShard(*shard));
+        lanes.chain(notes).chain(told).collect()
+    }
+
+    /// The next thing of a way arrives.
+    pub fn arrive(&mut self, way: Way) {
+        match way {
+            Way::Lane(from, to) => {
+                let crossing =
+                    self.lanes.get_mut(&(from, to)).and_then(VecDeque::pop_front).expect("there is something");
+                self.router(to).handle_crossing(from, crossing);
+            }
+            Way::Notes(shard) => {
+                let note = self.notes.get_mut(&shard).and_then(VecDeque::pop_front).expect("there is something");
+                self.registry.handle_note(note);
+                self.tell();
+            }
+            Way::ToShard(shard) => {
+                match self.told.get_mut(&shard).and_then(VecDeque::pop_front).expect("there is something") {
+                    Told::Table(update) => self.router(shard).handle_update(update),
+                    Told::Answer(answer) => self.router(shard).handle_answer(answer),
+                }
+            }
+        }
+        self.collect();
+    }
+
+    /// Everything arrives.
+    pub fn run(&mut self) {
+        while let Some(way) = self.ways().first() {
+            self.arrive(*way);
+        }
+    }
+
+    fn tell(&mut self) {
+        if let Some(update) = self.registry.poll_update() {
+            for shard in 0..self.routers.len() as u16 {
+                self.told.entry(shard).or_default().push_back(Told::Table(update.clone()));
+            }
+        }
+        while let Some(answer) = self.registry.poll_answer() {
+            let (Answer::Stands(consumer) | Answer::Refused(consumer)) = answer;
+            self.told.entry(consumer.shard()).or_default().push_back(Told::Answer(answer));
+        }
+    }
+
+    fn collect(&mut self) {
+        for (shard, router) in (0..).zip(&mut self.routers) {
+            router.check();
+            while let Some((to, crossing)) = router.poll_crossing() {
+                self.lanes.entry((shard, to)).or_default().push_back(crossing);
+            }
+            self.notes.entry(shard).or_default().extend(std::iter::from_fn(|| router.poll_note()));
+            while let Some((link, event)) = router.poll_event() {
+                see(self.seen.get_mut(&link).expect("a link"), event);
+            }
+        }
+    }
+}
+
+fn see(seen: &mut Seen, event: Event) {
+    match event {
+        Event::Attached { end, .. } => seen.end = Some(end),
+        Event::Refused { refusal } | Event::Detached { refusal } => seen.refused = Some(refusal),
+        Event::Deliver { key, message } => seen.came.push((key, message.body)),
+        Event::Settled { first, last, outcome } => {
+            seen.settled.extend((first..=last).map(|delivery| (delivery, outcome.clone())));
+        }
+        Event::Confirmed { delivery } => seen.confirmed.push(delivery),
+        Event::Credit { credit } => seen.credit += credit,
+        Event::Drained { unused } => seen.drained.push(unused),
+        Event::Revoked { asked, taken } => seen.revoked.push((asked, taken)),
+        other => panic!("no router says {other:?}"),
+    }
+}
+
+fn message(number: u32) -> Message {
+    Message::new(Bytes::copy_from_slice(&number.to_be_bytes()))
+}
