@@ -9,12 +9,14 @@ use heddle_benches::road::{Road, Sent, batch};
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-const CASES: [(&str, usize, Sent); 5] = [
+const CASES: [(&str, usize, Sent); 7] = [
     ("100 B unsettled", 100, Sent::Unsettled),
     ("100 B presettled", 100, Sent::Presettled),
     ("1 KiB unsettled", 1024, Sent::Unsettled),
     ("4 KiB unsettled", 4096, Sent::Unsettled),
     ("1 KiB durable", 1024, Sent::Durable),
+    ("100 B routed", 100, Sent::Routed),
+    ("100 B routed presettled", 100, Sent::RoutedPresettled),
 ];
 const WARM_UP_TURNS: u32 = 200;
 /// Turns of the two runs whose difference is what turns cost, without what starting costs.
@@ -53,7 +55,7 @@ fn main() -> ExitCode {
     }
     if !arguments.json {
         println!(
-            "{:<20} {:>14} {:>22} {:>8} {:>14}",
+            "{:<24} {:>14} {:>22} {:>8} {:>14}",
             "case", "instructions", "allocations per 1000", "copies", "octets copied"
         );
     }
@@ -78,7 +80,7 @@ impl Cost {
             count.map_or("no valgrind".to_owned(), |count| format!("{count:.digits$}"))
         };
         println!(
-            "{name:<20} {:>14} {:>22.2} {:>8} {:>14}",
+            "{name:<24} {:>14} {:>22.2} {:>8} {:>14}",
             counted(self.instructions, 0),
             self.allocations * 1000.0,
             counted(self.copies, 2),

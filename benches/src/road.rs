@@ -15,6 +15,9 @@ use amqp_proto::Config;
 use engine_core::Core;
 use engine_core::limits::{CoreConfig, Storage};
 use engine_home::{AddressRules, Home, HomeConfig, Moves, Slot};
+use engine_router::RouterId;
+use engine_router::table::Addresses;
+use engine_routing::{Registry, Router, RouterConfig};
 use engine_rt::Waker;
 use engine_shard::Engine;
 use engine_shard::store::{Recovery, Store, StoreConfig};
@@ -37,6 +40,10 @@ pub enum Sent {
     Presettled,
     /// Each is on a disk, which takes no time, before it is settled and given.
     Durable,
+    /// Each is settled both ways by its consumer: a router passes it on, and has no queue.
+    Routed,
+    /// A router passes it on, and nobody hears what becomes of it.
+    RoutedPresettled,
 }
 
 /// A producer, a queue and a consumer.
@@ -55,7 +62,7 @@ pub struct Road {
 impl Road {
     /// A road for messages of `size` octets.
     pub fn new(size: usize, sent: Sent) -> Self {
-        let settled = sent == Sent::Presettled;
+        let settled = matches!(sent, Sent::Presettled | Sent::RoutedPresettled);
         let mut payload = Vec::new();
         if sent == Sent::Durable {
             engine_message::section::Header { durable: true, ..Default::default() }.encode(&mut payload);
@@ -76,10 +83,11 @@ impl Road {
             encode_transfer(&mut transfers, 0, &transfer, payload.len());
             transfers.extend_from_slice(&payload);
         }
-        let mut turn = shard(sent);
+        let (mut turn, mut registry) = shard(sent);
         let mode = if settled { SenderSettleMode::Settled } else { SenderSettleMode::Unsettled };
         let producer = connect(&mut turn, Role::Sender, mode);
         let consumer = connect(&mut turn, Role::Receiver, mode);
+        registry.iter_mut().for_each(|registry| register(&mut turn, registry));
         Self { turn, producer, consumer, transfers, feedback: Vec::new(), received: 0, sent, batch, now_ns: 0 }
     }
 
@@ -119,7 +127,7 @@ impl Road {
     /// What the consumer says: it accepts what it got in the last turn, and gives credit for the next.
     fn hear_consumer(&mut self) {
         self.feedback.clear();
-        if self.sent != Sent::Presettled && self.received > 0 {
+        if !matches!(self.sent, Sent::Presettled | Sent::RoutedPresettled) && self.received > 0 {
             let disposition = Disposition {
                 role: Role::Receiver,
                 first: self.received.wrapping_sub(self.batch),
@@ -148,15 +156,41 @@ pub fn batch(size: usize) -> u32 {
 }
 
 /// A shard that asks of each message whether it goes to its journal; one that keeps all in memory has none.
-fn shard(sent: Sent) -> Turn<()> {
+/// Or one whose addresses are routed, with the registry of its router.
+fn shard(sent: Sent) -> (Turn<()>, Option<Registry>) {
     let core =
         Core::new(CoreConfig { catalogue: crate::queue::deep(), storage: Storage::Journal, ..CoreConfig::default() });
     let store = (sent == Sent::Durable).then(journal);
     let mesh = engine_shard::mesh(&[Waker::new().expect("a descriptor")]).pop().expect("of one shard");
-    let engine = Engine::new(core, mesh, store);
+    let mut engine = Engine::new(core, mesh, store);
+    let mut registry = None;
+    if matches!(sent, Sent::Routed | Sent::RoutedPresettled) {
+        let mut addresses = Addresses::new(Arc::default(), 1);
+        let (id, table) = (RouterId::new("A").expect("an id"), addresses.view());
+        // As deep as a queue gives credit, and enough for a turn.
+        engine = engine.with_router(Router::new(RouterConfig { shard: 0, shards: 1, id, table, capacity: 1000 }));
+        registry = Some(Registry::new(addresses, 1));
+    }
     let addresses = AddressRules::default();
     let config = HomeConfig { addresses, links_max: 10, node_id: String::new(), first_file: 1 };
-    Turn::new(Home::new(config, engine), 10)
+    (Turn::new(Home::new(config, engine), 10), registry)
+}
+
+/// The router's registry hears of its consumer, and is heard.
+fn register(turn: &mut Turn<()>, registry: &mut Registry) {
+    turn.begin(0, 0);
+    loop {
+        while let Some(note) = turn.poll_note() {
+            registry.handle_note(note);
+        }
+        let (update, answer) = (registry.poll_update(), registry.poll_answer());
+        if update.is_none() && answer.is_none() {
+            break;
+        }
+        update.into_iter().for_each(|update| turn.handle_table(update));
+        answer.into_iter().for_each(|answer| turn.handle_registered(answer));
+    }
+    finish(turn);
 }
 
 /// An empty journal, with segments as they usually are.

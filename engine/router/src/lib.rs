@@ -13,6 +13,7 @@ pub mod limits;
 pub mod matching;
 pub mod network;
 mod number;
+pub mod numbers;
 pub mod paths;
 mod router_id;
 pub mod set;

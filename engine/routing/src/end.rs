@@ -1,11 +1,13 @@
 //! Ends of routed links: what a link is to a router.
 
+use std::sync::Arc;
+
 use engine_core::command::RoutingType;
 use engine_core::key::{EndKey, LinkKey};
 use engine_core::slab::Key as Place;
 use engine_router::address::Key;
 use engine_router::settlement::{InLink, OutLink};
-use engine_router::table::ConsumerId;
+use engine_router::table::{Address, ConsumerId};
 
 /// The end of a link.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub(crate) struct Sender {
     pub link: LinkKey,
     /// The address that its messages are for.
     pub key: Key,
+    /// The same, as the table has it, if somebody wants it.
+    pub address: Option<Arc<Address>>,
 }
 
 /// A link whose peer receives.
@@ -57,21 +61,21 @@ pub(crate) fn of_receiver(place: Place) -> OutLink {
     OutLink(place.to_bits())
 }
 
-/// Ends have fewer places than that: numbers from here on are those of lanes to other shards, and of relays.
+/// Ends have fewer places than that: this is the number of all relays together, and those behind it are lanes to other shards.
 const BEYOND: u64 = 1 << 31;
 
 /// What the settlement machine calls the lane from another shard.
 pub(crate) fn lane_in(shard: u16) -> InLink {
-    InLink(BEYOND | u64::from(shard))
+    InLink(BEYOND + 1 + u64::from(shard))
 }
 
 /// What it calls the lane to another shard.
 pub(crate) fn lane_out(shard: u16) -> OutLink {
-    OutLink(BEYOND | u64::from(shard))
+    OutLink(BEYOND + 1 + u64::from(shard))
 }
 
 /// What it calls all anonymous relays together.
-pub(crate) const RELAYS: InLink = InLink(BEYOND | 1 << 16);
+pub(crate) const RELAYS: InLink = InLink(BEYOND);
 
 /// What a link of the settlement machine is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,10 +88,10 @@ pub(crate) enum Named {
 /// What the number of a link names.
 pub(crate) fn named(link: u64) -> Named {
     let place = Place::from_bits(link);
-    match u16::try_from(u64::from(place.slot()) & !BEYOND) {
-        _ if u64::from(place.slot()) < BEYOND => Named::End(place),
-        Ok(shard) => Named::Lane(shard),
-        Err(_) => Named::Relays,
+    match u64::from(place.slot()).checked_sub(BEYOND) {
+        None => Named::End(place),
+        Some(0) => Named::Relays,
+        Some(lane) => Named::Lane((lane - 1) as u16),
     }
 }
 

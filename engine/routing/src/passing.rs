@@ -2,7 +2,7 @@
 //!
 //! Guarantee: whatever was given to the settlement machine, all that it wants done is done before anything else is given to it.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
 use engine_core::command::{Outcome, Settled};
 use engine_core::event::{Event, KEY_NONE, Refusal};
@@ -11,9 +11,10 @@ use engine_core::message::{Content, Message};
 use engine_core::slab::Key as Place;
 use engine_message::Condition;
 use engine_router::address::Key;
-use engine_router::forward::{Passage, Target, choose};
+use engine_router::forward::{Passage, Target, choose_at};
+use engine_router::numbers::Numbered;
 use engine_router::settlement::{Action, CopyKey, InLink, OutLink, Settling, State};
-use engine_router::table::{self, ConsumerId};
+use engine_router::table::{self, Address, ConsumerId};
 
 use crate::crossing::{Away, Crossing};
 use crate::end::{End, Named, RELAYS, Receiver, lane_in, lane_out, named, of_receiver, of_sender, place};
@@ -26,8 +27,8 @@ impl Router {
     pub fn handle_deliver(&mut self, end: EndKey, delivery: u32, settled: Settled, message: Message) {
         let place = place(end);
         let Some(End::Sender(sender)) = self.ends.get(place) else { return };
-        let (key, link) = (sender.key.clone(), sender.link);
-        if !self.pass(of_sender(place), delivery, settled, &key, message) {
+        let (key, address, link) = (sender.key.clone(), sender.address.clone(), sender.link);
+        if !self.pass(of_sender(place), delivery, settled, (&key, address.as_ref()), message) {
             let text = "a transfer came without credit";
             let refusal = Refusal::new(Condition::TransferLimitExceeded, text);
             self.out.events.push_back((link, Event::Detached { refusal }));
@@ -46,7 +47,10 @@ impl Router {
             Settled::No => self.waiting.publishers.add(Published { link, delivery }),
         };
         match number {
-            Some(number) => drop(self.pass(RELAYS, number, settled, &key, message)),
+            Some(number) => {
+                let address = self.table.find(&key).cloned();
+                self.pass(RELAYS, number, settled, (&key, address.as_ref()), message);
+            }
             // Its sender is to wait for those that it has.
             None => self.answer_relay(link, delivery, settled, Outcome::Released),
         }
@@ -121,12 +125,19 @@ impl Router {
     }
 
     /// Passes a message on to whoever is to have it; gives whether its sender had credit for it.
-    fn pass(&mut self, from: InLink, number: u32, settled: Settled, key: &Key, message: Message) -> bool {
+    fn pass(
+        &mut self,
+        from: InLink,
+        number: u32,
+        settled: Settled,
+        address: (&Key, Option<&Arc<Address>>),
+        message: Message,
+    ) -> bool {
         assert!(message.content == Content::Here, "what goes through files is refused where it comes in");
         self.targets.clear();
         self.links.clear();
         // Who goes nowhere is released, or dropped and counted, whatever the reason.
-        let _ = choose(&self.table, key, &Passage::HERE, &mut self.spread, &mut self.targets);
+        let _ = choose_at(&self.table, address, &Passage::HERE, &mut self.spread, &mut self.targets);
         let mut found = Vec::new();
         let consumers = match self.targets.as_slice() {
             [Target::Consumer(consumer)] => {
@@ -267,7 +278,7 @@ impl Router {
 }
 
 /// The way to a consumer, if it is still there as far as this shard knows.
-fn link_to(shard: u16, consumers: &HashMap<ConsumerId, Place>, consumer: ConsumerId) -> Option<OutLink> {
+fn link_to(shard: u16, consumers: &Numbered<ConsumerId, Place>, consumer: ConsumerId) -> Option<OutLink> {
     match consumer.shard() {
         here if here == shard => consumers.get(&consumer).map(|place| of_receiver(*place)),
         other => Some(lane_out(other)),

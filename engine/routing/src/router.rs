@@ -21,6 +21,7 @@ use engine_core::slab::{Key as Place, Slab};
 use engine_message::Condition;
 use engine_router::address::{Class, Here, Key, Mode};
 use engine_router::forward::{Spread, Target};
+use engine_router::numbers::Numbered;
 use engine_router::settlement::{InKind, InLink, OutKind, OutLink, Settlement, Totals};
 use engine_router::table::{self, Consumer, ConsumerId, Table};
 use engine_router::{RouterId, Treatment};
@@ -57,7 +58,7 @@ pub struct Router {
     pub(crate) spread: Spread,
     pub(crate) ends: Slab<End>,
     /// Receivers of this shard.
-    pub(crate) consumers: HashMap<ConsumerId, Place>,
+    pub(crate) consumers: Numbered<ConsumerId, Place>,
     /// Senders of this shard by the names of their addresses, whatever their phase.
     senders: HashMap<Box<str>, Vec<Place>>,
     /// How many receivers this shard has had.
@@ -139,7 +140,7 @@ impl Router {
             settlement,
             spread: Spread::default(),
             ends: Slab::default(),
-            consumers: HashMap::new(),
+            consumers: Numbered::default(),
             senders: HashMap::new(),
             numbered: 0,
             waiting: Waiting::default(),
@@ -272,7 +273,7 @@ impl Router {
             Err(refusal) => return self.out.events.push_back((link, Event::Refused { refusal })),
         };
         let (name, routing) = (key.name().into(), self.routing(&key));
-        let Ok(place) = self.ends.insert_within(End::Sender(Sender { link, key }), ENDS_MAX) else {
+        let Ok(place) = self.ends.insert_within(End::Sender(Sender { link, key, address: None }), ENDS_MAX) else {
             return self.out.events.push_back((link, Event::Refused { refusal: too_many() }));
         };
         self.senders.entry(name).or_default().push(place);
@@ -311,9 +312,10 @@ impl Router {
         self.out.notes.push_back(Note::Came { key, consumer });
     }
 
-    /// Has a sender have credit if somebody can be reached, and none otherwise.
+    /// Looks up the address of a sender, which has credit if somebody can be reached, and none otherwise.
     fn look(&mut self, place: Place) {
-        let Some(End::Sender(sender)) = self.ends.get(place) else { return };
+        let Some(End::Sender(sender)) = self.ends.get_mut(place) else { return };
+        sender.address = self.table.find(&sender.key).cloned();
         let link = of_sender(place);
         match self.table.is_reached(&sender.key) {
             true => self.settlement.handle_reached(link),

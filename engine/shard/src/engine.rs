@@ -198,7 +198,14 @@ impl Engine {
     pub fn deliver(&mut self, owner: u16, end: EndKey, delivery: u32, settled: Settled, message: Message) {
         if owner == self.mesh.shard() {
             self.core.handle_deliver(self.now_ns, self.wall_ms, end, delivery, settled, message);
-        } else if owner == ROUTED {
+        } else {
+            self.deliver_elsewhere(owner, end, delivery, settled, message);
+        }
+    }
+
+    #[inline(never)]
+    fn deliver_elsewhere(&mut self, owner: u16, end: EndKey, delivery: u32, settled: Settled, message: Message) {
+        if owner == ROUTED {
             self.routed().handle_deliver(end, delivery, settled, message);
         } else {
             self.mesh.send(owner, Parcel::Command(Command::Deliver { end, delivery, settled, message }));
@@ -210,11 +217,14 @@ impl Engine {
     pub fn accept(&mut self, owner: u16, end: EndKey, key: u64) {
         if owner == self.mesh.shard() {
             self.core.handle_accepted(end, key);
-        } else if owner == ROUTED {
-            self.routed().handle_accepted(key);
         } else {
-            self.mesh.accept(owner, end, key);
+            self.accept_elsewhere(owner, end, key);
         }
+    }
+
+    #[inline(never)]
+    fn accept_elsewhere(&mut self, owner: u16, end: EndKey, key: u64) {
+        if owner == ROUTED { self.routed().handle_accepted(key) } else { self.mesh.accept(owner, end, key) }
     }
 
     /// Settles what a consumer holds otherwise; `confirm` names the delivery of a peer that waits until that is durable.

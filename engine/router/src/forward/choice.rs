@@ -8,6 +8,8 @@
 //!
 //! Not here: credit, and what is told to its sender (`settlement`).
 
+use std::sync::Arc;
+
 use super::passage::Passage;
 use super::spread::Spread;
 use crate::address::{Class, Key};
@@ -62,21 +64,35 @@ pub fn choose(
     spread: &mut Spread,
     targets: &mut Vec<Target>,
 ) -> Result<Taken, Undelivered> {
+    choose_at(table, (key, table.find(key)), passage, spread, targets)
+}
+
+/// The same for an address that was looked up before, in the same table.
+///
+/// # Errors
+/// As `choose`.
+pub fn choose_at(
+    table: &Table,
+    (key, address): (&Key, Option<&Arc<Address>>),
+    passage: &Passage,
+    spread: &mut Spread,
+    targets: &mut Vec<Target>,
+) -> Result<Taken, Undelivered> {
     if passage.is_round {
         return Err(Undelivered::Round);
     }
-    let undelivered = match choose_for(table, key, passage, spread, targets) {
+    let undelivered = match choose_for(table, (key, address), passage, spread, targets) {
         Ok(()) => return Ok(Taken::Wanted),
         Err(undelivered) => undelivered,
     };
     let fallback = table.fallback(key).ok_or(undelivered)?;
-    let taken = choose_for(table, &fallback, passage, spread, targets);
+    let taken = choose_for(table, (&fallback, table.find(&fallback)), passage, spread, targets);
     taken.map(|()| Taken::Fallback(fallback)).map_err(|_| undelivered)
 }
 
 fn choose_for(
     table: &Table,
-    key: &Key,
+    (key, address): (&Key, Option<&Arc<Address>>),
     passage: &Passage,
     spread: &mut Spread,
     targets: &mut Vec<Target>,
@@ -87,7 +103,7 @@ fn choose_for(
         targets.extend(over(routes, router, passage).map(|(target, _)| target));
         return if targets.is_empty() { Err(Undelivered::Unreachable) } else { Ok(()) };
     }
-    let address = table.find(key).ok_or(Undelivered::Unwanted)?;
+    let address = address.ok_or(Undelivered::Unwanted)?;
     match address.treatment {
         Treatment::Flood | Treatment::Multicast => copy(address, routes, passage, targets),
         Treatment::Closest | Treatment::LinkBalanced => targets.extend(closest(address, routes, passage, spread)),

@@ -3,19 +3,18 @@
 //! Guarantees: what was counted is taken back by the same call with its outcome, and nothing is kept of what is zero. Each shard counts
 //! its own: what others have outstanding with the same consumer shows in that consumer's credit, not here.
 
-use std::collections::HashMap;
-
+use crate::numbers::Numbered;
 use crate::set::RouterIndex;
 use crate::table::ConsumerId;
 
 /// A shard's part in spreading messages.
 #[derive(Debug, Default)]
 pub struct Spread {
-    consumers: HashMap<ConsumerId, u32>,
+    consumers: Numbered<ConsumerId, u32>,
     /// By an address' number and the next hop.
-    hops: HashMap<(u32, RouterIndex), u32>,
+    hops: Numbered<(u32, RouterIndex), u32>,
     /// How often each address was given in turn, by its number.
-    turns: HashMap<u32, u32>,
+    turns: Numbered<u32, u32>,
 }
 
 impl Spread {
@@ -65,7 +64,7 @@ impl Spread {
     }
 }
 
-fn less<K: Eq + std::hash::Hash>(counts: &mut HashMap<K, u32>, key: K) {
+fn less<K: Eq + std::hash::Hash>(counts: &mut Numbered<K, u32>, key: K) {
     if let Some(count) = counts.get_mut(&key) {
         *count -= 1;
         if *count == 0 {

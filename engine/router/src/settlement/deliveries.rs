@@ -41,6 +41,8 @@ pub(super) enum Stage {
 pub(super) struct Copy {
     pub link: OutLink,
     pub stage: Stage,
+    /// Its place among what its link was sent, while it is sent or decided.
+    pub at: u32,
 }
 
 /// A delivery.
@@ -48,6 +50,8 @@ pub(super) struct Copy {
 pub(super) struct Delivery<M> {
     /// Who is told; `None` if nobody waits to hear of it any more.
     pub sender: Option<(InLink, u32)>,
+    /// Its place among what that has unsettled.
+    pub at: u32,
     pub copies: Vec<Copy>,
     /// The state that counts most, of those that receivers of several copies said.
     pub heaviest: Option<State>,
@@ -59,7 +63,7 @@ pub(super) struct Delivery<M> {
 
 impl<M> Default for Delivery<M> {
     fn default() -> Self {
-        Self { sender: None, copies: Vec::new(), heaviest: None, is_told: false, content: None }
+        Self { sender: None, at: 0, copies: Vec::new(), heaviest: None, is_told: false, content: None }
     }
 }
 
@@ -123,7 +127,7 @@ impl<M> Deliveries<M> {
         (delivery.sender, delivery.heaviest, delivery.is_told) = (sender, None, false);
         delivery.content = Some(content);
         delivery.copies.clear();
-        delivery.copies.extend(links.iter().map(|link| Copy { link: *link, stage: Stage::Waiting }));
+        delivery.copies.extend(links.iter().map(|link| Copy { link: *link, stage: Stage::Waiting, at: 0 }));
         Some(DeliveryKey { place, generation: used.generation })
     }
 
@@ -154,6 +158,21 @@ impl<M> Deliveries<M> {
         match others.map(|(_, copy)| copy.stage).any(|stage| stage == Stage::Waiting) {
             true => delivery.content.clone(),
             false => delivery.content.take(),
+        }
+    }
+
+    /// Notes the place of a delivery among what its sender has unsettled.
+    pub fn set_place(&mut self, key: DeliveryKey, at: usize) {
+        if let Some(delivery) = self.get_mut(key) {
+            delivery.at = at as u32;
+        }
+    }
+
+    /// Notes the place of a copy among what its link was sent.
+    pub fn set_copy_place(&mut self, key: CopyKey, at: usize) {
+        let copies = self.get_mut(key.delivery).map(|delivery| &mut delivery.copies);
+        if let Some(copy) = copies.and_then(|copies| copies.get_mut(key.index as usize)) {
+            copy.at = at as u32;
         }
     }
 

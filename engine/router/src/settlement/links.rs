@@ -2,7 +2,7 @@
 //!
 //! Guarantees: a sender's credit and what it has unsettled are its link's capacity at most; a receiver is sent no more than its credit.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use super::deliveries::{CopyKey, DeliveryKey};
 
@@ -43,13 +43,15 @@ pub(super) struct In {
     pub unsaid: u32,
     /// Whether somebody can be reached who takes what it sends.
     pub is_reached: bool,
-    /// Deliveries that its sender has unsettled.
-    pub unsettled: BTreeSet<DeliveryKey>,
+    /// Whether that is noted.
+    pub is_noted: bool,
+    /// Deliveries that its sender has unsettled, each at the place that it knows.
+    pub unsettled: Vec<DeliveryKey>,
 }
 
 impl In {
     pub fn new(kind: InKind, capacity: u32) -> Self {
-        Self { kind, capacity, credit: 0, unsaid: 0, is_reached: false, unsettled: BTreeSet::new() }
+        Self { kind, capacity, credit: 0, unsaid: 0, is_reached: false, is_noted: false, unsettled: Vec::new() }
     }
 
     /// Fills its credit up to what it may have.
@@ -74,12 +76,12 @@ pub(super) struct Out {
     pub credit: u32,
     /// What waits for credit.
     pub waiting: VecDeque<CopyKey>,
-    /// What was sent, and has no last word.
-    pub sent: BTreeSet<CopyKey>,
+    /// What was sent, and has no last word, each at the place that it knows.
+    pub sent: Vec<CopyKey>,
 }
 
 impl Out {
     pub fn new(kind: OutKind, capacity: u32) -> Self {
-        Self { kind, capacity, credit: 0, waiting: VecDeque::new(), sent: BTreeSet::new() }
+        Self { kind, capacity, credit: 0, waiting: VecDeque::new(), sent: Vec::new() }
     }
 }

@@ -13,12 +13,13 @@
 //! Not here: what outcomes do (`outcomes.rs`); parts of large messages; links that are routed as a whole, which need no settlement of
 //! their own.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use super::action::{Action, Totals};
 use super::deliveries::{CopyKey, Deliveries, DeliveryKey, Stage};
 use super::links::{In, InKind, InLink, Out, OutKind, OutLink};
 use super::state::{Settling, State};
+use super::table::Table;
 
 /// A sender sent without credit: its link is to end (`amqp:link:transfer-limit-exceeded`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,24 +28,24 @@ pub struct Overrun;
 /// Deliveries through a router, or through one shard of it.
 #[derive(Debug)]
 pub struct Settlement<M = ()> {
-    pub(super) ins: BTreeMap<InLink, In>,
-    pub(super) outs: BTreeMap<OutLink, Out>,
+    pub(super) ins: Table<In>,
+    pub(super) outs: Table<Out>,
     pub(super) deliveries: Deliveries<M>,
     pub(super) actions: VecDeque<Action<M>>,
     pub(super) totals: Totals,
     /// Links with credit that is to be said.
-    pub(super) credited: BTreeSet<InLink>,
+    pub(super) credited: VecDeque<InLink>,
 }
 
 impl<M> Default for Settlement<M> {
     fn default() -> Self {
         Self {
-            ins: BTreeMap::new(),
-            outs: BTreeMap::new(),
+            ins: Table::default(),
+            outs: Table::default(),
             deliveries: Deliveries::default(),
             actions: VecDeque::new(),
             totals: Totals::default(),
-            credited: BTreeSet::new(),
+            credited: VecDeque::new(),
         }
     }
 }
@@ -52,17 +53,17 @@ impl<M> Default for Settlement<M> {
 impl<M: Clone> Settlement<M> {
     /// A sender's link is there; it has no credit yet.
     pub fn handle_in(&mut self, link: InLink, kind: InKind, capacity: u32) {
-        self.ins.insert(link, In::new(kind, capacity));
+        self.ins.insert(link.0, In::new(kind, capacity));
     }
 
     /// A receiver's link is there.
     pub fn handle_out(&mut self, link: OutLink, kind: OutKind, capacity: u32) {
-        self.outs.insert(link, Out::new(kind, capacity));
+        self.outs.insert(link.0, Out::new(kind, capacity));
     }
 
     /// Somebody can be reached who takes what a link brings: its sender gets what it may have.
     pub fn handle_reached(&mut self, link: InLink) {
-        if let Some(sender) = self.ins.get_mut(&link) {
+        if let Some(sender) = self.ins.get_mut(link.0) {
             sender.is_reached = true;
         }
         self.fill(link);
@@ -70,14 +71,14 @@ impl<M: Clone> Settlement<M> {
 
     /// Nobody can be reached any more. Credit that is given stays, until something comes that nobody takes.
     pub fn handle_unreached(&mut self, link: InLink) {
-        if let Some(sender) = self.ins.get_mut(&link) {
+        if let Some(sender) = self.ins.get_mut(link.0) {
             sender.is_reached = false;
         }
     }
 
     /// A sender gave its credit back.
     pub fn handle_drained(&mut self, link: InLink) {
-        if let Some(sender) = self.ins.get_mut(&link) {
+        if let Some(sender) = self.ins.get_mut(link.0) {
             (sender.credit, sender.unsaid) = (0, 0);
         }
         self.fill(link);
@@ -95,16 +96,17 @@ impl<M: Clone> Settlement<M> {
         receivers: &[OutLink],
         content: M,
     ) -> Result<Option<DeliveryKey>, Overrun> {
-        let sender = self.ins.get_mut(&link).ok_or(Overrun)?;
+        let sender = self.ins.get_mut(link.0).ok_or(Overrun)?;
         sender.credit = sender.credit.checked_sub(1).ok_or(Overrun)?;
         let waiting = (settling == Settling::Unsettled).then_some((link, number));
-        let known = receivers.iter().all(|receiver| self.outs.contains_key(receiver)) && !receivers.is_empty();
+        let known = receivers.iter().all(|receiver| self.outs.get(receiver.0).is_some()) && !receivers.is_empty();
         let Some(key) = known.then(|| self.deliveries.add(waiting, receivers, content)).flatten() else {
             self.refuse(link, number, settling);
             return Ok(None);
         };
         if settling == Settling::Unsettled {
-            sender.unsettled.insert(key);
+            self.deliveries.set_place(key, sender.unsettled.len());
+            sender.unsettled.push(key);
         }
         self.fill(link);
         for (index, receiver) in (0..).zip(receivers) {
@@ -115,7 +117,7 @@ impl<M: Clone> Settlement<M> {
 
     /// A receiver may be sent so many, from now on.
     pub fn handle_credit(&mut self, link: OutLink, credit: u32) {
-        if let Some(receiver) = self.outs.get_mut(&link) {
+        if let Some(receiver) = self.outs.get_mut(link.0) {
             receiver.credit = credit;
         }
         self.advance(link);
@@ -124,7 +126,7 @@ impl<M: Clone> Settlement<M> {
     /// A receiver wants what there is for so many, and its credit used up then.
     pub fn handle_drain(&mut self, link: OutLink, credit: u32) {
         self.handle_credit(link, credit);
-        if let Some(receiver) = self.outs.get_mut(&link) {
+        if let Some(receiver) = self.outs.get_mut(link.0) {
             receiver.credit = 0;
             self.actions.push_back(Action::Drained { link });
         }
@@ -134,9 +136,10 @@ impl<M: Clone> Settlement<M> {
     pub fn poll_action(&mut self) -> Option<Action<M>> {
         // Credit last, and what came together in one.
         self.poll_deed().or_else(|| {
-            let link = self.credited.pop_first()?;
-            let more = self.ins.get_mut(&link).map_or(0, |sender| std::mem::take(&mut sender.unsaid));
-            Some(Action::Credit { link, more })
+            let link = self.credited.pop_front()?;
+            let sender = self.ins.get_mut(link.0)?;
+            sender.is_noted = false;
+            Some(Action::Credit { link, more: std::mem::take(&mut sender.unsaid) })
         })
     }
 
@@ -149,8 +152,9 @@ impl<M: Clone> Settlement<M> {
     /// have used some, so that a link takes one word for many deliveries.
     pub fn poll_credit(&mut self) -> Option<(InLink, u32)> {
         loop {
-            let link = self.credited.pop_first()?;
-            let Some(sender) = self.ins.get_mut(&link) else { continue };
+            let link = self.credited.pop_front()?;
+            let Some(sender) = self.ins.get_mut(link.0) else { continue };
+            sender.is_noted = false;
             if sender.credit.saturating_sub(sender.unsaid) <= sender.capacity / 2 {
                 return Some((link, std::mem::take(&mut sender.unsaid)));
             }
@@ -177,7 +181,7 @@ impl<M: Clone> Settlement<M> {
 
     /// Asserts what must hold between two inputs.
     pub fn check(&self) {
-        for sender in self.ins.values() {
+        for (_, sender) in self.ins.iter() {
             let used = if sender.kind == InKind::Endpoint { sender.unsettled.len() } else { 0 };
             assert!(sender.credit as usize + used <= sender.capacity as usize, "a sender has its capacity at most");
             assert!(
@@ -186,11 +190,11 @@ impl<M: Clone> Settlement<M> {
             );
         }
         let mut copies = 0;
-        for (link, receiver) in &self.outs {
+        for (link, receiver) in self.outs.iter() {
             assert!(receiver.credit == 0 || receiver.waiting.is_empty(), "what may be sent was sent");
             for key in receiver.waiting.iter().chain(&receiver.sent) {
                 assert!(
-                    self.deliveries.copy(*key).is_some_and(|copy| copy.link == *link),
+                    self.deliveries.copy(*key).is_some_and(|copy| copy.link.0 == link),
                     "a copy is where it was put"
                 );
             }
@@ -201,10 +205,10 @@ impl<M: Clone> Settlement<M> {
 
     /// Gives a sender what it may have.
     pub(super) fn fill(&mut self, link: InLink) {
-        if let Some(sender) = self.ins.get_mut(&link) {
+        if let Some(sender) = self.ins.get_mut(link.0) {
             sender.fill();
-            if sender.unsaid > 0 {
-                self.credited.insert(link);
+            if sender.unsaid > 0 && !std::mem::replace(&mut sender.is_noted, true) {
+                self.credited.push_back(link);
             }
         }
     }
@@ -218,7 +222,7 @@ impl<M: Clone> Settlement<M> {
                 self.actions.push_back(Action::Release { link, number });
             }
         }
-        let is_reached = self.ins.get(&link).is_some_and(|sender| sender.is_reached);
+        let is_reached = self.ins.get(link.0).is_some_and(|sender| sender.is_reached);
         if !is_reached {
             self.actions.push_back(Action::Drain { link });
         }
@@ -227,7 +231,7 @@ impl<M: Clone> Settlement<M> {
 
     /// Puts a copy behind what waits for a receiver.
     fn put(&mut self, link: OutLink, copy: CopyKey) {
-        let Some(receiver) = self.outs.get_mut(&link) else { return };
+        let Some(receiver) = self.outs.get_mut(link.0) else { return };
         let is_late = receiver.waiting.len() >= receiver.capacity as usize;
         receiver.waiting.push_back(copy);
         if is_late {
@@ -238,7 +242,7 @@ impl<M: Clone> Settlement<M> {
 
     /// Drops the oldest settled copy that waits.
     fn drop_late(&mut self, link: OutLink) {
-        let Some(receiver) = self.outs.get_mut(&link) else { return };
+        let Some(receiver) = self.outs.get_mut(link.0) else { return };
         let is_settled =
             |copy: &CopyKey| self.deliveries.get(copy.delivery).is_none_or(|delivery| delivery.sender.is_none());
         let Some(at) = receiver.waiting.iter().position(is_settled) else { return };
@@ -249,13 +253,14 @@ impl<M: Clone> Settlement<M> {
 
     /// Sends what a receiver may be sent.
     pub(super) fn advance(&mut self, link: OutLink) {
-        while let Some(receiver) = self.outs.get_mut(&link).filter(|receiver| receiver.credit > 0) {
+        while let Some(receiver) = self.outs.get_mut(link.0).filter(|receiver| receiver.credit > 0) {
             let Some(copy) = receiver.waiting.pop_front() else { return };
             receiver.credit -= 1;
             let is_waited_for = self.deliveries.get(copy.delivery).is_some_and(|delivery| delivery.sender.is_some());
             let is_decided_there = receiver.kind == OutKind::Deciding;
             if is_waited_for && is_decided_there {
-                receiver.sent.insert(copy);
+                self.deliveries.set_copy_place(copy, receiver.sent.len());
+                receiver.sent.push(copy);
                 self.deliveries.set_stage(copy, Stage::Sent);
                 self.send(link, copy, Settling::Unsettled);
                 continue;

@@ -6,6 +6,7 @@ mod links;
 mod machine;
 mod outcomes;
 mod state;
+mod table;
 
 pub use action::{Action, Totals};
 pub use deliveries::{CopyKey, DeliveryKey};

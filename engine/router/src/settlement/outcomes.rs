@@ -5,7 +5,7 @@
 //! state counts as one that is lost. The first terminal state of a copy counts.
 
 use super::action::Action;
-use super::deliveries::{CopyKey, DeliveryKey, Stage};
+use super::deliveries::{Copy, CopyKey, DeliveryKey, Stage};
 use super::links::{InLink, OutLink};
 use super::machine::Settlement;
 use super::state::{Settling, State};
@@ -33,7 +33,7 @@ impl<M: Clone> Settlement<M> {
     /// A sender says something of its delivery: with its last word nobody waits for an outcome any more.
     pub fn handle_sender(&mut self, delivery: DeliveryKey, state: Option<State>, settling: Settling) {
         let Some(known) = self.deliveries.get_mut(delivery) else { return };
-        let copies = known.copies.clone();
+        let (copies, at) = (known.copies.clone(), known.at);
         let sender = if settling == Settling::Settled { known.sender.take() } else { None };
         for (index, known) in (0..).zip(copies) {
             let copy = CopyKey { delivery, index };
@@ -45,14 +45,14 @@ impl<M: Clone> Settlement<M> {
             }
         }
         if let Some((link, _)) = sender {
-            self.release(link, delivery);
+            self.release(link, at);
         }
     }
 
     /// A sender aborts a delivery: what was sent of it is aborted, and nobody is told of the rest.
     pub fn handle_abort(&mut self, delivery: DeliveryKey) {
         let Some(known) = self.deliveries.get_mut(delivery) else { return };
-        let (copies, sender) = (known.copies.clone(), known.sender.take());
+        let (copies, sender, at) = (known.copies.clone(), known.sender.take(), known.at);
         for (index, known) in (0..).zip(copies) {
             let copy = CopyKey { delivery, index };
             match known.stage {
@@ -63,13 +63,13 @@ impl<M: Clone> Settlement<M> {
             self.end(copy);
         }
         if let Some((link, _)) = sender {
-            self.release(link, delivery);
+            self.release(link, at);
         }
     }
 
     /// A receiver's link is gone: what it was not sent is released, what it was sent has failed.
     pub fn handle_out_lost(&mut self, link: OutLink) {
-        let Some(receiver) = self.outs.remove(&link) else { return };
+        let Some(receiver) = self.outs.remove(link.0) else { return };
         for copy in receiver.waiting {
             self.lose(copy, State::Released);
         }
@@ -80,8 +80,7 @@ impl<M: Clone> Settlement<M> {
 
     /// A sender's link is gone: its deliveries go on, and nobody hears what becomes of them.
     pub fn handle_in_lost(&mut self, link: InLink) {
-        self.credited.remove(&link);
-        let Some(sender) = self.ins.remove(&link) else { return };
+        let Some(sender) = self.ins.remove(link.0) else { return };
         for key in sender.unsettled {
             let Some(delivery) = self.deliveries.get_mut(key) else { continue };
             delivery.sender = None;
@@ -126,9 +125,7 @@ impl<M: Clone> Settlement<M> {
     /// A copy has its receiver's last word; its sender hears it with that of all others.
     fn finish(&mut self, copy: CopyKey) {
         let Some(known) = self.deliveries.copy(copy) else { return };
-        if let Some(receiver) = self.outs.get_mut(&known.link) {
-            receiver.sent.remove(&copy);
-        }
+        self.take_sent(known);
         self.deliveries.set_stage(copy, Stage::Done);
         self.tell_decided(copy.delivery);
     }
@@ -139,11 +136,11 @@ impl<M: Clone> Settlement<M> {
         if delivery.is_done() {
             let is_told = delivery.is_told;
             let state = delivery.heaviest.take().filter(|_| !is_told);
-            let sender = delivery.sender;
+            let (sender, at) = (delivery.sender, delivery.at);
             self.tell(key, state, Settling::Settled);
             self.deliveries.remove(key);
             if let Some((link, _)) = sender {
-                self.release(link, key);
+                self.release(link, at);
             }
         } else if delivery.is_decided() && !delivery.is_told {
             delivery.is_told = true;
@@ -163,9 +160,7 @@ impl<M: Clone> Settlement<M> {
     /// A copy is over without a word to its sender; the delivery with the last of them.
     pub(super) fn end(&mut self, copy: CopyKey) {
         let Some(known) = self.deliveries.copy(copy) else { return };
-        if let Some(receiver) = self.outs.get_mut(&known.link) {
-            receiver.sent.remove(&copy);
-        }
+        self.take_sent(known);
         self.deliveries.set_stage(copy, Stage::Done);
         if self.deliveries.get(copy.delivery).is_some_and(|delivery| delivery.is_done()) {
             self.deliveries.remove(copy.delivery);
@@ -181,15 +176,32 @@ impl<M: Clone> Settlement<M> {
     }
 
     fn take_waiting(&mut self, link: OutLink, copy: CopyKey) {
-        if let Some(receiver) = self.outs.get_mut(&link) {
+        if let Some(receiver) = self.outs.get_mut(link.0) {
             receiver.waiting.retain(|waiting| *waiting != copy);
         }
     }
 
-    /// A sender has a delivery less that is unsettled, and credit for another one.
-    fn release(&mut self, link: InLink, delivery: DeliveryKey) {
-        if let Some(sender) = self.ins.get_mut(&link) {
-            sender.unsettled.remove(&delivery);
+    /// A copy is over: its link was sent one less. The last one has its place then.
+    fn take_sent(&mut self, copy: Copy) {
+        if !matches!(copy.stage, Stage::Sent | Stage::Decided) {
+            return;
+        }
+        let Some(receiver) = self.outs.get_mut(copy.link.0) else { return };
+        let at = copy.at as usize;
+        receiver.sent.swap_remove(at);
+        if let Some(moved) = receiver.sent.get(at) {
+            self.deliveries.set_copy_place(*moved, at);
+        }
+    }
+
+    /// A sender has a delivery less that is unsettled, the one of this place, and credit for another one. The last one has its place then.
+    fn release(&mut self, link: InLink, at: u32) {
+        let at = at as usize;
+        if let Some(sender) = self.ins.get_mut(link.0) {
+            sender.unsettled.swap_remove(at);
+            if let Some(moved) = sender.unsettled.get(at) {
+                self.deliveries.set_place(*moved, at);
+            }
         }
         self.fill(link);
     }
