@@ -16,6 +16,7 @@ use engine_catalogue::{Catalogue, Placement};
 use engine_core::Core;
 use engine_core::limits::CoreConfig;
 use engine_home::{AddressRules, Managed, Moves};
+use engine_routing::Router;
 use engine_rt::{Clock, InboxSender, Listener, Permits, Pulse, ShardThread, Starting, Termination, Waker};
 use engine_shard::Engine;
 use node_shell::{Disks, Layers, ListenerConfig, Parts, Post, Shell, ShellConfig, Verify};
@@ -30,6 +31,7 @@ use crate::management::{self, Agent, Logins};
 use crate::node::Node;
 use crate::reload::{Reload, Reread};
 use crate::resolver;
+use crate::routing::Prepared;
 use crate::space::Space;
 use crate::users::Users;
 
@@ -249,9 +251,15 @@ impl Running {
         let space = storage.as_ref().map(|storage| Space::new(config, storage.segment_bytes(), cores.len()));
         space.iter().for_each(Space::warn_at_start);
         let (manager, requests) = flume::bounded(management::WAITING_MAX);
-        let front = shell_config(resolved, &bound, connections.clone(), manager)?;
+        let router = resolved.routing.clone().map(|routing| Prepared::new(routing, shards));
+        let registry = router.as_ref().map(Prepared::notes);
+        let front = ShellConfig { registry, ..shell_config(resolved, &bound, connections.clone(), manager)? };
         let seen = Seen { clock: Clock::default(), pulses: cores.iter().map(|_| Pulse::default()).collect() };
-        let (shards, threads) = start_shards(config, &cores, front, &catalogue, listeners, storage, &seen)?;
+        let beside = Beside { storage, router: router.as_ref() };
+        let (shards, threads) = start_shards(config, &cores, front, &catalogue, listeners, beside, &seen)?;
+        if let Some(router) = router {
+            router.start(shards.clone()).map_err(system("cannot start a thread"))?;
+        }
         let node = Arc::new(Node {
             container_id: config.node.container_id.clone(),
             cores: cores.clone(),
@@ -459,6 +467,12 @@ struct Seen {
     pulses: Vec<Pulse>,
 }
 
+/// What shards have beside their queues.
+struct Beside<'a> {
+    storage: Option<Storage>,
+    router: Option<&'a Prepared>,
+}
+
 type Shards = (Vec<InboxSender<Post>>, Vec<ShardThread>);
 
 fn start_shards(
@@ -467,9 +481,10 @@ fn start_shards(
     front: ShellConfig,
     catalogue: &Arc<Catalogue>,
     listeners: Vec<Vec<Listener>>,
-    storage: Option<Storage>,
+    beside: Beside<'_>,
     seen: &Seen,
 ) -> Result<Shards, BootError> {
+    let Beside { storage, router } = beside;
     let count = u16::try_from(cores.len()).unwrap_or(u16::MAX);
     let wakers = (0..count).map(|_| Waker::new()).collect::<io::Result<Vec<_>>>();
     let wakers = wakers.map_err(system("cannot make wakers"))?;
@@ -497,6 +512,7 @@ fn start_shards(
             }
             None => None,
         };
+        let router = router.map(|router| router.config(shard));
         let first_file = u64::from(shard) << 48 | large.as_ref().map_or(0, |(_, first)| *first);
         let large = match &large {
             Some((files, _)) => Some(
@@ -510,6 +526,10 @@ fn start_shards(
             let journal = journal.map(|recovered| recovered.restore(&mut core));
             let (store, journal) = journal.map(|Journal { store, disk }| (store, disk)).unzip();
             let engine = Engine::new(core, mesh, store);
+            let engine = match router {
+                Some(config) => engine.with_router(Router::new(config)),
+                None => engine,
+            };
             let disks = Disks { journal, large };
             let parts = Parts { engine, disks, waker, pulse, inbox, peers, clock, listeners, node_id, first_file };
             let mut shell = match Shell::new(front, parts) {

@@ -14,6 +14,7 @@ mod management;
 mod node;
 mod reload;
 mod resolver;
+mod routing;
 mod space;
 mod status;
 mod table;

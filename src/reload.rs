@@ -99,6 +99,8 @@ impl Reload {
             addresses: _,
             queues: _,
             diverts: _,
+            router: _,
+            routes: _,
             users: _,
             http: _,
             limits: _,
@@ -109,6 +111,7 @@ impl Reload {
         let mut changed = Vec::new();
         let mut compare = Compare { changed: &mut changed };
         compare.area((&was.node, &before.node), (&now.node, &after.node));
+        compare.area((&was.router, &before.router), (&now.router, &after.router));
         compare.area((&was.users, &before.users), (&now.users, &after.users));
         compare.area((&was.http, &before.http), (&now.http, &after.http));
         compare.area((&was.limits, &before.limits), (&now.limits, &after.limits));
@@ -116,7 +119,11 @@ impl Reload {
         compare.area((&was.log, &before.log), (&now.log, &after.log));
         // It is said of addresses.
         changed.retain(|name| name != "storage.when_full");
-        let lists = [("listeners", was.listeners != now.listeners), ("connectors", was.connectors != now.connectors)];
+        let lists = [
+            ("listeners", was.listeners != now.listeners),
+            ("connectors", was.connectors != now.connectors),
+            ("routes", was.routes != now.routes),
+        ];
         changed.extend(lists.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name.to_owned()));
         changed
     }

@@ -10,6 +10,8 @@ pub const LISTENERS_MAX: usize = 64;
 /// Connectors at most: each has a descriptor, and every shard looks at its own when the first of them wants something.
 /// More are refused.
 pub const CONNECTORS_MAX: usize = 64;
+/// Routes at most: each is a pattern that links of clients are looked up by. More are refused.
+pub const ROUTES_MAX: usize = 10_000;
 /// Endpoints of a connector at most: a round tries them all, one after the other. More are refused.
 pub const ENDPOINTS_MAX: usize = 16;
 /// Longest name of a connector, bytes. Longer ones are refused.

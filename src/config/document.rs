@@ -16,21 +16,23 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::addresses::{AddressEntry, DivertEntry, QueueEntry, respelled};
-use super::bounds::{CONNECTORS_MAX, FILE_MAX, LISTENERS_MAX, SHOWN_MAX};
+use super::bounds::{CONNECTORS_MAX, FILE_MAX, LISTENERS_MAX, ROUTES_MAX, SHOWN_MAX};
 use super::fault::{Faults, Origin, Place};
 use super::files;
 use super::origins::Origins;
-use super::settings::{Config, Connector, Http, Limits, Listener, Log, Node, Storage, Users};
+use super::settings::{Config, Connector, Http, Limits, Listener, Log, Node, Route, Router, Storage, Users};
 use super::similar::{called_otherwise, most_similar};
 
 /// Tables and their settings, in the order of the documentation.
-pub const AREAS: [(&str, &[Setting]); 11] = [
+pub const AREAS: [(&str, &[Setting]); 13] = [
     (Node::NAME, Node::SETTINGS),
     (Listener::NAME, Listener::SETTINGS),
     (Connector::NAME, Connector::SETTINGS),
     (AddressEntry::NAME, AddressEntry::SETTINGS),
     (QueueEntry::NAME, QueueEntry::SETTINGS),
     (DivertEntry::NAME, DivertEntry::SETTINGS),
+    (Router::NAME, Router::SETTINGS),
+    (Route::NAME, Route::SETTINGS),
     (Storage::NAME, Storage::SETTINGS),
     (Users::NAME, Users::SETTINGS),
     (Http::NAME, Http::SETTINGS),
@@ -39,7 +41,8 @@ pub const AREAS: [(&str, &[Setting]); 11] = [
 ];
 
 /// Those of which there may be several.
-pub const LISTS: [&str; 5] = [Listener::NAME, Connector::NAME, AddressEntry::NAME, QueueEntry::NAME, DivertEntry::NAME];
+pub const LISTS: [&str; 6] =
+    [Listener::NAME, Connector::NAME, AddressEntry::NAME, QueueEntry::NAME, DivertEntry::NAME, Route::NAME];
 
 type Entry<'i> = (&'i Spanned<Cow<'i, str>>, &'i Spanned<DeValue<'i>>);
 
@@ -124,6 +127,8 @@ impl Reader<'_> {
             AddressEntry::NAME => config.addresses = self.read_list((key, value), DECLARED_MAX),
             QueueEntry::NAME => config.queues = self.read_list((key, value), DECLARED_MAX),
             DivertEntry::NAME => config.diverts = self.read_list((key, value), OTHERS_MAX),
+            Router::NAME => self.read_area((key, value), &mut config.router),
+            Route::NAME => config.routes = self.read_list((key, value), ROUTES_MAX),
             Users::NAME => self.read_area((key, value), &mut config.users),
             Http::NAME => self.read_area((key, value), &mut config.http),
             Limits::NAME => self.read_area((key, value), &mut config.limits),

@@ -36,6 +36,8 @@ fn tables(config: &Config) -> Vec<Table> {
     tables.extend(list(&config.addresses));
     tables.extend(list(&config.queues));
     tables.extend(list(&config.diverts));
+    tables.push(Table::of(0, &config.router));
+    tables.extend(list(&config.routes));
     tables.extend([
         Table::of(0, &config.storage),
         Table::of(0, &config.users),
@@ -149,7 +151,7 @@ mod tests {
     use super::super::addresses::{AddressEntry, DivertEntry, QueueEntry};
     use super::super::document::AREAS;
     use super::super::given::Options;
-    use super::super::settings::{Config, Connector, Listener};
+    use super::super::settings::{Config, Connector, Listener, Route};
     use super::*;
 
     #[test]
@@ -160,6 +162,7 @@ mod tests {
             addresses: vec![AddressEntry::default()],
             queues: vec![QueueEntry::default()],
             diverts: vec![DivertEntry::default()],
+            routes: vec![Route::default()],
             ..Config::default()
         };
         let mut names: Vec<&str> = tables(&config).iter().map(|table| table.name).collect();

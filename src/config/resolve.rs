@@ -7,6 +7,7 @@
 mod connecting;
 mod defining;
 mod listening;
+mod routing;
 mod web;
 
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ use super::fault::Faults;
 use super::given::Given;
 use super::settings::{Config, Limits, Listener, Mechanism, Node, Sasl, Transport, Users, machine_mib};
 use super::{cores, files};
+use crate::routing::Routing;
 use crate::users;
 
 pub use connecting::ConnectTo;
@@ -44,6 +46,8 @@ pub struct Resolved {
     pub http: Option<HttpListener>,
     /// Addresses, queues and their settings.
     pub definitions: Vec<Definition>,
+    /// The router, if all addresses are routed.
+    pub routing: Option<Routing>,
     /// What is allowed, and worth a thought.
     pub warnings: Vec<String>,
 }
@@ -79,9 +83,10 @@ impl Given {
         let listeners = (0..self.config.listeners.len()).map(|index| resolving.listener(index)).collect();
         let connectors = resolving.connectors();
         let http = resolving.web();
+        let routing = resolving.routing();
         let Resolving { faults, warnings, .. } = resolving;
         let config = self.config.clone();
-        faults.or(Resolved { config, cores, listeners, connectors, users, http, definitions, warnings })
+        faults.or(Resolved { config, cores, listeners, connectors, users, http, definitions, routing, warnings })
     }
 }
 

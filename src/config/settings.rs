@@ -28,6 +28,10 @@ pub struct Config {
     pub queues: Vec<QueueEntry>,
     /// Messages of addresses that go to others.
     pub diverts: Vec<DivertEntry>,
+    /// The router.
+    pub router: Router,
+    /// How the router spreads messages.
+    pub routes: Vec<Route>,
     /// Who may authenticate.
     pub users: Users,
     /// The read-only HTTP listener.
@@ -49,6 +53,8 @@ impl Default for Config {
             addresses: Vec::new(),
             queues: Vec::new(),
             diverts: Vec::new(),
+            router: Router::default(),
+            routes: Vec::new(),
             users: Users::default(),
             http: Http::default(),
             limits: Limits::default(),
@@ -204,6 +210,45 @@ area! {
         retry_min_ms: u32 = 500 => range(100, 3_600_000, "ms");
         /// wait no longer than that
         retry_max_ms: u32 = 30_000 => range(100, 3_600_000, "ms");
+    }
+}
+
+choice! {
+    /// How messages of an address are spread.
+    Distribution {
+        /// Each to one receiver, of whom those with least to do come first.
+        Balanced = "balanced",
+        /// Each to one receiver, in turn.
+        Closest = "closest",
+        /// Each to all receivers.
+        Multicast = "multicast",
+        /// To nobody: links to it are refused.
+        Unavailable = "unavailable",
+    }
+}
+
+area! {
+    /// The router.
+    Router = "router" {
+        /// whether all addresses are routed: messages pass through to whoever receives from them, and nothing is kept. It needs
+        /// `storage.enabled = false`. Its name in its network is `node.container_id`
+        enabled: bool = false;
+        /// how messages of addresses are spread that no `routes` are for
+        distribution: Distribution = Distribution::Balanced;
+        /// deliveries of a link that may be unsettled; so much credit senders have
+        link_capacity: u32 = engine_router::limits::LINK_CAPACITY => range(1, 1 << 20, "");
+    }
+}
+
+area! {
+    /// How the router spreads messages of some addresses.
+    Route = "routes" {
+        /// beginning of the addresses that it is for: words are divided by dots or slashes, and `a` is for `a.b` and not for `ab`
+        prefix: Option<String> = None => told("none");
+        /// instead of a prefix: `*` stands for one word, `#` for any words; where several match, the most specific one holds
+        pattern: Option<String> = None => told("none");
+        /// how messages are spread
+        distribution: Distribution = Distribution::Balanced;
     }
 }
 

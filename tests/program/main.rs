@@ -46,6 +46,7 @@ mod reload;
 mod replaying;
 mod resuming;
 mod retention;
+mod router;
 mod router_files;
 mod routing;
 mod scheduling;

@@ -507,6 +507,28 @@ impl<S: Read + Write> Peer<S> {
         })
     }
 
+    /// Waits for an outcome: of which deliveries, and the state as it is shown.
+    pub fn state(&mut self) -> (u32, u32, String) {
+        self.until(|performative| {
+            let Performative::Disposition(disposition) = performative else { return None };
+            let state = disposition.state.as_ref().map(|state| format!("{state:?}")).unwrap_or_default();
+            Some((disposition.first, disposition.last.unwrap_or(disposition.first), state))
+        })
+    }
+
+    /// Settles a delivery with a state.
+    pub fn decide(&mut self, delivery: u32, state: DeliveryState<'_>) {
+        let disposition = Disposition {
+            role: Role::Receiver,
+            first: delivery,
+            last: None,
+            settled: true,
+            state: Some(state),
+            batchable: false,
+        };
+        self.put(&Performative::Disposition(disposition));
+    }
+
     /// Waits for a message: its delivery's number, and its body.
     pub fn receive(&mut self) -> (u32, Vec<u8>) {
         loop {

@@ -97,7 +97,16 @@ pub(crate) fn of_peer(outcome: DeliveryOutcome) -> Outcome {
 pub(crate) fn said(outcome: Outcome) -> DeliveryOutcome {
     match outcome {
         Outcome::Accepted => DeliveryOutcome::Accepted,
-        Outcome::Released | Outcome::Modified(_) => DeliveryOutcome::Released,
+        Outcome::Released => DeliveryOutcome::Released,
+        // What a receiver said of a message that was routed.
+        Outcome::Modified(modified) => {
+            let Modified { delivery_failed, undeliverable_here, annotations } = *modified;
+            DeliveryOutcome::Modified(Box::new(amqp_proto::Modified {
+                delivery_failed,
+                undeliverable_here,
+                annotations,
+            }))
+        }
         Outcome::Rejected(refusal) => DeliveryOutcome::Rejected(refusal.map(|refusal| {
             let Refusal { condition, description } = *refusal;
             Box::new(AmqpError::new(condition, description))

@@ -1,0 +1,65 @@
+//! The router of a node: what each shard's part of it is told, and the thread that makes the table of all.
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
+use std::io;
+use std::sync::Arc;
+
+use engine_router::RouterId;
+use engine_router::table::{Addresses, Rules, Table};
+use engine_routing::{Note, Registry, RouterConfig};
+use engine_rt::InboxSender;
+use node_shell::{Post, registry};
+
+/// What a router is told.
+#[derive(Clone, Debug)]
+pub struct Routing {
+    /// Its name in its network.
+    pub id: RouterId,
+    /// What holds for addresses.
+    pub rules: Arc<Rules>,
+    /// Deliveries of a link that may be unsettled, from 1.
+    pub capacity: u32,
+}
+
+/// A router before its shards run.
+pub struct Prepared {
+    routing: Routing,
+    table: Table,
+    registry: Registry,
+    shards: u16,
+    notes: (flume::Sender<Note>, flume::Receiver<Note>),
+}
+
+impl Prepared {
+    /// The router of a node of so many shards.
+    pub fn new(routing: Routing, shards: u16) -> Self {
+        let seed = RandomState::new().hash_one(std::process::id());
+        let mut addresses = Addresses::new(Arc::clone(&routing.rules), seed);
+        let table = addresses.view();
+        Self { routing, table, registry: Registry::new(addresses, shards), shards, notes: flume::unbounded() }
+    }
+
+    /// Where shards tell of their consumers.
+    pub fn notes(&self) -> flume::Sender<Note> {
+        self.notes.0.clone()
+    }
+
+    /// What a shard's part is told.
+    pub fn config(&self, shard: u16) -> RouterConfig {
+        let Routing { id, capacity, .. } = &self.routing;
+        let (id, table) = (id.clone(), self.table.clone());
+        RouterConfig { shard, shards: self.shards, id, table, capacity: *capacity }
+    }
+
+    /// Starts the thread that makes the table; it ends when no shard is left.
+    ///
+    /// # Errors
+    /// When the system has no thread.
+    pub fn start(self, shards: Vec<InboxSender<Post>>) -> io::Result<()> {
+        let Self { registry, notes: (_, notes), .. } = self;
+        let serve = move || registry::serve(registry, &notes, &shards);
+        std::thread::Builder::new().name("router".to_owned()).spawn(serve)?;
+        Ok(())
+    }
+}

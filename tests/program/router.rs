@@ -1,0 +1,229 @@
+//! Messages that pass through: the program as a router, between its clients.
+//!
+//! The system gives each connection to a shard of its choosing: with several shards senders and receivers are on the same ones and on
+//! others.
+
+use std::net::TcpStream;
+
+use amqp_codec::performative::DeliveryState;
+use tempfile::TempDir;
+
+use crate::broker::{Broker, heddle, text, wait_for};
+use crate::peer::{Durable, End, Peer, opened};
+
+const ROUTER: &str = r#"[storage]
+enabled = false
+[[listeners]]
+address = "127.0.0.1:0"
+[router]
+enabled = true
+link_capacity = 20
+[[routes]]
+prefix = "news"
+distribution = "multicast"
+[[routes]]
+pattern = "near.#"
+distribution = "closest"
+[[routes]]
+prefix = "closed"
+distribution = "unavailable"
+"#;
+
+fn router(shards: u16) -> Broker {
+    Broker::start_with(TempDir::new().expect("a folder"), shards, ROUTER)
+}
+
+fn receiver(router: &Broker, address: &str, credit: u32) -> Peer<TcpStream> {
+    let mut peer = opened(router);
+    peer.attach_receiver(address, credit);
+    peer
+}
+
+fn sender(router: &Broker, address: &str) -> Peer<TcpStream> {
+    let mut peer = opened(router);
+    peer.attach_sender(address);
+    peer
+}
+
+#[test]
+fn what_a_receiver_says_is_what_its_sender_hears() {
+    for shards in [1, 3] {
+        let router = router(shards);
+        // More than there are shards, so that both ends are on the same one and on others.
+        for pair in 0..8 {
+            let address = format!("orders.{pair}");
+            let mut receiver = receiver(&router, &address, 10);
+            let mut sender = sender(&router, &address);
+            let states = [
+                DeliveryState::Accepted,
+                DeliveryState::Released,
+                DeliveryState::Modified { delivery_failed: true, undeliverable_here: true, annotations: None },
+                DeliveryState::Modified { delivery_failed: false, undeliverable_here: false, annotations: None },
+            ];
+            for (number, state) in (0..).zip(states) {
+                sender.send_message(number, Durable::Yes, &[number as u8]);
+                let (delivery, body) = receiver.receive();
+                assert_eq!((delivery, &body[..]), (number, &[number as u8][..]));
+                let shown = format!("{state:?}");
+                receiver.decide(delivery, state);
+                assert_eq!(sender.state(), (number, number, shown), "{shards} shards, pair {pair}");
+            }
+            sender.send_message(4, Durable::No, b"blue");
+            let (delivery, _) = receiver.receive();
+            receiver.reject(delivery, delivery, "too blue");
+            let (_, _, why) = sender.outcome();
+            assert!(why.is_some_and(|why| why.contains("shop:closed") && why.contains("too blue")));
+        }
+    }
+}
+
+#[test]
+fn senders_have_credit_while_somebody_is_there() {
+    for shards in [1, 3] {
+        let router = router(shards);
+        let mut waiting = opened(&router);
+        waiting.attach_waiting_sender("orders");
+        assert_eq!(waiting.ask_for_credit(), 0, "nobody is there");
+        let mut receiver = receiver(&router, "orders", 100);
+        waiting.wait_for_credit();
+        waiting.send_message(0, Durable::No, b"first");
+        let (delivery, _) = receiver.receive();
+        receiver.accept(delivery, delivery);
+        assert_eq!(waiting.outcome(), (0, 0, None));
+        receiver.close();
+        // What it has credit for comes back, once the router knows.
+        let mut number = 0;
+        wait_for("a release", || {
+            number += 1;
+            waiting.send_message(number, Durable::No, b"next");
+            (waiting.state().2 == "Released").then_some(())
+        });
+    }
+}
+
+#[test]
+fn each_distribution_is_kept() {
+    for shards in [1, 3] {
+        let router = router(shards);
+        let mut listeners: Vec<_> = (0..4).map(|_| receiver(&router, "news.today", 100)).collect();
+        let mut speaker = sender(&router, "news.today");
+        for number in 0..10 {
+            speaker.send_message(number, Durable::No, &[number as u8]);
+        }
+        for listener in &mut listeners {
+            for number in 0..10 {
+                let (delivery, body) = listener.receive();
+                assert_eq!(body, [number as u8], "all of them, in their order");
+                listener.accept(delivery, delivery);
+            }
+        }
+        let mut told = 0;
+        while told < 10 {
+            let (first, last, refused) = speaker.outcome();
+            assert_eq!((first, refused), (told, None));
+            told = last + 1;
+        }
+        for address in ["orders", "near.by"] {
+            let mut workers: Vec<_> = (0..4).map(|_| receiver(&router, address, 100)).collect();
+            let mut sender = sender(&router, address);
+            (0..12).for_each(|number| sender.send_message(number, Durable::No, &[number as u8]));
+            for worker in &mut workers {
+                let mut got: Vec<u8> = (0..3).map(|_| worker.receive().1[0]).collect();
+                assert!(got.is_sorted(), "{got:?}");
+                got.dedup();
+                assert_eq!((got.len(), worker.drain(100)), (3, 0), "{address}: each has its share");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_lost_receiver_had_is_told_its_sender() {
+    for shards in [1, 3] {
+        let router = router(shards);
+        let mut receiver = receiver(&router, "orders", 2);
+        let mut sender = sender(&router, "orders");
+        (0..4).for_each(|number| sender.send_message(number, Durable::No, b"order"));
+        receiver.receive();
+        receiver.receive();
+        drop(receiver);
+        let mut told = Vec::new();
+        while told.len() < 4 {
+            let (first, last, state) = sender.state();
+            told.extend((first..=last).map(|number| (number, state.clone())));
+        }
+        told.sort_unstable();
+        let failed = DeliveryState::Modified { delivery_failed: true, undeliverable_here: false, annotations: None };
+        let (failed, released) = (format!("{failed:?}"), format!("{:?}", DeliveryState::Released));
+        assert_eq!(told, [(0, failed.clone()), (1, failed), (2, released.clone()), (3, released)]);
+    }
+}
+
+#[test]
+fn a_slow_receiver_slows_its_sender_and_nobody_else() {
+    let router = router(3);
+    let _slow = receiver(&router, "slow", 1);
+    let mut held_up = sender(&router, "slow");
+    (0..20).for_each(|number| held_up.send_message(number, Durable::No, b"wait"));
+    assert_eq!(held_up.ask_for_credit(), 0, "it has as many unsettled as it may");
+    let mut fast = receiver(&router, "fast", 1000);
+    let mut busy = sender(&router, "fast");
+    for number in 0..500 {
+        busy.send_message(number, Durable::No, b"go");
+        let (delivery, _) = fast.receive();
+        fast.accept(delivery, delivery);
+        assert_eq!(busy.outcome(), (number, number, None));
+    }
+}
+
+#[test]
+fn a_message_of_many_frames_passes() {
+    for shards in [1, 3] {
+        let router = router(shards);
+        let mut receiver = receiver(&router, "files", 2);
+        let mut sender = sender(&router, "files");
+        sender.send_large(0, Durable::No, 3_000_000, End::Aborted);
+        sender.send_large(1, Durable::No, 5_000_000, End::Whole);
+        let (delivery, bytes) = receiver.receive_large();
+        assert_eq!(bytes, 5_000_000);
+        receiver.accept(delivery, delivery);
+        let (first, last, refused) = sender.outcome();
+        assert_eq!((first, last, refused), (1, 1, None));
+    }
+}
+
+#[test]
+fn addresses_that_may_not_be_used_are_refused_and_nothing_is_kept() {
+    let router = router(1);
+    let mut peer = opened(&router);
+    peer.attach_waiting_sender("closed.for.good");
+    let why = peer.detached();
+    assert!(why.contains("NotFound") || why.contains("not-found"), "{why}");
+    let state = router.state();
+    assert_eq!(state["queues"].as_array().map(Vec::len), Some(0), "nothing is kept");
+}
+
+#[test]
+fn what_a_router_has_no_place_for_is_refused_at_once() {
+    let refused = |text: &str| {
+        let folder = TempDir::new().expect("a folder");
+        let Err((_, said)) = Broker::try_start(folder, 1, text) else { panic!("{text} is refused") };
+        said
+    };
+    let said = refused("[router]\nenabled = true\n[[queue]]\nname = \"q\"\n");
+    assert!(said.contains("storage.enabled = false") && said.contains("[[queue]]"), "{said}");
+    let said = refused("[[routes]]\nprefix = \"a\"\n");
+    assert!(said.contains("router.enabled"), "{said}");
+    let routes = "[router]\nenabled = true\n[storage]\nenabled = false\n[[routes]]\nprefix = \"a\"\npattern = \"b\"\n\
+                  [[routes]]\npattern = \"a.#\"\n[[routes]]\nprefix = \"a\"\n[[routes]]\npattern = \"\"\n";
+    let said = refused(routes);
+    for part in ["either a prefix or a pattern", "for the same addresses", "no pattern"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("named.toml");
+    let named = "[node]\ncontainer_id = \"a b\"\n[router]\nenabled = true\n[storage]\nenabled = false\n";
+    std::fs::write(&path, named).expect("a file");
+    let output = heddle().args(["config", "check", "--config"]).arg(&path).output().expect("the program runs");
+    assert!(!output.status.success() && text(&output).contains("no name of a router"), "{}", text(&output));
+}
