@@ -209,8 +209,12 @@ fn tell_ready(resolved: &Resolved, running: &Running, started: Instant) {
         tracing::info!(target: "heddle::program", %address, transport, "listening for state, metrics and probes");
     }
     let data_dir = config.storage.enabled.then(|| config.node.data_dir.display().to_string());
+    let nowhere = match &resolved.routing {
+        Some(_) => "none: all addresses are routed, and nothing is kept",
+        None => "none: messages are in memory only",
+    };
     tracing::info!(target: "heddle::program", version = env!("CARGO_PKG_VERSION"), node = config.node.container_id,
-        shards = running.threads.len(), connections_max = running.node.connections_max, data_dir = data_dir.as_deref().unwrap_or("none: messages are in memory only"),
+        shards = running.threads.len(), connections_max = running.node.connections_max, data_dir = data_dir.as_deref().unwrap_or(nowhere),
         http = running.http().map(|http| http.to_string()), ms = ms(started), "ready");
 }
 

@@ -40,9 +40,9 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Start the broker.
+    /// Start the broker, or a router.
     #[command(after_help = "Examples:\n  heddle run\n  heddle run --listen 127.0.0.1:5672 --cores 0-3\n  heddle run \
-                            --config heddle.toml")]
+                            --config heddle.toml\n  heddle run --router /etc/qpid-dispatch/qdrouterd.conf")]
     Run(Run),
     /// Look at a configuration without starting.
     #[command(subcommand)]
@@ -123,7 +123,7 @@ enum ConfigCommand {
     },
     /// Print the effective values and where each comes from.
     #[command(
-        after_help = "Examples:\n  heddle config print > heddle.toml\n  heddle config print --config heddle.toml --json"
+        after_help = "Examples:\n  heddle config print > heddle.toml\n  heddle config print --config heddle.toml --json\n  heddle config print --router qdrouterd.conf > heddle.toml"
     )]
     Print {
         #[command(flatten)]
@@ -133,7 +133,7 @@ enum ConfigCommand {
         json: bool,
     },
     /// Read a configuration of qdrouterd, of any of its versions: say what is wrong or doubtful, and print it in today's spelling.
-    /// Nothing runs it yet.
+    /// `run --router` runs it, as far as it is run.
     #[command(
         after_help = "Examples:\n  heddle config router /etc/qpid-dispatch/qdrouterd.conf\n  heddle config router old.conf > new.conf"
     )]
@@ -210,7 +210,7 @@ fn check(options: &config::Options) -> Result<()> {
     for warning in resolved.warnings.iter().chain(&taken) {
         eprintln!("warning: {}", shown::sentence(&warning.to_string()));
     }
-    match &options.config {
+    match options.config.as_ref().or(options.router.as_ref()) {
         Some(path) => println!("{}: nothing is wrong with it", path.display()),
         None => println!("nothing is wrong with it"),
     }
@@ -220,6 +220,9 @@ fn check(options: &config::Options) -> Result<()> {
 /// Prints a configuration that, read again, means the same.
 fn print(options: &config::Options, json: bool) -> Result<()> {
     let given = Given::read(options)?;
+    for warning in &given.warnings {
+        eprintln!("warning: {}", shown::sentence(warning));
+    }
     print!("{}", if json { given.to_json() } else { given.to_toml() });
     Ok(())
 }

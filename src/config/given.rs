@@ -1,6 +1,8 @@
 //! What was typed in: a file and options of the command over the defaults, with where each value comes from.
 
-use std::path::PathBuf;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use engine_catalogue::Area;
@@ -10,6 +12,8 @@ use super::document::{self, refusal};
 use super::endpoint::Endpoint;
 use super::fault::{Faults, Origin};
 use super::origins::Origins;
+use super::routed;
+use super::router::read_router;
 use super::settings::{Config, Listener};
 
 /// Options that say what to run with; they win over the file.
@@ -18,6 +22,9 @@ pub struct Options {
     /// Configuration file; without one the defaults hold.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Configuration of a router, as qdrouterd has it: the node routes messages and keeps none.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["config", "data_dir"])]
+    pub router: Option<PathBuf>,
     /// Where to keep data.
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
@@ -45,11 +52,13 @@ pub struct Given {
     pub config: Config,
     /// Where they come from.
     pub origins: Origins,
+    /// What is doubtful in a router's file.
+    pub warnings: Vec<String>,
 }
 
 impl From<Config> for Given {
     fn from(config: Config) -> Self {
-        Self { config, origins: Origins::default() }
+        Self { config, origins: Origins::default(), warnings: Vec::new() }
     }
 }
 
@@ -69,12 +78,37 @@ impl Given {
         if let Some(path) = &options.config {
             document::read_file(path, &mut given.config, &mut given.origins, &mut faults);
         }
+        if let Some(path) = &options.router {
+            given.read_router(path, &mut faults);
+        }
         given.lay_over(options, &mut faults);
         (given, faults)
     }
 
+    /// Puts what a router's file says in place of the defaults.
+    fn read_router(&mut self, path: &Path, faults: &mut Faults) {
+        let reading = match read_router(path) {
+            Ok(reading) => reading,
+            Err(why) => return faults.add(Origin::Default, why),
+        };
+        self.warnings.extend(reading.warnings.iter().map(ToString::to_string));
+        let configuration = match reading.configuration {
+            Ok(configuration) => configuration,
+            Err(wrong) => {
+                let all = wrong
+                    .iter()
+                    .map(|fault| (routed::origin(&fault.place), format!("{}: {}", fault.wrong, fault.advice)));
+                return all.for_each(|(origin, text)| faults.add(origin, text));
+            }
+        };
+        let made_up = routed::made_up(RandomState::new().hash_one(std::process::id()));
+        let cores = engine_rt::allowed_cores().len();
+        let Self { config, origins, warnings } = self;
+        routed::lay(&configuration, (&made_up, cores), (config, origins), (faults, warnings));
+    }
+
     fn lay_over(&mut self, options: &Options, faults: &mut Faults) {
-        let Self { config, origins } = self;
+        let Self { config, origins, .. } = self;
         let mut laid = Laid { origins, faults };
         laid.put(&mut config.node, "data_dir", "--data-dir", options.data_dir.as_ref().map(|dir| dir.to_value()));
         laid.put(&mut config.node, "cores", "--cores", options.cores.as_ref().map(|cores| cores.to_value()));

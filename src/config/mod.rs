@@ -15,6 +15,7 @@ mod print;
 #[cfg(test)]
 mod reference;
 mod resolve;
+mod routed;
 mod router;
 mod settings;
 mod similar;

@@ -72,8 +72,13 @@ impl Given {
 
     /// The same, with what else is wrong.
     pub fn resolve_beside(&self, faults: Faults) -> Result<Resolved, Faults> {
-        let mut resolving =
-            Resolving { config: &self.config, origins: &self.origins, faults, warnings: Vec::new(), taken: Vec::new() };
+        let mut resolving = Resolving {
+            config: &self.config,
+            origins: &self.origins,
+            faults,
+            warnings: self.warnings.clone(),
+            taken: Vec::new(),
+        };
         let cores = resolving.cores();
         resolving.limits();
         resolving.prefixes();

@@ -1,13 +1,13 @@
 //! `heddle config router`: a configuration of qdrouterd is read as a router would read it, and told: what is wrong, what is doubtful,
 //! and what it says in today's spelling.
 //!
-//! Not here: the reading itself (`engine_router_conf`), and running it, which nothing does yet.
+//! Not here: the reading itself (`engine_router_conf`), and what a node is told by it (`routed`).
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use engine_router_conf::limits::FILE_OCTETS_MAX;
-use engine_router_conf::{Secrets, read};
+use engine_router_conf::{Reading, Secrets, read};
 use load_model::shown;
 
 use super::files;
@@ -28,8 +28,7 @@ impl RouterFile {
     /// # Errors
     /// Everything that is wrong with it, each with its line and what to do.
     pub fn execute(&self) -> Result<(), Box<dyn std::error::Error>> {
-        let name = self.file.display().to_string();
-        let reading = read(&name, &text(&self.file)?, |variable| std::env::var(variable).ok());
+        let reading = read_router(&self.file)?;
         for warning in reading.warnings.iter() {
             eprintln!("warning: {}", shown::lines(&warning.to_string()));
         }
@@ -41,6 +40,15 @@ impl RouterFile {
         print!("{}", reading.configuration?.to_text(secrets));
         Ok(())
     }
+}
+
+/// Reads a file of qdrouterd's, with variables of the environment.
+///
+/// # Errors
+/// When it cannot be read, or is no text.
+pub fn read_router(path: &Path) -> Result<Reading, String> {
+    let name = path.display().to_string();
+    Ok(read(&name, &text(path)?, |variable| std::env::var(variable).ok()))
 }
 
 fn text(path: &Path) -> Result<String, String> {

@@ -73,6 +73,13 @@ impl Broker {
         Self::start_saying(folder, (shards, "warn"), listeners, |_| {})
     }
 
+    /// Starts a router by a file of qdrouterd's; its other files are in `folder`.
+    pub fn start_router(folder: TempDir, file: &Path) -> Self {
+        let mut command = heddle();
+        command.args(["run", "--http", "127.0.0.1:0", "--router"]).arg(file);
+        started(Self::start_with_command(folder, command))
+    }
+
     fn start_saying(
         folder: TempDir,
         (shards, level): (u16, &str),
@@ -85,12 +92,18 @@ impl Broker {
             "[node]\nshards = {shards}\ndata_dir = {data:?}\n[log]\nlevel = \"{level}\"\n[http]\naddress = \"127.0.0.1:0\"\n{listeners}\n"
         );
         std::fs::write(&config, text).expect("a configuration");
+        let mut command = heddle();
+        command.args(["run", "--config"]).arg(&config);
+        say(&mut command);
+        Self::start_with_command(folder, command)
+    }
+
+    /// Runs a command that serves, with its ready file and its log in a folder.
+    fn start_with_command(folder: TempDir, mut command: Command) -> Result<Self, (TempDir, String)> {
         let ready = folder.path().join("ready.json");
         let _ = std::fs::remove_file(&ready);
         let log = std::fs::File::create(folder.path().join("log")).expect("a log");
-        let mut command = heddle();
-        command.args(["run", "--config"]).arg(&config).arg("--ready-file").arg(&ready).stderr(log);
-        say(&mut command);
+        command.arg("--ready-file").arg(&ready).stderr(log);
         let mut process = command.spawn().expect("the program starts");
         let started = wait_for("the ready file", || {
             if process.try_wait().expect("its state").is_some() {

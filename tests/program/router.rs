@@ -227,3 +227,50 @@ fn what_a_router_has_no_place_for_is_refused_at_once() {
     let output = heddle().args(["config", "check", "--config"]).arg(&path).output().expect("the program runs");
     assert!(!output.status.success() && text(&output).contains("no name of a router"), "{}", text(&output));
 }
+
+#[test]
+fn a_file_of_qdrouterd_is_run_and_becomes_a_configuration() {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("qdrouterd.conf");
+    let text = "router {\n    mode: standalone\n    id: R1\n}\nlistener {\n    host: 127.0.0.1\n    port: 0\n    authenticatePeer: no\n}\n\
+                address {\n    prefix: news\n    distribution: multicast\n}\nlog {\n    module: DEFAULT\n    enable: info+\n}\n";
+    std::fs::write(&path, text).expect("a file");
+    let router = Broker::start_router(folder, &path);
+    let mut listeners: Vec<_> = (0..2).map(|_| receiver(&router, "news", 10)).collect();
+    let mut speaker = opened(&router);
+    speaker.attach_sender("news");
+    speaker.send_message(0, Durable::No, b"hello");
+    for listener in &mut listeners {
+        assert_eq!(listener.receive().1, b"hello");
+    }
+    let log = router.log();
+    assert!(log.contains("qdrouterd.conf:14") && log.contains("--log"), "what has no effect is told: {log}");
+    // The same as a configuration of our own.
+    let path = path.to_str().expect("text");
+    let printed = heddle().args(["config", "print", "--router", path]).output().expect("the program runs");
+    let toml = String::from_utf8(printed.stdout).expect("text");
+    assert!(toml.contains("container_id = \"R1\"") && toml.contains("prefix = \"news\""), "{toml}");
+    let folder = TempDir::new().expect("a folder");
+    std::fs::write(folder.path().join("heddle.toml"), toml).expect("a file");
+    let check = heddle().args(["config", "check", "--config"]).arg(folder.path().join("heddle.toml")).output();
+    assert!(check.expect("the program runs").status.success());
+}
+
+#[test]
+fn all_that_is_not_run_of_a_file_of_qdrouterd_is_refused_at_once() {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("qdrouterd.conf");
+    let file = "router {\n    mode: interior\n    id: R1\n}\nlistener {\n    role: inter-router\n    port: 5671\n}\nconnector {\n    host: a\n}\n\
+                address {\n    prefix: q\n    waypoint: yes\n}\nautoLink {\n    address: q\n    direction: in\n    connection: c\n}\n";
+    std::fs::write(&path, file).expect("a file");
+    let output = heddle().args(["run", "--router"]).arg(&path).output().expect("the program runs");
+    let said = text(&output);
+    assert!(!output.status.success());
+    for told in ["qdrouterd.conf:5:", "qdrouterd.conf:9:", "qdrouterd.conf:12:", "qdrouterd.conf:16:", "4 errors"] {
+        assert!(said.contains(told), "{told}: {said}");
+    }
+    let both = heddle().args(["run", "--router", "a", "--config", "b"]).output().expect("the program runs");
+    assert!(!both.status.success() && text(&both).contains("cannot be used with"), "{}", text(&both));
+    let missing = heddle().args(["run", "--router", "nowhere.conf"]).output().expect("the program runs");
+    assert!(!missing.status.success() && text(&missing).contains("nowhere.conf does not exist"));
+}

@@ -23,6 +23,7 @@ mod names;
 mod normal;
 mod origin;
 mod print;
+mod said;
 pub mod schema;
 pub mod sections;
 mod sheets;
@@ -36,6 +37,7 @@ pub use configuration::Configuration;
 pub use fault::{Doubt, Fault, Faults, Place, Warning, Warnings};
 pub use origin::Origin;
 pub use print::Secrets;
+pub use said::Said;
 
 /// What became of a file.
 #[derive(Clone, Debug)]

@@ -133,7 +133,7 @@ impl Printer {
 }
 
 /// The values of a section that the table does not have anyway.
-fn values<T: Part>(of: &'static EntityType, section: &T) -> Vec<(&'static str, Value)> {
+pub(crate) fn values<T: Part>(of: &'static EntityType, section: &T) -> Vec<(&'static str, Value)> {
     let mut all = Vec::new();
     section.put(&mut all);
     let said = all.into_iter().filter_map(|(name, value)| Some((name, value?)));

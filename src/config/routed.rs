@@ -1,0 +1,398 @@
+//! A router's configuration as qdrouterd has it, made into the program's own.
+//!
+//! Guarantee: each thing that a file says is done, warned about, or refused, all at once and with its place. What would make a difference to
+//! clients is never only warned about: what is not in a table here is refused, also an attribute that is new.
+//!
+//! Not here: reading the file (`router`), and what is wrong with the values that it makes (`resolve`).
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use engine_router_conf::sections::{self, SslProfile};
+use engine_router_conf::words::{self, AddressFamily, Mode, Role};
+use engine_router_conf::{Configuration, Place as Line, Said};
+
+use super::endpoint::Endpoint;
+use super::fault::{Faults, Origin, Place};
+use super::origins::Origins;
+use super::settings::{Config, Distribution, Listener, Mechanism, Route, Sasl, Transport};
+
+/// What is done.
+const DONE: &[(&str, &[&str])] = &[
+    ("router", &["id", "mode", "workerThreads", "defaultDistribution"]),
+    (
+        "listener",
+        &[
+            "host",
+            "port",
+            "role",
+            "socketAddressFamily",
+            "saslMechanisms",
+            "authenticatePeer",
+            "sslProfile",
+            "requireSsl",
+            "requireEncryption",
+            "idleTimeoutSeconds",
+            "maxFrameSize",
+            "maxSessions",
+            "initialHandshakeTimeoutSeconds",
+            "linkCapacity",
+        ],
+    ),
+    ("address", &["prefix", "pattern", "distribution"]),
+    ("sslProfile", &["certFile", "privateKeyFile"]),
+    ("policy", &["maxMessageSize"]),
+];
+
+/// What makes no difference to clients of a router that is alone: it is warned about.
+const WARNED: &[(&str, &[&str], &str)] = &[
+    (
+        "router",
+        &[
+            "helloIntervalSeconds",
+            "helloMaxAgeSeconds",
+            "raIntervalSeconds",
+            "raIntervalFluxSeconds",
+            "remoteLsMaxAgeSeconds",
+        ],
+        "the router has no network yet",
+    ),
+    (
+        "router",
+        &["timestampsInUTC", "timestampFormat", "debugDumpFile", "metadata", "allowResumableLinkRoute"],
+        "it does nothing here",
+    ),
+    ("router", &["saslConfigDir", "saslConfigName"], "SASL is not left to a library here"),
+    ("listener", &["cost"], "the router has no network yet"),
+    ("listener", &["stripAnnotations"], "a router that is alone annotates nothing"),
+    ("listener", &["messageLoggingComponents"], "messages are not logged here"),
+    ("listener", &["maxSessionFrames"], "sessions have a window of their own here"),
+    ("sslProfile", &["caCertFile"], "listeners do not ask for certificates of clients here"),
+    (
+        "policy",
+        &["enableVhostNamePatterns", "policyDir", "defaultVhost"],
+        "vhosts have no effect without enableVhostPolicy",
+    ),
+];
+
+/// The port names that files use.
+const PORTS: [(&str, u16); 2] = [("amqp", 5672), ("amqps", 5671)];
+
+/// A file, as it becomes the program's own configuration.
+struct Laying<'a> {
+    config: &'a mut Config,
+    origins: &'a mut Origins,
+    faults: &'a mut Faults,
+    warnings: &'a mut Vec<String>,
+}
+
+/// Puts what a router's file says in place of the defaults. `made_up` names a router that has no id; there are so many `cores`.
+pub fn lay(
+    configuration: &Configuration,
+    (made_up, cores): (&str, usize),
+    (config, origins): (&mut Config, &mut Origins),
+    (faults, warnings): (&mut Faults, &mut Vec<String>),
+) {
+    let mut laying = Laying { config, origins, faults, warnings };
+    configuration.said().iter().for_each(|said| laying.look(said));
+    laying.router(&configuration.router, made_up, cores);
+    laying.policy(&configuration.policy);
+    laying.listeners(configuration);
+    laying.routes(&configuration.addresses);
+}
+
+/// A line of the file.
+pub fn origin(line: &Line) -> Origin {
+    let file = Arc::new(PathBuf::from(&*line.file));
+    Origin::File(Place { file, line: line.line.max(1) as usize, column: 1 })
+}
+
+impl Laying<'_> {
+    fn fault(&mut self, line: &Line, text: impl Into<String>) {
+        self.faults.add(origin(line), text);
+    }
+
+    /// Tells of what a section says that is not done.
+    fn look(&mut self, said: &Said<'_>) {
+        let Said { section, place, name, attributes } = said;
+        match *section {
+            "connector" | "linkRoute" | "autoLink" | "authServicePlugin" => {
+                return self
+                    .fault(place, format!("{name}: sections of {section} are read, and not run yet: leave it out"));
+            }
+            "log" => return self.warn(place, &format!("{name} has no effect: the log is set by --log")),
+            "vhost" => return self.warn(place, &format!("{name} has no effect without enableVhostPolicy")),
+            _ => {}
+        }
+        for (attribute, value) in attributes {
+            let is_of = |(of, names): (&str, &[&str])| of == *section && names.contains(attribute);
+            let warned = WARNED.iter().find(|(of, names, _)| is_of((of, names)));
+            match warned {
+                _ if DONE.iter().any(|(of, names)| is_of((of, names))) => {}
+                Some((_, _, why)) => self.warn(place, &format!("{section}.{attribute} has no effect: {why}")),
+                None => {
+                    let text =
+                        format!("{section}.{attribute} is {value:?}: that is read, and not run yet: leave it out");
+                    self.fault(place, text);
+                }
+            }
+        }
+    }
+
+    fn warn(&mut self, line: &Line, text: &str) {
+        self.warnings.push(format!("{line}: {text}"));
+    }
+
+    fn router(&mut self, router: &sections::Router, made_up: &str, cores: usize) {
+        let place = &router.origin.place;
+        match router.mode {
+            Mode::Standalone => {}
+            Mode::Interior => {
+                self.warn(place, "router.mode is interior: there is no network yet, and the router is alone")
+            }
+            Mode::Edge => self.fault(place, "router.mode is edge: that is not run yet: write standalone"),
+        }
+        let wanted = router.worker_threads as usize;
+        if wanted > cores && wanted != 4 {
+            self.warn(place, &format!("router.workerThreads is {wanted}: there are {cores} cores, and as many shards"));
+        }
+        self.config.node.container_id = router.id.clone().unwrap_or_else(|| made_up.to_owned());
+        self.config.node.shards = u16::try_from(wanted.min(cores).max(1)).ok();
+        self.config.storage.enabled = false;
+        self.config.router.enabled = true;
+        self.config.router.distribution = distribution(router.default_distribution);
+        for (area, name) in
+            [("node", "container_id"), ("node", "shards"), ("router", "enabled"), ("router", "distribution")]
+        {
+            self.origins.note(area, 0, name, origin(place));
+        }
+    }
+
+    fn policy(&mut self, policy: &sections::Policy) {
+        if policy.enables_vhost_policy {
+            let text = "policy.enableVhostPolicy is yes: vhosts are read, and not kept yet. Without them everybody may do everything";
+            self.fault(&policy.origin.place, text);
+        }
+    }
+
+    fn listeners(&mut self, configuration: &Configuration) {
+        self.origins.forget("listeners");
+        let capacities: Vec<u32> =
+            configuration.listeners.iter().map(|listener| listener.bounds.link_capacity).collect();
+        let mut listeners = Vec::new();
+        for (index, listener) in configuration.listeners.iter().enumerate() {
+            let place = &listener.origin.place;
+            self.origins.note_area("listeners", index, origin(place));
+            listeners.push(self.listener(listener, configuration));
+            if capacities.first() != Some(&listener.bounds.link_capacity) {
+                self.fault(place, "listener.linkCapacity: all listeners have one here: write the same for each");
+            }
+        }
+        if let Some(capacity) = capacities.first() {
+            self.config.router.link_capacity = *capacity;
+        }
+        let most = u64::from(configuration.policy.max_message_size);
+        for listener in listeners.iter_mut().filter(|_| most > 0) {
+            listener.max_message_size = most;
+        }
+        self.config.listeners = listeners;
+    }
+
+    fn listener(&mut self, from: &sections::Listener, configuration: &Configuration) -> Listener {
+        let place = &from.origin.place;
+        if matches!(from.endpoint.role, Role::InterRouter | Role::Edge) {
+            let role = words::Word::word(from.endpoint.role);
+            self.fault(place, format!("{}: role {role} is not run yet: leave the listener out", from.origin.name));
+        }
+        let mut listener = Listener { mechanisms: vec![Mechanism::Anonymous], ..Listener::default() };
+        match address(from) {
+            Ok(address) => listener.address = address,
+            Err(wrong) => self.fault(place, format!("{}: {wrong}", from.origin.name)),
+        }
+        let bounds = &from.bounds;
+        listener.max_frame_size = bounds.max_frame_size;
+        listener.channel_max = u16::try_from(bounds.max_sessions.saturating_sub(1)).unwrap_or(u16::MAX);
+        listener.idle_timeout_ms = bounds.idle_timeout_seconds.saturating_mul(1000);
+        listener.handshake_timeout_ms = match from.initial_handshake_timeout_seconds {
+            0 => Listener::default().handshake_timeout_ms,
+            seconds => seconds.saturating_mul(1000),
+        };
+        listener.sasl = Sasl::Optional;
+        self.protection(from);
+        let profile = from.ssl_profile.as_ref();
+        let profile =
+            profile.and_then(|name| configuration.ssl_profiles.iter().find(|profile| profile.origin.name == *name));
+        if let Some(profile) = profile {
+            self.secure(from, profile, &mut listener);
+        }
+        listener
+    }
+
+    /// Who may come in: without names and passwords of users nobody but those without a name.
+    fn protection(&mut self, from: &sections::Listener) {
+        let (place, protection) = (&from.origin.place, &from.protection);
+        if protection.authenticates_peer {
+            let text = "listener.authenticatePeer is yes: files of qdrouterd have no users, which a SASL library knows there. Run without \
+                        --router to have users (heddle user add), or write no";
+            self.fault(place, text);
+        }
+        let others: Vec<&str> = protection.sasl_mechanisms.iter().flatten().map(String::as_str).collect();
+        if !others.is_empty() && !others.contains(&"ANONYMOUS") {
+            let text =
+                format!("listener.saslMechanisms is {}: without users there is ANONYMOUS only", others.join(" "));
+            self.fault(place, text);
+        } else if others.len() > 1 {
+            let text =
+                format!("listener.saslMechanisms is {}: without users only ANONYMOUS is offered", others.join(" "));
+            self.warn(place, &text);
+        }
+        if protection.requires_encryption && !protection.requires_ssl {
+            self.fault(
+                place,
+                "listener.requireEncryption is yes: encryption is that of TLS here: write requireSsl: yes",
+            );
+        }
+    }
+
+    fn secure(&mut self, from: &sections::Listener, profile: &SslProfile, listener: &mut Listener) {
+        if !from.protection.requires_ssl {
+            let text =
+                "listener.sslProfile without requireSsl: a port either has TLS or not here: write requireSsl: yes";
+            self.fault(&from.origin.place, text);
+        }
+        listener.transport = Transport::Tls;
+        listener.certificate.clone_from(&profile.cert_file);
+        listener.key = profile.private_key_file.clone().or_else(|| profile.cert_file.clone());
+        if profile.cert_file.is_none() {
+            let text = format!("sslProfile {} has no certFile: a listener shows a certificate", profile.origin.name);
+            self.fault(&profile.origin.place, text);
+        }
+    }
+
+    fn routes(&mut self, addresses: &[sections::Address]) {
+        self.origins.forget("routes");
+        self.config.routes = addresses
+            .iter()
+            .map(|address| Route {
+                prefix: address.matched.prefix.clone(),
+                pattern: address.matched.pattern.clone(),
+                distribution: distribution(address.distribution),
+            })
+            .collect();
+        for (index, address) in addresses.iter().enumerate() {
+            self.origins.note_area("routes", index, origin(&address.origin.place));
+        }
+    }
+}
+
+/// Where a listener listens.
+fn address(from: &sections::Listener) -> Result<Endpoint, String> {
+    let port = &from.endpoint.port;
+    let named = PORTS.iter().find(|(name, _)| name == port).map(|(_, port)| *port);
+    let port = named.or_else(|| port.parse().ok());
+    let port = port.ok_or_else(|| format!("port {:?} is neither a number nor amqp or amqps", from.endpoint.port))?;
+    let host = match (from.host.as_str(), from.family) {
+        ("", Some(AddressFamily::V6)) => "[::]".to_owned(),
+        ("", _) => "0.0.0.0".to_owned(),
+        (host, _) if host.contains(':') && !host.starts_with('[') => format!("[{host}]"),
+        (host, _) => host.to_owned(),
+    };
+    format!("{host}:{port}").parse()
+}
+
+fn distribution(distribution: words::Distribution) -> Distribution {
+    match distribution {
+        words::Distribution::Multicast => Distribution::Multicast,
+        words::Distribution::Closest => Distribution::Closest,
+        words::Distribution::Balanced => Distribution::Balanced,
+        words::Distribution::Unavailable => Distribution::Unavailable,
+    }
+}
+
+/// The name of a router that has none, as qdrouterd makes one up.
+pub fn made_up(chance: u64) -> String {
+    format!("Standalone_{chance:016x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use engine_router_conf::{read, schema};
+
+    use super::*;
+
+    fn laid(text: &str) -> (Config, Vec<String>, String) {
+        let configuration = read("r.conf", text, |_| None).configuration.expect("it is right");
+        let (mut config, mut origins) = (Config::default(), Origins::default());
+        let (mut faults, mut warnings) = (Faults::default(), Vec::new());
+        lay(&configuration, ("made-up", 2), (&mut config, &mut origins), (&mut faults, &mut warnings));
+        let faults = if faults.is_empty() { String::new() } else { faults.to_string() };
+        (config, warnings, faults)
+    }
+
+    #[test]
+    fn what_is_done_or_warned_about_is_there() {
+        let done = DONE.iter().map(|(section, names)| (section, names));
+        let warned = WARNED.iter().map(|(section, names, _)| (section, names));
+        for (section, names) in done.chain(warned) {
+            let of = schema::TYPES.iter().find(|of| of.section == *section).expect(section);
+            for name in *names {
+                assert!(of.attribute(name).is_some(), "{section}.{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_is_what_a_node_is_told() {
+        let text = "router {\n id: R1\n mode: standalone\n defaultDistribution: closest\n}\nlistener {\n host: 127.0.0.1\n port: amqp\n \
+                    authenticatePeer: no\n saslMechanisms: ANONYMOUS\n idleTimeoutSeconds: 7\n linkCapacity: 9\n maxFrameSize: 4096\n}\n\
+                    listener {\n host: ::1\n port: 5673\n linkCapacity: 9\n}\naddress {\n prefix: news\n distribution: multicast\n}\n";
+        let (config, warnings, faults) = laid(text);
+        assert_eq!((faults.as_str(), &warnings[..]), ("", &[] as &[String]));
+        assert_eq!((config.node.container_id.as_str(), config.node.shards), ("R1", Some(2)));
+        assert!(config.router.enabled && !config.storage.enabled);
+        assert_eq!((config.router.distribution, config.router.link_capacity), (Distribution::Closest, 9));
+        let listeners: Vec<String> = config.listeners.iter().map(|listener| listener.address.to_string()).collect();
+        assert_eq!(listeners, ["127.0.0.1:5672", "[::1]:5673"]);
+        assert_eq!((config.listeners[0].idle_timeout_ms, config.listeners[0].max_frame_size), (7000, 4096));
+        let route = Route { prefix: Some("news".to_owned()), pattern: None, distribution: Distribution::Multicast };
+        assert_eq!(config.routes, [route]);
+        assert_eq!(laid("router {\n mode: standalone\n}\n").0.node.container_id, "made-up");
+    }
+
+    #[test]
+    fn what_is_not_done_is_refused_or_warned_about() {
+        for (text, told) in [
+            ("router {\n mode: edge\n}\n", "write standalone"),
+            (
+                "router {\n mode: interior\n id: A\n}\nlistener {\n role: inter-router\n}\n",
+                "role inter-router is not run yet",
+            ),
+            ("listener {\n multiTenant: yes\n}\n", "listener.multiTenant"),
+            ("listener {\n http: yes\n}\n", "listener.http"),
+            ("listener {\n authenticatePeer: yes\n}\n", "heddle user add"),
+            ("listener {\n saslMechanisms: PLAIN\n}\n", "ANONYMOUS only"),
+            ("listener {\n linkCapacity: 5\n}\nlistener {\n port: 1\n}\n", "the same for each"),
+            ("connector {\n host: a\n}\n", "sections of connector"),
+            ("linkRoute {\n prefix: a\n direction: in\n connection: c\n}\n", "sections of linkRoute"),
+            ("autoLink {\n address: a\n direction: in\n connection: c\n}\n", "sections of autoLink"),
+            ("address {\n prefix: a\n waypoint: yes\n}\n", "address.waypoint"),
+            ("address {\n prefix: a\n enableFallback: yes\n}\n", "address.enableFallback"),
+            ("policy {\n enableVhostPolicy: yes\n}\n", "everybody may do everything"),
+            ("policy {\n maxConnections: 7\n}\n", "policy.maxConnections"),
+            ("sslProfile {\n name: s\n}\nlistener {\n sslProfile: s\n requireSsl: yes\n}\n", "no certFile"),
+        ] {
+            let (_, _, faults) = laid(text);
+            assert!(faults.contains(told) && faults.contains("r.conf:"), "{text}: {faults}");
+        }
+        for (text, told) in [
+            ("router {\n mode: interior\n id: A\n}\n", "there is no network yet"),
+            ("router {\n workerThreads: 64\n}\n", "there are 2 cores"),
+            ("listener {\n stripAnnotations: no\n}\n", "annotates nothing"),
+            ("log {\n module: DEFAULT\n enable: debug+\n}\n", "--log"),
+        ] {
+            let (_, warnings, faults) = laid(text);
+            assert!(faults.is_empty(), "{faults}");
+            assert!(warnings.iter().any(|warning| warning.contains(told)), "{text}: {warnings:?}");
+        }
+    }
+}
