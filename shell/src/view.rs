@@ -7,6 +7,7 @@
 use engine_core::{DuplicateTotals, QueueView, Room};
 use engine_figures::{Figure, Figures, Fill, Label, Page, Range, Unit, Value};
 use engine_home::{Link, Slot, TransactionTotals};
+use engine_routing::{Router, RouterTotals};
 use engine_shard::store::StoreTotals;
 use engine_shard::{LaneView, ROUTED};
 
@@ -146,6 +147,8 @@ pub struct ShardView {
     pub room: Room,
     /// What the journal did; `None` without one.
     pub journal: Option<StoreTotals>,
+    /// What its part of the router has and did; `None` without a router.
+    pub router: Option<RouterTotals>,
     /// How much of what it has.
     pub counts: ShardCounts,
     /// The version of the catalogue that it serves by.
@@ -336,6 +339,7 @@ impl ShardView {
             moved_connections: totals.moved,
             room: engine.core().room(),
             journal: engine.journal(),
+            router: engine.router().map(Router::totals),
             memory_bytes: engine.core().memory_bytes(),
             counts: ShardCounts {
                 connections: turn.len(),

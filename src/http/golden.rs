@@ -4,6 +4,8 @@ use engine_core::command::RoutingType;
 use engine_core::{DuplicateTotals, Latencies, QueueView, Room, Totals};
 use engine_figures::Spread;
 use engine_home::TransactionTotals;
+use engine_router::settlement;
+use engine_routing::RouterTotals;
 use engine_shard::LaneView;
 use engine_shard::store::{DiskTotals, StoreTotals};
 use node_shell::{ConnectionView, ConnectorView, LinkView, RefusedLogins, ShardCounts, ShardView};
@@ -33,6 +35,9 @@ fn shard(index: u16) -> ShardOn {
         segments: 2,
         disk: DiskTotals { ready_bytes: 100_663_296, full: true, full_times: 1 },
     };
+    let deliveries =
+        settlement::Totals { accepted: 1001, rejected: 2, released: 3, modified: 4, dropped: 5, dropped_late: 6 };
+    let router = RouterTotals { senders: 7, receivers: 8, under_way: 9, deliveries };
     let view = ShardView {
         shard: index,
         turns: 1000 + n,
@@ -44,6 +49,7 @@ fn shard(index: u16) -> ShardOn {
         room: Room::Little,
         // One shard has none, so that what is absent is seen.
         journal: (index == 0).then_some(journal),
+        router: (index == 1).then_some(router),
         counts: ShardCounts {
             connections: 1,
             links: 1,

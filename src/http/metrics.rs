@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 
 use engine_core::{Latencies, QueueView};
 use engine_figures::{Figure, Figures, Kind, SPREAD_BOUNDS_NS, Spread, Unit, Value};
-use engine_shard::{JOURNAL_FIGURES, LANE_FIGURES};
+use engine_shard::{JOURNAL_FIGURES, LANE_FIGURES, ROUTER_FIGURES};
 use node_shell::{CONNECTOR_FIGURES, ConnectionView};
 
 use crate::figures::{self, LeftOut};
@@ -115,6 +115,8 @@ fn write_shards(text: &mut String, shards: &[ShardOn]) {
     write_table(text, SHARD, views.collect());
     let journals = shards.iter().filter_map(|shard| Some((of(shard), shard.view.journal.as_ref()?)));
     write_table(text, &JOURNAL_FIGURES, journals.collect());
+    let routers = shards.iter().filter_map(|shard| Some((of(shard), shard.view.router.as_ref()?)));
+    write_table(text, &ROUTER_FIGURES, routers.collect());
     let lanes = shards
         .iter()
         .flat_map(|shard| shard.view.lanes.iter().map(|lane| (format!("from=\"{}\"", shard.view.shard), lane)));

@@ -2,7 +2,7 @@
 
 use engine_core::QueueView;
 use engine_figures::{Column, Figures, Kind, Unit};
-use engine_shard::{JOURNAL_FIGURES, LANE_FIGURES};
+use engine_shard::{JOURNAL_FIGURES, LANE_FIGURES, ROUTER_FIGURES};
 use node_shell::{CONNECTOR_FIGURES, ConnectionView, LinkView};
 
 use crate::figures;
@@ -44,6 +44,7 @@ fn the_table_of_figures_is_documented() {
         rows(LinkView::FIGURES, "links[]."),
         rows(SHARD, "shards[]."),
         rows(&JOURNAL_FIGURES, "shards[].journal."),
+        rows(&ROUTER_FIGURES, "shards[].router."),
         rows(&LANE_FIGURES, "shards[].lanes[]."),
         rows(&CONNECTOR_FIGURES, "connectors[]."),
         rows(&figures::NODE, ""),

@@ -6,7 +6,7 @@
 
 use engine_core::QueueView;
 use engine_figures::{Figures, Value};
-use engine_shard::{JOURNAL_FIGURES, LANE_FIGURES};
+use engine_shard::{JOURNAL_FIGURES, LANE_FIGURES, ROUTER_FIGURES};
 use node_shell::{CONNECTOR_FIGURES, ConnectionView, ConnectorView, LinkView};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
@@ -121,6 +121,9 @@ impl Serialize for ShardOn {
         entries(&mut map, SHARD, &self.view)?;
         if let Some(journal) = &self.view.journal {
             map.serialize_entry("journal", &Object { first: &[], figures: &JOURNAL_FIGURES, thing: journal })?;
+        }
+        if let Some(router) = &self.view.router {
+            map.serialize_entry("router", &Object { first: &[], figures: &ROUTER_FIGURES, thing: router })?;
         }
         map.serialize_entry("lanes", &Objects(&LANE_FIGURES, &self.view.lanes))?;
         map.end()

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use engine_core::QUEUE_FIGURES;
 use engine_figures::{Column, Figures, Fill, Kind as Figured, Unit};
-use engine_shard::JOURNAL_FIGURES;
+use engine_shard::{JOURNAL_FIGURES, ROUTER_FIGURES};
 use load_model::number::{UNKNOWN, count, counted, octets, seconds};
 use load_model::shown;
 use node_shell::{CONNECTION_FIGURES, CONNECTOR_FIGURES, LINK_FIGURES};
@@ -42,6 +42,7 @@ pub fn render(now: &State, before: Option<&State>, columns: usize) -> String {
     let lists = [
         part(table(SHARD, &[("shard", "shard"), ("core", "core")], plain(&now.shards)), now.shards.len(), columns),
         part(table(&JOURNAL_FIGURES, &[("journal", "shard")], plain(&now.journals)), now.journals.len(), columns),
+        part(table(&ROUTER_FIGURES, &[("router", "shard")], plain(&now.routers)), now.routers.len(), columns),
         disk_line(&now.node, columns),
         part(table(&QUEUE_FIGURES, &[("shard", "shard")], rows), queues as usize, columns),
         part(table(&CONNECTOR_FIGURES, &[("shard", "shard")], plain(&now.connectors)), now.connectors.len(), columns),

@@ -23,6 +23,8 @@ pub struct State {
     pub node: Object,
     pub shards: Vec<Object>,
     pub journals: Vec<Object>,
+    /// The shards' parts of the router, with their shards.
+    pub routers: Vec<Object>,
     pub queues: Vec<Object>,
     pub connections: Vec<Object>,
     pub links: Vec<Object>,
@@ -65,14 +67,17 @@ impl State {
     pub fn of(mut node: Object, mut queues: Vec<Object>) -> Self {
         let [mut shards, connections, links, connectors] =
             ["shards", "connections", "links", "connectors"].map(|list| take_list(&mut node, list));
-        let journals = shards.iter_mut().filter_map(|shard| {
-            let Some(Value::Object(mut journal)) = shard.remove("journal") else { return None };
-            journal.insert("shard".to_owned(), shard.get("shard").cloned().unwrap_or_default());
-            Some(journal)
-        });
-        let journals = journals.collect();
+        let mut take = |part: &str| -> Vec<Object> {
+            let parts = shards.iter_mut().filter_map(|shard| {
+                let Some(Value::Object(mut part)) = shard.remove(part) else { return None };
+                part.insert("shard".to_owned(), shard.get("shard").cloned().unwrap_or_default());
+                Some(part)
+            });
+            parts.collect()
+        };
+        let (journals, routers) = (take("journal"), take("router"));
         queues.sort_by_key(|queue| std::cmp::Reverse((number(queue, "enqueued"), number(queue, "messages"))));
-        Self { node, shards, journals, queues, connections, links, connectors }
+        Self { node, shards, journals, routers, queues, connections, links, connectors }
     }
 
     /// How many there are in all shards.

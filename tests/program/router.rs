@@ -274,3 +274,39 @@ fn all_that_is_not_run_of_a_file_of_qdrouterd_is_refused_at_once() {
     let missing = heddle().args(["run", "--router", "nowhere.conf"]).output().expect("the program runs");
     assert!(!missing.status.success() && text(&missing).contains("nowhere.conf does not exist"));
 }
+
+/// A figure of the router over all shards.
+fn figure(router: &Broker, name: &str) -> u64 {
+    let state = router.state();
+    let shards = state["shards"].as_array().expect("shards").iter();
+    shards.map(|shard| shard["router"][name].as_u64().expect("a figure")).sum()
+}
+
+#[test]
+fn figures_tell_what_became_of_messages_and_nothing_is_left() {
+    for shards in [1, 3] {
+        let router = router(shards);
+        for round in 0..20 {
+            let mut receiver = receiver(&router, "orders", 5);
+            let mut sender = sender(&router, "orders");
+            (0..10).for_each(|number| sender.send_message(number, Durable::No, b"order"));
+            let (delivery, _) = receiver.receive();
+            receiver.accept(delivery, delivery);
+            assert_eq!(sender.outcome(), (0, 0, None), "{round}");
+            if round % 2 == 0 {
+                drop(receiver);
+                drop(sender);
+            } else {
+                drop(sender);
+                drop(receiver);
+            }
+        }
+        wait_for("nothing to be left", || {
+            let left = ["senders", "receivers", "under_way"].map(|name| figure(&router, name));
+            (left == [0; 3]).then_some(())
+        });
+        assert!(figure(&router, "accepted") >= 20);
+        let (_, metrics) = router.http("GET /metrics");
+        assert!(metrics.contains("heddle_router_accepted_total{shard=\"0\""), "{metrics}");
+    }
+}

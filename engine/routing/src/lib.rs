@@ -20,4 +20,4 @@ mod states;
 
 pub use crossing::Crossing;
 pub use registry::{Answer, Note, Registry, Update};
-pub use router::{Router, RouterConfig};
+pub use router::{Router, RouterConfig, RouterTotals};

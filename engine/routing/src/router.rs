@@ -89,6 +89,19 @@ pub(crate) struct Outbox {
     pub notes: VecDeque<Note>,
 }
 
+/// What a shard's part of the router has, and what it did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RouterTotals {
+    /// Links whose peers send.
+    pub senders: usize,
+    /// Links whose peers receive.
+    pub receivers: usize,
+    /// Deliveries that wait for a receiver's credit or its word.
+    pub under_way: usize,
+    /// What became of deliveries.
+    pub deliveries: Totals,
+}
+
 /// A message that passes, and for whom its copies are.
 #[derive(Clone, Debug)]
 pub(crate) struct Passing {
@@ -233,10 +246,12 @@ impl Router {
         self.out.notes.pop_front()
     }
 
-    /// What became of deliveries, in sum.
+    /// What there is, and what became of deliveries in sum. What crosses a lane is a delivery on both shards.
     #[must_use]
-    pub fn totals(&self) -> Totals {
-        self.settlement.totals()
+    pub fn totals(&self) -> RouterTotals {
+        let receivers = self.consumers.len();
+        let (deliveries, under_way) = (self.settlement.totals(), self.under_way());
+        RouterTotals { senders: self.ends.len() - receivers, receivers, under_way, deliveries }
     }
 
     /// Deliveries that are under way.

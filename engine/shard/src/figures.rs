@@ -1,6 +1,7 @@
-//! Tables of the figures of lanes and journals.
+//! Tables of the figures of lanes, journals and routers.
 
 use engine_figures::{Figure, Figures, Label, Unit, Value};
+use engine_routing::RouterTotals;
 
 use crate::mesh::LaneView;
 use crate::store::StoreTotals;
@@ -101,13 +102,75 @@ pub const JOURNAL_FIGURES: Figures<StoreTotals> = Figures {
     ],
 };
 
+type RouterFigure = Figure<RouterTotals>;
+
+/// What is told of a shard's part of the router. What goes to another shard counts on both.
+pub const ROUTER_FIGURES: Figures<RouterTotals> = Figures {
+    thing: "router",
+    labels: &[],
+    figures: &[
+        RouterFigure::gauge("senders", "Routed links whose peers send.", Unit::Count, |r| {
+            Value::Count(r.senders as u64)
+        })
+        .metric("heddle_router_senders")
+        .column("senders"),
+        RouterFigure::gauge("receivers", "Routed links whose peers receive.", Unit::Count, |r| {
+            Value::Count(r.receivers as u64)
+        })
+        .metric("heddle_router_receivers")
+        .column("receivers"),
+        RouterFigure::gauge("under_way", "Deliveries that wait for credit or for their outcome.", Unit::Count, |r| {
+            Value::Count(r.under_way as u64)
+        })
+        .metric("heddle_router_deliveries_under_way")
+        .column("under way"),
+        RouterFigure::counter("accepted", "Deliveries whose receivers accepted.", Unit::Count, |r| {
+            Value::Count(r.deliveries.accepted)
+        })
+        .metric("heddle_router_accepted_total")
+        .column("accepted"),
+        RouterFigure::counter("rejected", "Deliveries that a receiver rejected.", Unit::Count, |r| {
+            Value::Count(r.deliveries.rejected)
+        })
+        .metric("heddle_router_rejected_total")
+        .column("rejected"),
+        RouterFigure::counter("released", "Deliveries that nobody took.", Unit::Count, |r| {
+            Value::Count(r.deliveries.released)
+        })
+        .metric("heddle_router_released_total")
+        .column("released"),
+        RouterFigure::counter(
+            "modified",
+            "Deliveries that a receiver gave back, or that were with one that was lost.",
+            Unit::Count,
+            |r| Value::Count(r.deliveries.modified),
+        )
+        .metric("heddle_router_modified_total")
+        .column("modified"),
+        RouterFigure::counter("dropped", "Settled messages that nobody could be sent.", Unit::Count, |r| {
+            Value::Count(r.deliveries.dropped)
+        })
+        .metric("heddle_router_dropped_total")
+        .column("dropped"),
+        RouterFigure::counter(
+            "dropped_late",
+            "Settled copies that a receiver did not keep up with, and that went for newer ones.",
+            Unit::Count,
+            |r| Value::Count(r.deliveries.dropped_late),
+        )
+        .metric("heddle_router_dropped_late_total")
+        .column("dropped late"),
+    ],
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn figures_of_lanes_and_journals_keep_the_rules() {
+    fn figures_of_lanes_journals_and_routers_keep_the_rules() {
         LANE_FIGURES.check();
         JOURNAL_FIGURES.check();
+        ROUTER_FIGURES.check();
     }
 }
