@@ -63,7 +63,7 @@ impl In {
         let more = self.capacity.saturating_sub(used).saturating_sub(self.credit);
         if self.is_reached {
             self.credit += more;
-            self.unsaid += more;
+            self.unsaid = self.unsaid.saturating_add(more);
         }
     }
 }

@@ -235,3 +235,17 @@ fn who_does_not_keep_up_loses_what_was_sent_settled_and_nothing_else() {
     assert_eq!(sent.iter().filter(is_sent).count(), 2);
     assert!(sent.contains(&Action::Drained { link: OutLink(0) }));
 }
+
+#[test]
+fn a_link_that_takes_whatever_comes_takes_the_first_before_its_credit_is_said() {
+    let mut router: Settlement = Settlement::default();
+    router.handle_in(IN, InKind::Router, u32::MAX);
+    router.handle_reached(IN);
+    router.handle_out(OutLink(0), OutKind::Deciding, u32::MAX);
+    router.handle_credit(OutLink(0), u32::MAX);
+    for number in 0..3 {
+        assert!(router.handle_delivery(IN, number, Settled, &links(1), ()).is_ok());
+    }
+    assert_eq!(router.poll_credit(), Some((IN, u32::MAX)));
+    router.check();
+}
