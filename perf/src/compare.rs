@@ -31,9 +31,24 @@ pub struct Options {
     /// Only cases whose name contains this.
     #[arg(long, default_value = "")]
     only: String,
+    /// What the program is: a broker, or a router that keeps nothing, with a link capacity of 10,000.
+    #[arg(long = "as", value_enum, default_value = "broker")]
+    what: What,
     #[command(flatten)]
     cores: Cores,
 }
+
+/// What is compared with the relay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum What {
+    /// Messages go through queues.
+    Broker,
+    /// Messages are routed.
+    Router,
+}
+
+/// What makes a node a router.
+const ROUTER: &str = "[storage]\nenabled = false\n[router]\nenabled = true\nlink_capacity = 10000\n";
 
 /// How the broker is set up.
 struct Setup {
@@ -51,7 +66,8 @@ impl Setup {
 fn start_broker(options: &Options, setup: &Setup) -> io::Result<Server> {
     let Setup { cores, shards, spin_us } = setup;
     let node = format!("cores = \"{cores}\"\nshards = {shards}\nspin_us = {spin_us}");
-    server::start_heddle(&options.broker, &folder()?, &node)
+    let tables = if options.what == What::Router { ROUTER } else { "" };
+    server::start_heddle_with(&options.broker, &folder()?, &node, tables)
 }
 
 fn start_yardstick(options: &Options, echo: &[&str]) -> io::Result<Server> {
@@ -124,6 +140,10 @@ pub fn run(options: &Options) -> io::Result<()> {
         if name.contains(&options.only) {
             pace(options, name, spin)?;
         }
+    }
+    if options.what == What::Router {
+        // Nobody owns an address: the cases below choose by that which shards there are between two links.
+        return std::fs::remove_dir_all(folder()?);
     }
     if "forwarded".contains(&options.only) {
         shards::forwarded(options)?;
