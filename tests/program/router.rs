@@ -6,6 +6,7 @@
 use std::net::TcpStream;
 
 use amqp_codec::performative::DeliveryState;
+use engine_message::value::{Map, Value};
 use tempfile::TempDir;
 
 use crate::broker::{Broker, heddle, text, wait_for};
@@ -308,5 +309,29 @@ fn figures_tell_what_became_of_messages_and_nothing_is_left() {
         assert!(figure(&router, "accepted") >= 20);
         let (_, metrics) = router.http("GET /metrics");
         assert!(metrics.contains("heddle_router_accepted_total{shard=\"0\""), "{metrics}");
+    }
+}
+
+#[test]
+fn a_message_passes_as_it_is_whatever_it_asks_of_queues() {
+    let router = router(1);
+    let mut receiver = receiver(&router, "orders", 10);
+    let mut sender = sender(&router, "orders");
+    // A time to wait for, in the way of a broker, and an id that is there twice.
+    let mut sections = vec![0x00, 0x53, 0x72];
+    let mut annotations = Map::default();
+    annotations.insert("x-opt-delivery-delay", Value::Long(3_600_000));
+    annotations.encode(&mut sections);
+    sections.extend([0x00, 0x53, 0x74]);
+    let mut properties = Map::default();
+    properties.insert("_AMQ_DUPL_ID", Value::String("one".to_owned()));
+    properties.encode(&mut sections);
+    sections.extend(b"\x00\x53\x75\xa0\x05hello");
+    for number in 0..2 {
+        sender.send_encoded(number, &sections);
+        let (delivery, message) = receiver.receive_encoded();
+        assert!(message.ends_with(&sections), "{message:x?} has {sections:x?}");
+        receiver.accept(delivery, delivery);
+        assert_eq!(sender.outcome(), (number, number, None));
     }
 }

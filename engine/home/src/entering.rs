@@ -100,9 +100,7 @@ impl Home {
         };
         let body = owned.map_or_else(|| arena.copy(arrival.kept), |owned| owned.slice_ref(arrival.kept));
         let mut message = message(arrival, body, self.engine.wall_ms());
-        message.unique = section::property_id(arrival.kept).is_some();
-        let not_before = delivery_time(arrival.kept, self.engine.wall_ms());
-        if let Err(refusal) = not_before.and_then(|at| at.map_or(Ok(()), |at| schedule(&mut message, at))) {
+        if let Err(refusal) = self.note_wishes(arrival, &mut message) {
             // No owner will give its credit back.
             let credit = self.links.get_mut(place).map_or(0, Link::refused_credit);
             return Placed { credit, refusal: Some(refusal) };
@@ -118,6 +116,16 @@ impl Home {
         let (delivery, settled) = (arrival.delivery, arrival.settled);
         let tag = arrival.tag.map(Bytes::copy_from_slice);
         self.place(client, place, Delivered { delivery, settled, to, wanted, tag, message, transaction })
+    }
+
+    /// Notes what a message asks of the queue that keeps it: to know its id, and to wait for a time. Through a router it passes as it is.
+    fn note_wishes(&self, arrival: &Arrival<'_>, message: &mut Message) -> Result<(), Box<Refusal>> {
+        if self.engine.router().is_some() {
+            return Ok(());
+        }
+        message.unique = section::property_id(arrival.kept).is_some();
+        let not_before = delivery_time(arrival.kept, self.engine.wall_ms())?;
+        not_before.map_or(Ok(()), |at| schedule(message, at))
     }
 
     /// Hands a message to its owner.
