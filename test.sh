@@ -85,6 +85,7 @@ else
     counted "interoperation" python3 tests/interop/run.py --broker target/release/heddle --shards 1,2,4
     counted "JMS suite" python3 tests/interop/run.py --suite jms --broker target/release/heddle --shards 1,3 --restart
     counted "hostile peers" python3 tests/hostile/run.py --broker target/release/heddle
+    counted "hostile peers of a router" python3 tests/hostile/run.py --broker target/release/heddle --router
 fi
 
 echo

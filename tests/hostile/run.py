@@ -2,6 +2,7 @@
 """Hostile and broken peers against the real binary.
 
     tests/hostile/run.py --broker target/release/heddle
+    tests/hostile/run.py --broker target/release/heddle --router
 
 Each case names what the peer does and what it gets: an AMQP condition at its scope, the end of the connection, or
 nothing at all, within a second (or the handshake deadline, which the test sets to one second). After each case eight
@@ -17,6 +18,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 MEMORY_GROWTH_MAX = 64 << 20
@@ -163,7 +165,7 @@ WITH_CREDIT = [
 
 
 class Broker:
-    def __init__(self, program):
+    def __init__(self, program, settings=""):
         self.folder = tempfile.TemporaryDirectory()
         folder = pathlib.Path(self.folder.name)
         users = folder / "users"
@@ -183,7 +185,7 @@ address = "127.0.0.1:0"
 mechanisms = ["ANONYMOUS", "PLAIN"]
 handshake_timeout_ms = 1000
 max_message_size = 1000000
-""")
+{settings}""")
         ready = folder / "ready.json"
         self.process = subprocess.Popen([program, "run", "--config", folder / "heddle.toml", "--ready-file", ready])
         deadline = time.monotonic() + 20
@@ -309,12 +311,37 @@ def churn(broker, what):
     return None
 
 
+ROUTER = "[storage]\nenabled = false\n[router]\nenabled = true\n"
+# A router refuses coordinators, so that there is nothing to discharge.
+OF_TRANSACTIONS = ["a discharge of nothing", "a discharge of what never was", "100 transactions that never end"]
+
+
+def receive(broker, address):
+    """Somebody who receives from an address to the end: its senders have credit."""
+    peer = broker.connect()
+    peer.sendall(SESSION + attach("receiver", 0, True, address) + flow(100_000))
+    # Its answer is an attach: the router knows of it.
+    got, _ = read(peer, [b"\x00\x53\x12"], 2)
+    if b"\x00\x53\x12" not in got:
+        sys.exit("the receiver's attach was not answered")
+
+    def take():
+        peer.settimeout(None)
+        while peer.recv(1 << 16):
+            pass
+
+    threading.Thread(target=take, daemon=True).start()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--broker", required=True, type=pathlib.Path)
     parser.add_argument("--only", default="")
+    parser.add_argument("--router", action="store_true", help="all addresses are routed, and somebody receives what the cases send")
     options = parser.parse_args()
-    broker = Broker(options.broker.resolve())
+    broker = Broker(options.broker.resolve(), ROUTER if options.router else "")
+    if options.router:
+        receive(broker, "hostile")
     cases = [(name, lambda name=name, data=data, want=want: provoke(broker, name, data, want)) for name, data, want in CASES]
     cases += [(name, lambda name=name, data=data, want=want: provoke(broker, name, data, want, LINK)) for name, data, want in WITH_CREDIT]
     cases += [
@@ -325,6 +352,8 @@ def main():
         ("10,000 dynamic nodes", lambda: churn(broker, "dynamic nodes")),
         ("2,000 connections opened and dropped", lambda: next((f for f in (provoke(broker, "", SESSION, "served") if n % 200 == 0 else broker.connect().close() for n in range(2000)) if f), None)),
     ]
+    if options.router:
+        cases = [(name, case) for name, case in cases if name not in OF_TRANSACTIONS]
     counts = {"passed": 0, "failed": 0}
     base = None
     for name, case in cases:
