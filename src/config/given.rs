@@ -3,6 +3,7 @@
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use clap::Args;
 use engine_catalogue::Area;
@@ -15,6 +16,9 @@ use super::origins::Origins;
 use super::routed;
 use super::router::read_router;
 use super::settings::{Config, Listener};
+
+/// What makes up the name of a router that has none.
+static CHANCE: OnceLock<u64> = OnceLock::new();
 
 /// Options that say what to run with; they win over the file.
 #[derive(Args, Clone, Debug, Default)]
@@ -101,7 +105,9 @@ impl Given {
                 return all.for_each(|(origin, text)| faults.add(origin, text));
             }
         };
-        let made_up = routed::made_up(RandomState::new().hash_one(std::process::id()));
+        // The same each time that the file is read: the node keeps its name.
+        let chance = CHANCE.get_or_init(|| RandomState::new().hash_one(std::process::id()));
+        let made_up = routed::made_up(*chance);
         let cores = engine_rt::allowed_cores().len();
         let Self { config, origins, warnings } = self;
         routed::lay(&configuration, (&made_up, cores), (config, origins), (faults, warnings));

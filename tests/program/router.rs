@@ -335,3 +335,17 @@ fn a_message_passes_as_it_is_whatever_it_asks_of_queues() {
         assert_eq!(sender.outcome(), (number, number, None));
     }
 }
+
+#[test]
+fn a_router_that_reads_its_file_again_keeps_its_name() {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("qdrouterd.conf");
+    let listener = "listener {\n    host: 127.0.0.1\n    port: 0\n    authenticatePeer: no\n}\n";
+    std::fs::write(&path, listener).expect("a file");
+    let router = Broker::start_router(folder, &path);
+    std::fs::write(&path, format!("{listener}address {{\n    prefix: news\n    distribution: multicast\n}}\n"))
+        .expect("a file");
+    router.signal(libc::SIGUSR1);
+    let said = router.logged(&["routes"]);
+    assert!(!said.contains("container_id"), "{said}");
+}
