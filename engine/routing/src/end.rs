@@ -39,6 +39,8 @@ pub(crate) struct Receiver {
     pub routing: RoutingType,
     /// What it may be sent.
     pub credit: u32,
+    /// Keys of what it has, each at the place that the copy knows.
+    pub held: Vec<Place>,
 }
 
 /// The place of an end.

@@ -10,6 +10,7 @@ use engine_core::key::{EndKey, LinkKey};
 use engine_core::message::{Content, Message};
 use engine_core::slab::Key as Place;
 use engine_message::Condition;
+use engine_router::Treatment;
 use engine_router::address::Key;
 use engine_router::forward::{Passage, Target, choose_at};
 use engine_router::numbers::Numbered;
@@ -136,6 +137,7 @@ impl Router {
         assert!(message.content == Content::Here, "what goes through files is refused where it comes in");
         self.targets.clear();
         self.links.clear();
+        address.1.into_iter().for_each(|address| self.weigh(address));
         // Who goes nowhere is released, or dropped and counted, whatever the reason.
         let _ = choose_at(&self.table, address, &Passage::HERE, &mut self.spread, &mut self.targets);
         let mut found = Vec::new();
@@ -157,6 +159,18 @@ impl Router {
         self.take(from, number, settled, Passing { message, consumers })
     }
 
+    /// Has what receivers of this shard have to do be known, where messages go by that. What those of other shards have is counted as it goes
+    /// there and comes back.
+    fn weigh(&mut self, address: &Address) {
+        if address.treatment != Treatment::Balanced || address.local.len() < 2 {
+            return;
+        }
+        for consumer in address.local.iter().filter(|consumer| consumer.id.shard() == self.shard) {
+            let load = self.consumers.get(&consumer.id).map_or(0, |place| self.settlement.load(of_receiver(*place)));
+            self.spread.set(consumer.id, load);
+        }
+    }
+
     /// Takes a message for those whose links are put together.
     fn take(&mut self, from: InLink, number: u32, settled: Settled, passing: Passing) -> bool {
         let settling = match settled {
@@ -170,9 +184,11 @@ impl Router {
 
     /// A receiver of this shard decided on what it has.
     fn decide(&mut self, key: u64, state: State) {
-        let Some(Held { receiver, copy }) = self.waiting.held.remove(Place::from_bits(key)) else { return };
-        if let Some(End::Receiver(receiver)) = self.ends.get(receiver) {
-            self.spread.take_back(receiver.consumer);
+        let Some(Held { receiver, at, copy }) = self.waiting.held.remove(Place::from_bits(key)) else { return };
+        if let Some(End::Receiver(receiver)) = self.ends.get_mut(receiver) {
+            receiver.held.swap_remove(at as usize);
+            let moved = receiver.held.get(at as usize).and_then(|key| self.waiting.held.get_mut(*key));
+            moved.into_iter().for_each(|moved| moved.at = at);
         }
         self.settlement.handle_outcome(copy, Some(state), Settling::Settled);
         self.act();
@@ -203,12 +219,14 @@ impl Router {
             Named::End(place) => {
                 let Some(End::Receiver(receiver)) = self.ends.get_mut(place) else { return };
                 receiver.credit -= 1;
-                let (link, consumer) = (receiver.link, receiver.consumer);
+                let link = receiver.link;
                 let key = match settling {
                     Settling::Settled => KEY_NONE,
                     Settling::Unsettled => {
-                        self.spread.give(consumer);
-                        self.waiting.held.insert(Held { receiver: place, copy }).to_bits()
+                        let at = receiver.held.len() as u32;
+                        let key = self.waiting.held.insert(Held { receiver: place, at, copy });
+                        receiver.held.push(key);
+                        key.to_bits()
                     }
                 };
                 self.out.events.push_back((link, Event::Deliver { key, message }));

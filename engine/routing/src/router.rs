@@ -129,6 +129,8 @@ impl Consumers {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Held {
     pub receiver: Place,
+    /// Its place among those of its receiver.
+    pub at: u32,
     pub copy: engine_router::settlement::CopyKey,
 }
 
@@ -236,6 +238,11 @@ impl Router {
         self.out.events.pop_front()
     }
 
+    /// A settled copy went nowhere, as the shard that it was for does not keep up.
+    pub fn note_dropped(&mut self) {
+        self.settlement.note_dropped_late();
+    }
+
     /// What another shard is told next.
     pub fn poll_crossing(&mut self) -> Option<(u16, Crossing)> {
         self.out.crossings.pop_front()
@@ -265,6 +272,9 @@ impl Router {
         self.settlement.check();
         let receivers = self.ends.iter().filter(|(_, end)| matches!(end, End::Receiver(_))).count();
         assert_eq!(receivers, self.consumers.len(), "each receiver is a consumer");
+        let held =
+            self.ends.iter().map(|(_, end)| if let End::Receiver(receiver) = end { receiver.held.len() } else { 0 });
+        assert_eq!(held.sum::<usize>(), self.waiting.held.len(), "what is held somebody has");
         let senders: usize = self.senders.values().map(Vec::len).sum();
         assert_eq!(senders + receivers, self.ends.len(), "each sender is found by its address");
     }
@@ -312,7 +322,15 @@ impl Router {
         };
         let id = ConsumerId::at(self.shard, self.numbered);
         let routing = self.routing(&key);
-        let receiver = Receiver { link, key: key.clone(), consumer: id, address: spec.address, routing, credit: 0 };
+        let receiver = Receiver {
+            link,
+            key: key.clone(),
+            consumer: id,
+            address: spec.address,
+            routing,
+            credit: 0,
+            held: Vec::new(),
+        };
         let Ok(place) = self.ends.insert_within(End::Receiver(receiver), ENDS_MAX) else {
             return self.out.events.push_back((link, Event::Refused { refusal: too_many() }));
         };
@@ -351,8 +369,12 @@ impl Router {
                 }
                 self.settlement.handle_in_lost(of_sender(place));
             }
-            Some(End::Receiver(Receiver { key, consumer, .. })) => {
+            Some(End::Receiver(Receiver { key, consumer, held, .. })) => {
                 self.consumers.remove(&consumer);
+                self.spread.set(consumer, 0);
+                for key in held {
+                    self.waiting.held.remove(key);
+                }
                 self.out.notes.push_back(Note::Went { key, consumer });
                 self.settlement.handle_out_lost(of_receiver(place));
             }

@@ -16,11 +16,12 @@ use engine_core::{Answer, Core, Version};
 use storage_journal::{Done, Order};
 
 use crate::forwarder::Forwarder;
+use crate::limits::SETTLED_BACKLOG_MAX;
 use crate::mesh::{Mesh, Parcel};
 use crate::store::{Store, StoreError, StoreTotals};
 use engine_catalogue::Resolved;
 use engine_ledger::Ledger;
-use engine_routing::{Answer as RouterAnswer, Note, Router, Update};
+use engine_routing::{Answer as RouterAnswer, Crossing, Note, Router, Update};
 
 /// In place of the shard that owns an address: it is routed, and every shard's router is its owner for links of that shard.
 pub const ROUTED: u16 = u16::MAX;
@@ -335,7 +336,13 @@ impl Engine {
     pub fn flush(&mut self) -> bool {
         if let Some(router) = &mut self.router {
             while let Some((to, crossing)) = router.poll_crossing() {
-                self.mesh.send(to, Parcel::Routed(crossing));
+                // Nobody's credit holds back what is settled: beyond that much the other shard does not keep up.
+                let may_drop = matches!(crossing, Crossing::Deliver { settled: Settled::Yes, .. });
+                if may_drop && self.mesh.backlog(to) >= SETTLED_BACKLOG_MAX {
+                    router.note_dropped();
+                } else {
+                    self.mesh.send(to, Parcel::Routed(crossing));
+                }
             }
         }
         self.mesh.flush();

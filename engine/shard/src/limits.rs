@@ -87,3 +87,7 @@ pub const MARK_NS: u64 = 100_000_000;
 /// How long the manifest may not know how far the journal reaches while that does not rest, nanoseconds: a write of one
 /// block each second, which no message waits for.
 pub const VOUCH_NS: u64 = 1_000_000_000;
+
+/// Settled messages for receivers of another shard that wait for room in the lane there: some turns' work. Further ones are dropped and
+/// counted, as are those that a receiver does not keep up with (`heddle_router_dropped_late_total`).
+pub const SETTLED_BACKLOG_MAX: usize = 8192;

@@ -156,6 +156,11 @@ impl Mesh {
         }
     }
 
+    /// What waits for room in the lane to a shard.
+    pub(crate) fn backlog(&self, to: u16) -> usize {
+        self.peers.get(usize::from(to)).and_then(Option::as_ref).map_or(0, |peer| peer.waiting.len())
+    }
+
     #[inline]
     fn peer(&mut self, to: u16) -> &mut Peer {
         let Some(peer) = self.peers.get_mut(usize::from(to)).and_then(Option::as_mut) else {

@@ -30,6 +30,14 @@ impl Spread {
         self.hops.get(&(address, hop)).copied().unwrap_or_default()
     }
 
+    /// A consumer has so many, as whoever knows has counted them.
+    pub fn set(&mut self, consumer: ConsumerId, outstanding: u32) {
+        match outstanding {
+            0 => drop(self.consumers.remove(&consumer)),
+            outstanding => drop(self.consumers.insert(consumer, outstanding)),
+        }
+    }
+
     /// A consumer is given a delivery.
     pub fn give(&mut self, consumer: ConsumerId) {
         *self.consumers.entry(consumer).or_default() += 1;

@@ -167,6 +167,18 @@ impl<M: Clone> Settlement<M> {
         self.totals
     }
 
+    /// A settled copy that was sent went nowhere, as its receiver's host does not keep up.
+    pub fn note_dropped_late(&mut self) {
+        self.totals.dropped_late += 1;
+    }
+
+    /// What a receiver has to do: copies that wait for its credit, and those that it has not settled.
+    #[must_use]
+    pub fn load(&self, link: OutLink) -> u32 {
+        let load = self.outs.get(link.0).map_or(0, |receiver| receiver.waiting.len() + receiver.sent.len());
+        u32::try_from(load).unwrap_or(u32::MAX)
+    }
+
     /// Whether a copy waits, or was sent and has no last word.
     #[must_use]
     pub fn is_under_way(&self, copy: CopyKey) -> bool {

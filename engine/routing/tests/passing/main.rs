@@ -268,3 +268,21 @@ fn whoever_goes_leaves_nothing_behind() {
         assert!(world.routers.iter().all(|router| router.under_way() == 0), "round {round}");
     }
 }
+
+#[test]
+fn balanced_messages_pass_by_who_has_no_credit() {
+    for settled in [Settled::No, Settled::Yes] {
+        let mut world = World::new(1, Treatment::Balanced);
+        let (stalled, able) = (world.standing(0, "a", 0), world.standing(0, "a", 100));
+        let sender = world.sender(0, "a");
+        for number in 0..20 {
+            world.send(sender, number, settled);
+            world.run();
+            if let Some((key, _)) = world.seen[&able].came.last().filter(|(key, _)| *key != KEY_NONE).cloned() {
+                world.settle(able, key, Outcome::Accepted, None);
+                world.run();
+            }
+        }
+        assert_eq!((world.got(stalled).len(), world.got(able).len()), (0, 19), "one waits for credit: {settled:?}");
+    }
+}
