@@ -362,7 +362,11 @@ impl Home {
                 self.links.remove(place);
                 self.end_link(client.conn, OwnerEnd { owner, end }, mode);
             }
-            (None, Kind::Relay { .. } | Kind::Coordinator | Kind::Management) => drop(self.links.remove(place)),
+            (None, Kind::Relay { .. }) => {
+                self.links.remove(place);
+                self.engine.end_relay(peer_key(self.engine.shard(), place));
+            }
+            (None, Kind::Coordinator | Kind::Management) => drop(self.links.remove(place)),
             // The owner's answer to the attach is on its way: it finds the link without a connection.
             (None, _) => {}
         }

@@ -238,6 +238,11 @@ impl Router {
         self.out.events.pop_front()
     }
 
+    /// A relay has ended: nobody is told of what it sent.
+    pub fn handle_relay_ended(&mut self, link: LinkKey) {
+        self.waiting.publishers.end(link);
+    }
+
     /// A settled copy went nowhere, as the shard that it was for does not keep up.
     pub fn note_dropped(&mut self) {
         self.settlement.note_dropped_late();

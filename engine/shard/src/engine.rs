@@ -176,6 +176,13 @@ impl Engine {
         self.routed().handle_answer(answer);
     }
 
+    /// The link of a relay has ended. Owners of queues need not know.
+    pub fn end_relay(&mut self, link: LinkKey) {
+        if let Some(router) = &mut self.router {
+            router.handle_relay_ended(link);
+        }
+    }
+
     /// What the registry is told next.
     pub fn poll_note(&mut self) -> Option<Note> {
         self.router.as_mut()?.poll_note()

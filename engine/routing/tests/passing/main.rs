@@ -286,3 +286,22 @@ fn balanced_messages_pass_by_who_has_no_credit() {
         assert_eq!((world.got(stalled).len(), world.got(able).len()), (0, 19), "one waits for credit: {settled:?}");
     }
 }
+
+#[test]
+fn what_a_relay_that_has_ended_sent_is_told_to_nobody() {
+    let mut world = World::new(2, Treatment::Balanced);
+    let receiver = world.standing(1, "orders", 10);
+    let relay = world.relay(0);
+    world.publish(relay, "orders", 0, Settled::No);
+    world.router(0).handle_relay_ended(relay);
+    // Another one has its key.
+    world.publish(relay, "orders", 0, Settled::No);
+    world.run();
+    let keys: Vec<u64> = world.seen[&receiver].came.iter().map(|(key, _)| *key).collect();
+    world.settle(receiver, keys[0], Outcome::Accepted, None);
+    world.run();
+    assert_eq!(world.seen[&relay].settled, [], "that was the first one's");
+    world.settle(receiver, keys[1], Outcome::Released, None);
+    world.run();
+    assert_eq!(world.seen[&relay].settled, [(0, Outcome::Released)]);
+}
