@@ -238,10 +238,13 @@ impl Home {
 
     /// A link of a routed address ends with its connection: nothing is kept that it could take up again.
     fn plain_if_routed(&self, plan: &mut Plan) {
+        if self.engine.router().is_none() {
+            return;
+        }
         match plan {
-            Plan::Producer(spec) if self.engine.owner_of(&spec.address) == ROUTED => spec.lasting = None,
-            Plan::Consumer(spec) if self.engine.owner_of(&spec.address) == ROUTED => spec.lasting = None,
-            _ => {}
+            Plan::Producer(spec) => spec.lasting = None,
+            Plan::Consumer(spec) => spec.lasting = None,
+            Plan::Relay(_) | Plan::Coordinator | Plan::Management => {}
         }
     }
 

@@ -37,8 +37,6 @@ pub(crate) struct Receiver {
     pub address: String,
     /// What its distribution is to a client.
     pub routing: RoutingType,
-    /// What it may be sent.
-    pub credit: u32,
     /// Keys of what it has, each at the place that the copy knows.
     pub held: Vec<Place>,
 }

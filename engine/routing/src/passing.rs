@@ -18,7 +18,7 @@ use engine_router::settlement::{Action, CopyKey, InLink, OutLink, Settling, Stat
 use engine_router::table::{self, Address, ConsumerId};
 
 use crate::crossing::{Away, Crossing};
-use crate::end::{End, Named, RELAYS, Receiver, lane_in, lane_out, named, of_receiver, of_sender, place};
+use crate::end::{End, Named, RELAYS, lane_in, lane_out, named, of_receiver, of_sender, place};
 use crate::publishers::Published;
 use crate::router::{Consumers, Held, Passing, Router};
 use crate::states::{outcome, state};
@@ -71,9 +71,9 @@ impl Router {
                 };
                 self.spread.take_back(consumer);
                 self.settlement.handle_outcome(copy, Some(*state), Settling::Settled);
+                self.act();
             }
         }
-        self.act();
     }
 
     /// A receiver accepted a delivery, and waits for no confirmation.
@@ -91,36 +91,33 @@ impl Router {
 
     /// A receiver may be sent so many more.
     pub(crate) fn grant(&mut self, end: EndKey, more: u32) {
-        let Some((place, receiver)) = self.receiver(end) else { return };
-        receiver.credit = receiver.credit.saturating_add(more);
-        let credit = receiver.credit;
-        self.settlement.handle_credit(of_receiver(place), credit);
+        let link = of_receiver(place(end));
+        self.settlement.handle_credit(link, self.settlement.credit(link).saturating_add(more));
         self.act();
     }
 
     /// A receiver may be sent so many fewer.
     pub(crate) fn revoke(&mut self, end: EndKey, asked: u32) {
-        let Some((place, receiver)) = self.receiver(end) else { return };
-        let taken = asked.min(receiver.credit);
-        receiver.credit -= taken;
-        let (credit, link) = (receiver.credit, receiver.link);
-        self.settlement.handle_credit(of_receiver(place), credit);
-        self.out.events.push_back((link, Event::Revoked { asked, taken }));
-        self.act();
+        if let Some((link, credit)) = self.receiver(end) {
+            let taken = asked.min(credit);
+            self.settlement.handle_credit(of_receiver(place(end)), credit - taken);
+            self.out.events.push_back((link, Event::Revoked { asked, taken }));
+        }
     }
 
-    /// A receiver wants its credit used up now.
+    /// A receiver wants its credit used up now: nothing waits for one that has some, so that all of it is left over.
     pub(crate) fn drain(&mut self, end: EndKey) {
-        let Some((place, receiver)) = self.receiver(end) else { return };
-        let credit = receiver.credit;
-        self.settlement.handle_drain(of_receiver(place), credit);
-        self.act();
+        if let Some((link, unused)) = self.receiver(end) {
+            self.settlement.handle_credit(of_receiver(place(end)), 0);
+            self.out.events.push_back((link, Event::Drained { unused }));
+        }
     }
 
-    fn receiver(&mut self, end: EndKey) -> Option<(Place, &mut Receiver)> {
+    /// A receiver's link, and how many more it may be sent.
+    fn receiver(&self, end: EndKey) -> Option<(LinkKey, u32)> {
         let place = place(end);
-        match self.ends.get_mut(place)? {
-            End::Receiver(receiver) => Some((place, receiver)),
+        match self.ends.get(place)? {
+            End::Receiver(receiver) => Some((receiver.link, self.settlement.credit(of_receiver(place)))),
             End::Sender(_) => None,
         }
     }
@@ -203,11 +200,10 @@ impl Router {
                     self.tell(link, number, state.unwrap_or(State::Released));
                 }
                 Action::Release { link, number } => self.tell(link, number, State::Released),
-                Action::Drained { link } => self.tell_drained(link),
                 // Who receives has settled what it decided on; a sender keeps its credit, and what it sends meanwhile comes back.
                 Action::TellReceiver { .. } | Action::Drain { .. } => {}
-                Action::Abort { .. } | Action::Credit { .. } => {
-                    unreachable!("messages come whole, and credit is asked for")
+                Action::Abort { .. } | Action::Credit { .. } | Action::Drained { .. } => {
+                    unreachable!("messages come whole, credit is asked for, and it is taken back here")
                 }
             }
         }
@@ -218,7 +214,6 @@ impl Router {
         match named(link.0) {
             Named::End(place) => {
                 let Some(End::Receiver(receiver)) = self.ends.get_mut(place) else { return };
-                receiver.credit -= 1;
                 let link = receiver.link;
                 let key = match settling {
                     Settling::Settled => KEY_NONE,
@@ -285,13 +280,6 @@ impl Router {
             return;
         }
         self.out.events.push_back((link, Event::Settled { first: delivery, last: delivery, outcome }));
-    }
-
-    fn tell_drained(&mut self, link: OutLink) {
-        if let Some(End::Receiver(receiver)) = self.ends.get_mut(Place::from_bits(link.0)) {
-            let unused = std::mem::take(&mut receiver.credit);
-            self.out.events.push_back((receiver.link, Event::Drained { unused }));
-        }
     }
 }
 

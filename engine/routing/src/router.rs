@@ -327,15 +327,8 @@ impl Router {
         };
         let id = ConsumerId::at(self.shard, self.numbered);
         let routing = self.routing(&key);
-        let receiver = Receiver {
-            link,
-            key: key.clone(),
-            consumer: id,
-            address: spec.address,
-            routing,
-            credit: 0,
-            held: Vec::new(),
-        };
+        let receiver =
+            Receiver { link, key: key.clone(), consumer: id, address: spec.address, routing, held: Vec::new() };
         let Ok(place) = self.ends.insert_within(End::Receiver(receiver), ENDS_MAX) else {
             return self.out.events.push_back((link, Event::Refused { refusal: too_many() }));
         };

@@ -172,6 +172,12 @@ impl<M: Clone> Settlement<M> {
         self.totals.dropped_late += 1;
     }
 
+    /// How many more a receiver may be sent.
+    #[must_use]
+    pub fn credit(&self, link: OutLink) -> u32 {
+        self.outs.get(link.0).map_or(0, |receiver| receiver.credit)
+    }
+
     /// What a receiver has to do: copies that wait for its credit, and those that it has not settled.
     #[must_use]
     pub fn load(&self, link: OutLink) -> u32 {

@@ -22,8 +22,7 @@ impl<T> Table<T> {
     /// Puts a link in, in place of the one that had its place.
     pub fn insert(&mut self, number: u64, link: T) {
         let (row, place) = place(number);
-        let [first, second] = &mut self.rows;
-        let row = if row { second } else { first };
+        let Some(row) = self.rows.get_mut(row) else { return };
         if row.len() <= place {
             row.resize_with(place + 1, || None);
         }
@@ -35,25 +34,22 @@ impl<T> Table<T> {
     /// A link.
     pub fn get(&self, number: u64) -> Option<&T> {
         let (row, place) = place(number);
-        let [first, second] = &self.rows;
-        let row = if row { second } else { first };
-        row.get(place)?.as_ref().filter(|(known, _)| *known == number).map(|(_, link)| link)
+        let found = self.rows.get(row)?.get(place)?.as_ref();
+        found.filter(|(known, _)| *known == number).map(|(_, link)| link)
     }
 
     /// A link, to be changed.
     pub fn get_mut(&mut self, number: u64) -> Option<&mut T> {
         let (row, place) = place(number);
-        let [first, second] = &mut self.rows;
-        let row = if row { second } else { first };
-        row.get_mut(place)?.as_mut().filter(|(known, _)| *known == number).map(|(_, link)| link)
+        let found = self.rows.get_mut(row)?.get_mut(place)?.as_mut();
+        found.filter(|(known, _)| *known == number).map(|(_, link)| link)
     }
 
     /// Takes a link out.
     pub fn remove(&mut self, number: u64) -> Option<T> {
         let (row, place) = place(number);
-        let [first, second] = &mut self.rows;
-        let row = if row { second } else { first };
-        row.get_mut(place)?.take_if(|(known, _)| *known == number).map(|(_, link)| link)
+        let found = self.rows.get_mut(row)?.get_mut(place)?;
+        found.take_if(|(known, _)| *known == number).map(|(_, link)| link)
     }
 
     /// All links with their numbers.
@@ -62,9 +58,10 @@ impl<T> Table<T> {
     }
 }
 
-fn place(number: u64) -> (bool, usize) {
+/// The row of a number, and its place there.
+fn place(number: u64) -> (usize, usize) {
     let half = number & u64::from(u32::MAX);
-    (half & ROW != 0, (half & !ROW) as usize)
+    (usize::from(half & ROW != 0), (half & !ROW) as usize)
 }
 
 #[cfg(test)]
