@@ -290,8 +290,9 @@ fn figures_tell_what_became_of_messages_and_nothing_is_left() {
         for round in 0..20 {
             let mut receiver = receiver(&router, "orders", 5);
             let mut sender = sender(&router, "orders");
-            (0..10).for_each(|number| sender.send_message(number, Durable::No, b"order"));
-            let (delivery, _) = receiver.receive();
+            (0..10).for_each(|number| sender.send_message(number, Durable::No, &[round as u8]));
+            let (delivery, body) = receiver.receive();
+            assert_eq!(body, [round as u8], "of its own round");
             receiver.accept(delivery, delivery);
             assert_eq!(sender.outcome(), (0, 0, None), "{round}");
             if round % 2 == 0 {
@@ -301,7 +302,8 @@ fn figures_tell_what_became_of_messages_and_nothing_is_left() {
                 drop(sender);
                 drop(receiver);
             }
-            // A receiver that is going may be chosen still: the next round begins when it is gone.
+            // What a sender that is gone had sent may still be on its way to the next receiver, whose word this round's sender would not
+            // hear: the next round begins when nothing is left.
             wait_for("nothing to be left", || {
                 let left = ["senders", "receivers", "under_way"].map(|name| figure(&router, name));
                 (left == [0; 3]).then_some(())
