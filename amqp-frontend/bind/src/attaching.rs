@@ -58,7 +58,7 @@ impl Bind {
             return self.handle_refused(home, route, *refusal);
         }
         let Some(attach) = self.attaching.remove(&route.place) else { return };
-        let mut reply = terminus::reply(&attach, info);
+        let mut reply = terminus::reply(&attach, info, home.nodes());
         match attach.role {
             Role::Sender if home.is_lasting(route.place) => {
                 lasting::answer_sender(&mut reply, &attach, info.unsettled.as_deref());

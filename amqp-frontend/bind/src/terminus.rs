@@ -10,10 +10,10 @@ use amqp_codec::performative::{
 };
 use engine_core::Origin;
 use engine_core::command::{
-    ConsumerSpec, Durability, Lifetime, Mode, ProducerSpec, Remembered, RoutingType, Settle, Sharing, Subscription,
+    ConsumerSpec, Durability, Lifetime, Mode, ProducerSpec, Remembered, RoutingType, Settle, Sharing, Stage, Subscription,
 };
 use engine_core::event::AttachedInfo;
-use engine_home::{AddressRules, MANAGEMENT, Plan};
+use engine_home::{AddressRules, MANAGEMENT, Nodes, Plan};
 use engine_message::Condition;
 use engine_message::Symbol;
 use engine_message::reader::Reader;
@@ -87,7 +87,8 @@ fn producer(target: &Terminus, rules: &AddressRules, name: Option<String>) -> Re
             (address.to_owned(), asked.or(prefixed), None)
         }
     };
-    Ok(Plan::Producer(Box::new(ProducerSpec { routing: prefixed, lifetime, ..ProducerSpec::of(address) })))
+    let stage = stage(&target.capabilities);
+    Ok(Plan::Producer(Box::new(ProducerSpec { routing: prefixed, lifetime, stage, ..ProducerSpec::of(address) })))
 }
 
 fn consumer(
@@ -127,6 +128,7 @@ fn consumer(
         no_local: no_local.then(|| Origin::of(container)),
         lifetime,
         default_outcome,
+        stage: stage(&source.terminus.capabilities),
         start,
         ..ConsumerSpec::of(address)
     })))
@@ -192,6 +194,11 @@ fn routing(capabilities: &[Symbol]) -> Option<RoutingType> {
     })
 }
 
+/// Which stage of a routed address capabilities ask for.
+fn stage(capabilities: &[Symbol]) -> Option<Stage> {
+    capabilities.iter().find_map(|capability| Stage::of_capability(capability.as_str()))
+}
+
 /// Whether the distribution modes that a dynamic node is to have (`supported-dist-modes`, part 3.5.9) are some that there are.
 fn check_modes(properties: &Map) -> Result<(), AmqpError> {
     let modes = match properties.get("supported-dist-modes") {
@@ -230,8 +237,12 @@ fn lifetime(properties: &Map, routing: RoutingType) -> Result<Lifetime, AmqpErro
 
 /// The answer to an attach whose plan succeeded: the peer's own terminus as it is, and ours as it is here: without filters that
 /// are not applied and whatever else has no meaning here, with the name of a dynamic node and the outcomes that are used.
-pub(crate) fn reply(attach: &Attach, info: &AttachedInfo) -> Attach {
+pub(crate) fn reply(attach: &Attach, info: &AttachedInfo, nodes: Nodes) -> Attach {
     let name = info.address.as_str();
+    let known = |capability: &Symbol| {
+        let is_stage = nodes == Nodes::Routed && Stage::of_capability(capability.as_str()).is_some();
+        is_stage || CAPABILITIES.contains(&capability.as_str())
+    };
     let mut reply = attach.answer();
     if attach.role == Role::Receiver && reply.source.is_none() {
         reply.source = Some(remembered_source(attach, info));
@@ -242,14 +253,16 @@ pub(crate) fn reply(attach: &Attach, info: &AttachedInfo) -> Attach {
             filter::answer(&mut source.filter, info.no_local, info.started);
             outcome::answer(source);
             let made = source.terminus.dynamic.then(|| policy(&source.terminus.dynamic_node_properties));
-            answer_node(&mut source.terminus.capabilities, &mut source.terminus.dynamic_node_properties, made);
+            source.terminus.capabilities.retain(known);
+            answer_node(&mut source.terminus.dynamic_node_properties, made);
             if source.terminus.dynamic {
                 source.terminus.address = Some(name.to_owned());
             }
         }
         (Role::Sender, _, Some(Target::Node(target))) => {
             let made = target.dynamic.then(|| policy(&target.dynamic_node_properties));
-            answer_node(&mut target.capabilities, &mut target.dynamic_node_properties, made);
+            target.capabilities.retain(known);
+            answer_node(&mut target.dynamic_node_properties, made);
             if target.dynamic {
                 target.address = Some(name.to_owned());
             }
@@ -278,9 +291,8 @@ fn policy(properties: &Map) -> LifetimePolicy {
     LifetimePolicy::of(properties).unwrap_or(LifetimePolicy::DeleteOnClose)
 }
 
-/// Leaves what has a meaning here of capabilities, and of a node's properties: the policy of one that was `made`.
-fn answer_node(capabilities: &mut Vec<Symbol>, properties: &mut Map, made: Option<LifetimePolicy>) {
-    capabilities.retain(|capability| CAPABILITIES.contains(&capability.as_str()));
+/// Leaves what has a meaning here of a node's properties: the policy of one that was `made`.
+fn answer_node(properties: &mut Map, made: Option<LifetimePolicy>) {
     *properties = Map::default();
     if let Some(policy) = made {
         properties.insert("lifetime-policy", policy.to_value());

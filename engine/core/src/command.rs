@@ -69,6 +69,32 @@ pub struct ConnectionKey {
     pub claim: EndKey,
 }
 
+/// A stage of a routed address, for a link that does not go by what its address's rule says for its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// This phase, 0 to 9.
+    Phase(u8),
+    /// It is the waypoint of this number, 1 to 9: it takes from the phase before and gives to this one.
+    Waypoint(u8),
+    /// It takes what nobody else takes, or gives that to those who do.
+    Fallback,
+}
+
+impl Stage {
+    /// The one that a terminus asks for by a capability of this name, if it is one of those.
+    #[must_use]
+    pub fn of_capability(capability: &str) -> Option<Self> {
+        match capability {
+            "qd.fallback" => Some(Self::Fallback),
+            "qd.waypoint" => Some(Self::Waypoint(1)),
+            _ => {
+                let number = capability.strip_prefix("qd.waypoint.")?.parse().ok();
+                number.filter(|number| (1..=9).contains(number)).map(Self::Waypoint)
+            }
+        }
+    }
+}
+
 /// What a sending peer wants to attach to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProducerSpec {
@@ -84,6 +110,8 @@ pub struct ProducerSpec {
     pub origin: Option<Origin>,
     /// Set if the link is to outlive its connection.
     pub lasting: Option<Box<Lasting>>,
+    /// Which stage of a routed address it asks for; of no meaning for stored ones.
+    pub stage: Option<Stage>,
     /// Owners that answered `Event::Moved` so far.
     pub moved: u8,
 }
@@ -99,6 +127,7 @@ impl ProducerSpec {
             connection: None,
             origin: None,
             lasting: None,
+            stage: None,
             moved: 0,
         }
     }
@@ -211,6 +240,8 @@ pub struct ConsumerSpec {
     pub default_outcome: Outcome,
     /// Set if the link is to outlive its connection.
     pub lasting: Option<Box<LastingConsumer>>,
+    /// Which stage of a routed address it asks for; of no meaning for stored ones.
+    pub stage: Option<Stage>,
     /// Where it begins, if it asks for that; of no meaning for a link that takes messages.
     pub start: Option<Start>,
     /// Owners that were asked before.
@@ -253,6 +284,7 @@ impl ConsumerSpec {
             connection: None,
             default_outcome: Outcome::Released,
             lasting: None,
+            stage: None,
             start: None,
             searched: Searched::default(),
             remembered: None,

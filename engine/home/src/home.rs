@@ -62,6 +62,15 @@ pub enum Moves {
     Never,
 }
 
+/// What becomes of messages of a node's addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nodes {
+    /// Queues keep them.
+    Stored,
+    /// They pass through a router.
+    Routed,
+}
+
 /// What a peer wants to attach to.
 #[derive(Debug)]
 pub enum Plan {
@@ -140,6 +149,12 @@ impl Home {
     #[must_use]
     pub fn rules(&self) -> &AddressRules {
         &self.rules
+    }
+
+    /// What becomes of messages here.
+    #[must_use]
+    pub fn nodes(&self) -> Nodes {
+        if self.engine.router().is_some() { Nodes::Routed } else { Nodes::Stored }
     }
 
     /// A name for a dynamic node.

@@ -39,7 +39,7 @@ pub use credit::{Drained, TakenBack};
 pub use enlisting::{Discharge, Discharged, Discharging};
 pub use entering::{Arrival, Entrance, Placed, expiry};
 pub use giving::{Due, Gift, encode_header};
-pub use home::{Asked, Home, HomeConfig, Moves, Plan, Route};
+pub use home::{Asked, Home, HomeConfig, Moves, Nodes, Plan, Route};
 pub use incoming::{LargeArrival, NotWritten, Pace, WholeFile};
 pub use link::{Link, LocalId};
 pub use managing::{MANAGEMENT, Managed};

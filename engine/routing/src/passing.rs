@@ -39,7 +39,7 @@ impl Router {
 
     /// Takes a message of a relay, which names its address.
     pub(crate) fn publish(&mut self, link: LinkKey, delivery: u32, settled: Settled, address: &str, message: Message) {
-        let key = match self.key(address, table::End::Sender) {
+        let key = match self.key(address, table::End::Sender, None) {
             Ok(key) => key,
             Err(refusal) => return self.answer_relay(link, delivery, settled, Outcome::Rejected(Some(refusal))),
         };

@@ -13,17 +13,17 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use engine_core::command::{Command, ConsumerSpec, ProducerSpec, RoutingType, Settle};
+use engine_core::command::{Command, ConsumerSpec, ProducerSpec, RoutingType, Settle, Stage};
 use engine_core::event::{AttachedInfo, Event, Refusal};
 use engine_core::key::{EndKey, LinkKey};
 use engine_core::message::Message;
 use engine_core::slab::{Key as Place, Slab};
 use engine_message::Condition;
-use engine_router::address::{Class, Here, Key, Mode};
+use engine_router::address::{Class, Here, Key, Mode, Phase};
 use engine_router::forward::{Spread, Target};
 use engine_router::numbers::Numbered;
 use engine_router::settlement::{InKind, InLink, OutKind, OutLink, Settlement, Totals};
-use engine_router::table::{self, Consumer, ConsumerId, Table};
+use engine_router::table::{self, Claim, Consumer, ConsumerId, Table};
 use engine_router::{RouterId, Treatment};
 
 use crate::crossing::{AwayCopies, Crossing};
@@ -285,9 +285,9 @@ impl Router {
     }
 
     /// The key of an address for a link's end.
-    pub(crate) fn key(&self, address: &str, end: table::End) -> Result<Key, Box<Refusal>> {
+    pub(crate) fn key(&self, address: &str, end: table::End, stage: Option<Stage>) -> Result<Key, Box<Refusal>> {
         let here = Here { id: &self.id, mode: Mode::Interior };
-        let key = self.table.rules().key(address, end, None, here).ok_or_else(|| {
+        let key = self.table.rules().key(address, end, stage.and_then(claim), here).ok_or_else(|| {
             Refusal::new(Condition::InvalidField, format!("{address:?} names nothing that messages can be routed by"))
         })?;
         if self.table.treatment(&key) == Treatment::Unavailable {
@@ -298,7 +298,7 @@ impl Router {
     }
 
     fn attach_sender(&mut self, link: LinkKey, spec: &ProducerSpec) {
-        let key = match self.key(&spec.address, table::End::Sender) {
+        let key = match self.key(&spec.address, table::End::Sender, spec.stage) {
             Ok(key) => key,
             Err(refusal) => return self.out.events.push_back((link, Event::Refused { refusal })),
         };
@@ -314,7 +314,7 @@ impl Router {
     }
 
     fn attach_receiver(&mut self, link: LinkKey, spec: ConsumerSpec) {
-        let key = self.key(&spec.address, table::End::Receiver).and_then(|key| match key.class() {
+        let key = self.key(&spec.address, table::End::Receiver, spec.stage).and_then(|key| match key.class() {
             Class::Mobile | Class::Local | Class::Topological => Ok(key),
             _ => {
                 let text = format!("{} names a router: nobody receives from there", spec.address);
@@ -403,6 +403,15 @@ impl Router {
 fn begin_lane(settlement: &mut Settlement<Passing>, link: InLink) {
     settlement.handle_in(link, InKind::Router, u32::MAX);
     settlement.handle_reached(link);
+}
+
+/// What a link claims that asks for a stage; nothing where there is no such one.
+fn claim(stage: Stage) -> Option<Claim> {
+    match stage {
+        Stage::Phase(number) => Phase::number(number).map(Claim::Phase),
+        Stage::Waypoint(number) => Some(Claim::Waypoint(number)),
+        Stage::Fallback => Some(Claim::Fallback),
+    }
 }
 
 /// What a link got attached to.

@@ -13,28 +13,15 @@ pub enum End {
     Receiver,
 }
 
-/// A stage of an address that a client claims for itself, by a capability of its terminus.
+/// A stage of an address that a link claims for itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim {
+    /// This phase.
+    Phase(Phase),
     /// It is the waypoint of this number, 1 to 9: it takes from the phase before and gives to this one.
     Waypoint(u8),
     /// It takes what nobody else takes, or gives that to those who do.
     Fallback,
-}
-
-impl Claim {
-    /// The claim of a capability, if it is one.
-    #[must_use]
-    pub fn of_capability(capability: &str) -> Option<Self> {
-        match capability {
-            "qd.fallback" => Some(Self::Fallback),
-            "qd.waypoint" => Some(Self::Waypoint(1)),
-            _ => {
-                let number = capability.strip_prefix("qd.waypoint.")?.parse().ok();
-                number.filter(|number| (1..=9).contains(number)).map(Self::Waypoint)
-            }
-        }
-    }
 }
 
 /// What holds for addresses of a pattern.
@@ -93,6 +80,7 @@ impl Rules {
             End::Receiver => rule.egress,
         };
         let phase = match (claim, end) {
+            (Some(Claim::Phase(phase)), _) => phase,
             (Some(Claim::Waypoint(number)), End::Sender) => Phase::number(number)?,
             (Some(Claim::Waypoint(number)), End::Receiver) => Phase::number(number.checked_sub(1)?)?,
             (Some(Claim::Fallback), End::Receiver) => Phase::FALLBACK,
@@ -129,24 +117,25 @@ mod tests {
         let waypoint = Rule { egress: second, ..Rule::of(Treatment::Balanced) };
         let rules = Rules::new([(Pattern::of_prefix("queue").expect("a pattern"), waypoint)], Treatment::Balanced);
         let me = RouterId::new("A").expect("an id");
-        let key = |address, end, capability: &str| {
-            let key = rules.key(address, end, Claim::of_capability(capability), Here { id: &me, mode: Mode::Interior });
+        let key = |address, end, claim| {
+            let key = rules.key(address, end, claim, Here { id: &me, mode: Mode::Interior });
             key.map_or_else(String::new, |key| key.as_str().to_owned())
         };
-        for (address, capability, sender, receiver) in [
-            ("queue.a", "", "M0queue.a", "M1queue.a"),
-            ("/queue.a", "queue", "M0queue.a", "M1queue.a"),
-            ("other", "", "M0other", "M0other"),
-            ("queue", "qd.waypoint", "M1queue", "M0queue"),
-            ("queue", "qd.waypoint.9", "M9queue", "M8queue"),
-            ("queue", "qd.waypoint.0", "M0queue", "M1queue"),
-            ("queue", "qd.waypoint.10", "M0queue", "M1queue"),
-            ("queue", "qd.fallback", "M0queue", "MFqueue"),
-            ("_local/x", "qd.waypoint", "Lx", "Lx"),
-            ("", "", "", ""),
+        let waypoint = |number| Some(Claim::Waypoint(number));
+        for (address, claim, sender, receiver) in [
+            ("queue.a", None, "M0queue.a", "M1queue.a"),
+            ("/queue.a", None, "M0queue.a", "M1queue.a"),
+            ("other", None, "M0other", "M0other"),
+            ("queue", waypoint(1), "M1queue", "M0queue"),
+            ("queue", waypoint(9), "M9queue", "M8queue"),
+            ("queue", Some(Claim::Fallback), "M0queue", "MFqueue"),
+            ("queue", Some(Claim::Phase(second)), "M1queue", "M1queue"),
+            ("queue", Some(Claim::Phase(Phase::FALLBACK)), "MFqueue", "MFqueue"),
+            ("_local/x", waypoint(1), "Lx", "Lx"),
+            ("", None, "", ""),
         ] {
-            assert_eq!(key(address, End::Sender, capability), sender, "{address} {capability}");
-            assert_eq!(key(address, End::Receiver, capability), receiver, "{address} {capability}");
+            assert_eq!(key(address, End::Sender, claim), sender, "{address} {claim:?}");
+            assert_eq!(key(address, End::Receiver, claim), receiver, "{address} {claim:?}");
         }
     }
 }

@@ -3,10 +3,11 @@
 mod random;
 mod world;
 
-use engine_core::command::{Modified, Outcome, Settle, Settled};
+use engine_core::command::{ConsumerSpec, Modified, Outcome, ProducerSpec, Settle, Settled, Stage};
 use engine_core::event::{KEY_NONE, Refusal};
 use engine_message::Condition;
 use engine_router::Treatment;
+use engine_router::address::Phase;
 use engine_router::matching::Pattern;
 use engine_router::table::{Rule, Rules};
 
@@ -266,6 +267,61 @@ fn whoever_goes_leaves_nothing_behind() {
         world.run();
         assert_eq!(world.registry.addresses(), 0);
         assert!(world.routers.iter().all(|router| router.under_way() == 0), "round {round}");
+    }
+}
+
+#[test]
+fn a_waypoint_takes_from_one_stage_and_gives_to_the_next() {
+    let egress = Phase::number(1).expect("a phase");
+    let rule = Rule { egress, ..Rule::of(Treatment::Balanced) };
+    let claims = [(Stage::Phase(0), Stage::Phase(1)), (Stage::Waypoint(1), Stage::Waypoint(1))];
+    for ((from, to), (out, into)) in PLACES.into_iter().flat_map(|place| claims.map(|claim| (place, claim))) {
+        let rules = Rules::new([(Pattern::of_prefix("q").expect("a pattern"), rule)], Treatment::Balanced);
+        let mut world = World::with_rules(3, rules);
+        let sender = world.sender(from, "q");
+        let reader = world.standing(to, "q", 10);
+        assert_eq!(world.seen[&sender].credit, 0, "who reads takes from another stage");
+        let taker = world.receiver_of(1, ConsumerSpec { stage: Some(out), ..ConsumerSpec::of("q") });
+        let giver = world.sender_of(1, ProducerSpec { stage: Some(into), ..ProducerSpec::of("q") });
+        world.run();
+        world.grant(taker, 10);
+        world.run();
+        world.send(sender, 0, Settled::No);
+        world.run();
+        assert_eq!((world.got(taker), world.got(reader)), (vec![0], vec![]));
+        let (key, _) = world.seen[&taker].came[0];
+        world.settle(taker, key, Outcome::Accepted, None);
+        world.run();
+        assert_eq!(world.seen[&sender].settled, [(0, Outcome::Accepted)], "what the waypoint said");
+        world.send(giver, 7, Settled::No);
+        world.run();
+        assert_eq!((world.got(taker), world.got(reader)), (vec![0], vec![7]));
+    }
+}
+
+#[test]
+fn what_nobody_takes_goes_to_the_fallback() {
+    let rule = Rule { has_fallback: true, ..Rule::of(Treatment::Balanced) };
+    for (from, to) in PLACES {
+        let rules = Rules::new([(Pattern::of_prefix("q").expect("a pattern"), rule)], Treatment::Balanced);
+        let mut world = World::with_rules(3, rules);
+        let sender = world.sender(from, "q");
+        let fallback = world.receiver_of(to, ConsumerSpec { stage: Some(Stage::Fallback), ..ConsumerSpec::of("q") });
+        world.run();
+        world.grant(fallback, 10);
+        world.run();
+        assert_eq!(world.seen[&sender].credit, CAPACITY, "somebody takes it");
+        world.send(sender, 0, Settled::No);
+        world.run();
+        let reader = world.standing(to, "q", 10);
+        world.send(sender, 1, Settled::No);
+        world.run();
+        assert_eq!((world.got(fallback), world.got(reader)), (vec![0], vec![1]));
+        // Whoever gives back what it had gives it to those who read.
+        let giver = world.sender_of(from, ProducerSpec { stage: Some(Stage::Fallback), ..ProducerSpec::of("q") });
+        world.send(giver, 2, Settled::No);
+        world.run();
+        assert_eq!((world.got(fallback), world.got(reader)), (vec![0], vec![1, 2]));
     }
 }
 

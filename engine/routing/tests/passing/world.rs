@@ -92,15 +92,22 @@ impl World {
     }
 
     pub fn sender(&mut self, shard: u16, address: &str) -> LinkKey {
+        self.sender_of(shard, ProducerSpec::of(address))
+    }
+
+    pub fn sender_of(&mut self, shard: u16, spec: ProducerSpec) -> LinkKey {
         let link = self.link(shard);
-        self.command(shard, Command::AttachProducer { link, spec: Box::new(ProducerSpec::of(address)) });
+        self.command(shard, Command::AttachProducer { link, spec: Box::new(spec) });
         link
     }
 
     pub fn receiver(&mut self, shard: u16, address: &str, settle: Settle) -> LinkKey {
+        self.receiver_of(shard, ConsumerSpec { settle, ..ConsumerSpec::of(address) })
+    }
+
+    pub fn receiver_of(&mut self, shard: u16, spec: ConsumerSpec) -> LinkKey {
         let link = self.link(shard);
-        let spec = Box::new(ConsumerSpec { settle, ..ConsumerSpec::of(address) });
-        self.command(shard, Command::AttachConsumer { link, spec });
+        self.command(shard, Command::AttachConsumer { link, spec: Box::new(spec) });
         link
     }
 
