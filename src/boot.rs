@@ -404,11 +404,21 @@ fn shell_config(
             tls: if tls.is_some() && layers == Layers::Plain { Tls::Optional } else { Tls::Off },
             ..amqp_proto::Config::default()
         };
-        configured.push(ListenerConfig { address, layers, tls, amqp: Arc::new(amqp) });
+        let (name, role) = (listener.name.clone(), connectors::role(listener.role));
+        configured.push(ListenerConfig {
+            name,
+            role,
+            link_capacity: listener.link_capacity,
+            address,
+            layers,
+            tls,
+            amqp: Arc::new(amqp),
+        });
     }
     Ok(ShellConfig {
         listeners: configured,
         connectors: connectors::of(resolved),
+        auto_links: resolved.routing.as_ref().map(|routing| Arc::clone(&routing.auto_links)).unwrap_or_default(),
         addresses: AddressRules {
             anycast_prefix: config.node.anycast_prefix.clone(),
             multicast_prefix: config.node.multicast_prefix.clone(),

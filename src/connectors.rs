@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use node_shell::{ConnectorConfig, Endpoint, Host, Timing};
+use node_shell::{ConnectorConfig, Endpoint, Host, Role, Timing};
 
 use crate::boot;
 use crate::config::{self, Config, ConnectTo, Connector, Resolved};
@@ -35,6 +35,8 @@ fn one(config: &Config, connector: &Connector, to: &ConnectTo) -> ConnectorConfi
     };
     ConnectorConfig {
         name: connector.name.clone(),
+        role: role(connector.role),
+        link_capacity: connector.link_capacity,
         endpoints: connector.endpoints.iter().map(endpoint).collect(),
         layers: boot::layers(connector.transport),
         tls: to.tls.clone(),
@@ -45,6 +47,14 @@ fn one(config: &Config, connector: &Connector, to: &ConnectTo) -> ConnectorConfi
             retry_min_ns: ns(connector.retry_min_ms),
             retry_max_ns: ns(connector.retry_max_ms),
         },
+    }
+}
+
+/// Who is at the other end of connections.
+pub fn role(role: config::Role) -> Role {
+    match role {
+        config::Role::Normal => Role::Normal,
+        config::Role::RouteContainer => Role::RouteContainer,
     }
 }
 

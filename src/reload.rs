@@ -101,6 +101,8 @@ impl Reload {
             diverts: _,
             router: _,
             routes: _,
+            auto_links: _,
+            passwords: _,
             users: _,
             http: _,
             limits: _,
@@ -123,6 +125,8 @@ impl Reload {
             ("listeners", was.listeners != now.listeners),
             ("connectors", was.connectors != now.connectors),
             ("routes", was.routes != now.routes),
+            ("passwords", was.passwords != now.passwords),
+            ("auto_links", was.auto_links != now.auto_links),
         ];
         changed.extend(lists.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name.to_owned()));
         changed

@@ -6,6 +6,7 @@ use std::io;
 use std::sync::Arc;
 
 use engine_router::RouterId;
+use engine_router::auto_links::AutoLink;
 use engine_router::table::{Addresses, Rules, Table};
 use engine_routing::{Note, Registry, RouterConfig};
 use engine_rt::InboxSender;
@@ -20,6 +21,8 @@ pub struct Routing {
     pub rules: Arc<Rules>,
     /// Deliveries of a link that may be unsettled, from 1.
     pub capacity: u32,
+    /// Links that it attaches itself.
+    pub auto_links: Arc<[AutoLink]>,
 }
 
 /// A router before its shards run.

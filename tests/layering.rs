@@ -59,6 +59,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "engine-figures",
             "engine-home",
             "engine-message",
+            "engine-router",
             "engine-routing",
             "engine-rt",
             "engine-shard",

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use amqp_proto::Config;
 use engine_home::{AddressRules, Managed, Moves};
+use engine_router::auto_links::AutoLink;
 use engine_routing::Note;
 use engine_rt::Permits;
 
@@ -12,9 +13,25 @@ use crate::connectors::ConnectorConfig;
 use crate::post::{Resolve, Verify};
 use crate::transport::{Layers, TlsServer};
 
+/// Who is at the other end of a listener's or connector's connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// Clients.
+    #[default]
+    Normal,
+    /// A broker or a service: the router may attach links to it.
+    RouteContainer,
+}
+
 /// One address to listen on.
 #[derive(Clone)]
 pub struct ListenerConfig {
+    /// What links name it by that are for its connections.
+    pub name: String,
+    /// Who connects to it.
+    pub role: Role,
+    /// Deliveries of a link through the router that may be unsettled, from 1; `None`: as many as the router has for all.
+    pub link_capacity: Option<u32>,
     /// The address; the same on all shards.
     pub address: SocketAddr,
     /// What lies under AMQP.
@@ -33,6 +50,8 @@ pub struct ShellConfig {
     /// Peers to connect to, of all shards: each shard takes those whose place, divided by the number of shards, leaves
     /// its index.
     pub connectors: Vec<Arc<ConnectorConfig>>,
+    /// Links that the router attaches to connections of role route-container, by their place.
+    pub auto_links: Arc<[AutoLink]>,
     /// How addresses are understood.
     pub addresses: AddressRules,
     /// Connections of one shard; more are closed at once.

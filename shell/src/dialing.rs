@@ -137,7 +137,9 @@ impl Shell {
             credentials: config.credentials.clone(),
             user: format!("{USER_PREFIX}{}", config.name),
         };
-        let protocol = Protocol::Amqp(Bind::connect(Arc::clone(&config.amqp), caller, now_ns));
+        let protocol = Protocol::Amqp(
+            Bind::connect(Arc::clone(&config.amqp), caller, now_ns).with_link_capacity(config.link_capacity),
+        );
         let peer = socket.peer_addr().map(|address| address.to_string()).unwrap_or_default();
         let fd = socket.as_raw_fd();
         let mut conn = Conn::new(socket, permit, transport, Origin::Connector(index), peer);
@@ -167,14 +169,17 @@ impl Shell {
         }
     }
 
-    /// The peer of a connection that was made opened it.
+    /// A connection is open at both ends.
     pub(crate) fn handle_opened(&mut self, slot: Slot) {
         let now_ns = self.turn.now_ns();
-        let Some(index) = self.connector_of(slot).filter(|&index| self.has_line(index, slot)) else { return };
-        if let Some(one) = self.connectors.list.get_mut(index) {
+        if let Some(index) = self.connector_of(slot) {
+            let has_line = self.has_line(index, slot);
+            // One that its connector gave up ends without it.
+            let Some(one) = self.connectors.list.get_mut(index).filter(|_| has_line) else { return };
             one.machine.handle_opened(now_ns);
             self.carry_out(index);
         }
+        self.handle_container(slot);
     }
 
     /// The connector that made a connection.

@@ -11,6 +11,7 @@ mod connectors;
 mod dialing;
 mod limits;
 mod lines;
+mod linking;
 mod listening;
 mod logins;
 mod parting;
@@ -23,7 +24,7 @@ pub mod transport;
 mod turn;
 mod view;
 
-pub use config::{ListenerConfig, ShellConfig};
+pub use config::{ListenerConfig, Role, ShellConfig};
 pub use connectors::{CONNECTOR_FIGURES, ConnectorConfig, ConnectorView, Endpoint, Host, Timing};
 pub use logins::RefusedLogins;
 pub use post::{Arriving, Manage, Managing, Post, Resolve, Verify};

@@ -29,6 +29,8 @@ impl Shell {
                 Request::Verify(credentials) => self.verify(slot, credentials),
                 Request::Move { owner } => return self.depart(slot, owner),
                 Request::Opened => self.handle_opened(slot),
+                Request::LinkUp { number } => self.handle_link_up(slot, number),
+                Request::LinkDown { number, why } => self.handle_link_down(slot, number, &why),
                 Request::Closed(closed) => self.tell_closed(slot, &closed),
                 Request::LinkRefused { link, error } => self.tell_link_refused(slot, &link, &error),
                 Request::Manage(managed) => self.manage(slot, *managed),

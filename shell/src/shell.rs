@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use engine_core::Room;
 use engine_home::{Home, HomeConfig, Slot};
+use engine_router::auto_links::{AutoLinkId, AutoLinks};
 use engine_rt::{
     Clock, DiskRoom, Inbox, InboxSender, Interest, Listener, Pulse, Readiness, Ready, Service, WAKER_TOKEN, Waker,
     wall_ms,
@@ -57,12 +58,12 @@ pub struct Shell {
     pub(crate) totals: Totals,
     pub(crate) door: Door,
     pub(crate) connectors: Connectors,
+    pub(crate) auto_links: AutoLinks,
     beat: Beat,
     waker: Waker,
     inbox: Inbox<Post>,
     disks: Disks,
     buffers: Buffers,
-    next_scan_ns: u64,
     stop_by_ns: Option<u64>,
 }
 
@@ -79,6 +80,8 @@ struct Beat {
     clock: Clock,
     pulse: Pulse,
     spin: Spin,
+    /// When connections are looked at next.
+    next_scan_ns: u64,
 }
 
 /// What sockets are read into.
@@ -129,6 +132,10 @@ impl Shell {
         pulse.tell(Service::Serving);
         let share = Share { shard: engine.shard(), shards: peers.len(), seed: config.seed, now_ns };
         let connectors = Connectors::new(&config.connectors, &share);
+        let mut auto_links = AutoLinks::default();
+        for (number, link) in (0..).zip(config.auto_links.iter()) {
+            auto_links.handle_declared(AutoLinkId(number), link.clone());
+        }
         let listened = config.listeners.iter().map(|listener| listener.amqp.max_frame_size).max().unwrap_or(0);
         let largest = listened.max(connectors.max_frame_size());
         let scratch = vec![0; READ_BYTES + largest as usize];
@@ -137,7 +144,7 @@ impl Shell {
         let home = Home::new(HomeConfig { addresses, links_max, node_id, first_file }, engine);
         Ok(Self {
             turn: Turn::new(home, config.connections_max),
-            beat: Beat { clock, pulse, spin: Spin::new(config.spin_ns) },
+            beat: Beat { clock, pulse, spin: Spin::new(config.spin_ns), next_scan_ns: 0 },
             config,
             readiness,
             peers,
@@ -145,11 +152,11 @@ impl Shell {
             totals: Totals::default(),
             door: Door::new(listeners),
             connectors,
+            auto_links,
             waker,
             inbox,
             disks,
             buffers: Buffers { scratch, plain: Vec::new(), turn_bytes: 0 },
-            next_scan_ns: 0,
             stop_by_ns: None,
         })
     }
@@ -191,6 +198,9 @@ impl Shell {
         if self.connectors.deadline().is_some_and(|deadline| deadline <= now_ns) {
             self.handle_connectors();
         }
+        if self.auto_links.deadline().is_some_and(|deadline| deadline <= now_ns) {
+            self.handle_links_due();
+        }
         while self.buffers.turn_bytes < TURN_BYTES
             && let Some(event) = ready.pop_front()
         {
@@ -200,8 +210,8 @@ impl Shell {
         busy |= self.handle_files();
         self.turn.hand_out();
         self.commit();
-        if now_ns >= self.next_scan_ns {
-            self.next_scan_ns = now_ns + SCAN_PERIOD_NS;
+        if now_ns >= self.beat.next_scan_ns {
+            self.beat.next_scan_ns = now_ns + SCAN_PERIOD_NS;
             self.scan();
         }
         busy |= self.write_dirty();
@@ -230,8 +240,8 @@ impl Shell {
             self.beat.spin.handle_work(now_ns);
             return Ok(Some(Duration::ZERO));
         }
-        let scan = (!self.turn.is_empty() || self.lines.are_held()).then_some(self.next_scan_ns);
-        let of_sockets = [self.door.accepting.deadline(), self.connectors.deadline()];
+        let scan = (!self.turn.is_empty() || self.lines.are_held()).then_some(self.beat.next_scan_ns);
+        let of_sockets = [self.door.accepting.deadline(), self.connectors.deadline(), self.auto_links.deadline()];
         let until = [scan, self.turn.deadline(), self.stop_by_ns].into_iter().chain(of_sockets);
         let until = until.flatten().min();
         self.beat.pulse.sleep(until);
@@ -417,6 +427,7 @@ impl Shell {
     fn lose(&mut self, slot: Slot) {
         let Some(entry) = self.turn.remove(slot) else { return };
         self.door.accepting.handle_ended();
+        self.handle_container_gone(slot);
         self.handle_gone(slot, &entry);
         let Protocol::Amqp(bind) = &entry.protocol;
         self.totals.logins.note(bind.machine());

@@ -209,6 +209,11 @@ impl<H> Turn<H> {
         protocol.close(&mut self.home, Condition::ResourceLimitExceeded, why);
     }
 
+    /// Detaches a link that a connection's binding was asked for.
+    pub fn withdraw(&mut self, slot: Slot, number: u32) {
+        self.step(slot, |Protocol::Amqp(bind), home| bind.withdraw(home, number));
+    }
+
     /// What a connection needs done.
     pub fn poll_request(&mut self, slot: Slot) -> Option<Request> {
         self.entries.get_mut(slot)?.protocol.poll_request()

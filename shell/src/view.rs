@@ -433,6 +433,7 @@ mod tests {
         let config = ShellConfig {
             listeners: Vec::new(),
             connectors: Vec::new(),
+            auto_links: [].into(),
             addresses: AddressRules::default(),
             connections_max: 1,
             connections: Permits::new(1),

@@ -12,6 +12,8 @@ pub const LISTENERS_MAX: usize = 64;
 pub const CONNECTORS_MAX: usize = 64;
 /// Routes at most: each is a pattern that links of clients are looked up by. More are refused.
 pub const ROUTES_MAX: usize = 10_000;
+/// Links at most that the router attaches: each is looked at when a connection opens. More are refused.
+pub const AUTO_LINKS_MAX: usize = 10_000;
 /// Endpoints of a connector at most: a round tries them all, one after the other. More are refused.
 pub const ENDPOINTS_MAX: usize = 16;
 /// Longest name of a connector, bytes. Longer ones are refused.

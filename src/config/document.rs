@@ -16,15 +16,15 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::addresses::{AddressEntry, DivertEntry, QueueEntry, respelled};
-use super::bounds::{CONNECTORS_MAX, FILE_MAX, LISTENERS_MAX, ROUTES_MAX, SHOWN_MAX};
+use super::bounds::{AUTO_LINKS_MAX, CONNECTORS_MAX, FILE_MAX, LISTENERS_MAX, ROUTES_MAX, SHOWN_MAX};
 use super::fault::{Faults, Origin, Place};
 use super::files;
 use super::origins::Origins;
-use super::settings::{Config, Connector, Http, Limits, Listener, Log, Node, Route, Router, Storage, Users};
+use super::settings::{AutoLink, Config, Connector, Http, Limits, Listener, Log, Node, Route, Router, Storage, Users};
 use super::similar::{called_otherwise, most_similar};
 
 /// Tables and their settings, in the order of the documentation.
-pub const AREAS: [(&str, &[Setting]); 13] = [
+pub const AREAS: [(&str, &[Setting]); 14] = [
     (Node::NAME, Node::SETTINGS),
     (Listener::NAME, Listener::SETTINGS),
     (Connector::NAME, Connector::SETTINGS),
@@ -33,6 +33,7 @@ pub const AREAS: [(&str, &[Setting]); 13] = [
     (DivertEntry::NAME, DivertEntry::SETTINGS),
     (Router::NAME, Router::SETTINGS),
     (Route::NAME, Route::SETTINGS),
+    (AutoLink::NAME, AutoLink::SETTINGS),
     (Storage::NAME, Storage::SETTINGS),
     (Users::NAME, Users::SETTINGS),
     (Http::NAME, Http::SETTINGS),
@@ -41,8 +42,15 @@ pub const AREAS: [(&str, &[Setting]); 13] = [
 ];
 
 /// Those of which there may be several.
-pub const LISTS: [&str; 6] =
-    [Listener::NAME, Connector::NAME, AddressEntry::NAME, QueueEntry::NAME, DivertEntry::NAME, Route::NAME];
+pub const LISTS: [&str; 7] = [
+    Listener::NAME,
+    Connector::NAME,
+    AddressEntry::NAME,
+    QueueEntry::NAME,
+    DivertEntry::NAME,
+    Route::NAME,
+    AutoLink::NAME,
+];
 
 type Entry<'i> = (&'i Spanned<Cow<'i, str>>, &'i Spanned<DeValue<'i>>);
 
@@ -129,6 +137,7 @@ impl Reader<'_> {
             DivertEntry::NAME => config.diverts = self.read_list((key, value), OTHERS_MAX),
             Router::NAME => self.read_area((key, value), &mut config.router),
             Route::NAME => config.routes = self.read_list((key, value), ROUTES_MAX),
+            AutoLink::NAME => config.auto_links = self.read_list((key, value), AUTO_LINKS_MAX),
             Users::NAME => self.read_area((key, value), &mut config.users),
             Http::NAME => self.read_area((key, value), &mut config.http),
             Limits::NAME => self.read_area((key, value), &mut config.limits),

@@ -26,4 +26,4 @@ pub use files::{check_folder, read as read_file, read_tokens};
 pub use given::{Given, Options};
 pub use resolve::{ClientCertificate, ConnectTo, HttpListener, ListenAt, Resolved};
 pub use router::RouterFile;
-pub use settings::{Config, Connector, Format, Listener, Mechanism, Sasl, SyncMethod, Transport};
+pub use settings::{Config, Connector, Format, Listener, Mechanism, Role, Sasl, SyncMethod, Transport};

@@ -38,6 +38,7 @@ fn tables(config: &Config) -> Vec<Table> {
     tables.extend(list(&config.diverts));
     tables.push(Table::of(0, &config.router));
     tables.extend(list(&config.routes));
+    tables.extend(list(&config.auto_links));
     tables.extend([
         Table::of(0, &config.storage),
         Table::of(0, &config.users),
@@ -151,7 +152,7 @@ mod tests {
     use super::super::addresses::{AddressEntry, DivertEntry, QueueEntry};
     use super::super::document::AREAS;
     use super::super::given::Options;
-    use super::super::settings::{Config, Connector, Listener, Route};
+    use super::super::settings::{AutoLink, Config, Connector, Listener, Route};
     use super::*;
 
     #[test]
@@ -163,6 +164,7 @@ mod tests {
             queues: vec![QueueEntry::default()],
             diverts: vec![DivertEntry::default()],
             routes: vec![Route::default()],
+            auto_links: vec![AutoLink::default()],
             ..Config::default()
         };
         let mut names: Vec<&str> = tables(&config).iter().map(|table| table.name).collect();

@@ -5,11 +5,13 @@
 //!
 //! Not here: reading the file (`router`), and what is wrong with the values that it makes (`resolve`).
 
+mod peers;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use engine_router_conf::sections::{self, SslProfile};
-use engine_router_conf::words::{self, AddressFamily, Mode, Role};
+use engine_router_conf::words::{self, AddressFamily, Mode};
 use engine_router_conf::{Configuration, Place as Line, Said};
 
 use super::endpoint::Endpoint;
@@ -39,8 +41,26 @@ const DONE: &[(&str, &[&str])] = &[
             "linkCapacity",
         ],
     ),
-    ("address", &["prefix", "pattern", "distribution"]),
-    ("sslProfile", &["certFile", "privateKeyFile"]),
+    (
+        "connector",
+        &[
+            "host",
+            "port",
+            "role",
+            "sslProfile",
+            "verifyHostname",
+            "saslMechanisms",
+            "saslUsername",
+            "saslPassword",
+            "idleTimeoutSeconds",
+            "maxFrameSize",
+            "maxSessions",
+            "linkCapacity",
+        ],
+    ),
+    ("address", &["prefix", "pattern", "distribution", "waypoint", "ingressPhase", "egressPhase", "enableFallback"]),
+    ("autoLink", &["address", "direction", "connection", "containerId", "externalAddress", "phase", "fallback"]),
+    ("sslProfile", &["caCertFile", "certFile", "privateKeyFile"]),
     ("policy", &["maxMessageSize"]),
 ];
 
@@ -64,10 +84,14 @@ const WARNED: &[(&str, &[&str], &str)] = &[
     ),
     ("router", &["saslConfigDir", "saslConfigName"], "SASL is not left to a library here"),
     ("listener", &["cost"], "the router has no network yet"),
+    ("connector", &["cost"], "the router has no network yet"),
+    ("connector", &["stripAnnotations"], "a router that is alone annotates nothing"),
+    ("connector", &["messageLoggingComponents"], "messages are not logged here"),
+    ("connector", &["maxSessionFrames"], "sessions have a window of their own here"),
+    ("address", &["priority"], "it counts between routers, and the router has no network yet"),
     ("listener", &["stripAnnotations"], "a router that is alone annotates nothing"),
     ("listener", &["messageLoggingComponents"], "messages are not logged here"),
     ("listener", &["maxSessionFrames"], "sessions have a window of their own here"),
-    ("sslProfile", &["caCertFile"], "listeners do not ask for certificates of clients here"),
     (
         "policy",
         &["enableVhostNamePatterns", "policyDir", "defaultVhost"],
@@ -98,7 +122,9 @@ pub fn lay(
     laying.router(&configuration.router, made_up, cores);
     laying.policy(&configuration.policy);
     laying.listeners(configuration);
+    laying.connectors(configuration);
     laying.routes(&configuration.addresses);
+    laying.auto_links(&configuration.auto_links);
 }
 
 /// A line of the file.
@@ -116,7 +142,7 @@ impl Laying<'_> {
     fn look(&mut self, said: &Said<'_>) {
         let Said { section, place, name, attributes } = said;
         match *section {
-            "connector" | "linkRoute" | "autoLink" | "authServicePlugin" => {
+            "linkRoute" | "authServicePlugin" => {
                 return self
                     .fault(place, format!("{name}: sections of {section} are read, and not run yet: leave it out"));
             }
@@ -177,19 +203,11 @@ impl Laying<'_> {
 
     fn listeners(&mut self, configuration: &Configuration) {
         self.origins.forget("listeners");
-        let capacities: Vec<u32> =
-            configuration.listeners.iter().map(|listener| listener.bounds.link_capacity).collect();
         let mut listeners = Vec::new();
         for (index, listener) in configuration.listeners.iter().enumerate() {
             let place = &listener.origin.place;
             self.origins.note_area("listeners", index, origin(place));
             listeners.push(self.listener(listener, configuration));
-            if capacities.first() != Some(&listener.bounds.link_capacity) {
-                self.fault(place, "listener.linkCapacity: all listeners have one here: write the same for each");
-            }
-        }
-        if let Some(capacity) = capacities.first() {
-            self.config.router.link_capacity = *capacity;
         }
         let most = u64::from(configuration.policy.max_message_size);
         for listener in listeners.iter_mut().filter(|_| most > 0) {
@@ -200,16 +218,15 @@ impl Laying<'_> {
 
     fn listener(&mut self, from: &sections::Listener, configuration: &Configuration) -> Listener {
         let place = &from.origin.place;
-        if matches!(from.endpoint.role, Role::InterRouter | Role::Edge) {
-            let role = words::Word::word(from.endpoint.role);
-            self.fault(place, format!("{}: role {role} is not run yet: leave the listener out", from.origin.name));
-        }
         let mut listener = Listener { mechanisms: vec![Mechanism::Anonymous], ..Listener::default() };
+        listener.name.clone_from(&from.origin.name);
+        listener.role = self.role(from.endpoint.role, &from.origin);
         match address(from) {
             Ok(address) => listener.address = address,
             Err(wrong) => self.fault(place, format!("{}: {wrong}", from.origin.name)),
         }
         let bounds = &from.bounds;
+        listener.link_capacity = Some(bounds.link_capacity);
         listener.max_frame_size = bounds.max_frame_size;
         listener.channel_max = u16::try_from(bounds.max_sessions.saturating_sub(1)).unwrap_or(u16::MAX);
         listener.idle_timeout_ms = bounds.idle_timeout_seconds.saturating_mul(1000);
@@ -277,6 +294,10 @@ impl Laying<'_> {
                 prefix: address.matched.prefix.clone(),
                 pattern: address.matched.pattern.clone(),
                 distribution: distribution(address.distribution),
+                waypoint: address.is_waypoint,
+                ingress_phase: address.ingress_phase,
+                egress_phase: address.egress_phase,
+                fallback: address.enables_fallback,
             })
             .collect();
         for (index, address) in addresses.iter().enumerate() {
@@ -287,17 +308,24 @@ impl Laying<'_> {
 
 /// Where a listener listens.
 fn address(from: &sections::Listener) -> Result<Endpoint, String> {
-    let port = &from.endpoint.port;
-    let named = PORTS.iter().find(|(name, _)| name == port).map(|(_, port)| *port);
-    let port = named.or_else(|| port.parse().ok());
-    let port = port.ok_or_else(|| format!("port {:?} is neither a number nor amqp or amqps", from.endpoint.port))?;
     let host = match (from.host.as_str(), from.family) {
-        ("", Some(AddressFamily::V6)) => "[::]".to_owned(),
-        ("", _) => "0.0.0.0".to_owned(),
-        (host, _) if host.contains(':') && !host.starts_with('[') => format!("[{host}]"),
-        (host, _) => host.to_owned(),
+        ("", Some(AddressFamily::V6)) => "::",
+        ("", _) => "0.0.0.0",
+        (host, _) => host,
     };
-    format!("{host}:{port}").parse()
+    endpoint(host, port(&from.endpoint.port)?)
+}
+
+/// The number of a port.
+fn port(port: &str) -> Result<u16, String> {
+    let named = PORTS.iter().find(|(name, _)| *name == port).map(|(_, port)| *port);
+    named.or_else(|| port.parse().ok()).ok_or_else(|| format!("port {port:?} is neither a number nor amqp or amqps"))
+}
+
+/// A host and its port.
+fn endpoint(host: &str, port: u16) -> Result<Endpoint, String> {
+    let is_bare = host.contains(':') && !host.starts_with('[');
+    if is_bare { format!("[{host}]:{port}") } else { format!("{host}:{port}") }.parse()
 }
 
 fn distribution(distribution: words::Distribution) -> Distribution {
@@ -350,11 +378,16 @@ mod tests {
         assert_eq!((faults.as_str(), &warnings[..]), ("", &[] as &[String]));
         assert_eq!((config.node.container_id.as_str(), config.node.shards), ("R1", Some(2)));
         assert!(config.router.enabled && !config.storage.enabled);
-        assert_eq!((config.router.distribution, config.router.link_capacity), (Distribution::Closest, 9));
+        assert_eq!((config.router.distribution, config.listeners[0].link_capacity), (Distribution::Closest, Some(9)));
         let listeners: Vec<String> = config.listeners.iter().map(|listener| listener.address.to_string()).collect();
         assert_eq!(listeners, ["127.0.0.1:5672", "[::1]:5673"]);
         assert_eq!((config.listeners[0].idle_timeout_ms, config.listeners[0].max_frame_size), (7000, 4096));
-        let route = Route { prefix: Some("news".to_owned()), pattern: None, distribution: Distribution::Multicast };
+        let route = Route {
+            prefix: Some("news".to_owned()),
+            pattern: None,
+            distribution: Distribution::Multicast,
+            ..Route::default()
+        };
         assert_eq!(config.routes, [route]);
         assert_eq!(laid("router {\n mode: standalone\n}\n").0.node.container_id, "made-up");
     }
@@ -371,12 +404,7 @@ mod tests {
             ("listener {\n http: yes\n}\n", "listener.http"),
             ("listener {\n authenticatePeer: yes\n}\n", "heddle user add"),
             ("listener {\n saslMechanisms: PLAIN\n}\n", "ANONYMOUS only"),
-            ("listener {\n linkCapacity: 5\n}\nlistener {\n port: 1\n}\n", "the same for each"),
-            ("connector {\n host: a\n}\n", "sections of connector"),
             ("linkRoute {\n prefix: a\n direction: in\n connection: c\n}\n", "sections of linkRoute"),
-            ("autoLink {\n address: a\n direction: in\n connection: c\n}\n", "sections of autoLink"),
-            ("address {\n prefix: a\n waypoint: yes\n}\n", "address.waypoint"),
-            ("address {\n prefix: a\n enableFallback: yes\n}\n", "address.enableFallback"),
             ("policy {\n enableVhostPolicy: yes\n}\n", "everybody may do everything"),
             ("policy {\n maxConnections: 7\n}\n", "policy.maxConnections"),
             ("sslProfile {\n name: s\n}\nlistener {\n sslProfile: s\n requireSsl: yes\n}\n", "no certFile"),

@@ -3,6 +3,8 @@
 //!
 //! What several of them mean together is not looked at here, but in `resolve`.
 
+use std::collections::HashMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -32,6 +34,10 @@ pub struct Config {
     pub router: Router,
     /// How the router spreads messages.
     pub routes: Vec<Route>,
+    /// Links that the router attaches.
+    pub auto_links: Vec<AutoLink>,
+    /// Passwords of connectors by their names, where a router's file has them: they are no settings, and are not printed.
+    pub passwords: HashMap<String, Password>,
     /// Who may authenticate.
     pub users: Users,
     /// The read-only HTTP listener.
@@ -55,6 +61,8 @@ impl Default for Config {
             diverts: Vec::new(),
             router: Router::default(),
             routes: Vec::new(),
+            auto_links: Vec::new(),
+            passwords: HashMap::new(),
             users: Users::default(),
             http: Http::default(),
             limits: Limits::default(),
@@ -122,9 +130,25 @@ choice! {
     }
 }
 
+choice! {
+    /// Who is at the other end of connections of a listener or connector.
+    Role {
+        /// Clients, or whoever else.
+        Normal = "normal",
+        /// A broker or a service: links of `auto_links` are attached to it.
+        RouteContainer = "route-container",
+    }
+}
+
 area! {
     /// One address to listen on.
     Listener = "listeners" {
+        /// what links of `auto_links` name it by
+        name: String = String::new() => check("1 to 64 letters, digits and signs of - _ . : / @", is_connector_name) => told("none");
+        /// who connects to it; others than `normal` need a router
+        role: Role = Role::Normal;
+        /// deliveries of a link through the router that may be unsettled
+        link_capacity: Option<u32> = None => range(1, 1 << 20, "") => told("`router.link_capacity`");
         /// address or host name, and port; port 0 lets the system choose; of a name all its addresses
         address: Endpoint = SocketAddr::from(([0, 0, 0, 0], 5672)).into();
         /// what lies under AMQP: TCP (with a certificate also TLS by protocol header), TLS, WebSocket, or WebSocket inside TLS
@@ -153,6 +177,16 @@ area! {
     }
 }
 
+/// A password, which `Debug` does not show.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(pub String);
+
+impl fmt::Debug for Password {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Password(…)")
+    }
+}
+
 choice! {
     /// How a connector authenticates.
     ConnectorMechanism {
@@ -171,7 +205,11 @@ area! {
     /// A peer to connect to.
     Connector = "connectors" {
         /// what it is called in the log and in figures; no two have the same
-        name: String = String::new() => check("1 to 64 letters, digits and signs of - _ .", is_connector_name) => told("has to be set");
+        name: String = String::new() => check("1 to 64 letters, digits and signs of - _ . : / @", is_connector_name) => told("has to be set");
+        /// who the peer is; others than `normal` need a router
+        role: Role = Role::Normal;
+        /// deliveries of a link through the router that may be unsettled
+        link_capacity: Option<u32> = None => range(1, 1 << 20, "") => told("`router.link_capacity`");
         /// where the peer is: hosts, by address or name, and ports, such as `["broker-1:5672", "[::1]:5672"]`. They are
         /// tried in this order, and of a name each of its addresses
         endpoints: Vec<Endpoint> = Vec::new() => told("has to be set");
@@ -249,6 +287,44 @@ area! {
         pattern: Option<String> = None => told("none");
         /// how messages are spread
         distribution: Distribution = Distribution::Balanced;
+        /// whether messages pass a broker on their way, which `auto_links` take them to and from: it stands for `egress_phase = 1`
+        waypoint: bool = false;
+        /// phase that senders reach
+        ingress_phase: Option<u8> = None => range(0, 9, "") => told("0");
+        /// phase that receivers take from; what moves messages from one phase to the next are links with a phase of their own
+        egress_phase: Option<u8> = None => range(0, 9, "") => told("0, of a waypoint 1");
+        /// whether what nobody takes goes to receivers that are the address's fallback
+        fallback: bool = false;
+    }
+}
+
+choice! {
+    /// Which way messages of a link go that the router attaches.
+    Direction {
+        /// From the peer's node into the router.
+        In = "in",
+        /// From the router to the peer's node.
+        Out = "out",
+    }
+}
+
+area! {
+    /// A link that the router attaches itself, to a node of a broker or a service whenever that is connected.
+    AutoLink = "auto_links" {
+        /// address in the router
+        address: String = String::new() => told("has to be set");
+        /// which way messages go: `in` to the router, `out` to the peer
+        direction: Option<Direction> = None => told("has to be set");
+        /// the connector or listener of whose connections it is; its role is `route-container`
+        connection: Option<String> = None => told("none");
+        /// instead of that: the name that the peer gives itself, its container-id
+        container: Option<String> = None => told("none");
+        /// name of the peer's node
+        node: Option<String> = None => told("the address");
+        /// phase of the address
+        phase: Option<u8> = None => range(0, 9, "") => told("in: 1, out: 0");
+        /// whether it is for the address's fallback, which has no phase
+        fallback: bool = false;
     }
 }
 
@@ -355,7 +431,7 @@ fn is_name(name: &str) -> Result<(), String> {
 
 /// Whether a connector can have this name: it becomes a label, and a part of a user's name.
 fn is_connector_name(name: &str) -> Result<(), String> {
-    let fits = |octet: u8| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet);
+    let fits = |octet: u8| octet.is_ascii_alphanumeric() || b"-_.:/@".contains(&octet);
     // That it has to be set is said where it is resolved.
     if name.len() <= CONNECTOR_NAME_MAX && name.bytes().all(fits) { Ok(()) } else { Err(String::new()) }
 }

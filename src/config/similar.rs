@@ -36,7 +36,7 @@ pub fn called_otherwise(area: &str, name: &str) -> Option<String> {
         ("connectors", "sasl") => "write sasl_mechanism; \"none\" leaves SASL out",
         ("connectors", "idleTimeoutSeconds" | "idle_timeout_seconds") => "write idle_timeout_ms, in milliseconds",
         ("connectors", "handshake_timeout_ms") => "write connect_timeout_ms",
-        ("connectors", "role" | "cost") => "connections between routers are not there yet: leave it out",
+        ("connectors" | "listeners", "cost") => "connections between routers are not there yet: leave it out",
         _ => return None,
     };
     Some(format!("{area}.{name} is no setting: {instead}"))

@@ -261,13 +261,13 @@ fn a_file_of_qdrouterd_is_run_and_becomes_a_configuration() {
 fn all_that_is_not_run_of_a_file_of_qdrouterd_is_refused_at_once() {
     let folder = TempDir::new().expect("a folder");
     let path = folder.path().join("qdrouterd.conf");
-    let file = "router {\n    mode: interior\n    id: R1\n}\nlistener {\n    role: inter-router\n    port: 5671\n}\nconnector {\n    host: a\n}\n\
-                address {\n    prefix: q\n    waypoint: yes\n}\nautoLink {\n    address: q\n    direction: in\n    connection: c\n}\n";
+    let file = "router {\n    mode: interior\n    id: R1\n}\nlistener {\n    role: inter-router\n    port: 5671\n}\nconnector {\n    host: a\n    role: inter-router\n}\n\
+                linkRoute {\n    prefix: q\n    direction: in\n    containerId: c\n}\nautoLink {\n    address: q\n    direction: in\n    connection: c\n}\n";
     std::fs::write(&path, file).expect("a file");
     let output = heddle().args(["run", "--router"]).arg(&path).output().expect("the program runs");
     let said = text(&output);
     assert!(!output.status.success());
-    for told in ["qdrouterd.conf:5:", "qdrouterd.conf:9:", "qdrouterd.conf:12:", "qdrouterd.conf:16:", "4 errors"] {
+    for told in ["qdrouterd.conf:5:", "qdrouterd.conf:9:", "qdrouterd.conf:13:", "qdrouterd.conf:18:", "4 errors"] {
         assert!(said.contains(told), "{told}: {said}");
     }
     let both = heddle().args(["run", "--router", "a", "--config", "b"]).output().expect("the program runs");

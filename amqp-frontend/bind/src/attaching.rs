@@ -57,7 +57,12 @@ impl Bind {
         if let Err(refusal) = allowed {
             return self.handle_refused(home, route, *refusal);
         }
-        let Some(attach) = self.attaching.remove(&route.place) else { return };
+        let Some(attach) = self.attaching.remove(&route.place) else {
+            // We attached it. Credit may have come with its answer.
+            self.handle_asked_attached(link_id(route.id));
+            self.pass_credit(home, route.place, link_id(route.id));
+            return;
+        };
         let mut reply = terminus::reply(&attach, info, home.nodes());
         match attach.role {
             Role::Sender if home.is_lasting(route.place) => {
@@ -83,6 +88,7 @@ impl Bind {
         home.handle_gone(&mut self.client, route.place);
         self.set_link(id, None);
         let error = error(refusal);
+        self.handle_asked_ended(id, || error.to_string());
         if let Some(attach) = attach
             && error.condition == Condition::NotImplemented
         {
@@ -105,7 +111,9 @@ impl Bind {
         home.handle_gone(&mut self.client, route.place);
         self.outcomes.remove(&route.place);
         self.set_link(id, None);
-        self.machine.detach(id, Closing::Closed, Some(error(refusal)), &mut self.out);
+        let error = error(refusal);
+        self.handle_asked_ended(id, || error.to_string());
+        self.machine.detach(id, Closing::Closed, Some(error), &mut self.out);
         // The connection may not have been read for the sake of this link.
         self.read_on(home);
     }
@@ -113,6 +121,7 @@ impl Bind {
     /// A link ends for what its peer did, with an error; what it still had becomes what its source says.
     pub(crate) fn end_link(&mut self, home: &mut Home, id: LinkId, error: AmqpError) {
         self.drop_link(home, id, DetachMode::Ended);
+        self.handle_asked_ended(id, || error.to_string());
         self.machine.detach(id, Closing::Closed, Some(error), &mut self.out);
     }
 

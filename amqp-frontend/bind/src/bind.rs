@@ -17,6 +17,7 @@ use engine_home::limits::OUT_STOP_GIVING;
 use engine_home::{Client, Home, LocalId, Moves, Request, Slot};
 use engine_message::Condition;
 
+use crate::asked::AskedLinks;
 use crate::coordinating::Belongs;
 use crate::outcome::Outcomes;
 
@@ -44,6 +45,8 @@ pub struct Bind {
     pub(crate) opened: bool,
     /// What its peer wants to become of other connections of its container.
     pub(crate) sole: Option<SolePolicy>,
+    /// Links that we attached, once there was one.
+    pub(crate) asked: Option<Box<AskedLinks>>,
 }
 
 /// Who connects to a peer, and who that peer is here.
@@ -98,7 +101,15 @@ impl Bind {
             below: 0,
             opened: false,
             sole: None,
+            asked: None,
         }
+    }
+
+    /// So many deliveries of each of its links through a router may be unsettled.
+    #[must_use]
+    pub fn with_link_capacity(mut self, capacity: Option<u32>) -> Self {
+        self.client.link_capacity = capacity;
+        self
     }
 
     /// What its home keeps of it.
@@ -314,6 +325,7 @@ impl Bind {
         }
         self.attaching.clear();
         self.outcomes.clear();
+        self.asked = None;
     }
 }
 

@@ -95,6 +95,7 @@ impl Bind {
         let mut open = self.machine.config().server_open();
         answer(&mut open, self.sole);
         self.machine.accept_open(open, &mut self.out);
+        self.requests.push_back(Request::Opened);
         self.resume(home);
     }
 

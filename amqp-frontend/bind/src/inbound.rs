@@ -76,13 +76,14 @@ impl Bind {
             }
             Event::Authenticate(credentials) => self.authenticate(credentials),
             Event::OpenAsked(open) => self.handle_open(home, *open),
-            // Nothing is asked of a peer that it would answer.
-            Event::Begun(_) | Event::Attached(..) | Event::Drained(_) => {}
+            Event::Attached(link, answer) => self.handle_answer(home, link, &answer),
+            // Links that we attach need no session's answer, and are not drained.
+            Event::Begun(_) | Event::Drained(_) => {}
             Event::Confirmed(confirmation) => self.handle_confirmed(home, &confirmation),
             Event::Opened(open) => self.handle_opened(*open),
             Event::AttachAsked(link, attach) => self.handle_attach(home, link, attach, self.moves),
             Event::Detached { link, closing, error } => {
-                if let Some(error) = error {
+                if let Some(error) = &error {
                     tracing::debug!(target: "heddle::net", %error, "link detached");
                 }
                 let mode = match closing {
@@ -90,12 +91,15 @@ impl Bind {
                     Closing::Suspended => DetachMode::Suspend,
                 };
                 self.drop_link(home, link, mode);
+                self.handle_asked_ended(link, || {
+                    error.map_or_else(|| "the peer detached".to_owned(), |error| error.to_string())
+                });
             }
             Event::Ended(session, error) => {
-                if let Some(error) = error {
-                    tracing::debug!(target: "heddle::net", %error, "session ended");
-                }
+                let why = error.map_or_else(|| "the peer ended the session".to_owned(), |error| error.to_string());
+                tracing::debug!(target: "heddle::net", %why, "session ended");
                 self.drop_session(home, session);
+                self.handle_asked_session_ended(session, &why);
             }
             Event::Closed(error) => {
                 // Whoever says nothing any more, or nothing that can be understood, did not process what it has.

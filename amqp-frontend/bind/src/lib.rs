@@ -3,6 +3,8 @@
 //! Octets in, octets out: no socket, no thread, no clock. What needs one is asked for ([`engine_home::Request`]).
 #![forbid(unsafe_code)]
 
+mod asked;
+mod asking;
 mod attaching;
 mod bind;
 mod claiming;
@@ -18,5 +20,6 @@ mod priority;
 mod resuming;
 mod terminus;
 
+pub use asked::{Asking, PeerEnd};
 pub use bind::{Bind, Caller, Written};
 pub use outbound::Given;

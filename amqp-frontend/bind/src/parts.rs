@@ -216,6 +216,7 @@ impl Bind {
         self.set_link(id, None);
         self.outcomes.remove(&route.place);
         let error = AmqpError::new(Condition::InternalError, text);
+        self.handle_asked_ended(id, || error.to_string());
         self.machine.detach(id, Closing::Closed, Some(error), &mut self.out);
     }
 }

@@ -10,7 +10,8 @@ use amqp_codec::performative::{
 };
 use engine_core::Origin;
 use engine_core::command::{
-    ConsumerSpec, Durability, Lifetime, Mode, ProducerSpec, Remembered, RoutingType, Settle, Sharing, Stage, Subscription,
+    ConsumerSpec, Durability, Lifetime, Mode, Passage, ProducerSpec, Remembered, RoutingType, Searched, Settle,
+    Sharing, Stage, Subscription,
 };
 use engine_core::event::AttachedInfo;
 use engine_home::{AddressRules, MANAGEMENT, Nodes, Plan};
@@ -87,8 +88,8 @@ fn producer(target: &Terminus, rules: &AddressRules, name: Option<String>) -> Re
             (address.to_owned(), asked.or(prefixed), None)
         }
     };
-    let stage = stage(&target.capabilities);
-    Ok(Plan::Producer(Box::new(ProducerSpec { routing: prefixed, lifetime, stage, ..ProducerSpec::of(address) })))
+    let passage = Passage::of(stage(&target.capabilities));
+    Ok(Plan::Producer(Box::new(ProducerSpec { routing: prefixed, lifetime, passage, ..ProducerSpec::of(address) })))
 }
 
 fn consumer(
@@ -128,7 +129,7 @@ fn consumer(
         no_local: no_local.then(|| Origin::of(container)),
         lifetime,
         default_outcome,
-        stage: stage(&source.terminus.capabilities),
+        passage: Passage::of(stage(&source.terminus.capabilities)),
         start,
         ..ConsumerSpec::of(address)
     })))
@@ -142,7 +143,7 @@ fn remembered(attach: &Attach, container: &str) -> Result<Plan, AmqpError> {
         priority: priority::of_link(&attach.properties)?.unwrap_or(0),
         settle: settle(attach),
         subscription: Some(subscription),
-        remembered: Some(Remembered::default()),
+        searched: Searched { remembered: Some(Remembered::default()), ..Searched::default() },
         ..ConsumerSpec::of("")
     })))
 }

@@ -175,7 +175,7 @@ macro_rules! whole {
     )+ };
 }
 
-whole!(u16 u32 u64);
+whole!(u8 u16 u32 u64);
 
 /// A rule for a text; an error says what is wrong, and is empty where there is nothing to add to what is allowed.
 type Check = fn(&str) -> Result<(), String>;

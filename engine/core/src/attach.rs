@@ -178,7 +178,7 @@ impl Core {
         if let Some(lifetime) = spec.lifetime {
             self.make_dynamic(address, Dynamic { lifetime, creator: end, connection: spec.connection });
         }
-        let address = if spec.remembered.is_some() { base(&spec.address).to_owned() } else { spec.address };
+        let address = if spec.searched.remembered.is_some() { base(&spec.address).to_owned() } else { spec.address };
         let queue = Some(queue_name);
         let info = Box::new(AttachedInfo { address, queue, routing, selector, no_local, started, unsettled });
         let attached = Event::Attached { end: end_key(end), info };

@@ -95,6 +95,23 @@ impl Stage {
     }
 }
 
+/// What a link of a routed address is besides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Passage {
+    /// The stage that it asks for; `None`: as the address's rule has it for its end.
+    pub stage: Option<Stage>,
+    /// Deliveries of it that may be unsettled, from 1; `None`: as many as the router has for all.
+    pub capacity: Option<u32>,
+}
+
+impl Passage {
+    /// One that asks for a stage.
+    #[must_use]
+    pub fn of(stage: Option<Stage>) -> Self {
+        Self { stage, capacity: None }
+    }
+}
+
 /// What a sending peer wants to attach to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProducerSpec {
@@ -110,8 +127,8 @@ pub struct ProducerSpec {
     pub origin: Option<Origin>,
     /// Set if the link is to outlive its connection.
     pub lasting: Option<Box<Lasting>>,
-    /// Which stage of a routed address it asks for; of no meaning for stored ones.
-    pub stage: Option<Stage>,
+    /// What it is to a router; of no meaning for stored addresses.
+    pub passage: Passage,
     /// Owners that answered `Event::Moved` so far.
     pub moved: u8,
 }
@@ -127,7 +144,7 @@ impl ProducerSpec {
             connection: None,
             origin: None,
             lasting: None,
-            stage: None,
+            passage: Passage::default(),
             moved: 0,
         }
     }
@@ -240,14 +257,12 @@ pub struct ConsumerSpec {
     pub default_outcome: Outcome,
     /// Set if the link is to outlive its connection.
     pub lasting: Option<Box<LastingConsumer>>,
-    /// Which stage of a routed address it asks for; of no meaning for stored ones.
-    pub stage: Option<Stage>,
+    /// What it is to a router; of no meaning for stored addresses.
+    pub passage: Passage,
     /// Where it begins, if it asks for that; of no meaning for a link that takes messages.
     pub start: Option<Start>,
-    /// Owners that were asked before.
+    /// What is searched for, and owners that were asked before.
     pub searched: Searched,
-    /// Set if the subscription is one that is remembered: the address is not known then, and empty. Any owner may be asked.
-    pub remembered: Option<Remembered>,
 }
 
 /// Owners that were asked for a consumer before the one that is asked now.
@@ -257,6 +272,8 @@ pub struct Searched {
     pub moved: u8,
     /// For a durable subscription that is asked for at an address: those that have no other one of its name.
     pub cleared: u16,
+    /// Set if the subscription is one that is remembered: the address is not known then, and empty. Any owner may be asked.
+    pub remembered: Option<Remembered>,
 }
 
 /// A search for a durable subscription by its name alone.
@@ -284,10 +301,9 @@ impl ConsumerSpec {
             connection: None,
             default_outcome: Outcome::Released,
             lasting: None,
-            stage: None,
+            passage: Passage::default(),
             start: None,
             searched: Searched::default(),
-            remembered: None,
         }
     }
 }

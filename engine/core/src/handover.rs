@@ -73,7 +73,7 @@ impl Core {
     /// Does what a command asks of an address that it names, if that is this owner's.
     pub(crate) fn handle_named(&mut self, command: Command) {
         let command = match command {
-            Command::AttachConsumer { link, spec } if spec.remembered.is_some() => {
+            Command::AttachConsumer { link, spec } if spec.searched.remembered.is_some() => {
                 return self.attach_remembered(link, spec);
             }
             Command::AttachConsumer { link, spec } if self.is_clearing(&spec) => {

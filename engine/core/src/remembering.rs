@@ -48,9 +48,9 @@ impl Core {
             spec.address = format!("{}{QUALIFIER}{name}", address.name);
             return self.attach_consumer(link, *spec);
         }
-        let asked = spec.remembered.map_or(0, |search| search.asked) + 1;
+        let asked = spec.searched.remembered.map_or(0, |search| search.asked) + 1;
         let answer = if asked < self.shards() {
-            spec.remembered = Some(Remembered { asked });
+            spec.searched.remembered = Some(Remembered { asked });
             self.ask_next(link, spec)
         } else {
             let text = format!("there is no durable subscription {name}");

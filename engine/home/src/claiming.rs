@@ -15,10 +15,10 @@ use crate::slots::{Slot, key_at, place_at};
 impl Home {
     /// What a peer wants to attach to says whose it is.
     pub(crate) fn sign(client: &Client, plan: &mut Plan) {
-        let connection = client.claim;
+        let (connection, capacity) = (client.claim, client.link_capacity);
         match plan {
-            Plan::Producer(spec) => spec.connection = connection,
-            Plan::Consumer(spec) => spec.connection = connection,
+            Plan::Producer(spec) => (spec.connection, spec.passage.capacity) = (connection, capacity),
+            Plan::Consumer(spec) => (spec.connection, spec.passage.capacity) = (connection, capacity),
             Plan::Relay(_) | Plan::Coordinator | Plan::Management => {}
         }
     }

@@ -15,6 +15,8 @@ pub struct Client {
     pub user: String,
     /// What it calls itself: in AMQP its container.
     pub container: String,
+    /// Deliveries of each of its links through a router that may be unsettled; `None`: as many as the router has for all.
+    pub link_capacity: Option<u32>,
     /// Messages from it.
     pub messages_in: u64,
     /// Messages to it.

@@ -199,7 +199,7 @@ impl Home {
                 (kind, spec.address.clone(), Outcome::Released)
             }
             Plan::Consumer(spec) => {
-                if spec.remembered.is_none() {
+                if spec.searched.remembered.is_none() {
                     let action = if spec.mode == Mode::Browse { Action::Browse } else { Action::Consume };
                     permission::may(&client.user, action, &spec.address)?;
                 }
@@ -217,7 +217,7 @@ impl Home {
         let owner = match &plan {
             Plan::Relay(_) | Plan::Coordinator | Plan::Management => shard,
             // Whose it is is found out: the search begins here.
-            Plan::Consumer(spec) if spec.remembered.is_some() => shard,
+            Plan::Consumer(spec) if spec.searched.remembered.is_some() => shard,
             Plan::Producer(_) | Plan::Consumer(_) => self.engine.owner_of(&address),
         };
         if owner != shard && owner != ROUTED && moves == Moves::ToOwner && client.links == 0 {

@@ -16,10 +16,22 @@ pub enum Request {
         /// That shard.
         owner: u16,
     },
-    /// Note that the peer, which was connected to, has opened the connection.
+    /// Note that both ends have opened the connection.
     Opened,
     /// Tell who runs the node that the connection was closed with an error, by either end.
     Closed(Closed),
+    /// A link that was asked for is there.
+    LinkUp {
+        /// Its number.
+        number: u32,
+    },
+    /// A link that was asked for is not, or no more.
+    LinkDown {
+        /// Its number.
+        number: u32,
+        /// Why, for people.
+        why: String,
+    },
     /// Tell who runs the node that its clients would use what there is not.
     LinkRefused {
         /// The link's name.

@@ -1,7 +1,7 @@
 //! A home over an engine of one shard: links that are found by the names of their subscriptions.
 
 use engine_core::Core;
-use engine_core::command::{ConsumerSpec, DetachMode, Durability, Remembered, Sharing, Subscription};
+use engine_core::command::{ConsumerSpec, DetachMode, Durability, Remembered, Searched, Sharing, Subscription};
 use engine_core::event::{Event, Refusal};
 use engine_core::limits::CoreConfig;
 use engine_message::Condition;
@@ -29,7 +29,7 @@ fn attach(home: &mut Home, client: &mut Client, address: Option<&str>) -> Result
     };
     let spec = ConsumerSpec {
         subscription: Some(subscription),
-        remembered: address.is_none().then(Remembered::default),
+        searched: Searched { remembered: address.is_none().then(Remembered::default), ..Searched::default() },
         ..ConsumerSpec::of(address.unwrap_or_default())
     };
     let plan = Plan::Consumer(Box::new(spec));

@@ -56,14 +56,14 @@ pub struct AutoLink {
 }
 
 /// How far a link has come.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     /// It was asked for, and is not answered.
     Attaching,
     /// It is there.
     Active,
-    /// The other end refused or ended it: why, for people.
-    Failed(String),
+    /// The other end refused or ended it, and it is not tried again yet.
+    Failed,
 }
 
 /// What is to be done.
@@ -98,6 +98,8 @@ struct Attached {
     status: Status,
     /// How often it failed in a row, as far as that matters.
     failures: usize,
+    /// Why it failed last, until it is there.
+    failure: Option<String>,
     retry_ns: Option<u64>,
 }
 
@@ -152,7 +154,7 @@ impl AutoLinks {
     /// The other end attached a link.
     pub fn handle_attached(&mut self, link: AutoLinkId, connection: ConnectionId) {
         if let Some(attached) = self.attached.get_mut(&(link, connection)) {
-            (attached.status, attached.failures) = (Status::Active, 0);
+            (attached.status, attached.failures, attached.failure) = (Status::Active, 0, None);
         }
     }
 
@@ -163,7 +165,8 @@ impl AutoLinks {
             return;
         }
         let wait_ns = RETRIES_NS.get(attached.failures).or(RETRIES_NS.last()).copied().unwrap_or_default();
-        attached.status = Status::Failed(why.to_owned());
+        attached.status = Status::Failed;
+        attached.failure = Some(why.to_owned());
         attached.failures = (attached.failures + 1).min(RETRIES_NS.len());
         attached.retry_ns = Some(now_ns + wait_ns);
         self.retries.insert((now_ns + wait_ns, link, connection));
@@ -199,13 +202,19 @@ impl AutoLinks {
 
     /// How far a link has come on a connection; `None` is inactive.
     #[must_use]
-    pub fn status(&self, link: AutoLinkId, connection: ConnectionId) -> Option<&Status> {
-        self.attached.get(&(link, connection)).map(|attached| &attached.status)
+    pub fn status(&self, link: AutoLinkId, connection: ConnectionId) -> Option<Status> {
+        self.attached.get(&(link, connection)).map(|attached| attached.status)
+    }
+
+    /// Why a link failed when it was tried last on a connection, whether or not it is tried again meanwhile.
+    #[must_use]
+    pub fn failure(&self, link: AutoLinkId, connection: ConnectionId) -> Option<&str> {
+        self.attached.get(&(link, connection))?.failure.as_deref()
     }
 
     fn begin(&mut self, link: AutoLinkId, connection: ConnectionId) {
         if self.attached.len() < AUTO_LINKS_MAX {
-            let attached = Attached { status: Status::Attaching, failures: 0, retry_ns: None };
+            let attached = Attached { status: Status::Attaching, failures: 0, failure: None, retry_ns: None };
             self.attached.insert((link, connection), attached);
             self.actions.push_back(Action::Attach { link, connection });
         }
@@ -265,7 +274,7 @@ mod tests {
         links.handle_connection(ConnectionId(3), "elsewhere", "artemis");
         assert_eq!(actions(&mut links), [attach(1, 2), attach(2, 3)]);
         links.handle_attached(AutoLinkId(1), ConnectionId(2));
-        assert_eq!(links.status(AutoLinkId(1), ConnectionId(2)), Some(&Status::Active));
+        assert_eq!(links.status(AutoLinkId(1), ConnectionId(2)), Some(Status::Active));
         links.handle_connection_lost(ConnectionId(2));
         assert_eq!(links.status(AutoLinkId(1), ConnectionId(2)), None);
         // What is declared no more goes where it is, and waits nowhere.
@@ -285,7 +294,8 @@ mod tests {
         for wait in [2, 5, 5, 5] {
             assert_eq!(links.deadline(), None, "nothing is due while it is asked for");
             links.handle_detached(id, connection, "no such queue", now);
-            assert_eq!(links.status(id, connection), Some(&Status::Failed("no such queue".to_owned())));
+            assert_eq!(links.status(id, connection), Some(Status::Failed));
+            assert_eq!(links.failure(id, connection), Some("no such queue"));
             assert_eq!(links.deadline(), Some(now + wait * SECOND));
             now += wait * SECOND;
             links.handle_time(now - 1);

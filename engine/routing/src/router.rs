@@ -298,7 +298,7 @@ impl Router {
     }
 
     fn attach_sender(&mut self, link: LinkKey, spec: &ProducerSpec) {
-        let key = match self.key(&spec.address, table::End::Sender, spec.stage) {
+        let key = match self.key(&spec.address, table::End::Sender, spec.passage.stage) {
             Ok(key) => key,
             Err(refusal) => return self.out.events.push_back((link, Event::Refused { refusal })),
         };
@@ -307,14 +307,15 @@ impl Router {
             return self.out.events.push_back((link, Event::Refused { refusal: too_many() }));
         };
         self.senders.entry(name).or_default().push(place);
-        self.settlement.handle_in(of_sender(place), InKind::Endpoint, self.capacity);
+        let capacity = spec.passage.capacity.unwrap_or(self.capacity);
+        self.settlement.handle_in(of_sender(place), InKind::Endpoint, capacity);
         let info = info(spec.address.clone(), routing);
         self.out.events.push_back((link, Event::Attached { end: end_key(place), info }));
         self.look(place);
     }
 
     fn attach_receiver(&mut self, link: LinkKey, spec: ConsumerSpec) {
-        let key = self.key(&spec.address, table::End::Receiver, spec.stage).and_then(|key| match key.class() {
+        let key = self.key(&spec.address, table::End::Receiver, spec.passage.stage).and_then(|key| match key.class() {
             Class::Mobile | Class::Local | Class::Topological => Ok(key),
             _ => {
                 let text = format!("{} names a router: nobody receives from there", spec.address);
@@ -338,8 +339,9 @@ impl Router {
             Settle::ByPeer => OutKind::Deciding,
         };
         self.consumers.insert(id, place);
-        self.settlement.handle_out(of_receiver(place), kind, self.capacity);
-        let consumer = Consumer { id, place: table::Place::Client, capacity: self.capacity };
+        let capacity = spec.passage.capacity.unwrap_or(self.capacity);
+        self.settlement.handle_out(of_receiver(place), kind, capacity);
+        let consumer = Consumer { id, place: table::Place::Client, capacity };
         self.out.notes.push_back(Note::Came { key, consumer });
     }
 

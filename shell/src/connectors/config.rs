@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use amqp_proto::{Config, Credentials};
 
+use crate::config::Role;
 use crate::transport::{Layers, TlsClient};
 
 /// A peer to connect to.
@@ -13,6 +14,10 @@ use crate::transport::{Layers, TlsClient};
 pub struct ConnectorConfig {
     /// What it is called in the log, in figures and by its peer's links.
     pub name: String,
+    /// Who the peer is.
+    pub role: Role,
+    /// Deliveries of a link through the router that may be unsettled, from 1; `None`: as many as the router has for all.
+    pub link_capacity: Option<u32>,
     /// Where the peer is: tried in this order, at least one.
     pub endpoints: Arc<[Endpoint]>,
     /// What lies under AMQP.

@@ -1,7 +1,7 @@
 //! Peers to connect to: what of each goes together, and what it shows them. Names of hosts are not looked up: a peer
 //! may come later.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use amqp_proto::Credentials;
@@ -12,7 +12,7 @@ use node_shell::transport::{Identity, NameCheck, TlsClient};
 use super::super::bounds::{CREDENTIALS_MAX, ENDPOINTS_MAX, PEM_MAX};
 use super::super::endpoint::Endpoint;
 use super::super::files;
-use super::super::settings::{Connector, ConnectorMechanism, Transport};
+use super::super::settings::{Connector, ConnectorMechanism, Password, Transport};
 use super::{IDLE_MIN_MS, Resolving};
 
 /// What a connector shows its peer, and whom it trusts.
@@ -30,7 +30,7 @@ type Wrong = (&'static str, String);
 impl Resolving<'_> {
     /// All connectors.
     pub(super) fn connectors(&mut self) -> Vec<ConnectTo> {
-        let mut names = HashSet::new();
+        let (mut names, passwords) = (HashSet::new(), &self.config.passwords);
         let connectors = self.config.connectors.iter().enumerate();
         connectors
             .map(|(index, connector)| {
@@ -46,7 +46,7 @@ impl Resolving<'_> {
                     wrong.extend(faults);
                     None
                 });
-                let credentials = credentials(connector).unwrap_or_else(|fault| {
+                let credentials = credentials(connector, passwords).unwrap_or_else(|fault| {
                     wrong.push(fault);
                     None
                 });
@@ -169,17 +169,21 @@ fn tls(connector: &Connector) -> Result<Option<TlsClient>, Vec<Wrong>> {
 }
 
 /// What SASL shows; `None` without SASL.
-fn credentials(connector: &Connector) -> Result<Option<Credentials>, Wrong> {
-    let Connector { sasl_mechanism, sasl_username, sasl_password_file, sasl_password_env, .. } = connector;
+fn credentials(connector: &Connector, passwords: &HashMap<String, Password>) -> Result<Option<Credentials>, Wrong> {
+    let Connector { name, sasl_mechanism, sasl_username, sasl_password_file, sasl_password_env, .. } = connector;
+    let told = passwords.get(name);
     let wrong = |setting: &'static str, text: &str| Err((setting, text.to_owned()));
-    let secret = match (sasl_password_file, sasl_password_env) {
-        (Some(_), Some(_)) => {
-            return wrong("sasl_password_env", "sasl_password_file is set as well: leave one of them out");
-        }
-        (Some(_), None) => Some("sasl_password_file"),
-        (None, Some(_)) => Some("sasl_password_env"),
-        (None, None) => None,
-    };
+    let mut given = [
+        ("sasl_username", told.is_some()),
+        ("sasl_password_file", sasl_password_file.is_some()),
+        ("sasl_password_env", sasl_password_env.is_some()),
+    ]
+    .into_iter()
+    .filter_map(|(name, is_set)| is_set.then_some(name));
+    let secret = given.next();
+    if let (Some(first), Some(second)) = (secret, given.next()) {
+        return wrong(second, &format!("{first} is set as well: leave one of them out"));
+    }
     let given = sasl_username.as_ref().map(|_| "sasl_username").or(secret);
     let plain = sasl_mechanism.map_or(given.is_some(), |mechanism| mechanism == ConnectorMechanism::Plain);
     if !plain && let Some(given) = given {
@@ -206,10 +210,13 @@ fn credentials(connector: &Connector) -> Result<Option<Credentials>, Wrong> {
                     "sasl_username is empty or has a byte 0 in it: write the name that the peer knows",
                 );
             }
-            let password = match (sasl_password_file, sasl_password_env) {
-                (Some(path), _) => password_of_file(path).map_err(|text| ("sasl_password_file", text))?,
-                (None, Some(name)) => password_of_environment(name).map_err(|text| ("sasl_password_env", text))?,
-                (None, None) => {
+            let password = match (told, sasl_password_file, sasl_password_env) {
+                (Some(Password(password)), _, _) => password.clone(),
+                (None, Some(path), _) => password_of_file(path).map_err(|text| ("sasl_password_file", text))?,
+                (None, None, Some(name)) => {
+                    password_of_environment(name).map_err(|text| ("sasl_password_env", text))?
+                }
+                (None, None, None) => {
                     return wrong(
                         "sasl_username",
                         "PLAIN needs a password: set sasl_password_file or sasl_password_env",

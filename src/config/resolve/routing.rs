@@ -5,12 +5,16 @@
 use std::sync::Arc;
 
 use engine_catalogue::Area as _;
+use engine_router::address::{Here, Mode, Phase, resolve};
+use engine_router::auto_links::{self, Via};
 use engine_router::limits::{ID_OCTETS_MAX, PATTERN_OCTETS_MAX, PATTERN_WORDS_MAX};
 use engine_router::matching::Pattern;
 use engine_router::table::{Rule, Rules};
 use engine_router::{RouterId, Treatment};
 
-use super::super::settings::{Distribution, Node, Route, Router};
+use super::super::settings::{
+    AutoLink, Config, Connector, Direction, Distribution, Listener, Node, Role, Route, Router,
+};
 use super::Resolving;
 use crate::routing::Routing;
 
@@ -19,14 +23,7 @@ impl Resolving<'_> {
     pub(super) fn routing(&mut self) -> Option<Routing> {
         let router = &self.config.router;
         if !router.enabled {
-            if !self.config.routes.is_empty() {
-                self.fault(
-                    Route::NAME,
-                    0,
-                    "distribution",
-                    "without a router nothing has routes: set router.enabled".to_owned(),
-                );
-            }
+            self.nothing_is_routed();
             return None;
         }
         self.nothing_is_stored();
@@ -43,7 +40,49 @@ impl Resolving<'_> {
             }
         }
         let rules = Arc::new(Rules::new(rules, treatment(router.distribution)));
-        Some(Routing { id: id?, rules, capacity: router.link_capacity })
+        let id = id?;
+        let auto_links = self.auto_links(&id);
+        Some(Routing { id, rules, capacity: router.link_capacity, auto_links: auto_links.into() })
+    }
+
+    /// What only a router has: it would be ignored without a word.
+    fn nothing_is_routed(&mut self) {
+        let config = self.config;
+        let mut fault = |area: &'static str, index: usize, setting: &'static str, what: &str| {
+            self.fault(area, index, setting, format!("{what}: set router.enabled"));
+        };
+        if !config.routes.is_empty() {
+            fault(Route::NAME, 0, "distribution", "without a router nothing has routes");
+        }
+        if !config.auto_links.is_empty() {
+            fault(AutoLink::NAME, 0, "address", "without a router nobody attaches links");
+        }
+        let text = "without a router all connections have the role normal";
+        let is_other = |role: Role| role != Role::Normal;
+        if let Some(index) = config.listeners.iter().position(|listener| is_other(listener.role)) {
+            fault(Listener::NAME, index, "role", text);
+        }
+        if let Some(index) = config.connectors.iter().position(|connector| is_other(connector.role)) {
+            fault(Connector::NAME, index, "role", text);
+        }
+    }
+
+    /// Links that the router attaches itself.
+    fn auto_links(&mut self, id: &RouterId) -> Vec<auto_links::AutoLink> {
+        let config = self.config;
+        let mut links = Vec::new();
+        for (index, link) in config.auto_links.iter().enumerate() {
+            let (setting, wrong) = match auto_link(link, id, config) {
+                Ok(found) if !links.contains(&found) => {
+                    links.push(found);
+                    continue;
+                }
+                Ok(_) => ("address", "another link is the same: keep one of them".to_owned()),
+                Err(wrong) => wrong,
+            };
+            self.fault(AutoLink::NAME, index, setting, format!("auto_links {:?}: {wrong}", link.address));
+        }
+        links
     }
 
     /// What a router has no place for: it would be ignored without a word.
@@ -54,12 +93,8 @@ impl Resolving<'_> {
                         storage.enabled = false, or router.enabled = false";
             self.fault(Router::NAME, 0, "enabled", text.to_owned());
         }
-        let declared = [
-            ("address", config.addresses.len()),
-            ("queue", config.queues.len()),
-            ("divert", config.diverts.len()),
-            ("connectors", config.connectors.len()),
-        ];
+        let declared =
+            [("address", config.addresses.len()), ("queue", config.queues.len()), ("divert", config.diverts.len())];
         for (table, count) in declared.into_iter().filter(|(_, count)| *count > 0) {
             let text = format!("a router has no use for [[{table}]] yet, of which there are {count}: leave them out");
             self.fault(Router::NAME, 0, "enabled", text);
@@ -93,7 +128,62 @@ fn rule(route: &Route) -> Result<(Pattern, Rule), String> {
     let pattern = pattern.ok_or_else(|| {
         format!("this is no pattern of addresses: one has at most {PATTERN_WORDS_MAX} words, {PATTERN_OCTETS_MAX} octets and a word at least")
     })?;
-    Ok((pattern, Rule::of(treatment(route.distribution))))
+    let has_phases = route.waypoint || route.ingress_phase.is_some() || route.egress_phase.is_some();
+    if route.fallback && has_phases {
+        return Err("an address with a fallback has no waypoint and no phases: leave one of both out".to_owned());
+    }
+    let phase = |number: u8| Phase::number(number).ok_or("phases are 0 to 9".to_owned());
+    let ingress = phase(route.ingress_phase.unwrap_or(0))?;
+    let egress = phase(route.egress_phase.unwrap_or(u8::from(route.waypoint)))?;
+    let treatment = treatment(route.distribution);
+    Ok((pattern, Rule { ingress, egress, has_fallback: route.fallback, ..Rule::of(treatment) }))
+}
+
+/// A link that the router attaches, or the setting that is wrong.
+fn auto_link(link: &AutoLink, id: &RouterId, config: &Config) -> Result<auto_links::AutoLink, (&'static str, String)> {
+    let direction = match link.direction {
+        Some(Direction::In) => auto_links::Direction::In,
+        Some(Direction::Out) => auto_links::Direction::Out,
+        None => return Err(("direction", "it has no direction: write direction = \"in\" or \"out\"".to_owned())),
+    };
+    let phase = match (link.fallback, link.phase) {
+        (true, None) => Phase::FALLBACK,
+        (true, Some(_)) => return Err(("phase", "a fallback has no phase: leave one of both out".to_owned())),
+        (false, phase) => {
+            let number = phase.unwrap_or(u8::from(direction == auto_links::Direction::In));
+            Phase::number(number).ok_or_else(|| ("phase", "phases are 0 to 9".to_owned()))?
+        }
+    };
+    let here = Here { id, mode: Mode::Interior };
+    let key = resolve(&link.address, phase, here).filter(|key| key.phase().is_some()).ok_or_else(|| {
+        ("address", "it names nothing that messages can be routed by: write address = \"NAME\"".to_owned())
+    })?;
+    let via = match (&link.connection, &link.container) {
+        (Some(name), None) => via_name(name, config)?,
+        (None, Some(container)) => Via::Container(container.clone()),
+        _ => {
+            let text = "it is for a connection or for a container: write connection = \"NAME\" (of a connector or listener) \
+                        or container = \"ID\"";
+            return Err(("connection", text.to_owned()));
+        }
+    };
+    let node = link.node.clone().unwrap_or_else(|| link.address.clone());
+    Ok(auto_links::AutoLink { key, node, direction, via })
+}
+
+/// Connections of a connector or listener.
+fn via_name(name: &str, config: &Config) -> Result<Via, (&'static str, String)> {
+    let connectors = config.connectors.iter().map(|connector| (&connector.name, connector.role));
+    let named = connectors.chain(config.listeners.iter().map(|listener| (&listener.name, listener.role)));
+    let mut roles = named.filter(|(known, _)| *known == name).map(|(_, role)| role).peekable();
+    if roles.peek().is_none() {
+        return Err(("connection", format!("no connector and no listener is called {name:?}: name one")));
+    }
+    if !roles.any(|role| role == Role::RouteContainer) {
+        let text = format!("{name} is not for a broker or a service: give it role = \"route-container\"");
+        return Err(("connection", text));
+    }
+    Ok(Via::Name(name.to_owned()))
 }
 
 fn treatment(distribution: Distribution) -> Treatment {

@@ -286,7 +286,7 @@ fn subscribe(owner: &mut Owner, address: &str) -> (EndKey, Vec<u64>) {
     let spec = ConsumerSpec {
         routing: Some(RoutingType::Multicast),
         subscription: Some(subscription),
-        searched: Searched { moved: 0, cleared: 3 },
+        searched: Searched { cleared: 3, ..Searched::default() },
         ..ConsumerSpec::of(address)
     };
     owner.next_link += 1;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::*;
-use crate::command::Remembered;
+use crate::command::{Remembered, Searched};
 use crate::queue::Kind;
 use engine_catalogue::Placement;
 use engine_message::Symbol;
@@ -72,10 +72,10 @@ impl Node {
 
     fn remember(&mut self, name: &str, sharing: Sharing) -> Result<Link, Symbol> {
         let subscription = Some(durable(name, sharing));
-        let remembered = Some(Remembered::default());
+        let searched = Searched { remembered: Some(Remembered::default()), ..Searched::default() };
         self.ask(
             self.links as usize % self.owners.len(),
-            ConsumerSpec { subscription, remembered, ..ConsumerSpec::of("") },
+            ConsumerSpec { subscription, searched, ..ConsumerSpec::of("") },
         )
     }
 

@@ -3,7 +3,7 @@
 mod random;
 mod world;
 
-use engine_core::command::{ConsumerSpec, Modified, Outcome, ProducerSpec, Settle, Settled, Stage};
+use engine_core::command::{ConsumerSpec, Modified, Outcome, Passage, ProducerSpec, Settle, Settled, Stage};
 use engine_core::event::{KEY_NONE, Refusal};
 use engine_message::Condition;
 use engine_router::Treatment;
@@ -281,8 +281,8 @@ fn a_waypoint_takes_from_one_stage_and_gives_to_the_next() {
         let sender = world.sender(from, "q");
         let reader = world.standing(to, "q", 10);
         assert_eq!(world.seen[&sender].credit, 0, "who reads takes from another stage");
-        let taker = world.receiver_of(1, ConsumerSpec { stage: Some(out), ..ConsumerSpec::of("q") });
-        let giver = world.sender_of(1, ProducerSpec { stage: Some(into), ..ProducerSpec::of("q") });
+        let taker = world.receiver_of(1, ConsumerSpec { passage: Passage::of(Some(out)), ..ConsumerSpec::of("q") });
+        let giver = world.sender_of(1, ProducerSpec { passage: Passage::of(Some(into)), ..ProducerSpec::of("q") });
         world.run();
         world.grant(taker, 10);
         world.run();
@@ -306,7 +306,8 @@ fn what_nobody_takes_goes_to_the_fallback() {
         let rules = Rules::new([(Pattern::of_prefix("q").expect("a pattern"), rule)], Treatment::Balanced);
         let mut world = World::with_rules(3, rules);
         let sender = world.sender(from, "q");
-        let fallback = world.receiver_of(to, ConsumerSpec { stage: Some(Stage::Fallback), ..ConsumerSpec::of("q") });
+        let fallback = world
+            .receiver_of(to, ConsumerSpec { passage: Passage::of(Some(Stage::Fallback)), ..ConsumerSpec::of("q") });
         world.run();
         world.grant(fallback, 10);
         world.run();
@@ -318,7 +319,8 @@ fn what_nobody_takes_goes_to_the_fallback() {
         world.run();
         assert_eq!((world.got(fallback), world.got(reader)), (vec![0], vec![1]));
         // Whoever gives back what it had gives it to those who read.
-        let giver = world.sender_of(from, ProducerSpec { stage: Some(Stage::Fallback), ..ProducerSpec::of("q") });
+        let giver = world
+            .sender_of(from, ProducerSpec { passage: Passage::of(Some(Stage::Fallback)), ..ProducerSpec::of("q") });
         world.send(giver, 2, Settled::No);
         world.run();
         assert_eq!((world.got(fallback), world.got(reader)), (vec![0], vec![1, 2]));

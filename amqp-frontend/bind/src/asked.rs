@@ -1,0 +1,44 @@
+//! Links that are to be attached to a peer's nodes, and those that were (`asking`).
+
+use std::collections::HashMap;
+
+use amqp_proto::{LinkId, SessionId};
+use engine_core::command::{ConsumerSpec, ProducerSpec};
+
+/// A link that is to be attached.
+#[derive(Debug)]
+pub struct Asking {
+    /// Its number, of no other link of the connection that is asked for.
+    pub number: u32,
+    /// Its name, of no other link between the two containers.
+    pub name: String,
+    /// The node of the peer.
+    pub node: String,
+    /// What the peer's end is here.
+    pub peer: PeerEnd,
+}
+
+/// What the peer's end of a link is to the home.
+#[derive(Debug)]
+pub enum PeerEnd {
+    /// The peer sends to an address: we receive.
+    Sends(Box<ProducerSpec>),
+    /// It receives from one: we send.
+    Receives(Box<ConsumerSpec>),
+}
+
+/// Links that were asked for and have not ended.
+#[derive(Debug, Default)]
+pub(crate) struct AskedLinks {
+    /// The session of all of them, as long as it is there.
+    pub session: Option<SessionId>,
+    pub links: HashMap<LinkId, AskedLink>,
+}
+
+/// A link that was asked for.
+#[derive(Debug)]
+pub(crate) struct AskedLink {
+    pub number: u32,
+    /// Until the peer has answered.
+    pub peer: Option<PeerEnd>,
+}

@@ -1,0 +1,115 @@
+//! Links that we attach to nodes of the peer. Once the peer has answered, its end is to the home what it would be if the peer had
+//! attached the link itself: somebody who sends to an address, or receives from it.
+//!
+//! Guarantees: whoever asks for a link hears once that it is there (`Request::LinkUp`), if it comes to that, and once that it is not, or
+//! no more (`Request::LinkDown`), unless it gives the link up itself or its connection ends. The home knows nothing of a link that its
+//! peer has not answered.
+
+use amqp_codec::performative::{Attach, Role, Source, Target, Terminus};
+use amqp_proto::{LinkId, SessionId};
+use engine_core::command::DetachMode;
+use engine_home::{Asked, Home, Moves, Plan, Request};
+
+use crate::asked::{AskedLink, Asking, PeerEnd};
+use crate::attaching::error;
+use crate::bind::{Bind, local};
+
+impl Bind {
+    /// Attaches a link to a node of the peer, which has opened the connection.
+    pub fn ask(&mut self, asking: Asking) {
+        let Asking { number, name, node, peer } = asking;
+        let known = self.asked.as_ref().and_then(|asked| asked.session);
+        let Some(session) = known.or_else(|| self.machine.begin(&mut self.out)) else {
+            return self.tell_down(number, "the peer takes no further session (its channel-max)".to_owned());
+        };
+        let asked = self.asked.get_or_insert_default();
+        asked.session = Some(session);
+        let Some(link) = self.machine.attach(session, attach(name, node, &peer), &mut self.out) else {
+            return self.tell_down(number, "the peer takes no further link (its handle-max)".to_owned());
+        };
+        asked.links.insert(link, AskedLink { number, peer: Some(peer) });
+    }
+
+    /// Detaches a link that was asked for: nothing more is told of it.
+    pub fn withdraw(&mut self, home: &mut Home, number: u32) {
+        let Some(asked) = &mut self.asked else { return };
+        let Some(id) = asked.links.iter().find(|(_, link)| link.number == number).map(|(id, _)| *id) else { return };
+        asked.links.remove(&id);
+        self.drop_link(home, id, DetachMode::Close);
+        self.machine.detach(id, amqp_proto::Closing::Closed, None, &mut self.out);
+    }
+
+    /// The peer answered an attach of ours.
+    pub(crate) fn handle_answer(&mut self, home: &mut Home, id: LinkId, answer: &Attach) {
+        let refused = match answer.role {
+            Role::Sender => answer.source.is_none(),
+            Role::Receiver => answer.target.is_none(),
+        };
+        if refused {
+            // Its detach follows, and says why.
+            return;
+        }
+        let asked = self.asked.as_mut().and_then(|asked| asked.links.get_mut(&id));
+        let Some((number, peer)) = asked.and_then(|link| Some((link.number, link.peer.take()?))) else { return };
+        let plan = match peer {
+            PeerEnd::Sends(spec) => Plan::Producer(spec),
+            PeerEnd::Receives(spec) => Plan::Consumer(spec),
+        };
+        match home.attach(&mut self.client, local(id), plan, Moves::Never) {
+            Ok(Asked::Owner(place)) => self.set_link(id, Some(place)),
+            Ok(Asked::Stands { .. } | Asked::Elsewhere { .. }) => unreachable!("an owner is asked, where it is"),
+            Err(refusal) => {
+                self.forget(id);
+                self.tell_down(number, refusal.description.clone());
+                self.machine.refuse_attach(id, error(*refusal), &mut self.out);
+            }
+        }
+    }
+
+    /// The owner answered for a link, if it was asked for.
+    pub(crate) fn handle_asked_attached(&mut self, id: LinkId) {
+        let asked = self.asked.as_ref().and_then(|asked| asked.links.get(&id));
+        if let Some(&AskedLink { number, .. }) = asked {
+            self.requests.push_back(Request::LinkUp { number });
+        }
+    }
+
+    /// A link ended, whoever ended it: if it was asked for, that is told, and why.
+    pub(crate) fn handle_asked_ended(&mut self, id: LinkId, why: impl FnOnce() -> String) {
+        if let Some(number) = self.forget(id) {
+            self.tell_down(number, why());
+        }
+    }
+
+    /// A session ended with all its links.
+    pub(crate) fn handle_asked_session_ended(&mut self, session: SessionId, why: &str) {
+        let Some(asked) = self.asked.as_mut().filter(|asked| asked.session == Some(session)) else { return };
+        asked.session = None;
+        let mut numbers: Vec<u32> = asked.links.drain().map(|(_, link)| link.number).collect();
+        numbers.sort_unstable();
+        numbers.into_iter().for_each(|number| self.tell_down(number, why.to_owned()));
+    }
+
+    fn forget(&mut self, id: LinkId) -> Option<u32> {
+        Some(self.asked.as_mut()?.links.remove(&id)?.number)
+    }
+
+    fn tell_down(&mut self, number: u32, why: String) {
+        self.requests.push_back(Request::LinkDown { number, why });
+    }
+}
+
+/// Our attach of a link to a node.
+fn attach(name: String, node: String, peer: &PeerEnd) -> Attach {
+    let (at, nowhere) = (Terminus::at(node), Terminus::default());
+    let (role, source, target) = match peer {
+        PeerEnd::Sends(_) => (Role::Receiver, at, nowhere),
+        PeerEnd::Receives(_) => (Role::Sender, nowhere, at),
+    };
+    Attach {
+        source: Some(Source::from(source)),
+        target: Some(Target::Node(target)),
+        initial_delivery_count: (role == Role::Sender).then_some(0),
+        ..Attach::new(name, 0, role)
+    }
+}

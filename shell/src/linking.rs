@@ -1,0 +1,124 @@
+//! Links that the router attaches itself, driven: the machine says what is to be attached where, the connection's binding does it.
+//!
+//! Guarantees: each connection of role route-container is told to the machine when it is open, and when it is gone; what becomes of a link
+//! is in the log when it changes, not for every try.
+
+use amqp_bind::{Asking, PeerEnd};
+use engine_core::command::{ConsumerSpec, Passage, ProducerSpec, Stage};
+use engine_home::Slot;
+use engine_router::address::Phase;
+use engine_router::auto_links::{Action, AutoLink, AutoLinkId, ConnectionId, Direction};
+
+use crate::config::Role;
+use crate::connection::Origin;
+use crate::protocol::Protocol;
+use crate::shell::Shell;
+
+impl Shell {
+    /// A connection is open at both ends: if it is a container's, links may be for it.
+    pub(crate) fn handle_container(&mut self, slot: Slot) {
+        let Some(entry) = self.turn.get(slot) else { return };
+        let named = match entry.host.origin {
+            Origin::Listener(index) => {
+                self.config.listeners.get(index).map(|listener| (listener.role, listener.name.as_str()))
+            }
+            Origin::Connector(index) => {
+                self.connectors.config(index).map(|connector| (connector.role, connector.name.as_str()))
+            }
+        };
+        if let Some((Role::RouteContainer, name)) = named {
+            let container = &entry.protocol.client().container;
+            self.auto_links.handle_connection(ConnectionId(slot.to_bits()), name, container);
+            self.attach_links();
+        }
+    }
+
+    /// A connection is gone.
+    pub(crate) fn handle_container_gone(&mut self, slot: Slot) {
+        self.auto_links.handle_connection_lost(ConnectionId(slot.to_bits()));
+    }
+
+    /// Attaches again what is due.
+    pub(crate) fn handle_links_due(&mut self) {
+        self.auto_links.handle_time(self.turn.now_ns());
+        self.attach_links();
+    }
+
+    /// A link is there.
+    pub(crate) fn handle_link_up(&mut self, slot: Slot, number: u32) {
+        let (link, connection) = (AutoLinkId(number), ConnectionId(slot.to_bits()));
+        self.auto_links.handle_attached(link, connection);
+        if let Some(Told { address, node, way, peer }) = self.told(slot, link) {
+            tracing::info!(target: "heddle::net", address, node, way, peer, "a link is attached");
+        }
+    }
+
+    /// A link is not there, or no more.
+    pub(crate) fn handle_link_down(&mut self, slot: Slot, number: u32, why: &str) {
+        let (link, connection) = (AutoLinkId(number), ConnectionId(slot.to_bits()));
+        let was_known = matches!(self.auto_links.failure(link, connection), Some(before) if before == why);
+        self.auto_links.handle_detached(link, connection, why, self.turn.now_ns());
+        if let Some(Told { address, node, way, peer }) = self.told(slot, link).filter(|_| !was_known) {
+            tracing::warn!(target: "heddle::net", address, node, way, peer, why,
+                "a link cannot be attached, and is tried again");
+        }
+    }
+
+    /// What is told of a link on a connection.
+    fn told(&self, slot: Slot, link: AutoLinkId) -> Option<Told<'_>> {
+        let AutoLink { key, node, direction, .. } = self.auto_links.declared(link)?;
+        let peer = &self.turn.get(slot)?.host.peer;
+        Some(Told { address: key.name(), node, way: way(*direction), peer })
+    }
+
+    fn attach_links(&mut self) {
+        while let Some(action) = self.auto_links.poll_action() {
+            let (Action::Attach { connection, link } | Action::Detach { connection, link }) = action;
+            let slot = Slot::from_bits(connection.0);
+            match (action, self.auto_links.declared(link)) {
+                (Action::Attach { .. }, Some(declared)) => {
+                    let asking = asking(link, connection, declared);
+                    if let Some(entry) = self.turn.get_mut(slot) {
+                        let Protocol::Amqp(bind) = &mut entry.protocol;
+                        bind.ask(asking);
+                    }
+                    self.turn.touch(slot);
+                }
+                (Action::Attach { .. }, None) => {}
+                (Action::Detach { .. }, _) => self.turn.withdraw(slot, link.0),
+            }
+        }
+    }
+}
+
+/// What the log says of a link.
+struct Told<'a> {
+    address: &'a str,
+    node: &'a str,
+    way: &'static str,
+    peer: &'a str,
+}
+
+/// A direction, as files have it.
+fn way(direction: Direction) -> &'static str {
+    match direction {
+        Direction::In => "in",
+        Direction::Out => "out",
+    }
+}
+
+/// What the connection's binding is asked for.
+fn asking(AutoLinkId(number): AutoLinkId, ConnectionId(connection): ConnectionId, link: &AutoLink) -> Asking {
+    let AutoLink { key, node, direction, .. } = link;
+    let address = key.name();
+    let passage = Passage::of(key.phase().map(|phase| match phase {
+        Phase::FALLBACK => Stage::Fallback,
+        phase => Stage::Phase(phase.annotation()),
+    }));
+    let peer = match direction {
+        Direction::In => PeerEnd::Sends(Box::new(ProducerSpec { passage, ..ProducerSpec::of(address) })),
+        Direction::Out => PeerEnd::Receives(Box::new(ConsumerSpec { passage, ..ConsumerSpec::of(address) })),
+    };
+    let way = way(*direction);
+    Asking { number, name: format!("auto-{way}/{node}/{number}.{connection:x}"), node: node.clone(), peer }
+}
