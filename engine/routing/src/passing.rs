@@ -202,8 +202,10 @@ impl Router {
                 Action::Release { link, number } => self.tell(link, number, State::Released),
                 // Who receives has settled what it decided on; a sender keeps its credit, and what it sends meanwhile comes back.
                 Action::TellReceiver { .. } | Action::Drain { .. } => {}
-                Action::Abort { .. } | Action::Credit { .. } | Action::Drained { .. } => {
-                    unreachable!("messages come whole, credit is asked for, and it is taken back here")
+                Action::Abort { .. } | Action::Credit { .. } | Action::Drained { .. } | Action::Left { .. } => {
+                    unreachable!(
+                        "messages come whole, credit is asked for, and it is taken back here; nothing has a name"
+                    )
                 }
             }
         }
