@@ -277,7 +277,7 @@ fn all_that_is_not_run_of_a_file_of_qdrouterd_is_refused_at_once() {
 }
 
 /// A figure of the router over all shards.
-fn figure(router: &Broker, name: &str) -> u64 {
+pub fn figure(router: &Broker, name: &str) -> u64 {
     let state = router.state();
     let shards = state["shards"].as_array().expect("shards").iter();
     shards.map(|shard| shard["router"][name].as_u64().expect("a figure")).sum()

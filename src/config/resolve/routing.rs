@@ -43,7 +43,8 @@ impl Resolving<'_> {
             }
         }
         let rules = Arc::new(Rules::new(rules, treatment(router.distribution)));
-        Some(Routing { id: id?, rules, capacity: router.link_capacity })
+        let memory_bytes = self.config.limits.memory_mib << 20;
+        Some(Routing { id: id?, rules, capacity: router.link_capacity, memory_bytes })
     }
 
     /// What a router has no place for: it would be ignored without a word.

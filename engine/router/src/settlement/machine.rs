@@ -22,7 +22,7 @@ use super::action::{Action, Totals};
 use super::deliveries::{CopyKey, Deliveries, DeliveryKey, Stage};
 use super::line::Row;
 use super::links::{In, InKind, InLink, Out, OutKind, OutLink};
-use super::state::Settling;
+use super::state::{Settling, State};
 use super::table::Table;
 
 /// A sender sent without credit: its link is to end (`amqp:link:transfer-limit-exceeded`).
@@ -195,6 +195,27 @@ impl<M: Clone> Settlement<M> {
     /// A settled copy that was sent went nowhere, as its receiver's host does not keep up.
     pub fn note_dropped_late(&mut self) {
         self.totals.dropped_late += 1;
+    }
+
+    /// A copy that was sent came back, as its receiver's host has no memory for it.
+    pub fn note_refused(&mut self) {
+        self.totals.refused += 1;
+    }
+
+    /// Octets of what is under way, at most.
+    #[must_use]
+    pub fn octets_max(&self) -> u64 {
+        self.bound.octets_max
+    }
+
+    /// A settled delivery went nowhere before it came here.
+    pub fn note_dropped(&mut self) {
+        self.totals.dropped += 1;
+    }
+
+    /// A delivery that did not come here has a state all the same, which its sender is told.
+    pub fn note_told(&mut self, state: &State) {
+        self.totals.count(state);
     }
 
     /// Octets of what is under way.
