@@ -5,11 +5,11 @@
 
 use std::net::TcpStream;
 
-use amqp_codec::performative::DeliveryState;
+use amqp_codec::performative::{Attach, DeliveryState, Performative, Role, Source, Target, Terminus};
 use engine_message::value::{Map, Value};
 use tempfile::TempDir;
 
-use crate::broker::{Broker, heddle, text, wait_for};
+use crate::broker::{Broker, heddle, run, text, wait_for};
 use crate::peer::{Durable, End, Peer, opened};
 
 const ROUTER: &str = r#"[storage]
@@ -202,6 +202,44 @@ fn addresses_that_may_not_be_used_are_refused_and_nothing_is_kept() {
     assert!(why.contains("NotFound") || why.contains("not-found"), "{why}");
     let state = router.state();
     assert_eq!(state["queues"].as_array().map(Vec::len), Some(0), "nothing is kept");
+}
+
+/// Attaches a receiver of a node that the router makes for it, with credit; gives the node's address.
+fn dynamic_receiver(peer: &mut Peer<TcpStream>) -> String {
+    let attach = Attach {
+        source: Some(Source::from(Terminus::dynamic())),
+        target: Some(Target::Node(Terminus::default())),
+        ..Attach::new("answers", 1, Role::Receiver)
+    };
+    peer.put(&Performative::Attach(Box::new(attach)));
+    let (answer, refused) = peer.answer("answers");
+    assert_eq!(refused, None);
+    peer.set_credit(0, 10);
+    answer.source.and_then(|source| source.terminus.address).expect("the node's address")
+}
+
+#[test]
+fn temporary_nodes_and_answers_of_management_are_there_whatever_the_distribution_of_all_addresses() {
+    for shards in [1, 3] {
+        let written = ROUTER.replace("link_capacity = 20", "distribution = \"unavailable\"\nlink_capacity = 20");
+        let router = Broker::start_with(TempDir::new().expect("a folder"), shards, &written);
+        let mut asking = opened(&router);
+        let address = dynamic_receiver(&mut asking);
+        let mut answering = sender(&router, &address);
+        answering.send_message(0, Durable::No, b"answer");
+        let (delivery, body) = asking.receive();
+        assert_eq!(body, b"answer");
+        asking.accept(delivery, delivery);
+        assert_eq!(answering.outcome(), (0, 0, None));
+        // Any other address is as the configuration says.
+        let mut other = opened(&router);
+        other.attach_waiting_sender("orders");
+        assert!(other.detached().contains("not-found"));
+        // The tools ask over AMQP, and are answered at such a node.
+        let url = format!("amqp://{}", router.addresses[0]);
+        let output = run(&["queue", "list", "--url", &url]);
+        assert!(output.status.success(), "{}", text(&output));
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use engine_catalogue::Area as _;
+use engine_core::command::DYNAMIC_PREFIX;
 use engine_router::limits::{ID_OCTETS_MAX, PATTERN_OCTETS_MAX, PATTERN_WORDS_MAX};
 use engine_router::matching::Pattern;
 use engine_router::table::{Rule, Rules};
@@ -42,9 +43,9 @@ impl Resolving<'_> {
                 Err(wrong) => self.fault(Route::NAME, index, set(route), wrong),
             }
         }
-        let rules = Arc::new(Rules::new(rules, treatment(router.distribution)));
+        let rules = Rules::new(rules, treatment(router.distribution)).with_temporary(DYNAMIC_PREFIX);
         let memory_bytes = self.config.limits.memory_mib << 20;
-        Some(Routing { id: id?, rules, capacity: router.link_capacity, memory_bytes })
+        Some(Routing { id: id?, rules: Arc::new(rules), capacity: router.link_capacity, memory_bytes })
     }
 
     /// What a router has no place for: it would be ignored without a word.
