@@ -27,7 +27,7 @@ use crate::config::{Config, ListenAt, Mechanism, Resolved, Sasl, Transport};
 use crate::connectors;
 use crate::data::{Journal, Storage, StorageError, Taken};
 use crate::http;
-use crate::management::{self, Agent, Logins};
+use crate::management::{self, Agent, Logins, Messages};
 use crate::node::Node;
 use crate::reload::{Reload, Reread};
 use crate::resolver;
@@ -278,7 +278,8 @@ impl Running {
         });
         let logins = if resolved.users.is_some() { Logins::Users } else { Logins::Anybody };
         let kept = Arc::new(Mutex::new(kept));
-        let agent = Agent { node: Arc::clone(&node), kept: Arc::clone(&kept), logins };
+        let messages = if resolved.routing.is_some() { Messages::Routed } else { Messages::Kept };
+        let agent = Agent { node: Arc::clone(&node), kept: Arc::clone(&kept), logins, messages };
         management::start(agent, requests).map_err(system("cannot start a thread"))?;
         let http = http.map(|http| http.serve(Arc::clone(&node))).transpose();
         let http = http.map_err(system("cannot start the HTTP listener"))?;

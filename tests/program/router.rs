@@ -243,6 +243,23 @@ fn temporary_nodes_and_answers_of_management_are_there_whatever_the_distribution
 }
 
 #[test]
+fn what_no_link_of_a_router_would_reach_is_not_declared() {
+    let router = router(1);
+    let url = format!("amqp://{}", router.addresses[0]);
+    for what in [
+        &["queue", "create", "q"][..],
+        &["address", "create", "a", "--set", "max_messages=7"],
+        &["queue", "pause", "q"],
+        &["address", "block", "a"],
+    ] {
+        let output = run(&[what, &["--url", &url]].concat());
+        let said = text(&output);
+        assert!(!output.status.success() && said.contains("this node is a router"), "{what:?}: {said}");
+    }
+    assert_eq!(router.state()["queues"].as_array().map(Vec::len), Some(0), "nothing is kept");
+}
+
+#[test]
 fn what_a_router_has_no_place_for_is_refused_at_once() {
     let refused = |text: &str| {
         let folder = TempDir::new().expect("a folder");
