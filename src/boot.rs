@@ -23,7 +23,7 @@ use node_shell::{Disks, Layers, ListenerConfig, Parts, Post, Shell, ShellConfig,
 use storage_disk::large::LargeDisk;
 
 use crate::catalogue::{CatalogueError, Kept};
-use crate::config::{Config, ListenAt, Mechanism, Resolved, Sasl, Transport};
+use crate::config::{Config, IN_MEMORY_MAX, ListenAt, Mechanism, Resolved, Sasl, Transport};
 use crate::connectors;
 use crate::data::{Journal, Storage, StorageError, Taken};
 use crate::http;
@@ -37,8 +37,6 @@ use crate::users::Users;
 
 /// Messages that are larger and come in several frames go through files, octets.
 const LARGE_ABOVE: u64 = 1 << 20;
-/// Largest message without a journal, octets: it is in memory as a whole.
-const IN_MEMORY_MAX: u64 = 128 << 20;
 /// Things that wait for a shard at once.
 const INBOX_CAPACITY: usize = 1024;
 /// Passwords that wait to be verified; more are told to try again.

@@ -312,6 +312,71 @@ fn a_file_of_qdrouterd_is_run_and_becomes_a_configuration() {
     assert!(check.expect("the program runs").status.success());
 }
 
+/// What `heddle config print` says of a file of qdrouterd's with options; whether it is right, too.
+fn printed(text_of_file: &str, options: &[&str]) -> (bool, String) {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("r.conf");
+    std::fs::write(&path, text_of_file).expect("a file");
+    let path = path.to_string_lossy().into_owned();
+    let output = run(&[&["config", "print", "--router", &path], options].concat());
+    (output.status.success(), text(&output))
+}
+
+/// Whether a line of a printed configuration has a value, and where that comes from.
+fn has(printed: &str, value: &str, from: &str) -> bool {
+    printed.lines().any(|line| line.starts_with(value) && line.trim_end().ends_with(from))
+}
+
+#[test]
+fn listeners_of_an_option_have_what_those_of_the_file_agree_on() {
+    let listener = |port: u16, frame: u32| format!("listener {{\n    port: {port}\n    maxFrameSize: {frame}\n}}\n");
+    let policy = "policy {\n    maxMessageSize: 5000\n}\n";
+    let listen = ["--listen", "127.0.0.1:7000"];
+    let (is_right, said) = printed(&format!("{policy}{}{}", listener(1, 2048), listener(2, 2048)), &listen);
+    assert!(is_right, "{said}");
+    assert!(has(&said, "address = \"127.0.0.1:7000\"", "--listen") && !said.contains(":2\""), "{said}");
+    assert!(
+        has(&said, "max_frame_size = 2048", "r.conf:6") && has(&said, "max_message_size = 5000", "r.conf:2"),
+        "{said}"
+    );
+    // Without a listener in the file what holds for all of them.
+    let (is_right, said) = printed(policy, &listen);
+    assert!(is_right && has(&said, "max_message_size = 5000", "default"), "{said}");
+    let (is_right, said) = printed(&format!("{}{}", listener(1, 2048), listener(2, 4096)), &listen);
+    assert!(
+        !is_right && said.contains("max_frame_size (2048 and 4096)") && said.contains("Leave --listen out"),
+        "{said}"
+    );
+    // TLS of one of them would be lost, or be where it is not looked for.
+    let secured = "sslProfile {\n    name: s\n    certFile: c.pem\n}\nlistener {\n    port: 3\n    sslProfile: s\n    requireSsl: yes\n}\n";
+    let (is_right, said) = printed(&format!("{secured}{}", listener(1, 2048)), &listen);
+    assert!(!is_right && said.contains("transport"), "{said}");
+    let (_, said) = printed(secured, &listen);
+    assert!(
+        has(&said, "transport = \"tls\"", "r.conf:7") && has(&said, "certificate = \"c.pem\"", "r.conf:3"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_a_file_of_qdrouterd_says_is_told_with_its_line() {
+    let file = "router {\n    id: R1\n    mode: standalone\n}\nlistener {\n    host: 127.0.0.1\n    port: 5000\n    idleTimeoutSeconds: 7\n    \
+                linkCapacity: 9\n}\naddress {\n    prefix: news\n    distribution: multicast\n}\n";
+    let (is_right, said) = printed(file, &[]);
+    assert!(is_right, "{said}");
+    for (value, from) in [
+        ("address = \"127.0.0.1:5000\"", "r.conf:7"),
+        ("idle_timeout_ms = 7000", "r.conf:8"),
+        ("link_capacity = 9", "r.conf:9"),
+        ("prefix = \"news\"", "r.conf:12"),
+        ("distribution = \"multicast\"", "r.conf:13"),
+        ("enabled = false", "r.conf:1"),
+        ("max_frame_size", "default"),
+    ] {
+        assert!(has(&said, value, from), "{value} from {from}: {said}");
+    }
+}
+
 #[test]
 fn all_that_is_not_run_of_a_file_of_qdrouterd_is_refused_at_once() {
     let folder = TempDir::new().expect("a folder");
