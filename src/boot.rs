@@ -23,11 +23,11 @@ use node_shell::{Disks, Layers, ListenerConfig, Parts, Post, Shell, ShellConfig,
 use storage_disk::large::LargeDisk;
 
 use crate::catalogue::{CatalogueError, Kept};
-use crate::config::{Config, ListenAt, Mechanism, Resolved, Sasl, Transport};
+use crate::config::{Config, IN_MEMORY_MAX, ListenAt, Mechanism, Resolved, Sasl, Transport};
 use crate::connectors;
 use crate::data::{Journal, Storage, StorageError, Taken};
 use crate::http;
-use crate::management::{self, Agent, Logins};
+use crate::management::{self, Agent, Logins, Messages};
 use crate::node::Node;
 use crate::reload::{Reload, Reread};
 use crate::resolver;
@@ -37,8 +37,6 @@ use crate::users::Users;
 
 /// Messages that are larger and come in several frames go through files, octets.
 const LARGE_ABOVE: u64 = 1 << 20;
-/// Largest message without a journal, octets: it is in memory as a whole.
-const IN_MEMORY_MAX: u64 = 128 << 20;
 /// Things that wait for a shard at once.
 const INBOX_CAPACITY: usize = 1024;
 /// Passwords that wait to be verified; more are told to try again.
@@ -278,7 +276,8 @@ impl Running {
         });
         let logins = if resolved.users.is_some() { Logins::Users } else { Logins::Anybody };
         let kept = Arc::new(Mutex::new(kept));
-        let agent = Agent { node: Arc::clone(&node), kept: Arc::clone(&kept), logins };
+        let messages = if resolved.routing.is_some() { Messages::Routed } else { Messages::Kept };
+        let agent = Agent { node: Arc::clone(&node), kept: Arc::clone(&kept), logins, messages };
         management::start(agent, requests).map_err(system("cannot start a thread"))?;
         let http = http.map(|http| http.serve(Arc::clone(&node))).transpose();
         let http = http.map_err(system("cannot start the HTTP listener"))?;

@@ -23,6 +23,8 @@ pub struct Routing {
     pub capacity: u32,
     /// Links that it attaches itself.
     pub auto_links: Arc<[AutoLink]>,
+    /// Octets of memory for messages that are under way, of all shards together.
+    pub memory_bytes: u64,
 }
 
 /// A router before its shards run.
@@ -50,9 +52,10 @@ impl Prepared {
 
     /// What a shard's part is told.
     pub fn config(&self, shard: u16) -> RouterConfig {
-        let Routing { id, capacity, .. } = &self.routing;
-        let (id, table) = (id.clone(), self.table.clone());
-        RouterConfig { shard, shards: self.shards, id, table, capacity: *capacity }
+        let Routing { id, capacity, memory_bytes, .. } = &self.routing;
+        let (id, table, shards) = (id.clone(), self.table.clone(), self.shards);
+        let memory_bytes = memory_bytes / u64::from(shards.max(1));
+        RouterConfig { shard, shards, id, table, capacity: *capacity, memory_bytes }
     }
 
     /// Starts the thread that makes the table; it ends when no shard is left.

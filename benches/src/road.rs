@@ -168,7 +168,14 @@ fn shard(sent: Sent) -> (Turn<()>, Option<Registry>) {
         let mut addresses = Addresses::new(Arc::default(), 1);
         let (id, table) = (RouterId::new("A").expect("an id"), addresses.view());
         // As deep as a queue gives credit, and enough for a turn.
-        engine = engine.with_router(Router::new(RouterConfig { shard: 0, shards: 1, id, table, capacity: 1000 }));
+        engine = engine.with_router(Router::new(RouterConfig {
+            shard: 0,
+            shards: 1,
+            id,
+            table,
+            capacity: 1000,
+            memory_bytes: 1 << 30,
+        }));
         registry = Some(Registry::new(addresses, 1));
     }
     let addresses = AddressRules::default();

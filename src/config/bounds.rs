@@ -5,6 +5,8 @@
 pub const FILE_MAX: u64 = 1 << 20;
 /// Largest file of certificates, keys or tokens, bytes: a chain takes some thousand. Larger ones are refused unread.
 pub const PEM_MAX: u64 = 1 << 20;
+/// Largest message without a journal, octets: it is in memory as a whole.
+pub const IN_MEMORY_MAX: u64 = 128 << 20;
 /// Listeners at most: every shard has a socket for each, and each is compared with every other. More are refused.
 pub const LISTENERS_MAX: usize = 64;
 /// Connectors at most: each has a descriptor, and every shard looks at its own when the first of them wants something.

@@ -9,6 +9,7 @@ use clap::Args;
 use engine_catalogue::Area;
 use engine_catalogue::setting::{Typed as _, Value};
 
+use super::agreed::agreed;
 use super::document::{self, refusal};
 use super::endpoint::Endpoint;
 use super::fault::{Faults, Origin};
@@ -82,18 +83,23 @@ impl Given {
         if let Some(path) = &options.config {
             document::read_file(path, &mut given.config, &mut given.origins, &mut faults);
         }
-        if let Some(path) = &options.router {
-            given.read_router(path, &mut faults);
-        }
+        let bare = match &options.router {
+            Some(path) => given.read_router(path, &mut faults),
+            None => None,
+        };
         given.lay_over(options, &mut faults);
+        given.lay_listeners(options, bare, &mut faults);
         (given, faults)
     }
 
-    /// Puts what a router's file says in place of the defaults.
-    fn read_router(&mut self, path: &Path, faults: &mut Faults) {
+    /// Puts what a router's file says in place of the defaults; gives what a listener has that the file does not have.
+    fn read_router(&mut self, path: &Path, faults: &mut Faults) -> Option<Listener> {
         let reading = match read_router(path) {
             Ok(reading) => reading,
-            Err(why) => return faults.add(Origin::Default, why),
+            Err(why) => {
+                faults.add(Origin::Default, why);
+                return None;
+            }
         };
         self.warnings.extend(reading.warnings.iter().map(ToString::to_string));
         let configuration = match reading.configuration {
@@ -102,7 +108,8 @@ impl Given {
                 let all = wrong
                     .iter()
                     .map(|fault| (routed::origin(&fault.place), format!("{}: {}", fault.wrong, fault.advice)));
-                return all.for_each(|(origin, text)| faults.add(origin, text));
+                all.for_each(|(origin, text)| faults.add(origin, text));
+                return None;
             }
         };
         // The same each time that the file is read: the node keeps its name.
@@ -111,6 +118,7 @@ impl Given {
         let cores = engine_rt::allowed_cores().len();
         let Self { config, origins, warnings } = self;
         routed::lay(&configuration, (&made_up, cores), (config, origins), (faults, warnings));
+        Some(routed::bare(&configuration))
     }
 
     fn lay_over(&mut self, options: &Options, faults: &mut Faults) {
@@ -121,14 +129,35 @@ impl Given {
         laid.put(&mut config.node, "shards", "--shards", options.shards.map(|shards| shards.to_value()));
         laid.put(&mut config.http, "address", "--http", options.http.as_ref().map(|http| http.to_value()));
         laid.put(&mut config.log, "level", "--log", options.log.as_ref().map(|log| log.to_value()));
-        if !options.listen.is_empty() {
-            let listener = |address: &Endpoint| Listener { address: address.clone(), ..Listener::default() };
-            config.listeners = options.listen.iter().map(listener).collect();
-            origins.forget(Listener::NAME);
-            for index in 0..config.listeners.len() {
-                origins.note(Listener::NAME, index, "address", Origin::Option("--listen"));
-                origins.note_area(Listener::NAME, index, Origin::Option("--listen"));
+    }
+
+    /// Puts listeners of options in place of the file's. Those of a router have what all listeners of its file have, or `bare` if that has
+    /// none: TLS and bounds are the node's, and not to be lost with a port.
+    fn lay_listeners(&mut self, options: &Options, bare: Option<Listener>, faults: &mut Faults) {
+        if options.listen.is_empty() {
+            return;
+        }
+        let Self { config, origins, .. } = self;
+        let (is_routers, mut like) = (bare.is_some(), Listener::default());
+        if let Some(bare) = bare {
+            match agreed(&config.listeners) {
+                Ok(agreed) => like = agreed.unwrap_or(bare),
+                Err(why) => faults.add(Origin::Option("--listen"), why),
             }
+        }
+        let kept: Vec<_> = Listener::SETTINGS
+            .iter()
+            .map(|setting| (setting.name, origins.of(Listener::NAME, 0, setting.name)))
+            .collect();
+        let listener = |address: &Endpoint| Listener { address: address.clone(), ..like.clone() };
+        config.listeners = options.listen.iter().map(listener).collect();
+        origins.forget(Listener::NAME);
+        for index in 0..config.listeners.len() {
+            for (name, origin) in kept.iter().filter(|(_, origin)| is_routers && *origin != Origin::Default) {
+                origins.note(Listener::NAME, index, name, origin.clone());
+            }
+            origins.note(Listener::NAME, index, "address", Origin::Option("--listen"));
+            origins.note_area(Listener::NAME, index, Origin::Option("--listen"));
         }
     }
 }

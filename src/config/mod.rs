@@ -2,6 +2,7 @@
 //! resolved to what a node starts with (`resolve`), which `run` and `config check` share. Beside it the file of another router (`router`).
 
 mod addresses;
+mod agreed;
 mod bounds;
 mod cores;
 mod document;
@@ -17,9 +18,11 @@ mod reference;
 mod resolve;
 mod routed;
 mod router;
+mod said;
 mod settings;
 mod similar;
 
+pub use bounds::IN_MEMORY_MAX;
 pub use endpoint::Endpoint;
 pub use fault::Faults;
 pub use files::{check_folder, read as read_file, read_tokens};

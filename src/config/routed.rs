@@ -7,6 +7,7 @@
 
 mod peers;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -14,9 +15,11 @@ use engine_router_conf::sections::{self, SslProfile};
 use engine_router_conf::words::{self, AddressFamily, Mode};
 use engine_router_conf::{Configuration, Place as Line, Said};
 
+use super::bounds::IN_MEMORY_MAX;
 use super::endpoint::Endpoint;
 use super::fault::{Faults, Origin, Place};
 use super::origins::Origins;
+use super::said;
 use super::settings::{Config, Distribution, Listener, Mechanism, Route, Sasl, Transport};
 
 /// What is done.
@@ -125,6 +128,16 @@ pub fn lay(
     laying.connectors(configuration);
     laying.routes(&configuration.addresses);
     laying.auto_links(&configuration.auto_links);
+    laying.bounds(configuration);
+    said::note(configuration, laying.origins);
+}
+
+/// A listener as it is where a file says nothing but what holds for all.
+pub fn bare(configuration: &Configuration) -> Listener {
+    let most = u64::from(configuration.policy.max_message_size);
+    let listener = Listener::default();
+    let max_message_size = if most > 0 { most } else { listener.max_message_size };
+    Listener { max_message_size, ..listener }
 }
 
 /// A line of the file.
@@ -187,9 +200,13 @@ impl Laying<'_> {
         self.config.storage.enabled = false;
         self.config.router.enabled = true;
         self.config.router.distribution = distribution(router.default_distribution);
-        for (area, name) in
-            [("node", "container_id"), ("node", "shards"), ("router", "enabled"), ("router", "distribution")]
-        {
+        for (area, name) in [
+            ("node", "container_id"),
+            ("node", "shards"),
+            ("router", "enabled"),
+            ("router", "distribution"),
+            ("storage", "enabled"),
+        ] {
             self.origins.note(area, 0, name, origin(place));
         }
     }
@@ -214,6 +231,28 @@ impl Laying<'_> {
             listener.max_message_size = most;
         }
         self.config.listeners = listeners;
+    }
+
+    /// Tells where what a file asks for is done with another bound.
+    fn bounds(&mut self, configuration: &Configuration) {
+        let policy = &configuration.policy;
+        let line =
+            policy.origin.place_of("maxMessageSize").filter(|_| u64::from(policy.max_message_size) > IN_MEMORY_MAX);
+        if let Some(line) = line {
+            let text = format!(
+                "policy.maxMessageSize is {}: messages are in memory as a whole here, and have {IN_MEMORY_MAX} octets at most",
+                policy.max_message_size
+            );
+            self.warn(&line, &text);
+        }
+        for listener in &configuration.listeners {
+            let line = listener.origin.place_of("initialHandshakeTimeoutSeconds");
+            if let Some(line) = line.filter(|_| listener.initial_handshake_timeout_seconds == 0) {
+                let text =
+                    "listener.initialHandshakeTimeoutSeconds is 0: a handshake has a bound here, which is 10 s then";
+                self.warn(&line, text);
+            }
+        }
     }
 
     fn listener(&mut self, from: &sections::Listener, configuration: &Configuration) -> Listener {
@@ -308,9 +347,22 @@ impl Laying<'_> {
 
 /// Where a listener listens.
 fn address(from: &sections::Listener) -> Result<Endpoint, String> {
+    let ip = from.host.trim_matches(['[', ']']).parse::<IpAddr>().ok();
     let host = match (from.host.as_str(), from.family) {
         ("", Some(AddressFamily::V6)) => "::",
         ("", _) => "0.0.0.0",
+        (host, Some(family)) if ip.is_none() => {
+            let family = words::Word::word(family);
+            return Err(format!(
+                "host {host:?} is a name, which is all its addresses here: write its address of {family}"
+            ));
+        }
+        (host, Some(family)) if ip.is_some_and(|ip| ip.is_ipv6() != (family == AddressFamily::V6)) => {
+            let family = words::Word::word(family);
+            return Err(format!(
+                "host {host:?} is no address of {family}, which socketAddressFamily says: write one of the two"
+            ));
+        }
         (host, _) => host,
     };
     endpoint(host, port(&from.endpoint.port)?)
@@ -407,6 +459,9 @@ mod tests {
             ("linkRoute {\n prefix: a\n direction: in\n connection: c\n}\n", "sections of linkRoute"),
             ("policy {\n enableVhostPolicy: yes\n}\n", "everybody may do everything"),
             ("policy {\n maxConnections: 7\n}\n", "policy.maxConnections"),
+            ("listener {\n host: 127.0.0.1\n socketAddressFamily: IPv6\n}\n", "is no address of IPv6"),
+            ("listener {\n host: ::1\n socketAddressFamily: IPv4\n}\n", "is no address of IPv4"),
+            ("listener {\n host: localhost\n socketAddressFamily: IPv4\n}\n", "write its address of IPv4"),
             ("sslProfile {\n name: s\n}\nlistener {\n sslProfile: s\n requireSsl: yes\n}\n", "no certFile"),
         ] {
             let (_, _, faults) = laid(text);
@@ -416,6 +471,8 @@ mod tests {
             ("router {\n mode: interior\n id: A\n}\n", "there is no network yet"),
             ("router {\n workerThreads: 64\n}\n", "there are 2 cores"),
             ("listener {\n stripAnnotations: no\n}\n", "annotates nothing"),
+            ("policy {\n maxMessageSize: 134217729\n}\n", "134217728 octets at most"),
+            ("listener {\n initialHandshakeTimeoutSeconds: 0\n}\n", "10 s then"),
             ("log {\n module: DEFAULT\n enable: debug+\n}\n", "--log"),
         ] {
             let (_, warnings, faults) = laid(text);

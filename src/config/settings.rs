@@ -365,7 +365,7 @@ area! {
         /// links of one shard; more are refused
         links: u32 = 1 << 20 => range(1, 1 << 24, "");
         /// memory for queued messages of the node; when it gets short, messages are kept on disk only (without a journal: producers get no
-        /// credit)
+        /// credit; with a router: what would have to wait is released)
         memory_mib: u64 = machine_mib() / 4 => range(1, 1 << 40, "MiB") => told("a quarter of the machine's");
     }
 }

@@ -35,9 +35,16 @@ fn shard(index: u16) -> ShardOn {
         segments: 2,
         disk: DiskTotals { ready_bytes: 100_663_296, full: true, full_times: 1 },
     };
-    let deliveries =
-        settlement::Totals { accepted: 1001, rejected: 2, released: 3, modified: 4, dropped: 5, dropped_late: 6 };
-    let router = RouterTotals { senders: 7, receivers: 8, under_way: 9, deliveries };
+    let deliveries = settlement::Totals {
+        accepted: 1001,
+        rejected: 2,
+        released: 3,
+        modified: 4,
+        dropped: 5,
+        dropped_late: 6,
+        refused: 11,
+    };
+    let router = RouterTotals { senders: 7, receivers: 8, under_way: 9, octets: 10_000, deliveries };
     let view = ShardView {
         shard: index,
         turns: 1000 + n,

@@ -32,6 +32,18 @@ pub enum Logins {
     Users,
 }
 
+/// What the node does with messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Messages {
+    /// It keeps them in queues.
+    Kept,
+    /// It passes them on: no link reaches a queue.
+    Routed,
+}
+
+/// What there is to be done with queues and addresses that a router would do for nobody.
+const OF_QUEUES: [&str; 6] = ["CREATE", "UPDATE", "PAUSE", "RESUME", "BLOCK", "UNBLOCK"];
+
 /// What it knows.
 pub struct Agent {
     /// The node that it is of.
@@ -40,6 +52,8 @@ pub struct Agent {
     pub kept: Arc<Mutex<Kept>>,
     /// Whom the node knows.
     pub logins: Logins,
+    /// What the node does with messages.
+    pub messages: Messages,
 }
 
 /// Starts it. It ends when no shard has anything to ask any more.
@@ -85,6 +99,11 @@ impl Agent {
             let known: Vec<&str> = kind.operations.iter().map(|operation| operation.name).collect();
             let why =
                 format!("the type {} has no operation {:?}, but {}", kind.name, request.operation, known.join(", "));
+            return Err(Answer::refused(Status::NotImplemented, why));
+        }
+        if self.messages == Messages::Routed && OF_QUEUES.contains(&request.operation.as_str()) {
+            let why = "this node is a router: it keeps nothing, and no link reaches what would be declared or stand still. Routes stand in its \
+                       configuration";
             return Err(Answer::refused(Status::NotImplemented, why));
         }
         match (kind.name, request.operation.as_str()) {

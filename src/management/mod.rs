@@ -13,6 +13,6 @@ mod shown;
 mod suspending;
 mod suspending_command;
 
-pub use agent::{Agent, Logins, WAITING_MAX, start};
+pub use agent::{Agent, Logins, Messages, WAITING_MAX, start};
 pub use command::QueueCommand;
 pub use declaring_command::AddressCommand;

@@ -47,6 +47,7 @@ mod replaying;
 mod resuming;
 mod retention;
 mod router;
+mod router_bounds;
 mod router_brokers;
 mod router_files;
 mod routing;

@@ -5,11 +5,11 @@
 
 use std::net::TcpStream;
 
-use amqp_codec::performative::DeliveryState;
+use amqp_codec::performative::{Attach, DeliveryState, Performative, Role, Source, Target, Terminus};
 use engine_message::value::{Map, Value};
 use tempfile::TempDir;
 
-use crate::broker::{Broker, heddle, text, wait_for};
+use crate::broker::{Broker, heddle, run, text, wait_for};
 use crate::peer::{Durable, End, Peer, opened};
 
 const ROUTER: &str = r#"[storage]
@@ -204,6 +204,61 @@ fn addresses_that_may_not_be_used_are_refused_and_nothing_is_kept() {
     assert_eq!(state["queues"].as_array().map(Vec::len), Some(0), "nothing is kept");
 }
 
+/// Attaches a receiver of a node that the router makes for it, with credit; gives the node's address.
+fn dynamic_receiver(peer: &mut Peer<TcpStream>) -> String {
+    let attach = Attach {
+        source: Some(Source::from(Terminus::dynamic())),
+        target: Some(Target::Node(Terminus::default())),
+        ..Attach::new("answers", 1, Role::Receiver)
+    };
+    peer.put(&Performative::Attach(Box::new(attach)));
+    let (answer, refused) = peer.answer("answers");
+    assert_eq!(refused, None);
+    peer.set_credit(0, 10);
+    answer.source.and_then(|source| source.terminus.address).expect("the node's address")
+}
+
+#[test]
+fn temporary_nodes_and_answers_of_management_are_there_whatever_the_distribution_of_all_addresses() {
+    for shards in [1, 3] {
+        let written = ROUTER.replace("link_capacity = 20", "distribution = \"unavailable\"\nlink_capacity = 20");
+        let router = Broker::start_with(TempDir::new().expect("a folder"), shards, &written);
+        let mut asking = opened(&router);
+        let address = dynamic_receiver(&mut asking);
+        let mut answering = sender(&router, &address);
+        answering.send_message(0, Durable::No, b"answer");
+        let (delivery, body) = asking.receive();
+        assert_eq!(body, b"answer");
+        asking.accept(delivery, delivery);
+        assert_eq!(answering.outcome(), (0, 0, None));
+        // Any other address is as the configuration says.
+        let mut other = opened(&router);
+        other.attach_waiting_sender("orders");
+        assert!(other.detached().contains("not-found"));
+        // The tools ask over AMQP, and are answered at such a node.
+        let url = format!("amqp://{}", router.addresses[0]);
+        let output = run(&["queue", "list", "--url", &url]);
+        assert!(output.status.success(), "{}", text(&output));
+    }
+}
+
+#[test]
+fn what_no_link_of_a_router_would_reach_is_not_declared() {
+    let router = router(1);
+    let url = format!("amqp://{}", router.addresses[0]);
+    for what in [
+        &["queue", "create", "q"][..],
+        &["address", "create", "a", "--set", "max_messages=7"],
+        &["queue", "pause", "q"],
+        &["address", "block", "a"],
+    ] {
+        let output = run(&[what, &["--url", &url]].concat());
+        let said = text(&output);
+        assert!(!output.status.success() && said.contains("this node is a router"), "{what:?}: {said}");
+    }
+    assert_eq!(router.state()["queues"].as_array().map(Vec::len), Some(0), "nothing is kept");
+}
+
 #[test]
 fn what_a_router_has_no_place_for_is_refused_at_once() {
     let refused = |text: &str| {
@@ -257,6 +312,71 @@ fn a_file_of_qdrouterd_is_run_and_becomes_a_configuration() {
     assert!(check.expect("the program runs").status.success());
 }
 
+/// What `heddle config print` says of a file of qdrouterd's with options; whether it is right, too.
+fn printed(text_of_file: &str, options: &[&str]) -> (bool, String) {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("r.conf");
+    std::fs::write(&path, text_of_file).expect("a file");
+    let path = path.to_string_lossy().into_owned();
+    let output = run(&[&["config", "print", "--router", &path], options].concat());
+    (output.status.success(), text(&output))
+}
+
+/// Whether a line of a printed configuration has a value, and where that comes from.
+fn has(printed: &str, value: &str, from: &str) -> bool {
+    printed.lines().any(|line| line.starts_with(value) && line.trim_end().ends_with(from))
+}
+
+#[test]
+fn listeners_of_an_option_have_what_those_of_the_file_agree_on() {
+    let listener = |port: u16, frame: u32| format!("listener {{\n    port: {port}\n    maxFrameSize: {frame}\n}}\n");
+    let policy = "policy {\n    maxMessageSize: 5000\n}\n";
+    let listen = ["--listen", "127.0.0.1:7000"];
+    let (is_right, said) = printed(&format!("{policy}{}{}", listener(1, 2048), listener(2, 2048)), &listen);
+    assert!(is_right, "{said}");
+    assert!(has(&said, "address = \"127.0.0.1:7000\"", "--listen") && !said.contains(":2\""), "{said}");
+    assert!(
+        has(&said, "max_frame_size = 2048", "r.conf:6") && has(&said, "max_message_size = 5000", "r.conf:2"),
+        "{said}"
+    );
+    // Without a listener in the file what holds for all of them.
+    let (is_right, said) = printed(policy, &listen);
+    assert!(is_right && has(&said, "max_message_size = 5000", "default"), "{said}");
+    let (is_right, said) = printed(&format!("{}{}", listener(1, 2048), listener(2, 4096)), &listen);
+    assert!(
+        !is_right && said.contains("max_frame_size (2048 and 4096)") && said.contains("Leave --listen out"),
+        "{said}"
+    );
+    // TLS of one of them would be lost, or be where it is not looked for.
+    let secured = "sslProfile {\n    name: s\n    certFile: c.pem\n}\nlistener {\n    port: 3\n    sslProfile: s\n    requireSsl: yes\n}\n";
+    let (is_right, said) = printed(&format!("{secured}{}", listener(1, 2048)), &listen);
+    assert!(!is_right && said.contains("transport"), "{said}");
+    let (_, said) = printed(secured, &listen);
+    assert!(
+        has(&said, "transport = \"tls\"", "r.conf:7") && has(&said, "certificate = \"c.pem\"", "r.conf:3"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_a_file_of_qdrouterd_says_is_told_with_its_line() {
+    let file = "router {\n    id: R1\n    mode: standalone\n}\nlistener {\n    host: 127.0.0.1\n    port: 5000\n    idleTimeoutSeconds: 7\n    \
+                linkCapacity: 9\n}\naddress {\n    prefix: news\n    distribution: multicast\n}\n";
+    let (is_right, said) = printed(file, &[]);
+    assert!(is_right, "{said}");
+    for (value, from) in [
+        ("address = \"127.0.0.1:5000\"", "r.conf:7"),
+        ("idle_timeout_ms = 7000", "r.conf:8"),
+        ("link_capacity = 9", "r.conf:9"),
+        ("prefix = \"news\"", "r.conf:12"),
+        ("distribution = \"multicast\"", "r.conf:13"),
+        ("enabled = false", "r.conf:1"),
+        ("max_frame_size", "default"),
+    ] {
+        assert!(has(&said, value, from), "{value} from {from}: {said}");
+    }
+}
+
 #[test]
 fn all_that_is_not_run_of_a_file_of_qdrouterd_is_refused_at_once() {
     let folder = TempDir::new().expect("a folder");
@@ -277,7 +397,7 @@ fn all_that_is_not_run_of_a_file_of_qdrouterd_is_refused_at_once() {
 }
 
 /// A figure of the router over all shards.
-fn figure(router: &Broker, name: &str) -> u64 {
+pub fn figure(router: &Broker, name: &str) -> u64 {
     let state = router.state();
     let shards = state["shards"].as_array().expect("shards").iter();
     shards.map(|shard| shard["router"][name].as_u64().expect("a figure")).sum()

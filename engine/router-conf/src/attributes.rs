@@ -34,6 +34,11 @@ impl Attributes {
         Self { of, line, given: BTreeMap::new(), is_faulty: false }
     }
 
+    /// The lines of all that are given.
+    pub fn lines(&self) -> Vec<(&'static str, u32)> {
+        self.given.iter().map(|(name, given)| (*name, given.line)).collect()
+    }
+
     /// Those of a section as a file has it.
     pub fn read(of: &'static EntityType, section: Section, findings: &mut Findings) -> Self {
         let before = findings.faults_count();

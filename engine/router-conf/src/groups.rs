@@ -29,7 +29,7 @@ pub(crate) fn take(vhost: &mut Built<Vhost>, findings: &mut Findings) {
         }
         let Some(attributes) = settings(entry, findings) else { continue };
         check_addresses(&attributes, &name, findings);
-        let origin = Origin { place: findings.place(line), name };
+        let origin = Origin { place: findings.place(line), name, lines: attributes.lines() };
         check_users(&attributes, &origin.name, &mut owners, findings);
         if attributes.is_faulty {
             continue;

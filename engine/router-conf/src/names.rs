@@ -32,7 +32,7 @@ impl Names {
             } else {
                 names.insert(name.clone(), attributes.line);
             }
-            Origin { place: findings.place(attributes.line), name }
+            Origin { place: findings.place(attributes.line), name, lines: attributes.lines() }
         };
         sections.iter().enumerate().map(origin).collect()
     }

@@ -9,6 +9,17 @@ pub struct Origin {
     pub place: Place,
     /// Its name; of those without one what qdrouterd gives them, as `listener/0.0.0.0:amqp` or `address/0`.
     pub name: String,
+    /// Attributes that stand in it, with their lines.
+    pub(crate) lines: Vec<(&'static str, u32)>,
+}
+
+impl Origin {
+    /// Where an attribute stands, if the section has it.
+    #[must_use]
+    pub fn place_of(&self, attribute: &str) -> Option<Place> {
+        let line = self.lines.iter().find(|(name, _)| *name == attribute).map(|(_, line)| *line)?;
+        Some(Place { line, ..self.place.clone() })
+    }
 }
 
 impl PartialEq for Origin {

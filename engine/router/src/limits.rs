@@ -48,5 +48,8 @@ pub const LINK_CAPACITY: u32 = 250;
 /// released, or dropped and counted if it was sent settled.
 pub const DELIVERIES_MAX: usize = 1 << 20;
 
+/// What a delivery takes beside what was sent, octets: its place, its copies, and the numbers that its links have for it.
+pub const DELIVERY_OCTETS: u64 = 256;
+
 /// Links that a router attaches itself: two for each queue of the largest broker that it stands before. Those beyond stay inactive.
 pub const AUTO_LINKS_MAX: usize = 1 << 16;

@@ -1,21 +1,23 @@
-//! What shards tell each other of routed messages, and the copies that one has at another.
+//! What shards tell each other of routed messages, the copies that one has at another, and those that it has from others.
 //!
 //! Guarantees: an outcome is told once for each copy that was sent unsettled, and by the shard that it was sent to, whatever becomes of
-//! the consumer there.
+//! the consumers there and of the sender here. A shard gets a message once, for however many consumers.
+
+use std::sync::Arc;
 
 use engine_core::command::Settled;
 use engine_core::message::Message;
 use engine_core::slab::{Key, Slab};
-use engine_router::settlement::{CopyKey, State};
+use engine_router::settlement::{CopyKey, DeliveryKey, State};
 use engine_router::table::ConsumerId;
 
 /// What one shard tells another of a routed message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Crossing {
-    /// It is for a consumer there.
+    /// It is for consumers there.
     Deliver {
         /// Which.
-        consumer: ConsumerId,
+        consumers: Consumers,
         /// The copy's number with the shard that sends it; of no meaning if no outcome is waited for.
         number: u32,
         /// Whether one is.
@@ -23,23 +25,52 @@ pub enum Crossing {
         /// The message.
         message: Message,
     },
-    /// A copy that came has its outcome.
+    /// A copy that came has its outcome: of several consumers what counts most.
     Settled {
         /// Its number.
         number: u32,
         /// The outcome.
         state: Box<State>,
     },
+    /// The sender of a copy that was sent unsettled is gone: it need not be kept. It has its outcome all the same.
+    Forget {
+        /// Its number.
+        number: u32,
+    },
 }
 
-/// A copy that a consumer of another shard has.
+/// Consumers of other shards that a message is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Consumers {
+    /// None: it is for this shard's.
+    Here,
+    /// One.
+    One(ConsumerId),
+    /// Those of all other shards, of which each takes its own.
+    Several(Arc<[ConsumerId]>),
+}
+
+impl Consumers {
+    /// Those of a shard.
+    pub(crate) fn of(&self, shard: u16) -> impl Iterator<Item = ConsumerId> {
+        let consumers = match self {
+            Self::Here => &[],
+            Self::One(consumer) => std::slice::from_ref(consumer),
+            Self::Several(consumers) => &**consumers,
+        };
+        consumers.iter().copied().filter(move |consumer| consumer.shard() == shard)
+    }
+}
+
+/// A copy that another shard has.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Away {
     pub copy: CopyKey,
-    pub consumer: ConsumerId,
+    /// Whose it is, if one has it: that one's deliveries are counted.
+    pub consumer: Option<ConsumerId>,
 }
 
-/// Copies that consumers of other shards have. Each is answered once, so that their numbers need no generations.
+/// Copies that other shards have. Each is answered once, so that their numbers need no generations.
 #[derive(Debug, Default)]
 pub(crate) struct AwayCopies(Slab<Away, 0>);
 
@@ -52,5 +83,30 @@ impl AwayCopies {
     /// Takes out the copy of a number.
     pub fn take(&mut self, number: u32) -> Option<Away> {
         self.0.remove(Key::at(number, 0))
+    }
+}
+
+/// What came from other shards, by the numbers that those have for it. One that is used again is another delivery's: who sent it knew that
+/// the one before has its outcome.
+#[derive(Debug, Default)]
+pub(crate) struct Came(Vec<Vec<Option<DeliveryKey>>>);
+
+impl Came {
+    /// A delivery of another shard's came.
+    pub fn note(&mut self, from: u16, number: u32, delivery: Option<DeliveryKey>) {
+        let (from, number) = (usize::from(from), number as usize);
+        if self.0.len() <= from {
+            self.0.resize_with(from + 1, Vec::new);
+        }
+        let Some(numbers) = self.0.get_mut(from) else { return };
+        if numbers.len() <= number {
+            numbers.resize(number + 1, None);
+        }
+        numbers.get_mut(number).into_iter().for_each(|known| *known = delivery);
+    }
+
+    /// The delivery of a number, which may be gone.
+    pub fn of(&self, from: u16, number: u32) -> Option<DeliveryKey> {
+        *self.0.get(usize::from(from))?.get(number as usize)?
     }
 }

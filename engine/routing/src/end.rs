@@ -14,6 +14,8 @@ use engine_router::table::{Address, ConsumerId};
 pub(crate) enum End {
     Sender(Sender),
     Receiver(Receiver),
+    /// An anonymous relay, whose messages each name their address.
+    Relay(LinkKey),
 }
 
 /// A link whose peer sends.
@@ -61,28 +63,24 @@ pub(crate) fn of_receiver(place: Place) -> OutLink {
     OutLink(place.to_bits())
 }
 
-/// Ends have fewer places than that: this is the number of all relays together, and those behind it are lanes to other shards.
+/// Ends have fewer places than that: numbers from here on are lanes to other shards.
 const BEYOND: u64 = 1 << 31;
 
 /// What the settlement machine calls the lane from another shard.
 pub(crate) fn lane_in(shard: u16) -> InLink {
-    InLink(BEYOND + 1 + u64::from(shard))
+    InLink(BEYOND + u64::from(shard))
 }
 
 /// What it calls the lane to another shard.
 pub(crate) fn lane_out(shard: u16) -> OutLink {
-    OutLink(BEYOND + 1 + u64::from(shard))
+    OutLink(BEYOND + u64::from(shard))
 }
-
-/// What it calls all anonymous relays together.
-pub(crate) const RELAYS: InLink = InLink(BEYOND);
 
 /// What a link of the settlement machine is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Named {
     End(Place),
     Lane(u16),
-    Relays,
 }
 
 /// What the number of a link names.
@@ -90,8 +88,7 @@ pub(crate) fn named(link: u64) -> Named {
     let place = Place::from_bits(link);
     match u64::from(place.slot()).checked_sub(BEYOND) {
         None => Named::End(place),
-        Some(0) => Named::Relays,
-        Some(lane) => Named::Lane((lane - 1) as u16),
+        Some(lane) => Named::Lane(lane as u16),
     }
 }
 
@@ -105,7 +102,7 @@ mod tests {
         assert_eq!(named(of_sender(end).0), Named::End(end));
         assert_eq!(named(of_receiver(end).0), Named::End(end));
         assert_eq!((named(lane_in(3).0), named(lane_out(u16::MAX).0)), (Named::Lane(3), Named::Lane(u16::MAX)));
-        assert_eq!(named(RELAYS.0), Named::Relays);
+        assert_eq!(named(lane_in(0).0), Named::Lane(0));
         assert_eq!(place(end_key(end)), end);
     }
 }

@@ -13,11 +13,11 @@ mod crossing;
 mod end;
 pub mod limits;
 mod passing;
-mod publishers;
 mod registry;
+mod relays;
 mod router;
 mod states;
 
-pub use crossing::Crossing;
+pub use crossing::{Consumers, Crossing};
 pub use registry::{Answer, Note, Registry, Update};
 pub use router::{Router, RouterConfig, RouterTotals};

@@ -13,14 +13,12 @@ use engine_message::Condition;
 use engine_router::Treatment;
 use engine_router::address::Key;
 use engine_router::forward::{Passage, Target, choose_at};
-use engine_router::numbers::Numbered;
-use engine_router::settlement::{Action, CopyKey, InLink, OutLink, Settling, State};
-use engine_router::table::{self, Address, ConsumerId};
+use engine_router::settlement::{Action, CopyKey, DeliveryKey, InLink, OutLink, Overrun, Settling, State};
+use engine_router::table::Address;
 
-use crate::crossing::{Away, Crossing};
-use crate::end::{End, Named, RELAYS, lane_in, lane_out, named, of_receiver, of_sender, place};
-use crate::publishers::Published;
-use crate::router::{Consumers, Held, Passing, Router};
+use crate::crossing::{Away, Consumers, Crossing};
+use crate::end::{End, Named, lane_in, lane_out, named, of_receiver, of_sender, place};
+use crate::router::{Held, Passing, Router};
 use crate::states::{outcome, state};
 
 impl Router {
@@ -37,41 +35,32 @@ impl Router {
         }
     }
 
-    /// Takes a message of a relay, which names its address.
-    pub(crate) fn publish(&mut self, link: LinkKey, delivery: u32, settled: Settled, address: &str, message: Message) {
-        let key = match self.key(address, table::End::Sender, None) {
-            Ok(key) => key,
-            Err(refusal) => return self.answer_relay(link, delivery, settled, Outcome::Rejected(Some(refusal))),
-        };
-        let number = match settled {
-            Settled::Yes => Some(0),
-            Settled::No => self.waiting.publishers.add(Published { link, delivery }),
-        };
-        match number {
-            Some(number) => {
-                let address = self.table.find(&key).cloned();
-                self.pass(RELAYS, number, settled, (&key, address.as_ref()), message);
-            }
-            // Its sender is to wait for those that it has.
-            None => self.answer_relay(link, delivery, settled, Outcome::Released),
-        }
-    }
-
     /// Takes what another shard says.
     pub fn handle_crossing(&mut self, from: u16, crossing: Crossing) {
         match crossing {
-            Crossing::Deliver { consumer, number, settled, message } => {
-                self.links.clear();
-                self.links.extend(self.consumers.get(&consumer).map(|place| of_receiver(*place)));
-                self.take(lane_in(from), number, settled, Passing { message, consumers: Consumers::One(consumer) });
+            Crossing::Deliver { consumers, number, settled, message } => {
+                self.chosen.links.clear();
+                let places = consumers.of(self.shard).filter_map(|consumer| self.consumers.get(&consumer));
+                self.chosen.links.extend(places.map(|place| of_receiver(*place)));
+                let passing = Passing { message, consumers: Consumers::Here };
+                let taken = self.take(lane_in(from), number, settled, passing);
+                if settled == Settled::No {
+                    self.waiting.came.note(from, number, taken.ok().flatten());
+                }
             }
             Crossing::Settled { number, state } => {
                 let Some(Away { copy, consumer }) = self.waiting.away.take(number) else {
                     unreachable!("an outcome is told once, of what was sent")
                 };
-                self.spread.take_back(consumer);
+                consumer.into_iter().for_each(|consumer| self.spread.take_back(consumer));
                 self.settlement.handle_outcome(copy, Some(*state), Settling::Settled);
                 self.act();
+            }
+            Crossing::Forget { number } => {
+                if let Some(delivery) = self.waiting.came.of(from, number) {
+                    self.settlement.handle_left(delivery);
+                    self.act();
+                }
             }
         }
     }
@@ -118,12 +107,12 @@ impl Router {
         let place = place(end);
         match self.ends.get(place)? {
             End::Receiver(receiver) => Some((receiver.link, self.settlement.credit(of_receiver(place)))),
-            End::Sender(_) => None,
+            End::Sender(_) | End::Relay(_) => None,
         }
     }
 
     /// Passes a message on to whoever is to have it; gives whether its sender had credit for it.
-    fn pass(
+    pub(crate) fn pass(
         &mut self,
         from: InLink,
         number: u32,
@@ -132,28 +121,41 @@ impl Router {
         message: Message,
     ) -> bool {
         assert!(message.content == Content::Here, "what goes through files is refused where it comes in");
-        self.targets.clear();
-        self.links.clear();
+        self.chosen.targets.clear();
+        self.chosen.links.clear();
         address.1.into_iter().for_each(|address| self.weigh(address));
         // Who goes nowhere is released, or dropped and counted, whatever the reason.
-        let _ = choose_at(&self.table, address, &Passage::HERE, &mut self.spread, &mut self.targets);
-        let mut found = Vec::new();
-        let consumers = match self.targets.as_slice() {
-            [Target::Consumer(consumer)] => {
-                self.links.extend(link_to(self.shard, &self.consumers, *consumer));
-                Consumers::One(*consumer)
+        let _ = choose_at(&self.table, address, &Passage::HERE, &mut self.spread, &mut self.chosen.targets);
+        let consumers = self.find_ways();
+        self.take(from, number, settled, Passing { message, consumers }).is_ok()
+    }
+
+    /// Puts the links to a message's targets together, of which each shard has one; gives those of other shards.
+    fn find_ways(&mut self) -> Consumers {
+        if let [Target::Consumer(consumer)] = *self.chosen.targets.as_slice() {
+            if consumer.shard() == self.shard {
+                self.chosen.links.extend(self.consumers.get(&consumer).map(|place| of_receiver(*place)));
+                return Consumers::Here;
             }
-            targets => {
-                for target in targets {
-                    let Target::Consumer(consumer) = target else { continue };
-                    let Some(link) = link_to(self.shard, &self.consumers, *consumer) else { continue };
-                    self.links.push(link);
-                    found.push(*consumer);
-                }
-                Consumers::Several(found.into())
+            self.chosen.links.push(lane_out(consumer.shard()));
+            return Consumers::One(consumer);
+        }
+        self.chosen.lanes.clear();
+        let mut elsewhere = Vec::new();
+        for target in &self.chosen.targets {
+            let Target::Consumer(consumer) = *target else { continue };
+            if consumer.shard() == self.shard {
+                self.chosen.links.extend(self.consumers.get(&consumer).map(|place| of_receiver(*place)));
+                continue;
             }
-        };
-        self.take(from, number, settled, Passing { message, consumers })
+            elsewhere.push(consumer);
+            let lane = lane_out(consumer.shard());
+            if !self.chosen.lanes.contains(&lane) {
+                self.chosen.lanes.push(lane);
+            }
+        }
+        self.chosen.links.append(&mut self.chosen.lanes);
+        if elsewhere.is_empty() { Consumers::Here } else { Consumers::Several(elsewhere.into()) }
     }
 
     /// Has what receivers of this shard have to do be known, where messages go by that. What those of other shards have is counted as it goes
@@ -169,14 +171,20 @@ impl Router {
     }
 
     /// Takes a message for those whose links are put together.
-    fn take(&mut self, from: InLink, number: u32, settled: Settled, passing: Passing) -> bool {
+    fn take(
+        &mut self,
+        from: InLink,
+        number: u32,
+        settled: Settled,
+        passing: Passing,
+    ) -> Result<Option<DeliveryKey>, Overrun> {
         let settling = match settled {
             Settled::Yes => Settling::Settled,
             Settled::No => Settling::Unsettled,
         };
-        let taken = self.settlement.handle_delivery(from, number, settling, &self.links, passing);
+        let taken = self.settlement.handle_delivery(from, number, settling, &self.chosen.links, passing);
         self.act();
-        taken.is_ok()
+        taken
     }
 
     /// A receiver of this shard decided on what it has.
@@ -202,6 +210,10 @@ impl Router {
                 Action::Release { link, number } => self.tell(link, number, State::Released),
                 // Who receives has settled what it decided on; a sender keeps its credit, and what it sends meanwhile comes back.
                 Action::TellReceiver { .. } | Action::Drain { .. } => {}
+                Action::Left { link, name } => {
+                    let Named::Lane(shard) = named(link.0) else { unreachable!("copies of other shards have names") };
+                    self.out.crossings.push_back((shard, Crossing::Forget { number: name }));
+                }
                 Action::Abort { .. } | Action::Credit { .. } | Action::Drained { .. } => {
                     unreachable!("messages come whole, credit is asked for, and it is taken back here")
                 }
@@ -229,17 +241,18 @@ impl Router {
             Named::Lane(shard) => {
                 // A lane takes everything: what it was given credit for once it gets again.
                 self.settlement.handle_credit(lane_out(shard), u32::MAX);
-                let Some(consumer) = consumers.of(copy.index) else { return };
                 let (number, settled) = match settling {
                     Settling::Settled => (0, Settled::Yes),
                     Settling::Unsettled => {
-                        self.spread.give(consumer);
-                        (self.waiting.away.add(Away { copy, consumer }), Settled::No)
+                        let consumer = if let Consumers::One(consumer) = consumers { Some(consumer) } else { None };
+                        consumer.into_iter().for_each(|consumer| self.spread.give(consumer));
+                        let number = self.waiting.away.add(Away { copy, consumer });
+                        self.settlement.name(copy, number);
+                        (number, Settled::No)
                     }
                 };
-                self.out.crossings.push_back((shard, Crossing::Deliver { consumer, number, settled, message }));
+                self.out.crossings.push_back((shard, Crossing::Deliver { consumers, number, settled, message }));
             }
-            Named::Relays => unreachable!("relays only send"),
         }
     }
 
@@ -247,30 +260,21 @@ impl Router {
     fn tell(&mut self, link: InLink, number: u32, state: State) {
         match named(link.0) {
             Named::End(place) => {
-                if let Some(End::Sender(sender)) = self.ends.get(place) {
-                    let link = sender.link;
-                    self.tell_settled(link, number, outcome(&state));
-                }
+                let link = match self.ends.get(place) {
+                    Some(End::Sender(sender)) => sender.link,
+                    Some(End::Relay(link)) => *link,
+                    Some(End::Receiver(_)) | None => return,
+                };
+                self.tell_settled(link, number, outcome(&state));
             }
             Named::Lane(shard) => {
                 self.out.crossings.push_back((shard, Crossing::Settled { number, state: Box::new(state) }));
             }
-            Named::Relays => {
-                if let Some(Published { link, delivery }) = self.waiting.publishers.take(number) {
-                    self.tell_settled(link, delivery, outcome(&state));
-                }
-            }
-        }
-    }
-
-    fn answer_relay(&mut self, link: LinkKey, delivery: u32, settled: Settled, outcome: Outcome) {
-        if settled == Settled::No {
-            self.tell_settled(link, delivery, outcome);
         }
     }
 
     /// Says what became of a delivery, together with its neighbours.
-    fn tell_settled(&mut self, link: LinkKey, delivery: u32, outcome: Outcome) {
+    pub(crate) fn tell_settled(&mut self, link: LinkKey, delivery: u32, outcome: Outcome) {
         if let Some((known, Event::Settled { last, outcome: before, .. })) = self.out.events.back_mut()
             && *known == link
             && last.wrapping_add(1) == delivery
@@ -280,13 +284,5 @@ impl Router {
             return;
         }
         self.out.events.push_back((link, Event::Settled { first: delivery, last: delivery, outcome }));
-    }
-}
-
-/// The way to a consumer, if it is still there as far as this shard knows.
-fn link_to(shard: u16, consumers: &Numbered<ConsumerId, Place>, consumer: ConsumerId) -> Option<OutLink> {
-    match consumer.shard() {
-        here if here == shard => consumers.get(&consumer).map(|place| of_receiver(*place)),
-        other => Some(lane_out(other)),
     }
 }

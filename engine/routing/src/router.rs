@@ -13,7 +13,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use engine_core::command::{Command, ConsumerSpec, ProducerSpec, RoutingType, Settle, Stage};
+use engine_core::command::{Command, ConsumerSpec, ProducerSpec, RoutingType, Settle, Settled, Stage};
 use engine_core::event::{AttachedInfo, Event, Refusal};
 use engine_core::key::{EndKey, LinkKey};
 use engine_core::message::Message;
@@ -22,14 +22,13 @@ use engine_message::Condition;
 use engine_router::address::{Class, Here, Key, Mode, Phase};
 use engine_router::forward::{Spread, Target};
 use engine_router::numbers::Numbered;
-use engine_router::settlement::{InKind, InLink, OutKind, OutLink, Settlement, Totals};
+use engine_router::settlement::{Bound, InKind, InLink, OutKind, OutLink, Settlement, State, Totals};
 use engine_router::table::{self, Claim, Consumer, ConsumerId, Table};
 use engine_router::{RouterId, Treatment};
 
-use crate::crossing::{AwayCopies, Crossing};
-use crate::end::{End, RELAYS, Receiver, Sender, end_key, lane_in, lane_out, of_receiver, of_sender, place};
+use crate::crossing::{AwayCopies, Came, Consumers, Crossing};
+use crate::end::{End, Receiver, Sender, end_key, lane_in, lane_out, of_receiver, of_sender, place};
 use crate::limits::ENDS_MAX;
-use crate::publishers::Publishers;
 use crate::registry::{Answer, Note, Update};
 
 /// What a shard's router is told at its start.
@@ -45,6 +44,8 @@ pub struct RouterConfig {
     pub table: Table,
     /// Deliveries of a link that may be unsettled, from 1.
     pub capacity: u32,
+    /// Octets of memory for messages that are under way.
+    pub memory_bytes: u64,
 }
 
 /// A shard's part of the router.
@@ -61,12 +62,12 @@ pub struct Router {
     pub(crate) consumers: Numbered<ConsumerId, Place>,
     /// Senders of this shard by the names of their addresses, whatever their phase.
     senders: HashMap<Box<str>, Vec<Place>>,
+    /// Anonymous relays of this shard that have sent something.
+    pub(crate) relays: HashMap<LinkKey, Place>,
     /// How many receivers this shard has had.
     numbered: u64,
     pub(crate) waiting: Waiting,
-    /// Where a message's targets are put together.
-    pub(crate) targets: Vec<Target>,
-    pub(crate) links: Vec<OutLink>,
+    pub(crate) chosen: Chosen,
     pub(crate) out: Outbox,
 }
 
@@ -77,8 +78,16 @@ pub(crate) struct Waiting {
     pub held: Slab<Held>,
     /// Copies at other shards.
     pub away: AwayCopies,
-    /// Messages of relays.
-    pub publishers: Publishers,
+    /// Deliveries from other shards.
+    pub came: Came,
+}
+
+/// Where a message's targets are put together, and the links to them.
+#[derive(Debug, Default)]
+pub(crate) struct Chosen {
+    pub targets: Vec<Target>,
+    pub links: Vec<OutLink>,
+    pub lanes: Vec<OutLink>,
 }
 
 /// What is for others, in its order.
@@ -98,31 +107,17 @@ pub struct RouterTotals {
     pub receivers: usize,
     /// Deliveries that wait for a receiver's credit or its word.
     pub under_way: usize,
+    /// Octets that they take.
+    pub octets: u64,
     /// What became of deliveries.
     pub deliveries: Totals,
 }
 
-/// A message that passes, and for whom its copies are.
+/// A message that passes, and for whom at other shards.
 #[derive(Clone, Debug)]
 pub(crate) struct Passing {
     pub message: Message,
     pub consumers: Consumers,
-}
-
-/// For whom copies are, by their index.
-#[derive(Clone, Debug)]
-pub(crate) enum Consumers {
-    One(ConsumerId),
-    Several(std::rc::Rc<[ConsumerId]>),
-}
-
-impl Consumers {
-    pub fn of(&self, index: u32) -> Option<ConsumerId> {
-        match self {
-            Self::One(consumer) => Some(*consumer),
-            Self::Several(consumers) => consumers.get(index as usize).copied(),
-        }
-    }
 }
 
 /// A copy that a receiver of this shard has.
@@ -138,15 +133,15 @@ impl Router {
     /// A router without links.
     #[must_use]
     pub fn new(config: RouterConfig) -> Self {
-        let RouterConfig { shard, shards, id, table, capacity } = config;
-        let mut settlement = Settlement::default();
-        // What comes over lanes and from relays is held back where it comes from.
+        let RouterConfig { shard, shards, id, table, capacity, memory_bytes } = config;
+        let octets = |passing: &Passing| passing.message.body.len() as u64;
+        let mut settlement = Settlement::new(Bound { octets_max: memory_bytes, octets });
+        // What comes over lanes is held back where it comes from.
         for other in (0..shards).filter(|other| *other != shard) {
             begin_lane(&mut settlement, lane_in(other));
             settlement.handle_out(lane_out(other), OutKind::Deciding, u32::MAX);
             settlement.handle_credit(lane_out(other), u32::MAX);
         }
-        begin_lane(&mut settlement, RELAYS);
         Self {
             shard,
             id,
@@ -157,10 +152,10 @@ impl Router {
             ends: Slab::default(),
             consumers: Numbered::default(),
             senders: HashMap::new(),
+            relays: HashMap::new(),
             numbered: 0,
             waiting: Waiting::default(),
-            targets: Vec::new(),
-            links: Vec::new(),
+            chosen: Chosen::default(),
             out: Outbox::default(),
         }
     }
@@ -174,7 +169,7 @@ impl Router {
                 self.handle_deliver(end, delivery, settled, message);
             }
             Command::Publish { link, delivery, settled, publish } => {
-                self.publish(link, delivery, settled, &publish.address, publish.message);
+                self.publish(link, delivery, settled, *publish);
             }
             Command::Settle { end, key, outcome, confirm } => self.handle_settle(end, key, outcome, confirm),
             Command::Accept { count, keys, .. } => {
@@ -240,12 +235,24 @@ impl Router {
 
     /// A relay has ended: nobody is told of what it sent.
     pub fn handle_relay_ended(&mut self, link: LinkKey) {
-        self.waiting.publishers.end(link);
+        self.end_relay(link);
     }
 
-    /// A settled copy went nowhere, as the shard that it was for does not keep up.
-    pub fn note_dropped(&mut self) {
-        self.settlement.note_dropped_late();
+    /// A message for another shard went nowhere, as that does not keep up.
+    pub fn handle_unsent(&mut self, to: u16, number: u32, settled: Settled) {
+        match settled {
+            Settled::Yes => self.settlement.note_dropped_late(),
+            Settled::No => {
+                self.settlement.note_refused();
+                self.handle_crossing(to, Crossing::Settled { number, state: Box::new(State::Released) });
+            }
+        }
+    }
+
+    /// Octets of memory for messages that are under way.
+    #[must_use]
+    pub fn octets_max(&self) -> u64 {
+        self.settlement.octets_max()
     }
 
     /// What another shard is told next.
@@ -262,8 +269,9 @@ impl Router {
     #[must_use]
     pub fn totals(&self) -> RouterTotals {
         let receivers = self.consumers.len();
-        let (deliveries, under_way) = (self.settlement.totals(), self.under_way());
-        RouterTotals { senders: self.ends.len() - receivers, receivers, under_way, deliveries }
+        let senders = self.ends.len() - receivers - self.relays.len();
+        let (deliveries, under_way, octets) = (self.settlement.totals(), self.under_way(), self.settlement.octets());
+        RouterTotals { senders, receivers, under_way, octets, deliveries }
     }
 
     /// Deliveries that are under way.
@@ -281,7 +289,8 @@ impl Router {
             self.ends.iter().map(|(_, end)| if let End::Receiver(receiver) = end { receiver.held.len() } else { 0 });
         assert_eq!(held.sum::<usize>(), self.waiting.held.len(), "what is held somebody has");
         let senders: usize = self.senders.values().map(Vec::len).sum();
-        assert_eq!(senders + receivers, self.ends.len(), "each sender is found by its address");
+        let ends = senders + receivers + self.relays.len();
+        assert_eq!(ends, self.ends.len(), "each sender is found by its address, each relay by its link");
     }
 
     /// The key of an address for a link's end.
@@ -378,7 +387,8 @@ impl Router {
                 self.out.notes.push_back(Note::Went { key, consumer });
                 self.settlement.handle_out_lost(of_receiver(place));
             }
-            None => return,
+            // Relays end otherwise.
+            Some(End::Relay(_)) | None => return,
         }
         self.act();
     }

@@ -16,7 +16,7 @@ use engine_core::{Answer, Core, Version};
 use storage_journal::{Done, Order};
 
 use crate::forwarder::Forwarder;
-use crate::limits::SETTLED_BACKLOG_MAX;
+use crate::limits::{ROUTED_BACKLOG_SHARE, SETTLED_BACKLOG_MAX};
 use crate::mesh::{Mesh, Parcel};
 use crate::store::{Store, StoreError, StoreTotals};
 use engine_catalogue::Resolved;
@@ -341,19 +341,29 @@ impl Engine {
 
     /// Ends a turn: peers are woken. Gives whether this shard had work.
     pub fn flush(&mut self) -> bool {
-        if let Some(router) = &mut self.router {
-            while let Some((to, crossing)) = router.poll_crossing() {
-                // Nobody's credit holds back what is settled: beyond that much the other shard does not keep up.
-                let may_drop = matches!(crossing, Crossing::Deliver { settled: Settled::Yes, .. });
-                if may_drop && self.mesh.backlog(to) >= SETTLED_BACKLOG_MAX {
-                    router.note_dropped();
-                } else {
-                    self.mesh.send(to, Parcel::Routed(crossing));
-                }
-            }
-        }
+        self.flush_routed();
         self.mesh.flush();
         self.busy
+    }
+
+    /// Sends what the router has for other shards. Nobody's credit holds back what is settled, or counts octets: beyond that much another
+    /// shard does not keep up.
+    fn flush_routed(&mut self) {
+        let Some(router) = &mut self.router else { return };
+        let octets_max = router.octets_max() / ROUTED_BACKLOG_SHARE;
+        while let Some((to, crossing)) = router.poll_crossing() {
+            if let Crossing::Deliver { number, settled, .. } = crossing {
+                let backlog = self.mesh.backlog(to);
+                let is_long = settled == Settled::Yes && backlog.parcels >= SETTLED_BACKLOG_MAX;
+                if is_long || backlog.octets > octets_max {
+                    router.handle_unsent(to, number, settled);
+                    // Its sender is told in the next turn.
+                    self.busy = true;
+                    continue;
+                }
+            }
+            self.mesh.send(to, Parcel::Routed(crossing));
+        }
     }
 
     /// When the next turn is due even if nothing happens, nanoseconds.

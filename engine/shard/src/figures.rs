@@ -124,6 +124,11 @@ pub const ROUTER_FIGURES: Figures<RouterTotals> = Figures {
         })
         .metric("heddle_router_deliveries_under_way")
         .column("under way"),
+        RouterFigure::gauge("bytes", "Memory of the deliveries that are under way.", Unit::Bytes, |r| {
+            Value::Count(r.octets)
+        })
+        .metric("heddle_router_under_way_bytes")
+        .column("memory"),
         RouterFigure::counter("accepted", "Deliveries whose receivers accepted.", Unit::Count, |r| {
             Value::Count(r.deliveries.accepted)
         })
@@ -154,12 +159,20 @@ pub const ROUTER_FIGURES: Figures<RouterTotals> = Figures {
         .column("dropped"),
         RouterFigure::counter(
             "dropped_late",
-            "Settled copies that a receiver did not keep up with, and that went for newer ones.",
+            "Copies, settled or of senders that are gone, that a receiver or another core did not keep up with.",
             Unit::Count,
             |r| Value::Count(r.deliveries.dropped_late),
         )
         .metric("heddle_router_dropped_late_total")
         .column("dropped late"),
+        RouterFigure::counter(
+            "refused",
+            "Copies that were released since they would have had to wait, and memory was used up.",
+            Unit::Count,
+            |r| Value::Count(r.deliveries.refused),
+        )
+        .metric("heddle_router_refused_total")
+        .column("no memory"),
     ],
 };
 

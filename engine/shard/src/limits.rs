@@ -88,6 +88,10 @@ pub const MARK_NS: u64 = 100_000_000;
 /// block each second, which no message waits for.
 pub const VOUCH_NS: u64 = 1_000_000_000;
 
+/// Routed messages that wait for room in one lane take no more than one part of so many of the memory that there is for those that are under
+/// way: what one shard sends while another one does not look. A further one is released, or dropped and counted if it was sent settled.
+pub const ROUTED_BACKLOG_SHARE: u64 = 8;
+
 /// Settled messages for receivers of another shard that wait for room in the lane there: some turns' work. Further ones are dropped and
 /// counted, as are those that a receiver does not keep up with (`heddle_router_dropped_late_total`).
 pub const SETTLED_BACKLOG_MAX: usize = 8192;

@@ -31,6 +31,8 @@ struct Peer {
     sender: LaneSender<Parcel>,
     receiver: LaneReceiver<Parcel>,
     waiting: VecDeque<Parcel>,
+    /// Octets of the routed messages among them.
+    waiting_octets: u64,
     /// Acceptances that go with the next command or at the end of the turn.
     accepted: Accepted,
     waker: Waker,
@@ -38,6 +40,24 @@ struct Peer {
     budget: u32,
     sent: u64,
     overflowed: u64,
+}
+
+impl Parcel {
+    /// Octets of a routed message.
+    fn octets(&self) -> u64 {
+        match self {
+            Self::Routed(Crossing::Deliver { message, .. }) => message.size(),
+            Self::Routed(_) | Self::Command(_) | Self::Event(..) => 0,
+        }
+    }
+}
+
+/// What waits for room in a lane.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Backlog {
+    pub parcels: usize,
+    /// Octets of the routed messages among them.
+    pub octets: u64,
 }
 
 /// Deliveries that one consumer accepted.
@@ -99,7 +119,19 @@ pub fn mesh_of(wakers: &[Waker], capacity: usize) -> Vec<Mesh> {
                 let (waiting, waker) = (VecDeque::new(), waker.clone());
                 let (sender, receiver) = sender.zip(receiver)?;
                 let accepted = Accepted::default();
-                Some(Peer { sender, receiver, waiting, accepted, waker, told: true, budget: 0, sent: 0, overflowed: 0 })
+                let (told, budget, waiting_octets, sent, overflowed) = (true, 0, 0, 0, 0);
+                Some(Peer {
+                    sender,
+                    receiver,
+                    waiting,
+                    waiting_octets,
+                    accepted,
+                    waker,
+                    told,
+                    budget,
+                    sent,
+                    overflowed,
+                })
             });
             let shard = u16::try_from(shard).expect("shards are numbered by 16 bits");
             Mesh { shard, peers: peers.collect(), next: 0 }
@@ -115,6 +147,7 @@ impl Peer {
         let refused = if self.waiting.is_empty() { self.sender.try_send(parcel).err() } else { Some(parcel) };
         if let Some(parcel) = refused {
             self.overflowed += 1;
+            self.waiting_octets += parcel.octets();
             self.waiting.push_back(parcel);
         }
     }
@@ -157,8 +190,9 @@ impl Mesh {
     }
 
     /// What waits for room in the lane to a shard.
-    pub(crate) fn backlog(&self, to: u16) -> usize {
-        self.peers.get(usize::from(to)).and_then(Option::as_ref).map_or(0, |peer| peer.waiting.len())
+    pub(crate) fn backlog(&self, to: u16) -> Backlog {
+        let peer = self.peers.get(usize::from(to)).and_then(Option::as_ref);
+        peer.map(|peer| Backlog { parcels: peer.waiting.len(), octets: peer.waiting_octets }).unwrap_or_default()
     }
 
     #[inline]
@@ -197,7 +231,9 @@ impl Mesh {
             peer.flush_accepted();
             while let Some(parcel) = peer.waiting.pop_front() {
                 peer.told = false;
+                peer.waiting_octets -= parcel.octets();
                 if let Err(parcel) = peer.sender.try_send(parcel) {
+                    peer.waiting_octets += parcel.octets();
                     peer.waiting.push_front(parcel);
                     if !peer.sender.starve() {
                         break;

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use engine_catalogue::Area as _;
+use engine_core::command::DYNAMIC_PREFIX;
 use engine_router::address::{Here, Mode, Phase, resolve};
 use engine_router::auto_links::{self, Via};
 use engine_router::limits::{ID_OCTETS_MAX, PATTERN_OCTETS_MAX, PATTERN_WORDS_MAX};
@@ -39,10 +40,17 @@ impl Resolving<'_> {
                 Err(wrong) => self.fault(Route::NAME, index, set(route), wrong),
             }
         }
-        let rules = Arc::new(Rules::new(rules, treatment(router.distribution)));
+        let rules = Rules::new(rules, treatment(router.distribution)).with_temporary(DYNAMIC_PREFIX);
+        let memory_bytes = self.config.limits.memory_mib << 20;
         let id = id?;
         let auto_links = self.auto_links(&id);
-        Some(Routing { id, rules, capacity: router.link_capacity, auto_links: auto_links.into() })
+        Some(Routing {
+            id,
+            rules: Arc::new(rules),
+            capacity: router.link_capacity,
+            memory_bytes,
+            auto_links: auto_links.into(),
+        })
     }
 
     /// What only a router has: it would be ignored without a word.

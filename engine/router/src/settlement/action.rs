@@ -56,6 +56,13 @@ pub enum Action<M = ()> {
         /// Whether that is the last word.
         settling: Settling,
     },
+    /// Nobody waits any more for a copy that was sent and has a name: whoever has it need not keep it.
+    Left {
+        /// On which link.
+        link: OutLink,
+        /// The copy's name.
+        name: u32,
+    },
     /// A sender gets so much more credit.
     Credit {
         /// On which link.
@@ -88,8 +95,10 @@ pub struct Totals {
     pub modified: u64,
     /// Settled deliveries that nobody could take.
     pub dropped: u64,
-    /// Settled copies that went for newer ones, since their receiver did not keep up.
+    /// Copies that nobody waits for and that were dropped, since their receiver did not keep up.
     pub dropped_late: u64,
+    /// Copies that were released in place of waiting, since what waits has as much memory as it may.
+    pub refused: u64,
 }
 
 impl Totals {

@@ -1,11 +1,13 @@
 //! Deliveries that are under way, and their copies.
 //!
 //! Guarantees: there are at most `DELIVERIES_MAX`. A key of a delivery that is gone names nothing, also when its place was used again. A
-//! place that is used again needs no further memory for as many copies as before.
+//! place that is used again needs no further memory for as many copies as before. What was sent is kept as long as a copy waits, and is
+//! counted for so long.
 
+use super::line::Row;
 use super::links::{InLink, OutLink};
 use super::state::State;
-use crate::limits::DELIVERIES_MAX;
+use crate::limits::{DELIVERIES_MAX, DELIVERY_OCTETS};
 
 /// A delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,6 +45,10 @@ pub(super) struct Copy {
     pub stage: Stage,
     /// Its place among what its link was sent, while it is sent or decided.
     pub at: u32,
+    /// Its number in its link's line, while it waits.
+    pub number: u64,
+    /// What its host calls it, if that is to hear when nobody waits for it any more.
+    pub name: Option<u32>,
 }
 
 /// A delivery.
@@ -57,13 +63,29 @@ pub(super) struct Delivery<M> {
     pub heaviest: Option<State>,
     /// Whether the sender knows the state.
     pub is_told: bool,
+    /// Whether its sender is gone, though whoever brought it here is to hear what becomes of it.
+    pub is_left: bool,
+    /// Copies that wait.
+    pub waiting: u32,
     /// What was sent; `None` once no copy waits any more.
     pub content: Option<M>,
+    /// Its size.
+    pub octets: u64,
 }
 
 impl<M> Default for Delivery<M> {
     fn default() -> Self {
-        Self { sender: None, at: 0, copies: Vec::new(), heaviest: None, is_told: false, content: None }
+        Self {
+            sender: None,
+            at: 0,
+            copies: Vec::new(),
+            heaviest: None,
+            is_told: false,
+            is_left: false,
+            waiting: 0,
+            content: None,
+            octets: 0,
+        }
     }
 }
 
@@ -71,6 +93,11 @@ impl<M> Delivery<M> {
     /// Whether what its one receiver says is what its sender hears.
     pub fn is_single(&self) -> bool {
         self.copies.len() == 1
+    }
+
+    /// Whether a sender waits to hear what becomes of it.
+    pub fn row(&self) -> Row {
+        if self.sender.is_some() && !self.is_left { Row::Awaited } else { Row::Unawaited }
     }
 
     /// Whether all receivers have decided.
@@ -104,17 +131,24 @@ struct Place<M> {
 pub(super) struct Deliveries<M> {
     places: Vec<Place<M>>,
     free: Vec<u32>,
+    /// Octets of what was sent and waits.
+    waiting: u64,
 }
 
 impl<M> Default for Deliveries<M> {
     fn default() -> Self {
-        Self { places: Vec::new(), free: Vec::new() }
+        Self { places: Vec::new(), free: Vec::new(), waiting: 0 }
     }
 }
 
 impl<M> Deliveries<M> {
     /// A new one; `None` if there are as many as there can be.
-    pub fn add(&mut self, sender: Option<(InLink, u32)>, links: &[OutLink], content: M) -> Option<DeliveryKey> {
+    pub fn add(
+        &mut self,
+        sender: Option<(InLink, u32)>,
+        links: &[OutLink],
+        (content, octets): (M, u64),
+    ) -> Option<DeliveryKey> {
         if self.free.is_empty() {
             let place = u32::try_from(self.places.len()).ok().filter(|place| (*place as usize) < DELIVERIES_MAX)?;
             self.places.push(Place { generation: 0, is_used: false, delivery: Delivery::default() });
@@ -125,9 +159,12 @@ impl<M> Deliveries<M> {
         used.is_used = true;
         let delivery = &mut used.delivery;
         (delivery.sender, delivery.heaviest, delivery.is_told) = (sender, None, false);
-        delivery.content = Some(content);
+        (delivery.is_left, delivery.waiting) = (false, links.len() as u32);
+        (delivery.content, delivery.octets) = (Some(content), octets);
+        self.waiting += octets;
         delivery.copies.clear();
-        delivery.copies.extend(links.iter().map(|link| Copy { link: *link, stage: Stage::Waiting, at: 0 }));
+        let copy = |link: &OutLink| Copy { link: *link, stage: Stage::Waiting, at: 0, number: 0, name: None };
+        delivery.copies.extend(links.iter().map(copy));
         Some(DeliveryKey { place, generation: used.generation })
     }
 
@@ -154,11 +191,12 @@ impl<M> Deliveries<M> {
         M: Clone,
     {
         let delivery = self.get_mut(key.delivery)?;
-        let others = (0..).zip(&delivery.copies).filter(|(index, _)| *index != key.index);
-        match others.map(|(_, copy)| copy.stage).any(|stage| stage == Stage::Waiting) {
-            true => delivery.content.clone(),
-            false => delivery.content.take(),
+        if delivery.waiting > 1 {
+            return delivery.content.clone();
         }
+        let (content, octets) = (delivery.content.take()?, delivery.octets);
+        self.waiting -= octets;
+        Some(content)
     }
 
     /// Notes the place of a delivery among what its sender has unsettled.
@@ -170,17 +208,28 @@ impl<M> Deliveries<M> {
 
     /// Notes the place of a copy among what its link was sent.
     pub fn set_copy_place(&mut self, key: CopyKey, at: usize) {
-        let copies = self.get_mut(key.delivery).map(|delivery| &mut delivery.copies);
-        if let Some(copy) = copies.and_then(|copies| copies.get_mut(key.index as usize)) {
+        if let Some(copy) = self.copy_mut(key) {
             copy.at = at as u32;
         }
     }
 
-    /// Has a copy come so far.
+    /// A copy, to be changed otherwise than by its stage.
+    pub fn copy_mut(&mut self, key: CopyKey) -> Option<&mut Copy> {
+        self.get_mut(key.delivery)?.copies.get_mut(key.index as usize)
+    }
+
+    /// Has a copy come so far. With the last one that waited goes what was sent.
     pub fn set_stage(&mut self, key: CopyKey, stage: Stage) {
-        let copies = self.get_mut(key.delivery).map(|delivery| &mut delivery.copies);
-        if let Some(copy) = copies.and_then(|copies| copies.get_mut(key.index as usize)) {
-            copy.stage = stage;
+        let Some(delivery) = self.get_mut(key.delivery) else { return };
+        let Some(copy) = delivery.copies.get_mut(key.index as usize) else { return };
+        let before = std::mem::replace(&mut copy.stage, stage);
+        if before != Stage::Waiting || stage == Stage::Waiting {
+            return;
+        }
+        delivery.waiting -= 1;
+        if delivery.waiting == 0 && delivery.content.take().is_some() {
+            let octets = delivery.octets;
+            self.waiting -= octets;
         }
     }
 
@@ -189,8 +238,28 @@ impl<M> Deliveries<M> {
         if self.get(key).is_some() {
             let Some(place) = self.places.get_mut(key.place as usize) else { return };
             (place.is_used, place.generation) = (false, place.generation.wrapping_add(1));
-            (place.delivery.heaviest, place.delivery.content) = (None, None);
+            place.delivery.heaviest = None;
+            if place.delivery.content.take().is_some() {
+                self.waiting -= place.delivery.octets;
+            }
             self.free.push(key.place);
+        }
+    }
+
+    /// Octets of all of them: what was sent as long as it waits, and what each takes itself.
+    pub fn octets(&self) -> u64 {
+        self.waiting + self.count() as u64 * DELIVERY_OCTETS
+    }
+
+    /// Asserts what must hold between two inputs.
+    pub fn check(&self) {
+        let used = || self.places.iter().filter(|place| place.is_used).map(|place| &place.delivery);
+        let waiting: u64 = used().filter(|delivery| delivery.content.is_some()).map(|delivery| delivery.octets).sum();
+        assert_eq!(waiting, self.waiting, "what waits is counted");
+        for delivery in used() {
+            let waiting = delivery.copies.iter().filter(|copy| copy.stage == Stage::Waiting).count();
+            assert_eq!(waiting, delivery.waiting as usize, "copies that wait are counted");
+            assert_eq!(waiting > 0, delivery.content.is_some(), "what was sent is there as long as a copy waits");
         }
     }
 

@@ -2,9 +2,8 @@
 //!
 //! Guarantees: a sender's credit and what it has unsettled are its link's capacity at most; a receiver is sent no more than its credit.
 
-use std::collections::VecDeque;
-
 use super::deliveries::{CopyKey, DeliveryKey};
+use super::line::Line;
 
 /// A link that brings deliveries, by a number that its host gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -75,13 +74,13 @@ pub(super) struct Out {
     pub capacity: u32,
     pub credit: u32,
     /// What waits for credit.
-    pub waiting: VecDeque<CopyKey>,
+    pub line: Line,
     /// What was sent, and has no last word, each at the place that it knows.
     pub sent: Vec<CopyKey>,
 }
 
 impl Out {
     pub fn new(kind: OutKind, capacity: u32) -> Self {
-        Self { kind, capacity, credit: 0, waiting: VecDeque::new(), sent: Vec::new() }
+        Self { kind, capacity, credit: 0, line: Line::default(), sent: Vec::new() }
     }
 }

@@ -5,18 +5,22 @@
 //!    word, if its sender waits for them.
 //! 2. A sender has no more credit than its capacity, none before somebody can be reached, and with unsettled deliveries together no more
 //!    than that. A receiver is sent what its credit allows, in the order in which it came.
-//! 3. Settled copies that a receiver does not keep up with go for newer ones above its capacity, and are counted. Nothing else is lost.
+//! 3. Copies that nobody waits to hear of (sent settled, or by a sender that is gone) and that a receiver does not keep up with are dropped
+//!    above its capacity, the oldest first, and counted. Nothing else is lost.
 //! 4. What has ended leaves nothing behind.
+//! 5. What waits takes no more than the bound: above half of it nothing stays that nobody waits for, above all of it what would have to
+//!    wait is released. What receivers have credit for passes.
 //!
 //! Its host chooses the receivers (`forward`), and keeps the message: a copy's key says which. It polls actions after each input.
 //!
-//! Not here: what outcomes do (`outcomes.rs`); parts of large messages; links that are routed as a whole, which need no settlement of
+//! Not here: when copies are sent (`sending.rs`); what outcomes do (`outcomes.rs`); parts of large messages; links that are routed as a whole, which need no settlement of
 //! their own.
 
 use std::collections::VecDeque;
 
 use super::action::{Action, Totals};
 use super::deliveries::{CopyKey, Deliveries, DeliveryKey, Stage};
+use super::line::Row;
 use super::links::{In, InKind, InLink, Out, OutKind, OutLink};
 use super::state::{Settling, State};
 use super::table::Table;
@@ -24,6 +28,15 @@ use super::table::Table;
 /// A sender sent without credit: its link is to end (`amqp:link:transfer-limit-exceeded`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Overrun;
+
+/// How much may wait.
+#[derive(Clone, Copy, Debug)]
+pub struct Bound<M> {
+    /// Octets, of all deliveries that are under way.
+    pub octets_max: u64,
+    /// The size of what was sent.
+    pub octets: fn(&M) -> u64,
+}
 
 /// Deliveries through a router, or through one shard of it.
 #[derive(Debug)]
@@ -35,10 +48,20 @@ pub struct Settlement<M = ()> {
     pub(super) totals: Totals,
     /// Links with credit that is to be said.
     pub(super) credited: VecDeque<InLink>,
+    pub(super) bound: Bound<M>,
 }
 
 impl<M> Default for Settlement<M> {
+    /// One without a bound, for what is nothing.
     fn default() -> Self {
+        Self::new(Bound { octets_max: u64::MAX, octets: |_| 0 })
+    }
+}
+
+impl<M> Settlement<M> {
+    /// One without links.
+    #[must_use]
+    pub fn new(bound: Bound<M>) -> Self {
         Self {
             ins: Table::default(),
             outs: Table::default(),
@@ -46,6 +69,7 @@ impl<M> Default for Settlement<M> {
             actions: VecDeque::new(),
             totals: Totals::default(),
             credited: VecDeque::new(),
+            bound,
         }
     }
 }
@@ -100,7 +124,8 @@ impl<M: Clone> Settlement<M> {
         sender.credit = sender.credit.checked_sub(1).ok_or(Overrun)?;
         let waiting = (settling == Settling::Unsettled).then_some((link, number));
         let known = receivers.iter().all(|receiver| self.outs.get(receiver.0).is_some()) && !receivers.is_empty();
-        let Some(key) = known.then(|| self.deliveries.add(waiting, receivers, content)).flatten() else {
+        let octets = (self.bound.octets)(&content);
+        let Some(key) = known.then(|| self.deliveries.add(waiting, receivers, (content, octets))).flatten() else {
             self.refuse(link, number, settling);
             return Ok(None);
         };
@@ -172,6 +197,46 @@ impl<M: Clone> Settlement<M> {
         self.totals.dropped_late += 1;
     }
 
+    /// A copy that was sent came back, as its receiver's host has no memory for it.
+    pub fn note_refused(&mut self) {
+        self.totals.refused += 1;
+    }
+
+    /// Octets of what is under way, at most.
+    #[must_use]
+    pub fn octets_max(&self) -> u64 {
+        self.bound.octets_max
+    }
+
+    /// A settled delivery went nowhere before it came here.
+    pub fn note_dropped(&mut self) {
+        self.totals.dropped += 1;
+    }
+
+    /// A delivery that did not come here has a state all the same, which its sender is told.
+    pub fn note_told(&mut self, state: &State) {
+        self.totals.count(state);
+    }
+
+    /// Octets of what is under way.
+    #[must_use]
+    pub fn octets(&self) -> u64 {
+        self.deliveries.octets()
+    }
+
+    /// What a sender has unsettled.
+    #[must_use]
+    pub fn unsettled(&self, link: InLink) -> usize {
+        self.ins.get(link.0).map_or(0, |sender| sender.unsettled.len())
+    }
+
+    /// Has a copy that was sent be called by a name when nobody waits for it any more (`Action::Left`).
+    pub fn name(&mut self, copy: CopyKey, name: u32) {
+        if let Some(copy) = self.deliveries.copy_mut(copy) {
+            copy.name = Some(name);
+        }
+    }
+
     /// How many more a receiver may be sent.
     #[must_use]
     pub fn credit(&self, link: OutLink) -> u32 {
@@ -181,7 +246,7 @@ impl<M: Clone> Settlement<M> {
     /// What a receiver has to do: copies that wait for its credit, and those that it has not settled.
     #[must_use]
     pub fn load(&self, link: OutLink) -> u32 {
-        let load = self.outs.get(link.0).map_or(0, |receiver| receiver.waiting.len() + receiver.sent.len());
+        let load = self.outs.get(link.0).map_or(0, |receiver| receiver.line.len() + receiver.sent.len());
         u32::try_from(load).unwrap_or(u32::MAX)
     }
 
@@ -209,15 +274,25 @@ impl<M: Clone> Settlement<M> {
         }
         let mut copies = 0;
         for (link, receiver) in self.outs.iter() {
-            assert!(receiver.credit == 0 || receiver.waiting.is_empty(), "what may be sent was sent");
-            for key in receiver.waiting.iter().chain(&receiver.sent) {
+            assert!(receiver.credit == 0 || receiver.line.len() == 0, "what may be sent was sent");
+            for row in [Row::Awaited, Row::Unawaited] {
+                let is_there = |key: CopyKey| self.deliveries.get(key.delivery).is_some_and(|known| known.row() == row);
+                assert!(receiver.line.iter(row).all(is_there), "a copy waits with those that it belongs to");
+            }
+            let unawaited = receiver.line.iter(Row::Unawaited).count();
+            assert!(unawaited <= receiver.capacity as usize, "what nobody waits for is its capacity at most");
+            for key in receiver.line.iter(Row::Awaited).chain(receiver.line.iter(Row::Unawaited)) {
                 assert!(
-                    self.deliveries.copy(*key).is_some_and(|copy| copy.link.0 == link),
+                    self.deliveries.copy(key).is_some_and(|copy| copy.link.0 == link),
                     "a copy is where it was put"
                 );
             }
-            copies += receiver.waiting.len() + receiver.sent.len();
+            for key in &receiver.sent {
+                assert!(self.deliveries.copy(*key).is_some_and(|copy| copy.link.0 == link), "so is one that was sent");
+            }
+            copies += receiver.line.len() + receiver.sent.len();
         }
+        self.deliveries.check();
         assert!(self.deliveries.count() <= copies, "a delivery has a copy that is under way");
     }
 
@@ -245,55 +320,5 @@ impl<M: Clone> Settlement<M> {
             self.actions.push_back(Action::Drain { link });
         }
         self.fill(link);
-    }
-
-    /// Puts a copy behind what waits for a receiver.
-    fn put(&mut self, link: OutLink, copy: CopyKey) {
-        let Some(receiver) = self.outs.get_mut(link.0) else { return };
-        let is_late = receiver.waiting.len() >= receiver.capacity as usize;
-        receiver.waiting.push_back(copy);
-        if is_late {
-            self.drop_late(link);
-        }
-        self.advance(link);
-    }
-
-    /// Drops the oldest settled copy that waits.
-    fn drop_late(&mut self, link: OutLink) {
-        let Some(receiver) = self.outs.get_mut(link.0) else { return };
-        let is_settled =
-            |copy: &CopyKey| self.deliveries.get(copy.delivery).is_none_or(|delivery| delivery.sender.is_none());
-        let Some(at) = receiver.waiting.iter().position(is_settled) else { return };
-        let dropped = receiver.waiting.remove(at);
-        self.totals.dropped_late += 1;
-        dropped.into_iter().for_each(|copy| self.end(copy));
-    }
-
-    /// Sends what a receiver may be sent.
-    pub(super) fn advance(&mut self, link: OutLink) {
-        while let Some(receiver) = self.outs.get_mut(link.0).filter(|receiver| receiver.credit > 0) {
-            let Some(copy) = receiver.waiting.pop_front() else { return };
-            receiver.credit -= 1;
-            let is_waited_for = self.deliveries.get(copy.delivery).is_some_and(|delivery| delivery.sender.is_some());
-            let is_decided_there = receiver.kind == OutKind::Deciding;
-            if is_waited_for && is_decided_there {
-                self.deliveries.set_copy_place(copy, receiver.sent.len());
-                receiver.sent.push(copy);
-                self.deliveries.set_stage(copy, Stage::Sent);
-                self.send(link, copy, Settling::Unsettled);
-                continue;
-            }
-            self.send(link, copy, Settling::Settled);
-            match is_waited_for {
-                true => self.decide(copy, Some(State::Accepted), Settling::Settled),
-                false => self.end(copy),
-            }
-        }
-    }
-
-    fn send(&mut self, link: OutLink, copy: CopyKey, settling: Settling) {
-        if let Some(content) = self.deliveries.content(copy) {
-            self.actions.push_back(Action::Send { link, copy, settling, content });
-        }
     }
 }

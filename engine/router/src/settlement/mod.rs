@@ -2,14 +2,16 @@
 
 mod action;
 mod deliveries;
+mod line;
 mod links;
 mod machine;
 mod outcomes;
+mod sending;
 mod state;
 mod table;
 
 pub use action::{Action, Totals};
 pub use deliveries::{CopyKey, DeliveryKey};
 pub use links::{InKind, InLink, OutKind, OutLink};
-pub use machine::{Overrun, Settlement};
+pub use machine::{Bound, Overrun, Settlement};
 pub use state::{Settling, State};

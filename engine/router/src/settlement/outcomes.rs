@@ -6,6 +6,7 @@
 
 use super::action::Action;
 use super::deliveries::{Copy, CopyKey, DeliveryKey, Stage};
+use super::line::Row;
 use super::links::{InLink, OutLink};
 use super::machine::Settlement;
 use super::state::{Settling, State};
@@ -35,17 +36,21 @@ impl<M: Clone> Settlement<M> {
         let Some(known) = self.deliveries.get_mut(delivery) else { return };
         let (copies, at) = (known.copies.clone(), known.at);
         let sender = if settling == Settling::Settled { known.sender.take() } else { None };
+        // First of all: what is dropped below moves the places of others.
+        sender.into_iter().for_each(|(link, _)| self.release(link, at));
         for (index, known) in (0..).zip(copies) {
             let copy = CopyKey { delivery, index };
-            if matches!(known.stage, Stage::Sent | Stage::Decided) {
-                self.actions.push_back(Action::TellReceiver { link: known.link, copy, state: state.clone(), settling });
-                if settling == Settling::Settled {
-                    self.end(copy);
+            match known.stage {
+                Stage::Sent | Stage::Decided => {
+                    let (link, state) = (known.link, state.clone());
+                    self.actions.push_back(Action::TellReceiver { link, copy, state, settling });
+                    if settling == Settling::Settled {
+                        self.end(copy);
+                    }
                 }
+                Stage::Waiting if settling == Settling::Settled => self.forsake(&known),
+                Stage::Waiting | Stage::Done => {}
             }
-        }
-        if let Some((link, _)) = sender {
-            self.release(link, at);
         }
     }
 
@@ -57,7 +62,7 @@ impl<M: Clone> Settlement<M> {
             let copy = CopyKey { delivery, index };
             match known.stage {
                 Stage::Sent => self.actions.push_back(Action::Abort { link: known.link, copy }),
-                Stage::Waiting => self.take_waiting(known.link, copy),
+                Stage::Waiting => self.take_waiting(&known),
                 Stage::Decided | Stage::Done => {}
             }
             self.end(copy);
@@ -70,28 +75,53 @@ impl<M: Clone> Settlement<M> {
     /// A receiver's link is gone: what it was not sent is released, what it was sent has failed.
     pub fn handle_out_lost(&mut self, link: OutLink) {
         let Some(receiver) = self.outs.remove(link.0) else { return };
-        for copy in receiver.waiting {
-            self.lose(copy, State::Released);
+        for row in [Row::Awaited, Row::Unawaited] {
+            receiver.line.iter(row).for_each(|copy| self.lose(copy, State::Released));
         }
         for copy in receiver.sent {
             self.lose(copy, State::failed());
         }
     }
 
-    /// A sender's link is gone: its deliveries go on, and nobody hears what becomes of them.
+    /// A sender's link is gone: its deliveries go on as if they had been sent settled, and nobody hears what becomes of them.
     pub fn handle_in_lost(&mut self, link: InLink) {
         let Some(sender) = self.ins.remove(link.0) else { return };
         for key in sender.unsettled {
             let Some(delivery) = self.deliveries.get_mut(key) else { continue };
             delivery.sender = None;
             for (index, copy) in (0..).zip(delivery.copies.clone()) {
-                if copy.stage == Stage::Decided {
-                    let copy_key = CopyKey { delivery: key, index };
-                    let (state, settling) = (None, Settling::Settled);
-                    self.actions.push_back(Action::TellReceiver { link: copy.link, copy: copy_key, state, settling });
-                    self.end(copy_key);
+                match copy.stage {
+                    Stage::Decided => {
+                        let copy_key = CopyKey { delivery: key, index };
+                        let (link, state, settling) = (copy.link, None, Settling::Settled);
+                        self.actions.push_back(Action::TellReceiver { link, copy: copy_key, state, settling });
+                        self.end(copy_key);
+                    }
+                    Stage::Waiting | Stage::Sent => self.forsake(&copy),
+                    Stage::Done => {}
                 }
             }
+        }
+    }
+
+    /// A sender is gone of which whoever brought its delivery here has said so, who still is to hear what becomes of that.
+    pub fn handle_left(&mut self, delivery: DeliveryKey) {
+        let Some(known) = self.deliveries.get_mut(delivery).filter(|known| known.row() == Row::Awaited) else { return };
+        known.is_left = true;
+        known.copies.clone().iter().for_each(|copy| self.forsake(copy));
+    }
+
+    /// Nobody waits for a copy any more.
+    fn forsake(&mut self, copy: &Copy) {
+        match (copy.stage, copy.name) {
+            (Stage::Waiting, _) => {
+                if let Some(receiver) = self.outs.get_mut(copy.link.0) {
+                    receiver.line.forsake(copy.number);
+                }
+                self.trim(copy.link);
+            }
+            (Stage::Sent, Some(name)) => self.actions.push_back(Action::Left { link: copy.link, name }),
+            (Stage::Sent | Stage::Decided | Stage::Done, _) => {}
         }
     }
 
@@ -167,7 +197,7 @@ impl<M: Clone> Settlement<M> {
         }
     }
 
-    fn lose(&mut self, copy: CopyKey, state: State) {
+    pub(super) fn lose(&mut self, copy: CopyKey, state: State) {
         let is_waited_for = self.deliveries.get(copy.delivery).is_some_and(|delivery| delivery.sender.is_some());
         match is_waited_for {
             true => self.decide(copy, Some(state), Settling::Settled),
@@ -175,9 +205,9 @@ impl<M: Clone> Settlement<M> {
         }
     }
 
-    fn take_waiting(&mut self, link: OutLink, copy: CopyKey) {
-        if let Some(receiver) = self.outs.get_mut(link.0) {
-            receiver.waiting.retain(|waiting| *waiting != copy);
+    fn take_waiting(&mut self, copy: &Copy) {
+        if let Some(receiver) = self.outs.get_mut(copy.link.0) {
+            receiver.line.remove(copy.number);
         }
     }
 

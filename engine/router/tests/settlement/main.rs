@@ -1,5 +1,6 @@
 //! Deliveries through one router, and through several.
 
+mod bounds;
 mod chain;
 mod one;
 mod random;

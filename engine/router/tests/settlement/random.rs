@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use engine_router::settlement::{
-    Action, CopyKey, DeliveryKey, InKind, InLink, OutKind, OutLink, Settlement, Settling, State,
+    Action, Bound, CopyKey, DeliveryKey, InKind, InLink, OutKind, OutLink, Settlement, Settling, State,
 };
 use proptest::prelude::*;
 
@@ -15,6 +15,7 @@ enum Step {
     Drain(u64, u32),
     Outcome(prop::sample::Index, Option<State>, Settling),
     Sender(prop::sample::Index),
+    Left(prop::sample::Index),
     Abort(prop::sample::Index),
     OutLost(u64),
     InLost(u64),
@@ -40,6 +41,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (0..3_u64, 0..4_u32).prop_map(|(link, credit)| Step::Drain(link, credit)),
         6 => (index(), state, settling()).prop_map(|(copy, state, settling)| Step::Outcome(copy, state, settling)),
         1 => index().prop_map(Step::Sender),
+        1 => index().prop_map(Step::Left),
         1 => index().prop_map(Step::Abort),
         1 => (0..3_u64).prop_map(Step::OutLost),
         1 => (0..2_u64).prop_map(Step::InLost),
@@ -106,6 +108,10 @@ impl World {
                 self.waiting.remove(&number);
                 self.router.handle_sender(key, None, Settling::Settled);
             }
+            Step::Left(index) => {
+                let Some((_, key)) = self.known(index) else { return };
+                self.router.handle_left(key);
+            }
             Step::Abort(index) => {
                 let Some((number, key)) = self.known(index) else { return };
                 self.waiting.remove(&number);
@@ -168,6 +174,7 @@ impl World {
                     assert!(self.copies.remove(&copy), "it is the receiver's");
                 }
                 Action::TellReceiver { .. } | Action::Drain { .. } => {}
+                Action::Left { .. } => unreachable!("nothing has a name"),
                 Action::Drained { link } => drop(self.room.insert(link.0, 0)),
             }
         }
@@ -177,8 +184,9 @@ impl World {
 
 proptest! {
     #[test]
-    fn nobody_is_told_twice_and_nothing_is_left(steps in steps()) {
-        let mut world = World::default();
+    fn nobody_is_told_twice_and_nothing_is_left(steps in steps(), octets_max in prop_oneof![Just(2000), Just(u64::MAX)]) {
+        let router = Settlement::new(Bound { octets_max, octets: |()| 100 });
+        let mut world = World { router, ..World::default() };
         (0..2).for_each(|link| world.attach_in(link));
         (0..3).for_each(|link| world.attach_out(link));
         world.drain();

@@ -199,7 +199,7 @@ impl World {
                     Some(link) => self.send(link, Packet::Credit(more)),
                     None => self.nodes[node].traffic.credit += more,
                 },
-                Action::Drain { .. } | Action::Drained { .. } | Action::Abort { .. } => {}
+                Action::Drain { .. } | Action::Drained { .. } | Action::Abort { .. } | Action::Left { .. } => {}
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Messages through the shards of a router: from senders to receivers, and what becomes of them back.
 
+mod bounds;
 mod random;
 mod world;
 
@@ -351,7 +352,7 @@ fn what_a_relay_that_has_ended_sent_is_told_to_nobody() {
     let receiver = world.standing(1, "orders", 10);
     let relay = world.relay(0);
     world.publish(relay, "orders", 0, Settled::No);
-    world.router(0).handle_relay_ended(relay);
+    world.end_relay(relay);
     // Another one has its key.
     world.publish(relay, "orders", 0, Settled::No);
     world.run();

@@ -9,6 +9,7 @@ use engine_core::command::{Modified, Outcome, Settled};
 use engine_core::event::KEY_NONE;
 use engine_core::key::LinkKey;
 use engine_router::Treatment;
+use engine_router::table::Rules;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -24,11 +25,14 @@ enum Step {
     Settle(Index, u8),
     Detach(Index),
     Arrive(Index),
+    Publish(u16, usize, Settled),
+    EndRelay(u16),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let index = any::<Index>;
     let settled = prop_oneof![Just(Settled::Yes), Just(Settled::No)];
+    let settled_too = prop_oneof![Just(Settled::Yes), Just(Settled::No)];
     let step = prop_oneof![
         1 => (0..3_u16, 0..2_usize).prop_map(|(shard, address)| Step::Sender(shard, address)),
         1 => (0..3_u16, 0..2_usize).prop_map(|(shard, address)| Step::Receiver(shard, address)),
@@ -38,6 +42,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         5 => (index(), 0..4_u8).prop_map(|(link, outcome)| Step::Settle(link, outcome)),
         1 => index().prop_map(Step::Detach),
         12 => index().prop_map(Step::Arrive),
+        3 => (0..3_u16, 0..2_usize, settled_too).prop_map(|(shard, at, settled)| Step::Publish(shard, at, settled)),
+        1 => (0..3_u16).prop_map(Step::EndRelay),
     ];
     proptest::collection::vec(step, 0..120)
 }
@@ -48,6 +54,8 @@ struct Model {
     world: World,
     senders: Vec<LinkKey>,
     receivers: Vec<LinkKey>,
+    /// One of each shard.
+    relays: Vec<LinkKey>,
     sent: BTreeMap<u32, (LinkKey, Settled)>,
     /// Numbers that some receiver accepted.
     accepted: Vec<u32>,
@@ -98,6 +106,18 @@ impl Model {
                     self.senders.retain(|known| *known != link);
                     self.receivers.retain(|known| *known != link);
                 }
+            }
+            Step::Publish(shard, address, settled) => {
+                let relay = self.relays[usize::from(*shard)];
+                self.sent.insert(self.number, (relay, *settled));
+                self.world.publish(relay, ADDRESSES[*address], self.number, *settled);
+                self.number += 1;
+            }
+            Step::EndRelay(shard) => {
+                let next = self.world.relay(*shard);
+                let relay = std::mem::replace(&mut self.relays[usize::from(*shard)], next);
+                self.world.end_relay(relay);
+                self.gone.push(relay);
             }
             Step::Arrive(index) => {
                 let ways = self.world.ways();
@@ -172,17 +192,20 @@ proptest! {
     fn each_delivery_has_its_outcome_and_its_place(
         steps in steps(),
         treatment in prop_oneof![Just(Treatment::Balanced), Just(Treatment::Closest), Just(Treatment::Multicast)],
+        memory_bytes in prop_oneof![Just(u64::MAX), Just(2000)],
     ) {
         let mut model = Model {
-            world: World::new(3, treatment),
+            world: World::with_memory(3, Rules::new([], treatment), memory_bytes),
             senders: Vec::new(),
             receivers: Vec::new(),
+            relays: Vec::new(),
             sent: BTreeMap::new(),
             accepted: Vec::new(),
             number: 0,
             decided: BTreeMap::new(),
             gone: Vec::new(),
         };
+        model.relays = (0..3).map(|shard| model.world.relay(shard)).collect();
         steps.iter().for_each(|step| model.step(step));
         model.finish();
         model.check();

@@ -28,6 +28,8 @@ pub struct Seen {
     pub confirmed: Vec<u32>,
     pub drained: Vec<u32>,
     pub revoked: Vec<(u32, u32)>,
+    /// Tags of messages that went nowhere and ended their link.
+    pub undelivered: Vec<Bytes>,
 }
 
 /// Something that is on its way.
@@ -51,6 +53,8 @@ pub struct World {
     told: BTreeMap<u16, VecDeque<Told>>,
     pub seen: BTreeMap<LinkKey, Seen>,
     links: u32,
+    /// Messages that crossed lanes.
+    pub crossed: usize,
 }
 
 impl World {
@@ -59,10 +63,22 @@ impl World {
     }
 
     pub fn with_rules(shards: u16, rules: Rules) -> Self {
+        Self::with_memory(shards, rules, u64::MAX)
+    }
+
+    /// With so much memory for messages on each shard, octets.
+    pub fn with_memory(shards: u16, rules: Rules, memory_bytes: u64) -> Self {
         let mut addresses = Addresses::new(Arc::new(rules), 7);
         let (table, id) = (addresses.view(), RouterId::new("A").expect("an id"));
         let router = |shard| {
-            Router::new(RouterConfig { shard, shards, id: id.clone(), table: table.clone(), capacity: CAPACITY })
+            Router::new(RouterConfig {
+                shard,
+                shards,
+                id: id.clone(),
+                table: table.clone(),
+                capacity: CAPACITY,
+                memory_bytes,
+            })
         };
         Self {
             routers: (0..shards).map(router).collect(),
@@ -72,6 +88,7 @@ impl World {
             told: BTreeMap::new(),
             seen: BTreeMap::new(),
             links: 0,
+            crossed: 0,
         }
     }
 
@@ -145,6 +162,12 @@ impl World {
         self.link(shard)
     }
 
+    /// A relay ends.
+    pub fn end_relay(&mut self, link: LinkKey) {
+        self.router(link.shard).handle_relay_ended(link);
+        self.collect();
+    }
+
     pub fn settle(&mut self, link: LinkKey, key: u64, outcome: Outcome, confirm: Option<u32>) {
         let end = self.end(link);
         self.command(link.shard, Command::Settle { end, key, outcome, confirm });
@@ -215,6 +238,7 @@ impl World {
         for (shard, router) in (0..).zip(&mut self.routers) {
             router.check();
             while let Some((to, crossing)) = router.poll_crossing() {
+                self.crossed += usize::from(matches!(crossing, Crossing::Deliver { .. }));
                 self.lanes.entry((shard, to)).or_default().push_back(crossing);
             }
             self.notes.entry(shard).or_default().extend(std::iter::from_fn(|| router.poll_note()));
@@ -236,11 +260,12 @@ fn see(seen: &mut Seen, event: Event) {
         Event::Confirmed { delivery } => seen.confirmed.push(delivery),
         Event::Credit { credit } => seen.credit += credit,
         Event::Drained { unused } => seen.drained.push(unused),
+        Event::Undelivered { tag, .. } => seen.undelivered.push(tag),
         Event::Revoked { asked, taken } => seen.revoked.push((asked, taken)),
         other => panic!("no router says {other:?}"),
     }
 }
 
-fn message(number: u32) -> Message {
+pub fn message(number: u32) -> Message {
     Message::new(Bytes::copy_from_slice(&number.to_be_bytes()))
 }

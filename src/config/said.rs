@@ -1,0 +1,57 @@
+//! Where the values stand that a router's file gives, line by line. What a file does not say is a default, whoever's that is.
+
+use engine_router_conf::sections::SslProfile;
+use engine_router_conf::{Configuration, Origin, Place};
+
+use super::origins::Origins;
+use super::routed;
+
+/// Settings of a listener by the attributes that say them, of which the first that stands there is told.
+const OF_LISTENERS: &[(&str, &[&str])] = &[
+    ("address", &["port", "host", "socketAddressFamily"]),
+    ("transport", &["sslProfile", "requireSsl"]),
+    ("sasl", &["authenticatePeer"]),
+    ("mechanisms", &["saslMechanisms"]),
+    ("max_frame_size", &["maxFrameSize"]),
+    ("channel_max", &["maxSessions"]),
+    ("idle_timeout_ms", &["idleTimeoutSeconds"]),
+    ("handshake_timeout_ms", &["initialHandshakeTimeoutSeconds"]),
+];
+
+/// The same of the files of its sslProfile.
+const OF_PROFILES: &[(&str, &[&str])] = &[("certificate", &["certFile"]), ("key", &["privateKeyFile", "certFile"])];
+
+/// The same of a route.
+const OF_ROUTES: &[(&str, &[&str])] =
+    &[("prefix", &["prefix"]), ("pattern", &["pattern"]), ("distribution", &["distribution"])];
+
+/// The place of the first of some attributes that a section has.
+fn first(section: &Origin, attributes: &[&str]) -> Option<Place> {
+    attributes.iter().find_map(|attribute| section.place_of(attribute))
+}
+
+/// Notes where all values stand that a file gives.
+pub fn note(configuration: &Configuration, origins: &mut Origins) {
+    let mut all = |area: &'static str, index: usize, section: &Origin, table: &[(&'static str, &[&str])]| {
+        for (name, attributes) in table {
+            if let Some(place) = first(section, attributes) {
+                origins.note(area, index, name, routed::origin(&place));
+            }
+        }
+    };
+    for (index, listener) in configuration.listeners.iter().enumerate() {
+        all("listeners", index, &listener.origin, OF_LISTENERS);
+        all("listeners", index, &configuration.policy.origin, &[("max_message_size", &["maxMessageSize"])]);
+        let is_named = |profile: &&SslProfile| listener.ssl_profile.as_ref() == Some(&profile.origin.name);
+        if let Some(profile) = configuration.ssl_profiles.iter().find(is_named) {
+            all("listeners", index, &profile.origin, OF_PROFILES);
+        }
+    }
+    for (index, address) in configuration.addresses.iter().enumerate() {
+        all("routes", index, &address.origin, OF_ROUTES);
+    }
+    let capacity = configuration.listeners.iter().find(|listener| listener.origin.place_of("linkCapacity").is_some());
+    if let Some(listener) = capacity {
+        all("router", 0, &listener.origin, &[("link_capacity", &["linkCapacity"])]);
+    }
+}
