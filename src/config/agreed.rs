@@ -1,4 +1,4 @@
-//! What the listeners of a file agree on: what one has that stands in place of them all.
+//! What the listeners of a file agree on: what one has that stands in place of them all, but for address and name.
 
 use std::fmt::Write as _;
 
@@ -7,6 +7,9 @@ use engine_catalogue::setting::Value;
 
 use super::print::written;
 use super::settings::Listener;
+
+/// What each listener has for itself.
+const OWN: [&str; 2] = ["address", "name"];
 
 /// All but the address of some listeners, of which there is at least one.
 ///
@@ -17,7 +20,7 @@ pub fn agreed(listeners: &[Listener]) -> Result<Option<Listener>, String> {
     let mut others = String::new();
     for listener in listeners {
         let pairs = Listener::SETTINGS.iter().zip(first.values().into_iter().zip(listener.values()));
-        for (setting, (one, other)) in pairs.filter(|(setting, _)| setting.name != "address") {
+        for (setting, (one, other)) in pairs.filter(|(setting, _)| !OWN.contains(&setting.name)) {
             if one != other && !others.contains(setting.name) {
                 let shown = |value: &Value| written(value).unwrap_or_else(|| "not set".to_owned());
                 let separator = if others.is_empty() { "" } else { ", " };

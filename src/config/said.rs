@@ -9,6 +9,9 @@ use super::routed;
 /// Settings of a listener by the attributes that say them, of which the first that stands there is told.
 const OF_LISTENERS: &[(&str, &[&str])] = &[
     ("address", &["port", "host", "socketAddressFamily"]),
+    ("name", &["name"]),
+    ("role", &["role"]),
+    ("link_capacity", &["linkCapacity"]),
     ("transport", &["sslProfile", "requireSsl"]),
     ("sasl", &["authenticatePeer"]),
     ("mechanisms", &["saslMechanisms"]),
@@ -21,9 +24,44 @@ const OF_LISTENERS: &[(&str, &[&str])] = &[
 /// The same of the files of its sslProfile.
 const OF_PROFILES: &[(&str, &[&str])] = &[("certificate", &["certFile"]), ("key", &["privateKeyFile", "certFile"])];
 
+/// The same of a connector.
+const OF_CONNECTORS: &[(&str, &[&str])] = &[
+    ("name", &["name"]),
+    ("role", &["role"]),
+    ("endpoints", &["host", "port"]),
+    ("transport", &["sslProfile"]),
+    ("verify_hostname", &["verifyHostname"]),
+    ("sasl_mechanism", &["saslMechanisms", "saslUsername"]),
+    ("sasl_username", &["saslUsername"]),
+    ("sasl_password_file", &["saslPassword"]),
+    ("sasl_password_env", &["saslPassword"]),
+    ("link_capacity", &["linkCapacity"]),
+    ("max_frame_size", &["maxFrameSize"]),
+    ("channel_max", &["maxSessions"]),
+    ("idle_timeout_ms", &["idleTimeoutSeconds"]),
+];
+
 /// The same of a route.
-const OF_ROUTES: &[(&str, &[&str])] =
-    &[("prefix", &["prefix"]), ("pattern", &["pattern"]), ("distribution", &["distribution"])];
+const OF_ROUTES: &[(&str, &[&str])] = &[
+    ("prefix", &["prefix"]),
+    ("pattern", &["pattern"]),
+    ("distribution", &["distribution"]),
+    ("waypoint", &["waypoint"]),
+    ("ingress_phase", &["ingressPhase"]),
+    ("egress_phase", &["egressPhase"]),
+    ("fallback", &["enableFallback"]),
+];
+
+/// The same of a link that the router attaches.
+const OF_AUTO_LINKS: &[(&str, &[&str])] = &[
+    ("address", &["address"]),
+    ("direction", &["direction"]),
+    ("connection", &["connection"]),
+    ("container", &["containerId"]),
+    ("node", &["externalAddress"]),
+    ("phase", &["phase"]),
+    ("fallback", &["fallback"]),
+];
 
 /// The place of the first of some attributes that a section has.
 fn first(section: &Origin, attributes: &[&str]) -> Option<Place> {
@@ -50,8 +88,10 @@ pub fn note(configuration: &Configuration, origins: &mut Origins) {
     for (index, address) in configuration.addresses.iter().enumerate() {
         all("routes", index, &address.origin, OF_ROUTES);
     }
-    let capacity = configuration.listeners.iter().find(|listener| listener.origin.place_of("linkCapacity").is_some());
-    if let Some(listener) = capacity {
-        all("router", 0, &listener.origin, &[("link_capacity", &["linkCapacity"])]);
+    for (index, connector) in configuration.connectors.iter().enumerate() {
+        all("connectors", index, &connector.origin, OF_CONNECTORS);
+    }
+    for (index, link) in configuration.auto_links.iter().enumerate() {
+        all("auto_links", index, &link.origin, OF_AUTO_LINKS);
     }
 }
