@@ -403,7 +403,7 @@ fn shell_config(
             tls: if tls.is_some() && layers == Layers::Plain { Tls::Optional } else { Tls::Off },
             ..amqp_proto::Config::default()
         };
-        let (name, role) = (listener.name.clone(), connectors::role(listener.role));
+        let (name, role) = (listener.name.clone(), connectors::role(listener.role, listener.cost));
         configured.push(ListenerConfig {
             name,
             role,

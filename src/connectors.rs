@@ -35,7 +35,7 @@ fn one(config: &Config, connector: &Connector, to: &ConnectTo) -> ConnectorConfi
     };
     ConnectorConfig {
         name: connector.name.clone(),
-        role: role(connector.role),
+        role: role(connector.role, connector.cost),
         link_capacity: connector.link_capacity,
         endpoints: connector.endpoints.iter().map(endpoint).collect(),
         layers: boot::layers(connector.transport),
@@ -51,10 +51,11 @@ fn one(config: &Config, connector: &Connector, to: &ConnectTo) -> ConnectorConfi
 }
 
 /// Who is at the other end of connections.
-pub fn role(role: config::Role) -> Role {
+pub fn role(role: config::Role, cost: u32) -> Role {
     match role {
         config::Role::Normal => Role::Normal,
         config::Role::RouteContainer => Role::RouteContainer,
+        config::Role::InterRouter => Role::InterRouter { cost },
     }
 }
 

@@ -4,9 +4,11 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 use std::io;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use engine_router::RouterId;
 use engine_router::auto_links::AutoLink;
+use engine_router::network::{Network, Timers};
 use engine_router::table::{Addresses, Rules, Table};
 use engine_routing::{Note, Registry, RouterConfig};
 use engine_rt::InboxSender;
@@ -21,6 +23,8 @@ pub struct Routing {
     pub rules: Arc<Rules>,
     /// Deliveries of a link that may be unsettled, from 1.
     pub capacity: u32,
+    /// How often it speaks to other routers, if it is one of a network.
+    pub network: Option<Timers>,
     /// Links that it attaches itself.
     pub auto_links: Arc<[AutoLink]>,
     /// Octets of memory for messages that are under way, of all shards together.
@@ -42,7 +46,12 @@ impl Prepared {
         let seed = RandomState::new().hash_one(std::process::id());
         let mut addresses = Addresses::new(Arc::clone(&routing.rules), seed);
         let table = addresses.view();
-        Self { routing, table, registry: Registry::new(addresses, shards), shards, notes: flume::unbounded() }
+        let network = routing.network.map(|timers| {
+            let instance = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+            Network::new(engine_router::network::Config { id: routing.id.clone(), instance, timers })
+        });
+        let registry = Registry::new(addresses, shards, network);
+        Self { routing, table, registry, shards, notes: flume::unbounded() }
     }
 
     /// Where shards tell of their consumers.

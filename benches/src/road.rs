@@ -176,7 +176,7 @@ fn shard(sent: Sent) -> (Turn<()>, Option<Registry>) {
             capacity: 1000,
             memory_bytes: 1 << 30,
         }));
-        registry = Some(Registry::new(addresses, 1));
+        registry = Some(Registry::new(addresses, 1, None));
     }
     let addresses = AddressRules::default();
     let config = HomeConfig { addresses, links_max: 10, node_id: String::new(), first_file: 1 };
@@ -188,7 +188,7 @@ fn register(turn: &mut Turn<()>, registry: &mut Registry) {
     turn.begin(0, 0);
     loop {
         while let Some(note) = turn.poll_note() {
-            registry.handle_note(note);
+            registry.handle_note(note, 0);
         }
         let (update, answer) = (registry.poll_update(), registry.poll_answer());
         if update.is_none() && answer.is_none() {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use amqp_proto::Config;
-use engine_home::{AddressRules, Managed, Moves};
+use engine_home::{AddressRules, Managed, Moves, Peer};
 use engine_router::auto_links::AutoLink;
 use engine_routing::Note;
 use engine_rt::Permits;
@@ -21,6 +21,21 @@ pub enum Role {
     Normal,
     /// A broker or a service: the router may attach links to it.
     RouteContainer,
+    /// Another router: a message over such a connection costs so much, from 1.
+    InterRouter {
+        /// The cost.
+        cost: u32,
+    },
+}
+
+impl Role {
+    /// Who the peer is to the binding of a connection.
+    pub(crate) fn peer(self) -> Peer {
+        match self {
+            Self::Normal | Self::RouteContainer => Peer::Client,
+            Self::InterRouter { cost } => Peer::Router { cost },
+        }
+    }
 }
 
 /// One address to listen on.

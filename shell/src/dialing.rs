@@ -136,6 +136,7 @@ impl Shell {
             hostname: &host,
             credentials: config.credentials.clone(),
             user: format!("{USER_PREFIX}{}", config.name),
+            peer: config.role.peer(),
         };
         let protocol = Protocol::Amqp(
             Bind::connect(Arc::clone(&config.amqp), caller, now_ns).with_link_capacity(config.link_capacity),

@@ -6,6 +6,7 @@
 use amqp_bind::{Asking, PeerEnd};
 use engine_core::command::{ConsumerSpec, Passage, ProducerSpec, Stage};
 use engine_home::Slot;
+use engine_message::Condition;
 use engine_router::address::Phase;
 use engine_router::auto_links::{Action, AutoLink, AutoLinkId, ConnectionId, Direction};
 
@@ -26,11 +27,25 @@ impl Shell {
                 self.connectors.config(index).map(|connector| (connector.role, connector.name.as_str()))
             }
         };
-        if let Some((Role::RouteContainer, name)) = named {
-            let container = &entry.protocol.client().container;
-            self.auto_links.handle_connection(ConnectionId(slot.to_bits()), name, container);
-            self.attach_links();
+        match (named, entry.host.origin) {
+            (Some((Role::RouteContainer, name)), _) => {
+                let container = &entry.protocol.client().container;
+                self.auto_links.handle_connection(ConnectionId(slot.to_bits()), name, container);
+                self.attach_links();
+            }
+            // Whoever connects attaches.
+            (Some((Role::InterRouter { .. }, _)), Origin::Connector(_)) => self.turn.ask_router(slot),
+            (Some((Role::InterRouter { .. } | Role::Normal, _)) | None, _) => {}
         }
+    }
+
+    /// A connection to another router has lost one of its links, or never had it.
+    pub(crate) fn handle_router_lost(&mut self, slot: Slot, why: &str) {
+        if let Some(entry) = self.turn.get(slot) {
+            let peer = &entry.host.peer;
+            tracing::warn!(target: "heddle::net", peer, why, "a link to another router is missing: its connection ends");
+        }
+        self.turn.dismiss(slot, Condition::ConnectionForced, "a link between routers is missing");
     }
 
     /// A connection is gone.

@@ -54,7 +54,7 @@ impl Shell {
         let Some(listener) = self.config.listeners.get(index) else { return };
         let Ok(transport) = Transport::accept(listener.layers, listener.tls.as_ref()) else { return };
         let peer = socket.peer_addr().map(|address| address.to_string()).unwrap_or_default();
-        let (amqp, capacity) = (Arc::clone(&listener.amqp), listener.link_capacity);
+        let (amqp, capacity, peer_kind) = (Arc::clone(&listener.amqp), listener.link_capacity, listener.role.peer());
         let Some(permit) = self.config.connections.take() else {
             return self.refuse_connection(&peer, "the limit on open files leaves no more (ulimit -n)");
         };
@@ -62,7 +62,8 @@ impl Shell {
             return;
         }
         let fd = socket.as_raw_fd();
-        let protocol = Bind::server(amqp, self.config.moves, self.turn.now_ns()).with_link_capacity(capacity);
+        let protocol =
+            Bind::server(amqp, self.config.moves, self.turn.now_ns()).with_link_capacity(capacity).with_peer(peer_kind);
         let protocol = Protocol::Amqp(protocol);
         let conn = Conn::new(socket, permit, transport, Origin::Listener(index), peer);
         let slot = match self.turn.insert(protocol, conn) {

@@ -7,7 +7,7 @@ use engine_core::command::Publish;
 use engine_core::event::Refusal;
 use engine_core::{Answer, Progress, Task, Version};
 use engine_home::Slot;
-use engine_routing::{Answer as RouterAnswer, Update};
+use engine_routing::{Answer as RouterAnswer, Order as RouterOrder, Update};
 use engine_rt::InboxSender;
 
 use crate::connection::Conn;
@@ -44,6 +44,8 @@ pub enum Post {
     Table(Box<Update>),
     /// The registry of the router says what became of the attach of one of the shard's receivers.
     Registered(RouterAnswer),
+    /// The registry of the router wants something done with a connection to another router.
+    RouterOrder(Box<RouterOrder>),
     /// A connection moves here.
     Arrive(Box<Arriving>),
     /// Close all connections, then stop.

@@ -5,8 +5,10 @@
 use std::thread;
 use std::time::Duration;
 
+use engine_router::network::Notice;
 use engine_routing::{Answer, Note, Registry};
-use engine_rt::InboxSender;
+use engine_rt::{InboxSender, monotonic_ns};
+use flume::RecvTimeoutError;
 
 use crate::post::Post;
 
@@ -17,9 +19,19 @@ const PAUSE: Duration = Duration::from_millis(1);
 
 /// Serves until all shards are gone.
 pub fn serve(mut registry: Registry, notes: &flume::Receiver<Note>, shards: &[InboxSender<Post>]) {
-    while let Ok(note) = notes.recv() {
-        registry.handle_note(note);
-        notes.try_iter().take(NOTES_MAX).for_each(|note| registry.handle_note(note));
+    loop {
+        let until = registry.deadline().map(|deadline| Duration::from_nanos(deadline.saturating_sub(monotonic_ns())));
+        let note = match until {
+            Some(until) => notes.recv_timeout(until),
+            None => notes.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        };
+        let now_ns = monotonic_ns();
+        match note {
+            Ok(note) => registry.handle_note(note, now_ns),
+            Err(RecvTimeoutError::Timeout) => registry.handle_time(now_ns),
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        notes.try_iter().take(NOTES_MAX).for_each(|note| registry.handle_note(note, now_ns));
         if let Some(update) = registry.poll_update() {
             shards.iter().for_each(|shard| put(shard, notes, Post::Table(Box::new(update.clone()))));
         }
@@ -27,6 +39,17 @@ pub fn serve(mut registry: Registry, notes: &flume::Receiver<Note>, shards: &[In
             let (Answer::Stands(consumer) | Answer::Refused(consumer)) = answer;
             if let Some(shard) = shards.get(usize::from(consumer.shard())) {
                 put(shard, notes, Post::Registered(answer));
+            }
+        }
+        while let Some(order) = registry.poll_order() {
+            if let Some(shard) = shards.get(usize::from(order.shard())) {
+                put(shard, notes, Post::RouterOrder(Box::new(order)));
+            }
+        }
+        while let Some(notice) = registry.poll_notice() {
+            match notice {
+                Notice::NeighbourFound(_) => tracing::info!(target: "heddle::router", "{notice}"),
+                _ => tracing::warn!(target: "heddle::router", "{notice}"),
             }
         }
     }

@@ -30,6 +30,7 @@ impl Shell {
                 Request::Move { owner } => return self.depart(slot, owner),
                 Request::Opened => self.handle_opened(slot),
                 Request::LinkUp { number } => self.handle_link_up(slot, number),
+                Request::RouterLost { why } => self.handle_router_lost(slot, &why),
                 Request::LinkDown { number, why } => self.handle_link_down(slot, number, &why),
                 Request::Closed(closed) => self.tell_closed(slot, &closed),
                 Request::LinkRefused { link, error } => self.tell_link_refused(slot, &link, &error),

@@ -15,7 +15,7 @@ use engine_core::{Answer, Progress, Task, Version};
 use engine_home::limits::GIVEN_OVERHEAD;
 use engine_home::{Due, Gift, Home, Request, Slot, Slots};
 use engine_message::Condition;
-use engine_routing::{Answer as RouterAnswer, Note, Update};
+use engine_routing::{Answer as RouterAnswer, Note, Order as RouterOrder, Update};
 use engine_shard::store::StoreError;
 use storage_disk::large::{LargeDone, LargeOrder};
 use storage_journal::{Done, Order};
@@ -85,6 +85,16 @@ impl<H> Turn<H> {
     /// The router's registry says what became of a receiver's attach.
     pub fn handle_registered(&mut self, answer: RouterAnswer) {
         self.home.engine_mut().handle_router_answer(answer);
+    }
+
+    /// The router's registry wants something done with a connection to another router.
+    pub fn handle_router_order(&mut self, order: RouterOrder) {
+        self.home.engine_mut().handle_router_order(order);
+    }
+
+    /// Attaches the links of a connection to another router.
+    pub fn ask_router(&mut self, slot: Slot) {
+        self.step(slot, |Protocol::Amqp(bind), home| bind.ask_router(home));
     }
 
     /// What the router's registry is told next.

@@ -24,7 +24,20 @@ use super::settings::{Config, Distribution, Listener, Mechanism, Route, Sasl, Tr
 
 /// What is done.
 const DONE: &[(&str, &[&str])] = &[
-    ("router", &["id", "mode", "workerThreads", "defaultDistribution"]),
+    (
+        "router",
+        &[
+            "id",
+            "mode",
+            "workerThreads",
+            "defaultDistribution",
+            "helloIntervalSeconds",
+            "helloMaxAgeSeconds",
+            "raIntervalSeconds",
+            "raIntervalFluxSeconds",
+            "remoteLsMaxAgeSeconds",
+        ],
+    ),
     (
         "listener",
         &[
@@ -42,6 +55,7 @@ const DONE: &[(&str, &[&str])] = &[
             "maxSessions",
             "initialHandshakeTimeoutSeconds",
             "linkCapacity",
+            "cost",
         ],
     ),
     (
@@ -59,6 +73,7 @@ const DONE: &[(&str, &[&str])] = &[
             "maxFrameSize",
             "maxSessions",
             "linkCapacity",
+            "cost",
         ],
     ),
     ("address", &["prefix", "pattern", "distribution", "waypoint", "ingressPhase", "egressPhase", "enableFallback"]),
@@ -71,28 +86,15 @@ const DONE: &[(&str, &[&str])] = &[
 const WARNED: &[(&str, &[&str], &str)] = &[
     (
         "router",
-        &[
-            "helloIntervalSeconds",
-            "helloMaxAgeSeconds",
-            "raIntervalSeconds",
-            "raIntervalFluxSeconds",
-            "remoteLsMaxAgeSeconds",
-        ],
-        "the router has no network yet",
-    ),
-    (
-        "router",
         &["timestampsInUTC", "timestampFormat", "debugDumpFile", "metadata", "allowResumableLinkRoute"],
         "it does nothing here",
     ),
     ("router", &["saslConfigDir", "saslConfigName"], "SASL is not left to a library here"),
-    ("listener", &["cost"], "the router has no network yet"),
-    ("connector", &["cost"], "the router has no network yet"),
-    ("connector", &["stripAnnotations"], "a router that is alone annotates nothing"),
+    ("connector", &["stripAnnotations"], "clients see nothing of what routers write"),
     ("connector", &["messageLoggingComponents"], "messages are not logged here"),
     ("connector", &["maxSessionFrames"], "sessions have a window of their own here"),
-    ("address", &["priority"], "it counts between routers, and the router has no network yet"),
-    ("listener", &["stripAnnotations"], "a router that is alone annotates nothing"),
+    ("address", &["priority"], "messages have the priority that they say"),
+    ("listener", &["stripAnnotations"], "clients see nothing of what routers write"),
     ("listener", &["messageLoggingComponents"], "messages are not logged here"),
     ("listener", &["maxSessionFrames"], "sessions have a window of their own here"),
     (
@@ -185,10 +187,7 @@ impl Laying<'_> {
     fn router(&mut self, router: &sections::Router, made_up: &str, cores: usize) {
         let place = &router.origin.place;
         match router.mode {
-            Mode::Standalone => {}
-            Mode::Interior => {
-                self.warn(place, "router.mode is interior: there is no network yet, and the router is alone")
-            }
+            Mode::Standalone | Mode::Interior => {}
             Mode::Edge => self.fault(place, "router.mode is edge: that is not run yet: write standalone"),
         }
         let wanted = router.worker_threads as usize;
@@ -200,6 +199,13 @@ impl Laying<'_> {
         self.config.storage.enabled = false;
         self.config.router.enabled = true;
         self.config.router.distribution = distribution(router.default_distribution);
+        let timers = &router.intervals;
+        let ms = |seconds: u32| seconds.saturating_mul(1000);
+        self.config.router.hello_ms = ms(timers.hello);
+        self.config.router.hello_age_ms = ms(timers.hello_max_age);
+        self.config.router.advertise_ms = ms(timers.ra);
+        self.config.router.advertise_flux_ms = ms(timers.ra_flux);
+        self.config.router.link_state_age_ms = ms(timers.remote_ls_max_age);
         for (area, name) in [
             ("node", "container_id"),
             ("node", "shards"),
@@ -265,6 +271,7 @@ impl Laying<'_> {
             Err(wrong) => self.fault(place, format!("{}: {wrong}", from.origin.name)),
         }
         let bounds = &from.bounds;
+        listener.cost = from.endpoint.cost;
         listener.link_capacity = Some(bounds.link_capacity);
         listener.max_frame_size = bounds.max_frame_size;
         listener.channel_max = u16::try_from(bounds.max_sessions.saturating_sub(1)).unwrap_or(u16::MAX);

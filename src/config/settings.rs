@@ -137,6 +137,8 @@ choice! {
         Normal = "normal",
         /// A broker or a service: links of `auto_links` are attached to it.
         RouteContainer = "route-container",
+        /// Another router of the network.
+        InterRouter = "inter-router",
     }
 }
 
@@ -147,6 +149,9 @@ area! {
         name: String = String::new() => check("1 to 64 letters, digits and signs of - _ . : / @", is_connector_name) => told("none");
         /// who connects to it; others than `normal` need a router
         role: Role = Role::Normal;
+        /// what a message over such a connection costs, of role `inter-router`: messages take the cheapest way, and the larger number of
+        /// both ends counts
+        cost: u32 = 1 => range(1, 1 << 20, "");
         /// deliveries of a link through the router that may be unsettled
         link_capacity: Option<u32> = None => range(1, 1 << 20, "") => told("`router.link_capacity`");
         /// address or host name, and port; port 0 lets the system choose; of a name all its addresses
@@ -208,6 +213,9 @@ area! {
         name: String = String::new() => check("1 to 64 letters, digits and signs of - _ . : / @", is_connector_name) => told("has to be set");
         /// who the peer is; others than `normal` need a router
         role: Role = Role::Normal;
+        /// what a message over such a connection costs, of role `inter-router`: messages take the cheapest way, and the larger number of
+        /// both ends counts
+        cost: u32 = 1 => range(1, 1 << 20, "");
         /// deliveries of a link through the router that may be unsettled
         link_capacity: Option<u32> = None => range(1, 1 << 20, "") => told("`router.link_capacity`");
         /// where the peer is: hosts, by address or name, and ports, such as `["broker-1:5672", "[::1]:5672"]`. They are
@@ -275,6 +283,16 @@ area! {
         distribution: Distribution = Distribution::Balanced;
         /// deliveries of a link that may be unsettled; so much credit senders have
         link_capacity: u32 = engine_router::limits::LINK_CAPACITY => range(1, 1 << 20, "");
+        /// how often it greets its neighbours
+        hello_ms: u32 = 1_000 => range(10, 3_600_000, "ms");
+        /// a neighbour that was not heard for so long is gone
+        hello_age_ms: u32 = 3_000 => range(20, 36_000_000, "ms");
+        /// how often it tells all routers what they should know of it
+        advertise_ms: u32 = 30_000 => range(10, 36_000_000, "ms");
+        /// the same while the network changes
+        advertise_flux_ms: u32 = 4_000 => range(10, 36_000_000, "ms");
+        /// what a router that is not heard said of its neighbours counts for so long
+        link_state_age_ms: u32 = 60_000 => range(20, 360_000_000, "ms");
     }
 }
 

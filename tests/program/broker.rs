@@ -80,6 +80,18 @@ impl Broker {
         started(Self::start_with_command(folder, command))
     }
 
+    /// Starts a router of a name, as its configuration says beside that; it tells what is informative.
+    pub fn start_named(folder: TempDir, (shards, name): (u16, &str), text: &str) -> Self {
+        let config = folder.path().join("heddle.toml");
+        let text = format!(
+            "[node]\nshards = {shards}\ncontainer_id = {name:?}\n[http]\naddress = \"127.0.0.1:0\"\n[storage]\nenabled = false\n{text}\n"
+        );
+        std::fs::write(&config, text).expect("a configuration");
+        let mut command = heddle();
+        command.args(["run", "--config"]).arg(&config);
+        started(Self::start_with_command(folder, command))
+    }
+
     fn start_saying(
         folder: TempDir,
         (shards, level): (u16, &str),

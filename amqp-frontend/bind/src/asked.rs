@@ -38,7 +38,16 @@ pub(crate) struct AskedLinks {
 /// A link that was asked for.
 #[derive(Debug)]
 pub(crate) struct AskedLink {
-    pub number: u32,
+    pub purpose: Purpose,
     /// Until the peer has answered.
     pub peer: Option<PeerEnd>,
+}
+
+/// What a link is for that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Purpose {
+    /// It was asked for by this number.
+    Asked(u32),
+    /// It is one of those between routers.
+    Between,
 }

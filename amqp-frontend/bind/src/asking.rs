@@ -10,7 +10,7 @@ use amqp_proto::{LinkId, SessionId};
 use engine_core::command::DetachMode;
 use engine_home::{Asked, Home, Moves, Plan, Request};
 
-use crate::asked::{AskedLink, Asking, PeerEnd};
+use crate::asked::{AskedLink, Asking, PeerEnd, Purpose};
 use crate::attaching::error;
 use crate::bind::{Bind, local};
 
@@ -20,20 +20,29 @@ impl Bind {
         let Asking { number, name, node, peer } = asking;
         let known = self.asked.as_ref().and_then(|asked| asked.session);
         let Some(session) = known.or_else(|| self.machine.begin(&mut self.out)) else {
-            return self.tell_down(number, "the peer takes no further session (its channel-max)".to_owned());
+            let why = "the peer takes no further session (its channel-max)".to_owned();
+            return self.tell_down(Purpose::Asked(number), why);
         };
-        let asked = self.asked.get_or_insert_default();
-        asked.session = Some(session);
-        let Some(link) = self.machine.attach(session, attach(name, node, &peer), &mut self.out) else {
-            return self.tell_down(number, "the peer takes no further link (its handle-max)".to_owned());
+        self.asked.get_or_insert_default().session = Some(session);
+        let attach = attach(name, node, &peer);
+        self.ask_on(session, attach, (Purpose::Asked(number), peer));
+    }
+
+    /// Attaches a link on a session.
+    pub(crate) fn ask_on(&mut self, session: SessionId, attach: Attach, (purpose, peer): (Purpose, PeerEnd)) {
+        let Some(link) = self.machine.attach(session, attach, &mut self.out) else {
+            return self.tell_down(purpose, "the peer takes no further link (its handle-max)".to_owned());
         };
-        asked.links.insert(link, AskedLink { number, peer: Some(peer) });
+        self.asked.get_or_insert_default().links.insert(link, AskedLink { purpose, peer: Some(peer) });
     }
 
     /// Detaches a link that was asked for: nothing more is told of it.
     pub fn withdraw(&mut self, home: &mut Home, number: u32) {
         let Some(asked) = &mut self.asked else { return };
-        let Some(id) = asked.links.iter().find(|(_, link)| link.number == number).map(|(id, _)| *id) else { return };
+        let Some(id) = asked.links.iter().find(|(_, link)| link.purpose == Purpose::Asked(number)).map(|(id, _)| *id)
+        else {
+            return;
+        };
         asked.links.remove(&id);
         self.drop_link(home, id, DetachMode::Close);
         self.machine.detach(id, amqp_proto::Closing::Closed, None, &mut self.out);
@@ -50,7 +59,7 @@ impl Bind {
             return;
         }
         let asked = self.asked.as_mut().and_then(|asked| asked.links.get_mut(&id));
-        let Some((number, peer)) = asked.and_then(|link| Some((link.number, link.peer.take()?))) else { return };
+        let Some((purpose, peer)) = asked.and_then(|link| Some((link.purpose, link.peer.take()?))) else { return };
         let plan = match peer {
             PeerEnd::Sends(spec) => Plan::Producer(spec),
             PeerEnd::Receives(spec) => Plan::Consumer(spec),
@@ -60,7 +69,7 @@ impl Bind {
             Ok(Asked::Stands { .. } | Asked::Elsewhere { .. }) => unreachable!("an owner is asked, where it is"),
             Err(refusal) => {
                 self.forget(id);
-                self.tell_down(number, refusal.description.clone());
+                self.tell_down(purpose, refusal.description.clone());
                 self.machine.refuse_attach(id, error(*refusal), &mut self.out);
             }
         }
@@ -69,33 +78,37 @@ impl Bind {
     /// The owner answered for a link, if it was asked for.
     pub(crate) fn handle_asked_attached(&mut self, id: LinkId) {
         let asked = self.asked.as_ref().and_then(|asked| asked.links.get(&id));
-        if let Some(&AskedLink { number, .. }) = asked {
+        if let Some(&AskedLink { purpose: Purpose::Asked(number), .. }) = asked {
             self.requests.push_back(Request::LinkUp { number });
         }
     }
 
     /// A link ended, whoever ended it: if it was asked for, that is told, and why.
     pub(crate) fn handle_asked_ended(&mut self, id: LinkId, why: impl FnOnce() -> String) {
-        if let Some(number) = self.forget(id) {
-            self.tell_down(number, why());
+        if let Some(purpose) = self.forget(id) {
+            self.tell_down(purpose, why());
         }
     }
 
     /// A session ended with all its links.
     pub(crate) fn handle_asked_session_ended(&mut self, session: SessionId, why: &str) {
-        let Some(asked) = self.asked.as_mut().filter(|asked| asked.session == Some(session)) else { return };
-        asked.session = None;
-        let mut numbers: Vec<u32> = asked.links.drain().map(|(_, link)| link.number).collect();
-        numbers.sort_unstable();
-        numbers.into_iter().for_each(|number| self.tell_down(number, why.to_owned()));
+        let Some(asked) = self.asked.as_mut() else { return };
+        asked.session = asked.session.filter(|known| *known != session);
+        let ended = asked.links.extract_if(|id, _| id.session == session.0);
+        let mut purposes: Vec<Purpose> = ended.map(|(_, link)| link.purpose).collect();
+        purposes.sort_unstable();
+        purposes.into_iter().for_each(|purpose| self.tell_down(purpose, why.to_owned()));
     }
 
-    fn forget(&mut self, id: LinkId) -> Option<u32> {
-        Some(self.asked.as_mut()?.links.remove(&id)?.number)
+    fn forget(&mut self, id: LinkId) -> Option<Purpose> {
+        Some(self.asked.as_mut()?.links.remove(&id)?.purpose)
     }
 
-    fn tell_down(&mut self, number: u32, why: String) {
-        self.requests.push_back(Request::LinkDown { number, why });
+    pub(crate) fn tell_down(&mut self, purpose: Purpose, why: String) {
+        self.requests.push_back(match purpose {
+            Purpose::Asked(number) => Request::LinkDown { number, why },
+            Purpose::Between => Request::RouterLost { why },
+        });
     }
 }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use engine_core::command::DetachMode;
 use engine_core::event::{AttachedInfo, Refusal};
 use engine_core::key::EndKey;
-use engine_home::{Asked, Home, Moves, Request, Route};
+use engine_home::{Asked, Home, Moves, Peer, Request, Route};
 use engine_message::Condition;
 use engine_message::value::Value;
 
@@ -16,8 +16,11 @@ use crate::{coordinating, lasting, terminus};
 
 impl Bind {
     pub(crate) fn handle_attach(&mut self, home: &mut Home, id: LinkId, attach: Box<Attach>, moves: Moves) {
-        let name = terminus::is_dynamic(&attach).then(|| home.name_node());
-        let plan = match terminus::plan(&attach, &self.client.container, home.rules(), name) {
+        let planned = self.plan_between(&attach).unwrap_or_else(|| {
+            let name = terminus::is_dynamic(&attach).then(|| home.name_node());
+            terminus::plan(&attach, &self.client.container, home.rules(), name)
+        });
+        let plan = match planned {
             Ok(plan) => plan,
             Err(error) => {
                 if error.condition == Condition::NotImplemented {
@@ -113,6 +116,10 @@ impl Bind {
         self.set_link(id, None);
         let error = error(refusal);
         self.handle_asked_ended(id, || error.to_string());
+        if matches!(self.client.peer, Peer::Router { .. }) {
+            // Whoever says no to one link between routers says it to the other router.
+            return self.close_with(home, error);
+        }
         self.machine.detach(id, Closing::Closed, Some(error), &mut self.out);
         // The connection may not have been read for the sake of this link.
         self.read_on(home);

@@ -14,10 +14,11 @@ use amqp_codec::performative::{Attach, Open};
 use amqp_proto::{Authenticated, Config, Connection, Credentials, Input, LinkId, Out};
 use engine_core::command::{DetachMode, SolePolicy};
 use engine_home::limits::OUT_STOP_GIVING;
-use engine_home::{Client, Home, LocalId, Moves, Request, Slot};
+use engine_home::{Client, Home, LocalId, Moves, Peer, Request, Slot};
 use engine_message::Condition;
 
 use crate::asked::AskedLinks;
+use crate::between;
 use crate::coordinating::Belongs;
 use crate::outcome::Outcomes;
 
@@ -57,6 +58,8 @@ pub struct Caller<'a> {
     pub credentials: Option<Credentials>,
     /// The user that the peer's links belong to.
     pub user: String,
+    /// Who that is.
+    pub peer: Peer,
 }
 
 /// What has to be done before a connection takes anything more.
@@ -79,10 +82,11 @@ impl Bind {
     #[must_use]
     pub fn connect(config: Arc<Config>, caller: Caller<'_>, now_ns: u64) -> Self {
         let mut out = Out::default();
-        let open = Open { hostname: Some(caller.hostname.to_owned()), ..config.server_open() };
+        let mut open = Open { hostname: Some(caller.hostname.to_owned()), ..config.server_open() };
+        between::mark(&mut open, caller.peer);
         let machine = Connection::client(config, open, caller.credentials, now_ns, &mut out);
         let mut client = Client::default();
-        client.user = caller.user;
+        (client.user, client.peer) = (caller.user, caller.peer);
         Self::new(machine, out, client, Moves::Never)
     }
 

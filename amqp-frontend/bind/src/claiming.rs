@@ -13,6 +13,7 @@ use engine_message::Condition;
 use engine_message::value::Value;
 
 use crate::attaching::error;
+use crate::between;
 use crate::bind::Bind;
 
 /// The capability: offered to all, and in force for those that desire it.
@@ -59,6 +60,7 @@ impl Bind {
         tracing::debug!(target: "heddle::net", container = %open.container_id, "connection opened");
         match sole(&open) {
             Ok(sole) => {
+                self.note_open(&open);
                 self.client.container = open.container_id;
                 self.sole = sole;
                 home.claim(&self.client, sole);
@@ -94,6 +96,7 @@ impl Bind {
         self.opened = true;
         let mut open = self.machine.config().server_open();
         answer(&mut open, self.sole);
+        between::mark(&mut open, self.client.peer);
         self.machine.accept_open(open, &mut self.out);
         self.requests.push_back(Request::Opened);
         self.resume(home);

@@ -129,6 +129,7 @@ impl Bind {
 
     /// The peer that was connected to answered our open.
     fn handle_opened(&mut self, open: Open) {
+        self.note_open(&open);
         self.client.container = open.container_id;
         self.opened = true;
         self.requests.push_back(Request::Opened);

@@ -6,6 +6,7 @@
 mod asked;
 mod asking;
 mod attaching;
+mod between;
 mod bind;
 mod claiming;
 mod coordinating;

@@ -20,6 +20,7 @@ use engine_message::Symbol;
 use engine_message::reader::Reader;
 use engine_message::value::{Map, Value, read_symbols};
 
+use crate::between::is_between;
 use crate::{filter, outcome, priority};
 
 /// The capabilities of termini that mean something here.
@@ -242,7 +243,7 @@ pub(crate) fn reply(attach: &Attach, info: &AttachedInfo, nodes: Nodes) -> Attac
     let name = info.address.as_str();
     let known = |capability: &Symbol| {
         let is_stage = nodes == Nodes::Routed && Stage::of_capability(capability.as_str()).is_some();
-        is_stage || CAPABILITIES.contains(&capability.as_str())
+        is_stage || is_between(capability.as_str()) || CAPABILITIES.contains(&capability.as_str())
     };
     let mut reply = attach.answer();
     if attach.role == Role::Receiver && reply.source.is_none() {

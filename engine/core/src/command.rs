@@ -102,14 +102,36 @@ pub struct Passage {
     pub stage: Option<Stage>,
     /// Deliveries of it that may be unsettled, from 1; `None`: as many as the router has for all.
     pub capacity: Option<u32>,
+    /// Set for a link to another router, of whose name the address is.
+    pub between: Option<Between>,
 }
 
 impl Passage {
     /// One that asks for a stage.
     #[must_use]
     pub fn of(stage: Option<Stage>) -> Self {
-        Self { stage, capacity: None }
+        Self { stage, ..Self::default() }
     }
+}
+
+/// A link between two routers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Between {
+    /// Its connection, by a number that no other one of the shard has.
+    pub connection: u64,
+    /// What a message over the connection costs, from 1.
+    pub cost: u32,
+    /// What goes over it.
+    pub carries: Carries,
+}
+
+/// What goes over a link between two routers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carries {
+    /// What routers tell each other.
+    Control,
+    /// Messages of one priority: the first such link is for priority 0, and so on.
+    Messages,
 }
 
 /// What a sending peer wants to attach to.

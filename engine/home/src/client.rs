@@ -6,6 +6,19 @@ use engine_core::command::ConnectionKey;
 
 use crate::slots::Slot;
 
+/// Who is at the other end of a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Peer {
+    /// Whoever sends and receives.
+    #[default]
+    Client,
+    /// Another router: a message over the connection costs so much, from 1.
+    Router {
+        /// The cost.
+        cost: u32,
+    },
+}
+
 /// One connection, as its links see it.
 #[derive(Debug, Default)]
 pub struct Client {
@@ -17,6 +30,8 @@ pub struct Client {
     pub container: String,
     /// Deliveries of each of its links through a router that may be unsettled; `None`: as many as the router has for all.
     pub link_capacity: Option<u32>,
+    /// Who is at its other end.
+    pub peer: Peer,
     /// Messages from it.
     pub messages_in: u64,
     /// Messages to it.
@@ -38,6 +53,12 @@ impl Client {
     pub fn set_place(&mut self, conn: Slot) {
         assert_eq!(self.links, 0, "links do not move");
         self.conn = conn;
+    }
+
+    /// Where it lives.
+    #[must_use]
+    pub fn place(&self) -> Slot {
+        self.conn
     }
 
     /// How many links it has.

@@ -34,7 +34,7 @@ mod wanted;
 
 pub use address_rules::AddressRules;
 pub use arena::Arena;
-pub use client::Client;
+pub use client::{Client, Peer};
 pub use credit::{Drained, TakenBack};
 pub use enlisting::{Discharge, Discharged, Discharging};
 pub use entering::{Arrival, Entrance, Placed, expiry};

@@ -32,6 +32,11 @@ pub enum Request {
         /// Why, for people.
         why: String,
     },
+    /// A link between routers is not there, or no more: the connection is of no use.
+    RouterLost {
+        /// Why, for people.
+        why: String,
+    },
     /// Tell who runs the node that its clients would use what there is not.
     LinkRefused {
         /// The link's name.

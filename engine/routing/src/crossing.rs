@@ -24,6 +24,8 @@ pub enum Crossing {
         settled: Settled,
         /// The message.
         message: Message,
+        /// The same for other routers, if it is for some.
+        away: Option<Box<Message>>,
     },
     /// A copy that came has its outcome: of several consumers what counts most.
     Settled {

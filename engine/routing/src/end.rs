@@ -9,6 +9,8 @@ use engine_router::address::Key;
 use engine_router::settlement::{InLink, OutLink};
 use engine_router::table::{Address, ConsumerId};
 
+use crate::neighbours::Joint;
+
 /// The end of a link.
 #[derive(Debug)]
 pub(crate) enum End {
@@ -16,13 +18,17 @@ pub(crate) enum End {
     Receiver(Receiver),
     /// An anonymous relay, whose messages each name their address.
     Relay(LinkKey),
+    /// A link of a connection to another router. Those that messages go out over are receivers.
+    Joint(Joint),
 }
 
 /// A link whose peer sends.
 #[derive(Debug)]
 pub(crate) struct Sender {
     pub link: LinkKey,
-    /// The address that its messages are for.
+    /// The address that its messages are for, as its peer named it.
+    pub to: Arc<str>,
+    /// The same as a key.
     pub key: Key,
     /// The same, as the table has it, if somebody wants it.
     pub address: Option<Arc<Address>>,
@@ -32,8 +38,8 @@ pub(crate) struct Sender {
 #[derive(Debug)]
 pub(crate) struct Receiver {
     pub link: LinkKey,
-    /// The address that it has messages of.
-    pub key: Key,
+    /// The address that it has messages of; `None` for another router.
+    pub key: Option<Key>,
     pub consumer: ConsumerId,
     /// The address as its peer named it, until the attach is answered.
     pub address: String,

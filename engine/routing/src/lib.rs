@@ -3,7 +3,8 @@
 //! A [`Router`] is a shard's part. It is asked and answers as the owner of an address does (`Command`, `Event`), so that links of routed
 //! addresses and of stored ones are the same to whoever has the connections. Whom a message goes to is decided where it comes in; what is
 //! for a consumer of another shard crosses one lane ([`Crossing`]), and its outcome another one. All shards go by the same table, which
-//! one [`Registry`] makes: they tell it of their consumers ([`Note`]), it tells them of the table ([`Update`]).
+//! one [`Registry`] makes: they tell it of their consumers ([`Note`]), it tells them of the table ([`Update`]). It is one router among others,
+//! too: what its neighbours say comes to it from the shards of their connections, and what it says goes there ([`Order`]).
 //!
 //! Not here: the choice itself, credit and settlement (`engine_router`), and who carries what between shards and threads.
 #![forbid(unsafe_code)]
@@ -11,7 +12,9 @@
 
 mod crossing;
 mod end;
+mod entry;
 pub mod limits;
+mod neighbours;
 mod passing;
 mod registry;
 mod relays;
@@ -19,5 +22,5 @@ mod router;
 mod states;
 
 pub use crossing::{Consumers, Crossing};
-pub use registry::{Answer, Note, Registry, Update};
+pub use registry::{Answer, Changed, Note, Order, Registry, Update};
 pub use router::{Router, RouterConfig, RouterTotals};

@@ -4,5 +4,9 @@
 /// dropped and counted if it was sent settled.
 pub const PUBLISHED_MAX: u32 = 1000;
 
+/// Messages that wait for a neighbour which does not take them: a network of 128 routers makes as many in seconds. Beyond that its
+/// connection ends.
+pub const CONTROL_BACKLOG_MAX: usize = 4096;
+
 /// Ends of routed links on one shard: as many as it may have links. A further attach is refused.
 pub const ENDS_MAX: u32 = 1 << 24;

@@ -11,13 +11,15 @@ use engine_core::message::{Content, Message};
 use engine_core::slab::Key as Place;
 use engine_message::Condition;
 use engine_router::Treatment;
-use engine_router::address::Key;
-use engine_router::forward::{Passage, Target, choose_at};
+use engine_router::forward::{Passage, Taken, Target, choose_at};
+use engine_router::numbers::Numbered;
 use engine_router::settlement::{Action, CopyKey, DeliveryKey, InLink, OutLink, Overrun, Settling, State};
-use engine_router::table::Address;
+use engine_router::table::{Address, ConsumerId};
 
 use crate::crossing::{Away, Consumers, Crossing};
 use crate::end::{End, Named, lane_in, lane_out, named, of_receiver, of_sender, place};
+use crate::entry::{Entry, From, for_clients, for_routers};
+use crate::neighbours::{Joint, JointKind, Neighbours, consumer, neighbour};
 use crate::router::{Held, Passing, Router};
 use crate::states::{outcome, state};
 
@@ -25,9 +27,21 @@ impl Router {
     /// Takes a message on a sender's link.
     pub fn handle_deliver(&mut self, end: EndKey, delivery: u32, settled: Settled, message: Message) {
         let place = place(end);
-        let Some(End::Sender(sender)) = self.ends.get(place) else { return };
-        let (key, address, link) = (sender.key.clone(), sender.address.clone(), sender.link);
-        if !self.pass(of_sender(place), delivery, settled, (&key, address.as_ref()), message) {
+        let (link, is_taken) = match self.ends.get(place) {
+            Some(End::Sender(sender)) => {
+                let (key, address, to, link) =
+                    (sender.key.clone(), sender.address.clone(), Arc::clone(&sender.to), sender.link);
+                let (address, from) = (address.as_ref(), From::Client(&to));
+                let entry = Entry { key: &key, address, passage: Passage::HERE, from };
+                (link, self.pass(of_sender(place), delivery, settled, &entry, message))
+            }
+            Some(&End::Joint(joint)) if joint.kind == JointKind::MessagesIn => {
+                (joint.link, self.handle_from_router(place, delivery, settled, message))
+            }
+            Some(&End::Joint(joint)) => return self.hear(joint, message),
+            Some(End::Receiver(_) | End::Relay(_)) | None => return,
+        };
+        if !is_taken {
             let text = "a transfer came without credit";
             let refusal = Refusal::new(Condition::TransferLimitExceeded, text);
             self.out.events.push_back((link, Event::Detached { refusal }));
@@ -38,11 +52,12 @@ impl Router {
     /// Takes what another shard says.
     pub fn handle_crossing(&mut self, from: u16, crossing: Crossing) {
         match crossing {
-            Crossing::Deliver { consumers, number, settled, message } => {
+            Crossing::Deliver { consumers, number, settled, message, away } => {
                 self.chosen.links.clear();
-                let places = consumers.of(self.shard).filter_map(|consumer| self.consumers.get(&consumer));
-                self.chosen.links.extend(places.map(|place| of_receiver(*place)));
-                let passing = Passing { message, consumers: Consumers::Here };
+                let known = (&self.consumers, &self.neighbours);
+                let places = consumers.of(self.shard).filter_map(|consumer| receiver_of(known, consumer));
+                self.chosen.links.extend(places.map(of_receiver));
+                let passing = Passing { message, away, consumers: Consumers::Here };
                 let taken = self.take(lane_in(from), number, settled, passing);
                 if settled == Settled::No {
                     self.waiting.came.note(from, number, taken.ok().flatten());
@@ -80,6 +95,9 @@ impl Router {
 
     /// A receiver may be sent so many more.
     pub(crate) fn grant(&mut self, end: EndKey, more: u32) {
+        if let Some(&End::Joint(joint)) = self.ends.get(place(end)) {
+            return self.grant_control(joint, more);
+        }
         let link = of_receiver(place(end));
         self.settlement.handle_credit(link, self.settlement.credit(link).saturating_add(more));
         self.act();
@@ -87,6 +105,10 @@ impl Router {
 
     /// A receiver may be sent so many fewer.
     pub(crate) fn revoke(&mut self, end: EndKey, asked: u32) {
+        if let Some(&End::Joint(Joint { link, .. })) = self.ends.get(place(end)) {
+            // What it has is used at once by what waits.
+            return self.out.events.push_back((link, Event::Revoked { asked, taken: 0 }));
+        }
         if let Some((link, credit)) = self.receiver(end) {
             let taken = asked.min(credit);
             self.settlement.handle_credit(of_receiver(place(end)), credit - taken);
@@ -96,6 +118,9 @@ impl Router {
 
     /// A receiver wants its credit used up now: nothing waits for one that has some, so that all of it is left over.
     pub(crate) fn drain(&mut self, end: EndKey) {
+        if let Some(&End::Joint(joint)) = self.ends.get(place(end)) {
+            return self.drain_control(joint);
+        }
         if let Some((link, unused)) = self.receiver(end) {
             self.settlement.handle_credit(of_receiver(place(end)), 0);
             self.out.events.push_back((link, Event::Drained { unused }));
@@ -107,7 +132,7 @@ impl Router {
         let place = place(end);
         match self.ends.get(place)? {
             End::Receiver(receiver) => Some((receiver.link, self.settlement.credit(of_receiver(place)))),
-            End::Sender(_) | End::Relay(_) => None,
+            End::Sender(_) | End::Relay(_) | End::Joint(_) => None,
         }
     }
 
@@ -117,24 +142,53 @@ impl Router {
         from: InLink,
         number: u32,
         settled: Settled,
-        address: (&Key, Option<&Arc<Address>>),
+        entry: &Entry<'_>,
         message: Message,
     ) -> bool {
         assert!(message.content == Content::Here, "what goes through files is refused where it comes in");
         self.chosen.targets.clear();
         self.chosen.links.clear();
-        address.1.into_iter().for_each(|address| self.weigh(address));
+        entry.address.into_iter().for_each(|address| self.weigh(address, message.header.priority));
+        let (address, passage) = ((entry.key, entry.address), &entry.passage);
         // Who goes nowhere is released, or dropped and counted, whatever the reason.
-        let _ = choose_at(&self.table, address, &Passage::HERE, &mut self.spread, &mut self.chosen.targets);
-        let consumers = self.find_ways();
-        self.take(from, number, settled, Passing { message, consumers }).is_ok()
+        let taken = choose_at(&self.table, address, passage, &mut self.spread, &mut self.chosen.targets);
+        let away = taken.ok().and_then(|taken| self.away(&message, entry, &taken));
+        let message = match entry.from {
+            From::Router if self.chosen.has_clients() => for_clients(&message).unwrap_or(message),
+            From::Router | From::Client(_) => message,
+        };
+        let consumers = self.find_ways(message.header.priority);
+        self.take(from, number, settled, Passing { message, away, consumers }).is_ok()
+    }
+
+    /// The message for other routers, if it is for some. One that cannot go on is for none.
+    fn away(&mut self, message: &Message, entry: &Entry<'_>, taken: &Taken) -> Option<Box<Message>> {
+        if !self.chosen.has_routers() {
+            return None;
+        }
+        let away = for_routers(&self.id, message, entry, taken);
+        if away.is_none() {
+            self.chosen.targets.retain(|target| matches!(target, Target::Consumer(_)));
+        }
+        away
+    }
+
+    /// Takes a message that is for nobody.
+    pub(crate) fn take_nowhere(&mut self, from: InLink, number: u32, settled: Settled, message: Message) -> bool {
+        self.chosen.links.clear();
+        self.take(from, number, settled, Passing { message, away: None, consumers: Consumers::Here }).is_ok()
+    }
+
+    fn receiver_of(&self, consumer: ConsumerId) -> Option<Place> {
+        receiver_of((&self.consumers, &self.neighbours), consumer)
     }
 
     /// Puts the links to a message's targets together, of which each shard has one; gives those of other shards.
-    fn find_ways(&mut self) -> Consumers {
-        if let [Target::Consumer(consumer)] = *self.chosen.targets.as_slice() {
+    fn find_ways(&mut self, priority: u8) -> Consumers {
+        if let [target] = *self.chosen.targets.as_slice() {
+            let consumer = consumer_of(target, priority);
             if consumer.shard() == self.shard {
-                self.chosen.links.extend(self.consumers.get(&consumer).map(|place| of_receiver(*place)));
+                self.chosen.links.extend(self.receiver_of(consumer).map(of_receiver));
                 return Consumers::Here;
             }
             self.chosen.links.push(lane_out(consumer.shard()));
@@ -142,10 +196,11 @@ impl Router {
         }
         self.chosen.lanes.clear();
         let mut elsewhere = Vec::new();
-        for target in &self.chosen.targets {
-            let Target::Consumer(consumer) = *target else { continue };
+        for index in 0..self.chosen.targets.len() {
+            let Some(target) = self.chosen.targets.get(index) else { break };
+            let consumer = consumer_of(*target, priority);
             if consumer.shard() == self.shard {
-                self.chosen.links.extend(self.consumers.get(&consumer).map(|place| of_receiver(*place)));
+                self.chosen.links.extend(self.receiver_of(consumer).map(of_receiver));
                 continue;
             }
             elsewhere.push(consumer);
@@ -160,13 +215,31 @@ impl Router {
 
     /// Has what receivers of this shard have to do be known, where messages go by that. What those of other shards have is counted as it goes
     /// there and comes back.
-    fn weigh(&mut self, address: &Address) {
-        if address.treatment != Treatment::Balanced || address.local.len() < 2 {
+    fn weigh(&mut self, address: &Address, priority: u8) {
+        if address.treatment != Treatment::Balanced {
+            return;
+        }
+        self.weigh_ways(address, priority);
+        if address.local.len() < 2 && address.routers.is_empty() {
             return;
         }
         for consumer in address.local.iter().filter(|consumer| consumer.id.shard() == self.shard) {
             let load = self.consumers.get(&consumer.id).map_or(0, |place| self.settlement.load(of_receiver(*place)));
             self.spread.set(consumer.id, load);
+        }
+    }
+
+    /// The same of what is under way to neighbours that lead to other routers with receivers: for all addresses together.
+    fn weigh_ways(&mut self, address: &Address, priority: u8) {
+        for router in address.routers.iter() {
+            let routes = self.table.routes();
+            let (Some(path), Some(link)) = (routes.path(router), routes.link(router)) else { continue };
+            let consumer = consumer(link, priority);
+            let load = match consumer.shard() == self.shard {
+                true => self.receiver_of(consumer).map_or(0, |place| self.settlement.load(of_receiver(place))),
+                false => self.spread.of_consumer(consumer),
+            };
+            self.spread.set_hop(address.number, path.next_hop, load);
         }
     }
 
@@ -222,11 +295,15 @@ impl Router {
     }
 
     fn send(&mut self, link: OutLink, copy: CopyKey, settling: Settling, passing: Passing) {
-        let Passing { message, consumers } = passing;
+        let Passing { message, away, consumers } = passing;
         match named(link.0) {
             Named::End(place) => {
                 let Some(End::Receiver(receiver)) = self.ends.get_mut(place) else { return };
                 let link = receiver.link;
+                let message = match (&receiver.key, away) {
+                    (None, Some(away)) => *away,
+                    (Some(_), _) | (None, None) => message,
+                };
                 let key = match settling {
                     Settling::Settled => KEY_NONE,
                     Settling::Unsettled => {
@@ -251,7 +328,7 @@ impl Router {
                         (number, Settled::No)
                     }
                 };
-                self.out.crossings.push_back((shard, Crossing::Deliver { consumers, number, settled, message }));
+                self.out.crossings.push_back((shard, Crossing::Deliver { consumers, number, settled, message, away }));
             }
         }
     }
@@ -263,6 +340,7 @@ impl Router {
                 let link = match self.ends.get(place) {
                     Some(End::Sender(sender)) => sender.link,
                     Some(End::Relay(link)) => *link,
+                    Some(End::Joint(joint)) => joint.link,
                     Some(End::Receiver(_)) | None => return,
                 };
                 self.tell_settled(link, number, outcome(&state));
@@ -284,5 +362,24 @@ impl Router {
             return;
         }
         self.out.events.push_back((link, Event::Settled { first: delivery, last: delivery, outcome }));
+    }
+}
+
+/// The consumer that a target is: a neighbour's is the link of a priority.
+fn consumer_of(target: Target, priority: u8) -> ConsumerId {
+    match target {
+        Target::Consumer(consumer) => consumer,
+        Target::Router { link, .. } => consumer(link, priority),
+    }
+}
+
+/// The receiver of this shard that a consumer is: of a neighbour the one of that priority, or of the next one that is there.
+fn receiver_of(
+    (consumers, neighbours): (&Numbered<ConsumerId, Place>, &Neighbours),
+    consumer: ConsumerId,
+) -> Option<Place> {
+    match neighbour(consumer) {
+        Some((link, priority)) => neighbours.receiver(link, priority),
+        None => consumers.get(&consumer).copied(),
     }
 }

@@ -1,15 +1,23 @@
-//! The one owner of the table: it hears of consumers from all shards, and tells all of them what the table is.
+//! The one owner of the table: it hears of consumers from all shards, and of other routers from its neighbours, and tells all shards what
+//! the table is.
 //!
 //! Guarantees:
 //! 1. A consumer is told that it stands when every shard has a table that has it: whoever sends then reaches it.
 //! 2. What changes between two updates makes one table. The answers that an update leads to come behind it.
 //!
-//! Not here: threads and inboxes (its host's), and other routers.
+//! Its host gives it what comes, and calls `handle_time` at `deadline` at the latest; times are nanoseconds of a clock that does not go back.
+//!
+//! Not here: threads and inboxes (its host's), and what routers say to each other (`engine_router::network`).
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use bytes::Bytes;
+use engine_message::Condition;
+use engine_router::RouterId;
 use engine_router::address::Key;
+use engine_router::control::Changes;
+use engine_router::network::{Action, LinkId, Network, Notice};
 use engine_router::table::{Addresses, Change, Consumer, ConsumerId, Table};
 
 /// What a shard tells the registry.
@@ -29,6 +37,27 @@ pub enum Note {
         /// Which.
         consumer: ConsumerId,
     },
+    /// A connection to another router is there.
+    Joined {
+        /// What it is called.
+        link: LinkId,
+        /// Who is at its other end.
+        neighbour: RouterId,
+        /// What a message over it costs, from 1.
+        cost: u32,
+    },
+    /// It is gone.
+    Parted {
+        /// Which.
+        link: LinkId,
+    },
+    /// A neighbour said something.
+    Said {
+        /// Over which connection.
+        link: LinkId,
+        /// The message, without header.
+        message: Bytes,
+    },
     /// The shard goes by a table.
     Applied {
         /// The shard.
@@ -46,7 +75,51 @@ pub struct Update {
     /// The table.
     pub table: Table,
     /// Addresses that are not as they were in the one before.
-    pub changed: Arc<[Key]>,
+    pub changed: Changed,
+}
+
+/// Addresses that changed.
+#[derive(Clone, Debug)]
+pub enum Changed {
+    /// These.
+    Some(Arc<[Key]>),
+    /// Any: other routers are reached than before.
+    All,
+}
+
+/// What the shard of a connection to another router is to do.
+#[derive(Clone, Debug)]
+pub enum Order {
+    /// To say something over it.
+    Say {
+        /// Which.
+        link: LinkId,
+        /// The message as a whole.
+        message: Bytes,
+    },
+    /// To let the neighbour say one thing more: what it said was heard.
+    Heard {
+        /// Which.
+        link: LinkId,
+    },
+    /// To close it.
+    Close {
+        /// Which.
+        link: LinkId,
+        /// Why.
+        condition: Condition,
+        /// Why, for people.
+        reason: String,
+    },
+}
+
+impl Order {
+    /// The shard that it is for.
+    #[must_use]
+    pub fn shard(&self) -> u16 {
+        let (Self::Say { link, .. } | Self::Heard { link } | Self::Close { link, .. }) = self;
+        ConsumerId(link.0).shard()
+    }
 }
 
 /// What a shard is told of a consumer of its own.
@@ -62,42 +135,64 @@ pub enum Answer {
 #[derive(Debug)]
 pub struct Registry {
     addresses: Addresses,
+    /// This router among others, if it is to be that.
+    network: Option<Network>,
     version: u64,
     /// What each shard goes by.
     applied: Vec<u64>,
     changed: BTreeSet<Key>,
+    /// Whether other routers are reached than the last table says.
+    has_new_routes: bool,
     /// Consumers that wait to be told that they stand, by the version that has them first.
     coming: VecDeque<(u64, ConsumerId)>,
     answers: VecDeque<Answer>,
+    orders: VecDeque<Order>,
+    notices: VecDeque<Notice>,
 }
 
 impl Registry {
     /// A registry of a node of so many shards, which all go by its table as it is now.
     #[must_use]
-    pub fn new(addresses: Addresses, shards: u16) -> Self {
+    pub fn new(addresses: Addresses, shards: u16, network: Option<Network>) -> Self {
         Self {
             addresses,
+            network,
             version: 0,
             applied: vec![0; usize::from(shards)],
             changed: BTreeSet::new(),
+            has_new_routes: false,
             coming: VecDeque::new(),
             answers: VecDeque::new(),
+            orders: VecDeque::new(),
+            notices: VecDeque::new(),
         }
     }
 
     /// Takes what a shard tells.
-    pub fn handle_note(&mut self, note: Note) {
+    pub fn handle_note(&mut self, note: Note, now_ns: u64) {
         match note {
-            Note::Came { key, consumer } => match self.addresses.add(&key, consumer) {
-                Change::Full => self.answers.push_back(Answer::Refused(consumer.id)),
-                Change::First(_) | Change::Last | Change::None => {
-                    self.changed.insert(key);
-                    self.coming.push_back((self.version + 1, consumer.id));
+            Note::Came { key, consumer } => self.come(key, consumer, now_ns),
+            Note::Went { key, consumer } => {
+                if self.addresses.remove(&key, consumer) == Change::Last
+                    && let Some(network) = &mut self.network
+                {
+                    network.withdraw(&key, now_ns);
+                }
+                self.changed.insert(key);
+            }
+            Note::Joined { link, neighbour, cost } => match &mut self.network {
+                Some(network) => network.handle_link(link, neighbour, cost, now_ns),
+                None => {
+                    let reason = "this router is no part of a network".to_owned();
+                    self.orders.push_back(Order::Close { link, condition: Condition::NotAllowed, reason });
                 }
             },
-            Note::Went { key, consumer } => {
-                self.addresses.remove(&key, consumer);
-                self.changed.insert(key);
+            Note::Parted { link } => {
+                self.network.iter_mut().for_each(|network| network.handle_link_lost(link, now_ns));
+            }
+            Note::Said { link, message } => {
+                self.network.iter_mut().for_each(|network| network.handle_message(link, &message, now_ns));
+                self.orders.push_back(Order::Heard { link });
             }
             Note::Applied { shard, version } => {
                 if let Some(applied) = self.applied.get_mut(usize::from(shard)) {
@@ -109,21 +204,95 @@ impl Registry {
                 }
             }
         }
+        self.follow();
+    }
+
+    /// Does what is due.
+    pub fn handle_time(&mut self, now_ns: u64) {
+        self.network.iter_mut().for_each(|network| network.handle_time(now_ns));
+        self.follow();
+    }
+
+    /// When `handle_time` is due, if it is.
+    #[must_use]
+    pub fn deadline(&self) -> Option<u64> {
+        self.network.as_ref().map(Network::deadline)
+    }
+
+    fn come(&mut self, key: Key, consumer: Consumer, now_ns: u64) {
+        let treatment = match self.addresses.add(&key, consumer) {
+            Change::Full => return self.answers.push_back(Answer::Refused(consumer.id)),
+            Change::First(treatment) => Some(treatment),
+            Change::Last | Change::None => None,
+        };
+        if let (Some(treatment), Some(network)) = (treatment, &mut self.network) {
+            // Where there is no room for it other routers do not know of it: who is here reaches it all the same.
+            network.announce(key.clone(), treatment, now_ns);
+        }
+        self.changed.insert(key);
+        self.coming.push_back((self.version + 1, consumer.id));
+    }
+
+    /// Does what the network wants done.
+    fn follow(&mut self) {
+        let Some(network) = &mut self.network else { return };
+        while let Some(action) = network.poll_action() {
+            match action {
+                Action::Send { link, message } => self.orders.push_back(Order::Say { link, message }),
+                Action::Close { link, condition, reason } => {
+                    self.orders.push_back(Order::Close { link, condition, reason });
+                }
+                Action::Routes => {
+                    self.addresses.set_routes(Arc::clone(network.routes()));
+                    self.has_new_routes = true;
+                }
+                Action::Learned { router, changes } => {
+                    match &changes {
+                        Changes::Since { added, deleted } => {
+                            self.changed.extend(added.iter().map(|announced| announced.key.clone()));
+                            self.changed.extend(deleted.iter().cloned());
+                        }
+                        // What is not among them is forgotten.
+                        Changes::All(_) => self.has_new_routes = true,
+                    }
+                    self.addresses.learn(router, changes);
+                }
+                Action::Forgotten { router } => {
+                    self.addresses.forget(router);
+                    self.has_new_routes = true;
+                }
+                Action::Notice(notice) => self.notices.push_back(notice),
+            }
+        }
     }
 
     /// The table for all shards, if it is another one than before.
     pub fn poll_update(&mut self) -> Option<Update> {
-        if self.changed.is_empty() {
+        if self.changed.is_empty() && !self.has_new_routes {
             return None;
         }
         self.version += 1;
-        let changed = std::mem::take(&mut self.changed).into_iter().collect();
+        let keys = std::mem::take(&mut self.changed);
+        let changed = match std::mem::take(&mut self.has_new_routes) {
+            true => Changed::All,
+            false => Changed::Some(keys.into_iter().collect()),
+        };
         Some(Update { version: self.version, table: self.addresses.view(), changed })
     }
 
     /// The next answer, for the consumer's shard.
     pub fn poll_answer(&mut self) -> Option<Answer> {
         self.answers.pop_front()
+    }
+
+    /// What the shard of a connection to another router is to do next.
+    pub fn poll_order(&mut self) -> Option<Order> {
+        self.orders.pop_front()
+    }
+
+    /// Something that an operator may want to know.
+    pub fn poll_notice(&mut self) -> Option<Notice> {
+        self.notices.pop_front()
     }
 
     /// How many addresses somebody wants.

@@ -10,10 +10,12 @@ use engine_core::command::{Outcome, Publish, Settled};
 use engine_core::event::{Event, Refusal};
 use engine_core::key::LinkKey;
 use engine_core::slab::Key as Place;
+use engine_router::forward::Passage;
 use engine_router::settlement::{InKind, State};
 use engine_router::table;
 
 use crate::end::{End, of_sender};
+use crate::entry::{Entry, From};
 use crate::limits::{ENDS_MAX, PUBLISHED_MAX};
 use crate::router::Router;
 use crate::states::state;
@@ -21,8 +23,8 @@ use crate::states::state;
 impl Router {
     /// Takes a message of a relay, which names its address.
     pub(crate) fn publish(&mut self, link: LinkKey, delivery: u32, settled: Settled, publish: Publish) {
-        let Publish { address, message, tag, .. } = publish;
-        let key = match self.key(&address, table::End::Sender, None) {
+        let Publish { address: to, message, tag, .. } = publish;
+        let key = match self.key(&to, table::End::Sender, None) {
             Ok(key) => key,
             Err(_) if settled == Settled::Yes => return self.settlement.note_dropped(),
             Err(refusal) => return self.refuse_published((link, delivery), refusal, tag),
@@ -33,7 +35,8 @@ impl Router {
         match (place, settled) {
             (Some(place), _) => {
                 let address = self.table.find(&key).cloned();
-                self.pass(of_sender(place), delivery, settled, (&key, address.as_ref()), message);
+                let (address, passage, from) = (address.as_ref(), Passage::HERE, From::Client(&to));
+                self.pass(of_sender(place), delivery, settled, &Entry { key: &key, address, passage, from }, message);
             }
             (None, Settled::Yes) => self.settlement.note_dropped(),
             // Its sender is to wait for those that it has.

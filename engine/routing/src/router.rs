@@ -29,7 +29,8 @@ use engine_router::{RouterId, Treatment};
 use crate::crossing::{AwayCopies, Came, Consumers, Crossing};
 use crate::end::{End, Receiver, Sender, end_key, lane_in, lane_out, of_receiver, of_sender, place};
 use crate::limits::ENDS_MAX;
-use crate::registry::{Answer, Note, Update};
+use crate::neighbours::{JointKind, Neighbours};
+use crate::registry::{Answer, Changed, Note, Update};
 
 /// What a shard's router is told at its start.
 #[derive(Clone, Debug)]
@@ -52,8 +53,8 @@ pub struct RouterConfig {
 #[derive(Debug)]
 pub struct Router {
     pub(crate) shard: u16,
-    id: RouterId,
-    capacity: u32,
+    pub(crate) id: RouterId,
+    pub(crate) capacity: u32,
     pub(crate) table: Table,
     pub(crate) settlement: Settlement<Passing>,
     pub(crate) spread: Spread,
@@ -64,6 +65,7 @@ pub struct Router {
     senders: HashMap<Box<str>, Vec<Place>>,
     /// Anonymous relays of this shard that have sent something.
     pub(crate) relays: HashMap<LinkKey, Place>,
+    pub(crate) neighbours: Neighbours,
     /// How many receivers this shard has had.
     numbered: u64,
     pub(crate) waiting: Waiting,
@@ -88,6 +90,18 @@ pub(crate) struct Chosen {
     pub targets: Vec<Target>,
     pub links: Vec<OutLink>,
     pub lanes: Vec<OutLink>,
+}
+
+impl Chosen {
+    /// Whether other routers are among the targets.
+    pub fn has_routers(&self) -> bool {
+        self.targets.iter().any(|target| matches!(target, Target::Router { .. }))
+    }
+
+    /// Whether consumers of this node are.
+    pub fn has_clients(&self) -> bool {
+        self.targets.iter().any(|target| matches!(target, Target::Consumer(_)))
+    }
 }
 
 /// What is for others, in its order.
@@ -117,6 +131,8 @@ pub struct RouterTotals {
 #[derive(Clone, Debug)]
 pub(crate) struct Passing {
     pub message: Message,
+    /// The same for other routers, if it is for some.
+    pub away: Option<Box<Message>>,
     pub consumers: Consumers,
 }
 
@@ -153,6 +169,7 @@ impl Router {
             consumers: Numbered::default(),
             senders: HashMap::new(),
             relays: HashMap::new(),
+            neighbours: Neighbours::default(),
             numbered: 0,
             waiting: Waiting::default(),
             chosen: Chosen::default(),
@@ -163,8 +180,14 @@ impl Router {
     /// Takes a command for a routed address.
     pub fn handle_command(&mut self, command: Command) {
         match command {
-            Command::AttachProducer { link, spec } => self.attach_sender(link, &spec),
-            Command::AttachConsumer { link, spec } => self.attach_receiver(link, *spec),
+            Command::AttachProducer { link, spec } => match spec.passage.between {
+                Some(between) => self.attach_from(link, &spec, between),
+                None => self.attach_sender(link, &spec),
+            },
+            Command::AttachConsumer { link, spec } => match spec.passage.between {
+                Some(between) => self.attach_to(link, *spec, between),
+                None => self.attach_receiver(link, *spec),
+            },
             Command::Deliver { end, delivery, settled, message } => {
                 self.handle_deliver(end, delivery, settled, message);
             }
@@ -193,11 +216,14 @@ impl Router {
     /// All shards are to go by another table, and this one does from here on.
     pub fn handle_update(&mut self, update: Update) {
         self.table = update.table;
-        for key in update.changed.iter() {
-            for place in self.senders.get(key.name()).cloned().unwrap_or_default() {
-                self.look(place);
+        let places: Vec<Place> = match update.changed {
+            Changed::Some(keys) => {
+                let of = |key: &Key| self.senders.get(key.name()).cloned().unwrap_or_default();
+                keys.iter().flat_map(of).collect()
             }
-        }
+            Changed::All => self.senders.values().flatten().copied().collect(),
+        };
+        places.into_iter().for_each(|place| self.look(place));
         self.out.notes.push_back(Note::Applied { shard: self.shard, version: update.version });
         self.act();
     }
@@ -268,8 +294,8 @@ impl Router {
     /// What there is, and what became of deliveries in sum. What crosses a lane is a delivery on both shards.
     #[must_use]
     pub fn totals(&self) -> RouterTotals {
-        let receivers = self.consumers.len();
-        let senders = self.ends.len() - receivers - self.relays.len();
+        let receivers = self.consumers.len() - self.neighbours.receivers();
+        let senders = self.ends.len() - self.consumers.len() - self.relays.len() - self.neighbours.joints();
         let (deliveries, under_way, octets) = (self.settlement.totals(), self.under_way(), self.settlement.octets());
         RouterTotals { senders, receivers, under_way, octets, deliveries }
     }
@@ -289,7 +315,7 @@ impl Router {
             self.ends.iter().map(|(_, end)| if let End::Receiver(receiver) = end { receiver.held.len() } else { 0 });
         assert_eq!(held.sum::<usize>(), self.waiting.held.len(), "what is held somebody has");
         let senders: usize = self.senders.values().map(Vec::len).sum();
-        let ends = senders + receivers + self.relays.len();
+        let ends = senders + receivers + self.relays.len() + self.neighbours.joints();
         assert_eq!(ends, self.ends.len(), "each sender is found by its address, each relay by its link");
     }
 
@@ -312,7 +338,10 @@ impl Router {
             Err(refusal) => return self.out.events.push_back((link, Event::Refused { refusal })),
         };
         let (name, routing) = (key.name().into(), self.routing(&key));
-        let Ok(place) = self.ends.insert_within(End::Sender(Sender { link, key, address: None }), ENDS_MAX) else {
+        let Ok(place) = self.ends.insert_within(
+            End::Sender(Sender { link, to: spec.address.as_str().into(), key, address: None }),
+            ENDS_MAX,
+        ) else {
             return self.out.events.push_back((link, Event::Refused { refusal: too_many() }));
         };
         self.senders.entry(name).or_default().push(place);
@@ -338,7 +367,7 @@ impl Router {
         let id = ConsumerId::at(self.shard, self.numbered);
         let routing = self.routing(&key);
         let receiver =
-            Receiver { link, key: key.clone(), consumer: id, address: spec.address, routing, held: Vec::new() };
+            Receiver { link, key: Some(key.clone()), consumer: id, address: spec.address, routing, held: Vec::new() };
         let Ok(place) = self.ends.insert_within(End::Receiver(receiver), ENDS_MAX) else {
             return self.out.events.push_back((link, Event::Refused { refusal: too_many() }));
         };
@@ -384,8 +413,18 @@ impl Router {
                 for key in held {
                     self.waiting.held.remove(key);
                 }
-                self.out.notes.push_back(Note::Went { key, consumer });
                 self.settlement.handle_out_lost(of_receiver(place));
+                match (key, self.connection_of(consumer)) {
+                    (Some(key), _) => self.out.notes.push_back(Note::Went { key, consumer }),
+                    (None, Some(connection)) => self.part(connection, place),
+                    (None, None) => {}
+                }
+            }
+            Some(End::Joint(joint)) => {
+                if joint.kind == JointKind::MessagesIn {
+                    self.settlement.handle_in_lost(of_sender(place));
+                }
+                self.part(joint.connection, place);
             }
             // Relays end otherwise.
             Some(End::Relay(_)) | None => return,
@@ -404,9 +443,12 @@ impl Router {
     /// Tells senders of the credit that they have.
     fn give_credit(&mut self) {
         while let Some((link, credit)) = self.settlement.poll_credit() {
-            if let Some(End::Sender(sender)) = self.ends.get(Place::from_bits(link.0)) {
-                self.out.events.push_back((sender.link, Event::Credit { credit }));
-            }
+            let link = match self.ends.get(Place::from_bits(link.0)) {
+                Some(End::Sender(sender)) => sender.link,
+                Some(End::Joint(joint)) => joint.link,
+                Some(End::Receiver(_) | End::Relay(_)) | None => continue,
+            };
+            self.out.events.push_back((link, Event::Credit { credit }));
         }
     }
 }
@@ -427,12 +469,12 @@ fn claim(stage: Stage) -> Option<Claim> {
 }
 
 /// What a link got attached to.
-fn info(address: String, routing: RoutingType) -> Box<AttachedInfo> {
+pub(crate) fn info(address: String, routing: RoutingType) -> Box<AttachedInfo> {
     let (selector, no_local, queue, unsettled) = (None, None, None, None);
     Box::new(AttachedInfo { selector, no_local, address, queue, routing, started: false, unsettled })
 }
 
-fn too_many() -> Box<Refusal> {
+pub(crate) fn too_many() -> Box<Refusal> {
     Refusal::new(
         Condition::ResourceLimitExceeded,
         format!("this shard has {ENDS_MAX} routed links, which is its limit"),

@@ -21,7 +21,7 @@ use crate::mesh::{Mesh, Parcel};
 use crate::store::{Store, StoreError, StoreTotals};
 use engine_catalogue::Resolved;
 use engine_ledger::Ledger;
-use engine_routing::{Answer as RouterAnswer, Crossing, Note, Router, Update};
+use engine_routing::{Answer as RouterAnswer, Crossing, Note, Order as RouterOrder, Router, Update};
 
 /// In place of the shard that owns an address: it is routed, and every shard's router is its owner for links of that shard.
 pub const ROUTED: u16 = u16::MAX;
@@ -169,6 +169,11 @@ impl Engine {
     /// Takes the table that all shards are to go by.
     pub fn handle_update(&mut self, update: Update) {
         self.routed().handle_update(update);
+    }
+
+    /// Does what the registry wants done with a connection to another router.
+    pub fn handle_router_order(&mut self, order: RouterOrder) {
+        self.routed().handle_order(order);
     }
 
     /// The registry says what became of a receiver's attach.

@@ -42,7 +42,7 @@ impl Node {
             let config = RouterConfig { shard, shards: 2, id, table, capacity: CAPACITY, memory_bytes };
             Engine::new(core, mesh, None).with_router(Router::new(config))
         });
-        Self { engines: engines.collect(), registry: Registry::new(addresses, 2), events: Vec::new() }
+        Self { engines: engines.collect(), registry: Registry::new(addresses, 2, None), events: Vec::new() }
     }
 
     /// A turn of a shard.
@@ -52,7 +52,7 @@ impl Node {
         self.events.extend(std::iter::from_fn(|| engine.poll_event()));
         engine.flush();
         while let Some(note) = engine.poll_note() {
-            self.registry.handle_note(note);
+            self.registry.handle_note(note, 0);
         }
         if let Some(update) = self.registry.poll_update() {
             self.engines.iter_mut().for_each(|engine| engine.handle_update(update.clone()));

@@ -10,6 +10,7 @@ use engine_router::address::{Here, Mode, Phase, resolve};
 use engine_router::auto_links::{self, Via};
 use engine_router::limits::{ID_OCTETS_MAX, PATTERN_OCTETS_MAX, PATTERN_WORDS_MAX};
 use engine_router::matching::Pattern;
+use engine_router::network::Timers;
 use engine_router::table::{Rule, Rules};
 use engine_router::{RouterId, Treatment};
 
@@ -44,13 +45,9 @@ impl Resolving<'_> {
         let memory_bytes = self.config.limits.memory_mib << 20;
         let id = id?;
         let auto_links = self.auto_links(&id);
-        Some(Routing {
-            id,
-            rules: Arc::new(rules),
-            capacity: router.link_capacity,
-            memory_bytes,
-            auto_links: auto_links.into(),
-        })
+        let network = self.network();
+        let (rules, capacity, auto_links) = (Arc::new(rules), router.link_capacity, auto_links.into());
+        Some(Routing { id, rules, capacity, memory_bytes, network, auto_links })
     }
 
     /// What only a router has: it would be ignored without a word.
@@ -73,6 +70,35 @@ impl Resolving<'_> {
         if let Some(index) = config.connectors.iter().position(|connector| is_other(connector.role)) {
             fault(Connector::NAME, index, "role", text);
         }
+    }
+
+    /// How often the router speaks to others; nothing if no connection is to lead to one.
+    fn network(&mut self) -> Option<Timers> {
+        let config = self.config;
+        let roles = config.listeners.iter().map(|listener| listener.role);
+        let mut roles = roles.chain(config.connectors.iter().map(|connector| connector.role));
+        let router = &config.router;
+        for (least, most, other) in [
+            ("hello_age_ms", router.hello_age_ms, ("hello_ms", router.hello_ms)),
+            ("link_state_age_ms", router.link_state_age_ms, ("advertise_ms", router.advertise_ms)),
+        ] {
+            let (name, interval) = other;
+            if most < interval {
+                let text = format!(
+                    "router.{least} is {most}, and router.{name} {interval}: it is not to be less: what nobody could have said yet would count as gone"
+                );
+                self.fault(Router::NAME, 0, least, text);
+            }
+        }
+        let ns = |ms: u32| u64::from(ms) * 1_000_000;
+        roles.any(|role| role == Role::InterRouter).then(|| Timers {
+            hello_ns: ns(router.hello_ms),
+            hello_age_ns: ns(router.hello_age_ms),
+            advertise_ns: ns(router.advertise_ms),
+            advertise_flux_ns: ns(router.advertise_flux_ms),
+            link_state_age_ns: ns(router.link_state_age_ms),
+            ..Timers::default()
+        })
     }
 
     /// Links that the router attaches itself.

@@ -27,6 +27,7 @@ impl Laying<'_> {
             Err(wrong) => self.fault(place, format!("{}: {wrong}", from.origin.name)),
         }
         let bounds = &from.bounds;
+        connector.cost = from.endpoint.cost;
         connector.link_capacity = Some(bounds.link_capacity);
         connector.max_frame_size = bounds.max_frame_size;
         connector.channel_max = u16::try_from(bounds.max_sessions.saturating_sub(1)).unwrap_or(u16::MAX);
@@ -108,7 +109,8 @@ impl Laying<'_> {
         match role {
             Role::Normal => settings::Role::Normal,
             Role::RouteContainer => settings::Role::RouteContainer,
-            Role::InterRouter | Role::Edge => {
+            Role::InterRouter => settings::Role::InterRouter,
+            Role::Edge => {
                 let text = format!("{}: role {} is not run yet: leave the section out", of.name, role.word());
                 self.fault(&of.place, text);
                 settings::Role::Normal

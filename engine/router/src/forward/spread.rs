@@ -48,6 +48,14 @@ impl Spread {
         less(&mut self.consumers, consumer);
     }
 
+    /// An address has so many over a neighbour, as whoever knows has counted them.
+    pub fn set_hop(&mut self, address: u32, hop: RouterIndex, outstanding: u32) {
+        match outstanding {
+            0 => drop(self.hops.remove(&(address, hop))),
+            outstanding => drop(self.hops.insert((address, hop), outstanding)),
+        }
+    }
+
     /// A delivery of an address goes over a neighbour.
     pub fn give_hop(&mut self, address: u32, hop: RouterIndex) {
         *self.hops.entry((address, hop)).or_default() += 1;

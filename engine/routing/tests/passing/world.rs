@@ -82,7 +82,7 @@ impl World {
         };
         Self {
             routers: (0..shards).map(router).collect(),
-            registry: Registry::new(addresses, shards),
+            registry: Registry::new(addresses, shards, None),
             lanes: BTreeMap::new(),
             notes: BTreeMap::new(),
             told: BTreeMap::new(),
@@ -202,7 +202,7 @@ impl World {
             }
             Way::Notes(shard) => {
                 let note = self.notes.get_mut(&shard).and_then(VecDeque::pop_front).expect("there is something");
-                self.registry.handle_note(note);
+                self.registry.handle_note(note, 0);
                 self.tell();
             }
             Way::ToShard(shard) => {

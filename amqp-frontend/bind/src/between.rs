@@ -1,0 +1,140 @@
+//! Connections to other routers: the links that both ends attach, as routers do (`qd.router`, `qd.router-data`), and no others.
+//!
+//! Guarantees: on a connection of a router's peer no link is taken but those between routers, and on others none of those. One that the peer
+//! refuses or ends is the end of the connection.
+//!
+//! Who connects attaches: on a session each, a pair of links for what routers tell each other, then ten pairs for messages, one for each
+//! priority in its order.
+
+use amqp_codec::AmqpError;
+use amqp_codec::performative::{Attach, ExpiryPolicy, Open, Role, Source, Target, Terminus};
+use engine_core::command::{Between, Carries, ConsumerSpec, Passage, ProducerSpec};
+use engine_core::message::PRIORITIES;
+use engine_home::{Home, Peer, Plan};
+use engine_message::value::Value;
+
+use crate::asked::{PeerEnd, Purpose};
+use crate::bind::Bind;
+
+/// The capability of termini of links for what routers tell each other.
+const CONTROL: &str = "qd.router";
+/// That of links for messages.
+const MESSAGES: &str = "qd.router-data";
+/// The property of an open that says what a message over the connection costs, if that is more than 1.
+const COST: &str = "qd.inter-router-cost";
+/// The property that says how routers annotate messages.
+const ANNOTATIONS: &str = "qd.annotations-version";
+
+impl Bind {
+    /// The connection is one to another router.
+    #[must_use]
+    pub fn with_peer(mut self, peer: Peer) -> Self {
+        self.client.peer = peer;
+        self
+    }
+
+    /// Notes what the peer's open says of a connection between routers: the larger of both costs counts.
+    pub(crate) fn note_open(&mut self, open: &Open) {
+        if let Peer::Router { cost } = &mut self.client.peer {
+            let said = match open.properties.get(COST) {
+                Some(Value::Int(said)) => u32::try_from(*said).unwrap_or_default(),
+                Some(Value::Uint(said)) => *said,
+                Some(Value::Long(said)) => u32::try_from(*said).unwrap_or_default(),
+                _ => 0,
+            };
+            *cost = said.max(*cost);
+        }
+    }
+
+    /// The plan for an attach that has to do with routers; nothing if it has not.
+    pub(crate) fn plan_between(&self, attach: &Attach) -> Option<Result<Plan, AmqpError>> {
+        match (self.client.peer, carries(attach)) {
+            (Peer::Client, None) => None,
+            (Peer::Client, Some(_)) => {
+                let text = "links between routers are for listeners and connectors of role inter-router";
+                Some(Err(AmqpError::new("qd:forbidden", text)))
+            }
+            (Peer::Router { .. }, None) => {
+                let text = "a connection between routers has no links of clients: use another listener";
+                Some(Err(AmqpError::new("qd:connection-role", text)))
+            }
+            (Peer::Router { cost }, Some(carries)) => Some(Ok(match self.end(attach.role, (cost, carries)) {
+                PeerEnd::Sends(spec) => Plan::Producer(spec),
+                PeerEnd::Receives(spec) => Plan::Consumer(spec),
+            })),
+        }
+    }
+
+    /// Attaches all links of a connection to another router, which has opened it.
+    pub fn ask_router(&mut self, home: &Home) {
+        let Peer::Router { cost } = self.client.peer else { return };
+        let name = format!("{}.{:x}", home.engine().shard(), self.client.place().to_bits());
+        for lane in 0..=PRIORITIES {
+            let (carries, capability) =
+                if lane == 0 { (Carries::Control, CONTROL) } else { (Carries::Messages, MESSAGES) };
+            let Some(session) = self.machine.begin(&mut self.out) else {
+                let text =
+                    "the router at the other end takes fewer sessions than there are priorities (its channel-max)";
+                return self.tell_down(Purpose::Between, text.to_owned());
+            };
+            for (peer, way) in [(Role::Sender, "in"), (Role::Receiver, "out")] {
+                let end = self.end(peer, (cost, carries));
+                let attach = attach(format!("router-{way}/{lane}.{name}"), peer.other(), capability);
+                self.ask_on(session, attach, (Purpose::Between, end));
+            }
+        }
+    }
+
+    /// What the peer's end of a link is to the home.
+    fn end(&self, peer: Role, (cost, carries): (u32, Carries)) -> PeerEnd {
+        let between = Some(Between { connection: self.client.place().to_bits(), cost, carries });
+        let passage = Passage { between, ..Passage::default() };
+        let name = self.client.container.as_str();
+        match peer {
+            Role::Sender => PeerEnd::Sends(Box::new(ProducerSpec { passage, ..ProducerSpec::of(name) })),
+            Role::Receiver => PeerEnd::Receives(Box::new(ConsumerSpec { passage, ..ConsumerSpec::of(name) })),
+        }
+    }
+}
+
+/// Says in an open what one between routers says.
+pub(crate) fn mark(open: &mut Open, peer: Peer) {
+    let Peer::Router { cost } = peer else { return };
+    open.properties.insert(ANNOTATIONS, Value::Int(1));
+    if cost > 1 {
+        open.properties.insert(COST, Value::Int(i32::try_from(cost).unwrap_or(i32::MAX)));
+    }
+}
+
+/// Whether a capability is of a link between routers.
+pub(crate) fn is_between(capability: &str) -> bool {
+    matches!(capability, CONTROL | MESSAGES)
+}
+
+/// What goes over a link between routers; nothing if it is none.
+fn carries(attach: &Attach) -> Option<Carries> {
+    let source = attach.source.iter().flat_map(|source| &source.terminus.capabilities);
+    let target = match &attach.target {
+        Some(Target::Node(target)) => target.capabilities.as_slice(),
+        _ => &[],
+    };
+    source.chain(target).find_map(|capability| match capability.as_str() {
+        CONTROL => Some(Carries::Control),
+        MESSAGES => Some(Carries::Messages),
+        _ => None,
+    })
+}
+
+fn attach(name: String, role: Role, capability: &'static str) -> Attach {
+    let terminus = || Terminus {
+        capabilities: vec![capability.into()],
+        expiry_policy: ExpiryPolicy::LinkDetach,
+        ..Terminus::default()
+    };
+    Attach {
+        source: Some(Source::from(terminus())),
+        target: Some(Target::Node(terminus())),
+        initial_delivery_count: (role == Role::Sender).then_some(0),
+        ..Attach::new(name, 0, role)
+    }
+}

@@ -1,0 +1,99 @@
+//! How messages enter, and what other routers are told with them: their address, and the routers that they went through.
+//!
+//! Guarantees: what users annotated is never touched. What came from a router goes to no one where it was before; clients see nothing of what
+//! routers wrote.
+
+use std::sync::Arc;
+
+use engine_core::command::Settled;
+use engine_core::message::Message;
+use engine_core::slab::Key as Place;
+use engine_message::section;
+use engine_router::RouterId;
+use engine_router::address::{Here, Key, Mode, Phase, resolve};
+use engine_router::annotations::{Annotations, rewrite};
+use engine_router::forward::{Passage, Taken};
+use engine_router::stamp::{Source, Strip};
+use engine_router::table::Address;
+
+use crate::end::of_sender;
+use crate::router::Router;
+
+/// What a message is for, and how it came.
+pub(crate) struct Entry<'a> {
+    pub key: &'a Key,
+    /// The address, as the table has it.
+    pub address: Option<&'a Arc<Address>>,
+    pub passage: Passage,
+    pub from: From<'a>,
+}
+
+/// Who a message is from.
+#[derive(Clone, Copy)]
+pub(crate) enum From<'a> {
+    /// A client, who named this address.
+    Client(&'a str),
+    /// Another router, which said for which address it is.
+    Router,
+}
+
+impl Router {
+    /// Takes a message of another router; gives whether that had credit for it.
+    pub(crate) fn handle_from_router(
+        &mut self,
+        place: Place,
+        delivery: u32,
+        settled: Settled,
+        message: Message,
+    ) -> bool {
+        let Some((key, passage)) = self.read_entry(&message) else {
+            // It says nothing that messages can be routed by: nobody has it.
+            return self.take_nowhere(of_sender(place), delivery, settled, message);
+        };
+        let address = self.table.find(&key).cloned();
+        let entry = Entry { key: &key, address: address.as_ref(), passage, from: From::Router };
+        self.pass(of_sender(place), delivery, settled, &entry, message)
+    }
+
+    /// What a router's message is for, and how it came.
+    fn read_entry(&self, message: &Message) -> Option<(Key, Passage)> {
+        let sections = section::scan(&message.body).ok()?;
+        let annotations = Annotations::read(message.body.get(sections.message_annotations)?).ok()?;
+        let properties = message.body.get(sections.properties)?;
+        let to = annotations.to.or_else(|| section::property_to(properties).ok().flatten())?;
+        let here = Here { id: &self.id, mode: Mode::Interior };
+        let key = resolve(to, annotations.phase, here)?;
+        Some((key, Passage::of(&annotations, self.table.routes())))
+    }
+}
+
+/// A message as other routers are told it by the router `me`; nothing if it cannot go on.
+pub(crate) fn for_routers(me: &RouterId, message: &Message, entry: &Entry<'_>, taken: &Taken) -> Option<Box<Message>> {
+    let sections = section::scan(&message.body).ok()?;
+    let mut annotations = Annotations::read(message.body.get(sections.message_annotations.clone())?).ok()?;
+    match entry.from {
+        From::Router => annotations.come(me.as_str(), Source::Router).ok()?,
+        From::Client(to) => {
+            annotations.come(me.as_str(), Source::Client(Strip::Both)).ok()?;
+            annotations.to = Some(to);
+            annotations.phase = entry.key.phase().unwrap_or(Phase::FIRST);
+        }
+    }
+    if let Taken::Fallback(key) = taken {
+        annotations.phase = Phase::FALLBACK;
+        annotations.to = Some(key.name());
+    }
+    Some(with(message, rewrite(&message.body, &sections, &annotations)))
+}
+
+/// A message of another router as clients are to see it.
+pub(crate) fn for_clients(message: &Message) -> Option<Message> {
+    let sections = section::scan(&message.body).ok()?;
+    let annotations = Annotations::read(message.body.get(sections.message_annotations.clone())?).ok()?;
+    let bare = Annotations { user: annotations.user, user_count: annotations.user_count, ..Annotations::default() };
+    Some(*with(message, rewrite(&message.body, &sections, &bare)))
+}
+
+fn with(message: &Message, body: Vec<u8>) -> Box<Message> {
+    Box::new(Message { body: body.into(), ..message.clone() })
+}

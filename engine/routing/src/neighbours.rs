@@ -1,0 +1,336 @@
+//! Connections to other routers: of each the links that routers tell each other things over, and ten that messages go over, one for each
+//! priority.
+//!
+//! Guarantees:
+//! 1. The registry hears of a connection when both of its links for control are there, and when one of them is gone.
+//! 2. What is said to a neighbour goes in its order as its credit allows; one that does not take `CONTROL_BACKLOG_MAX` messages loses its
+//!    connection.
+//! 3. A message goes over the link of its priority, or the next lower one that is there.
+//!
+//! A link for messages to a neighbour is a receiver like others, of a number that the table finds it by: that of the connection and the
+//! priority.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use engine_core::command::{Between, Carries, ConsumerSpec, ProducerSpec, RoutingType};
+use engine_core::event::{Event, KEY_NONE, Refusal};
+use engine_core::key::LinkKey;
+use engine_core::message::{Message, PRIORITIES};
+use engine_core::slab::Key as Place;
+use engine_message::{Condition, section};
+use engine_router::RouterId;
+use engine_router::network::LinkId;
+use engine_router::settlement::{InKind, OutKind};
+use engine_router::table::ConsumerId;
+
+use crate::end::{End, Receiver, end_key, of_receiver, of_sender};
+use crate::limits::{CONTROL_BACKLOG_MAX, ENDS_MAX};
+use crate::registry::{Note, Order};
+use crate::router::{Router, info, too_many};
+
+/// Bits of a consumer's number that say the priority of a link to a neighbour.
+const PRIORITY_BITS: u32 = 4;
+/// The bit of a consumer's number that says that it is a neighbour's.
+const IS_NEIGHBOURS: u64 = 1 << 47;
+
+/// A connection to another router.
+#[derive(Debug)]
+pub(crate) struct Neighbour {
+    /// What the registry calls it.
+    pub link: LinkId,
+    id: RouterId,
+    cost: u32,
+    /// Links for control: what comes, what goes.
+    control_in: Option<Place>,
+    control_out: Option<Place>,
+    /// Links for messages to it, by priority.
+    out: [Option<Place>; PRIORITIES],
+    /// How many links for messages from it and to it there were.
+    had: [usize; 2],
+    /// Links of any kind that are there.
+    links: u32,
+    /// Whether the registry knows it.
+    is_told: bool,
+    /// Messages that the neighbour takes still, and what waits for that.
+    credit: u32,
+    waiting: VecDeque<Message>,
+}
+
+/// Connections to other routers.
+#[derive(Debug, Default)]
+pub(crate) struct Neighbours {
+    by_connection: BTreeMap<u64, Neighbour>,
+    by_link: BTreeMap<LinkId, u64>,
+    numbered: u64,
+}
+
+/// A link of a connection to another router, other than those that messages go out over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Joint {
+    pub link: LinkKey,
+    pub connection: u64,
+    pub kind: JointKind,
+}
+
+/// What such a link is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum JointKind {
+    ControlIn,
+    ControlOut,
+    MessagesIn,
+}
+
+impl Neighbours {
+    /// The connection of a number, which is made if it is new.
+    fn get(&mut self, shard: u16, between: Between, id: RouterId) -> &mut Neighbour {
+        let (numbered, by_link) = (&mut self.numbered, &mut self.by_link);
+        self.by_connection.entry(between.connection).or_insert_with(|| {
+            let link = LinkId(ConsumerId::at(shard, IS_NEIGHBOURS | *numbered << PRIORITY_BITS).0);
+            *numbered += 1;
+            by_link.insert(link, between.connection);
+            Neighbour {
+                link,
+                id,
+                cost: between.cost,
+                control_in: None,
+                control_out: None,
+                out: [None; PRIORITIES],
+                had: [0; 2],
+                links: 0,
+                is_told: false,
+                credit: 0,
+                waiting: VecDeque::new(),
+            }
+        })
+    }
+
+    fn of_connection(&mut self, connection: u64) -> Option<&mut Neighbour> {
+        self.by_connection.get_mut(&connection)
+    }
+
+    /// The receiver that messages of a priority go to over a link.
+    pub fn receiver(&self, link: LinkId, priority: u8) -> Option<Place> {
+        let neighbour = self.by_connection.get(self.by_link.get(&link)?)?;
+        let lane = usize::from(priority).min(PRIORITIES - 1);
+        let (lower, higher) = neighbour.out.split_at(lane + 1);
+        lower.iter().rev().chain(higher).find_map(|place| *place)
+    }
+
+    /// How many links there are that are neither senders nor receivers.
+    pub fn joints(&self) -> usize {
+        let joints = |neighbour: &Neighbour| neighbour.links as usize - neighbour.out.iter().flatten().count();
+        self.by_connection.values().map(joints).sum()
+    }
+
+    /// How many receivers there are.
+    pub fn receivers(&self) -> usize {
+        self.by_connection.values().map(|neighbour| neighbour.out.iter().flatten().count()).sum()
+    }
+}
+
+/// The consumer that messages of a priority over a link are for.
+pub(crate) fn consumer(LinkId(link): LinkId, priority: u8) -> ConsumerId {
+    ConsumerId(link | u64::from(priority.min(PRIORITIES as u8 - 1)))
+}
+
+/// The link and the priority of a consumer that is a neighbour.
+pub(crate) fn neighbour(ConsumerId(number): ConsumerId) -> Option<(LinkId, u8)> {
+    let priority = number & ((1 << PRIORITY_BITS) - 1);
+    (number & IS_NEIGHBOURS != 0).then_some((LinkId(number & !priority), priority as u8))
+}
+
+impl Router {
+    /// A peer that is a router sends on a link from here on.
+    pub(crate) fn attach_from(&mut self, link: LinkKey, spec: &ProducerSpec, between: Between) {
+        let Some(id) = RouterId::new(&spec.address) else { return self.refuse_router(link, &spec.address) };
+        let Between { connection, carries, .. } = between;
+        let kind = match carries {
+            Carries::Control => JointKind::ControlIn,
+            Carries::Messages => JointKind::MessagesIn,
+        };
+        let Ok(place) = self.ends.insert_within(End::Joint(Joint { link, connection, kind }), ENDS_MAX) else {
+            return self.out.events.push_back((link, Event::Refused { refusal: too_many() }));
+        };
+        let capacity = spec.passage.capacity.unwrap_or(self.capacity);
+        self.answer(link, place, spec.address.clone());
+        let neighbour = self.neighbours.get(self.shard, between, id);
+        neighbour.links += 1;
+        match carries {
+            Carries::Control => {
+                neighbour.control_in = Some(place);
+                self.out.events.push_back((link, Event::Credit { credit: capacity }));
+                self.tell_neighbour(connection);
+            }
+            Carries::Messages => {
+                neighbour.had[0] += 1;
+                self.settlement.handle_in(of_sender(place), InKind::Router, capacity);
+                self.settlement.handle_reached(of_sender(place));
+            }
+        }
+    }
+
+    /// A peer that is a router receives on a link from here on.
+    pub(crate) fn attach_to(&mut self, link: LinkKey, spec: ConsumerSpec, between: Between) {
+        let Some(id) = RouterId::new(&spec.address) else { return self.refuse_router(link, &spec.address) };
+        let connection = between.connection;
+        let neighbour = self.neighbours.get(self.shard, between, id);
+        let place = match between.carries {
+            Carries::Control => {
+                let joint = Joint { link, connection, kind: JointKind::ControlOut };
+                let place = self.ends.insert_within(End::Joint(joint), ENDS_MAX).ok();
+                (neighbour.control_out, neighbour.credit) = (place, 0);
+                place
+            }
+            Carries::Messages => {
+                let priority = neighbour.had[1].min(PRIORITIES - 1);
+                let consumer = consumer(neighbour.link, priority as u8);
+                let (routing, held) = (RoutingType::Anycast, Vec::new());
+                let receiver = Receiver { link, key: None, consumer, address: String::new(), routing, held };
+                let place = self.ends.insert_within(End::Receiver(receiver), ENDS_MAX).ok();
+                if let (Some(place), Some(lane)) =
+                    (place, neighbour.out.get_mut(priority).filter(|lane| lane.is_none()))
+                {
+                    *lane = Some(place);
+                    neighbour.had[1] += 1;
+                    let capacity = spec.passage.capacity.unwrap_or(self.capacity);
+                    self.settlement.handle_out(of_receiver(place), OutKind::Deciding, capacity);
+                    self.consumers.insert(consumer, place);
+                    Some(place)
+                } else {
+                    // More links than there are priorities: none of them would carry anything.
+                    place.into_iter().for_each(|place| drop(self.ends.remove(place)));
+                    None
+                }
+            }
+        };
+        let Some(place) = place else {
+            return self.out.events.push_back((link, Event::Refused { refusal: too_many() }));
+        };
+        neighbour.links += 1;
+        self.answer(link, place, spec.address);
+        self.tell_neighbour(connection);
+    }
+
+    fn answer(&mut self, link: LinkKey, place: Place, address: String) {
+        let info = info(address, RoutingType::Anycast);
+        self.out.events.push_back((link, Event::Attached { end: end_key(place), info }));
+    }
+
+    fn refuse_router(&mut self, link: LinkKey, name: &str) {
+        let text = format!("{name:?} is no name of a router");
+        let refusal = Refusal::new(Condition::InvalidField, text);
+        self.out.events.push_back((link, Event::Refused { refusal }));
+    }
+
+    /// Tells the registry of a connection that has all it needs.
+    fn tell_neighbour(&mut self, connection: u64) {
+        let Some(neighbour) = self.neighbours.of_connection(connection) else { return };
+        let is_whole = neighbour.control_in.is_some() && neighbour.control_out.is_some();
+        if is_whole && !neighbour.is_told {
+            neighbour.is_told = true;
+            let (link, neighbour, cost) = (neighbour.link, neighbour.id.clone(), neighbour.cost);
+            self.out.notes.push_back(Note::Joined { link, neighbour, cost });
+        }
+    }
+
+    /// A link of a connection to another router is gone, that was at a place.
+    pub(crate) fn part(&mut self, connection: u64, place: Place) {
+        let Some(neighbour) = self.neighbours.of_connection(connection) else { return };
+        neighbour.links -= 1;
+        let gone = |known: &mut Option<Place>| known.take_if(|known| *known == place).is_some();
+        let was_control = gone(&mut neighbour.control_in) | gone(&mut neighbour.control_out);
+        for lane in &mut neighbour.out {
+            gone(lane);
+        }
+        if was_control && std::mem::take(&mut neighbour.is_told) {
+            self.out.notes.push_back(Note::Parted { link: neighbour.link });
+        }
+        let (link, is_gone) = (neighbour.link, neighbour.links == 0);
+        if is_gone {
+            self.neighbours.by_link.remove(&link);
+            self.neighbours.by_connection.remove(&connection);
+        }
+    }
+
+    /// The connection that a receiver is a link of, if it is one to another router.
+    pub(crate) fn connection_of(&self, consumer: ConsumerId) -> Option<u64> {
+        let (link, _) = neighbour(consumer)?;
+        self.neighbours.by_link.get(&link).copied()
+    }
+
+    /// A neighbour says something.
+    pub(crate) fn hear(&mut self, joint: Joint, message: Message) {
+        if let Some(neighbour) = self.neighbours.of_connection(joint.connection) {
+            self.out.notes.push_back(Note::Said { link: neighbour.link, message: message.body });
+        }
+    }
+
+    /// A neighbour wants the credit used up that it has for what is said to it: nothing waits as long as there is some.
+    pub(crate) fn drain_control(&mut self, joint: Joint) {
+        if let Some(neighbour) = self.neighbours.of_connection(joint.connection) {
+            let unused = std::mem::take(&mut neighbour.credit);
+            self.out.events.push_back((joint.link, Event::Drained { unused }));
+        }
+    }
+
+    /// A neighbour takes so many more messages of what is said to it.
+    pub(crate) fn grant_control(&mut self, joint: Joint, more: u32) {
+        if let Some(neighbour) = self.neighbours.of_connection(joint.connection) {
+            neighbour.credit = neighbour.credit.saturating_add(more);
+            self.say(joint.connection);
+        }
+    }
+
+    /// Does what the registry wants done.
+    pub fn handle_order(&mut self, order: Order) {
+        let (Order::Say { link, .. } | Order::Heard { link } | Order::Close { link, .. }) = order;
+        let Some(&connection) = self.neighbours.by_link.get(&link) else { return };
+        match order {
+            Order::Say { message, .. } => {
+                let Some(neighbour) = self.neighbours.of_connection(connection) else { return };
+                neighbour.waiting.push_back(control(&message));
+                if neighbour.waiting.len() > CONTROL_BACKLOG_MAX {
+                    let text = "the router at the other end does not take what it is told";
+                    return self.close(connection, Refusal::new(Condition::ResourceLimitExceeded, text));
+                }
+                self.say(connection);
+            }
+            Order::Heard { .. } => {
+                let place = self.neighbours.of_connection(connection).and_then(|neighbour| neighbour.control_in);
+                if let Some(End::Joint(joint)) = place.and_then(|place| self.ends.get(place)) {
+                    self.out.events.push_back((joint.link, Event::Credit { credit: 1 }));
+                }
+            }
+            Order::Close { condition, reason, .. } => self.close(connection, Refusal::new(condition, reason)),
+        }
+    }
+
+    /// Has a connection to another router end, by the end of one of its links.
+    fn close(&mut self, connection: u64, refusal: Box<Refusal>) {
+        let Some(neighbour) = self.neighbours.of_connection(connection) else { return };
+        neighbour.waiting.clear();
+        let Some(place) = neighbour.control_out.or(neighbour.control_in) else { return };
+        if let Some(End::Joint(joint)) = self.ends.get(place) {
+            self.out.events.push_back((joint.link, Event::Detached { refusal }));
+        }
+        self.detach(end_key(place));
+    }
+
+    fn say(&mut self, connection: u64) {
+        let Some(neighbour) = self.neighbours.of_connection(connection) else { return };
+        let Some(Some(End::Joint(joint))) = neighbour.control_out.map(|place| self.ends.get(place)) else { return };
+        while neighbour.credit > 0
+            && let Some(message) = neighbour.waiting.pop_front()
+        {
+            neighbour.credit -= 1;
+            self.out.events.push_back((joint.link, Event::Deliver { key: KEY_NONE, message }));
+        }
+    }
+}
+
+/// What one router says to another as a message: its header says what holds anyway.
+fn control(message: &Bytes) -> Message {
+    let kept = section::scan(message).map_or(0, |sections| sections.kept());
+    Message::new(message.slice(kept..))
+}
