@@ -455,10 +455,6 @@ mod tests {
     fn what_is_not_done_is_refused_or_warned_about() {
         for (text, told) in [
             ("router {\n mode: edge\n}\n", "write standalone"),
-            (
-                "router {\n mode: interior\n id: A\n}\nlistener {\n role: inter-router\n}\n",
-                "role inter-router is not run yet",
-            ),
             ("listener {\n multiTenant: yes\n}\n", "listener.multiTenant"),
             ("listener {\n http: yes\n}\n", "listener.http"),
             ("listener {\n authenticatePeer: yes\n}\n", "heddle user add"),
@@ -475,9 +471,8 @@ mod tests {
             assert!(faults.contains(told) && faults.contains("r.conf:"), "{text}: {faults}");
         }
         for (text, told) in [
-            ("router {\n mode: interior\n id: A\n}\n", "there is no network yet"),
             ("router {\n workerThreads: 64\n}\n", "there are 2 cores"),
-            ("listener {\n stripAnnotations: no\n}\n", "annotates nothing"),
+            ("listener {\n stripAnnotations: no\n}\n", "nothing of what routers write"),
             ("policy {\n maxMessageSize: 134217729\n}\n", "134217728 octets at most"),
             ("listener {\n initialHandshakeTimeoutSeconds: 0\n}\n", "10 s then"),
             ("log {\n module: DEFAULT\n enable: debug+\n}\n", "--log"),

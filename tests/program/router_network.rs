@@ -1,8 +1,9 @@
 //! Routers that are a network: addresses, outcomes and credit over several of them, and what becomes of that when one goes.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
 
-use amqp_codec::performative::DeliveryState;
+use amqp_codec::performative::{self, DeliveryState, Performative};
 use tempfile::TempDir;
 
 use crate::broker::{Broker, wait_for};
@@ -37,7 +38,57 @@ fn places<const COUNT: usize>() -> [SocketAddr; COUNT] {
     held.map(|listener| listener.local_addr().expect("it has one"))
 }
 
+/// What a receiver got, which accepts all of it as long as its router is there.
+#[derive(Clone)]
+struct Got(Arc<Mutex<Vec<Vec<u8>>>>);
+
+impl Got {
+    /// What came since this was asked before.
+    fn take(&self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.0.lock().expect("nobody panics"))
+    }
+}
+
+/// Lets a receiver accept what it gets.
+fn hears(mut peer: Peer<TcpStream>) -> Got {
+    let got = Got(Arc::default());
+    let told = got.clone();
+    std::thread::spawn(move || {
+        while let Some((_, frame)) = peer.frame() {
+            let Ok((Performative::Transfer(transfer), payload)) = performative::decode(&frame) else { continue };
+            let at = payload.windows(4).position(|octets| octets == [0x00, 0x53, 0x75, 0xb0]).expect("a data section");
+            told.0.lock().expect("nobody panics").push(payload[at + 8..].to_vec());
+            let delivery = transfer.delivery_id.expect("it is the first frame");
+            peer.accept(delivery, delivery);
+        }
+    });
+    got
+}
+
+/// Sends messages of increasing numbers until something is so, and waits for each outcome.
+fn send_until(
+    sender: &mut Peer<TcpStream>,
+    number: &mut u32,
+    body: &[u8],
+    what: &str,
+    mut is_so: impl FnMut() -> bool,
+) {
+    wait_for(what, || {
+        sender.send_message(*number, Durable::No, body);
+        sender.state();
+        *number += 1;
+        is_so().then_some(())
+    });
+}
+
 impl Node {
+    /// Messages that passed, and were accepted.
+    fn passed(&self) -> u64 {
+        let state = self.broker.state();
+        let shards = state["shards"].as_array().expect("shards").iter();
+        shards.map(|shard| shard["router"]["accepted"].as_u64().expect("a figure")).sum()
+    }
+
     fn client(&self) -> Peer<TcpStream> {
         let mut peer = Peer::new(connect(self.broker.addresses[0]));
         peer.open();
@@ -104,23 +155,28 @@ fn a_copy_goes_to_each_receiver_once_whatever_ways_there_are() {
         node("C", 2, c, &[(a, 1), (b, 1)]),
         node("D", 1, d, &[(c, 1)]),
     ];
-    let mut receivers: Vec<_> =
-        nodes.iter().flat_map(|node| [node.receiver("news.today", 100), node.receiver("news.today", 100)]).collect();
+    let receivers: Vec<_> = nodes
+        .iter()
+        .flat_map(|node| [node.receiver("news.today", 10_000), node.receiver("news.today", 10_000)])
+        .map(hears)
+        .collect();
     let mut sender = nodes[1].sender("news.today");
-    // All are known when one message came to all.
-    let mut number = 0;
-    wait_for("all to be known", || {
-        sender.send_message(number, Durable::No, b"probe");
-        number += 1;
-        std::thread::sleep(std::time::Duration::from_millis(20));
-        let came = receivers.iter_mut().map(|receiver| receiver.drain(100)).collect::<Vec<_>>();
-        came.iter().all(|count| *count > 0).then_some(())
+    for (node, neighbours) in nodes.iter().zip(["BC", "AC", "ABD", "C"]) {
+        neighbours.chars().for_each(|name| drop(node.broker.logged(&[&format!("router {name} is a neighbour")])));
+    }
+    // All routers know of all when messages come to each receiver, and once: before that two may think that it goes over them.
+    let (mut number, mut in_a_row) = (0, 0);
+    send_until(&mut sender, &mut number, b"probe", "all to be known", || {
+        let counts: Vec<usize> = receivers.iter().map(|got| got.take().len()).collect();
+        in_a_row = if counts.iter().all(|count| *count == 1) { in_a_row + 1 } else { 0 };
+        in_a_row == 100
     });
-    (0..10).for_each(|index| sender.send_message(number + index, Durable::No, &[index as u8]));
-    for (place, receiver) in receivers.iter_mut().enumerate() {
-        receiver.set_credit(0, 100);
-        let bodies = receiver.drain_bodies(100);
-        let bodies: Vec<_> = bodies.into_iter().filter(|body| body != b"probe").collect();
+    for index in 0..10 {
+        sender.send_message(number + index, Durable::No, &[index as u8]);
+        sender.outcome();
+    }
+    for (place, got) in receivers.iter().enumerate() {
+        let bodies: Vec<_> = got.take().into_iter().filter(|body| body != b"probe").collect();
         assert_eq!(
             bodies,
             (0..10).map(|index| vec![index]).collect::<Vec<_>>(),
@@ -135,38 +191,40 @@ fn the_nearest_receiver_has_it_and_another_one_when_that_goes() {
     let one = node("A", 2, a, &[]);
     let two = node("B", 2, b, &[(a, 10)]);
     let three = node("C", 2, c, &[(a, 1)]);
-    let mut far = two.receiver("near.by", 100);
-    let mut nearer = three.receiver("near.by", 100);
-    let mut sender = one.sender("near.by");
-    let mut number = 0;
-    let mut next = |sender: &mut Peer<TcpStream>| {
-        sender.send_message(number, Durable::No, b"to whom");
-        number += 1;
+    let far = hears(two.receiver("near.by", 10_000));
+    let nearer = hears(three.receiver("near.by", 10_000));
+    let (mut sender, mut number) = (one.sender("near.by"), 0);
+    let has_some = |got: &Got| !got.take().is_empty();
+    send_until(&mut sender, &mut number, b"who", "the nearer one to be known", || has_some(&nearer));
+    far.take();
+    let mut five = |sender: &mut Peer<TcpStream>| {
+        (0..5).for_each(|_| send_until(sender, &mut number, b"to whom", "its outcome", || true));
     };
-    // Both are known once C has one: it is the nearer one.
-    wait_for("the nearer one to be known", || {
-        next(&mut sender);
-        std::thread::sleep(std::time::Duration::from_millis(20));
-        (nearer.drain(100) > 0).then_some(())
-    });
-    far.drain(100);
-    (0..5).for_each(|_| next(&mut sender));
-    std::thread::sleep(std::time::Duration::from_millis(200));
-    assert_eq!((nearer.drain(100), far.drain(100)), (5, 0), "all of them to the nearer one");
-    let mut here = one.receiver("near.by", 100);
-    (0..5).for_each(|_| next(&mut sender));
-    for _ in 0..5 {
-        here.receive();
-    }
-    assert_eq!((nearer.drain(100), far.drain(100)), (0, 0));
-    drop(here);
-    drop(nearer);
+    five(&mut sender);
+    assert_eq!((nearer.take().len(), far.take().len()), (5, 0), "all of them to the nearer one");
+    let here = hears(one.receiver("near.by", 10_000));
+    five(&mut sender);
+    assert_eq!((here.take().len(), nearer.take().len(), far.take().len()), (5, 0, 0));
     drop(three);
-    wait_for("the far one to have it", || {
-        next(&mut sender);
-        std::thread::sleep(std::time::Duration::from_millis(20));
-        (far.drain(100) > 0).then_some(())
-    });
+    // Whoever is here is the nearest one, whatever goes elsewhere.
+    five(&mut sender);
+    assert_eq!((here.take().len(), far.take().len()), (5, 0));
+}
+
+#[test]
+fn a_farther_receiver_has_it_when_the_nearer_one_goes() {
+    let [a, b, c] = places();
+    let one = node("A", 2, a, &[]);
+    let two = node("B", 2, b, &[(a, 10)]);
+    let three = node("C", 2, c, &[(a, 1)]);
+    let far = hears(two.receiver("near.by", 10_000));
+    let nearer = hears(three.receiver("near.by", 10_000));
+    let (mut sender, mut number) = (one.sender("near.by"), 0);
+    let has_some = |got: &Got| !got.take().is_empty();
+    send_until(&mut sender, &mut number, b"who", "the nearer one to be known", || has_some(&nearer));
+    drop(three);
+    far.take();
+    send_until(&mut sender, &mut number, b"who", "the farther one to have it", || has_some(&far));
 }
 
 #[test]
@@ -177,6 +235,10 @@ fn a_router_that_goes_is_gone_round_and_comes_back() {
     let _two = node("B", 2, b, &[(a, 2)]);
     let three = node("C", 2, c, &[(a, 1)]);
     let four = node("D", 2, d, &[(b, 2), (c, 1)]);
+    let probes = hears(four.receiver("probe", 10_000));
+    let (mut prober, mut number) = (one.sender("probe"), 0);
+    send_until(&mut prober, &mut number, b"how", "the way over C", || three.passed() > 0);
+    drop((probes, prober));
     let mut receiver = four.receiver("orders", 1000);
     let mut sender = one.sender("orders");
     sender.send_message(0, Durable::Yes, b"over C");
@@ -186,13 +248,8 @@ fn a_router_that_goes_is_gone_round_and_comes_back() {
     let (_, _, state) = sender.state();
     assert!(state.contains("Modified") && state.contains("delivery_failed: true"), "{state}");
     receiver.accept(delivery, delivery);
-    let mut number = 1;
-    wait_for("a way over B", || {
-        sender.send_message(number, Durable::Yes, b"over B");
-        number += 1;
-        let is_there = receiver.drain(1000) > 0;
-        (is_there).then_some(())
-    });
+    let (got, mut number) = (hears(receiver), 1);
+    send_until(&mut sender, &mut number, b"over B", "a way over B", || !got.take().is_empty());
     let again = node("C", 2, c, &[(a, 1)]);
     again.broker.logged(&["is a neighbour", "router"]);
 }

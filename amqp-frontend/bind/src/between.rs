@@ -7,23 +7,14 @@
 //! priority in its order.
 
 use amqp_codec::AmqpError;
-use amqp_codec::performative::{Attach, ExpiryPolicy, Open, Role, Source, Target, Terminus};
+use amqp_codec::performative::{Attach, Open, Role};
 use engine_core::command::{Between, Carries, ConsumerSpec, Passage, ProducerSpec};
 use engine_core::message::PRIORITIES;
 use engine_home::{Home, Peer, Plan};
-use engine_message::value::Value;
 
 use crate::asked::{PeerEnd, Purpose};
 use crate::bind::Bind;
-
-/// The capability of termini of links for what routers tell each other.
-const CONTROL: &str = "qd.router";
-/// That of links for messages.
-const MESSAGES: &str = "qd.router-data";
-/// The property of an open that says what a message over the connection costs, if that is more than 1.
-const COST: &str = "qd.inter-router-cost";
-/// The property that says how routers annotate messages.
-const ANNOTATIONS: &str = "qd.annotations-version";
+use crate::joints::{CONTROL, MESSAGES, attach, carries, cost};
 
 impl Bind {
     /// The connection is one to another router.
@@ -35,14 +26,8 @@ impl Bind {
 
     /// Notes what the peer's open says of a connection between routers: the larger of both costs counts.
     pub(crate) fn note_open(&mut self, open: &Open) {
-        if let Peer::Router { cost } = &mut self.client.peer {
-            let said = match open.properties.get(COST) {
-                Some(Value::Int(said)) => u32::try_from(*said).unwrap_or_default(),
-                Some(Value::Uint(said)) => *said,
-                Some(Value::Long(said)) => u32::try_from(*said).unwrap_or_default(),
-                _ => 0,
-            };
-            *cost = said.max(*cost);
+        if let Peer::Router { cost: own } = &mut self.client.peer {
+            *own = cost(open).max(*own);
         }
     }
 
@@ -94,47 +79,5 @@ impl Bind {
             Role::Sender => PeerEnd::Sends(Box::new(ProducerSpec { passage, ..ProducerSpec::of(name) })),
             Role::Receiver => PeerEnd::Receives(Box::new(ConsumerSpec { passage, ..ConsumerSpec::of(name) })),
         }
-    }
-}
-
-/// Says in an open what one between routers says.
-pub(crate) fn mark(open: &mut Open, peer: Peer) {
-    let Peer::Router { cost } = peer else { return };
-    open.properties.insert(ANNOTATIONS, Value::Int(1));
-    if cost > 1 {
-        open.properties.insert(COST, Value::Int(i32::try_from(cost).unwrap_or(i32::MAX)));
-    }
-}
-
-/// Whether a capability is of a link between routers.
-pub(crate) fn is_between(capability: &str) -> bool {
-    matches!(capability, CONTROL | MESSAGES)
-}
-
-/// What goes over a link between routers; nothing if it is none.
-fn carries(attach: &Attach) -> Option<Carries> {
-    let source = attach.source.iter().flat_map(|source| &source.terminus.capabilities);
-    let target = match &attach.target {
-        Some(Target::Node(target)) => target.capabilities.as_slice(),
-        _ => &[],
-    };
-    source.chain(target).find_map(|capability| match capability.as_str() {
-        CONTROL => Some(Carries::Control),
-        MESSAGES => Some(Carries::Messages),
-        _ => None,
-    })
-}
-
-fn attach(name: String, role: Role, capability: &'static str) -> Attach {
-    let terminus = || Terminus {
-        capabilities: vec![capability.into()],
-        expiry_policy: ExpiryPolicy::LinkDetach,
-        ..Terminus::default()
-    };
-    Attach {
-        source: Some(Source::from(terminus())),
-        target: Some(Target::Node(terminus())),
-        initial_delivery_count: (role == Role::Sender).then_some(0),
-        ..Attach::new(name, 0, role)
     }
 }

@@ -18,8 +18,8 @@ use engine_home::{Client, Home, LocalId, Moves, Peer, Request, Slot};
 use engine_message::Condition;
 
 use crate::asked::AskedLinks;
-use crate::between;
 use crate::coordinating::Belongs;
+use crate::joints;
 use crate::outcome::Outcomes;
 
 /// One AMQP connection.
@@ -83,7 +83,7 @@ impl Bind {
     pub fn connect(config: Arc<Config>, caller: Caller<'_>, now_ns: u64) -> Self {
         let mut out = Out::default();
         let mut open = Open { hostname: Some(caller.hostname.to_owned()), ..config.server_open() };
-        between::mark(&mut open, caller.peer);
+        joints::mark(&mut open, caller.peer);
         let machine = Connection::client(config, open, caller.credentials, now_ns, &mut out);
         let mut client = Client::default();
         (client.user, client.peer) = (caller.user, caller.peer);

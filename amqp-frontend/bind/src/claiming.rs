@@ -13,8 +13,8 @@ use engine_message::Condition;
 use engine_message::value::Value;
 
 use crate::attaching::error;
-use crate::between;
 use crate::bind::Bind;
+use crate::joints;
 
 /// The capability: offered to all, and in force for those that desire it.
 const SOLE: &str = "sole-connection-for-container";
@@ -96,7 +96,7 @@ impl Bind {
         self.opened = true;
         let mut open = self.machine.config().server_open();
         answer(&mut open, self.sole);
-        between::mark(&mut open, self.client.peer);
+        joints::mark(&mut open, self.client.peer);
         self.machine.accept_open(open, &mut self.out);
         self.requests.push_back(Request::Opened);
         self.resume(home);

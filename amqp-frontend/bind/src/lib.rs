@@ -12,6 +12,7 @@ mod claiming;
 mod coordinating;
 mod filter;
 mod inbound;
+mod joints;
 mod lasting;
 mod managing;
 mod outbound;

@@ -20,7 +20,7 @@ use engine_message::Symbol;
 use engine_message::reader::Reader;
 use engine_message::value::{Map, Value, read_symbols};
 
-use crate::between::is_between;
+use crate::joints::is_between;
 use crate::{filter, outcome, priority};
 
 /// The capabilities of termini that mean something here.

@@ -9,7 +9,7 @@ use engine_router::address::Key;
 use engine_router::settlement::{InLink, OutLink};
 use engine_router::table::{Address, ConsumerId};
 
-use crate::neighbours::Joint;
+use crate::joints::Joint;
 
 /// The end of a link.
 #[derive(Debug)]

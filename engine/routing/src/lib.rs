@@ -13,6 +13,7 @@
 mod crossing;
 mod end;
 mod entry;
+mod joints;
 pub mod limits;
 mod neighbours;
 mod passing;

@@ -10,8 +10,6 @@
 //! A link for messages to a neighbour is a receiver like others, of a number that the table finds it by: that of the connection and the
 //! priority.
 
-use std::collections::{BTreeMap, VecDeque};
-
 use bytes::Bytes;
 use engine_core::command::{Between, Carries, ConsumerSpec, ProducerSpec, RoutingType};
 use engine_core::event::{Event, KEY_NONE, Refusal};
@@ -20,125 +18,14 @@ use engine_core::message::{Message, PRIORITIES};
 use engine_core::slab::Key as Place;
 use engine_message::{Condition, section};
 use engine_router::RouterId;
-use engine_router::network::LinkId;
 use engine_router::settlement::{InKind, OutKind};
 use engine_router::table::ConsumerId;
 
 use crate::end::{End, Receiver, end_key, of_receiver, of_sender};
+use crate::joints::{Joint, JointKind, consumer, neighbour};
 use crate::limits::{CONTROL_BACKLOG_MAX, ENDS_MAX};
 use crate::registry::{Note, Order};
 use crate::router::{Router, info, too_many};
-
-/// Bits of a consumer's number that say the priority of a link to a neighbour.
-const PRIORITY_BITS: u32 = 4;
-/// The bit of a consumer's number that says that it is a neighbour's.
-const IS_NEIGHBOURS: u64 = 1 << 47;
-
-/// A connection to another router.
-#[derive(Debug)]
-pub(crate) struct Neighbour {
-    /// What the registry calls it.
-    pub link: LinkId,
-    id: RouterId,
-    cost: u32,
-    /// Links for control: what comes, what goes.
-    control_in: Option<Place>,
-    control_out: Option<Place>,
-    /// Links for messages to it, by priority.
-    out: [Option<Place>; PRIORITIES],
-    /// How many links for messages from it and to it there were.
-    had: [usize; 2],
-    /// Links of any kind that are there.
-    links: u32,
-    /// Whether the registry knows it.
-    is_told: bool,
-    /// Messages that the neighbour takes still, and what waits for that.
-    credit: u32,
-    waiting: VecDeque<Message>,
-}
-
-/// Connections to other routers.
-#[derive(Debug, Default)]
-pub(crate) struct Neighbours {
-    by_connection: BTreeMap<u64, Neighbour>,
-    by_link: BTreeMap<LinkId, u64>,
-    numbered: u64,
-}
-
-/// A link of a connection to another router, other than those that messages go out over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Joint {
-    pub link: LinkKey,
-    pub connection: u64,
-    pub kind: JointKind,
-}
-
-/// What such a link is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum JointKind {
-    ControlIn,
-    ControlOut,
-    MessagesIn,
-}
-
-impl Neighbours {
-    /// The connection of a number, which is made if it is new.
-    fn get(&mut self, shard: u16, between: Between, id: RouterId) -> &mut Neighbour {
-        let (numbered, by_link) = (&mut self.numbered, &mut self.by_link);
-        self.by_connection.entry(between.connection).or_insert_with(|| {
-            let link = LinkId(ConsumerId::at(shard, IS_NEIGHBOURS | *numbered << PRIORITY_BITS).0);
-            *numbered += 1;
-            by_link.insert(link, between.connection);
-            Neighbour {
-                link,
-                id,
-                cost: between.cost,
-                control_in: None,
-                control_out: None,
-                out: [None; PRIORITIES],
-                had: [0; 2],
-                links: 0,
-                is_told: false,
-                credit: 0,
-                waiting: VecDeque::new(),
-            }
-        })
-    }
-
-    fn of_connection(&mut self, connection: u64) -> Option<&mut Neighbour> {
-        self.by_connection.get_mut(&connection)
-    }
-
-    /// The receiver that messages of a priority go to over a link.
-    pub fn receiver(&self, link: LinkId, priority: u8) -> Option<Place> {
-        let neighbour = self.by_connection.get(self.by_link.get(&link)?)?;
-        let lane = usize::from(priority).min(PRIORITIES - 1);
-        let (lower, higher) = neighbour.out.split_at(lane + 1);
-        lower.iter().rev().chain(higher).find_map(|place| *place)
-    }
-
-    /// How many links there are that are neither senders nor receivers.
-    pub fn joints(&self) -> usize {
-        let joints = |neighbour: &Neighbour| neighbour.links as usize - neighbour.out.iter().flatten().count();
-        self.by_connection.values().map(joints).sum()
-    }
-
-    /// How many receivers there are.
-    pub fn receivers(&self) -> usize {
-        self.by_connection.values().map(|neighbour| neighbour.out.iter().flatten().count()).sum()
-    }
-}
-
-/// The consumer that messages of a priority over a link are for.
-pub(crate) fn consumer(LinkId(link): LinkId, priority: u8) -> ConsumerId {
-    ConsumerId(link | u64::from(priority.min(PRIORITIES as u8 - 1)))
-}
-
-/// The link and the priority of a consumer that is a neighbour.
-pub(crate) fn neighbour(ConsumerId(number): ConsumerId) -> Option<(LinkId, u8)> {
-    let priority = number & ((1 << PRIORITY_BITS) - 1);
-    (number & IS_NEIGHBOURS != 0).then_some((LinkId(number & !priority), priority as u8))
-}
 
 impl Router {
     /// A peer that is a router sends on a link from here on.

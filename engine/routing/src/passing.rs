@@ -19,7 +19,7 @@ use engine_router::table::{Address, ConsumerId};
 use crate::crossing::{Away, Consumers, Crossing};
 use crate::end::{End, Named, lane_in, lane_out, named, of_receiver, of_sender, place};
 use crate::entry::{Entry, From, for_clients, for_routers};
-use crate::neighbours::{Joint, JointKind, Neighbours, consumer, neighbour};
+use crate::joints::{Joint, JointKind, Neighbours, consumer, neighbour};
 use crate::router::{Held, Passing, Router};
 use crate::states::{outcome, state};
 

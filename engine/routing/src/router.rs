@@ -28,8 +28,8 @@ use engine_router::{RouterId, Treatment};
 
 use crate::crossing::{AwayCopies, Came, Consumers, Crossing};
 use crate::end::{End, Receiver, Sender, end_key, lane_in, lane_out, of_receiver, of_sender, place};
+use crate::joints::{JointKind, Neighbours};
 use crate::limits::ENDS_MAX;
-use crate::neighbours::{JointKind, Neighbours};
 use crate::registry::{Answer, Changed, Note, Update};
 
 /// What a shard's router is told at its start.
