@@ -24,7 +24,9 @@ pub(crate) struct Sender {
     pub link: LinkKey,
     /// The address that its messages are for.
     pub key: Key,
-    /// The same, as the table has it, if somebody wants it.
+    /// Where it is among the senders of that.
+    pub at: usize,
+    /// The address, as the table has it, if somebody wants it.
     pub address: Option<Arc<Address>>,
 }
 

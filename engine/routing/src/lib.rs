@@ -16,6 +16,7 @@ mod passing;
 mod registry;
 mod relays;
 mod router;
+mod senders;
 mod states;
 
 pub use crossing::{Consumers, Crossing};

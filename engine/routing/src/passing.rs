@@ -10,11 +10,10 @@ use engine_core::key::{EndKey, LinkKey};
 use engine_core::message::{Content, Message};
 use engine_core::slab::Key as Place;
 use engine_message::Condition;
-use engine_router::Treatment;
 use engine_router::address::Key;
 use engine_router::forward::{Passage, Target, choose_at};
 use engine_router::settlement::{Action, CopyKey, DeliveryKey, InLink, OutLink, Overrun, Settling, State};
-use engine_router::table::Address;
+use engine_router::table::{Address, ConsumerId};
 
 use crate::crossing::{Away, Consumers, Crossing};
 use crate::end::{End, Named, lane_in, lane_out, named, of_receiver, of_sender, place};
@@ -123,9 +122,15 @@ impl Router {
         assert!(message.content == Content::Here, "what goes through files is refused where it comes in");
         self.chosen.targets.clear();
         self.chosen.links.clear();
-        address.1.into_iter().for_each(|address| self.weigh(address));
+        // What receivers of this shard have to do the settlement machine knows. What those of others have is counted as it goes there and
+        // comes back.
+        let own = |consumer: ConsumerId| {
+            let is_own = consumer.shard() == self.shard;
+            is_own.then(|| self.consumers.get(&consumer).map_or(0, |place| self.settlement.load(of_receiver(*place))))
+        };
+        let (spread, targets) = (&mut self.spread, &mut self.chosen.targets);
         // Who goes nowhere is released, or dropped and counted, whatever the reason.
-        let _ = choose_at(&self.table, address, &Passage::HERE, &mut self.spread, &mut self.chosen.targets);
+        let _ = choose_at(&self.table, address, &Passage::HERE, spread, own, targets);
         let consumers = self.find_ways();
         self.take(from, number, settled, Passing { message, consumers }).is_ok()
     }
@@ -156,18 +161,6 @@ impl Router {
         }
         self.chosen.links.append(&mut self.chosen.lanes);
         if elsewhere.is_empty() { Consumers::Here } else { Consumers::Several(elsewhere.into()) }
-    }
-
-    /// Has what receivers of this shard have to do be known, where messages go by that. What those of other shards have is counted as it goes
-    /// there and comes back.
-    fn weigh(&mut self, address: &Address) {
-        if address.treatment != Treatment::Balanced || address.local.len() < 2 {
-            return;
-        }
-        for consumer in address.local.iter().filter(|consumer| consumer.id.shard() == self.shard) {
-            let load = self.consumers.get(&consumer.id).map_or(0, |place| self.settlement.load(of_receiver(*place)));
-            self.spread.set(consumer.id, load);
-        }
     }
 
     /// Takes a message for those whose links are put together.

@@ -28,8 +28,9 @@ use engine_router::{RouterId, Treatment};
 
 use crate::crossing::{AwayCopies, Came, Consumers, Crossing};
 use crate::end::{End, Receiver, Sender, end_key, lane_in, lane_out, of_receiver, of_sender, place};
-use crate::limits::ENDS_MAX;
+use crate::limits::{ENDS_MAX, LOOKS_MAX};
 use crate::registry::{Answer, Note, Update};
+use crate::senders::{Due, Senders};
 
 /// What a shard's router is told at its start.
 #[derive(Clone, Debug)]
@@ -60,8 +61,7 @@ pub struct Router {
     pub(crate) ends: Slab<End>,
     /// Receivers of this shard.
     pub(crate) consumers: Numbered<ConsumerId, Place>,
-    /// Senders of this shard by the names of their addresses, whatever their phase.
-    senders: HashMap<Box<str>, Vec<Place>>,
+    senders: Senders,
     /// Anonymous relays of this shard that have sent something.
     pub(crate) relays: HashMap<LinkKey, Place>,
     /// How many receivers this shard has had.
@@ -151,7 +151,7 @@ impl Router {
             spread: Spread::default(),
             ends: Slab::default(),
             consumers: Numbered::default(),
-            senders: HashMap::new(),
+            senders: Senders::default(),
             relays: HashMap::new(),
             numbered: 0,
             waiting: Waiting::default(),
@@ -192,14 +192,37 @@ impl Router {
 
     /// All shards are to go by another table, and this one does from here on.
     pub fn handle_update(&mut self, update: Update) {
-        self.table = update.table;
+        let before = std::mem::replace(&mut self.table, update.table);
+        let is_first = self.senders.is_done();
         for key in update.changed.iter() {
-            for place in self.senders.get(key.name()).cloned().unwrap_or_default() {
-                self.look(place);
+            if let (Some(gone), None) = (before.find(key), self.table.find(key)) {
+                self.spread.forget(gone.number);
+            }
+            self.senders.note(key.name());
+        }
+        self.senders.apply(update.version);
+        // Behind what an update before left each turn goes on with it.
+        if is_first {
+            self.proceed();
+        }
+    }
+
+    /// Goes on with what an update left to be done: a turn does so much of it.
+    pub fn proceed(&mut self) {
+        for _ in 0..LOOKS_MAX {
+            match self.senders.poll_due() {
+                Some(Due::Look(sender)) => self.look(sender),
+                Some(Due::Applied(version)) => self.out.notes.push_back(Note::Applied { shard: self.shard, version }),
+                None => break,
             }
         }
-        self.out.notes.push_back(Note::Applied { shard: self.shard, version: update.version });
         self.act();
+    }
+
+    /// Whether something is left of an update.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        !self.senders.is_done()
     }
 
     /// The registry says what became of a receiver's attach.
@@ -288,8 +311,7 @@ impl Router {
         let held =
             self.ends.iter().map(|(_, end)| if let End::Receiver(receiver) = end { receiver.held.len() } else { 0 });
         assert_eq!(held.sum::<usize>(), self.waiting.held.len(), "what is held somebody has");
-        let senders: usize = self.senders.values().map(Vec::len).sum();
-        let ends = senders + receivers + self.relays.len();
+        let ends = self.senders.count() + receivers + self.relays.len();
         assert_eq!(ends, self.ends.len(), "each sender is found by its address, each relay by its link");
     }
 
@@ -311,11 +333,14 @@ impl Router {
             Ok(key) => key,
             Err(refusal) => return self.out.events.push_back((link, Event::Refused { refusal })),
         };
-        let (name, routing) = (key.name().into(), self.routing(&key));
-        let Ok(place) = self.ends.insert_within(End::Sender(Sender { link, key, address: None }), ENDS_MAX) else {
+        let routing = self.routing(&key);
+        let Ok(place) = self.ends.insert_within(End::Sender(Sender { link, key, at: 0, address: None }), ENDS_MAX)
+        else {
             return self.out.events.push_back((link, Event::Refused { refusal: too_many() }));
         };
-        self.senders.entry(name).or_default().push(place);
+        if let Some(End::Sender(sender)) = self.ends.get_mut(place) {
+            sender.at = self.senders.add(sender.key.name(), place);
+        }
         self.settlement.handle_in(of_sender(place), InKind::Endpoint, self.capacity);
         let info = info(spec.address.clone(), routing);
         self.out.events.push_back((link, Event::Attached { end: end_key(place), info }));
@@ -367,18 +392,17 @@ impl Router {
     pub(crate) fn detach(&mut self, end: EndKey) {
         let place = place(end);
         match self.ends.remove(place) {
-            Some(End::Sender(Sender { key, .. })) => {
-                if let Some(senders) = self.senders.get_mut(key.name()) {
-                    senders.retain(|sender| *sender != place);
-                    if senders.is_empty() {
-                        self.senders.remove(key.name());
+            Some(End::Sender(Sender { key, at, .. })) => {
+                if let Some(moved) = self.senders.remove(key.name(), at) {
+                    if let Some(End::Sender(sender)) = self.ends.get_mut(moved) {
+                        sender.at = at;
                     }
+                    self.look(moved);
                 }
                 self.settlement.handle_in_lost(of_sender(place));
             }
             Some(End::Receiver(Receiver { key, consumer, held, .. })) => {
                 self.consumers.remove(&consumer);
-                self.spread.set(consumer, 0);
                 for key in held {
                     self.waiting.held.remove(key);
                 }

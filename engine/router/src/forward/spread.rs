@@ -1,7 +1,8 @@
 //! What a shard remembers to spread messages: deliveries without an outcome, and whose turn it is.
 //!
 //! Guarantees: what was counted is taken back by the same call with its outcome, and nothing is kept of what is zero. Each shard counts
-//! its own: what others have outstanding with the same consumer shows in that consumer's credit, not here.
+//! its own: what others have outstanding with the same consumer shows in that consumer's credit, not here. Who knows
+//! better says so to whoever chooses (`choose_at`).
 
 use crate::numbers::Numbered;
 use crate::set::RouterIndex;
@@ -28,14 +29,6 @@ impl Spread {
     #[must_use]
     pub fn of_hop(&self, address: u32, hop: RouterIndex) -> u32 {
         self.hops.get(&(address, hop)).copied().unwrap_or_default()
-    }
-
-    /// A consumer has so many, as whoever knows has counted them.
-    pub fn set(&mut self, consumer: ConsumerId, outstanding: u32) {
-        match outstanding {
-            0 => drop(self.consumers.remove(&consumer)),
-            outstanding => drop(self.consumers.insert(consumer, outstanding)),
-        }
     }
 
     /// A consumer is given a delivery.
