@@ -46,7 +46,8 @@ type Model = BTreeMap<usize, (Vec<u64>, BTreeSet<usize>)>;
 fn shown(table: &Table) -> Model {
     let of = |number: usize| {
         let address = table.find(&key(number))?;
-        let local = address.local.iter().map(|consumer| consumer.id.0).collect();
+        let mut local: Vec<u64> = address.local.iter().map(|consumer| consumer.id.0).collect();
+        local.sort_unstable();
         Some((number, (local, address.routers.iter().map(RouterIndex::number).collect())))
     };
     (0..KEYS).filter_map(of).collect()
@@ -61,6 +62,7 @@ fn apply(step: &Step, addresses: &mut Addresses, model: &mut Model) {
                 return;
             }
             local.push(*id);
+            local.sort_unstable();
             let consumer = Consumer { id: ConsumerId(*id), place: Place::Client, capacity: 1 };
             let is_first = matches!(addresses.add(&key(*number), consumer), Change::First(_));
             assert_eq!(is_first, local.len() == 1);
@@ -99,6 +101,22 @@ fn apply(step: &Step, addresses: &mut Addresses, model: &mut Model) {
         }
     }
     model.retain(|_, (local, routers)| !local.is_empty() || !routers.is_empty());
+}
+
+#[test]
+fn consumers_go_one_by_one_whatever_their_address_has() {
+    // With a walk through all of them for each this would take hours.
+    const CONSUMERS: u64 = 200_000;
+    let mut addresses = Addresses::new(std::sync::Arc::default(), 1);
+    let consumer = |id| Consumer { id: ConsumerId(id), place: Place::Client, capacity: 1 };
+    for id in 0..CONSUMERS {
+        addresses.add(&key(0), consumer(id));
+    }
+    for id in (0..CONSUMERS).filter(|id| id % 2 == 0).chain((0..CONSUMERS).filter(|id| id % 2 == 1).rev()) {
+        assert_ne!(addresses.remove(&key(0), ConsumerId(id)), Change::Full);
+        assert_eq!(addresses.remove(&key(0), ConsumerId(id)), Change::None, "it is gone");
+    }
+    assert_eq!(addresses.count(), 0);
 }
 
 proptest! {

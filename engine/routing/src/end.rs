@@ -30,7 +30,9 @@ pub(crate) struct Sender {
     pub to: Arc<str>,
     /// The same as a key.
     pub key: Key,
-    /// The same, as the table has it, if somebody wants it.
+    /// Where it is among the senders of that.
+    pub at: usize,
+    /// The address, as the table has it, if somebody wants it.
     pub address: Option<Arc<Address>>,
 }
 

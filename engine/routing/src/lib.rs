@@ -20,6 +20,7 @@ mod passing;
 mod registry;
 mod relays;
 mod router;
+mod senders;
 mod states;
 
 pub use crossing::{Consumers, Crossing};

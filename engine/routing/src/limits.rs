@@ -10,3 +10,7 @@ pub const CONTROL_BACKLOG_MAX: usize = 4096;
 
 /// Ends of routed links on one shard: as many as it may have links. A further attach is refused.
 pub const ENDS_MAX: u32 = 1 << 24;
+
+/// Senders whose address is looked up in one turn since the table is another one: some hundred microseconds of work. The others are looked up
+/// in the next turns, and a receiver's attach is answered behind that.
+pub const LOOKS_MAX: usize = 2048;

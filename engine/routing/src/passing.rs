@@ -10,11 +10,10 @@ use engine_core::key::{EndKey, LinkKey};
 use engine_core::message::{Content, Message};
 use engine_core::slab::Key as Place;
 use engine_message::Condition;
-use engine_router::Treatment;
 use engine_router::forward::{Passage, Taken, Target, choose_at};
 use engine_router::numbers::Numbered;
 use engine_router::settlement::{Action, CopyKey, DeliveryKey, InLink, OutLink, Overrun, Settling, State};
-use engine_router::table::{Address, ConsumerId};
+use engine_router::table::ConsumerId;
 
 use crate::crossing::{Away, Consumers, Crossing};
 use crate::end::{End, Named, lane_in, lane_out, named, of_receiver, of_sender, place};
@@ -148,10 +147,22 @@ impl Router {
         assert!(message.content == Content::Here, "what goes through files is refused where it comes in");
         self.chosen.targets.clear();
         self.chosen.links.clear();
-        entry.address.into_iter().for_each(|address| self.weigh(address, message.header.priority));
         let (address, passage) = ((entry.key, entry.address), &entry.passage);
+        let priority = message.header.priority;
+        let (consumers, neighbours, settlement) = (&self.consumers, &self.neighbours, &self.settlement);
+        // What receivers of this shard have to do the settlement machine knows, of a neighbour that of all addresses. What those of others
+        // have is counted as it goes there and comes back.
+        let own = |target| {
+            let consumer = consumer_of(target, priority);
+            let is_own = consumer.shard() == self.shard;
+            let load = || {
+                receiver_of((consumers, neighbours), consumer).map_or(0, |place| settlement.load(of_receiver(place)))
+            };
+            is_own.then(load)
+        };
+        let (spread, targets) = (&mut self.spread, &mut self.chosen.targets);
         // Who goes nowhere is released, or dropped and counted, whatever the reason.
-        let taken = choose_at(&self.table, address, passage, &mut self.spread, &mut self.chosen.targets);
+        let taken = choose_at(&self.table, address, passage, spread, own, targets);
         let away = taken.ok().and_then(|taken| self.away(&message, entry, &taken));
         let message = match entry.from {
             From::Router if self.chosen.has_clients() => for_clients(&message).unwrap_or(message),
@@ -211,36 +222,6 @@ impl Router {
         }
         self.chosen.links.append(&mut self.chosen.lanes);
         if elsewhere.is_empty() { Consumers::Here } else { Consumers::Several(elsewhere.into()) }
-    }
-
-    /// Has what receivers of this shard have to do be known, where messages go by that. What those of other shards have is counted as it goes
-    /// there and comes back.
-    fn weigh(&mut self, address: &Address, priority: u8) {
-        if address.treatment != Treatment::Balanced {
-            return;
-        }
-        self.weigh_ways(address, priority);
-        if address.local.len() < 2 && address.routers.is_empty() {
-            return;
-        }
-        for consumer in address.local.iter().filter(|consumer| consumer.id.shard() == self.shard) {
-            let load = self.consumers.get(&consumer.id).map_or(0, |place| self.settlement.load(of_receiver(*place)));
-            self.spread.set(consumer.id, load);
-        }
-    }
-
-    /// The same of what is under way to neighbours that lead to other routers with receivers: for all addresses together.
-    fn weigh_ways(&mut self, address: &Address, priority: u8) {
-        for router in address.routers.iter() {
-            let routes = self.table.routes();
-            let (Some(path), Some(link)) = (routes.path(router), routes.link(router)) else { continue };
-            let consumer = consumer(link, priority);
-            let load = match consumer.shard() == self.shard {
-                true => self.receiver_of(consumer).map_or(0, |place| self.settlement.load(of_receiver(place))),
-                false => self.spread.of_consumer(consumer),
-            };
-            self.spread.set_hop(address.number, path.next_hop, load);
-        }
     }
 
     /// Takes a message for those whose links are put together.

@@ -29,8 +29,9 @@ use engine_router::{RouterId, Treatment};
 use crate::crossing::{AwayCopies, Came, Consumers, Crossing};
 use crate::end::{End, Receiver, Sender, end_key, lane_in, lane_out, of_receiver, of_sender, place};
 use crate::joints::{JointKind, Neighbours};
-use crate::limits::ENDS_MAX;
+use crate::limits::{ENDS_MAX, LOOKS_MAX};
 use crate::registry::{Answer, Changed, Note, Update};
+use crate::senders::{Due, Senders};
 
 /// What a shard's router is told at its start.
 #[derive(Clone, Debug)]
@@ -61,8 +62,7 @@ pub struct Router {
     pub(crate) ends: Slab<End>,
     /// Receivers of this shard.
     pub(crate) consumers: Numbered<ConsumerId, Place>,
-    /// Senders of this shard by the names of their addresses, whatever their phase.
-    senders: HashMap<Box<str>, Vec<Place>>,
+    senders: Senders,
     /// Anonymous relays of this shard that have sent something.
     pub(crate) relays: HashMap<LinkKey, Place>,
     pub(crate) neighbours: Neighbours,
@@ -167,7 +167,7 @@ impl Router {
             spread: Spread::default(),
             ends: Slab::default(),
             consumers: Numbered::default(),
-            senders: HashMap::new(),
+            senders: Senders::default(),
             relays: HashMap::new(),
             neighbours: Neighbours::default(),
             numbered: 0,
@@ -215,17 +215,45 @@ impl Router {
 
     /// All shards are to go by another table, and this one does from here on.
     pub fn handle_update(&mut self, update: Update) {
-        self.table = update.table;
-        let places: Vec<Place> = match update.changed {
+        let before = std::mem::replace(&mut self.table, update.table);
+        let is_first = self.senders.is_done();
+        match update.changed {
             Changed::Some(keys) => {
-                let of = |key: &Key| self.senders.get(key.name()).cloned().unwrap_or_default();
-                keys.iter().flat_map(of).collect()
+                for key in keys.iter() {
+                    if let (Some(gone), None) = (before.find(key), self.table.find(key)) {
+                        self.spread.forget(gone.number);
+                    }
+                    self.senders.note(key.name());
+                }
             }
-            Changed::All => self.senders.values().flatten().copied().collect(),
-        };
-        places.into_iter().for_each(|place| self.look(place));
-        self.out.notes.push_back(Note::Applied { shard: self.shard, version: update.version });
+            Changed::All => {
+                self.spread.forget_turns();
+                self.senders.note_all();
+            }
+        }
+        self.senders.apply(update.version);
+        // Behind what an update before left each turn goes on with it.
+        if is_first {
+            self.proceed();
+        }
+    }
+
+    /// Goes on with what an update left to be done: a turn does so much of it.
+    pub fn proceed(&mut self) {
+        for _ in 0..LOOKS_MAX {
+            match self.senders.poll_due() {
+                Some(Due::Look(sender)) => self.look(sender),
+                Some(Due::Applied(version)) => self.out.notes.push_back(Note::Applied { shard: self.shard, version }),
+                None => break,
+            }
+        }
         self.act();
+    }
+
+    /// Whether something is left of an update.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        !self.senders.is_done()
     }
 
     /// The registry says what became of a receiver's attach.
@@ -314,8 +342,7 @@ impl Router {
         let held =
             self.ends.iter().map(|(_, end)| if let End::Receiver(receiver) = end { receiver.held.len() } else { 0 });
         assert_eq!(held.sum::<usize>(), self.waiting.held.len(), "what is held somebody has");
-        let senders: usize = self.senders.values().map(Vec::len).sum();
-        let ends = senders + receivers + self.relays.len() + self.neighbours.joints();
+        let ends = self.senders.count() + receivers + self.relays.len() + self.neighbours.joints();
         assert_eq!(ends, self.ends.len(), "each sender is found by its address, each relay by its link");
     }
 
@@ -337,14 +364,16 @@ impl Router {
             Ok(key) => key,
             Err(refusal) => return self.out.events.push_back((link, Event::Refused { refusal })),
         };
-        let (name, routing) = (key.name().into(), self.routing(&key));
+        let routing = self.routing(&key);
         let Ok(place) = self.ends.insert_within(
-            End::Sender(Sender { link, to: spec.address.as_str().into(), key, address: None }),
+            End::Sender(Sender { link, to: spec.address.as_str().into(), key, at: 0, address: None }),
             ENDS_MAX,
         ) else {
             return self.out.events.push_back((link, Event::Refused { refusal: too_many() }));
         };
-        self.senders.entry(name).or_default().push(place);
+        if let Some(End::Sender(sender)) = self.ends.get_mut(place) {
+            sender.at = self.senders.add(sender.key.name(), place);
+        }
         let capacity = spec.passage.capacity.unwrap_or(self.capacity);
         self.settlement.handle_in(of_sender(place), InKind::Endpoint, capacity);
         let info = info(spec.address.clone(), routing);
@@ -398,18 +427,17 @@ impl Router {
     pub(crate) fn detach(&mut self, end: EndKey) {
         let place = place(end);
         match self.ends.remove(place) {
-            Some(End::Sender(Sender { key, .. })) => {
-                if let Some(senders) = self.senders.get_mut(key.name()) {
-                    senders.retain(|sender| *sender != place);
-                    if senders.is_empty() {
-                        self.senders.remove(key.name());
+            Some(End::Sender(Sender { key, at, .. })) => {
+                if let Some(moved) = self.senders.remove(key.name(), at) {
+                    if let Some(End::Sender(sender)) = self.ends.get_mut(moved) {
+                        sender.at = at;
                     }
+                    self.look(moved);
                 }
                 self.settlement.handle_in_lost(of_sender(place));
             }
             Some(End::Receiver(Receiver { key, consumer, held, .. })) => {
                 self.consumers.remove(&consumer);
-                self.spread.set(consumer, 0);
                 for key in held {
                     self.waiting.held.remove(key);
                 }

@@ -87,6 +87,9 @@ impl Engine {
         self.busy = false;
         self.mesh.begin_turn();
         self.core.begin_turn(now_ns, wall_ms);
+        if let Some(router) = self.router.as_mut().filter(|router| router.is_busy()) {
+            router.proceed();
+        }
     }
 
     /// The journal's disk carried out an order.
@@ -355,6 +358,7 @@ impl Engine {
     /// shard does not keep up.
     fn flush_routed(&mut self) {
         let Some(router) = &mut self.router else { return };
+        self.busy |= router.is_busy();
         let octets_max = router.octets_max() / ROUTED_BACKLOG_SHARE;
         while let Some((to, crossing)) = router.poll_crossing() {
             if let Crossing::Deliver { number, settled, .. } = crossing {

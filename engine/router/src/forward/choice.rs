@@ -64,10 +64,11 @@ pub fn choose(
     spread: &mut Spread,
     targets: &mut Vec<Target>,
 ) -> Result<Taken, Undelivered> {
-    choose_at(table, (key, table.find(key)), passage, spread, targets)
+    choose_at(table, (key, table.find(key)), passage, spread, |_| None, targets)
 }
 
-/// The same for an address that was looked up before, in the same table.
+/// The same for an address that was looked up before, in the same table. What targets have outstanding that the caller counts itself it
+/// says (`own`), and is asked for no more of them than is needed.
 ///
 /// # Errors
 /// As `choose`.
@@ -76,17 +77,18 @@ pub fn choose_at(
     (key, address): (&Key, Option<&Arc<Address>>),
     passage: &Passage,
     spread: &mut Spread,
+    own: impl Fn(Target) -> Option<u32>,
     targets: &mut Vec<Target>,
 ) -> Result<Taken, Undelivered> {
     if passage.is_round {
         return Err(Undelivered::Round);
     }
-    let undelivered = match choose_for(table, (key, address), passage, spread, targets) {
+    let undelivered = match choose_for(table, (key, address), passage, spread, &own, targets) {
         Ok(()) => return Ok(Taken::Wanted),
         Err(undelivered) => undelivered,
     };
     let fallback = table.fallback(key).ok_or(undelivered)?;
-    let taken = choose_for(table, (&fallback, table.find(&fallback)), passage, spread, targets);
+    let taken = choose_for(table, (&fallback, table.find(&fallback)), passage, spread, &own, targets);
     taken.map(|()| Taken::Fallback(fallback)).map_err(|_| undelivered)
 }
 
@@ -95,6 +97,7 @@ fn choose_for(
     (key, address): (&Key, Option<&Arc<Address>>),
     passage: &Passage,
     spread: &mut Spread,
+    own: &impl Fn(Target) -> Option<u32>,
     targets: &mut Vec<Target>,
 ) -> Result<(), Undelivered> {
     let routes = table.routes();
@@ -107,7 +110,7 @@ fn choose_for(
     match address.treatment {
         Treatment::Flood | Treatment::Multicast => copy(address, routes, passage, targets),
         Treatment::Closest | Treatment::LinkBalanced => targets.extend(closest(address, routes, passage, spread)),
-        Treatment::Balanced => targets.extend(balanced(address, routes, passage, spread)),
+        Treatment::Balanced => targets.extend(balanced(address, routes, passage, spread, own)),
         Treatment::Unavailable => return Err(Undelivered::Unwanted),
     }
     if targets.is_empty() { Err(Undelivered::Unreachable) } else { Ok(()) }
@@ -170,29 +173,33 @@ fn closest(address: &Address, routes: &Routes, passage: &Passage, spread: &mut S
 
 /// What has least to do: a consumer by what it has outstanding, a router by what is outstanding on the way there and its cost. What is
 /// not busy goes before what is.
-fn balanced(address: &Address, routes: &Routes, passage: &Passage, spread: &mut Spread) -> Option<Target> {
+fn balanced(
+    address: &Address,
+    routes: &Routes,
+    passage: &Passage,
+    spread: &mut Spread,
+    own: &impl Fn(Target) -> Option<u32>,
+) -> Option<Target> {
     let count = address.local.len();
     let turn = spread.turn(address.number, count);
-    let load = |consumer: &Consumer| {
-        let outstanding = spread.of_consumer(consumer.id);
-        (outstanding >= consumer.capacity, u64::from(outstanding), Target::Consumer(consumer.id))
-    };
-    // `min_by_key` gives the first of equal ones: who is next in turn.
-    let local = address
-        .local
-        .iter()
-        .cycle()
-        .skip(turn)
-        .take(count)
-        .map(load)
-        .min_by_key(|(is_busy, load, _)| (*is_busy, *load));
-    if let Some((false, 0, target)) = local {
-        return Some(target);
+    let mut local: Option<(bool, u64, Target)> = None;
+    for consumer in address.local.iter().cycle().skip(turn).take(count) {
+        let target = Target::Consumer(consumer.id);
+        let outstanding = own(target).unwrap_or_else(|| spread.of_consumer(consumer.id));
+        let is_busy = outstanding >= consumer.capacity;
+        if outstanding == 0 && !is_busy {
+            // Nobody has less to do, and of equal ones it is next in turn.
+            return Some(target);
+        }
+        let load = (is_busy, u64::from(outstanding));
+        if local.is_none_or(|(is_busy, least, _)| load < (is_busy, least)) {
+            local = Some((load.0, load.1, target));
+        }
     }
     let way = |router: RouterIndex| {
         let (target, cost) = over(routes, router, passage).filter(|_| is_valid(routes, router, passage))?;
         let Target::Router { hop, .. } = target else { return None };
-        let outstanding = spread.of_hop(address.number, hop);
+        let outstanding = own(target).unwrap_or_else(|| spread.of_hop(address.number, hop));
         Some((outstanding >= LINK_CAPACITY, u64::from(outstanding) + cost, target))
     };
     let remote = address.routers.iter().filter_map(way).min_by_key(|(is_busy, load, _)| (*is_busy, *load));

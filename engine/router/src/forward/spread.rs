@@ -1,7 +1,8 @@
 //! What a shard remembers to spread messages: deliveries without an outcome, and whose turn it is.
 //!
 //! Guarantees: what was counted is taken back by the same call with its outcome, and nothing is kept of what is zero. Each shard counts
-//! its own: what others have outstanding with the same consumer shows in that consumer's credit, not here.
+//! its own: what others have outstanding with the same consumer shows in that consumer's credit, not here. Who knows
+//! better says so to whoever chooses (`choose_at`).
 
 use crate::numbers::Numbered;
 use crate::set::RouterIndex;
@@ -30,14 +31,6 @@ impl Spread {
         self.hops.get(&(address, hop)).copied().unwrap_or_default()
     }
 
-    /// A consumer has so many, as whoever knows has counted them.
-    pub fn set(&mut self, consumer: ConsumerId, outstanding: u32) {
-        match outstanding {
-            0 => drop(self.consumers.remove(&consumer)),
-            outstanding => drop(self.consumers.insert(consumer, outstanding)),
-        }
-    }
-
     /// A consumer is given a delivery.
     pub fn give(&mut self, consumer: ConsumerId) {
         *self.consumers.entry(consumer).or_default() += 1;
@@ -46,14 +39,6 @@ impl Spread {
     /// A consumer's delivery has its outcome, or was settled.
     pub fn take_back(&mut self, consumer: ConsumerId) {
         less(&mut self.consumers, consumer);
-    }
-
-    /// An address has so many over a neighbour, as whoever knows has counted them.
-    pub fn set_hop(&mut self, address: u32, hop: RouterIndex, outstanding: u32) {
-        match outstanding {
-            0 => drop(self.hops.remove(&(address, hop))),
-            outstanding => drop(self.hops.insert((address, hop), outstanding)),
-        }
     }
 
     /// A delivery of an address goes over a neighbour.
@@ -72,6 +57,11 @@ impl Spread {
         let now = *turn as usize % of.max(1);
         *turn = u32::try_from(now + 1).unwrap_or_default();
         now
+    }
+
+    /// Any address may be gone.
+    pub fn forget_turns(&mut self) {
+        self.turns.clear();
     }
 
     /// An address is gone, and its number may become another's.

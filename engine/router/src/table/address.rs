@@ -56,7 +56,7 @@ pub struct Address {
     pub number: u32,
     /// How its messages are spread.
     pub treatment: Treatment,
-    /// Consumers of this node, in the order in which they came.
+    /// Consumers of this node, in no order.
     pub local: Vec<Consumer>,
     /// Other routers that have consumers.
     pub routers: RouterSet,

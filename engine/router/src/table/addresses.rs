@@ -4,6 +4,7 @@
 //! 1. An address is there as long as it has a consumer here or at another router; there are at most `ADDRESSES_MAX`, and at most
 //!    `ROUTER_ADDRESSES_MAX` of one router. What is beyond is passed over and counted.
 //! 2. What is given out as a view does not change; a change behind it copies the bucket that it is in, and where the others are.
+//! 3. A consumer comes and goes at a cost that does not depend on how many its address has, but for that copy.
 //!
 //! Not here: who is told of addresses of this node (`network`), which the caller does with what `add` and `remove` say.
 
@@ -17,6 +18,7 @@ use crate::address::{Class, Key};
 use crate::control::{Announced, Changes};
 use crate::limits::{ADDRESSES_MAX, ROUTER_ADDRESSES_MAX, ROUTERS_MAX};
 use crate::network::Routes;
+use crate::numbers::Numbered;
 use crate::set::{RouterIndex, RouterSet};
 use crate::treatment::Treatment;
 
@@ -38,6 +40,8 @@ pub enum Change {
 pub struct Addresses {
     table: Table,
     count: usize,
+    /// Where consumers are among those of their addresses, by the addresses' numbers.
+    places: Numbered<(u32, ConsumerId), usize>,
     /// Addresses of each router, by its number.
     by_router: Vec<usize>,
     /// Numbers that are free below the highest that was given.
@@ -61,6 +65,7 @@ impl Addresses {
         Self {
             table,
             count: 0,
+            places: Numbered::default(),
             by_router: vec![0; ROUTERS_MAX],
             free: Vec::new(),
             numbers: 0,
@@ -104,11 +109,13 @@ impl Addresses {
 
     /// A consumer of this node comes.
     pub fn add(&mut self, key: &Key, consumer: Consumer) -> Change {
-        let mut is_first = false;
+        let (mut is_first, mut place) = (false, None);
         let treatment = self.edit(key, None, |address| {
             is_first = address.local.is_empty();
+            place = Some(((address.number, consumer.id), address.local.len()));
             address.local.push(consumer);
         });
+        self.places.extend(place);
         match treatment {
             None => Change::Full,
             Some(treatment) if is_first => Change::First(treatment),
@@ -118,15 +125,15 @@ impl Addresses {
 
     /// A consumer of this node goes.
     pub fn remove(&mut self, key: &Key, consumer: ConsumerId) -> Change {
-        let is_there = |address: &Arc<Address>| address.local.iter().any(|local| local.id == consumer);
-        if !self.table.find(key).is_some_and(is_there) {
-            return Change::None;
-        }
-        let mut is_last = false;
+        let Some(number) = self.table.find(key).map(|address| address.number) else { return Change::None };
+        let Some(place) = self.places.remove(&(number, consumer)) else { return Change::None };
+        let (mut is_last, mut moved) = (false, None);
         self.edit(key, None, |address| {
-            address.local.retain(|local| local.id != consumer);
+            address.local.swap_remove(place);
+            moved = address.local.get(place).map(|moved| ((number, moved.id), place));
             is_last = address.local.is_empty();
         });
+        self.places.extend(moved);
         if is_last { Change::Last } else { Change::None }
     }
 

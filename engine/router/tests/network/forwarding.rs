@@ -4,7 +4,7 @@ use engine_router::Treatment;
 use engine_router::address::{Class, Phase};
 use engine_router::annotations::Annotations;
 use engine_router::control::{Announced, Changes};
-use engine_router::forward::{Passage, Spread, Taken, Target, Undelivered, choose, choose_link};
+use engine_router::forward::{Passage, Spread, Taken, Target, Undelivered, choose, choose_at, choose_link};
 use engine_router::matching::Pattern;
 use engine_router::network::LinkId;
 use engine_router::set::RouterIndex;
@@ -56,6 +56,30 @@ fn table_of(treatment: Treatment) -> Addresses {
 
 fn client(id: u64) -> Consumer {
     Consumer { id: ConsumerId(id), place: Place::Client, capacity: 2 }
+}
+
+#[test]
+fn who_has_nothing_to_do_is_found_without_a_look_at_all() {
+    let mut addresses = table_of(Treatment::Balanced);
+    for id in 0..100 {
+        addresses.add(&key("M0a"), client(id));
+    }
+    let (table, mut spread) = (addresses.view(), Spread::default());
+    let address = (&key("M0a"), table.find(&key("M0a")));
+    let asked = std::cell::Cell::new(0);
+    for (number, looks) in [(0, 1), (1, 99), (2, 98)] {
+        asked.set(0);
+        // All are busy but the one that comes first, so that others look for it.
+        let own = |target: Target| {
+            let Target::Consumer(consumer) = target else { return None };
+            asked.set(asked.get() + 1);
+            Some(u32::from(consumer.0 != 0 && consumer.0 < 99))
+        };
+        let mut targets = Vec::new();
+        choose_at(&table, address, &Passage::HERE, &mut spread, own, &mut targets).expect("somebody is there");
+        let expected = if number == 0 { 0 } else { 99 };
+        assert_eq!((targets, asked.get()), (vec![Target::Consumer(ConsumerId(expected))], looks));
+    }
 }
 
 #[test]

@@ -1,19 +1,24 @@
 //! What senders leave, and what memory there is: nothing is kept without a bound, on any core.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use engine_core::command::{Command, Outcome, Publish, Settle, Settled};
-use engine_core::key::LinkKey;
-use engine_router::Treatment;
+use engine_core::command::{Command, ConsumerSpec, Outcome, ProducerSpec, Publish, Settle, Settled};
+use engine_core::event::Event;
+use engine_core::key::{LinkKey, Port};
 use engine_router::limits::DELIVERY_OCTETS;
 use engine_router::matching::Pattern;
-use engine_router::table::{Rule, Rules};
+use engine_router::table::{Addresses, Rule, Rules};
+use engine_router::{RouterId, Treatment};
+use engine_routing::limits::LOOKS_MAX;
+use engine_routing::{Registry, Router, RouterConfig};
 
 use crate::PLACES;
 use crate::world::{CAPACITY, World, message};
 
 /// Deliveries that are under way, on all shards: what crosses a lane counts twice.
 fn under_way(world: &World) -> usize {
-    world.routers.iter().map(engine_routing::Router::under_way).sum()
+    world.routers.iter().map(Router::under_way).sum()
 }
 
 #[test]
@@ -139,6 +144,51 @@ fn a_copied_message_crosses_once_to_a_shard() {
     }
     assert_eq!(world.seen[&sender].settled, [(0, Outcome::Accepted)], "when all have decided");
     assert_eq!(under_way(&world), 0);
+}
+
+#[test]
+fn an_address_whose_number_was_anothers_begins_its_turns_anew() {
+    let mut world = World::new(1, Treatment::Closest);
+    for round in 0..3 {
+        let address = format!("a{round}");
+        let receivers: Vec<LinkKey> = (0..2).map(|_| world.standing(0, &address, 10)).collect();
+        let sender = world.sender(0, &address);
+        world.send(sender, 0, Settled::Yes);
+        assert_eq!(world.got(receivers[0]), [0], "the first one's turn");
+        world.detach(sender);
+        receivers.into_iter().for_each(|receiver| world.detach(receiver));
+        world.run();
+    }
+}
+
+#[test]
+fn a_turn_looks_up_so_many_senders_and_a_table_goes_for_all_of_them() {
+    let mut addresses = Addresses::new(Arc::new(Rules::new([], Treatment::Closest)), 7);
+    let (table, id) = (addresses.view(), RouterId::new("A").expect("an id"));
+    let mut router =
+        Router::new(RouterConfig { shard: 0, shards: 1, id, table, capacity: CAPACITY, memory_bytes: u64::MAX });
+    let mut registry = Registry::new(addresses, 1, None);
+    let link = |number: u32| LinkKey::at(Port::Peer, 0, 0, number);
+    let senders = 2 * LOOKS_MAX as u32 + 5;
+    for number in 0..senders {
+        let spec = Box::new(ProducerSpec::of("a"));
+        router.handle_command(Command::AttachProducer { link: link(number), spec });
+    }
+    let spec = Box::new(ConsumerSpec::of("a"));
+    router.handle_command(Command::AttachConsumer { link: link(senders), spec });
+    std::iter::from_fn(|| router.poll_note()).for_each(|note| registry.handle_note(note, 0));
+    let credits = |router: &mut Router| {
+        let events = std::iter::from_fn(|| router.poll_event());
+        events.filter(|(_, event)| matches!(event, Event::Credit { .. })).count()
+    };
+    assert_eq!(credits(&mut router), 0);
+    router.handle_update(registry.poll_update().expect("another table"));
+    for (more, is_busy) in [(LOOKS_MAX, true), (LOOKS_MAX, true), (5, false)] {
+        assert_eq!((credits(&mut router), router.is_busy()), (more, is_busy));
+        assert_eq!(router.poll_note().is_some(), !is_busy, "the registry hears when all go by it");
+        router.proceed();
+        router.check();
+    }
 }
 
 #[test]

@@ -236,6 +236,9 @@ impl World {
 
     fn collect(&mut self) {
         for (shard, router) in (0..).zip(&mut self.routers) {
+            while router.is_busy() {
+                router.proceed();
+            }
             router.check();
             while let Some((to, crossing)) = router.poll_crossing() {
                 self.crossed += usize::from(matches!(crossing, Crossing::Deliver { .. }));
