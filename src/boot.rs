@@ -244,7 +244,9 @@ impl Running {
         let (listeners, bound) = bind(&resolved.listeners, cores.len())?;
         let http = resolved.http.as_ref().map(http::Bound::bind).transpose();
         let http = http.map_err(|(address, error)| BootError::Bind { address, error })?;
-        let connections_max = connections_max(config, cores.len())?;
+        // A policy bounds all connections together, whoever has them.
+        let allowed = resolved.policies.as_ref().map_or(u64::MAX, |policies| policies.connections.into());
+        let connections_max = connections_max(config, cores.len())?.min(allowed);
         let connections = Permits::new(connections_max);
         let shards = u16::try_from(cores.len()).unwrap_or(u16::MAX);
         let taken = config.storage.enabled.then(|| Taken::take(config, shards)).transpose()?;

@@ -152,6 +152,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "engine-ledger",
             "engine-management",
             "engine-message",
+            "engine-policy",
             "engine-router",
             "engine-router-conf",
             "engine-routing",

@@ -56,7 +56,10 @@ impl Shell {
         let peer = socket.peer_addr().map(|address| address.to_string()).unwrap_or_default();
         let amqp = Arc::clone(&listener.amqp);
         let Some(permit) = self.config.connections.take() else {
-            return self.refuse_connection(&peer, "the limit on open files leaves no more (ulimit -n)");
+            return self.refuse_connection(
+                &peer,
+                "the node has as many as the limit on open files (ulimit -n) and maxConnections of its policy leave",
+            );
         };
         if self.is_stopping() {
             return;

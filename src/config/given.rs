@@ -32,6 +32,9 @@ pub struct Options {
     /// Where to keep data.
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// Users file, made by `heddle user add`: who may authenticate by name and password.
+    #[arg(long, value_name = "FILE")]
+    pub users: Option<PathBuf>,
     /// Cores to use: `all`, or a list such as `0,2-3`.
     #[arg(long, value_name = "LIST")]
     pub cores: Option<String>,
@@ -83,6 +86,8 @@ impl Given {
             document::read_file(path, &mut given.config, &mut given.origins, &mut faults);
         }
         if let Some(path) = &options.router {
+            // Which mechanisms a listener has follows from whether there are users.
+            given.config.users.file.clone_from(&options.users);
             given.read_router(path, &mut faults);
         }
         given.lay_over(options, &mut faults);
@@ -117,6 +122,7 @@ impl Given {
         let Self { config, origins, .. } = self;
         let mut laid = Laid { origins, faults };
         laid.put(&mut config.node, "data_dir", "--data-dir", options.data_dir.as_ref().map(|dir| dir.to_value()));
+        laid.put(&mut config.users, "file", "--users", options.users.as_ref().map(|file| file.to_value()));
         laid.put(&mut config.node, "cores", "--cores", options.cores.as_ref().map(|cores| cores.to_value()));
         laid.put(&mut config.node, "shards", "--shards", options.shards.map(|shards| shards.to_value()));
         laid.put(&mut config.http, "address", "--http", options.http.as_ref().map(|http| http.to_value()));

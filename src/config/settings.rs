@@ -148,6 +148,8 @@ area! {
         handle_max: u32 = amqp_proto::Config::default().handle_max => range(0, 65_535, "");
         /// give up on silent peers; half of it is announced; 0: never; at least 200 otherwise
         idle_timeout_ms: u32 = amqp_proto::Config::default().idle_timeout_ms => range(0, u32::MAX as u64, "ms");
+        /// vhost of a router's policy that its connections are of, whatever hostname they open with
+        policy_vhost: Option<String> = None => told("the hostname says");
         /// give up on peers that have not opened
         handshake_timeout_ms: u32 = amqp_proto::Config::default().handshake_timeout_ms => range(100, 3_600_000, "ms");
     }
@@ -237,6 +239,9 @@ area! {
         distribution: Distribution = Distribution::Balanced;
         /// deliveries of a link that may be unsettled; so much credit senders have
         link_capacity: u32 = engine_router::limits::LINK_CAPACITY => range(1, 1 << 20, "");
+        /// file of qdrouterd's whose sections `policy` and `vhost` say who may connect, and what he may do then; its other sections say
+        /// nothing here
+        policy: Option<PathBuf> = None => told("none: everybody may do everything");
     }
 }
 
