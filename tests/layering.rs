@@ -43,13 +43,17 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "engine-catalogue",
             "engine-core",
             "engine-message",
+            "engine-policy",
             "engine-rt",
             "engine-shard",
             "storage-disk",
             "storage-journal",
         ],
     ),
-    ("amqp-frontend/bind", &["amqp-codec", "amqp-proto", "engine-core", "engine-home", "engine-message"]),
+    (
+        "amqp-frontend/bind",
+        &["amqp-codec", "amqp-proto", "engine-core", "engine-home", "engine-message", "engine-policy"],
+    ),
     (
         "shell",
         &[
@@ -60,6 +64,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "engine-figures",
             "engine-home",
             "engine-message",
+            "engine-policy",
             "engine-routing",
             "engine-rt",
             "engine-shard",

@@ -65,7 +65,9 @@ impl Shell {
             return;
         }
         let fd = socket.as_raw_fd();
-        let protocol = Protocol::Amqp(Bind::server(amqp, self.config.moves, self.turn.now_ns()));
+        let is_judged = listener.judge.is_some();
+        let bind = Bind::server(amqp, self.config.moves, self.turn.now_ns());
+        let protocol = Protocol::Amqp(if is_judged { bind.judged() } else { bind });
         let conn = Conn::new(socket, permit, transport, Origin::Listener(index), peer);
         let slot = match self.turn.insert(protocol, conn) {
             Ok(slot) => slot,

@@ -27,6 +27,7 @@ impl Shell {
             match request {
                 Request::Tls => self.start_tls(slot),
                 Request::Verify(credentials) => self.verify(slot, credentials),
+                Request::Admit { hostname } => self.ask_judge(slot, hostname),
                 Request::Move { owner } => return self.depart(slot, owner),
                 Request::Opened => self.handle_opened(slot),
                 Request::Closed(closed) => self.tell_closed(slot, &closed),

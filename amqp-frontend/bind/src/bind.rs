@@ -18,6 +18,7 @@ use engine_home::{Client, Home, LocalId, Moves, Request, Slot};
 use engine_message::Condition;
 
 use crate::coordinating::Belongs;
+use crate::judgement::Judgement;
 use crate::outcome::Outcomes;
 
 /// One AMQP connection.
@@ -44,6 +45,8 @@ pub struct Bind {
     pub(crate) opened: bool,
     /// What its peer wants to become of other connections of its container.
     pub(crate) sole: Option<SolePolicy>,
+    /// Whether a policy has to let it in.
+    pub(crate) judgement: Judgement,
 }
 
 /// Who connects to a peer, and who that peer is here.
@@ -98,6 +101,7 @@ impl Bind {
             below: 0,
             opened: false,
             sole: None,
+            judgement: Judgement::Done,
         }
     }
 

@@ -11,6 +11,11 @@ pub enum Request {
     Tls,
     /// Have a password verified, and say the result. Nothing more is taken before.
     Verify(Password),
+    /// Have the connection judged by the policy, and say the result. Nothing more is taken before.
+    Admit {
+        /// The hostname of its open; empty: it has none.
+        hostname: String,
+    },
     /// Bring the connection to the shard that owns its first link's address. Nothing more is taken before.
     Move {
         /// That shard.

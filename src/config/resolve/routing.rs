@@ -58,10 +58,6 @@ impl Resolving<'_> {
             let asked = self.origins.place(Router::NAME, 0, "policy");
             policies::read(path, &asked, (&mut self.faults, &mut self.warnings))
         });
-        if policies.as_ref().is_some_and(|policies| policies.rules.is_some()) {
-            let text = "router.policy: vhosts are read, and not kept yet. Without them everybody may do everything";
-            self.fault(Router::NAME, 0, "policy", text.to_owned());
-        }
         let has_vhosts = policies.as_ref().is_some_and(|policies| policies.rules.is_some());
         for index in 0..config.listeners.len() {
             let named = config.listeners.get(index).and_then(|listener| listener.policy_vhost.as_ref());
