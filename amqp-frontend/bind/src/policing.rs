@@ -75,9 +75,8 @@ impl Bind {
             Role::Receiver => receivers,
         };
         admission.attach(asked(attach, plan), standing).map_err(|denial| {
-            let (link, error) = (attach.name.clone(), error(&denial));
-            self.requests.push_back(Request::LinkRefused { link, error: denial.to_string() });
-            error
+            self.requests.push_back(Request::Denied { why: denial.to_string() });
+            error(&denial)
         })
     }
 

@@ -32,6 +32,11 @@ pub enum Request {
         /// What it was told.
         error: String,
     },
+    /// Tell who runs the node why a policy denied a link.
+    Denied {
+        /// What it was told, and the reason, which it was not.
+        why: String,
+    },
     /// Have a request to management answered: its answer is a message of its own.
     Manage(Box<Managed>),
     /// Tell who runs the node that a consumer is slow.
