@@ -158,6 +158,19 @@ fn hostname_user_and_host_say_who_may_connect() {
 }
 
 #[test]
+fn a_listener_may_say_which_vhost() {
+    let folder = TempDir::new().expect("a folder");
+    let file = folder.path().join("qdrouterd.conf");
+    let head = HEAD.replace("    authenticatePeer", "    policyVhost: shop\n    authenticatePeer");
+    let vhosts = vhost("shop", "sources: *") + "vhost {\n    hostname: closed\n}\n";
+    std::fs::write(&file, head + &vhosts).expect("a file");
+    let router = Broker::start_router(folder, &file);
+    let mut peer = come_in(&router, "", "closed");
+    assert_eq!(refused(&mut peer, 0, Link::Receives(Terminus::at("a"))), None);
+    assert_eq!(refused(&mut peer, 1, Link::Sends(Terminus::at("a"))), owned(NO_LINK));
+}
+
+#[test]
 fn connections_are_counted_over_all_shards() {
     let text = vhost("shop", "maxConnectionsPerUser: 3").replace("    groups", "    maxConnections: 5\n    groups");
     let router = router_of_users(&text);
