@@ -16,14 +16,15 @@ use engine_catalogue::{Catalogue, Placement};
 use engine_core::Core;
 use engine_core::limits::CoreConfig;
 use engine_home::{AddressRules, Managed, Moves};
+use engine_policy::{Gate, Policy, Rules};
 use engine_routing::Router;
 use engine_rt::{Clock, InboxSender, Listener, Permits, Pulse, ShardThread, Starting, Termination, Waker};
 use engine_shard::Engine;
-use node_shell::{Disks, Layers, ListenerConfig, Parts, Post, Shell, ShellConfig, Verify};
+use node_shell::{Asking, Disks, Judge, Layers, ListenerConfig, Parts, Post, Shell, ShellConfig, Verify, policing};
 use storage_disk::large::LargeDisk;
 
 use crate::catalogue::{CatalogueError, Kept};
-use crate::config::{Config, IN_MEMORY_MAX, ListenAt, Mechanism, Resolved, Sasl, Transport};
+use crate::config::{Config, IN_MEMORY_MAX, ListenAt, Mechanism, Resolved, Role, Sasl, Transport};
 use crate::connectors;
 use crate::data::{Journal, Storage, StorageError, Taken};
 use crate::http;
@@ -41,6 +42,9 @@ const LARGE_ABOVE: u64 = 1 << 20;
 const INBOX_CAPACITY: usize = 1024;
 /// Passwords that wait to be verified; more are told to try again.
 const VERIFY_QUEUE: usize = 256;
+/// Connections that wait to be judged by a router's policy, of 300 octets each: all that a shard has by default, which may come at once
+/// behind a start. More are not let in.
+const JUDGED_QUEUE: usize = 1 << 16;
 /// Threads that verify passwords, 20 ms and 19 MiB each.
 const VERIFIERS: usize = 2;
 
@@ -242,7 +246,9 @@ impl Running {
         let (listeners, bound) = bind(&resolved.listeners, cores.len())?;
         let http = resolved.http.as_ref().map(http::Bound::bind).transpose();
         let http = http.map_err(|(address, error)| BootError::Bind { address, error })?;
-        let connections_max = connections_max(config, cores.len())?;
+        // A policy bounds all connections together, whoever has them.
+        let allowed = resolved.policies.as_ref().map_or(u64::MAX, |policies| policies.connections.into());
+        let connections_max = connections_max(config, cores.len())?.min(allowed);
         let connections = Permits::new(connections_max);
         let shards = u16::try_from(cores.len()).unwrap_or(u16::MAX);
         let taken = config.storage.enabled.then(|| Taken::take(config, shards)).transpose()?;
@@ -375,6 +381,8 @@ fn shell_config(
     manager: flume::Sender<Managed>,
 ) -> Result<ShellConfig, BootError> {
     let config = &resolved.config;
+    let rules = resolved.policies.as_ref().and_then(|policies| policies.rules.clone());
+    let asked = rules.map(start_gate).transpose()?;
     let mut configured = Vec::new();
     let listeners = config.listeners.iter().zip(&resolved.listeners);
     let listeners = listeners.flat_map(|(listener, at)| at.addresses.iter().map(move |_| (listener, at)));
@@ -404,15 +412,12 @@ fn shell_config(
             ..amqp_proto::Config::default()
         };
         let (name, role) = (listener.name.clone(), connectors::role(listener.role, listener.cost));
-        configured.push(ListenerConfig {
-            name,
-            role,
-            link_capacity: listener.link_capacity,
-            address,
-            layers,
-            tls,
-            amqp: Arc::new(amqp),
-        });
+        let vhost = listener.policy_vhost.as_deref().map(Arc::from);
+        // Policies are about clients, and not about other routers.
+        let is_judged = listener.role != Role::InterRouter;
+        let judge = asked.clone().filter(|_| is_judged).map(|asked| Judge { vhost, asked });
+        let (link_capacity, amqp) = (listener.link_capacity, Arc::new(amqp));
+        configured.push(ListenerConfig { name, role, link_capacity, address, layers, tls, amqp, judge });
     }
     Ok(ShellConfig {
         listeners: configured,
@@ -453,6 +458,15 @@ pub fn max_message_size(config: &Config, wanted: u64) -> u64 {
 /// Size beyond which a message in several frames goes through a file, octets.
 pub fn stream_above(config: &Config) -> u64 {
     if config.storage.enabled { LARGE_ABOVE } else { u64::MAX }
+}
+
+/// Starts the thread that a router's policy judges connections on.
+fn start_gate(rules: Rules) -> Result<flume::Sender<Asking>, BootError> {
+    let (sender, asked) = flume::bounded(JUDGED_QUEUE);
+    let gate = Gate::new(Policy::new(rules).expect("resolving the configuration tried it"));
+    let thread = std::thread::Builder::new().name("policy".to_owned());
+    thread.spawn(move || policing::serve(gate, &asked)).map_err(system("cannot start a thread"))?;
+    Ok(sender)
 }
 
 /// Starts the threads that verify passwords.

@@ -10,7 +10,7 @@ use engine_routing::Note;
 use engine_rt::Permits;
 
 use crate::connectors::ConnectorConfig;
-use crate::post::{Resolve, Verify};
+use crate::post::{Asking, Resolve, Verify};
 use crate::transport::{Layers, TlsServer};
 
 /// Who is at the other end of a listener's or connector's connections.
@@ -55,6 +55,17 @@ pub struct ListenerConfig {
     pub tls: Option<TlsServer>,
     /// AMQP itself.
     pub amqp: Arc<Config>,
+    /// Who judges its connections, if a policy does.
+    pub judge: Option<Judge>,
+}
+
+/// Who judges a listener's connections.
+#[derive(Clone)]
+pub struct Judge {
+    /// The vhost that they are of, whatever hostname they open with.
+    pub vhost: Option<Arc<str>>,
+    /// Where they are asked about.
+    pub asked: flume::Sender<Asking>,
 }
 
 /// Everything that a shard's shell is told.

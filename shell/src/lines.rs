@@ -1,5 +1,5 @@
 //! Log lines that peers cause: logins and connections that are refused, handshakes that fail, connections that end with an error, large
-//! messages that cannot be written.
+//! messages that cannot be written, links that a policy denies.
 //!
 //! Guarantees: each kind is told once a second at most, with how many there were (`Repeats`), and to the last one, though nothing more
 //! happens. What a peer chose (names, errors) is made fit to be read by the log itself, not here.
@@ -25,6 +25,8 @@ pub(crate) struct Lines {
     accepts: Repeats,
     /// Large messages that could not be written.
     large: Repeats,
+    /// Links that a policy denied.
+    denials: Repeats,
 }
 
 /// Who is not let in. What is not known is empty.
@@ -56,14 +58,14 @@ fn known(text: &str) -> Option<&str> {
 
 impl Lines {
     pub fn new(shard: u16) -> Self {
-        let [logins, handshakes, closed, connections, accepts, large] = [Repeats::new(TELL_NS); 6];
-        Self { shard, logins, handshakes, closed, connections, accepts, large }
+        let [logins, handshakes, closed, connections, accepts, large, denials] = [Repeats::new(TELL_NS); 7];
+        Self { shard, logins, handshakes, closed, connections, accepts, large, denials }
     }
 
     /// Whether some were only counted, so that `tell_others` has to come.
     pub fn are_held(&self) -> bool {
-        let Self { logins, handshakes, closed, connections, accepts, large, .. } = self;
-        [logins, handshakes, closed, connections, accepts, large].into_iter().any(Repeats::are_untold)
+        let Self { logins, handshakes, closed, connections, accepts, large, denials, .. } = self;
+        [logins, handshakes, closed, connections, accepts, large, denials].into_iter().any(Repeats::are_untold)
     }
 
     /// A peer is not let in.
@@ -111,6 +113,13 @@ impl Lines {
         }
     }
 
+    /// A policy denied a link.
+    pub fn tell_denied(&mut self, now_ns: u64, peer: &str, why: &str) {
+        if let Some(count) = self.denials.note(now_ns) {
+            tracing::info!(target: "heddle::net", peer, why, others = others(count), "a policy denied a link");
+        }
+    }
+
     /// A large message cannot be written to the disk.
     pub fn tell_not_written(&mut self, now_ns: u64, error: &io::Error) {
         if let Some(count) = self.large.note(now_ns) {
@@ -129,6 +138,9 @@ impl Lines {
         }
         if let Some(others) = self.closed.poll(now_ns) {
             tracing::info!(target: "heddle::net", others, "more connections closed with an error");
+        }
+        if let Some(others) = self.denials.poll(now_ns) {
+            tracing::info!(target: "heddle::net", others, "a policy denied more links");
         }
         let shard = self.shard;
         if let Some(others) = self.connections.poll(now_ns) {

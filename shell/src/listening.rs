@@ -56,15 +56,19 @@ impl Shell {
         let peer = socket.peer_addr().map(|address| address.to_string()).unwrap_or_default();
         let (amqp, capacity, peer_kind) = (Arc::clone(&listener.amqp), listener.link_capacity, listener.role.peer());
         let Some(permit) = self.config.connections.take() else {
-            return self.refuse_connection(&peer, "the limit on open files leaves no more (ulimit -n)");
+            return self.refuse_connection(
+                &peer,
+                "the node has as many as the limit on open files (ulimit -n) and maxConnections of its policy leave",
+            );
         };
         if self.is_stopping() {
             return;
         }
         let fd = socket.as_raw_fd();
-        let protocol =
-            Bind::server(amqp, self.config.moves, self.turn.now_ns()).with_link_capacity(capacity).with_peer(peer_kind);
-        let protocol = Protocol::Amqp(protocol);
+        let is_judged = listener.judge.is_some();
+        let bind = Bind::server(amqp, self.config.moves, self.turn.now_ns());
+        let bind = bind.with_link_capacity(capacity).with_peer(peer_kind);
+        let protocol = Protocol::Amqp(if is_judged { bind.judged() } else { bind });
         let conn = Conn::new(socket, permit, transport, Origin::Listener(index), peer);
         let slot = match self.turn.insert(protocol, conn) {
             Ok(slot) => slot,

@@ -7,6 +7,7 @@ use engine_core::command::Publish;
 use engine_core::event::Refusal;
 use engine_core::{Answer, Progress, Task, Version};
 use engine_home::Slot;
+use engine_policy::{Admission, Denial, Peer};
 use engine_routing::{Answer as RouterAnswer, Order as RouterOrder, Update};
 use engine_rt::InboxSender;
 
@@ -22,6 +23,13 @@ pub enum Post {
         connection: Slot,
         /// The result.
         authenticated: Authenticated,
+    },
+    /// The policy judged a connection.
+    Judged {
+        /// Which.
+        connection: Slot,
+        /// Whether it may be opened.
+        judged: Box<Result<Admission, Denial>>,
     },
     /// The name of a connector's peer was looked up.
     Resolved {
@@ -79,6 +87,16 @@ pub struct Resolve {
     pub connector: usize,
     /// For which of its attempts.
     pub attempt: u32,
+    /// Where the answer goes.
+    pub reply: InboxSender<Post>,
+}
+
+/// A connection that is to be judged by the policy; the answer goes to the shard's inbox as `Post::Judged`.
+pub struct Asking {
+    /// Who it is of.
+    pub peer: Peer,
+    /// Who asks.
+    pub connection: Slot,
     /// Where the answer goes.
     pub reply: InboxSender<Post>,
 }

@@ -8,6 +8,7 @@ use engine_core::command::DetachMode;
 use engine_core::event::Event;
 use engine_home::{Client, FileAt, Gift, Home, Request, Route, Slot};
 use engine_message::Condition;
+use engine_policy::{Admission, Denial};
 
 /// A connection's binding.
 pub enum Protocol {
@@ -84,6 +85,11 @@ impl Protocol {
     pub(crate) fn handle_authenticated(&mut self, home: &mut Home, authenticated: Authenticated) -> bool {
         let Self::Amqp(bind) = self;
         bind.handle_authenticated(home, authenticated)
+    }
+
+    pub(crate) fn handle_judged(&mut self, home: &mut Home, judged: Result<Admission, Denial>) {
+        let Self::Amqp(bind) = self;
+        bind.handle_judged(home, judged);
     }
 
     pub(crate) fn handle_moved(&mut self, home: &mut Home) {

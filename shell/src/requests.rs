@@ -27,6 +27,7 @@ impl Shell {
             match request {
                 Request::Tls => self.start_tls(slot),
                 Request::Verify(credentials) => self.verify(slot, credentials),
+                Request::Admit { hostname } => self.ask_judge(slot, hostname),
                 Request::Move { owner } => return self.depart(slot, owner),
                 Request::Opened => self.handle_opened(slot),
                 Request::LinkUp { number } => self.handle_link_up(slot, number),
@@ -34,6 +35,7 @@ impl Shell {
                 Request::LinkDown { number, why } => self.handle_link_down(slot, number, &why),
                 Request::Closed(closed) => self.tell_closed(slot, &closed),
                 Request::LinkRefused { link, error } => self.tell_link_refused(slot, &link, &error),
+                Request::Denied { why } => self.tell_denied(slot, &why),
                 Request::Manage(managed) => self.manage(slot, *managed),
                 Request::ConsumerSlow { text } => self.tell_consumer_slow(slot, &text),
                 Request::NotWritten(error) => self.lines.tell_not_written(self.turn.now_ns(), &error),
@@ -134,6 +136,13 @@ impl Shell {
         let Some(entry) = self.turn.get(slot) else { return };
         let (peer, container) = (&entry.host.peer, &entry.protocol.client().container);
         tracing::warn!(target: "heddle::net", %peer, ?container, ?link, %error, "link refused");
+    }
+
+    /// Whoever runs the node learns why a policy denied a link: the peer does not.
+    fn tell_denied(&mut self, slot: Slot, why: &str) {
+        let now_ns = self.turn.now_ns();
+        let Some(entry) = self.turn.get(slot) else { return };
+        self.lines.tell_denied(now_ns, &entry.host.peer, why);
     }
 
     /// Whoever runs the node learns which of its clients takes less than it is to.

@@ -438,6 +438,7 @@ impl Shell {
     fn handle_post(&mut self, post: Post) {
         match post {
             Post::Verified { connection, authenticated } => self.handle_verified(connection, authenticated),
+            Post::Judged { connection, judged } => self.turn.judged(connection, *judged),
             Post::Resolved { connector, attempt, found } => self.handle_resolved(connector, attempt, found),
             // Whoever asked may have given up.
             Post::Version(version, reply) => drop(reply.try_send(self.turn.handle_version(version))),

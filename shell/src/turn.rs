@@ -15,6 +15,7 @@ use engine_core::{Answer, Progress, Task, Version};
 use engine_home::limits::GIVEN_OVERHEAD;
 use engine_home::{Due, Gift, Home, Request, Slot, Slots};
 use engine_message::Condition;
+use engine_policy::{Admission, Denial};
 use engine_routing::{Answer as RouterAnswer, Note, Order as RouterOrder, Update};
 use engine_shard::store::StoreError;
 use storage_disk::large::{LargeDone, LargeOrder};
@@ -207,6 +208,11 @@ impl<H> Turn<H> {
     /// A connection's credentials were verified; `false` if nobody waits for that.
     pub fn authenticated(&mut self, slot: Slot, authenticated: Authenticated) -> bool {
         self.step(slot, |protocol, home| protocol.handle_authenticated(home, authenticated)).unwrap_or(false)
+    }
+
+    /// The policy judged a connection. If that is gone, its place is given back by this.
+    pub fn judged(&mut self, slot: Slot, judged: Result<Admission, Denial>) {
+        self.step(slot, |protocol, home| protocol.handle_judged(home, judged));
     }
 
     /// Closes a connection.

@@ -13,6 +13,7 @@ use engine_catalogue::{Attributes, Catalogue, Definition, Placed, Placement, Res
 use engine_core::limits::CoreConfig;
 use engine_core::{Answer, Core, Version};
 use engine_home::{AddressRules, Home, HomeConfig, Moves, Request, Slot};
+use engine_policy::{Addresses, Bounds, Gate, Group, Host, Hosts, Peer, Policy, Rights, Rules, Unknown, Vhost};
 use engine_rt::Waker;
 use engine_shard::{Engine, Mesh};
 use node_shell::{Protocol, Turn};
@@ -44,6 +45,42 @@ fn accept(turn: &mut Turn<()>, moves: Moves) -> Slot {
     let protocol = Protocol::Amqp(Bind::server(Arc::new(config), moves, 0));
     let Ok(slot) = turn.insert(protocol, ()) else { panic!("there is room for it") };
     slot
+}
+
+/// A connection that a policy judges.
+fn accept_judged(turn: &mut Turn<()>) -> Slot {
+    let protocol = Protocol::Amqp(Bind::server(Arc::new(Config::default()), Moves::Never, 0).judged());
+    let Ok(slot) = turn.insert(protocol, ()) else { panic!("there is room for it") };
+    slot
+}
+
+/// A policy that lets one connection in, which may do nothing then.
+fn gate() -> Gate {
+    let mut hosts = Hosts::default();
+    hosts.add(Host::Any, |_| Vec::new()).expect("all of them");
+    let group = Group {
+        name: "all".to_owned(),
+        users: vec!["*".to_owned()],
+        hosts,
+        connections_per_user: None,
+        connections_per_host: None,
+        bounds: Bounds::default(),
+        rights: Rights::default(),
+        sources: Addresses::default(),
+        targets: Addresses::default(),
+    };
+    let vhost = Vhost {
+        name: "h".to_owned(),
+        aliases: Vec::new(),
+        connections: 1,
+        connections_per_user: 1,
+        connections_per_host: 1,
+        message_octets: None,
+        unknown: Unknown::Denied,
+        groups: vec![group],
+    };
+    let rules = Rules { vhosts: vec![vhost], default_vhost: "h".to_owned(), ..Rules::default() };
+    Gate::new(Policy::new(rules).expect("rules"))
 }
 
 /// A container that the first shard answers for, of however many there are here.
@@ -156,6 +193,33 @@ fn a_connection_that_goes_before_its_owner_answers_leaves_no_link() {
     assert_eq!(turns[0].home().links().count(), 0);
     let consumers: u64 = turns[1].home().engine().core().queue_views().map(|queue| queue.consumers).sum();
     assert_eq!(consumers, 0, "its owner was told");
+}
+
+#[test]
+fn a_connection_waits_for_its_policy_and_one_that_goes_meanwhile_gives_its_place_back() {
+    let (mut turn, mut gate) = (shards(1).remove(0), gate());
+    let peer = Peer { user: String::new(), host: [127, 0, 0, 1].into(), hostname: String::new() };
+    let slots = [(); 3].map(|()| accept_judged(&mut turn));
+    for slot in slots {
+        let answer = run(&mut turn, slot, &hello(Role::Receiver, Some("q")));
+        assert_eq!(answer, ProtocolHeader::Amqp.bytes(), "its open is not answered");
+        assert!(matches!(turn.poll_request(slot), Some(Request::Admit { hostname }) if hostname.is_empty()));
+    }
+    let [goes, comes, denied] = slots;
+    let admitted = gate.admit(&peer);
+    assert!(admitted.is_ok() && turn.remove(goes).is_some());
+    turn.judged(goes, admitted);
+    turn.judged(comes, gate.admit(&peer));
+    let answer = run(&mut turn, comes, &[]);
+    assert!(contains(&answer, b"heddle") && contains(&answer, b"link disallowed by local policy"));
+    turn.judged(denied, gate.admit(&peer));
+    let answer = run(&mut turn, denied, &[]);
+    assert!(
+        contains(&answer, b"amqp:resource-limit-exceeded")
+            && contains(&answer, b"connection disallowed by local policy")
+    );
+    assert!(turn.remove(comes).is_some());
+    assert_eq!(gate.figures().map(|one| one.connections).sum::<u64>(), 0);
 }
 
 /// Three shards of which the first goes by a version that the others do not: an address of the second is the third's now.

@@ -33,6 +33,9 @@ pub struct Options {
     /// Where to keep data.
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// Users file, made by `heddle user add`: who may authenticate by name and password.
+    #[arg(long, value_name = "FILE")]
+    pub users: Option<PathBuf>,
     /// Cores to use: `all`, or a list such as `0,2-3`.
     #[arg(long, value_name = "LIST")]
     pub cores: Option<String>,
@@ -84,7 +87,11 @@ impl Given {
             document::read_file(path, &mut given.config, &mut given.origins, &mut faults);
         }
         let bare = match &options.router {
-            Some(path) => given.read_router(path, &mut faults),
+            Some(path) => {
+                // Which mechanisms a listener has follows from whether there are users.
+                given.config.users.file.clone_from(&options.users);
+                given.read_router(path, &mut faults)
+            }
             None => None,
         };
         given.lay_over(options, &mut faults);
@@ -125,6 +132,7 @@ impl Given {
         let Self { config, origins, .. } = self;
         let mut laid = Laid { origins, faults };
         laid.put(&mut config.node, "data_dir", "--data-dir", options.data_dir.as_ref().map(|dir| dir.to_value()));
+        laid.put(&mut config.users, "file", "--users", options.users.as_ref().map(|file| file.to_value()));
         laid.put(&mut config.node, "cores", "--cores", options.cores.as_ref().map(|cores| cores.to_value()));
         laid.put(&mut config.node, "shards", "--shards", options.shards.map(|shards| shards.to_value()));
         laid.put(&mut config.http, "address", "--http", options.http.as_ref().map(|http| http.to_value()));

@@ -12,6 +12,7 @@ mod files;
 mod given;
 mod levels;
 mod origins;
+mod policies;
 mod print;
 #[cfg(test)]
 mod reference;

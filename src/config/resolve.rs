@@ -20,6 +20,7 @@ use node_shell::transport::TlsServer;
 
 use super::fault::Faults;
 use super::given::Given;
+use super::policies::Policies;
 use super::settings::{Config, Limits, Listener, Mechanism, Node, Sasl, Transport, Users, machine_mib};
 use super::{cores, files};
 use crate::routing::Routing;
@@ -48,6 +49,8 @@ pub struct Resolved {
     pub definitions: Vec<Definition>,
     /// The router, if all addresses are routed.
     pub routing: Option<Routing>,
+    /// What its policy says, if it has one.
+    pub policies: Option<Policies>,
     /// What is allowed, and worth a thought.
     pub warnings: Vec<String>,
 }
@@ -89,9 +92,21 @@ impl Given {
         let connectors = resolving.connectors();
         let http = resolving.web();
         let routing = resolving.routing();
+        let policies = resolving.policies();
         let Resolving { faults, warnings, .. } = resolving;
         let config = self.config.clone();
-        faults.or(Resolved { config, cores, listeners, connectors, users, http, definitions, routing, warnings })
+        faults.or(Resolved {
+            config,
+            cores,
+            listeners,
+            connectors,
+            users,
+            http,
+            definitions,
+            routing,
+            policies,
+            warnings,
+        })
     }
 }
 

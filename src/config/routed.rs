@@ -79,8 +79,12 @@ const DONE: &[(&str, &[&str])] = &[
     ("address", &["prefix", "pattern", "distribution", "waypoint", "ingressPhase", "egressPhase", "enableFallback"]),
     ("autoLink", &["address", "direction", "connection", "containerId", "externalAddress", "phase", "fallback"]),
     ("sslProfile", &["caCertFile", "certFile", "privateKeyFile"]),
-    ("policy", &["maxMessageSize"]),
+    ("policy", &["maxConnections", "maxMessageSize", "enableVhostPolicy"]),
 ];
+
+/// What is done where vhosts hold, and has no effect elsewhere.
+const DONE_WITH_VHOSTS: &[(&str, &[&str])] =
+    &[("policy", &["enableVhostNamePatterns", "policyDir", "defaultVhost"]), ("listener", &["policyVhost"])];
 
 /// What makes no difference to clients of a router that is alone: it is warned about.
 const WARNED: &[(&str, &[&str], &str)] = &[
@@ -97,12 +101,17 @@ const WARNED: &[(&str, &[&str], &str)] = &[
     ("listener", &["stripAnnotations"], "clients see nothing of what routers write"),
     ("listener", &["messageLoggingComponents"], "messages are not logged here"),
     ("listener", &["maxSessionFrames"], "sessions have a window of their own here"),
-    (
-        "policy",
-        &["enableVhostNamePatterns", "policyDir", "defaultVhost"],
-        "vhosts have no effect without enableVhostPolicy",
-    ),
 ];
+
+/// Connections that a policy allows where it says nothing. There are hardly ever more: descriptors bound them, too.
+const DEFAULT_CONNECTIONS: u32 = 65_535;
+
+/// Whether vhosts say who may do what.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Vhosts {
+    Hold,
+    Unused,
+}
 
 /// The port names that files use.
 const PORTS: [(&str, u16); 2] = [("amqp", 5672), ("amqps", 5671)];
@@ -123,7 +132,8 @@ pub fn lay(
     (faults, warnings): (&mut Faults, &mut Vec<String>),
 ) {
     let mut laying = Laying { config, origins, faults, warnings };
-    configuration.said().iter().for_each(|said| laying.look(said));
+    let vhosts = if configuration.policy.enables_vhost_policy { Vhosts::Hold } else { Vhosts::Unused };
+    configuration.said().iter().for_each(|said| laying.look(said, vhosts));
     laying.router(&configuration.router, made_up, cores);
     laying.policy(&configuration.policy);
     laying.listeners(configuration);
@@ -154,7 +164,7 @@ impl Laying<'_> {
     }
 
     /// Tells of what a section says that is not done.
-    fn look(&mut self, said: &Said<'_>) {
+    fn look(&mut self, said: &Said<'_>, vhosts: Vhosts) {
         let Said { section, place, name, attributes } = said;
         match *section {
             "linkRoute" | "authServicePlugin" => {
@@ -162,6 +172,8 @@ impl Laying<'_> {
                     .fault(place, format!("{name}: sections of {section} are read, and not run yet: leave it out"));
             }
             "log" => return self.warn(place, &format!("{name} has no effect: the log is set by --log")),
+            // What is wrong with it `policies` tells.
+            "vhost" if vhosts == Vhosts::Hold => return,
             "vhost" => return self.warn(place, &format!("{name} has no effect without enableVhostPolicy")),
             _ => {}
         }
@@ -170,6 +182,12 @@ impl Laying<'_> {
             let warned = WARNED.iter().find(|(of, names, _)| is_of((of, names)));
             match warned {
                 _ if DONE.iter().any(|(of, names)| is_of((of, names))) => {}
+                _ if DONE_WITH_VHOSTS.iter().any(|(of, names)| is_of((of, names))) => {
+                    if vhosts == Vhosts::Unused {
+                        let text = format!("{section}.{attribute} has no effect without policy.enableVhostPolicy");
+                        self.warn(place, &text);
+                    }
+                }
                 Some((_, _, why)) => self.warn(place, &format!("{section}.{attribute} has no effect: {why}")),
                 None => {
                     let text =
@@ -218,9 +236,11 @@ impl Laying<'_> {
     }
 
     fn policy(&mut self, policy: &sections::Policy) {
-        if policy.enables_vhost_policy {
-            let text = "policy.enableVhostPolicy is yes: vhosts are read, and not kept yet. Without them everybody may do everything";
-            self.fault(&policy.origin.place, text);
+        let place = &policy.origin.place;
+        let is_bounded = policy.max_connections != DEFAULT_CONNECTIONS;
+        if policy.enables_vhost_policy || is_bounded {
+            self.config.router.policy = Some(PathBuf::from(&*place.file));
+            self.origins.note("router", 0, "policy", origin(place));
         }
     }
 
@@ -232,7 +252,9 @@ impl Laying<'_> {
             self.origins.note_area("listeners", index, origin(place));
             listeners.push(self.listener(listener, configuration));
         }
-        let most = u64::from(configuration.policy.max_message_size);
+        // Where vhosts hold, groups may have more: their connections are told what holds when they open.
+        let policy = &configuration.policy;
+        let most = if policy.enables_vhost_policy { 0 } else { u64::from(policy.max_message_size) };
         for listener in listeners.iter_mut().filter(|_| most > 0) {
             listener.max_message_size = most;
         }
@@ -280,8 +302,10 @@ impl Laying<'_> {
             0 => Listener::default().handshake_timeout_ms,
             seconds => seconds.saturating_mul(1000),
         };
-        listener.sasl = Sasl::Optional;
-        self.protection(from);
+        if configuration.policy.enables_vhost_policy {
+            listener.policy_vhost.clone_from(&from.passage.policy_vhost);
+        }
+        self.protection(from, &mut listener);
         let profile = from.ssl_profile.as_ref();
         let profile =
             profile.and_then(|name| configuration.ssl_profiles.iter().find(|profile| profile.origin.name == *name));
@@ -291,29 +315,62 @@ impl Laying<'_> {
         listener
     }
 
-    /// Who may come in: without names and passwords of users nobody but those without a name.
-    fn protection(&mut self, from: &sections::Listener) {
+    /// Who may come in: whom a users file has, and those without a name.
+    fn protection(&mut self, from: &sections::Listener, listener: &mut Listener) {
         let (place, protection) = (&from.origin.place, &from.protection);
-        if protection.authenticates_peer {
-            let text = "listener.authenticatePeer is yes: files of qdrouterd have no users, which a SASL library knows there. Run without \
-                        --router to have users (heddle user add), or write no";
-            self.fault(place, text);
-        }
-        let others: Vec<&str> = protection.sasl_mechanisms.iter().flatten().map(String::as_str).collect();
-        if !others.is_empty() && !others.contains(&"ANONYMOUS") {
-            let text =
-                format!("listener.saslMechanisms is {}: without users there is ANONYMOUS only", others.join(" "));
-            self.fault(place, text);
-        } else if others.len() > 1 {
-            let text =
-                format!("listener.saslMechanisms is {}: without users only ANONYMOUS is offered", others.join(" "));
-            self.warn(place, &text);
-        }
         if protection.requires_encryption && !protection.requires_ssl {
             self.fault(
                 place,
                 "listener.requireEncryption is yes: encryption is that of TLS here: write requireSsl: yes",
             );
+        }
+        let named: Vec<&str> = protection.sasl_mechanisms.iter().flatten().map(String::as_str).collect();
+        if self.config.users.file.is_some() {
+            return self.mechanisms(from, &named, listener);
+        }
+        if protection.authenticates_peer {
+            let text = "listener.authenticatePeer is yes: files of qdrouterd have no users, which a SASL library knows there. Make a users \
+                        file (heddle user add) and name it by --users, or write no";
+            self.fault(place, text);
+        }
+        if !named.is_empty() && !named.contains(&"ANONYMOUS") {
+            let text = format!(
+                "listener.saslMechanisms is {}: without users (--users) there is ANONYMOUS only",
+                named.join(" ")
+            );
+            self.fault(place, text);
+        } else if named.len() > 1 {
+            let text = format!(
+                "listener.saslMechanisms is {}: without users (--users) only ANONYMOUS is offered",
+                named.join(" ")
+            );
+            self.warn(place, &text);
+        }
+    }
+
+    /// The mechanisms of a listener where there are users.
+    fn mechanisms(&mut self, from: &sections::Listener, named: &[&str], listener: &mut Listener) {
+        let place = &from.origin.place;
+        let is_named = |mechanism| named.is_empty() || named.contains(&mechanism);
+        let has_name = from.protection.authenticates_peer;
+        listener.mechanisms = [("PLAIN", Mechanism::Plain), ("ANONYMOUS", Mechanism::Anonymous)]
+            .into_iter()
+            .filter(|(name, mechanism)| is_named(name) && !(has_name && *mechanism == Mechanism::Anonymous))
+            .map(|(_, mechanism)| mechanism)
+            .collect();
+        if has_name {
+            listener.sasl = Sasl::Required;
+        }
+        let others: Vec<&str> = named.iter().copied().filter(|name| !["PLAIN", "ANONYMOUS"].contains(name)).collect();
+        if listener.mechanisms.is_empty() {
+            let text = format!(
+                "listener.saslMechanisms is {}: there are PLAIN and ANONYMOUS, of which authenticatePeer takes PLAIN: add it",
+                named.join(" ")
+            );
+            self.fault(place, text);
+        } else if !others.is_empty() {
+            let text = format!("listener.saslMechanisms has {}: there are PLAIN and ANONYMOUS only", others.join(" "));
+            self.warn(place, &text);
         }
     }
 
@@ -408,8 +465,12 @@ mod tests {
     use super::*;
 
     fn laid(text: &str) -> (Config, Vec<String>, String) {
+        laid_over(Config::default(), text)
+    }
+
+    fn laid_over(mut config: Config, text: &str) -> (Config, Vec<String>, String) {
         let configuration = read("r.conf", text, |_| None).configuration.expect("it is right");
-        let (mut config, mut origins) = (Config::default(), Origins::default());
+        let mut origins = Origins::default();
         let (mut faults, mut warnings) = (Faults::default(), Vec::new());
         lay(&configuration, ("made-up", 2), (&mut config, &mut origins), (&mut faults, &mut warnings));
         let faults = if faults.is_empty() { String::new() } else { faults.to_string() };
@@ -418,7 +479,7 @@ mod tests {
 
     #[test]
     fn what_is_done_or_warned_about_is_there() {
-        let done = DONE.iter().map(|(section, names)| (section, names));
+        let done = DONE.iter().chain(DONE_WITH_VHOSTS).map(|(section, names)| (section, names));
         let warned = WARNED.iter().map(|(section, names, _)| (section, names));
         for (section, names) in done.chain(warned) {
             let of = schema::TYPES.iter().find(|of| of.section == *section).expect(section);
@@ -452,6 +513,45 @@ mod tests {
     }
 
     #[test]
+    fn a_policy_is_named_where_it_says_something() {
+        let policy = |text: &str| laid(text).0.router.policy;
+        assert_eq!(policy("policy {\n maxMessageSize: 900\n}\n"), None);
+        assert_eq!(policy("policy {\n maxConnections: 7\n}\n"), Some("r.conf".into()));
+        let text = "policy {\n enableVhostPolicy: yes\n maxMessageSize: 900\n defaultVhost: h\n}\nvhost {\n hostname: h\n}\nlistener {\n \
+                    policyVhost: h\n}\n";
+        let (config, warnings, faults) = laid(text);
+        assert_eq!((faults.as_str(), &warnings[..]), ("", &[] as &[String]));
+        assert_eq!(config.router.policy, Some("r.conf".into()));
+        assert_eq!(config.listeners[0].policy_vhost.as_deref(), Some("h"));
+        assert_eq!(config.listeners[0].max_message_size, Listener::default().max_message_size, "groups may have more");
+    }
+
+    #[test]
+    fn users_have_a_name_and_a_password() {
+        let with_users = |text: &str| {
+            let mut config = Config::default();
+            config.users.file = Some("users".into());
+            let (config, warnings, faults) = laid_over(config, text);
+            (config.listeners.first().map(|one| (one.sasl, one.mechanisms.clone())), warnings, faults)
+        };
+        let (plain, anonymous) = (Mechanism::Plain, Mechanism::Anonymous);
+        for (said, sasl, mechanisms) in [
+            ("", Sasl::Optional, vec![plain, anonymous]),
+            ("authenticatePeer: yes", Sasl::Required, vec![plain]),
+            ("saslMechanisms: ANONYMOUS", Sasl::Optional, vec![anonymous]),
+            ("saslMechanisms: PLAIN ANONYMOUS\n authenticatePeer: yes", Sasl::Required, vec![plain]),
+        ] {
+            let (got, warnings, faults) = with_users(&format!("listener {{\n {said}\n}}\n"));
+            assert_eq!((got, faults.as_str(), warnings.len()), (Some((sasl, mechanisms)), "", 0), "{said}");
+        }
+        let (_, warnings, faults) = with_users("listener {\n saslMechanisms: PLAIN GSSAPI\n}\n");
+        assert!(faults.is_empty() && warnings[0].contains("has GSSAPI"), "{faults} {warnings:?}");
+        for said in ["saslMechanisms: GSSAPI", "saslMechanisms: ANONYMOUS\n authenticatePeer: yes"] {
+            assert!(with_users(&format!("listener {{\n {said}\n}}\n")).2.contains("add it"), "{said}");
+        }
+    }
+
+    #[test]
     fn what_is_not_done_is_refused_or_warned_about() {
         for (text, told) in [
             ("router {\n mode: edge\n}\n", "write standalone"),
@@ -460,8 +560,6 @@ mod tests {
             ("listener {\n authenticatePeer: yes\n}\n", "heddle user add"),
             ("listener {\n saslMechanisms: PLAIN\n}\n", "ANONYMOUS only"),
             ("linkRoute {\n prefix: a\n direction: in\n connection: c\n}\n", "sections of linkRoute"),
-            ("policy {\n enableVhostPolicy: yes\n}\n", "everybody may do everything"),
-            ("policy {\n maxConnections: 7\n}\n", "policy.maxConnections"),
             ("listener {\n host: 127.0.0.1\n socketAddressFamily: IPv6\n}\n", "is no address of IPv6"),
             ("listener {\n host: ::1\n socketAddressFamily: IPv4\n}\n", "is no address of IPv4"),
             ("listener {\n host: localhost\n socketAddressFamily: IPv4\n}\n", "write its address of IPv4"),
@@ -475,6 +573,8 @@ mod tests {
             ("listener {\n stripAnnotations: no\n}\n", "nothing of what routers write"),
             ("policy {\n maxMessageSize: 134217729\n}\n", "134217728 octets at most"),
             ("listener {\n initialHandshakeTimeoutSeconds: 0\n}\n", "10 s then"),
+            ("listener {\n policyVhost: h\n}\n", "without policy.enableVhostPolicy"),
+            ("policy {\n policyDir: d\n}\nvhost {\n hostname: h\n}\n", "without enableVhostPolicy"),
             ("log {\n module: DEFAULT\n enable: debug+\n}\n", "--log"),
         ] {
             let (_, warnings, faults) = laid(text);

@@ -177,6 +177,8 @@ area! {
         handle_max: u32 = amqp_proto::Config::default().handle_max => range(0, 65_535, "");
         /// give up on silent peers; half of it is announced; 0: never; at least 200 otherwise
         idle_timeout_ms: u32 = amqp_proto::Config::default().idle_timeout_ms => range(0, u32::MAX as u64, "ms");
+        /// vhost of a router's policy that its connections are of, whatever hostname they open with
+        policy_vhost: Option<String> = None => told("the hostname says");
         /// give up on peers that have not opened
         handshake_timeout_ms: u32 = amqp_proto::Config::default().handshake_timeout_ms => range(100, 3_600_000, "ms");
     }
@@ -293,6 +295,9 @@ area! {
         advertise_flux_ms: u32 = 4_000 => range(10, 36_000_000, "ms");
         /// what a router that is not heard said of its neighbours counts for so long
         link_state_age_ms: u32 = 60_000 => range(20, 360_000_000, "ms");
+        /// file of qdrouterd's whose sections `policy` and `vhost` say who may connect, and what he may do then; its other sections say
+        /// nothing here
+        policy: Option<PathBuf> = None => told("none: everybody may do everything");
     }
 }
 

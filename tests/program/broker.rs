@@ -75,8 +75,14 @@ impl Broker {
 
     /// Starts a router by a file of qdrouterd's; its other files are in `folder`.
     pub fn start_router(folder: TempDir, file: &Path) -> Self {
+        Self::start_router_with(folder, file, |_| {})
+    }
+
+    /// The same with more said of how the program is started.
+    pub fn start_router_with(folder: TempDir, file: &Path, say: impl FnOnce(&mut Command)) -> Self {
         let mut command = heddle();
         command.args(["run", "--http", "127.0.0.1:0", "--router"]).arg(file);
+        say(&mut command);
         started(Self::start_with_command(folder, command))
     }
 

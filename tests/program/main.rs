@@ -51,6 +51,7 @@ mod router_bounds;
 mod router_brokers;
 mod router_files;
 mod router_network;
+mod router_policy;
 mod routing;
 mod scheduling;
 mod scraping;

@@ -31,6 +31,9 @@ impl Bind {
                 return self.machine.refuse_attach(id, error, &mut self.out);
             }
         };
+        if let Err(error) = self.check_attach(&attach, &plan) {
+            return self.machine.refuse_attach(id, error, &mut self.out);
+        }
         let plan = lasting::lasting(plan, &attach, &self.client);
         match home.attach(&mut self.client, local(id), plan, moves) {
             Ok(Asked::Owner(place)) => {

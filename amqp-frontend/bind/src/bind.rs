@@ -20,6 +20,7 @@ use engine_message::Condition;
 use crate::asked::AskedLinks;
 use crate::coordinating::Belongs;
 use crate::joints;
+use crate::judgement::Judgement;
 use crate::outcome::Outcomes;
 
 /// One AMQP connection.
@@ -48,6 +49,8 @@ pub struct Bind {
     pub(crate) sole: Option<SolePolicy>,
     /// Links that we attached, once there was one.
     pub(crate) asked: Option<Box<AskedLinks>>,
+    /// Whether a policy has to let it in.
+    pub(crate) judgement: Judgement,
 }
 
 /// Who connects to a peer, and who that peer is here.
@@ -106,6 +109,7 @@ impl Bind {
             opened: false,
             sole: None,
             asked: None,
+            judgement: Judgement::Done,
         }
     }
 

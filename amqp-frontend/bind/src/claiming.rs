@@ -58,6 +58,13 @@ impl Bind {
     /// The peer opens the connection: whoever answers for its container is asked.
     pub(crate) fn handle_open(&mut self, home: &mut Home, open: Open) {
         tracing::debug!(target: "heddle::net", container = %open.container_id, "connection opened");
+        if let Some(open) = self.judge(open) {
+            self.claim(home, open);
+        }
+    }
+
+    /// Asks whoever answers for the container of a connection that may be opened.
+    pub(crate) fn claim(&mut self, home: &mut Home, open: Open) {
         match sole(&open) {
             Ok(sole) => {
                 self.note_open(&open);
@@ -115,7 +122,13 @@ impl Bind {
     }
 
     fn refuse_open(&mut self, home: &mut Home, error: AmqpError) {
-        self.requests.push_back(Request::Closed(Closed::Error(error.to_string())));
+        let told = error.to_string();
+        self.refuse_open_telling(home, error, told);
+    }
+
+    /// Refuses an open; `told` is for whoever runs the node.
+    pub(crate) fn refuse_open_telling(&mut self, home: &mut Home, error: AmqpError, told: String) {
+        self.requests.push_back(Request::Closed(Closed::Error(told)));
         self.machine.refuse_open(error, home.engine().now_ns(), &mut self.out);
     }
 }

@@ -85,6 +85,7 @@ impl Bind {
             Event::Detached { link, closing, error } => {
                 if let Some(error) = &error {
                     tracing::debug!(target: "heddle::net", %error, "link detached");
+                    self.end_oversized(home, link, error);
                 }
                 let mode = match closing {
                     Closing::Closed => DetachMode::Close,
@@ -151,6 +152,9 @@ impl Bind {
         now_ns: u64,
         input: &mut Input<'a>,
     ) -> Option<Delivery<'a>> {
+        if self.is_watched() {
+            return self.machine.next_delivery(now_ns, input);
+        }
         while let Some(delivery) = self.machine.next_delivery(now_ns, input) {
             let Some(entrance) = self.link(delivery.link).and_then(|place| home.entrance(place)) else {
                 return Some(delivery);
@@ -218,7 +222,10 @@ impl Bind {
                     kept: delivery.payload.get(sections.kept()..).unwrap_or_default(),
                     tag,
                 };
-                home.enter(&self.client, place, &arrival, owned, transaction)
+                match self.check_user(arrival.properties) {
+                    Ok(()) => home.enter(&self.client, place, &arrival, owned, transaction),
+                    Err(refusal) => Placed { credit: 1, refusal: Some(refusal) },
+                }
             }
             // The delivery is at fault, not the link; its credit is given back, as no owner will.
             Err(error) => Placed { credit: 1, refusal: Some(Refusal::new(Condition::DecodeError, error.to_string())) },

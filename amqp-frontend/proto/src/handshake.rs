@@ -5,6 +5,8 @@
 //!
 //! Not here: how long it may take (`Connection::deadline`), and what both ends' opens mean afterwards.
 
+use std::sync::Arc;
+
 use amqp_codec::AmqpError;
 use amqp_codec::frame::{self, FrameKind, ProtocolHeader, Split};
 use amqp_codec::performative::{FRAME_BYTES_MIN_MAX, Open, Performative, encode_frame};
@@ -16,7 +18,7 @@ use crate::connection::{Announced, Connection, Phase};
 use crate::event::Event;
 use crate::fault::{Fault, misplaced_open};
 use crate::input::Input;
-use crate::limits::{FRAME_BYTES_BEFORE_OPEN, IDLE_TIMEOUT_MIN_MS, SASL_FRAMES_MAX, Sasl, Tls};
+use crate::limits::{Config, FRAME_BYTES_BEFORE_OPEN, IDLE_TIMEOUT_MIN_MS, SASL_FRAMES_MAX, Sasl, Tls};
 use crate::login::{Authenticated, Handshake};
 use crate::out::Out;
 use crate::sasl::{self, RefusedLogin, SaslFault, Step};
@@ -223,6 +225,13 @@ impl Connection {
             idle_ns: open.idle_timeout_ms.map(|ms| 2 * u64::from(ms) * 1_000_000),
         };
         encode_frame(out.buffer(), 0, &Performative::Open(Box::new(open)));
+    }
+
+    /// What a peer may ask for that was looked at when it opened: `restrained` is what holds from now on, in place of what it was made with.
+    /// `Event::OpenAsked` is to be answered yet.
+    pub fn restrain(&mut self, restrained: Arc<Config>) {
+        assert_eq!(self.phase, Phase::Opening, "there is an open to answer");
+        self.config = restrained;
     }
 
     /// Answers `Event::OpenAsked`: the connection is open. `Config::server_open` is the answer that says no more than the

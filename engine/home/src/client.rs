@@ -3,7 +3,9 @@
 //! It moves with the connection to another shard, which has no links then.
 
 use engine_core::command::ConnectionKey;
+use engine_policy::Admission;
 
+use crate::link::Link;
 use crate::slots::Slot;
 
 /// Who is at the other end of a connection.
@@ -42,6 +44,10 @@ pub struct Client {
     pub(crate) claim: Option<ConnectionKey>,
     /// Its links.
     pub(crate) links: u32,
+    /// Those of them that receive.
+    receivers: u32,
+    /// What it may do, if a policy says so.
+    admission: Option<Box<Admission>>,
     /// Consumers' links whose credit the owner gets when there is room for what it brings.
     hungry: Vec<Slot>,
     /// Consumers' links that have messages to send in parts.
@@ -65,6 +71,34 @@ impl Client {
     #[must_use]
     pub fn links(&self) -> u32 {
         self.links
+    }
+
+    /// How many of its links receive.
+    #[must_use]
+    pub fn receivers(&self) -> u32 {
+        self.receivers
+    }
+
+    pub(crate) fn add_link(&mut self, link: &Link) {
+        self.links += 1;
+        self.receivers += u32::from(link.receives());
+    }
+
+    pub(crate) fn drop_link(&mut self, link: &Link) {
+        self.links -= 1;
+        self.receivers -= u32::from(link.receives());
+    }
+
+    /// A policy let it in, for as long as it is there.
+    pub fn admit(&mut self, admission: Admission) {
+        self.admission = Some(Box::new(admission));
+    }
+
+    /// What a policy lets it do; `None`: everything.
+    #[inline]
+    #[must_use]
+    pub fn admission(&self) -> Option<&Admission> {
+        self.admission.as_deref()
     }
 
     /// Whether consumers' links wait for room in its output.

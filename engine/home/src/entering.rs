@@ -171,7 +171,7 @@ impl Home {
         } else if address == MANAGEMENT {
             Err(Refusal::new(Condition::NotAllowed, "requests to management come on a link to its address"))
         } else {
-            permission::may(&client.user, Action::Send, address)
+            permission::may(&client.user, Action::Send, address).and_then(|()| permission::may_pass(client, address))
         };
         if let Err(refusal) = allowed {
             return Placed { credit, refusal: Some(refusal) };

@@ -238,7 +238,7 @@ impl Home {
             let text = format!("this shard has {} links, which is its limit", self.links_max);
             return Err(Refusal::new(Condition::ResourceLimitExceeded, text));
         };
-        client.links += 1;
+        self.links.get(place).into_iter().for_each(|link| client.add_link(link));
         let link = peer_key(shard, place);
         let command = match plan {
             Plan::Producer(spec) => Command::AttachProducer { link, spec },
@@ -364,7 +364,7 @@ impl Home {
         client.drop_stream(place);
         if let Some(mut link) = self.links.remove(place) {
             link.end_stream(&mut self.files);
-            client.links -= 1;
+            client.drop_link(&link);
         }
     }
 
@@ -373,7 +373,9 @@ impl Home {
         client.drop_stream(place);
         let Some(link) = self.links.get_mut(place) else { return };
         link.end_stream(&mut self.files);
-        client.links -= u32::from(link.conn.take().is_some());
+        if link.conn.take().is_some() {
+            client.drop_link(link);
+        }
         match (link.end, &link.kind) {
             (Some(end), _) => {
                 let owner = link.owner;
@@ -388,6 +390,12 @@ impl Home {
             // The owner's answer to the attach is on its way: it finds the link without a connection.
             (None, _) => {}
         }
+    }
+
+    /// Whether a link's peer receives.
+    #[must_use]
+    pub fn receives(&self, place: Slot) -> bool {
+        self.links.get(place).is_some_and(Link::receives)
     }
 
     /// Whether the messages of a link each name their address.

@@ -78,6 +78,11 @@ impl Stream {
 }
 
 impl Link {
+    /// Whether its peer receives.
+    pub(crate) fn receives(&self) -> bool {
+        matches!(self.kind, Kind::Consumer(_))
+    }
+
     /// What it does, in a word.
     #[must_use]
     pub fn kind(&self) -> &'static str {

@@ -3,12 +3,17 @@
 //! Guarantees: it is asked of an address that is known. A link that is found by the name of its subscription is asked about when its owner
 //! has said which address that is of, and before its peer hears of it.
 //!
+//! What a router's policy says of links is asked where it is known what they are (`amqp-bind`); of a message that names its address, here.
+//!
 //! It does not know users' permissions for messages yet: every authenticated user may send and receive everywhere. The answer is the
 //! catalogue's business, and this is the place that asks for it. Who may manage an address it says already (`may_manage`).
 
 use engine_catalogue::Catalogue;
 use engine_core::event::Refusal;
 use engine_message::Condition;
+use engine_policy::Denial;
+
+use crate::client::Client;
 
 /// What somebody wants to do with an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +38,15 @@ pub(crate) fn may(user: &str, action: Action, address: &str) -> Result<(), Box<R
         false => Ok(()),
     })?;
     Ok(())
+}
+
+/// Whether the policy that let a connection in lets it send a message that names its address.
+///
+/// # Errors
+/// When not, with what the peer is told.
+pub(crate) fn may_pass(client: &Client, address: &str) -> Result<(), Box<Refusal>> {
+    let Some(admission) = client.admission() else { return Ok(()) };
+    admission.pass(address).map_err(|Denial { condition, text, .. }| Refusal::new(condition, text))
 }
 
 /// Whether `user` may change and delete messages and queues of an address.

@@ -11,6 +11,11 @@ pub enum Request {
     Tls,
     /// Have a password verified, and say the result. Nothing more is taken before.
     Verify(Password),
+    /// Have the connection judged by the policy, and say the result. Nothing more is taken before.
+    Admit {
+        /// The hostname of its open; empty: it has none.
+        hostname: String,
+    },
     /// Bring the connection to the shard that owns its first link's address. Nothing more is taken before.
     Move {
         /// That shard.
@@ -43,6 +48,11 @@ pub enum Request {
         link: String,
         /// What it was told.
         error: String,
+    },
+    /// Tell who runs the node why a policy denied a link.
+    Denied {
+        /// What it was told, and the reason, which it was not.
+        why: String,
     },
     /// Have a request to management answered: its answer is a message of its own.
     Manage(Box<Managed>),

@@ -120,7 +120,7 @@ impl Home {
         let file = sending.and_then(|outgoing| outgoing.file()).unwrap_or_default();
         client.drop_stream(place);
         if let Some(link) = self.links.remove(place) {
-            client.links -= 1;
+            client.drop_link(&link);
             if let Some(end) = link.end {
                 self.engine.submit(link.owner, Command::Detach { end, mode: DetachMode::Ended });
             }

@@ -32,6 +32,22 @@ pub fn property_to(section: &[u8]) -> Result<Option<&str>, DecodeError> {
     Ok(fields.next(|reader| Ok(Reader::new(reader.raw()?).string().ok()))?.flatten())
 }
 
+/// The field `user-id` of a properties section.
+///
+/// # Errors
+/// When the section is not well-formed, or the user is no binary.
+pub fn property_user_id(section: &[u8]) -> Result<Option<&[u8]>, DecodeError> {
+    if section.is_empty() {
+        return Ok(None);
+    }
+    let mut reader = Reader::new(section);
+    reader.descriptor()?;
+    let mut fields = Fields::new(reader.list()?);
+    // message-id
+    fields.next(Reader::raw)?;
+    fields.next(Reader::binary)
+}
+
 /// The field `absolute-expiry-time` of a properties section (part 3.2.4), milliseconds since the epoch. What is not behind the epoch
 /// is what some clients send for none (0, or the year 1); what is not well-formed says nothing.
 pub fn property_expiry(section: &[u8]) -> Option<NonZeroU64> {
@@ -193,6 +209,24 @@ mod tests {
         assert_eq!(section(&[text; 8]), [None; 3]);
         assert_eq!(property_expiry(&[0x00, 0x53, 0x73, 0x45]), None, "an empty list");
         assert_eq!(property_expiry(&[]), None, "no section");
+    }
+
+    #[test]
+    fn the_user_of_a_message_is_a_binary_or_nobody() {
+        let section =
+            |fields: &[u8], count: u8| [&[0x00, 0x53, 0x73, 0xc0, fields.len() as u8 + 1, count][..], fields].concat();
+        for (section, wanted) in [
+            (vec![], Some(None)),
+            (section(&[], 0), Some(None)),
+            (section(&[0xa1, 1, b'i'], 1), Some(None)),
+            (section(&[0x40, 0x40], 2), Some(None)),
+            (section(&[0x40, 0xa0, 2, b'm', b'e', 0x40], 3), Some(Some(&b"me"[..]))),
+            (section(&[0x43, 0xa0, 0], 2), Some(Some(&b""[..]))),
+            (section(&[0x40, 0xa1, 2, b'm', b'e'], 2), None),
+            (section(&[0x40, 0xa0, 9, b'm', b'e'], 2), None),
+        ] {
+            assert_eq!(property_user_id(&section).ok(), wanted, "{section:x?}");
+        }
     }
 
     #[test]

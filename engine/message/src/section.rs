@@ -13,7 +13,7 @@ use crate::value::{Map, descriptor_code};
 
 pub use crate::properties::{
     PropertyGroup, Terms, clear_expiry, property_expiry, property_group, property_id, property_terms, property_to,
-    set_property,
+    property_user_id, set_property,
 };
 
 const HEADER: u64 = 0x70;

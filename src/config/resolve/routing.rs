@@ -14,6 +14,7 @@ use engine_router::network::Timers;
 use engine_router::table::{Rule, Rules};
 use engine_router::{RouterId, Treatment};
 
+use super::super::policies::{self, Policies};
 use super::super::settings::{
     AutoLink, Config, Connector, Direction, Distribution, Listener, Node, Role, Route, Router,
 };
@@ -117,6 +118,30 @@ impl Resolving<'_> {
             self.fault(AutoLink::NAME, index, setting, format!("auto_links {:?}: {wrong}", link.address));
         }
         links
+    }
+
+    /// What the router's policy says, if it has one.
+    pub(super) fn policies(&mut self) -> Option<Policies> {
+        let config = self.config;
+        let policies = config.router.policy.as_ref().and_then(|path| {
+            if !config.router.enabled {
+                let text = "router.policy: only a router has a policy: set router.enabled, or leave it out";
+                self.fault(Router::NAME, 0, "policy", text.to_owned());
+            }
+            let asked = self.origins.place(Router::NAME, 0, "policy");
+            policies::read(path, &asked, (&mut self.faults, &mut self.warnings))
+        });
+        let has_vhosts = policies.as_ref().is_some_and(|policies| policies.rules.is_some());
+        for index in 0..config.listeners.len() {
+            let named = config.listeners.get(index).and_then(|listener| listener.policy_vhost.as_ref());
+            if let Some(vhost) = named.filter(|_| !has_vhosts) {
+                let text = format!(
+                    "policy_vhost is {vhost:?}: without vhosts that hold (router.policy) it says nothing: leave it out"
+                );
+                self.fault(Listener::NAME, index, "policy_vhost", text);
+            }
+        }
+        policies
     }
 
     /// What a router has no place for: it would be ignored without a word.
