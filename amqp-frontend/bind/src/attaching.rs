@@ -17,7 +17,9 @@ use crate::{coordinating, lasting, terminus};
 impl Bind {
     pub(crate) fn handle_attach(&mut self, home: &mut Home, id: LinkId, attach: Box<Attach>, moves: Moves) {
         let name = terminus::is_dynamic(&attach).then(|| home.name_node());
-        let plan = match terminus::plan(&attach, &self.client.container, home.rules(), name) {
+        let plan = match terminus::plan(&attach, &self.client.container, name, home.rules(), |address| {
+            home.is_management(address)
+        }) {
             Ok(plan) => plan,
             Err(error) => {
                 if error.condition == Condition::NotImplemented {
@@ -32,11 +34,13 @@ impl Bind {
         match home.attach(&mut self.client, local(id), plan, moves) {
             Ok(Asked::Owner(place)) => {
                 self.set_link(id, Some(place));
+                home.name_link(place, &attach.name);
                 self.note_outcomes(place, &attach);
                 self.attaching.insert(place, attach);
             }
             Ok(Asked::Stands { place, credit }) => {
                 self.set_link(id, Some(place));
+                home.name_link(place, &attach.name);
                 self.note_outcomes(place, &attach);
                 let answer =
                     if home.manages(place) { terminus::managing(&attach) } else { coordinating::answer(&attach) };

@@ -38,6 +38,12 @@ impl Client {
         self.conn = conn;
     }
 
+    /// Its place among the connections of its shard.
+    #[must_use]
+    pub fn place(&self) -> Slot {
+        self.conn
+    }
+
     /// How many links it has.
     #[must_use]
     pub fn links(&self) -> u32 {

@@ -19,5 +19,6 @@ mod router;
 mod states;
 
 pub use crossing::Crossing;
+pub use engine_router::settlement::Standing;
 pub use registry::{Answer, Note, Registry, Update};
-pub use router::{Router, RouterConfig, RouterTotals};
+pub use router::{EndView, Router, RouterConfig, RouterTotals};

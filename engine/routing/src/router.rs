@@ -19,10 +19,10 @@ use engine_core::key::{EndKey, LinkKey};
 use engine_core::message::Message;
 use engine_core::slab::{Key as Place, Slab};
 use engine_message::Condition;
-use engine_router::address::{Class, Here, Key, Mode};
+use engine_router::address::{Class, Here, Key, Mode, Phase, resolve};
 use engine_router::forward::{Spread, Target};
 use engine_router::numbers::Numbered;
-use engine_router::settlement::{InKind, InLink, OutKind, OutLink, Settlement, Totals};
+use engine_router::settlement::{InKind, InLink, OutKind, OutLink, Settlement, Standing, Totals};
 use engine_router::table::{self, Consumer, ConsumerId, Table};
 use engine_router::{RouterId, Treatment};
 
@@ -100,6 +100,15 @@ pub struct RouterTotals {
     pub under_way: usize,
     /// What became of deliveries.
     pub deliveries: Totals,
+}
+
+/// An end of a link, as whoever looks sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct EndView<'a> {
+    /// Its address.
+    pub key: &'a Key,
+    /// How it stands.
+    pub standing: Standing,
 }
 
 /// A message that passes, and for whom its copies are.
@@ -264,6 +273,35 @@ impl Router {
         let receivers = self.consumers.len();
         let (deliveries, under_way) = (self.settlement.totals(), self.under_way());
         RouterTotals { senders: self.ends.len() - receivers, receivers, under_way, deliveries }
+    }
+
+    /// An end of a link, as whoever looks sees it; `None` if it is gone.
+    #[must_use]
+    pub fn end(&self, end: EndKey) -> Option<EndView<'_>> {
+        let place = place(end);
+        Some(match self.ends.get(place)? {
+            End::Sender(Sender { key, .. }) => {
+                EndView { key, standing: self.settlement.standing_in(of_sender(place))? }
+            }
+            End::Receiver(Receiver { key, .. }) => {
+                EndView { key, standing: self.settlement.standing_out(of_receiver(place))? }
+            }
+        })
+    }
+
+    /// Whether an address, however it is written, names something of this router that goes by `name`: by itself, `_local/NAME`, or
+    /// `_topo/0/ID/NAME` with the router's own id.
+    #[must_use]
+    pub fn is_own(&self, address: &str, name: &str) -> bool {
+        let here = Here { id: &self.id, mode: Mode::Interior };
+        let key = resolve(address, Phase::FIRST, here);
+        key.is_some_and(|key| matches!(key.class(), Class::Mobile | Class::Local) && key.name() == name)
+    }
+
+    /// The address of something of this router, for all routers.
+    #[must_use]
+    pub fn address_of(&self, name: &str) -> String {
+        format!("amqp:/_topo/0/{}/{name}", self.id.as_str())
     }
 
     /// Deliveries that are under way.

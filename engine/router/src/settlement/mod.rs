@@ -10,6 +10,6 @@ mod table;
 
 pub use action::{Action, Totals};
 pub use deliveries::{CopyKey, DeliveryKey};
-pub use links::{InKind, InLink, OutKind, OutLink};
+pub use links::{InKind, InLink, OutKind, OutLink, Standing};
 pub use machine::{Overrun, Settlement};
 pub use state::{Settling, State};
