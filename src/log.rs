@@ -6,6 +6,8 @@
 //!
 //! The format for programs (`log.format = "json"`) escapes by the rules of JSON instead.
 
+mod recent;
+
 use std::fmt::{self, Debug};
 
 use load_model::shown;
@@ -13,6 +15,8 @@ use tracing::field::{Field, Visit};
 use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format::Writer;
+
+pub use recent::{Logged, Recent};
 
 /// Writes message and fields.
 #[derive(Clone, Copy, Debug)]

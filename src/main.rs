@@ -29,6 +29,8 @@ use clap::{Args, Parser, Subcommand};
 
 use config::{Config, Format, Given};
 use load_model::shown;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// A message broker for AMQP 1.0: one executor per core.
 #[derive(Parser)]
@@ -180,25 +182,34 @@ fn start(run: Run) -> Result<()> {
     if let Some(file) = &run.ready_file {
         config::check_folder(file).map_err(|wrong| format!("--ready-file: {wrong}"))?;
     }
-    start_logging(&resolved.config)?;
+    let recent = start_logging(&resolved.config)?;
     let reread = || {
         let (given, faults) = Given::read_all(&run.options);
         given.resolve_beside(faults)
     };
-    Ok(boot::run(&resolved, run.ready_file.as_deref(), &reread)?)
+    Ok(boot::run(&resolved, run.ready_file.as_deref(), &reread, recent)?)
 }
 
-fn start_logging(config: &Config) -> Result<()> {
+/// Starts the log; gives its last lines to whoever asks.
+fn start_logging(config: &Config) -> Result<log::Recent> {
     let filter = tracing_subscriber::EnvFilter::try_new(&config.log.level)
         .map_err(|error| format!("log.level {:?}: {error}", config.log.level))?;
     // A log that nobody reads any more ends nothing: without this the library would say so where it cannot be said, and panic.
     let subscriber =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).log_internal_errors(false);
+    let recent = log::Recent::default();
     match config.log.format {
-        Format::Text => subscriber.with_ansi(io::stderr().is_terminal()).fmt_fields(log::Fields).init(),
-        Format::Json => subscriber.json().init(),
+        Format::Text => {
+            subscriber
+                .with_ansi(io::stderr().is_terminal())
+                .fmt_fields(log::Fields)
+                .finish()
+                .with(recent.clone())
+                .init();
+        }
+        Format::Json => subscriber.json().finish().with(recent.clone()).init(),
     }
-    Ok(())
+    Ok(recent)
 }
 
 fn check(options: &config::Options) -> Result<()> {

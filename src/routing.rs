@@ -3,13 +3,28 @@
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use engine_router::RouterId;
 use engine_router::table::{Addresses, Rules, Table};
 use engine_routing::{Note, Registry, RouterConfig};
 use engine_rt::InboxSender;
 use node_shell::{Post, registry};
+
+/// The table that the registry made last, for threads that only look.
+#[derive(Clone, Debug)]
+pub struct Newest(Arc<Mutex<Table>>);
+
+impl Newest {
+    /// A copy, which shares all of it.
+    pub fn table(&self) -> Table {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, table: &Table) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = table.clone();
+    }
+}
 
 /// What a router is told.
 #[derive(Clone, Debug)]
@@ -26,6 +41,7 @@ pub struct Routing {
 pub struct Prepared {
     routing: Routing,
     table: Table,
+    newest: Newest,
     registry: Registry,
     shards: u16,
     notes: (flume::Sender<Note>, flume::Receiver<Note>),
@@ -37,7 +53,13 @@ impl Prepared {
         let seed = RandomState::new().hash_one(std::process::id());
         let mut addresses = Addresses::new(Arc::clone(&routing.rules), seed);
         let table = addresses.view();
-        Self { routing, table, registry: Registry::new(addresses, shards), shards, notes: flume::unbounded() }
+        let newest = Newest(Arc::new(Mutex::new(table.clone())));
+        Self { routing, table, newest, registry: Registry::new(addresses, shards), shards, notes: flume::unbounded() }
+    }
+
+    /// Where the newest table is.
+    pub fn newest(&self) -> Newest {
+        self.newest.clone()
     }
 
     /// Where shards tell of their consumers.
@@ -57,8 +79,8 @@ impl Prepared {
     /// # Errors
     /// When the system has no thread.
     pub fn start(self, shards: Vec<InboxSender<Post>>) -> io::Result<()> {
-        let Self { registry, notes: (_, notes), .. } = self;
-        let serve = move || registry::serve(registry, &notes, &shards);
+        let Self { registry, newest, notes: (_, notes), .. } = self;
+        let serve = move || registry::serve(registry, &notes, &shards, |update| newest.set(&update.table));
         std::thread::Builder::new().name("router".to_owned()).spawn(serve)?;
         Ok(())
     }

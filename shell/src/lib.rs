@@ -8,6 +8,7 @@ mod accepting;
 mod config;
 mod connection;
 mod connectors;
+mod details;
 mod dialing;
 mod limits;
 mod lines;
@@ -25,6 +26,7 @@ mod view;
 
 pub use config::{ListenerConfig, ShellConfig};
 pub use connectors::{CONNECTOR_FIGURES, ConnectorConfig, ConnectorView, Endpoint, Host, Timing};
+pub use details::{ADDRESSES_MAX, ConnectionDetails, LinkDetails, Made};
 pub use logins::RefusedLogins;
 pub use post::{Arriving, Manage, Managing, Post, Resolve, Verify};
 pub use protocol::Protocol;

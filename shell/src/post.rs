@@ -44,6 +44,8 @@ pub enum Post {
     Table(Box<Update>),
     /// The registry of the router says what became of the attach of one of the shard's receivers.
     Registered(RouterAnswer),
+    /// A connection is to be closed, as management says; whether there is such a one goes back.
+    Dismiss(Slot, flume::Sender<bool>),
     /// A connection moves here.
     Arrive(Box<Arriving>),
     /// Close all connections, then stop.

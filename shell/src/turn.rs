@@ -79,6 +79,8 @@ impl<H> Turn<H> {
 
     /// Takes the router's table that all shards are to go by.
     pub fn handle_table(&mut self, update: Update) {
+        let gone = update.changed.iter().filter(|key| update.table.find(key).is_none());
+        gone.for_each(|key| self.home.forget_address(key.as_str()));
         self.home.engine_mut().handle_update(update);
     }
 

@@ -10,6 +10,7 @@ mod fault;
 mod files;
 mod given;
 mod levels;
+mod managed;
 mod origins;
 mod print;
 #[cfg(test)]

@@ -15,11 +15,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use engine_catalogue::{Area as _, Definition};
+use engine_router_conf::Configuration;
 use load_model::number;
 use node_shell::transport::TlsServer;
 
 use super::fault::Faults;
 use super::given::Given;
+use super::managed;
 use super::settings::{Config, Limits, Listener, Mechanism, Node, Sasl, Transport, Users, machine_mib};
 use super::{cores, files};
 use crate::routing::Routing;
@@ -48,6 +50,8 @@ pub struct Resolved {
     pub definitions: Vec<Definition>,
     /// The router, if all addresses are routed.
     pub routing: Option<Routing>,
+    /// What its management tells of its configuration.
+    pub managed: Option<Arc<Configuration>>,
     /// What is allowed, and worth a thought.
     pub warnings: Vec<String>,
 }
@@ -91,7 +95,20 @@ impl Given {
         let routing = resolving.routing();
         let Resolving { faults, warnings, .. } = resolving;
         let config = self.config.clone();
-        faults.or(Resolved { config, cores, listeners, connectors, users, http, definitions, routing, warnings })
+        let managed =
+            config.router.enabled.then(|| managed::configuration(&config, self.router.as_ref())).map(Arc::new);
+        faults.or(Resolved {
+            config,
+            cores,
+            listeners,
+            connectors,
+            users,
+            http,
+            definitions,
+            routing,
+            managed,
+            warnings,
+        })
     }
 }
 

@@ -48,6 +48,7 @@ mod resuming;
 mod retention;
 mod router;
 mod router_files;
+mod router_management;
 mod routing;
 mod scheduling;
 mod scraping;

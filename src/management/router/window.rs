@@ -1,0 +1,83 @@
+//! Which rows an answer has: those behind an offset, as many as are wanted; or the one that is named.
+
+use engine_router_conf::schema::EntityType;
+use engine_router_management::{Named, Row};
+
+/// What is looked for, and what was found of it.
+#[derive(Debug)]
+pub struct Window<'a> {
+    skip: u64,
+    most: usize,
+    named: Option<&'a Named>,
+    rows: Vec<Row>,
+}
+
+impl<'a> Window<'a> {
+    /// Rows behind an offset, at most so many.
+    pub fn part(skip: u64, most: usize) -> Self {
+        Self { skip, most, named: None, rows: Vec::new() }
+    }
+
+    /// The first row of an entity that is named so.
+    pub fn named(named: &'a Named) -> Self {
+        Self { skip: 0, most: 1, named: Some(named), rows: Vec::new() }
+    }
+
+    /// Whether nothing more is wanted.
+    pub fn is_full(&self) -> bool {
+        self.rows.len() >= self.most
+    }
+
+    /// How many rows it takes still, those to be passed over included.
+    pub fn open(&self) -> usize {
+        let skipped = usize::try_from(self.skip).unwrap_or(usize::MAX);
+        if self.named.is_some() { usize::MAX } else { skipped.saturating_add(self.most - self.rows.len()) }
+    }
+
+    /// Offers an entity, of which a row is made only if it is wanted.
+    pub fn offer(&mut self, row: impl FnOnce() -> Row) {
+        if self.is_full() {
+            return;
+        }
+        if let Some(named) = self.named {
+            let row = row();
+            if named.is(&row) {
+                self.rows.push(row);
+            }
+        } else if self.skip > 0 {
+            self.skip -= 1;
+        } else {
+            self.rows.push(row());
+        }
+    }
+
+    /// Passes over entities that a part before this one had.
+    pub fn pass(&mut self, count: u64) {
+        self.skip = self.skip.saturating_sub(count);
+    }
+
+    /// Whether it is a part that begins behind others, and where.
+    pub fn offset(&self) -> Option<u64> {
+        (self.named.is_none() && self.skip > 0).then_some(self.skip)
+    }
+
+    /// How many rows were found so far.
+    pub fn found(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Rows that were found from one on, to be completed.
+    pub fn rows_from(&mut self, begin: usize) -> &mut [Row] {
+        self.rows.get_mut(begin..).unwrap_or_default()
+    }
+
+    /// What was found.
+    pub fn rows(self) -> Vec<Row> {
+        self.rows
+    }
+}
+
+/// A row of an entity whose name is its type and its identity.
+pub fn row(of: &'static EntityType, identity: &str) -> Row {
+    Row::new(of, &format!("{}/{identity}", of.short), identity)
+}
