@@ -192,11 +192,10 @@ impl Bind {
         }
         let scanned = section::scan(delivery.payload);
         let parsed = scanned.and_then(|sections| Ok((header(delivery.payload, sections.header.end)?, sections)));
-        let to = |sections: &section::Sections| {
-            let properties = delivery.payload.get(sections.properties.clone()).unwrap_or_default();
-            section::property_to(properties).ok().flatten().unwrap_or_default()
-        };
-        if parsed.as_ref().is_ok_and(|(_, sections)| home.is_request(place, to(sections))) {
+        if home.may_request(place)
+            && let Ok((_, sections)) = &parsed
+            && home.is_management(named(delivery.payload, sections))
+        {
             return self.handle_managed(home, place, delivery);
         }
         let settled = wanted(delivery.settled);
@@ -420,6 +419,12 @@ impl Bind {
         }
         fed
     }
+}
+
+/// The address that a message names; empty if it names none.
+fn named<'a>(payload: &'a [u8], sections: &section::Sections) -> &'a str {
+    let properties = payload.get(sections.properties.clone()).unwrap_or_default();
+    section::property_to(properties).ok().flatten().unwrap_or_default()
 }
 
 /// The fields of the header section that ends there.

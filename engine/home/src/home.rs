@@ -160,11 +160,10 @@ impl Home {
         address == MANAGEMENT || self.engine.router().is_some_and(|router| router.is_own(address, MANAGEMENT))
     }
 
-    /// Whether a message of a link is a request to whoever manages the node: all of a link to its address, and through a router those of a
-    /// relay that name it.
+    /// Whether a message of a link may be a request to whoever manages the node by what it names: through a router those of relays are.
     #[must_use]
-    pub fn is_request(&self, place: Slot, to: &str) -> bool {
-        self.manages(place) || (self.engine.router().is_some() && self.is_relay(place) && self.is_management(to))
+    pub fn may_request(&self, place: Slot) -> bool {
+        self.engine.router().is_some() && self.is_relay(place)
     }
 
     /// All links.
