@@ -27,7 +27,7 @@ use crate::config::{Config, ListenAt, Mechanism, Resolved, Sasl, Transport};
 use crate::connectors;
 use crate::data::{Journal, Storage, StorageError, Taken};
 use crate::http;
-use crate::log::Recent;
+use crate::log::Live;
 use crate::management::{self, Agent, Logins, RouterAgent};
 use crate::node::Node;
 use crate::reload::{Reload, Reread};
@@ -127,12 +127,7 @@ fn system(what: impl Into<String>) -> impl FnOnce(io::Error) -> BootError {
 ///
 /// # Errors
 /// When it cannot start.
-pub fn run(
-    resolved: &Resolved,
-    ready_file: Option<&Path>,
-    reread: Reread<'_>,
-    recent: Recent,
-) -> Result<(), BootError> {
+pub fn run(resolved: &Resolved, ready_file: Option<&Path>, reread: Reread<'_>, log: Live) -> Result<(), BootError> {
     let stopping = Arc::new(AtomicBool::new(false));
     let (stop_sender, wishes) = flume::bounded(2);
     let reread_sender = stop_sender.clone();
@@ -168,7 +163,7 @@ pub fn run(
     })
     .map_err(system("cannot wait for signals"))?;
     let started = Instant::now();
-    let mut running = Running::start(resolved, stopping, recent)?;
+    let mut running = Running::start(resolved, stopping, Some(log))?;
     serving.store(true, Ordering::Relaxed);
     tell_ready(resolved, &running, started);
     if let Some(path) = ready_file {
@@ -243,7 +238,7 @@ impl Running {
     ///
     /// # Errors
     /// When it cannot start.
-    pub fn start(resolved: &Resolved, stopping: Arc<AtomicBool>, recent: Recent) -> Result<Self, BootError> {
+    pub fn start(resolved: &Resolved, stopping: Arc<AtomicBool>, log: Option<Live>) -> Result<Self, BootError> {
         let Resolved { config, cores, .. } = resolved;
         let cores = cores.clone();
         engine_rt::preflight()?;
@@ -294,7 +289,7 @@ impl Running {
                 configuration,
                 table,
                 roles,
-                recent,
+                log,
                 places_max,
                 places: Mutex::default(),
             }

@@ -17,7 +17,7 @@ use tracing_subscriber::fmt::format::Writer;
 pub const LINES_MAX: usize = 1000;
 
 /// Parts of the program by the targets of their lines, in words of qdrouterd: what is logged elsewhere is told as of `DEFAULT`.
-const MODULES: [(&str, &str); 3] =
+pub(super) const MODULES: [(&str, &str); 3] =
     [("heddle::program", "ROUTER"), ("heddle::net", "SERVER"), ("heddle::storage", "CONTAINER")];
 
 /// A line.

@@ -71,7 +71,8 @@ for shards in 1 3; do
     refused qdmanage read --type listener --name none
     refused qdmanage create --type address prefix=x
     refused qdmanage delete --type listener --name listener/127.0.0.1:0
-    refused qdmanage update --type log --name log/DEFAULT enable=debug+
+    works qdmanage update --type log --name log/SERVER enable=debug+
+    refused qdmanage update --type log --name log/SERVER outputFile=x
     refused qdmanage delete --type router.address --identity M0x
     kill "$router"
     wait "$router"

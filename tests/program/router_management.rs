@@ -386,6 +386,27 @@ fn what_cannot_be_done_is_refused_with_its_reason() {
 }
 
 #[test]
+fn a_part_of_the_log_says_more_as_soon_as_it_is_told_to() {
+    let router = router(1);
+    let mut tool = Tool::new(&router, "$management");
+    assert!(!router.log().contains("DEBUG"), "{}", router.log());
+    let enable = |tool: &mut Tool, levels: &str| {
+        tool.entity("UPDATE", "log", ("name", "log/SERVER"), &[("enable", text(levels))])
+    };
+    let answer = enable(&mut tool, "debug+");
+    let Value::Map(row) = answer.body else { panic!("a map") };
+    assert_eq!((answer.code, row.get("enable")), (200, Some(&text("debug+"))));
+    drop(opened(&router));
+    router.logged(&["DEBUG", "connection opened"]);
+    let lines = tool.of_node("GET-LOG", &[], Map::default()).body;
+    assert!(format!("{lines:?}").contains("connection opened"));
+    assert_eq!(enable(&mut tool, "info").code, 501, "single levels are not logged");
+    assert_eq!(enable(&mut tool, "default").code, 200);
+    let row = tool.entity("READ", "log", ("identity", "log/SERVER"), &[]).body;
+    assert!(matches!(row, Value::Map(row) if row.get("enable") == Some(&text("default"))));
+}
+
+#[test]
 fn a_connection_is_closed_by_its_identity() {
     let router = router(2);
     let mut peer = opened(&router);

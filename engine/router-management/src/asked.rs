@@ -225,10 +225,17 @@ mod tests {
             ("CREATE", vec![], vec![], 400, "type"),
             (
                 "UPDATE",
-                vec![("type", long("log")), ("name", text("log/DEFAULT"))],
-                vec![("enable", text("trace+"))],
+                vec![("type", long("log")), ("name", text("l"))],
+                vec![("enable", text("loud"))],
+                400,
+                "it takes trace",
+            ),
+            (
+                "UPDATE",
+                vec![("type", long("log")), ("name", text("l"))],
+                vec![("outputFile", text("x"))],
                 501,
-                "--log",
+                "error output",
             ),
             (
                 "UPDATE",

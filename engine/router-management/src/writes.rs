@@ -5,14 +5,14 @@
 use engine_management::{Answer, Request, Status};
 use engine_message::value::Value;
 use engine_router_conf::schema::{Access, EntityType, Operation};
+use engine_router_conf::sections::Enable;
 
 use crate::refusal;
 use crate::types::{CONNECTION, LINK};
 
 const FROM_FILE: &str =
     "it is read at the start: change the configuration, and start the router again. Nothing was changed";
-const LOG_OPTION: &str =
-    "levels and outputs of the log are those of --log, or log.level of the configuration. Nothing was changed";
+const LOG_OUTPUT: &str = "lines go to the error output, with their time and without their source. Nothing was changed";
 const BY_ITSELF: &str = "links keep the status that they have: close their connection. Nothing was changed";
 const NO_TRACE: &str = "frames of single connections are not logged. Nothing was changed";
 
@@ -33,7 +33,6 @@ const NOT_DONE: &[(&str, &[Operation], &str)] = &[
         "clients cannot route links to themselves here",
     ),
     ("vhost", &[Operation::Create, Operation::Update, Operation::Delete], FROM_FILE),
-    ("log", &[Operation::Update], LOG_OPTION),
 ];
 
 /// Types whose entities are the router's own affair.
@@ -70,6 +69,8 @@ pub enum Change {
     None,
     /// A connection is closed.
     Close,
+    /// A part of the router logs these levels.
+    Log(Enable),
 }
 
 /// What an update of an entity of a type asks for.
@@ -79,7 +80,8 @@ pub(crate) fn change(of: &'static EntityType, request: &Request) -> Result<Chang
     for (name, value) in &request.body.0 {
         let Some(name) = name.as_text() else { return Err(bad("names of attributes are texts".to_owned())) };
         let attribute = of.attribute(name).ok_or_else(|| refusal::no_attribute(of, name))?;
-        if matches!(name, "name" | "identity" | "type") {
+        // What names the entity may stand there as well.
+        if matches!(name, "name" | "identity" | "type" | "module") {
             continue;
         }
         if attribute.access != Access::Update {
@@ -99,7 +101,11 @@ pub(crate) fn change(of: &'static EntityType, request: &Request) -> Result<Chang
                 Some(true) => return Err(Answer::refused(Status::NotImplemented, NO_TRACE)),
                 None => return Err(bad("enableProtocolTrace is true or false".to_owned())),
             },
-            _ => return Err(bad(format!("{name} cannot be changed"))),
+            (_, "enable", Value::String(levels)) => change = Change::Log(Enable::of_text(levels).map_err(bad)?),
+            (_, "includeTimestamp" | "includeSource" | "outputFile", _) => {
+                return Err(Answer::refused(Status::NotImplemented, LOG_OUTPUT));
+            }
+            _ => return Err(bad(format!("{name} takes {}", attribute.kind.takes()))),
         }
     }
     Ok(change)

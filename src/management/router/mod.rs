@@ -3,6 +3,7 @@
 //! Guarantees: what there are many of is asked for page by page, and a query that goes on goes on where the last one ended; an answer has a
 //! bound (`limits::ROWS_MAX`). No shard is held up for it.
 
+mod logging;
 mod places;
 mod tables;
 mod traffic;
@@ -19,7 +20,7 @@ use engine_router_management::{Asked, Change, Named, Query, Row, ask, types};
 
 use self::places::Places;
 use self::window::Window;
-use crate::log::Recent;
+use crate::log::Live;
 use crate::node::Node;
 use crate::routing::Newest;
 
@@ -33,8 +34,8 @@ pub struct RouterAgent {
     pub table: Newest,
     /// What is at the other ends of connections, by listeners as shards have them.
     pub roles: Vec<&'static str>,
-    /// The last lines of the log.
-    pub recent: Recent,
+    /// The log, where there is one.
+    pub log: Option<Live>,
     /// Connections, or links, that a shard may have: each place of its tables is below.
     pub places_max: u64,
     /// Where queries go on.
@@ -58,7 +59,7 @@ impl RouterAgent {
             Asked::Query(query) => self.query(&query),
             Asked::Read(named) => self.find(&named).map(|row| Answer::of(Value::Map(row.map()))),
             Asked::Update(named, change) => self.update(&named, change),
-            Asked::Log(most) => Ok(Answer::of(tables::log(&self.recent.lines(most)))),
+            Asked::Log(most) => Ok(Answer::of(logging::told(&self.lines(most)))),
             // It is alone.
             Asked::Nodes => Ok(Answer::of(Value::List(Vec::new()))),
         }
@@ -90,6 +91,10 @@ impl RouterAgent {
         let row = self.find(named)?;
         match change {
             Change::None => {}
+            Change::Log(enable) => {
+                self.set_level(&row, enable)?;
+                return self.find(named).map(|row| Answer::of(Value::Map(row.map())));
+            }
             Change::Close => {
                 self.close(&row)?;
                 let closing = row.with("adminStatus", Value::String("deleted".to_owned()));
@@ -113,6 +118,9 @@ impl RouterAgent {
             Ok(())
         } else if is(&types::MANAGEMENT) {
             window.offer(|| Row::new(of, "self", "self"));
+            Ok(())
+        } else if of.section == "log" {
+            self.logs(of, window);
             Ok(())
         } else if of.section == "router" {
             self.router(of, window)

@@ -5,13 +5,10 @@ use engine_message::value::Value;
 use engine_router::table::Address;
 use engine_router::{Treatment, address::Key};
 use engine_router_conf::schema::EntityType;
-use engine_router_conf::words::{Module, Word as _};
 use engine_router_management::{Row, types};
-use tracing::Level;
 
 use super::window::Window;
 use super::{RouterAgent, silent, text};
-use crate::log::Logged;
 use crate::node::NodeView;
 
 /// Addresses that the router itself serves: those of management.
@@ -124,22 +121,6 @@ impl RouterAgent {
             .with("remoteCount", Value::Uint(entry.routers.count()))
             .with("priority", Value::Int(priority.map_or(-1, i32::from)))
     }
-
-    /// Offers the numbers of lines of each part that logs.
-    pub(super) fn log_stats(&self, window: &mut Window<'_>) {
-        for module in Module::ALL {
-            let count = |level| Value::Int(i32::try_from(self.recent.count(module.word(), level)).unwrap_or(i32::MAX));
-            window.offer(|| {
-                let identity = format!("{}/{}", types::LOG_STATS.short, module.word());
-                Row::new(&types::LOG_STATS, &identity, &identity)
-                    .with("traceCount", count(Level::TRACE))
-                    .with("debugCount", count(Level::DEBUG))
-                    .with("infoCount", count(Level::INFO))
-                    .with("warningCount", count(Level::WARN))
-                    .with("errorCount", count(Level::ERROR))
-            });
-        }
-    }
 }
 
 fn address(key: &str, distribution: &str) -> Row {
@@ -164,26 +145,4 @@ fn distribution(treatment: Treatment) -> &'static str {
         Treatment::LinkBalanced => "linkBalanced",
         Treatment::Unavailable => "unavailable",
     }
-}
-
-/// Lines of the log: part, level, text, source, line in it, seconds since 1970.
-pub(super) fn log(lines: &[Logged]) -> Value {
-    let level = |level: Level| match level {
-        Level::ERROR => "error",
-        Level::WARN => "warning",
-        Level::INFO => "info",
-        Level::DEBUG => "debug",
-        Level::TRACE => "trace",
-    };
-    let line = |line: &Logged| {
-        Value::List(vec![
-            text(line.module),
-            text(level(line.level)),
-            text(&line.text),
-            line.file.map_or(Value::Null, text),
-            line.line.map_or(Value::Null, Value::Uint),
-            Value::Ulong(line.at),
-        ])
-    };
-    Value::List(lines.iter().map(line).collect())
 }
