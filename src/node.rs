@@ -219,6 +219,13 @@ impl Paged for LinkView {
 /// What is told of a shard.
 pub const SHARD: &Figures<ShardView> = &SHARD_FIGURES;
 
+impl Cursor {
+    /// A place of a shard's table.
+    pub fn at(shard: u16, place: u32) -> Self {
+        Self { shard, place }
+    }
+}
+
 impl fmt::Display for Cursor {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}.{}", self.shard, self.place)

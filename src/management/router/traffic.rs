@@ -46,6 +46,14 @@ impl RouterAgent {
         window: &mut Window<'_>,
         mut offer: impl FnMut(&mut Window<'_>, Told<T>),
     ) -> Result<(), Answer> {
+        if let Some(identity) = window.identity() {
+            // It says where to look.
+            let Some((shard, place)) = self.place(identity) else { return Ok(()) };
+            let part = Part { prefix: String::new(), after: Cursor::at(shard, place.slot()), most: 1 };
+            let List { rows, .. } = self.node.list::<T>(&part).map_err(silent)?;
+            rows.into_iter().for_each(|told| offer(window, told));
+            return Ok(());
+        }
         let begin = window.offset();
         let known = begin.and_then(|offset| self.places().take(short, offset));
         if let (Some(_), Some(offset)) = (known, begin) {

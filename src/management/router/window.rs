@@ -1,7 +1,7 @@
 //! Which rows an answer has: those behind an offset, as many as are wanted; or the one that is named.
 
 use engine_router_conf::schema::EntityType;
-use engine_router_management::{Named, Row};
+use engine_router_management::{By, Named, Row};
 
 /// What is looked for, and what was found of it.
 #[derive(Debug)]
@@ -21,6 +21,14 @@ impl<'a> Window<'a> {
     /// The first row of an entity that is named so.
     pub fn named(named: &'a Named) -> Self {
         Self { skip: 0, most: 1, named: Some(named), rows: Vec::new() }
+    }
+
+    /// The identity of what is looked for, if it is known by that.
+    pub fn identity(&self) -> Option<&str> {
+        match &self.named?.by {
+            By::Identity(identity) => Some(identity),
+            By::Name(_) => None,
+        }
     }
 
     /// Whether nothing more is wanted.

@@ -191,7 +191,6 @@ impl Resolved {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::typed::Single as _;
     use crate::value::Value;
 
     #[test]
