@@ -29,6 +29,8 @@ pub struct ConnectionDetails {
     pub peer: String,
     /// Its container.
     pub container: String,
+    /// The properties of its open, as AMQP encodes a map; empty if they are not kept.
+    pub properties: Vec<u8>,
     /// Who authenticated.
     pub user: String,
     /// By which mechanism of SASL; empty: by none.
@@ -87,6 +89,7 @@ pub(crate) fn connections(turn: &Turn<Conn>, range: &Range) -> Page<ConnectionDe
             },
             peer: host.peer.clone(),
             container: client.container.clone(),
+            properties: client.properties().to_vec(),
             user: client.user.clone(),
             mechanism: entry.protocol.mechanism().to_owned(),
             tls: host.transport.as_ref().and_then(crate::transport::Transport::agreed),

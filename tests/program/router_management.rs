@@ -2,13 +2,14 @@
 
 use std::net::TcpStream;
 
-use amqp_codec::performative::{self, Attach, DeliveryState, Flow, Performative, Role, Source, Target, Terminus};
+use amqp_codec::frame::ProtocolHeader;
+use amqp_codec::performative::{self, Attach, DeliveryState, Flow, Open, Performative, Role, Source, Target, Terminus};
 use engine_management::{Answer, Request, Return};
 use engine_message::value::{Map, Value};
 use tempfile::TempDir;
 
 use crate::broker::{Broker, wait_for};
-use crate::peer::{Durable, Peer, opened};
+use crate::peer::{Durable, Peer, connect, opened};
 
 const FILE: &str = "router {\n  id: A\n  mode: standalone\n}\nlistener {\n  host: 127.0.0.1\n  port: 0\n  role: normal\n  \
                     saslMechanisms: ANONYMOUS\n}\naddress {\n  prefix: near\n  distribution: closest\n}\n";
@@ -244,6 +245,16 @@ fn what_qdstat_shows_is_told_with_one_shard_and_several() {
         let connections = tool.all("connection", &OF_CONNECTIONS);
         assert_eq!(connections.len(), 3);
         assert!(connections.iter().flatten().all(|cell| *cell != Value::Null), "{connections:?}");
+        let mut named = Peer::new(connect(router.addresses[0]));
+        named.header(ProtocolHeader::Amqp);
+        let mut open = Open { container_id: "named".to_owned(), ..Open::default() };
+        open.properties.insert("product", text("console"));
+        named.put(&Performative::Open(Box::new(open)));
+        let said = wait_for("its connection", || {
+            let rows = tool.all("connection", &["container", "properties"]);
+            rows.into_iter().find(|row| row[0] == text("named")).map(|row| row[1].clone())
+        });
+        assert_eq!(said, Value::Map(Map(vec![(text("product"), text("console"))])), "consoles tell clients by it");
         let links = tool.all("router.link", &OF_LINKS);
         let of_near = |row: &&Vec<Value>| has(row, &OF_LINKS, "owningAddr", &text("M0near.q"));
         let near: Vec<_> = links.iter().filter(of_near).collect();

@@ -59,6 +59,9 @@ impl Bind {
         tracing::debug!(target: "heddle::net", container = %open.container_id, "connection opened");
         match sole(&open) {
             Ok(sole) => {
+                if home.engine().router().is_some() {
+                    self.client.introduce(&open.properties);
+                }
                 self.client.container = open.container_id;
                 self.sole = sole;
                 home.claim(&self.client, sole);

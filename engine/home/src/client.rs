@@ -3,7 +3,9 @@
 //! It moves with the connection to another shard, which has no links then.
 
 use engine_core::command::ConnectionKey;
+use engine_message::value::Map;
 
+use crate::limits::PROPERTIES_BYTES_MAX;
 use crate::slots::Slot;
 
 /// One connection, as its links see it.
@@ -15,6 +17,9 @@ pub struct Client {
     pub user: String,
     /// What it calls itself: in AMQP its container.
     pub container: String,
+    /// What it says of itself beside that, as AMQP encodes a map: in AMQP the properties of its open, kept for management by
+    /// `Client::introduce`.
+    properties: Box<[u8]>,
     /// Messages from it.
     pub messages_in: u64,
     /// Messages to it.
@@ -36,6 +41,21 @@ impl Client {
     pub fn set_place(&mut self, conn: Slot) {
         assert_eq!(self.links, 0, "links do not move");
         self.conn = conn;
+    }
+
+    /// What it says of itself, as AMQP encodes a map. More than `PROPERTIES_BYTES_MAX` octets are not kept.
+    pub fn introduce(&mut self, properties: &Map) {
+        let mut encoded = Vec::new();
+        properties.encode(&mut encoded);
+        if encoded.len() <= PROPERTIES_BYTES_MAX {
+            self.properties = encoded.into();
+        }
+    }
+
+    /// What it said of itself; empty if nothing is kept.
+    #[must_use]
+    pub fn properties(&self) -> &[u8] {
+        &self.properties
     }
 
     /// Its place among the connections of its shard.

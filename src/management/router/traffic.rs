@@ -3,7 +3,8 @@
 use engine_figures::PAGE_ROWS_MAX;
 use engine_home::Slot;
 use engine_management::{Answer, Status};
-use engine_message::value::Value;
+use engine_message::reader::Reader;
+use engine_message::value::{Map, Value};
 use engine_router_management::{Row, types};
 use node_shell::{ConnectionDetails, LinkDetails, Made};
 
@@ -12,6 +13,13 @@ use super::{RouterAgent, empty, silent, text};
 use crate::node::{Cursor, List, Paged, Part, Row as Told};
 
 const SECOND_NS: u64 = 1_000_000_000;
+
+/// Properties with texts as keys, as tools read them.
+fn properties(encoded: &[u8]) -> Value {
+    let Ok(Map(entries)) = Map::read(&mut Reader::new(encoded)) else { return empty() };
+    let entry = |(key, value): (Value, Value)| Some((text(key.as_text()?), value));
+    Value::Map(Map(entries.into_iter().filter_map(entry).collect()))
+}
 
 /// A number as a message has it.
 fn uint(number: u64) -> Value {
@@ -111,7 +119,7 @@ impl RouterAgent {
             .with("isEncrypted", is_encrypted.clone())
             .with("sslProto", of_tls(version))
             .with("sslCipher", of_tls(cipher))
-            .with("properties", empty())
+            .with("properties", properties(&view.properties))
             .with("ssl", is_encrypted)
             .with("opened", Value::Boolean(view.open))
             .with("active", Value::Boolean(true))

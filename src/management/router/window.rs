@@ -89,3 +89,48 @@ impl<'a> Window<'a> {
 pub fn row(of: &'static EntityType, identity: &str) -> Row {
     Row::new(of, &format!("{}/{identity}", of.short), identity)
 }
+
+#[cfg(test)]
+mod tests {
+    use engine_router_management::types::LINK;
+
+    use super::*;
+
+    fn offer(window: &mut Window<'_>, identities: std::ops::Range<u32>) {
+        identities.for_each(|identity| window.offer(|| row(&LINK, &identity.to_string())));
+    }
+
+    fn identities(window: Window<'_>) -> Vec<String> {
+        let identity = |row: Row| row.get("identity").and_then(|value| value.as_text().map(str::to_owned));
+        window.rows().into_iter().filter_map(identity).collect()
+    }
+
+    #[test]
+    fn a_part_begins_behind_others_and_ends() {
+        let mut window = Window::part(3, 2);
+        assert_eq!((window.offset(), window.open()), (Some(3), 5));
+        offer(&mut window, 0..4);
+        assert!(!window.is_full() && window.open() == 1);
+        offer(&mut window, 4..9);
+        assert!(window.is_full());
+        assert_eq!(identities(window), ["3", "4"]);
+        let mut behind = Window::part(3, 2);
+        behind.pass(3);
+        offer(&mut behind, 3..9);
+        assert_eq!(identities(behind), ["3", "4"], "what others had is not offered again");
+    }
+
+    #[test]
+    fn one_is_found_by_what_it_is_named_by() {
+        for (by, found) in [(By::Identity("7".to_owned()), "7"), (By::Name("router.link/2".to_owned()), "2")] {
+            let named = Named { of: vec![&LINK], by };
+            let mut window = Window::named(&named);
+            offer(&mut window, 0..9);
+            assert_eq!(identities(window), [found]);
+        }
+        let named = Named { of: vec![&LINK], by: By::Name("7".to_owned()) };
+        let mut window = Window::named(&named);
+        offer(&mut window, 0..9);
+        assert!(identities(window).is_empty());
+    }
+}
