@@ -345,6 +345,22 @@ fn management_is_there_by_each_of_its_addresses_and_for_relays() {
 }
 
 #[test]
+fn a_router_is_managed_though_no_address_is_available() {
+    let folder = TempDir::new().expect("a folder");
+    let file = folder.path().join("r.conf");
+    let text = FILE.replace("  id: A\n", "  id: A\n  defaultDistribution: unavailable\n");
+    std::fs::write(&file, text).expect("a file");
+    let router = Broker::start_router(folder, &file);
+    let mut tool = Tool::new(&router, "$management");
+    assert_eq!(tool.all("router", &["defaultDistribution"]), [[self::text("unavailable")]]);
+    let mut peer = opened(&router);
+    let target = Some(Target::Node(Terminus::at("other")));
+    let attach = Attach { source: Some(Source::default()), target, ..Attach::new("other", 0, Role::Sender) };
+    peer.put(&Performative::Attach(Box::new(attach)));
+    assert!(peer.answer("other").1.is_some(), "it is refused");
+}
+
+#[test]
 fn types_attributes_operations_and_lines_of_the_log_are_told() {
     let router = router(1);
     let mut tool = Tool::new(&router, "$management");
