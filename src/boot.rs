@@ -28,7 +28,8 @@ use crate::config::{Config, IN_MEMORY_MAX, ListenAt, Mechanism, Resolved, Role, 
 use crate::connectors;
 use crate::data::{Journal, Storage, StorageError, Taken};
 use crate::http;
-use crate::management::{self, Agent, Logins, Messages};
+use crate::log::Live;
+use crate::management::{self, Agent, Logins, Messages, RouterAgent};
 use crate::node::Node;
 use crate::reload::{Reload, Reread};
 use crate::resolver;
@@ -128,7 +129,7 @@ fn system(what: impl Into<String>) -> impl FnOnce(io::Error) -> BootError {
 ///
 /// # Errors
 /// When it cannot start.
-pub fn run(resolved: &Resolved, ready_file: Option<&Path>, reread: Reread<'_>) -> Result<(), BootError> {
+pub fn run(resolved: &Resolved, ready_file: Option<&Path>, reread: Reread<'_>, log: Live) -> Result<(), BootError> {
     let stopping = Arc::new(AtomicBool::new(false));
     let (stop_sender, wishes) = flume::bounded(2);
     let reread_sender = stop_sender.clone();
@@ -164,7 +165,7 @@ pub fn run(resolved: &Resolved, ready_file: Option<&Path>, reread: Reread<'_>) -
     })
     .map_err(system("cannot wait for signals"))?;
     let started = Instant::now();
-    let mut running = Running::start(resolved, stopping)?;
+    let mut running = Running::start(resolved, stopping, Some(log))?;
     serving.store(true, Ordering::Relaxed);
     tell_ready(resolved, &running, started);
     if let Some(path) = ready_file {
@@ -239,7 +240,7 @@ impl Running {
     ///
     /// # Errors
     /// When it cannot start.
-    pub fn start(resolved: &Resolved, stopping: Arc<AtomicBool>) -> Result<Self, BootError> {
+    pub fn start(resolved: &Resolved, stopping: Arc<AtomicBool>, log: Option<Live>) -> Result<Self, BootError> {
         let Resolved { config, cores, .. } = resolved;
         let cores = cores.clone();
         engine_rt::preflight()?;
@@ -265,6 +266,7 @@ impl Running {
         let seen = Seen { clock: Clock::default(), pulses: cores.iter().map(|_| Pulse::default()).collect() };
         let beside = Beside { storage, router: router.as_ref() };
         let (shards, threads) = start_shards(config, &cores, front, &catalogue, listeners, beside, &seen)?;
+        let newest = router.as_ref().map(Prepared::newest);
         if let Some(router) = router {
             router.start(shards.clone()).map_err(system("cannot start a thread"))?;
         }
@@ -282,8 +284,22 @@ impl Running {
         });
         let logins = if resolved.users.is_some() { Logins::Users } else { Logins::Anybody };
         let kept = Arc::new(Mutex::new(kept));
+        let told = newest.zip(resolved.managed.clone());
+        let router = told.map(|(table, configuration)| {
+            let roles = management::roles(&configuration, resolved.listeners.iter().map(|at| at.addresses.len()));
+            let places_max = u64::from(config.limits.connections.max(config.limits.links)).max(1);
+            RouterAgent {
+                node: Arc::clone(&node),
+                configuration,
+                table,
+                roles,
+                log,
+                places_max,
+                places: Mutex::default(),
+            }
+        });
         let messages = if resolved.routing.is_some() { Messages::Routed } else { Messages::Kept };
-        let agent = Agent { node: Arc::clone(&node), kept: Arc::clone(&kept), logins, messages };
+        let agent = Agent { node: Arc::clone(&node), kept: Arc::clone(&kept), logins, messages, router };
         management::start(agent, requests).map_err(system("cannot start a thread"))?;
         let http = http.map(|http| http.serve(Arc::clone(&node))).transpose();
         let http = http.map_err(system("cannot start the HTTP listener"))?;

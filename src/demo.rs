@@ -58,7 +58,7 @@ impl Demo {
         let folder = Folder::create()?;
         let cores = Cores::share(&engine_rt::allowed_cores());
         let config = Given::from(configuration(&folder.data(), &cores.node)).resolve()?;
-        let node = Running::start(&config, Arc::new(AtomicBool::new(false)))?;
+        let node = Running::start(&config, Arc::new(AtomicBool::new(false)), None)?;
         let shown = self.show(&node, &folder, &cores, &stop);
         node.stop()?;
         let result = shown?;

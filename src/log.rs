@@ -6,6 +6,9 @@
 //!
 //! The format for programs (`log.format = "json"`) escapes by the rules of JSON instead.
 
+mod levels;
+mod recent;
+
 use std::fmt::{self, Debug};
 
 use load_model::shown;
@@ -13,6 +16,18 @@ use tracing::field::{Field, Visit};
 use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format::Writer;
+
+pub use levels::Levels;
+pub use recent::{Logged, Recent};
+
+/// The log while the program runs: what management tells of it, and changes.
+#[derive(Clone, Debug)]
+pub struct Live {
+    /// Its last lines.
+    pub recent: Recent,
+    /// What it lets through.
+    pub levels: Levels,
+}
 
 /// Writes message and fields.
 #[derive(Clone, Copy, Debug)]

@@ -29,6 +29,8 @@ use clap::{Args, Parser, Subcommand};
 
 use config::{Config, Format, Given};
 use load_model::shown;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// A message broker for AMQP 1.0: one executor per core.
 #[derive(Parser)]
@@ -180,25 +182,28 @@ fn start(run: Run) -> Result<()> {
     if let Some(file) = &run.ready_file {
         config::check_folder(file).map_err(|wrong| format!("--ready-file: {wrong}"))?;
     }
-    start_logging(&resolved.config)?;
+    let live = start_logging(&resolved.config)?;
     let reread = || {
         let (given, faults) = Given::read_all(&run.options);
         given.resolve_beside(faults)
     };
-    Ok(boot::run(&resolved, run.ready_file.as_deref(), &reread)?)
+    Ok(boot::run(&resolved, run.ready_file.as_deref(), &reread, live)?)
 }
 
-fn start_logging(config: &Config) -> Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_new(&config.log.level)
-        .map_err(|error| format!("log.level {:?}: {error}", config.log.level))?;
+/// Starts the log.
+fn start_logging(config: &Config) -> Result<log::Live> {
+    let (levels, filter) = log::Levels::new(&config.log.level)?;
+    let live = log::Live { recent: log::Recent::default(), levels };
     // A log that nobody reads any more ends nothing: without this the library would say so where it cannot be said, and panic.
-    let subscriber =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).log_internal_errors(false);
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).log_internal_errors(false);
+    let subscriber = tracing_subscriber::registry().with(filter).with(live.recent.clone());
     match config.log.format {
-        Format::Text => subscriber.with_ansi(io::stderr().is_terminal()).fmt_fields(log::Fields).init(),
-        Format::Json => subscriber.json().init(),
+        Format::Text => {
+            subscriber.with(lines.with_ansi(io::stderr().is_terminal()).fmt_fields(log::Fields)).init();
+        }
+        Format::Json => subscriber.with(lines.json()).init(),
     }
-    Ok(())
+    Ok(live)
 }
 
 fn check(options: &config::Options) -> Result<()> {

@@ -14,10 +14,11 @@ use std::time::{Duration, Instant};
 use engine_core::command::Publish;
 use engine_core::{Answer, InUse, QUEUE_FIGURES, QueueView, Version};
 use engine_figures::{Figures, PAGE_ROWS_MAX, Page, Range};
+use engine_home::{Carried, Slot};
 use engine_rt::{Clock, DiskRoom, InboxSender, Permits, Pulse, Service};
 use node_shell::{
-    Ask, CONNECTION_FIGURES, ConnectionView, LINK_FIGURES, LinkView, Manage, Managing, Post, RefusedLogins,
-    SHARD_FIGURES, ShardView,
+    ADDRESSES_MAX, Ask, CONNECTION_FIGURES, ConnectionDetails, ConnectionView, LINK_FIGURES, LinkDetails, LinkView,
+    Manage, Managing, Post, RefusedLogins, SHARD_FIGURES, ShardView,
 };
 
 use crate::http::Process;
@@ -162,16 +163,34 @@ pub struct Part {
 pub struct Silent;
 
 /// What there are many of in a shard.
-pub trait Listed: Sized + 'static {
-    /// What is told of it.
-    const FIGURES: &'static Figures<Self>;
+pub trait Paged: Sized + 'static {
     /// The question for a part of them.
     fn ask(range: Range, reply: flume::Sender<Page<Self>>) -> Ask;
 }
 
+/// The same, with figures.
+pub trait Listed: Paged {
+    /// What is told of it.
+    const FIGURES: &'static Figures<Self>;
+}
+
+impl Paged for ConnectionDetails {
+    fn ask(range: Range, reply: flume::Sender<Page<Self>>) -> Ask {
+        Ask::ConnectionDetails(range, reply)
+    }
+}
+
+impl Paged for LinkDetails {
+    fn ask(range: Range, reply: flume::Sender<Page<Self>>) -> Ask {
+        Ask::LinkDetails(range, reply)
+    }
+}
+
 impl Listed for QueueView {
     const FIGURES: &'static Figures<Self> = &QUEUE_FIGURES;
+}
 
+impl Paged for QueueView {
     fn ask(range: Range, reply: flume::Sender<Page<Self>>) -> Ask {
         Ask::Queues(range, reply)
     }
@@ -179,7 +198,9 @@ impl Listed for QueueView {
 
 impl Listed for ConnectionView {
     const FIGURES: &'static Figures<Self> = &CONNECTION_FIGURES;
+}
 
+impl Paged for ConnectionView {
     fn ask(range: Range, reply: flume::Sender<Page<Self>>) -> Ask {
         Ask::Connections(range, reply)
     }
@@ -187,7 +208,9 @@ impl Listed for ConnectionView {
 
 impl Listed for LinkView {
     const FIGURES: &'static Figures<Self> = &LINK_FIGURES;
+}
 
+impl Paged for LinkView {
     fn ask(range: Range, reply: flume::Sender<Page<Self>>) -> Ask {
         Ask::Links(range, reply)
     }
@@ -195,6 +218,13 @@ impl Listed for LinkView {
 
 /// What is told of a shard.
 pub const SHARD: &Figures<ShardView> = &SHARD_FIGURES;
+
+impl Cursor {
+    /// A place of a shard's table.
+    pub fn at(shard: u16, place: u32) -> Self {
+        Self { shard, place }
+    }
+}
 
 impl fmt::Display for Cursor {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -318,7 +348,7 @@ impl Node {
     ///
     /// # Errors
     /// When a shard does not answer in time.
-    pub fn list<T: Listed>(&self, part: &Part) -> Result<List<T>, Silent> {
+    pub fn list<T: Paged>(&self, part: &Part) -> Result<List<T>, Silent> {
         let until = Instant::now() + ANSWER_TIME;
         list(self.shards.len(), part, |shard, range| self.page(shard, range, until))
     }
@@ -327,7 +357,7 @@ impl Node {
     ///
     /// # Errors
     /// When a shard does not answer in time.
-    pub fn each<T: Listed>(&self, prefix: &str, mut on_row: impl FnMut(Row<T>)) -> Result<(), Silent> {
+    pub fn each<T: Paged>(&self, prefix: &str, mut on_row: impl FnMut(Row<T>)) -> Result<(), Silent> {
         let until = Instant::now() + ANSWER_TIME;
         let mut part = Part { prefix: prefix.to_owned(), after: Cursor::default(), most: PAGE_ROWS_MAX };
         loop {
@@ -349,12 +379,46 @@ impl Node {
         receiver.recv_timeout(ANSWER_TIME).map_err(|_| Silent)
     }
 
+    /// What links carried of some addresses of a router, on all shards together, in their order.
+    ///
+    /// # Errors
+    /// When a shard does not answer in time.
+    pub fn carried(&self, keys: &[String]) -> Result<Vec<Carried>, Silent> {
+        let until = Instant::now() + ANSWER_TIME;
+        let mut all = Vec::new();
+        for part in keys.chunks(ADDRESSES_MAX) {
+            let mut sums = vec![Carried::default(); part.len()];
+            for shard in &self.shards {
+                let (sender, receiver) = flume::bounded(1);
+                shard.send(Post::View(Ask::Addresses(part.to_vec(), sender))).map_err(|_| Silent)?;
+                let carried = receiver.recv_deadline(until).map_err(|_| Silent)?;
+                for (sum, more) in sums.iter_mut().zip(carried) {
+                    sum.from_peers += more.from_peers;
+                    sum.to_peers += more.to_peers;
+                }
+            }
+            all.append(&mut sums);
+        }
+        Ok(all)
+    }
+
+    /// Closes a connection of a shard; gives whether there is such a one.
+    ///
+    /// # Errors
+    /// When the shard does not answer in time.
+    pub fn dismiss(&self, shard: u16, place: Slot) -> Result<bool, Silent> {
+        let (sender, receiver) = flume::bounded(1);
+        let inbox = self.shards.get(usize::from(shard)).ok_or(Silent)?;
+        inbox.send(Post::Dismiss(place, sender)).map_err(|_| Silent)?;
+        receiver.recv_timeout(ANSWER_TIME).map_err(|_| Silent)
+    }
+
     /// Sends an answer of management; gives whether a shard takes it.
     pub fn answer(&self, publish: Publish) -> bool {
         self.shards.first().is_some_and(|inbox| inbox.send(Post::Answer(Box::new(publish))).is_ok())
     }
 
-    fn page<T: Listed>(&self, shard: u16, range: Range, until: Instant) -> Result<Page<T>, Silent> {
+    fn page<T: Paged>(&self, shard: u16, range: Range, until: Instant) -> Result<Page<T>, Silent> {
         let (sender, receiver) = flume::bounded(1);
         let inbox = self.shards.get(usize::from(shard)).ok_or(Silent)?;
         inbox.send(Post::View(T::ask(range, sender))).map_err(|_| Silent)?;

@@ -3,7 +3,7 @@
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use engine_router::RouterId;
@@ -13,6 +13,21 @@ use engine_router::table::{Addresses, Rules, Table};
 use engine_routing::{Note, Registry, RouterConfig};
 use engine_rt::InboxSender;
 use node_shell::{Post, registry};
+
+/// The table that the registry made last, for threads that only look.
+#[derive(Clone, Debug)]
+pub struct Newest(Arc<Mutex<Table>>);
+
+impl Newest {
+    /// A copy, which shares all of it.
+    pub fn table(&self) -> Table {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, table: &Table) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = table.clone();
+    }
+}
 
 /// What a router is told.
 #[derive(Clone, Debug)]
@@ -35,6 +50,7 @@ pub struct Routing {
 pub struct Prepared {
     routing: Routing,
     table: Table,
+    newest: Newest,
     registry: Registry,
     shards: u16,
     notes: (flume::Sender<Note>, flume::Receiver<Note>),
@@ -51,7 +67,13 @@ impl Prepared {
             Network::new(engine_router::network::Config { id: routing.id.clone(), instance, timers })
         });
         let registry = Registry::new(addresses, shards, network);
-        Self { routing, table, registry, shards, notes: flume::unbounded() }
+        let newest = Newest(Arc::new(Mutex::new(table.clone())));
+        Self { routing, table, newest, registry, shards, notes: flume::unbounded() }
+    }
+
+    /// Where the newest table is.
+    pub fn newest(&self) -> Newest {
+        self.newest.clone()
     }
 
     /// Where shards tell of their consumers.
@@ -72,8 +94,8 @@ impl Prepared {
     /// # Errors
     /// When the system has no thread.
     pub fn start(self, shards: Vec<InboxSender<Post>>) -> io::Result<()> {
-        let Self { registry, notes: (_, notes), .. } = self;
-        let serve = move || registry::serve(registry, &notes, &shards);
+        let Self { registry, newest, notes: (_, notes), .. } = self;
+        let serve = move || registry::serve(registry, &notes, &shards, |update| newest.set(&update.table));
         std::thread::Builder::new().name("router".to_owned()).spawn(serve)?;
         Ok(())
     }

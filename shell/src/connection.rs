@@ -49,6 +49,27 @@ pub(crate) struct Conn {
     pub bytes_out: u64,
     /// What `bytes_out` was at the last sweep.
     swept_bytes_out: u64,
+    /// When what happened to it.
+    times: Times,
+}
+
+/// When what happened to a connection, as far as sweeps see it: some times a second.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Times {
+    since_ns: Option<u64>,
+    delivered_ns: Option<u64>,
+    /// Messages in both directions at the last sweep.
+    messages: u64,
+}
+
+impl Times {
+    /// Looks whether there was a message since the last look.
+    pub fn look(&mut self, now_ns: u64, messages: u64) {
+        self.since_ns.get_or_insert(now_ns);
+        if std::mem::replace(&mut self.messages, messages) != messages {
+            self.delivered_ns = Some(now_ns);
+        }
+    }
 }
 
 /// How a read ended.
@@ -80,6 +101,7 @@ impl Conn {
             bytes_in: 0,
             bytes_out: 0,
             swept_bytes_out: 0,
+            times: Times::default(),
         }
     }
 
@@ -196,6 +218,16 @@ impl Conn {
 
     pub fn write_raw(&mut self) -> io::Result<bool> {
         write_all(&self.socket, &mut self.raw_out, &mut self.bytes_out)
+    }
+
+    /// Looks whether messages passed, of which there were `messages` so far.
+    pub fn look(&mut self, now_ns: u64, messages: u64) {
+        self.times.look(now_ns, messages);
+    }
+
+    /// Since when it is there, and when its last message passed, nanoseconds.
+    pub fn times(&self) -> (Option<u64>, Option<u64>) {
+        (self.times.since_ns, self.times.delivered_ns)
     }
 
     /// Gives the memory of the output back, `out` being its binding's, when that was not worth it since the last call.

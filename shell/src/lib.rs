@@ -8,6 +8,7 @@ mod accepting;
 mod config;
 mod connection;
 mod connectors;
+mod details;
 mod dialing;
 mod limits;
 mod lines;
@@ -27,6 +28,7 @@ mod view;
 
 pub use config::{Judge, ListenerConfig, Role, ShellConfig};
 pub use connectors::{CONNECTOR_FIGURES, ConnectorConfig, ConnectorView, Endpoint, Host, Timing};
+pub use details::{ADDRESSES_MAX, ConnectionDetails, LinkDetails, Made};
 pub use logins::RefusedLogins;
 pub use post::{Arriving, Asking, Manage, Managing, Post, Resolve, Verify};
 pub use protocol::Protocol;

@@ -54,6 +54,8 @@ pub enum Post {
     Registered(RouterAnswer),
     /// The registry of the router wants something done with a connection to another router.
     RouterOrder(Box<RouterOrder>),
+    /// A connection is to be closed, as management says; whether there is such a one goes back.
+    Dismiss(Slot, flume::Sender<bool>),
     /// A connection moves here.
     Arrive(Box<Arriving>),
     /// Close all connections, then stop.

@@ -29,6 +29,12 @@ impl Protocol {
         bind.client()
     }
 
+    /// By which mechanism of SASL its peer came in; empty: by none.
+    pub(crate) fn mechanism(&self) -> &str {
+        let Self::Amqp(bind) = self;
+        bind.machine().mechanism()
+    }
+
     /// Octets that came and were not taken.
     pub fn kept(&self) -> &[u8] {
         let Self::Amqp(bind) = self;

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use engine_router::network::Notice;
-use engine_routing::{Answer, Note, Registry};
+use engine_routing::{Answer, Note, Registry, Update};
 use engine_rt::{InboxSender, monotonic_ns};
 use flume::RecvTimeoutError;
 
@@ -17,8 +17,13 @@ const NOTES_MAX: usize = 4096;
 /// How long a full inbox is given: it empties within a turn of its shard.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Serves until all shards are gone.
-pub fn serve(mut registry: Registry, notes: &flume::Receiver<Note>, shards: &[InboxSender<Post>]) {
+/// Serves until all shards are gone; each table is shown to `look` before shards go by it.
+pub fn serve(
+    mut registry: Registry,
+    notes: &flume::Receiver<Note>,
+    shards: &[InboxSender<Post>],
+    mut look: impl FnMut(&Update),
+) {
     loop {
         let until = registry.deadline().map(|deadline| Duration::from_nanos(deadline.saturating_sub(monotonic_ns())));
         let note = match until {
@@ -33,6 +38,7 @@ pub fn serve(mut registry: Registry, notes: &flume::Receiver<Note>, shards: &[In
         }
         notes.try_iter().take(NOTES_MAX).for_each(|note| registry.handle_note(note, now_ns));
         if let Some(update) = registry.poll_update() {
+            look(&update);
             shards.iter().for_each(|shard| put(shard, notes, Post::Table(Box::new(update.clone()))));
         }
         while let Some(answer) = registry.poll_answer() {

@@ -203,17 +203,30 @@ impl Shell {
             return;
         }
         if self.is_stopping() {
-            return self.dismiss(slot);
+            return self.dismiss(slot, Why::Stopping);
         }
         self.turn.handle_moved(slot);
         self.handle_requests(slot);
     }
 
-    /// Closes a connection because the node stops.
-    pub(crate) fn dismiss(&mut self, slot: Slot) {
-        self.turn.dismiss(slot, Condition::ConnectionForced, "the node is shutting down");
+    /// Closes a connection, and says why.
+    pub(crate) fn dismiss(&mut self, slot: Slot, why: Why) {
+        let text = match why {
+            Why::Stopping => "the node is shutting down",
+            Why::Management => "management closed the connection",
+        };
+        self.turn.dismiss(slot, Condition::ConnectionForced, text);
         if let Some(entry) = self.turn.get_mut(slot) {
             entry.host.say(Farewell::Stopping);
         }
     }
+}
+
+/// Why a connection is closed that did nothing wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// The node stops.
+    Stopping,
+    /// Whoever manages it says so.
+    Management,
 }

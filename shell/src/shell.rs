@@ -30,6 +30,7 @@ use crate::lines::Lines;
 use crate::parting::{Parting, Patience};
 use crate::post::Post;
 use crate::protocol::Protocol;
+use crate::requests::Why;
 use crate::transport::{End, Layers};
 use crate::turn::Turn;
 use crate::view::{Totals, answer};
@@ -448,6 +449,14 @@ impl Shell {
             Post::Registered(answer) => self.turn.handle_registered(answer),
             Post::RouterOrder(order) => self.turn.handle_router_order(*order),
             Post::View(ask) => answer(&self.turn, &self.connectors, &self.totals, ask),
+            Post::Dismiss(slot, reply) => {
+                let is_there = self.turn.get(slot).is_some();
+                if is_there {
+                    self.dismiss(slot, Why::Management);
+                }
+                // Whoever asked may have given up.
+                let _ = reply.try_send(is_there);
+            }
             Post::Arrive(arriving) => self.arrive(*arriving),
             Post::Stop => self.stop(),
         }
@@ -463,7 +472,7 @@ impl Shell {
             let _ = self.readiness.remove(listener.as_raw_fd());
         }
         let slots: Vec<Slot> = self.turn.entries().map(|(slot, _)| slot).collect();
-        slots.into_iter().for_each(|slot| self.dismiss(slot));
+        slots.into_iter().for_each(|slot| self.dismiss(slot, Why::Stopping));
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
@@ -485,7 +494,11 @@ impl Shell {
             self.turn.entries().filter(|(_, entry)| late(&entry.host)).map(|(slot, _)| slot).collect();
         slots.into_iter().for_each(|slot| self.lose(slot));
         self.lines.tell_others(now_ns);
-        self.turn.sweep(|entry| entry.host.sweep(entry.protocol.out()));
+        self.turn.sweep(|entry| {
+            let client = entry.protocol.client();
+            entry.host.look(now_ns, client.messages_in + client.messages_out);
+            entry.host.sweep(entry.protocol.out());
+        });
     }
 }
 

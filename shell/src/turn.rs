@@ -16,7 +16,8 @@ use engine_home::limits::GIVEN_OVERHEAD;
 use engine_home::{Due, Gift, Home, Request, Slot, Slots};
 use engine_message::Condition;
 use engine_policy::{Admission, Denial};
-use engine_routing::{Answer as RouterAnswer, Note, Order as RouterOrder, Update};
+use engine_router::address::Key;
+use engine_routing::{Answer as RouterAnswer, Changed, Note, Order as RouterOrder, Update};
 use engine_shard::store::StoreError;
 use storage_disk::large::{LargeDone, LargeOrder};
 use storage_journal::{Done, Order};
@@ -80,6 +81,16 @@ impl<H> Turn<H> {
 
     /// Takes the router's table that all shards are to go by.
     pub fn handle_table(&mut self, update: Update) {
+        match &update.changed {
+            Changed::Some(keys) => {
+                let gone = keys.iter().filter(|key| update.table.find(key).is_none());
+                gone.for_each(|key| self.home.forget_address(key.as_str()));
+            }
+            Changed::All => {
+                let is_there = |key: &str| Key::read(key).is_some_and(|key| update.table.find(&key).is_some());
+                self.home.forget_addresses(|key| !is_there(key));
+            }
+        }
         self.home.engine_mut().handle_update(update);
     }
 

@@ -6,13 +6,14 @@
 
 use engine_core::{DuplicateTotals, QueueView, Room};
 use engine_figures::{Figure, Figures, Fill, Label, Page, Range, Unit, Value};
-use engine_home::{Link, Slot, TransactionTotals};
+use engine_home::{Carried, Link, Passage, Slot, TransactionTotals};
 use engine_routing::{Router, RouterTotals};
 use engine_shard::store::StoreTotals;
 use engine_shard::{LaneView, ROUTED};
 
 use crate::connection::Conn;
 use crate::connectors::{Connecting, ConnectorView, Connectors};
+use crate::details::{self, ConnectionDetails, LinkDetails};
 use crate::logins::RefusedLogins;
 use crate::turn::{Entry, Turn};
 
@@ -26,6 +27,12 @@ pub enum Ask {
     Connections(Range, flume::Sender<Page<ConnectionView>>),
     /// A part of its links, by address.
     Links(Range, flume::Sender<Page<LinkView>>),
+    /// A part of its connections, by container, with all that is known of each.
+    ConnectionDetails(Range, flume::Sender<Page<ConnectionDetails>>),
+    /// A part of its links, by address, with all that is known of each.
+    LinkDetails(Range, flume::Sender<Page<LinkDetails>>),
+    /// Messages of some addresses of the router, `details::ADDRESSES_MAX` at most.
+    Addresses(Vec<String>, flume::Sender<Vec<Carried>>),
 }
 
 /// A connection, as it is now.
@@ -149,6 +156,8 @@ pub struct ShardView {
     pub journal: Option<StoreTotals>,
     /// What its part of the router has and did; `None` without a router.
     pub router: Option<RouterTotals>,
+    /// What passed its links.
+    pub passage: Passage,
     /// How much of what it has.
     pub counts: ShardCounts,
     /// The version of the catalogue that it serves by.
@@ -340,6 +349,7 @@ impl ShardView {
             room: engine.core().room(),
             journal: engine.journal(),
             router: engine.router().map(Router::totals),
+            passage: turn.home().passage(),
             memory_bytes: engine.core().memory_bytes(),
             counts: ShardCounts {
                 connections: turn.len(),
@@ -371,6 +381,9 @@ pub(crate) fn answer(turn: &Turn<Conn>, connectors: &Connectors, totals: &Totals
         Ask::Queues(range, reply) => drop(reply.try_send(turn.home().engine().core().queue_page(&range))),
         Ask::Connections(range, reply) => drop(reply.try_send(connection_page(turn, &range))),
         Ask::Links(range, reply) => drop(reply.try_send(link_page(turn, &range))),
+        Ask::ConnectionDetails(range, reply) => drop(reply.try_send(details::connections(turn, &range))),
+        Ask::Addresses(keys, reply) => drop(reply.try_send(details::addresses(turn, &keys))),
+        Ask::LinkDetails(range, reply) => drop(reply.try_send(details::links(turn, &range))),
     }
 }
 

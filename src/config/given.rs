@@ -8,11 +8,13 @@ use std::sync::OnceLock;
 use clap::Args;
 use engine_catalogue::Area;
 use engine_catalogue::setting::{Typed as _, Value};
+use engine_router_conf::Configuration;
 
 use super::agreed::agreed;
 use super::document::{self, refusal};
 use super::endpoint::Endpoint;
 use super::fault::{Faults, Origin};
+use super::managed;
 use super::origins::Origins;
 use super::routed;
 use super::router::read_router;
@@ -62,11 +64,13 @@ pub struct Given {
     pub origins: Origins,
     /// What is doubtful in a router's file.
     pub warnings: Vec<String>,
+    /// What a router's file says, with the listeners that options say in place of its own.
+    pub router: Option<Configuration>,
 }
 
 impl From<Config> for Given {
     fn from(config: Config) -> Self {
-        Self { config, origins: Origins::default(), warnings: Vec::new() }
+        Self { config, origins: Origins::default(), warnings: Vec::new(), router: None }
     }
 }
 
@@ -123,9 +127,11 @@ impl Given {
         let chance = CHANCE.get_or_init(|| RandomState::new().hash_one(std::process::id()));
         let made_up = routed::made_up(*chance);
         let cores = engine_rt::allowed_cores().len();
-        let Self { config, origins, warnings } = self;
+        let Self { config, origins, warnings, .. } = self;
         routed::lay(&configuration, (&made_up, cores), (config, origins), (faults, warnings));
-        Some(routed::bare(&configuration))
+        let bare = routed::bare(&configuration);
+        self.router = Some(configuration);
+        Some(bare)
     }
 
     fn lay_over(&mut self, options: &Options, faults: &mut Faults) {
@@ -166,6 +172,9 @@ impl Given {
             }
             origins.note(Listener::NAME, index, "address", Origin::Option("--listen"));
             origins.note_area(Listener::NAME, index, Origin::Option("--listen"));
+        }
+        if let Some(router) = &mut self.router {
+            router.listeners = managed::listeners(&self.config);
         }
     }
 }

@@ -11,6 +11,7 @@ mod fault;
 mod files;
 mod given;
 mod levels;
+mod managed;
 mod origins;
 mod policies;
 mod print;

@@ -15,11 +15,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use engine_catalogue::{Area as _, Definition};
+use engine_router_conf::Configuration;
 use load_model::number;
 use node_shell::transport::TlsServer;
 
 use super::fault::Faults;
 use super::given::Given;
+use super::managed;
 use super::policies::Policies;
 use super::settings::{Config, Limits, Listener, Mechanism, Node, Sasl, Transport, Users, machine_mib};
 use super::{cores, files};
@@ -51,6 +53,8 @@ pub struct Resolved {
     pub routing: Option<Routing>,
     /// What its policy says, if it has one.
     pub policies: Option<Policies>,
+    /// What its management tells of its configuration.
+    pub managed: Option<Arc<Configuration>>,
     /// What is allowed, and worth a thought.
     pub warnings: Vec<String>,
 }
@@ -95,6 +99,8 @@ impl Given {
         let policies = resolving.policies();
         let Resolving { faults, warnings, .. } = resolving;
         let config = self.config.clone();
+        let managed =
+            config.router.enabled.then(|| managed::configuration(&config, self.router.as_ref())).map(Arc::new);
         faults.or(Resolved {
             config,
             cores,
@@ -105,6 +111,7 @@ impl Given {
             definitions,
             routing,
             policies,
+            managed,
             warnings,
         })
     }

@@ -3,7 +3,7 @@
 use engine_core::command::RoutingType;
 use engine_core::{DuplicateTotals, Latencies, QueueView, Room, Totals};
 use engine_figures::Spread;
-use engine_home::TransactionTotals;
+use engine_home::{Passage, TransactionTotals};
 use engine_router::settlement;
 use engine_routing::RouterTotals;
 use engine_shard::LaneView;
@@ -57,6 +57,7 @@ fn shard(index: u16) -> ShardOn {
         // One shard has none, so that what is absent is seen.
         journal: (index == 0).then_some(journal),
         router: (index == 1).then_some(router),
+        passage: Passage::default(),
         counts: ShardCounts {
             connections: 1,
             links: 1,

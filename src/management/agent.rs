@@ -15,6 +15,7 @@ use engine_home::{MANAGEMENT, Managed};
 use engine_management::{ADDRESS, Answer, MANAGEMENT_TYPE, QUEUE, Request, Status, TYPES, Unread};
 use engine_message::value::{Map, Value};
 
+use super::router::RouterAgent;
 use super::{addresses, queues};
 use crate::catalogue::Kept;
 use crate::holding::lock;
@@ -54,6 +55,8 @@ pub struct Agent {
     pub logins: Logins,
     /// What the node does with messages.
     pub messages: Messages,
+    /// What it tells as a router, if it is one.
+    pub router: Option<RouterAgent>,
 }
 
 /// Starts it. It ends when no shard has anything to ask any more.
@@ -92,6 +95,9 @@ impl Agent {
             let why = "management is for users here, and you are none: give a user and a password";
             return Err(Answer::refused(Status::Forbidden, why));
         }
+        if let Some(router) = self.router.as_ref().filter(|_| !is_of_stored(request)) {
+            return router.perform(request);
+        }
         let Some(kind) = TYPES.iter().find(|kind| kind.name == request.kind) else {
             return Err(Answer::refused(Status::BadRequest, no_type(&request.kind)));
         };
@@ -129,6 +135,13 @@ impl Agent {
             }
         }
     }
+}
+
+/// Whether a request is about what stored addresses have: a router's own types have other names.
+fn is_of_stored(request: &Request) -> bool {
+    let asked = request.properties.get("entityType").or_else(|| request.body.get("entityType"));
+    let named = [Some(request.kind.as_str()), asked.and_then(Value::as_text)];
+    named.into_iter().flatten().any(|name| [QUEUE, ADDRESS].contains(&name))
 }
 
 fn no_type(name: &str) -> String {

@@ -18,7 +18,8 @@ impl Bind {
     pub(crate) fn handle_attach(&mut self, home: &mut Home, id: LinkId, attach: Box<Attach>, moves: Moves) {
         let planned = self.plan_between(&attach).unwrap_or_else(|| {
             let name = terminus::is_dynamic(&attach).then(|| home.name_node());
-            terminus::plan(&attach, &self.client.container, home.rules(), name)
+            let is_management = |address: &str| home.is_management(address);
+            terminus::plan(&attach, &self.client.container, name, home.rules(), is_management)
         });
         let plan = match planned {
             Ok(plan) => plan,
@@ -38,11 +39,13 @@ impl Bind {
         match home.attach(&mut self.client, local(id), plan, moves) {
             Ok(Asked::Owner(place)) => {
                 self.set_link(id, Some(place));
+                home.name_link(place, &attach.name);
                 self.note_outcomes(place, &attach);
                 self.attaching.insert(place, attach);
             }
             Ok(Asked::Stands { place, credit }) => {
                 self.set_link(id, Some(place));
+                home.name_link(place, &attach.name);
                 self.note_outcomes(place, &attach);
                 let answer =
                     if home.manages(place) { terminus::managing(&attach) } else { coordinating::answer(&attach) };

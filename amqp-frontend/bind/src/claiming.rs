@@ -68,6 +68,9 @@ impl Bind {
         match sole(&open) {
             Ok(sole) => {
                 self.note_open(&open);
+                if home.engine().router().is_some() {
+                    self.client.introduce(&open.properties);
+                }
                 self.client.container = open.container_id;
                 self.sole = sole;
                 home.claim(&self.client, sole);

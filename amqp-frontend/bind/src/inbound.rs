@@ -193,7 +193,7 @@ impl Bind {
             return self.handle_control(home, place, delivery);
         }
         if home.manages(place) {
-            return self.handle_managed(delivery);
+            return self.handle_managed(home, place, delivery);
         }
         let lasts = home.is_lasting(place);
         if lasts && self.take_up(home, place, delivery) {
@@ -201,6 +201,12 @@ impl Bind {
         }
         let scanned = section::scan(delivery.payload);
         let parsed = scanned.and_then(|sections| Ok((header(delivery.payload, sections.header.end)?, sections)));
+        if home.may_request(place)
+            && let Ok((_, sections)) = &parsed
+            && home.is_management(named(delivery.payload, sections))
+        {
+            return self.handle_managed(home, place, delivery);
+        }
         let settled = wanted(delivery.settled);
         let transaction = match belongs {
             Belongs::Nowhere => None,
@@ -271,6 +277,7 @@ impl Bind {
         let accepted = outcome == command::Outcome::Accepted;
         // A disposition is mostly of one link's deliveries.
         let mut known = None;
+        let mut counted = None;
         let mut unlisted = Vec::new();
         while let Some(Settling { link: id, key, confirm }) = self.machine.next_settled() {
             let whom = match known {
@@ -281,6 +288,15 @@ impl Bind {
                     whom
                 }
             };
+            if matches!(whom, Whom::Owner(_)) && key != KEY_NONE {
+                counted = match counted {
+                    Some((known, count)) if known == id => Some((id, count + 1)),
+                    before => {
+                        self.note_outcome(home, before, &outcome);
+                        Some((id, 1))
+                    }
+                };
+            }
             match whom {
                 Whom::Owner(end) if key != KEY_NONE && accepted && confirm.is_none() => home.accept(end, key),
                 Whom::Owner(end) if key != KEY_NONE => home.settle(end, key, outcome.clone(), confirm),
@@ -298,8 +314,18 @@ impl Bind {
                 }
             }
         }
+        self.note_outcome(home, counted, &outcome);
         for id in unlisted {
             self.end_link(home, id, AmqpError::new(Condition::NotAllowed, outcome::UNLISTED));
+        }
+    }
+
+    /// Some deliveries of a link have an outcome.
+    fn note_outcome(&self, home: &mut Home, counted: Option<(LinkId, u64)>, outcome: &command::Outcome) {
+        if let Some((id, count)) = counted
+            && let Some(place) = self.link(id)
+        {
+            home.note_outcome(place, outcome, count);
         }
     }
 
@@ -405,6 +431,12 @@ impl Bind {
         }
         fed
     }
+}
+
+/// The address that a message names; empty if it names none.
+fn named<'a>(payload: &'a [u8], sections: &section::Sections) -> &'a str {
+    let properties = payload.get(sections.properties.clone()).unwrap_or_default();
+    section::property_to(properties).ok().flatten().unwrap_or_default()
 }
 
 /// The fields of the header section that ends there.

@@ -8,10 +8,11 @@ use amqp_codec::AmqpError;
 use amqp_proto::{Delivery, DeliveryOutcome};
 use bytes::Bytes;
 use engine_home::limits::REQUEST_BYTES_MAX;
-use engine_home::{Managed, Request};
+use engine_home::{Home, Managed, Request, Slot};
 use engine_message::Condition;
 
 use crate::bind::Bind;
+use crate::inbound::wanted;
 
 /// Why a request is rejected that is too large.
 pub(crate) fn too_large() -> AmqpError {
@@ -22,11 +23,12 @@ pub(crate) fn too_large() -> AmqpError {
 impl Bind {
     /// A message came on a link to management.
     #[cold]
-    pub(crate) fn handle_managed(&mut self, delivery: &Delivery<'_>) {
+    pub(crate) fn handle_managed(&mut self, home: &mut Home, place: Slot, delivery: &Delivery<'_>) {
         self.machine.grant(delivery.link, 1);
         let outcome = if delivery.payload.len() > REQUEST_BYTES_MAX {
             DeliveryOutcome::Rejected(Some(Box::new(too_large())))
         } else {
+            home.note_request(place, wanted(delivery.settled));
             let (user, message) = (self.client.user.clone(), Bytes::copy_from_slice(delivery.payload));
             self.requests.push_back(Request::Manage(Box::new(Managed { user, message })));
             DeliveryOutcome::Accepted

@@ -14,7 +14,7 @@ use engine_core::command::{
     Sharing, Stage, Subscription,
 };
 use engine_core::event::AttachedInfo;
-use engine_home::{AddressRules, MANAGEMENT, Nodes, Plan};
+use engine_home::{AddressRules, Nodes, Plan};
 use engine_message::Condition;
 use engine_message::Symbol;
 use engine_message::reader::Reader;
@@ -39,22 +39,24 @@ pub(crate) fn is_dynamic(attach: &Attach) -> bool {
     }
 }
 
-/// Plans the answer to `attach`; `name` is the one of a dynamic node, if it asks for one.
+/// Plans the answer to `attach`; `name` is the one of a dynamic node, if it asks for one, and `manages` says which addresses are those of
+/// whoever manages the node.
 pub(crate) fn plan(
     attach: &Attach,
     container: &str,
-    rules: &AddressRules,
     name: Option<String>,
+    rules: &AddressRules,
+    manages: impl Fn(&str) -> bool,
 ) -> Result<Plan, AmqpError> {
     match attach.role {
         Role::Sender => match &attach.target {
-            Some(Target::Node(target)) => producer(target, rules, name),
+            Some(Target::Node(target)) => producer(target, name, rules, manages),
             Some(Target::Coordinator(_)) => Ok(Plan::Coordinator),
             Some(Target::Other(_)) => Err(AmqpError::new(Condition::NotImplemented, "this type of target is unknown")),
             None => Err(AmqpError::new(Condition::InvalidField, "the attach has no target")),
         },
         Role::Receiver => match &attach.source {
-            Some(source) => consumer(attach, source, container, rules, name),
+            Some(source) => consumer(attach, source, container, name, rules, manages),
             None => remembered(attach, container),
         },
     }
@@ -71,7 +73,12 @@ pub(crate) fn managing(attach: &Attach) -> Attach {
     Attach { source, target: Some(Target::Node(target)), ..answer }
 }
 
-fn producer(target: &Terminus, rules: &AddressRules, name: Option<String>) -> Result<Plan, AmqpError> {
+fn producer(
+    target: &Terminus,
+    name: Option<String>,
+    rules: &AddressRules,
+    manages: impl Fn(&str) -> bool,
+) -> Result<Plan, AmqpError> {
     let asked = routing(&target.capabilities);
     let (address, prefixed, lifetime) = match (&target.address, name) {
         (_, Some(name)) => {
@@ -83,7 +90,7 @@ fn producer(target: &Terminus, rules: &AddressRules, name: Option<String>) -> Re
         (Some(address), None) if address.is_empty() => return Ok(Plan::Relay(asked)),
         (Some(address), None) => {
             let (address, prefixed) = rules.strip(address);
-            if address == MANAGEMENT {
+            if manages(address) {
                 return Ok(Plan::Management);
             }
             (address.to_owned(), asked.or(prefixed), None)
@@ -97,8 +104,9 @@ fn consumer(
     attach: &Attach,
     source: &Source,
     container: &str,
-    rules: &AddressRules,
     name: Option<String>,
+    rules: &AddressRules,
+    manages: impl Fn(&str) -> bool,
 ) -> Result<Plan, AmqpError> {
     let filter::Filters { selector, no_local, start } = filter::read(&source.filter)?;
     let default_outcome = outcome::default_of(source)?;
@@ -112,7 +120,7 @@ fn consumer(
         }
         None if !node.is_empty() => {
             let (address, prefixed) = rules.strip(node);
-            if address == MANAGEMENT {
+            if manages(address) {
                 return Err(AmqpError::new(Condition::NotAllowed, NOT_FROM_HERE));
             }
             (address.to_owned(), asked.or(prefixed), None)
@@ -356,8 +364,9 @@ mod tests {
         [Attach { source, ..link() }, Attach { desired_capabilities: capabilities, ..link() }].map(|attach| match plan(
             &attach,
             "c",
-            &AddressRules::default(),
             None,
+            &AddressRules::default(),
+            |_| false,
         ) {
             Ok(Plan::Consumer(spec)) => spec.subscription.expect("a subscription").queue_name(),
             other => panic!("no consumer: {other:?}"),

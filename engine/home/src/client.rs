@@ -3,8 +3,10 @@
 //! It moves with the connection to another shard, which has no links then.
 
 use engine_core::command::ConnectionKey;
+use engine_message::value::Map;
 use engine_policy::Admission;
 
+use crate::limits::PROPERTIES_BYTES_MAX;
 use crate::link::Link;
 use crate::slots::Slot;
 
@@ -34,6 +36,9 @@ pub struct Client {
     pub link_capacity: Option<u32>,
     /// Who is at its other end.
     pub peer: Peer,
+    /// What it says of itself beside that, as AMQP encodes a map: in AMQP the properties of its open, kept for management by
+    /// `Client::introduce`.
+    properties: Box<[u8]>,
     /// Messages from it.
     pub messages_in: u64,
     /// Messages to it.
@@ -61,7 +66,22 @@ impl Client {
         self.conn = conn;
     }
 
-    /// Where it lives.
+    /// What it says of itself, as AMQP encodes a map. More than `PROPERTIES_BYTES_MAX` octets are not kept.
+    pub fn introduce(&mut self, properties: &Map) {
+        let mut encoded = Vec::new();
+        properties.encode(&mut encoded);
+        if encoded.len() <= PROPERTIES_BYTES_MAX {
+            self.properties = encoded.into();
+        }
+    }
+
+    /// What it said of itself; empty if nothing is kept.
+    #[must_use]
+    pub fn properties(&self) -> &[u8] {
+        &self.properties
+    }
+
+    /// Its place among the connections of its shard.
     #[must_use]
     pub fn place(&self) -> Slot {
         self.conn

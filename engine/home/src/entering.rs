@@ -19,7 +19,7 @@ use crate::arena::Arena;
 use crate::client::Client;
 use crate::home::Home;
 use crate::link::{Kind, Link};
-use crate::managing::MANAGEMENT;
+use crate::passed::Passed;
 use crate::permission::{self, Action};
 use crate::scheduling::{delivery_time, schedule};
 use crate::slots::{OwnerEnd, Slot, peer_key};
@@ -48,6 +48,8 @@ pub struct Arrival<'a> {
 /// The way of a producer's messages to the owner of its address.
 pub struct Entrance<'a> {
     arena: &'a mut Arena,
+    /// What passed the link, and all links.
+    passed: [&'a mut Passed; 2],
     engine: &'a mut Engine,
     owner: u16,
     end: EndKey,
@@ -57,6 +59,7 @@ impl Entrance<'_> {
     /// Takes a message.
     #[inline]
     pub fn enter(self, arrival: &Arrival<'_>) {
+        self.passed.into_iter().for_each(|passed| passed.note(arrival.settled));
         let body = self.arena.copy(arrival.kept);
         let message = message(arrival, body, self.engine.wall_ms());
         self.engine.deliver(self.owner, self.end, arrival.delivery, arrival.settled, message);
@@ -77,8 +80,9 @@ impl Home {
     #[inline]
     pub fn entrance(&mut self, place: Slot) -> Option<Entrance<'_>> {
         match self.links.get_mut(place) {
-            Some(&mut Link { owner, end: Some(end), kind: Kind::Producer(ref mut arena), .. }) => {
-                Some(Entrance { arena, engine: &mut self.engine, owner, end })
+            Some(&mut Link { owner, end: Some(end), kind: Kind::Producer(ref mut arena), ref mut seen, .. }) => {
+                let passed = [&mut seen.passed, &mut self.passage.from_peers];
+                Some(Entrance { arena, passed, engine: &mut self.engine, owner, end })
             }
             _ => None,
         }
@@ -118,6 +122,14 @@ impl Home {
         self.place(client, place, Delivered { delivery, settled, to, wanted, tag, message, transaction })
     }
 
+    /// A message came on a link.
+    pub(crate) fn note_passed(&mut self, place: Slot, settled: Settled) {
+        if let Some(link) = self.links.get_mut(place) {
+            link.seen.passed.note(settled);
+            self.passage.from_peers.note(settled);
+        }
+    }
+
     /// Notes what a message asks of the queue that keeps it: to know its id, and to wait for a time. Through a router it passes as it is.
     fn note_wishes(&self, arrival: &Arrival<'_>, message: &mut Message) -> Result<(), Box<Refusal>> {
         if self.engine.router().is_some() {
@@ -130,6 +142,7 @@ impl Home {
 
     /// Hands a message to its owner.
     pub(crate) fn place(&mut self, client: &Client, place: Slot, delivered: Delivered<'_>) -> Placed {
+        self.note_passed(place, delivered.settled);
         let Some(link) = self.links.get(place) else { return Placed::default() };
         match (&link.kind, link.end) {
             (Kind::Producer(_) | Kind::Lasting(_), Some(end)) => {
@@ -168,7 +181,7 @@ impl Home {
         let routing = asked.or(wanted).or(prefixed);
         let allowed = if address.is_empty() {
             Err(Refusal::new(Condition::NotFound, "the message names no address: its `to` is missing or empty"))
-        } else if address == MANAGEMENT {
+        } else if self.is_management(address) {
             Err(Refusal::new(Condition::NotAllowed, "requests to management come on a link to its address"))
         } else {
             permission::may(&client.user, Action::Send, address).and_then(|()| permission::may_pass(client, address))

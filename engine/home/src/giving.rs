@@ -3,6 +3,7 @@
 //! Guarantees: a message is shown where it lies; what a peer took its credit back for goes to others; the order of a link is kept, so
 //! that nothing overtakes a message that is sent in parts.
 
+use engine_core::command::Settled;
 use engine_core::event::{Event, KEY_NONE, Shown};
 use engine_core::key::LinkKey;
 use engine_core::message::{Content, Message};
@@ -11,6 +12,7 @@ use engine_message::section;
 use crate::home::Home;
 use crate::limits::GIVEN_OVERHEAD;
 use crate::link::{Kind, Link, LocalId};
+use crate::passed::Passed;
 use crate::slots::{Slot, Slots, peer_place};
 use crate::taking::Standing;
 
@@ -65,18 +67,24 @@ impl Home {
     /// Gives the message that was polled last; `None` if its link is gone.
     #[inline]
     pub fn give(&mut self, link: LinkKey, delivery: &Shown) -> Option<Gift<'_>> {
-        gift(&mut self.links, link, delivery.key, self.engine.message(delivery))
+        gift(&mut self.links, &mut self.passage.to_peers, link, delivery.key, self.engine.message(delivery))
     }
 
     /// Gives a message that another shard sent.
     #[inline]
     pub fn give_sent<'a>(&mut self, link: LinkKey, key: u64, message: &'a Message) -> Option<Gift<'a>> {
-        gift(&mut self.links, link, key, message)
+        gift(&mut self.links, &mut self.passage.to_peers, link, key, message)
     }
 }
 
 #[inline]
-fn gift<'a>(links: &mut Slots<Link>, link: LinkKey, key: u64, message: &'a Message) -> Option<Gift<'a>> {
+fn gift<'a>(
+    links: &mut Slots<Link>,
+    all: &mut Passed,
+    link: LinkKey,
+    key: u64,
+    message: &'a Message,
+) -> Option<Gift<'a>> {
     let place = peer_place(link);
     let link = links.get_mut(place)?;
     let conn = link.conn?;
@@ -96,6 +104,11 @@ fn gift<'a>(links: &mut Slots<Link>, link: LinkKey, key: u64, message: &'a Messa
     }
     if due != Due::Back && (message.content == Content::File || link.stream.is_some()) {
         due = Due::Wait;
+    }
+    if due != Due::Back {
+        let settled = if key == KEY_NONE { Settled::Yes } else { Settled::No };
+        link.seen.passed.note(settled);
+        all.note(settled);
     }
     Some(Gift { conn, place, id: link.id, key, message, due })
 }

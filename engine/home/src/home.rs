@@ -18,16 +18,18 @@ use crate::arena::Arena;
 use crate::client::Client;
 use crate::files::Files;
 use crate::limits::{COORDINATOR_WINDOW, MANAGEMENT_WINDOW, RELAY_WINDOW};
-use crate::link::{Kind, Link, LocalId, Stream};
+use crate::link::{Kind, Link, LocalId, Seen, Stream};
 use crate::managing::MANAGEMENT;
 use crate::naming::Naming;
 use crate::node_names::NodeNames;
 use crate::outgoing::Outgoing;
+use crate::passed::Passage;
 use crate::permission::{self, Action};
 use crate::resuming::again;
 use crate::slots::{OwnerEnd, Slot, Slots, peer_key, peer_place};
 use crate::taking::Taking;
 use crate::transactions::Transactions;
+use crate::watching::{ByAddress, Carried, watch};
 
 /// What a home is told at its start.
 pub struct HomeConfig {
@@ -49,6 +51,8 @@ pub struct Home {
     pub(crate) files: Files,
     pub(crate) naming: Naming,
     pub(crate) transactions: Transactions,
+    pub(crate) passage: Passage,
+    pub(crate) by_address: ByAddress,
     names: NodeNames,
     links_max: u32,
 }
@@ -130,6 +134,8 @@ impl Home {
             rules: addresses,
             files: Files::new(first_file),
             naming: Naming::default(),
+            passage: Passage::default(),
+            by_address: ByAddress::default(),
             links_max,
         }
     }
@@ -157,9 +163,22 @@ impl Home {
         if self.engine.router().is_some() { Nodes::Routed } else { Nodes::Stored }
     }
 
-    /// A name for a dynamic node.
+    /// A name for a dynamic node. Through a router it says whose it is: others of its network find it, and tools take the router's id from it.
     pub fn name_node(&mut self) -> String {
-        self.names.next(self.engine.core().catalogue())
+        let name = self.names.next(self.engine.core().catalogue());
+        self.engine.router().map_or_else(|| name.clone(), |router| router.address_of(&name))
+    }
+
+    /// Whether an address is that of whoever manages the node: a router has more than one.
+    #[must_use]
+    pub fn is_management(&self, address: &str) -> bool {
+        address == MANAGEMENT || self.engine.router().is_some_and(|router| router.is_own(address, MANAGEMENT))
+    }
+
+    /// Whether a message of a link may be a request to whoever manages the node by what it names: through a router those of relays are.
+    #[must_use]
+    pub fn may_request(&self, place: Slot) -> bool {
+        self.engine.router().is_some() && self.is_relay(place)
     }
 
     /// All links.
@@ -170,6 +189,43 @@ impl Home {
     /// All places of links from one on, empty ones too.
     pub fn link_places(&self, from: u32) -> impl Iterator<Item = (u32, Option<&Link>)> {
         self.links.places(from)
+    }
+
+    /// What passed all links that there are or were.
+    #[must_use]
+    pub fn passage(&self) -> Passage {
+        self.passage
+    }
+
+    /// Messages of addresses, as the router's table names them.
+    pub fn carried<'a>(&'a self, keys: impl Iterator<Item = &'a str> + 'a) -> impl Iterator<Item = Carried> + 'a {
+        keys.map(|key| self.by_address.get(key).copied().unwrap_or_default())
+    }
+
+    /// Nobody wants messages of an address any more: it is not counted on.
+    pub fn forget_address(&mut self, key: &str) {
+        self.by_address.remove(key);
+    }
+
+    /// The same of all addresses that are gone.
+    pub fn forget_addresses(&mut self, is_gone: impl Fn(&str) -> bool) {
+        self.by_address.retain(|key, _| !is_gone(key));
+    }
+
+    /// A link has a name for whoever looks.
+    pub fn name_link(&mut self, place: Slot, name: &str) {
+        if let Some(link) = self.links.get_mut(place) {
+            (link.seen.name, link.seen.place) = (name.into(), place);
+        }
+    }
+
+    /// Some messages of a link's peer, or for it, have an outcome.
+    pub fn note_outcome(&mut self, place: Slot, outcome: &Outcome, count: u64) {
+        let Some(link) = self.links.get_mut(place) else { return };
+        link.seen.passed.note_outcome(outcome, count);
+        let passage = &mut self.passage;
+        let all = if link.is_consumer() { &mut passage.to_peers } else { &mut passage.from_peers };
+        all.note_outcome(outcome, count);
     }
 
     /// How many links there are.
@@ -233,7 +289,8 @@ impl Home {
         if let Plan::Producer(spec) = &mut plan {
             spec.origin = Some(origin);
         }
-        let link = Link { conn, id, owner, end: None, address, kind, routing, origin, default_outcome, stream: None };
+        let (end, stream, seen) = (None, None, Seen::default());
+        let link = Link { conn, id, owner, end, address, kind, routing, origin, default_outcome, stream, seen };
         let Ok(place) = self.links.insert_within(link, self.links_max) else {
             let text = format!("this shard has {} links, which is its limit", self.links_max);
             return Err(Refusal::new(Condition::ResourceLimitExceeded, text));
@@ -372,6 +429,7 @@ impl Home {
     pub fn release(&mut self, client: &mut Client, place: Slot, mode: DetachMode) {
         client.drop_stream(place);
         let Some(link) = self.links.get_mut(place) else { return };
+        watch(link, &self.engine, &mut self.by_address);
         link.end_stream(&mut self.files);
         if link.conn.take().is_some() {
             client.drop_link(link);
@@ -426,7 +484,9 @@ impl Home {
     /// A consumer's peer ended a delivery without saying how: it is what its source says (AMQP part 3.5.3).
     pub fn settle_by_default(&mut self, place: Slot, key: u64) {
         if let Some(&Link { owner, end: Some(end), ref default_outcome, .. }) = self.links.get(place) {
-            self.engine.settle(owner, end, key, default_outcome.clone(), None);
+            let outcome = default_outcome.clone();
+            self.note_outcome(place, &outcome, 1);
+            self.engine.settle(owner, end, key, outcome, None);
         }
     }
 
@@ -452,9 +512,13 @@ impl Home {
     /// Gives back the memory of links that carry little or nothing, and rolls back what has lived too long. Call it some times a second.
     pub fn sweep(&mut self) {
         self.end_overdue();
-        self.links.iter_mut().for_each(|link| match &mut link.kind {
-            Kind::Producer(arena) | Kind::Lasting(arena) | Kind::Relay { arena, .. } => arena.sweep(),
-            Kind::Consumer { .. } | Kind::Coordinator | Kind::Management => {}
+        let Self { links, engine, by_address, .. } = self;
+        links.iter_mut().for_each(|link| {
+            watch(link, engine, by_address);
+            match &mut link.kind {
+                Kind::Producer(arena) | Kind::Lasting(arena) | Kind::Relay { arena, .. } => arena.sweep(),
+                Kind::Consumer { .. } | Kind::Coordinator | Kind::Management => {}
+            }
         });
     }
 }

@@ -22,6 +22,7 @@ mod managing;
 mod naming;
 mod node_names;
 mod outgoing;
+mod passed;
 mod permission;
 mod request;
 mod resuming;
@@ -31,6 +32,7 @@ mod streams;
 mod taking;
 mod transactions;
 mod wanted;
+mod watching;
 
 pub use address_rules::AddressRules;
 pub use arena::Arena;
@@ -44,6 +46,7 @@ pub use incoming::{LargeArrival, NotWritten, Pace, WholeFile};
 pub use link::{Link, LocalId};
 pub use managing::{MANAGEMENT, Managed};
 pub use outgoing::{Again, Broken, Next, Piece, PieceKind};
+pub use passed::{Passage, Passed};
 pub use permission::Action;
 pub use request::{Closed, Password, Request};
 pub use scheduling::{asks_more, delivery_time};
@@ -52,6 +55,7 @@ pub use streams::{FileAt, FileNews};
 pub use taking::Drain;
 pub use transactions::{TransactionId, TransactionTotals};
 pub use wanted::wanted_routing;
+pub use watching::Carried;
 
 #[cfg(test)]
 mod tests;

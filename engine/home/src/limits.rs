@@ -37,3 +37,6 @@ pub const PART_BYTES: usize = 256 << 10;
 pub const PARTS_MAX: u32 = 4;
 /// Parts of all messages of a shard that are written at once, 16 MiB; then likewise.
 pub const SHARD_PARTS_MAX: u32 = 64;
+/// Octets of the properties of a connection that a router keeps for management: products name themselves and their versions, and what they can do.
+/// Larger ones are told as none.
+pub const PROPERTIES_BYTES_MAX: usize = 1 << 10;

@@ -12,6 +12,7 @@ use crate::files::Files;
 use crate::incoming::Incoming;
 use crate::limits::RELAY_WINDOW;
 use crate::outgoing::Outgoing;
+use crate::passed::{Passed, Watched};
 use crate::slots::Slot;
 use crate::taking::Taking;
 
@@ -38,6 +39,21 @@ pub struct Link {
     pub(crate) default_outcome: Outcome,
     /// What it has under way in parts.
     pub(crate) stream: Option<Box<Stream>>,
+    /// What whoever looks sees of it.
+    pub(crate) seen: Seen,
+}
+
+/// What whoever looks sees of a link.
+#[derive(Default)]
+pub(crate) struct Seen {
+    /// Its name, as its peer chose it.
+    pub name: Box<str>,
+    /// Its place among the links of its shard.
+    pub place: Slot,
+    /// What passed it.
+    pub passed: Passed,
+    /// What it was like when it was looked at last.
+    pub watched: Watched,
 }
 
 /// What a link does.
@@ -107,6 +123,36 @@ impl Link {
         self.owner
     }
 
+    /// Its name, as its peer chose it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.seen.name
+    }
+
+    /// Its place among the links of its shard.
+    #[must_use]
+    pub fn place(&self) -> Slot {
+        self.seen.place
+    }
+
+    /// The connection, and the owner's half; `None` where there is none.
+    #[must_use]
+    pub fn ends(&self) -> (Option<Slot>, Option<EndKey>) {
+        (self.conn, self.end)
+    }
+
+    /// How long it has had no credit, as far as it was looked at, nanoseconds.
+    #[must_use]
+    pub fn dry_ns(&self, now_ns: u64) -> u64 {
+        self.seen.watched.dry_ns(now_ns)
+    }
+
+    /// What passed it.
+    #[must_use]
+    pub fn passed(&self) -> Passed {
+        self.seen.passed
+    }
+
     /// For a consumer the credit that no message has used.
     #[must_use]
     pub fn credit(&self) -> Option<u32> {
@@ -114,6 +160,12 @@ impl Link {
             Kind::Consumer(taking) => Some(taking.wanted),
             Kind::Producer(_) | Kind::Lasting(_) | Kind::Relay { .. } | Kind::Coordinator | Kind::Management => None,
         }
+    }
+
+    /// Whether its peer receives.
+    #[must_use]
+    pub fn is_consumer(&self) -> bool {
+        matches!(self.kind, Kind::Consumer(_))
     }
 
     /// Counts a message of a relay; gives the credit that is due.

@@ -6,13 +6,14 @@
 //! Not here: what a request means, and who answers it (the program).
 
 use bytes::Bytes;
-use engine_core::command::{Command, Publish, Settled};
+use engine_core::command::{Command, Outcome, Publish, Settled};
 use engine_core::event::Refusal;
 use engine_core::key::{LinkKey, Port};
 use engine_core::{Progress, Task};
 
 use crate::home::Home;
 use crate::permission;
+use crate::slots::Slot;
 
 /// The address of requests.
 pub const MANAGEMENT: &str = "$management";
@@ -34,6 +35,14 @@ impl Home {
     pub fn manage(&mut self, user: &str, task: &Task) -> Result<Progress, Box<Refusal>> {
         permission::may_manage(self.engine.core().catalogue(), user, &task.address)?;
         self.engine.manage(task)
+    }
+
+    /// A request came on a link, and is accepted; one that is too large is not counted.
+    pub fn note_request(&mut self, place: Slot, settled: Settled) {
+        self.note_passed(place, settled);
+        if settled == Settled::No {
+            self.note_outcome(place, &Outcome::Accepted, 1);
+        }
     }
 
     /// Sends an answer.

@@ -28,6 +28,7 @@ pub mod schema;
 pub mod sections;
 mod sheets;
 mod similar;
+mod told;
 mod typed;
 mod value;
 mod whole;
@@ -38,6 +39,7 @@ pub use fault::{Doubt, Fault, Faults, Place, Warning, Warnings};
 pub use origin::Origin;
 pub use print::Secrets;
 pub use said::Said;
+pub use told::{Entity, Told};
 
 /// What became of a file.
 #[derive(Clone, Debug)]

@@ -14,6 +14,12 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// That of a section that stands in no file.
+    #[must_use]
+    pub fn named(name: String) -> Self {
+        Self { place: Place { file: "".into(), line: 0 }, name, lines: Vec::new() }
+    }
+
     /// Where an attribute stands, if the section has it.
     #[must_use]
     pub fn place_of(&self, attribute: &str) -> Option<Place> {

@@ -80,7 +80,7 @@ impl Value {
             Kind::Tokens => Some(Self::List(text.split_whitespace().map(str::to_owned).collect())),
             Kind::Commas => Some(Self::List(between_commas(text).collect())),
             Kind::Text | Kind::Secret | Kind::Path => Some(Self::Text(text.to_owned())),
-            Kind::Map | Kind::Groups => None,
+            Kind::Map | Kind::Groups | Kind::List => None,
         }
     }
 

@@ -24,5 +24,6 @@ mod senders;
 mod states;
 
 pub use crossing::{Consumers, Crossing};
+pub use engine_router::settlement::Standing;
 pub use registry::{Answer, Changed, Note, Order, Registry, Update};
-pub use router::{Router, RouterConfig, RouterTotals};
+pub use router::{EndView, Router, RouterConfig, RouterTotals};

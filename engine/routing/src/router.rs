@@ -19,16 +19,16 @@ use engine_core::key::{EndKey, LinkKey};
 use engine_core::message::Message;
 use engine_core::slab::{Key as Place, Slab};
 use engine_message::Condition;
-use engine_router::address::{Class, Here, Key, Mode, Phase};
+use engine_router::address::{Class, Here, Key, Mode, Phase, resolve};
 use engine_router::forward::{Spread, Target};
 use engine_router::numbers::Numbered;
-use engine_router::settlement::{Bound, InKind, InLink, OutKind, OutLink, Settlement, State, Totals};
+use engine_router::settlement::{Bound, InKind, InLink, OutKind, OutLink, Settlement, Standing, State, Totals};
 use engine_router::table::{self, Claim, Consumer, ConsumerId, Table};
 use engine_router::{RouterId, Treatment};
 
 use crate::crossing::{AwayCopies, Came, Consumers, Crossing};
 use crate::end::{End, Receiver, Sender, end_key, lane_in, lane_out, of_receiver, of_sender, place};
-use crate::joints::{JointKind, Neighbours};
+use crate::joints::{Joint, JointKind, Neighbours};
 use crate::limits::{ENDS_MAX, LOOKS_MAX};
 use crate::registry::{Answer, Changed, Note, Update};
 use crate::senders::{Due, Senders};
@@ -125,6 +125,15 @@ pub struct RouterTotals {
     pub octets: u64,
     /// What became of deliveries.
     pub deliveries: Totals,
+}
+
+/// An end of a link, as whoever looks sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct EndView<'a> {
+    /// Its address; `None` if it is another router.
+    pub key: Option<&'a Key>,
+    /// How it stands.
+    pub standing: Standing,
 }
 
 /// A message that passes, and for whom at other shards.
@@ -326,6 +335,39 @@ impl Router {
         let senders = self.ends.len() - self.consumers.len() - self.relays.len() - self.neighbours.joints();
         let (deliveries, under_way, octets) = (self.settlement.totals(), self.under_way(), self.settlement.octets());
         RouterTotals { senders, receivers, under_way, octets, deliveries }
+    }
+
+    /// An end of a link, as whoever looks sees it; `None` if it is gone.
+    #[must_use]
+    pub fn end(&self, end: EndKey) -> Option<EndView<'_>> {
+        let place = place(end);
+        Some(match self.ends.get(place)? {
+            End::Sender(Sender { key, .. }) => {
+                EndView { key: Some(key), standing: self.settlement.standing_in(of_sender(place))? }
+            }
+            End::Receiver(Receiver { key, .. }) => {
+                EndView { key: key.as_ref(), standing: self.settlement.standing_out(of_receiver(place))? }
+            }
+            End::Joint(Joint { kind: JointKind::MessagesIn, .. }) => {
+                EndView { key: None, standing: self.settlement.standing_in(of_sender(place))? }
+            }
+            End::Joint(_) | End::Relay(_) => return None,
+        })
+    }
+
+    /// Whether an address, however it is written, names something of this router that goes by `name`: by itself, `_local/NAME`, or
+    /// `_topo/0/ID/NAME` with the router's own id.
+    #[must_use]
+    pub fn is_own(&self, address: &str, name: &str) -> bool {
+        let here = Here { id: &self.id, mode: Mode::Interior };
+        let key = resolve(address, Phase::FIRST, here);
+        key.is_some_and(|key| matches!(key.class(), Class::Mobile | Class::Local) && key.name() == name)
+    }
+
+    /// The address of something of this router, for all routers.
+    #[must_use]
+    pub fn address_of(&self, name: &str) -> String {
+        format!("amqp:/_topo/0/{}/{name}", self.id.as_str())
     }
 
     /// Deliveries that are under way.

@@ -53,6 +53,15 @@ impl Tls {
         Self { connection, failed: false }
     }
 
+    /// Version and cipher suite, once both ends have agreed on them.
+    #[must_use]
+    pub fn agreed(&self) -> Option<(String, String)> {
+        let version = self.connection.protocol_version()?;
+        let suite = self.connection.negotiated_cipher_suite()?;
+        let name = |debugged: String| debugged.replace("TLS13_", "TLS_");
+        Some((name(format!("{version:?}")).replace('_', "."), name(format!("{:?}", suite.suite()))))
+    }
+
     /// Takes `raw` octets of the socket; appends what was in them to `plain`, and what is to be answered to `raw_out`.
     ///
     /// # Errors

@@ -88,6 +88,15 @@ pub enum Transport {
 }
 
 impl Transport {
+    /// Version and cipher suite of its TLS, once both ends have agreed on them; `None` without TLS.
+    #[must_use]
+    pub fn agreed(&self) -> Option<(String, String)> {
+        match self {
+            Self::Tls(tls) | Self::WebSocketOverTls(tls, _) => tls.agreed(),
+            Self::WebSocket(_) => None,
+        }
+    }
+
     /// The layers of a connection that was accepted; `None` where there are none.
     ///
     /// # Errors

@@ -28,6 +28,8 @@ pub enum Kind {
     Map,
     /// Names with settings of groups of users.
     Groups,
+    /// Values one after the other: what is told only, and no file has.
+    List,
 }
 
 impl Kind {
@@ -43,6 +45,7 @@ impl Kind {
             Self::Text | Self::Secret | Self::Tokens | Self::Commas => Some("string"),
             Self::Path => Some("path"),
             Self::Map | Self::Groups => Some("map"),
+            Self::List => Some("list"),
             Self::Word(_) => None,
         }
     }
@@ -61,6 +64,7 @@ impl Kind {
             Self::Commas => "texts with commas between them".to_owned(),
             Self::Map => "a map in JSON".to_owned(),
             Self::Groups => "a map of groups".to_owned(),
+            Self::List => "a list".to_owned(),
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use crate::origin::Origin;
-use crate::typed::{part, single};
+use crate::typed::{Single as _, part, single};
+use crate::value::Value;
 use crate::words::{Level, Module, Word};
 
 part! {
@@ -74,6 +75,24 @@ impl Levels {
 }
 
 impl Enable {
+    /// What a file or management says: levels with commas between.
+    ///
+    /// # Errors
+    /// When it says nothing that there is, with what it takes instead.
+    pub fn of_text(text: &str) -> Result<Self, String> {
+        let words: Vec<String> = text.split(',').map(|word| word.trim().to_owned()).collect();
+        Self::of_single(Value::List(words))
+    }
+
+    /// How it is written.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self.to_single() {
+            Value::List(words) => words.join(","),
+            _ => String::new(),
+        }
+    }
+
     fn of_words(words: &[String]) -> Option<Self> {
         match words {
             [] => return None,
@@ -172,7 +191,6 @@ impl Resolved {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::typed::Single as _;
     use crate::value::Value;
 
     #[test]

@@ -84,7 +84,9 @@ fn value(of: &EntityType, attribute: &Attribute, choices: &mut Choices) -> Strin
                 "{ \"${HOST}\": \"\\\"}\" }",
             ])
             .to_owned(),
-        Kind::Text | Kind::Path | Kind::Tokens | Kind::Commas | Kind::Groups => quoted(choices.one(&TEXTS).to_owned()),
+        Kind::Text | Kind::Path | Kind::Tokens | Kind::Commas | Kind::Groups | Kind::List => {
+            quoted(choices.one(&TEXTS).to_owned())
+        }
     }
 }
 

@@ -31,6 +31,19 @@ pub enum OutKind {
     Settled,
 }
 
+/// How a link stands, for whoever looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Deliveries that may be unsettled.
+    pub capacity: u32,
+    /// Credit that is not used.
+    pub credit: u32,
+    /// Deliveries that wait for credit.
+    pub waiting: usize,
+    /// Deliveries that were sent, or came, and have no last word.
+    pub unsettled: usize,
+}
+
 /// A link that brings deliveries.
 #[derive(Debug)]
 pub(super) struct In {

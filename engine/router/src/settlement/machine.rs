@@ -21,7 +21,7 @@ use std::collections::VecDeque;
 use super::action::{Action, Totals};
 use super::deliveries::{CopyKey, Deliveries, DeliveryKey, Stage};
 use super::line::Row;
-use super::links::{In, InKind, InLink, Out, OutKind, OutLink};
+use super::links::{In, InKind, InLink, Out, OutKind, OutLink, Standing};
 use super::state::{Settling, State};
 use super::table::Table;
 
@@ -248,6 +248,26 @@ impl<M: Clone> Settlement<M> {
     pub fn load(&self, link: OutLink) -> u32 {
         let load = self.outs.get(link.0).map_or(0, |receiver| receiver.line.len() + receiver.sent.len());
         u32::try_from(load).unwrap_or(u32::MAX)
+    }
+
+    /// How a sender's link stands; `None` if it is gone.
+    #[must_use]
+    pub fn standing_in(&self, link: InLink) -> Option<Standing> {
+        let sender = self.ins.get(link.0)?;
+        Some(Standing {
+            capacity: sender.capacity,
+            credit: sender.credit,
+            waiting: 0,
+            unsettled: sender.unsettled.len(),
+        })
+    }
+
+    /// How a receiver's link stands; `None` if it is gone.
+    #[must_use]
+    pub fn standing_out(&self, link: OutLink) -> Option<Standing> {
+        let receiver = self.outs.get(link.0)?;
+        let (waiting, unsettled) = (receiver.line.len(), receiver.sent.len());
+        Some(Standing { capacity: receiver.capacity, credit: receiver.credit, waiting, unsettled })
     }
 
     /// Whether a copy waits, or was sent and has no last word.

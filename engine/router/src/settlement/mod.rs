@@ -12,6 +12,6 @@ mod table;
 
 pub use action::{Action, Totals};
 pub use deliveries::{CopyKey, DeliveryKey};
-pub use links::{InKind, InLink, OutKind, OutLink};
+pub use links::{InKind, InLink, OutKind, OutLink, Standing};
 pub use machine::{Bound, Overrun, Settlement};
 pub use state::{Settling, State};

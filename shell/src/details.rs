@@ -1,0 +1,123 @@
+//! Connections and links as management of a router tells of them: all that there is to know of each, page by page.
+//!
+//! Guarantee: an answer is bounded work, as that of `view`.
+
+use engine_figures::{PAGE_ROWS_MAX, Page, Range};
+use engine_home::{Carried, Link, Passed, Slot};
+use engine_routing::Standing;
+
+use crate::connection::{Conn, Origin};
+use crate::turn::{Entry, Turn};
+
+/// How a connection came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Made {
+    /// The peer connected to a listener; by its place in the configuration.
+    Accepted(usize),
+    /// A connector of the shard did; by its place there.
+    Connected(usize),
+}
+
+/// A connection, as management tells of it.
+#[derive(Clone, Debug)]
+pub struct ConnectionDetails {
+    /// Its place in its shard; never that of another one while anybody remembers.
+    pub place: Slot,
+    /// How it came about.
+    pub made: Made,
+    /// The peer's address.
+    pub peer: String,
+    /// Its container.
+    pub container: String,
+    /// The properties of its open, as AMQP encodes a map; empty if they are not kept.
+    pub properties: Vec<u8>,
+    /// Who authenticated.
+    pub user: String,
+    /// By which mechanism of SASL; empty: by none.
+    pub mechanism: String,
+    /// Version and cipher suite of TLS, if it has any.
+    pub tls: Option<(String, String)>,
+    /// Whether both ends have opened it.
+    pub open: bool,
+    /// Since when it is there, nanoseconds.
+    pub age_ns: u64,
+    /// Since its last message, nanoseconds; `None`: there was none.
+    pub quiet_ns: Option<u64>,
+}
+
+/// A link, as management tells of it.
+#[derive(Clone, Debug)]
+pub struct LinkDetails {
+    /// Its place in its shard; never that of another one while anybody remembers.
+    pub place: Slot,
+    /// The connection's.
+    pub connection: Option<Slot>,
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub kind: &'static str,
+    /// Whether its peer receives.
+    pub is_consumer: bool,
+    /// Its address as its peer named it.
+    pub address: String,
+    /// Its address as the router's table has it, and how it stands; `None` if it is not routed, or its attach is not answered. A link to
+    /// another router has no address.
+    pub routed: Option<(Option<String>, Standing)>,
+    /// What passed it.
+    pub passed: Passed,
+    /// How long it has had no credit, nanoseconds.
+    pub dry_ns: u64,
+}
+
+/// Addresses that one question may be about: looking for one costs some 100 ns. Of further ones nothing is told.
+pub const ADDRESSES_MAX: usize = PAGE_ROWS_MAX;
+
+/// Messages of addresses, in their order.
+pub(crate) fn addresses(turn: &Turn<Conn>, keys: &[String]) -> Vec<Carried> {
+    turn.home().carried(keys.iter().take(ADDRESSES_MAX).map(String::as_str)).collect()
+}
+
+pub(crate) fn connections(turn: &Turn<Conn>, range: &Range) -> Page<ConnectionDetails> {
+    let now_ns = turn.now_ns();
+    let view = |entry: &Entry<Conn>| {
+        let (client, host) = (entry.protocol.client(), &entry.host);
+        let (since_ns, delivered_ns) = host.times();
+        ConnectionDetails {
+            place: client.place(),
+            made: match host.origin {
+                Origin::Listener(index) => Made::Accepted(index),
+                Origin::Connector(index) => Made::Connected(index),
+            },
+            peer: host.peer.clone(),
+            container: client.container.clone(),
+            properties: client.properties().to_vec(),
+            user: client.user.clone(),
+            mechanism: entry.protocol.mechanism().to_owned(),
+            tls: host.transport.as_ref().and_then(crate::transport::Transport::agreed),
+            open: entry.protocol.is_open(),
+            age_ns: since_ns.map_or(0, |since| now_ns.saturating_sub(since)),
+            quiet_ns: delivered_ns.map(|at| now_ns.saturating_sub(at)),
+        }
+    };
+    engine_figures::page(turn.places(range.from), range, |entry| &entry.protocol.client().container, |_| 0, view)
+}
+
+pub(crate) fn links(turn: &Turn<Conn>, range: &Range) -> Page<LinkDetails> {
+    let router = turn.home().engine().router();
+    let view = |link: &Link| {
+        let (connection, end) = link.ends();
+        let end = router.zip(end).and_then(|(router, end)| router.end(end));
+        LinkDetails {
+            place: link.place(),
+            connection,
+            name: link.name().to_owned(),
+            kind: link.kind(),
+            is_consumer: link.is_consumer(),
+            address: link.address().to_owned(),
+            routed: end.map(|end| (end.key.map(|key| key.as_str().to_owned()), end.standing)),
+            passed: link.passed(),
+            dry_ns: link.dry_ns(turn.now_ns()),
+        }
+    };
+    engine_figures::page(turn.home().link_places(range.from), range, |link| link.address(), |_| 0, view)
+}

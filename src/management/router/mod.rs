@@ -1,0 +1,161 @@
+//! What a router tells of itself to tools of qdrouterd, and what they may change: rows for the machine of `engine_router_management`.
+//!
+//! Guarantees: what there are many of is asked for page by page, and a query that goes on goes on where the last one ended; an answer has a
+//! bound (`limits::ROWS_MAX`). No shard is held up for it.
+
+mod logging;
+mod places;
+mod tables;
+mod traffic;
+mod window;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use engine_management::{Answer, Request, Status};
+use engine_message::value::{Map, Value};
+use engine_router_conf::schema::EntityType;
+use engine_router_conf::words::Word as _;
+use engine_router_conf::{Configuration, schema};
+use engine_router_management::{Asked, Change, Named, Query, Row, ask, types};
+
+use self::places::Places;
+use self::window::Window;
+use crate::log::Live;
+use crate::node::Node;
+use crate::routing::Newest;
+
+/// What it knows.
+pub struct RouterAgent {
+    /// The node that it is of.
+    pub node: Arc<Node>,
+    /// What the router was told.
+    pub configuration: Arc<Configuration>,
+    /// Who wants messages of which address.
+    pub table: Newest,
+    /// What is at the other ends of connections, by listeners as shards have them.
+    pub roles: Vec<&'static str>,
+    /// The log, where there is one.
+    pub log: Option<Live>,
+    /// Connections, or links, that a shard may have: each place of its tables is below.
+    pub places_max: u64,
+    /// Where queries go on.
+    pub places: Mutex<Places>,
+}
+
+/// What is at the other ends of connections, by listeners as shards have them: one for each address of each listener.
+pub fn roles(configuration: &Configuration, addresses: impl Iterator<Item = usize>) -> Vec<&'static str> {
+    let listeners = configuration.listeners.iter().zip(addresses);
+    listeners.flat_map(|(listener, count)| std::iter::repeat_n(listener.endpoint.role.word(), count)).collect()
+}
+
+impl RouterAgent {
+    /// Does what a request asks for.
+    ///
+    /// # Errors
+    /// When it is not done, with the answer that says why.
+    pub fn perform(&self, request: &Request) -> Result<Answer, Answer> {
+        match ask(request)? {
+            Asked::Described(answer) => Ok(answer),
+            Asked::Query(query) => self.query(&query),
+            Asked::Read(named) => self.find(&named).map(|row| Answer::of(Value::Map(row.map()))),
+            Asked::Update(named, change) => self.update(&named, change),
+            Asked::Log(most) => Ok(Answer::of(logging::told(&self.lines(most)))),
+            Asked::Nodes => Ok(Answer::of(Value::List(self.nodes()))),
+        }
+    }
+
+    fn query(&self, query: &Query) -> Result<Answer, Answer> {
+        let mut window = Window::part(query.offset, query.wanted());
+        for of in &query.of {
+            if window.is_full() {
+                break;
+            }
+            self.rows(of, &mut window)?;
+        }
+        Ok(query.answer(&window.rows()))
+    }
+
+    fn find(&self, named: &Named) -> Result<Row, Answer> {
+        let mut window = Window::named(named);
+        for of in &named.of {
+            if window.is_full() {
+                break;
+            }
+            self.rows(of, &mut window)?;
+        }
+        window.rows().pop().ok_or_else(|| named.missing())
+    }
+
+    fn update(&self, named: &Named, change: Change) -> Result<Answer, Answer> {
+        let row = self.find(named)?;
+        match change {
+            Change::None => {}
+            Change::Log(enable) => {
+                self.set_level(&row, enable)?;
+                return self.find(named).map(|row| Answer::of(Value::Map(row.map())));
+            }
+            Change::Close => {
+                self.close(&row)?;
+                let closing = row.with("adminStatus", Value::String("deleted".to_owned()));
+                return Ok(Answer::of(Value::Map(closing.map())));
+            }
+        }
+        Ok(Answer::of(Value::Map(row.map())))
+    }
+
+    /// Offers all entities of a type.
+    fn rows(&self, of: &'static EntityType, window: &mut Window<'_>) -> Result<(), Answer> {
+        let is = |other: &EntityType| of.short == other.short;
+        if is(&types::CONNECTION) {
+            self.connections(window)
+        } else if is(&types::LINK) {
+            self.links(window)
+        } else if is(&types::ADDRESS) {
+            self.addresses(window)
+        } else if is(&types::NODE) {
+            self.offer_nodes(window);
+            Ok(())
+        } else if is(&types::LOG_STATS) {
+            self.log_stats(window);
+            Ok(())
+        } else if is(&types::MANAGEMENT) {
+            window.offer(|| Row::new(of, "self", "self"));
+            Ok(())
+        } else if of.section == "log" {
+            self.logs(of, window);
+            Ok(())
+        } else if of.section == "router" {
+            self.router(of, window)
+        } else if of.section == "policy" {
+            self.policy(of, window)
+        } else {
+            self.sections(of, window);
+            Ok(())
+        }
+    }
+
+    /// Sections of the configuration. What no file has sections of has no entities here.
+    fn sections(&self, of: &'static EntityType, window: &mut Window<'_>) {
+        if schema::TYPES.iter().any(|section| section.short == of.short) {
+            self.configuration.entities(of).into_iter().for_each(|entity| window.offer(|| Row::of_entity(entity)));
+        }
+    }
+
+    fn places(&self) -> std::sync::MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A shard does not answer in time.
+fn silent(_: crate::node::Silent) -> Answer {
+    Answer::refused(Status::Unavailable, "a shard does not answer in time: try again")
+}
+
+fn text(text: &str) -> Value {
+    Value::String(text.to_owned())
+}
+
+/// Nothing, as a map.
+fn empty() -> Value {
+    Value::Map(Map::default())
+}
