@@ -116,7 +116,7 @@ fn texts(names: &[&str]) -> Value {
 }
 
 /// A client of management.
-struct Tool {
+pub struct Tool {
     peer: Peer<TcpStream>,
     reply_to: String,
     asked: u32,
@@ -126,7 +126,7 @@ struct Tool {
 
 impl Tool {
     /// One whose requests go on a link to `address`; an empty one is the anonymous relay's.
-    fn new(router: &Broker, address: &str) -> Self {
+    pub fn new(router: &Broker, address: &str) -> Self {
         let mut peer = opened(router);
         let source = Source::from(Terminus { dynamic: true, ..Terminus::default() });
         let attach = Attach {
@@ -172,7 +172,7 @@ impl Tool {
         }
     }
 
-    fn of_node(&mut self, operation: &str, properties: &[(&'static str, Value)], body: Map) -> Answer {
+    pub fn of_node(&mut self, operation: &str, properties: &[(&'static str, Value)], body: Map) -> Answer {
         let mut request = Request::new(operation, "org.amqp.management", Some("self"));
         properties.iter().for_each(|(name, value)| request.properties.set(name, value.clone()));
         request.body = body;
@@ -198,7 +198,7 @@ impl Tool {
         rows.iter().map(row).collect()
     }
 
-    fn all(&mut self, kind: &str, columns: &[&str]) -> Vec<Vec<Value>> {
+    pub fn all(&mut self, kind: &str, columns: &[&str]) -> Vec<Vec<Value>> {
         self.query(kind, columns, [0, 500])
     }
 

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use crate::broker::{Broker, wait_for};
 use crate::peer::{Durable, Peer, connect};
+use crate::router_management::Tool;
 
 /// A router: clients come in at its first listener, other routers at the second.
 struct Node {
@@ -17,6 +18,11 @@ struct Node {
 /// A router of a name that listens for others at `at`, and connects to some with their costs. Its times are a tenth of those that hold
 /// otherwise.
 fn node(name: &str, shards: u16, at: SocketAddr, others: &[(SocketAddr, u32)]) -> Node {
+    node_with(name, shards, at, others, "")
+}
+
+/// The same with more of its configuration.
+fn node_with(name: &str, shards: u16, at: SocketAddr, others: &[(SocketAddr, u32)], rest: &str) -> Node {
     let mut config = format!(
         "[[listeners]]\naddress = \"127.0.0.1:0\"\n[[listeners]]\naddress = \"{at}\"\nrole = \"inter-router\"\n\
          [router]\nenabled = true\nlink_capacity = 20\nhello_ms = 100\nhello_age_ms = 300\nadvertise_ms = 3000\nadvertise_flux_ms = 400\n\
@@ -29,6 +35,7 @@ fn node(name: &str, shards: u16, at: SocketAddr, others: &[(SocketAddr, u32)]) -
              retry_min_ms = 100\nretry_max_ms = 200\n"
         ));
     }
+    config.push_str(rest);
     Node { broker: Broker::start_named(TempDir::new().expect("a folder"), (shards, name), &config) }
 }
 
@@ -289,4 +296,65 @@ fn whoever_is_no_router_is_no_neighbour() {
     drop(twin);
     let two = node("B", 1, b, &[(a, 1)]);
     two.broker.logged(&["router A is a neighbour"]);
+}
+
+#[test]
+fn a_router_is_managed_through_another_one() {
+    for shards in [1, 3] {
+        let [a, b, c] = places();
+        let one = node("A", shards, a, &[]);
+        let _two = node("B", shards, b, &[(a, 1)]);
+        let three = node("C", shards, c, &[(b, 1)]);
+        // Somebody who receives at C is heard of at A when all know of each other.
+        let _known = three.receiver("orders", 1);
+        drop(one.sender("orders"));
+        for name in ["A", "B", "C"] {
+            let mut tool = Tool::new(&one.broker, &format!("_topo/0/{name}/$management"));
+            let rows = tool.all("router", &["id", "mode", "nodeCount"]);
+            let told =
+                rows.iter().map(|row| row.iter().map(|value| format!("{value:?}")).collect::<Vec<_>>().join(" "));
+            let told: Vec<String> = told.collect();
+            assert_eq!(told.len(), 1, "{told:?}");
+            assert!(
+                told[0].contains(&format!("{name:?}")) && told[0].contains("interior") && told[0].contains("2"),
+                "{told:?}"
+            );
+            let nodes = tool.all("router.node", &["id", "nextHop", "cost"]);
+            assert_eq!(nodes.len(), 3, "{nodes:?}");
+        }
+    }
+}
+
+#[test]
+fn a_queue_behind_one_router_is_used_at_another() {
+    let broker = Broker::start("[[listeners]]\naddress = \"127.0.0.1:0\"\n[[queue]]\nname = \"orders\"\n");
+    let at = broker.addresses[0];
+    let waypoint = "[[routes]]\nprefix = \"orders\"\nwaypoint = true\n";
+    let link =
+        |way: &str| format!("[[auto_links]]\naddress = \"orders\"\ndirection = {way:?}\nconnection = \"broker\"\n");
+    let behind = format!(
+        "{waypoint}{}{}[[connectors]]\nname = \"broker\"\nrole = \"route-container\"\nendpoints = [\"{at}\"]\n\
+         retry_min_ms = 100\nretry_max_ms = 200\n",
+        link("in"),
+        link("out")
+    );
+    let [a, b] = places();
+    let _one = node_with("A", 2, a, &[], &behind);
+    let two = node_with("B", 2, b, &[(a, 1)], waypoint);
+    // What is sent at B goes to the queue over A, and comes back the same way: phases go along.
+    let mut sender = two.sender("orders");
+    (0..5).for_each(|number| {
+        sender.send_message(number, Durable::Yes, &[number as u8]);
+        assert_eq!(sender.outcome(), (number, number, None), "the broker's word");
+    });
+    assert_eq!(broker.queue("orders").expect("it is there")["messages"], 5);
+    let mut receiver = two.receiver("orders", 10);
+    for number in 0..5 {
+        let (delivery, body) = receiver.receive();
+        assert_eq!(body, [number]);
+        receiver.accept(delivery, delivery);
+    }
+    wait_for("the broker to hear of it", || {
+        (broker.queue("orders").expect("it is there")["messages"] == 0).then_some(())
+    });
 }

@@ -21,6 +21,15 @@ pub(crate) fn too_large() -> AmqpError {
 }
 
 impl Bind {
+    /// A request came through another router, which has its answer already.
+    #[cold]
+    pub(crate) fn handle_request(&mut self, message: Bytes) {
+        if message.len() <= REQUEST_BYTES_MAX {
+            let user = self.client.user.clone();
+            self.requests.push_back(Request::Manage(Box::new(Managed { user, message })));
+        }
+    }
+
     /// A message came on a link to management.
     #[cold]
     pub(crate) fn handle_managed(&mut self, home: &mut Home, place: Slot, delivery: &Delivery<'_>) {

@@ -16,6 +16,7 @@ impl Bind {
         let (id, place) = (link_id(route.id), route.place);
         match event {
             Event::Deliver { .. } => unreachable!("messages are given, not told of"),
+            Event::Request { message } => self.handle_request(message.body),
             Event::Moved(_) => unreachable!("the home asks the other owner, and tells nobody"),
             Event::Step(_) | Event::Pattern(_) => unreachable!("shards tell each other of it, and no link"),
             Event::Admitted { .. } => unreachable!("it is no link that is admitted"),

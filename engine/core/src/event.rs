@@ -65,6 +65,11 @@ pub enum Event {
         /// Why.
         refusal: Box<Refusal>,
     },
+    /// A message for whoever manages the node came over a link from another router.
+    Request {
+        /// The message.
+        message: Message,
+    },
     /// A message for a consumer. Uses up one credit.
     Deliver {
         /// For `Command::Settle`; `KEY_NONE` if the consumer has nothing to settle.

@@ -359,6 +359,7 @@ impl Home {
             Event::Undelivered { .. } => {}
             Event::Refused { .. } | Event::Detached { .. } => drop(self.links.remove(place)),
             Event::Deliver { .. }
+            | Event::Request { .. }
             | Event::Settled { .. }
             | Event::Confirmed { .. }
             | Event::Credit { .. }

@@ -5,19 +5,24 @@
 
 use std::sync::Arc;
 
-use engine_core::command::Settled;
+use engine_core::command::{Outcome, Settled};
+use engine_core::event::Event;
 use engine_core::message::Message;
 use engine_core::slab::Key as Place;
 use engine_message::section;
 use engine_router::RouterId;
-use engine_router::address::{Here, Key, Mode, Phase, resolve};
+use engine_router::address::{Class, Here, Key, Mode, Phase, resolve};
 use engine_router::annotations::{Annotations, rewrite};
 use engine_router::forward::{Passage, Taken};
+use engine_router::settlement::State;
 use engine_router::stamp::{Source, Strip};
 use engine_router::table::Address;
 
-use crate::end::of_sender;
+use crate::end::{End, of_sender};
 use crate::router::Router;
+
+/// The name that requests to whoever manages a router are for.
+const MANAGEMENT: &str = "$management";
 
 /// What a message is for, and how it came.
 pub(crate) struct Entry<'a> {
@@ -50,9 +55,25 @@ impl Router {
             // It says nothing that messages can be routed by: nobody has it.
             return self.take_nowhere(of_sender(place), delivery, settled, message);
         };
+        if key.class() == Class::Local && key.name() == MANAGEMENT {
+            return self.take_request(place, delivery, settled, message);
+        }
         let address = self.table.find(&key).cloned();
         let entry = Entry { key: &key, address: address.as_ref(), passage, from: From::Router };
         self.pass(of_sender(place), delivery, settled, &entry, message)
+    }
+
+    /// Takes a message for whoever manages the node. It is accepted when it is there, as any request is.
+    fn take_request(&mut self, place: Place, delivery: u32, settled: Settled, message: Message) -> bool {
+        let Some(End::Joint(joint)) = self.ends.get(place) else { return true };
+        let link = joint.link;
+        self.out.events.push_back((link, Event::Credit { credit: 1 }));
+        if settled == Settled::No {
+            self.settlement.note_told(&State::Accepted);
+            self.tell_settled(link, delivery, Outcome::Accepted);
+        }
+        self.out.events.push_back((link, Event::Request { message }));
+        true
     }
 
     /// What a router's message is for, and how it came.

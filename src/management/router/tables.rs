@@ -2,8 +2,8 @@
 
 use engine_management::Answer;
 use engine_message::value::Value;
-use engine_router::table::Address;
 use engine_router::set::RouterIndex;
+use engine_router::table::Address;
 use engine_router::{RouterId, Treatment, address::Key};
 use engine_router_conf::schema::EntityType;
 use engine_router_management::{Row, types};
