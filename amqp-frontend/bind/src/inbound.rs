@@ -152,10 +152,12 @@ impl Bind {
         now_ns: u64,
         input: &mut Input<'a>,
     ) -> Option<Delivery<'a>> {
-        if self.is_watched() {
-            return self.machine.next_delivery(now_ns, input);
-        }
+        let is_watched = self.is_watched();
+        // Called here alone, so that it is part of this.
         while let Some(delivery) = self.machine.next_delivery(now_ns, input) {
+            if is_watched {
+                return Some(delivery);
+            }
             let Some(entrance) = self.link(delivery.link).and_then(|place| home.entrance(place)) else {
                 return Some(delivery);
             };
@@ -288,7 +290,10 @@ impl Bind {
                     whom
                 }
             };
-            if matches!(whom, Whom::Owner(_)) && key != KEY_NONE {
+            if let Whom::Owner(end) = whom
+                && end.is_routed()
+                && key != KEY_NONE
+            {
                 counted = match counted {
                     Some((known, count)) if known == id => Some((id, count + 1)),
                     before => {

@@ -13,7 +13,7 @@ use engine_core::key::EndKey;
 use engine_core::message::{Content, Header, Message};
 use engine_core::resumption::{Tag, TaggedDelivery};
 use engine_message::{Condition, section};
-use engine_shard::Engine;
+use engine_shard::{Engine, ROUTED};
 
 use crate::arena::Arena;
 use crate::client::Client;
@@ -59,7 +59,10 @@ impl Entrance<'_> {
     /// Takes a message.
     #[inline]
     pub fn enter(self, arrival: &Arrival<'_>) {
-        self.passed.into_iter().for_each(|passed| passed.note(arrival.settled));
+        if self.owner == ROUTED {
+            // What queues keep they count themselves.
+            self.passed.into_iter().for_each(|passed| passed.note(arrival.settled));
+        }
         let body = self.arena.copy(arrival.kept);
         let message = message(arrival, body, self.engine.wall_ms());
         self.engine.deliver(self.owner, self.end, arrival.delivery, arrival.settled, message);

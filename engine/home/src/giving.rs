@@ -9,6 +9,8 @@ use engine_core::key::LinkKey;
 use engine_core::message::{Content, Message};
 use engine_message::section;
 
+use engine_shard::ROUTED;
+
 use crate::home::Home;
 use crate::limits::GIVEN_OVERHEAD;
 use crate::link::{Kind, Link, LocalId};
@@ -105,7 +107,7 @@ fn gift<'a>(
     if due != Due::Back && (message.content == Content::File || link.stream.is_some()) {
         due = Due::Wait;
     }
-    if due != Due::Back {
+    if link.owner == ROUTED && due != Due::Back {
         let settled = if key == KEY_NONE { Settled::Yes } else { Settled::No };
         link.seen.passed.note(settled);
         all.note(settled);

@@ -129,12 +129,12 @@ impl Home {
         Self {
             names: NodeNames::new(node_id, engine.shard()),
             transactions: Transactions::new(engine.shard()),
+            passage: Passage::default(),
             engine,
             links: Slots::default(),
             rules: addresses,
             files: Files::new(first_file),
             naming: Naming::default(),
-            passage: Passage::default(),
             by_address: ByAddress::default(),
             links_max,
         }
@@ -221,7 +221,7 @@ impl Home {
 
     /// Some messages of a link's peer, or for it, have an outcome.
     pub fn note_outcome(&mut self, place: Slot, outcome: &Outcome, count: u64) {
-        let Some(link) = self.links.get_mut(place) else { return };
+        let Some(link) = self.links.get_mut(place).filter(|link| link.owner == ROUTED) else { return };
         link.seen.passed.note_outcome(outcome, count);
         let passage = &mut self.passage;
         let all = if link.is_consumer() { &mut passage.to_peers } else { &mut passage.from_peers };

@@ -4,6 +4,7 @@
 
 use engine_core::key::{EndKey, LinkKey, Port};
 use engine_core::slab::{Key, Slab};
+use engine_shard::ROUTED;
 
 /// Names a connection or a link of a shard.
 pub type Slot = Key;
@@ -18,6 +19,15 @@ pub struct OwnerEnd {
     pub owner: u16,
     /// The half.
     pub end: EndKey,
+}
+
+impl OwnerEnd {
+    /// Whether it is the router's.
+    #[inline]
+    #[must_use]
+    pub fn is_routed(self) -> bool {
+        self.owner == ROUTED
+    }
 }
 
 /// The place of a peer's link.
