@@ -33,6 +33,8 @@ pub(crate) struct Answered {
 #[derive(Clone, Copy)]
 enum Whom {
     Owner(OwnerEnd),
+    /// The router, of a link that is counted.
+    Router(Slot, OwnerEnd),
     Nobody,
     /// Nobody: its link ends, as its source does not list the outcome.
     Unlisted(Slot),
@@ -279,7 +281,6 @@ impl Bind {
         let accepted = outcome == command::Outcome::Accepted;
         // A disposition is mostly of one link's deliveries.
         let mut known = None;
-        let mut counted = None;
         let mut unlisted = Vec::new();
         while let Some(Settling { link: id, key, confirm }) = self.machine.next_settled() {
             let whom = match known {
@@ -290,21 +291,16 @@ impl Bind {
                     whom
                 }
             };
-            if let Whom::Owner(end) = whom
-                && end.is_routed()
-                && key != KEY_NONE
-            {
-                counted = match counted {
-                    Some((known, count)) if known == id => Some((id, count + 1)),
-                    before => {
-                        self.note_outcome(home, before, &outcome);
-                        Some((id, 1))
-                    }
-                };
-            }
             match whom {
                 Whom::Owner(end) if key != KEY_NONE && accepted && confirm.is_none() => home.accept(end, key),
                 Whom::Owner(end) if key != KEY_NONE => home.settle(end, key, outcome.clone(), confirm),
+                Whom::Router(place, end) if key != KEY_NONE => {
+                    home.note_outcome(place, &outcome, 1);
+                    match (accepted, confirm) {
+                        (true, None) => home.accept(end, key),
+                        _ => home.settle(end, key, outcome.clone(), confirm),
+                    }
+                }
                 Whom::Unlisted(place) => {
                     if key != KEY_NONE {
                         home.settle_by_default(place, key);
@@ -314,23 +310,13 @@ impl Bind {
                     }
                 }
                 // Nobody keeps it: there is nothing to wait for.
-                Whom::Owner(_) | Whom::Nobody => {
+                Whom::Owner(_) | Whom::Router(..) | Whom::Nobody => {
                     confirm.into_iter().for_each(|delivery| self.machine.confirm(id, delivery));
                 }
             }
         }
-        self.note_outcome(home, counted, &outcome);
         for id in unlisted {
             self.end_link(home, id, AmqpError::new(Condition::NotAllowed, outcome::UNLISTED));
-        }
-    }
-
-    /// Some deliveries of a link have an outcome.
-    fn note_outcome(&self, home: &mut Home, counted: Option<(LinkId, u64)>, outcome: &command::Outcome) {
-        if let Some((id, count)) = counted
-            && let Some(place) = self.link(id)
-        {
-            home.note_outcome(place, outcome, count);
         }
     }
 
@@ -340,7 +326,11 @@ impl Bind {
         if !self.outcomes.is_empty() && !self.outcomes_of(place).hold(asked) {
             return Whom::Unlisted(place);
         }
-        home.end_of(place).map_or(Whom::Nobody, Whom::Owner)
+        match home.end_of(place) {
+            Some(end) if end.is_routed() => Whom::Router(place, end),
+            Some(end) => Whom::Owner(end),
+            None => Whom::Nobody,
+        }
     }
 
     /// The peer told a state that is no outcome. What it says within a transaction waits for that; how far a delivery came concerns no

@@ -59,8 +59,8 @@ impl Entrance<'_> {
     /// Takes a message.
     #[inline]
     pub fn enter(self, arrival: &Arrival<'_>) {
-        if self.owner == ROUTED {
-            // What queues keep they count themselves.
+        if self.owner != self.engine.shard() && self.owner == ROUTED {
+            // What queues keep they count themselves, here or elsewhere.
             self.passed.into_iter().for_each(|passed| passed.note(arrival.settled));
         }
         let body = self.arena.copy(arrival.kept);

@@ -14,7 +14,6 @@ use engine_shard::ROUTED;
 use crate::home::Home;
 use crate::limits::GIVEN_OVERHEAD;
 use crate::link::{Kind, Link, LocalId};
-use crate::passed::Passed;
 use crate::slots::{Slot, Slots, peer_place};
 use crate::taking::Standing;
 
@@ -69,24 +68,26 @@ impl Home {
     /// Gives the message that was polled last; `None` if its link is gone.
     #[inline]
     pub fn give(&mut self, link: LinkKey, delivery: &Shown) -> Option<Gift<'_>> {
-        gift(&mut self.links, &mut self.passage.to_peers, link, delivery.key, self.engine.message(delivery))
+        gift(&mut self.links, link, delivery.key, self.engine.message(delivery))
     }
 
-    /// Gives a message that another shard sent.
+    /// Gives a message that another shard sent, or the router. What that sends is counted here; what queues give they count themselves.
     #[inline]
     pub fn give_sent<'a>(&mut self, link: LinkKey, key: u64, message: &'a Message) -> Option<Gift<'a>> {
-        gift(&mut self.links, &mut self.passage.to_peers, link, key, message)
+        let gift = gift(&mut self.links, link, key, message)?;
+        if let Some(link) = self.links.get_mut(gift.place).filter(|link| link.owner == ROUTED)
+            && gift.due != Due::Back
+        {
+            let settled = if key == KEY_NONE { Settled::Yes } else { Settled::No };
+            link.seen.passed.note(settled);
+            self.passage.to_peers.note(settled);
+        }
+        Some(gift)
     }
 }
 
 #[inline]
-fn gift<'a>(
-    links: &mut Slots<Link>,
-    all: &mut Passed,
-    link: LinkKey,
-    key: u64,
-    message: &'a Message,
-) -> Option<Gift<'a>> {
+fn gift<'a>(links: &mut Slots<Link>, link: LinkKey, key: u64, message: &'a Message) -> Option<Gift<'a>> {
     let place = peer_place(link);
     let link = links.get_mut(place)?;
     let conn = link.conn?;
@@ -106,11 +107,6 @@ fn gift<'a>(
     }
     if due != Due::Back && (message.content == Content::File || link.stream.is_some()) {
         due = Due::Wait;
-    }
-    if link.owner == ROUTED && due != Due::Back {
-        let settled = if key == KEY_NONE { Settled::Yes } else { Settled::No };
-        link.seen.passed.note(settled);
-        all.note(settled);
     }
     Some(Gift { conn, place, id: link.id, key, message, due })
 }
