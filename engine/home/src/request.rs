@@ -21,7 +21,7 @@ pub enum Request {
         /// That shard.
         owner: u16,
     },
-    /// Note that both ends have opened the connection.
+    /// Note that both ends have opened the connection: one that was made, or any of a router.
     Opened,
     /// Tell who runs the node that the connection was closed with an error, by either end.
     Closed(Closed),
