@@ -27,8 +27,6 @@ pub(crate) struct Neighbour {
     pub control_out: Option<Place>,
     /// Links for messages to it, by priority.
     pub out: [Option<Place>; PRIORITIES],
-    /// How many links for messages from it and to it there were.
-    pub had: [usize; 2],
     /// Links of any kind that are there.
     pub links: u32,
     /// Whether the registry knows it.
@@ -77,7 +75,6 @@ impl Neighbours {
                 control_in: None,
                 control_out: None,
                 out: [None; PRIORITIES],
-                had: [0; 2],
                 links: 0,
                 is_told: false,
                 credit: 0,

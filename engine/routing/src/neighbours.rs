@@ -50,7 +50,6 @@ impl Router {
                 self.tell_neighbour(connection);
             }
             Carries::Messages => {
-                neighbour.had[0] += 1;
                 self.settlement.handle_in(of_sender(place), InKind::Router, capacity);
                 self.settlement.handle_reached(of_sender(place));
             }
@@ -61,42 +60,51 @@ impl Router {
     pub(crate) fn attach_to(&mut self, link: LinkKey, spec: ConsumerSpec, between: Between) {
         let Some(id) = RouterId::new(&spec.address) else { return self.refuse_router(link, &spec.address) };
         let connection = between.connection;
+        let attached = match between.carries {
+            Carries::Control => self.attach_control(link, between, id),
+            Carries::Messages => self.attach_messages(link, &spec, between, id),
+        };
+        match attached {
+            Ok(place) => {
+                self.answer(link, place, spec.address);
+                self.tell_neighbour(connection);
+            }
+            Err(refusal) => self.out.events.push_back((link, Event::Refused { refusal })),
+        }
+    }
+
+    fn attach_control(&mut self, link: LinkKey, between: Between, id: RouterId) -> Result<Place, Box<Refusal>> {
+        let joint = Joint { link, connection: between.connection, kind: JointKind::ControlOut };
+        let place = self.ends.insert_within(End::Joint(joint), ENDS_MAX).map_err(|_| too_many())?;
         let neighbour = self.neighbours.get(self.shard, between, id);
-        let place = match between.carries {
-            Carries::Control => {
-                let joint = Joint { link, connection, kind: JointKind::ControlOut };
-                let place = self.ends.insert_within(End::Joint(joint), ENDS_MAX).ok();
-                (neighbour.control_out, neighbour.credit) = (place, 0);
-                place
-            }
-            Carries::Messages => {
-                let priority = neighbour.had[1].min(PRIORITIES - 1);
-                let consumer = consumer(neighbour.link, priority as u8);
-                let (routing, held) = (RoutingType::Anycast, Vec::new());
-                let receiver = Receiver { link, key: None, consumer, address: String::new(), routing, held };
-                let place = self.ends.insert_within(End::Receiver(receiver), ENDS_MAX).ok();
-                if let (Some(place), Some(lane)) =
-                    (place, neighbour.out.get_mut(priority).filter(|lane| lane.is_none()))
-                {
-                    *lane = Some(place);
-                    neighbour.had[1] += 1;
-                    let capacity = spec.passage.capacity.unwrap_or(self.capacity);
-                    self.settlement.handle_out(of_receiver(place), OutKind::Deciding, capacity);
-                    self.consumers.insert(consumer, place);
-                    Some(place)
-                } else {
-                    // More links than there are priorities: none of them would carry anything.
-                    place.into_iter().for_each(|place| drop(self.ends.remove(place)));
-                    None
-                }
-            }
-        };
-        let Some(place) = place else {
-            return self.out.events.push_back((link, Event::Refused { refusal: too_many() }));
-        };
         neighbour.links += 1;
-        self.answer(link, place, spec.address);
-        self.tell_neighbour(connection);
+        (neighbour.control_out, neighbour.credit) = (Some(place), 0);
+        Ok(place)
+    }
+
+    fn attach_messages(
+        &mut self,
+        link: LinkKey,
+        spec: &ConsumerSpec,
+        between: Between,
+        id: RouterId,
+    ) -> Result<Place, Box<Refusal>> {
+        let neighbour = self.neighbours.get(self.shard, between, id);
+        let Some((priority, lane)) = (0..).zip(&mut neighbour.out).find(|(_, lane)| lane.is_none()) else {
+            let text =
+                format!("a connection between routers has {PRIORITIES} links for messages, one for each priority");
+            return Err(Refusal::new(Condition::NotAllowed, text));
+        };
+        let consumer = consumer(neighbour.link, priority);
+        let (routing, held) = (RoutingType::Anycast, Vec::new());
+        let receiver = Receiver { link, key: None, consumer, address: String::new(), routing, held };
+        let place = self.ends.insert_within(End::Receiver(receiver), ENDS_MAX).map_err(|_| too_many())?;
+        *lane = Some(place);
+        neighbour.links += 1;
+        let capacity = spec.passage.capacity.unwrap_or(self.capacity);
+        self.settlement.handle_out(of_receiver(place), OutKind::Deciding, capacity);
+        self.consumers.insert(consumer, place);
+        Ok(place)
     }
 
     fn answer(&mut self, link: LinkKey, place: Place, address: String) {

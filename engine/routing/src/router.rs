@@ -159,7 +159,10 @@ impl Router {
     #[must_use]
     pub fn new(config: RouterConfig) -> Self {
         let RouterConfig { shard, shards, id, table, capacity, memory_bytes } = config;
-        let octets = |passing: &Passing| passing.message.body.len() as u64;
+        let octets = |passing: &Passing| {
+            let away = passing.away.as_ref().map_or(0, |away| away.body.len());
+            (passing.message.body.len() + away) as u64
+        };
         let mut settlement = Settlement::new(Bound { octets_max: memory_bytes, octets });
         // What comes over lanes is held back where it comes from.
         for other in (0..shards).filter(|other| *other != shard) {

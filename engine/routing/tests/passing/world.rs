@@ -10,7 +10,7 @@ use engine_core::key::{EndKey, LinkKey, Port};
 use engine_core::message::Message;
 use engine_router::table::{Addresses, Rules};
 use engine_router::{RouterId, Treatment};
-use engine_routing::{Answer, Crossing, Note, Registry, Router, RouterConfig, Update};
+use engine_routing::{Answer, Crossing, Note, Order, Registry, Router, RouterConfig, Update};
 
 /// Deliveries of a link that may be unsettled.
 pub const CAPACITY: u32 = 8;
@@ -184,6 +184,17 @@ impl World {
         self.seen[&link].came.iter().map(number).collect()
     }
 
+    /// What a shard has told the registry, which does not hear of it.
+    pub fn noted(&mut self, shard: u16) -> Vec<Note> {
+        self.notes.get_mut(&shard).map(std::mem::take).unwrap_or_default().into()
+    }
+
+    /// The registry wants something done.
+    pub fn order(&mut self, shard: u16, order: Order) {
+        self.router(shard).handle_order(order);
+        self.collect();
+    }
+
     /// What is on its way.
     pub fn ways(&self) -> Vec<Way> {
         let lanes = self.lanes.iter().filter(|(_, lane)| !lane.is_empty()).map(|((from, to), _)| Way::Lane(*from, *to));
@@ -227,6 +238,9 @@ impl World {
             for shard in 0..self.routers.len() as u16 {
                 self.told.entry(shard).or_default().push_back(Told::Table(update.clone()));
             }
+        }
+        while let Some(order) = self.registry.poll_order() {
+            self.routers[usize::from(order.shard())].handle_order(order);
         }
         while let Some(answer) = self.registry.poll_answer() {
             let (Answer::Stands(consumer) | Answer::Refused(consumer)) = answer;
