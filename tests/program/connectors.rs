@@ -485,7 +485,7 @@ const WRONG: &[(&str, &[&str])] = &[
         "name = \"a\"\nendpoints = [\"a:1\"]\n[[connectors]]\nname = \"a\"\nendpoints = [\"b:1\"]",
         &["has this name already"],
     ),
-    ("name = \"a\"\nendpoints = [\"a:1\"]\nrole = \"inter-router\"", &["connectors.role", "route-container"]),
+    ("name = \"a\"\nendpoints = [\"a:1\"]\nrole = \"inter-router\"", &["without a router", "router.enabled"]),
 ];
 
 #[test]
