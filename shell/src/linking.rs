@@ -12,7 +12,6 @@ use engine_router::auto_links::{Action, AutoLink, AutoLinkId, ConnectionId, Dire
 
 use crate::config::Role;
 use crate::connection::Origin;
-use crate::protocol::Protocol;
 use crate::shell::Shell;
 
 impl Shell {
@@ -92,12 +91,7 @@ impl Shell {
             let slot = Slot::from_bits(connection.0);
             match (action, self.auto_links.declared(link)) {
                 (Action::Attach { .. }, Some(declared)) => {
-                    let asking = asking(link, connection, declared);
-                    if let Some(entry) = self.turn.get_mut(slot) {
-                        let Protocol::Amqp(bind) = &mut entry.protocol;
-                        bind.ask(asking);
-                    }
-                    self.turn.touch(slot);
+                    self.turn.ask(slot, asking(link, connection, declared));
                 }
                 (Action::Attach { .. }, None) => {}
                 (Action::Detach { .. }, _) => self.turn.withdraw(slot, link.0),

@@ -6,7 +6,7 @@
 //! Guarantees: whatever a connection may have to write or to ask for makes it dirty, once; consumers get `TURN_GIVEN_BYTES` of
 //! messages in one turn, give or take one; an event of a link whose connection is gone reaches the home.
 
-use amqp_bind::{Given, Written};
+use amqp_bind::{Asking, Given, Written};
 use amqp_proto::{Authenticated, Out};
 use engine_core::command::Publish;
 use engine_core::event::{Event, Refusal};
@@ -234,6 +234,11 @@ impl<H> Turn<H> {
     /// Closes a connection that there is no room for.
     pub fn refuse(&mut self, protocol: &mut Protocol, why: &str) {
         protocol.close(&mut self.home, Condition::ResourceLimitExceeded, why);
+    }
+
+    /// Attaches a link to a node of a connection's peer.
+    pub fn ask(&mut self, slot: Slot, asking: Asking) {
+        self.step(slot, |Protocol::Amqp(bind), _| bind.ask(asking));
     }
 
     /// Detaches a link that a connection's binding was asked for.

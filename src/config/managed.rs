@@ -7,6 +7,7 @@ use engine_router_conf::sections::{self, Address, Listener as Section};
 use engine_router_conf::words;
 use engine_router_conf::{Configuration, Origin, read};
 
+use super::endpoint::Endpoint;
 use super::settings::{AutoLink, Config, Connector, Direction, Distribution, Listener, Role, Route, Sasl, Transport};
 
 /// A file with one section of each type that is made here, from which they are made.
@@ -25,9 +26,7 @@ pub fn configuration(config: &Config, file: Option<&Configuration>) -> Configura
         made.connectors = connectors(config);
         made.addresses = addresses(config);
         made.auto_links = auto_links(config);
-        let roles = made.listeners.iter().map(|listener| listener.endpoint.role);
-        let mut roles = roles.chain(made.connectors.iter().map(|connector| connector.endpoint.role));
-        if roles.any(|role| role == words::Role::InterRouter) {
+        if config.has_neighbours() {
             made.router.mode = words::Mode::Interior;
         }
         made
@@ -47,11 +46,8 @@ pub fn listeners(config: &Config) -> Vec<Section> {
 
 fn section(form: &Section, listener: &Listener, capacity: u32) -> Section {
     let mut section = form.clone();
-    let text = listener.address.to_string();
-    let (host, port) = text.rsplit_once(':').unwrap_or((&text, "0"));
-    section.host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    section.endpoint.port = port.to_owned();
-    let unnamed = format!("listener/{}:{port}", section.host);
+    (section.host, section.endpoint.port) = host_and_port(&listener.address);
+    let unnamed = format!("listener/{}:{}", section.host, section.endpoint.port);
     section.origin = named(if listener.name.is_empty() { unnamed } else { listener.name.clone() });
     (section.endpoint.role, section.endpoint.cost) = (role(listener.role), listener.cost);
     section.bounds.max_frame_size = listener.max_frame_size;
@@ -85,10 +81,9 @@ fn connectors(config: &Config) -> Vec<sections::Connector> {
     let Some(form) = form().connectors.pop() else { return Vec::new() };
     let connector = |from: &Connector| {
         let mut section = form.clone();
-        let first = from.endpoints.first().map(ToString::to_string).unwrap_or_default();
-        let (host, port) = first.rsplit_once(':').unwrap_or((&first, "0"));
-        section.host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        section.endpoint.port = port.to_owned();
+        if let Some(first) = from.endpoints.first() {
+            (section.host, section.endpoint.port) = host_and_port(first);
+        }
         (section.endpoint.role, section.endpoint.cost) = (role(from.role), from.cost);
         section.origin = named(from.name.clone());
         section.is_hostname_verified = from.verify_hostname;
@@ -120,6 +115,13 @@ fn auto_links(config: &Config) -> Vec<sections::AutoLink> {
         section
     };
     config.auto_links.iter().enumerate().map(link).collect()
+}
+
+/// A host without brackets, and its port.
+fn host_and_port(endpoint: &Endpoint) -> (String, String) {
+    let text = endpoint.to_string();
+    let (host, port) = text.rsplit_once(':').unwrap_or((&text, "0"));
+    (host.trim_start_matches('[').trim_end_matches(']').to_owned(), port.to_owned())
 }
 
 fn role(role: Role) -> words::Role {

@@ -50,6 +50,15 @@ pub struct Config {
     pub log: Log,
 }
 
+impl Config {
+    /// Whether a connection is to lead to another router: then the node is one of a network.
+    pub fn has_neighbours(&self) -> bool {
+        let roles = self.listeners.iter().map(|listener| listener.role);
+        let mut roles = roles.chain(self.connectors.iter().map(|connector| connector.role));
+        roles.any(|role| role == Role::InterRouter)
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {

@@ -168,7 +168,7 @@ impl Router {
             From::Router if self.chosen.has_clients() => for_clients(&message).unwrap_or(message),
             From::Router | From::Client(_) => message,
         };
-        let consumers = self.find_ways(message.header.priority);
+        let consumers = self.find_ways(priority);
         self.take(from, number, settled, Passing { message, away, consumers }).is_ok()
     }
 
@@ -190,16 +190,13 @@ impl Router {
         self.take(from, number, settled, Passing { message, away: None, consumers: Consumers::Here }).is_ok()
     }
 
-    fn receiver_of(&self, consumer: ConsumerId) -> Option<Place> {
-        receiver_of((&self.consumers, &self.neighbours), consumer)
-    }
-
     /// Puts the links to a message's targets together, of which each shard has one; gives those of other shards.
     fn find_ways(&mut self, priority: u8) -> Consumers {
         if let [target] = *self.chosen.targets.as_slice() {
             let consumer = consumer_of(target, priority);
             if consumer.shard() == self.shard {
-                self.chosen.links.extend(self.receiver_of(consumer).map(of_receiver));
+                let receiver = receiver_of((&self.consumers, &self.neighbours), consumer);
+                self.chosen.links.extend(receiver.map(of_receiver));
                 return Consumers::Here;
             }
             self.chosen.links.push(lane_out(consumer.shard()));
@@ -207,11 +204,11 @@ impl Router {
         }
         self.chosen.lanes.clear();
         let mut elsewhere = Vec::new();
-        for index in 0..self.chosen.targets.len() {
-            let Some(target) = self.chosen.targets.get(index) else { break };
+        let known = (&self.consumers, &self.neighbours);
+        for target in &self.chosen.targets {
             let consumer = consumer_of(*target, priority);
             if consumer.shard() == self.shard {
-                self.chosen.links.extend(self.receiver_of(consumer).map(of_receiver));
+                self.chosen.links.extend(receiver_of(known, consumer).map(of_receiver));
                 continue;
             }
             elsewhere.push(consumer);

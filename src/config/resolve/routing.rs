@@ -76,8 +76,6 @@ impl Resolving<'_> {
     /// How often the router speaks to others; nothing if no connection is to lead to one.
     fn network(&mut self) -> Option<Timers> {
         let config = self.config;
-        let roles = config.listeners.iter().map(|listener| listener.role);
-        let mut roles = roles.chain(config.connectors.iter().map(|connector| connector.role));
         let router = &config.router;
         for (least, most, other) in [
             ("hello_age_ms", router.hello_age_ms, ("hello_ms", router.hello_ms)),
@@ -92,7 +90,7 @@ impl Resolving<'_> {
             }
         }
         let ns = |ms: u32| u64::from(ms) * 1_000_000;
-        roles.any(|role| role == Role::InterRouter).then(|| Timers {
+        config.has_neighbours().then(|| Timers {
             hello_ns: ns(router.hello_ms),
             hello_age_ns: ns(router.hello_age_ms),
             advertise_ns: ns(router.advertise_ms),
