@@ -17,7 +17,6 @@ use engine_core::Core;
 use engine_core::limits::CoreConfig;
 use engine_home::{AddressRules, Managed, Moves};
 use engine_policy::{Gate, Policy, Rules};
-use engine_routing::Router;
 use engine_rt::{Clock, InboxSender, Listener, Permits, Pulse, ShardThread, Starting, Termination, Waker};
 use engine_shard::Engine;
 use node_shell::{Asking, Disks, Judge, Layers, ListenerConfig, Parts, Post, Shell, ShellConfig, Verify, policing};
@@ -555,7 +554,7 @@ fn start_shards(
             }
             None => None,
         };
-        let router = router.map(|router| router.config(shard));
+        let router = router.map(|router| router.router(shard));
         let first_file = u64::from(shard) << 48 | large.as_ref().map_or(0, |(_, first)| *first);
         let large = match &large {
             Some((files, _)) => Some(
@@ -570,7 +569,7 @@ fn start_shards(
             let (store, journal) = journal.map(|Journal { store, disk }| (store, disk)).unzip();
             let engine = Engine::new(core, mesh, store);
             let engine = match router {
-                Some(config) => engine.with_router(Router::new(config)),
+                Some(make) => engine.with_router(make()),
                 None => engine,
             };
             let disks = Disks { journal, large };

@@ -102,6 +102,7 @@ impl Reload {
             router: _,
             routes: _,
             auto_links: _,
+            link_routes: _,
             passwords: _,
             users: _,
             http: _,
@@ -127,6 +128,7 @@ impl Reload {
             ("routes", was.routes != now.routes),
             ("passwords", was.passwords != now.passwords),
             ("auto_links", was.auto_links != now.auto_links),
+            ("link_routes", was.link_routes != now.link_routes),
         ];
         changed.extend(lists.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name.to_owned()));
         changed

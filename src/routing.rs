@@ -10,7 +10,7 @@ use engine_router::RouterId;
 use engine_router::auto_links::AutoLink;
 use engine_router::network::{Network, Timers};
 use engine_router::table::{Addresses, Rules, Table};
-use engine_routing::{Note, Registry, RouterConfig};
+use engine_routing::{LinkRoute, Note, Registry, Router, RouterConfig};
 use engine_rt::InboxSender;
 use node_shell::{Post, registry};
 
@@ -42,6 +42,8 @@ pub struct Routing {
     pub network: Option<Timers>,
     /// Links that it attaches itself.
     pub auto_links: Arc<[AutoLink]>,
+    /// Links that go to containers whole.
+    pub link_routes: Arc<[LinkRoute]>,
     /// Octets of memory for messages that are under way, of all shards together.
     pub memory_bytes: u64,
 }
@@ -61,6 +63,7 @@ impl Prepared {
     pub fn new(routing: Routing, shards: u16) -> Self {
         let seed = RandomState::new().hash_one(std::process::id());
         let mut addresses = Addresses::new(Arc::clone(&routing.rules), seed);
+        addresses.declare_link_routes(routing.link_routes.iter().map(|route| route.key.clone()));
         let table = addresses.view();
         let network = routing.network.map(|timers| {
             let instance = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
@@ -81,8 +84,13 @@ impl Prepared {
         self.notes.0.clone()
     }
 
-    /// What a shard's part is told.
-    pub fn config(&self, shard: u16) -> RouterConfig {
+    /// What makes a shard's part.
+    pub fn router(&self, shard: u16) -> impl FnOnce() -> Router + Send + 'static {
+        let (config, link_routes) = (self.config(shard), Arc::clone(&self.routing.link_routes));
+        move || Router::new(config).with_link_routes(link_routes)
+    }
+
+    fn config(&self, shard: u16) -> RouterConfig {
         let Routing { id, capacity, memory_bytes, .. } = &self.routing;
         let (id, table, shards) = (id.clone(), self.table.clone(), self.shards);
         let memory_bytes = memory_bytes / u64::from(shards.max(1));

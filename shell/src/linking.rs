@@ -28,8 +28,9 @@ impl Shell {
         };
         match (named, entry.host.origin) {
             (Some((Role::RouteContainer, name)), _) => {
-                let container = &entry.protocol.client().container;
-                self.auto_links.handle_connection(ConnectionId(slot.to_bits()), name, container);
+                let (name, container) = (name.to_owned(), entry.protocol.client().container.clone());
+                self.auto_links.handle_connection(ConnectionId(slot.to_bits()), &name, &container);
+                self.turn.handle_container(slot, &name, &container);
                 self.attach_links();
             }
             // Whoever connects attaches.
@@ -50,6 +51,7 @@ impl Shell {
     /// A connection is gone.
     pub(crate) fn handle_container_gone(&mut self, slot: Slot) {
         self.auto_links.handle_connection_lost(ConnectionId(slot.to_bits()));
+        self.turn.handle_container_gone(slot);
     }
 
     /// Attaches again what is due.

@@ -109,6 +109,16 @@ impl<H> Turn<H> {
         self.step(slot, |Protocol::Amqp(bind), home| bind.ask_router(home));
     }
 
+    /// A container's connection is open: that of a connector or listener of this name.
+    pub fn handle_container(&mut self, slot: Slot, name: &str, container: &str) {
+        self.home.engine_mut().handle_container(slot.to_bits(), name, container);
+    }
+
+    /// It is gone.
+    pub fn handle_container_gone(&mut self, slot: Slot) {
+        self.home.engine_mut().handle_container_gone(slot.to_bits());
+    }
+
     /// What the router's registry is told next.
     pub fn poll_note(&mut self) -> Option<Note> {
         self.home.engine_mut().poll_note()

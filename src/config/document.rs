@@ -20,11 +20,11 @@ use super::bounds::{AUTO_LINKS_MAX, CONNECTORS_MAX, FILE_MAX, LISTENERS_MAX, ROU
 use super::fault::{Faults, Origin, Place};
 use super::files;
 use super::origins::Origins;
-use super::settings::{AutoLink, Config, Connector, Http, Limits, Listener, Log, Node, Route, Router, Storage, Users};
+use super::settings::{AutoLink, Config, Connector, Http, Limits, LinkRoute, Listener, Log, Node, Route, Router, Storage, Users};
 use super::similar::{called_otherwise, most_similar};
 
 /// Tables and their settings, in the order of the documentation.
-pub const AREAS: [(&str, &[Setting]); 14] = [
+pub const AREAS: [(&str, &[Setting]); 15] = [
     (Node::NAME, Node::SETTINGS),
     (Listener::NAME, Listener::SETTINGS),
     (Connector::NAME, Connector::SETTINGS),
@@ -34,6 +34,7 @@ pub const AREAS: [(&str, &[Setting]); 14] = [
     (Router::NAME, Router::SETTINGS),
     (Route::NAME, Route::SETTINGS),
     (AutoLink::NAME, AutoLink::SETTINGS),
+    (LinkRoute::NAME, LinkRoute::SETTINGS),
     (Storage::NAME, Storage::SETTINGS),
     (Users::NAME, Users::SETTINGS),
     (Http::NAME, Http::SETTINGS),
@@ -42,7 +43,7 @@ pub const AREAS: [(&str, &[Setting]); 14] = [
 ];
 
 /// Those of which there may be several.
-pub const LISTS: [&str; 7] = [
+pub const LISTS: [&str; 8] = [
     Listener::NAME,
     Connector::NAME,
     AddressEntry::NAME,
@@ -50,6 +51,7 @@ pub const LISTS: [&str; 7] = [
     DivertEntry::NAME,
     Route::NAME,
     AutoLink::NAME,
+    LinkRoute::NAME,
 ];
 
 type Entry<'i> = (&'i Spanned<Cow<'i, str>>, &'i Spanned<DeValue<'i>>);
@@ -138,6 +140,7 @@ impl Reader<'_> {
             Router::NAME => self.read_area((key, value), &mut config.router),
             Route::NAME => config.routes = self.read_list((key, value), ROUTES_MAX),
             AutoLink::NAME => config.auto_links = self.read_list((key, value), AUTO_LINKS_MAX),
+            LinkRoute::NAME => config.link_routes = self.read_list((key, value), ROUTES_MAX),
             Users::NAME => self.read_area((key, value), &mut config.users),
             Http::NAME => self.read_area((key, value), &mut config.http),
             Limits::NAME => self.read_area((key, value), &mut config.limits),

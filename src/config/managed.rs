@@ -8,10 +8,11 @@ use engine_router_conf::words;
 use engine_router_conf::{Configuration, Origin, read};
 
 use super::endpoint::Endpoint;
-use super::settings::{AutoLink, Config, Connector, Direction, Distribution, Listener, Role, Route, Sasl, Transport};
+use super::settings::{AutoLink, Config, Connector, Direction, Distribution, LinkRoute, Listener, Role, Route, Sasl, Transport};
 
 /// A file with one section of each type that is made here, from which they are made.
-const FORM: &str = "listener {\n}\nconnector {\n}\naddress {\n  prefix: form\n}\nautoLink {\n  address: form\n  direction: in\n  containerId: form\n}\n";
+const FORM: &str = "listener {\n}\nconnector {\n}\naddress {\n  prefix: form\n}\nautoLink {\n  address: form\n  direction: in\n  containerId: form\n}\nlinkRoute {\n  prefix: \
+                    form\n  direction: in\n}\n";
 
 fn form() -> Configuration {
     read("form", FORM, |_| None).configuration.expect("it is right")
@@ -26,6 +27,7 @@ pub fn configuration(config: &Config, file: Option<&Configuration>) -> Configura
         made.connectors = connectors(config);
         made.addresses = addresses(config);
         made.auto_links = auto_links(config);
+        made.link_routes = link_routes(config);
         if config.has_neighbours() {
             made.router.mode = words::Mode::Interior;
         }
@@ -115,6 +117,31 @@ fn auto_links(config: &Config) -> Vec<sections::AutoLink> {
         section
     };
     config.auto_links.iter().enumerate().map(link).collect()
+}
+
+/// One for each direction.
+fn link_routes(config: &Config) -> Vec<sections::LinkRoute> {
+    let Some(form) = form().link_routes.pop() else { return Vec::new() };
+    let routes = |(index, from): (usize, &LinkRoute)| {
+        let route = |direction: Direction| {
+            let mut section = form.clone();
+            section.origin = named(format!("linkRoute/{index}-{}", direction.word()));
+            section.matched.prefix.clone_from(&from.prefix);
+            section.matched.pattern.clone_from(&from.pattern);
+            section.direction = match direction {
+                Direction::In => words::Direction::In,
+                Direction::Out => words::Direction::Out,
+            };
+            section.via.connection.clone_from(&from.connection);
+            section.via.container_id.clone_from(&from.container);
+            section.del_external_prefix.clone_from(&from.remove_prefix);
+            section.add_external_prefix.clone_from(&from.add_prefix);
+            section
+        };
+        let both = [Direction::In, Direction::Out].into_iter();
+        both.filter(|direction| from.direction.is_none_or(|one| one == *direction)).map(route).collect::<Vec<_>>()
+    };
+    config.link_routes.iter().enumerate().flat_map(routes).collect()
 }
 
 /// A host without brackets, and its port.

@@ -39,6 +39,7 @@ fn tables(config: &Config) -> Vec<Table> {
     tables.push(Table::of(0, &config.router));
     tables.extend(list(&config.routes));
     tables.extend(list(&config.auto_links));
+    tables.extend(list(&config.link_routes));
     tables.extend([
         Table::of(0, &config.storage),
         Table::of(0, &config.users),
@@ -152,7 +153,7 @@ mod tests {
     use super::super::addresses::{AddressEntry, DivertEntry, QueueEntry};
     use super::super::document::AREAS;
     use super::super::given::Options;
-    use super::super::settings::{AutoLink, Config, Connector, Listener, Route};
+    use super::super::settings::{AutoLink, Config, Connector, LinkRoute, Listener, Route};
     use super::*;
 
     #[test]
@@ -165,6 +166,7 @@ mod tests {
             diverts: vec![DivertEntry::default()],
             routes: vec![Route::default()],
             auto_links: vec![AutoLink::default()],
+            link_routes: vec![LinkRoute::default()],
             ..Config::default()
         };
         let mut names: Vec<&str> = tables(&config).iter().map(|table| table.name).collect();

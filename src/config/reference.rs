@@ -6,7 +6,7 @@ use engine_catalogue::{AddressSettings, Area};
 use super::addresses::{AddressEntry, DivertEntry, QueueEntry};
 use super::document::{AREAS, LISTS};
 use super::print::written;
-use super::settings::{AutoLink, Connector, Http, Limits, Listener, Log, Node, Route, Router, Storage, Users};
+use super::settings::{AutoLink, Connector, Http, Limits, LinkRoute, Listener, Log, Node, Route, Router, Storage, Users};
 
 const BEGIN: &str = "<!-- settings: made from src/config/settings.rs, and those of addresses from engine/catalogue/src/settings.rs -->\n";
 const END: &str = "<!-- end of settings -->";
@@ -52,6 +52,7 @@ fn the_table_of_settings_is_documented() {
         rows_of::<Router>(),
         rows_of::<Route>(),
         rows_of::<AutoLink>(),
+        rows_of::<LinkRoute>(),
     ];
     let made = rows_of::<Node>()
         + &listed.concat()

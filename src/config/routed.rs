@@ -78,6 +78,19 @@ const DONE: &[(&str, &[&str])] = &[
     ),
     ("address", &["prefix", "pattern", "distribution", "waypoint", "ingressPhase", "egressPhase", "enableFallback"]),
     ("autoLink", &["address", "direction", "connection", "containerId", "externalAddress", "phase", "fallback"]),
+    (
+        "linkRoute",
+        &[
+            "prefix",
+            "pattern",
+            "direction",
+            "connection",
+            "containerId",
+            "distribution",
+            "addExternalPrefix",
+            "delExternalPrefix",
+        ],
+    ),
     ("sslProfile", &["caCertFile", "certFile", "privateKeyFile"]),
     ("policy", &["maxConnections", "maxMessageSize", "enableVhostPolicy"]),
 ];
@@ -140,6 +153,7 @@ pub fn lay(
     laying.connectors(configuration);
     laying.routes(&configuration.addresses);
     laying.auto_links(&configuration.auto_links);
+    laying.link_routes(&configuration.link_routes);
     laying.bounds(configuration);
     said::note(configuration, laying.origins);
 }
@@ -167,7 +181,7 @@ impl Laying<'_> {
     fn look(&mut self, said: &Said<'_>, vhosts: Vhosts) {
         let Said { section, place, name, attributes } = said;
         match *section {
-            "linkRoute" | "authServicePlugin" => {
+            "authServicePlugin" => {
                 return self
                     .fault(place, format!("{name}: sections of {section} are read, and not run yet: leave it out"));
             }
@@ -559,7 +573,6 @@ mod tests {
             ("listener {\n http: yes\n}\n", "listener.http"),
             ("listener {\n authenticatePeer: yes\n}\n", "heddle user add"),
             ("listener {\n saslMechanisms: PLAIN\n}\n", "ANONYMOUS only"),
-            ("linkRoute {\n prefix: a\n direction: in\n connection: c\n}\n", "sections of linkRoute"),
             ("listener {\n host: 127.0.0.1\n socketAddressFamily: IPv6\n}\n", "is no address of IPv6"),
             ("listener {\n host: ::1\n socketAddressFamily: IPv4\n}\n", "is no address of IPv4"),
             ("listener {\n host: localhost\n socketAddressFamily: IPv4\n}\n", "write its address of IPv4"),

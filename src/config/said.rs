@@ -63,6 +63,17 @@ const OF_AUTO_LINKS: &[(&str, &[&str])] = &[
     ("fallback", &["fallback"]),
 ];
 
+/// The same of a route of links.
+const OF_LINK_ROUTES: &[(&str, &[&str])] = &[
+    ("prefix", &["prefix"]),
+    ("pattern", &["pattern"]),
+    ("direction", &["direction"]),
+    ("connection", &["connection"]),
+    ("container", &["containerId"]),
+    ("remove_prefix", &["delExternalPrefix"]),
+    ("add_prefix", &["addExternalPrefix"]),
+];
+
 /// The place of the first of some attributes that a section has.
 fn first(section: &Origin, attributes: &[&str]) -> Option<Place> {
     attributes.iter().find_map(|attribute| section.place_of(attribute))
@@ -93,5 +104,8 @@ pub fn note(configuration: &Configuration, origins: &mut Origins) {
     }
     for (index, link) in configuration.auto_links.iter().enumerate() {
         all("auto_links", index, &link.origin, OF_AUTO_LINKS);
+    }
+    for (index, route) in configuration.link_routes.iter().enumerate() {
+        all("link_routes", index, &route.origin, OF_LINK_ROUTES);
     }
 }

@@ -36,6 +36,8 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// Links that the router attaches.
     pub auto_links: Vec<AutoLink>,
+    /// Links of clients that go to a container whole.
+    pub link_routes: Vec<LinkRoute>,
     /// Passwords of connectors by their names, where a router's file has them: they are no settings, and are not printed.
     pub passwords: HashMap<String, Password>,
     /// Who may authenticate.
@@ -71,6 +73,7 @@ impl Default for Config {
             router: Router::default(),
             routes: Vec::new(),
             auto_links: Vec::new(),
+            link_routes: Vec::new(),
             passwords: HashMap::new(),
             users: Users::default(),
             http: Http::default(),
@@ -144,7 +147,7 @@ choice! {
     Role {
         /// Clients, or whoever else.
         Normal = "normal",
-        /// A broker or a service: links of `auto_links` are attached to it.
+        /// A broker or a service: links of `auto_links` are attached to it, and those of `link_routes` go to it.
         RouteContainer = "route-container",
         /// Another router of the network.
         InterRouter = "inter-router",
@@ -357,6 +360,28 @@ area! {
         phase: Option<u8> = None => range(0, 9, "") => told("in: 1, out: 0");
         /// whether it is for the address's fallback, which has no phase
         fallback: bool = false;
+    }
+}
+
+area! {
+    /// Links of clients that go to a broker or a service whole, wherever in the network that is connected: with its transactions, subscriptions,
+    /// selectors and browsers.
+    LinkRoute = "link_routes" {
+        /// beginning of the addresses that it is for: words are divided by dots or slashes, and `a` is for `a.b` and not for `ab`; `$coordinator`
+        /// is that of transactions
+        prefix: Option<String> = None => told("none");
+        /// instead of a prefix: `*` stands for one word, `#` for any words; where several match, the most specific one holds
+        pattern: Option<String> = None => told("none");
+        /// which links: `in` those that clients send on, `out` those that they receive on
+        direction: Option<Direction> = None => told("both");
+        /// the connector or listener of whose connections it is; its role is `route-container`
+        connection: Option<String> = None => told("none");
+        /// instead of that: the name that the peer gives itself, its container-id; with neither it leads to peers of other routers only
+        container: Option<String> = None => told("none");
+        /// what the peer's addresses do not have of the clients': it is taken off where they begin with it
+        remove_prefix: Option<String> = None => told("none");
+        /// what the peer's addresses have in front
+        add_prefix: Option<String> = None => told("none");
     }
 }
 

@@ -30,9 +30,16 @@ pub fn text(output: &Output) -> String {
 pub struct Broker {
     pub process: Child,
     pub folder: TempDir,
+    /// Where clients come in: at its own listeners, or at those of a router in front of it.
     pub addresses: Vec<SocketAddr>,
     pub http: SocketAddr,
+    /// The router in front of it, if clients go through one (`FRONT`).
+    front: Option<Box<Broker>>,
 }
+
+/// Names the number of shards of a router that is put in front of each broker with plain listeners: links of clients go through it whole, so that
+/// whatever a test of a broker says holds for a broker behind a router.
+const FRONT: &str = "HEDDLE_TEST_FRONT";
 
 impl Drop for Broker {
     fn drop(&mut self) {
@@ -60,7 +67,29 @@ impl Broker {
 
     /// The same with a log of this level.
     pub fn start_telling(folder: TempDir, shards: u16, level: &str, listeners: &str) -> Self {
-        started(Self::start_saying(folder, (shards, level), listeners, |_| {}))
+        let broker = started(Self::start_saying(folder, (shards, level), listeners, |_| {}));
+        let is_plain = ["[router]", "transport", "sasl", "[users]", "[[connectors]]"].iter().all(|no| !listeners.contains(no));
+        match std::env::var(FRONT).ok().and_then(|shards| shards.parse().ok()).filter(|_| is_plain) {
+            Some(shards) => broker.behind_a_router(shards),
+            None => broker,
+        }
+    }
+
+    /// The same broker, whose clients go through a router whole.
+    pub fn behind_a_router(mut self, shards: u16) -> Self {
+        let listeners = "[[listeners]]\naddress = \"127.0.0.1:0\"\n".repeat(self.addresses.len());
+        let at = self.addresses[0];
+        let config = format!(
+            "{listeners}[storage]\nenabled = false\n[router]\nenabled = true\n[[connectors]]\nname = \"broker\"\nrole = \
+             \"route-container\"\nendpoints = [\"{at}\"]\nretry_min_ms = 100\nretry_max_ms = 200\n\
+             [[link_routes]]\npattern = \"#\"\nconnection = \"broker\"\n"
+        );
+        let folder = TempDir::new().expect("a folder");
+        let router = started(Self::start_saying(folder, (shards, "info"), &config, |_| {}));
+        wait_for("the way to the broker", || crate::peer::opened(&router).try_attach_coordinator().is_none().then_some(()));
+        self.addresses.clone_from(&router.addresses);
+        self.front = Some(Box::new(router));
+        self
     }
 
     /// The same with more said of how the program is started.
@@ -137,7 +166,7 @@ impl Broker {
             |value: &serde_json::Value| value.as_str().and_then(|text| text.parse().ok()).expect("an address");
         let listeners = value["listeners"].as_array().expect("listeners");
         let addresses = listeners.iter().map(|listener| address(&listener["address"])).collect();
-        Ok(Self { process, folder, addresses, http: address(&value["http"]) })
+        Ok(Self { process, folder, addresses, http: address(&value["http"]), front: None })
     }
 
     /// Asks the HTTP listener; gives status line and body.

@@ -50,6 +50,7 @@ mod router;
 mod router_bounds;
 mod router_brokers;
 mod router_files;
+mod router_link_routes;
 mod router_management;
 mod router_network;
 mod router_policy;

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use amqp_codec::AmqpError;
 use amqp_codec::frame::{self, FrameKind, ProtocolHeader, Split};
 use amqp_codec::performative::{
-    self, Attach, Begin, Close, DeliveryState, Disposition, DistributionMode, Flow, Open, Performative, Role, Source,
+    self, Attach, Begin, Close, Coordinator, DeliveryState, Disposition, DistributionMode, Flow, Open, Performative, Role, Source,
     Target, Terminus, Transfer, encode_frame, encode_transfer,
 };
 use amqp_codec::sasl::{OutcomeCode, SaslFrame};
@@ -219,6 +219,20 @@ impl<S: Read + Write> Peer<S> {
     pub fn attach_waiting_sender(&mut self, queue: &str) {
         self.attach(queue, 0, Role::Sender, None);
         self.until(|performative| matches!(performative, Performative::Attach(_)).then_some(()));
+    }
+
+    /// Attaches a link of handle 0 that sends to a queue; gives why it is refused, if it is.
+    pub fn try_attach_sender(&mut self, queue: &str) -> Option<AmqpError> {
+        self.attach(queue, 0, Role::Sender, None);
+        self.answer(&format!("{queue}-0")).1
+    }
+
+    /// Attaches a link of handle 0 to the coordinator of transactions; gives why it is refused, if it is.
+    pub fn try_attach_coordinator(&mut self) -> Option<AmqpError> {
+        let target = Some(Target::Coordinator(Coordinator::default()));
+        let attach = Attach { target, initial_delivery_count: Some(0), ..Attach::new("coordinator", 0, Role::Sender) };
+        self.put(&Performative::Attach(Box::new(attach)));
+        self.answer("coordinator").1
     }
 
     /// Waits until the link of handle 0 has credit.

@@ -413,3 +413,23 @@ fn what_is_moved_between_shards_is_neither_lost_nor_doubled_by_kills() {
     let told = crate::broker::run(&["data", "stat", "--data-dir", &stopped.path().join("data").display().to_string()]);
     assert!(told.status.success(), "{}", crate::broker::text(&told));
 }
+
+#[test]
+fn a_coordinators_link_that_ends_takes_its_transactions_with_it() {
+    let broker = started(1);
+    fill(&broker, "in", &[b"one"]);
+    let mut client = Client::sending_to(&broker, "out");
+    let id = client.declare();
+    client.peer.attach_receiver("in", 1);
+    let (first, _) = client.peer.receive();
+    client.send(&id, b"never");
+    client.retire(&id, first, true);
+    client.peer.put(&Performative::Detach(Detach { handle: COORDINATOR, closed: true, error: None }));
+    client.peer.until(|performative| matches!(performative, Performative::Detach(_)).then_some(()));
+    let there = || broker.queue("in").filter(|queue| queue["acquired"] == 0 && queue["messages"] == 1);
+    wait_for("the message to come back", there);
+    assert_eq!(bodies(&broker, "out"), [[0_u8; 0]; 0]);
+    // The transaction is not there any more, and the connection is.
+    attach(&mut client.peer);
+    assert!(client.discharge(&id, false).expect_err("it was rolled back").contains("unknown-id"));
+}

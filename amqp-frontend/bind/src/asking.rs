@@ -50,6 +50,9 @@ impl Bind {
 
     /// The peer answered an attach of ours.
     pub(crate) fn handle_answer(&mut self, home: &mut Home, id: LinkId, answer: &Attach) {
+        if self.handle_half_answer(home, id, answer) {
+            return;
+        }
         let refused = match answer.role {
             Role::Sender => answer.source.is_none(),
             Role::Receiver => answer.target.is_none(),

@@ -16,6 +16,7 @@ use crate::{coordinating, lasting, terminus};
 
 impl Bind {
     pub(crate) fn handle_attach(&mut self, home: &mut Home, id: LinkId, attach: Box<Attach>, moves: Moves) {
+        let Some(attach) = self.go_through(home, id, attach) else { return };
         let planned = self.plan_between(&attach).unwrap_or_else(|| {
             let name = terminus::is_dynamic(&attach).then(|| home.name_node());
             let is_management = |address: &str| home.is_management(address);
@@ -108,7 +109,7 @@ impl Bind {
     }
 
     /// An attach was answered: what the peer sent behind it may have waited for that.
-    fn handle_answered(&mut self, home: &mut Home) {
+    pub(crate) fn handle_answered(&mut self, home: &mut Home) {
         if self.machine.is_waiting() && !self.client.paused {
             self.resume(home);
         }
@@ -133,6 +134,7 @@ impl Bind {
 
     /// A link ends for what its peer did, with an error; what it still had becomes what its source says.
     pub(crate) fn end_link(&mut self, home: &mut Home, id: LinkId, error: AmqpError) {
+        self.handle_half_detached(home, id, Closing::Closed, Some(&error));
         self.drop_link(home, id, DetachMode::Ended);
         self.handle_asked_ended(id, || error.to_string());
         self.machine.detach(id, Closing::Closed, Some(error), &mut self.out);

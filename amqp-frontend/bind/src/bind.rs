@@ -12,15 +12,16 @@ use std::sync::Arc;
 use amqp_codec::AmqpError;
 use amqp_codec::performative::{Attach, Open};
 use amqp_proto::{Authenticated, Config, Connection, Credentials, Input, LinkId, Out};
-use engine_core::command::{DetachMode, SolePolicy};
+use engine_core::command::DetachMode;
 use engine_home::limits::OUT_STOP_GIVING;
 use engine_home::{Client, Home, LocalId, Moves, Peer, Request, Slot};
 use engine_message::Condition;
 
 use crate::asked::AskedLinks;
 use crate::coordinating::Belongs;
+use crate::halves::Through;
 use crate::joints;
-use crate::judgement::Judgement;
+use crate::judgement::Entry;
 use crate::outcome::Outcomes;
 
 /// One AMQP connection.
@@ -45,12 +46,12 @@ pub struct Bind {
     below: usize,
     /// Whether both ends have opened it.
     pub(crate) opened: bool,
-    /// What its peer wants to become of other connections of its container.
-    pub(crate) sole: Option<SolePolicy>,
     /// Links that we attached, once there was one.
     pub(crate) asked: Option<Box<AskedLinks>>,
-    /// Whether a policy has to let it in.
-    pub(crate) judgement: Judgement,
+    /// Links that pass through the node whole, once there was one.
+    pub(crate) through: Option<Box<Through>>,
+    /// How it is let in.
+    pub(crate) entry: Entry,
 }
 
 /// Who connects to a peer, and who that peer is here.
@@ -71,6 +72,8 @@ pub(crate) enum Stop {
     Tls,
     /// It moves to another shard, where its attach is answered.
     Moving(LinkId, Box<Attach>),
+    /// What came on links that pass through has to leave at their other ends.
+    Flooded,
 }
 
 impl Bind {
@@ -107,9 +110,9 @@ impl Bind {
             moves,
             below: 0,
             opened: false,
-            sole: None,
             asked: None,
-            judgement: Judgement::Done,
+            through: None,
+            entry: Entry::default(),
         }
     }
 
@@ -169,6 +172,9 @@ impl Bind {
             self.handle_amqp(home, event);
         }
         self.keep(bytes.get(input.consumed()..).unwrap_or_default());
+        if self.through.is_some() {
+            self.bound_answer(now_ns);
+        }
     }
 
     fn keep(&mut self, rest: &[u8]) {
@@ -226,6 +232,7 @@ impl Bind {
 
     /// Its time has come.
     pub fn handle_deadline(&mut self, home: &mut Home) {
+        self.handle_unanswered(home);
         if let Some(event) = self.machine.handle_deadline(home.engine().now_ns(), &mut self.out) {
             self.handle_amqp(home, event);
         }
@@ -234,7 +241,8 @@ impl Bind {
     /// When it is to be looked at even if nothing happens, nanoseconds.
     #[must_use]
     pub fn deadline(&self) -> Option<u64> {
-        self.machine.deadline()
+        let answer_by_ns = self.through.as_ref().and_then(|through| through.answer_by_ns);
+        self.machine.deadline().into_iter().chain(answer_by_ns).min()
     }
 
     /// Closes it because the node stops, or has no room for it.
@@ -282,6 +290,9 @@ impl Bind {
     pub fn handle_written(&mut self, home: &mut Home, below: usize) -> Written {
         self.below = below;
         let sent = self.advance_all(home);
+        if self.through.is_some() {
+            self.advance_halves(home);
+        }
         Written { sent, told: self.feed(home) }
     }
 
@@ -326,6 +337,7 @@ impl Bind {
 
     /// All its links ended with it, so, and its claim to its container.
     pub fn drop_links(&mut self, home: &mut Home, mode: DetachMode) {
+        self.lose_halves(home);
         home.end_transactions(&self.client);
         home.drop_claim(&mut self.client);
         for place in std::mem::take(&mut self.links).into_iter().flatten().flatten() {

@@ -72,7 +72,7 @@ impl Bind {
                     self.client.introduce(&open.properties);
                 }
                 self.client.container = open.container_id;
-                self.sole = sole;
+                self.entry.sole = sole;
                 home.claim(&self.client, sole);
             }
             Err(error) => self.refuse_open(home, error),
@@ -94,6 +94,7 @@ impl Bind {
             }
             // It goes already.
             Event::Detached { .. } => {}
+            Event::Through(said) => self.handle_said_here(home, *said),
             other => unreachable!("{other:?} is for a link"),
         }
     }
@@ -105,7 +106,7 @@ impl Bind {
         }
         self.opened = true;
         let mut open = self.machine.config().server_open();
-        answer(&mut open, self.sole);
+        answer(&mut open, self.entry.sole);
         joints::mark(&mut open, self.client.peer);
         self.machine.accept_open(open, &mut self.out);
         if home.nodes() == Nodes::Routed {

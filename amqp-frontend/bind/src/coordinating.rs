@@ -88,7 +88,7 @@ impl Bind {
                 let error = AmqpError::new(Condition::InvalidField, text);
                 return self.end_link(home, delivery.link, error);
             }
-            Ok(Control::Declare) => home.declare(&self.client).map_err(|refusal| error(*refusal)).map(|id| {
+            Ok(Control::Declare) => home.declare(&self.client, place).map_err(|refusal| error(*refusal)).map(|id| {
                 let id = Bytes::copy_from_slice(&id.bytes());
                 Some(DeliveryOutcome::Declared(id))
             }),

@@ -3,17 +3,19 @@
 use amqp_codec::AmqpError;
 use amqp_codec::performative::Open;
 use amqp_proto::{
-    Authenticated, Closing, Credentials, Delivery, DeliveryOutcome, Drain, Event, Input, LinkId, Payload, Settling,
+    Authenticated, Closing, Credentials, Delivery, DeliveryOutcome, Drain, Event, Head, Input, LinkId, Payload, Settling,
     State, Update, Updated,
 };
 use bytes::Bytes;
 use engine_core::command::{self, DetachMode, Settled};
 use engine_core::event::{KEY_NONE, Refusal};
 use engine_home::{Arrival, Closed, Home, OwnerEnd, Placed, Request, Slot, TakenBack, TransactionId, asks_more};
+use engine_core::through::Part;
 use engine_message::{Condition, DecodeError, section};
 
 use crate::attaching::{error, undelivered};
 use crate::bind::{Bind, Stop};
+use crate::carrying::{Came, part};
 use crate::coordinating::{self, Belongs};
 use crate::outcome::{self, Outcomes};
 use crate::parts::PartIn;
@@ -38,6 +40,8 @@ enum Whom {
     Nobody,
     /// Nobody: its link ends, as its source does not list the outcome.
     Unlisted(Slot),
+    /// The other half of a link that passes through.
+    Half(Slot),
 }
 
 impl Bind {
@@ -59,6 +63,13 @@ impl Bind {
                     Payload::Borrowed(bytes) => bytes,
                     Payload::Owned(bytes) => bytes.as_ref(),
                 };
+                if let Some(place) = self.half_at(link) {
+                    let head = head.as_ref().map(Head::as_bytes).unwrap_or_default();
+                    let owned = if let Payload::Owned(bytes) = &payload { Some(bytes) } else { None };
+                    let part = part(stage);
+                    let came = Came { delivery, settled, format, part, head, payload: bytes, owned };
+                    return self.pass_in(home, place, &came);
+                }
                 let belongs = head.as_ref().map_or(Belongs::Nowhere, coordinating::belongs);
                 let transfer = head.as_ref().map(|head| head.transfer());
                 let tag = transfer.as_ref().and_then(|transfer| transfer.delivery_tag).unwrap_or_default();
@@ -67,7 +78,7 @@ impl Bind {
                 let part = PartIn { link, delivery, settled, format, belongs, tag, is_resumed, bytes };
                 self.handle_part(home, stage, &part);
             }
-            // No owner hears of it: its credit is given back here.
+            // No owner hears of it, nor another half: its credit is given back here.
             Event::Ignored { link, .. } => self.machine.grant(link, 1),
             Event::Settled(outcome) => self.handle_outcome(home, outcome),
             Event::Updated(update) => self.handle_update(home, *update),
@@ -79,15 +90,22 @@ impl Bind {
             Event::Authenticate(credentials) => self.authenticate(credentials),
             Event::OpenAsked(open) => self.handle_open(home, *open),
             Event::Attached(link, answer) => self.handle_answer(home, link, &answer),
-            // Links that we attach need no session's answer, and are not drained.
-            Event::Begun(_) | Event::Drained(_) => {}
-            Event::Confirmed(confirmation) => self.handle_confirmed(home, &confirmation),
+            // Links that we attach need no session's answer.
+            Event::Begun(_) => {}
+            Event::Drained(link) => self.pass_drained(home, link),
+            Event::Confirmed(confirmation) => {
+                self.pass_confirmed(home, &confirmation);
+                self.handle_confirmed(home, &confirmation);
+            }
             Event::Opened(open) => self.handle_opened(*open),
             Event::AttachAsked(link, attach) => self.handle_attach(home, link, attach, self.moves),
             Event::Detached { link, closing, error } => {
                 if let Some(error) = &error {
                     tracing::debug!(target: "heddle::net", %error, "link detached");
                     self.end_oversized(home, link, error);
+                }
+                if self.handle_half_detached(home, link, closing, error.as_deref()) {
+                    return;
                 }
                 let mode = match closing {
                     Closing::Closed => DetachMode::Close,
@@ -101,6 +119,7 @@ impl Bind {
             Event::Ended(session, error) => {
                 let why = error.map_or_else(|| "the peer ended the session".to_owned(), |error| error.to_string());
                 tracing::debug!(target: "heddle::net", %why, "session ended");
+                self.handle_halves_session(home, session);
                 self.drop_session(home, session);
                 self.handle_asked_session_ended(session, &why);
             }
@@ -191,8 +210,13 @@ impl Bind {
         owned: Option<&Bytes>,
         belongs: Belongs,
     ) {
-        self.client.messages_in += 1;
         let Some(place) = self.link(delivery.link) else { return };
+        if home.is_half(place) {
+            let Delivery { delivery, format, settled, head, payload, .. } = *delivery;
+            let came = Came { delivery, settled, format, part: Part::Whole, head, payload, owned };
+            return self.pass_in(home, place, &came);
+        }
+        self.client.messages_in += 1;
         if home.coordinates(place) {
             return self.handle_control(home, place, delivery);
         }
@@ -277,12 +301,15 @@ impl Bind {
     fn handle_outcome(&mut self, home: &mut Home, outcome: Option<DeliveryOutcome>) {
         let Some(outcome) = outcome else { return self.settle_by_default(home) };
         let asked = Outcomes::only(&outcome);
+        let whole = self.through.is_some().then(|| outcome.clone());
         let outcome = outcome::of_peer(outcome);
         let accepted = outcome == command::Outcome::Accepted;
         // A disposition is mostly of one link's deliveries.
         let mut known = None;
         let mut unlisted = Vec::new();
-        while let Some(Settling { link: id, key, confirm }) = self.machine.next_settled() {
+        let mut passed = Vec::new();
+        while let Some(settling) = self.machine.next_settled() {
+            let Settling { link: id, key, confirm } = settling;
             let whom = match known {
                 Some((known, whom)) if known == id => whom,
                 _ => {
@@ -309,11 +336,15 @@ impl Bind {
                         unlisted.push(id);
                     }
                 }
+                Whom::Half(place) => passed.push((place, settling)),
                 // Nobody keeps it: there is nothing to wait for.
                 Whom::Owner(_) | Whom::Router(..) | Whom::Nobody => {
                     confirm.into_iter().for_each(|delivery| self.machine.confirm(id, delivery));
                 }
             }
+        }
+        if !passed.is_empty() {
+            self.pass_outcomes(home, &passed, whole.as_ref());
         }
         for id in unlisted {
             self.end_link(home, id, AmqpError::new(Condition::NotAllowed, outcome::UNLISTED));
@@ -329,6 +360,7 @@ impl Bind {
         match home.end_of(place) {
             Some(end) if end.is_routed() => Whom::Router(place, end),
             Some(end) => Whom::Owner(end),
+            None if home.is_half(place) => Whom::Half(place),
             None => Whom::Nobody,
         }
     }
@@ -337,12 +369,18 @@ impl Bind {
     /// owner, and what it settled with that has the default outcome.
     #[cold]
     fn handle_update(&mut self, home: &mut Home, mut update: Update) {
-        if let State::Transactional { transaction, outcome } = &update.state {
+        if let State::Transactional { transaction, outcome } = &update.state
+            // Where links pass through there are no transactions of our own.
+            && self.through.is_none()
+        {
             let (transaction, outcome) = (transaction.clone(), outcome.clone());
             return self.handle_transactional(home, update, (&transaction, outcome));
         }
-        while let Some(Updated { link, key, .. }) = self.machine.next_updated(&mut update) {
-            if let Some(place) = self.link(link).filter(|_| update.settled.is_yes())
+        while let Some(updated) = self.machine.next_updated(&mut update) {
+            let Updated { link, key, .. } = updated;
+            if let Some(place) = self.half_at(link) {
+                self.pass_update(home, place, &update, updated);
+            } else if let Some(place) = self.link(link).filter(|_| update.settled.is_yes())
                 && key != KEY_NONE
             {
                 home.settle_by_default(place, key);
@@ -353,17 +391,25 @@ impl Bind {
     /// The peer settled deliveries without saying what became of them: it is what their links' sources say (part 3.5.3).
     #[cold]
     fn settle_by_default(&mut self, home: &mut Home) {
-        while let Some(Settling { link, key, .. }) = self.machine.next_settled() {
-            if let Some(place) = self.link(link)
+        let mut passed = Vec::new();
+        while let Some(settling) = self.machine.next_settled() {
+            let Settling { link, key, .. } = settling;
+            if let Some(place) = self.half_at(link) {
+                passed.push((place, settling));
+            } else if let Some(place) = self.link(link)
                 && key != KEY_NONE
             {
                 home.settle_by_default(place, key);
             }
         }
+        self.pass_outcomes(home, &passed, None);
     }
 
     fn handle_credit(&mut self, home: &mut Home, id: LinkId, credit: u32, drain: Drain) {
         let Some(place) = self.link(id) else { return };
+        if home.is_half(place) {
+            return self.pass_limit(home, place, credit, drain);
+        }
         let drain = match drain {
             Drain::Yes => engine_home::Drain::Yes,
             Drain::No => engine_home::Drain::No,

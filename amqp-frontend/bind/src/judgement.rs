@@ -1,6 +1,16 @@
-//! How far a connection is with the policy that judges it, if one does.
+//! How far a connection is with being let in.
 
 use amqp_codec::performative::Open;
+use engine_core::command::SolePolicy;
+
+/// What a connection's open has to do with.
+#[derive(Debug, Default)]
+pub(crate) struct Entry {
+    /// Whether a policy has to let it in.
+    pub judgement: Judgement,
+    /// What its peer wants to become of other connections of its container.
+    pub sole: Option<SolePolicy>,
+}
 
 /// Whether a policy judges a connection.
 #[derive(Debug, Default)]

@@ -15,6 +15,7 @@ impl Bind {
     pub fn handle_owner(&mut self, home: &mut Home, route: Route, event: Event) {
         let (id, place) = (link_id(route.id), route.place);
         match event {
+            Event::Through(said) => self.handle_said(home, place, *said),
             Event::Deliver { .. } => unreachable!("messages are given, not told of"),
             Event::Request { message } => self.handle_request(message.body),
             Event::Moved(_) => unreachable!("the home asks the other owner, and tells nobody"),

@@ -31,24 +31,24 @@ impl Bind {
     /// The same connection, which a policy judges.
     #[must_use]
     pub fn judged(mut self) -> Self {
-        self.judgement = Judgement::Due;
+        self.entry.judgement = Judgement::Due;
         self
     }
 
     /// Has an open judged, if that is due; gives it back if not.
     pub(crate) fn judge(&mut self, open: Open) -> Option<Open> {
-        if !matches!(self.judgement, Judgement::Due) {
+        if !matches!(self.entry.judgement, Judgement::Due) {
             return Some(open);
         }
         self.requests.push_back(Request::Admit { hostname: open.hostname.clone().unwrap_or_default() });
-        self.judgement = Judgement::Asked(Box::new(open));
+        self.entry.judgement = Judgement::Asked(Box::new(open));
         None
     }
 
     /// The policy says whether the connection may be opened.
     pub fn handle_judged(&mut self, home: &mut Home, judged: Result<Admission, Denial>) {
         // It may have been closed meanwhile: it took too long.
-        let Judgement::Asked(open) = std::mem::take(&mut self.judgement) else { return };
+        let Judgement::Asked(open) = std::mem::take(&mut self.entry.judgement) else { return };
         if !self.machine.is_waiting() {
             return;
         }
@@ -68,13 +68,27 @@ impl Bind {
 
     /// Looks at what an attach asks for, as far as a policy says something.
     pub(crate) fn check_attach(&mut self, attach: &Attach, plan: &Plan) -> Result<(), AmqpError> {
+        self.check_link(attach, asked(attach, plan))
+    }
+
+    /// The same for a link to an address that passes through whole.
+    pub(crate) fn check_through(&mut self, attach: &Attach, address: &str) -> Result<(), AmqpError> {
+        let link = match (attach.role, &attach.target) {
+            (Role::Sender, Some(Target::Coordinator(_))) => Link::Anonymous,
+            (Role::Sender, _) => Link::To(address, purpose(target(attach))),
+            (Role::Receiver, _) => Link::From(address, purpose(source(attach))),
+        };
+        self.check_link(attach, link)
+    }
+
+    fn check_link(&mut self, attach: &Attach, link: Link<'_>) -> Result<(), AmqpError> {
         let Some(admission) = self.client.admission() else { return Ok(()) };
         let receivers = self.client.receivers();
         let standing = match attach.role {
             Role::Sender => self.client.links() - receivers,
             Role::Receiver => receivers,
         };
-        admission.attach(asked(attach, plan), standing).map_err(|denial| {
+        admission.attach(link, standing).map_err(|denial| {
             self.requests.push_back(Request::Denied { why: denial.to_string() });
             error(&denial)
         })

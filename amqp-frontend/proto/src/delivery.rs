@@ -172,10 +172,6 @@ fn receive<'a>(
     if transfer.delivery_tag.is_none() {
         return invalid("the first transfer of a delivery has no delivery-tag");
     }
-    if link.credit == 0 {
-        let text = "a transfer came without link credit";
-        return Err(Box::new(AmqpError::new(Condition::TransferLimitExceeded, text)));
-    }
     let second = transfer.rcv_settle_mode == Some(ReceiverSettleMode::Second);
     if second && link.modes.receiver == ReceiverSettleMode::First {
         return invalid("a transfer asks for receiver settle mode second on a link of mode first");
@@ -184,8 +180,10 @@ fn receive<'a>(
         let text = "a new delivery came on a link that is attached to resume those from before: attach it again";
         return Err(Box::new(AmqpError::new(Condition::NotAllowed, text)));
     }
-    link.credit -= 1;
-    link.delivery_count = link.delivery_count.wrapping_add(1);
+    if !link.use_credit() {
+        let text = "a transfer came without link credit";
+        return Err(Box::new(AmqpError::new(Condition::TransferLimitExceeded, text)));
+    }
     if payload.len() as u64 > link.max_message_size {
         return Err(too_large(link.max_message_size));
     }
@@ -255,7 +253,7 @@ fn continue_delivery<'a>(
     partial.bytes.extend_from_slice(payload);
     let head = |partial: &mut Partial| Head::Owned(std::mem::take(&mut partial.head));
     let all = |partial: &mut Partial| Payload::Owned(std::mem::take(&mut partial.bytes).freeze());
-    if transfer.more && bytes > frame.stream_above {
+    if transfer.more && (link.passed_on.in_frames || bytes > frame.stream_above) {
         partial.given = bytes;
         return received(What::First(head(partial), all(partial)));
     }

@@ -59,6 +59,15 @@ pub(crate) enum Resumes {
     Incomplete,
 }
 
+/// What is otherwise on a link whose host passes it on whole.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct PassedOn {
+    /// Credit that was taken back, which deliveries may have used that are under way still.
+    pub recalled: u32,
+    /// Whether each frame of a message is told of when it comes.
+    pub in_frames: bool,
+}
+
 /// One link endpoint.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
@@ -83,6 +92,7 @@ pub(crate) struct Endpoint {
     /// Largest message that the receiving end takes, octets.
     pub max_message_size: u64,
     pub name: Box<str>,
+    pub passed_on: PassedOn,
 }
 
 impl Endpoint {
@@ -102,7 +112,24 @@ impl Endpoint {
             resumes: Resumes::Nothing,
             max_message_size: u64::MAX,
             name: name.into(),
+            passed_on: PassedOn::default(),
         }
+    }
+
+    /// Takes the credit of a delivery that comes; gives whether there was any, or some that was taken back when it may have been sent.
+    pub fn use_credit(&mut self) -> bool {
+        let used = if self.credit > 0 { &mut self.credit } else { &mut self.passed_on.recalled };
+        let Some(left) = used.checked_sub(1) else { return false };
+        *used = left;
+        self.delivery_count = self.delivery_count.wrapping_add(1);
+        true
+    }
+
+    /// Has the sender have so much credit, more or less than before.
+    pub fn set_credit(&mut self, credit: u32) {
+        let recalled = self.credit.saturating_sub(credit);
+        self.passed_on.recalled = self.passed_on.recalled.saturating_add(recalled);
+        self.credit = credit;
     }
 
     /// Both ends have attached it.

@@ -18,6 +18,7 @@ mod input;
 mod limits;
 mod login;
 mod out;
+mod passing_on;
 mod sasl;
 mod sending;
 mod session;

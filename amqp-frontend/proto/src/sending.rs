@@ -234,6 +234,13 @@ impl Sending {
         self.backlog.len().saturating_sub(usize::from(self.under.is_some()))
     }
 
+    /// Octets of what waits that were not sent. Looks at all of it.
+    pub fn waiting_octets(&self) -> u64 {
+        let waiting: usize = self.backlog.iter().map(|waiting| waiting.prefix.as_bytes().len() + waiting.body.len()).sum();
+        let sent = self.under.filter(|_| !self.backlog.is_empty()).map_or(0, |under| under.sent);
+        waiting.saturating_sub(sent) as u64
+    }
+
     /// Takes out what waits of the delivery whose parts came last; gives whether the rest of it is to be given up, as its beginning
     /// left already.
     pub fn abort(&mut self) -> bool {

@@ -344,7 +344,7 @@ impl Session {
     fn write_flow(&mut self, handle: Option<u32>, out: &mut Out) {
         let mut flow = Flow {
             next_incoming_id: self.remote_channel.map(|_| self.incoming.next_id),
-            incoming_window: self.incoming.size,
+            incoming_window: self.incoming.offered(),
             next_outgoing_id: self.outgoing.next_id,
             outgoing_window: u32::MAX >> 1,
             ..Flow::default()
@@ -367,13 +367,12 @@ impl Session {
         }
         // Only what is written tells the peer of its window.
         self.flow_due = false;
-        self.incoming.left = self.incoming.size;
+        self.incoming.announce();
         encode_flow(out.buffer(), self.id.0, &flow);
     }
 
     /// Asserts what must hold between any two inputs.
     pub fn check(&self) {
-        self.incoming.check();
         self.handles.check();
         for (handle, link) in self.handles.iter() {
             assert_eq!(link.sending.queued, self.turns.contains(&handle));

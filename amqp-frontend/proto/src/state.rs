@@ -93,6 +93,12 @@ impl State {
         })
     }
 
+    /// The state that is encoded so; `None` if it cannot be understood.
+    #[must_use]
+    pub fn of(state: &[u8]) -> Option<Self> {
+        Self::read(&DeliveryState::read(state).ok()?).ok()
+    }
+
     /// Appends the encoding.
     pub fn encode(&self, out: &mut Vec<u8>) {
         match self {

@@ -87,6 +87,12 @@ impl Unsettled {
         Some(self.oldest.wrapping_add(place as u32))
     }
 
+    /// Deliveries of a link whose keys are among some, with their keys. Looks at all that there are.
+    pub fn of_keys(&self, handle: u32, is_meant: impl Fn(u64) -> bool) -> Vec<(u32, u64)> {
+        let of_link = (0..).zip(&self.ring).filter(|(_, entry)| entry.handle == handle && is_meant(entry.key));
+        of_link.map(|(place, entry)| (self.oldest.wrapping_add(place), entry.key)).collect()
+    }
+
     /// Gives the places of settled deliveries back that have no unsettled one before them.
     #[inline]
     fn drop_holes(&mut self) {

@@ -1,7 +1,7 @@
 //! A session's two windows: how many transfers may still come, and leave (part 2.5.6).
 //!
 //! Guarantees: both count frames in serial numbers; a limit of the peer's that lies just behind what was sent means no window, and not a
-//! huge one.
+//! huge one. What was announced as window stays, also where the window is made smaller: it gets so as frames come.
 
 use amqp_codec::AmqpError;
 use amqp_codec::performative::Flow;
@@ -44,9 +44,20 @@ impl IncomingWindow {
         self.left <= self.size / 2
     }
 
-    /// Asserts what must hold between any two inputs.
-    pub fn check(&self) {
-        assert!(self.left <= self.size);
+    /// Has it be so many frames from now on, none to let nothing more come; gives whether a flow is due.
+    pub fn resize(&mut self, size: u32) -> bool {
+        self.size = size;
+        self.left <= size / 2 && self.left < size
+    }
+
+    /// What a flow says of it.
+    pub fn offered(&self) -> u32 {
+        self.left.max(self.size)
+    }
+
+    /// A flow said so.
+    pub fn announce(&mut self) {
+        self.left = self.offered();
     }
 }
 

@@ -10,6 +10,7 @@ use crate::origin::Origin;
 use crate::resumption::Tag;
 use crate::slab::Key;
 use crate::step::Step;
+use crate::through::Said;
 use crate::wildcard::PatternStep;
 
 pub use crate::refusal::Refusal;
@@ -118,6 +119,8 @@ pub enum Event {
     /// The address that a command named is another owner's: nothing was done. Whoever asked asks that one. Or a connection is to be
     /// admitted that another one is in the way of: whoever has that asks again, behind what it has said itself.
     Moved(Box<Moved>),
+    /// The other half of a link that passes through tells of what its peer said; or a connection is to have one.
+    Through(Box<Said>),
     /// Another shard, or this one, tells of a transaction that both are about.
     Step(Box<Step>),
     /// Another shard tells of a pattern that somebody subscribes to.

@@ -74,6 +74,7 @@ pub mod step;
 mod suspended;
 #[cfg(test)]
 mod tests;
+pub mod through;
 mod transaction;
 mod trimming;
 mod unrouted;

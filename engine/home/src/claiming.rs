@@ -64,8 +64,10 @@ impl Home {
 
     /// Takes what is said of a claim whose connection is gone, or not here any more.
     pub(crate) fn handle_unclaimant(&mut self, event: &Event) {
-        if let &Event::Admitted { owner, claim } = event {
-            self.engine.submit(owner, Command::DropClaim { claim });
+        match event {
+            &Event::Admitted { owner, claim } => self.engine.submit(owner, Command::DropClaim { claim }),
+            Event::Through(said) => self.handle_said_to_nobody(said),
+            _ => {}
         }
     }
 }

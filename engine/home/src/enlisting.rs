@@ -2,7 +2,7 @@
 //!
 //! Guarantees: nothing that belongs to a transaction reaches an owner before it is committed; what it is about reaches its owner in one
 //! command, or where there are several owners, all of them or none (`engine_core`, `coordinating`). A transaction that ends otherwise leaves messages nowhere, and deliveries that its peer settled are for others again, as ones
-//! that failed; so it is when its connection ends. A link that ended meanwhile ends at its owner when its deliveries are decided on.
+//! that failed; so it is when its connection ends, or the coordinator's link that it was begun on. A link that ended meanwhile ends at its owner when its deliveries are decided on.
 //!
 //! Not here: what is kept of each (`transactions`).
 
@@ -46,12 +46,12 @@ pub enum Discharged {
 }
 
 impl Home {
-    /// Begins a transaction.
+    /// Begins a transaction, as asked on a coordinator's link.
     ///
     /// # Errors
     /// When it is refused.
-    pub fn declare(&mut self, client: &Client) -> Result<TransactionId, Box<Refusal>> {
-        self.transactions.begin(client.conn, self.engine.now_ns())
+    pub fn declare(&mut self, client: &Client, place: Slot) -> Result<TransactionId, Box<Refusal>> {
+        self.transactions.begin(client.conn, place, self.engine.now_ns())
     }
 
     /// How many transactions there are, and what they keep.
@@ -147,6 +147,13 @@ impl Home {
     pub fn end_transactions(&mut self, client: &Client) {
         for work in self.transactions.end_all(client.conn) {
             self.roll_back(client.conn, work);
+        }
+    }
+
+    /// A coordinator's link ended: what was begun on it and not ended is rolled back (AMQP part 4.2).
+    pub(crate) fn end_begun_on(&mut self, conn: Slot, place: Slot) {
+        for work in self.transactions.end_of(place) {
+            self.roll_back(conn, work);
         }
     }
 

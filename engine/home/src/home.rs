@@ -54,7 +54,7 @@ pub struct Home {
     pub(crate) passage: Passage,
     pub(crate) by_address: ByAddress,
     names: NodeNames,
-    links_max: u32,
+    pub(crate) links_max: u32,
 }
 
 /// Where connections live.
@@ -350,6 +350,7 @@ impl Home {
         }
         let place = peer_place(link);
         match event {
+            Event::Through(said) => self.handle_said_to_nobody(&said),
             // Its connection went while the owner made up its mind.
             Event::Attached { end, .. } => {
                 if let Some(link) = self.links.remove(place) {
@@ -445,7 +446,11 @@ impl Home {
                 self.links.remove(place);
                 self.engine.end_relay(peer_key(self.engine.shard(), place));
             }
-            (None, Kind::Coordinator | Kind::Management) => drop(self.links.remove(place)),
+            (None, Kind::Coordinator) => {
+                self.links.remove(place);
+                self.end_begun_on(client.conn, place);
+            }
+            (None, Kind::Management | Kind::Half(_)) => drop(self.links.remove(place)),
             // The owner's answer to the attach is on its way: it finds the link without a connection.
             (None, _) => {}
         }
@@ -518,7 +523,7 @@ impl Home {
             watch(link, engine, by_address);
             match &mut link.kind {
                 Kind::Producer(arena) | Kind::Lasting(arena) | Kind::Relay { arena, .. } => arena.sweep(),
-                Kind::Consumer { .. } | Kind::Coordinator | Kind::Management => {}
+                Kind::Consumer { .. } | Kind::Coordinator | Kind::Management | Kind::Half(_) => {}
             }
         });
     }

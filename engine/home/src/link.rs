@@ -6,6 +6,7 @@
 use engine_core::Origin;
 use engine_core::command::{Outcome, RoutingType};
 use engine_core::key::EndKey;
+use engine_core::through::Half;
 
 use crate::arena::Arena;
 use crate::files::Files;
@@ -74,6 +75,8 @@ pub(crate) enum Kind {
     Coordinator,
     /// Takes requests to whoever manages the node.
     Management,
+    /// Is one half of a link that passes through whole.
+    Half(Half),
 }
 
 /// What a link has under way in parts.
@@ -96,7 +99,7 @@ impl Stream {
 impl Link {
     /// Whether its peer receives.
     pub(crate) fn receives(&self) -> bool {
-        matches!(self.kind, Kind::Consumer(_))
+        matches!(self.kind, Kind::Consumer(_) | Kind::Half(Half::Receiver))
     }
 
     /// What it does, in a word.
@@ -108,6 +111,7 @@ impl Link {
             Kind::Relay { .. } => "relay",
             Kind::Coordinator => "coordinator",
             Kind::Management => "management",
+            Kind::Half(_) => "through",
         }
     }
 
@@ -158,14 +162,19 @@ impl Link {
     pub fn credit(&self) -> Option<u32> {
         match self.kind {
             Kind::Consumer(taking) => Some(taking.wanted),
-            Kind::Producer(_) | Kind::Lasting(_) | Kind::Relay { .. } | Kind::Coordinator | Kind::Management => None,
+            Kind::Producer(_)
+            | Kind::Lasting(_)
+            | Kind::Relay { .. }
+            | Kind::Coordinator
+            | Kind::Management
+            | Kind::Half(_) => None,
         }
     }
 
     /// Whether its peer receives.
     #[must_use]
     pub fn is_consumer(&self) -> bool {
-        matches!(self.kind, Kind::Consumer(_))
+        self.receives()
     }
 
     /// Counts a message of a relay; gives the credit that is due.

@@ -78,6 +78,8 @@ impl Work {
 #[derive(Debug)]
 struct Transaction {
     conn: Slot,
+    /// The coordinator's link that it was begun on.
+    by: Slot,
     begun_ns: u64,
     work: Work,
     /// Why it cannot be committed any more.
@@ -124,17 +126,17 @@ impl Transactions {
         Self { shard, last: 0, open: BTreeMap::new(), bytes: 0, failed: 0 }
     }
 
-    /// Begins one.
+    /// Begins one, as the peer of a connection asks on a coordinator's link.
     ///
     /// # Errors
     /// When there are too many.
-    pub fn begin(&mut self, conn: Slot, now_ns: u64) -> Result<TransactionId, Box<Refusal>> {
+    pub fn begin(&mut self, conn: Slot, by: Slot, now_ns: u64) -> Result<TransactionId, Box<Refusal>> {
         if self.open.len() >= TRANSACTIONS_MAX {
             let text = format!("this shard has {TRANSACTIONS_MAX} transactions, which is its limit");
             return Err(Refusal::new(Condition::ResourceLimitExceeded, text));
         }
         self.last += 1;
-        let transaction = Transaction { conn, begun_ns: now_ns, work: Work::default(), failed: None };
+        let transaction = Transaction { conn, by, begun_ns: now_ns, work: Work::default(), failed: None };
         self.open.insert(self.last, transaction);
         Ok(TransactionId { shard: self.shard, number: self.last })
     }
@@ -152,7 +154,16 @@ impl Transactions {
 
     /// Takes out what a connection that ended has, in the order in which it was begun.
     pub fn end_all(&mut self, conn: Slot) -> Vec<Work> {
-        let ended: Vec<u64> = self.open.iter().filter(|(_, open)| open.conn == conn).map(|(&id, _)| id).collect();
+        self.end_those(|open| open.conn == conn)
+    }
+
+    /// Takes out those that were begun on a coordinator's link that ended.
+    pub fn end_of(&mut self, by: Slot) -> Vec<Work> {
+        self.end_those(|open| open.by == by)
+    }
+
+    fn end_those(&mut self, is_meant: impl Fn(&Transaction) -> bool) -> Vec<Work> {
+        let ended: Vec<u64> = self.open.iter().filter(|(_, open)| is_meant(open)).map(|(&id, _)| id).collect();
         let works = ended.iter().filter_map(|id| self.open.remove(id)).map(|open| open.work);
         let works: Vec<Work> = works.collect();
         self.bytes -= works.iter().map(|work| work.bytes).sum::<u64>();
@@ -317,7 +328,7 @@ mod tests {
     #[test]
     fn names_are_read_as_they_are_written_and_nothing_else_is() {
         let mut all = Transactions::new(7);
-        let id = all.begin(conn(0), 0).expect("there is room");
+        let id = all.begin(conn(0), Slot::at(9, 0), 0).expect("there is room");
         assert_eq!(TransactionId::read(&id.bytes()), Some(id));
         for foreign in [&b""[..], b"123456789", b"12345678901"] {
             assert_eq!(TransactionId::read(foreign), None);
@@ -327,7 +338,7 @@ mod tests {
     #[test]
     fn a_transaction_is_of_its_connection_and_ends_once() {
         let mut all = Transactions::new(0);
-        let id = all.begin(conn(1), 0).expect("there is room");
+        let id = all.begin(conn(1), Slot::at(9, 0), 0).expect("there is room");
         assert!(all.end(id, conn(2)).is_err(), "somebody else's");
         assert!(matches!(all.enlist_send(id, conn(1), 3, message(5)), Enlisted::Kept));
         let (parts, _) = work(all.end(id, conn(1)).expect("its own")).into_parts();
@@ -339,7 +350,7 @@ mod tests {
     #[test]
     fn the_last_outcome_of_a_delivery_counts() {
         let mut all = Transactions::new(0);
-        let id = all.begin(conn(1), 0).expect("there is room");
+        let id = all.begin(conn(1), Slot::at(9, 0), 0).expect("there is room");
         let at = OwnerEnd { owner: 0, end: EndKey::default() };
         for (key, outcome) in [(1, Outcome::Released), (2, Outcome::Accepted), (1, Outcome::Accepted)] {
             all.enlist_outcome(id, conn(1), 0, retired(at, key, outcome, None));
@@ -353,7 +364,7 @@ mod tests {
     #[test]
     fn one_that_is_about_too_much_fails_and_keeps_nothing() {
         let mut all = Transactions::new(0);
-        let id = all.begin(conn(1), 0).expect("there is room");
+        let id = all.begin(conn(1), Slot::at(9, 0), 0).expect("there is room");
         let half = message(usize::try_from(TRANSACTION_BYTES_MAX / 2).expect("it fits"));
         assert!(matches!(all.enlist_send(id, conn(1), 0, half.clone()), Enlisted::Kept));
         let Enlisted::Failed(work) = all.enlist_send(id, conn(1), 1, half.clone()) else { panic!("it is too much") };
@@ -368,7 +379,7 @@ mod tests {
     #[test]
     fn one_that_lives_too_long_fails() {
         let mut all = Transactions::new(0);
-        let id = all.begin(conn(1), 5).expect("there is room");
+        let id = all.begin(conn(1), Slot::at(9, 0), 5).expect("there is room");
         all.enlist_send(id, conn(1), 0, message(1));
         assert!(all.take_overdue(5 + TRANSACTION_NS_MAX).is_empty());
         assert_eq!(all.take_overdue(6 + TRANSACTION_NS_MAX).len(), 1);
@@ -380,7 +391,7 @@ mod tests {
     #[test]
     fn a_link_stays_with_its_owner_while_a_transaction_is_about_it() {
         let mut all = Transactions::new(0);
-        let id = all.begin(conn(1), 0).expect("there is room");
+        let id = all.begin(conn(1), Slot::at(9, 0), 0).expect("there is room");
         let (at, other) =
             (OwnerEnd { owner: 1, end: EndKey::default() }, OwnerEnd { owner: 2, end: EndKey::default() });
         all.enlist_outcome(id, conn(1), 1, retired(at, 9, Outcome::Accepted, None));

@@ -117,7 +117,7 @@ pub struct AutoLinks {
 impl AutoLinks {
     /// A link is declared. Its number is that of no other one.
     pub fn handle_declared(&mut self, id: AutoLinkId, link: AutoLink) {
-        let connections = self.connections.iter().filter(|(_, connection)| link.via.is_for(connection));
+        let connections = self.connections.iter().filter(|(_, connection)| link.via.is_for(&connection.name, &connection.container));
         let connections: Vec<ConnectionId> = connections.map(|(connection, _)| *connection).collect();
         self.declared.insert(id, link);
         connections.into_iter().for_each(|connection| self.begin(id, connection));
@@ -135,9 +135,9 @@ impl AutoLinks {
 
     /// A connection of a container is up: that of a connector or listener of this name.
     pub fn handle_connection(&mut self, id: ConnectionId, name: &str, container: &str) {
-        let connection = Connection { name: name.to_owned(), container: container.to_owned() };
-        let links = self.declared.iter().filter(|(_, link)| link.via.is_for(&connection));
+        let links = self.declared.iter().filter(|(_, link)| link.via.is_for(name, container));
         let links: Vec<AutoLinkId> = links.map(|(link, _)| *link).collect();
+        let connection = Connection { name: name.to_owned(), container: container.to_owned() };
         self.connections.insert(id, connection);
         links.into_iter().for_each(|link| self.begin(link, id));
     }
@@ -235,10 +235,12 @@ impl AutoLinks {
 }
 
 impl Via {
-    fn is_for(&self, connection: &Connection) -> bool {
+    /// Whether it is for a connection of the connector or listener of this name, whose container is this one.
+    #[must_use]
+    pub fn is_for(&self, name: &str, container: &str) -> bool {
         match self {
-            Self::Name(name) => *name == connection.name,
-            Self::Container(container) => *container == connection.container,
+            Self::Name(wanted) => *wanted == name,
+            Self::Container(wanted) => *wanted == container,
         }
     }
 }

@@ -6,8 +6,11 @@
 use std::sync::Arc;
 
 use engine_core::command::Settled;
+use engine_core::key::LinkKey;
 use engine_core::message::Message;
 use engine_core::slab::{Key, Slab};
+use engine_core::through::Said;
+use engine_router::network::LinkId;
 use engine_router::settlement::{CopyKey, DeliveryKey, State};
 use engine_router::table::ConsumerId;
 
@@ -34,6 +37,20 @@ pub enum Crossing {
         /// The outcome.
         state: Box<State>,
     },
+    /// A link is to be attached on a connection there.
+    Attach {
+        /// Which.
+        target: LinkTarget,
+        /// How.
+        said: Box<Said>,
+    },
+    /// A half of a link says something to the other one.
+    Through {
+        /// That.
+        to: LinkKey,
+        /// What.
+        said: Box<Said>,
+    },
     /// The sender of a copy that was sent unsettled is gone: it need not be kept. It has its outcome all the same.
     Forget {
         /// Its number.
@@ -50,6 +67,25 @@ pub enum Consumers {
     One(ConsumerId),
     /// Those of all other shards, of which each takes its own.
     Several(Arc<[ConsumerId]>),
+}
+
+/// The connection that a link goes on over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkTarget {
+    /// One of a container.
+    Container(ConsumerId),
+    /// One to another router.
+    Router(LinkId),
+}
+
+impl LinkTarget {
+    /// The shard of the connection.
+    pub(crate) fn shard(self) -> u16 {
+        match self {
+            Self::Container(consumer) => consumer.shard(),
+            Self::Router(LinkId(link)) => ConsumerId(link).shard(),
+        }
+    }
 }
 
 impl Consumers {

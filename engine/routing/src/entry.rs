@@ -22,7 +22,7 @@ use crate::end::{End, of_sender};
 use crate::router::Router;
 
 /// The name that requests to whoever manages a router are for.
-const MANAGEMENT: &str = "$management";
+pub(crate) const MANAGEMENT: &str = "$management";
 
 /// What a message is for, and how it came.
 pub(crate) struct Entry<'a> {

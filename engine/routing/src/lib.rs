@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 #![warn(clippy::indexing_slicing)]
 
+mod containers;
 mod crossing;
 mod end;
 mod entry;
@@ -22,8 +23,11 @@ mod relays;
 mod router;
 mod senders;
 mod states;
+mod through;
 
-pub use crossing::{Consumers, Crossing};
+pub use containers::LinkRoute;
+pub use crossing::{Consumers, Crossing, LinkTarget};
+pub use engine_router::auto_links::Via;
 pub use engine_router::settlement::Standing;
 pub use registry::{Answer, Changed, Note, Order, Registry, Update};
 pub use router::{EndView, Router, RouterConfig, RouterTotals};

@@ -19,7 +19,7 @@ use crate::crossing::{Away, Consumers, Crossing};
 use crate::end::{End, Named, lane_in, lane_out, named, of_receiver, of_sender, place};
 use crate::entry::{Entry, From, for_clients, for_routers};
 use crate::joints::{Joint, JointKind, Neighbours, consumer, neighbour};
-use crate::router::{Held, Passing, Router};
+use crate::router::{Chosen, Held, Passing, Router};
 use crate::states::{outcome, state};
 
 impl Router {
@@ -66,10 +66,12 @@ impl Router {
                 let Some(Away { copy, consumer }) = self.waiting.away.take(number) else {
                     unreachable!("an outcome is told once, of what was sent")
                 };
-                consumer.into_iter().for_each(|consumer| self.spread.take_back(consumer));
+                consumer.into_iter().for_each(|consumer| self.chosen.spread.take_back(consumer));
                 self.settlement.handle_outcome(copy, Some(*state), Settling::Settled);
                 self.act();
             }
+            Crossing::Attach { target, said } => self.attach_through(target, said),
+            Crossing::Through { to, said } => self.out.events.push_back((to, Event::Through(said))),
             Crossing::Forget { number } => {
                 if let Some(delivery) = self.waiting.came.of(from, number) {
                     self.settlement.handle_left(delivery);
@@ -160,7 +162,7 @@ impl Router {
             };
             is_own.then(load)
         };
-        let (spread, targets) = (&mut self.spread, &mut self.chosen.targets);
+        let Chosen { spread, targets, .. } = &mut self.chosen;
         // Who goes nowhere is released, or dropped and counted, whatever the reason.
         let taken = choose_at(&self.table, address, passage, spread, own, targets);
         let away = taken.ok().and_then(|taken| self.away(&message, entry, &taken));
@@ -300,7 +302,7 @@ impl Router {
                     Settling::Settled => (0, Settled::Yes),
                     Settling::Unsettled => {
                         let consumer = if let Consumers::One(consumer) = consumers { Some(consumer) } else { None };
-                        consumer.into_iter().for_each(|consumer| self.spread.give(consumer));
+                        consumer.into_iter().for_each(|consumer| self.chosen.spread.give(consumer));
                         let number = self.waiting.away.add(Away { copy, consumer });
                         self.settlement.name(copy, number);
                         (number, Settled::No)

@@ -26,6 +26,7 @@ use engine_router::settlement::{Bound, InKind, InLink, OutKind, OutLink, Settlem
 use engine_router::table::{self, Claim, Consumer, ConsumerId, Table};
 use engine_router::{RouterId, Treatment};
 
+use crate::containers::Containers;
 use crate::crossing::{AwayCopies, Came, Consumers, Crossing};
 use crate::end::{End, Receiver, Sender, end_key, lane_in, lane_out, of_receiver, of_sender, place};
 use crate::joints::{Joint, JointKind, Neighbours};
@@ -58,7 +59,6 @@ pub struct Router {
     pub(crate) capacity: u32,
     pub(crate) table: Table,
     pub(crate) settlement: Settlement<Passing>,
-    pub(crate) spread: Spread,
     pub(crate) ends: Slab<End>,
     /// Receivers of this shard.
     pub(crate) consumers: Numbered<ConsumerId, Place>,
@@ -68,6 +68,7 @@ pub struct Router {
     pub(crate) neighbours: Neighbours,
     /// How many receivers this shard has had.
     numbered: u64,
+    pub(crate) containers: Containers,
     pub(crate) waiting: Waiting,
     pub(crate) chosen: Chosen,
     pub(crate) out: Outbox,
@@ -84,9 +85,10 @@ pub(crate) struct Waiting {
     pub came: Came,
 }
 
-/// Where a message's targets are put together, and the links to them.
+/// Where a message's targets are put together, and the links to them; by what was chosen before.
 #[derive(Debug, Default)]
 pub(crate) struct Chosen {
+    pub spread: Spread,
     pub targets: Vec<Target>,
     pub links: Vec<OutLink>,
     pub lanes: Vec<OutLink>,
@@ -176,13 +178,13 @@ impl Router {
             capacity,
             table,
             settlement,
-            spread: Spread::default(),
             ends: Slab::default(),
             consumers: Numbered::default(),
             senders: Senders::default(),
             relays: HashMap::new(),
             neighbours: Neighbours::default(),
             numbered: 0,
+            containers: Containers::default(),
             waiting: Waiting::default(),
             chosen: Chosen::default(),
             out: Outbox::default(),
@@ -233,13 +235,13 @@ impl Router {
             Changed::Some(keys) => {
                 for key in keys.iter() {
                     if let (Some(gone), None) = (before.find(key), self.table.find(key)) {
-                        self.spread.forget(gone.number);
+                        self.chosen.spread.forget(gone.number);
                     }
                     self.senders.note(key.name());
                 }
             }
             Changed::All => {
-                self.spread.forget_turns();
+                self.chosen.spread.forget_turns();
                 self.senders.note_all();
             }
         }

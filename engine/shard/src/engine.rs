@@ -12,6 +12,7 @@ use engine_core::event::{Event, Shown};
 use engine_core::key::{EndKey, LinkKey, Port};
 use engine_core::message::Message;
 use engine_core::step::Committer;
+use engine_core::through::{Going, Half, NoRoute, Said};
 use engine_core::{Answer, Core, Version};
 use storage_journal::{Done, Order};
 
@@ -189,6 +190,34 @@ impl Engine {
         if let Some(router) = &mut self.router {
             router.handle_relay_ended(link);
         }
+    }
+
+    /// Whether a link to an address takes a route, for the half whose peer asks for it.
+    pub fn has_link_route(&self, address: &str, half: Half) -> bool {
+        self.router.as_ref().is_some_and(|router| router.link_route(address, half).is_some())
+    }
+
+    /// Has a link go on to where its route leads.
+    ///
+    /// # Errors
+    /// When nobody is there.
+    pub fn go_on(&mut self, going: Going) -> Result<(), NoRoute> {
+        self.routed().handle_link(going)
+    }
+
+    /// A half of a link that passes through tells the other one.
+    pub fn tell_half(&mut self, to: LinkKey, said: Said) {
+        self.routed().handle_said(to, said);
+    }
+
+    /// A connection of a container is open: that of a connector or listener of this name.
+    pub fn handle_container(&mut self, connection: u64, name: &str, container: &str) {
+        self.routed().handle_container(connection, name, container);
+    }
+
+    /// It is gone.
+    pub fn handle_container_gone(&mut self, connection: u64) {
+        self.router.iter_mut().for_each(|router| router.handle_container_gone(connection));
     }
 
     /// What the registry is told next.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use engine_catalogue::Area as _;
 use engine_core::command::DYNAMIC_PREFIX;
-use engine_router::address::{Here, Mode, Phase, resolve};
+use engine_core::through::Rewrite;
+use engine_router::address::{Class, Here, Key, Mode, Phase, resolve};
 use engine_router::auto_links::{self, Via};
 use engine_router::limits::{ID_OCTETS_MAX, PATTERN_OCTETS_MAX, PATTERN_WORDS_MAX};
 use engine_router::matching::Pattern;
@@ -16,7 +17,7 @@ use engine_router::{RouterId, Treatment};
 
 use super::super::policies::{self, Policies};
 use super::super::settings::{
-    AutoLink, Config, Connector, Direction, Distribution, Listener, Node, Role, Route, Router,
+    AutoLink, Config, Connector, Direction, Distribution, LinkRoute, Listener, Node, Role, Route, Router,
 };
 use super::Resolving;
 use crate::routing::Routing;
@@ -48,7 +49,8 @@ impl Resolving<'_> {
         let auto_links = self.auto_links(&id);
         let network = self.network();
         let (rules, capacity, auto_links) = (Arc::new(rules), router.link_capacity, auto_links.into());
-        Some(Routing { id, rules, capacity, memory_bytes, network, auto_links })
+        let link_routes = self.link_routes().into();
+        Some(Routing { id, rules, capacity, memory_bytes, network, auto_links, link_routes })
     }
 
     /// What only a router has: it would be ignored without a word.
@@ -62,6 +64,9 @@ impl Resolving<'_> {
         }
         if !config.auto_links.is_empty() {
             fault(AutoLink::NAME, 0, "address", "without a router nobody attaches links");
+        }
+        if !config.link_routes.is_empty() {
+            fault(LinkRoute::NAME, 0, "prefix", "without a router links go nowhere");
         }
         let text = "without a router all connections have the role normal";
         let is_other = |role: Role| role != Role::Normal;
@@ -116,6 +121,24 @@ impl Resolving<'_> {
             self.fault(AutoLink::NAME, index, setting, format!("auto_links {:?}: {wrong}", link.address));
         }
         links
+    }
+
+    /// Links that go to containers whole.
+    fn link_routes(&mut self) -> Vec<engine_routing::LinkRoute> {
+        let config = self.config;
+        let mut routes = Vec::new();
+        for (index, route) in config.link_routes.iter().enumerate() {
+            let (setting, wrong) = match link_routes(route, config) {
+                Ok(found) if found.iter().all(|found| !routes.contains(found)) => {
+                    routes.extend(found);
+                    continue;
+                }
+                Ok(_) => ("prefix", "another route is the same: keep one of them".to_owned()),
+                Err(wrong) => wrong,
+            };
+            self.fault(LinkRoute::NAME, index, setting, wrong);
+        }
+        routes
     }
 
     /// What the router's policy says, if it has one.
@@ -182,9 +205,7 @@ fn rule(route: &Route) -> Result<(Pattern, Rule), String> {
         (None, Some(pattern)) => Pattern::new(pattern),
         _ => return Err("a route has either a prefix or a pattern: write one of them".to_owned()),
     };
-    let pattern = pattern.ok_or_else(|| {
-        format!("this is no pattern of addresses: one has at most {PATTERN_WORDS_MAX} words, {PATTERN_OCTETS_MAX} octets and a word at least")
-    })?;
+    let pattern = pattern.ok_or_else(no_pattern)?;
     let has_phases = route.waypoint || route.ingress_phase.is_some() || route.egress_phase.is_some();
     if route.fallback && has_phases {
         return Err("an address with a fallback has no waypoint and no phases: leave one of both out".to_owned());
@@ -226,6 +247,50 @@ fn auto_link(link: &AutoLink, id: &RouterId, config: &Config) -> Result<auto_lin
     };
     let node = link.node.clone().unwrap_or_else(|| link.address.clone());
     Ok(auto_links::AutoLink { key, node, direction, via })
+}
+
+/// The routes of links that a setting makes, one for each direction; or what is wrong with it.
+fn link_routes(
+    route: &LinkRoute,
+    config: &Config,
+) -> Result<Vec<engine_routing::LinkRoute>, (&'static str, String)> {
+    let directions = match route.direction {
+        Some(direction) => vec![direction],
+        None => vec![Direction::In, Direction::Out],
+    };
+    let (setting, text, is_pattern) = match (&route.prefix, &route.pattern) {
+        (Some(prefix), None) => ("prefix", prefix, Pattern::of_prefix(prefix)),
+        (None, Some(pattern)) => ("pattern", pattern, Pattern::new(pattern)),
+        _ => return Err(("prefix", "a route has either a prefix or a pattern: write one of them".to_owned())),
+    };
+    let via = match (&route.connection, &route.container) {
+        (Some(name), None) => Some(via_name(name, config)?),
+        (None, Some(container)) => Some(Via::Container(container.clone())),
+        (None, None) => None,
+        (Some(_), Some(_)) => {
+            return Err(("connection", "it is for a connection or for a container: leave one of both out".to_owned()));
+        }
+    };
+    let rewrite = Rewrite {
+        remove: route.remove_prefix.as_deref().map(Arc::from),
+        add: route.add_prefix.as_deref().map(Arc::from),
+    };
+    let made = directions.into_iter().map(|direction| {
+        let class = match (setting, direction) {
+            ("prefix", Direction::In) => Class::PrefixIn,
+            ("prefix", Direction::Out) => Class::PrefixOut,
+            (_, Direction::In) => Class::PatternIn,
+            (_, Direction::Out) => Class::PatternOut,
+        };
+        let key = is_pattern.as_ref().and_then(|_| Key::of_class(class, text))?;
+        Some(engine_routing::LinkRoute { key, via: via.clone(), rewrite: rewrite.clone() })
+    });
+    made.collect::<Option<_>>().ok_or_else(|| (setting, no_pattern()))
+}
+
+/// Why something is no prefix or pattern.
+fn no_pattern() -> String {
+    format!("this is no pattern of addresses: one has at most {PATTERN_WORDS_MAX} words, {PATTERN_OCTETS_MAX} octets and a word at least")
 }
 
 /// Connections of a connector or listener.

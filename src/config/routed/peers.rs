@@ -1,7 +1,7 @@
 //! Connectors and links that a router's file has, made into the program's own.
 
 use engine_router_conf::Configuration;
-use engine_router_conf::sections::{self, AutoLink, Secret, SslProfile};
+use engine_router_conf::sections::{self, AutoLink, LinkRoute, Secret, SslProfile};
 use engine_router_conf::words::{self, Role, Word as _};
 
 use super::super::settings::{self, Connector, ConnectorMechanism, Direction, Password, Transport};
@@ -104,6 +104,14 @@ impl Laying<'_> {
         }
     }
 
+    pub(super) fn link_routes(&mut self, routes: &[LinkRoute]) {
+        self.origins.forget("link_routes");
+        self.config.link_routes = routes.iter().map(link_route).collect();
+        for (index, route) in routes.iter().enumerate() {
+            self.origins.note_area("link_routes", index, origin(&route.origin.place));
+        }
+    }
+
     /// Who is at the other end.
     pub(super) fn role(&mut self, role: Role, of: &engine_router_conf::Origin) -> settings::Role {
         match role {
@@ -122,13 +130,29 @@ impl Laying<'_> {
 /// How long a connector waits behind many failures, milliseconds: as long as qdrouterd's behind each.
 const RETRY_MAX_MS: u32 = 5_000;
 
+fn direction(direction: words::Direction) -> Direction {
+    match direction {
+        words::Direction::In => Direction::In,
+        words::Direction::Out => Direction::Out,
+    }
+}
+
+fn link_route(from: &LinkRoute) -> settings::LinkRoute {
+    settings::LinkRoute {
+        prefix: from.matched.prefix.clone(),
+        pattern: from.matched.pattern.clone(),
+        direction: Some(direction(from.direction)),
+        connection: from.via.connection.clone(),
+        container: from.via.container_id.clone(),
+        remove_prefix: from.del_external_prefix.clone(),
+        add_prefix: from.add_external_prefix.clone(),
+    }
+}
+
 fn auto_link(from: &AutoLink) -> settings::AutoLink {
     settings::AutoLink {
         address: from.address.clone(),
-        direction: Some(match from.direction {
-            words::Direction::In => Direction::In,
-            words::Direction::Out => Direction::Out,
-        }),
+        direction: Some(direction(from.direction)),
         connection: from.via.connection.clone(),
         container: from.via.container_id.clone(),
         node: from.external_address.clone(),

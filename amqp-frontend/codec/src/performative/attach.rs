@@ -108,7 +108,8 @@ impl Attach {
         Ok(attach)
     }
 
-    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+    /// Appends the encoding, which `decode` reads.
+    pub fn encode(&self, out: &mut Vec<u8>) {
         let mut list = Compound::described(out, code::ATTACH.to_be_bytes()[7]);
         list.put(|out| encode::string(out, &self.name))
             .put(|out| encode::uint(out, self.handle))

@@ -63,7 +63,8 @@ pub fn resolve(address: &str, phase: Phase, here: Here<'_>) -> Option<Key> {
 }
 
 /// An address without scheme and host, and without one divider at either end.
-fn path(address: &str) -> &str {
+#[must_use]
+pub fn path(address: &str) -> &str {
     let mut path = address;
     for scheme in ["amqp:", "amqps:"] {
         if let Some(behind) = address.strip_prefix(scheme) {

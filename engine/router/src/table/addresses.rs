@@ -47,8 +47,9 @@ pub struct Addresses {
     /// Numbers that are free below the highest that was given.
     free: Vec<u32>,
     numbers: u32,
-    /// Link routes, which make the trees of the view.
+    /// Link routes that somebody serves, and those that are declared here, which make the trees of the view.
     link_routes: BTreeSet<Key>,
+    declared: BTreeSet<Key>,
     has_new_link_routes: bool,
     passed_over: u64,
 }
@@ -70,6 +71,7 @@ impl Addresses {
             free: Vec::new(),
             numbers: 0,
             link_routes: BTreeSet::new(),
+            declared: BTreeSet::new(),
             has_new_link_routes: false,
             passed_over: 0,
         }
@@ -80,7 +82,7 @@ impl Addresses {
     pub fn view(&mut self) -> Table {
         if std::mem::take(&mut self.has_new_link_routes) {
             let tree = |classes: [Class; 2]| -> LinkRoutes {
-                let keys = self.link_routes.iter().filter(|key| classes.contains(&key.class()));
+                let keys = self.link_routes.union(&self.declared).filter(|key| classes.contains(&key.class()));
                 keys.filter_map(|key| Some((pattern_of(key)?, key.clone()))).collect()
             };
             let senders = tree([Class::PrefixIn, Class::PatternIn]);
@@ -88,6 +90,12 @@ impl Addresses {
             self.table.link_routes = [Arc::new(senders), Arc::new(receivers)];
         }
         self.table.clone()
+    }
+
+    /// These are link routes, whether or not somebody serves them: links that take one go nowhere else.
+    pub fn declare_link_routes(&mut self, keys: impl IntoIterator<Item = Key>) {
+        self.declared.extend(keys);
+        self.has_new_link_routes = true;
     }
 
     /// The network is another one.
