@@ -57,7 +57,18 @@ impl Bind {
     pub(crate) fn pass_limit(&mut self, home: &mut Home, place: Slot, credit: u32, drain: Drain) {
         if let Some(half) = self.half_mut(place) {
             (half.limit, half.drain) = (half.count.wrapping_add(credit), drain);
+            self.give_back_uncredited(home, place);
             self.tell_limit(home, place);
+        }
+    }
+
+    /// What waits for credit that its receiver took back is for others, as if the sender had known of that.
+    fn give_back_uncredited(&mut self, home: &mut Home, place: Slot) {
+        let Some(half) = self.half_mut(place).filter(|half| half.half == Half::Receiver) else { return };
+        let id = half.id;
+        while let Some(key) = self.machine.take_back(id, |_| true) {
+            let state = Some(state_bytes(&State::from(DeliveryOutcome::Released)));
+            self.tell(home, place, Word::Received(Disposed { state, ..disposed_one(key as u32) }));
         }
     }
 
@@ -221,6 +232,7 @@ impl Bind {
                 let state = Some(state_bytes(&rejected));
                 self.tell(home, place, Word::Received(Disposed { state, ..disposed_one(transfer.delivery) }));
             }
+            self.give_back_uncredited(home, place);
         }
         self.tell_left(home, place);
     }

@@ -95,7 +95,12 @@ impl Bind {
             self.steal(home, &attach, &container);
         }
         let name = std::mem::take(&mut attach.name);
-        attach.name = self.unlike(&name, attach.role, &container);
+        attach.name = lasting_name(&name, &attach, &container);
+        if attach.role == Role::Receiver && attach.source.is_none() && self.machine.has_link(&attach.name, attach.role) {
+            let text = format!("the subscription of the link {name:?} is attached: detach it first");
+            return Err(AmqpError::new(Condition::IllegalState, text));
+        }
+        attach.name = self.unlike(&attach.name, attach.role, &container);
         let session = self.session_for_half().ok_or_else(|| {
             AmqpError::new(NO_ROUTE, "the container takes no further session (its channel-max)")
         })?;
@@ -367,6 +372,10 @@ fn named(attach: &Attach) -> Option<String> {
     if let (Role::Sender, Some(Target::Coordinator(_))) = (attach.role, &attach.target) {
         return Some(COORDINATOR.to_owned());
     }
+    if attach.role == Role::Receiver && attach.source.is_none() {
+        // A subscription is found by the link's name (part 2.6.3).
+        return Some(String::new());
+    }
     let mut attach = attach.clone();
     let role = attach.role;
     node(&mut attach, role).filter(|node| !node.dynamic).and_then(|node| node.address.take())
@@ -401,6 +410,22 @@ fn outlives(attach: &Attach) -> bool {
     let outlives = |terminus: &Terminus| terminus.timeout_s > 0 || terminus.expiry_policy == ExpiryPolicy::Never;
     attach.source.as_ref().is_some_and(|source| outlives(&source.terminus))
         || matches!(&attach.target, Some(Target::Node(target)) if outlives(target))
+}
+
+/// What a link is called at the container that it goes to. That takes all links of the router for one container's: what it would keep for a
+/// container by the link's name has the name of its own container in it, whoever else is there at the time.
+fn lasting_name(name: &str, attach: &Attach, container: &str) -> String {
+    let at_source = attach.source.iter().flat_map(|source| &source.terminus.capabilities);
+    let has = |name: &str| at_source.clone().chain(&attach.desired_capabilities).any(|capability| *capability == name);
+    let is_kept = attach.role == Role::Receiver && (attach.source.is_none() || outlives(attach) || has("shared"));
+    if !is_kept || has("global") {
+        return name.to_owned();
+    }
+    // Consumers of a shared subscription have a bar and a suffix each behind its name.
+    match name.split_once('|').filter(|_| has("shared")) {
+        Some((name, suffix)) => format!("{name}@{container}|{suffix}"),
+        None => format!("{name}@{container}"),
+    }
 }
 
 /// The attach that was encoded so.

@@ -24,7 +24,7 @@ use crate::limits::{CLOSE_TIMEOUT_NS, Config, OUT_SOFT_MAX};
 use crate::login::{Handshake, Login};
 use crate::out::Out;
 use crate::sasl::RefusedLogin;
-use crate::session::Session;
+use crate::session::{Phase as SessionPhase, Session};
 use crate::unsettled::Named;
 
 /// Where a connection is.
@@ -222,6 +222,10 @@ impl Connection {
 
     /// Closes the connection from our side.
     pub fn close(&mut self, error: Option<AmqpError>, now_ns: u64, out: &mut Out) {
+        let max_frame = self.remote.max_frame;
+        // Whoever closes has said what it decided on.
+        let open = self.sessions.iter_mut().flatten().filter(|session| session.phase == SessionPhase::Mapped);
+        open.for_each(|session| session.poll_settlements(max_frame, out));
         self.sessions.clear();
         self.pending.clear();
         self.awaits = false;

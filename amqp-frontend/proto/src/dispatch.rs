@@ -325,6 +325,8 @@ impl Connection {
         let Some(link) = session.link_by_id(id).filter(|link| link.phase != endpoint::Phase::Detaching) else { return };
         link.phase = endpoint::Phase::Detaching;
         link.partial = None;
+        // Of a link that is detached nothing more can be said.
+        session.poll_settlements(max_frame, out);
         session.quiet(id.handle);
         let (handle, closed) = (id.handle, closing.is_closed());
         let detach = |error| Performative::Detach(Detach { handle, closed, error });

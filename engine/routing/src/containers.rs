@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use engine_core::through::Rewrite;
-use engine_router::address::Key;
+use engine_router::address::{Class, Key};
 use engine_router::auto_links::Via;
 use engine_router::table::{Consumer, ConsumerId, Place};
 
@@ -50,6 +50,14 @@ impl Containers {
     /// These are the routes that there are, before there is a connection.
     pub fn declare(&mut self, routes: Arc<[LinkRoute]>) {
         self.routes = routes;
+    }
+
+    /// The route of links that name no address, and are found by their names: any of those of receivers, if all lead to one container.
+    pub fn nameless(&self) -> Option<&Key> {
+        let is_of_receivers = |route: &&LinkRoute| matches!(route.key.class(), Class::PrefixOut | Class::PatternOut);
+        let mut routes = self.routes.iter().filter(is_of_receivers);
+        let first = routes.next().filter(|first| first.via.is_some())?;
+        routes.all(|route| route.via == first.via).then_some(&first.key)
     }
 
     /// A connection of a container is open: that of a connector or listener of this name. Gives what the registry is to hear.

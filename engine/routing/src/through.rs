@@ -43,13 +43,16 @@ impl Router {
     }
 
     /// The route of a link to an address, for the half whose peer asks for it; nothing if it takes none, as nothing does that names something
-    /// of routers themselves, or their management.
+    /// of routers themselves, or their management. A receiver's without an address is one that its container finds by its name.
     #[must_use]
     pub fn link_route(&self, address: &str, half: Half) -> Option<&Key> {
         let direction = match half {
             Half::Sender => Class::PatternIn,
             Half::Receiver => Class::PatternOut,
         };
+        if address.is_empty() && half == Half::Receiver {
+            return self.containers.nameless();
+        }
         let here = Here { id: &self.id, mode: Mode::Interior };
         resolve(address, Phase::FIRST, here).filter(|key| key.class() == Class::Mobile && key.name() != MANAGEMENT)?;
         self.table.link_route(path(address), direction)
