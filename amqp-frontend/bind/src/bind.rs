@@ -171,15 +171,13 @@ impl Bind {
             let Some(event) = self.machine.handle_input(now_ns, &mut input, &mut self.out) else { break };
             self.handle_amqp(home, event);
         }
-        self.keep(bytes.get(input.consumed()..).unwrap_or_default());
-        if self.through.is_some() {
-            self.bound_answer(now_ns);
-        }
+        self.keep(bytes.get(input.consumed()..).unwrap_or_default(), now_ns);
     }
 
-    fn keep(&mut self, rest: &[u8]) {
+    fn keep(&mut self, rest: &[u8], now_ns: u64) {
         if !rest.is_empty() {
             self.kept = rest.to_vec();
+            self.bound_answer(now_ns);
         } else if self.kept.capacity() > 0 {
             self.kept = Vec::new();
         }
@@ -290,9 +288,6 @@ impl Bind {
     pub fn handle_written(&mut self, home: &mut Home, below: usize) -> Written {
         self.below = below;
         let sent = self.advance_all(home);
-        if self.through.is_some() {
-            self.advance_halves(home);
-        }
         Written { sent, told: self.feed(home) }
     }
 

@@ -256,31 +256,31 @@ impl Bind {
         }
     }
 
-    /// A half has something that waits.
+    /// A half has something that waits: it is looked at when there is room (`feed`).
     pub(crate) fn wait_for_half(&mut self, place: Slot) {
-        let Some(through) = &mut self.through else { return };
-        if !through.waiting.contains(&place) {
-            through.waiting.push(place);
+        if let Some(half) = self.half_mut(place)
+            && !std::mem::replace(&mut half.is_waiting, true)
+        {
+            self.client.wait_for_room(place);
         }
     }
 
-    /// Some of what waited may have left: other halves are told, and what was to end behind it ends.
-    pub(crate) fn advance_halves(&mut self, home: &mut Home) {
-        let waiting = self.through.as_mut().map(|through| std::mem::take(&mut through.waiting)).unwrap_or_default();
-        for place in waiting {
-            self.tell_left(home, place);
-            let Some(half) = self.half_mut(place) else { continue };
-            let id = half.id;
-            if !matches!(half.stage, Stage::Ending(..)) {
-                continue;
-            }
-            if self.machine.may_leave(id) {
-                self.wait_for_half(place);
-            } else if let Some(half) = self.half_mut(place)
-                && let Stage::Ending(closing, error) = std::mem::replace(&mut half.stage, Stage::Attached)
-            {
-                self.detach_half(home, place, closing, error.map(|error| *error));
-            }
+    /// Some of what waited on a half may have left: the other one is told, and what was to end behind it ends.
+    pub(crate) fn advance_half(&mut self, home: &mut Home, place: Slot) {
+        let Some(half) = self.half_mut(place) else { return };
+        half.is_waiting = false;
+        self.tell_left(home, place);
+        let Some(half) = self.half_mut(place) else { return };
+        let id = half.id;
+        if !matches!(half.stage, Stage::Ending(..)) {
+            return;
+        }
+        if self.machine.may_leave(id) {
+            self.wait_for_half(place);
+        } else if let Some(half) = self.half_mut(place)
+            && let Stage::Ending(closing, error) = std::mem::replace(&mut half.stage, Stage::Attached)
+        {
+            self.detach_half(home, place, closing, error.map(|error| *error));
         }
     }
 
@@ -297,7 +297,7 @@ impl Bind {
         for &(place, Settling { key, confirm, .. }) in settlings {
             let key = key as u32;
             if let Some(outcome) = outcome {
-                home.note_outcome(place, &outcome::of_peer(outcome.clone()), 1);
+                home.note_outcome(place, &outcome::of_peer(outcome), 1);
             }
             if let (Some(number), Some(half)) = (confirm, self.half_mut(place)) {
                 half.confirming.push((key, number));
@@ -339,7 +339,7 @@ impl Bind {
         match state {
             Some(State::Outcome(outcome)) if settled == mode => {
                 let count = u64::from(last.wrapping_sub(first)) + 1;
-                home.note_outcome(place, &outcome::of_peer(outcome.clone()), count);
+                home.note_outcome(place, &outcome::of_peer(&outcome), count);
                 self.machine.settle(id, first, last, outcome);
             }
             state => {

@@ -176,7 +176,7 @@ impl Bind {
     ) {
         let id = TransactionId::read(transaction);
         let asked = outcome.as_ref().map_or(Outcomes::ALL, Outcomes::only);
-        let outcome = outcome.map(outcome::of_peer);
+        let outcome = outcome.as_ref().map(outcome::of_peer);
         let settles = update.settled.is_yes();
         while let Some(Updated { link, key, delivery }) = self.machine.next_updated(&mut update) {
             let Some(place) = self.link(link).filter(|_| key != KEY_NONE && (settles || outcome.is_some())) else {

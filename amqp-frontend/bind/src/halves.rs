@@ -35,8 +35,6 @@ pub(crate) struct Through {
     pub sessions: HashMap<u16, OwnSession>,
     /// Octets that came on all of them and have not left at the others.
     pub ahead: u64,
-    /// Halves with something that waits to be sent, or to end.
-    pub waiting: Vec<Slot>,
     /// Until when peers wait for answers that they wait for, nanoseconds.
     pub answer_by_ns: Option<u64>,
 }
@@ -76,6 +74,8 @@ pub(crate) struct HalfLink {
     /// For a sender's half what came and has not left at the other one; else what came from there and was not told to have left. Octets.
     pub octets: u64,
     pub is_held: bool,
+    /// Whether it is to be looked at when there is room.
+    pub is_waiting: bool,
 }
 
 /// How far a half is.
@@ -117,6 +117,7 @@ impl HalfLink {
             confirming: Vec::new(),
             octets: 0,
             is_held: false,
+            is_waiting: false,
         }
     }
 

@@ -301,8 +301,8 @@ impl Bind {
     fn handle_outcome(&mut self, home: &mut Home, outcome: Option<DeliveryOutcome>) {
         let Some(outcome) = outcome else { return self.settle_by_default(home) };
         let asked = Outcomes::only(&outcome);
-        let whole = self.through.is_some().then(|| outcome.clone());
-        let outcome = outcome::of_peer(outcome);
+        let whole = outcome;
+        let outcome = outcome::of_peer(&whole);
         let accepted = outcome == command::Outcome::Accepted;
         // A disposition is mostly of one link's deliveries.
         let mut known = None;
@@ -344,7 +344,7 @@ impl Bind {
             }
         }
         if !passed.is_empty() {
-            self.pass_outcomes(home, &passed, whole.as_ref());
+            self.pass_outcomes(home, &passed, Some(&whole));
         }
         for id in unlisted {
             self.end_link(home, id, AmqpError::new(Condition::NotAllowed, outcome::UNLISTED));
@@ -465,6 +465,10 @@ impl Bind {
         }
         let mut fed = false;
         for place in self.client.take_hungry() {
+            if home.is_half(place) {
+                self.advance_half(home, place);
+                continue;
+            }
             home.handle_room(place);
             if let Some(route) = home.route_of(place) {
                 fed |= self.pass_credit(home, place, crate::bind::link_id(route.id));

@@ -90,7 +90,7 @@ fn known(attach: &Attach, source: &Source) -> Known {
     for (tag, state) in unsettled {
         let Ok(key) = tag.as_ref().try_into().map(u64::from_be_bytes) else { continue };
         match state.as_ref().and_then(|state| DeliveryOutcome::of(state.as_bytes())) {
-            Some(outcome) if listed.hold(Outcomes::only(&outcome)) => decided.push((key, of_peer(outcome))),
+            Some(outcome) if listed.hold(Outcomes::only(&outcome)) => decided.push((key, of_peer(&outcome))),
             Some(_) => {}
             None => undecided.push(key),
         }

@@ -79,15 +79,15 @@ pub(crate) const UNLISTED: &str = "the link's source does not list the outcome o
 
 /// An outcome that a consumer's peer says, as owners know it.
 #[inline]
-pub(crate) fn of_peer(outcome: DeliveryOutcome) -> Outcome {
+pub(crate) fn of_peer(outcome: &DeliveryOutcome) -> Outcome {
     match outcome {
         DeliveryOutcome::Accepted => Outcome::Accepted,
-        DeliveryOutcome::Rejected(error) => Outcome::Rejected(error.map(|error| refusal(*error))),
+        DeliveryOutcome::Rejected(error) => Outcome::Rejected(error.clone().map(|error| refusal(*error))),
         DeliveryOutcome::Released | DeliveryOutcome::Declared(_) => Outcome::Released,
         DeliveryOutcome::Modified(modified) => Outcome::Modified(Box::new(Modified {
             delivery_failed: modified.delivery_failed,
             undeliverable_here: modified.undeliverable_here,
-            annotations: modified.annotations,
+            annotations: modified.annotations.clone(),
         })),
     }
 }

@@ -134,7 +134,8 @@ impl Client {
         std::mem::take(&mut self.hungry)
     }
 
-    pub(crate) fn wait_for_room(&mut self, place: Slot) {
+    /// A link waits for room.
+    pub fn wait_for_room(&mut self, place: Slot) {
         self.hungry.push(place);
     }
 
