@@ -20,7 +20,9 @@ use super::bounds::{AUTO_LINKS_MAX, CONNECTORS_MAX, FILE_MAX, LISTENERS_MAX, ROU
 use super::fault::{Faults, Origin, Place};
 use super::files;
 use super::origins::Origins;
-use super::settings::{AutoLink, Config, Connector, Http, Limits, LinkRoute, Listener, Log, Node, Route, Router, Storage, Users};
+use super::settings::{
+    AutoLink, Config, Connector, Http, Limits, LinkRoute, Listener, Log, Node, Route, Router, Storage, Users,
+};
 use super::similar::{called_otherwise, most_similar};
 
 /// Tables and their settings, in the order of the documentation.

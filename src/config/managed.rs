@@ -8,7 +8,9 @@ use engine_router_conf::words;
 use engine_router_conf::{Configuration, Origin, read};
 
 use super::endpoint::Endpoint;
-use super::settings::{AutoLink, Config, Connector, Direction, Distribution, LinkRoute, Listener, Role, Route, Sasl, Transport};
+use super::settings::{
+    AutoLink, Config, Connector, Direction, Distribution, LinkRoute, Listener, Role, Route, Sasl, Transport,
+};
 
 /// A file with one section of each type that is made here, from which they are made.
 const FORM: &str = "listener {\n}\nconnector {\n}\naddress {\n  prefix: form\n}\nautoLink {\n  address: form\n  direction: in\n  containerId: form\n}\nlinkRoute {\n  prefix: \

@@ -6,7 +6,9 @@ use engine_catalogue::{AddressSettings, Area};
 use super::addresses::{AddressEntry, DivertEntry, QueueEntry};
 use super::document::{AREAS, LISTS};
 use super::print::written;
-use super::settings::{AutoLink, Connector, Http, Limits, LinkRoute, Listener, Log, Node, Route, Router, Storage, Users};
+use super::settings::{
+    AutoLink, Connector, Http, Limits, LinkRoute, Listener, Log, Node, Route, Router, Storage, Users,
+};
 
 const BEGIN: &str = "<!-- settings: made from src/config/settings.rs, and those of addresses from engine/catalogue/src/settings.rs -->\n";
 const END: &str = "<!-- end of settings -->";

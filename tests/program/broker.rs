@@ -68,7 +68,8 @@ impl Broker {
     /// The same with a log of this level.
     pub fn start_telling(folder: TempDir, shards: u16, level: &str, listeners: &str) -> Self {
         let broker = started(Self::start_saying(folder, (shards, level), listeners, |_| {}));
-        let is_plain = ["[router]", "transport", "sasl", "[users]", "[[connectors]]"].iter().all(|no| !listeners.contains(no));
+        let is_plain =
+            ["[router]", "transport", "sasl", "[users]", "[[connectors]]"].iter().all(|no| !listeners.contains(no));
         match std::env::var(FRONT).ok().and_then(|shards| shards.parse().ok()).filter(|_| is_plain) {
             Some(shards) => broker.behind_a_router(shards),
             None => broker,
@@ -86,7 +87,9 @@ impl Broker {
         );
         let folder = TempDir::new().expect("a folder");
         let router = started(Self::start_saying(folder, (shards, "info"), &config, |_| {}));
-        wait_for("the way to the broker", || crate::peer::opened(&router).try_attach_coordinator().is_none().then_some(()));
+        wait_for("the way to the broker", || {
+            crate::peer::opened(&router).try_attach_coordinator().is_none().then_some(())
+        });
         self.addresses.clone_from(&router.addresses);
         self.front = Some(Box::new(router));
         self

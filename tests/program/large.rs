@@ -13,7 +13,7 @@ fn files(folder: &Path) -> usize {
     std::fs::read_dir(folder.join("data/large")).map_or(0, Iterator::count)
 }
 
-fn resident_mib(pid: u32) -> u64 {
+pub fn resident_mib(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("its state");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a line");
     line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") / 1024

@@ -6,8 +6,8 @@ use std::net::{SocketAddr, TcpStream};
 use amqp_codec::AmqpError;
 use amqp_codec::frame::{self, FrameKind, ProtocolHeader, Split};
 use amqp_codec::performative::{
-    self, Attach, Begin, Close, Coordinator, DeliveryState, Disposition, DistributionMode, Flow, Open, Performative, Role, Source,
-    Target, Terminus, Transfer, encode_frame, encode_transfer,
+    self, Attach, Begin, Close, Coordinator, DeliveryState, Disposition, DistributionMode, Flow, Open, Performative,
+    Role, Source, Target, Terminus, Transfer, encode_frame, encode_transfer,
 };
 use amqp_codec::sasl::{OutcomeCode, SaslFrame};
 use engine_message::{encode, section};

@@ -11,8 +11,8 @@ use crate::peer::{Durable, Peer, connect};
 use crate::router_management::Tool;
 
 /// A router: clients come in at its first listener, other routers at the second.
-struct Node {
-    broker: Broker,
+pub struct Node {
+    pub broker: Broker,
 }
 
 /// A router of a name that listens for others at `at`, and connects to some with their costs. Its times are a tenth of those that hold
@@ -22,7 +22,7 @@ fn node(name: &str, shards: u16, at: SocketAddr, others: &[(SocketAddr, u32)]) -
 }
 
 /// The same with more of its configuration.
-fn node_with(name: &str, shards: u16, at: SocketAddr, others: &[(SocketAddr, u32)], rest: &str) -> Node {
+pub fn node_with(name: &str, shards: u16, at: SocketAddr, others: &[(SocketAddr, u32)], rest: &str) -> Node {
     let mut config = format!(
         "[[listeners]]\naddress = \"127.0.0.1:0\"\n[[listeners]]\naddress = \"{at}\"\nrole = \"inter-router\"\n\
          [router]\nenabled = true\nlink_capacity = 20\nhello_ms = 100\nhello_age_ms = 300\nadvertise_ms = 3000\nadvertise_flux_ms = 400\n\
@@ -40,7 +40,7 @@ fn node_with(name: &str, shards: u16, at: SocketAddr, others: &[(SocketAddr, u32
 }
 
 /// Places that are free now.
-fn places<const COUNT: usize>() -> [SocketAddr; COUNT] {
+pub fn places<const COUNT: usize>() -> [SocketAddr; COUNT] {
     let held = [(); COUNT].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
     held.map(|listener| listener.local_addr().expect("it has one"))
 }
@@ -96,7 +96,7 @@ impl Node {
         shards.map(|shard| shard["router"]["accepted"].as_u64().expect("a figure")).sum()
     }
 
-    fn client(&self) -> Peer<TcpStream> {
+    pub fn client(&self) -> Peer<TcpStream> {
         let mut peer = Peer::new(connect(self.broker.addresses[0]));
         peer.open();
         peer

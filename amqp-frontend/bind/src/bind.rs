@@ -176,11 +176,16 @@ impl Bind {
 
     fn keep(&mut self, rest: &[u8], now_ns: u64) {
         if !rest.is_empty() {
-            self.kept = rest.to_vec();
-            self.bound_answer(now_ns);
+            self.keep_rest(rest, now_ns);
         } else if self.kept.capacity() > 0 {
             self.kept = Vec::new();
         }
+    }
+
+    #[cold]
+    fn keep_rest(&mut self, rest: &[u8], now_ns: u64) {
+        self.kept = rest.to_vec();
+        self.bound_answer(now_ns);
     }
 
     /// Goes on with what it kept.

@@ -7,8 +7,8 @@
 
 use amqp_codec::AmqpError;
 use amqp_proto::{
-    Confirmation, Deliveries, DeliveryOutcome, Drain, Head, LinkId, Particulars, SessionId, Settled, Settling, Stage as
-    Progress, State, Update, Updated,
+    Confirmation, Deliveries, DeliveryOutcome, Drain, Head, LinkId, Particulars, Payload, SessionId, Settled, Settling,
+    Stage as Progress, State, Update, Updated,
 };
 use bytes::Bytes;
 use engine_core::command;
@@ -93,6 +93,7 @@ impl Bind {
     }
 
     /// A peer that sends has used up its credit, as it was asked to.
+    #[cold]
     pub(crate) fn pass_drained(&mut self, home: &mut Home, id: LinkId) {
         let Some(place) = self.half_at(id) else { return };
         let Some(half) = self.half_mut(place) else { return };
@@ -116,6 +117,7 @@ impl Bind {
     }
 
     /// A message, or a part of one, came on a half.
+    #[inline(never)]
     pub(crate) fn pass_in(&mut self, home: &mut Home, place: Slot, came: &Came<'_>) {
         let settled = wanted(came.settled);
         let Some(half) = self.half_mut(place) else { return };
@@ -142,6 +144,24 @@ impl Bind {
         let transfer = Transfer { delivery, settled, format, part, head, payload };
         self.tell(home, place, Word::Transfer(Box::new(transfer)));
         self.bound_input(place, session, octets, came.payload.len());
+    }
+
+    /// A part of a message came on a half.
+    #[cold]
+    pub(crate) fn pass_part(
+        &mut self,
+        home: &mut Home,
+        place: Slot,
+        (delivery, settled, format): (u32, Settled, u32),
+        (stage, head): (Progress, &[u8]),
+        payload: &Payload<'_>,
+    ) {
+        let (payload, owned) = match payload {
+            Payload::Borrowed(bytes) => (*bytes, None),
+            Payload::Owned(bytes) => (bytes.as_ref(), Some(bytes)),
+        };
+        let came = Came { delivery, settled, format, part: part(stage), head, payload, owned };
+        self.pass_in(home, place, &came);
     }
 
     /// Holds up what comes where too much is on its way.
@@ -384,7 +404,7 @@ impl Bind {
 }
 
 /// How much of a message a part is.
-pub(crate) fn part(stage: Progress) -> Part {
+fn part(stage: Progress) -> Part {
     match stage {
         Progress::First => Part::First,
         Progress::Next => Part::Middle,

@@ -190,9 +190,8 @@ mod tests {
     #[test]
     fn a_window_has_as_many_frames_as_fit_and_grows_step_by_step() {
         let mut session = OwnSession::new();
-        let mut windows = |octets: usize, frames: u32| -> Vec<u32> {
-            (0..frames).filter_map(|_| session.note(octets)).collect()
-        };
+        let mut windows =
+            |octets: usize, frames: u32| -> Vec<u32> { (0..frames).filter_map(|_| session.note(octets)).collect() };
         assert_eq!(windows(128 << 10, 200), [32], "no more than fit");
         assert_eq!(windows(100, 10_000), [64, 128, 256, 512, 1024, 2048, 4096]);
         assert_eq!(windows(128 << 10, 10_000), [32]);

@@ -3,19 +3,19 @@
 use amqp_codec::AmqpError;
 use amqp_codec::performative::Open;
 use amqp_proto::{
-    Authenticated, Closing, Credentials, Delivery, DeliveryOutcome, Drain, Event, Head, Input, LinkId, Payload, Settling,
-    State, Update, Updated,
+    Authenticated, Closing, Credentials, Delivery, DeliveryOutcome, Drain, Event, Head, Input, LinkId, Payload,
+    Settling, State, Update, Updated,
 };
 use bytes::Bytes;
 use engine_core::command::{self, DetachMode, Settled};
 use engine_core::event::{KEY_NONE, Refusal};
-use engine_home::{Arrival, Closed, Home, OwnerEnd, Placed, Request, Slot, TakenBack, TransactionId, asks_more};
 use engine_core::through::Part;
+use engine_home::{Arrival, Closed, Home, OwnerEnd, Placed, Request, Slot, TakenBack, TransactionId, asks_more};
 use engine_message::{Condition, DecodeError, section};
 
 use crate::attaching::{error, undelivered};
 use crate::bind::{Bind, Stop};
-use crate::carrying::{Came, part};
+use crate::carrying::Came;
 use crate::coordinating::{self, Belongs};
 use crate::outcome::{self, Outcomes};
 use crate::parts::PartIn;
@@ -45,7 +45,8 @@ enum Whom {
 }
 
 impl Bind {
-    #[inline]
+    // Not part of the loop over plain messages, which is dearer for each with it.
+    #[inline(never)]
     pub(crate) fn handle_amqp(&mut self, home: &mut Home, event: Event<'_>) {
         match event {
             Event::Delivery { link, delivery, settled, format, head, payload } => {
@@ -59,17 +60,14 @@ impl Bind {
                 self.handle_delivery(home, &delivery, owned.as_ref(), belongs);
             }
             Event::Part { link, delivery, settled, format, stage, head, payload } => {
+                if let Some(place) = self.half_at(link) {
+                    let head = head.as_ref().map(Head::as_bytes).unwrap_or_default();
+                    return self.pass_part(home, place, (delivery, settled, format), (stage, head), &payload);
+                }
                 let bytes = match &payload {
                     Payload::Borrowed(bytes) => bytes,
                     Payload::Owned(bytes) => bytes.as_ref(),
                 };
-                if let Some(place) = self.half_at(link) {
-                    let head = head.as_ref().map(Head::as_bytes).unwrap_or_default();
-                    let owned = if let Payload::Owned(bytes) = &payload { Some(bytes) } else { None };
-                    let part = part(stage);
-                    let came = Came { delivery, settled, format, part, head, payload: bytes, owned };
-                    return self.pass_in(home, place, &came);
-                }
                 let belongs = head.as_ref().map_or(Belongs::Nowhere, coordinating::belongs);
                 let transfer = head.as_ref().map(|head| head.transfer());
                 let tag = transfer.as_ref().and_then(|transfer| transfer.delivery_tag).unwrap_or_default();
@@ -93,10 +91,7 @@ impl Bind {
             // Links that we attach need no session's answer.
             Event::Begun(_) => {}
             Event::Drained(link) => self.pass_drained(home, link),
-            Event::Confirmed(confirmation) => {
-                self.pass_confirmed(home, &confirmation);
-                self.handle_confirmed(home, &confirmation);
-            }
+            Event::Confirmed(confirmation) => self.handle_confirmed(home, &confirmation),
             Event::Opened(open) => self.handle_opened(*open),
             Event::AttachAsked(link, attach) => self.handle_attach(home, link, attach, self.moves),
             Event::Detached { link, closing, error } => {

@@ -22,6 +22,7 @@ impl Bind {
 
     /// The peer settled deliveries that it sent: those of its links that outlive their connections are forgotten.
     pub(crate) fn handle_confirmed(&mut self, home: &mut Home, confirmation: &Confirmation) {
+        self.pass_confirmed(home, confirmation);
         let Confirmation { session, deliveries, settled, .. } = confirmation;
         let links = self.links.get(usize::from(session.0)).map(Vec::as_slice).unwrap_or_default();
         for &place in links.iter().flatten().filter(|_| settled.is_yes()) {

@@ -96,18 +96,20 @@ impl Bind {
         }
         let name = std::mem::take(&mut attach.name);
         attach.name = lasting_name(&name, &attach, &container);
-        if attach.role == Role::Receiver && attach.source.is_none() && self.machine.has_link(&attach.name, attach.role) {
+        if attach.role == Role::Receiver && attach.source.is_none() && self.machine.has_link(&attach.name, attach.role)
+        {
             let text = format!("the subscription of the link {name:?} is attached: detach it first");
             return Err(AmqpError::new(Condition::IllegalState, text));
         }
         attach.name = self.unlike(&attach.name, attach.role, &container);
-        let session = self.session_for_half().ok_or_else(|| {
-            AmqpError::new(NO_ROUTE, "the container takes no further session (its channel-max)")
-        })?;
+        let session = self
+            .session_for_half()
+            .ok_or_else(|| AmqpError::new(NO_ROUTE, "the container takes no further session (its channel-max)"))?;
         let (named, asked) = (attach.name.clone(), AskedFor { name, container, rewritten, lost });
         let Some(id) = self.machine.attach(session, *attach, &mut self.out) else {
             self.leave_session(session);
-            let text = "the container takes no further link (its handle-max), or none of such a size (its max-frame-size)";
+            let text =
+                "the container takes no further link (its handle-max), or none of such a size (its max-frame-size)";
             return Err(AmqpError::new(NO_ROUTE, text));
         };
         self.machine.pass_on(id);
@@ -115,7 +117,8 @@ impl Bind {
         match home.add_half(&mut self.client, passing) {
             Ok(place) => {
                 self.set_link(id, Some(place));
-                let link = HalfLink { other: Some(other), asked: Some(asked), ..HalfLink::new(id, half, Stage::Asking) };
+                let link =
+                    HalfLink { other: Some(other), asked: Some(asked), ..HalfLink::new(id, half, Stage::Asking) };
                 self.through.get_or_insert_default().halves.insert(place, link);
                 Ok(())
             }
@@ -247,10 +250,8 @@ impl Bind {
         }
         half.other = None;
         let closing = half.asked.as_ref().map_or(Closing::Closed, |asked| asked.lost);
-        let failed = State::from(DeliveryOutcome::Modified(Box::new(Modified {
-            delivery_failed: true,
-            ..Modified::default()
-        })));
+        let failed =
+            State::from(DeliveryOutcome::Modified(Box::new(Modified { delivery_failed: true, ..Modified::default() })));
         for delivery in std::mem::take(&mut half.unsettled) {
             let settled = amqp_proto::Settled::Yes;
             self.machine.dispose(id, Deliveries::one(delivery), Some(&failed), settled, &mut self.out);

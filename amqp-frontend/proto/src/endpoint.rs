@@ -173,7 +173,6 @@ impl Endpoint {
 
     /// Credit that the host has not used yet.
     pub fn credit_free(&self) -> u32 {
-        // Of what is sent in parts none may wait.
         let waiting = self.sending.unbegun();
         self.credit.saturating_sub(u32::try_from(waiting).unwrap_or(u32::MAX))
     }

@@ -221,6 +221,8 @@ pub(crate) struct Sending {
     pub queued: bool,
     pub next_tag: u32,
     pub backlog: VecDeque<Waiting>,
+    /// Whether parts of messages may be among that.
+    has_parts: bool,
     /// Whether the host has nothing more for a drain, which is answered when what waits has left.
     pub drained: bool,
     pub under: Option<Under>,
@@ -229,14 +231,26 @@ pub(crate) struct Sending {
 }
 
 impl Sending {
-    /// What waits, but for a delivery under way, which has its credit.
+    /// Adds what waits.
+    pub fn push(&mut self, waiting: Waiting) {
+        self.has_parts = (self.has_parts && !self.backlog.is_empty()) || waiting.part != Part::Whole;
+        self.backlog.push_back(waiting);
+    }
+
+    /// Deliveries that wait, but for one under way, which has its credit.
     pub fn unbegun(&self) -> usize {
-        self.backlog.len().saturating_sub(usize::from(self.under.is_some()))
+        if !self.has_parts {
+            return self.backlog.len().saturating_sub(usize::from(self.under.is_some()));
+        }
+        let begin = self.backlog.iter().filter(|waiting| waiting.part.begins()).count();
+        let is_begun = self.under.is_some() && self.backlog.front().is_some_and(|waiting| waiting.part.begins());
+        begin.saturating_sub(usize::from(is_begun))
     }
 
     /// Octets of what waits that were not sent. Looks at all of it.
     pub fn waiting_octets(&self) -> u64 {
-        let waiting: usize = self.backlog.iter().map(|waiting| waiting.prefix.as_bytes().len() + waiting.body.len()).sum();
+        let waiting: usize =
+            self.backlog.iter().map(|waiting| waiting.prefix.as_bytes().len() + waiting.body.len()).sum();
         let sent = self.under.filter(|_| !self.backlog.is_empty()).map_or(0, |under| under.sent);
         waiting.saturating_sub(sent) as u64
     }

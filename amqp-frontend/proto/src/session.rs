@@ -191,7 +191,7 @@ impl Session {
     /// Sends a message that is not to be sent as one frame at once: behind what waits, as far as there is room.
     pub fn send_later(&mut self, handle: u32, waiting: Waiting, max_frame: u32, out: &mut Out) {
         let Some(link) = self.link(handle) else { return };
-        link.sending.backlog.push_back(waiting);
+        link.sending.push(waiting);
         if link.sending.queued {
             return;
         }

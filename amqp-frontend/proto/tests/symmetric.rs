@@ -11,7 +11,7 @@ use amqp_codec::performative::{
     Attach, DeliveryState, Open, ReceiverSettleMode, Role, SenderSettleMode, Source, Target, Terminus,
 };
 use amqp_proto::{
-    Closing, Config, Confirmation, Connection, Deliveries, DeliveryOutcome, Event, Input, LinkId, Out, Part,
+    Closing, Config, Confirmation, Connection, Deliveries, DeliveryOutcome, Drain, Event, Input, LinkId, Out, Part,
     Particulars, Payload, Send, SessionId, Settled, Settling, Stage, State, Updated,
 };
 use bytes::Bytes;
@@ -816,4 +816,107 @@ fn a_window_is_announced_although_a_link_with_something_to_say_ended() {
     carry(&mut ends, 1000);
     let came = ends[0].heard().into_iter().filter(|told| matches!(told, Told::Came(_))).count();
     assert_eq!(came, 20, "the sender was given its window again");
+}
+
+#[test]
+fn credit_that_is_taken_back_may_have_been_used_by_what_is_under_way() {
+    for (asker, role) in ways() {
+        let sender = Linked::sender(asker, role);
+        let receiver = 1 - sender;
+        let mut linked = linked(asker, role, ReceiverSettleMode::First);
+        linked.grant(receiver, 5);
+        let body = Bytes::from_static(b"under way");
+        (0..3).for_each(|key| linked.send(sender, key, &body, Part::Whole));
+        let link = linked.links[receiver];
+        linked.ends[receiver].machine.set_credit(link, 1, Drain::No);
+        carry(&mut linked.ends, 9);
+        let came = linked.ends[receiver].heard();
+        assert_eq!(came.iter().filter(|told| matches!(told, Told::Came(_))).count(), 3, "{came:?}");
+        // The sender knows that it has none.
+        let link = linked.links[sender];
+        assert_eq!(linked.ends[sender].machine.credit_free(link), 0);
+        let link = linked.links[receiver];
+        linked.ends[receiver].machine.set_credit(link, 2, Drain::Yes);
+        linked.ends[sender].heard();
+        carry(&mut linked.ends, 9);
+        assert_eq!(linked.ends[sender].heard(), [Told::Credit(2)]);
+    }
+}
+
+#[test]
+fn a_window_is_closed_and_opened_without_a_frame_beyond_it() {
+    let (asker, role) = (0, Role::Sender);
+    let mut linked = linked(asker, role, ReceiverSettleMode::First);
+    linked.grant(1, 100_000);
+    let most = linked.ends[1].machine.config().incoming_window;
+    let session = SessionId(linked.links[1].session);
+    linked.ends[1].machine.set_window(session, 0);
+    let body = Bytes::from_static(b"x");
+    let sent = u64::from(most) + 100;
+    for key in 0..sent {
+        linked.send(0, key, &body, Part::Whole);
+        if key % 1000 == 0 {
+            carry(&mut linked.ends, 1 << 20);
+        }
+    }
+    carry(&mut linked.ends, 1 << 20);
+    let came = |told: Vec<Told>| told.iter().filter(|told| matches!(told, Told::Came(_))).count();
+    assert_eq!(came(linked.ends[1].heard()), most as usize, "what was announced, and nothing more");
+    linked.ends[1].machine.set_window(session, 10);
+    carry(&mut linked.ends, 1 << 20);
+    assert_eq!(came(linked.ends[1].heard()), 100, "the rest, ten at a time");
+    assert!(linked.ends.iter().all(|end| end.machine.is_open()));
+}
+
+#[test]
+fn a_link_that_is_passed_on_is_told_of_frame_by_frame_and_found_by_name_and_keys() {
+    for (asker, role) in ways() {
+        let sender = Linked::sender(asker, role);
+        let receiver = 1 - sender;
+        let mut linked = linked(asker, role, ReceiverSettleMode::First);
+        let link = linked.links[receiver];
+        linked.ends[receiver].machine.pass_on(link);
+        linked.grant(receiver, 5);
+        // Less than is told of in parts on other links.
+        let body = Bytes::from(vec![7; 3000]);
+        linked.send(sender, 8, &body, Part::Whole);
+        let link = linked.links[sender];
+        linked.send(sender, 9, &Bytes::from_static(b"z"), Part::Whole);
+        assert_eq!(linked.ends[sender].machine.waiting_octets(link), 0, "there is room for both");
+        carry(&mut linked.ends, 100);
+        let stages: Vec<Option<Stage>> = linked.ends[receiver]
+            .heard()
+            .into_iter()
+            .filter_map(|told| if let Told::Came(came) = told { Some(came.stage) } else { None })
+            .collect();
+        assert_eq!(stages, [Some(Stage::First), Some(Stage::Next), Some(Stage::Last), None]);
+        let machine = &mut linked.ends[sender].machine;
+        assert_eq!(machine.sent_with(link, |key| key > 8).iter().map(|(_, key)| *key).collect::<Vec<_>>(), [9]);
+        assert_eq!(machine.sent_with(link, |_| true).len(), 2);
+        assert!(machine.has_link("l", Role::Sender) && !machine.has_link("l", Role::Receiver));
+        assert!(!machine.has_link("m", Role::Sender));
+    }
+}
+
+#[test]
+fn what_was_decided_on_is_said_before_the_link_is_detached() {
+    for (asker, role) in ways() {
+        let sender = Linked::sender(asker, role);
+        let receiver = 1 - sender;
+        let mut linked = linked(asker, role, ReceiverSettleMode::First);
+        linked.grant(receiver, 5);
+        linked.send(sender, 8, &Bytes::from_static(b"x"), Part::Whole);
+        carry(&mut linked.ends, 100);
+        linked.ends.iter_mut().for_each(|end| drop(end.heard()));
+        let link = linked.links[receiver];
+        let End { machine, out, .. } = &mut linked.ends[receiver];
+        machine.settle(link, 0, 0, DeliveryOutcome::Accepted);
+        machine.detach(link, Closing::Closed, None, out);
+        carry(&mut linked.ends, 100);
+        let heard = linked.ends[sender].heard();
+        let [Told::Settled(Some(DeliveryOutcome::Accepted), settled), Told::Detached(..)] = heard.as_slice() else {
+            panic!("{heard:?}")
+        };
+        assert_eq!(settled.len(), 1);
+    }
 }

@@ -117,7 +117,8 @@ pub struct AutoLinks {
 impl AutoLinks {
     /// A link is declared. Its number is that of no other one.
     pub fn handle_declared(&mut self, id: AutoLinkId, link: AutoLink) {
-        let connections = self.connections.iter().filter(|(_, connection)| link.via.is_for(&connection.name, &connection.container));
+        let connections =
+            self.connections.iter().filter(|(_, connection)| link.via.is_for(&connection.name, &connection.container));
         let connections: Vec<ConnectionId> = connections.map(|(connection, _)| *connection).collect();
         self.declared.insert(id, link);
         connections.into_iter().for_each(|connection| self.begin(id, connection));

@@ -250,10 +250,7 @@ fn auto_link(link: &AutoLink, id: &RouterId, config: &Config) -> Result<auto_lin
 }
 
 /// The routes of links that a setting makes, one for each direction; or what is wrong with it.
-fn link_routes(
-    route: &LinkRoute,
-    config: &Config,
-) -> Result<Vec<engine_routing::LinkRoute>, (&'static str, String)> {
+fn link_routes(route: &LinkRoute, config: &Config) -> Result<Vec<engine_routing::LinkRoute>, (&'static str, String)> {
     let directions = match route.direction {
         Some(direction) => vec![direction],
         None => vec![Direction::In, Direction::Out],
@@ -290,7 +287,9 @@ fn link_routes(
 
 /// Why something is no prefix or pattern.
 fn no_pattern() -> String {
-    format!("this is no pattern of addresses: one has at most {PATTERN_WORDS_MAX} words, {PATTERN_OCTETS_MAX} octets and a word at least")
+    format!(
+        "this is no pattern of addresses: one has at most {PATTERN_WORDS_MAX} words, {PATTERN_OCTETS_MAX} octets and a word at least"
+    )
 }
 
 /// Connections of a connector or listener.
