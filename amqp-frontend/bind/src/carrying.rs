@@ -17,23 +17,9 @@ use engine_home::{Home, Slot};
 use engine_message::Condition;
 
 use crate::bind::{Bind, Stop};
-use crate::halves::{FLOOD_ABOVE, HOLD_ABOVE, HalfLink, Stage, TOLD_FROM};
+use crate::halves::{Came, FLOOD_ABOVE, HOLD_ABOVE, HalfLink, Stage, TOLD_FROM, drain_of};
 use crate::inbound::wanted;
 use crate::outcome;
-use crate::through::drain_of;
-
-/// A transfer that came on a half.
-pub(crate) struct Came<'a> {
-    pub delivery: u32,
-    pub settled: Settled,
-    pub format: u32,
-    pub part: Part,
-    /// Its performative; empty behind the first part.
-    pub head: &'a [u8],
-    pub payload: &'a [u8],
-    /// The payload again, if it is owned.
-    pub owned: Option<&'a Bytes>,
-}
 
 impl Bind {
     /// The other half says something to one of this connection.

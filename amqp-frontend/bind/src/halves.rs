@@ -6,10 +6,10 @@
 use std::collections::{HashMap, VecDeque};
 
 use amqp_codec::AmqpError;
-use amqp_proto::{Closing, Drain, LinkId, SessionId};
+use amqp_proto::{Closing, Drain, LinkId, SessionId, Settled};
 use bytes::Bytes;
 use engine_core::key::LinkKey;
-use engine_core::through::{Disposed, Half};
+use engine_core::through::{self, Disposed, Half, Part};
 use engine_home::Slot;
 
 /// Octets that came on a half and have not left at the other one from which on its session's window is not renewed: what one turn reads,
@@ -102,6 +102,19 @@ pub(crate) struct AskedFor {
     pub lost: Closing,
 }
 
+/// A transfer that came on a half.
+pub(crate) struct Came<'a> {
+    pub delivery: u32,
+    pub settled: Settled,
+    pub format: u32,
+    pub part: Part,
+    /// Its performative; empty behind the first part.
+    pub head: &'a [u8],
+    pub payload: &'a [u8],
+    /// The payload again, if it is owned.
+    pub owned: Option<&'a Bytes>,
+}
+
 impl HalfLink {
     pub fn new(id: LinkId, half: Half, stage: Stage) -> Self {
         Self {
@@ -181,9 +194,17 @@ pub(crate) fn encoded(error: &AmqpError) -> Bytes {
     bytes.into()
 }
 
+/// As a half says it.
+pub(crate) fn drain_of(drain: Drain) -> through::Drain {
+    match drain {
+        Drain::Yes => through::Drain::Yes,
+        Drain::No => through::Drain::No,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use engine_core::command::Settled;
+    use engine_core::command;
 
     use super::*;
 
@@ -192,7 +213,7 @@ mod tests {
         let mut session = OwnSession::new();
         let mut windows =
             |octets: usize, frames: u32| -> Vec<u32> { (0..frames).filter_map(|_| session.note(octets)).collect() };
-        assert_eq!(windows(128 << 10, 200), [32], "no more than fit");
+        assert_eq!(windows(128 << 10, 192), [32], "no more than fit");
         assert_eq!(windows(100, 10_000), [64, 128, 256, 512, 1024, 2048, 4096]);
         assert_eq!(windows(128 << 10, 10_000), [32]);
     }
@@ -203,7 +224,7 @@ mod tests {
         let mut half = HalfLink::new(id, Half::Sender, Stage::Attached);
         half.unsettled.extend([u32::MAX - 1, u32::MAX, 0, 1, 5]);
         let mut settle = |first, last| {
-            half.settle(&Disposed { first, last, state: None, settled: Settled::Yes });
+            half.settle(&Disposed { first, last, state: None, settled: command::Settled::Yes });
             half.unsettled.iter().copied().collect::<Vec<u32>>()
         };
         assert_eq!(settle(0, 0), [u32::MAX - 1, u32::MAX, 1, 5]);

@@ -15,8 +15,8 @@ use engine_message::{Condition, DecodeError, section};
 
 use crate::attaching::{error, undelivered};
 use crate::bind::{Bind, Stop};
-use crate::carrying::Came;
 use crate::coordinating::{self, Belongs};
+use crate::halves::Came;
 use crate::outcome::{self, Outcomes};
 use crate::parts::PartIn;
 

@@ -18,6 +18,7 @@ mod joints;
 mod judgement;
 mod lasting;
 mod managing;
+mod onward;
 mod outbound;
 mod outcome;
 mod parts;

@@ -10,11 +10,11 @@
 //! Here: how they begin and end. What goes over them is in `carrying`.
 
 use amqp_codec::AmqpError;
-use amqp_codec::performative::{self, Attach, ExpiryPolicy, Performative, Role, Target, Terminus};
+use amqp_codec::performative::{Attach, Role};
 use amqp_proto::{Closing, Deliveries, DeliveryOutcome, LinkId, Modified, SessionId, State};
 use bytes::Bytes;
 use engine_core::key::LinkKey;
-use engine_core::through::{Attaching, Drain, Ending, Going, Half, NoRoute, Rewrite, Said, Word};
+use engine_core::through::{Attaching, Ending, Going, Half, NoRoute, Rewrite, Said, Word};
 use engine_home::{Home, Passing, Peer, Slot};
 use engine_message::Condition;
 use engine_message::reader::Reader;
@@ -23,9 +23,8 @@ use crate::attaching::error;
 use crate::bind::{Bind, local};
 use crate::halves::{ANSWER_NS_MAX, AskedFor, HalfLink, OwnSession, Stage, Through, WINDOW_FIRST, encoded};
 use crate::joints::carries;
+use crate::onward::{attach_of, half_of, lasting_name, named, outlives, rename, rename_back};
 
-/// The address by which link routes name coordinators of transactions.
-const COORDINATOR: &str = "$coordinator";
 /// Why a link is refused that has nowhere to go.
 const NO_ROUTE: &str = "qd:no-route-to-dest";
 /// Why one ends whose other end is lost.
@@ -363,92 +362,10 @@ impl Bind {
     }
 }
 
-/// Which half of a link its peer's attach makes.
-fn half_of(attach: &Attach) -> Half {
-    if attach.role == Role::Sender { Half::Sender } else { Half::Receiver }
-}
-
-/// The address that a link is for, as whoever attaches it says; nothing if it names none.
-fn named(attach: &Attach) -> Option<String> {
-    if let (Role::Sender, Some(Target::Coordinator(_))) = (attach.role, &attach.target) {
-        return Some(COORDINATOR.to_owned());
-    }
-    if attach.role == Role::Receiver && attach.source.is_none() {
-        // A subscription is found by the link's name (part 2.6.3).
-        return Some(String::new());
-    }
-    let mut attach = attach.clone();
-    let role = attach.role;
-    node(&mut attach, role).filter(|node| !node.dynamic).and_then(|node| node.address.take())
-}
-
-/// The terminus that a link is for which one of this role attached.
-fn node(attach: &mut Attach, asked_by: Role) -> Option<&mut Terminus> {
-    match (asked_by, &mut attach.source, &mut attach.target) {
-        (Role::Sender, _, Some(Target::Node(target))) => Some(target),
-        (Role::Receiver, Some(source), _) => Some(&mut source.terminus),
-        _ => None,
-    }
-}
-
-/// Has an attach name what its container calls it; gives both names, if they are unlike.
-fn rename(attach: &mut Attach, rewrite: &Rewrite) -> Option<(String, String)> {
-    let role = attach.role;
-    let address = node(attach, role)?.address.as_mut()?;
-    let renamed = rewrite.apply(address);
-    (*address != renamed).then(|| (std::mem::replace(address, renamed.clone()), renamed))
-}
-
-/// Has an answer name what its link was asked for by.
-fn rename_back(answer: &mut Attach, (original, renamed): &(String, String)) {
-    let asked_by = answer.role.other();
-    let address = node(answer, asked_by).and_then(|node| node.address.as_mut());
-    address.into_iter().filter(|address| *address == renamed).for_each(|address| address.clone_from(original));
-}
-
-/// Whether the terminus at the end of whoever attaches outlives the link.
-fn outlives(attach: &Attach) -> bool {
-    let outlives = |terminus: &Terminus| terminus.timeout_s > 0 || terminus.expiry_policy == ExpiryPolicy::Never;
-    attach.source.as_ref().is_some_and(|source| outlives(&source.terminus))
-        || matches!(&attach.target, Some(Target::Node(target)) if outlives(target))
-}
-
-/// What a link is called at the container that it goes to. That takes all links of the router for one container's: what it would keep for a
-/// container by the link's name has the name of its own container in it, whoever else is there at the time.
-fn lasting_name(name: &str, attach: &Attach, container: &str) -> String {
-    let at_source = attach.source.iter().flat_map(|source| &source.terminus.capabilities);
-    let has = |name: &str| at_source.clone().chain(&attach.desired_capabilities).any(|capability| *capability == name);
-    let is_kept = attach.role == Role::Receiver && (attach.source.is_none() || outlives(attach) || has("shared"));
-    if !is_kept || has("global") {
-        return name.to_owned();
-    }
-    // Consumers of a shared subscription have a bar and a suffix each behind its name.
-    match name.split_once('|').filter(|_| has("shared")) {
-        Some((name, suffix)) => format!("{name}@{container}|{suffix}"),
-        None => format!("{name}@{container}"),
-    }
-}
-
-/// The attach that was encoded so.
-fn attach_of(encoded: &[u8]) -> Option<Box<Attach>> {
-    match performative::decode(encoded) {
-        Ok((Performative::Attach(attach), _)) => Some(attach),
-        _ => None,
-    }
-}
-
 fn no_route() -> AmqpError {
     AmqpError::new(NO_ROUTE, "No route to the destination node")
 }
 
 fn lost() -> AmqpError {
     AmqpError::new(LOST, "Connectivity to the peer container was lost")
-}
-
-/// As a half says it.
-pub(crate) fn drain_of(drain: amqp_proto::Drain) -> Drain {
-    match drain {
-        amqp_proto::Drain::Yes => Drain::Yes,
-        amqp_proto::Drain::No => Drain::No,
-    }
 }

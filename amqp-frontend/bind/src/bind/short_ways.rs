@@ -112,7 +112,7 @@ impl Node {
                 Some(event) => bind.handle_amqp(home, event),
             }
         }
-        bind.keep(&bytes[input.consumed()..]);
+        bind.keep(&bytes[input.consumed()..], 0);
     }
 
     /// Hands out one event or one message; gives whether there was any.

@@ -3,6 +3,7 @@
 mod bounds;
 mod neighbours;
 mod random;
+mod through;
 mod world;
 
 use engine_core::command::{ConsumerSpec, Modified, Outcome, Passage, ProducerSpec, Settle, Settled, Stage};

@@ -8,9 +8,10 @@ use engine_core::command::{Command, ConsumerSpec, DetachMode, Outcome, ProducerS
 use engine_core::event::{Event, Refusal};
 use engine_core::key::{EndKey, LinkKey, Port};
 use engine_core::message::Message;
+use engine_core::through::{Going, NoRoute, Said};
 use engine_router::table::{Addresses, Rules};
 use engine_router::{RouterId, Treatment};
-use engine_routing::{Answer, Crossing, Note, Order, Registry, Router, RouterConfig, Update};
+use engine_routing::{Answer, Changed, Crossing, LinkRoute, Note, Order, Registry, Router, RouterConfig, Update};
 
 /// Deliveries of a link that may be unsettled.
 pub const CAPACITY: u32 = 8;
@@ -52,6 +53,8 @@ pub struct World {
     notes: BTreeMap<u16, VecDeque<Note>>,
     told: BTreeMap<u16, VecDeque<Told>>,
     pub seen: BTreeMap<LinkKey, Seen>,
+    /// What halves of links and connections were told.
+    pub said: Vec<(LinkKey, Said)>,
     links: u32,
     /// Messages that crossed lanes.
     pub crossed: usize,
@@ -87,9 +90,37 @@ impl World {
             notes: BTreeMap::new(),
             told: BTreeMap::new(),
             seen: BTreeMap::new(),
+            said: Vec::new(),
             links: 0,
             crossed: 0,
         }
+    }
+
+    /// The same with routes of links, which all shards know of.
+    pub fn with_link_routes(mut self, routes: &Arc<[LinkRoute]>) -> Self {
+        self.routers = self.routers.into_iter().map(|router| router.with_link_routes(Arc::clone(routes))).collect();
+        let mut addresses = Addresses::new(Arc::new(Rules::new([], Treatment::Balanced)), 7);
+        addresses.declare_link_routes(routes.iter().map(|route| route.key.clone()));
+        let (version, table) = (1, addresses.view());
+        self.registry = Registry::new(addresses, self.routers.len() as u16, None);
+        self.routers.iter_mut().for_each(|router| {
+            router.handle_update(Update { version, table: table.clone(), changed: Changed::All });
+        });
+        self
+    }
+
+    /// Everything moves, what parts were told by a test's own hand too.
+    pub fn run_all(&mut self) {
+        self.collect();
+        self.run();
+    }
+
+    /// A half has its link go on.
+    pub fn go_on(&mut self, going: Going) -> Result<(), NoRoute> {
+        let shard = going.from.shard;
+        let gone = self.router(shard).handle_link(going);
+        self.collect();
+        gone
     }
 
     fn link(&mut self, shard: u16) -> LinkKey {
@@ -99,6 +130,7 @@ impl World {
         link
     }
 
+    /// A shard's part. What it has to say moves with the next thing that does.
     pub fn router(&mut self, shard: u16) -> &mut Router {
         &mut self.routers[usize::from(shard)]
     }
@@ -260,6 +292,10 @@ impl World {
             }
             self.notes.entry(shard).or_default().extend(std::iter::from_fn(|| router.poll_note()));
             while let Some((link, event)) = router.poll_event() {
+                if let Event::Through(said) = event {
+                    self.said.push((link, *said));
+                    continue;
+                }
                 see(self.seen.get_mut(&link).expect("a link"), event);
             }
         }
