@@ -83,7 +83,7 @@ else
     check "clients of the interoperation tests" installed "$installing"
     # What holds for a broker holds for one behind a router, whose clients' links go through whole.
     export HEDDLE_TEST_FRONT=1
-    counted "tests of a broker, with a router in front of it" rust_tests -p heddle --test program -- \
+    counted "tests of a broker, with a router in front of it" rust_tests --test program -- \
         transactions:: resuming:: consuming:: outcomes:: credit:: priorities:: --skip what_is_wrong_with_a_transaction --skip what_a_peer_with_much_credit
     unset HEDDLE_TEST_FRONT
     check "crash audit, short" target/release/heddle-perf audit --broker target/release/heddle --kills 25
