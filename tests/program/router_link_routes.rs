@@ -262,6 +262,12 @@ fn sending(name: &str) -> Attach {
     }
 }
 
+/// What a sender says that settles a delivery which was accepted.
+fn settling(delivery: u32) -> Disposition<'static> {
+    let (role, state) = (Role::Sender, Some(DeliveryState::Accepted));
+    Disposition { role, first: delivery, last: None, settled: true, state, batchable: false }
+}
+
 #[test]
 fn an_attach_goes_on_as_it_is_and_so_does_its_answer() {
     for shards in [1, 3] {
@@ -319,15 +325,7 @@ fn an_attach_goes_on_as_it_is_and_so_does_its_answer() {
             _ => None,
         });
         assert!(!settled, "the receiver waits for its sender");
-        let said = Disposition {
-            role: Role::Sender,
-            first: 0,
-            last: None,
-            settled: true,
-            state: Some(DeliveryState::Accepted),
-            batchable: false,
-        };
-        client.put(&Performative::Disposition(said));
+        client.put(&Performative::Disposition(settling(0)));
         service.until(|heard| match heard {
             Heard::Confirmed(said) => (said.settled.is_yes() && said.deliveries.first == delivery).then_some(()),
             _ => None,

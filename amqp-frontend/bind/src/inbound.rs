@@ -94,23 +94,7 @@ impl Bind {
             Event::Confirmed(confirmation) => self.handle_confirmed(home, &confirmation),
             Event::Opened(open) => self.handle_opened(*open),
             Event::AttachAsked(link, attach) => self.handle_attach(home, link, attach, self.moves),
-            Event::Detached { link, closing, error } => {
-                if let Some(error) = &error {
-                    tracing::debug!(target: "heddle::net", %error, "link detached");
-                    self.end_oversized(home, link, error);
-                }
-                if self.handle_half_detached(home, link, closing, error.as_deref()) {
-                    return;
-                }
-                let mode = match closing {
-                    Closing::Closed => DetachMode::Close,
-                    Closing::Suspended => DetachMode::Suspend,
-                };
-                self.drop_link(home, link, mode);
-                self.handle_asked_ended(link, || {
-                    error.map_or_else(|| "the peer detached".to_owned(), |error| error.to_string())
-                });
-            }
+            Event::Detached { link, closing, error } => self.handle_peer_detached(home, link, closing, error),
             Event::Ended(session, error) => {
                 let why = error.map_or_else(|| "the peer ended the session".to_owned(), |error| error.to_string());
                 tracing::debug!(target: "heddle::net", %why, "session ended");
@@ -127,6 +111,25 @@ impl Bind {
                 self.drop_links(home, mode);
             }
         }
+    }
+
+    /// The peer ended a link, or an error of its did.
+    fn handle_peer_detached(&mut self, home: &mut Home, link: LinkId, closing: Closing, error: Option<Box<AmqpError>>) {
+        if let Some(error) = &error {
+            tracing::debug!(target: "heddle::net", %error, "link detached");
+            self.end_oversized(home, link, error);
+        }
+        if self.handle_half_detached(home, link, closing, error.as_deref()) {
+            return;
+        }
+        let mode = match closing {
+            Closing::Closed => DetachMode::Close,
+            Closing::Suspended => DetachMode::Suspend,
+        };
+        self.drop_link(home, link, mode);
+        self.handle_asked_ended(link, || {
+            error.map_or_else(|| "the peer detached".to_owned(), |error| error.to_string())
+        });
     }
 
     fn authenticate(&mut self, credentials: Credentials) {

@@ -283,7 +283,9 @@ impl Bind {
             self.tell(home, place, Word::Lost);
             self.end_half(home, place);
         }
-        self.through.iter_mut().for_each(|through| drop(through.sessions.remove(&session.0)));
+        if let Some(through) = &mut self.through {
+            through.sessions.remove(&session.0);
+        }
     }
 
     /// The connection ends, and all its halves with it.
