@@ -20,7 +20,7 @@ use super::endpoint::Endpoint;
 use super::fault::{Faults, Origin, Place};
 use super::origins::Origins;
 use super::said;
-use super::settings::{Config, Distribution, Listener, Mechanism, Route, Sasl, Transport};
+use super::settings::{Config, Distribution, Listener, Mechanism, Route, RouterMode, Sasl, Transport};
 
 /// What is done.
 const DONE: &[(&str, &[&str])] = &[
@@ -206,7 +206,7 @@ impl Laying<'_> {
         let place = &router.origin.place;
         match router.mode {
             Mode::Standalone | Mode::Interior => {}
-            Mode::Edge => self.fault(place, "router.mode is edge: that is not run yet: write standalone"),
+            Mode::Edge => self.config.router.mode = RouterMode::Edge,
         }
         let wanted = router.worker_threads as usize;
         if wanted > cores && wanted != 4 {
@@ -287,7 +287,7 @@ impl Laying<'_> {
         let place = &from.origin.place;
         let mut listener = Listener { mechanisms: vec![Mechanism::Anonymous], ..Listener::default() };
         listener.name.clone_from(&from.origin.name);
-        listener.role = self.role(from.endpoint.role, &from.origin);
+        listener.role = peers::role(from.endpoint.role);
         match address(from) {
             Ok(address) => listener.address = address,
             Err(wrong) => self.fault(place, format!("{}: {wrong}", from.origin.name)),

@@ -10,6 +10,7 @@ mod between;
 mod bind;
 mod claiming;
 mod coordinating;
+mod edges;
 mod filter;
 mod inbound;
 mod joints;
@@ -26,4 +27,5 @@ mod terminus;
 
 pub use asked::{Asking, PeerEnd};
 pub use bind::{Bind, Caller, Written};
+pub use edges::{ProxyAsking, ProxyWay};
 pub use outbound::Given;

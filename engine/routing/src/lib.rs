@@ -11,6 +11,9 @@
 #![warn(clippy::indexing_slicing)]
 
 mod crossing;
+mod edge;
+mod edge_messages;
+mod edges;
 mod end;
 mod entry;
 mod joints;
@@ -25,5 +28,5 @@ mod states;
 
 pub use crossing::{Consumers, Crossing};
 pub use engine_router::settlement::Standing;
-pub use registry::{Answer, Changed, Note, Order, Registry, Update};
+pub use registry::{Answer, Ask, Changed, Note, Order, Registry, Update};
 pub use router::{EndView, Router, RouterConfig, RouterTotals};

@@ -2,7 +2,7 @@
 
 use engine_router_conf::Configuration;
 use engine_router_conf::sections::{self, AutoLink, Secret, SslProfile};
-use engine_router_conf::words::{self, Role, Word as _};
+use engine_router_conf::words::{self, Role};
 
 use super::super::settings::{self, Connector, ConnectorMechanism, Direction, Password, Transport};
 use super::{Laying, origin, port};
@@ -21,7 +21,7 @@ impl Laying<'_> {
     fn connector(&mut self, from: &sections::Connector, configuration: &Configuration) -> Connector {
         let place = &from.origin.place;
         let mut connector = Connector { name: from.origin.name.clone(), ..Connector::default() };
-        connector.role = self.role(from.endpoint.role, &from.origin);
+        connector.role = role(from.endpoint.role);
         match port(&from.endpoint.port).and_then(|port| super::endpoint(&from.host, port)) {
             Ok(endpoint) => connector.endpoints = vec![endpoint],
             Err(wrong) => self.fault(place, format!("{}: {wrong}", from.origin.name)),
@@ -103,19 +103,15 @@ impl Laying<'_> {
             self.origins.note_area("auto_links", index, origin(&link.origin.place));
         }
     }
+}
 
-    /// Who is at the other end.
-    pub(super) fn role(&mut self, role: Role, of: &engine_router_conf::Origin) -> settings::Role {
-        match role {
-            Role::Normal => settings::Role::Normal,
-            Role::RouteContainer => settings::Role::RouteContainer,
-            Role::InterRouter => settings::Role::InterRouter,
-            Role::Edge => {
-                let text = format!("{}: role {} is not run yet: leave the section out", of.name, role.word());
-                self.fault(&of.place, text);
-                settings::Role::Normal
-            }
-        }
+/// Who is at the other end.
+pub(super) fn role(role: Role) -> settings::Role {
+    match role {
+        Role::Normal => settings::Role::Normal,
+        Role::RouteContainer => settings::Role::RouteContainer,
+        Role::InterRouter => settings::Role::InterRouter,
+        Role::Edge => settings::Role::Edge,
     }
 }
 

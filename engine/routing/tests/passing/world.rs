@@ -68,6 +68,17 @@ impl World {
 
     /// With so much memory for messages on each shard, octets.
     pub fn with_memory(shards: u16, rules: Rules, memory_bytes: u64) -> Self {
+        Self::of_mode(shards, rules, memory_bytes, Mode::Interior)
+    }
+
+    /// A router at the edge.
+    pub fn at_the_edge(shards: u16) -> Self {
+        let mut world = Self::of_mode(shards, Rules::new([], Treatment::Balanced), u64::MAX, Mode::Edge);
+        world.registry = world.registry.at_the_edge();
+        world
+    }
+
+    fn of_mode(shards: u16, rules: Rules, memory_bytes: u64, mode: Mode) -> Self {
         let mut addresses = Addresses::new(Arc::new(rules), 7);
         let (table, id) = (addresses.view(), RouterId::new("A").expect("an id"));
         let router = |shard| {
@@ -78,6 +89,7 @@ impl World {
                 table: table.clone(),
                 capacity: CAPACITY,
                 memory_bytes,
+                mode,
             })
         };
         Self {
@@ -240,7 +252,10 @@ impl World {
             }
         }
         while let Some(order) = self.registry.poll_order() {
-            self.routers[usize::from(order.shard())].handle_order(order);
+            match order {
+                Order::Interior { link, ask } => self.asked.push((link, ask)),
+                order => self.routers[usize::from(order.shard())].handle_order(order),
+            }
         }
         while let Some(answer) = self.registry.poll_answer() {
             let (Answer::Stands(consumer) | Answer::Refused(consumer)) = answer;
