@@ -552,9 +552,24 @@ mod tests {
     }
 
     #[test]
+    fn a_router_at_the_edge_and_those_that_it_connects_to_are_told_so() {
+        let (config, warnings, faults) =
+            laid("router {\n mode: edge\n id: E\n}\nconnector {\n role: edge\n port: 5671\n}\n");
+        assert_eq!((faults.as_str(), warnings.len()), ("", 0));
+        assert_eq!(
+            (config.router.mode, config.connectors[0].role),
+            (RouterMode::Edge, super::super::settings::Role::Edge)
+        );
+        assert!(!config.has_neighbours());
+        let (config, _, faults) =
+            laid("router {\n mode: interior\n id: A\n}\nlistener {\n role: edge\n port: 5671\n}\n");
+        assert_eq!((faults.as_str(), config.listeners[0].role), ("", super::super::settings::Role::Edge));
+        assert!(config.has_neighbours());
+    }
+
+    #[test]
     fn what_is_not_done_is_refused_or_warned_about() {
         for (text, told) in [
-            ("router {\n mode: edge\n}\n", "write standalone"),
             ("listener {\n multiTenant: yes\n}\n", "listener.multiTenant"),
             ("listener {\n http: yes\n}\n", "listener.http"),
             ("listener {\n authenticatePeer: yes\n}\n", "heddle user add"),

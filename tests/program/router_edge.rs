@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use amqp_codec::performative::{self, Attach, DeliveryState, Performative, Role, Source, Target, Terminus};
 use tempfile::TempDir;
 
-use crate::broker::{Broker, wait_for};
+use crate::broker::{Broker, run, wait_for};
 use crate::peer::{Durable, Peer, connect};
 use crate::router_management::Tool;
 
@@ -411,12 +411,19 @@ fn an_edge_is_managed_through_the_interior() {
     for shards in [1, 3] {
         let [a, b] = places();
         let one = interior("A", shards, [a, b], &[]);
-        let east = edge("E", shards, &[a]);
+        let east = edge("E", shards, &[a, a]);
         east.logged(&["a connection to the interior is active"]);
         let mut tool = Tool::new(&one, "_edge/E/$management");
         let rows = tool.all("router", &["id", "mode"]);
         let told: Vec<String> = rows.iter().map(|row| format!("{row:?}")).collect();
         assert!(told.len() == 1 && told[0].contains("\"E\"") && told[0].contains("\"edge\""), "{told:?}");
+        // Of its two connections one stands by.
+        wait_for("both connections to be there", || {
+            let rows = tool.all("connection", &["role", "active", "opened"]);
+            let edges = rows.iter().map(|row| format!("{row:?}")).filter(|row| row.contains("\"edge\""));
+            let active: Vec<bool> = edges.map(|row| !row.contains("false")).collect();
+            (active.iter().filter(|active| **active).count() == 1 && active.len() == 2).then_some(())
+        });
         let mut tool = Tool::new(&east, "_topo/0/A/$management");
         let rows = tool.all("router", &["id", "mode"]);
         assert!(format!("{rows:?}").contains("interior"), "{rows:?}");
@@ -481,4 +488,81 @@ fn an_edge_that_says_nothing_for_eight_seconds_loses_its_connection() {
     assert_eq!(credit, 2);
     let why = silent.closed().expect("it is told why");
     assert!(why.to_string().contains("no sign of life"), "{why}");
+}
+
+#[test]
+fn roles_that_the_mode_does_not_have_are_refused_with_advice() {
+    let folder = TempDir::new().expect("a folder");
+    let check = |name: &str, text: &str, command: &[&str]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("a file");
+        let output = run(&[command, &[path.to_str().expect("a path")]].concat());
+        (output.status.success(), crate::broker::text(&output))
+    };
+    let own = |mode: &str, rest: &str| {
+        let config = format!(
+            "[node]\ncontainer_id = \"R\"\n[storage]\nenabled = false\n[router]\nenabled = true\nmode = \"{mode}\"\n{rest}"
+        );
+        check("heddle.toml", &config, &["config", "check", "--config"])
+    };
+    let listener = |role: &str| format!("[[listeners]]\naddress = \"127.0.0.1:0\"\nrole = \"{role}\"\n");
+    let connector =
+        |role: &str| format!("[[connectors]]\nname = \"c\"\nendpoints = [\"127.0.0.1:1\"]\nrole = \"{role}\"\n");
+    for (mode, rest, line, told) in [
+        ("edge", listener("inter-router"), "heddle.toml:10", "by connectors of role edge"),
+        ("edge", listener("edge"), "heddle.toml:10", "connect to those of the network"),
+        ("edge", connector("inter-router"), "heddle.toml:11", "with role = \"edge\""),
+        ("interior", connector("edge"), "heddle.toml:11", "set router.mode"),
+    ] {
+        let (is_right, said) = own(mode, &rest);
+        assert!(!is_right && said.contains(told) && said.contains(line), "{mode} {rest}: {said}");
+    }
+    for (mode, rest) in [("edge", connector("edge")), ("interior", listener("edge")), ("edge", listener("normal"))] {
+        let (is_right, said) = own(mode, &rest);
+        assert!(is_right, "{mode} {rest}: {said}");
+    }
+    for (mode, section) in [
+        ("edge", "listener {\n  role: inter-router\n}\n"),
+        ("edge", "listener {\n  role: edge\n}\n"),
+        ("standalone", "listener {\n  role: edge\n}\n"),
+        ("interior", "connector {\n  role: edge\n}\n"),
+        ("edge", "connector {\n  role: inter-router\n}\n"),
+    ] {
+        let (is_right, said) =
+            check("r.conf", &format!("router {{\n  mode: {mode}\n}}\n{section}"), &["config", "print", "--router"]);
+        assert!(!is_right && said.contains("r.conf:5") && said.contains("needs `mode:"), "{mode} {section}: {said}");
+    }
+}
+
+#[test]
+fn files_of_qdrouterd_make_an_interior_and_its_edge() {
+    let [a, east_place, one_place] = places();
+    let listener = |place: SocketAddr, role: &str| {
+        format!(
+            "listener {{\n  host: {}\n  port: {}\n  role: {role}\n  authenticatePeer: no\n}}\n",
+            place.ip(),
+            place.port()
+        )
+    };
+    let start = |name: &str, text: String| {
+        let folder = TempDir::new().expect("a folder");
+        let file = folder.path().join(name);
+        std::fs::write(&file, text).expect("a file");
+        Broker::start_router(folder, &file)
+    };
+    let one = start(
+        "interior.conf",
+        format!(
+            "router {{\n  mode: interior\n  id: INT.A\n}}\n{}{}",
+            listener(one_place, "normal"),
+            listener(a, "edge")
+        ),
+    );
+    let connector = format!("connector {{\n  name: up\n  host: {}\n  port: {}\n  role: edge\n}}\n", a.ip(), a.port());
+    let east = start(
+        "edge.conf",
+        format!("router {{\n  mode: edge\n  id: EDGE.E\n}}\n{}{connector}", listener(east_place, "normal")),
+    );
+    talk(&east, &one, "orders");
+    talk(&one, &east, "answers");
 }

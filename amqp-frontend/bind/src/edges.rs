@@ -59,7 +59,7 @@ impl Bind {
                     HEARTBEAT => Carries::Heartbeat,
                     _ => return None,
                 };
-                Some(Ok(Plan::Producer(self.from_edge(carries))))
+                Some(Ok(Plan::Producer(self.other_that_sends(carries))))
             }
             Role::Receiver => {
                 let source = &attach.source.as_ref()?.terminus;
@@ -71,9 +71,9 @@ impl Bind {
                         self.requests.push_back(Request::RouterLost { why });
                         return Some(Err(error));
                     }
-                    return Some(Ok(Plan::Consumer(self.to_edge(Carries::Anonymous))));
+                    return Some(Ok(Plan::Consumer(self.other_that_receives(Carries::Anonymous))));
                 }
-                (address == TRACKING).then(|| Ok(Plan::Consumer(self.to_edge(Carries::Tracking))))
+                (address == TRACKING).then(|| Ok(Plan::Consumer(self.other_that_receives(Carries::Tracking))))
             }
         }
     }
@@ -99,13 +99,13 @@ impl Bind {
     }
 
     /// What the other end is that sends.
-    fn from_edge(&self, carries: Carries) -> Box<ProducerSpec> {
+    fn other_that_sends(&self, carries: Carries) -> Box<ProducerSpec> {
         let passage = Passage { between: Some(self.edge_between(carries)), ..Passage::default() };
         Box::new(ProducerSpec { passage, ..ProducerSpec::of(self.client.container.as_str()) })
     }
 
     /// What the other end is that receives.
-    fn to_edge(&self, carries: Carries) -> Box<ConsumerSpec> {
+    fn other_that_receives(&self, carries: Carries) -> Box<ConsumerSpec> {
         let passage = Passage { between: Some(self.edge_between(carries)), ..Passage::default() };
         Box::new(ConsumerSpec { passage, ..ConsumerSpec::of(self.client.container.as_str()) })
     }
@@ -123,8 +123,8 @@ impl Bind {
         for (what, carries, role, theirs) in links {
             let ours = if what == "down" { downlink() } else { Terminus::default() };
             let end = match role {
-                Role::Receiver => PeerEnd::Sends(self.from_edge(carries)),
-                Role::Sender => PeerEnd::Receives(self.to_edge(carries)),
+                Role::Receiver => PeerEnd::Sends(self.other_that_sends(carries)),
+                Role::Sender => PeerEnd::Receives(self.other_that_receives(carries)),
             };
             let name = format!("edge-{what}/{own}.{:x}", self.client.place().to_bits());
             self.ask_anywhere(attach(name, role, theirs, ours), (Purpose::Between, end));

@@ -66,6 +66,13 @@ impl Router {
         self.edges.by_link.get(&link).copied()
     }
 
+    /// Whether a connection to the interior stands by for another one.
+    #[must_use]
+    pub fn stands_by(&self, connection: u64) -> bool {
+        let edge = self.edges.by_connection.get(&connection).filter(|_| self.mode == Mode::Edge);
+        edge.is_some_and(|edge| edge.anonymous.is_none())
+    }
+
     /// A link for an address to the interior is not there, or no more.
     pub fn handle_proxy_down(&mut self, connection: u64, number: u32, why: String) {
         if let Some(edge) = self.edges.by_connection.get(&connection) {

@@ -8,9 +8,11 @@ use engine_core::command::{Command, ConsumerSpec, DetachMode, Outcome, ProducerS
 use engine_core::event::{Event, Refusal};
 use engine_core::key::{EndKey, LinkKey, Port};
 use engine_core::message::Message;
+use engine_router::address::Mode;
+use engine_router::network::LinkId;
 use engine_router::table::{Addresses, Rules};
 use engine_router::{RouterId, Treatment};
-use engine_routing::{Answer, Crossing, Note, Order, Registry, Router, RouterConfig, Update};
+use engine_routing::{Answer, Ask, Crossing, Note, Order, Registry, Router, RouterConfig, Update};
 
 /// Deliveries of a link that may be unsettled.
 pub const CAPACITY: u32 = 8;
@@ -55,6 +57,8 @@ pub struct World {
     links: u32,
     /// Messages that crossed lanes.
     pub crossed: usize,
+    /// What connections to the interior are asked for.
+    pub asked: Vec<(LinkId, Ask)>,
 }
 
 impl World {
@@ -101,6 +105,7 @@ impl World {
             seen: BTreeMap::new(),
             links: 0,
             crossed: 0,
+            asked: Vec::new(),
         }
     }
 
@@ -199,6 +204,24 @@ impl World {
     /// What a shard has told the registry, which does not hear of it.
     pub fn noted(&mut self, shard: u16) -> Vec<Note> {
         self.notes.get_mut(&shard).map(std::mem::take).unwrap_or_default().into()
+    }
+
+    /// Takes a message as it is.
+    pub fn send_message(&mut self, link: LinkKey, delivery: u32, message: Message) {
+        let end = self.end(link);
+        self.command(link.shard, Command::Deliver { end, delivery, settled: Settled::Yes, message });
+    }
+
+    /// A turn of a shard begins at a time.
+    pub fn turn(&mut self, shard: u16, now_ns: u64) {
+        self.router(shard).begin_turn(now_ns);
+        self.collect();
+    }
+
+    /// Has a shard do something, and collects what it says.
+    pub fn with(&mut self, shard: u16, step: impl FnOnce(&mut Router)) {
+        step(self.router(shard));
+        self.collect();
     }
 
     /// The registry wants something done.
