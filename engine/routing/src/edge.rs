@@ -7,8 +7,12 @@ use engine_core::slab::Key as Place;
 use engine_router::address::Key;
 use engine_router::network::LinkId;
 use engine_router::table::ConsumerId;
+use engine_router::uplink::Proxy;
 
 use crate::limits::EDGES_MAX;
+
+/// The name of the way up to the interior.
+pub(crate) const UP: &str = "_edge";
 
 /// The bit of a consumer's number that says that each of its messages is to say its address.
 const IS_ANONYMOUS: u64 = 1 << 46;
@@ -62,6 +66,11 @@ pub(crate) struct Edges {
     /// Ends that are neither senders nor receivers.
     pub ends: usize,
     numbered: u64,
+    /// When they are to be looked at, nanoseconds; `None`: there is nothing to look at.
+    pub due_ns: Option<u64>,
+    pub now_ns: u64,
+    /// At the edge: senders and receivers of clients by the link that they need.
+    pub needs: HashMap<Proxy, u32>,
 }
 
 /// An end of such a connection that is neither a sender of one address nor a receiver.
@@ -88,6 +97,13 @@ pub(crate) enum EdgeKind {
     HeartbeatOut,
     /// It hears that the other one is.
     HeartbeatIn,
+}
+
+/// Whether there is one more or one less who needs something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    More,
+    Less,
 }
 
 impl Edges {

@@ -9,34 +9,25 @@
 //!
 //! Not here: which links an edge has (`engine_router::uplink`), and what is in the messages (`edge_messages`).
 
-use engine_core::command::{Between, Carries, ConsumerSpec, Outcome, ProducerSpec, RoutingType, Settled, Stage};
-use engine_core::event::{Event, KEY_NONE, Refusal};
+use engine_core::command::{Between, Carries, ConsumerSpec, Outcome, ProducerSpec, RoutingType, Settled};
+use engine_core::event::{Event, Refusal};
 use engine_core::key::LinkKey;
 use engine_core::message::Message;
 use engine_core::slab::Key as Place;
 use engine_message::Condition;
-use engine_router::address::{Class, Key, Mode, Phase};
+use engine_router::address::{Class, Key, Mode};
 use engine_router::forward::Passage;
 use engine_router::network::LinkId;
 use engine_router::settlement::{InKind, State};
 use engine_router::table::{self, Consumer, ConsumerId};
-use engine_router::uplink::{Proxy, Way};
 
-use crate::edge::{EdgeEnd, EdgeKind, Heartbeat, Tracking, anonymous};
-use crate::edge_messages::{beat, lookup, read_tracked, tracked};
-use crate::end::{End, Receiver, end_key, lane_in, of_sender};
+use crate::edge::{EdgeEnd, EdgeKind, Heartbeat, Tracking, UP, anonymous};
+use crate::edge_messages::{lookup, read_tracked};
+use crate::end::{End, end_key, lane_in, of_sender};
 use crate::entry::{Entry, From};
-use crate::limits::{
-    EDGE_CREDIT, EDGES_LOOK_NS, EDGES_MAX, ENDS_MAX, HEARTBEAT_AGE_NS, HEARTBEAT_CREDIT, HEARTBEAT_NS, LOOKUPS_MAX,
-};
+use crate::limits::{EDGE_CREDIT, EDGES_MAX, ENDS_MAX, HEARTBEAT_CREDIT, LOOKUPS_MAX};
 use crate::registry::Note;
 use crate::router::{Router, info, too_many};
-
-/// The name of the way up to the interior.
-pub(crate) const UP: &str = "_edge";
-
-/// So many senders that an edge is to be told of are looked through for those that are gone: that costs as much as they did.
-const UNTOLD_LOOK: usize = 1024;
 
 /// Nanoseconds of a second.
 const SECOND_NS: u64 = 1_000_000_000;
@@ -48,13 +39,13 @@ impl Router {
             let link = edge.link;
             self.out.notes.push_back(Note::InteriorOpened { link });
         }
-        self.edges_due_ns = 0;
+        self.edges.due_ns = Some(0);
     }
 
     /// A connection is gone, whatever it was.
     pub fn handle_connection_gone(&mut self, connection: u64) {
         if let Some(link) = self.edges.remove(connection)
-            && self.mode == Mode::Edge
+            && self.own.mode == Mode::Edge
         {
             self.out.notes.push_back(Note::InteriorLost { link });
         }
@@ -69,7 +60,7 @@ impl Router {
     /// Whether a connection to the interior stands by for another one.
     #[must_use]
     pub fn stands_by(&self, connection: u64) -> bool {
-        let edge = self.edges.by_connection.get(&connection).filter(|_| self.mode == Mode::Edge);
+        let edge = self.edges.by_connection.get(&connection).filter(|_| self.own.mode == Mode::Edge);
         edge.is_some_and(|edge| edge.anonymous.is_none())
     }
 
@@ -95,7 +86,7 @@ impl Router {
 
     /// The other router sends on a link that is not for one address.
     pub(crate) fn attach_edge_from(&mut self, link: LinkKey, spec: &ProducerSpec, between: Between) {
-        let kind = match (between.carries, self.mode) {
+        let kind = match (between.carries, self.own.mode) {
             (Carries::Anonymous, _) => EdgeKind::Messages,
             (Carries::Tracking, _) => EdgeKind::TrackingIn,
             (Carries::Lookup, _) => EdgeKind::Lookup,
@@ -109,7 +100,7 @@ impl Router {
         self.out.events.push_back((link, attached));
         let credit = match kind {
             EdgeKind::Messages => {
-                let capacity = spec.passage.capacity.unwrap_or(self.capacity);
+                let capacity = spec.passage.capacity.unwrap_or(self.own.capacity);
                 self.settlement.handle_in(of_sender(place), InKind::Router, capacity);
                 return self.settlement.handle_reached(of_sender(place));
             }
@@ -147,13 +138,13 @@ impl Router {
         let end = End::Edge(EdgeEnd { link, connection, edge, kind });
         let place = self.ends.insert_within(end, ENDS_MAX).map_err(|_| too_many())?;
         self.edges.ends += 1;
-        let at_ns = self.now_ns;
+        let at_ns = self.edges.now_ns;
         let Some(known) = self.edges.by_connection.get_mut(&connection) else { return Ok(place) };
         match kind {
             EdgeKind::TrackingOut => known.tracking = Some(Tracking { link, place, credit: 0 }),
             EdgeKind::HeartbeatIn | EdgeKind::HeartbeatOut => {
                 known.heartbeat = Some(Heartbeat { link, place, at_ns, credit: 0, said: 0 });
-                self.edges_due_ns = 0;
+                self.edges.due_ns = Some(0);
             }
             EdgeKind::Messages | EdgeKind::TrackingIn | EdgeKind::Lookup => {}
         }
@@ -172,7 +163,7 @@ impl Router {
 
     /// A link that messages go out over which each say their address: down to an edge, or up to the interior.
     fn attach_anonymous(&mut self, link: LinkKey, spec: ConsumerSpec, between: Between) {
-        let key = match self.mode {
+        let key = match self.own.mode {
             Mode::Interior => Key::of_class(Class::Edge, &spec.address),
             Mode::Edge => Key::of_class(Class::Local, UP),
         };
@@ -202,14 +193,14 @@ impl Router {
         if let Some(edge) = self.edges.by_connection.get_mut(&between.connection) {
             edge.anonymous = Some(place);
         }
-        let capacity = spec.passage.capacity.unwrap_or(self.capacity);
+        let capacity = spec.passage.capacity.unwrap_or(self.own.capacity);
         let consumer = Consumer { id, place: self.beyond(edge), capacity };
         self.out.notes.push_back(Note::Came { key, consumer });
     }
 
     /// Where a receiver of such a connection is.
     pub(crate) fn beyond(&self, edge: LinkId) -> table::Place {
-        match self.mode {
+        match self.own.mode {
             Mode::Interior => table::Place::Edge(edge),
             Mode::Edge => table::Place::Interior(edge),
         }
@@ -231,58 +222,6 @@ impl Router {
                 self.out.events.push_back((link, attached));
             }
             Err(refusal) => self.out.events.push_back((link, Event::Refused { refusal })),
-        }
-    }
-
-    /// Whether the interior has somebody who receives from an address.
-    fn track(&mut self, connection: u64, key: &Key, is_wanted: bool) {
-        let Some(edge) = self.edges.by_connection.get(&connection) else { return };
-        let (link, place) = (edge.link, edge.proxies.get(key).copied());
-        let place_there = self.beyond(link);
-        let Some(End::Receiver(receiver)) = place.and_then(|place| self.ends.get_mut(place)) else { return };
-        if std::mem::replace(&mut receiver.is_listed, is_wanted) == is_wanted {
-            return;
-        }
-        let (key, id, capacity) = (key.clone(), receiver.consumer, receiver.capacity);
-        self.out.notes.push_back(match is_wanted {
-            true => Note::Came { key, consumer: Consumer { id, place: place_there, capacity } },
-            false => Note::Went { key, consumer: id },
-        });
-    }
-
-    /// A sender of an edge may have to be told of: whether somebody else receives from its address.
-    pub(crate) fn note_tracked(&mut self, connection: u64, sender: Place) {
-        if !self.edges.by_connection.contains_key(&connection) {
-            return;
-        }
-        let untold = self.edges.untold.entry(connection).or_default();
-        untold.push_back(sender);
-        if untold.len() >= UNTOLD_LOOK && untold.len().is_power_of_two() {
-            // Nobody takes it: of those that are gone nothing is to be left.
-            let ends = &self.ends;
-            untold.retain(|place| matches!(ends.get(*place), Some(End::Sender(_))));
-        }
-        self.say_tracked(connection);
-    }
-
-    /// Says what an edge is to know, as far as it takes that.
-    fn say_tracked(&mut self, connection: u64) {
-        let Some(edge) = self.edges.by_connection.get_mut(&connection) else { return };
-        let Some(tracking) = &mut edge.tracking else { return };
-        let Some(untold) = self.edges.untold.get_mut(&connection) else { return };
-        while tracking.credit > 0
-            && let Some(place) = untold.pop_front()
-        {
-            let Some(End::Sender(sender)) = self.ends.get_mut(place) else { continue };
-            sender.is_noted = false;
-            if sender.is_reached != std::mem::replace(&mut sender.is_told, sender.is_reached) {
-                tracking.credit -= 1;
-                let message = tracked(&sender.key, sender.is_reached);
-                self.out.events.push_back((tracking.link, Event::Deliver { key: KEY_NONE, message }));
-            }
-        }
-        if untold.is_empty() {
-            self.edges.untold.remove(&connection);
         }
     }
 
@@ -336,7 +275,7 @@ impl Router {
                 self.answer_lookup(message)
             }
             _ => {
-                let now_ns = self.now_ns;
+                let now_ns = self.edges.now_ns;
                 let edge = self.edges.by_connection.get_mut(&end.connection);
                 edge.and_then(|edge| edge.heartbeat.as_mut()).into_iter().for_each(|beat| beat.at_ns = now_ns);
                 Outcome::Accepted
@@ -350,7 +289,7 @@ impl Router {
     }
 
     fn asks_too_much(&mut self, connection: u64) -> bool {
-        let now_ns = self.now_ns;
+        let now_ns = self.edges.now_ns;
         let Some(edge) = self.edges.by_connection.get_mut(&connection) else { return false };
         let (since_ns, count) = &mut edge.asked;
         if now_ns.saturating_sub(*since_ns) >= SECOND_NS {
@@ -376,7 +315,7 @@ impl Router {
     }
 
     /// Has the connection of an end be closed.
-    fn close_edge(&mut self, place: Place, refusal: Box<Refusal>) {
+    pub(crate) fn close_edge(&mut self, place: Place, refusal: Box<Refusal>) {
         if let Some(End::Edge(end)) = self.ends.get(place) {
             self.out.events.push_back((end.link, Event::Detached { refusal }));
         }
@@ -404,112 +343,4 @@ impl Router {
             }
         }
     }
-
-    /// A turn begins.
-    pub fn begin_turn(&mut self, now_ns: u64) {
-        self.now_ns = now_ns;
-        if now_ns >= self.edges_due_ns {
-            self.look_at_edges();
-        }
-    }
-
-    /// When a turn is due even if nothing happens, nanoseconds.
-    #[must_use]
-    pub fn deadline(&self) -> Option<u64> {
-        (self.edges_due_ns != u64::MAX).then_some(self.edges_due_ns)
-    }
-
-    /// Says that this router is alive, and ends connections of those that do not.
-    fn look_at_edges(&mut self) {
-        let now_ns = self.now_ns;
-        let (mut silent, mut has_some) = (Vec::new(), false);
-        for edge in self.edges.by_connection.values_mut() {
-            let Some(heartbeat) = &mut edge.heartbeat else { continue };
-            has_some = true;
-            match self.mode {
-                Mode::Interior if now_ns.saturating_sub(heartbeat.at_ns) > HEARTBEAT_AGE_NS => {
-                    silent.push(heartbeat.place)
-                }
-                Mode::Interior => {}
-                Mode::Edge => {
-                    let is_due = heartbeat.said == 0 || now_ns.saturating_sub(heartbeat.at_ns) >= HEARTBEAT_NS;
-                    if is_due && heartbeat.credit > 0 {
-                        heartbeat.credit -= 1;
-                        let message = beat(heartbeat.said);
-                        (heartbeat.at_ns, heartbeat.said) = (now_ns, heartbeat.said.wrapping_add(1).max(1));
-                        self.out.events.push_back((heartbeat.link, Event::Deliver { key: KEY_NONE, message }));
-                    }
-                }
-            }
-        }
-        for place in silent {
-            let text = "the router at the edge gave no sign of life for 8 s";
-            self.close_edge(place, Refusal::new(Condition::ConnectionForced, text));
-        }
-        self.edges_due_ns = if has_some { now_ns.saturating_add(EDGES_LOOK_NS) } else { u64::MAX };
-    }
-
-    /// A client of this router, which is at the edge, comes or goes, so that its address has to be connected with the interior, or not.
-    pub(crate) fn need(&mut self, way: Way, key: &Key, change: Need) {
-        if self.mode != Mode::Edge || key.class() != Class::Mobile {
-            return;
-        }
-        let fallback = (way == Way::Up).then(|| self.table.fallback(key)).flatten();
-        for key in [Some(key.clone()), fallback].into_iter().flatten() {
-            let proxy = Proxy { way, key };
-            let count = self.needs.entry(proxy.clone()).or_default();
-            match change {
-                Need::More => *count += 1,
-                Need::Less => *count -= 1,
-            }
-            match (*count, change) {
-                (1, Need::More) => self.out.notes.push_back(Note::Needed { proxy }),
-                (0, _) => {
-                    self.needs.remove(&proxy);
-                    self.out.notes.push_back(Note::Unneeded { proxy });
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// Puts a receiver's link in.
-    pub(crate) fn insert_receiver(
-        &mut self,
-        link: LinkKey,
-        spec: &ConsumerSpec,
-        key: Key,
-        (consumer, connection): (ConsumerId, Option<u64>),
-    ) -> Result<Place, Box<Refusal>> {
-        let routing = self.routing(&key);
-        let capacity = spec.passage.capacity.unwrap_or(self.capacity);
-        let receiver = Receiver {
-            link,
-            key: Some(key),
-            consumer,
-            address: spec.address.clone(),
-            routing,
-            held: Vec::new(),
-            capacity,
-            connection,
-            is_listed: true,
-        };
-        let place = self.ends.insert_within(End::Receiver(receiver), ENDS_MAX).map_err(|_| too_many())?;
-        self.numbered += 1;
-        self.consumers.insert(consumer, place);
-        self.settlement.handle_out(crate::end::of_receiver(place), crate::router::kind(spec.settle), capacity);
-        Ok(place)
-    }
-}
-
-/// Whether there is one more or one less who needs something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Need {
-    More,
-    Less,
-}
-
-/// The stage of a sender of an edge: one that is for fallback consumers gives to those.
-pub(crate) fn stage_from_edge(stage: Option<Stage>) -> Option<Stage> {
-    stage.map(|stage| if stage == Stage::Fallback { Stage::Phase(Phase::FALLBACK.annotation()) } else { stage })
 }

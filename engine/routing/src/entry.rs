@@ -84,7 +84,7 @@ impl Router {
         let annotations = Annotations::read(message.body.get(sections.message_annotations)?).ok()?;
         let properties = message.body.get(sections.properties)?;
         let to = annotations.to.or_else(|| section::property_to(properties).ok().flatten())?;
-        let here = Here { id: &self.id, mode: self.mode };
+        let here = Here { id: &self.own.id, mode: self.own.mode };
         let key = resolve(to, annotations.phase, here)?;
         let mut passage = Passage { edge, ..Passage::of(&annotations, self.table.routes()) };
         if edge.is_some() && annotations.ingress.is_none() {

@@ -10,6 +10,8 @@
 #![forbid(unsafe_code)]
 #![warn(clippy::indexing_slicing)]
 
+mod alive;
+mod attaching;
 mod crossing;
 mod edge;
 mod edge_messages;
@@ -25,6 +27,7 @@ mod relays;
 mod router;
 mod senders;
 mod states;
+mod tracking;
 
 pub use crossing::{Consumers, Crossing};
 pub use engine_router::settlement::Standing;

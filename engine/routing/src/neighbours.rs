@@ -39,7 +39,7 @@ impl Router {
         let Ok(place) = self.ends.insert_within(End::Joint(Joint { link, connection, kind }), ENDS_MAX) else {
             return self.out.events.push_back((link, Event::Refused { refusal: too_many() }));
         };
-        let capacity = spec.passage.capacity.unwrap_or(self.capacity);
+        let capacity = spec.passage.capacity.unwrap_or(self.own.capacity);
         self.answer(link, place, spec.address.clone());
         let neighbour = self.neighbours.get(self.shard, between, id);
         neighbour.links += 1;
@@ -97,7 +97,7 @@ impl Router {
         };
         let consumer = consumer(neighbour.link, priority);
         let (routing, held) = (RoutingType::Anycast, Vec::new());
-        let capacity = spec.passage.capacity.unwrap_or(self.capacity);
+        let capacity = spec.passage.capacity.unwrap_or(self.own.capacity);
         let (key, address, connection, is_listed) = (None, String::new(), None, false);
         let receiver = Receiver { link, key, consumer, address, routing, held, capacity, connection, is_listed };
         let place = self.ends.insert_within(End::Receiver(receiver), ENDS_MAX).map_err(|_| too_many())?;

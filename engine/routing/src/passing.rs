@@ -192,7 +192,7 @@ impl Router {
         if !self.chosen.has_routers() {
             return None;
         }
-        let here = Here { id: &self.id, mode: self.mode };
+        let here = Here { id: &self.own.id, mode: self.own.mode };
         let away = for_routers(here, message, entry, taken);
         if away.is_none() {
             self.chosen.targets.retain(|target| matches!(target, Target::Consumer(id) if !is_anonymous(*id)));

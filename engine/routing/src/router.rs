@@ -13,9 +13,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use engine_core::command::{
-    Between, Carries, Command, ConsumerSpec, ProducerSpec, RoutingType, Settle, Settled, Stage,
-};
+use engine_core::command::{Between, Carries, Command, RoutingType, Settled, Stage};
 use engine_core::event::{AttachedInfo, Event, Refusal};
 use engine_core::key::{EndKey, LinkKey};
 use engine_core::message::Message;
@@ -25,13 +23,12 @@ use engine_router::address::{Class, Here, Key, Mode, Phase, resolve};
 use engine_router::forward::{Spread, Target};
 use engine_router::numbers::Numbered;
 use engine_router::settlement::{Bound, InKind, InLink, OutKind, OutLink, Settlement, Standing, State, Totals};
-use engine_router::table::{self, Claim, Consumer, ConsumerId, Table};
-use engine_router::uplink::{Proxy, Way};
+use engine_router::table::{self, Claim, ConsumerId, Table};
+use engine_router::uplink::Way;
 use engine_router::{RouterId, Treatment};
 
 use crate::crossing::{AwayCopies, Came, Consumers, Crossing};
-use crate::edge::{EdgeEnd, EdgeKind, Edges, is_anonymous};
-use crate::edges::{Need, UP, stage_from_edge};
+use crate::edge::{EdgeEnd, EdgeKind, Edges, Need, UP, is_anonymous};
 use crate::end::{End, Receiver, Sender, end_key, lane_in, lane_out, of_receiver, of_sender, place};
 use crate::joints::{Joint, JointKind, Neighbours};
 use crate::limits::{ENDS_MAX, LOOKS_MAX};
@@ -61,32 +58,34 @@ pub struct RouterConfig {
 #[derive(Debug)]
 pub struct Router {
     pub(crate) shard: u16,
-    pub(crate) id: RouterId,
-    pub(crate) mode: Mode,
-    /// The way to the interior, if it is at the edge.
-    pub(crate) up: Option<Key>,
-    pub(crate) capacity: u32,
+    pub(crate) own: Own,
     pub(crate) table: Table,
     pub(crate) settlement: Settlement<Passing>,
     pub(crate) spread: Spread,
     pub(crate) ends: Slab<End>,
     /// Receivers of this shard.
     pub(crate) consumers: Numbered<ConsumerId, Place>,
-    senders: Senders,
+    pub(crate) senders: Senders,
     /// Anonymous relays of this shard that have sent something.
     pub(crate) relays: HashMap<LinkKey, Place>,
     pub(crate) neighbours: Neighbours,
     pub(crate) edges: Edges,
-    /// When connections to routers at the edge, or to the interior, are to be looked at.
-    pub(crate) edges_due_ns: u64,
-    /// Senders and receivers of clients by address, if it is at the edge.
-    pub(crate) needs: HashMap<Proxy, u32>,
-    pub(crate) now_ns: u64,
     /// How many receivers this shard has had.
     pub(crate) numbered: u64,
     pub(crate) waiting: Waiting,
     pub(crate) chosen: Chosen,
     pub(crate) out: Outbox,
+}
+
+/// What a router is told of itself.
+#[derive(Debug)]
+pub(crate) struct Own {
+    pub id: RouterId,
+    pub mode: Mode,
+    /// The way to the interior, if it is at the edge.
+    pub up: Option<Key>,
+    /// Deliveries of a link that may be unsettled.
+    pub capacity: u32,
 }
 
 /// What waits for an outcome, by the keys and numbers that others have for it.
@@ -193,14 +192,13 @@ impl Router {
         }
         Self {
             shard,
-            id,
-            mode,
-            up: (mode == Mode::Edge).then(|| Key::of_class(Class::Local, UP)).flatten(),
+            own: Own {
+                id,
+                mode,
+                up: (mode == Mode::Edge).then(|| Key::of_class(Class::Local, UP)).flatten(),
+                capacity,
+            },
             edges: Edges::default(),
-            edges_due_ns: u64::MAX,
-            needs: HashMap::new(),
-            now_ns: 0,
-            capacity,
             table,
             settlement,
             spread: Spread::default(),
@@ -307,7 +305,7 @@ impl Router {
         let Some(&place) = self.consumers.get(&consumer) else { return };
         let Some(End::Receiver(receiver)) = self.ends.get_mut(place) else { return };
         let link = receiver.link;
-        let is_proxy = receiver.connection.is_some() && self.mode == Mode::Edge && !is_anonymous(consumer);
+        let is_proxy = receiver.connection.is_some() && self.own.mode == Mode::Edge && !is_anonymous(consumer);
         if is_proxy {
             // Its link stands; without room in the table nothing goes over it.
             return;
@@ -404,7 +402,7 @@ impl Router {
     /// `_topo/0/ID/NAME` with the router's own id.
     #[must_use]
     pub fn is_own(&self, address: &str, name: &str) -> bool {
-        let here = Here { id: &self.id, mode: self.mode };
+        let here = Here { id: &self.own.id, mode: self.own.mode };
         let key = resolve(address, Phase::FIRST, here);
         key.is_some_and(|key| matches!(key.class(), Class::Mobile | Class::Local) && key.name() == name)
     }
@@ -412,7 +410,7 @@ impl Router {
     /// Its name in its network.
     #[must_use]
     pub fn id(&self) -> &RouterId {
-        &self.id
+        &self.own.id
     }
 
     /// What holds for addresses.
@@ -424,9 +422,9 @@ impl Router {
     /// The address of something of this router, for all routers.
     #[must_use]
     pub fn address_of(&self, name: &str) -> String {
-        match self.mode {
-            Mode::Interior => format!("amqp:/_topo/0/{}/{name}", self.id.as_str()),
-            Mode::Edge => format!("amqp:/_edge/{}/{name}", self.id.as_str()),
+        match self.own.mode {
+            Mode::Interior => format!("amqp:/_topo/0/{}/{name}", self.own.id.as_str()),
+            Mode::Edge => format!("amqp:/_edge/{}/{name}", self.own.id.as_str()),
         }
     }
 
@@ -450,7 +448,7 @@ impl Router {
 
     /// The key of an address for a link's end.
     pub(crate) fn key(&self, address: &str, end: table::End, stage: Option<Stage>) -> Result<Key, Box<Refusal>> {
-        let here = Here { id: &self.id, mode: self.mode };
+        let here = Here { id: &self.own.id, mode: self.own.mode };
         let key = self.table.rules().key(address, end, stage.and_then(claim), here).ok_or_else(|| {
             Refusal::new(Condition::InvalidField, format!("{address:?} names nothing that messages can be routed by"))
         })?;
@@ -459,79 +457,6 @@ impl Router {
             return Err(Refusal::new(Condition::NotFound, text));
         }
         Ok(key)
-    }
-
-    fn attach_sender(&mut self, link: LinkKey, spec: &ProducerSpec) {
-        let between = spec.passage.between;
-        let stage = if between.is_some() { stage_from_edge(spec.passage.stage) } else { spec.passage.stage };
-        let found = self.key(&spec.address, table::End::Sender, stage);
-        let (key, edge) = match found.and_then(|key| Ok((key, self.edge_of(between)?))) {
-            Ok(found) => found,
-            Err(refusal) => return self.out.events.push_back((link, Event::Refused { refusal })),
-        };
-        let routing = self.routing(&key);
-        let edge = between.zip(edge).map(|(between, edge)| (between.connection, edge));
-        let (to, is_reached, is_told, is_noted) = (spec.address.as_str().into(), false, false, false);
-        let sender = Sender { link, to, key: key.clone(), at: 0, address: None, edge, is_reached, is_told, is_noted };
-        let Ok(place) = self.ends.insert_within(End::Sender(sender), ENDS_MAX) else {
-            return self.out.events.push_back((link, Event::Refused { refusal: too_many() }));
-        };
-        if let Some(End::Sender(sender)) = self.ends.get_mut(place) {
-            sender.at = self.senders.add(sender.key.name(), place);
-        }
-        let capacity = spec.passage.capacity.unwrap_or(self.capacity);
-        self.settlement.handle_in(of_sender(place), InKind::Endpoint, capacity);
-        let info = info(spec.address.clone(), routing);
-        self.out.events.push_back((link, Event::Attached { end: end_key(place), info }));
-        if edge.is_none() {
-            self.need(Way::Up, &key, Need::More);
-        }
-        self.look(place);
-    }
-
-    fn attach_receiver(&mut self, link: LinkKey, spec: ConsumerSpec) {
-        let key = self.key(&spec.address, table::End::Receiver, spec.passage.stage).and_then(|key| match key.class() {
-            Class::Mobile | Class::Local | Class::Topological if Some(&key) != self.up.as_ref() => Ok(key),
-            _ => {
-                let text = format!("{} names a router: nobody receives from there", spec.address);
-                Err(Refusal::new(Condition::NotAllowed, text))
-            }
-        });
-        let between = spec.passage.between;
-        let (key, edge) = match key.and_then(|key| Ok((key, self.edge_of(between)?))) {
-            Ok(found) => found,
-            Err(refusal) => return self.out.events.push_back((link, Event::Refused { refusal })),
-        };
-        if let (Some(between), Mode::Edge) = (between, self.mode) {
-            return self.attach_proxy(link, spec, key, between);
-        }
-        let id = ConsumerId::at(self.shard, self.numbered);
-        let connection = between.map(|between| between.connection);
-        if let Err(refusal) = self.insert_receiver(link, &spec, key.clone(), (id, connection)) {
-            return self.out.events.push_back((link, Event::Refused { refusal }));
-        }
-        self.need(Way::Down, &key, Need::More);
-        let capacity = spec.passage.capacity.unwrap_or(self.capacity);
-        let place = edge.map_or(table::Place::Client, |edge| self.beyond(edge));
-        self.out.notes.push_back(Note::Came { key, consumer: Consumer { id, place, capacity } });
-    }
-
-    /// Looks up the address of a sender, which has credit if somebody can be reached, and none otherwise.
-    fn look(&mut self, place: Place) {
-        let Some(End::Sender(sender)) = self.ends.get_mut(place) else { return };
-        sender.address = self.table.find(&sender.key).cloned();
-        let link = of_sender(place);
-        let is_reached = self.table.is_reached_from(&sender.key, sender.edge.map(|(_, edge)| edge));
-        match is_reached {
-            true => self.settlement.handle_reached(link),
-            false => self.settlement.handle_unreached(link),
-        }
-        let Some((connection, _)) = sender.edge else { return };
-        sender.is_reached = is_reached;
-        let is_untold = is_reached != sender.is_told && sender.key.class() == Class::Mobile;
-        if self.mode == Mode::Interior && is_untold && !std::mem::replace(&mut sender.is_noted, true) {
-            self.note_tracked(connection, place);
-        }
     }
 
     /// A link is gone.
@@ -616,14 +541,6 @@ fn claim(stage: Stage) -> Option<Claim> {
         Stage::Phase(number) => Phase::of_annotation(number.into()).map(Claim::Phase),
         Stage::Waypoint(number) => Some(Claim::Waypoint(number)),
         Stage::Fallback => Some(Claim::Fallback),
-    }
-}
-
-/// How a receiver settles.
-pub(crate) fn kind(settle: Settle) -> OutKind {
-    match settle {
-        Settle::OnSend => OutKind::Settled,
-        Settle::ByPeer => OutKind::Deciding,
     }
 }
 
