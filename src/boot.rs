@@ -429,7 +429,7 @@ fn shell_config(
         let (name, role) = (listener.name.clone(), connectors::role(listener.role, listener.cost));
         let vhost = listener.policy_vhost.as_deref().map(Arc::from);
         // Policies are about clients, and not about other routers.
-        let is_judged = listener.role != Role::InterRouter;
+        let is_judged = !matches!(listener.role, Role::InterRouter | Role::Edge);
         let judge = asked.clone().filter(|_| is_judged).map(|asked| Judge { vhost, asked });
         let (link_capacity, amqp) = (listener.link_capacity, Arc::new(amqp));
         configured.push(ListenerConfig { name, role, link_capacity, address, layers, tls, amqp, judge });

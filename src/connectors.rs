@@ -35,7 +35,11 @@ fn one(config: &Config, connector: &Connector, to: &ConnectTo) -> ConnectorConfi
     };
     ConnectorConfig {
         name: connector.name.clone(),
-        role: role(connector.role, connector.cost),
+        role: match role(connector.role, connector.cost) {
+            // Who connects so is at the edge itself.
+            Role::Edge => Role::Interior,
+            role => role,
+        },
         link_capacity: connector.link_capacity,
         endpoints: connector.endpoints.iter().map(endpoint).collect(),
         layers: boot::layers(connector.transport),
@@ -50,12 +54,13 @@ fn one(config: &Config, connector: &Connector, to: &ConnectTo) -> ConnectorConfi
     }
 }
 
-/// Who is at the other end of connections.
+/// Who is at the other end of connections of a listener, or of a connector.
 pub fn role(role: config::Role, cost: u32) -> Role {
     match role {
         config::Role::Normal => Role::Normal,
         config::Role::RouteContainer => Role::RouteContainer,
         config::Role::InterRouter => Role::InterRouter { cost },
+        config::Role::Edge => Role::Edge,
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use engine_router::RouterId;
+use engine_router::address::Mode;
 use engine_router::auto_links::AutoLink;
 use engine_router::network::{Network, Timers};
 use engine_router::table::{Addresses, Rules, Table};
@@ -40,6 +41,8 @@ pub struct Routing {
     pub capacity: u32,
     /// How often it speaks to other routers, if it is one of a network.
     pub network: Option<Timers>,
+    /// What kind of router it is.
+    pub mode: Mode,
     /// Links that it attaches itself.
     pub auto_links: Arc<[AutoLink]>,
     /// Links that go to containers whole.
@@ -70,6 +73,10 @@ impl Prepared {
             Network::new(engine_router::network::Config { id: routing.id.clone(), instance, timers })
         });
         let registry = Registry::new(addresses, shards, network);
+        let registry = match routing.mode {
+            Mode::Interior => registry,
+            Mode::Edge => registry.at_the_edge(),
+        };
         let newest = Newest(Arc::new(Mutex::new(table.clone())));
         Self { routing, table, newest, registry, shards, notes: flume::unbounded() }
     }
@@ -91,10 +98,10 @@ impl Prepared {
     }
 
     fn config(&self, shard: u16) -> RouterConfig {
-        let Routing { id, capacity, memory_bytes, .. } = &self.routing;
+        let Routing { id, capacity, memory_bytes, mode, .. } = &self.routing;
         let (id, table, shards) = (id.clone(), self.table.clone(), self.shards);
         let memory_bytes = memory_bytes / u64::from(shards.max(1));
-        RouterConfig { shard, shards, id, table, capacity: *capacity, memory_bytes }
+        RouterConfig { shard, shards, id, table, capacity: *capacity, memory_bytes, mode: *mode }
     }
 
     /// Starts the thread that makes the table; it ends when no shard is left.

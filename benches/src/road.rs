@@ -174,6 +174,7 @@ fn shard(sent: Sent) -> (Turn<()>, Option<Registry>) {
             id,
             table,
             capacity: 1000,
+            mode: engine_router::address::Mode::Interior,
             memory_bytes: 1 << 30,
         }));
         registry = Some(Registry::new(addresses, 1, None));

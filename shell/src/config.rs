@@ -26,6 +26,10 @@ pub enum Role {
         /// The cost.
         cost: u32,
     },
+    /// A router at the edge of the network that this one is of.
+    Edge,
+    /// A router of the network that this one is at the edge of.
+    Interior,
 }
 
 impl Role {
@@ -34,6 +38,8 @@ impl Role {
         match self {
             Self::Normal | Self::RouteContainer => Peer::Client,
             Self::InterRouter { cost } => Peer::Router { cost },
+            Self::Edge => Peer::Edge,
+            Self::Interior => Peer::Interior,
         }
     }
 }

@@ -39,6 +39,8 @@ pub struct ConnectionDetails {
     pub tls: Option<(String, String)>,
     /// Whether both ends have opened it.
     pub open: bool,
+    /// Whether it is one of a router at the edge that stands by for another one.
+    pub stands_by: bool,
     /// Since when it is there, nanoseconds.
     pub age_ns: u64,
     /// Since its last message, nanoseconds; `None`: there was none.
@@ -78,7 +80,7 @@ pub(crate) fn addresses(turn: &Turn<Conn>, keys: &[String]) -> Vec<Carried> {
 }
 
 pub(crate) fn connections(turn: &Turn<Conn>, range: &Range) -> Page<ConnectionDetails> {
-    let now_ns = turn.now_ns();
+    let (now_ns, router) = (turn.now_ns(), turn.home().engine().router());
     let view = |entry: &Entry<Conn>| {
         let (client, host) = (entry.protocol.client(), &entry.host);
         let (since_ns, delivered_ns) = host.times();
@@ -95,6 +97,7 @@ pub(crate) fn connections(turn: &Turn<Conn>, range: &Range) -> Page<ConnectionDe
             mechanism: entry.protocol.mechanism().to_owned(),
             tls: host.transport.as_ref().and_then(crate::transport::Transport::agreed),
             open: entry.protocol.is_open(),
+            stands_by: router.is_some_and(|router| router.stands_by(client.place().to_bits())),
             age_ns: since_ns.map_or(0, |since| now_ns.saturating_sub(since)),
             quiet_ns: delivered_ns.map(|at| now_ns.saturating_sub(at)),
         }

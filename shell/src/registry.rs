@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use engine_router::network::Notice;
+use engine_router::uplink;
 use engine_routing::{Answer, Note, Registry, Update};
 use engine_rt::{InboxSender, monotonic_ns};
 use flume::RecvTimeoutError;
@@ -50,6 +51,12 @@ pub fn serve(
         while let Some(order) = registry.poll_order() {
             if let Some(shard) = shards.get(usize::from(order.shard())) {
                 put(shard, notes, Post::RouterOrder(Box::new(order)));
+            }
+        }
+        while let Some(notice) = registry.poll_uplink_notice() {
+            match notice {
+                uplink::Notice::Active(_) => tracing::info!(target: "heddle::router", "{notice}"),
+                _ => tracing::warn!(target: "heddle::router", "{notice}"),
             }
         }
         while let Some(notice) = registry.poll_notice() {

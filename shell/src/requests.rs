@@ -31,6 +31,7 @@ impl Shell {
                 Request::Move { owner } => return self.depart(slot, owner),
                 Request::Opened => self.handle_opened(slot),
                 Request::LinkUp { number } => self.handle_link_up(slot, number),
+                Request::ProxyDown { number, why } => self.turn.handle_proxy_down(slot, number, why),
                 Request::RouterLost { why } => self.handle_router_lost(slot, &why),
                 Request::LinkDown { number, why } => self.handle_link_down(slot, number, &why),
                 Request::Closed(closed) => self.tell_closed(slot, &closed),

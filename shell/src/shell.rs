@@ -447,7 +447,7 @@ impl Shell {
             Post::Answer(publish) => self.turn.answer(*publish),
             Post::Table(update) => self.turn.handle_table(*update),
             Post::Registered(answer) => self.turn.handle_registered(answer),
-            Post::RouterOrder(order) => self.turn.handle_router_order(*order),
+            Post::RouterOrder(order) => self.handle_router_order(*order),
             Post::View(ask) => answer(&self.turn, &self.connectors, &self.totals, ask),
             Post::Dismiss(slot, reply) => {
                 let is_there = self.turn.get(slot).is_some();

@@ -6,7 +6,7 @@
 //! Guarantees: whatever a connection may have to write or to ask for makes it dirty, once; consumers get `TURN_GIVEN_BYTES` of
 //! messages in one turn, give or take one; an event of a link whose connection is gone reaches the home.
 
-use amqp_bind::{Asking, Given, Written};
+use amqp_bind::{Asking, Given, ProxyAsking, Written};
 use amqp_proto::{Authenticated, Out};
 use engine_core::command::Publish;
 use engine_core::event::{Event, Refusal};
@@ -117,6 +117,37 @@ impl<H> Turn<H> {
     /// It is gone.
     pub fn handle_container_gone(&mut self, slot: Slot) {
         self.home.engine_mut().handle_container_gone(slot.to_bits());
+    }
+
+    /// A connection to the interior of the network that this router is at the edge of is open.
+    pub fn handle_interior_opened(&mut self, slot: Slot) {
+        self.home.engine_mut().handle_interior_opened(slot.to_bits());
+    }
+
+    /// A connection is gone, whatever it was.
+    pub fn handle_connection_gone(&mut self, slot: Slot) {
+        self.home.engine_mut().handle_connection_gone(slot.to_bits());
+    }
+
+    /// A link for an address to the interior is not there, or no more.
+    pub fn handle_proxy_down(&mut self, slot: Slot, number: u32, why: String) {
+        self.home.engine_mut().handle_proxy_down(slot.to_bits(), number, why);
+    }
+
+    /// Attaches the links that a connection to the interior has in any case.
+    pub fn ask_interior(&mut self, slot: Slot) {
+        let Some(own) = self.home.engine().router().map(|router| router.id().as_str().to_owned()) else { return };
+        self.step(slot, |Protocol::Amqp(bind), _| bind.ask_interior(&own));
+    }
+
+    /// Attaches a link for an address to the interior.
+    pub fn ask_proxy(&mut self, slot: Slot, asking: ProxyAsking) {
+        self.step(slot, |Protocol::Amqp(bind), _| bind.ask_proxy(asking));
+    }
+
+    /// Detaches one.
+    pub fn withdraw_proxy(&mut self, slot: Slot, number: u32) {
+        self.step(slot, |Protocol::Amqp(bind), home| bind.withdraw_proxy(home, number));
     }
 
     /// What the router's registry is told next.

@@ -9,7 +9,7 @@ use engine_router_conf::{Configuration, Origin, read};
 
 use super::endpoint::Endpoint;
 use super::settings::{
-    AutoLink, Config, Connector, Direction, Distribution, LinkRoute, Listener, Role, Route, Sasl, Transport,
+    AutoLink, Config, Connector, Direction, Distribution, LinkRoute, Listener, Role, Route, RouterMode, Sasl, Transport,
 };
 
 /// A file with one section of each type that is made here, from which they are made.
@@ -30,9 +30,11 @@ pub fn configuration(config: &Config, file: Option<&Configuration>) -> Configura
         made.addresses = addresses(config);
         made.auto_links = auto_links(config);
         made.link_routes = link_routes(config);
-        if config.has_neighbours() {
-            made.router.mode = words::Mode::Interior;
-        }
+        made.router.mode = match config.router.mode {
+            RouterMode::Edge => words::Mode::Edge,
+            RouterMode::Interior if config.has_neighbours() => words::Mode::Interior,
+            RouterMode::Interior => words::Mode::Standalone,
+        };
         made
     });
     told.router.id = Some(config.node.container_id.clone());
@@ -158,6 +160,7 @@ fn role(role: Role) -> words::Role {
         Role::Normal => words::Role::Normal,
         Role::RouteContainer => words::Role::RouteContainer,
         Role::InterRouter => words::Role::InterRouter,
+        Role::Edge => words::Role::Edge,
     }
 }
 

@@ -20,7 +20,7 @@ use super::endpoint::Endpoint;
 use super::fault::{Faults, Origin, Place};
 use super::origins::Origins;
 use super::said;
-use super::settings::{Config, Distribution, Listener, Mechanism, Route, Sasl, Transport};
+use super::settings::{Config, Distribution, Listener, Mechanism, Route, RouterMode, Sasl, Transport};
 
 /// What is done.
 const DONE: &[(&str, &[&str])] = &[
@@ -220,7 +220,7 @@ impl Laying<'_> {
         let place = &router.origin.place;
         match router.mode {
             Mode::Standalone | Mode::Interior => {}
-            Mode::Edge => self.fault(place, "router.mode is edge: that is not run yet: write standalone"),
+            Mode::Edge => self.config.router.mode = RouterMode::Edge,
         }
         let wanted = router.worker_threads as usize;
         if wanted > cores && wanted != 4 {
@@ -301,7 +301,7 @@ impl Laying<'_> {
         let place = &from.origin.place;
         let mut listener = Listener { mechanisms: vec![Mechanism::Anonymous], ..Listener::default() };
         listener.name.clone_from(&from.origin.name);
-        listener.role = self.role(from.endpoint.role, &from.origin);
+        listener.role = peers::role(from.endpoint.role);
         match address(from) {
             Ok(address) => listener.address = address,
             Err(wrong) => self.fault(place, format!("{}: {wrong}", from.origin.name)),
@@ -566,9 +566,24 @@ mod tests {
     }
 
     #[test]
+    fn a_router_at_the_edge_and_those_that_it_connects_to_are_told_so() {
+        let (config, warnings, faults) =
+            laid("router {\n mode: edge\n id: E\n}\nconnector {\n role: edge\n port: 5671\n}\n");
+        assert_eq!((faults.as_str(), warnings.len()), ("", 0));
+        assert_eq!(
+            (config.router.mode, config.connectors[0].role),
+            (RouterMode::Edge, super::super::settings::Role::Edge)
+        );
+        assert!(!config.has_neighbours());
+        let (config, _, faults) =
+            laid("router {\n mode: interior\n id: A\n}\nlistener {\n role: edge\n port: 5671\n}\n");
+        assert_eq!((faults.as_str(), config.listeners[0].role), ("", super::super::settings::Role::Edge));
+        assert!(config.has_neighbours());
+    }
+
+    #[test]
     fn what_is_not_done_is_refused_or_warned_about() {
         for (text, told) in [
-            ("router {\n mode: edge\n}\n", "write standalone"),
             ("listener {\n multiTenant: yes\n}\n", "listener.multiTenant"),
             ("listener {\n http: yes\n}\n", "listener.http"),
             ("listener {\n authenticatePeer: yes\n}\n", "heddle user add"),

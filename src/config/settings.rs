@@ -57,7 +57,7 @@ impl Config {
     pub fn has_neighbours(&self) -> bool {
         let roles = self.listeners.iter().map(|listener| listener.role);
         let mut roles = roles.chain(self.connectors.iter().map(|connector| connector.role));
-        roles.any(|role| role == Role::InterRouter)
+        roles.any(|role| matches!(role, Role::InterRouter | Role::Edge)) && self.router.mode == RouterMode::Interior
     }
 }
 
@@ -151,6 +151,18 @@ choice! {
         RouteContainer = "route-container",
         /// Another router of the network.
         InterRouter = "inter-router",
+        /// Of a listener a router at the edge of the network, of a connector the network that this router is at the edge of.
+        Edge = "edge",
+    }
+}
+
+choice! {
+    /// What a router is to others.
+    RouterMode {
+        /// Alone, or one of a network.
+        Interior = "interior",
+        /// At the edge of a network, which it reaches over connectors of role `edge`.
+        Edge = "edge",
     }
 }
 
@@ -293,6 +305,8 @@ area! {
         /// whether all addresses are routed: messages pass through to whoever receives from them, and nothing is kept. It needs
         /// `storage.enabled = false`. Its name in its network is `node.container_id`
         enabled: bool = false;
+        /// what it is to other routers: alone or one of a network, or at the edge of one
+        mode: RouterMode = RouterMode::Interior;
         /// how messages of addresses are spread that no `routes` are for
         distribution: Distribution = Distribution::Balanced;
         /// deliveries of a link that may be unsettled; so much credit senders have

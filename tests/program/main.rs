@@ -49,6 +49,7 @@ mod retention;
 mod router;
 mod router_bounds;
 mod router_brokers;
+mod router_edge;
 mod router_files;
 mod router_link_routes;
 mod router_management;

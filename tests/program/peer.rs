@@ -129,8 +129,16 @@ impl<S: Read + Write> Peer<S> {
 
     /// The same with frames to it of so many octets at most.
     pub fn open_with(&mut self, max_frame_size: u32) -> String {
+        self.open_of(Open { container_id: "test".to_owned(), max_frame_size, ..Open::default() })
+    }
+
+    /// The same as a container of another name.
+    pub fn open_as(&mut self, container: &str) -> String {
+        self.open_of(Open { container_id: container.to_owned(), ..Open::default() })
+    }
+
+    fn open_of(&mut self, open: Open) -> String {
         assert_eq!(self.header(ProtocolHeader::Amqp), Some(ProtocolHeader::Amqp));
-        let open = Open { container_id: "test".to_owned(), max_frame_size, ..Open::default() };
         self.put(&Performative::Open(Box::new(open)));
         let begin = Begin { incoming_window: 100, outgoing_window: 100, ..Begin::default() };
         self.put(&Performative::Begin(Box::new(begin)));

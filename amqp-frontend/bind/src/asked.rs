@@ -30,8 +30,8 @@ pub enum PeerEnd {
 /// Links that were asked for and have not ended.
 #[derive(Debug, Default)]
 pub(crate) struct AskedLinks {
-    /// The session of all of them, as long as it is there.
-    pub session: Option<SessionId>,
+    /// Sessions that they are on: a further one is begun when none takes more.
+    pub sessions: Vec<SessionId>,
     pub links: HashMap<LinkId, AskedLink>,
 }
 
@@ -50,4 +50,6 @@ pub(crate) enum Purpose {
     Asked(u32),
     /// It is one of those between routers.
     Between,
+    /// It is for an address, between the interior and this router at its edge, and was asked for by this number.
+    Proxy(u32),
 }

@@ -18,14 +18,23 @@ impl Bind {
     /// Attaches a link to a node of the peer, which has opened the connection.
     pub fn ask(&mut self, asking: Asking) {
         let Asking { number, name, node, peer } = asking;
-        let known = self.asked.as_ref().and_then(|asked| asked.session);
-        let Some(session) = known.or_else(|| self.machine.begin(&mut self.out)) else {
-            let why = "the peer takes no further session (its channel-max)".to_owned();
-            return self.tell_down(Purpose::Asked(number), why);
-        };
-        self.asked.get_or_insert_default().session = Some(session);
         let attach = attach(name, node, &peer);
-        self.ask_on(session, attach, (Purpose::Asked(number), peer));
+        self.ask_anywhere(attach, (Purpose::Asked(number), peer));
+    }
+
+    /// Attaches a link on the first session that takes it, and begins another one if none does.
+    pub(crate) fn ask_anywhere(&mut self, attach: Attach, (purpose, peer): (Purpose, PeerEnd)) {
+        let asked = self.asked.get_or_insert_default();
+        let (machine, out) = (&mut self.machine, &mut self.out);
+        if let Some(link) = asked.sessions.iter().find_map(|session| machine.attach(*session, attach.clone(), out)) {
+            asked.links.insert(link, AskedLink { purpose, peer: Some(peer) });
+            return;
+        }
+        let Some(session) = machine.begin(out) else {
+            return self.tell_down(purpose, "the peer takes no further session (its channel-max)".to_owned());
+        };
+        asked.sessions.push(session);
+        self.ask_on(session, attach, (purpose, peer));
     }
 
     /// Attaches a link on a session.
@@ -38,11 +47,14 @@ impl Bind {
 
     /// Detaches a link that was asked for: nothing more is told of it.
     pub fn withdraw(&mut self, home: &mut Home, number: u32) {
+        self.withdraw_for(home, Purpose::Asked(number));
+    }
+
+    /// The same by what it is for.
+    pub(crate) fn withdraw_for(&mut self, home: &mut Home, purpose: Purpose) {
         let Some(asked) = &mut self.asked else { return };
-        let Some(id) = asked.links.iter().find(|(_, link)| link.purpose == Purpose::Asked(number)).map(|(id, _)| *id)
-        else {
-            return;
-        };
+        let mut links = asked.links.iter();
+        let Some(id) = links.find(|(_, link)| link.purpose == purpose).map(|(id, _)| *id) else { return };
         asked.links.remove(&id);
         self.drop_link(home, id, DetachMode::Close);
         self.machine.detach(id, amqp_proto::Closing::Closed, None, &mut self.out);
@@ -96,7 +108,7 @@ impl Bind {
     /// A session ended with all its links.
     pub(crate) fn handle_asked_session_ended(&mut self, session: SessionId, why: &str) {
         let Some(asked) = self.asked.as_mut() else { return };
-        asked.session = asked.session.filter(|known| *known != session);
+        asked.sessions.retain(|known| *known != session);
         let ended = asked.links.extract_if(|id, _| id.session == session.0);
         let mut purposes: Vec<Purpose> = ended.map(|(_, link)| link.purpose).collect();
         purposes.sort_unstable();
@@ -111,6 +123,7 @@ impl Bind {
         self.requests.push_back(match purpose {
             Purpose::Asked(number) => Request::LinkDown { number, why },
             Purpose::Between => Request::RouterLost { why },
+            Purpose::Proxy(number) => Request::ProxyDown { number, why },
         });
     }
 }

@@ -23,7 +23,7 @@ impl Bind {
             terminus::plan(&attach, &self.client.container, name, home.rules(), is_management)
         });
         let plan = match planned {
-            Ok(plan) => plan,
+            Ok(plan) => self.mark_edge(plan),
             Err(error) => {
                 if error.condition == Condition::NotImplemented {
                     // A client may hide it from its user.
@@ -123,7 +123,7 @@ impl Bind {
         self.set_link(id, None);
         let error = error(refusal);
         self.handle_asked_ended(id, || error.to_string());
-        if matches!(self.client.peer, Peer::Router { .. }) {
+        if self.client.peer != Peer::Client {
             // Whoever says no to one link between routers says it to the other router.
             return self.close_with(home, error);
         }

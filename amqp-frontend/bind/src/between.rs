@@ -32,10 +32,15 @@ impl Bind {
     }
 
     /// The plan for an attach that has to do with routers; nothing if it has not.
-    pub(crate) fn plan_between(&self, attach: &Attach) -> Option<Result<Plan, AmqpError>> {
+    pub(crate) fn plan_between(&mut self, attach: &Attach) -> Option<Result<Plan, AmqpError>> {
         match (self.client.peer, carries(attach)) {
             (Peer::Client, None) => None,
-            (Peer::Client, Some(_)) => {
+            (Peer::Edge, None) => self.plan_edge(attach),
+            (Peer::Interior, _) => {
+                let text = "the interior attaches no links to a router at its edge";
+                Some(Err(AmqpError::new("qd:connection-role", text)))
+            }
+            (Peer::Client | Peer::Edge, Some(_)) => {
                 let text = "links between routers are for listeners and connectors of role inter-router";
                 Some(Err(AmqpError::new("qd:forbidden", text)))
             }

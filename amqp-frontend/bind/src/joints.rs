@@ -26,7 +26,11 @@ pub(crate) fn cost(open: &Open) -> u32 {
 
 /// Says in an open what one between routers says.
 pub(crate) fn mark(open: &mut Open, peer: Peer) {
-    let Peer::Router { cost } = peer else { return };
+    let cost = match peer {
+        Peer::Client => return,
+        Peer::Router { cost } => cost,
+        Peer::Edge | Peer::Interior => 0,
+    };
     open.properties.insert(ANNOTATIONS, Value::Int(1));
     if cost > 1 {
         open.properties.insert(COST, Value::Int(i32::try_from(cost).unwrap_or(i32::MAX)));

@@ -11,6 +11,7 @@ mod bind;
 mod carrying;
 mod claiming;
 mod coordinating;
+mod edges;
 mod filter;
 mod halves;
 mod inbound;
@@ -30,4 +31,5 @@ mod through;
 
 pub use asked::{Asking, PeerEnd};
 pub use bind::{Bind, Caller, Written};
+pub use edges::{ProxyAsking, ProxyWay};
 pub use outbound::Given;

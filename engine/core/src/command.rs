@@ -72,7 +72,7 @@ pub struct ConnectionKey {
 /// A stage of a routed address, for a link that does not go by what its address's rule says for its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// This phase, 0 to 9.
+    /// This phase, 0 to 9, or 22 for that of fallback consumers.
     Phase(u8),
     /// It is the waypoint of this number, 1 to 9: it takes from the phase before and gives to this one.
     Waypoint(u8),
@@ -102,7 +102,7 @@ pub struct Passage {
     pub stage: Option<Stage>,
     /// Deliveries of it that may be unsettled, from 1; `None`: as many as the router has for all.
     pub capacity: Option<u32>,
-    /// Set for a link to another router, of whose name the address is.
+    /// Set for a link to another router; of whose name the address is, unless it is a link for one address.
     pub between: Option<Between>,
 }
 
@@ -114,12 +114,12 @@ impl Passage {
     }
 }
 
-/// A link between two routers.
+/// A link between two routers, one of which may be at the edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Between {
     /// Its connection, by a number that no other one of the shard has.
     pub connection: u64,
-    /// What a message over the connection costs, from 1.
+    /// What a message over the connection costs, from 1; 0 where one of both is at the edge.
     pub cost: u32,
     /// What goes over it.
     pub carries: Carries,
@@ -132,6 +132,16 @@ pub enum Carries {
     Control,
     /// Messages of one priority: the first such link is for priority 0, and so on.
     Messages,
+    /// To or from a router at the edge: messages that each say their address.
+    Anonymous,
+    /// To or from a router at the edge: messages of one address, as a client's.
+    Address,
+    /// To a router at the edge: of which addresses somebody receives.
+    Tracking,
+    /// From a router at the edge: what it asks about addresses.
+    Lookup,
+    /// From a router at the edge: signs of life.
+    Heartbeat,
 }
 
 /// What a sending peer wants to attach to.

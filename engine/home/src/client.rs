@@ -21,6 +21,10 @@ pub enum Peer {
         /// The cost.
         cost: u32,
     },
+    /// A router at the edge of the network that this one is of.
+    Edge,
+    /// A router of the network that this one is at the edge of.
+    Interior,
 }
 
 /// One connection, as its links see it.

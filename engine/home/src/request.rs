@@ -37,6 +37,13 @@ pub enum Request {
         /// Why, for people.
         why: String,
     },
+    /// A link for an address to the interior of the network is not there, or no more.
+    ProxyDown {
+        /// Its number.
+        number: u32,
+        /// Why, for people.
+        why: String,
+    },
     /// A link between routers is not there, or no more: the connection is of no use.
     RouterLost {
         /// Why, for people.

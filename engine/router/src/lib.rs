@@ -21,6 +21,7 @@ pub mod settlement;
 pub mod stamp;
 pub mod table;
 mod treatment;
+pub mod uplink;
 
 pub use router_id::RouterId;
 pub use treatment::Treatment;

@@ -53,3 +53,7 @@ pub const DELIVERY_OCTETS: u64 = 256;
 
 /// Links that a router attaches itself: two for each queue of the largest broker that it stands before. Those beyond stay inactive.
 pub const AUTO_LINKS_MAX: usize = 1 << 16;
+
+/// Links for addresses that a router at the edge has in the interior: two for each of as many addresses as one connection of an interior
+/// router takes links of in 128 sessions. Addresses beyond are not connected with the interior until another one goes, which is told.
+pub const PROXIES_MAX: usize = 1 << 17;

@@ -61,6 +61,13 @@ impl<'a> Annotations<'a> {
         Ok(())
     }
 
+    /// Has a message come to an edge router, which leaves it to the interior to write down where it entered.
+    pub fn come_to_edge(&mut self, source: Source) {
+        if let Source::Client(Strip::In | Strip::Both) = source {
+            self.strip();
+        }
+    }
+
     /// Has a message leave.
     pub fn leave(&mut self, sink: Sink) {
         if let Sink::Client(Strip::Out | Strip::Both) = sink {

@@ -6,9 +6,11 @@ use engine_core::command::RoutingType;
 use engine_core::key::{EndKey, LinkKey};
 use engine_core::slab::Key as Place;
 use engine_router::address::Key;
+use engine_router::network::LinkId;
 use engine_router::settlement::{InLink, OutLink};
 use engine_router::table::{Address, ConsumerId};
 
+use crate::edge::EdgeEnd;
 use crate::joints::Joint;
 
 /// The end of a link.
@@ -20,6 +22,8 @@ pub(crate) enum End {
     Relay(LinkKey),
     /// A link of a connection to another router. Those that messages go out over are receivers.
     Joint(Joint),
+    /// A link of a connection between interior and edge. Those for one address are senders and receivers.
+    Edge(EdgeEnd),
 }
 
 /// A link whose peer sends.
@@ -34,6 +38,12 @@ pub(crate) struct Sender {
     pub at: usize,
     /// The address, as the table has it, if somebody wants it.
     pub address: Option<Arc<Address>>,
+    /// The connection between interior and edge that it is on, if it is, and what that is called.
+    pub edge: Option<(u64, LinkId)>,
+    /// Whether somebody receives its messages, and whether the other end of such a connection was told so, or is to be told.
+    pub is_reached: bool,
+    pub is_told: bool,
+    pub is_noted: bool,
 }
 
 /// A link whose peer receives.
@@ -49,6 +59,12 @@ pub(crate) struct Receiver {
     pub routing: RoutingType,
     /// Keys of what it has, each at the place that the copy knows.
     pub held: Vec<Place>,
+    /// Deliveries without an outcome from which on it counts as busy.
+    pub capacity: u32,
+    /// The connection between interior and edge that it is on, if it is.
+    pub connection: Option<u64>,
+    /// Whether the table is to have it: a link to the interior only counts while somebody receives there.
+    pub is_listed: bool,
 }
 
 /// The place of an end.

@@ -7,18 +7,20 @@ use std::sync::Arc;
 
 use engine_core::command::{Outcome, Settled};
 use engine_core::event::Event;
+use engine_core::key::LinkKey;
 use engine_core::message::Message;
 use engine_core::slab::Key as Place;
 use engine_message::section;
-use engine_router::RouterId;
 use engine_router::address::{Class, Here, Key, Mode, Phase, resolve};
 use engine_router::annotations::{Annotations, rewrite};
 use engine_router::forward::{Passage, Taken};
+use engine_router::network::LinkId;
+use engine_router::set::RouterIndex;
 use engine_router::settlement::State;
 use engine_router::stamp::{Source, Strip};
 use engine_router::table::Address;
 
-use crate::end::{End, of_sender};
+use crate::end::of_sender;
 use crate::router::Router;
 
 /// The name that requests to whoever manages a router are for.
@@ -40,23 +42,25 @@ pub(crate) enum From<'a> {
     Client(&'a str),
     /// Another router, which said for which address it is.
     Router,
+    /// A link for this address, between interior and edge.
+    Edge(&'a str),
 }
 
 impl Router {
     /// Takes a message of another router; gives whether that had credit for it.
     pub(crate) fn handle_from_router(
         &mut self,
-        place: Place,
-        delivery: u32,
-        settled: Settled,
+        (place, link): (Place, LinkKey),
+        edge: Option<LinkId>,
+        (delivery, settled): (u32, Settled),
         message: Message,
     ) -> bool {
-        let Some((key, passage)) = self.read_entry(&message) else {
+        let Some((key, passage)) = self.read_entry(&message, edge) else {
             // It says nothing that messages can be routed by: nobody has it.
             return self.take_nowhere(of_sender(place), delivery, settled, message);
         };
         if key.class() == Class::Local && key.name() == MANAGEMENT {
-            return self.take_request(place, delivery, settled, message);
+            return self.take_request(link, delivery, settled, message);
         }
         let address = self.table.find(&key).cloned();
         let entry = Entry { key: &key, address: address.as_ref(), passage, from: From::Router };
@@ -64,9 +68,7 @@ impl Router {
     }
 
     /// Takes a message for whoever manages the node. It is accepted when it is there, as any request is.
-    fn take_request(&mut self, place: Place, delivery: u32, settled: Settled, message: Message) -> bool {
-        let Some(End::Joint(joint)) = self.ends.get(place) else { return true };
-        let link = joint.link;
+    fn take_request(&mut self, link: LinkKey, delivery: u32, settled: Settled, message: Message) -> bool {
         self.out.events.push_back((link, Event::Credit { credit: 1 }));
         if settled == Settled::No {
             self.settlement.note_told(&State::Accepted);
@@ -77,25 +79,37 @@ impl Router {
     }
 
     /// What a router's message is for, and how it came.
-    fn read_entry(&self, message: &Message) -> Option<(Key, Passage)> {
+    fn read_entry(&self, message: &Message, edge: Option<LinkId>) -> Option<(Key, Passage)> {
         let sections = section::scan(&message.body).ok()?;
         let annotations = Annotations::read(message.body.get(sections.message_annotations)?).ok()?;
         let properties = message.body.get(sections.properties)?;
         let to = annotations.to.or_else(|| section::property_to(properties).ok().flatten())?;
-        let here = Here { id: &self.id, mode: Mode::Interior };
+        let here = Here { id: &self.own.id, mode: self.own.mode };
         let key = resolve(to, annotations.phase, here)?;
-        Some((key, Passage::of(&annotations, self.table.routes())))
+        let mut passage = Passage { edge, ..Passage::of(&annotations, self.table.routes()) };
+        if edge.is_some() && annotations.ingress.is_none() {
+            // Edges leave it to the interior to say where a message entered: here.
+            passage.origin = Some(RouterIndex::SELF);
+        }
+        Some((key, passage))
     }
 }
 
-/// A message as other routers are told it by the router `me`; nothing if it cannot go on.
-pub(crate) fn for_routers(me: &RouterId, message: &Message, entry: &Entry<'_>, taken: &Taken) -> Option<Box<Message>> {
+/// A message as other routers are told it by the router `here`; nothing if it cannot go on.
+pub(crate) fn for_routers(here: Here<'_>, message: &Message, entry: &Entry<'_>, taken: &Taken) -> Option<Box<Message>> {
     let sections = section::scan(&message.body).ok()?;
     let mut annotations = Annotations::read(message.body.get(sections.message_annotations.clone())?).ok()?;
-    match entry.from {
-        From::Router => annotations.come(me.as_str(), Source::Router).ok()?,
-        From::Client(to) => {
-            annotations.come(me.as_str(), Source::Client(Strip::Both)).ok()?;
+    let (source, to) = match entry.from {
+        From::Router => (Source::Router, None),
+        From::Client(to) | From::Edge(to) => (Source::Client(Strip::Both), Some(to)),
+    };
+    match here.mode {
+        Mode::Interior => annotations.come(here.id.as_str(), source).ok()?,
+        Mode::Edge => annotations.come_to_edge(source),
+    }
+    match to {
+        None => {}
+        Some(to) => {
             annotations.to = Some(to);
             annotations.phase = entry.key.phase().unwrap_or(Phase::FIRST);
         }
@@ -107,9 +121,12 @@ pub(crate) fn for_routers(me: &RouterId, message: &Message, entry: &Entry<'_>, t
     Some(with(message, rewrite(&message.body, &sections, &annotations)))
 }
 
-/// A message of another router as clients are to see it.
+/// A message of another router as clients are to see it; nothing if it is that as it is.
 pub(crate) fn for_clients(message: &Message) -> Option<Message> {
     let sections = section::scan(&message.body).ok()?;
+    if sections.message_annotations.is_empty() {
+        return None;
+    }
     let annotations = Annotations::read(message.body.get(sections.message_annotations.clone())?).ok()?;
     let bare = Annotations { user: annotations.user, user_count: annotations.user_count, ..Annotations::default() };
     Some(*with(message, rewrite(&message.body, &sections, &bare)))

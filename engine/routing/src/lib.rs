@@ -10,8 +10,13 @@
 #![forbid(unsafe_code)]
 #![warn(clippy::indexing_slicing)]
 
+mod alive;
+mod attaching;
 mod containers;
 mod crossing;
+mod edge;
+mod edge_messages;
+mod edges;
 mod end;
 mod entry;
 mod joints;
@@ -24,10 +29,11 @@ mod router;
 mod senders;
 mod states;
 mod through;
+mod tracking;
 
 pub use containers::LinkRoute;
 pub use crossing::{Consumers, Crossing, LinkTarget};
 pub use engine_router::auto_links::Via;
 pub use engine_router::settlement::Standing;
-pub use registry::{Answer, Changed, Note, Order, Registry, Update};
+pub use registry::{Answer, Ask, Changed, Note, Order, Registry, Update};
 pub use router::{EndView, Router, RouterConfig, RouterTotals};

@@ -14,3 +14,26 @@ pub const ENDS_MAX: u32 = 1 << 24;
 /// Senders whose address is looked up in one turn since the table is another one: some hundred microseconds of work. The others are looked up
 /// in the next turns, and a receiver's attach is answered behind that.
 pub const LOOKS_MAX: usize = 2048;
+
+/// Connections to routers at the edge on one shard: as many as one site has devices with a router of their own. A further one gets no
+/// links.
+pub const EDGES_MAX: usize = 1 << 14;
+
+/// Questions of one router at the edge in a second: it asks one for each attach of its clients, and takes hundreds in a second. One that
+/// asks more loses its connection.
+pub const LOOKUPS_MAX: u32 = 4096;
+
+/// Messages of a router at the edge that wait for an answer, and credit for what it is told: what those routers give each other.
+pub const EDGE_CREDIT: u32 = 32;
+
+/// Signs of life that may be under way: one, and one that comes early.
+pub const HEARTBEAT_CREDIT: u32 = 2;
+
+/// How often a router at the edge says that it is alive, nanoseconds.
+pub const HEARTBEAT_NS: u64 = 2_000_000_000;
+
+/// How long it may be silent: four times as long. Its connection ends then.
+pub const HEARTBEAT_AGE_NS: u64 = 8_000_000_000;
+
+/// How often it is looked whose time has come, nanoseconds: a part of those times, and little work for `EDGES_MAX`.
+pub const EDGES_LOOK_NS: u64 = 500_000_000;

@@ -34,12 +34,12 @@ impl Router {
         let Between { connection, carries, .. } = between;
         let kind = match carries {
             Carries::Control => JointKind::ControlIn,
-            Carries::Messages => JointKind::MessagesIn,
+            _ => JointKind::MessagesIn,
         };
         let Ok(place) = self.ends.insert_within(End::Joint(Joint { link, connection, kind }), ENDS_MAX) else {
             return self.out.events.push_back((link, Event::Refused { refusal: too_many() }));
         };
-        let capacity = spec.passage.capacity.unwrap_or(self.capacity);
+        let capacity = spec.passage.capacity.unwrap_or(self.own.capacity);
         self.answer(link, place, spec.address.clone());
         let neighbour = self.neighbours.get(self.shard, between, id);
         neighbour.links += 1;
@@ -49,7 +49,7 @@ impl Router {
                 self.out.events.push_back((link, Event::Credit { credit: capacity }));
                 self.tell_neighbour(connection);
             }
-            Carries::Messages => {
+            _ => {
                 self.settlement.handle_in(of_sender(place), InKind::Router, capacity);
                 self.settlement.handle_reached(of_sender(place));
             }
@@ -62,7 +62,7 @@ impl Router {
         let connection = between.connection;
         let attached = match between.carries {
             Carries::Control => self.attach_control(link, between, id),
-            Carries::Messages => self.attach_messages(link, &spec, between, id),
+            _ => self.attach_messages(link, &spec, between, id),
         };
         match attached {
             Ok(place) => {
@@ -97,11 +97,12 @@ impl Router {
         };
         let consumer = consumer(neighbour.link, priority);
         let (routing, held) = (RoutingType::Anycast, Vec::new());
-        let receiver = Receiver { link, key: None, consumer, address: String::new(), routing, held };
+        let capacity = spec.passage.capacity.unwrap_or(self.own.capacity);
+        let (key, address, connection, is_listed) = (None, String::new(), None, false);
+        let receiver = Receiver { link, key, consumer, address, routing, held, capacity, connection, is_listed };
         let place = self.ends.insert_within(End::Receiver(receiver), ENDS_MAX).map_err(|_| too_many())?;
         *lane = Some(place);
         neighbour.links += 1;
-        let capacity = spec.passage.capacity.unwrap_or(self.capacity);
         self.settlement.handle_out(of_receiver(place), OutKind::Deciding, capacity);
         self.consumers.insert(consumer, place);
         Ok(place)
@@ -179,7 +180,7 @@ impl Router {
 
     /// Does what the registry wants done.
     pub fn handle_order(&mut self, order: Order) {
-        let (Order::Say { link, .. } | Order::Heard { link } | Order::Close { link, .. }) = order;
+        let link = order.link();
         let Some(&connection) = self.neighbours.by_link.get(&link) else { return };
         match order {
             Order::Say { message, .. } => {
@@ -198,6 +199,7 @@ impl Router {
                 }
             }
             Order::Close { condition, reason, .. } => self.close(connection, Refusal::new(condition, reason)),
+            Order::Interior { .. } => unreachable!("whoever has the connection does that"),
         }
     }
 

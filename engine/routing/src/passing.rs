@@ -10,12 +10,14 @@ use engine_core::key::{EndKey, LinkKey};
 use engine_core::message::{Content, Message};
 use engine_core::slab::Key as Place;
 use engine_message::Condition;
+use engine_router::address::Here;
 use engine_router::forward::{Passage, Taken, Target, choose_at};
 use engine_router::numbers::Numbered;
 use engine_router::settlement::{Action, CopyKey, DeliveryKey, InLink, OutLink, Overrun, Settling, State};
 use engine_router::table::ConsumerId;
 
 use crate::crossing::{Away, Consumers, Crossing};
+use crate::edge::{EdgeEnd, EdgeKind, is_anonymous};
 use crate::end::{End, Named, lane_in, lane_out, named, of_receiver, of_sender, place};
 use crate::entry::{Entry, From, for_clients, for_routers};
 use crate::joints::{Joint, JointKind, Neighbours, consumer, neighbour};
@@ -30,14 +32,21 @@ impl Router {
             Some(End::Sender(sender)) => {
                 let (key, address, to, link) =
                     (sender.key.clone(), sender.address.clone(), Arc::clone(&sender.to), sender.link);
-                let (address, from) = (address.as_ref(), From::Client(&to));
-                let entry = Entry { key: &key, address, passage: Passage::HERE, from };
+                let (address, edge) = (address.as_ref(), sender.edge.map(|(_, edge)| edge));
+                let from = if edge.is_some() { From::Edge(&to) } else { From::Client(&to) };
+                let passage = Passage { edge, ..Passage::HERE };
+                let entry = Entry { key: &key, address, passage, from };
                 (link, self.pass(of_sender(place), delivery, settled, &entry, message))
             }
             Some(&End::Joint(joint)) if joint.kind == JointKind::MessagesIn => {
-                (joint.link, self.handle_from_router(place, delivery, settled, message))
+                let coming = (delivery, settled);
+                (joint.link, self.handle_from_router((place, joint.link), None, coming, message))
             }
             Some(&End::Joint(joint)) => return self.hear(joint, message),
+            Some(&End::Edge(EdgeEnd { link, edge, kind: EdgeKind::Messages, .. })) => {
+                (link, self.handle_from_router((place, link), Some(edge), (delivery, settled), message))
+            }
+            Some(&End::Edge(end)) => return self.hear_edge(place, end, (delivery, settled), &message),
             Some(End::Receiver(_) | End::Relay(_)) | None => return,
         };
         if !is_taken {
@@ -99,6 +108,9 @@ impl Router {
         if let Some(&End::Joint(joint)) = self.ends.get(place(end)) {
             return self.grant_control(joint, more);
         }
+        if let Some(&End::Edge(end)) = self.ends.get(place(end)) {
+            return self.grant_edge(end, more);
+        }
         let link = of_receiver(place(end));
         self.settlement.handle_credit(link, self.settlement.credit(link).saturating_add(more));
         self.act();
@@ -106,7 +118,7 @@ impl Router {
 
     /// A receiver may be sent so many fewer.
     pub(crate) fn revoke(&mut self, end: EndKey, asked: u32) {
-        if let Some(&End::Joint(Joint { link, .. })) = self.ends.get(place(end)) {
+        if let Some(&(End::Joint(Joint { link, .. }) | End::Edge(EdgeEnd { link, .. }))) = self.ends.get(place(end)) {
             // What it has is used at once by what waits.
             return self.out.events.push_back((link, Event::Revoked { asked, taken: 0 }));
         }
@@ -122,6 +134,9 @@ impl Router {
         if let Some(&End::Joint(joint)) = self.ends.get(place(end)) {
             return self.drain_control(joint);
         }
+        if let Some(&End::Edge(end)) = self.ends.get(place(end)) {
+            return self.drain_edge(end);
+        }
         if let Some((link, unused)) = self.receiver(end) {
             self.settlement.handle_credit(of_receiver(place(end)), 0);
             self.out.events.push_back((link, Event::Drained { unused }));
@@ -133,7 +148,7 @@ impl Router {
         let place = place(end);
         match self.ends.get(place)? {
             End::Receiver(receiver) => Some((receiver.link, self.settlement.credit(of_receiver(place)))),
-            End::Sender(_) | End::Relay(_) | End::Joint(_) => None,
+            End::Sender(_) | End::Relay(_) | End::Joint(_) | End::Edge(_) => None,
         }
     }
 
@@ -167,8 +182,8 @@ impl Router {
         let taken = choose_at(&self.table, address, passage, spread, own, targets);
         let away = taken.ok().and_then(|taken| self.away(&message, entry, &taken));
         let message = match entry.from {
-            From::Router if self.chosen.has_clients() => for_clients(&message).unwrap_or(message),
-            From::Router | From::Client(_) => message,
+            From::Router | From::Edge(_) if self.chosen.has_clients() => for_clients(&message).unwrap_or(message),
+            From::Router | From::Edge(_) | From::Client(_) => message,
         };
         let consumers = self.find_ways(priority);
         self.take(from, number, settled, Passing { message, away, consumers }).is_ok()
@@ -179,9 +194,10 @@ impl Router {
         if !self.chosen.has_routers() {
             return None;
         }
-        let away = for_routers(&self.id, message, entry, taken);
+        let here = Here { id: &self.own.id, mode: self.own.mode };
+        let away = for_routers(here, message, entry, taken);
         if away.is_none() {
-            self.chosen.targets.retain(|target| matches!(target, Target::Consumer(_)));
+            self.chosen.targets.retain(|target| matches!(target, Target::Consumer(id) if !is_anonymous(*id)));
         }
         away
     }
@@ -280,9 +296,9 @@ impl Router {
             Named::End(place) => {
                 let Some(End::Receiver(receiver)) = self.ends.get_mut(place) else { return };
                 let link = receiver.link;
-                let message = match (&receiver.key, away) {
-                    (None, Some(away)) => *away,
-                    (Some(_), _) | (None, None) => message,
+                let message = match away {
+                    Some(away) if receiver.key.is_none() || is_anonymous(receiver.consumer) => *away,
+                    Some(_) | None => message,
                 };
                 let key = match settling {
                     Settling::Settled => KEY_NONE,
@@ -321,6 +337,7 @@ impl Router {
                     Some(End::Sender(sender)) => sender.link,
                     Some(End::Relay(link)) => *link,
                     Some(End::Joint(joint)) => joint.link,
+                    Some(End::Edge(end)) => end.link,
                     Some(End::Receiver(_)) | None => return,
                 };
                 self.tell_settled(link, number, outcome(&state));

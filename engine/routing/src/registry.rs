@@ -19,6 +19,7 @@ use engine_router::address::Key;
 use engine_router::control::Changes;
 use engine_router::network::{Action, LinkId, Network, Notice};
 use engine_router::table::{Addresses, Change, Consumer, ConsumerId, Table};
+use engine_router::uplink::{self, Proxy, Uplink};
 
 /// What a shard tells the registry.
 #[derive(Clone, Debug)]
@@ -57,6 +58,35 @@ pub enum Note {
         link: LinkId,
         /// The message, without header.
         message: Bytes,
+    },
+    /// A connection of this router, which is at the edge, to the interior is open.
+    InteriorOpened {
+        /// What it is called.
+        link: LinkId,
+    },
+    /// It is gone.
+    InteriorLost {
+        /// Which.
+        link: LinkId,
+    },
+    /// A shard of a router at the edge has its first sender or receiver of an address.
+    Needed {
+        /// The link that it needs for that.
+        proxy: Proxy,
+    },
+    /// It has its last one no more.
+    Unneeded {
+        /// The link that it needed.
+        proxy: Proxy,
+    },
+    /// A link for an address to the interior is not there, or no more.
+    ProxyDown {
+        /// On which connection.
+        link: LinkId,
+        /// Its number.
+        number: u32,
+        /// Why, for people.
+        why: String,
     },
     /// The shard goes by a table.
     Applied {
@@ -111,14 +141,47 @@ pub enum Order {
         /// Why, for people.
         reason: String,
     },
+    /// To do something about a connection to the interior.
+    Interior {
+        /// Which.
+        link: LinkId,
+        /// What.
+        ask: Ask,
+    },
+}
+
+/// What is to be done about a connection of a router at the edge to the interior.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// To attach the links that the active one has in any case.
+    Activate,
+    /// To attach a link for an address.
+    Attach {
+        /// Its number.
+        number: u32,
+        /// What it is.
+        proxy: Proxy,
+    },
+    /// To detach one.
+    Detach {
+        /// Its number.
+        number: u32,
+    },
 }
 
 impl Order {
     /// The shard that it is for.
     #[must_use]
     pub fn shard(&self) -> u16 {
-        let (Self::Say { link, .. } | Self::Heard { link } | Self::Close { link, .. }) = self;
-        ConsumerId(link.0).shard()
+        ConsumerId(self.link().0).shard()
+    }
+
+    /// The connection that it is about.
+    #[must_use]
+    pub fn link(&self) -> LinkId {
+        let (Self::Say { link, .. } | Self::Heard { link } | Self::Close { link, .. } | Self::Interior { link, .. }) =
+            self;
+        *link
     }
 }
 
@@ -137,6 +200,8 @@ pub struct Registry {
     addresses: Addresses,
     /// This router among others, if it is to be that.
     network: Option<Network>,
+    /// What this router has in the interior, if it is at the edge.
+    uplink: Option<Uplink>,
     version: u64,
     /// What each shard goes by.
     applied: Vec<u64>,
@@ -148,6 +213,7 @@ pub struct Registry {
     answers: VecDeque<Answer>,
     orders: VecDeque<Order>,
     notices: VecDeque<Notice>,
+    uplink_notices: VecDeque<uplink::Notice>,
 }
 
 impl Registry {
@@ -165,7 +231,15 @@ impl Registry {
             answers: VecDeque::new(),
             orders: VecDeque::new(),
             notices: VecDeque::new(),
+            uplink: None,
+            uplink_notices: VecDeque::new(),
         }
+    }
+
+    /// The same of a router at the edge of a network.
+    #[must_use]
+    pub fn at_the_edge(self) -> Self {
+        Self { uplink: Some(Uplink::default()), ..self }
     }
 
     /// Takes what a shard tells.
@@ -194,6 +268,13 @@ impl Registry {
                 self.network.iter_mut().for_each(|network| network.handle_message(link, &message, now_ns));
                 self.orders.push_back(Order::Heard { link });
             }
+            Note::InteriorOpened { link } => self.uplink.iter_mut().for_each(|uplink| uplink.handle_opened(link)),
+            Note::InteriorLost { link } => self.uplink.iter_mut().for_each(|uplink| uplink.handle_lost(link)),
+            Note::Needed { proxy } => self.uplink.iter_mut().for_each(|uplink| uplink.handle_needed(&proxy)),
+            Note::Unneeded { proxy } => self.uplink.iter_mut().for_each(|uplink| uplink.handle_unneeded(&proxy)),
+            Note::ProxyDown { link, number, why } => {
+                self.uplink.iter_mut().for_each(|uplink| uplink.handle_down(link, number, &why, now_ns));
+            }
             Note::Applied { shard, version } => {
                 if let Some(applied) = self.applied.get_mut(usize::from(shard)) {
                     *applied = version;
@@ -210,13 +291,15 @@ impl Registry {
     /// Does what is due.
     pub fn handle_time(&mut self, now_ns: u64) {
         self.network.iter_mut().for_each(|network| network.handle_time(now_ns));
+        self.uplink.iter_mut().for_each(|uplink| uplink.handle_time(now_ns));
         self.follow();
     }
 
     /// When `handle_time` is due, if it is.
     #[must_use]
     pub fn deadline(&self) -> Option<u64> {
-        self.network.as_ref().map(Network::deadline)
+        let uplink = self.uplink.as_ref().and_then(Uplink::deadline);
+        self.network.as_ref().map(Network::deadline).into_iter().chain(uplink).min()
     }
 
     fn come(&mut self, key: Key, consumer: Consumer, now_ns: u64) {
@@ -233,8 +316,26 @@ impl Registry {
         self.coming.push_back((self.version + 1, consumer.id));
     }
 
+    /// Does what the edge's side of its connections wants done.
+    fn follow_uplink(&mut self) {
+        let Some(uplink) = &mut self.uplink else { return };
+        while let Some(action) = uplink.poll_action() {
+            let (link, ask) = match action {
+                uplink::Action::Activate { link } => (link, Ask::Activate),
+                uplink::Action::Attach { link, number, proxy } => (link, Ask::Attach { number, proxy }),
+                uplink::Action::Detach { link, number } => (link, Ask::Detach { number }),
+                uplink::Action::Notice(notice) => {
+                    self.uplink_notices.push_back(notice);
+                    continue;
+                }
+            };
+            self.orders.push_back(Order::Interior { link, ask });
+        }
+    }
+
     /// Does what the network wants done.
     fn follow(&mut self) {
+        self.follow_uplink();
         let Some(network) = &mut self.network else { return };
         while let Some(action) = network.poll_action() {
             match action {
@@ -293,6 +394,11 @@ impl Registry {
     /// Something that an operator may want to know.
     pub fn poll_notice(&mut self) -> Option<Notice> {
         self.notices.pop_front()
+    }
+
+    /// The same of a router at the edge.
+    pub fn poll_uplink_notice(&mut self) -> Option<uplink::Notice> {
+        self.uplink_notices.pop_front()
     }
 
     /// How many addresses somebody wants.

@@ -34,6 +34,9 @@ impl Router {
         });
         match (place, settled) {
             (Some(place), _) => {
+                // What nobody at the edge takes the interior may know of.
+                let up = self.own.up.clone().filter(|_| !self.table.is_reached(&key));
+                let key = up.unwrap_or(key);
                 let address = self.table.find(&key).cloned();
                 let (address, passage, from) = (address.as_ref(), Passage::HERE, From::Client(&to));
                 self.pass(of_sender(place), delivery, settled, &Entry { key: &key, address, passage, from }, message);

@@ -13,7 +13,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use engine_core::command::{Command, ConsumerSpec, ProducerSpec, RoutingType, Settle, Settled, Stage};
+use engine_core::command::{Between, Carries, Command, RoutingType, Settled, Stage};
 use engine_core::event::{AttachedInfo, Event, Refusal};
 use engine_core::key::{EndKey, LinkKey};
 use engine_core::message::Message;
@@ -23,11 +23,13 @@ use engine_router::address::{Class, Here, Key, Mode, Phase, resolve};
 use engine_router::forward::{Spread, Target};
 use engine_router::numbers::Numbered;
 use engine_router::settlement::{Bound, InKind, InLink, OutKind, OutLink, Settlement, Standing, State, Totals};
-use engine_router::table::{self, Claim, Consumer, ConsumerId, Table};
+use engine_router::table::{self, Claim, ConsumerId, Table};
+use engine_router::uplink::Way;
 use engine_router::{RouterId, Treatment};
 
 use crate::containers::Containers;
 use crate::crossing::{AwayCopies, Came, Consumers, Crossing};
+use crate::edge::{EdgeEnd, EdgeKind, Edges, Need, UP, is_anonymous};
 use crate::end::{End, Receiver, Sender, end_key, lane_in, lane_out, of_receiver, of_sender, place};
 use crate::joints::{Joint, JointKind, Neighbours};
 use crate::limits::{ENDS_MAX, LOOKS_MAX};
@@ -49,29 +51,42 @@ pub struct RouterConfig {
     pub capacity: u32,
     /// Octets of memory for messages that are under way.
     pub memory_bytes: u64,
+    /// What kind of router it is.
+    pub mode: Mode,
 }
 
 /// A shard's part of the router.
 #[derive(Debug)]
 pub struct Router {
     pub(crate) shard: u16,
-    pub(crate) id: RouterId,
-    pub(crate) capacity: u32,
+    pub(crate) own: Own,
     pub(crate) table: Table,
     pub(crate) settlement: Settlement<Passing>,
     pub(crate) ends: Slab<End>,
     /// Receivers of this shard.
     pub(crate) consumers: Numbered<ConsumerId, Place>,
-    senders: Senders,
+    pub(crate) senders: Senders,
     /// Anonymous relays of this shard that have sent something.
     pub(crate) relays: HashMap<LinkKey, Place>,
     pub(crate) neighbours: Neighbours,
+    pub(crate) edges: Edges,
     /// How many receivers this shard has had.
-    numbered: u64,
+    pub(crate) numbered: u64,
     pub(crate) containers: Containers,
     pub(crate) waiting: Waiting,
     pub(crate) chosen: Chosen,
     pub(crate) out: Outbox,
+}
+
+/// What a router is told of itself.
+#[derive(Debug)]
+pub(crate) struct Own {
+    pub id: RouterId,
+    pub mode: Mode,
+    /// The way to the interior, if it is at the edge.
+    pub up: Option<Key>,
+    /// Deliveries of a link that may be unsettled.
+    pub capacity: u32,
 }
 
 /// What waits for an outcome, by the keys and numbers that others have for it.
@@ -95,9 +110,12 @@ pub(crate) struct Chosen {
 }
 
 impl Chosen {
-    /// Whether other routers are among the targets.
+    /// Whether other routers are among the targets, that are told the address with the message.
     pub fn has_routers(&self) -> bool {
-        self.targets.iter().any(|target| matches!(target, Target::Router { .. }))
+        self.targets.iter().any(|target| match target {
+            Target::Router { .. } => true,
+            Target::Consumer(consumer) => is_anonymous(*consumer),
+        })
     }
 
     /// Whether consumers of this node are.
@@ -160,12 +178,14 @@ impl Router {
     /// A router without links.
     #[must_use]
     pub fn new(config: RouterConfig) -> Self {
-        let RouterConfig { shard, shards, id, table, capacity, memory_bytes } = config;
+        let RouterConfig { shard, shards, id, table, capacity, memory_bytes, mode } = config;
         let octets = |passing: &Passing| {
             let away = passing.away.as_ref().map_or(0, |away| away.body.len());
             (passing.message.body.len() + away) as u64
         };
         let mut settlement = Settlement::new(Bound { octets_max: memory_bytes, octets });
+        // What it says itself.
+        begin_lane(&mut settlement, lane_in(shard));
         // What comes over lanes is held back where it comes from.
         for other in (0..shards).filter(|other| *other != shard) {
             begin_lane(&mut settlement, lane_in(other));
@@ -174,8 +194,13 @@ impl Router {
         }
         Self {
             shard,
-            id,
-            capacity,
+            own: Own {
+                id,
+                mode,
+                up: (mode == Mode::Edge).then(|| Key::of_class(Class::Local, UP)).flatten(),
+                capacity,
+            },
+            edges: Edges::default(),
             table,
             settlement,
             ends: Slab::default(),
@@ -195,12 +220,18 @@ impl Router {
     pub fn handle_command(&mut self, command: Command) {
         match command {
             Command::AttachProducer { link, spec } => match spec.passage.between {
-                Some(between) => self.attach_from(link, &spec, between),
-                None => self.attach_sender(link, &spec),
+                None | Some(Between { carries: Carries::Address, .. }) => self.attach_sender(link, &spec),
+                Some(between @ Between { carries: Carries::Control | Carries::Messages, .. }) => {
+                    self.attach_from(link, &spec, between);
+                }
+                Some(between) => self.attach_edge_from(link, &spec, between),
             },
             Command::AttachConsumer { link, spec } => match spec.passage.between {
-                Some(between) => self.attach_to(link, *spec, between),
-                None => self.attach_receiver(link, *spec),
+                None | Some(Between { carries: Carries::Address, .. }) => self.attach_receiver(link, *spec),
+                Some(between @ Between { carries: Carries::Control | Carries::Messages, .. }) => {
+                    self.attach_to(link, *spec, between);
+                }
+                Some(between) => self.attach_edge_to(link, *spec, between),
             },
             Command::Deliver { end, delivery, settled, message } => {
                 self.handle_deliver(end, delivery, settled, message);
@@ -276,6 +307,11 @@ impl Router {
         let Some(&place) = self.consumers.get(&consumer) else { return };
         let Some(End::Receiver(receiver)) = self.ends.get_mut(place) else { return };
         let link = receiver.link;
+        let is_proxy = receiver.connection.is_some() && self.own.mode == Mode::Edge && !is_anonymous(consumer);
+        if is_proxy {
+            // Its link stands; without room in the table nothing goes over it.
+            return;
+        }
         let event = match answer {
             Answer::Stands(_) => {
                 let info = info(std::mem::take(&mut receiver.address), receiver.routing);
@@ -337,7 +373,8 @@ impl Router {
     #[must_use]
     pub fn totals(&self) -> RouterTotals {
         let receivers = self.consumers.len() - self.neighbours.receivers();
-        let senders = self.ends.len() - self.consumers.len() - self.relays.len() - self.neighbours.joints();
+        let others = self.relays.len() + self.neighbours.joints() + self.edges.ends;
+        let senders = self.ends.len() - self.consumers.len() - others;
         let (deliveries, under_way, octets) = (self.settlement.totals(), self.under_way(), self.settlement.octets());
         RouterTotals { senders, receivers, under_way, octets, deliveries }
     }
@@ -356,7 +393,10 @@ impl Router {
             End::Joint(Joint { kind: JointKind::MessagesIn, .. }) => {
                 EndView { key: None, standing: self.settlement.standing_in(of_sender(place))? }
             }
-            End::Joint(_) | End::Relay(_) => return None,
+            End::Edge(EdgeEnd { kind: EdgeKind::Messages, .. }) => {
+                EndView { key: None, standing: self.settlement.standing_in(of_sender(place))? }
+            }
+            End::Joint(_) | End::Relay(_) | End::Edge(_) => return None,
         })
     }
 
@@ -364,15 +404,30 @@ impl Router {
     /// `_topo/0/ID/NAME` with the router's own id.
     #[must_use]
     pub fn is_own(&self, address: &str, name: &str) -> bool {
-        let here = Here { id: &self.id, mode: Mode::Interior };
+        let here = Here { id: &self.own.id, mode: self.own.mode };
         let key = resolve(address, Phase::FIRST, here);
         key.is_some_and(|key| matches!(key.class(), Class::Mobile | Class::Local) && key.name() == name)
+    }
+
+    /// Its name in its network.
+    #[must_use]
+    pub fn id(&self) -> &RouterId {
+        &self.own.id
+    }
+
+    /// What holds for addresses.
+    #[must_use]
+    pub fn rules(&self) -> &table::Rules {
+        self.table.rules()
     }
 
     /// The address of something of this router, for all routers.
     #[must_use]
     pub fn address_of(&self, name: &str) -> String {
-        format!("amqp:/_topo/0/{}/{name}", self.id.as_str())
+        match self.own.mode {
+            Mode::Interior => format!("amqp:/_topo/0/{}/{name}", self.own.id.as_str()),
+            Mode::Edge => format!("amqp:/_edge/{}/{name}", self.own.id.as_str()),
+        }
     }
 
     /// Deliveries that are under way.
@@ -389,13 +444,13 @@ impl Router {
         let held =
             self.ends.iter().map(|(_, end)| if let End::Receiver(receiver) = end { receiver.held.len() } else { 0 });
         assert_eq!(held.sum::<usize>(), self.waiting.held.len(), "what is held somebody has");
-        let ends = self.senders.count() + receivers + self.relays.len() + self.neighbours.joints();
+        let ends = self.senders.count() + receivers + self.relays.len() + self.neighbours.joints() + self.edges.ends;
         assert_eq!(ends, self.ends.len(), "each sender is found by its address, each relay by its link");
     }
 
     /// The key of an address for a link's end.
     pub(crate) fn key(&self, address: &str, end: table::End, stage: Option<Stage>) -> Result<Key, Box<Refusal>> {
-        let here = Here { id: &self.id, mode: Mode::Interior };
+        let here = Here { id: &self.own.id, mode: self.own.mode };
         let key = self.table.rules().key(address, end, stage.and_then(claim), here).ok_or_else(|| {
             Refusal::new(Condition::InvalidField, format!("{address:?} names nothing that messages can be routed by"))
         })?;
@@ -406,75 +461,14 @@ impl Router {
         Ok(key)
     }
 
-    fn attach_sender(&mut self, link: LinkKey, spec: &ProducerSpec) {
-        let key = match self.key(&spec.address, table::End::Sender, spec.passage.stage) {
-            Ok(key) => key,
-            Err(refusal) => return self.out.events.push_back((link, Event::Refused { refusal })),
-        };
-        let routing = self.routing(&key);
-        let Ok(place) = self.ends.insert_within(
-            End::Sender(Sender { link, to: spec.address.as_str().into(), key, at: 0, address: None }),
-            ENDS_MAX,
-        ) else {
-            return self.out.events.push_back((link, Event::Refused { refusal: too_many() }));
-        };
-        if let Some(End::Sender(sender)) = self.ends.get_mut(place) {
-            sender.at = self.senders.add(sender.key.name(), place);
-        }
-        let capacity = spec.passage.capacity.unwrap_or(self.capacity);
-        self.settlement.handle_in(of_sender(place), InKind::Endpoint, capacity);
-        let info = info(spec.address.clone(), routing);
-        self.out.events.push_back((link, Event::Attached { end: end_key(place), info }));
-        self.look(place);
-    }
-
-    fn attach_receiver(&mut self, link: LinkKey, spec: ConsumerSpec) {
-        let key = self.key(&spec.address, table::End::Receiver, spec.passage.stage).and_then(|key| match key.class() {
-            Class::Mobile | Class::Local | Class::Topological => Ok(key),
-            _ => {
-                let text = format!("{} names a router: nobody receives from there", spec.address);
-                Err(Refusal::new(Condition::NotAllowed, text))
-            }
-        });
-        let key = match key {
-            Ok(key) => key,
-            Err(refusal) => return self.out.events.push_back((link, Event::Refused { refusal })),
-        };
-        let id = ConsumerId::at(self.shard, self.numbered);
-        let routing = self.routing(&key);
-        let receiver =
-            Receiver { link, key: Some(key.clone()), consumer: id, address: spec.address, routing, held: Vec::new() };
-        let Ok(place) = self.ends.insert_within(End::Receiver(receiver), ENDS_MAX) else {
-            return self.out.events.push_back((link, Event::Refused { refusal: too_many() }));
-        };
-        self.numbered += 1;
-        let kind = match spec.settle {
-            Settle::OnSend => OutKind::Settled,
-            Settle::ByPeer => OutKind::Deciding,
-        };
-        self.consumers.insert(id, place);
-        let capacity = spec.passage.capacity.unwrap_or(self.capacity);
-        self.settlement.handle_out(of_receiver(place), kind, capacity);
-        let consumer = Consumer { id, place: table::Place::Client, capacity };
-        self.out.notes.push_back(Note::Came { key, consumer });
-    }
-
-    /// Looks up the address of a sender, which has credit if somebody can be reached, and none otherwise.
-    fn look(&mut self, place: Place) {
-        let Some(End::Sender(sender)) = self.ends.get_mut(place) else { return };
-        sender.address = self.table.find(&sender.key).cloned();
-        let link = of_sender(place);
-        match self.table.is_reached(&sender.key) {
-            true => self.settlement.handle_reached(link),
-            false => self.settlement.handle_unreached(link),
-        }
-    }
-
     /// A link is gone.
     pub(crate) fn detach(&mut self, end: EndKey) {
         let place = place(end);
         match self.ends.remove(place) {
-            Some(End::Sender(Sender { key, at, .. })) => {
+            Some(End::Sender(Sender { key, at, edge, .. })) => {
+                if edge.is_none() {
+                    self.need(Way::Up, &key, Need::Less);
+                }
                 if let Some(moved) = self.senders.remove(key.name(), at) {
                     if let Some(End::Sender(sender)) = self.ends.get_mut(moved) {
                         sender.at = at;
@@ -483,14 +477,21 @@ impl Router {
                 }
                 self.settlement.handle_in_lost(of_sender(place));
             }
-            Some(End::Receiver(Receiver { key, consumer, held, .. })) => {
+            Some(End::Receiver(Receiver { key, consumer, held, connection, is_listed, .. })) => {
+                if let Some(key) = &key {
+                    match connection {
+                        Some(connection) => self.part_receiver(connection, key, place),
+                        None => self.need(Way::Down, key, Need::Less),
+                    }
+                }
                 self.consumers.remove(&consumer);
                 for key in held {
                     self.waiting.held.remove(key);
                 }
                 self.settlement.handle_out_lost(of_receiver(place));
                 match (key, self.connection_of(consumer)) {
-                    (Some(key), _) => self.out.notes.push_back(Note::Went { key, consumer }),
+                    (Some(key), _) if is_listed => self.out.notes.push_back(Note::Went { key, consumer }),
+                    (Some(_), _) => {}
                     (None, Some(connection)) => self.part(connection, place),
                     (None, None) => {}
                 }
@@ -501,6 +502,7 @@ impl Router {
                 }
                 self.part(joint.connection, place);
             }
+            Some(End::Edge(end)) => self.part_edge(place, end),
             // Relays end otherwise.
             Some(End::Relay(_)) | None => return,
         }
@@ -508,7 +510,7 @@ impl Router {
     }
 
     /// What the distribution of an address is to a client.
-    fn routing(&self, key: &Key) -> RoutingType {
+    pub(crate) fn routing(&self, key: &Key) -> RoutingType {
         match self.table.treatment(key) {
             Treatment::Flood | Treatment::Multicast => RoutingType::Multicast,
             _ => RoutingType::Anycast,
@@ -521,6 +523,7 @@ impl Router {
             let link = match self.ends.get(Place::from_bits(link.0)) {
                 Some(End::Sender(sender)) => sender.link,
                 Some(End::Joint(joint)) => joint.link,
+                Some(End::Edge(end)) => end.link,
                 Some(End::Receiver(_) | End::Relay(_)) | None => continue,
             };
             self.out.events.push_back((link, Event::Credit { credit }));
@@ -537,7 +540,7 @@ fn begin_lane(settlement: &mut Settlement<Passing>, link: InLink) {
 /// What a link claims that asks for a stage; nothing where there is no such one.
 fn claim(stage: Stage) -> Option<Claim> {
     match stage {
-        Stage::Phase(number) => Phase::number(number).map(Claim::Phase),
+        Stage::Phase(number) => Phase::of_annotation(number.into()).map(Claim::Phase),
         Stage::Waypoint(number) => Some(Claim::Waypoint(number)),
         Stage::Fallback => Some(Claim::Fallback),
     }

@@ -12,7 +12,7 @@ use engine_core::event::Event;
 use engine_core::key::{LinkKey, Port};
 use engine_core::slab::Key as Place;
 use engine_core::through::{Going, Half, NoRoute, Said, Word};
-use engine_router::address::{Class, Here, Key, Mode, Phase, path, resolve};
+use engine_router::address::{Class, Here, Key, Phase, path, resolve};
 use engine_router::forward::{Passage, Target, choose_link};
 use engine_router::network::Routes;
 
@@ -53,7 +53,7 @@ impl Router {
         if address.is_empty() && half == Half::Receiver {
             return self.containers.nameless();
         }
-        let here = Here { id: &self.id, mode: Mode::Interior };
+        let here = Here { id: &self.own.id, mode: self.own.mode };
         resolve(address, Phase::FIRST, here).filter(|key| key.class() == Class::Mobile && key.name() != MANAGEMENT)?;
         self.table.link_route(path(address), direction)
     }

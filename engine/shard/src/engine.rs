@@ -88,8 +88,11 @@ impl Engine {
         self.busy = false;
         self.mesh.begin_turn();
         self.core.begin_turn(now_ns, wall_ms);
-        if let Some(router) = self.router.as_mut().filter(|router| router.is_busy()) {
-            router.proceed();
+        if let Some(router) = &mut self.router {
+            router.begin_turn(now_ns);
+            if router.is_busy() {
+                router.proceed();
+            }
         }
     }
 
@@ -178,6 +181,23 @@ impl Engine {
     /// Does what the registry wants done with a connection to another router.
     pub fn handle_router_order(&mut self, order: RouterOrder) {
         self.routed().handle_order(order);
+    }
+
+    /// A connection to the interior of the network that this router is at the edge of is open.
+    pub fn handle_interior_opened(&mut self, connection: u64) {
+        self.routed().handle_interior_opened(connection);
+    }
+
+    /// A connection is gone, whatever it was.
+    pub fn handle_connection_gone(&mut self, connection: u64) {
+        if let Some(router) = &mut self.router {
+            router.handle_connection_gone(connection);
+        }
+    }
+
+    /// A link for an address to the interior is not there, or no more.
+    pub fn handle_proxy_down(&mut self, connection: u64, number: u32, why: String) {
+        self.routed().handle_proxy_down(connection, number, why);
     }
 
     /// The registry says what became of a receiver's attach.
@@ -407,7 +427,8 @@ impl Engine {
     /// When the next turn is due even if nothing happens, nanoseconds.
     pub fn deadline(&self) -> Option<u64> {
         let store = self.store.as_ref().and_then(Store::deadline);
-        [self.core.deadline(), store].into_iter().flatten().min()
+        let router = self.router.as_ref().and_then(|router| router.deadline());
+        [self.core.deadline(), store, router].into_iter().flatten().min()
     }
 }
 

@@ -39,7 +39,15 @@ impl Node {
             let (shard, catalogue) = (mesh.shard(), Arc::clone(&catalogue));
             let core = Core::new(CoreConfig { shard, catalogue, ..CoreConfig::default() });
             let (table, id) = (table.clone(), id.clone());
-            let config = RouterConfig { shard, shards: 2, id, table, capacity: CAPACITY, memory_bytes };
+            let config = RouterConfig {
+                shard,
+                shards: 2,
+                id,
+                table,
+                capacity: CAPACITY,
+                memory_bytes,
+                mode: engine_router::address::Mode::Interior,
+            };
             Engine::new(core, mesh, None).with_router(Router::new(config))
         });
         Self { engines: engines.collect(), registry: Registry::new(addresses, 2, None), events: Vec::new() }

@@ -17,7 +17,7 @@ use engine_router::{RouterId, Treatment};
 
 use super::super::policies::{self, Policies};
 use super::super::settings::{
-    AutoLink, Config, Connector, Direction, Distribution, LinkRoute, Listener, Node, Role, Route, Router,
+    AutoLink, Config, Connector, Direction, Distribution, LinkRoute, Listener, Node, Role, Route, Router, RouterMode,
 };
 use super::Resolving;
 use crate::routing::Routing;
@@ -48,9 +48,14 @@ impl Resolving<'_> {
         let id = id?;
         let auto_links = self.auto_links(&id);
         let network = self.network();
+        self.roles();
+        let mode = match router.mode {
+            RouterMode::Interior => Mode::Interior,
+            RouterMode::Edge => Mode::Edge,
+        };
         let (rules, capacity, auto_links) = (Arc::new(rules), router.link_capacity, auto_links.into());
         let link_routes = self.link_routes().into();
-        Some(Routing { id, rules, capacity, memory_bytes, network, auto_links, link_routes })
+        Some(Routing { id, rules, capacity, memory_bytes, network, mode, auto_links, link_routes })
     }
 
     /// What only a router has: it would be ignored without a word.
@@ -75,6 +80,39 @@ impl Resolving<'_> {
         }
         if let Some(index) = config.connectors.iter().position(|connector| is_other(connector.role)) {
             fault(Connector::NAME, index, "role", text);
+        }
+    }
+
+    /// Which roles connections have goes by what the router is to others.
+    fn roles(&mut self) {
+        let (config, mode) = (self.config, self.config.router.mode);
+        for (index, listener) in config.listeners.iter().enumerate() {
+            let advice = match (mode, listener.role) {
+                (RouterMode::Edge, Role::InterRouter) => {
+                    "leave it out: a router at the edge is connected with routers of the network by connectors of role edge"
+                }
+                (RouterMode::Edge, Role::Edge) => {
+                    "leave it out: routers at the edge connect to those of the network, which have router.mode = \"interior\""
+                }
+                _ => continue,
+            };
+            let text = format!(
+                "a listener of role {} is of no use with router.mode = \"edge\": {advice}",
+                word(listener.role)
+            );
+            self.fault(Listener::NAME, index, "role", text);
+        }
+        for (index, connector) in config.connectors.iter().enumerate() {
+            let text = match (mode, connector.role) {
+                (RouterMode::Edge, Role::InterRouter) => {
+                    "a router at the edge connects to routers of the network with role = \"edge\", and with none as inter-router"
+                }
+                (RouterMode::Interior, Role::Edge) => {
+                    "a connector of role edge is of a router at the edge of a network: set router.mode = \"edge\", or give it role = \"inter-router\""
+                }
+                _ => continue,
+            };
+            self.fault(Connector::NAME, index, "role", text.to_owned());
         }
     }
 
@@ -305,6 +343,15 @@ fn via_name(name: &str, config: &Config) -> Result<Via, (&'static str, String)> 
         return Err(("connection", text));
     }
     Ok(Via::Name(name.to_owned()))
+}
+
+fn word(role: Role) -> &'static str {
+    match role {
+        Role::Normal => "normal",
+        Role::RouteContainer => "route-container",
+        Role::InterRouter => "inter-router",
+        Role::Edge => "edge",
+    }
 }
 
 fn treatment(distribution: Distribution) -> Treatment {

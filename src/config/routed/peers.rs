@@ -2,7 +2,7 @@
 
 use engine_router_conf::Configuration;
 use engine_router_conf::sections::{self, AutoLink, LinkRoute, Secret, SslProfile};
-use engine_router_conf::words::{self, Role, Word as _};
+use engine_router_conf::words::{self, Role};
 
 use super::super::settings::{self, Connector, ConnectorMechanism, Direction, Password, Transport};
 use super::{Laying, origin, port};
@@ -21,7 +21,7 @@ impl Laying<'_> {
     fn connector(&mut self, from: &sections::Connector, configuration: &Configuration) -> Connector {
         let place = &from.origin.place;
         let mut connector = Connector { name: from.origin.name.clone(), ..Connector::default() };
-        connector.role = self.role(from.endpoint.role, &from.origin);
+        connector.role = role(from.endpoint.role);
         match port(&from.endpoint.port).and_then(|port| super::endpoint(&from.host, port)) {
             Ok(endpoint) => connector.endpoints = vec![endpoint],
             Err(wrong) => self.fault(place, format!("{}: {wrong}", from.origin.name)),
@@ -96,14 +96,6 @@ impl Laying<'_> {
         }
     }
 
-    pub(super) fn auto_links(&mut self, links: &[AutoLink]) {
-        self.origins.forget("auto_links");
-        self.config.auto_links = links.iter().map(auto_link).collect();
-        for (index, link) in links.iter().enumerate() {
-            self.origins.note_area("auto_links", index, origin(&link.origin.place));
-        }
-    }
-
     pub(super) fn link_routes(&mut self, routes: &[LinkRoute]) {
         self.origins.forget("link_routes");
         self.config.link_routes = routes.iter().map(link_route).collect();
@@ -112,18 +104,22 @@ impl Laying<'_> {
         }
     }
 
-    /// Who is at the other end.
-    pub(super) fn role(&mut self, role: Role, of: &engine_router_conf::Origin) -> settings::Role {
-        match role {
-            Role::Normal => settings::Role::Normal,
-            Role::RouteContainer => settings::Role::RouteContainer,
-            Role::InterRouter => settings::Role::InterRouter,
-            Role::Edge => {
-                let text = format!("{}: role {} is not run yet: leave the section out", of.name, role.word());
-                self.fault(&of.place, text);
-                settings::Role::Normal
-            }
+    pub(super) fn auto_links(&mut self, links: &[AutoLink]) {
+        self.origins.forget("auto_links");
+        self.config.auto_links = links.iter().map(auto_link).collect();
+        for (index, link) in links.iter().enumerate() {
+            self.origins.note_area("auto_links", index, origin(&link.origin.place));
         }
+    }
+}
+
+/// Who is at the other end.
+pub(super) fn role(role: Role) -> settings::Role {
+    match role {
+        Role::Normal => settings::Role::Normal,
+        Role::RouteContainer => settings::Role::RouteContainer,
+        Role::InterRouter => settings::Role::InterRouter,
+        Role::Edge => settings::Role::Edge,
     }
 }
 

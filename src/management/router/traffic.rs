@@ -128,7 +128,7 @@ impl RouterAgent {
             .with("properties", properties(&view.properties))
             .with("ssl", is_encrypted)
             .with("opened", Value::Boolean(view.open))
-            .with("active", Value::Boolean(true))
+            .with("active", Value::Boolean(!view.stands_by))
             .with("adminStatus", text("enabled"))
             .with("operStatus", text("up"))
             .with("uptimeSeconds", uint(view.age_ns / SECOND_NS))

@@ -8,6 +8,7 @@
 //!
 //! Not here: credit, and what is told to its sender (`settlement`).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::passage::Passage;
@@ -107,10 +108,13 @@ fn choose_for(
         return if targets.is_empty() { Err(Undelivered::Unreachable) } else { Ok(()) };
     }
     let address = address.ok_or(Undelivered::Unwanted)?;
+    let local = &*others(address, passage);
     match address.treatment {
-        Treatment::Flood | Treatment::Multicast => copy(address, routes, passage, targets),
-        Treatment::Closest | Treatment::LinkBalanced => targets.extend(closest(address, routes, passage, spread)),
-        Treatment::Balanced => targets.extend(balanced(address, routes, passage, spread, own)),
+        Treatment::Flood | Treatment::Multicast => copy((address, local), routes, passage, targets),
+        Treatment::Closest | Treatment::LinkBalanced => {
+            targets.extend(closest((address, local), routes, passage, spread));
+        }
+        Treatment::Balanced => targets.extend(balanced((address, local), routes, passage, spread, own)),
         Treatment::Unavailable => return Err(Undelivered::Unwanted),
     }
     if targets.is_empty() { Err(Undelivered::Unreachable) } else { Ok(()) }
@@ -144,9 +148,21 @@ fn is_valid(routes: &Routes, router: RouterIndex, passage: &Passage) -> bool {
     origin == RouterIndex::SELF || routes.path(router).is_some_and(|path| path.valid_origins.contains(origin))
 }
 
-fn copy(address: &Address, routes: &Routes, passage: &Passage, targets: &mut Vec<Target>) {
-    let is_other = |consumer: &&Consumer| passage.edge.is_none_or(|edge| consumer.place != Place::Edge(edge));
-    targets.extend(address.local.iter().filter(is_other).map(|consumer| Target::Consumer(consumer.id)));
+/// Consumers of this node that a message may go to: not those on the connection that it came over, if that is of or to an edge router.
+fn others<'a>(address: &'a Address, passage: &Passage) -> Cow<'a, [Consumer]> {
+    let Some(edge) = passage.edge else { return Cow::Borrowed(&address.local) };
+    let is_beyond = |consumer: &Consumer| consumer.place.is_beyond(edge);
+    if !address.local.iter().any(is_beyond) {
+        return Cow::Borrowed(&address.local);
+    }
+    address.local.iter().filter(|consumer| !is_beyond(consumer)).copied().collect()
+}
+
+/// An address, and those of its consumers that a message may go to.
+type Wanted<'a> = (&'a Address, &'a [Consumer]);
+
+fn copy((address, local): Wanted<'_>, routes: &Routes, passage: &Passage, targets: &mut Vec<Target>) {
+    targets.extend(local.iter().map(|consumer| Target::Consumer(consumer.id)));
     let local = targets.len();
     for router in address.routers.iter().filter(|router| is_valid(routes, *router, passage)) {
         let Some((target, _)) = over(routes, router, passage) else { continue };
@@ -156,12 +172,16 @@ fn copy(address: &Address, routes: &Routes, passage: &Passage, targets: &mut Vec
     }
 }
 
-/// What is nearest, in turn where several are: in the program, on this node, at other routers.
-fn closest(address: &Address, routes: &Routes, passage: &Passage, spread: &mut Spread) -> Option<Target> {
-    let has_inside = address.local.iter().any(|consumer| consumer.place == Place::Inside);
-    let is_near = |consumer: &&Consumer| !has_inside || consumer.place == Place::Inside;
-    let near = || address.local.iter().filter(is_near);
-    if !address.local.is_empty() {
+/// What is nearest, in turn where several are: in the program, on this node, in the interior that this node is at the edge of, at other
+/// routers.
+fn closest((address, local): Wanted<'_>, routes: &Routes, passage: &Passage, spread: &mut Spread) -> Option<Target> {
+    let distance = |consumer: &Consumer| match consumer.place {
+        Place::Inside => 0,
+        Place::Client | Place::Edge(_) => 1,
+        Place::Interior(_) => 2,
+    };
+    if let Some(least) = local.iter().map(distance).min() {
+        let near = || local.iter().filter(|consumer| distance(consumer) == least);
         let turn = spread.turn(address.number, near().count());
         return near().nth(turn).map(|consumer| Target::Consumer(consumer.id));
     }
@@ -174,24 +194,26 @@ fn closest(address: &Address, routes: &Routes, passage: &Passage, spread: &mut S
 /// What has least to do: a consumer by what it has outstanding, a router by what is outstanding on the way there and its cost. What is
 /// not busy goes before what is.
 fn balanced(
-    address: &Address,
+    (address, local): Wanted<'_>,
     routes: &Routes,
     passage: &Passage,
     spread: &mut Spread,
     own: &impl Fn(Target) -> Option<u32>,
 ) -> Option<Target> {
-    let count = address.local.len();
+    let (consumers, count) = (local, local.len());
     let turn = spread.turn(address.number, count);
     let mut local: Option<(bool, u64, Target)> = None;
-    for consumer in address.local.iter().cycle().skip(turn).take(count) {
+    for consumer in consumers.iter().cycle().skip(turn).take(count) {
         let target = Target::Consumer(consumer.id);
         let outstanding = own(target).unwrap_or_else(|| spread.of_consumer(consumer.id));
         let is_busy = outstanding >= consumer.capacity;
-        if outstanding == 0 && !is_busy {
+        // The way to the interior costs as much as one delivery.
+        let farther = u64::from(matches!(consumer.place, Place::Interior(_)));
+        if outstanding == 0 && !is_busy && farther == 0 {
             // Nobody has less to do, and of equal ones it is next in turn.
             return Some(target);
         }
-        let load = (is_busy, u64::from(outstanding));
+        let load = (is_busy, u64::from(outstanding) + farther);
         if local.is_none_or(|(is_busy, least, _)| load < (is_busy, least)) {
             local = Some((load.0, load.1, target));
         }

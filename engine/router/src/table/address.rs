@@ -36,6 +36,16 @@ pub enum Place {
     Client,
     /// On the connection of an edge router, which is not given what it sent.
     Edge(LinkId),
+    /// On the connection of this router, which is at the edge, to the interior: farther than what is here.
+    Interior(LinkId),
+}
+
+impl Place {
+    /// Whether what came over a connection of or to an edge router would go back there.
+    #[must_use]
+    pub fn is_beyond(self, edge: LinkId) -> bool {
+        matches!(self, Self::Edge(link) | Self::Interior(link) if link == edge)
+    }
 }
 
 /// A consumer of this node.

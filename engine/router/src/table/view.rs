@@ -7,11 +7,11 @@ use std::collections::hash_map::DefaultHasher;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
-use super::address::Address;
+use super::address::{Address, Consumer};
 use super::rules::Rules;
 use crate::address::{Class, Key, Phase};
 use crate::matching::{Pattern, Tree};
-use crate::network::Routes;
+use crate::network::{LinkId, Routes};
 use crate::treatment::Treatment;
 
 /// Buckets of a table: with a million addresses each has a thousand, which one change copies.
@@ -105,10 +105,17 @@ impl Table {
     /// Whether somebody can be reached who wants messages of an address: whether its senders get credit.
     #[must_use]
     pub fn is_reached(&self, key: &Key) -> bool {
+        self.is_reached_from(key, None)
+    }
+
+    /// The same for what comes over the connection of or to an edge router, which does not go back there.
+    #[must_use]
+    pub fn is_reached_from(&self, key: &Key, edge: Option<LinkId>) -> bool {
+        let is_other = |consumer: &Consumer| edge.is_none_or(|edge| !consumer.place.is_beyond(edge));
         let is_reached = |key: &Key| match key.class() {
             Class::Router => self.routes.index(key.name()).is_some_and(|router| self.routes.path(router).is_some()),
             _ => self.find(key).is_some_and(|address| {
-                !address.local.is_empty() || !address.routers.both(self.routes.paths().reached()).is_empty()
+                address.local.iter().any(is_other) || !address.routers.both(self.routes.paths().reached()).is_empty()
             }),
         };
         is_reached(key) || self.fallback(key).is_some_and(|key| is_reached(&key))

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use engine_core::command::{Command, ConsumerSpec, Outcome, ProducerSpec, Publish, Settle, Settled};
 use engine_core::event::Event;
 use engine_core::key::{LinkKey, Port};
+use engine_router::address::Mode;
 use engine_router::limits::DELIVERY_OCTETS;
 use engine_router::matching::Pattern;
 use engine_router::table::{Addresses, Rule, Rules};
@@ -165,8 +166,15 @@ fn an_address_whose_number_was_anothers_begins_its_turns_anew() {
 fn a_turn_looks_up_so_many_senders_and_a_table_goes_for_all_of_them() {
     let mut addresses = Addresses::new(Arc::new(Rules::new([], Treatment::Closest)), 7);
     let (table, id) = (addresses.view(), RouterId::new("A").expect("an id"));
-    let mut router =
-        Router::new(RouterConfig { shard: 0, shards: 1, id, table, capacity: CAPACITY, memory_bytes: u64::MAX });
+    let mut router = Router::new(RouterConfig {
+        shard: 0,
+        shards: 1,
+        id,
+        table,
+        capacity: CAPACITY,
+        memory_bytes: u64::MAX,
+        mode: Mode::Interior,
+    });
     let mut registry = Registry::new(addresses, 1, None);
     let link = |number: u32| LinkKey::at(Port::Peer, 0, 0, number);
     let senders = 2 * LOOKS_MAX as u32 + 5;

@@ -1,6 +1,7 @@
 //! Messages through the shards of a router: from senders to receivers, and what becomes of them back.
 
 mod bounds;
+mod edges;
 mod neighbours;
 mod random;
 mod through;

@@ -9,9 +9,11 @@ use engine_core::event::{Event, Refusal};
 use engine_core::key::{EndKey, LinkKey, Port};
 use engine_core::message::Message;
 use engine_core::through::{Going, NoRoute, Said};
+use engine_router::address::Mode;
+use engine_router::network::LinkId;
 use engine_router::table::{Addresses, Rules};
 use engine_router::{RouterId, Treatment};
-use engine_routing::{Answer, Changed, Crossing, LinkRoute, Note, Order, Registry, Router, RouterConfig, Update};
+use engine_routing::{Answer, Ask, Changed, Crossing, LinkRoute, Note, Order, Registry, Router, RouterConfig, Update};
 
 /// Deliveries of a link that may be unsettled.
 pub const CAPACITY: u32 = 8;
@@ -58,6 +60,8 @@ pub struct World {
     links: u32,
     /// Messages that crossed lanes.
     pub crossed: usize,
+    /// What connections to the interior are asked for.
+    pub asked: Vec<(LinkId, Ask)>,
 }
 
 impl World {
@@ -71,6 +75,17 @@ impl World {
 
     /// With so much memory for messages on each shard, octets.
     pub fn with_memory(shards: u16, rules: Rules, memory_bytes: u64) -> Self {
+        Self::of_mode(shards, rules, memory_bytes, Mode::Interior)
+    }
+
+    /// A router at the edge.
+    pub fn at_the_edge(shards: u16) -> Self {
+        let mut world = Self::of_mode(shards, Rules::new([], Treatment::Balanced), u64::MAX, Mode::Edge);
+        world.registry = world.registry.at_the_edge();
+        world
+    }
+
+    fn of_mode(shards: u16, rules: Rules, memory_bytes: u64, mode: Mode) -> Self {
         let mut addresses = Addresses::new(Arc::new(rules), 7);
         let (table, id) = (addresses.view(), RouterId::new("A").expect("an id"));
         let router = |shard| {
@@ -81,6 +96,7 @@ impl World {
                 table: table.clone(),
                 capacity: CAPACITY,
                 memory_bytes,
+                mode,
             })
         };
         Self {
@@ -93,6 +109,7 @@ impl World {
             said: Vec::new(),
             links: 0,
             crossed: 0,
+            asked: Vec::new(),
         }
     }
 
@@ -221,6 +238,24 @@ impl World {
         self.notes.get_mut(&shard).map(std::mem::take).unwrap_or_default().into()
     }
 
+    /// Takes a message as it is.
+    pub fn send_message(&mut self, link: LinkKey, delivery: u32, message: Message) {
+        let end = self.end(link);
+        self.command(link.shard, Command::Deliver { end, delivery, settled: Settled::Yes, message });
+    }
+
+    /// A turn of a shard begins at a time.
+    pub fn turn(&mut self, shard: u16, now_ns: u64) {
+        self.router(shard).begin_turn(now_ns);
+        self.collect();
+    }
+
+    /// Has a shard do something, and collects what it says.
+    pub fn with(&mut self, shard: u16, step: impl FnOnce(&mut Router)) {
+        step(self.router(shard));
+        self.collect();
+    }
+
     /// The registry wants something done.
     pub fn order(&mut self, shard: u16, order: Order) {
         self.router(shard).handle_order(order);
@@ -272,7 +307,10 @@ impl World {
             }
         }
         while let Some(order) = self.registry.poll_order() {
-            self.routers[usize::from(order.shard())].handle_order(order);
+            match order {
+                Order::Interior { link, ask } => self.asked.push((link, ask)),
+                order => self.routers[usize::from(order.shard())].handle_order(order),
+            }
         }
         while let Some(answer) = self.registry.poll_answer() {
             let (Answer::Stands(consumer) | Answer::Refused(consumer)) = answer;

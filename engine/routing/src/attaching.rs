@@ -1,0 +1,136 @@
+//! Links of one address that come: of clients, of containers, and between interior and edge.
+//!
+//! Guarantees: a sender has credit if somebody can be reached, and none otherwise. A receiver's attach is answered when all shards know of
+//! it (`Router::handle_answer`), but for links of an edge to the interior, which count when that says so (`tracking`).
+
+use engine_core::command::{ConsumerSpec, ProducerSpec, Settle, Stage};
+use engine_core::event::{Event, Refusal};
+use engine_core::key::LinkKey;
+use engine_core::slab::Key as Place;
+use engine_message::Condition;
+use engine_router::address::{Class, Key, Mode, Phase};
+use engine_router::settlement::{InKind, OutKind};
+use engine_router::table::{self, Consumer, ConsumerId};
+use engine_router::uplink::Way;
+
+use crate::edge::Need;
+use crate::end::{End, Receiver, Sender, end_key, of_receiver, of_sender};
+use crate::limits::ENDS_MAX;
+use crate::registry::Note;
+use crate::router::{Router, info, too_many};
+
+impl Router {
+    pub(crate) fn attach_sender(&mut self, link: LinkKey, spec: &ProducerSpec) {
+        let between = spec.passage.between;
+        let stage = if between.is_some() { stage_from_edge(spec.passage.stage) } else { spec.passage.stage };
+        let found = self.key(&spec.address, table::End::Sender, stage);
+        let (key, edge) = match found.and_then(|key| Ok((key, self.edge_of(between)?))) {
+            Ok(found) => found,
+            Err(refusal) => return self.out.events.push_back((link, Event::Refused { refusal })),
+        };
+        let routing = self.routing(&key);
+        let edge = between.zip(edge).map(|(between, edge)| (between.connection, edge));
+        let (to, is_reached, is_told, is_noted) = (spec.address.as_str().into(), false, false, false);
+        let sender = Sender { link, to, key: key.clone(), at: 0, address: None, edge, is_reached, is_told, is_noted };
+        let Ok(place) = self.ends.insert_within(End::Sender(sender), ENDS_MAX) else {
+            return self.out.events.push_back((link, Event::Refused { refusal: too_many() }));
+        };
+        if let Some(End::Sender(sender)) = self.ends.get_mut(place) {
+            sender.at = self.senders.add(sender.key.name(), place);
+        }
+        let capacity = spec.passage.capacity.unwrap_or(self.own.capacity);
+        self.settlement.handle_in(of_sender(place), InKind::Endpoint, capacity);
+        let info = info(spec.address.clone(), routing);
+        self.out.events.push_back((link, Event::Attached { end: end_key(place), info }));
+        if edge.is_none() {
+            self.need(Way::Up, &key, Need::More);
+        }
+        self.look(place);
+    }
+
+    pub(crate) fn attach_receiver(&mut self, link: LinkKey, spec: ConsumerSpec) {
+        let key = self.key(&spec.address, table::End::Receiver, spec.passage.stage).and_then(|key| match key.class() {
+            Class::Mobile | Class::Local | Class::Topological if Some(&key) != self.own.up.as_ref() => Ok(key),
+            _ => {
+                let text = format!("{} names a router: nobody receives from there", spec.address);
+                Err(Refusal::new(Condition::NotAllowed, text))
+            }
+        });
+        let between = spec.passage.between;
+        let (key, edge) = match key.and_then(|key| Ok((key, self.edge_of(between)?))) {
+            Ok(found) => found,
+            Err(refusal) => return self.out.events.push_back((link, Event::Refused { refusal })),
+        };
+        if let (Some(between), Mode::Edge) = (between, self.own.mode) {
+            return self.attach_proxy(link, spec, key, between);
+        }
+        let id = ConsumerId::at(self.shard, self.numbered);
+        let connection = between.map(|between| between.connection);
+        if let Err(refusal) = self.insert_receiver(link, &spec, key.clone(), (id, connection)) {
+            return self.out.events.push_back((link, Event::Refused { refusal }));
+        }
+        self.need(Way::Down, &key, Need::More);
+        let capacity = spec.passage.capacity.unwrap_or(self.own.capacity);
+        let place = edge.map_or(table::Place::Client, |edge| self.beyond(edge));
+        self.out.notes.push_back(Note::Came { key, consumer: Consumer { id, place, capacity } });
+    }
+
+    /// Looks up the address of a sender, which has credit if somebody can be reached, and none otherwise.
+    pub(crate) fn look(&mut self, place: Place) {
+        let Some(End::Sender(sender)) = self.ends.get_mut(place) else { return };
+        sender.address = self.table.find(&sender.key).cloned();
+        let link = of_sender(place);
+        let is_reached = self.table.is_reached_from(&sender.key, sender.edge.map(|(_, edge)| edge));
+        match is_reached {
+            true => self.settlement.handle_reached(link),
+            false => self.settlement.handle_unreached(link),
+        }
+        let Some((connection, _)) = sender.edge else { return };
+        sender.is_reached = is_reached;
+        let is_untold = is_reached != sender.is_told && sender.key.class() == Class::Mobile;
+        if self.own.mode == Mode::Interior && is_untold && !std::mem::replace(&mut sender.is_noted, true) {
+            self.note_tracked(connection, place);
+        }
+    }
+
+    /// Puts a receiver's link in.
+    pub(crate) fn insert_receiver(
+        &mut self,
+        link: LinkKey,
+        spec: &ConsumerSpec,
+        key: Key,
+        (consumer, connection): (ConsumerId, Option<u64>),
+    ) -> Result<Place, Box<Refusal>> {
+        let routing = self.routing(&key);
+        let capacity = spec.passage.capacity.unwrap_or(self.own.capacity);
+        let receiver = Receiver {
+            link,
+            key: Some(key),
+            consumer,
+            address: spec.address.clone(),
+            routing,
+            held: Vec::new(),
+            capacity,
+            connection,
+            is_listed: true,
+        };
+        let place = self.ends.insert_within(End::Receiver(receiver), ENDS_MAX).map_err(|_| too_many())?;
+        self.numbered += 1;
+        self.consumers.insert(consumer, place);
+        self.settlement.handle_out(of_receiver(place), kind(spec.settle), capacity);
+        Ok(place)
+    }
+}
+
+/// How a receiver settles.
+fn kind(settle: Settle) -> OutKind {
+    match settle {
+        Settle::OnSend => OutKind::Settled,
+        Settle::ByPeer => OutKind::Deciding,
+    }
+}
+
+/// The stage of a sender of an edge: one that is for fallback consumers gives to those.
+pub(crate) fn stage_from_edge(stage: Option<Stage>) -> Option<Stage> {
+    stage.map(|stage| if stage == Stage::Fallback { Stage::Phase(Phase::FALLBACK.annotation()) } else { stage })
+}
