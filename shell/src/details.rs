@@ -4,6 +4,7 @@
 
 use engine_figures::{PAGE_ROWS_MAX, Page, Range};
 use engine_home::{Carried, Link, Passed, Slot};
+use engine_router::auto_links::{self, AutoLinkId, AutoLinks};
 use engine_routing::Standing;
 
 use crate::connection::{Conn, Origin};
@@ -75,6 +76,14 @@ pub const ADDRESSES_MAX: usize = PAGE_ROWS_MAX;
 /// Messages of addresses, in their order.
 pub(crate) fn addresses(turn: &Turn<Conn>, keys: &[String]) -> Vec<Carried> {
     turn.home().carried(keys.iter().take(ADDRESSES_MAX).map(String::as_str)).collect()
+}
+
+/// Links that one question may be about. Of further ones nothing is told.
+pub const AUTO_LINKS_MAX: usize = PAGE_ROWS_MAX;
+
+/// How links stand that the router attaches itself, in the order in which they are named; `None`: there is no connection that they are for.
+pub(crate) fn auto_links(auto_links: &AutoLinks, ids: &[AutoLinkId]) -> Vec<Option<auto_links::Standing>> {
+    ids.iter().take(AUTO_LINKS_MAX).map(|id| auto_links.standing(*id)).collect()
 }
 
 pub(crate) fn connections(turn: &Turn<Conn>, range: &Range) -> Page<ConnectionDetails> {

@@ -49,6 +49,7 @@ mod retention;
 mod router;
 mod router_bounds;
 mod router_brokers;
+mod router_changes;
 mod router_files;
 mod router_management;
 mod router_network;

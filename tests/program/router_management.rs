@@ -107,7 +107,7 @@ fn router(shards: u16) -> Broker {
     Broker::start_router(folder, &file)
 }
 
-fn text(text: &str) -> Value {
+pub fn text(text: &str) -> Value {
     Value::String(text.to_owned())
 }
 
@@ -202,7 +202,7 @@ impl Tool {
         self.query(kind, columns, [0, 500])
     }
 
-    fn entity(
+    pub fn entity(
         &mut self,
         operation: &str,
         kind: &str,
@@ -403,7 +403,7 @@ fn what_cannot_be_done_is_refused_with_its_reason() {
         ("UPDATE", "listener", own, vec![("cost", Value::Int(2))], 501, "Operation 'UPDATE' not implemented"),
         ("CREATE", "listener", ("name", "x"), vec![("foo", Value::Int(1))], 400, "Unknown attribute 'foo'"),
         ("CREATE", "listener", ("name", "x"), vec![("port", text("0"))], 501, "change the configuration"),
-        ("DELETE", "router.config.address", ("name", "address/0"), vec![], 501, "change the configuration"),
+        ("DELETE", "sslProfile", ("name", "x"), vec![], 501, "change the configuration"),
         ("DELETE", "router.link", ("identity", "1"), vec![], 403, "Forbidden"),
         ("UPDATE", "connection", ("identity", "999"), vec![("adminStatus", text("deleted"))], 404, "No entity"),
     ] {

@@ -122,7 +122,8 @@ impl Laying<'_> {
 /// How long a connector waits behind many failures, milliseconds: as long as qdrouterd's behind each.
 const RETRY_MAX_MS: u32 = 5_000;
 
-fn auto_link(from: &AutoLink) -> settings::AutoLink {
+/// A link that the router attaches, as a section says it.
+pub fn auto_link(from: &AutoLink) -> settings::AutoLink {
     settings::AutoLink {
         address: from.address.clone(),
         direction: Some(match from.direction {

@@ -27,7 +27,7 @@ impl RouterAgent {
     /// Offers the router: what it was told, and what it counted.
     pub(super) fn router(&self, of: &'static EntityType, window: &mut Window<'_>) -> Result<(), Answer> {
         let view = self.node.view().map_err(silent)?;
-        for entity in self.configuration.entities(of) {
+        for entity in self.configuration().entities(of) {
             window.offer(|| self.counted(Row::of_entity(entity), &view));
         }
         Ok(())
@@ -42,7 +42,7 @@ impl RouterAgent {
             shard.router.map_or(0, |router| router.deliveries.dropped + router.deliveries.dropped_late)
         };
         let addresses = self.table.table().iter().count() + OWN.len();
-        let configuration = &self.configuration;
+        let configuration = self.configuration();
         row.with("area", text("0"))
             .with("version", text(env!("CARGO_PKG_VERSION")))
             .with("addrCount", number(addresses as u64))
@@ -71,7 +71,7 @@ impl RouterAgent {
         let view = self.node.view().map_err(silent)?;
         let sum = |of: fn(&node_shell::ShardView) -> u64| view.shards.iter().map(|on| of(&on.view)).sum::<u64>();
         let denied = sum(|shard| shard.refused_connections);
-        for entity in self.configuration.entities(of) {
+        for entity in self.configuration().entities(of) {
             window.offer(|| {
                 Row::of_entity(entity)
                     .with("connectionsDenied", number(denied))

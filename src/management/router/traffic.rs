@@ -33,7 +33,7 @@ fn count(number: usize) -> Value {
 
 impl RouterAgent {
     /// What a connection or link of a shard is known by: a decimal number, as tools know it, and a small one while few came and went.
-    fn identity(&self, shard: u16, place: Slot) -> String {
+    pub(super) fn identity(&self, shard: u16, place: Slot) -> String {
         let shards = self.node.shards.len() as u64;
         let number = u64::from(place.generation()) * self.places_max + u64::from(place.slot());
         (number * shards + u64::from(shard) + 1).to_string()
@@ -105,7 +105,8 @@ impl RouterAgent {
             // Connectors are spread over the shards.
             Made::Connected(index) => {
                 let place = index * self.node.shards.len() + usize::from(shard);
-                let connector = self.configuration.connectors.get(place);
+                let configuration = self.configuration();
+                let connector = configuration.connectors.get(place);
                 ("out", connector.map_or("normal", |connector| connector.endpoint.role.word()))
             }
         };

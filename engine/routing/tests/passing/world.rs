@@ -189,6 +189,12 @@ impl World {
         self.notes.get_mut(&shard).map(std::mem::take).unwrap_or_default().into()
     }
 
+    /// A shard is to go by a table.
+    pub fn update(&mut self, shard: u16, update: Update) {
+        self.router(shard).handle_update(update);
+        self.collect();
+    }
+
     /// The registry wants something done.
     pub fn order(&mut self, shard: u16, order: Order) {
         self.router(shard).handle_order(order);
