@@ -50,6 +50,7 @@ mod router;
 mod router_bounds;
 mod router_brokers;
 mod router_changes;
+mod router_command;
 mod router_files;
 mod router_management;
 mod router_network;
