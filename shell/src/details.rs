@@ -59,6 +59,8 @@ pub struct LinkDetails {
     pub kind: &'static str,
     /// Whether its peer receives.
     pub is_consumer: bool,
+    /// Whether it is for what routers tell each other.
+    pub is_control: bool,
     /// Its address as its peer named it.
     pub address: String,
     /// Its address as the router's table has it, and how it stands; `None` if it is not routed, or its attach is not answered. A link to
@@ -115,13 +117,16 @@ pub(crate) fn links(turn: &Turn<Conn>, range: &Range) -> Page<LinkDetails> {
     let router = turn.home().engine().router();
     let view = |link: &Link| {
         let (connection, end) = link.ends();
-        let end = router.zip(end).and_then(|(router, end)| router.end(end));
+        let end = router.zip(end);
+        let is_control = end.is_some_and(|(router, end)| router.is_control(end));
+        let end = end.and_then(|(router, end)| router.end(end));
         LinkDetails {
             place: link.place(),
             connection,
             name: link.name().to_owned(),
             kind: link.kind(),
             is_consumer: link.is_consumer(),
+            is_control,
             address: link.address().to_owned(),
             routed: end.map(|end| (end.key.map(|key| key.as_str().to_owned()), end.standing)),
             passed: link.passed(),

@@ -163,8 +163,9 @@ fn links_are_attached_when_they_are_made_and_detached_when_they_are_removed() {
         let mut tool = Tool::new(&router, "$management");
         made(create(&mut tool, ADDRESS, "queue", &[("prefix", "orders"), ("waypoint", "yes")]));
         let link = |direction| [("address", "orders"), ("direction", direction), ("connection", "broker")];
-        for direction in ["in", "out"] {
-            made(create(&mut tool, AUTO_LINK, direction, &link(direction)));
+        for (direction, phase) in [("in", 1), ("out", 0)] {
+            let row = made(create(&mut tool, AUTO_LINK, direction, &link(direction)));
+            assert_eq!(of(&row, "phase"), &Value::Int(phase));
         }
         let same = create(&mut tool, AUTO_LINK, "again", &link("in"));
         assert!(same.code == 400 && same.description.contains("another link is the same"), "{same:?}");

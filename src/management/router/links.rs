@@ -32,6 +32,10 @@ impl RouterAgent {
             Some(Status::Failed) => "failed",
         };
         row.set("operStatus", text(word));
+        // qdrouterd tells the phase that holds where none is said.
+        if row.get("phase").is_none() && row.get("fallback") != Some(&Value::Boolean(true)) {
+            row.set("phase", Value::Int(i32::from(row.get("direction") == Some(&text("in")))));
+        }
         if let Some((shard, Standing { status: Status::Active { place }, .. })) = best {
             row.set("linkRef", Value::String(self.identity(*shard, Slot::from_bits(*place))));
         }

@@ -134,6 +134,8 @@ impl RouterAgent {
                 .with("validOrigins", Value::List(origins.collect()))
                 .with("address", text(&format!("amqp:/_topo/0/{}", id.as_str())))
                 .with("cost", path.map_or(Value::Null, |path| number(path.cost)))
+                // Of several connections to a neighbour one is used, which has the neighbour's number.
+                .with("routerLink", if is_neighbour { uint(index.number()) } else { Value::Null })
                 .with("index", uint(index.number()));
             // What others said of their neighbours is not in the table that messages go by.
             let row = if own { row.with("linkState", Value::List(neighbours.collect())) } else { row };

@@ -141,7 +141,11 @@ impl RouterAgent {
         let identity = self.identity(shard, view.place);
         let standing = view.routed.as_ref().map(|(_, standing)| *standing);
         let of = |of: fn(&engine_routing::Standing) -> u64| standing.as_ref().map(of);
-        let is_routers = matches!(&view.routed, Some((None, _)));
+        let link_type = match &view.routed {
+            _ if view.is_control => "router-control",
+            Some((None, _)) => "inter-router",
+            Some((Some(_), _)) | None => "endpoint",
+        };
         let address = match &view.routed {
             Some((Some(key), _)) => text(key),
             Some((None, _)) => Value::Null,
@@ -151,7 +155,7 @@ impl RouterAgent {
         let connection = view.connection.map_or(Value::Null, |place| Value::String(self.identity(shard, place)));
         row(&types::LINK, &identity)
             .with("linkName", text(&view.name))
-            .with("linkType", text(if is_routers { "router-data" } else { "endpoint" }))
+            .with("linkType", text(link_type))
             .with("linkDir", text(if view.is_consumer { "out" } else { "in" }))
             .with("owningAddr", address)
             .with("capacity", of(|standing| standing.capacity.into()).map_or(Value::Null, uint))
