@@ -11,11 +11,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use engine_management::{Answer, Status};
-use engine_router::RouterId;
-use engine_router::Treatment;
 use engine_router::auto_links::{AutoLink, AutoLinkId};
 use engine_router::matching::Pattern;
 use engine_router::table::{Rule, Rules};
+use engine_router::{RouterId, Treatment};
 use engine_router_conf::{Changing, Configuration, NotAdded};
 use engine_router_management::Made;
 use engine_router_management::limits::MADE_MAX;
@@ -97,9 +96,9 @@ impl Changes {
             numbers.next = number + 1;
         }
         let warnings = warnings.iter().map(ToString::to_string).chain(warned);
-        warnings.for_each(|warning| tracing::warn!(target: "heddle::router", "{warning}"));
+        warnings.for_each(|warning| tracing::warn!(target: "heddle::program", "{warning}"));
         let section = changing.of().section;
-        tracing::info!(target: "heddle::router", section, number = number + 1, "management made a section");
+        tracing::info!(target: "heddle::program", section, number = number + 1, "management made a section");
         self.tell(told, node).map_err(|Silent| late("made"))?;
         Ok(number)
     }
@@ -121,7 +120,7 @@ impl Changes {
             }
         };
         let section = changing.of().section;
-        tracing::info!(target: "heddle::router", section, number = number + 1, "management removed a section");
+        tracing::info!(target: "heddle::program", section, number = number + 1, "management removed a section");
         self.tell(told, node).map_err(|Silent| late("removed"))
     }
 

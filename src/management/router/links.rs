@@ -1,5 +1,6 @@
 //! Rows of links that the router attaches itself: what they are to be, and how they stand on the shards' connections.
 
+use engine_home::Slot;
 use engine_management::Answer;
 use engine_message::value::Value;
 use engine_router::auto_links::{AutoLinkId, Standing, Status};
@@ -8,8 +9,6 @@ use engine_router_management::Row;
 
 use super::window::Window;
 use super::{RouterAgent, number, silent, text};
-use engine_home::Slot;
-
 impl RouterAgent {
     /// Offers them. Shards are asked for those that are told, and not for all.
     pub(super) fn auto_links(&self, of: &'static EntityType, window: &mut Window<'_>) -> Result<(), Answer> {
