@@ -28,7 +28,7 @@ use crate::connectors;
 use crate::data::{Journal, Storage, StorageError, Taken};
 use crate::http;
 use crate::log::Live;
-use crate::management::{self, Agent, Logins, Messages, RouterAgent};
+use crate::management::{self, Agent, Changes, Logins, Messages, RouterAgent};
 use crate::node::Node;
 use crate::reload::{Reload, Reread};
 use crate::resolver;
@@ -265,7 +265,7 @@ impl Running {
         let seen = Seen { clock: Clock::default(), pulses: cores.iter().map(|_| Pulse::default()).collect() };
         let beside = Beside { storage, router: router.as_ref() };
         let (shards, threads) = start_shards(config, &cores, front, &catalogue, listeners, beside, &seen)?;
-        let newest = router.as_ref().map(Prepared::newest);
+        let known = router.as_ref().map(|router| (router.newest(), router.ruling()));
         if let Some(router) = router {
             router.start(shards.clone()).map_err(system("cannot start a thread"))?;
         }
@@ -283,13 +283,13 @@ impl Running {
         });
         let logins = if resolved.users.is_some() { Logins::Users } else { Logins::Anybody };
         let kept = Arc::new(Mutex::new(kept));
-        let told = newest.zip(resolved.managed.clone());
-        let router = told.map(|(table, configuration)| {
+        let told = known.zip(resolved.managed.clone()).zip(resolved.routing.as_ref());
+        let router = told.map(|(((table, ruling), configuration), routing)| {
             let roles = management::roles(&configuration, resolved.listeners.iter().map(|at| at.addresses.len()));
             let places_max = u64::from(config.limits.connections.max(config.limits.links)).max(1);
             RouterAgent {
                 node: Arc::clone(&node),
-                configuration,
+                changes: Mutex::new(Changes::new(configuration, routing, ruling)),
                 table,
                 roles,
                 log,

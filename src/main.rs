@@ -12,6 +12,7 @@ mod http;
 mod log;
 mod management;
 mod node;
+mod qdrouterd;
 mod reload;
 mod resolver;
 mod routing;
@@ -29,6 +30,7 @@ use clap::{Args, Parser, Subcommand};
 
 use config::{Config, Format, Given};
 use load_model::shown;
+use qdrouterd::Qdrouterd;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -46,6 +48,8 @@ enum Command {
     #[command(after_help = "Examples:\n  heddle run\n  heddle run --listen 127.0.0.1:5672 --cores 0-3\n  heddle run \
                             --config heddle.toml\n  heddle run --router /etc/qpid-dispatch/qdrouterd.conf")]
     Run(Run),
+    /// Start a router by the command line of qdrouterd, as the program does when it is called by that name (a link to it).
+    Qdrouterd(qdrouterd::Qdrouterd),
     /// Look at a configuration without starting.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -102,7 +106,7 @@ enum Command {
 impl Command {
     /// Whether it is done when nobody reads its output any more. What serves or loads others goes on: it has more to do than to print.
     fn ends_with_pipe(&self) -> bool {
-        !matches!(self, Self::Run(_) | Self::Demo(_) | Self::Load(_) | Self::Data(_))
+        !matches!(self, Self::Run(_) | Self::Qdrouterd(_) | Self::Demo(_) | Self::Load(_) | Self::Data(_))
     }
 }
 
@@ -125,7 +129,7 @@ enum ConfigCommand {
     },
     /// Print the effective values and where each comes from.
     #[command(
-        after_help = "Examples:\n  heddle config print > heddle.toml\n  heddle config print --config heddle.toml --json\n  heddle config print --router qdrouterd.conf > heddle.toml"
+        after_help = "Examples:\n  heddle config print > heddle.toml\n  heddle config print --config heddle.toml --json"
     )]
     Print {
         #[command(flatten)]
@@ -133,6 +137,15 @@ enum ConfigCommand {
         /// As JSON, for programs.
         #[arg(long)]
         json: bool,
+    },
+    /// Make a configuration of Heddle's own of one of qdrouterd, as `run --router` runs it: say what of it is not run, and print it.
+    #[command(after_help = "Example:\n  heddle config convert /etc/qpid-dispatch/qdrouterd.conf > heddle.toml")]
+    Convert {
+        /// The file of qdrouterd.
+        file: PathBuf,
+        /// Users file that the configuration is to name; mechanisms follow from whether there is one.
+        #[arg(long, value_name = "FILE")]
+        users: Option<PathBuf>,
     },
     /// Read a configuration of qdrouterd, of any of its versions: say what is wrong or doubtful, and print it in today's spelling.
     /// `run --router` runs it, as far as it is run.
@@ -143,7 +156,16 @@ enum ConfigCommand {
 }
 
 fn main() -> ExitCode {
-    let command = Arguments::parse().command;
+    let arguments: Vec<std::ffi::OsString> = std::env::args_os().collect();
+    let command = match Qdrouterd::of_name(&arguments) {
+        Some(Ok(router)) => Command::Qdrouterd(router),
+        Some(Err(error)) => {
+            // Whoever closed the output does not want to know. qdrouterd says 1 of what it does not understand.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+        }
+        None => Arguments::parse_from(arguments).command,
+    };
     if command.ends_with_pipe() {
         engine_rt::end_with_pipe();
     }
@@ -153,8 +175,16 @@ fn main() -> ExitCode {
         Command::Data(command) => return command.execute(),
         Command::Demo(demo) => demo.execute(),
         Command::Run(run) => start(run),
+        Command::Qdrouterd(router) => match router.run() {
+            Ok(Some(run)) => start(run),
+            Ok(None) => Ok(()),
+            Err(why) => Err(why.into()),
+        },
         Command::Config(ConfigCommand::Check { options }) => check(&options),
         Command::Config(ConfigCommand::Print { options, json }) => print(&options, json),
+        Command::Config(ConfigCommand::Convert { file, users }) => {
+            print(&config::Options { router: Some(file), users, ..config::Options::default() }, false)
+        }
         Command::Config(ConfigCommand::Router(file)) => file.execute(),
         Command::User(command) => command.execute(),
         Command::Queue(command) => command.execute(),

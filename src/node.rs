@@ -15,10 +15,11 @@ use engine_core::command::Publish;
 use engine_core::{Answer, InUse, QUEUE_FIGURES, QueueView, Version};
 use engine_figures::{Figures, PAGE_ROWS_MAX, Page, Range};
 use engine_home::{Carried, Slot};
+use engine_router::auto_links::{AutoLink, AutoLinkId, Standing};
 use engine_rt::{Clock, DiskRoom, InboxSender, Permits, Pulse, Service};
 use node_shell::{
-    ADDRESSES_MAX, Ask, CONNECTION_FIGURES, ConnectionDetails, ConnectionView, LINK_FIGURES, LinkDetails, LinkView,
-    Manage, Managing, Post, RefusedLogins, SHARD_FIGURES, ShardView,
+    ADDRESSES_MAX, AUTO_LINKS_MAX, Ask, CONNECTION_FIGURES, ConnectionDetails, ConnectionView, LINK_FIGURES,
+    LinkDetails, LinkView, Manage, Managing, Post, RefusedLogins, SHARD_FIGURES, ShardView,
 };
 
 use crate::http::Process;
@@ -398,6 +399,67 @@ impl Node {
                 }
             }
             all.append(&mut sums);
+        }
+        Ok(all)
+    }
+
+    /// Has all shards attach another link by themselves, wherever it is for.
+    ///
+    /// # Errors
+    /// When one does not answer in time: it does so when it goes on, if it could be told.
+    pub fn declare(&self, id: AutoLinkId, link: &AutoLink) -> Result<(), Silent> {
+        self.tell_all(|reply| Post::Declare(id, Box::new(link.clone()), reply))
+    }
+
+    /// Has all shards detach such a link, and attach it no more.
+    ///
+    /// # Errors
+    /// As `declare`.
+    pub fn undeclare(&self, id: AutoLinkId) -> Result<(), Silent> {
+        self.tell_all(|reply| Post::Undeclare(id, reply))
+    }
+
+    /// Tells all shards something, and waits until all have heard of it.
+    fn tell_all(&self, post: impl Fn(flume::Sender<()>) -> Post) -> Result<(), Silent> {
+        let until = Instant::now() + ANSWER_TIME;
+        let mut answers = Vec::new();
+        let mut untold = 0;
+        for shard in &self.shards {
+            let (sender, receiver) = flume::bounded(1);
+            let mut post = post(sender);
+            while let Err(back) = shard.send(post) {
+                if Instant::now() >= until {
+                    untold += 1;
+                    break;
+                }
+                post = back;
+                std::thread::sleep(AGAIN);
+            }
+            answers.push(receiver);
+        }
+        let answers = answers.into_iter().map(|answer| answer.recv_deadline(until).map_err(|_| Silent));
+        let heard: Result<(), Silent> = answers.collect();
+        if untold > 0 { Err(Silent) } else { heard }
+    }
+
+    /// How links stand that the router attaches itself, on each shard, in the order in which they are named.
+    ///
+    /// # Errors
+    /// When a shard does not answer in time.
+    pub fn auto_links(&self, ids: &[AutoLinkId]) -> Result<Vec<Vec<(u16, Standing)>>, Silent> {
+        let until = Instant::now() + ANSWER_TIME;
+        let mut all = Vec::new();
+        for part in ids.chunks(AUTO_LINKS_MAX) {
+            let mut standings = vec![Vec::new(); part.len()];
+            for (number, shard) in (0..).zip(&self.shards) {
+                let (sender, receiver) = flume::bounded(1);
+                shard.send(Post::View(Ask::AutoLinks(part.to_vec(), sender))).map_err(|_| Silent)?;
+                let told = receiver.recv_deadline(until).map_err(|_| Silent)?;
+                for (known, standing) in standings.iter_mut().zip(told) {
+                    known.extend(standing.map(|standing| (number, standing)));
+                }
+            }
+            all.append(&mut standings);
         }
         Ok(all)
     }

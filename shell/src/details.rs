@@ -4,6 +4,7 @@
 
 use engine_figures::{PAGE_ROWS_MAX, Page, Range};
 use engine_home::{Carried, Link, Passed, Slot};
+use engine_router::auto_links::{self, AutoLinkId, AutoLinks};
 use engine_routing::Standing;
 
 use crate::connection::{Conn, Origin};
@@ -60,6 +61,8 @@ pub struct LinkDetails {
     pub kind: &'static str,
     /// Whether its peer receives.
     pub is_consumer: bool,
+    /// Whether it is for what routers tell each other.
+    pub is_control: bool,
     /// Its address as its peer named it.
     pub address: String,
     /// Its address as the router's table has it, and how it stands; `None` if it is not routed, or its attach is not answered. A link to
@@ -77,6 +80,14 @@ pub const ADDRESSES_MAX: usize = PAGE_ROWS_MAX;
 /// Messages of addresses, in their order.
 pub(crate) fn addresses(turn: &Turn<Conn>, keys: &[String]) -> Vec<Carried> {
     turn.home().carried(keys.iter().take(ADDRESSES_MAX).map(String::as_str)).collect()
+}
+
+/// Links that one question may be about. Of further ones nothing is told.
+pub const AUTO_LINKS_MAX: usize = PAGE_ROWS_MAX;
+
+/// How links stand that the router attaches itself, in the order in which they are named; `None`: there is no connection that they are for.
+pub(crate) fn auto_links(auto_links: &AutoLinks, ids: &[AutoLinkId]) -> Vec<Option<auto_links::Standing>> {
+    ids.iter().take(AUTO_LINKS_MAX).map(|id| auto_links.standing(*id)).collect()
 }
 
 pub(crate) fn connections(turn: &Turn<Conn>, range: &Range) -> Page<ConnectionDetails> {
@@ -109,13 +120,16 @@ pub(crate) fn links(turn: &Turn<Conn>, range: &Range) -> Page<LinkDetails> {
     let router = turn.home().engine().router();
     let view = |link: &Link| {
         let (connection, end) = link.ends();
-        let end = router.zip(end).and_then(|(router, end)| router.end(end));
+        let end = router.zip(end);
+        let is_control = end.is_some_and(|(router, end)| router.is_control(end));
+        let end = end.and_then(|(router, end)| router.end(end));
         LinkDetails {
             place: link.place(),
             connection,
             name: link.name().to_owned(),
             kind: link.kind(),
             is_consumer: link.is_consumer(),
+            is_control,
             address: link.address().to_owned(),
             routed: end.map(|end| (end.key.map(|key| key.as_str().to_owned()), end.standing)),
             passed: link.passed(),

@@ -82,9 +82,9 @@ impl Shell {
     }
 
     /// A link is there.
-    pub(crate) fn handle_link_up(&mut self, slot: Slot, number: u32) {
+    pub(crate) fn handle_link_up(&mut self, slot: Slot, number: u32, place: Slot) {
         let (link, connection) = (AutoLinkId(number), ConnectionId(slot.to_bits()));
-        self.auto_links.handle_attached(link, connection);
+        self.auto_links.handle_attached(link, connection, place.to_bits());
         if let Some(Told { address, node, way, peer }) = self.told(slot, link) {
             tracing::info!(target: "heddle::net", address, node, way, peer, "a link is attached");
         }
@@ -99,6 +99,18 @@ impl Shell {
             tracing::warn!(target: "heddle::net", address, node, way, peer, why,
                 "a link cannot be attached, and is tried again");
         }
+    }
+
+    /// A link is declared, and attached wherever it is for.
+    pub(crate) fn handle_declared(&mut self, id: AutoLinkId, link: AutoLink) {
+        self.auto_links.handle_declared(id, link);
+        self.attach_links();
+    }
+
+    /// It is no more: wherever it is, it is detached.
+    pub(crate) fn handle_undeclared(&mut self, id: AutoLinkId) {
+        self.auto_links.handle_removed(id);
+        self.attach_links();
     }
 
     /// What is told of a link on a connection.

@@ -8,6 +8,7 @@ use engine_core::event::Refusal;
 use engine_core::{Answer, Progress, Task, Version};
 use engine_home::Slot;
 use engine_policy::{Admission, Denial, Peer};
+use engine_router::auto_links::{AutoLink, AutoLinkId};
 use engine_routing::{Answer as RouterAnswer, Order as RouterOrder, Update};
 use engine_rt::InboxSender;
 
@@ -54,6 +55,10 @@ pub enum Post {
     Registered(RouterAnswer),
     /// The registry of the router wants something done with a connection to another router.
     RouterOrder(Box<RouterOrder>),
+    /// The router is to attach another link, as management says; that it does goes back.
+    Declare(AutoLinkId, Box<AutoLink>, flume::Sender<()>),
+    /// It is to do so no more; that it does not goes back.
+    Undeclare(AutoLinkId, flume::Sender<()>),
     /// A connection is to be closed, as management says; whether there is such a one goes back.
     Dismiss(Slot, flume::Sender<bool>),
     /// A connection moves here.

@@ -18,12 +18,13 @@ const NOTES_MAX: usize = 4096;
 /// How long a full inbox is given: it empties within a turn of its shard.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Serves until all shards are gone; each table is shown to `look` before shards go by it.
+/// Serves until nobody can tell it anything more; each table is shown to `look` before shards go by it, and the numbers of rules that all
+/// shards go by are given to `ruled`.
 pub fn serve(
     mut registry: Registry,
     notes: &flume::Receiver<Note>,
     shards: &[InboxSender<Post>],
-    mut look: impl FnMut(&Update),
+    (mut look, mut ruled): (impl FnMut(&Update), impl FnMut(u64)),
 ) {
     loop {
         let until = registry.deadline().map(|deadline| Duration::from_nanos(deadline.saturating_sub(monotonic_ns())));
@@ -47,6 +48,9 @@ pub fn serve(
             if let Some(shard) = shards.get(usize::from(consumer.shard())) {
                 put(shard, notes, Post::Registered(answer));
             }
+        }
+        while let Some(number) = registry.poll_ruled() {
+            ruled(number);
         }
         while let Some(order) = registry.poll_order() {
             if let Some(shard) = shards.get(usize::from(order.shard())) {

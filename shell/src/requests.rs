@@ -30,7 +30,7 @@ impl Shell {
                 Request::Admit { hostname } => self.ask_judge(slot, hostname),
                 Request::Move { owner } => return self.depart(slot, owner),
                 Request::Opened => self.handle_opened(slot),
-                Request::LinkUp { number } => self.handle_link_up(slot, number),
+                Request::LinkUp { number, place } => self.handle_link_up(slot, number, place),
                 Request::ProxyDown { number, why } => self.turn.handle_proxy_down(slot, number, why),
                 Request::RouterLost { why } => self.handle_router_lost(slot, &why),
                 Request::LinkDown { number, why } => self.handle_link_down(slot, number, &why),

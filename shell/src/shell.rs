@@ -33,7 +33,7 @@ use crate::protocol::Protocol;
 use crate::requests::Why;
 use crate::transport::{End, Layers};
 use crate::turn::Turn;
-use crate::view::{Totals, answer};
+use crate::view::{Shown, Totals, answer};
 
 /// Tokens of listeners have this bit.
 pub(crate) const LISTENER_TOKEN: u64 = 1 << 63;
@@ -448,7 +448,18 @@ impl Shell {
             Post::Table(update) => self.turn.handle_table(*update),
             Post::Registered(answer) => self.turn.handle_registered(answer),
             Post::RouterOrder(order) => self.handle_router_order(*order),
-            Post::View(ask) => answer(&self.turn, &self.connectors, &self.totals, ask),
+            Post::View(ask) => {
+                let shown = Shown { turn: &self.turn, connectors: &self.connectors, auto_links: &self.auto_links };
+                answer(&shown, &self.totals, ask);
+            }
+            Post::Declare(id, link, reply) => {
+                self.handle_declared(id, *link);
+                let _ = reply.try_send(());
+            }
+            Post::Undeclare(id, reply) => {
+                self.handle_undeclared(id);
+                let _ = reply.try_send(());
+            }
             Post::Dismiss(slot, reply) => {
                 let is_there = self.turn.get(slot).is_some();
                 if is_there {

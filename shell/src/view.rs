@@ -7,6 +7,7 @@
 use engine_core::{DuplicateTotals, QueueView, Room};
 use engine_figures::{Figure, Figures, Fill, Label, Page, Range, Unit, Value};
 use engine_home::{Carried, Link, Passage, Slot, TransactionTotals};
+use engine_router::auto_links::{AutoLinkId, AutoLinks, Standing};
 use engine_routing::{Router, RouterTotals};
 use engine_shard::store::StoreTotals;
 use engine_shard::{LaneView, ROUTED};
@@ -33,6 +34,8 @@ pub enum Ask {
     LinkDetails(Range, flume::Sender<Page<LinkDetails>>),
     /// Messages of some addresses of the router, `details::ADDRESSES_MAX` at most.
     Addresses(Vec<String>, flume::Sender<Vec<Carried>>),
+    /// How some links stand that the router attaches itself, `details::AUTO_LINKS_MAX` at most.
+    AutoLinks(Vec<AutoLinkId>, flume::Sender<Vec<Option<Standing>>>),
 }
 
 /// A connection, as it is now.
@@ -374,9 +377,18 @@ fn connector(turn: &Turn<Conn>, connecting: &Connecting, slot: Option<Slot>) -> 
     ConnectorView::of(connecting, container, turn.now_ns())
 }
 
+/// What a shard has that is shown.
+pub(crate) struct Shown<'a> {
+    pub turn: &'a Turn<Conn>,
+    pub connectors: &'a Connectors,
+    pub auto_links: &'a AutoLinks,
+}
+
 /// Answers a question; whoever asked may have given up.
-pub(crate) fn answer(turn: &Turn<Conn>, connectors: &Connectors, totals: &Totals, ask: Ask) {
+pub(crate) fn answer(shown: &Shown<'_>, totals: &Totals, ask: Ask) {
+    let Shown { turn, connectors, auto_links } = *shown;
     match ask {
+        Ask::AutoLinks(ids, reply) => drop(reply.try_send(details::auto_links(auto_links, &ids))),
         Ask::Shard(reply) => drop(reply.try_send(ShardView::of(turn, connectors, totals))),
         Ask::Queues(range, reply) => drop(reply.try_send(turn.home().engine().core().queue_page(&range))),
         Ask::Connections(range, reply) => drop(reply.try_send(connection_page(turn, &range))),

@@ -46,15 +46,19 @@ pub fn configuration(config: &Config, file: Option<&Configuration>) -> Configura
 pub fn listeners(config: &Config) -> Vec<Section> {
     let Some(form) = form().listeners.pop() else { return Vec::new() };
     let capacity = config.router.link_capacity;
-    let of = |listener: &Listener| section(&form, listener, listener.link_capacity.unwrap_or(capacity));
-    config.listeners.iter().map(of).collect()
+    let of = |(number, listener): (u32, &Listener)| {
+        let name = listener.name.clone();
+        let section = section(&form, listener, listener.link_capacity.unwrap_or(capacity));
+        let unnamed = || format!("listener/{}:{}", section.host, section.endpoint.port);
+        let name = if name.is_empty() { unnamed() } else { name };
+        Section { origin: Origin::named(name, number), ..section }
+    };
+    (0..).zip(&config.listeners).map(of).collect()
 }
 
 fn section(form: &Section, listener: &Listener, capacity: u32) -> Section {
     let mut section = form.clone();
     (section.host, section.endpoint.port) = host_and_port(&listener.address);
-    let unnamed = format!("listener/{}:{}", section.host, section.endpoint.port);
-    section.origin = named(if listener.name.is_empty() { unnamed } else { listener.name.clone() });
     (section.endpoint.role, section.endpoint.cost) = (role(listener.role), listener.cost);
     section.bounds.max_frame_size = listener.max_frame_size;
     section.bounds.max_sessions = u32::from(listener.channel_max) + 1;
@@ -70,9 +74,9 @@ fn section(form: &Section, listener: &Listener, capacity: u32) -> Section {
 
 fn addresses(config: &Config) -> Vec<Address> {
     let Some(form) = form().addresses.pop() else { return Vec::new() };
-    let address = |(index, route): (usize, &Route)| {
+    let address = |(number, route): (u32, &Route)| {
         let mut address = form.clone();
-        address.origin = named(format!("address/{index}"));
+        address.origin = Origin::named(format!("address/{number}"), number);
         address.matched.prefix.clone_from(&route.prefix);
         address.matched.pattern.clone_from(&route.pattern);
         address.distribution = distribution(route.distribution);
@@ -80,18 +84,18 @@ fn addresses(config: &Config) -> Vec<Address> {
         (address.ingress_phase, address.egress_phase) = (route.ingress_phase, route.egress_phase);
         address
     };
-    config.routes.iter().enumerate().map(address).collect()
+    (0..).zip(&config.routes).map(address).collect()
 }
 
 fn connectors(config: &Config) -> Vec<sections::Connector> {
     let Some(form) = form().connectors.pop() else { return Vec::new() };
-    let connector = |from: &Connector| {
+    let connector = |(number, from): (u32, &Connector)| {
         let mut section = form.clone();
         if let Some(first) = from.endpoints.first() {
             (section.host, section.endpoint.port) = host_and_port(first);
         }
         (section.endpoint.role, section.endpoint.cost) = (role(from.role), from.cost);
-        section.origin = named(from.name.clone());
+        section.origin = Origin::named(from.name.clone(), number);
         section.is_hostname_verified = from.verify_hostname;
         section.sasl_username.clone_from(&from.sasl_username);
         section.bounds.max_frame_size = from.max_frame_size;
@@ -100,14 +104,14 @@ fn connectors(config: &Config) -> Vec<sections::Connector> {
         section.bounds.link_capacity = from.link_capacity.unwrap_or(config.router.link_capacity);
         section
     };
-    config.connectors.iter().map(connector).collect()
+    (0..).zip(&config.connectors).map(connector).collect()
 }
 
 fn auto_links(config: &Config) -> Vec<sections::AutoLink> {
     let Some(form) = form().auto_links.pop() else { return Vec::new() };
-    let link = |(index, from): (usize, &AutoLink)| {
+    let link = |(number, from): (u32, &AutoLink)| {
         let mut section = form.clone();
-        section.origin = named(format!("autoLink/{index}"));
+        section.origin = Origin::named(format!("autoLink/{number}"), number);
         section.address.clone_from(&from.address);
         section.direction = match from.direction {
             Some(Direction::Out) => words::Direction::Out,
@@ -120,16 +124,15 @@ fn auto_links(config: &Config) -> Vec<sections::AutoLink> {
         section.is_fallback = from.fallback;
         section
     };
-    config.auto_links.iter().enumerate().map(link).collect()
+    (0..).zip(&config.auto_links).map(link).collect()
 }
 
 /// One for each direction.
 fn link_routes(config: &Config) -> Vec<sections::LinkRoute> {
     let Some(form) = form().link_routes.pop() else { return Vec::new() };
-    let routes = |(index, from): (usize, &LinkRoute)| {
+    let routes = |from: &LinkRoute| {
         let route = |direction: Direction| {
             let mut section = form.clone();
-            section.origin = named(format!("linkRoute/{index}-{}", direction.word()));
             section.matched.prefix.clone_from(&from.prefix);
             section.matched.pattern.clone_from(&from.pattern);
             section.direction = match direction {
@@ -145,7 +148,12 @@ fn link_routes(config: &Config) -> Vec<sections::LinkRoute> {
         let both = [Direction::In, Direction::Out].into_iter();
         both.filter(|direction| from.direction.is_none_or(|one| one == *direction)).map(route).collect::<Vec<_>>()
     };
-    config.link_routes.iter().enumerate().flat_map(routes).collect()
+    let sections = (0..).zip(config.link_routes.iter().flat_map(routes));
+    let numbered = |(number, mut section): (u32, sections::LinkRoute)| {
+        section.origin = Origin::named(format!("linkRoute/{number}"), number);
+        section
+    };
+    sections.map(numbered).collect()
 }
 
 /// A host without brackets, and its port.
@@ -162,10 +170,6 @@ fn role(role: Role) -> words::Role {
         Role::InterRouter => words::Role::InterRouter,
         Role::Edge => words::Role::Edge,
     }
-}
-
-fn named(name: String) -> Origin {
-    Origin::named(name)
 }
 
 fn distribution(distribution: Distribution) -> words::Distribution {

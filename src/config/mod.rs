@@ -4,6 +4,7 @@
 mod addresses;
 mod agreed;
 mod bounds;
+mod changing;
 mod cores;
 mod document;
 mod endpoint;
@@ -25,10 +26,12 @@ mod settings;
 mod similar;
 
 pub use bounds::IN_MEMORY_MAX;
+pub use changing::{auto_link, rule};
 pub use endpoint::Endpoint;
 pub use fault::Faults;
 pub use files::{check_folder, read as read_file, read_tokens};
 pub use given::{Given, Options};
 pub use resolve::{ClientCertificate, ConnectTo, HttpListener, ListenAt, Resolved};
+pub use routed::no_effect;
 pub use router::RouterFile;
 pub use settings::{Config, Connector, Format, Listener, Mechanism, Role, Sasl, SyncMethod, Transport};

@@ -7,7 +7,7 @@
 mod connecting;
 mod defining;
 mod listening;
-mod routing;
+pub(in crate::config) mod routing;
 mod web;
 
 use std::net::SocketAddr;

@@ -5,7 +5,7 @@
 //!
 //! Not here: reading the file (`router`), and what is wrong with the values that it makes (`resolve`).
 
-mod peers;
+pub mod peers;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -193,16 +193,15 @@ impl Laying<'_> {
         }
         for (attribute, value) in attributes {
             let is_of = |(of, names): (&str, &[&str])| of == *section && names.contains(attribute);
-            let warned = WARNED.iter().find(|(of, names, _)| is_of((of, names)));
-            match warned {
-                _ if DONE.iter().any(|(of, names)| is_of((of, names))) => {}
+            match no_effect(section, attribute) {
+                _ if is_done(section, attribute) => {}
                 _ if DONE_WITH_VHOSTS.iter().any(|(of, names)| is_of((of, names))) => {
                     if vhosts == Vhosts::Unused {
                         let text = format!("{section}.{attribute} has no effect without policy.enableVhostPolicy");
                         self.warn(place, &text);
                     }
                 }
-                Some((_, _, why)) => self.warn(place, &format!("{section}.{attribute} has no effect: {why}")),
+                Some(why) => self.warn(place, &format!("{section}.{attribute} has no effect: {why}")),
                 None => {
                     let text =
                         format!("{section}.{attribute} is {value:?}: that is read, and not run yet: leave it out");
@@ -405,22 +404,35 @@ impl Laying<'_> {
 
     fn routes(&mut self, addresses: &[sections::Address]) {
         self.origins.forget("routes");
-        self.config.routes = addresses
-            .iter()
-            .map(|address| Route {
-                prefix: address.matched.prefix.clone(),
-                pattern: address.matched.pattern.clone(),
-                distribution: distribution(address.distribution),
-                waypoint: address.is_waypoint,
-                ingress_phase: address.ingress_phase,
-                egress_phase: address.egress_phase,
-                fallback: address.enables_fallback,
-            })
-            .collect();
+        self.config.routes = addresses.iter().map(route).collect();
         for (index, address) in addresses.iter().enumerate() {
             self.origins.note_area("routes", index, origin(&address.origin.place));
         }
     }
+}
+
+/// A route, as an address says it.
+pub fn route(address: &sections::Address) -> Route {
+    Route {
+        prefix: address.matched.prefix.clone(),
+        pattern: address.matched.pattern.clone(),
+        distribution: distribution(address.distribution),
+        waypoint: address.is_waypoint,
+        ingress_phase: address.ingress_phase,
+        egress_phase: address.egress_phase,
+        fallback: address.enables_fallback,
+    }
+}
+
+/// Whether an attribute of a section is done.
+pub fn is_done(section: &str, attribute: &str) -> bool {
+    DONE.iter().any(|(of, names)| *of == section && names.contains(&attribute))
+}
+
+/// Why an attribute of a section has no effect, if it has none.
+pub fn no_effect(section: &str, attribute: &str) -> Option<&'static str> {
+    let of = |(of, names, _): &&(&str, &[&str], &'static str)| *of == section && names.contains(&attribute);
+    WARNED.iter().find(of).map(|(_, _, why)| *why)
 }
 
 /// Where a listener listens.

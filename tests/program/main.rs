@@ -49,6 +49,8 @@ mod retention;
 mod router;
 mod router_bounds;
 mod router_brokers;
+mod router_changes;
+mod router_command;
 mod router_edge;
 mod router_files;
 mod router_link_routes;

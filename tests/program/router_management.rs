@@ -107,7 +107,7 @@ fn router(shards: u16) -> Broker {
     Broker::start_router(folder, &file)
 }
 
-fn text(text: &str) -> Value {
+pub fn text(text: &str) -> Value {
     Value::String(text.to_owned())
 }
 
@@ -202,7 +202,7 @@ impl Tool {
         self.query(kind, columns, [0, 500])
     }
 
-    fn entity(
+    pub fn entity(
         &mut self,
         operation: &str,
         kind: &str,
@@ -269,11 +269,12 @@ fn what_qdstat_shows_is_told_with_one_shard_and_several() {
         let addresses = wait_for("the address's figures", || {
             let rows = tool.all("router.address", &OF_ADDRESSES);
             let row = rows.iter().find(|row| has(row, &OF_ADDRESSES, "name", &text("M0near.q")))?.clone();
-            has(&row, &OF_ADDRESSES, "deliveriesEgress", &Value::Ulong(2)).then_some(row)
+            // Each shard adds up what its own links carried, at a time of its own.
+            let is_whole = |column| has(&row, &OF_ADDRESSES, column, &Value::Ulong(2));
+            (is_whole("deliveriesEgress") && is_whole("deliveriesIngress")).then_some(row)
         });
         assert!(has(&addresses, &OF_ADDRESSES, "distribution", &text("closest")));
         assert!(has(&addresses, &OF_ADDRESSES, "subscriberCount", &Value::Uint(1)));
-        assert!(has(&addresses, &OF_ADDRESSES, "deliveriesIngress", &Value::Ulong(2)));
         for none in
             ["router.node", "allocator", "vhost", "vhostStats", "router.config.autoLink", "router.config.linkRoute"]
         {
@@ -403,7 +404,7 @@ fn what_cannot_be_done_is_refused_with_its_reason() {
         ("UPDATE", "listener", own, vec![("cost", Value::Int(2))], 501, "Operation 'UPDATE' not implemented"),
         ("CREATE", "listener", ("name", "x"), vec![("foo", Value::Int(1))], 400, "Unknown attribute 'foo'"),
         ("CREATE", "listener", ("name", "x"), vec![("port", text("0"))], 501, "change the configuration"),
-        ("DELETE", "router.config.address", ("name", "address/0"), vec![], 501, "change the configuration"),
+        ("DELETE", "sslProfile", ("name", "x"), vec![], 501, "change the configuration"),
         ("DELETE", "router.link", ("identity", "1"), vec![], 403, "Forbidden"),
         ("UPDATE", "connection", ("identity", "999"), vec![("adminStatus", text("deleted"))], 404, "No entity"),
     ] {

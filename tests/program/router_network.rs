@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 use amqp_codec::performative::{self, DeliveryState, Performative};
+use engine_message::value::Value;
 use tempfile::TempDir;
 
 use crate::broker::{Broker, wait_for};
@@ -321,6 +322,13 @@ fn a_router_is_managed_through_another_one() {
             );
             let nodes = tool.all("router.node", &["id", "nextHop", "cost"]);
             assert_eq!(nodes.len(), 3, "{nodes:?}");
+            // B is in the middle, and has two neighbours.
+            let neighbours = tool.all("router.node", &["routerLink"]);
+            let linked = neighbours.iter().filter(|row| row[0] != Value::Null).count();
+            assert_eq!(linked, if name == "B" { 2 } else { 1 }, "{neighbours:?}");
+            let links = tool.all("router.link", &["linkType"]);
+            let count = |kind: &str| links.iter().filter(|row| row[0] == Value::String(kind.to_owned())).count();
+            assert_eq!((count("router-control"), count("inter-router")), (2 * linked, 20 * linked), "{links:?}");
         }
     }
 }

@@ -80,7 +80,10 @@ impl Bind {
             PeerEnd::Receives(spec) => Plan::Consumer(spec),
         };
         match home.attach(&mut self.client, local(id), plan, Moves::Never) {
-            Ok(Asked::Owner(place)) => self.set_link(id, Some(place)),
+            Ok(Asked::Owner(place)) => {
+                self.set_link(id, Some(place));
+                home.name_link(place, &answer.name);
+            }
             Ok(Asked::Stands { .. } | Asked::Elsewhere { .. }) => unreachable!("an owner is asked, where it is"),
             Err(refusal) => {
                 self.forget(id);
@@ -93,8 +96,9 @@ impl Bind {
     /// The owner answered for a link, if it was asked for.
     pub(crate) fn handle_asked_attached(&mut self, id: LinkId) {
         let asked = self.asked.as_ref().and_then(|asked| asked.links.get(&id));
-        if let Some(&AskedLink { purpose: Purpose::Asked(number), .. }) = asked {
-            self.requests.push_back(Request::LinkUp { number });
+        let asked = asked.zip(self.link(id));
+        if let Some((&AskedLink { purpose: Purpose::Asked(number), .. }, place)) = asked {
+            self.requests.push_back(Request::LinkUp { number, place });
         }
     }
 

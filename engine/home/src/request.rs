@@ -1,5 +1,6 @@
 //! What a binding asks of the shell under it: what needs a socket, a thread, another shard or a log.
 
+use crate::Slot;
 use std::io;
 
 use crate::managing::Managed;
@@ -29,6 +30,8 @@ pub enum Request {
     LinkUp {
         /// Its number.
         number: u32,
+        /// Where it is.
+        place: Slot,
     },
     /// A link that was asked for is not, or no more.
     LinkDown {

@@ -25,6 +25,18 @@ impl Answer {
         Self { code: Status::Ok.code(), description: "OK".to_owned(), body }
     }
 
+    /// A thing was made, which is told.
+    #[must_use]
+    pub fn created(body: Value) -> Self {
+        Self { code: Status::Created.code(), description: "Created".to_owned(), body }
+    }
+
+    /// A thing was removed.
+    #[must_use]
+    pub fn removed() -> Self {
+        Self { code: Status::NoContent.code(), description: "No Content".to_owned(), body: Value::Map(Map::default()) }
+    }
+
     /// It was not done.
     #[must_use]
     pub fn refused(status: Status, why: impl Into<String>) -> Self {

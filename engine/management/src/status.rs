@@ -5,6 +5,10 @@
 pub enum Status {
     /// It was done.
     Ok,
+    /// A thing was made.
+    Created,
+    /// It was done, and there is nothing to be told.
+    NoContent,
     /// The request is wrong.
     BadRequest,
     /// Whoever asks may not.
@@ -27,6 +31,8 @@ impl Status {
     pub fn code(self) -> i32 {
         match self {
             Self::Ok => 200,
+            Self::Created => 201,
+            Self::NoContent => 204,
             Self::BadRequest => 400,
             Self::Forbidden => 403,
             Self::NotFound => 404,

@@ -91,7 +91,8 @@ fn whole(mut sheets: Sheets, findings: &mut Findings) -> Whole {
     }
 }
 
-fn built<T: Part>(sections: Vec<(Attributes, Origin)>, findings: &mut Findings) -> Vec<Built<T>> {
+/// Sections as types; those with faults are left out.
+pub(crate) fn built<T: Part>(sections: Vec<(Attributes, Origin)>, findings: &mut Findings) -> Vec<Built<T>> {
     let build = |(attributes, origin): (Attributes, Origin)| {
         if attributes.is_faulty {
             return None;

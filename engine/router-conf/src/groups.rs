@@ -19,7 +19,7 @@ pub(crate) fn take(vhost: &mut Built<Vhost>, findings: &mut Findings) {
     let Value::Groups(entries) = given.value.clone() else { return };
     let mut lines: BTreeMap<String, u32> = BTreeMap::new();
     let mut owners: BTreeMap<String, String> = BTreeMap::new();
-    for entry in entries {
+    for (number, entry) in (0..).zip(entries) {
         let (name, line) = (entry.key.clone(), entry.line);
         if let Some(before) = lines.insert(name.clone(), line) {
             findings.fault(line, || {
@@ -29,7 +29,7 @@ pub(crate) fn take(vhost: &mut Built<Vhost>, findings: &mut Findings) {
         }
         let Some(attributes) = settings(entry, findings) else { continue };
         check_addresses(&attributes, &name, findings);
-        let origin = Origin { place: findings.place(line), name, lines: attributes.lines() };
+        let origin = Origin { place: findings.place(line), name, number, lines: attributes.lines() };
         check_users(&attributes, &origin.name, &mut owners, findings);
         if attributes.is_faulty {
             continue;

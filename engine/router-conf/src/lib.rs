@@ -12,6 +12,7 @@
 
 mod assemble;
 mod attributes;
+mod changing;
 mod check;
 mod configuration;
 mod fault;
@@ -34,6 +35,7 @@ mod value;
 mod whole;
 pub mod words;
 
+pub use changing::{Changing, NotAdded};
 pub use configuration::Configuration;
 pub use fault::{Doubt, Fault, Faults, Place, Warning, Warnings};
 pub use origin::Origin;

@@ -15,6 +15,10 @@ pub const DEPTH_MAX: usize = 8;
 /// fault.
 pub const VALUE_OCTETS_MAX: usize = 64 << 10;
 
+/// Octets of a value that management gives: the longest pattern of an address has half of them. A longer one is a fault. What is made so stays
+/// until the router ends, and values of files are as large as whoever starts it likes.
+pub const GIVEN_OCTETS_MAX: usize = 4096;
+
 /// Octets of a router's id, the bound of a container id in the router's own tables. A longer one is a fault.
 pub const ID_OCTETS_MAX: usize = 255;
 

@@ -24,17 +24,17 @@ impl Names {
         findings: &mut Findings,
     ) -> Vec<Origin> {
         let names = self.by_type.entry(of.section).or_default();
-        let origin = |(index, attributes): (usize, &Attributes)| {
-            let name = attributes.text("name").map_or_else(|| unnamed(attributes, index), str::to_owned);
+        let origin = |(number, attributes): (u32, &Attributes)| {
+            let name = attributes.text("name").map_or_else(|| unnamed(attributes, number), str::to_owned);
             // A second one of what there is one of is a fault by itself.
             if let Some(&before) = names.get(&name).filter(|_| of.count == Count::Several) {
                 findings.fault(attributes.line_of("name"), || same(attributes, &name, before));
             } else {
                 names.insert(name.clone(), attributes.line);
             }
-            Origin { place: findings.place(attributes.line), name, lines: attributes.lines() }
+            Origin { place: findings.place(attributes.line), name, number, lines: attributes.lines() }
         };
-        sections.iter().enumerate().map(origin).collect()
+        (0..).zip(sections).map(origin).collect()
     }
 
     /// Whether there is a section of a type with a name.
@@ -48,8 +48,8 @@ impl Names {
     }
 }
 
-/// The name of a section without one, which is the so-manieth of its type from 0.
-pub(crate) fn unnamed(attributes: &Attributes, index: usize) -> String {
+/// The name of a section without one that has this number.
+pub(crate) fn unnamed(attributes: &Attributes, number: u32) -> String {
     let text = |name, preset: &str| attributes.text(name).unwrap_or(preset).to_owned();
     let section = attributes.of.section;
     match section {
@@ -59,7 +59,7 @@ pub(crate) fn unnamed(attributes: &Attributes, index: usize) -> String {
         "connector" => of_endpoint(section, &text("host", "127.0.0.1"), &text("port", "amqp")),
         "log" => format!("{section}/{}", text("module", "")),
         "vhost" => format!("{section}/{}", text("hostname", "")),
-        _ => format!("{section}/{index}"),
+        _ => format!("{section}/{number}"),
     }
 }
 

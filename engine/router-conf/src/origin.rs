@@ -9,6 +9,8 @@ pub struct Origin {
     pub place: Place,
     /// Its name; of those without one what qdrouterd gives them, as `listener/0.0.0.0:amqp` or `address/0`.
     pub name: String,
+    /// Its number among sections of its type, from 0: that of no other one as long as the router runs.
+    pub number: u32,
     /// Attributes that stand in it, with their lines.
     pub(crate) lines: Vec<(&'static str, u32)>,
 }
@@ -16,8 +18,8 @@ pub struct Origin {
 impl Origin {
     /// That of a section that stands in no file.
     #[must_use]
-    pub fn named(name: String) -> Self {
-        Self { place: Place { file: "".into(), line: 0 }, name, lines: Vec::new() }
+    pub fn named(name: String, number: u32) -> Self {
+        Self { place: Place { file: "".into(), line: 0 }, name, number, lines: Vec::new() }
     }
 
     /// Where an attribute stands, if the section has it.

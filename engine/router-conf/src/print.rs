@@ -49,7 +49,7 @@ impl Configuration {
         printer.sections(&ADDRESS, self.addresses.iter().map(|section| (&section.origin, section)));
         printer.sections(&LINK_ROUTE, self.link_routes.iter().map(|section| (&section.origin, section)));
         printer.sections(&AUTO_LINK, self.auto_links.iter().map(|section| (&section.origin, section)));
-        for (index, vhost) in self.vhosts.iter().enumerate() {
+        for (index, vhost) in (0..).zip(&self.vhosts) {
             printer.open(&VHOST, index, &vhost.origin, vhost);
             printer.groups(vhost);
             printer.out.push_str("}\n");
@@ -69,14 +69,14 @@ impl Printer {
         of: &'static EntityType,
         sections: impl Iterator<Item = (&'a Origin, &'a T)>,
     ) {
-        for (index, (origin, section)) in sections.enumerate() {
+        for (index, (origin, section)) in (0..).zip(sections) {
             self.open(of, index, origin, section);
             self.out.push_str("}\n");
         }
     }
 
     /// The first line of a section and its attributes.
-    fn open<T: Part>(&mut self, of: &'static EntityType, index: usize, origin: &Origin, section: &T) {
+    fn open<T: Part>(&mut self, of: &'static EntityType, index: u32, origin: &Origin, section: &T) {
         if !self.out.is_empty() {
             self.out.push('\n');
         }

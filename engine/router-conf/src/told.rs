@@ -6,6 +6,7 @@
 use serde_json::{Map, Value as Json};
 
 use crate::configuration::Configuration;
+use crate::origin::Origin;
 use crate::schema::{
     ADDRESS, AUTH_SERVICE_PLUGIN, AUTO_LINK, CONNECTOR, EntityType, GROUP, Kind, LINK_ROUTE, LISTENER, LOG, POLICY,
     ROUTER, SSL_PROFILE, VHOST,
@@ -45,8 +46,8 @@ impl Configuration {
     /// All sections of a type of section.
     #[must_use]
     pub fn entities(&self, of: &'static EntityType) -> Vec<Entity> {
-        // Those that the router's own tables number are known by their place, as names may be changed by their peers' tools.
-        let numbered = |index: usize| (index + 1).to_string();
+        // Those that the router's own tables number are known by that, as names may be changed by their peers' tools.
+        let numbered = |origin: &Origin| (u64::from(origin.number) + 1).to_string();
         let named = |name: &str| format!("{}/{name}", of.section);
         let one = |name: &str, identity, section: &dyn Fn() -> Vec<(&'static str, Told)>| Entity {
             of,
@@ -56,7 +57,7 @@ impl Configuration {
         };
         match of.section {
             _ if is(of, &ROUTER) => {
-                vec![one(&self.router.origin.name, numbered(0), &|| told(of, &self.router))]
+                vec![one(&self.router.origin.name, numbered(&self.router.origin), &|| told(of, &self.router))]
             }
             _ if is(of, &POLICY) => {
                 vec![one(&self.policy.origin.name, named("policy"), &|| told(of, &self.policy))]
@@ -68,16 +69,13 @@ impl Configuration {
                 self.connectors.iter().map(|it| one(&it.origin.name, it.identity(), &|| told(of, it))).collect()
             }
             _ if is(of, &ADDRESS) => {
-                let all = self.addresses.iter().enumerate();
-                all.map(|(index, it)| one(&it.origin.name, numbered(index), &|| told(of, it))).collect()
+                self.addresses.iter().map(|it| one(&it.origin.name, numbered(&it.origin), &|| told(of, it))).collect()
             }
             _ if is(of, &LINK_ROUTE) => {
-                let all = self.link_routes.iter().enumerate();
-                all.map(|(index, it)| one(&it.origin.name, numbered(index), &|| told(of, it))).collect()
+                self.link_routes.iter().map(|it| one(&it.origin.name, numbered(&it.origin), &|| told(of, it))).collect()
             }
             _ if is(of, &AUTO_LINK) => {
-                let all = self.auto_links.iter().enumerate();
-                all.map(|(index, it)| one(&it.origin.name, numbered(index), &|| told(of, it))).collect()
+                self.auto_links.iter().map(|it| one(&it.origin.name, numbered(&it.origin), &|| told(of, it))).collect()
             }
             _ if is(of, &SSL_PROFILE) => {
                 let all = self.ssl_profiles.iter();

@@ -2,10 +2,11 @@
 
 use engine_management::{Answer, Request, Status};
 use engine_message::value::Value;
+use engine_router_conf::Changing;
 use engine_router_conf::schema::{EntityType, Operation};
 
 use crate::types::{self, Base, MANAGEMENT, NODE_OPERATIONS, Type};
-use crate::writes::{self, Change};
+use crate::writes::{self, Change, Made};
 use crate::{Query, Row, described, refusal};
 
 /// What a request asks for.
@@ -19,6 +20,10 @@ pub enum Asked {
     Read(Named),
     /// One entity is to be changed.
     Update(Named, Change),
+    /// One is to be made.
+    Create(Made),
+    /// One is to be removed, which is of a type whose sections come and go.
+    Delete(Named, Changing),
     /// Lines of the log, the last ones; `None`: all that there are.
     Log(Option<usize>),
     /// Where other routers are managed.
@@ -88,8 +93,14 @@ pub fn ask(request: &Request) -> Result<Asked, Answer> {
     match operation.as_str() {
         "READ" => Ok(Asked::Read(entity(request, named)?)),
         "UPDATE" => update(request, named),
-        "CREATE" => Err(write(request, named, Operation::Create)),
-        "DELETE" => Err(write(request, named, Operation::Delete)),
+        "CREATE" => {
+            let (of, changing) = changing(request, named, Operation::Create)?;
+            writes::made(of, changing, request).map(Asked::Create)
+        }
+        "DELETE" => {
+            let (_, changing) = changing(request, named, Operation::Delete)?;
+            Ok(Asked::Delete(entity(request, named)?, changing))
+        }
         _ => Err(refusal::no_operation(named, &request.operation)),
     }
 }
@@ -165,13 +176,15 @@ fn update(request: &Request, named: Type) -> Result<Asked, Answer> {
     Ok(Asked::Update(entity(request, named)?, change))
 }
 
-/// Why nothing is made or removed.
-fn write(request: &Request, named: Type, operation: Operation) -> Answer {
+/// The type whose entities are made or removed, or why none is.
+fn changing(request: &Request, named: Type, operation: Operation) -> Result<(&'static EntityType, Changing), Answer> {
     let name = types::operation(operation);
     let Type::Of(of) = named else {
-        return Answer::refused(Status::BadRequest, format!("{name} needs the type of the entity, as type"));
+        return Err(Answer::refused(Status::BadRequest, format!("{name} needs the type of the entity, as type")));
     };
-    writes::refused(of, operation, request).unwrap_or_else(|| refusal::no_operation(named, name))
+    let changing = Changing::of_type(of).map(|changing| (of, changing));
+    changing
+        .ok_or_else(|| writes::refused(of, operation, request).unwrap_or_else(|| refusal::no_operation(named, name)))
 }
 
 #[cfg(test)]

@@ -22,4 +22,4 @@ mod writes;
 pub use asked::{Asked, By, Named, ask};
 pub use query::Query;
 pub use row::{Row, value};
-pub use writes::Change;
+pub use writes::{Change, Made};

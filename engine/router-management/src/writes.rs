@@ -4,8 +4,11 @@
 
 use engine_management::{Answer, Request, Status};
 use engine_message::value::Value;
+use engine_router_conf::Changing;
 use engine_router_conf::schema::{Access, EntityType, Operation};
 use engine_router_conf::sections::Enable;
+
+use serde_json::Value as Json;
 
 use crate::refusal;
 use crate::types::{CONNECTION, LINK};
@@ -22,9 +25,7 @@ const NOT_DONE: &[(&str, &[Operation], &str)] = &[
     ("connector", &[Operation::Create, Operation::Delete], FROM_FILE),
     ("sslProfile", &[Operation::Create, Operation::Delete], FROM_FILE),
     ("authServicePlugin", &[Operation::Create, Operation::Delete], FROM_FILE),
-    ("router.config.address", &[Operation::Create, Operation::Delete], FROM_FILE),
     ("router.config.linkRoute", &[Operation::Create, Operation::Delete], FROM_FILE),
-    ("router.config.autoLink", &[Operation::Create, Operation::Delete], FROM_FILE),
     ("router.config.exchange", &[Operation::Create, Operation::Delete], "there are no exchanges here"),
     ("router.config.binding", &[Operation::Create, Operation::Delete], "there are no exchanges here"),
     (
@@ -60,6 +61,53 @@ pub(crate) fn refused(of: &'static EntityType, operation: Operation, request: &R
 fn unknown(of: &EntityType, request: &Request) -> Option<String> {
     let names = request.body.0.iter().filter_map(|(name, _)| name.as_text());
     names.filter(|name| of.spelled(name).is_none()).map(str::to_owned).next()
+}
+
+/// A section that is to be made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Made {
+    /// Its type.
+    pub changing: Changing,
+    /// Its attributes, the name among them if it is given one: each stands in the table, and none is checked.
+    pub given: serde_json::Map<String, Json>,
+}
+
+/// What a request to make an entity of a type asks for.
+pub(crate) fn made(of: &'static EntityType, changing: Changing, request: &Request) -> Result<Made, Answer> {
+    let bad = |why: String| Answer::refused(Status::BadRequest, why);
+    let mut given = serde_json::Map::new();
+    for (name, value) in &request.body.0 {
+        let Some(name) = name.as_text() else { return Err(bad("names of attributes are texts".to_owned())) };
+        if of.spelled(name).is_none() {
+            return Err(refusal::no_attribute(of, name));
+        }
+        // What it is known by is not the request's to say, and its type is known.
+        if !matches!(name, "identity" | "type") {
+            let value = json(value).ok_or_else(|| bad(format!("'{name}' is a text, a number, or true or false")))?;
+            given.insert(name.to_owned(), value);
+        }
+    }
+    if let Some(name) = request.properties.get("name").and_then(Value::as_text) {
+        given.insert("name".to_owned(), Json::String(name.to_owned()));
+    }
+    Ok(Made { changing, given })
+}
+
+/// A single value, as a file of JSON would have it.
+fn json(value: &Value) -> Option<Json> {
+    Some(match value {
+        Value::Null => Json::Null,
+        Value::Boolean(on) => Json::Bool(*on),
+        Value::Ubyte(number) => (*number).into(),
+        Value::Ushort(number) => (*number).into(),
+        Value::Uint(number) => (*number).into(),
+        Value::Ulong(number) => (*number).into(),
+        Value::Byte(number) => (*number).into(),
+        Value::Short(number) => (*number).into(),
+        Value::Int(number) => (*number).into(),
+        Value::Long(number) => (*number).into(),
+        other => Json::String(other.as_text()?.to_owned()),
+    })
 }
 
 /// What is to be changed of an entity that is there.

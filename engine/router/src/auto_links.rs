@@ -61,9 +61,33 @@ pub enum Status {
     /// It was asked for, and is not answered.
     Attaching,
     /// It is there.
-    Active,
+    Active {
+        /// What its host knows it by.
+        place: u64,
+    },
     /// The other end refused or ended it, and it is not tried again yet.
     Failed,
+}
+
+impl Status {
+    /// How far it is, the larger the further.
+    #[must_use]
+    pub fn rank(self) -> u8 {
+        match self {
+            Self::Failed => 0,
+            Self::Attaching => 1,
+            Self::Active { .. } => 2,
+        }
+    }
+}
+
+/// How a link stands, of all connections together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// How far it has come.
+    pub status: Status,
+    /// Why it failed last on a connection where it is not there again.
+    pub failure: Option<String>,
 }
 
 /// What is to be done.
@@ -152,10 +176,10 @@ impl AutoLinks {
         }
     }
 
-    /// The other end attached a link.
-    pub fn handle_attached(&mut self, link: AutoLinkId, connection: ConnectionId) {
+    /// The other end attached a link, which its host knows by `place`.
+    pub fn handle_attached(&mut self, link: AutoLinkId, connection: ConnectionId, place: u64) {
         if let Some(attached) = self.attached.get_mut(&(link, connection)) {
-            (attached.status, attached.failures, attached.failure) = (Status::Active, 0, None);
+            (attached.status, attached.failures, attached.failure) = (Status::Active { place }, 0, None);
         }
     }
 
@@ -211,6 +235,22 @@ impl AutoLinks {
     #[must_use]
     pub fn failure(&self, link: AutoLinkId, connection: ConnectionId) -> Option<&str> {
         self.attached.get(&(link, connection))?.failure.as_deref()
+    }
+
+    /// How far a link has come on the connection where it has come furthest, and why it failed last on any, while it is not there again.
+    /// `None`: no connection is there that it is for.
+    #[must_use]
+    pub fn standing(&self, link: AutoLinkId) -> Option<Standing> {
+        let all = (link, ConnectionId(0))..=(link, ConnectionId(u64::MAX));
+        let mut standing: Option<Standing> = None;
+        for (_, attached) in self.attached.range(all) {
+            let best = standing.get_or_insert(Standing { status: attached.status, failure: None });
+            if attached.status.rank() > best.status.rank() {
+                best.status = attached.status;
+            }
+            best.failure = best.failure.take().or_else(|| attached.failure.clone());
+        }
+        standing
     }
 
     fn begin(&mut self, link: AutoLinkId, connection: ConnectionId) {
@@ -276,8 +316,17 @@ mod tests {
         links.handle_connection(ConnectionId(2), "broker", "another");
         links.handle_connection(ConnectionId(3), "elsewhere", "artemis");
         assert_eq!(actions(&mut links), [attach(1, 2), attach(2, 3)]);
-        links.handle_attached(AutoLinkId(1), ConnectionId(2));
-        assert_eq!(links.status(AutoLinkId(1), ConnectionId(2)), Some(Status::Active));
+        links.handle_detached(AutoLinkId(1), ConnectionId(1), "no such queue", 0);
+        let failed = |status| Some(Standing { status, failure: Some("no such queue".to_owned()) });
+        assert_eq!(links.standing(AutoLinkId(1)), failed(Status::Attaching));
+        links.handle_attached(AutoLinkId(1), ConnectionId(2), 7);
+        assert_eq!(links.status(AutoLinkId(1), ConnectionId(2)), Some(Status::Active { place: 7 }));
+        assert_eq!(links.standing(AutoLinkId(1)), failed(Status::Active { place: 7 }));
+        assert_eq!(links.standing(AutoLinkId(3)), None);
+        links.handle_time(2 * SECOND);
+        assert_eq!(actions(&mut links), [attach(1, 1)]);
+        links.handle_attached(AutoLinkId(1), ConnectionId(1), 8);
+        assert_eq!(links.standing(AutoLinkId(1)).and_then(|standing| standing.failure), None);
         links.handle_connection_lost(ConnectionId(2));
         assert_eq!(links.status(AutoLinkId(1), ConnectionId(2)), None);
         // What is declared no more goes where it is, and waits nowhere.
@@ -307,7 +356,7 @@ mod tests {
             assert_eq!(actions(&mut links), [attach(1, 1)]);
         }
         // Once it was there it begins anew.
-        links.handle_attached(id, connection);
+        links.handle_attached(id, connection, 1);
         links.handle_detached(id, connection, "deleted", now);
         assert_eq!(links.deadline(), Some(now + 2 * SECOND));
         links.handle_connection_lost(connection);

@@ -4,6 +4,7 @@
 //! Guarantees:
 //! 1. A consumer is told that it stands when every shard has a table that has it: whoever sends then reaches it.
 //! 2. What changes between two updates makes one table. The answers that an update leads to come behind it.
+//! 3. Rules hold for links that attach when `poll_ruled` has told so, on each shard; addresses that are there stay as they are.
 //!
 //! Its host gives it what comes, and calls `handle_time` at `deadline` at the latest; times are nanoseconds of a clock that does not go back.
 //!
@@ -18,10 +19,10 @@ use engine_router::RouterId;
 use engine_router::address::Key;
 use engine_router::control::Changes;
 use engine_router::network::{Action, LinkId, Network, Notice};
-use engine_router::table::{Addresses, Change, Consumer, ConsumerId, Table};
+use engine_router::table::{Addresses, Change, Consumer, ConsumerId, Rules, Table};
 use engine_router::uplink::{self, Proxy, Uplink};
 
-/// What a shard tells the registry.
+/// What the registry is told, by shards but for `Ruled`.
 #[derive(Clone, Debug)]
 pub enum Note {
     /// A consumer came.
@@ -87,6 +88,13 @@ pub enum Note {
         number: u32,
         /// Why, for people.
         why: String,
+    },
+    /// Other rules are to hold for addresses; who says so is not a shard.
+    Ruled {
+        /// They.
+        rules: Arc<Rules>,
+        /// What `poll_ruled` tells when all shards go by them.
+        number: u64,
     },
     /// The shard goes by a table.
     Applied {
@@ -208,6 +216,10 @@ pub struct Registry {
     changed: BTreeSet<Key>,
     /// Whether other routers are reached than the last table says.
     has_new_routes: bool,
+    has_new_rules: bool,
+    /// Numbers of rules that not all shards go by, by the version that has them first.
+    ruling: VecDeque<(u64, u64)>,
+    ruled: VecDeque<u64>,
     /// Consumers that wait to be told that they stand, by the version that has them first.
     coming: VecDeque<(u64, ConsumerId)>,
     answers: VecDeque<Answer>,
@@ -227,6 +239,9 @@ impl Registry {
             applied: vec![0; usize::from(shards)],
             changed: BTreeSet::new(),
             has_new_routes: false,
+            has_new_rules: false,
+            ruling: VecDeque::new(),
+            ruled: VecDeque::new(),
             coming: VecDeque::new(),
             answers: VecDeque::new(),
             orders: VecDeque::new(),
@@ -275,6 +290,11 @@ impl Registry {
             Note::ProxyDown { link, number, why } => {
                 self.uplink.iter_mut().for_each(|uplink| uplink.handle_down(link, number, &why, now_ns));
             }
+            Note::Ruled { rules, number } => {
+                self.addresses.set_rules(rules);
+                self.has_new_rules = true;
+                self.ruling.push_back((self.version + 1, number));
+            }
             Note::Applied { shard, version } => {
                 if let Some(applied) = self.applied.get_mut(usize::from(shard)) {
                     *applied = version;
@@ -282,6 +302,9 @@ impl Registry {
                 let by_all = self.applied.iter().copied().min().unwrap_or_default();
                 while let Some((_, consumer)) = self.coming.pop_front_if(|(version, _)| *version <= by_all) {
                     self.answers.push_back(Answer::Stands(consumer));
+                }
+                while let Some((_, number)) = self.ruling.pop_front_if(|(version, _)| *version <= by_all) {
+                    self.ruled.push_back(number);
                 }
             }
         }
@@ -369,12 +392,15 @@ impl Registry {
 
     /// The table for all shards, if it is another one than before.
     pub fn poll_update(&mut self) -> Option<Update> {
-        if self.changed.is_empty() && !self.has_new_routes {
+        // Rules say which addresses have a fallback: with other ones any sender may have somebody to send to.
+        let is_any = self.has_new_routes || self.has_new_rules;
+        if self.changed.is_empty() && !is_any {
             return None;
         }
         self.version += 1;
+        (self.has_new_routes, self.has_new_rules) = (false, false);
         let keys = std::mem::take(&mut self.changed);
-        let changed = match std::mem::take(&mut self.has_new_routes) {
+        let changed = match is_any {
             true => Changed::All,
             false => Changed::Some(keys.into_iter().collect()),
         };
@@ -384,6 +410,11 @@ impl Registry {
     /// The next answer, for the consumer's shard.
     pub fn poll_answer(&mut self) -> Option<Answer> {
         self.answers.pop_front()
+    }
+
+    /// The number of rules that all shards go by now.
+    pub fn poll_ruled(&mut self) -> Option<u64> {
+        self.ruled.pop_front()
     }
 
     /// What the shard of a connection to another router is to do next.

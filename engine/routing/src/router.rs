@@ -400,6 +400,13 @@ impl Router {
         })
     }
 
+    /// Whether an end is of a link for what routers tell each other.
+    #[must_use]
+    pub fn is_control(&self, end: EndKey) -> bool {
+        let joint = |joint: &Joint| matches!(joint.kind, JointKind::ControlIn | JointKind::ControlOut);
+        matches!(self.ends.get(place(end)), Some(End::Joint(known)) if joint(known))
+    }
+
     /// Whether an address, however it is written, names something of this router that goes by `name`: by itself, `_local/NAME`, or
     /// `_topo/0/ID/NAME` with the router's own id.
     #[must_use]

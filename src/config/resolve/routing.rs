@@ -5,19 +5,18 @@
 use std::sync::Arc;
 
 use engine_catalogue::Area as _;
-use engine_core::command::DYNAMIC_PREFIX;
 use engine_core::through::Rewrite;
 use engine_router::address::{Class, Here, Key, Mode, Phase, resolve};
 use engine_router::auto_links::{self, Via};
 use engine_router::limits::{ID_OCTETS_MAX, PATTERN_OCTETS_MAX, PATTERN_WORDS_MAX};
 use engine_router::matching::Pattern;
 use engine_router::network::Timers;
-use engine_router::table::{Rule, Rules};
+use engine_router::table::Rule;
 use engine_router::{RouterId, Treatment};
 
 use super::super::policies::{self, Policies};
 use super::super::settings::{
-    AutoLink, Config, Connector, Direction, Distribution, LinkRoute, Listener, Node, Role, Route, Router, RouterMode,
+    AutoLink, Connector, Direction, Distribution, LinkRoute, Listener, Node, Role, Route, Router, RouterMode,
 };
 use super::Resolving;
 use crate::routing::Routing;
@@ -34,28 +33,26 @@ impl Resolving<'_> {
         let id = self.router_id();
         let mut rules: Vec<(Pattern, Rule)> = Vec::new();
         for (index, route) in self.config.routes.iter().enumerate() {
-            match rule(route) {
-                Ok((pattern, _)) if rules.iter().any(|(known, _)| *known == pattern) => {
-                    let text = "another route is for the same addresses: keep one of them".to_owned();
-                    self.fault(Route::NAME, index, set(route), text);
-                }
+            match rule(route, rules.iter()) {
                 Ok(found) => rules.push(found),
                 Err(wrong) => self.fault(Route::NAME, index, set(route), wrong),
             }
         }
-        let rules = Rules::new(rules, treatment(router.distribution)).with_temporary(DYNAMIC_PREFIX);
         let memory_bytes = self.config.limits.memory_mib << 20;
         let id = id?;
-        let auto_links = self.auto_links(&id);
+        let connectors = self.config.connectors.iter().map(|connector| (connector.name.clone(), connector.role));
+        let listeners = self.config.listeners.iter().map(|listener| (listener.name.clone(), listener.role));
+        let ends: Arc<[(String, Role)]> = connectors.chain(listeners).collect();
+        let auto_links = self.auto_links(&id, &ends).into();
         let network = self.network();
         self.roles();
         let mode = match router.mode {
             RouterMode::Interior => Mode::Interior,
             RouterMode::Edge => Mode::Edge,
         };
-        let (rules, capacity, auto_links) = (Arc::new(rules), router.link_capacity, auto_links.into());
-        let link_routes = self.link_routes().into();
-        Some(Routing { id, rules, capacity, memory_bytes, network, mode, auto_links, link_routes })
+        let link_routes = self.link_routes(&ends).into();
+        let (otherwise, capacity) = (treatment(router.distribution), router.link_capacity);
+        Some(Routing { id, rules, otherwise, capacity, memory_bytes, network, mode, auto_links, link_routes, ends })
     }
 
     /// What only a router has: it would be ignored without a word.
@@ -144,16 +141,15 @@ impl Resolving<'_> {
     }
 
     /// Links that the router attaches itself.
-    fn auto_links(&mut self, id: &RouterId) -> Vec<auto_links::AutoLink> {
+    fn auto_links(&mut self, id: &RouterId, ends: &[(String, Role)]) -> Vec<auto_links::AutoLink> {
         let config = self.config;
         let mut links = Vec::new();
         for (index, link) in config.auto_links.iter().enumerate() {
-            let (setting, wrong) = match auto_link(link, id, config) {
-                Ok(found) if !links.contains(&found) => {
+            let (setting, wrong) = match auto_link(link, (id, ends), links.iter()) {
+                Ok(found) => {
                     links.push(found);
                     continue;
                 }
-                Ok(_) => ("address", "another link is the same: keep one of them".to_owned()),
                 Err(wrong) => wrong,
             };
             self.fault(AutoLink::NAME, index, setting, format!("auto_links {:?}: {wrong}", link.address));
@@ -162,11 +158,11 @@ impl Resolving<'_> {
     }
 
     /// Links that go to containers whole.
-    fn link_routes(&mut self) -> Vec<engine_routing::LinkRoute> {
+    fn link_routes(&mut self, ends: &[(String, Role)]) -> Vec<engine_routing::LinkRoute> {
         let config = self.config;
         let mut routes = Vec::new();
         for (index, route) in config.link_routes.iter().enumerate() {
-            let (setting, wrong) = match link_routes(route, config) {
+            let (setting, wrong) = match link_routes(route, ends) {
                 Ok(found) if found.iter().all(|found| !routes.contains(found)) => {
                     routes.extend(found);
                     continue;
@@ -237,13 +233,20 @@ fn set(route: &Route) -> &'static str {
     if route.pattern.is_some() { "pattern" } else { "prefix" }
 }
 
-fn rule(route: &Route) -> Result<(Pattern, Rule), String> {
+/// What a route says, beside those that there are.
+pub fn rule<'a>(
+    route: &Route,
+    mut others: impl Iterator<Item = &'a (Pattern, Rule)>,
+) -> Result<(Pattern, Rule), String> {
     let pattern = match (&route.prefix, &route.pattern) {
         (Some(prefix), None) => Pattern::of_prefix(prefix),
         (None, Some(pattern)) => Pattern::new(pattern),
         _ => return Err("a route has either a prefix or a pattern: write one of them".to_owned()),
     };
     let pattern = pattern.ok_or_else(no_pattern)?;
+    if others.any(|(known, _)| *known == pattern) {
+        return Err("another route is for the same addresses: keep one of them".to_owned());
+    }
     let has_phases = route.waypoint || route.ingress_phase.is_some() || route.egress_phase.is_some();
     if route.fallback && has_phases {
         return Err("an address with a fallback has no waypoint and no phases: leave one of both out".to_owned());
@@ -255,8 +258,13 @@ fn rule(route: &Route) -> Result<(Pattern, Rule), String> {
     Ok((pattern, Rule { ingress, egress, has_fallback: route.fallback, ..Rule::of(treatment) }))
 }
 
-/// A link that the router attaches, or the setting that is wrong.
-fn auto_link(link: &AutoLink, id: &RouterId, config: &Config) -> Result<auto_links::AutoLink, (&'static str, String)> {
+/// A link that the router of this name attaches, beside those that there are; or the setting that is wrong. `ends` are connectors and
+/// listeners by name.
+pub fn auto_link<'a>(
+    link: &AutoLink,
+    (id, ends): (&RouterId, &[(String, Role)]),
+    mut others: impl Iterator<Item = &'a auto_links::AutoLink>,
+) -> Result<auto_links::AutoLink, (&'static str, String)> {
     let direction = match link.direction {
         Some(Direction::In) => auto_links::Direction::In,
         Some(Direction::Out) => auto_links::Direction::Out,
@@ -275,7 +283,7 @@ fn auto_link(link: &AutoLink, id: &RouterId, config: &Config) -> Result<auto_lin
         ("address", "it names nothing that messages can be routed by: write address = \"NAME\"".to_owned())
     })?;
     let via = match (&link.connection, &link.container) {
-        (Some(name), None) => via_name(name, config)?,
+        (Some(name), None) => via_name(name, ends)?,
         (None, Some(container)) => Via::Container(container.clone()),
         _ => {
             let text = "it is for a connection or for a container: write connection = \"NAME\" (of a connector or listener) \
@@ -284,11 +292,18 @@ fn auto_link(link: &AutoLink, id: &RouterId, config: &Config) -> Result<auto_lin
         }
     };
     let node = link.node.clone().unwrap_or_else(|| link.address.clone());
-    Ok(auto_links::AutoLink { key, node, direction, via })
+    let found = auto_links::AutoLink { key, node, direction, via };
+    match others.any(|known| *known == found) {
+        false => Ok(found),
+        true => Err(("address", "another link is the same: keep one of them".to_owned())),
+    }
 }
 
 /// The routes of links that a setting makes, one for each direction; or what is wrong with it.
-fn link_routes(route: &LinkRoute, config: &Config) -> Result<Vec<engine_routing::LinkRoute>, (&'static str, String)> {
+fn link_routes(
+    route: &LinkRoute,
+    ends: &[(String, Role)],
+) -> Result<Vec<engine_routing::LinkRoute>, (&'static str, String)> {
     let directions = match route.direction {
         Some(direction) => vec![direction],
         None => vec![Direction::In, Direction::Out],
@@ -299,7 +314,7 @@ fn link_routes(route: &LinkRoute, config: &Config) -> Result<Vec<engine_routing:
         _ => return Err(("prefix", "a route has either a prefix or a pattern: write one of them".to_owned())),
     };
     let via = match (&route.connection, &route.container) {
-        (Some(name), None) => Some(via_name(name, config)?),
+        (Some(name), None) => Some(via_name(name, ends)?),
         (None, Some(container)) => Some(Via::Container(container.clone())),
         (None, None) => None,
         (Some(_), Some(_)) => {
@@ -331,10 +346,8 @@ fn no_pattern() -> String {
 }
 
 /// Connections of a connector or listener.
-fn via_name(name: &str, config: &Config) -> Result<Via, (&'static str, String)> {
-    let connectors = config.connectors.iter().map(|connector| (&connector.name, connector.role));
-    let named = connectors.chain(config.listeners.iter().map(|listener| (&listener.name, listener.role)));
-    let mut roles = named.filter(|(known, _)| *known == name).map(|(_, role)| role).peekable();
+fn via_name(name: &str, ends: &[(String, Role)]) -> Result<Via, (&'static str, String)> {
+    let mut roles = ends.iter().filter(|(known, _)| *known == name).map(|(_, role)| *role).peekable();
     if roles.peek().is_none() {
         return Err(("connection", format!("no connector and no listener is called {name:?}: name one")));
     }

@@ -145,7 +145,8 @@ fn link_route(from: &LinkRoute) -> settings::LinkRoute {
     }
 }
 
-fn auto_link(from: &AutoLink) -> settings::AutoLink {
+/// A link that the router attaches, as a section says it.
+pub fn auto_link(from: &AutoLink) -> settings::AutoLink {
     settings::AutoLink {
         address: from.address.clone(),
         direction: Some(direction(from.direction)),

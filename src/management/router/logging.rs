@@ -20,7 +20,7 @@ impl RouterAgent {
 
     /// Offers what each part logs: what the configuration says, or what was set since.
     pub(super) fn logs(&self, of: &'static EntityType, window: &mut Window<'_>) {
-        for entity in self.configuration.entities(of) {
+        for entity in self.configuration().entities(of) {
             window.offer(|| {
                 let row = Row::of_entity(entity);
                 let set = module(&row).and_then(|module| self.log.as_ref()?.levels.of(module));

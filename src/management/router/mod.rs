@@ -3,21 +3,24 @@
 //! Guarantees: what there are many of is asked for page by page, and a query that goes on goes on where the last one ended; an answer has a
 //! bound (`limits::ROWS_MAX`). No shard is held up for it.
 
+mod changes;
+mod links;
 mod logging;
 mod places;
 mod tables;
 mod traffic;
 mod window;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use engine_management::{Answer, Request, Status};
 use engine_message::value::{Map, Value};
 use engine_router_conf::schema::EntityType;
 use engine_router_conf::words::Word as _;
-use engine_router_conf::{Configuration, schema};
-use engine_router_management::{Asked, Change, Named, Query, Row, ask, types};
+use engine_router_conf::{Changing, Configuration, schema};
+use engine_router_management::{Asked, By, Change, Made, Named, Query, Row, ask, types};
 
+pub use self::changes::Changes;
 use self::places::Places;
 use self::window::Window;
 use crate::log::Live;
@@ -28,8 +31,8 @@ use crate::routing::Newest;
 pub struct RouterAgent {
     /// The node that it is of.
     pub node: Arc<Node>,
-    /// What the router was told.
-    pub configuration: Arc<Configuration>,
+    /// What the router is told, which changes while it runs.
+    pub changes: Mutex<Changes>,
     /// Who wants messages of which address.
     pub table: Newest,
     /// What is at the other ends of connections, by listeners as shards have them.
@@ -59,6 +62,8 @@ impl RouterAgent {
             Asked::Query(query) => self.query(&query),
             Asked::Read(named) => self.find(&named).map(|row| Answer::of(Value::Map(row.map()))),
             Asked::Update(named, change) => self.update(&named, change),
+            Asked::Create(made) => self.create(made),
+            Asked::Delete(named, changing) => self.delete(&named, changing),
             Asked::Log(most) => Ok(Answer::of(logging::told(&self.lines(most)))),
             Asked::Nodes => Ok(Answer::of(Value::List(self.nodes()))),
         }
@@ -103,6 +108,19 @@ impl RouterAgent {
         Ok(Answer::of(Value::Map(row.map())))
     }
 
+    fn create(&self, made: Made) -> Result<Answer, Answer> {
+        let of = made.changing.of();
+        let number = self.changes().make(made, &self.node)?;
+        let named = Named { of: vec![of], by: By::Identity((u64::from(number) + 1).to_string()) };
+        self.find(&named).map(|row| Answer::created(Value::Map(row.map())))
+    }
+
+    fn delete(&self, named: &Named, changing: Changing) -> Result<Answer, Answer> {
+        let number = number(&self.find(named)?).ok_or_else(|| named.missing())?;
+        self.changes().remove(changing, number, &self.node)?;
+        Ok(Answer::removed())
+    }
+
     /// Offers all entities of a type.
     fn rows(&self, of: &'static EntityType, window: &mut Window<'_>) -> Result<(), Answer> {
         let is = |other: &EntityType| of.short == other.short;
@@ -121,6 +139,8 @@ impl RouterAgent {
         } else if is(&types::MANAGEMENT) {
             window.offer(|| Row::new(of, "self", "self"));
             Ok(())
+        } else if of.section == "autoLink" {
+            self.auto_links(of, window)
         } else if of.section == "log" {
             self.logs(of, window);
             Ok(())
@@ -137,13 +157,27 @@ impl RouterAgent {
     /// Sections of the configuration. What no file has sections of has no entities here.
     fn sections(&self, of: &'static EntityType, window: &mut Window<'_>) {
         if schema::TYPES.iter().any(|section| section.short == of.short) {
-            self.configuration.entities(of).into_iter().for_each(|entity| window.offer(|| Row::of_entity(entity)));
+            self.configuration().entities(of).into_iter().for_each(|entity| window.offer(|| Row::of_entity(entity)));
         }
     }
 
-    fn places(&self) -> std::sync::MutexGuard<'_, Places> {
+    /// What the router was told so far.
+    fn configuration(&self) -> Arc<Configuration> {
+        self.changes().configuration()
+    }
+
+    fn changes(&self) -> MutexGuard<'_, Changes> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn places(&self) -> MutexGuard<'_, Places> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The number of a section among those of its type, which its identity says.
+fn number(row: &Row) -> Option<u32> {
+    row.get("identity")?.as_text()?.parse::<u32>().ok()?.checked_sub(1)
 }
 
 /// A shard does not answer in time.

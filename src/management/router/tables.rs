@@ -27,7 +27,7 @@ impl RouterAgent {
     /// Offers the router: what it was told, and what it counted.
     pub(super) fn router(&self, of: &'static EntityType, window: &mut Window<'_>) -> Result<(), Answer> {
         let view = self.node.view().map_err(silent)?;
-        for entity in self.configuration.entities(of) {
+        for entity in self.configuration().entities(of) {
             window.offer(|| self.counted(Row::of_entity(entity), &view));
         }
         Ok(())
@@ -42,7 +42,7 @@ impl RouterAgent {
             shard.router.map_or(0, |router| router.deliveries.dropped + router.deliveries.dropped_late)
         };
         let addresses = self.table.table().iter().count() + OWN.len();
-        let configuration = &self.configuration;
+        let configuration = self.configuration();
         row.with("area", text("0"))
             .with("version", text(env!("CARGO_PKG_VERSION")))
             .with("addrCount", number(addresses as u64))
@@ -71,7 +71,7 @@ impl RouterAgent {
         let view = self.node.view().map_err(silent)?;
         let sum = |of: fn(&node_shell::ShardView) -> u64| view.shards.iter().map(|on| of(&on.view)).sum::<u64>();
         let denied = sum(|shard| shard.refused_connections);
-        for entity in self.configuration.entities(of) {
+        for entity in self.configuration().entities(of) {
             window.offer(|| {
                 Row::of_entity(entity)
                     .with("connectionsDenied", number(denied))
@@ -134,6 +134,8 @@ impl RouterAgent {
                 .with("validOrigins", Value::List(origins.collect()))
                 .with("address", text(&format!("amqp:/_topo/0/{}", id.as_str())))
                 .with("cost", path.map_or(Value::Null, |path| number(path.cost)))
+                // Of several connections to a neighbour one is used, which has the neighbour's number.
+                .with("routerLink", if is_neighbour { uint(index.number()) } else { Value::Null })
                 .with("index", uint(index.number()));
             // What others said of their neighbours is not in the table that messages go by.
             let row = if own { row.with("linkState", Value::List(neighbours.collect())) } else { row };

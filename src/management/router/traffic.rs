@@ -33,7 +33,7 @@ fn count(number: usize) -> Value {
 
 impl RouterAgent {
     /// What a connection or link of a shard is known by: a decimal number, as tools know it, and a small one while few came and went.
-    fn identity(&self, shard: u16, place: Slot) -> String {
+    pub(super) fn identity(&self, shard: u16, place: Slot) -> String {
         let shards = self.node.shards.len() as u64;
         let number = u64::from(place.generation()) * self.places_max + u64::from(place.slot());
         (number * shards + u64::from(shard) + 1).to_string()
@@ -105,7 +105,8 @@ impl RouterAgent {
             // Connectors are spread over the shards.
             Made::Connected(index) => {
                 let place = index * self.node.shards.len() + usize::from(shard);
-                let connector = self.configuration.connectors.get(place);
+                let configuration = self.configuration();
+                let connector = configuration.connectors.get(place);
                 ("out", connector.map_or("normal", |connector| connector.endpoint.role.word()))
             }
         };
@@ -140,7 +141,11 @@ impl RouterAgent {
         let identity = self.identity(shard, view.place);
         let standing = view.routed.as_ref().map(|(_, standing)| *standing);
         let of = |of: fn(&engine_routing::Standing) -> u64| standing.as_ref().map(of);
-        let is_routers = matches!(&view.routed, Some((None, _)));
+        let link_type = match &view.routed {
+            _ if view.is_control => "router-control",
+            Some((None, _)) => "inter-router",
+            Some((Some(_), _)) | None => "endpoint",
+        };
         let address = match &view.routed {
             Some((Some(key), _)) => text(key),
             Some((None, _)) => Value::Null,
@@ -150,7 +155,7 @@ impl RouterAgent {
         let connection = view.connection.map_or(Value::Null, |place| Value::String(self.identity(shard, place)));
         row(&types::LINK, &identity)
             .with("linkName", text(&view.name))
-            .with("linkType", text(if is_routers { "router-data" } else { "endpoint" }))
+            .with("linkType", text(link_type))
             .with("linkDir", text(if view.is_consumer { "out" } else { "in" }))
             .with("owningAddr", address)
             .with("capacity", of(|standing| standing.capacity.into()).map_or(Value::Null, uint))

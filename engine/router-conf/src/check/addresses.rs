@@ -3,46 +3,63 @@
 use std::collections::BTreeMap;
 
 use crate::attributes::Attributes;
+use crate::configuration::Configuration;
 use crate::fault::{Doubt, Findings, shown};
+use crate::origin::Origin;
 use crate::schema::{CONNECTOR, LISTENER};
-use crate::sections::{Address, Matched, Via};
+use crate::sections::{Address, AutoLink, Matched, Via};
 use crate::similar::most_similar;
 use crate::whole::{Built, Whole};
 use crate::words::Role;
 
 pub(super) fn check(whole: &Whole, findings: &mut Findings) {
-    let mut seen: BTreeMap<Vec<&str>, u32> = BTreeMap::new();
+    let mut seen: BTreeMap<Vec<&str>, &Origin> = BTreeMap::new();
     for address in &whole.addresses {
-        let is_one = check_matched(&address.section.matched, &address.attributes, findings);
-        check_phases(address, findings);
-        let tokens = address.section.matched.tokens();
-        match seen.insert(tokens, address.attributes.line) {
-            Some(before) if is_one => findings.fault(address.attributes.line, || {
-                let wrong = format!("the address of line {before} is for the same addresses");
-                (wrong, "leave one out".to_owned())
-            }),
+        let is_one = check_address(address, findings);
+        let section = &address.section;
+        match seen.insert(section.matched.tokens(), &section.origin) {
+            Some(before) if is_one => findings.fault(address.attributes.line, || same(before)),
             _ => {}
         }
     }
-    let roles = roles(whole);
+    let ends = Ends::of_whole(whole);
     for route in &whole.link_routes {
         check_matched(&route.section.matched, &route.attributes, findings);
-        check_via(&route.section.via, &roles, whole, &route.attributes, findings);
+        check_via(&route.section.via, &ends, &route.attributes, findings);
     }
-    for link in &whole.auto_links {
-        check_via(&link.section.via, &roles, whole, &link.attributes, findings);
-        let via = &link.section.via;
-        if via.connection.is_none() && via.container_id.is_none() {
-            findings.warn(link.attributes.line, Doubt::Questionable, || {
-                "this autoLink has neither 'connection' nor 'containerId': it is never made".to_owned()
-            });
-        }
-        if link.section.is_fallback && link.section.phase.is_some() {
-            findings.warn(link.attributes.line_of("phase"), Doubt::Ignored, || {
-                "'phase' of autoLink is ignored: it is for the fallback, which has none".to_owned()
-            });
-        }
+    whole.auto_links.iter().for_each(|link| check_auto_link(link, &ends, findings));
+}
+
+/// What is wrong with an address alone; whether it is for some addresses.
+pub(super) fn check_address(address: &Built<Address>, findings: &mut Findings) -> bool {
+    let is_one = check_matched(&address.section.matched, &address.attributes, findings);
+    check_phases(address, findings);
+    is_one
+}
+
+/// What is wrong and doubtful about a link that the router makes.
+pub(super) fn check_auto_link(link: &Built<AutoLink>, ends: &Ends<'_>, findings: &mut Findings) {
+    let via = &link.section.via;
+    check_via(via, ends, &link.attributes, findings);
+    if via.connection.is_none() && via.container_id.is_none() {
+        findings.warn(link.attributes.line, Doubt::Questionable, || {
+            "this autoLink has neither 'connection' nor 'containerId': it is never made".to_owned()
+        });
     }
+    if link.section.is_fallback && link.section.phase.is_some() {
+        findings.warn(link.attributes.line_of("phase"), Doubt::Ignored, || {
+            "'phase' of autoLink is ignored: it is for the fallback, which has none".to_owned()
+        });
+    }
+}
+
+/// That an address is for what another one is for.
+pub(super) fn same(before: &Origin) -> (String, String) {
+    let other = match before.place.line {
+        0 => format!("the address {}", shown(&before.name)),
+        line => format!("the address of line {line}"),
+    };
+    (format!("{other} is for the same addresses"), "leave one out".to_owned())
 }
 
 /// Whether exactly one of prefix and pattern is there; else it is a fault.
@@ -89,21 +106,41 @@ fn check_phases(address: &Built<Address>, findings: &mut Findings) {
     }
 }
 
-/// Names of listeners and connectors with their roles; of several with one name any that autoLinks may use.
-fn roles(whole: &Whole) -> BTreeMap<&str, Role> {
-    let listeners = whole.listeners.iter().map(|built| (&built.section.origin, built.section.endpoint.role));
-    let connectors = whole.connectors.iter().map(|built| (&built.section.origin, built.section.endpoint.role));
-    let mut roles = BTreeMap::new();
-    for (origin, role) in listeners.chain(connectors) {
-        let known = roles.entry(origin.name.as_str()).or_insert(role);
-        if role == Role::RouteContainer {
-            *known = role;
-        }
+/// Names of listeners and connectors with their roles; of several with one name any that autoLinks may use. Those whose sections are faulty
+/// have none.
+pub(super) struct Ends<'a>(BTreeMap<&'a str, Option<Role>>);
+
+impl<'a> Ends<'a> {
+    fn of_whole(whole: &'a Whole) -> Self {
+        let named = whole.names.of(&CONNECTOR).chain(whole.names.of(&LISTENER)).map(|name| (name, None));
+        let listeners = whole.listeners.iter().map(|built| (&built.section.origin, built.section.endpoint.role));
+        let connectors = whole.connectors.iter().map(|built| (&built.section.origin, built.section.endpoint.role));
+        Self::of(named, listeners.chain(connectors))
     }
-    roles
+
+    /// Those of a configuration, where nothing is faulty.
+    pub(super) fn of_configuration(configuration: &'a Configuration) -> Self {
+        let listeners = configuration.listeners.iter().map(|section| (&section.origin, section.endpoint.role));
+        let connectors = configuration.connectors.iter().map(|section| (&section.origin, section.endpoint.role));
+        Self::of(std::iter::empty(), listeners.chain(connectors))
+    }
+
+    fn of(
+        named: impl Iterator<Item = (&'a str, Option<Role>)>,
+        sections: impl Iterator<Item = (&'a Origin, Role)>,
+    ) -> Self {
+        let mut ends: BTreeMap<&str, Option<Role>> = named.collect();
+        for (origin, role) in sections {
+            let known = ends.entry(origin.name.as_str()).or_insert(Some(role));
+            if known.is_none() || role == Role::RouteContainer {
+                *known = Some(role);
+            }
+        }
+        Self(ends)
+    }
 }
 
-fn check_via(via: &Via, roles: &BTreeMap<&str, Role>, whole: &Whole, attributes: &Attributes, findings: &mut Findings) {
+fn check_via(via: &Via, Ends(ends): &Ends<'_>, attributes: &Attributes, findings: &mut Findings) {
     let of = attributes.of.section;
     if via.connection.is_some() && via.container_id.is_some() {
         findings.fault(attributes.line_of("containerId"), || {
@@ -116,16 +153,14 @@ fn check_via(via: &Via, roles: &BTreeMap<&str, Role>, whole: &Whole, attributes:
     }
     let Some(name) = via.connection.as_deref() else { return };
     let line = attributes.line_of("connection");
-    match roles.get(name) {
-        Some(Role::RouteContainer) => {}
-        Some(_) => findings.warn(line, Doubt::Questionable, || {
+    match ends.get(name) {
+        Some(Some(Role::RouteContainer) | None) => {}
+        Some(Some(_)) => findings.warn(line, Doubt::Questionable, || {
             format!("'connection' of {of} is {}, whose role is not route-container: it is never used", shown(name))
         }),
-        None if whole.names.has(&CONNECTOR, name) || whole.names.has(&LISTENER, name) => {}
         None => findings.warn(line, Doubt::Questionable, || {
-            let known = || whole.names.of(&CONNECTOR).chain(whole.names.of(&LISTENER));
-            let meant =
-                most_similar(name, known()).map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
+            let meant = most_similar(name, ends.keys().copied()).map(|meant| format!("; did you mean `{meant}`?"));
+            let meant = meant.unwrap_or_default();
             format!("'connection' of {of} is {}, and no connector or listener has this name{meant}", shown(name))
         }),
     }

@@ -8,8 +8,26 @@ mod connections;
 mod router;
 mod security;
 
+use crate::configuration::Configuration;
 use crate::fault::Findings;
-use crate::whole::Whole;
+use crate::sections::{Address, AutoLink};
+use crate::whole::{Built, Whole};
+
+/// What is wrong and doubtful about an address that comes to others.
+pub(crate) fn check_address(address: &Built<Address>, others: &[Address], findings: &mut Findings) {
+    if !addresses::check_address(address, findings) {
+        return;
+    }
+    let tokens = address.section.matched.tokens();
+    if let Some(before) = others.iter().find(|other| other.matched.tokens() == tokens) {
+        findings.fault(address.attributes.line, || addresses::same(&before.origin));
+    }
+}
+
+/// What is wrong and doubtful about a link that comes to a configuration.
+pub(crate) fn check_auto_link(link: &Built<AutoLink>, configuration: &Configuration, findings: &mut Findings) {
+    addresses::check_auto_link(link, &addresses::Ends::of_configuration(configuration), findings);
+}
 
 /// Tells everything that is wrong or doubtful.
 pub(crate) fn check(whole: &Whole, findings: &mut Findings) {

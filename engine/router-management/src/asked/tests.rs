@@ -106,6 +106,43 @@ fn a_connection_is_closed_and_what_is_as_it_is_asked_to_be_stays_so() {
 }
 
 #[test]
+fn what_comes_and_goes_is_named_and_has_attributes_of_its_type() {
+    for (operation, properties, body, code, words) in [
+        (
+            "CREATE",
+            vec![("type", long("router.config.address"))],
+            vec![("foo", Value::Null)],
+            400,
+            "Unknown attribute 'foo'",
+        ),
+        (
+            "CREATE",
+            vec![("type", long("router.config.address"))],
+            vec![("prefix", Value::Map(Map::default()))],
+            400,
+            "'prefix' is a text",
+        ),
+        ("DELETE", vec![("type", long("router.config.autoLink"))], vec![], 400, "No name or identity provided"),
+        ("CREATE", vec![("type", long("router.config.linkRoute"))], vec![], 501, "start the router again"),
+    ] {
+        let (told, why) = refused(operation, &properties, &body);
+        assert!(told == code && why.contains(words), "{operation} {properties:?}: {told} {why}");
+    }
+}
+
+#[test]
+fn what_is_to_be_made_and_removed_is_taken_as_it_is_given() {
+    let properties = [("type", long("router.config.autoLink")), ("name", text("l"))];
+    let body =
+        [("name", text("other")), ("phase", Value::Ulong(2)), ("fallback", Value::Boolean(true)), ("type", text("t"))];
+    let Ok(Asked::Create(made)) = ask(&request("CREATE", &properties, &body)) else { panic!("it is understood") };
+    let given = serde_json::json!({"name": "l", "phase": 2, "fallback": true});
+    assert_eq!((made.changing, serde_json::Value::Object(made.given)), (Changing::AutoLink, given));
+    let Ok(Asked::Delete(named, changing)) = ask(&request("DELETE", &properties, &[])) else { panic!("understood") };
+    assert_eq!((named.by, changing), (By::Name("l".to_owned()), Changing::AutoLink));
+}
+
+#[test]
 fn a_query_has_the_columns_that_there_are() {
     let names = Value::List(vec![text("name"), text("nosuch"), text("linkDir")]);
     let properties = [("entityType", long("router.link")), ("offset", Value::Int(3)), ("count", Value::Int(500))];

@@ -103,6 +103,11 @@ impl Addresses {
         self.table.routes = routes;
     }
 
+    /// Other rules hold. An address that is there keeps its distribution until nobody wants it any more.
+    pub fn set_rules(&mut self, rules: Arc<Rules>) {
+        self.table.rules = rules;
+    }
+
     /// How many addresses there are.
     #[must_use]
     pub fn count(&self) -> usize {

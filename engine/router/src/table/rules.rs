@@ -52,32 +52,19 @@ impl Rule {
 pub struct Rules {
     tree: Tree<Rule>,
     default: Treatment,
-    /// What names of nodes begin with that this router makes for its clients.
-    temporary: Option<&'static str>,
 }
 
 impl Rules {
     /// Rules by pattern, and the distribution of all other addresses.
     #[must_use]
     pub fn new(rules: impl IntoIterator<Item = (Pattern, Rule)>, default: Treatment) -> Self {
-        Self { tree: rules.into_iter().collect(), default, temporary: None }
-    }
-
-    /// The same for a router that makes nodes for its clients, of names that begin with `temporary`: those are nobody's to rule about. Each
-    /// is for who asked for it, and without them nobody would get answers.
-    #[must_use]
-    pub fn with_temporary(self, temporary: &'static str) -> Self {
-        Self { temporary: Some(temporary), ..self }
-    }
-
-    fn is_temporary(&self, name: &str) -> bool {
-        self.temporary.is_some_and(|temporary| name.starts_with(temporary))
+        Self { tree: rules.into_iter().collect(), default }
     }
 
     /// The rule of an address by its name, if there is one.
     #[must_use]
     pub fn rule(&self, name: &str) -> Option<&Rule> {
-        self.tree.best(name).map(|(_, rule)| rule).filter(|_| !self.is_temporary(name))
+        self.tree.best(name).map(|(_, rule)| rule)
     }
 
     /// The key of the address that a client attaches to, on the router `here`: with the phase that it claims, or that its rule has for
@@ -107,8 +94,7 @@ impl Rules {
     /// other routers is balanced.
     #[must_use]
     pub fn treatment(&self, name: &str, hint: Option<Treatment>) -> Treatment {
-        let otherwise = if self.is_temporary(name) { Treatment::Closest } else { self.default };
-        self.rule(name).map(|rule| rule.treatment).or(hint).unwrap_or(otherwise)
+        self.rule(name).map(|rule| rule.treatment).or(hint).unwrap_or(self.default)
     }
 }
 
@@ -124,16 +110,6 @@ mod tests {
     use super::*;
     use crate::address::Mode;
     use crate::router_id::RouterId;
-
-    #[test]
-    fn temporary_nodes_are_nobodys_to_rule_about() {
-        let pattern = Pattern::new("#").expect("a pattern");
-        for rules in [vec![], vec![(pattern, Rule::of(Treatment::Multicast))]] {
-            let rules = Rules::new(rules, Treatment::Unavailable).with_temporary("$dynamic-");
-            assert_eq!(rules.treatment("$dynamic-1", None), Treatment::Closest);
-            assert_ne!(rules.treatment("$dynamo", None), Treatment::Closest);
-        }
-    }
 
     #[test]
     fn clients_attach_to_the_phase_of_their_end_or_of_their_claim() {

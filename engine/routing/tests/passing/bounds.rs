@@ -12,7 +12,7 @@ use engine_router::matching::Pattern;
 use engine_router::table::{Addresses, Rule, Rules};
 use engine_router::{RouterId, Treatment};
 use engine_routing::limits::LOOKS_MAX;
-use engine_routing::{Registry, Router, RouterConfig};
+use engine_routing::{Note, Registry, Router, RouterConfig};
 
 use crate::PLACES;
 use crate::world::{CAPACITY, World, message};
@@ -197,6 +197,39 @@ fn a_turn_looks_up_so_many_senders_and_a_table_goes_for_all_of_them() {
         router.proceed();
         router.check();
     }
+}
+
+#[test]
+fn other_rules_hold_for_who_attaches_when_all_shards_go_by_them() {
+    let mut world = World::new(2, Treatment::Balanced);
+    let early = world.standing(0, "news.a", 10);
+    let closed = (Pattern::of_prefix("news").expect("a pattern"), Rule::of(Treatment::Unavailable));
+    let rules = Arc::new(Rules::new([closed], Treatment::Balanced));
+    world.registry.handle_note(Note::Ruled { rules, number: 7 }, 0);
+    let update = world.registry.poll_update().expect("another table");
+    assert_eq!(world.registry.poll_ruled(), None);
+    // One shard goes by them, and the other not yet.
+    world.update(1, update.clone());
+    let told = |world: &mut World, shard| {
+        world.noted(shard).into_iter().for_each(|note| world.registry.handle_note(note, 0));
+        world.registry.poll_ruled()
+    };
+    assert_eq!(told(&mut world, 1), None);
+    world.update(0, update);
+    let late = world.sender(0, "news.b");
+    assert!(world.seen[&late].refused.is_some(), "they hold here");
+    assert_eq!(told(&mut world, 0), Some(7));
+    // The address that was there stays as it was, until nobody wants it any more.
+    let sender = world.sender(1, "news.a");
+    world.run();
+    world.send(sender, 0, Settled::No);
+    world.run();
+    assert_eq!(world.got(early), [0]);
+    world.detach(sender);
+    world.detach(early);
+    world.run();
+    let again = world.sender(1, "news.a");
+    assert!(world.seen[&again].refused.is_some());
 }
 
 #[test]

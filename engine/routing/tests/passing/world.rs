@@ -253,6 +253,11 @@ impl World {
     /// Has a shard do something, and collects what it says.
     pub fn with(&mut self, shard: u16, step: impl FnOnce(&mut Router)) {
         step(self.router(shard));
+    }
+
+    /// A shard is to go by a table.
+    pub fn update(&mut self, shard: u16, update: Update) {
+        self.router(shard).handle_update(update);
         self.collect();
     }
 

@@ -1,0 +1,194 @@
+//! What a router is told while it runs: sections that come and go by management, from what they say to what the router goes by.
+//!
+//! Guarantees:
+//! 1. What is made is checked by the code that checks a file, and refused with its words; what was refused has changed nothing.
+//! 2. When it is answered that something was made or removed, all shards go by it.
+//! 3. Of each type `MADE_MAX` are there at most beside those of the file. Numbers are given once.
+//!
+//! What was made is gone when the router ends: the file is not written.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use engine_management::{Answer, Status};
+use engine_router::auto_links::{AutoLink, AutoLinkId};
+use engine_router::matching::Pattern;
+use engine_router::table::{Rule, Rules};
+use engine_router::{RouterId, Treatment};
+use engine_router_conf::{Changing, Configuration, NotAdded};
+use engine_router_management::Made;
+use engine_router_management::limits::MADE_MAX;
+
+use crate::config::{self, Role};
+use crate::node::{Node, Silent};
+use crate::routing::{Routing, Ruling};
+
+/// What a router goes by, and what it was told in the words of its file.
+pub struct Changes {
+    configuration: Arc<Configuration>,
+    id: RouterId,
+    /// Connectors and listeners by name.
+    ends: Arc<[(String, Role)]>,
+    rules: BTreeMap<u32, (Pattern, Rule)>,
+    otherwise: Treatment,
+    links: BTreeMap<u32, AutoLink>,
+    numbers: BTreeMap<Changing, Numbers>,
+    ruling: Ruling,
+}
+
+/// Numbers of the sections of a type.
+#[derive(Clone, Copy)]
+struct Numbers {
+    /// The first that is not of the file.
+    first: u32,
+    /// The first that was never given.
+    next: u32,
+}
+
+/// What was made or removed, and is to be told to the shards.
+enum Told {
+    Rules,
+    Link(AutoLinkId),
+}
+
+impl Changes {
+    /// A router that goes by its file.
+    pub fn new(configuration: Arc<Configuration>, routing: &Routing, ruling: Ruling) -> Self {
+        let numbers = |changing| {
+            let given = configuration.origins(changing).map(|origin| origin.number + 1);
+            let next = given.max().unwrap_or_default();
+            (changing, Numbers { first: next, next })
+        };
+        Self {
+            numbers: Changing::ALL.map(numbers).into(),
+            configuration,
+            id: routing.id.clone(),
+            ends: Arc::clone(&routing.ends),
+            rules: (0..).zip(routing.rules.iter().cloned()).collect(),
+            otherwise: routing.otherwise,
+            links: (0..).zip(routing.auto_links.iter().cloned()).collect(),
+            ruling,
+        }
+    }
+
+    /// What the router was told, in the words of its file.
+    pub fn configuration(&self) -> Arc<Configuration> {
+        Arc::clone(&self.configuration)
+    }
+
+    /// Makes a section; gives its number when all shards go by it.
+    ///
+    /// # Errors
+    /// When it is not made, or a shard does not say that it goes by it: with the answer that says which.
+    pub fn make(&mut self, made: Made, node: &Node) -> Result<u32, Answer> {
+        let changing = made.changing;
+        let number = self.next(changing)?;
+        let warned = made.given.keys().filter_map(|name| warning(changing, name)).collect::<Vec<_>>();
+        let warnings = Arc::make_mut(&mut self.configuration).add(changing, number, made.given).map_err(refused)?;
+        let told = match self.resolve(changing, number) {
+            Ok(told) => told,
+            Err(wrong) => {
+                Arc::make_mut(&mut self.configuration).remove(changing, number);
+                return Err(Answer::refused(Status::BadRequest, wrong));
+            }
+        };
+        if let Some(numbers) = self.numbers.get_mut(&changing) {
+            numbers.next = number + 1;
+        }
+        let warnings = warnings.iter().map(ToString::to_string).chain(warned);
+        warnings.for_each(|warning| tracing::warn!(target: "heddle::program", "{warning}"));
+        let section = changing.of().section;
+        tracing::info!(target: "heddle::program", section, number = number + 1, "management made a section");
+        self.tell(told, node).map_err(|Silent| late("made"))?;
+        Ok(number)
+    }
+
+    /// Removes the section of a number; all shards go by that.
+    ///
+    /// # Errors
+    /// When a shard does not say so.
+    pub fn remove(&mut self, changing: Changing, number: u32, node: &Node) -> Result<(), Answer> {
+        Arc::make_mut(&mut self.configuration).remove(changing, number);
+        let told = match changing {
+            Changing::Address => {
+                self.rules.remove(&number);
+                Told::Rules
+            }
+            Changing::AutoLink => {
+                self.links.remove(&number);
+                Told::Link(AutoLinkId(number))
+            }
+        };
+        let section = changing.of().section;
+        tracing::info!(target: "heddle::program", section, number = number + 1, "management removed a section");
+        self.tell(told, node).map_err(|Silent| late("removed"))
+    }
+
+    /// The number of a further section of a type, if there may be one.
+    fn next(&self, changing: Changing) -> Result<u32, Answer> {
+        let Some(Numbers { first, next }) = self.numbers.get(&changing).copied() else {
+            unreachable!("each type has numbers")
+        };
+        let made = self.configuration.origins(changing).filter(|origin| origin.number >= first).count();
+        if made >= MADE_MAX || next == u32::MAX {
+            let short = changing.of().short;
+            let why = format!(
+                "there are {made} entities of {short} that management made: remove some, or write them into the configuration"
+            );
+            return Err(Answer::refused(Status::Conflict, why));
+        }
+        Ok(next)
+    }
+
+    /// Goes by a section that was added.
+    fn resolve(&mut self, changing: Changing, number: u32) -> Result<Told, String> {
+        match changing {
+            Changing::Address => {
+                let Some(section) = self.configuration.addresses.last() else { unreachable!("it was added") };
+                let rule = config::rule(section, self.rules.values())?;
+                self.rules.insert(number, rule);
+                Ok(Told::Rules)
+            }
+            Changing::AutoLink => {
+                let Some(section) = self.configuration.auto_links.last() else { unreachable!("it was added") };
+                let link = config::auto_link(section, (&self.id, &self.ends), self.links.values())?;
+                self.links.insert(number, link);
+                Ok(Told::Link(AutoLinkId(number)))
+            }
+        }
+    }
+
+    fn tell(&mut self, told: Told, node: &Node) -> Result<(), Silent> {
+        match told {
+            Told::Rules => self.ruling.rule(Rules::new(self.rules.values().cloned(), self.otherwise)),
+            Told::Link(id) => match self.links.get(&id.0) {
+                Some(link) => node.declare(id, link),
+                None => node.undeclare(id),
+            },
+        }
+    }
+}
+
+/// What is to be said of an attribute that has no effect.
+fn warning(changing: Changing, name: &str) -> Option<String> {
+    let of = changing.of();
+    let (attribute, _) = of.spelled(name)?;
+    let why = config::no_effect(of.section, attribute.name)?;
+    Some(format!("{}.{} has no effect: {why}", of.section, attribute.name))
+}
+
+fn refused(not_added: NotAdded) -> Answer {
+    let wrong = match not_added {
+        NotAdded::NameTaken => "Name conflicts with an existing entity".to_owned(),
+        NotAdded::Faults(faults) => {
+            let faults: Vec<String> = faults.iter().map(|fault| format!("{}: {}", fault.wrong, fault.advice)).collect();
+            faults.join("; ")
+        }
+    };
+    Answer::refused(Status::BadRequest, wrong)
+}
+
+fn late(what: &str) -> Answer {
+    let why = format!("it is {what}, and a shard does not answer in time: that shard goes by it when it goes on");
+    Answer::refused(Status::Unavailable, why)
+}
