@@ -382,7 +382,7 @@ fn all_that_is_not_run_of_a_file_of_qdrouterd_is_refused_at_once() {
     let folder = TempDir::new().expect("a folder");
     let path = folder.path().join("qdrouterd.conf");
     let file = "router {\n    mode: interior\n    id: R1\n}\nlistener {\n    multiTenant: yes\n    port: 5671\n}\nconnector {\n    host: a\n    protocolFamily: IPv4\n}\n\
-                linkRoute {\n    prefix: q\n    direction: in\n    containerId: c\n}\nautoLink {\n    address: q\n    direction: in\n    connection: c\n}\n";
+                authServicePlugin {\n    name: p\n    host: h\n    port: 5672\n}\nautoLink {\n    address: q\n    direction: in\n    connection: c\n}\n";
     std::fs::write(&path, file).expect("a file");
     let output = heddle().args(["run", "--router"]).arg(&path).output().expect("the program runs");
     let said = text(&output);
