@@ -53,6 +53,7 @@ mod router_files;
 mod router_management;
 mod router_network;
 mod router_policy;
+mod router_streams;
 mod routing;
 mod scheduling;
 mod scraping;

@@ -11,13 +11,13 @@ use crate::peer::{Durable, Peer, connect};
 use crate::router_management::Tool;
 
 /// A router: clients come in at its first listener, other routers at the second.
-struct Node {
-    broker: Broker,
+pub struct Node {
+    pub broker: Broker,
 }
 
 /// A router of a name that listens for others at `at`, and connects to some with their costs. Its times are a tenth of those that hold
 /// otherwise.
-fn node(name: &str, shards: u16, at: SocketAddr, others: &[(SocketAddr, u32)]) -> Node {
+pub fn node(name: &str, shards: u16, at: SocketAddr, others: &[(SocketAddr, u32)]) -> Node {
     node_with(name, shards, at, others, "")
 }
 
@@ -40,7 +40,7 @@ fn node_with(name: &str, shards: u16, at: SocketAddr, others: &[(SocketAddr, u32
 }
 
 /// Places that are free now.
-fn places<const COUNT: usize>() -> [SocketAddr; COUNT] {
+pub fn places<const COUNT: usize>() -> [SocketAddr; COUNT] {
     let held = [(); COUNT].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
     held.map(|listener| listener.local_addr().expect("it has one"))
 }

@@ -55,16 +55,16 @@ impl Bind {
                 self.handle_delivery(home, &delivery, owned.as_ref(), belongs);
             }
             Event::Part { link, delivery, settled, format, stage, head, payload } => {
-                let bytes = match &payload {
-                    Payload::Borrowed(bytes) => bytes,
-                    Payload::Owned(bytes) => bytes.as_ref(),
+                let (bytes, owned) = match &payload {
+                    Payload::Borrowed(bytes) => (*bytes, None),
+                    Payload::Owned(bytes) => (bytes.as_ref(), Some(bytes)),
                 };
                 let belongs = head.as_ref().map_or(Belongs::Nowhere, coordinating::belongs);
                 let transfer = head.as_ref().map(|head| head.transfer());
                 let tag = transfer.as_ref().and_then(|transfer| transfer.delivery_tag).unwrap_or_default();
                 let is_resumed = transfer.is_some_and(|transfer| transfer.resume);
                 let settled = wanted(settled);
-                let part = PartIn { link, delivery, settled, format, belongs, tag, is_resumed, bytes };
+                let part = PartIn { link, delivery, settled, format, belongs, tag, is_resumed, bytes, owned };
                 self.handle_part(home, stage, &part);
             }
             // No owner hears of it: its credit is given back here.
@@ -333,15 +333,25 @@ impl Bind {
         }
     }
 
-    /// The peer told a state that is no outcome. What it says within a transaction waits for that; how far a delivery came concerns no
-    /// owner, and what it settled with that has the default outcome.
+    /// The peer told a state that is no outcome. What it says within a transaction waits for that; how far a delivery came concerns a
+    /// router only, and what it settled with that has the default outcome.
     #[cold]
     fn handle_update(&mut self, home: &mut Home, mut update: Update) {
         if let State::Transactional { transaction, outcome } = &update.state {
             let (transaction, outcome) = (transaction.clone(), outcome.clone());
             return self.handle_transactional(home, update, (&transaction, outcome));
         }
+        let received = match update.state {
+            State::Received { section_number, section_offset } => Some((section_number, section_offset)),
+            _ => None,
+        };
         while let Some(Updated { link, key, .. }) = self.machine.next_updated(&mut update) {
+            if let (Some((section, offset)), Some(place)) = (received, self.link(link))
+                && key != KEY_NONE
+                && !update.settled.is_yes()
+            {
+                home.note_received(place, key, section, offset);
+            }
             if let Some(place) = self.link(link).filter(|_| update.settled.is_yes())
                 && key != KEY_NONE
             {

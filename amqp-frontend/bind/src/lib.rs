@@ -15,6 +15,7 @@ mod inbound;
 mod joints;
 mod judgement;
 mod lasting;
+mod leaving;
 mod managing;
 mod outbound;
 mod outcome;
@@ -23,6 +24,7 @@ mod policing;
 mod priority;
 mod resuming;
 mod terminus;
+mod through;
 
 pub use asked::{Asking, PeerEnd};
 pub use bind::{Bind, Caller, Written};

@@ -221,6 +221,8 @@ pub(crate) struct Sending {
     pub queued: bool,
     pub next_tag: u32,
     pub backlog: VecDeque<Waiting>,
+    /// Those of them that go on with a message, and use no credit.
+    following: usize,
     /// Whether the host has nothing more for a drain, which is answered when what waits has left.
     pub drained: bool,
     pub under: Option<Under>,
@@ -229,14 +231,46 @@ pub(crate) struct Sending {
 }
 
 impl Sending {
-    /// What waits, but for a delivery under way, which has its credit.
+    /// Deliveries that wait, but for the one under way, which has its credit.
     pub fn unbegun(&self) -> usize {
-        self.backlog.len().saturating_sub(usize::from(self.under.is_some()))
+        let is_under_way = self.under.is_some() && self.backlog.front().is_some_and(|waiting| waiting.part.begins());
+        self.backlog.len().saturating_sub(self.following + usize::from(is_under_way))
+    }
+
+    /// Puts a message, or a part of one, behind what waits.
+    pub fn push(&mut self, waiting: Waiting) {
+        self.following += usize::from(!waiting.part.begins());
+        self.backlog.push_back(waiting);
+    }
+
+    /// Takes out what waits longest.
+    pub fn pop(&mut self) {
+        if let Some(waiting) = self.backlog.pop_front() {
+            self.following -= usize::from(!waiting.part.begins());
+        }
+    }
+
+    /// Takes out what came last.
+    pub fn pop_last(&mut self) -> Option<Waiting> {
+        let waiting = self.backlog.pop_back()?;
+        self.following -= usize::from(!waiting.part.begins());
+        Some(waiting)
+    }
+
+    /// Nothing waits, and nothing is under way.
+    pub fn clear(&mut self) {
+        (self.backlog, self.following, self.under, self.queued) = (VecDeque::new(), 0, None, false);
     }
 
     /// Takes out what waits of the delivery whose parts came last; gives whether the rest of it is to be given up, as its beginning
     /// left already.
     pub fn abort(&mut self) -> bool {
+        let begun = self.take_last();
+        self.following = self.backlog.iter().filter(|waiting| !waiting.part.begins()).count();
+        begun
+    }
+
+    fn take_last(&mut self) -> bool {
         match self.backlog.iter().rposition(|waiting| waiting.part.begins()) {
             Some(place) if place > 0 || self.under.is_none() => {
                 let ends = self.backlog.back().is_none_or(|waiting| !waiting.part.goes_on());

@@ -53,3 +53,15 @@ pub const DELIVERY_OCTETS: u64 = 256;
 
 /// Links that a router attaches itself: two for each queue of the largest broker that it stands before. Those beyond stay inactive.
 pub const AUTO_LINKS_MAX: usize = 1 << 16;
+
+/// Octets of one message in parts that are kept for receivers that take less than its sender sends: a few of the largest frames that are
+/// usual, so that a receiver always finds something to take. Beyond them its sender is held up; what was on its way then is kept, too, unless
+/// memory is used up: then the message is given up.
+pub const STREAM_OCTETS: u64 = 1 << 20;
+
+/// Octets of one message in parts that were sent on a link, or to another shard, and are not passed on yet: what a connection writes at
+/// once. Further parts wait.
+pub const COPY_OCTETS: u64 = 512 << 10;
+
+/// What a part takes beside its octets: its place where it is kept, and its share of an allocation.
+pub const PART_OCTETS: u64 = 96;
