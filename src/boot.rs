@@ -38,6 +38,12 @@ use crate::users::Users;
 
 /// Messages that are larger and come in several frames go through files, octets.
 const LARGE_ABOVE: u64 = 1 << 20;
+/// Messages that are larger and come in several frames begin to leave a router before they are whole, octets: what stands before the body of
+/// one has to be in as much. A smaller one costs less as a whole.
+const THROUGH_ABOVE: u64 = 128 << 10;
+/// Octets that may be under way to a session of a router: what comes still when a sender is held up. Senders of small messages have as many
+/// under way as their links' credit allows, and see nothing of it.
+const SESSION_OCTETS: u32 = 16 << 20;
 /// Things that wait for a shard at once.
 const INBOX_CAPACITY: usize = 1024;
 /// Passwords that wait to be verified; more are told to try again.
@@ -417,6 +423,7 @@ fn shell_config(
             handshake_timeout_ms: listener.handshake_timeout_ms,
             max_message_size: max_message_size(config, listener.max_message_size),
             stream_above: stream_above(config),
+            incoming_window: incoming_window(config, listener.max_frame_size),
             sasl: match listener.sasl {
                 Sasl::Required => amqp_proto::Sasl::Required,
                 Sasl::Optional => amqp_proto::Sasl::Optional,
@@ -424,7 +431,6 @@ fn shell_config(
             },
             mechanisms: listener.mechanisms.iter().map(mechanism).collect(),
             tls: if tls.is_some() && layers == Layers::Plain { Tls::Optional } else { Tls::Off },
-            ..amqp_proto::Config::default()
         };
         let (name, role) = (listener.name.clone(), connectors::role(listener.role, listener.cost));
         let vhost = listener.policy_vhost.as_deref().map(Arc::from);
@@ -467,12 +473,23 @@ pub fn layers(transport: Transport) -> Layers {
 
 /// The largest message that is taken where so much was asked for, octets.
 pub fn max_message_size(config: &Config, wanted: u64) -> u64 {
-    if config.storage.enabled { wanted } else { wanted.min(IN_MEMORY_MAX) }
+    // What passes through a router is never there as a whole.
+    if config.storage.enabled || config.router.enabled { wanted } else { wanted.min(IN_MEMORY_MAX) }
 }
 
-/// Size beyond which a message in several frames goes through a file, octets.
+/// Size beyond which a message in several frames goes through a file, or begins to leave a router, octets.
 pub fn stream_above(config: &Config) -> u64 {
-    if config.storage.enabled { LARGE_ABOVE } else { u64::MAX }
+    match (config.router.enabled, config.storage.enabled) {
+        (true, _) => THROUGH_ABOVE,
+        (false, true) => LARGE_ABOVE,
+        (false, false) => u64::MAX,
+    }
+}
+
+/// Transfers that may be under way to a session with frames of so many octets.
+pub fn incoming_window(config: &Config, max_frame_size: u32) -> u32 {
+    let usual = amqp_proto::Config::default().incoming_window;
+    if config.router.enabled { usual.min((SESSION_OCTETS / max_frame_size).max(2)) } else { usual }
 }
 
 /// Starts the thread that a router's policy judges connections on.

@@ -31,6 +31,7 @@ fn one(config: &Config, connector: &Connector, to: &ConnectTo) -> ConnectorConfi
         handshake_timeout_ms: connector.connect_timeout_ms,
         max_message_size: boot::max_message_size(config, connector.max_message_size),
         stream_above: boot::stream_above(config),
+        incoming_window: boot::incoming_window(config, connector.max_frame_size),
         ..amqp_proto::Config::default()
     };
     ConnectorConfig {

@@ -15,7 +15,6 @@ use engine_router_conf::sections::{self, SslProfile};
 use engine_router_conf::words::{self, AddressFamily, Mode};
 use engine_router_conf::{Configuration, Place as Line, Said};
 
-use super::bounds::IN_MEMORY_MAX;
 use super::endpoint::Endpoint;
 use super::fault::{Faults, Origin, Place};
 use super::origins::Origins;
@@ -276,16 +275,6 @@ impl Laying<'_> {
 
     /// Tells where what a file asks for is done with another bound.
     fn bounds(&mut self, configuration: &Configuration) {
-        let policy = &configuration.policy;
-        let line =
-            policy.origin.place_of("maxMessageSize").filter(|_| u64::from(policy.max_message_size) > IN_MEMORY_MAX);
-        if let Some(line) = line {
-            let text = format!(
-                "policy.maxMessageSize is {}: messages are in memory as a whole here, and have {IN_MEMORY_MAX} octets at most",
-                policy.max_message_size
-            );
-            self.warn(&line, &text);
-        }
         for listener in &configuration.listeners {
             let line = listener.origin.place_of("initialHandshakeTimeoutSeconds");
             if let Some(line) = line.filter(|_| listener.initial_handshake_timeout_seconds == 0) {
@@ -611,7 +600,6 @@ mod tests {
         for (text, told) in [
             ("router {\n workerThreads: 64\n}\n", "there are 2 cores"),
             ("listener {\n stripAnnotations: no\n}\n", "nothing of what routers write"),
-            ("policy {\n maxMessageSize: 134217729\n}\n", "134217728 octets at most"),
             ("listener {\n initialHandshakeTimeoutSeconds: 0\n}\n", "10 s then"),
             ("listener {\n policyVhost: h\n}\n", "without policy.enableVhostPolicy"),
             ("policy {\n policyDir: d\n}\nvhost {\n hostname: h\n}\n", "without enableVhostPolicy"),

@@ -192,8 +192,8 @@ area! {
         mechanisms: Vec<Mechanism> = vec![Mechanism::Anonymous];
         /// largest frame that is taken
         max_frame_size: u32 = amqp_proto::Config::default().max_frame_size => range(512, 16 << 20, "bytes");
-        /// largest message that is taken; without a journal at most 134217728. Above 1 MiB a message goes through a file of its own, part
-        /// by part
+        /// largest message that is taken; without a journal and a router at most 134217728. Above 1 MiB a message goes through a file of its
+        /// own, part by part; above 128 KiB it passes a router part by part
         max_message_size: u64 = 4 << 30 => range(512, 1 << 40, "bytes");
         /// highest channel, so one less than sessions of a connection
         channel_max: u16 = amqp_proto::Config::default().channel_max;

@@ -40,6 +40,7 @@ fn shard(index: u16) -> ShardOn {
         rejected: 2,
         released: 3,
         modified: 4,
+        aborted: 12,
         dropped: 5,
         dropped_late: 6,
         refused: 11,

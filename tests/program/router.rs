@@ -178,18 +178,25 @@ fn a_slow_receiver_slows_its_sender_and_nobody_else() {
 }
 
 #[test]
-fn a_message_of_many_frames_passes() {
+fn a_message_of_few_frames_passes_whole_and_one_that_is_aborted_is_never_seen() {
     for shards in [1, 3] {
         let router = router(shards);
         let mut receiver = receiver(&router, "files", 2);
         let mut sender = sender(&router, "files");
-        sender.send_large(0, Durable::No, 3_000_000, End::Aborted);
-        sender.send_large(1, Durable::No, 5_000_000, End::Whole);
+        // What is smaller than 128 KiB waits until it is whole.
+        sender.send_large(0, Durable::No, 200_000, End::Aborted);
+        sender.send_large(1, Durable::No, 110_000, End::Whole);
+        let (delivery, bytes) = receiver.receive_large();
+        assert_eq!(bytes, 110_000);
+        receiver.accept(delivery, delivery);
+        let (first, last, refused) = sender.outcome();
+        assert_eq!((first, last, refused), (1, 1, None));
+        sender.send_large(2, Durable::No, 5_000_000, End::Whole);
         let (delivery, bytes) = receiver.receive_large();
         assert_eq!(bytes, 5_000_000);
         receiver.accept(delivery, delivery);
         let (first, last, refused) = sender.outcome();
-        assert_eq!((first, last, refused), (1, 1, None));
+        assert_eq!((first, last, refused), (2, 2, None));
     }
 }
 

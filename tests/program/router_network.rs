@@ -18,7 +18,7 @@ pub struct Node {
 
 /// A router of a name that listens for others at `at`, and connects to some with their costs. Its times are a tenth of those that hold
 /// otherwise.
-fn node(name: &str, shards: u16, at: SocketAddr, others: &[(SocketAddr, u32)]) -> Node {
+pub fn node(name: &str, shards: u16, at: SocketAddr, others: &[(SocketAddr, u32)]) -> Node {
     node_with(name, shards, at, others, "")
 }
 

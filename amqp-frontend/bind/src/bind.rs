@@ -22,6 +22,7 @@ use crate::coordinating::Belongs;
 use crate::halves::Through;
 use crate::joints;
 use crate::judgement::Entry;
+use crate::leaving::Output;
 use crate::outcome::Outcomes;
 
 /// One AMQP connection.
@@ -42,8 +43,6 @@ pub struct Bind {
     pub(crate) stop: Option<Stop>,
     pub(crate) requests: VecDeque<Request>,
     pub(crate) moves: Moves,
-    /// Octets of its output that wait in layers below.
-    below: usize,
     /// Whether both ends have opened it.
     pub(crate) opened: bool,
     /// Links that we attached, once there was one.
@@ -52,6 +51,8 @@ pub struct Bind {
     pub(crate) through: Option<Box<Through>>,
     /// How it is let in.
     pub(crate) entry: Entry,
+    /// What is on its way out beside that.
+    pub(crate) output: Output,
 }
 
 /// Who connects to a peer, and who that peer is here.
@@ -108,11 +109,11 @@ impl Bind {
             stop: None,
             requests: VecDeque::new(),
             moves,
-            below: 0,
             opened: false,
             asked: None,
             through: None,
             entry: Entry::default(),
+            output: Output::default(),
         }
     }
 
@@ -291,14 +292,15 @@ impl Bind {
     /// Its output was written as far as the socket took it; `below`: octets that wait in layers under it. Sends on what waited for
     /// room, and passes credit on.
     pub fn handle_written(&mut self, home: &mut Home, below: usize) -> Written {
-        self.below = below;
+        self.output.below = below;
         let sent = self.advance_all(home);
-        Written { sent, told: self.feed(home) }
+        let passed = self.pass_on(home);
+        Written { sent, told: self.feed(home) || passed }
     }
 
     /// Whether what is given to consumers now would only wait here.
     pub(crate) fn is_full(&self) -> bool {
-        self.out.len() + self.below > OUT_STOP_GIVING
+        self.out.len() + self.output.below > OUT_STOP_GIVING
     }
 
     /// Where a link is.
@@ -345,6 +347,7 @@ impl Bind {
         }
         self.attaching.clear();
         self.outcomes.clear();
+        self.output.leaving.clear();
         self.asked = None;
     }
 }

@@ -162,8 +162,9 @@ impl Bind {
             && let Some(half) = through.halves.get_mut(&place).filter(|half| !half.is_held)
         {
             half.is_held = true;
-            self.machine.set_window(SessionId(session), 0);
-        } else if let Some(window) = window.filter(|_| !through.holds(session)) {
+            self.machine.hold(half.id);
+        }
+        if let Some(window) = window {
             self.machine.set_window(SessionId(session), window);
         }
     }
@@ -174,27 +175,25 @@ impl Bind {
         half.octets -= left;
         let is_freed = half.is_held && half.octets <= HOLD_ABOVE / 2;
         half.is_held &= !is_freed;
-        let session = half.id.session;
-        self.note_left(home, left, is_freed.then_some(session));
+        let id = half.id;
+        if is_freed {
+            self.machine.release(id);
+        }
+        self.note_left(home, left);
     }
 
     /// What a half that is gone had on its way is nobody's any more.
     pub(crate) fn forget_octets(&mut self, home: &mut Home, half: &HalfLink) {
         if half.half == Half::Sender {
-            self.note_left(home, half.octets, half.is_held.then_some(half.id.session));
+            self.note_left(home, half.octets);
         }
     }
 
-    /// Less is on its way, and perhaps a session was held up for the last time.
-    fn note_left(&mut self, home: &mut Home, octets: u64, freed: Option<u16>) {
-        let most = self.machine.config().incoming_window;
+    /// Less is on its way.
+    fn note_left(&mut self, home: &mut Home, octets: u64) {
         let Some(through) = &mut self.through else { return };
         through.ahead = through.ahead.saturating_sub(octets);
         let is_flooded = through.ahead > FLOOD_ABOVE / 2;
-        if let Some(session) = freed.filter(|session| !through.holds(*session)) {
-            let window = through.sessions.get(&session).map_or(most, |own| own.window);
-            self.machine.set_window(SessionId(session), window);
-        }
         if !is_flooded && matches!(self.stop, Some(Stop::Flooded)) {
             self.stop = None;
             self.resume(home);

@@ -180,11 +180,6 @@ impl Through {
         places.sort_unstable();
         places
     }
-
-    /// Whether a half of a session holds it.
-    pub fn holds(&self, session: u16) -> bool {
-        self.halves.values().any(|half| half.id.session == session && half.is_held)
-    }
 }
 
 /// An error as the other half is told it.

@@ -64,16 +64,16 @@ impl Bind {
                     let head = head.as_ref().map(Head::as_bytes).unwrap_or_default();
                     return self.pass_part(home, place, (delivery, settled, format), (stage, head), &payload);
                 }
-                let bytes = match &payload {
-                    Payload::Borrowed(bytes) => bytes,
-                    Payload::Owned(bytes) => bytes.as_ref(),
+                let (bytes, owned) = match &payload {
+                    Payload::Borrowed(bytes) => (*bytes, None),
+                    Payload::Owned(bytes) => (bytes.as_ref(), Some(bytes)),
                 };
                 let belongs = head.as_ref().map_or(Belongs::Nowhere, coordinating::belongs);
                 let transfer = head.as_ref().map(|head| head.transfer());
                 let tag = transfer.as_ref().and_then(|transfer| transfer.delivery_tag).unwrap_or_default();
                 let is_resumed = transfer.is_some_and(|transfer| transfer.resume);
                 let settled = wanted(settled);
-                let part = PartIn { link, delivery, settled, format, belongs, tag, is_resumed, bytes };
+                let part = PartIn { link, delivery, settled, format, belongs, tag, is_resumed, bytes, owned };
                 self.handle_part(home, stage, &part);
             }
             // No owner hears of it, nor another half: its credit is given back here.
@@ -363,8 +363,8 @@ impl Bind {
         }
     }
 
-    /// The peer told a state that is no outcome. What it says within a transaction waits for that; how far a delivery came concerns no
-    /// owner, and what it settled with that has the default outcome.
+    /// The peer told a state that is no outcome. What it says within a transaction waits for that; how far a delivery came concerns a
+    /// router only, and what it settled with that has the default outcome.
     #[cold]
     fn handle_update(&mut self, home: &mut Home, mut update: Update) {
         if let State::Transactional { transaction, outcome } = &update.state
@@ -374,11 +374,23 @@ impl Bind {
             let (transaction, outcome) = (transaction.clone(), outcome.clone());
             return self.handle_transactional(home, update, (&transaction, outcome));
         }
+        let received = match update.state {
+            State::Received { section_number, section_offset } => Some((section_number, section_offset)),
+            _ => None,
+        };
         while let Some(updated) = self.machine.next_updated(&mut update) {
             let Updated { link, key, .. } = updated;
             if let Some(place) = self.half_at(link) {
                 self.pass_update(home, place, &update, updated);
-            } else if let Some(place) = self.link(link).filter(|_| update.settled.is_yes())
+                continue;
+            }
+            if let (Some((section, offset)), Some(place)) = (received, self.link(link))
+                && key != KEY_NONE
+                && !update.settled.is_yes()
+            {
+                home.note_received(place, key, section, offset);
+            }
+            if let Some(place) = self.link(link).filter(|_| update.settled.is_yes())
                 && key != KEY_NONE
             {
                 home.settle_by_default(place, key);

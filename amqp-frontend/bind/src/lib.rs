@@ -18,6 +18,7 @@ mod inbound;
 mod joints;
 mod judgement;
 mod lasting;
+mod leaving;
 mod managing;
 mod onward;
 mod outbound;
@@ -26,6 +27,7 @@ mod parts;
 mod policing;
 mod priority;
 mod resuming;
+mod streaming;
 mod terminus;
 mod through;
 

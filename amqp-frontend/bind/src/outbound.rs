@@ -43,6 +43,7 @@ impl Bind {
                 home.handle_revoked(place, asked, taken);
                 self.pass_credit(home, place, id);
             }
+            Event::Streamed(streamed) => self.handle_streamed(home, route, streamed),
             Event::Slow { text } => self.requests.push_back(Request::ConsumerSlow { text }),
             Event::Detached { refusal } => self.handle_detached(home, route, *refusal),
         }

@@ -31,12 +31,17 @@ pub(crate) struct PartIn<'a> {
     /// Whether its first transfer takes up a delivery from before.
     pub is_resumed: bool,
     pub bytes: &'a [u8],
+    /// The same, if it needs no copy.
+    pub owned: Option<&'a Bytes>,
 }
 
 impl Bind {
     /// A part of a message came.
     pub(crate) fn handle_part(&mut self, home: &mut Home, stage: Stage, part: &PartIn<'_>) {
         let Some(place) = self.link(part.link) else { return };
+        if home.passes_through(place) {
+            return self.handle_part_through(home, place, stage, part);
+        }
         let pace = match stage {
             Stage::First => return self.begin_large(home, place, part),
             Stage::Next => home.continue_large(place, part.settled, part.bytes),

@@ -28,6 +28,8 @@ impl Bind {
         for &place in links.iter().flatten().filter(|_| settled.is_yes()) {
             if home.is_lasting(place) {
                 home.forget(place, deliveries.first, deliveries.last);
+            } else {
+                home.settle_through(place, deliveries.first, deliveries.last);
             }
         }
     }

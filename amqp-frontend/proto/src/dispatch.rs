@@ -174,7 +174,7 @@ impl Connection {
         let Some(session) = self.session(local) else { return Ok(None) };
         session.take_window(flow);
         let Some(remote) = flow.handle else {
-            session.flow_due |= flow.echo;
+            session.echo_due |= flow.echo;
             return Ok(None);
         };
         let handle = session.handles.local(remote).ok_or_else(|| unattached(remote, handle_max))?;
@@ -267,6 +267,25 @@ impl Connection {
         let link =
             session.link_by_id(id).filter(|link| link.phase == endpoint::Phase::Attached && !link.sending.queued);
         link.map_or(0, |link| link.credit.min(window))
+    }
+
+    /// The host has no room for more of what comes on a link: its session's window is not renewed until `release`. What the peer may send
+    /// already it sends, on all links of the session.
+    pub fn hold(&mut self, id: LinkId) {
+        if let Some(session) = self.session(id.session)
+            && session.link_by_id(id).is_some()
+        {
+            session.hold(id.handle);
+        }
+    }
+
+    /// The host has room again for what comes on a link.
+    pub fn release(&mut self, id: LinkId) {
+        if let Some(session) = self.session(id.session)
+            && session.link_by_id(id).is_some()
+        {
+            session.release(id.handle);
+        }
     }
 
     /// Messages, or parts of them, that wait on a link of ours.

@@ -168,7 +168,7 @@ impl Endpoint {
         let allowed = usize::try_from(self.credit).unwrap_or(usize::MAX);
         let last = self.sending.backlog.back().filter(|_| waiting > allowed)?;
         let back = last.may_be_taken_back() && may(last.key());
-        if back { self.sending.backlog.pop_back().map(|taken| taken.key()) } else { None }
+        if back { self.sending.pop_last().map(|taken| taken.key()) } else { None }
     }
 
     /// Credit that the host has not used yet.
@@ -192,19 +192,19 @@ mod tests {
     #[test]
     fn what_waits_without_credit_is_taken_back_and_nothing_else() {
         let mut link = Endpoint::new("link", Role::Sender, Phase::Attached, 0);
-        link.sending.backlog.extend((0..4).map(|key| waiting(key, Settled::No, Part::Whole)));
+        (0..4).for_each(|key| link.sending.push(waiting(key, Settled::No, Part::Whole)));
         link.sending.under = Some(Under { delivery: 0, sent: 1, begun: true });
         link.take_credit(Some(0), 1);
         assert_eq!(link.take_back(|key| key != 3), None, "its keeper says no");
         let taken: Vec<u64> = std::iter::from_fn(|| link.take_back(|_| true)).collect();
         assert_eq!(taken, [3, 2], "one is under way, and one has credit");
         link.take_credit(Some(0), 0);
-        link.sending.backlog.push_back(waiting(4, Settled::Yes, Part::Whole));
+        link.sending.push(waiting(4, Settled::Yes, Part::Whole));
         assert_eq!(link.take_back(|_| true), None, "nobody keeps what is sent settled");
-        link.sending.backlog.pop_back();
-        link.sending.backlog.push_back(waiting(5, Settled::No, Part::Middle));
+        link.sending.pop_last();
+        link.sending.push(waiting(5, Settled::No, Part::Middle));
         assert_eq!(link.take_back(|_| true), None, "the middle of a message");
-        link.sending.backlog.pop_back();
+        link.sending.pop_last();
         assert_eq!(link.take_back(|_| true), Some(1));
         assert_eq!(link.take_back(|_| true), None);
     }

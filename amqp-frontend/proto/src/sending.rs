@@ -221,8 +221,8 @@ pub(crate) struct Sending {
     pub queued: bool,
     pub next_tag: u32,
     pub backlog: VecDeque<Waiting>,
-    /// Whether parts of messages may be among that.
-    has_parts: bool,
+    /// Those of them that go on with a message, and use no credit.
+    following: usize,
     /// Whether the host has nothing more for a drain, which is answered when what waits has left.
     pub drained: bool,
     pub under: Option<Under>,
@@ -231,20 +231,35 @@ pub(crate) struct Sending {
 }
 
 impl Sending {
-    /// Adds what waits.
+    /// Deliveries that wait, but for the one under way, which has its credit.
+    pub fn unbegun(&self) -> usize {
+        let is_under_way = self.under.is_some() && self.backlog.front().is_some_and(|waiting| waiting.part.begins());
+        self.backlog.len().saturating_sub(self.following + usize::from(is_under_way))
+    }
+
+    /// Puts a message, or a part of one, behind what waits.
     pub fn push(&mut self, waiting: Waiting) {
-        self.has_parts = (self.has_parts && !self.backlog.is_empty()) || waiting.part != Part::Whole;
+        self.following += usize::from(!waiting.part.begins());
         self.backlog.push_back(waiting);
     }
 
-    /// Deliveries that wait, but for one under way, which has its credit.
-    pub fn unbegun(&self) -> usize {
-        if !self.has_parts {
-            return self.backlog.len().saturating_sub(usize::from(self.under.is_some()));
+    /// Takes out what waits longest.
+    pub fn pop(&mut self) {
+        if let Some(waiting) = self.backlog.pop_front() {
+            self.following -= usize::from(!waiting.part.begins());
         }
-        let begin = self.backlog.iter().filter(|waiting| waiting.part.begins()).count();
-        let is_begun = self.under.is_some() && self.backlog.front().is_some_and(|waiting| waiting.part.begins());
-        begin.saturating_sub(usize::from(is_begun))
+    }
+
+    /// Takes out what came last.
+    pub fn pop_last(&mut self) -> Option<Waiting> {
+        let waiting = self.backlog.pop_back()?;
+        self.following -= usize::from(!waiting.part.begins());
+        Some(waiting)
+    }
+
+    /// Nothing waits, and nothing is under way.
+    pub fn clear(&mut self) {
+        (self.backlog, self.following, self.under, self.queued) = (VecDeque::new(), 0, None, false);
     }
 
     /// Octets of what waits that were not sent. Looks at all of it.
@@ -258,6 +273,12 @@ impl Sending {
     /// Takes out what waits of the delivery whose parts came last; gives whether the rest of it is to be given up, as its beginning
     /// left already.
     pub fn abort(&mut self) -> bool {
+        let begun = self.take_last();
+        self.following = self.backlog.iter().filter(|waiting| !waiting.part.begins()).count();
+        begun
+    }
+
+    fn take_last(&mut self) -> bool {
         match self.backlog.iter().rposition(|waiting| waiting.part.begins()) {
             Some(place) if place > 0 || self.under.is_none() => {
                 let ends = self.backlog.back().is_none_or(|waiting| !waiting.part.goes_on());

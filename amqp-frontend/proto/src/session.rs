@@ -41,6 +41,10 @@ pub(crate) struct Session {
     pub unsettled: Unsettled,
     pub handles: Handles,
     pub flow_due: bool,
+    /// Whether the peer asked for a flow.
+    pub echo_due: bool,
+    /// Links whose host has no room for more: the window stays as it was said.
+    holding: Vec<u32>,
     flows: Vec<u32>,
     /// Links with something to send, in turn.
     turns: VecDeque<u32>,
@@ -59,6 +63,8 @@ impl Session {
             unsettled: Unsettled::default(),
             handles: Handles::default(),
             flow_due: false,
+            echo_due: false,
+            holding: Vec::new(),
             flows: Vec::new(),
             turns: VecDeque::new(),
             settlements: Settlements::default(),
@@ -107,17 +113,31 @@ impl Session {
         self.unsettled.forget(handle);
         self.turns.retain(|&waiting| waiting != handle);
         self.flows.retain(|&waiting| waiting != handle);
+        self.release(handle);
     }
 
     /// Drops what a detached link still had to say; its handle stays until the peer detaches too.
     pub fn quiet(&mut self, handle: u32) {
         self.unsettled.forget(handle);
         self.turns.retain(|&waiting| waiting != handle);
+        self.release(handle);
         if let Some(link) = self.link(handle) {
-            link.sending.backlog = VecDeque::new();
-            link.sending.under = None;
-            link.sending.queued = false;
+            link.sending.clear();
         }
+    }
+
+    /// The host has no room for what comes on a link: what the peer was told that it may send is all that comes for now.
+    pub fn hold(&mut self, handle: u32) {
+        if !self.holding.contains(&handle) {
+            self.holding.push(handle);
+        }
+    }
+
+    /// There is room again, or the link is gone.
+    pub fn release(&mut self, handle: u32) {
+        let before = self.holding.len();
+        self.holding.retain(|&holding| holding != handle);
+        self.flow_due |= before > 0 && self.holding.is_empty();
     }
 
     /// Counts a transfer for which there is window.
@@ -266,7 +286,7 @@ impl Session {
                 Some(under) => under,
                 None if !waiting.part.begins() => {
                     // Its delivery ended before.
-                    link.sending.backlog.pop_front();
+                    link.sending.pop();
                     continue;
                 }
                 None => {
@@ -285,7 +305,7 @@ impl Session {
                 // An aborted delivery is settled (part 2.7.5): nobody decides on it.
                 self.unsettled.take(under.delivery);
                 link.sending.under = None;
-                link.sending.backlog.pop_front();
+                link.sending.pop();
                 self.outgoing.count();
                 continue;
             }
@@ -295,7 +315,7 @@ impl Session {
                 link.sending.under = Some(Under { sent, begun: true, ..under });
             } else {
                 link.sending.under = send.part.goes_on().then_some(Under { sent: 0, begun: true, ..under });
-                link.sending.backlog.pop_front();
+                link.sending.pop();
             }
         }
         true
@@ -323,7 +343,7 @@ impl Session {
         while let Some(handle) = self.flows.pop() {
             self.write_flow(Some(handle), out);
         }
-        if self.flow_due {
+        if self.echo_due || (self.flow_due && self.holding.is_empty()) {
             self.write_flow(None, out);
         }
     }
@@ -342,9 +362,10 @@ impl Session {
     }
 
     fn write_flow(&mut self, handle: Option<u32>, out: &mut Out) {
+        let window = if self.holding.is_empty() { self.incoming.offered() } else { self.incoming.left };
         let mut flow = Flow {
             next_incoming_id: self.remote_channel.map(|_| self.incoming.next_id),
-            incoming_window: self.incoming.offered(),
+            incoming_window: window,
             next_outgoing_id: self.outgoing.next_id,
             outgoing_window: u32::MAX >> 1,
             ..Flow::default()
@@ -366,14 +387,16 @@ impl Session {
             }
         }
         // Only what is written tells the peer of its window.
-        self.flow_due = false;
-        self.incoming.announce();
+        self.flow_due &= !self.holding.is_empty();
+        self.echo_due = false;
+        self.incoming.left = window;
         encode_flow(out.buffer(), self.id.0, &flow);
     }
 
     /// Asserts what must hold between any two inputs.
     pub fn check(&self) {
         self.handles.check();
+        assert!(self.holding.iter().all(|&handle| self.handles.get(handle).is_some()), "links that hold are there");
         for (handle, link) in self.handles.iter() {
             assert_eq!(link.sending.queued, self.turns.contains(&handle));
             assert!(link.sending.backlog.is_empty() || link.sending.queued, "what waits is in the queue");

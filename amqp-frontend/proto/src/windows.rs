@@ -54,11 +54,6 @@ impl IncomingWindow {
     pub fn offered(&self) -> u32 {
         self.left.max(self.size)
     }
-
-    /// A flow said so.
-    pub fn announce(&mut self) {
-        self.left = self.offered();
-    }
 }
 
 /// Transfers that are sent, in serial numbers.

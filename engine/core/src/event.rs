@@ -10,6 +10,7 @@ use crate::origin::Origin;
 use crate::resumption::Tag;
 use crate::slab::Key;
 use crate::step::Step;
+use crate::stream::Streamed;
 use crate::through::Said;
 use crate::wildcard::PatternStep;
 
@@ -125,6 +126,8 @@ pub enum Event {
     Step(Box<Step>),
     /// Another shard tells of a pattern that somebody subscribes to.
     Pattern(Box<PatternStep>),
+    /// A router tells of a message in parts.
+    Streamed(Streamed),
     /// A consumer takes less than the settings of its queue want; if its link is to end, `Detached` follows.
     Slow {
         /// What it did, for whoever runs the node.

@@ -71,6 +71,7 @@ pub mod slab;
 mod slow;
 mod spreading;
 pub mod step;
+pub mod stream;
 mod suspended;
 #[cfg(test)]
 mod tests;

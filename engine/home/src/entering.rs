@@ -45,6 +45,14 @@ pub struct Arrival<'a> {
     pub tag: Option<&'a [u8]>,
 }
 
+impl<'a> Arrival<'a> {
+    /// Where a relay's message goes, and the routing that it asks for.
+    pub(crate) fn relayed(&self) -> (&'a str, Option<RoutingType>) {
+        let to = section::property_to(self.properties).ok().flatten().unwrap_or_default();
+        (to, wanted_routing(self.kept))
+    }
+}
+
 /// The way of a producer's messages to the owner of its address.
 pub struct Entrance<'a> {
     arena: &'a mut Arena,
@@ -114,10 +122,7 @@ impl Home {
         }
         let Some(link) = self.links.get(place) else { return Placed::default() };
         let (to, wanted) = match link.kind {
-            Kind::Relay { .. } => {
-                let to = section::property_to(arrival.properties).ok().flatten().unwrap_or_default();
-                (to, wanted_routing(arrival.kept))
-            }
+            Kind::Relay { .. } => arrival.relayed(),
             _ => ("", None),
         };
         let (delivery, settled) = (arrival.delivery, arrival.settled);
@@ -175,26 +180,17 @@ impl Home {
         &mut self,
         client: &Client,
         place: Slot,
-        (asked, origin): (Option<RoutingType>, Origin),
+        asked: (Option<RoutingType>, Origin),
         delivered: Delivered<'_>,
     ) -> Placed {
-        let Delivered { delivery, settled, to, wanted, tag, message, transaction } = delivered;
+        let Delivered { delivery, settled, transaction, .. } = delivered;
         let credit = self.links.get_mut(place).map_or(0, Link::use_relay);
-        let (address, prefixed) = self.rules.strip(to);
-        let routing = asked.or(wanted).or(prefixed);
-        let allowed = if address.is_empty() {
-            Err(Refusal::new(Condition::NotFound, "the message names no address: its `to` is missing or empty"))
-        } else if self.is_management(address) {
-            Err(Refusal::new(Condition::NotAllowed, "requests to management come on a link to its address"))
-        } else {
-            permission::may(&client.user, Action::Send, address).and_then(|()| permission::may_pass(client, address))
+        let publish = match self.publication(client, asked, delivered) {
+            Ok(publish) => publish,
+            Err(refusal) => return Placed { credit, refusal: Some(refusal) },
         };
-        if let Err(refusal) = allowed {
-            return Placed { credit, refusal: Some(refusal) };
-        }
-        let owner = self.engine.owner_of(address);
+        let owner = self.engine.owner_of(&publish.address);
         let link = peer_key(self.engine.shard(), place);
-        let publish = Publish { routing, origin: Some(origin), tag, ..Publish::of(address, message) };
         match transaction {
             Some(id) => self.enlist_send(client, id, owner, publish),
             None => {
@@ -203,6 +199,30 @@ impl Home {
             }
         }
         Placed { credit, refusal: None }
+    }
+
+    /// A relay's message for the address that it names, if it may go there.
+    pub(crate) fn publication(
+        &self,
+        client: &Client,
+        (asked, origin): (Option<RoutingType>, Origin),
+        delivered: Delivered<'_>,
+    ) -> Result<Publish, Box<Refusal>> {
+        let Delivered { to, wanted, tag, message, .. } = delivered;
+        let (address, prefixed) = self.rules.strip(to);
+        let routing = asked.or(wanted).or(prefixed);
+        if address.is_empty() {
+            return Err(Refusal::new(
+                Condition::NotFound,
+                "the message names no address: its `to` is missing or empty",
+            ));
+        }
+        if self.is_management(address) {
+            return Err(Refusal::new(Condition::NotAllowed, "requests to management come on a link to its address"));
+        }
+        permission::may(&client.user, Action::Send, address)?;
+        permission::may_pass(client, address)?;
+        Ok(Publish { routing, origin: Some(origin), tag, ..Publish::of(address, message) })
     }
 }
 
@@ -223,7 +243,7 @@ pub(crate) struct Delivered<'a> {
 
 /// The message that travels, which came at `wall_ms`: the fields of its header, and its sections behind header and delivery annotations.
 #[inline]
-fn message(arrival: &Arrival<'_>, body: Bytes, wall_ms: u64) -> Message {
+pub(crate) fn message(arrival: &Arrival<'_>, body: Bytes, wall_ms: u64) -> Message {
     let terms = section::property_terms(arrival.properties);
     let expires_wall_ms = expiry(&arrival.header, terms, wall_ms);
     let (header, grouped) = (Header::of_arrival(&arrival.header), terms.grouped);

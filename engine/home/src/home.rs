@@ -366,6 +366,7 @@ impl Home {
             | Event::Credit { .. }
             | Event::Drained { .. }
             | Event::Slow { .. }
+            | Event::Streamed(_)
             | Event::Revoked { .. } => {}
             Event::Admitted { .. } => unreachable!("no link asks for it"),
             Event::Moved(_) => unreachable!("it was taken where it came (`attach_again`)"),

@@ -37,6 +37,9 @@ pub const PART_BYTES: usize = 256 << 10;
 pub const PARTS_MAX: u32 = 4;
 /// Parts of all messages of a shard that are written at once, 16 MiB; then likewise.
 pub const SHARD_PARTS_MAX: u32 = 64;
+/// Octets that a router keeps of the messages in parts of one link before its sender is held up: what it keeps of one message for receivers that
+/// are slower. What was on its way then comes all the same, a session's window at most.
+pub const THROUGH_OCTETS: u64 = 1 << 20;
 /// Octets of the properties of a connection that a router keeps for management: products name themselves and their versions, and what they can do.
 /// Larger ones are told as none.
 pub const PROPERTIES_BYTES_MAX: usize = 1 << 10;

@@ -11,6 +11,7 @@ use engine_core::through::Half;
 use crate::arena::Arena;
 use crate::files::Files;
 use crate::incoming::Incoming;
+use crate::kept::Through;
 use crate::limits::RELAY_WINDOW;
 use crate::outgoing::Outgoing;
 use crate::passed::{Passed, Watched};
@@ -87,6 +88,8 @@ pub(crate) enum Stream {
     Refused,
     /// From files to its peer.
     Out(Outgoing),
+    /// From its peer to a router.
+    Through(Through),
 }
 
 impl Stream {
@@ -220,7 +223,7 @@ impl Link {
     pub(crate) fn take_incoming(&mut self) -> Option<Incoming> {
         match *self.stream.take_if(|stream| matches!(**stream, Stream::In(_)))? {
             Stream::In(incoming) => Some(incoming),
-            Stream::Refused | Stream::Out(_) => None,
+            Stream::Refused | Stream::Out(_) | Stream::Through(_) => None,
         }
     }
 

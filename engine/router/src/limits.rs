@@ -57,3 +57,15 @@ pub const AUTO_LINKS_MAX: usize = 1 << 16;
 /// Links for addresses that a router at the edge has in the interior: two for each of as many addresses as one connection of an interior
 /// router takes links of in 128 sessions. Addresses beyond are not connected with the interior until another one goes, which is told.
 pub const PROXIES_MAX: usize = 1 << 17;
+
+/// Octets of one message in parts that are kept for receivers that take less than its sender sends: a few of the largest frames that are
+/// usual, so that a receiver always finds something to take. Beyond them its sender is held up; what was on its way then is kept, too, unless
+/// memory is used up: then the message is given up.
+pub const STREAM_OCTETS: u64 = 1 << 20;
+
+/// Octets of one message in parts that were sent on a link, or to another shard, and are not passed on yet: what a connection writes at
+/// once. Further parts wait.
+pub const COPY_OCTETS: u64 = 512 << 10;
+
+/// What a part takes beside its octets: its place where it is kept, and its share of an allocation.
+pub const PART_OCTETS: u64 = 96;

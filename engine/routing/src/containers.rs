@@ -14,7 +14,7 @@ use engine_router::table::{Consumer, ConsumerId, Place};
 use crate::registry::Note;
 
 /// The bit of a consumer's number that says that it is a container's, for links.
-const IS_CONTAINERS: u64 = 1 << 46;
+const IS_CONTAINERS: u64 = 1 << 44;
 
 /// Links of clients that go to containers whole.
 #[derive(Clone, Debug, PartialEq, Eq)]

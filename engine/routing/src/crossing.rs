@@ -5,13 +5,14 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use engine_core::command::Settled;
 use engine_core::key::LinkKey;
 use engine_core::message::Message;
 use engine_core::slab::{Key, Slab};
 use engine_core::through::Said;
 use engine_router::network::LinkId;
-use engine_router::settlement::{CopyKey, DeliveryKey, State};
+use engine_router::settlement::{CopyKey, DeliveryKey, Following, State};
 use engine_router::table::ConsumerId;
 
 /// What one shard tells another of a routed message.
@@ -29,6 +30,29 @@ pub enum Crossing {
         message: Message,
         /// The same for other routers, if it is for some.
         away: Option<Box<Message>>,
+    },
+    /// The same of a message that is not whole: its parts follow.
+    Begins(Box<Begins>),
+    /// A message that began goes on.
+    Part {
+        /// What it is called.
+        stream: u64,
+        /// Behind what came before.
+        bytes: Bytes,
+        /// Whether that is all.
+        following: Following,
+    },
+    /// A message that began does not go on: nobody there needs what came of it.
+    Aborted {
+        /// What it is called.
+        stream: u64,
+    },
+    /// So much of a message that began is not kept any more.
+    Taken {
+        /// What it is called.
+        stream: u64,
+        /// As its parts count.
+        octets: u64,
     },
     /// A copy that came has its outcome: of several consumers what counts most.
     Settled {
@@ -51,11 +75,37 @@ pub enum Crossing {
         /// What.
         said: Box<Said>,
     },
+    /// How far the one receiver of a copy has come: not told to a shard that does not keep up.
+    Received {
+        /// Its number.
+        number: u32,
+        /// The state.
+        state: Box<State>,
+    },
     /// The sender of a copy that was sent unsettled is gone: it need not be kept. It has its outcome all the same.
     Forget {
         /// Its number.
         number: u32,
     },
+}
+
+/// A message that crosses before it is whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Begins {
+    /// As in `Crossing::Deliver`.
+    pub consumers: Consumers,
+    /// Likewise.
+    pub number: u32,
+    /// Likewise.
+    pub settled: Settled,
+    /// Its first part.
+    pub message: Message,
+    /// The same for other routers, if it is for some.
+    pub away: Option<Box<Message>>,
+    /// What its parts are called, by the shard that sends them and once.
+    pub stream: u64,
+    /// What the first part counts.
+    pub octets: u64,
 }
 
 /// Consumers of other shards that a message is for.
@@ -116,6 +166,11 @@ impl AwayCopies {
     /// Notes a copy; gives its number.
     pub fn add(&mut self, away: Away) -> u32 {
         self.0.insert(away).slot()
+    }
+
+    /// The copy of a number.
+    pub fn get(&self, number: u32) -> Option<CopyKey> {
+        self.0.get(Key::at(number, 0)).map(|away| away.copy)
     }
 
     /// Takes out the copy of a number.

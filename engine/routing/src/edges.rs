@@ -28,6 +28,7 @@ use crate::entry::{Entry, From};
 use crate::limits::{EDGE_CREDIT, EDGES_MAX, ENDS_MAX, HEARTBEAT_CREDIT, LOOKUPS_MAX};
 use crate::registry::Note;
 use crate::router::{Router, info, too_many};
+use crate::streams::Extent;
 
 /// Nanoseconds of a second.
 const SECOND_NS: u64 = 1_000_000_000;
@@ -308,8 +309,9 @@ impl Router {
         if let Ok(key) = self.key(&to, table::End::Sender, None) {
             let address = self.table.find(&key).cloned();
             let (address, passage, from) = (address.as_ref(), Passage::HERE, From::Client(&to));
-            let entry = Entry { key: &key, address, passage, from };
-            self.pass(lane_in(self.shard), 0, Settled::Yes, &entry, answer);
+            let entry = Entry { key: &key, address, passage, from, extent: Extent::Whole };
+            // Who asks hears nothing of what becomes of the answer.
+            let _ = self.pass(lane_in(self.shard), 0, Settled::Yes, &entry, answer);
         }
         Outcome::Accepted
     }

@@ -6,22 +6,25 @@
 use std::sync::Arc;
 
 use engine_core::command::{Outcome, Settled};
-use engine_core::event::Event;
+use engine_core::event::{Event, Refusal};
 use engine_core::key::LinkKey;
 use engine_core::message::Message;
 use engine_core::slab::Key as Place;
-use engine_message::section;
+use engine_message::Condition;
+use engine_message::section::{self, Sections};
 use engine_router::address::{Class, Here, Key, Mode, Phase, resolve};
 use engine_router::annotations::{Annotations, rewrite};
 use engine_router::forward::{Passage, Taken};
 use engine_router::network::LinkId;
 use engine_router::set::RouterIndex;
-use engine_router::settlement::State;
+use engine_router::settlement::{DeliveryKey, Overrun, State};
 use engine_router::stamp::{Source, Strip};
 use engine_router::table::Address;
 
 use crate::end::of_sender;
 use crate::router::Router;
+use crate::states::state;
+use crate::streams::Extent;
 
 /// The name that requests to whoever manages a router are for.
 pub(crate) const MANAGEMENT: &str = "$management";
@@ -33,6 +36,7 @@ pub(crate) struct Entry<'a> {
     pub address: Option<&'a Arc<Address>>,
     pub passage: Passage,
     pub from: From<'a>,
+    pub extent: Extent,
 }
 
 /// Who a message is from.
@@ -53,34 +57,46 @@ impl Router {
         (place, link): (Place, LinkKey),
         edge: Option<LinkId>,
         (delivery, settled): (u32, Settled),
-        message: Message,
-    ) -> bool {
-        let Some((key, passage)) = self.read_entry(&message, edge) else {
+        (message, extent): (Message, Extent),
+    ) -> Result<Option<DeliveryKey>, Overrun> {
+        let Some((key, passage)) = self.read_entry(&message, edge, extent) else {
             // It says nothing that messages can be routed by: nobody has it.
             return self.take_nowhere(of_sender(place), delivery, settled, message);
         };
         if key.class() == Class::Local && key.name() == MANAGEMENT {
-            return self.take_request(link, delivery, settled, message);
+            self.take_request(link, (delivery, settled), message, extent);
+            return Ok(None);
         }
         let address = self.table.find(&key).cloned();
-        let entry = Entry { key: &key, address: address.as_ref(), passage, from: From::Router };
+        let entry = Entry { key: &key, address: address.as_ref(), passage, from: From::Router, extent };
         self.pass(of_sender(place), delivery, settled, &entry, message)
     }
 
     /// Takes a message for whoever manages the node. It is accepted when it is there, as any request is.
-    fn take_request(&mut self, link: LinkKey, delivery: u32, settled: Settled, message: Message) -> bool {
+    fn take_request(&mut self, link: LinkKey, (delivery, settled): (u32, Settled), message: Message, extent: Extent) {
         self.out.events.push_back((link, Event::Credit { credit: 1 }));
+        if let Extent::Begins(_) = extent {
+            // No request is as large: the rest of it is left out.
+            return match settled {
+                Settled::Yes => self.settlement.note_dropped(),
+                Settled::No => {
+                    let refusal = Refusal::new(Condition::MessageSizeExceeded, "no request to management is as large");
+                    let rejected = Outcome::Rejected(Some(refusal));
+                    self.settlement.note_told(&state(rejected.clone()));
+                    self.tell_settled(link, delivery, rejected);
+                }
+            };
+        }
         if settled == Settled::No {
             self.settlement.note_told(&State::Accepted);
             self.tell_settled(link, delivery, Outcome::Accepted);
         }
         self.out.events.push_back((link, Event::Request { message }));
-        true
     }
 
     /// What a router's message is for, and how it came.
-    fn read_entry(&self, message: &Message, edge: Option<LinkId>) -> Option<(Key, Passage)> {
-        let sections = section::scan(&message.body).ok()?;
+    fn read_entry(&self, message: &Message, edge: Option<LinkId>, extent: Extent) -> Option<(Key, Passage)> {
+        let sections = sections(message, extent)?;
         let annotations = Annotations::read(message.body.get(sections.message_annotations)?).ok()?;
         let properties = message.body.get(sections.properties)?;
         let to = annotations.to.or_else(|| section::property_to(properties).ok().flatten())?;
@@ -97,7 +113,7 @@ impl Router {
 
 /// A message as other routers are told it by the router `here`; nothing if it cannot go on.
 pub(crate) fn for_routers(here: Here<'_>, message: &Message, entry: &Entry<'_>, taken: &Taken) -> Option<Box<Message>> {
-    let sections = section::scan(&message.body).ok()?;
+    let sections = sections(message, entry.extent)?;
     let mut annotations = Annotations::read(message.body.get(sections.message_annotations.clone())?).ok()?;
     let (source, to) = match entry.from {
         From::Router => (Source::Router, None),
@@ -122,14 +138,22 @@ pub(crate) fn for_routers(here: Here<'_>, message: &Message, entry: &Entry<'_>, 
 }
 
 /// A message of another router as clients are to see it; nothing if it is that as it is.
-pub(crate) fn for_clients(message: &Message) -> Option<Message> {
-    let sections = section::scan(&message.body).ok()?;
+pub(crate) fn for_clients(message: &Message, extent: Extent) -> Option<Message> {
+    let sections = sections(message, extent)?;
     if sections.message_annotations.is_empty() {
         return None;
     }
     let annotations = Annotations::read(message.body.get(sections.message_annotations.clone())?).ok()?;
     let bare = Annotations { user: annotations.user, user_count: annotations.user_count, ..Annotations::default() };
     Some(*with(message, rewrite(&message.body, &sections, &bare)))
+}
+
+/// Where the sections of a message are, as far as it is there.
+fn sections(message: &Message, extent: Extent) -> Option<Sections> {
+    match extent {
+        Extent::Whole => section::scan(&message.body).ok(),
+        Extent::Begins(_) => section::scan_front(&message.body).ok(),
+    }
 }
 
 fn with(message: &Message, body: Vec<u8>) -> Box<Message> {

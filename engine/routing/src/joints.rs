@@ -1,7 +1,8 @@
 //! What a shard keeps of its connections to other routers (`neighbours`).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
+use bytes::BytesMut;
 use engine_core::command::Between;
 use engine_core::key::LinkKey;
 use engine_core::message::{Message, PRIORITIES};
@@ -41,6 +42,8 @@ pub(crate) struct Neighbour {
 pub(crate) struct Neighbours {
     pub by_connection: BTreeMap<u64, Neighbour>,
     pub by_link: BTreeMap<LinkId, u64>,
+    /// What is said in parts, as far as it came, by the link's place.
+    pub said: HashMap<Place, BytesMut>,
     numbered: u64,
 }
 

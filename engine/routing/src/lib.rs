@@ -6,6 +6,8 @@
 //! one [`Registry`] makes: they tell it of their consumers ([`Note`]), it tells them of the table ([`Update`]). It is one router among others,
 //! too: what its neighbours say comes to it from the shards of their connections, and what it says goes there ([`Order`]).
 //!
+//! A message that is not whole when it begins to leave goes on part by part (`streaming`).
+//!
 //! Not here: the choice itself, credit and settlement (`engine_router`), and who carries what between shards and threads.
 #![forbid(unsafe_code)]
 #![warn(clippy::indexing_slicing)]
@@ -28,12 +30,15 @@ mod relays;
 mod router;
 mod senders;
 mod states;
+mod streaming;
+mod streams;
 mod through;
 mod tracking;
 
 pub use containers::LinkRoute;
-pub use crossing::{Consumers, Crossing, LinkTarget};
+pub use crossing::{Begins, Consumers, Crossing, LinkTarget};
 pub use engine_router::auto_links::Via;
 pub use engine_router::settlement::Standing;
 pub use registry::{Answer, Ask, Changed, Note, Order, Registry, Update};
 pub use router::{EndView, Router, RouterConfig, RouterTotals};
+pub use streams::Brought;

@@ -13,59 +13,76 @@ use engine_message::Condition;
 use engine_router::address::Here;
 use engine_router::forward::{Passage, Taken, Target, choose_at};
 use engine_router::numbers::Numbered;
-use engine_router::settlement::{Action, CopyKey, DeliveryKey, InLink, OutLink, Overrun, Settling, State};
+use engine_router::settlement::{Action, Beginning, CopyKey, DeliveryKey, InLink, OutLink, Overrun, Settling, State};
 use engine_router::table::ConsumerId;
 
-use crate::crossing::{Away, Consumers, Crossing};
+use crate::crossing::{Away, Begins, Consumers, Crossing};
 use crate::edge::{EdgeEnd, EdgeKind, is_anonymous};
 use crate::end::{End, Named, lane_in, lane_out, named, of_receiver, of_sender, place};
 use crate::entry::{Entry, From, for_clients, for_routers};
 use crate::joints::{Joint, JointKind, Neighbours, consumer, neighbour};
 use crate::router::{Chosen, Held, Passing, Router};
 use crate::states::{outcome, state};
+use crate::streams::Extent;
 
 impl Router {
     /// Takes a message on a sender's link.
     pub fn handle_deliver(&mut self, end: EndKey, delivery: u32, settled: Settled, message: Message) {
+        self.deliver(end, (delivery, settled), message, Extent::Whole);
+    }
+
+    /// Takes a message on a sender's link, or the beginning of one; gives whether somebody is to have it. Part of both callers.
+    #[inline(always)]
+    pub(crate) fn deliver(
+        &mut self,
+        end: EndKey,
+        (delivery, settled): (u32, Settled),
+        message: Message,
+        extent: Extent,
+    ) -> bool {
         let place = place(end);
-        let (link, is_taken) = match self.ends.get(place) {
+        let (link, taken) = match self.ends.get(place) {
             Some(End::Sender(sender)) => {
                 let (key, address, to, link) =
                     (sender.key.clone(), sender.address.clone(), Arc::clone(&sender.to), sender.link);
                 let (address, edge) = (address.as_ref(), sender.edge.map(|(_, edge)| edge));
                 let from = if edge.is_some() { From::Edge(&to) } else { From::Client(&to) };
                 let passage = Passage { edge, ..Passage::HERE };
-                let entry = Entry { key: &key, address, passage, from };
+                let entry = Entry { key: &key, address, passage, from, extent };
                 (link, self.pass(of_sender(place), delivery, settled, &entry, message))
             }
             Some(&End::Joint(joint)) if joint.kind == JointKind::MessagesIn => {
                 let coming = (delivery, settled);
-                (joint.link, self.handle_from_router((place, joint.link), None, coming, message))
+                (joint.link, self.handle_from_router((place, joint.link), None, coming, (message, extent)))
             }
-            Some(&End::Joint(joint)) => return self.hear(joint, message),
+            Some(&End::Joint(joint)) => {
+                self.hear(joint, message);
+                return false;
+            }
             Some(&End::Edge(EdgeEnd { link, edge, kind: EdgeKind::Messages, .. })) => {
-                (link, self.handle_from_router((place, link), Some(edge), (delivery, settled), message))
+                (link, self.handle_from_router((place, link), Some(edge), (delivery, settled), (message, extent)))
             }
-            Some(&End::Edge(end)) => return self.hear_edge(place, end, (delivery, settled), &message),
-            Some(End::Receiver(_) | End::Relay(_)) | None => return,
+            Some(&End::Edge(end)) => {
+                self.hear_edge(place, end, (delivery, settled), &message);
+                return false;
+            }
+            Some(End::Receiver(_) | End::Relay(_)) | None => return false,
         };
-        if !is_taken {
+        if taken.is_err() {
             let text = "a transfer came without credit";
             let refusal = Refusal::new(Condition::TransferLimitExceeded, text);
             self.out.events.push_back((link, Event::Detached { refusal }));
             self.detach(end);
         }
+        matches!(taken, Ok(Some(_)))
     }
 
     /// Takes what another shard says.
     pub fn handle_crossing(&mut self, from: u16, crossing: Crossing) {
         match crossing {
             Crossing::Deliver { consumers, number, settled, message, away } => {
-                self.chosen.links.clear();
-                let known = (&self.consumers, &self.neighbours);
-                let places = consumers.of(self.shard).filter_map(|consumer| receiver_of(known, consumer));
-                self.chosen.links.extend(places.map(of_receiver));
-                let passing = Passing { message, away, consumers: Consumers::Here };
+                self.choose_here(&consumers);
+                let passing = Passing { message, away, consumers: Consumers::Here, extent: Extent::Whole };
                 let taken = self.take(lane_in(from), number, settled, passing);
                 if settled == Settled::No {
                     self.waiting.came.note(from, number, taken.ok().flatten());
@@ -81,6 +98,16 @@ impl Router {
             }
             Crossing::Attach { target, said } => self.attach_through(target, said),
             Crossing::Through { to, said } => self.out.events.push_back((to, Event::Through(said))),
+            Crossing::Received { number, state } => {
+                if let Some(copy) = self.waiting.away.get(number) {
+                    self.settlement.handle_outcome(copy, Some(*state), Settling::Unsettled);
+                    self.act();
+                }
+            }
+            Crossing::Begins(begins) => self.handle_begins(from, *begins),
+            Crossing::Part { stream, bytes, following } => self.handle_crossing_part(from, stream, bytes, following),
+            Crossing::Aborted { stream } => self.handle_crossing_aborted(from, stream),
+            Crossing::Taken { stream, octets } => self.handle_taken(stream, octets),
             Crossing::Forget { number } => {
                 if let Some(delivery) = self.waiting.came.of(from, number) {
                     self.settlement.handle_left(delivery);
@@ -88,6 +115,14 @@ impl Router {
                 }
             }
         }
+    }
+
+    /// Puts the links to those of a message's consumers together that are of this shard.
+    pub(crate) fn choose_here(&mut self, consumers: &Consumers) {
+        self.chosen.links.clear();
+        let known = (&self.consumers, &self.neighbours);
+        let places = consumers.of(self.shard).filter_map(|consumer| receiver_of(known, consumer));
+        self.chosen.links.extend(places.map(of_receiver));
     }
 
     /// A receiver accepted a delivery, and waits for no confirmation.
@@ -129,7 +164,8 @@ impl Router {
         }
     }
 
-    /// A receiver wants its credit used up now: nothing waits for one that has some, so that all of it is left over.
+    /// A receiver wants its credit used up now: nothing waits for one that has some, so that all of it is left over, unless a message goes out
+    /// in parts, and what waits behind that has it first.
     pub(crate) fn drain(&mut self, end: EndKey) {
         if let Some(&End::Joint(joint)) = self.ends.get(place(end)) {
             return self.drain_control(joint);
@@ -137,9 +173,9 @@ impl Router {
         if let Some(&End::Edge(end)) = self.ends.get(place(end)) {
             return self.drain_edge(end);
         }
-        if let Some((link, unused)) = self.receiver(end) {
-            self.settlement.handle_credit(of_receiver(place(end)), 0);
-            self.out.events.push_back((link, Event::Drained { unused }));
+        if let Some((_, credit)) = self.receiver(end) {
+            self.settlement.handle_drain(of_receiver(place(end)), credit);
+            self.act();
         }
     }
 
@@ -160,7 +196,7 @@ impl Router {
         settled: Settled,
         entry: &Entry<'_>,
         message: Message,
-    ) -> bool {
+    ) -> Result<Option<DeliveryKey>, Overrun> {
         assert!(message.content == Content::Here, "what goes through files is refused where it comes in");
         self.chosen.targets.clear();
         self.chosen.links.clear();
@@ -180,13 +216,15 @@ impl Router {
         let Chosen { spread, targets, .. } = &mut self.chosen;
         // Who goes nowhere is released, or dropped and counted, whatever the reason.
         let taken = choose_at(&self.table, address, passage, spread, own, targets);
-        let away = taken.ok().and_then(|taken| self.away(&message, entry, &taken));
+        let (extent, away) = (entry.extent, taken.ok().and_then(|taken| self.away(&message, entry, &taken)));
         let message = match entry.from {
-            From::Router | From::Edge(_) if self.chosen.has_clients() => for_clients(&message).unwrap_or(message),
+            From::Router | From::Edge(_) if self.chosen.has_clients() => {
+                for_clients(&message, extent).unwrap_or(message)
+            }
             From::Router | From::Edge(_) | From::Client(_) => message,
         };
         let consumers = self.find_ways(priority);
-        self.take(from, number, settled, Passing { message, away, consumers }).is_ok()
+        self.take(from, number, settled, Passing { message, away, consumers, extent })
     }
 
     /// The message for other routers, if it is for some. One that cannot go on is for none.
@@ -203,9 +241,16 @@ impl Router {
     }
 
     /// Takes a message that is for nobody.
-    pub(crate) fn take_nowhere(&mut self, from: InLink, number: u32, settled: Settled, message: Message) -> bool {
+    pub(crate) fn take_nowhere(
+        &mut self,
+        from: InLink,
+        number: u32,
+        settled: Settled,
+        message: Message,
+    ) -> Result<Option<DeliveryKey>, Overrun> {
         self.chosen.links.clear();
-        self.take(from, number, settled, Passing { message, away: None, consumers: Consumers::Here }).is_ok()
+        let (away, consumers, extent) = (None, Consumers::Here, Extent::Whole);
+        self.take(from, number, settled, Passing { message, away, consumers, extent })
     }
 
     /// Puts the links to a message's targets together, of which each shard has one; gives those of other shards.
@@ -240,7 +285,7 @@ impl Router {
     }
 
     /// Takes a message for those whose links are put together.
-    fn take(
+    pub(crate) fn take(
         &mut self,
         from: InLink,
         number: u32,
@@ -251,21 +296,34 @@ impl Router {
             Settled::Yes => Settling::Settled,
             Settled::No => Settling::Unsettled,
         };
-        let taken = self.settlement.handle_delivery(from, number, settling, &self.chosen.links, passing);
+        let (settlement, links) = (&mut self.settlement, &self.chosen.links);
+        let taken = match passing.extent {
+            Extent::Whole => settlement.handle_delivery(from, number, settling, links, passing),
+            Extent::Begins(beginning) => {
+                settlement.handle_beginning(from, number, settling, links, (beginning, passing))
+            }
+        };
         self.act();
         taken
     }
 
     /// A receiver of this shard decided on what it has.
     fn decide(&mut self, key: u64, state: State) {
-        let Some(Held { receiver, at, copy }) = self.waiting.held.remove(Place::from_bits(key)) else { return };
+        let Some(copy) = self.take_held(key) else { return };
+        self.settlement.handle_outcome(copy, Some(state), Settling::Settled);
+        self.act();
+    }
+
+    /// Takes out a copy that a receiver of this shard has.
+    #[inline]
+    pub(crate) fn take_held(&mut self, key: u64) -> Option<CopyKey> {
+        let Held { receiver, at, copy } = self.waiting.held.remove(Place::from_bits(key))?;
         if let Some(End::Receiver(receiver)) = self.ends.get_mut(receiver) {
             receiver.held.swap_remove(at as usize);
             let moved = receiver.held.get(at as usize).and_then(|key| self.waiting.held.get_mut(*key));
             moved.into_iter().for_each(|moved| moved.at = at);
         }
-        self.settlement.handle_outcome(copy, Some(state), Settling::Settled);
-        self.act();
+        Some(copy)
     }
 
     /// Does what the settlement machine wants done.
@@ -273,6 +331,9 @@ impl Router {
         while let Some(action) = self.settlement.poll_deed() {
             match action {
                 Action::Send { link, copy, settling, content } => self.send(link, copy, settling, content),
+                Action::TellSender { link, number, state: Some(State::Received(state)), .. } => {
+                    self.tell_received(link, number, state);
+                }
                 Action::TellSender { link, number, state, .. } => {
                     self.tell(link, number, state.unwrap_or(State::Released));
                 }
@@ -283,15 +344,17 @@ impl Router {
                     let Named::Lane(shard) = named(link.0) else { unreachable!("copies of other shards have names") };
                     self.out.crossings.push_back((shard, Crossing::Forget { number: name }));
                 }
-                Action::Abort { .. } | Action::Credit { .. } | Action::Drained { .. } => {
-                    unreachable!("messages come whole, credit is asked for, and it is taken back here")
-                }
+                Action::SendPart { link, copy, bytes, following } => self.send_part(link, copy, bytes, following),
+                Action::Abort { link, copy } => self.abort(link, copy),
+                Action::Taken { link, stream, octets } => self.tell_taken(link, stream, octets),
+                Action::Drained { link, unused } => self.tell_drained(link, unused),
+                Action::Credit { .. } => unreachable!("credit is asked for"),
             }
         }
     }
 
     fn send(&mut self, link: OutLink, copy: CopyKey, settling: Settling, passing: Passing) {
-        let Passing { message, away, consumers } = passing;
+        let Passing { message, away, consumers, extent } = passing;
         match named(link.0) {
             Named::End(place) => {
                 let Some(End::Receiver(receiver)) = self.ends.get_mut(place) else { return };
@@ -309,7 +372,11 @@ impl Router {
                         key.to_bits()
                     }
                 };
-                self.out.events.push_back((link, Event::Deliver { key, message }));
+                let event = match extent {
+                    Extent::Whole => Event::Deliver { key, message },
+                    Extent::Begins(beginning) => self.waiting.streams.begin(copy, key, message, beginning),
+                };
+                self.out.events.push_back((link, event));
             }
             Named::Lane(shard) => {
                 // A lane takes everything: what it was given credit for once it gets again.
@@ -324,8 +391,26 @@ impl Router {
                         (number, Settled::No)
                     }
                 };
-                self.out.crossings.push_back((shard, Crossing::Deliver { consumers, number, settled, message, away }));
+                let crossing = match extent {
+                    Extent::Whole => Crossing::Deliver { consumers, number, settled, message, away },
+                    Extent::Begins(Beginning { octets, .. }) => {
+                        let stream = self.waiting.streams.add(copy);
+                        Crossing::Begins(Box::new(Begins { consumers, number, settled, message, away, stream, octets }))
+                    }
+                };
+                self.out.crossings.push_back((shard, crossing));
             }
+        }
+    }
+
+    /// The link of an end whose peer sends.
+    pub(crate) fn sender_link(&self, place: Place) -> Option<LinkKey> {
+        match self.ends.get(place)? {
+            End::Sender(sender) => Some(sender.link),
+            End::Relay(link) => Some(*link),
+            End::Joint(joint) => Some(joint.link),
+            End::Edge(end) => Some(end.link),
+            End::Receiver(_) => None,
         }
     }
 
@@ -333,13 +418,7 @@ impl Router {
     fn tell(&mut self, link: InLink, number: u32, state: State) {
         match named(link.0) {
             Named::End(place) => {
-                let link = match self.ends.get(place) {
-                    Some(End::Sender(sender)) => sender.link,
-                    Some(End::Relay(link)) => *link,
-                    Some(End::Joint(joint)) => joint.link,
-                    Some(End::Edge(end)) => end.link,
-                    Some(End::Receiver(_)) | None => return,
-                };
+                let Some(link) = self.sender_link(place) else { return };
                 self.tell_settled(link, number, outcome(&state));
             }
             Named::Lane(shard) => {

@@ -19,15 +19,28 @@ use crate::entry::{Entry, From};
 use crate::limits::{ENDS_MAX, PUBLISHED_MAX};
 use crate::router::Router;
 use crate::states::state;
+use crate::streams::Extent;
 
 impl Router {
-    /// Takes a message of a relay, which names its address.
-    pub(crate) fn publish(&mut self, link: LinkKey, delivery: u32, settled: Settled, publish: Publish) {
+    /// Takes a message of a relay, which names its address, or the beginning of one; gives whether somebody is to have it.
+    pub(crate) fn publish(
+        &mut self,
+        link: LinkKey,
+        delivery: u32,
+        settled: Settled,
+        (publish, extent): (Publish, Extent),
+    ) -> bool {
         let Publish { address: to, message, tag, .. } = publish;
         let key = match self.key(&to, table::End::Sender, None) {
             Ok(key) => key,
-            Err(_) if settled == Settled::Yes => return self.settlement.note_dropped(),
-            Err(refusal) => return self.refuse_published((link, delivery), refusal, tag),
+            Err(_) if settled == Settled::Yes => {
+                self.settlement.note_dropped();
+                return false;
+            }
+            Err(refusal) => {
+                self.refuse_published((link, delivery), refusal, tag);
+                return false;
+            }
         };
         let place = self.relay(link).filter(|place| {
             settled == Settled::Yes || self.settlement.unsettled(of_sender(*place)) < PUBLISHED_MAX as usize
@@ -39,7 +52,8 @@ impl Router {
                 let key = up.unwrap_or(key);
                 let address = self.table.find(&key).cloned();
                 let (address, passage, from) = (address.as_ref(), Passage::HERE, From::Client(&to));
-                self.pass(of_sender(place), delivery, settled, &Entry { key: &key, address, passage, from }, message);
+                let entry = Entry { key: &key, address, passage, from, extent };
+                return matches!(self.pass(of_sender(place), delivery, settled, &entry, message), Ok(Some(_)));
             }
             (None, Settled::Yes) => self.settlement.note_dropped(),
             // Its sender is to wait for those that it has.
@@ -48,6 +62,7 @@ impl Router {
                 self.tell_settled(link, delivery, Outcome::Released);
             }
         }
+        false
     }
 
     /// A relay's message goes nowhere. Its sender is told by an outcome, if its link knows one for that, and else by the end of that.

@@ -35,6 +35,7 @@ use crate::joints::{Joint, JointKind, Neighbours};
 use crate::limits::{ENDS_MAX, LOOKS_MAX};
 use crate::registry::{Answer, Changed, Note, Update};
 use crate::senders::{Due, Senders};
+use crate::streams::{Extent, Streams};
 
 /// What a shard's router is told at its start.
 #[derive(Clone, Debug)]
@@ -98,6 +99,8 @@ pub(crate) struct Waiting {
     pub away: AwayCopies,
     /// Deliveries from other shards.
     pub came: Came,
+    /// Copies that go out in parts.
+    pub streams: Streams,
 }
 
 /// Where a message's targets are put together, and the links to them; by what was chosen before.
@@ -163,6 +166,7 @@ pub(crate) struct Passing {
     /// The same for other routers, if it is for some.
     pub away: Option<Box<Message>>,
     pub consumers: Consumers,
+    pub extent: Extent,
 }
 
 /// A copy that a receiver of this shard has.
@@ -189,7 +193,7 @@ impl Router {
         // What comes over lanes is held back where it comes from.
         for other in (0..shards).filter(|other| *other != shard) {
             begin_lane(&mut settlement, lane_in(other));
-            settlement.handle_out(lane_out(other), OutKind::Deciding, u32::MAX);
+            settlement.handle_out(lane_out(other), OutKind::Lane, u32::MAX);
             settlement.handle_credit(lane_out(other), u32::MAX);
         }
         Self {
@@ -237,7 +241,7 @@ impl Router {
                 self.handle_deliver(end, delivery, settled, message);
             }
             Command::Publish { link, delivery, settled, publish } => {
-                self.publish(link, delivery, settled, *publish);
+                self.publish(link, delivery, settled, (*publish, Extent::Whole));
             }
             Command::Settle { end, key, outcome, confirm } => self.handle_settle(end, key, outcome, confirm),
             Command::Accept { count, keys, .. } => {
@@ -451,6 +455,7 @@ impl Router {
         let held =
             self.ends.iter().map(|(_, end)| if let End::Receiver(receiver) = end { receiver.held.len() } else { 0 });
         assert_eq!(held.sum::<usize>(), self.waiting.held.len(), "what is held somebody has");
+        assert_eq!(self.waiting.streams.len(), self.settlement.open_copies(), "what began has a number until it ends");
         let ends = self.senders.count() + receivers + self.relays.len() + self.neighbours.joints() + self.edges.ends;
         assert_eq!(ends, self.ends.len(), "each sender is found by its address, each relay by its link");
     }
@@ -504,6 +509,7 @@ impl Router {
                 }
             }
             Some(End::Joint(joint)) => {
+                self.neighbours.said.remove(&place);
                 if joint.kind == JointKind::MessagesIn {
                     self.settlement.handle_in_lost(of_sender(place));
                 }

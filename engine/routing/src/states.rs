@@ -2,7 +2,7 @@
 //!
 //! Guarantee: an outcome becomes a state and that outcome again.
 //!
-//! Not here: states that decide nothing. What a receiver says of how far it has come ends with its connection.
+//! Of states that decide nothing one passes: how far a receiver has come.
 
 use bytes::Bytes;
 use engine_core::command::{Modified, Outcome};
@@ -13,6 +13,7 @@ use engine_message::{DecodeError, Symbol};
 use engine_router::settlement::State;
 
 const ERROR: u8 = 0x1d;
+const RECEIVED: u8 = 0x23;
 const REJECTED: u8 = 0x25;
 const MODIFIED: u8 = 0x27;
 
@@ -36,6 +37,24 @@ pub(crate) fn outcome(state: &State) -> Outcome {
         }
         State::Released | State::Received(_) | State::Transactional(_) => Outcome::Released,
     }
+}
+
+/// The state of how far a receiver has come (part 3.4.1).
+pub(crate) fn received(section: u32, offset: u64) -> State {
+    let mut out = Vec::new();
+    let mut list = Compound::described(&mut out, RECEIVED);
+    list.put(|out| encode::uint(out, section));
+    list.put(|out| encode::ulong(out, offset));
+    list.finish();
+    State::Received(out.into())
+}
+
+/// Section and offset of such a state; nothing if it cannot be read.
+pub(crate) fn read_received(encoded: &[u8]) -> Option<(u32, u64)> {
+    let mut reader = Reader::new(encoded);
+    reader.descriptor().ok()?;
+    let mut fields = reader.list().ok()?.reader;
+    Some((fields.uint().ok()?, fields.ulong().ok()?))
 }
 
 fn rejected(refusal: Option<&Refusal>) -> Bytes {
@@ -125,10 +144,19 @@ mod tests {
         assert_eq!(outcome(&State::failed()), modified(true, false, None), "what a router says itself");
     }
 
+    #[test]
+    fn how_far_a_receiver_has_come_is_read_as_it_was_written() {
+        for (section, offset) in [(0, 0), (3, 17), (u32::MAX, u64::MAX)] {
+            let State::Received(encoded) = received(section, offset) else { panic!("it is that state") };
+            assert_eq!(read_received(&encoded), Some((section, offset)));
+        }
+    }
+
     proptest! {
         #[test]
         fn any_octets_are_an_outcome(octets in proptest::collection::vec(any::<u8>(), 0..40)) {
             let octets = Bytes::from(octets);
+            read_received(&octets);
             outcome(&State::Rejected(octets.clone()));
             outcome(&State::Modified(octets));
         }

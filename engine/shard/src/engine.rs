@@ -7,11 +7,13 @@
 
 use std::collections::BTreeMap;
 
-use engine_core::command::{Command, Outcome, Part, Settled};
+use bytes::Bytes;
+use engine_core::command::{Command, Outcome, Part, Publish, Settled};
 use engine_core::event::{Event, Shown};
 use engine_core::key::{EndKey, LinkKey, Port};
 use engine_core::message::Message;
 use engine_core::step::Committer;
+use engine_core::stream::Following;
 use engine_core::through::{Going, Half, NoRoute, Said};
 use engine_core::{Answer, Core, Version};
 use storage_journal::{Done, Order};
@@ -22,7 +24,7 @@ use crate::mesh::{Mesh, Parcel};
 use crate::store::{Store, StoreError, StoreTotals};
 use engine_catalogue::Resolved;
 use engine_ledger::Ledger;
-use engine_routing::{Answer as RouterAnswer, Crossing, Note, Order as RouterOrder, Router, Update};
+use engine_routing::{Answer as RouterAnswer, Brought, Crossing, Note, Order as RouterOrder, Router, Update};
 
 /// In place of the shard that owns an address: it is routed, and every shard's router is its owner for links of that shard.
 pub const ROUTED: u16 = u16::MAX;
@@ -277,6 +279,41 @@ impl Engine {
         }
     }
 
+    /// Hands the router the beginning of a message, whose parts follow; gives what it counts until the router says that it is gone.
+    pub fn begin_stream(&mut self, end: EndKey, delivery: u32, settled: Settled, message: Message) -> u64 {
+        self.routed().handle_beginning(end, delivery, settled, message)
+    }
+
+    /// The same of a relay's.
+    pub fn begin_published(&mut self, link: LinkKey, delivery: u32, settled: Settled, publish: Publish) -> u64 {
+        self.routed().handle_published(link, delivery, settled, publish)
+    }
+
+    /// Hands the router what follows in a message; gives what it counts until the router says that it is gone.
+    pub fn continue_stream(&mut self, by: Brought, delivery: u32, bytes: Bytes, following: Following) -> u64 {
+        self.routed().handle_part(by, delivery, bytes, following)
+    }
+
+    /// A sender aborts a message that the router has the beginning of.
+    pub fn abort_stream(&mut self, by: Brought, delivery: u32) {
+        self.routed().handle_aborted(by, delivery);
+    }
+
+    /// A sender settles a message that the router has the beginning of.
+    pub fn settle_stream(&mut self, by: Brought, delivery: u32) {
+        self.routed().handle_settled(by, delivery);
+    }
+
+    /// So many octets of a message that the router sends in parts were passed on.
+    pub fn pass_stream(&mut self, stream: u64, octets: u64) {
+        self.routed().handle_taken(stream, octets);
+    }
+
+    /// A consumer says how far it has come with a delivery of the router's.
+    pub fn note_received(&mut self, key: u64, section: u32, offset: u64) {
+        self.routed().handle_received(key, section, offset);
+    }
+
     /// Settles what a consumer holds and accepted, without confirmation.
     #[inline]
     pub fn accept(&mut self, owner: u16, end: EndKey, key: u64) {
@@ -410,11 +447,24 @@ impl Engine {
         self.busy |= router.is_busy();
         let octets_max = router.octets_max() / ROUTED_BACKLOG_SHARE;
         while let Some((to, crossing)) = router.poll_crossing() {
-            if let Crossing::Deliver { number, settled, .. } = crossing {
+            let settled = match &crossing {
+                Crossing::Deliver { settled, .. } => Some(*settled),
+                Crossing::Begins(begins) => Some(begins.settled),
+                _ => None,
+            };
+            if matches!(crossing, Crossing::Received { .. }) && self.mesh.backlog(to).parcels > 0 {
+                // What comes later says more.
+                continue;
+            }
+            if let Some(settled) = settled {
                 let backlog = self.mesh.backlog(to);
                 let is_long = settled == Settled::Yes && backlog.parcels >= SETTLED_BACKLOG_MAX;
                 if is_long || backlog.octets > octets_max {
-                    router.handle_unsent(to, number, settled);
+                    match crossing {
+                        Crossing::Begins(begins) => router.handle_unsent_beginning(to, &begins),
+                        Crossing::Deliver { number, .. } => router.handle_unsent(to, number, settled),
+                        _ => {}
+                    }
                     // Its sender is told in the next turn.
                     self.busy = true;
                     continue;

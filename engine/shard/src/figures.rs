@@ -152,6 +152,11 @@ pub const ROUTER_FIGURES: Figures<RouterTotals> = Figures {
         )
         .metric("heddle_router_modified_total")
         .column("modified"),
+        RouterFigure::counter("aborted", "Messages that their senders gave up, or lost, half-way.", Unit::Count, |r| {
+            Value::Count(r.deliveries.aborted)
+        })
+        .metric("heddle_router_aborted_total")
+        .column("aborted"),
         RouterFigure::counter("dropped", "Settled messages that nobody could be sent.", Unit::Count, |r| {
             Value::Count(r.deliveries.dropped)
         })
@@ -167,7 +172,7 @@ pub const ROUTER_FIGURES: Figures<RouterTotals> = Figures {
         .column("dropped late"),
         RouterFigure::counter(
             "refused",
-            "Copies that were released since they would have had to wait, and memory was used up.",
+            "Copies that were released since they would have had to wait, and messages in parts that were given up, as memory was used up.",
             Unit::Count,
             |r| Value::Count(r.deliveries.refused),
         )

@@ -1,8 +1,11 @@
 //! What the settlement machine asks its host to do, and what it has done in sum.
 
+use bytes::Bytes;
+
 use super::deliveries::{CopyKey, DeliveryKey};
 use super::links::{InLink, OutLink};
 use super::state::{Settling, State};
+use super::streams::Following;
 
 /// What is to be done, in the order in which it is polled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +20,26 @@ pub enum Action<M = ()> {
         settling: Settling,
         /// What its sender sent.
         content: M,
+    },
+    /// The next part of a copy that began goes out.
+    SendPart {
+        /// Over which link.
+        link: OutLink,
+        /// Which.
+        copy: CopyKey,
+        /// Its octets.
+        bytes: Bytes,
+        /// Whether the message ends with it.
+        following: Following,
+    },
+    /// So much of a delivery that comes in parts is not kept any more: there is room for as much.
+    Taken {
+        /// Over which link it comes.
+        link: InLink,
+        /// The number by which its parts come.
+        stream: u64,
+        /// What they count.
+        octets: u64,
     },
     /// What was sent of a copy is to be aborted.
     Abort {
@@ -79,6 +102,8 @@ pub enum Action<M = ()> {
     Drained {
         /// On which link.
         link: OutLink,
+        /// What was left of it.
+        unused: u32,
     },
 }
 
@@ -93,11 +118,13 @@ pub struct Totals {
     pub released: u64,
     /// The same, modified.
     pub modified: u64,
+    /// Deliveries that their senders aborted, or did not end.
+    pub aborted: u64,
     /// Settled deliveries that nobody could take.
     pub dropped: u64,
     /// Copies that nobody waits for and that were dropped, since their receiver did not keep up.
     pub dropped_late: u64,
-    /// Copies that were released in place of waiting, since what waits has as much memory as it may.
+    /// Copies that were released in place of waiting, and messages in parts that were given up, since what waits has as much memory as it may.
     pub refused: u64,
 }
 

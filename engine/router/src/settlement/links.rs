@@ -27,6 +27,8 @@ pub enum InKind {
 pub enum OutKind {
     /// Somebody who decides.
     Deciding,
+    /// Another part of the router, which decides likewise, and takes parts of several messages between each other.
+    Lane,
     /// Somebody who wants all settled, or is in the program: what is sent counts as accepted.
     Settled,
 }
@@ -86,6 +88,10 @@ pub(super) struct Out {
     pub kind: OutKind,
     pub capacity: u32,
     pub credit: u32,
+    /// Its credit while a message goes out in parts, and nothing else may.
+    pub withheld: Option<u32>,
+    /// Whether it wants that credit used up when the message has ended.
+    pub is_draining: bool,
     /// What waits for credit.
     pub line: Line,
     /// What was sent, and has no last word, each at the place that it knows.
@@ -94,6 +100,12 @@ pub(super) struct Out {
 
 impl Out {
     pub fn new(kind: OutKind, capacity: u32) -> Self {
-        Self { kind, capacity, credit: 0, line: Line::default(), sent: Vec::new() }
+        let (line, sent) = (Line::default(), Vec::new());
+        Self { kind, capacity, credit: 0, withheld: None, is_draining: false, line, sent }
+    }
+
+    /// What it may be sent still, now or when what goes out in parts has ended.
+    pub fn unused(&self) -> u32 {
+        self.credit + self.withheld.unwrap_or(0)
     }
 }

@@ -13,7 +13,7 @@
 //!
 //! Its host chooses the receivers (`forward`), and keeps the message: a copy's key says which. It polls actions after each input.
 //!
-//! Not here: when copies are sent (`sending.rs`); what outcomes do (`outcomes.rs`); parts of large messages; links that are routed as a whole, which need no settlement of
+//! Not here: when copies are sent (`sending.rs`), also in parts (`streaming.rs`); what outcomes do (`outcomes.rs`); links that are routed as a whole, which need no settlement of
 //! their own.
 
 use std::collections::VecDeque;
@@ -23,6 +23,7 @@ use super::deliveries::{CopyKey, Deliveries, DeliveryKey, Stage};
 use super::line::Row;
 use super::links::{In, InKind, InLink, Out, OutKind, OutLink, Standing};
 use super::state::{Settling, State};
+use super::streams::{Beginning, Streams};
 use super::table::Table;
 
 /// A sender sent without credit: its link is to end (`amqp:link:transfer-limit-exceeded`).
@@ -44,6 +45,7 @@ pub struct Settlement<M = ()> {
     pub(super) ins: Table<In>,
     pub(super) outs: Table<Out>,
     pub(super) deliveries: Deliveries<M>,
+    pub(super) streams: Streams,
     pub(super) actions: VecDeque<Action<M>>,
     pub(super) totals: Totals,
     /// Links with credit that is to be said.
@@ -66,6 +68,7 @@ impl<M> Settlement<M> {
             ins: Table::default(),
             outs: Table::default(),
             deliveries: Deliveries::default(),
+            streams: Streams::default(),
             actions: VecDeque::new(),
             totals: Totals::default(),
             credited: VecDeque::new(),
@@ -120,6 +123,18 @@ impl<M: Clone> Settlement<M> {
         receivers: &[OutLink],
         content: M,
     ) -> Result<Option<DeliveryKey>, Overrun> {
+        self.enter((link, number, settling), receivers, content, None)
+    }
+
+    /// Takes a delivery, or the beginning of one. Part of both callers, so that what is whole is not asked for more.
+    #[inline(always)]
+    pub(super) fn enter(
+        &mut self,
+        (link, number, settling): (InLink, u32, Settling),
+        receivers: &[OutLink],
+        content: M,
+        beginning: Option<Beginning>,
+    ) -> Result<Option<DeliveryKey>, Overrun> {
         let sender = self.ins.get_mut(link.0).ok_or(Overrun)?;
         sender.credit = sender.credit.checked_sub(1).ok_or(Overrun)?;
         let waiting = (settling == Settling::Unsettled).then_some((link, number));
@@ -134,6 +149,7 @@ impl<M: Clone> Settlement<M> {
             sender.unsettled.push(key);
         }
         self.fill(link);
+        beginning.into_iter().for_each(|beginning| self.begin(key, link, beginning, receivers.len()));
         for (index, receiver) in (0..).zip(receivers) {
             self.put(*receiver, CopyKey { delivery: key, index });
         }
@@ -143,7 +159,10 @@ impl<M: Clone> Settlement<M> {
     /// A receiver may be sent so many, from now on.
     pub fn handle_credit(&mut self, link: OutLink, credit: u32) {
         if let Some(receiver) = self.outs.get_mut(link.0) {
-            receiver.credit = credit;
+            match &mut receiver.withheld {
+                Some(withheld) => *withheld = credit,
+                None => receiver.credit = credit,
+            }
         }
         self.advance(link);
     }
@@ -152,8 +171,20 @@ impl<M: Clone> Settlement<M> {
     pub fn handle_drain(&mut self, link: OutLink, credit: u32) {
         self.handle_credit(link, credit);
         if let Some(receiver) = self.outs.get_mut(link.0) {
-            receiver.credit = 0;
-            self.actions.push_back(Action::Drained { link });
+            receiver.is_draining = true;
+        }
+        self.answer_drain(link);
+    }
+
+    /// Uses up the credit that a receiver wants used up. As long as a message goes out in parts, what waits behind it may have it.
+    pub(super) fn answer_drain(&mut self, link: OutLink) {
+        if let Some(receiver) = self.outs.get_mut(link.0)
+            && receiver.is_draining
+            && receiver.withheld.is_none()
+        {
+            receiver.is_draining = false;
+            let unused = std::mem::take(&mut receiver.credit);
+            self.actions.push_back(Action::Drained { link, unused });
         }
     }
 
@@ -170,6 +201,11 @@ impl<M: Clone> Settlement<M> {
 
     /// The same without credit, which waits for `poll_credit`.
     pub fn poll_deed(&mut self) -> Option<Action<M>> {
+        let deed = self.actions.pop_front();
+        if deed.is_some() || self.streams.freed.is_empty() {
+            return deed;
+        }
+        self.go_on();
         self.actions.pop_front()
     }
 
@@ -221,7 +257,7 @@ impl<M: Clone> Settlement<M> {
     /// Octets of what is under way.
     #[must_use]
     pub fn octets(&self) -> u64 {
-        self.deliveries.octets()
+        self.deliveries.octets() + self.streams.octets()
     }
 
     /// What a sender has unsettled.
@@ -240,7 +276,7 @@ impl<M: Clone> Settlement<M> {
     /// How many more a receiver may be sent.
     #[must_use]
     pub fn credit(&self, link: OutLink) -> u32 {
-        self.outs.get(link.0).map_or(0, |receiver| receiver.credit)
+        self.outs.get(link.0).map_or(0, Out::unused)
     }
 
     /// What a receiver has to do: copies that wait for its credit, and those that it has not settled.
@@ -267,7 +303,7 @@ impl<M: Clone> Settlement<M> {
     pub fn standing_out(&self, link: OutLink) -> Option<Standing> {
         let receiver = self.outs.get(link.0)?;
         let (waiting, unsettled) = (receiver.line.len(), receiver.sent.len());
-        Some(Standing { capacity: receiver.capacity, credit: receiver.credit, waiting, unsettled })
+        Some(Standing { capacity: receiver.capacity, credit: receiver.unused(), waiting, unsettled })
     }
 
     /// Whether a copy waits, or was sent and has no last word.
@@ -313,7 +349,24 @@ impl<M: Clone> Settlement<M> {
             copies += receiver.line.len() + receiver.sent.len();
         }
         self.deliveries.check();
+        self.streams.check(|key| Some(self.deliveries.get(key)?.copies.len()));
+        self.check_withheld();
         assert!(self.deliveries.count() <= copies, "a delivery has a copy that is under way");
+    }
+
+    /// Asserts that a link is kept for the one message in parts that it carries.
+    fn check_withheld(&self) {
+        for (link, receiver) in self.outs.iter() {
+            let open = receiver.sent.iter().filter(|copy| self.streams.is_open(**copy)).count();
+            let is_freed = self.streams.freed.contains(&OutLink(link));
+            match receiver.kind {
+                OutKind::Lane => assert!(receiver.withheld.is_none(), "a lane carries any number of messages"),
+                OutKind::Deciding | OutKind::Settled => {
+                    assert!(open <= 1, "a link carries one message in parts at a time");
+                    assert!(receiver.withheld.is_some() == (open == 1 || is_freed), "and nothing else meanwhile");
+                }
+            }
+        }
     }
 
     /// Gives a sender what it may have.

@@ -8,6 +8,8 @@ mod machine;
 mod outcomes;
 mod sending;
 mod state;
+mod streaming;
+mod streams;
 mod table;
 
 pub use action::{Action, Totals};
@@ -15,3 +17,4 @@ pub use deliveries::{CopyKey, DeliveryKey};
 pub use links::{InKind, InLink, OutKind, OutLink, Standing};
 pub use machine::{Bound, Overrun, Settlement};
 pub use state::{Settling, State};
+pub use streams::{Beginning, Following, Kept, part_octets};

@@ -44,7 +44,8 @@ impl<M: Clone> Settlement<M> {
                 Stage::Sent | Stage::Decided => {
                     let (link, state) = (known.link, state.clone());
                     self.actions.push_back(Action::TellReceiver { link, copy, state, settling });
-                    if settling == Settling::Settled {
+                    // One that is sent in parts goes on to its end.
+                    if settling == Settling::Settled && !self.streams.is_open(copy) {
                         self.end(copy);
                     }
                 }
@@ -55,21 +56,27 @@ impl<M: Clone> Settlement<M> {
     }
 
     /// A sender aborts a delivery: what was sent of it is aborted, and nobody is told of the rest.
-    pub fn handle_abort(&mut self, delivery: DeliveryKey) {
-        let Some(known) = self.deliveries.get_mut(delivery) else { return };
+    /// Gives who waits for its outcome, and by which number.
+    pub fn handle_abort(&mut self, delivery: DeliveryKey) -> Option<(InLink, u32)> {
+        let known = self.deliveries.get_mut(delivery)?;
+        self.totals.aborted += 1;
         let (copies, sender, at) = (known.copies.clone(), known.sender.take(), known.at);
         for (index, known) in (0..).zip(copies) {
             let copy = CopyKey { delivery, index };
             match known.stage {
-                Stage::Sent => self.actions.push_back(Action::Abort { link: known.link, copy }),
+                // One that is sent in parts is aborted with its end.
+                Stage::Sent if !self.streams.is_open(copy) => {
+                    self.actions.push_back(Action::Abort { link: known.link, copy });
+                }
                 Stage::Waiting => self.take_waiting(&known),
-                Stage::Decided | Stage::Done => {}
+                Stage::Sent | Stage::Decided | Stage::Done => {}
             }
             self.end(copy);
         }
         if let Some((link, _)) = sender {
             self.release(link, at);
         }
+        sender
     }
 
     /// A receiver's link is gone: what it was not sent is released, what it was sent has failed.
@@ -83,8 +90,12 @@ impl<M: Clone> Settlement<M> {
         }
     }
 
-    /// A sender's link is gone: its deliveries go on as if they had been sent settled, and nobody hears what becomes of them.
+    /// A sender's link is gone: its deliveries go on as if they had been sent settled, and nobody hears what becomes of them. Those that are
+    /// not whole are aborted.
     pub fn handle_in_lost(&mut self, link: InLink) {
+        for key in self.streams.of_link(link) {
+            self.handle_abort(key);
+        }
         let Some(sender) = self.ins.remove(link.0) else { return };
         for key in sender.unsettled {
             let Some(delivery) = self.deliveries.get_mut(key) else { continue };
@@ -157,6 +168,9 @@ impl<M: Clone> Settlement<M> {
         let Some(known) = self.deliveries.copy(copy) else { return };
         self.take_sent(known);
         self.deliveries.set_stage(copy, Stage::Done);
+        if !self.streams.is_empty() {
+            self.close(copy);
+        }
         self.tell_decided(copy.delivery);
     }
 
@@ -168,6 +182,7 @@ impl<M: Clone> Settlement<M> {
             let state = delivery.heaviest.take().filter(|_| !is_told);
             let (sender, at) = (delivery.sender, delivery.at);
             self.tell(key, state, Settling::Settled);
+            self.forget_parts(key);
             self.deliveries.remove(key);
             if let Some((link, _)) = sender {
                 self.release(link, at);
@@ -192,7 +207,11 @@ impl<M: Clone> Settlement<M> {
         let Some(known) = self.deliveries.copy(copy) else { return };
         self.take_sent(known);
         self.deliveries.set_stage(copy, Stage::Done);
+        if !self.streams.is_empty() {
+            self.close(copy);
+        }
         if self.deliveries.get(copy.delivery).is_some_and(|delivery| delivery.is_done()) {
+            self.forget_parts(copy.delivery);
             self.deliveries.remove(copy.delivery);
         }
     }
@@ -205,7 +224,7 @@ impl<M: Clone> Settlement<M> {
         }
     }
 
-    fn take_waiting(&mut self, copy: &Copy) {
+    pub(super) fn take_waiting(&mut self, copy: &Copy) {
         if let Some(receiver) = self.outs.get_mut(copy.link.0) {
             receiver.line.remove(copy.number);
         }

@@ -21,7 +21,7 @@ impl<M: Clone> Settlement<M> {
             copy.number = number;
         }
         self.trim(link);
-        if row == Row::Awaited && self.deliveries.octets() > self.bound.octets_max {
+        if row == Row::Awaited && self.octets() > self.bound.octets_max {
             if let Some(receiver) = self.outs.get_mut(link.0) {
                 receiver.line.remove(number);
             }
@@ -32,9 +32,11 @@ impl<M: Clone> Settlement<M> {
 
     /// Drops the oldest copies that wait and that nobody waits for, as long as there are too many.
     pub(super) fn trim(&mut self, link: OutLink) {
-        while let Some(receiver) = self.outs.get_mut(link.0) {
+        loop {
+            let octets = self.octets();
+            let Some(receiver) = self.outs.get_mut(link.0) else { return };
             let is_long = receiver.line.len() > receiver.capacity as usize;
-            if !is_long && self.deliveries.octets() <= self.bound.octets_max / 2 {
+            if !is_long && octets <= self.bound.octets_max / 2 {
                 return;
             }
             let Some(copy) = receiver.line.pop_unawaited() else { return };
@@ -54,9 +56,12 @@ impl<M: Clone> Settlement<M> {
 
     /// Sends a copy that its receiver had credit for.
     fn give(&mut self, link: OutLink, copy: CopyKey) {
+        if !self.streams.is_empty() && self.streams.has(copy.delivery) {
+            return self.give_beginning(link, copy);
+        }
         let Some(receiver) = self.outs.get_mut(link.0) else { return };
         let is_waited_for = self.deliveries.get(copy.delivery).is_some_and(|delivery| delivery.sender.is_some());
-        if is_waited_for && receiver.kind == OutKind::Deciding {
+        if is_waited_for && receiver.kind != OutKind::Settled {
             self.deliveries.set_copy_place(copy, receiver.sent.len());
             receiver.sent.push(copy);
             self.send(link, copy, Settling::Unsettled);
@@ -69,7 +74,7 @@ impl<M: Clone> Settlement<M> {
         }
     }
 
-    fn send(&mut self, link: OutLink, copy: CopyKey, settling: Settling) {
+    pub(super) fn send(&mut self, link: OutLink, copy: CopyKey, settling: Settling) {
         if let Some(content) = self.deliveries.content(copy) {
             self.actions.push_back(Action::Send { link, copy, settling, content });
         }

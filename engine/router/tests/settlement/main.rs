@@ -4,3 +4,4 @@ mod bounds;
 mod chain;
 mod one;
 mod random;
+mod streaming;

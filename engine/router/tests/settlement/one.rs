@@ -233,7 +233,7 @@ fn who_does_not_keep_up_loses_what_was_sent_settled_and_nothing_else() {
     let sent = actions(&mut router);
     let is_sent = |action: &&Action| matches!(action, Action::Send { .. });
     assert_eq!(sent.iter().filter(is_sent).count(), 2);
-    assert!(sent.contains(&Action::Drained { link: OutLink(0) }));
+    assert!(sent.contains(&Action::Drained { link: OutLink(0), unused: 7 }));
 }
 
 #[test]

@@ -174,8 +174,9 @@ impl World {
                     assert!(self.copies.remove(&copy), "it is the receiver's");
                 }
                 Action::TellReceiver { .. } | Action::Drain { .. } => {}
+                Action::SendPart { .. } | Action::Taken { .. } => unreachable!("messages come whole"),
                 Action::Left { .. } => unreachable!("nothing has a name"),
-                Action::Drained { link } => drop(self.room.insert(link.0, 0)),
+                Action::Drained { link, .. } => drop(self.room.insert(link.0, 0)),
             }
         }
         self.router.check();

@@ -199,6 +199,7 @@ impl World {
                     Some(link) => self.send(link, Packet::Credit(more)),
                     None => self.nodes[node].traffic.credit += more,
                 },
+                Action::SendPart { .. } | Action::Taken { .. } => unreachable!("messages are whole here"),
                 Action::Drain { .. } | Action::Drained { .. } | Action::Abort { .. } | Action::Left { .. } => {}
             }
         }
