@@ -67,7 +67,7 @@ impl Broker {
 
     /// The same with a log of this level.
     pub fn start_telling(folder: TempDir, shards: u16, level: &str, listeners: &str) -> Self {
-        let broker = started(Self::start_saying(folder, (shards, level), listeners, |_| {}));
+        let broker = started_in(folder, |folder| Self::start_saying(folder, (shards, level), listeners, |_| {}));
         let is_plain =
             ["[router]", "transport", "sasl", "[users]", "[[connectors]]"].iter().all(|no| !listeners.contains(no));
         match std::env::var(FRONT).ok().and_then(|shards| shards.parse().ok()).filter(|_| is_plain) {
@@ -120,14 +120,16 @@ impl Broker {
 
     /// Starts a router of a name, as its configuration says beside that; it tells what is informative.
     pub fn start_named(folder: TempDir, (shards, name): (u16, &str), text: &str) -> Self {
-        let config = folder.path().join("heddle.toml");
         let text = format!(
             "[node]\nshards = {shards}\ncontainer_id = {name:?}\n[http]\naddress = \"127.0.0.1:0\"\n[storage]\nenabled = false\n{text}\n"
         );
-        std::fs::write(&config, text).expect("a configuration");
-        let mut command = heddle();
-        command.args(["run", "--config"]).arg(&config);
-        started(Self::start_with_command(folder, command))
+        started_in(folder, |folder| {
+            let config = folder.path().join("heddle.toml");
+            std::fs::write(&config, &text).expect("a configuration");
+            let mut command = heddle();
+            command.args(["run", "--config"]).arg(&config);
+            Self::start_with_command(folder, command)
+        })
     }
 
     fn start_saying(
@@ -226,6 +228,18 @@ impl Broker {
         let pid = i32::try_from(self.process.id()).expect("a process id");
         // SAFETY: kill takes no pointers; the process is our child and has not been waited for.
         assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
+    }
+}
+
+/// Starts a broker, again while somebody else has its port: one that was killed comes back to a port that any other test may be given meanwhile.
+fn started_in(mut folder: TempDir, start: impl Fn(TempDir) -> Result<Broker, (TempDir, String)>) -> Broker {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        folder = match start(folder) {
+            Err((folder, said)) if said.contains("Address already in use") && Instant::now() < until => folder,
+            ended => return started(ended),
+        };
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 

@@ -175,6 +175,7 @@ impl<M: Clone> Settlement<M> {
     }
 
     /// Tells a sender what all receivers together decided, once they have, and that it is the last word, once it is.
+    #[inline]
     fn tell_decided(&mut self, key: DeliveryKey) {
         let Some(delivery) = self.deliveries.get_mut(key) else { return };
         if delivery.is_done() {
@@ -182,7 +183,9 @@ impl<M: Clone> Settlement<M> {
             let state = delivery.heaviest.take().filter(|_| !is_told);
             let (sender, at) = (delivery.sender, delivery.at);
             self.tell(key, state, Settling::Settled);
-            self.forget_parts(key);
+            if !self.streams.is_empty() {
+                self.forget_parts(key);
+            }
             self.deliveries.remove(key);
             if let Some((link, _)) = sender {
                 self.release(link, at);
@@ -211,7 +214,9 @@ impl<M: Clone> Settlement<M> {
             self.close(copy);
         }
         if self.deliveries.get(copy.delivery).is_some_and(|delivery| delivery.is_done()) {
-            self.forget_parts(copy.delivery);
+            if !self.streams.is_empty() {
+                self.forget_parts(copy.delivery);
+            }
             self.deliveries.remove(copy.delivery);
         }
     }
