@@ -539,10 +539,13 @@ fn little_room(stream: &TcpStream) {
 fn what_a_slow_receiver_does_not_read_stays_at_the_broker() {
     for shards in [1, 3] {
         let (broker, router) = behind(shards);
-        let mut sender = opened(&router);
-        sender.attach_sender("in");
         let body = vec![7; 100_000];
-        sender.send_accepted(Durable::No, (0..600).map(|_| body.clone()));
+        // Each sends what its session's window lets it.
+        for _ in 0..12 {
+            let mut sender = opened(&router);
+            sender.attach_sender("in");
+            sender.send_accepted(Durable::No, (0..50).map(|_| body.clone()));
+        }
         let before = crate::large::resident_mib(router.process.id());
         // It gives credit for everything, and reads nothing.
         let stream = crate::peer::connect(router.addresses[0]);
