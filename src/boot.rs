@@ -41,9 +41,9 @@ const LARGE_ABOVE: u64 = 1 << 20;
 /// Messages that are larger and come in several frames begin to leave a router before they are whole, octets: what stands before the body of
 /// one has to be in as much. A smaller one costs less as a whole.
 const THROUGH_ABOVE: u64 = 128 << 10;
-/// Octets that may be under way to a session of a router: what comes still when a sender is held up. Senders of small messages have as many
-/// under way as their links' credit allows, and see nothing of it.
-const SESSION_OCTETS: u32 = 16 << 20;
+/// Octets that may be under way to a session of a router: what comes still when a sender is held up. They are counted in frames: of the usual
+/// size 512, twice what a link has credit for, so that senders of small messages see nothing of it.
+const SESSION_OCTETS: u32 = 64 << 20;
 /// Things that wait for a shard at once.
 const INBOX_CAPACITY: usize = 1024;
 /// Passwords that wait to be verified; more are told to try again.

@@ -15,15 +15,17 @@ use crate::router_network::{node, places};
 
 /// Octets of a part as it is sent here.
 const PART: usize = 100_000;
-/// Transfers that may be under way to a session: 16 MiB in frames of 128 KiB.
+/// Transfers that may be under way to a session: 64 MiB in frames of 512 KiB.
 const WINDOW: u32 = 128;
+/// The same of a listener with frames of the usual size.
+const USUAL_WINDOW: u32 = 512;
 /// What a message has in memory of a shard, octets: what a router keeps of it before its sender is held up, on the shard of either end, and what was on
 /// its way then.
 const KEPT_MAX: u64 = 2 * (2 << 20) + WINDOW as u64 * PART as u64;
 
 fn router(shards: u16, memory_mib: u16) -> Broker {
     let text = format!(
-        "[storage]\nenabled = false\n[[listeners]]\naddress = \"127.0.0.1:0\"\n[router]\nenabled = true\nlink_capacity = 20\n\
+        "[storage]\nenabled = false\n[[listeners]]\naddress = \"127.0.0.1:0\"\nmax_frame_size = 524288\n[router]\nenabled = true\nlink_capacity = 20\n\
          [limits]\nmemory_mib = {memory_mib}\n[[routes]]\nprefix = \"news\"\ndistribution = \"multicast\"\n"
     );
     Broker::start_with(TempDir::new().expect("a folder"), shards, &text)
@@ -453,7 +455,7 @@ fn a_message_in_parts_passes_several_routers() {
         for address in ["files", "news"] {
             let mut receiver = Receiver::new(there, address, 5);
             // It has credit when its router knows of the far one.
-            let mut sender = Sender::new(here, address);
+            let mut sender = Sender { limit: USUAL_WINDOW, ..Sender::new(here, address) };
             let mut near = (address == "news").then(|| Receiver::new(here, address, 5));
             let delivery = sender.delivery;
             let bytes = 30_000_000;
