@@ -1,15 +1,15 @@
 //! Routers at the edge of a network: addresses, outcomes and credit between them and the interior, and what becomes of that when the
 //! active connection goes.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::net::{SocketAddr, TcpStream};
 
-use amqp_codec::performative::{self, Attach, DeliveryState, Performative, Role, Source, Target, Terminus};
+use amqp_codec::performative::{Attach, DeliveryState, Performative, Role, Source, Target, Terminus};
 use tempfile::TempDir;
 
 use crate::broker::{Broker, run, wait_for};
 use crate::peer::{Durable, Peer, connect};
 use crate::router_management::Tool;
+use crate::router_network::{Got, hears, places};
 
 const RULES: &str = "[[routes]]\nprefix = \"news\"\ndistribution = \"multicast\"\n[[routes]]\nprefix = \"near\"\n\
                      distribution = \"closest\"\n[[routes]]\nprefix = \"queues\"\nwaypoint = true\n";
@@ -42,12 +42,6 @@ fn connectors(role: &str, to: &[SocketAddr]) -> String {
         )
     };
     to.iter().enumerate().map(one).collect()
-}
-
-/// Places that are free now.
-fn places<const COUNT: usize>() -> [SocketAddr; COUNT] {
-    let held = [(); COUNT].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
-    held.map(|listener| listener.local_addr().expect("it has one"))
 }
 
 fn client(router: &Broker) -> Peer<TcpStream> {
@@ -83,33 +77,6 @@ fn temporary(router: &Broker) -> (Peer<TcpStream>, String) {
     peer.set_credit(0, 10);
     let address = answer.source.and_then(|source| source.terminus.address).expect("the node's address");
     (peer, address)
-}
-
-/// What a receiver got, which accepts all of it as long as its router is there.
-#[derive(Clone)]
-struct Got(Arc<Mutex<Vec<Vec<u8>>>>);
-
-impl Got {
-    /// What came since this was asked before.
-    fn take(&self) -> Vec<Vec<u8>> {
-        std::mem::take(&mut self.0.lock().expect("nobody panics"))
-    }
-}
-
-/// Lets a receiver accept what it gets.
-fn hears(mut peer: Peer<TcpStream>) -> Got {
-    let got = Got(Arc::default());
-    let told = got.clone();
-    std::thread::spawn(move || {
-        while let Some((_, frame)) = peer.frame() {
-            let Ok((Performative::Transfer(transfer), payload)) = performative::decode(&frame) else { continue };
-            let at = payload.windows(4).position(|octets| octets == [0x00, 0x53, 0x75, 0xb0]).expect("a data section");
-            told.0.lock().expect("nobody panics").push(payload[at + 8..].to_vec());
-            let delivery = transfer.delivery_id.expect("it is the first frame");
-            peer.accept(delivery, delivery);
-        }
-    });
-    got
 }
 
 /// Sends messages of increasing numbers until something is so, and waits for each outcome.

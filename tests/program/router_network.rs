@@ -48,17 +48,17 @@ pub fn places<const COUNT: usize>() -> [SocketAddr; COUNT] {
 
 /// What a receiver got, which accepts all of it as long as its router is there.
 #[derive(Clone)]
-struct Got(Arc<Mutex<Vec<Vec<u8>>>>);
+pub struct Got(Arc<Mutex<Vec<Vec<u8>>>>);
 
 impl Got {
     /// What came since this was asked before.
-    fn take(&self) -> Vec<Vec<u8>> {
+    pub fn take(&self) -> Vec<Vec<u8>> {
         std::mem::take(&mut self.0.lock().expect("nobody panics"))
     }
 }
 
 /// Lets a receiver accept what it gets.
-fn hears(mut peer: Peer<TcpStream>) -> Got {
+pub fn hears(mut peer: Peer<TcpStream>) -> Got {
     let got = Got(Arc::default());
     let told = got.clone();
     std::thread::spawn(move || {

@@ -254,22 +254,33 @@ fn a_link_that_ends_before_the_commit_loses_nothing() {
     }
 }
 
-#[test]
-fn a_connection_that_ends_takes_its_transactions_with_it() {
-    let broker = started(2);
-    fill(&broker, "in", &[b"one"]);
-    let mut client = Client::sending_to(&broker, "out");
+/// A client with a transaction that it does not end: the one message of `in` is taken within it, and another one sent to `out`.
+fn undecided(broker: &Broker) -> (Client, Vec<u8>) {
+    fill(broker, "in", &[b"one"]);
+    let mut client = Client::sending_to(broker, "out");
     let id = client.declare();
     client.peer.attach_receiver("in", 1);
     let (first, _) = client.peer.receive();
     client.send(&id, b"never");
     client.retire(&id, first, true);
+    (client, id)
+}
+
+/// Waits until the message that was taken is back.
+fn wait_for_one(broker: &Broker) {
+    let there = || broker.queue("in").filter(|queue| queue["acquired"] == 0 && queue["messages"] == 1);
+    wait_for("the message to come back", there);
+}
+
+#[test]
+fn a_connection_that_ends_takes_its_transactions_with_it() {
+    let broker = started(2);
+    let (mut client, _) = undecided(&broker);
     // The answer to something later says that it was read.
     let other = client.declare();
     client.discharge(&other, true).expect("it is rolled back");
     drop(client);
-    let there = || broker.queue("in").filter(|queue| queue["acquired"] == 0 && queue["messages"] == 1);
-    wait_for("the message to come back", there);
+    wait_for_one(&broker);
     assert_eq!(bodies(&broker, "in"), [b"one"]);
     assert_eq!(bodies(&broker, "out"), [[0_u8; 0]; 0]);
 }
@@ -417,17 +428,10 @@ fn what_is_moved_between_shards_is_neither_lost_nor_doubled_by_kills() {
 #[test]
 fn a_coordinators_link_that_ends_takes_its_transactions_with_it() {
     let broker = started(1);
-    fill(&broker, "in", &[b"one"]);
-    let mut client = Client::sending_to(&broker, "out");
-    let id = client.declare();
-    client.peer.attach_receiver("in", 1);
-    let (first, _) = client.peer.receive();
-    client.send(&id, b"never");
-    client.retire(&id, first, true);
+    let (mut client, id) = undecided(&broker);
     client.peer.put(&Performative::Detach(Detach { handle: COORDINATOR, closed: true, error: None }));
     client.peer.until(|performative| matches!(performative, Performative::Detach(_)).then_some(()));
-    let there = || broker.queue("in").filter(|queue| queue["acquired"] == 0 && queue["messages"] == 1);
-    wait_for("the message to come back", there);
+    wait_for_one(&broker);
     assert_eq!(bodies(&broker, "out"), [[0_u8; 0]; 0]);
     // The transaction is not there any more, and the connection is.
     attach(&mut client.peer);
