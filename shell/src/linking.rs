@@ -55,7 +55,6 @@ impl Shell {
     /// A connection is gone.
     pub(crate) fn handle_container_gone(&mut self, slot: Slot) {
         self.auto_links.handle_connection_lost(ConnectionId(slot.to_bits()));
-        self.turn.handle_container_gone(slot);
         self.turn.handle_connection_gone(slot);
     }
 

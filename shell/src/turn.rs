@@ -114,11 +114,6 @@ impl<H> Turn<H> {
         self.home.engine_mut().handle_container(slot.to_bits(), name, container);
     }
 
-    /// It is gone.
-    pub fn handle_container_gone(&mut self, slot: Slot) {
-        self.home.engine_mut().handle_container_gone(slot.to_bits());
-    }
-
     /// A connection to the interior of the network that this router is at the edge of is open.
     pub fn handle_interior_opened(&mut self, slot: Slot) {
         self.home.engine_mut().handle_interior_opened(slot.to_bits());

@@ -17,7 +17,7 @@ use engine_home::{Home, Slot};
 use engine_message::Condition;
 
 use crate::bind::{Bind, Stop};
-use crate::halves::{Came, FLOOD_ABOVE, HOLD_ABOVE, HalfLink, Stage, TOLD_FROM, drain_of};
+use crate::halves::{Came, FLOOD_ABOVE, HalfLink, Stage, TOLD_FROM, drain_of};
 use crate::inbound::wanted;
 use crate::outcome;
 
@@ -107,9 +107,8 @@ impl Bind {
     pub(crate) fn pass_in(&mut self, home: &mut Home, place: Slot, came: &Came<'_>) {
         let settled = wanted(came.settled);
         let Some(half) = self.half_mut(place) else { return };
-        let session = half.id.session;
-        half.octets += came.payload.len() as u64;
-        let octets = half.octets;
+        let id = half.id;
+        let flow = half.ahead.add(came.payload.len() as u64);
         if matches!(came.part, Part::Whole | Part::First) {
             half.count = half.count.wrapping_add(1);
             if settled == command::Settled::No {
@@ -129,7 +128,8 @@ impl Bind {
         let head = Bytes::copy_from_slice(came.head);
         let transfer = Transfer { delivery, settled, format, part, head, payload };
         self.tell(home, place, Word::Transfer(Box::new(transfer)));
-        self.bound_input(place, session, octets, came.payload.len());
+        self.regulate(id, flow);
+        self.bound_input(id.session, came.payload.len());
     }
 
     /// A part of a message came on a half.
@@ -150,19 +150,13 @@ impl Bind {
         self.pass_in(home, place, &came);
     }
 
-    /// Holds up what comes where too much is on its way.
-    fn bound_input(&mut self, place: Slot, session: u16, octets: u64, more: usize) {
+    /// Bounds what comes by the window of its session, and where too much is on its way by not reading.
+    fn bound_input(&mut self, session: u16, more: usize) {
         let Some(through) = &mut self.through else { return };
         through.ahead += more as u64;
         let window = through.sessions.get_mut(&session).and_then(|own| own.note(more));
         if through.ahead > FLOOD_ABOVE && self.stop.is_none() {
             self.stop = Some(Stop::Flooded);
-        }
-        if octets > HOLD_ABOVE
-            && let Some(half) = through.halves.get_mut(&place).filter(|half| !half.is_held)
-        {
-            half.is_held = true;
-            self.machine.hold(half.id);
         }
         if let Some(window) = window {
             self.machine.set_window(SessionId(session), window);
@@ -171,21 +165,15 @@ impl Bind {
 
     fn handle_left_there(&mut self, home: &mut Home, place: Slot, octets: u64) {
         let Some(half) = self.half_mut(place) else { return };
-        let left = octets.min(half.octets);
-        half.octets -= left;
-        let is_freed = half.is_held && half.octets <= HOLD_ABOVE / 2;
-        half.is_held &= !is_freed;
-        let id = half.id;
-        if is_freed {
-            self.machine.release(id);
-        }
-        self.note_left(home, left);
+        let (id, flow) = (half.id, half.ahead.take(octets));
+        self.regulate(id, flow);
+        self.note_left(home, octets);
     }
 
     /// What a half that is gone had on its way is nobody's any more.
     pub(crate) fn forget_octets(&mut self, home: &mut Home, half: &HalfLink) {
         if half.half == Half::Sender {
-            self.note_left(home, half.octets);
+            self.note_left(home, half.ahead.octets());
         }
     }
 
@@ -204,7 +192,7 @@ impl Bind {
     fn pass_out(&mut self, home: &mut Home, place: Slot, transfer: &Transfer) {
         let Some(half) = self.half_mut(place) else { return };
         let id = half.id;
-        half.octets += transfer.payload.len() as u64;
+        half.untold += transfer.payload.len() as u64;
         let part = match transfer.part {
             Part::Whole => amqp_proto::Part::Whole,
             Part::First => amqp_proto::Part::First,
@@ -245,7 +233,7 @@ impl Bind {
     /// Tells the other half how much has left; notes what waits.
     fn tell_left(&mut self, home: &mut Home, place: Slot) {
         let Some(half) = self.half_mut(place) else { return };
-        let (id, octets) = (half.id, half.octets);
+        let (id, octets) = (half.id, half.untold);
         if self.machine.waiting(id) > 0 {
             self.wait_for_half(place);
             if octets < TOLD_FROM {
@@ -256,7 +244,7 @@ impl Bind {
         if left >= TOLD_FROM
             && let Some(half) = self.half_mut(place)
         {
-            half.octets -= left;
+            half.untold -= left;
             self.tell(home, place, Word::Left { octets: left });
         }
     }

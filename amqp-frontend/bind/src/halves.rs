@@ -1,6 +1,6 @@
 //! What a connection keeps of links that pass through the node whole, of which it has one half each (`through`).
 //!
-//! Guarantees: of what a half's peer sends no more is on its way to the other half than `HOLD_ABOVE` and what its window lets come still; a
+//! Guarantees: of what a half's peer sends no more is on its way to the other half than `THROUGH_OCTETS` and what its window lets come still; a
 //! session of ours has a window of about `WINDOW_OCTETS`, however large its frames are.
 
 use std::collections::{HashMap, VecDeque};
@@ -10,15 +10,13 @@ use amqp_proto::{Closing, Drain, LinkId, SessionId, Settled};
 use bytes::Bytes;
 use engine_core::key::LinkKey;
 use engine_core::through::{self, Disposed, Half, Part};
-use engine_home::Slot;
+use engine_home::limits::THROUGH_OCTETS;
+use engine_home::{Ahead, Slot};
 
-/// Octets that came on a half and have not left at the other one from which on its session's window is not renewed: what one turn reads,
-/// some times.
-pub(crate) const HOLD_ABOVE: u64 = 1 << 20;
-/// The same of all halves of a connection: from there on it is not read. A peer gets there that has a large window, or keeps to none.
+/// Octets that came on all halves of a connection and have not left at the others: from there on it is not read. A peer gets there that has a large window, or keeps to none.
 pub(crate) const FLOOD_ABOVE: u64 = 64 << 20;
 /// Octets that have left and are told of at once: a word for some messages, and a small part of what holds a session.
-pub(crate) const TOLD_FROM: u64 = HOLD_ABOVE / 16;
+pub(crate) const TOLD_FROM: u64 = THROUGH_OCTETS / 16;
 /// Octets that the window of a session of ours is to let come.
 const WINDOW_OCTETS: u64 = 4 << 20;
 /// Frames of such a window: at first, and at most.
@@ -71,9 +69,10 @@ pub(crate) struct HalfLink {
     pub unsettled: VecDeque<u32>,
     /// What was decided on and waits for the sender to settle it: what the other half calls it, and its number here.
     pub confirming: Vec<(u32, u32)>,
-    /// For a sender's half what came and has not left at the other one; else what came from there and was not told to have left. Octets.
-    pub octets: u64,
-    pub is_held: bool,
+    /// Of a sender's half: what came and has not left at the other one.
+    pub ahead: Ahead,
+    /// Of a receiver's: what came from there and was not told to have left, octets.
+    pub untold: u64,
     /// Whether it is to be looked at when there is room.
     pub is_waiting: bool,
 }
@@ -128,8 +127,8 @@ impl HalfLink {
             drain: Drain::No,
             unsettled: VecDeque::new(),
             confirming: Vec::new(),
-            octets: 0,
-            is_held: false,
+            ahead: Ahead::default(),
+            untold: 0,
             is_waiting: false,
         }
     }
@@ -173,6 +172,11 @@ impl OwnSession {
 }
 
 impl Through {
+    /// Whether a peer waits for the answer to an attach.
+    pub fn has_asked(&self) -> bool {
+        self.halves.values().any(|half| matches!(half.stage, Stage::Asked))
+    }
+
     /// Halves of a session.
     pub fn of_session(&self, SessionId(session): SessionId) -> Vec<Slot> {
         let mut places: Vec<Slot> =

@@ -80,7 +80,7 @@ impl Bind {
     }
 
     /// Holds a link's sender up, or lets it go on.
-    fn regulate(&mut self, id: LinkId, flow: Flow) {
+    pub(crate) fn regulate(&mut self, id: LinkId, flow: Flow) {
         match flow {
             Flow::Same => {}
             Flow::Hold => self.machine.hold(id),

@@ -21,7 +21,7 @@ use engine_message::reader::Reader;
 
 use crate::attaching::error;
 use crate::bind::{Bind, local};
-use crate::halves::{ANSWER_NS_MAX, AskedFor, HalfLink, OwnSession, Stage, Through, WINDOW_FIRST, encoded};
+use crate::halves::{ANSWER_NS_MAX, AskedFor, HalfLink, OwnSession, Stage, WINDOW_FIRST, encoded};
 use crate::joints::carries;
 use crate::onward::{attach_of, half_of, lasting_name, named, outlives, rename, rename_back};
 
@@ -206,11 +206,17 @@ impl Bind {
 
     /// Goes on with what waited for an answer.
     fn resume_answered(&mut self, home: &mut Home) {
-        let has_asked = |through: &Through| through.halves.values().any(|half| matches!(half.stage, Stage::Asked));
-        if let Some(through) = self.through.as_mut().filter(|through| !has_asked(through)) {
+        if let Some(through) = self.through.as_mut().filter(|through| !through.has_asked()) {
             through.answer_by_ns = None;
         }
         self.handle_answered(home);
+    }
+
+    /// Refuses a half that its peer asked for.
+    fn refuse_half(&mut self, home: &mut Home, place: Slot, id: LinkId, error: AmqpError) {
+        self.end_half(home, place);
+        self.machine.refuse_attach(id, error, &mut self.out);
+        self.resume_answered(home);
     }
 
     /// The other half ended, or is to.
@@ -223,9 +229,7 @@ impl Bind {
         let Some(half) = self.half_mut(place) else { return };
         let id = half.id;
         if matches!(half.stage, Stage::Asked) {
-            self.end_half(home, place);
-            self.machine.refuse_attach(id, error.unwrap_or_else(no_route), &mut self.out);
-            return self.resume_answered(home);
+            return self.refuse_half(home, place, id, error.unwrap_or_else(no_route));
         }
         half.other = None;
         if self.machine.may_leave(id)
@@ -243,9 +247,7 @@ impl Bind {
         let Some(half) = self.half_mut(place) else { return };
         let id = half.id;
         if matches!(half.stage, Stage::Asked) {
-            self.end_half(home, place);
-            self.machine.refuse_attach(id, no_route(), &mut self.out);
-            return self.resume_answered(home);
+            return self.refuse_half(home, place, id, no_route());
         }
         half.other = None;
         let closing = half.asked.as_ref().map_or(Closing::Closed, |asked| asked.lost);
@@ -317,7 +319,7 @@ impl Bind {
     /// The peer waits for an answer: not for ever, if a container is to give it.
     pub(crate) fn bound_answer(&mut self, now_ns: u64) {
         let Some(through) = self.through.as_mut().filter(|_| self.machine.is_waiting()) else { return };
-        if through.answer_by_ns.is_none() && through.halves.values().any(|half| matches!(half.stage, Stage::Asked)) {
+        if through.answer_by_ns.is_none() && through.has_asked() {
             through.answer_by_ns = Some(now_ns + ANSWER_NS_MAX);
         }
     }

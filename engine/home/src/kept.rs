@@ -20,11 +20,23 @@ pub(crate) struct Through {
     pub delivery: Option<u32>,
     /// Whether its sender wants no outcome.
     pub is_settled: bool,
+    pub ahead: Ahead,
+}
+
+/// Octets that a link brought and that have not left: its sender is held up from `THROUGH_OCTETS` on, until half of that is gone.
+#[derive(Debug, Default)]
+pub struct Ahead {
     octets: u64,
     is_held: bool,
 }
 
-impl Through {
+impl Ahead {
+    /// How many there are.
+    #[must_use]
+    pub fn octets(&self) -> u64 {
+        self.octets
+    }
+
     /// So many octets come.
     pub fn add(&mut self, octets: u64) -> Flow {
         self.octets += octets;
@@ -48,10 +60,10 @@ mod tests {
 
     #[test]
     fn a_sender_is_held_up_once_and_goes_on_when_half_is_gone() {
-        let mut through = Through::default();
-        assert_eq!((through.add(THROUGH_OCTETS), through.add(1), through.add(5)), (Flow::Same, Flow::Hold, Flow::Same));
-        assert_eq!(through.take(THROUGH_OCTETS / 2), Flow::Same);
-        assert_eq!((through.take(6), through.take(1)), (Flow::Release, Flow::Same));
-        assert_eq!(through.add(THROUGH_OCTETS), Flow::Hold);
+        let mut ahead = Ahead::default();
+        assert_eq!((ahead.add(THROUGH_OCTETS), ahead.add(1), ahead.add(5)), (Flow::Same, Flow::Hold, Flow::Same));
+        assert_eq!(ahead.take(THROUGH_OCTETS / 2), Flow::Same);
+        assert_eq!((ahead.take(6), ahead.take(1)), (Flow::Release, Flow::Same));
+        assert_eq!(ahead.add(THROUGH_OCTETS), Flow::Hold);
     }
 }

@@ -47,7 +47,7 @@ pub use giving::{Due, Gift, encode_header};
 pub use halves::Passing;
 pub use home::{Asked, Home, HomeConfig, Moves, Nodes, Plan, Route};
 pub use incoming::{LargeArrival, NotWritten, Pace, WholeFile};
-pub use kept::Flow;
+pub use kept::{Ahead, Flow};
 pub use link::{Link, LocalId};
 pub use managing::{MANAGEMENT, Managed};
 pub use outgoing::{Again, Broken, Next, Piece, PieceKind};

@@ -48,7 +48,7 @@ impl Home {
         };
         let Some(through) = self.through(place) else { return (placed, Flow::Same) };
         (through.delivery, through.is_settled) = (Some(delivery), settled == Settled::Yes);
-        (placed, through.add(octets))
+        (placed, through.ahead.add(octets))
     }
 
     fn publish_beginning(
@@ -93,7 +93,7 @@ impl Home {
             self.engine.settle_stream(by, delivery);
         }
         let octets = self.engine.continue_stream(by, delivery, bytes, following);
-        self.through(place).map_or(Flow::Same, |through| through.add(octets))
+        self.through(place).map_or(Flow::Same, |through| through.ahead.add(octets))
     }
 
     /// The sender gave a message up.
@@ -106,7 +106,7 @@ impl Home {
 
     /// So many octets of what a link brought are gone.
     pub fn handle_taken(&mut self, place: Slot, octets: u64) -> Flow {
-        self.through(place).map_or(Flow::Same, |through| through.take(octets))
+        self.through(place).map_or(Flow::Same, |through| through.ahead.take(octets))
     }
 
     /// A message in parts begins for a consumer's link; gives what is to be done with its first part. `None` if the link is gone.

@@ -45,6 +45,7 @@ impl Router {
 
     /// A connection is gone, whatever it was.
     pub fn handle_connection_gone(&mut self, connection: u64) {
+        self.out.notes.extend(self.containers.go(connection));
         if let Some(link) = self.edges.remove(connection)
             && self.own.mode == Mode::Edge
         {

@@ -36,12 +36,6 @@ impl Router {
         self.out.notes.extend(notes);
     }
 
-    /// A connection of a container is gone.
-    pub fn handle_container_gone(&mut self, connection: u64) {
-        let notes = self.containers.go(connection);
-        self.out.notes.extend(notes);
-    }
-
     /// The route of a link to an address, for the half whose peer asks for it; nothing if it takes none, as nothing does that names something
     /// of routers themselves, or their management. A receiver's without an address is one that its container finds by its name.
     #[must_use]

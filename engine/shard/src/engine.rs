@@ -237,11 +237,6 @@ impl Engine {
         self.routed().handle_container(connection, name, container);
     }
 
-    /// It is gone.
-    pub fn handle_container_gone(&mut self, connection: u64) {
-        self.router.iter_mut().for_each(|router| router.handle_container_gone(connection));
-    }
-
     /// What the registry is told next.
     pub fn poll_note(&mut self) -> Option<Note> {
         self.router.as_mut()?.poll_note()

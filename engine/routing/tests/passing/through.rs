@@ -62,8 +62,8 @@ fn a_link_goes_to_the_connections_of_its_route_in_turn_from_any_shard() {
     }
     assert!(world.go_on(going(half(0, 1), Half::Receiver, "far.a")).is_err(), "the other direction has no route");
     assert!(world.go_on(going(half(0, 1), Half::Sender, "farther")).is_err());
-    world.router(0).handle_container_gone(7);
-    world.router(1).handle_container_gone(8);
+    world.router(0).handle_connection_gone(7);
+    world.router(1).handle_connection_gone(8);
     world.run_all();
     assert_eq!(world.go_on(going(half(1, 1), Half::Sender, "far.a")), Err(NoRoute));
 }
@@ -74,7 +74,7 @@ fn a_link_to_a_connection_that_has_just_gone_is_lost() {
     world.router(1).handle_container(8, "broker", "artemis");
     world.run_all();
     // The other shard does not know yet.
-    world.router(1).handle_container_gone(8);
+    world.router(1).handle_connection_gone(8);
     assert_eq!(world.go_on(going(half(0, 3), Half::Sender, "far.a")), Ok(()));
     world.run_all();
     let (to, said) = world.said.pop().expect("its half is told");
