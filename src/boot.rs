@@ -32,7 +32,7 @@ use crate::management::{self, Agent, Changes, Logins, Messages, RouterAgent};
 use crate::node::Node;
 use crate::reload::{Reload, Reread};
 use crate::resolver;
-use crate::routing::Prepared;
+use crate::routing::{Prepared, Routing};
 use crate::space::Space;
 use crate::users::Users;
 
@@ -218,8 +218,8 @@ fn tell_ready(resolved: &Resolved, running: &Running, started: Instant) {
     }
     let data_dir = config.storage.enabled.then(|| config.node.data_dir.display().to_string());
     let nowhere = match &resolved.routing {
-        Some(_) => "none: all addresses are routed, and nothing is kept",
-        None => "none: messages are in memory only",
+        Some(routing) if !routing.keep_some() => "none: all addresses are routed, and nothing is kept",
+        _ => "none: messages are in memory only",
     };
     tracing::info!(target: "heddle::program", version = env!("CARGO_PKG_VERSION"), node = config.node.container_id,
         shards = running.threads.len(), connections_max = running.node.connections_max, data_dir = data_dir.as_deref().unwrap_or(nowhere),
@@ -303,7 +303,8 @@ impl Running {
                 places: Mutex::default(),
             }
         });
-        let messages = if resolved.routing.is_some() { Messages::Routed } else { Messages::Kept };
+        let keeps = resolved.routing.as_ref().is_none_or(Routing::keep_some);
+        let messages = if keeps { Messages::Kept } else { Messages::Routed };
         let agent = Agent { node: Arc::clone(&node), kept: Arc::clone(&kept), logins, messages, router };
         management::start(agent, requests).map_err(system("cannot start a thread"))?;
         let http = http.map(|http| http.serve(Arc::clone(&node))).transpose();
@@ -553,6 +554,7 @@ fn start_shards(
         wakers.iter().map(|waker| engine_rt::inbox(INBOX_CAPACITY, waker.clone())).unzip();
     let mut threads = Vec::new();
     let min_free_bytes = config.storage.min_free_mib << 20;
+    let routed = router.map_or(0, Prepared::memory_beside_queues);
     let large = storage.as_ref().map(Storage::large);
     let mut journals = storage.map(Storage::into_journals);
     let meshes = engine_shard::mesh(&wakers).into_iter();
@@ -561,7 +563,7 @@ fn start_shards(
         let pulse = pulse.clone();
         let peers = senders.clone();
         let shard = mesh.shard();
-        let mut core_config = core_config(config, catalogue, shard, count);
+        let mut core_config = core_config(config, catalogue, (shard, count), routed);
         let (front, node_id) = (front.clone(), node_id.clone());
         let journal = match journals.as_mut().and_then(Iterator::next) {
             Some(journal) => {
@@ -611,11 +613,13 @@ fn start_shards(
     Ok((senders, started.collect::<Result<_, _>>()?))
 }
 
-fn core_config(config: &Config, catalogue: &Arc<Catalogue>, shard: u16, shards: u16) -> CoreConfig {
+/// The core of a shard. Memory that routed messages have is not its.
+fn core_config(config: &Config, catalogue: &Arc<Catalogue>, (shard, shards): (u16, u16), routed: u64) -> CoreConfig {
+    let memory_bytes = (config.limits.memory_mib << 20).saturating_sub(routed);
     CoreConfig {
         shard,
         catalogue: Arc::clone(catalogue),
-        memory_bytes: (config.limits.memory_mib << 20) / u64::from(shards),
+        memory_bytes: memory_bytes / u64::from(shards),
         ..CoreConfig::default()
     }
 }

@@ -6,12 +6,12 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use engine_router::RouterId;
 use engine_router::address::Mode;
 use engine_router::auto_links::AutoLink;
 use engine_router::matching::Pattern;
 use engine_router::network::{Network, Timers};
 use engine_router::table::{Addresses, Rule, Rules, Table};
-use engine_router::{RouterId, Treatment};
 use engine_routing::{LinkRoute, Note, Registry, Router, RouterConfig, Update};
 use engine_rt::InboxSender;
 use node_shell::{Post, registry};
@@ -42,7 +42,7 @@ pub struct Routing {
     /// What holds for addresses, by their number.
     pub rules: Vec<(Pattern, Rule)>,
     /// What holds for all others.
-    pub otherwise: Treatment,
+    pub otherwise: Rule,
     /// Deliveries of a link that may be unsettled, from 1.
     pub capacity: u32,
     /// How often it speaks to other routers, if it is one of a network.
@@ -55,8 +55,15 @@ pub struct Routing {
     pub auto_links: Arc<[AutoLink]>,
     /// Whose connections those may be for: connectors and listeners by name.
     pub ends: Arc<[(String, Role)]>,
-    /// Octets of memory for messages that are under way, of all shards together.
+    /// Octets of memory for messages that are under way, of all shards together. What queues have is the rest of the node's.
     pub memory_bytes: u64,
+}
+
+impl Routing {
+    /// Whether queues of the node keep messages of some addresses.
+    pub fn keep_some(&self) -> bool {
+        Rules::new(self.rules.iter().cloned(), self.otherwise).keep_some()
+    }
 }
 
 /// Where what holds for addresses is changed while the router runs.
@@ -103,6 +110,11 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// Octets of memory that all of its shards may have together beside queues; none if there are none.
+    pub fn memory_beside_queues(&self) -> u64 {
+        if self.table.rules().keep_some() { self.routing.memory_bytes } else { 0 }
+    }
+
     /// The router of a node of so many shards.
     pub fn new(routing: Routing, shards: u16) -> Self {
         let seed = RandomState::new().hash_one(std::process::id());

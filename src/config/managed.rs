@@ -178,6 +178,8 @@ fn distribution(distribution: Distribution) -> words::Distribution {
         Distribution::Closest => words::Distribution::Closest,
         Distribution::Balanced => words::Distribution::Balanced,
         Distribution::Unavailable => words::Distribution::Unavailable,
+        // It is so for messages of other routers.
+        Distribution::Stored => words::Distribution::Balanced,
     }
 }
 

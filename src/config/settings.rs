@@ -296,14 +296,16 @@ choice! {
         Multicast = "multicast",
         /// To nobody: links to it are refused.
         Unavailable = "unavailable",
+        /// They are kept in queues of this node, as without a router.
+        Stored = "stored",
     }
 }
 
 area! {
     /// The router.
     Router = "router" {
-        /// whether all addresses are routed: messages pass through to whoever receives from them, and nothing is kept. It needs
-        /// `storage.enabled = false`. Its name in its network is `node.container_id`
+        /// whether addresses are routed: messages pass through to whoever receives from them, and nothing is kept, but for addresses whose
+        /// distribution is `stored`. Its name in its network is `node.container_id`
         enabled: bool = false;
         /// what it is to other routers: alone or one of a network, or at the edge of one
         mode: RouterMode = RouterMode::Interior;
@@ -392,6 +394,9 @@ area! {
         connection: Option<String> = None => told("none");
         /// instead of that: the name that the peer gives itself, its container-id; with neither it leads to peers of other routers only
         container: Option<String> = None => told("none");
+        /// instead of both: whether it leads to the queues of this node, for links of other routers; the distribution of its addresses is
+        /// `stored`
+        stored: bool = false;
         /// what the peer's addresses do not have of the clients': it is taken off where they begin with it
         remove_prefix: Option<String> = None => told("none");
         /// what the peer's addresses have in front

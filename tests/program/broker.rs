@@ -40,6 +40,13 @@ pub struct Broker {
 /// Names the number of shards of a router that is put in front of each broker with plain listeners: links of clients go through it whole, so that
 /// whatever a test of a broker says holds for a broker behind a router.
 const FRONT: &str = "HEDDLE_TEST_FRONT";
+/// If it is set, each broker is a router, too, whose addresses are stored unless something else is said: whatever a test of a broker says holds
+/// for those. With a router in front as well, that one is of the same network, and links of clients go on from it to the queues.
+const STORED: &str = "HEDDLE_TEST_STORED";
+/// What such a broker says of itself.
+const ROUTER: &str = "[router]\nenabled = true\ndistribution = \"stored\"\nhello_ms = 100\nhello_age_ms = 300\nadvertise_flux_ms = 400\n";
+/// What it says of other routers: its last listener is for them.
+const NETWORK: &str = "[[listeners]]\naddress = \"127.0.0.1:0\"\nrole = \"inter-router\"\n[[link_routes]]\npattern = \"#\"\nstored = true\n";
 
 impl Drop for Broker {
     fn drop(&mut self) {
@@ -68,9 +75,7 @@ impl Broker {
     /// The same with a log of this level.
     pub fn start_telling(folder: TempDir, shards: u16, level: &str, listeners: &str) -> Self {
         let broker = started_in(folder, |folder| Self::start_saying(folder, (shards, level), listeners, |_| {}));
-        let is_plain =
-            ["[router]", "transport", "sasl", "[users]", "[[connectors]]"].iter().all(|no| !listeners.contains(no));
-        match std::env::var(FRONT).ok().and_then(|shards| shards.parse().ok()).filter(|_| is_plain) {
+        match std::env::var(FRONT).ok().and_then(|shards| shards.parse().ok()).filter(|_| is_plain(listeners)) {
             Some(shards) => broker.behind_a_router(shards),
             None => broker,
         }
@@ -78,15 +83,19 @@ impl Broker {
 
     /// The same broker, whose clients go through a router whole.
     pub fn behind_a_router(mut self, shards: u16) -> Self {
+        let is_of_network = std::env::var_os(STORED).is_some();
+        let at = if is_of_network { self.addresses.pop().expect("that for routers") } else { self.addresses[0] };
         let listeners = "[[listeners]]\naddress = \"127.0.0.1:0\"\n".repeat(self.addresses.len());
-        let at = self.addresses[0];
+        let (role, routes) = match is_of_network {
+            true => ("inter-router", "hello_ms = 100\nhello_age_ms = 300\nadvertise_flux_ms = 400\n"),
+            false => ("route-container", "[[link_routes]]\npattern = \"#\"\nconnection = \"broker\"\n"),
+        };
         let config = format!(
-            "{listeners}[storage]\nenabled = false\n[router]\nenabled = true\n[[connectors]]\nname = \"broker\"\nrole = \
-             \"route-container\"\nendpoints = [\"{at}\"]\nretry_min_ms = 100\nretry_max_ms = 200\n\
-             [[link_routes]]\npattern = \"#\"\nconnection = \"broker\"\n"
+            "{listeners}[router]\nenabled = true\n{routes}[[connectors]]\nname = \"broker\"\nrole = \
+             {role:?}\nendpoints = [\"{at}\"]\nretry_min_ms = 100\nretry_max_ms = 200\n"
         );
         let folder = TempDir::new().expect("a folder");
-        let router = started(Self::start_saying(folder, (shards, "info"), &config, |_| {}));
+        let router = Self::start_named(folder, (shards, "front"), &config);
         wait_for("the way to the broker", || {
             crate::peer::opened(&router).try_attach_coordinator().is_none().then_some(())
         });
@@ -140,8 +149,11 @@ impl Broker {
     ) -> Result<Self, (TempDir, String)> {
         let config = folder.path().join("heddle.toml");
         let data = folder.path().join("data");
+        let is_set = |name| std::env::var_os(name).is_some();
+        let router = if is_set(STORED) && !listeners.contains("[router]") { ROUTER } else { "" };
+        let network = if !router.is_empty() && is_set(FRONT) && is_plain(listeners) { NETWORK } else { "" };
         let text = format!(
-            "[node]\nshards = {shards}\ndata_dir = {data:?}\n[log]\nlevel = \"{level}\"\n[http]\naddress = \"127.0.0.1:0\"\n{listeners}\n"
+            "[node]\nshards = {shards}\ndata_dir = {data:?}\n[log]\nlevel = \"{level}\"\n[http]\naddress = \"127.0.0.1:0\"\n{listeners}\n{network}{router}"
         );
         std::fs::write(&config, text).expect("a configuration");
         let mut command = heddle();
@@ -257,6 +269,11 @@ pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         assert!(Instant::now() < until, "{what} did not come");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Whether clients reach a broker as it is.
+fn is_plain(listeners: &str) -> bool {
+    ["[router]", "transport", "sasl", "[users]", "[[connectors]]"].iter().all(|no| !listeners.contains(no))
 }
 
 /// Makes a users file with one user.

@@ -57,6 +57,7 @@ mod router_link_routes;
 mod router_management;
 mod router_network;
 mod router_policy;
+mod router_stored;
 mod router_streams;
 mod routing;
 mod scheduling;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use engine_core::command::DetachMode;
 use engine_core::event::{AttachedInfo, Refusal};
 use engine_core::key::EndKey;
-use engine_home::{Asked, Home, Moves, Peer, Request, Route};
+use engine_home::{Asked, Home, Moves, Nodes, Peer, Request, Route};
 use engine_message::Condition;
 use engine_message::value::Value;
 
@@ -17,7 +17,7 @@ use crate::{coordinating, lasting, terminus};
 impl Bind {
     pub(crate) fn handle_attach(&mut self, home: &mut Home, id: LinkId, attach: Box<Attach>, moves: Moves) {
         let Some(attach) = self.go_through(home, id, attach) else { return };
-        let planned = self.plan_between(&attach).unwrap_or_else(|| {
+        let planned = self.plan_between(home, &attach).unwrap_or_else(|| {
             let name = terminus::is_dynamic(&attach).then(|| home.name_node());
             let is_management = |address: &str| home.is_management(address);
             terminus::plan(&attach, &self.client.container, name, home.rules(), is_management)
@@ -73,7 +73,7 @@ impl Bind {
             self.pass_credit(home, route.place, link_id(route.id));
             return;
         };
-        let mut reply = terminus::reply(&attach, info, home.nodes());
+        let mut reply = terminus::reply(&attach, info, home.nodes_of(route.place));
         match attach.role {
             Role::Sender if home.is_lasting(route.place) => {
                 lasting::answer_sender(&mut reply, &attach, info.unsettled.as_deref());
@@ -118,12 +118,13 @@ impl Bind {
     /// The owner gave a link up: its queue was deleted.
     pub(crate) fn handle_detached(&mut self, home: &mut Home, route: Route, refusal: Refusal) {
         let id = link_id(route.id);
+        let nodes = home.nodes_of(route.place);
         home.handle_gone(&mut self.client, route.place);
         self.outcomes.remove(&route.place);
         self.set_link(id, None);
         let error = error(refusal);
         self.handle_asked_ended(id, || error.to_string());
-        if self.client.peer != Peer::Client {
+        if self.client.peer != Peer::Client && nodes == Nodes::Routed {
             // Whoever says no to one link between routers says it to the other router.
             return self.close_with(home, error);
         }

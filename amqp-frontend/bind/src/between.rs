@@ -1,6 +1,6 @@
 //! Connections to other routers: the links that both ends attach, as routers do (`qd.router`, `qd.router-data`), and no others.
 //!
-//! Guarantees: on a connection of a router's peer no link is taken but those between routers, and on others none of those. One that the peer
+//! Guarantees: on a connection of a router's peer no link is taken but those between routers and those that pass through whole, and on others none of the former. One that the peer
 //! refuses or ends is the end of the connection.
 //!
 //! Who connects attaches: on a session each, a pair of links for what routers tell each other, then ten pairs for messages, one for each
@@ -15,6 +15,7 @@ use engine_home::{Home, Peer, Plan};
 use crate::asked::{PeerEnd, Purpose};
 use crate::bind::Bind;
 use crate::joints::{CONTROL, MESSAGES, attach, carries, cost};
+use crate::onward::{half_of, named};
 
 impl Bind {
     /// The connection is one to another router.
@@ -32,7 +33,7 @@ impl Bind {
     }
 
     /// The plan for an attach that has to do with routers; nothing if it has not.
-    pub(crate) fn plan_between(&mut self, attach: &Attach) -> Option<Result<Plan, AmqpError>> {
+    pub(crate) fn plan_between(&mut self, home: &Home, attach: &Attach) -> Option<Result<Plan, AmqpError>> {
         match (self.client.peer, carries(attach)) {
             (Peer::Client, None) => None,
             (Peer::Edge, None) => self.plan_edge(attach),
@@ -44,6 +45,7 @@ impl Bind {
                 let text = "links between routers are for listeners and connectors of role inter-router";
                 Some(Err(AmqpError::new("qd:forbidden", text)))
             }
+            (Peer::Router { .. }, None) if ends_here(home, attach) => None,
             (Peer::Router { .. }, None) => {
                 let text = "a connection between routers has no links of clients: use another listener";
                 Some(Err(AmqpError::new("qd:connection-role", text)))
@@ -85,4 +87,9 @@ impl Bind {
             Role::Receiver => PeerEnd::Receives(Box::new(ConsumerSpec { passage, ..ConsumerSpec::of(name) })),
         }
     }
+}
+
+/// Whether a link of another router's clients leads to queues of this node.
+fn ends_here(home: &Home, attach: &Attach) -> bool {
+    named(attach).is_some_and(|address| home.engine().ends_here(&address, half_of(attach)))
 }

@@ -8,7 +8,7 @@ use amqp_codec::AmqpError;
 use amqp_codec::performative::Open;
 use engine_core::command::SolePolicy;
 use engine_core::event::{Event, Refusal};
-use engine_home::{Closed, Home, Nodes, Request};
+use engine_home::{Closed, Home, Request};
 use engine_message::Condition;
 use engine_message::value::Value;
 
@@ -109,7 +109,7 @@ impl Bind {
         answer(&mut open, self.entry.sole);
         joints::mark(&mut open, self.client.peer);
         self.machine.accept_open(open, &mut self.out);
-        if home.nodes() == Nodes::Routed {
+        if home.engine().router().is_some() {
             // Links may be attached to it.
             self.requests.push_back(Request::Opened);
         }

@@ -146,6 +146,12 @@ impl Bind {
             },
             Belongs::Unknown | Belongs::Nowhere => unknown(),
         };
+        self.deny(home, (link, delivery), settled, why);
+        None
+    }
+
+    /// Refuses a delivery that belongs to a transaction, and gives its credit back.
+    pub(crate) fn deny(&mut self, home: &mut Home, (link, delivery): (LinkId, u32), settled: Settled, why: AmqpError) {
         self.machine.grant(link, 1);
         match settled {
             Settled::No => {
@@ -155,7 +161,6 @@ impl Bind {
             // There is no other way to say it.
             Settled::Yes => self.end_link(home, link, why),
         }
-        None
     }
 
     /// Says to a sender what its message is if the transaction is committed.

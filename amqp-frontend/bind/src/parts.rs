@@ -39,7 +39,11 @@ impl Bind {
     /// A part of a message came.
     pub(crate) fn handle_part(&mut self, home: &mut Home, stage: Stage, part: &PartIn<'_>) {
         let Some(place) = self.link(part.link) else { return };
-        if home.passes_through(place) {
+        let passes = match stage {
+            Stage::First => home.is_to_pass(place, || named(part.bytes)),
+            Stage::Next | Stage::Last | Stage::Aborted => home.is_passing(place),
+        };
+        if passes {
             return self.handle_part_through(home, place, stage, part);
         }
         let pace = match stage {
@@ -262,4 +266,11 @@ fn part_of(kind: PieceKind) -> Part {
         PieceKind::Middle => Part::Middle,
         PieceKind::Last => Part::Last,
     }
+}
+
+/// The address that a message names itself, by its first part; `None` if that cannot be read.
+fn named(bytes: &[u8]) -> Option<&str> {
+    let sections = section::scan_front(bytes).ok()?;
+    let to = section::property_to(bytes.get(sections.properties).unwrap_or_default()).ok()?;
+    Some(to.unwrap_or_default())
 }

@@ -9,10 +9,12 @@ use bytes::Bytes;
 use engine_core::event::Refusal;
 use engine_core::message::Message;
 use engine_core::stream::{Following, Streamed};
-use engine_home::{Arrival, Due, Flow, Home, Placed, Route, Slot, encode_header};
+use engine_home::{Arrival, Due, Flow, Home, Placed, Route, Slot, encode_header, routed_within};
 use engine_message::{Condition, DecodeError, ErrorKind, section};
 
+use crate::attaching::error;
 use crate::bind::{Bind, link_id};
+use crate::coordinating::Belongs;
 use crate::inbound::Answered;
 use crate::leaving::Leaving;
 use crate::managing;
@@ -33,6 +35,10 @@ impl Bind {
     }
 
     fn begin_through(&mut self, home: &mut Home, place: Slot, part: &PartIn<'_>) {
+        if part.belongs != Belongs::Nowhere {
+            let why = error(*routed_within());
+            return self.deny(home, (part.link, part.delivery), part.settled, why);
+        }
         self.client.messages_in += 1;
         let names = self.names(home, place, part.settled);
         let (placed, flow) = match self.read_beginning(home, place, part) {

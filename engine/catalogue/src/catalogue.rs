@@ -41,8 +41,8 @@ struct Layered {
     alone: Arc<AddressSettings>,
 }
 
-/// How messages for an address are handed on. Whatever else there may be (addresses that are routed or linked to elsewhere, and the
-/// node's own) is added here with what serves it, and everybody who asks is found by the compiler.
+/// How messages are handed on of an address that is not routed, which a router's rules say (`engine_shard::Engine::owner_of`). Whatever
+/// else there may be is added here with what serves it, and everybody who asks is found by the compiler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resolved {
     /// They are stored by its owner.

@@ -9,6 +9,8 @@
 use engine_core::command::{Command, DetachMode, Modified, Outcome, Part, Publish, Settled};
 use engine_core::event::{KEY_NONE, Refusal};
 use engine_core::step::Committer;
+use engine_message::Condition;
+use engine_shard::ROUTED;
 use storage_disk::large::LargeOrder;
 
 use crate::client::Client;
@@ -120,6 +122,14 @@ impl Home {
         }
     }
 
+    /// Whether what belongs to a transaction may be about an address of this owner.
+    ///
+    /// # Errors
+    /// When it is routed: what passes through cannot be taken back.
+    pub(crate) fn check_enlisting(&self, owner: u16) -> Result<(), Box<Refusal>> {
+        if owner == ROUTED { Err(routed_within()) } else { Ok(()) }
+    }
+
     /// A delivery's outcome belongs to a transaction; `confirm` names the delivery if its peer did not settle it.
     ///
     /// # Errors
@@ -134,6 +144,7 @@ impl Home {
     ) -> Result<(), Box<Refusal>> {
         self.transactions.check(id, client.conn)?;
         let Some(at) = self.end_of(place).filter(|_| key != KEY_NONE) else { return Ok(()) };
+        self.check_enlisting(at.owner)?;
         let default = || self.links.get(place).map_or(Outcome::Released, |link| link.default_outcome.clone());
         let outcome = outcome.unwrap_or_else(default);
         let retired = retired(at, key, outcome, confirm);
@@ -205,4 +216,12 @@ impl Home {
     fn close(&mut self, conn: Slot, closing: Vec<Closing>) {
         closing.into_iter().for_each(|Closing { at, mode }| self.end_link(conn, at, mode));
     }
+}
+
+/// What is said of a routed address within a transaction.
+#[must_use]
+pub fn routed_within() -> Box<Refusal> {
+    let text =
+        "this address is routed, and transactions are about stored ones: send and settle outside of the transaction";
+    Refusal::new(Condition::NotImplemented, text)
 }

@@ -115,7 +115,7 @@ impl Home {
         };
         let body = owned.map_or_else(|| arena.copy(arrival.kept), |owned| owned.slice_ref(arrival.kept));
         let mut message = message(arrival, body, self.engine.wall_ms());
-        if let Err(refusal) = self.note_wishes(arrival, &mut message) {
+        if let Err(refusal) = self.note_wishes(place, arrival, &mut message) {
             // No owner will give its credit back.
             let credit = self.links.get_mut(place).map_or(0, Link::refused_credit);
             return Placed { credit, refusal: Some(refusal) };
@@ -139,13 +139,24 @@ impl Home {
     }
 
     /// Notes what a message asks of the queue that keeps it: to know its id, and to wait for a time. Through a router it passes as it is.
-    fn note_wishes(&self, arrival: &Arrival<'_>, message: &mut Message) -> Result<(), Box<Refusal>> {
-        if self.engine.router().is_some() {
+    fn note_wishes(&self, place: Slot, arrival: &Arrival<'_>, message: &mut Message) -> Result<(), Box<Refusal>> {
+        if self.engine.router().is_some() && self.is_routed(place, arrival) {
             return Ok(());
         }
         message.unique = section::property_id(arrival.kept).is_some();
         let not_before = delivery_time(arrival.kept, self.engine.wall_ms())?;
         not_before.map_or(Ok(()), |at| schedule(message, at))
+    }
+
+    /// Whether a message of a link passes through a router.
+    fn is_routed(&self, place: Slot, arrival: &Arrival<'_>) -> bool {
+        match self.links.get(place) {
+            Some(Link { kind: Kind::Relay { .. }, .. }) => {
+                self.engine.owner_of(self.rules.strip(arrival.relayed().0).0) == ROUTED
+            }
+            Some(link) => link.owner == ROUTED,
+            None => false,
+        }
     }
 
     /// Hands a message to its owner.
@@ -164,6 +175,9 @@ impl Home {
                     return Placed::default();
                 };
                 let (owner, routing) = (link.owner, link.routing);
+                if let Err(refusal) = self.check_enlisting(owner) {
+                    return Placed { credit: 1, refusal: Some(refusal) };
+                }
                 let publish =
                     Publish { routing, origin: Some(link.origin), ..Publish::of(link.address.as_str(), message) };
                 self.enlist_send(client, id, owner, publish);
@@ -192,6 +206,7 @@ impl Home {
         let owner = self.engine.owner_of(&publish.address);
         let link = peer_key(self.engine.shard(), place);
         match transaction {
+            Some(_) if owner == ROUTED => return Placed { credit, refusal: self.check_enlisting(owner).err() },
             Some(id) => self.enlist_send(client, id, owner, publish),
             None => {
                 let publish = Box::new(publish);
@@ -222,7 +237,7 @@ impl Home {
         }
         permission::may(&client.user, Action::Send, address)?;
         permission::may_pass(client, address)?;
-        Ok(Publish { routing, origin: Some(origin), tag, ..Publish::of(address, message) })
+        Ok(Publish { routing, origin: Some(origin), tag, ..Publish::of(self.engine.stored_name(address), message) })
     }
 }
 

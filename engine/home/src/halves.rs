@@ -15,6 +15,7 @@ use engine_shard::ROUTED;
 
 use crate::client::Client;
 use crate::home::Home;
+use crate::kept::Ahead;
 use crate::link::{Kind, Link, LocalId, Seen};
 use crate::permission::{self, Action};
 use crate::slots::{Slot, peer_key};
@@ -55,6 +56,7 @@ impl Home {
             origin: Origin::of(&client.container),
             default_outcome: Outcome::Released,
             stream: None,
+            ahead: Ahead::default(),
             seen: Seen::default(),
         };
         let Ok(place) = self.links.insert_within(link, self.links_max) else {

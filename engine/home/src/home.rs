@@ -10,13 +10,15 @@ use engine_core::Origin;
 use engine_core::command::{Command, ConsumerSpec, DetachMode, Mode, Outcome, ProducerSpec, RoutingType};
 use engine_core::event::{AttachedInfo, Event, Moved, Refusal};
 use engine_core::key::{EndKey, LinkKey, Port};
+use engine_core::through::Half;
 use engine_message::Condition;
 use engine_shard::{Engine, ROUTED};
 
 use crate::address_rules::AddressRules;
 use crate::arena::Arena;
-use crate::client::Client;
+use crate::client::{Client, Peer};
 use crate::files::Files;
+use crate::kept::Ahead;
 use crate::limits::{COORDINATOR_WINDOW, MANAGEMENT_WINDOW, RELAY_WINDOW};
 use crate::link::{Kind, Link, LocalId, Seen, Stream};
 use crate::managing::MANAGEMENT;
@@ -66,7 +68,7 @@ pub enum Moves {
     Never,
 }
 
-/// What becomes of messages of a node's addresses.
+/// What becomes of messages of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nodes {
     /// Queues keep them.
@@ -157,16 +159,20 @@ impl Home {
         &self.rules
     }
 
-    /// What becomes of messages here.
+    /// What becomes of messages of a link.
     #[must_use]
-    pub fn nodes(&self) -> Nodes {
-        if self.engine.router().is_some() { Nodes::Routed } else { Nodes::Stored }
+    pub fn nodes_of(&self, place: Slot) -> Nodes {
+        if self.links.get(place).is_some_and(|link| link.owner == ROUTED) { Nodes::Routed } else { Nodes::Stored }
     }
 
     /// A name for a dynamic node. Through a router it says whose it is: others of its network find it, and tools take the router's id from it.
+    /// One that has addresses stored where nothing else is said keeps it, too.
     pub fn name_node(&mut self) -> String {
         let name = self.names.next(self.engine.core().catalogue());
-        self.engine.router().map_or_else(|| name.clone(), |router| router.address_of(&name))
+        match self.engine.router() {
+            Some(router) if !router.rules().keep_others() => router.address_of(&name),
+            _ => name,
+        }
     }
 
     /// Whether an address is that of whoever manages the node: a router has more than one.
@@ -246,7 +252,7 @@ impl Home {
         moves: Moves,
     ) -> Result<Asked, Box<Refusal>> {
         Self::sign(client, &mut plan);
-        self.plain_if_routed(&mut plan);
+        let owner = self.locate(client, &mut plan);
         let (kind, address, default_outcome) = match &plan {
             Plan::Producer(spec) => {
                 permission::may(&client.user, Action::Send, &spec.address)?;
@@ -262,7 +268,7 @@ impl Home {
                 (Kind::Consumer(Taking::new()), spec.address.clone(), spec.default_outcome.clone())
             }
             Plan::Relay(_) => (Kind::Relay { arena: Arena::default(), used: 0 }, String::new(), Outcome::Released),
-            Plan::Coordinator if self.engine.router().is_some() => {
+            Plan::Coordinator if self.engine.router().is_some_and(|router| !router.rules().keep_some()) => {
                 let text = "a router has no transactions of its own: its addresses keep nothing";
                 return Err(Refusal::new(Condition::NotImplemented, text));
             }
@@ -270,13 +276,8 @@ impl Home {
             Plan::Management => (Kind::Management, MANAGEMENT.to_owned(), Outcome::Released),
         };
         let shard = self.engine.shard();
-        let owner = match &plan {
-            Plan::Relay(_) | Plan::Coordinator | Plan::Management => shard,
-            // Whose it is is found out: the search begins here.
-            Plan::Consumer(spec) if spec.searched.remembered.is_some() => shard,
-            Plan::Producer(_) | Plan::Consumer(_) => self.engine.owner_of(&address),
-        };
-        if owner != shard && owner != ROUTED && moves == Moves::ToOwner && client.links == 0 {
+        let may_move = moves == Moves::ToOwner && client.peer == Peer::Client && client.links == 0;
+        if owner != shard && owner != ROUTED && may_move {
             return Ok(Asked::Elsewhere { owner });
         }
         let conn = Some(client.conn);
@@ -289,8 +290,8 @@ impl Home {
         if let Plan::Producer(spec) = &mut plan {
             spec.origin = Some(origin);
         }
-        let (end, stream, seen) = (None, None, Seen::default());
-        let link = Link { conn, id, owner, end, address, kind, routing, origin, default_outcome, stream, seen };
+        let (end, stream, ahead, seen) = (None, None, Ahead::default(), Seen::default());
+        let link = Link { conn, id, owner, end, address, kind, routing, origin, default_outcome, stream, ahead, seen };
         let Ok(place) = self.links.insert_within(link, self.links_max) else {
             let text = format!("this shard has {} links, which is its limit", self.links_max);
             return Err(Refusal::new(Condition::ResourceLimitExceeded, text));
@@ -308,16 +309,35 @@ impl Home {
         Ok(Asked::Owner(place))
     }
 
-    /// A link of a routed address ends with its connection: nothing is kept that it could take up again.
-    fn plain_if_routed(&self, plan: &mut Plan) {
+    /// Finds the owner of what a peer wants to attach to. Links of other routers are the router's, whatever is stored for clients, unless they
+    /// are clients' that come to queues here whole. A link of a routed address ends with its connection: nothing is kept that it could take
+    /// up again.
+    fn locate(&self, client: &Client, plan: &mut Plan) -> u16 {
+        let (address, half, passage) = match plan {
+            Plan::Relay(_) | Plan::Coordinator | Plan::Management => return self.engine.shard(),
+            // Whose it is is found out: the search begins here.
+            Plan::Consumer(spec) if spec.searched.remembered.is_some() => return self.engine.shard(),
+            Plan::Producer(spec) => (&mut spec.address, Half::Sender, &spec.passage),
+            Plan::Consumer(spec) => (&mut spec.address, Half::Receiver, &spec.passage),
+        };
         if self.engine.router().is_none() {
-            return;
+            return self.engine.owner_of(address);
+        }
+        let is_of_client = match client.peer {
+            Peer::Client => true,
+            _ => passage.between.is_none() && self.engine.ends_here(address, half),
+        };
+        let owner = if is_of_client { self.engine.owner_of(address) } else { ROUTED };
+        if owner != ROUTED {
+            *address = self.engine.stored_name(address).to_owned();
+            return owner;
         }
         match plan {
             Plan::Producer(spec) => spec.lasting = None,
             Plan::Consumer(spec) => spec.lasting = None,
             Plan::Relay(_) | Plan::Coordinator | Plan::Management => {}
         }
+        ROUTED
     }
 
     /// Where an event of a link goes; `None` if its connection is gone, or it is no peer's.

@@ -13,14 +13,13 @@ pub enum Flow {
     Release,
 }
 
-/// What a router keeps of a link's messages in parts, and which of them comes.
-#[derive(Debug, Default)]
+/// Which message in parts comes to a router.
+#[derive(Debug)]
 pub(crate) struct Through {
     /// The one that is not whole.
     pub delivery: Option<u32>,
     /// Whether its sender wants no outcome.
     pub is_settled: bool,
-    pub ahead: Ahead,
 }
 
 /// Octets that a link brought and that have not left: its sender is held up from `THROUGH_OCTETS` on, until half of that is gone.

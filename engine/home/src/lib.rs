@@ -41,7 +41,7 @@ pub use address_rules::AddressRules;
 pub use arena::Arena;
 pub use client::{Client, Peer};
 pub use credit::{Drained, TakenBack};
-pub use enlisting::{Discharge, Discharged, Discharging};
+pub use enlisting::{Discharge, Discharged, Discharging, routed_within};
 pub use entering::{Arrival, Entrance, Placed, expiry};
 pub use giving::{Due, Gift, encode_header};
 pub use halves::Passing;

@@ -11,7 +11,7 @@ use engine_core::through::Half;
 use crate::arena::Arena;
 use crate::files::Files;
 use crate::incoming::Incoming;
-use crate::kept::Through;
+use crate::kept::{Ahead, Through};
 use crate::limits::RELAY_WINDOW;
 use crate::outgoing::Outgoing;
 use crate::passed::{Passed, Watched};
@@ -41,6 +41,8 @@ pub struct Link {
     pub(crate) default_outcome: Outcome,
     /// What it has under way in parts.
     pub(crate) stream: Option<Box<Stream>>,
+    /// What of its messages in parts a router keeps.
+    pub(crate) ahead: Ahead,
     /// What whoever looks sees of it.
     pub(crate) seen: Seen,
 }

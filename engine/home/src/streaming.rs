@@ -21,11 +21,23 @@ use crate::link::{Kind, Link, Stream};
 use crate::slots::{Slot, peer_key};
 
 impl Home {
-    /// Whether messages in parts of a link go to a router as they come.
+    /// Whether a message in parts that begins on a link is to go to a router as it comes; `named` is the address that it names itself.
     #[must_use]
-    pub fn passes_through(&self, place: Slot) -> bool {
-        self.engine.router().is_some()
-            && matches!(self.links.get(place), Some(Link { kind: Kind::Producer(_) | Kind::Relay { .. }, .. }))
+    pub fn is_to_pass<'a>(&self, place: Slot, named: impl FnOnce() -> Option<&'a str>) -> bool {
+        match self.links.get(place) {
+            Some(Link { kind: Kind::Producer(_), owner, .. }) => *owner == ROUTED,
+            Some(Link { kind: Kind::Relay { .. }, .. }) if self.engine.router().is_some() => {
+                named().is_none_or(|named| self.engine.owner_of(self.rules.strip(named).0) == ROUTED)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether a message in parts on its way over a link goes to a router as it comes.
+    #[must_use]
+    pub fn is_passing(&self, place: Slot) -> bool {
+        let stream = self.links.get(place).and_then(|link| link.stream.as_deref());
+        matches!(stream, Some(Stream::Through(Through { delivery: Some(_), .. })))
     }
 
     /// A message begins on such a link; `body` is its first part as far as it travels.
@@ -46,9 +58,10 @@ impl Home {
             // Without an owner's end it has no credit.
             (_, None) => (Placed::default(), 0),
         };
-        let Some(through) = self.through(place) else { return (placed, Flow::Same) };
-        (through.delivery, through.is_settled) = (Some(delivery), settled == Settled::Yes);
-        (placed, through.ahead.add(octets))
+        let Some(link) = self.links.get_mut(place) else { return (placed, Flow::Same) };
+        let through = Through { delivery: Some(delivery), is_settled: settled == Settled::Yes };
+        link.stream = Some(Box::new(Stream::Through(through)));
+        (placed, link.ahead.add(octets))
     }
 
     fn publish_beginning(
@@ -93,7 +106,7 @@ impl Home {
             self.engine.settle_stream(by, delivery);
         }
         let octets = self.engine.continue_stream(by, delivery, bytes, following);
-        self.through(place).map_or(Flow::Same, |through| through.ahead.add(octets))
+        self.links.get_mut(place).map_or(Flow::Same, |link| link.ahead.add(octets))
     }
 
     /// The sender gave a message up.
@@ -106,7 +119,7 @@ impl Home {
 
     /// So many octets of what a link brought are gone.
     pub fn handle_taken(&mut self, place: Slot, octets: u64) -> Flow {
-        self.through(place).map_or(Flow::Same, |through| through.ahead.take(octets))
+        self.links.get_mut(place).map_or(Flow::Same, |link| link.ahead.take(octets))
     }
 
     /// A message in parts begins for a consumer's link; gives what is to be done with its first part. `None` if the link is gone.
@@ -163,10 +176,9 @@ impl Home {
     }
 
     fn through(&mut self, place: Slot) -> Option<&mut Through> {
-        let link = self.links.get_mut(place)?;
-        match link.stream.get_or_insert_with(|| Box::new(Stream::Through(Through::default()))).as_mut() {
-            Stream::Through(through) => Some(through),
-            Stream::In(_) | Stream::Refused | Stream::Out(_) => None,
+        match self.links.get_mut(place)?.stream.as_deref_mut() {
+            Some(Stream::Through(through)) => Some(through),
+            Some(Stream::In(_) | Stream::Refused | Stream::Out(_)) | None => None,
         }
     }
 }

@@ -40,6 +40,8 @@ pub enum Via {
     Name(String),
     /// Those whose container has this id.
     Container(String),
+    /// None: queues of this node.
+    Stored,
 }
 
 /// A link that is declared.
@@ -282,6 +284,7 @@ impl Via {
         match self {
             Self::Name(wanted) => *wanted == name,
             Self::Container(wanted) => *wanted == container,
+            Self::Stored => false,
         }
     }
 }

@@ -52,6 +52,22 @@ impl Containers {
         self.routes = routes;
     }
 
+    /// Routes that lead to queues of this node, which are there as long as it is. Gives what the registry is to hear: the first shard tells it.
+    pub fn begin(&mut self, shard: u16) -> Vec<Note> {
+        let stored = self.routes.iter().filter(|route| shard == 0 && route.via == Some(Via::Stored));
+        let came = stored.map(|route| {
+            let id = ConsumerId::at(shard, IS_CONTAINERS | self.numbered);
+            self.numbered += 1;
+            Note::Came { key: route.key.clone(), consumer: Consumer { id, place: Place::Client, capacity: u32::MAX } }
+        });
+        came.collect()
+    }
+
+    /// Whether a route leads to queues of this node.
+    pub fn is_stored(&self, key: &Key) -> bool {
+        self.routes.iter().any(|route| route.key == *key && route.via == Some(Via::Stored))
+    }
+
     /// The route of links that name no address, and are found by their names: any of those of receivers, if all lead to one container.
     pub fn nameless(&self) -> Option<&Key> {
         let is_of_receivers = |route: &&LinkRoute| matches!(route.key.class(), Class::PrefixOut | Class::PatternOut);

@@ -19,11 +19,11 @@ use engine_core::key::{EndKey, LinkKey};
 use engine_core::message::Message;
 use engine_core::slab::{Key as Place, Slab};
 use engine_message::Condition;
-use engine_router::address::{Class, Here, Key, Mode, Phase, resolve};
+use engine_router::address::{Class, Here, Key, Mode, Phase, path, resolve};
 use engine_router::forward::{Spread, Target};
 use engine_router::numbers::Numbered;
 use engine_router::settlement::{Bound, InKind, InLink, OutKind, OutLink, Settlement, Standing, State, Totals};
-use engine_router::table::{self, Claim, ConsumerId, Table};
+use engine_router::table::{self, Claim, ConsumerId, Keeping, Table};
 use engine_router::uplink::Way;
 use engine_router::{RouterId, Treatment};
 
@@ -430,6 +430,14 @@ impl Router {
     #[must_use]
     pub fn rules(&self) -> &table::Rules {
         self.table.rules()
+    }
+
+    /// The name of an address if queues of its node keep what clients send there. It may be written as routers have it, with a scheme and a
+    /// divider.
+    #[must_use]
+    pub fn stored<'a>(&self, address: &'a str) -> Option<&'a str> {
+        let keeping = self.table.rules().keeping(address, Here { id: &self.own.id, mode: self.own.mode });
+        (keeping == Keeping::Stored).then(|| path(address))
     }
 
     /// The address of something of this router, for all routers.

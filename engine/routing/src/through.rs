@@ -26,6 +26,8 @@ impl Router {
     #[must_use]
     pub fn with_link_routes(mut self, routes: Arc<[LinkRoute]>) -> Self {
         self.containers.declare(routes);
+        let notes = self.containers.begin(self.shard);
+        self.out.notes.extend(notes);
         self
     }
 
@@ -37,9 +39,20 @@ impl Router {
     }
 
     /// The route of a link to an address, for the half whose peer asks for it; nothing if it takes none, as nothing does that names something
-    /// of routers themselves, or their management. A receiver's without an address is one that its container finds by its name.
+    /// of routers themselves, or their management, nor what has its queues here. A receiver's without an address is one that its container
+    /// finds by its name.
     #[must_use]
     pub fn link_route(&self, address: &str, half: Half) -> Option<&Key> {
+        self.any_link_route(address, half).filter(|key| !self.containers.is_stored(key))
+    }
+
+    /// Whether a link of another router's clients leads to queues of this node.
+    #[must_use]
+    pub fn ends_here(&self, address: &str, half: Half) -> bool {
+        self.any_link_route(address, half).is_some_and(|key| self.containers.is_stored(key))
+    }
+
+    fn any_link_route(&self, address: &str, half: Half) -> Option<&Key> {
         let direction = match half {
             Half::Sender => Class::PatternIn,
             Half::Receiver => Class::PatternOut,

@@ -1,7 +1,7 @@
 //! The engine as the connections of one shard see it: commands go to whoever owns the address, events come back.
 //!
-//! Guarantees: a command for this shard's own queues crosses no lane; events of one link arrive in their order. Where there is a router
-//! every address is its, and this shard's part of it takes the place of all owners ([`ROUTED`]).
+//! Guarantees: a command for this shard's own queues crosses no lane; events of one link arrive in their order. Where there is a router,
+//! addresses are its which its rules do not have stored, and for those this shard's part of it takes the place of all owners ([`ROUTED`]).
 //!
 //! It has no disk: whoever drives it takes the orders for one (`poll_order`) and says what became of them (`handle_done`).
 
@@ -22,7 +22,7 @@ use crate::forwarder::Forwarder;
 use crate::limits::{ROUTED_BACKLOG_SHARE, SETTLED_BACKLOG_MAX};
 use crate::mesh::{Mesh, Parcel};
 use crate::store::{Store, StoreError, StoreTotals};
-use engine_catalogue::Resolved;
+use engine_catalogue::{Resolved, base};
 use engine_ledger::Ledger;
 use engine_routing::{Answer as RouterAnswer, Brought, Crossing, Note, Order as RouterOrder, Router, Update};
 
@@ -47,7 +47,7 @@ impl Engine {
         Self { core, mesh, forwarder: Forwarder::default(), busy: false, now_ns: 0, wall_ms: 0, store, router: None }
     }
 
-    /// Has all addresses be routed.
+    /// Has addresses be routed, those that its rules do not have stored.
     #[must_use]
     pub fn with_router(mut self, router: Router) -> Self {
         self.router = Some(Box::new(router));
@@ -63,10 +63,18 @@ impl Engine {
     /// that is routed.
     #[inline]
     pub fn owner_of(&self, address: &str) -> u16 {
-        if self.router.is_some() { ROUTED } else { self.keeper_of(address) }
+        match &self.router {
+            Some(router) if router.stored(base(address)).is_none() => ROUTED,
+            _ => self.keeper_of(address),
+        }
     }
 
-    /// The shard that answers for a name, whether or not its address is routed.
+    /// The name that a stored address has, which may be written as routers have it, with a scheme and a divider, where there is one.
+    pub fn stored_name<'a>(&self, address: &'a str) -> &'a str {
+        self.router.as_ref().and_then(|router| router.stored(address)).unwrap_or(address)
+    }
+
+    /// The shard that answers for a name, or has an address's queues, whether or not clients' links to it are routed.
     #[inline]
     pub fn keeper_of(&self, address: &str) -> u16 {
         let Resolved::Stored { owner } = self.core.catalogue().resolve(address);
@@ -217,6 +225,11 @@ impl Engine {
     /// Whether a link to an address takes a route, for the half whose peer asks for it.
     pub fn has_link_route(&self, address: &str, half: Half) -> bool {
         self.router.as_ref().is_some_and(|router| router.link_route(address, half).is_some())
+    }
+
+    /// Whether a link that came over another router leads to queues of this node.
+    pub fn ends_here(&self, address: &str, half: Half) -> bool {
+        self.router.as_ref().is_some_and(|router| router.ends_here(address, half))
     }
 
     /// Has a link go on to where its route leads.

@@ -75,7 +75,7 @@ impl Engine {
     }
 
     fn send_off(&mut self, forward: Forward) {
-        let owner = self.owner_of(&forward.publish.address);
+        let owner = self.keeper_of(&forward.publish.address);
         if owner == self.shard() {
             return self.core.forward_here(forward);
         }

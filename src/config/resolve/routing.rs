@@ -1,4 +1,4 @@
-//! The router: whether there is one, and how it spreads messages.
+//! The router: whether there is one, how it spreads messages, and which of them queues keep.
 //!
 //! Not here: what becomes of that (`routing`), and files of other routers (`config/router.rs`).
 
@@ -11,9 +11,10 @@ use engine_router::auto_links::{self, Via};
 use engine_router::limits::{ID_OCTETS_MAX, PATTERN_OCTETS_MAX, PATTERN_WORDS_MAX};
 use engine_router::matching::Pattern;
 use engine_router::network::Timers;
-use engine_router::table::Rule;
+use engine_router::table::{Keeping, Rule, Rules};
 use engine_router::{RouterId, Treatment};
 
+use super::super::addresses::{AddressEntry, DivertEntry, QueueEntry};
 use super::super::policies::{self, Policies};
 use super::super::settings::{
     AutoLink, Connector, Direction, Distribution, LinkRoute, Listener, Node, Role, Route, Router, RouterMode,
@@ -21,15 +22,19 @@ use super::super::settings::{
 use super::Resolving;
 use crate::routing::Routing;
 
+/// The address of transactions, for routes of links.
+const COORDINATOR: &str = "$coordinator";
+/// The part of the memory for messages that routed ones have where others are stored: they stay for moments.
+const ROUTED_SHARE: u64 = 4;
+
 impl Resolving<'_> {
-    /// The router, if all addresses are routed.
+    /// The router, if there is one.
     pub(super) fn routing(&mut self) -> Option<Routing> {
         let router = &self.config.router;
         if !router.enabled {
             self.nothing_is_routed();
             return None;
         }
-        self.nothing_is_stored();
         let id = self.router_id();
         let mut rules: Vec<(Pattern, Rule)> = Vec::new();
         for (index, route) in self.config.routes.iter().enumerate() {
@@ -38,8 +43,11 @@ impl Resolving<'_> {
                 Err(wrong) => self.fault(Route::NAME, index, set(route), wrong),
             }
         }
-        let memory_bytes = self.config.limits.memory_mib << 20;
         let id = id?;
+        let otherwise = spreading(router.distribution);
+        let kept = Rules::new(rules.iter().cloned(), otherwise);
+        self.what_is_stored(&id, &kept);
+        let memory_bytes = (self.config.limits.memory_mib << 20) / if kept.keep_some() { ROUTED_SHARE } else { 1 };
         let connectors = self.config.connectors.iter().map(|connector| (connector.name.clone(), connector.role));
         let listeners = self.config.listeners.iter().map(|listener| (listener.name.clone(), listener.role));
         let ends: Arc<[(String, Role)]> = connectors.chain(listeners).collect();
@@ -50,8 +58,8 @@ impl Resolving<'_> {
             RouterMode::Interior => Mode::Interior,
             RouterMode::Edge => Mode::Edge,
         };
-        let link_routes = self.link_routes(&ends).into();
-        let (otherwise, capacity) = (treatment(router.distribution), router.link_capacity);
+        let link_routes = self.link_routes(&ends, (&id, &kept)).into();
+        let capacity = router.link_capacity;
         Some(Routing { id, rules, otherwise, capacity, memory_bytes, network, mode, auto_links, link_routes, ends })
     }
 
@@ -158,11 +166,19 @@ impl Resolving<'_> {
     }
 
     /// Links that go to containers whole.
-    fn link_routes(&mut self, ends: &[(String, Role)]) -> Vec<engine_routing::LinkRoute> {
+    fn link_routes(
+        &mut self,
+        ends: &[(String, Role)],
+        (id, rules): (&RouterId, &Rules),
+    ) -> Vec<engine_routing::LinkRoute> {
         let config = self.config;
         let mut routes = Vec::new();
         for (index, route) in config.link_routes.iter().enumerate() {
-            let (setting, wrong) = match link_routes(route, ends) {
+            let found = link_routes(route, ends).and_then(|found| match stored_route(route, (id, rules)) {
+                Some(wrong) => Err(("stored", wrong)),
+                None => Ok(found),
+            });
+            let (setting, wrong) = match found {
                 Ok(found) if found.iter().all(|found| !routes.contains(found)) => {
                     routes.extend(found);
                     continue;
@@ -199,18 +215,55 @@ impl Resolving<'_> {
         policies
     }
 
-    /// What a router has no place for: it would be ignored without a word.
+    /// What is for stored addresses, and of no use for routed ones: it would be ignored without a word.
+    fn what_is_stored(&mut self, id: &RouterId, rules: &Rules) {
+        let config = self.config;
+        if !rules.keep_some() {
+            return self.nothing_is_stored();
+        }
+        let is_routed = |address: &str| rules.keeping(address, Here { id, mode: Mode::Interior }) == Keeping::Routed;
+        let advice = "add [[routes]] with distribution = \"stored\" for it, or leave it out";
+        let mut faults = Vec::new();
+        for (index, entry) in config.addresses.iter().enumerate() {
+            if let Some(name) = entry.name.as_deref().filter(|name| is_routed(name)) {
+                faults.push((AddressEntry::NAME, index, "name", format!("{name:?} is routed: {advice}")));
+            }
+        }
+        for (index, entry) in config.queues.iter().enumerate() {
+            let address = entry.address.as_deref().unwrap_or(&entry.name);
+            if is_routed(address) {
+                let text = format!("its address {address:?} is routed, and has no queues: {advice}");
+                faults.push((QueueEntry::NAME, index, "name", text));
+            }
+        }
+        for (index, entry) in config.diverts.iter().enumerate() {
+            let to = entry.settings.to.split(',').map(str::trim);
+            let named = std::iter::once(("address", entry.settings.address.as_str())).chain(to.map(|to| ("to", to)));
+            for (setting, address) in named.filter(|(_, address)| !address.is_empty() && is_routed(address)) {
+                let text = format!("{address:?} is routed, and diverts are of queues: {advice}");
+                faults.push((DivertEntry::NAME, index, setting, text));
+            }
+        }
+        for (area, index, setting, text) in faults {
+            self.fault(area, index, setting, text);
+        }
+    }
+
+    /// The same where all addresses are routed.
     fn nothing_is_stored(&mut self) {
         let config = self.config;
         if config.storage.enabled {
-            let text = "a router keeps nothing, and stored addresses beside routed ones are not there yet: set \
-                        storage.enabled = false, or router.enabled = false";
+            let text = "all addresses are routed, and nothing is kept: set storage.enabled = false, or give those that are to be kept \
+                        distribution = \"stored\" (in [[routes]], or router.distribution for all others)";
             self.fault(Router::NAME, 0, "enabled", text.to_owned());
         }
         let declared =
             [("address", config.addresses.len()), ("queue", config.queues.len()), ("divert", config.diverts.len())];
         for (table, count) in declared.into_iter().filter(|(_, count)| *count > 0) {
-            let text = format!("a router has no use for [[{table}]] yet, of which there are {count}: leave them out");
+            let text = format!(
+                "all addresses are routed, and have no use for [[{table}]], of which there are {count}: leave them out, or give \
+                 their addresses distribution = \"stored\" in [[routes]]"
+            );
             self.fault(Router::NAME, 0, "enabled", text);
         }
     }
@@ -254,8 +307,7 @@ pub fn rule<'a>(
     let phase = |number: u8| Phase::number(number).ok_or("phases are 0 to 9".to_owned());
     let ingress = phase(route.ingress_phase.unwrap_or(0))?;
     let egress = phase(route.egress_phase.unwrap_or(u8::from(route.waypoint)))?;
-    let treatment = treatment(route.distribution);
-    Ok((pattern, Rule { ingress, egress, has_fallback: route.fallback, ..Rule::of(treatment) }))
+    Ok((pattern, Rule { ingress, egress, has_fallback: route.fallback, ..spreading(route.distribution) }))
 }
 
 /// A link that the router of this name attaches, beside those that there are; or the setting that is wrong. `ends` are connectors and
@@ -316,7 +368,7 @@ fn link_routes(
     let via = match (&route.connection, &route.container) {
         (Some(name), None) => Some(via_name(name, ends)?),
         (None, Some(container)) => Some(Via::Container(container.clone())),
-        (None, None) => None,
+        (None, None) => route.stored.then_some(Via::Stored),
         (Some(_), Some(_)) => {
             return Err(("connection", "it is for a connection or for a container: leave one of both out".to_owned()));
         }
@@ -336,6 +388,31 @@ fn link_routes(
         Some(engine_routing::LinkRoute { key, via: via.clone(), rewrite: rewrite.clone() })
     });
     made.collect::<Option<_>>().ok_or_else(|| (setting, no_pattern()))
+}
+
+/// What is wrong with a route of links to queues of this node, on the router of a name.
+fn stored_route(route: &LinkRoute, (id, rules): (&RouterId, &Rules)) -> Option<String> {
+    if !route.stored {
+        return None;
+    }
+    if route.connection.is_some() || route.container.is_some() {
+        return Some(
+            "it leads to queues of this node, or to a connection or container: leave one of both out".to_owned(),
+        );
+    }
+    if route.add_prefix.is_some() || route.remove_prefix.is_some() {
+        return Some(
+            "queues of this node have the addresses of clients: leave add_prefix and remove_prefix out".to_owned(),
+        );
+    }
+    let text = route.prefix.as_ref().or(route.pattern.as_ref())?;
+    let is_stored = match text.as_str() {
+        COORDINATOR => rules.keep_some(),
+        text => rules.keeping(text, Here { id, mode: Mode::Interior }) == Keeping::Stored,
+    };
+    (!is_stored).then(|| {
+        format!("the addresses of {text:?} are routed: add [[routes]] with distribution = \"stored\" for them")
+    })
 }
 
 /// Why something is no prefix or pattern.
@@ -367,11 +444,13 @@ fn word(role: Role) -> &'static str {
     }
 }
 
-fn treatment(distribution: Distribution) -> Treatment {
+/// What a distribution says. What is stored is balanced for messages of other routers, as a broker behind a waypoint is.
+fn spreading(distribution: Distribution) -> Rule {
     match distribution {
-        Distribution::Balanced => Treatment::Balanced,
-        Distribution::Closest => Treatment::Closest,
-        Distribution::Multicast => Treatment::Multicast,
-        Distribution::Unavailable => Treatment::Unavailable,
+        Distribution::Balanced => Rule::of(Treatment::Balanced),
+        Distribution::Closest => Rule::of(Treatment::Closest),
+        Distribution::Multicast => Rule::of(Treatment::Multicast),
+        Distribution::Unavailable => Rule::of(Treatment::Unavailable),
+        Distribution::Stored => Rule { keeping: Keeping::Stored, ..Rule::of(Treatment::Balanced) },
     }
 }

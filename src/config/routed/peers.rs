@@ -142,6 +142,7 @@ fn link_route(from: &LinkRoute) -> settings::LinkRoute {
         container: from.via.container_id.clone(),
         remove_prefix: from.del_external_prefix.clone(),
         add_prefix: from.add_external_prefix.clone(),
+        stored: false,
     }
 }
 

@@ -11,10 +11,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use engine_management::{Answer, Status};
+use engine_router::RouterId;
 use engine_router::auto_links::{AutoLink, AutoLinkId};
 use engine_router::matching::Pattern;
 use engine_router::table::{Rule, Rules};
-use engine_router::{RouterId, Treatment};
 use engine_router_conf::{Changing, Configuration, NotAdded};
 use engine_router_management::Made;
 use engine_router_management::limits::MADE_MAX;
@@ -30,7 +30,7 @@ pub struct Changes {
     /// Connectors and listeners by name.
     ends: Arc<[(String, Role)]>,
     rules: BTreeMap<u32, (Pattern, Rule)>,
-    otherwise: Treatment,
+    otherwise: Rule,
     links: BTreeMap<u32, AutoLink>,
     numbers: BTreeMap<Changing, Numbers>,
     ruling: Ruling,

@@ -93,6 +93,11 @@ impl<T> Tree<T> {
         self.values.get(best).map(|(pattern, value)| (pattern, value))
     }
 
+    /// All values, those of the patterns that say least first.
+    pub fn values(&self) -> impl Iterator<Item = &T> {
+        self.values.iter().map(|(_, value)| value)
+    }
+
     /// Puts a node in question, and the one behind its `#`, which needs no word. No `#` follows another.
     fn enter(&self, index: usize, open: &mut Vec<usize>) {
         open.push(index);

@@ -7,5 +7,5 @@ mod view;
 
 pub use address::{Address, Consumer, ConsumerId, Place};
 pub use addresses::{Addresses, Change};
-pub use rules::{Claim, End, Rule, Rules};
+pub use rules::{Claim, End, Keeping, Rule, Rules};
 pub use view::Table;

@@ -37,13 +37,31 @@ pub struct Rule {
     pub priority: Option<u8>,
     /// Whether what nobody takes goes to fallback consumers.
     pub has_fallback: bool,
+    /// What becomes of messages of clients of this router.
+    pub keeping: Keeping,
+}
+
+/// What becomes of messages of clients that are at a router.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeping {
+    /// They pass through.
+    Routed,
+    /// Queues of its node keep them. Other routers' messages pass through even so, by the distribution.
+    Stored,
 }
 
 impl Rule {
     /// A distribution, and nothing else.
     #[must_use]
     pub fn of(treatment: Treatment) -> Self {
-        Self { treatment, ingress: Phase::FIRST, egress: Phase::FIRST, priority: None, has_fallback: false }
+        let (ingress, egress, keeping) = (Phase::FIRST, Phase::FIRST, Keeping::Routed);
+        Self { treatment, ingress, egress, priority: None, has_fallback: false, keeping }
+    }
+}
+
+impl From<Treatment> for Rule {
+    fn from(treatment: Treatment) -> Self {
+        Self::of(treatment)
     }
 }
 
@@ -51,14 +69,18 @@ impl Rule {
 #[derive(Clone, Debug)]
 pub struct Rules {
     tree: Tree<Rule>,
-    default: Treatment,
+    /// What holds for all others; they have no phases.
+    default: Rule,
+    keep_some: bool,
 }
 
 impl Rules {
-    /// Rules by pattern, and the distribution of all other addresses.
+    /// Rules by pattern, and what holds for all other addresses: a distribution, and whether they are kept.
     #[must_use]
-    pub fn new(rules: impl IntoIterator<Item = (Pattern, Rule)>, default: Treatment) -> Self {
-        Self { tree: rules.into_iter().collect(), default }
+    pub fn new(rules: impl IntoIterator<Item = (Pattern, Rule)>, default: impl Into<Rule>) -> Self {
+        let (tree, default): (Tree<Rule>, Rule) = (rules.into_iter().collect(), default.into());
+        let keep_some = tree.values().chain([&default]).any(|rule| rule.keeping == Keeping::Stored);
+        Self { tree, default, keep_some }
     }
 
     /// The rule of an address by its name, if there is one.
@@ -94,7 +116,34 @@ impl Rules {
     /// other routers is balanced.
     #[must_use]
     pub fn treatment(&self, name: &str, hint: Option<Treatment>) -> Treatment {
-        self.rule(name).map(|rule| rule.treatment).or(hint).unwrap_or(self.default)
+        self.rule(name).map(|rule| rule.treatment).or(hint).unwrap_or(self.default.treatment)
+    }
+
+    /// What becomes of messages of clients of the router `here` for an address. Only what has phases is kept: not what names something of routers
+    /// themselves.
+    #[must_use]
+    pub fn keeping(&self, address: &str, here: Here<'_>) -> Keeping {
+        if !self.keep_some {
+            return Keeping::Routed;
+        }
+        match resolve(address, Phase::FIRST, here) {
+            Some(key) if key.phase().is_none() => Keeping::Routed,
+            Some(key) => self.rule(key.name()).unwrap_or(&self.default).keeping,
+            // It is refused, by whoever has what is not named otherwise.
+            None => self.default.keeping,
+        }
+    }
+
+    /// Whether all addresses are kept that no rule is for.
+    #[must_use]
+    pub fn keep_others(&self) -> bool {
+        self.default.keeping == Keeping::Stored
+    }
+
+    /// Whether some addresses are kept.
+    #[must_use]
+    pub fn keep_some(&self) -> bool {
+        self.keep_some
     }
 }
 
@@ -110,6 +159,36 @@ mod tests {
     use super::*;
     use crate::address::Mode;
     use crate::router_id::RouterId;
+
+    #[test]
+    fn what_is_kept_is_what_clients_name_and_a_rule_says() {
+        let stored = Rule { keeping: Keeping::Stored, ..Rule::of(Treatment::Balanced) };
+        let prefix = |text, rule| (Pattern::of_prefix(text).expect("a pattern"), rule);
+        let some = [prefix("queue", stored), prefix("queue.near", Rule::of(Treatment::Closest))];
+        let others = [prefix("near", Rule::of(Treatment::Closest))];
+        let (some, others) = (Rules::new(some, Treatment::Balanced), Rules::new(others, stored));
+        let none = Rules::new([prefix("near", Rule::of(Treatment::Closest))], Treatment::Balanced);
+        assert_eq!((some.keep_some(), some.keep_others()), (true, false));
+        assert_eq!((others.keep_some(), others.keep_others()), (true, true));
+        assert_eq!((none.keep_some(), none.keep_others()), (false, false));
+        let me = RouterId::new("A").expect("an id");
+        let is_kept =
+            |rules: &Rules, address| rules.keeping(address, Here { id: &me, mode: Mode::Interior }) == Keeping::Stored;
+        for (address, by_some, by_others) in [
+            ("queue", true, true),
+            ("queue.a", true, true),
+            ("amqp://host/queue.a", true, true),
+            ("queue.near.a", false, true),
+            ("near.a", false, false),
+            ("other", false, true),
+            ("_local/queue", false, false),
+            ("amqp:/_topo/0/B/queue", false, false),
+            ("", false, true),
+        ] {
+            assert_eq!((is_kept(&some, address), is_kept(&others, address)), (by_some, by_others), "{address}");
+            assert!(!is_kept(&none, address), "{address}");
+        }
+    }
 
     #[test]
     fn clients_attach_to_the_phase_of_their_end_or_of_their_claim() {
