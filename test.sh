@@ -85,7 +85,13 @@ else
     export HEDDLE_TEST_FRONT=1
     counted "tests of a broker, with a router in front of it" rust_tests --test program -- \
         transactions:: resuming:: consuming:: outcomes:: credit:: priorities:: --skip what_is_wrong_with_a_transaction --skip what_a_peer_with_much_credit
+    export HEDDLE_TEST_STORED=1
+    counted "tests of a broker, over a network of routers to its queues" rust_tests --test program -- \
+        transactions:: resuming:: consuming:: outcomes:: credit:: priorities:: --skip what_is_wrong_with_a_transaction --skip what_a_peer_with_much_credit
     unset HEDDLE_TEST_FRONT
+    counted "tests of a broker whose addresses a router's rules have stored" rust_tests --test program -- \
+        transactions:: large:: links:: relaying:: forwarding:: wildcards:: subscriptions:: lifetime:: durability::
+    unset HEDDLE_TEST_STORED
     check "crash audit, short" target/release/heddle-perf audit --broker target/release/heddle --kills 25
     counted "interoperation" python3 tests/interop/run.py --broker target/release/heddle --shards 1,2,4
     counted "JMS suite" python3 tests/interop/run.py --suite jms --broker target/release/heddle --shards 1,3 --restart

@@ -437,3 +437,42 @@ fn a_coordinators_link_that_ends_takes_its_transactions_with_it() {
     attach(&mut client.peer);
     assert!(client.discharge(&id, false).expect_err("it was rolled back").contains("unknown-id"));
 }
+
+#[test]
+fn a_routed_address_is_no_part_of_a_transaction() {
+    const BOTH: &str = "[[listeners]]\naddress = \"127.0.0.1:0\"\n[router]\nenabled = true\n[[routes]]\nprefix = \"orders\"\n\
+                        distribution = \"stored\"\n";
+    for shards in [1, 3] {
+        let broker = Broker::start_with(TempDir::new().expect("a folder"), shards, BOTH);
+        let mut receiver = opened(&broker);
+        receiver.attach_receiver("passes", 10);
+        let mut client = Client::sending_to(&broker, "passes");
+        client.peer.attach_sender_as("orders", 1);
+        let transaction = client.declare();
+        let Became::Rejected(why) = client.transfer(0, Some(&transaction), &durable(b"within")) else {
+            panic!("it is routed")
+        };
+        assert!(why.contains("amqp:not-implemented") && why.contains("routed"), "{why}");
+        let kept = client.transfer(1, Some(&transaction), &durable(b"kept"));
+        assert_eq!(kept, Became::Within(transaction.clone(), true));
+        assert_eq!(client.discharge(&transaction, false), Ok(()));
+        // Outside of it both go on.
+        let delivery = client.put_transfer(0, None, &durable(b"outside"));
+        assert_eq!(receiver.receive().1, b"outside", "and nothing else");
+        receiver.accept(0, 0);
+        assert_eq!(client.became(delivery), Became::Accepted);
+        assert_eq!(bodies(&broker, "orders"), [b"kept".to_vec()]);
+        // What is received cannot be settled within one either.
+        let mut client = Client::new(&broker);
+        let transaction = client.declare();
+        client.peer.attach_receiver("passes.2", 10);
+        let mut sender = opened(&broker);
+        sender.attach_sender("passes.2");
+        sender.send_message(0, crate::peer::Durable::No, b"received");
+        let (delivery, _) = client.peer.receive();
+        client.retire(&transaction, delivery, true);
+        let why = client.peer.detached();
+        assert!(why.contains("amqp:not-implemented"), "{why}");
+        assert_eq!(client.discharge(&transaction, false), Ok(()));
+    }
+}
