@@ -95,6 +95,7 @@ else
     check "crash audit, short" target/release/heddle-perf audit --broker target/release/heddle --kills 25
     counted "interoperation" python3 tests/interop/run.py --broker target/release/heddle --shards 1,2,4
     counted "JMS suite" python3 tests/interop/run.py --suite jms --broker target/release/heddle --shards 1,3 --restart
+    counted "routers with clients of others" python3 tests/interop/routers.py --router target/release/heddle
     counted "hostile peers" python3 tests/hostile/run.py --broker target/release/heddle
     counted "hostile peers of a router" python3 tests/hostile/run.py --broker target/release/heddle --router
 fi
