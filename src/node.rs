@@ -15,11 +15,11 @@ use engine_core::command::Publish;
 use engine_core::{Answer, InUse, QUEUE_FIGURES, QueueView, Version};
 use engine_figures::{Figures, PAGE_ROWS_MAX, Page, Range};
 use engine_home::{Carried, Slot};
-use engine_router::auto_links::{AutoLink, AutoLinkId, Standing};
+use engine_router::auto_links::{AutoLink, AutoLinkId, Standing, Via};
 use engine_rt::{Clock, DiskRoom, InboxSender, Permits, Pulse, Service};
 use node_shell::{
     ADDRESSES_MAX, AUTO_LINKS_MAX, Ask, CONNECTION_FIGURES, ConnectionDetails, ConnectionView, LINK_FIGURES,
-    LinkDetails, LinkView, Manage, Managing, Post, RefusedLogins, SHARD_FIGURES, ShardView,
+    LINK_ROUTES_MAX, LinkDetails, LinkView, Manage, Managing, Post, RefusedLogins, SHARD_FIGURES, ShardView,
 };
 
 use crate::http::Process;
@@ -460,6 +460,26 @@ impl Node {
                 }
             }
             all.append(&mut standings);
+        }
+        Ok(all)
+    }
+
+    /// Whether connections are there that routes of links are for, on any shard, in the order in which they are named; `None` is never there.
+    ///
+    /// # Errors
+    /// When a shard does not answer in time.
+    pub fn served(&self, vias: &[Option<Via>]) -> Result<Vec<bool>, Silent> {
+        let until = Instant::now() + ANSWER_TIME;
+        let mut all = Vec::new();
+        for part in vias.chunks(LINK_ROUTES_MAX) {
+            let mut served = vec![false; part.len()];
+            for shard in &self.shards {
+                let (sender, receiver) = flume::bounded(1);
+                shard.send(Post::View(Ask::LinkRoutes(part.to_vec(), sender))).map_err(|_| Silent)?;
+                let told = receiver.recv_deadline(until).map_err(|_| Silent)?;
+                served.iter_mut().zip(told).for_each(|(known, is_served)| *known |= is_served);
+            }
+            all.append(&mut served);
         }
         Ok(all)
     }

@@ -4,7 +4,7 @@
 
 use engine_figures::{PAGE_ROWS_MAX, Page, Range};
 use engine_home::{Carried, Link, Passed, Slot};
-use engine_router::auto_links::{self, AutoLinkId, AutoLinks};
+use engine_router::auto_links::{self, AutoLinkId, AutoLinks, Via};
 use engine_routing::Standing;
 
 use crate::connection::{Conn, Origin};
@@ -88,6 +88,16 @@ pub const AUTO_LINKS_MAX: usize = PAGE_ROWS_MAX;
 /// How links stand that the router attaches itself, in the order in which they are named; `None`: there is no connection that they are for.
 pub(crate) fn auto_links(auto_links: &AutoLinks, ids: &[AutoLinkId]) -> Vec<Option<auto_links::Standing>> {
     ids.iter().take(AUTO_LINKS_MAX).map(|id| auto_links.standing(*id)).collect()
+}
+
+/// Routes of links that one question may be about: looking for who serves one costs some 100 ns. Of further ones nothing is told.
+pub const LINK_ROUTES_MAX: usize = PAGE_ROWS_MAX;
+
+/// Whether connections of the shard are there that routes of links are for, in the order in which they are named.
+pub(crate) fn link_routes(turn: &Turn<Conn>, vias: &[Option<Via>]) -> Vec<bool> {
+    let router = turn.home().engine().router();
+    let is_served = |via: &Option<Via>| router.zip(via.as_ref()).is_some_and(|(router, via)| router.is_served(via));
+    vias.iter().take(LINK_ROUTES_MAX).map(is_served).collect()
 }
 
 pub(crate) fn connections(turn: &Turn<Conn>, range: &Range) -> Page<ConnectionDetails> {

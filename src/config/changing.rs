@@ -7,6 +7,7 @@ use engine_router::auto_links::AutoLink;
 use engine_router::matching::Pattern;
 use engine_router::table::Rule;
 use engine_router_conf::sections;
+use engine_routing::LinkRoute;
 
 use super::resolve::routing;
 use super::routed::{self, peers};
@@ -33,6 +34,20 @@ pub fn auto_link<'a>(
     others: impl Iterator<Item = &'a AutoLink>,
 ) -> Result<AutoLink, String> {
     routing::auto_link(&peers::auto_link(link), router, others).map_err(|(_, wrong)| wrong)
+}
+
+/// What a linkRoute says, beside the routes that there are. `ends` are connectors and listeners by name.
+///
+/// # Errors
+/// When it says nothing that can be, or one of them is the same.
+pub fn link_route<'a>(
+    route: &sections::LinkRoute,
+    ends: &[(String, Role)],
+    others: impl Iterator<Item = &'a LinkRoute>,
+) -> Result<LinkRoute, String> {
+    let made = routing::link_routes(&peers::link_route(route), ends, others).map_err(|(_, wrong)| wrong)?;
+    let [made] = <[LinkRoute; 1]>::try_from(made).map_err(|_| "a linkRoute is for one direction".to_owned())?;
+    Ok(made)
 }
 
 #[cfg(test)]

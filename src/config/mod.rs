@@ -26,7 +26,7 @@ mod settings;
 mod similar;
 
 pub use bounds::IN_MEMORY_MAX;
-pub use changing::{auto_link, rule};
+pub use changing::{auto_link, link_route, rule};
 pub use endpoint::Endpoint;
 pub use fault::Faults;
 pub use files::{check_folder, read as read_file, read_tokens};

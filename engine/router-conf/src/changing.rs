@@ -17,7 +17,7 @@ use crate::limits::GIVEN_OCTETS_MAX;
 use crate::names::unnamed;
 use crate::normal;
 use crate::origin::Origin;
-use crate::schema::{ADDRESS, AUTO_LINK, EntityType};
+use crate::schema::{ADDRESS, AUTO_LINK, EntityType, LINK_ROUTE};
 
 /// What faults and warnings name in the place of a file.
 const MANAGEMENT: &str = "management";
@@ -29,6 +29,8 @@ pub enum Changing {
     Address,
     /// Links that the router makes.
     AutoLink,
+    /// Links of clients that go on to containers.
+    LinkRoute,
 }
 
 /// Why a section is not added.
@@ -42,7 +44,7 @@ pub enum NotAdded {
 
 impl Changing {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Address, Self::AutoLink];
+    pub const ALL: [Self; 3] = [Self::Address, Self::AutoLink, Self::LinkRoute];
 
     /// The one of a type, if its sections come and go.
     #[must_use]
@@ -56,6 +58,7 @@ impl Changing {
         match self {
             Self::Address => &ADDRESS,
             Self::AutoLink => &AUTO_LINK,
+            Self::LinkRoute => &LINK_ROUTE,
         }
     }
 }
@@ -85,6 +88,11 @@ impl Configuration {
                 made.iter().for_each(|made| check::check_auto_link(made, self, &mut findings));
                 add(&mut self.auto_links, made.pop().map(|made| made.section), findings)
             }
+            Changing::LinkRoute => {
+                let mut made = built(sections, &mut findings);
+                made.iter().for_each(|made| check::check_link_route(made, self, &mut findings));
+                add(&mut self.link_routes, made.pop().map(|made| made.section), findings)
+            }
         }
     }
 
@@ -97,18 +105,17 @@ impl Configuration {
         match changing {
             Changing::Address => remove(&mut self.addresses, number, |section| &section.origin),
             Changing::AutoLink => remove(&mut self.auto_links, number, |section| &section.origin),
+            Changing::LinkRoute => remove(&mut self.link_routes, number, |section| &section.origin),
         }
     }
 
     /// Where the sections of a type stand, and what they are called.
-    pub fn origins(&self, changing: Changing) -> impl Iterator<Item = &Origin> {
-        let addresses = self.addresses.iter().map(|section| &section.origin);
-        let auto_links = self.auto_links.iter().map(|section| &section.origin);
-        let (addresses, auto_links) = match changing {
-            Changing::Address => (Some(addresses), None),
-            Changing::AutoLink => (None, Some(auto_links)),
-        };
-        addresses.into_iter().flatten().chain(auto_links.into_iter().flatten())
+    pub fn origins(&self, changing: Changing) -> Box<dyn Iterator<Item = &Origin> + '_> {
+        match changing {
+            Changing::Address => Box::new(self.addresses.iter().map(|section| &section.origin)),
+            Changing::AutoLink => Box::new(self.auto_links.iter().map(|section| &section.origin)),
+            Changing::LinkRoute => Box::new(self.link_routes.iter().map(|section| &section.origin)),
+        }
     }
 
     /// The name that a section is given, or that is made for it: the first from its number on that nobody has.
@@ -217,6 +224,14 @@ mod tests {
             (
                 Changing::AutoLink,
                 serde_json::json!({"address": "b", "direction": "in", "connection": "broker", "containerId": "c"}),
+                "'connection' and 'containerId'",
+            ),
+            (Changing::LinkRoute, serde_json::json!({"direction": "in"}), "neither 'prefix' nor 'pattern'"),
+            (Changing::LinkRoute, serde_json::json!({"prefix": "b"}), "linkRoute has no 'direction'"),
+            (Changing::LinkRoute, serde_json::json!({"prefix": "b", "direction": "both"}), "'direction' of linkRoute"),
+            (
+                Changing::LinkRoute,
+                serde_json::json!({"prefix": "b", "direction": "out", "connection": "broker", "containerId": "c"}),
                 "'connection' and 'containerId'",
             ),
         ] {

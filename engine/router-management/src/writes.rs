@@ -25,7 +25,6 @@ const NOT_DONE: &[(&str, &[Operation], &str)] = &[
     ("connector", &[Operation::Create, Operation::Delete], FROM_FILE),
     ("sslProfile", &[Operation::Create, Operation::Delete], FROM_FILE),
     ("authServicePlugin", &[Operation::Create, Operation::Delete], FROM_FILE),
-    ("router.config.linkRoute", &[Operation::Create, Operation::Delete], FROM_FILE),
     ("router.config.exchange", &[Operation::Create, Operation::Delete], "there are no exchanges here"),
     ("router.config.binding", &[Operation::Create, Operation::Delete], "there are no exchanges here"),
     (

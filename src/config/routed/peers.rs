@@ -133,7 +133,8 @@ fn direction(direction: words::Direction) -> Direction {
     }
 }
 
-fn link_route(from: &LinkRoute) -> settings::LinkRoute {
+/// A route of links, as a section says it.
+pub fn link_route(from: &LinkRoute) -> settings::LinkRoute {
     settings::LinkRoute {
         prefix: from.matched.prefix.clone(),
         pattern: from.matched.pattern.clone(),

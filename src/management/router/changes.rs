@@ -18,6 +18,7 @@ use engine_router::{RouterId, Treatment};
 use engine_router_conf::{Changing, Configuration, NotAdded};
 use engine_router_management::Made;
 use engine_router_management::limits::MADE_MAX;
+use engine_routing::LinkRoute;
 
 use crate::config::{self, Role};
 use crate::node::{Node, Silent};
@@ -32,6 +33,7 @@ pub struct Changes {
     rules: BTreeMap<u32, (Pattern, Rule)>,
     otherwise: Treatment,
     links: BTreeMap<u32, AutoLink>,
+    link_routes: BTreeMap<u32, LinkRoute>,
     numbers: BTreeMap<Changing, Numbers>,
     ruling: Ruling,
 }
@@ -49,6 +51,7 @@ struct Numbers {
 enum Told {
     Rules,
     Link(AutoLinkId),
+    LinkRoutes,
 }
 
 impl Changes {
@@ -67,6 +70,7 @@ impl Changes {
             rules: (0..).zip(routing.rules.iter().cloned()).collect(),
             otherwise: routing.otherwise,
             links: (0..).zip(routing.auto_links.iter().cloned()).collect(),
+            link_routes: (0..).zip(routing.link_routes.iter().cloned()).collect(),
             ruling,
         }
     }
@@ -118,6 +122,10 @@ impl Changes {
                 self.links.remove(&number);
                 Told::Link(AutoLinkId(number))
             }
+            Changing::LinkRoute => {
+                self.link_routes.remove(&number);
+                Told::LinkRoutes
+            }
         };
         let section = changing.of().section;
         tracing::info!(target: "heddle::program", section, number = number + 1, "management removed a section");
@@ -155,6 +163,12 @@ impl Changes {
                 self.links.insert(number, link);
                 Ok(Told::Link(AutoLinkId(number)))
             }
+            Changing::LinkRoute => {
+                let Some(section) = self.configuration.link_routes.last() else { unreachable!("it was added") };
+                let route = config::link_route(section, &self.ends, self.link_routes.values())?;
+                self.link_routes.insert(number, route);
+                Ok(Told::LinkRoutes)
+            }
         }
     }
 
@@ -165,6 +179,7 @@ impl Changes {
                 Some(link) => node.declare(id, link),
                 None => node.undeclare(id),
             },
+            Told::LinkRoutes => self.ruling.route_links(self.link_routes.values().cloned().collect()),
         }
     }
 }

@@ -141,6 +141,8 @@ impl RouterAgent {
             Ok(())
         } else if of.section == "autoLink" {
             self.auto_links(of, window)
+        } else if of.section == "linkRoute" {
+            self.link_routes(of, window)
         } else if of.section == "log" {
             self.logs(of, window);
             Ok(())

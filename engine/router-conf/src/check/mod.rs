@@ -10,7 +10,7 @@ mod security;
 
 use crate::configuration::Configuration;
 use crate::fault::Findings;
-use crate::sections::{Address, AutoLink};
+use crate::sections::{Address, AutoLink, LinkRoute};
 use crate::whole::{Built, Whole};
 
 /// What is wrong and doubtful about an address that comes to others.
@@ -27,6 +27,11 @@ pub(crate) fn check_address(address: &Built<Address>, others: &[Address], findin
 /// What is wrong and doubtful about a link that comes to a configuration.
 pub(crate) fn check_auto_link(link: &Built<AutoLink>, configuration: &Configuration, findings: &mut Findings) {
     addresses::check_auto_link(link, &addresses::Ends::of_configuration(configuration), findings);
+}
+
+/// What is wrong and doubtful about a route of links that comes to a configuration.
+pub(crate) fn check_link_route(route: &Built<LinkRoute>, configuration: &Configuration, findings: &mut Findings) {
+    addresses::check_link_route(route, &addresses::Ends::of_configuration(configuration), findings);
 }
 
 /// Tells everything that is wrong or doubtful.

@@ -123,7 +123,7 @@ fn what_comes_and_goes_is_named_and_has_attributes_of_its_type() {
             "'prefix' is a text",
         ),
         ("DELETE", vec![("type", long("router.config.autoLink"))], vec![], 400, "No name or identity provided"),
-        ("CREATE", vec![("type", long("router.config.linkRoute"))], vec![], 501, "start the router again"),
+        ("CREATE", vec![("type", long("vhost"))], vec![], 501, "start the router again"),
     ] {
         let (told, why) = refused(operation, &properties, &body);
         assert!(told == code && why.contains(words), "{operation} {properties:?}: {told} {why}");
