@@ -8,15 +8,16 @@ use engine_router::auto_links::{self, AutoLinkId, AutoLinks, Via};
 use engine_routing::Standing;
 
 use crate::connection::{Conn, Origin};
+use crate::role::Role;
 use crate::turn::{Entry, Turn};
 
 /// How a connection came about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Made {
-    /// The peer connected to a listener; by its place in the configuration.
-    Accepted(usize),
-    /// A connector of the shard did; by its place there.
-    Connected(usize),
+    /// The peer connected to a listener.
+    Accepted,
+    /// A connector did.
+    Connected,
 }
 
 /// A connection, as management tells of it.
@@ -26,6 +27,8 @@ pub struct ConnectionDetails {
     pub place: Slot,
     /// How it came about.
     pub made: Made,
+    /// Who is at its other end, as its listener or connector says.
+    pub role: Role,
     /// The peer's address.
     pub peer: String,
     /// Its container.
@@ -108,9 +111,10 @@ pub(crate) fn connections(turn: &Turn<Conn>, range: &Range) -> Page<ConnectionDe
         ConnectionDetails {
             place: client.place(),
             made: match host.origin {
-                Origin::Listener(index) => Made::Accepted(index),
-                Origin::Connector(index) => Made::Connected(index),
+                Origin::Listener(_) => Made::Accepted,
+                Origin::Connector(..) => Made::Connected,
             },
+            role: host.origin.named().1,
             peer: host.peer.clone(),
             container: client.container.clone(),
             properties: client.properties().to_vec(),

@@ -468,6 +468,7 @@ mod tests {
             links_max: 1,
             moves: Moves::Never,
             spin_ns: 0,
+            gate: None,
             verifier: flume::bounded(1).0,
             manager: flume::bounded(1).0,
             registry: None,

@@ -13,7 +13,7 @@ const ADDRESS: &str = "router.config.address";
 const AUTO_LINK: &str = "router.config.autoLink";
 const LINK_ROUTE: &str = "router.config.linkRoute";
 
-fn router(shards: u16) -> (Broker, std::path::PathBuf) {
+pub fn router(shards: u16) -> (Broker, std::path::PathBuf) {
     let folder = TempDir::new().expect("a folder");
     let file = folder.path().join("r.conf");
     let text = format!(
@@ -25,17 +25,17 @@ fn router(shards: u16) -> (Broker, std::path::PathBuf) {
 }
 
 /// A row of what was made.
-fn made(answer: Answer) -> Vec<(String, Value)> {
+pub fn made(answer: Answer) -> Vec<(String, Value)> {
     assert_eq!((answer.code, answer.description.as_str()), (201, "Created"));
     let Value::Map(map) = answer.body else { panic!("a map") };
     map.0.into_iter().map(|(name, value)| (name.as_text().expect("a name").to_owned(), value)).collect()
 }
 
-fn of<'a>(row: &'a [(String, Value)], name: &str) -> &'a Value {
+pub fn of<'a>(row: &'a [(String, Value)], name: &str) -> &'a Value {
     row.iter().find(|(known, _)| known == name).map(|(_, value)| value).unwrap_or_else(|| panic!("no {name}: {row:?}"))
 }
 
-fn create(tool: &mut Tool, kind: &str, name: &str, body: &[(&str, &str)]) -> Answer {
+pub fn create(tool: &mut Tool, kind: &str, name: &str, body: &[(&str, &str)]) -> Answer {
     let body: Vec<(&str, Value)> = body.iter().map(|(name, value)| (*name, text(value))).collect();
     tool.entity("CREATE", kind, ("name", name), &body)
 }

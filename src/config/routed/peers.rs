@@ -18,7 +18,7 @@ impl Laying<'_> {
         self.config.connectors = connectors;
     }
 
-    fn connector(&mut self, from: &sections::Connector, configuration: &Configuration) -> Connector {
+    pub(super) fn connector(&mut self, from: &sections::Connector, configuration: &Configuration) -> Connector {
         let place = &from.origin.place;
         let mut connector = Connector { name: from.origin.name.clone(), ..Connector::default() };
         connector.role = role(from.endpoint.role);
