@@ -15,6 +15,7 @@ use crate::router_network::places;
 
 const CONNECTOR: &str = "connector";
 const LISTENER: &str = "listener";
+const PROFILE: &str = "sslProfile";
 const AUTO_LINK: &str = "router.config.autoLink";
 
 /// A broker with a queue.
@@ -408,6 +409,22 @@ fn profiles_of_the_file_are_those_of_what_is_made() {
         let rows = tool.all("connection", &["dir", "isEncrypted", "opened"]);
         rows.contains(&vec![text("out"), Value::Boolean(true), Value::Boolean(true)]).then_some(())
     });
+    // Profiles come and go as well, but for those that something goes by.
+    made(create(&mut tool, PROFILE, "late", &[("caCertFile", &certificate)]));
+    let twice = create(&mut tool, PROFILE, "late", &[("caCertFile", &certificate)]);
+    assert!(twice.code == 400 && twice.description.contains("Name conflicts"), "{twice:?}");
+    let undone = create(&mut tool, PROFILE, "undone", &[("caCertFile", &certificate), ("ciphers", "NULL")]);
+    assert!(undone.code == 400 && undone.description.contains("sslProfile.ciphers"), "{undone:?}");
+    let late = [("host", "localhost"), ("port", port.as_str()), ("sslProfile", "late")];
+    made(create(&mut tool, CONNECTOR, "late", &late));
+    for (profile, user) in [("late", "late"), ("server", "secure")] {
+        let used = tool.entity("DELETE", PROFILE, ("name", profile), &[]);
+        assert!(used.code == 409 && used.description.contains(&format!("{user} goes by")), "{used:?}");
+    }
+    assert_eq!(tool.entity("DELETE", CONNECTOR, ("name", "late"), &[]).code, 204);
+    assert_eq!(tool.entity("DELETE", PROFILE, ("name", "late"), &[]).code, 204);
+    assert_eq!(tool.entity("DELETE", PROFILE, ("name", "late"), &[]).code, 404);
+    assert_eq!(create(&mut tool, CONNECTOR, "late", &late).code, 400);
     // The files are read when it is made: one that is gone is a reason.
     std::fs::remove_file(folder.path().join("certificate.pem")).expect("it was there");
     let gone = create(&mut tool, CONNECTOR, "gone", &client);

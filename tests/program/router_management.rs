@@ -405,7 +405,8 @@ fn what_cannot_be_done_is_refused_with_its_reason() {
         ("UPDATE", "listener", own, vec![("cost", Value::Int(2))], 501, "Operation 'UPDATE' not implemented"),
         ("CREATE", "listener", ("name", "x"), vec![("foo", Value::Int(1))], 400, "Unknown attribute 'foo'"),
         ("CREATE", "vhost", ("name", "x"), vec![("hostname", text("h"))], 501, "change the configuration"),
-        ("DELETE", "sslProfile", ("name", "x"), vec![], 501, "change the configuration"),
+        ("DELETE", "vhost", ("name", "x"), vec![], 501, "change the configuration"),
+        ("DELETE", "sslProfile", ("name", "x"), vec![], 404, "No entity with name=x"),
         ("DELETE", "router.link", ("identity", "1"), vec![], 403, "Forbidden"),
         ("UPDATE", "connection", ("identity", "999"), vec![("adminStatus", text("deleted"))], 404, "No entity"),
     ] {

@@ -18,7 +18,7 @@ use crate::names::unnamed;
 use crate::normal;
 use crate::origin::Origin;
 use crate::said::{Said, said};
-use crate::schema::{ADDRESS, AUTO_LINK, CONNECTOR, EntityType, LINK_ROUTE, LISTENER};
+use crate::schema::{ADDRESS, AUTO_LINK, CONNECTOR, EntityType, LINK_ROUTE, LISTENER, SSL_PROFILE};
 
 /// What faults and warnings name in the place of a file.
 const MANAGEMENT: &str = "management";
@@ -36,6 +36,8 @@ pub enum Changing {
     Connector,
     /// Ports that connections come in at.
     Listener,
+    /// Certificates and rules of TLS.
+    SslProfile,
 }
 
 /// Why a section is not added.
@@ -49,7 +51,8 @@ pub enum NotAdded {
 
 impl Changing {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Address, Self::AutoLink, Self::LinkRoute, Self::Connector, Self::Listener];
+    pub const ALL: [Self; 6] =
+        [Self::Address, Self::AutoLink, Self::LinkRoute, Self::Connector, Self::Listener, Self::SslProfile];
 
     /// The one of a type, if its sections come and go.
     #[must_use]
@@ -66,6 +69,7 @@ impl Changing {
             Self::LinkRoute => &LINK_ROUTE,
             Self::Connector => &CONNECTOR,
             Self::Listener => &LISTENER,
+            Self::SslProfile => &SSL_PROFILE,
         }
     }
 }
@@ -110,6 +114,11 @@ impl Configuration {
                 made.iter().for_each(|made| check::check_listener(made, self, &mut findings));
                 add(&mut self.listeners, made.pop().map(|made| made.section), findings)
             }
+            Changing::SslProfile => {
+                let mut made = built(sections, &mut findings);
+                made.iter().for_each(|made| check::check_ssl_profile(made, &mut findings));
+                add(&mut self.ssl_profiles, made.pop().map(|made| made.section), findings)
+            }
         }
     }
 
@@ -125,6 +134,7 @@ impl Configuration {
             Changing::LinkRoute => remove(&mut self.link_routes, number, |section| &section.origin),
             Changing::Connector => remove(&mut self.connectors, number, |section| &section.origin),
             Changing::Listener => remove(&mut self.listeners, number, |section| &section.origin),
+            Changing::SslProfile => remove(&mut self.ssl_profiles, number, |section| &section.origin),
         }
     }
 
@@ -136,6 +146,7 @@ impl Configuration {
             Changing::LinkRoute => Box::new(self.link_routes.iter().map(|section| &section.origin)),
             Changing::Connector => Box::new(self.connectors.iter().map(|section| &section.origin)),
             Changing::Listener => Box::new(self.listeners.iter().map(|section| &section.origin)),
+            Changing::SslProfile => Box::new(self.ssl_profiles.iter().map(|section| &section.origin)),
         }
     }
 
@@ -149,7 +160,16 @@ impl Configuration {
             Changing::LinkRoute => self.link_routes.last().map(|section| said(of, &section.origin, section)),
             Changing::Connector => self.connectors.last().map(|section| said(of, &section.origin, section)),
             Changing::Listener => self.listeners.last().map(|section| said(of, &section.origin, section)),
+            Changing::SslProfile => self.ssl_profiles.last().map(|section| said(of, &section.origin, section)),
         }
+    }
+
+    /// What goes by the profile of a name: what each is called.
+    pub fn users_of_profile(&self, name: &str) -> impl Iterator<Item = &str> {
+        let listeners = self.listeners.iter().map(|section| (&section.origin, &section.ssl_profile));
+        let connectors = self.connectors.iter().map(|section| (&section.origin, &section.ssl_profile));
+        let users = listeners.chain(connectors).filter(move |(_, profile)| profile.as_deref() == Some(name));
+        users.map(|(origin, _)| origin.name.as_str())
     }
 
     /// The name that a section is given, or that is made for it: the first from its number on that nobody has, if it goes by numbers.

@@ -50,6 +50,7 @@ struct Numbers {
 
 /// What was made or removed, and is to be told to the shards.
 enum Told {
+    Nothing,
     Rules,
     Link(AutoLinkId),
     LinkRoutes,
@@ -133,8 +134,11 @@ impl Changes {
     /// Removes the section of a number; all shards go by that.
     ///
     /// # Errors
-    /// When a shard does not say so.
+    /// When a shard does not say so, or something goes by it that has to go before.
     pub fn remove(&mut self, changing: Changing, number: u32, node: &Node) -> Result<(), Answer> {
+        if let Some(why) = self.used(changing, number) {
+            return Err(Answer::refused(Status::Conflict, why));
+        }
         Arc::make_mut(&mut self.configuration).remove(changing, number);
         let told = match changing {
             Changing::Address => {
@@ -157,10 +161,21 @@ impl Changes {
                 self.ends.remove(changing, number);
                 Told::NoListener(number)
             }
+            Changing::SslProfile => Told::Nothing,
         };
         let section = changing.of().section;
         tracing::info!(target: "heddle::program", section, number = number + 1, "management removed a section");
         self.tell(told, node).map_err(|Silent| late("removed"))
+    }
+
+    /// What keeps a section from being removed.
+    fn used(&self, changing: Changing, number: u32) -> Option<String> {
+        if changing != Changing::SslProfile {
+            return None;
+        }
+        let name = &self.configuration.origins(changing).find(|origin| origin.number == number)?.name;
+        let user = self.configuration.users_of_profile(name).next()?;
+        Some(format!("{user} goes by the sslProfile {name}: remove that first"))
     }
 
     /// The number of a further section of a type, if there may be one.
@@ -170,7 +185,7 @@ impl Changes {
         };
         let made = self.configuration.origins(changing).filter(|origin| origin.number >= first).count();
         let most = match changing {
-            Changing::Address | Changing::AutoLink | Changing::LinkRoute => MADE_MAX,
+            Changing::Address | Changing::AutoLink | Changing::LinkRoute | Changing::SslProfile => MADE_MAX,
             Changing::Connector | Changing::Listener => MADE_ENDS_MAX,
         };
         if made >= most || next == u32::MAX {
@@ -212,12 +227,15 @@ impl Changes {
                 let (sockets, doubts) = self.ends.listener(&self.configuration, (number, node.shards.len()))?;
                 return Ok((Told::Listener(sockets), doubts));
             }
+            // It is read when something is made that goes by it.
+            Changing::SslProfile => Told::Nothing,
         };
         Ok((told, Vec::new()))
     }
 
     fn tell(&mut self, told: Told, node: &Node) -> Result<(), Silent> {
         match told {
+            Told::Nothing => Ok(()),
             Told::Rules => self.ruling.rule(Rules::new(self.rules.values().cloned(), self.otherwise)),
             Told::Link(id) => match self.links.get(&id.0) {
                 Some(link) => node.declare(id, link),

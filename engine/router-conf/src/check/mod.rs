@@ -10,7 +10,7 @@ mod security;
 
 use crate::configuration::Configuration;
 use crate::fault::Findings;
-use crate::sections::{Address, AutoLink, Connector, LinkRoute, Listener};
+use crate::sections::{Address, AutoLink, Connector, LinkRoute, Listener, SslProfile};
 use crate::whole::{Built, Whole};
 
 /// What is wrong and doubtful about an address that comes to others.
@@ -42,6 +42,11 @@ pub(crate) fn check_connector(connector: &Built<Connector>, configuration: &Conf
 /// What is wrong and doubtful about a listener that comes to a configuration.
 pub(crate) fn check_listener(listener: &Built<Listener>, configuration: &Configuration, findings: &mut Findings) {
     connections::check_listener(listener, &connections::Beside::of_configuration(configuration), findings);
+}
+
+/// What is wrong and doubtful about a profile that comes to a configuration.
+pub(crate) fn check_ssl_profile(profile: &Built<SslProfile>, findings: &mut Findings) {
+    security::check_profile(profile, findings);
 }
 
 /// Tells everything that is wrong or doubtful.

@@ -41,8 +41,8 @@ fn what_there_is_not_is_refused_with_its_status() {
         ),
         ("UPDATE", listener.to_vec(), vec![], 501, "['CREATE', 'READ', 'DELETE']"),
         ("CREATE", listener.to_vec(), vec![("foo", Value::Null)], 400, "Unknown attribute 'foo'"),
-        ("CREATE", vec![("type", long("sslProfile"))], vec![("name", text("p"))], 501, "start the router again"),
-        ("DELETE", vec![("type", long("sslProfile")), ("name", text("p"))], vec![], 501, "start the router again"),
+        ("CREATE", vec![("type", long("authServicePlugin"))], vec![("name", text("p"))], 501, "start the router again"),
+        ("DELETE", vec![("type", long("vhost")), ("name", text("p"))], vec![], 501, "start the router again"),
         ("DELETE", vec![("type", long("listener"))], vec![], 400, "No name or identity provided"),
         ("CREATE", vec![("type", long("router.link"))], vec![], 403, "Forbidden"),
         ("DELETE", vec![("type", long("router"))], vec![], 403, "Forbidden"),
@@ -176,7 +176,7 @@ fn the_schema_tells_every_type_and_as_json_the_same() {
     assert_eq!(json["entityTypes"]["listener"]["attributes"]["port"]["default"], "amqp");
     let operations = |short: &str| json["entityTypes"][short]["operations"].clone();
     assert_eq!(operations("listener"), serde_json::json!(["CREATE", "READ", "DELETE"]));
-    assert_eq!(operations("sslProfile"), serde_json::json!(["READ"]), "what is not done is not told");
+    assert_eq!(operations("authServicePlugin"), serde_json::json!(["READ"]), "what is not done is not told");
     assert_eq!(json["entityTypes"]["router.link"]["extends"], "operationalEntity");
 }
 
