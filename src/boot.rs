@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use amqp_proto::{Authenticated, Tls};
+use amqp_proto::Authenticated;
 use engine_catalogue::{Catalogue, Placement};
 use engine_core::Core;
 use engine_core::limits::CoreConfig;
@@ -19,16 +19,17 @@ use engine_home::{AddressRules, Managed, Moves};
 use engine_policy::{Gate, Policy, Rules};
 use engine_rt::{Clock, InboxSender, Listener, Permits, Pulse, ShardThread, Starting, Termination, Waker};
 use engine_shard::Engine;
-use node_shell::{Asking, Disks, Judge, Layers, ListenerConfig, Parts, Post, Shell, ShellConfig, Verify, policing};
+use node_shell::{Asking, Disks, Parts, Post, Shell, ShellConfig, Verify, policing};
 use storage_disk::large::LargeDisk;
 
 use crate::catalogue::{CatalogueError, Kept};
-use crate::config::{Config, IN_MEMORY_MAX, ListenAt, Mechanism, Resolved, Role, Sasl, Transport};
+use crate::config::{Config, Resolved};
 use crate::connectors;
 use crate::data::{Journal, Storage, StorageError, Taken};
 use crate::http;
+use crate::listeners;
 use crate::log::Live;
-use crate::management::{self, Agent, Changes, Logins, Messages, RouterAgent};
+use crate::management::{self, Agent, Changes, Ends, Logins, Messages, RouterAgent};
 use crate::node::Node;
 use crate::reload::{Reload, Reread};
 use crate::resolver;
@@ -36,14 +37,6 @@ use crate::routing::{Prepared, Routing};
 use crate::space::Space;
 use crate::users::Users;
 
-/// Messages that are larger and come in several frames go through files, octets.
-const LARGE_ABOVE: u64 = 1 << 20;
-/// Messages that are larger and come in several frames begin to leave a router before they are whole, octets: what stands before the body of
-/// one has to be in as much. A smaller one costs less as a whole.
-const THROUGH_ABOVE: u64 = 128 << 10;
-/// Octets that may be under way to a session of a router: what comes still when a sender is held up. They are counted in frames: of the usual
-/// size 512, twice what a link has credit for, so that senders of small messages see nothing of it.
-const SESSION_OCTETS: u32 = 64 << 20;
 /// Things that wait for a shard at once.
 const INBOX_CAPACITY: usize = 1024;
 /// Passwords that wait to be verified; more are told to try again.
@@ -193,24 +186,7 @@ fn tell_ready(resolved: &Resolved, running: &Running, started: Instant) {
     let listeners = config.listeners.iter().zip(&resolved.listeners);
     let listeners = listeners.flat_map(|(listener, at)| at.addresses.iter().map(move |_| listener));
     for (listener, address) in listeners.zip(&running.bound) {
-        let (transport, by_header) = match listener.transport {
-            Transport::Tcp if listener.certificate.is_some() => ("tcp", Some("by protocol header")),
-            Transport::Tcp => ("tcp", None),
-            Transport::Tls => ("tls", None),
-            Transport::Ws => ("ws", None),
-            Transport::Wss => ("wss", None),
-        };
-        let sasl = match listener.sasl {
-            Sasl::Required => "required",
-            Sasl::Optional => "optional",
-            Sasl::None => "none",
-        };
-        let names = listener.mechanisms.iter().map(|mechanism| match mechanism {
-            Mechanism::Anonymous => "ANONYMOUS",
-            Mechanism::Plain => "PLAIN",
-        });
-        let mechanisms = (listener.sasl != Sasl::None).then(|| names.collect::<Vec<_>>().join(","));
-        tracing::info!(target: "heddle::program", %address, transport, tls = by_header, sasl, mechanisms, "listening");
+        listeners::tell(listener, *address);
     }
     for address in running.http.iter().flat_map(http::Listening::addresses) {
         let transport = if config.http.certificate.is_some() { "https" } else { "http" };
@@ -249,7 +225,8 @@ impl Running {
         let Resolved { config, cores, .. } = resolved;
         let cores = cores.clone();
         engine_rt::preflight()?;
-        let (listeners, bound) = bind(&resolved.listeners, cores.len())?;
+        let bound = listeners::bind(&resolved.listeners, cores.len());
+        let (listeners, bound) = bound.map_err(|(address, error)| BootError::Bind { address, error })?;
         let http = resolved.http.as_ref().map(http::Bound::bind).transpose();
         let http = http.map_err(|(address, error)| BootError::Bind { address, error })?;
         // A policy bounds all connections together, whoever has them.
@@ -267,7 +244,10 @@ impl Running {
         let (manager, requests) = flume::bounded(management::WAITING_MAX);
         let router = resolved.routing.clone().map(|routing| Prepared::new(routing, shards));
         let registry = router.as_ref().map(Prepared::notes);
-        let front = ShellConfig { registry, ..shell_config(resolved, &bound, connections.clone(), manager)? };
+        let rules = resolved.policies.as_ref().and_then(|policies| policies.rules.clone());
+        let gate = rules.map(start_gate).transpose()?;
+        let front = shell_config(resolved, (&bound, gate), connections.clone(), manager)?;
+        let front = ShellConfig { registry, ..front };
         let seen = Seen { clock: Clock::default(), pulses: cores.iter().map(|_| Pulse::default()).collect() };
         let beside = Beside { storage, router: router.as_ref() };
         let (shards, threads) = start_shards(config, &cores, front, &catalogue, listeners, beside, &seen)?;
@@ -291,13 +271,11 @@ impl Running {
         let kept = Arc::new(Mutex::new(kept));
         let told = known.zip(resolved.managed.clone()).zip(resolved.routing.as_ref());
         let router = told.map(|(((table, ruling), configuration), routing)| {
-            let roles = management::roles(&configuration, resolved.listeners.iter().map(|at| at.addresses.len()));
             let places_max = u64::from(config.limits.connections.max(config.limits.links)).max(1);
             RouterAgent {
                 node: Arc::clone(&node),
-                changes: Mutex::new(Changes::new(configuration, routing, ruling)),
+                changes: Mutex::new(Changes::new(configuration, routing, ruling, Ends::new(resolved, routing))),
                 table,
-                roles,
                 log,
                 places_max,
                 places: Mutex::default(),
@@ -367,82 +345,18 @@ pub fn connections_max(config: &Config, shards: usize) -> Result<u64, BootError>
     Ok(allowed.min(u64::from(config.limits.connections) * shards))
 }
 
-type Bound = (Vec<Vec<Listener>>, Vec<SocketAddr>);
-
-/// Binds every address of every listener once for each shard.
-fn bind(listeners: &[ListenAt], shards: usize) -> Result<Bound, BootError> {
-    let mut by_shard: Vec<Vec<Listener>> = (0..shards).map(|_| Vec::new()).collect();
-    let mut bound = Vec::new();
-    for listener in listeners {
-        let mut port = 0;
-        for &(mut address) in &listener.addresses {
-            if address.port() == 0 {
-                address.set_port(port);
-            }
-            let wanted = address;
-            let fail = |error| BootError::Bind { address: wanted, error };
-            if address.port() != 0 {
-                Listener::probe(address).map_err(fail)?;
-            }
-            for shard in &mut by_shard {
-                let socket = Listener::bind(address).map_err(fail)?;
-                address = socket.local_addr().map_err(fail)?;
-                shard.push(socket);
-            }
-            port = address.port();
-            bound.push(address);
-        }
-    }
-    Ok((by_shard, bound))
-}
-
 fn shell_config(
     resolved: &Resolved,
-    bound: &[SocketAddr],
+    (bound, gate): (&[SocketAddr], Option<flume::Sender<Asking>>),
     connections: Permits,
     manager: flume::Sender<Managed>,
 ) -> Result<ShellConfig, BootError> {
     let config = &resolved.config;
-    let rules = resolved.policies.as_ref().and_then(|policies| policies.rules.clone());
-    let asked = rules.map(start_gate).transpose()?;
-    let mut configured = Vec::new();
-    let listeners = config.listeners.iter().zip(&resolved.listeners);
-    let listeners = listeners.flat_map(|(listener, at)| at.addresses.iter().map(move |_| (listener, at)));
-    for ((listener, at), &address) in listeners.zip(bound) {
-        let tls = at.tls.clone();
-        let layers = layers(listener.transport);
-        let mechanism = |mechanism: &Mechanism| match mechanism {
-            Mechanism::Anonymous => amqp_proto::Mechanism::Anonymous,
-            Mechanism::Plain => amqp_proto::Mechanism::Plain,
-        };
-        let amqp = amqp_proto::Config {
-            container_id: config.node.container_id.clone(),
-            max_frame_size: listener.max_frame_size,
-            channel_max: listener.channel_max,
-            handle_max: listener.handle_max,
-            idle_timeout_ms: listener.idle_timeout_ms,
-            handshake_timeout_ms: listener.handshake_timeout_ms,
-            max_message_size: max_message_size(config, listener.max_message_size),
-            stream_above: stream_above(config),
-            incoming_window: incoming_window(config, listener.max_frame_size),
-            sasl: match listener.sasl {
-                Sasl::Required => amqp_proto::Sasl::Required,
-                Sasl::Optional => amqp_proto::Sasl::Optional,
-                Sasl::None => amqp_proto::Sasl::Off,
-            },
-            mechanisms: listener.mechanisms.iter().map(mechanism).collect(),
-            tls: if tls.is_some() && layers == Layers::Plain { Tls::Optional } else { Tls::Off },
-        };
-        let (name, role) = (listener.name.clone(), connectors::role(listener.role, listener.cost));
-        let vhost = listener.policy_vhost.as_deref().map(Arc::from);
-        // Policies are about clients, and not about other routers.
-        let is_judged = !matches!(listener.role, Role::InterRouter | Role::Edge);
-        let judge = asked.clone().filter(|_| is_judged).map(|asked| Judge { vhost, asked });
-        let (link_capacity, amqp) = (listener.link_capacity, Arc::new(amqp));
-        configured.push(ListenerConfig { name, role, link_capacity, address, layers, tls, amqp, judge });
-    }
+    // Connectors of a router may come while it runs.
+    let names = if config.router.enabled { usize::MAX } else { connectors::names(config) };
     Ok(ShellConfig {
-        listeners: configured,
+        listeners: listeners::of(resolved, bound),
+        gate,
         connectors: connectors::of(resolved),
         auto_links: resolved.routing.as_ref().map(|routing| Arc::clone(&routing.auto_links)).unwrap_or_default(),
         addresses: AddressRules {
@@ -457,40 +371,9 @@ fn shell_config(
         verifier: start_verifiers(resolved.users.clone())?,
         manager,
         registry: None,
-        resolver: resolver::start(connectors::names(config)).map_err(system("cannot start a thread"))?,
+        resolver: resolver::start(names).map_err(system("cannot start a thread"))?,
         seed: RandomState::new().hash_one(std::process::id()),
     })
-}
-
-/// What lies under AMQP by a transport.
-pub fn layers(transport: Transport) -> Layers {
-    match transport {
-        Transport::Tcp => Layers::Plain,
-        Transport::Tls => Layers::Tls,
-        Transport::Ws => Layers::WebSocket,
-        Transport::Wss => Layers::WebSocketOverTls,
-    }
-}
-
-/// The largest message that is taken where so much was asked for, octets.
-pub fn max_message_size(config: &Config, wanted: u64) -> u64 {
-    // What passes through a router is never there as a whole.
-    if config.storage.enabled || config.router.enabled { wanted } else { wanted.min(IN_MEMORY_MAX) }
-}
-
-/// Size beyond which a message in several frames goes through a file, or begins to leave a router, octets.
-pub fn stream_above(config: &Config) -> u64 {
-    match (config.router.enabled, config.storage.enabled) {
-        (true, _) => THROUGH_ABOVE,
-        (false, true) => LARGE_ABOVE,
-        (false, false) => u64::MAX,
-    }
-}
-
-/// Transfers that may be under way to a session with frames of so many octets.
-pub fn incoming_window(config: &Config, max_frame_size: u32) -> u32 {
-    let usual = amqp_proto::Config::default().incoming_window;
-    if config.router.enabled { usual.min((SESSION_OCTETS / max_frame_size).max(2)) } else { usual }
 }
 
 /// Starts the thread that a router's policy judges connections on.

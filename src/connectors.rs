@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use node_shell::{ConnectorConfig, Endpoint, Host, Role, Timing};
 
-use crate::boot;
+use crate::amqp;
 use crate::config::{self, Config, ConnectTo, Connector, Resolved};
 
 /// All of them.
@@ -19,7 +19,8 @@ pub fn names(config: &Config) -> usize {
     endpoints.filter(|endpoint| endpoint.name().is_some()).count()
 }
 
-fn one(config: &Config, connector: &Connector, to: &ConnectTo) -> ConnectorConfig {
+/// One, which goes by what holds for the whole node.
+pub fn one(config: &Config, connector: &Connector, to: &ConnectTo) -> ConnectorConfig {
     let ns = |ms: u32| u64::from(ms) * 1_000_000;
     let amqp = amqp_proto::Config {
         container_id: config.node.container_id.clone(),
@@ -29,9 +30,9 @@ fn one(config: &Config, connector: &Connector, to: &ConnectTo) -> ConnectorConfi
         idle_timeout_ms: connector.idle_timeout_ms,
         // The connector's own time begins before AMQP does, and ends first.
         handshake_timeout_ms: connector.connect_timeout_ms,
-        max_message_size: boot::max_message_size(config, connector.max_message_size),
-        stream_above: boot::stream_above(config),
-        incoming_window: boot::incoming_window(config, connector.max_frame_size),
+        max_message_size: amqp::max_message_size(config, connector.max_message_size),
+        stream_above: amqp::stream_above(config),
+        incoming_window: amqp::incoming_window(config, connector.max_frame_size),
         ..amqp_proto::Config::default()
     };
     ConnectorConfig {
@@ -43,7 +44,7 @@ fn one(config: &Config, connector: &Connector, to: &ConnectTo) -> ConnectorConfi
         },
         link_capacity: connector.link_capacity,
         endpoints: connector.endpoints.iter().map(endpoint).collect(),
-        layers: boot::layers(connector.transport),
+        layers: amqp::layers(connector.transport),
         tls: to.tls.clone(),
         credentials: to.credentials.clone(),
         amqp: Arc::new(amqp),

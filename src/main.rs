@@ -1,5 +1,6 @@
 //! The `heddle` program: its commands, and what they print.
 
+mod amqp;
 mod boot;
 mod catalogue;
 mod config;
@@ -9,6 +10,7 @@ mod demo;
 mod figures;
 mod holding;
 mod http;
+mod listeners;
 mod log;
 mod management;
 mod node;

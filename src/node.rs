@@ -15,11 +15,12 @@ use engine_core::command::Publish;
 use engine_core::{Answer, InUse, QUEUE_FIGURES, QueueView, Version};
 use engine_figures::{Figures, PAGE_ROWS_MAX, Page, Range};
 use engine_home::{Carried, Slot};
-use engine_router::auto_links::{AutoLink, AutoLinkId, Standing};
-use engine_rt::{Clock, DiskRoom, InboxSender, Permits, Pulse, Service};
+use engine_router::auto_links::{AutoLink, AutoLinkId, Standing, Via};
+use engine_rt::{Clock, DiskRoom, InboxSender, Listener, Permits, Pulse, Service};
 use node_shell::{
-    ADDRESSES_MAX, AUTO_LINKS_MAX, Ask, CONNECTION_FIGURES, ConnectionDetails, ConnectionView, LINK_FIGURES,
-    LinkDetails, LinkView, Manage, Managing, Post, RefusedLogins, SHARD_FIGURES, ShardView,
+    ADDRESSES_MAX, AUTO_LINKS_MAX, Ask, CONNECTION_FIGURES, ConnectionDetails, ConnectionView, ConnectorConfig,
+    LINK_FIGURES, LINK_ROUTES_MAX, LinkDetails, LinkView, ListenerConfig, Manage, Managing, Post, RefusedLogins,
+    SHARD_FIGURES, ShardView,
 };
 
 use crate::http::Process;
@@ -50,6 +51,9 @@ pub enum Disagreement {
         in_use: InUse,
     },
 }
+
+/// Sockets of a listener, and what their connections go by: those of each shard.
+pub type Sockets = Vec<Vec<(Listener, Arc<ListenerConfig>)>>;
 
 /// A running node.
 pub struct Node {
@@ -419,27 +423,76 @@ impl Node {
         self.tell_all(|reply| Post::Undeclare(id, reply))
     }
 
-    /// Tells all shards something, and waits until all have heard of it.
-    fn tell_all(&self, post: impl Fn(flume::Sender<()>) -> Post) -> Result<(), Silent> {
+    /// Has a connector of this number connect, on the shard that it is of.
+    ///
+    /// # Errors
+    /// As `declare`.
+    pub fn connect(&self, number: u32, connector: &Arc<ConnectorConfig>) -> Result<(), Silent> {
+        self.tell(self.of_connector(number), |reply| Post::Connect(number, Arc::clone(connector), reply))
+    }
+
+    /// Has it end, and its connection with it.
+    ///
+    /// # Errors
+    /// As `declare`.
+    pub fn disconnect(&self, number: u32) -> Result<(), Silent> {
+        self.tell(self.of_connector(number), |reply| Post::Disconnect(number, reply))
+    }
+
+    /// Has each shard listen on sockets of its own, which are those of the listener of a number.
+    ///
+    /// # Errors
+    /// When one does not answer in time, or cannot, with the reason: then no shard listens on them, if it could be told.
+    pub fn listen(&self, number: u32, sockets: Sockets) -> Result<(), String> {
         let until = Instant::now() + ANSWER_TIME;
         let mut answers = Vec::new();
-        let mut untold = 0;
-        for shard in &self.shards {
+        for (shard, sockets) in self.shards.iter().zip(sockets) {
             let (sender, receiver) = flume::bounded(1);
-            let mut post = post(sender);
-            while let Err(back) = shard.send(post) {
-                if Instant::now() >= until {
-                    untold += 1;
-                    break;
-                }
-                post = back;
-                std::thread::sleep(AGAIN);
-            }
+            answers.push(receiver);
+            put(shard, Post::Listen(sockets, sender), until);
+        }
+        let listens = answers.into_iter().map(|answer| match answer.recv_deadline(until) {
+            Ok(listens) => listens.map_err(|error| format!("a shard cannot listen: {error}")),
+            Err(_) => Err("a shard does not answer in time: try again".to_owned()),
+        });
+        let listens: Result<(), String> = listens.collect();
+        if listens.is_err() {
+            // A shard that does not answer this either takes both when it goes on, in their order.
+            let _ = self.listen_no_more(number);
+        }
+        listens
+    }
+
+    /// Has no shard listen on the sockets of a listener any more.
+    ///
+    /// # Errors
+    /// As `declare`.
+    pub fn listen_no_more(&self, number: u32) -> Result<(), Silent> {
+        self.tell_all(|reply| Post::ListenNoMore(number, reply))
+    }
+
+    /// The shard that a connector is of.
+    fn of_connector(&self, number: u32) -> &[InboxSender<Post>] {
+        let shard = number as usize % self.shards.len().max(1);
+        self.shards.get(shard..=shard).unwrap_or_default()
+    }
+
+    /// Tells all shards something, and waits until all have heard of it.
+    fn tell_all(&self, post: impl Fn(flume::Sender<()>) -> Post) -> Result<(), Silent> {
+        self.tell(&self.shards, post)
+    }
+
+    /// Tells some of them.
+    fn tell(&self, shards: &[InboxSender<Post>], post: impl Fn(flume::Sender<()>) -> Post) -> Result<(), Silent> {
+        let until = Instant::now() + ANSWER_TIME;
+        let mut answers = Vec::new();
+        for shard in shards {
+            let (sender, receiver) = flume::bounded(1);
+            put(shard, post(sender), until);
             answers.push(receiver);
         }
-        let answers = answers.into_iter().map(|answer| answer.recv_deadline(until).map_err(|_| Silent));
-        let heard: Result<(), Silent> = answers.collect();
-        if untold > 0 { Err(Silent) } else { heard }
+        // What could not be told is not answered: its sender is gone.
+        answers.into_iter().try_for_each(|answer| answer.recv_deadline(until).map_err(|_| Silent))
     }
 
     /// How links stand that the router attaches itself, on each shard, in the order in which they are named.
@@ -460,6 +513,26 @@ impl Node {
                 }
             }
             all.append(&mut standings);
+        }
+        Ok(all)
+    }
+
+    /// Whether connections are there that routes of links are for, on any shard, in the order in which they are named; `None` is never there.
+    ///
+    /// # Errors
+    /// When a shard does not answer in time.
+    pub fn served(&self, vias: &[Option<Via>]) -> Result<Vec<bool>, Silent> {
+        let until = Instant::now() + ANSWER_TIME;
+        let mut all = Vec::new();
+        for part in vias.chunks(LINK_ROUTES_MAX) {
+            let mut served = vec![false; part.len()];
+            for shard in &self.shards {
+                let (sender, receiver) = flume::bounded(1);
+                shard.send(Post::View(Ask::LinkRoutes(part.to_vec(), sender))).map_err(|_| Silent)?;
+                let told = receiver.recv_deadline(until).map_err(|_| Silent)?;
+                served.iter_mut().zip(told).for_each(|(known, is_served)| *known |= is_served);
+            }
+            all.append(&mut served);
         }
         Ok(all)
     }
@@ -485,6 +558,17 @@ impl Node {
         let inbox = self.shards.get(usize::from(shard)).ok_or(Silent)?;
         inbox.send(Post::View(T::ask(range, sender))).map_err(|_| Silent)?;
         receiver.recv_deadline(until).map_err(|_| Silent)
+    }
+}
+
+/// Tells a shard something: a full inbox empties within a turn, unless its shard hangs, which is told nothing then.
+fn put(shard: &InboxSender<Post>, mut post: Post, until: Instant) {
+    while let Err(back) = shard.send(post) {
+        if Instant::now() >= until {
+            return;
+        }
+        post = back;
+        std::thread::sleep(AGAIN);
     }
 }
 

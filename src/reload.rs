@@ -104,6 +104,7 @@ impl Reload {
             auto_links: _,
             link_routes: _,
             passwords: _,
+            is_networked: _,
             users: _,
             http: _,
             limits: _,

@@ -66,7 +66,7 @@ impl Routing {
     }
 }
 
-/// Where what holds for addresses is changed while the router runs.
+/// Where what holds for addresses, and for links that go to containers, is changed while the router runs.
 #[derive(Debug)]
 pub struct Ruling {
     notes: flume::Sender<Note>,
@@ -87,11 +87,23 @@ impl Ruling {
     /// # Errors
     /// When that is not so in time: they hold on shards that go on.
     pub fn rule(&mut self, rules: Rules) -> Result<(), Silent> {
+        let rules = Arc::new(rules);
+        self.tell(|number| Note::Ruled { rules, number })
+    }
+
+    /// Has other routes of links hold, instead of those before, and waits until all shards go by them and reach who is there for them.
+    ///
+    /// # Errors
+    /// As `rule`.
+    pub fn route_links(&mut self, routes: Arc<[LinkRoute]>) -> Result<(), Silent> {
+        self.tell(|number| Note::LinkRouted { routes, number })
+    }
+
+    fn tell(&mut self, note: impl FnOnce(u64) -> Note) -> Result<(), Silent> {
         self.number += 1;
         // Those that nobody waited for long enough.
         self.ruled.drain();
-        let note = Note::Ruled { rules: Arc::new(rules), number: self.number };
-        self.notes.send(note).map_err(|_| Silent)?;
+        self.notes.send(note(self.number)).map_err(|_| Silent)?;
         let until = Instant::now() + RULED_WITHIN;
         while self.ruled.recv_deadline(until).map_err(|_| Silent)? < self.number {}
         Ok(())

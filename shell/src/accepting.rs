@@ -5,25 +5,48 @@
 //!
 //! `Accepting` is a machine: time comes in, `is_open` says what to do.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use engine_rt::Listener;
+
+use crate::listener::ListenerConfig;
 
 /// The first pause, nanoseconds: a connection that ends elsewhere is noticed soon.
 const PAUSE_MIN_NS: u64 = 10_000_000;
 /// The longest one: nobody waits longer than that for room that there is.
 const PAUSE_MAX_NS: u64 = 1_000_000_000;
 
+/// A socket that is listened on, and what its connections go by.
+pub(crate) type Listening = (Listener, Arc<ListenerConfig>);
+
 /// A shard's listeners.
 pub(crate) struct Door {
-    /// In the order of the configuration.
-    pub listeners: Vec<Listener>,
+    /// By numbers of which each is given once.
+    pub listeners: BTreeMap<u64, Listening>,
+    next: u64,
     pub accepting: Accepting,
     /// Whether the listeners are looked at.
     pub is_watched: bool,
 }
 
 impl Door {
-    pub fn new(listeners: Vec<Listener>) -> Self {
-        Self { listeners, accepting: Accepting::new(), is_watched: true }
+    pub fn new() -> Self {
+        Self { listeners: BTreeMap::new(), next: 0, accepting: Accepting::new(), is_watched: true }
+    }
+
+    /// Listens on another socket; gives its number.
+    pub fn add(&mut self, listening: Listening) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        self.listeners.insert(number, listening);
+        number
+    }
+
+    /// Takes out all sockets of a listener.
+    pub fn remove(&mut self, listener: u32) -> Vec<Listener> {
+        let gone = self.listeners.extract_if(.., |_, (_, config)| config.number == listener);
+        gone.map(|(_, (socket, _))| socket).collect()
     }
 }
 

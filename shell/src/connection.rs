@@ -3,14 +3,18 @@
 //! It does not know what its binding understands of the octets: that gives it output to write and takes what was read.
 
 use std::io::{self, IoSlice, IoSliceMut};
+use std::sync::Arc;
 
 use amqp_proto::{OUT_SOFT_MAX, Out};
 use engine_home::limits::TURNOVERS_MIN;
 use engine_rt::{Interest, Permit, Socket};
 
+use crate::connectors::ConnectorConfig;
 use crate::limits::READ_BYTES;
+use crate::listener::ListenerConfig;
 use crate::parting::{Ended, Parting};
 use crate::protocol::Protocol;
+use crate::role::Role;
 use crate::transport::{End, Farewell, Received, Transport, TransportError, foreign};
 
 /// Segments of one write: enough that small messages with large ones between them leave in one call.
@@ -18,13 +22,31 @@ const SLICES: usize = 64;
 /// Rounds of filling and writing in one turn, so that one fast reader does not keep the others waiting.
 const ROUNDS: u32 = 8;
 
-/// How a connection came about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a connection came about: what it goes by stays with it when its listener or connector is no more.
+#[derive(Clone)]
 pub(crate) enum Origin {
-    /// A listener accepted it; by its place in the configuration.
-    Listener(usize),
-    /// A connector made it; by its place in the shard.
-    Connector(usize),
+    /// A listener accepted it.
+    Listener(Arc<ListenerConfig>),
+    /// The connector of this number made it.
+    Connector(u32, Arc<ConnectorConfig>),
+}
+
+impl Origin {
+    /// What its listener or connector is called, and who is at the other end.
+    pub fn named(&self) -> (&str, Role) {
+        match self {
+            Self::Listener(listener) => (&listener.name, listener.role),
+            Self::Connector(_, connector) => (&connector.name, connector.role),
+        }
+    }
+
+    /// Which end this is, and what lies under AMQP.
+    pub fn end(&self) -> End {
+        match self {
+            Self::Listener(listener) => End::Accepting(listener.layers),
+            Self::Connector(_, connector) => End::Connecting(connector.layers),
+        }
+    }
 }
 
 /// One connection's socket and layers.
@@ -106,10 +128,10 @@ impl Conn {
     }
 
     /// The listener that accepted it, if one did.
-    pub fn listener(&self) -> Option<usize> {
-        match self.origin {
-            Origin::Listener(index) => Some(index),
-            Origin::Connector(_) => None,
+    pub fn listener(&self) -> Option<&Arc<ListenerConfig>> {
+        match &self.origin {
+            Origin::Listener(listener) => Some(listener),
+            Origin::Connector(..) => None,
         }
     }
 

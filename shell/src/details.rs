@@ -4,19 +4,20 @@
 
 use engine_figures::{PAGE_ROWS_MAX, Page, Range};
 use engine_home::{Carried, Link, Passed, Slot};
-use engine_router::auto_links::{self, AutoLinkId, AutoLinks};
+use engine_router::auto_links::{self, AutoLinkId, AutoLinks, Via};
 use engine_routing::Standing;
 
 use crate::connection::{Conn, Origin};
+use crate::role::Role;
 use crate::turn::{Entry, Turn};
 
 /// How a connection came about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Made {
-    /// The peer connected to a listener; by its place in the configuration.
-    Accepted(usize),
-    /// A connector of the shard did; by its place there.
-    Connected(usize),
+    /// The peer connected to a listener.
+    Accepted,
+    /// A connector did.
+    Connected,
 }
 
 /// A connection, as management tells of it.
@@ -26,6 +27,8 @@ pub struct ConnectionDetails {
     pub place: Slot,
     /// How it came about.
     pub made: Made,
+    /// Who is at its other end, as its listener or connector says.
+    pub role: Role,
     /// The peer's address.
     pub peer: String,
     /// Its container.
@@ -90,6 +93,16 @@ pub(crate) fn auto_links(auto_links: &AutoLinks, ids: &[AutoLinkId]) -> Vec<Opti
     ids.iter().take(AUTO_LINKS_MAX).map(|id| auto_links.standing(*id)).collect()
 }
 
+/// Routes of links that one question may be about: looking for who serves one costs some 100 ns. Of further ones nothing is told.
+pub const LINK_ROUTES_MAX: usize = PAGE_ROWS_MAX;
+
+/// Whether connections of the shard are there that routes of links are for, in the order in which they are named.
+pub(crate) fn link_routes(turn: &Turn<Conn>, vias: &[Option<Via>]) -> Vec<bool> {
+    let router = turn.home().engine().router();
+    let is_served = |via: &Option<Via>| router.zip(via.as_ref()).is_some_and(|(router, via)| router.is_served(via));
+    vias.iter().take(LINK_ROUTES_MAX).map(is_served).collect()
+}
+
 pub(crate) fn connections(turn: &Turn<Conn>, range: &Range) -> Page<ConnectionDetails> {
     let (now_ns, router) = (turn.now_ns(), turn.home().engine().router());
     let view = |entry: &Entry<Conn>| {
@@ -98,9 +111,10 @@ pub(crate) fn connections(turn: &Turn<Conn>, range: &Range) -> Page<ConnectionDe
         ConnectionDetails {
             place: client.place(),
             made: match host.origin {
-                Origin::Listener(index) => Made::Accepted(index),
-                Origin::Connector(index) => Made::Connected(index),
+                Origin::Listener(_) => Made::Accepted,
+                Origin::Connector(..) => Made::Connected,
             },
+            role: host.origin.named().1,
             peer: host.peer.clone(),
             container: client.container.clone(),
             properties: client.properties().to_vec(),

@@ -13,33 +13,27 @@ use engine_router::table::Rules;
 use engine_router::uplink::{Proxy, Way};
 use engine_routing::{Ask, Order};
 
-use crate::config::Role;
 use crate::connection::Origin;
+use crate::role::Role;
 use crate::shell::Shell;
 
 impl Shell {
     /// A connection is open at both ends: if it is a container's, links may be for it.
     pub(crate) fn handle_container(&mut self, slot: Slot) {
         let Some(entry) = self.turn.get(slot) else { return };
-        let named = match entry.host.origin {
-            Origin::Listener(index) => {
-                self.config.listeners.get(index).map(|listener| (listener.role, listener.name.as_str()))
-            }
-            Origin::Connector(index) => {
-                self.connectors.config(index).map(|connector| (connector.role, connector.name.as_str()))
-            }
-        };
-        match (named, entry.host.origin) {
-            (Some((Role::RouteContainer, name)), _) => {
-                let (name, container) = (name.to_owned(), entry.protocol.client().container.clone());
-                self.auto_links.handle_connection(ConnectionId(slot.to_bits()), &name, &container);
-                self.turn.handle_container(slot, &name, &container);
+        let origin = entry.host.origin.clone();
+        let (name, role) = origin.named();
+        match (role, &origin) {
+            (Role::RouteContainer, _) => {
+                let container = entry.protocol.client().container.clone();
+                self.auto_links.handle_connection(ConnectionId(slot.to_bits()), name, &container);
+                self.turn.handle_container(slot, name, &container);
                 self.attach_links();
             }
             // Whoever connects attaches.
-            (Some((Role::InterRouter { .. }, _)), Origin::Connector(_)) => self.turn.ask_router(slot),
-            (Some((Role::Interior, _)), Origin::Connector(_)) => self.turn.handle_interior_opened(slot),
-            (Some((Role::InterRouter { .. } | Role::Edge | Role::Interior | Role::Normal, _)) | None, _) => {}
+            (Role::InterRouter { .. }, Origin::Connector(..)) => self.turn.ask_router(slot),
+            (Role::Interior, Origin::Connector(..)) => self.turn.handle_interior_opened(slot),
+            (Role::InterRouter { .. } | Role::Edge | Role::Interior | Role::Normal, _) => {}
         }
     }
 

@@ -10,20 +10,48 @@ use std::sync::Arc;
 use amqp_bind::Bind;
 use engine_rt::{Accepted, Interest, Socket};
 
+use crate::accepting::Listening;
 use crate::connection::{Conn, Origin};
 use crate::limits::ACCEPT_BURST;
+use crate::listener::ListenerConfig;
 use crate::protocol::Protocol;
 use crate::shell::{LISTENER_TOKEN, Shell, token};
 use crate::transport::Transport;
 
 impl Shell {
-    pub(crate) fn accept(&mut self, index: usize) {
+    /// Listens on another socket.
+    ///
+    /// # Errors
+    /// When the system has no room to look at it.
+    pub(crate) fn listen(&mut self, listening: Listening) -> io::Result<()> {
+        let (fd, largest) = (listening.0.as_raw_fd(), listening.1.amqp.max_frame_size);
+        let interest = if self.door.is_watched { Interest::Read } else { Interest::None };
+        let number = self.door.add(listening);
+        if let Err(error) = self.readiness.add(fd, LISTENER_TOKEN | number, interest) {
+            self.door.listeners.remove(&number);
+            return Err(error);
+        }
+        self.make_room(largest);
+        Ok(())
+    }
+
+    /// Listens no more on the sockets of a listener. Its connections stay; those that wait to be accepted are reset by the system.
+    pub(crate) fn listen_no_more(&mut self, listener: u32) {
+        for socket in self.door.remove(listener) {
+            // It goes with its descriptor.
+            let _ = self.readiness.remove(socket.as_raw_fd());
+        }
+    }
+
+    pub(crate) fn accept(&mut self, number: u64) {
         for _ in 0..ACCEPT_BURST {
-            let Some(listener) = self.door.listeners.get(index) else { return };
-            match listener.accept() {
+            // One that was told of before it went has none.
+            let Some((socket, config)) = self.door.listeners.get(&number) else { return };
+            match socket.accept() {
                 Accepted::Connection(socket) => {
+                    let config = Arc::clone(config);
                     self.door.accepting.handle_accepted();
-                    self.add(socket, index);
+                    self.add(socket, config);
                 }
                 Accepted::Broken => {}
                 Accepted::Nothing => return,
@@ -44,14 +72,13 @@ impl Shell {
     /// Changes whether the listeners are looked at.
     pub(crate) fn watch_listeners(&mut self, interest: Interest) {
         self.door.is_watched = interest == Interest::Read;
-        for (index, listener) in self.door.listeners.iter().enumerate() {
-            // It was added when the shard started, and stays until it stops.
-            let _ = self.readiness.modify(listener.as_raw_fd(), LISTENER_TOKEN | index as u64, interest);
+        for (number, (socket, _)) in &self.door.listeners {
+            // It was added before it came among them, and leaves when it is no more among them.
+            let _ = self.readiness.modify(socket.as_raw_fd(), LISTENER_TOKEN | number, interest);
         }
     }
 
-    fn add(&mut self, socket: Socket, index: usize) {
-        let Some(listener) = self.config.listeners.get(index) else { return };
+    fn add(&mut self, socket: Socket, listener: Arc<ListenerConfig>) {
         let Ok(transport) = Transport::accept(listener.layers, listener.tls.as_ref()) else { return };
         let peer = socket.peer_addr().map(|address| address.to_string()).unwrap_or_default();
         let (amqp, capacity, peer_kind) = (Arc::clone(&listener.amqp), listener.link_capacity, listener.role.peer());
@@ -69,7 +96,7 @@ impl Shell {
         let bind = Bind::server(amqp, self.config.moves, self.turn.now_ns());
         let bind = bind.with_link_capacity(capacity).with_peer(peer_kind);
         let protocol = Protocol::Amqp(if is_judged { bind.judged() } else { bind });
-        let conn = Conn::new(socket, permit, transport, Origin::Listener(index), peer);
+        let conn = Conn::new(socket, permit, transport, Origin::Listener(listener), peer);
         let slot = match self.turn.insert(protocol, conn) {
             Ok(slot) => slot,
             Err(back) => return self.refuse_connection(&back.1.peer, "the shard has limits.connections of them"),

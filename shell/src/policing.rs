@@ -35,11 +35,11 @@ impl Shell {
     pub(crate) fn ask_judge(&mut self, slot: Slot, hostname: String) {
         let shard = usize::from(self.turn.home().engine().shard());
         let Some((entry, reply)) = self.turn.get(slot).zip(self.peers.get(shard)) else { return };
-        let judge = entry.host.listener().and_then(|index| self.config.listeners.get(index)?.judge.as_ref());
-        let asked = judge.zip(entry.host.peer.parse::<SocketAddr>().ok()).is_some_and(|(judge, address)| {
+        let judge = entry.host.listener().and_then(|listener| listener.judge.as_ref()).zip(self.config.gate.as_ref());
+        let asked = judge.zip(entry.host.peer.parse::<SocketAddr>().ok()).is_some_and(|((judge, gate), address)| {
             let hostname = judge.vhost.as_deref().map_or(hostname, str::to_owned);
             let peer = Peer { user: entry.protocol.client().user.clone(), host: address.ip(), hostname };
-            judge.asked.try_send(Asking { peer, connection: slot, reply: reply.clone() }).is_ok()
+            gate.try_send(Asking { peer, connection: slot, reply: reply.clone() }).is_ok()
         });
         if !asked {
             // There are too many at once, or its socket is gone: whoever is not judged is not let in.

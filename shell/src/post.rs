@@ -1,6 +1,8 @@
 //! What ordinary threads and other shards tell a shard.
 
+use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use amqp_proto::Authenticated;
 use engine_core::command::Publish;
@@ -10,9 +12,11 @@ use engine_home::Slot;
 use engine_policy::{Admission, Denial, Peer};
 use engine_router::auto_links::{AutoLink, AutoLinkId};
 use engine_routing::{Answer as RouterAnswer, Order as RouterOrder, Update};
-use engine_rt::InboxSender;
+use engine_rt::{InboxSender, Listener};
 
 use crate::connection::Conn;
+use crate::connectors::ConnectorConfig;
+use crate::listener::ListenerConfig;
 use crate::turn::Entry;
 use crate::view::Ask;
 
@@ -34,8 +38,8 @@ pub enum Post {
     },
     /// The name of a connector's peer was looked up.
     Resolved {
-        /// Whose, by its place in the shard.
-        connector: usize,
+        /// Whose, by its number.
+        connector: u32,
         /// For which of its attempts.
         attempt: u32,
         /// The addresses, or why there are none.
@@ -59,6 +63,14 @@ pub enum Post {
     Declare(AutoLinkId, Box<AutoLink>, flume::Sender<()>),
     /// It is to do so no more; that it does not goes back.
     Undeclare(AutoLinkId, flume::Sender<()>),
+    /// Further sockets are to be listened on, as management says; whether they are goes back.
+    Listen(Vec<(Listener, Arc<ListenerConfig>)>, flume::Sender<io::Result<()>>),
+    /// All of a listener are to be so no more; that they are not goes back.
+    ListenNoMore(u32, flume::Sender<()>),
+    /// A connector of this number is to connect, as management says; that it begins goes back.
+    Connect(u32, Arc<ConnectorConfig>, flume::Sender<()>),
+    /// It is to end, and its connection with it; that it does goes back.
+    Disconnect(u32, flume::Sender<()>),
     /// A connection is to be closed, as management says; whether there is such a one goes back.
     Dismiss(Slot, flume::Sender<bool>),
     /// A connection moves here.
@@ -90,8 +102,8 @@ pub struct Resolve {
     /// When nobody waits for the answer any more, on the system's monotonic clock (`engine_rt::monotonic_ns`),
     /// nanoseconds.
     pub until_ns: u64,
-    /// Who asks, by its place in the shard.
-    pub connector: usize,
+    /// Who asks, by its number.
+    pub connector: u32,
     /// For which of its attempts.
     pub attempt: u32,
     /// Where the answer goes.

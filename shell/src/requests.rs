@@ -48,10 +48,10 @@ impl Shell {
         let now_ns = self.turn.now_ns();
         let Some(entry) = self.turn.get_mut(slot) else { return };
         let conn = &mut entry.host;
-        let tls = conn.listener().and_then(|index| self.config.listeners.get(index)).and_then(|one| one.tls.as_ref());
+        let tls = conn.listener().and_then(|listener| listener.tls.clone());
         // The header goes out in clear, before the layer is put in.
         let written = conn.write(&mut entry.protocol, now_ns).is_ok();
-        match tls.map(Tls::accept) {
+        match tls.as_ref().map(Tls::accept) {
             Some(Ok(tls)) if written => conn.transport = Some(Transport::Tls(Box::new(tls))),
             _ => {
                 conn.ended = Some(Ended::ByUs);
@@ -162,8 +162,7 @@ impl Shell {
             return self.handle_line_ended(connector, slot, error.to_string());
         }
         let Some(entry) = self.turn.get(slot) else { return };
-        let listener = entry.host.listener().and_then(|index| self.config.listeners.get(index));
-        let listener = listener.map(|listener| listener.address);
+        let listener = entry.host.listener().map(|listener| listener.address);
         let opened = entry.protocol.is_opened();
         self.lines.tell_failed(now_ns, &Failed { peer: &entry.host.peer, listener, opened, error });
     }

@@ -23,7 +23,7 @@ use storage_disk::large::LargeDisk;
 
 use crate::accepting::Door;
 use crate::config::ShellConfig;
-use crate::connection::{Conn, Origin, Reading};
+use crate::connection::{Conn, Reading};
 use crate::connectors::{Connectors, Share, is_connectors};
 use crate::limits::{OUT_STOP_READING, READ_BYTES, SCAN_PERIOD_NS, STOP_TIMEOUT_NS, TURN_BYTES};
 use crate::lines::Lines;
@@ -31,7 +31,6 @@ use crate::parting::{Parting, Patience};
 use crate::post::Post;
 use crate::protocol::Protocol;
 use crate::requests::Why;
-use crate::transport::{End, Layers};
 use crate::turn::Turn;
 use crate::view::{Shown, Totals, answer};
 
@@ -125,9 +124,6 @@ impl Shell {
     pub fn new(config: ShellConfig, parts: Parts) -> io::Result<Self> {
         let Parts { engine, disks, waker, pulse, inbox, peers, clock, listeners, node_id, first_file } = parts;
         let readiness = Readiness::new(&waker)?;
-        for (index, listener) in listeners.iter().enumerate() {
-            readiness.add(listener.as_raw_fd(), LISTENER_TOKEN | index as u64, Interest::Read)?;
-        }
         let now_ns = clock.now_ns();
         pulse.turn(now_ns);
         pulse.tell(Service::Serving);
@@ -137,13 +133,12 @@ impl Shell {
         for (number, link) in (0..).zip(config.auto_links.iter()) {
             auto_links.handle_declared(AutoLinkId(number), link.clone());
         }
-        let listened = config.listeners.iter().map(|listener| listener.amqp.max_frame_size).max().unwrap_or(0);
-        let largest = listened.max(connectors.max_frame_size());
-        let scratch = vec![0; READ_BYTES + largest as usize];
+        let largest = connectors.max_frame_size();
+        let configured = config.listeners.clone();
         let (addresses, links_max) = (config.addresses.clone(), config.links_max);
         let lines = Lines::new(engine.shard());
         let home = Home::new(HomeConfig { addresses, links_max, node_id, first_file }, engine);
-        Ok(Self {
+        let mut shell = Self {
             turn: Turn::new(home, config.connections_max),
             beat: Beat { clock, pulse, spin: Spin::new(config.spin_ns), next_scan_ns: 0 },
             config,
@@ -151,15 +146,28 @@ impl Shell {
             peers,
             lines,
             totals: Totals::default(),
-            door: Door::new(listeners),
+            door: Door::new(),
             connectors,
             auto_links,
             waker,
             inbox,
             disks,
-            buffers: Buffers { scratch, plain: Vec::new(), turn_bytes: 0 },
+            buffers: Buffers { scratch: Vec::new(), plain: Vec::new(), turn_bytes: 0 },
             stop_by_ns: None,
-        })
+        };
+        shell.make_room(largest);
+        for listening in listeners.into_iter().zip(configured) {
+            shell.listen(listening)?;
+        }
+        Ok(shell)
+    }
+
+    /// Has room to read what connections with frames of so many octets send.
+    pub(crate) fn make_room(&mut self, max_frame_size: u32) {
+        let wanted = READ_BYTES + max_frame_size as usize;
+        if self.buffers.scratch.len() < wanted {
+            self.buffers.scratch.resize(wanted, 0);
+        }
     }
 
     /// Runs turns until the node stops.
@@ -312,7 +320,7 @@ impl Shell {
             return false;
         }
         if event.token & LISTENER_TOKEN != 0 {
-            self.accept(usize::try_from(event.token & !LISTENER_TOKEN).unwrap_or(usize::MAX));
+            self.accept(event.token & !LISTENER_TOKEN);
             return true;
         }
         if is_connectors(event.token) {
@@ -342,14 +350,7 @@ impl Shell {
             }
             return;
         }
-        let end = match entry.host.origin {
-            Origin::Listener(index) => {
-                End::Accepting(self.config.listeners.get(index).map_or(Layers::Plain, |listener| listener.layers))
-            }
-            Origin::Connector(index) => {
-                End::Connecting(self.connectors.config(index).map_or(Layers::Plain, |config| config.layers))
-            }
-        };
+        let end = entry.host.origin.end();
         let reading = entry.host.read(entry.protocol.kept(), end, scratch, plain);
         let layered = entry.host.transport.is_some();
         match reading {
@@ -460,6 +461,25 @@ impl Shell {
                 self.handle_undeclared(id);
                 let _ = reply.try_send(());
             }
+            Post::Listen(listening, reply) => {
+                let listened = match self.is_stopping() {
+                    true => Ok(()),
+                    false => listening.into_iter().try_for_each(|one| self.listen(one)),
+                };
+                let _ = reply.try_send(listened);
+            }
+            Post::ListenNoMore(listener, reply) => {
+                self.listen_no_more(listener);
+                let _ = reply.try_send(());
+            }
+            Post::Connect(number, config, reply) => {
+                self.connect(number, config);
+                let _ = reply.try_send(());
+            }
+            Post::Disconnect(number, reply) => {
+                self.disconnect(number);
+                let _ = reply.try_send(());
+            }
             Post::Dismiss(slot, reply) => {
                 let is_there = self.turn.get(slot).is_some();
                 if is_there {
@@ -478,9 +498,9 @@ impl Shell {
         self.beat.pulse.tell(Service::Stopping);
         self.door.accepting.handle_ended();
         self.connectors.stop();
-        for listener in self.door.listeners.drain(..) {
+        for (socket, _) in std::mem::take(&mut self.door.listeners).into_values() {
             // The listener goes with its descriptor.
-            let _ = self.readiness.remove(listener.as_raw_fd());
+            let _ = self.readiness.remove(socket.as_raw_fd());
         }
         let slots: Vec<Slot> = self.turn.entries().map(|(slot, _)| slot).collect();
         slots.into_iter().for_each(|slot| self.dismiss(slot, Why::Stopping));

@@ -7,7 +7,7 @@
 use engine_core::{DuplicateTotals, QueueView, Room};
 use engine_figures::{Figure, Figures, Fill, Label, Page, Range, Unit, Value};
 use engine_home::{Carried, Link, Passage, Slot, TransactionTotals};
-use engine_router::auto_links::{AutoLinkId, AutoLinks, Standing};
+use engine_router::auto_links::{AutoLinkId, AutoLinks, Standing, Via};
 use engine_routing::{Router, RouterTotals};
 use engine_shard::store::StoreTotals;
 use engine_shard::{LaneView, ROUTED};
@@ -36,6 +36,8 @@ pub enum Ask {
     Addresses(Vec<String>, flume::Sender<Vec<Carried>>),
     /// How some links stand that the router attaches itself, `details::AUTO_LINKS_MAX` at most.
     AutoLinks(Vec<AutoLinkId>, flume::Sender<Vec<Option<Standing>>>),
+    /// Whether connections are there that some routes of links are for, `details::LINK_ROUTES_MAX` at most.
+    LinkRoutes(Vec<Option<Via>>, flume::Sender<Vec<bool>>),
 }
 
 /// A connection, as it is now.
@@ -389,6 +391,7 @@ pub(crate) fn answer(shown: &Shown<'_>, totals: &Totals, ask: Ask) {
     let Shown { turn, connectors, auto_links } = *shown;
     match ask {
         Ask::AutoLinks(ids, reply) => drop(reply.try_send(details::auto_links(auto_links, &ids))),
+        Ask::LinkRoutes(vias, reply) => drop(reply.try_send(details::link_routes(turn, &vias))),
         Ask::Shard(reply) => drop(reply.try_send(ShardView::of(turn, connectors, totals))),
         Ask::Queues(range, reply) => drop(reply.try_send(turn.home().engine().core().queue_page(&range))),
         Ask::Connections(range, reply) => drop(reply.try_send(connection_page(turn, &range))),
@@ -465,6 +468,7 @@ mod tests {
             links_max: 1,
             moves: Moves::Never,
             spin_ns: 0,
+            gate: None,
             verifier: flume::bounded(1).0,
             manager: flume::bounded(1).0,
             registry: None,

@@ -78,6 +78,11 @@ impl Faults {
         self.told.len() >= FAULTS_MAX
     }
 
+    /// What is wrong, without places, as far as it is told.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.told.iter().map(|fault| fault.text.as_str())
+    }
+
     /// How many there are.
     pub fn count(&self) -> usize {
         self.told.len() + self.more

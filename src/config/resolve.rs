@@ -4,6 +4,7 @@
 //!
 //! It reads files and looks up names; it changes nothing.
 
+pub(in crate::config) mod coming;
 mod connecting;
 mod defining;
 mod listening;

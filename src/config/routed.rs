@@ -153,8 +153,48 @@ pub fn lay(
     laying.routes(&configuration.addresses);
     laying.auto_links(&configuration.auto_links);
     laying.link_routes(&configuration.link_routes);
-    laying.bounds(configuration);
+    configuration.listeners.iter().for_each(|listener| laying.bound(listener));
     said::note(configuration, laying.origins);
+}
+
+/// Tells of what a section says that is not done, which comes while the router runs.
+pub fn look(configuration: &Configuration, said: &Said<'_>, (faults, warnings): (&mut Faults, &mut Vec<String>)) {
+    let (mut config, mut origins) = (Config::default(), Origins::default());
+    let mut laying = Laying { config: &mut config, origins: &mut origins, faults, warnings };
+    let vhosts = if configuration.policy.enables_vhost_policy { Vhosts::Hold } else { Vhosts::Unused };
+    laying.look(said, vhosts);
+}
+
+/// Makes a listener of the file's the only one, which comes while the router runs.
+pub fn lay_listener(from: &sections::Listener, configuration: &Configuration, config: &mut Config) -> Outcome {
+    let mut outcome = Outcome::default();
+    let Outcome { origins, faults, warnings } = &mut outcome;
+    let mut laying = Laying { config, origins, faults, warnings };
+    let listener = laying.listener(from, configuration);
+    laying.bound(from);
+    laying.config.listeners = vec![listener];
+    outcome
+}
+
+/// The same of a connector.
+pub fn lay_connector(from: &sections::Connector, configuration: &Configuration, config: &mut Config) -> Outcome {
+    let mut outcome = Outcome::default();
+    let Outcome { origins, faults, warnings } = &mut outcome;
+    let mut laying = Laying { config, origins, faults, warnings };
+    let connector = laying.connector(from, configuration);
+    laying.config.connectors = vec![connector];
+    outcome
+}
+
+/// What came of laying something.
+#[derive(Default)]
+pub struct Outcome {
+    /// Where it stands.
+    pub origins: Origins,
+    /// What is wrong with it.
+    pub faults: Faults,
+    /// What is doubtful about it.
+    pub warnings: Vec<String>,
 }
 
 /// A listener as it is where a file says nothing but what holds for all.
@@ -217,7 +257,8 @@ impl Laying<'_> {
     fn router(&mut self, router: &sections::Router, made_up: &str, cores: usize) {
         let place = &router.origin.place;
         match router.mode {
-            Mode::Standalone | Mode::Interior => {}
+            Mode::Standalone => {}
+            Mode::Interior => self.config.is_networked = true,
             Mode::Edge => self.config.router.mode = RouterMode::Edge,
         }
         let wanted = router.worker_threads as usize;
@@ -264,24 +305,15 @@ impl Laying<'_> {
             self.origins.note_area("listeners", index, origin(place));
             listeners.push(self.listener(listener, configuration));
         }
-        // Where vhosts hold, groups may have more: their connections are told what holds when they open.
-        let policy = &configuration.policy;
-        let most = if policy.enables_vhost_policy { 0 } else { u64::from(policy.max_message_size) };
-        for listener in listeners.iter_mut().filter(|_| most > 0) {
-            listener.max_message_size = most;
-        }
         self.config.listeners = listeners;
     }
 
-    /// Tells where what a file asks for is done with another bound.
-    fn bounds(&mut self, configuration: &Configuration) {
-        for listener in &configuration.listeners {
-            let line = listener.origin.place_of("initialHandshakeTimeoutSeconds");
-            if let Some(line) = line.filter(|_| listener.initial_handshake_timeout_seconds == 0) {
-                let text =
-                    "listener.initialHandshakeTimeoutSeconds is 0: a handshake has a bound here, which is 10 s then";
-                self.warn(&line, text);
-            }
+    /// Tells where what a listener asks for is done with another bound.
+    fn bound(&mut self, listener: &sections::Listener) {
+        let line = listener.origin.place_of("initialHandshakeTimeoutSeconds");
+        if let Some(line) = line.filter(|_| listener.initial_handshake_timeout_seconds == 0) {
+            let text = "listener.initialHandshakeTimeoutSeconds is 0: a handshake has a bound here, which is 10 s then";
+            self.warn(&line, text);
         }
     }
 
@@ -304,8 +336,12 @@ impl Laying<'_> {
             0 => Listener::default().handshake_timeout_ms,
             seconds => seconds.saturating_mul(1000),
         };
-        if configuration.policy.enables_vhost_policy {
+        // Where vhosts hold, groups may have more: their connections are told what holds when they open.
+        let policy = &configuration.policy;
+        if policy.enables_vhost_policy {
             listener.policy_vhost.clone_from(&from.passage.policy_vhost);
+        } else if policy.max_message_size > 0 {
+            listener.max_message_size = policy.max_message_size.into();
         }
         self.protection(from, &mut listener);
         let profile = from.ssl_profile.as_ref();

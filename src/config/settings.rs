@@ -38,6 +38,8 @@ pub struct Config {
     pub auto_links: Vec<AutoLink>,
     /// Links of clients that go to a container whole.
     pub link_routes: Vec<LinkRoute>,
+    /// Whether a router's file says that it is one of a network, though it may have no connection yet that leads to another: it is no setting.
+    pub is_networked: bool,
     /// Passwords of connectors by their names, where a router's file has them: they are no settings, and are not printed.
     pub passwords: HashMap<String, Password>,
     /// Who may authenticate.
@@ -53,11 +55,12 @@ pub struct Config {
 }
 
 impl Config {
-    /// Whether a connection is to lead to another router: then the node is one of a network.
+    /// Whether a connection is to lead to another router, or may come to: then the node is one of a network.
     pub fn has_neighbours(&self) -> bool {
         let roles = self.listeners.iter().map(|listener| listener.role);
         let mut roles = roles.chain(self.connectors.iter().map(|connector| connector.role));
-        roles.any(|role| matches!(role, Role::InterRouter | Role::Edge)) && self.router.mode == RouterMode::Interior
+        let leads = self.is_networked || roles.any(|role| matches!(role, Role::InterRouter | Role::Edge));
+        leads && self.router.mode == RouterMode::Interior
     }
 }
 
@@ -67,6 +70,7 @@ impl Default for Config {
             node: Node::default(),
             listeners: vec![Listener::default()],
             connectors: Vec::new(),
+            is_networked: false,
             addresses: Vec::new(),
             queues: Vec::new(),
             diverts: Vec::new(),

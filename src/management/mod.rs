@@ -17,4 +17,4 @@ mod suspending_command;
 pub use agent::{Agent, Logins, Messages, WAITING_MAX, start};
 pub use command::QueueCommand;
 pub use declaring_command::AddressCommand;
-pub use router::{Changes, RouterAgent, roles};
+pub use router::{Changes, Ends, RouterAgent};

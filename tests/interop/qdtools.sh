@@ -69,8 +69,23 @@ for shards in 1 3; do
         works qdmanage $operation
     done
     refused qdmanage read --type listener --name none
-    refused qdmanage create --type address prefix=x
-    refused qdmanage delete --type listener --name listener/127.0.0.1:0
+    port=${bus##*:}
+    works qdmanage create --type address --name made prefix=x distribution=multicast
+    works qdmanage create --type linkRoute --name made prefix=q direction=in containerId=c
+    works qdmanage create --type sslProfile --name made caCertFile=ca.pem
+    works qdmanage create --type listener --name made host=127.0.0.1 port=0 role=route-container
+    works qdmanage create --type connector --name made host=127.0.0.1 port="$port" linkCapacity=10
+    works qdmanage create --type autoLink --name made address=x direction=in connection=made
+    refused qdmanage create --type listener --name other host=127.0.0.1 port="$port"
+    refused qdmanage create --type connector --name other host=127.0.0.1 port="$port" sslProfile=none
+    works qdstat --linkroutes
+    works qdmanage query --type connector name connectionStatus
+    for type in address linkRoute sslProfile listener connector autoLink; do
+        refused qdmanage create --type $type --name made prefix=x
+        works qdmanage delete --type $type --name made
+        refused qdmanage delete --type $type --name made
+    done
+    refused qdmanage create --type vhost hostname=x
     works qdmanage update --type log --name log/SERVER enable=debug+
     refused qdmanage update --type log --name log/SERVER outputFile=x
     refused qdmanage delete --type router.address --identity M0x

@@ -52,6 +52,7 @@ mod router_brokers;
 mod router_changes;
 mod router_command;
 mod router_edge;
+mod router_ends;
 mod router_files;
 mod router_link_routes;
 mod router_management;

@@ -1,4 +1,4 @@
-//! What management makes and removes on a router that runs: addresses and autoLinks, effective at once.
+//! What management makes and removes on a router that runs: addresses, autoLinks and linkRoutes, effective at once.
 
 use amqp_codec::performative::{Attach, Performative, Role, Source, Target, Terminus};
 use engine_management::Answer;
@@ -11,8 +11,9 @@ use crate::router_management::{Tool, text};
 
 const ADDRESS: &str = "router.config.address";
 const AUTO_LINK: &str = "router.config.autoLink";
+const LINK_ROUTE: &str = "router.config.linkRoute";
 
-fn router(shards: u16) -> (Broker, std::path::PathBuf) {
+pub fn router(shards: u16) -> (Broker, std::path::PathBuf) {
     let folder = TempDir::new().expect("a folder");
     let file = folder.path().join("r.conf");
     let text = format!(
@@ -24,17 +25,17 @@ fn router(shards: u16) -> (Broker, std::path::PathBuf) {
 }
 
 /// A row of what was made.
-fn made(answer: Answer) -> Vec<(String, Value)> {
+pub fn made(answer: Answer) -> Vec<(String, Value)> {
     assert_eq!((answer.code, answer.description.as_str()), (201, "Created"));
     let Value::Map(map) = answer.body else { panic!("a map") };
     map.0.into_iter().map(|(name, value)| (name.as_text().expect("a name").to_owned(), value)).collect()
 }
 
-fn of<'a>(row: &'a [(String, Value)], name: &str) -> &'a Value {
+pub fn of<'a>(row: &'a [(String, Value)], name: &str) -> &'a Value {
     row.iter().find(|(known, _)| known == name).map(|(_, value)| value).unwrap_or_else(|| panic!("no {name}: {row:?}"))
 }
 
-fn create(tool: &mut Tool, kind: &str, name: &str, body: &[(&str, &str)]) -> Answer {
+pub fn create(tool: &mut Tool, kind: &str, name: &str, body: &[(&str, &str)]) -> Answer {
     let body: Vec<(&str, Value)> = body.iter().map(|(name, value)| (*name, text(value))).collect();
     tool.entity("CREATE", kind, ("name", name), &body)
 }
@@ -137,6 +138,12 @@ fn what_a_file_could_not_have_is_refused_and_changes_nothing() {
             &[("address", "b"), ("direction", "in"), ("connection", "listener/127.0.0.1:0")],
             "role = \"route-container\"",
         ),
+        (LINK_ROUTE, "r", &[("direction", "in")], "neither 'prefix' nor 'pattern'"),
+        (LINK_ROUTE, "r", &[("prefix", "b")], "has no 'direction'"),
+        (LINK_ROUTE, "r", &[("prefix", "b"), ("direction", "both")], "'direction' of linkRoute is 'both'"),
+        (LINK_ROUTE, "r", &[("prefix", "b"), ("direction", "in"), ("connection", "c")], "is called \"c\""),
+        (LINK_ROUTE, "r", &[("prefix", "b"), ("direction", "in"), ("connection", "c"), ("containerId", "d")], "both"),
+        (LINK_ROUTE, "r", &[("prefix", "b"), ("direction", "in"), ("distribution", "closest")], "linkBalanced"),
     ] {
         let answer = create(&mut tool, kind, name, body);
         assert!(answer.code == 400 && answer.description.contains(words), "{body:?}: {answer:?}");
@@ -144,22 +151,127 @@ fn what_a_file_could_not_have_is_refused_and_changes_nothing() {
     let list = tool.entity("CREATE", ADDRESS, ("name", "b"), &[("prefix", Value::List(Vec::new()))]);
     assert_eq!(list.code, 400, "{}", list.description);
     assert_eq!(tool.all(ADDRESS, &["name"]), [[text("address/0")]]);
-    assert_eq!(tool.all(AUTO_LINK, &["name"]).len(), 0);
+    assert_eq!(tool.all(AUTO_LINK, &["name"]).len() + tool.all(LINK_ROUTE, &["name"]).len(), 0);
     assert!(is_available(&router, "b"));
+}
+
+/// A broker with a queue, and a router with a connector to it.
+fn broker_and_router(shards: u16, queue: &str) -> (Broker, Broker) {
+    let broker = Broker::start(&format!(
+        "[[listeners]]\naddress = \"127.0.0.1:0\"\n[[queue]]\nname = \"{queue}\"\n[[address]]\nmatch = \"#\"\nauto_create = false\n"
+    ));
+    let config = format!(
+        "[storage]\nenabled = false\n[[listeners]]\naddress = \"127.0.0.1:0\"\n[router]\nenabled = true\n[[connectors]]\nname = \"broker\"\n\
+         role = \"route-container\"\nendpoints = [\"{}\"]\n",
+        broker.addresses[0]
+    );
+    let router = Broker::start_telling(TempDir::new().expect("a folder"), shards, "info", &config);
+    (broker, router)
+}
+
+#[test]
+fn links_take_a_route_that_is_made_and_stay_when_it_is_removed() {
+    for shards in [1, 3] {
+        let (broker, router) = broker_and_router(shards, "queue.a");
+        let mut tool = Tool::new(&router, "$management");
+        let stands = |tool: &mut Tool, name: &str| {
+            let rows = tool.all(LINK_ROUTE, &["name", "operStatus"]);
+            rows.into_iter().find(|row| row[0] == text(name)).map(|row| row[1].clone())
+        };
+        // Before there is a route for it, the address is the router's own, where nobody receives.
+        assert!(is_available(&router, "queue.a"));
+        assert_eq!(broker.queue("queue.a").expect("the queue")["producers"], 0);
+        let nobody = [("prefix", "void"), ("direction", "in"), ("containerId", "nobody")];
+        made(create(&mut tool, LINK_ROUTE, "nobody", &nobody));
+        let route = |direction| [("prefix", "queue"), ("direction", direction), ("connection", "broker")];
+        let row = made(create(&mut tool, LINK_ROUTE, "in", &route("in")));
+        assert_eq!((of(&row, "name"), of(&row, "identity")), (&text("in"), &text("2")));
+        assert_eq!((of(&row, "distribution"), of(&row, "direction")), (&text("linkBalanced"), &text("in")));
+        wait_for("the container", || (stands(&mut tool, "in") == Some(text("active"))).then_some(()));
+        let row = made(create(&mut tool, LINK_ROUTE, "out", &route("out")));
+        assert_eq!(of(&row, "operStatus"), &text("active"), "its container was there before it");
+        assert_eq!(stands(&mut tool, "nobody"), Some(text("inactive")));
+        let again = create(&mut tool, LINK_ROUTE, "again", &route("in"));
+        assert!(again.code == 400 && again.description.contains("another route is the same"), "{again:?}");
+        // On each shard, from the answer on.
+        for _ in 0..6 {
+            let mut sender = opened(&router);
+            sender.attach_sender("queue.a");
+            sender.send_message(0, Durable::Yes, b"x");
+            assert_eq!(sender.outcome(), (0, 0, None), "the broker has it");
+            let refused = opened(&router).try_attach_sender("void.a").expect("nobody is there");
+            assert_eq!(refused.condition.as_str(), "qd:no-route-to-dest");
+        }
+        assert_eq!(broker.queue("queue.a").expect("the queue")["messages"], 6);
+        let (mut sender, mut receiver) = (opened(&router), opened(&router));
+        sender.attach_sender("queue.a");
+        receiver.attach_receiver("queue.a", 10);
+        for name in ["in", "out", "nobody"] {
+            assert_eq!(tool.entity("DELETE", LINK_ROUTE, ("name", name), &[]).code, 204);
+            assert_eq!(tool.entity("DELETE", LINK_ROUTE, ("name", name), &[]).code, 404);
+        }
+        assert_eq!(tool.all(LINK_ROUTE, &["name"]).len(), 0);
+        // Links that went through are the broker's still, and others are not.
+        sender.send_message(0, Durable::Yes, b"y");
+        assert_eq!(sender.outcome(), (0, 0, None));
+        let bodies: Vec<Vec<u8>> = (0..7).map(|_| receiver.receive().1).collect();
+        assert_eq!(bodies.last().map(Vec::as_slice), Some(&b"y"[..]));
+        for _ in 0..6 {
+            let mut late = opened(&router);
+            late.attach_waiting_sender("queue.a");
+            assert_eq!(late.ask_for_credit(), 0, "it is the router's own address again");
+            assert!(is_available(&router, "void.a"));
+        }
+    }
+}
+
+#[test]
+fn a_route_goes_by_its_container_as_that_comes_and_goes() {
+    let (broker, router) = broker_and_router(3, "queue.a");
+    let mut tool = Tool::new(&router, "$management");
+    made(create(&mut tool, LINK_ROUTE, "in", &[("pattern", "queue.*"), ("direction", "in"), ("connection", "broker")]));
+    let mut stands = || tool.all(LINK_ROUTE, &["operStatus"])[0][0].clone();
+    wait_for("the container", || (stands() == text("active")).then_some(()));
+    assert!(opened(&router).try_attach_sender("queue.a").is_none());
+    let (at, folder) = (broker.addresses[0], broker.kill());
+    wait_for("the container's end", || (stands() == text("inactive")).then_some(()));
+    let refused = opened(&router).try_attach_sender("queue.a").expect("nobody is there");
+    assert_eq!(refused.condition.as_str(), "qd:no-route-to-dest");
+    let _broker =
+        Broker::start_in(folder, &format!("[[listeners]]\naddress = \"{at}\"\n[[queue]]\nname = \"queue.a\"\n"));
+    wait_for("the container again", || (stands() == text("active")).then_some(()));
+    wait_for("the way to it", || opened(&router).try_attach_sender("queue.a").is_none().then_some(()));
+}
+
+#[test]
+fn two_that_make_or_remove_the_same_at_once_are_told_apart() {
+    for shards in [1, 3] {
+        let (router, _) = router(shards);
+        for round in 0..5 {
+            let at_once = |operation: &'static str, wanted: i32, refused: i32| {
+                let body = vec![("prefix", text("b")), ("direction", text("in")), ("containerId", text("c"))];
+                let body = if operation == "CREATE" { body } else { Vec::new() };
+                let mut codes: Vec<i32> = std::thread::scope(|scope| {
+                    let ask = || {
+                        let mut tool = Tool::new(&router, "$management");
+                        tool.entity(operation, LINK_ROUTE, ("name", "r"), &body).code
+                    };
+                    let asking = [scope.spawn(ask), scope.spawn(ask)];
+                    asking.map(|one| one.join().expect("an answer")).into()
+                });
+                codes.sort_unstable();
+                assert_eq!(codes, [wanted, refused], "{operation} {round}");
+            };
+            at_once("CREATE", 201, 400);
+            at_once("DELETE", 204, 404);
+        }
+    }
 }
 
 #[test]
 fn links_are_attached_when_they_are_made_and_detached_when_they_are_removed() {
     for shards in [1, 3] {
-        let broker = Broker::start(
-            "[[listeners]]\naddress = \"127.0.0.1:0\"\n[[queue]]\nname = \"orders\"\n[[address]]\nmatch = \"#\"\nauto_create = false\n",
-        );
-        let config = format!(
-            "[storage]\nenabled = false\n[[listeners]]\naddress = \"127.0.0.1:0\"\n[router]\nenabled = true\n[[connectors]]\nname = \"broker\"\n\
-             role = \"route-container\"\nendpoints = [\"{}\"]\n",
-            broker.addresses[0]
-        );
-        let router = Broker::start_telling(TempDir::new().expect("a folder"), shards, "info", &config);
+        let (broker, router) = broker_and_router(shards, "orders");
         let mut tool = Tool::new(&router, "$management");
         made(create(&mut tool, ADDRESS, "queue", &[("prefix", "orders"), ("waypoint", "yes")]));
         let link = |direction| [("address", "orders"), ("direction", direction), ("connection", "broker")];

@@ -374,7 +374,8 @@ fn types_attributes_operations_and_lines_of_the_log_are_told() {
     let parents = [format!("{PREFIX}configurationEntity"), format!("{PREFIX}entity")];
     let types = told(tool.of_node("GET-TYPES", &about, Map::default()));
     assert_eq!(types.get(&listener), Some(&texts(&[&parents[0], &parents[1]])));
-    assert_eq!(told(tool.of_node("GET-OPERATIONS", &about, Map::default())).get(&listener), Some(&texts(&["READ"])));
+    let operations = told(tool.of_node("GET-OPERATIONS", &about, Map::default()));
+    assert_eq!(operations.get(&listener), Some(&texts(&["CREATE", "READ", "DELETE"])));
     let attributes = told(tool.of_node("GET-ATTRIBUTES", &about, Map::default()));
     assert!(matches!(attributes.get(&listener), Some(Value::List(names)) if names.contains(&text("port"))));
     assert_eq!(told(tool.of_node("GET-ANNOTATIONS", &[], Map::default())), Map::default());
@@ -403,8 +404,9 @@ fn what_cannot_be_done_is_refused_with_its_reason() {
         ("FOO", "listener", own, vec![], 501, "Operation 'FOO' not implemented"),
         ("UPDATE", "listener", own, vec![("cost", Value::Int(2))], 501, "Operation 'UPDATE' not implemented"),
         ("CREATE", "listener", ("name", "x"), vec![("foo", Value::Int(1))], 400, "Unknown attribute 'foo'"),
-        ("CREATE", "listener", ("name", "x"), vec![("port", text("0"))], 501, "change the configuration"),
-        ("DELETE", "sslProfile", ("name", "x"), vec![], 501, "change the configuration"),
+        ("CREATE", "vhost", ("name", "x"), vec![("hostname", text("h"))], 501, "change the configuration"),
+        ("DELETE", "vhost", ("name", "x"), vec![], 501, "change the configuration"),
+        ("DELETE", "sslProfile", ("name", "x"), vec![], 404, "No entity with name=x"),
         ("DELETE", "router.link", ("identity", "1"), vec![], 403, "Forbidden"),
         ("UPDATE", "connection", ("identity", "999"), vec![("adminStatus", text("deleted"))], 404, "No entity"),
     ] {

@@ -124,7 +124,7 @@ pub struct Attaching {
 }
 
 /// What becomes of addresses that a container is asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Rewrite {
     /// What they lose in front, if they have it.
     pub remove: Option<Arc<str>>,

@@ -17,7 +17,8 @@ use crate::limits::GIVEN_OCTETS_MAX;
 use crate::names::unnamed;
 use crate::normal;
 use crate::origin::Origin;
-use crate::schema::{ADDRESS, AUTO_LINK, EntityType};
+use crate::said::{Said, said};
+use crate::schema::{ADDRESS, AUTO_LINK, CONNECTOR, EntityType, LINK_ROUTE, LISTENER, SSL_PROFILE};
 
 /// What faults and warnings name in the place of a file.
 const MANAGEMENT: &str = "management";
@@ -29,6 +30,14 @@ pub enum Changing {
     Address,
     /// Links that the router makes.
     AutoLink,
+    /// Links of clients that go on to containers.
+    LinkRoute,
+    /// Connections that the router makes.
+    Connector,
+    /// Ports that connections come in at.
+    Listener,
+    /// Certificates and rules of TLS.
+    SslProfile,
 }
 
 /// Why a section is not added.
@@ -42,7 +51,8 @@ pub enum NotAdded {
 
 impl Changing {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Address, Self::AutoLink];
+    pub const ALL: [Self; 6] =
+        [Self::Address, Self::AutoLink, Self::LinkRoute, Self::Connector, Self::Listener, Self::SslProfile];
 
     /// The one of a type, if its sections come and go.
     #[must_use]
@@ -56,6 +66,10 @@ impl Changing {
         match self {
             Self::Address => &ADDRESS,
             Self::AutoLink => &AUTO_LINK,
+            Self::LinkRoute => &LINK_ROUTE,
+            Self::Connector => &CONNECTOR,
+            Self::Listener => &LISTENER,
+            Self::SslProfile => &SSL_PROFILE,
         }
     }
 }
@@ -85,6 +99,26 @@ impl Configuration {
                 made.iter().for_each(|made| check::check_auto_link(made, self, &mut findings));
                 add(&mut self.auto_links, made.pop().map(|made| made.section), findings)
             }
+            Changing::LinkRoute => {
+                let mut made = built(sections, &mut findings);
+                made.iter().for_each(|made| check::check_link_route(made, self, &mut findings));
+                add(&mut self.link_routes, made.pop().map(|made| made.section), findings)
+            }
+            Changing::Connector => {
+                let mut made = built(sections, &mut findings);
+                made.iter().for_each(|made| check::check_connector(made, self, &mut findings));
+                add(&mut self.connectors, made.pop().map(|made| made.section), findings)
+            }
+            Changing::Listener => {
+                let mut made = built(sections, &mut findings);
+                made.iter().for_each(|made| check::check_listener(made, self, &mut findings));
+                add(&mut self.listeners, made.pop().map(|made| made.section), findings)
+            }
+            Changing::SslProfile => {
+                let mut made = built(sections, &mut findings);
+                made.iter().for_each(|made| check::check_ssl_profile(made, &mut findings));
+                add(&mut self.ssl_profiles, made.pop().map(|made| made.section), findings)
+            }
         }
     }
 
@@ -97,28 +131,59 @@ impl Configuration {
         match changing {
             Changing::Address => remove(&mut self.addresses, number, |section| &section.origin),
             Changing::AutoLink => remove(&mut self.auto_links, number, |section| &section.origin),
+            Changing::LinkRoute => remove(&mut self.link_routes, number, |section| &section.origin),
+            Changing::Connector => remove(&mut self.connectors, number, |section| &section.origin),
+            Changing::Listener => remove(&mut self.listeners, number, |section| &section.origin),
+            Changing::SslProfile => remove(&mut self.ssl_profiles, number, |section| &section.origin),
         }
     }
 
     /// Where the sections of a type stand, and what they are called.
-    pub fn origins(&self, changing: Changing) -> impl Iterator<Item = &Origin> {
-        let addresses = self.addresses.iter().map(|section| &section.origin);
-        let auto_links = self.auto_links.iter().map(|section| &section.origin);
-        let (addresses, auto_links) = match changing {
-            Changing::Address => (Some(addresses), None),
-            Changing::AutoLink => (None, Some(auto_links)),
-        };
-        addresses.into_iter().flatten().chain(auto_links.into_iter().flatten())
+    pub fn origins(&self, changing: Changing) -> Box<dyn Iterator<Item = &Origin> + '_> {
+        match changing {
+            Changing::Address => Box::new(self.addresses.iter().map(|section| &section.origin)),
+            Changing::AutoLink => Box::new(self.auto_links.iter().map(|section| &section.origin)),
+            Changing::LinkRoute => Box::new(self.link_routes.iter().map(|section| &section.origin)),
+            Changing::Connector => Box::new(self.connectors.iter().map(|section| &section.origin)),
+            Changing::Listener => Box::new(self.listeners.iter().map(|section| &section.origin)),
+            Changing::SslProfile => Box::new(self.ssl_profiles.iter().map(|section| &section.origin)),
+        }
     }
 
-    /// The name that a section is given, or that is made for it: the first from its number on that nobody has.
+    /// What the last section of a type says, if there is one: the one that was added last.
+    #[must_use]
+    pub fn said_last(&self, changing: Changing) -> Option<Said<'_>> {
+        let of = changing.of();
+        match changing {
+            Changing::Address => self.addresses.last().map(|section| said(of, &section.origin, section)),
+            Changing::AutoLink => self.auto_links.last().map(|section| said(of, &section.origin, section)),
+            Changing::LinkRoute => self.link_routes.last().map(|section| said(of, &section.origin, section)),
+            Changing::Connector => self.connectors.last().map(|section| said(of, &section.origin, section)),
+            Changing::Listener => self.listeners.last().map(|section| said(of, &section.origin, section)),
+            Changing::SslProfile => self.ssl_profiles.last().map(|section| said(of, &section.origin, section)),
+        }
+    }
+
+    /// What goes by the profile of a name: what each is called.
+    pub fn users_of_profile(&self, name: &str) -> impl Iterator<Item = &str> {
+        let listeners = self.listeners.iter().map(|section| (&section.origin, &section.ssl_profile));
+        let connectors = self.connectors.iter().map(|section| (&section.origin, &section.ssl_profile));
+        let users = listeners.chain(connectors).filter(move |(_, profile)| profile.as_deref() == Some(name));
+        users.map(|(origin, _)| origin.name.as_str())
+    }
+
+    /// The name that a section is given, or that is made for it: the first from its number on that nobody has, if it goes by numbers.
     fn name(&self, changing: Changing, number: u32, attributes: &Attributes) -> Result<String, NotAdded> {
         let is_taken = |name: &String| self.origins(changing).any(|origin| origin.name == *name);
         match attributes.text("name").map(str::to_owned) {
             Some(name) if is_taken(&name) => Err(NotAdded::NameTaken),
             Some(name) => Ok(name),
             None => {
-                let mut names = (number..=u32::MAX).map(|number| unnamed(attributes, number));
+                let name = unnamed(attributes, number);
+                let has_number = unnamed(attributes, number ^ 1) != name;
+                let taken = if has_number { self.origins(changing).count() } else { 0 };
+                let others = (number..=u32::MAX).skip(1).take(taken);
+                let mut names = std::iter::once(name).chain(others.map(|number| unnamed(attributes, number)));
                 names.find(|name| !is_taken(name)).ok_or(NotAdded::NameTaken)
             }
         }
@@ -219,6 +284,14 @@ mod tests {
                 serde_json::json!({"address": "b", "direction": "in", "connection": "broker", "containerId": "c"}),
                 "'connection' and 'containerId'",
             ),
+            (Changing::LinkRoute, serde_json::json!({"direction": "in"}), "neither 'prefix' nor 'pattern'"),
+            (Changing::LinkRoute, serde_json::json!({"prefix": "b"}), "linkRoute has no 'direction'"),
+            (Changing::LinkRoute, serde_json::json!({"prefix": "b", "direction": "both"}), "'direction' of linkRoute"),
+            (
+                Changing::LinkRoute,
+                serde_json::json!({"prefix": "b", "direction": "out", "connection": "broker", "containerId": "c"}),
+                "'connection' and 'containerId'",
+            ),
         ] {
             let wrong = wrong(changed.add(changing, 9, given(json)));
             assert!(wrong.contains(told), "{wrong}");
@@ -226,6 +299,67 @@ mod tests {
         let taken = given(serde_json::json!({"name": "address/0", "prefix": "b"}));
         assert_eq!(changed.add(Changing::Address, 9, taken), Err(NotAdded::NameTaken));
         assert_eq!(changed, configuration());
+    }
+
+    #[test]
+    fn connectors_and_listeners_come_as_a_file_has_them_and_go() {
+        let mut changed = configuration();
+        let unnamed = serde_json::json!({"host": "10.0.0.1", "port": "5674"});
+        let number = |configuration: &Configuration| {
+            configuration.connectors.iter().map(|connector| connector.origin.number).collect::<Vec<_>>()
+        };
+        for (changing, kind) in [(Changing::Connector, "connector"), (Changing::Listener, "listener")] {
+            changed.add(changing, 1, given(unnamed.clone())).expect("it is right");
+            let said = changed.said_last(changing).expect("it was added");
+            assert_eq!((said.section, said.name), (kind, format!("{kind}/10.0.0.1:5674").as_str()));
+            assert_eq!(said.attributes.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["host", "port"]);
+            // Its name goes by no number: there is no other one for a second such.
+            assert_eq!(changed.add(changing, 2, given(unnamed.clone())), Err(NotAdded::NameTaken));
+            let named = serde_json::json!({"host": "10.0.0.1", "port": "5674", "name": "second"});
+            changed.add(changing, 2, given(named)).expect("it has a name of its own");
+        }
+        assert_eq!(number(&changed), [0, 1, 2]);
+        assert!(changed.remove(Changing::Connector, 1) && !changed.remove(Changing::Connector, 1));
+        assert_eq!(number(&changed), [0, 2]);
+        for (changing, json, told) in [
+            (Changing::Connector, serde_json::json!({"name": "second"}), None),
+            (Changing::Connector, serde_json::json!({"name": "c", "port": "0"}), Some("where nothing listens")),
+            (Changing::Connector, serde_json::json!({"name": "c", "port": "x!"}), Some("'port' of connector")),
+            (
+                Changing::Connector,
+                serde_json::json!({"name": "c", "sslProfile": "p"}),
+                Some("there is no such sslProfile"),
+            ),
+            (
+                Changing::Connector,
+                serde_json::json!({"name": "c", "role": "inter-router"}),
+                Some("the router's mode is"),
+            ),
+            (Changing::Connector, serde_json::json!({"name": "c", "role": "edge"}), Some("the router's mode is")),
+            (
+                Changing::Listener,
+                serde_json::json!({"name": "l", "role": "inter-router"}),
+                Some("the router's mode is"),
+            ),
+            (Changing::Listener, serde_json::json!({"name": "l", "requireSsl": true}), Some("no 'sslProfile'")),
+            (
+                Changing::Listener,
+                serde_json::json!({"name": "l", "saslPlugin": "p"}),
+                Some("no such authServicePlugin"),
+            ),
+            (Changing::Listener, serde_json::json!({"name": "l", "role": "any"}), Some("'role' of listener")),
+        ] {
+            let before = changed.clone();
+            match (changed.add(changing, 9, given(json)), told) {
+                (Err(NotAdded::NameTaken), None) => {}
+                (refused, Some(told)) => {
+                    let wrong = wrong(refused);
+                    assert!(wrong.contains(told), "{wrong}");
+                }
+                other => panic!("{other:?}"),
+            }
+            assert_eq!(changed, before);
+        }
     }
 
     #[test]

@@ -47,7 +47,8 @@ impl Configuration {
     }
 }
 
-fn said<'a, T: Part>(of: &'static EntityType, origin: &'a Origin, section: &T) -> Said<'a> {
+/// What a section says.
+pub(crate) fn said<'a, T: Part>(of: &'static EntityType, origin: &'a Origin, section: &T) -> Said<'a> {
     let attributes = values(of, section).into_iter().map(|(name, value)| {
         let kind = of.attribute(name).map_or(Kind::Text, |attribute| attribute.kind);
         (name, if kind == Kind::Secret { String::new() } else { value.text(kind) })

@@ -21,11 +21,7 @@ const NO_TRACE: &str = "frames of single connections are not logged. Nothing was
 
 /// What qdrouterd does with sections of types while it runs, and is not done here.
 const NOT_DONE: &[(&str, &[Operation], &str)] = &[
-    ("listener", &[Operation::Create, Operation::Delete], FROM_FILE),
-    ("connector", &[Operation::Create, Operation::Delete], FROM_FILE),
-    ("sslProfile", &[Operation::Create, Operation::Delete], FROM_FILE),
     ("authServicePlugin", &[Operation::Create, Operation::Delete], FROM_FILE),
-    ("router.config.linkRoute", &[Operation::Create, Operation::Delete], FROM_FILE),
     ("router.config.exchange", &[Operation::Create, Operation::Delete], "there are no exchanges here"),
     ("router.config.binding", &[Operation::Create, Operation::Delete], "there are no exchanges here"),
     (

@@ -34,7 +34,7 @@ pub enum Direction {
 }
 
 /// Which connections a link is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Via {
     /// Those of a connector or listener.
     Name(String),

@@ -1,9 +1,10 @@
 //! Connections of containers that links go to whole, and by which route: what a shard keeps of its own.
 //!
-//! Guarantees: each route and each connection that it is for make one destination, which the registry knows as long as both are there; its
-//! number is none of a receiver's, nor that of any destination before it.
+//! Guarantees: each route and each connection that it is for make one destination, which the registry knows as long as both are there,
+//! whichever of them came first; its number is none of a receiver's, nor that of any destination before it. Links that went on by a route are
+//! not looked at when it goes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use engine_core::through::Rewrite;
@@ -17,7 +18,7 @@ use crate::registry::Note;
 const IS_CONTAINERS: u64 = 1 << 44;
 
 /// Links of clients that go to containers whole.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LinkRoute {
     /// The addresses, by prefix or pattern, and which end of the links clients are.
     pub key: Key,
@@ -33,17 +34,35 @@ pub(crate) struct Containers {
     routes: Arc<[LinkRoute]>,
     /// The connection and its route, by what the table has for both.
     destinations: BTreeMap<ConsumerId, Destination>,
-    /// Those of each connection.
-    by_connection: BTreeMap<u64, Vec<ConsumerId>>,
+    connections: BTreeMap<u64, Container>,
+    /// How many connections there are of each name, and of each container.
+    served: HashMap<Via, u32>,
     numbered: u64,
+    /// Routes that lead to queues of this node, and what the table has for them.
+    stored: BTreeMap<Key, ConsumerId>,
 }
 
 /// A connection of a container, as one route has it.
 #[derive(Debug)]
 pub(crate) struct Destination {
     pub connection: u64,
-    pub key: Key,
-    pub rewrite: Rewrite,
+    pub route: LinkRoute,
+}
+
+/// A connection of a container.
+#[derive(Debug)]
+struct Container {
+    /// Of its connector or listener.
+    name: String,
+    id: String,
+    destinations: Vec<ConsumerId>,
+}
+
+impl Container {
+    /// What routes may name it by.
+    fn vias(&self) -> [Via; 2] {
+        [Via::Name(self.name.clone()), Via::Container(self.id.clone())]
+    }
 }
 
 impl Containers {
@@ -52,15 +71,27 @@ impl Containers {
         self.routes = routes;
     }
 
-    /// Routes that lead to queues of this node, which are there as long as it is. Gives what the registry is to hear: the first shard tells it.
-    pub fn begin(&mut self, shard: u16) -> Vec<Note> {
-        let stored = self.routes.iter().filter(|route| shard == 0 && route.via == Some(Via::Stored));
-        let came = stored.map(|route| {
+    /// Routes that lead to queues of this node are there as long as it is. Gives what the registry is to hear, which the first shard tells it.
+    pub fn keep(&mut self, shard: u16) -> Vec<Note> {
+        if shard != 0 {
+            return Vec::new();
+        }
+        let routes = Arc::clone(&self.routes);
+        let stored: BTreeSet<&Key> =
+            routes.iter().filter(|route| route.via == Some(Via::Stored)).map(|route| &route.key).collect();
+        let gone = self.stored.extract_if(.., |key, _| !stored.contains(key));
+        let mut notes: Vec<Note> = gone.map(|(key, consumer)| Note::Went { key, consumer }).collect();
+        for key in stored {
+            if self.stored.contains_key(key) {
+                continue;
+            }
             let id = ConsumerId::at(shard, IS_CONTAINERS | self.numbered);
             self.numbered += 1;
-            Note::Came { key: route.key.clone(), consumer: Consumer { id, place: Place::Client, capacity: u32::MAX } }
-        });
-        came.collect()
+            self.stored.insert(key.clone(), id);
+            let consumer = Consumer { id, place: Place::Client, capacity: u32::MAX };
+            notes.push(Note::Came { key: key.clone(), consumer });
+        }
+        notes
     }
 
     /// Whether a route leads to queues of this node.
@@ -76,29 +107,80 @@ impl Containers {
         routes.all(|route| route.via == first.via).then_some(&first.key)
     }
 
+    /// These are the routes from here on. Gives what the registry is to hear: what is a route before and behind that is left alone.
+    pub fn change(&mut self, shard: u16, routes: Arc<[LinkRoute]>) -> Vec<Note> {
+        let before = std::mem::replace(&mut self.routes, routes);
+        let known: HashSet<&LinkRoute> = before.iter().collect();
+        let routes = Arc::clone(&self.routes);
+        let kept: HashSet<&LinkRoute> = routes.iter().collect();
+        let is_gone = |destination: &Destination| !kept.contains(&destination.route);
+        let gone: Vec<ConsumerId> =
+            self.destinations.iter().filter(|(_, destination)| is_gone(destination)).map(|(id, _)| *id).collect();
+        let mut notes = self.keep(shard);
+        for consumer in gone {
+            let Some(Destination { connection, route }) = self.destinations.remove(&consumer) else { continue };
+            if let Some(container) = self.connections.get_mut(&connection) {
+                container.destinations.retain(|known| *known != consumer);
+            }
+            notes.push(Note::Went { key: route.key, consumer });
+        }
+        let new: Vec<&LinkRoute> = routes.iter().filter(|route| !known.contains(route)).collect();
+        let connections: Vec<u64> = self.connections.keys().copied().collect();
+        for connection in connections {
+            notes.extend(self.serve(shard, connection, new.iter().copied()));
+        }
+        notes
+    }
+
     /// A connection of a container is open: that of a connector or listener of this name. Gives what the registry is to hear.
     pub fn come(&mut self, shard: u16, connection: u64, name: &str, container: &str) -> Vec<Note> {
-        let is_for = |route: &&LinkRoute| route.via.as_ref().is_some_and(|via| via.is_for(name, container));
+        let container = Container { name: name.to_owned(), id: container.to_owned(), destinations: Vec::new() };
+        for via in container.vias() {
+            *self.served.entry(via).or_default() += 1;
+        }
+        self.connections.insert(connection, container);
         let routes = Arc::clone(&self.routes);
-        let come = |route: &LinkRoute| {
-            let id = ConsumerId::at(shard, IS_CONTAINERS | self.numbered);
-            self.numbered += 1;
-            let (key, rewrite) = (route.key.clone(), route.rewrite.clone());
-            self.destinations.insert(id, Destination { connection, key, rewrite });
-            self.by_connection.entry(connection).or_default().push(id);
-            Note::Came { key: route.key.clone(), consumer: Consumer { id, place: Place::Client, capacity: u32::MAX } }
-        };
-        routes.iter().filter(is_for).map(come).collect()
+        self.serve(shard, connection, routes.iter())
     }
 
     /// A connection is gone. Gives what the registry is to hear.
     pub fn go(&mut self, connection: u64) -> Vec<Note> {
-        let gone = self.by_connection.remove(&connection).unwrap_or_default();
+        let Some(gone) = self.connections.remove(&connection) else { return Vec::new() };
+        for via in gone.vias() {
+            let Some(count) = self.served.get_mut(&via) else { continue };
+            *count -= 1;
+            if *count == 0 {
+                self.served.remove(&via);
+            }
+        }
         let went = |consumer: ConsumerId| {
-            let Destination { key, .. } = self.destinations.remove(&consumer)?;
-            Some(Note::Went { key, consumer })
+            let Destination { route, .. } = self.destinations.remove(&consumer)?;
+            Some(Note::Went { key: route.key, consumer })
         };
-        gone.into_iter().filter_map(went).collect()
+        gone.destinations.into_iter().filter_map(went).collect()
+    }
+
+    /// Whether a connection is here that a route is for.
+    pub fn is_served(&self, via: &Via) -> bool {
+        *via == Via::Stored || self.served.contains_key(via)
+    }
+
+    /// A connection is a destination of those of these routes that are for it.
+    fn serve<'a>(&mut self, shard: u16, connection: u64, routes: impl Iterator<Item = &'a LinkRoute>) -> Vec<Note> {
+        let Some(container) = self.connections.get_mut(&connection) else { return Vec::new() };
+        let mut notes = Vec::new();
+        for route in routes {
+            if !route.via.as_ref().is_some_and(|via| via.is_for(&container.name, &container.id)) {
+                continue;
+            }
+            let id = ConsumerId::at(shard, IS_CONTAINERS | self.numbered);
+            self.numbered += 1;
+            self.destinations.insert(id, Destination { connection, route: route.clone() });
+            container.destinations.push(id);
+            let consumer = Consumer { id, place: Place::Client, capacity: u32::MAX };
+            notes.push(Note::Came { key: route.key.clone(), consumer });
+        }
+        notes
     }
 
     /// What a number of the table means; `None` once it is gone.

@@ -28,6 +28,7 @@ mod passing;
 mod registry;
 mod relays;
 mod router;
+mod ruling;
 mod senders;
 mod states;
 mod streaming;

@@ -4,7 +4,8 @@
 //! Guarantees:
 //! 1. A consumer is told that it stands when every shard has a table that has it: whoever sends then reaches it.
 //! 2. What changes between two updates makes one table. The answers that an update leads to come behind it.
-//! 3. Rules hold for links that attach when `poll_ruled` has told so, on each shard; addresses that are there stay as they are.
+//! 3. Rules hold for links that attach when `poll_ruled` has told so, on each shard; addresses that are there stay as they are. Routes of links
+//!    hold then as well, and containers that are there are reached by them.
 //!
 //! Its host gives it what comes, and calls `handle_time` at `deadline` at the latest; times are nanoseconds of a clock that does not go back.
 //!
@@ -22,7 +23,10 @@ use engine_router::network::{Action, LinkId, Network, Notice};
 use engine_router::table::{Addresses, Change, Consumer, ConsumerId, Rules, Table};
 use engine_router::uplink::{self, Proxy, Uplink};
 
-/// What the registry is told, by shards but for `Ruled`.
+use crate::containers::LinkRoute;
+use crate::ruling::Ruling;
+
+/// What the registry is told, by shards but for `Ruled` and `LinkRouted`.
 #[derive(Clone, Debug)]
 pub enum Note {
     /// A consumer came.
@@ -96,6 +100,13 @@ pub enum Note {
         /// What `poll_ruled` tells when all shards go by them.
         number: u64,
     },
+    /// Other routes of links are to hold, instead of those before; who says so is not a shard.
+    LinkRouted {
+        /// All of them.
+        routes: Arc<[LinkRoute]>,
+        /// What `poll_ruled` tells when all shards go by them, and by who serves them.
+        number: u64,
+    },
     /// The shard goes by a table.
     Applied {
         /// The shard.
@@ -114,6 +125,8 @@ pub struct Update {
     pub table: Table,
     /// Addresses that are not as they were in the one before.
     pub changed: Changed,
+    /// All routes of links, if they are others than before.
+    pub link_routes: Option<Arc<[LinkRoute]>>,
 }
 
 /// Addresses that changed.
@@ -216,10 +229,7 @@ pub struct Registry {
     changed: BTreeSet<Key>,
     /// Whether other routers are reached than the last table says.
     has_new_routes: bool,
-    has_new_rules: bool,
-    /// Numbers of rules that not all shards go by, by the version that has them first.
-    ruling: VecDeque<(u64, u64)>,
-    ruled: VecDeque<u64>,
+    ruling: Ruling,
     /// Consumers that wait to be told that they stand, by the version that has them first.
     coming: VecDeque<(u64, ConsumerId)>,
     answers: VecDeque<Answer>,
@@ -239,9 +249,7 @@ impl Registry {
             applied: vec![0; usize::from(shards)],
             changed: BTreeSet::new(),
             has_new_routes: false,
-            has_new_rules: false,
-            ruling: VecDeque::new(),
-            ruled: VecDeque::new(),
+            ruling: Ruling::default(),
             coming: VecDeque::new(),
             answers: VecDeque::new(),
             orders: VecDeque::new(),
@@ -292,23 +300,28 @@ impl Registry {
             }
             Note::Ruled { rules, number } => {
                 self.addresses.set_rules(rules);
-                self.has_new_rules = true;
-                self.ruling.push_back((self.version + 1, number));
+                self.ruling.rule(self.version + 1, number);
             }
-            Note::Applied { shard, version } => {
-                if let Some(applied) = self.applied.get_mut(usize::from(shard)) {
-                    *applied = version;
-                }
-                let by_all = self.applied.iter().copied().min().unwrap_or_default();
-                while let Some((_, consumer)) = self.coming.pop_front_if(|(version, _)| *version <= by_all) {
-                    self.answers.push_back(Answer::Stands(consumer));
-                }
-                while let Some((_, number)) = self.ruling.pop_front_if(|(version, _)| *version <= by_all) {
-                    self.ruled.push_back(number);
-                }
+            Note::LinkRouted { routes, number } => {
+                self.addresses.declare_link_routes(routes.iter().map(|route| route.key.clone()));
+                self.ruling.route_links(routes, self.version + 1, number);
             }
+            Note::Applied { shard, version } => self.apply(shard, version),
         }
         self.follow();
+    }
+
+    /// A shard goes by a version: what all go by now can be told.
+    fn apply(&mut self, shard: u16, version: u64) {
+        if let Some(applied) = self.applied.get_mut(usize::from(shard)) {
+            *applied = version;
+        }
+        let by_all = self.applied.iter().copied().min().unwrap_or_default();
+        while let Some((_, consumer)) = self.coming.pop_front_if(|(version, _)| *version <= by_all) {
+            self.answers.push_back(Answer::Stands(consumer));
+        }
+        let next = self.version + u64::from(self.has_changed());
+        self.ruling.apply(by_all, next);
     }
 
     /// Does what is due.
@@ -392,19 +405,25 @@ impl Registry {
 
     /// The table for all shards, if it is another one than before.
     pub fn poll_update(&mut self) -> Option<Update> {
-        // Rules say which addresses have a fallback: with other ones any sender may have somebody to send to.
-        let is_any = self.has_new_routes || self.has_new_rules;
-        if self.changed.is_empty() && !is_any {
+        if !self.has_changed() {
             return None;
         }
+        // Rules say which addresses have a fallback: with other ones any sender may have somebody to send to.
+        let is_any = self.has_new_routes || self.ruling.has_new_rules();
         self.version += 1;
-        (self.has_new_routes, self.has_new_rules) = (false, false);
+        self.has_new_routes = false;
         let keys = std::mem::take(&mut self.changed);
         let changed = match is_any {
             true => Changed::All,
             false => Changed::Some(keys.into_iter().collect()),
         };
-        Some(Update { version: self.version, table: self.addresses.view(), changed })
+        let link_routes = self.ruling.tell();
+        Some(Update { version: self.version, table: self.addresses.view(), changed, link_routes })
+    }
+
+    /// Whether shards are to go by another table than the last one.
+    fn has_changed(&self) -> bool {
+        !self.changed.is_empty() || self.has_new_routes || self.ruling.is_new()
     }
 
     /// The next answer, for the consumer's shard.
@@ -412,9 +431,9 @@ impl Registry {
         self.answers.pop_front()
     }
 
-    /// The number of rules that all shards go by now.
+    /// The number of rules, or of routes of links, that all shards go by now.
     pub fn poll_ruled(&mut self) -> Option<u64> {
-        self.ruled.pop_front()
+        self.ruling.poll_ruled()
     }
 
     /// What the shard of a connection to another router is to do next.

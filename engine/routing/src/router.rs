@@ -265,6 +265,11 @@ impl Router {
     /// All shards are to go by another table, and this one does from here on.
     pub fn handle_update(&mut self, update: Update) {
         let before = std::mem::replace(&mut self.table, update.table);
+        if let Some(routes) = update.link_routes {
+            // Before it is told that this shard goes by the table: the registry then knows of all that serve them.
+            let notes = self.containers.change(self.shard, routes);
+            self.out.notes.extend(notes);
+        }
         let is_first = self.senders.is_done();
         match update.changed {
             Changed::Some(keys) => {

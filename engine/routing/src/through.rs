@@ -13,6 +13,7 @@ use engine_core::key::{LinkKey, Port};
 use engine_core::slab::Key as Place;
 use engine_core::through::{Going, Half, NoRoute, Said, Word};
 use engine_router::address::{Class, Here, Key, Phase, path, resolve};
+use engine_router::auto_links::Via;
 use engine_router::forward::{Passage, Target, choose_link};
 use engine_router::network::Routes;
 
@@ -26,9 +27,15 @@ impl Router {
     #[must_use]
     pub fn with_link_routes(mut self, routes: Arc<[LinkRoute]>) -> Self {
         self.containers.declare(routes);
-        let notes = self.containers.begin(self.shard);
+        let notes = self.containers.keep(self.shard);
         self.out.notes.extend(notes);
         self
+    }
+
+    /// Whether a connection of this shard is there that a route of links is for.
+    #[must_use]
+    pub fn is_served(&self, via: &Via) -> bool {
+        self.containers.is_served(via)
     }
 
     /// A connection of a container is open, by the number that its links between routers would have: that of a connector or listener of this
@@ -100,7 +107,7 @@ impl Router {
         let connection = match target {
             LinkTarget::Container(consumer) => self.containers.get(consumer).map(|destination| {
                 if let Word::Attach(attaching) = &mut said.word {
-                    attaching.rewrite = destination.rewrite.clone();
+                    attaching.rewrite = destination.route.rewrite.clone();
                 }
                 destination.connection
             }),

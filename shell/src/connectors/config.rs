@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use amqp_proto::{Config, Credentials};
 
-use crate::config::Role;
+use crate::role::Role;
 use crate::transport::{Layers, TlsClient};
 
 /// A peer to connect to.

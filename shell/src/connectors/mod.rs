@@ -15,4 +15,4 @@ pub use config::{ConnectorConfig, Endpoint, Host, Timing};
 pub use view::{CONNECTOR_FIGURES, ConnectorView};
 
 pub(crate) use connector::{Attempt, Fault, News, Order};
-pub(crate) use list::{Connecting, Connectors, Line, Share, index, is_connectors, token};
+pub(crate) use list::{Connecting, Connectors, Line, Share, is_connectors, number, token};

@@ -174,16 +174,16 @@ impl Resolving<'_> {
         let config = self.config;
         let mut routes = Vec::new();
         for (index, route) in config.link_routes.iter().enumerate() {
-            let found = link_routes(route, ends).and_then(|found| match stored_route(route, (id, rules)) {
-                Some(wrong) => Err(("stored", wrong)),
-                None => Ok(found),
-            });
+            let found =
+                link_routes(route, ends, routes.iter()).and_then(|found| match stored_route(route, (id, rules)) {
+                    Some(wrong) => Err(("stored", wrong)),
+                    None => Ok(found),
+                });
             let (setting, wrong) = match found {
-                Ok(found) if found.iter().all(|found| !routes.contains(found)) => {
+                Ok(found) => {
                     routes.extend(found);
                     continue;
                 }
-                Ok(_) => ("prefix", "another route is the same: keep one of them".to_owned()),
                 Err(wrong) => wrong,
             };
             self.fault(LinkRoute::NAME, index, setting, wrong);
@@ -351,10 +351,12 @@ pub fn auto_link<'a>(
     }
 }
 
-/// The routes of links that a setting makes, one for each direction; or what is wrong with it.
-fn link_routes(
+/// The routes of links that a setting makes beside those that there are, one for each direction; or what is wrong with it. `ends` are
+/// connectors and listeners by name.
+pub fn link_routes<'a>(
     route: &LinkRoute,
     ends: &[(String, Role)],
+    mut others: impl Iterator<Item = &'a engine_routing::LinkRoute>,
 ) -> Result<Vec<engine_routing::LinkRoute>, (&'static str, String)> {
     let directions = match route.direction {
         Some(direction) => vec![direction],
@@ -387,7 +389,11 @@ fn link_routes(
         let key = is_pattern.as_ref().and_then(|_| Key::of_class(class, text))?;
         Some(engine_routing::LinkRoute { key, via: via.clone(), rewrite: rewrite.clone() })
     });
-    made.collect::<Option<_>>().ok_or_else(|| (setting, no_pattern()))
+    let made: Vec<_> = made.collect::<Option<_>>().ok_or_else(|| (setting, no_pattern()))?;
+    match others.any(|known| made.contains(known)) {
+        false => Ok(made),
+        true => Err((setting, "another route is the same: keep one of them".to_owned())),
+    }
 }
 
 /// What is wrong with a route of links to queues of this node, on the router of a name.

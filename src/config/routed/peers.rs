@@ -18,7 +18,7 @@ impl Laying<'_> {
         self.config.connectors = connectors;
     }
 
-    fn connector(&mut self, from: &sections::Connector, configuration: &Configuration) -> Connector {
+    pub(super) fn connector(&mut self, from: &sections::Connector, configuration: &Configuration) -> Connector {
         let place = &from.origin.place;
         let mut connector = Connector { name: from.origin.name.clone(), ..Connector::default() };
         connector.role = role(from.endpoint.role);
@@ -133,7 +133,8 @@ fn direction(direction: words::Direction) -> Direction {
     }
 }
 
-fn link_route(from: &LinkRoute) -> settings::LinkRoute {
+/// A route of links, as a section says it.
+pub fn link_route(from: &LinkRoute) -> settings::LinkRoute {
     settings::LinkRoute {
         prefix: from.matched.prefix.clone(),
         pattern: from.matched.pattern.clone(),

@@ -3,7 +3,7 @@
 //! Guarantees:
 //! 1. What is made is checked by the code that checks a file, and refused with its words; what was refused has changed nothing.
 //! 2. When it is answered that something was made or removed, all shards go by it.
-//! 3. Of each type `MADE_MAX` are there at most beside those of the file. Numbers are given once.
+//! 3. Of each type `MADE_MAX` are there at most beside those of the file, of connectors and listeners `MADE_ENDS_MAX`. Numbers are given once.
 //!
 //! What was made is gone when the router ends: the file is not written.
 
@@ -17,21 +17,24 @@ use engine_router::matching::Pattern;
 use engine_router::table::{Rule, Rules};
 use engine_router_conf::{Changing, Configuration, NotAdded};
 use engine_router_management::Made;
-use engine_router_management::limits::MADE_MAX;
+use engine_router_management::limits::{MADE_ENDS_MAX, MADE_MAX};
+use engine_routing::LinkRoute;
+use node_shell::ConnectorConfig;
 
-use crate::config::{self, Role};
-use crate::node::{Node, Silent};
+use super::ends::Ends;
+use crate::config;
+use crate::node::{Node, Silent, Sockets};
 use crate::routing::{Routing, Ruling};
 
 /// What a router goes by, and what it was told in the words of its file.
 pub struct Changes {
     configuration: Arc<Configuration>,
     id: RouterId,
-    /// Connectors and listeners by name.
-    ends: Arc<[(String, Role)]>,
+    ends: Ends,
     rules: BTreeMap<u32, (Pattern, Rule)>,
     otherwise: Rule,
     links: BTreeMap<u32, AutoLink>,
+    link_routes: BTreeMap<u32, LinkRoute>,
     numbers: BTreeMap<Changing, Numbers>,
     ruling: Ruling,
 }
@@ -47,13 +50,19 @@ struct Numbers {
 
 /// What was made or removed, and is to be told to the shards.
 enum Told {
+    Nothing,
     Rules,
     Link(AutoLinkId),
+    LinkRoutes,
+    Connector(u32, Arc<ConnectorConfig>),
+    NoConnector(u32),
+    Listener(Sockets),
+    NoListener(u32),
 }
 
 impl Changes {
     /// A router that goes by its file.
-    pub fn new(configuration: Arc<Configuration>, routing: &Routing, ruling: Ruling) -> Self {
+    pub fn new(configuration: Arc<Configuration>, routing: &Routing, ruling: Ruling, ends: Ends) -> Self {
         let numbers = |changing| {
             let given = configuration.origins(changing).map(|origin| origin.number + 1);
             let next = given.max().unwrap_or_default();
@@ -63,10 +72,11 @@ impl Changes {
             numbers: Changing::ALL.map(numbers).into(),
             configuration,
             id: routing.id.clone(),
-            ends: Arc::clone(&routing.ends),
+            ends,
             rules: (0..).zip(routing.rules.iter().cloned()).collect(),
             otherwise: routing.otherwise,
             links: (0..).zip(routing.auto_links.iter().cloned()).collect(),
+            link_routes: (0..).zip(routing.link_routes.iter().cloned()).collect(),
             ruling,
         }
     }
@@ -76,38 +86,59 @@ impl Changes {
         Arc::clone(&self.configuration)
     }
 
-    /// Makes a section; gives its number when all shards go by it.
+    /// The number of a section by its name.
+    pub fn number(&self, changing: Changing, name: &str) -> Option<u32> {
+        self.configuration.origins(changing).find(|origin| origin.name == name).map(|origin| origin.number)
+    }
+
+    /// Makes a section; gives its name when all shards go by it.
     ///
     /// # Errors
     /// When it is not made, or a shard does not say that it goes by it: with the answer that says which.
-    pub fn make(&mut self, made: Made, node: &Node) -> Result<u32, Answer> {
+    pub fn make(&mut self, made: Made, node: &Node) -> Result<String, Answer> {
         let changing = made.changing;
         let number = self.next(changing)?;
-        let warned = made.given.keys().filter_map(|name| warning(changing, name)).collect::<Vec<_>>();
         let warnings = Arc::make_mut(&mut self.configuration).add(changing, number, made.given).map_err(refused)?;
-        let told = match self.resolve(changing, number) {
-            Ok(told) => told,
+        let looked = config::look(&self.configuration, changing);
+        let resolved = looked.and_then(|looked| Ok((looked, self.resolve(changing, number, node)?)));
+        let (warned, told) = match resolved {
+            Ok((mut looked, (told, doubts))) => {
+                looked.extend(doubts);
+                (looked, told)
+            }
             Err(wrong) => {
                 Arc::make_mut(&mut self.configuration).remove(changing, number);
                 return Err(Answer::refused(Status::BadRequest, wrong));
             }
         };
+        let name = self.configuration.said_last(changing).map(|said| said.name.to_owned()).unwrap_or_default();
         if let Some(numbers) = self.numbers.get_mut(&changing) {
             numbers.next = number + 1;
         }
         let warnings = warnings.iter().map(ToString::to_string).chain(warned);
         warnings.for_each(|warning| tracing::warn!(target: "heddle::program", "{warning}"));
         let section = changing.of().section;
-        tracing::info!(target: "heddle::program", section, number = number + 1, "management made a section");
-        self.tell(told, node).map_err(|Silent| late("made"))?;
-        Ok(number)
+        if let Told::Listener(sockets) = told {
+            if let Err(why) = node.listen(number, sockets) {
+                Arc::make_mut(&mut self.configuration).remove(changing, number);
+                self.ends.remove(changing, number);
+                return Err(Answer::refused(Status::Unavailable, why));
+            }
+        } else {
+            self.tell(told, node).map_err(|Silent| late("made"))?;
+        }
+        tracing::info!(target: "heddle::program", section, name, number = number + 1, "management made a section");
+        Ok(name)
     }
 
     /// Removes the section of a number; all shards go by that.
     ///
     /// # Errors
-    /// When a shard does not say so.
+    /// When a shard does not say so, or something goes by it that has to go before.
     pub fn remove(&mut self, changing: Changing, number: u32, node: &Node) -> Result<(), Answer> {
+        if let Some(why) = self.used(changing, number) {
+            return Err(Answer::refused(Status::Conflict, why));
+        }
         Arc::make_mut(&mut self.configuration).remove(changing, number);
         let told = match changing {
             Changing::Address => {
@@ -118,10 +149,33 @@ impl Changes {
                 self.links.remove(&number);
                 Told::Link(AutoLinkId(number))
             }
+            Changing::LinkRoute => {
+                self.link_routes.remove(&number);
+                Told::LinkRoutes
+            }
+            Changing::Connector => {
+                self.ends.remove(changing, number);
+                Told::NoConnector(number)
+            }
+            Changing::Listener => {
+                self.ends.remove(changing, number);
+                Told::NoListener(number)
+            }
+            Changing::SslProfile => Told::Nothing,
         };
         let section = changing.of().section;
         tracing::info!(target: "heddle::program", section, number = number + 1, "management removed a section");
         self.tell(told, node).map_err(|Silent| late("removed"))
+    }
+
+    /// What keeps a section from being removed.
+    fn used(&self, changing: Changing, number: u32) -> Option<String> {
+        if changing != Changing::SslProfile {
+            return None;
+        }
+        let name = &self.configuration.origins(changing).find(|origin| origin.number == number)?.name;
+        let user = self.configuration.users_of_profile(name).next()?;
+        Some(format!("{user} goes by the sslProfile {name}: remove that first"))
     }
 
     /// The number of a further section of a type, if there may be one.
@@ -130,7 +184,11 @@ impl Changes {
             unreachable!("each type has numbers")
         };
         let made = self.configuration.origins(changing).filter(|origin| origin.number >= first).count();
-        if made >= MADE_MAX || next == u32::MAX {
+        let most = match changing {
+            Changing::Address | Changing::AutoLink | Changing::LinkRoute | Changing::SslProfile => MADE_MAX,
+            Changing::Connector | Changing::Listener => MADE_ENDS_MAX,
+        };
+        if made >= most || next == u32::MAX {
             let short = changing.of().short;
             let why = format!(
                 "there are {made} entities of {short} that management made: remove some, or write them into the configuration"
@@ -140,41 +198,56 @@ impl Changes {
         Ok(next)
     }
 
-    /// Goes by a section that was added.
-    fn resolve(&mut self, changing: Changing, number: u32) -> Result<Told, String> {
-        match changing {
+    /// Goes by a section that was added; gives what is doubtful about it, too.
+    fn resolve(&mut self, changing: Changing, number: u32, node: &Node) -> Result<(Told, Vec<String>), String> {
+        let told = match changing {
             Changing::Address => {
                 let Some(section) = self.configuration.addresses.last() else { unreachable!("it was added") };
                 let rule = config::rule(section, self.rules.values())?;
                 self.rules.insert(number, rule);
-                Ok(Told::Rules)
+                Told::Rules
             }
             Changing::AutoLink => {
                 let Some(section) = self.configuration.auto_links.last() else { unreachable!("it was added") };
-                let link = config::auto_link(section, (&self.id, &self.ends), self.links.values())?;
+                let link = config::auto_link(section, (&self.id, self.ends.list()), self.links.values())?;
                 self.links.insert(number, link);
-                Ok(Told::Link(AutoLinkId(number)))
+                Told::Link(AutoLinkId(number))
             }
-        }
+            Changing::LinkRoute => {
+                let Some(section) = self.configuration.link_routes.last() else { unreachable!("it was added") };
+                let route = config::link_route(section, self.ends.list(), self.link_routes.values())?;
+                self.link_routes.insert(number, route);
+                Told::LinkRoutes
+            }
+            Changing::Connector => {
+                let (connector, doubts) = self.ends.connector(&self.configuration, number)?;
+                return Ok((Told::Connector(number, connector), doubts));
+            }
+            Changing::Listener => {
+                let (sockets, doubts) = self.ends.listener(&self.configuration, (number, node.shards.len()))?;
+                return Ok((Told::Listener(sockets), doubts));
+            }
+            // It is read when something is made that goes by it.
+            Changing::SslProfile => Told::Nothing,
+        };
+        Ok((told, Vec::new()))
     }
 
     fn tell(&mut self, told: Told, node: &Node) -> Result<(), Silent> {
         match told {
+            Told::Nothing => Ok(()),
             Told::Rules => self.ruling.rule(Rules::new(self.rules.values().cloned(), self.otherwise)),
             Told::Link(id) => match self.links.get(&id.0) {
                 Some(link) => node.declare(id, link),
                 None => node.undeclare(id),
             },
+            Told::Connector(number, connector) => node.connect(number, &connector),
+            Told::NoConnector(number) => node.disconnect(number),
+            Told::Listener(_) => unreachable!("its sockets are given to the shards where it is made"),
+            Told::NoListener(number) => node.listen_no_more(number),
+            Told::LinkRoutes => self.ruling.route_links(self.link_routes.values().cloned().collect()),
         }
     }
-}
-
-/// What is to be said of an attribute that has no effect.
-fn warning(changing: Changing, name: &str) -> Option<String> {
-    let of = changing.of();
-    let (attribute, _) = of.spelled(name)?;
-    let why = config::no_effect(of.section, attribute.name)?;
-    Some(format!("{}.{} has no effect: {why}", of.section, attribute.name))
 }
 
 fn refused(not_added: NotAdded) -> Answer {

@@ -4,6 +4,8 @@
 //! bound (`limits::ROWS_MAX`). No shard is held up for it.
 
 mod changes;
+mod connectors;
+mod ends;
 mod links;
 mod logging;
 mod places;
@@ -16,11 +18,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use engine_management::{Answer, Request, Status};
 use engine_message::value::{Map, Value};
 use engine_router_conf::schema::EntityType;
-use engine_router_conf::words::Word as _;
 use engine_router_conf::{Changing, Configuration, schema};
 use engine_router_management::{Asked, By, Change, Made, Named, Query, Row, ask, types};
 
 pub use self::changes::Changes;
+pub use self::ends::Ends;
 use self::places::Places;
 use self::window::Window;
 use crate::log::Live;
@@ -35,20 +37,12 @@ pub struct RouterAgent {
     pub changes: Mutex<Changes>,
     /// Who wants messages of which address.
     pub table: Newest,
-    /// What is at the other ends of connections, by listeners as shards have them.
-    pub roles: Vec<&'static str>,
     /// The log, where there is one.
     pub log: Option<Live>,
     /// Connections, or links, that a shard may have: each place of its tables is below.
     pub places_max: u64,
     /// Where queries go on.
     pub places: Mutex<Places>,
-}
-
-/// What is at the other ends of connections, by listeners as shards have them: one for each address of each listener.
-pub fn roles(configuration: &Configuration, addresses: impl Iterator<Item = usize>) -> Vec<&'static str> {
-    let listeners = configuration.listeners.iter().zip(addresses);
-    listeners.flat_map(|(listener, count)| std::iter::repeat_n(listener.endpoint.role.word(), count)).collect()
 }
 
 impl RouterAgent {
@@ -110,14 +104,18 @@ impl RouterAgent {
 
     fn create(&self, made: Made) -> Result<Answer, Answer> {
         let of = made.changing.of();
-        let number = self.changes().make(made, &self.node)?;
-        let named = Named { of: vec![of], by: By::Identity((u64::from(number) + 1).to_string()) };
+        let name = self.changes().make(made, &self.node)?;
+        let named = Named { of: vec![of], by: By::Name(name) };
         self.find(&named).map(|row| Answer::created(Value::Map(row.map())))
     }
 
     fn delete(&self, named: &Named, changing: Changing) -> Result<Answer, Answer> {
-        let number = number(&self.find(named)?).ok_or_else(|| named.missing())?;
-        self.changes().remove(changing, number, &self.node)?;
+        let row = self.find(named)?;
+        let name = row.get("name").and_then(Value::as_text).ok_or_else(|| named.missing())?;
+        let mut changes = self.changes();
+        // Somebody else may have removed it meanwhile.
+        let number = changes.number(changing, name).ok_or_else(|| named.missing())?;
+        changes.remove(changing, number, &self.node)?;
         Ok(Answer::removed())
     }
 
@@ -141,6 +139,10 @@ impl RouterAgent {
             Ok(())
         } else if of.section == "autoLink" {
             self.auto_links(of, window)
+        } else if of.section == "linkRoute" {
+            self.link_routes(of, window)
+        } else if of.section == "connector" {
+            self.connectors(of, window)
         } else if of.section == "log" {
             self.logs(of, window);
             Ok(())

@@ -5,9 +5,8 @@ use engine_home::Slot;
 use engine_management::{Answer, Status};
 use engine_message::reader::Reader;
 use engine_message::value::{Map, Value};
-use engine_router_conf::words::Word as _;
 use engine_router_management::{Row, types};
-use node_shell::{ConnectionDetails, LinkDetails, Made};
+use node_shell::{ConnectionDetails, LinkDetails, Made, Role};
 
 use super::window::{Window, row};
 use super::{RouterAgent, empty, silent, text};
@@ -100,15 +99,15 @@ impl RouterAgent {
 
     fn connection(&self, shard: u16, view: &ConnectionDetails) -> Row {
         let identity = self.identity(shard, view.place);
-        let (dir, role) = match view.made {
-            Made::Accepted(index) => ("in", self.roles.get(index).copied().unwrap_or("normal")),
-            // Connectors are spread over the shards.
-            Made::Connected(index) => {
-                let place = index * self.node.shards.len() + usize::from(shard);
-                let configuration = self.configuration();
-                let connector = configuration.connectors.get(place);
-                ("out", connector.map_or("normal", |connector| connector.endpoint.role.word()))
-            }
+        let dir = match view.made {
+            Made::Accepted => "in",
+            Made::Connected => "out",
+        };
+        let role = match view.role {
+            Role::Normal => "normal",
+            Role::RouteContainer => "route-container",
+            Role::InterRouter { .. } => "inter-router",
+            Role::Edge | Role::Interior => "edge",
         };
         let optional = |told: &str| if told.is_empty() { Value::Null } else { text(told) };
         let (version, cipher) = view.tls.clone().unzip();

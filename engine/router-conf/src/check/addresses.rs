@@ -7,7 +7,7 @@ use crate::configuration::Configuration;
 use crate::fault::{Doubt, Findings, shown};
 use crate::origin::Origin;
 use crate::schema::{CONNECTOR, LISTENER};
-use crate::sections::{Address, AutoLink, Matched, Via};
+use crate::sections::{Address, AutoLink, LinkRoute, Matched, Via};
 use crate::similar::most_similar;
 use crate::whole::{Built, Whole};
 use crate::words::Role;
@@ -23,10 +23,7 @@ pub(super) fn check(whole: &Whole, findings: &mut Findings) {
         }
     }
     let ends = Ends::of_whole(whole);
-    for route in &whole.link_routes {
-        check_matched(&route.section.matched, &route.attributes, findings);
-        check_via(&route.section.via, &ends, &route.attributes, findings);
-    }
+    whole.link_routes.iter().for_each(|route| check_link_route(route, &ends, findings));
     whole.auto_links.iter().for_each(|link| check_auto_link(link, &ends, findings));
 }
 
@@ -35,6 +32,12 @@ pub(super) fn check_address(address: &Built<Address>, findings: &mut Findings) -
     let is_one = check_matched(&address.section.matched, &address.attributes, findings);
     check_phases(address, findings);
     is_one
+}
+
+/// What is wrong and doubtful about a route of links.
+pub(super) fn check_link_route(route: &Built<LinkRoute>, ends: &Ends<'_>, findings: &mut Findings) {
+    check_matched(&route.section.matched, &route.attributes, findings);
+    check_via(&route.section.via, ends, &route.attributes, findings);
 }
 
 /// What is wrong and doubtful about a link that the router makes.

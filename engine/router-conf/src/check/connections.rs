@@ -1,6 +1,7 @@
 //! Listeners and connectors: roles against the mode, what they name, and what has no effect.
 
 use crate::attributes::Attributes;
+use crate::configuration::Configuration;
 use crate::fault::{Doubt, Findings, shown};
 use crate::schema::{AUTH_SERVICE_PLUGIN, EntityType, SSL_PROFILE};
 use crate::sections::{Connector, Endpoint, Listener, Passage};
@@ -13,26 +14,58 @@ const RESERVED: [&str; 7] =
     ["product", "version", "failover-server-list", "network-host", "port", "scheme", "hostname"];
 const RESERVED_PREFIXES: [&str; 2] = ["qd.", "x-opt-qd."];
 
-pub(super) fn check(whole: &Whole, findings: &mut Findings) {
-    for listener in &whole.listeners {
-        check_listener(listener, whole, findings);
+/// What listeners and connectors are checked beside.
+pub(super) struct Beside<'a> {
+    /// Of a router with faults it is not known.
+    mode: Option<Mode>,
+    /// Names, those of sections with faults too.
+    ssl_profiles: Vec<&'a str>,
+    auth_service_plugins: Vec<&'a str>,
+}
+
+impl<'a> Beside<'a> {
+    fn of_whole(whole: &'a Whole) -> Self {
+        Self {
+            mode: whole.router.as_ref().map(|router| router.section.mode),
+            ssl_profiles: whole.names.of(&SSL_PROFILE).collect(),
+            auth_service_plugins: whole.names.of(&AUTH_SERVICE_PLUGIN).collect(),
+        }
     }
-    for connector in &whole.connectors {
-        check_connector(connector, whole, findings);
+
+    /// Those of a configuration, where nothing is faulty.
+    pub(super) fn of_configuration(configuration: &'a Configuration) -> Self {
+        let profiles = configuration.ssl_profiles.iter().map(|section| section.origin.name.as_str());
+        let plugins = configuration.auth_service_plugins.iter().map(|section| section.origin.name.as_str());
+        Self {
+            mode: Some(configuration.router.mode),
+            ssl_profiles: profiles.collect(),
+            auth_service_plugins: plugins.collect(),
+        }
     }
 }
 
-fn check_listener(listener: &Built<Listener>, whole: &Whole, findings: &mut Findings) {
+pub(super) fn check(whole: &Whole, findings: &mut Findings) {
+    let beside = Beside::of_whole(whole);
+    for listener in &whole.listeners {
+        check_listener(listener, &beside, findings);
+    }
+    for connector in &whole.connectors {
+        check_connector(connector, &beside, findings);
+    }
+}
+
+/// What is wrong and doubtful about a listener.
+pub(super) fn check_listener(listener: &Built<Listener>, beside: &Beside<'_>, findings: &mut Findings) {
     let (section, attributes) = (&listener.section, &listener.attributes);
     let modes: &[Mode] = match section.endpoint.role {
         Role::Normal | Role::RouteContainer => Mode::ALL,
         Role::InterRouter | Role::Edge => &[Mode::Interior],
     };
-    check_role(section.endpoint.role, modes, whole, attributes, findings);
+    check_role(section.endpoint.role, modes, beside, attributes, findings);
     check_endpoint(&section.host, &section.endpoint, attributes, findings);
     check_passage(&section.passage, section.endpoint.role, attributes, findings);
-    check_named("sslProfile", &SSL_PROFILE, whole, attributes, findings);
-    check_named("saslPlugin", &AUTH_SERVICE_PLUGIN, whole, attributes, findings);
+    check_named("sslProfile", (&SSL_PROFILE, &beside.ssl_profiles), attributes, findings);
+    check_named("saslPlugin", (&AUTH_SERVICE_PLUGIN, &beside.auth_service_plugins), attributes, findings);
     if section.protection.requires_ssl && section.ssl_profile.is_none() {
         findings.fault(attributes.line_of("requireSsl"), || {
             let wrong = "'requireSsl' of listener is yes, and it has no 'sslProfile'".to_owned();
@@ -47,17 +80,18 @@ fn check_listener(listener: &Built<Listener>, whole: &Whole, findings: &mut Find
     }
 }
 
-fn check_connector(connector: &Built<Connector>, whole: &Whole, findings: &mut Findings) {
+/// What is wrong and doubtful about a connector.
+pub(super) fn check_connector(connector: &Built<Connector>, beside: &Beside<'_>, findings: &mut Findings) {
     let (section, attributes) = (&connector.section, &connector.attributes);
     let modes: &[Mode] = match section.endpoint.role {
         Role::Normal | Role::RouteContainer => Mode::ALL,
         Role::InterRouter => &[Mode::Interior],
         Role::Edge => &[Mode::Edge],
     };
-    check_role(section.endpoint.role, modes, whole, attributes, findings);
+    check_role(section.endpoint.role, modes, beside, attributes, findings);
     check_endpoint(&section.host, &section.endpoint, attributes, findings);
     check_passage(&section.passage, section.endpoint.role, attributes, findings);
-    check_named("sslProfile", &SSL_PROFILE, whole, attributes, findings);
+    check_named("sslProfile", (&SSL_PROFILE, &beside.ssl_profiles), attributes, findings);
     if section.endpoint.port == "0" {
         findings.fault(attributes.line_of("port"), || {
             let wrong = "'port' of connector is '0', where nothing listens".to_owned();
@@ -67,8 +101,8 @@ fn check_connector(connector: &Built<Connector>, whole: &Whole, findings: &mut F
 }
 
 /// A role is of some modes. Of a router with faults the mode is not known.
-fn check_role(role: Role, modes: &[Mode], whole: &Whole, attributes: &Attributes, findings: &mut Findings) {
-    let Some(mode) = whole.router.as_ref().map(|router| router.section.mode) else { return };
+fn check_role(role: Role, modes: &[Mode], beside: &Beside<'_>, attributes: &Attributes, findings: &mut Findings) {
+    let Some(mode) = beside.mode else { return };
     if modes.contains(&mode) {
         return;
     }
@@ -131,8 +165,8 @@ fn check_passage(passage: &Passage, role: Role, attributes: &Attributes, finding
 }
 
 /// What an attribute names has to be there.
-fn check_named(attribute: &str, of: &EntityType, whole: &Whole, attributes: &Attributes, findings: &mut Findings) {
-    let Some(name) = attributes.text(attribute).filter(|name| !whole.names.has(of, name)) else { return };
+fn check_named(attribute: &str, (of, names): (&EntityType, &[&str]), attributes: &Attributes, findings: &mut Findings) {
+    let Some(name) = attributes.text(attribute).filter(|name| !names.contains(name)) else { return };
     findings.fault(attributes.line_of(attribute), || {
         let wrong = format!(
             "'{attribute}' of {} is {}, and there is no such {}",
@@ -140,7 +174,7 @@ fn check_named(attribute: &str, of: &EntityType, whole: &Whole, attributes: &Att
             shown(name),
             of.section
         );
-        let advice = match most_similar(name, whole.names.of(of)) {
+        let advice = match most_similar(name, names.iter().copied()) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => format!(
                 "write the section: `{} {{`, `name: {}`, its attributes, `}}`",

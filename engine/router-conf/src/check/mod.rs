@@ -10,7 +10,7 @@ mod security;
 
 use crate::configuration::Configuration;
 use crate::fault::Findings;
-use crate::sections::{Address, AutoLink};
+use crate::sections::{Address, AutoLink, Connector, LinkRoute, Listener, SslProfile};
 use crate::whole::{Built, Whole};
 
 /// What is wrong and doubtful about an address that comes to others.
@@ -27,6 +27,26 @@ pub(crate) fn check_address(address: &Built<Address>, others: &[Address], findin
 /// What is wrong and doubtful about a link that comes to a configuration.
 pub(crate) fn check_auto_link(link: &Built<AutoLink>, configuration: &Configuration, findings: &mut Findings) {
     addresses::check_auto_link(link, &addresses::Ends::of_configuration(configuration), findings);
+}
+
+/// What is wrong and doubtful about a route of links that comes to a configuration.
+pub(crate) fn check_link_route(route: &Built<LinkRoute>, configuration: &Configuration, findings: &mut Findings) {
+    addresses::check_link_route(route, &addresses::Ends::of_configuration(configuration), findings);
+}
+
+/// What is wrong and doubtful about a connector that comes to a configuration.
+pub(crate) fn check_connector(connector: &Built<Connector>, configuration: &Configuration, findings: &mut Findings) {
+    connections::check_connector(connector, &connections::Beside::of_configuration(configuration), findings);
+}
+
+/// What is wrong and doubtful about a listener that comes to a configuration.
+pub(crate) fn check_listener(listener: &Built<Listener>, configuration: &Configuration, findings: &mut Findings) {
+    connections::check_listener(listener, &connections::Beside::of_configuration(configuration), findings);
+}
+
+/// What is wrong and doubtful about a profile that comes to a configuration.
+pub(crate) fn check_ssl_profile(profile: &Built<SslProfile>, findings: &mut Findings) {
+    security::check_profile(profile, findings);
 }
 
 /// Tells everything that is wrong or doubtful.

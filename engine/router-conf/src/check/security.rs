@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use crate::fault::{Doubt, Findings, shown};
 use crate::groups;
 use crate::schema::VHOST;
+use crate::sections::SslProfile;
 use crate::similar::most_similar;
-use crate::whole::Whole;
+use crate::whole::{Built, Whole};
 
 /// The group that holds connectors.
 const CONNECTOR_GROUP: &str = "$connector";
@@ -19,21 +20,24 @@ pub(super) fn check(whole: &Whole, findings: &mut Findings) {
     check_policy_of_connectors(whole, &hosts, findings);
 }
 
-fn check_profiles(whole: &Whole, findings: &mut Findings) {
-    for profile in &whole.ssl_profiles {
-        let (section, attributes) = (&profile.section, &profile.attributes);
-        if attributes.given("name").is_none() {
-            findings.warn(attributes.line, Doubt::Questionable, || {
-                "this sslProfile has no 'name': no listener and no connector can name it".to_owned()
-            });
-        }
-        if section.password.is_some() && section.password_file.is_some() {
-            findings.fault(attributes.line_of("passwordFile"), || {
-                let advice = "write one of both: `password: file:PATH` is the first line of a file";
-                ("sslProfile has 'password' and 'passwordFile'".to_owned(), advice.to_owned())
-            });
-        }
+/// What is wrong and doubtful about a profile.
+pub(super) fn check_profile(profile: &Built<SslProfile>, findings: &mut Findings) {
+    let (section, attributes) = (&profile.section, &profile.attributes);
+    if attributes.given("name").is_none() {
+        findings.warn(attributes.line, Doubt::Questionable, || {
+            "this sslProfile has no 'name': no listener and no connector can name it".to_owned()
+        });
     }
+    if section.password.is_some() && section.password_file.is_some() {
+        findings.fault(attributes.line_of("passwordFile"), || {
+            let advice = "write one of both: `password: file:PATH` is the first line of a file";
+            ("sslProfile has 'password' and 'passwordFile'".to_owned(), advice.to_owned())
+        });
+    }
+}
+
+fn check_profiles(whole: &Whole, findings: &mut Findings) {
+    whole.ssl_profiles.iter().for_each(|profile| check_profile(profile, findings));
     for plugin in whole.auth_service_plugins.iter().filter(|plugin| plugin.section.host.is_none()) {
         findings.fault(plugin.attributes.line, || {
             let advice = "add `host: …`, the address or name of the service";

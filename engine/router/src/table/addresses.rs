@@ -92,9 +92,9 @@ impl Addresses {
         self.table.clone()
     }
 
-    /// These are link routes, whether or not somebody serves them: links that take one go nowhere else.
+    /// These are link routes, and no others but those that somebody serves: links that take one go nowhere else.
     pub fn declare_link_routes(&mut self, keys: impl IntoIterator<Item = Key>) {
-        self.declared.extend(keys);
+        self.declared = keys.into_iter().collect();
         self.has_new_link_routes = true;
     }
 

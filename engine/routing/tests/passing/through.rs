@@ -114,3 +114,62 @@ fn what_is_of_routers_and_what_no_container_could_know_takes_no_route() {
     let mut world = self::world(1, &[route("F#", Some("b")), route("Dfar", Some("c"))]);
     assert!(world.router(0).link_route("", Half::Receiver).is_none(), "nobody knows which container it is");
 }
+
+#[test]
+fn routes_that_come_and_go_hold_on_all_shards_for_containers_that_are_there() {
+    let (near, far) = (route("Cnear", Some("broker")), route("Cfar", Some("broker")));
+    let mut world = world(2, std::slice::from_ref(&near));
+    world.router(1).handle_container(8, "broker", "artemis");
+    world.router(0).handle_container(9, "other", "artemis");
+    world.run_all();
+    assert!(world.router(0).link_route("far.a", Half::Sender).is_none());
+    assert!(world.route_links(&[near.clone(), far.clone()]));
+    for shard in [0, 1] {
+        assert_eq!(world.go_on(going(half(shard, 1), Half::Sender, "far.a")), Ok(()), "from the answer on");
+        assert_eq!(world.go_on(going(half(shard, 2), Half::Sender, "near.a")), Ok(()));
+        world.run_all();
+        let asked: Vec<LinkKey> = world.said.drain(..).map(|(to, _)| to).collect();
+        assert_eq!(asked, [connection(1, 8); 2]);
+    }
+    // A connection of two routes that differ in what they name it by stays the destination of the one that is left.
+    let by_id = LinkRoute { via: Some(Via::Container("artemis".to_owned())), ..far.clone() };
+    assert!(world.route_links(&[near.clone(), far, by_id.clone()]));
+    assert!(world.route_links(&[by_id]));
+    assert!(world.router(0).link_route("near.a", Half::Sender).is_none(), "it goes where other links go");
+    let mut asked = Vec::new();
+    for number in 0..4 {
+        assert_eq!(world.go_on(going(half(0, number), Half::Sender, "far.a")), Ok(()));
+        world.run_all();
+        asked.extend(world.said.drain(..).map(|(to, _)| to));
+    }
+    asked.sort_unstable();
+    assert_eq!(asked, [connection(0, 9), connection(0, 9), connection(1, 8), connection(1, 8)]);
+    let is_served = |world: &mut World, shard, name: &str| world.router(shard).is_served(&Via::Name(name.to_owned()));
+    assert_eq!([0, 1].map(|shard| is_served(&mut world, shard, "broker")), [false, true]);
+    world.router(1).handle_connection_gone(8);
+    world.router(0).handle_connection_gone(9);
+    world.run_all();
+    assert!(!is_served(&mut world, 1, "broker"));
+    assert_eq!(world.go_on(going(half(0, 1), Half::Sender, "far.a")), Err(NoRoute), "it is a route without anybody");
+    assert!(world.route_links(&[]));
+    assert!(world.router(0).link_route("far.a", Half::Sender).is_none());
+}
+
+#[test]
+fn a_container_that_comes_while_routes_change_is_reached_whichever_came_first() {
+    let far = route("Cfar", Some("broker"));
+    let mut world = world(2, &[]);
+    // It is told of before and behind the shard hears of the routes.
+    world.router(0).handle_container(7, "broker", "artemis");
+    assert!(world.route_links(&[far]));
+    world.router(1).handle_container(8, "broker", "artemis");
+    world.run_all();
+    let mut asked = Vec::new();
+    for number in 0..4 {
+        assert_eq!(world.go_on(going(half(1, number), Half::Sender, "far.a")), Ok(()));
+        world.run_all();
+        asked.extend(world.said.drain(..).map(|(to, _)| to));
+    }
+    asked.sort_unstable();
+    assert_eq!(asked, [connection(0, 7), connection(0, 7), connection(1, 8), connection(1, 8)]);
+}

@@ -121,9 +121,18 @@ impl World {
         let (version, table) = (1, addresses.view());
         self.registry = Registry::new(addresses, self.routers.len() as u16, None);
         self.routers.iter_mut().for_each(|router| {
-            router.handle_update(Update { version, table: table.clone(), changed: Changed::All });
+            router.handle_update(Update { version, table: table.clone(), changed: Changed::All, link_routes: None });
         });
         self
+    }
+
+    /// Other routes of links are to hold; gives whether all shards go by them when everything has moved.
+    pub fn route_links(&mut self, routes: &[LinkRoute]) -> bool {
+        self.registry.handle_note(Note::LinkRouted { routes: Arc::from(routes), number: 1 }, 0);
+        assert_eq!(self.registry.poll_ruled(), None, "nobody goes by them yet");
+        self.tell();
+        self.run_all();
+        self.registry.poll_ruled() == Some(1)
     }
 
     /// Everything moves, what parts were told by a test's own hand too.

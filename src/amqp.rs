@@ -1,0 +1,45 @@
+//! What machines of AMQP are told, whoever connects: what lies under them, and how much may be under way.
+
+use node_shell::Layers;
+
+use crate::config::{Config, IN_MEMORY_MAX, Transport};
+
+/// Messages that are larger and come in several frames go through files, octets.
+const LARGE_ABOVE: u64 = 1 << 20;
+/// Messages that are larger and come in several frames begin to leave a router before they are whole, octets: what stands before the body of
+/// one has to be in as much. A smaller one costs less as a whole.
+const THROUGH_ABOVE: u64 = 128 << 10;
+/// Octets that may be under way to a session of a router: what comes still when a sender is held up. They are counted in frames: of the usual
+/// size 512, twice what a link has credit for, so that senders of small messages see nothing of it.
+const SESSION_OCTETS: u32 = 64 << 20;
+
+/// What lies under AMQP by a transport.
+pub fn layers(transport: Transport) -> Layers {
+    match transport {
+        Transport::Tcp => Layers::Plain,
+        Transport::Tls => Layers::Tls,
+        Transport::Ws => Layers::WebSocket,
+        Transport::Wss => Layers::WebSocketOverTls,
+    }
+}
+
+/// The largest message that is taken where so much was asked for, octets.
+pub fn max_message_size(config: &Config, wanted: u64) -> u64 {
+    // What passes through a router is never there as a whole.
+    if config.storage.enabled || config.router.enabled { wanted } else { wanted.min(IN_MEMORY_MAX) }
+}
+
+/// Size beyond which a message in several frames goes through a file, or begins to leave a router, octets.
+pub fn stream_above(config: &Config) -> u64 {
+    match (config.router.enabled, config.storage.enabled) {
+        (true, _) => THROUGH_ABOVE,
+        (false, true) => LARGE_ABOVE,
+        (false, false) => u64::MAX,
+    }
+}
+
+/// Transfers that may be under way to a session with frames of so many octets.
+pub fn incoming_window(config: &Config, max_frame_size: u32) -> u32 {
+    let usual = amqp_proto::Config::default().incoming_window;
+    if config.router.enabled { usual.min((SESSION_OCTETS / max_frame_size).max(2)) } else { usual }
+}
