@@ -50,7 +50,7 @@ pub struct Resolved {
     pub http: Option<HttpListener>,
     /// Addresses, queues and their settings.
     pub definitions: Vec<Definition>,
-    /// The router, if all addresses are routed.
+    /// The router, if there is one.
     pub routing: Option<Routing>,
     /// What its policy says, if it has one.
     pub policies: Option<Policies>,
