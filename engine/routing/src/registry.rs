@@ -17,10 +17,11 @@ use bytes::Bytes;
 use engine_message::Condition;
 use engine_router::RouterId;
 use engine_router::address::Key;
-use engine_router::control::Changes;
 use engine_router::network::{Action, LinkId, Network, Notice};
 use engine_router::table::{Addresses, Change, Consumer, ConsumerId, Rules, Table};
 use engine_router::uplink::{self, Proxy, Uplink};
+
+use crate::limits::CHANGED_MAX;
 
 /// What the registry is told, by shards but for `Ruled`.
 #[derive(Clone, Debug)]
@@ -370,21 +371,8 @@ impl Registry {
                     self.addresses.set_routes(Arc::clone(network.routes()));
                     self.has_new_routes = true;
                 }
-                Action::Learned { router, changes } => {
-                    match &changes {
-                        Changes::Since { added, deleted } => {
-                            self.changed.extend(added.iter().map(|announced| announced.key.clone()));
-                            self.changed.extend(deleted.iter().cloned());
-                        }
-                        // What is not among them is forgotten.
-                        Changes::All(_) => self.has_new_routes = true,
-                    }
-                    self.addresses.learn(router, changes);
-                }
-                Action::Forgotten { router } => {
-                    self.addresses.forget(router);
-                    self.has_new_routes = true;
-                }
+                Action::Learned { router, changes } => self.changed.extend(self.addresses.learn(router, changes)),
+                Action::Forgotten { router } => self.changed.extend(self.addresses.forget(router)),
                 Action::Notice(notice) => self.notices.push_back(notice),
             }
         }
@@ -393,7 +381,7 @@ impl Registry {
     /// The table for all shards, if it is another one than before.
     pub fn poll_update(&mut self) -> Option<Update> {
         // Rules say which addresses have a fallback: with other ones any sender may have somebody to send to.
-        let is_any = self.has_new_routes || self.has_new_rules;
+        let is_any = self.has_new_routes || self.has_new_rules || self.changed.len() > CHANGED_MAX;
         if self.changed.is_empty() && !is_any {
             return None;
         }
