@@ -48,7 +48,7 @@ enum What {
 }
 
 /// What makes a node a router.
-const ROUTER: &str = "[storage]\nenabled = false\n[router]\nenabled = true\nlink_capacity = 10000\n";
+pub const ROUTER: &str = "[storage]\nenabled = false\n[router]\nenabled = true\nlink_capacity = 10000\n";
 
 /// How the broker is set up.
 struct Setup {
@@ -70,10 +70,14 @@ fn start_broker(options: &Options, setup: &Setup) -> io::Result<Server> {
     server::start_heddle_with(&options.broker, &folder()?, &node, tables)
 }
 
-fn start_yardstick(options: &Options, echo: &[&str]) -> io::Result<Server> {
+/// Starts a bare relay on a core, or with `--echo` a bare echo.
+///
+/// # Errors
+/// When it does not start.
+pub fn start_yardstick(core: usize, echo: &[&str]) -> io::Result<Server> {
     let ready = folder()?.join("relay");
     let mut command = Command::new(std::env::current_exe()?);
-    command.arg("relay").arg("--core").arg(options.cores.core.to_string()).arg("--ready-file").arg(&ready).args(echo);
+    command.arg("relay").arg("--core").arg(core.to_string()).arg("--ready-file").arg(&ready).args(echo);
     start(command, &ready, |text| text.parse().ok())
 }
 
@@ -112,7 +116,7 @@ pub fn run(options: &Options) -> io::Result<()> {
     for (name, load, target) in cases.into_iter().filter(|(name, ..)| name.contains(&options.only)) {
         let (mut relays, mut brokers, mut ratios, mut costs, mut shares) = (vec![], vec![], vec![], vec![], vec![]);
         for _ in 0..options.rounds {
-            let relay = start_yardstick(options, &[])?;
+            let relay = start_yardstick(options.cores.core, &[])?;
             let relayed = options.cores.load(|| load::through_relay(relay.address, &load))?;
             drop(relay);
             let broker = start_broker(options, &Setup::on(options.cores.core))?;
@@ -157,7 +161,7 @@ pub fn run(options: &Options) -> io::Result<()> {
 fn pace(options: &Options, name: &str, spin_us: u64) -> io::Result<()> {
     println!("{name}, µs:");
     for _ in 0..options.rounds {
-        let echo = start_yardstick(options, &["--echo"])?;
+        let echo = start_yardstick(options.cores.core, &["--echo"])?;
         let (bare, echo_cpu) = paced(options, &echo, &Paced::Echo)?;
         drop(echo);
         let broker = start_broker(options, &Setup { spin_us, ..Setup::on(options.cores.core) })?;
@@ -172,7 +176,8 @@ fn pace(options: &Options, name: &str, spin_us: u64) -> io::Result<()> {
 /// Sends 10,000 messages a second; gives their latencies, and the server's share of its core.
 fn paced(options: &Options, server: &Server, what: &Paced) -> io::Result<(Histogram<u64>, f64)> {
     let (before, start) = (cpu_seconds(server.child.id()), Instant::now());
-    let latencies = options.cores.load(|| load::paced(server.address, what, 10_000, options.seconds))?;
+    let latencies =
+        options.cores.load(|| load::paced((server.address, server.address), what, 10_000, options.seconds))?;
     Ok((latencies, (cpu_seconds(server.child.id()) - before) / start.elapsed().as_secs_f64()))
 }
 

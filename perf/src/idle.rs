@@ -42,8 +42,22 @@ pub fn run(to: SocketAddr, connections: usize, pid: u32) -> io::Result<()> {
 /// # Errors
 /// When the broker refuses one.
 pub fn measure(to: SocketAddr, connections: usize, pid: u32) -> io::Result<Idle> {
-    let mut scratch = vec![0; 2 << 20];
     let before = memory_kib(pid);
+    let peers = open(to, connections)?;
+    // Buffers of the handshake go with the first sweeps.
+    std::thread::sleep(Duration::from_secs(2));
+    let after = memory_kib(pid);
+    drop(peers);
+    let bytes_each = after.saturating_sub(before) as f64 * 1024.0 / connections as f64;
+    Ok(Idle { before_kib: before, after_kib: after, bytes_each })
+}
+
+/// Opens connections that send to and receive from one of a hundred addresses, and waits until all have credit.
+///
+/// # Errors
+/// When the broker refuses one.
+pub fn open(to: SocketAddr, connections: usize) -> io::Result<Vec<Peer>> {
+    let mut scratch = vec![0; 2 << 20];
     let mut peers = Vec::new();
     for index in 0..connections {
         let producer = Work::Producer { credit: 0, sent: 0, settled: 0, window: 1 };
@@ -59,9 +73,5 @@ pub fn measure(to: SocketAddr, connections: usize, pid: u32) -> io::Result<Idle>
     if !waiting.is_empty() {
         return Err(io::Error::other(format!("{} connections got no credit", waiting.len())));
     }
-    // Buffers of the handshake go with the first sweeps.
-    std::thread::sleep(Duration::from_secs(2));
-    let after = memory_kib(pid);
-    let bytes_each = after.saturating_sub(before) as f64 * 1024.0 / connections as f64;
-    Ok(Idle { before_kib: before, after_kib: after, bytes_each })
+    Ok(peers)
 }

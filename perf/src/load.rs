@@ -14,6 +14,8 @@ use crate::peer::{Peer, Settle, Work, append_transfer};
 const SCRATCH: usize = 256 * 1024 + (1 << 20);
 /// Share of a run that is not counted, while queues and caches fill.
 const WARM_UP: f64 = 0.2;
+/// How long a sender may be without credit at first.
+const CREDIT_PATIENCE: Duration = Duration::from_secs(20);
 
 /// A closed-loop load.
 #[derive(Clone, Debug)]
@@ -42,16 +44,24 @@ pub fn queues(pairs: usize) -> Vec<String> {
 /// Runs pairs as fast as windows allow; gives messages received a second.
 ///
 /// # Errors
-/// When the broker breaks a connection.
+/// When the broker breaks a connection, or no message comes through.
 pub fn pairs(to: SocketAddr, load: &Load) -> io::Result<f64> {
+    pairs_over((to, to), load)
+}
+
+/// The same with producers at the first of two servers, and consumers at the second.
+///
+/// # Errors
+/// As `pairs`.
+pub fn pairs_over((to, from): (SocketAddr, SocketAddr), load: &Load) -> io::Result<f64> {
     let waker = Waker::new()?;
     let mut readiness = Readiness::new(&waker)?;
     let mut peers = Vec::new();
     for address in &load.addresses {
         let consumer = Work::Consumer { received: 0, credit: 0, window: load.window, open: None };
         let producer = Work::Producer { credit: 0, sent: 0, settled: 0, window: load.window };
-        for work in [consumer, producer] {
-            let peer = Peer::connect(to, load.home.as_deref(), address, load.settle, work)?;
+        for (server, work) in [(from, consumer), (to, producer)] {
+            let peer = Peer::connect(server, load.home.as_deref(), address, load.settle, work)?;
             readiness.add(peer.fd(), peers.len() as u64, Interest::Read)?;
             peers.push((peer, false));
         }
@@ -60,7 +70,8 @@ pub fn pairs(to: SocketAddr, load: &Load) -> io::Result<f64> {
     let mut scratch = vec![0; SCRATCH];
     let mut ready = Vec::new();
     let (mut count, mut counted_from) = (0_u64, None);
-    let start = Instant::now();
+    // From the first message on: in a network senders have credit some time after somebody receives.
+    let (begun, mut start) = (Instant::now(), None);
     loop {
         readiness.poll(Some(Duration::from_millis(100)), &mut ready)?;
         for event in &ready {
@@ -80,7 +91,13 @@ pub fn pairs(to: SocketAddr, load: &Load) -> io::Result<f64> {
                 )?;
             }
         }
-        let elapsed = start.elapsed().as_secs_f64();
+        if count == 0 {
+            if begun.elapsed() > CREDIT_PATIENCE {
+                return Err(io::Error::other("no message came through"));
+            }
+            continue;
+        }
+        let elapsed = start.get_or_insert_with(Instant::now).elapsed().as_secs_f64();
         match counted_from {
             None if elapsed >= load.seconds * WARM_UP => counted_from = Some((Instant::now(), count)),
             Some((from, before)) if elapsed >= load.seconds => {
@@ -150,17 +167,24 @@ pub enum Paced {
     Echo,
 }
 
-/// Sends `rate` messages a second by the clock and measures each from the moment it was due, microseconds.
+/// Sends `rate` messages a second to the first of two servers by the clock, receives them from the second, and measures each from the moment
+/// it was due, nanoseconds.
 ///
 /// # Errors
 /// When a connection breaks.
-pub fn paced(to: SocketAddr, what: &Paced, rate: u64, seconds: f64) -> io::Result<Histogram<u64>> {
+pub fn paced(to: (SocketAddr, SocketAddr), what: &Paced, rate: u64, seconds: f64) -> io::Result<Histogram<u64>> {
     let clock = Instant::now();
     let mut histogram =
         Histogram::new_with_max(60_000_000_000, 3).map_err(|error| io::Error::other(error.to_string()))?;
     let interval = 1_000_000_000 / rate;
     let total = (seconds * rate as f64) as u64;
     let mut line = Line::open(to, what)?;
+    while !line.is_open() {
+        if clock.elapsed() > CREDIT_PATIENCE {
+            return Err(io::Error::other("the sender got no credit"));
+        }
+        line.receive(|_| {})?;
+    }
     let begin = u64::try_from(clock.elapsed().as_nanos()).unwrap_or(0) + 200_000_000;
     let (mut sent, mut received) = (0, 0);
     let warm = total / 10;
@@ -190,17 +214,25 @@ enum Line {
 }
 
 impl Line {
-    fn open(to: SocketAddr, what: &Paced) -> io::Result<Self> {
+    fn open((to, from): (SocketAddr, SocketAddr), what: &Paced) -> io::Result<Self> {
         let scratch = vec![0; SCRATCH];
         match what {
             Paced::Echo => Ok(Self::Echo { socket: Socket::connect(to)?, scratch, partial: Vec::new() }),
             Paced::Queue { address, home } => {
                 let consumer = Work::Consumer { received: 0, credit: 0, window: 1000, open: None };
                 let producer = Work::Producer { credit: 0, sent: 0, settled: 0, window: 1000 };
-                let consumer = Box::new(Peer::connect(to, home.as_deref(), address, Settle::Unsettled, consumer)?);
+                let consumer = Box::new(Peer::connect(from, home.as_deref(), address, Settle::Unsettled, consumer)?);
                 let producer = Box::new(Peer::connect(to, home.as_deref(), address, Settle::Unsettled, producer)?);
                 Ok(Self::Queue { producer, consumer, payload: message(100, Kept::Volatile), scratch })
             }
+        }
+    }
+
+    /// Whether its sender has had credit.
+    fn is_open(&self) -> bool {
+        match self {
+            Self::Queue { producer, .. } => producer.sendable() > 0,
+            Self::Echo { .. } => true,
         }
     }
 

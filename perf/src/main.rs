@@ -7,6 +7,7 @@ mod client;
 mod compare;
 mod cores;
 mod durable;
+mod figure;
 mod hold;
 mod idle;
 mod large;
@@ -15,6 +16,7 @@ mod message;
 mod peer;
 mod relay;
 mod replay;
+mod router;
 mod scale;
 mod server;
 mod space;
@@ -54,6 +56,8 @@ enum Command {
     Budgets(budgets::Options),
     /// What there may be much of, and what each costs: queues, subscriptions, links, a backlog that is browsed.
     Scale(scale::Options),
+    /// A router, and two in a row: rates and latencies beside the bare relay and echo, links that come and go, many connections and addresses.
+    Router(router::Options),
     /// One closed-loop load.
     Pairs {
         /// The broker.
@@ -174,6 +178,7 @@ fn run(command: Command) -> io::Result<()> {
         Command::Suite(options) => suite::run(&options),
         Command::Budgets(options) => budgets::run(&options),
         Command::Scale(options) => scale::run(&options),
+        Command::Router(options) => router::run(&options),
         Command::Pairs { to, pairs, size, window, presettled, durable, seconds, core } => {
             engine_rt::pin_thread(core)?;
             let settle = if presettled { Settle::Presettled } else { Settle::Unsettled };
@@ -184,7 +189,7 @@ fn run(command: Command) -> io::Result<()> {
         }
         Command::Paced { to, rate, seconds, address, core } => {
             engine_rt::pin_thread(core)?;
-            let histogram = load::paced(to, &Paced::Queue { address, home: None }, rate, seconds)?;
+            let histogram = load::paced((to, to), &Paced::Queue { address, home: None }, rate, seconds)?;
             println!("µs: {}", compare::percentiles(&histogram));
             Ok(())
         }

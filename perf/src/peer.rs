@@ -68,6 +68,8 @@ pub struct Peer {
     partial: Vec<u8>,
     header_read: bool,
     settle: Settle,
+    /// Transfers of the session that the broker takes, from the first one on.
+    transfers_max: u32,
     /// What it does.
     pub work: Work,
 }
@@ -103,7 +105,8 @@ impl Peer {
             ..Attach::new(format!("link-{address}"), 0, role)
         };
         encode_frame(&mut out, 0, &Performative::Attach(Box::new(attach)));
-        let mut peer = Self { socket, out, written: 0, partial: Vec::new(), header_read: false, settle, work };
+        let (partial, transfers_max) = (Vec::new(), 0);
+        let mut peer = Self { socket, out, written: 0, partial, header_read: false, settle, transfers_max, work };
         peer.replenish();
         peer.flush()?;
         Ok(peer)
@@ -166,6 +169,14 @@ impl Peer {
 
     fn handle(&mut self, body: &[u8], on_message: &mut impl FnMut(&[u8])) -> io::Result<()> {
         let (performative, payload) = performative::decode(body).map_err(io::Error::other)?;
+        match &performative {
+            Performative::Begin(begin) => self.transfers_max = begin.incoming_window,
+            Performative::Flow(flow) => {
+                // Before it has heard of our begin it does not say what it has seen: nothing.
+                self.transfers_max = flow.next_incoming_id.unwrap_or_default().wrapping_add(flow.incoming_window);
+            }
+            _ => {}
+        }
         match (performative, &mut self.work) {
             (Performative::Transfer(transfer), Work::Consumer { received, credit, open, .. }) => {
                 *received = received.wrapping_add(1);
@@ -239,7 +250,9 @@ impl Peer {
                     Settle::Unsettled | Settle::Held => window.saturating_sub(sent.wrapping_sub(*settled)),
                     Settle::Presettled => u32::MAX,
                 };
-                room.min(*credit)
+                // What is on its way may be more than a window that was made smaller leaves.
+                let window = self.transfers_max.wrapping_sub(*sent).cast_signed().max(0).cast_unsigned();
+                room.min(*credit).min(window)
             }
             Work::Consumer { .. } => 0,
         }

@@ -15,16 +15,14 @@ use clap::{Args, ValueEnum};
 
 use crate::compare::environment;
 use crate::cores::Cores;
+use crate::figure::{Figure, Report};
 use crate::server::{Server, beside, folder, start_heddle_with};
 
 mod browse;
-mod figure;
 mod kinds;
 mod links;
 mod queues;
 mod topic;
-
-use figure::{Figure, Report};
 
 /// How long a row may take, beside what is filled in or opened before.
 const SECONDS_MAX: Duration = Duration::from_secs(120);

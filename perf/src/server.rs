@@ -146,10 +146,20 @@ fn heddle(program: &Path, folder: &Path, node: &str, log: &str) -> io::Result<(C
     Ok((command, ready))
 }
 
-/// Where a broker listens, of its ready file.
+/// Where a broker listens for clients, of its ready file: the last listener, behind those of further tables.
 fn listener(text: &str) -> Option<SocketAddr> {
     let ready: serde_json::Value = serde_json::from_str(text).ok()?;
-    ready["listeners"][0]["address"].as_str()?.parse().ok()
+    ready["listeners"].as_array()?.last()?["address"].as_str()?.parse().ok()
+}
+
+/// Where the server of this folder listens first, which is not for clients if further tables have a listener.
+///
+/// # Errors
+/// When there is none.
+pub fn first_listener(folder: &Path) -> io::Result<SocketAddr> {
+    let ready: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(folder.join("broker.json"))?)?;
+    let address = ready["listeners"][0]["address"].as_str().and_then(|address| address.parse().ok());
+    address.ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
 /// Processor time of a process, seconds.

@@ -35,10 +35,14 @@ pub fn serve(
         let now_ns = monotonic_ns();
         match note {
             Ok(note) => registry.handle_note(note, now_ns),
-            Err(RecvTimeoutError::Timeout) => registry.handle_time(now_ns),
+            Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
         notes.try_iter().take(NOTES_MAX).for_each(|note| registry.handle_note(note, now_ns));
+        // Behind what has come: whoever spoke while a long list was read is not silent.
+        if registry.deadline().is_some_and(|deadline| deadline <= now_ns) {
+            registry.handle_time(now_ns);
+        }
         if let Some(update) = registry.poll_update() {
             look(&update);
             shards.iter().for_each(|shard| put(shard, notes, Post::Table(Box::new(update.clone()))));

@@ -7,6 +7,9 @@
 Each case names what the peer does and what it gets: an AMQP condition at its scope, the end of the connection, or
 nothing at all, within a second (or the handshake deadline, which the test sets to one second). After each case eight
 well-behaved connections are served, the broker's memory has not grown beyond its bound, and no core spins.
+
+With --router some of the peers are neighbour routers at a listener for those; an honest neighbour is connected all the while and
+keeps its connection.
 """
 import argparse
 import json
@@ -165,13 +168,15 @@ WITH_CREDIT = [
 
 
 class Broker:
-    def __init__(self, program, settings=""):
+    def __init__(self, program, settings="", name="victim"):
         self.folder = tempfile.TemporaryDirectory()
         folder = pathlib.Path(self.folder.name)
+        self.log = folder / "log"
         users = folder / "users"
         subprocess.run([program, "user", "add", "guest", "--file", users], input=b"x\n", check=True, stdout=subprocess.DEVNULL)
         (folder / "heddle.toml").write_text(f"""
 [node]
+container_id = "{name}"
 shards = 2
 data_dir = "{folder}/data"
 [users]
@@ -187,17 +192,19 @@ handshake_timeout_ms = 1000
 max_message_size = 1000000
 {settings}""")
         ready = folder / "ready.json"
-        self.process = subprocess.Popen([program, "run", "--config", folder / "heddle.toml", "--ready-file", ready])
+        log = None if name == "victim" else open(self.log, "wb")
+        self.process = subprocess.Popen([program, "run", "--config", folder / "heddle.toml", "--ready-file", ready], stderr=log, stdout=log)
         deadline = time.monotonic() + 20
         while not ready.exists():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 sys.exit("the broker did not start")
             time.sleep(0.02)
         told = json.loads(ready.read_text())
-        self.address = tuple(told["listeners"][0]["address"].rsplit(":", 1))
+        self.addresses = [listener["address"].rsplit(":", 1) for listener in told["listeners"]]
 
-    def connect(self):
-        peer = socket.create_connection((self.address[0], int(self.address[1])), timeout=4)
+    def connect(self, listener=0):
+        host, port = self.addresses[listener]
+        peer = socket.create_connection((host, int(port)), timeout=4)
         peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return peer
 
@@ -311,7 +318,15 @@ def churn(broker, what):
     return None
 
 
-ROUTER = "[storage]\nenabled = false\n[router]\nenabled = true\n"
+ROUTER = """
+[[listeners]]
+address = "127.0.0.1:0"
+role = "inter-router"
+[storage]
+enabled = false
+[router]
+enabled = true
+"""
 # A router refuses coordinators, so that there is nothing to discharge.
 OF_TRANSACTIONS = ["a discharge of nothing", "a discharge of what never was", "100 transactions that never end"]
 
@@ -331,6 +346,242 @@ def receive(broker, address):
             pass
 
     threading.Thread(target=take, daemon=True).start()
+
+
+def mapping(*pairs, code=None):
+    fields = [part for pair in pairs for part in pair]
+    body = b"".join(fields)
+    encoded = b"\xd1" + struct.pack(">II", len(body) + 4, len(fields)) + body
+    return encoded if code is None else b"\x00\x53" + bytes([code]) + encoded
+
+
+def long(value):
+    return b"\x81" + struct.pack(">q", value)
+
+
+def between(number, receiver, capability):
+    """An attach of a link between routers."""
+    terminus = (NULL, NULL, NULL, NULL, NULL, NULL)
+    name = b"\xa3" + bytes([len(capability)]) + capability.encode()
+    source = described(0x28, *terminus, NULL, NULL, NULL, NULL, name)
+    target = described(0x29, *terminus, name)
+    tail = (NULL, NULL) + ((NULL,) if receiver else (u(0),))
+    attached = (string(f"link-{number}"), u(number), TRUE if receiver else FALSE, NULL, NULL, source, target)
+    return frame(described(0x12, *attached, *tail))
+
+
+def control(opcode, *fields, to="_topo/0/all/qdrouter", name="hostile", area="0", trace=("hostile",), ingress="hostile"):
+    """A control message as routers write it."""
+    annotations = [(string("x-opt-qd.ingress"), string("0/" + ingress)), (string("x-opt-qd.trace"), listing(*[string("0/" + router) for router in trace]))]
+    body = mapping((string("id"), string(name)), (string("pv"), long(1)), (string("area"), string(area)), *fields)
+    return (described(0x70, FALSE) + mapping(*annotations, code=0x72) + described(0x73, NULL, NULL, string("amqp:/" + to))
+            + mapping((string("opcode"), string(opcode)), code=0x74) + b"\x00\x53\x77" + body)
+
+
+def hello(seen=("victim",), **other):
+    routers = (string("seen"), listing(*[string(router) for router in seen]))
+    return control("HELLO", (string("instance"), long(1)), routers, to="_local/qdhello", **other)
+
+
+def addresses(number, kind, keys, **other):
+    hints = (string("hints"), listing(*[b"\x54\x02"] * len(keys)))
+    return control("MAU", (string("mobile_seq"), long(number)), (string(kind), listing(*[string(key) for key in keys])),
+                   *([] if kind == "exist" else [(string("del"), listing())]), hints, to="_topo/0/all/qdrouter.ma", **other)
+
+
+def link_state(number, peers):
+    known = mapping(*[(string(peer), long(1)) for peer in peers])
+    state = mapping((string("id"), string("hostile")), (string("area"), string("0")), (string("ls_seq"), long(number)), (string("peers"), known))
+    return control("LSU", (string("instance"), long(1)), (string("ls_seq"), long(number)), (string("ls"), state))
+
+
+class Neighbour:
+    """A router at the listener for routers, as far as links for control go. It says nothing that it has no credit for."""
+
+    def __init__(self, broker, name="hostile", links=None):
+        self.peer = broker.connect(1)
+        self.name, self.sent, self.limit, self.taken, self.ended, self.condition, self.kept = name, 0, 0, 0, False, b"", b""
+        # The header of its peer is none of the frames.
+        self.skip = 8
+        opened = frame(described(0x10, string(name), NULL, u(1 << 20)))
+        begun = frame(described(0x11, NULL, u(0), u(1 << 30), u(1 << 30)))
+        self.write(AMQP + opened + begun + (between(0, False, "qd.router") + between(1, True, "qd.router") + flow(10_000, 1) if links is None else links))
+        self.wait(lambda: self.limit > 0 if links is None else True)
+
+    def write(self, data):
+        """Writes while it reads, so that neither end waits for the other."""
+        view = memoryview(data)
+        while view and not self.ended:
+            self.peer.settimeout(10)
+            try:
+                view = view[self.peer.send(view):]
+            except OSError:
+                # Why it ended may have come.
+                self.wait(lambda: False, 2)
+                self.ended = True
+            self.read_for(0)
+
+    def read_for(self, seconds):
+        self.peer.settimeout(max(seconds, 0.000001))
+        try:
+            data = self.peer.recv(1 << 18)
+        except (socket.timeout, BlockingIOError):
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self.ended = True
+            return
+        self.kept += data
+        self.kept, self.skip = self.kept[self.skip:] if len(self.kept) >= self.skip else self.kept, 0
+        while len(self.kept) >= 4 and len(self.kept) >= (size := struct.unpack(">I", self.kept[:4])[0]):
+            self.take(self.kept[8:size])
+            self.kept = self.kept[size:]
+
+    def take(self, body):
+        if body.startswith(b"\x00\x53\x13"):
+            values = unsigned(body[3:])
+            # Of a flow for our sending link: delivery-count and credit, as of that.
+            if len(values) > 6 and values[4] == 0:
+                self.limit = values[5] + values[6]
+        if body.startswith(b"\x00\x53\x14"):
+            self.taken += 1
+            if self.taken % 5000 == 0:
+                self.write(flow(10_000, 1, self.taken))
+        if body[:3] in (b"\x00\x53\x16", b"\x00\x53\x17", b"\x00\x53\x18"):
+            self.condition += body
+            self.ended |= body[2] == 0x18
+
+    def wait(self, is_so, seconds=5):
+        deadline = time.monotonic() + seconds
+        while not is_so() and not self.ended and time.monotonic() < deadline:
+            self.read_for(0.05)
+        return is_so()
+
+    def say(self, messages):
+        """Says something, each in as many frames as it takes, as much at once as there is credit for."""
+        block, size = [], 0
+        for message in messages:
+            if self.sent >= self.limit or size > 1 << 16:
+                self.write(b"".join(block))
+                block, size = [], 0
+                if not self.wait(lambda: self.sent < self.limit):
+                    return
+            for at in range(0, len(message), 60_000):
+                more = TRUE if at + 60_000 < len(message) else FALSE
+                block.append(transfer(message[at:at + 60_000], self.sent, more=more, settled=TRUE))
+            self.sent, size = self.sent + 1, size + len(message)
+        self.write(b"".join(block))
+
+
+def unsigned(data):
+    """The unsigned integers of a list; 0 stands for what is none."""
+    head = 3 if data[0] == 0xC0 else 9
+    values, rest = [], data[head:]
+    while rest:
+        size = {0x40: 0, 0x41: 0, 0x42: 0, 0x43: 0, 0x52: 1, 0x56: 1, 0x70: 4}[rest[0]]
+        values.append(int.from_bytes(rest[1:1 + size], "big"))
+        rest = rest[1 + size:]
+    return values
+
+
+def neighbour(broker, honest, say, want, **how):
+    """A neighbour that says what `say` gives, one after the other; gives what is wrong, or None."""
+    hostile = Neighbour(broker, **how)
+    start = time.monotonic()
+    hostile.say(say())
+    if want != "served":
+        hostile.wait(lambda: False, 5)
+    fault = None
+    if want == "served" and (hostile.ended or hostile.condition):
+        fault = f"the connection ended: {hostile.condition[:200]!r}"
+    elif want != "served" and not any(part.encode() in hostile.condition for part in want.split("|")):
+        fault = f"{want} did not come: {hostile.condition[:200]!r}"
+    if fault is None and not all(well_behaved(broker) for _ in range(8)):
+        fault = "a well-behaved connection was not served meanwhile"
+    hostile.peer.close()
+    fault = fault or honest.fault()
+    return fault and f"{fault}, after {time.monotonic() - start:.1f} s"
+
+
+def flood(make, seconds=15):
+    """Messages without end; the first that a neighbour says is a HELLO."""
+    yield hello()
+    number, deadline = 0, time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        number += 1
+        yield make(number)
+
+
+def many(count):
+    return [f"M0hostile.{number}" for number in range(count)]
+
+
+ROUTERS = [f"router-{number}" for number in range(1000)]
+# Encoded once: whoever speaks without end has to be fast.
+SMALL = hello()
+QUESTION = control("MAR", (string("have_seq"), long(0)), to="_topo/0/victim/qdrouter.ma")
+# What a neighbour says, and what comes back: a condition, or "served" if it keeps its connection.
+NEIGHBOURS = [
+    ("a neighbour of another area", lambda: [hello(area="1")], "amqp:invalid-field"),
+    ("a neighbour that speaks for another router", lambda: [hello(name="other")], "amqp:not-allowed"),
+    ("a neighbour that says it came from elsewhere", lambda: [hello(trace=("elsewhere",))], "amqp:not-allowed"),
+    ("a neighbour whose message entered elsewhere", lambda: [hello(ingress="elsewhere")], "amqp:not-allowed"),
+    ("a neighbour with a trace of 200 routers", lambda: [hello(trace=ROUTERS[:199] + ["hostile"], ingress="router-0")], "amqp:decode-error"),
+    ("a neighbour without an opcode", lambda: [control("")], "amqp:invalid-field"),
+    ("a neighbour of random bytes", lambda: [random.Random(2).randbytes(4096)], "served"),
+    ("a neighbour with numbers below zero", lambda: [control("RA", (string("ls_seq"), long(-1)), (string("mobile_seq"), long(-1)))], "amqp:invalid-field"),
+    ("a neighbour's HELLO that has seen a thousand routers", lambda: [hello(ROUTERS)], "amqp:invalid-field"),
+    ("a neighbour's link state with a thousand peers", lambda: [hello(), link_state(1, ROUTERS)], "amqp:invalid-field"),
+    ("a neighbour's link states of other peers each", lambda: [hello()] + [link_state(number, ROUTERS[number * 7 % 900:][:100]) for number in range(1, 300)], "served"),
+    ("a neighbour with more addresses than a router may have", lambda: [hello(), addresses(1, "exist", many((1 << 20) + 1))], "amqp:invalid-field"),
+    ("a neighbour with 20,000 addresses, then others, then none", lambda: [hello(), addresses(1, "exist", many(20_000)), addresses(2, "exist", [key + "x" for key in many(20_000)]), addresses(3, "exist", [])], "served"),
+    ("a neighbour with 20,000 link routes", lambda: [hello(), addresses(1, "exist", [f"Chostile.{number}" for number in range(20_000)])], "served"),
+    ("a neighbour's control message of 70 MB", lambda: [hello(), b"\x00\x53\x77\xb0" + struct.pack(">I", 70_000_000) + bytes(70_000_000)], "amqp:link:message-size-exceeded"),
+    ("a neighbour's HELLOs without end", lambda: flood(lambda _: SMALL), "amqp:resource-limit-exceeded"),
+    ("a neighbour's updates without end", lambda: flood(lambda number: addresses(number, "add", [f"M0hostile.{number}"])), "amqp:resource-limit-exceeded"),
+    ("a neighbour's questions without end", lambda: flood(lambda _: QUESTION), "amqp:resource-limit-exceeded"),
+]
+ATTACHES = [
+    ("a neighbour with this router's name", dict(name="victim"), "amqp:not-allowed"),
+    ("two links for control from a neighbour", dict(links=between(0, False, "qd.router") + between(1, False, "qd.router")), "amqp:not-allowed"),
+    ("a thousand links for messages from a neighbour", dict(links=b"".join(between(number, True, "qd.router-data") for number in range(1000))), "amqp:not-allowed"),
+    ("a client's link at a listener for neighbours", dict(links=attach()), "qd:connection-role"),
+]
+
+
+class Honest:
+    """Another router, which does nothing wrong, and somebody who receives there."""
+
+    def __init__(self, program, broker):
+        host, port = broker.addresses[1]
+        connector = f'[[connectors]]\nname = "victim"\nrole = "inter-router"\nendpoints = ["{host}:{port}"]\n'
+        self.router, self.broker = Broker(program, ROUTER + connector, "honest"), broker
+        self.receiver = self.router.connect()
+        self.receiver.sendall(SESSION + attach("crossing", 0, True, "crossing") + flow(1000))
+
+    def fault(self):
+        """What is wrong, or None: a message from the other router comes through, and the connection was never lost."""
+        sender = self.broker.connect()
+        sender.sendall(SESSION + attach(address="crossing"))
+        got, _ = read(sender, [b"\x00\x53\x13"], 5)
+        if b"\x00\x53\x13" not in got:
+            return "a sender to the honest neighbour has no credit"
+        sender.sendall(transfer(DATA, settled=TRUE))
+        got, _ = read(self.receiver, [DATA], 5)
+        sender.close()
+        if DATA not in got:
+            return "a message to the honest neighbour did not come"
+        return "the honest neighbour was lost" if "is no neighbour any more" in self.log() else None
+
+    def log(self):
+        return self.router.log.read_text()
+
+
+def neighbours(program, broker):
+    honest = Honest(program, broker)
+    cases = [(name, lambda say=say, want=want: neighbour(broker, honest, say, want)) for name, say, want in NEIGHBOURS]
+    return cases + [(name, lambda how=how, want=want: neighbour(broker, honest, list, want, **how)) for name, how, want in ATTACHES]
 
 
 def main():
@@ -353,7 +604,7 @@ def main():
         ("2,000 connections opened and dropped", lambda: next((f for f in (provoke(broker, "", SESSION, "served") if n % 200 == 0 else broker.connect().close() for n in range(2000)) if f), None)),
     ]
     if options.router:
-        cases = [(name, case) for name, case in cases if name not in OF_TRANSACTIONS]
+        cases = [(name, case) for name, case in cases if name not in OF_TRANSACTIONS] + neighbours(options.broker.resolve(), broker)
     counts = {"passed": 0, "failed": 0}
     base = None
     for name, case in cases:

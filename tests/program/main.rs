@@ -57,6 +57,7 @@ mod router_files;
 mod router_link_routes;
 mod router_management;
 mod router_network;
+mod router_pace;
 mod router_policy;
 mod router_stored;
 mod router_streams;

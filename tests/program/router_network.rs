@@ -103,14 +103,14 @@ impl Node {
         peer
     }
 
-    fn receiver(&self, address: &str, credit: u32) -> Peer<TcpStream> {
+    pub fn receiver(&self, address: &str, credit: u32) -> Peer<TcpStream> {
         let mut peer = self.client();
         peer.attach_receiver(address, credit);
         peer
     }
 
     /// A sender that has credit: its router knows of somebody who receives.
-    fn sender(&self, address: &str) -> Peer<TcpStream> {
+    pub fn sender(&self, address: &str) -> Peer<TcpStream> {
         let mut peer = self.client();
         peer.attach_sender(address);
         peer

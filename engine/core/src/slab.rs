@@ -227,6 +227,15 @@ impl<T, const GENERATION_MAX: u32> Slab<T, GENERATION_MAX> {
         self.places.iter_mut().filter_map(|place| place.entry.as_mut())
     }
 
+    /// Entries of so many places from `from` on, to change, and the place to go on from: the first one again behind the last.
+    pub fn part_mut(&mut self, from: u32, places: u32) -> (impl Iterator<Item = &mut T>, u32) {
+        let start = (from as usize).min(self.places.len());
+        let end = start.saturating_add(places as usize).min(self.places.len());
+        let next = if end == self.places.len() { 0 } else { u32::try_from(end).unwrap_or_default() };
+        let part = self.places.get_mut(start..end).unwrap_or_default();
+        (part.iter_mut().filter_map(|place| place.entry.as_mut()), next)
+    }
+
     /// All entries in the order of their places.
     pub fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
         self.places.iter().enumerate().filter_map(|(slot, place)| {
@@ -252,6 +261,22 @@ mod tests {
         assert_eq!(slab.remove(first), None);
         assert_eq!(slab.get(second), Some(&'b'));
         assert_eq!(Key::from_bits(second.to_bits()), second);
+    }
+
+    #[test]
+    fn parts_go_round_the_table_whatever_becomes_of_it_meanwhile() {
+        let mut slab: Slab<u8> = Slab::default();
+        let keys: Vec<Key> = (0..5).map(|entry| slab.insert(entry)).collect();
+        slab.remove(keys[1]);
+        let mut parts = |from, places| {
+            let (part, next) = slab.part_mut(from, places);
+            (part.map(|entry| *entry).collect::<Vec<_>>(), next)
+        };
+        assert_eq!(parts(0, 2), (vec![0], 2));
+        assert_eq!(parts(2, 2), (vec![2, 3], 4));
+        assert_eq!(parts(4, 2), (vec![4], 0));
+        assert_eq!(parts(0, u32::MAX), (vec![0, 2, 3, 4], 0));
+        assert_eq!(parts(9, 1), (vec![], 0), "it was longer");
     }
 
     #[test]

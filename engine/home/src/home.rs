@@ -19,7 +19,7 @@ use crate::arena::Arena;
 use crate::client::{Client, Peer};
 use crate::files::Files;
 use crate::kept::Ahead;
-use crate::limits::{COORDINATOR_WINDOW, MANAGEMENT_WINDOW, RELAY_WINDOW};
+use crate::limits::{COORDINATOR_WINDOW, LINKS_SWEPT_MAX, MANAGEMENT_WINDOW, RELAY_WINDOW};
 use crate::link::{Kind, Link, LocalId, Seen, Stream};
 use crate::managing::MANAGEMENT;
 use crate::naming::Naming;
@@ -55,6 +55,8 @@ pub struct Home {
     pub(crate) transactions: Transactions,
     pub(crate) passage: Passage,
     pub(crate) by_address: ByAddress,
+    /// The place of the link that is looked at next.
+    swept: u32,
     names: NodeNames,
     pub(crate) links_max: u32,
 }
@@ -138,6 +140,7 @@ impl Home {
             files: Files::new(first_file),
             naming: Naming::default(),
             by_address: ByAddress::default(),
+            swept: 0,
             links_max,
         }
     }
@@ -536,11 +539,14 @@ impl Home {
         matches!(self.links.get(place), Some(Link { kind: Kind::Management, .. }))
     }
 
-    /// Gives back the memory of links that carry little or nothing, and rolls back what has lived too long. Call it some times a second.
+    /// Gives back the memory of links that carry little or nothing, and rolls back what has lived too long. Call it some times a second: each
+    /// time `LINKS_SWEPT_MAX` links are looked at, in turn.
     pub fn sweep(&mut self) {
         self.end_overdue();
-        let Self { links, engine, by_address, .. } = self;
-        links.iter_mut().for_each(|link| {
+        let Self { links, engine, by_address, swept, .. } = self;
+        let (part, next) = links.part_mut(*swept, LINKS_SWEPT_MAX);
+        *swept = next;
+        part.for_each(|link| {
             watch(link, engine, by_address);
             match &mut link.kind {
                 Kind::Producer(arena) | Kind::Lasting(arena) | Kind::Relay { arena, .. } => arena.sweep(),

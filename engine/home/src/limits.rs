@@ -31,6 +31,9 @@ pub const REQUEST_BYTES_MAX: usize = 64 << 10;
 /// How often memory that is kept for reuse is used between two scans, at least, or it is given back: all links of a shard together keep
 /// no more than a fraction of what comes and goes meanwhile.
 pub const TURNOVERS_MIN: usize = 4;
+/// Links that one scan looks at: a millisecond of work, which messages wait for. With more links on a shard each is looked at less often, a
+/// million of them twice a minute.
+pub const LINKS_SWEPT_MAX: u32 = 8192;
 /// Octets of a part of a large message on its way to or from a file.
 pub const PART_BYTES: usize = 256 << 10;
 /// Parts of one message that are written at once; then its connection is not read.

@@ -1,4 +1,5 @@
-//! What a router's links did by address, and how long they have had no credit: looked at some times a second, so that no message pays for it.
+//! What a router's links did by address, and how long they have had no credit: looked at by scans, some times a second where there are
+//! no more than a scan takes (`LINKS_SWEPT_MAX`), so that no message pays for it.
 //!
 //! Guarantees: what a link carried counts for its address once, also when the link is gone; an address is counted as long as the router's
 //! table has it, so that there are no more of them than the table's bound.

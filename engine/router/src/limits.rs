@@ -21,6 +21,10 @@ pub const ROUTER_ADDRESSES_MAX: usize = 1 << 20;
 /// counted: messages to it have no path here.
 pub const ADDRESSES_MAX: usize = 1 << 21;
 
+/// Link routes that a node learns of from all other routers: more than brokers behind a network have queues with routes of their own. Each
+/// change makes the tree anew that links find them by, in some milliseconds at most. A further one is passed over and counted.
+pub const LINK_ROUTES_MAX: usize = 4096;
+
 /// Routers in the trace of a message: as many as there are, once each. A longer one is malformed.
 pub const TRACE_MAX: usize = ROUTERS_MAX;
 
@@ -33,6 +37,10 @@ pub const MESSAGE_OCTETS_MAX: usize = 64 << 20;
 /// Control messages that one link may bring in a second: between 64 routers on either side of one connection each asks each for two
 /// things and is answered. Whoever sends more is closed: nothing that routers have to say makes so many.
 pub const LINK_MESSAGES_MAX: u32 = 4 * 64 * 64;
+
+/// For how many a message to all routers counts among those of its link: this router hands it on to others, which would end their connection to
+/// it if they got more from here than they may. So one neighbour that speaks without end makes a quarter of that.
+pub const FLOODED_WEIGHT: u32 = 4;
 
 /// Octets of a pattern of addresses, and its words: those of the longest address, and more words than people divide one into. A longer
 /// one is refused.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use engine_router::Treatment;
 use engine_router::address::Key;
 use engine_router::control::{Announced, Changes};
+use engine_router::limits::LINK_ROUTES_MAX;
 use engine_router::set::RouterIndex;
 use engine_router::table::{Addresses, Change, Consumer, ConsumerId, Place, Table};
 use proptest::prelude::*;
@@ -38,6 +39,15 @@ fn key(number: usize) -> Key {
 
 fn announced(keys: &BTreeSet<usize>) -> Vec<Announced> {
     keys.iter().map(|number| Announced { key: key(*number), treatment: Some(Treatment::Closest) }).collect()
+}
+
+/// Asserts that a router's word changed what is said: those addresses that it had and has no more, or has and had not.
+fn told(changed: Vec<Key>, from: usize, before: &Model, after: &Model) {
+    let has = |model: &Model, number: usize| model.get(&number).is_some_and(|(_, routers)| routers.contains(&from));
+    let expected: BTreeSet<Key> =
+        (0..KEYS).filter(|number| has(before, *number) != has(after, *number)).map(key).collect();
+    assert_eq!(changed.len(), expected.len(), "each once");
+    assert_eq!(changed.into_iter().collect::<BTreeSet<_>>(), expected);
 }
 
 /// Consumers and routers of each address that somebody wants.
@@ -75,29 +85,38 @@ fn apply(step: &Step, addresses: &mut Addresses, model: &mut Model) {
             assert_eq!(change == Change::Last, was_there && local.is_empty());
         }
         Step::Since(from, added, deleted) => {
+            let before = model.clone();
             for number in deleted {
                 model.entry(*number).or_default().1.remove(from);
             }
             for number in added {
                 model.entry(*number).or_default().1.insert(*from);
             }
+            // What is in both may be named twice: as gone, and as there.
+            let added_and_deleted_differ = added.is_disjoint(deleted);
             let deleted = deleted.iter().map(|number| key(*number)).collect();
-            addresses.learn(router(*from), Changes::Since { added: announced(added), deleted });
+            let changes = Changes::Since { added: announced(added), deleted };
+            let changed = addresses.learn(router(*from), changes);
+            if added_and_deleted_differ {
+                told(changed, *from, &before, model);
+            }
         }
         Step::All(from, all) => {
+            let before = model.clone();
             for (_, routers) in model.values_mut() {
                 routers.remove(from);
             }
             for number in all {
                 model.entry(*number).or_default().1.insert(*from);
             }
-            addresses.learn(router(*from), Changes::All(announced(all)));
+            told(addresses.learn(router(*from), Changes::All(announced(all))), *from, &before, model);
         }
         Step::Forget(from) => {
+            let before = model.clone();
             for (_, routers) in model.values_mut() {
                 routers.remove(from);
             }
-            addresses.forget(router(*from));
+            told(addresses.forget(router(*from)), *from, &before, model);
         }
     }
     model.retain(|_, (local, routers)| !local.is_empty() || !routers.is_empty());
@@ -117,6 +136,46 @@ fn consumers_go_one_by_one_whatever_their_address_has() {
         assert_eq!(addresses.remove(&key(0), ConsumerId(id)), Change::None, "it is gone");
     }
     assert_eq!(addresses.count(), 0);
+}
+
+#[test]
+fn an_address_costs_the_same_whatever_others_there_are() {
+    // Copies of buckets of a thousand each, or walks through all for each list of one address, would take minutes.
+    const ADDRESSES: usize = 100_000;
+    let mut addresses = Addresses::new(std::sync::Arc::default(), 1);
+    let key = |number: usize| Key::read(&format!("M0{number}")).expect("a key");
+    let announced = |number| Announced { key: key(number), treatment: None };
+    let [big, small] = [1, 2].map(|number| RouterIndex::new(number).expect("an index"));
+    let mut view = addresses.view();
+    for number in 0..ADDRESSES {
+        addresses.learn(big, Changes::Since { added: vec![announced(number)], deleted: Vec::new() });
+        view = addresses.view();
+    }
+    for number in 0..ADDRESSES {
+        assert!(!addresses.learn(small, Changes::All(vec![announced(number)])).is_empty());
+    }
+    assert_eq!(view.iter().count(), ADDRESSES);
+    assert_eq!((addresses.forget(small).len(), addresses.forget(big).len(), addresses.count()), (1, ADDRESSES, 0));
+}
+
+#[test]
+fn link_routes_of_others_are_bounded() {
+    let mut addresses = Addresses::new(std::sync::Arc::default(), 1);
+    let router = RouterIndex::new(1).expect("an index");
+    let all = |class: &str| {
+        (0..LINK_ROUTES_MAX + 10)
+            .map(|number| Key::read(&format!("{class}{number}")).expect("a key"))
+            .collect::<Vec<_>>()
+    };
+    let announced = |keys: Vec<Key>| keys.into_iter().map(|key| Announced { key, treatment: None }).collect::<Vec<_>>();
+    let consumer = Consumer { id: ConsumerId(1), place: Place::Client, capacity: 1 };
+    addresses.learn(router, Changes::All(announced(all("C"))));
+    assert_eq!((addresses.count(), addresses.passed_over()), (LINK_ROUTES_MAX, 10));
+    // Addresses of messages, and link routes of this node, have room.
+    addresses.learn(router, Changes::Since { added: announced(all("M0")), deleted: Vec::new() });
+    assert_eq!(addresses.passed_over(), 10);
+    assert!(matches!(addresses.add(&Key::read("Cown").expect("a key"), consumer), Change::First(_)));
+    addresses.check();
 }
 
 proptest! {

@@ -11,6 +11,8 @@ use engine_router::RouterId;
 use engine_router::network::LinkId;
 use engine_router::table::ConsumerId;
 
+use crate::limits::UNHEARD_OCTETS_MAX;
+
 /// Bits of a consumer's number that say the priority of a link to a neighbour.
 const PRIORITY_BITS: u32 = 4;
 /// The bit of a consumer's number that says that it is a neighbour's.
@@ -35,6 +37,24 @@ pub(crate) struct Neighbour {
     /// Messages that the neighbour takes still, and what waits for that.
     pub credit: u32,
     pub waiting: VecDeque<Message>,
+    /// Octets of each message that it said and the registry has not heard yet, in their order.
+    pub unheard: VecDeque<usize>,
+    /// Their sum.
+    pub unheard_octets: usize,
+}
+
+impl Neighbour {
+    /// It said a message of so many octets; gives whether that is not more than may wait to be heard.
+    pub fn note_said(&mut self, octets: usize) -> bool {
+        self.unheard.push_back(octets);
+        self.unheard_octets += octets;
+        self.unheard_octets <= UNHEARD_OCTETS_MAX
+    }
+
+    /// The first of them was heard.
+    pub fn note_heard(&mut self) {
+        self.unheard_octets -= self.unheard.pop_front().unwrap_or_default();
+    }
 }
 
 /// Connections to other routers.
@@ -82,6 +102,8 @@ impl Neighbours {
                 is_told: false,
                 credit: 0,
                 waiting: VecDeque::new(),
+                unheard: VecDeque::new(),
+                unheard_octets: 0,
             }
         })
     }

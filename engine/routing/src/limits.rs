@@ -8,12 +8,20 @@ pub const PUBLISHED_MAX: u32 = 1000;
 /// connection ends.
 pub const CONTROL_BACKLOG_MAX: usize = 4096;
 
+/// Octets of messages that a neighbour said and nobody has heard yet: two of the largest, so that one that answers twice is no offender. Its
+/// credit counts messages, of which one may be a million addresses. Beyond that its connection ends.
+pub const UNHEARD_OCTETS_MAX: usize = 2 * engine_router::limits::MESSAGE_OCTETS_MAX;
+
 /// Ends of routed links on one shard: as many as it may have links. A further attach is refused.
 pub const ENDS_MAX: u32 = 1 << 24;
 
 /// Senders whose address is looked up in one turn since the table is another one: some hundred microseconds of work. The others are looked up
 /// in the next turns, and a receiver's attach is answered behind that.
 pub const LOOKS_MAX: usize = 2048;
+
+/// Addresses that one table names as changed: a shard looks each up at once, in a millisecond. Where more have changed, as when a router with
+/// a million of them comes, none is named, and each sender's address is looked up in its turn.
+pub const CHANGED_MAX: usize = 4096;
 
 /// Connections to routers at the edge on one shard: as many as one site has devices with a router of their own. A further one gets no
 /// links.

@@ -32,6 +32,13 @@ impl Router {
     pub(crate) fn attach_from(&mut self, link: LinkKey, spec: &ProducerSpec, between: Between) {
         let Some(id) = RouterId::new(&spec.address) else { return self.refuse_router(link, &spec.address) };
         let Between { connection, carries, .. } = between;
+        // One link for control: what comes over each in parts is put together before it is heard.
+        let has_one = self.neighbours.of_connection(connection).is_some_and(|known| known.control_in.is_some());
+        if carries == Carries::Control && has_one {
+            let text = "a connection between routers has one link for what they tell each other";
+            let refusal = Refusal::new(Condition::NotAllowed, text);
+            return self.out.events.push_back((link, Event::Refused { refusal }));
+        }
         let kind = match carries {
             Carries::Control => JointKind::ControlIn,
             _ => JointKind::MessagesIn,
@@ -157,9 +164,12 @@ impl Router {
 
     /// A neighbour says something.
     pub(crate) fn hear(&mut self, joint: Joint, message: Message) {
-        if let Some(neighbour) = self.neighbours.of_connection(joint.connection) {
-            self.out.notes.push_back(Note::Said { link: neighbour.link, message: message.body });
+        let Some(neighbour) = self.neighbours.of_connection(joint.connection) else { return };
+        if !neighbour.note_said(message.body.len()) {
+            let text = "the router at the other end says more at once than can be heard";
+            return self.close(joint.connection, Refusal::new(Condition::ResourceLimitExceeded, text));
         }
+        self.out.notes.push_back(Note::Said { link: neighbour.link, message: message.body });
     }
 
     /// A neighbour wants the credit used up that it has for what is said to it: nothing waits as long as there is some.
@@ -193,7 +203,9 @@ impl Router {
                 self.say(connection);
             }
             Order::Heard { .. } => {
-                let place = self.neighbours.of_connection(connection).and_then(|neighbour| neighbour.control_in);
+                let Some(neighbour) = self.neighbours.of_connection(connection) else { return };
+                neighbour.note_heard();
+                let place = neighbour.control_in;
                 if let Some(End::Joint(joint)) = place.and_then(|place| self.ends.get(place)) {
                     self.out.events.push_back((joint.link, Event::Credit { credit: 1 }));
                 }

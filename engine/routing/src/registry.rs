@@ -18,12 +18,12 @@ use bytes::Bytes;
 use engine_message::Condition;
 use engine_router::RouterId;
 use engine_router::address::Key;
-use engine_router::control::Changes;
 use engine_router::network::{Action, LinkId, Network, Notice};
 use engine_router::table::{Addresses, Change, Consumer, ConsumerId, Rules, Table};
 use engine_router::uplink::{self, Proxy, Uplink};
 
 use crate::containers::LinkRoute;
+use crate::limits::CHANGED_MAX;
 use crate::ruling::Ruling;
 
 /// What the registry is told, by shards but for `Ruled` and `LinkRouted`.
@@ -383,21 +383,8 @@ impl Registry {
                     self.addresses.set_routes(Arc::clone(network.routes()));
                     self.has_new_routes = true;
                 }
-                Action::Learned { router, changes } => {
-                    match &changes {
-                        Changes::Since { added, deleted } => {
-                            self.changed.extend(added.iter().map(|announced| announced.key.clone()));
-                            self.changed.extend(deleted.iter().cloned());
-                        }
-                        // What is not among them is forgotten.
-                        Changes::All(_) => self.has_new_routes = true,
-                    }
-                    self.addresses.learn(router, changes);
-                }
-                Action::Forgotten { router } => {
-                    self.addresses.forget(router);
-                    self.has_new_routes = true;
-                }
+                Action::Learned { router, changes } => self.changed.extend(self.addresses.learn(router, changes)),
+                Action::Forgotten { router } => self.changed.extend(self.addresses.forget(router)),
                 Action::Notice(notice) => self.notices.push_back(notice),
             }
         }
@@ -409,7 +396,7 @@ impl Registry {
             return None;
         }
         // Rules say which addresses have a fallback: with other ones any sender may have somebody to send to.
-        let is_any = self.has_new_routes || self.ruling.has_new_rules();
+        let is_any = self.has_new_routes || self.ruling.has_new_rules() || self.changed.len() > CHANGED_MAX;
         self.version += 1;
         self.has_new_routes = false;
         let keys = std::mem::take(&mut self.changed);

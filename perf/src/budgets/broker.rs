@@ -82,7 +82,7 @@ fn of_case(options: &Options, kind: Kind, broker: &Server, folder: &Path) -> io:
         }
         Kind::Paced => {
             let what = Paced::Queue { address: "perf.paced".to_owned(), home: None };
-            let load = || load::paced(to, &what, RATE, SECONDS).map(|_| RATE as f64);
+            let load = || load::paced((to, to), &what, RATE, SECONDS).map(|_| RATE as f64);
             let (rate, calls) = counted(options, broker, load)?;
             Ok(vec![(Cost::Syscalls, calls / rate)])
         }

@@ -60,7 +60,7 @@ pub(super) fn forwarded(options: &Options) -> io::Result<()> {
         for (name, shard) in [("direct   ", 0), ("forwarded", 1)] {
             let broker = start_broker(options, &setup)?;
             let what = Paced::Queue { address: owned_by(shard), home: Some(owned_by(0)) };
-            let run = || load::paced(broker.address, &what, 10_000, options.seconds);
+            let run = || load::paced((broker.address, broker.address), &what, 10_000, options.seconds);
             println!("  {name} {}", super::percentiles(&options.cores.load(run)?));
         }
     }

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use amqp_codec::performative::{DistributionMode, Source, Terminus};
 use amqp_proto::{DeliveryOutcome, Event, LinkId, Payload};
 
-use super::figure::{Figure, Target};
 use super::{Options, SECONDS_MAX};
 use crate::backlog::{self, ADDRESS, Fill, resident_mib};
 use crate::client::{Clients, receiver};
+use crate::figure::{Figure, Target};
 use crate::server::Server;
 
 const SIZE: usize = 100;

@@ -13,10 +13,10 @@ use bytes::Bytes;
 use engine_message::encode::{self, Compound};
 use engine_message::value::{Described, Map, Value};
 
-use super::figure::Figure;
 use super::{LINKS_EACH, Options, SECONDS_MAX};
 use crate::backlog::resident_mib;
 use crate::client::{Clients, receiver, sender};
+use crate::figure::Figure;
 use crate::message::{Kept, message};
 use crate::server::{Server, cpu_ns};
 

@@ -7,9 +7,9 @@ use std::time::Instant;
 use amqp_codec::performative::{Source, Terminus};
 use amqp_proto::{Closing, Event, LinkId};
 
-use super::figure::{Figure, Target};
 use super::{LINKS_EACH, Options, SECONDS_MAX};
 use crate::client::{Clients, receiver};
+use crate::figure::{Figure, Target};
 use crate::server::cpu_ns;
 
 /// What the dearer of the first tenth and the last may cost of what the cheaper did.

@@ -9,10 +9,10 @@ use std::time::Duration;
 use amqp_codec::performative::{Durability, ExpiryPolicy, Source, Terminus};
 use amqp_proto::{Closing, Event};
 
-use super::figure::{Figure, Target};
 use super::{LINKS_EACH, Options};
 use crate::client::{Clients, receiver};
 use crate::compare::median;
+use crate::figure::{Figure, Target};
 use crate::idle::memory_kib;
 use crate::load::{self, Load};
 use crate::message::Kept;

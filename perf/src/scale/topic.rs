@@ -7,9 +7,9 @@ use amqp_codec::performative::{Source, Terminus};
 use amqp_proto::{DeliveryOutcome, Event, Part, Send, Settled};
 use bytes::Bytes;
 
-use super::figure::{Figure, Target};
 use super::{LINKS_EACH, Options, SECONDS_MAX};
 use crate::client::{Client, Clients, receiver, sender};
+use crate::figure::{Figure, Target};
 use crate::message::{Kept, message};
 use crate::server::{Server, cpu_ns};
 

@@ -13,7 +13,7 @@ use super::relaying::Envelope;
 use super::routers::Life;
 use crate::address::Class;
 use crate::control::{Body, Changes, Control, ControlError, decode};
-use crate::limits::{MESSAGE_OCTETS_MAX, ROUTERS_MAX};
+use crate::limits::{FLOODED_WEIGHT, MESSAGE_OCTETS_MAX, ROUTERS_MAX};
 use crate::router_id::RouterId;
 use crate::set::RouterIndex;
 
@@ -24,7 +24,7 @@ impl Network {
         if let Err((condition, reason)) = self.hear(link, &neighbour, message, now_ns) {
             self.close(link, condition, reason, now_ns);
         }
-        self.handle_time(now_ns);
+        self.go_on(now_ns);
     }
 
     /// Does what a message says.
@@ -41,10 +41,7 @@ impl Network {
         if message.len() > MESSAGE_OCTETS_MAX {
             return Err((Condition::MessageSizeExceeded, "a control message is too large".to_owned()));
         }
-        if !self.links.count(link, now_ns) {
-            let reason = "more control messages come over this connection than routers have to say";
-            return Err((Condition::ResourceLimitExceeded, reason.to_owned()));
-        }
+        self.count(link, 1, now_ns)?;
         let me = self.config.id.clone();
         let envelope = Envelope::read(message, &me).map_err(|error| (Condition::DecodeError, error.to_string()))?;
         if !envelope.is_traced(neighbour) {
@@ -52,6 +49,9 @@ impl Network {
             return Err((Condition::NotAllowed, reason));
         }
         let class = envelope.to.as_ref().map(|to| to.class());
+        if class == Some(Class::Topological) {
+            self.count(link, FLOODED_WEIGHT - 1, now_ns)?;
+        }
         let is_for_this = matches!(class, Some(Class::Local | Class::Topological));
         if is_for_this {
             match decode(message) {
@@ -69,6 +69,16 @@ impl Network {
         }
         self.relay(link, &envelope);
         Ok(())
+    }
+
+    /// Counts what comes over a link.
+    ///
+    /// # Errors
+    /// When it is too much: why the connection ends.
+    fn count(&mut self, link: LinkId, messages: u32, now_ns: u64) -> Result<(), (Condition, String)> {
+        let reason = "more control messages come over this connection than routers have to say";
+        let is_bearable = self.links.count(link, messages, now_ns);
+        if is_bearable { Ok(()) } else { Err((Condition::ResourceLimitExceeded, reason.to_owned())) }
     }
 
     /// Passes a message over that says what cannot be so.
@@ -184,7 +194,7 @@ impl Network {
         // A neighbour itself knows best which of its lives this is.
         let life = self.routers.get(index).map_or(Life::Same, |router| router.life(instance));
         self.enter_life(index, life, instance, now_ns);
-        self.reconcile(now_ns);
+        self.reconcile([index], now_ns);
     }
 
     fn hear_advertisement(&mut self, index: RouterIndex, link_state: u64, addresses: u64, now_ns: u64) {

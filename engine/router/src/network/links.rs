@@ -1,6 +1,7 @@
 //! Control links to neighbours: who is at the other end, and when it was heard.
 //!
-//! Guarantees: there are at most `LINKS_MAX`; each brings at most `LINK_MESSAGES_MAX` messages a second.
+//! Guarantees: there are at most `LINKS_MAX`; each brings at most `LINK_MESSAGES_MAX` messages a second,
+//! or as many fewer as some count for more.
 
 use std::collections::BTreeMap;
 
@@ -60,13 +61,13 @@ impl Links {
         self.links.keys().copied().collect()
     }
 
-    /// A message comes; gives whether it is not too much.
-    pub fn count(&mut self, id: LinkId, now_ns: u64) -> bool {
+    /// So many messages come; gives whether that is not too much.
+    pub fn count(&mut self, id: LinkId, messages: u32, now_ns: u64) -> bool {
         let Some(link) = self.links.get_mut(&id) else { return true };
         if now_ns >= link.second_ns + SECOND_NS {
             (link.second_ns, link.messages) = (now_ns, 0);
         }
-        link.messages += 1;
+        link.messages = link.messages.saturating_add(messages);
         link.messages <= LINK_MESSAGES_MAX
     }
 

@@ -8,8 +8,8 @@
 //! 3. A neighbour that says what cannot be so loses its connection, and nobody else does. What came through it from afar is passed over.
 //! 4. Memory is bounded by `limits`, and what waits to be polled by what one input makes.
 //!
-//! Its host calls `handle_*`, then polls actions until there are none, and calls `handle_time` at `deadline` at the latest. Times are
-//! nanoseconds of a clock that does not go back.
+//! Its host calls `handle_*`, then polls actions until there are none, and calls `handle_time` at `deadline`, once it has handed over what has
+//! come by then. Times are nanoseconds of a clock that does not go back.
 //!
 //! Not here: what control messages do (`hearing.rs`), and messages of clients (`table`, `forward`).
 
@@ -101,8 +101,8 @@ impl Network {
 
     /// A connection is gone.
     pub fn handle_link_lost(&mut self, link: LinkId, now_ns: u64) {
-        if self.links.remove(link).is_some() {
-            self.reconcile(now_ns);
+        if let Some(lost) = self.links.remove(link) {
+            self.reconcile(self.routers.find(&lost.neighbour), now_ns);
         }
         self.handle_time(now_ns);
     }
@@ -120,10 +120,16 @@ impl Network {
 
     /// Does what is due.
     pub fn handle_time(&mut self, now_ns: u64) {
-        let timers = self.config.timers;
         if now_ns >= self.schedule.hello_ns {
             self.tick(now_ns);
         }
+        self.go_on(now_ns);
+    }
+
+    /// Does what is due but for forgetting who was not heard: after a message there may be others that have come, and who they are of is not
+    /// known before they are heard.
+    pub(super) fn go_on(&mut self, now_ns: u64) {
+        let timers = self.config.timers;
         if self.own.changed_ns.is_some_and(|changed| now_ns >= changed + timers.gather_ns) {
             self.tell_changes();
         }
@@ -182,9 +188,9 @@ impl Network {
 
     /// Ends a connection for what its peer said.
     pub(super) fn close(&mut self, link: LinkId, condition: Condition, reason: String, now_ns: u64) {
-        self.links.remove(link);
+        let closed = self.links.remove(link);
         self.act(Action::Close { link, condition, reason });
-        self.reconcile(now_ns);
+        self.reconcile(closed.and_then(|closed| self.routers.find(&closed.neighbour)), now_ns);
     }
 
     /// The network is another one: its paths are to be computed.
@@ -196,11 +202,11 @@ impl Network {
         self.schedule.compute_ns.get_or_insert(earliest.max(now_ns));
     }
 
-    /// Has each router be a neighbour whose link is there and was confirmed, and no other.
-    pub(super) fn reconcile(&mut self, now_ns: u64) {
+    /// Has each of these routers be a neighbour if its link is there and was confirmed, and else none.
+    pub(super) fn reconcile(&mut self, routers: impl IntoIterator<Item = RouterIndex>, now_ns: u64) {
         let since_ns = now_ns.saturating_sub(self.config.timers.hello_age_ns);
         let mut has_changed = false;
-        for index in RouterIndex::all() {
+        for index in routers {
             let Some(router) = self.routers.get_mut(index) else { continue };
             let good = self.links.confirmed(&router.id, router.link, since_ns);
             let before = std::mem::replace(&mut router.link, good.map(|(link, _)| link));
@@ -227,7 +233,7 @@ impl Network {
     fn tick(&mut self, now_ns: u64) {
         let timers = self.config.timers;
         self.schedule.hello_ns = now_ns + timers.hello_ns;
-        self.reconcile(now_ns);
+        self.reconcile(RouterIndex::all(), now_ns);
         if self.routers.age(now_ns.saturating_sub(timers.link_state_age_ns)) {
             self.note_change(now_ns);
         }

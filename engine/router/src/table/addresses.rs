@@ -2,21 +2,24 @@
 //!
 //! Guarantees:
 //! 1. An address is there as long as it has a consumer here or at another router; there are at most `ADDRESSES_MAX`, and at most
-//!    `ROUTER_ADDRESSES_MAX` of one router. What is beyond is passed over and counted.
-//! 2. What is given out as a view does not change; a change behind it copies the bucket that it is in, and where the others are.
+//!    `ROUTER_ADDRESSES_MAX` of one router, of which `LINK_ROUTES_MAX` are link routes. What is beyond is passed over and counted.
+//! 2. What is given out as a view does not change; a change behind it copies its address and the way to it, whatever else there is.
 //! 3. A consumer comes and goes at a cost that does not depend on how many its address has, but for that copy.
+//! 4. What a router says costs by what it says and what it had said before, whatever others have.
 //!
 //! Not here: who is told of addresses of this node (`network`), which the caller does with what `add` and `remove` say.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
+use std::hash::BuildHasher as _;
 use std::sync::Arc;
 
 use super::address::{Address, Consumer, ConsumerId};
 use super::rules::Rules;
-use super::view::{BUCKETS, Bucket, LinkRoutes, Seeded, Table, pattern_of};
+use super::trie::Trie;
+use super::view::{LinkRoutes, Seeded, Table, pattern_of};
 use crate::address::{Class, Key};
 use crate::control::{Announced, Changes};
-use crate::limits::{ADDRESSES_MAX, ROUTER_ADDRESSES_MAX, ROUTERS_MAX};
+use crate::limits::{ADDRESSES_MAX, LINK_ROUTES_MAX, ROUTER_ADDRESSES_MAX, ROUTERS_MAX};
 use crate::network::Routes;
 use crate::numbers::Numbered;
 use crate::set::{RouterIndex, RouterSet};
@@ -43,7 +46,7 @@ pub struct Addresses {
     /// Where consumers are among those of their addresses, by the addresses' numbers.
     places: Numbered<(u32, ConsumerId), usize>,
     /// Addresses of each router, by its number.
-    by_router: Vec<usize>,
+    by_router: Vec<HashSet<Key, Seeded>>,
     /// Numbers that are free below the highest that was given.
     free: Vec<u32>,
     numbers: u32,
@@ -59,15 +62,13 @@ impl Addresses {
     #[must_use]
     pub fn new(rules: Arc<Rules>, seed: u64) -> Self {
         let seeded = Seeded(seed);
-        let bucket = Arc::new(Bucket::with_hasher(seeded));
         let link_routes = [Arc::new(LinkRoutes::default()), Arc::new(LinkRoutes::default())];
-        let table =
-            Table { buckets: Arc::new(vec![bucket; BUCKETS]), seeded, link_routes, rules, routes: Arc::default() };
+        let table = Table { trie: Trie::default(), seeded, link_routes, rules, routes: Arc::default() };
         Self {
             table,
             count: 0,
             places: Numbered::default(),
-            by_router: vec![0; ROUTERS_MAX],
+            by_router: vec![HashSet::with_hasher(seeded); ROUTERS_MAX],
             free: Vec::new(),
             numbers: 0,
             link_routes: BTreeSet::new(),
@@ -150,121 +151,111 @@ impl Addresses {
         if is_last { Change::Last } else { Change::None }
     }
 
-    /// A router's addresses changed.
-    pub fn learn(&mut self, router: RouterIndex, changes: Changes) {
-        match changes {
-            Changes::Since { added, deleted } => {
-                deleted.iter().for_each(|key| self.forget_address(router, key));
-                added.into_iter().for_each(|announced| self.learn_address(router, &announced));
-            }
+    /// A router's addresses changed; gives those that are not as they were.
+    pub fn learn(&mut self, router: RouterIndex, changes: Changes) -> Vec<Key> {
+        let (mut changed, added) = match changes {
+            Changes::Since { added, deleted } => (deleted, added),
             Changes::All(all) => {
-                let is_kept: BTreeSet<&Key> = all.iter().map(|announced| &announced.key).collect();
-                self.forget_but(router, &is_kept);
-                all.iter().for_each(|announced| self.learn_address(router, announced));
+                let mut is_kept = HashSet::with_capacity_and_hasher(all.len(), self.table.seeded);
+                is_kept.extend(all.iter().map(|announced| &announced.key));
+                (self.of_router(router, |key| !is_kept.contains(key)), all)
             }
-        }
+        };
+        changed.retain(|key| self.forget_address(router, key));
+        changed.extend(added.into_iter().filter_map(|announced| self.learn_address(router, announced)));
+        changed
     }
 
-    /// A router has no addresses any more.
-    pub fn forget(&mut self, router: RouterIndex) {
-        self.forget_but(router, &BTreeSet::new());
+    /// A router has no addresses any more; gives those that it had.
+    pub fn forget(&mut self, router: RouterIndex) -> Vec<Key> {
+        self.learn(router, Changes::All(Vec::new()))
     }
 
     /// Asserts what must hold between two changes.
     pub fn check(&self) {
         let mut by_router = vec![0; ROUTERS_MAX];
         let (mut count, mut numbers) = (0, BTreeSet::new());
-        for (place, bucket) in self.table.buckets.iter().enumerate() {
-            for (key, address) in bucket.iter() {
-                assert_eq!(self.table.bucket(key), place, "{key:?} is where it is looked for");
-                assert!(address.is_wanted(), "somebody wants {key:?}");
-                assert!(numbers.insert(address.number), "the number of {key:?} is its own");
-                address.routers.iter().for_each(|router| {
-                    by_router.iter_mut().skip(router.number()).take(1).for_each(|count| *count += 1)
-                });
-                count += 1;
+        for (key, address) in self.table.iter() {
+            assert_eq!(self.table.find(key).map(|found| found.number), Some(address.number), "{key:?} is found");
+            assert!(address.is_wanted(), "somebody wants {key:?}");
+            assert!(numbers.insert(address.number), "the number of {key:?} is its own");
+            for (router, known) in by_router.iter_mut().zip(&self.by_router).enumerate() {
+                let has = RouterIndex::new(router).is_some_and(|router| address.routers.contains(router));
+                assert_eq!(known.1.contains(key), has, "what a router has is known by router, too");
+                *known.0 += usize::from(has);
             }
+            count += 1;
         }
-        assert_eq!((count, &by_router), (self.count, &self.by_router), "what is counted is there");
+        let known: Vec<usize> = self.by_router.iter().map(HashSet::len).collect();
+        assert_eq!((count, by_router), (self.count, known), "what is counted is there");
         assert_eq!(self.free.len() + count, self.numbers as usize, "each number is used or free");
     }
 
-    fn learn_address(&mut self, router: RouterIndex, announced: &Announced) {
-        let known = self.by_router.get(router.number()).copied().unwrap_or(ROUTER_ADDRESSES_MAX);
-        let is_known = self.table.find(&announced.key).is_some_and(|address| address.routers.contains(router));
-        if is_known {
-            return;
+    /// Addresses of a router that are so.
+    fn of_router(&self, router: RouterIndex, is_so: impl Fn(&Key) -> bool) -> Vec<Key> {
+        let known = self.by_router.get(router.number()).into_iter().flatten();
+        known.filter(|key| is_so(key)).cloned().collect()
+    }
+
+    /// A router has an address; gives that if it is new and there is room for it.
+    fn learn_address(&mut self, router: RouterIndex, announced: Announced) -> Option<Key> {
+        let Announced { key, treatment } = announced;
+        let known = self.by_router.get(router.number())?;
+        if known.contains(&key) {
+            return None;
         }
+        let is_link_route_too_many =
+            key.class().is_of_links() && self.link_routes.len() >= LINK_ROUTES_MAX && !self.link_routes.contains(&key);
+        let has_room = known.len() < ROUTER_ADDRESSES_MAX && !is_link_route_too_many;
         let insert = |address: &mut Address| {
             address.routers.insert(router);
         };
-        let has_room = known < ROUTER_ADDRESSES_MAX;
-        let is_learned = has_room && self.edit(&announced.key, announced.treatment, insert).is_some();
-        self.passed_over += u64::from(!is_learned);
-        self.count_router(router, usize::from(is_learned), 0);
+        if !has_room || self.edit(&key, treatment, insert).is_none() {
+            self.passed_over += 1;
+            return None;
+        }
+        self.by_router.get_mut(router.number())?.insert(key.clone());
+        Some(key)
     }
 
-    fn forget_address(&mut self, router: RouterIndex, key: &Key) {
-        if self.table.find(key).is_some_and(|address| address.routers.contains(router)) {
+    /// A router has an address no more; gives whether it had.
+    fn forget_address(&mut self, router: RouterIndex, key: &Key) -> bool {
+        let Some(known) = self.by_router.get_mut(router.number()) else { return false };
+        let was_known = known.remove(key);
+        if known.is_empty() {
+            // What had a million of them is not kept for one that has none.
+            *known = HashSet::with_hasher(self.table.seeded);
+        }
+        if was_known {
             self.edit(key, None, |address| {
                 address.routers.remove(router);
             });
-            self.count_router(router, 0, 1);
         }
-    }
-
-    /// Forgets all addresses of a router but some: a walk through the table, which copies the buckets that they are in once.
-    fn forget_but(&mut self, router: RouterIndex, kept: &BTreeSet<&Key>) {
-        let is_gone = |key: &Key, address: &Address| address.routers.contains(router) && !kept.contains(key);
-        let mut fewer = 0;
-        for place in 0..BUCKETS {
-            let known = self.table.buckets.get(place).into_iter().flat_map(|bucket| bucket.iter());
-            if !known.into_iter().any(|(key, address)| is_gone(key, address)) {
-                continue;
-            }
-            let Some(bucket) = Arc::make_mut(&mut self.table.buckets).get_mut(place) else { continue };
-            Arc::make_mut(bucket).retain(|key, address| {
-                if !is_gone(key, address) {
-                    return true;
-                }
-                fewer += 1;
-                Arc::make_mut(address).routers.remove(router);
-                let is_wanted = address.is_wanted();
-                if !is_wanted {
-                    self.free.push(address.number);
-                    self.count -= 1;
-                    self.has_new_link_routes |= self.link_routes.remove(key);
-                }
-                is_wanted
-            });
-        }
-        self.count_router(router, 0, fewer);
-    }
-
-    fn count_router(&mut self, router: RouterIndex, more: usize, fewer: usize) {
-        if let Some(count) = self.by_router.get_mut(router.number()) {
-            *count = *count + more - fewer;
-        }
+        was_known
     }
 
     /// Changes an address, which is made if it is missing and goes if nobody wants it then; gives its distribution, or nothing if there
     /// is no room for it.
     fn edit(&mut self, key: &Key, hint: Option<Treatment>, change: impl FnOnce(&mut Address)) -> Option<Treatment> {
-        let is_new = self.table.find(key).is_none();
+        let hash = self.table.seeded.hash_one(key);
+        let is_new = self.table.trie.find(hash, key).is_none();
         if is_new && self.count >= ADDRESSES_MAX {
             return None;
         }
         let made = is_new.then(|| Arc::new(self.make(key, hint)));
-        let place = self.table.bucket(key);
-        let bucket = Arc::make_mut(Arc::make_mut(&mut self.table.buckets).get_mut(place)?);
-        bucket.extend(made.map(|made| (key.clone(), made)));
-        let address = Arc::make_mut(bucket.get_mut(key)?);
-        change(address);
-        let treatment = address.treatment;
-        if !address.is_wanted() {
-            self.free.push(address.number);
+        let (treatment, gone) = self.table.trie.edit(hash, key, |slot| {
+            let address = Arc::make_mut(made.or_else(|| slot.take()).map(|address| slot.insert(address))?);
+            change(address);
+            let gone = (!address.is_wanted()).then_some(address.number);
+            let treatment = address.treatment;
+            if gone.is_some() {
+                *slot = None;
+            }
+            Some((treatment, gone))
+        })?;
+        if let Some(number) = gone {
+            self.free.push(number);
             self.count -= 1;
-            bucket.remove(key);
             self.has_new_link_routes |= self.link_routes.remove(key);
         }
         Some(treatment)

@@ -3,6 +3,7 @@
 mod address;
 mod addresses;
 mod rules;
+mod trie;
 mod view;
 
 pub use address::{Address, Consumer, ConsumerId, Place};

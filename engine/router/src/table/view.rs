@@ -1,24 +1,18 @@
 //! The table as whoever forwards messages has it: one value for all shards, which does not change.
 //!
-//! Guarantees: finding an address costs two hashes and a look into a bucket, and allocates nothing; a copy shares all of it.
+//! Guarantees: finding an address costs one hash and a way through a tree, and allocates nothing; a copy shares all of it.
 
-use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
 use super::address::{Address, Consumer};
 use super::rules::Rules;
+use super::trie::Trie;
 use crate::address::{Class, Key, Phase};
 use crate::matching::{Pattern, Tree};
 use crate::network::{LinkId, Routes};
 use crate::treatment::Treatment;
-
-/// Buckets of a table: with a million addresses each has a thousand, which one change copies.
-pub(super) const BUCKETS: usize = 1024;
-
-/// Some of the addresses.
-pub(super) type Bucket = HashMap<Key, Arc<Address>, Seeded>;
 
 /// Hashes with a seed of the node, so that nobody outside can choose addresses that meet.
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +34,7 @@ pub(super) type LinkRoutes = Tree<Key>;
 /// Who wants messages of which address, and where other routers are.
 #[derive(Clone, Debug)]
 pub struct Table {
-    pub(super) buckets: Arc<Vec<Arc<Bucket>>>,
+    pub(super) trie: Trie,
     pub(super) seeded: Seeded,
     /// Of senders and of receivers.
     pub(super) link_routes: [Arc<LinkRoutes>; 2],
@@ -49,21 +43,15 @@ pub struct Table {
 }
 
 impl Table {
-    /// The bucket that a key belongs to.
-    pub(super) fn bucket(&self, key: &Key) -> usize {
-        // By high bits: the bucket itself goes by low ones.
-        usize::try_from(self.seeded.hash_one(key) >> 32).unwrap_or_default() % BUCKETS
-    }
-
     /// An address that somebody wants messages of.
     #[must_use]
     pub fn find(&self, key: &Key) -> Option<&Arc<Address>> {
-        self.buckets.get(self.bucket(key))?.get(key)
+        self.trie.find(self.seeded.hash_one(key), key)
     }
 
     /// All addresses, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (&Key, &Address)> {
-        self.buckets.iter().flat_map(|bucket| bucket.iter()).map(|(key, address)| (key, &**address))
+        self.trie.iter().map(|(key, address)| (key, &**address))
     }
 
     /// What holds for addresses.

@@ -108,6 +108,7 @@ impl Scene {
             self.now = until.min(self.now + SECOND);
             let hello = Control { id: id("H"), body: Body::Hello { instance: Some(1), seen: vec![id("A")] } };
             self.router.handle_message(HONEST, &hello.encode(&Destination::Neighbours), self.now);
+            self.router.handle_time(self.now);
             self.act();
         }
     }

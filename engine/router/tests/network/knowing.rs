@@ -4,7 +4,7 @@
 use engine_message::Condition;
 use engine_router::address::Class;
 use engine_router::control::{Announced, Body, Changes, Control, Destination, LinkState};
-use engine_router::limits::{LINK_MESSAGES_MAX, ROUTERS_MAX};
+use engine_router::limits::{FLOODED_WEIGHT, LINK_MESSAGES_MAX, ROUTERS_MAX};
 use engine_router::network::{Action, LinkId, Network, Notice};
 
 use crate::world::{SECOND, World, id, key, network};
@@ -136,6 +136,32 @@ impl Alone {
 }
 
 #[test]
+fn whoever_has_spoken_while_something_long_was_read_is_not_silent() {
+    const OTHER: LinkId = LinkId(8);
+    let mut alone = Alone::new();
+    alone.router.handle_link(OTHER, id("M"), 1, 0);
+    let hello = |name: &str| {
+        let body = Body::Hello { instance: Some(1), seen: vec![id("A")] };
+        Control { id: id(name), body }.encode(&Destination::Neighbours)
+    };
+    alone.router.handle_message(OTHER, &hello("M"), 0);
+    alone.actions();
+    let is_lost = |alone: &mut Alone| {
+        alone.actions().iter().any(|action| matches!(action, Action::Notice(Notice::NeighbourLost(_))))
+    };
+    // Both have spoken in time, which is heard only ten seconds later, one after the other.
+    let late = 10 * SECOND;
+    alone.router.handle_message(LINK, &hello("N"), late);
+    assert!(!is_lost(&mut alone), "what M says is not heard yet");
+    alone.router.handle_message(OTHER, &hello("M"), late);
+    alone.router.handle_time(late);
+    assert!(!is_lost(&mut alone), "both were heard");
+    alone.router.handle_time(late + 4 * SECOND);
+    assert!(is_lost(&mut alone), "they are silent");
+    alone.router.check();
+}
+
+#[test]
 fn a_neighbour_that_says_what_cannot_be_so_loses_its_connection() {
     let hello = |id: &str| Control { id: self::id(id), body: Body::Hello { instance: None, seen: Vec::new() } };
     let ends = |message: &[u8]| {
@@ -194,6 +220,16 @@ fn what_comes_from_afar_is_passed_over_and_endless_messages_are_not() {
         endless.say("N", Body::LinkStateRequest, &Destination::Router(id("A")));
         assert!(count <= LINK_MESSAGES_MAX, "it goes on for ever");
     }
+    assert_eq!(count, LINK_MESSAGES_MAX);
+    // What is for all others costs them, too.
+    let (mut count, mut flooding) = (0, Alone::new());
+    while flooding.end().is_none() {
+        count += 1;
+        flooding.say("N", Body::AddressRequest { known: 0 }, &Destination::All);
+        assert!(count <= LINK_MESSAGES_MAX, "it goes on for ever");
+    }
+    // Before them there was a HELLO.
+    assert_eq!(count, LINK_MESSAGES_MAX / FLOODED_WEIGHT);
 }
 
 #[test]
@@ -212,6 +248,7 @@ fn a_table_of_forged_routers_stays_bounded_and_is_forgotten() {
     for second in 1..=5 {
         alone.now = second * SECOND;
         alone.say("N", Body::Hello { instance: Some(1), seen: vec![id("A")] }, &Destination::Neighbours);
+        alone.router.handle_time(alone.now);
     }
     assert_eq!(alone.router.known().count(), 2, "this one and its neighbour");
 }

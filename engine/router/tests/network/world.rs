@@ -105,8 +105,8 @@ impl World {
                 }
             }
             Action::Close { condition, reason, .. } => self.closed.push((name.to_owned(), condition, reason)),
-            Action::Learned { router, changes } => self.table(name).learn(router, changes),
-            Action::Forgotten { router } => self.table(name).forget(router),
+            Action::Learned { router, changes } => drop(self.table(name).learn(router, changes)),
+            Action::Forgotten { router } => drop(self.table(name).forget(router)),
             Action::Notice(notice) => self.notices.push((name.to_owned(), notice)),
             Action::Routes => {
                 let routes = Arc::clone(self.router(name).routes());

@@ -211,10 +211,10 @@ impl World {
                 }
                 Action::Learned { router, changes } => {
                     if self.fault != Fault::ChangesLost || !self.chance.one_in(4) {
-                        self.nodes[number].table.learn(router, changes);
+                        let _ = self.nodes[number].table.learn(router, changes);
                     }
                 }
-                Action::Forgotten { router } => self.nodes[number].table.forget(router),
+                Action::Forgotten { router } => drop(self.nodes[number].table.forget(router)),
                 Action::Routes => {
                     if self.fault != Fault::RoutesKept || !self.chance.one_in(3) {
                         let routes = Arc::clone(self.nodes[number].network.routes());

@@ -3,8 +3,10 @@
 use bytes::Bytes;
 use engine_core::command::{Between, Carries, Command, ConsumerSpec, Passage, ProducerSpec};
 use engine_core::key::LinkKey;
+use engine_core::message::Message;
 use engine_message::Condition;
 use engine_router::Treatment;
+use engine_routing::limits::UNHEARD_OCTETS_MAX;
 use engine_routing::{Note, Order};
 
 use crate::world::World;
@@ -68,6 +70,28 @@ fn what_is_said_waits_for_credit_and_a_neighbour_that_takes_nothing_loses_its_co
     let refusal = world.seen[&out].refused.as_ref().expect("it ends");
     assert_eq!(refusal.condition, Condition::ResourceLimitExceeded.as_str());
     assert!(matches!(world.noted(0).pop(), Some(Note::Parted { .. })));
+}
+
+#[test]
+fn a_neighbour_has_one_link_to_speak_over_and_what_nobody_has_heard_is_bounded() {
+    let mut world = World::new(1, Treatment::Balanced);
+    let speaks = from(&mut world, Carries::Control);
+    let second = from(&mut world, Carries::Control);
+    let refusal = world.seen[&second].refused.as_ref().expect("it is refused");
+    assert_eq!(refusal.condition, Condition::NotAllowed.as_str());
+    let hears = to(&mut world, Carries::Control);
+    let Some(Note::Joined { link, .. }) = world.noted(0).pop() else { panic!("it is there") };
+    let said = Bytes::from(vec![0; UNHEARD_OCTETS_MAX / 4]);
+    let say = |world: &mut World, number| world.send_message(speaks, number, Message::new(said.clone()));
+    (0..4).for_each(|number| say(&mut world, number));
+    assert!(world.seen[&hears].refused.is_none(), "so much may wait");
+    assert_eq!(world.noted(0).len(), 4);
+    world.order(0, Order::Heard { link });
+    say(&mut world, 4);
+    assert!(world.seen[&hears].refused.is_none(), "there was room for one that was heard");
+    say(&mut world, 5);
+    let refusal = world.seen[&hears].refused.as_ref().expect("it ends");
+    assert_eq!(refusal.condition, Condition::ResourceLimitExceeded.as_str());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A figure of the table, what it is held against, and how both are printed.
+//! A figure of a table, what it is held against, and how both are printed.
 
 use std::io;
 
@@ -62,6 +62,13 @@ impl Figure {
     /// The same, with a remark.
     pub fn remarked(self, remark: String) -> Self {
         Self { remark, ..self }
+    }
+
+    /// The same, with the least and the most of what it is the median of.
+    pub fn spread(self, values: &[f64]) -> Self {
+        let (least, most) =
+            values.iter().fold((f64::INFINITY, 0.0_f64), |(least, most), value| (least.min(*value), most.max(*value)));
+        self.remarked(format!("{least:.3} to {most:.3}"))
     }
 
     /// Whether it is what it has to be; what could not be measured is not.

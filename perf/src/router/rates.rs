@@ -1,0 +1,71 @@
+//! How many messages a second one pair gets over one router and over two, as shares of what the bare relay takes in the same round.
+
+use std::io;
+
+use super::Options;
+use super::nodes::Row;
+use crate::compare::{median, start_yardstick};
+use crate::figure::{Figure, Target};
+use crate::load::{self, Load};
+use crate::message::Kept;
+use crate::peer::Settle;
+use crate::server::cpu_ns;
+
+/// What a second router may cost: as much again as the first.
+const HOPS_COST: f64 = 2.0;
+
+/// What a round of one way gave.
+#[derive(Default)]
+struct Way {
+    rates: Vec<f64>,
+    shares: Vec<f64>,
+    /// Processor time of all routers for a message, nanoseconds.
+    costs: Vec<f64>,
+}
+
+pub(super) fn measure(options: &Options) -> io::Result<Vec<Figure>> {
+    let mut figures = Vec::new();
+    // Shares that the broker is held to as well (`compare`).
+    for (name, size, target) in [("100 B unsettled", 100, 0.3), ("1 KiB unsettled", 1024, 0.7)] {
+        let (addresses, settle, kept) = (load::queues(1), Settle::Unsettled, Kept::Volatile);
+        let load = Load { addresses, home: None, size, window: 2000, settle, kept, seconds: options.seconds };
+        let (mut relays, mut ways) = (Vec::new(), [Way::default(), Way::default()]);
+        let mut hops = Vec::new();
+        for _ in 0..options.rounds {
+            let relay = start_yardstick(options.cores.core, &[])?;
+            let relayed = options.cores.load(|| load::through_relay(relay.address, &load))?;
+            drop(relay);
+            relays.push(relayed);
+            for (way, row) in ways.iter_mut().zip([Options::one, Options::two]) {
+                way.run(options, &row(options)?, &load, relayed)?;
+            }
+            hops.extend(ways[1].costs.last().zip(ways[0].costs.last()).map(|(two, one)| two / one));
+        }
+        figures.push(Figure::new(name, "bare relay", median(&mut relays), "/s"));
+        for (way, number) in ways.iter_mut().zip(["one router", "two routers"]) {
+            let case = format!("{name}, {number}");
+            let target = if number == "one router" { Target::AtLeast(target) } else { Target::None };
+            figures.push(Figure::new(&case, "rate", median(&mut way.rates), "/s").spread(&way.rates));
+            figures.push(
+                Figure::new(&case, "of the relay", median(&mut way.shares), "").held_to(target).spread(&way.shares),
+            );
+            figures.push(Figure::new(&case, "processor a message", median(&mut way.costs), "ns").spread(&way.costs));
+        }
+        let hops = Figure::new(name, "processor, two to one", median(&mut hops), "").spread(&hops);
+        figures.push(hops.held_to(Target::AtMost(HOPS_COST)));
+    }
+    Ok(figures)
+}
+
+impl Way {
+    fn run(&mut self, options: &Options, row: &Row, load: &Load, relayed: f64) -> io::Result<()> {
+        let cpu = || row.pids().into_iter().map(cpu_ns).sum::<u64>();
+        let before = cpu();
+        let rate = options.cores.load(|| load::pairs_over(row.ends(), load))?;
+        // All that went through, the warm-up included.
+        self.costs.push((cpu() - before) as f64 / (rate * load.seconds));
+        self.rates.push(rate);
+        self.shares.push(rate / relayed);
+        Ok(())
+    }
+}
