@@ -26,15 +26,16 @@ pub fn layers(transport: Transport) -> Layers {
 /// The largest message that is taken where so much was asked for, octets.
 pub fn max_message_size(config: &Config, wanted: u64) -> u64 {
     // What passes through a router is never there as a whole.
-    if config.storage.enabled || config.router.enabled { wanted } else { wanted.min(IN_MEMORY_MAX) }
+    if config.storage.enabled || !config.keeps_some() { wanted } else { wanted.min(IN_MEMORY_MAX) }
 }
 
 /// Size beyond which a message in several frames goes through a file, or begins to leave a router, octets.
 pub fn stream_above(config: &Config) -> u64 {
-    match (config.router.enabled, config.storage.enabled) {
-        (true, _) => THROUGH_ABOVE,
-        (false, true) => LARGE_ABOVE,
-        (false, false) => u64::MAX,
+    match (config.keeps_some(), config.storage.enabled) {
+        (false, _) => THROUGH_ABOVE,
+        (true, true) => LARGE_ABOVE,
+        // Without files what is kept is there as a whole, and on the same connections what passes.
+        (true, false) => u64::MAX,
     }
 }
 

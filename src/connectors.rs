@@ -1,16 +1,21 @@
 //! Connectors of the configuration, as the shells are told of them.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
+use engine_router::auto_links::QUEUES;
 use node_shell::{ConnectorConfig, Endpoint, Host, Role, Timing};
 
 use crate::amqp;
-use crate::config::{self, Config, ConnectTo, Connector, Resolved};
+use crate::config::{self, Config, ConnectTo, Connector, ListenAt, Listener, Resolved, Sasl};
+use crate::listeners::{self, Judging};
 
 /// All of them.
 pub fn of(resolved: &Resolved) -> Vec<Arc<ConnectorConfig>> {
     let connectors = resolved.config.connectors.iter().zip(&resolved.connectors);
-    connectors.map(|(connector, to)| Arc::new(one(&resolved.config, connector, to))).collect()
+    let has_own = resolved.config.auto_links.iter().any(|link| link.stored);
+    let own = has_own.then(|| Arc::new(to_queues(&resolved.config)));
+    connectors.map(|(connector, to)| Arc::new(one(&resolved.config, connector, to))).chain(own).collect()
 }
 
 /// How many of their endpoints have a name that is to be looked up.
@@ -53,7 +58,21 @@ pub fn one(config: &Config, connector: &Connector, to: &ConnectTo) -> ConnectorC
             retry_min_ns: ns(connector.retry_min_ms),
             retry_max_ns: ns(connector.retry_max_ms),
         },
+        own: None,
     }
+}
+
+/// The one whose connection leads to queues of the node: its other end is like a client's.
+fn to_queues(config: &Config) -> ConnectorConfig {
+    let to = ConnectTo { tls: None, credentials: None };
+    let (name, role) = (QUEUES.to_owned(), config::Role::RouteContainer);
+    let connector = Connector { name, role, idle_timeout_ms: 0, ..Connector::default() };
+    let listener = Listener { name: QUEUES.to_owned(), sasl: Sasl::None, idle_timeout_ms: 0, ..Listener::default() };
+    let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+    let at = ListenAt { addresses: vec![nowhere], tls: None };
+    let own = listeners::one(config, (u32::MAX, &listener), (&at, nowhere), Judging::None);
+    let endpoints = [Endpoint { host: Host::Address(nowhere.ip()), port: 0 }].into();
+    ConnectorConfig { endpoints, own: Some(Arc::new(own)), ..one(config, &connector, &to) }
 }
 
 /// Who is at the other end of connections of a listener, or of a connector.

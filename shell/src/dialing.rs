@@ -15,6 +15,7 @@ use engine_rt::{Interest, Permit, Socket, monotonic_ns, shortage_advice};
 
 use crate::connection::{Conn, Origin};
 use crate::connectors::{self, Attempt, ConnectorConfig, Fault, Line, News, Order};
+use crate::listener::OWN_PEER;
 use crate::parting::Ended;
 use crate::post::Resolve;
 use crate::protocol::Protocol;
@@ -110,7 +111,15 @@ impl Shell {
         let permit = self.config.connections.take();
         let permit = permit.ok_or("the limit on open files leaves no connection (ulimit -n)")?;
         let told = |error: std::io::Error| format!("{error}{}", shortage_advice(&error));
-        let socket = Socket::start_connect(address).map_err(told)?;
+        let own = self.connectors.get_mut(number).and_then(|one| one.config.own.clone());
+        let socket = match own {
+            Some(listener) => {
+                let (here, there) = Socket::pair().map_err(told)?;
+                self.add(there, listener);
+                here
+            }
+            None => Socket::start_connect(address).map_err(told)?,
+        };
         self.readiness.add(socket.as_raw_fd(), connectors::token(number, attempt), Interest::Write).map_err(told)?;
         if let Some(one) = self.connectors.get_mut(number) {
             one.line = Line::Dialled(socket, permit);
@@ -163,7 +172,7 @@ impl Shell {
         let protocol = Protocol::Amqp(
             Bind::connect(Arc::clone(&config.amqp), caller, now_ns).with_link_capacity(config.link_capacity),
         );
-        let peer = socket.peer_addr().map(|address| address.to_string()).unwrap_or_default();
+        let peer = socket.peer_addr().map_or_else(|| OWN_PEER.to_owned(), |address| address.to_string());
         let fd = socket.as_raw_fd();
         let mut conn = Conn::new(socket, permit, transport, Origin::Connector(number, Arc::clone(&config)), peer);
         conn.raw_out.buffer().append(&mut hello);

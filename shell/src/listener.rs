@@ -8,6 +8,9 @@ use amqp_proto::Config;
 use crate::role::Role;
 use crate::transport::{Layers, TlsServer};
 
+/// Where the peer is of a connection whose other end is this node's, too.
+pub(crate) const OWN_PEER: &str = "this node";
+
 /// One address to listen on.
 pub struct ListenerConfig {
     /// Of its listener, which may have several addresses: that of no other one before or behind it.

@@ -13,7 +13,7 @@ use engine_rt::{Accepted, Interest, Socket};
 use crate::accepting::Listening;
 use crate::connection::{Conn, Origin};
 use crate::limits::ACCEPT_BURST;
-use crate::listener::ListenerConfig;
+use crate::listener::{ListenerConfig, OWN_PEER};
 use crate::protocol::Protocol;
 use crate::shell::{LISTENER_TOKEN, Shell, token};
 use crate::transport::Transport;
@@ -78,9 +78,10 @@ impl Shell {
         }
     }
 
-    fn add(&mut self, socket: Socket, listener: Arc<ListenerConfig>) {
+    /// A connection came to a listener.
+    pub(crate) fn add(&mut self, socket: Socket, listener: Arc<ListenerConfig>) {
         let Ok(transport) = Transport::accept(listener.layers, listener.tls.as_ref()) else { return };
-        let peer = socket.peer_addr().map(|address| address.to_string()).unwrap_or_default();
+        let peer = socket.peer_addr().map_or_else(|| OWN_PEER.to_owned(), |address| address.to_string());
         let (amqp, capacity, peer_kind) = (Arc::clone(&listener.amqp), listener.link_capacity, listener.role.peer());
         let Some(permit) = self.config.connections.take() else {
             return self.refuse_connection(

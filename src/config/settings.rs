@@ -55,6 +55,12 @@ pub struct Config {
 }
 
 impl Config {
+    /// Whether queues of the node keep messages of some addresses.
+    pub fn keeps_some(&self) -> bool {
+        let mut spread = self.routes.iter().map(|route| route.distribution).chain([self.router.distribution]);
+        !self.router.enabled || spread.any(|distribution| distribution == Distribution::Stored)
+    }
+
     /// Whether a connection is to lead to another router, or may come to: then the node is one of a network.
     pub fn has_neighbours(&self) -> bool {
         let roles = self.listeners.iter().map(|listener| listener.role);
@@ -374,6 +380,8 @@ area! {
         connection: Option<String> = None => told("none");
         /// instead of that: the name that the peer gives itself, its container-id
         container: Option<String> = None => told("none");
+        /// instead of both: whether it leads to a queue of this node, whose distribution is `stored`
+        stored: bool = false;
         /// name of the peer's node
         node: Option<String> = None => told("the address");
         /// phase of the address

@@ -225,4 +225,72 @@ fn what_contradicts_itself_is_told_before_the_start() {
         &format!("{ORDERS}[[link_routes]]\nprefix = \"orders\"\nstored = true\nadd_prefix = \"x\"\n"),
         &["add_prefix", "leave"],
     );
+    let link = "[[auto_links]]\naddress = \"other\"\ndirection = \"in\"\nstored = true\n";
+    refused(&format!("{ORDERS}{link}"), &["\"other\"", "is routed here"]);
+    refused(&format!("{ORDERS}{}connection = \"x\"\n", link.replace("other", "orders")), &["stored = true"]);
+}
+
+#[test]
+fn a_queue_is_a_waypoint_of_the_network() {
+    const WAYPOINT: &str = "[[routes]]\nprefix = \"orders\"\ndistribution = \"stored\"\nwaypoint = true\n[[auto_links]]\n\
+                            address = \"orders\"\ndirection = \"out\"\nstored = true\n[[auto_links]]\naddress = \"orders\"\n\
+                            direction = \"in\"\nstored = true\n";
+    for shards in [1, 3] {
+        let [a, b] = places();
+        let one = node_with("A", shards, a, &[], WAYPOINT);
+        let two = node_with("B", shards, b, &[(a, 1)], "[[routes]]\nprefix = \"orders\"\nwaypoint = true\n");
+        let mut far = two.client();
+        far.attach_sender("orders");
+        far.send_accepted(Durable::No, (0..50).map(|number| vec![number]));
+        assert_eq!(messages(&one.broker, "orders"), Some(50), "it is kept, though nobody receives");
+        // At the queue's node clients take it from the queue itself.
+        let mut near = one.client();
+        near.attach_receiver("orders", 10);
+        for number in 0..10 {
+            let (delivery, body) = near.receive();
+            assert_eq!(body, [number]);
+            near.accept(delivery, delivery);
+        }
+        drop(near);
+        let mut taker = two.client();
+        taker.attach_receiver("orders", 40);
+        let taken = (10..50).map(|_| {
+            let (delivery, body) = taker.receive();
+            taker.accept(delivery, delivery);
+            body[0]
+        });
+        let mut got: Vec<u8> = taken.collect();
+        got.sort_unstable();
+        assert_eq!(got, (10..50).collect::<Vec<u8>>(), "each once");
+        wait_for("all to be taken", || (messages(&one.broker, "orders").unwrap_or(0) == 0).then_some(()));
+        // What a receiver there does not take is in the queue again.
+        let mut near = one.client();
+        near.attach_sender("orders");
+        near.send_large(0, Durable::No, 2_000_000, End::Whole);
+        assert_eq!(near.outcome(), (0, 0, None));
+        taker.set_credit(40, 5);
+        assert_eq!(taker.receive_large().1, 2_000_000);
+        drop(taker);
+        wait_for("it to be there again", || (messages(&one.broker, "orders") == Some(1)).then_some(()));
+        let mut near = one.client();
+        near.attach_receiver("orders", 10);
+        assert_eq!(near.receive_large().1, 2_000_000);
+    }
+}
+
+#[test]
+fn without_storage_what_is_stored_is_in_memory() {
+    let config = format!("{SOME}[storage]\nenabled = false\n");
+    let broker = started(2, &config);
+    let mut relay = opened(&broker);
+    relay.attach_sender("");
+    relay.send_large_behind(0, &front_to("orders"), 700_000);
+    assert_eq!(relay.outcome(), (0, 0, None), "it is kept");
+    let mut news = receiver(&broker, "news", 10);
+    relay.send_large_behind(1, &front_to("news"), 700_000);
+    let (delivery, bytes) = news.receive_large();
+    assert_eq!(bytes, 700_000);
+    news.accept(delivery, delivery);
+    assert_eq!(relay.outcome(), (1, 1, None));
+    assert_eq!(receiver(&broker, "orders", 1).receive_large().1, 700_000);
 }

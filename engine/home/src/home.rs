@@ -327,7 +327,8 @@ impl Home {
             return self.engine.owner_of(address);
         }
         let is_of_client = match client.peer {
-            Peer::Client => true,
+            // Who names a phase is on the way to a queue, or from one.
+            Peer::Client => passage.stage.is_none(),
             _ => passage.between.is_none() && self.engine.ends_here(address, half),
         };
         let owner = if is_of_client { self.engine.owner_of(address) } else { ROUTED };

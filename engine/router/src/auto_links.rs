@@ -33,6 +33,9 @@ pub enum Direction {
     Out,
 }
 
+/// The name of the connector whose connection leads to queues of this node: no other one's has brackets.
+pub const QUEUES: &str = "(queues)";
+
 /// Which connections a link is for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Via {
@@ -40,7 +43,7 @@ pub enum Via {
     Name(String),
     /// Those whose container has this id.
     Container(String),
-    /// None: queues of this node.
+    /// That to the queues of this node. Links that pass through whole need none, and end there.
     Stored,
 }
 
@@ -284,7 +287,7 @@ impl Via {
         match self {
             Self::Name(wanted) => *wanted == name,
             Self::Container(wanted) => *wanted == container,
-            Self::Stored => false,
+            Self::Stored => name == QUEUES,
         }
     }
 }

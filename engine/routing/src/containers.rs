@@ -170,7 +170,9 @@ impl Containers {
         let Some(container) = self.connections.get_mut(&connection) else { return Vec::new() };
         let mut notes = Vec::new();
         for route in routes {
-            if !route.via.as_ref().is_some_and(|via| via.is_for(&container.name, &container.id)) {
+            // What leads to queues of this node ends there (`keep`).
+            let via = route.via.as_ref().filter(|via| **via != Via::Stored);
+            if !via.is_some_and(|via| via.is_for(&container.name, &container.id)) {
                 continue;
             }
             let id = ConsumerId::at(shard, IS_CONTAINERS | self.numbered);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use amqp_proto::{Config, Credentials};
 
+use crate::listener::ListenerConfig;
 use crate::role::Role;
 use crate::transport::{Layers, TlsClient};
 
@@ -30,6 +31,8 @@ pub struct ConnectorConfig {
     pub amqp: Arc<Config>,
     /// How long it waits for what.
     pub timing: Timing,
+    /// The other end is this node's, as one of this listener: its endpoint is none.
+    pub own: Option<Arc<ListenerConfig>>,
 }
 
 /// How long a connector waits for what, nanoseconds.

@@ -165,6 +165,7 @@ mod tests {
             credentials: None,
             amqp: Arc::default(),
             timing: Timing { connect_ns: 1000, retry_min_ns: 10, retry_max_ns: 100 },
+            own: None,
         })
     }
 

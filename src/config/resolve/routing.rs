@@ -51,7 +51,7 @@ impl Resolving<'_> {
         let connectors = self.config.connectors.iter().map(|connector| (connector.name.clone(), connector.role));
         let listeners = self.config.listeners.iter().map(|listener| (listener.name.clone(), listener.role));
         let ends: Arc<[(String, Role)]> = connectors.chain(listeners).collect();
-        let auto_links = self.auto_links(&id, &ends).into();
+        let auto_links = self.auto_links((&id, &kept), &ends).into();
         let network = self.network();
         self.roles();
         let mode = match router.mode {
@@ -149,11 +149,18 @@ impl Resolving<'_> {
     }
 
     /// Links that the router attaches itself.
-    fn auto_links(&mut self, id: &RouterId, ends: &[(String, Role)]) -> Vec<auto_links::AutoLink> {
+    fn auto_links(&mut self, (id, rules): (&RouterId, &Rules), ends: &[(String, Role)]) -> Vec<auto_links::AutoLink> {
         let config = self.config;
         let mut links = Vec::new();
         for (index, link) in config.auto_links.iter().enumerate() {
-            let (setting, wrong) = match auto_link(link, (id, ends), links.iter()) {
+            let found = auto_link(link, (id, ends), links.iter()).and_then(|found| {
+                let is_kept = found.via != Via::Stored
+                    || rules.keeping(&found.node, Here { id, mode: Mode::Interior }) == Keeping::Stored;
+                let text =
+                    || format!("{:?} is routed here: add [[routes]] with distribution = \"stored\" for it", found.node);
+                if is_kept { Ok(found) } else { Err(("stored", text())) }
+            });
+            let (setting, wrong) = match found {
                 Ok(found) => {
                     links.push(found);
                     continue;
@@ -334,12 +341,13 @@ pub fn auto_link<'a>(
     let key = resolve(&link.address, phase, here).filter(|key| key.phase().is_some()).ok_or_else(|| {
         ("address", "it names nothing that messages can be routed by: write address = \"NAME\"".to_owned())
     })?;
-    let via = match (&link.connection, &link.container) {
-        (Some(name), None) => via_name(name, ends)?,
-        (None, Some(container)) => Via::Container(container.clone()),
+    let via = match (&link.connection, &link.container, link.stored) {
+        (Some(name), None, false) => via_name(name, ends)?,
+        (None, Some(container), false) => Via::Container(container.clone()),
+        (None, None, true) => Via::Stored,
         _ => {
-            let text = "it is for a connection or for a container: write connection = \"NAME\" (of a connector or listener) \
-                        or container = \"ID\"";
+            let text = "it is for a connection, for a container or for a queue of this node: write connection = \"NAME\" (of a \
+                        connector or listener), container = \"ID\" or stored = true";
             return Err(("connection", text.to_owned()));
         }
     };

@@ -157,5 +157,6 @@ pub fn auto_link(from: &AutoLink) -> settings::AutoLink {
         node: from.external_address.clone(),
         phase: from.phase,
         fallback: from.is_fallback,
+        stored: false,
     }
 }
