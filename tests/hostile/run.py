@@ -520,6 +520,7 @@ def many(count):
 ROUTERS = [f"router-{number}" for number in range(1000)]
 # Encoded once: whoever speaks without end has to be fast.
 SMALL = hello()
+UPDATE = addresses(1, "add", ["M0hostile.endless"])
 QUESTION = control("MAR", (string("have_seq"), long(0)), to="_topo/0/victim/qdrouter.ma")
 # What a neighbour says, and what comes back: a condition, or "served" if it keeps its connection.
 NEIGHBOURS = [
@@ -539,7 +540,7 @@ NEIGHBOURS = [
     ("a neighbour with 20,000 link routes", lambda: [hello(), addresses(1, "exist", [f"Chostile.{number}" for number in range(20_000)])], "served"),
     ("a neighbour's control message of 70 MB", lambda: [hello(), b"\x00\x53\x77\xb0" + struct.pack(">I", 70_000_000) + bytes(70_000_000)], "amqp:link:message-size-exceeded"),
     ("a neighbour's HELLOs without end", lambda: flood(lambda _: SMALL), "amqp:resource-limit-exceeded"),
-    ("a neighbour's updates without end", lambda: flood(lambda number: addresses(number, "add", [f"M0hostile.{number}"])), "amqp:resource-limit-exceeded"),
+    ("a neighbour's updates without end", lambda: flood(lambda _: UPDATE), "amqp:resource-limit-exceeded"),
     ("a neighbour's questions without end", lambda: flood(lambda _: QUESTION), "amqp:resource-limit-exceeded"),
 ]
 ATTACHES = [

@@ -38,9 +38,10 @@ pub const MESSAGE_OCTETS_MAX: usize = 64 << 20;
 /// things and is answered. Whoever sends more is closed: nothing that routers have to say makes so many.
 pub const LINK_MESSAGES_MAX: u32 = 4 * 64 * 64;
 
-/// For how many a message to all routers counts among those of its link: this router hands it on to others, which would end their connection to
-/// it if they got more from here than they may. So one neighbour that speaks without end makes a quarter of that.
-pub const FLOODED_WEIGHT: u32 = 4;
+/// Those of them to all routers that go on to others in a second: 64 routers behind a connection have that many changes to tell, 64 each. Others
+/// would end their connection to this router if they got more from here than `LINK_MESSAGES_MAX`; so one neighbour that speaks without end
+/// makes a quarter of it. What is beyond does not go on, and is asked for again by whoever misses it.
+pub const LINK_FLOODED_MAX: u32 = LINK_MESSAGES_MAX / 4;
 
 /// Octets of a pattern of addresses, and its words: those of the longest address, and more words than people divide one into. A longer
 /// one is refused.

@@ -13,7 +13,7 @@ use super::relaying::Envelope;
 use super::routers::Life;
 use crate::address::Class;
 use crate::control::{Body, Changes, Control, ControlError, decode};
-use crate::limits::{FLOODED_WEIGHT, MESSAGE_OCTETS_MAX, ROUTERS_MAX};
+use crate::limits::{MESSAGE_OCTETS_MAX, ROUTERS_MAX};
 use crate::router_id::RouterId;
 use crate::set::RouterIndex;
 
@@ -41,7 +41,10 @@ impl Network {
         if message.len() > MESSAGE_OCTETS_MAX {
             return Err((Condition::MessageSizeExceeded, "a control message is too large".to_owned()));
         }
-        self.count(link, 1, now_ns)?;
+        if !self.links.count(link, now_ns) {
+            let reason = "more control messages come over this connection than routers have to say";
+            return Err((Condition::ResourceLimitExceeded, reason.to_owned()));
+        }
         let me = self.config.id.clone();
         let envelope = Envelope::read(message, &me).map_err(|error| (Condition::DecodeError, error.to_string()))?;
         if !envelope.is_traced(neighbour) {
@@ -49,9 +52,6 @@ impl Network {
             return Err((Condition::NotAllowed, reason));
         }
         let class = envelope.to.as_ref().map(|to| to.class());
-        if class == Some(Class::Topological) {
-            self.count(link, FLOODED_WEIGHT - 1, now_ns)?;
-        }
         let is_for_this = matches!(class, Some(Class::Local | Class::Topological));
         if is_for_this {
             match decode(message) {
@@ -67,18 +67,11 @@ impl Network {
                 }
             }
         }
-        self.relay(link, &envelope);
+        // What does not go on is asked for again by whoever misses it.
+        if class != Some(Class::Topological) || self.links.count_flooded(link) {
+            self.relay(link, &envelope);
+        }
         Ok(())
-    }
-
-    /// Counts what comes over a link.
-    ///
-    /// # Errors
-    /// When it is too much: why the connection ends.
-    fn count(&mut self, link: LinkId, messages: u32, now_ns: u64) -> Result<(), (Condition, String)> {
-        let reason = "more control messages come over this connection than routers have to say";
-        let is_bearable = self.links.count(link, messages, now_ns);
-        if is_bearable { Ok(()) } else { Err((Condition::ResourceLimitExceeded, reason.to_owned())) }
     }
 
     /// Passes a message over that says what cannot be so.

@@ -1,12 +1,12 @@
 //! Control links to neighbours: who is at the other end, and when it was heard.
 //!
-//! Guarantees: there are at most `LINKS_MAX`; each brings at most `LINK_MESSAGES_MAX` messages a second,
-//! or as many fewer as some count for more.
+//! Guarantees: there are at most `LINKS_MAX`; each brings at most `LINK_MESSAGES_MAX` messages a second, of
+//! which `LINK_FLOODED_MAX` at most go on to all routers.
 
 use std::collections::BTreeMap;
 
 use super::config::SECOND_NS;
-use crate::limits::{LINK_MESSAGES_MAX, LINKS_MAX};
+use crate::limits::{LINK_FLOODED_MAX, LINK_MESSAGES_MAX, LINKS_MAX};
 use crate::router_id::RouterId;
 
 /// A connection to another router, by a number that its host gives it.
@@ -26,6 +26,8 @@ pub(super) struct Link {
     /// Messages within the second that began then.
     second_ns: u64,
     messages: u32,
+    /// Those among them that went on to all routers.
+    flooded: u32,
 }
 
 /// All control links.
@@ -40,7 +42,8 @@ impl Links {
         let has_room = self.links.len() < LINKS_MAX;
         if has_room {
             let cost = cost.max(1);
-            let link = Link { neighbour, cost, heard_ns: None, confirmed_ns: None, second_ns: 0, messages: 0 };
+            let link =
+                Link { neighbour, cost, heard_ns: None, confirmed_ns: None, second_ns: 0, messages: 0, flooded: 0 };
             self.links.insert(id, link);
         }
         has_room
@@ -61,14 +64,22 @@ impl Links {
         self.links.keys().copied().collect()
     }
 
-    /// So many messages come; gives whether that is not too much.
-    pub fn count(&mut self, id: LinkId, messages: u32, now_ns: u64) -> bool {
+    /// A message comes; gives whether it is not too much.
+    pub fn count(&mut self, id: LinkId, now_ns: u64) -> bool {
         let Some(link) = self.links.get_mut(&id) else { return true };
         if now_ns >= link.second_ns + SECOND_NS {
-            (link.second_ns, link.messages) = (now_ns, 0);
+            (link.second_ns, link.messages, link.flooded) = (now_ns, 0, 0);
         }
-        link.messages = link.messages.saturating_add(messages);
+        link.messages += 1;
         link.messages <= LINK_MESSAGES_MAX
+    }
+
+    /// The message that was counted last is for all routers; gives whether it is to go on to them.
+    pub fn count_flooded(&mut self, id: LinkId) -> bool {
+        self.links.get_mut(&id).is_some_and(|link| {
+            link.flooded += 1;
+            link.flooded <= LINK_FLOODED_MAX
+        })
     }
 
     /// A HELLO comes over a link; if it names this router, the link is confirmed then.

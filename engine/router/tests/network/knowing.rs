@@ -4,7 +4,7 @@
 use engine_message::Condition;
 use engine_router::address::Class;
 use engine_router::control::{Announced, Body, Changes, Control, Destination, LinkState};
-use engine_router::limits::{FLOODED_WEIGHT, LINK_MESSAGES_MAX, ROUTERS_MAX};
+use engine_router::limits::{LINK_FLOODED_MAX, LINK_MESSAGES_MAX, ROUTERS_MAX};
 use engine_router::network::{Action, LinkId, Network, Notice};
 
 use crate::world::{SECOND, World, id, key, network};
@@ -221,15 +221,34 @@ fn what_comes_from_afar_is_passed_over_and_endless_messages_are_not() {
         assert!(count <= LINK_MESSAGES_MAX, "it goes on for ever");
     }
     assert_eq!(count, LINK_MESSAGES_MAX);
-    // What is for all others costs them, too.
-    let (mut count, mut flooding) = (0, Alone::new());
-    while flooding.end().is_none() {
-        count += 1;
-        flooding.say("N", Body::AddressRequest { known: 0 }, &Destination::All);
-        assert!(count <= LINK_MESSAGES_MAX, "it goes on for ever");
+}
+
+#[test]
+fn a_flood_goes_on_to_others_as_far_as_they_bear_it() {
+    const OTHER: LinkId = LinkId(8);
+    let mut alone = Alone::new();
+    alone.router.handle_link(OTHER, id("M"), 1, 0);
+    let hello = Control { id: id("M"), body: Body::Hello { instance: Some(1), seen: vec![id("A")] } };
+    alone.router.handle_message(OTHER, &hello.encode(&Destination::Neighbours), 0);
+    // What N says is for all reaches M once both lists of neighbours are known.
+    for (link, name) in [(LINK, "N"), (OTHER, "M")] {
+        let state = LinkState { sequence: 1, peers: vec![(id("A"), 1)] };
+        let said = Control { id: id(name), body: Body::LinkState { instance: Some(1), state } };
+        alone.router.handle_message(link, &said.encode(&Destination::Router(id("A"))), 0);
     }
-    // Before them there was a HELLO.
-    assert_eq!(count, LINK_MESSAGES_MAX / FLOODED_WEIGHT);
+    alone.router.handle_time(SECOND);
+    alone.now = 3 * SECOND;
+    alone.actions();
+    let mut gone_on = 0;
+    for _ in 0..LINK_FLOODED_MAX + 100 {
+        alone.say("N", Body::AddressRequest { known: 0 }, &Destination::All);
+        let actions = alone.actions();
+        assert!(!actions.iter().any(|action| matches!(action, Action::Close { .. })), "it may speak so much");
+        gone_on += actions.iter().filter(|action| matches!(action, Action::Send { link: OTHER, .. })).count();
+    }
+    // Few beside them are this router's own.
+    let most = LINK_FLOODED_MAX as usize;
+    assert!((most..most + 10).contains(&gone_on), "{gone_on}");
 }
 
 #[test]
