@@ -29,6 +29,7 @@ mod view;
 pub use config::{Judge, ListenerConfig, Role, ShellConfig};
 pub use connectors::{CONNECTOR_FIGURES, ConnectorConfig, ConnectorView, Endpoint, Host, Timing};
 pub use details::{ADDRESSES_MAX, AUTO_LINKS_MAX, ConnectionDetails, LinkDetails, Made};
+pub use linking::proxy_asking;
 pub use logins::RefusedLogins;
 pub use post::{Arriving, Asking, Manage, Managing, Post, Resolve, Verify};
 pub use protocol::Protocol;
