@@ -26,7 +26,12 @@ impl World {
             2..10 if !self.lines.is_empty() => {
                 let line = self.chance.below(self.lines.len());
                 match self.chance.below(4) {
-                    0 => self.lines[line].hangs_ns = now_ns + self.chance.between(1, 400) * MS,
+                    0 => {
+                        // Whoever hears nothing for long enough gives up what went over it.
+                        self.fates.now_ns = now_ns;
+                        self.fates.torn();
+                        self.lines[line].hangs_ns = now_ns + self.chance.between(1, 400) * MS;
+                    }
                     1 => {
                         // It stays away for a while.
                         self.cut(line);

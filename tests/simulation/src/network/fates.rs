@@ -275,15 +275,16 @@ impl Fates {
         self.messages[number].copies.push(Copy { link, is_whole: false, said: None });
     }
 
-    fn copy(&mut self, number: Number, link: LinkNumber) -> &mut Copy {
-        let copies = &mut self.messages[number].copies;
-        copies.iter_mut().rev().find(|copy| copy.link == link).expect("it began")
+    /// The first of the copies of a message at a link that is of the kind: while the network changes there may be several.
+    fn copy(&mut self, number: Number, link: LinkNumber, is_meant: impl Fn(&Copy) -> bool) -> &mut Copy {
+        let mut copies = self.messages[number].copies.iter_mut();
+        copies.find(|copy| copy.link == link && is_meant(copy)).expect("it began")
     }
 
     /// It has got all of it.
     pub fn came(&mut self, number: Number, link: LinkNumber) {
         self.tally.came += 1;
-        self.copy(number, link).is_whole = true;
+        self.copy(number, link, |copy| !copy.is_whole).is_whole = true;
         let message = &self.messages[number];
         assert!(!message.is_cut, "message {number} was not sent as a whole, and comes so");
         if message.care == Care::Strict {
@@ -309,7 +310,7 @@ impl Fates {
 
     /// A receiver decides.
     pub fn said(&mut self, number: Number, link: LinkNumber, word: Word) {
-        self.copy(number, link).said = Some(word);
+        self.copy(number, link, |copy| copy.said.is_none()).said = Some(word);
     }
 
     /// A message was seen on its way to a node.

@@ -213,6 +213,7 @@ impl World {
     /// Nothing goes wrong any more: within its time all is as it has to be.
     fn mend(&mut self) {
         self.mood = Mood::Tame;
+        self.lines.iter_mut().for_each(|line| line.hangs_ns = 0);
         let end = self.schedule.now_ns() + MEND_NS;
         let mut complaint = None;
         let is_mended = self.run_until(end, |world| {
