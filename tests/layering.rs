@@ -126,6 +126,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "engine-home",
             "engine-ledger",
             "engine-message",
+            "engine-router",
+            "engine-routing",
             "engine-rt",
             "engine-shard",
             "node-shell",

@@ -31,6 +31,7 @@ mod view;
 pub use config::ShellConfig;
 pub use connectors::{CONNECTOR_FIGURES, ConnectorConfig, ConnectorView, Endpoint, Host, Timing};
 pub use details::{ADDRESSES_MAX, AUTO_LINKS_MAX, ConnectionDetails, LINK_ROUTES_MAX, LinkDetails, Made};
+pub use linking::proxy_asking;
 pub use listener::{Judge, ListenerConfig};
 pub use logins::RefusedLogins;
 pub use post::{Arriving, Asking, Manage, Managing, Post, Resolve, Verify};

@@ -160,9 +160,9 @@ fn asking(AutoLinkId(number): AutoLinkId, ConnectionId(connection): ConnectionId
     Asking { number, name: format!("auto-{way}/{node}/{number}.{connection:x}"), node: node.clone(), peer }
 }
 
-/// What the connection's binding is asked for, for an address: the interior's end is like a client's, or that of a waypoint, by the phase
+/// What a connection's binding is asked for, for an address: the interior's end is like a client's, or that of a waypoint, by the phase
 /// that it has. The interior has the same rules.
-fn proxy_asking(number: u32, Proxy { way, key }: &Proxy, rules: &Rules) -> ProxyAsking {
+pub fn proxy_asking(number: u32, Proxy { way, key }: &Proxy, rules: &Rules) -> ProxyAsking {
     let phase = key.phase().unwrap_or_default();
     let (ingress, egress) = rules.rule(key.name()).map(|rule| (rule.ingress, rule.egress)).unwrap_or_default();
     let (way, as_client, waypoint) = match way {

@@ -196,10 +196,18 @@ fn receive<'a>(
     // A resumed delivery that our attach does not name is none of ours (part 2.6.13).
     let ignored = transfer.resume && link.resumes == Resumes::Nothing;
     if transfer.more {
-        let (head, bytes) = if ignored { (&[][..], BytesMut::new()) } else { (frame.head, BytesMut::from(payload)) };
-        let partial = Partial { delivery, format, settled, ignored, head: head.into(), bytes, given: 0 };
+        // Whoever passes the link on counts its deliveries as the two ends do: from their first frames.
+        let is_told = link.passed_on.in_frames && !ignored;
+        let keeps = !is_told && !ignored;
+        let (head, bytes) = if keeps { (frame.head, BytesMut::from(payload)) } else { (&[][..], BytesMut::new()) };
+        let given = is_told.then_some(payload.len() as u64);
+        let partial = Partial { delivery, format, settled, ignored, head: head.into(), bytes, given };
         link.partial = Some(Box::new(partial));
-        return if ignored { received(What::Ignored) } else { Ok(None) };
+        return match (ignored, is_told) {
+            (true, _) => received(What::Ignored),
+            (_, true) => received(What::First(Head::Borrowed(frame.head), Payload::Borrowed(payload))),
+            (_, false) => Ok(None),
+        };
     }
     if ignored {
         return received(What::Ignored);
@@ -236,14 +244,14 @@ fn continue_delivery<'a>(
     if transfer.aborted {
         link.partial = None;
         let told = What::Part(Stage::Aborted, Payload::Borrowed(&[]));
-        return received(if given > 0 { told } else { What::Ignored });
+        return received(if given.is_some() { told } else { What::Ignored });
     }
-    let bytes = given + partial.bytes.len() as u64 + payload.len() as u64;
+    let bytes = given.unwrap_or(0) + partial.bytes.len() as u64 + payload.len() as u64;
     if bytes > link.max_message_size {
         return Err(too_large(link.max_message_size));
     }
-    if given > 0 {
-        partial.given = bytes;
+    if given.is_some() {
+        partial.given = Some(bytes);
         if !transfer.more {
             link.partial = None;
         }
@@ -253,8 +261,8 @@ fn continue_delivery<'a>(
     partial.bytes.extend_from_slice(payload);
     let head = |partial: &mut Partial| Head::Owned(std::mem::take(&mut partial.head));
     let all = |partial: &mut Partial| Payload::Owned(std::mem::take(&mut partial.bytes).freeze());
-    if transfer.more && (link.passed_on.in_frames || bytes > frame.stream_above) {
-        partial.given = bytes;
+    if transfer.more && bytes > frame.stream_above {
+        partial.given = Some(bytes);
         return received(What::First(head(partial), all(partial)));
     }
     if transfer.more {

@@ -37,8 +37,8 @@ pub(crate) struct Partial {
     pub head: Box<[u8]>,
     /// What the host was not given yet.
     pub bytes: BytesMut,
-    /// Octets that it was given in parts.
-    pub given: u64,
+    /// Octets that it was given in parts; `None`: it was not told of the delivery yet.
+    pub given: Option<u64>,
 }
 
 /// When the two ends of a link settle.

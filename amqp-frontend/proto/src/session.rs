@@ -227,6 +227,10 @@ impl Session {
     /// Gives up the delivery whose parts were sent last on a link.
     pub fn abort(&mut self, handle: u32, waiting: Waiting, max_frame: u32, out: &mut Out) {
         if self.link(handle).is_some_and(|link| link.sending.abort()) {
+            // The frame that says so may have to wait: nobody is told meanwhile what the peer decides.
+            if let Some(under) = self.link(handle).and_then(|link| link.sending.under) {
+                self.unsettled.take(under.delivery);
+            }
             return self.send_later(handle, waiting, max_frame, out);
         }
         if let Some(link) = self.link(handle)

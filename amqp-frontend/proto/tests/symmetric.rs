@@ -889,12 +889,45 @@ fn a_link_that_is_passed_on_is_told_of_frame_by_frame_and_found_by_name_and_keys
             .into_iter()
             .filter_map(|told| if let Told::Came(came) = told { Some(came.stage) } else { None })
             .collect();
-        assert_eq!(stages, [Some(Stage::First), Some(Stage::Next), Some(Stage::Last), None]);
+        let parts = [Stage::First, Stage::Next, Stage::Next, Stage::Last].map(Some);
+        assert_eq!(stages, [&parts[..], &[None]].concat(), "each frame by itself");
         let machine = &mut linked.ends[sender].machine;
         assert_eq!(machine.sent_with(link, |key| key > 8).iter().map(|(_, key)| *key).collect::<Vec<_>>(), [9]);
         assert_eq!(machine.sent_with(link, |_| true).len(), 2);
         assert!(machine.has_link("l", Role::Sender) && !machine.has_link("l", Role::Receiver));
         assert!(!machine.has_link("m", Role::Sender));
+    }
+}
+
+#[test]
+fn nobody_is_told_of_what_was_given_up_while_that_waits_for_the_window() {
+    for (asker, role) in ways() {
+        let sender = Linked::sender(asker, role);
+        let receiver = 1 - sender;
+        let mut linked = linked(asker, role, ReceiverSettleMode::First);
+        let link = linked.links[receiver];
+        linked.ends[receiver].machine.pass_on(link);
+        linked.grant(receiver, 5);
+        let session = SessionId(link.session);
+        linked.ends[receiver].machine.set_window(session, 0);
+        let most = linked.ends[receiver].machine.config().incoming_window as usize;
+        let body = Bytes::from(vec![7; (most + 1) * linked.ends[receiver].machine.config().max_frame_size as usize]);
+        linked.send(sender, 8, &body, Part::First);
+        carry(&mut linked.ends, 1 << 20);
+        let of_sender = linked.links[sender];
+        let End { machine, out, .. } = &mut linked.ends[sender];
+        assert!(machine.waiting(of_sender) > 0, "the window is used up");
+        machine.abort(of_sender, out);
+        linked.ends[receiver].machine.settle(link, 0, 0, DeliveryOutcome::Released);
+        carry(&mut linked.ends, 1 << 20);
+        let heard = linked.ends[sender].heard();
+        assert!(!heard.iter().any(|told| matches!(told, Told::Settled(..))), "{heard:?}");
+        drop(linked.ends[receiver].heard());
+        linked.ends[receiver].machine.set_window(session, 10);
+        carry(&mut linked.ends, 1 << 20);
+        let heard = linked.ends[receiver].heard();
+        let is_aborted = |told: &Told| matches!(told, Told::Came(came) if came.stage == Some(Stage::Aborted));
+        assert!(heard.iter().any(is_aborted), "{heard:?}");
     }
 }
 

@@ -12,7 +12,9 @@ mod enlisting;
 mod games;
 mod hostile;
 mod kind;
+mod linking;
 mod model;
+mod network;
 mod node;
 mod role;
 mod schedule;
@@ -22,4 +24,5 @@ mod wire;
 mod world;
 
 pub use model::Counts;
+pub use network::{NetworkOutcome, Tally, simulate_network};
 pub use world::{Outcome, simulate};

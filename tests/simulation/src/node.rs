@@ -20,7 +20,7 @@ use storage_journal::format::BLOCK;
 use test_support::{Chance, Crash, Disk, DiskOptions};
 
 use crate::model::{DeadLetters, Redelivery};
-use crate::shard::{Accepts, Moment, Moving, Rest, Shard};
+use crate::shard::{Accepts, Moment, Moving, Post, Rest, Shard};
 use crate::wire::{Wire, wire};
 
 /// Length of a segment, octets: short, so that a run goes through many.
@@ -207,11 +207,11 @@ impl Node {
         let (Some(running), Some(disk)) = (self.shards.get_mut(shard), self.disks.get_mut(shard)) else {
             return Ok(Turned::Not);
         };
-        let turned = running.run(disk, chance, at)?;
+        let turned = running.run(Some(disk), chance, at)?;
         let rest = running.rest();
         for Moving { owner, entry } in running.take_leaving() {
             if let Some(peer) = self.shards.get_mut(usize::from(owner)) {
-                peer.arrive(entry);
+                peer.post(Post::Arrive(Box::new(entry)));
             }
         }
         Ok(if turned { Turned::Until(rest) } else { Turned::Not })

@@ -12,6 +12,7 @@ use amqp_bind::Bind;
 use engine_core::{Answer, Version};
 use engine_home::{Home, HomeConfig, Moves, Request, Slot};
 use engine_message::Condition;
+use engine_routing::{Answer as RouterAnswer, Note, Order as RouterOrder, Update};
 use engine_rt::Waker;
 use engine_shard::Engine;
 use engine_shard::store::StoreError;
@@ -19,6 +20,7 @@ use node_shell::{Entry, Protocol, Turn};
 use storage_journal::Done;
 use test_support::{Chance, Disk};
 
+use crate::linking::{Door, Host};
 use crate::wire::Socket;
 
 /// How often connections are looked at for deadlines, nanoseconds, as in the shell.
@@ -44,7 +46,19 @@ pub struct Moving {
     /// Where to.
     pub owner: u16,
     /// The connection.
-    pub entry: Entry<Socket>,
+    pub entry: Entry<Host>,
+}
+
+/// What others put into a shard's inbox.
+pub enum Post {
+    /// A connection of another shard.
+    Arrive(Box<Entry<Host>>),
+    /// A table of the router's registry.
+    Table(Box<Update>),
+    /// What became of a receiver's attach.
+    Registered(RouterAnswer),
+    /// Something to do with a connection to another router.
+    Order(Box<RouterOrder>),
 }
 
 /// How connections are taken.
@@ -58,13 +72,15 @@ pub struct Accepts {
 
 /// One shard.
 pub struct Shard {
-    turn: Turn<Socket>,
+    pub(crate) turn: Turn<Host>,
     waker: Waker,
     accepts: Accepts,
     /// What its disk did.
     done: VecDeque<Done>,
-    /// Connections that come from other shards.
-    arriving: VecDeque<Entry<Socket>>,
+    /// What others put in.
+    posts: VecDeque<Post>,
+    /// What the router's registry is to hear.
+    notes: Vec<Note>,
     /// Connections that go there.
     leaving: Vec<Moving>,
     rest: Rest,
@@ -80,7 +96,8 @@ impl Shard {
             waker,
             accepts,
             done: VecDeque::new(),
-            arriving: VecDeque::new(),
+            posts: VecDeque::new(),
+            notes: Vec::new(),
             leaving: Vec::new(),
             rest: Rest::Due,
             next_scan_ns: 0,
@@ -89,7 +106,7 @@ impl Shard {
     }
 
     /// The turn, to be asked.
-    pub fn turn(&self) -> &Turn<Socket> {
+    pub fn turn(&self) -> &Turn<Host> {
         &self.turn
     }
 
@@ -105,9 +122,21 @@ impl Shard {
 
     /// Takes a new connection.
     pub fn accept(&mut self, socket: Socket, now_ns: u64) {
+        self.admit(Host { socket, door: Door::Clients }, now_ns);
+    }
+
+    /// Takes a connection that came in at a door, or that was made to go out of one.
+    pub fn admit(&mut self, host: Host, now_ns: u64) {
         let Accepts { amqp, moves } = self.accepts.clone();
+        let bind = match host.door.caller() {
+            Some(caller) => Bind::connect(amqp, caller, now_ns),
+            None => Bind::server(amqp, moves, now_ns).with_peer(host.door.peer()),
+        };
         // One too many is closed at once.
-        drop(self.turn.insert(Protocol::Amqp(Bind::server(amqp, moves, now_ns)), socket));
+        if let Ok(slot) = self.turn.insert(Protocol::Amqp(bind), host) {
+            self.turn.touch(slot);
+        }
+        self.waker.wake();
     }
 
     /// Its disk did something.
@@ -116,10 +145,15 @@ impl Shard {
         self.waker.wake();
     }
 
-    /// A connection comes from another shard.
-    pub fn arrive(&mut self, entry: Entry<Socket>) {
-        self.arriving.push_back(entry);
+    /// Puts something into its inbox.
+    pub fn post(&mut self, post: Post) {
+        self.posts.push_back(post);
         self.waker.wake();
+    }
+
+    /// What the router's registry is to hear.
+    pub fn take_notes(&mut self) -> Vec<Note> {
+        std::mem::take(&mut self.notes)
     }
 
     /// It is told of a version of the catalogue, and looks at once what follows from that.
@@ -148,11 +182,13 @@ impl Shard {
 
     /// Connections that can be read or written, and wait for that.
     fn ready(&self) -> Vec<Slot> {
-        let is_ready = |entry: &Entry<Socket>| {
+        let is_ready = |entry: &Entry<Host>| {
             let waiting = entry.protocol.waiting();
             let reads = !entry.protocol.is_waiting() && waiting < OUT_STOP_READING;
             let writes = waiting > 0 || entry.protocol.wants_room();
-            (reads && entry.host.is_readable()) || (writes && entry.host.is_writable()) || entry.host.is_over()
+            (reads && entry.host.socket.is_readable())
+                || (writes && entry.host.socket.is_writable())
+                || entry.host.socket.is_over()
         };
         self.turn.entries().filter(|(_, entry)| is_ready(entry)).map(|(slot, _)| slot).collect()
     }
@@ -161,7 +197,7 @@ impl Shard {
     ///
     /// # Errors
     /// When its journal failed.
-    pub fn run(&mut self, disk: &mut Disk, chance: &mut Chance, at: Moment) -> Result<bool, StoreError> {
+    pub fn run(&mut self, mut disk: Option<&mut Disk>, chance: &mut Chance, at: Moment) -> Result<bool, StoreError> {
         let is_due = match self.rest {
             Rest::Due => true,
             Rest::Until(until) => until.is_some_and(|until| until <= at.now_ns),
@@ -176,9 +212,9 @@ impl Shard {
         for slot in ready {
             self.read(slot, chance);
         }
-        self.take_arriving();
+        self.take_posts();
         self.turn.hand_out();
-        self.commit(disk);
+        self.commit(disk.as_deref_mut());
         if at.now_ns >= self.next_scan_ns {
             self.next_scan_ns = at.now_ns + SCAN_NS;
             self.turn.handle_deadlines();
@@ -190,7 +226,7 @@ impl Shard {
     }
 
     /// Looks once more, and sleeps.
-    fn park(&mut self, disk: &mut Disk, at: Moment, busy: bool) -> Result<(), StoreError> {
+    fn park(&mut self, disk: Option<&mut Disk>, at: Moment, busy: bool) -> Result<(), StoreError> {
         let is_over = self.turn.is_empty() && !self.turn.home().engine().is_writing();
         if self.stop_by_ns.is_some_and(|by| is_over || at.now_ns >= by) {
             self.rest = Rest::Stopped;
@@ -202,7 +238,7 @@ impl Shard {
         }
         self.waker.prepare_sleep();
         self.begin(at)?;
-        let found = self.turn.hand_out() | self.take_arriving();
+        let found = self.turn.hand_out() | self.take_posts();
         self.commit(disk);
         if found | self.write_dirty() | self.turn.flush() {
             self.rest = Rest::Due;
@@ -224,8 +260,10 @@ impl Shard {
         Ok(())
     }
 
-    fn commit(&mut self, disk: &mut Disk) {
+    fn commit(&mut self, disk: Option<&mut Disk>) {
         self.turn.commit();
+        self.notes.extend(std::iter::from_fn(|| self.turn.poll_note()));
+        let Some(disk) = disk else { return };
         while let Some(order) = self.turn.poll_order() {
             disk.submit(order);
         }
@@ -234,20 +272,20 @@ impl Shard {
     fn read(&mut self, slot: Slot, chance: &mut Chance) {
         self.turn.touch(slot);
         let Some(entry) = self.turn.get_mut(slot) else { return };
-        if entry.host.is_over() {
-            self.turn.remove(slot);
+        if entry.host.socket.is_over() {
+            self.lose(slot);
             return;
         }
-        if entry.protocol.is_waiting() || !entry.host.is_readable() {
+        if entry.protocol.is_waiting() || !entry.host.socket.is_readable() {
             return;
         }
         let mut bytes = entry.protocol.kept().to_vec();
         let most = if chance.one_in(4) { 1 + chance.below(300) } else { 64 << 10 };
-        if entry.host.read(most, &mut bytes) {
+        if entry.host.socket.read(most, &mut bytes) {
             self.turn.receive(slot, &bytes);
             self.handle_requests(slot);
         } else {
-            self.turn.remove(slot);
+            self.lose(slot);
         }
     }
 
@@ -262,24 +300,40 @@ impl Shard {
                 | Request::LinkRefused { .. }
                 | Request::ConsumerSlow { .. }
                 | Request::Manage(_) => {}
-                other => panic!("nobody is let to ask for {other:?}"),
+                other => self.handle_linking(slot, other),
             }
         }
     }
 
-    fn take_arriving(&mut self) -> bool {
+    fn take_posts(&mut self) -> bool {
         let mut found = false;
-        while let Some(entry) = self.arriving.pop_front() {
+        while let Some(post) = self.posts.pop_front() {
             found = true;
-            let Ok(slot) = self.turn.insert(entry.protocol, entry.host) else { continue };
-            if self.stop_by_ns.is_some() {
-                self.dismiss(slot);
-                continue;
+            match post {
+                Post::Arrive(entry) => self.arrive(*entry),
+                Post::Table(update) => self.turn.handle_table(*update),
+                Post::Registered(answer) => self.turn.handle_registered(answer),
+                Post::Order(order) => self.handle_router_order(*order),
             }
-            self.turn.handle_moved(slot);
-            self.handle_requests(slot);
         }
         found
+    }
+
+    /// A connection comes from another shard.
+    fn arrive(&mut self, entry: Entry<Host>) {
+        let Ok(slot) = self.turn.insert(entry.protocol, entry.host) else { return };
+        if self.stop_by_ns.is_some() {
+            return self.dismiss(slot);
+        }
+        self.turn.handle_moved(slot);
+        self.handle_requests(slot);
+    }
+
+    /// A connection is gone.
+    fn lose(&mut self, slot: Slot) {
+        if self.turn.remove(slot).is_some() {
+            self.turn.handle_connection_gone(slot);
+        }
     }
 
     /// Writes what connections have; gives whether an owner was told of room.
@@ -295,14 +349,14 @@ impl Shard {
     fn write(&mut self, slot: Slot) -> bool {
         let now_ns = self.turn.now_ns();
         let Some(entry) = self.turn.get_mut(slot) else { return false };
-        let (socket, protocol) = (&entry.host, &mut entry.protocol);
+        let (socket, protocol) = (&entry.host.socket, &mut entry.protocol);
         loop {
             let out = protocol.poll_output(now_ns);
             let mut slices = [IoSlice::new(&[]); SLICES];
             let count = out.segments(&mut slices);
             let bytes: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.iter().copied()).collect();
             let Some(written) = socket.write(&bytes) else {
-                self.turn.remove(slot);
+                self.lose(slot);
                 return false;
             };
             out.advance(written);
@@ -313,7 +367,7 @@ impl Shard {
             assert!(written > 0, "a connection wants room, and has it");
         }
         if protocol.is_closed() && protocol.waiting() == 0 {
-            self.turn.remove(slot);
+            self.lose(slot);
             return false;
         }
         self.turn.handle_written(slot, 0)
