@@ -346,8 +346,8 @@ pub fn auto_link<'a>(
         (None, Some(container), false) => Via::Container(container.clone()),
         (None, None, true) => Via::Stored,
         _ => {
-            let text = "it is for a connection, for a container or for a queue of this node: write connection = \"NAME\" (of a \
-                        connector or listener), container = \"ID\" or stored = true";
+            let text = "it is for a connection or for a container: write connection = \"NAME\" (of a connector or listener) \
+                        or container = \"ID\"; or in their place stored = true in a file of Heddle's own, for a queue of the node";
             return Err(("connection", text.to_owned()));
         }
     };
