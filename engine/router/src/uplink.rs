@@ -5,7 +5,8 @@
 //! 1. One connection is active as long as there is one: the one that was opened first of those that are there. When it is lost the next
 //!    one becomes active, and has all links made anew.
 //! 2. As long as somebody here receives from an address there is a link that receives from it in the interior; as long as somebody sends
-//!    to one there is a link that sends, for `PROXIES_MAX` of both together. What is beyond has one when another one goes.
+//!    to one, and for `LINGER_NS` behind that, there is a link that sends, for `PROXIES_MAX` of both together. What is beyond has one when
+//!    another one goes; one that only lingers goes at once then.
 //! 3. A link that the interior refuses or ends is made again after `RETRY_FIRST_NS`, then every `RETRY_NS`. Why it is missing is told when
 //!    that changes.
 //! 4. Each attempt has a number of its own: what is said of one that was given up changes nothing.
@@ -24,6 +25,10 @@ use crate::network::LinkId;
 const RETRY_FIRST_NS: u64 = 2_000_000_000;
 /// How long it waits from then on.
 const RETRY_NS: u64 = 5_000_000_000;
+
+/// How long a link stays that nobody sends to any more, nanoseconds: what was sent settled may still wait for the interior, and what senders
+/// without an address sent over it waits for its outcomes. Senders that come and go do not make a link each, either.
+const LINGER_NS: u64 = 5_000_000_000;
 
 /// Which way messages go over a link for an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -126,8 +131,10 @@ enum Stage {
 
 #[derive(Debug)]
 struct Wanted {
-    /// Shards that have somebody for it.
+    /// Shards that have somebody for it; 0: it lingers.
     by: u32,
+    /// Until when it lingers.
+    until_ns: Option<u64>,
     stage: Stage,
     /// Why it was missing last.
     why: Option<String>,
@@ -142,6 +149,8 @@ pub struct Uplink {
     by_number: BTreeMap<u32, Proxy>,
     due: BTreeSet<(u64, Proxy)>,
     spare: BTreeSet<Proxy>,
+    /// Those that linger, by their ends.
+    lingering: BTreeSet<(u64, Proxy)>,
     numbers: u32,
     actions: VecDeque<Action>,
 }
@@ -168,6 +177,8 @@ impl Uplink {
         self.by_number.clear();
         self.due.clear();
         self.spare.clear();
+        self.lingering.clear();
+        self.wanted.retain(|_, wanted| wanted.by > 0);
         self.wanted.values_mut().for_each(|wanted| wanted.stage = Stage::Idle);
         self.activate();
     }
@@ -176,26 +187,44 @@ impl Uplink {
     pub fn handle_needed(&mut self, proxy: &Proxy) {
         if let Some(wanted) = self.wanted.get_mut(proxy) {
             wanted.by += 1;
+            if let Some(until_ns) = wanted.until_ns.take() {
+                self.lingering.remove(&(until_ns, proxy.clone()));
+            }
             return;
         }
-        self.wanted.insert(proxy.clone(), Wanted { by: 1, stage: Stage::Idle, why: None });
+        self.wanted.insert(proxy.clone(), Wanted { by: 1, until_ns: None, stage: Stage::Idle, why: None });
         self.attach(proxy);
     }
 
     /// It has its last one no more.
-    pub fn handle_unneeded(&mut self, proxy: &Proxy) {
+    pub fn handle_unneeded(&mut self, proxy: &Proxy, now_ns: u64) {
         let Some(wanted) = self.wanted.get_mut(proxy) else { return };
         wanted.by -= 1;
         if wanted.by > 0 {
             return;
         }
-        let stage = wanted.stage;
-        self.wanted.remove(proxy);
-        match stage {
-            Stage::Idle => return,
+        if proxy.way == Way::Up && matches!(wanted.stage, Stage::Asked(_)) && self.spare.is_empty() {
+            let until_ns = now_ns.saturating_add(LINGER_NS);
+            wanted.until_ns = Some(until_ns);
+            self.lingering.insert((until_ns, proxy.clone()));
+            return;
+        }
+        self.forget(proxy);
+        if let Some(next) = self.spare.pop_first() {
+            self.attach(&next);
+        }
+    }
+
+    /// Nobody wants an address any more.
+    fn forget(&mut self, proxy: &Proxy) {
+        let Some(wanted) = self.wanted.remove(proxy) else { return };
+        if let Some(until_ns) = wanted.until_ns {
+            self.lingering.remove(&(until_ns, proxy.clone()));
+        }
+        match wanted.stage {
+            Stage::Idle => {}
             Stage::Spare => {
                 self.spare.remove(proxy);
-                return;
             }
             Stage::Asked(number) => {
                 self.by_number.remove(&number);
@@ -204,9 +233,6 @@ impl Uplink {
             Stage::Due(at_ns) => {
                 self.due.remove(&(at_ns, proxy.clone()));
             }
-        }
-        if let Some(next) = self.spare.pop_first() {
-            self.attach(&next);
         }
     }
 
@@ -217,6 +243,11 @@ impl Uplink {
         }
         let Some(proxy) = self.by_number.remove(&number) else { return };
         let Some(wanted) = self.wanted.get_mut(&proxy) else { return };
+        if let Some(until_ns) = wanted.until_ns {
+            self.lingering.remove(&(until_ns, proxy.clone()));
+            self.wanted.remove(&proxy);
+            return;
+        }
         let wait_ns = if wanted.why.is_some() { RETRY_NS } else { RETRY_FIRST_NS };
         let at_ns = now_ns.saturating_add(wait_ns);
         wanted.stage = Stage::Due(at_ns);
@@ -228,9 +259,14 @@ impl Uplink {
         self.due.insert((at_ns, proxy));
     }
 
-    /// Attaches again what is due.
+    /// Attaches again what is due, and detaches what has lingered.
     pub fn handle_time(&mut self, now_ns: u64) {
-        while self.deadline().is_some_and(|deadline| deadline <= now_ns)
+        while self.lingering.first().is_some_and(|(until_ns, _)| *until_ns <= now_ns)
+            && let Some((_, proxy)) = self.lingering.pop_first()
+        {
+            self.forget(&proxy);
+        }
+        while self.due.first().is_some_and(|(at_ns, _)| *at_ns <= now_ns)
             && let Some((_, proxy)) = self.due.pop_first()
         {
             self.attach(&proxy);
@@ -240,7 +276,7 @@ impl Uplink {
     /// When `handle_time` is due, if it is.
     #[must_use]
     pub fn deadline(&self) -> Option<u64> {
-        self.due.first().map(|(at_ns, _)| *at_ns)
+        self.due.first().into_iter().chain(self.lingering.first()).map(|(at_ns, _)| *at_ns).min()
     }
 
     /// What is to be done next.
@@ -257,7 +293,9 @@ impl Uplink {
     /// Asserts what must hold between two inputs.
     pub fn check(&self) {
         for (proxy, wanted) in &self.wanted {
-            assert!(wanted.by > 0, "somebody wants {proxy:?}");
+            let lingers = wanted.until_ns.is_some_and(|until_ns| self.lingering.contains(&(until_ns, proxy.clone())));
+            assert!((wanted.by > 0) != lingers, "somebody wants {proxy:?}, or it lingers");
+            assert!(wanted.by > 0 || matches!(wanted.stage, Stage::Asked(_)), "a link lingers that is there");
             match wanted.stage {
                 Stage::Idle => assert!(self.active().is_none(), "{proxy:?} waits for a connection"),
                 Stage::Spare => assert!(self.spare.contains(proxy) && self.room() == 0, "{proxy:?} waits for room"),
@@ -267,6 +305,8 @@ impl Uplink {
                 Stage::Due(at_ns) => assert!(self.due.contains(&(at_ns, proxy.clone())), "{proxy:?} is due"),
             }
         }
+        let lingering = self.wanted.values().filter(|wanted| wanted.by == 0).count();
+        assert_eq!(lingering, self.lingering.len(), "what lingers is known");
         let known = self.by_number.len() + self.due.len() + self.spare.len();
         assert!(known == self.wanted.len() || self.active().is_none() && known == 0, "nothing else is known");
     }
@@ -287,6 +327,11 @@ impl Uplink {
 
     fn attach(&mut self, proxy: &Proxy) {
         let Some(link) = self.active() else { return };
+        if self.room() == 0
+            && let Some((_, oldest)) = self.lingering.pop_first()
+        {
+            self.forget(&oldest);
+        }
         let has_room = self.room() > 0;
         let Some(wanted) = self.wanted.get_mut(proxy) else { return };
         if !has_room {

@@ -85,6 +85,7 @@ proptest! {
     fn the_active_connection_has_what_is_needed(steps in steps()) {
         let (mut uplink, mut interior) = (Uplink::default(), Interior::default());
         let (mut open, mut needed, mut now_ns) = (Vec::new(), BTreeMap::<Proxy, u32>::new(), 0);
+        let mut left = BTreeMap::new();
         for step in steps {
             match step {
                 Step::Open(link) if open.contains(&link) => {}
@@ -105,7 +106,8 @@ proptest! {
                     let proxy = proxy(way, number);
                     if let Some(by) = needed.get_mut(&proxy) {
                         *by -= 1;
-                        uplink.handle_unneeded(&proxy);
+                        uplink.handle_unneeded(&proxy, now_ns);
+                        left.insert(proxy, now_ns);
                     }
                     needed.retain(|_, by| *by > 0);
                 }
@@ -130,7 +132,11 @@ proptest! {
             interior.follow(&mut uplink);
             prop_assert_eq!(uplink.active(), open.first().copied().map(LinkId));
             prop_assert_eq!(interior.active, uplink.active());
-            prop_assert!(interior.proxies().iter().all(|proxy| needed.contains_key(proxy)), "nothing else");
+            let lingers = |proxy: &Proxy| {
+                proxy.way == Way::Up && left.get(proxy).is_some_and(|left_ns| now_ns < left_ns + 5 * SECOND_NS)
+            };
+            let is_due = |proxy: &Proxy| needed.contains_key(proxy) || lingers(proxy);
+            prop_assert!(interior.proxies().iter().all(is_due), "nothing else");
         }
         // In the end all is there.
         now_ns += 10 * SECOND_NS;
@@ -183,9 +189,70 @@ fn beyond_the_limit_an_address_waits_for_another_to_go() {
     }
     assert_eq!(attached, most);
     assert_eq!(interior.notices.iter().filter(|notice| **notice == Notice::Full).count(), 1);
-    uplink.handle_unneeded(&of(7));
+    uplink.handle_unneeded(&of(7), 0);
     let detached = uplink.poll_action();
     assert!(matches!(detached, Some(Action::Detach { .. })), "{detached:?}");
     let Some(Action::Attach { proxy, .. }) = uplink.poll_action() else { panic!("one of those that waited") };
     assert!(proxy == of(most) || proxy == of(most + 1));
+}
+
+#[test]
+fn a_link_that_nobody_sends_to_any_more_stays_until_what_was_sent_has_its_time() {
+    let (mut uplink, mut interior) = (Uplink::default(), Interior::default());
+    uplink.handle_opened(LinkId(1));
+    let both = [proxy(Way::Up, 1), proxy(Way::Down, 1)];
+    both.iter().for_each(|proxy| uplink.handle_needed(proxy));
+    interior.follow(&mut uplink);
+    both.iter().for_each(|proxy| uplink.handle_unneeded(proxy, 0));
+    interior.follow(&mut uplink);
+    assert_eq!(interior.proxies(), BTreeSet::from([proxy(Way::Up, 1)]), "who receives has left for good");
+    // Whoever sends meanwhile has that link, and its own time.
+    uplink.handle_time(4 * SECOND_NS);
+    uplink.handle_needed(&both[0]);
+    assert_eq!(uplink.deadline(), None);
+    uplink.handle_unneeded(&both[0], 4 * SECOND_NS);
+    uplink.handle_time(9 * SECOND_NS - 1);
+    interior.follow(&mut uplink);
+    assert_eq!((interior.links.len(), interior.numbers.len()), (1, 2), "the same one");
+    assert_eq!(uplink.deadline(), Some(9 * SECOND_NS));
+    uplink.handle_time(9 * SECOND_NS);
+    interior.follow(&mut uplink);
+    assert!(interior.links.is_empty());
+}
+
+#[test]
+fn a_link_that_only_lingers_makes_room_and_is_not_made_again() {
+    let (mut uplink, mut interior) = (Uplink::default(), Interior::default());
+    uplink.handle_opened(LinkId(1));
+    let of =
+        |number: usize| Proxy { way: Way::Up, key: Key::mobile(Phase::FIRST, &format!("n{number}")).expect("a key") };
+    let most = engine_router::limits::PROXIES_MAX;
+    (0..most).for_each(|number| uplink.handle_needed(&of(number)));
+    while uplink.poll_action().is_some() {}
+    uplink.handle_unneeded(&of(7), 0);
+    assert_eq!(uplink.poll_action(), None);
+    uplink.handle_needed(&of(most));
+    assert!(matches!(uplink.poll_action(), Some(Action::Detach { number: 7, .. })));
+    assert!(matches!(uplink.poll_action(), Some(Action::Attach { proxy, .. }) if proxy == of(most)));
+    uplink.check();
+    // Neither an end of the link nor one of its connection brings it back.
+    for is_connection in [false, true] {
+        let (mut uplink, last) = (Uplink::default(), proxy(Way::Up, 1));
+        uplink.handle_opened(LinkId(1));
+        uplink.handle_needed(&last);
+        interior.follow(&mut uplink);
+        uplink.handle_unneeded(&last, 0);
+        match is_connection {
+            true => {
+                uplink.handle_opened(LinkId(2));
+                uplink.handle_lost(LinkId(1));
+            }
+            false => uplink.handle_down(LinkId(1), 0, "no", 0),
+        }
+        let is_attach = |action: &Action| matches!(action, Action::Attach { .. });
+        assert!(!std::iter::from_fn(|| uplink.poll_action()).any(|action| is_attach(&action)));
+        uplink.check();
+        assert_eq!(uplink.deadline(), None);
+        interior = Interior::default();
+    }
 }

@@ -294,7 +294,9 @@ impl Registry {
             Note::InteriorOpened { link } => self.uplink.iter_mut().for_each(|uplink| uplink.handle_opened(link)),
             Note::InteriorLost { link } => self.uplink.iter_mut().for_each(|uplink| uplink.handle_lost(link)),
             Note::Needed { proxy } => self.uplink.iter_mut().for_each(|uplink| uplink.handle_needed(&proxy)),
-            Note::Unneeded { proxy } => self.uplink.iter_mut().for_each(|uplink| uplink.handle_unneeded(&proxy)),
+            Note::Unneeded { proxy } => {
+                self.uplink.iter_mut().for_each(|uplink| uplink.handle_unneeded(&proxy, now_ns));
+            }
             Note::ProxyDown { link, number, why } => {
                 self.uplink.iter_mut().for_each(|uplink| uplink.handle_down(link, number, &why, now_ns));
             }

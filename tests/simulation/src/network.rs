@@ -5,6 +5,7 @@
 //! Not here: sockets and threads (the shell), files and disks (a router has none).
 
 mod acting;
+mod agreement;
 mod client;
 mod disturbing;
 mod fates;

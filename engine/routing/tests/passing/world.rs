@@ -307,6 +307,14 @@ impl World {
         self.collect();
     }
 
+    /// The registry does what is due at its deadline.
+    pub fn pass_deadline(&mut self) {
+        let deadline = self.registry.deadline().expect("something is due");
+        self.registry.handle_time(deadline);
+        self.tell();
+        self.collect();
+    }
+
     /// Everything arrives.
     pub fn run(&mut self) {
         while let Some(way) = self.ways().first() {

@@ -168,6 +168,8 @@ pub struct Fates {
     messages: Vec<Message>,
     /// When a connection between nodes, or a node, was lost last.
     torn_ns: Option<u64>,
+    /// Whether routers may still have to hear of each other for the first time.
+    is_forming: bool,
     open: usize,
     /// The last message of a link that came to another one, by priority.
     last: BTreeMap<(LinkNumber, LinkNumber, u8), Number>,
@@ -190,6 +192,7 @@ impl Fates {
             addresses: addresses.iter().map(address).collect(),
             messages: Vec::new(),
             torn_ns: None,
+            is_forming: true,
             open: 0,
             last: BTreeMap::new(),
             tally: Tally::default(),
@@ -203,7 +206,7 @@ impl Fates {
 
     /// What was lost until now tells on nothing that is sent from now on, and each address has so many receivers.
     pub fn calm(&mut self, receivers: &[usize]) {
-        self.torn_ns = None;
+        (self.torn_ns, self.is_forming) = (None, false);
         for (address, receivers) in self.addresses.iter_mut().zip(receivers) {
             (address.lost_ns, address.receivers) = (None, *receivers);
         }
@@ -261,13 +264,19 @@ impl Fates {
         since.into_iter().flatten().any(|lost_ns| lost_ns + AFTERMATH_NS >= at_ns)
     }
 
+    /// Whether routers may not agree about the ways that something took that was sent at a time: by some tables it comes through where by
+    /// others it does not, so that what is copied may come twice.
+    fn is_changing(&self, address: usize, at_ns: u64) -> bool {
+        self.is_forming || self.is_disturbed(address, at_ns)
+    }
+
     /// A receiver begins to get a message.
     pub fn begun(&mut self, number: Number, address: usize, link: LinkNumber) {
         let message = &self.messages[number];
         let Address { name, spreading, .. } = &self.addresses[address];
         assert_eq!(message.address, address, "message {number} comes to {name}");
         let is_again = match spreading {
-            Spreading::All if self.is_disturbed(address, message.at_ns) => false,
+            Spreading::All if self.is_changing(address, message.at_ns) => false,
             Spreading::All => message.copies.iter().any(|copy| copy.link == link),
             Spreading::One(_) | Spreading::Linked => !message.copies.is_empty(),
         };
@@ -319,7 +328,7 @@ impl Fates {
         let is_new = self.messages[number].passed.insert(node);
         let message = &self.messages[number];
         let may_again = self.addresses[message.address].spreading == Spreading::All
-            && self.is_disturbed(message.address, message.at_ns);
+            && self.is_changing(message.address, message.at_ns);
         assert!(is_new || may_again, "message {number} passes node {node} again: {message:?}");
     }
 

@@ -8,8 +8,7 @@
 
 use std::collections::BTreeSet;
 
-use engine_router::address::{Class, Key, Mode, Phase};
-use engine_router::table::Place;
+use engine_router::address::{Class, Key, Mode};
 use engine_routing::RouterTotals;
 use test_support::Chance;
 
@@ -264,7 +263,7 @@ impl World {
     }
 
     /// Where receivers of an address are: nodes, once for each receiver.
-    fn receivers(&self, address: usize) -> Vec<usize> {
+    pub(super) fn receivers(&self, address: usize) -> Vec<usize> {
         if self.shape.addresses[address].spreading == Spreading::Linked {
             return self.shape.containers.clone();
         }
@@ -297,73 +296,7 @@ impl World {
         if self.fates.open() > 0 {
             return Some(format!("{} deliveries are open: {}", self.fates.open(), self.fates.any_open()));
         }
-        self.misrouted().or_else(|| self.misplaced())
-    }
-
-    /// A way through the interior that is not the cheapest one.
-    fn misrouted(&self) -> Option<String> {
-        let interior = self.shape.interior();
-        for (from, to) in (0..interior).flat_map(|from| (0..interior).map(move |to| (from, to))) {
-            let routes = self.nodes[from].table().routes();
-            let path = routes.index(&format!("r{to}")).and_then(|index| routes.path(index));
-            let (known, right) = (path.map(|path| path.cost), self.shape.cost(from, to));
-            if from != to && known != right {
-                return Some(format!("from node {from} to {to} it costs {known:?}, and not {right:?}"));
-            }
-        }
-        None
-    }
-
-    /// An address that a table of the interior has other receivers of than there are. Those of an edge may be at any node that it is
-    /// connected to.
-    fn misplaced(&self) -> Option<String> {
-        let interior = self.shape.interior();
-        for (address, shape) in self.shape.addresses.iter().enumerate() {
-            let key = match shape.spreading {
-                Spreading::Linked => Key::of_class(Class::PrefixIn, &shape.name),
-                Spreading::One(_) | Spreading::All => Key::mobile(Phase::FIRST, &shape.name),
-            };
-            let key = key.expect("a name");
-            let (own, of_edges): (Vec<usize>, Vec<usize>) =
-                self.receivers(address).into_iter().partition(|node| *node < interior);
-            let is_near = |line: &LineShape, node| of_edges.contains(&line.nodes[0]) && line.nodes[1] == node;
-            for (node, other) in (0..interior).flat_map(|node| (0..interior).map(move |other| (node, other))) {
-                let table = self.nodes[node].table();
-                let index = table.routes().index(&format!("r{other}"));
-                let known = table.find(&key);
-                let is_known = known.zip(index).is_some_and(|(known, index)| known.routers.contains(index));
-                let is_there = own.contains(&other);
-                let may_be = is_there || self.shape.lines.iter().any(|line| is_near(line, other));
-                if node != other && (is_there && !is_known || !may_be && is_known) {
-                    return Some(format!("{key:?} at node {node}: node {other} has receivers: {is_known}"));
-                }
-            }
-            if let Some(why) = self.unknown_at_edges(&key, address) {
-                return Some(why);
-            }
-        }
-        None
-    }
-
-    /// An edge and its interior that do not know of each other's receivers of an address.
-    fn unknown_at_edges(&self, key: &Key, address: usize) -> Option<String> {
-        let (interior, receivers) = (self.shape.interior(), self.receivers(address));
-        let is_sender = |role: &Role| matches!(&role.work, Work::Send(sender) if sender.address == Some(address));
-        let places = |node: usize| {
-            let known = self.nodes[node].table().find(key);
-            known.into_iter().flat_map(|known| known.local.iter().map(|consumer| consumer.place)).collect::<Vec<_>>()
-        };
-        for edge in interior..self.nodes.len() {
-            let sends = self.seats_of(edge).into_iter().any(|seat| self.seats[seat].client.roles.iter().any(is_sender));
-            let is_elsewhere = receivers.iter().any(|node| *node != edge);
-            let knows = places(edge).iter().any(|place| matches!(place, Place::Interior(_)));
-            if sends && is_elsewhere != knows {
-                return Some(format!("{key:?} at edge {edge}: there are receivers elsewhere: {knows}"));
-            }
-        }
-        let with_receivers = (interior..self.nodes.len()).filter(|edge| receivers.contains(edge)).count();
-        let known = (0..interior).flat_map(places).filter(|place| matches!(place, Place::Edge(_))).count();
-        (known != with_receivers).then(|| format!("{key:?}: {known} edges have receivers, and not {with_receivers}"))
+        self.disagreement()
     }
 
     /// Why something of clients is left, if it is.
