@@ -259,6 +259,18 @@ class Stream(MessagingHandler):
         self.other.close()
 
 
+def wait_for_way(address):
+    """Waits until router1 knows all routers, and that the cheapest way to the last one is over router2."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        rows = query(address, "org.apache.qpid.dispatch.router.node", ["id", "nextHop"])
+        ways = {row["id"]: row["nextHop"] for row in rows}
+        if len(ways) == 4 and ways["router4"] == "router2":
+            return
+        assert time.monotonic() < deadline, f"the way to router4 is over router2: {ways}"
+        time.sleep(0.1)
+
+
 def network(program, folder, options):
     """Four routers, of which one on the cheapest way is lost and comes back: what was accepted was received."""
     ports = {name: free_port() for name in ("router1", "router2", "router3", "router4")}
@@ -269,20 +281,12 @@ def network(program, folder, options):
         routers[name] = router(
             program, folder, name, section("router", mode="interior", id=name), listener(free_port()),
             listener(ports[name], role="inter-router"), section("address", prefix="near", distribution="closest"), *connectors)
-    deadline = time.monotonic() + PATIENCE_S
-    while len(query(routers["router1"].address, "org.apache.qpid.dispatch.router.node", ["id"])) < 4:
-        assert time.monotonic() < deadline, "the routers know each other"
-        time.sleep(0.1)
-    way = {row["id"]: row["nextHop"] for row in query(routers["router1"].address, "org.apache.qpid.dispatch.router.node", ["id", "nextHop"])}
-    assert way["router4"] == "router2", f"the cheapest way to router4 is over router2: {way}"
+    wait_for_way(routers["router1"].address)
     stream = Stream(routers["router1"].address, routers["router4"].address, routers["router2"])
     Container(stream).run()
     assert not stream.failed, stream.failed[:3]
     assert set(stream.got) == set(range(STREAM)), f"{STREAM - len(set(stream.got))} were accepted and not received"
-    while query(routers["router1"].address, "org.apache.qpid.dispatch.router.node", ["id", "nextHop"]) and way != {
-            row["id"]: row["nextHop"] for row in query(routers["router1"].address, "org.apache.qpid.dispatch.router.node", ["id", "nextHop"])}:
-        assert time.monotonic() < deadline + PATIENCE_S, "the ways are as before"
-        time.sleep(0.1)
+    wait_for_way(routers["router1"].address)
     for one in routers.values():
         one.stop()
     return f"{STREAM} messages over a router that was killed and came back: {stream.again} sent again, {len(stream.got) - STREAM} received twice"
