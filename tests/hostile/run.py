@@ -12,6 +12,7 @@ With --router some of the peers are neighbour routers at a listener for those; a
 keeps its connection.
 """
 import argparse
+import atexit
 import json
 import os
 import pathlib
@@ -194,6 +195,8 @@ max_message_size = 1000000
         ready = folder / "ready.json"
         log = None if name == "victim" else open(self.log, "wb")
         self.process = subprocess.Popen([program, "run", "--config", folder / "heddle.toml", "--ready-file", ready], stderr=log, stdout=log)
+        # However this ends; what has ended by itself is left alone.
+        atexit.register(self.process.kill)
         deadline = time.monotonic() + 20
         while not ready.exists():
             if self.process.poll() is not None or time.monotonic() > deadline:
