@@ -33,7 +33,7 @@ use crate::management::{self, Agent, Changes, Ends, Logins, Messages, RouterAgen
 use crate::node::Node;
 use crate::reload::{Reload, Reread};
 use crate::resolver;
-use crate::routing::{Prepared, Routing};
+use crate::routing::Prepared;
 use crate::space::Space;
 use crate::users::Users;
 
@@ -194,7 +194,7 @@ fn tell_ready(resolved: &Resolved, running: &Running, started: Instant) {
     }
     let data_dir = config.storage.enabled.then(|| config.node.data_dir.display().to_string());
     let nowhere = match &resolved.routing {
-        Some(routing) if !routing.keep_some() => "none: all addresses are routed, and nothing is kept",
+        Some(_) if !config.keeps_some() => "none: all addresses are routed, and nothing is kept",
         _ => "none: messages are in memory only",
     };
     tracing::info!(target: "heddle::program", version = env!("CARGO_PKG_VERSION"), node = config.node.container_id,
@@ -281,7 +281,7 @@ impl Running {
                 places: Mutex::default(),
             }
         });
-        let keeps = resolved.routing.as_ref().is_none_or(Routing::keep_some);
+        let keeps = config.keeps_some();
         let messages = if keeps { Messages::Kept } else { Messages::Routed };
         let agent = Agent { node: Arc::clone(&node), kept: Arc::clone(&kept), logins, messages, router };
         management::start(agent, requests).map_err(system("cannot start a thread"))?;

@@ -59,13 +59,6 @@ pub struct Routing {
     pub memory_bytes: u64,
 }
 
-impl Routing {
-    /// Whether queues of the node keep messages of some addresses.
-    pub fn keep_some(&self) -> bool {
-        Rules::new(self.rules.iter().cloned(), self.otherwise).keep_some()
-    }
-}
-
 /// Where what holds for addresses, and for links that go to containers, is changed while the router runs.
 #[derive(Debug)]
 pub struct Ruling {

@@ -3,15 +3,12 @@
 //! Guarantees: each connection of role route-container is told to the machine when it is open, and when it is gone; what becomes of a link
 //! is in the log when it changes, not for every try.
 
-use amqp_bind::{Asking, PeerEnd, ProxyAsking, ProxyWay};
+use amqp_bind::{Asking, PeerEnd};
 use engine_core::command::{ConsumerSpec, Passage, ProducerSpec, Stage};
 use engine_home::Slot;
 use engine_message::Condition;
 use engine_router::address::Phase;
 use engine_router::auto_links::{Action, AutoLink, AutoLinkId, ConnectionId, Direction};
-use engine_router::table::Rules;
-use engine_router::uplink::{Proxy, Way};
-use engine_routing::{Ask, Order};
 
 use crate::connection::Origin;
 use crate::role::Role;
@@ -50,22 +47,6 @@ impl Shell {
     pub(crate) fn handle_container_gone(&mut self, slot: Slot) {
         self.auto_links.handle_connection_lost(ConnectionId(slot.to_bits()));
         self.turn.handle_connection_gone(slot);
-    }
-
-    /// The router's registry wants something done with a connection to another router.
-    pub(crate) fn handle_router_order(&mut self, order: Order) {
-        let Order::Interior { link, ask } = order else { return self.turn.handle_router_order(order) };
-        // It may be gone meanwhile, which the registry hears.
-        let Some(router) = self.turn.home().engine().router() else { return };
-        let Some(slot) = router.edge_connection(link).map(Slot::from_bits) else { return };
-        match ask {
-            Ask::Activate => self.turn.ask_interior(slot),
-            Ask::Attach { number, proxy } => {
-                let asking = proxy_asking(number, &proxy, router.rules());
-                self.turn.ask_proxy(slot, asking);
-            }
-            Ask::Detach { number } => self.turn.withdraw_proxy(slot, number),
-        }
     }
 
     /// Attaches again what is due.
@@ -158,23 +139,4 @@ fn asking(AutoLinkId(number): AutoLinkId, ConnectionId(connection): ConnectionId
     };
     let way = way(*direction);
     Asking { number, name: format!("auto-{way}/{node}/{number}.{connection:x}"), node: node.clone(), peer }
-}
-
-/// What a connection's binding is asked for, for an address: the interior's end is like a client's, or that of a waypoint, by the phase
-/// that it has. The interior has the same rules.
-pub fn proxy_asking(number: u32, Proxy { way, key }: &Proxy, rules: &Rules) -> ProxyAsking {
-    let phase = key.phase().unwrap_or_default();
-    let (ingress, egress) = rules.rule(key.name()).map(|rule| (rule.ingress, rule.egress)).unwrap_or_default();
-    let (way, as_client, waypoint) = match way {
-        // A waypoint takes from the phase before its own.
-        Way::Down => (ProxyWay::Down, egress, phase.annotation() + 1),
-        Way::Up => (ProxyWay::Up, ingress, phase.annotation()),
-    };
-    let capability = match phase {
-        Phase::FALLBACK => Some("qd.fallback".to_owned()),
-        _ if phase == as_client => None,
-        _ => Some(format!("qd.waypoint.{waypoint}")),
-    };
-    let stage = Stage::Phase(phase.annotation());
-    ProxyAsking { number, address: key.name().to_owned(), capability, way, stage }
 }

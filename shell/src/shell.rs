@@ -448,7 +448,7 @@ impl Shell {
             Post::Answer(publish) => self.turn.answer(*publish),
             Post::Table(update) => self.turn.handle_table(*update),
             Post::Registered(answer) => self.turn.handle_registered(answer),
-            Post::RouterOrder(order) => self.handle_router_order(*order),
+            Post::RouterOrder(order) => self.turn.handle_router_order(*order),
             Post::View(ask) => {
                 let shown = Shown { turn: &self.turn, connectors: &self.connectors, auto_links: &self.auto_links };
                 answer(&shown, &self.totals, ask);

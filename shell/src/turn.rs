@@ -6,7 +6,7 @@
 //! Guarantees: whatever a connection may have to write or to ask for makes it dirty, once; consumers get `TURN_GIVEN_BYTES` of
 //! messages in one turn, give or take one; an event of a link whose connection is gone reaches the home.
 
-use amqp_bind::{Asking, Given, ProxyAsking, Written};
+use amqp_bind::{Asking, Given, Written};
 use amqp_proto::{Authenticated, Out};
 use engine_core::command::Publish;
 use engine_core::event::{Event, Refusal};
@@ -17,13 +17,14 @@ use engine_home::{Due, Gift, Home, Request, Slot, Slots};
 use engine_message::Condition;
 use engine_policy::{Admission, Denial};
 use engine_router::address::Key;
-use engine_routing::{Answer as RouterAnswer, Changed, Note, Order as RouterOrder, Update};
+use engine_routing::{Answer as RouterAnswer, Ask, Changed, Note, Order as RouterOrder, Update};
 use engine_shard::store::StoreError;
 use storage_disk::large::{LargeDone, LargeOrder};
 use storage_journal::{Done, Order};
 
 use crate::limits::TURN_GIVEN_BYTES;
 use crate::protocol::Protocol;
+use crate::proxies::proxy_asking;
 
 /// A connection: its binding, and what its host keeps with it.
 pub struct Entry<H> {
@@ -101,7 +102,22 @@ impl<H> Turn<H> {
 
     /// The router's registry wants something done with a connection to another router.
     pub fn handle_router_order(&mut self, order: RouterOrder) {
-        self.home.engine_mut().handle_router_order(order);
+        let RouterOrder::Interior { link, ask } = order else {
+            return self.home.engine_mut().handle_router_order(order);
+        };
+        // It may be gone meanwhile, which the registry hears.
+        let Some(router) = self.home.engine().router() else { return };
+        let Some(slot) = router.edge_connection(link).map(Slot::from_bits) else { return };
+        match ask {
+            Ask::Activate => self.ask_interior(slot),
+            Ask::Attach { number, proxy } => {
+                let asking = proxy_asking(number, &proxy, router.rules());
+                self.step(slot, |Protocol::Amqp(bind), _| bind.ask_proxy(asking));
+            }
+            Ask::Detach { number } => {
+                self.step(slot, |Protocol::Amqp(bind), home| bind.withdraw_proxy(home, number));
+            }
+        }
     }
 
     /// Attaches the links of a connection to another router.
@@ -130,19 +146,9 @@ impl<H> Turn<H> {
     }
 
     /// Attaches the links that a connection to the interior has in any case.
-    pub fn ask_interior(&mut self, slot: Slot) {
+    fn ask_interior(&mut self, slot: Slot) {
         let Some(own) = self.home.engine().router().map(|router| router.id().as_str().to_owned()) else { return };
         self.step(slot, |Protocol::Amqp(bind), _| bind.ask_interior(&own));
-    }
-
-    /// Attaches a link for an address to the interior.
-    pub fn ask_proxy(&mut self, slot: Slot, asking: ProxyAsking) {
-        self.step(slot, |Protocol::Amqp(bind), _| bind.ask_proxy(asking));
-    }
-
-    /// Detaches one.
-    pub fn withdraw_proxy(&mut self, slot: Slot, number: u32) {
-        self.step(slot, |Protocol::Amqp(bind), home| bind.withdraw_proxy(home, number));
     }
 
     /// What the router's registry is told next.

@@ -151,12 +151,15 @@ impl Home {
     /// Whether a message of a link passes through a router.
     fn is_routed(&self, place: Slot, arrival: &Arrival<'_>) -> bool {
         match self.links.get(place) {
-            Some(Link { kind: Kind::Relay { .. }, .. }) => {
-                self.engine.owner_of(self.rules.strip(arrival.relayed().0).0) == ROUTED
-            }
+            Some(Link { kind: Kind::Relay { .. }, .. }) => self.is_routed_to(arrival.relayed().0),
             Some(link) => link.owner == ROUTED,
             None => false,
         }
+    }
+
+    /// Whether what a relay sends to an address that a message names passes through a router.
+    pub(crate) fn is_routed_to(&self, named: &str) -> bool {
+        self.engine.owner_of(self.rules.strip(named).0) == ROUTED
     }
 
     /// Hands a message to its owner.

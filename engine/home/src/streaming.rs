@@ -27,7 +27,7 @@ impl Home {
         match self.links.get(place) {
             Some(Link { kind: Kind::Producer(_), owner, .. }) => *owner == ROUTED,
             Some(Link { kind: Kind::Relay { .. }, .. }) if self.engine.router().is_some() => {
-                named().is_none_or(|named| self.engine.owner_of(self.rules.strip(named).0) == ROUTED)
+                named().is_none_or(|named| self.is_routed_to(named))
             }
             _ => false,
         }

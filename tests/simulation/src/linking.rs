@@ -6,8 +6,6 @@
 use amqp_bind::Caller;
 use engine_home::{Peer, Request, Slot};
 use engine_message::Condition;
-use engine_routing::{Ask, Order};
-use node_shell::proxy_asking;
 
 use crate::shard::Shard;
 use crate::wire::Socket;
@@ -88,21 +86,6 @@ impl Shard {
             Door::ToRouter { .. } => self.turn.ask_router(slot),
             Door::ToInterior => self.turn.handle_interior_opened(slot),
             Door::Clients | Door::FromRouter { .. } | Door::FromEdge => {}
-        }
-    }
-
-    /// The router's registry wants something done with a connection to another router.
-    pub(crate) fn handle_router_order(&mut self, order: Order) {
-        let Order::Interior { link, ask } = order else { return self.turn.handle_router_order(order) };
-        let Some(router) = self.turn.home().engine().router() else { return };
-        let Some(slot) = router.edge_connection(link).map(Slot::from_bits) else { return };
-        match ask {
-            Ask::Activate => self.turn.ask_interior(slot),
-            Ask::Attach { number, proxy } => {
-                let asking = proxy_asking(number, &proxy, router.rules());
-                self.turn.ask_proxy(slot, asking);
-            }
-            Ask::Detach { number } => self.turn.withdraw_proxy(slot, number),
         }
     }
 }

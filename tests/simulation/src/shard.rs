@@ -313,7 +313,7 @@ impl Shard {
                 Post::Arrive(entry) => self.arrive(*entry),
                 Post::Table(update) => self.turn.handle_table(*update),
                 Post::Registered(answer) => self.turn.handle_registered(answer),
-                Post::Order(order) => self.handle_router_order(*order),
+                Post::Order(order) => self.turn.handle_router_order(*order),
             }
         }
         found
