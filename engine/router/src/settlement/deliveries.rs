@@ -251,14 +251,15 @@ impl<M> Deliveries<M> {
         self.waiting + self.count() as u64 * DELIVERY_OCTETS
     }
 
-    /// Asserts what must hold between two inputs.
-    pub fn check(&self) {
+    /// Asserts what must hold between two inputs; `is_there` says whether a sender's link is.
+    pub fn check(&self, is_there: impl Fn(InLink) -> bool) {
         let used = || self.places.iter().filter(|place| place.is_used).map(|place| &place.delivery);
         let waiting: u64 = used().filter(|delivery| delivery.content.is_some()).map(|delivery| delivery.octets).sum();
         assert_eq!(waiting, self.waiting, "what waits is counted");
         for delivery in used() {
             let waiting = delivery.copies.iter().filter(|copy| copy.stage == Stage::Waiting).count();
             assert_eq!(waiting, delivery.waiting as usize, "copies that wait are counted");
+            assert!(delivery.sender.is_none_or(|(link, _)| is_there(link)), "who is to be told is there");
             assert_eq!(waiting > 0, delivery.content.is_some(), "what was sent is there as long as a copy waits");
         }
     }

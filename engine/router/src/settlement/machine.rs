@@ -347,7 +347,7 @@ impl<M: Clone> Settlement<M> {
             }
             copies += receiver.line.len() + receiver.sent.len();
         }
-        self.deliveries.check();
+        self.deliveries.check(|link| self.ins.get(link.0).is_some());
         self.streams.check(|key| Some(self.deliveries.get(key)?.copies.len()));
         self.check_withheld();
         assert!(self.deliveries.count() <= copies, "a delivery has a copy that is under way");

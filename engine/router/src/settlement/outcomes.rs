@@ -97,9 +97,14 @@ impl<M: Clone> Settlement<M> {
             self.handle_abort(key);
         }
         let Some(sender) = self.ins.remove(link.0) else { return };
+        // First of all: what is dropped below may be another one of them, whose sender is not to be told.
+        for key in &sender.unsettled {
+            if let Some(delivery) = self.deliveries.get_mut(*key) {
+                delivery.sender = None;
+            }
+        }
         for key in sender.unsettled {
-            let Some(delivery) = self.deliveries.get_mut(key) else { continue };
-            delivery.sender = None;
+            let Some(delivery) = self.deliveries.get(key) else { continue };
             for (index, copy) in (0..).zip(delivery.copies.clone()) {
                 match copy.stage {
                     Stage::Decided => {

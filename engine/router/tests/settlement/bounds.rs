@@ -153,6 +153,25 @@ fn what_nobody_waits_for_takes_no_more_than_half_of_the_memory() {
 }
 
 #[test]
+fn of_a_link_that_is_gone_nobody_is_told_whatever_its_loss_drops() {
+    let each = 1000 + DELIVERY_OCTETS;
+    let mut router = router(4 * each);
+    router.handle_out(OutLink(1), OutKind::Deciding, CAPACITY);
+    let (lane, own) = (attach(&mut router, 0), attach(&mut router, 1));
+    // The first one waits elsewhere, too, so that it frees nothing when its first copy goes.
+    router.handle_delivery(lane, 0, Unsettled, &[OUT, OutLink(1)], 1000).expect("there is credit");
+    let left = deliver(&mut router, lane, 1, Unsettled, 1000).expect("there is room");
+    router.handle_left(left);
+    // Above half of the memory by what waits elsewhere: with the next look at the first receiver the second one goes.
+    router.handle_delivery(own, 2, Unsettled, &[OutLink(1)], 1000).expect("there is credit");
+    router.handle_in_lost(lane);
+    router.check();
+    let said: Vec<Action<u64>> = std::iter::from_fn(|| router.poll_deed()).collect();
+    assert_eq!(said, [], "the link is gone");
+    assert_eq!((router.totals().dropped_late, router.under_way()), (2, 2));
+}
+
+#[test]
 fn a_copy_of_which_no_other_one_waits_any_more_keeps_nothing() {
     let mut router = router(u64::MAX);
     router.handle_out(OutLink(1), OutKind::Deciding, CAPACITY);
