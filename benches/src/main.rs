@@ -4,19 +4,31 @@ use std::process::{Command, ExitCode};
 
 use clap::Parser;
 use heddle_benches::counting::{Counting, allocations};
+use heddle_benches::hops::Hops;
 use heddle_benches::road::{Road, Sent, batch};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-const CASES: [(&str, usize, Sent); 7] = [
-    ("100 B unsettled", 100, Sent::Unsettled),
-    ("100 B presettled", 100, Sent::Presettled),
-    ("1 KiB unsettled", 1024, Sent::Unsettled),
-    ("4 KiB unsettled", 4096, Sent::Unsettled),
-    ("1 KiB durable", 1024, Sent::Durable),
-    ("100 B routed", 100, Sent::Routed),
-    ("100 B routed presettled", 100, Sent::RoutedPresettled),
+/// The road of a case.
+#[derive(Clone, Copy)]
+enum Way {
+    /// One node.
+    One(Sent),
+    /// Two routers.
+    Two,
+}
+
+const CASES: [(&str, usize, Way); 9] = [
+    ("100 B unsettled", 100, Way::One(Sent::Unsettled)),
+    ("100 B presettled", 100, Way::One(Sent::Presettled)),
+    ("1 KiB unsettled", 1024, Way::One(Sent::Unsettled)),
+    ("4 KiB unsettled", 4096, Way::One(Sent::Unsettled)),
+    ("1 KiB durable", 1024, Way::One(Sent::Durable)),
+    ("100 B routed", 100, Way::One(Sent::Routed)),
+    ("100 B routed presettled", 100, Way::One(Sent::RoutedPresettled)),
+    ("100 B over two routers", 100, Way::Two),
+    ("1 KiB over two routers", 1024, Way::Two),
 ];
 const WARM_UP_TURNS: u32 = 200;
 /// Turns of the two runs whose difference is what turns cost, without what starting costs.
@@ -36,6 +48,35 @@ struct Arguments {
     run: Option<Vec<u32>>,
 }
 
+/// A road that is built.
+enum Running {
+    One(Road),
+    Two(Hops),
+}
+
+impl Running {
+    fn new(size: usize, way: Way) -> Self {
+        match way {
+            Way::One(sent) => Self::One(Road::new(size, sent)),
+            Way::Two => Self::Two(Hops::new(size)),
+        }
+    }
+
+    fn turns(&mut self, turns: u32) {
+        match self {
+            Self::One(road) => road.turns(turns),
+            Self::Two(hops) => hops.turns(turns),
+        }
+    }
+
+    fn batch(&self) -> u32 {
+        match self {
+            Self::One(road) => road.batch(),
+            Self::Two(hops) => hops.batch(),
+        }
+    }
+}
+
 /// What a message costs.
 struct Cost {
     allocations: f64,
@@ -48,9 +89,8 @@ struct Cost {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     if let Some([case, turns]) = arguments.run.as_deref() {
-        let (_, size, sent) = CASES[*case as usize];
-        let mut road = Road::new(size, sent);
-        road.turns(*turns);
+        let (_, size, way) = CASES[*case as usize];
+        Running::new(size, way).turns(*turns);
         return ExitCode::SUCCESS;
     }
     if !arguments.json {
@@ -59,15 +99,15 @@ fn main() -> ExitCode {
             "case", "instructions", "allocations per 1000", "copies", "octets copied"
         );
     }
-    for (index, (name, size, sent)) in CASES.into_iter().enumerate() {
-        let cost = Cost::measure(index, Road::new(size, sent));
+    for (index, (name, size, way)) in CASES.into_iter().enumerate() {
+        let cost = Cost::measure(index, Running::new(size, way));
         if arguments.json { cost.print_json(name) } else { cost.print(name) }
     }
     ExitCode::SUCCESS
 }
 
 impl Cost {
-    fn measure(case: usize, mut road: Road) -> Self {
+    fn measure(case: usize, mut road: Running) -> Self {
         road.turns(WARM_UP_TURNS);
         let turns = 1000;
         let count = allocations(|| road.turns(turns));

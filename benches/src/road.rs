@@ -16,7 +16,7 @@ use engine_core::Core;
 use engine_core::limits::{CoreConfig, Storage};
 use engine_home::{AddressRules, Home, HomeConfig, Moves, Slot};
 use engine_router::RouterId;
-use engine_router::table::Addresses;
+use engine_router::table::{Addresses, Table};
 use engine_routing::{Registry, Router, RouterConfig};
 use engine_rt::Waker;
 use engine_shard::Engine;
@@ -63,26 +63,7 @@ impl Road {
     /// A road for messages of `size` octets.
     pub fn new(size: usize, sent: Sent) -> Self {
         let settled = matches!(sent, Sent::Presettled | Sent::RoutedPresettled);
-        let mut payload = Vec::new();
-        if sent == Sent::Durable {
-            engine_message::section::Header { durable: true, ..Default::default() }.encode(&mut payload);
-        }
-        payload.extend([0x00, 0x53, 0x75]);
-        engine_message::encode::binary(&mut payload, &vec![b'x'; size]);
-        let mut transfers = Vec::new();
-        let batch = batch(size);
-        for id in 0..batch {
-            let tag = id.to_be_bytes();
-            let transfer = Transfer {
-                delivery_id: Some(id),
-                delivery_tag: Some(&tag),
-                message_format: Some(0),
-                settled: Some(settled),
-                ..Transfer::default()
-            };
-            encode_transfer(&mut transfers, 0, &transfer, payload.len());
-            transfers.extend_from_slice(&payload);
-        }
+        let (transfers, batch) = (transfers(size, sent), batch(size));
         let (mut turn, mut registry) = shard(sent);
         let mode = if settled { SenderSettleMode::Settled } else { SenderSettleMode::Unsettled };
         let producer = connect(&mut turn, Role::Sender, mode);
@@ -128,26 +109,61 @@ impl Road {
     fn hear_consumer(&mut self) {
         self.feedback.clear();
         if !matches!(self.sent, Sent::Presettled | Sent::RoutedPresettled) && self.received > 0 {
-            let disposition = Disposition {
-                role: Role::Receiver,
-                first: self.received.wrapping_sub(self.batch),
-                last: Some(self.received.wrapping_sub(1)),
-                settled: true,
-                state: Some(DeliveryState::Accepted),
-                batchable: false,
-            };
-            encode_disposition(&mut self.feedback, 0, &disposition);
+            accept(&mut self.feedback, self.received, self.batch);
         }
-        let flow = Flow {
-            next_incoming_id: Some(self.received),
-            incoming_window: u32::MAX >> 1,
-            handle: Some(0),
-            delivery_count: Some(self.received),
-            link_credit: Some(self.batch),
-            ..Flow::default()
-        };
-        encode_flow(&mut self.feedback, 0, &flow);
+        give_credit(&mut self.feedback, self.received, self.batch);
     }
+}
+
+/// The transfers of one turn, as their producer writes them.
+pub(crate) fn transfers(size: usize, sent: Sent) -> Vec<u8> {
+    let settled = matches!(sent, Sent::Presettled | Sent::RoutedPresettled);
+    let mut payload = Vec::new();
+    if sent == Sent::Durable {
+        engine_message::section::Header { durable: true, ..Default::default() }.encode(&mut payload);
+    }
+    payload.extend([0x00, 0x53, 0x75]);
+    engine_message::encode::binary(&mut payload, &vec![b'x'; size]);
+    let mut transfers = Vec::new();
+    for id in 0..batch(size) {
+        let tag = id.to_be_bytes();
+        let transfer = Transfer {
+            delivery_id: Some(id),
+            delivery_tag: Some(&tag),
+            message_format: Some(0),
+            settled: Some(settled),
+            ..Transfer::default()
+        };
+        encode_transfer(&mut transfers, 0, &transfer, payload.len());
+        transfers.extend_from_slice(&payload);
+    }
+    transfers
+}
+
+/// A consumer accepts the last `batch` of the messages that it received.
+pub(crate) fn accept(out: &mut Vec<u8>, received: u32, batch: u32) {
+    let disposition = Disposition {
+        role: Role::Receiver,
+        first: received.wrapping_sub(batch),
+        last: Some(received.wrapping_sub(1)),
+        settled: true,
+        state: Some(DeliveryState::Accepted),
+        batchable: false,
+    };
+    encode_disposition(out, 0, &disposition);
+}
+
+/// A consumer that received so many gives credit for a batch.
+pub(crate) fn give_credit(out: &mut Vec<u8>, received: u32, batch: u32) {
+    let flow = Flow {
+        next_incoming_id: Some(received),
+        incoming_window: u32::MAX >> 1,
+        handle: Some(0),
+        delivery_count: Some(received),
+        link_credit: Some(batch),
+        ..Flow::default()
+    };
+    encode_flow(out, 0, &flow);
 }
 
 /// How many messages of `size` octets one turn takes.
@@ -167,21 +183,25 @@ fn shard(sent: Sent) -> (Turn<()>, Option<Registry>) {
     if matches!(sent, Sent::Routed | Sent::RoutedPresettled) {
         let mut addresses = Addresses::new(Arc::default(), 1);
         let (id, table) = (RouterId::new("A").expect("an id"), addresses.view());
-        // As deep as a queue gives credit, and enough for a turn.
-        engine = engine.with_router(Router::new(RouterConfig {
-            shard: 0,
-            shards: 1,
-            id,
-            table,
-            capacity: 1000,
-            mode: engine_router::address::Mode::Interior,
-            memory_bytes: 1 << 30,
-        }));
+        engine = engine.with_router(router(id, table));
         registry = Some(Registry::new(addresses, 1, None));
     }
     let addresses = AddressRules::default();
     let config = HomeConfig { addresses, links_max: 10, node_id: String::new(), first_file: 1 };
     (Turn::new(Home::new(config, engine), 10), registry)
+}
+
+/// A router's part of the only shard: as deep as a queue gives credit, and enough for a turn.
+pub(crate) fn router(id: RouterId, table: Table) -> Router {
+    Router::new(RouterConfig {
+        shard: 0,
+        shards: 1,
+        id,
+        table,
+        capacity: 1000,
+        mode: engine_router::address::Mode::Interior,
+        memory_bytes: 1 << 30,
+    })
 }
 
 /// The router's registry hears of its consumer, and is heard.
@@ -226,7 +246,7 @@ fn obey(turn: &mut Turn<()>) -> bool {
 }
 
 /// A connection with one link.
-fn connect(turn: &mut Turn<()>, role: Role, snd_settle_mode: SenderSettleMode) -> Slot {
+pub(crate) fn connect(turn: &mut Turn<()>, role: Role, snd_settle_mode: SenderSettleMode) -> Slot {
     let protocol = Protocol::Amqp(Bind::server(Arc::new(Config::default()), Moves::Never, 0));
     let Ok(slot) = turn.insert(protocol, ()) else { panic!("there is room for it") };
     let mut bytes = ProtocolHeader::Amqp.bytes().to_vec();
