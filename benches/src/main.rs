@@ -50,15 +50,15 @@ struct Arguments {
 
 /// A road that is built.
 enum Running {
-    One(Road),
-    Two(Hops),
+    One(Box<Road>),
+    Two(Box<Hops>),
 }
 
 impl Running {
     fn new(size: usize, way: Way) -> Self {
         match way {
-            Way::One(sent) => Self::One(Road::new(size, sent)),
-            Way::Two => Self::Two(Hops::new(size)),
+            Way::One(sent) => Self::One(Box::new(Road::new(size, sent))),
+            Way::Two => Self::Two(Box::new(Hops::new(size))),
         }
     }
 

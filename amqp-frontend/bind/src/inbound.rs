@@ -183,7 +183,7 @@ impl Bind {
             let Ok(front) = section::front(delivery.payload) else { return Some(delivery) };
             let Ok(header) = header(delivery.payload, front.header_end) else { return Some(delivery) };
             let kept = delivery.payload.get(front.kept..).unwrap_or_default();
-            if front.described && asks_more(kept) {
+            if front.described && entrance.keeps() && asks_more(kept) {
                 return Some(delivery);
             }
             self.client.messages_in += 1;

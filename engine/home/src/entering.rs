@@ -64,6 +64,12 @@ pub struct Entrance<'a> {
 }
 
 impl Entrance<'_> {
+    /// Whether a queue keeps what enters: through a router it passes as it is.
+    #[inline]
+    pub fn keeps(&self) -> bool {
+        self.owner != ROUTED
+    }
+
     /// Takes a message.
     #[inline]
     pub fn enter(self, arrival: &Arrival<'_>) {

@@ -114,7 +114,16 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// When the value is truncated, its constructor unknown, or descriptors are nested deeper than `DEPTH_MAX`.
+    #[inline]
     pub fn skip(&mut self) -> Result<(), DecodeError> {
+        // Keys, short texts and small maps: what most values are.
+        if let [code::STRING_8 | code::SYMBOL_8 | code::BINARY_8 | code::LIST_8 | code::MAP_8, size, ..] = self.rest() {
+            return self.take(2 + usize::from(*size)).map(drop);
+        }
+        self.skip_any()
+    }
+
+    fn skip_any(&mut self) -> Result<(), DecodeError> {
         // Parts still to skip of the described values around this one: each has two, and each may be described again.
         let mut left = [0_u8; DEPTH_MAX];
         let mut depth = 0;

@@ -3,33 +3,37 @@
 //! Guarantees:
 //! 1. What a user annotated stays, octet for octet and in its order; the routers' entries stand behind it, where other routers look for
 //!    them.
-//! 2. A trace has at most `TRACE_MAX` entries. What is too long or of the wrong type is an error of its sender, never a panic.
+//! 2. What is too long or of the wrong type is an error of its sender, never a panic.
+//! 3. Reading allocates nothing, and a message with other annotations is written once, into as much memory as it takes.
 //!
 //! The keys are strings on the wire, although the specification asks for symbols (part 3.2.10): so routers write them. Both are read.
 //!
 //! Not here: what is done about a trace (`forward`).
 
-use engine_message::encode::{self, Compound};
+use std::ops::Range;
+
+use engine_message::encode;
 use engine_message::reader::Reader;
 use engine_message::section::Sections;
-use engine_message::value::Value;
 use engine_message::{DecodeError, ErrorKind, constructor};
 
 use crate::address::Phase;
-use crate::limits::TRACE_MAX;
 use crate::number::number;
+use crate::trace::{Trace, encode_id, id, id_octets, string_octets, text};
 
 const MESSAGE_ANNOTATIONS: u8 = 0x72;
 const PHASE: &str = "x-opt-qd.phase";
 const STREAM: &str = "x-opt-qd.stream";
 const TO: &str = "x-opt-qd.to";
-const INGRESS: &str = "x-opt-qd.ingress";
-const TRACE: &str = "x-opt-qd.trace";
-/// What stands before a router's id: there is one area.
-const AREA: &str = "0/";
+pub(crate) const INGRESS: &str = "x-opt-qd.ingress";
+pub(crate) const TRACE: &str = "x-opt-qd.trace";
+/// What the keys of all of them begin with.
+const PREFIX: &[u8] = b"x-opt-qd.";
+/// Octets before the entries: the descriptor, and a map's constructor with size and count of four octets each.
+const HEAD_OCTETS: usize = 12;
 
 /// The annotations of a message: the user's as they are encoded, and the routers'.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Annotations<'a> {
     /// Entries of the user, encoded one behind the other.
     pub user: &'a [u8],
@@ -44,7 +48,7 @@ pub struct Annotations<'a> {
     /// The id of the router where it entered the network.
     pub ingress: Option<&'a str>,
     /// Ids of the routers that it went through, in their order.
-    pub trace: Vec<&'a str>,
+    pub trace: Trace<'a>,
 }
 
 impl<'a> Annotations<'a> {
@@ -63,45 +67,54 @@ impl<'a> Annotations<'a> {
         let mut entries = map.reader;
         let start = entries.position();
         for count in 1..=map.count / 2 {
-            let key = entries.raw()?;
-            let text = Reader::new(key).string().or_else(|_| Reader::new(key).symbol()).unwrap_or_default();
-            if !found.read_entry(text, entries.raw()?)? {
+            let (key, value) = (entries.raw()?, entries.raw()?);
+            let Some(mark) = Mark::of(key) else {
                 // Behind a router's entry comes one that is none: all so far are the user's, as other routers have it.
                 let user = section.get(start..entries.position()).unwrap_or_default();
                 found = Self { user, user_count: count, ..Self::default() };
-            }
+                continue;
+            };
+            found.read_entry(mark, value)?;
         }
         Ok(found)
     }
 
-    /// Takes an entry that a router wrote; gives whether it is one.
-    fn read_entry(&mut self, key: &str, value: &'a [u8]) -> Result<bool, DecodeError> {
+    /// Takes an entry that a router wrote.
+    fn read_entry(&mut self, mark: Mark, value: &'a [u8]) -> Result<(), DecodeError> {
         let mut reader = Reader::new(value);
-        match key {
-            PHASE => {
+        match mark {
+            Mark::Phase => {
                 let phase = Phase::of_annotation(number(&mut reader)?);
                 self.phase = phase.ok_or_else(|| reader.error(ErrorKind::InvalidField(PHASE)))?;
             }
-            STREAM => self.is_stream = true,
-            TO => self.to = Some(text(&mut reader)?),
-            INGRESS => self.ingress = Some(id(&mut reader)?),
-            TRACE => {
-                let list = reader.list()?;
-                let mut ids = list.reader;
-                if list.count as usize > TRACE_MAX {
-                    return Err(ids.error(ErrorKind::InvalidField(TRACE)));
-                }
-                self.trace = (0..list.count).map(|_| id(&mut ids)).collect::<Result<_, _>>()?;
-            }
-            _ => return Ok(false),
+            Mark::Stream => self.is_stream = true,
+            Mark::To => self.to = Some(text(&mut reader)?),
+            Mark::Ingress => self.ingress = Some(id(&mut reader)?),
+            Mark::Trace => self.trace = Trace::read(&mut reader)?,
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Octets of the section; none if it is empty.
+    #[must_use]
+    pub fn octets(&self) -> usize {
+        if self.is_empty() {
+            return 0;
+        }
+        let entry = |key: &str, value: usize| string_octets(key.len()) + value;
+        HEAD_OCTETS
+            + self.user.len()
+            + if self.phase == Phase::FIRST { 0 } else { entry(PHASE, 2) }
+            + if self.is_stream { entry(STREAM, 2) } else { 0 }
+            + self.to.map_or(0, |to| entry(TO, string_octets(to.len())))
+            + self.ingress.map_or(0, |id| entry(INGRESS, id_octets(id)))
+            + if self.trace.is_empty() { 0 } else { entry(TRACE, self.trace.octets()) }
     }
 
     /// Appends the section; nothing if it is empty.
@@ -137,11 +150,7 @@ impl<'a> Annotations<'a> {
         }
         if !self.trace.is_empty() {
             begin(out, TRACE);
-            let mut list = Compound::list(out);
-            for id in &self.trace {
-                list.put(|out| encode_id(out, id));
-            }
-            list.finish();
+            self.trace.encode(out);
         }
         let size = u32::try_from(out.len() - start - 5).expect("annotations are smaller than 4 GiB");
         encode::patch_u32(out, start + 1, size);
@@ -149,39 +158,63 @@ impl<'a> Annotations<'a> {
     }
 }
 
-/// A message with other annotations; all else of it as it is.
+/// An entry that routers write.
+#[derive(Clone, Copy)]
+enum Mark {
+    Phase,
+    Stream,
+    To,
+    Ingress,
+    Trace,
+}
+
+impl Mark {
+    /// The one of an encoded key: a string, or a symbol.
+    fn of(key: &[u8]) -> Option<Self> {
+        let text = match key {
+            [constructor::STRING_8 | constructor::SYMBOL_8, _, text @ ..] => text,
+            [constructor::STRING_32 | constructor::SYMBOL_32, _, _, _, _, text @ ..] => text,
+            _ => return None,
+        };
+        match text.strip_prefix(PREFIX)? {
+            b"phase" => Some(Self::Phase),
+            b"stream" => Some(Self::Stream),
+            b"to" => Some(Self::To),
+            b"ingress" => Some(Self::Ingress),
+            b"trace" => Some(Self::Trace),
+            _ => None,
+        }
+    }
+}
+
+/// A message with other annotations in place of those that stand at `place`; all else of it as it is.
 #[must_use]
-pub fn rewrite(message: &[u8], sections: &Sections, annotations: &Annotations<'_>) -> Vec<u8> {
-    let place = &sections.message_annotations;
-    let place = if place.is_empty() { sections.kept()..sections.kept() } else { place.clone() };
-    let mut out = message.get(..place.start).unwrap_or_default().to_vec();
+pub fn rewrite(message: &[u8], place: Range<usize>, annotations: &Annotations<'_>) -> Vec<u8> {
+    let (before, behind) =
+        (message.get(..place.start).unwrap_or_default(), message.get(place.end..).unwrap_or_default());
+    let octets = before.len() + annotations.octets() + behind.len();
+    let mut out = Vec::with_capacity(octets);
+    out.extend_from_slice(before);
     annotations.encode(&mut out);
-    out.extend_from_slice(message.get(place.end..).unwrap_or_default());
+    out.extend_from_slice(behind);
+    debug_assert_eq!(out.len(), octets, "as much as it takes");
     out
 }
 
-fn text<'a>(reader: &mut Reader<'a>) -> Result<&'a str, DecodeError> {
-    let start = *reader;
-    reader.string().or_else(|_| {
-        *reader = start;
-        reader.symbol()
-    })
-}
-
-/// A router's id, without its area, of which there is one.
-fn id<'a>(reader: &mut Reader<'a>) -> Result<&'a str, DecodeError> {
-    text(reader)?.strip_prefix(AREA).ok_or_else(|| reader.error(ErrorKind::InvalidField(INGRESS)))
-}
-
-fn encode_id(out: &mut Vec<u8>, id: &str) {
-    Value::String(format!("{AREA}{id}")).encode(out);
+/// Where the annotations of a message are, or would be.
+#[must_use]
+pub fn place(sections: &Sections) -> Range<usize> {
+    let place = &sections.message_annotations;
+    if place.is_empty() { sections.kept()..sections.kept() } else { place.clone() }
 }
 
 #[cfg(test)]
 mod tests {
+    use engine_message::value::Value;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::limits::TRACE_MAX;
 
     fn encoded(annotations: &Annotations<'_>) -> Vec<u8> {
         let mut out = Vec::new();
@@ -200,13 +233,15 @@ mod tests {
     #[test]
     fn what_routers_write_stands_behind_what_the_user_wrote() {
         let entries = [user("x-opt-a"), user("x-opt-qd.other")].concat();
+        let mut trace = Trace::read(&mut Reader::new(b"\xc0\x06\x01\xa1\x030/A")).expect("a trace");
+        trace.come("B");
         let annotations = Annotations {
             user: &entries,
             user_count: 2,
             phase: Phase::FALLBACK,
             to: Some("orders"),
             ingress: Some("A"),
-            trace: vec!["A", "B"],
+            trace,
             ..Annotations::default()
         };
         let out = encoded(&annotations);
@@ -264,9 +299,9 @@ mod tests {
         let annotations = Annotations { to: Some("a"), ..Annotations::default() };
         let written = [header, &encoded(&annotations), body].concat();
         for message in [[header, body].concat(), written.clone()] {
-            let sections = engine_message::section::scan(&message).expect("a message");
-            assert_eq!(rewrite(&message, &sections, &annotations), written);
-            assert_eq!(rewrite(&message, &sections, &Annotations::default()), [header, body].concat());
+            let place = place(&engine_message::section::scan(&message).expect("a message"));
+            assert_eq!(rewrite(&message, place.clone(), &annotations), written);
+            assert_eq!(rewrite(&message, place, &Annotations::default()), [header, body].concat());
         }
     }
 
@@ -275,13 +310,14 @@ mod tests {
         fn any_octets_are_annotations_or_an_error(octets in proptest::collection::vec(any::<u8>(), 0..60), cut in 0..90_usize) {
             let entries = user("x-opt-a");
             let known = Annotations {
-                user: &entries, user_count: 1, to: Some("orders"), ingress: Some("A"), trace: vec!["A"], ..Annotations::default()
+                user: &entries, user_count: 1, to: Some("orders"), ingress: Some("A"), trace: Trace::begun("A"), ..Annotations::default()
             };
             let section = encoded(&known);
             let spoilt = [section.get(..cut).unwrap_or(&section), &octets].concat();
             for section in [&octets, &spoilt] {
                 if let Ok(read) = Annotations::read(section) {
                     let written = encoded(&read);
+                    prop_assert_eq!(written.len(), read.octets());
                     prop_assert_eq!(Annotations::read(&written), Ok(read));
                 }
             }

@@ -20,6 +20,7 @@ pub mod set;
 pub mod settlement;
 pub mod stamp;
 pub mod table;
+pub mod trace;
 mod treatment;
 pub mod uplink;
 

@@ -57,7 +57,7 @@ impl<'a> Annotations<'a> {
             return Err(Round);
         }
         self.ingress.get_or_insert(me);
-        self.trace.push(me);
+        self.trace.come(me);
         Ok(())
     }
 
@@ -83,8 +83,16 @@ impl<'a> Annotations<'a> {
 
 #[cfg(test)]
 mod tests {
+    use engine_message::reader::Reader;
+
     use super::*;
     use crate::address::Phase;
+    use crate::trace::Trace;
+
+    /// A trace that came.
+    fn came(list: &'static [u8]) -> Trace<'static> {
+        Trace::read(&mut Reader::new(list)).expect("a trace")
+    }
 
     /// A message that came over A, with a user's entry.
     fn traced() -> Annotations<'static> {
@@ -94,7 +102,7 @@ mod tests {
             phase: Phase::FALLBACK,
             to: Some("orders"),
             ingress: Some("A"),
-            trace: vec!["A"],
+            trace: came(b"\xc0\x06\x01\xa1\x030/A"),
             ..Annotations::default()
         }
     }
@@ -109,7 +117,8 @@ mod tests {
         ] {
             let mut annotations = traced();
             assert_eq!(annotations.come("B", Source::Client(strip)), Ok(()));
-            assert_eq!((annotations.ingress, &annotations.trace), (Some(ingress), &trace), "{strip:?}");
+            let passed: Vec<&str> = annotations.trace.iter().collect();
+            assert_eq!((annotations.ingress, &passed), (Some(ingress), &trace), "{strip:?}");
             assert_eq!(annotations.to.is_some(), trace.len() == 2, "an address that a client wrote counts as little");
             assert_eq!((annotations.user, annotations.user_count), (traced().user, 1));
         }
@@ -120,10 +129,11 @@ mod tests {
         let mut annotations = traced();
         assert_eq!(annotations.come("B", Source::Router), Ok(()));
         annotations.leave(Sink::Router);
-        assert_eq!(annotations, Annotations { trace: vec!["A", "B"], ..traced() });
+        let trace = came(b"\xc0\x0b\x02\xa1\x030/A\xa1\x030/B");
+        assert_eq!(annotations, Annotations { trace, ..traced() });
         let mut new = Annotations::default();
         assert_eq!(new.come("B", Source::Router), Ok(()), "an edge router adds nothing");
-        assert_eq!((new.ingress, new.trace), (Some("B"), vec!["B"]));
+        assert_eq!((new.ingress, new.trace), (Some("B"), Trace::begun("B")));
     }
 
     #[test]
@@ -141,7 +151,14 @@ mod tests {
 
     #[test]
     fn a_full_trace_goes_round() {
-        let mut annotations = Annotations { trace: vec!["A"; TRACE_MAX], ..traced() };
+        let mut full = Vec::new();
+        let mut list = engine_message::encode::Compound::list(&mut full);
+        for _ in 0..TRACE_MAX {
+            list.put(|out| engine_message::encode::string(out, "0/A"));
+        }
+        list.finish();
+        let trace = Trace::read(&mut Reader::new(&full)).expect("a trace");
+        let mut annotations = Annotations { trace, ..traced() };
         assert_eq!(annotations.come("B", Source::Client(Strip::No)), Err(Round));
         assert_eq!(annotations.come("B", Source::Client(Strip::Both)), Ok(()));
     }

@@ -3,6 +3,8 @@
 //! Guarantees: a sender has credit if somebody can be reached, and none otherwise. A receiver's attach is answered when all shards know of
 //! it (`Router::handle_answer`), but for links of an edge to the interior, which count when that says so (`tracking`).
 
+use std::cell::OnceCell;
+
 use engine_core::command::{ConsumerSpec, ProducerSpec, Settle, Stage};
 use engine_core::event::{Event, Refusal};
 use engine_core::key::LinkKey;
@@ -30,8 +32,18 @@ impl Router {
         };
         let routing = self.routing(&key);
         let edge = between.zip(edge).map(|(between, edge)| (between.connection, edge));
-        let (to, is_reached, is_told, is_noted) = (spec.address.as_str().into(), false, false, false);
-        let sender = Sender { link, to, key: key.clone(), at: 0, address: None, edge, is_reached, is_told, is_noted };
+        let sender = Sender {
+            link,
+            to: spec.address.as_str().into(),
+            key: key.clone(),
+            at: 0,
+            address: None,
+            edge,
+            written: OnceCell::new(),
+            is_reached: false,
+            is_told: false,
+            is_noted: false,
+        };
         let Ok(place) = self.ends.insert_within(End::Sender(sender), ENDS_MAX) else {
             return self.out.events.push_back((link, Event::Refused { refusal: too_many() }));
         };

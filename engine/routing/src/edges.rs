@@ -16,7 +16,6 @@ use engine_core::message::Message;
 use engine_core::slab::Key as Place;
 use engine_message::Condition;
 use engine_router::address::{Class, Key, Mode};
-use engine_router::forward::Passage;
 use engine_router::network::LinkId;
 use engine_router::settlement::{InKind, State};
 use engine_router::table::{self, Consumer, ConsumerId};
@@ -24,7 +23,7 @@ use engine_router::table::{self, Consumer, ConsumerId};
 use crate::edge::{EdgeEnd, EdgeKind, Heartbeat, Tracking, UP, anonymous};
 use crate::edge_messages::{lookup, read_tracked};
 use crate::end::{End, end_key, lane_in, of_sender};
-use crate::entry::{Entry, From};
+use crate::entry::Entry;
 use crate::limits::{EDGE_CREDIT, EDGES_MAX, ENDS_MAX, HEARTBEAT_CREDIT, LOOKUPS_MAX};
 use crate::registry::Note;
 use crate::router::{Router, info, too_many};
@@ -308,11 +307,10 @@ impl Router {
             return Outcome::Rejected(Some(Refusal::new(Condition::InvalidField, text)));
         };
         if let Ok(key) = self.key(&to, table::End::Sender, None) {
-            let address = self.table.find(&key).cloned();
-            let (address, passage, from) = (address.as_ref(), Passage::HERE, From::Client(&to));
-            let entry = Entry { key: &key, address, passage, from, extent: Extent::Whole };
+            let (_, mut choosing) = self.choosing();
+            let passing = choosing.prepare(&Entry::of_client(&key, choosing.table, &to, Extent::Whole), answer);
             // Who asks hears nothing of what becomes of the answer.
-            let _ = self.pass(lane_in(self.shard), 0, Settled::Yes, &entry, answer);
+            let _ = self.take(lane_in(self.shard), 0, Settled::Yes, passing);
         }
         Outcome::Accepted
     }

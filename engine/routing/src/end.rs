@@ -1,5 +1,6 @@
 //! Ends of routed links: what a link is to a router.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use engine_core::command::RoutingType;
@@ -40,6 +41,8 @@ pub(crate) struct Sender {
     pub address: Option<Arc<Address>>,
     /// The connection between interior and edge that it is on, if it is, and what that is called.
     pub edge: Option<(u64, LinkId)>,
+    /// What this router writes into its messages for other routers, once there was one for them.
+    pub written: OnceCell<Box<[u8]>>,
     /// Whether somebody receives its messages, and whether the other end of such a connection was told so, or is to be told.
     pub is_reached: bool,
     pub is_told: bool,

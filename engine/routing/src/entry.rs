@@ -3,23 +3,25 @@
 //! Guarantees: what users annotated is never touched. What came from a router goes to no one where it was before; clients see nothing of what
 //! routers wrote.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use engine_core::command::{Outcome, Settled};
 use engine_core::event::{Event, Refusal};
 use engine_core::key::LinkKey;
 use engine_core::message::Message;
 use engine_core::slab::Key as Place;
 use engine_message::Condition;
-use engine_message::section::{self, Sections};
-use engine_router::address::{Class, Here, Key, Mode, Phase, resolve};
+use engine_message::section;
+use engine_router::address::{Class, Here, Key, Mode, Phase};
 use engine_router::annotations::{Annotations, rewrite};
 use engine_router::forward::{Passage, Taken};
 use engine_router::network::LinkId;
 use engine_router::set::RouterIndex;
 use engine_router::settlement::{DeliveryKey, Overrun, State};
 use engine_router::stamp::{Source, Strip};
-use engine_router::table::Address;
+use engine_router::table::{Address, Table};
 
 use crate::end::of_sender;
 use crate::router::Router;
@@ -36,6 +38,12 @@ pub(crate) struct Entry<'a> {
     pub address: Option<&'a Arc<Address>>,
     pub passage: Passage,
     pub from: From<'a>,
+    /// What routers wrote into it, if that was read.
+    pub said: Option<Said<'a>>,
+    /// Octets of its annotations, if it is known that there is nothing of a user in them.
+    pub bare: Option<usize>,
+    /// What this router writes into messages of its sender, once it has.
+    pub written: Option<&'a OnceCell<Box<[u8]>>>,
     pub extent: Extent,
 }
 
@@ -50,6 +58,87 @@ pub(crate) enum From<'a> {
     Edge(&'a str),
 }
 
+impl<'a> Entry<'a> {
+    /// That of a client's message without a link for its address.
+    pub fn of_client(key: &'a Key, table: &'a Table, to: &'a str, extent: Extent) -> Self {
+        let (address, passage, from) = (table.find(key), Passage::HERE, From::Client(to));
+        Self { key, address, passage, from, said: None, bare: None, written: None, extent }
+    }
+
+    /// Whether it comes from a router, which may have written into it.
+    pub fn is_from_router(&self) -> bool {
+        matches!(self.from, From::Router | From::Edge(_))
+    }
+}
+
+/// What routers wrote into a message.
+#[derive(Clone, Copy)]
+pub(crate) struct Said<'a> {
+    annotations: Annotations<'a>,
+    /// Octets of the section, with which a message begins.
+    octets: usize,
+}
+
+impl<'a> Said<'a> {
+    /// Reads it; nothing if it is not well-formed.
+    pub fn read(body: &'a [u8]) -> Option<Self> {
+        let section = section::front_annotations(body);
+        Some(Self { annotations: Annotations::read(section).ok()?, octets: section.len() })
+    }
+
+    /// A message as other routers are told it by the router `here`; nothing if it cannot go on.
+    pub fn for_routers(&self, here: Here<'_>, body: &[u8], entry: &Entry<'_>, taken: &Taken) -> Option<Bytes> {
+        let is_bare = self.octets == 0 && *taken == Taken::Wanted;
+        let Some(written) = entry.written.filter(|_| is_bare) else {
+            return Some(rewrite(body, 0..self.octets, &self.come(here, entry, taken)?).into());
+        };
+        // The router writes the same into all messages of a client that has written nothing itself.
+        let section = match written.get() {
+            Some(section) => section,
+            None => {
+                let mut section = Vec::new();
+                self.come(here, entry, taken)?.encode(&mut section);
+                written.get_or_init(|| section.into())
+            }
+        };
+        Some([section, body].concat().into())
+    }
+
+    /// What other routers are told, with a message that comes to the router `here`; nothing if it cannot go on.
+    fn come<'m>(&self, here: Here<'m>, entry: &Entry<'m>, taken: &'m Taken) -> Option<Annotations<'m>>
+    where
+        'a: 'm,
+    {
+        let mut annotations: Annotations<'m> = self.annotations;
+        let (source, to) = match entry.from {
+            From::Router => (Source::Router, None),
+            From::Client(to) | From::Edge(to) => (Source::Client(Strip::Both), Some(to)),
+        };
+        match here.mode {
+            Mode::Interior => annotations.come(here.id.as_str(), source).ok()?,
+            Mode::Edge => annotations.come_to_edge(source),
+        }
+        if let Some(to) = to {
+            annotations.to = Some(to);
+            annotations.phase = entry.key.phase().unwrap_or(Phase::FIRST);
+        }
+        if let Taken::Fallback(key) = taken {
+            annotations.phase = Phase::FALLBACK;
+            annotations.to = Some(key.name());
+        }
+        Some(annotations)
+    }
+
+    /// A message of another router as clients are to see it.
+    pub fn for_clients(self, body: &Bytes) -> Bytes {
+        let Annotations { user, user_count, .. } = self.annotations;
+        if user_count == 0 {
+            return body.slice(self.octets..);
+        }
+        rewrite(body, 0..self.octets, &Annotations { user, user_count, ..Annotations::default() }).into()
+    }
+}
+
 impl Router {
     /// Takes a message of another router; gives whether that had credit for it.
     pub(crate) fn handle_from_router(
@@ -59,7 +148,32 @@ impl Router {
         (delivery, settled): (u32, Settled),
         (message, extent): (Message, Extent),
     ) -> Result<Option<DeliveryKey>, Overrun> {
-        let Some((key, passage)) = self.read_entry(&message, edge, extent) else {
+        let Some(place_of_known) = self.heard.find(section::front_annotations(&message.body), edge) else {
+            return self.read_from_router((place, link), edge, (delivery, settled), (message, extent));
+        };
+        let (_, mut choosing) = self.choosing();
+        let Some(known) = choosing.heard.at(place_of_known) else { unreachable!("it was found") };
+        let (key, address, passage) = (&known.key, known.address.as_ref(), known.passage);
+        let (from, bare) = (From::Router, Some(known.octets()));
+        let entry = Entry { key, address, passage, from, said: None, bare, written: None, extent };
+        let passing = choosing.prepare(&entry, message);
+        self.take(of_sender(place), delivery, settled, passing)
+    }
+
+    /// The same of one whose like was not heard before.
+    #[cold]
+    fn read_from_router(
+        &mut self,
+        (place, link): (Place, LinkKey),
+        edge: Option<LinkId>,
+        (delivery, settled): (u32, Settled),
+        (message, extent): (Message, Extent),
+    ) -> Result<Option<DeliveryKey>, Overrun> {
+        // What routers wrote is looked at while the message goes on.
+        let came = message.body.clone();
+        let (_, mut choosing) = self.choosing();
+        let read = read(&came, extent).and_then(|(said, to)| Some((said, choosing.find(to, said.annotations.phase)?)));
+        let Some((said, (key, address))) = read else {
             // It says nothing that messages can be routed by: nobody has it.
             return self.take_nowhere(of_sender(place), delivery, settled, message);
         };
@@ -67,9 +181,20 @@ impl Router {
             self.take_request(link, (delivery, settled), message, extent);
             return Ok(None);
         }
-        let address = self.table.find(&key).cloned();
-        let entry = Entry { key: &key, address: address.as_ref(), passage, from: From::Router, extent };
-        self.pass(of_sender(place), delivery, settled, &entry, message)
+        let mut passage = Passage { edge, ..Passage::of(&said.annotations, choosing.table.routes()) };
+        if edge.is_some() && said.annotations.ingress.is_none() {
+            // Edges leave it to the interior to say where a message entered: here.
+            passage.origin = Some(RouterIndex::SELF);
+        }
+        let (from, written) = (From::Router, None);
+        let entry = Entry { key: &key, address, passage, from, said: Some(said), bare: None, written, extent };
+        let passing = choosing.prepare(&entry, message);
+        if said.annotations.user_count == 0 && said.annotations.to.is_some() {
+            let section = came.get(..said.octets).unwrap_or_default();
+            let (key, address) = (key.into_owned(), address.cloned());
+            self.heard.note((section, edge), (key, address, passage));
+        }
+        self.take(of_sender(place), delivery, settled, passing)
     }
 
     /// Takes a message for whoever manages the node. It is accepted when it is there, as any request is.
@@ -93,69 +218,18 @@ impl Router {
         }
         self.out.events.push_back((link, Event::Request { message }));
     }
-
-    /// What a router's message is for, and how it came.
-    fn read_entry(&self, message: &Message, edge: Option<LinkId>, extent: Extent) -> Option<(Key, Passage)> {
-        let sections = sections(message, extent)?;
-        let annotations = Annotations::read(message.body.get(sections.message_annotations)?).ok()?;
-        let properties = message.body.get(sections.properties)?;
-        let to = annotations.to.or_else(|| section::property_to(properties).ok().flatten())?;
-        let here = Here { id: &self.own.id, mode: self.own.mode };
-        let key = resolve(to, annotations.phase, here)?;
-        let mut passage = Passage { edge, ..Passage::of(&annotations, self.table.routes()) };
-        if edge.is_some() && annotations.ingress.is_none() {
-            // Edges leave it to the interior to say where a message entered: here.
-            passage.origin = Some(RouterIndex::SELF);
-        }
-        Some((key, passage))
-    }
 }
 
-/// A message as other routers are told it by the router `here`; nothing if it cannot go on.
-pub(crate) fn for_routers(here: Here<'_>, message: &Message, entry: &Entry<'_>, taken: &Taken) -> Option<Box<Message>> {
-    let sections = sections(message, entry.extent)?;
-    let mut annotations = Annotations::read(message.body.get(sections.message_annotations.clone())?).ok()?;
-    let (source, to) = match entry.from {
-        From::Router => (Source::Router, None),
-        From::Client(to) | From::Edge(to) => (Source::Client(Strip::Both), Some(to)),
+/// What routers wrote into a message, and the address that it is for.
+fn read(body: &[u8], extent: Extent) -> Option<(Said<'_>, &str)> {
+    let said = Said::read(body)?;
+    if let Some(to) = said.annotations.to {
+        return Some((said, to));
+    }
+    let sections = match extent {
+        Extent::Whole => section::scan(body).ok()?,
+        Extent::Begins(_) => section::scan_front(body).ok()?,
     };
-    match here.mode {
-        Mode::Interior => annotations.come(here.id.as_str(), source).ok()?,
-        Mode::Edge => annotations.come_to_edge(source),
-    }
-    match to {
-        None => {}
-        Some(to) => {
-            annotations.to = Some(to);
-            annotations.phase = entry.key.phase().unwrap_or(Phase::FIRST);
-        }
-    }
-    if let Taken::Fallback(key) = taken {
-        annotations.phase = Phase::FALLBACK;
-        annotations.to = Some(key.name());
-    }
-    Some(with(message, rewrite(&message.body, &sections, &annotations)))
-}
-
-/// A message of another router as clients are to see it; nothing if it is that as it is.
-pub(crate) fn for_clients(message: &Message, extent: Extent) -> Option<Message> {
-    let sections = sections(message, extent)?;
-    if sections.message_annotations.is_empty() {
-        return None;
-    }
-    let annotations = Annotations::read(message.body.get(sections.message_annotations.clone())?).ok()?;
-    let bare = Annotations { user: annotations.user, user_count: annotations.user_count, ..Annotations::default() };
-    Some(*with(message, rewrite(&message.body, &sections, &bare)))
-}
-
-/// Where the sections of a message are, as far as it is there.
-fn sections(message: &Message, extent: Extent) -> Option<Sections> {
-    match extent {
-        Extent::Whole => section::scan(&message.body).ok(),
-        Extent::Begins(_) => section::scan_front(&message.body).ok(),
-    }
-}
-
-fn with(message: &Message, body: Vec<u8>) -> Box<Message> {
-    Box::new(Message { body: body.into(), ..message.clone() })
+    let to = section::property_to(body.get(sections.properties)?).ok().flatten()?;
+    Some((said, to))
 }

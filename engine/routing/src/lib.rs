@@ -14,6 +14,7 @@
 
 mod alive;
 mod attaching;
+mod choosing;
 mod containers;
 mod crossing;
 mod edge;
@@ -21,6 +22,7 @@ mod edge_messages;
 mod edges;
 mod end;
 mod entry;
+mod heard;
 mod joints;
 pub mod limits;
 mod neighbours;

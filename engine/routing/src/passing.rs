@@ -2,26 +2,21 @@
 //!
 //! Guarantee: whatever was given to the settlement machine, all that it wants done is done before anything else is given to it.
 
-use std::sync::Arc;
-
 use engine_core::command::{Outcome, Settled};
 use engine_core::event::{Event, KEY_NONE, Refusal};
 use engine_core::key::{EndKey, LinkKey};
-use engine_core::message::{Content, Message};
+use engine_core::message::Message;
 use engine_core::slab::Key as Place;
 use engine_message::Condition;
-use engine_router::address::Here;
-use engine_router::forward::{Passage, Taken, Target, choose_at};
-use engine_router::numbers::Numbered;
+use engine_router::forward::Passage;
 use engine_router::settlement::{Action, Beginning, CopyKey, DeliveryKey, InLink, OutLink, Overrun, Settling, State};
-use engine_router::table::ConsumerId;
 
 use crate::crossing::{Away, Begins, Consumers, Crossing};
 use crate::edge::{EdgeEnd, EdgeKind, is_anonymous};
 use crate::end::{End, Named, lane_in, lane_out, named, of_receiver, of_sender, place};
-use crate::entry::{Entry, From, for_clients, for_routers};
-use crate::joints::{Joint, JointKind, Neighbours, consumer, neighbour};
-use crate::router::{Chosen, Held, Passing, Router};
+use crate::entry::{Entry, From};
+use crate::joints::{Joint, JointKind};
+use crate::router::{Held, Passing, Router};
 use crate::states::{outcome, state};
 use crate::streams::Extent;
 
@@ -41,15 +36,16 @@ impl Router {
         extent: Extent,
     ) -> bool {
         let place = place(end);
-        let (link, taken) = match self.ends.get(place) {
+        let (ends, mut choosing) = self.choosing();
+        let (link, taken) = match ends.get(place) {
             Some(End::Sender(sender)) => {
-                let (key, address, to, link) =
-                    (sender.key.clone(), sender.address.clone(), Arc::clone(&sender.to), sender.link);
-                let (address, edge) = (address.as_ref(), sender.edge.map(|(_, edge)| edge));
-                let from = if edge.is_some() { From::Edge(&to) } else { From::Client(&to) };
-                let passage = Passage { edge, ..Passage::HERE };
-                let entry = Entry { key: &key, address, passage, from, extent };
-                (link, self.pass(of_sender(place), delivery, settled, &entry, message))
+                let (link, edge) = (sender.link, sender.edge.map(|(_, edge)| edge));
+                let from = if edge.is_some() { From::Edge(&sender.to) } else { From::Client(&sender.to) };
+                let (key, address, passage) = (&sender.key, sender.address.as_ref(), Passage { edge, ..Passage::HERE });
+                let written = Some(&sender.written);
+                let entry = Entry { key, address, passage, from, said: None, bare: None, written, extent };
+                let passing = choosing.prepare(&entry, message);
+                (link, self.take(of_sender(place), delivery, settled, passing))
             }
             Some(&End::Joint(joint)) if joint.kind == JointKind::MessagesIn => {
                 let coming = (delivery, settled);
@@ -117,14 +113,6 @@ impl Router {
         }
     }
 
-    /// Puts the links to those of a message's consumers together that are of this shard.
-    pub(crate) fn choose_here(&mut self, consumers: &Consumers) {
-        self.chosen.links.clear();
-        let known = (&self.consumers, &self.neighbours);
-        let places = consumers.of(self.shard).filter_map(|consumer| receiver_of(known, consumer));
-        self.chosen.links.extend(places.map(of_receiver));
-    }
-
     /// A receiver accepted a delivery, and waits for no confirmation.
     pub fn handle_accepted(&mut self, key: u64) {
         self.decide(key, State::Accepted);
@@ -188,58 +176,6 @@ impl Router {
         }
     }
 
-    /// Passes a message on to whoever is to have it; gives whether its sender had credit for it.
-    pub(crate) fn pass(
-        &mut self,
-        from: InLink,
-        number: u32,
-        settled: Settled,
-        entry: &Entry<'_>,
-        message: Message,
-    ) -> Result<Option<DeliveryKey>, Overrun> {
-        assert!(message.content == Content::Here, "what goes through files is refused where it comes in");
-        self.chosen.targets.clear();
-        self.chosen.links.clear();
-        let (address, passage) = ((entry.key, entry.address), &entry.passage);
-        let priority = message.header.priority;
-        let (consumers, neighbours, settlement) = (&self.consumers, &self.neighbours, &self.settlement);
-        // What receivers of this shard have to do the settlement machine knows, of a neighbour that of all addresses. What those of others
-        // have is counted as it goes there and comes back.
-        let own = |target| {
-            let consumer = consumer_of(target, priority);
-            let is_own = consumer.shard() == self.shard;
-            let load = || {
-                receiver_of((consumers, neighbours), consumer).map_or(0, |place| settlement.load(of_receiver(place)))
-            };
-            is_own.then(load)
-        };
-        let Chosen { spread, targets, .. } = &mut self.chosen;
-        // Who goes nowhere is released, or dropped and counted, whatever the reason.
-        let taken = choose_at(&self.table, address, passage, spread, own, targets);
-        let (extent, away) = (entry.extent, taken.ok().and_then(|taken| self.away(&message, entry, &taken)));
-        let message = match entry.from {
-            From::Router | From::Edge(_) if self.chosen.has_clients() => {
-                for_clients(&message, extent).unwrap_or(message)
-            }
-            From::Router | From::Edge(_) | From::Client(_) => message,
-        };
-        let consumers = self.find_ways(priority);
-        self.take(from, number, settled, Passing { message, away, consumers, extent })
-    }
-
-    /// The message for other routers, if it is for some. One that cannot go on is for none.
-    fn away(&mut self, message: &Message, entry: &Entry<'_>, taken: &Taken) -> Option<Box<Message>> {
-        if !self.chosen.has_routers() {
-            return None;
-        }
-        let here = Here { id: &self.own.id, mode: self.own.mode };
-        let away = for_routers(here, message, entry, taken);
-        if away.is_none() {
-            self.chosen.targets.retain(|target| matches!(target, Target::Consumer(id) if !is_anonymous(*id)));
-        }
-        away
-    }
-
     /// Takes a message that is for nobody.
     pub(crate) fn take_nowhere(
         &mut self,
@@ -251,37 +187,6 @@ impl Router {
         self.chosen.links.clear();
         let (away, consumers, extent) = (None, Consumers::Here, Extent::Whole);
         self.take(from, number, settled, Passing { message, away, consumers, extent })
-    }
-
-    /// Puts the links to a message's targets together, of which each shard has one; gives those of other shards.
-    fn find_ways(&mut self, priority: u8) -> Consumers {
-        if let [target] = *self.chosen.targets.as_slice() {
-            let consumer = consumer_of(target, priority);
-            if consumer.shard() == self.shard {
-                let receiver = receiver_of((&self.consumers, &self.neighbours), consumer);
-                self.chosen.links.extend(receiver.map(of_receiver));
-                return Consumers::Here;
-            }
-            self.chosen.links.push(lane_out(consumer.shard()));
-            return Consumers::One(consumer);
-        }
-        self.chosen.lanes.clear();
-        let mut elsewhere = Vec::new();
-        let known = (&self.consumers, &self.neighbours);
-        for target in &self.chosen.targets {
-            let consumer = consumer_of(*target, priority);
-            if consumer.shard() == self.shard {
-                self.chosen.links.extend(receiver_of(known, consumer).map(of_receiver));
-                continue;
-            }
-            elsewhere.push(consumer);
-            let lane = lane_out(consumer.shard());
-            if !self.chosen.lanes.contains(&lane) {
-                self.chosen.lanes.push(lane);
-            }
-        }
-        self.chosen.links.append(&mut self.chosen.lanes);
-        if elsewhere.is_empty() { Consumers::Here } else { Consumers::Several(elsewhere.into()) }
     }
 
     /// Takes a message for those whose links are put together.
@@ -438,24 +343,5 @@ impl Router {
             return;
         }
         self.out.events.push_back((link, Event::Settled { first: delivery, last: delivery, outcome }));
-    }
-}
-
-/// The consumer that a target is: a neighbour's is the link of a priority.
-fn consumer_of(target: Target, priority: u8) -> ConsumerId {
-    match target {
-        Target::Consumer(consumer) => consumer,
-        Target::Router { link, .. } => consumer(link, priority),
-    }
-}
-
-/// The receiver of this shard that a consumer is: of a neighbour the one of that priority, or of the next one that is there.
-fn receiver_of(
-    (consumers, neighbours): (&Numbered<ConsumerId, Place>, &Neighbours),
-    consumer: ConsumerId,
-) -> Option<Place> {
-    match neighbour(consumer) {
-        Some((link, priority)) => neighbours.receiver(link, priority),
-        None => consumers.get(&consumer).copied(),
     }
 }

@@ -10,12 +10,11 @@ use engine_core::command::{Outcome, Publish, Settled};
 use engine_core::event::{Event, Refusal};
 use engine_core::key::LinkKey;
 use engine_core::slab::Key as Place;
-use engine_router::forward::Passage;
 use engine_router::settlement::{InKind, State};
 use engine_router::table;
 
 use crate::end::{End, of_sender};
-use crate::entry::{Entry, From};
+use crate::entry::Entry;
 use crate::limits::{ENDS_MAX, PUBLISHED_MAX};
 use crate::router::Router;
 use crate::states::state;
@@ -50,10 +49,9 @@ impl Router {
                 // What nobody at the edge takes the interior may know of.
                 let up = self.own.up.clone().filter(|_| !self.table.is_reached(&key));
                 let key = up.unwrap_or(key);
-                let address = self.table.find(&key).cloned();
-                let (address, passage, from) = (address.as_ref(), Passage::HERE, From::Client(&to));
-                let entry = Entry { key: &key, address, passage, from, extent };
-                return matches!(self.pass(of_sender(place), delivery, settled, &entry, message), Ok(Some(_)));
+                let (_, mut choosing) = self.choosing();
+                let passing = choosing.prepare(&Entry::of_client(&key, choosing.table, &to, extent), message);
+                return matches!(self.take(of_sender(place), delivery, settled, passing), Ok(Some(_)));
             }
             (None, Settled::Yes) => self.settlement.note_dropped(),
             // Its sender is to wait for those that it has.

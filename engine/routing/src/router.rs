@@ -20,17 +20,18 @@ use engine_core::message::Message;
 use engine_core::slab::{Key as Place, Slab};
 use engine_message::Condition;
 use engine_router::address::{Class, Here, Key, Mode, Phase, path, resolve};
-use engine_router::forward::{Spread, Target};
 use engine_router::numbers::Numbered;
-use engine_router::settlement::{Bound, InKind, InLink, OutKind, OutLink, Settlement, Standing, State, Totals};
+use engine_router::settlement::{Bound, InKind, InLink, OutKind, Settlement, Standing, State, Totals};
 use engine_router::table::{self, Claim, ConsumerId, Keeping, Table};
 use engine_router::uplink::Way;
 use engine_router::{RouterId, Treatment};
 
+use crate::choosing::Chosen;
 use crate::containers::Containers;
 use crate::crossing::{AwayCopies, Came, Consumers, Crossing};
 use crate::edge::{EdgeEnd, EdgeKind, Edges, Need, UP, is_anonymous};
 use crate::end::{End, Receiver, Sender, end_key, lane_in, lane_out, of_receiver, of_sender, place};
+use crate::heard::Heard;
 use crate::joints::{Joint, JointKind, Neighbours};
 use crate::limits::{ENDS_MAX, LOOKS_MAX};
 use crate::registry::{Answer, Changed, Note, Update};
@@ -76,6 +77,7 @@ pub struct Router {
     pub(crate) containers: Containers,
     pub(crate) waiting: Waiting,
     pub(crate) chosen: Chosen,
+    pub(crate) heard: Heard,
     pub(crate) out: Outbox,
 }
 
@@ -101,30 +103,6 @@ pub(crate) struct Waiting {
     pub came: Came,
     /// Copies that go out in parts.
     pub streams: Streams,
-}
-
-/// Where a message's targets are put together, and the links to them; by what was chosen before.
-#[derive(Debug, Default)]
-pub(crate) struct Chosen {
-    pub spread: Spread,
-    pub targets: Vec<Target>,
-    pub links: Vec<OutLink>,
-    pub lanes: Vec<OutLink>,
-}
-
-impl Chosen {
-    /// Whether other routers are among the targets, that are told the address with the message.
-    pub fn has_routers(&self) -> bool {
-        self.targets.iter().any(|target| match target {
-            Target::Router { .. } => true,
-            Target::Consumer(consumer) => is_anonymous(*consumer),
-        })
-    }
-
-    /// Whether consumers of this node are.
-    pub fn has_clients(&self) -> bool {
-        self.targets.iter().any(|target| matches!(target, Target::Consumer(_)))
-    }
 }
 
 /// What is for others, in its order.
@@ -216,6 +194,7 @@ impl Router {
             containers: Containers::default(),
             waiting: Waiting::default(),
             chosen: Chosen::default(),
+            heard: Heard::default(),
             out: Outbox::default(),
         }
     }
@@ -265,6 +244,7 @@ impl Router {
     /// All shards are to go by another table, and this one does from here on.
     pub fn handle_update(&mut self, update: Update) {
         let before = std::mem::replace(&mut self.table, update.table);
+        self.heard.clear();
         if let Some(routes) = update.link_routes {
             // Before it is told that this shard goes by the table: the registry then knows of all that serve them.
             let notes = self.containers.change(self.shard, routes);

@@ -6,4 +6,4 @@ mod text;
 
 pub use key::{Class, Key};
 pub use phase::Phase;
-pub use text::{Here, Mode, path, resolve};
+pub use text::{Here, Mode, mobile, path, resolve};

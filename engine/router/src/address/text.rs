@@ -31,6 +31,14 @@ const AREA: &str = "0";
 /// What stands for all areas, and all routers of one.
 const ALL: &str = "all";
 
+/// The name of an address that is a mobile one, whatever router reads it.
+#[must_use]
+pub fn mobile(address: &str) -> Option<&str> {
+    let path = path(address);
+    let is_special = path.starts_with('_') && matches!(path.split('/').next(), Some("_local" | "_topo" | "_edge"));
+    (!is_special).then_some(path)
+}
+
 /// The key of an address, as a router has it; `None` if it names nothing. The phase counts for mobile addresses.
 #[must_use]
 pub fn resolve(address: &str, phase: Phase, here: Here<'_>) -> Option<Key> {
@@ -121,6 +129,7 @@ mod tests {
         fn any_text_means_a_key_or_nothing(text in "(amqp:)?(//)?(_topo|_edge|_local|all|0|A|/|\\PC){0,9}") {
             key(&text, Mode::Interior);
             let key = key(&text, Mode::Edge);
+            prop_assert_eq!(mobile(&text).filter(|name| !name.is_empty()), key.strip_prefix("M0"));
             prop_assert!(!key.starts_with(['R', 'T', 'H', 'A']), "an edge router has no table of others: {}", key);
         }
     }

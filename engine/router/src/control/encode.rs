@@ -9,6 +9,7 @@ use engine_message::value::Value;
 use super::message::{Announced, Body, Changes, Control, LinkState, VERSION};
 use crate::annotations::Annotations;
 use crate::router_id::RouterId;
+use crate::trace::Trace;
 use crate::treatment::Treatment;
 
 const HEADER: u8 = 0x70;
@@ -50,7 +51,7 @@ impl Control {
         header.put(|out| encode::boolean(out, false));
         header.finish();
         let id = self.id.as_str();
-        Annotations { ingress: Some(id), trace: vec![id], ..Annotations::default() }.encode(&mut out);
+        Annotations { ingress: Some(id), trace: Trace::begun(id), ..Annotations::default() }.encode(&mut out);
         let mut properties = Compound::described(&mut out, PROPERTIES);
         properties.put_null().put_null().put(|out| encode::string(out, &self.address(to)));
         properties.finish();

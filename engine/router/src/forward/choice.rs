@@ -108,6 +108,10 @@ fn choose_for(
         return if targets.is_empty() { Err(Undelivered::Unreachable) } else { Ok(()) };
     }
     let address = address.ok_or(Undelivered::Unwanted)?;
+    if let Some(only) = only(address, routes, passage) {
+        targets.extend(only);
+        return if targets.is_empty() { Err(Undelivered::Unreachable) } else { Ok(()) };
+    }
     let local = &*others(address, passage);
     match address.treatment {
         Treatment::Flood | Treatment::Multicast => copy((address, local), routes, passage, targets),
@@ -134,6 +138,26 @@ pub fn choose_link(table: &Table, key: &Key, passage: &Passage, spread: &mut Spr
         .map(|(target, _)| target)
         .collect();
     ways.get(spread.turn(address.number, ways.len())).copied()
+}
+
+/// The target of an address that has one consumer, or consumers at one router, as most have: there is nothing to choose, and nothing to be
+/// remembered for the next message.
+fn only(address: &Address, routes: &Routes, passage: &Passage) -> Option<Option<Target>> {
+    let is_copied = matches!(address.treatment, Treatment::Flood | Treatment::Multicast);
+    match (address.local.as_slice(), address.treatment) {
+        (_, Treatment::Unavailable) => None,
+        ([only], _) if address.routers.is_empty() && passage.edge.is_none() => Some(Some(Target::Consumer(only.id))),
+        ([], treatment) if address.routers.count() == 1 => {
+            let is_balanced = treatment == Treatment::Balanced;
+            let way = address
+                .routers
+                .iter()
+                .next()
+                .filter(|router| !(is_copied || is_balanced) || is_valid(routes, *router, passage));
+            Some(way.and_then(|router| over(routes, router, passage)).map(|(target, _)| target))
+        }
+        _ => None,
+    }
 }
 
 /// The way to a router and its cost, if there is one that leads on.

@@ -101,18 +101,18 @@ impl Network {
     /// Hands a message on to those it is for, as far as this router is on the way there.
     fn relay(&mut self, link: LinkId, envelope: &Envelope<'_>) {
         let trace = &envelope.annotations.trace;
-        let went_round = trace.contains(&self.config.id.as_str());
+        let went_round = trace.iter().any(|id| id == self.config.id.as_str());
         let Some(to) = envelope.to.as_ref().filter(|_| !went_round && !trace.is_empty()) else { return };
         let index = |id: &str| self.routes.index(id);
         let links: Vec<LinkId> = match to.class() {
             Class::Topological => {
-                let origin = trace.first().and_then(|origin| index(origin)).filter(|at| *at != RouterIndex::SELF);
+                let origin = trace.iter().next().and_then(index).filter(|at| *at != RouterIndex::SELF);
                 origin.map(|origin| self.routes.links_to_all(origin)).unwrap_or_default()
             }
             Class::Router => index(to.name()).and_then(|router| self.routes.link(router)).into_iter().collect(),
             _ => return,
         };
-        let passed = |id: &&str| index(id).and_then(|router| self.routes.neighbour(router));
+        let passed = |id: &str| index(id).and_then(|router| self.routes.neighbour(router));
         let passed: Vec<LinkId> = trace.iter().filter_map(passed).collect();
         let Some(message) = envelope.hand_on(self.config.id.as_str()) else { return };
         for to in links.into_iter().filter(|to| *to != link && !passed.contains(to)) {

@@ -7,7 +7,7 @@ use engine_message::DecodeError;
 use engine_message::section::{self, Sections};
 
 use crate::address::{Here, Key, Mode, resolve};
-use crate::annotations::{Annotations, rewrite};
+use crate::annotations::{Annotations, place, rewrite};
 use crate::router_id::RouterId;
 use crate::stamp::Source;
 
@@ -49,15 +49,15 @@ impl<'a> Envelope<'a> {
     /// Whether what routers wrote about it is what they write: the first one is where it entered, the last one where it came from.
     pub fn is_traced(&self, neighbour: &RouterId) -> bool {
         let (ingress, trace) = (self.annotations.ingress, &self.annotations.trace);
-        let is_last = trace.last().is_none_or(|last| *last == neighbour.as_str());
-        let first = trace.first().copied().unwrap_or(neighbour.as_str());
+        let is_last = trace.iter().last().is_none_or(|last| last == neighbour.as_str());
+        let first = trace.iter().next().unwrap_or(neighbour.as_str());
         is_last && ingress.is_none_or(|ingress| ingress == first)
     }
 
     /// The message as this router hands it on; `None` if it went through as many routers as there can be.
     pub fn hand_on<'m>(&'m self, me: &'m str) -> Option<Bytes> {
-        let mut annotations: Annotations<'m> = self.annotations.clone();
+        let mut annotations: Annotations<'m> = self.annotations;
         annotations.come(me, Source::Router).ok()?;
-        Some(rewrite(self.message, &self.sections, &annotations).into())
+        Some(rewrite(self.message, place(&self.sections), &annotations).into())
     }
 }

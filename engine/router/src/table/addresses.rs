@@ -238,7 +238,7 @@ impl Addresses {
     /// is no room for it.
     fn edit(&mut self, key: &Key, hint: Option<Treatment>, change: impl FnOnce(&mut Address)) -> Option<Treatment> {
         let hash = self.table.seeded.hash_one(key);
-        let is_new = self.table.trie.find(hash, key).is_none();
+        let is_new = self.table.trie.find(hash, key.as_str()).is_none();
         if is_new && self.count >= ADDRESSES_MAX {
             return None;
         }

@@ -64,16 +64,19 @@ impl At<'_> {
 
 #[expect(clippy::indexing_slicing, reason = "a place of a branch is below `FAN_OUT`")]
 impl Trie {
-    /// The address of a key with this hash.
-    pub fn find(&self, hash: u64, key: &Key) -> Option<&Arc<Address>> {
-        let (mut node, mut at) = (&self.root, At { hash, key, depth: 0 });
+    /// The address of a key with this hash, by the key's text, with the key.
+    pub fn find(&self, hash: u64, text: &str) -> Option<(&Key, &Arc<Address>)> {
+        let (mut node, mut depth) = (&self.root, 0);
         loop {
             match node {
                 Node::Empty => return None,
-                Node::Leaf(entries) => return entries.iter().find(|entry| at.is(entry)).map(|entry| &entry.address),
+                Node::Leaf(entries) => {
+                    let found = entries.iter().find(|entry| entry.hash == hash && entry.key.as_str() == text)?;
+                    return Some((&found.key, &found.address));
+                }
                 Node::Branch(places) => {
-                    node = &places[place(hash, at.depth)];
-                    at = at.below();
+                    node = &places[place(hash, depth)];
+                    depth += 1;
                 }
             }
         }
@@ -230,7 +233,7 @@ mod tests {
                 let name = key.as_str().to_owned();
                 let expected = if is_put { model.insert(name, step) } else { model.remove(&name) };
                 prop_assert_eq!(before.map(|address| address.number), expected);
-                let found = trie.find(hash(number), &key).map(|address| address.number);
+                let found = trie.find(hash(number), key.as_str()).map(|(_, address)| address.number);
                 prop_assert_eq!(found, is_put.then_some(step));
                 if step % 16 == 0 {
                     copies.push((trie.clone(), model.clone()));

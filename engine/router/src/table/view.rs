@@ -46,6 +46,12 @@ impl Table {
     /// An address that somebody wants messages of.
     #[must_use]
     pub fn find(&self, key: &Key) -> Option<&Arc<Address>> {
+        self.find_text(key.as_str()).map(|(_, address)| address)
+    }
+
+    /// The same by what a key is written as, with the key: for those who would have to make one.
+    #[must_use]
+    pub fn find_text(&self, key: &str) -> Option<(&Key, &Arc<Address>)> {
         self.trie.find(self.seeded.hash_one(key), key)
     }
 

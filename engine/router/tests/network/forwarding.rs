@@ -10,7 +10,7 @@ use engine_router::network::LinkId;
 use engine_router::set::RouterIndex;
 use engine_router::table::{Addresses, Change, Consumer, ConsumerId, Place, Rule, Rules, Table};
 
-use crate::world::{World, key};
+use crate::world::{World, key, read_trace, trace_of};
 
 /// Targets of a message from here.
 fn targets(table: &Table, address: &str, spread: &mut Spread) -> Vec<Target> {
@@ -183,15 +183,18 @@ fn copies_go_once_over_each_link_and_never_back() {
     let given = targets_of(&view, "M0a", &from_edge, &mut spread).expect("there are some");
     assert_eq!(sorted(hops(&view, &given)), ["B", "D", "here"]);
     // What C sent through B is for D and those here.
-    let annotations = Annotations { ingress: Some("C"), trace: vec!["C", "B"], ..Annotations::default() };
+    let trace = trace_of(&["C", "B"]);
+    let annotations = Annotations { ingress: Some("C"), trace: read_trace(&trace), ..Annotations::default() };
     let passage = Passage::of(&annotations, view.routes());
     let given = targets_of(&view, "M0a", &passage, &mut spread).expect("there are some");
     assert_eq!(sorted(hops(&view, &given)), ["D", "here", "here"]);
     // What was here goes nowhere, and neither does what nobody is known to have sent beyond this node.
-    let round = Annotations { ingress: Some("C"), trace: vec!["C", "A"], ..Annotations::default() };
+    let trace = trace_of(&["C", "A"]);
+    let round = Annotations { ingress: Some("C"), trace: read_trace(&trace), ..Annotations::default() };
     let passage = Passage::of(&round, view.routes());
     assert_eq!(targets_of(&view, "M0a", &passage, &mut spread), Err(Undelivered::Round));
-    let unknown = Annotations { ingress: Some("X"), trace: vec!["X"], ..Annotations::default() };
+    let trace = trace_of(&["X"]);
+    let unknown = Annotations { ingress: Some("X"), trace: read_trace(&trace), ..Annotations::default() };
     let given = targets_of(&view, "M0a", &Passage::of(&unknown, view.routes()), &mut spread).expect("there are some");
     assert_eq!(hops(&view, &given), ["here", "here"]);
     world.pass(1);
@@ -213,7 +216,8 @@ fn what_cannot_be_reached_is_told() {
     assert_eq!(targets_of(&table, "RC", &Passage::HERE, &mut spread), Err(Undelivered::Unreachable));
     assert!(!table.is_reached(&key("M0a")) && !table.is_reached(&key("RC")));
     // What goes to the only one that wants it never goes back where it came from.
-    let from_b = Annotations { ingress: Some("D"), trace: vec!["D"], ..Annotations::default() };
+    let trace = trace_of(&["D"]);
+    let from_b = Annotations { ingress: Some("D"), trace: read_trace(&trace), ..Annotations::default() };
     assert_eq!(
         targets_of(&table, "M0a", &Passage::of(&from_b, table.routes()), &mut spread),
         Err(Undelivered::Unreachable)

@@ -9,7 +9,7 @@ use engine_router::{RouterId, Treatment};
 use proptest::prelude::*;
 
 use crate::said::{self, Parts};
-use crate::world::{SECOND, id, network};
+use crate::world::{SECOND, id, network, read_trace, trace_of};
 
 const HONEST: LinkId = LinkId(1);
 const HOSTILE: LinkId = LinkId(2);
@@ -67,7 +67,9 @@ fn handed_on(control: &Control, to: &Destination, trace: &[RouterId]) -> Vec<u8>
     let message = control.encode(to);
     let sections = section::scan(&message).expect("a message");
     let trace: Vec<&str> = trace.iter().map(RouterId::as_str).chain(["N"]).collect();
-    let annotations = Annotations { ingress: trace.first().copied(), trace, ..Annotations::default() };
+    let list = trace_of(&trace);
+    let annotations =
+        Annotations { ingress: trace.first().copied(), trace: read_trace(&list), ..Annotations::default() };
     let mut out = message[..sections.message_annotations.start].to_vec();
     annotations.encode(&mut out);
     out.extend_from_slice(&message[sections.message_annotations.end..]);

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use engine_message::encode::{Compound, string};
+use engine_message::reader::Reader;
 use engine_router::address::Key;
 use engine_router::annotations::Annotations;
 use engine_router::forward::{Passage, Target, choose};
@@ -11,6 +13,7 @@ use engine_router::settlement::{
     Action, CopyKey, DeliveryKey, InKind, InLink, OutKind, OutLink, Settlement, Settling, State,
 };
 use engine_router::table::ConsumerId;
+use engine_router::trace::Trace;
 
 use crate::wire::{Message, Packet};
 use crate::world::{Fault, World};
@@ -146,7 +149,8 @@ impl World {
             self.wrong = Some(format!("message {} was at {name} before: {:?}", message.number, message.trace));
             return;
         }
-        let trace = message.trace.iter().map(String::as_str).collect();
+        let list = trace_of(&message.trace);
+        let trace = Trace::read(&mut Reader::new(&list)).expect("a trace");
         let annotations = Annotations { ingress: Some(&message.ingress), trace, ..Annotations::default() };
         let mut passage =
             if message.trace.is_empty() { Passage::HERE } else { Passage::of(&annotations, node.view.routes()) };
@@ -254,4 +258,15 @@ impl World {
             self.nodes[node].traffic.settlement.handle_sender(key, None, Settling::Settled);
         }
     }
+}
+
+/// A trace as it is in a message.
+fn trace_of(ids: &[String]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut list = Compound::list(&mut out);
+    for id in ids {
+        list.put(|out| string(out, &format!("0/{id}")));
+    }
+    list.finish();
+    out
 }

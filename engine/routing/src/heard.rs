@@ -1,0 +1,116 @@
+//! What routers wrote into messages of late, and what it means: a neighbour writes the same octets into all messages of a sender.
+//!
+//! Guarantees: there are `PLACES` of them at most, of `SECTION_MAX` octets each; a newer one takes the place of an older one. What is found
+//! means what the table says that the router goes by now: with another table all is forgotten.
+//!
+//! Not here: annotations in which there is something of a user, which differ from message to message.
+
+use std::sync::Arc;
+
+use engine_router::address::Key;
+use engine_router::forward::Passage;
+use engine_router::network::LinkId;
+use engine_router::table::Address;
+
+/// As many senders at once are remembered, about.
+const PLACES: usize = 64;
+/// Octets of a section, at most: an address, and the ids of several routers.
+const SECTION_MAX: usize = 512;
+/// The fraction of the golden ratio: what differs little comes far apart.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// A section, and what it means.
+#[derive(Debug)]
+pub(crate) struct Known {
+    section: Box<[u8]>,
+    edge: Option<LinkId>,
+    pub key: Key,
+    pub address: Option<Arc<Address>>,
+    pub passage: Passage,
+}
+
+impl Known {
+    /// Octets of the section.
+    pub fn octets(&self) -> usize {
+        self.section.len()
+    }
+}
+
+/// What was heard of late.
+#[derive(Debug, Default)]
+pub(crate) struct Heard {
+    places: Vec<Option<Known>>,
+}
+
+impl Heard {
+    /// The place of a section that came over this connection to an edge, or over none.
+    #[inline]
+    pub fn find(&self, section: &[u8], edge: Option<LinkId>) -> Option<usize> {
+        let place = place(section);
+        let known = self.places.get(place)?.as_ref()?;
+        (*known.section == *section && known.edge == edge).then_some(place)
+    }
+
+    /// What is known at a place that was found.
+    pub fn at(&self, place: usize) -> Option<&Known> {
+        self.places.get(place)?.as_ref()
+    }
+
+    /// Remembers what a section means.
+    pub fn note(
+        &mut self,
+        (section, edge): (&[u8], Option<LinkId>),
+        (key, address, passage): (Key, Option<Arc<Address>>, Passage),
+    ) {
+        if section.len() > SECTION_MAX {
+            return;
+        }
+        if self.places.is_empty() {
+            self.places.resize_with(PLACES, || None);
+        }
+        if let Some(known) = self.places.get_mut(place(section)) {
+            *known = Some(Known { section: section.into(), edge, key, address, passage });
+        }
+    }
+
+    /// Forgets all of it.
+    pub fn clear(&mut self) {
+        self.places.clear();
+    }
+}
+
+/// Where a section is. Whoever chooses sections that meet has each of them read anew.
+fn place(section: &[u8]) -> usize {
+    let (words, rest) = section.as_chunks::<8>();
+    let add = |spread: u64, word: u64| (spread.rotate_left(5) ^ word).wrapping_mul(SPREAD);
+    let spread = words.iter().fold(section.len() as u64, |spread, word| add(spread, u64::from_le_bytes(*word)));
+    let spread = rest.iter().fold(spread, |spread, octet| add(spread, u64::from(*octet)));
+    (spread >> 32) as usize % PLACES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_found_is_what_was_said_over_that_connection() {
+        let key = |number: u32| Key::read(&format!("M0{number}")).expect("a key");
+        let mut heard = Heard::default();
+        assert_eq!(heard.find(b"0", None), None);
+        for number in 0..1000_u32 {
+            let section = number.to_string();
+            let edge = (number % 3 == 0).then_some(LinkId(number.into()));
+            heard.note((section.as_bytes(), edge), (key(number), None, Passage::HERE));
+            let known =
+                heard.find(section.as_bytes(), edge).and_then(|place| heard.at(place)).expect("it is the newest");
+            assert_eq!((&known.key, known.octets()), (&key(number), section.len()));
+            assert_eq!(heard.find(section.as_bytes(), Some(LinkId(u64::from(number) + 1))), None, "over another one");
+        }
+        let left = (0..1000).filter(|number: &u32| heard.find(number.to_string().as_bytes(), None).is_some()).count();
+        assert!((20..=PLACES).contains(&left), "{left}");
+        heard.note((&[0; SECTION_MAX + 1], None), (key(0), None, Passage::HERE));
+        assert_eq!(heard.find(&[0; SECTION_MAX + 1], None), None);
+        heard.clear();
+        assert!((0..1000).all(|number: u32| heard.find(number.to_string().as_bytes(), None).is_none()));
+    }
+}
