@@ -152,7 +152,7 @@ pub(crate) fn server(result: &RunResult) -> String {
 pub(crate) fn server_of(server: &Server, scenario: &Scenario) -> String {
     let product = if server.product.is_empty() { "a server that does not say what it is" } else { &server.product };
     let place = if server.local { ", on the generator's machine" } else { "" };
-    format!("{product} at {}{place}", scenario.servers.join(", "))
+    format!("{product} at {}{place}", scenario.every_server().join(", "))
 }
 
 /// A worker on a machine of its own, and how far its clock may be off.

@@ -90,7 +90,7 @@ pub(crate) struct Surroundings<'a> {
     pub now_ns: u64,
     /// When the run began, by the same clock; far ahead until it is known.
     pub origin_ns: u64,
-    /// In the order of the scenario.
+    /// In the order of `Scenario::every_server`.
     pub servers: &'a [Server],
     /// Whom we trust.
     pub tls: Option<&'a TlsClient>,
