@@ -240,7 +240,7 @@ impl Conn {
         if let Err(error) = live.wire.connected() {
             let address = around.servers.get(self.planned.server).map(|server| server.address.to_string());
             let address = address.unwrap_or_default();
-            return self.fail(&format!("cannot connect to {address}: {error}; is the server running?"), around, shared);
+            return self.fail(&format!("cannot connect to {address}: {error}"), around, shared);
         }
         self.enter(Stage::Opening, around.now_ns + ATTACH_NS);
         self.is_dirty = true;

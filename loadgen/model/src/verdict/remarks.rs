@@ -70,7 +70,7 @@ impl Judged<'_> {
     pub(super) fn load(&self, remarks: &mut Vec<String>) {
         let run = self.run;
         let counts = &run.total.counts;
-        if self.has_backlog() {
+        if self.has_backlog() && counts.sent > 0 {
             let held = if run.held_back() > BEHIND {
                 format!(" (producers were held back for {} of the time)", percent(run.held_back()))
             } else {

@@ -61,6 +61,54 @@ fn a_rate_that_was_not_offered_is_not_valid_whoever_was_the_limit() {
 }
 
 #[test]
+fn a_group_that_never_had_credit_is_told_with_who_gives_none_and_why() {
+    let nothing_sent = |run: &mut RunResult| {
+        for figures in run.groups.iter_mut().chain([&mut run.total]) {
+            (figures.counts.sent, figures.counts.received, figures.counts.accepted) = (0, 0, 0);
+            figures.counts.blocked_ns = 9_900_000_000;
+        }
+    };
+    for (arrivals, consumers, advice) in [
+        (Arrivals::Constant, 0, "(--consumers)"),
+        (Arrivals::Closed, 0, "(--consumers)"),
+        (Arrivals::Closed, 1, "--consumers-at"),
+    ] {
+        let run = judged(|run| {
+            nothing_sent(run);
+            (run.scenario.groups[0].arrivals, run.scenario.groups[0].consumers) = (arrivals, consumers);
+            if arrivals == Arrivals::Closed {
+                (run.groups[0].counts.due, run.total.counts.due) = (0, 0);
+            }
+        });
+        assert_eq!((run.verdict.valid, run.verdict.standing), (false, Standing::NoCredit), "{:?}", run.verdict);
+        assert_eq!(run.headline(), "Not valid: nothing was sent, the server gave no credit");
+        let [reason] = run.verdict.reasons.as_slice() else { panic!("{:?}", run.verdict) };
+        assert!(reason.starts_with("Nothing was sent to load (group main) in 10 s: "), "{reason}");
+        assert!(reason.contains(advice) && !told(&run.verdict.remarks, "overloaded"), "{:?}", run.verdict);
+    }
+    // Beside one that sends it makes the run invalid, too.
+    let beside = judged(|run| {
+        let (mut starved, mut figures) = (run.scenario.groups[0].clone(), run.groups[0].clone());
+        (starved.name, starved.arrivals) = ("starved".to_owned(), Arrivals::Closed);
+        (figures.counts.due, figures.counts.sent, figures.counts.received) = (0, 0, 0);
+        run.scenario.groups.push(starved);
+        run.groups.push(figures);
+    });
+    assert_eq!((beside.verdict.valid, beside.verdict.standing), (false, Standing::Taken));
+    assert!(told(&beside.verdict.reasons, "(group starved)"), "{:?}", beside.verdict);
+    // A connection that broke is another reason, and of a count all may have been sent before.
+    for change in
+        [|run: &mut RunResult| run.timeline[3].counts.broken = 1, |run: &mut RunResult| run.scenario.count = 9]
+    {
+        let run = judged(|run| {
+            nothing_sent(run);
+            change(run);
+        });
+        assert_eq!(run.verdict.standing, Standing::Taken, "{:?}", run.verdict);
+    }
+}
+
+#[test]
 fn one_group_that_was_not_offered_is_not_hidden_by_the_others() {
     let run = judged(|run| {
         let mut small = run.scenario.groups[0].clone();
