@@ -1,4 +1,5 @@
 use super::*;
+use crate::interval::Returned;
 use crate::result::{CutOff, Floor, Outage, Side, Standing, Steadiness};
 use crate::sample::Sample;
 
@@ -278,13 +279,23 @@ fn what_helps_to_read_a_run_is_remarked() {
         run.floor = Some(Floor { latencies, ..Floor::default() });
         run.steadiness = Steadiness::NotReached;
         run.machine.governor = "powersave".to_owned();
-        run.total.counts.refused = 4;
+        run.total.counts.refused = 9;
+        run.total.counts.returned = Returned { rejected: 1, released: 4, modified: 2 };
         for (at, second) in run.timeline.iter_mut().enumerate() {
             second.counts.received = 10_000 - 300 * at as u64;
             second.counts.accepted = 0;
         }
     });
-    for what in ["not the server", "not steady when", "`powersave`", "4 messages rejected", "The rate fell by"] {
+    for what in [
+        "not the server",
+        "not steady when",
+        "`powersave`",
+        "9 messages refused by the server: 1 rejected (",
+        ", 4 released (",
+        ", 2 modified (",
+        ", 2 without an outcome of their own",
+        "The rate fell by",
+    ] {
         assert!(told(&run.verdict.remarks, what), "{what}: {:?}", run.verdict.remarks);
     }
     assert!(told(
