@@ -131,6 +131,30 @@ fn under_way(router: &Broker) -> u64 {
 }
 
 #[test]
+fn the_routers_of_the_documents_can_be_started() {
+    for name in ["one", "two"] {
+        let output = run(&["config", "check", "--config", &format!("perf/routers/{name}.toml")]);
+        assert!(output.status.success(), "{}", text(&output));
+    }
+}
+
+#[test]
+fn what_comes_back_is_told_by_its_outcome() {
+    let way = Way::of(1, 1);
+    let (output, result) = way.load(&["--count", "500", "--rate", "500", "--fail", "20%"]);
+    let told = text(&output);
+    let (refused, failed) = (count(&result["total"], "refused"), count(&result["total"], "failed"));
+    // What a consumer gives back its producer hears of: a router keeps nothing that it could give to another.
+    assert!(refused > 0 && refused == failed, "{told}");
+    assert_eq!((count(&result["total"], "modified"), count(&result["total"], "rejected")), (refused, 0), "{told}");
+    assert_eq!(count(&result["total"], "accepted") + refused, 500, "{told}");
+    assert_eq!((&result["audit"]["lost"], &result["audit"]["not_checked"]), (&0.into(), &"".into()), "{told}");
+    let remarks = result["verdict"]["remarks"].as_array().expect("a list");
+    let remark = format!("{refused} messages refused by the server: {refused} modified (they failed");
+    assert!(remarks.iter().any(|told| told.as_str().is_some_and(|told| told.starts_with(&remark))), "{told}");
+}
+
+#[test]
 fn a_producer_that_no_router_gives_credit_is_told_why() {
     let way = Way::of(1, 1);
     let alone = Way::of(1, 1);
