@@ -88,7 +88,7 @@ pub(crate) fn group_at_any_rate(group: &Group) -> String {
 fn ends(group: &Group) -> String {
     let at = |end: &str, servers: &[String]| format!("{end} at {}", servers.join(" and "));
     let parts = [
-        (group.hold.0 > 0, format!("each held for {}", group.hold)),
+        (group.hold.0 > 0, format!("each held for {}", number::latency(group.hold.0 as f64 / 1000.0))),
         (!group.producers_at.is_empty(), at("producers", &group.producers_at)),
         (!group.consumers_at.is_empty(), at("consumers", &group.consumers_at)),
     ];
